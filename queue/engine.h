@@ -1,0 +1,79 @@
+/*
+ * engine.h - admission, batching and durability: the queue, to whoever speaks HTTP.
+ *
+ * Here: ops in, answers out. Ops that arrive in one turn of the caller's loop are carried out in order as one batch:
+ * one transaction, one fsync, then the answers. Single-threaded; nothing here blocks but the store.
+ * Not here: HTTP, JSON, timers (the caller owns the loop and calls turn), SQL.
+ */
+#ifndef SEVQ_QUEUE_ENGINE_H
+#define SEVQ_QUEUE_ENGINE_H
+
+#include "queue/op.h"
+#include "queue/policy.h"
+#include "queue/route.h"
+#include "queue/store.h"
+
+struct sevq_engine;
+
+enum sevq_overflow { SEVQ_OVERFLOW_REJECT, SEVQ_OVERFLOW_DROP_OLDEST };
+
+struct sevq_engine_options {
+	size_t batch_events_max;    /* drafts in one enqueue */
+	size_t session_pending_max; /* events in one session */
+	size_t sessions_max;        /* sessions with something pending */
+	size_t pending_max;         /* events in all */
+	enum sevq_overflow overflow;
+	int64_t retention_ms;       /* how long settled events stay on disk */
+	size_t retention_rows;      /* how many at the most */
+};
+
+/* The defaults of DESIGN section 3. */
+void sevq_engine_options_init(struct sevq_engine_options *options);
+
+/* Opens over a store and rebuilds the catalog from it. Takes store and policy over on success only. */
+int sevq_engine_open(struct sevq_store *store, struct sevq_policy *policy, const struct sevq_engine_options *options,
+    struct sevq_engine **ret, struct sevq_error *err);
+
+/* Answers nothing more: call it when nothing is submitted. Closes the store (checkpoint). Accepts NULL. */
+void sevq_engine_close(struct sevq_engine *engine);
+
+/* Takes the op into the next batch. It comes back through op->done during a later sevq_engine_turn, never before. */
+void sevq_engine_submit(struct sevq_engine *engine, struct sevq_op *op);
+
+/*
+ * The end of a loop turn: carries out everything submitted, commits, answers. Returns -1 with SEVQ_STORAGE_UNKNOWN when
+ * the outcome of a commit is unknown: nothing of that batch was answered, and the process must exit without answering
+ * (C8); every later call fails the same way.
+ */
+int sevq_engine_turn(struct sevq_engine *engine, struct sevq_error *err);
+
+bool sevq_engine_idle(const struct sevq_engine *engine); /* nothing submitted and not yet answered */
+
+/* One small step of housekeeping (checkpoint, sweep). True if there is more to do: call it again next turn. */
+bool sevq_engine_chores(struct sevq_engine *engine);
+
+/* Decides without storing, under the policy in force. As sevq_route. */
+int sevq_engine_route(const struct sevq_engine *engine, const struct sevq_address *address, struct sevq_arena *arena,
+    struct sevq_decision *ret, struct sevq_error *err);
+
+/* Puts another policy in force for ops not yet carried out; the old one is freed. Queued events stay where they are. */
+void sevq_engine_set_policy(struct sevq_engine *engine, struct sevq_policy *policy);
+
+/* Counters since start, and the present state. Reading costs nothing. */
+struct sevq_engine_stats {
+	uint64_t enqueued, duplicates, replaced, drained, consumed, withdrawn, purged, evicted; /* events */
+	uint64_t rejected_session_full, rejected_sessions_full, rejected_pending_full, rejected_storage_full; /* drafts */
+	uint64_t commits, commit_failures, ops; /* ops: all kinds, reads included */
+	size_t batch_ops_max;                   /* the largest batch, in ops */
+	uint64_t commit_us_total;               /* time spent in commits */
+	size_t pending, sessions;               /* now */
+	int64_t oldest_ts_ms;                   /* of all pending events; 0 when there are none */
+	size_t catalog_bytes;                   /* memory of the catalog */
+	struct sevq_store_stats store;
+};
+void sevq_engine_stats(const struct sevq_engine *engine, struct sevq_engine_stats *ret);
+
+/* False with the reason when enqueue could not be taken now (store failed or full). */
+bool sevq_engine_ready(const struct sevq_engine *engine, struct sevq_error *err);
+
+#endif
