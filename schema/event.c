@@ -1,0 +1,116 @@
+/*
+ * event.c - names of the stored words, ids, and what a draft must be before it is admitted.
+ */
+#include "schema/event.h"
+
+#include <assert.h>
+
+static const char *const rule_names[SEVQ_RULE_COUNT] = {
+	[SEVQ_RULE_KEEP] = "keep",
+	[SEVQ_RULE_MAIN_ALIAS] = "main-alias",
+	[SEVQ_RULE_CRON_RUN] = "cron-run",
+	[SEVQ_RULE_DIRECT_MAIN] = "direct-main",
+};
+
+const char *
+sevq_rule_name(enum sevq_rule rule)
+{
+	assert((int)rule >= 0 && rule < SEVQ_RULE_COUNT);
+	return rule_names[rule];
+}
+
+const char *
+sevq_wake_name(enum sevq_wake wake)
+{
+	return wake == SEVQ_WAKE_NOW ? "now" : "next-heartbeat";
+}
+
+/* A field and the most bytes it may have. */
+struct limit {
+	const char *pointer, *name;
+	struct sevq_str value;
+	size_t bytes_max;
+};
+
+static int
+check_limits(const struct limit *limits, size_t count, struct sevq_error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (limits[i].value.len > limits[i].bytes_max)
+			return sevq_fail_field(err, limits[i].pointer, "%s is over %zu bytes", limits[i].name, limits[i].bytes_max);
+	return 0;
+}
+
+int
+sevq_address_check(const struct sevq_address *address, struct sevq_error *err)
+{
+	const struct limit limits[] = {
+		{ "/sessionKey", "sessionKey", address->session_key, SEVQ_SESSION_KEY_BYTES_MAX },
+		{ "/agentId", "agentId", address->agent_id, SEVQ_AGENT_ID_BYTES_MAX },
+		{ "/channel", "channel", address->channel, SEVQ_CHANNEL_BYTES_MAX },
+		{ "/accountId", "accountId", address->account_id, SEVQ_ACCOUNT_ID_BYTES_MAX },
+	};
+
+	return check_limits(limits, sizeof limits / sizeof limits[0], err);
+}
+
+static int
+check_own_limits(const struct sevq_draft *draft, struct sevq_error *err)
+{
+	const struct limit limits[] = {
+		{ "/text", "text", draft->text, SEVQ_TEXT_BYTES_MAX },
+		{ "/contextKey", "contextKey", draft->context_key, SEVQ_CONTEXT_KEY_BYTES_MAX },
+		{ "/source", "source", draft->source, SEVQ_SOURCE_BYTES_MAX },
+		{ "/traceparent", "traceparent", draft->traceparent, SEVQ_TRACEPARENT_BYTES_MAX },
+		{ "/deliveryContext/channel", "channel", draft->delivery.channel, SEVQ_DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/to", "to", draft->delivery.to, SEVQ_DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/accountId", "accountId", draft->delivery.account_id, SEVQ_DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/threadId", "threadId", draft->delivery.thread_id, SEVQ_DELIVERY_FIELD_BYTES_MAX },
+	};
+
+	return check_limits(limits, sizeof limits / sizeof limits[0], err);
+}
+
+static struct sevq_str
+blank_is_absent(struct sevq_str s)
+{
+	return s.len > 0 ? s : SEVQ_STR_NULL;
+}
+
+int
+sevq_draft_check(struct sevq_draft *draft, struct sevq_arena *arena, struct sevq_error *err)
+{
+	if (sevq_address_check(&draft->address, err) < 0)
+		return -1;
+	draft->text = sevq_trim(draft->text);
+	draft->source = blank_is_absent(sevq_trim(draft->source));
+	draft->traceparent = blank_is_absent(sevq_trim(draft->traceparent));
+	draft->context_key = blank_is_absent(sevq_trim(draft->context_key));
+	if (check_own_limits(draft, err) < 0)
+		return -1;
+	if (draft->text.len == 0)
+		return sevq_fail_field(err, "/text", "text is blank");
+	if (draft->replace && draft->context_key.s == NULL)
+		return sevq_fail_field(err, "/replace", "replace needs a contextKey");
+
+	/* Lower-casing can make a key longer, so the limit is looked at again. */
+	draft->context_key = sevq_lower(arena, draft->context_key);
+	return check_own_limits(draft, err);
+}
+
+bool
+sevq_event_id_parse(struct sevq_str s, int64_t *ret)
+{
+	int64_t id = 0;
+
+	if (s.len == 0 || s.s[0] == '0')
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.s[i] < '0' || s.s[i] > '9')
+			return false;
+		if (__builtin_mul_overflow(id, 10, &id) || __builtin_add_overflow(id, s.s[i] - '0', &id))
+			return false;
+	}
+	*ret = id;
+	return true;
+}

@@ -1,0 +1,208 @@
+/*
+ * mem.c - allocation that aborts, the arena, the buffer.
+ *
+ * An arena is a list of blocks, newest first; small pieces are cut off the newest. A piece too large for that gets a
+ * block of its own behind the newest, so that the room left there is not lost.
+ */
+#include "schema/mem.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ARENA_BLOCK_BYTES 2048
+#define ARENA_PIECE_BYTES (ARENA_BLOCK_BYTES / 4) /* larger ones get a block of their own */
+#define BUF_BYTES_MIN 64
+
+struct sevq_arena_block {
+	struct sevq_arena_block *next;
+	max_align_t bytes[];
+};
+
+static void *
+there(void *p)
+{
+	if (p == NULL) {
+		fputs("sevq: out of memory\n", stderr);
+		abort();
+	}
+	return p;
+}
+
+void *
+sevq_alloc(size_t size)
+{
+	return there(calloc(1, size > 0 ? size : 1));
+}
+
+void *
+sevq_realloc(void *p, size_t size)
+{
+	return there(realloc(p, size > 0 ? size : 1));
+}
+
+void *
+sevq_grow(void *p, size_t *cap, size_t need, size_t item_bytes)
+{
+	size_t wanted, bytes;
+	bool overflow;
+
+	if (need <= *cap)
+		return p;
+	wanted = *cap + *cap / 2;
+	if (wanted < need)
+		wanted = need;
+	overflow = __builtin_mul_overflow(wanted, item_bytes, &bytes);
+	assert(!overflow);
+	p = sevq_realloc(p, bytes);
+	*cap = wanted;
+	return p;
+}
+
+/* ---- arena ---- */
+
+static struct sevq_arena_block *
+new_block(size_t bytes)
+{
+	return there(malloc(sizeof(struct sevq_arena_block) + bytes));
+}
+
+/* A block of its own for a large piece. */
+static void *
+large(struct sevq_arena *arena, size_t size)
+{
+	struct sevq_arena_block *block = new_block(size);
+
+	if (arena->blocks == NULL) {
+		block->next = NULL;
+		arena->blocks = block;
+		arena->used = ARENA_BLOCK_BYTES; /* nothing can be cut off it */
+	} else {
+		block->next = arena->blocks->next;
+		arena->blocks->next = block;
+	}
+	return block->bytes;
+}
+
+static void *
+cut(struct sevq_arena *arena, size_t size, size_t align)
+{
+	size_t at = (arena->used + align - 1) & ~(align - 1);
+
+	if (size > ARENA_PIECE_BYTES)
+		return large(arena, size);
+	if (arena->blocks == NULL || at + size > ARENA_BLOCK_BYTES) {
+		struct sevq_arena_block *block = new_block(ARENA_BLOCK_BYTES);
+
+		block->next = arena->blocks;
+		arena->blocks = block;
+		at = 0;
+	}
+	arena->used = at + size;
+	return (char *)arena->blocks->bytes + at;
+}
+
+void *
+sevq_arena_alloc(struct sevq_arena *arena, size_t size)
+{
+	return memset(cut(arena, size, _Alignof(max_align_t)), 0, size);
+}
+
+char *
+sevq_arena_bytes(struct sevq_arena *arena, size_t size)
+{
+	return cut(arena, size, 1);
+}
+
+struct sevq_str
+sevq_arena_dup(struct sevq_arena *arena, struct sevq_str s)
+{
+	char *copy;
+
+	if (s.s == NULL)
+		return s;
+	copy = sevq_arena_bytes(arena, s.len + 1);
+	memcpy(copy, s.s, s.len);
+	copy[s.len] = '\0';
+	return (struct sevq_str){ copy, s.len };
+}
+
+void
+sevq_arena_clear(struct sevq_arena *arena)
+{
+	struct sevq_arena_block *block, *next;
+
+	for (block = arena->blocks; block != NULL; block = next) {
+		next = block->next;
+		free(block);
+	}
+	*arena = (struct sevq_arena){ 0 };
+}
+
+/* ---- buffer ---- */
+
+void
+sevq_buf_reserve(struct sevq_buf *buf, size_t more)
+{
+	size_t need;
+	bool overflow = __builtin_add_overflow(buf->len, more, &need);
+
+	assert(!overflow);
+	if (need > buf->cap)
+		buf->data = sevq_grow(buf->data, &buf->cap, need > BUF_BYTES_MIN ? need : BUF_BYTES_MIN, 1);
+}
+
+void
+sevq_buf_add(struct sevq_buf *buf, const void *data, size_t len)
+{
+	if (len == 0)
+		return;
+	sevq_buf_reserve(buf, len);
+	memcpy(buf->data + buf->len, data, len);
+	buf->len += len;
+}
+
+void
+sevq_buf_adds(struct sevq_buf *buf, const char *s)
+{
+	sevq_buf_add(buf, s, strlen(s));
+}
+
+void
+sevq_buf_addf(struct sevq_buf *buf, const char *fmt, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, fmt);
+	len = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	assert(len >= 0);
+	sevq_buf_reserve(buf, (size_t)len + 1);
+	va_start(args, fmt);
+	vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, args);
+	va_end(args);
+	buf->len += (size_t)len;
+}
+
+void
+sevq_buf_add_int(struct sevq_buf *buf, long long n)
+{
+	char digits[24], *at = digits + sizeof digits;
+	unsigned long long left = n < 0 ? 0ULL - (unsigned long long)n : (unsigned long long)n;
+
+	do {
+		*--at = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (n < 0)
+		*--at = '-';
+	sevq_buf_add(buf, at, (size_t)(digits + sizeof digits - at));
+}
+
+void
+sevq_buf_clear(struct sevq_buf *buf)
+{
+	free(buf->data);
+	*buf = (struct sevq_buf){ 0 };
+}
