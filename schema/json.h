@@ -3,7 +3,8 @@
  *
  * Here: RFC 8259 grammar over a span of bytes, checked whole before anything is read from it: valid UTF-8, depth at
  * most SEVQ_JSON_DEPTH, no duplicate member names (compared after unescaping), no \u0000, no lone surrogate escapes,
- * nothing behind the value. What passes can be handed to cJSON without losing anything but integers above 2^53.
+ * no byte order mark, nothing behind the value. What passes can be handed to cJSON without losing anything but digits
+ * of numbers that a double cannot hold; cJSON alone refuses numbers of more than 63 bytes (the relaxed dialect writes none).
  * Not here: field names, limits on values, files.
  *
  * The scanner turns the text into a flat array of tokens in document order; a token knows where its subtree ends,
@@ -59,14 +60,16 @@ size_t sevq_json_next(const struct sevq_json *doc, size_t container, size_t item
 
 /* A string token's text: the span itself, or decoded into the arena where it has escapes. */
 struct sevq_str sevq_json_string(const struct sevq_json *doc, size_t token, struct sevq_arena *arena);
-struct sevq_str sevq_json_raw(const struct sevq_json *doc, size_t token); /* the bytes of any token as written (strings without quotes) */
-bool sevq_json_int64(const struct sevq_json *doc, size_t token, int64_t *ret); /* false: not an integer literal, or out of range */
+/* Any token's bytes as written; a string's without its quotes. */
+struct sevq_str sevq_json_raw(const struct sevq_json *doc, size_t token);
+/* False: not a number written as an integer ("1.0" and "1e3" are not), or out of range. */
+bool sevq_json_int64(const struct sevq_json *doc, size_t token, int64_t *ret);
 
 /*
  * JSON5 as OpenClaw's config files use it (comments, trailing commas, unquoted names, single quotes, hexadecimal and
  * other number forms, line continuations) rewritten as strict JSON into out. The same refusals as the strict scanner:
- * duplicate names, depth, UTF-8, NUL; also Infinity and NaN, which JSON cannot say. On failure SEVQ_INVALID_JSON with
- * line and column in the *source*.
+ * duplicate names, depth, UTF-8, NUL; also Infinity and NaN and whatever else a double cannot hold, which JSON cannot
+ * say. Appends to out. On failure SEVQ_INVALID_JSON with line and column in the *source*; out is as before.
  */
 int sevq_json_relax(const char *text, size_t len, struct sevq_buf *out, struct sevq_error *err);
 

@@ -1,0 +1,553 @@
+/*
+ * json.c - the strict scanner, reading what it found, and quoting.
+ *
+ * One pass over the bytes fills the token array by recursive descent; the recursion is as deep as the text and that is
+ * bounded. Nothing is copied: strings are decoded when somebody asks for one. Member names are compared when their
+ * object closes, because only then their number decides how: pairwise for the few of a request, sorted for the many of
+ * an attack, so that a body of 100,000 names costs no more than its sorting.
+ */
+#include "schema/json.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/json_text.h"
+
+/* A document that has grown past this gives its tokens back when a text comes that cannot need as many. */
+#define TOKENS_KEPT 65536
+
+/* Up to this many members names are compared pairwise. */
+#define FEW_MEMBERS 16
+
+enum {
+	PLAIN = 1, /* stands for itself in a string */
+	SPACE = 2,
+	DIGIT = 4,
+};
+
+/* clang-format off */
+#define P PLAIN
+#define W SPACE
+#define S (PLAIN | SPACE)
+#define D (PLAIN | DIGIT)
+static const uint8_t classes[256] = {
+	0, 0, 0, 0, 0, 0, 0, 0, 0, W, W, 0, 0, W, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	S, P, 0, P, P, P, P, P, P, P, P, P, P, P, P, P, /* the gap is the quote */
+	D, D, D, D, D, D, D, D, D, D, P, P, P, P, P, P,
+	P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
+	P, P, P, P, P, P, P, P, P, P, P, P, 0, P, P, P, /* and here the backslash */
+	P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
+	P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
+};
+#undef P
+#undef W
+#undef S
+#undef D
+/* clang-format on */
+
+struct scanner {
+	struct sevq_json *doc;
+	const char *at, *end;
+	struct sevq_error *err;
+};
+
+static int value(struct scanner *s, int depth);
+
+static bool
+is(const struct scanner *s, int class)
+{
+	return s->at < s->end && (classes[(unsigned char)*s->at] & class) != 0;
+}
+
+static bool
+at(const struct scanner *s, char c)
+{
+	return s->at < s->end && *s->at == c;
+}
+
+static void
+skip(struct scanner *s, int class)
+{
+	while (is(s, class))
+		s->at++;
+}
+
+static int
+fail(const struct scanner *s, const char *why)
+{
+	return sevq_json_fail(s->err, s->doc->text, s->at, why);
+}
+
+static int
+unexpected(const struct scanner *s, const char *expected)
+{
+	return sevq_json_unexpected(s->err, s->doc->text, s->at, s->end, expected);
+}
+
+/* Opens a token here; it is closed when the scanner stands behind its value. */
+static size_t
+open_token(struct scanner *s, enum sevq_json_type type)
+{
+	struct sevq_json *doc = s->doc;
+
+	if (doc->count == doc->cap)
+		doc->tokens = sevq_grow(doc->tokens, &doc->cap, doc->count + 1, sizeof(*doc->tokens));
+	doc->tokens[doc->count] = (struct sevq_json_token){
+		.start = (uint32_t)(s->at - doc->text),
+		.type = (uint8_t)type,
+	};
+	return doc->count++;
+}
+
+static void
+close_token(struct scanner *s, size_t token)
+{
+	s->doc->tokens[token].end = (uint32_t)(s->at - s->doc->text);
+	s->doc->tokens[token].next = (uint32_t)s->doc->count;
+}
+
+/* The escape behind a backslash: moves *p behind it and returns NULL, or returns what is wrong with it. */
+static const char *
+unescape(const char **p, const char *end, uint32_t *ret)
+{
+	static const char names[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+	const char *name;
+
+	if (*p == end)
+		return "a string ends inside an escape";
+	if (**p == 'u') {
+		(*p)++;
+		return sevq_json_unescape_u(p, end, ret);
+	}
+	name = memchr(names, **p, sizeof(names) - 1);
+	if (name == NULL)
+		return "unknown escape in a string";
+	(*p)++;
+	*ret = (uint32_t)meanings[name - names];
+	return NULL;
+}
+
+/* Something in a string that does not stand for itself in one byte, and is not its end. */
+static int
+special(struct scanner *s, struct sevq_json_token *token)
+{
+	const char *p = s->at, *wrong;
+	uint32_t code_point;
+	size_t len;
+
+	if (p == s->end)
+		return unexpected(s, "'\"' to end the string");
+	if (*p == '\\') {
+		p++;
+		wrong = unescape(&p, s->end, &code_point);
+		if (wrong != NULL)
+			return fail(s, wrong);
+		token->escaped = true;
+		s->at = p;
+		return 0;
+	}
+	if ((unsigned char)*p < 0x20)
+		return fail(s, "a control character in a string must be escaped");
+	len = sevq_json_decode(p, s->end, &code_point);
+	if (len == 0)
+		return fail(s, "invalid UTF-8");
+	s->at += len;
+	return 0;
+}
+
+static int
+string(struct scanner *s)
+{
+	size_t token;
+
+	s->at++;
+	token = open_token(s, SEVQ_JSON_STRING);
+	for (;;) {
+		skip(s, PLAIN);
+		if (at(s, '"'))
+			break;
+		if (special(s, &s->doc->tokens[token]) < 0)
+			return -1;
+	}
+	close_token(s, token);
+	s->at++;
+	return 0;
+}
+
+static int
+digits(struct scanner *s)
+{
+	if (!is(s, DIGIT))
+		return unexpected(s, "a digit");
+	skip(s, DIGIT);
+	return 0;
+}
+
+static int
+number(struct scanner *s)
+{
+	const size_t token = open_token(s, SEVQ_JSON_NUMBER);
+
+	if (at(s, '-'))
+		s->at++;
+	if (at(s, '0')) {
+		s->at++;
+		if (is(s, DIGIT))
+			return fail(s, "a number has no leading zeros");
+	} else if (digits(s) < 0)
+		return -1;
+	if (at(s, '.')) {
+		s->at++;
+		if (digits(s) < 0)
+			return -1;
+	}
+	if (at(s, 'e') || at(s, 'E')) {
+		s->at++;
+		if (at(s, '+') || at(s, '-'))
+			s->at++;
+		if (digits(s) < 0)
+			return -1;
+	}
+	close_token(s, token);
+	return 0;
+}
+
+static int
+word(struct scanner *s, const char *spelling, enum sevq_json_type type)
+{
+	const size_t len = strlen(spelling), token = open_token(s, type);
+
+	if ((size_t)(s->end - s->at) < len || memcmp(s->at, spelling, len) != 0)
+		return unexpected(s, "a value");
+	s->at += len;
+	close_token(s, token);
+	return 0;
+}
+
+static int
+array(struct scanner *s, int depth)
+{
+	const size_t token = open_token(s, SEVQ_JSON_ARRAY);
+	size_t elements = 0;
+
+	if (depth == SEVQ_JSON_DEPTH)
+		return fail(s, "nested too deeply");
+	s->at++;
+	skip(s, SPACE);
+	while (elements > 0 || !at(s, ']')) {
+		if (value(s, depth + 1) < 0)
+			return -1;
+		elements++;
+		skip(s, SPACE);
+		if (at(s, ']'))
+			break;
+		if (!at(s, ','))
+			return unexpected(s, "',' or ']'");
+		s->at++;
+		skip(s, SPACE);
+	}
+	s->at++;
+	close_token(s, token);
+	return 0;
+}
+
+/* A string's bytes one after the other as they are after unescaping. */
+struct reader {
+	const char *at, *end;
+	char bytes[4]; /* of the escape last read */
+	size_t used, count;
+};
+
+static int
+read_byte(struct reader *r)
+{
+	uint32_t code_point = 0;
+
+	if (r->used == r->count) {
+		if (r->at == r->end)
+			return -1;
+		if (*r->at != '\\')
+			return (unsigned char)*r->at++;
+		r->at++;
+		unescape(&r->at, r->end, &code_point);
+		r->count = sevq_json_encode(code_point, r->bytes);
+		r->used = 0;
+	}
+	return (unsigned char)r->bytes[r->used++];
+}
+
+static int
+compare_unescaped(struct sevq_str a, struct sevq_str b)
+{
+	struct reader ra = { .at = a.s, .end = a.s + a.len }, rb = { .at = b.s, .end = b.s + b.len };
+	int ca, cb;
+
+	do {
+		ca = read_byte(&ra);
+		cb = read_byte(&rb);
+	} while (ca == cb && ca >= 0);
+	return ca - cb;
+}
+
+static bool
+same_name(const struct sevq_json *doc, size_t a, size_t b)
+{
+	if (doc->tokens[a].escaped || doc->tokens[b].escaped)
+		return compare_unescaped(sevq_json_raw(doc, a), sevq_json_raw(doc, b)) == 0;
+	return sevq_str_eq(sevq_json_raw(doc, a), sevq_json_raw(doc, b));
+}
+
+static int
+compare_names(const void *a, const void *b, void *arg)
+{
+	const uint32_t ta = *(const uint32_t *)a, tb = *(const uint32_t *)b;
+	const struct sevq_json *doc = arg;
+	const int order = compare_unescaped(sevq_json_raw(doc, ta), sevq_json_raw(doc, tb));
+
+	return order != 0 ? order : (ta > tb) - (ta < tb);
+}
+
+/* The first name that an earlier one repeats, of few members; 0 if there is none. */
+static size_t
+repeated_of_few(const struct sevq_json *doc, size_t object)
+{
+	size_t names[FEW_MEMBERS], count = 0, t, i;
+
+	for (t = sevq_json_first(doc, object); t != 0; t = sevq_json_next(doc, object, t)) {
+		for (i = 0; i < count; i++)
+			if (same_name(doc, names[i], t))
+				return t;
+		names[count++] = t;
+	}
+	return 0;
+}
+
+/* The same of any number. */
+static size_t
+repeated_of_many(struct sevq_json *doc, size_t object, size_t members)
+{
+	size_t count = 0, first = 0, t, i;
+	uint32_t *names;
+
+	doc->scratch.len = 0;
+	sevq_buf_reserve(&doc->scratch, members * sizeof(*names));
+	names = (void *)doc->scratch.data;
+	for (t = sevq_json_first(doc, object); t != 0; t = sevq_json_next(doc, object, t))
+		names[count++] = (uint32_t)t;
+	qsort_r(names, count, sizeof(*names), compare_names, doc);
+	for (i = 1; i < count; i++)
+		if (same_name(doc, names[i - 1], names[i]) && (first == 0 || names[i] < first))
+			first = names[i];
+	return first;
+}
+
+static int
+check_names(struct scanner *s, size_t object, size_t members)
+{
+	const size_t repeated =
+	    members <= FEW_MEMBERS ? repeated_of_few(s->doc, object) : repeated_of_many(s->doc, object, members);
+
+	if (repeated == 0)
+		return 0;
+	s->at = s->doc->text + s->doc->tokens[repeated].start - 1; /* its quote */
+	return fail(s, "a member name is repeated");
+}
+
+static int
+member(struct scanner *s, int depth)
+{
+	if (!at(s, '"'))
+		return unexpected(s, "a member name");
+	if (string(s) < 0)
+		return -1;
+	skip(s, SPACE);
+	if (!at(s, ':'))
+		return unexpected(s, "':'");
+	s->at++;
+	skip(s, SPACE);
+	return value(s, depth);
+}
+
+static int
+object(struct scanner *s, int depth)
+{
+	const size_t token = open_token(s, SEVQ_JSON_OBJECT);
+	size_t members = 0;
+
+	if (depth == SEVQ_JSON_DEPTH)
+		return fail(s, "nested too deeply");
+	s->at++;
+	skip(s, SPACE);
+	while (members > 0 || !at(s, '}')) {
+		if (member(s, depth + 1) < 0)
+			return -1;
+		members++;
+		skip(s, SPACE);
+		if (at(s, '}'))
+			break;
+		if (!at(s, ','))
+			return unexpected(s, "',' or '}'");
+		s->at++;
+		skip(s, SPACE);
+	}
+	s->at++;
+	close_token(s, token);
+	return check_names(s, token, members);
+}
+
+static int
+value(struct scanner *s, int depth)
+{
+	if (s->at == s->end)
+		return unexpected(s, "a value");
+	switch (*s->at) {
+	case '"':
+		return string(s);
+	case '{':
+		return object(s, depth);
+	case '[':
+		return array(s, depth);
+	case 't':
+		return word(s, "true", SEVQ_JSON_TRUE);
+	case 'f':
+		return word(s, "false", SEVQ_JSON_FALSE);
+	case 'n':
+		return word(s, "null", SEVQ_JSON_NULL);
+	default:
+		return is(s, DIGIT) || *s->at == '-' ? number(s) : unexpected(s, "a value");
+	}
+}
+
+static int
+document(struct scanner *s)
+{
+	skip(s, SPACE);
+	if (value(s, 0) < 0)
+		return -1;
+	skip(s, SPACE);
+	return s->at == s->end ? 0 : unexpected(s, "nothing more");
+}
+
+int
+sevq_json_scan(struct sevq_json *doc, const char *text, size_t len, struct sevq_error *err)
+{
+	struct scanner s = { .doc = doc, .at = text, .end = text + len, .err = err };
+
+	/* A text has fewer tokens than bytes. */
+	if (doc->cap > TOKENS_KEPT && len <= TOKENS_KEPT)
+		sevq_json_clear(doc);
+	doc->text = text;
+	doc->count = 0;
+	if (len > SEVQ_JSON_BYTES_MAX)
+		return sevq_fail(err, SEVQ_INVALID_JSON, "the text is over %d bytes", SEVQ_JSON_BYTES_MAX);
+	if (document(&s) == 0)
+		return 0;
+	doc->count = 0;
+	return -1;
+}
+
+void
+sevq_json_clear(struct sevq_json *doc)
+{
+	free(doc->tokens);
+	sevq_buf_clear(&doc->scratch);
+	*doc = (struct sevq_json){ 0 };
+}
+
+size_t
+sevq_json_first(const struct sevq_json *doc, size_t container)
+{
+	assert(container < doc->count && doc->tokens[container].type >= SEVQ_JSON_ARRAY);
+	return container + 1 < doc->tokens[container].next ? container + 1 : 0;
+}
+
+size_t
+sevq_json_next(const struct sevq_json *doc, size_t container, size_t item)
+{
+	const size_t last = doc->tokens[container].type == SEVQ_JSON_OBJECT ? item + 1 : item;
+	const size_t next = doc->tokens[last].next;
+
+	return next < doc->tokens[container].next ? next : 0;
+}
+
+struct sevq_str
+sevq_json_raw(const struct sevq_json *doc, size_t token)
+{
+	const struct sevq_json_token *t = &doc->tokens[token];
+
+	return (struct sevq_str){ doc->text + t->start, t->end - t->start };
+}
+
+struct sevq_str
+sevq_json_string(const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
+{
+	const struct sevq_str raw = sevq_json_raw(doc, token);
+	struct reader r = { .at = raw.s, .end = raw.s + raw.len };
+	size_t len = 0;
+	char *to;
+	int c;
+
+	assert(token < doc->count && doc->tokens[token].type == SEVQ_JSON_STRING);
+	if (!doc->tokens[token].escaped)
+		return raw;
+	to = sevq_arena_bytes(arena, raw.len); /* an escape is never shorter than what it means */
+	while ((c = read_byte(&r)) >= 0)
+		to[len++] = (char)c;
+	return (struct sevq_str){ to, len };
+}
+
+bool
+sevq_json_int64(const struct sevq_json *doc, size_t token, int64_t *ret)
+{
+	const struct sevq_str raw = sevq_json_raw(doc, token);
+	const bool negative = raw.len > 0 && raw.s[0] == '-';
+	int64_t n = 0; /* counted downwards: there is one more of the negative ones */
+	size_t i;
+
+	if (doc->tokens[token].type != SEVQ_JSON_NUMBER)
+		return false;
+	for (i = negative ? 1 : 0; i < raw.len; i++) {
+		if (raw.s[i] < '0' || raw.s[i] > '9')
+			return false;
+		if (__builtin_mul_overflow(n, 10, &n) || __builtin_sub_overflow(n, raw.s[i] - '0', &n))
+			return false;
+	}
+	if (!negative && n == INT64_MIN)
+		return false;
+	*ret = negative ? n : -n;
+	return true;
+}
+
+static void
+quote_special(struct sevq_buf *out, unsigned char c)
+{
+	static const char bytes[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
+	const char *found = memchr(bytes, c, sizeof(bytes) - 1);
+
+	if (found != NULL)
+		sevq_buf_add(out, (const char[]){ '\\', names[found - bytes] }, 2);
+	else
+		sevq_buf_addf(out, "\\u%04x", c);
+}
+
+void
+sevq_json_quote(struct sevq_buf *out, struct sevq_str s)
+{
+	size_t i, start = 0;
+
+	sevq_buf_reserve(out, s.len + 2);
+	sevq_buf_add(out, "\"", 1);
+	for (i = 0; i < s.len; i++) {
+		const unsigned char c = (unsigned char)s.s[i];
+
+		if ((classes[c] & PLAIN) != 0 || c >= 0x80)
+			continue;
+		sevq_buf_add(out, s.s + start, i - start);
+		quote_special(out, c);
+		start = i + 1;
+	}
+	sevq_buf_add(out, s.s + start, s.len - start);
+	sevq_buf_add(out, "\"", 1);
+}
