@@ -1,0 +1,446 @@
+/*
+ * Reading answers by table.
+ *
+ * A shape lists the members of a JSON object and where in a struct each goes. Texts are not copied: they stay in the
+ * cJSON tree, which belongs to the answer. Everything else that an answer points to is in a list of blocks. Both hang
+ * on a head in front of what the caller sees:
+ *
+ *     | tree | blocks | struct sevq_events ... |
+ *                     ^ what the caller has
+ */
+#include "client/answer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/json.h"
+
+#define INTEGER_MAX 9007199254740992.0 /* 2^53: what a JSON number carries exactly */
+
+enum kind {
+	TEXT,
+	TEXT_OR_NUMBER, /* a number becomes its digits */
+	INTEGER,        /* int64_t */
+	COUNT,          /* size_t */
+	FLAG,           /* bool */
+	OUTCOME,        /* enum sevq_outcome */
+	OBJECT,         /* pointer to a struct of its own */
+	LIST,           /* pointer to pointers to structs, and a count */
+};
+
+struct field {
+	const char *name;
+	enum kind kind;
+	bool required; /* else missing and null mean zero */
+	size_t offset;
+	size_t count_offset;            /* of a LIST */
+	const struct sevq_shape *shape; /* of an OBJECT, of the items of a LIST */
+};
+
+struct sevq_shape {
+	size_t size;                /* of the struct; 0: the text of the answer */
+	const char *inside;         /* the member that holds it; NULL: the object itself */
+	const struct field *fields; /* up to one without a name */
+};
+
+/* clang-format off */
+#define END { NULL, TEXT, false, 0, 0, NULL }
+#define NEED(type, name, kind, field) { name, kind, true, offsetof(struct type, field), 0, NULL }
+#define MAY(type, name, kind, field) { name, kind, false, offsetof(struct type, field), 0, NULL }
+#define NEED_OBJECT(type, name, field, shape) { name, OBJECT, true, offsetof(struct type, field), 0, shape }
+#define MAY_OBJECT(type, name, field, shape) { name, OBJECT, false, offsetof(struct type, field), 0, shape }
+#define NEED_LIST(type, name, field, count, shape) { name, LIST, true, offsetof(struct type, field), offsetof(struct type, count), shape }
+#define MAY_LIST(type, name, field, count, shape) { name, LIST, false, offsetof(struct type, field), offsetof(struct type, count), shape }
+
+static const struct field delivery_fields[] = {
+	MAY(sevq_delivery, "channel", TEXT, channel),
+	MAY(sevq_delivery, "to", TEXT, to),
+	MAY(sevq_delivery, "accountId", TEXT, account_id),
+	MAY(sevq_delivery, "threadId", TEXT_OR_NUMBER, thread_id),
+	END,
+};
+static const struct sevq_shape delivery = { sizeof(struct sevq_delivery), NULL, delivery_fields };
+
+static const struct field event_fields[] = {
+	NEED(sevq_event, "id", TEXT, id),
+	NEED(sevq_event, "sessionKey", TEXT, session_key),
+	MAY(sevq_event, "originalSessionKey", TEXT, original_session_key),
+	MAY(sevq_event, "rule", TEXT, rule),
+	NEED(sevq_event, "text", TEXT, text),
+	NEED(sevq_event, "ts", INTEGER, ts_ms),
+	MAY(sevq_event, "contextKey", TEXT, context_key),
+	MAY_OBJECT(sevq_event, "deliveryContext", delivery, &delivery),
+	MAY(sevq_event, "source", TEXT, source),
+	MAY(sevq_event, "wake", TEXT, wake),
+	MAY(sevq_event, "attempts", INTEGER, attempts),
+	MAY(sevq_event, "availableAt", INTEGER, available_at_ms),
+	MAY(sevq_event, "expiresAt", INTEGER, expires_at_ms),
+	MAY(sevq_event, "traceparent", TEXT, traceparent),
+	MAY(sevq_event, "state", TEXT, state),
+	END,
+};
+static const struct sevq_shape event = { sizeof(struct sevq_event), NULL, event_fields };
+const struct sevq_shape sevq_shape_event = { sizeof(struct sevq_event), "event", event_fields };
+
+static const struct field receipt_fields[] = {
+	NEED(sevq_receipt, "outcome", OUTCOME, outcome),
+	NEED_OBJECT(sevq_receipt, "event", event, &event),
+	END,
+};
+const struct sevq_shape sevq_shape_receipt = { sizeof(struct sevq_receipt), NULL, receipt_fields };
+
+static const struct field receipts_fields[] = {
+	NEED_LIST(sevq_receipts, "results", receipts, count, &sevq_shape_receipt),
+	END,
+};
+const struct sevq_shape sevq_shape_receipts = { sizeof(struct sevq_receipts), NULL, receipts_fields };
+
+static const struct field taken_fields[] = {
+	NEED(sevq_events, "sessionKey", TEXT, session_key),
+	NEED_LIST(sevq_events, "events", events, count, &event),
+	NEED(sevq_events, "remaining", COUNT, remaining),
+	END,
+};
+const struct sevq_shape sevq_shape_taken = { sizeof(struct sevq_events), NULL, taken_fields };
+
+static const struct field found_fields[] = {
+	NEED(sevq_events, "sessionKey", TEXT, session_key),
+	NEED_LIST(sevq_events, "events", events, count, &event),
+	NEED(sevq_events, "depth", COUNT, depth),
+	NEED(sevq_events, "more", FLAG, more),
+	END,
+};
+const struct sevq_shape sevq_shape_found = { sizeof(struct sevq_events), NULL, found_fields };
+
+static const struct field purged_fields[] = {
+	NEED(sevq_purged, "sessionKey", TEXT, session_key),
+	NEED(sevq_purged, "purged", COUNT, purged),
+	NEED(sevq_purged, "remaining", COUNT, remaining),
+	END,
+};
+const struct sevq_shape sevq_shape_purged = { sizeof(struct sevq_purged), NULL, purged_fields };
+
+static const struct field step_fields[] = {
+	NEED(sevq_route_step, "rule", TEXT, rule),
+	NEED(sevq_route_step, "applied", FLAG, applied),
+	MAY(sevq_route_step, "why", TEXT, why),
+	END,
+};
+static const struct sevq_shape step = { sizeof(struct sevq_route_step), NULL, step_fields };
+
+static const struct field decision_fields[] = {
+	NEED(sevq_decision, "sessionKey", TEXT, session_key),
+	NEED(sevq_decision, "rule", TEXT, rule),
+	NEED(sevq_decision, "rekeyed", FLAG, rekeyed),
+	NEED(sevq_decision, "owner", TEXT, owner),
+	NEED_LIST(sevq_decision, "steps", steps, step_count, &step),
+	END,
+};
+const struct sevq_shape sevq_shape_decision = { sizeof(struct sevq_decision), NULL, decision_fields };
+
+static const struct field rekeyed_fields[] = {
+	NEED(sevq_rekeyed_from, "key", TEXT, key),
+	NEED(sevq_rekeyed_from, "count", COUNT, count),
+	END,
+};
+static const struct sevq_shape rekeyed = { sizeof(struct sevq_rekeyed_from), NULL, rekeyed_fields };
+
+static const struct field session_fields[] = {
+	NEED(sevq_session, "sessionKey", TEXT, session_key),
+	NEED(sevq_session, "agentId", TEXT, agent_id),
+	NEED(sevq_session, "depth", COUNT, depth),
+	MAY(sevq_session, "leased", COUNT, leased),
+	MAY(sevq_session, "delayed", COUNT, delayed),
+	MAY(sevq_session, "waiters", COUNT, waiters),
+	MAY(sevq_session, "oldestTs", INTEGER, oldest_ts_ms),
+	MAY(sevq_session, "newestTs", INTEGER, newest_ts_ms),
+	MAY(sevq_session, "lastContextKey", TEXT, last_context_key),
+	MAY_OBJECT(sevq_session, "deliveryContext", delivery, &delivery),
+	MAY_LIST(sevq_session, "rekeyedFrom", rekeyed_from, rekeyed_from_count, &rekeyed),
+	END,
+};
+static const struct sevq_shape session = { sizeof(struct sevq_session), NULL, session_fields };
+
+static const struct field sessions_fields[] = {
+	NEED_LIST(sevq_sessions, "sessions", sessions, count, &session),
+	NEED(sevq_sessions, "total", COUNT, total),
+	MAY(sevq_sessions, "nextCursor", TEXT, next_cursor),
+	END,
+};
+const struct sevq_shape sevq_shape_sessions = { sizeof(struct sevq_sessions), NULL, sessions_fields };
+
+static const struct field no_fields[] = { END };
+const struct sevq_shape sevq_shape_text = { 0, NULL, no_fields };
+/* clang-format on */
+
+struct block {
+	struct block *next;
+	max_align_t memory[];
+};
+
+struct answer {
+	cJSON *tree;
+	struct block *blocks;
+	max_align_t payload[];
+};
+
+static struct answer *
+answer_of(void *payload)
+{
+	return (struct answer *)(void *)((char *)payload - offsetof(struct answer, payload));
+}
+
+void
+sevq_free(void *payload)
+{
+	struct answer *answer;
+	struct block *block;
+
+	if (payload == NULL)
+		return;
+	answer = answer_of(payload);
+	while ((block = answer->blocks) != NULL) {
+		answer->blocks = block->next;
+		free(block);
+	}
+	cJSON_Delete(answer->tree);
+	free(answer);
+}
+
+/* Zeroed memory that goes with the answer. */
+static void *
+block_of(struct answer *answer, size_t size, struct sevq_fault *fault)
+{
+	struct block *block = calloc(1, sizeof(*block) + size);
+
+	if (block == NULL) {
+		sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		return NULL;
+	}
+	block->next = answer->blocks;
+	answer->blocks = block;
+	return block->memory;
+}
+
+static int
+wrong(const struct field *field, struct sevq_fault *fault)
+{
+	sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer's \"%s\" is not what sevqd says", field->name);
+	return -1;
+}
+
+/* A whole number from min up that a JSON number carries exactly. */
+static bool
+is_integer(const cJSON *item, double min)
+{
+	return cJSON_IsNumber(item) && item->valuedouble >= min && item->valuedouble <= INTEGER_MAX &&
+	       floor(item->valuedouble) == item->valuedouble;
+}
+
+static int read_fields(struct answer *, const struct sevq_shape *, const cJSON *, void *, struct sevq_fault *);
+
+static int
+read_text(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+{
+	(void)answer;
+	if (!cJSON_IsString(item))
+		return wrong(field, fault);
+	*(const char **)at = item->valuestring;
+	return 0;
+}
+
+static int
+read_text_or_number(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+{
+	char *digits;
+
+	if (!is_integer(item, -INTEGER_MAX))
+		return read_text(answer, field, item, at, fault);
+	digits = block_of(answer, 24, fault);
+	if (digits == NULL)
+		return -1;
+	snprintf(digits, 24, "%.0f", item->valuedouble);
+	*(const char **)at = digits;
+	return 0;
+}
+
+static int
+read_integer(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+{
+	(void)answer;
+	if (!is_integer(item, -INTEGER_MAX))
+		return wrong(field, fault);
+	*(int64_t *)at = (int64_t)item->valuedouble;
+	return 0;
+}
+
+static int
+read_count(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+{
+	(void)answer;
+	if (!is_integer(item, 0) || item->valuedouble > (double)SIZE_MAX)
+		return wrong(field, fault);
+	*(size_t *)at = (size_t)item->valuedouble;
+	return 0;
+}
+
+static int
+read_flag(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+{
+	(void)answer;
+	if (!cJSON_IsBool(item))
+		return wrong(field, fault);
+	*(bool *)at = cJSON_IsTrue(item);
+	return 0;
+}
+
+static int
+read_outcome(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+{
+	static const char *const names[] = { NULL, "queued", "replaced", "duplicate" };
+	const char *name = cJSON_GetStringValue(item);
+	int i;
+
+	(void)answer;
+	for (i = SEVQ_OUTCOME_QUEUED; name != NULL && i <= SEVQ_OUTCOME_DUPLICATE; i++) {
+		if (strcmp(names[i], name) == 0) {
+			*(enum sevq_outcome *)at = (enum sevq_outcome)i;
+			return 0;
+		}
+	}
+	return wrong(field, fault);
+}
+
+static int
+read_object(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+{
+	void *object;
+
+	if (!cJSON_IsObject(item))
+		return wrong(field, fault);
+	object = block_of(answer, field->shape->size, fault);
+	if (object == NULL)
+		return -1;
+	*(void **)at = object;
+	return read_fields(answer, field->shape, item, object, fault);
+}
+
+/* One block holds the pointers, one the structs. The count is written by the caller, who knows where it goes. */
+static int
+read_list(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+{
+	size_t count, i = 0;
+	const cJSON *element;
+	void **pointers;
+	char *structs;
+
+	if (!cJSON_IsArray(item))
+		return wrong(field, fault);
+	count = (size_t)cJSON_GetArraySize(item);
+	pointers = block_of(answer, count * sizeof(*pointers), fault);
+	structs = pointers != NULL ? block_of(answer, count * field->shape->size, fault) : NULL;
+	if (structs == NULL)
+		return -1;
+	cJSON_ArrayForEach(element, item)
+	{
+		pointers[i] = structs + i * field->shape->size;
+		if (!cJSON_IsObject(element))
+			return wrong(field, fault);
+		if (read_fields(answer, field->shape, element, pointers[i], fault) != 0)
+			return -1;
+		i++;
+	}
+	*(void ***)at = pointers;
+	return 0;
+}
+
+typedef int reader(struct answer *, const struct field *, const cJSON *, void *, struct sevq_fault *);
+
+static reader *const readers[] = {
+	[TEXT] = read_text,       [TEXT_OR_NUMBER] = read_text_or_number,
+	[INTEGER] = read_integer, [COUNT] = read_count,
+	[FLAG] = read_flag,       [OUTCOME] = read_outcome,
+	[OBJECT] = read_object,   [LIST] = read_list,
+};
+
+static int
+read_fields(struct answer *answer, const struct sevq_shape *shape, const cJSON *object, void *ret, struct sevq_fault *fault)
+{
+	const struct field *field;
+	const cJSON *item;
+
+	for (field = shape->fields; field->name != NULL; field++) {
+		item = cJSON_GetObjectItemCaseSensitive(object, field->name);
+		if (item == NULL || cJSON_IsNull(item)) {
+			if (field->required)
+				return wrong(field, fault);
+			continue;
+		}
+		if (readers[field->kind](answer, field, item, (char *)ret + field->offset, fault) != 0)
+			return -1;
+		if (field->kind == LIST)
+			*(size_t *)(void *)((char *)ret + field->count_offset) = (size_t)cJSON_GetArraySize(item);
+	}
+	return 0;
+}
+
+void *
+sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len, struct sevq_fault *fault)
+{
+	size_t size = shape->size > 0 ? shape->size : len + 1;
+	struct answer *answer = calloc(1, sizeof(*answer) + size);
+	const cJSON *object;
+
+	if (answer == NULL) {
+		sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		return NULL;
+	}
+	answer->tree = sevq_json_parse(text, len);
+	object = shape->inside != NULL ? cJSON_GetObjectItemCaseSensitive(answer->tree, shape->inside) : answer->tree;
+	if (!cJSON_IsObject(object)) {
+		sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer is not JSON as sevqd writes it");
+	} else if (shape->size == 0) {
+		memcpy(answer->payload, text, len);
+		return answer->payload;
+	} else if (read_fields(answer, shape, object, answer->payload, fault) == 0) {
+		return answer->payload;
+	}
+	sevq_free(answer->payload);
+	return NULL;
+}
+
+/* The field that a problem points at first, or NULL. */
+static const char *
+first_pointer(const cJSON *problem)
+{
+	const cJSON *errors = cJSON_GetObjectItemCaseSensitive(problem, "errors");
+	const char *pointer = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(errors, 0), "pointer"));
+
+	return pointer != NULL && pointer[0] != '\0' ? pointer : NULL;
+}
+
+enum sevq_code
+sevq_answer_problem(const char *text, size_t len, struct sevq_fault *fault)
+{
+	cJSON *problem = sevq_json_parse(text, len);
+	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "code"));
+	const char *detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "detail"));
+	const char *pointer = first_pointer(problem);
+	enum sevq_code code = name != NULL ? sevq_fault_code(name) : SEVQ_BAD_ANSWER;
+
+	if (detail == NULL)
+		detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "title"));
+	if (name == NULL)
+		sevq_fault_set(fault, code, "the answer is not a problem as sevqd writes it");
+	else if (detail == NULL)
+		sevq_fault_set(fault, code, "%s", name);
+	else if (code == SEVQ_PROBLEM)
+		sevq_fault_set(fault, code, "%s (%s)", detail, name);
+	else if (pointer != NULL && strstr(detail, pointer) == NULL)
+		sevq_fault_set(fault, code, "%s (%s)", detail, pointer);
+	else
+		sevq_fault_set(fault, code, "%s", detail);
+	cJSON_Delete(problem);
+	return code;
+}

@@ -1,0 +1,31 @@
+/*
+ * answer.h - from the JSON of an answer to the structs of sevq.h.
+ *
+ * Here: one constant shape per answer, and the one function that reads by them. No I/O.
+ * What the struct does not know is passed over, so a newer server may say more; what it needs must be there and have
+ * its type. An answer is one piece of memory to its owner: sevq_free takes all of it.
+ */
+#ifndef SEVQ_CLIENT_ANSWER_H
+#define SEVQ_CLIENT_ANSWER_H
+
+#include "client/fault.h"
+
+struct sevq_shape; /* which members become which fields */
+
+extern const struct sevq_shape sevq_shape_receipt;  /* struct sevq_receipt */
+extern const struct sevq_shape sevq_shape_receipts; /* struct sevq_receipts */
+extern const struct sevq_shape sevq_shape_event;    /* struct sevq_event, in a member "event" */
+extern const struct sevq_shape sevq_shape_taken;    /* struct sevq_events, of drain and consume */
+extern const struct sevq_shape sevq_shape_found;    /* struct sevq_events, of peek */
+extern const struct sevq_shape sevq_shape_purged;   /* struct sevq_purged */
+extern const struct sevq_shape sevq_shape_decision; /* struct sevq_decision */
+extern const struct sevq_shape sevq_shape_sessions; /* struct sevq_sessions */
+extern const struct sevq_shape sevq_shape_text;     /* char *: the JSON object itself */
+
+/* NULL on failure: SEVQ_BAD_ANSWER, SEVQ_NO_MEMORY. */
+void *sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len, struct sevq_fault *fault);
+
+/* Reads a problem (RFC 9457) into fault: its code, detail and first pointer. SEVQ_BAD_ANSWER if it is none. */
+enum sevq_code sevq_answer_problem(const char *text, size_t len, struct sevq_fault *fault);
+
+#endif

@@ -1,0 +1,257 @@
+/*
+ * The client's HTTP, on one libcurl easy handle.
+ *
+ * A kept connection may turn out closed when the next request is already on it. libcurl then sends the request again,
+ * which for a read is welcome and for anything else could do it twice: the server may have carried it out and died
+ * before its answer. So a callback counts how often a request goes out, and stops the second time unless the request
+ * is repeatable. To make that rare a connection is not kept as long as the server would keep it.
+ */
+#include "client/http.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include <curl/curl.h>
+
+#define TIMEOUT_MS_DEFAULT 30000
+#define CONNECT_TIMEOUT_MS_DEFAULT 5000
+#define IDLE_S_MAX 45 /* the server closes after 60 */
+
+struct sevq_http {
+	CURL *easy;
+	struct curl_slist *headers, *body_headers; /* without a body, with one */
+	char *base, *where;                        /* requests start with base; messages say where */
+	struct sevq_buffer url, answer;
+	const struct sevq_request *request; /* during an exchange */
+	int sent;                           /* during an exchange: how often the request went out */
+	char error[CURL_ERROR_SIZE];
+};
+
+static size_t
+on_data(char *data, size_t size, size_t count, void *arg)
+{
+	struct sevq_http *http = arg;
+
+	if (count > SEVQ_ANSWER_BYTES_MAX - http->answer.len)
+		return 0;
+	sevq_buffer_add(&http->answer, data, size * count);
+	return http->answer.failed ? 0 : size * count;
+}
+
+static int
+on_send(void *arg, char *ip, char *local_ip, int port, int local_port)
+{
+	struct sevq_http *http = arg;
+
+	(void)ip, (void)local_ip, (void)port, (void)local_port;
+	return http->sent++ == 0 || http->request->repeatable ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+/* Puts a line at the end of a list; on failure the list stays as it was. */
+static bool
+add_header(struct curl_slist **list, const char *name, const char *value)
+{
+	struct sevq_buffer line = { 0 };
+	struct curl_slist *longer = NULL;
+
+	sevq_buffer_addf(&line, "%s%s", name, value);
+	if (!line.failed)
+		longer = curl_slist_append(*list, sevq_buffer_text(&line));
+	if (longer != NULL)
+		*list = longer;
+	sevq_buffer_clear(&line);
+	return longer != NULL;
+}
+
+static bool
+add_common_headers(struct curl_slist **list, const char *token)
+{
+	return add_header(list, "Accept: ", "application/json") && add_header(list, "Expect:", "") && /* never ask first */
+	       (token == NULL || add_header(list, "Authorization: Bearer ", token));
+}
+
+/* Everything that stays the same from call to call. */
+static CURLcode
+set_up(struct sevq_http *http, const struct sevq_place *place, const struct sevq_connect_options *options)
+{
+	CURL *easy = http->easy;
+	long timeout = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
+	long connect_timeout = options->connect_timeout_ms != 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS_DEFAULT;
+	CURLcode rc = CURLE_OK;
+
+#define SET(option, value) rc = rc == CURLE_OK ? curl_easy_setopt(easy, option, value) : rc
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_PATH_AS_IS, 1L);
+	SET(CURLOPT_TIMEOUT_MS, timeout);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, connect_timeout);
+	SET(CURLOPT_MAXCONNECTS, 1L);
+	SET(CURLOPT_MAXAGE_CONN, (long)IDLE_S_MAX);
+	SET(CURLOPT_ERRORBUFFER, http->error);
+	SET(CURLOPT_WRITEFUNCTION, on_data);
+	SET(CURLOPT_WRITEDATA, http);
+	SET(CURLOPT_PREREQFUNCTION, on_send);
+	SET(CURLOPT_PREREQDATA, http);
+	SET(CURLOPT_USERAGENT, options->user_agent != NULL ? options->user_agent : "libsevq/" SEVQ_VERSION);
+	SET(CURLOPT_UNIX_SOCKET_PATH, place->url.unix_path);
+	if (place->url.local) /* whatever http_proxy says */
+		SET(CURLOPT_PROXY, "");
+#undef SET
+	return rc;
+}
+
+enum sevq_code
+sevq_http_open(const struct sevq_place *place, const struct sevq_connect_options *options, struct sevq_http **ret,
+	       struct sevq_fault *fault)
+{
+	struct sevq_http *http = calloc(1, sizeof(*http));
+	CURLcode rc;
+
+	if (http == NULL)
+		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+	http->base = strdup(place->url.base);
+	http->where = strdup(place->url.text);
+	http->easy = curl_easy_init();
+	if (http->base == NULL || http->where == NULL || http->easy == NULL || !add_common_headers(&http->headers, place->token) ||
+	    !add_common_headers(&http->body_headers, place->token) ||
+	    !add_header(&http->body_headers, "Content-Type: ", "application/json")) {
+		sevq_http_close(http);
+		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+	}
+	rc = set_up(http, place, options);
+	if (rc != CURLE_OK) {
+		sevq_http_close(http);
+		return rc == CURLE_OUT_OF_MEMORY ? sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory")
+						 : sevq_fault_set(fault, SEVQ_CONFIGURATION, "libcurl: %s", curl_easy_strerror(rc));
+	}
+	*ret = http;
+	return SEVQ_OK;
+}
+
+void
+sevq_http_close(struct sevq_http *http)
+{
+	if (http == NULL)
+		return;
+	curl_easy_cleanup(http->easy);
+	curl_slist_free_all(http->headers);
+	curl_slist_free_all(http->body_headers);
+	sevq_buffer_clear(&http->url);
+	sevq_buffer_clear(&http->answer);
+	free(http->base);
+	free(http->where);
+	free(http);
+}
+
+/* What differs from call to call. body NULL: none. */
+static CURLcode
+set_request(struct sevq_http *http, const char *method, const char *body)
+{
+	CURLcode rc;
+
+	rc = curl_easy_setopt(http->easy, CURLOPT_URL, sevq_buffer_text(&http->url));
+	if (rc == CURLE_OK && body != NULL) {
+		curl_easy_setopt(http->easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(http->easy, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(http->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+		curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, http->body_headers);
+	} else if (rc == CURLE_OK) {
+		curl_easy_setopt(http->easy, CURLOPT_HTTPGET, 1L);
+		curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, http->headers);
+	}
+	return rc == CURLE_OK ? curl_easy_setopt(http->easy, CURLOPT_CUSTOMREQUEST, method) : rc;
+}
+
+static bool
+is_type(const char *header, const char *type)
+{
+	size_t len = strlen(type);
+
+	return header != NULL && strncasecmp(header, type, len) == 0 && strchr("; \t", header[len]) != NULL;
+}
+
+/* What libcurl could not do, in the words of sevq.h. */
+static enum sevq_code
+failed(const struct sevq_http *http, CURLcode rc, struct sevq_fault *fault)
+{
+	const char *why = http->error[0] != '\0' ? http->error : curl_easy_strerror(rc);
+
+	if (rc == CURLE_OUT_OF_MEMORY || http->answer.failed)
+		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+	if (http->sent == 0)
+		return sevq_fault_set(fault, SEVQ_UNREACHABLE, "nothing answers at %s: %s", http->where, why);
+	switch (rc) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return sevq_fault_set(fault, SEVQ_TIMED_OUT, "no answer from %s in time; it may have been carried out",
+				      http->where);
+	case CURLE_WRITE_ERROR:
+		return sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer of %s is too long", http->where);
+	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, or something else altogether */
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_BAD_CONTENT_ENCODING:
+		return sevq_fault_set(fault, SEVQ_BAD_ANSWER, "%s does not speak as sevqd does: %s", http->where, why);
+	case CURLE_ABORTED_BY_CALLBACK: /* on_send */
+		why = "the connection was closed";
+		/* fallthrough */
+	default:
+		return sevq_fault_set(fault, SEVQ_LOST, "lost %s before its answer; it may have been carried out: %s", http->where,
+				      why);
+	}
+}
+
+static CURLcode
+perform(struct sevq_http *http, const struct sevq_request *request, const char *body)
+{
+	CURLcode rc;
+
+	http->request = request;
+	http->sent = 0;
+	http->error[0] = '\0';
+	sevq_buffer_truncate(&http->url);
+	sevq_buffer_truncate(&http->answer);
+	sevq_buffer_adds(&http->url, http->base);
+	sevq_buffer_adds(&http->url, sevq_buffer_text(&request->target));
+	rc = http->url.failed ? CURLE_OUT_OF_MEMORY : set_request(http, request->method, body);
+	return rc == CURLE_OK ? curl_easy_perform(http->easy) : rc;
+}
+
+static void
+read_answer(struct sevq_http *http, struct sevq_http_answer *ret)
+{
+	const char *type = NULL;
+	long status = 0;
+	curl_off_t retry_after_s = 0;
+
+	curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(http->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+	curl_easy_getinfo(http->easy, CURLINFO_CONTENT_TYPE, &type);
+	ret->status = (int)status;
+	ret->retry_after_s = (long)retry_after_s;
+	ret->json = is_type(type, "application/json");
+	ret->problem = is_type(type, "application/problem+json");
+	ret->body = sevq_buffer_text(&http->answer);
+	ret->len = http->answer.len;
+}
+
+enum sevq_code
+sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request, struct sevq_http_answer *ret,
+		   struct sevq_fault *fault)
+{
+	char *body = NULL;
+	CURLcode rc;
+
+	memset(ret, 0, sizeof(*ret));
+	if (request->body != NULL) {
+		body = cJSON_PrintUnformatted(request->body);
+		if (body == NULL)
+			return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+	}
+	rc = perform(http, request, body);
+	cJSON_free(body);
+	if (rc != CURLE_OK)
+		return failed(http, rc, fault);
+	read_answer(http, ret);
+	return SEVQ_OK;
+}

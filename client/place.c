@@ -1,0 +1,210 @@
+/*
+ * Finding the server.
+ *
+ * A running sevqd leaves a file that says where it listens and where its token is. Whoever can write that file can have
+ * a token sent anywhere, and whoever takes over the port of a dead server is given it: so the file counts only if it is
+ * ours, if nobody else may write it, and while the process it names is alive. A token found this way goes to the
+ * address found with it, or to this machine; to another host only a token that was named for it.
+ */
+#include "client/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/json.h"
+
+#define FILE_BYTES_MAX 8192
+
+/* What a running server says about itself. All zero: there is none. */
+struct runtime {
+	struct sevq_url url;
+	char *token_file; /* NULL: it wants no token */
+};
+
+static void
+runtime_clear(struct runtime *runtime)
+{
+	sevq_url_clear(&runtime->url);
+	free(runtime->token_file);
+	memset(runtime, 0, sizeof(*runtime));
+}
+
+/* A variable that is set and not empty. Not for programs that run with more rights than their caller. */
+static const char *
+variable(const char *name)
+{
+	const char *value = secure_getenv(name);
+
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+/* The path of a file in the state directory. A relative XDG_STATE_HOME does not count, as that standard wants. */
+static bool
+state_path(struct sevq_buffer *path, const char *name)
+{
+	const char *state = variable("XDG_STATE_HOME"), *home = variable("HOME");
+
+	if (state != NULL && state[0] == '/')
+		sevq_buffer_addf(path, "%s/sevq/%s", state, name);
+	else if (home != NULL)
+		sevq_buffer_addf(path, "%s/.local/state/sevq/%s", home, name);
+	return path->len > 0;
+}
+
+/* Reads a small file that is nobody else's business: access_mask are the permission bits that others must not have. */
+static enum sevq_code
+read_private(const char *path, bool must_be_ours, mode_t access_mask, struct sevq_buffer *out, struct sevq_fault *fault)
+{
+	char data[FILE_BYTES_MAX];
+	struct stat st;
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (must_be_ours ? O_NOFOLLOW : 0));
+	if (fd < 0)
+		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: not a regular file", path);
+	} else if (must_be_ours && st.st_uid != geteuid()) {
+		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: belongs to somebody else", path);
+	} else if ((st.st_mode & access_mask) != 0) {
+		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: open to others (mode %03o)", path, (unsigned)(st.st_mode & 0777));
+	} else if ((n = read(fd, data, sizeof(data))) < 0) {
+		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
+	} else if ((size_t)n == sizeof(data)) {
+		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: too long", path);
+	} else {
+		sevq_buffer_add(out, data, (size_t)n);
+	}
+	close(fd);
+	if (fault->code == SEVQ_OK && out->failed)
+		sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+	return fault->code;
+}
+
+/* A token goes into a header line as it is: visible ASCII, less the white space around it. */
+static enum sevq_code
+read_token(const char *text, const char *where, char **ret, struct sevq_fault *fault)
+{
+	size_t start = strspn(text, " \t\r\n"), len, i;
+
+	len = strcspn(text + start, " \t\r\n");
+	if (len == 0)
+		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: no token in it", where);
+	for (i = start; i < start + len; i++)
+		if ((unsigned char)text[i] <= 0x20 || (unsigned char)text[i] >= 0x7f)
+			break;
+	if (i < start + len || text[start + len + strspn(text + start + len, " \t\r\n")] != '\0')
+		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: not a token", where);
+	*ret = strndup(text + start, len);
+	return *ret != NULL ? SEVQ_OK : sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+}
+
+static enum sevq_code
+read_token_file(const char *path, bool must_be_ours, char **ret, struct sevq_fault *fault)
+{
+	struct sevq_buffer text = { 0 };
+
+	if (read_private(path, must_be_ours, 077, &text, fault) == SEVQ_OK)
+		read_token(sevq_buffer_text(&text), path, ret, fault);
+	sevq_buffer_clear(&text);
+	return fault->code;
+}
+
+/* {"address":URL,"tokenFile":PATH or null,"pid":N}; a process that is gone says nothing. */
+static enum sevq_code
+read_runtime_json(const char *path, const struct sevq_buffer *text, struct runtime *runtime, struct sevq_fault *fault)
+{
+	cJSON *root = sevq_json_parse(sevq_buffer_text(text), text->len);
+	const char *address = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "address"));
+	const char *token_file = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "tokenFile"));
+	const cJSON *pid = cJSON_GetObjectItemCaseSensitive(root, "pid");
+
+	if (address == NULL || !cJSON_IsNumber(pid) || pid->valueint <= 0 || (token_file != NULL && token_file[0] != '/')) {
+		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: damaged; remove it, or name the server's address", path);
+	} else if (kill(pid->valueint, 0) == 0 || errno != ESRCH) {
+		if (token_file != NULL && (runtime->token_file = strdup(token_file)) == NULL)
+			sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		else
+			sevq_url_read(address, &runtime->url, fault);
+	}
+	cJSON_Delete(root);
+	return fault->code;
+}
+
+/* Leaves runtime all zero where no server of ours runs. */
+static enum sevq_code
+read_runtime(struct runtime *runtime, struct sevq_fault *fault)
+{
+	struct sevq_buffer path = { 0 }, text = { 0 };
+
+	if (state_path(&path, "sevqd.json") && access(sevq_buffer_text(&path), F_OK) == 0 &&
+	    read_private(sevq_buffer_text(&path), true, 022, &text, fault) == SEVQ_OK)
+		read_runtime_json(sevq_buffer_text(&path), &text, runtime, fault);
+	sevq_buffer_clear(&text);
+	sevq_buffer_clear(&path);
+	return fault->code;
+}
+
+/* The token beside the default database, where there is one. */
+static enum sevq_code
+default_token(char **ret, struct sevq_fault *fault)
+{
+	struct sevq_buffer path = { 0 };
+
+	if (state_path(&path, "token") && access(sevq_buffer_text(&path), F_OK) == 0)
+		read_token_file(sevq_buffer_text(&path), true, ret, fault);
+	sevq_buffer_clear(&path);
+	return fault->code;
+}
+
+static enum sevq_code
+find_token(const struct sevq_connect_options *options, const struct runtime *runtime, struct sevq_place *place,
+	   struct sevq_fault *fault)
+{
+	if (options->token != NULL)
+		return read_token(options->token, "the token given", &place->token, fault);
+	if (options->token_file != NULL)
+		return read_token_file(options->token_file, false, &place->token, fault);
+	if (variable("SEVQ_TOKEN") != NULL)
+		return read_token(variable("SEVQ_TOKEN"), "SEVQ_TOKEN", &place->token, fault);
+	if (variable("SEVQ_TOKEN_FILE") != NULL)
+		return read_token_file(variable("SEVQ_TOKEN_FILE"), false, &place->token, fault);
+	if (runtime->url.text != NULL && strcmp(runtime->url.text, place->url.text) == 0)
+		return runtime->token_file != NULL ? read_token_file(runtime->token_file, true, &place->token, fault) : SEVQ_OK;
+	return place->url.local ? default_token(&place->token, fault) : SEVQ_OK;
+}
+
+enum sevq_code
+sevq_place_find(const struct sevq_connect_options *options, struct sevq_place *ret, struct sevq_fault *fault)
+{
+	const char *named = options->base_url != NULL ? options->base_url : variable("SEVQ_URL");
+	struct runtime runtime = { 0 };
+
+	memset(ret, 0, sizeof(*ret));
+	if (named != NULL)
+		sevq_url_read(named, &ret->url, fault);
+	/* The server's own file is only looked at where something is still to be found. */
+	if (fault->code == SEVQ_OK && (named == NULL || ret->url.local))
+		read_runtime(&runtime, fault);
+	if (fault->code == SEVQ_OK && named == NULL)
+		sevq_url_read(runtime.url.text != NULL ? runtime.url.text : SEVQ_DEFAULT_URL, &ret->url, fault);
+	if (fault->code == SEVQ_OK)
+		find_token(options, &runtime, ret, fault);
+	runtime_clear(&runtime);
+	if (fault->code != SEVQ_OK)
+		sevq_place_clear(ret);
+	return fault->code;
+}
+
+void
+sevq_place_clear(struct sevq_place *place)
+{
+	sevq_url_clear(&place->url);
+	free(place->token);
+	memset(place, 0, sizeof(*place));
+}
