@@ -23,8 +23,8 @@ struct sevq_engine_options {
 	size_t sessions_max;        /* sessions with something pending */
 	size_t pending_max;         /* events in all */
 	enum sevq_overflow overflow;
-	int64_t retention_ms;       /* how long settled events stay on disk */
-	size_t retention_rows;      /* how many at the most */
+	int64_t retention_ms;  /* how long settled events stay on disk */
+	size_t retention_rows; /* how many at the most */
 };
 
 /* The defaults of DESIGN section 3. */
@@ -32,7 +32,7 @@ void sevq_engine_options_init(struct sevq_engine_options *options);
 
 /* Opens over a store and rebuilds the catalog from it. Takes store and policy over on success only. */
 int sevq_engine_open(struct sevq_store *store, struct sevq_policy *policy, const struct sevq_engine_options *options,
-    struct sevq_engine **ret, struct sevq_error *err);
+		     struct sevq_engine **ret, struct sevq_error *err);
 
 /* Answers nothing more: call it when nothing is submitted. Closes the store (checkpoint). Accepts NULL. */
 void sevq_engine_close(struct sevq_engine *engine);
@@ -54,14 +54,14 @@ bool sevq_engine_chores(struct sevq_engine *engine);
 
 /* Decides without storing, under the policy in force. As sevq_route. */
 int sevq_engine_route(const struct sevq_engine *engine, const struct sevq_address *address, struct sevq_arena *arena,
-    struct sevq_decision *ret, struct sevq_error *err);
+		      struct sevq_decision *ret, struct sevq_error *err);
 
 /* Puts another policy in force for ops not yet carried out; the old one is freed. Queued events stay where they are. */
 void sevq_engine_set_policy(struct sevq_engine *engine, struct sevq_policy *policy);
 
 /* Counters since start, and the present state. Reading costs nothing. */
 struct sevq_engine_stats {
-	uint64_t enqueued, duplicates, replaced, drained, consumed, withdrawn, purged, evicted; /* events */
+	uint64_t enqueued, duplicates, replaced, drained, consumed, withdrawn, purged, evicted;               /* events */
 	uint64_t rejected_session_full, rejected_sessions_full, rejected_pending_full, rejected_storage_full; /* drafts */
 	uint64_t commits, commit_failures, ops; /* ops: all kinds, reads included */
 	size_t batch_ops_max;                   /* the largest batch, in ops */

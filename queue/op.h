@@ -21,8 +21,8 @@ struct sevq_op {
 	void *arg;
 	struct sevq_error error; /* SEVQ_OK or why; on failure the rest of the answer is empty and nothing changed */
 	struct sevq_arena arena;
-	struct sevq_op *next; /* the engine's */
-	void *plan;           /* the engine's: what this op is about to do, in the arena */
+	struct sevq_op *next;    /* the engine's */
+	struct sevq_str located; /* the engine's: the session of the event that the op names by id */
 };
 
 /* Frees the answer. The struct itself is the caller's. Works on a zeroed op too. */
@@ -44,8 +44,8 @@ struct sevq_enqueue_result {
 /* Enqueue: all drafts or none. error.pointer is relative to the failing draft, failed says which. */
 struct sevq_enqueue {
 	struct sevq_op op;
-	struct sevq_draft *drafts; /* in; normalised in place */
-	size_t count;              /* in; 1 up to the batch limit */
+	struct sevq_draft *drafts;           /* in; normalised in place */
+	size_t count;                        /* in; 1 up to the batch limit */
 	struct sevq_enqueue_result *results; /* out; count of them, in order */
 	size_t failed;                       /* out, on failure: index of the draft at fault */
 };
@@ -54,11 +54,11 @@ struct sevq_enqueue {
 struct sevq_drain {
 	struct sevq_op op;
 	struct sevq_address address;
-	size_t limit;                        /* 1..SEVQ_ANSWER_EVENTS_MAX; 0 means as many as an answer holds */
-	struct sevq_str context_key_prefix;  /* folded by the engine; NULL: all */
-	struct sevq_str session_key;         /* out: the queue key */
-	struct sevq_event_list taken;        /* out */
-	size_t remaining;                    /* out: pending events of the session after this call, whatever the prefix */
+	size_t limit;                       /* 1..SEVQ_ANSWER_EVENTS_MAX; 0 means as many as an answer holds */
+	struct sevq_str context_key_prefix; /* folded by the engine; NULL: all */
+	struct sevq_str session_key;        /* out: the queue key */
+	struct sevq_event_list taken;       /* out */
+	size_t remaining;                   /* out: pending events of the session after this call, whatever the prefix */
 };
 
 /* Consume: take exactly these, in the order asked; unknown ids are ignored, a repeated one counts once. */
@@ -108,7 +108,12 @@ struct sevq_purge {
 	size_t remaining;
 };
 
-enum sevq_sort { SEVQ_SORT_KEY, SEVQ_SORT_DEPTH, SEVQ_SORT_OLDEST, SEVQ_SORT_NEWEST }; /* depth: deepest first; oldest: longest waiting first; newest: latest event first; ties by key */
+enum sevq_sort {
+	SEVQ_SORT_KEY,
+	SEVQ_SORT_DEPTH,
+	SEVQ_SORT_OLDEST,
+	SEVQ_SORT_NEWEST
+}; /* depth: deepest first; oldest: longest waiting first; newest: latest event first; ties by key */
 
 struct sevq_rekeyed_from {
 	struct sevq_str key;
@@ -120,8 +125,8 @@ struct sevq_session {
 	struct sevq_str session_key, agent_id;
 	size_t depth, leased, delayed, waiters;
 	int64_t oldest_ts_ms, newest_ts_ms;
-	struct sevq_str last_context_key; /* NULL: none */
-	struct sevq_delivery delivery;    /* merged (ROUTING section 7) */
+	struct sevq_str last_context_key;             /* NULL: none */
+	struct sevq_delivery delivery;                /* merged (ROUTING section 7) */
 	const struct sevq_rekeyed_from *rekeyed_from; /* most frequent first */
 	size_t rekeyed_from_count;
 };
@@ -129,17 +134,17 @@ struct sevq_session {
 /* List sessions that have something pending. */
 struct sevq_sessions {
 	struct sevq_op op;
-	struct sevq_address address;   /* session_key NULL: all sessions; else that one, routed */
-	struct sevq_str agent_id;      /* only this agent's (normalised by the engine); NULL: all */
-	struct sevq_str prefix;        /* queue keys that start with it; NULL: all */
-	int64_t min_age_ms;            /* oldest event at least this old; 0: all */
+	struct sevq_address address; /* session_key NULL: all sessions; else that one, routed */
+	struct sevq_str agent_id;    /* only this agent's (normalised by the engine); NULL: all */
+	struct sevq_str prefix;      /* queue keys that start with it; NULL: all */
+	int64_t min_age_ms;          /* oldest event at least this old; 0: all */
 	enum sevq_sort sort;
 	size_t limit;                  /* 1..SEVQ_SESSIONS_PAGE_MAX */
 	struct sevq_str cursor;        /* from an earlier page; NULL: the first. SEVQ_INVALID_FIELD "cursor" if not ours */
 	struct sevq_session *sessions; /* out */
 	size_t count;
-	struct sevq_str next_cursor;   /* out: NULL on the last page */
-	size_t total;                  /* out: sessions that match, all pages */
+	struct sevq_str next_cursor; /* out: NULL on the last page */
+	size_t total;                /* out: sessions that match, all pages */
 };
 
 /* Constructors fill in the kind; everything else is the caller's. */

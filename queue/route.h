@@ -35,6 +35,6 @@ struct sevq_decision {
  * Failures: SEVQ_BLANK_KEY, SEVQ_MALFORMED_KEY, SEVQ_OWNER_UNRESOLVED, SEVQ_OWNER_MISMATCH.
  */
 int sevq_route(const struct sevq_policy *policy, const struct sevq_address *address, bool explain, struct sevq_arena *arena,
-    struct sevq_decision *ret, struct sevq_error *err);
+	       struct sevq_decision *ret, struct sevq_error *err);
 
 #endif

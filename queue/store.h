@@ -33,6 +33,7 @@ struct sevq_store_event {
 	struct sevq_event event;
 	struct sevq_store_session *session;
 	uint64_t text_hash;
+	int64_t session_row; /* the driver's own, while it commits */
 };
 
 /* One outcome to append: one row per call, whatever the number of events. */
@@ -64,12 +65,12 @@ typedef void sevq_read_done(void *arg, const struct sevq_error *err);
 
 /* One pending event on open, in id order. event.text is empty: only its length is known. Text borrowed for the call. */
 typedef int sevq_load_event(void *arg, const struct sevq_event *event, int64_t session_row, uint64_t text_hash, size_t text_bytes,
-    struct sevq_error *err);
+			    struct sevq_error *err);
 
 struct sevq_store_stats {
 	uint64_t database_bytes, wal_bytes;
-	uint64_t events, outcomes;         /* rows on disk, settled ones included; maintained, not counted */
-	uint64_t checkpoints, swept;       /* since open; swept: events */
+	uint64_t events, outcomes;   /* rows on disk, settled ones included; maintained, not counted */
+	uint64_t checkpoints, swept; /* since open; swept: events */
 };
 
 struct sevq_store {
@@ -78,13 +79,18 @@ struct sevq_store {
 
 struct sevq_store_driver {
 	/* Calls each for every pending event. *last_id and *last_ts_ms: the newest of all events ever stored, 0 for none. */
-	int (*load)(struct sevq_store *store, sevq_load_event *each, void *arg, int64_t *last_id, int64_t *last_ts_ms, struct sevq_error *err);
+	int (*load)(struct sevq_store *store, sevq_load_event *each, void *arg, int64_t *last_id, int64_t *last_ts_ms,
+		    struct sevq_error *err);
 	/* Makes the batch durable. The batch is borrowed until done. */
 	void (*commit)(struct sevq_store *store, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg);
 	/* Reads events by id, settled or not; ids that are not there are passed over. ids are borrowed until done. */
-	void (*read)(struct sevq_store *store, const int64_t *ids, size_t count, sevq_read_event *each, sevq_read_done *done, void *arg);
-	/* One small step of housekeeping: checkpoint, and forgetting what settled before the time or is over the row count. */
-	bool (*chores)(struct sevq_store *store, int64_t settled_before_ms, size_t settled_rows_max);
+	void (*read)(struct sevq_store *store, const int64_t *ids, size_t count, sevq_read_event *each, sevq_read_done *done,
+		     void *arg);
+	/*
+	 * One small step of housekeeping, between commits: a checkpoint, or forgetting some events that settled before the time
+	 * or are over the row count. pending: how many of the stored events are not settled. True: there is more to do.
+	 */
+	bool (*chores)(struct sevq_store *store, int64_t settled_before_ms, size_t settled_rows_max, size_t pending);
 	bool (*ready)(struct sevq_store *store, struct sevq_error *err);
 	void (*stats)(struct sevq_store *store, struct sevq_store_stats *ret);
 	void (*close)(struct sevq_store *store);

@@ -1,0 +1,89 @@
+/*
+ * catalog.h - what is pending, in memory: per queue key its events in order, its last context, its numbers.
+ *
+ * Here: ids, times, hashes and tags; the fold of the store's two logs, rebuilt on open.
+ * Not here: texts (they stay in the store), SQL, HTTP, the rules (op_*.c).
+ *
+ * A batch changes the catalog while it is being planned, because its later ops must see its earlier ones. Nobody else
+ * sees it: every reader is an op too and is answered after the commit. Each change is journaled until
+ * sevq_catalog_commit makes it final or sevq_catalog_rollback takes it back, so what a caller learns has always been
+ * committed.
+ */
+#ifndef SEVQ_QUEUE_CATALOG_H
+#define SEVQ_QUEUE_CATALOG_H
+
+#include "queue/store.h"
+#include "queue/tag.h"
+
+/* One pending event: 32 bytes. */
+struct sevq_entry {
+	int64_t id, ts_ms;
+	uint64_t text_hash;
+	uint32_t tag;           /* index into the catalog's tags; one reference */
+	uint16_t text_bytes_m1; /* length of the text less one */
+	uint8_t attempts;
+	bool gone; /* taken by the batch under way, or waiting to be squeezed out */
+};
+
+/*
+ * Invariants: (1) entries[head..tail) are in ascending id order; (2) depth is the number of those not gone; (3) outside
+ * a batch a queue in the catalog has depth > 0 and its first entry is not gone.
+ */
+struct sevq_queue {
+	struct sevq_store_session session; /* key owned */
+	uint64_t hash;
+	struct sevq_entry *entries;
+	size_t head, tail, cap, depth;
+	uint32_t last_tag; /* whose context key is the last context; 0: none; one reference */
+	bool touched;      /* by the batch under way */
+};
+
+struct sevq_catalog {
+	struct sevq_table index; /* queues by key */
+	struct sevq_tags tags;
+	size_t pending;
+	size_t entry_bytes; /* allocated for entries */
+	size_t key_bytes;
+	struct sevq_change *journal;
+	size_t journal_count, journal_cap;
+	struct sevq_queue **touched; /* queues of the batch under way, each once */
+	size_t touched_count, touched_cap;
+};
+
+void sevq_catalog_init(struct sevq_catalog *catalog);
+void sevq_catalog_clear(struct sevq_catalog *catalog);
+size_t sevq_catalog_bytes(const struct sevq_catalog *catalog);
+
+struct sevq_queue *sevq_catalog_find(const struct sevq_catalog *catalog, struct sevq_str queue_key); /* NULL: nothing pending */
+struct sevq_queue *
+sevq_catalog_need(struct sevq_catalog *catalog,
+		  struct sevq_str queue_key); /* made empty where missing; gone at the end of the batch if it stays so */
+struct sevq_queue *sevq_catalog_each(const struct sevq_catalog *catalog, size_t *at); /* as sevq_table_each */
+
+/* Appends; the entry's tag reference passes to the queue. Ids must ascend. Moves entries: older pointers are dead. */
+void sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry);
+void sevq_queue_remove(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry);
+
+/* Makes tag the source of the last context (0: none). */
+void sevq_queue_set_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag);
+/* After removals: the newest remaining context key, else none (ROUTING section 7). */
+void sevq_queue_refresh_last(struct sevq_catalog *catalog, struct sevq_queue *queue);
+
+/* The oldest entry not gone with an id above after (0: the oldest of all), and the newest; NULL: none. */
+struct sevq_entry *sevq_queue_first(const struct sevq_queue *queue, int64_t after);
+struct sevq_entry *sevq_queue_next(const struct sevq_queue *queue, const struct sevq_entry *entry);
+struct sevq_entry *sevq_queue_newest(const struct sevq_queue *queue);
+struct sevq_entry *sevq_queue_entry(const struct sevq_queue *queue, int64_t id);
+
+static inline size_t
+sevq_entry_text_bytes(const struct sevq_entry *entry)
+{
+	return (size_t)entry->text_bytes_m1 + 1;
+}
+
+/* The journal: a mark to go back to inside a batch, and its two ends. */
+size_t sevq_catalog_mark(const struct sevq_catalog *catalog);
+void sevq_catalog_rollback(struct sevq_catalog *catalog, size_t mark);
+void sevq_catalog_commit(struct sevq_catalog *catalog);
+
+#endif

@@ -1,0 +1,190 @@
+/*
+ * op_enqueue.c - enqueue: check, route, compare with what is queued, make room, append (ROUTING section 7).
+ */
+#include "queue/plan.h"
+
+#include <stdlib.h>
+
+/* One draft on its way in. */
+struct candidate {
+	struct sevq_op *op;
+	struct sevq_draft *draft;
+	struct sevq_decision decision;
+	struct sevq_str original; /* the session key as sent */
+	struct sevq_queue *queue;
+	uint64_t text_hash;
+	uint32_t tag; /* one reference, ours until the event is appended */
+};
+
+static bool
+matches(const struct sevq_plan *plan, const struct candidate *c, const struct sevq_entry *entry)
+{
+	const struct sevq_tags *tags = &plan->catalog.tags;
+	return sevq_tags_get(tags, entry->tag)->match == sevq_tags_get(tags, c->tag)->match;
+}
+
+static bool
+identical(const struct sevq_plan *plan, const struct candidate *c, const struct sevq_entry *entry)
+{
+	return entry->text_hash == c->text_hash && sevq_entry_text_bytes(entry) == c->draft->text.len && matches(plan, c, entry);
+}
+
+/* Without a context key only the newest event counts; with one, every queued event does. */
+static const struct sevq_entry *
+find_duplicate(const struct sevq_plan *plan, const struct candidate *c)
+{
+	if (c->draft->context_key.s == NULL) {
+		const struct sevq_entry *newest = sevq_queue_newest(c->queue);
+		return newest != NULL && identical(plan, c, newest) ? newest : NULL;
+	}
+	for (const struct sevq_entry *e = sevq_queue_first(c->queue, 0); e != NULL; e = sevq_queue_next(c->queue, e))
+		if (identical(plan, c, e))
+			return e;
+	return NULL;
+}
+
+/* The pending events that a replace removes: all that match, in order. */
+static size_t
+find_matching(const struct sevq_plan *plan, const struct candidate *c, int64_t *ids)
+{
+	size_t count = 0;
+	for (const struct sevq_entry *e = sevq_queue_first(c->queue, 0); e != NULL; e = sevq_queue_next(c->queue, e))
+		if (matches(plan, c, e))
+			ids[count++] = e->id;
+	return count;
+}
+
+static int
+full(struct sevq_op *op, uint64_t *counter, const char *what, size_t limit)
+{
+	++*counter;
+	return sevq_fail(&op->error, SEVQ_QUEUE_FULL, "%s; the limit is %zu", what, limit);
+}
+
+/* Room for one more event: refused, or made by evicting the oldest (which does not touch the last context). */
+static int
+make_room(struct sevq_plan *plan, const struct candidate *c)
+{
+	const struct sevq_engine_options *limit = plan->options;
+	if (plan->catalog.pending >= limit->pending_max)
+		return full(c->op, &plan->stats->rejected_pending_full, "too many events are pending", limit->pending_max);
+	if (c->queue->depth == 0 && plan->catalog.index.count > limit->sessions_max)
+		return full(c->op, &plan->stats->rejected_sessions_full, "too many sessions have events pending",
+			    limit->sessions_max);
+	if (c->queue->depth < limit->session_pending_max)
+		return 0;
+	if (limit->overflow == SEVQ_OVERFLOW_REJECT)
+		return full(c->op, &plan->stats->rejected_session_full, "the session is full", limit->session_pending_max);
+	int64_t *oldest = sevq_arena_alloc(&c->op->arena, sizeof *oldest);
+	*oldest = sevq_queue_first(c->queue, 0)->id;
+	sevq_plan_settle(plan, c->queue, SEVQ_OUTCOME_EVICTED, oldest, 1);
+	return 0;
+}
+
+static struct sevq_event
+event_of(const struct candidate *c)
+{
+	return (struct sevq_event){
+		.session_key = c->decision.queue_key,
+		.original_session_key = c->original,
+		.rule = c->decision.rule,
+		.text = c->draft->text,
+		.context_key = c->draft->context_key,
+		.source = c->draft->source,
+		.traceparent = c->draft->traceparent,
+		.delivery = c->draft->delivery,
+		.wake = c->draft->wake,
+		.state = SEVQ_STATE_QUEUED,
+	};
+}
+
+static int
+append(struct sevq_plan *plan, const struct candidate *c, struct sevq_enqueue_result *result)
+{
+	if (make_room(plan, c) < 0) {
+		sevq_tags_release(&plan->catalog.tags, c->tag);
+		return -1;
+	}
+	result->event = event_of(c);
+	sevq_plan_append(plan, c->queue, &result->event, c->text_hash, c->tag);
+	if (c->draft->context_key.s != NULL)
+		sevq_queue_set_last(&plan->catalog, c->queue, c->tag);
+	return 0;
+}
+
+static int
+answer_duplicate(struct sevq_plan *plan, const struct candidate *c, int64_t id, struct sevq_enqueue_result *result)
+{
+	result->outcome = SEVQ_DUPLICATE;
+	sevq_plan_want(plan, c->op, id, &result->event);
+	sevq_tags_release(&plan->catalog.tags, c->tag);
+	plan->duplicates++;
+	return 0;
+}
+
+static int
+enqueue_plain(struct sevq_plan *plan, const struct candidate *c, struct sevq_enqueue_result *result)
+{
+	const struct sevq_entry *twin = c->draft->allow_duplicate ? NULL : find_duplicate(plan, c);
+	if (twin != NULL)
+		return answer_duplicate(plan, c, twin->id, result);
+	result->outcome = SEVQ_QUEUED;
+	return append(plan, c, result);
+}
+
+static int
+enqueue_replacing(struct sevq_plan *plan, const struct candidate *c, struct sevq_enqueue_result *result)
+{
+	int64_t *ids = sevq_arena_alloc(&c->op->arena, (c->queue->depth + 1) * sizeof *ids);
+	size_t count = find_matching(plan, c, ids);
+	if (count == 1 && identical(plan, c, sevq_queue_entry(c->queue, ids[0])))
+		return answer_duplicate(plan, c, ids[0], result);
+	sevq_plan_settle(plan, c->queue, SEVQ_OUTCOME_REPLACED, ids, count);
+	sevq_queue_refresh_last(&plan->catalog, c->queue);
+	result->outcome = count > 0 ? SEVQ_REPLACED : SEVQ_QUEUED;
+	return append(plan, c, result);
+}
+
+/* The original key is kept with the tag only where it says something: when it is not the queue key. */
+static struct sevq_str
+rekeyed_from(const struct candidate *c)
+{
+	struct sevq_str sent = sevq_trim(c->original);
+	return sevq_str_eq(sent, c->decision.queue_key) ? SEVQ_STR_NULL : sent;
+}
+
+static int
+enqueue_one(struct sevq_plan *plan, struct sevq_op *op, struct sevq_draft *draft, struct sevq_enqueue_result *result)
+{
+	struct candidate c = { .op = op, .draft = draft, .original = draft->address.session_key };
+	if (sevq_draft_check(draft, &op->arena, &op->error) < 0 || sevq_plan_route(plan, op, &draft->address, &c.decision) < 0)
+		return -1;
+	if (c.original.s == NULL)
+		c.original = SEVQ_STR("main"); /* what an agent id alone means */
+	c.queue = sevq_catalog_need(&plan->catalog, c.decision.queue_key);
+	c.text_hash = sevq_text_hash(draft->text);
+	c.tag = sevq_tags_intern(&plan->catalog.tags, draft->context_key, rekeyed_from(&c), &draft->delivery);
+	return draft->replace ? enqueue_replacing(plan, &c, result) : enqueue_plain(plan, &c, result);
+}
+
+static int
+plan_enqueue(struct sevq_plan *plan, struct sevq_op *op)
+{
+	struct sevq_enqueue *enqueue = (struct sevq_enqueue *)op;
+	if (enqueue->count > plan->options->batch_events_max)
+		return sevq_fail(&op->error, SEVQ_TOO_LARGE, "a batch holds at most %zu events", plan->options->batch_events_max);
+	enqueue->results = sevq_arena_alloc(&op->arena, enqueue->count * sizeof *enqueue->results);
+	for (size_t i = 0; i < enqueue->count; i++) {
+		enqueue->failed = i;
+		if (enqueue_one(plan, op, &enqueue->drafts[i], &enqueue->results[i]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void
+sevq_enqueue_init(struct sevq_enqueue *op)
+{
+	static const struct sevq_op_kind kind = { .name = "enqueue", .appends = true, .plan = plan_enqueue };
+	*op = (struct sevq_enqueue){ .op.kind = &kind };
+}

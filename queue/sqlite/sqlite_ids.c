@@ -1,0 +1,77 @@
+/* sqlite_ids.c - lists of event ids as they stand in an outcome's row: short, and readable with json_each. */
+#include "queue/sqlite/sqlite_private.h"
+
+#include <ctype.h>
+
+static size_t
+run_length(const int64_t *ids, size_t count)
+{
+	size_t n = 1;
+	while (n < count && ids[n] == ids[n - 1] + 1)
+		n++;
+	return n;
+}
+
+void
+sevq_ids_write(struct sevq_buf *out, const int64_t *ids, size_t count)
+{
+	for (size_t i = 0, run; i < count; i += run) {
+		run = run_length(ids + i, count - i);
+		sevq_buf_adds(out, i == 0 ? "[" : ",");
+		if (run > 1)
+			sevq_buf_adds(out, "[");
+		sevq_buf_add_int(out, ids[i]);
+		if (run > 1) {
+			sevq_buf_adds(out, ",");
+			sevq_buf_add_int(out, ids[i + run - 1]);
+			sevq_buf_adds(out, "]");
+		}
+	}
+	sevq_buf_adds(out, "]");
+}
+
+static bool
+read_id(const char **at, const char *end, int64_t *ret)
+{
+	int64_t n = 0;
+	const char *p = *at;
+	for (; p < end && isdigit((unsigned char)*p); p++)
+		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *p - '0', &n))
+			return false;
+	if (p == *at || n == 0)
+		return false;
+	*at = p;
+	*ret = n;
+	return true;
+}
+
+static bool
+skip(const char **at, const char *end, char c)
+{
+	if (*at == end || **at != c)
+		return false;
+	++*at;
+	return true;
+}
+
+bool
+sevq_ids_next(const char **at, const char *end, struct sevq_id_range *ret)
+{
+	const char *p = *at;
+	struct sevq_id_range range = { 0 };
+	if (skip(&p, end, ']') && p == end)
+		return false;
+	p = *at;
+	bool fine = skip(&p, end, '[') || skip(&p, end, ',');
+	if (fine && skip(&p, end, '['))
+		fine = read_id(&p, end, &range.first) && skip(&p, end, ',') && read_id(&p, end, &range.last) && skip(&p, end, ']');
+	else if (fine && (fine = read_id(&p, end, &range.first)))
+		range.last = range.first;
+	if (!fine || range.last < range.first) {
+		*at = NULL;
+		return false;
+	}
+	*at = p;
+	*ret = range;
+	return true;
+}

@@ -1,0 +1,83 @@
+/* sqlite_rows.c - columns to structs and back, and the count of rows a session has. */
+#include "queue/sqlite/sqlite_private.h"
+
+#include <stdlib.h>
+
+struct sevq_str
+sevq_sqlite_text(sqlite3_stmt *statement, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(statement, column);
+	return (struct sevq_str){ text, text != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0 };
+}
+
+void
+sevq_sqlite_bind_text(sqlite3_stmt *statement, int index, struct sevq_str text)
+{
+	if (text.s == NULL)
+		sqlite3_bind_null(statement, index);
+	else
+		sqlite3_bind_text64(statement, index, text.s, text.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+void
+sevq_sqlite_bind_delivery(sqlite3_stmt *statement, int index, const struct sevq_delivery *delivery, struct sevq_buf *scratch)
+{
+	struct sevq_str json = SEVQ_STR_NULL;
+	if (!sevq_delivery_none(delivery)) {
+		scratch->len = 0;
+		sevq_delivery_write(scratch, delivery);
+		json = (struct sevq_str){ scratch->data, scratch->len };
+	}
+	sevq_sqlite_bind_text(statement, index, json);
+}
+
+int
+sevq_sqlite_column_delivery(sqlite3_stmt *statement, int column, struct sevq_json *json, struct sevq_arena *arena,
+			    struct sevq_delivery *ret)
+{
+	struct sevq_str text = sevq_sqlite_text(statement, column);
+	*ret = (struct sevq_delivery){ 0 };
+	if (text.s == NULL)
+		return 0;
+	if (sevq_json_scan(json, text.s, text.len, NULL) < 0)
+		return -1;
+	return sevq_delivery_read(json, 0, arena, ret, NULL);
+}
+
+static bool
+same_session(const void *item, const void *key)
+{
+	const struct session_rows *rows = item;
+	return rows->session == *(const int64_t *)key;
+}
+
+static uint64_t
+spread(int64_t session)
+{
+	return (uint64_t)session * 0x9E3779B97F4A7C15u;
+}
+
+void
+sevq_sqlite_count_event(struct sqlite_store *store, int64_t session)
+{
+	struct session_rows *rows = sevq_table_find(&store->session_rows, spread(session), same_session, &session);
+	if (rows == NULL) {
+		rows = sevq_alloc(sizeof *rows);
+		rows->session = session;
+		sevq_table_add(&store->session_rows, spread(session), rows);
+	}
+	rows->events++;
+	store->stats.events++;
+}
+
+bool
+sevq_sqlite_uncount_event(struct sqlite_store *store, int64_t session)
+{
+	struct session_rows *rows = sevq_table_find(&store->session_rows, spread(session), same_session, &session);
+	store->stats.events--;
+	if (rows == NULL || --rows->events > 0)
+		return false;
+	sevq_table_remove(&store->session_rows, spread(session), rows);
+	free(rows);
+	return true;
+}

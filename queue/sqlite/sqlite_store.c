@@ -1,0 +1,257 @@
+/*
+ * sqlite_store.c - the driver at work: one transaction a batch, reads by id.
+ *
+ * Every commit ends with one fsync of the WAL (synchronous=FULL) on the one connection there is. After any failure the
+ * question is whether something may be on disk: a statement that fails before COMMIT, and a COMMIT that ran out of space,
+ * have been rolled back for certain; a COMMIT that failed otherwise may have reached the disk, and nobody may be told
+ * anything about it (C8).
+ */
+#include "queue/sqlite/sqlite_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int
+run(sqlite3_stmt *statement)
+{
+	int rc = sqlite3_step(statement);
+	sqlite3_reset(statement);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* The session's row, found or made; its number is kept with the session only once the commit has succeeded. */
+static int
+session_row(struct sqlite_store *store, const struct sevq_store_session *session, int64_t *ret)
+{
+	*ret = session->row;
+	if (session->row != 0)
+		return SQLITE_OK;
+	sqlite3_stmt *find = store->statement[STATEMENT_FIND_SESSION], *add = store->statement[STATEMENT_ADD_SESSION];
+	sevq_sqlite_bind_text(find, 1, session->key);
+	int rc = sqlite3_step(find);
+	if (rc == SQLITE_ROW)
+		*ret = sqlite3_column_int64(find, 0);
+	sqlite3_reset(find);
+	if (rc != SQLITE_DONE)
+		return rc == SQLITE_ROW ? SQLITE_OK : rc;
+	sevq_sqlite_bind_text(add, 1, session->key);
+	rc = run(add);
+	*ret = sqlite3_last_insert_rowid(store->db);
+	return rc;
+}
+
+static struct sevq_str
+original_if_other(const struct sevq_event *event)
+{
+	return sevq_str_eq(event->original_session_key, event->session_key) ? SEVQ_STR_NULL : event->original_session_key;
+}
+
+static int
+add_event(struct sqlite_store *store, struct sevq_store_event *record)
+{
+	const struct sevq_event *event = &record->event;
+	sqlite3_stmt *add = store->statement[STATEMENT_ADD_EVENT];
+	int rc = session_row(store, record->session, &record->session_row);
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_bind_int64(add, 1, event->id);
+	sqlite3_bind_int64(add, 2, record->session_row);
+	sqlite3_bind_int64(add, 3, event->ts_ms);
+	sqlite3_bind_int64(add, 4, (int64_t)record->text_hash);
+	sqlite3_bind_int64(add, 5, (int64_t)event->text.len);
+	sqlite3_bind_int(add, 6, (int)event->rule);
+	sqlite3_bind_int(add, 7, (int)event->wake);
+	sevq_sqlite_bind_text(add, 8, event->context_key);
+	sevq_sqlite_bind_delivery(add, 9, &event->delivery, &store->scratch);
+	sevq_sqlite_bind_text(add, 10, original_if_other(event));
+	sevq_sqlite_bind_text(add, 11, event->source);
+	sevq_sqlite_bind_text(add, 12, event->traceparent);
+	sevq_sqlite_bind_text(add, 13, event->text);
+	return run(add);
+}
+
+static int
+add_outcome(struct sqlite_store *store, const struct sevq_store_outcome *outcome)
+{
+	sqlite3_stmt *add = store->statement[STATEMENT_ADD_OUTCOME];
+	int64_t session;
+	int rc = session_row(store, outcome->session, &session);
+	if (rc != SQLITE_OK)
+		return rc;
+	store->scratch.len = 0;
+	sevq_ids_write(&store->scratch, outcome->ids, outcome->count);
+	sqlite3_bind_int64(add, 1, outcome->ts_ms);
+	sqlite3_bind_int(add, 2, (int)outcome->kind);
+	sqlite3_bind_int64(add, 3, session);
+	sevq_sqlite_bind_text(add, 4, (struct sevq_str){ store->scratch.data, store->scratch.len });
+	return run(add);
+}
+
+static int
+write_batch(struct sqlite_store *store, const struct sevq_store_batch *batch)
+{
+	int rc = run(store->statement[STATEMENT_BEGIN]);
+	for (size_t i = 0; rc == SQLITE_OK && i < batch->event_count; i++)
+		rc = add_event(store, &batch->events[i]);
+	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
+		rc = add_outcome(store, &batch->outcomes[i]);
+	return rc;
+}
+
+/* Nothing of the transaction is there, or the process must stop. SQLite may have rolled back by itself already. */
+enum sevq_code
+sevq_sqlite_roll_back(struct sqlite_store *store, int rc)
+{
+	if (!sqlite3_get_autocommit(store->db))
+		run(store->statement[STATEMENT_ROLLBACK]);
+	if (!sqlite3_get_autocommit(store->db))
+		return SEVQ_STORAGE_UNKNOWN;
+	store->full = store->full || rc == SQLITE_FULL;
+	return rc == SQLITE_FULL ? SEVQ_STORAGE_FULL : SEVQ_STORAGE_FAILED;
+}
+
+/* After a commit: what the driver keeps in memory about its rows. */
+static void
+remember(struct sqlite_store *store, struct sevq_store_batch *batch)
+{
+	for (size_t i = 0; i < batch->event_count; i++) {
+		batch->events[i].session->row = batch->events[i].session_row;
+		sevq_sqlite_count_event(store, batch->events[i].session_row);
+		store->last_id = batch->events[i].event.id;
+	}
+	store->stats.outcomes += batch->outcome_count;
+}
+
+static void
+commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+	struct sevq_error err;
+	enum sevq_code code = SEVQ_OK;
+	if (store->gone || store->broken) {
+		sevq_fail(&err, SEVQ_STORAGE_UNKNOWN, "%s %s", store->path,
+			  store->gone ? "was removed or replaced" : "is in an unknown state");
+		done(arg, &err);
+		return;
+	}
+	int rc = write_batch(store, batch);
+	if (rc != SQLITE_OK) {
+		sevq_sqlite_fail(store, &err, SEVQ_STORAGE_FAILED, "cannot write");
+		code = sevq_sqlite_roll_back(store, rc);
+	} else if ((rc = run(store->statement[STATEMENT_COMMIT])) != SQLITE_OK) {
+		sevq_sqlite_fail(store, &err, SEVQ_STORAGE_FAILED, "cannot commit");
+		code = rc == SQLITE_FULL ? sevq_sqlite_roll_back(store, rc) : SEVQ_STORAGE_UNKNOWN;
+	}
+	if (code == SEVQ_OK) {
+		remember(store, batch);
+		done(arg, NULL);
+		return;
+	}
+	err.code = code;
+	done(arg, &err);
+}
+
+/* The row under the cursor as an event. */
+static int
+row_event(struct sqlite_store *store, sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_event *ret)
+{
+	*ret = (struct sevq_event){
+		.id = sqlite3_column_int64(row, 0),
+		.ts_ms = sqlite3_column_int64(row, 1),
+		.session_key = sevq_sqlite_text(row, 2),
+		.rule = (enum sevq_rule)sqlite3_column_int(row, 3),
+		.wake = (enum sevq_wake)sqlite3_column_int(row, 4),
+		.context_key = sevq_sqlite_text(row, 5),
+		.original_session_key = sevq_sqlite_text(row, 7),
+		.source = sevq_sqlite_text(row, 8),
+		.traceparent = sevq_sqlite_text(row, 9),
+		.text = sevq_sqlite_text(row, 10),
+	};
+	if (ret->original_session_key.s == NULL)
+		ret->original_session_key = ret->session_key;
+	return sevq_sqlite_column_delivery(row, 6, &store->delivery_json, arena, &ret->delivery);
+}
+
+static int
+read_one(struct sqlite_store *store, int64_t id, sevq_read_event *each, void *arg, struct sevq_error *err)
+{
+	sqlite3_stmt *row = store->statement[STATEMENT_READ_EVENT];
+	struct sevq_arena arena = { 0 };
+	struct sevq_event event;
+	int failed = 0;
+	sqlite3_bind_int64(row, 1, id);
+	int rc = sqlite3_step(row);
+	if (rc == SQLITE_ROW && row_event(store, row, &arena, &event) == 0)
+		each(arg, &event);
+	else if (rc == SQLITE_ROW)
+		failed = sevq_fail(err, SEVQ_STORAGE_FAILED, "event %lld is damaged on disk", (long long)id);
+	else if (rc != SQLITE_DONE)
+		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
+	sqlite3_reset(row);
+	sevq_arena_clear(&arena);
+	return failed;
+}
+
+static void
+read_events(struct sevq_store *base, const int64_t *ids, size_t count, sevq_read_event *each, sevq_read_done *done, void *arg)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+	struct sevq_error err;
+	int failed = 0;
+	for (size_t i = 0; failed == 0 && i < count; i++)
+		failed = read_one(store, ids[i], each, arg, &err);
+	done(arg, failed < 0 ? &err : NULL);
+}
+
+static bool
+ready(struct sevq_store *base, struct sevq_error *err)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+	if (store->full)
+		sevq_fail(err, SEVQ_STORAGE_FULL, "less than %llu bytes are free for the database",
+			  (unsigned long long)store->options.min_free_bytes);
+	return !store->full;
+}
+
+static void
+stats(struct sevq_store *base, struct sevq_store_stats *ret)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+	sqlite3_int64 pages = 0;
+	*ret = store->stats;
+	sqlite3_file *file = NULL;
+	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK && file->pMethods != NULL)
+		file->pMethods->xFileSize(file, &pages);
+	ret->database_bytes = (uint64_t)pages;
+	ret->wal_bytes = (uint64_t)store->wal_frames * 4120;
+}
+
+static void
+close_store(struct sevq_store *base)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+	void *rows;
+	for (size_t at = 0; (rows = sevq_table_each(&store->session_rows, &at)) != NULL;)
+		free(rows);
+	sevq_table_clear(&store->session_rows);
+	for (size_t i = 0; i < STATEMENT_COUNT; i++)
+		sqlite3_finalize(store->statement[i]);
+	sqlite3_close(store->db); /* the last connection: checkpoints and removes the WAL */
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	sevq_json_clear(&store->delivery_json);
+	sevq_buf_clear(&store->scratch);
+	free(store->path);
+	free(store);
+}
+
+const struct sevq_store_driver sevq_sqlite_driver = {
+	.load = sevq_sqlite_load,
+	.commit = commit,
+	.read = read_events,
+	.chores = sevq_sqlite_chores,
+	.ready = ready,
+	.stats = stats,
+	.close = close_store,
+};

@@ -1,0 +1,176 @@
+/*
+ * sqlite_sweep.c - what is done between turns: checkpoints, the sweep, a look at the disk.
+ *
+ * The WAL is checkpointed after the answers have gone out, when it has grown to a size that keeps one checkpoint short;
+ * SQLite then starts it over from its beginning. The sweep forgets whole outcomes, oldest first, with the events they
+ * settled: a few hundred rows a step, each step a transaction. An outcome goes after its events, never before: an event
+ * without its outcome would be pending again. The newest event stays, so that ids and times never go back.
+ */
+#include "queue/sqlite/sqlite_private.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#define CHECKPOINT_FRAMES 1000
+#define LOOK_INTERVAL_MS 1000
+
+static int64_t
+monotonic_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void
+checkpoint(struct sqlite_store *store)
+{
+	if (sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK)
+		store->stats.checkpoints++;
+	store->wal_frames = 0; /* after a failure too: the next try is after as many frames again */
+}
+
+/*
+ * Free space decides whether events are taken; what frees space is always let through. A file that is no longer under its
+ * name would take events that nobody finds again.
+ */
+void
+sevq_sqlite_look_at_disk(struct sqlite_store *store)
+{
+	struct statvfs fs;
+	struct stat st;
+	if (statvfs(store->path, &fs) == 0)
+		store->full = (uint64_t)fs.f_bavail * fs.f_frsize < store->options.min_free_bytes;
+	if (stat(store->path, &st) < 0 || st.st_ino != store->inode || st.st_dev != store->device)
+		store->gone = true;
+}
+
+/* --- the sweep ----------------------------------------------------------------------------------------------------- */
+
+static int
+step(sqlite3_stmt *statement)
+{
+	int rc = sqlite3_step(statement);
+	sqlite3_reset(statement);
+	return rc;
+}
+
+static int
+remove_event(struct sqlite_store *store, int64_t id)
+{
+	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_EVENT];
+	sqlite3_bind_int64(remove, 1, id);
+	int rc = sqlite3_step(remove);
+	int64_t session = rc == SQLITE_ROW ? sqlite3_column_int64(remove, 0) : 0;
+	if (rc == SQLITE_ROW)
+		rc = sqlite3_step(remove);
+	sqlite3_reset(remove);
+	if (rc != SQLITE_DONE || session == 0)
+		return rc;
+	store->swept[store->swept_count++] = session;
+	if (!sevq_sqlite_uncount_event(store, session))
+		return SQLITE_DONE;
+	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_SESSION], 1, session);
+	return step(store->statement[STATEMENT_REMOVE_SESSION]);
+}
+
+/* Removes the next few of the outcome's events; *all: none is left. */
+static int
+remove_some(struct sqlite_store *store, struct sevq_str ids, bool *all)
+{
+	const char *at = ids.s, *end = ids.s + ids.len;
+	struct sevq_id_range range;
+	size_t seen = 0, removed = 0; /* ids passed, ids dealt with in this step */
+	int rc = SQLITE_DONE;
+	while (rc == SQLITE_DONE && removed < SEVQ_SQLITE_SWEEP_MAX && sevq_ids_next(&at, end, &range)) {
+		for (int64_t id = range.first; rc == SQLITE_DONE && removed < SEVQ_SQLITE_SWEEP_MAX && id <= range.last; id++) {
+			if (seen++ < store->sweep_at)
+				continue;
+			rc = remove_event(store, id);
+			removed++;
+		}
+	}
+	*all = removed < SEVQ_SQLITE_SWEEP_MAX;
+	store->sweep_at += removed;
+	return rc;
+}
+
+/* Whether the outcome is due, and does not name the newest event. */
+static bool
+due(struct sqlite_store *store, sqlite3_stmt *oldest, int64_t settled_before_ms, bool too_many)
+{
+	struct sevq_str ids = sevq_sqlite_text(oldest, 2);
+	const char *at = ids.s;
+	struct sevq_id_range range;
+	while (sevq_ids_next(&at, ids.s + ids.len, &range))
+		if (range.last >= store->last_id)
+			return false;
+	return at != NULL && (too_many || sqlite3_column_int64(oldest, 1) < settled_before_ms);
+}
+
+/* The rows are back; so are their counts. */
+static bool
+undo_sweep(struct sqlite_store *store)
+{
+	store->broken = sevq_sqlite_roll_back(store, SQLITE_ERROR) == SEVQ_STORAGE_UNKNOWN;
+	for (size_t i = 0; i < store->swept_count; i++)
+		sevq_sqlite_count_event(store, store->swept[i]);
+	store->sweep_at = 0;
+	return false;
+}
+
+static bool
+sweep_outcome(struct sqlite_store *store, sqlite3_stmt *oldest)
+{
+	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_OUTCOME];
+	bool all = false;
+	store->swept_count = 0;
+	int rc = step(store->statement[STATEMENT_BEGIN]);
+	if (rc == SQLITE_DONE)
+		rc = remove_some(store, sevq_sqlite_text(oldest, 2), &all);
+	if (rc == SQLITE_DONE && all) {
+		sqlite3_bind_int64(remove, 1, sqlite3_column_int64(oldest, 0));
+		rc = step(remove);
+	}
+	sqlite3_reset(oldest); /* a reader would keep the transaction from committing whole */
+	if (rc == SQLITE_DONE)
+		rc = step(store->statement[STATEMENT_COMMIT]);
+	if (rc != SQLITE_DONE)
+		return undo_sweep(store);
+	store->stats.swept += store->swept_count;
+	if (all) {
+		store->stats.outcomes--;
+		store->sweep_at = 0;
+	}
+	return true;
+}
+
+/* One step. False when there is nothing to sweep now, or the disk does not let us. */
+static bool
+sweep(struct sqlite_store *store, int64_t settled_before_ms, bool too_many)
+{
+	sqlite3_stmt *oldest = store->statement[STATEMENT_OLDEST_OUTCOME];
+	bool more =
+	    sqlite3_step(oldest) == SQLITE_ROW && due(store, oldest, settled_before_ms, too_many) && sweep_outcome(store, oldest);
+	sqlite3_reset(oldest);
+	return more;
+}
+
+bool
+sevq_sqlite_chores(struct sevq_store *base, int64_t settled_before_ms, size_t settled_rows_max, size_t pending)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+	int64_t now_ms = monotonic_ms();
+	bool too_many = store->stats.events > pending + settled_rows_max;
+	if (store->wal_frames >= CHECKPOINT_FRAMES)
+		checkpoint(store);
+	if (now_ms >= store->next_look_ms) {
+		sevq_sqlite_look_at_disk(store);
+		store->next_look_ms = now_ms + LOOK_INTERVAL_MS;
+		store->sweeping = true;
+	}
+	if (store->sweeping || too_many)
+		store->sweeping = sweep(store, settled_before_ms, too_many);
+	return store->sweeping;
+}

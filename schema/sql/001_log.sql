@@ -1,0 +1,61 @@
+-- The two logs (DESIGN section 1). Both are only appended to; rows leave when retention forgets them, oldest outcome first.
+-- application_id 0x73657671 is "sevq"; user_version is the number of the last migration.
+
+-- Queue keys, by the small number that events and outcomes carry. A session's row goes with its last event.
+CREATE TABLE session (
+	id INTEGER PRIMARY KEY,
+	key TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- Events, immutable, in id order. The newest row is never removed, so that ids and times never go back.
+-- What the catalog reads on open stands first, the text last.
+CREATE TABLE event (
+	id INTEGER PRIMARY KEY,
+	session INTEGER NOT NULL,
+	ts INTEGER NOT NULL,          -- milliseconds since 1970
+	text_hash INTEGER NOT NULL,   -- 64 bits of SHA-256(text)
+	text_bytes INTEGER NOT NULL,
+	rule INTEGER NOT NULL,        -- 0 keep, 1 main-alias, 2 cron-run, 3 direct-main
+	wake INTEGER NOT NULL,        -- 0 next-heartbeat, 1 now
+	context_key TEXT,
+	delivery TEXT,                -- JSON object
+	original_key TEXT,            -- the key as sent; null when it is the queue key itself
+	source TEXT,
+	traceparent TEXT,
+	text TEXT NOT NULL
+) STRICT;
+
+-- What happened to events, one row a call. Every kind so far settles its events.
+CREATE TABLE outcome (
+	id INTEGER PRIMARY KEY,
+	ts INTEGER NOT NULL,
+	kind INTEGER NOT NULL REFERENCES outcome_kind(id),
+	session INTEGER NOT NULL,
+	events TEXT NOT NULL          -- JSON array, ascending: an id, or a range [first,last]
+) STRICT;
+
+CREATE TABLE outcome_kind (
+	id INTEGER PRIMARY KEY,
+	name TEXT NOT NULL
+) STRICT;
+INSERT INTO outcome_kind VALUES
+	(1, 'drained'), (2, 'consumed'), (3, 'withdrawn'), (4, 'purged'), (5, 'replaced'), (6, 'evicted');
+
+-- For people with the sqlite3 shell.
+CREATE VIEW settled AS
+	WITH RECURSIVE range(outcome, first, last) AS (
+		SELECT outcome.id,
+			CASE e.type WHEN 'array' THEN json_extract(e.value, '$[0]') ELSE e.value END,
+			CASE e.type WHEN 'array' THEN json_extract(e.value, '$[1]') ELSE e.value END
+		FROM outcome, json_each(outcome.events) AS e
+		UNION ALL
+		SELECT outcome, first + 1, last FROM range WHERE first < last
+	)
+	SELECT range.first AS event, outcome_kind.name AS outcome, outcome.ts AS ts
+	FROM range JOIN outcome ON outcome.id = range.outcome JOIN outcome_kind ON outcome_kind.id = outcome.kind;
+
+CREATE VIEW pending AS
+	SELECT event.id, session.key AS session_key, event.original_key, event.ts,
+		datetime(event.ts / 1000, 'unixepoch') AS time, event.context_key, event.source, event.text
+	FROM event JOIN session ON session.id = event.session
+	WHERE event.id NOT IN (SELECT event FROM settled);
