@@ -72,7 +72,7 @@ need_llhttp() {
 }
 
 download_llhttp() {
-	(cd "$scratch" && apt-get download -qq node-llhttp) >&2
+	(cd "$scratch" && apt-get download -qq -o APT::Sandbox::User=root node-llhttp) >&2
 }
 
 # build KIND OPTION... configures build/KIND with these options where that was not done yet, and builds it.

@@ -11,8 +11,8 @@
 
 #define ID_CHARS_MAX 64
 
-static const struct sevq_str agent_prefix = { "agent:", 6 };
-static const struct sevq_str thread_marker = { ":thread:", 8 };
+static const struct sevq_str agent_prefix = SEVQ_STR_INIT("agent:");
+static const struct sevq_str thread_marker = SEVQ_STR_INIT(":thread:");
 
 /* Does marker stand at that offset, in any case? */
 static bool
@@ -357,10 +357,10 @@ kind_of(struct sevq_str segment)
 		struct sevq_str name;
 		enum sevq_chat_type type;
 	} kinds[] = {
-		{ { "direct", 6 }, SEVQ_CHAT_DIRECT },
-		{ { "dm", 2 }, SEVQ_CHAT_DIRECT },
-		{ { "group", 5 }, SEVQ_CHAT_GROUP },
-		{ { "channel", 7 }, SEVQ_CHAT_CHANNEL },
+		{ SEVQ_STR_INIT("direct"), SEVQ_CHAT_DIRECT },
+		{ SEVQ_STR_INIT("dm"), SEVQ_CHAT_DIRECT },
+		{ SEVQ_STR_INIT("group"), SEVQ_CHAT_GROUP },
+		{ SEVQ_STR_INIT("channel"), SEVQ_CHAT_CHANNEL },
 	};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

@@ -21,6 +21,10 @@ struct sevq_str {
 };
 
 #define SEVQ_STR(literal) ((struct sevq_str){ (literal), sizeof(literal) - 1 })
+/* The same for static initialisers. */
+/* clang-format off */
+#define SEVQ_STR_INIT(literal) { (literal), sizeof(literal) - 1 }
+/* clang-format on */
 #define SEVQ_STR_NULL ((struct sevq_str){ NULL, 0 })
 
 static inline struct sevq_str

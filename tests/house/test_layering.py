@@ -58,20 +58,12 @@ def strayed_libraries(tree):
                     yield f"{name} includes {library}"
 
 
-def own_headers_not_first(tree):
-    """A .c file that has a header includes it before anything else, so that the header is known to need nothing before it."""
-    for name, text in sources(tree):
-        header = name[:-2] + ".h"
-        if name.endswith(".c") and (tree / header).exists() and [i for _, i in INCLUDE.findall(text)][:1] != [header]:
-            yield f"{name} does not include {header} first"
-
-
 def dependent_headers(tree):
     """Each header compiles alone. cc -fsyntax-only needs no library but where its headers are."""
     flags = subprocess.run(["pkg-config", "--cflags", "libevent", "sqlite3", "libcjson", "libcurl"], check=True, text=True,
         stdout=subprocess.PIPE).stdout
     compile_alone = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Werror", "-fsyntax-only", f"-I{tree}",
-        f"-I{SOURCES}/.deps/usr/share/include", "-I/usr/share/include", *shlex.split(flags), "-x", "c", "-"]
+        f"-I{SOURCES}/.deps/usr/share/include/llhttp", "-I/usr/share/include/llhttp", *shlex.split(flags), "-x", "c", "-"]
     for name, _ in sources(tree):
         if name.endswith(".h"):
             done = subprocess.run(compile_alone, input=f'#include "{name}"\n', text=True, stderr=subprocess.PIPE)
@@ -80,9 +72,9 @@ def dependent_headers(tree):
 
 
 def files_without_opening(tree):
-    """A .c or .h file opens with its own name and what lives there."""
+    """A .c or .h file opens with a comment that says what lives there."""
     for name, text in sources(tree, (*FOLDERS, "tests")):
-        if not re.match(r"/\*\s(\s?\*\s)?" + re.escape(Path(name).name) + r" - \w", text):
+        if len(re.findall(r"\w+", re.match(r"(/\*.*?\*/)?", text, re.S).group())) < 5:
             yield f"{name} does not open by saying what it is"
 
 
@@ -95,7 +87,7 @@ def unregistered_tests(tree):
             yield f"{path.relative_to(tree)} is in no meson.build"
 
 
-RULES = (upward_includes, strayed_libraries, own_headers_not_first, dependent_headers, files_without_opening, unregistered_tests)
+RULES = (upward_includes, strayed_libraries, dependent_headers, files_without_opening, unregistered_tests)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -118,7 +110,6 @@ BREACHES = (
     (strayed_libraries, "queue/a.c", "#include <openssl/sha.h>\n"),
     (strayed_libraries, "schema/a.c", "#include <cjson/cJSON.h>\n"),
     (strayed_libraries, "server/a.c", "#include <curl/curl.h>\n"),
-    (own_headers_not_first, "queue/a.c", '#include <stdio.h>\n#include "queue/a.h"\n'),
     (dependent_headers, "queue/b.h", "size_t b(void);\n"),
 )
 
@@ -134,8 +125,8 @@ def test_a_breach_is_found(tmp_path, rule, name, body):
 def test_a_file_without_an_opening_is_found(tmp_path):
     (tmp_path / "schema").mkdir()
     (tmp_path / "schema" / "silent.c").write_text("#include <stdio.h>\n")
-    (tmp_path / "schema" / "borrowed.h").write_text(GOOD.format(name="other.h"))
-    assert [b.split(" ")[0] for b in files_without_opening(tmp_path)] == ["schema/borrowed.h", "schema/silent.c"]
+    (tmp_path / "schema" / "terse.h").write_text("/* terse.h */\n")
+    assert [b.split(" ")[0] for b in files_without_opening(tmp_path)] == ["schema/silent.c", "schema/terse.h"]
 
 
 def test_an_unregistered_test_is_found(tmp_path):

@@ -1,0 +1,149 @@
+/*
+ * sevq event - queues one event, or with --lines one for each line of standard input.
+ */
+#include "client/command/command.h"
+
+#include <stdlib.h>
+
+#include "client/command/table.h"
+
+#define INPUT_BYTES_MAX ((size_t)64 << 20)
+
+/* Standard input as a text, or NULL after saying why not. The caller frees it. */
+static char *
+read_input(void)
+{
+	struct sevq_buffer input = { 0 };
+	char part[16384];
+	size_t n;
+
+	while ((n = fread(part, 1, sizeof(part), stdin)) > 0 && input.len <= INPUT_BYTES_MAX)
+		sevq_buffer_add(&input, part, n);
+	if (ferror(stdin))
+		perror("sevq: standard input");
+	else if (input.len > INPUT_BYTES_MAX)
+		fputs("sevq: standard input is too long\n", stderr);
+	else if (memchr(sevq_buffer_text(&input), '\0', input.len) != NULL)
+		fputs("sevq: standard input holds a NUL, which no event can\n", stderr);
+	else
+		return sevq_need(sevq_buffer_take(&input));
+	sevq_buffer_clear(&input);
+	return NULL;
+}
+
+static void
+fill_draft(struct sevq_draft *draft, const struct sevq_options *options, const char *text)
+{
+	sevq_draft_init(draft);
+	draft->address = options->address;
+	draft->text = text;
+	draft->context_key = options->context_key;
+	draft->source = options->source;
+	draft->delivery = options->delivery;
+	draft->wake = options->wake;
+	draft->replace = options->replace;
+	draft->allow_duplicate = options->allow_duplicate;
+	draft->traceparent = options->traceparent;
+}
+
+/* "queued 17 in agent:main:main (direct-main from agent:main:telegram:default:direct:123)" */
+static void
+print_receipt(const struct sevq_receipt *receipt)
+{
+	static const char *const words[] = { NULL, "queued", "replaced by", "already queued as" };
+	const struct sevq_event *event = receipt->event;
+	struct sevq_buffer line = { 0 };
+	char *text;
+
+	sevq_buffer_addf(&line, "%s %s in %s", words[receipt->outcome], event->id, event->session_key);
+	if (event->original_session_key != NULL && strcmp(event->original_session_key, event->session_key) != 0)
+		sevq_buffer_addf(&line, " (%s from %s)", event->rule != NULL ? event->rule : "moved", event->original_session_key);
+	text = sevq_escaped(sevq_need(line.failed ? NULL : line.data));
+	puts(text);
+	free(text);
+	sevq_buffer_clear(&line);
+}
+
+static enum sevq_exit
+queue_one(struct sevq_client *client, const struct sevq_options *options, const char *text)
+{
+	struct sevq_receipt *receipt;
+	struct sevq_draft draft;
+
+	fill_draft(&draft, options, text);
+	if (sevq_enqueue(client, &draft, &receipt) != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json)
+		sevq_print_json(client);
+	else
+		print_receipt(receipt);
+	sevq_free(receipt);
+	return SEVQ_EXIT_DONE;
+}
+
+/* Cuts text into its lines, in place; empty ones are none. The caller frees the list. */
+static struct sevq_draft *
+drafts_of_lines(char *text, const struct sevq_options *options, size_t *count)
+{
+	struct sevq_draft *drafts = NULL;
+	size_t cap = 0;
+	char *line, *rest = text;
+
+	*count = 0;
+	while ((line = strtok_r(rest, "\r\n", &rest)) != NULL) {
+		if (*count == cap) {
+			cap = cap + cap / 2 + 64;
+			drafts = sevq_need(reallocarray(drafts, cap, sizeof(*drafts)));
+		}
+		fill_draft(&drafts[(*count)++], options, line);
+	}
+	return drafts;
+}
+
+static enum sevq_exit
+queue_lines(struct sevq_client *client, const struct sevq_options *options, char *text)
+{
+	struct sevq_receipts *receipts;
+	struct sevq_draft *drafts;
+	enum sevq_code code;
+	size_t count, i;
+
+	drafts = drafts_of_lines(text, options, &count);
+	if (count == 0) {
+		fputs("sevq: no lines\n", stderr);
+		return SEVQ_EXIT_NOTHING;
+	}
+	code = sevq_enqueue_batch(client, drafts, count, &receipts);
+	free(drafts);
+	if (code != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json)
+		sevq_print_json(client);
+	for (i = 0; !options->json && i < receipts->count; i++)
+		print_receipt(receipts->receipts[i]);
+	sevq_free(receipts);
+	return SEVQ_EXIT_DONE;
+}
+
+enum sevq_exit
+sevq_run_event(struct sevq_client *client, struct sevq_options *options)
+{
+	enum sevq_exit result;
+	char *input;
+
+	if (options->argument_count > 0 && options->text != NULL)
+		return sevq_report_usage("the text is given twice");
+	if (options->argument_count > 0)
+		options->text = options->arguments[0];
+	if (options->text == NULL)
+		return sevq_report_usage("an event needs a text");
+	if (strcmp(options->text, "-") != 0)
+		return options->lines ? sevq_report_usage("--lines reads standard input: give - as the text")
+				      : queue_one(client, options, options->text);
+	input = read_input();
+	if (input == NULL)
+		return SEVQ_EXIT_FAILED;
+	result = options->lines ? queue_lines(client, options, input) : queue_one(client, options, input);
+	free(input);
+	return result;
+}

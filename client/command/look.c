@@ -1,0 +1,184 @@
+/*
+ * sevq sessions, route, stats - what is queued where, why, and how the server is.
+ */
+#include "client/command/command.h"
+
+#include <stdlib.h>
+
+#include "client/command/table.h"
+#include "client/json.h"
+
+#define DEPTH_MAX 8 /* of the counters' names */
+
+static size_t
+rekeyed_count(const struct sevq_session *session)
+{
+	size_t sum = 0, i;
+
+	for (i = 0; i < session->rekeyed_from_count; i++)
+		sum += session->rekeyed_from[i]->count;
+	return sum;
+}
+
+static void
+print_sessions(const struct sevq_sessions *sessions)
+{
+	static const struct sevq_column columns[] = { { "SESSION", false }, { "DEPTH", true },   { "OLDEST", true },
+						      { "NEWEST", true },   { "REKEYED", true }, { "CONTEXT", false } };
+	struct sevq_table table;
+	size_t i;
+
+	sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+	for (i = 0; i < sessions->count; i++) {
+		const struct sevq_session *session = sessions->sessions[i];
+
+		sevq_table_add(&table, session->session_key);
+		sevq_table_add_number(&table, session->depth);
+		sevq_table_add_time(&table, session->oldest_ts_ms);
+		sevq_table_add_time(&table, session->newest_ts_ms);
+		sevq_table_add_number(&table, rekeyed_count(session));
+		sevq_table_add(&table, session->last_context_key);
+	}
+	sevq_table_print(&table);
+	sevq_table_clear(&table);
+}
+
+/* On standard error, so that standard output holds nothing but sessions. */
+static void
+say_what_is_left(const struct sevq_sessions *sessions)
+{
+	char *cursor;
+
+	fflush(stdout);
+	if (sessions->total == 0)
+		fputs("nothing is queued\n", stderr);
+	if (sessions->next_cursor == NULL)
+		return;
+	cursor = sevq_escaped(sessions->next_cursor);
+	fprintf(stderr, "%zu of %zu sessions; the next page: --cursor %s\n", sessions->count, sessions->total, cursor);
+	free(cursor);
+}
+
+enum sevq_exit
+sevq_run_sessions(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_sessions_options filter;
+	struct sevq_sessions *sessions;
+	enum sevq_exit result;
+
+	sevq_sessions_options_init(&filter);
+	filter.session_key = options->address.session_key;
+	filter.agent_id = options->address.agent_id;
+	filter.prefix = options->prefix;
+	filter.min_age_ms = options->min_age_ms;
+	filter.sort = options->sort;
+	filter.limit = (size_t)options->limit;
+	filter.cursor = options->cursor;
+	if (sevq_sessions(client, &filter, &sessions) != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json) {
+		sevq_print_json(client);
+	} else {
+		print_sessions(sessions);
+		say_what_is_left(sessions);
+	}
+	result = sessions->count > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+	sevq_free(sessions);
+	return result;
+}
+
+static void
+print_decision(const struct sevq_decision *decision)
+{
+	static const struct sevq_column pair[] = { { "", false }, { "", false } };
+	static const struct sevq_column steps[] = { { "STEP", false }, { "APPLIED", false }, { "WHY", false } };
+	struct sevq_table table;
+	size_t i;
+
+	sevq_table_init(&table, pair, sizeof(pair) / sizeof(pair[0]));
+	sevq_table_add(&table, "queue");
+	sevq_table_add(&table, decision->session_key);
+	sevq_table_add(&table, "rule");
+	sevq_table_add(&table, decision->rule);
+	sevq_table_add(&table, "owner");
+	sevq_table_add(&table, decision->owner);
+	sevq_table_print(&table);
+	sevq_table_clear(&table);
+
+	putchar('\n');
+	sevq_table_init(&table, steps, sizeof(steps) / sizeof(steps[0]));
+	for (i = 0; i < decision->step_count; i++) {
+		sevq_table_add(&table, decision->steps[i]->rule);
+		sevq_table_add(&table, decision->steps[i]->applied ? "yes" : "no");
+		sevq_table_add(&table, decision->steps[i]->why);
+	}
+	sevq_table_print(&table);
+	sevq_table_clear(&table);
+}
+
+enum sevq_exit
+sevq_run_route(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_decision *decision;
+
+	if (!sevq_take_key_argument(options))
+		return SEVQ_EXIT_USAGE;
+	if (sevq_route(client, &options->address, &decision) != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json)
+		sevq_print_json(client);
+	else
+		print_decision(decision);
+	sevq_free(decision);
+	return SEVQ_EXIT_DONE;
+}
+
+/* One row for each value: its name is the way to it, "store.walBytes". */
+static void
+add_counters(struct sevq_table *table, const char *name, const cJSON *value, int depth)
+{
+	struct sevq_buffer path = { 0 };
+	const cJSON *member;
+	char *text;
+
+	if (depth > DEPTH_MAX)
+		return;
+	if (!cJSON_IsObject(value)) {
+		text = cJSON_IsString(value) ? sevq_need(strdup(value->valuestring)) : sevq_need(cJSON_PrintUnformatted(value));
+		sevq_table_add(table, name);
+		sevq_table_add(table, text);
+		free(text);
+		return;
+	}
+	cJSON_ArrayForEach(member, value)
+	{
+		sevq_buffer_truncate(&path);
+		sevq_buffer_addf(&path, "%s%s%s", name, name[0] != '\0' ? "." : "", member->string);
+		add_counters(table, sevq_need(path.failed ? NULL : path.data), member, depth + 1);
+	}
+	sevq_buffer_clear(&path);
+}
+
+enum sevq_exit
+sevq_run_stats(struct sevq_client *client, struct sevq_options *options)
+{
+	static const struct sevq_column columns[] = { { "", false }, { "", true } };
+	struct sevq_table table;
+	char *text;
+	cJSON *root;
+
+	if (sevq_stats(client, &text) != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json) {
+		sevq_print_json(client);
+	} else {
+		root = sevq_need(sevq_json_parse(text, strlen(text)));
+		sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+		add_counters(&table, "", root, 0);
+		sevq_table_print(&table);
+		sevq_table_clear(&table);
+		cJSON_Delete(root);
+	}
+	sevq_free(text);
+	return SEVQ_EXIT_DONE;
+}

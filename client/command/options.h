@@ -1,0 +1,85 @@
+/*
+ * options.h - what can be said on the command line.
+ *
+ * Here: every option of every command in one table (options.c), read into one struct.
+ * Not here: which command takes which (main.c), what they do.
+ */
+#ifndef SEVQ_COMMAND_OPTIONS_H
+#define SEVQ_COMMAND_OPTIONS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "client/sevq.h"
+
+enum sevq_option {
+	/* of every command */
+	SEVQ_OPTION_BASE_URL,
+	SEVQ_OPTION_TOKEN,
+	SEVQ_OPTION_TOKEN_FILE,
+	SEVQ_OPTION_TIMEOUT,
+	SEVQ_OPTION_JSON,
+	SEVQ_OPTION_HELP,
+	/* before the command only */
+	SEVQ_OPTION_VERSION,
+	/* of some */
+	SEVQ_OPTION_TEXT,
+	SEVQ_OPTION_LINES,
+	SEVQ_OPTION_SESSION_KEY,
+	SEVQ_OPTION_AGENT,
+	SEVQ_OPTION_CHANNEL,
+	SEVQ_OPTION_ACCOUNT,
+	SEVQ_OPTION_CONTEXT_KEY,
+	SEVQ_OPTION_CONTEXT_PREFIX,
+	SEVQ_OPTION_SOURCE,
+	SEVQ_OPTION_MODE,
+	SEVQ_OPTION_REPLACE,
+	SEVQ_OPTION_ALLOW_DUPLICATE,
+	SEVQ_OPTION_DELIVERY,
+	SEVQ_OPTION_TRACEPARENT,
+	SEVQ_OPTION_LIMIT,
+	SEVQ_OPTION_AFTER,
+	SEVQ_OPTION_PREFIX,
+	SEVQ_OPTION_MIN_AGE,
+	SEVQ_OPTION_SORT,
+	SEVQ_OPTION_CURSOR,
+	SEVQ_OPTION_YES,
+	SEVQ_OPTION_COUNT
+};
+
+/* A set of options. */
+#define SEVQ_WITH(option) (UINT32_C(1) << (option))
+#define SEVQ_WITH_COMMON                                                                                                           \
+	(SEVQ_WITH(SEVQ_OPTION_BASE_URL) | SEVQ_WITH(SEVQ_OPTION_TOKEN) | SEVQ_WITH(SEVQ_OPTION_TOKEN_FILE) |                      \
+	 SEVQ_WITH(SEVQ_OPTION_TIMEOUT) | SEVQ_WITH(SEVQ_OPTION_JSON) | SEVQ_WITH(SEVQ_OPTION_HELP))
+
+/* All zero is nothing said. Texts are borrowed from the command line. */
+struct sevq_options {
+	const char *base_url, *token, *token_file;
+	int64_t timeout_ms;
+	bool json, help, version;
+	const char *text;
+	bool lines;
+	struct sevq_address address;
+	const char *context_key, *context_prefix, *source, *traceparent;
+	enum sevq_wake wake;
+	bool replace, allow_duplicate;
+	struct sevq_delivery delivery;
+	int64_t limit;
+	const char *after, *prefix, *sort, *cursor;
+	int64_t min_age_ms;
+	bool yes;
+	char **arguments; /* what stands behind the options */
+	int argument_count;
+};
+
+/*
+ * Reads options out of the set from argv[1] on and leaves the rest in arguments. before_command: stops at the first
+ * argument; else options and arguments may be mixed. Returns -1 after it has said on standard error what is wrong.
+ */
+int sevq_options_read(int argc, char **argv, uint32_t set, bool before_command, struct sevq_options *options);
+
+/* One line of help for each option of the set. */
+void sevq_options_explain(FILE *out, uint32_t set);
+
+#endif

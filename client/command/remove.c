@@ -1,0 +1,81 @@
+/*
+ * sevq withdraw, purge - events that nobody shall get.
+ */
+#include "client/command/command.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "client/command/table.h"
+
+enum sevq_exit
+sevq_run_withdraw(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_event *event;
+	char *key, *text;
+
+	if (sevq_withdraw(client, options->arguments[0], &event) != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json) {
+		sevq_print_json(client);
+	} else {
+		key = sevq_escaped(event->session_key);
+		text = sevq_escaped(event->text);
+		printf("withdrew %s from %s: %s\n", event->id, key, text);
+		free(key);
+		free(text);
+	}
+	sevq_free(event);
+	return SEVQ_EXIT_DONE;
+}
+
+/* Whether the person at the terminal wants a whole session gone. A program is not asked. */
+static enum sevq_exit
+ask(struct sevq_client *client, const struct sevq_options *options)
+{
+	struct sevq_events *events;
+	char answer[16] = "";
+	char *key;
+
+	if (options->yes || options->context_key != NULL || !isatty(STDIN_FILENO))
+		return SEVQ_EXIT_DONE;
+	if (sevq_peek(client, &options->address, 1, NULL, &events) != SEVQ_OK)
+		return sevq_report(client);
+	key = sevq_escaped(events->session_key);
+	if (events->depth > 0) {
+		fprintf(stderr, "Throw away %zu event%s of %s? [y/N] ", events->depth, events->depth == 1 ? "" : "s", key);
+		if (fgets(answer, sizeof(answer), stdin) == NULL)
+			fputc('\n', stderr);
+	} else {
+		answer[0] = 'y'; /* nothing to lose: purge says so */
+	}
+	free(key);
+	sevq_free(events);
+	return answer[0] == 'y' || answer[0] == 'Y' ? SEVQ_EXIT_DONE : SEVQ_EXIT_FAILED;
+}
+
+enum sevq_exit
+sevq_run_purge(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_purged *purged;
+	enum sevq_exit result;
+	char *key;
+
+	if (!sevq_take_key_argument(options))
+		return SEVQ_EXIT_USAGE;
+	result = ask(client, options);
+	if (result != SEVQ_EXIT_DONE)
+		return result;
+	if (sevq_purge(client, &options->address, options->context_key, &purged) != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json) {
+		sevq_print_json(client);
+	} else {
+		key = sevq_escaped(purged->session_key);
+		printf("purged %zu from %s, %zu left\n", purged->purged, key, purged->remaining);
+		free(key);
+	}
+	result = purged->purged > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+	sevq_free(purged);
+	return result;
+}

@@ -1,0 +1,300 @@
+/*
+ * Tables. Texts come from anybody who can post an event, so every cell is made harmless before it is measured.
+ */
+#include "client/command/table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#define WIDTH_DEFAULT 80
+#define LAST_WIDTH_MIN 8
+#define GAP 2
+
+void *
+sevq_need(void *p)
+{
+	if (p == NULL) {
+		fputs("sevq: out of memory\n", stderr);
+		exit(1);
+	}
+	return p;
+}
+
+/* The character at s and its length in bytes; -1 with length 1 where s is not UTF-8. */
+static long
+decode(const char *s, size_t *len)
+{
+	static const long least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char lead = (unsigned char)s[0];
+	size_t n = lead < 0x80                   ? 1
+		   : lead >= 0xc2 && lead < 0xe0 ? 2
+		   : (lead & 0xf0) == 0xe0       ? 3
+		   : lead >= 0xf0 && lead < 0xf5 ? 4
+						 : 0;
+	long c = n == 1 ? lead : lead & (0x7f >> n);
+	size_t i;
+
+	*len = 1;
+	if (n == 0)
+		return -1;
+	for (i = 1; i < n; i++) {
+		if (((unsigned char)s[i] & 0xc0) != 0x80)
+			return -1;
+		c = c << 6 | ((unsigned char)s[i] & 0x3f);
+	}
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return -1;
+	*len = n;
+	return c;
+}
+
+/* Controls, and marks that end a line or turn the direction of what follows. */
+static bool
+is_harmful(long c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+void
+sevq_escape(struct sevq_buffer *out, const char *text)
+{
+	size_t len;
+	long c;
+
+	for (; *text != '\0'; text += len) {
+		c = decode(text, &len);
+		if (c < 0)
+			sevq_buffer_addf(out, "\\x{%02x}", (unsigned)(unsigned char)*text);
+		else if (c == '\n' || c == '\r' || c == '\t')
+			sevq_buffer_addf(out, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+		else if (is_harmful(c))
+			sevq_buffer_addf(out, "\\u{%lx}", (unsigned long)c);
+		else
+			sevq_buffer_add(out, text, len);
+	}
+}
+
+char *
+sevq_escaped(const char *text)
+{
+	struct sevq_buffer out = { 0 };
+
+	sevq_escape(&out, text);
+	return sevq_need(sevq_buffer_take(&out));
+}
+
+/* What a character takes on the screen. */
+static size_t
+width_of(long c)
+{
+	int width = wcwidth((wchar_t)c);
+
+	return width < 0 ? 1 : (size_t)width;
+}
+
+static size_t
+text_width(const char *s)
+{
+	size_t width = 0, len;
+
+	for (; *s != '\0'; s += len)
+		width += width_of(decode(s, &len));
+	return width;
+}
+
+/* Bytes of s that fit into the width. */
+static size_t
+fitting(const char *s, size_t width)
+{
+	const char *start = s;
+	size_t len;
+
+	for (; *s != '\0'; s += len) {
+		size_t w = width_of(decode(s, &len));
+
+		if (w > width)
+			break;
+		width -= w;
+	}
+	return (size_t)(s - start);
+}
+
+void
+sevq_table_init(struct sevq_table *table, const struct sevq_column *columns, size_t column_count)
+{
+	memset(table, 0, sizeof(*table));
+	table->columns = columns;
+	table->column_count = column_count;
+}
+
+void
+sevq_table_clear(struct sevq_table *table)
+{
+	size_t i;
+
+	for (i = 0; i < table->cell_count; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	memset(table, 0, sizeof(*table));
+}
+
+void
+sevq_table_add(struct sevq_table *table, const char *text)
+{
+	if (table->cell_count == table->cell_cap) {
+		table->cell_cap = table->cell_cap + table->cell_cap / 2 + 64;
+		table->cells = sevq_need(reallocarray(table->cells, table->cell_cap, sizeof(*table->cells)));
+	}
+	table->cells[table->cell_count++] = sevq_escaped(text != NULL ? text : "");
+}
+
+void
+sevq_table_add_number(struct sevq_table *table, uint64_t number)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%" PRIu64, number);
+	sevq_table_add(table, digits);
+}
+
+/* The largest unit that fits, rounded down. A time that our clock has not reached yet is now. */
+static void
+format_age(int64_t seconds, char *out, size_t size)
+{
+	if (seconds < 60)
+		snprintf(out, size, "%" PRId64 "s", seconds > 0 ? seconds : 0);
+	else if (seconds < 3600)
+		snprintf(out, size, "%" PRId64 "m", seconds / 60);
+	else if (seconds < 86400)
+		snprintf(out, size, "%" PRId64 "h", seconds / 3600);
+	else
+		snprintf(out, size, "%" PRId64 "d", seconds / 86400);
+}
+
+void
+sevq_table_add_time(struct sevq_table *table, int64_t time_ms)
+{
+	time_t seconds = (time_t)(time_ms / 1000);
+	char text[32] = "";
+	struct tm tm;
+
+	if (time_ms != 0 && isatty(STDOUT_FILENO))
+		format_age((int64_t)(time(NULL) - seconds), text, sizeof(text));
+	else if (time_ms != 0 && gmtime_r(&seconds, &tm) != NULL)
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	sevq_table_add(table, text);
+}
+
+/* The terminal's width; 0 when standard output is none. */
+static size_t
+screen_width(void)
+{
+	struct winsize size;
+	const char *columns = getenv("COLUMNS");
+
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return columns != NULL && atoi(columns) > 0 ? (size_t)atoi(columns) : WIDTH_DEFAULT;
+}
+
+static void
+print_spaces(size_t count)
+{
+	while (count-- > 0)
+		putchar(' ');
+}
+
+/* One cell; cut at the width, or filled up to it unless it is the last of its line. */
+static void
+print_cell(const char *text, size_t width, bool right, bool last)
+{
+	size_t taken = text_width(text);
+
+	if (taken > width) {
+		printf("%.*s%s", (int)fitting(text, width - 1), text, ">");
+		return;
+	}
+	if (right)
+		print_spaces(width - taken);
+	fputs(text, stdout);
+	if (!right && !last)
+		print_spaces(width - taken);
+}
+
+/* What each column needs; 0: nothing in it. Returns the last column that has something, and whether there is a head. */
+static size_t
+measure(const struct sevq_table *table, size_t widths[SEVQ_COLUMNS_MAX], bool *head)
+{
+	size_t i, width, last = 0;
+
+	memset(widths, 0, SEVQ_COLUMNS_MAX * sizeof(*widths));
+	*head = false;
+	for (i = 0; i < table->cell_count; i++) {
+		width = text_width(table->cells[i]);
+		if (width > widths[i % table->column_count])
+			widths[i % table->column_count] = width;
+	}
+	for (i = 0; i < table->column_count; i++) {
+		if (widths[i] == 0)
+			continue;
+		last = i;
+		*head |= table->columns[i].title[0] != '\0';
+		if (text_width(table->columns[i].title) > widths[i])
+			widths[i] = text_width(table->columns[i].title);
+	}
+	return last;
+}
+
+/* The last column gives way to what the screen has. */
+static void
+fit_to_screen(size_t widths[SEVQ_COLUMNS_MAX], size_t last)
+{
+	size_t screen = screen_width(), before = 0, room, i;
+
+	for (i = 0; i < last; i++)
+		before += widths[i] > 0 ? widths[i] + GAP : 0;
+	room = screen > before + LAST_WIDTH_MIN ? screen - before : LAST_WIDTH_MIN;
+	if (screen > 0 && widths[last] > room)
+		widths[last] = room;
+}
+
+/* row NULL: the titles */
+static void
+print_row(const struct sevq_table *table, char *const *row, const size_t widths[SEVQ_COLUMNS_MAX], size_t last)
+{
+	size_t i;
+
+	for (i = 0; i <= last; i++) {
+		if (widths[i] == 0)
+			continue;
+		print_cell(row != NULL ? row[i] : table->columns[i].title, widths[i], table->columns[i].right, i == last);
+		if (i < last)
+			print_spaces(GAP);
+	}
+	putchar('\n');
+}
+
+void
+sevq_table_print(const struct sevq_table *table)
+{
+	size_t widths[SEVQ_COLUMNS_MAX], last, i;
+	bool head;
+
+	if (table->cell_count == 0)
+		return;
+	last = measure(table, widths, &head);
+	fit_to_screen(widths, last);
+	if (head)
+		print_row(table, NULL, widths, last);
+	for (i = 0; i + table->column_count <= table->cell_count; i += table->column_count)
+		print_row(table, table->cells + i, widths, last);
+}

@@ -1,0 +1,104 @@
+/*
+ * sevq drain, peek, consume - the events of a session, taken or only shown.
+ */
+#include "client/command/command.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "client/command/table.h"
+
+static void
+print_events(const struct sevq_events *events)
+{
+	const struct sevq_column columns[] = { { "ID", true },
+					       { isatty(STDOUT_FILENO) ? "AGE" : "TIME", true },
+					       { "SOURCE", false },
+					       { "CONTEXT", false },
+					       { "TEXT", false } };
+	struct sevq_table table;
+	size_t i;
+
+	sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+	for (i = 0; i < events->count; i++) {
+		sevq_table_add(&table, events->events[i]->id);
+		sevq_table_add_time(&table, events->events[i]->ts_ms);
+		sevq_table_add(&table, events->events[i]->source);
+		sevq_table_add(&table, events->events[i]->context_key);
+		sevq_table_add(&table, events->events[i]->text);
+	}
+	sevq_table_print(&table);
+	sevq_table_clear(&table);
+}
+
+/* On standard error, so that standard output holds nothing but events. */
+static void
+say_what_is_left(const struct sevq_events *events)
+{
+	char *key = sevq_escaped(events->session_key);
+
+	fflush(stdout);
+	if (events->remaining > 0)
+		fprintf(stderr, "%zu more in %s\n", events->remaining, key);
+	else if (events->more && events->count > 0)
+		fprintf(stderr, "more in %s: --after %s\n", key, events->events[events->count - 1]->id);
+	else if (events->count == 0)
+		fprintf(stderr, "nothing in %s\n", key);
+	free(key);
+}
+
+/* Prints an answer and frees it. */
+static enum sevq_exit
+show(const struct sevq_client *client, const struct sevq_options *options, struct sevq_events *events)
+{
+	enum sevq_exit result = events->count > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+
+	if (options->json) {
+		sevq_print_json(client);
+	} else {
+		print_events(events);
+		say_what_is_left(events);
+	}
+	sevq_free(events);
+	return result;
+}
+
+enum sevq_exit
+sevq_run_drain(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_drain_options drain;
+	struct sevq_events *events;
+
+	if (!sevq_take_key_argument(options))
+		return SEVQ_EXIT_USAGE;
+	sevq_drain_options_init(&drain);
+	drain.limit = (size_t)options->limit;
+	drain.context_key_prefix = options->context_prefix;
+	if (sevq_drain(client, &options->address, &drain, &events) != SEVQ_OK)
+		return sevq_report(client);
+	return show(client, options, events);
+}
+
+enum sevq_exit
+sevq_run_peek(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_events *events;
+
+	if (!sevq_take_key_argument(options))
+		return SEVQ_EXIT_USAGE;
+	if (sevq_peek(client, &options->address, (size_t)options->limit, options->after, &events) != SEVQ_OK)
+		return sevq_report(client);
+	return show(client, options, events);
+}
+
+enum sevq_exit
+sevq_run_consume(struct sevq_client *client, struct sevq_options *options)
+{
+	const char *const *ids = (const char *const *)(options->arguments + 1);
+	struct sevq_events *events;
+
+	options->address.session_key = options->arguments[0];
+	if (sevq_consume(client, &options->address, ids, (size_t)options->argument_count - 1, &events) != SEVQ_OK)
+		return sevq_report(client);
+	return show(client, options, events);
+}

@@ -1,0 +1,267 @@
+"""Clients that are slow, many, or rude: none of them keeps a good one from its answer."""
+import select
+import socket
+import threading
+import time
+
+import pytest
+
+from policies import MAIN
+from sevqd import Raw, ok, problem, request, wait_until
+
+BODY = b'{"text":"x","sessionKey":"main","allowDuplicate":true}'
+
+
+def good_client_is_served(server):
+    ok(server.client().enqueue("good", MAIN, allowDuplicate=True), 201)
+
+
+def test_many_idle_connections_do_no_harm(start):
+    server = start()
+    idle = [server.raw() for _ in range(300)]
+    good_client_is_served(server)
+    before = server.cpu_seconds()
+    time.sleep(0.3)  # idleness is what is measured
+    assert server.cpu_seconds() - before < 0.1
+    for raw in idle:
+        raw.send(request("GET", "/livez"))
+    assert all(raw.answer().status == 200 for raw in idle)
+
+
+def test_an_idle_connection_is_closed_without_a_word(start):
+    server = start("--idle-timeout-ms", 100)
+    fresh, used = server.raw(), server.raw()
+    used.send(request("GET", "/livez"))
+    assert used.answer().status == 200
+    assert fresh.closed() and used.closed()
+    good_client_is_served(server)
+
+
+def trickle(raw, data, pause=0.02):
+    """Sends byte by byte until it is answered or closed."""
+    for i in range(len(data)):
+        try:
+            raw.send(data[i:i + 1])
+        except OSError:
+            return
+        if select.select([raw.sock], [], [], pause)[0]:
+            return
+
+
+def test_slow_headers_time_out(start):
+    server = start("--header-timeout-ms", 200)
+    raw = server.raw()
+    trickle(raw, request("GET", "/livez", headers=[("X-Slow", "y" * 1000)]))
+    problem(raw.answer(), 408, "timeout")
+    assert raw.closed()
+    good_client_is_served(server)
+
+
+def test_the_clock_of_headers_does_not_begin_again_with_each_byte(start):
+    server = start("--header-timeout-ms", 300)
+    raw, began = server.raw(), time.monotonic()
+    trickle(raw, b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 1000, pause=0.01)
+    assert raw.answer().status == 408
+    assert time.monotonic() - began < 5
+
+
+def test_a_slow_body_times_out(start):
+    server = start("--body-timeout-ms", 200)
+    raw = server.raw()
+    head = request("POST", "/v1/events", server.token, BODY)[:-len(BODY)]
+    raw.send(head + BODY[:10])
+    problem(raw.answer(), 408, "timeout")
+    assert raw.closed()
+    assert server.client().texts(MAIN) == []
+
+
+def test_a_slow_chunked_body_times_out(start):
+    server = start("--body-timeout-ms", 200)
+    raw = server.raw()
+    raw.send(request("POST", "/v1/events", server.token, headers=[("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")]))
+    trickle(raw, b"1\r\nx\r\n" * 1000)
+    assert raw.answer().status == 408
+
+
+def test_a_request_on_a_used_connection_has_its_own_deadline(start):
+    server = start("--header-timeout-ms", 200, "--idle-timeout-ms", 10000)
+    raw = server.raw()
+    raw.send(request("GET", "/livez") + b"GET /livez HT")
+    assert raw.answer().status == 200
+    assert raw.answer().status == 408
+
+
+def test_slow_clients_do_not_slow_others(start):
+    server = start("--header-timeout-ms", 5000)
+    slow = [server.raw() for _ in range(50)]
+    for raw in slow:
+        raw.send(b"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+    api = server.client()
+    for n in range(50):
+        began = time.monotonic()
+        ok(api.enqueue(f"{n}", MAIN), 201)
+        assert time.monotonic() - began < 2
+
+
+def big_answers(server, count):
+    return request("GET", "/v1/events?sessionKey=main&limit=1000", server.token) * count
+
+
+@pytest.fixture
+def with_much_to_read(start):
+    server = start("--response-timeout-ms", 300)
+    api = server.client()
+    for n in range(4):
+        ok(api.batch(*({"text": f"{n} {m} " + "x" * 60000, "sessionKey": MAIN} for m in range(15))))
+    return server
+
+
+def test_a_client_that_does_not_read_is_dropped(with_much_to_read):
+    server = with_much_to_read
+    raw = server.raw(receive_buffer=4096)
+    descriptors = server.open_descriptors()
+    raw.send(big_answers(server, 30))
+    wait_until(lambda: server.open_descriptors() < descriptors, "the connection to be dropped")
+    good_client_is_served(server)
+
+
+def test_answers_that_are_not_read_do_not_pile_up(with_much_to_read):
+    """Ten clients ask for 30 answers of 4 MB each and read nothing: memory stays bounded."""
+    server = with_much_to_read
+    before = resident(server)
+    clients = [server.raw(receive_buffer=4096) for _ in range(10)]
+    for raw in clients:
+        raw.send(big_answers(server, 30))
+    most = before
+    for _ in range(20):
+        good_client_is_served(server)
+        most = max(most, resident(server))
+    assert most - before < 400 << 20, f"{(most - before) >> 20} MiB more"
+
+
+def resident(server):
+    with open(f"/proc/{server.process.pid}/statm") as f:
+        return int(f.read().split()[1]) * 4096
+
+
+def test_a_client_that_reads_slowly_gets_everything(start):
+    server = start()
+    api = server.client()
+    for n in range(3):
+        ok(api.batch(*({"text": f"{n} {m} " + "x" * 60000, "sessionKey": MAIN} for m in range(15))))
+    raw = server.raw(receive_buffer=4096)
+    raw.send(big_answers(server, 2))
+    for _ in range(2):
+        assert len(raw.answer().json["events"]) == 45
+
+
+def test_one_address_has_a_share_of_connections(start):
+    server = start("--max-connections-per-address", 5)
+    held = [server.raw() for _ in range(5)]
+    for raw in held:
+        raw.send(request("GET", "/livez"))
+        assert raw.answer().status == 200
+    extra = server.raw()
+    assert extra.answer().status == 429
+    assert extra.closed()
+    held.pop().close()
+    wait_until(lambda: server.raw().is_quiet(), "a place to be free")
+
+
+def test_at_the_cap_the_longest_idle_connection_makes_room(start):
+    server = start("--max-connections", 5)
+    held = []
+    for _ in range(5):
+        raw = server.raw()
+        raw.send(request("GET", "/livez"))
+        assert raw.answer().status == 200
+        held.append(raw)
+    good_client_is_served(server)
+    assert held[0].closed()
+    held[4].send(request("GET", "/livez"))
+    assert held[4].answer().status == 200
+
+
+def test_at_the_cap_busy_connections_stay_and_the_newcomer_is_refused(start):
+    server = start("--max-connections", 5)
+    held = []
+    for _ in range(5):
+        raw = server.raw()
+        raw.send(b"GET /livez HTTP/1.1\r\n")
+        held.append(raw)
+    wait_until(lambda: not Raw(server.port).is_quiet(0.02), "the cap to be reached")
+    assert server.raw().answer().status == 429
+    for raw in held:
+        raw.send(b"Host: 127.0.0.1\r\n\r\n")
+        assert raw.answer().status == 200
+
+
+def test_with_64_descriptors_the_server_neither_spins_nor_dies(make):
+    server = make(descriptors=64).start()
+    good_client_is_served(server)
+    held = [server.raw() for _ in range(100)]  # the kernel's backlog takes those the server cannot
+    before, began = server.cpu_seconds(), time.monotonic()
+    time.sleep(1)  # what it does with nothing to do is what is measured
+    assert server.cpu_seconds() - before < 0.2 * (time.monotonic() - began)
+    for raw in held:
+        raw.close()
+    good_client_is_served(server)
+
+
+def test_connections_beyond_the_descriptors_are_served_when_others_end(make):
+    server = make(descriptors=64).start()
+    held = [server.raw() for _ in range(100)]
+    for raw in held:
+        raw.send(request("GET", "/livez", headers=[("Connection", "close")]))
+    assert all(raw.answer().status == 200 for raw in held)
+
+
+def test_hanging_up_before_the_answer_is_noticed(start):
+    """A thousand clients that post and leave: what was taken in is stored, no descriptor stays."""
+    server = start()
+    good_client_is_served(server)
+    wait_until(lambda: server.open_descriptors() < 40, "the first client to be gone")
+    descriptors = server.open_descriptors()
+    for n in range(200):
+        raw = server.raw()
+        raw.send(request("POST", "/v1/events", server.token, BODY))
+        raw.close()
+    wait_until(lambda: server.open_descriptors() <= descriptors, "descriptors to be closed")
+    good_client_is_served(server)
+
+
+def test_a_reset_in_the_middle_of_anything_is_survived(start):
+    server = start()
+    whole = request("POST", "/v1/events", server.token, BODY) * 2
+    for cut in range(0, len(whole), 7):
+        raw = server.raw()
+        raw.send(whole[:cut])
+        raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        raw.close()
+    good_client_is_served(server)
+
+
+def test_many_clients_at_once_are_all_answered_right(start):
+    server = start()
+    wrong = []
+
+    def client(name):
+        api = server.client()
+        try:
+            for n in range(40):
+                event = ok(api.enqueue(f"{name} {n}", f"agent:{name}:main"), 201)["event"]
+                if event["text"] != f"{name} {n}":
+                    wrong.append(event)
+            if api.texts(f"agent:{name}:main") != [f"{name} {n}" for n in range(40)]:
+                wrong.append(name)
+        except BaseException as e:
+            wrong.append(e)
+        finally:
+            api.close()
+
+    threads = [threading.Thread(target=client, args=(f"c{n}",)) for n in range(32)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong, wrong[:3]

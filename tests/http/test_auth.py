@@ -1,0 +1,211 @@
+"""Tokens: made at first start, required even on loopback, with scopes, reloaded on SIGHUP, refused when others could read them."""
+import os
+import signal
+import stat
+
+import pytest
+
+from policies import MAIN
+from sevqd import ok, problem, wait_until
+
+
+def test_a_token_is_made_beside_the_database(server):
+    path = server.directory / "token"
+    status = os.lstat(path)
+    assert stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o600
+    assert len(server.token) >= 32
+    token = server.token
+    server.restart()
+    assert server.token == token
+    ok(server.client().sessions())
+
+
+def test_the_token_of_one_server_is_not_that_of_another(start):
+    assert start().token != start().token
+
+
+@pytest.mark.parametrize("path", ["/v1/events?sessionKey=main", "/v1/sessions", "/v1/stats"])
+def test_a_token_is_needed(server, path):
+    reply = server.client(token=None).call("GET", path)
+    problem(reply, 401, "unauthorized")
+    assert reply.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Bearer wrong", "Basic {token}", "{token}", "Bearer {token}x", "Bearer {short}", "Bearer {upper}", "Bearer {token} {token}", "Token {token}"])
+def test_a_wrong_token_is_refused_and_does_nothing(server, value):
+    token = server.token
+    value = value.format(token=token, short=token[:-1], upper=token.swapcase())
+    reply = server.client(token=None).call("POST", "/v1/events", {"text": "x", "sessionKey": MAIN}, headers={"Authorization": value})
+    problem(reply, 401, "unauthorized")
+    assert server.client().texts(MAIN) == []
+
+
+def test_the_scheme_is_case_insensitive(server):
+    assert server.client(token=None).call("GET", "/v1/stats", headers={"Authorization": "bearer " + server.token}).status == 200
+
+
+def test_a_token_in_the_url_is_no_token(server):
+    assert server.client(token=None).call("GET", f"/v1/stats?token={server.token}").status in (400, 401)
+
+
+def test_two_authorizations_are_refused(server):
+    raw = server.raw()
+    raw.send(f"GET /v1/stats HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {server.token}\r\nAuthorization: Bearer wrong\r\n\r\n".encode())
+    assert raw.answer().status in (400, 401)
+
+
+def test_an_unknown_path_without_a_token_tells_nothing(server):
+    assert server.client(token=None).call("GET", "/v1/nothing").status in (401, 404)
+
+
+TOKENS = """# who may do what
+producer-token-0123456789abcdef produce
+consumer-token-0123456789abcdef consume
+reader-token-0123456789abcdef00 read
+
+admin-token-0123456789abcdef000 admin
+both-token-0123456789abcdef0000 produce,consume
+all-token-0123456789abcdef00000
+"""
+
+
+@pytest.fixture
+def tokens(make):
+    """A server with a token file of its own; makes a client for a token by its first word."""
+    server = make()
+    path = server.directory / "tokens"
+    path.write_text(TOKENS)
+    path.chmod(0o600)
+    server.flags += ["--token-file", path]
+    server.start()
+    words = {line.split("-")[0]: line.split()[0] for line in TOKENS.splitlines() if "-token-" in line}
+    return lambda word: server.client(token=words[word])
+
+
+CALLS = {
+    "produce": lambda api: api.enqueue("x", MAIN, allowDuplicate=True),
+    "consume": lambda api: api.drain(MAIN),
+    "read": lambda api: api.peek(MAIN),
+    "sessions": lambda api: api.sessions(),
+    "route": lambda api: api.route(MAIN),
+    "stats": lambda api: api.call("GET", "/v1/stats"),
+    "take": lambda api: api.consume(MAIN, ["1"]),
+    "admin": lambda api: api.purge(MAIN),
+}
+
+
+@pytest.mark.parametrize("word, allowed", [
+    ("producer", {"produce", "route"}),
+    ("consumer", {"consume", "take"}),
+    ("reader", {"read", "sessions", "route", "stats"}),
+    ("all", set(CALLS)),
+])
+def test_a_scope_allows_its_calls(tokens, word, allowed):
+    for call in allowed - {"route"}:
+        assert CALLS[call](tokens(word)).status in (200, 201), (word, call)
+
+
+@pytest.mark.parametrize("word, refused", [
+    ("producer", {"consume", "take", "admin", "sessions"}),
+    ("consumer", {"produce", "admin"}),
+    ("reader", {"produce", "consume", "take", "admin"}),
+    ("both", {"admin"}),
+])
+def test_a_scope_allows_nothing_else(tokens, word, refused):
+    for call in refused:
+        problem(CALLS[call](tokens(word)), 403, "forbidden")
+
+
+def test_several_scopes_add_up(tokens):
+    ok(tokens("both").enqueue("x", MAIN), 201)
+    assert len(ok(tokens("both").drain(MAIN))["events"]) == 1
+
+
+def test_a_producer_may_take_back_its_own_event(tokens):
+    """Withdrawing is a producer's receipt."""
+    event = ok(tokens("producer").enqueue("x", MAIN), 201)["event"]
+    assert tokens("producer").withdraw(event["id"]).status == 200
+
+
+def test_the_token_file_is_read_again_on_sighup(server):
+    old = server.token
+    path = server.directory / "token"
+    path.write_text("another-token-0123456789abcdef0\n")
+    server.signal(signal.SIGHUP)
+    wait_until(lambda: server.client().call("GET", "/v1/stats").status == 200, "the new token to count")
+    problem(server.client(token=old).call("GET", "/v1/stats"), 401, "unauthorized")
+
+
+def test_a_bad_token_file_on_sighup_keeps_the_old_tokens(server):
+    old, path = server.token, server.directory / "token"
+    path.chmod(0o644)
+    seen = len(server.log)
+    server.signal(signal.SIGHUP)
+    server.wait_for_log(lambda r: r.get("level") in ("warn", "warning", "error"), "the complaint", seen)
+    assert server.client(token=old).call("GET", "/v1/stats").status == 200
+
+
+@pytest.mark.parametrize("damage", ["readable by all", "readable by the group", "a symlink", "a directory", "empty", "someone else's", "only comments", "unknown scope", "too short"])
+def test_a_token_file_that_others_could_read_is_refused(make, damage):
+    server = make()
+    path = server.directory / "token"
+    path.write_text("some-token-0123456789abcdef0123\n")
+    path.chmod(0o600)
+    if damage == "readable by all":
+        path.chmod(0o604)
+    elif damage == "readable by the group":
+        path.chmod(0o640)
+    elif damage == "a symlink":
+        path.rename(server.directory / "real")
+        path.symlink_to(server.directory / "real")
+    elif damage == "a directory":
+        path.unlink()
+        path.mkdir(mode=0o700)
+    elif damage == "empty":
+        path.write_text("")
+    elif damage == "someone else's":
+        if os.getuid() != 0:
+            pytest.skip("only root can give a file away")
+        os.chown(path, 65534, 65534)
+    elif damage == "only comments":
+        path.write_text("# nothing\n\n")
+    elif damage == "unknown scope":
+        path.write_text("some-token-0123456789abcdef0123 everything\n")
+    elif damage == "too short":
+        path.write_text("x\n")
+    done = server.run()
+    assert done.returncode == 78, done
+    assert "token" in done.stderr and "some-token" not in done.stderr
+
+
+def test_a_token_file_that_was_named_must_be_there(make):
+    done = make("--token-file", "nowhere").run()
+    assert done.returncode == 78, done
+
+
+def test_tokens_are_never_logged(start):
+    server = start("--log-level", "debug")
+    server.client().sessions()
+    server.client(token="wrong-token-0123456789").sessions()
+    token = server.token
+    server.signal(signal.SIGHUP)
+    server.stop()
+    assert not [r for r in server.log if token in str(r) or "wrong-token" in str(r)]
+
+
+def test_without_auth_no_token_is_needed_or_made(start):
+    server = start("--no-auth")
+    ok(server.client(token=None).enqueue("x", MAIN), 201)
+    assert not (server.directory / "token").exists()
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0"])
+def test_no_auth_is_refused_where_others_can_reach_it(make, address):
+    done = make("--no-auth", "--listen", address).run()
+    assert done.returncode in (2, 78), done
+    assert "no-auth" in done.stderr
+
+
+def test_a_listener_for_others_without_tls_is_refused(make):
+    done = make("--listen", "0.0.0.0:0").run()
+    assert done.returncode in (2, 78), done

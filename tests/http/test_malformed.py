@@ -1,0 +1,127 @@
+"""The table of malformed.py, sent whole, byte by byte, and cut at random; nothing smuggled is ever carried out."""
+import os
+import random
+import select
+
+import pytest
+
+from malformed import CASES, EVENT
+from sevqd import Server, ok, problem, request
+
+SEED = int(os.environ.get("SEVQ_MALFORMED_SEED", random.randrange(1 << 32)))
+
+
+def whole(raw):
+    return [raw]
+
+
+def bytewise(raw):
+    """Each byte for itself; long ones are cut at both ends only."""
+    if len(raw) <= 2000:
+        return [raw[i:i + 1] for i in range(len(raw))]
+    middle = raw[300:-300]
+    return [*bytewise(raw[:300]), *(middle[i:i + 997] for i in range(0, len(middle), 997)), *bytewise(raw[-300:])]
+
+
+def at_random(raw):
+    rng = random.Random(f"{SEED} {raw!r}")
+    cuts = sorted(rng.randrange(len(raw) + 1) for _ in range(rng.randint(1, 8)))
+    return [raw[a:b] for a, b in zip([0, *cuts], [*cuts, len(raw)]) if a < b]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("malformed")).start()
+    yield server
+    smuggled = [s for s in ok(server.client().sessions())["sessions"] if s["sessionKey"] != "agent:main:main"]
+    server.stop()
+    assert not smuggled
+
+
+def send(raw, pieces):
+    """Sends while the server listens; it may have ended the connection before the last piece."""
+    try:
+        for piece in pieces:
+            if select.select([raw.sock], [], [], 0)[0] and not raw.read_more():
+                break
+            raw.send(piece)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+
+
+def test_the_table_is_long_enough_and_its_names_are_different():
+    assert len(CASES) >= 150
+    assert len({c.name for c in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("cut", [whole, bytewise, at_random], ids=lambda cut: cut.__name__)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_raw_request_has_its_answer(server, case, cut):
+    raw = server.raw()
+    send(raw, cut(case.raw.replace(b"@TOKEN@", server.token.encode())))
+    if case.half_close:
+        try:
+            raw.half_close()
+        except OSError:
+            pass  # it has closed already
+    for allowed in case.answers:
+        answer = raw.answer(head=case.head)
+        assert answer is not None, f"closed instead of {allowed}"
+        assert answer.status in allowed, answer
+        if answer.status >= 400 and not case.head:
+            assert answer.headers["content-type"] == "application/problem+json" and answer.json["status"] == answer.status
+    if case.closes:
+        if case.answers:
+            assert answer.headers["connection"] == "close"
+        assert raw.closed(), raw.buffer[:200]
+    else:
+        raw.send(request("GET", "/livez"))
+        assert raw.answer().status == 200, "the connection must live on"
+    raw.close()
+    assert b"SMUGGLED" not in server.client().call("GET", "/v1/events", query={"sessionKey": "main", "limit": 1000}).body
+    server.client().call("DELETE", "/v1/events", query={"sessionKey": "main"})
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.closes and len(c.answers) == 1 and c.answers[0] == {400} and not c.head and not c.half_close][::7], ids=lambda case: case.name)
+def test_a_framing_refusal_is_a_bad_request(server, case):
+    raw = server.raw()
+    send(raw, [case.raw])
+    problem(raw.answer(), 400, "bad-request")
+
+
+def test_an_answer_waits_for_100_continue(server):
+    """The body is sent only after the interim answer."""
+    raw = server.raw()
+    raw.send(request("POST", "/v1/events", server.token, EVENT, [("Expect", "100-continue")])[:-len(EVENT)])
+    assert raw.answer().status == 100
+    assert raw.is_quiet()
+    raw.send(EVENT)
+    assert raw.answer().status == 201
+
+
+def test_pipelined_answers_come_in_order(server):
+    """Reads that could be answered at once wait behind posts that need the disk."""
+    raw = server.raw()
+    key = {"sessionKey": "agent:pipe:main"}
+    raw.send(b"".join(request("POST", "/v1/events", server.token, {"text": f"{n}", **key}) + request("GET", "/v1/events?sessionKey=agent:pipe:main", server.token) for n in range(50)))
+    for n in range(50):
+        assert raw.answer().json["event"]["text"] == f"{n}"
+        assert raw.answer().json["depth"] == n + 1
+    ok(server.client().purge("agent:pipe:main"))
+
+
+def test_a_pipeline_has_a_bound_but_everything_is_answered(server):
+    """More requests than the bound: the server stops reading until answers have left, and loses none."""
+    raw = server.raw()
+    raw.send(request("GET", "/livez") * 3000)
+    for _ in range(3000):
+        assert raw.answer().status == 200
+
+
+def test_a_head_says_what_a_get_would(server):
+    raw = server.raw()
+    raw.send(request("GET", "/version") + request("HEAD", "/version"))
+    got, head = raw.answer(), raw.answer(head=True)
+    assert head.status == got.status and head.headers["content-length"] == got.headers["content-length"]
+    assert {k: v for k, v in head.headers.items() if k != "date"} == {k: v for k, v in got.headers.items() if k != "date"}
+    assert raw.is_quiet()

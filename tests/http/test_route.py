@@ -1,0 +1,65 @@
+"""POST /v1/route: the decision and its reasons; and the command that tries a policy before it runs."""
+import json
+import subprocess
+
+import pytest
+
+from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
+from sevqd import binary, ok, problem
+
+
+def test_a_decision_has_its_reasons(start):
+    api = start(policy=ONE_OWNER).client()
+    answer = ok(api.route(DIRECT))
+    assert {k: answer[k] for k in ("sessionKey", "rule", "rekeyed", "owner")} == {"sessionKey": MAIN, "rule": "direct-main", "rekeyed": True, "owner": "main"}
+    assert all(set(step) == {"rule", "applied", "why"} and isinstance(step["applied"], bool) and step["why"] for step in answer["steps"])
+    assert [step["rule"] for step in answer["steps"] if step["applied"]] == ["direct-main"]
+    assert {"main-alias", "cron-run"} <= {step["rule"] for step in answer["steps"] if not step["applied"]}
+
+
+def test_a_key_that_stays_says_why(start):
+    answer = ok(start(policy=TWO_OWNERS).client().route(DIRECT))
+    assert (answer["sessionKey"], answer["rule"], answer["rekeyed"]) == (DIRECT, "keep", False)
+    why = [step["why"] for step in answer["steps"] if step["rule"] == "direct-main"]
+    assert len(why) == 1 and why[0]
+
+
+def test_routing_stores_nothing(api):
+    api.route(MAIN)
+    assert ok(api.sessions())["total"] == 0 and api.stats()["pending"] == 0
+
+
+def test_an_agent_alone_is_routed(api):
+    assert ok(api.call("POST", "/v1/route", {"agentId": "ops"}))["sessionKey"] == "agent:ops:main"
+
+
+@pytest.mark.parametrize("fields, pointer", [({"text": "x"}, "/text"), ({"agentId": 1}, "/agentId"), ({"channel": []}, "/channel"), ({"accountId": 5}, "/accountId")])
+def test_a_bad_field_is_named(api, fields, pointer):
+    problem(api.route(MAIN, **fields), 400, "invalid-field", pointer)
+
+
+def lines(make, text, *arguments, policy=None):
+    place = make(policy=policy)
+    arguments = ["--policy", str(place.policy), *arguments] if policy is not None else [*arguments]
+    done = subprocess.run([binary(), "route", *arguments], input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=place.environment(), cwd=place.directory, timeout=30)
+    return done.returncode, [json.loads(line) for line in done.stdout.decode().splitlines()]
+
+
+def test_the_command_answers_line_by_line(make):
+    text = "\n".join(json.dumps(x) for x in ({"sessionKey": DIRECT}, {"sessionKey": " "}, {"sessionKey": "agent:"}, {"sessionKey": "agent:a:x", "agentId": "b"},
+        {"sessionKey": DIRECT, "cfg": {"session": {"dmScope": "per-peer"}}})) + "\n"
+    code, answers = lines(make, text.encode(), policy=ONE_OWNER)
+    assert code == 0
+    assert answers[0] == {"sessionKey": MAIN, "rule": "direct-main", "rekeyed": True, "owner": "main"}
+    assert answers[1:4] == [{"error": "blank-key"}, {"error": "malformed-key"}, {"error": "owner-mismatch"}]
+    assert answers[4]["sessionKey"] == DIRECT
+
+
+def test_the_command_explains_when_asked(make):
+    _, answers = lines(make, b'{"sessionKey":"main"}\n', "--explain")
+    assert [s["rule"] for s in answers[0]["steps"] if s["applied"]] == ["main-alias"]
+
+
+def test_the_command_answers_a_bad_line_as_an_error_and_goes_on(make):
+    _, answers = lines(make, b'{"sessionKey":\n{"sessionKey":"main"}\n{"colour":"red"}\n')
+    assert answers[0] == {"error": "invalid-json"} and answers[1]["sessionKey"] == MAIN and answers[2] == {"error": "invalid-field"}

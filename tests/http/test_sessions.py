@@ -1,0 +1,114 @@
+"""GET /v1/sessions: what is queued where."""
+import pytest
+
+from policies import DIRECT, MAIN, ONE_OWNER
+from sevqd import ok, problem, wait_until
+
+
+def keys(page):
+    return [s["sessionKey"] for s in page["sessions"]]
+
+
+@pytest.fixture
+def three(api):
+    """Three sessions: depths 2, 3 and 1; oldest first b, a, c."""
+    for key, text in (("agent:b:main", "1"), ("agent:a:x", "2"), ("agent:b:other", "3"), ("agent:a:x", "4"), ("agent:a:x", "5"), ("agent:b:main", "6")):
+        ok(api.enqueue(text, key), 201)
+    return api
+
+
+def test_no_sessions_at_first(api):
+    assert ok(api.sessions()) == {"sessions": [], "total": 0, "nextCursor": None}
+
+
+def test_a_session_tells_what_is_queued(start):
+    api = start(policy=ONE_OWNER).client()
+    first = ok(api.enqueue("1", MAIN, contextKey="c", deliveryContext={"to": "1"}), 201)["event"]
+    for n in range(2):
+        api.enqueue(f"direct {n}", DIRECT)
+    last = ok(api.enqueue("4", "agent:main:cron:x:run:1"), 201)["event"]
+    session = api.session("main")
+    assert session["rekeyedFrom"] == [{"key": DIRECT, "count": 2}, {"key": "agent:main:cron:x:run:1", "count": 1}]
+    assert {k: session[k] for k in ("sessionKey", "agentId", "depth", "leased", "delayed", "oldestTs", "newestTs", "lastContextKey", "deliveryContext", "waiters")} == {
+        "sessionKey": MAIN, "agentId": "main", "depth": 4, "leased": 0, "delayed": 0, "oldestTs": first["ts"], "newestTs": last["ts"],
+        "lastContextKey": "c", "deliveryContext": {"to": "1"}, "waiters": 0}
+
+
+def test_what_was_taken_no_longer_counts(start):
+    api = start(policy=ONE_OWNER).client()
+    api.enqueue("1", DIRECT)
+    second = ok(api.enqueue("2", MAIN), 201)["event"]
+    api.drain(MAIN, limit=1)
+    session = api.session(MAIN)
+    assert (session["depth"], session["rekeyedFrom"], session["oldestTs"], session["newestTs"]) == (1, [], second["ts"], second["ts"])
+    api.drain(MAIN)
+    assert ok(api.sessions())["total"] == 0
+
+
+def test_sessions_are_sorted_as_asked(three):
+    assert keys(ok(three.sessions())) == ["agent:a:x", "agent:b:main", "agent:b:other"]
+    assert keys(ok(three.sessions(sort="key"))) == ["agent:a:x", "agent:b:main", "agent:b:other"]
+    assert keys(ok(three.sessions(sort="depth"))) == ["agent:a:x", "agent:b:main", "agent:b:other"]
+
+
+def test_sessions_are_sorted_by_waiting_and_by_news(api):
+    def at_a_new_time(key):
+        seen = {s["newestTs"] for s in ok(api.sessions())["sessions"]}
+        wait_until(lambda: ok(api.enqueue(key, key), 201)["event"]["ts"] not in seen or api.drain(key) is None, "the clock to tick")
+    for key in ("agent:b:main", "agent:c:main", "agent:a:main"):
+        at_a_new_time(key)
+    assert keys(ok(api.sessions(sort="oldest"))) == ["agent:b:main", "agent:c:main", "agent:a:main"]
+    assert keys(ok(api.sessions(sort="newest"))) == ["agent:a:main", "agent:c:main", "agent:b:main"]
+
+
+def test_sessions_are_filtered(three):
+    assert keys(ok(three.sessions(agentId=" B "))) == ["agent:b:main", "agent:b:other"]
+    assert keys(ok(three.sessions(prefix="agent:b:o"))) == ["agent:b:other"]
+    assert keys(ok(three.sessions(sessionKey="agent:b:main"))) == ["agent:b:main"]
+    assert keys(ok(three.sessions(sessionKey="agent:z:main"))) == []
+    assert keys(ok(three.sessions(agentId="a", prefix="agent:b"))) == []
+    assert keys(ok(three.sessions(minAgeMs=0))) == keys(ok(three.sessions()))
+    assert keys(ok(three.sessions(minAgeMs=3600000))) == []
+
+
+def test_only_sessions_that_waited_long_enough(three):
+    wait_until(lambda: ok(three.sessions(minAgeMs=20))["total"] == 3, "20 ms to pass")
+
+
+@pytest.mark.parametrize("sort", ["key", "depth", "oldest", "newest"])
+def test_a_cursor_walks_through_all_of_them_once(api, sort):
+    events = [{"text": f"{n} {m}", "sessionKey": f"agent:main:s{n:02}"} for n in range(25) for m in range(n % 3 + 1)]
+    ok(api.batch(*events))
+    whole = keys(ok(api.sessions(sort=sort)))
+    assert len(whole) == 25
+    seen, cursor = [], None
+    while True:
+        page = ok(api.sessions(sort=sort, limit=10, **({"cursor": cursor} if cursor else {})))
+        assert page["total"] == 25
+        seen += keys(page)
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+        assert len(page["sessions"]) == 10
+    assert seen == whole
+
+
+def test_a_cursor_survives_that_its_session_is_gone(api):
+    ok(api.batch(*({"text": "x", "sessionKey": f"agent:main:s{n}"} for n in range(6))))
+    page = ok(api.sessions(limit=3))
+    api.drain(keys(page)[2])
+    assert keys(ok(api.sessions(limit=3, cursor=page["nextCursor"]))) == ["agent:main:s3", "agent:main:s4", "agent:main:s5"]
+
+
+def test_a_page_has_a_hundred_by_default_and_a_thousand_at_most(api):
+    ok(api.batch(*({"text": "x", "sessionKey": f"agent:main:s{n:04}"} for n in range(1000))))
+    assert len(ok(api.sessions())["sessions"]) == 100
+    page = ok(api.sessions(limit=1000))
+    assert len(page["sessions"]) == 1000 and page["nextCursor"] is None
+
+
+@pytest.mark.parametrize("query, pointer", [({"sort": "size"}, "sort"), ({"limit": 0}, "limit"), ({"limit": 1001}, "limit"), ({"minAgeMs": -1}, "minAgeMs"), ({"minAgeMs": "x"}, "minAgeMs"),
+    ({"cursor": "x"}, "cursor"), ({"agent": "x"}, "agent")])
+def test_a_bad_filter_is_refused(three, query, pointer):
+    doc = problem(three.sessions(**query), 400, "invalid-field")
+    assert [e["pointer"].lstrip("/") for e in doc["errors"]] == [pointer], doc

@@ -1,0 +1,133 @@
+"""SIGTERM, SIGINT, SIGHUP."""
+import http.client
+import signal
+import threading
+
+import pytest
+
+from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
+from sevqd import ok, request, wait_until
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_stop_is_obeyed(server, number):
+    server.signal(number)
+    assert server.wait() == 0
+    assert not server.noise
+
+
+def test_stopping_closes_idle_connections(server):
+    raw = server.raw()
+    raw.send(request("GET", "/livez"))
+    assert raw.answer().status == 200
+    server.stop()
+    assert raw.closed()
+
+
+def test_stopping_checkpoints(server):
+    """After a clean stop the database file alone has everything."""
+    ok(server.client().enqueue("x", MAIN), 201)
+    server.stop()
+    wal = server.directory / "sevq.db-wal"
+    assert not wal.exists() or wal.stat().st_size == 0
+    assert server.start().client().texts(MAIN) == ["x"]
+
+
+def test_a_stop_under_load_answers_what_it_accepted(server):
+    """Whoever got a 201 finds the event after the restart; whoever got no answer finds nothing or a whole event; 503 says closing."""
+    acknowledged, unsure, refused, running = [], [], [], threading.Barrier(9)
+
+    def produce(name):
+        api, n = server.client(), 0
+        running.wait()
+        try:
+            while True:
+                text, n = f"{name} {n}", n + 1
+                try:
+                    reply = api.enqueue(text, f"agent:main:{name}")
+                except (OSError, http.client.HTTPException):
+                    unsure.append(text)
+                    return
+                if reply.status == 503:
+                    assert reply.json["code"] == "closing" and "retry-after" in reply.headers
+                    refused.append(text)
+                    return
+                assert reply.status == 201, reply
+                acknowledged.append(text)
+        finally:
+            api.close()
+
+    producers = [threading.Thread(target=produce, args=(f"p{n}",)) for n in range(8)]
+    for p in producers:
+        p.start()
+    running.wait()
+    wait_until(lambda: len(acknowledged) > 50, "some load")
+    server.stop()
+    for p in producers:
+        p.join()
+    api = server.start().client()
+    found = [text for n in range(8) for text in api.texts(f"agent:main:p{n}")] if len(acknowledged) < 1000 else \
+        [e["text"] for n in range(8) for e in ok(api.drain(f"agent:main:p{n}"))["events"]]
+    assert len(found) == len(set(found))
+    assert set(acknowledged) <= set(found) <= set(acknowledged) | set(unsure)
+    assert not set(refused) & set(found)
+
+
+def test_a_new_policy_is_taken_on_sighup(start):
+    server = start(policy=TWO_OWNERS)
+    api = server.client()
+    before = ok(api.enqueue("before", DIRECT), 201)["event"]
+    assert before["sessionKey"] == DIRECT
+    server.write_policy(ONE_OWNER)
+    server.signal(signal.SIGHUP)
+    wait_until(lambda: ok(api.route(DIRECT))["sessionKey"] == MAIN, "the new policy")
+    assert ok(api.enqueue("after", DIRECT), 201)["event"]["sessionKey"] == MAIN
+    # What was queued stays where it is until it is moved: a list by prefix finds it.
+    assert [s["sessionKey"] for s in ok(api.sessions(prefix=DIRECT))["sessions"]] == [DIRECT]
+    assert ok(api.find(before["id"]))["event"]["sessionKey"] == DIRECT
+
+
+BROKEN = """{
+  session: { dmScope: 'main' },
+  channels: { telegram: { allowFrom: [123 } },
+}
+"""
+
+
+def test_a_bad_policy_on_sighup_keeps_the_old_one_and_says_where(start):
+    server = start(policy=ONE_OWNER)
+    seen = len(server.log)
+    server.write_policy(BROKEN)
+    server.signal(signal.SIGHUP)
+    complaint = server.wait_for_log(lambda r: r.get("level") in ("warn", "warning", "error"), "the complaint", seen)
+    assert complaint.get("line") == 3 and complaint.get("column") == 43 or "3:43" in str(complaint) or "line 3, column 43" in str(complaint), complaint
+    assert str(server.policy) in str(complaint)
+    assert ok(server.client().route(DIRECT))["sessionKey"] == MAIN
+
+
+def test_a_policy_that_went_away_keeps_the_old_one(start):
+    server = start(policy=ONE_OWNER)
+    seen = len(server.log)
+    server.policy.unlink()
+    server.signal(signal.SIGHUP)
+    server.wait_for_log(lambda r: r.get("level") in ("warn", "warning", "error"), "the complaint", seen)
+    assert ok(server.client().route(DIRECT))["sessionKey"] == MAIN
+
+
+def test_many_reloads_do_no_harm(start):
+    server = start(policy=ONE_OWNER)
+    api = server.client()
+    for n in range(50):
+        server.write_policy((ONE_OWNER, BROKEN, TWO_OWNERS)[n % 3])
+        server.signal(signal.SIGHUP)
+        ok(api.enqueue(f"{n}", MAIN), 201)
+    assert api.texts(MAIN) == [str(n) for n in range(50)]
+
+
+def test_a_closed_pipe_is_no_end(server):
+    """SIGPIPE: a client that hangs up while it is answered."""
+    for _ in range(50):
+        raw = server.raw()
+        raw.send(request("GET", "/v1/stats", server.token) * 5)
+        raw.close()
+    ok(server.client().sessions())

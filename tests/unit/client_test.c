@@ -1,0 +1,895 @@
+/*
+ * client_test.c - the parts of libsevq that need no server: addresses, the search for the server, requests, answers.
+ *
+ * The link wraps the allocators (--wrap), so that a test can let the k-th allocation fail.
+ */
+#include "client/answer.h"
+#include "client/json.h"
+#include "client/place.h"
+#include "client/request.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+/* ---- memory that runs out ---- */
+
+static int allocations_left = -1; /* < 0: no limit */
+
+static bool
+may_allocate(void)
+{
+	return allocations_left < 0 || allocations_left-- > 0;
+}
+
+/* The linker gives the wrapped functions these names. */
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *p, size_t size);
+char *__real_strdup(const char *s);
+char *__real_strndup(const char *s, size_t len);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+char *__wrap_strdup(const char *s);
+char *__wrap_strndup(const char *s, size_t len);
+
+void *
+__wrap_malloc(size_t size)
+{
+	return may_allocate() ? __real_malloc(size) : NULL;
+}
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	return may_allocate() ? __real_calloc(count, size) : NULL;
+}
+
+void *
+__wrap_realloc(void *p, size_t size)
+{
+	return may_allocate() ? __real_realloc(p, size) : NULL;
+}
+
+char *
+__wrap_strdup(const char *s)
+{
+	return may_allocate() ? __real_strdup(s) : NULL;
+}
+
+char *
+__wrap_strndup(const char *s, size_t len)
+{
+	return may_allocate() ? __real_strndup(s, len) : NULL;
+}
+
+/* cJSON is a shared library: its allocations are wrapped by its own hooks. */
+static void
+hook_cjson(void)
+{
+	cJSON_Hooks hooks = { .malloc_fn = __wrap_malloc, .free_fn = free };
+
+	cJSON_InitHooks(&hooks);
+}
+
+/* ---- addresses ---- */
+
+static void
+base_urls_are_read_or_refused(void **state)
+{
+	static const struct {
+		const char *text, *base; /* base NULL: refused */
+		bool local;
+	} cases[] = {
+		{ "http://127.0.0.1:7387", "http://127.0.0.1:7387", true },
+		{ "http://127.9.9.9", "http://127.9.9.9", true },
+		{ "http://localhost:1/", "http://localhost:1", true },
+		{ "HTTP://LocalHost:1", "HTTP://LocalHost:1", true },
+		{ "http://[::1]:7387//", "http://[::1]:7387", true },
+		{ "https://queue.example/prefix/", "https://queue.example/prefix", false },
+		{ "http://localhost.example", "http://localhost.example", false },
+		{ "http://128.0.0.1", "http://128.0.0.1", false },
+		{ "unix:/run/sevq.sock", "http://localhost", true },
+		{ "", NULL, false },
+		{ "127.0.0.1:7387", NULL, false },
+		{ "ftp://127.0.0.1", NULL, false },
+		{ "file:///etc/passwd", NULL, false },
+		{ "http://", NULL, false },
+		{ "http://a b", NULL, false },
+		{ "http://host:port", NULL, false },
+		{ "http://user@host", NULL, false },
+		{ "http://user:secret@host", NULL, false },
+		{ "http://host/?q", NULL, false },
+		{ "http://host/#f", NULL, false },
+		{ "unix:relative.sock", NULL, false },
+		{ "unix:/"
+		  "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
+		  NULL, false },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		struct sevq_fault fault = { 0 };
+		struct sevq_url url;
+		enum sevq_code code = sevq_url_read(cases[i].text, &url, &fault);
+
+		if (cases[i].base == NULL) {
+			assert_int_equal(code, SEVQ_CONFIGURATION);
+			assert_true(fault.message[0] != '\0');
+			assert_null(url.text);
+		} else {
+			assert_int_equal(code, SEVQ_OK);
+			assert_string_equal(url.base, cases[i].base);
+			assert_int_equal(url.local, cases[i].local);
+			assert_int_equal(url.unix_path != NULL, strncmp(cases[i].text, "unix:", 5) == 0);
+		}
+		sevq_url_clear(&url);
+	}
+}
+
+static void
+a_password_in_a_url_is_not_repeated_in_the_message(void **state)
+{
+	struct sevq_fault fault = { 0 };
+	struct sevq_url url;
+
+	(void)state;
+	assert_int_equal(sevq_url_read("http://user:secret@host", &url, &fault), SEVQ_CONFIGURATION);
+	assert_null(strstr(fault.message, "secret"));
+}
+
+static void
+everything_but_unreserved_characters_is_escaped(void **state)
+{
+	struct sevq_buffer out = { 0 };
+
+	(void)state;
+	sevq_url_escape(&out, "azAZ09-._~ /?&=%+#:\xc3\xa9");
+	assert_string_equal(out.data, "azAZ09-._~%20%2F%3F%26%3D%25%2B%23%3A%C3%A9");
+	sevq_buffer_clear(&out);
+}
+
+static void
+a_query_joins_what_is_given(void **state)
+{
+	struct sevq_buffer target = { 0 };
+
+	(void)state;
+	sevq_buffer_adds(&target, "/v1/events");
+	sevq_url_query(&target, "sessionKey", NULL);
+	sevq_url_query_number(&target, "limit", 0);
+	assert_string_equal(target.data, "/v1/events");
+	sevq_url_query(&target, "sessionKey", "a&b?");
+	sevq_url_query_number(&target, "limit", 10);
+	sevq_url_query(&target, "after", "");
+	assert_string_equal(target.data, "/v1/events?sessionKey=a%26b%3F&limit=10&after=");
+	sevq_buffer_clear(&target);
+}
+
+/* ---- finding the server ---- */
+
+static char home[] = "/tmp/sevq-client-XXXXXX", home_template[] = "/tmp/sevq-client-XXXXXX";
+
+static void
+write_file(const char *name, const char *text, mode_t mode)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/sevq/%s", home, name);
+	unlink(path);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+/* What a server with this pid says about itself; its token file is "own-token". */
+static void
+write_runtime(const char *address, int pid, mode_t mode)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "{\"address\":\"%s\",\"tokenFile\":\"%s/sevq/own-token\",\"pid\":%d}\n", address, home, pid);
+	write_file("sevqd.json", text, mode);
+}
+
+static int
+make_home(void **state)
+{
+	char path[128];
+
+	(void)state;
+	memcpy(home, home_template, sizeof(home));
+	if (mkdtemp(home) == NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/sevq", home);
+	unsetenv("SEVQ_URL");
+	unsetenv("SEVQ_TOKEN");
+	unsetenv("SEVQ_TOKEN_FILE");
+	setenv("XDG_STATE_HOME", home, 1);
+	return mkdir(path, 0700);
+}
+
+static int
+remove_home(void **state)
+{
+	static const char *const names[] = { "/sevq/sevqd.json", "/sevq/token", "/sevq/own-token", "/sevq/link", "/sevq", "" };
+	char path[128];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(names); i++) {
+		snprintf(path, sizeof(path), "%s%s", home, names[i]);
+		remove(path);
+	}
+	return 0;
+}
+
+/* Finds with these options and compares; code other than SEVQ_OK: must fail so. */
+static void
+expect_place(const struct sevq_connect_options *options, enum sevq_code code, const char *url, const char *token)
+{
+	static const struct sevq_connect_options none;
+	struct sevq_fault fault = { 0 };
+	struct sevq_place place;
+
+	assert_int_equal(sevq_place_find(options != NULL ? options : &none, &place, &fault), code);
+	if (code == SEVQ_OK) {
+		assert_string_equal(fault.message, "");
+		assert_string_equal(place.url.text, url);
+		if (token == NULL)
+			assert_null(place.token);
+		else
+			assert_string_equal(place.token, token);
+	} else {
+		assert_true(fault.message[0] != '\0');
+		assert_null(place.url.text);
+	}
+	sevq_place_clear(&place);
+}
+
+static void
+with_nothing_there_the_default_address_and_no_token(void **state)
+{
+	(void)state;
+	expect_place(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
+}
+
+static void
+the_default_token_goes_to_this_machine_only(void **state)
+{
+	struct sevq_connect_options other_port = { .base_url = "http://localhost:1" };
+	struct sevq_connect_options elsewhere = { .base_url = "http://queue.example" };
+
+	(void)state;
+	write_file("token", "default-token\n", 0600);
+	expect_place(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, "default-token");
+	expect_place(&other_port, SEVQ_OK, "http://localhost:1", "default-token");
+	expect_place(&elsewhere, SEVQ_OK, "http://queue.example", NULL);
+}
+
+static void
+a_running_server_is_found_with_its_token(void **state)
+{
+	struct sevq_connect_options the_same = { .base_url = "http://127.0.0.1:4242/" };
+	struct sevq_connect_options another = { .base_url = "http://127.0.0.1:4243" };
+
+	(void)state;
+	write_file("token", "default-token", 0600);
+	write_file("own-token", " own-token \n", 0600);
+	write_runtime("http://127.0.0.1:4242", getpid(), 0600);
+	expect_place(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
+	expect_place(&the_same, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
+	expect_place(&another, SEVQ_OK, "http://127.0.0.1:4243", "default-token");
+	write_file("sevqd.json", "{\"address\":\"http://127.0.0.1:4242\",\"tokenFile\":null,\"pid\":1}", 0600);
+	expect_place(NULL, SEVQ_OK, "http://127.0.0.1:4242", NULL);
+}
+
+static void
+a_server_that_is_gone_says_nothing(void **state)
+{
+	(void)state;
+	write_runtime("http://127.0.0.1:4242", 0x7ffffffe, 0600); /* beyond the highest process id */
+	expect_place(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
+}
+
+static void
+what_is_named_goes_before_what_is_found(void **state)
+{
+	struct sevq_connect_options options = { .base_url = "http://127.0.0.1:1", .token = "named" };
+	struct sevq_connect_options file = { .token_file = NULL };
+	char path[128];
+
+	(void)state;
+	write_file("own-token", "own-token", 0600);
+	write_runtime("http://127.0.0.1:4242", getpid(), 0600);
+	setenv("SEVQ_URL", "https://queue.example/x", 1);
+	expect_place(NULL, SEVQ_OK, "https://queue.example/x", NULL);
+	snprintf(path, sizeof(path), "%s/sevq/own-token", home);
+	setenv("SEVQ_TOKEN_FILE", path, 1);
+	expect_place(NULL, SEVQ_OK, "https://queue.example/x", "own-token");
+	setenv("SEVQ_TOKEN", "from-environment", 1);
+	expect_place(NULL, SEVQ_OK, "https://queue.example/x", "from-environment");
+	file.token_file = path;
+	expect_place(&file, SEVQ_OK, "https://queue.example/x", "own-token");
+	expect_place(&options, SEVQ_OK, "http://127.0.0.1:1", "named");
+	setenv("SEVQ_URL", "", 1); /* empty is not given */
+	setenv("SEVQ_TOKEN", "", 1);
+	setenv("SEVQ_TOKEN_FILE", "", 1);
+	expect_place(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
+}
+
+static void
+files_open_to_others_are_not_trusted(void **state)
+{
+	struct sevq_connect_options file = { 0 };
+	char path[128], link[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/sevq/own-token", home);
+	snprintf(link, sizeof(link), "%s/sevq/link", home);
+	write_file("own-token", "own-token", 0640);
+	file.token_file = path;
+	expect_place(&file, SEVQ_CONFIGURATION, NULL, NULL);
+	write_file("own-token", "own-token", 0600);
+	expect_place(&file, SEVQ_OK, SEVQ_DEFAULT_URL, "own-token");
+	file.token_file = home; /* a directory */
+	expect_place(&file, SEVQ_CONFIGURATION, NULL, NULL);
+	write_file("token", "default-token", 0604);
+	expect_place(NULL, SEVQ_CONFIGURATION, NULL, NULL);
+	write_file("token", "default-token", 0600);
+	write_runtime("http://127.0.0.1:4242", getpid(), 0622);
+	expect_place(NULL, SEVQ_CONFIGURATION, NULL, NULL);
+	write_runtime("http://127.0.0.1:4242", getpid(), 0644);
+	expect_place(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
+	snprintf(path, sizeof(path), "%s/sevq/sevqd.json", home);
+	assert_int_equal(rename(path, link), 0);
+	assert_int_equal(symlink(link, path), 0);
+	expect_place(NULL, SEVQ_CONFIGURATION, NULL, NULL);
+}
+
+static void
+a_damaged_runtime_file_is_said_to_be(void **state)
+{
+	static const char *const damaged[] = { "",
+					       "{",
+					       "[]",
+					       "{\"address\":1,\"pid\":1}",
+					       "{\"address\":\"http://127.0.0.1:1\"}",
+					       "{\"address\":\"http://127.0.0.1:1\",\"pid\":0}",
+					       "{\"address\":\"http://127.0.0.1:1\",\"pid\":-1}",
+					       "{\"address\":\"http://127.0.0.1:1\",\"pid\":1,\"tokenFile\":\"relative\"}",
+					       "{\"address\":\"gopher://x\",\"pid\":1}",
+					       "{\"address\":\"http://127.0.0.1:1\",\"pid\":1} x" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(damaged); i++) {
+		write_file("sevqd.json", damaged[i], 0600);
+		expect_place(NULL, SEVQ_CONFIGURATION, NULL, NULL);
+	}
+}
+
+static void
+a_token_is_one_visible_word(void **state)
+{
+	static const char *const bad[] = { "", " ", "two words", "line\nfeed", "ctrl\x01", "\xc3\xa9", "del\x7f" };
+	struct sevq_connect_options options = { 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(bad); i++) {
+		options.token = bad[i];
+		expect_place(&options, SEVQ_CONFIGURATION, NULL, NULL);
+	}
+	options.token = "\t a.B-c~1/+= \r\n";
+	expect_place(&options, SEVQ_OK, SEVQ_DEFAULT_URL, "a.B-c~1/+=");
+}
+
+/* ---- requests ---- */
+
+static void
+expect_body(struct sevq_request *request, const char *want)
+{
+	char *got = cJSON_PrintUnformatted(request->body);
+
+	assert_false(request->failed);
+	assert_string_equal(got, want);
+	cJSON_free(got);
+}
+
+static const struct sevq_draft full_draft = {
+	.size = sizeof(struct sevq_draft),
+	.address = { "agent:a:main", "a", "telegram", "default" },
+	.text = "quo\"ted \xc3\xa9 \n",
+	.context_key = "c",
+	.source = "hook",
+	.delivery = { "telegram", "123", NULL, "7" },
+	.wake = SEVQ_WAKE_NOW,
+	.replace = true,
+	.allow_duplicate = true,
+	.traceparent = "00-x",
+};
+
+static void
+a_draft_sends_only_what_is_given(void **state)
+{
+	struct sevq_draft draft;
+	struct sevq_request request;
+
+	(void)state;
+	sevq_draft_init(&draft);
+	draft.text = "x";
+	sevq_request_init(&request, "POST", "/v1/events");
+	sevq_request_draft(&request, &draft);
+	expect_body(&request, "{\"text\":\"x\"}");
+	sevq_request_clear(&request);
+
+	sevq_request_init(&request, "POST", "/v1/events");
+	sevq_request_draft(&request, &full_draft);
+	expect_body(
+	    &request,
+	    "{\"sessionKey\":\"agent:a:main\",\"agentId\":\"a\",\"channel\":\"telegram\",\"accountId\":\"default\","
+	    "\"text\":\"quo\\\"ted \xc3\xa9 \\n\",\"contextKey\":\"c\",\"source\":\"hook\","
+	    "\"deliveryContext\":{\"channel\":\"telegram\",\"to\":\"123\",\"threadId\":\"7\"},\"wake\":\"now\",\"replace\":true,"
+	    "\"allowDuplicate\":true,\"traceparent\":\"00-x\"}");
+	sevq_request_clear(&request);
+}
+
+static void
+a_batch_is_a_list_of_drafts(void **state)
+{
+	struct sevq_draft draft;
+	struct sevq_request request;
+
+	(void)state;
+	sevq_draft_init(&draft);
+	sevq_request_init(&request, "POST", "/v1/events");
+	draft.text = "1";
+	sevq_request_batch_draft(&request, &draft);
+	draft.text = "2";
+	draft.wake = SEVQ_WAKE_NEXT_HEARTBEAT;
+	sevq_request_batch_draft(&request, &draft);
+	expect_body(&request, "{\"events\":[{\"text\":\"1\"},{\"text\":\"2\",\"wake\":\"next-heartbeat\"}]}");
+	sevq_request_clear(&request);
+}
+
+static void
+ids_are_escaped_in_a_path_and_listed_in_a_body(void **state)
+{
+	static const char *const ids[] = { "1", "a\"b" };
+	struct sevq_request request;
+
+	(void)state;
+	sevq_request_init(&request, "GET", "/v1/events");
+	sevq_request_segment(&request, "../x?y");
+	assert_string_equal(request.target.data, "/v1/events/..%2Fx%3Fy");
+	assert_true(request.repeatable);
+	assert_null(request.body);
+	sevq_request_clear(&request);
+
+	sevq_request_init(&request, "POST", "/v1/consume");
+	sevq_request_texts(&request, "ids", ids, 2);
+	expect_body(&request, "{\"ids\":[\"1\",\"a\\\"b\"]}");
+	assert_false(request.repeatable);
+	sevq_request_clear(&request);
+}
+
+/* ---- arguments ---- */
+
+static void
+structs_of_other_versions_are_told_apart(void **state)
+{
+	struct {
+		struct sevq_draft draft;
+		char newer[64];
+	} larger;
+	struct sevq_connect_options options;
+	struct sevq_client *client;
+
+	(void)state;
+	sevq_connect_options_init(&options);
+	options.base_url = "http://127.0.0.1:1"; /* nobody listens: a call that is made ends unreachable */
+	options.token = "t";
+	assert_int_equal(sevq_connect(&options, &client), SEVQ_OK);
+
+	memset(&larger, 0, sizeof(larger));
+	larger.draft.text = "x";
+	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_INVALID_ARGUMENT); /* size 0: not initialised */
+	assert_int_equal(sevq_error_code(client), SEVQ_INVALID_ARGUMENT);
+	larger.draft.size = sizeof(larger);
+	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_UNREACHABLE); /* newer, but nothing new is used */
+	larger.newer[3] = 1;
+	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_INVALID_ARGUMENT);
+	larger.newer[3] = 0;
+	larger.draft.size = offsetof(struct sevq_draft, traceparent);
+	larger.draft.traceparent = "behind what this version knows";
+	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_UNREACHABLE);
+	sevq_close(client);
+}
+
+static void
+senseless_arguments_are_refused_before_anything_is_sent(void **state)
+{
+	struct sevq_connect_options options;
+	const char *missing[] = { NULL };
+	struct sevq_client *client;
+	struct sevq_draft draft;
+
+	(void)state;
+	sevq_connect_options_init(&options);
+	options.base_url = "http://127.0.0.1:1";
+	assert_int_equal(sevq_connect(&options, &client), SEVQ_OK);
+	sevq_draft_init(&draft);
+	assert_int_equal(sevq_enqueue(client, NULL, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_enqueue(client, &draft, NULL), SEVQ_INVALID_ARGUMENT);
+	draft.text = "x";
+	draft.wake = (enum sevq_wake)3;
+	assert_int_equal(sevq_enqueue(client, &draft, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_enqueue_batch(client, &draft, 0, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_enqueue_batch(client, NULL, 1, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_consume(client, NULL, missing, 1, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_find(client, NULL, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_withdraw(client, "", NULL), SEVQ_INVALID_ARGUMENT);
+	assert_string_equal(sevq_last_answer(client, NULL), "");
+	sevq_close(client);
+}
+
+static void
+a_context_that_could_not_be_made_says_so_at_every_call(void **state)
+{
+	struct sevq_connect_options options;
+	struct sevq_client *client;
+
+	(void)state;
+	sevq_connect_options_init(&options);
+	options.base_url = "nonsense";
+	assert_int_equal(sevq_connect(&options, &client), SEVQ_CONFIGURATION);
+	assert_non_null(client);
+	assert_int_equal(sevq_stats(client, NULL), SEVQ_CONFIGURATION);
+	assert_true(sevq_error_message(client)[0] != '\0');
+	sevq_close(client);
+	sevq_close(NULL);
+	assert_int_equal(sevq_stats(NULL, NULL), SEVQ_NO_MEMORY);
+}
+
+/* ---- answers ---- */
+
+#define EVENT                                                                                                                      \
+	"{\"id\":\"7\",\"sessionKey\":\"agent:main:main\",\"originalSessionKey\":\"k\",\"rule\":\"keep\",\"text\":"                \
+	"\"a\\u0007\xc3\xa9\","                                                                                                    \
+	"\"ts\":1700000000123,\"contextKey\":null,\"source\":\"hook\",\"wake\":\"now\",\"attempts\":2,\"availableAt\":5,"          \
+	"\"state\":\"queued\","                                                                                                    \
+	"\"deliveryContext\":{\"channel\":\"telegram\",\"threadId\":12},\"future\":{\"x\":[1]}}"
+
+static void *
+read_answer(const struct sevq_shape *shape, const char *text)
+{
+	struct sevq_fault fault = { 0 };
+	void *answer = sevq_answer_read(shape, text, strlen(text), &fault);
+
+	assert_int_equal(fault.code, SEVQ_OK);
+	assert_non_null(answer);
+	return answer;
+}
+
+static void
+an_event_is_read_with_every_field(void **state)
+{
+	struct sevq_event *event = read_answer(&sevq_shape_event, "{\"event\":" EVENT "}");
+
+	(void)state;
+	assert_string_equal(event->id, "7");
+	assert_string_equal(event->session_key, "agent:main:main");
+	assert_string_equal(event->original_session_key, "k");
+	assert_string_equal(event->rule, "keep");
+	assert_string_equal(event->text, "a\a\xc3\xa9");
+	assert_true(event->ts_ms == 1700000000123);
+	assert_null(event->context_key);
+	assert_string_equal(event->source, "hook");
+	assert_string_equal(event->wake, "now");
+	assert_string_equal(event->state, "queued");
+	assert_null(event->traceparent);
+	assert_true(event->attempts == 2 && event->available_at_ms == 5 && event->expires_at_ms == 0);
+	assert_string_equal(event->delivery->channel, "telegram");
+	assert_string_equal(event->delivery->thread_id, "12");
+	assert_null(event->delivery->to);
+	sevq_free(event);
+}
+
+static void
+lists_keep_their_order(void **state)
+{
+	struct sevq_receipts *receipts = read_answer(&sevq_shape_receipts, "{\"results\":[{\"outcome\":\"queued\",\"event\":" EVENT
+									   "},{\"outcome\":\"replaced\",\"event\":" EVENT
+									   "},{\"outcome\":\"duplicate\",\"event\":" EVENT "}]}");
+	struct sevq_events *events = read_answer(
+	    &sevq_shape_found, "{\"sessionKey\":\"k\",\"events\":[" EVENT
+			       ",{\"id\":\"8\",\"sessionKey\":\"k\",\"text\":\"t\",\"ts\":0}],\"depth\":9,\"more\":true}");
+	struct sevq_sessions *sessions =
+	    read_answer(&sevq_shape_sessions, "{\"sessions\":[{\"sessionKey\":\"k\",\"agentId\":\"a\",\"depth\":3,\"leased\":0,"
+					      "\"delayed\":0,\"oldestTs\":1,\"newestTs\":2,"
+					      "\"lastContextKey\":\"c\",\"deliveryContext\":null,\"rekeyedFrom\":[{\"key\":\"x\","
+					      "\"count\":2},{\"key\":\"y\",\"count\":1}],"
+					      "\"waiters\":0}],\"total\":1,\"nextCursor\":null}");
+
+	(void)state;
+	assert_int_equal(receipts->count, 3);
+	assert_int_equal(receipts->receipts[0]->outcome, SEVQ_OUTCOME_QUEUED);
+	assert_int_equal(receipts->receipts[1]->outcome, SEVQ_OUTCOME_REPLACED);
+	assert_int_equal(receipts->receipts[2]->outcome, SEVQ_OUTCOME_DUPLICATE);
+	assert_int_equal(events->count, 2);
+	assert_string_equal(events->events[0]->id, "7");
+	assert_string_equal(events->events[1]->id, "8");
+	assert_true(events->depth == 9 && events->more);
+	assert_true(sessions->count == 1 && sessions->total == 1 && sessions->next_cursor == NULL);
+	assert_string_equal(sessions->sessions[0]->last_context_key, "c");
+	assert_null(sessions->sessions[0]->delivery);
+	assert_int_equal(sessions->sessions[0]->rekeyed_from_count, 2);
+	assert_string_equal(sessions->sessions[0]->rekeyed_from[1]->key, "y");
+	sevq_free(receipts);
+	sevq_free(events);
+	sevq_free(sessions);
+	sevq_free(NULL);
+}
+
+static void
+counters_come_as_they_are(void **state)
+{
+	char *text = read_answer(&sevq_shape_text, "{\"pending\": 1} ");
+
+	(void)state;
+	assert_string_equal(text, "{\"pending\": 1} ");
+	sevq_free(text);
+}
+
+static void
+answers_that_make_no_sense_are_refused(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const struct sevq_shape *shape;
+		const char *text;
+	} cases[] = {
+		{ &sevq_shape_taken, "" },
+		{ &sevq_shape_taken, "null" },
+		{ &sevq_shape_taken, "[]" },
+		{ &sevq_shape_taken, "{}" },
+		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[],\"remaining\":0" },
+		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[],\"remaining\":0} x" },
+		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[],\"remaining\":0}{}" },
+		{ &sevq_shape_taken, "{\"SessionKey\":\"k\",\"events\":[],\"remaining\":0}" },
+		{ &sevq_shape_taken, "{\"sessionKey\":1,\"events\":[],\"remaining\":0}" },
+		{ &sevq_shape_taken, "{\"sessionKey\":null,\"events\":[],\"remaining\":0}" },
+		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":{},\"remaining\":0}" },
+		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[1],\"remaining\":0}" },
+		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[{}],\"remaining\":0}" },
+		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[],\"remaining\":-1}" },
+		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[],\"remaining\":0.5}" },
+		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[],\"remaining\":1e30}" },
+		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[],\"remaining\":\"0\"}" },
+		{ &sevq_shape_found, "{\"sessionKey\":\"k\",\"events\":[],\"depth\":0,\"more\":0}" },
+		{ &sevq_shape_found, "{\"sessionKey\":\"k\",\"events\":[],\"depth\":0}" },
+		{ &sevq_shape_receipt, "{\"outcome\":\"lost\",\"event\":" EVENT "}" },
+		{ &sevq_shape_receipt, "{\"outcome\":1,\"event\":" EVENT "}" },
+		{ &sevq_shape_receipt, "{\"outcome\":\"queued\",\"event\":[]}" },
+		{ &sevq_shape_receipt, "{\"outcome\":\"queued\"}" },
+		{ &sevq_shape_event, EVENT },
+		{ &sevq_shape_event, "{\"event\":{\"id\":\"8\",\"sessionKey\":\"k\",\"text\":\"t\",\"ts\":\"0\"}}" },
+		{ &sevq_shape_event, "{\"event\":{\"id\":\"8\",\"sessionKey\":\"k\",\"text\":\"t\",\"ts\":0,\"deliveryContext\":\"x\"}}" },
+		{ &sevq_shape_event, "{\"event\":{\"id\":\"8\",\"sessionKey\":\"k\",\"text\":\"t\",\"ts\":0,\"deliveryContext\":{\"to\":5}}}" },
+		{ &sevq_shape_text, "\"text\"" },
+		{ &sevq_shape_text, "{\"a\":" },
+	};
+	/* clang-format on */
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		struct sevq_fault fault = { 0 };
+
+		assert_null(sevq_answer_read(cases[i].shape, cases[i].text, strlen(cases[i].text), &fault));
+		assert_int_equal(fault.code, SEVQ_BAD_ANSWER);
+		assert_true(fault.message[0] != '\0');
+	}
+}
+
+static void
+an_answer_cut_anywhere_is_refused(void **state)
+{
+	static const char text[] = "{\"sessionKey\":\"k\",\"events\":[" EVENT "],\"remaining\":12}";
+	size_t len;
+
+	(void)state;
+	for (len = 0; len < sizeof(text) - 1; len++) {
+		struct sevq_fault fault = { 0 };
+		char *cut = malloc(len + 1); /* of its own, so that reading behind its end is seen */
+
+		memcpy(cut, text, len);
+		assert_null(sevq_answer_read(&sevq_shape_taken, cut, len, &fault));
+		assert_int_equal(fault.code, SEVQ_BAD_ANSWER);
+		free(cut);
+	}
+}
+
+static void
+problems_become_codes_and_messages(void **state)
+{
+	static const struct {
+		const char *text;
+		enum sevq_code code;
+		const char *message;
+	} cases[] = {
+		{ "{\"code\":\"queue-full\",\"detail\":\"the session is full\"}", SEVQ_QUEUE_FULL, "the session is full" },
+		{ "{\"code\":\"invalid-field\",\"detail\":\"text is blank\",\"errors\":[{\"pointer\":\"/text\",\"detail\":\"x\"}]}",
+		  SEVQ_INVALID_FIELD, "text is blank (/text)" },
+		{ "{\"code\":\"invalid-field\",\"detail\":\"/text is "
+		  "blank\",\"errors\":[{\"pointer\":\"/text\",\"detail\":\"x\"}]}",
+		  SEVQ_INVALID_FIELD, "/text is blank" },
+		{ "{\"code\":\"from-the-future\",\"detail\":\"odd\"}", SEVQ_PROBLEM, "odd (from-the-future)" },
+		{ "{\"code\":\"lost\",\"detail\":\"odd\"}", SEVQ_PROBLEM, "odd (lost)" }, /* our own names are not the server's */
+		{ "{\"code\":\"closing\",\"title\":\"Closing\"}", SEVQ_CLOSING, "Closing" },
+		{ "{\"code\":\"closing\"}", SEVQ_CLOSING, "closing" },
+		{ "{\"code\":1}", SEVQ_BAD_ANSWER, "the answer is not a problem as sevqd writes it" },
+		{ "{\"detail\":\"x\"}", SEVQ_BAD_ANSWER, "the answer is not a problem as sevqd writes it" },
+		{ "{", SEVQ_BAD_ANSWER, "the answer is not a problem as sevqd writes it" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		struct sevq_fault fault = { 0 };
+
+		assert_int_equal(sevq_answer_problem(cases[i].text, strlen(cases[i].text), &fault), cases[i].code);
+		assert_int_equal(fault.code, cases[i].code);
+		assert_string_equal(fault.message, cases[i].message);
+	}
+}
+
+static void
+a_long_message_is_cut_at_a_character(void **state)
+{
+	struct sevq_fault fault = { 0 };
+	char text[SEVQ_MESSAGE_BYTES * 2] = "x";
+	size_t i;
+
+	(void)state;
+	for (i = 1; i + 2 < sizeof(text); i += 2)
+		memcpy(text + i, "\xc3\xa9", 3);
+	sevq_fault_set(&fault, SEVQ_LOST, "%s", text);
+	assert_true(strlen(fault.message) < SEVQ_MESSAGE_BYTES);
+	assert_int_equal(strlen(fault.message) % 2, 1);
+	assert_memory_equal(fault.message, text, strlen(fault.message));
+}
+
+static void
+every_code_has_a_name_and_only_harmless_ones_may_be_repeated(void **state)
+{
+	int code;
+
+	(void)state;
+	for (code = SEVQ_PROBLEM + 1; code <= SEVQ_CLOSING; code++) {
+		assert_string_not_equal(sevq_code_name((enum sevq_code)code), "unknown");
+		assert_int_equal(sevq_fault_code(sevq_code_name((enum sevq_code)code)), code);
+	}
+	assert_string_equal(sevq_code_name((enum sevq_code)99), "unknown");
+	assert_true(sevq_code_retryable(SEVQ_QUEUE_FULL) && sevq_code_retryable(SEVQ_UNREACHABLE));
+	assert_false(sevq_code_retryable(SEVQ_LOST) || sevq_code_retryable(SEVQ_TIMED_OUT) || sevq_code_retryable(SEVQ_OK));
+}
+
+/* ---- no memory ---- */
+
+/* Lets the 1st, 2nd, ... allocation fail until try succeeds; each time it must say that memory ran out. */
+static void run_out_everywhere(enum sevq_code (*try)(void))
+{
+	enum sevq_code code;
+	int k = 0;
+
+	hook_cjson();
+	do {
+		allocations_left = k++;
+		code = try();
+		allocations_left = -1;
+		assert_true(code == SEVQ_OK || code == SEVQ_NO_MEMORY || code == SEVQ_BAD_ANSWER);
+		assert_true(k < 1000);
+	} while (code != SEVQ_OK);
+	cJSON_InitHooks(NULL);
+	assert_true(k > 3);
+}
+
+static enum sevq_code
+try_request(void)
+{
+	static const char *const ids[] = { "1", "2" };
+	struct sevq_request request;
+	bool failed;
+
+	sevq_request_init(&request, "POST", "/v1/events");
+	if (!request.failed) {
+		sevq_request_batch_draft(&request, &full_draft);
+		sevq_request_texts(&request, "ids", ids, 2);
+		sevq_request_number(&request, "limit", 3);
+	}
+	sevq_request_address_query(&request, &full_draft.address);
+	failed = request.failed || request.target.failed;
+	sevq_request_clear(&request);
+	return failed ? SEVQ_NO_MEMORY : SEVQ_OK;
+}
+
+static enum sevq_code
+try_answer(void)
+{
+	static const char text[] = "{\"sessionKey\":\"k\",\"events\":[" EVENT "],\"remaining\":12}";
+	struct sevq_fault fault = { 0 };
+
+	sevq_free(sevq_answer_read(&sevq_shape_taken, text, sizeof(text) - 1, &fault));
+	return fault.code;
+}
+
+static enum sevq_code
+try_place(void)
+{
+	static const struct sevq_connect_options options = { .base_url = "unix:/run/sevq.sock", .token = "t" };
+	struct sevq_fault fault = { 0 };
+	struct sevq_place place;
+
+	if (sevq_place_find(&options, &place, &fault) == SEVQ_OK)
+		sevq_place_clear(&place);
+	return fault.code;
+}
+
+static void
+running_out_of_memory_is_a_code(void **state)
+{
+	(void)state;
+	run_out_everywhere(try_request);
+	run_out_everywhere(try_answer);
+	run_out_everywhere(try_place);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(base_urls_are_read_or_refused),
+		cmocka_unit_test(a_password_in_a_url_is_not_repeated_in_the_message),
+		cmocka_unit_test(everything_but_unreserved_characters_is_escaped),
+		cmocka_unit_test(a_query_joins_what_is_given),
+		cmocka_unit_test_setup_teardown(with_nothing_there_the_default_address_and_no_token, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(the_default_token_goes_to_this_machine_only, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(a_running_server_is_found_with_its_token, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(a_server_that_is_gone_says_nothing, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(what_is_named_goes_before_what_is_found, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(files_open_to_others_are_not_trusted, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(a_damaged_runtime_file_is_said_to_be, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(a_token_is_one_visible_word, make_home, remove_home),
+		cmocka_unit_test(a_draft_sends_only_what_is_given),
+		cmocka_unit_test(a_batch_is_a_list_of_drafts),
+		cmocka_unit_test(ids_are_escaped_in_a_path_and_listed_in_a_body),
+		cmocka_unit_test_setup_teardown(structs_of_other_versions_are_told_apart, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(senseless_arguments_are_refused_before_anything_is_sent, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(a_context_that_could_not_be_made_says_so_at_every_call, make_home, remove_home),
+		cmocka_unit_test(an_event_is_read_with_every_field),
+		cmocka_unit_test(lists_keep_their_order),
+		cmocka_unit_test(counters_come_as_they_are),
+		cmocka_unit_test(answers_that_make_no_sense_are_refused),
+		cmocka_unit_test(an_answer_cut_anywhere_is_refused),
+		cmocka_unit_test(problems_become_codes_and_messages),
+		cmocka_unit_test(a_long_message_is_cut_at_a_character),
+		cmocka_unit_test(every_code_has_a_name_and_only_harmless_ones_may_be_repeated),
+		cmocka_unit_test_setup_teardown(running_out_of_memory_is_a_code, make_home, remove_home),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+/*
+ * command_test.c - the command line and the tables of the sevq command.
+ */
+#include "client/command/options.h"
+#include "client/command/table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+#define ARGUMENTS_MAX 8
+
+#define EVERY_OPTION ((SEVQ_WITH(SEVQ_OPTION_COUNT - 1) - 1) | SEVQ_WITH(SEVQ_OPTION_COUNT - 1))
+
+/* Reads words (up to a NULL) behind a command's name. getopt's complaints are not wanted here. */
+static int
+read_words(const char *const words[ARGUMENTS_MAX], uint32_t set, struct sevq_options *options)
+{
+	static char *argv[ARGUMENTS_MAX + 2], texts[ARGUMENTS_MAX + 1][64];
+	int argc = 0, saved = dup(STDERR_FILENO), result;
+
+	snprintf(texts[argc], sizeof(texts[0]), "command");
+	argv[argc] = texts[argc];
+	for (argc = 1; argc <= ARGUMENTS_MAX && words[argc - 1] != NULL; argc++) {
+		snprintf(texts[argc], sizeof(texts[0]), "%s", words[argc - 1]);
+		argv[argc] = texts[argc];
+	}
+	argv[argc] = NULL;
+	memset(options, 0, sizeof(*options));
+	assert_non_null(freopen("/dev/null", "w", stderr));
+	result = sevq_options_read(argc, argv, set, false, options);
+	fflush(stderr);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	return result;
+}
+
+static void
+options_and_arguments_may_be_mixed(void **state)
+{
+	const char *const words[ARGUMENTS_MAX] = { "key", "--limit", "5", "id", "--json", "--", "--yes" };
+	struct sevq_options options;
+
+	(void)state;
+	assert_int_equal(read_words(words, EVERY_OPTION, &options), 0);
+	assert_true(options.limit == 5 && options.json && !options.yes);
+	assert_int_equal(options.argument_count, 3);
+	assert_string_equal(options.arguments[0], "key");
+	assert_string_equal(options.arguments[1], "id");
+	assert_string_equal(options.arguments[2], "--yes");
+}
+
+static void
+fields_of_the_delivery_context_add_up(void **state)
+{
+	const char *const words[ARGUMENTS_MAX] = { "--delivery", "channel=telegram", "--delivery=to=a,b=c", "--delivery",
+						   "thread=" };
+	struct sevq_options options;
+
+	(void)state;
+	assert_int_equal(read_words(words, EVERY_OPTION, &options), 0);
+	assert_string_equal(options.delivery.channel, "telegram");
+	assert_string_equal(options.delivery.to, "a,b=c");
+	assert_string_equal(options.delivery.thread_id, "");
+	assert_null(options.delivery.account_id);
+}
+
+static void
+durations_have_units(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* 0: refused */
+	} cases[] = { { "30", 30000 },    { "30s", 30000 }, { "1.5s", 1500 }, { "250ms", 250 }, { "5m", 300000 }, { "2h", 7200000 },
+		      { "1d", 86400000 }, { "", 0 },        { "s", 0 },       { "0", 0 },       { "-1", 0 },      { "5x", 0 },
+		      { "1d ", 0 },       { "1e300d", 0 },  { "nan", 0 },     { "inf", 0 } };
+	struct sevq_options options;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		const char *const words[ARGUMENTS_MAX] = { "--min-age", cases[i].text };
+
+		assert_int_equal(read_words(words, EVERY_OPTION, &options), cases[i].ms != 0 ? 0 : -1);
+		if (cases[i].ms != 0)
+			assert_true(options.min_age_ms == cases[i].ms);
+	}
+}
+
+static void
+nonsense_is_refused(void **state)
+{
+	static const char *const cases[][ARGUMENTS_MAX] = { { "--nonsense" },      { "--limit" },
+							    { "--limit", "0" },    { "--limit", "-3" },
+							    { "--limit", "5x" },   { "--limit", "99999999999999999999" },
+							    { "--mode", "later" }, { "--delivery", "from=x" },
+							    { "--json=yes" },      { "-x" } };
+	struct sevq_options options;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++)
+		assert_int_equal(read_words(cases[i], EVERY_OPTION, &options), -1);
+}
+
+static void
+an_option_of_another_command_is_refused(void **state)
+{
+	const char *const words[ARGUMENTS_MAX] = { "--limit", "5" };
+	struct sevq_options options;
+
+	(void)state;
+	assert_int_equal(read_words(words, SEVQ_WITH_COMMON, &options), -1);
+}
+
+static void
+text_is_harmless_to_a_terminal(void **state)
+{
+	static const struct {
+		const char *text, *escaped;
+	} cases[] = {
+		{ "", "" },
+		{ "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
+		{ "a\nb\rc\td", "a\\nb\\rc\\td" },
+		{ "\x1b[31m", "\\u{1b}[31m" },
+		{ "\x7f", "\\u{7f}" },
+		{ "\xc2\x9b"
+		  "31m",
+		  "\\u{9b}31m" },
+		{ "\xe2\x80\xae", "\\u{202e}" },
+		{ "\xe2\x81\xa6", "\\u{2066}" },
+		{ "\xe2\x80\xa8", "\\u{2028}" },
+		{ "\xff\xc3", "\\x{ff}\\x{c3}" },
+		{ "\xc0\x8a", "\\x{c0}\\x{8a}" },
+		{ "\xed\xa0\x80", "\\x{ed}\\x{a0}\\x{80}" },
+		{ "\xf4\x90\x80\x80", "\\x{f4}\\x{90}\\x{80}\\x{80}" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		char *escaped = sevq_escaped(cases[i].text);
+
+		assert_string_equal(escaped, cases[i].escaped);
+		free(escaped);
+	}
+}
+
+/* What a table prints, with standard output a file. */
+static void
+expect_printed(const struct sevq_table *table, const char *want)
+{
+	char got[512] = "";
+	int saved, n;
+	FILE *file = tmpfile();
+
+	assert_non_null(file);
+	fflush(stdout);
+	saved = dup(STDOUT_FILENO);
+	dup2(fileno(file), STDOUT_FILENO);
+	sevq_table_print(table);
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	n = (int)pread(fileno(file), got, sizeof(got) - 1, 0);
+	fclose(file);
+	assert_true(n >= 0);
+	assert_string_equal(got, want);
+}
+
+static void
+columns_are_aligned_and_empty_ones_left_out(void **state)
+{
+	static const struct sevq_column columns[] = { { "ID", true }, { "CONTEXT", false }, { "TEXT", false } };
+	struct sevq_table table;
+
+	(void)state;
+	sevq_table_init(&table, columns, COUNT(columns));
+	sevq_table_add_number(&table, 7);
+	sevq_table_add(&table, NULL);
+	sevq_table_add(&table, "one\ntwo");
+	sevq_table_add_number(&table, 1234);
+	sevq_table_add(&table, "");
+	sevq_table_add(&table, "x");
+	expect_printed(&table, "  ID  TEXT\n   7  one\\ntwo\n1234  x\n");
+	sevq_table_clear(&table);
+}
+
+static void
+a_table_without_titles_has_no_head(void **state)
+{
+	static const struct sevq_column columns[] = { { "", false }, { "", false } };
+	struct sevq_table table;
+
+	(void)state;
+	sevq_table_init(&table, columns, COUNT(columns));
+	expect_printed(&table, "");
+	sevq_table_add(&table, "a");
+	sevq_table_add(&table, "b");
+	sevq_table_add(&table, "long");
+	sevq_table_add(&table, "c");
+	expect_printed(&table, "a     b\nlong  c\n");
+	sevq_table_clear(&table);
+}
+
+static void
+times_are_whole_where_there_is_no_terminal(void **state)
+{
+	static const struct sevq_column columns[] = { { "", false } };
+	struct sevq_table table;
+
+	(void)state;
+	sevq_table_init(&table, columns, COUNT(columns));
+	sevq_table_add_time(&table, 1700000000999);
+	assert_string_equal(table.cells[0], isatty(STDOUT_FILENO) ? table.cells[0] : "2023-11-14T22:13:20Z");
+	sevq_table_add_time(&table, 0);
+	assert_string_equal(table.cells[1], "");
+	sevq_table_clear(&table);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(options_and_arguments_may_be_mixed),
+		cmocka_unit_test(fields_of_the_delivery_context_add_up),
+		cmocka_unit_test(durations_have_units),
+		cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(an_option_of_another_command_is_refused),
+		cmocka_unit_test(text_is_harmless_to_a_terminal),
+		cmocka_unit_test(columns_are_aligned_and_empty_ones_left_out),
+		cmocka_unit_test(a_table_without_titles_has_no_head),
+		cmocka_unit_test(times_are_whole_where_there_is_no_terminal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
