@@ -19,6 +19,16 @@
 #define SEVQ_ACCOUNT_ID_BYTES_MAX 256
 #define SEVQ_DELIVERY_FIELD_BYTES_MAX 1024
 #define SEVQ_TRACEPARENT_BYTES_MAX 128
+#define SEVQ_IDEMPOTENCY_KEY_BYTES_MAX 255
+#define SEVQ_CONSUMER_BYTES_MAX 128
+#define SEVQ_REASON_BYTES_MAX 512
+#define SEVQ_DELAY_MS_MAX (365LL * 24 * 60 * 60 * 1000)
+#define SEVQ_TTL_MS_MAX (365LL * 24 * 60 * 60 * 1000)
+#define SEVQ_LEASE_MS_DEFAULT (60 * 1000)
+#define SEVQ_LEASE_MS_MAX (60 * 60 * 1000)
+#define SEVQ_WAIT_MS_DEFAULT (30 * 1000)
+#define SEVQ_WAIT_MS_MAX (5 * 60 * 1000)
+#define SEVQ_IDEMPOTENCY_MS (24LL * 60 * 60 * 1000) /* how long a key is remembered */
 
 /* Limits on one answer. A page ends at the first of them. */
 #define SEVQ_ANSWER_EVENTS_MAX 10000
@@ -38,6 +48,7 @@
 #define SEVQ_BODY_BYTES_DEFAULT (1 << 20)
 #define SEVQ_HEADER_BYTES_DEFAULT (16 << 10)
 #define SEVQ_COMPAT_SESSION_PENDING 20
+#define SEVQ_ATTEMPTS_DEFAULT 8
 
 /* The step of ROUTING section 5 that decided. Stored: append only. */
 enum sevq_rule {
@@ -52,7 +63,12 @@ const char *sevq_rule_name(enum sevq_rule rule); /* "keep", "main-alias", "cron-
 enum sevq_wake { SEVQ_WAKE_NEXT_HEARTBEAT = 0, SEVQ_WAKE_NOW = 1 }; /* stored: append only */
 const char *sevq_wake_name(enum sevq_wake wake);
 
-enum sevq_state { SEVQ_STATE_QUEUED, SEVQ_STATE_SETTLED };
+enum sevq_state {
+	SEVQ_STATE_QUEUED,  /* deliverable */
+	SEVQ_STATE_DELAYED, /* pending, not before availableAt */
+	SEVQ_STATE_LEASED,
+	SEVQ_STATE_SETTLED, /* how, its last outcome says */
+};
 
 /* What a caller says about where an event belongs. NULL means not given. ROUTING sections 3 to 6. */
 struct sevq_address {
@@ -67,6 +83,9 @@ struct sevq_draft {
 	struct sevq_delivery delivery; /* already normalised by sevq_delivery_read */
 	enum sevq_wake wake;
 	bool replace, allow_duplicate;
+	int64_t delay_ms, ttl_ms;        /* 0: none */
+	struct sevq_str idempotency_key; /* NULL: none */
+	uint64_t request_hash;           /* of the request, when there is a key */
 };
 
 /*
@@ -82,6 +101,7 @@ int sevq_address_check(const struct sevq_address *address, struct sevq_error *er
 struct sevq_event {
 	int64_t id; /* > 0, ascending, never reused */
 	int64_t ts_ms;
+	int64_t available_at_ms, expires_at_ms; /* 0: at once, never */
 	struct sevq_str session_key;          /* the queue key */
 	struct sevq_str original_session_key; /* as sent */
 	enum sevq_rule rule;
