@@ -12,27 +12,6 @@
 
 #include "schema/event.h"
 
-/* What happened to events. Stored: append only. */
-enum sevq_outcome_kind {
-	SEVQ_OUTCOME_DRAINED = 1,
-	SEVQ_OUTCOME_CONSUMED = 2,
-	SEVQ_OUTCOME_WITHDRAWN = 3,
-	SEVQ_OUTCOME_PURGED = 4,
-	SEVQ_OUTCOME_REPLACED = 5,
-	SEVQ_OUTCOME_EVICTED = 6, /* a dead letter */
-	SEVQ_OUTCOME_ACKED = 7,
-	SEVQ_OUTCOME_EXPIRED = 8,
-	SEVQ_OUTCOME_DEAD = 9, /* a dead letter */
-	SEVQ_OUTCOME_LAST_SETTLING = SEVQ_OUTCOME_DEAD, /* those above settle their events, those below do not */
-	SEVQ_OUTCOME_LEASED = 10,
-	SEVQ_OUTCOME_EXTENDED = 11,
-	SEVQ_OUTCOME_NACKED = 12,   /* given back, and that counts as an attempt */
-	SEVQ_OUTCOME_RETURNED = 13, /* given back, and that does not */
-	SEVQ_OUTCOME_LAPSED = 14,   /* the lease ran out: counts as an attempt */
-	SEVQ_OUTCOME_REQUEUED = 15, /* a dead letter's text was enqueued anew; it is no dead letter any more */
-	SEVQ_OUTCOME_COUNT
-};
-
 /* A session as the store knows it. The queue keeps one per queue key and lends it with every record. */
 struct sevq_store_session {
 	struct sevq_str key;
@@ -105,13 +84,13 @@ typedef void sevq_lookup_found(void *arg, size_t index, const struct sevq_store_
 
 /* A page of history: outcomes newest first, each with its events expanded by the driver. */
 struct sevq_history_query {
-	struct sevq_str session_key;  /* NULL: all */
-	struct sevq_str source;       /* NULL: all */
-	enum sevq_outcome_kind kind;  /* 0: every settling one */
-	bool dead_letters;            /* evicted and dead ones that were not requeued; kind is ignored */
-	int64_t since_ms, until_ms;   /* of the outcome; until 0: now */
-	int64_t before_outcome;       /* cursor: outcomes before this one, */
-	int64_t before_event;         /* or of this one only events before this; 0: all of them */
+	struct sevq_str session_key; /* NULL: all */
+	struct sevq_str source;      /* NULL: all */
+	enum sevq_outcome_kind kind; /* 0: every settling one */
+	bool dead_letters;           /* evicted and dead ones that were not requeued; kind is ignored */
+	int64_t since_ms, until_ms;  /* of the outcome; until 0: now */
+	int64_t before_outcome;      /* cursor: outcomes before this one, */
+	int64_t before_event;        /* or of this one only events before this; 0: all of them */
 	size_t limit;
 };
 /* One row; both borrowed. outcome->ids is just this event's id. */
@@ -154,7 +133,7 @@ struct sevq_chores {
 struct sevq_store_driver {
 	/* Calls event for every pending one, then outcome for the rest of what bears on them. */
 	int (*load)(struct sevq_store *store, sevq_load_event *event, sevq_load_outcome *outcome, void *arg,
-	    struct sevq_store_ends *ends, struct sevq_error *err);
+		    struct sevq_store_ends *ends, struct sevq_error *err);
 	/* Makes the batch durable. The batch is borrowed until done. */
 	void (*commit)(struct sevq_store *store, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg);
 	/* Reads events by id, settled or not; ids that are not there are passed over. ids are borrowed until done. */
@@ -162,10 +141,10 @@ struct sevq_store_driver {
 		     void *arg);
 	/* Looks up; what is not there is passed over. lookups are borrowed until done. */
 	void (*lookup)(struct sevq_store *store, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each,
-	    sevq_read_done *done, void *arg);
+		       sevq_read_done *done, void *arg);
 	/* One page of history, in bounded time: a page may be short and still have more behind it. */
 	void (*history)(struct sevq_store *store, const struct sevq_history_query *query, sevq_history_row *each,
-	    sevq_history_done *done, void *arg);
+			sevq_history_done *done, void *arg);
 	/*
 	 * One small step of housekeeping, between commits: a checkpoint, or forgetting some of what is past its time. True: there
 	 * is more to do.

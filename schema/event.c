@@ -25,6 +25,40 @@ sevq_wake_name(enum sevq_wake wake)
 	return wake == SEVQ_WAKE_NOW ? "now" : "next-heartbeat";
 }
 
+static const char *const outcome_names[SEVQ_OUTCOME_COUNT] = {
+	[SEVQ_OUTCOME_DRAINED] = "drained",
+	[SEVQ_OUTCOME_CONSUMED] = "consumed",
+	[SEVQ_OUTCOME_WITHDRAWN] = "withdrawn",
+	[SEVQ_OUTCOME_PURGED] = "purged",
+	[SEVQ_OUTCOME_REPLACED] = "replaced",
+	[SEVQ_OUTCOME_EVICTED] = "evicted",
+	[SEVQ_OUTCOME_ACKED] = "acked",
+	[SEVQ_OUTCOME_EXPIRED] = "expired",
+	[SEVQ_OUTCOME_DEAD] = "dead",
+	[SEVQ_OUTCOME_LEASED] = "leased",
+	[SEVQ_OUTCOME_EXTENDED] = "extended",
+	[SEVQ_OUTCOME_NACKED] = "nacked",
+	[SEVQ_OUTCOME_RETURNED] = "returned",
+	[SEVQ_OUTCOME_LAPSED] = "lapsed",
+	[SEVQ_OUTCOME_REQUEUED] = "requeued",
+};
+
+const char *
+sevq_outcome_name(enum sevq_outcome_kind kind)
+{
+	assert(kind > 0 && kind < SEVQ_OUTCOME_COUNT);
+	return outcome_names[kind];
+}
+
+const char *
+sevq_event_state(const struct sevq_event *event)
+{
+	static const char *const names[] = {
+		[SEVQ_STATE_QUEUED] = "queued", [SEVQ_STATE_DELAYED] = "delayed", [SEVQ_STATE_LEASED] = "leased"
+	};
+	return event->state == SEVQ_STATE_SETTLED ? sevq_outcome_name(event->outcome) : names[event->state];
+}
+
 /* A field and the most bytes it may have. */
 struct limit {
 	const char *pointer, *name;
@@ -61,6 +95,7 @@ check_own_limits(const struct sevq_draft *draft, struct sevq_error *err)
 		{ "/text", "text", draft->text, SEVQ_TEXT_BYTES_MAX },
 		{ "/contextKey", "contextKey", draft->context_key, SEVQ_CONTEXT_KEY_BYTES_MAX },
 		{ "/source", "source", draft->source, SEVQ_SOURCE_BYTES_MAX },
+		{ "/idempotencyKey", "idempotencyKey", draft->idempotency.key, SEVQ_IDEMPOTENCY_KEY_BYTES_MAX },
 		{ "/traceparent", "traceparent", draft->traceparent, SEVQ_TRACEPARENT_BYTES_MAX },
 		{ "/deliveryContext/channel", "channel", draft->delivery.channel, SEVQ_DELIVERY_FIELD_BYTES_MAX },
 		{ "/deliveryContext/to", "to", draft->delivery.to, SEVQ_DELIVERY_FIELD_BYTES_MAX },

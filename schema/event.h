@@ -63,17 +63,53 @@ const char *sevq_rule_name(enum sevq_rule rule); /* "keep", "main-alias", "cron-
 enum sevq_wake { SEVQ_WAKE_NEXT_HEARTBEAT = 0, SEVQ_WAKE_NOW = 1 }; /* stored: append only */
 const char *sevq_wake_name(enum sevq_wake wake);
 
+/* What happened to events. Stored: append only. */
+enum sevq_outcome_kind {
+	SEVQ_OUTCOME_DRAINED = 1,
+	SEVQ_OUTCOME_CONSUMED = 2,
+	SEVQ_OUTCOME_WITHDRAWN = 3,
+	SEVQ_OUTCOME_PURGED = 4,
+	SEVQ_OUTCOME_REPLACED = 5,
+	SEVQ_OUTCOME_EVICTED = 6, /* a dead letter */
+	SEVQ_OUTCOME_ACKED = 7,
+	SEVQ_OUTCOME_EXPIRED = 8,
+	SEVQ_OUTCOME_DEAD = 9,                          /* a dead letter */
+	SEVQ_OUTCOME_LAST_SETTLING = SEVQ_OUTCOME_DEAD, /* those above settle their events, those below do not */
+	SEVQ_OUTCOME_LEASED = 10,
+	SEVQ_OUTCOME_EXTENDED = 11,
+	SEVQ_OUTCOME_NACKED = 12,   /* given back, and that counts as an attempt */
+	SEVQ_OUTCOME_RETURNED = 13, /* given back, and that does not */
+	SEVQ_OUTCOME_LAPSED = 14,   /* the lease ran out: counts as an attempt */
+	SEVQ_OUTCOME_REQUEUED = 15, /* a dead letter's text was enqueued anew; it is no dead letter any more */
+	SEVQ_OUTCOME_COUNT
+};
+
+const char *sevq_outcome_name(enum sevq_outcome_kind kind); /* "drained", "acked", ...: what people read */
+
 enum sevq_state {
 	SEVQ_STATE_QUEUED,  /* deliverable */
 	SEVQ_STATE_DELAYED, /* pending, not before availableAt */
 	SEVQ_STATE_LEASED,
-	SEVQ_STATE_SETTLED, /* how, its last outcome says */
+	SEVQ_STATE_SETTLED, /* how, the event's outcome says */
 };
 
 /* What a caller says about where an event belongs. NULL means not given. ROUTING sections 3 to 6. */
 struct sevq_address {
 	struct sevq_str session_key; /* may be NULL when agent_id is given: the agent's main session */
 	struct sevq_str agent_id, channel, account_id;
+};
+
+/*
+ * A request that may be sent twice: the same key and the same request get the first answer again (RFC 9110 section 9.2.2,
+ * the Idempotency-Key header).
+ */
+struct sevq_idempotency {
+	struct sevq_str key; /* NULL: none */
+	uint64_t request;    /* hash of the request */
+	/* The queue's own: what was found under the key. */
+	bool seen;
+	uint64_t seen_request;
+	struct sevq_str seen_answer;
 };
 
 /* An event as a producer sends it. Borrowed text. */
@@ -84,8 +120,7 @@ struct sevq_draft {
 	enum sevq_wake wake;
 	bool replace, allow_duplicate;
 	int64_t delay_ms, ttl_ms;        /* 0: none */
-	struct sevq_str idempotency_key; /* NULL: none */
-	uint64_t request_hash;           /* of the request, when there is a key */
+	struct sevq_idempotency idempotency;
 };
 
 /*
@@ -110,7 +145,9 @@ struct sevq_event {
 	enum sevq_wake wake;
 	int attempts;
 	enum sevq_state state;
+	enum sevq_outcome_kind outcome; /* when settled */
 };
+const char *sevq_event_state(const struct sevq_event *event); /* "queued", "delayed", "leased", or the outcome's name */
 
 /* Ids are opaque strings outside: decimal digits. Returns false for anything we never issued. */
 bool sevq_event_id_parse(struct sevq_str s, int64_t *ret);

@@ -23,6 +23,12 @@
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof *migrations))
 #define CHECKED_WHOLE_BYTES (8 << 20) /* files up to this size are checked page by page on open; larger ones as they are read */
 
+/* The columns of an event, in the order that row_event (sqlite_store.c) reads them. */
+#define EVENT_COLUMNS                                                                                                              \
+	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, source, traceparent, text,"             \
+	" available_at, expires_at"
+#define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail" /* as outcome_row reads them */
+
 static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
 	[STATEMENT_COMMIT] = "COMMIT",
@@ -30,14 +36,29 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_FIND_SESSION] = "SELECT id FROM session WHERE key = ?",
 	[STATEMENT_ADD_SESSION] = "INSERT INTO session(key) VALUES (?)",
 	[STATEMENT_REMOVE_SESSION] = "DELETE FROM session WHERE id = ?",
-	[STATEMENT_ADD_EVENT] = "INSERT INTO event(id, session, ts, text_hash, text_bytes, rule, wake, context_key, delivery,"
-				" original_key, source, traceparent, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[STATEMENT_READ_EVENT] = "SELECT event.id, ts, key, rule, wake, context_key, delivery, original_key, source, traceparent,"
-				 " text FROM event JOIN session ON session.id = event.session WHERE event.id = ?",
+	[STATEMENT_ADD_EVENT] = "INSERT INTO event(id, session, ts, text_hash, text_bytes, rule, wake, available_at, expires_at,"
+				" context_key, delivery, original_key, source, traceparent, text)"
+				" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[STATEMENT_READ_EVENT] =
+	    "SELECT " EVENT_COLUMNS " FROM event JOIN session ON session.id = event.session WHERE event.id = ?",
 	[STATEMENT_REMOVE_EVENT] = "DELETE FROM event WHERE id = ? RETURNING session",
-	[STATEMENT_ADD_OUTCOME] = "INSERT INTO outcome(ts, kind, session, events) VALUES (?, ?, ?, ?)",
-	[STATEMENT_OLDEST_OUTCOME] = "SELECT id, ts, events FROM outcome ORDER BY id LIMIT 1",
+	[STATEMENT_ADD_OUTCOME] =
+	    "INSERT INTO outcome(id, ts, kind, session, events, lease, until, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	[STATEMENT_OLDEST_OUTCOME] = "SELECT " OUTCOME_COLUMNS ", (SELECT key FROM session WHERE session.id = outcome.session)"
+				     " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
 	[STATEMENT_REMOVE_OUTCOME] = "DELETE FROM outcome WHERE id = ?",
+	[STATEMENT_LEASE_OUTCOMES] =
+	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id = ?1 AND kind = 10 UNION ALL"
+	    " SELECT " OUTCOME_COLUMNS " FROM outcome WHERE session = (SELECT session FROM outcome WHERE id = ?1)"
+	    " AND id > ?1 AND lease = ?1 LIMIT 1000",
+	[STATEMENT_OUTCOME_SINCE] = "SELECT id, ts FROM outcome WHERE id >= ? ORDER BY id LIMIT 1",
+	[STATEMENT_SESSION_OUTCOMES] =
+	    "SELECT " OUTCOME_COLUMNS " FROM outcome"
+	    " WHERE session = (SELECT session FROM event WHERE id = ?) AND id >= ? ORDER BY id LIMIT 100000",
+	[STATEMENT_ADD_KEY] = "INSERT INTO idempotency(ts, key, request, answer) VALUES (?, ?, ?, ?)",
+	[STATEMENT_FIND_KEY] = "SELECT ts, request, answer FROM idempotency WHERE key = ?",
+	[STATEMENT_REMOVE_KEYS] =
+	    "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency WHERE ts < ? ORDER BY id LIMIT 500)",
 };
 
 void

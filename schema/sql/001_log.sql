@@ -40,7 +40,7 @@ CREATE TABLE outcome (
 ) STRICT;
 
 CREATE INDEX outcome_session ON outcome(session);
-CREATE INDEX outcome_dead ON outcome(kind) WHERE kind IN (6, 9);
+CREATE INDEX outcome_dead ON outcome(kind) WHERE kind IN (6, 9, 15);
 
 CREATE TABLE outcome_kind (
 	id INTEGER PRIMARY KEY,
