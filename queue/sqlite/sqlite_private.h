@@ -93,7 +93,10 @@ struct sevq_id_range {
 	int64_t first, last;
 };
 void sevq_ids_write(struct sevq_buf *out, const int64_t *ids, size_t count);
-/* Reads the next range at *at; false at the end or, with *at NULL, at something that is no such list. */
-bool sevq_ids_next(const char **at, const char *end, struct sevq_id_range *ret);
+/*
+ * Reads the range behind *range (all zero: the first) at *at; false at the end or, with *at NULL, at something that is no
+ * such list.
+ */
+bool sevq_ids_next(const char **at, const char *end, struct sevq_id_range *range);
 
 #endif

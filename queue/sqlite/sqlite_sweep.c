@@ -80,7 +80,7 @@ static int
 remove_some(struct sqlite_store *store, struct sevq_str ids, bool *all)
 {
 	const char *at = ids.s, *end = ids.s + ids.len;
-	struct sevq_id_range range;
+	struct sevq_id_range range = { 0 };
 	size_t seen = 0, removed = 0; /* ids passed, ids dealt with in this step */
 	int rc = SQLITE_DONE;
 	while (rc == SQLITE_DONE && removed < SEVQ_SQLITE_SWEEP_MAX && sevq_ids_next(&at, end, &range)) {
@@ -102,7 +102,7 @@ due(struct sqlite_store *store, sqlite3_stmt *oldest, int64_t settled_before_ms,
 {
 	struct sevq_str ids = sevq_sqlite_text(oldest, 2);
 	const char *at = ids.s;
-	struct sevq_id_range range;
+	struct sevq_id_range range = { 0 };
 	while (sevq_ids_next(&at, ids.s + ids.len, &range))
 		if (range.last >= store->last_id)
 			return false;
