@@ -17,7 +17,7 @@
 
 #include "client/json.h"
 
-#define FILE_BYTES_MAX 8192
+#define FILE_BYTES_MAX 65536
 
 /* What a running server says about itself. All zero: there is none. */
 struct runtime {
@@ -55,62 +55,91 @@ state_path(struct sevq_buffer *path, const char *name)
 	return path->len > 0;
 }
 
+/* Appends all of an open file; -1 with errno where it cannot be read or is too long. */
+static int
+read_all(int fd, struct sevq_buffer *out)
+{
+	char part[4096];
+	ssize_t n;
+
+	while ((n = read(fd, part, sizeof(part))) > 0) {
+		if (out->len + (size_t)n > FILE_BYTES_MAX) {
+			errno = EFBIG;
+			return -1;
+		}
+		sevq_buffer_add(out, part, (size_t)n);
+	}
+	return (int)n;
+}
+
 /* Reads a small file that is nobody else's business: access_mask are the permission bits that others must not have. */
 static enum sevq_code
 read_private(const char *path, bool must_be_ours, mode_t access_mask, struct sevq_buffer *out, struct sevq_fault *fault)
 {
-	char data[FILE_BYTES_MAX];
 	struct stat st;
-	ssize_t n;
 	int fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (must_be_ours ? O_NOFOLLOW : 0));
 	if (fd < 0)
 		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: not a regular file", path);
-	} else if (must_be_ours && st.st_uid != geteuid()) {
+	else if (must_be_ours && st.st_uid != geteuid())
 		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: belongs to somebody else", path);
-	} else if ((st.st_mode & access_mask) != 0) {
+	else if ((st.st_mode & access_mask) != 0)
 		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: open to others (mode %03o)", path, (unsigned)(st.st_mode & 0777));
-	} else if ((n = read(fd, data, sizeof(data))) < 0) {
+	else if (read_all(fd, out) != 0)
 		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
-	} else if ((size_t)n == sizeof(data)) {
-		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: too long", path);
-	} else {
-		sevq_buffer_add(out, data, (size_t)n);
-	}
-	close(fd);
-	if (fault->code == SEVQ_OK && out->failed)
+	else if (out->failed)
 		sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+	close(fd);
 	return fault->code;
 }
 
-/* A token goes into a header line as it is: visible ASCII, less the white space around it. */
+/* A token goes into a header line as it is: one word of visible ASCII. */
 static enum sevq_code
-read_token(const char *text, const char *where, char **ret, struct sevq_fault *fault)
+keep_token(const char *word, size_t len, const char *where, char **ret, struct sevq_fault *fault)
 {
-	size_t start = strspn(text, " \t\r\n"), len, i;
+	size_t i;
 
-	len = strcspn(text + start, " \t\r\n");
 	if (len == 0)
 		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: no token in it", where);
-	for (i = start; i < start + len; i++)
-		if ((unsigned char)text[i] <= 0x20 || (unsigned char)text[i] >= 0x7f)
-			break;
-	if (i < start + len || text[start + len + strspn(text + start + len, " \t\r\n")] != '\0')
-		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: not a token", where);
-	*ret = strndup(text + start, len);
+	for (i = 0; i < len; i++)
+		if ((unsigned char)word[i] <= 0x20 || (unsigned char)word[i] >= 0x7f)
+			return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: not a token", where);
+	*ret = strndup(word, len);
 	return *ret != NULL ? SEVQ_OK : sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
 }
 
+/* A token that was given as such, less the white space around it. */
+static enum sevq_code
+read_token(const char *text, const char *where, char **ret, struct sevq_fault *fault)
+{
+	size_t len;
+
+	text += strspn(text, " \t\r\n");
+	len = strlen(text);
+	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL)
+		len--;
+	return keep_token(text, len, where, ret, fault);
+}
+
+/* The first token of a token file, which may be the server's own: a token a line, with scopes behind it, # comments. */
 static enum sevq_code
 read_token_file(const char *path, bool must_be_ours, char **ret, struct sevq_fault *fault)
 {
 	struct sevq_buffer text = { 0 };
+	const char *line;
 
-	if (read_private(path, must_be_ours, 077, &text, fault) == SEVQ_OK)
-		read_token(sevq_buffer_text(&text), path, ret, fault);
+	if (read_private(path, must_be_ours, 077, &text, fault) == SEVQ_OK) {
+		line = sevq_buffer_text(&text);
+		line += strspn(line, " \t\r\n");
+		while (*line == '#') {
+			line += strcspn(line, "\n");
+			line += strspn(line, " \t\r\n");
+		}
+		keep_token(line, strcspn(line, " \t\r\n"), path, ret, fault);
+	}
 	sevq_buffer_clear(&text);
 	return fault->code;
 }

@@ -50,13 +50,13 @@ extern "C" {
  */
 enum sevq_code {
 	SEVQ_OK = 0,
-	SEVQ_NO_MEMORY = 1,        /* here; a call that takes events may have taken them */
+	SEVQ_NO_MEMORY = 1,        /* here; the call may have been carried out */
 	SEVQ_INVALID_ARGUMENT = 2, /* refused before anything was sent */
 	SEVQ_CONFIGURATION = 3,    /* address, token or token file cannot be used; nothing was sent */
 	SEVQ_UNREACHABLE = 4,      /* no connection; nothing was sent */
 	SEVQ_LOST = 5,             /* the connection broke: whether the call was carried out is not known */
 	SEVQ_TIMED_OUT = 6,        /* no answer in time: whether the call was carried out is not known */
-	SEVQ_BAD_ANSWER = 7,       /* the answer makes no sense: something else than sevqd, or another version of it */
+	SEVQ_BAD_ANSWER = 7,       /* not an answer of sevqd as we know it; the call may have been carried out */
 
 	SEVQ_PROBLEM = 100, /* a code that this version does not know; the message has it */
 	SEVQ_BLANK_KEY = 101,
@@ -128,7 +128,7 @@ sevq_connect_options_init(struct sevq_connect_options *options)
  * The server is found by itself, in this order: the options; SEVQ_URL, SEVQ_TOKEN and SEVQ_TOKEN_FILE; the file
  * $XDG_STATE_HOME/sevq/sevqd.json (else ~/.local/state/sevq/sevqd.json) of a running sevqd of this user; and
  * http://127.0.0.1:7387 with the file `token` in the same directory. A token that was not named is only sent to this
- * machine. Token files must be regular files that nobody else can read.
+ * machine. Token files must be regular files that nobody else can read; the first token of one counts.
  * Failures: SEVQ_NO_MEMORY, SEVQ_INVALID_ARGUMENT, SEVQ_CONFIGURATION.
  */
 SEVQ_API enum sevq_code sevq_connect(const struct sevq_connect_options *options, struct sevq_client **ret);

@@ -16,8 +16,9 @@ struct pass {
 	struct sevq_arena *arena;
 	struct sevq_str sent;           /* the key as sent, trimmed */
 	struct sevq_str owner;          /* normalised agent id */
+	bool bare;                      /* it is no agent key */
 	struct sevq_str key;            /* an agent key: as sent, or a bare one qualified with its owner */
-	struct sevq_session_key parsed; /* the same, taken apart */
+	struct sevq_session_key parsed; /* the same in its normal form, taken apart */
 };
 
 /* What a step found. */
@@ -42,19 +43,16 @@ home(const struct sevq_policy *policy)
 static bool
 is_away(const struct pass *pass)
 {
-	return !sevq_session_key_is(pass->parsed.key, pass->owner, home(pass->policy));
+	return !sevq_session_key_is(pass->key, pass->owner, home(pass->policy));
 }
 
 /* ---- the steps ---- */
 
-/* Compared in normal form: else "Agent:Main:Main" would be kept as a queue key that is an alias when it comes again. */
 static bool
 is_alias(const struct pass *pass)
 {
-	struct sevq_str key = pass->parsed.key;
-
-	return sevq_session_key_is(key, pass->owner, SEVQ_STR("main")) ||
-	       sevq_session_key_is(key, pass->owner, pass->policy->main_key);
+	return sevq_session_key_is(pass->key, pass->owner, SEVQ_STR("main")) ||
+	       sevq_session_key_is(pass->key, pass->owner, pass->policy->main_key);
 }
 
 static struct finding
@@ -128,11 +126,11 @@ direct_main(const struct pass *pass)
 static struct sevq_str
 why_kept(const struct pass *pass)
 {
-	if (sevq_str_eq(pass->sent, pass->parsed.key))
-		return SEVQ_STR("no other rule moves the key");
-	if (sevq_str_eq(pass->sent, pass->key))
+	if (pass->bare)
+		return SEVQ_STR("no other rule moves the key, which is only qualified with its owner");
+	if (!sevq_str_eq(pass->sent, pass->parsed.key))
 		return SEVQ_STR("no other rule moves the key, which is only brought into its normal form");
-	return SEVQ_STR("no other rule moves the key, which is only qualified with its owner");
+	return SEVQ_STR("no other rule moves the key");
 }
 
 /* In order of ROUTING section 5. */
@@ -157,7 +155,8 @@ find_owner(struct pass *pass, enum sevq_key_shape shape, struct sevq_error *err)
 	struct sevq_str named = asked.len > 0 ? sevq_agent_id(pass->arena, asked) : SEVQ_STR_NULL;
 
 	if (shape == SEVQ_KEY_AGENT) {
-		pass->owner = sevq_agent_id(pass->arena, pass->parsed.agent_id);
+		/* A name that was cut may change when it is normalised again; a key made from it still belongs to it. */
+		pass->owner = sevq_str_eq(named, pass->parsed.agent_id) ? named : sevq_agent_id(pass->arena, pass->parsed.agent_id);
 		if (named.s != NULL && !sevq_str_eq(named, pass->owner))
 			return sevq_fail(err, SEVQ_OWNER_MISMATCH, "the session key belongs to agent %.*s, not to %.*s",
 					 (int)pass->owner.len, pass->owner.s, (int)named.len, named.s);
@@ -188,7 +187,8 @@ start(struct pass *pass, struct sevq_error *err)
 	if (find_owner(pass, shape, err) < 0)
 		return -1;
 	pass->key = pass->sent;
-	if (shape == SEVQ_KEY_BARE) {
+	pass->bare = shape == SEVQ_KEY_BARE;
+	if (pass->bare) {
 		pass->key = sevq_session_key_build(pass->arena, pass->owner, pass->parsed.key);
 		if (sevq_session_key_parse(pass->arena, pass->key, &pass->parsed) != SEVQ_KEY_AGENT)
 			return malformed(err);
@@ -204,8 +204,9 @@ explain_step(struct sevq_decision *decision, enum sevq_rule rule, bool applied, 
 
 /* Goes through the steps until one moves the key. */
 static enum sevq_rule
-decide(const struct pass *pass, bool explain, struct sevq_decision *decision)
+go_through(const struct pass *pass, bool explain, struct sevq_decision *decision)
 {
+	decision->step_count = 0;
 	for (size_t i = 0; i < STEP_COUNT; i++) {
 		struct finding finding = steps[i].look(pass);
 
@@ -217,6 +218,22 @@ decide(const struct pass *pass, bool explain, struct sevq_decision *decision)
 	if (explain)
 		explain_step(decision, SEVQ_RULE_KEEP, true, why_kept(pass));
 	return SEVQ_RULE_KEEP;
+}
+
+/*
+ * A key that stays comes back in its normal form, so that is looked at as well: "Agent:Main:Main" is no alias as it is
+ * sent but is one when it comes again, and a capital sigma lower-cases otherwise at the end of a peer than before a thread
+ * suffix. Without the second look such queue keys would not be fixed points.
+ */
+static enum sevq_rule
+decide(struct pass *pass, bool explain, struct sevq_decision *decision)
+{
+	enum sevq_rule rule = go_through(pass, explain, decision);
+
+	if (rule != SEVQ_RULE_KEEP || sevq_str_eq(pass->key, pass->parsed.key))
+		return rule;
+	pass->key = pass->parsed.key;
+	return go_through(pass, explain, decision);
 }
 
 /* The key "main" where an address has none, but an agent. */

@@ -346,13 +346,11 @@ decimal(struct relaxer *r)
 	}
 	if (whole + fraction == 0)
 		return unexpected(r, "a digit");
-	if (!take(r, "e") && !take(r, "E"))
+	if (here(r) != 'e' && here(r) != 'E')
 		return 0;
-	sevq_buf_adds(&r->word, "e");
-	if (take(r, "-"))
-		sevq_buf_adds(&r->word, "-");
-	else
-		take(r, "+");
+	sevq_buf_add(&r->word, r->at++, 1);
+	if (here(r) == '-' || here(r) == '+')
+		sevq_buf_add(&r->word, r->at++, 1);
 	return digits(r) > 0 ? 0 : unexpected(r, "a digit");
 }
 

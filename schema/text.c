@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 #include <unicase.h>
+#include <unictype.h>
 #include <unistr.h>
 
 #include "schema/mem.h"
@@ -70,9 +71,9 @@ sevq_trim(struct sevq_str s)
 	return s;
 }
 
-/* Full lower-casing, context included: the final sigma looks at its neighbours. */
+/* Full lower-casing of text without capital sigmas, the only letter whose lower case depends on its neighbours. */
 static struct sevq_str
-lower_unicode(struct sevq_arena *arena, struct sevq_str s)
+lower_plain(struct sevq_arena *arena, struct sevq_str s)
 {
 	size_t room = s.len + s.len / 2 + 16, len = room;
 	char *buf = sevq_arena_bytes(arena, room);
@@ -84,6 +85,59 @@ lower_unicode(struct sevq_arena *arena, struct sevq_str s)
 		free(lowered);
 	}
 	return (struct sevq_str){ buf, len };
+}
+
+/* Is the first character that counts a letter with case? Backward from the end, or forward from the start. */
+static bool
+cased_beside(struct sevq_str s, bool backward)
+{
+	const uint8_t *at = (const uint8_t *)s.s, *end = at + s.len, *from = backward ? end : at;
+	ucs4_t c;
+
+	while (from != (backward ? at : end)) {
+		if (backward)
+			from = u8_prev(&c, from, at);
+		else
+			from += u8_mbtouc(&c, from, (size_t)(end - from));
+		if (!uc_is_property_case_ignorable(c))
+			return uc_is_property_cased(c);
+	}
+	return false;
+}
+
+/*
+ * With capital sigmas: each becomes a final one behind a cased letter, unless a cased letter follows. JavaScript engines
+ * pass over every case-ignorable character on the way, modifier letters and the apostrophe included; u8_tolower does
+ * not, so the sigmas are decided here.
+ */
+static struct sevq_str
+lower_greek(struct sevq_arena *arena, struct sevq_str s)
+{
+	const struct sevq_str sigma = SEVQ_STR("\u03a3");
+	struct sevq_buf out = { 0 };
+	const char *from = s.s, *end = s.s + s.len, *at;
+
+	while ((at = memmem(from, (size_t)(end - from), sigma.s, sigma.len)) != NULL) {
+		struct sevq_str plain = lower_plain(arena, (struct sevq_str){ from, (size_t)(at - from) });
+
+		from = at + sigma.len;
+		sevq_buf_add(&out, plain.s, plain.len);
+		sevq_buf_adds(&out, cased_beside((struct sevq_str){ s.s, (size_t)(at - s.s) }, true) &&
+					    !cased_beside((struct sevq_str){ from, (size_t)(end - from) }, false)
+					? "\u03c2"
+					: "\u03c3");
+	}
+	s = lower_plain(arena, (struct sevq_str){ from, (size_t)(end - from) });
+	sevq_buf_add(&out, s.s, s.len);
+	s = sevq_arena_dup(arena, (struct sevq_str){ out.data, out.len });
+	sevq_buf_clear(&out);
+	return s;
+}
+
+static struct sevq_str
+lower_unicode(struct sevq_arena *arena, struct sevq_str s)
+{
+	return memmem(s.s, s.len, "\u03a3", 2) != NULL ? lower_greek(arena, s) : lower_plain(arena, s);
 }
 
 static struct sevq_str

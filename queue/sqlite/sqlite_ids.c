@@ -55,24 +55,24 @@ skip(const char **at, const char *end, char c)
 }
 
 bool
-sevq_ids_next(const char **at, const char *end, struct sevq_id_range *ret)
+sevq_ids_next(const char **at, const char *end, struct sevq_id_range *range)
 {
 	const char *p = *at;
-	struct sevq_id_range range = { 0 };
-	if (skip(&p, end, ']') && p == end)
+	struct sevq_id_range next = { 0 };
+	if (range->last > 0 && skip(&p, end, ']') && p == end)
 		return false;
 	p = *at;
-	bool fine = skip(&p, end, '[') || skip(&p, end, ',');
+	bool fine = skip(&p, end, range->last > 0 ? ',' : '[');
 	if (fine && skip(&p, end, '['))
-		fine = read_id(&p, end, &range.first) && skip(&p, end, ',') && read_id(&p, end, &range.last) && skip(&p, end, ']');
-	else if (fine && (fine = read_id(&p, end, &range.first)))
-		range.last = range.first;
-	if (!fine || range.last < range.first) {
+		fine = read_id(&p, end, &next.first) && skip(&p, end, ',') && read_id(&p, end, &next.last) && skip(&p, end, ']');
+	else if (fine && (fine = read_id(&p, end, &next.first)))
+		next.last = next.first;
+	if (!fine || next.first <= range->last || next.last < next.first) {
 		*at = NULL;
 		return false;
 	}
 	*at = p;
-	*ret = range;
+	*range = next;
 	return true;
 }
 
@@ -80,7 +80,7 @@ bool
 sevq_ids_read(struct sevq_str text, size_t most, struct sevq_arena *arena, int64_t **ids, size_t *count)
 {
 	const char *at = text.s, *end = text.s + text.len;
-	struct sevq_id_range range;
+	struct sevq_id_range range = { 0 };
 	size_t total = 0;
 	while (sevq_ids_next(&at, end, &range)) {
 		if (range.last - range.first >= (int64_t)(most - total))

@@ -24,7 +24,7 @@ static bool
 add_ranges(struct settled *settled, struct sevq_str ids)
 {
 	const char *at = ids.s, *end = ids.s + ids.len;
-	struct sevq_id_range range;
+	struct sevq_id_range range = { 0 };
 	while (sevq_ids_next(&at, end, &range)) {
 		settled->ranges = sevq_grow(settled->ranges, &settled->cap, settled->count + 1, sizeof range);
 		settled->ranges[settled->count++] = range;

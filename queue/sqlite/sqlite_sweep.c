@@ -80,7 +80,7 @@ static int
 remove_some(struct sqlite_store *store, struct sevq_str ids, bool *all)
 {
 	const char *at = ids.s, *end = ids.s + ids.len;
-	struct sevq_id_range range;
+	struct sevq_id_range range = { 0 };
 	size_t seen = 0, removed = 0; /* ids passed, ids dealt with in this step */
 	int rc = SQLITE_DONE;
 	while (rc == SQLITE_DONE && removed < SEVQ_SQLITE_SWEEP_MAX && sevq_ids_next(&at, end, &range)) {
@@ -115,7 +115,7 @@ judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct sevq_chores
 	struct sevq_str ids = sevq_sqlite_text(oldest, 3), session = sevq_sqlite_text(oldest, 7);
 	bool settles = sqlite3_column_int(oldest, 2) <= SEVQ_OUTCOME_LAST_SETTLING;
 	const char *at = ids.s;
-	struct sevq_id_range range;
+	struct sevq_id_range range = { 0 };
 	if (sqlite3_column_int64(oldest, 0) >= store->ends.outcome || !past_its_time(store, oldest, chores))
 		return WAIT;
 	while (sevq_ids_next(&at, ids.s + ids.len, &range)) {

@@ -397,6 +397,28 @@ a_token_is_one_visible_word(void **state)
 	expect_place(&options, SEVQ_OK, SEVQ_DEFAULT_URL, "a.B-c~1/+=");
 }
 
+static void
+of_a_servers_token_file_the_first_token_counts(void **state)
+{
+	static const struct {
+		const char *text, *token; /* token NULL: refused */
+	} cases[] = {
+		{ "one", "one" },
+		{ "# a comment\n\n  #another\none produce,read\ntwo\n", "one" },
+		{ "\r\none\tadmin\r\n", "one" },
+		{ "", NULL },
+		{ "# only a comment", NULL },
+		{ "caf\xc3\xa9", NULL },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		write_file("token", cases[i].text, 0600);
+		expect_place(NULL, cases[i].token != NULL ? SEVQ_OK : SEVQ_CONFIGURATION, SEVQ_DEFAULT_URL, cases[i].token);
+	}
+}
+
 /* ---- requests ---- */
 
 static void
@@ -874,6 +896,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(files_open_to_others_are_not_trusted, make_home, remove_home),
 		cmocka_unit_test_setup_teardown(a_damaged_runtime_file_is_said_to_be, make_home, remove_home),
 		cmocka_unit_test_setup_teardown(a_token_is_one_visible_word, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(of_a_servers_token_file_the_first_token_counts, make_home, remove_home),
 		cmocka_unit_test(a_draft_sends_only_what_is_given),
 		cmocka_unit_test(a_batch_is_a_list_of_drafts),
 		cmocka_unit_test(ids_are_escaped_in_a_path_and_listed_in_a_body),

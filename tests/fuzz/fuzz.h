@@ -1,0 +1,14 @@
+/*
+ * fuzz.h - what a fuzz target is: one function that takes any bytes and asserts what must be true of them.
+ *
+ * libFuzzer calls it (-Dfuzz=true, see CONTRIBUTING), and so does replay.c with the saved corpus in every ./check.
+ */
+#ifndef SEVQ_FUZZ_H
+#define SEVQ_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * relax_fuzz.c - what the relaxed dialect writes passes the strict scanner and cJSON, and relaxing it again changes nothing.
+ */
+#include "schema/json.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "fuzz.h"
+
+static void
+check_output(const struct sevq_buf *out)
+{
+	struct sevq_json doc = { 0 };
+	struct sevq_buf again = { 0 };
+	cJSON *json;
+
+	assert(sevq_json_scan(&doc, out->data, out->len, NULL) == 0);
+	assert(sevq_json_relax(out->data, out->len, &again, NULL) == 0);
+	assert(again.len == out->len && memcmp(again.data, out->data, out->len) == 0);
+	json = cJSON_ParseWithLength(out->data, out->len);
+	assert(json != NULL);
+	cJSON_Delete(json);
+	sevq_json_clear(&doc);
+	sevq_buf_clear(&again);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *text = (const char *)data;
+	struct sevq_buf out = { 0 };
+	struct sevq_error error;
+
+	if (sevq_json_relax(text, size, &out, &error) == 0)
+		check_output(&out);
+	else {
+		assert(error.code == SEVQ_INVALID_JSON && error.line >= 1 && error.column >= 1);
+		assert((size_t)error.line <= size + 1 && (size_t)error.column <= size + 1 && out.len == 0);
+	}
+	sevq_buf_clear(&out);
+	return 0;
+}

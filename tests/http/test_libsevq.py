@@ -1,0 +1,207 @@
+"""libsevq, as installed and as linked: every call against a real server, and what it says of servers that fail."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from fake_server import CLOSE, SILENCE, FakeServer, answer
+from policies import DIRECT, MAIN, ONE_OWNER
+from sevqd import PATIENCE, PASSED_ON, ok
+
+STATS = answer({"pending": 0})
+EVENT = {"id": "1", "sessionKey": MAIN, "text": "x", "ts": 1}
+QUEUED = answer({"outcome": "queued", "event": EVENT}, "201 Created")
+
+
+def talk(*calls, url, token="fake", **env):
+    """Runs the dialogue; returns (call, code, status, retry-after, message) for each call."""
+    kept = {k: os.environ[k] for k in PASSED_ON if k in os.environ}
+    done = subprocess.run([os.environ["LIBSEVQ_DIALOGUE"], *calls], timeout=PATIENCE, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={**kept, "SEVQ_URL": url, "SEVQ_TOKEN": token, "http_proxy": "http://127.0.0.1:1", **env})
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return [tuple(line.split(" ", 4)) for line in done.stdout.splitlines()]
+
+
+def test_every_call_does_what_the_header_says(start):
+    server = start(policy=ONE_OWNER)
+    talk("tour", url=f"http://127.0.0.1:{server.port}", token=server.token)
+    assert ok(server.client().sessions())["total"] == 0
+
+
+def test_contexts_of_several_threads_do_not_disturb_each_other(start):
+    server = start(policy=ONE_OWNER)
+    talk("threads", url=f"http://127.0.0.1:{server.port}", token=server.token)
+    texts = server.client().texts(MAIN)
+    assert sorted(texts) == sorted(f"{name} {n}" for name in "abcd" for n in range(50))
+    for name in "abcd":
+        assert [t for t in texts if t[0] == name] == [f"{name} {n}" for n in range(50)]
+
+
+def test_a_wrong_token_is_unauthorized(server):
+    assert talk("stats", url=f"http://127.0.0.1:{server.port}", token="wrong")[0][:3] == ("stats", "unauthorized", "401")
+
+
+def test_a_context_outlives_its_connection():
+    with FakeServer(STATS, answer({}, headers=[("Connection", "close")]), STATS) as fake:
+        said = talk("stats", "stats", "stats", url=fake.url)
+    assert [s[1] for s in said] == ["ok", "ok", "ok"]
+    assert fake.connections == 2
+
+
+def test_the_connection_is_kept_between_calls():
+    with FakeServer(QUEUED, STATS, QUEUED) as fake:
+        said = talk("enqueue", "stats", "enqueue", url=fake.url)
+    assert [s[1] for s in said] == ["ok", "ok", "ok"]
+    assert fake.connections == 1
+
+
+def test_what_goes_over_the_wire():
+    with FakeServer(QUEUED, STATS) as fake:
+        talk("enqueue", "stats", url=fake.url + "/", token="a-token")
+    (method, target, headers, body), (_, _, plain, none) = fake.requests
+    assert (method, target) == ("POST", "/v1/events")
+    assert headers["host"] == fake.url.removeprefix("http://")
+    assert headers["authorization"] == "Bearer a-token"
+    assert headers["content-type"] == "application/json"
+    assert headers["accept"] == "application/json"
+    assert headers["user-agent"].startswith("libsevq/")
+    assert "expect" not in headers and "origin" not in headers and "cookie" not in headers
+    assert json.loads(body) == {"sessionKey": DIRECT, "text": "x", "source": "exec-event",
+        "deliveryContext": {"channel": "telegram", "threadId": "7"}}
+    assert "content-type" not in plain and none == b""
+
+
+def test_a_unix_socket_is_as_good(tmp_path):
+    with FakeServer(STATS, path=tmp_path / "s") as fake:
+        assert talk("stats", url=fake.url)[0][1] == "ok"
+    assert fake.requests[0][2]["host"] == "localhost"
+
+
+def test_nobody_there_is_unreachable_and_may_be_tried_again():
+    with FakeServer() as fake:
+        pass
+    assert talk("enqueue", url=fake.url)[0][:3] == ("enqueue", "unreachable", "0")
+    assert talk("enqueue", url="unix:/nonexistent/s")[0][1] == "unreachable"
+
+
+def test_a_call_without_its_answer_is_lost_and_not_made_twice():
+    """Also on a kept connection, where libcurl by itself would send it again."""
+    with FakeServer(QUEUED, CLOSE, QUEUED) as fake:
+        said = talk("enqueue", "enqueue", url=fake.url)
+    assert [s[1] for s in said] == ["ok", "lost"]
+    assert len(fake.requests) == 2
+    with FakeServer(CLOSE, QUEUED) as fake:
+        assert talk("drain", url=fake.url)[0][1] == "lost"
+    assert len(fake.requests) == 1
+
+
+def test_a_read_on_a_kept_connection_that_was_closed_is_made_again():
+    with FakeServer(STATS, CLOSE, STATS) as fake:
+        assert [s[1] for s in talk("stats", "stats", url=fake.url)] == ["ok", "ok"]
+    assert len(fake.requests) == 3
+
+
+def test_a_slow_server_is_given_up():
+    with FakeServer(SILENCE) as fake:
+        assert talk("enqueue", url=fake.url, TIMEOUT_MS="200")[0][1] == "timed-out"
+
+
+@pytest.mark.parametrize("said, code", [
+    (answer({"pending": 0}, length=500), "lost"),
+    (b"", "lost"),
+    (b"HTTP/1.1 200 OK\r\nContent-Le", "bad-answer"),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", "bad-answer"),
+    (answer(b"{", ), "bad-answer"),
+    (answer(b"[]"), "bad-answer"),
+    (answer(b""), "bad-answer"),
+    (answer({}, kind="text/html"), "bad-answer"),
+    (answer({}, kind="application/jsonp"), "bad-answer"),
+    (answer({}, kind=None), "bad-answer"),
+    (answer(b"<h1>no</h1>", "404 Not Found", "text/html"), "bad-answer"),
+    (answer(b"", "302 Found", headers=[("Location", "/v1/stats")]), "bad-answer"),
+    (answer({"detail": "x"}, "400 Bad Request", "application/problem+json"), "bad-answer"),
+    (answer({"code": "queue-full"}, "200 OK", "application/problem+json"), "bad-answer"),
+    (answer({}, kind="Application/JSON ; charset=utf-8"), "ok"),
+], ids=repr)
+def test_odd_answers_are_told_apart(said, code):
+    with FakeServer(said, STATS) as fake:
+        assert talk("stats", url=fake.url)[0][1] == code
+    assert len(fake.requests) == 1
+
+
+def test_retry_after_is_passed_on():
+    full = answer({"code": "queue-full", "detail": "the session is full"}, "429 Too Many Requests", "application/problem+json",
+        [("Retry-After", "7")])
+    with FakeServer(full, QUEUED) as fake:
+        first, second = talk("enqueue", "enqueue", url=fake.url)
+    assert first == ("enqueue", "queue-full", "429", "7", "the session is full")
+    assert second == ("enqueue", "ok", "201", "0", "")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The root of an installed tree."""
+    root = tmp_path_factory.mktemp("installed")
+    subprocess.run(["meson", "install", "-C", os.environ["BUILD"], "--no-rebuild", "--quiet", "--destdir", root], check=True,
+        stdout=subprocess.DEVNULL)
+    return root
+
+
+@pytest.fixture(scope="module")
+def flags(installed):
+    """What pkg-config says of libsevq there."""
+    (pc,) = installed.rglob("libsevq.pc")
+    def ask(*what):
+        done = subprocess.run(["pkg-config", *what, "libsevq"], check=True, text=True, stdout=subprocess.PIPE,
+            env={**os.environ, "PKG_CONFIG_PATH": str(pc.parent), "PKG_CONFIG_SYSROOT_DIR": str(installed)})
+        return done.stdout.split()
+    return ask
+
+
+EXAMPLE = """
+#include <sevq.h>
+int main(void)
+{
+	struct sevq_client *client;
+	struct sevq_draft draft;
+	struct sevq_receipt *receipt = 0;
+	sevq_draft_init(&draft);
+	draft.address.session_key = "agent:main:main";
+	draft.text = "hello";
+	if (sevq_connect(0, &client) == SEVQ_OK && sevq_enqueue(client, &draft, &receipt) == SEVQ_OK)
+		sevq_free(receipt);
+	sevq_close(client);
+	return sevq_version()[0] == 0;
+}
+"""
+
+
+def test_the_header_is_clean_in_c_and_in_cxx(flags, tmp_path):
+    cxx = next(filter(None, map(shutil.which, ("g++", "clang++", "clang++-14"))), None)
+    assert cxx, "no C++ compiler"
+    for compiler, name, standards in ((os.environ["CC"], "example.c", ("c99", "c11")), (cxx, "example.cc", ("c++11", "c++17"))):
+        (tmp_path / name).write_text(EXAMPLE)
+        for standard in standards:
+            subprocess.run([compiler, f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
+                *flags("--cflags"), name], cwd=tmp_path, check=True)
+
+
+def test_a_program_is_linked_by_pkg_config_alone(flags, tmp_path):
+    (tmp_path / "example.c").write_text(EXAMPLE)
+    sanitizers = os.environ["SANITIZERS"].split()
+    subprocess.run([os.environ["CC"], *sanitizers, "example.c", "-o", "example", *flags("--cflags", "--libs")], cwd=tmp_path, check=True)
+    needed = subprocess.run(["readelf", "-d", "example"], cwd=tmp_path, check=True, text=True, stdout=subprocess.PIPE).stdout
+    assert "libsevq.so.0]" in needed and "libcurl" not in needed
+
+
+def test_the_library_shows_only_its_api(installed):
+    (library,) = (p for p in installed.rglob("libsevq.so.0"))
+    done = subprocess.run(["readelf", "--dyn-syms", "--wide", library], check=True, text=True, stdout=subprocess.PIPE)
+    symbols = [line.split()[-1] for line in done.stdout.splitlines() if " UND " not in line and " GLOBAL DEFAULT " in line]
+    (header,) = installed.rglob("sevq.h")
+    declared = header.read_text()
+    assert "sevq_connect" in symbols
+    assert [s for s in symbols if f" {s}(" not in declared and f"*{s}(" not in declared] == []
+    assert "sevq_buffer_add" not in symbols and "sevq_url_read" not in symbols

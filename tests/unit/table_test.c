@@ -1,0 +1,150 @@
+/*
+ * table_test.c - the hash table against a plain array of what should be in it, with hashes that collide on purpose.
+ */
+#include "queue/table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define ITEMS 600
+
+struct item {
+	uint64_t hash;
+	int name;
+	bool in;
+};
+
+static bool
+same_name(const void *item, const void *key)
+{
+	return ((const struct item *)item)->name == *(const int *)key;
+}
+
+static void *
+find(const struct sevq_table *table, const struct item *item)
+{
+	return sevq_table_find(table, item->hash, same_name, &item->name);
+}
+
+/* Everything that should be there is, once; nothing else is. */
+static void
+assert_holds(const struct sevq_table *table, struct item *items, size_t count)
+{
+	size_t in = 0, seen = 0;
+	for (size_t i = 0; i < count; i++) {
+		assert_ptr_equal(find(table, &items[i]), items[i].in ? &items[i] : NULL);
+		in += items[i].in;
+	}
+	for (size_t at = 0; sevq_table_each(table, &at) != NULL;)
+		seen++;
+	assert_int_equal(table->count, in);
+	assert_int_equal(seen, in);
+	assert_true(table->count * 4 <= table->slots * 3);
+}
+
+static void
+flip(struct sevq_table *table, struct item *item)
+{
+	if (item->in)
+		sevq_table_remove(table, item->hash, item);
+	else
+		sevq_table_add(table, item->hash, item);
+	item->in = !item->in;
+}
+
+/* mask: which bits of a hash may be set; few bits make long runs, which removal must close without losing anybody. */
+static void
+flip_at_random(uint64_t mask, size_t count)
+{
+	struct sevq_table table = { 0 };
+	struct item items[ITEMS];
+	srandom((unsigned)mask);
+	for (size_t i = 0; i < count; i++)
+		items[i] = (struct item){ .hash = (uint64_t)random() & mask, .name = (int)i };
+	for (int round = 0; round < 3000; round++) {
+		flip(&table, &items[(size_t)random() % count]);
+		if (round % 7 == 0)
+			assert_holds(&table, items, count);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (items[i].in)
+			flip(&table, &items[i]);
+	assert_holds(&table, items, count);
+	sevq_table_clear(&table);
+}
+
+static void
+random_changes_agree_with_a_model(void **state)
+{
+	(void)state;
+	flip_at_random(UINT64_MAX, ITEMS);
+	flip_at_random(7, 40);
+	flip_at_random(31, 100);
+	flip_at_random(0, 20);
+}
+
+/* Homes 14 and 15 of 16 slots: the run goes round the end, and closing a hole must follow it. */
+static void
+removal_closes_a_run_that_wraps_around(void **state)
+{
+	(void)state;
+	static const uint64_t hashes[] = { 14, 15, 14, 15, 0, 1, 30 };
+	for (size_t gone = 0; gone < 7; gone++) {
+		struct sevq_table table = { 0 };
+		struct item items[7];
+		for (size_t i = 0; i < 7; i++) {
+			items[i] = (struct item){ .hash = hashes[i], .name = (int)i };
+			flip(&table, &items[i]);
+		}
+		assert_int_equal(table.slots, 16);
+		flip(&table, &items[gone]);
+		assert_holds(&table, items, 7);
+		sevq_table_clear(&table);
+	}
+}
+
+static void
+an_empty_table_finds_nothing(void **state)
+{
+	(void)state;
+	struct sevq_table table = { 0 };
+	struct item item = { 0 };
+	size_t at = 0;
+	assert_null(find(&table, &item));
+	assert_null(sevq_table_each(&table, &at));
+	assert_int_equal(sevq_table_bytes(&table), 0);
+	sevq_table_clear(&table);
+}
+
+static void
+memory_is_given_back_when_most_items_are_gone(void **state)
+{
+	(void)state;
+	struct sevq_table table = { 0 };
+	static struct item items[ITEMS];
+	for (size_t i = 0; i < ITEMS; i++) {
+		items[i] = (struct item){ .hash = i * 0x9E3779B97F4A7C15u, .name = (int)i };
+		flip(&table, &items[i]);
+	}
+	size_t full = sevq_table_bytes(&table);
+	for (size_t i = 0; i < ITEMS - 1; i++)
+		flip(&table, &items[i]);
+	assert_true(sevq_table_bytes(&table) * 16 < full);
+	assert_holds(&table, items, ITEMS);
+	sevq_table_clear(&table);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(random_changes_agree_with_a_model),
+		cmocka_unit_test(removal_closes_a_run_that_wraps_around),
+		cmocka_unit_test(an_empty_table_finds_nothing),
+		cmocka_unit_test(memory_is_given_back_when_most_items_are_gone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
