@@ -67,11 +67,12 @@ typedef void sevq_commit_done(void *arg, const struct sevq_error *err);
 typedef void sevq_read_event(void *arg, const struct sevq_event *event);
 typedef void sevq_read_done(void *arg, const struct sevq_error *err);
 
-/* What else can be looked up. */
+/* What can be looked up before an op is planned. */
 enum sevq_lookup_kind {
-	SEVQ_LOOKUP_LEASE, /* outcomes about the lease with this id, its own first */
-	SEVQ_LOOKUP_EVENT, /* outcomes that name the event with this id, oldest first */
-	SEVQ_LOOKUP_KEY,   /* the answer kept for this idempotency key */
+	SEVQ_LOOKUP_EVENT,    /* the event with this id */
+	SEVQ_LOOKUP_TIMELINE, /* the same, then the outcomes that name it, oldest first */
+	SEVQ_LOOKUP_LEASE,    /* outcomes about the lease with this id, its own first */
+	SEVQ_LOOKUP_KEY,      /* the answer kept for this idempotency key */
 };
 struct sevq_lookup {
 	enum sevq_lookup_kind kind;
@@ -79,8 +80,13 @@ struct sevq_lookup {
 	struct sevq_str key;
 };
 
-/* One thing found for lookups[index]; the other pointer is NULL. Borrowed for the call. */
-typedef void sevq_lookup_found(void *arg, size_t index, const struct sevq_store_outcome *outcome, const struct sevq_store_key *key);
+/* One thing found; the other pointers are NULL. Borrowed for the call. */
+struct sevq_found {
+	const struct sevq_event *event;
+	const struct sevq_store_outcome *outcome;
+	const struct sevq_store_key *key;
+};
+typedef void sevq_lookup_found(void *arg, size_t index, const struct sevq_found *found);
 
 /* A page of history: outcomes newest first, each with its events expanded by the driver. */
 struct sevq_history_query {

@@ -128,6 +128,11 @@ sevq_draft_check(struct sevq_draft *draft, struct sevq_arena *arena, struct sevq
 	if (draft->replace && draft->context_key.s == NULL)
 		return sevq_fail_field(err, "/replace", "replace needs a contextKey");
 
+	if (draft->delay_ms < 0 || draft->delay_ms > SEVQ_DELAY_MS_MAX)
+		return sevq_fail_field(err, "/delayMs", "delayMs is not between 0 and %lld", SEVQ_DELAY_MS_MAX);
+	if (draft->ttl_ms < 0 || draft->ttl_ms > SEVQ_TTL_MS_MAX)
+		return sevq_fail_field(err, "/ttlMs", "ttlMs is not between 1 and %lld", SEVQ_TTL_MS_MAX);
+
 	/* Lower-casing can make a key longer, so the limit is looked at again. */
 	draft->context_key = sevq_lower(arena, draft->context_key);
 	return check_own_limits(draft, err);

@@ -13,37 +13,53 @@
 
 /* --- lookups -------------------------------------------------------------------------------------------------------- */
 
-/* Gives every outcome that the statement yields, or only those that name the event (0: all). */
-static int
-give_outcomes(sqlite3_stmt *row, int64_t event, size_t index, sevq_lookup_found *each, void *arg)
+/* One lookup and who asked. */
+struct asked {
+	struct sqlite_store *store;
+	size_t index;
+	sevq_lookup_found *each;
+	void *arg;
+};
+
+static bool
+names(const struct sevq_store_outcome *outcome, int64_t event)
 {
-	int rc;
-	while ((rc = sqlite3_step(row)) == SQLITE_ROW) {
+	for (size_t i = 0; i < outcome->count; i++)
+		if (outcome->ids[i] == event)
+			return true;
+	return false;
+}
+
+/* Gives the outcomes that the statement yields, or only those that name the event (0: all), up to the one that settles it. */
+static int
+give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event, enum sevq_outcome_kind *settled)
+{
+	int rc = SQLITE_ROW;
+	while (*settled == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		struct sevq_arena arena = { 0 };
 		struct sevq_store_outcome outcome;
-		bool fine = sevq_sqlite_outcome(row, &arena, &outcome) == 0;
-		bool named = fine && event == 0;
-		for (size_t i = 0; fine && !named && i < outcome.count; i++)
-			named = outcome.ids[i] == event;
-		if (named)
-			each(arg, index, &outcome, NULL);
-		sevq_arena_clear(&arena);
-		if (!fine || (named && event != 0 && outcome.kind <= SEVQ_OUTCOME_LAST_SETTLING &&
-			      outcome.kind != SEVQ_OUTCOME_DEAD && outcome.kind != SEVQ_OUTCOME_EVICTED)) {
-			rc = fine ? SQLITE_DONE : SQLITE_CORRUPT;
-			break;
+		if (sevq_sqlite_outcome(row, &arena, &outcome) < 0) {
+			rc = SQLITE_CORRUPT;
+		} else if (event == 0 || names(&outcome, event)) {
+			asked->each(asked->arg, asked->index, &(struct sevq_found){ .outcome = &outcome });
+			if (event != 0 && outcome.kind <= SEVQ_OUTCOME_LAST_SETTLING)
+				*settled = outcome.kind;
 		}
+		sevq_arena_clear(&arena);
+		if (rc != SQLITE_ROW)
+			break;
 	}
 	sqlite3_reset(row);
-	return rc;
+	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
 static int
-lookup_lease(struct sqlite_store *store, int64_t lease, size_t index, sevq_lookup_found *each, void *arg)
+lookup_lease(const struct asked *asked, const struct sevq_lookup *lookup)
 {
-	sqlite3_stmt *row = store->statement[STATEMENT_LEASE_OUTCOMES];
-	sqlite3_bind_int64(row, 1, lease);
-	return give_outcomes(row, 0, index, each, arg);
+	sqlite3_stmt *row = asked->store->statement[STATEMENT_LEASE_OUTCOMES];
+	enum sevq_outcome_kind settled = 0;
+	sqlite3_bind_int64(row, 1, lookup->id);
+	return give_outcomes(asked, row, 0, &settled);
 }
 
 /* The first outcome with a time of at least ts: by halving, because both ascend. */
@@ -69,52 +85,88 @@ outcome_since(struct sqlite_store *store, int64_t ts_ms)
 	return low;
 }
 
+/* Gives the event; SQLITE_DONE with *ts_ms 0 when it is not there. */
 static int
-lookup_event(struct sqlite_store *store, int64_t event, size_t index, sevq_lookup_found *each, void *arg)
+lookup_event(const struct asked *asked, const struct sevq_lookup *lookup, int64_t *ts_ms)
 {
-	sqlite3_stmt *read = store->statement[STATEMENT_READ_EVENT], *row = store->statement[STATEMENT_SESSION_OUTCOMES];
-	sqlite3_bind_int64(read, 1, event);
+	sqlite3_stmt *read = asked->store->statement[STATEMENT_READ_EVENT];
+	struct sevq_arena arena = { 0 };
+	struct sevq_event event;
+	*ts_ms = 0;
+	sqlite3_bind_int64(read, 1, lookup->id);
 	int rc = sqlite3_step(read);
-	int64_t ts_ms = rc == SQLITE_ROW ? sqlite3_column_int64(read, 1) : 0;
+	if (rc == SQLITE_ROW && sevq_sqlite_event(asked->store, read, &arena, &event) < 0)
+		rc = SQLITE_CORRUPT;
+	if (rc == SQLITE_ROW) {
+		*ts_ms = event.ts_ms;
+		asked->each(asked->arg, asked->index, &(struct sevq_found){ .event = &event });
+	}
 	sqlite3_reset(read);
-	if (rc != SQLITE_ROW)
-		return rc;
-	sqlite3_bind_int64(row, 1, event);
-	sqlite3_bind_int64(row, 2, outcome_since(store, ts_ms));
-	return give_outcomes(row, event, index, each, arg);
+	sevq_arena_clear(&arena);
+	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
 static int
-lookup_key(struct sqlite_store *store, struct sevq_str key, size_t index, sevq_lookup_found *each, void *arg)
+lookup_timeline(const struct asked *asked, const struct sevq_lookup *lookup)
 {
-	sqlite3_stmt *row = store->statement[STATEMENT_FIND_KEY];
-	sevq_sqlite_bind_text(row, 1, key);
+	sqlite3_stmt *row = asked->store->statement[STATEMENT_SESSION_OUTCOMES];
+	enum sevq_outcome_kind settled = 0;
+	int64_t ts_ms;
+	int rc = lookup_event(asked, lookup, &ts_ms);
+	if (rc != SQLITE_DONE || ts_ms == 0)
+		return rc;
+	sqlite3_bind_int64(row, 1, lookup->id);
+	sqlite3_bind_int64(row, 2, outcome_since(asked->store, ts_ms));
+	rc = give_outcomes(asked, row, lookup->id, &settled);
+	if (rc != SQLITE_DONE || (settled != SEVQ_OUTCOME_DEAD && settled != SEVQ_OUTCOME_EVICTED))
+		return rc;
+	settled = 0;
+	return give_outcomes(asked, asked->store->statement[STATEMENT_REQUEUED], lookup->id, &settled);
+}
+
+static int
+lookup_key(const struct asked *asked, const struct sevq_lookup *lookup)
+{
+	sqlite3_stmt *row = asked->store->statement[STATEMENT_FIND_KEY];
+	sevq_sqlite_bind_text(row, 1, lookup->key);
 	int rc = sqlite3_step(row);
-	if (rc == SQLITE_ROW)
-		each(arg, index, NULL,
-		     &(struct sevq_store_key){ .key = key,
-					       .ts_ms = sqlite3_column_int64(row, 0),
-					       .request = (uint64_t)sqlite3_column_int64(row, 1),
-					       .answer = sevq_sqlite_text(row, 2) });
+	if (rc == SQLITE_ROW) {
+		struct sevq_store_key key = { .key = lookup->key,
+			.ts_ms = sqlite3_column_int64(row, 0),
+			.request = (uint64_t)sqlite3_column_int64(row, 1),
+			.answer = sevq_sqlite_text(row, 2) };
+		asked->each(asked->arg, asked->index, &(struct sevq_found){ .key = &key });
+	}
 	sqlite3_reset(row);
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
+static int
+look_up(const struct asked *asked, const struct sevq_lookup *lookup)
+{
+	int64_t ts_ms;
+	switch (lookup->kind) {
+	case SEVQ_LOOKUP_EVENT:
+		return lookup_event(asked, lookup, &ts_ms);
+	case SEVQ_LOOKUP_TIMELINE:
+		return lookup_timeline(asked, lookup);
+	case SEVQ_LOOKUP_LEASE:
+		return lookup_lease(asked, lookup);
+	case SEVQ_LOOKUP_KEY:
+		return lookup_key(asked, lookup);
+	}
+	return SQLITE_MISUSE;
+}
+
 void
 sevq_sqlite_lookup(struct sevq_store *base, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each,
-		   sevq_read_done *done, void *arg)
+    sevq_read_done *done, void *arg)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct sevq_error err;
 	int rc = SQLITE_DONE;
-	for (size_t i = 0; rc == SQLITE_DONE && i < count; i++) {
-		if (lookups[i].kind == SEVQ_LOOKUP_LEASE)
-			rc = lookup_lease(store, lookups[i].id, i, each, arg);
-		else if (lookups[i].kind == SEVQ_LOOKUP_EVENT)
-			rc = lookup_event(store, lookups[i].id, i, each, arg);
-		else
-			rc = lookup_key(store, lookups[i].key, i, each, arg);
-	}
+	for (size_t i = 0; rc == SQLITE_DONE && i < count; i++)
+		rc = look_up(&(struct asked){ store, i, each, arg }, &lookups[i]);
 	if (rc != SQLITE_DONE)
 		sevq_sqlite_fail(store, &err, SEVQ_STORAGE_FAILED, "cannot read");
 	done(arg, rc == SQLITE_DONE ? NULL : &err);
@@ -175,19 +227,18 @@ prepare(struct page *page)
 static int
 load_requeued(struct page *page)
 {
-	sqlite3_stmt *row = NULL;
+	sqlite3_stmt *row = page->store->statement[STATEMENT_REQUEUED];
 	struct sevq_buf ids = { 0 };
-	int rc = sqlite3_prepare_v2(
-	    page->store->db,
-	    "SELECT id, ts, kind, events, lease, until, detail FROM outcome WHERE kind = 15 AND kind IN (6, 9, 15)", -1, &row,
-	    NULL);
-	while (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+	int rc;
+	while ((rc = sqlite3_step(row)) == SQLITE_ROW) {
 		struct sevq_store_outcome outcome;
-		rc = sevq_sqlite_outcome(row, &page->arena, &outcome) == 0 ? SQLITE_OK : SQLITE_CORRUPT;
-		if (rc == SQLITE_OK)
-			sevq_buf_add(&ids, outcome.ids, outcome.count * sizeof *outcome.ids);
+		if (sevq_sqlite_outcome(row, &page->arena, &outcome) < 0) {
+			rc = SQLITE_CORRUPT;
+			break;
+		}
+		sevq_buf_add(&ids, outcome.ids, outcome.count * sizeof *outcome.ids);
 	}
-	sqlite3_finalize(row);
+	sqlite3_reset(row);
 	page->requeued_count = ids.len / sizeof *page->requeued;
 	page->requeued = sevq_arena_alloc(&page->arena, ids.len + 1);
 	if (ids.len > 0)

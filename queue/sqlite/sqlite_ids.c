@@ -91,6 +91,7 @@ sevq_ids_read(struct sevq_str text, size_t most, struct sevq_arena *arena, int64
 		return false;
 	*ids = sevq_arena_alloc(arena, (total + 1) * sizeof **ids);
 	*count = 0;
+	range = (struct sevq_id_range){ 0 };
 	for (at = text.s; sevq_ids_next(&at, end, &range);)
 		for (int64_t id = range.first; id <= range.last; id++)
 			(*ids)[(*count)++] = id;

@@ -55,6 +55,7 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_SESSION_OUTCOMES] =
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome"
 	    " WHERE session = (SELECT session FROM event WHERE id = ?) AND id >= ? ORDER BY id LIMIT 100000",
+	[STATEMENT_REQUEUED] = "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE kind = 15 AND kind IN (6, 9, 15) ORDER BY id",
 	[STATEMENT_ADD_KEY] = "INSERT INTO idempotency(ts, key, request, answer) VALUES (?, ?, ?, ?)",
 	[STATEMENT_FIND_KEY] = "SELECT ts, request, answer FROM idempotency WHERE key = ?",
 	[STATEMENT_REMOVE_KEYS] =
