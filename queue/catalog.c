@@ -132,14 +132,27 @@ make_room(struct sevq_catalog *catalog, struct sevq_queue *queue)
 	catalog->entry_bytes += (queue->cap - before) * sizeof *queue->entries;
 }
 
+static void
+count_in(struct sevq_catalog *catalog, struct sevq_queue *queue)
+{
+	catalog->sessions += queue->depth++ == 0;
+	catalog->pending++;
+}
+
+static void
+count_out(struct sevq_catalog *catalog, struct sevq_queue *queue)
+{
+	catalog->sessions -= --queue->depth == 0;
+	catalog->pending--;
+}
+
 void
 sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry)
 {
 	assert(queue->tail == queue->head || queue->entries[queue->tail - 1].id < entry.id);
 	make_room(catalog, queue);
 	queue->entries[queue->tail++] = entry;
-	queue->depth++;
-	catalog->pending++;
+	count_in(catalog, queue);
 	note(catalog, (struct sevq_change){ .queue = queue, .kind = APPENDED });
 }
 
@@ -148,8 +161,7 @@ sevq_queue_remove(struct sevq_catalog *catalog, struct sevq_queue *queue, struct
 {
 	assert(!entry->gone);
 	entry->gone = true;
-	queue->depth--;
-	catalog->pending--;
+	count_out(catalog, queue);
 	note(catalog, (struct sevq_change){ .queue = queue, .kind = REMOVED, .tag = entry->tag, .id = entry->id });
 }
 
@@ -289,13 +301,11 @@ take_back(struct sevq_catalog *catalog, const struct sevq_change *change)
 	switch (change->kind) {
 	case APPENDED:
 		sevq_tags_release(&catalog->tags, queue->entries[--queue->tail].tag);
-		queue->depth--;
-		catalog->pending--;
+		count_out(catalog, queue);
 		break;
 	case REMOVED:
 		queue->entries[lower_bound(queue, change->id)].gone = false;
-		queue->depth++;
-		catalog->pending++;
+		count_in(catalog, queue);
 		break;
 	case LAST_SET:
 		sevq_tags_release(&catalog->tags, queue->last_tag);

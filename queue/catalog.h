@@ -41,8 +41,8 @@ struct sevq_queue {
 struct sevq_catalog {
 	struct sevq_table index; /* queues by key */
 	struct sevq_tags tags;
-	size_t pending;
-	size_t entry_bytes; /* allocated for entries */
+	size_t pending, sessions; /* events; queues with at least one. The index has the batch's empty queues too */
+	size_t entry_bytes;       /* allocated for entries */
 	size_t key_bytes;
 	struct sevq_change *journal;
 	size_t journal_count, journal_cap;

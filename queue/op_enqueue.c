@@ -68,7 +68,7 @@ make_room(struct sevq_plan *plan, const struct candidate *c)
 	const struct sevq_engine_options *limit = plan->options;
 	if (plan->catalog.pending >= limit->pending_max)
 		return full(c->op, &plan->stats->rejected_pending_full, "too many events are pending", limit->pending_max);
-	if (c->queue->depth == 0 && plan->catalog.index.count > limit->sessions_max)
+	if (c->queue->depth == 0 && plan->catalog.sessions >= limit->sessions_max)
 		return full(c->op, &plan->stats->rejected_sessions_full, "too many sessions have events pending",
 			    limit->sessions_max);
 	if (c->queue->depth < limit->session_pending_max)
