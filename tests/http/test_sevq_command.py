@@ -265,6 +265,24 @@ def test_help_explains_every_command(make):
     assert re.fullmatch(r"sevq \d+\.\d+\.\d+\n", sevq("--version")[0])
 
 
+@pytest.mark.parametrize("typed, offered", [
+    ("sevq dr", ["drain"]),
+    ("sevq --base-url http://x pe", ["peek"]),
+    ("sevq event --mo", ["--mode"]),
+    ("sevq event --mode ", ["now", "next-heartbeat"]),
+    ("sevq sessions --sort d", ["depth"]),
+    ("sevq drain --limit ", []),
+    ("sevq help pu", ["purge"]),
+    ("sevq drain --ye", []),
+])
+def test_bash_completes_what_the_command_has(make, typed, offered):
+    words = typed.split(" ")
+    script = """source "$COMPLETION"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sevq "$SEVQ"; printf '%s\\n' "${COMPREPLY[@]}" """
+    done = subprocess.run(["bash", "-c", script, "bash", *words], text=True, stdout=subprocess.PIPE, check=True, timeout=PATIENCE,
+        env={**Shell(make()).env, "SEVQ": binary("SEVQ"), "COMPLETION": os.environ["SOURCES"] + "/client/completions/sevq.bash"})
+    assert done.stdout.split() == offered
+
+
 def test_a_full_standard_output_is_a_failure(sevq):
     sevq("event", "x", "--session-key", MAIN)
     with open("/dev/full", "w") as full:
