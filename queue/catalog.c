@@ -14,7 +14,7 @@
 
 #define ENTRIES_SHRINK_MIN 64
 
-enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, LEASE_ADDED, DEADLINE_SET };
+enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, LEASE_ADDED };
 
 struct sevq_change {
 	struct sevq_queue *queue;
@@ -32,10 +32,6 @@ struct sevq_change {
 		struct {
 			struct sevq_lease *lease, *exclusive; /* the queue's exclusive lease before */
 		} added;
-		struct {
-			struct sevq_lease *lease;
-			int64_t deadline_boot_ms, until_ms; /* as they were */
-		} deadline;
 	};
 };
 
@@ -163,14 +159,27 @@ make_room(struct sevq_catalog *catalog, struct sevq_queue *queue)
 	catalog->entry_bytes += (queue->cap - before) * sizeof *queue->entries;
 }
 
+static void
+count_in(struct sevq_catalog *catalog, struct sevq_queue *queue)
+{
+	catalog->sessions += queue->depth++ == 0;
+	catalog->pending++;
+}
+
+static void
+count_out(struct sevq_catalog *catalog, struct sevq_queue *queue)
+{
+	catalog->sessions -= --queue->depth == 0;
+	catalog->pending--;
+}
+
 void
 sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry)
 {
 	assert(queue->tail == queue->head || queue->entries[queue->tail - 1].id < entry.id);
 	make_room(catalog, queue);
 	queue->entries[queue->tail++] = entry;
-	queue->depth++;
-	catalog->pending++;
+	count_in(catalog, queue);
 	note(catalog, (struct sevq_change){ .queue = queue, .kind = APPENDED });
 }
 
@@ -251,7 +260,7 @@ apply_state(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_
 {
 	struct sevq_lease *before = sevq_catalog_extra(catalog, entry->id).lease;
 	count_state(queue, entry, -1);
-	entry->flags = (uint8_t)((entry->flags & SEVQ_ENTRY_GONE) | flags_of(extra));
+	entry->flags = (uint8_t)((entry->flags & (SEVQ_ENTRY_GONE | SEVQ_ENTRY_EXEC)) | flags_of(extra));
 	entry->attempts = attempts;
 	count_state(queue, entry, 1);
 	if (before != NULL) {
@@ -305,16 +314,6 @@ sevq_catalog_add_lease(struct sevq_catalog *catalog, const struct sevq_lease *fr
 	return lease;
 }
 
-void
-sevq_lease_set_deadline(struct sevq_catalog *catalog, struct sevq_lease *lease, int64_t deadline_boot_ms, int64_t until_ms)
-{
-	note(catalog, (struct sevq_change){ .queue = lease->queue,
-					    .kind = DEADLINE_SET,
-					    .deadline = { lease, lease->deadline_boot_ms, lease->until_ms } });
-	lease->deadline_boot_ms = deadline_boot_ms;
-	lease->until_ms = until_ms;
-}
-
 size_t
 sevq_queue_deliverable(const struct sevq_queue *queue)
 {
@@ -361,11 +360,10 @@ void
 sevq_queue_remove(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry)
 {
 	assert(!is_gone(entry));
-	if (entry->flags != 0)
+	if (entry->flags & (SEVQ_ENTRY_LEASED | SEVQ_ENTRY_DELAYED | SEVQ_ENTRY_EXPIRES))
 		sevq_queue_set_state(catalog, queue, entry, entry->attempts, &(struct sevq_extra){ 0 });
 	entry->flags |= SEVQ_ENTRY_GONE;
-	queue->depth--;
-	catalog->pending--;
+	count_out(catalog, queue);
 	note(catalog, (struct sevq_change){ .queue = queue, .kind = REMOVED, .removed = { .tag = entry->tag, .id = entry->id } });
 }
 
@@ -507,13 +505,11 @@ take_back(struct sevq_catalog *catalog, const struct sevq_change *change)
 	switch (change->kind) {
 	case APPENDED:
 		sevq_tags_release(&catalog->tags, queue->entries[--queue->tail].tag);
-		queue->depth--;
-		catalog->pending--;
+		count_out(catalog, queue);
 		break;
 	case REMOVED:
 		queue->entries[lower_bound(queue, change->removed.id)].flags &= (uint8_t)~SEVQ_ENTRY_GONE;
-		queue->depth++;
-		catalog->pending++;
+		count_in(catalog, queue);
 		break;
 	case LAST_SET:
 		sevq_tags_release(&catalog->tags, queue->last_tag);
@@ -525,10 +521,6 @@ take_back(struct sevq_catalog *catalog, const struct sevq_change *change)
 		break;
 	case LEASE_ADDED:
 		forget_lease(catalog, change->added.lease, change->added.exclusive);
-		break;
-	case DEADLINE_SET:
-		change->deadline.lease->deadline_boot_ms = change->deadline.deadline_boot_ms;
-		change->deadline.lease->until_ms = change->deadline.until_ms;
 		break;
 	}
 }

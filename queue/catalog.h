@@ -20,6 +20,7 @@ enum sevq_entry_flag {
 	SEVQ_ENTRY_LEASED = 2,  /* held by a lease; it has an extra */
 	SEVQ_ENTRY_DELAYED = 4, /* not before its extra's time */
 	SEVQ_ENTRY_EXPIRES = 8, /* not after its extra's time */
+	SEVQ_ENTRY_EXEC = 16,   /* an exec completion, by its text: a prompt leaves it (ROUTING section 8) */
 };
 #define SEVQ_ENTRY_HELD_BACK (SEVQ_ENTRY_GONE | SEVQ_ENTRY_LEASED | SEVQ_ENTRY_DELAYED)
 
@@ -41,8 +42,9 @@ struct sevq_extra {
 	int64_t id;
 	struct sevq_queue *queue;
 	struct sevq_lease *lease; /* NULL unless the entry is leased */
+	int64_t lease_end_boot_ms; /* until when */
 	int64_t available_boot_ms, expires_boot_ms;
-	int64_t available_at_ms, expires_at_ms;
+	int64_t lease_until_ms, available_at_ms, expires_at_ms;
 };
 
 /* Some events of one queue, lent to one consumer until a time. */
@@ -50,7 +52,6 @@ struct sevq_lease {
 	int64_t id; /* of the outcome that recorded it */
 	struct sevq_queue *queue;
 	struct sevq_str consumer; /* behind the struct; NULL: none given */
-	int64_t deadline_boot_ms, until_ms;
 	bool exclusive;     /* nothing else of the queue is deliverable meanwhile */
 	bool touched;       /* by the batch under way */
 	size_t live;        /* of its events, how many it still holds; 0: it is over */
@@ -78,8 +79,8 @@ struct sevq_catalog {
 	struct sevq_tags tags;
 	struct sevq_table extras; /* by event id; owned */
 	struct sevq_table leases; /* by lease id; owned */
-	size_t pending;
-	size_t entry_bytes; /* allocated for entries */
+	size_t pending, sessions; /* events; queues with at least one. The index has the batch's empty queues too */
+	size_t entry_bytes;       /* allocated for entries */
 	size_t key_bytes;
 	struct sevq_change *journal;
 	size_t journal_count, journal_cap;
@@ -117,7 +118,6 @@ struct sevq_extra sevq_catalog_extra(const struct sevq_catalog *catalog, int64_t
 struct sevq_lease *sevq_catalog_lease(const struct sevq_catalog *catalog, int64_t id); /* NULL: over, or never was */
 struct sevq_lease *sevq_catalog_add_lease(struct sevq_catalog *catalog,
 					  const struct sevq_lease *lease); /* copied; holds nothing yet */
-void sevq_lease_set_deadline(struct sevq_catalog *catalog, struct sevq_lease *lease, int64_t deadline_boot_ms, int64_t until_ms);
 
 /* How many events of the queue could be taken now. */
 size_t sevq_queue_deliverable(const struct sevq_queue *queue);

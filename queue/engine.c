@@ -105,7 +105,7 @@ list_move(struct op_list *from, struct op_list *to)
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 
-/* The same tag, queue and entry that the enqueue made. */
+/* The same tag, queue and entry that the enqueue made; final at once, so that the journal stays as small as a batch. */
 static int
 load_event(void *arg, const struct sevq_event *event, int64_t session_row, uint64_t text_hash, size_t text_bytes,
 	   struct sevq_error *err)
@@ -126,6 +126,7 @@ load_event(void *arg, const struct sevq_event *event, int64_t session_row, uint6
 					       .text_bytes_m1 = (uint16_t)(text_bytes - 1) });
 	if (event->context_key.len > 0)
 		sevq_queue_set_last(catalog, queue, tag);
+	sevq_catalog_commit(catalog);
 	return 0;
 }
 
@@ -145,7 +146,6 @@ sevq_engine_open(struct sevq_store *store, struct sevq_policy *policy, const str
 		sevq_engine_close(engine);
 		return -1;
 	}
-	sevq_catalog_commit(&engine->plan.catalog);
 	engine->plan.next_id = last_id + 1;
 	engine->plan.now_ms = last_ts_ms;
 	engine->store = store;
@@ -513,7 +513,7 @@ sevq_engine_stats(const struct sevq_engine *engine, struct sevq_engine_stats *re
 {
 	*ret = engine->stats;
 	ret->pending = engine->plan.catalog.pending;
-	ret->sessions = engine->plan.catalog.index.count;
+	ret->sessions = engine->plan.catalog.sessions;
 	ret->oldest_ts_ms = oldest_ts_ms(&engine->plan.catalog);
 	ret->catalog_bytes = sevq_catalog_bytes(&engine->plan.catalog);
 	engine->store->driver->stats(engine->store, &ret->store);

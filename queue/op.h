@@ -42,7 +42,8 @@ enum sevq_enqueue_outcome { SEVQ_QUEUED, SEVQ_REPLACED, SEVQ_DUPLICATE };
 
 struct sevq_enqueue_result {
 	enum sevq_enqueue_outcome outcome;
-	struct sevq_event event; /* the stored one; for a duplicate the one already queued */
+	int64_t id;
+	struct sevq_event event; /* the stored one; for a duplicate the one already queued; id 0: repeated, and forgotten since */
 };
 
 /* Enqueue: all drafts or none. error.pointer is relative to the failing draft, failed says which. */

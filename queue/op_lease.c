@@ -10,10 +10,10 @@
  * who is decided by what the lease holds now (the catalog) and, when that is not all that is named, by what the log says
  * about it: such a call looks the lease's outcomes up and is tried again next turn.
  */
-#include "queue/plan.h"
+#include "queue/op_lease.h"
 
 #include <assert.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "queue/taking.h"
 
@@ -80,12 +80,19 @@ sevq_lease_lapse(struct sevq_plan *plan, struct sevq_arena *arena, struct sevq_l
 {
 	struct return_trip trip = prepare_return(arena, lease->count);
 	struct sevq_queue *queue = lease->queue;
-	int64_t id = lease->id;
+	struct sevq_store_outcome lapsed = { .kind = count ? SEVQ_OUTCOME_LAPSED : SEVQ_OUTCOME_RETURNED, .lease = lease->id };
 	struct sevq_taking held = sevq_taking_held(&plan->catalog, lease, arena);
-	for (size_t i = 0; i < held.count; i++)
-		give_back(plan, queue, held.ids[i], count, 0, &trip);
-	record_return(plan, queue, &trip,
-	    (struct sevq_store_outcome){ .kind = count ? SEVQ_OUTCOME_LAPSED : SEVQ_OUTCOME_RETURNED, .lease = id });
+	int64_t next_boot_ms = INT64_MAX;
+	for (size_t i = 0; i < held.count; i++) {
+		int64_t end_boot_ms = sevq_catalog_extra(&plan->catalog, held.ids[i]).lease_end_boot_ms;
+		if (end_boot_ms <= plan->boot_ms)
+			give_back(plan, queue, held.ids[i], count, 0, &trip);
+		else if (end_boot_ms < next_boot_ms)
+			next_boot_ms = end_boot_ms;
+	}
+	if (next_boot_ms < INT64_MAX)
+		sevq_timers_add(&plan->timers, (struct sevq_timer){ next_boot_ms, lapsed.lease, SEVQ_TIMER_LEASE });
+	record_return(plan, queue, &trip, lapsed);
 }
 
 /* --- lend ----------------------------------------------------------------------------------------------------------- */
@@ -113,7 +120,7 @@ lend_again(struct sevq_plan *plan, struct sevq_lend *lend, const struct sevq_que
 	assert(count >= 2);
 	const struct sevq_lease *lease = sevq_catalog_lease(&plan->catalog, numbers[0]);
 	lend->lease_id = numbers[0];
-	lend->until_ms = lease != NULL ? lease->until_ms : numbers[1];
+	lend->until_ms = numbers[1];
 	sevq_taking_answer_again(plan, &lend->op, numbers + 2, count - 2, &lend->taken);
 	lend->remaining = queue != NULL ? queue->depth - (lease != NULL ? lease->live : 0) : 0;
 	return 0;
@@ -129,33 +136,38 @@ remember_lend(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_taking
 	sevq_plan_remember(plan, &lend->op, &lend->op.idempotency, sevq_answer_write(&lend->op.arena, numbers, chosen.count + 2));
 }
 
+/* The lease holds this event for so long from now. */
+static void
+hold(struct sevq_plan *plan, struct sevq_lease *lease, int64_t id, int64_t lease_ms)
+{
+	struct sevq_entry *entry = sevq_queue_entry(lease->queue, id);
+	struct sevq_extra extra = sevq_catalog_extra(&plan->catalog, id);
+	extra.lease = lease;
+	extra.lease_end_boot_ms = plan->boot_ms + lease_ms;
+	extra.lease_until_ms = plan->now_ms + lease_ms;
+	sevq_queue_set_state(&plan->catalog, lease->queue, entry, entry->attempts, &extra);
+}
+
 static void
 lend_events(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_queue *queue, struct sevq_taking chosen)
 {
 	struct sevq_lease new = { .queue = queue,
 		.consumer = lend->consumer,
-		.deadline_boot_ms = plan->boot_ms + lend->lease_ms,
-		.until_ms = plan->now_ms + lend->lease_ms,
 		.exclusive = lend->exclusive,
 		.ids = chosen.ids,
 		.count = chosen.count };
-	new.id = sevq_plan_record(plan, queue,
+	lend->until_ms = plan->now_ms + lend->lease_ms;
+	lend->lease_id = new.id = sevq_plan_record(plan, queue,
 	    (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_LEASED,
-		.until_ms = new.until_ms,
+		.until_ms = lend->until_ms,
 		.detail = lend->consumer,
 		.lease = lend->exclusive ? -1 : 0,
 		.ids = chosen.ids,
 		.count = chosen.count });
 	struct sevq_lease *lease = sevq_catalog_add_lease(&plan->catalog, &new);
-	for (size_t i = 0; i < chosen.count; i++) {
-		struct sevq_entry *entry = sevq_queue_entry(queue, chosen.ids[i]);
-		struct sevq_extra extra = sevq_catalog_extra(&plan->catalog, chosen.ids[i]);
-		extra.lease = lease;
-		sevq_queue_set_state(&plan->catalog, queue, entry, entry->attempts, &extra);
-	}
-	sevq_timers_add(&plan->timers, (struct sevq_timer){ lease->deadline_boot_ms, lease->id, SEVQ_TIMER_LEASE });
-	lend->lease_id = lease->id;
-	lend->until_ms = lease->until_ms;
+	for (size_t i = 0; i < chosen.count; i++)
+		hold(plan, lease, chosen.ids[i], lend->lease_ms);
+	sevq_timers_add(&plan->timers, (struct sevq_timer){ plan->boot_ms + lend->lease_ms, lease->id, SEVQ_TIMER_LEASE });
 }
 
 static int
@@ -175,10 +187,7 @@ plan_lend(struct sevq_plan *plan, struct sevq_op *op)
 	}
 	struct sevq_choice choice = { .prefix = sevq_fold(&op->arena, lend->context_key_prefix), .limit = lend->limit, .prompt = lend->prompt };
 	struct sevq_taking chosen;
-	int chose = sevq_taking_choose(plan, op, queue, &choice, &chosen);
-	if (chose != SEVQ_PLANNED)
-		return chose;
-	lend->remaining = queue->depth - chosen.count;
+		lend->remaining = queue->depth - chosen.count;
 	if (chosen.count == 0)
 		return 0;
 	lend_events(plan, lend, queue, chosen);
@@ -340,9 +349,9 @@ extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *le
 		.until_ms = call->until_ms,
 		.ids = named.ids,
 		.count = named.count });
-	if (plan->boot_ms + call->lease_ms < lease->deadline_boot_ms)
-		sevq_timers_add(&plan->timers, (struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
-	sevq_lease_set_deadline(&plan->catalog, lease, plan->boot_ms + call->lease_ms, call->until_ms);
+	for (size_t i = 0; i < named.count; i++)
+		hold(plan, lease, named.ids[i], call->lease_ms);
+	sevq_timers_add(&plan->timers, (struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
 }
 
 static int

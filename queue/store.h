@@ -69,6 +69,7 @@ typedef void sevq_read_done(void *arg, const struct sevq_error *err);
 
 /* What can be looked up before an op is planned. */
 enum sevq_lookup_kind {
+	SEVQ_LOOKUP_NONE,     /* nothing, in its place */
 	SEVQ_LOOKUP_EVENT,    /* the event with this id */
 	SEVQ_LOOKUP_TIMELINE, /* the same, then the outcomes that name it, oldest first */
 	SEVQ_LOOKUP_LEASE,    /* outcomes about the lease with this id, its own first */

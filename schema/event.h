@@ -146,6 +146,7 @@ struct sevq_event {
 	struct sevq_str text, context_key, source, traceparent; /* the last three NULL when absent */
 	struct sevq_delivery delivery;
 	enum sevq_wake wake;
+	bool exec_completion; /* by its text: a prompt leaves it in the queue (ROUTING section 8) */
 	int attempts;
 	enum sevq_state state;
 	enum sevq_outcome_kind outcome; /* when settled */

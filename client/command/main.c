@@ -165,7 +165,7 @@ run_help(int argc, char **argv)
 {
 	const struct sevq_command *command = argc > 1 ? find_command(argv[1]) : NULL;
 
-	if (argc > 1 && command == NULL)
+	if (argc > 1 && command == NULL && strcmp(argv[1], "help") != 0)
 		return sevq_report_usage("no command %s", argv[1]);
 	if (command != NULL)
 		explain(command);

@@ -146,6 +146,8 @@ look_up(const struct asked *asked, const struct sevq_lookup *lookup)
 {
 	int64_t ts_ms;
 	switch (lookup->kind) {
+	case SEVQ_LOOKUP_NONE:
+		break;
 	case SEVQ_LOOKUP_EVENT:
 		return lookup_event(asked, lookup, &ts_ms);
 	case SEVQ_LOOKUP_TIMELINE:
@@ -155,7 +157,7 @@ look_up(const struct asked *asked, const struct sevq_lookup *lookup)
 	case SEVQ_LOOKUP_KEY:
 		return lookup_key(asked, lookup);
 	}
-	return SQLITE_MISUSE;
+	return SQLITE_DONE;
 }
 
 void

@@ -92,6 +92,7 @@ give_event(struct sqlite_store *store, sqlite3_stmt *row, sevq_load_event *each,
 		.ts_ms = sqlite3_column_int64(row, 2),
 		.available_at_ms = sqlite3_column_int64(row, 9),
 		.expires_at_ms = sqlite3_column_int64(row, 10),
+		.exec_completion = sqlite3_column_int(row, 11) != 0,
 		.context_key = sevq_sqlite_text(row, 5),
 		.original_session_key = sevq_sqlite_text(row, 7),
 		.session_key = sevq_sqlite_text(row, 8),
@@ -116,7 +117,7 @@ load_pending(struct sqlite_store *store, const struct settled *settled, sevq_loa
 	int failed = 0;
 	int rc = sqlite3_prepare_v2(store->db,
 				    "SELECT event.id, session, ts, text_hash, text_bytes, context_key, delivery, original_key, "
-				    "key, available_at, expires_at"
+				    "key, available_at, expires_at, exec"
 				    " FROM event LEFT JOIN session ON session.id = event.session ORDER BY event.id",
 				    -1, &row, NULL);
 	size_t at = 0;

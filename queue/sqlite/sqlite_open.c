@@ -36,9 +36,9 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_FIND_SESSION] = "SELECT id FROM session WHERE key = ?",
 	[STATEMENT_ADD_SESSION] = "INSERT INTO session(key) VALUES (?)",
 	[STATEMENT_REMOVE_SESSION] = "DELETE FROM session WHERE id = ?",
-	[STATEMENT_ADD_EVENT] = "INSERT INTO event(id, session, ts, text_hash, text_bytes, rule, wake, available_at, expires_at,"
-				" context_key, delivery, original_key, source, traceparent, text)"
-				" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[STATEMENT_ADD_EVENT] = "INSERT INTO event(id, session, ts, text_hash, text_bytes, rule, wake, exec, available_at,"
+				" expires_at, context_key, delivery, original_key, source, traceparent, text)"
+				" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[STATEMENT_READ_EVENT] =
 	    "SELECT " EVENT_COLUMNS " FROM event JOIN session ON session.id = event.session WHERE event.id = ?",
 	[STATEMENT_REMOVE_EVENT] = "DELETE FROM event WHERE id = ? RETURNING session",

@@ -62,14 +62,15 @@ add_event(struct sqlite_store *store, struct sevq_store_event *record)
 	sqlite3_bind_int64(add, 5, (int64_t)event->text.len);
 	sqlite3_bind_int(add, 6, (int)event->rule);
 	sqlite3_bind_int(add, 7, (int)event->wake);
-	sevq_sqlite_bind_time(add, 8, event->available_at_ms);
-	sevq_sqlite_bind_time(add, 9, event->expires_at_ms);
-	sevq_sqlite_bind_text(add, 10, event->context_key);
-	sevq_sqlite_bind_delivery(add, 11, &event->delivery, &store->scratch);
-	sevq_sqlite_bind_text(add, 12, original_if_other(event));
-	sevq_sqlite_bind_text(add, 13, event->source);
-	sevq_sqlite_bind_text(add, 14, event->traceparent);
-	sevq_sqlite_bind_text(add, 15, event->text);
+	sqlite3_bind_int(add, 8, event->exec_completion);
+	sevq_sqlite_bind_time(add, 9, event->available_at_ms);
+	sevq_sqlite_bind_time(add, 10, event->expires_at_ms);
+	sevq_sqlite_bind_text(add, 11, event->context_key);
+	sevq_sqlite_bind_delivery(add, 12, &event->delivery, &store->scratch);
+	sevq_sqlite_bind_text(add, 13, original_if_other(event));
+	sevq_sqlite_bind_text(add, 14, event->source);
+	sevq_sqlite_bind_text(add, 15, event->traceparent);
+	sevq_sqlite_bind_text(add, 16, event->text);
 	return run(add);
 }
 

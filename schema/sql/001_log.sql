@@ -17,6 +17,7 @@ CREATE TABLE event (
 	text_bytes INTEGER NOT NULL,
 	rule INTEGER NOT NULL,        -- 0 keep, 1 main-alias, 2 cron-run, 3 direct-main
 	wake INTEGER NOT NULL,        -- 0 next-heartbeat, 1 now
+	exec INTEGER NOT NULL,        -- 1: an exec completion, by its text (ROUTING section 8)
 	available_at INTEGER,         -- not before; null: at once
 	expires_at INTEGER,           -- not after; null: for ever
 	context_key TEXT,

@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import termios
+from pathlib import Path
 
 import pytest
 
@@ -263,6 +264,41 @@ def test_help_explains_every_command(make):
         assert re.search(rf"^  {name} ", overview, re.M)
         assert sevq("help", name)[0] == sevq(name, "--help")[0] != overview
     assert re.fullmatch(r"sevq \d+\.\d+\.\d+\n", sevq("--version")[0])
+
+
+def options_of_manual(page):
+    source = (Path(os.environ["SOURCES"]) / page).read_text()
+    return {"--" + name for line in source.splitlines() if line.startswith(".It Fl") for name in re.findall(r"Fl -([a-z-]+)", line)}
+
+
+def options_of_help(text):
+    return {name for names in re.findall(r"^ +((?:--[a-z-]+(?:, )?)+)", text, re.M) for name in names.split(", ") if name}
+
+
+def test_the_manuals_name_every_option_and_no_other(make):
+    sevq = Shell(make())
+    commands = re.findall(r"^  ([a-z]+) ", sevq("help")[0], re.M)
+    assert options_of_manual("client/man/sevq.1") == set().union(*(options_of_help(sevq("help", name)[0]) for name in commands))
+    done = subprocess.run([binary(), "--help"], stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE)
+    assert options_of_manual("server/man/sevqd.8") == options_of_help(done.stdout)
+
+
+@pytest.mark.parametrize("typed, offered", [
+    ("sevq dr", ["drain"]),
+    ("sevq --base-url http://x pe", ["peek"]),
+    ("sevq event --mo", ["--mode"]),
+    ("sevq event --mode ", ["now", "next-heartbeat"]),
+    ("sevq sessions --sort d", ["depth"]),
+    ("sevq drain --limit ", []),
+    ("sevq help pu", ["purge"]),
+    ("sevq drain --ye", []),
+])
+def test_bash_completes_what_the_command_has(make, typed, offered):
+    words = typed.split(" ")
+    script = """source "$COMPLETION"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sevq "$SEVQ"; printf '%s\\n' "${COMPREPLY[@]}" """
+    done = subprocess.run(["bash", "-c", script, "bash", *words], text=True, stdout=subprocess.PIPE, check=True, timeout=PATIENCE,
+        env={**Shell(make()).env, "SEVQ": binary("SEVQ"), "COMPLETION": os.environ["SOURCES"] + "/client/completions/sevq.bash"})
+    assert done.stdout.split() == offered
 
 
 def test_a_full_standard_output_is_a_failure(sevq):

@@ -1,0 +1,21 @@
+/*
+ * histogram.h - how long things took: every one is counted, in buckets one or two in a hundred wide.
+ */
+#ifndef SEVQ_BENCH_HISTOGRAM_H
+#define SEVQ_BENCH_HISTOGRAM_H
+
+#include <stdint.h>
+
+#define HISTOGRAM_BUCKETS (59 * 64)
+
+/* All zero is empty. Microseconds. */
+struct histogram {
+	uint64_t buckets[HISTOGRAM_BUCKETS], count, max;
+};
+
+void histogram_add(struct histogram *h, uint64_t us);
+
+/* The time that the share q (0 to 1) did not exceed; 0 for an empty histogram. */
+uint64_t histogram_quantile(const struct histogram *h, double q);
+
+#endif

@@ -1,0 +1,460 @@
+/*
+ * catalog_test.c - the catalog's journal and upkeep: what a batch did is final or as if it had never been.
+ *
+ * The last test runs thousands of random batches, with changes taken back at every depth, beside a model that copies
+ * itself at every mark and goes back by forgetting the copy.
+ */
+#include "queue/catalog.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "schema/mem.h"
+
+static struct sevq_catalog catalog;
+static int64_t next_id;
+
+static int
+begin(void **state)
+{
+	(void)state;
+	sevq_catalog_init(&catalog);
+	next_id = 1;
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	sevq_catalog_clear(&catalog);
+	return 0;
+}
+
+static struct sevq_queue *
+find(const char *key)
+{
+	return sevq_catalog_find(&catalog, sevq_str(key));
+}
+
+/* Appends an event with this context key (NULL: none) as an enqueue does; returns its id. */
+static int64_t
+append(const char *key, const char *context_key)
+{
+	struct sevq_queue *queue = sevq_catalog_need(&catalog, sevq_str(key));
+	struct sevq_delivery nowhere = { 0 };
+	uint32_t tag = sevq_tags_intern(&catalog.tags, sevq_str(context_key), SEVQ_STR_NULL, &nowhere);
+	sevq_queue_append(&catalog, queue, (struct sevq_entry){ .id = next_id, .ts_ms = next_id * 10, .tag = tag });
+	if (context_key != NULL)
+		sevq_queue_set_last(&catalog, queue, tag);
+	return next_id++;
+}
+
+static void
+take(const char *key, int64_t id)
+{
+	struct sevq_queue *queue = find(key);
+	sevq_queue_remove(&catalog, queue, sevq_queue_entry(queue, id));
+	sevq_queue_refresh_last(&catalog, queue);
+}
+
+static void
+assert_last(const char *key, const char *context_key)
+{
+	assert_true(sevq_str_eq(sevq_tags_get(&catalog.tags, find(key)->last_tag)->context_key, sevq_str(context_key)));
+}
+
+static void
+assert_ids(const char *key, const int64_t *ids, size_t count)
+{
+	const struct sevq_queue *queue = find(key);
+	const struct sevq_entry *e = sevq_queue_first(queue, 0);
+	assert_int_equal(queue->depth, count);
+	for (size_t i = 0; i < count; i++, e = sevq_queue_next(queue, e))
+		assert_int_equal(e->id, ids[i]);
+	assert_null(e);
+}
+
+static void
+assert_nothing_is_kept(void)
+{
+	assert_int_equal(catalog.pending, 0);
+	assert_int_equal(catalog.sessions, 0);
+	assert_int_equal(catalog.index.count, 0);
+	assert_int_equal(catalog.entry_bytes, 0);
+	assert_int_equal(catalog.key_bytes, 0);
+	assert_int_equal(catalog.tags.bytes, 0);
+	assert_int_equal(catalog.tags.index.count, 0);
+}
+
+static void
+committed_events_stand_in_order(void **state)
+{
+	(void)state;
+	append("a", NULL), append("b", NULL), append("a", "k");
+	sevq_catalog_commit(&catalog);
+	assert_ids("a", (int64_t[]){ 1, 3 }, 2);
+	assert_ids("b", (int64_t[]){ 2 }, 1);
+	assert_int_equal(catalog.pending, 3);
+	assert_int_equal(catalog.sessions, 2);
+	assert_null(find("c"));
+}
+
+static void
+a_batch_sees_its_own_changes(void **state)
+{
+	(void)state;
+	append("a", NULL), append("a", NULL);
+	take("a", 1);
+	assert_ids("a", (int64_t[]){ 2 }, 1);
+	assert_null(sevq_queue_entry(find("a"), 1));
+	assert_int_equal(sevq_queue_newest(find("a"))->id, 2);
+	take("a", 2);
+	assert_null(sevq_queue_newest(find("a")));
+	assert_null(sevq_queue_first(find("a"), 0));
+	assert_int_equal(catalog.sessions, 0);
+	sevq_catalog_commit(&catalog);
+	assert_nothing_is_kept();
+}
+
+static void
+first_skips_to_behind_an_id(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		append("a", NULL);
+	take("a", 3);
+	assert_int_equal(sevq_queue_first(find("a"), 1)->id, 2);
+	assert_int_equal(sevq_queue_first(find("a"), 2)->id, 4);
+	assert_int_equal(sevq_queue_first(find("a"), 3)->id, 4);
+	assert_null(sevq_queue_first(find("a"), 5));
+	assert_null(sevq_queue_first(find("a"), INT64_MAX - 1));
+}
+
+static void
+rollback_to_the_beginning_leaves_nothing(void **state)
+{
+	(void)state;
+	append("a", "k"), append("b", "k");
+	take("b", 2);
+	sevq_catalog_rollback(&catalog, 0);
+	assert_nothing_is_kept();
+}
+
+static void
+rollback_gives_back_what_was_taken(void **state)
+{
+	(void)state;
+	append("a", "x"), append("a", "y"), append("a", NULL);
+	sevq_catalog_commit(&catalog);
+	take("a", 2), take("a", 1), take("a", 3);
+	assert_last("a", NULL);
+	sevq_catalog_rollback(&catalog, 0);
+	assert_ids("a", (int64_t[]){ 1, 2, 3 }, 3);
+	assert_last("a", "y");
+	assert_int_equal(catalog.pending, 3);
+}
+
+static void
+rollback_to_a_mark_keeps_what_was_before_it(void **state)
+{
+	(void)state;
+	append("a", "x");
+	size_t mark = sevq_catalog_mark(&catalog);
+	append("a", "y"), append("b", NULL);
+	take("a", 1);
+	sevq_catalog_rollback(&catalog, mark);
+	assert_ids("a", (int64_t[]){ 1 }, 1);
+	assert_last("a", "x");
+	assert_int_equal(catalog.sessions, 1); /* an empty queue is no session, even while the batch lasts */
+	sevq_catalog_commit(&catalog);
+	assert_null(find("b"));
+	assert_ids("a", (int64_t[]){ 1 }, 1);
+}
+
+static void
+an_unkeyed_event_leaves_the_last_context(void **state)
+{
+	(void)state;
+	append("a", "x"), append("a", NULL);
+	assert_last("a", "x");
+	sevq_catalog_commit(&catalog);
+	take("a", 2);
+	assert_last("a", "x");
+}
+
+/* ROUTING section 7: eviction does not recompute it; the next removal does. */
+static void
+a_last_context_may_outlive_its_event(void **state)
+{
+	(void)state;
+	append("a", "x"), append("a", NULL), append("a", NULL);
+	sevq_catalog_commit(&catalog);
+	sevq_queue_remove(&catalog, find("a"), sevq_queue_entry(find("a"), 1));
+	sevq_catalog_commit(&catalog);
+	assert_last("a", "x");
+	take("a", 2);
+	sevq_catalog_commit(&catalog);
+	assert_last("a", NULL);
+	assert_int_equal(catalog.tags.bytes, 0);
+}
+
+static void
+a_queue_gives_its_memory_back(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		append("a", NULL);
+	sevq_catalog_commit(&catalog);
+	size_t full = catalog.entry_bytes;
+	for (int64_t id = 1; id < 1000; id++) {
+		take("a", id % 2 == 0 ? id : 1000 - id); /* from both ends and the middle */
+		sevq_catalog_commit(&catalog);
+	}
+	assert_ids("a", (int64_t[]){ 1000 }, 1);
+	assert_true(catalog.entry_bytes * 10 < full);
+}
+
+/* ---- random batches beside a model --------------------------------------------------------------------------------- */
+
+#define KEYS 4
+#define EVENTS 64 /* at most, in one model queue */
+#define MARKS 8
+#define BATCHES 6000
+
+static const char *const keys[KEYS] = { "a", "b", "c", "d" };
+static const char *const contexts[] = { NULL, NULL, "k", "l", "m" };
+static const char *const originals[] = { NULL, NULL, "agent:x:1", "agent:x:2" };
+
+struct model_event {
+	int64_t id;
+	int context, original;
+	bool thread, number; /* a delivery context with a thread; as a number */
+};
+
+struct model {
+	struct model_queue {
+		struct model_event events[EVENTS];
+		size_t depth;
+		int last; /* index into contexts; 0: none */
+	} queues[KEYS];
+};
+
+static struct model model, marked[MARKS];
+static size_t marks[MARKS], mark_count;
+
+static size_t
+below(size_t n)
+{
+	return (size_t)random() % n;
+}
+
+static uint32_t
+intern(const struct model_event *e)
+{
+	struct sevq_delivery delivery = { .thread_id = e->thread ? SEVQ_STR("7") : SEVQ_STR_NULL, .thread_is_number = e->number };
+	return sevq_tags_intern(&catalog.tags, sevq_str(contexts[e->context]), sevq_str(originals[e->original]), &delivery);
+}
+
+static void
+append_somewhere(void)
+{
+	size_t at = below(KEYS);
+	struct model_queue *q = &model.queues[at];
+	if (q->depth == EVENTS)
+		return;
+	struct model_event e = { next_id++, (int)below(5), (int)below(4), below(2) == 0, false };
+	e.number = e.thread && below(2) == 0;
+	struct sevq_queue *queue = sevq_catalog_need(&catalog, sevq_str(keys[at]));
+	uint32_t tag = intern(&e);
+	sevq_queue_append(&catalog, queue, (struct sevq_entry){ .id = e.id, .ts_ms = e.id * 10, .tag = tag });
+	q->events[q->depth++] = e;
+	if (contexts[e.context] != NULL) {
+		sevq_queue_set_last(&catalog, queue, tag);
+		q->last = e.context;
+	}
+}
+
+static void
+remove_from(size_t at, size_t i)
+{
+	struct model_queue *q = &model.queues[at];
+	struct sevq_queue *queue = find(keys[at]);
+	sevq_queue_remove(&catalog, queue, sevq_queue_entry(queue, q->events[i].id));
+	memmove(&q->events[i], &q->events[i + 1], (q->depth - i - 1) * sizeof *q->events);
+	q->depth--;
+}
+
+static void
+refresh(size_t at)
+{
+	struct model_queue *q = &model.queues[at];
+	q->last = 0;
+	for (size_t i = 0; i < q->depth; i++)
+		if (contexts[q->events[i].context] != NULL)
+			q->last = q->events[i].context;
+	sevq_queue_refresh_last(&catalog, find(keys[at]));
+}
+
+static void
+take_somewhere(void)
+{
+	size_t at = below(KEYS);
+	size_t depth = model.queues[at].depth, count = below(4) == 0 ? depth : below(3);
+	if (depth == 0)
+		return;
+	for (; count > 0 && model.queues[at].depth > 0; count--)
+		remove_from(at, below(model.queues[at].depth));
+	if (below(4) != 0 || model.queues[at].depth == 0) /* else as an eviction */
+		refresh(at);
+}
+
+static void
+mark_or_go_back(void)
+{
+	if (mark_count < MARKS && below(2) == 0) {
+		marked[mark_count] = model;
+		marks[mark_count++] = sevq_catalog_mark(&catalog);
+	} else if (mark_count > 0) {
+		mark_count -= 1 + below(mark_count);
+		model = marked[mark_count];
+		sevq_catalog_rollback(&catalog, marks[mark_count]);
+	}
+}
+
+static void
+run_batch(void)
+{
+	struct model before = model;
+	mark_count = 0;
+	for (size_t steps = below(30); steps > 0; steps--) {
+		size_t what = below(10);
+		if (what < 6)
+			append_somewhere();
+		else if (what < 8)
+			take_somewhere();
+		else
+			mark_or_go_back();
+	}
+	if (below(3) > 0) {
+		sevq_catalog_commit(&catalog);
+	} else {
+		sevq_catalog_rollback(&catalog, 0);
+		model = before;
+	}
+}
+
+static void
+assert_same_event(const struct sevq_entry *entry, const struct model_event *event)
+{
+	const struct sevq_tag *tag = sevq_tags_get(&catalog.tags, entry->tag);
+	assert_int_equal(entry->id, event->id);
+	assert_int_equal(entry->ts_ms, event->id * 10);
+	assert_true(sevq_str_eq(tag->context_key, sevq_str(contexts[event->context])));
+	assert_true(sevq_str_eq(tag->original_key, sevq_str(originals[event->original])));
+	assert_int_equal(tag->delivery.thread_id.len, event->thread);
+	assert_int_equal(tag->delivery.thread_is_number, event->number);
+}
+
+/* The invariants of catalog.h, and the same events as in the model. */
+static void
+assert_same_queue(const struct sevq_queue *queue, const struct model_queue *q)
+{
+	size_t live = 0;
+	assert_false(queue->touched);
+	assert_true(queue->head < queue->tail && queue->tail <= queue->cap);
+	assert_false(queue->entries[queue->head].gone);
+	for (size_t i = queue->head; i < queue->tail; i++) {
+		assert_true(i == queue->head || queue->entries[i - 1].id < queue->entries[i].id);
+		if (!queue->entries[i].gone)
+			assert_same_event(&queue->entries[i], &q->events[live++]);
+	}
+	assert_int_equal(live, queue->depth);
+	assert_int_equal(live, q->depth);
+	assert_true(sevq_str_eq(sevq_tags_get(&catalog.tags, queue->last_tag)->context_key, sevq_str(contexts[q->last])));
+}
+
+/* Each reference has somebody who holds it: an entry, a last context, or a tag whose match it is. */
+static void
+assert_references(void)
+{
+	uint32_t *refs = sevq_alloc(catalog.tags.count * sizeof *refs);
+	const struct sevq_queue *queue;
+	for (size_t at = 0; (queue = sevq_catalog_each(&catalog, &at)) != NULL;) {
+		refs[queue->last_tag]++;
+		for (const struct sevq_entry *e = sevq_queue_first(queue, 0); e != NULL; e = sevq_queue_next(queue, e))
+			refs[e->tag]++;
+	}
+	for (uint32_t id = 1; id < catalog.tags.count; id++) {
+		const struct sevq_tag *tag = catalog.tags.tags[id];
+		if (tag != NULL && tag->match != id)
+			refs[tag->match]++;
+	}
+	for (uint32_t id = 1; id < catalog.tags.count; id++)
+		assert_int_equal(refs[id], catalog.tags.tags[id] != NULL ? catalog.tags.tags[id]->refs : 0);
+	free(refs);
+}
+
+static void
+assert_same(void)
+{
+	size_t pending = 0, sessions = 0;
+	for (size_t at = 0; at < KEYS; at++) {
+		const struct sevq_queue *queue = find(keys[at]);
+		pending += model.queues[at].depth;
+		sessions += model.queues[at].depth > 0;
+		if (model.queues[at].depth > 0)
+			assert_same_queue(queue, &model.queues[at]);
+		else
+			assert_null(queue);
+	}
+	assert_int_equal(catalog.pending, pending);
+	assert_int_equal(catalog.sessions, sessions);
+	assert_int_equal(catalog.index.count, sessions);
+	assert_references();
+}
+
+static void
+random_batches_agree_with_a_model(void **state)
+{
+	(void)state;
+	memset(&model, 0, sizeof model);
+	srandom(7);
+	for (int batch = 0; batch < BATCHES; batch++) {
+		run_batch();
+		/* An emptied queue is a new one, without a last context. */
+		for (size_t at = 0; at < KEYS; at++)
+			if (model.queues[at].depth == 0)
+				model.queues[at].last = 0;
+		assert_same();
+	}
+	for (size_t at = 0; at < KEYS; at++)
+		while (model.queues[at].depth > 0)
+			remove_from(at, 0);
+	sevq_catalog_commit(&catalog);
+	assert_nothing_is_kept();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(committed_events_stand_in_order),
+		TEST(a_batch_sees_its_own_changes),
+		TEST(first_skips_to_behind_an_id),
+		TEST(rollback_to_the_beginning_leaves_nothing),
+		TEST(rollback_gives_back_what_was_taken),
+		TEST(rollback_to_a_mark_keeps_what_was_before_it),
+		TEST(an_unkeyed_event_leaves_the_last_context),
+		TEST(a_last_context_may_outlive_its_event),
+		TEST(a_queue_gives_its_memory_back),
+		TEST(random_batches_agree_with_a_model),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
