@@ -140,7 +140,6 @@ enqueue_replacing(struct sevq_plan *plan, const struct candidate *c, struct sevq
 	if (count == 1 && identical(plan, c, sevq_queue_entry(c->queue, ids[0])))
 		return answer_duplicate(plan, c, ids[0], result);
 	sevq_plan_settle(plan, c->queue, SEVQ_OUTCOME_REPLACED, ids, count);
-	sevq_queue_refresh_last(&plan->catalog, c->queue);
 	result->outcome = count > 0 ? SEVQ_REPLACED : SEVQ_QUEUED;
 	return append(plan, c, result);
 }
@@ -185,6 +184,6 @@ plan_enqueue(struct sevq_plan *plan, struct sevq_op *op)
 void
 sevq_enqueue_init(struct sevq_enqueue *op)
 {
-	static const struct sevq_op_kind kind = { .name = "enqueue", .appends = true, .plan = plan_enqueue };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(enqueue, results), .appends = true, .plan = plan_enqueue };
 	*op = (struct sevq_enqueue){ .op.kind = &kind };
 }

@@ -28,9 +28,12 @@ answer_with(struct sevq_plan *plan, struct sevq_op *op, const int64_t *ids, size
 		sevq_plan_want(plan, op, ids[i], &list->events[i]);
 }
 
+/* Where nothing is taken nothing changes: the last context may stand for an event that was evicted. */
 static void
 take(struct sevq_plan *plan, struct sevq_queue *queue, enum sevq_outcome_kind kind, struct taking taking)
 {
+	if (taking.count == 0)
+		return;
 	sevq_plan_settle(plan, queue, kind, taking.ids, taking.count);
 	sevq_queue_refresh_last(&plan->catalog, queue);
 }
@@ -198,27 +201,27 @@ plan_purge(struct sevq_plan *plan, struct sevq_op *op)
 void
 sevq_drain_init(struct sevq_drain *op)
 {
-	static const struct sevq_op_kind kind = { .name = "drain", .plan = plan_drain };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(drain, session_key), .plan = plan_drain };
 	*op = (struct sevq_drain){ .op.kind = &kind };
 }
 
 void
 sevq_consume_init(struct sevq_consume *op)
 {
-	static const struct sevq_op_kind kind = { .name = "consume", .plan = plan_consume };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(consume, session_key), .plan = plan_consume };
 	*op = (struct sevq_consume){ .op.kind = &kind };
 }
 
 void
 sevq_withdraw_init(struct sevq_withdraw *op)
 {
-	static const struct sevq_op_kind kind = { .name = "withdraw", .plan = plan_withdraw, .locate = locate_withdraw };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(withdraw, event), .plan = plan_withdraw, .locate = locate_withdraw };
 	*op = (struct sevq_withdraw){ .op.kind = &kind };
 }
 
 void
 sevq_purge_init(struct sevq_purge *op)
 {
-	static const struct sevq_op_kind kind = { .name = "purge", .plan = plan_purge };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(purge, session_key), .plan = plan_purge };
 	*op = (struct sevq_purge){ .op.kind = &kind };
 }

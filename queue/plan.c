@@ -96,7 +96,7 @@ void
 sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into)
 {
 	plan->wants = sevq_grow(plan->wants, &plan->want_cap, plan->want_count + 1, sizeof *plan->wants);
-	plan->wants[plan->want_count++] = (struct sevq_want){ id, into, &op->arena };
+	plan->wants[plan->want_count++] = (struct sevq_want){ id, into, op };
 }
 
 void

@@ -20,8 +20,8 @@ struct sevq_plan {
 	struct sevq_store_batch batch;
 	struct sevq_want {
 		int64_t id;
-		struct sevq_event *into;
-		struct sevq_arena *arena;
+		struct sevq_event *into; /* NULL once it is there */
+		struct sevq_op *op;
 	} * wants;
 	size_t want_count, want_cap;
 	size_t duplicates; /* drafts of this batch that were already queued */
@@ -29,11 +29,17 @@ struct sevq_plan {
 	int64_t now_ms;    /* the batch's time; never goes back */
 };
 
-/* One constant per call. */
+/* One constant per call, begun by SEVQ_OP_KIND: the name, the op's struct, the first member of its answer. */
+#define SEVQ_OP_KIND(call, first) .name = #call, .bytes = sizeof(struct sevq_##call), .answer = offsetof(struct sevq_##call, first)
+
 struct sevq_op_kind {
 	const char *name;
-	bool appends; /* needs disk space: refused when the store is full */
-	/* Carries the op out against the plan. -1 with op->error set: the engine undoes what it did. */
+	size_t bytes, answer; /* of the op's own struct: its size, and where its answer begins, which goes to the end */
+	bool appends;         /* needs disk space: refused when the store is full */
+	/*
+	 * Carries the op out against the plan, from an empty answer. -1 with op->error set: the engine undoes what it did.
+	 * May be called again for the same op, after everything it did was taken back.
+	 */
 	int (*plan)(struct sevq_plan *plan, struct sevq_op *op);
 	/* For calls that name an event by id alone: that id, or 0 for none. The engine fills op->located first. */
 	int64_t (*locate)(const struct sevq_op *op);
