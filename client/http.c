@@ -38,6 +38,7 @@ on_data(char *data, size_t size, size_t count, void *arg)
 	return http->answer.failed ? 0 : size * count;
 }
 
+/* NOLINTBEGIN(readability-non-const-parameter): libcurl says what it looks like */
 static int
 on_send(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
@@ -46,6 +47,7 @@ on_send(void *arg, char *ip, char *local_ip, int port, int local_port)
 	(void)ip, (void)local_ip, (void)port, (void)local_port;
 	return http->sent++ == 0 || http->request->repeatable ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 /* Puts a line at the end of a list; on failure the list stays as it was. */
 static bool
@@ -192,12 +194,9 @@ failed(const struct sevq_http *http, CURLcode rc, struct sevq_fault *fault)
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_BAD_CONTENT_ENCODING:
 		return sevq_fault_set(fault, SEVQ_BAD_ANSWER, "%s does not speak as sevqd does: %s", http->where, why);
-	case CURLE_ABORTED_BY_CALLBACK: /* on_send */
-		why = "the connection was closed";
-		/* fallthrough */
-	default:
+	default: /* also the second sending that on_send has stopped */
 		return sevq_fault_set(fault, SEVQ_LOST, "lost %s before its answer; it may have been carried out: %s", http->where,
-				      why);
+				      rc == CURLE_ABORTED_BY_CALLBACK ? "the connection was closed" : why);
 	}
 }
 

@@ -38,7 +38,8 @@ struct sevq_engine {
 	struct op_list waiting; /* submitted, for the next batch */
 	struct op_list batch;   /* under way; empty between turns unless the store is still at it */
 	int64_t *read_ids;
-	size_t read_cap, read_at; /* read_at: the want that the next event read belongs to */
+	size_t read_cap, read_at;  /* read_at: the want that the next event read belongs to */
+	struct sevq_op *locate_at; /* the op that the next event located belongs to, or one before it */
 	int64_t commit_began_us;
 	struct sevq_error failed; /* SEVQ_STORAGE_UNKNOWN once the engine has stopped */
 	bool retried;             /* the batch is what was left after a full store */
@@ -180,7 +181,7 @@ sevq_engine_submit(struct sevq_engine *engine, struct sevq_op *op)
 static void
 finish(struct sevq_engine *engine)
 {
-	struct op_list done = { 0 };
+	struct op_list done;
 	list_init(&done);
 	list_move(&engine->batch, &done);
 	while (done.first != NULL) {
@@ -190,11 +191,16 @@ finish(struct sevq_engine *engine)
 }
 
 static void
-fail_all(struct sevq_engine *engine, const struct sevq_error *err)
+empty_answer(struct sevq_op *op)
 {
-	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next)
-		if (op->error.code == SEVQ_OK)
-			op->error = *err;
+	memset((char *)op + op->kind->answer, 0, op->kind->bytes - op->kind->answer);
+}
+
+static void
+fail_op(struct sevq_op *op, const struct sevq_error *err)
+{
+	op->error = *err;
+	empty_answer(op);
 }
 
 /* Back to before the batch. */
@@ -203,6 +209,16 @@ take_back(struct sevq_engine *engine)
 {
 	sevq_catalog_rollback(&engine->plan.catalog, 0);
 	sevq_plan_reset(&engine->plan);
+}
+
+static void
+fail_batch(struct sevq_engine *engine, const struct sevq_error *err)
+{
+	take_back(engine);
+	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next)
+		if (op->error.code == SEVQ_OK)
+			fail_op(op, err);
+	finish(engine);
 }
 
 static void
@@ -233,9 +249,10 @@ static void
 retry_without_appends(struct sevq_engine *engine, const struct sevq_error *err)
 {
 	engine->retried = true;
+	take_back(engine);
 	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next) {
 		if (op->error.code == SEVQ_OK && op->kind->appends) {
-			op->error = *err;
+			fail_op(op, err);
 			engine->stats.rejected_storage_full++;
 		}
 	}
@@ -253,17 +270,12 @@ on_committed(void *arg, const struct sevq_error *err)
 		return;
 	}
 	engine->stats.commit_failures++;
-	if (err->code == SEVQ_STORAGE_UNKNOWN) {
+	if (err->code == SEVQ_STORAGE_UNKNOWN)
 		engine->failed = *err;
-		return;
-	}
-	take_back(engine);
-	if (err->code == SEVQ_STORAGE_FULL && !engine->retried) {
+	else if (err->code == SEVQ_STORAGE_FULL && !engine->retried)
 		retry_without_appends(engine, err);
-		return;
-	}
-	fail_all(engine, err);
-	finish(engine);
+	else
+		fail_batch(engine, err);
 }
 
 static void
@@ -281,7 +293,7 @@ commit(struct sevq_engine *engine)
 static void
 deliver(struct sevq_want *want, const struct sevq_event *event)
 {
-	sevq_event_copy(want->into, event, want->arena);
+	sevq_event_copy(want->into, event, &want->op->arena);
 	want->into = NULL;
 }
 
@@ -297,31 +309,39 @@ on_event(void *arg, const struct sevq_event *event)
 		deliver(&plan->wants[engine->read_at], event);
 }
 
-static void
-fail_batch(struct sevq_engine *engine, const struct sevq_error *err)
+/* Whether an event that an answer needs did not come; the ops that need it have failed then. */
+static bool
+fail_without_event(struct sevq_engine *engine)
 {
-	take_back(engine);
-	fail_all(engine, err);
-	finish(engine);
+	struct sevq_error lost;
+	bool any = false;
+	for (size_t i = 0; i < engine->plan.want_count; i++) {
+		const struct sevq_want *want = &engine->plan.wants[i];
+		if (want->into == NULL)
+			continue;
+		sevq_fail(&lost, SEVQ_STORAGE_FAILED, "pending event %lld cannot be read from the store", (long long)want->id);
+		fail_op(want->op, &lost);
+		any = true;
+	}
+	return any;
 }
 
-/* Nothing is committed before the texts of its answers are in hand. */
+/*
+ * Nothing is committed before the texts of its answers are in hand. A lost row fails the ops that need it and nobody else:
+ * the others are planned again without them.
+ */
 static void
 on_read(void *arg, const struct sevq_error *err)
 {
 	struct sevq_engine *engine = arg;
-	struct sevq_error missing;
-	for (size_t i = 0; err == NULL && i < engine->plan.want_count; i++) {
-		if (engine->plan.wants[i].into == NULL)
-			continue;
-		sevq_fail(&missing, SEVQ_STORAGE_FAILED, "pending event %lld is not in the store",
-			  (long long)engine->plan.wants[i].id);
-		err = &missing;
-	}
-	if (err != NULL)
+	if (err != NULL) {
 		fail_batch(engine, err);
-	else
+	} else if (fail_without_event(engine)) {
+		take_back(engine);
+		plan_batch(engine);
+	} else {
 		commit(engine);
+	}
 }
 
 /* Events of this very batch are not in the store yet: they are copied from the records. */
@@ -369,8 +389,11 @@ plan_op(struct sevq_engine *engine, struct sevq_op *op)
 	struct sevq_plan_mark mark = sevq_plan_mark(&engine->plan);
 	if (op->error.code != SEVQ_OK || admit(engine, op) < 0)
 		return;
-	if (op->kind->plan(&engine->plan, op) < 0)
+	empty_answer(op); /* of an earlier try */
+	if (op->kind->plan(&engine->plan, op) < 0) {
 		sevq_plan_undo(&engine->plan, mark);
+		empty_answer(op);
+	}
 }
 
 static void
@@ -385,13 +408,24 @@ plan_batch(struct sevq_engine *engine)
 	read_events(engine);
 }
 
+/* The id that the op names alone; 0: none. */
+static int64_t
+located_id(const struct sevq_op *op)
+{
+	return op->kind->locate != NULL ? op->kind->locate(op) : 0;
+}
+
 static void
 on_located_event(void *arg, const struct sevq_event *event)
 {
 	struct sevq_engine *engine = arg;
-	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next)
-		if (op->kind->locate != NULL && op->kind->locate(op) == event->id)
-			op->located = sevq_arena_dup(&op->arena, event->session_key);
+	struct sevq_op *op = engine->locate_at;
+	while (op != NULL && located_id(op) != event->id)
+		op = op->next;
+	if (op == NULL)
+		return;
+	op->located = sevq_arena_dup(&op->arena, event->session_key);
+	engine->locate_at = op->next;
 }
 
 static void
@@ -399,8 +433,8 @@ on_located(void *arg, const struct sevq_error *err)
 {
 	struct sevq_engine *engine = arg;
 	for (struct sevq_op *op = engine->batch.first; err != NULL && op != NULL; op = op->next)
-		if (op->kind->locate != NULL)
-			op->error = *err;
+		if (located_id(op) != 0)
+			fail_op(op, err);
 	plan_batch(engine);
 }
 
@@ -409,8 +443,9 @@ static void
 locate(struct sevq_engine *engine)
 {
 	size_t count = 0;
+	engine->locate_at = engine->batch.first;
 	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next) {
-		int64_t id = op->kind->locate != NULL ? op->kind->locate(op) : 0;
+		int64_t id = located_id(op);
 		if (id == 0)
 			continue;
 		engine->read_ids = sevq_grow(engine->read_ids, &engine->read_cap, count + 1, sizeof *engine->read_ids);

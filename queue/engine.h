@@ -62,7 +62,7 @@ void sevq_engine_set_policy(struct sevq_engine *engine, struct sevq_policy *poli
 /* Counters since start, and the present state. Reading costs nothing. */
 struct sevq_engine_stats {
 	uint64_t enqueued, duplicates, replaced, drained, consumed, withdrawn, purged, evicted;               /* events */
-	uint64_t rejected_session_full, rejected_sessions_full, rejected_pending_full, rejected_storage_full; /* drafts */
+	uint64_t rejected_session_full, rejected_sessions_full, rejected_pending_full, rejected_storage_full; /* calls */
 	uint64_t commits, commit_failures, ops; /* ops: all kinds, reads included */
 	size_t batch_ops_max;                   /* the largest batch, in ops */
 	uint64_t commit_us_total;               /* time spent in commits */

@@ -51,8 +51,8 @@ struct sevq_enqueue {
 	struct sevq_op op;
 	struct sevq_draft *drafts;           /* in; normalised in place */
 	size_t count;                        /* in; 1 up to the batch limit */
-	struct sevq_enqueue_result *results; /* out; count of them, in order */
 	size_t failed;                       /* out, on failure: index of the draft at fault */
+	struct sevq_enqueue_result *results; /* out; count of them, in order */
 };
 
 /* Drain: take and forget a prefix of what is deliverable. */

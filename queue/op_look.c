@@ -219,6 +219,8 @@ static size_t
 tally(struct sevq_rekeyed_from *from, size_t count)
 {
 	size_t distinct = 0;
+	if (count == 0)
+		return 0;
 	qsort(from, count, sizeof *from, by_key);
 	for (size_t i = 0; i < count; i++) {
 		if (distinct > 0 && sevq_str_eq(from[distinct - 1].key, from[i].key))
@@ -290,7 +292,6 @@ plan_sessions(struct sevq_plan *plan, struct sevq_op *op)
 		return -1;
 	if (make_filter(plan, list, &filter) < 0)
 		return -1;
-	list->total = 0;
 	size_t behind, entries = 0;
 	struct place *places = find_places(plan, list, &filter, list->cursor.s != NULL ? &cursor : NULL, &behind);
 	list->sessions = sevq_arena_alloc(&op->arena, (list->limit + 1) * sizeof *list->sessions);
@@ -308,7 +309,7 @@ plan_sessions(struct sevq_plan *plan, struct sevq_op *op)
 void
 sevq_peek_init(struct sevq_peek *op)
 {
-	static const struct sevq_op_kind kind = { .name = "peek", .plan = plan_peek };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(peek, session_key), .plan = plan_peek };
 	*op = (struct sevq_peek){ .op.kind = &kind };
 }
 
@@ -322,6 +323,6 @@ sevq_find_init(struct sevq_find *op)
 void
 sevq_sessions_init(struct sevq_sessions *op)
 {
-	static const struct sevq_op_kind kind = { .name = "sessions", .plan = plan_sessions };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(sessions, sessions), .plan = plan_sessions };
 	*op = (struct sevq_sessions){ .op.kind = &kind };
 }

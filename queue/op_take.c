@@ -12,6 +12,7 @@ outcome(enum sevq_outcome_kind kind, struct sevq_taking taking)
 	return (struct sevq_store_outcome){ .kind = kind, .ids = taking.ids, .count = taking.count };
 }
 
+/* Where nothing is taken nothing changes: the last context may stand for an event that was evicted. */
 static void
 take(struct sevq_plan *plan, struct sevq_queue *queue, enum sevq_outcome_kind kind, struct sevq_taking taking)
 {
@@ -209,7 +210,7 @@ sevq_drain_init(struct sevq_drain *op)
 void
 sevq_consume_init(struct sevq_consume *op)
 {
-	static const struct sevq_op_kind kind = { .name = "consume", .plan = plan_consume };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(consume, session_key), .plan = plan_consume };
 	*op = (struct sevq_consume){ .op.kind = &kind };
 }
 
@@ -223,6 +224,6 @@ sevq_withdraw_init(struct sevq_withdraw *op)
 void
 sevq_purge_init(struct sevq_purge *op)
 {
-	static const struct sevq_op_kind kind = { .name = "purge", .plan = plan_purge };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(purge, session_key), .plan = plan_purge };
 	*op = (struct sevq_purge){ .op.kind = &kind };
 }

@@ -50,7 +50,9 @@ enum sevq_planned {
 	SEVQ_PLAN_AGAIN = 2,  /* it must look something up in the store first: undone, and tried again next turn */
 };
 
-/* One constant per call. */
+/* One constant per call, begun by SEVQ_OP_KIND: the name, the op's struct, the first member of its answer. */
+#define SEVQ_OP_KIND(call, first) .name = #call, .bytes = sizeof(struct sevq_##call), .answer = offsetof(struct sevq_##call, first)
+
 struct sevq_op_kind {
 	const char *name;
 	bool appends; /* needs disk space: refused when the store is full */

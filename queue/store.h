@@ -143,7 +143,7 @@ struct sevq_store_driver {
 		    struct sevq_store_ends *ends, struct sevq_error *err);
 	/* Makes the batch durable. The batch is borrowed until done. */
 	void (*commit)(struct sevq_store *store, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg);
-	/* Reads events by id, settled or not; ids that are not there are passed over. ids are borrowed until done. */
+	/* Reads events by id, settled or not; those that are not there, or damaged, are passed over. ids are borrowed until done. */
 	void (*read)(struct sevq_store *store, const int64_t *ids, size_t count, sevq_read_event *each, sevq_read_done *done,
 		     void *arg);
 	/* Looks up; what is not there is passed over. lookups are borrowed until done. */

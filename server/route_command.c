@@ -12,6 +12,7 @@
 #include "queue/route.h"
 #include "schema/json.h"
 #include "server/file.h"
+#include "server/json.h"
 
 #define POLICY_BYTES_MAX (16 << 20)
 #define EXIT_QUESTION 1 /* some line was no question */
@@ -111,38 +112,13 @@ read_question(struct session *session, struct sevq_str line, struct sevq_arena *
 /* ---- an answer ---- */
 
 static void
-write_member(struct sevq_buf *out, const char *before, struct sevq_str text)
-{
-	sevq_buf_adds(out, before);
-	sevq_json_quote(out, text);
-}
-
-static void
-write_decision(struct sevq_buf *out, const struct sevq_decision *decision, bool explain)
-{
-	write_member(out, "{\"sessionKey\":", decision->queue_key);
-	write_member(out, ",\"rule\":", sevq_str(sevq_rule_name(decision->rule)));
-	sevq_buf_adds(out, decision->rekeyed ? ",\"rekeyed\":true" : ",\"rekeyed\":false");
-	write_member(out, ",\"owner\":", decision->owner);
-	if (explain)
-		sevq_buf_adds(out, ",\"steps\":[");
-	for (size_t i = 0; i < decision->step_count; i++) {
-		write_member(out, i == 0 ? "{\"rule\":" : ",{\"rule\":", sevq_str(sevq_rule_name(decision->steps[i].rule)));
-		sevq_buf_adds(out, decision->steps[i].applied ? ",\"applied\":true" : ",\"applied\":false");
-		write_member(out, ",\"why\":", decision->steps[i].why);
-		sevq_buf_adds(out, "}");
-	}
-	sevq_buf_adds(out, explain ? "]}\n" : "}\n");
-}
-
-static void
 write_error(struct sevq_buf *out, const struct sevq_error *err)
 {
-	write_member(out, "{\"error\":", sevq_str(sevq_code_name(err->code)));
-	write_member(out, ",\"detail\":", sevq_str(err->detail));
+	sevq_buf_addf(out, "{\"error\":\"%s\",\"detail\":", sevq_code_name(err->code));
+	sevq_json_quote(out, sevq_str(err->detail));
 	if (err->line > 0)
 		sevq_buf_addf(out, ",\"line\":%d,\"column\":%d", err->line, err->column);
-	sevq_buf_adds(out, "}\n");
+	sevq_buf_adds(out, "}");
 }
 
 /* Answers one line. False when it was no question; a key that cannot be routed is an answer. */
@@ -158,9 +134,10 @@ answer(struct session *session, struct sevq_str line)
 
 	session->out.len = 0;
 	if (understood && sevq_route(policy, &question.address, session->explain, &arena, &decision, &err) == 0)
-		write_decision(&session->out, &decision, session->explain);
+		sevq_json_add_decision(&session->out, &decision);
 	else
 		write_error(&session->out, &err);
+	sevq_buf_adds(&session->out, "\n");
 	fwrite(session->out.data, 1, session->out.len, stdout);
 	sevq_policy_free(question.policy);
 	sevq_arena_clear(&arena);
@@ -177,11 +154,9 @@ answer_all(struct session *session)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while ((len = getline(&line, &cap, stdin)) >= 0) {
-		struct sevq_str text = { line, (size_t)len };
+		struct sevq_str text = { line, (size_t)len - (line[len - 1] == '\n') };
 
-		while (text.len > 0 && strchr(" \t\r\n", text.s[text.len - 1]) != NULL)
-			text.len--;
-		if (text.len > 0 && !answer(session, text))
+		if (sevq_trim(text).len > 0 && !answer(session, text))
 			code = EXIT_QUESTION;
 	}
 	free(line);
@@ -201,7 +176,10 @@ load_policy(const char *path, struct sevq_policy **ret)
 		fprintf(stderr, "sevqd route: %s\n", err.detail);
 		code = EX_CONFIG;
 	} else if (sevq_policy_parse(text.data != NULL ? text.data : "", text.len, ret, &err) < 0) {
-		fprintf(stderr, "sevqd route: %s:%d:%d: %s\n", path, err.line, err.column, err.detail);
+		if (err.line > 0)
+			fprintf(stderr, "sevqd route: %s:%d:%d: %s\n", path, err.line, err.column, err.detail);
+		else
+			fprintf(stderr, "sevqd route: %s: %s\n", path, err.detail);
 		code = EX_CONFIG;
 	}
 	sevq_buf_clear(&text);

@@ -3,7 +3,7 @@
  */
 #include "histogram.h"
 
-#define STEPS 64
+#define STEPS UINT64_C(64)
 
 /* How far a time is shifted so that it is below 2 * STEPS. */
 static unsigned

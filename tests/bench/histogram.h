@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define HISTOGRAM_BUCKETS (59 * 64)
+#define HISTOGRAM_BUCKETS (UINT64_C(59) * 64)
 
 /* All zero is empty. Microseconds. */
 struct histogram {

@@ -72,15 +72,15 @@ now_us(void)
 
 /* ---- what is sent ---- */
 
-/* The next event: another text each time, the sessions in turn. Filled up to the size asked for. */
+/* The next event: a text that no other has, nor an earlier run's; the sessions in turn. Filled up to the size asked for. */
 static void
 add_event(struct load *load, struct sevq_buf *body)
 {
 	const size_t begin = body->len, tail = 2; /* the end of the text and of the event */
 	const uint64_t n = load->events_sent++;
 
-	sevq_buf_addf(body, "{\"sessionKey\":\"%s%llu\",\"text\":\"Exec completed (build %llu, code 0) ", load->prefix,
-		      (unsigned long long)(n % load->sessions), (unsigned long long)n);
+	sevq_buf_addf(body, "{\"sessionKey\":\"%s%llu\",\"text\":\"Exec completed (build %llu of %llu, code 0) ", load->prefix,
+		      (unsigned long long)(n % load->sessions), (unsigned long long)n, (unsigned long long)load->from_us);
 	while (body->len - begin + tail < load->body_bytes)
 		sevq_buf_add(body, "event ", load->body_bytes - tail - (body->len - begin) >= 6 ? 6 : 1);
 	sevq_buf_adds(body, "\"}");
@@ -129,10 +129,13 @@ write_request(struct load *load, struct connection *c)
 
 /* ---- what comes back ---- */
 
-static void __attribute__((noreturn)) wrong(const struct connection *c, const char *why)
+static void __attribute__((noreturn)) wrong(struct connection *c, const char *why)
 {
+	char *nul = c->answer.len > 0 ? memchr(c->answer.data, '\0', c->answer.len) : NULL; /* is_complete left it */
 	const int len = c->answer.len > 2000 ? 2000 : (int)c->answer.len;
 
+	if (nul != NULL)
+		*nul = '\r';
 	errx(1, "%s: %.*s", why, len, c->answer.data != NULL ? c->answer.data : "");
 }
 
@@ -185,10 +188,8 @@ occurrences(const char *s, size_t len, const char *mark)
 static void
 check_answer(const struct load *load, struct connection *c, size_t body)
 {
-	if (strncmp(c->answer.data, "HTTP/1.1 ", 9) != 0 || atoi(c->answer.data + 9) != load->mode->status) {
-		c->answer.data[strlen(c->answer.data)] = '\r';
+	if (strncmp(c->answer.data, "HTTP/1.1 ", 9) != 0 || atoi(c->answer.data + 9) != load->mode->status)
 		wrong(c, "not the status it must be");
-	}
 	if (occurrences(c->answer.data + body, c->answer.len - body, load->mode->marks) != load->size)
 		wrong(c, "not as many events as it must be");
 }

@@ -1,0 +1,299 @@
+/*
+ * enqueue.c - POST /v1/events: one event, {"events":[...]}, or lines of JSON.
+ *
+ * The three forms become drafts of one op, which the engine admits as a whole or not at all. A fault is named by where the
+ * client put it: "/text", "/events/3/text", and "/3/text" for the fourth line.
+ */
+#include "server/calls.h"
+
+#include <stdio.h>
+
+#include "server/field.h"
+#include "server/json.h"
+#include "server/reply.h"
+#include "server/server.h"
+
+static const struct sevq_field draft_fields[] = {
+	SEVQ_FIELD_REQUIRED("text", TEXT, struct sevq_draft, text),
+	SEVQ_FIELD("sessionKey", TEXT, struct sevq_draft, address.session_key),
+	SEVQ_FIELD("agentId", TEXT, struct sevq_draft, address.agent_id),
+	SEVQ_FIELD("channel", TEXT, struct sevq_draft, address.channel),
+	SEVQ_FIELD("accountId", TEXT, struct sevq_draft, address.account_id),
+	SEVQ_FIELD("contextKey", TEXT, struct sevq_draft, context_key),
+	SEVQ_FIELD("deliveryContext", DELIVERY, struct sevq_draft, delivery),
+	SEVQ_FIELD("source", TEXT, struct sevq_draft, source),
+	SEVQ_FIELD("replace", BOOL, struct sevq_draft, replace),
+	SEVQ_FIELD("allowDuplicate", BOOL, struct sevq_draft, allow_duplicate),
+	SEVQ_FIELD("wake", WAKE, struct sevq_draft, wake),
+	SEVQ_FIELD("traceparent", TEXT, struct sevq_draft, traceparent),
+	SEVQ_FIELD_OF_LATER("delayMs"),
+	SEVQ_FIELD_OF_LATER("ttlMs"),
+	SEVQ_FIELD_OF_LATER("idempotencyKey"),
+};
+
+#define DRAFT_FIELDS (sizeof draft_fields / sizeof draft_fields[0])
+
+static void
+read_draft(struct sevq_request *request, size_t token, struct sevq_draft *draft, struct sevq_bad_fields *bad)
+{
+	sevq_fields_read(&request->server->doc, token, draft_fields, DRAFT_FIELDS, draft, &draft->address, &request->arena, bad);
+}
+
+/* Answers. */
+
+static void
+add_result(struct sevq_buf *out, const struct sevq_enqueue_result *result)
+{
+	static const char *const outcomes[] = { [SEVQ_QUEUED] = "queued", [SEVQ_REPLACED] = "replaced", [SEVQ_DUPLICATE] = "duplicate" };
+
+	SEVQ_ADD(out, "{\"outcome\":\"");
+	sevq_buf_adds(out, outcomes[result->outcome]);
+	SEVQ_ADD(out, "\",\"event\":");
+	sevq_json_add_event(out, &result->event);
+	SEVQ_ADD(out, "}");
+}
+
+static void
+answer_one(struct sevq_request *request)
+{
+	const struct sevq_enqueue_result *result = &request->enqueue.results[0];
+	struct sevq_reply reply = { .status = result->outcome == SEVQ_DUPLICATE ? 200 : 201 };
+
+	add_result(sevq_reply_begin(request), result);
+	if (reply.status == 201)
+		snprintf(reply.extra, sizeof reply.extra, "Location: /v1/events/%lld\r\n", (long long)result->event.id);
+	sevq_reply_send(request, &reply);
+}
+
+static void
+answer_many(struct sevq_request *request)
+{
+	struct sevq_buf *out = sevq_reply_begin(request);
+
+	SEVQ_ADD(out, "{\"results\":[");
+	for (size_t i = 0; i < request->enqueue.count; i++) {
+		if (i > 0)
+			SEVQ_ADD(out, ",");
+		add_result(out, &request->enqueue.results[i]);
+	}
+	SEVQ_ADD(out, "]}");
+	sevq_reply_send(request, &(struct sevq_reply){ .status = 200 });
+}
+
+/* A failure of one draft is told with its place; limits and storage concern the whole call. */
+static void
+fail_at(struct sevq_request *request, const char *before, size_t place)
+{
+	const struct sevq_error *err = &request->enqueue.op.error;
+	bool of_draft = err->code == SEVQ_INVALID_FIELD || err->code == SEVQ_BLANK_KEY || err->code == SEVQ_MALFORMED_KEY ||
+			err->code == SEVQ_OWNER_UNRESOLVED || err->code == SEVQ_OWNER_MISMATCH;
+	char prefix[32] = "";
+
+	if (of_draft)
+		snprintf(prefix, sizeof prefix, "%s/%zu", before, place);
+	sevq_problem_send(request, err, prefix);
+}
+
+static void
+fail_batch(struct sevq_request *request)
+{
+	fail_at(request, "/events", request->enqueue.failed);
+}
+
+/* The three forms. */
+
+static struct sevq_draft *
+make_drafts(struct sevq_request *request, size_t count)
+{
+	request->enqueue.count = count;
+	request->enqueue.drafts = sevq_arena_alloc(&request->arena, count * sizeof(struct sevq_draft));
+	return request->enqueue.drafts;
+}
+
+static int
+check_count(struct sevq_request *request, size_t count)
+{
+	struct sevq_error err;
+
+	if (count <= (size_t)request->server->options->max_batch_events)
+		return 0;
+	sevq_fail(&err, SEVQ_TOO_LARGE, "a batch has at most %lld events", (long long)request->server->options->max_batch_events);
+	sevq_problem_send(request, &err, "");
+	return -1;
+}
+
+static void
+submit(struct sevq_request *request, struct sevq_bad_fields *bad, sevq_handler *answer, sevq_handler *fail)
+{
+	if (bad->count > 0)
+		sevq_problem_send_fields(request, bad);
+	else
+		sevq_request_submit(request, answer, fail);
+}
+
+static void
+post_one(struct sevq_request *request)
+{
+	struct sevq_bad_fields bad = { 0 };
+
+	read_draft(request, 0, make_drafts(request, 1), &bad);
+	submit(request, &bad, answer_one, NULL);
+}
+
+/* The number of events in {"events":[...]}; what else stands there is bad. */
+static size_t
+count_events(struct sevq_request *request, size_t events, struct sevq_bad_fields *bad)
+{
+	const struct sevq_json *doc = &request->server->doc;
+	size_t count = 0;
+
+	for (size_t t = sevq_json_first(doc, 0); t != 0; t = sevq_json_next(doc, 0, t))
+		if (t + 1 != events)
+			sevq_fields_add_unknown(bad, sevq_json_string(doc, t, &request->arena));
+	if (doc->tokens[events].type == SEVQ_JSON_ARRAY)
+		for (size_t t = sevq_json_first(doc, events); t != 0; t = sevq_json_next(doc, events, t))
+			count++;
+	if (count == 0)
+		sevq_bad_fields_add(bad, SEVQ_STR("/events"), "must be an array of at least one event");
+	return count;
+}
+
+static void
+post_batch(struct sevq_request *request, size_t events)
+{
+	const struct sevq_json *doc = &request->server->doc;
+	struct sevq_bad_fields bad = { 0 };
+	size_t count = count_events(request, events, &bad), i = 0;
+	struct sevq_draft *drafts;
+
+	if (bad.count == 0 && check_count(request, count) != 0)
+		return;
+	drafts = bad.count == 0 ? make_drafts(request, count) : NULL;
+	for (size_t t = sevq_json_first(doc, events); drafts != NULL && t != 0; t = sevq_json_next(doc, events, t), i++) {
+		snprintf(bad.prefix, sizeof bad.prefix, "/events/%zu", i);
+		read_draft(request, t, &drafts[i], &bad);
+	}
+	submit(request, &bad, answer_many, fail_batch);
+}
+
+/* The next line without its end; a blank one is empty. False behind the last. */
+static bool
+next_line(struct sevq_str *rest, struct sevq_str *line)
+{
+	const char *end = memchr(rest->s, '\n', rest->len);
+
+	if (rest->len == 0)
+		return false;
+	*line = (struct sevq_str){ rest->s, end != NULL ? (size_t)(end - rest->s) : rest->len };
+	rest->s += line->len + (end != NULL);
+	rest->len -= line->len + (end != NULL);
+	while (line->len > 0 && memchr(" \t\r", line->s[line->len - 1], 3) != NULL)
+		line->len--;
+	return true;
+}
+
+/* Blank lines are passed over, so the failed draft's line has to be found again. */
+static void
+fail_lines(struct sevq_request *request)
+{
+	struct sevq_str rest = request->body, line;
+	size_t number = 0, drafts = 0;
+
+	while (next_line(&rest, &line) && (line.len == 0 || drafts++ < request->enqueue.failed))
+		number++;
+	fail_at(request, "", number);
+}
+
+static int
+read_line(struct sevq_request *request, struct sevq_str line, size_t number, struct sevq_draft *draft, struct sevq_bad_fields *bad)
+{
+	struct sevq_error err;
+
+	if (sevq_json_scan(&request->server->doc, line.s, line.len, &err) != 0) {
+		err.line = (int)number + 1; /* of the body, not of the line */
+		sevq_problem_send(request, &err, "");
+		return -1;
+	}
+	snprintf(bad->prefix, sizeof bad->prefix, "/%zu", number);
+	read_draft(request, 0, draft, bad);
+	return 0;
+}
+
+static size_t
+count_lines(struct sevq_str text)
+{
+	struct sevq_str line;
+	size_t count = 0;
+
+	while (next_line(&text, &line))
+		count += line.len > 0;
+	return count;
+}
+
+static void
+post_lines(struct sevq_request *request)
+{
+	struct sevq_str rest = request->body, line;
+	size_t count = count_lines(rest), i = 0, number = 0;
+	struct sevq_bad_fields bad = { 0 };
+	struct sevq_draft *drafts;
+
+	if (count == 0)
+		sevq_bad_fields_add(&bad, SEVQ_STR(""), "must have at least one event");
+	if (check_count(request, count) != 0)
+		return;
+	drafts = make_drafts(request, count);
+	for (; next_line(&rest, &line); number++)
+		if (line.len > 0 && read_line(request, line, number, &drafts[i++], &bad) != 0) {
+			sevq_bad_fields_clear(&bad);
+			return;
+		}
+	submit(request, &bad, answer_many, fail_lines);
+}
+
+/* The value of the member "events" of an object, or 0. */
+static size_t
+find_events(struct sevq_request *request)
+{
+	const struct sevq_json *doc = &request->server->doc;
+
+	if (doc->tokens[0].type != SEVQ_JSON_OBJECT)
+		return 0;
+	for (size_t t = sevq_json_first(doc, 0); t != 0; t = sevq_json_next(doc, 0, t))
+		if (sevq_str_eq(sevq_json_string(doc, t, &request->arena), SEVQ_STR("events")))
+			return t + 1;
+	return 0;
+}
+
+static bool
+has_idempotency_key(struct sevq_request *request)
+{
+	struct sevq_error err;
+
+	if (request->headers[SEVQ_HEADER_IDEMPOTENCY_KEY].s == NULL)
+		return false;
+	sevq_fail_field(&err, "Idempotency-Key", "not supported by this version");
+	sevq_problem_send(request, &err, "");
+	return true;
+}
+
+void
+sevq_events_post(struct sevq_request *request)
+{
+	size_t events;
+
+	sevq_enqueue_init(&request->enqueue);
+	if (has_idempotency_key(request))
+		return;
+	if (request->lines) {
+		post_lines(request);
+		return;
+	}
+	if (sevq_body_scan(request) != 0)
+		return;
+	events = find_events(request);
+	if (events > 0)
+		post_batch(request, events);
+	else
+		post_one(request);
+}

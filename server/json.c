@@ -1,0 +1,108 @@
+/*
+ * json.c - events, sessions and decisions as JSON.
+ */
+#include "server/json.h"
+
+void
+sevq_json_add_text(struct sevq_buf *out, struct sevq_str text)
+{
+	if (text.s != NULL)
+		sevq_json_quote(out, text);
+	else
+		SEVQ_ADD(out, "null");
+}
+
+/* Without delays and expiry, an event is available from its arrival on and never expires. */
+void
+sevq_json_add_event(struct sevq_buf *out, const struct sevq_event *event)
+{
+	SEVQ_ADD(out, "{\"id\":\"");
+	sevq_buf_add_int(out, event->id);
+	SEVQ_ADD(out, "\",\"sessionKey\":");
+	sevq_json_quote(out, event->session_key);
+	SEVQ_ADD(out, ",\"originalSessionKey\":");
+	sevq_json_quote(out, event->original_session_key);
+	SEVQ_ADD(out, ",\"rule\":\"");
+	sevq_buf_adds(out, sevq_rule_name(event->rule));
+	SEVQ_ADD(out, "\",\"text\":");
+	sevq_json_quote(out, event->text);
+	SEVQ_ADD(out, ",\"ts\":");
+	sevq_buf_add_int(out, event->ts_ms);
+	SEVQ_ADD(out, ",\"contextKey\":");
+	sevq_json_add_text(out, event->context_key);
+	if (!sevq_delivery_none(&event->delivery)) {
+		SEVQ_ADD(out, ",\"deliveryContext\":");
+		sevq_delivery_write(out, &event->delivery);
+	}
+	SEVQ_ADD(out, ",\"source\":");
+	sevq_json_add_text(out, event->source);
+	SEVQ_ADD(out, ",\"wake\":\"");
+	sevq_buf_adds(out, sevq_wake_name(event->wake));
+	SEVQ_ADD(out, "\",\"attempts\":");
+	sevq_buf_add_int(out, event->attempts);
+	SEVQ_ADD(out, ",\"availableAt\":");
+	sevq_buf_add_int(out, event->ts_ms);
+	SEVQ_ADD(out, ",\"expiresAt\":null,\"traceparent\":");
+	sevq_json_add_text(out, event->traceparent);
+	SEVQ_ADD(out, ",\"state\":\"queued\"}");
+}
+
+void
+sevq_json_add_events(struct sevq_buf *out, const struct sevq_event_list *list)
+{
+	SEVQ_ADD(out, "[");
+	for (size_t i = 0; i < list->count; i++) {
+		if (i > 0)
+			SEVQ_ADD(out, ",");
+		sevq_json_add_event(out, &list->events[i]);
+	}
+	SEVQ_ADD(out, "]");
+}
+
+static void
+add_rekeyed_from(struct sevq_buf *out, const struct sevq_session *session)
+{
+	SEVQ_ADD(out, ",\"rekeyedFrom\":[");
+	for (size_t i = 0; i < session->rekeyed_from_count; i++) {
+		sevq_buf_adds(out, i > 0 ? ",{\"key\":" : "{\"key\":");
+		sevq_json_quote(out, session->rekeyed_from[i].key);
+		sevq_buf_addf(out, ",\"count\":%zu}", session->rekeyed_from[i].count);
+	}
+	SEVQ_ADD(out, "]");
+}
+
+void
+sevq_json_add_session(struct sevq_buf *out, const struct sevq_session *session)
+{
+	SEVQ_ADD(out, "{\"sessionKey\":");
+	sevq_json_quote(out, session->session_key);
+	SEVQ_ADD(out, ",\"agentId\":");
+	sevq_json_add_text(out, session->agent_id);
+	sevq_buf_addf(out, ",\"depth\":%zu,\"leased\":%zu,\"delayed\":%zu,\"oldestTs\":%lld,\"newestTs\":%lld", session->depth, session->leased,
+		      session->delayed, (long long)session->oldest_ts_ms, (long long)session->newest_ts_ms);
+	SEVQ_ADD(out, ",\"lastContextKey\":");
+	sevq_json_add_text(out, session->last_context_key);
+	if (!sevq_delivery_none(&session->delivery)) {
+		SEVQ_ADD(out, ",\"deliveryContext\":");
+		sevq_delivery_write(out, &session->delivery);
+	}
+	add_rekeyed_from(out, session);
+	sevq_buf_addf(out, ",\"waiters\":%zu}", session->waiters);
+}
+
+void
+sevq_json_add_decision(struct sevq_buf *out, const struct sevq_decision *decision)
+{
+	SEVQ_ADD(out, "{\"sessionKey\":");
+	sevq_json_quote(out, decision->queue_key);
+	sevq_buf_addf(out, ",\"rule\":\"%s\",\"rekeyed\":%s,\"owner\":", sevq_rule_name(decision->rule), decision->rekeyed ? "true" : "false");
+	sevq_json_quote(out, decision->owner);
+	for (size_t i = 0; i < decision->step_count; i++) {
+		const struct sevq_route_step *step = &decision->steps[i];
+
+		sevq_buf_addf(out, "%s{\"rule\":\"%s\",\"applied\":%s,\"why\":", i > 0 ? "," : ",\"steps\":[", sevq_rule_name(step->rule), step->applied ? "true" : "false");
+		sevq_json_quote(out, step->why);
+		SEVQ_ADD(out, "}");
+	}
+	sevq_buf_adds(out, decision->step_count > 0 ? "]}" : "}");
+}

@@ -1,0 +1,618 @@
+/*
+ * options.c - the table of options, and the three readers and two writers that it drives.
+ *
+ * Sources are read from the strongest to the weakest: flags, environment, config file, defaults. A value once given stays,
+ * so "stronger wins" needs no bookkeeping but which source gave it; only a list may grow, and only from one source.
+ */
+#include "server/options.h"
+
+#include <assert.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "schema/event.h"
+#include "server/file.h"
+#include "server/log.h"
+
+#define CONFIG_BYTES_MAX (1 << 20)
+#define NAME_BYTES 64
+#define MINUTE_MS INT64_C(60000)
+#define DAY_MS (1440 * MINUTE_MS)
+
+enum type { TEXT, LIST, ENDPOINTS, SWITCH, CHOICE, NUMBER };
+
+struct option_row {
+	const char *name;
+	enum type type;
+	size_t offset;
+	const char *words; /* CHOICE: "one|two"; else what the help calls the value */
+	int64_t number, min, max;
+	const char *help;
+};
+
+#define AT(member) offsetof(struct sevq_options, member)
+#define DEFAULT_LISTEN "127.0.0.1:7387"
+
+/* clang-format off */
+static const struct option_row rows[] = {
+	{ "listen", ENDPOINTS, AT(listen), "ADDR:PORT", 0, 0, 0, "address to listen on, or unix:PATH; repeatable; port 0 takes a free one (" DEFAULT_LISTEN ")" },
+	{ "db", TEXT, AT(db), "FILE", 0, 0, 0, "database ($XDG_STATE_HOME/sevq/sevq.db)" },
+	{ "policy", TEXT, AT(policy), "FILE", 0, 0, 0, "OpenClaw config to route by ($OPENCLAW_CONFIG_PATH, ~/.openclaw/openclaw.json where it exists, else empty)" },
+	{ "token-file", TEXT, AT(token_file), "FILE", 0, 0, 0, "bearer tokens: one a line, with optional scopes produce,consume,read,admin (\"token\" beside the database, made at first start)" },
+	{ "no-auth", SWITCH, AT(no_auth), NULL, 0, 0, 1, "ask for no token; refused unless every listener is local" },
+	{ "behind-proxy", SWITCH, AT(behind_proxy), NULL, 0, 0, 1, "allow listeners that other machines can reach: a proxy in front must speak TLS, sevqd does not" },
+	{ "allow-host", LIST, AT(allow_host), "HOST", 0, 0, 0, "a further name clients may call us by, HOST or HOST:PORT; repeatable" },
+	{ "compat", CHOICE, AT(compat), "none|openclaw", SEVQ_COMPAT_NONE, 0, 0, "openclaw: --max-pending 20 --overflow drop-oldest" },
+	{ "overflow", CHOICE, AT(overflow), "reject|drop-oldest", SEVQ_OVERFLOW_REJECT, 0, 0, "what happens at a session's limit" },
+	{ "log-level", CHOICE, AT(log_level), "debug|info|warn|error", SEVQ_LOG_INFO, 0, 0, "how much to say; read again on SIGHUP" },
+	{ "log-format", CHOICE, AT(log_format), "auto|json|text", SEVQ_LOG_AUTO, 0, 0, "auto: text on a terminal, else JSON lines" },
+	{ "max-pending", NUMBER, AT(max_pending), "N", SEVQ_SESSION_PENDING_DEFAULT, 1, 1000000000, "events pending in one session" },
+	{ "max-pending-total", NUMBER, AT(max_pending_total), "N", SEVQ_PENDING_DEFAULT, 1, 1000000000, "events pending in all" },
+	{ "max-sessions", NUMBER, AT(max_sessions), "N", SEVQ_SESSIONS_DEFAULT, 1, 1000000000, "sessions with something pending" },
+	{ "max-batch-events", NUMBER, AT(max_batch_events), "N", SEVQ_BATCH_EVENTS_DEFAULT, 1, 100000, "events in one batch" },
+	{ "retention-ms", NUMBER, AT(retention_ms), "MS", 7 * DAY_MS, 0, 36500 * DAY_MS, "how long settled events stay on disk" },
+	{ "retention-rows", NUMBER, AT(retention_rows), "N", 1000000, 0, INT64_MAX, "how many settled events stay at the most" },
+	{ "db-max-bytes", NUMBER, AT(db_max_bytes), "BYTES", 0, 0, INT64_MAX, "cap on the database file; 0: none" },
+	{ "db-min-free-bytes", NUMBER, AT(db_min_free_bytes), "BYTES", 64 << 20, 0, INT64_MAX, "free disk below which events are refused with 507" },
+	{ "allow-network-fs", SWITCH, AT(allow_network_fs), NULL, 0, 0, 1, "allow a database on a network file system" },
+	{ "max-body-bytes", NUMBER, AT(max_body_bytes), "BYTES", SEVQ_BODY_BYTES_DEFAULT, 1024, 1 << 30, "a request body; over it 413" },
+	{ "max-header-bytes", NUMBER, AT(max_header_bytes), "BYTES", SEVQ_HEADER_BYTES_DEFAULT, 512, 1 << 20, "request line and headers; over it 431" },
+	{ "max-target-bytes", NUMBER, AT(max_target_bytes), "BYTES", 8192, 128, 1 << 20, "a request target; over it 414" },
+	{ "max-connections", NUMBER, AT(max_connections), "N", 10000, 1, 1000000, "connections in all; over it the longest idle one is closed, else 429" },
+	{ "max-connections-per-address", NUMBER, AT(max_connections_per_address), "N", 5000, 1, 1000000, "connections of one address (IPv6: of one /64); over it 429" },
+	{ "max-pipelined-bytes", NUMBER, AT(max_pipelined_bytes), "BYTES", 65536, 1024, 1 << 30, "bytes read ahead while a request is under way; more wait in the kernel" },
+	{ "max-buffered-bytes", NUMBER, AT(max_buffered_bytes), "BYTES", 256 << 20, 1 << 20, INT64_MAX, "bytes buffered for all connections; over it bodies that do not fit in the headers' limit get 429" },
+	{ "max-requests-per-connection", NUMBER, AT(max_requests_per_connection), "N", 10000, 1, INT64_MAX, "requests on one connection before it is closed" },
+	{ "header-timeout-ms", NUMBER, AT(header_timeout_ms), "MS", 10000, 10, DAY_MS, "for a request's headers to arrive; over it 408" },
+	{ "body-timeout-ms", NUMBER, AT(body_timeout_ms), "MS", 30000, 10, DAY_MS, "for a request's body to arrive; over it 408" },
+	{ "min-body-rate", NUMBER, AT(min_body_rate), "BYTES", 1024, 0, 1 << 30, "bytes a second that a body must bring over any five seconds; under it 408" },
+	{ "response-timeout-ms", NUMBER, AT(response_timeout_ms), "MS", 60000, 10, DAY_MS, "for a client to read its answer; over it the connection is dropped" },
+	{ "idle-timeout-ms", NUMBER, AT(idle_timeout_ms), "MS", 60000, 10, DAY_MS, "between requests; over it the connection is closed" },
+	{ "linger-timeout-ms", NUMBER, AT(linger_timeout_ms), "MS", 2000, 10, DAY_MS, "for a client to read the last answer before its connection is closed" },
+	{ "shutdown-grace-ms", NUMBER, AT(shutdown_grace_ms), "MS", 5000, 0, DAY_MS, "for connections to end after SIGTERM" },
+};
+/* clang-format on */
+
+#define ROWS (sizeof rows / sizeof rows[0])
+#define FIRST_ROW_FLAG 256
+
+/* Flags that are no options: they say what to do, or where options are. */
+static const struct option actions[] = { { "config", required_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' },
+					 { "version", no_argument, NULL, 'V' }, { "check-config", no_argument, NULL, 'k' },
+					 { "print-config", no_argument, NULL, 'p' } };
+
+#define ACTIONS (sizeof actions / sizeof actions[0])
+
+/* Variables of the sevq command, which shares our prefix and often our environment. */
+static const char *const command_variables[] = { "SEVQ_URL", "SEVQ_TOKEN", "SEVQ_CONFIG" };
+
+enum source { UNSET, FLAG, ENVIRONMENT, FILE_, DEFAULT };
+
+struct loading {
+	struct sevq_options *options;
+	enum source given[ROWS];
+};
+
+static const char *
+keep(struct loading *l, const char *text, size_t len)
+{
+	return sevq_arena_dup(&l->options->arena, (struct sevq_str){ text, len }).s;
+}
+
+static void *
+place(const struct option_row *row, const struct sevq_options *options)
+{
+	return (char *)(uintptr_t)options + row->offset;
+}
+
+static int
+set_list(struct loading *l, const struct option_row *row, const char *text, struct sevq_error *err)
+{
+	struct sevq_option_list *list = place(row, l->options);
+	struct sevq_endpoint endpoint;
+
+	if (row->type == ENDPOINTS && sevq_endpoint_parse(text, &endpoint, err) != 0)
+		return -1;
+	if (list->count == SEVQ_OPTION_LIST_MAX)
+		return sevq_fail(err, SEVQ_CONFIG, "at most %d values", SEVQ_OPTION_LIST_MAX);
+	list->items[list->count++] = keep(l, text, strlen(text));
+	return 0;
+}
+
+static int
+set_choice(struct loading *l, const struct option_row *row, const char *text, struct sevq_error *err)
+{
+	int choice = 0;
+
+	for (const char *word = row->words;; choice++) {
+		size_t len = strcspn(word, "|");
+
+		if (strlen(text) == len && memcmp(word, text, len) == 0) {
+			*(int *)place(row, l->options) = choice;
+			return 0;
+		}
+		if (word[len] == '\0')
+			return sevq_fail(err, SEVQ_CONFIG, "\"%.64s\" is none of %s", text, row->words);
+		word += len + 1;
+	}
+}
+
+static int
+set_number(struct loading *l, const struct option_row *row, const char *text, struct sevq_error *err)
+{
+	int64_t number = 0;
+	const char *c = text;
+
+	for (; *c >= '0' && *c <= '9'; c++)
+		if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, *c - '0', &number))
+			break;
+	if (*c != '\0' || c == text || number < row->min || number > row->max)
+		return sevq_fail(err, SEVQ_CONFIG, "\"%.64s\" is no number from %lld to %lld", text, (long long)row->min, (long long)row->max);
+	*(int64_t *)place(row, l->options) = number;
+	return 0;
+}
+
+static int
+set_switch(struct loading *l, const struct option_row *row, const char *text, struct sevq_error *err)
+{
+	bool on = strcmp(text, "1") == 0 || strcmp(text, "true") == 0;
+
+	if (!on && strcmp(text, "0") != 0 && strcmp(text, "false") != 0)
+		return sevq_fail(err, SEVQ_CONFIG, "\"%.64s\" is neither true nor false", text);
+	*(bool *)place(row, l->options) = on;
+	return 0;
+}
+
+static int
+set_text(struct loading *l, const struct option_row *row, const char *text, struct sevq_error *err)
+{
+	if (*text == '\0')
+		return sevq_fail(err, SEVQ_CONFIG, "must not be empty");
+	*(const char **)place(row, l->options) = keep(l, text, strlen(text));
+	return 0;
+}
+
+static int (*const setters[])(struct loading *, const struct option_row *, const char *, struct sevq_error *) = {
+	[TEXT] = set_text, [LIST] = set_list, [ENDPOINTS] = set_list, [SWITCH] = set_switch, [CHOICE] = set_choice, [NUMBER] = set_number,
+};
+
+/* One value of one option from one source; called, as there, is how the operator wrote its name. */
+static int
+set(struct loading *l, size_t row, enum source source, const char *called, const char *text, struct sevq_error *err)
+{
+	struct sevq_error why;
+
+	if (l->given[row] != UNSET && l->given[row] != source)
+		return 0;
+	l->given[row] = source;
+	if (setters[rows[row].type](l, &rows[row], text, &why) == 0)
+		return 0;
+	return sevq_fail(err, source == FLAG ? SEVQ_USAGE : SEVQ_CONFIG, "%s: %s", called, why.detail);
+}
+
+/* Flags. */
+
+static int
+act(struct sevq_options *options, int flag)
+{
+	switch (flag) {
+	case 'c':
+		options->config = optarg;
+		return 0;
+	case 'h':
+		options->action = SEVQ_HELP;
+		return 0;
+	case 'V':
+		options->action = SEVQ_VERSION_ONLY;
+		return 0;
+	case 'k':
+		options->action = SEVQ_CHECK_CONFIG;
+		return 0;
+	case 'p':
+		options->action = SEVQ_PRINT_CONFIG;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+static int
+load_flags(struct loading *l, int argc, char **argv, struct sevq_error *err)
+{
+	struct option flags[ROWS + ACTIONS + 1] = { { 0 } };
+	int flag;
+
+	for (size_t i = 0; i < ROWS; i++)
+		flags[i] = (struct option){ rows[i].name, rows[i].type == SWITCH ? no_argument : required_argument, NULL, FIRST_ROW_FLAG + (int)i };
+	memcpy(flags + ROWS, actions, sizeof actions);
+	opterr = 0;
+	optind = 0; /* from the start, also the second time */
+	while ((flag = getopt_long(argc, argv, "+:h", flags, NULL)) != -1) {
+		if (flag == ':')
+			return sevq_fail(err, SEVQ_USAGE, "%s needs a value", argv[optind - 1]);
+		if (flag >= FIRST_ROW_FLAG) {
+			size_t row = (size_t)(flag - FIRST_ROW_FLAG);
+			char called[NAME_BYTES];
+
+			snprintf(called, sizeof called, "--%s", rows[row].name);
+			if (set(l, row, FLAG, called, rows[row].type == SWITCH ? "1" : optarg, err) != 0)
+				return -1;
+		} else if (act(l->options, flag) != 0)
+			return sevq_fail(err, SEVQ_USAGE, "%s: no such option, or not exactly one; see --help", argv[optind - 1]);
+	}
+	return optind == argc ? 0 : sevq_fail(err, SEVQ_USAGE, "%s: not expected; see --help", argv[optind]);
+}
+
+/* Environment. */
+
+static void
+variable_name(const struct option_row *row, char name[NAME_BYTES])
+{
+	size_t n = (size_t)snprintf(name, NAME_BYTES, "SEVQ_%s", row->name);
+
+	for (size_t i = 5; i < n; i++)
+		name[i] = row->name[i - 5] == '-' ? '_' : (char)(row->name[i - 5] - ('a' - 'A'));
+}
+
+/* Items of a list are separated by commas, as no address and no host name has one. */
+static int
+set_items(struct loading *l, size_t row, const char *called, const char *text, struct sevq_error *err)
+{
+	for (size_t len;; text += len + 1) {
+		len = strcspn(text, ",");
+		if (set(l, row, ENVIRONMENT, called, keep(l, text, len), err) != 0)
+			return -1;
+		if (text[len] == '\0')
+			return 0;
+	}
+}
+
+static bool
+known_variable(const char *variable, size_t len)
+{
+	char name[NAME_BYTES];
+
+	for (size_t i = 0; i < ROWS; i++) {
+		variable_name(&rows[i], name);
+		if (strlen(name) == len && memcmp(name, variable, len) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < sizeof command_variables / sizeof command_variables[0]; i++)
+		if (strlen(command_variables[i]) == len && memcmp(command_variables[i], variable, len) == 0)
+			return true;
+	return false;
+}
+
+static int
+load_environment(struct loading *l, struct sevq_error *err)
+{
+	char name[NAME_BYTES];
+
+	for (char **e = environ; *e != NULL; e++)
+		if (strncmp(*e, "SEVQ_", 5) == 0 && !known_variable(*e, strcspn(*e, "=")))
+			return sevq_fail(err, SEVQ_CONFIG, "%.*s: no such variable", (int)strcspn(*e, "="), *e);
+	for (size_t i = 0; i < ROWS; i++) {
+		const char *value;
+		int failed;
+
+		variable_name(&rows[i], name);
+		value = getenv(name);
+		if (value == NULL)
+			continue;
+		failed = rows[i].type == LIST || rows[i].type == ENDPOINTS ? set_items(l, i, name, value, err) : set(l, i, ENVIRONMENT, name, value, err);
+		if (failed)
+			return -1;
+	}
+	if (l->options->config == NULL)
+		l->options->config = getenv("SEVQ_CONFIG");
+	return 0;
+}
+
+/* Config file. */
+
+static void
+key_name(const struct option_row *row, char name[NAME_BYTES])
+{
+	size_t n = 0;
+
+	for (const char *c = row->name; *c != '\0'; c++)
+		name[n++] = *c == '-' ? (char)(*++c - ('a' - 'A')) : *c;
+	name[n] = '\0';
+}
+
+static bool
+type_fits(const struct option_row *row, enum sevq_json_type type)
+{
+	switch (row->type) {
+	case NUMBER:
+		return type == SEVQ_JSON_NUMBER;
+	case SWITCH:
+		return type == SEVQ_JSON_TRUE || type == SEVQ_JSON_FALSE;
+	default:
+		return type == SEVQ_JSON_STRING;
+	}
+}
+
+static int
+set_token(struct loading *l, size_t row, const char *called, const struct sevq_json *doc, size_t token, struct sevq_error *err)
+{
+	static const char *const wanted[] = { [TEXT] = "a string", [LIST] = "a string or an array of strings", [ENDPOINTS] = "a string or an array of strings",
+					      [SWITCH] = "true or false", [CHOICE] = "a string", [NUMBER] = "a number" };
+	struct sevq_str text;
+
+	if (!type_fits(&rows[row], doc->tokens[token].type))
+		return sevq_fail(err, SEVQ_CONFIG, "%s: must be %s", called, wanted[rows[row].type]);
+	text = doc->tokens[token].type == SEVQ_JSON_STRING ? sevq_json_string(doc, token, &l->options->arena) : sevq_json_raw(doc, token);
+	return set(l, row, FILE_, called, keep(l, text.s, text.len), err);
+}
+
+static int
+set_member(struct loading *l, const struct sevq_json *doc, size_t member, struct sevq_error *err)
+{
+	struct sevq_str name = sevq_json_string(doc, member, &l->options->arena);
+	bool many = doc->tokens[member + 1].type == SEVQ_JSON_ARRAY;
+	char key[NAME_BYTES];
+
+	for (size_t i = 0; i < ROWS; i++) {
+		key_name(&rows[i], key);
+		if (!sevq_str_eq(sevq_str(key), name))
+			continue;
+		if (!many || (rows[i].type != LIST && rows[i].type != ENDPOINTS))
+			return set_token(l, i, key, doc, member + 1, err);
+		for (size_t t = sevq_json_first(doc, member + 1); t != 0; t = sevq_json_next(doc, member + 1, t))
+			if (set_token(l, i, key, doc, t, err) != 0)
+				return -1;
+		return 0;
+	}
+	return sevq_fail(err, SEVQ_CONFIG, "%.*s: no such option", (int)name.len, name.s);
+}
+
+static int
+set_members(struct loading *l, const struct sevq_json *doc, struct sevq_error *err)
+{
+	if (doc->tokens[0].type != SEVQ_JSON_OBJECT)
+		return sevq_fail(err, SEVQ_CONFIG, "must be an object");
+	for (size_t t = sevq_json_first(doc, 0); t != 0; t = sevq_json_next(doc, 0, t))
+		if (set_member(l, doc, t, err) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+load_file(struct loading *l, const char *path, struct sevq_error *err)
+{
+	struct sevq_buf text = { 0 }, strict = { 0 };
+	struct sevq_json doc = { 0 };
+	struct sevq_error why = { 0 };
+	int failed;
+
+	failed = sevq_file_read(path, CONFIG_BYTES_MAX, &text, err);
+	if (!failed) {
+		failed = sevq_json_relax(text.data, text.len, &strict, &why) || sevq_json_scan(&doc, strict.data, strict.len, &why) ||
+			 set_members(l, &doc, &why);
+		if (failed) {
+			sevq_fail(err, SEVQ_CONFIG, "%s: %s", path, why.detail);
+			err->line = why.line;
+			err->column = why.column;
+		}
+	}
+	sevq_json_clear(&doc);
+	sevq_buf_clear(&strict);
+	sevq_buf_clear(&text);
+	return failed;
+}
+
+/* Defaults, and what must hold for all together. */
+
+static void
+load_defaults(struct loading *l)
+{
+	struct sevq_options *o = l->options;
+
+	for (size_t i = 0; i < ROWS; i++) {
+		if (l->given[i] != UNSET)
+			continue;
+		if (rows[i].type == NUMBER)
+			*(int64_t *)place(&rows[i], o) = rows[i].number;
+		else if (rows[i].type == CHOICE)
+			*(int *)place(&rows[i], o) = (int)rows[i].number;
+	}
+	if (o->listen.count == 0)
+		o->listen = (struct sevq_option_list){ .items = { DEFAULT_LISTEN }, .count = 1 };
+}
+
+static enum source
+source_of(const struct loading *l, size_t offset)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (rows[i].offset == offset)
+			return l->given[i];
+	assert(false);
+	return UNSET;
+}
+
+static void
+apply_compat(struct loading *l)
+{
+	if (l->options->compat != SEVQ_COMPAT_OPENCLAW)
+		return;
+	if (source_of(l, AT(max_pending)) == UNSET)
+		l->options->max_pending = SEVQ_COMPAT_SESSION_PENDING;
+	if (source_of(l, AT(overflow)) == UNSET)
+		l->options->overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+}
+
+static int
+place_database(struct loading *l, struct sevq_error *err)
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	struct sevq_buf path = { 0 };
+
+	if (l->options->db != NULL)
+		return 0;
+	if (state != NULL && *state == '/') /* a relative one is to be ignored, says its specification */
+		sevq_buf_addf(&path, "%s/sevq/sevq.db", state);
+	else if (home != NULL && *home != '\0')
+		sevq_buf_addf(&path, "%s/.local/state/sevq/sevq.db", home);
+	else
+		return sevq_fail(err, SEVQ_CONFIG, "no place for the database: neither --db nor HOME is set");
+	l->options->db = keep(l, path.data, path.len);
+	sevq_buf_clear(&path);
+	return 0;
+}
+
+static int
+check_listeners(const struct sevq_options *o, struct sevq_error *err)
+{
+	struct sevq_endpoint endpoint;
+
+	for (size_t i = 0; i < o->listen.count; i++) {
+		if (sevq_endpoint_parse(o->listen.items[i], &endpoint, err) != 0)
+			return -1;
+		if (sevq_endpoint_is_local(&endpoint))
+			continue;
+		if (o->no_auth)
+			return sevq_fail(err, SEVQ_CONFIG, "no-auth is refused: other machines can reach %s", o->listen.items[i]);
+		if (!o->behind_proxy)
+			return sevq_fail(err, SEVQ_CONFIG, "listen: other machines can reach %s, and sevqd speaks no TLS; put a proxy in front and say --behind-proxy",
+					 o->listen.items[i]);
+	}
+	return 0;
+}
+
+int
+sevq_options_load(struct sevq_options *ret, int argc, char **argv, struct sevq_error *err)
+{
+	struct loading l = { .options = ret };
+
+	if (load_flags(&l, argc, argv, err) != 0)
+		return -1;
+	if (ret->action == SEVQ_HELP || ret->action == SEVQ_VERSION_ONLY)
+		return 0;
+	if (load_environment(&l, err) != 0)
+		return -1;
+	if (ret->config != NULL && load_file(&l, ret->config, err) != 0)
+		return -1;
+	load_defaults(&l);
+	apply_compat(&l);
+	return place_database(&l, err) || check_listeners(ret, err) ? -1 : 0;
+}
+
+void
+sevq_options_clear(struct sevq_options *options)
+{
+	sevq_arena_clear(&options->arena);
+	*options = (struct sevq_options){ 0 };
+}
+
+void
+sevq_options_engine(const struct sevq_options *options, struct sevq_engine_options *ret)
+{
+	sevq_engine_options_init(ret);
+	ret->batch_events_max = (size_t)options->max_batch_events;
+	ret->session_pending_max = (size_t)options->max_pending;
+	ret->sessions_max = (size_t)options->max_sessions;
+	ret->pending_max = (size_t)options->max_pending_total;
+	ret->overflow = (enum sevq_overflow)options->overflow;
+	ret->retention_ms = options->retention_ms;
+	ret->retention_rows = (size_t)options->retention_rows;
+}
+
+/* Writers. */
+
+static struct sevq_str
+choice_word(const char *words, int choice)
+{
+	for (; choice > 0; choice--)
+		words += strcspn(words, "|") + 1;
+	return (struct sevq_str){ words, strcspn(words, "|") };
+}
+
+static void
+help_row(struct sevq_buf *out, const struct option_row *row)
+{
+	int used = row->words != NULL ? snprintf(NULL, 0, "  --%s %s", row->name, row->words) : snprintf(NULL, 0, "  --%s", row->name);
+	struct sevq_str word = row->type == CHOICE ? choice_word(row->words, (int)row->number) : SEVQ_STR_NULL;
+
+	sevq_buf_addf(out, "  --%s%s%s", row->name, row->words != NULL ? " " : "", row->words != NULL ? row->words : "");
+	sevq_buf_addf(out, "%*s%s", used < 38 ? 38 - used : 1, "", row->help);
+	if (row->type == NUMBER)
+		sevq_buf_addf(out, " (%lld)", (long long)row->number);
+	else if (row->type == CHOICE)
+		sevq_buf_addf(out, " (%.*s)", (int)word.len, word.s);
+	sevq_buf_adds(out, "\n");
+}
+
+void
+sevq_options_help(struct sevq_buf *out)
+{
+	sevq_buf_adds(out, "Usage: sevqd [OPTION...]         serve\n"
+			   "       sevqd route [OPTION...]   try a policy on lines of JSON; see sevqd route --help\n\n"
+			   "A durable queue for the system events of OpenClaw agents.\n\n"
+			   "  --config FILE                       options from a file (JSON with comments): the names below in camelCase\n"
+			   "  --check-config                      check options, policy and tokens, then exit\n"
+			   "  --print-config                      print the options in force as such a file, then exit\n"
+			   "  --help, --version                   print this, or the version, then exit\n\n");
+	for (size_t i = 0; i < ROWS; i++)
+		help_row(out, &rows[i]);
+	sevq_buf_adds(out, "\nFlags win over the environment (SEVQ_MAX_PENDING for --max-pending; lists with commas), it over the config file, it over\n"
+			   "the defaults in parentheses. SIGHUP reads log level, policy and tokens again. SIGTERM and SIGINT stop after answering.\n\n"
+			   "Exit status: 0 stopped as asked; 2 wrong command line; 70 a commit of unknown outcome, start again; 71 cannot listen;\n"
+			   "74 the database cannot be opened, read or written; 75 another server has the database; 78 wrong config, policy or\n"
+			   "token file, or a database that is foreign, newer or damaged.\n");
+}
+
+static void
+print_list(struct sevq_buf *out, const struct sevq_option_list *list)
+{
+	sevq_buf_adds(out, "[");
+	for (size_t i = 0; i < list->count; i++) {
+		sevq_buf_adds(out, i > 0 ? ", " : "");
+		sevq_json_quote(out, sevq_str(list->items[i]));
+	}
+	sevq_buf_adds(out, "]");
+}
+
+static void
+print_value(struct sevq_buf *out, const struct option_row *row, const struct sevq_options *options)
+{
+	const void *value = place(row, options);
+
+	switch (row->type) {
+	case TEXT:
+		sevq_json_quote(out, sevq_str(*(const char *const *)value));
+		break;
+	case LIST:
+	case ENDPOINTS:
+		print_list(out, value);
+		break;
+	case SWITCH:
+		sevq_buf_adds(out, *(const bool *)value ? "true" : "false");
+		break;
+	case CHOICE:
+		sevq_json_quote(out, choice_word(row->words, *(const int *)value));
+		break;
+	case NUMBER:
+		sevq_buf_add_int(out, *(const int64_t *)value);
+		break;
+	}
+}
+
+void
+sevq_options_print(const struct sevq_options *options, struct sevq_buf *out)
+{
+	const char *before = "{\n";
+	char key[NAME_BYTES];
+
+	for (size_t i = 0; i < ROWS; i++) {
+		if (rows[i].type == TEXT && *(const char *const *)place(&rows[i], options) == NULL)
+			continue; /* the default place, which a file cannot name */
+		key_name(&rows[i], key);
+		sevq_buf_addf(out, "%s  \"%s\": ", before, key);
+		print_value(out, &rows[i], options);
+		before = ",\n";
+	}
+	sevq_buf_adds(out, "\n}\n");
+}

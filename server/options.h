@@ -1,0 +1,56 @@
+/*
+ * options.h - what the operator can choose, from flags, environment, config file and defaults, in that order.
+ *
+ * Here: one constant table drives all four, --help, --print-config and --check-config; values are checked one by one
+ * and together. An option NAME-OF-IT is the flag --name-of-it, the variable SEVQ_NAME_OF_IT and the config key nameOfIt.
+ * Not here: opening what the options name. There are no secrets among them: tokens live in their file.
+ */
+#ifndef SEVQ_SERVER_OPTIONS_H
+#define SEVQ_SERVER_OPTIONS_H
+
+#include "queue/engine.h"
+#include "schema/mem.h"
+#include "server/endpoint.h"
+
+#define SEVQ_OPTION_LIST_MAX 32
+
+enum sevq_action { SEVQ_SERVE, SEVQ_HELP, SEVQ_VERSION_ONLY, SEVQ_CHECK_CONFIG, SEVQ_PRINT_CONFIG };
+enum sevq_compat { SEVQ_COMPAT_NONE, SEVQ_COMPAT_OPENCLAW };
+
+struct sevq_option_list {
+	const char *items[SEVQ_OPTION_LIST_MAX];
+	size_t count;
+};
+
+/* All zero is empty. Numbers are int64_t, choices int: the table writes them by type. */
+struct sevq_options {
+	struct sevq_option_list listen, allow_host;
+	const char *config, *db, *policy, *token_file; /* policy and token_file NULL: the default places */
+	bool no_auth, behind_proxy, allow_network_fs;
+	int compat, overflow, log_level, log_format;
+
+	int64_t max_pending, max_pending_total, max_sessions, max_batch_events; /* events, sessions */
+	int64_t retention_ms, retention_rows, db_max_bytes, db_min_free_bytes;
+	int64_t max_body_bytes, max_header_bytes, max_target_bytes; /* one request */
+	int64_t max_connections, max_connections_per_address, max_pipelined_bytes, max_buffered_bytes;
+	int64_t max_requests_per_connection;
+	int64_t header_timeout_ms, body_timeout_ms, min_body_rate, response_timeout_ms, idle_timeout_ms, linger_timeout_ms;
+	int64_t shutdown_grace_ms;
+
+	enum sevq_action action;
+	struct sevq_arena arena; /* the texts above */
+};
+
+/*
+ * Fills an empty struct. Failures: SEVQ_USAGE for the command line, SEVQ_CONFIG for the environment, the config file and
+ * choices that do not go together. Clear it in either case.
+ */
+int sevq_options_load(struct sevq_options *ret, int argc, char **argv, struct sevq_error *err);
+void sevq_options_clear(struct sevq_options *options);
+
+void sevq_options_help(struct sevq_buf *out);
+void sevq_options_print(const struct sevq_options *options, struct sevq_buf *out); /* a config file that says the same */
+
+void sevq_options_engine(const struct sevq_options *options, struct sevq_engine_options *ret);
+
+#endif

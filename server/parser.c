@@ -1,0 +1,345 @@
+/*
+ * parser.c - one HTTP/1.1 message at a time.
+ *
+ * llhttp does the grammar. It is paused at the end of the head, where our own rules are checked at once, and at the end of
+ * the message, and begins anew for each message, so nothing of one request can change how the next is read. What llhttp
+ * takes and we do not: line folding, bare line feeds, no or several Hosts, repeated headers of those we read, empty
+ * names, other versions and protocols, transfer codings other than exactly "chunked", bodies on GET and HEAD, and
+ * anything without a bound.
+ */
+#include "server/parser.h"
+
+#include <assert.h>
+#include <strings.h>
+
+#define CHUNK_BYTES_PER_BODY_BYTE 8 /* a body in chunks of one byte each has five */
+
+static const struct sevq_str header_names[SEVQ_HEADERS] = {
+	[SEVQ_HEADER_HOST] = { "host", 4 },
+	[SEVQ_HEADER_AUTHORIZATION] = { "authorization", 13 },
+	[SEVQ_HEADER_CONTENT_TYPE] = { "content-type", 12 },
+	[SEVQ_HEADER_EXPECT] = { "expect", 6 },
+	[SEVQ_HEADER_IDEMPOTENCY_KEY] = { "idempotency-key", 15 },
+	[SEVQ_HEADER_ORIGIN] = { "origin", 6 },
+	[SEVQ_HEADER_SEC_FETCH_SITE] = { "sec-fetch-site", 14 },
+	[SEVQ_HEADER_TRANSFER_ENCODING] = { "transfer-encoding", 17 },
+};
+
+/* Notes a failure of ours; llhttp then ends with an error of its own, which nobody looks at. */
+static int
+refuse(struct sevq_parser *p, enum sevq_code code, const char *why)
+{
+	return sevq_fail(&p->error, code, "%s", why);
+}
+
+static int
+bad(struct sevq_parser *p, const char *why)
+{
+	return refuse(p, SEVQ_BAD_REQUEST, why);
+}
+
+/* Callbacks may come in pieces. Pieces of one item lie side by side, except in folded lines, which are refused later. */
+static void
+extend(struct sevq_parser *p, struct sevq_span *span, const char *at, size_t len)
+{
+	if (span->len == 0)
+		span->start = (size_t)(at - p->base);
+	span->len += len;
+}
+
+static int
+on_url(llhttp_t *http, const char *at, size_t len)
+{
+	struct sevq_parser *p = http->data;
+
+	extend(p, &p->target, at, len);
+	return p->target.len <= p->limits->target_bytes_max ? 0 : refuse(p, SEVQ_URI_TOO_LONG, "the request target is too long");
+}
+
+static int
+on_version(llhttp_t *http, const char *at, size_t len)
+{
+	struct sevq_parser *p = http->data;
+
+	extend(p, &p->version, at, len);
+	return 0;
+}
+
+/* METHOD SP target SP HTTP/1.x, with single spaces: llhttp also knows RTSP and ICE, and takes more spaces. */
+static int
+on_version_complete(llhttp_t *http)
+{
+	struct sevq_parser *p = http->data;
+	size_t end = p->target.start + p->target.len;
+
+	if (p->base[p->target.start - 2] == ' ' || end + 6 != p->version.start || memcmp(p->base + end, " HTTP/", 6) != 0)
+		return bad(p, "the request line is not METHOD TARGET HTTP/1.1");
+	if (http->http_major != 1 || http->http_minor > 1)
+		return refuse(p, SEVQ_HTTP_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+	return 0;
+}
+
+static int
+on_header_field(llhttp_t *http, const char *at, size_t len)
+{
+	struct sevq_parser *p = http->data;
+
+	extend(p, &p->name, at, len);
+	return 0;
+}
+
+static int
+header_named(struct sevq_str name)
+{
+	int header = 0;
+
+	while (header < SEVQ_HEADERS && (header_names[header].len != name.len || strncasecmp(header_names[header].s, name.s, name.len) != 0))
+		header++;
+	return header;
+}
+
+static int
+on_header_field_complete(llhttp_t *http)
+{
+	struct sevq_parser *p = http->data;
+	struct sevq_str name = { p->base + p->name.start, p->name.len };
+
+	if (name.len == 0 || name.s[name.len - 1] == ' ' || name.s[name.len - 1] == '\t')
+		return bad(p, "a header has no name, or a space behind it");
+	p->header = p->head_len > 0 ? SEVQ_HEADERS : header_named(name); /* trailers are dropped */
+	p->name = p->value = (struct sevq_span){ 0 };
+	return 0;
+}
+
+static int
+on_header_value(llhttp_t *http, const char *at, size_t len)
+{
+	struct sevq_parser *p = http->data;
+
+	extend(p, &p->value, at, len);
+	return 0;
+}
+
+static int
+on_header_value_complete(llhttp_t *http)
+{
+	struct sevq_parser *p = http->data;
+	struct sevq_span *header;
+
+	if (p->header == SEVQ_HEADERS)
+		return 0;
+	header = &p->headers[p->header];
+	if (header->start != 0)
+		return bad(p, "a header that may stand once stands twice");
+	while (p->value.len > 0 && (p->base[p->value.start + p->value.len - 1] == ' ' || p->base[p->value.start + p->value.len - 1] == '\t'))
+		p->value.len--;
+	*header = p->value;
+	if (header->start == 0) /* an empty value has no place, but is there */
+		header->start = 1;
+	return 0;
+}
+
+static int
+on_headers_complete(llhttp_t *http)
+{
+	(void)http;
+	return HPE_PAUSED;
+}
+
+/* Moves the piece to the end of the body before it: chunks are joined, a body of one piece stays where it is. */
+static int
+on_body(llhttp_t *http, const char *at, size_t len)
+{
+	struct sevq_parser *p = http->data;
+	char *end = p->base + p->head_len + p->body_len;
+
+	p->body_seen += len;
+	if (p->body_seen > p->limits->body_bytes_max)
+		return refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
+	if (p->drop_body)
+		return 0;
+	if (end != at)
+		memmove(end, at, len);
+	p->body_len += len;
+	return 0;
+}
+
+static int
+on_message_complete(llhttp_t *http)
+{
+	(void)http;
+	return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+	.on_url = on_url,
+	.on_version = on_version,
+	.on_version_complete = on_version_complete,
+	.on_header_field = on_header_field,
+	.on_header_field_complete = on_header_field_complete,
+	.on_header_value = on_header_value,
+	.on_header_value_complete = on_header_value_complete,
+	.on_headers_complete = on_headers_complete,
+	.on_body = on_body,
+	.on_message_complete = on_message_complete,
+};
+
+void
+sevq_parser_init(struct sevq_parser *parser, const struct sevq_parser_limits *limits)
+{
+	*parser = (struct sevq_parser){ .limits = limits };
+	llhttp_init(&parser->http, HTTP_REQUEST, &settings);
+	parser->http.data = parser;
+}
+
+/* Every line ends with CR LF, and none begins with white space (a folded line, RFC 9112 section 5.2). */
+static int
+check_lines(struct sevq_parser *p)
+{
+	const char *end = p->base + p->head_len;
+
+	for (const char *lf = p->base; lf < end && (lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL; lf++) {
+		if (lf == p->base || lf[-1] != '\r')
+			return bad(p, "a line does not end with CR LF");
+		if (lf + 1 < end && (lf[1] == ' ' || lf[1] == '\t'))
+			return bad(p, "a header is folded over two lines");
+	}
+	return 0;
+}
+
+/* RFC 9112 section 6.1: without chunked as the last coding the length is unknown; others before it we do not speak. */
+static int
+check_transfer_encoding(struct sevq_parser *p)
+{
+	struct sevq_str coding = sevq_parser_text(p->base, p->headers[SEVQ_HEADER_TRANSFER_ENCODING]);
+	const char *comma;
+
+	if (coding.s == NULL)
+		return 0;
+	if (p->http.http_minor == 0)
+		return bad(p, "HTTP/1.0 has no Transfer-Encoding");
+	if (coding.len == 7 && strncasecmp(coding.s, "chunked", 7) == 0)
+		return 0;
+	comma = memrchr(coding.s, ',', coding.len);
+	if (comma != NULL) {
+		struct sevq_str last = sevq_trim((struct sevq_str){ comma + 1, (size_t)(coding.s + coding.len - comma - 1) });
+
+		if (last.len == 7 && strncasecmp(last.s, "chunked", 7) == 0)
+			return refuse(p, SEVQ_NOT_IMPLEMENTED, "the only transfer coding spoken here is chunked");
+	}
+	return bad(p, "Transfer-Encoding does not end with chunked");
+}
+
+static int
+check_head(struct sevq_parser *p)
+{
+	struct sevq_str expect = sevq_parser_text(p->base, p->headers[SEVQ_HEADER_EXPECT]);
+	struct sevq_str host = sevq_parser_text(p->base, p->headers[SEVQ_HEADER_HOST]);
+
+	if (p->http.http_major != 1)
+		return bad(p, "the request line has no version");
+	if (check_lines(p) != 0 || check_transfer_encoding(p) != 0)
+		return -1;
+	if (host.len == 0 && (host.s != NULL || p->http.http_minor == 1))
+		return bad(p, "there must be exactly one Host");
+	if (sevq_parser_has_body(p) && (p->http.method == HTTP_GET || p->http.method == HTTP_HEAD))
+		return bad(p, "GET and HEAD have no body");
+	if (expect.s != NULL && (expect.len != 12 || strncasecmp(expect.s, "100-continue", 12) != 0))
+		return refuse(p, SEVQ_EXPECTATION_FAILED, "the only expectation known here is 100-continue");
+	if ((p->http.flags & F_CONTENT_LENGTH) != 0 && p->http.content_length > p->limits->body_bytes_max)
+		return refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
+	return 0;
+}
+
+/* llhttp's own refusals. A version with two digits is one we do not speak; everything else is no HTTP. */
+static enum sevq_parsed
+llhttp_failed(struct sevq_parser *p, llhttp_errno_t why)
+{
+	const char *version = p->base + p->version.start;
+
+	if (p->error.code != SEVQ_OK)
+		return SEVQ_PARSED_FAILED;
+	if (why == HPE_INVALID_VERSION && p->version.len == 3 && version[1] == '.' && (p->http.http_major != 1 || p->http.http_minor > 1))
+		refuse(p, SEVQ_HTTP_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+	else if (why == HPE_INVALID_CONTENT_LENGTH && p->http.reason != NULL && strstr(p->http.reason, "overflow") != NULL)
+		refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
+	else
+		sevq_fail(&p->error, SEVQ_BAD_REQUEST, "this is not HTTP/1.1: %s", p->http.reason != NULL ? p->http.reason : llhttp_errno_name(why));
+	return SEVQ_PARSED_FAILED;
+}
+
+static enum sevq_parsed
+paused(struct sevq_parser *p)
+{
+	if (p->head_len > 0)
+		return SEVQ_PARSED_DONE;
+	llhttp_resume(&p->http);
+	p->head_len = p->fed;
+	return check_head(p) == 0 ? SEVQ_PARSED_HEAD : SEVQ_PARSED_FAILED;
+}
+
+/* Nothing is unbounded: not the head, and not what a chunked body adds to its bytes. */
+static bool
+over_limit(struct sevq_parser *p)
+{
+	if (p->head_len == 0 ? p->fed >= p->limits->head_bytes_max :
+			       p->chunk_bytes > p->limits->head_bytes_max + CHUNK_BYTES_PER_BODY_BYTE * p->body_seen)
+		refuse(p, SEVQ_HEADERS_TOO_LARGE, p->head_len == 0 ? "the request headers are too long" : "chunk extensions or trailers are too long");
+	return p->error.code != SEVQ_OK;
+}
+
+enum sevq_parsed
+sevq_parser_feed(struct sevq_parser *parser, char *base, size_t len)
+{
+	size_t before = parser->fed, body_before = parser->body_seen, end = len;
+	llhttp_errno_t result;
+
+	assert(parser->error.code == SEVQ_OK && parser->fed <= len);
+	if (parser->head_len == 0 && end > parser->limits->head_bytes_max)
+		end = parser->limits->head_bytes_max;
+	parser->base = base;
+	result = llhttp_execute(&parser->http, base + before, end - before);
+	if (result != HPE_OK && result != HPE_PAUSED)
+		return llhttp_failed(parser, result);
+	parser->fed = result == HPE_PAUSED ? (size_t)(llhttp_get_error_pos(&parser->http) - base) : end;
+	if (parser->head_len > 0)
+		parser->chunk_bytes += parser->fed - before - (parser->body_seen - body_before);
+	if (result == HPE_PAUSED)
+		return paused(parser);
+	if (over_limit(parser))
+		return SEVQ_PARSED_FAILED;
+	parser->fed = sevq_parser_end(parser);
+	return SEVQ_PARSED_MORE;
+}
+
+size_t
+sevq_parser_end(const struct sevq_parser *parser)
+{
+	return parser->head_len > 0 ? parser->head_len + parser->body_len : parser->fed;
+}
+
+struct sevq_str
+sevq_parser_text(const char *base, struct sevq_span span)
+{
+	return span.start > 0 ? (struct sevq_str){ base + span.start, span.len } : SEVQ_STR_NULL;
+}
+
+bool
+sevq_parser_has_body(const struct sevq_parser *parser)
+{
+	return (parser->http.flags & F_CHUNKED) != 0 || ((parser->http.flags & F_CONTENT_LENGTH) != 0 && parser->http.content_length > 0);
+}
+
+bool
+sevq_parser_keeps_alive(const struct sevq_parser *parser)
+{
+	if ((parser->http.flags & F_CONNECTION_CLOSE) != 0)
+		return false;
+	return parser->http.http_minor > 0 || (parser->http.flags & F_CONNECTION_KEEP_ALIVE) != 0;
+}
+
+uint64_t
+sevq_parser_body_missing(const struct sevq_parser *parser)
+{
+	return parser->head_len > 0 && (parser->http.flags & F_CHUNKED) == 0 ? parser->http.content_length : 0;
+}

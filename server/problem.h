@@ -1,0 +1,35 @@
+/*
+ * problem.h - failures as answers (RFC 9457), and codes as statuses: the only place that knows both.
+ *
+ * Here: the status and title of each code, the problem document, the list of bad fields.
+ * Not here: exit codes (serve).
+ */
+#ifndef SEVQ_SERVER_PROBLEM_H
+#define SEVQ_SERVER_PROBLEM_H
+
+#include "schema/error.h"
+#include "schema/mem.h"
+#include "server/request.h"
+
+#define SEVQ_BAD_FIELDS_LISTED 32
+
+/* Fields that are wrong, as the JSON of "errors"; all zero is empty. Clear it. */
+struct sevq_bad_fields {
+	struct sevq_buf json;
+	size_t count;    /* also those beyond the listed ones */
+	char prefix[32]; /* before every pointer: "/events/3" */
+};
+
+/* pointer: "/text" for a body, a parameter's name for a query. */
+void sevq_bad_fields_add(struct sevq_bad_fields *bad, struct sevq_str pointer, const char *detail);
+void sevq_bad_fields_clear(struct sevq_bad_fields *bad);
+
+/* Answers with the problem; an err with a pointer lists that field, prefix (may be "") before it. */
+void sevq_problem_send(struct sevq_request *request, const struct sevq_error *err, const char *prefix);
+/* Answers 400 with the fields, of which there must be one, and clears them. */
+void sevq_problem_send_fields(struct sevq_request *request, struct sevq_bad_fields *bad);
+
+/* allow: of the path (405); may be NULL otherwise. */
+void sevq_problem_send_route(struct sevq_request *request, const struct sevq_error *err, const char *allow);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * reply.h - the one writer of answers.
+ *
+ * Here: status line, headers, body, in one buffer, sent at once. Not here: what the body says.
+ *
+ *     struct sevq_buf *out = sevq_reply_begin(request);
+ *     ... append the body to out ...
+ *     sevq_reply_send(request, &(struct sevq_reply){ .status = 200 });
+ */
+#ifndef SEVQ_SERVER_REPLY_H
+#define SEVQ_SERVER_REPLY_H
+
+#include "schema/mem.h"
+#include "server/request.h"
+
+#define SEVQ_REPLY_EXTRA_BYTES 160
+
+struct sevq_reply {
+	int status;
+	const char *type;                   /* NULL: application/json */
+	char extra[SEVQ_REPLY_EXTRA_BYTES]; /* further header lines, each with its CR LF; "" for none */
+};
+
+/* The buffer for the body; borrowed until send. What it held before belongs to the writer. */
+struct sevq_buf *sevq_reply_begin(struct sevq_request *request);
+void sevq_reply_send(struct sevq_request *request, const struct sevq_reply *reply);
+
+#endif

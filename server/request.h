@@ -1,0 +1,52 @@
+/*
+ * request.h - one request, from its head to its answer.
+ *
+ * Here: what a handler is given: the call, the fields, the body, room for its op. One at a time for each connection.
+ * Not here: bytes (parser, connection), reading fields (field), writing answers (reply, problem).
+ *
+ * A handler ends in one of two ways: it has answered (reply or problem, at once), or it has submitted its op and will
+ * answer in the function it named. Text of the request is borrowed until the answer has been written.
+ */
+#ifndef SEVQ_SERVER_REQUEST_H
+#define SEVQ_SERVER_REQUEST_H
+
+#include "queue/op.h"
+#include "server/parser.h"
+
+struct sevq_server;
+struct sevq_connection;
+struct sevq_request;
+
+typedef void sevq_handler(struct sevq_request *request);
+
+struct sevq_request {
+	struct sevq_server *server;
+	struct sevq_connection *connection;
+	const struct sevq_call *call; /* NULL until routed, and for unknown paths */
+	uint8_t method;               /* of llhttp */
+	bool http_1_0, close;         /* close: the connection ends with this answer */
+	bool answered;                /* exactly once */
+	struct sevq_str path, query, id; /* id: the {id} of the path, decoded */
+	struct sevq_str headers[SEVQ_HEADERS];
+	struct sevq_str body;
+	bool lines; /* the body is application/x-ndjson */
+	struct sevq_arena arena; /* decoded input; dies with the request */
+	sevq_handler *answer;    /* writes the answer of an op that succeeded */
+	sevq_handler *fail;      /* of one that failed; NULL: the plain problem */
+	union {
+		struct sevq_op op;
+		struct sevq_enqueue enqueue;
+		struct sevq_drain drain;
+		struct sevq_consume consume;
+		struct sevq_peek peek;
+		struct sevq_find find;
+		struct sevq_withdraw withdraw;
+		struct sevq_purge purge;
+		struct sevq_sessions sessions;
+	};
+};
+
+/* Hands the request's op to the engine. answer is called when it has succeeded, fail (or a problem) when not. */
+void sevq_request_submit(struct sevq_request *request, sevq_handler *answer, sevq_handler *fail);
+
+#endif

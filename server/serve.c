@@ -1,0 +1,477 @@
+/*
+ * serve.c - start, the loop, stop.
+ *
+ * Start, in an order that leaves nothing behind when a later step fails: options and policy are only read; the store comes
+ * next, because its lock says whether this server is the only one; then the token file, the listeners, and last the file
+ * that tells clients where we are.
+ *
+ * The loop. In a turn libevent reads every connection that is ready, and each request that needs the queue becomes an op in
+ * the engine's batch; at the end of the turn the engine carries the batch out as one transaction with one fsync, and the
+ * requesters are answered. While that commit runs the kernel gathers the next turn's requests, so that batches grow with
+ * the load by themselves. After it come the same few chores in the same order, each of them bounded.
+ */
+#include "server/serve.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "queue/sqlite/sqlite_store.h"
+#include "server/connection.h"
+#include "server/file.h"
+#include "server/log.h"
+#include "server/policy_file.h"
+#include "server/runtime_file.h"
+#include "server/server.h"
+
+#define BODY_LOOK_MS 5000
+#define DESCRIPTORS_NOT_FOR_CONNECTIONS 32
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_BAD_USAGE = 2,
+	EXIT_UNKNOWN_COMMIT = 70,
+	EXIT_CANNOT_LISTEN = 71,
+	EXIT_STORAGE = 74,
+	EXIT_LOCKED = 75,
+	EXIT_BAD_CONFIG = 78,
+};
+
+/* What the loop is told by signals and timers. */
+struct loop {
+	struct sevq_server *server;
+	int argc;
+	char **argv;
+	const char *token_file; /* NULL: no authentication */
+	struct event *signals[3], *timer;
+	int64_t timer_at_ms, stop_at_ms; /* INT64_MAX: not set */
+	bool reload, stop;
+};
+
+static enum exit_code
+exit_code_of(const struct sevq_error *err)
+{
+	switch (err->code) {
+	case SEVQ_USAGE:
+		return EXIT_BAD_USAGE;
+	case SEVQ_STORAGE_LOCKED:
+		return EXIT_LOCKED;
+	case SEVQ_STORAGE_FAILED:
+	case SEVQ_STORAGE_FULL:
+		return EXIT_STORAGE;
+	case SEVQ_STORAGE_UNKNOWN:
+		return EXIT_UNKNOWN_COMMIT;
+	default:
+		return EXIT_BAD_CONFIG;
+	}
+}
+
+static enum exit_code
+fail_start(const struct sevq_error *err)
+{
+	sevq_log_failure(SEVQ_LOG_ERROR, "cannot start", err);
+	return exit_code_of(err);
+}
+
+/* Tokens. */
+
+/* The default file is made where it is missing; one that was named must be there. */
+static int
+load_tokens(struct loop *loop, char **path, bool *made, struct sevq_error *err)
+{
+	const struct sevq_options *options = loop->server->options;
+
+	*made = false;
+	if (options->no_auth)
+		return 0;
+	*path = options->token_file != NULL ? strdup(options->token_file) : sevq_file_beside(options->db, "token");
+	if (options->token_file == NULL && sevq_auth_create(*path, made, err) != 0)
+		return -1;
+	loop->token_file = *path;
+	return sevq_auth_load(*path, &loop->server->auth, err);
+}
+
+/* Reading again on SIGHUP: each part by itself, and a bad one leaves the old in force. */
+
+static void
+reload_level(struct loop *loop)
+{
+	struct sevq_options fresh = { 0 };
+	struct sevq_error err;
+
+	if (sevq_options_load(&fresh, loop->argc, loop->argv, &err) == 0)
+		sevq_log_configure((enum sevq_log_level)fresh.log_level, (enum sevq_log_format)fresh.log_format);
+	else
+		sevq_log_failure(SEVQ_LOG_ERROR, "options not reloaded, the old ones stay", &err);
+	sevq_options_clear(&fresh);
+}
+
+static void
+reload_policy(struct loop *loop)
+{
+	struct sevq_policy *policy;
+	struct sevq_error err;
+
+	if (sevq_policy_file_load(loop->server->options, &policy, &err) == 0)
+		sevq_engine_set_policy(loop->server->engine, policy);
+	else
+		sevq_log_failure(SEVQ_LOG_ERROR, "policy not reloaded, the old one stays", &err);
+}
+
+static void
+reload_tokens(struct loop *loop)
+{
+	struct sevq_auth *auth;
+	struct sevq_error err;
+
+	if (loop->token_file == NULL)
+		return;
+	if (sevq_auth_load(loop->token_file, &auth, &err) != 0) {
+		sevq_log_failure(SEVQ_LOG_ERROR, "tokens not reloaded, the old ones stay", &err);
+		return;
+	}
+	sevq_auth_free(loop->server->auth);
+	loop->server->auth = auth;
+}
+
+static void
+reload(struct loop *loop)
+{
+	loop->reload = false;
+	sevq_listeners_lend(loop->server);
+	reload_level(loop);
+	reload_policy(loop);
+	reload_tokens(loop);
+	sevq_listeners_take_back(loop->server);
+	sevq_log(SEVQ_LOG_INFO, sevq_log_msg("reloaded"));
+}
+
+/* Signals and the timer. */
+
+static void
+on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	(void)what;
+	if (number == SIGHUP)
+		loop->reload = true;
+	else
+		loop->stop = true;
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	(void)fd;
+	(void)what;
+	loop->timer_at_ms = INT64_MAX; /* having woken the loop is all it does */
+}
+
+static void
+watch_signals(struct loop *loop)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < 3; i++) {
+		loop->signals[i] = evsignal_new(loop->server->base, numbers[i], on_signal, loop);
+		event_add(loop->signals[i], NULL);
+	}
+	loop->timer = evtimer_new(loop->server->base, on_timer, loop);
+}
+
+static void
+unwatch_signals(struct loop *loop)
+{
+	for (size_t i = 0; i < 3; i++)
+		if (loop->signals[i] != NULL)
+			event_free(loop->signals[i]);
+	if (loop->timer != NULL)
+		event_free(loop->timer);
+}
+
+/* One timer stands for all deadlines. It may be early, never late. */
+static void
+set_timer(struct loop *loop)
+{
+	int64_t next = sevq_deadlines_next_ms(&loop->server->deadlines), wait;
+
+	if (loop->stop_at_ms < next)
+		next = loop->stop_at_ms;
+	if (next >= loop->timer_at_ms)
+		return;
+	wait = next - sevq_now_ms();
+	if (wait < 1)
+		wait = 1;
+	loop->timer_at_ms = next;
+	event_add(loop->timer, &(struct timeval){ .tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000 });
+}
+
+/* The loop. */
+
+/* Nothing of the last batch may be answered, nor anything cleaned up that could look like an answer (C8). */
+static _Noreturn void
+die(const struct sevq_error *err)
+{
+	sevq_log_failure(SEVQ_LOG_ERROR, "a commit of unknown outcome: stopping without an answer", err);
+	_exit(EXIT_UNKNOWN_COMMIT);
+}
+
+/* No new connections; what has been asked is answered, what is being asked may be completed until the grace is over. */
+static void
+begin_stop(struct loop *loop)
+{
+	struct sevq_server *server = loop->server;
+
+	sevq_log(SEVQ_LOG_INFO, sevq_log_msg("stopping"), sevq_log_number("connections", (long long)server->stats.connections));
+	server->closing = true;
+	loop->stop_at_ms = sevq_now_ms() + server->options->shutdown_grace_ms;
+	sevq_listeners_close(server);
+}
+
+static bool
+turn(struct loop *loop, bool busy)
+{
+	struct sevq_server *server = loop->server;
+	struct sevq_error err;
+
+	event_base_loop(server->base, EVLOOP_ONCE | (busy ? EVLOOP_NONBLOCK : 0));
+	sevq_connections_resume(server);
+	if (sevq_engine_turn(server->engine, &err) != 0)
+		die(&err);
+	sevq_connections_expire(server);
+	if (loop->reload)
+		reload(loop);
+	busy = sevq_engine_chores(server->engine);
+	set_timer(loop);
+	return busy || !TAILQ_EMPTY(&server->resumable) || !sevq_engine_idle(server->engine);
+}
+
+static void
+run(struct loop *loop)
+{
+	struct sevq_server *server = loop->server;
+	bool busy = false;
+
+	while (!loop->stop)
+		busy = turn(loop, busy);
+	begin_stop(loop);
+	turn(loop, true); /* what had arrived by now is still read */
+	sevq_connections_close_idle(server);
+	while (!TAILQ_EMPTY(&server->connections) && sevq_now_ms() < loop->stop_at_ms) {
+		set_timer(loop);
+		busy = turn(loop, busy);
+		sevq_connections_close_idle(server);
+	}
+	while (!sevq_engine_idle(server->engine))
+		turn(loop, true);
+}
+
+/* Start and end. */
+
+static int
+open_store(const struct sevq_options *options, struct sevq_store **ret, struct sevq_error *err)
+{
+	struct sevq_sqlite_options sqlite;
+
+	sevq_sqlite_options_init(&sqlite);
+	sqlite.path = options->db;
+	sqlite.max_bytes = (uint64_t)options->db_max_bytes;
+	sqlite.min_free_bytes = (uint64_t)options->db_min_free_bytes;
+	sqlite.allow_network_fs = options->allow_network_fs;
+	return sevq_sqlite_open(&sqlite, ret, err);
+}
+
+static int
+open_engine(struct sevq_server *server, struct sevq_error *err)
+{
+	struct sevq_engine_options options;
+	struct sevq_policy *policy;
+	struct sevq_store *store;
+
+	if (sevq_policy_file_load(server->options, &policy, err) != 0)
+		return -1;
+	if (open_store(server->options, &store, err) != 0) {
+		sevq_policy_free(policy);
+		return -1;
+	}
+	sevq_options_engine(server->options, &options);
+	if (sevq_engine_open(store, policy, &options, &server->engine, err) == 0)
+		return 0;
+	store->driver->close(store);
+	sevq_policy_free(policy);
+	return -1;
+}
+
+/* As many descriptors as we are allowed, and no more connections than those. */
+static void
+raise_descriptors(struct sevq_options *options)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return;
+	if ((rlim_t)options->max_connections + DESCRIPTORS_NOT_FOR_CONNECTIONS <= limit.rlim_cur)
+		return;
+	options->max_connections = (int64_t)limit.rlim_cur - DESCRIPTORS_NOT_FOR_CONNECTIONS;
+	if (options->max_connections < 1)
+		options->max_connections = 1;
+	sevq_log(SEVQ_LOG_WARN, sevq_log_msg("fewer connections than asked for: too few descriptors (ulimit -n)"),
+		 sevq_log_number("maxConnections", options->max_connections));
+}
+
+static void
+init_server(struct sevq_server *server, struct sevq_options *options)
+{
+	struct event_config *config = event_config_new();
+
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	server->base = event_base_new_with_config(config);
+	event_config_free(config);
+	assert(server->base != NULL);
+	server->options = options;
+	server->limits = (struct sevq_parser_limits){ (size_t)options->max_header_bytes, (size_t)options->max_target_bytes,
+						      (size_t)options->max_body_bytes };
+	server->started_ms = sevq_now_ms();
+	TAILQ_INIT(&server->connections);
+	TAILQ_INIT(&server->resumable);
+	sevq_deadlines_init(&server->deadlines);
+	server->deadlines.duration_ms[SEVQ_DEADLINE_IDLE] = options->idle_timeout_ms;
+	server->deadlines.duration_ms[SEVQ_DEADLINE_HEADERS] = options->header_timeout_ms;
+	server->deadlines.duration_ms[SEVQ_DEADLINE_BODY] = options->body_timeout_ms < BODY_LOOK_MS ? options->body_timeout_ms : BODY_LOOK_MS;
+	server->deadlines.duration_ms[SEVQ_DEADLINE_RESPONSE] = options->response_timeout_ms;
+	server->deadlines.duration_ms[SEVQ_DEADLINE_LINGER] = options->linger_timeout_ms;
+	server->listeners.reserve = -1;
+}
+
+static void
+clear_server(struct sevq_server *server)
+{
+	sevq_listeners_close(server);
+	sevq_connections_close_all(server);
+	sevq_engine_close(server->engine);
+	sevq_auth_free(server->auth);
+	sevq_json_clear(&server->doc);
+	sevq_buf_clear(&server->out);
+	event_base_loop(server->base, EVLOOP_NONBLOCK); /* libevent frees bufferevents in its own time */
+	event_base_free(server->base);
+}
+
+static enum exit_code
+start_and_run(struct loop *loop)
+{
+	struct sevq_server *server = loop->server;
+	struct sevq_error err;
+	char *token_file = NULL;
+	bool made;
+	enum exit_code code = EXIT_OK;
+
+	if (open_engine(server, &err) != 0 || load_tokens(loop, &token_file, &made, &err) != 0)
+		code = fail_start(&err);
+	else if (sevq_listeners_open(server, &err) != 0) {
+		fail_start(&err);
+		code = EXIT_CANNOT_LISTEN;
+	} else if (sevq_runtime_file_write(server, loop->token_file, &err) != 0) {
+		fail_start(&err);
+		code = EXIT_STORAGE;
+	} else {
+		watch_signals(loop);
+		sevq_listeners_start(server);
+		if (made)
+			sevq_log(SEVQ_LOG_INFO, sevq_log_msg("made a token"), sevq_log_text("file", token_file));
+		run(loop);
+		sevq_runtime_file_remove(server);
+		sevq_log(SEVQ_LOG_INFO, sevq_log_msg("stopped"));
+	}
+	unwatch_signals(loop);
+	clear_server(server);
+	free(token_file);
+	return code;
+}
+
+static enum exit_code
+serve(int argc, char **argv, struct sevq_options *options)
+{
+	struct sevq_server server = { 0 };
+	struct loop loop = { .server = &server, .argc = argc, .argv = argv, .timer_at_ms = INT64_MAX, .stop_at_ms = INT64_MAX };
+
+	raise_descriptors(options);
+	init_server(&server, options);
+	return start_and_run(&loop);
+}
+
+/* Everything that can be checked without making, locking or binding anything. */
+static enum exit_code
+check_config(const struct sevq_options *options)
+{
+	struct sevq_policy *policy = NULL;
+	struct sevq_auth *auth = NULL;
+	char *path = options->token_file != NULL ? strdup(options->token_file) : sevq_file_beside(options->db, "token");
+	struct sevq_error err;
+	bool has_tokens = options->token_file != NULL || access(path, F_OK) == 0;
+	bool failed = sevq_policy_file_load(options, &policy, &err) != 0 || (!options->no_auth && has_tokens && sevq_auth_load(path, &auth, &err) != 0);
+
+	sevq_policy_free(policy);
+	sevq_auth_free(auth);
+	free(path);
+	return failed ? fail_start(&err) : EXIT_OK;
+}
+
+static void
+print(struct sevq_buf *text)
+{
+	fwrite(text->data, 1, text->len, stdout);
+	sevq_buf_clear(text);
+}
+
+static enum exit_code
+act(int argc, char **argv, struct sevq_options *options)
+{
+	struct sevq_buf text = { 0 };
+
+	switch (options->action) {
+	case SEVQ_HELP:
+		sevq_options_help(&text);
+		break;
+	case SEVQ_VERSION_ONLY:
+		sevq_buf_adds(&text, "sevqd " SEVQ_VERSION "\n");
+		break;
+	case SEVQ_PRINT_CONFIG:
+		sevq_options_print(options, &text);
+		break;
+	case SEVQ_CHECK_CONFIG:
+		return check_config(options);
+	case SEVQ_SERVE:
+		return serve(argc, argv, options);
+	}
+	print(&text);
+	return EXIT_OK;
+}
+
+int
+sevq_serve(int argc, char **argv)
+{
+	struct sevq_options options = { 0 };
+	struct sevq_error err;
+	enum exit_code code;
+
+	sevq_log_configure(SEVQ_LOG_INFO, SEVQ_LOG_AUTO);
+	if (sevq_options_load(&options, argc, argv, &err) != 0)
+		code = fail_start(&err);
+	else {
+		sevq_log_configure((enum sevq_log_level)options.log_level, (enum sevq_log_format)options.log_format);
+		code = act(argc, argv, &options);
+	}
+	sevq_options_clear(&options);
+	return (int)code;
+}

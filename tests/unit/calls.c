@@ -1,0 +1,185 @@
+/* calls.c - every call is remembered in one list and freed with it. */
+#include "tests/unit/calls.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct call *all;
+static int answers;
+
+static void
+on_done(struct sevq_op *op, void *arg)
+{
+	struct call *call = arg;
+	assert(op == &call->op);
+	call->answered++;
+	call->answered_as = ++answers;
+}
+
+static struct call *
+new_call(void)
+{
+	struct call *call = sevq_alloc(sizeof *call);
+	call->next = all;
+	all = call;
+	return call;
+}
+
+void
+calls_free(void)
+{
+	while (all != NULL) {
+		struct call *call = all;
+		all = call->next;
+		sevq_op_clear(&call->op);
+		free(call);
+	}
+	answers = 0;
+}
+
+static struct call *
+submit(struct sevq_engine *engine, struct call *call)
+{
+	call->op.done = on_done;
+	call->op.arg = call;
+	sevq_engine_submit(engine, &call->op);
+	return call;
+}
+
+struct sevq_draft
+draft(const char *key, const char *text)
+{
+	return (struct sevq_draft){ .address.session_key = sevq_str(key), .text = sevq_str(text) };
+}
+
+struct call *
+enqueue_drafts(struct sevq_engine *engine, const struct sevq_draft *drafts, size_t count)
+{
+	struct call *call = new_call();
+	assert(count <= CALL_DRAFTS_MAX);
+	memcpy(call->drafts, drafts, count * sizeof *drafts);
+	sevq_enqueue_init(&call->enqueue);
+	call->enqueue.drafts = call->drafts;
+	call->enqueue.count = count;
+	return submit(engine, call);
+}
+
+struct call *
+enqueue_draft(struct sevq_engine *engine, struct sevq_draft one)
+{
+	return enqueue_drafts(engine, &one, 1);
+}
+
+struct call *
+enqueue(struct sevq_engine *engine, const char *key, const char *text)
+{
+	return enqueue_draft(engine, draft(key, text));
+}
+
+struct call *
+enqueue_keyed(struct sevq_engine *engine, const char *key, const char *context_key, const char *text)
+{
+	struct sevq_draft one = draft(key, text);
+	one.context_key = sevq_str(context_key);
+	return enqueue_draft(engine, one);
+}
+
+struct call *
+drain(struct sevq_engine *engine, const char *key, size_t limit)
+{
+	struct call *call = new_call();
+	sevq_drain_init(&call->drain);
+	call->drain.address.session_key = sevq_str(key);
+	call->drain.limit = limit;
+	return submit(engine, call);
+}
+
+struct call *
+drain_prefix(struct sevq_engine *engine, const char *key, const char *prefix)
+{
+	struct call *call = new_call();
+	sevq_drain_init(&call->drain);
+	call->drain.address.session_key = sevq_str(key);
+	call->drain.context_key_prefix = sevq_str(prefix);
+	return submit(engine, call);
+}
+
+static struct sevq_str
+id_text(char *text, size_t bytes, int64_t id)
+{
+	snprintf(text, bytes, "%" PRId64, id);
+	return sevq_str(text);
+}
+
+struct call *
+consume(struct sevq_engine *engine, const char *key, const int64_t *ids, size_t count)
+{
+	struct call *call = new_call();
+	assert(count <= CALL_DRAFTS_MAX);
+	sevq_consume_init(&call->consume);
+	for (size_t i = 0; i < count; i++)
+		call->ids[i] = id_text(call->id_texts[i], sizeof call->id_texts[i], ids[i]);
+	call->consume.address.session_key = sevq_str(key);
+	call->consume.ids = call->ids;
+	call->consume.id_count = count;
+	return submit(engine, call);
+}
+
+struct call *
+peek_page(struct sevq_engine *engine, const char *key, size_t limit, const char *after)
+{
+	struct call *call = new_call();
+	sevq_peek_init(&call->peek);
+	call->peek.address.session_key = sevq_str(key);
+	call->peek.limit = limit;
+	call->peek.after = sevq_str(after);
+	return submit(engine, call);
+}
+
+struct call *
+peek(struct sevq_engine *engine, const char *key)
+{
+	return peek_page(engine, key, SEVQ_PEEK_PAGE_MAX, NULL);
+}
+
+struct call *
+find_event(struct sevq_engine *engine, int64_t id)
+{
+	struct call *call = new_call();
+	sevq_find_init(&call->find);
+	call->find.id = id_text(call->id_texts[0], sizeof call->id_texts[0], id);
+	return submit(engine, call);
+}
+
+struct call *
+withdraw(struct sevq_engine *engine, int64_t id)
+{
+	struct call *call = new_call();
+	sevq_withdraw_init(&call->withdraw);
+	call->withdraw.id = id_text(call->id_texts[0], sizeof call->id_texts[0], id);
+	return submit(engine, call);
+}
+
+struct call *
+purge(struct sevq_engine *engine, const char *key, const char *context_key)
+{
+	struct call *call = new_call();
+	sevq_purge_init(&call->purge);
+	call->purge.address.session_key = sevq_str(key);
+	call->purge.context_key = sevq_str(context_key);
+	return submit(engine, call);
+}
+
+struct call *
+list_sessions(struct sevq_engine *engine, struct sevq_sessions input)
+{
+	struct call *call = new_call();
+	sevq_sessions_init(&call->sessions);
+	input.op = call->sessions.op;
+	call->sessions = input;
+	if (input.limit == 0)
+		call->sessions.limit = SEVQ_SESSIONS_PAGE_MAX;
+	return submit(engine, call);
+}
