@@ -287,9 +287,15 @@ sevq_queue_set_state(struct sevq_catalog *catalog, struct sevq_queue *queue, str
 }
 
 struct sevq_lease *
+sevq_catalog_new_lease(const struct sevq_catalog *catalog, int64_t id)
+{
+	return sevq_table_find(&catalog->leases, spread(id), same_lease, &id);
+}
+
+struct sevq_lease *
 sevq_catalog_lease(const struct sevq_catalog *catalog, int64_t id)
 {
-	struct sevq_lease *lease = sevq_table_find(&catalog->leases, spread(id), same_lease, &id);
+	struct sevq_lease *lease = sevq_catalog_new_lease(catalog, id);
 	return lease != NULL && lease->live > 0 ? lease : NULL;
 }
 

@@ -41,7 +41,7 @@ struct sevq_entry {
 struct sevq_extra {
 	int64_t id;
 	struct sevq_queue *queue;
-	struct sevq_lease *lease; /* NULL unless the entry is leased */
+	struct sevq_lease *lease;  /* NULL unless the entry is leased */
 	int64_t lease_end_boot_ms; /* until when */
 	int64_t available_boot_ms, expires_boot_ms;
 	int64_t lease_until_ms, available_at_ms, expires_at_ms;
@@ -52,10 +52,10 @@ struct sevq_lease {
 	int64_t id; /* of the outcome that recorded it */
 	struct sevq_queue *queue;
 	struct sevq_str consumer; /* behind the struct; NULL: none given */
-	bool exclusive;     /* nothing else of the queue is deliverable meanwhile */
-	bool touched;       /* by the batch under way */
-	size_t live;        /* of its events, how many it still holds; 0: it is over */
-	const int64_t *ids; /* all it ever held, ascending; behind the struct */
+	bool exclusive;           /* nothing else of the queue is deliverable meanwhile */
+	bool touched;             /* by the batch under way */
+	size_t live;              /* of its events, how many it still holds; 0: it is over */
+	const int64_t *ids;       /* all it ever held, ascending; behind the struct */
 	size_t count;
 };
 
@@ -116,6 +116,8 @@ struct sevq_extra sevq_catalog_extra(const struct sevq_catalog *catalog, int64_t
 
 /* Leases. A lease without live events is gone at the end of the batch. */
 struct sevq_lease *sevq_catalog_lease(const struct sevq_catalog *catalog, int64_t id); /* NULL: over, or never was */
+struct sevq_lease *sevq_catalog_new_lease(const struct sevq_catalog *catalog,
+					  int64_t id); /* one just added, though it holds nothing yet */
 struct sevq_lease *sevq_catalog_add_lease(struct sevq_catalog *catalog,
 					  const struct sevq_lease *lease); /* copied; holds nothing yet */
 

@@ -24,9 +24,11 @@ struct sevq_op {
 	struct sevq_arena arena;
 	struct sevq_idempotency idempotency; /* in; for enqueue, drain and lease. key NULL: none */
 	/* The engine's: */
-	struct sevq_op *next, **parked; /* parked: where the pointer to it stands among those that wait; NULL: it does not */
-	struct sevq_str queue_key;      /* where a parked op waits */
-	bool looked_up;                 /* what it asked to be looked up has been */
+	struct sevq_op *next, *waits_after; /* waits_after: the one before it among those that wait at its key */
+	bool parked;                        /* it waits to be woken */
+	int planned;                        /* enum sevq_planned */
+	struct sevq_str queue_key;          /* where a parked op waits */
+	bool looked_up;                     /* what it asked to be looked up has been */
 };
 
 /* Frees the answer. The struct itself is the caller's. Works on a zeroed op too. */
@@ -61,9 +63,9 @@ struct sevq_drain {
 	struct sevq_address address;
 	size_t limit;                       /* 1..SEVQ_ANSWER_EVENTS_MAX; 0 means as many as an answer holds */
 	struct sevq_str context_key_prefix; /* folded by the engine; NULL: all */
+	bool prompt;                        /* leave exec completions where they are (ROUTING section 8) */
 	struct sevq_str session_key;        /* out: the queue key */
 	struct sevq_event_list taken;       /* out */
-	bool prompt;                        /* in: leave exec completions where they are (ROUTING section 8) */
 	size_t remaining;                   /* out: pending events of the session after this call, whatever the prefix */
 };
 
@@ -101,17 +103,18 @@ struct sevq_timeline_entry {
 struct sevq_find {
 	struct sevq_op op;
 	struct sevq_str id;
-	struct sevq_event event;
 	struct sevq_timeline_entry *timeline; /* out: oldest first; the enqueue itself is the event's */
 	size_t timeline_count, timeline_cap;
+	struct sevq_event found; /* the op's own: the event as its row says */
+	struct sevq_event event; /* out */
 };
 
 /* Withdraw one pending event by id: SEVQ_NOT_FOUND if it is not pending. The answer is the event as it was. */
 struct sevq_withdraw {
 	struct sevq_op op;
 	struct sevq_str id;
-	struct sevq_event event;
 	struct sevq_str session_key; /* the op's own: where the event was filed; NULL: it never was */
+	struct sevq_event event;     /* out */
 };
 
 /* Purge a session, or only one context key of it. */
@@ -167,11 +170,11 @@ struct sevq_sessions {
 struct sevq_lend {
 	struct sevq_op op;
 	struct sevq_address address;
-	size_t limit; /* as drain's */
+	size_t limit;     /* as drain's */
 	int64_t lease_ms; /* 1..SEVQ_LEASE_MS_MAX */
 	struct sevq_str context_key_prefix;
 	struct sevq_str consumer; /* NULL: not said */
-	bool exclusive; /* nothing else of the session is deliverable meanwhile; taken only when nothing else is lent */
+	bool exclusive;           /* nothing else of the session is deliverable meanwhile; taken only when nothing else is lent */
 	bool prompt;
 	struct sevq_str session_key;  /* out */
 	int64_t lease_id, until_ms;   /* out; the id as text is its digits */
@@ -187,20 +190,20 @@ enum sevq_lease_action { SEVQ_LEASE_ACK, SEVQ_LEASE_NACK, SEVQ_LEASE_EXTEND };
 struct sevq_lease_op {
 	struct sevq_op op;
 	enum sevq_lease_action action;
-	struct sevq_str lease; /* id */
+	struct sevq_str lease;      /* id */
 	const struct sevq_str *ids; /* NULL: all that it holds */
 	size_t id_count;
 	int64_t delay_ms;       /* nack: deliverable again after this long */
 	struct sevq_str reason; /* nack: NULL: none */
 	bool count_attempt;     /* nack */
 	int64_t lease_ms;       /* extend: from now */
-	int64_t until_ms;       /* out, extend */
-	size_t changed;         /* out: events acked, given back or kept */
-	size_t dead;            /* out, nack: of these, how many became dead letters */
-	size_t left;            /* out: events that the lease still holds */
 	/* The op's own, from the lease's history: */
 	int64_t *held, *acked;
 	size_t held_count, acked_count;
+	int64_t until_ms; /* out, extend */
+	size_t changed;   /* out: events acked, given back or kept */
+	size_t dead;      /* out, nack: of these, how many became dead letters */
+	size_t left;      /* out: events that the lease still holds */
 };
 
 /*
@@ -221,16 +224,17 @@ struct sevq_history {
 	struct sevq_str source;      /* NULL: all */
 	enum sevq_outcome_kind kind; /* 0: all that settle */
 	bool dead_letters;
-	int64_t since_ms, until_ms; /* until 0: now */
-	size_t limit;               /* 1..SEVQ_HISTORY_PAGE_MAX */
-	struct sevq_str cursor;     /* NULL: the first page */
+	int64_t since_ms, until_ms;      /* until 0: now */
+	size_t limit;                    /* 1..SEVQ_HISTORY_PAGE_MAX */
+	struct sevq_str cursor;          /* NULL: the first page */
+	struct sevq_history_query query; /* the op's own */
 	struct sevq_history_item {
 		struct sevq_event event;
 		struct sevq_timeline_entry end;
-	} *items; /* out */
+	} * items; /* out */
 	size_t count;
 	struct sevq_str next_cursor; /* out: NULL on the last page */
-	struct sevq_history_query query; /* the op's own */
+	char end[1];                 /* nothing of the answer is made by the plan */
 };
 
 /* Enqueue dead letters anew, as new events at the end of their queues. Takes those it is given; unknown ids are passed over. */
@@ -240,14 +244,13 @@ struct sevq_requeue {
 	size_t id_count;
 	int64_t spacing_ms; /* each this much later than the one before; 0: all at once */
 	bool dry_run;
-	size_t requeued;    /* out */
-	size_t passed_over; /* out: no dead letters, or not any more */
 	/* The op's own: */
 	struct sevq_requeue_item {
-		int64_t id;
 		bool dead, requeued;
 		struct sevq_event event;
-	} *items;
+	} * items;
+	size_t requeued;    /* out */
+	size_t passed_over; /* out: no dead letters, or not any more */
 };
 
 /* Constructors fill in the kind; everything else is the caller's. */

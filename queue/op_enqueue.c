@@ -77,10 +77,17 @@ make_room(struct sevq_plan *plan, const struct candidate *c)
 		return 0;
 	if (limit->overflow == SEVQ_OVERFLOW_REJECT)
 		return full(c->op, &plan->stats->rejected_session_full, "the session is full", limit->session_pending_max);
-	int64_t *oldest = sevq_arena_alloc(&c->op->arena, sizeof *oldest);
-	*oldest = sevq_queue_first(c->queue, 0)->id;
-	sevq_plan_settle(plan, c->queue,
-	    (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_EVICTED, .detail = SEVQ_STR("overflow"), .ids = oldest, .count = 1 });
+	const struct sevq_entry *oldest = sevq_queue_first(c->queue, 0);
+	while (oldest != NULL && (oldest->flags & SEVQ_ENTRY_LEASED)) /* a consumer has it in hand */
+		oldest = sevq_queue_next(c->queue, oldest);
+	if (oldest == NULL)
+		return full(c->op, &plan->stats->rejected_session_full, "the session is full of leased events",
+			    limit->session_pending_max);
+	int64_t *id = sevq_arena_alloc(&c->op->arena, sizeof *id);
+	*id = oldest->id;
+	sevq_plan_settle(
+	    plan, c->queue,
+	    (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_EVICTED, .detail = SEVQ_STR("overflow"), .ids = id, .count = 1 });
 	return 0;
 }
 
@@ -118,7 +125,8 @@ append(struct sevq_plan *plan, const struct candidate *c, struct sevq_enqueue_re
 }
 
 static int
-answer_duplicate(struct sevq_plan *plan, const struct candidate *c, const struct sevq_entry *twin, struct sevq_enqueue_result *result)
+answer_duplicate(struct sevq_plan *plan, const struct candidate *c, const struct sevq_entry *twin,
+		 struct sevq_enqueue_result *result)
 {
 	result->outcome = SEVQ_DUPLICATE;
 	result->id = twin->id;
@@ -146,7 +154,6 @@ enqueue_replacing(struct sevq_plan *plan, const struct candidate *c, struct sevq
 	if (count == 1 && identical(plan, c, sevq_queue_entry(c->queue, ids[0])))
 		return answer_duplicate(plan, c, sevq_queue_entry(c->queue, ids[0]), result);
 	sevq_plan_settle(plan, c->queue, (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_REPLACED, .ids = ids, .count = count });
-	sevq_queue_refresh_last(&plan->catalog, c->queue);
 	result->outcome = count > 0 ? SEVQ_REPLACED : SEVQ_QUEUED;
 	return append(plan, c, result);
 }
@@ -189,8 +196,8 @@ enqueue_again(struct sevq_plan *plan, struct sevq_op *op, struct sevq_str answer
 }
 
 static void
-remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, const struct sevq_enqueue_result *results,
-    size_t count)
+remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request,
+	 const struct sevq_enqueue_result *results, size_t count)
 {
 	if (request->key.s == NULL)
 		return;
@@ -264,8 +271,7 @@ plan_enqueue(struct sevq_plan *plan, struct sevq_op *op)
 void
 sevq_enqueue_init(struct sevq_enqueue *op)
 {
-	static const struct sevq_op_kind kind = {
-		.name = "enqueue", .appends = true, .plan = plan_enqueue, .lookup = enqueue_lookup, .found = enqueue_found
-	};
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(enqueue, results), .appends = true, .plan = plan_enqueue,
+						  .lookup = enqueue_lookup, .found = enqueue_found };
 	*op = (struct sevq_enqueue){ .op.kind = &kind };
 }

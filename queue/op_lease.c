@@ -28,7 +28,7 @@ static struct return_trip
 prepare_return(struct sevq_arena *arena, size_t count)
 {
 	return (struct return_trip){ sevq_taking_room(arena, count), sevq_taking_room(arena, count),
-		sevq_taking_room(arena, count) };
+				     sevq_taking_room(arena, count) };
 }
 
 /* One event leaves its lease: back in its place, possibly after a delay; or dead after its last attempt; or expired. */
@@ -57,10 +57,10 @@ static void
 record_return(struct sevq_plan *plan, struct sevq_queue *queue, const struct return_trip *trip, struct sevq_store_outcome kind)
 {
 	struct sevq_store_outcome dead = { .kind = SEVQ_OUTCOME_DEAD,
-		.lease = kind.lease,
-		.detail = kind.detail.s != NULL ? kind.detail : SEVQ_STR("attempts"),
-		.ids = trip->dead.ids,
-		.count = trip->dead.count };
+					   .lease = kind.lease,
+					   .detail = kind.detail.s != NULL ? kind.detail : SEVQ_STR("attempts"),
+					   .ids = trip->dead.ids,
+					   .count = trip->dead.count };
 	struct sevq_store_outcome expired = {
 		.kind = SEVQ_OUTCOME_EXPIRED, .lease = kind.lease, .ids = trip->expired.ids, .count = trip->expired.count
 	};
@@ -70,7 +70,8 @@ record_return(struct sevq_plan *plan, struct sevq_queue *queue, const struct ret
 		sevq_plan_record(plan, queue, kind);
 	sevq_plan_settle(plan, queue, dead);
 	sevq_plan_settle(plan, queue, expired);
-	sevq_queue_refresh_last(&plan->catalog, queue);
+	if (dead.count + expired.count > 0)
+		sevq_queue_refresh_last(&plan->catalog, queue);
 	if (kind.count > 0 && kind.until_ms <= plan->now_ms)
 		sevq_plan_wake(plan, queue, false, SEVQ_STR_NULL);
 }
@@ -151,19 +152,17 @@ hold(struct sevq_plan *plan, struct sevq_lease *lease, int64_t id, int64_t lease
 static void
 lend_events(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_queue *queue, struct sevq_taking chosen)
 {
-	struct sevq_lease new = { .queue = queue,
-		.consumer = lend->consumer,
-		.exclusive = lend->exclusive,
-		.ids = chosen.ids,
-		.count = chosen.count };
+	struct sevq_lease new = {
+		.queue = queue, .consumer = lend->consumer, .exclusive = lend->exclusive, .ids = chosen.ids, .count = chosen.count
+	};
 	lend->until_ms = plan->now_ms + lend->lease_ms;
 	lend->lease_id = new.id = sevq_plan_record(plan, queue,
-	    (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_LEASED,
-		.until_ms = lend->until_ms,
-		.detail = lend->consumer,
-		.lease = lend->exclusive ? -1 : 0,
-		.ids = chosen.ids,
-		.count = chosen.count });
+						   (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_LEASED,
+										.until_ms = lend->until_ms,
+										.detail = lend->consumer,
+										.lease = lend->exclusive ? SEVQ_LEASE_EXCLUSIVE : 0,
+										.ids = chosen.ids,
+										.count = chosen.count });
 	struct sevq_lease *lease = sevq_catalog_add_lease(&plan->catalog, &new);
 	for (size_t i = 0; i < chosen.count; i++)
 		hold(plan, lease, chosen.ids[i], lend->lease_ms);
@@ -185,9 +184,11 @@ plan_lend(struct sevq_plan *plan, struct sevq_op *op)
 		lend->remaining = queue != NULL ? queue->depth : 0;
 		return 0;
 	}
-	struct sevq_choice choice = { .prefix = sevq_fold(&op->arena, lend->context_key_prefix), .limit = lend->limit, .prompt = lend->prompt };
-	struct sevq_taking chosen;
-		lend->remaining = queue->depth - chosen.count;
+	struct sevq_choice choice = { .prefix = sevq_fold(&op->arena, lend->context_key_prefix),
+				      .limit = lend->limit,
+				      .prompt = lend->prompt };
+	struct sevq_taking chosen = sevq_taking_choose(plan, op, queue, &choice);
+	lend->remaining = queue->depth - chosen.count;
 	if (chosen.count == 0)
 		return 0;
 	lend_events(plan, lend, queue, chosen);
@@ -216,7 +217,8 @@ static int
 named_ids(struct sevq_plan *plan, struct sevq_lease_op *call, const struct sevq_lease *lease, struct sevq_taking *ret)
 {
 	if (call->ids == NULL) {
-		*ret = lease != NULL ? sevq_taking_held(&plan->catalog, lease, &call->op.arena) : sevq_taking_room(&call->op.arena, 0);
+		*ret =
+		    lease != NULL ? sevq_taking_held(&plan->catalog, lease, &call->op.arena) : sevq_taking_room(&call->op.arena, 0);
 		return 0;
 	}
 	*ret = sevq_taking_room(&call->op.arena, call->id_count);
@@ -287,7 +289,8 @@ is_among(const int64_t *ids, size_t count, int64_t id)
 static int
 lost(struct sevq_lease_op *call)
 {
-	return sevq_fail(&call->op.error, SEVQ_CONFLICT, "the lease no longer holds what is named: it ran out, or this was given back");
+	return sevq_fail(&call->op.error, SEVQ_CONFLICT,
+			 "the lease no longer holds what is named: it ran out, or this was given back");
 }
 
 /*
@@ -295,7 +298,8 @@ lost(struct sevq_lease_op *call)
  * acking it again is no error; or it is lost.
  */
 static int
-judge_by_history(const struct sevq_plan *plan, struct sevq_lease_op *call, const struct sevq_lease *lease, struct sevq_taking *named)
+judge_by_history(const struct sevq_plan *plan, struct sevq_lease_op *call, const struct sevq_lease *lease,
+		 struct sevq_taking *named)
 {
 	struct sevq_taking still = { named->ids, 0 };
 	if (call->held_count == 0)
@@ -319,7 +323,8 @@ static void
 ack(struct sevq_plan *plan, struct sevq_lease *lease, struct sevq_taking named)
 {
 	struct sevq_queue *queue = lease->queue;
-	sevq_plan_settle(plan, queue,
+	sevq_plan_settle(
+	    plan, queue,
 	    (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_ACKED, .lease = lease->id, .ids = named.ids, .count = named.count });
 	sevq_queue_refresh_last(&plan->catalog, queue);
 }
@@ -333,10 +338,10 @@ nack(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *leas
 		give_back(plan, queue, named.ids[i], call->count_attempt, call->delay_ms, &trip);
 	call->dead = trip.dead.count;
 	record_return(plan, queue, &trip,
-	    (struct sevq_store_outcome){ .kind = call->count_attempt ? SEVQ_OUTCOME_NACKED : SEVQ_OUTCOME_RETURNED,
-		.lease = lease->id,
-		.until_ms = call->delay_ms > 0 ? plan->now_ms + call->delay_ms : 0,
-		.detail = call->reason });
+		      (struct sevq_store_outcome){ .kind = call->count_attempt ? SEVQ_OUTCOME_NACKED : SEVQ_OUTCOME_RETURNED,
+						   .lease = lease->id,
+						   .until_ms = call->delay_ms > 0 ? plan->now_ms + call->delay_ms : 0,
+						   .detail = call->reason });
 }
 
 static void
@@ -344,11 +349,11 @@ extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *le
 {
 	call->until_ms = plan->now_ms + call->lease_ms;
 	sevq_plan_record(plan, lease->queue,
-	    (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_EXTENDED,
-		.lease = lease->id,
-		.until_ms = call->until_ms,
-		.ids = named.ids,
-		.count = named.count });
+			 (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_EXTENDED,
+						      .lease = lease->id,
+						      .until_ms = call->until_ms,
+						      .ids = named.ids,
+						      .count = named.count });
 	for (size_t i = 0; i < named.count; i++)
 		hold(plan, lease, named.ids[i], call->lease_ms);
 	sevq_timers_add(&plan->timers, (struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
@@ -387,17 +392,26 @@ plan_lease_op(struct sevq_plan *plan, struct sevq_op *op)
 void
 sevq_lend_init(struct sevq_lend *op)
 {
-	static const struct sevq_op_kind kind = { .name = "lease", .plan = plan_lend, .lookup = lend_lookup, .found = lend_found };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(lend, session_key), .plan = plan_lend, .lookup = lend_lookup,
+						  .found = lend_found };
 	*op = (struct sevq_lend){ .op.kind = &kind, .lease_ms = SEVQ_LEASE_MS_DEFAULT };
 }
+
+#define LEASE_KIND(call)                                                                                                           \
+	{                                                                                                                          \
+		.name = call, .bytes = sizeof(struct sevq_lease_op), .answer = offsetof(struct sevq_lease_op, until_ms),           \
+		.plan = plan_lease_op, .lookup = lease_lookup, .found = lease_found                                                \
+	}
 
 void
 sevq_lease_op_init(struct sevq_lease_op *op, enum sevq_lease_action action)
 {
 	static const struct sevq_op_kind kind[] = {
-		[SEVQ_LEASE_ACK] = { .name = "ack", .plan = plan_lease_op, .lookup = lease_lookup, .found = lease_found },
-		[SEVQ_LEASE_NACK] = { .name = "nack", .plan = plan_lease_op, .lookup = lease_lookup, .found = lease_found },
-		[SEVQ_LEASE_EXTEND] = { .name = "extend", .plan = plan_lease_op, .lookup = lease_lookup, .found = lease_found },
+		[SEVQ_LEASE_ACK] = LEASE_KIND("ack"),
+		[SEVQ_LEASE_NACK] = LEASE_KIND("nack"),
+		[SEVQ_LEASE_EXTEND] = LEASE_KIND("extend"),
 	};
-	*op = (struct sevq_lease_op){ .op.kind = &kind[action], .action = action, .count_attempt = true, .lease_ms = SEVQ_LEASE_MS_DEFAULT };
+	*op = (struct sevq_lease_op){
+		.op.kind = &kind[action], .action = action, .count_attempt = true, .lease_ms = SEVQ_LEASE_MS_DEFAULT
+	};
 }

@@ -53,7 +53,8 @@ find_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 	const struct sevq_store_outcome *outcome = found->outcome;
 	(void)index;
 	if (found->event != NULL) {
-		sevq_event_copy(&find->event, found->event, &op->arena);
+		sevq_event_copy(&find->found, found->event, &op->arena);
+		find->timeline_count = 0;
 		return;
 	}
 	if (find->timeline_count == find->timeline_cap) {
@@ -63,8 +64,9 @@ find_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 		find->timeline = more;
 		find->timeline_cap = (find->timeline_cap + 1) * 2;
 	}
-	find->timeline[find->timeline_count++] = (struct sevq_timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms,
-		outcome->lease, sevq_arena_dup(&op->arena, outcome->detail) };
+	find->timeline[find->timeline_count++] =
+	    (struct sevq_timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms, outcome->lease,
+					  sevq_arena_dup(&op->arena, outcome->detail) };
 }
 
 /* The event and its timeline were looked up; where it stands now, the catalog knows, and how it ended, the timeline. */
@@ -72,6 +74,7 @@ static int
 plan_find(struct sevq_plan *plan, struct sevq_op *op)
 {
 	struct sevq_find *find = (struct sevq_find *)op;
+	find->event = find->found;
 	if (find->event.id == 0)
 		return sevq_fail(&op->error, SEVQ_NOT_FOUND, "no event has this id, or it has been forgotten");
 	const struct sevq_queue *queue = sevq_catalog_find(&plan->catalog, find->event.session_key);
@@ -85,9 +88,12 @@ plan_find(struct sevq_plan *plan, struct sevq_op *op)
 		if (entry == NULL && (kind == SEVQ_OUTCOME_NACKED || kind == SEVQ_OUTCOME_LAPSED || kind == SEVQ_OUTCOME_DEAD))
 			find->event.attempts++;
 	}
-	if (entry == NULL && find->event.outcome == 0)
-		return SEVQ_PLAN_AGAIN; /* settled by an op before this one in the batch: its outcome is there next turn */
-	return 0;
+	if (entry != NULL || find->event.outcome != 0)
+		return SEVQ_PLANNED;
+	if (op->looked_up)
+		return sevq_fail(&op->error, SEVQ_NOT_FOUND, "how this event ended has been forgotten");
+	op->looked_up = true;
+	return SEVQ_PLAN_AGAIN; /* settled by an op before this one in the batch: its outcome is there next turn */
 }
 
 /* A session's place in the list: ascending by value, then by key. */
@@ -316,7 +322,8 @@ sevq_peek_init(struct sevq_peek *op)
 void
 sevq_find_init(struct sevq_find *op)
 {
-	static const struct sevq_op_kind kind = { .name = "find", .plan = plan_find, .lookup = find_lookup, .found = find_found };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(find, event), .plan = plan_find, .lookup = find_lookup,
+						  .found = find_found };
 	*op = (struct sevq_find){ .op.kind = &kind };
 }
 

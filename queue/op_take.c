@@ -16,6 +16,8 @@ outcome(enum sevq_outcome_kind kind, struct sevq_taking taking)
 static void
 take(struct sevq_plan *plan, struct sevq_queue *queue, enum sevq_outcome_kind kind, struct sevq_taking taking)
 {
+	if (taking.count == 0)
+		return;
 	sevq_plan_settle(plan, queue, outcome(kind, taking));
 	sevq_queue_refresh_last(&plan->catalog, queue);
 }
@@ -203,7 +205,8 @@ plan_purge(struct sevq_plan *plan, struct sevq_op *op)
 void
 sevq_drain_init(struct sevq_drain *op)
 {
-	static const struct sevq_op_kind kind = { .name = "drain", .plan = plan_drain, .lookup = drain_lookup, .found = drain_found };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(drain, session_key), .plan = plan_drain, .lookup = drain_lookup,
+						  .found = drain_found };
 	*op = (struct sevq_drain){ .op.kind = &kind };
 }
 
@@ -217,7 +220,8 @@ sevq_consume_init(struct sevq_consume *op)
 void
 sevq_withdraw_init(struct sevq_withdraw *op)
 {
-	static const struct sevq_op_kind kind = { .name = "withdraw", .plan = plan_withdraw, .lookup = withdraw_lookup, .found = withdraw_found };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(withdraw, event), .plan = plan_withdraw, .lookup = withdraw_lookup,
+						  .found = withdraw_found };
 	*op = (struct sevq_withdraw){ .op.kind = &kind };
 }
 

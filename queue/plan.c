@@ -8,14 +8,14 @@ struct sevq_plan_mark
 sevq_plan_mark(const struct sevq_plan *plan)
 {
 	return (struct sevq_plan_mark){ .journal = sevq_catalog_mark(&plan->catalog),
-		.events = plan->batch.event_count,
-		.outcomes = plan->batch.outcome_count,
-		.keys = plan->batch.key_count,
-		.wants = plan->want_count,
-		.woken = plan->woken_count,
-		.duplicates = plan->duplicates,
-		.next_event = plan->next_event,
-		.next_outcome = plan->next_outcome };
+					.events = plan->batch.event_count,
+					.outcomes = plan->batch.outcome_count,
+					.keys = plan->batch.key_count,
+					.wants = plan->want_count,
+					.woken = plan->woken_count,
+					.duplicates = plan->duplicates,
+					.next_event = plan->next_event,
+					.next_outcome = plan->next_outcome };
 }
 
 static bool
@@ -51,7 +51,7 @@ sevq_plan_reset(struct sevq_plan *plan)
 {
 	sevq_table_clear(&plan->keys);
 	plan->batch.event_count = plan->batch.outcome_count = plan->batch.key_count = 0;
-	plan->want_count = plan->woken_count = plan->duplicates = 0;
+	plan->want_count = plan->woken_count = plan->popped_count = plan->duplicates = 0;
 }
 
 void
@@ -63,7 +63,9 @@ sevq_plan_clear(struct sevq_plan *plan)
 	free(plan->wants);
 	free(plan->woken);
 	sevq_table_clear(&plan->keys);
+	free(plan->popped);
 	sevq_timers_clear(&plan->timers);
+	sevq_waiting_clear(&plan->waiting);
 	sevq_catalog_clear(&plan->catalog);
 }
 
@@ -77,7 +79,7 @@ sevq_plan_route(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_ad
 
 int
 sevq_plan_queue(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_str *key,
-    struct sevq_queue **queue)
+		struct sevq_queue **queue)
 {
 	struct sevq_decision decision;
 	if (sevq_plan_route(plan, op, address, &decision) < 0)
@@ -108,7 +110,7 @@ set_times(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_ev
 
 void
 sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_event *event, uint64_t text_hash, uint32_t tag,
-    int64_t delay_ms, int64_t ttl_ms)
+		 int64_t delay_ms, int64_t ttl_ms)
 {
 	struct sevq_store_batch *batch = &plan->batch;
 	event->id = plan->next_event++;
@@ -120,11 +122,12 @@ sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_e
 	batch->events[batch->event_count++] =
 	    (struct sevq_store_event){ .event = *event, .session = &queue->session, .text_hash = text_hash };
 	sevq_queue_append(&plan->catalog, queue,
-	    (struct sevq_entry){ .id = event->id,
-		.ts_ms = event->ts_ms,
-		.text_hash = text_hash,
-		.tag = tag,
-		.text_bytes_m1 = (uint16_t)(event->text.len - 1) });
+			  (struct sevq_entry){ .id = event->id,
+					       .ts_ms = event->ts_ms,
+					       .text_hash = text_hash,
+					       .tag = tag,
+					       .text_bytes_m1 = (uint16_t)(event->text.len - 1),
+					       .flags = event->exec_completion ? SEVQ_ENTRY_EXEC : 0 });
 	set_times(plan, queue, event, delay_ms, ttl_ms);
 	if (delay_ms <= 0)
 		sevq_plan_wake(plan, queue, event->wake == SEVQ_WAKE_NOW, event->source);
@@ -173,28 +176,24 @@ sevq_entry_state(const struct sevq_entry *entry)
 
 void
 sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_entry *entry, enum sevq_state state,
-    enum sevq_outcome_kind outcome, struct sevq_event *into)
+	       enum sevq_outcome_kind outcome, struct sevq_event *into)
 {
-	*add_want(plan) = (struct sevq_want){ .id = entry->id,
-		.into = into,
-		.arena = &op->arena,
-		.attempts = entry->attempts,
-		.state = state,
-		.outcome = outcome };
+	*add_want(plan) = (struct sevq_want){
+		.id = entry->id, .into = into, .op = op, .attempts = entry->attempts, .state = state, .outcome = outcome
+	};
 }
 
 void
 sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into)
 {
-	*add_want(plan) =
-	    (struct sevq_want){ .id = id, .into = into, .arena = &op->arena, .state = SEVQ_STATE_QUEUED, .optional = true };
+	*add_want(plan) = (struct sevq_want){ .id = id, .into = into, .op = op, .state = SEVQ_STATE_QUEUED, .optional = true };
 }
 
 void
 sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, struct sevq_str source)
 {
 	plan->woken = sevq_grow(plan->woken, &plan->woken_cap, plan->woken_count + 1, sizeof *plan->woken);
-	plan->woken[plan->woken_count++] = (struct sevq_woken){ queue, now, source };
+	plan->woken[plan->woken_count++] = (struct sevq_woken_queue){ queue, now, source };
 }
 
 /* --- idempotency ---------------------------------------------------------------------------------------------------- */
@@ -276,8 +275,10 @@ void
 sevq_event_copy(struct sevq_event *to, const struct sevq_event *from, struct sevq_arena *arena)
 {
 	*to = *from;
-	struct sevq_str *text[] = { &to->session_key, &to->original_session_key, &to->text, &to->context_key, &to->source,
-		&to->traceparent, &to->delivery.channel, &to->delivery.to, &to->delivery.account_id, &to->delivery.thread_id };
+	struct sevq_str *text[] = {
+		&to->session_key, &to->original_session_key, &to->text,        &to->context_key,         &to->source,
+		&to->traceparent, &to->delivery.channel,     &to->delivery.to, &to->delivery.account_id, &to->delivery.thread_id
+	};
 	for (size_t i = 0; i < sizeof text / sizeof *text; i++)
 		*text[i] = sevq_arena_dup(arena, *text[i]);
 }

@@ -12,6 +12,7 @@
 #include "queue/catalog.h"
 #include "queue/engine.h"
 #include "queue/timers.h"
+#include "queue/waiting.h"
 
 struct sevq_plan {
 	const struct sevq_engine_options *options;
@@ -19,28 +20,32 @@ struct sevq_plan {
 	struct sevq_engine_stats *stats;
 	struct sevq_catalog catalog;
 	struct sevq_timers timers;
+	struct sevq_waiting waiting; /* ops that wait to be woken */
 	struct sevq_store_batch batch;
 	struct sevq_table keys; /* struct sevq_store_key: the idempotency keys of this batch; in their ops' arenas */
 	struct sevq_want {
 		int64_t id;
 		struct sevq_event *into; /* NULL once it is there */
-		struct sevq_arena *arena;
+		struct sevq_op *op;
 		int attempts;
 		enum sevq_state state;
 		enum sevq_outcome_kind outcome;
 		bool optional; /* may have been forgotten by now: then into->id stays 0 */
-	} *wants;
+	} * wants;
 	size_t want_count, want_cap;
-	struct sevq_woken {
+	struct sevq_woken_queue {
 		struct sevq_queue *queue;
-		bool now;                /* some of it with wake "now" */
-		struct sevq_str source;  /* of the newest event, NULL when it was no event that woke */
-	} *woken;
+		bool now;               /* some of it with wake "now" */
+		struct sevq_str source; /* of the newest event, NULL when it was no event that woke */
+	} * woken;
 	size_t woken_count, woken_cap;
-	size_t duplicates;       /* drafts of this batch that were already queued */
+	struct sevq_timer *popped; /* timers that this batch has dealt with; they are put back when it fails */
+	size_t popped_count, popped_cap;
+	int64_t opened_boot_ms;           /* when the engine was opened, on the steady clock */
+	size_t duplicates;                /* drafts of this batch that were already queued */
 	int64_t next_event, next_outcome; /* ids; ascend over the life of the database */
-	int64_t now_ms;  /* the batch's time; never goes back */
-	int64_t boot_ms; /* the same on the steady clock, for everything that is due some day */
+	int64_t now_ms;                   /* the batch's time; never goes back */
+	int64_t boot_ms;                  /* the same on the steady clock, for everything that is due some day */
 };
 
 /* How an op's plan ended, besides -1 with op->error set (then the engine undoes what it did). */
@@ -55,16 +60,20 @@ enum sevq_planned {
 
 struct sevq_op_kind {
 	const char *name;
-	bool appends; /* needs disk space: refused when the store is full */
-	/* Carries the op out against the plan: enum sevq_planned, or -1. */
+	size_t bytes, answer; /* of the op's own struct: its size, and where its answer begins, which goes to the end */
+	bool appends;         /* needs disk space: refused when the store is full */
+	/*
+	 * Carries the op out against the plan, from an empty answer: enum sevq_planned, or -1 with op->error set: the engine
+	 * undoes what it did. May be called again for the same op, after everything it did was taken back.
+	 */
 	int (*plan)(struct sevq_plan *plan, struct sevq_op *op);
 	/* What is to be looked up before the plan: the index-th lookup, false for no more; and each thing that was found. */
 	bool (*lookup)(const struct sevq_plan *plan, const struct sevq_op *op, size_t index, struct sevq_lookup *ret);
 	void (*found)(struct sevq_op *op, size_t index, const struct sevq_found *found);
-	/* For calls that page through history: the query. */
-	const struct sevq_history_query *(*query)(const struct sevq_op *op);
-	sevq_history_row *row;   /* called with the op */
-	sevq_history_done *page; /* likewise */
+	/* For calls that page through history, before the plan: the query, or NULL with op->error set; what came, and the end. */
+	const struct sevq_history_query *(*query)(struct sevq_plan *plan, struct sevq_op *op);
+	sevq_history_row *row; /* called with the op */
+	void (*page)(struct sevq_op *op, int64_t more_outcome, int64_t more_event);
 };
 
 /* Where an op began, to undo it. */
@@ -81,14 +90,14 @@ void sevq_plan_clear(struct sevq_plan *plan);
 int sevq_plan_route(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_decision *ret);
 /* The same, and its queue: NULL when nothing is pending there. */
 int sevq_plan_queue(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_str *key,
-    struct sevq_queue **queue);
+		    struct sevq_queue **queue);
 
 /*
  * Appends the event (id and time are given here), delayed and mortal as it says; tag's reference passes on. Text is borrowed
  * until the batch is done.
  */
-void sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_event *event, uint64_t text_hash,
-    uint32_t tag, int64_t delay_ms, int64_t ttl_ms);
+void sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_event *event, uint64_t text_hash, uint32_t tag,
+		      int64_t delay_ms, int64_t ttl_ms);
 
 /* Records an outcome; its id is the answer. ids: ascending, borrowed until the batch is done. */
 int64_t sevq_plan_record(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_store_outcome outcome);
@@ -98,11 +107,18 @@ void sevq_plan_settle(struct sevq_plan *plan, struct sevq_queue *queue, struct s
 
 /* Asks for a pending event, to be in *into before the op is answered, in the state given; its text will be in the arena. */
 void sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_entry *entry, enum sevq_state state,
-    enum sevq_outcome_kind outcome, struct sevq_event *into);
+		    enum sevq_outcome_kind outcome, struct sevq_event *into);
 /* The state a pending event is in. */
 enum sevq_state sevq_entry_state(const struct sevq_entry *entry);
 /* Asks for an event of an earlier answer, which may be forgotten by now. */
 void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into);
+
+/* How many ops wait at a queue. */
+static inline size_t
+sevq_plan_waiters(const struct sevq_plan *plan, struct sevq_str queue_key)
+{
+	return sevq_waiting_count(&plan->waiting, queue_key);
+}
 
 /* Something became deliverable in the queue. */
 void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, struct sevq_str source);
@@ -111,7 +127,8 @@ void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, 
  * Idempotency (C3). Under a key that was used before: 1 with its answer in *answer, or -1 SEVQ_IDEMPOTENCY_MISMATCH; else 0.
  * The batch's own keys count. remember keeps an answer with the records of the batch.
  */
-int sevq_plan_recall(struct sevq_plan *plan, const struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err);
+int sevq_plan_recall(struct sevq_plan *plan, const struct sevq_idempotency *request, struct sevq_str *answer,
+		     struct sevq_error *err);
 void sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, struct sevq_str answer);
 /* The lookup for a key, and keeping what was found. */
 bool sevq_idempotency_lookup(const struct sevq_idempotency *request, struct sevq_lookup *ret);

@@ -26,6 +26,8 @@ struct sevq_store_event {
 	int64_t session_row; /* the driver's own, while it commits */
 };
 
+#define SEVQ_LEASE_EXCLUSIVE (-1)
+
 /* One outcome to append: one row per call, whatever the number of events. */
 struct sevq_store_outcome {
 	enum sevq_outcome_kind kind;
@@ -34,7 +36,7 @@ struct sevq_store_outcome {
 	int64_t *ids; /* ascending, no repeats; count > 0 */
 	size_t count;
 	int64_t id;             /* ascends over the life of the database; a lease's id */
-	int64_t lease;          /* whose lease this is about; 0: none */
+	int64_t lease;          /* whose lease this is about; 0: none; of a leased one: SEVQ_LEASE_EXCLUSIVE or 0 */
 	int64_t until_ms;       /* 0: none; see schema/sql */
 	struct sevq_str detail; /* NULL: none */
 };

@@ -31,18 +31,20 @@ static bool
 wanted(const struct sevq_plan *plan, const struct sevq_entry *entry, const struct sevq_choice *choice)
 {
 	return sevq_entry_deliverable(entry) && !(choice->prompt && (entry->flags & SEVQ_ENTRY_EXEC)) &&
-	    sevq_str_starts(sevq_tags_get(&plan->catalog.tags, entry->tag)->context_key, choice->prefix);
+	       sevq_str_starts(sevq_tags_get(&plan->catalog.tags, entry->tag)->context_key, choice->prefix);
 }
 
 struct sevq_taking
-sevq_taking_choose(const struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, const struct sevq_choice *choice)
+sevq_taking_choose(const struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue,
+		   const struct sevq_choice *choice)
 {
 	size_t deliverable = sevq_queue_deliverable(queue), bytes = 0;
 	size_t limit = choice->limit > 0 ? choice->limit : SEVQ_ANSWER_EVENTS_MAX;
 	if (limit > deliverable)
 		limit = deliverable;
 	struct sevq_taking chosen = sevq_taking_room(&op->arena, limit);
-	for (const struct sevq_entry *e = sevq_queue_first(queue, 0); e != NULL && chosen.count < limit; e = sevq_queue_next(queue, e)) {
+	for (const struct sevq_entry *e = sevq_queue_first(queue, 0); e != NULL && chosen.count < limit;
+	     e = sevq_queue_next(queue, e)) {
 		if (!wanted(plan, e, choice))
 			continue;
 		bytes += sevq_entry_text_bytes(e);
@@ -72,7 +74,7 @@ make_list(struct sevq_op *op, size_t count, struct sevq_event_list *list)
 
 void
 sevq_taking_answer(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, struct sevq_taking taking,
-    enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event_list *list)
+		   enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event_list *list)
 {
 	make_list(op, taking.count, list);
 	for (size_t i = 0; i < taking.count; i++)

@@ -29,15 +29,16 @@ struct sevq_choice {
 	bool prompt;            /* leave exec completions */
 };
 struct sevq_taking sevq_taking_choose(const struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue,
-    const struct sevq_choice *choice);
+				      const struct sevq_choice *choice);
 
 /* The events that the lease still holds. */
 struct sevq_taking sevq_taking_held(const struct sevq_catalog *catalog, const struct sevq_lease *lease, struct sevq_arena *arena);
 
 /* Asks for the events, which are pending, in that order, as the answer's list and in the state given. */
 void sevq_taking_answer(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, struct sevq_taking taking,
-    enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event_list *list);
+			enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event_list *list);
 /* The same for the events of an earlier answer, wherever they are now. */
-void sevq_taking_answer_again(struct sevq_plan *plan, struct sevq_op *op, const int64_t *ids, size_t count, struct sevq_event_list *list);
+void sevq_taking_answer_again(struct sevq_plan *plan, struct sevq_op *op, const int64_t *ids, size_t count,
+			      struct sevq_event_list *list);
 
 #endif

@@ -26,21 +26,11 @@ sevq_wake_name(enum sevq_wake wake)
 }
 
 static const char *const outcome_names[SEVQ_OUTCOME_COUNT] = {
-	[SEVQ_OUTCOME_DRAINED] = "drained",
-	[SEVQ_OUTCOME_CONSUMED] = "consumed",
-	[SEVQ_OUTCOME_WITHDRAWN] = "withdrawn",
-	[SEVQ_OUTCOME_PURGED] = "purged",
-	[SEVQ_OUTCOME_REPLACED] = "replaced",
-	[SEVQ_OUTCOME_EVICTED] = "evicted",
-	[SEVQ_OUTCOME_ACKED] = "acked",
-	[SEVQ_OUTCOME_EXPIRED] = "expired",
-	[SEVQ_OUTCOME_DEAD] = "dead",
-	[SEVQ_OUTCOME_LEASED] = "leased",
-	[SEVQ_OUTCOME_EXTENDED] = "extended",
-	[SEVQ_OUTCOME_NACKED] = "nacked",
-	[SEVQ_OUTCOME_RETURNED] = "returned",
-	[SEVQ_OUTCOME_LAPSED] = "lapsed",
-	[SEVQ_OUTCOME_REQUEUED] = "requeued",
+	[SEVQ_OUTCOME_DRAINED] = "drained",   [SEVQ_OUTCOME_CONSUMED] = "consumed", [SEVQ_OUTCOME_WITHDRAWN] = "withdrawn",
+	[SEVQ_OUTCOME_PURGED] = "purged",     [SEVQ_OUTCOME_REPLACED] = "replaced", [SEVQ_OUTCOME_EVICTED] = "evicted",
+	[SEVQ_OUTCOME_ACKED] = "acked",       [SEVQ_OUTCOME_EXPIRED] = "expired",   [SEVQ_OUTCOME_DEAD] = "dead",
+	[SEVQ_OUTCOME_LEASED] = "leased",     [SEVQ_OUTCOME_EXTENDED] = "extended", [SEVQ_OUTCOME_NACKED] = "nacked",
+	[SEVQ_OUTCOME_RETURNED] = "returned", [SEVQ_OUTCOME_LAPSED] = "lapsed",     [SEVQ_OUTCOME_REQUEUED] = "requeued",
 };
 
 const char *

@@ -54,13 +54,7 @@
 #define SEVQ_ATTEMPTS_DEFAULT 8
 
 /* The step of ROUTING section 5 that decided. Stored: append only. */
-enum sevq_rule {
-	SEVQ_RULE_KEEP = 0,
-	SEVQ_RULE_MAIN_ALIAS = 1,
-	SEVQ_RULE_CRON_RUN = 2,
-	SEVQ_RULE_DIRECT_MAIN = 3,
-	SEVQ_RULE_COUNT
-};
+enum sevq_rule { SEVQ_RULE_KEEP = 0, SEVQ_RULE_MAIN_ALIAS = 1, SEVQ_RULE_CRON_RUN = 2, SEVQ_RULE_DIRECT_MAIN = 3, SEVQ_RULE_COUNT };
 const char *sevq_rule_name(enum sevq_rule rule); /* "keep", "main-alias", "cron-run", "direct-main" */
 
 enum sevq_wake { SEVQ_WAKE_NEXT_HEARTBEAT = 0, SEVQ_WAKE_NOW = 1 }; /* stored: append only */
@@ -122,7 +116,7 @@ struct sevq_draft {
 	struct sevq_delivery delivery; /* already normalised by sevq_delivery_read */
 	enum sevq_wake wake;
 	bool replace, allow_duplicate;
-	int64_t delay_ms, ttl_ms;        /* 0: none */
+	int64_t delay_ms, ttl_ms; /* 0: none */
 	struct sevq_idempotency idempotency;
 };
 
@@ -140,8 +134,8 @@ struct sevq_event {
 	int64_t id; /* > 0, ascending, never reused */
 	int64_t ts_ms;
 	int64_t available_at_ms, expires_at_ms; /* 0: at once, never */
-	struct sevq_str session_key;          /* the queue key */
-	struct sevq_str original_session_key; /* as sent */
+	struct sevq_str session_key;            /* the queue key */
+	struct sevq_str original_session_key;   /* as sent */
 	enum sevq_rule rule;
 	struct sevq_str text, context_key, source, traceparent; /* the last three NULL when absent */
 	struct sevq_delivery delivery;

@@ -132,9 +132,9 @@ lookup_key(const struct asked *asked, const struct sevq_lookup *lookup)
 	int rc = sqlite3_step(row);
 	if (rc == SQLITE_ROW) {
 		struct sevq_store_key key = { .key = lookup->key,
-			.ts_ms = sqlite3_column_int64(row, 0),
-			.request = (uint64_t)sqlite3_column_int64(row, 1),
-			.answer = sevq_sqlite_text(row, 2) };
+					      .ts_ms = sqlite3_column_int64(row, 0),
+					      .request = (uint64_t)sqlite3_column_int64(row, 1),
+					      .answer = sevq_sqlite_text(row, 2) };
 		asked->each(asked->arg, asked->index, &(struct sevq_found){ .key = &key });
 	}
 	sqlite3_reset(row);
@@ -162,7 +162,7 @@ look_up(const struct asked *asked, const struct sevq_lookup *lookup)
 
 void
 sevq_sqlite_lookup(struct sevq_store *base, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each,
-    sevq_read_done *done, void *arg)
+		   sevq_read_done *done, void *arg)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct sevq_error err;

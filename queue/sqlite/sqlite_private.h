@@ -113,17 +113,12 @@ struct sevq_id_range {
 	int64_t first, last;
 };
 void sevq_ids_write(struct sevq_buf *out, const int64_t *ids, size_t count);
-<<<<<<< HEAD
-/* Reads the next range at *at; false at the end or, with *at NULL, at something that is no such list. */
-bool sevq_ids_next(const char **at, const char *end, struct sevq_id_range *ret);
-/* Reads the whole list into the arena; false if it is none, or holds more than most ids. */
-bool sevq_ids_read(struct sevq_str text, size_t most, struct sevq_arena *arena, int64_t **ids, size_t *count);
-=======
 /*
  * Reads the range behind *range (all zero: the first) at *at; false at the end or, with *at NULL, at something that is no
  * such list.
  */
 bool sevq_ids_next(const char **at, const char *end, struct sevq_id_range *range);
->>>>>>> main
+/* Reads the whole list into the arena; false if it is none, or holds more than most ids. */
+bool sevq_ids_read(struct sevq_str text, size_t most, struct sevq_arena *arena, int64_t **ids, size_t *count);
 
 #endif

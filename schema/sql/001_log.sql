@@ -35,7 +35,7 @@ CREATE TABLE outcome (
 	kind INTEGER NOT NULL REFERENCES outcome_kind(id),
 	session INTEGER NOT NULL,
 	events TEXT NOT NULL,         -- JSON array, ascending: an id, or a range [first,last]
-	lease INTEGER,                -- acked, nacked, returned, extended, lapsed: which lease
+	lease INTEGER,                -- leased: -1 when exclusive; acked, nacked, returned, extended, lapsed: which lease
 	until INTEGER,                -- leased, extended: its end; nacked, returned: available again at
 	detail TEXT                   -- leased: the consumer; nacked, returned, dead: the reason; requeued: the new event's id
 ) STRICT;
