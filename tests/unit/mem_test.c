@@ -87,6 +87,26 @@ a_buffer_takes_everything_in_order(void **state)
 }
 
 static void
+a_formatted_text_may_be_of_any_length(void **state)
+{
+	char text[400];
+
+	(void)state;
+	memset(text, 'x', sizeof text);
+	for (int len = 0; len < (int)sizeof text; len++) {
+		struct sevq_buf buf = { 0 };
+
+		sevq_buf_adds(&buf, "<");
+		sevq_buf_addf(&buf, "%.*s", len, text);
+		sevq_buf_adds(&buf, ">");
+		assert_int_equal(buf.len, len + 2);
+		assert_memory_equal(buf.data + 1, text, (size_t)len);
+		assert_int_equal(buf.data[len + 1], '>');
+		sevq_buf_clear(&buf);
+	}
+}
+
+static void
 integers_are_written_in_full(void **state)
 {
 	static const struct {
@@ -132,6 +152,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pieces_of_an_arena_do_not_overlap),      cmocka_unit_test(allocated_pieces_are_zeroed_and_aligned),
 		cmocka_unit_test(a_copy_ends_in_nul_and_null_stays_null), cmocka_unit_test(a_buffer_takes_everything_in_order),
+		cmocka_unit_test(a_formatted_text_may_be_of_any_length),
 		cmocka_unit_test(integers_are_written_in_full),           cmocka_unit_test(an_array_grows_by_half),
 	};
 
