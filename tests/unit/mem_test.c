@@ -150,10 +150,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pieces_of_an_arena_do_not_overlap),      cmocka_unit_test(allocated_pieces_are_zeroed_and_aligned),
-		cmocka_unit_test(a_copy_ends_in_nul_and_null_stays_null), cmocka_unit_test(a_buffer_takes_everything_in_order),
+		cmocka_unit_test(pieces_of_an_arena_do_not_overlap),
+		cmocka_unit_test(allocated_pieces_are_zeroed_and_aligned),
+		cmocka_unit_test(a_copy_ends_in_nul_and_null_stays_null),
+		cmocka_unit_test(a_buffer_takes_everything_in_order),
 		cmocka_unit_test(a_formatted_text_may_be_of_any_length),
-		cmocka_unit_test(integers_are_written_in_full),           cmocka_unit_test(an_array_grows_by_half),
+		cmocka_unit_test(integers_are_written_in_full),
+		cmocka_unit_test(an_array_grows_by_half),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
