@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/buffer.h"
 #include "client/json.h"
 
 #define INTEGER_MAX 9007199254740992.0 /* 2^53: what a JSON number carries exactly */
@@ -410,14 +411,40 @@ sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len, s
 	return NULL;
 }
 
-/* The field that a problem points at first, or NULL. */
-static const char *
-first_pointer(const cJSON *problem)
+/* Every bad field that a problem names, with what is wrong with it: "must be a string (/text); no such field (/colour)". */
+static void
+add_bad_fields(struct sevq_buffer *out, const cJSON *errors)
 {
-	const cJSON *errors = cJSON_GetObjectItemCaseSensitive(problem, "errors");
-	const char *pointer = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(errors, 0), "pointer"));
+	const cJSON *error;
 
-	return pointer != NULL && pointer[0] != '\0' ? pointer : NULL;
+	cJSON_ArrayForEach(error, errors)
+	{
+		const char *pointer = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "pointer"));
+		const char *detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "detail"));
+
+		if (pointer != NULL && detail != NULL)
+			sevq_buffer_addf(out, "%s%s (%s)", out->len > 0 ? "; " : "", detail, pointer);
+	}
+}
+
+static void
+read_problem(const cJSON *problem, enum sevq_code code, const char *name, struct sevq_fault *fault)
+{
+	const char *detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "detail"));
+	struct sevq_buffer fields = { 0 };
+
+	add_bad_fields(&fields, cJSON_GetObjectItemCaseSensitive(problem, "errors"));
+	if (detail == NULL)
+		detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "title"));
+	if (fields.len > 0)
+		detail = sevq_buffer_text(&fields);
+	if (detail == NULL)
+		sevq_fault_set(fault, code, "%s", name);
+	else if (code == SEVQ_PROBLEM)
+		sevq_fault_set(fault, code, "%s (%s)", detail, name);
+	else
+		sevq_fault_set(fault, code, "%s", detail);
+	sevq_buffer_clear(&fields);
 }
 
 enum sevq_code
@@ -425,22 +452,11 @@ sevq_answer_problem(const char *text, size_t len, struct sevq_fault *fault)
 {
 	cJSON *problem = sevq_json_parse(text, len);
 	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "code"));
-	const char *detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "detail"));
-	const char *pointer = first_pointer(problem);
-	enum sevq_code code = name != NULL ? sevq_fault_code(name) : SEVQ_BAD_ANSWER;
 
-	if (detail == NULL)
-		detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "title"));
-	if (name == NULL)
-		sevq_fault_set(fault, code, "the answer is not a problem as sevqd writes it");
-	else if (detail == NULL)
-		sevq_fault_set(fault, code, "%s", name);
-	else if (code == SEVQ_PROBLEM)
-		sevq_fault_set(fault, code, "%s (%s)", detail, name);
-	else if (pointer != NULL && strstr(detail, pointer) == NULL)
-		sevq_fault_set(fault, code, "%s (%s)", detail, pointer);
+	if (name != NULL)
+		read_problem(problem, sevq_fault_code(name), name, fault);
 	else
-		sevq_fault_set(fault, code, "%s", detail);
+		sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer is not a problem as sevqd writes it");
 	cJSON_Delete(problem);
-	return code;
+	return fault->code;
 }

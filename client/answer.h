@@ -25,7 +25,7 @@ extern const struct sevq_shape sevq_shape_text;     /* char *: the JSON object i
 /* NULL on failure: SEVQ_BAD_ANSWER, SEVQ_NO_MEMORY. */
 void *sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len, struct sevq_fault *fault);
 
-/* Reads a problem (RFC 9457) into fault: its code, detail and first pointer. SEVQ_BAD_ANSWER if it is none. */
+/* Reads a problem (RFC 9457) into fault: its code, and its bad fields or else its detail. SEVQ_BAD_ANSWER if it is none. */
 enum sevq_code sevq_answer_problem(const char *text, size_t len, struct sevq_fault *fault);
 
 #endif

@@ -459,7 +459,7 @@ open_list(struct relaxer *r, int depth, const char *closing, bool *ret)
 static int
 array(struct relaxer *r, int depth)
 {
-	bool more;
+	bool more = false;
 
 	if (open_list(r, depth, "]", &more) < 0)
 		return -1;
@@ -486,7 +486,7 @@ member(struct relaxer *r, int depth)
 static int
 object(struct relaxer *r, int depth)
 {
-	bool more;
+	bool more = false;
 
 	if (open_list(r, depth, "}", &more) < 0)
 		return -1;

@@ -168,21 +168,30 @@ sevq_buf_adds(struct sevq_buf *buf, const char *s)
 	sevq_buf_add(buf, s, strlen(s));
 }
 
+/* What most texts fit into, so that they are formatted once. */
+#define FORMATTED_BYTES 128
+
 void
 sevq_buf_addf(struct sevq_buf *buf, const char *fmt, ...)
 {
-	va_list args;
-	int len;
+	va_list args, again;
+	size_t room, len;
+	int n;
 
+	sevq_buf_reserve(buf, FORMATTED_BYTES);
+	room = buf->cap - buf->len;
 	va_start(args, fmt);
-	len = vsnprintf(NULL, 0, fmt, args);
+	va_copy(again, args);
+	n = vsnprintf(buf->data + buf->len, room, fmt, args);
+	assert(n >= 0);
+	len = (size_t)n;
+	if (len >= room) {
+		sevq_buf_reserve(buf, len + 1);
+		vsnprintf(buf->data + buf->len, len + 1, fmt, again);
+	}
+	va_end(again);
 	va_end(args);
-	assert(len >= 0);
-	sevq_buf_reserve(buf, (size_t)len + 1);
-	va_start(args, fmt);
-	vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, args);
-	va_end(args);
-	buf->len += (size_t)len;
+	buf->len += len;
 }
 
 void

@@ -184,14 +184,42 @@ sevq_utf8_valid(const char *s, size_t len)
 	return u8_check((const uint8_t *)s, len) == NULL;
 }
 
+/*
+ * SHA-256, looked up once: OpenSSL 3 looks an algorithm up by name on every one-shot call, which costs four times the
+ * hashing of a short text. Kept for the life of the process; there is one thread.
+ */
+static EVP_MD_CTX *digest;
+
+static void
+free_digest(void)
+{
+	EVP_MD_CTX_free(digest);
+}
+
+static void
+make_digest(void)
+{
+	EVP_MD *sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+
+	digest = EVP_MD_CTX_new();
+	assert(sha256 != NULL && digest != NULL);
+	EVP_DigestInit_ex(digest, sha256, NULL);
+	EVP_MD_free(sha256); /* the context has a reference of its own */
+	atexit(free_digest);
+}
+
 uint64_t
 sevq_text_hash(struct sevq_str s)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char sum[EVP_MAX_MD_SIZE];
 	uint64_t hash;
-	int done = EVP_Digest(s.s, s.len, digest, NULL, EVP_sha256(), NULL);
+	bool done;
 
-	assert(done == 1);
-	memcpy(&hash, digest, sizeof hash);
+	if (digest == NULL)
+		make_digest();
+	done = EVP_DigestInit_ex(digest, NULL, NULL) == 1 && EVP_DigestUpdate(digest, s.s, s.len) == 1 &&
+	       EVP_DigestFinal_ex(digest, sum, NULL) == 1;
+	assert(done);
+	memcpy(&hash, sum, sizeof hash);
 	return hash;
 }

@@ -550,11 +550,18 @@ watch(struct sevq_connection *c)
 	}
 }
 
+/* A head without a body is a whole request, but the parser must be asked once more to say so. */
+static bool
+lacks_nothing(const struct sevq_connection *c)
+{
+	return c->parser.head_len > 0 && !sevq_parser_has_body(&c->parser);
+}
+
 /* Reads as many requests as can be answered one after the other. */
 static void
 advance(struct sevq_connection *c)
 {
-	while (c->state == READING && (c->in.len > c->begin + c->parser.fed || pull(c)))
+	while (c->state == READING && (c->in.len > c->begin + c->parser.fed || lacks_nothing(c) || pull(c)))
 		read_on(c);
 	if (c->state != READING)
 		return;

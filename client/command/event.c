@@ -56,8 +56,8 @@ print_receipt(const struct sevq_receipt *receipt)
 	char *text;
 
 	sevq_buffer_addf(&line, "%s %s in %s", words[receipt->outcome], event->id, event->session_key);
-	if (event->original_session_key != NULL && strcmp(event->original_session_key, event->session_key) != 0)
-		sevq_buffer_addf(&line, " (%s from %s)", event->rule != NULL ? event->rule : "moved", event->original_session_key);
+	if (event->rule != NULL && strcmp(event->rule, "keep") != 0 && event->original_session_key != NULL)
+		sevq_buffer_addf(&line, " (%s from %s)", event->rule, event->original_session_key);
 	text = sevq_escaped(sevq_need(line.failed ? NULL : line.data));
 	puts(text);
 	free(text);

@@ -267,12 +267,14 @@ fit_to_screen(size_t widths[SEVQ_COLUMNS_MAX], size_t last)
 		widths[last] = room;
 }
 
-/* row NULL: the titles */
+/* row NULL: the titles. Nothing stands behind the last cell that has something. */
 static void
 print_row(const struct sevq_table *table, char *const *row, const size_t widths[SEVQ_COLUMNS_MAX], size_t last)
 {
 	size_t i;
 
+	while (row != NULL && last > 0 && row[last][0] == '\0')
+		last--;
 	for (i = 0; i <= last; i++) {
 		if (widths[i] == 0)
 			continue;

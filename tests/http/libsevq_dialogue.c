@@ -64,7 +64,8 @@ tour_of_enqueue(struct sevq_client *client)
 
 	sevq_draft_init(&drafts[0]);
 	sevq_draft_init(&drafts[1]);
-	drafts[0].address.agent_id = drafts[1].address.agent_id = "main";
+	drafts[0].address.agent_id = "main"; /* alone: its main session */
+	drafts[1].address = main_key;
 	drafts[0].text = "two";
 	drafts[0].context_key = "c";
 	drafts[0].wake = SEVQ_WAKE_NOW;
@@ -164,7 +165,7 @@ tour_of_taking(struct sevq_client *client)
 	expect(client, sevq_drain(client, &main_key, NULL, &events), SEVQ_OK);
 	assert(events->count == 0 && events->remaining == 0);
 	sevq_free(events);
-	expect(client, sevq_drain(client, NULL, NULL, NULL), SEVQ_BLANK_KEY);
+	expect(client, sevq_drain(client, NULL, NULL, NULL), SEVQ_INVALID_FIELD); /* no address at all */
 }
 
 static void *

@@ -51,7 +51,7 @@ def test_the_command_answers_line_by_line(make):
     code, answers = lines(make, text.encode(), policy=ONE_OWNER)
     assert code == 0
     assert answers[0] == {"sessionKey": MAIN, "rule": "direct-main", "rekeyed": True, "owner": "main"}
-    assert answers[1:4] == [{"error": "blank-key"}, {"error": "malformed-key"}, {"error": "owner-mismatch"}]
+    assert [a["error"] for a in answers[1:4]] == ["blank-key", "malformed-key", "owner-mismatch"] and all(a["detail"] for a in answers[1:4])
     assert answers[4]["sessionKey"] == DIRECT
 
 
@@ -61,5 +61,6 @@ def test_the_command_explains_when_asked(make):
 
 
 def test_the_command_answers_a_bad_line_as_an_error_and_goes_on(make):
-    _, answers = lines(make, b'{"sessionKey":\n{"sessionKey":"main"}\n{"colour":"red"}\n')
-    assert answers[0] == {"error": "invalid-json"} and answers[1]["sessionKey"] == MAIN and answers[2] == {"error": "invalid-field"}
+    code, answers = lines(make, b'{"sessionKey":\n{"sessionKey":"main"}\n{"colour":"red"}\n')
+    assert code == 1 and (answers[0]["error"], answers[0]["line"], answers[0]["column"]) == ("invalid-json", 1, 15)
+    assert answers[1]["sessionKey"] == MAIN and answers[2]["error"] == "invalid-field"

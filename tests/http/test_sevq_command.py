@@ -22,7 +22,10 @@ class Shell:
     """Runs sevq in the surroundings of one server, or of none."""
 
     def __init__(self, server, **env):
-        self.env = {**server.environment(), "LC_ALL": "C.UTF-8", **env}
+        self.env = {**server.environment(), "LC_ALL": "C.UTF-8"}
+        if server.process is not None and server.port is not None:
+            self.env |= {"SEVQ_URL": f"http://127.0.0.1:{server.port}", "SEVQ_TOKEN_FILE": str(server.directory / "token")}
+        self.env |= env
 
     def __call__(self, *words, stdin=None, exit=DONE, **env):
         """Returns (standard output, standard error)."""
@@ -71,7 +74,7 @@ def test_an_event_for_a_direct_key_is_drained_from_the_main_key(sevq):
     out, err = sevq("event", "--text", "Exec completed (build, code 0)", "--session-key", DIRECT)
     assert re.fullmatch(rf"queued \S+ in {MAIN} \(direct-main from {DIRECT}\)\n", out) and err == ""
     out, err = sevq("drain", MAIN)
-    assert re.fullmatch(r"ID  TIME +TEXT\n *\S+  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  Exec completed \(build, code 0\)\n", out), out
+    assert re.fullmatch(r"ID +TIME  TEXT\n *\S+  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  Exec completed \(build, code 0\)\n", out), out
     assert err == ""
     assert sevq("drain", MAIN, exit=NOTHING) == ("", f"nothing in {MAIN}\n")
 
@@ -315,20 +318,43 @@ def test_without_a_server_it_says_how_to_start_one(make):
     assert sevq("peek", MAIN, exit=TRY_AGAIN) == ("", "sevq: no sevqd at http://127.0.0.1:1: start one with `sevqd`\n")
 
 
-def test_a_server_is_found_until_it_ends(start):
-    server = start()
-    sevq = Shell(server)
+def by_itself(server):
+    """A shell in which nothing names the server."""
+    return Shell(server, SEVQ_URL="", SEVQ_TOKEN_FILE="")
+
+
+def on_default_database(make, *flags, **options):
+    """A server whose database is where sevqd puts it by itself, and the command looks."""
+    server = make(*flags, **options)
+    server.db = server.directory / "state/sevq/sevq.db"
+    return server
+
+
+def test_a_server_is_found_by_itself_until_it_ends(make):
+    server = on_default_database(make).start()
+    sevq = by_itself(server)
     sevq("event", "x", "--session-key", MAIN)
-    found = json.loads((server.directory / "state/sevq/sevqd.json").read_text())
-    assert found["address"] == f"http://127.0.0.1:{server.port}" and found["pid"] == server.process.pid
+    found = json.loads(server.db.with_name("sevqd.json").read_text())
+    assert found == {"address": f"http://127.0.0.1:{server.port}", "tokenFile": str(server.db.with_name("token")), "pid": server.process.pid}
+    assert server.db.with_name("sevqd.json").stat().st_mode & 0o777 == 0o600
     server.stop()
-    assert not (server.directory / "state/sevq/sevqd.json").exists()
+    assert not server.db.with_name("sevqd.json").exists()
+
+
+def test_a_server_without_tokens_is_found_too(make):
+    server = on_default_database(make, "--no-auth").start()
+    by_itself(server)("event", "x", "--session-key", MAIN)
+
+
+def test_another_servers_port_is_not_trusted_when_the_file_is_open_to_others(make):
+    server = on_default_database(make).start()
+    server.db.with_name("sevqd.json").chmod(0o666)
+    assert "open to others" in by_itself(server)("peek", MAIN, exit=FAILED)[1]
 
 
 def test_a_server_is_named_by_options_before_the_environment(start, tmp_path):
     server = start()
-    elsewhere = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "none")}
-    sevq = Shell(server, **elsewhere)
+    sevq = by_itself(server)
     secret = tmp_path / "secret"
     secret.write_text(server.token + "\n")
     secret.chmod(0o600)
@@ -341,18 +367,19 @@ def test_a_server_is_named_by_options_before_the_environment(start, tmp_path):
     assert "open to others" in sevq("peek", MAIN, *named, exit=FAILED)[1]
 
 
-def test_no_token_or_a_wrong_one_is_not_allowed(start, tmp_path):
-    server = start()
-    sevq = Shell(server, XDG_STATE_HOME=str(tmp_path / "none"))
-    for token in ({}, {"SEVQ_TOKEN": "wrong"}):
-        assert "--token-file" in sevq("peek", MAIN, exit=NOT_ALLOWED, SEVQ_URL=f"http://127.0.0.1:{server.port}", **token)[1]
+def test_no_token_or_a_wrong_one_is_not_allowed(start):
+    sevq = Shell(start(), SEVQ_TOKEN_FILE="")
+    for token in ("", "wrong"):
+        assert "--token-file" in sevq("peek", MAIN, exit=NOT_ALLOWED, SEVQ_TOKEN=token)[1]
 
 
-def test_it_speaks_over_a_unix_socket(start, tmp_path):
-    server = start("--listen", f"unix:{tmp_path}/s")
-    sevq = Shell(server)
+def test_it_speaks_over_a_unix_socket(make):
+    server = on_default_database(make)
+    path = server.directory / "s"
+    server.flags = ["--listen", f"unix:{path}"]
+    sevq = by_itself(server.start())
     sevq("event", "x", "--session-key", MAIN)
-    assert sevq.json("drain", MAIN, "--base-url", f"unix:{tmp_path}/s")["events"][0]["text"] == "x"
+    assert sevq.json("drain", MAIN, "--base-url", f"unix:{path}")["events"][0]["text"] == "x"
 
 
 # Failures.

@@ -754,11 +754,11 @@ problems_become_codes_and_messages(void **state)
 		const char *message;
 	} cases[] = {
 		{ "{\"code\":\"queue-full\",\"detail\":\"the session is full\"}", SEVQ_QUEUE_FULL, "the session is full" },
-		{ "{\"code\":\"invalid-field\",\"detail\":\"text is blank\",\"errors\":[{\"pointer\":\"/text\",\"detail\":\"x\"}]}",
-		  SEVQ_INVALID_FIELD, "text is blank (/text)" },
-		{ "{\"code\":\"invalid-field\",\"detail\":\"/text is "
-		  "blank\",\"errors\":[{\"pointer\":\"/text\",\"detail\":\"x\"}]}",
-		  SEVQ_INVALID_FIELD, "/text is blank" },
+		{ "{\"code\":\"invalid-field\",\"detail\":\"2 fields are "
+		  "wrong\",\"errors\":[{\"pointer\":\"/text\",\"detail\":\"is blank\"},1,"
+		  "{\"pointer\":\"/x\"},{\"pointer\":\"/y\",\"detail\":\"no such field\"}]}",
+		  SEVQ_INVALID_FIELD, "is blank (/text); no such field (/y)" },
+		{ "{\"code\":\"invalid-field\",\"detail\":\"odd\",\"errors\":[]}", SEVQ_INVALID_FIELD, "odd" },
 		{ "{\"code\":\"from-the-future\",\"detail\":\"odd\"}", SEVQ_PROBLEM, "odd (from-the-future)" },
 		{ "{\"code\":\"lost\",\"detail\":\"odd\"}", SEVQ_PROBLEM, "odd (lost)" }, /* our own names are not the server's */
 		{ "{\"code\":\"closing\",\"title\":\"Closing\"}", SEVQ_CLOSING, "Closing" },

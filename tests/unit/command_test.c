@@ -187,7 +187,10 @@ columns_are_aligned_and_empty_ones_left_out(void **state)
 	sevq_table_add_number(&table, 1234);
 	sevq_table_add(&table, "");
 	sevq_table_add(&table, "x");
-	expect_printed(&table, "  ID  TEXT\n   7  one\\ntwo\n1234  x\n");
+	sevq_table_add_number(&table, 2);
+	sevq_table_add(&table, NULL);
+	sevq_table_add(&table, NULL);
+	expect_printed(&table, "  ID  TEXT\n   7  one\\ntwo\n1234  x\n   2\n");
 	sevq_table_clear(&table);
 }
 

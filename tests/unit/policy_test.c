@@ -1,0 +1,212 @@
+/*
+ * policy_test.c - reading a config: what is refused, what is ignored, and how values of any type are read.
+ *
+ * What a policy then means is seen by routing with it: route_test.
+ */
+#include "queue/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "queue/policy_value.h"
+#include "queue/route.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static const struct {
+	const char *text;
+	int line, column;
+} refused[] = {
+	{ "{\n  session: {\n    dmScope: main\n  }\n}\n", 3, 14 },
+	{ "{ channels: [ }", 1, 15 },
+	{ "{\n  a: 1,\n  a: 2,\n}", 3, 3 },
+	{ "{} {}", 1, 4 },
+	{ "{ a: Infinity }", 1, 6 },
+	{ "// nothing else", 1, 16 },
+	{ "{ \"a\": \"\xff\" }", 1, 9 },
+};
+
+static void
+a_faulty_text_is_refused_with_its_place(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(refused); i++) {
+		struct sevq_policy *policy = NULL;
+		struct sevq_error err;
+
+		assert_int_equal(sevq_policy_parse(refused[i].text, strlen(refused[i].text), &policy, &err), -1);
+		assert_null(policy);
+		assert_int_equal(err.code, SEVQ_CONFIG);
+		assert_true(err.detail[0] != '\0');
+		assert_int_equal(err.line, refused[i].line);
+		assert_int_equal(err.column, refused[i].column);
+	}
+}
+
+static void
+anything_but_an_object_is_refused(void **state)
+{
+	static const char *const others[] = { "[]", "null", "1", "'text'", "true" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(others); i++) {
+		struct sevq_policy *policy;
+		struct sevq_error err;
+
+		assert_int_equal(sevq_policy_parse(others[i], strlen(others[i]), &policy, &err), -1);
+		assert_int_equal(err.code, SEVQ_CONFIG);
+		assert_int_equal(sevq_policy_parse(others[i], strlen(others[i]), &policy, NULL), -1);
+	}
+}
+
+static void
+a_blank_text_is_the_empty_policy(void **state)
+{
+	static const char *const blanks[] = { "", " \n\t", "\ufeff", "{}", "{ /* nothing */ }" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(blanks); i++) {
+		struct sevq_address address = { .session_key = SEVQ_STR("main") };
+		struct sevq_arena arena = { 0 };
+		struct sevq_decision decision;
+		struct sevq_policy *policy;
+
+		assert_int_equal(sevq_policy_parse(blanks[i], strlen(blanks[i]), &policy, NULL), 0);
+		assert_int_equal(sevq_route(policy, &address, false, &arena, &decision, NULL), 0);
+		assert_true(sevq_str_eq(decision.queue_key, SEVQ_STR("agent:main:main")));
+		assert_null(sevq_policy_timezone(policy).s);
+		sevq_arena_clear(&arena);
+		sevq_policy_free(policy);
+	}
+	sevq_policy_free(NULL);
+}
+
+static const struct {
+	const char *config, *timezone;
+} timezones[] = {
+	{ "{agents:{defaults:{userTimezone:' Europe/Berlin '}}}", " Europe/Berlin " },
+	{ "{agents:{defaults:{userTimezone:''}}}", "" },
+	{ "{agents:{defaults:{userTimezone:1}}}", NULL },
+	{ "{agents:{defaults:[]}}", NULL },
+	{ "{agents:7}", NULL },
+};
+
+static void
+the_time_zone_is_given_as_written(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(timezones); i++) {
+		struct sevq_policy *policy;
+
+		assert_int_equal(sevq_policy_parse(timezones[i].config, strlen(timezones[i].config), &policy, NULL), 0);
+		assert_int_equal(sevq_policy_timezone(policy).s == NULL, timezones[i].timezone == NULL);
+		assert_true(sevq_str_eq(sevq_policy_timezone(policy), sevq_str(timezones[i].timezone)));
+		sevq_policy_free(policy);
+	}
+}
+
+/* Whatever stands where the rules look must not end the process; a fuzzer goes on from here. */
+static void
+values_of_any_type_are_accepted_anywhere(void **state)
+{
+	static const char *const values[] = {
+		"null", "true", "0", "-1.5e300", "''", "'x'", "[]", "[null,[],{}]", "{}", "{a:{a:1}}"
+	};
+	static const char *const places[] = {
+		"{session:%s}",
+		"{agents:%s}",
+		"{channels:%s}",
+		"{bindings:%s}",
+		"{session:{mainKey:%s,scope:%s,dmScope:%s,identityLinks:%s}}",
+		"{session:{identityLinks:{a:%s,b:[%s]}}}",
+		"{agents:{entries:%s,list:%s,defaults:%s,ownership:%s}}",
+		"{agents:{entries:{a:%s}}}",
+		"{agents:{list:[%s,{id:%s,default:%s}],defaults:{systemAgent:%s,userTimezone:%s}}}",
+		"{agents:{defaults:{systemAgent:{agentId:%s}}}}",
+		"{channels:{telegram:%s}}",
+		"{channels:{telegram:{allowFrom:%s,dm:%s,accounts:%s}}}",
+		"{channels:{telegram:{allowFrom:[%s,'1'],dm:{allowFrom:%s}}}}",
+		"{channels:{telegram:{accounts:{default:%s,work:{dm:%s,config:%s,allowFrom:%s}}}}}",
+		"{bindings:[%s]}",
+		"{bindings:[{type:%s,agentId:%s,match:%s,session:%s}]}",
+		"{bindings:[{agentId:'main',match:{channel:%s,accountId:%s,peer:%s}}]}",
+		"{bindings:[{agentId:%s,match:{channel:'telegram',accountId:%s,peer:{kind:%s,id:%s},guildId:%s,teamId:%s,roles:%s},"
+		"session:{dmScope:%s}}]}",
+	};
+	struct sevq_address address = { .session_key = SEVQ_STR("agent:main:telegram:default:direct:1") };
+
+	(void)state;
+	for (size_t p = 0; p < COUNT(places); p++) {
+		for (size_t v = 0; v < COUNT(values); v++) {
+			struct sevq_arena arena = { 0 };
+			struct sevq_decision decision;
+			struct sevq_policy *policy;
+			struct sevq_buf text = { 0 };
+
+			for (const char *at = places[p]; *at != '\0'; at++)
+				if (at[0] == '%' && at++ != NULL)
+					sevq_buf_adds(&text, values[v]);
+				else
+					sevq_buf_add(&text, at, 1);
+			assert_int_equal(sevq_policy_parse(text.data, text.len, &policy, NULL), 0);
+			assert_int_equal(sevq_route(policy, &address, true, &arena, &decision, NULL), 0);
+			sevq_policy_free(policy);
+			sevq_arena_clear(&arena);
+			sevq_buf_clear(&text);
+		}
+	}
+}
+
+static const struct {
+	const char *json, *text;
+} strings[] = {
+	{ "123", "123" },
+	{ "1.0", "1" },
+	{ "1e21", "1e+21" },
+	{ "1e-7", "1e-7" },
+	{ "-0", "0" },
+	{ "12345678901234567890", "12345678901234567000" },
+	{ "1e400", "Infinity" },
+	{ "null", "null" },
+	{ "true", "true" },
+	{ "false", "false" },
+	{ "\" a \"", " a " },
+	{ "[]", "" },
+	{ "[1,\"a\",null,true]", "1,a,,true" },
+	{ "[null]", "" },
+	{ "[[1,[2,3]],[],{}]", "1,2,3,,[object Object]" },
+	{ "{\"a\":1}", "[object Object]" },
+};
+
+static void
+values_are_stringified_as_ecmascript_does(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(strings); i++) {
+		struct sevq_arena arena = { 0 };
+		cJSON *value = cJSON_Parse(strings[i].json);
+
+		assert_string_equal(sevq_value_stringify(&arena, value).s, strings[i].text);
+		cJSON_Delete(value);
+		sevq_arena_clear(&arena);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_faulty_text_is_refused_with_its_place),
+		cmocka_unit_test(anything_but_an_object_is_refused),
+		cmocka_unit_test(a_blank_text_is_the_empty_policy),
+		cmocka_unit_test(the_time_zone_is_given_as_written),
+		cmocka_unit_test(values_of_any_type_are_accepted_anywhere),
+		cmocka_unit_test(values_are_stringified_as_ecmascript_does),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,596 @@
+/*
+ * route_test.c - the decision, paragraph by paragraph (ROUTING sections 3 to 6), and every vector.
+ *
+ * A table for each paragraph; the policies are JSON5, as people write them. The vectors are given as the argument.
+ */
+#include "queue/route.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "schema/json.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers" /* most rows give no agent, channel and account */
+
+/* One question and its answer: a queue key and rule, or an error. */
+struct row {
+	const char *policy, *key;
+	const char *want, *rule; /* rule NULL: want is the code of an error */
+	const char *agent, *channel, *account;
+};
+
+static struct sevq_str
+given(const char *s)
+{
+	return s != NULL ? sevq_str(s) : SEVQ_STR_NULL;
+}
+
+static struct sevq_policy *
+compiled(const char *text)
+{
+	struct sevq_policy *policy;
+	struct sevq_error err;
+
+	if (sevq_policy_parse(text, strlen(text), &policy, &err) < 0)
+		fail_msg("%s: %s", text, err.detail);
+	return policy;
+}
+
+static void
+check_again(const struct sevq_policy *policy, struct sevq_address address, const struct sevq_decision *first, const char *key)
+{
+	struct sevq_arena arena = { 0 };
+	struct sevq_decision again;
+
+	address.session_key = first->queue_key;
+	if (sevq_route(policy, &address, true, &arena, &again, NULL) < 0 || !sevq_str_eq(again.queue_key, first->queue_key) ||
+	    again.rule != SEVQ_RULE_KEEP || again.rekeyed)
+		fail_msg("%s: its queue key %.*s is no fixed point", key, (int)first->queue_key.len, first->queue_key.s);
+	sevq_arena_clear(&arena);
+}
+
+static void
+check_row(const struct row *row)
+{
+	struct sevq_address address = { given(row->key), given(row->agent), given(row->channel), given(row->account) };
+	struct sevq_policy *policy = compiled(row->policy);
+	struct sevq_arena arena = { 0 };
+	struct sevq_decision got;
+	struct sevq_error err;
+
+	if (sevq_route(policy, &address, false, &arena, &got, &err) < 0) {
+		if (row->rule != NULL || strcmp(sevq_code_name(err.code), row->want) != 0)
+			fail_msg("%s under %s: %s: %s", row->key, row->policy, sevq_code_name(err.code), err.detail);
+	} else {
+		if (row->rule == NULL || !sevq_str_eq(got.queue_key, sevq_str(row->want)) ||
+		    strcmp(sevq_rule_name(got.rule), row->rule) != 0)
+			fail_msg("%s under %s: %.*s, %s", row->key, row->policy, (int)got.queue_key.len, got.queue_key.s,
+				 sevq_rule_name(got.rule));
+		check_again(policy, address, &got, row->key);
+	}
+	sevq_arena_clear(&arena);
+	sevq_policy_free(policy);
+}
+
+static void
+check_rows(const struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		check_row(&rows[i]);
+}
+
+/* ---- section 3 ---- */
+
+static const struct row owners[] = {
+	/* the key's own agent, then the request's, then the policy's */
+	{ "{}", "agent:ghost:x", "agent:ghost:x", "keep" },
+	{ "{agents:{list:[{id:'a'}]}}", "x", "agent:b:x", "keep", .agent = " B " },
+	{ "{agents:{list:[{id:'a'}]}}", "x", "agent:a:x", "keep", .agent = " " },
+	{ "{}", "x", "agent:main:x", "keep" },
+	{ "{agents:{list:[{id:'My Agent'}]}}", "x", "agent:my-agent:x", "keep" },
+	{ "{agents:{list:[{id:'a'},{id:'b'}]}}", "x", "owner-unresolved", NULL },
+	{ "{agents:{list:[{id:'a'},{id:'b',default:true}]}}", "x", "agent:b:x", "keep" },
+	{ "{agents:{list:[{id:'a',default:true},{id:'b',default:true}]}}", "x", "owner-unresolved", NULL },
+	{ "{agents:{list:[{id:'a'},{id:'b',default:1}]}}", "x", "owner-unresolved", NULL },
+	{ "{agents:{list:[]}}", "x", "owner-unresolved", NULL }, /* a roster, if an empty one */
+	{ "{agents:{list:{}}}", "x", "agent:main:x", "keep" },
+	{ "{agents:{list:[null,7,{id:'a'}]}}", "x", "agent:a:x", "keep" },
+	{ "{agents:{entries:{a:{}}}}", "x", "agent:a:x", "keep" },
+	{ "{agents:{entries:{a:{},b:{default:true}}}}", "x", "agent:b:x", "keep" },
+	{ "{agents:{entries:{a:{}},list:[{id:'b'}]}}", "x", "agent:a:x", "keep" },
+	{ "{agents:{entries:[],list:[{id:'b'}]}}", "x", "agent:b:x", "keep" },
+	/* the system agent, and explicit ownership */
+	{ "{agents:{entries:{a:{},b:{}},defaults:{systemAgent:{agentId:' C '}}}}", "x", "agent:c:x", "keep" },
+	{ "{agents:{entries:{a:{}},defaults:{systemAgent:{agentId:' '}}}}", "x", "agent:a:x", "keep" },
+	{ "{agents:{entries:{a:{}},ownership:'explicit'}}", "x", "owner-unresolved", NULL },
+	{ "{agents:{ownership:'explicit'}}", "x", "owner-unresolved", NULL },
+	{ "{agents:{ownership:'EXPLICIT'}}", "x", "agent:main:x", "keep" },
+	{ "{agents:{entries:{a:{}},ownership:'explicit',defaults:{systemAgent:{agentId:'z'}}}}", "x", "agent:z:x", "keep" },
+	/* disagreement */
+	{ "{}", "agent:a:x", "owner-mismatch", NULL, .agent = "b" },
+	{ "{}", "agent:My Agent:x", "agent:my agent:x", "keep", .agent = "my-agent" },
+	{ "{}", "agent:a:x", "agent:a:x", "keep", .agent = "" },
+	/* an agent alone means its main session */
+	{ "{session:{mainKey:'home'}}", NULL, "agent:ops:home", "main-alias", .agent = "Ops" },
+	{ "{}", NULL, "blank-key", NULL, .agent = " " },
+	{ "{}", NULL, "blank-key", NULL },
+	{ "{}", "", "blank-key", NULL, .agent = "ops" },
+};
+
+static void
+a_key_has_one_owner(void **state)
+{
+	(void)state;
+	check_rows(owners, COUNT(owners));
+}
+
+/* ---- section 4 ---- */
+
+static const struct row aliases[] = {
+	{ "{}", "main", "agent:main:main", "main-alias" },
+	{ "{}", "MAIN", "agent:main:main", "keep" }, /* qualified, and that is it already */
+	{ "{}", "Agent:Main:Main", "agent:main:main", "keep" },
+	{ "{}", "agent:main:main", "agent:main:main", "keep" },
+	{ "{session:{mainKey:' Home '}}", "main", "agent:main:home", "main-alias" },
+	{ "{session:{mainKey:'home'}}", "home", "agent:main:home", "main-alias" },
+	{ "{session:{mainKey:'home'}}", "Home", "agent:main:home", "keep" },
+	{ "{session:{mainKey:'home'}}", "MAIN", "agent:main:home", "main-alias" }, /* passes the alias again */
+	{ "{session:{mainKey:'home'}}", "agent:main:main", "agent:main:home", "main-alias" },
+	{ "{session:{mainKey:'home'}}", "agent:x:main", "agent:x:home", "main-alias" },
+	{ "{session:{mainKey:'home'}}", "agent:x:home", "agent:x:home", "keep" },
+	{ "{session:{mainKey:'home'}}", "Agent:Main:Main", "agent:main:home", "main-alias" }, /* in its normal form */
+	{ "{session:{mainKey:'home'}}", "agent: main :main", "agent:main:home", "main-alias" },
+	{ "{session:{mainKey:'home'}}", "agent:My Agent:main", "agent:my agent:main", "keep" }, /* not the id as parsed */
+	{ "{session:{mainKey:'  '}}", "main", "agent:main:main", "main-alias" },
+	{ "{session:{mainKey:7}}", "main", "agent:main:main", "main-alias" },
+	{ "{session:{mainKey:':x'}}", "main", "malformed-key", NULL }, /* there is no such key */
+	{ "{session:{mainKey:'signal:group: X '}}", "main", "agent:main:signal:group:x", "main-alias" },
+	{ "{}", "foo:main", "agent:main:foo:main", "keep" },
+	/* scope */
+	{ "{session:{scope:'global'}}", "main", "agent:main:global", "main-alias" },
+	{ "{session:{scope:'global'}}", "agent:x:main", "agent:x:global", "main-alias" },
+	{ "{session:{scope:'global'}}", "global", "agent:main:global", "keep" },
+	{ "{session:{scope:'GLOBAL'}}", "main", "agent:main:main", "main-alias" },
+	{ "{session:{scope:'global',mainKey:'global'}}", "agent:x:global", "agent:x:global", "keep" },
+	/* qualify */
+	{ "{}", " Foo ", "agent:main:foo", "keep" },
+	{ "{}", "Matrix:Channel:!AbC:S", "agent:main:matrix:channel:!AbC:S", "keep" },
+	{ "{}", "agent: A :Foo:", "agent:a:foo:", "keep" },
+	{ "{}", "unknown", "agent:main:unknown", "keep" },
+	{ "{}", ":x", "malformed-key", NULL },
+};
+
+static void
+main_has_other_names(void **state)
+{
+	(void)state;
+	check_rows(aliases, COUNT(aliases));
+}
+
+/* ---- section 5 ---- */
+
+static const struct row steps[] = {
+	{ "{}", "  \u3000", "blank-key", NULL },
+	{ "{}", "Agent:main", "malformed-key", NULL, .agent = "other" }, /* before anything else */
+	/* cron runs */
+	{ "{session:{dmScope:'per-peer'}}", "agent:main:cron:j:run:1:x", "agent:main:main", "cron-run" },
+	{ "{}", "agent:My Agent!:cron:j:run:1", "agent:my-agent:main", "cron-run" },
+	{ "{session:{scope:'global'}}", "agent:work:cron:j:run:1", "agent:work:global", "cron-run" },
+	{ "{session:{mainKey:'home'}}", "cron:j:run:1", "agent:main:home", "cron-run" }, /* a bare one is qualified first */
+	{ "{session:{mainKey:'cron:j:run:1'}}", "agent:main:cron:j:run:1", "agent:main:cron:j:run:1", "keep" },
+	/* direct main */
+	{ "{channels:{telegram:{allowFrom:['123']}}}", "agent:main:telegram:default:direct:123", "agent:main:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:['123']}}}", "telegram:direct:123", "agent:main:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:['123']}}}", "agent:ghost:telegram:dm:123:thread:7", "agent:ghost:main", "direct-main" },
+	{ "{session:{scope:'global'},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123", "agent:a:global",
+	  "direct-main" },
+	{ "{session:{dmScope:null},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123", "agent:a:main",
+	  "direct-main" },
+	{ "{session:{dmScope:''},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123",
+	  "agent:a:telegram:direct:123", "keep" },
+	{ "{session:{dmScope:'MAIN'},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123",
+	  "agent:a:telegram:direct:123", "keep" },
+	{ "{session:{dmScope:7},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123",
+	  "agent:a:telegram:direct:123", "keep" },
+	{ "{session:{mainKey:'telegram:direct:123'},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123",
+	  "agent:a:telegram:direct:123", "keep" },
+	{ "{session:{identityLinks:{al:['123']}},channels:{telegram:{allowFrom:['al']}}}", "agent:a:telegram:direct:123",
+	  "agent:a:telegram:direct:123", "keep" },
+	/* pinned owners */
+	{ "{channels:{telegram:{allowFrom:[123,'123 ',' ',[],[null]]}}}", "agent:a:telegram:direct:123", "agent:a:main",
+	  "direct-main" },
+	{ "{channels:{telegram:{allowFrom:['123',' * ']}}}", "agent:a:telegram:direct:123", "agent:a:telegram:direct:123", "keep" },
+	{ "{channels:{telegram:{allowFrom:['123','4','*']}}}", "agent:a:telegram:direct:*", "agent:a:telegram:direct:*", "keep" },
+	{ "{channels:{telegram:{allowFrom:['123',null]}}}", "agent:a:telegram:direct:123", "agent:a:telegram:direct:123", "keep" },
+	{ "{channels:{telegram:{allowFrom:[null]}}}", "agent:a:telegram:direct:null", "agent:a:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:[{id:1}]}}}", "agent:a:telegram:direct:[object object]", "agent:a:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:[1e21]}}}", "agent:a:telegram:direct:1e+21", "agent:a:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:[0x7b]}}}", "agent:a:telegram:direct:123", "agent:a:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:['telegram:123']}}}", "agent:a:telegram:direct:123", "agent:a:telegram:direct:123",
+	  "keep" },
+	{ "{channels:{telegram:{allowFrom:['+123']}}}", "agent:a:telegram:direct:123", "agent:a:telegram:direct:123", "keep" },
+	{ "{channels:{telegram:{allowFrom:['\u039f\u0394\u039f\u03a3']}}}",
+	  "agent:a:telegram:direct:\u039f\u0394\u039f\u03a3:thread:1", "agent:a:main", "direct-main" },
+	/* the sigma before the thread suffix of the queue key is not a final one */
+	{ "{channels:{telegram:{allowFrom:['\u03bf\u03b4\u03bf\u03c3']}}}",
+	  "agent:a:telegram:direct:\u039f\u0394\u039f\u03a3:thread:1", "agent:a:main", "direct-main" },
+};
+
+static void
+the_first_step_that_applies_decides(void **state)
+{
+	(void)state;
+	check_rows(steps, COUNT(steps));
+}
+
+#define DIRECT "agent:a:telegram:work:direct:1"
+#define STAYS DIRECT, "keep"
+#define MOVES "agent:a:main", "direct-main"
+
+static const struct row allowlists[] = {
+	/* the order */
+	{ "{channels:{telegram:{accounts:{work:{dm:{allowFrom:['1']},config:{dm:{allowFrom:['9']}}}}}}}", DIRECT, MOVES },
+	{ "{channels:{telegram:{accounts:{work:{allowFrom:['9'],config:{dm:{allowFrom:['1']}}}}}}}", DIRECT, MOVES },
+	{ "{channels:{telegram:{accounts:{work:{allowFrom:['1'],config:{allowFrom:['9']}}}}}}", DIRECT, MOVES },
+	{ "{channels:{telegram:{dm:{allowFrom:['9']},accounts:{work:{config:{allowFrom:['1']}}}}}}", DIRECT, MOVES },
+	{ "{channels:{telegram:{dm:{allowFrom:['1']},allowFrom:['9']}}}", DIRECT, MOVES },
+	{ "{channels:{telegram:{dm:{allowFrom:'9'},allowFrom:['1']}}}", DIRECT, MOVES },
+	/* an empty array counts, what is no array does not */
+	{ "{channels:{telegram:{allowFrom:['1'],accounts:{work:{dm:{allowFrom:[]}}}}}}", DIRECT, STAYS },
+	{ "{channels:{telegram:{allowFrom:['1'],accounts:{work:{allowFrom:{}}}}}}", DIRECT, MOVES },
+	/* objects only, and names exactly */
+	{ "{channels:[{telegram:{allowFrom:['1']}}]}", DIRECT, STAYS },
+	{ "{channels:{telegram:[{allowFrom:['1']}]}}", DIRECT, STAYS },
+	{ "{channels:{Telegram:{allowFrom:['1']}}}", DIRECT, STAYS },
+	{ "{channels:{telegram:{accounts:{Work:{allowFrom:['1']}}}}}", DIRECT, STAYS },
+	{ "{channels:{telegram:{accounts:[{allowFrom:['9']}],allowFrom:['1']}}}", DIRECT, MOVES },
+	{ "{channels:{telegram:{accounts:{constructor:{allowFrom:['1']}}}}}", "agent:a:telegram:constructor:direct:1",
+	  "agent:a:telegram:constructor:direct:1", "keep" },
+	{ "{channels:{constructor:{allowFrom:['1']}}}", "agent:a:constructor:direct:1", "agent:a:main", "direct-main" },
+	/* not consulted */
+	{ "{channels:{defaults:{allowFrom:['1']},telegram:{config:{allowFrom:['1']},groupAllowFrom:['1']}}}", DIRECT, STAYS },
+	/* the request's channel and account go first; blank ones are like missing ones */
+	{ "{channels:{telegram:{allowFrom:['1']}}}", DIRECT, MOVES, .channel = " ", .account = "" },
+	{ "{channels:{telegram:{allowFrom:['1']}}}", DIRECT, STAYS, .channel = "webchat" },
+	{ "{channels:{telegram:{allowFrom:['1']}}}", "agent:a:direct:1", "agent:a:main", "direct-main", .channel = " Telegram " },
+	{ "{channels:{telegram:{accounts:{home:{allowFrom:['1']},work:{allowFrom:['9']}}}}}", DIRECT, MOVES, .account = " HOME " },
+	{ "{channels:{telegram:{accounts:{'default':{allowFrom:['1']}}}}}", "agent:a:telegram:direct:1",
+	  "agent:a:telegram:direct:1", "keep" },
+};
+
+static void
+one_allowlist_counts(void **state)
+{
+	(void)state;
+	check_rows(allowlists, COUNT(allowlists));
+}
+
+/* ---- section 6 ---- */
+
+#define BOUND(match, scope)                                                                                                        \
+	"{channels:{telegram:{allowFrom:['1']}},bindings:[{agentId:'a',match:" match ",session:{dmScope:'" scope "'}}]}"
+#define PACP "per-account-channel-peer"
+#define OWN(bindings, more) "{channels:{telegram:{allowFrom:['1']}},bindings:[" bindings "]" more "}"
+
+static const struct row bindings[] = {
+	/* which binding: channel and account */
+	{ BOUND("{channel:' Telegram ',accountId:'*'}", PACP), DIRECT, STAYS },
+	{ BOUND("{channel:'discord',accountId:'*'}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:7,accountId:'*'}", PACP), DIRECT, MOVES },
+	{ BOUND("{accountId:'*'}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:' WORK '}", PACP), DIRECT, STAYS },
+	{ BOUND("{channel:'telegram'}", PACP), DIRECT, MOVES }, /* the default account only */
+	{ BOUND("{channel:'telegram',accountId:null}", PACP), "agent:a:telegram:default:direct:1",
+	  "agent:a:telegram:default:direct:1", "keep" },
+	{ BOUND("{channel:'telegram',accountId:' '}", "per-channel-peer"), "agent:a:telegram:direct:1", "agent:a:telegram:direct:1",
+	  "keep" },
+	{ BOUND("{channel:'telegram',accountId:'my.acct'}", PACP), "agent:a:telegram:my.acct:direct:1", "agent:a:main",
+	  "direct-main" }, /* makes my-acct */
+	/* which binding: peers */
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:' DM ',id:1}}", PACP), DIRECT, STAYS },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'direct',id:'*'}}", PACP), DIRECT, STAYS },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'direct',id:'2'}}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'group',id:'1'}}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'nope',id:'1'}}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'direct',id:[1]}}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:'x'}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:null}", PACP), DIRECT, STAYS },
+	{ BOUND("{channel:'telegram',accountId:'*',guildId:'g'}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',teamId:7}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',roles:['r']}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',guildId:' ',teamId:{},roles:[]}", PACP), DIRECT, STAYS },
+	{ "{channels:{telegram:{allowFrom:['abc']}},bindings:[{agentId:'a',match:{channel:'telegram',peer:{kind:'dm',id:'ABC'}},"
+	  "session:{dmScope:'per-channel-peer'}}]}",
+	  "agent:a:telegram:direct:ABC", "agent:a:main", "direct-main" }, /* ids are compared as they are */
+	/* which binding: tiers, then order */
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'work'}},{agentId:'a',match:{channel:'telegram',accountId:'*',peer:"
+	      "{kind:'dm',id:'*'}},session:{dmScope:'" PACP "'}}",
+	      ""),
+	  DIRECT, STAYS },
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*',peer:{kind:'dm',id:'*'}}},{agentId:'a',match:{channel:'"
+	      "telegram',accountId:'*',peer:{kind:'dm',id:'1'}},session:{dmScope:'" PACP "'}}",
+	      ""),
+	  DIRECT, STAYS },
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'}},{agentId:'a',match:{channel:'telegram',accountId:'work'},"
+	      "session:{dmScope:'" PACP "'}}",
+	      ""),
+	  DIRECT, STAYS },
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'}},{agentId:'a',match:{channel:'telegram',accountId:'*'},"
+	      "session:{dmScope:'" PACP "'}}",
+	      ""),
+	  DIRECT, MOVES },
+	{ OWN("{type:'acp',agentId:'a',match:{channel:'telegram',accountId:'*'}},{type:'route',agentId:'a',match:{channel:'"
+	      "telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ""),
+	  DIRECT, STAYS },
+	/* what makes the resolver throw */
+	{ OWN("null,{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}", ""), DIRECT, MOVES },
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP
+	      "'}},{match:{channel:'irc',accountId:5}}",
+	      ""),
+	  DIRECT, MOVES },
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP
+	      "'}},{match:{accountId:5}},{type:'acp',match:{channel:'irc',accountId:5}},7,[]",
+	      ""),
+	  DIRECT, STAYS },
+	/* the binding's agent */
+	{ OWN("{agentId:' A ',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",agents:{list:[{id:'a'},{id:'b'}]}"),
+	  DIRECT, STAYS },
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}", ",agents:{list:[{id:'b'}]}"),
+	  DIRECT, MOVES },
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}", ",agents:{list:[]}"), DIRECT,
+	  STAYS },
+	{ OWN("{agentId:'b',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}", ""), DIRECT, MOVES },
+	{ OWN("{agentId:'main',match:{channel:'telegram'},session:{dmScope:'" PACP "'}}", ",agents:{list:[{id:'b'}]}"),
+	  "agent:main:telegram:default:direct:1", "agent:main:telegram:default:direct:1", "keep" },
+	{ OWN("{match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}", ",agents:{list:[{id:'a'}]}"), DIRECT,
+	  STAYS },
+	{ OWN("{agentId:' ',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",agents:{list:[{id:'a'},{id:'b'}]}"),
+	  DIRECT, MOVES },
+	{ OWN("{match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",agents:{list:[{id:'b'}],defaults:{systemAgent:{agentId:'a'}}}"),
+	  DIRECT, MOVES },
+	{ OWN("{match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",agents:{ownership:'explicit',list:[{id:'b'},{id:'a'}],defaults:{systemAgent:{agentId:'a'}}}"),
+	  DIRECT, STAYS },
+	{ OWN("{match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",agents:{ownership:'explicit',list:[{id:'b'}],defaults:{systemAgent:{agentId:'a'}}}"),
+	  DIRECT, MOVES },
+	/* the key it makes */
+	{ BOUND("{channel:'telegram',accountId:'*'}", "per-channel-peer"), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*'}", "per-channel-peer"), "agent:a:telegram:direct:1", "agent:a:telegram:direct:1",
+	  "keep" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "agent:a:telegram:direct:1", "agent:a:main", "direct-main" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", "per-peer"), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*'}", "main"), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*'}", "bogus"), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "agent:a:telegram:work:dm:1", "agent:a:main", "direct-main" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), DIRECT ":THREAD:5", DIRECT ":thread:5", "keep" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "AGENT:A:TELEGRAM:WORK:DIRECT:1", STAYS },
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",session:{mainKey:'telegram:work:direct:1'}"),
+	  DIRECT, STAYS },
+	/* keys without a channel, and the request's channel and account, do not take part */
+	{ BOUND("{channel:'telegram',accountId:'*'}", "per-peer"), "agent:a:direct:1", "agent:a:main", "direct-main",
+	  .channel = "telegram" },
+	{ BOUND("{channel:'telegram',accountId:'home'}", PACP), DIRECT, MOVES, .account = "home" },
+	/* identity links */
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",session:{identityLinks:{al:['1']}}"),
+	  DIRECT, MOVES },
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",session:{identityLinks:{al:[' Telegram:1 ']}}"),
+	  DIRECT, MOVES },
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",session:{identityLinks:{al:['discord:1',7],b:'1',' ':['1'],' 1 ':['1']}}"),
+	  DIRECT, STAYS },
+	/* only direct main is suppressed */
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "agent:a:cron:j:run:1", "agent:a:main", "cron-run" },
+};
+
+static void
+a_binding_preserves_the_key_it_makes(void **state)
+{
+	(void)state;
+	check_rows(bindings, COUNT(bindings));
+}
+
+/* ---- reasons ---- */
+
+static const struct {
+	const char *policy, *key, *why; /* why: of the step direct-main */
+} reasons[] = {
+	{ "{}", "agent:a:x", "the key does not name a direct chat" },
+	{ "{session:{dmScope:'per-peer'}}", DIRECT, "dmScope is per-peer" },
+	{ "{session:{dmScope:'per-channel-peer'}}", DIRECT, "dmScope is per-channel-peer" },
+	{ "{session:{dmScope:'" PACP "'}}", DIRECT, "dmScope is " PACP },
+	{ "{session:{dmScope:'x'}}", DIRECT, "dmScope is none that is known" },
+	{ "{}", DIRECT, "the policy does not have the channel" },
+	{ "{channels:{telegram:{}}}", DIRECT, "the channel has no allowlist" },
+	{ "{channels:{telegram:{allowFrom:[]}}}", DIRECT, "the allowlist is empty" },
+	{ "{channels:{telegram:{allowFrom:['*']}}}", DIRECT, "the allowlist lets anybody in" },
+	{ "{channels:{telegram:{allowFrom:[1,2]}}}", DIRECT, "the allowlist has more than one owner" },
+	{ "{channels:{telegram:{allowFrom:[2]}}}", DIRECT, "the peer is not the owner that the allowlist names" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), DIRECT, "a binding gives this chat a session of its own" },
+	{ "{channels:{telegram:{allowFrom:[1]}}}", DIRECT, "dmScope is main and the peer is the only owner on the allowlist" },
+};
+
+static void
+every_step_says_why(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(reasons); i++) {
+		struct sevq_address address = { .session_key = sevq_str(reasons[i].key) };
+		struct sevq_policy *policy = compiled(reasons[i].policy);
+		struct sevq_arena arena = { 0 };
+		struct sevq_decision got;
+		size_t applied = 0;
+
+		assert_int_equal(sevq_route(policy, &address, true, &arena, &got, NULL), 0);
+		assert_true(got.step_count >= 3);
+		for (size_t j = 0; j < got.step_count; j++) {
+			assert_true(got.steps[j].why.len > 0);
+			applied += got.steps[j].applied;
+		}
+		assert_int_equal(applied, 1);
+		assert_int_equal(got.steps[got.step_count - 1].rule, got.rule);
+		assert_int_equal(got.steps[2].rule, SEVQ_RULE_DIRECT_MAIN);
+		if (!sevq_str_eq(got.steps[2].why, sevq_str(reasons[i].why)))
+			fail_msg("%s: %s", reasons[i].why, got.steps[2].why.s);
+		sevq_arena_clear(&arena);
+		sevq_policy_free(policy);
+	}
+}
+
+static void
+a_plain_key_needs_no_memory(void **state)
+{
+	struct sevq_address address = { .session_key = SEVQ_STR("agent:main:main") };
+	struct sevq_policy *policy = compiled("{}");
+	struct sevq_arena arena = { 0 };
+	struct sevq_decision got;
+
+	(void)state;
+	assert_int_equal(sevq_route(policy, &address, false, &arena, &got, NULL), 0);
+	assert_null(arena.blocks);
+	assert_ptr_equal(got.queue_key.s, address.session_key.s);
+	assert_int_equal(got.step_count, 0);
+	assert_false(got.rekeyed);
+	sevq_policy_free(policy);
+}
+
+/* The longest texts that are admitted, of characters that grow when they are lower-cased. */
+static void
+huge_parts_do_no_harm(void **state)
+{
+	static const char *const shapes[] = {
+		"agent:%s:main",     "agent:%s:cron:j:run:%s", "agent:a:telegram:%s:direct:%s", "agent:a:%s", "%s",
+		"matrix:channel:%s", "agent:a:signal:group:%s"
+	};
+	struct sevq_policy *policy = compiled("{channels:{telegram:{allowFrom:['1']}}}");
+	char part[480], key[2048];
+
+	(void)state;
+	for (size_t i = 0; i + 2 < sizeof part; i += 2)
+		memcpy(part + i, "\u0130", 3);
+	for (size_t i = 0; i < COUNT(shapes); i++) {
+		struct sevq_address address = { .session_key = { key, 0 },
+						.channel = sevq_str(part),
+						.account_id = sevq_str(part) };
+		struct sevq_arena arena = { 0 };
+		struct sevq_decision got;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		address.session_key.len = (size_t)snprintf(key, sizeof key, shapes[i], part, part);
+#pragma GCC diagnostic pop
+		assert_int_equal(sevq_route(policy, &address, true, &arena, &got, NULL), 0);
+		check_again(policy, address, &got, shapes[i]);
+		sevq_arena_clear(&arena);
+	}
+	sevq_policy_free(policy);
+}
+
+/* ---- the vectors ---- */
+
+static const char *vectors_path;
+
+static struct sevq_str
+member_text(const struct sevq_json *doc, size_t object, struct sevq_str name, struct sevq_arena *arena, size_t *at)
+{
+	for (*at = sevq_json_first(doc, object); *at != 0; *at = sevq_json_next(doc, object, *at))
+		if (sevq_str_eq(sevq_json_string(doc, *at, arena), name))
+			return doc->tokens[*at + 1].type == SEVQ_JSON_STRING ? sevq_json_string(doc, *at + 1, arena)
+									     : sevq_json_raw(doc, *at + 1);
+	return SEVQ_STR_NULL;
+}
+
+static void
+check_vector(const struct sevq_json *doc, struct sevq_arena *arena)
+{
+	size_t at, expect;
+	struct sevq_str name = member_text(doc, 0, SEVQ_STR("name"), arena, &at),
+			config = member_text(doc, 0, SEVQ_STR("cfg"), arena, &at);
+	struct sevq_address address = {
+		member_text(doc, 0, SEVQ_STR("sessionKey"), arena, &at),
+		member_text(doc, 0, SEVQ_STR("agentId"), arena, &at),
+		member_text(doc, 0, SEVQ_STR("channel"), arena, &at),
+		member_text(doc, 0, SEVQ_STR("accountId"), arena, &at),
+	};
+	struct sevq_str error, key, rule;
+	struct sevq_policy *policy;
+	struct sevq_decision got;
+	struct sevq_error err;
+
+	member_text(doc, 0, SEVQ_STR("expect"), arena, &expect);
+	error = member_text(doc, expect + 1, SEVQ_STR("error"), arena, &at);
+	key = member_text(doc, expect + 1, SEVQ_STR("sessionKey"), arena, &at);
+	rule = member_text(doc, expect + 1, SEVQ_STR("rule"), arena, &at);
+	assert_int_equal(sevq_policy_parse(config.s, config.len, &policy, NULL), 0);
+	if (sevq_route(policy, &address, false, arena, &got, &err) < 0) {
+		if (!sevq_str_eq(error, sevq_str(sevq_code_name(err.code))))
+			fail_msg("%.*s: %s", (int)name.len, name.s, sevq_code_name(err.code));
+	} else {
+		if (!sevq_str_eq(key, got.queue_key) || !sevq_str_eq(rule, sevq_str(sevq_rule_name(got.rule))))
+			fail_msg("%.*s: %.*s, %s", (int)name.len, name.s, (int)got.queue_key.len, got.queue_key.s,
+				 sevq_rule_name(got.rule));
+		check_again(policy, address, &got, sevq_arena_dup(arena, name).s);
+	}
+	sevq_policy_free(policy);
+}
+
+static void
+every_vector_holds_and_is_a_fixed_point(void **state)
+{
+	FILE *file = fopen(vectors_path, "r");
+	struct sevq_json doc = { 0 };
+	char *line = NULL;
+	size_t cap = 0, count = 0;
+	ssize_t len;
+
+	(void)state;
+	assert_non_null(file);
+	while ((len = getline(&line, &cap, file)) > 0) {
+		struct sevq_arena arena = { 0 };
+
+		assert_int_equal(sevq_json_scan(&doc, line, (size_t)len, NULL), 0);
+		check_vector(&doc, &arena);
+		sevq_arena_clear(&arena);
+		count++;
+	}
+	assert_true(count > 1000);
+	sevq_json_clear(&doc);
+	free(line);
+	fclose(file);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_key_has_one_owner),
+		cmocka_unit_test(main_has_other_names),
+		cmocka_unit_test(the_first_step_that_applies_decides),
+		cmocka_unit_test(one_allowlist_counts),
+		cmocka_unit_test(a_binding_preserves_the_key_it_makes),
+		cmocka_unit_test(every_step_says_why),
+		cmocka_unit_test(a_plain_key_needs_no_memory),
+		cmocka_unit_test(huge_parts_do_no_harm),
+		cmocka_unit_test(every_vector_holds_and_is_a_fixed_point),
+	};
+
+	if (argc != 2) {
+		fputs("usage: unit-route VECTORS\n", stderr);
+		return 2;
+	}
+	vectors_path = argv[1];
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,366 @@
+/*
+ * session_key_test.c - the grammar of session keys and ids (ROUTING sections 1 and 2).
+ */
+#include "schema/session_key.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+#define X10 "aaaaaaaaaa"
+#define X60 X10 X10 X10 X10 X10 X10
+#define X64 X60 "aaaa"
+
+static int
+with_arena(void **state)
+{
+	*state = sevq_alloc(sizeof(struct sevq_arena));
+	return 0;
+}
+
+static int
+without_arena(void **state)
+{
+	sevq_arena_clear(*state);
+	free(*state);
+	return 0;
+}
+
+/* As a C string in the arena, to be compared. */
+static const char *
+c(struct sevq_arena *arena, struct sevq_str s)
+{
+	return s.s != NULL ? sevq_arena_dup(arena, s).s : "(absent)";
+}
+
+static const struct {
+	const char *id, *agent, *account, *optional;
+} ids[] = {
+	{ "work", "work", "work", "work" },
+	{ " MAIN ", "main", "main", "main" },
+	{ "", "main", "default", "(absent)" },
+	{ " \u3000", "main", "default", "(absent)" },
+	{ "---", "main", "default", "(absent)" },
+	{ "\u00e9", "main", "default", "(absent)" },
+	{ "My Agent!", "my-agent", "my-agent", "my-agent" },
+	{ "my.acct", "my-acct", "my-acct", "my-acct" },
+	{ "--a--", "a", "a", "a" },
+	{ "a--", "a--", "a--", "a--" }, /* plain: nothing is stripped */
+	{ "a b-", "a-b", "a-b", "a-b" },
+	{ "a - b", "a---b", "a---b", "a---b" }, /* only other characters are runs */
+	{ "_a", "_a", "_a", "_a" },
+	{ "_a-", "_a", "_a", "_a" },
+	{ "\u00dcn\u00ef", "n", "n", "n" },
+	{ "\u212a9", "k9", "k9", "k9" }, /* KELVIN SIGN lower-cases into the alphabet */
+	{ "\u212a-", "k", "k", "k" },    /* but is no plain id */
+	{ X64, X64, X64, X64 },
+	{ X64 "a", X64, X64, X64 },
+	{ X60 "aaa.b", X60 "aaa-", X60 "aaa-", X60 "aaa-" }, /* cut behind the dash, which survives */
+	{ X64 "-", X64, X64, X64 },
+	{ "__proto__", "__proto__", "default", "(absent)" },
+	{ "Prototype", "prototype", "default", "(absent)" },
+	{ "constructor", "constructor", "default", "(absent)" },
+	{ "-constructor.", "constructor", "default", "(absent)" },
+};
+
+static void
+ids_are_normalised(void **state)
+{
+	struct sevq_arena *arena = *state;
+
+	for (size_t i = 0; i < COUNT(ids); i++) {
+		assert_string_equal(c(arena, sevq_agent_id(arena, sevq_str(ids[i].id))), ids[i].agent);
+		assert_string_equal(c(arena, sevq_account_id(arena, sevq_str(ids[i].id))), ids[i].account);
+		assert_string_equal(c(arena, sevq_account_id_optional(arena, sevq_str(ids[i].id))), ids[i].optional);
+	}
+	assert_string_equal(c(arena, sevq_agent_id(arena, SEVQ_STR_NULL)), "main");
+}
+
+static const struct {
+	const char *key, *normal;
+} normals[] = {
+	{ "  Agent:MAIN:Foo ", "agent:main:foo" },
+	{ "", "" },
+	{ "\ufeff", "" },
+	/* Signal groups: one segment, anywhere, trimmed */
+	{ "agent:main:Signal:Group:AbC+/=", "agent:main:signal:group:AbC+/=" },
+	{ "AGENT:MAIN:SIGNAL:GROUP:AbC:Tail", "agent:main:signal:group:AbC:tail" },
+	{ "signal:group: AbC :X", "signal:group:AbC:x" },
+	{ "signal:group: :X", "signal:group::x" },
+	{ "a:signal:group:X:signal:group:Y", "a:signal:group:X:signal:group:Y" },
+	{ "signal:group:signal:group:X", "signal:group:signal:group:x" }, /* the segment was "signal" */
+	{ "signal:group::signal:group:X", "signal:group::signal:group:X" },
+	{ "xsignal:group:AbC", "xsignal:group:abc" },
+	{ "signal:group:", "signal:group:" },
+	{ "signal:direct:AbC", "signal:direct:abc" },
+	{ "signal:Groups:AbC", "signal:groups:abc" },
+	/* Matrix rooms: the whole tail, but for the last thread marker */
+	{ "Agent:Main:Matrix:Channel:!AbC:S", "agent:main:matrix:channel:!AbC:S" },
+	{ "Agent:Main:Matrix:Group:!AbC:S:THREAD:$EvT", "agent:main:matrix:group:!AbC:S:thread:$EvT" },
+	{ "matrix:channel:!A:Thread:B:Thread:C", "matrix:channel:!A:Thread:B:thread:C" },
+	{ "matrix:channel::THREAD:Q", "matrix:channel::thread:Q" },
+	{ "matrix:channel:!A:THREAD:", "matrix:channel:!A:thread:" },
+	{ "agent:x:agent:y:matrix:channel:!A", "agent:x:agent:y:matrix:channel:!A" },
+	{ "agent:Matrix:channel:!A", "agent:matrix:channel:!a" }, /* matrix is the agent here */
+	{ "agent:main:x:matrix:channel:!A", "agent:main:x:matrix:channel:!a" },
+	{ "x:matrix:channel:!A", "x:matrix:channel:!a" },
+	{ "matrix:direct:@User:S", "matrix:direct:@user:s" },
+	{ "matrix:channel:", "matrix:channel:" },
+	{ "agent:MAIN:MATRIX:", "agent:main:matrix:" },
+	/* a Signal group inside a room, across its thread marker */
+	{ "matrix:channel:signal:group:Thread:X", "matrix:channel:signal:group:Thread:X" },
+	{ "matrix:channel:x:signal:group:Y:THREAD:Z", "matrix:channel:x:signal:group:Y:thread:Z" },
+};
+
+static void
+keys_are_normalised_but_for_opaque_ids(void **state)
+{
+	struct sevq_arena *arena = *state;
+
+	for (size_t i = 0; i < COUNT(normals); i++) {
+		struct sevq_str normal = sevq_session_key_normalize(arena, sevq_str(normals[i].key));
+
+		assert_string_equal(c(arena, normal), normals[i].normal);
+		assert_string_equal(c(arena, sevq_session_key_normalize(arena, normal)), normals[i].normal);
+	}
+}
+
+static const struct {
+	const char *key;
+	enum sevq_key_shape shape;
+	const char *normal, *agent, *rest;
+} shapes[] = {
+	{ "agent:main:main", SEVQ_KEY_AGENT, "agent:main:main", "main", "main" },
+	{ " Agent: My Agent :X:", SEVQ_KEY_AGENT, "agent:my agent:x:", "my agent", "x:" },
+	{ "agent:a:b::c", SEVQ_KEY_AGENT, "agent:a:b::c", "a", "b::c" },
+	{ "agent:a: b", SEVQ_KEY_AGENT, "agent:a: b", "a", " b" },
+	{ "agent:main:signal:group:AbC", SEVQ_KEY_AGENT, "agent:main:signal:group:AbC", "main", "signal:group:AbC" },
+	{ "", SEVQ_KEY_BLANK, "", "(absent)", "" },
+	{ "\u00a0\n", SEVQ_KEY_BLANK, "", "(absent)", "" },
+	{ "Main", SEVQ_KEY_BARE, "main", "(absent)", "main" },
+	{ "agent", SEVQ_KEY_BARE, "agent", "(absent)", "agent" },
+	{ "agent main main", SEVQ_KEY_BARE, "agent main main", "(absent)", "agent main main" },
+	{ ":agent:main:main", SEVQ_KEY_BARE, ":agent:main:main", "(absent)", ":agent:main:main" },
+	{ "agent:", SEVQ_KEY_MALFORMED, "agent:", "(absent)", "agent:" },
+	{ "AGENT:main", SEVQ_KEY_MALFORMED, "agent:main", "(absent)", "agent:main" },
+	{ "agent:main:", SEVQ_KEY_MALFORMED, "agent:main:", "(absent)", "agent:main:" },
+	{ "agent:main: ", SEVQ_KEY_MALFORMED, "agent:main:", "(absent)", "agent:main:" },
+	{ "agent::main", SEVQ_KEY_MALFORMED, "agent::main", "(absent)", "agent::main" },
+	{ "agent: :main", SEVQ_KEY_MALFORMED, "agent: :main", "(absent)", "agent: :main" },
+	{ "agent:main::x", SEVQ_KEY_MALFORMED, "agent:main::x", "(absent)", "agent:main::x" },
+};
+
+static void
+every_text_has_a_shape(void **state)
+{
+	struct sevq_arena *arena = *state;
+
+	for (size_t i = 0; i < COUNT(shapes); i++) {
+		struct sevq_session_key key;
+
+		assert_int_equal(sevq_session_key_parse(arena, sevq_str(shapes[i].key), &key), shapes[i].shape);
+		assert_string_equal(c(arena, key.key), shapes[i].normal);
+		assert_string_equal(c(arena, key.agent_id), shapes[i].agent);
+		assert_string_equal(c(arena, key.rest), shapes[i].rest);
+	}
+}
+
+static void
+a_plain_key_is_parsed_without_a_copy(void **state)
+{
+	struct sevq_arena arena = { 0 };
+	struct sevq_str text = SEVQ_STR("agent:main:telegram:direct:123");
+	struct sevq_session_key key;
+
+	(void)state;
+	sevq_session_key_parse(&arena, text, &key);
+	assert_ptr_equal(key.key.s, text.s);
+	assert_null(arena.blocks);
+}
+
+static void
+keys_are_built_and_recognised(void **state)
+{
+	struct sevq_arena *arena = *state;
+	struct sevq_str key = sevq_session_key_build(arena, SEVQ_STR("a"), SEVQ_STR("b:c"));
+
+	assert_string_equal(c(arena, key), "agent:a:b:c");
+	assert_true(sevq_session_key_is(key, SEVQ_STR("a"), SEVQ_STR("b:c")));
+	assert_false(sevq_session_key_is(key, SEVQ_STR("a:b"), SEVQ_STR("d")));
+	assert_false(sevq_session_key_is(key, SEVQ_STR("b"), SEVQ_STR("b:c")));
+	assert_false(sevq_session_key_is(SEVQ_STR("a"), SEVQ_STR("a"), SEVQ_STR("b:c")));
+	assert_string_equal(c(arena, sevq_session_key_agent(key)), "a");
+	assert_string_equal(c(arena, sevq_agent_key_prefix(arena, SEVQ_STR(" My Agent "))), "agent:my-agent:");
+}
+
+static const struct {
+	const char *key, *base;
+} bases[] = {
+	{ "agent:a:b:thread:5", "agent:a:b" },
+	{ " agent:a:b:THREAD:Ab ", "agent:a:b" },
+	{ "agent:a:b:thread:1:thread:2", "agent:a:b:thread:1" },
+	{ "agent:a:b:thread:", "agent:a:b" },
+	{ "agent:a:b:thread", "agent:a:b:thread" },
+	{ "a:thread:thread:b", "a:thread" },
+	{ ":thread:x", "" },
+	{ "a", "a" },
+	{ "", "" },
+};
+
+static void
+the_last_thread_suffix_is_stripped(void **state)
+{
+	for (size_t i = 0; i < COUNT(bases); i++)
+		assert_string_equal(c(*state, sevq_session_key_base(sevq_str(bases[i].key))), bases[i].base);
+}
+
+static const struct {
+	const char *key;
+	bool cron_run, subagent;
+} kinds[] = {
+	{ "agent:a:cron:j:run:1", true, false },    { "agent:a:CRON:j:RUN:1:heartbeat", true, false },
+	{ "agent:a:cron:j:run:1:", true, false },   { "agent:a:cron: :run: x", true, false },
+	{ "agent:a:cron:j:run:", false, false },    { "agent:a:cron:j:run::x", false, false },
+	{ "agent:a:cron::run:1", false, false },    { "agent:a:cron:j", false, false },
+	{ "agent:a:cron:j:k:run:1", false, false }, { "agent:a:cron:j:running:1", false, false },
+	{ "agent:a:xcron:j:run:1", false, false },  { "cron:j:run:1", false, false },
+	{ "agent:a:subagent:1", false, true },      { "SubAgent:1", false, true },
+	{ "agent:a:subagent", false, false },       { "agent:a:x:subagent:1", false, false },
+};
+
+static void
+cron_runs_and_subagents_are_recognised(void **state)
+{
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct sevq_session_key key;
+
+		sevq_session_key_parse(*state, sevq_str(kinds[i].key), &key);
+		assert_int_equal(sevq_session_key_is_cron_run(&key), kinds[i].cron_run);
+		assert_int_equal(sevq_session_key_is_subagent(&key), kinds[i].subagent);
+	}
+}
+
+static const struct {
+	const char *key;
+	enum sevq_chat_type type;
+} chats[] = {
+	/* A, B, C */
+	{ "agent:a:direct:1", SEVQ_CHAT_DIRECT },
+	{ "agent:a:DM:1", SEVQ_CHAT_DIRECT },
+	{ "direct:1", SEVQ_CHAT_DIRECT },
+	{ "agent:a:telegram:direct:1", SEVQ_CHAT_DIRECT },
+	{ "agent:a:telegram:group:1", SEVQ_CHAT_GROUP },
+	{ "agent:a:telegram:channel:1", SEVQ_CHAT_CHANNEL },
+	{ "agent:a:telegram:acct:dm:1", SEVQ_CHAT_DIRECT },
+	{ "agent:a:telegram:acct:group:1", SEVQ_CHAT_GROUP },
+	{ "agent:a:telegram:direct:1:group:2", SEVQ_CHAT_DIRECT },
+	/* too little, too far */
+	{ "agent:a:direct:", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:telegram:direct:", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:telegram::direct:1", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:telegram:x:y:direct:1", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:main", SEVQ_CHAT_UNKNOWN },
+	{ "", SEVQ_CHAT_UNKNOWN },
+	/* ambiguous */
+	{ "agent:a:direct:dm:1", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:telegram:direct:direct:1", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:telegram:group:direct:1", SEVQ_CHAT_UNKNOWN },
+	/* nested agents */
+	{ "agent:a:agent:x:direct:1", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:agent:direct:1", SEVQ_CHAT_UNKNOWN },
+	/* D */
+	{ "agent:a:group:1", SEVQ_CHAT_GROUP },
+	{ "group:", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:channel:1", SEVQ_CHAT_CHANNEL },
+	{ "agent:a:whatsapp:123@g.us", SEVQ_CHAT_GROUP },
+	{ "agent:a:123@G.US", SEVQ_CHAT_GROUP },
+	{ "agent:a:x:123@g.us", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:@g.us", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:discord:guild-1:channel-2", SEVQ_CHAT_CHANNEL },
+	{ "agent:a:discord:acct:guild-1:channel-2", SEVQ_CHAT_CHANNEL },
+	{ "agent:a:discord:guild-1:channel-2:x", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:discord:guild-:channel-2", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:discord:guild-9:guild-1:channel-2", SEVQ_CHAT_CHANNEL },
+	{ "agent:a:discord::guild-1:channel-2", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:slack:guild-1:channel-2", SEVQ_CHAT_UNKNOWN },
+	/* D and another: D answers */
+	{ "agent:a:discord:direct:guild-1:channel-2", SEVQ_CHAT_CHANNEL },
+	{ "agent:a:group:direct:5", SEVQ_CHAT_GROUP },
+	{ "agent:a:channel:acct:direct:5", SEVQ_CHAT_CHANNEL },
+};
+
+static void
+chat_types_are_told_apart(void **state)
+{
+	for (size_t i = 0; i < COUNT(chats); i++)
+		if (sevq_session_key_chat_type(*state, sevq_str(chats[i].key)) != chats[i].type)
+			fail_msg("%s is not of type %d", chats[i].key, chats[i].type);
+}
+
+static const struct {
+	const char *key, *channel, *account, *peer; /* peer NULL: no target */
+} targets[] = {
+	{ "agent:a:telegram:default:direct:123", "telegram", "default", "123" },
+	{ "agent:a:telegram:direct:123", "telegram", "", "123" },
+	{ "agent:a:direct:123", "", "", "123" },
+	{ " AGENT:a: Telegram : Work :DM: AbC ", "telegram", "work", "abc" },
+	{ "agent:a:telegram: dm :1", NULL, NULL, NULL }, /* a kind is compared untrimmed */
+	{ "agent:a:telegram:direct:123:thread:5", "telegram", "", "123" },
+	{ "agent:a:telegram:direct:1:thread:2:thread:3", "telegram", "", "1:thread:2" },
+	{ "agent:a:telegram:direct:a::b", "telegram", "", "a::b" },
+	{ "agent:a:telegram:acct:dm:direct:7", "telegram", "acct", "direct:7" },
+	{ "agent:a:telegram:direct:\u039f\u0394\u039f\u03a3:thread:1", "telegram", "", "\u03bf\u03b4\u03bf\u03c2" },
+	{ "agent:a:telegram:direct:x: ", "telegram", "", "x:" },
+	{ "agent:a:signal:direct:signal:group:AbC", "signal", "", "signal:group:abc" },
+	{ "agent:a:telegram:direct: : ", "telegram", "", ":" },
+	{ "agent:a:telegram:direct:", NULL, NULL, NULL },
+	{ "agent:a:telegram:direct: ", NULL, NULL, NULL },
+	{ "agent:a:telegram:direct: :thread:1", NULL, NULL, NULL },
+	{ "agent:a:telegram:group:1", NULL, NULL, NULL },
+	{ "telegram:direct:1", NULL, NULL, NULL }, /* no agent key */
+	{ "agent:a::direct:1", NULL, NULL, NULL },
+	{ "agent:a:thread:direct:1", NULL, NULL, NULL }, /* all of it is a suffix */
+	{ "agent:a:direct:1:thread:direct:2", "", "", "1" },
+	{ "agent:a:thread:thread:direct:1", NULL, NULL, NULL },
+};
+
+static void
+direct_keys_name_their_target(void **state)
+{
+	struct sevq_arena *arena = *state;
+
+	for (size_t i = 0; i < COUNT(targets); i++) {
+		struct sevq_direct_target target;
+		bool found = sevq_session_key_direct_target(arena, sevq_str(targets[i].key), &target);
+
+		if (found != (targets[i].peer != NULL))
+			fail_msg("%s: target %d", targets[i].key, found);
+		if (!found)
+			continue;
+		assert_string_equal(c(arena, target.channel), targets[i].channel);
+		assert_string_equal(c(arena, target.account), targets[i].account);
+		assert_string_equal(c(arena, target.peer), targets[i].peer);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(ids_are_normalised, with_arena, without_arena),
+		cmocka_unit_test_setup_teardown(keys_are_normalised_but_for_opaque_ids, with_arena, without_arena),
+		cmocka_unit_test_setup_teardown(every_text_has_a_shape, with_arena, without_arena),
+		cmocka_unit_test(a_plain_key_is_parsed_without_a_copy),
+		cmocka_unit_test_setup_teardown(keys_are_built_and_recognised, with_arena, without_arena),
+		cmocka_unit_test_setup_teardown(the_last_thread_suffix_is_stripped, with_arena, without_arena),
+		cmocka_unit_test_setup_teardown(cron_runs_and_subagents_are_recognised, with_arena, without_arena),
+		cmocka_unit_test_setup_teardown(chat_types_are_told_apart, with_arena, without_arena),
+		cmocka_unit_test_setup_teardown(direct_keys_name_their_target, with_arena, without_arena),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
