@@ -41,10 +41,17 @@ sevq_json_add_event(struct sevq_buf *out, const struct sevq_event *event)
 	SEVQ_ADD(out, "\",\"attempts\":");
 	sevq_buf_add_int(out, event->attempts);
 	SEVQ_ADD(out, ",\"availableAt\":");
-	sevq_buf_add_int(out, event->ts_ms);
-	SEVQ_ADD(out, ",\"expiresAt\":null,\"traceparent\":");
+	sevq_buf_add_int(out, event->available_at_ms > 0 ? event->available_at_ms : event->ts_ms);
+	SEVQ_ADD(out, ",\"expiresAt\":");
+	if (event->expires_at_ms > 0)
+		sevq_buf_add_int(out, event->expires_at_ms);
+	else
+		SEVQ_ADD(out, "null");
+	SEVQ_ADD(out, ",\"traceparent\":");
 	sevq_json_add_text(out, event->traceparent);
-	SEVQ_ADD(out, ",\"state\":\"queued\"}");
+	SEVQ_ADD(out, ",\"state\":\"");
+	sevq_buf_adds(out, sevq_event_state(event));
+	SEVQ_ADD(out, "\"}");
 }
 
 void
