@@ -105,5 +105,6 @@ sevq_sqlite_load(struct sevq_store *base, sevq_load_event *each, void *arg, int6
 	sqlite3_finalize(row);
 	free(settled.ranges);
 	*last_id = store->last_id;
+	store->broken = failed < 0; /* closing it then leaves every byte as it is */
 	return failed;
 }
