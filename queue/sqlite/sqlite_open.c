@@ -297,7 +297,7 @@ static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = 
 static int
 connect_db(struct sqlite_store *store, struct sevq_error *err)
 {
-	int version;
+	int version = 0;
 	if (open_file(store, store->path, err) < 0)
 		return -1;
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
