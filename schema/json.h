@@ -4,7 +4,8 @@
  * Here: RFC 8259 grammar over a span of bytes, checked whole before anything is read from it: valid UTF-8, depth at
  * most SEVQ_JSON_DEPTH, no duplicate member names (compared after unescaping), no \u0000, no lone surrogate escapes,
  * no byte order mark, nothing behind the value. What passes can be handed to cJSON without losing anything but digits
- * of numbers that a double cannot hold; cJSON alone refuses numbers of more than 63 bytes (the relaxed dialect writes none).
+ * of numbers that a double cannot hold; upstream versions of it refuse numbers of more than 63 bytes (the relaxed dialect
+ * writes none).
  * Not here: field names, limits on values, files.
  *
  * The scanner turns the text into a flat array of tokens in document order; a token knows where its subtree ends,

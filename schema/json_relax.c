@@ -18,7 +18,7 @@
 
 #include "schema/json_text.h"
 
-/* cJSON reads no longer number; one that is goes out as the double it means. */
+/* Not every cJSON reads a longer number; one that is goes out as the double it means. */
 #define NUMBER_BYTES_MAX 63
 
 /* Where a token stands: in what was written, and in the source. */

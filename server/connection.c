@@ -312,10 +312,11 @@ bind_request(struct sevq_connection *c)
 static struct sevq_str
 bearer(struct sevq_str authorization)
 {
-	struct sevq_str token = { authorization.s + 7, authorization.len - 7 };
+	struct sevq_str token;
 
-	if (authorization.s == NULL || authorization.len < 8 || strncasecmp(authorization.s, "Bearer ", 7) != 0)
+	if (authorization.len < 8 || strncasecmp(authorization.s, "Bearer ", 7) != 0)
 		return SEVQ_STR_NULL;
+	token = (struct sevq_str){ authorization.s + 7, authorization.len - 7 };
 	while (token.len > 0 && token.s[0] == ' ') {
 		token.s++;
 		token.len--;

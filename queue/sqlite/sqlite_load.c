@@ -151,5 +151,6 @@ sevq_sqlite_load(struct sevq_store *base, sevq_load_event *event, sevq_load_outc
 		failed = load_open_outcomes(store, outcome, arg, err);
 	free(settled.ranges);
 	*ends = store->ends;
+	store->broken = failed < 0; /* closing it then leaves every byte as it is */
 	return failed;
 }

@@ -7,6 +7,7 @@
  */
 #include "queue/sqlite/sqlite_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -118,8 +119,8 @@ take_lock(struct sqlite_store *store, struct sevq_error *err)
 	if (store->lock_fd < 0)
 		failed = sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot open %s: %s", name, strerror(errno));
 	else if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		failed = sevq_fail(err, errno == EWOULDBLOCK ? SEVQ_STORAGE_LOCKED : SEVQ_STORAGE_FAILED,
-				   "another server has %s open", store->path);
+		failed = errno == EWOULDBLOCK ? sevq_fail(err, SEVQ_STORAGE_LOCKED, "another server has %s open", store->path)
+					      : sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot lock %s: %s", name, strerror(errno));
 	free(name);
 	return failed;
 }
@@ -151,6 +152,17 @@ big_endian(const unsigned char *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+static bool
+has_wal(struct sqlite_store *store)
+{
+	char *name = beside(store->path, "-wal");
+	struct stat st;
+	bool has = stat(name, &st) == 0 && st.st_size > 0;
+	free(name);
+	return has;
+}
+
+/* A checkpoint that was killed leaves a file shorter than its first page says; the WAL has the rest then. */
 static int
 check_header(struct sqlite_store *store, const unsigned char *header, off_t size, struct sevq_error *err)
 {
@@ -161,9 +173,20 @@ check_header(struct sqlite_store *store, const unsigned char *header, off_t size
 	if (version > SCHEMA_VERSION)
 		return sevq_fail(err, SEVQ_STORAGE_NEWER, "%s has version %u; this program knows up to %d", store->path, version,
 				 SCHEMA_VERSION);
-	if ((uint64_t)size < (uint64_t)pages * (page_bytes == 1 ? 65536 : page_bytes))
+	if ((uint64_t)size < (uint64_t)pages * (page_bytes == 1 ? 65536 : page_bytes) && !has_wal(store))
 		return sevq_fail(err, SEVQ_STORAGE_CORRUPT, "%s is cut short: %lld bytes of %u pages", store->path, (long long)size,
 				 pages);
+	return 0;
+}
+
+/* No file. A WAL without one holds pages that a new database would take for its own. */
+static int
+check_absence(struct sqlite_store *store, struct sevq_error *err)
+{
+	if (errno != ENOENT)
+		return sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot open %s: %s", store->path, strerror(errno));
+	if (has_wal(store))
+		return sevq_fail(err, SEVQ_STORAGE_CORRUPT, "%s-wal is there, but its database is not", store->path);
 	return 0;
 }
 
@@ -173,11 +196,10 @@ look_at_file(struct sqlite_store *store, bool *exists, struct sevq_error *err)
 {
 	unsigned char header[HEADER_BYTES];
 	struct stat st;
-	int fd = open(store->path, O_RDONLY | O_CLOEXEC), failed = 0;
+	int fd = open(store->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), failed = 0; /* a FIFO would wait for a writer */
 	*exists = fd >= 0;
 	if (fd < 0)
-		return errno == ENOENT ? 0
-				       : sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot open %s: %s", store->path, strerror(errno));
+		return check_absence(store, err);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		failed = sevq_fail(err, SEVQ_STORAGE_FOREIGN, "%s is not a regular file", store->path);
 	else if (read(fd, header, sizeof header) != (ssize_t)sizeof header)
@@ -199,23 +221,25 @@ execute(struct sqlite_store *store, const char *statements, struct sevq_error *e
 }
 
 static int
-pragma_int(struct sqlite_store *store, const char *pragma)
+read_version(struct sqlite_store *store, int *ret, struct sevq_error *err)
 {
-	sqlite3_stmt *get;
-	int value = -1;
-	if (sqlite3_prepare_v2(store->db, pragma, -1, &get, NULL) == SQLITE_OK && sqlite3_step(get) == SQLITE_ROW)
-		value = sqlite3_column_int(get, 0);
+	sqlite3_stmt *get = NULL;
+	int failed = 0;
+	if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &get, NULL) == SQLITE_OK && sqlite3_step(get) == SQLITE_ROW)
+		*ret = sqlite3_column_int(get, 0);
+	else
+		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
 	sqlite3_finalize(get);
-	return value;
+	return failed;
 }
 
 /* Each migration is one transaction that ends with its number. */
 static int
-migrate(struct sqlite_store *store, struct sevq_error *err)
+migrate(struct sqlite_store *store, int version, struct sevq_error *err)
 {
 	struct sevq_buf script = { 0 };
 	int failed = 0;
-	for (int version = pragma_int(store, "PRAGMA user_version"); version < SCHEMA_VERSION && failed == 0; version++) {
+	for (; version < SCHEMA_VERSION && failed == 0; version++) {
 		script.len = 0;
 		sevq_buf_addf(&script, "BEGIN IMMEDIATE;%s;PRAGMA user_version = %d;COMMIT;", migrations[version], version + 1);
 		sevq_buf_add(&script, "", 1);
@@ -228,10 +252,9 @@ migrate(struct sqlite_store *store, struct sevq_error *err)
 static int
 open_file(struct sqlite_store *store, const char *path, struct sevq_error *err)
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
 		return sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot open");
-	sqlite3_extended_result_codes(store->db, 0);
 	return 0;
 }
 
@@ -259,7 +282,7 @@ create(struct sqlite_store *store, struct sevq_error *err)
 		failed =
 		    execute(store, "PRAGMA page_size = 4096; PRAGMA synchronous = FULL; PRAGMA application_id = 0x73657671;", err);
 	if (failed == 0)
-		failed = migrate(store, err);
+		failed = migrate(store, 0, err);
 	sqlite3_close(store->db);
 	store->db = NULL;
 	if (failed == 0 && rename(name, store->path) < 0)
@@ -286,30 +309,26 @@ check_whole(struct sqlite_store *store, struct sevq_error *err)
 	return failed;
 }
 
+/* WAL, an fsync a commit. Checkpoints are ours to place (sqlite_sweep.c). */
+static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+			       "PRAGMA journal_size_limit = 16777216; PRAGMA mmap_size = 0; PRAGMA cache_size = -65536;";
+
 /*
- * One connection, WAL, an fsync a commit. Checkpoints are ours to place (sqlite_sweep.c). A version that only the WAL knows
- * is found here; the connection is then closed without a checkpoint, so that the file keeps its bytes.
+ * The one connection. A version that only the WAL knows is found here; the connection is then closed without a checkpoint, so that the file keeps its bytes.
  */
 static int
 connect_db(struct sqlite_store *store, struct sevq_error *err)
 {
-	struct sevq_buf script = { 0 };
+	int version = 0;
 	if (open_file(store, store->path, err) < 0)
 		return -1;
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	if (pragma_int(store, "PRAGMA user_version") > SCHEMA_VERSION)
-		return sevq_fail(err, SEVQ_STORAGE_NEWER, "%s was written by a newer version", store->path);
-	if (check_whole(store, err) < 0)
+	if (read_version(store, &version, err) < 0)
 		return -1;
-	sevq_buf_adds(&script, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
-			       "PRAGMA journal_size_limit = 16777216; PRAGMA mmap_size = 0; PRAGMA cache_size = -65536;");
-	if (store->options.max_bytes > 0)
-		sevq_buf_addf(&script, "PRAGMA max_page_count = %llu;", (unsigned long long)store->options.max_bytes / 4096);
-	sevq_buf_add(&script, "", 1);
-	int failed = execute(store, script.data, err);
-	sevq_buf_clear(&script);
-	if (failed < 0 || migrate(store, err) < 0)
+	if (version < 0 || version > SCHEMA_VERSION)
+		return sevq_fail(err, SEVQ_STORAGE_NEWER, "%s was written by a newer version", store->path);
+	if (check_whole(store, err) < 0 || execute(store, settings, err) < 0 || migrate(store, version, err) < 0)
 		return -1;
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	return 0;
@@ -337,7 +356,6 @@ static int
 open_all(struct sqlite_store *store, struct sevq_error *err)
 {
 	bool exists;
-	struct stat st;
 	if (make_directories(store->path, err) < 0 || take_lock(store, err) < 0 || refuse_network(store, err) < 0 ||
 	    look_at_file(store, &exists, err) < 0)
 		return -1;
@@ -345,10 +363,6 @@ open_all(struct sqlite_store *store, struct sevq_error *err)
 		return -1;
 	if (connect_db(store, err) < 0 || prepare(store, err) < 0)
 		return -1;
-	if (stat(store->path, &st) < 0)
-		return sevq_fail(err, SEVQ_STORAGE_FAILED, "%s is gone", store->path);
-	store->inode = st.st_ino;
-	store->device = st.st_dev;
 	sevq_sqlite_look_at_disk(store);
 	return 0;
 }
@@ -357,6 +371,7 @@ int
 sevq_sqlite_open(const struct sevq_sqlite_options *options, struct sevq_store **ret, struct sevq_error *err)
 {
 	struct sqlite_store *store = sevq_alloc(sizeof *store);
+	assert(*options->path != '\0');
 	store->base.driver = &sevq_sqlite_driver;
 	store->options = *options;
 	store->path = beside(options->path, "");

@@ -5,13 +5,13 @@
 #define SEVQ_QUEUE_SQLITE_PRIVATE_H
 
 #include <sqlite3.h>
-#include <sys/types.h>
 
 #include "queue/sqlite/sqlite_store.h"
 #include "queue/table.h"
 
 #define SEVQ_SQLITE_APPLICATION_ID 0x73657671 /* "sevq" */
 
+#define SEVQ_SQLITE_PAGE_BYTES 4096
 #define SEVQ_SQLITE_SWEEP_MAX 500 /* events a step */
 
 #define SEVQ_SQLITE_OUTCOME_EVENTS_MAX 10000000 /* no outcome names more; a larger list is damage */
@@ -50,16 +50,13 @@ struct sqlite_store {
 	struct sevq_sqlite_options options;
 	char *path;
 	int lock_fd;
-	ino_t inode; /* of the database file, to notice that somebody removed or replaced it */
-	dev_t device;
 	sqlite3 *db;
 	sqlite3_stmt *statement[STATEMENT_COUNT];
 	struct sevq_store_stats stats;
 	struct sevq_table session_rows;       /* struct session_rows by session, owned */
 	struct sevq_store_ends ends;          /* the newest stored */
 	int wal_frames;                       /* in the WAL after the last commit; 0 after a checkpoint */
-	bool gone;                            /* the file was removed or replaced: nothing may be acknowledged */
-	bool broken;                          /* a transaction of the sweep is in an unknown state: likewise */
+	bool broken;                          /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
 	bool full;                            /* below the watermark, or SQLite said so; enqueues are refused */
 	int64_t next_look_ms;                 /* when to look at the disk again (monotonic) */
 	bool sweeping;                        /* the last step found something to forget */
@@ -74,8 +71,12 @@ struct sqlite_store {
 
 /* sqlite_store.c */
 extern const struct sevq_store_driver sevq_sqlite_driver;
-
-enum sevq_code sevq_sqlite_roll_back(struct sqlite_store *store, int rc);
+int sevq_sqlite_run(sqlite3_stmt *statement); /* one that gives no rows; SQLITE_OK or why not */
+/*
+ * Ends the transaction under way: commits it, or takes it back when rc says that a statement failed. -1: SEVQ_STORAGE_FULL
+ * or SEVQ_STORAGE_FAILED, and nothing of it is there; SEVQ_STORAGE_UNKNOWN, and the store is broken.
+ */
+int sevq_sqlite_end(struct sqlite_store *store, int rc, struct sevq_error *err);
 
 /* sqlite_open.c */
 int sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_code code, const char *what);

@@ -56,12 +56,15 @@ sevq_sqlite_column_delivery(sqlite3_stmt *statement, int column, struct sevq_jso
 int
 sevq_sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_event *ret)
 {
+	int rule = sqlite3_column_int(row, 3), wake = sqlite3_column_int(row, 4);
+	if (rule < 0 || rule >= SEVQ_RULE_COUNT || (wake != SEVQ_WAKE_NEXT_HEARTBEAT && wake != SEVQ_WAKE_NOW))
+		return -1;
 	*ret = (struct sevq_event){
 		.id = sqlite3_column_int64(row, 0),
 		.ts_ms = sqlite3_column_int64(row, 1),
 		.session_key = sevq_sqlite_text(row, 2),
-		.rule = (enum sevq_rule)sqlite3_column_int(row, 3),
-		.wake = (enum sevq_wake)sqlite3_column_int(row, 4),
+		.rule = (enum sevq_rule)rule,
+		.wake = (enum sevq_wake)wake,
 		.context_key = sevq_sqlite_text(row, 5),
 		.original_session_key = sevq_sqlite_text(row, 7),
 		.source = sevq_sqlite_text(row, 8),

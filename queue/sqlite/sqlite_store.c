@@ -8,12 +8,13 @@
  */
 #include "queue/sqlite/sqlite_private.h"
 
-#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static int
-run(sqlite3_stmt *statement)
+int
+sevq_sqlite_run(sqlite3_stmt *statement)
 {
 	int rc = sqlite3_step(statement);
 	sqlite3_reset(statement);
@@ -36,7 +37,7 @@ session_row(struct sqlite_store *store, const struct sevq_store_session *session
 	if (rc != SQLITE_DONE)
 		return rc == SQLITE_ROW ? SQLITE_OK : rc;
 	sevq_sqlite_bind_text(add, 1, session->key);
-	rc = run(add);
+	rc = sevq_sqlite_run(add);
 	*ret = sqlite3_last_insert_rowid(store->db);
 	return rc;
 }
@@ -71,7 +72,7 @@ add_event(struct sqlite_store *store, struct sevq_store_event *record)
 	sevq_sqlite_bind_text(add, 14, event->source);
 	sevq_sqlite_bind_text(add, 15, event->traceparent);
 	sevq_sqlite_bind_text(add, 16, event->text);
-	return run(add);
+	return sevq_sqlite_run(add);
 }
 
 static int
@@ -92,7 +93,7 @@ add_outcome(struct sqlite_store *store, const struct sevq_store_outcome *outcome
 	sevq_sqlite_bind_time(add, 6, outcome->lease);
 	sevq_sqlite_bind_time(add, 7, outcome->until_ms);
 	sevq_sqlite_bind_text(add, 8, outcome->detail);
-	return run(add);
+	return sevq_sqlite_run(add);
 }
 
 static int
@@ -103,13 +104,13 @@ add_key(struct sqlite_store *store, const struct sevq_store_key *key)
 	sevq_sqlite_bind_text(add, 2, key->key);
 	sqlite3_bind_int64(add, 3, (int64_t)key->request);
 	sevq_sqlite_bind_text(add, 4, key->answer);
-	return run(add);
+	return sevq_sqlite_run(add);
 }
 
 static int
 write_batch(struct sqlite_store *store, const struct sevq_store_batch *batch)
 {
-	int rc = run(store->statement[STATEMENT_BEGIN]);
+	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->event_count; i++)
 		rc = add_event(store, &batch->events[i]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
@@ -119,16 +120,28 @@ write_batch(struct sqlite_store *store, const struct sevq_store_batch *batch)
 	return rc;
 }
 
-/* Nothing of the transaction is there, or the process must stop. SQLite may have rolled back by itself already. */
-enum sevq_code
-sevq_sqlite_roll_back(struct sqlite_store *store, int rc)
+int
+sevq_sqlite_end(struct sqlite_store *store, int rc, struct sevq_error *err)
 {
+	enum sevq_code code = SEVQ_STORAGE_FAILED;
+	if (rc == SQLITE_OK) {
+		rc = sevq_sqlite_run(store->statement[STATEMENT_COMMIT]);
+		if (rc == SQLITE_OK)
+			return 0;
+		if (rc != SQLITE_FULL)
+			code = SEVQ_STORAGE_UNKNOWN;
+	}
+	sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot write");
+	if (!sqlite3_get_autocommit(store->db)) /* SQLite may have rolled back by itself already */
+		sevq_sqlite_run(store->statement[STATEMENT_ROLLBACK]);
 	if (!sqlite3_get_autocommit(store->db))
-		run(store->statement[STATEMENT_ROLLBACK]);
-	if (!sqlite3_get_autocommit(store->db))
-		return SEVQ_STORAGE_UNKNOWN;
-	store->full = store->full || rc == SQLITE_FULL;
-	return rc == SQLITE_FULL ? SEVQ_STORAGE_FULL : SEVQ_STORAGE_FAILED;
+		code = SEVQ_STORAGE_UNKNOWN;
+	else if (rc == SQLITE_FULL)
+		code = SEVQ_STORAGE_FULL;
+	store->full = store->full || code == SEVQ_STORAGE_FULL;
+	store->broken = store->broken || code == SEVQ_STORAGE_UNKNOWN;
+	err->code = code;
+	return -1;
 }
 
 /* After a commit: what the driver keeps in memory about its rows. */
@@ -145,35 +158,53 @@ remember(struct sqlite_store *store, struct sevq_store_batch *batch)
 	store->stats.outcomes += batch->outcome_count;
 }
 
+/*
+ * Events may fill the file up to max_bytes, outcomes an eighth more: who puts events in must not stop who takes them out.
+ * Free pages inside the file are used either way.
+ */
+static void
+set_cap(struct sqlite_store *store, bool events)
+{
+	char pragma[64];
+	uint64_t pages = store->options.max_bytes / SEVQ_SQLITE_PAGE_BYTES;
+	if (pages == 0)
+		return;
+	snprintf(pragma, sizeof pragma, "PRAGMA max_page_count = %" PRIu64, events ? pages : pages + pages / 8);
+	sqlite3_exec(store->db, pragma, NULL, NULL, NULL);
+}
+
+/* What was written to a file that is no longer under its name, nobody finds again. */
+static int
+check_place(struct sqlite_store *store, struct sevq_error *err)
+{
+	int moved = 0;
+	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && !moved)
+		return 0;
+	store->broken = true;
+	return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s was removed or replaced", store->path);
+}
+
+static int
+commit_batch(struct sqlite_store *store, struct sevq_store_batch *batch, struct sevq_error *err)
+{
+	if (store->broken)
+		return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s is in an unknown state", store->path);
+	set_cap(store, batch->event_count > 0);
+	if (sevq_sqlite_end(store, write_batch(store, batch), err) < 0 || check_place(store, err) < 0)
+		return -1;
+	remember(store, batch);
+	return 0;
+}
+
 static void
 commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg)
 {
-	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct sevq_error err;
-	enum sevq_code code = SEVQ_OK;
-	if (store->gone || store->broken) {
-		sevq_fail(&err, SEVQ_STORAGE_UNKNOWN, "%s %s", store->path,
-			  store->gone ? "was removed or replaced" : "is in an unknown state");
-		done(arg, &err);
-		return;
-	}
-	int rc = write_batch(store, batch);
-	if (rc != SQLITE_OK) {
-		sevq_sqlite_fail(store, &err, SEVQ_STORAGE_FAILED, "cannot write");
-		code = sevq_sqlite_roll_back(store, rc);
-	} else if ((rc = run(store->statement[STATEMENT_COMMIT])) != SQLITE_OK) {
-		sevq_sqlite_fail(store, &err, SEVQ_STORAGE_FAILED, "cannot commit");
-		code = rc == SQLITE_FULL ? sevq_sqlite_roll_back(store, rc) : SEVQ_STORAGE_UNKNOWN;
-	}
-	if (code == SEVQ_OK) {
-		remember(store, batch);
-		done(arg, NULL);
-		return;
-	}
-	err.code = code;
-	done(arg, &err);
+	int failed = commit_batch((struct sqlite_store *)base, batch, &err);
+	done(arg, failed < 0 ? &err : NULL);
 }
 
+/* A row that is not there or damaged is passed over. */
 static int
 read_one(struct sqlite_store *store, int64_t id, sevq_read_event *each, void *arg, struct sevq_error *err)
 {
@@ -185,9 +216,7 @@ read_one(struct sqlite_store *store, int64_t id, sevq_read_event *each, void *ar
 	int rc = sqlite3_step(row);
 	if (rc == SQLITE_ROW && sevq_sqlite_event(store, row, &arena, &event) == 0)
 		each(arg, &event);
-	else if (rc == SQLITE_ROW)
-		failed = sevq_fail(err, SEVQ_STORAGE_FAILED, "event %lld is damaged on disk", (long long)id);
-	else if (rc != SQLITE_DONE)
+	else if (rc != SQLITE_ROW && rc != SQLITE_DONE && rc != SQLITE_CORRUPT)
 		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
 	sqlite3_reset(row);
 	sevq_arena_clear(&arena);
@@ -238,6 +267,8 @@ close_store(struct sevq_store *base)
 	sevq_table_clear(&store->session_rows);
 	for (size_t i = 0; i < STATEMENT_COUNT; i++)
 		sqlite3_finalize(store->statement[i]);
+	if (store->broken) /* recovery decides, on the next start */
+		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(store->db); /* the last connection: checkpoints and removes the WAL */
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);

@@ -8,7 +8,6 @@
  */
 #include "queue/sqlite/sqlite_private.h"
 
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 
@@ -28,33 +27,19 @@ checkpoint(struct sqlite_store *store)
 {
 	if (sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK)
 		store->stats.checkpoints++;
-	store->wal_frames = 0; /* after a failure too: the next try is after as many frames again */
+	store->wal_frames = 0; /* after a failure too: the next commit says how many there are, and it is tried again */
 }
 
-/*
- * Free space decides whether events are taken; what frees space is always let through. A file that is no longer under its
- * name would take events that nobody finds again.
- */
+/* Free space decides whether events are taken; what frees space is always let through. */
 void
 sevq_sqlite_look_at_disk(struct sqlite_store *store)
 {
 	struct statvfs fs;
-	struct stat st;
 	if (statvfs(store->path, &fs) == 0)
 		store->full = (uint64_t)fs.f_bavail * fs.f_frsize < store->options.min_free_bytes;
-	if (stat(store->path, &st) < 0 || st.st_ino != store->inode || st.st_dev != store->device)
-		store->gone = true;
 }
 
 /* --- the sweep ----------------------------------------------------------------------------------------------------- */
-
-static int
-step(sqlite3_stmt *statement)
-{
-	int rc = sqlite3_step(statement);
-	sqlite3_reset(statement);
-	return rc;
-}
 
 static int
 remove_event(struct sqlite_store *store, int64_t id)
@@ -67,12 +52,12 @@ remove_event(struct sqlite_store *store, int64_t id)
 		rc = sqlite3_step(remove);
 	sqlite3_reset(remove);
 	if (rc != SQLITE_DONE || session == 0)
-		return rc;
+		return rc == SQLITE_DONE ? SQLITE_OK : rc;
 	store->swept[store->swept_count++] = session;
 	if (!sevq_sqlite_uncount_event(store, session))
-		return SQLITE_DONE;
+		return SQLITE_OK;
 	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_SESSION], 1, session);
-	return step(store->statement[STATEMENT_REMOVE_SESSION]);
+	return sevq_sqlite_run(store->statement[STATEMENT_REMOVE_SESSION]);
 }
 
 /* Removes the next few of the outcome's events; *all: none is left. */
@@ -82,9 +67,9 @@ remove_some(struct sqlite_store *store, struct sevq_str ids, bool *all)
 	const char *at = ids.s, *end = ids.s + ids.len;
 	struct sevq_id_range range = { 0 };
 	size_t seen = 0, removed = 0; /* ids passed, ids dealt with in this step */
-	int rc = SQLITE_DONE;
-	while (rc == SQLITE_DONE && removed < SEVQ_SQLITE_SWEEP_MAX && sevq_ids_next(&at, end, &range)) {
-		for (int64_t id = range.first; rc == SQLITE_DONE && removed < SEVQ_SQLITE_SWEEP_MAX && id <= range.last; id++) {
+	int rc = SQLITE_OK;
+	while (rc == SQLITE_OK && removed < SEVQ_SQLITE_SWEEP_MAX && sevq_ids_next(&at, end, &range)) {
+		for (int64_t id = range.first; rc == SQLITE_OK && removed < SEVQ_SQLITE_SWEEP_MAX && id <= range.last; id++) {
 			if (seen++ < store->sweep_at)
 				continue;
 			rc = remove_event(store, id);
@@ -132,7 +117,6 @@ judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct sevq_chores
 static bool
 undo_sweep(struct sqlite_store *store)
 {
-	store->broken = sevq_sqlite_roll_back(store, SQLITE_ERROR) == SEVQ_STORAGE_UNKNOWN;
 	for (size_t i = 0; i < store->swept_count; i++)
 		sevq_sqlite_count_event(store, store->swept[i]);
 	store->sweep_at = 0;
@@ -143,19 +127,19 @@ static bool
 sweep_outcome(struct sqlite_store *store, sqlite3_stmt *oldest)
 {
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_OUTCOME];
+	struct sevq_error
+	    err; /* nobody to tell: what is not swept now is swept later, and a broken store stops at the next commit */
 	bool all = true;
 	store->swept_count = 0;
-	int rc = step(store->statement[STATEMENT_BEGIN]);
-	if (rc == SQLITE_DONE && sqlite3_column_int(oldest, 2) <= SEVQ_OUTCOME_LAST_SETTLING)
+	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
+	if (rc == SQLITE_OK && sqlite3_column_int(oldest, 2) <= SEVQ_OUTCOME_LAST_SETTLING)
 		rc = remove_some(store, sevq_sqlite_text(oldest, 3), &all);
-	if (rc == SQLITE_DONE && all) {
+	if (rc == SQLITE_OK && all) {
 		sqlite3_bind_int64(remove, 1, sqlite3_column_int64(oldest, 0));
-		rc = step(remove);
+		rc = sevq_sqlite_run(remove);
 	}
 	sqlite3_reset(oldest); /* a reader would keep the transaction from committing whole */
-	if (rc == SQLITE_DONE)
-		rc = step(store->statement[STATEMENT_COMMIT]);
-	if (rc != SQLITE_DONE)
+	if (sevq_sqlite_end(store, rc, &err) < 0)
 		return undo_sweep(store);
 	store->stats.swept += store->swept_count;
 	if (all) {
@@ -190,7 +174,7 @@ static void
 forget_keys(struct sqlite_store *store, int64_t before_ms)
 {
 	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_KEYS], 1, before_ms);
-	step(store->statement[STATEMENT_REMOVE_KEYS]);
+	sevq_sqlite_run(store->statement[STATEMENT_REMOVE_KEYS]);
 }
 
 bool
@@ -198,6 +182,8 @@ sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	int64_t now_ms = monotonic_ms();
+	if (store->broken)
+		return false;
 	if (store->wal_frames >= CHECKPOINT_FRAMES)
 		checkpoint(store);
 	if (now_ms >= store->next_look_ms) {

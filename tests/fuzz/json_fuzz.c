@@ -11,7 +11,7 @@
 
 #include "fuzz.h"
 
-/* The longest number that cJSON reads. */
+/* The longest number that every cJSON reads. */
 #define CJSON_NUMBER_BYTES 63
 
 static void

@@ -172,10 +172,11 @@ static void *
 enqueue_many(void *arg)
 {
 	struct sevq_client *client;
+	enum sevq_code code = sevq_connect(NULL, &client);
 	char text[64];
 	int i;
 
-	expect(client, sevq_connect(NULL, &client), SEVQ_OK);
+	expect(client, code, SEVQ_OK);
 	for (i = 0; i < EVENTS_PER_THREAD; i++) {
 		snprintf(text, sizeof(text), "%s %d", (const char *)arg, i);
 		expect(client, enqueue(client, text, NULL), SEVQ_OK);

@@ -3,8 +3,12 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 static struct call *all;
 static int answers;
@@ -182,4 +186,26 @@ list_sessions(struct sevq_engine *engine, struct sevq_sessions input)
 	if (input.limit == 0)
 		call->sessions.limit = SEVQ_SESSIONS_PAGE_MAX;
 	return submit(engine, call);
+}
+
+void
+assert_str(struct sevq_str have, const char *want)
+{
+	if (want == NULL)
+		assert_null(have.s);
+	else if (!sevq_str_eq(have, sevq_str(want)))
+		fail_msg("have \"%.*s\", want \"%s\"", (int)have.len, have.s, want);
+}
+
+void
+assert_texts(const struct sevq_event_list *list, const char *want)
+{
+	struct sevq_buf have = { 0 };
+	for (size_t i = 0; i < list->count; i++) {
+		if (i > 0)
+			sevq_buf_adds(&have, " ");
+		sevq_buf_add(&have, list->events[i].text.s, list->events[i].text.len);
+	}
+	assert_str((struct sevq_str){ have.data, have.len }, want);
+	sevq_buf_clear(&have);
 }

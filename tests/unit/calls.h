@@ -1,7 +1,7 @@
 /*
  * calls.h - ops as a test writes them: one line submits a call, its answer stays until the test ends.
  *
- * Here: making and submitting ops, how often and in which order they were answered.
+ * Here: making and submitting ops, how often and in which order they were answered, what an answer holds.
  * Not here: turning the engine; a test does that, since when is often the question.
  */
 #ifndef SEVQ_TESTS_CALLS_H
@@ -51,5 +51,10 @@ struct call *list_sessions(struct sevq_engine *engine, struct sevq_sessions inpu
 
 /* A draft with what most tests say about one. */
 struct sevq_draft draft(const char *key, const char *text);
+
+/* NULL: absent. */
+void assert_str(struct sevq_str have, const char *want);
+/* The list holds events with these texts, in this order; want is "one two three". */
+void assert_texts(const struct sevq_event_list *list, const char *want);
 
 #endif

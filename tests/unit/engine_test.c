@@ -104,29 +104,6 @@ put_keyed(const char *key, const char *context_key, const char *text)
 }
 
 static void
-assert_str(struct sevq_str have, const char *want)
-{
-	if (want == NULL)
-		assert_null(have.s);
-	else if (!sevq_str_eq(have, sevq_str(want)))
-		fail_msg("have \"%.*s\", want \"%s\"", (int)have.len, have.s, want);
-}
-
-/* The list holds events with these texts, in this order; want is "one two three". */
-static void
-assert_texts(const struct sevq_event_list *list, const char *want)
-{
-	struct sevq_buf have = { 0 };
-	for (size_t i = 0; i < list->count; i++) {
-		if (i > 0)
-			sevq_buf_adds(&have, " ");
-		sevq_buf_add(&have, list->events[i].text.s, list->events[i].text.len);
-	}
-	assert_str((struct sevq_str){ have.data, have.len }, want);
-	sevq_buf_clear(&have);
-}
-
-static void
 assert_queued(const char *key, const char *texts)
 {
 	assert_texts(&done(peek(engine, key))->peek.found, texts);

@@ -1,0 +1,1039 @@
+/*
+ * sqlite_store_test.c - the engine on SQLite: what a file promises across restarts, sweeps, full disks and other people's
+ * hands, and every reason not to open one.
+ *
+ * A crash is a copy of the database and its WAL, opened elsewhere: what a killed process leaves.
+ */
+#include "queue/sqlite/sqlite_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "queue/engine.h"
+#include "tests/unit/calls.h"
+
+#define A "agent:main:a"
+#define B "agent:main:b"
+#define PATH_BYTES 512
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static char directory[64], path[PATH_BYTES], copy[PATH_BYTES];
+static struct sevq_sqlite_options storage;
+static struct sevq_engine_options options;
+static struct sevq_engine *engine;
+static struct sevq_error error;
+
+/* ---- files --------------------------------------------------------------------------------------------------------- */
+
+static const char *
+in_directory(char *into, const char *name)
+{
+	snprintf(into, PATH_BYTES, "%s/%s", directory, name);
+	return into;
+}
+
+static int
+remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st, (void)type, (void)at;
+	return remove(name);
+}
+
+static struct sevq_buf
+read_file(const char *name)
+{
+	struct sevq_buf bytes = { 0 };
+	char block[4096];
+	FILE *file = fopen(name, "re");
+	assert_non_null(file);
+	for (size_t n; (n = fread(block, 1, sizeof block, file)) > 0;)
+		sevq_buf_add(&bytes, block, n);
+	fclose(file);
+	return bytes;
+}
+
+static void
+write_file(const char *name, const char *bytes, size_t len)
+{
+	FILE *file = fopen(name, "we");
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, len, file), len);
+	fclose(file);
+}
+
+static void
+overwrite(const char *name, off_t offset, const char *bytes, size_t len)
+{
+	int fd = open(name, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, bytes, len, offset), (ssize_t)len);
+	close(fd);
+}
+
+static bool
+exists(const char *name)
+{
+	return access(name, F_OK) == 0;
+}
+
+static void
+copy_file(const char *from, const char *to)
+{
+	struct sevq_buf bytes = read_file(from);
+	write_file(to, bytes.data, bytes.len);
+	sevq_buf_clear(&bytes);
+}
+
+static const char *
+wal_of(const char *name)
+{
+	static char wal[PATH_BYTES + 4];
+	snprintf(wal, sizeof wal, "%s-wal", name);
+	return wal;
+}
+
+/* What kill -9 would leave now, at `copy`. */
+static void
+crash_copy(void)
+{
+	struct sevq_buf wal = { 0 };
+	copy_file(path, copy);
+	if (exists(wal_of(path)))
+		wal = read_file(wal_of(path));
+	write_file(wal_of(copy), wal.data != NULL ? wal.data : "", wal.len);
+	sevq_buf_clear(&wal);
+}
+
+/* ---- the engine ---------------------------------------------------------------------------------------------------- */
+
+static int
+try_open(const char *name)
+{
+	struct sevq_store *store;
+	struct sevq_policy *policy;
+	storage.path = name;
+	error = (struct sevq_error){ 0 };
+	if (sevq_sqlite_open(&storage, &store, &error) < 0)
+		return -1;
+	assert_int_equal(sevq_policy_parse("", 0, &policy, &error), 0);
+	if (sevq_engine_open(store, policy, &options, &engine, &error) == 0)
+		return 0;
+	store->driver->close(store);
+	sevq_policy_free(policy);
+	return -1;
+}
+
+static void
+open_at(const char *name)
+{
+	if (try_open(name) < 0)
+		fail_msg("%s: %s", sevq_code_name(error.code), error.detail);
+}
+
+static void
+close_engine(void)
+{
+	sevq_engine_close(engine);
+	engine = NULL;
+}
+
+static void
+reopen(void)
+{
+	close_engine();
+	open_at(path);
+}
+
+static int
+begin(void **state)
+{
+	(void)state;
+	/* In memory where that is: how long an fsync takes is not the question here. */
+	snprintf(directory, sizeof directory, "%s/sevq-store-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (mkdtemp(directory) == NULL)
+		return -1;
+	in_directory(path, "sevq.db");
+	in_directory(copy, "copy.db");
+	sevq_sqlite_options_init(&storage);
+	storage.min_free_bytes = 0;
+	sevq_engine_options_init(&options);
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	close_engine();
+	calls_free();
+	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct call *
+done(struct call *call)
+{
+	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(call->answered, 1);
+	if (call->op.error.code != SEVQ_OK)
+		fail_msg("%s: %s", sevq_code_name(call->op.error.code), call->op.error.detail);
+	return call;
+}
+
+static int64_t
+put(const char *key, const char *text)
+{
+	return done(enqueue(engine, key, text))->enqueue.results[0].event.id;
+}
+
+/* Many events in one call, all different. */
+static void
+put_many(const char *key, size_t count)
+{
+	static unsigned serial;
+	char texts[CALL_DRAFTS_MAX][16];
+	struct sevq_draft drafts[CALL_DRAFTS_MAX];
+	for (size_t n; count > 0; count -= n) {
+		n = count < CALL_DRAFTS_MAX ? count : CALL_DRAFTS_MAX;
+		for (size_t i = 0; i < n; i++) {
+			snprintf(texts[i], sizeof texts[i], "%u", serial++);
+			drafts[i] = draft(key, texts[i]);
+		}
+		done(enqueue_drafts(engine, drafts, n));
+	}
+	calls_free();
+}
+
+static void
+assert_queued(const char *key, const char *texts)
+{
+	assert_texts(&done(peek(engine, key))->peek.found, texts);
+}
+
+static struct sevq_engine_stats
+stats(void)
+{
+	struct sevq_engine_stats now;
+	sevq_engine_stats(engine, &now);
+	return now;
+}
+
+static size_t
+depth(const char *key)
+{
+	size_t found = done(peek_page(engine, key, 1, NULL))->peek.depth;
+	calls_free();
+	return found;
+}
+
+static void
+finish_chores(void)
+{
+	while (sevq_engine_chores(engine))
+		continue;
+}
+
+/* ---- looking past the engine ---------------------------------------------------------------------------------------- */
+
+/* Runs statements on the file as somebody with the sqlite3 shell would; the first column of the last row. */
+static int64_t
+shell(const char *name, const char *statements)
+{
+	sqlite3 *db;
+	sqlite3_stmt *statement = NULL;
+	int64_t value = -1;
+	assert_int_equal(sqlite3_open_v2(name, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL), SQLITE_OK);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	for (const char *rest = statements; *rest != '\0';) {
+		assert_int_equal(sqlite3_prepare_v2(db, rest, -1, &statement, &rest), SQLITE_OK);
+		int rc;
+		while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
+			value = sqlite3_column_int64(statement, 0);
+		if (rc != SQLITE_DONE)
+			fail_msg("%s: %s", statements, sqlite3_errmsg(db));
+		sqlite3_finalize(statement);
+	}
+	sqlite3_close(db);
+	return value;
+}
+
+/* Refused with the code, and not a byte of the file or its WAL is changed. */
+static void
+assert_refused(const char *name, enum sevq_code code)
+{
+	struct sevq_buf before = read_file(name), wal_before = { 0 };
+	if (exists(wal_of(name)))
+		wal_before = read_file(wal_of(name));
+	assert_int_equal(try_open(name), -1);
+	assert_string_equal(sevq_code_name(error.code), sevq_code_name(code));
+	assert_non_null(strstr(error.detail, name));
+	struct sevq_buf after = read_file(name), wal_after = { 0 };
+	if (exists(wal_of(name)))
+		wal_after = read_file(wal_of(name));
+	assert_int_equal(before.len, after.len);
+	assert_memory_equal(before.data, after.data, before.len);
+	assert_int_equal(wal_before.len, wal_after.len);
+	if (wal_before.len > 0)
+		assert_memory_equal(wal_before.data, wal_after.data, wal_before.len);
+	sevq_buf_clear(&before), sevq_buf_clear(&after), sevq_buf_clear(&wal_before), sevq_buf_clear(&wal_after);
+}
+
+/* A whole database with an event in it, closed. */
+static void
+make_database(void)
+{
+	open_at(path);
+	put(A, "1");
+	close_engine();
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------- */
+
+static mode_t
+mode_of(const char *name)
+{
+	struct stat st;
+	assert_int_equal(stat(name, &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void
+a_new_database_is_private(void **state)
+{
+	(void)state;
+	char name[PATH_BYTES];
+	mode_t before = umask(0);
+	open_at(in_directory(name, "new/deep/sevq.db"));
+	umask(before);
+	put(A, "1");
+	assert_int_equal(mode_of(name), 0600);
+	assert_int_equal(mode_of(wal_of(name)), 0600);
+	assert_int_equal(mode_of(in_directory(name, "new/deep")), 0700);
+	assert_int_equal(mode_of(in_directory(name, "new")), 0700);
+	assert_int_equal(mode_of(in_directory(name, "new/deep/sevq.db.lock")), 0600);
+}
+
+static void
+a_relative_path_is_fine(void **state)
+{
+	(void)state;
+	char before[PATH_BYTES];
+	assert_non_null(getcwd(before, sizeof before));
+	assert_int_equal(chdir(directory), 0);
+	open_at("sevq.db");
+	put(A, "1");
+	close_engine();
+	assert_int_equal(chdir(before), 0);
+	open_at(path);
+	assert_queued(A, "1");
+}
+
+static void
+a_half_made_database_is_made_anew(void **state)
+{
+	(void)state;
+	char name[PATH_BYTES];
+	write_file(in_directory(name, "sevq.db.new"), "half", 4);
+	make_database();
+	assert_false(exists(name));
+}
+
+static void
+other_files_are_not_ours(void **state)
+{
+	(void)state;
+	char name[PATH_BYTES];
+	char page[4096] = "SQLite format 2";
+	write_file(in_directory(name, "empty"), "", 0);
+	assert_refused(name, SEVQ_STORAGE_FOREIGN);
+	write_file(in_directory(name, "short"), "SQLite format 3", 16);
+	assert_refused(name, SEVQ_STORAGE_FOREIGN);
+	write_file(in_directory(name, "old"), page, sizeof page);
+	assert_refused(name, SEVQ_STORAGE_FOREIGN);
+	shell(in_directory(name, "other.db"), "CREATE TABLE event (id INTEGER PRIMARY KEY); PRAGMA user_version = 1;");
+	assert_refused(name, SEVQ_STORAGE_FOREIGN);
+	assert_int_equal(mkdir(in_directory(name, "directory"), 0700), 0);
+	assert_int_equal(try_open(name), -1);
+	assert_int_equal(error.code, SEVQ_STORAGE_FOREIGN);
+	assert_int_equal(mkfifo(in_directory(name, "pipe"), 0600), 0);
+	assert_int_equal(try_open(name), -1); /* and does not wait for a writer */
+	assert_int_equal(error.code, SEVQ_STORAGE_FOREIGN);
+}
+
+static void
+a_newer_database_keeps_every_byte(void **state)
+{
+	(void)state;
+	make_database();
+	overwrite(path, 60, "\0\0\0\143", 4);
+	assert_refused(path, SEVQ_STORAGE_NEWER);
+	overwrite(path, 60, "\377\377\377\377", 4);
+	assert_refused(path, SEVQ_STORAGE_NEWER);
+}
+
+static void
+a_version_that_only_the_wal_knows_counts(void **state)
+{
+	(void)state;
+	static const char *const versions[] = { "PRAGMA user_version = 99", "PRAGMA user_version = -1" };
+	for (size_t i = 0; i < COUNT(versions); i++) {
+		open_at(path);
+		put(A, "1");
+		shell(path, versions[i]);
+		crash_copy();
+		assert_refused(copy, SEVQ_STORAGE_NEWER);
+		shell(path, "PRAGMA user_version = 1");
+		close_engine();
+	}
+}
+
+static void
+a_truncated_database_is_corrupt(void **state)
+{
+	(void)state;
+	open_at(path);
+	put_many(A, 1000);
+	close_engine();
+	struct sevq_buf whole = read_file(path);
+	write_file(path, whole.data, whole.len / 2);
+	assert_refused(path, SEVQ_STORAGE_CORRUPT);
+	write_file(path, whole.data, 4096 + 100);
+	assert_refused(path, SEVQ_STORAGE_CORRUPT);
+	sevq_buf_clear(&whole);
+}
+
+/* A checkpoint that was killed after the first page: the file is shorter than it says, and the WAL has the rest. */
+static void
+a_killed_checkpoint_is_no_truncation(void **state)
+{
+	(void)state;
+	open_at(path);
+	put_many(A, 1000);
+	crash_copy();
+	close_engine();
+	struct sevq_buf whole = read_file(path);
+	overwrite(copy, 0, whole.data, 4096);
+	sevq_buf_clear(&whole);
+	open_at(copy);
+	assert_int_equal(depth(A), 1000);
+	assert_int_equal(shell(copy, "PRAGMA integrity_check(1); SELECT count(*) FROM pending"), 1000);
+}
+
+static void
+a_damaged_page_is_corrupt(void **state)
+{
+	(void)state;
+	char junk[4096];
+	memset(junk, 0x5a, sizeof junk);
+	open_at(path);
+	put_many(A, 1000);
+	close_engine();
+	for (off_t page = 1; page < 8; page++) {
+		copy_file(path, copy);
+		overwrite(copy, page * 4096, junk, sizeof junk);
+		assert_refused(copy, SEVQ_STORAGE_CORRUPT);
+	}
+}
+
+static void
+a_damaged_outcome_is_corrupt(void **state)
+{
+	(void)state;
+	make_database();
+	shell(path, "INSERT INTO outcome(ts, kind, session, events) VALUES (1, 1, 1, '[1,')");
+	assert_refused(path, SEVQ_STORAGE_CORRUPT);
+	shell(path, "UPDATE outcome SET events = NULL WHERE 0; UPDATE outcome SET events = ''");
+	assert_refused(path, SEVQ_STORAGE_CORRUPT);
+}
+
+static void
+an_event_of_no_session_is_corrupt(void **state)
+{
+	(void)state;
+	make_database();
+	shell(path, "DELETE FROM session");
+	assert_refused(path, SEVQ_STORAGE_CORRUPT);
+}
+
+/* Starting an empty database beside it would take over the old WAL, pages of another file, or lose it. */
+static void
+a_wal_without_its_database_is_left_alone(void **state)
+{
+	(void)state;
+	open_at(path);
+	put(A, "1");
+	crash_copy();
+	assert_int_equal(unlink(copy), 0);
+	struct sevq_buf before = read_file(wal_of(copy));
+	struct sevq_engine *first = engine;
+	assert_int_equal(try_open(copy), -1);
+	assert_int_equal(error.code, SEVQ_STORAGE_CORRUPT);
+	assert_non_null(strstr(error.detail, "-wal"));
+	assert_ptr_equal(engine, first);
+	struct sevq_buf after = read_file(wal_of(copy));
+	assert_int_equal(before.len, after.len);
+	assert_false(exists(copy));
+	sevq_buf_clear(&before), sevq_buf_clear(&after);
+}
+
+static void
+a_second_server_is_refused(void **state)
+{
+	(void)state;
+	open_at(path);
+	struct sevq_engine *first = engine;
+	assert_int_equal(try_open(path), -1);
+	assert_int_equal(error.code, SEVQ_STORAGE_LOCKED);
+	assert_ptr_equal(engine, first);
+	put(A, "1"); /* the first goes on */
+	reopen();
+	assert_queued(A, "1");
+}
+
+static void
+a_path_that_cannot_be_is_a_failure(void **state)
+{
+	(void)state;
+	char name[PATH_BYTES], long_name[PATH_BYTES];
+	write_file(in_directory(name, "file"), "x", 1);
+	assert_int_equal(try_open(in_directory(name, "file/sevq.db")), -1);
+	assert_int_equal(error.code, SEVQ_STORAGE_FAILED);
+	memset(long_name, 'x', 300);
+	long_name[300] = '\0';
+	assert_int_equal(try_open(in_directory(name, long_name)), -1);
+	assert_int_equal(error.code, SEVQ_STORAGE_FAILED);
+}
+
+/* ---- across restarts ------------------------------------------------------------------------------------------------ */
+
+static struct sevq_draft
+rich_draft(void)
+{
+	struct sevq_draft rich = draft(" main ", "Zwei\nZeilen \"quoted\" \xf0\x9f\xa6\x9e '; -- \x01");
+	rich.context_key = SEVQ_STR("cron:\xc3\xa9");
+	rich.source = SEVQ_STR("exec-event");
+	rich.traceparent = SEVQ_STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+	rich.wake = SEVQ_WAKE_NOW;
+	rich.delivery = (struct sevq_delivery){ .channel = SEVQ_STR("telegram"),
+						.to = SEVQ_STR("-100 \"x\" \\"),
+						.account_id = SEVQ_STR("default"),
+						.thread_id = SEVQ_STR("42"),
+						.thread_is_number = true };
+	return rich;
+}
+
+static void
+assert_same_event(const struct sevq_event *have, const struct sevq_event *want)
+{
+	const struct sevq_str *pairs[][2] = {
+		{ &have->session_key, &want->session_key },
+		{ &have->original_session_key, &want->original_session_key },
+		{ &have->text, &want->text },
+		{ &have->context_key, &want->context_key },
+		{ &have->source, &want->source },
+		{ &have->traceparent, &want->traceparent },
+	};
+	for (size_t i = 0; i < COUNT(pairs); i++) {
+		assert_true(sevq_str_eq(*pairs[i][0], *pairs[i][1]));
+		assert_int_equal(pairs[i][0]->s == NULL, pairs[i][1]->s == NULL);
+	}
+	assert_true(sevq_delivery_same(&have->delivery, &want->delivery));
+	assert_int_equal(have->delivery.thread_is_number, want->delivery.thread_is_number);
+	assert_int_equal(have->id, want->id);
+	assert_int_equal(have->ts_ms, want->ts_ms);
+	assert_int_equal(have->rule, want->rule);
+	assert_int_equal(have->wake, want->wake);
+}
+
+static void
+an_event_comes_back_as_it_was_answered(void **state)
+{
+	(void)state;
+	open_at(path);
+	struct call *rich = done(enqueue_draft(engine, rich_draft())), *plain = done(enqueue(engine, A, "x"));
+	for (int round = 0; round < 2; round++) {
+		assert_same_event(&done(find_event(engine, 1))->find.event, &rich->enqueue.results[0].event);
+		assert_same_event(&done(find_event(engine, 2))->find.event, &plain->enqueue.results[0].event);
+		reopen();
+	}
+	assert_int_equal(done(enqueue_draft(engine, rich_draft()))->enqueue.results[0].outcome, SEVQ_DUPLICATE);
+}
+
+static void
+the_longest_text_comes_back(void **state)
+{
+	(void)state;
+	char *text = sevq_alloc(SEVQ_TEXT_BYTES_MAX + 1);
+	for (size_t i = 0; i < SEVQ_TEXT_BYTES_MAX; i++)
+		text[i] = (char)('a' + i % 26);
+	open_at(path);
+	put(A, text);
+	reopen();
+	struct call *call = done(drain(engine, A, 0));
+	assert_str(call->drain.taken.events[0].text, text);
+	free(text);
+}
+
+static void
+order_and_contexts_survive_a_restart(void **state)
+{
+	(void)state;
+	open_at(path);
+	put(A, "1"), done(enqueue_keyed(engine, A, "k", "2")), put("main", "3"), done(enqueue_keyed(engine, A, "l", "4"));
+	put(A, "5"), put("agent:main:main", "6");
+	done(consume(engine, A, (int64_t[]){ 4, 1 }, 2));
+	reopen();
+	assert_queued(A, "2 5");
+	assert_queued("main", "3 6");
+	struct call *call = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	assert_int_equal(call->sessions.count, 2);
+	assert_str(call->sessions.sessions[0].last_context_key, "k");
+	assert_int_equal(call->sessions.sessions[1].rekeyed_from_count, 1);
+	assert_str(call->sessions.sessions[1].rekeyed_from[0].key, "main");
+	assert_int_equal(put(A, "7"), 7);
+}
+
+static void
+a_crash_keeps_what_was_answered(void **state)
+{
+	(void)state;
+	open_at(path);
+	put(A, "1"), put(A, "2"), done(drain(engine, A, 1)), put(B, "3");
+	crash_copy();
+	close_engine();
+	open_at(copy);
+	assert_queued(A, "2");
+	assert_queued(B, "3");
+	assert_int_equal(put(A, "4"), 4);
+}
+
+static void
+row_counts_survive_a_restart(void **state)
+{
+	(void)state;
+	open_at(path);
+	put_many(A, 10), put_many(B, 5);
+	done(drain(engine, A, 0));
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(stats().store.events, 15);
+		assert_int_equal(stats().store.outcomes, 1);
+		reopen();
+	}
+}
+
+/* ---- the sweep ------------------------------------------------------------------------------------------------------ */
+
+static void
+ids_and_times_never_go_back(void **state)
+{
+	(void)state;
+	open_at(path);
+	put(A, "1"), put(B, "2");
+	done(drain(engine, A, 0)), done(drain(engine, B, 0));
+	close_engine();
+	shell(path, "UPDATE event SET ts = 4102444800000 WHERE id = 2");
+	options.retention_ms = -1000;
+	open_at(path);
+	finish_chores();
+	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 1);
+	reopen();
+	finish_chores();
+	assert_int_equal(shell(path, "SELECT id FROM event"), 2); /* the newest stays, settled as it is */
+	const struct sevq_event *event = &done(enqueue(engine, A, "3"))->enqueue.results[0].event;
+	assert_int_equal(event->id, 3);
+	assert_int_equal(event->ts_ms, INT64_C(4102444800000));
+}
+
+/* The time of a drain counts too: it may be later than that of any event. */
+static void
+an_outcome_later_than_any_event_keeps_time(void **state)
+{
+	(void)state;
+	open_at(path);
+	put(A, "1");
+	done(drain(engine, A, 0));
+	close_engine();
+	shell(path, "UPDATE outcome SET ts = 4102444800000");
+	open_at(path);
+	assert_int_equal(done(enqueue(engine, A, "2"))->enqueue.results[0].event.ts_ms, INT64_C(4102444800000));
+}
+
+static void
+the_sweep_forgets_what_settled_long_ago(void **state)
+{
+	(void)state;
+	open_at(path);
+	put(A, "1"), put(A, "2"), put(B, "3"), put(B, "4");
+	done(drain(engine, A, 0)), done(consume(engine, B, (int64_t[]){ 3 }, 1));
+	finish_chores();
+	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 4);
+	close_engine();
+	shell(path, "UPDATE outcome SET ts = ts - 8 * 86400000 WHERE id = 1");
+	open_at(path);
+	finish_chores();
+	assert_int_equal(shell(path, "SELECT group_concat(id) = '3,4' FROM event"), 1);
+	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 1);
+	assert_int_equal(shell(path, "SELECT key = '" B "' FROM session"), 1); /* a session goes with its last event */
+	assert_int_equal(shell(path, "SELECT count(*) FROM session"), 1);
+	assert_int_equal(stats().store.events, 2);
+	assert_int_equal(stats().store.outcomes, 1);
+	assert_int_equal(stats().store.swept, 2);
+	assert_queued(B, "4");
+	put(A, "5"); /* its session is made again */
+	reopen();
+	assert_queued(A, "5");
+}
+
+static void
+the_sweep_keeps_no_more_rows_than_told(void **state)
+{
+	(void)state;
+	options.retention_rows = 10;
+	open_at(path);
+	for (int i = 0; i < 10; i++) {
+		put_many(A, 5);
+		done(drain(engine, A, 0));
+	}
+	put(A, "last");
+	finish_chores();
+	assert_int_equal(stats().store.events, 11); /* ten settled, one pending */
+	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 11);
+	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 2);
+	assert_queued(A, "last");
+}
+
+/* A crash after any step of the sweep, also in the middle of a long outcome: what was pending is pending, nothing else. */
+static void
+no_step_of_the_sweep_brings_an_event_back(void **state)
+{
+	(void)state;
+	int steps = 0;
+	options.retention_ms = -1000;
+	open_at(path);
+	put_many(A, 700), put_many(B, 3), put_many(A, 700);
+	done(drain(engine, A, 0));
+	put_many(A, 300), put_many(B, 300);
+	int64_t odd[60];
+	for (int i = 0; i < 60; i++)
+		odd[i] = 1404 + 5 * i;
+	done(consume(engine, A, odd, COUNT(odd)));
+	size_t a = depth(A), b = depth(B);
+	struct sevq_engine *running = engine;
+	for (bool more = true; more; steps++) {
+		more = sevq_engine_chores(running);
+		crash_copy();
+		open_at(copy);
+		assert_int_equal(depth(A), a);
+		assert_int_equal(depth(B), b);
+		assert_int_equal(shell(copy, "SELECT count(*) FROM pending"), (int64_t)(a + b));
+		if (steps % 2 == 0) { /* and the sweep goes on from there */
+			finish_chores();
+			assert_int_equal(shell(copy, "SELECT count(*) FROM event"), (int64_t)(a + b));
+			assert_int_equal(shell(copy, "SELECT count(*) FROM outcome"), 0);
+		}
+		close_engine();
+		engine = running;
+	}
+	assert_true(steps > 4);
+	assert_int_equal(stats().store.events, a + b);
+}
+
+static void
+an_outcome_that_names_the_newest_event_waits(void **state)
+{
+	(void)state;
+	options.retention_ms = -1000;
+	open_at(path);
+	put_many(A, 3);
+	done(drain(engine, A, 0));
+	finish_chores();
+	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 3);
+	put(A, "4");
+	reopen(); /* looks for something to sweep at once */
+	finish_chores();
+	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 1);
+	assert_queued(A, "4");
+}
+
+static void
+the_wal_is_checkpointed_when_it_has_grown(void **state)
+{
+	(void)state;
+	struct stat st;
+	open_at(path);
+	for (int i = 0; i < 3; i++) {
+		while (stats().store.wal_bytes < 4200000)
+			put_many(A, CALL_DRAFTS_MAX), done(drain(engine, A, 0));
+		finish_chores();
+		assert_int_equal(stats().store.checkpoints, i + 1);
+	}
+	assert_int_equal(stat(wal_of(path), &st), 0);
+	assert_true(st.st_size < 6000000);
+	close_engine();
+	assert_false(exists(wal_of(path)));
+}
+
+/* ---- full ----------------------------------------------------------------------------------------------------------- */
+
+/* Fills the session until the store refuses; how many events are in it then. */
+static size_t
+fill(const char *key)
+{
+	char text[2000];
+	memset(text, 'x', sizeof text);
+	text[sizeof text - 1] = '\0';
+	for (;;) {
+		struct sevq_draft big = draft(key, text);
+		big.allow_duplicate = true;
+		struct call *call = enqueue_draft(engine, big);
+		assert_int_equal(sevq_engine_turn(engine, &error), 0);
+		enum sevq_code code = call->op.error.code;
+		calls_free();
+		if (code != SEVQ_OK) {
+			assert_int_equal(code, SEVQ_STORAGE_FULL);
+			return depth(key);
+		}
+	}
+}
+
+static void
+a_full_database_refuses_events_but_lets_them_out(void **state)
+{
+	(void)state;
+	struct stat st;
+	storage.max_bytes = 4 << 20;
+	open_at(path);
+	size_t held = fill(A);
+	assert_true(held > 1000);
+	assert_false(sevq_engine_ready(engine, &error));
+	assert_int_equal(error.code, SEVQ_STORAGE_FULL);
+	for (size_t i = 0; i < held; i++) { /* one at a time: as many outcomes as there were events */
+		assert_int_equal(done(drain(engine, A, 1))->drain.taken.count, 1);
+		calls_free();
+	}
+	assert_int_equal(depth(A), 0);
+	options.retention_ms = -1000;
+	reopen();
+	finish_chores();
+	assert_true(fill(A) > held / 2); /* what the sweep gave back is used again */
+	close_engine();
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size <= (4 << 20) + (1 << 20));
+}
+
+static void
+too_little_free_space_refuses_events_but_lets_them_out(void **state)
+{
+	(void)state;
+	open_at(path);
+	put(A, "1");
+	close_engine();
+	storage.min_free_bytes = UINT64_MAX;
+	open_at(path);
+	struct call *refused = enqueue(engine, A, "2");
+	assert_texts(&done(drain(engine, A, 0))->drain.taken, "1");
+	assert_int_equal(refused->op.error.code, SEVQ_STORAGE_FULL);
+}
+
+/* ---- other people's hands -------------------------------------------------------------------------------------------- */
+
+static void
+assert_stops(void)
+{
+	struct call *call = enqueue(engine, A, "2");
+	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
+	assert_int_equal(call->answered, 0);
+	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+}
+
+static void
+a_removed_file_stops_the_engine(void **state)
+{
+	(void)state;
+	open_at(path);
+	put(A, "1");
+	assert_int_equal(unlink(path), 0);
+	assert_stops();
+}
+
+static void
+a_replaced_file_stops_the_engine(void **state)
+{
+	(void)state;
+	open_at(path);
+	put(A, "1");
+	crash_copy();
+	struct sevq_buf before = read_file(copy);
+	assert_int_equal(rename(copy, path), 0);
+	assert_stops();
+	close_engine();
+	struct sevq_buf after = read_file(path);
+	assert_int_equal(before.len, after.len);
+	assert_memory_equal(before.data, after.data, before.len); /* the other file is left alone */
+	sevq_buf_clear(&before), sevq_buf_clear(&after);
+}
+
+static void
+a_reader_beside_us_does_no_harm(void **state)
+{
+	(void)state;
+	sqlite3 *db;
+	sqlite3_stmt *all;
+	open_at(path);
+	put_many(A, 100);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT id FROM pending", -1, &all, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(all), SQLITE_ROW);
+	while (stats().store.wal_bytes < 4200000)
+		put_many(A, CALL_DRAFTS_MAX), done(drain(engine, A, 0));
+	finish_chores();
+	put(A, "1");
+	sqlite3_finalize(all);
+	sqlite3_close(db);
+	assert_queued(A, "1");
+	reopen();
+	assert_queued(A, "1");
+}
+
+static void
+a_damaged_row_fails_only_who_needs_it(void **state)
+{
+	(void)state;
+	static const char *const damages[] = { "UPDATE event SET rule = 99 WHERE id = 1", "UPDATE event SET wake = -1 WHERE id = 1",
+					       "UPDATE event SET rule = 0, wake = 0, delivery = '{' WHERE id = 1" };
+	open_at(path);
+	put(A, "1"), put(B, "2");
+	for (size_t i = 0; i < COUNT(damages); i++) {
+		shell(path, damages[i]);
+		struct call *bad = peek(engine, A), *good = peek(engine, B), *added = enqueue(engine, B, damages[i]);
+		assert_int_equal(sevq_engine_turn(engine, &error), 0);
+		assert_int_equal(bad->op.error.code, SEVQ_STORAGE_FAILED);
+		assert_int_equal(good->op.error.code, SEVQ_OK);
+		assert_int_equal(added->op.error.code, SEVQ_OK);
+	}
+	assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 1); /* needs no text */
+}
+
+/* ---- for people ----------------------------------------------------------------------------------------------------- */
+
+static void
+do_something(int64_t newest)
+{
+	const char *key = random() % 2 == 0 ? A : B;
+	int64_t id = 1 + random() % newest;
+	switch (random() % 6) {
+	case 0:
+		done(drain(engine, key, 1 + (size_t)random() % 5));
+		break;
+	case 1:
+		done(consume(engine, key, (int64_t[]){ id, id + 1, id + 5 }, 3));
+		break;
+	case 2:
+		withdraw(engine, id);
+		assert_int_equal(sevq_engine_turn(engine, &error), 0);
+		break;
+	case 3:
+		done(purge(engine, key, random() % 3 == 0 ? NULL : "k"));
+		break;
+	default:
+		put_many(key, 1 + (size_t)random() % 4);
+		done(enqueue_keyed(engine, key, "k", random() % 2 == 0 ? "x" : "y"));
+	}
+	calls_free();
+}
+
+static void
+assert_view_agrees(void)
+{
+	char query[200];
+	for (int i = 0; i < 2; i++) {
+		const char *key = i == 0 ? A : B;
+		struct call *call = done(peek(engine, key));
+		struct sevq_buf ids = { 0 };
+		sevq_buf_adds(&ids, "SELECT coalesce(group_concat(id), '') = '");
+		for (size_t j = 0; j < call->peek.found.count; j++)
+			sevq_buf_addf(&ids, j > 0 ? ",%" PRId64 : "%" PRId64, call->peek.found.events[j].id);
+		snprintf(query, sizeof query, "' FROM (SELECT id FROM pending WHERE session_key = '%s' ORDER BY id)", key);
+		sevq_buf_adds(&ids, query);
+		sevq_buf_add(&ids, "", 1);
+		if (shell(path, ids.data) != 1)
+			fail_msg("%s", ids.data);
+		sevq_buf_clear(&ids);
+	}
+	calls_free();
+}
+
+static void
+the_pending_view_agrees_with_the_catalog(void **state)
+{
+	(void)state;
+	options.retention_ms = -1000;
+	options.session_pending_max = 30;
+	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	srandom(3);
+	open_at(path);
+	for (int round = 0; round < 60; round++) {
+		for (int i = 0; i < 5; i++)
+			do_something(1 + (int64_t)stats().enqueued);
+		assert_view_agrees();
+		if (round % 10 == 9) {
+			reopen();
+			assert_view_agrees();
+			finish_chores();
+		}
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_new_database_is_private),
+		TEST(a_relative_path_is_fine),
+		TEST(a_half_made_database_is_made_anew),
+		TEST(other_files_are_not_ours),
+		TEST(a_newer_database_keeps_every_byte),
+		TEST(a_version_that_only_the_wal_knows_counts),
+		TEST(a_truncated_database_is_corrupt),
+		TEST(a_killed_checkpoint_is_no_truncation),
+		TEST(a_damaged_page_is_corrupt),
+		TEST(a_damaged_outcome_is_corrupt),
+		TEST(an_event_of_no_session_is_corrupt),
+		TEST(a_wal_without_its_database_is_left_alone),
+		TEST(a_second_server_is_refused),
+		TEST(a_path_that_cannot_be_is_a_failure),
+		TEST(an_event_comes_back_as_it_was_answered),
+		TEST(the_longest_text_comes_back),
+		TEST(order_and_contexts_survive_a_restart),
+		TEST(a_crash_keeps_what_was_answered),
+		TEST(row_counts_survive_a_restart),
+		TEST(ids_and_times_never_go_back),
+		TEST(an_outcome_later_than_any_event_keeps_time),
+		TEST(the_sweep_forgets_what_settled_long_ago),
+		TEST(the_sweep_keeps_no_more_rows_than_told),
+		TEST(no_step_of_the_sweep_brings_an_event_back),
+		TEST(an_outcome_that_names_the_newest_event_waits),
+		TEST(the_wal_is_checkpointed_when_it_has_grown),
+		TEST(a_full_database_refuses_events_but_lets_them_out),
+		TEST(too_little_free_space_refuses_events_but_lets_them_out),
+		TEST(a_removed_file_stops_the_engine),
+		TEST(a_replaced_file_stops_the_engine),
+		TEST(a_reader_beside_us_does_no_harm),
+		TEST(a_damaged_row_fails_only_who_needs_it),
+		TEST(the_pending_view_agrees_with_the_catalog),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
