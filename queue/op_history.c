@@ -58,7 +58,7 @@ row(void *arg, const struct sevq_event *event, const struct sevq_store_outcome *
 	sevq_event_copy(&item->event, event, &history->op.arena);
 	item->event.state = SEVQ_STATE_SETTLED;
 	item->event.outcome = outcome->kind;
-	item->end = (struct sevq_timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms, outcome->lease,
+	item->end = (struct sevq_timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms, sevq_outcome_lease(outcome),
 						  sevq_arena_dup(&history->op.arena, outcome->detail) };
 }
 

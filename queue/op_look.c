@@ -65,7 +65,7 @@ find_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 		find->timeline_cap = (find->timeline_cap + 1) * 2;
 	}
 	find->timeline[find->timeline_count++] =
-	    (struct sevq_timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms, outcome->lease,
+	    (struct sevq_timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms, sevq_outcome_lease(outcome),
 					  sevq_arena_dup(&op->arena, outcome->detail) };
 }
 

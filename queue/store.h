@@ -41,6 +41,13 @@ struct sevq_store_outcome {
 	struct sevq_str detail; /* NULL: none */
 };
 
+/* The lease that the outcome is about: its own, for a lease. 0: none. */
+static inline int64_t
+sevq_outcome_lease(const struct sevq_store_outcome *outcome)
+{
+	return outcome->kind == SEVQ_OUTCOME_LEASED ? outcome->id : outcome->lease;
+}
+
 /* The answer that a request with an idempotency key was given. */
 struct sevq_store_key {
 	struct sevq_str key;
