@@ -25,7 +25,8 @@ bool sevq_delivery_same(const struct sevq_delivery *a, const struct sevq_deliver
  * in OpenClaw; unknown fields are dropped). The value itself must be an object or null: else -1, SEVQ_INVALID_FIELD
  * with pointer "/deliveryContext". Text is borrowed from the document or lives in the arena.
  */
-int sevq_delivery_read(const struct sevq_json *doc, size_t token, struct sevq_arena *arena, struct sevq_delivery *ret, struct sevq_error *err);
+int sevq_delivery_read(const struct sevq_json *doc, size_t token, struct sevq_arena *arena, struct sevq_delivery *ret,
+		       struct sevq_error *err);
 
 /* newer over older, written to *ret; text is borrowed from both. Folding a queue left, oldest first, gives its merged context. */
 void sevq_delivery_merge(const struct sevq_delivery *older, const struct sevq_delivery *newer, struct sevq_delivery *ret);

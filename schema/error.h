@@ -39,12 +39,12 @@ enum sevq_code {
 	SEVQ_STORAGE_UNKNOWN,        /* a commit of unknown outcome: the process must stop (C8) */
 	SEVQ_CLOSING,                /* shutting down */
 	/* start-up only */
-	SEVQ_STORAGE_FOREIGN,        /* the file is not a sevq database */
-	SEVQ_STORAGE_NEWER,          /* the file was written by a newer version; untouched */
-	SEVQ_STORAGE_LOCKED,         /* another server has it open */
-	SEVQ_STORAGE_CORRUPT,        /* the file is damaged */
-	SEVQ_CONFIG,                 /* an option, config or policy file is wrong; line and column where known */
-	SEVQ_USAGE,                  /* the command line is wrong */
+	SEVQ_STORAGE_FOREIGN, /* the file is not a sevq database */
+	SEVQ_STORAGE_NEWER,   /* the file was written by a newer version; untouched */
+	SEVQ_STORAGE_LOCKED,  /* another server has it open */
+	SEVQ_STORAGE_CORRUPT, /* the file is damaged */
+	SEVQ_CONFIG,          /* an option, config or policy file is wrong; line and column where known */
+	SEVQ_USAGE,           /* the command line is wrong */
 	SEVQ_CODE_COUNT
 };
 

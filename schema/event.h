@@ -45,7 +45,7 @@ enum sevq_rule {
 	SEVQ_RULE_MAIN_ALIAS = 1,
 	SEVQ_RULE_CRON_RUN = 2,
 	SEVQ_RULE_DIRECT_MAIN = 3,
-	SEVQ_RULE_COUNT
+	SEVQ_RULE_COUNT,
 };
 const char *sevq_rule_name(enum sevq_rule rule); /* "keep", "main-alias", "cron-run", "direct-main" */
 

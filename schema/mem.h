@@ -15,8 +15,8 @@
 
 #include "schema/text.h"
 
-void *sevq_alloc(size_t size);                        /* zeroed */
-void *sevq_realloc(void *p, size_t size);             /* new bytes are not zeroed */
+void *sevq_alloc(size_t size);                                         /* zeroed */
+void *sevq_realloc(void *p, size_t size);                              /* new bytes are not zeroed */
 void *sevq_grow(void *p, size_t *cap, size_t need, size_t item_bytes); /* array with room for need items, grown by half */
 
 /* An arena: allocations that are freed together. All zero is an empty arena. */
@@ -25,8 +25,8 @@ struct sevq_arena {
 	size_t used;                     /* bytes used of the newest */
 };
 
-void *sevq_arena_alloc(struct sevq_arena *arena, size_t size); /* zeroed, aligned for any type */
-char *sevq_arena_bytes(struct sevq_arena *arena, size_t size); /* neither zeroed nor aligned: for text */
+void *sevq_arena_alloc(struct sevq_arena *arena, size_t size);               /* zeroed, aligned for any type */
+char *sevq_arena_bytes(struct sevq_arena *arena, size_t size);               /* neither zeroed nor aligned: for text */
 struct sevq_str sevq_arena_dup(struct sevq_arena *arena, struct sevq_str s); /* NUL-terminated copy; NULL stays NULL */
 void sevq_arena_clear(struct sevq_arena *arena);
 

@@ -33,13 +33,14 @@ read_back(struct decimal d)
 static struct decimal
 nearest(double n, int count)
 {
-	char text[SEVQ_NUMBER_BYTES], *exponent;
+	char text[SEVQ_NUMBER_BYTES], *digits = text;
 
 	snprintf(text, sizeof text, "%.*e", count - 1, n); /* d.ddde+xx */
-	exponent = strchr(text, 'e');
-	if (count > 1)
-		memmove(text + 1, text + 2, (size_t)(exponent - text - 1)); /* over the point, the e with the digits */
-	return (struct decimal){ strtoll(text, NULL, 10), atoi(exponent + 1) - (count - 1) };
+	if (count > 1) {
+		text[1] = text[0]; /* over the point */
+		digits++;
+	}
+	return (struct decimal){ strtoll(digits, NULL, 10), atoi(strchr(text, 'e') + 1) - (count - 1) };
 }
 
 static struct decimal
