@@ -212,7 +212,7 @@ sevq_bindings_preserve(const struct sevq_bindings *bindings, struct sevq_str key
 	const struct sevq_binding *binding;
 	struct sevq_str account, produced;
 
-	if (bindings->broken || bindings->count == 0 || target->channel.len == 0)
+	if (bindings->broken)
 		return false;
 	account = sevq_account_id(arena, target->account);
 	binding = first_match(bindings, target, account);

@@ -54,7 +54,13 @@
 #define SEVQ_ATTEMPTS_DEFAULT 8
 
 /* The step of ROUTING section 5 that decided. Stored: append only. */
-enum sevq_rule { SEVQ_RULE_KEEP = 0, SEVQ_RULE_MAIN_ALIAS = 1, SEVQ_RULE_CRON_RUN = 2, SEVQ_RULE_DIRECT_MAIN = 3, SEVQ_RULE_COUNT };
+enum sevq_rule {
+	SEVQ_RULE_KEEP = 0,
+	SEVQ_RULE_MAIN_ALIAS = 1,
+	SEVQ_RULE_CRON_RUN = 2,
+	SEVQ_RULE_DIRECT_MAIN = 3,
+	SEVQ_RULE_COUNT,
+};
 const char *sevq_rule_name(enum sevq_rule rule); /* "keep", "main-alias", "cron-run", "direct-main" */
 
 enum sevq_wake { SEVQ_WAKE_NEXT_HEARTBEAT = 0, SEVQ_WAKE_NOW = 1 }; /* stored: append only */

@@ -15,50 +15,32 @@
 
 #define DIGITS_MAX 17
 
-/* A positive number as 0.digits times ten to the point. */
+/* digits times ten to the exponent. */
 struct decimal {
-	char digits[DIGITS_MAX + 1];
-	int count, point;
+	long long digits;
+	int exponent;
 };
 
 static double
-read_back(const struct decimal *d)
+read_back(struct decimal d)
 {
 	char text[SEVQ_NUMBER_BYTES];
 
-	snprintf(text, sizeof text, "0.%se%d", d->digits, d->point);
+	snprintf(text, sizeof text, "%llde%d", d.digits, d.exponent);
 	return strtod(text, NULL);
 }
 
 static struct decimal
 nearest(double n, int count)
 {
-	struct decimal d = { .count = count };
-	char text[SEVQ_NUMBER_BYTES];
+	char text[SEVQ_NUMBER_BYTES], *digits = text;
 
 	snprintf(text, sizeof text, "%.*e", count - 1, n); /* d.ddde+xx */
-	d.digits[0] = text[0];
-	if (count > 1)
-		memcpy(d.digits + 1, text + 2, (size_t)count - 1);
-	d.point = atoi(strchr(text, 'e') + 1) + 1;
-	return d;
-}
-
-/* One more in the last place. */
-static struct decimal
-upward(struct decimal d)
-{
-	int i = d.count - 1;
-
-	while (i >= 0 && d.digits[i] == '9')
-		d.digits[i--] = '0';
-	if (i >= 0) {
-		d.digits[i]++;
-	} else {
-		d.digits[0] = '1'; /* 99 and one is 100: the digits are zeros already */
-		d.point++;
+	if (count > 1) {
+		text[1] = text[0]; /* over the point */
+		digits++;
 	}
-	return d;
+	return (struct decimal){ strtoll(digits, NULL, 10), atoi(strchr(text, 'e') + 1) - (count - 1) };
 }
 
 static struct decimal
@@ -67,10 +49,10 @@ shortest(double n)
 	for (int count = 1; count < DIGITS_MAX; count++) {
 		struct decimal d = nearest(n, count);
 
-		if (read_back(&d) == n)
+		if (read_back(d) == n)
 			return d;
-		d = upward(d);
-		if (read_back(&d) == n)
+		d.digits++;
+		if (read_back(d) == n)
 			return d;
 	}
 	return nearest(n, DIGITS_MAX);
@@ -80,18 +62,21 @@ shortest(double n)
 static char *
 write_decimal(char *at, size_t room, struct decimal d)
 {
-	int n;
+	char digits[24];
+	int n, count, point;
 
-	while (d.count > 1 && d.digits[d.count - 1] == '0')
-		d.digits[--d.count] = '\0';
-	if (d.count <= d.point && d.point <= 21)
-		n = snprintf(at, room, "%s%.*s", d.digits, d.point - d.count, "00000000000000000000");
-	else if (0 < d.point && d.point <= 21)
-		n = snprintf(at, room, "%.*s.%s", d.point, d.digits, d.digits + d.point);
-	else if (-6 < d.point && d.point <= 0)
-		n = snprintf(at, room, "0.%.*s%s", -d.point, "00000", d.digits);
+	for (; d.digits % 10 == 0; d.digits /= 10)
+		d.exponent++;
+	count = snprintf(digits, sizeof digits, "%lld", d.digits);
+	point = count + d.exponent;
+	if (count <= point && point <= 21)
+		n = snprintf(at, room, "%s%.*s", digits, point - count, "00000000000000000000");
+	else if (0 < point && point < count)
+		n = snprintf(at, room, "%.*s.%s", point, digits, digits + point);
+	else if (-6 < point && point <= 0)
+		n = snprintf(at, room, "0.%.*s%s", -point, "00000", digits);
 	else
-		n = snprintf(at, room, "%c%s%se%+d", d.digits[0], d.count > 1 ? "." : "", d.digits + 1, d.point - 1);
+		n = snprintf(at, room, "%c%s%se%+d", digits[0], count > 1 ? "." : "", digits + 1, point - 1);
 	assert(n > 0 && (size_t)n < room);
 	return at + n;
 }

@@ -150,12 +150,11 @@ next_signal_group(struct sevq_str key, size_t *at, struct span *ret)
 	const struct sevq_str marker = SEVQ_STR("signal:group:");
 
 	for (size_t i = *at; i < key.len; i = next_colon(key, i) + 1) {
-		size_t start = key.s[i] == ':' ? i + 1 : i; /* *at may point to the colon before a marker */
-		size_t end = next_colon(key, start + marker.len);
+		size_t start = i + marker.len, end = next_colon(key, start);
 
-		if (marker_at(key, start, marker) && end > start + marker.len) {
-			*ret = (struct span){ start + marker.len, end, true };
-			*at = end;
+		if (marker_at(key, i, marker) && end > start) {
+			*ret = (struct span){ start, end, true };
+			*at = end; /* a colon, behind which the next may stand */
 			return true;
 		}
 	}
@@ -436,7 +435,7 @@ sevq_session_key_chat_type(struct sevq_arena *arena, struct sevq_str key)
 bool
 sevq_session_key_direct_target(struct sevq_arena *arena, struct sevq_str key, struct sevq_direct_target *ret)
 {
-	struct sevq_str base = sevq_lower(arena, sevq_session_key_base(key)), peer;
+	struct sevq_str base = sevq_lower(arena, sevq_session_key_base(key));
 	struct sevq_session_key parsed;
 	struct segments segments;
 	int marker;
@@ -446,11 +445,9 @@ sevq_session_key_direct_target(struct sevq_arena *arena, struct sevq_str key, st
 	split(parsed.rest, &segments);
 	if (classify(parsed.rest, &segments, &marker) != SEVQ_CHAT_DIRECT)
 		return false;
-	peer = sevq_trim(part(parsed.rest, segments.behind[marker], parsed.rest.len));
-	if (peer.len == 0)
-		return false;
+	/* Never blank: a segment follows, and white space alone at the end of a key is trimmed off it. */
+	ret->peer = sevq_trim(part(parsed.rest, segments.behind[marker], parsed.rest.len));
 	ret->channel = marker >= 1 ? sevq_trim(segments.p[0]) : SEVQ_STR("");
 	ret->account = marker == 2 ? sevq_trim(segments.p[1]) : SEVQ_STR("");
-	ret->peer = peer;
 	return true;
 }

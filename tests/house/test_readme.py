@@ -5,8 +5,6 @@ that must come. Ids, times and this machine's directories may differ. Only the s
 """
 import os
 import re
-import shutil
-import signal
 import subprocess
 from pathlib import Path
 
@@ -107,3 +105,37 @@ def test_a_false_answer_is_noticed(reader):
 
 def test_there_is_a_dialogue():
     assert sum(len(steps(block)) for block in BLOCKS) >= 6
+
+
+# Its tables are what the sources say.
+
+def source(name):
+    return (SOURCES / name).read_text()
+
+
+def table(heading):
+    """The first cells of the rows of a section's tables."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [row.split(" | ")[0] for row in section.splitlines() if row.startswith("| ")]
+
+
+def test_the_calls_are_those_of_the_server():
+    served = set(re.findall(r'\{ HTTP_(\w+), +"([^"]+)"', source("server/routes.c")))
+    told = {(method, path) for cell in table("The API") for method, path in re.findall(r"`([A-Z]+) (/[^`?]*)", cell)}
+    assert told == served
+
+
+def test_the_error_codes_are_those_of_the_server():
+    names = dict(re.findall(r'\[(SEVQ_\w+)\] = "([\w-]+)"', source("schema/error.c")))
+    of_later = {"conflict", "idempotency-mismatch"}
+    answered = {(status, names[code]) for code, status in re.findall(r"\[(SEVQ_\w+)\] = \{ (\d+),", source("server/problem.c"))}
+    told = [re.match(r"\| ([\d, ]+) \| ([^|]+) \|", row) for row in README.splitlines()]
+    pairs = [(statuses.split(", "), re.findall(r"`([\w-]+)`", codes)) for statuses, codes in (row.groups() for row in told if row)]
+    spread = {(s, c) for statuses, codes in pairs for s, c in zip(statuses if len(statuses) > 1 else statuses * len(codes), codes)}
+    assert spread == {(status, name) for status, name in answered if name not in of_later}
+
+
+def test_the_options_are_those_of_the_server():
+    offered = set(re.findall(r'^\t\{ "([a-z-]+)", [A-Z]', source("server/options.c"), re.M))
+    told = {flag for cell in table("Options and limits") for flag in re.findall(r"--([a-z-]+)", cell)}
+    assert len(told) > 10 and told <= offered

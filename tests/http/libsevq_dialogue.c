@@ -45,8 +45,6 @@ static void
 tour_of_enqueue(struct sevq_client *client)
 {
 	struct sevq_receipt *receipt;
-	struct sevq_receipts *receipts;
-	struct sevq_draft drafts[2];
 
 	expect(client, enqueue(client, "one \xc3\xa9\n\"two\"", &receipt), SEVQ_OK);
 	assert(sevq_http_status(client) == 201 && receipt->outcome == SEVQ_OUTCOME_QUEUED);
@@ -61,6 +59,13 @@ tour_of_enqueue(struct sevq_client *client)
 	expect(client, enqueue(client, "one \xc3\xa9\n\"two\"", &receipt), SEVQ_OK);
 	assert(sevq_http_status(client) == 200 && receipt->outcome == SEVQ_OUTCOME_DUPLICATE);
 	sevq_free(receipt);
+}
+
+static void
+tour_of_batches(struct sevq_client *client)
+{
+	struct sevq_receipts *receipts;
+	struct sevq_draft drafts[2];
 
 	sevq_draft_init(&drafts[0]);
 	sevq_draft_init(&drafts[1]);
@@ -227,6 +232,7 @@ main(int argc, char **argv)
 	for (i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "tour") == 0) {
 			tour_of_enqueue(client);
+			tour_of_batches(client);
 			tour_of_looking(client);
 			tour_of_taking(client);
 		} else if (strcmp(argv[i], "threads") == 0) {

@@ -4,6 +4,7 @@
 #include "client/command/options.h"
 #include "client/command/table.h"
 
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -132,6 +133,7 @@ text_is_harmless_to_a_terminal(void **state)
 		{ "\xc2\x9b"
 		  "31m",
 		  "\\u{9b}31m" },
+		{ "\xd8\x9c", "\\u{61c}" },
 		{ "\xe2\x80\xae", "\\u{202e}" },
 		{ "\xe2\x81\xa6", "\\u{2066}" },
 		{ "\xe2\x80\xa8", "\\u{2028}" },
@@ -195,6 +197,22 @@ columns_are_aligned_and_empty_ones_left_out(void **state)
 }
 
 static void
+wide_characters_take_two_columns(void **state)
+{
+	static const struct sevq_column columns[] = { { "", false }, { "", false } };
+	struct sevq_table table;
+
+	(void)state;
+	sevq_table_init(&table, columns, COUNT(columns));
+	sevq_table_add(&table, "\xe6\xbc\xa2\xe6\xbc\xa2"); /* two of them */
+	sevq_table_add(&table, "x");
+	sevq_table_add(&table, "e\xcc\x81"); /* an accent of its own takes none */
+	sevq_table_add(&table, "y");
+	expect_printed(&table, "\xe6\xbc\xa2\xe6\xbc\xa2  x\ne\xcc\x81     y\n");
+	sevq_table_clear(&table);
+}
+
+static void
 a_table_without_titles_has_no_head(void **state)
 {
 	static const struct sevq_column columns[] = { { "", false }, { "", false } };
@@ -237,9 +255,11 @@ main(void)
 		cmocka_unit_test(an_option_of_another_command_is_refused),
 		cmocka_unit_test(text_is_harmless_to_a_terminal),
 		cmocka_unit_test(columns_are_aligned_and_empty_ones_left_out),
+		cmocka_unit_test(wide_characters_take_two_columns),
 		cmocka_unit_test(a_table_without_titles_has_no_head),
 		cmocka_unit_test(times_are_whole_where_there_is_no_terminal),
 	};
 
+	setlocale(LC_CTYPE, "C.UTF-8");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

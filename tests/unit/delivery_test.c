@@ -132,6 +132,8 @@ static const struct {
 	{ "{\"to\":\"1\",\"threadId\":\"7\"}", "{\"to\":\"2\"}", "{\"to\":\"2\",\"threadId\":\"7\"}" },
 	{ "{\"channel\":\"a\",\"to\":\"1\",\"accountId\":\"x\",\"threadId\":7}", "{\"channel\":\"a\"}",
 	  "{\"channel\":\"a\",\"to\":\"1\",\"accountId\":\"x\",\"threadId\":7}" },
+	{ "{\"to\":\"1\"}", "{\"channel\":\"b\"}", "{\"channel\":\"b\",\"to\":\"1\"}" },
+	{ "{\"to\":\"1\"}", "{\"accountId\":\"y\"}", "{\"to\":\"1\",\"accountId\":\"y\"}" },
 	/* channels conflict: nothing is filled in */
 	{ "{\"channel\":\"a\",\"to\":\"1\",\"accountId\":\"x\",\"threadId\":7}", "{\"channel\":\"b\"}", "{\"channel\":\"b\"}" },
 	/* accounts conflict: not even the channel */

@@ -137,7 +137,10 @@ an_array_grows_by_half(void **state)
 
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
+		size_t before = cap;
+
 		items = sevq_grow(items, &cap, (size_t)i + 1, sizeof *items);
+		assert_true(cap == before || cap >= before + before / 2);
 		items[i] = i;
 		assert_true(cap <= (size_t)i + 1 + (size_t)i / 2);
 	}

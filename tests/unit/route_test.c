@@ -253,6 +253,8 @@ static const struct row allowlists[] = {
 	{ "{channels:{telegram:{accounts:{constructor:{allowFrom:['1']}}}}}", "agent:a:telegram:constructor:direct:1",
 	  "agent:a:telegram:constructor:direct:1", "keep" },
 	{ "{channels:{constructor:{allowFrom:['1']}}}", "agent:a:constructor:direct:1", "agent:a:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:['1'],accounts:{'':{allowFrom:['9']}}}}}", "agent:a:telegram:direct:1", "agent:a:main",
+	  "direct-main" },
 	/* not consulted */
 	{ "{channels:{defaults:{allowFrom:['1']},telegram:{config:{allowFrom:['1']},groupAllowFrom:['1']}}}", DIRECT, STAYS },
 	/* the request's channel and account go first; blank ones are like missing ones */
@@ -301,6 +303,11 @@ static const struct row bindings[] = {
 	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'direct',id:[1]}}", PACP), DIRECT, MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*',peer:'x'}", PACP), DIRECT, MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*',peer:null}", PACP), DIRECT, STAYS },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:0}", PACP), DIRECT, STAYS },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:''}", PACP), DIRECT, STAYS },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:false}", PACP), DIRECT, STAYS },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:true}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:5}", PACP), DIRECT, MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*',guildId:'g'}", PACP), DIRECT, MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*',teamId:7}", PACP), DIRECT, MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*',roles:['r']}", PACP), DIRECT, MOVES },
@@ -390,7 +397,8 @@ static const struct row bindings[] = {
 	      ",session:{identityLinks:{al:[' Telegram:1 ']}}"),
 	  DIRECT, MOVES },
 	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
-	      ",session:{identityLinks:{al:['discord:1',7],b:'1',' ':['1'],' 1 ':['1']}}"),
+	      ",session:{identityLinks:{al:['discord:1','telegram-1','telegram:2','telegrax:1','telegram:11',7],b:'1',' ':['1'],' "
+	      "1 ':['1']}}"),
 	  DIRECT, STAYS },
 	/* only direct main is suppressed */
 	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "agent:a:cron:j:run:1", "agent:a:main", "cron-run" },
@@ -448,6 +456,35 @@ every_step_says_why(void **state)
 		sevq_arena_clear(&arena);
 		sevq_policy_free(policy);
 	}
+}
+
+static const struct {
+	const char *key, *why; /* of the step keep */
+} kept[] = {
+	{ "agent:a:x", "no other rule moves the key" },
+	{ " agent:a:x ", "no other rule moves the key" },
+	{ "agent:A:x", "no other rule moves the key, which is only brought into its normal form" },
+	{ "x", "no other rule moves the key, which is only qualified with its owner" },
+	{ "X", "no other rule moves the key, which is only qualified with its owner" },
+};
+
+static void
+keeping_says_what_it_did_to_the_key(void **state)
+{
+	struct sevq_policy *policy = compiled("{}");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(kept); i++) {
+		struct sevq_address address = { .session_key = sevq_str(kept[i].key) };
+		struct sevq_arena arena = { 0 };
+		struct sevq_decision got;
+
+		assert_int_equal(sevq_route(policy, &address, true, &arena, &got, NULL), 0);
+		assert_int_equal(got.step_count, 4);
+		assert_string_equal(got.steps[3].why.s, kept[i].why);
+		sevq_arena_clear(&arena);
+	}
+	sevq_policy_free(policy);
 }
 
 static void
@@ -582,6 +619,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(one_allowlist_counts),
 		cmocka_unit_test(a_binding_preserves_the_key_it_makes),
 		cmocka_unit_test(every_step_says_why),
+		cmocka_unit_test(keeping_says_what_it_did_to_the_key),
 		cmocka_unit_test(a_plain_key_needs_no_memory),
 		cmocka_unit_test(huge_parts_do_no_harm),
 		cmocka_unit_test(every_vector_holds_and_is_a_fixed_point),

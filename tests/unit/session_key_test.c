@@ -58,6 +58,9 @@ static const struct {
 	{ "\u212a9", "k9", "k9", "k9" }, /* KELVIN SIGN lower-cases into the alphabet */
 	{ "\u212a-", "k", "k", "k" },    /* but is no plain id */
 	{ X64, X64, X64, X64 },
+	{ X60 "aaa-", X60 "aaa-", X60 "aaa-", X60 "aaa-" },
+	{ "AZaz09_-", "azaz09_-", "azaz09_-", "azaz09_-" },
+	{ "0@[`{/:a", "0-a", "0-a", "0-a" },
 	{ X64 "a", X64, X64, X64 },
 	{ X60 "aaa.b", X60 "aaa-", X60 "aaa-", X60 "aaa-" }, /* cut behind the dash, which survives */
 	{ X64 "-", X64, X64, X64 },
@@ -109,6 +112,8 @@ static const struct {
 	{ "agent:main:x:matrix:channel:!A", "agent:main:x:matrix:channel:!a" },
 	{ "x:matrix:channel:!A", "x:matrix:channel:!a" },
 	{ "matrix:direct:@User:S", "matrix:direct:@user:s" },
+	{ "matrix:channel: !A :THREAD: X", "matrix:channel: !A :thread: X" },
+	{ "AGENT:X::MATRIX:CHANNEL:!A", "agent:x::matrix:channel:!A" },
 	{ "matrix:channel:", "matrix:channel:" },
 	{ "agent:MAIN:MATRIX:", "agent:main:matrix:" },
 	/* a Signal group inside a room, across its thread marker */
@@ -262,6 +267,9 @@ static const struct {
 	{ "agent:a:direct:", SEVQ_CHAT_UNKNOWN },
 	{ "agent:a:telegram:direct:", SEVQ_CHAT_UNKNOWN },
 	{ "agent:a:telegram::direct:1", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:telegram:acct:direct:", SEVQ_CHAT_UNKNOWN },
+	{ ":direct:1", SEVQ_CHAT_UNKNOWN },
+	{ ":x:direct:1", SEVQ_CHAT_UNKNOWN },
 	{ "agent:a:telegram:x:y:direct:1", SEVQ_CHAT_UNKNOWN },
 	{ "agent:a:main", SEVQ_CHAT_UNKNOWN },
 	{ "", SEVQ_CHAT_UNKNOWN },

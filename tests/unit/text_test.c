@@ -74,6 +74,10 @@ static const struct {
 	{ "a'\u03a3", "a'\u03c2" },
 	{ "a\u03a3\u0345", "a\u03c2\u0345" }, /* nor what is cased, but ignorable before that */
 	{ "\u0345\u03a3", "\u0345\u03c3" },
+	{ "a_\u03a3", "a_\u03c3" },
+	{ "_a\u03a3", "_a\u03c2" },
+	{ "a\u03a3_", "a\u03c2_" },
+	{ "AZ", "az" },
 	{ "a\u03a3\u03a3", "a\u03c3\u03c2" },
 };
 
@@ -160,6 +164,7 @@ comparison_is_by_bytes(void **state)
 	(void)state;
 	assert_true(sevq_str_cmp(SEVQ_STR("a"), SEVQ_STR("b")) < 0);
 	assert_true(sevq_str_cmp(SEVQ_STR("a"), SEVQ_STR("aa")) < 0);
+	assert_true(sevq_str_cmp(SEVQ_STR("b"), SEVQ_STR("aa")) > 0);
 	assert_true(sevq_str_cmp(SEVQ_STR("\u00e9"), SEVQ_STR("z")) > 0);
 	assert_true(sevq_str_cmp(SEVQ_STR(""), SEVQ_STR_NULL) == 0);
 	assert_true(sevq_str_eq(SEVQ_STR(""), SEVQ_STR_NULL));
