@@ -373,6 +373,8 @@ deliver(struct sevq_want *want, const struct sevq_event *event)
 	sevq_event_copy(want->into, event, &want->op->arena);
 	want->into->attempts = want->attempts;
 	want->into->state = want->state;
+	if (want->optional && want->state == SEVQ_STATE_QUEUED && event->available_at_ms > event->ts_ms)
+		want->into->state = SEVQ_STATE_DELAYED; /* as it was answered at first */
 	want->into->outcome = want->outcome;
 	want->into = NULL;
 }
@@ -689,6 +691,13 @@ sevq_engine_each_deliverable(const struct sevq_engine *engine, sevq_woken *each,
 	for (size_t at = 0; (queue = sevq_catalog_each(&engine->plan.catalog, &at)) != NULL;)
 		if (sevq_queue_deliverable(queue) > 0)
 			each(arg, queue->session.key, sevq_queue_deliverable(queue), false, SEVQ_STR_NULL);
+}
+
+size_t
+sevq_engine_deliverable(const struct sevq_engine *engine, struct sevq_str queue_key)
+{
+	const struct sevq_queue *queue = sevq_catalog_find(&engine->plan.catalog, queue_key);
+	return queue != NULL ? sevq_queue_deliverable(queue) : 0;
 }
 
 struct sevq_str

@@ -70,6 +70,9 @@ void sevq_engine_on_wake(struct sevq_engine *engine, sevq_woken *woken, void *ar
 /* Tells of every queue that has something deliverable, as it stands between turns: a wake is a level, not an edge. */
 void sevq_engine_each_deliverable(const struct sevq_engine *engine, sevq_woken *each, void *arg);
 
+/* How many events of the queue are deliverable, between turns. */
+size_t sevq_engine_deliverable(const struct sevq_engine *engine, struct sevq_str queue_key);
+
 /* agents.defaults.userTimezone of the policy in force, for prompts (ROUTING section 8). NULL: absent. */
 struct sevq_str sevq_engine_timezone(const struct sevq_engine *engine);
 

@@ -119,6 +119,16 @@ named_before(const struct sevq_requeue *requeue, size_t index)
 	return false;
 }
 
+/* By a call before this one in the batch, which its lookup could not see. */
+static bool
+requeued_meanwhile(const struct sevq_plan *plan, int64_t id)
+{
+	for (size_t i = 0; i < plan->batch.outcome_count; i++)
+		if (plan->batch.outcomes[i].kind == SEVQ_OUTCOME_REQUEUED && plan->batch.outcomes[i].ids[0] == id)
+			return true;
+	return false;
+}
+
 static int
 make_room(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue)
 {
@@ -163,7 +173,7 @@ plan_requeue(struct sevq_plan *plan, struct sevq_op *op)
 	struct sevq_requeue *requeue = (struct sevq_requeue *)op;
 	for (size_t i = 0; requeue->items != NULL && i < requeue->id_count; i++) {
 		const struct sevq_requeue_item *item = &requeue->items[i];
-		if (!item->dead || item->requeued || named_before(requeue, i))
+		if (!item->dead || item->requeued || named_before(requeue, i) || requeued_meanwhile(plan, item->event.id))
 			continue;
 		if (!requeue->dry_run && requeue_one(plan, requeue, &item->event) < 0)
 			return -1;

@@ -122,7 +122,7 @@ lend_again(struct sevq_plan *plan, struct sevq_lend *lend, const struct sevq_que
 	const struct sevq_lease *lease = sevq_catalog_lease(&plan->catalog, numbers[0]);
 	lend->lease_id = numbers[0];
 	lend->until_ms = numbers[1];
-	sevq_taking_answer_again(plan, &lend->op, numbers + 2, count - 2, &lend->taken);
+	sevq_taking_answer_again(plan, &lend->op, queue, numbers + 2, count - 2, SEVQ_STATE_LEASED, 0, &lend->taken);
 	lend->remaining = queue != NULL ? queue->depth - (lease != NULL ? lease->live : 0) : 0;
 	return 0;
 }

@@ -41,7 +41,7 @@ drain_again(struct sevq_plan *plan, struct sevq_drain *drain, const struct sevq_
 {
 	int64_t *ids;
 	size_t count = sevq_answer_read(&drain->op.arena, answer, &ids);
-	sevq_taking_answer_again(plan, &drain->op, ids, count, &drain->taken);
+	sevq_taking_answer_again(plan, &drain->op, NULL, ids, count, SEVQ_STATE_SETTLED, SEVQ_OUTCOME_DRAINED, &drain->taken);
 	drain->remaining = queue != NULL ? queue->depth : 0;
 	return 0;
 }

@@ -184,9 +184,17 @@ sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_ent
 }
 
 void
-sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into)
+sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, int64_t id, enum sevq_state state,
+		     enum sevq_outcome_kind outcome, struct sevq_event *into)
 {
-	*add_want(plan) = (struct sevq_want){ .id = id, .into = into, .op = op, .state = SEVQ_STATE_QUEUED, .optional = true };
+	const struct sevq_entry *entry = queue != NULL ? sevq_queue_entry(queue, id) : NULL;
+	*add_want(plan) = (struct sevq_want){ .id = id,
+					      .into = into,
+					      .op = op,
+					      .attempts = entry != NULL ? entry->attempts : 0,
+					      .state = state,
+					      .outcome = outcome,
+					      .optional = true };
 }
 
 void
@@ -216,8 +224,9 @@ sevq_idempotency_found(struct sevq_idempotency *request, struct sevq_arena *aren
 }
 
 int
-sevq_plan_recall(struct sevq_plan *plan, const struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err)
+sevq_plan_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err)
 {
+	request->replayed = false;
 	if (request->key.s == NULL)
 		return 0;
 	const struct sevq_store_key *own = sevq_table_find(&plan->keys, sevq_text_hash(request->key), same_key, &request->key);
@@ -226,6 +235,7 @@ sevq_plan_recall(struct sevq_plan *plan, const struct sevq_idempotency *request,
 	if ((own != NULL ? own->request : request->seen_request) != request->request)
 		return sevq_fail(err, SEVQ_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
 	*answer = own != NULL ? own->answer : request->seen_answer;
+	request->replayed = true;
 	return 1;
 }
 

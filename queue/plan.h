@@ -110,8 +110,9 @@ void sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sev
 		    enum sevq_outcome_kind outcome, struct sevq_event *into);
 /* The state a pending event is in. */
 enum sevq_state sevq_entry_state(const struct sevq_entry *entry);
-/* Asks for an event of an earlier answer, which may be forgotten by now. */
-void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into);
+/* Asks for an event of an earlier answer, as it was given then; it may be forgotten by now. queue: where it may be pending, or NULL. */
+void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, int64_t id,
+			  enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event *into);
 
 /* How many ops wait at a queue. */
 static inline size_t
@@ -127,8 +128,7 @@ void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, 
  * Idempotency (C3). Under a key that was used before: 1 with its answer in *answer, or -1 SEVQ_IDEMPOTENCY_MISMATCH; else 0.
  * The batch's own keys count. remember keeps an answer with the records of the batch.
  */
-int sevq_plan_recall(struct sevq_plan *plan, const struct sevq_idempotency *request, struct sevq_str *answer,
-		     struct sevq_error *err);
+int sevq_plan_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err);
 void sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, struct sevq_str answer);
 /* The lookup for a key, and keeping what was found. */
 bool sevq_idempotency_lookup(const struct sevq_idempotency *request, struct sevq_lookup *ret);

@@ -82,9 +82,10 @@ sevq_taking_answer(struct sevq_plan *plan, struct sevq_op *op, const struct sevq
 }
 
 void
-sevq_taking_answer_again(struct sevq_plan *plan, struct sevq_op *op, const int64_t *ids, size_t count, struct sevq_event_list *list)
+sevq_taking_answer_again(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, const int64_t *ids,
+			 size_t count, enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event_list *list)
 {
 	make_list(op, count, list);
 	for (size_t i = 0; i < count; i++)
-		sevq_plan_want_again(plan, op, ids[i], &list->events[i]);
+		sevq_plan_want_again(plan, op, queue, ids[i], state, outcome, &list->events[i]);
 }

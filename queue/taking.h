@@ -38,7 +38,7 @@ struct sevq_taking sevq_taking_held(const struct sevq_catalog *catalog, const st
 void sevq_taking_answer(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, struct sevq_taking taking,
 			enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event_list *list);
 /* The same for the events of an earlier answer, wherever they are now. */
-void sevq_taking_answer_again(struct sevq_plan *plan, struct sevq_op *op, const int64_t *ids, size_t count,
-			      struct sevq_event_list *list);
+void sevq_taking_answer_again(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, const int64_t *ids,
+			      size_t count, enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event_list *list);
 
 #endif

@@ -109,6 +109,7 @@ struct sevq_address {
 struct sevq_idempotency {
 	struct sevq_str key; /* NULL: none */
 	uint64_t request;    /* hash of the request */
+	bool replayed;       /* out: the answer is an earlier one */
 	/* The queue's own: what was found under the key. */
 	bool seen;
 	uint64_t seen_request;
