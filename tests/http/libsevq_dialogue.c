@@ -95,14 +95,16 @@ tour_of_looking(struct sevq_client *client)
 	struct sevq_sessions *sessions;
 	struct sevq_decision *decision;
 	struct sevq_events *events;
-	struct sevq_event *event;
+	struct sevq_story *story;
 	char *stats;
 
 	expect(client, sevq_peek(client, &main_key, 1, NULL, &events), SEVQ_OK);
 	assert(events->count == 1 && events->depth == 2 && events->more);
-	expect(client, sevq_find(client, events->events[0]->id, &event), SEVQ_OK);
-	assert(strcmp(event->text, events->events[0]->text) == 0);
-	sevq_free(event);
+	expect(client, sevq_find(client, events->events[0]->id, &story), SEVQ_OK);
+	assert(strcmp(story->event->text, events->events[0]->text) == 0);
+	assert(story->timeline_count == 1 && strcmp(story->timeline[0]->what, "queued") == 0);
+	assert(strcmp(story->timeline[0]->original_session_key, direct.session_key) == 0);
+	sevq_free(story);
 	sevq_free(events);
 
 	sevq_sessions_options_init(&filter);
