@@ -39,13 +39,13 @@ take(struct sevq_str *s, struct sevq_str words)
 	return true;
 }
 
-/* Goes past the bytes that are of the set (without NUL); how many. */
+/* Goes past the bytes that are of the set; how many. */
 static size_t
-take_all(struct sevq_str *s, const char *set)
+take_all(struct sevq_str *s, struct sevq_str set)
 {
 	size_t n = 0;
 
-	while (n < s->len && strchr(set, s->s[n]) != NULL)
+	while (n < s->len && memchr(set.s, s->s[n], set.len) != NULL)
 		n++;
 	*s = behind(*s, n);
 	return n;
@@ -54,7 +54,7 @@ take_all(struct sevq_str *s, const char *set)
 static bool
 take_id(struct sevq_str *s)
 {
-	size_t len = take_all(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+	size_t len = take_all(s, SEVQ_STR("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"));
 
 	return len >= 1 && len <= EXEC_ID_MAX;
 }
@@ -67,7 +67,7 @@ take_result(struct sevq_str *s)
 
 	if (take(s, SEVQ_STR("code "))) {
 		take(s, SEVQ_STR("-"));
-		return take_all(s, "0123456789") > 0;
+		return take_all(s, SEVQ_STR("0123456789")) > 0;
 	}
 	if (!take(s, SEVQ_STR("signal ")))
 		return false;
@@ -164,14 +164,12 @@ said(struct sevq_arena *arena, const struct sevq_prompt_event *event)
 	return sevq_str_starts(text, SEVQ_STR("Node:")) ? without_last_input(arena, text) : text;
 }
 
+/* The text behind the time, every further line under a prefix of its own, so that none can pass for somebody else's. */
 static void
-write_lines(struct sevq_buf *out, const struct sevq_zone *zone, int64_t ts_ms, struct sevq_str text)
+write_lines(struct sevq_buf *out, struct sevq_str text)
 {
 	const char *lf;
 
-	sevq_buf_adds(out, "System: [");
-	sevq_zone_write(zone, out, ts_ms);
-	sevq_buf_adds(out, "] ");
 	while ((lf = memchr(text.s, '\n', text.len)) != NULL) {
 		size_t len = (size_t)(lf + 1 - text.s);
 
@@ -182,6 +180,24 @@ write_lines(struct sevq_buf *out, const struct sevq_zone *zone, int64_t ts_ms, s
 	sevq_buf_add(out, text.s, text.len);
 }
 
+/* Appends the event's lines, behind a LF if others are before them. Returns whether there is anything to say. */
+static bool
+write_event(struct sevq_buf *out, const struct sevq_zone *zone, const struct sevq_prompt_event *event, bool first)
+{
+	struct sevq_arena arena = { 0 };
+	struct sevq_str text = said(&arena, event);
+	bool any = text.len > 0;
+
+	if (any) {
+		sevq_buf_adds(out, first ? "System: [" : "\nSystem: [");
+		sevq_zone_write(zone, out, event->ts_ms);
+		sevq_buf_adds(out, "] ");
+		write_lines(out, text);
+	}
+	sevq_arena_clear(&arena);
+	return any;
+}
+
 bool
 sevq_prompt_write(struct sevq_buf *out, const struct sevq_prompt_event *events, size_t count, struct sevq_str zone_name)
 {
@@ -190,16 +206,8 @@ sevq_prompt_write(struct sevq_buf *out, const struct sevq_prompt_event *events, 
 	bool any = false;
 
 	sevq_zone_enter(&zone, &arena, zone_name);
-	for (size_t i = 0; i < count; i++) {
-		struct sevq_str text = said(&arena, &events[i]);
-
-		if (text.len == 0)
-			continue;
-		if (any)
-			sevq_buf_adds(out, "\n");
-		write_lines(out, &zone, events[i].ts_ms, text);
-		any = true;
-	}
+	for (size_t i = 0; i < count; i++)
+		any |= write_event(out, &zone, &events[i], !any);
 	sevq_zone_leave(&zone);
 	sevq_arena_clear(&arena);
 	return any;

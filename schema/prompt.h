@@ -2,7 +2,7 @@
  * prompt.h - events as lines of a prompt (ROUTING section 8).
  *
  * Here: which events a prompt leaves in the queue or out of the text, and the lines of the others. Pure but for the time zone
- * database, which libc reads.
+ * (zone.h), which is the process's own while lines are written.
  * Not here: taking events (queue/), JSON.
  */
 #ifndef SEVQ_SCHEMA_PROMPT_H
@@ -24,8 +24,7 @@ struct sevq_prompt_event {
 
 /*
  * Appends the lines of the events, joined by LF. Those that are noise are left out; false when nothing was left to say.
- * zone: agents.defaults.userTimezone; NULL, blank, "local", "host" or unknown: the host's zone (environment TZ, else the
- * system's).
+ * zone: agents.defaults.userTimezone, or NULL; what it means is sevq_zone_enter's.
  */
 bool sevq_prompt_write(struct sevq_buf *out, const struct sevq_prompt_event *events, size_t count, struct sevq_str zone);
 

@@ -99,15 +99,14 @@ spell_all(char *path, char *name)
 	for (size_t i = 0; i < COUNT(not_zones); i++)
 		if (is_called((struct sevq_str){ name, strcspn(name, "/") }, not_zones[i]))
 			return false;
-	for (char *at = name;; at++) {
-		struct sevq_str part = { at, strcspn(at, "/") };
+	do {
+		struct sevq_str part = { name, strcspn(name, "/") };
 
 		if (!spell(path, part))
 			return false;
-		at += part.len;
-		if (*at == '\0')
-			return true;
-	}
+		name += part.len + 1;
+	} while (name[-1] != '\0');
+	return true;
 }
 
 static bool
@@ -124,11 +123,20 @@ is_zone_file(const char *path)
 	return memcmp(magic, "TZif", sizeof magic) == 0;
 }
 
-/* The zone's file, its name at *name; NULL if the database has no such zone. */
+/* Where libc looks. */
 static const char *
-find_file(struct sevq_arena *arena, struct sevq_str zone, const char **name)
+database_dir(void)
 {
-	const char *dir = getenv("TZDIR") != NULL ? getenv("TZDIR") : "/usr/share/zoneinfo"; /* as libc has it */
+	const char *dir = getenv("TZDIR");
+
+	return dir != NULL && dir[0] != '\0' ? dir : "/usr/share/zoneinfo";
+}
+
+/* The zone's file, the name it ends with at *ret_name; NULL if the database has no such zone. */
+static const char *
+find_file(struct sevq_arena *arena, struct sevq_str zone, const char **ret_name)
+{
+	const char *dir = database_dir();
 	size_t dir_len = strlen(dir);
 	char *path;
 
@@ -139,7 +147,7 @@ find_file(struct sevq_arena *arena, struct sevq_str zone, const char **name)
 	memcpy(path + dir_len + 1, zone.s, zone.len);
 	if (!spell_all(path, path + dir_len + 1) || !is_zone_file(path))
 		return NULL;
-	*name = path + dir_len + 1;
+	*ret_name = path + dir_len + 1;
 	return path;
 }
 
@@ -165,7 +173,10 @@ sevq_zone_enter(struct sevq_zone *zone, struct sevq_arena *arena, struct sevq_st
 	if (!zone->utc && trimmed.len > 0)
 		file = find_file(arena, trimmed, &zone->name);
 	zone->moved = file != NULL;
-	set_tz(zone->moved ? file : zone->host);
+	if (zone->moved)
+		set_tz(file);
+	else
+		tzset(); /* localtime_r does not look at TZ by itself */
 }
 
 void
@@ -232,18 +243,20 @@ short_name(const struct sevq_zone *zone, const struct tm *tm)
 static void
 write_offset(struct sevq_buf *out, long offset)
 {
-	long rest = labs(offset);
+	long behind_hour = labs(offset) % 3600;
 
-	sevq_buf_addf(out, "GMT%c%ld", offset < 0 ? '-' : '+', rest / 3600);
-	for (rest %= 3600; rest != 0; rest = rest % 60 * 60)
-		sevq_buf_addf(out, ":%02ld", rest / 60);
+	sevq_buf_addf(out, "GMT%c%ld", offset < 0 ? '-' : '+', labs(offset) / 3600);
+	if (behind_hour != 0)
+		sevq_buf_addf(out, ":%02ld", behind_hour / 60);
+	if (behind_hour % 60 != 0)
+		sevq_buf_addf(out, ":%02ld", behind_hour % 60);
 }
 
 static void
 write_time(struct sevq_buf *out, const struct tm *tm, char between)
 {
 	sevq_buf_addf(out, "%04d-%02d-%02d%c%02d:%02d:%02d", tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday, between, tm->tm_hour,
-	    tm->tm_min, tm->tm_sec);
+		      tm->tm_min, tm->tm_sec);
 }
 
 void
