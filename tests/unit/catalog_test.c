@@ -367,10 +367,10 @@ assert_same_queue(const struct sevq_queue *queue, const struct model_queue *q)
 	size_t live = 0;
 	assert_false(queue->touched);
 	assert_true(queue->head < queue->tail && queue->tail <= queue->cap);
-	assert_false(queue->entries[queue->head].gone);
+	assert_false(queue->entries[queue->head].flags & SEVQ_ENTRY_GONE);
 	for (size_t i = queue->head; i < queue->tail; i++) {
 		assert_true(i == queue->head || queue->entries[i - 1].id < queue->entries[i].id);
-		if (!queue->entries[i].gone)
+		if (!(queue->entries[i].flags & SEVQ_ENTRY_GONE))
 			assert_same_event(&queue->entries[i], &q->events[live++]);
 	}
 	assert_int_equal(live, queue->depth);
