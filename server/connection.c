@@ -6,9 +6,13 @@
  *     READING   bytes go to the parser. Its head decides early what will be refused; its end hands the request on.
  *     WORKING   a handler has the request: it answers at once, or its op is in the engine's batch.
  *     WRITING   the answer did not fit into the socket; nothing more is read until it is gone.
+ *     STREAMING the answer has no end: it is added to until one side ends it, and what the client says is thrown away.
  *     LINGERING our side is closed and what still arrives is thrown away, so that the client can read the last answer:
  *               closing at once would reset the connection and may destroy it on the way.
  *     DEAD      the client is gone, its op is not: the struct waits for it, the socket is closed already.
+ *
+ * A request may be under way for long without doing anything: it waits for events. Then the end of the client's side means
+ * that nobody waits any more, and the connection goes at once; else it only means that no request follows.
  *
  * What arrives while a request is under way waits in the bufferevent, up to --max-pipelined-bytes, then in the kernel. An
  * op's answer may come in the middle of the engine's turn, where no new op may be carried out; what was read ahead is
@@ -30,18 +34,22 @@
 #include <unistd.h>
 
 #include "server/guard.h"
+#include "server/hooks.h"
 #include "server/problem.h"
 #include "server/reply.h"
 #include "server/routes.h"
 #include "server/server.h"
+#include "server/stream.h"
 #include "server/target.h"
+#include "server/throttle.h"
+#include "server/wait.h"
 
 #define IN_BYTES_KEPT 65536      /* a larger buffer is given back after its request */
 #define BODY_WINDOW_MS 5000      /* over which --min-body-rate is looked at */
 #define REFUSED_CONNECTIONS 128  /* that may stand over the limits to be told so */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
-enum state { READING, WORKING, WRITING, LINGERING, DEAD };
+enum state { READING, WORKING, WRITING, STREAMING, LINGERING, DEAD };
 
 /*
  * Invariants: 1. begin + parser.fed <= in.len. 2. Between two messages parser.fed is 0. 3. Outside this file's functions an
@@ -87,6 +95,8 @@ count_buffered(struct sevq_connection *c)
 static void
 clear_request(struct sevq_connection *c)
 {
+	sevq_waiter_free(c->request.waiter);
+	sevq_reader_free(c->request.reader);
 	sevq_op_clear(&c->request.op);
 	sevq_arena_clear(&c->request.arena);
 	c->request = (struct sevq_request){ .server = c->server, .connection = c };
@@ -156,6 +166,8 @@ connection_close(struct sevq_connection *c)
 	set_resumable(c, false);
 	close_socket(c);
 	c->state = DEAD;
+	if (c->request.waiter != NULL)
+		sevq_waiter_end(c->request.waiter); /* the struct must not wait for what may never come */
 	if (!c->held)
 		let_go(c);
 }
@@ -190,8 +202,20 @@ sevq_connection_send(struct sevq_connection *c, const char *data, size_t len)
 		if (sent < 0)
 			sent = 0; /* it is full, or broken: the bufferevent will find out */
 	}
-	if ((size_t)sent < len)
-		bufferevent_write(c->bev, data + sent, len - (size_t)sent);
+	if ((size_t)sent == len)
+		return;
+	bufferevent_write(c->bev, data + sent, len - (size_t)sent);
+	if (c->state != STREAMING)
+		return;
+	count_buffered(c);
+	if (c->deadline.kind == SEVQ_DEADLINE_NONE)
+		set_deadline(c, SEVQ_DEADLINE_RESPONSE);
+}
+
+size_t
+sevq_connection_unsent(const struct sevq_connection *c)
+{
+	return evbuffer_get_length(bufferevent_get_output(c->bev));
 }
 
 /* The next message begins behind this one. */
@@ -236,12 +260,42 @@ finish(struct sevq_connection *c)
 		written(c, close);
 }
 
+/* The answer goes on without end. A reader cannot hold more in the kernel than here. */
+static void
+stream(struct sevq_connection *c)
+{
+	int bytes = (int)c->server->options->stream_buffer;
+
+	c->state = STREAMING;
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	set_deadline(c, SEVQ_DEADLINE_NONE);
+	evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
+	sevq_reader_start(c->request.reader);
+}
+
+void
+sevq_connection_end(struct sevq_connection *c)
+{
+	assert(c->state == STREAMING);
+	hold(c);
+	finish(c);
+	let_go(c);
+}
+
+void
+sevq_connection_drop(struct sevq_connection *c)
+{
+	assert(c->state == STREAMING);
+	connection_close(c);
+}
+
 /* Answers with a failure and ends the connection: what follows on it means nothing. */
 static void
 refuse(struct sevq_connection *c, const struct sevq_error *err)
 {
 	c->request.close = true;
 	c->request.method = c->parser.http.method;
+	c->request.hook = sevq_hooks_own(sevq_parser_text(c->in.data + c->begin, c->parser.target));
 	sevq_problem_send(&c->request, err, "");
 	finish(c);
 }
@@ -265,7 +319,7 @@ answer_op(struct sevq_request *request)
 		sevq_problem_send(request, &request->op.error, "");
 }
 
-/* An op has come back. */
+/* An op has come back. Its answer may have been what the next one needed. */
 static void
 op_done(struct sevq_op *op, void *arg)
 {
@@ -276,7 +330,8 @@ op_done(struct sevq_op *op, void *arg)
 	hold(c);
 	if (c->state == WORKING) {
 		answer_op(&c->request);
-		finish(c);
+		if (!c->op_under_way)
+			finish(c);
 	}
 	if (c->state == READING && has_unread(c))
 		set_resumable(c, true);
@@ -294,6 +349,15 @@ sevq_request_submit(struct sevq_request *request, sevq_handler *answer, sevq_han
 	request->op.arg = request->connection;
 	request->connection->op_under_way = true;
 	sevq_engine_submit(request->server->engine, &request->op);
+}
+
+bool
+sevq_request_take_back(struct sevq_request *request)
+{
+	if (!sevq_engine_unpark(request->server->engine, &request->op))
+		return false;
+	op_done(&request->op, request->connection);
+	return true;
 }
 
 /* Text of the request points into the buffer, which may have moved since the head was read. */
@@ -324,6 +388,26 @@ bearer(struct sevq_str authorization)
 	return token;
 }
 
+/* Senders of OpenClaw's webhook may use its own header. */
+static struct sevq_str
+presented_token(const struct sevq_request *request)
+{
+	struct sevq_str token = bearer(request->headers[SEVQ_HEADER_AUTHORIZATION]);
+
+	return token.s == NULL && request->hook ? request->headers[SEVQ_HEADER_OPENCLAW_TOKEN] : token;
+}
+
+/* OpenClaw's webhook lets an address try so many tokens a minute. */
+static int
+refuse_token(struct sevq_connection *c, bool presented, struct sevq_error *err)
+{
+	if (c->request.hook)
+		c->request.retry_after_s = sevq_throttle_count(&c->server->throttle, c->peer != NULL ? c->peer->key : 0, sevq_now_ms());
+	if (c->request.retry_after_s > 0)
+		return sevq_fail(err, SEVQ_QUEUE_FULL, "too many bad tokens from this address");
+	return sevq_fail(err, SEVQ_UNAUTHORIZED, presented ? "the token is not known here" : "Authorization: Bearer TOKEN is needed");
+}
+
 static int
 check_token(struct sevq_connection *c, struct sevq_error *err)
 {
@@ -332,10 +416,12 @@ check_token(struct sevq_connection *c, struct sevq_error *err)
 
 	if (c->server->auth == NULL || needed == SEVQ_SCOPE_NONE)
 		return 0;
-	token = bearer(c->request.headers[SEVQ_HEADER_AUTHORIZATION]);
+	token = presented_token(&c->request);
 	scopes = token.s != NULL ? sevq_auth_recall(c->server->auth, &c->memo, token) : 0;
 	if (scopes == 0)
-		return sevq_fail(err, SEVQ_UNAUTHORIZED, token.s != NULL ? "the token is not known here" : "Authorization: Bearer TOKEN is needed");
+		return refuse_token(c, token.s != NULL, err);
+	if (c->request.hook)
+		sevq_throttle_forget(&c->server->throttle, c->peer != NULL ? c->peer->key : 0);
 	if ((scopes & needed) == 0)
 		return sevq_fail(err, SEVQ_FORBIDDEN, "the token's scope does not allow this call");
 	return 0;
@@ -368,7 +454,7 @@ check_body(struct sevq_connection *c, struct sevq_error *err)
 
 	if (!c->request.call->takes_body)
 		return has_body ? sevq_fail(err, SEVQ_BAD_REQUEST, "this call has no body") : 0;
-	if (!has_body && c->request.headers[SEVQ_HEADER_CONTENT_TYPE].s == NULL)
+	if (c->request.call->takes_any || (!has_body && c->request.headers[SEVQ_HEADER_CONTENT_TYPE].s == NULL))
 		return 0; /* no body of no type: the handler misses its JSON */
 	return check_type(&c->request, err);
 }
@@ -434,6 +520,7 @@ head_arrived(struct sevq_connection *c)
 	bind_request(c);
 	request->method = c->parser.http.method;
 	request->http_1_0 = c->parser.http.http_minor == 0;
+	request->hook = sevq_hooks_own(sevq_parser_text(c->in.data + c->begin, c->parser.target));
 	c->refusal.code = SEVQ_OK;
 	if (check_request(c, &c->refusal) != 0)
 		c->parser.drop_body = true;
@@ -458,10 +545,12 @@ message_arrived(struct sevq_connection *c)
 		bind_request(c);
 		c->request.call->handle(&c->request);
 	}
-	if (c->request.answered)
+	if (c->request.reader != NULL)
+		stream(c);
+	else if (c->request.answered)
 		finish(c);
 	else
-		set_deadline(c, SEVQ_DEADLINE_RESPONSE);
+		set_deadline(c, c->request.waiter != NULL ? SEVQ_DEADLINE_NONE : SEVQ_DEADLINE_RESPONSE);
 }
 
 /* In. */
@@ -583,7 +672,7 @@ on_readable(struct bufferevent *bev, void *arg)
 	hold(c);
 	if (c->state == READING)
 		advance(c);
-	else if (c->state == LINGERING)
+	else if (c->state == STREAMING || c->state == LINGERING)
 		evbuffer_drain(input, evbuffer_get_length(input));
 	let_go(c);
 }
@@ -595,7 +684,11 @@ on_written(struct bufferevent *bev, void *arg)
 
 	(void)bev;
 	hold(c);
-	if (c->state == WRITING)
+	if (c->state == STREAMING) {
+		set_deadline(c, SEVQ_DEADLINE_NONE);
+		count_buffered(c);
+		sevq_reader_caught_up(c->request.reader);
+	} else if (c->state == WRITING)
 		written(c, c->request.close);
 	if (c->state == READING)
 		advance(c);
@@ -614,7 +707,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	if ((what & BEV_EVENT_ERROR) != 0) {
 		c->server->stats.hang_ups++;
 		connection_close(c);
-	} else if (c->state == LINGERING)
+	} else if (c->state == LINGERING || c->state == STREAMING || c->request.waiter != NULL)
 		connection_close(c);
 	else if (c->state == READING)
 		advance(c);

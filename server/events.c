@@ -41,33 +41,42 @@ sevq_events_peek(struct sevq_request *request)
 
 	sevq_peek_init(peek);
 	peek->limit = SEVQ_PEEK_PAGE_DEFAULT;
-	if (sevq_query_read(request, peek_parameters, sizeof peek_parameters / sizeof peek_parameters[0], peek, &peek->address) == 0)
+	if (sevq_query_read(request, peek_parameters, sizeof peek_parameters / sizeof peek_parameters[0], peek, &peek->address) ==
+	    0)
 		sevq_request_submit(request, answer_peek, NULL);
 }
 
 /* GET and DELETE /v1/events/{id}. */
 
-static void
-answer_event(struct sevq_request *request, const struct sevq_event *event)
-{
-	struct sevq_buf *out = sevq_reply_begin(request);
-
-	SEVQ_ADD(out, "{\"event\":");
-	sevq_json_add_event(out, event);
-	SEVQ_ADD(out, "}");
-	sevq_reply_send(request, OK);
-}
-
+/* The timeline begins with the event's own arrival. */
 static void
 answer_find(struct sevq_request *request)
 {
-	answer_event(request, &request->find.event);
+	const struct sevq_find *find = &request->find;
+	struct sevq_buf *out = sevq_reply_begin(request);
+
+	SEVQ_ADD(out, "{\"event\":");
+	sevq_json_add_event(out, &find->event);
+	sevq_buf_addf(out, ",\"timeline\":[{\"ts\":%lld,\"what\":\"queued\",\"originalSessionKey\":", (long long)find->event.ts_ms);
+	sevq_json_quote(out, find->event.original_session_key);
+	sevq_buf_addf(out, ",\"rule\":\"%s\"}", sevq_rule_name(find->event.rule));
+	for (size_t i = 0; i < find->timeline_count; i++) {
+		SEVQ_ADD(out, ",");
+		sevq_json_add_entry(out, &find->timeline[i]);
+	}
+	SEVQ_ADD(out, "]}");
+	sevq_reply_send(request, OK);
 }
 
 static void
 answer_withdraw(struct sevq_request *request)
 {
-	answer_event(request, &request->withdraw.event);
+	struct sevq_buf *out = sevq_reply_begin(request);
+
+	SEVQ_ADD(out, "{\"event\":");
+	sevq_json_add_event(out, &request->withdraw.event);
+	SEVQ_ADD(out, "}");
+	sevq_reply_send(request, OK);
 }
 
 void
@@ -116,6 +125,7 @@ sevq_events_purge(struct sevq_request *request)
 	struct sevq_purge *purge = &request->purge;
 
 	sevq_purge_init(purge);
-	if (sevq_query_read(request, purge_parameters, sizeof purge_parameters / sizeof purge_parameters[0], purge, &purge->address) == 0)
+	if (sevq_query_read(request, purge_parameters, sizeof purge_parameters / sizeof purge_parameters[0], purge,
+			    &purge->address) == 0)
 		sevq_request_submit(request, answer_purge, NULL);
 }
