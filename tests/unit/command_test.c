@@ -20,7 +20,7 @@
 
 /* Reads words (up to a NULL) behind a command's name. getopt's complaints are not wanted here. */
 static int
-read_words(const char *const words[ARGUMENTS_MAX], uint32_t set, struct sevq_options *options)
+read_words(const char *const words[ARGUMENTS_MAX], uint64_t set, struct sevq_options *options)
 {
 	static char *argv[ARGUMENTS_MAX + 2], texts[ARGUMENTS_MAX + 1][64];
 	int argc = 0, saved = dup(STDERR_FILENO), result;
