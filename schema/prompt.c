@@ -139,7 +139,7 @@ without_last_input(struct sevq_arena *arena, struct sevq_str text)
 		const char *next;
 		char *joined;
 
-		if (!take(&kept, mark) || kept.len == 0 || sevq_str_starts(kept, dot))
+		if (!take(&kept, mark) || sevq_str_starts(kept, dot))
 			continue;
 		next = memmem(kept.s, kept.len, dot.s, dot.len);
 		kept = behind(kept, next != NULL ? (size_t)(next - kept.s) : kept.len);

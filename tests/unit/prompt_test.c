@@ -153,6 +153,7 @@ a_node_is_silent_about_its_last_input(void **state)
 	} nodes[] = {
 		{ "Node: x \u00b7 last input 5s ago \u00b7 mode ui", "Node: x\u00b7 mode ui" },
 		{ "Node: x \u00b7 last input 5s ago", "Node: x" },
+		{ "Node: x  \u00b7 last input 5s ago", "Node: x" },
 		{ " Node: x \u00b7 LAST Input 5s\nago\u00b7y ", "Node: x\u00b7y" },
 		{ "Node: \u00b7 last input 1 \u00b7 last input 2 \u00b7", "Node:\u00b7 last input 2 \u00b7" },
 		{ "Node: \u00b7 last input \u00b7 last input 2 \u00b7", "Node: \u00b7 last input\u00b7" },
