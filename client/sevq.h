@@ -488,12 +488,11 @@ SEVQ_API enum sevq_code sevq_wait(struct sevq_client *client, const struct sevq_
 
 struct sevq_stream_options {
 	size_t size;
-	const char *session_key;   /* only the session that this key means */
-	const char *agent_id;      /* only this agent's main session */
-	const char *prefix;        /* only queue keys that start so */
-	int64_t coalesce_ms;       /* at most one wakeup a session in this time; 0: the server's */
-	const char *last_event_id; /* the last wakeup heard before */
-	int64_t silence_ms;        /* the server is lost when nothing comes for so long; 0: 45 seconds (it pings every 15) */
+	struct sevq_address address; /* only the session that it means; an agent alone: all sessions of the agent */
+	const char *prefix;          /* only queue keys that start so */
+	int64_t coalesce_ms;         /* at most one wakeup a session in this time; 0: the server's */
+	const char *last_event_id;   /* the last wakeup heard before */
+	int64_t silence_ms;          /* the server is lost when nothing comes for so long; 0: 45 seconds (it pings every 15) */
 };
 
 static inline void
@@ -514,12 +513,12 @@ SEVQ_API enum sevq_code sevq_stream(struct sevq_client *client, const struct sev
 
 struct sevq_history_options {
 	size_t size;
-	const char *session_key;    /* only the session that this key means */
-	const char *state;          /* only what went so: "drained", "acked", "expired", "dead", ... */
-	const char *source;         /* only events from there */
-	int64_t since_ms, until_ms; /* since 1970; 0: no bound */
-	size_t limit;               /* 0: the server's page */
-	const char *cursor;         /* next_cursor of the page before */
+	struct sevq_address address; /* only the session that it means */
+	const char *state;           /* only what went so: "drained", "acked", "expired", "dead", ... */
+	const char *source;          /* only events from there */
+	int64_t since_ms, until_ms;  /* since 1970; 0: no bound */
+	size_t limit;                /* 0: the server's page */
+	const char *cursor;          /* next_cursor of the page before */
 };
 
 static inline void
@@ -533,16 +532,16 @@ sevq_history_options_init(struct sevq_history_options *options)
 SEVQ_API enum sevq_code sevq_history(struct sevq_client *client, const struct sevq_history_options *options,
 				     struct sevq_history **ret);
 
-/* Those that nobody got: given up after too many attempts, or evicted. session_key NULL: of all sessions. */
-SEVQ_API enum sevq_code sevq_dead_letters(struct sevq_client *client, const char *session_key, size_t limit, const char *cursor,
-					  struct sevq_history **ret);
+/* Those that nobody got: given up after too many attempts, or evicted. address NULL or empty: of all sessions. */
+SEVQ_API enum sevq_code sevq_dead_letters(struct sevq_client *client, const struct sevq_address *address, size_t limit,
+					  const char *cursor, struct sevq_history **ret);
 
 /* Which dead letters: exactly one of ids, a session and all. */
 struct sevq_requeue_options {
 	size_t size;
 	const char *const *ids;
 	size_t id_count;
-	const char *session_key, *agent_id;
+	struct sevq_address address;
 	bool all;
 	bool dry_run;
 	int64_t rate_per_second; /* spread over time, so many a second; 0: all at once */

@@ -63,8 +63,7 @@ judge(struct stream *stream)
 static void
 fill(struct sevq_request *request, const struct sevq_stream_options *options, struct stream *stream)
 {
-	sevq_url_query(&request->target, "sessionKey", options->session_key);
-	sevq_url_query(&request->target, "agentId", options->agent_id);
+	sevq_request_address_query(request, &options->address);
 	sevq_url_query(&request->target, "prefix", options->prefix);
 	sevq_url_query_number(&request->target, "coalesceMs", options->coalesce_ms);
 	if (options->last_event_id != NULL && options->last_event_id[0] != '\0')

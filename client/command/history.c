@@ -153,7 +153,7 @@ sevq_run_history(struct sevq_client *client, struct sevq_options *options)
 	if (!take_key(options))
 		return SEVQ_EXIT_USAGE;
 	sevq_history_options_init(&filter);
-	filter.session_key = options->address.session_key;
+	filter.address = options->address;
 	filter.state = options->state;
 	filter.source = options->source;
 	filter.since_ms = ago(options->since_ms);
@@ -180,8 +180,8 @@ select_dead_letters(struct sevq_options *options, struct sevq_requeue_options *r
 	}
 	if (!take_key(options))
 		return SEVQ_EXIT_USAGE;
-	requeue->session_key = options->address.session_key;
-	requeue->all = requeue->session_key == NULL;
+	requeue->address = options->address;
+	requeue->all = options->address.session_key == NULL && options->address.agent_id == NULL;
 	if (!requeue->all || options->yes || options->dry_run)
 		return SEVQ_EXIT_DONE;
 	if (!isatty(STDIN_FILENO))
@@ -232,7 +232,7 @@ sevq_run_dead_letters(struct sevq_client *client, struct sevq_options *options)
 		return sevq_report_usage("ids are for --requeue");
 	if (!take_key(options))
 		return SEVQ_EXIT_USAGE;
-	if (sevq_dead_letters(client, options->address.session_key, (size_t)options->limit, options->cursor, &history) != SEVQ_OK)
+	if (sevq_dead_letters(client, &options->address, (size_t)options->limit, options->cursor, &history) != SEVQ_OK)
 		return sevq_report(client);
 	return show(client, options, history, "no dead letters");
 }

@@ -36,8 +36,7 @@ static const struct sevq_command commands[] = {
 	      SEVQ_WITH(SEVQ_OPTION_MAX_ROUNDS) | SEVQ_WITH(SEVQ_OPTION_BACKOFF) | SEVQ_WITH(SEVQ_OPTION_BACKOFF_MAX), sevq_run_run },
 	{ "wait", "[KEY]", "wait until a session has events", 0, 1, WITH_ADDRESS, sevq_run_wait },
 	{ "tail", "[KEY]", "say which sessions get events, as it happens", 0, 1,
-	  SEVQ_WITH(SEVQ_OPTION_SESSION_KEY) | SEVQ_WITH(SEVQ_OPTION_AGENT) | SEVQ_WITH(SEVQ_OPTION_PREFIX) | SEVQ_WITH(SEVQ_OPTION_LIMIT),
-	  sevq_run_tail },
+	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_PREFIX) | SEVQ_WITH(SEVQ_OPTION_LIMIT), sevq_run_tail },
 	{ "peek", "[KEY]", "show the events of a session, oldest first, and leave them", 0, 1,
 	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_AFTER), sevq_run_peek },
 	{ "show", "ID", "show an event and what has happened to it", 1, 1, 0, sevq_run_show },
@@ -51,10 +50,10 @@ static const struct sevq_command commands[] = {
 	      SEVQ_WITH(SEVQ_OPTION_MIN_AGE) | SEVQ_WITH(SEVQ_OPTION_SORT) | SEVQ_WITH(SEVQ_OPTION_LIMIT) |
 	      SEVQ_WITH(SEVQ_OPTION_CURSOR), sevq_run_sessions },
 	{ "history", "[KEY]", "list events that are gone, newest first", 0, 1,
-	  SEVQ_WITH(SEVQ_OPTION_SESSION_KEY) | SEVQ_WITH(SEVQ_OPTION_STATE) | SEVQ_WITH(SEVQ_OPTION_SOURCE) | SEVQ_WITH(SEVQ_OPTION_SINCE) |
+	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_STATE) | SEVQ_WITH(SEVQ_OPTION_SOURCE) | SEVQ_WITH(SEVQ_OPTION_SINCE) |
 	      SEVQ_WITH(SEVQ_OPTION_UNTIL) | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CURSOR), sevq_run_history },
 	{ "dead-letters", "[KEY|ID...]", "list events that nobody got, or queue them anew", 0, -1,
-	  SEVQ_WITH(SEVQ_OPTION_SESSION_KEY) | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CURSOR) | SEVQ_WITH(SEVQ_OPTION_REQUEUE) |
+	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CURSOR) | SEVQ_WITH(SEVQ_OPTION_REQUEUE) |
 	      SEVQ_WITH(SEVQ_OPTION_REQUEUE_ALL) | SEVQ_WITH(SEVQ_OPTION_YES) | SEVQ_WITH(SEVQ_OPTION_DRY_RUN) | SEVQ_WITH(SEVQ_OPTION_RATE),
 	  sevq_run_dead_letters },
 	{ "route", "[KEY]", "say which queue a session key means, and why", 0, 1, WITH_ADDRESS, sevq_run_route },

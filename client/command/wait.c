@@ -81,8 +81,7 @@ hear(struct sevq_client *client, struct tail *tail)
 	bool first;
 
 	sevq_stream_options_init(&stream);
-	stream.session_key = tail->options->address.session_key;
-	stream.agent_id = tail->options->address.agent_id;
+	stream.address = tail->options->address;
 	stream.prefix = tail->options->prefix;
 	for (;;) {
 		stream.last_event_id = tail->last_id;
