@@ -135,7 +135,7 @@ without_last_input(struct sevq_arena *arena, struct sevq_str text)
 	const struct sevq_str dot = SEVQ_STR("\u00b7"), mark = SEVQ_STR(" \u00b7 last input ");
 
 	for (size_t i = 0; i < text.len; i++) {
-		struct sevq_str tail = behind(text, i), kept = tail;
+		struct sevq_str kept = behind(text, i);
 		const char *next;
 		char *joined;
 
