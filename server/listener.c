@@ -156,7 +156,9 @@ sevq_listeners_close(struct sevq_server *server)
 		event_free(listeners->retry);
 		sevq_listeners_lend(server);
 	}
-	*listeners = (struct sevq_listeners){ .reserve = -1 };
+	listeners->count = 0; /* connections still ask for the endpoint they came in on */
+	listeners->retry = NULL;
+	listeners->paused = false;
 }
 
 void
