@@ -364,7 +364,7 @@ check_type(struct sevq_request *request, struct sevq_error *err)
 static int
 check_body(struct sevq_connection *c, struct sevq_error *err)
 {
-	bool has_body = sevq_parser_has_body(&c->parser);
+	bool has_body = c->parser.has_body;
 
 	if (!c->request.call->takes_body)
 		return has_body ? sevq_fail(err, SEVQ_BAD_REQUEST, "this call has no body") : 0;
@@ -390,14 +390,12 @@ static int
 check_request(struct sevq_connection *c, struct sevq_error *err)
 {
 	struct sevq_request *request = &c->request;
-	struct sevq_str target = sevq_parser_text(c->in.data + c->begin, c->parser.target), id = SEVQ_STR_NULL;
+	struct sevq_str id = SEVQ_STR_NULL;
 	struct sevq_origin origin = { request->headers[SEVQ_HEADER_HOST], request->headers[SEVQ_HEADER_ORIGIN],
 				      request->headers[SEVQ_HEADER_SEC_FETCH_SITE] };
 	bool changes = request->method != HTTP_GET && request->method != HTTP_HEAD;
 	struct sevq_error unroutable;
 
-	if (sevq_target_split(target, &request->path, &request->query, err) != 0)
-		return -1;
 	if (sevq_guard_check(c->server->options, &c->listener->endpoint, &origin, changes, err) != 0)
 		return -1;
 	request->call = sevq_routes_find(request->method, request->path, &id, c->allow, &unroutable);
@@ -414,11 +412,10 @@ check_request(struct sevq_connection *c, struct sevq_error *err)
 	return id.s != NULL ? sevq_target_decode(&request->arena, id, false, &request->id, err) : 0;
 }
 
-/* Refusals about the framing or the target leave no doubt that must be carried into the next request. */
 static bool
 ends_connection(const struct sevq_connection *c)
 {
-	return c->refusal.code == SEVQ_BAD_REQUEST || c->requests >= (uint64_t)c->server->options->max_requests_per_connection ||
+	return c->requests >= (uint64_t)c->server->options->max_requests_per_connection ||
 	       !sevq_parser_keeps_alive(&c->parser);
 }
 
@@ -426,14 +423,18 @@ static void
 head_arrived(struct sevq_connection *c)
 {
 	struct sevq_request *request = &c->request;
-	bool waits = c->parser.headers[SEVQ_HEADER_EXPECT].start != 0 && c->parser.http.http_minor == 1 && sevq_parser_has_body(&c->parser) &&
-		     c->in.len == c->begin + c->parser.fed;
+	struct sevq_str target = sevq_parser_text(c->in.data + c->begin, c->parser.target);
+	bool waits = c->parser.headers[SEVQ_HEADER_EXPECT].start != 0 && c->parser.http.http_minor == 1 && c->parser.has_body;
 
 	c->requests++;
 	c->server->stats.requests++;
 	bind_request(c);
 	request->method = c->parser.http.method;
 	request->http_1_0 = c->parser.http.http_minor == 0;
+	if (sevq_target_split(target, &request->path, &request->query, &c->refusal) != 0) {
+		refuse(c, &c->refusal);
+		return;
+	}
 	c->refusal.code = SEVQ_OK;
 	if (check_request(c, &c->refusal) != 0)
 		c->parser.drop_body = true;
@@ -555,7 +556,7 @@ watch(struct sevq_connection *c)
 static bool
 lacks_nothing(const struct sevq_connection *c)
 {
-	return c->parser.head_len > 0 && !sevq_parser_has_body(&c->parser);
+	return c->parser.head_len > 0 && !c->parser.has_body;
 }
 
 /* Reads as many requests as can be answered one after the other. */
