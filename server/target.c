@@ -26,11 +26,12 @@ sevq_target_split(struct sevq_str target, struct sevq_str *path, struct sevq_str
 
 	if (target.len == 0 || target.s[0] != '/' || (target.len > 1 && target.s[1] == '/'))
 		return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target must be a path, and begin with one slash");
-	for (size_t i = 0; i < target.len; i++)
+	for (size_t i = 0; i < target.len; i++) {
 		if (!allowed(target.s[i]))
 			return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has a character that must be escaped");
-	if (memmem(target.s, target.len, "%00", 3) != NULL)
-		return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has %%00");
+		if (sevq_str_starts((struct sevq_str){ target.s + i, target.len - i }, SEVQ_STR("%00")))
+			return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has %%00");
+	}
 	question = memchr(target.s, '?', target.len);
 	*path = (struct sevq_str){ target.s, question != NULL ? (size_t)(question - target.s) : target.len };
 	*query = question != NULL ? (struct sevq_str){ question + 1, target.len - path->len - 1 } : SEVQ_STR_NULL;
