@@ -36,9 +36,9 @@
 #include "server/server.h"
 #include "server/target.h"
 
-#define IN_BYTES_KEPT 65536      /* a larger buffer is given back after its request */
-#define BODY_WINDOW_MS 5000      /* over which --min-body-rate is looked at */
-#define REFUSED_CONNECTIONS 128  /* that may stand over the limits to be told so */
+#define IN_BYTES_KEPT 65536 /* a larger buffer is given back after its request */
+#define BODY_READ_BYTES (256 << 10)
+#define REFUSED_CONNECTIONS 128 /* that may stand over the limits to be told so */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 enum state { READING, WORKING, WRITING, LINGERING, DEAD };
@@ -335,7 +335,8 @@ check_token(struct sevq_connection *c, struct sevq_error *err)
 	token = bearer(c->request.headers[SEVQ_HEADER_AUTHORIZATION]);
 	scopes = token.s != NULL ? sevq_auth_recall(c->server->auth, &c->memo, token) : 0;
 	if (scopes == 0)
-		return sevq_fail(err, SEVQ_UNAUTHORIZED, token.s != NULL ? "the token is not known here" : "Authorization: Bearer TOKEN is needed");
+		return sevq_fail(err, SEVQ_UNAUTHORIZED,
+				 token.s != NULL ? "the token is not known here" : "Authorization: Bearer TOKEN is needed");
 	if ((scopes & needed) == 0)
 		return sevq_fail(err, SEVQ_FORBIDDEN, "the token's scope does not allow this call");
 	return 0;
@@ -380,7 +381,8 @@ check_buffers(struct sevq_connection *c, struct sevq_error *err)
 	uint64_t missing = sevq_parser_body_missing(&c->parser), buffered = c->server->stats.buffered_bytes;
 	uint64_t most = (uint64_t)c->server->options->max_buffered_bytes;
 
-	if ((missing > c->server->limits.head_bytes_max && buffered + missing > most) || (c->request.call->bulky && buffered > most))
+	if ((missing > c->server->limits.head_bytes_max && buffered + missing > most) ||
+	    (c->request.call->bulky && buffered > most))
 		return sevq_fail(err, SEVQ_QUEUE_FULL, "too much is buffered for other connections");
 	return 0;
 }
@@ -415,8 +417,7 @@ check_request(struct sevq_connection *c, struct sevq_error *err)
 static bool
 ends_connection(const struct sevq_connection *c)
 {
-	return c->requests >= (uint64_t)c->server->options->max_requests_per_connection ||
-	       !sevq_parser_keeps_alive(&c->parser);
+	return c->requests >= (uint64_t)c->server->options->max_requests_per_connection || !sevq_parser_keeps_alive(&c->parser);
 }
 
 static void
@@ -467,7 +468,28 @@ message_arrived(struct sevq_connection *c)
 
 /* In. */
 
-/* Moves what has arrived behind what is there. False if nothing has. */
+/* Room behind what is there. What was answered goes to make it. */
+static char *
+make_room(struct sevq_connection *c, size_t len)
+{
+	if (c->begin > 0) {
+		memmove(c->in.data, c->in.data + c->begin, c->in.len - c->begin);
+		c->in.len -= c->begin;
+		c->begin = 0;
+	}
+	sevq_buf_reserve(&c->in, len);
+	return c->in.data + c->in.len;
+}
+
+static void
+count_pulled(struct sevq_connection *c, size_t len)
+{
+	c->in.len += len;
+	c->server->stats.bytes_in += len;
+	count_buffered(c);
+}
+
+/* Moves what libevent has read behind what is there. False if there is nothing. */
 static bool
 pull(struct sevq_connection *c)
 {
@@ -476,16 +498,28 @@ pull(struct sevq_connection *c)
 
 	if (len == 0)
 		return false;
-	if (c->begin > 0) {
-		memmove(c->in.data, c->in.data + c->begin, c->in.len - c->begin);
-		c->in.len -= c->begin;
-		c->begin = 0;
-	}
-	sevq_buf_reserve(&c->in, len);
-	evbuffer_remove(input, c->in.data + c->in.len, len);
-	c->in.len += len;
-	c->server->stats.bytes_in += len;
-	count_buffered(c);
+	evbuffer_remove(input, make_room(c, len), len);
+	count_pulled(c, len);
+	return true;
+}
+
+/*
+ * The rest of a body, past libevent, which reads 4 KiB a turn: a long one would wait for as many commits of others. When
+ * the socket has no more or is at its end, libevent will be told so too.
+ */
+static bool
+pull_body(struct sevq_connection *c)
+{
+	uint64_t missing = sevq_parser_body_missing(&c->parser);
+	size_t len = missing < BODY_READ_BYTES ? (size_t)missing : BODY_READ_BYTES;
+	ssize_t n;
+
+	if (missing == 0 || c->ended)
+		return false;
+	n = recv(c->fd, make_room(c, len), len, MSG_DONTWAIT);
+	if (n <= 0)
+		return false;
+	count_pulled(c, (size_t)n);
 	return true;
 }
 
@@ -539,9 +573,9 @@ input_ended(struct sevq_connection *c)
 static void
 watch(struct sevq_connection *c)
 {
-	enum sevq_deadline_kind kind = c->parser.head_len > 0 ? SEVQ_DEADLINE_BODY :
-				       c->in.len > c->begin || c->requests == 0 ? SEVQ_DEADLINE_HEADERS :
-										  SEVQ_DEADLINE_IDLE;
+	enum sevq_deadline_kind kind = c->parser.head_len > 0                     ? SEVQ_DEADLINE_BODY
+				       : c->in.len > c->begin || c->requests == 0 ? SEVQ_DEADLINE_HEADERS
+										  : SEVQ_DEADLINE_IDLE;
 
 	if (kind == c->deadline.kind)
 		return;
@@ -563,7 +597,7 @@ lacks_nothing(const struct sevq_connection *c)
 static void
 advance(struct sevq_connection *c)
 {
-	while (c->state == READING && (c->in.len > c->begin + c->parser.fed || lacks_nothing(c) || pull(c)))
+	while (c->state == READING && (c->in.len > c->begin + c->parser.fed || lacks_nothing(c) || pull(c) || pull_body(c)))
 		read_on(c);
 	if (c->state != READING)
 		return;
@@ -717,7 +751,7 @@ static bool
 body_is_late(const struct sevq_connection *c)
 {
 	const struct sevq_options *options = c->server->options;
-	size_t wanted = (size_t)(options->min_body_rate * BODY_WINDOW_MS / 1000);
+	size_t wanted = (size_t)(options->min_body_rate * SEVQ_BODY_WINDOW_MS / 1000);
 
 	return sevq_now_ms() - c->body_began_ms >= options->body_timeout_ms || c->parser.body_seen - c->body_looked < wanted;
 }

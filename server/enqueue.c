@@ -44,7 +44,9 @@ read_draft(struct sevq_request *request, size_t token, struct sevq_draft *draft,
 static void
 add_result(struct sevq_buf *out, const struct sevq_enqueue_result *result)
 {
-	static const char *const outcomes[] = { [SEVQ_QUEUED] = "queued", [SEVQ_REPLACED] = "replaced", [SEVQ_DUPLICATE] = "duplicate" };
+	static const char *const outcomes[] = {
+		[SEVQ_QUEUED] = "queued", [SEVQ_REPLACED] = "replaced", [SEVQ_DUPLICATE] = "duplicate"
+	};
 
 	SEVQ_ADD(out, "{\"outcome\":\"");
 	sevq_buf_adds(out, outcomes[result->outcome]);

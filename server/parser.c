@@ -101,7 +101,8 @@ header_named(struct sevq_str name)
 {
 	int header = 0;
 
-	while (header < SEVQ_HEADERS && (header_names[header].len != name.len || strncasecmp(header_names[header].s, name.s, name.len) != 0))
+	while (header < SEVQ_HEADERS &&
+	       (header_names[header].len != name.len || strncasecmp(header_names[header].s, name.s, name.len) != 0))
 		header++;
 	return header;
 }
@@ -155,7 +156,8 @@ on_header_value_complete(llhttp_t *http)
 	header = &p->headers[p->header];
 	if (header->start != 0)
 		return bad(p, "a header that may stand once stands twice");
-	while (p->value.len > 0 && (p->base[p->value.start + p->value.len - 1] == ' ' || p->base[p->value.start + p->value.len - 1] == '\t'))
+	while (p->value.len > 0 &&
+	       (p->base[p->value.start + p->value.len - 1] == ' ' || p->base[p->value.start + p->value.len - 1] == '\t'))
 		p->value.len--;
 	*header = p->value;
 	if (header->start == 0) /* an empty value has no place, but is there */
@@ -194,7 +196,9 @@ on_chunk_header(llhttp_t *http)
 {
 	struct sevq_parser *p = http->data;
 
-	return http->content_length <= p->limits->body_bytes_max - p->body_seen ? 0 : refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
+	return http->content_length <= p->limits->body_bytes_max - p->body_seen
+		   ? 0
+		   : refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
 }
 
 static int
@@ -309,12 +313,14 @@ llhttp_failed(struct sevq_parser *p, llhttp_errno_t why)
 
 	if (p->error.code != SEVQ_OK)
 		return SEVQ_PARSED_FAILED;
-	if (why == HPE_INVALID_VERSION && p->version.len == 3 && version[1] == '.' && (p->http.http_major != 1 || p->http.http_minor > 1))
+	if (why == HPE_INVALID_VERSION && p->version.len == 3 && version[1] == '.' &&
+	    (p->http.http_major != 1 || p->http.http_minor > 1))
 		refuse(p, SEVQ_HTTP_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here");
 	else if (why == HPE_INVALID_CONTENT_LENGTH && p->http.reason != NULL && strstr(p->http.reason, "overflow") != NULL)
 		refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
 	else
-		sevq_fail(&p->error, SEVQ_BAD_REQUEST, "this is not HTTP/1.1: %s", p->http.reason != NULL ? p->http.reason : llhttp_errno_name(why));
+		sevq_fail(&p->error, SEVQ_BAD_REQUEST, "this is not HTTP/1.1: %s",
+			  p->http.reason != NULL ? p->http.reason : llhttp_errno_name(why));
 	return SEVQ_PARSED_FAILED;
 }
 

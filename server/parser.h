@@ -54,13 +54,13 @@ struct sevq_parser {
 	char trailer[20];                 /* name of the trailer being read, as far as it matters */
 	struct sevq_span target, version; /* of the request line */
 	struct sevq_span headers[SEVQ_HEADERS];
-	int header;                       /* the one being read; SEVQ_HEADERS: one that nobody reads */
-	struct sevq_span name, value;     /* of the one being read */
-	size_t fed;                       /* bytes from base that were read */
-	size_t head_len, body_len;        /* head_len is 0 until the head is complete */
-	size_t body_seen, chunk_bytes;    /* body bytes, also dropped ones; bytes of the body's framing */
-	bool has_body;                    /* known after the head */
-	bool drop_body;                   /* set after the head: the body is read and forgotten */
+	int header;                    /* the one being read; SEVQ_HEADERS: one that nobody reads */
+	struct sevq_span name, value;  /* of the one being read */
+	size_t fed;                    /* bytes from base that were read */
+	size_t head_len, body_len;     /* head_len is 0 until the head is complete */
+	size_t body_seen, chunk_bytes; /* body bytes, also dropped ones; bytes of the body's framing */
+	bool has_body;                 /* known after the head */
+	bool drop_body;                /* set after the head: the body is read and forgotten */
 	struct sevq_error error;
 };
 
