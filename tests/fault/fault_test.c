@@ -480,6 +480,37 @@ no_fault_of_a_checkpoint_does(void **state)
 	run_all(checkpointed, COUNT(checkpointed), true);
 }
 
+/* C1, and what makes it cheap: one sync for a whole turn, and not before it. */
+static void
+a_turn_costs_one_sync_however_many_calls(void **state)
+{
+	(void)state;
+	char name[16];
+	remove_database(path);
+	assert_int_equal(open_engine(path), 0);
+	for (int calls = 0; calls < 20; calls++) {
+		shim_arm(&(struct shim_fault){ 0 });
+		for (int i = 0; i < calls; i++) {
+			snprintf(name, sizeof name, "%d", i);
+			enqueue(engine, keys[i % 2], name);
+			peek(engine, keys[0]);
+		}
+		drain(engine, keys[0], 0);
+		assert_int_equal(shim_calls(SHIM_SYNC), 0);
+		assert_int_equal(sevq_engine_turn(engine, &error), 0);
+		if (calls > 1) /* the first commit writes the beginning of the WAL as well */
+			assert_int_equal(shim_calls(SHIM_SYNC), 1);
+		calls_free();
+	}
+	shim_arm(&(struct shim_fault){ 0 });
+	peek(engine, keys[0]);
+	drain(engine, "agent:main:nothing", 0);
+	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(shim_calls(SHIM_SYNC) + shim_calls(SHIM_WRITE), 0);
+	close_engine();
+	calls_free();
+}
+
 /* The checker itself: it must see an event that is missing, one too many, and a wrong order. */
 static void
 the_checker_finds_a_loss(void **state)
@@ -532,6 +563,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_checker_finds_a_loss),
+		cmocka_unit_test(a_turn_costs_one_sync_however_many_calls),
 		cmocka_unit_test(no_fault_loses_or_invents_an_event),
 		cmocka_unit_test(no_fault_of_a_checkpoint_does),
 	};
