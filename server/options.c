@@ -18,8 +18,7 @@
 
 #define CONFIG_BYTES_MAX (1 << 20)
 #define NAME_BYTES 64
-#define MINUTE_MS INT64_C(60000)
-#define DAY_MS (1440 * MINUTE_MS)
+#define DAY_MS INT64_C(86400000)
 
 enum type { TEXT, LIST, ENDPOINTS, SWITCH, CHOICE, NUMBER };
 
@@ -52,8 +51,8 @@ static const struct option_row rows[] = {
 	{ "max-pending-total", NUMBER, AT(max_pending_total), "N", SEVQ_PENDING_DEFAULT, 1, 1000000000, "events pending in all" },
 	{ "max-sessions", NUMBER, AT(max_sessions), "N", SEVQ_SESSIONS_DEFAULT, 1, 1000000000, "sessions with something pending" },
 	{ "max-batch-events", NUMBER, AT(max_batch_events), "N", SEVQ_BATCH_EVENTS_DEFAULT, 1, 100000, "events in one batch" },
-	{ "retention-ms", NUMBER, AT(retention_ms), "MS", 7 * DAY_MS, 0, 36500 * DAY_MS, "how long settled events stay on disk" },
-	{ "retention-rows", NUMBER, AT(retention_rows), "N", 1000000, 0, INT64_MAX, "how many settled events stay at the most" },
+	{ "retention-ms", NUMBER, AT(retention_ms), "MS", SEVQ_RETENTION_MS_DEFAULT, 0, 36500 * DAY_MS, "how long settled events stay on disk" },
+	{ "retention-rows", NUMBER, AT(retention_rows), "N", SEVQ_RETENTION_ROWS_DEFAULT, 0, INT64_MAX, "how many settled events stay at the most" },
 	{ "db-max-bytes", NUMBER, AT(db_max_bytes), "BYTES", 0, 0, INT64_MAX, "cap on the database file; 0: none" },
 	{ "db-min-free-bytes", NUMBER, AT(db_min_free_bytes), "BYTES", 64 << 20, 0, INT64_MAX, "free disk below which events are refused with 507" },
 	{ "allow-network-fs", SWITCH, AT(allow_network_fs), NULL, 0, 0, 1, "allow a database on a network file system" },

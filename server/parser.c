@@ -298,6 +298,8 @@ check_head(struct sevq_parser *p)
 		return bad(p, "GET and HEAD have no body");
 	if (expect.s != NULL && (expect.len != 12 || strncasecmp(expect.s, "100-continue", 12) != 0))
 		return refuse(p, SEVQ_EXPECTATION_FAILED, "the only expectation known here is 100-continue");
+	if (p->http.http_minor == 0 && p->http.method == HTTP_POST && (p->http.flags & F_CONTENT_LENGTH) == 0)
+		return bad(p, "POST needs a Content-Length in HTTP/1.0");
 	if (p->headers[SEVQ_HEADER_CONTENT_ENCODING].start != 0)
 		return refuse(p, SEVQ_UNSUPPORTED_MEDIA_TYPE, "no content coding is known here");
 	if ((p->http.flags & F_CONTENT_LENGTH) != 0 && p->http.content_length > p->limits->body_bytes_max)
