@@ -30,12 +30,6 @@ def binary(name="SEVQD"):
     return path
 
 
-def sanitized():
-    """Whether the server under test is a sanitizer build: slower, and with a huge address space."""
-    with open(binary(), "rb") as f:
-        return b"__asan_init" in f.read()
-
-
 def wait_until(condition, why="the condition", patience=PATIENCE):
     """Looks again until condition() is true; returns what it said."""
     end = time.monotonic() + patience

@@ -38,6 +38,15 @@ def server(tmp_path_factory):
     assert not smuggled
 
 
+@pytest.fixture
+def raw(server):
+    """A connection; whatever its requests stored is gone after the test, so that one failure does not bring others."""
+    connection = server.raw()
+    yield connection
+    connection.close()
+    server.client().purge("agent:main:main")
+
+
 def send(raw, pieces):
     """Sends while the server listens; it may have ended the connection before the last piece."""
     try:
@@ -62,8 +71,7 @@ def test_the_table_is_long_enough_and_its_names_are_different():
 
 @pytest.mark.parametrize("cut", [whole, bytewise, at_random], ids=lambda cut: cut.__name__)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_raw_request_has_its_answer(server, case, cut):
-    raw = server.raw()
+def test_a_raw_request_has_its_answer(server, raw, case, cut):
     assert len(server.token) == len(TOKEN)
     send(raw, cut(case.raw.replace(TOKEN, server.token.encode())))
     if case.half_close:
@@ -84,21 +92,17 @@ def test_a_raw_request_has_its_answer(server, case, cut):
     else:
         raw.send(request("GET", "/livez"))
         assert raw.answer().status == 200, "the connection must live on"
-    raw.close()
-    assert b"SMUGGLED" not in server.client().call("GET", "/v1/events", query={"sessionKey": "main", "limit": 1000}).body
-    server.client().call("DELETE", "/v1/events", query={"sessionKey": "main"})
+    assert b"SMUGGLED" not in server.client().peek("agent:main:main", limit=1000).body
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.closes and len(c.answers) == 1 and c.answers[0] == 400 and not c.head and not c.half_close][::7], ids=lambda case: case.name)
-def test_a_framing_refusal_is_a_bad_request(server, case):
-    raw = server.raw()
+@pytest.mark.parametrize("case", [c for c in CASES if c.name.startswith(("header: ", "coding: ")) and c.closes and c.answers == (400,)][::5], ids=lambda case: case.name)
+def test_a_framing_refusal_is_a_bad_request(server, raw, case):
     send(raw, [case.raw.replace(TOKEN, server.token.encode())])
     problem(raw.answer(), 400, "bad-request")
 
 
-def test_an_answer_waits_for_100_continue(server):
+def test_an_answer_waits_for_100_continue(server, raw):
     """The body is sent only after the interim answer."""
-    raw = server.raw()
     raw.send(request("POST", "/v1/events", server.token, EVENT, [("Expect", "100-continue")])[:-len(EVENT)])
     assert raw.answer().status == 100
     assert raw.is_quiet()
@@ -106,9 +110,8 @@ def test_an_answer_waits_for_100_continue(server):
     assert raw.answer().status == 201
 
 
-def test_pipelined_answers_come_in_order(server):
+def test_pipelined_answers_come_in_order(server, raw):
     """Reads that could be answered at once wait behind posts that need the disk."""
-    raw = server.raw()
     key = {"sessionKey": "agent:pipe:main"}
     raw.send(b"".join(request("POST", "/v1/events", server.token, {"text": f"{n}", **key}) + request("GET", "/v1/events?sessionKey=agent:pipe:main", server.token) for n in range(50)))
     for n in range(50):
@@ -117,16 +120,14 @@ def test_pipelined_answers_come_in_order(server):
     ok(server.client().purge("agent:pipe:main"))
 
 
-def test_a_pipeline_has_a_bound_but_everything_is_answered(server):
+def test_a_pipeline_has_a_bound_but_everything_is_answered(raw):
     """More requests than the bound: the server stops reading until answers have left, and loses none."""
-    raw = server.raw()
     raw.send(request("GET", "/livez") * 3000)
     for _ in range(3000):
         assert raw.answer().status == 200
 
 
-def test_a_head_says_what_a_get_would(server):
-    raw = server.raw()
+def test_a_head_says_what_a_get_would(raw):
     raw.send(request("GET", "/version") + request("HEAD", "/version"))
     got, head = raw.answer(), raw.answer(head=True)
     assert head.status == got.status and head.headers["content-length"] == got.headers["content-length"]
