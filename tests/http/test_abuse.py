@@ -83,6 +83,41 @@ def test_a_slow_chunked_body_times_out(start):
     assert raw.answer().status == 408
 
 
+def test_a_body_must_keep_up_a_rate(start):
+    """A body that trickles is cut off long before its own deadline; a slow but steady one is not."""
+    server = start("--min-body-rate", 1000)
+    text = b'{"text":"%s","sessionKey":"main"}' % (b"x" * 60000)
+    head = request("POST", "/v1/events", server.token, text)[:-len(text)]
+    trickling, steady = server.raw(), server.raw()
+    trickling.send(head)
+    steady.send(head)
+    sent = 0
+    while trickling.is_quiet(0.1):
+        trickling.send(text[sent:sent + 10])
+        steady.send(text[sent * 50:sent * 50 + 500])
+        sent += 10
+    problem(trickling.answer(), 408, "timeout")
+    assert steady.is_quiet()
+    steady.send(text[sent * 50:])
+    assert steady.answer().status == 201
+
+
+def test_bodies_together_are_bounded(start):
+    """Clients that hold large bodies back keep others from large ones, not from small ones."""
+    server = start("--max-buffered-bytes", 1 << 20)
+    large = b'{"text":"x","sessionKey":"main"}' + b" " * 700000
+    head = request("POST", "/v1/events", server.token, large)[:-len(large)]
+    holding = server.raw()
+    holding.send(head + large[:500000])
+    wait_until(lambda: server.client().stats()["http"]["bufferedBytes"] > 499000, "the body to be buffered")
+    other = server.raw()
+    other.send(head + large)
+    problem(other.answer(), 429, "queue-full")
+    good_client_is_served(server)
+    holding.send(large[500000:])
+    assert holding.answer().status == 201
+
+
 def test_a_request_on_a_used_connection_has_its_own_deadline(start):
     server = start("--header-timeout-ms", 200, "--idle-timeout-ms", 10000)
     raw = server.raw()
