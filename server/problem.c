@@ -90,7 +90,7 @@ add_detail(struct sevq_buf *out, const struct sevq_error *err)
 }
 
 static void
-answer(struct sevq_request *request, const struct sevq_error *err, const struct sevq_bad_fields *bad, const char *extra)
+answer(struct sevq_request *request, const struct sevq_error *err, const struct sevq_bad_fields *bad)
 {
 	struct sevq_reply reply = { .status = problems[err->code].status, .type = "application/problem+json" };
 	struct sevq_buf *out = sevq_reply_begin(request);
@@ -108,7 +108,10 @@ answer(struct sevq_request *request, const struct sevq_error *err, const struct 
 		sevq_buf_adds(out, "]");
 	}
 	sevq_buf_adds(out, "}");
-	snprintf(reply.extra, sizeof reply.extra, "%s%s", problems[err->code].extra, extra);
+	if (err->code == SEVQ_METHOD_NOT_ALLOWED)
+		snprintf(reply.extra, sizeof reply.extra, "Allow: %s\r\n", request->allow);
+	else
+		snprintf(reply.extra, sizeof reply.extra, "%s", problems[err->code].extra);
 	sevq_reply_send(request, &reply);
 }
 
@@ -121,7 +124,7 @@ sevq_problem_send(struct sevq_request *request, const struct sevq_error *err, co
 		snprintf(bad.prefix, sizeof bad.prefix, "%s", prefix);
 		sevq_bad_fields_add(&bad, sevq_str(err->pointer), err->detail);
 	}
-	answer(request, err, &bad, "");
+	answer(request, err, &bad);
 	sevq_bad_fields_clear(&bad);
 }
 
@@ -133,17 +136,6 @@ sevq_problem_send_fields(struct sevq_request *request, struct sevq_bad_fields *b
 	assert(bad->count > 0);
 	sevq_fail(&err, SEVQ_INVALID_FIELD, "%zu %s wrong; nothing was changed", bad->count,
 		  bad->count == 1 ? "field or parameter is" : "fields or parameters are");
-	answer(request, &err, bad, "");
+	answer(request, &err, bad);
 	sevq_bad_fields_clear(bad);
-}
-
-void
-sevq_problem_send_route(struct sevq_request *request, const struct sevq_error *err, const char *allow)
-{
-	static const struct sevq_bad_fields none;
-	char extra[SEVQ_REPLY_EXTRA_BYTES / 2] = "";
-
-	if (err->code == SEVQ_METHOD_NOT_ALLOWED)
-		snprintf(extra, sizeof extra, "Allow: %s\r\n", allow);
-	answer(request, err, &none, extra);
 }

@@ -31,6 +31,7 @@ struct sevq_request {
 	struct sevq_str body;
 	bool lines;              /* the body is application/x-ndjson */
 	struct sevq_arena arena; /* decoded input; dies with the request */
+	char allow[64];          /* methods of the path, where this one is none */
 	sevq_handler *answer;    /* writes the answer of an op that succeeded */
 	sevq_handler *fail;      /* of one that failed; NULL: the plain problem */
 	union {

@@ -250,7 +250,7 @@ turn(struct loop *loop, bool busy)
 		reload(loop);
 	busy = sevq_engine_chores(server->engine);
 	set_timer(loop);
-	return busy || !TAILQ_EMPTY(&server->resumable) || !sevq_engine_idle(server->engine);
+	return busy || !TAILQ_EMPTY(&server->resumable);
 }
 
 static void
