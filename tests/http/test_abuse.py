@@ -154,6 +154,8 @@ def with_much_to_read(start):
 def test_a_client_that_does_not_read_is_dropped(with_much_to_read):
     server = with_much_to_read
     raw = server.raw(receive_buffer=4096)
+    raw.send(request("GET", "/livez"))
+    assert raw.answer().status == 200
     descriptors = server.open_descriptors()
     raw.send(big_answers(server, 30))
     wait_until(lambda: server.open_descriptors() < descriptors, "the connection to be dropped")
