@@ -91,17 +91,21 @@ add_detail(struct sevq_buf *out, const struct sevq_error *err)
 }
 
 static void
-add_headers(const struct sevq_request *request, const struct sevq_error *err, const char *more, char extra[SEVQ_REPLY_EXTRA_BYTES])
+add_headers(const struct sevq_request *request, const struct sevq_error *err, char extra[SEVQ_REPLY_EXTRA_BYTES])
 {
 	int retry_after_s = request->retry_after_s > 0 ? request->retry_after_s : problems[err->code].retry_after_s;
-	int len = snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "%s%s", problems[err->code].extra, more);
+	int len;
 
+	if (err->code == SEVQ_METHOD_NOT_ALLOWED)
+		len = snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "Allow: %s\r\n", request->allow);
+	else
+		len = snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "%s", problems[err->code].extra);
 	if (retry_after_s > 0)
 		snprintf(extra + len, SEVQ_REPLY_EXTRA_BYTES - (size_t)len, "Retry-After: %d\r\n", retry_after_s);
 }
 
 static void
-answer(struct sevq_request *request, const struct sevq_error *err, const struct sevq_bad_fields *bad, const char *extra)
+answer(struct sevq_request *request, const struct sevq_error *err, const struct sevq_bad_fields *bad)
 {
 	struct sevq_reply reply = { .status = problems[err->code].status, .type = "application/problem+json" };
 	struct sevq_buf *out = sevq_reply_begin(request);
@@ -109,12 +113,13 @@ answer(struct sevq_request *request, const struct sevq_error *err, const struct 
 
 	assert(reply.status != 0);
 	request->server->stats.problems[err->code]++;
-	add_headers(request, err, extra, reply.extra);
+	add_headers(request, err, reply.extra);
 	if (request->hook) {
 		sevq_hooks_refuse(request, &reply, err);
 		return;
 	}
-	sevq_buf_addf(out, "{\"type\":\"urn:sevq:problem:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", name, problems[err->code].title, reply.status);
+	sevq_buf_addf(out, "{\"type\":\"urn:sevq:problem:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", name,
+		      problems[err->code].title, reply.status);
 	add_detail(out, err);
 	sevq_buf_addf(out, ",\"code\":\"%s\"", name);
 	if (bad->count > 0) {
@@ -135,7 +140,7 @@ sevq_problem_send(struct sevq_request *request, const struct sevq_error *err, co
 		snprintf(bad.prefix, sizeof bad.prefix, "%s", prefix);
 		sevq_bad_fields_add(&bad, sevq_str(err->pointer), err->detail);
 	}
-	answer(request, err, &bad, "");
+	answer(request, err, &bad);
 	sevq_bad_fields_clear(&bad);
 }
 
@@ -145,18 +150,8 @@ sevq_problem_send_fields(struct sevq_request *request, struct sevq_bad_fields *b
 	struct sevq_error err;
 
 	assert(bad->count > 0);
-	sevq_fail(&err, SEVQ_INVALID_FIELD, "%zu %s wrong; nothing was changed", bad->count, bad->count == 1 ? "field or parameter is" : "fields or parameters are");
-	answer(request, &err, bad, "");
+	sevq_fail(&err, SEVQ_INVALID_FIELD, "%zu %s wrong; nothing was changed", bad->count,
+		  bad->count == 1 ? "field or parameter is" : "fields or parameters are");
+	answer(request, &err, bad);
 	sevq_bad_fields_clear(bad);
-}
-
-void
-sevq_problem_send_route(struct sevq_request *request, const struct sevq_error *err, const char *allow)
-{
-	static const struct sevq_bad_fields none;
-	char extra[SEVQ_REPLY_EXTRA_BYTES / 2] = "";
-
-	if (err->code == SEVQ_METHOD_NOT_ALLOWED)
-		snprintf(extra, sizeof extra, "Allow: %s\r\n", allow);
-	answer(request, err, &none, extra);
 }

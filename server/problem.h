@@ -29,7 +29,4 @@ void sevq_problem_send(struct sevq_request *request, const struct sevq_error *er
 /* Answers 400 with the fields, of which there must be one, and clears them. */
 void sevq_problem_send_fields(struct sevq_request *request, struct sevq_bad_fields *bad);
 
-/* allow: of the path (405); may be NULL otherwise. */
-void sevq_problem_send_route(struct sevq_request *request, const struct sevq_error *err, const char *allow);
-
 #endif

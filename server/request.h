@@ -23,22 +23,24 @@ typedef void sevq_handler(struct sevq_request *request);
 struct sevq_request {
 	struct sevq_server *server;
 	struct sevq_connection *connection;
-	const struct sevq_call *call; /* NULL until routed, and for unknown paths */
-	uint8_t method;               /* of llhttp */
-	bool http_1_0, close;         /* close: the connection ends with this answer */
-	bool answered;                /* exactly once */
-	bool hook;                    /* for the path of OpenClaw's webhook, which has answers of its own shape */
-	int retry_after_s;            /* of a refusal; 0: what its code says */
+	const struct sevq_call *call;    /* NULL until routed, and for unknown paths */
+	uint8_t method;                  /* of llhttp */
+	bool http_1_0, close;            /* close: the connection ends with this answer */
+	bool answered;                   /* exactly once */
+	bool hook;                       /* for the path of OpenClaw's webhook, which has answers of its own shape */
+	int retry_after_s;               /* of a refusal; 0: what its code says */
+	uint64_t address;                /* of the client, to count what it tries */
 	struct sevq_str path, query, id; /* id: the {id} of the path, decoded */
 	struct sevq_str headers[SEVQ_HEADERS];
 	struct sevq_str body;
-	bool lines; /* the body is application/x-ndjson */
-	struct sevq_arena arena; /* decoded input; dies with the request */
-	sevq_handler *answer;    /* writes the answer of an op that succeeded */
-	sevq_handler *fail;      /* of one that failed; NULL: the plain problem */
+	bool lines;                       /* the body is application/x-ndjson */
+	struct sevq_arena arena;          /* decoded input; dies with the request */
+	char allow[64];                   /* methods of the path, where this one is none */
+	sevq_handler *answer;             /* writes the answer of an op that succeeded */
+	sevq_handler *fail;               /* of one that failed; NULL: the plain problem */
 	struct sevq_selection *selection; /* history.c: what is to be requeued; in the arena */
-	struct sevq_waiter *waiter; /* its op may wait for long (wait.h); NULL: it does not */
-	struct sevq_reader *reader; /* its answer is a stream (stream.h); NULL: it is not */
+	struct sevq_waiter *waiter;       /* its op may wait for long (wait.h); NULL: it does not */
+	struct sevq_reader *reader;       /* its answer is a stream (stream.h); NULL: it is not */
 	union {
 		struct sevq_op op;
 		struct sevq_enqueue enqueue;

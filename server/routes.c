@@ -53,7 +53,8 @@ matches(const char *pattern, struct sevq_str path, struct sevq_str *id)
 		return path.len == before && memcmp(path.s, pattern, before) == 0;
 	end = pattern + before + sizeof("{id}") - 1;
 	after = strlen(end);
-	if (path.len <= before + after || memcmp(path.s, pattern, before) != 0 || memcmp(path.s + path.len - after, end, after) != 0)
+	if (path.len <= before + after || memcmp(path.s, pattern, before) != 0 ||
+	    memcmp(path.s + path.len - after, end, after) != 0)
 		return false;
 	*id = (struct sevq_str){ path.s + before, path.len - before - after };
 	return memchr(id->s, '/', id->len) == NULL;

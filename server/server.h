@@ -37,7 +37,7 @@ struct sevq_server {
 	struct sevq_waits waits;
 	struct sevq_streams streams;
 	struct sevq_throttle throttle; /* of bad tokens for OpenClaw's webhook */
-	bool closing; /* every answer is the last of its connection */
+	bool closing;                  /* every answer is the last of its connection */
 
 	struct sevq_http_stats stats;
 	int64_t started_ms;

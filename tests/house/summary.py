@@ -12,10 +12,20 @@ CLOSING = re.compile(r"^\d+ (passed|failed|error).* in [\d.]+s\b.*$", re.M)
 PASSED, NEITHER = {"OK", "EXPECTEDFAIL"}, {"SKIP"}
 
 
-def results(log):
-    """The test records of a meson log: one JSON document a line, each a test that ended."""
+def tests(log):
+    """The records of a meson log: one JSON document a line, each a test that ended."""
     with open(log, encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
+
+
+def verdict(test):
+    return "passed" if test["result"] in PASSED else "skipped" if test["result"] in NEITHER else "failed"
+
+
+def closing(test):
+    """pytest's last line, else nothing for what passed and meson's word for what did not."""
+    said = [match.group() for match in CLOSING.finditer(test.get("stdout", ""))]
+    return said[-1] if said else "" if verdict(test) == "passed" else test["result"]
 
 
 def main():
@@ -24,13 +34,11 @@ def main():
     parser.add_argument("logs", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
     count = collections.Counter(failed=args.failed_builds)
-    for log in filter(pathlib.Path.exists, args.logs):
-        for test in results(log):
-            verdict = "passed" if test["result"] in PASSED else "skipped" if test["result"] in NEITHER else "failed"
-            count[verdict] += 1
-            said = CLOSING.findall(test.get("stdout", "")) and list(CLOSING.finditer(test["stdout"]))[-1].group()
-            if said or verdict != "passed":
-                print(f"{log.parts[1]}: {test['name']}: {said or test['result']}")
+    for log in filter(pathlib.Path.exists, args.logs):  # a pattern that matched nothing names itself
+        for test in tests(log):
+            count[verdict(test)] += 1
+            if closing(test):
+                print(f"{log.parts[1]}: {test['name']}: {closing(test)}")
     if count["skipped"]:
         print(f"{count['skipped']} skipped")
     print(f"{count['passed']} passed, {count['failed']} failed")

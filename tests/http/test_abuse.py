@@ -29,7 +29,7 @@ def test_many_idle_connections_do_no_harm(start):
 
 
 def test_an_idle_connection_is_closed_without_a_word(start):
-    server = start("--idle-timeout-ms", 100)
+    server = start("--idle-timeout-ms", 100, "--header-timeout-ms", 100)
     fresh, used = server.raw(), server.raw()
     used.send(request("GET", "/livez"))
     assert used.answer().status == 200
@@ -83,6 +83,41 @@ def test_a_slow_chunked_body_times_out(start):
     assert raw.answer().status == 408
 
 
+def test_a_body_must_keep_up_a_rate(start):
+    """A body that trickles is cut off long before its own deadline; a slow but steady one is not."""
+    server = start("--min-body-rate", 1000)
+    text = b'{"text":"%s","sessionKey":"main"}' % (b"x" * 60000)
+    head = request("POST", "/v1/events", server.token, text)[:-len(text)]
+    trickling, steady = server.raw(), server.raw()
+    trickling.send(head)
+    steady.send(head)
+    sent = 0
+    while trickling.is_quiet(0.1):
+        trickling.send(text[sent:sent + 10])
+        steady.send(text[sent * 50:sent * 50 + 500])
+        sent += 10
+    problem(trickling.answer(), 408, "timeout")
+    assert steady.is_quiet()
+    steady.send(text[sent * 50:])
+    assert steady.answer().status == 201
+
+
+def test_bodies_together_are_bounded(start):
+    """Clients that hold large bodies back keep others from large ones, not from small ones."""
+    server = start("--max-buffered-bytes", 1 << 20)
+    large = b'{"text":"x","sessionKey":"main"}' + b" " * 700000
+    head = request("POST", "/v1/events", server.token, large)[:-len(large)]
+    holding = server.raw()
+    holding.send(head + large[:500000])
+    wait_until(lambda: server.client().stats()["http"]["bufferedBytes"] > 499000, "the body to be buffered")
+    other = server.raw()
+    other.send(head + large)
+    problem(other.answer(), 429, "queue-full")
+    good_client_is_served(server)
+    holding.send(large[500000:])
+    assert holding.answer().status == 201
+
+
 def test_a_request_on_a_used_connection_has_its_own_deadline(start):
     server = start("--header-timeout-ms", 200, "--idle-timeout-ms", 10000)
     raw = server.raw()
@@ -119,6 +154,8 @@ def with_much_to_read(start):
 def test_a_client_that_does_not_read_is_dropped(with_much_to_read):
     server = with_much_to_read
     raw = server.raw(receive_buffer=4096)
+    raw.send(request("GET", "/livez"))
+    assert raw.answer().status == 200
     descriptors = server.open_descriptors()
     raw.send(big_answers(server, 30))
     wait_until(lambda: server.open_descriptors() < descriptors, "the connection to be dropped")
@@ -156,7 +193,7 @@ def test_a_client_that_reads_slowly_gets_everything(start):
 
 
 def test_one_address_has_a_share_of_connections(start):
-    server = start("--max-connections-per-address", 5)
+    server = start("--max-connections-per-address", 5, "--linger-timeout-ms", 100)
     held = [server.raw() for _ in range(5)]
     for raw in held:
         raw.send(request("GET", "/livez"))
@@ -205,15 +242,27 @@ def test_with_64_descriptors_the_server_neither_spins_nor_dies(make):
     assert server.cpu_seconds() - before < 0.2 * (time.monotonic() - began)
     for raw in held:
         raw.close()
+    wait_until(lambda: server.client().call("GET", "/livez").status == 200, "a place to be free")
     good_client_is_served(server)
 
 
-def test_connections_beyond_the_descriptors_are_served_when_others_end(make):
+def test_connections_beyond_the_descriptors_are_answered_or_told_to_come_again(make):
     server = make(descriptors=64).start()
-    held = [server.raw() for _ in range(100)]
-    for raw in held:
-        raw.send(request("GET", "/livez", headers=[("Connection", "close")]))
-    assert all(raw.answer().status == 200 for raw in held)
+    busy = [server.raw() for _ in range(20)]
+    for raw in busy:
+        raw.send(request("GET", "/livez")[:-2])
+    more = [server.raw() for _ in range(80)]
+    for raw in (*busy, *more):
+        try:
+            raw.send(b"\r\n" if raw in busy else request("GET", "/livez"))
+        except OSError:
+            pass  # closed to make room
+    assert {raw.answer().status for raw in busy} == {200}
+    statuses = [answer and answer.status for answer in (raw.answer() for raw in more)]
+    assert set(statuses) <= {200, 429, None}
+    for raw in (*busy, *more):
+        raw.close()
+    wait_until(lambda: server.client().call("GET", "/livez").status == 200, "a place to be free")
 
 
 def test_hanging_up_before_the_answer_is_noticed(start):

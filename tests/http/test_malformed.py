@@ -5,7 +5,7 @@ import select
 
 import pytest
 
-from malformed import CASES, EVENT
+from malformed import CASES, EVENT, TOKEN
 from sevqd import Server, ok, problem, request
 
 SEED = int(os.environ.get("SEVQ_MALFORMED_SEED", random.randrange(1 << 32)))
@@ -38,6 +38,15 @@ def server(tmp_path_factory):
     assert not smuggled
 
 
+@pytest.fixture
+def raw(server):
+    """A connection; whatever its requests stored is gone after the test, so that one failure does not bring others."""
+    connection = server.raw()
+    yield connection
+    connection.close()
+    server.client().purge("agent:main:main")
+
+
 def send(raw, pieces):
     """Sends while the server listens; it may have ended the connection before the last piece."""
     try:
@@ -49,6 +58,12 @@ def send(raw, pieces):
         pass
 
 
+def final_answer(raw, head):
+    """The next answer but 100, which a server may leave out when the body is there already."""
+    answer = raw.answer(head)
+    return raw.answer(head) if answer is not None and answer.status == 100 else answer
+
+
 def test_the_table_is_long_enough_and_its_names_are_different():
     assert len(CASES) >= 150
     assert len({c.name for c in CASES}) == len(CASES)
@@ -56,42 +71,38 @@ def test_the_table_is_long_enough_and_its_names_are_different():
 
 @pytest.mark.parametrize("cut", [whole, bytewise, at_random], ids=lambda cut: cut.__name__)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_raw_request_has_its_answer(server, case, cut):
-    raw = server.raw()
-    send(raw, cut(case.raw.replace(b"@TOKEN@", server.token.encode())))
+def test_a_raw_request_has_its_answer(server, raw, case, cut):
+    assert len(server.token) == len(TOKEN)
+    send(raw, cut(case.raw.replace(TOKEN, server.token.encode())))
     if case.half_close:
         try:
             raw.half_close()
         except OSError:
             pass  # it has closed already
-    for allowed in case.answers:
-        answer = raw.answer(head=case.head)
-        assert answer is not None, f"closed instead of {allowed}"
-        assert answer.status in allowed, answer
+    for status in case.answers:
+        answer = final_answer(raw, case.head)
+        assert answer is not None, f"closed instead of {status}"
+        assert answer.status == status, answer
         if answer.status >= 400 and not case.head:
             assert answer.headers["content-type"] == "application/problem+json" and answer.json["status"] == answer.status
     if case.closes:
-        if case.answers:
+        if case.answers and not case.half_close:  # a half-close may be seen after the answer has left
             assert answer.headers["connection"] == "close"
         assert raw.closed(), raw.buffer[:200]
     else:
         raw.send(request("GET", "/livez"))
         assert raw.answer().status == 200, "the connection must live on"
-    raw.close()
-    assert b"SMUGGLED" not in server.client().call("GET", "/v1/events", query={"sessionKey": "main", "limit": 1000}).body
-    server.client().call("DELETE", "/v1/events", query={"sessionKey": "main"})
+    assert b"SMUGGLED" not in server.client().peek("agent:main:main", limit=1000).body
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.closes and len(c.answers) == 1 and c.answers[0] == {400} and not c.head and not c.half_close][::7], ids=lambda case: case.name)
-def test_a_framing_refusal_is_a_bad_request(server, case):
-    raw = server.raw()
-    send(raw, [case.raw])
+@pytest.mark.parametrize("case", [c for c in CASES if c.name.startswith(("header: ", "coding: ")) and c.closes and c.answers == (400,)][::5], ids=lambda case: case.name)
+def test_a_framing_refusal_is_a_bad_request(server, raw, case):
+    send(raw, [case.raw.replace(TOKEN, server.token.encode())])
     problem(raw.answer(), 400, "bad-request")
 
 
-def test_an_answer_waits_for_100_continue(server):
+def test_an_answer_waits_for_100_continue(server, raw):
     """The body is sent only after the interim answer."""
-    raw = server.raw()
     raw.send(request("POST", "/v1/events", server.token, EVENT, [("Expect", "100-continue")])[:-len(EVENT)])
     assert raw.answer().status == 100
     assert raw.is_quiet()
@@ -99,9 +110,8 @@ def test_an_answer_waits_for_100_continue(server):
     assert raw.answer().status == 201
 
 
-def test_pipelined_answers_come_in_order(server):
+def test_pipelined_answers_come_in_order(server, raw):
     """Reads that could be answered at once wait behind posts that need the disk."""
-    raw = server.raw()
     key = {"sessionKey": "agent:pipe:main"}
     raw.send(b"".join(request("POST", "/v1/events", server.token, {"text": f"{n}", **key}) + request("GET", "/v1/events?sessionKey=agent:pipe:main", server.token) for n in range(50)))
     for n in range(50):
@@ -110,16 +120,14 @@ def test_pipelined_answers_come_in_order(server):
     ok(server.client().purge("agent:pipe:main"))
 
 
-def test_a_pipeline_has_a_bound_but_everything_is_answered(server):
+def test_a_pipeline_has_a_bound_but_everything_is_answered(raw):
     """More requests than the bound: the server stops reading until answers have left, and loses none."""
-    raw = server.raw()
     raw.send(request("GET", "/livez") * 3000)
     for _ in range(3000):
         assert raw.answer().status == 200
 
 
-def test_a_head_says_what_a_get_would(server):
-    raw = server.raw()
+def test_a_head_says_what_a_get_would(raw):
     raw.send(request("GET", "/version") + request("HEAD", "/version"))
     got, head = raw.answer(), raw.answer(head=True)
     assert head.status == got.status and head.headers["content-length"] == got.headers["content-length"]

@@ -1,8 +1,11 @@
 """A restart, clean or by SIGKILL, keeps everything."""
+import http.client
+import sqlite3
+
 import pytest
 
 from policies import DIRECT, MAIN, ONE_OWNER
-from sevqd import ok
+from sevqd import ok, problem
 
 WAYS = pytest.mark.parametrize("end", ["stop", "kill"])
 
@@ -108,3 +111,44 @@ def test_events_of_many_sizes_survive(server):
         ok(api.enqueue(text.strip(), f"agent:main:s{n}"), 201)
     api = again(server, "kill")
     assert [api.texts(f"agent:main:s{n}") for n in range(len(texts))] == [[t.strip()] for t in texts]
+
+
+def test_a_person_with_a_shell_sees_what_is_pending(start):
+    """The view in the file says the same as the server."""
+    server = start(policy=ONE_OWNER)
+    api = server.client()
+    for n in range(6):
+        ok(api.enqueue(f"event {n}", (MAIN, DIRECT)[n % 2]), 201)
+    api.drain(MAIN, limit=2)
+    api.withdraw(ok(api.peek(MAIN))["events"][1]["id"])
+    pending = [(int(e["id"]), e["sessionKey"], e["text"]) for e in ok(api.peek(MAIN))["events"]]
+    server.stop()
+    db = sqlite3.connect(f"file:{server.db}?mode=ro", uri=True)
+    assert db.execute("SELECT id, session_key, text FROM pending ORDER BY id").fetchall() == pending
+    db.close()
+
+
+UNKNOWN_COMMIT = 70
+
+
+def test_a_database_that_was_removed_stops_the_server_without_an_answer(server):
+    """What is written to a file without a name, nobody finds again: better no answer than a wrong one."""
+    ok(server.client().enqueue("x", MAIN), 201)
+    kept = server.directory / "kept.db"
+    server.db.rename(kept)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        server.client().enqueue("y", MAIN)
+    assert server.wait() == UNKNOWN_COMMIT
+    assert [r["level"] for r in server.log][-1] == "error"
+
+
+def test_a_database_without_its_log_of_writes_is_whole(server):
+    """A clean stop leaves everything in one file, which can be carried elsewhere."""
+    api = server.client()
+    ok(api.batch(*({"text": f"event {n}", "sessionKey": MAIN} for n in range(100))))
+    server.stop()
+    server.db.rename(server.directory / "carried.db")
+    server.db = server.directory / "carried.db"
+    api = server.start().client()
+    assert len(ok(api.peek(MAIN))["events"]) == 100
+    problem(api.find("101"), 404, "not-found")
