@@ -43,8 +43,10 @@ refuse_token(struct sevq_request *request, bool presented, struct sevq_error *er
 {
 	if (request->hook)
 		request->retry_after_s = sevq_throttle_count(&request->server->throttle, request->address, sevq_now_ms());
-	if (request->retry_after_s > 0)
+	if (request->retry_after_s > 0) {
+		request->server->stats.tokens_throttled++;
 		return sevq_fail(err, SEVQ_QUEUE_FULL, "too many bad tokens from this address");
+	}
 	return sevq_fail(err, SEVQ_UNAUTHORIZED,
 			 presented ? "the token is not known here" : "Authorization: Bearer TOKEN is needed");
 }

@@ -144,7 +144,8 @@ sevq_connection_refuse(struct sevq_connection *c, const struct sevq_error *err)
 {
 	c->request.close = true;
 	c->request.method = c->parser.http.method;
-	c->request.hook = sevq_hooks_own(sevq_parser_text(c->in.data + c->begin, c->parser.target));
+	if (c->parser.target.start > 0)
+		c->request.hook = sevq_hooks_own(sevq_parser_text(c->in.data + c->begin, c->parser.target));
 	sevq_problem_send(&c->request, err, "");
 	finish(c);
 }

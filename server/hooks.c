@@ -105,8 +105,6 @@ sevq_hooks_wake(struct sevq_request *request)
 	sevq_enqueue_init(enqueue);
 	enqueue->drafts = sevq_arena_alloc(&request->arena, sizeof *enqueue->drafts);
 	enqueue->count = 1;
-	if (request->query.len > 0)
-		refuse(request, "the query", "must be empty: a token belongs into Authorization or X-OpenClaw-Token");
-	else if (sevq_idempotency_set(request, 'h') == 0 && read_payload(request, enqueue->drafts) == 0)
+	if (sevq_idempotency_set(request, 'h') == 0 && read_payload(request, enqueue->drafts) == 0)
 		sevq_request_submit(request, answer, NULL);
 }

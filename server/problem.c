@@ -90,6 +90,7 @@ add_detail(struct sevq_buf *out, const struct sevq_error *err)
 	sevq_json_quote(out, (struct sevq_str){ detail, (size_t)len });
 }
 
+/* What the status needs besides itself. */
 static void
 add_headers(const struct sevq_request *request, const struct sevq_error *err, char extra[SEVQ_REPLY_EXTRA_BYTES])
 {
