@@ -260,7 +260,8 @@ turn(struct loop *loop, bool busy)
 		reload(loop);
 	busy = sevq_engine_chores(server->engine);
 	set_timer(loop);
-	return busy || !TAILQ_EMPTY(&server->resumable);
+	/* An answer may have asked for more: nothing else would wake the loop for that. */
+	return busy || !TAILQ_EMPTY(&server->resumable) || !sevq_engine_idle(server->engine);
 }
 
 static void
