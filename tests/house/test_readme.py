@@ -15,7 +15,7 @@ from sevqd import PATIENCE, Server, binary
 SOURCES = Path(os.environ["SOURCES"])
 README = (SOURCES / "README.md").read_text()
 BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.M | re.S)
-MASKS = ((r'"id":"\d+"', '"id":"N"'), (r'"(ts|availableAt)":\d{13}', r'"\1":T'), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"))
+MASKS = ((r'"id":"\d+"', '"id":"N"'), (r'"(ts|availableAt)":\d{13}', r'"\1":T'), (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?", "TIME"))
 END = "--- end of the answer ---"
 
 
