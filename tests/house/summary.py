@@ -8,7 +8,7 @@ import json
 import pathlib
 import re
 
-CLOSING = re.compile(r"^\d+ (passed|failed|error).* in [\d.]+s\b.*$", re.M)
+CLOSING = re.compile(r"^\d+ (passed|failed|error|skipped).* in [\d.]+s\b.*$", re.M)
 PASSED, NEITHER = {"OK", "EXPECTEDFAIL"}, {"SKIP"}
 
 

@@ -15,7 +15,7 @@ from sevqd import PATIENCE, Server, binary
 SOURCES = Path(os.environ["SOURCES"])
 DIALOGUES = {"README.md": 20, "doc/DELIVERY.md": 20}  # and how many steps there are at least
 MASKS = ((r'"id":"\d+"', '"id":"N"'), (r"^id: \d+$", "id: N"), (r'"(ts|availableAt|expiresAt)":\d{13}', r'"\1":T'),
-    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"), (r"System: \[[^]]+\]", "System: [TIME]"), (r"sevq run, \S+, \d+", "sevq run, HOST, PID"))
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?", "TIME"), (r"System: \[[^]]+\]", "System: [TIME]"), (r"sevq run, \S+, \d+", "sevq run, HOST, PID"))
 END = "--- end of the answer ---"
 
 
