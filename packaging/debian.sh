@@ -46,13 +46,17 @@ need() {
 	[ -n "$wanted" ] || return 0
 	say "Installing from Debian: $wanted"
 	# shellcheck disable=SC2086 # a list of words
-	install_now $wanted || { as_root apt-get update -q >&2 && install_now $wanted; } ||
-		die "They could not be installed; what apt-get says stands above."
+	install_now $wanted || { fetch_index; install_now $wanted; } || die "They could not be installed; what apt-get says stands above."
 }
 
 install_now() {
 	apt-get install -qq --simulate --no-install-recommends "$@" >/dev/null 2>&1 &&
-		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >&2
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >/dev/null
+}
+
+fetch_index() {
+	say "Fetching the package index"
+	as_root apt-get update -qq
 }
 
 # llhttp reads HTTP. Debian 12 has no library of it, only its C sources in the package node-llhttp, which would bring Node along.
@@ -63,7 +67,7 @@ need_llhttp() {
 	fi
 	say "Unpacking into .deps, from Debian's node-llhttp: the C sources of the HTTP parser"
 	scratch=$(mktemp -d)
-	download_llhttp || { as_root apt-get update -q >&2 && download_llhttp; } || die "node-llhttp could not be downloaded."
+	download_llhttp 2>/dev/null || { fetch_index; download_llhttp; } || die "node-llhttp could not be downloaded."
 	mkdir "$scratch/deps"
 	dpkg-deb --fsys-tarfile "$scratch"/node-llhttp_*.deb | tar -x -C "$scratch/deps" ./usr/share/llhttp ./usr/share/include/llhttp
 	rm -rf .deps
@@ -72,7 +76,7 @@ need_llhttp() {
 }
 
 download_llhttp() {
-	(cd "$scratch" && apt-get download -qq -o APT::Sandbox::User=root node-llhttp) >&2
+	(cd "$scratch" && apt-get download -qq -o APT::Sandbox::User=root node-llhttp >&2)
 }
 
 # build KIND OPTION... configures build/KIND with these options where that was not done yet, and builds it.

@@ -70,7 +70,10 @@ scope_named(struct sevq_str name)
 	static const struct {
 		const char *name;
 		unsigned scope;
-	} scopes[] = { { "produce", SEVQ_SCOPE_PRODUCE }, { "consume", SEVQ_SCOPE_CONSUME }, { "read", SEVQ_SCOPE_READ }, { "admin", SEVQ_SCOPE_ADMIN } };
+	} scopes[] = { { "produce", SEVQ_SCOPE_PRODUCE },
+		       { "consume", SEVQ_SCOPE_CONSUME },
+		       { "read", SEVQ_SCOPE_READ },
+		       { "admin", SEVQ_SCOPE_ADMIN } };
 
 	for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)
 		if (sevq_str_eq(name, sevq_str(scopes[i].name)))
@@ -85,7 +88,8 @@ read_line(struct sevq_str line, struct token *ret, struct sevq_error *err)
 	struct sevq_str token = cut(&line, " \t"), scopes = sevq_trim(line);
 
 	if (!token_valid(token))
-		return sevq_fail(err, SEVQ_CONFIG, "no token of %d to %d letters, digits and -._~+/", SEVQ_TOKEN_BYTES_MIN, SEVQ_TOKEN_BYTES_MAX);
+		return sevq_fail(err, SEVQ_CONFIG, "no token of %d to %d letters, digits and -._~+/", SEVQ_TOKEN_BYTES_MIN,
+				 SEVQ_TOKEN_BYTES_MAX);
 	ret->scopes = scopes.len == 0 ? SEVQ_SCOPE_ALL : SEVQ_SCOPE_NONE;
 	while (scopes.len > 0) {
 		unsigned scope = scope_named(sevq_trim(cut(&scopes, ",")));
@@ -137,9 +141,11 @@ read_file(const char *path, struct sevq_buf *text, struct sevq_error *err)
 	const char *why;
 
 	if (fd < 0)
-		return sevq_fail(err, SEVQ_CONFIG, "token file %s: %s", path, errno == ELOOP ? "is a symbolic link" : strerror(errno));
+		return sevq_fail(err, SEVQ_CONFIG, "token file %s: %s", path,
+				 errno == ELOOP ? "is a symbolic link" : strerror(errno));
 	why = unfit(fd);
-	failed = why != NULL ? sevq_fail(err, SEVQ_CONFIG, "token file %s: %s", path, why) : sevq_file_read_open(fd, path, FILE_BYTES_MAX, text, err);
+	failed = why != NULL ? sevq_fail(err, SEVQ_CONFIG, "token file %s: %s", path, why)
+			     : sevq_file_read_open(fd, path, FILE_BYTES_MAX, text, err);
 	close(fd);
 	return failed;
 }

@@ -8,18 +8,18 @@
 
 #include "server/request.h"
 
-sevq_handler sevq_events_post;     /* events.c */
+sevq_handler sevq_events_post; /* events.c */
 sevq_handler sevq_events_peek;
 sevq_handler sevq_events_find;
 sevq_handler sevq_events_withdraw;
 sevq_handler sevq_events_purge;
-sevq_handler sevq_drain_post;      /* drain.c */
-sevq_handler sevq_consume_post;    /* consume.c */
-sevq_handler sevq_sessions_get;    /* sessions.c */
-sevq_handler sevq_route_post;      /* route_call.c */
-sevq_handler sevq_stats_get;       /* stats.c */
-sevq_handler sevq_metrics_get;     /* metrics.c */
-sevq_handler sevq_health_live;     /* health.c */
+sevq_handler sevq_drain_post;   /* drain.c */
+sevq_handler sevq_consume_post; /* consume.c */
+sevq_handler sevq_sessions_get; /* sessions.c */
+sevq_handler sevq_route_post;   /* route_call.c */
+sevq_handler sevq_stats_get;    /* stats.c */
+sevq_handler sevq_metrics_get;  /* metrics.c */
+sevq_handler sevq_health_live;  /* health.c */
 sevq_handler sevq_health_ready;
 sevq_handler sevq_health_version;
 

@@ -36,9 +36,9 @@
 #include "server/server.h"
 #include "server/target.h"
 
-#define IN_BYTES_KEPT 65536      /* a larger buffer is given back after its request */
-#define BODY_WINDOW_MS 5000      /* over which --min-body-rate is looked at */
-#define REFUSED_CONNECTIONS 128  /* that may stand over the limits to be told so */
+#define IN_BYTES_KEPT 65536 /* a larger buffer is given back after its request */
+#define BODY_READ_BYTES (256 << 10)
+#define REFUSED_CONNECTIONS 128 /* that may stand over the limits to be told so */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 enum state { READING, WORKING, WRITING, LINGERING, DEAD };
@@ -335,7 +335,8 @@ check_token(struct sevq_connection *c, struct sevq_error *err)
 	token = bearer(c->request.headers[SEVQ_HEADER_AUTHORIZATION]);
 	scopes = token.s != NULL ? sevq_auth_recall(c->server->auth, &c->memo, token) : 0;
 	if (scopes == 0)
-		return sevq_fail(err, SEVQ_UNAUTHORIZED, token.s != NULL ? "the token is not known here" : "Authorization: Bearer TOKEN is needed");
+		return sevq_fail(err, SEVQ_UNAUTHORIZED,
+				 token.s != NULL ? "the token is not known here" : "Authorization: Bearer TOKEN is needed");
 	if ((scopes & needed) == 0)
 		return sevq_fail(err, SEVQ_FORBIDDEN, "the token's scope does not allow this call");
 	return 0;
@@ -364,7 +365,7 @@ check_type(struct sevq_request *request, struct sevq_error *err)
 static int
 check_body(struct sevq_connection *c, struct sevq_error *err)
 {
-	bool has_body = sevq_parser_has_body(&c->parser);
+	bool has_body = c->parser.has_body;
 
 	if (!c->request.call->takes_body)
 		return has_body ? sevq_fail(err, SEVQ_BAD_REQUEST, "this call has no body") : 0;
@@ -380,7 +381,8 @@ check_buffers(struct sevq_connection *c, struct sevq_error *err)
 	uint64_t missing = sevq_parser_body_missing(&c->parser), buffered = c->server->stats.buffered_bytes;
 	uint64_t most = (uint64_t)c->server->options->max_buffered_bytes;
 
-	if ((missing > c->server->limits.head_bytes_max && buffered + missing > most) || (c->request.call->bulky && buffered > most))
+	if ((missing > c->server->limits.head_bytes_max && buffered + missing > most) ||
+	    (c->request.call->bulky && buffered > most))
 		return sevq_fail(err, SEVQ_QUEUE_FULL, "too much is buffered for other connections");
 	return 0;
 }
@@ -390,14 +392,12 @@ static int
 check_request(struct sevq_connection *c, struct sevq_error *err)
 {
 	struct sevq_request *request = &c->request;
-	struct sevq_str target = sevq_parser_text(c->in.data + c->begin, c->parser.target), id = SEVQ_STR_NULL;
+	struct sevq_str id = SEVQ_STR_NULL;
 	struct sevq_origin origin = { request->headers[SEVQ_HEADER_HOST], request->headers[SEVQ_HEADER_ORIGIN],
 				      request->headers[SEVQ_HEADER_SEC_FETCH_SITE] };
 	bool changes = request->method != HTTP_GET && request->method != HTTP_HEAD;
 	struct sevq_error unroutable;
 
-	if (sevq_target_split(target, &request->path, &request->query, err) != 0)
-		return -1;
 	if (sevq_guard_check(c->server->options, &c->listener->endpoint, &origin, changes, err) != 0)
 		return -1;
 	request->call = sevq_routes_find(request->method, request->path, &id, c->allow, &unroutable);
@@ -414,26 +414,28 @@ check_request(struct sevq_connection *c, struct sevq_error *err)
 	return id.s != NULL ? sevq_target_decode(&request->arena, id, false, &request->id, err) : 0;
 }
 
-/* Refusals about the framing or the target leave no doubt that must be carried into the next request. */
 static bool
 ends_connection(const struct sevq_connection *c)
 {
-	return c->refusal.code == SEVQ_BAD_REQUEST || c->requests >= (uint64_t)c->server->options->max_requests_per_connection ||
-	       !sevq_parser_keeps_alive(&c->parser);
+	return c->requests >= (uint64_t)c->server->options->max_requests_per_connection || !sevq_parser_keeps_alive(&c->parser);
 }
 
 static void
 head_arrived(struct sevq_connection *c)
 {
 	struct sevq_request *request = &c->request;
-	bool waits = c->parser.headers[SEVQ_HEADER_EXPECT].start != 0 && c->parser.http.http_minor == 1 && sevq_parser_has_body(&c->parser) &&
-		     c->in.len == c->begin + c->parser.fed;
+	struct sevq_str target = sevq_parser_text(c->in.data + c->begin, c->parser.target);
+	bool waits = c->parser.headers[SEVQ_HEADER_EXPECT].start != 0 && c->parser.http.http_minor == 1 && c->parser.has_body;
 
 	c->requests++;
 	c->server->stats.requests++;
 	bind_request(c);
 	request->method = c->parser.http.method;
 	request->http_1_0 = c->parser.http.http_minor == 0;
+	if (sevq_target_split(target, &request->path, &request->query, &c->refusal) != 0) {
+		refuse(c, &c->refusal);
+		return;
+	}
 	c->refusal.code = SEVQ_OK;
 	if (check_request(c, &c->refusal) != 0)
 		c->parser.drop_body = true;
@@ -466,7 +468,28 @@ message_arrived(struct sevq_connection *c)
 
 /* In. */
 
-/* Moves what has arrived behind what is there. False if nothing has. */
+/* Room behind what is there. What was answered goes to make it. */
+static char *
+make_room(struct sevq_connection *c, size_t len)
+{
+	if (c->begin > 0) {
+		memmove(c->in.data, c->in.data + c->begin, c->in.len - c->begin);
+		c->in.len -= c->begin;
+		c->begin = 0;
+	}
+	sevq_buf_reserve(&c->in, len);
+	return c->in.data + c->in.len;
+}
+
+static void
+count_pulled(struct sevq_connection *c, size_t len)
+{
+	c->in.len += len;
+	c->server->stats.bytes_in += len;
+	count_buffered(c);
+}
+
+/* Moves what libevent has read behind what is there. False if there is nothing. */
 static bool
 pull(struct sevq_connection *c)
 {
@@ -475,16 +498,28 @@ pull(struct sevq_connection *c)
 
 	if (len == 0)
 		return false;
-	if (c->begin > 0) {
-		memmove(c->in.data, c->in.data + c->begin, c->in.len - c->begin);
-		c->in.len -= c->begin;
-		c->begin = 0;
-	}
-	sevq_buf_reserve(&c->in, len);
-	evbuffer_remove(input, c->in.data + c->in.len, len);
-	c->in.len += len;
-	c->server->stats.bytes_in += len;
-	count_buffered(c);
+	evbuffer_remove(input, make_room(c, len), len);
+	count_pulled(c, len);
+	return true;
+}
+
+/*
+ * The rest of a body, past libevent, which reads 4 KiB a turn: a long one would wait for as many commits of others. When
+ * the socket has no more or is at its end, libevent will be told so too.
+ */
+static bool
+pull_body(struct sevq_connection *c)
+{
+	uint64_t missing = sevq_parser_body_missing(&c->parser);
+	size_t len = missing < BODY_READ_BYTES ? (size_t)missing : BODY_READ_BYTES;
+	ssize_t n;
+
+	if (missing == 0 || c->ended)
+		return false;
+	n = recv(c->fd, make_room(c, len), len, MSG_DONTWAIT);
+	if (n <= 0)
+		return false;
+	count_pulled(c, (size_t)n);
 	return true;
 }
 
@@ -538,9 +573,9 @@ input_ended(struct sevq_connection *c)
 static void
 watch(struct sevq_connection *c)
 {
-	enum sevq_deadline_kind kind = c->parser.head_len > 0 ? SEVQ_DEADLINE_BODY :
-				       c->in.len > c->begin || c->requests == 0 ? SEVQ_DEADLINE_HEADERS :
-										  SEVQ_DEADLINE_IDLE;
+	enum sevq_deadline_kind kind = c->parser.head_len > 0                     ? SEVQ_DEADLINE_BODY
+				       : c->in.len > c->begin || c->requests == 0 ? SEVQ_DEADLINE_HEADERS
+										  : SEVQ_DEADLINE_IDLE;
 
 	if (kind == c->deadline.kind)
 		return;
@@ -555,14 +590,14 @@ watch(struct sevq_connection *c)
 static bool
 lacks_nothing(const struct sevq_connection *c)
 {
-	return c->parser.head_len > 0 && !sevq_parser_has_body(&c->parser);
+	return c->parser.head_len > 0 && !c->parser.has_body;
 }
 
 /* Reads as many requests as can be answered one after the other. */
 static void
 advance(struct sevq_connection *c)
 {
-	while (c->state == READING && (c->in.len > c->begin + c->parser.fed || lacks_nothing(c) || pull(c)))
+	while (c->state == READING && (c->in.len > c->begin + c->parser.fed || lacks_nothing(c) || pull(c) || pull_body(c)))
 		read_on(c);
 	if (c->state != READING)
 		return;
@@ -716,7 +751,7 @@ static bool
 body_is_late(const struct sevq_connection *c)
 {
 	const struct sevq_options *options = c->server->options;
-	size_t wanted = (size_t)(options->min_body_rate * BODY_WINDOW_MS / 1000);
+	size_t wanted = (size_t)(options->min_body_rate * SEVQ_BODY_WINDOW_MS / 1000);
 
 	return sevq_now_ms() - c->body_began_ms >= options->body_timeout_ms || c->parser.body_seen - c->body_looked < wanted;
 }

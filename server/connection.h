@@ -15,6 +15,8 @@
 
 struct sevq_server;
 
+#define SEVQ_BODY_WINDOW_MS 5000 /* over which --min-body-rate is looked at */
+
 /* Takes the accepted descriptor over. */
 void sevq_connection_open(struct sevq_listener *listener, int fd, const struct sockaddr *address);
 

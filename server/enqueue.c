@@ -44,7 +44,9 @@ read_draft(struct sevq_request *request, size_t token, struct sevq_draft *draft,
 static void
 add_result(struct sevq_buf *out, const struct sevq_enqueue_result *result)
 {
-	static const char *const outcomes[] = { [SEVQ_QUEUED] = "queued", [SEVQ_REPLACED] = "replaced", [SEVQ_DUPLICATE] = "duplicate" };
+	static const char *const outcomes[] = {
+		[SEVQ_QUEUED] = "queued", [SEVQ_REPLACED] = "replaced", [SEVQ_DUPLICATE] = "duplicate"
+	};
 
 	SEVQ_ADD(out, "{\"outcome\":\"");
 	sevq_buf_adds(out, outcomes[result->outcome]);
@@ -159,19 +161,29 @@ count_events(struct sevq_request *request, size_t events, struct sevq_bad_fields
 }
 
 static void
-post_batch(struct sevq_request *request, size_t events)
+read_batch(struct sevq_request *request, size_t events, struct sevq_bad_fields *bad)
 {
 	const struct sevq_json *doc = &request->server->doc;
-	struct sevq_bad_fields bad = { 0 };
-	size_t count = count_events(request, events, &bad), i = 0;
-	struct sevq_draft *drafts;
+	struct sevq_draft *draft = request->enqueue.drafts;
+	size_t i = 0;
 
-	if (bad.count == 0 && check_count(request, count) != 0)
-		return;
-	drafts = bad.count == 0 ? make_drafts(request, count) : NULL;
-	for (size_t t = sevq_json_first(doc, events); drafts != NULL && t != 0; t = sevq_json_next(doc, events, t), i++) {
-		snprintf(bad.prefix, sizeof bad.prefix, "/events/%zu", i);
-		read_draft(request, t, &drafts[i], &bad);
+	for (size_t t = sevq_json_first(doc, events); t != 0; t = sevq_json_next(doc, events, t), i++) {
+		snprintf(bad->prefix, sizeof bad->prefix, "/events/%zu", i);
+		read_draft(request, t, &draft[i], bad);
+	}
+}
+
+static void
+post_batch(struct sevq_request *request, size_t events)
+{
+	struct sevq_bad_fields bad = { 0 };
+	size_t count = count_events(request, events, &bad);
+
+	if (bad.count == 0) {
+		if (check_count(request, count) != 0)
+			return;
+		make_drafts(request, count);
+		read_batch(request, events, &bad);
 	}
 	submit(request, &bad, answer_many, fail_batch);
 }

@@ -41,7 +41,8 @@ sevq_events_peek(struct sevq_request *request)
 
 	sevq_peek_init(peek);
 	peek->limit = SEVQ_PEEK_PAGE_DEFAULT;
-	if (sevq_query_read(request, peek_parameters, sizeof peek_parameters / sizeof peek_parameters[0], peek, &peek->address) == 0)
+	if (sevq_query_read(request, peek_parameters, sizeof peek_parameters / sizeof peek_parameters[0], peek, &peek->address) ==
+	    0)
 		sevq_request_submit(request, answer_peek, NULL);
 }
 
@@ -116,6 +117,7 @@ sevq_events_purge(struct sevq_request *request)
 	struct sevq_purge *purge = &request->purge;
 
 	sevq_purge_init(purge);
-	if (sevq_query_read(request, purge_parameters, sizeof purge_parameters / sizeof purge_parameters[0], purge, &purge->address) == 0)
+	if (sevq_query_read(request, purge_parameters, sizeof purge_parameters / sizeof purge_parameters[0], purge,
+			    &purge->address) == 0)
 		sevq_request_submit(request, answer_purge, NULL);
 }

@@ -16,7 +16,8 @@
 #define POINTER_BYTES_MAX 96
 
 /* Sets the member; NULL or why it cannot. */
-typedef const char *setter(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena);
+typedef const char *setter(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token,
+			   struct sevq_arena *arena);
 
 static const char *
 out_of_bounds(const struct sevq_field *field)
@@ -52,7 +53,8 @@ set_size(void *at, const struct sevq_field *field, const struct sevq_json *doc, 
 	int64_t number;
 
 	(void)arena;
-	if (doc->tokens[token].type != SEVQ_JSON_NUMBER || !sevq_json_int64(doc, token, &number) || number < field->min || number > field->max)
+	if (doc->tokens[token].type != SEVQ_JSON_NUMBER || !sevq_json_int64(doc, token, &number) || number < field->min ||
+	    number > field->max)
 		return out_of_bounds(field);
 	*(size_t *)at = (size_t)number;
 	return NULL;
@@ -87,7 +89,7 @@ set_later(void *at, const struct sevq_field *field, const struct sevq_json *doc,
 }
 
 static setter *const setters[] = {
-	[SEVQ_FIELD_TEXT] = set_text, [SEVQ_FIELD_BOOL] = set_bool, [SEVQ_FIELD_SIZE] = set_size,
+	[SEVQ_FIELD_TEXT] = set_text, [SEVQ_FIELD_BOOL] = set_bool,   [SEVQ_FIELD_SIZE] = set_size,
 	[SEVQ_FIELD_WAKE] = set_wake, [SEVQ_FIELD_LATER] = set_later,
 };
 
@@ -122,8 +124,8 @@ field_named(const struct sevq_field *fields, size_t count, struct sevq_str name)
 
 /* An array of strings; a bad item has its own pointer. */
 static void
-read_texts(struct sevq_texts *ret, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena,
-    struct sevq_bad_fields *bad)
+read_texts(struct sevq_texts *ret, const struct sevq_field *field, const struct sevq_json *doc, size_t token,
+	   struct sevq_arena *arena, struct sevq_bad_fields *bad)
 {
 	char pointer[POINTER_BYTES_MAX];
 	size_t count = 0, n = 0;
@@ -149,7 +151,8 @@ read_texts(struct sevq_texts *ret, const struct sevq_field *field, const struct 
 }
 
 static void
-read_member(const struct sevq_json *doc, size_t token, const struct sevq_field *field, void *target, struct sevq_arena *arena, struct sevq_bad_fields *bad)
+read_member(const struct sevq_json *doc, size_t token, const struct sevq_field *field, void *target, struct sevq_arena *arena,
+	    struct sevq_bad_fields *bad)
 {
 	void *at = (char *)target + field->offset;
 	struct sevq_error err;
@@ -180,7 +183,7 @@ need_address(const struct sevq_address *address, struct sevq_str pointer, size_t
 
 void
 sevq_fields_read(const struct sevq_json *doc, size_t token, const struct sevq_field *fields, size_t count, void *target,
-    const struct sevq_address *address, struct sevq_arena *arena, struct sevq_bad_fields *bad)
+		 const struct sevq_address *address, struct sevq_arena *arena, struct sevq_bad_fields *bad)
 {
 	size_t count_before = bad->count;
 	uint32_t seen = 0;
@@ -216,7 +219,8 @@ text_number(struct sevq_str text, int64_t *ret)
 {
 	*ret = 0;
 	for (size_t i = 0; i < text.len; i++)
-		if (text.s[i] < '0' || text.s[i] > '9' || __builtin_mul_overflow(*ret, 10, ret) || __builtin_add_overflow(*ret, text.s[i] - '0', ret))
+		if (text.s[i] < '0' || text.s[i] > '9' || __builtin_mul_overflow(*ret, 10, ret) ||
+		    __builtin_add_overflow(*ret, text.s[i] - '0', ret))
 			return false;
 	return text.len > 0;
 }
@@ -271,7 +275,8 @@ read_query(struct sevq_request *request, const struct sevq_field *fields, size_t
 		const char *why;
 		size_t i;
 
-		if (sevq_target_decode(&request->arena, name, true, &name, &err) != 0 || sevq_target_decode(&request->arena, value, true, &value, &err) != 0) {
+		if (sevq_target_decode(&request->arena, name, true, &name, &err) != 0 ||
+		    sevq_target_decode(&request->arena, value, true, &value, &err) != 0) {
 			sevq_problem_send(request, &err, "");
 			return -1;
 		}
@@ -302,7 +307,8 @@ sevq_body_scan(struct sevq_request *request)
 }
 
 int
-sevq_body_read(struct sevq_request *request, const struct sevq_field *fields, size_t count, void *target, const struct sevq_address *address)
+sevq_body_read(struct sevq_request *request, const struct sevq_field *fields, size_t count, void *target,
+	       const struct sevq_address *address)
 {
 	struct sevq_bad_fields bad = { 0 };
 
@@ -316,7 +322,8 @@ sevq_body_read(struct sevq_request *request, const struct sevq_field *fields, si
 }
 
 int
-sevq_query_read(struct sevq_request *request, const struct sevq_field *fields, size_t count, void *target, const struct sevq_address *address)
+sevq_query_read(struct sevq_request *request, const struct sevq_field *fields, size_t count, void *target,
+		const struct sevq_address *address)
 {
 	struct sevq_bad_fields bad = { 0 };
 

@@ -38,7 +38,10 @@ struct sevq_field {
 	int64_t min, max;
 };
 
-#define SEVQ_FIELD_ROW(name, type, required, offset, min, max) { { "/" name, sizeof(name) }, SEVQ_FIELD_##type, required, offset, min, max }
+#define SEVQ_FIELD_ROW(name, type, required, offset, min, max)                                                                     \
+	{                                                                                                                          \
+		{ "/" name, sizeof(name) }, SEVQ_FIELD_##type, required, offset, min, max                                          \
+	}
 #define SEVQ_FIELD(name, type, target, member) SEVQ_FIELD_ROW(name, type, false, offsetof(target, member), 0, 0)
 #define SEVQ_FIELD_REQUIRED(name, type, target, member) SEVQ_FIELD_ROW(name, type, true, offsetof(target, member), 0, 0)
 #define SEVQ_FIELD_RANGE(name, type, target, member, min, max) SEVQ_FIELD_ROW(name, type, false, offsetof(target, member), min, max)
@@ -50,7 +53,7 @@ struct sevq_field {
  * address, unless NULL, is the one in target: every event and every session has one, so it must have been given.
  */
 void sevq_fields_read(const struct sevq_json *doc, size_t token, const struct sevq_field *fields, size_t count, void *target,
-    const struct sevq_address *address, struct sevq_arena *arena, struct sevq_bad_fields *bad);
+		      const struct sevq_address *address, struct sevq_arena *arena, struct sevq_bad_fields *bad);
 
 /* Lists a member that no table knows. */
 void sevq_fields_add_unknown(struct sevq_bad_fields *bad, struct sevq_str name);
@@ -59,9 +62,11 @@ void sevq_fields_add_unknown(struct sevq_bad_fields *bad, struct sevq_str name);
 int sevq_body_scan(struct sevq_request *request);
 
 /* Scans and reads a body. -1 after answering. */
-int sevq_body_read(struct sevq_request *request, const struct sevq_field *fields, size_t count, void *target, const struct sevq_address *address);
+int sevq_body_read(struct sevq_request *request, const struct sevq_field *fields, size_t count, void *target,
+		   const struct sevq_address *address);
 
 /* Reads a query (TEXT, SIZE, INT64 and SORT only), in which pointers are bare names. -1 after answering. */
-int sevq_query_read(struct sevq_request *request, const struct sevq_field *fields, size_t count, void *target, const struct sevq_address *address);
+int sevq_query_read(struct sevq_request *request, const struct sevq_field *fields, size_t count, void *target,
+		    const struct sevq_address *address);
 
 #endif

@@ -51,7 +51,7 @@ write_all(int fd, struct sevq_str text)
 {
 	ssize_t n;
 
-	for (size_t done = 0; done < text.len; done += n > 0 ? (size_t)n : 0) {
+	for (size_t done = 0; done<text.len; done += n> 0 ? (size_t)n : 0) {
 		n = write(fd, text.s + done, text.len - done);
 		if (n < 0 && errno != EINTR)
 			return -1;

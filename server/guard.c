@@ -104,8 +104,8 @@ origin_is_ours(const struct sevq_options *options, const struct sevq_endpoint *e
 }
 
 int
-sevq_guard_check(const struct sevq_options *options, const struct sevq_endpoint *endpoint, const struct sevq_origin *from, bool changes,
-    struct sevq_error *err)
+sevq_guard_check(const struct sevq_options *options, const struct sevq_endpoint *endpoint, const struct sevq_origin *from,
+		 bool changes, struct sevq_error *err)
 {
 	/* HTTP/1.0 may leave Host out; a browser never does. */
 	if (from->host.s != NULL && !authority_is_ours(endpoint, from->host, -1) && !allowed(options, from->host))

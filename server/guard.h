@@ -19,7 +19,7 @@ struct sevq_origin {
  * endpoint: the one the request came in on. Its port and address count as ours, beside localhost, 127.0.0.1, [::1] and
  * --allow-host; Host may leave the port out. Failures: SEVQ_MISDIRECTED, SEVQ_FORBIDDEN (changes only).
  */
-int sevq_guard_check(const struct sevq_options *options, const struct sevq_endpoint *endpoint, const struct sevq_origin *from, bool changes,
-    struct sevq_error *err);
+int sevq_guard_check(const struct sevq_options *options, const struct sevq_endpoint *endpoint, const struct sevq_origin *from,
+		     bool changes, struct sevq_error *err);
 
 #endif

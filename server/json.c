@@ -85,8 +85,8 @@ sevq_json_add_session(struct sevq_buf *out, const struct sevq_session *session)
 	sevq_json_quote(out, session->session_key);
 	SEVQ_ADD(out, ",\"agentId\":");
 	sevq_json_add_text(out, session->agent_id);
-	sevq_buf_addf(out, ",\"depth\":%zu,\"leased\":%zu,\"delayed\":%zu,\"oldestTs\":%lld,\"newestTs\":%lld", session->depth, session->leased,
-		      session->delayed, (long long)session->oldest_ts_ms, (long long)session->newest_ts_ms);
+	sevq_buf_addf(out, ",\"depth\":%zu,\"leased\":%zu,\"delayed\":%zu,\"oldestTs\":%lld,\"newestTs\":%lld", session->depth,
+		      session->leased, session->delayed, (long long)session->oldest_ts_ms, (long long)session->newest_ts_ms);
 	SEVQ_ADD(out, ",\"lastContextKey\":");
 	sevq_json_add_text(out, session->last_context_key);
 	if (!sevq_delivery_none(&session->delivery)) {
@@ -102,12 +102,14 @@ sevq_json_add_decision(struct sevq_buf *out, const struct sevq_decision *decisio
 {
 	SEVQ_ADD(out, "{\"sessionKey\":");
 	sevq_json_quote(out, decision->queue_key);
-	sevq_buf_addf(out, ",\"rule\":\"%s\",\"rekeyed\":%s,\"owner\":", sevq_rule_name(decision->rule), decision->rekeyed ? "true" : "false");
+	sevq_buf_addf(out, ",\"rule\":\"%s\",\"rekeyed\":%s,\"owner\":", sevq_rule_name(decision->rule),
+		      decision->rekeyed ? "true" : "false");
 	sevq_json_quote(out, decision->owner);
 	for (size_t i = 0; i < decision->step_count; i++) {
 		const struct sevq_route_step *step = &decision->steps[i];
 
-		sevq_buf_addf(out, "%s{\"rule\":\"%s\",\"applied\":%s,\"why\":", i > 0 ? "," : ",\"steps\":[", sevq_rule_name(step->rule), step->applied ? "true" : "false");
+		sevq_buf_addf(out, "%s{\"rule\":\"%s\",\"applied\":%s,\"why\":", i > 0 ? "," : ",\"steps\":[",
+			      sevq_rule_name(step->rule), step->applied ? "true" : "false");
 		sevq_json_quote(out, step->why);
 		SEVQ_ADD(out, "}");
 	}

@@ -105,7 +105,8 @@ bind_one(struct sevq_server *server, const char *text, struct sevq_error *err)
 		flags |= LEV_OPT_BIND_IPV6ONLY;
 	listener->server = server;
 	mask = umask(0177); /* a socket file is for its owner */
-	listener->socket = evconnlistener_new_bind(server->base, accepted, listener, flags, BACKLOG, &endpoint->any, (int)endpoint->len);
+	listener->socket =
+	    evconnlistener_new_bind(server->base, accepted, listener, flags, BACKLOG, &endpoint->any, (int)endpoint->len);
 	umask(mask);
 	if (listener->socket == NULL)
 		return sevq_fail(err, SEVQ_CONFIG, "cannot listen on %s: %s", text, strerror(errno));
@@ -137,7 +138,8 @@ sevq_listeners_start(struct sevq_server *server)
 
 	for (size_t i = 0; i < server->listeners.count; i++) {
 		sevq_endpoint_format(&server->listeners.all[i].endpoint, text);
-		sevq_log(SEVQ_LOG_INFO, sevq_log_msg("listening"), sevq_log_text("address", text), sevq_log_text("version", SEVQ_VERSION));
+		sevq_log(SEVQ_LOG_INFO, sevq_log_msg("listening"), sevq_log_text("address", text),
+			 sevq_log_text("version", SEVQ_VERSION));
 	}
 	set_accepting(&server->listeners, true);
 }
@@ -156,7 +158,9 @@ sevq_listeners_close(struct sevq_server *server)
 		event_free(listeners->retry);
 		sevq_listeners_lend(server);
 	}
-	*listeners = (struct sevq_listeners){ .reserve = -1 };
+	listeners->count = 0; /* connections still ask for the endpoint they came in on */
+	listeners->retry = NULL;
+	listeners->paused = false;
 }
 
 void

@@ -36,8 +36,9 @@ harmful(uint32_t c)
 {
 	static const struct {
 		uint32_t first, last;
-	} ranges[] = { { 0x00, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x61c, 0x61c }, { 0x180e, 0x180e }, { 0x200b, 0x200f },
-		{ 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff } };
+	} ranges[] = { { 0x00, 0x1f },     { 0x7f, 0x9f },     { 0xad, 0xad },      { 0x61c, 0x61c },
+		       { 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e },  { 0x2060, 0x206f },
+		       { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff } };
 
 	for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
 		if (c >= ranges[i].first && c <= ranges[i].last)
@@ -168,5 +169,6 @@ void
 sevq_log_failure(enum sevq_log_level level, const char *msg, const struct sevq_error *err)
 {
 	sevq_log(level, sevq_log_msg(msg), sevq_log_text("code", sevq_code_name(err->code)), sevq_log_text("detail", err->detail),
-	    sevq_log_number(err->line > 0 ? "line" : NULL, err->line), sevq_log_number(err->line > 0 ? "column" : NULL, err->column));
+		 sevq_log_number(err->line > 0 ? "line" : NULL, err->line),
+		 sevq_log_number(err->line > 0 ? "column" : NULL, err->column));
 }

@@ -55,7 +55,7 @@ void sevq_log_write(enum sevq_log_level level, const struct sevq_log_field *fiel
 
 #define sevq_log(level, ...)                                                                                                       \
 	sevq_log_write((level), (const struct sevq_log_field[]){ __VA_ARGS__ },                                                    \
-	    sizeof((const struct sevq_log_field[]){ __VA_ARGS__ }) / sizeof(struct sevq_log_field))
+		       sizeof((const struct sevq_log_field[]){ __VA_ARGS__ }) / sizeof(struct sevq_log_field))
 
 /* A failure as a record: message, code, detail, and line and column where the error has them. */
 void sevq_log_failure(enum sevq_log_level level, const char *msg, const struct sevq_error *err);

@@ -132,7 +132,8 @@ add_problems(const struct sevq_metrics *metrics, struct sevq_buf *out)
 	for (int code = 0; code < SEVQ_CODE_COUNT; code++) {
 		if (metrics->http.problems[code] == 0)
 			continue;
-		sevq_buf_addf(out, "%s\"%s\":%llu", before, sevq_code_name((enum sevq_code)code), (unsigned long long)metrics->http.problems[code]);
+		sevq_buf_addf(out, "%s\"%s\":%llu", before, sevq_code_name((enum sevq_code)code),
+			      (unsigned long long)metrics->http.problems[code]);
 		before = ",";
 	}
 	SEVQ_ADD(out, "}");
@@ -172,11 +173,13 @@ sevq_metrics_text(const struct sevq_metrics *metrics, struct sevq_buf *out)
 	}
 	add_head(out, "sevq_http_calls_total", "Requests that reached a call.", true);
 	for (size_t i = 0; i < SEVQ_CALLS; i++)
-		sevq_buf_addf(out, "sevq_http_calls_total{method=\"%s\",path=\"%s\"} %llu\n", llhttp_method_name(sevq_calls[i].method), sevq_calls[i].path,
+		sevq_buf_addf(out, "sevq_http_calls_total{method=\"%s\",path=\"%s\"} %llu\n",
+			      llhttp_method_name(sevq_calls[i].method), sevq_calls[i].path,
 			      (unsigned long long)metrics->http.calls[i]);
 	add_head(out, "sevq_http_responses_total", "Answers by the first digit of their status.", true);
 	for (int i = 2; i < SEVQ_STATUS_CLASSES; i++)
-		sevq_buf_addf(out, "sevq_http_responses_total{status=\"%dxx\"} %llu\n", i, (unsigned long long)metrics->http.responses[i]);
+		sevq_buf_addf(out, "sevq_http_responses_total{status=\"%dxx\"} %llu\n", i,
+			      (unsigned long long)metrics->http.responses[i]);
 	add_head(out, "sevq_http_problems_total", "Problems answered, by code.", true);
 	for (int i = 0; i < SEVQ_CODE_COUNT; i++)
 		if (metrics->http.problems[i] > 0)

@@ -18,8 +18,7 @@
 
 #define CONFIG_BYTES_MAX (1 << 20)
 #define NAME_BYTES 64
-#define MINUTE_MS INT64_C(60000)
-#define DAY_MS (1440 * MINUTE_MS)
+#define DAY_MS INT64_C(86400000)
 
 enum type { TEXT, LIST, ENDPOINTS, SWITCH, CHOICE, NUMBER };
 
@@ -52,8 +51,8 @@ static const struct option_row rows[] = {
 	{ "max-pending-total", NUMBER, AT(max_pending_total), "N", SEVQ_PENDING_DEFAULT, 1, 1000000000, "events pending in all" },
 	{ "max-sessions", NUMBER, AT(max_sessions), "N", SEVQ_SESSIONS_DEFAULT, 1, 1000000000, "sessions with something pending" },
 	{ "max-batch-events", NUMBER, AT(max_batch_events), "N", SEVQ_BATCH_EVENTS_DEFAULT, 1, 100000, "events in one batch" },
-	{ "retention-ms", NUMBER, AT(retention_ms), "MS", 7 * DAY_MS, 0, 36500 * DAY_MS, "how long settled events stay on disk" },
-	{ "retention-rows", NUMBER, AT(retention_rows), "N", 1000000, 0, INT64_MAX, "how many settled events stay at the most" },
+	{ "retention-ms", NUMBER, AT(retention_ms), "MS", SEVQ_RETENTION_MS_DEFAULT, 0, 36500 * DAY_MS, "how long settled events stay on disk" },
+	{ "retention-rows", NUMBER, AT(retention_rows), "N", SEVQ_RETENTION_ROWS_DEFAULT, 0, INT64_MAX, "how many settled events stay at the most" },
 	{ "db-max-bytes", NUMBER, AT(db_max_bytes), "BYTES", 0, 0, INT64_MAX, "cap on the database file; 0: none" },
 	{ "db-min-free-bytes", NUMBER, AT(db_min_free_bytes), "BYTES", 64 << 20, 0, INT64_MAX, "free disk below which events are refused with 507" },
 	{ "allow-network-fs", SWITCH, AT(allow_network_fs), NULL, 0, 0, 1, "allow a database on a network file system" },
@@ -79,8 +78,10 @@ static const struct option_row rows[] = {
 #define FIRST_ROW_FLAG 256
 
 /* Flags that are no options: they say what to do, or where options are. */
-static const struct option actions[] = { { "config", required_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' },
-					 { "version", no_argument, NULL, 'V' }, { "check-config", no_argument, NULL, 'k' },
+static const struct option actions[] = { { "config", required_argument, NULL, 'c' },
+					 { "help", no_argument, NULL, 'h' },
+					 { "version", no_argument, NULL, 'V' },
+					 { "check-config", no_argument, NULL, 'k' },
 					 { "print-config", no_argument, NULL, 'p' } };
 
 #define ACTIONS (sizeof actions / sizeof actions[0])
@@ -149,7 +150,8 @@ set_number(struct loading *l, const struct option_row *row, const char *text, st
 		if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, *c - '0', &number))
 			break;
 	if (*c != '\0' || c == text || number < row->min || number > row->max)
-		return sevq_fail(err, SEVQ_CONFIG, "\"%.64s\" is no number from %lld to %lld", text, (long long)row->min, (long long)row->max);
+		return sevq_fail(err, SEVQ_CONFIG, "\"%.64s\" is no number from %lld to %lld", text, (long long)row->min,
+				 (long long)row->max);
 	*(int64_t *)place(row, l->options) = number;
 	return 0;
 }
@@ -175,7 +177,8 @@ set_text(struct loading *l, const struct option_row *row, const char *text, stru
 }
 
 static int (*const setters[])(struct loading *, const struct option_row *, const char *, struct sevq_error *) = {
-	[TEXT] = set_text, [LIST] = set_list, [ENDPOINTS] = set_list, [SWITCH] = set_switch, [CHOICE] = set_choice, [NUMBER] = set_number,
+	[TEXT] = set_text,     [LIST] = set_list,     [ENDPOINTS] = set_list,
+	[SWITCH] = set_switch, [CHOICE] = set_choice, [NUMBER] = set_number,
 };
 
 /* One value of one option from one source; called, as there, is how the operator wrote its name. */
@@ -225,7 +228,8 @@ load_flags(struct loading *l, int argc, char **argv, struct sevq_error *err)
 	int flag;
 
 	for (size_t i = 0; i < ROWS; i++)
-		flags[i] = (struct option){ rows[i].name, rows[i].type == SWITCH ? no_argument : required_argument, NULL, FIRST_ROW_FLAG + (int)i };
+		flags[i] = (struct option){ rows[i].name, rows[i].type == SWITCH ? no_argument : required_argument, NULL,
+					    FIRST_ROW_FLAG + (int)i };
 	memcpy(flags + ROWS, actions, sizeof actions);
 	opterr = 0;
 	optind = 0; /* from the start, also the second time */
@@ -301,7 +305,8 @@ load_environment(struct loading *l, struct sevq_error *err)
 		value = getenv(name);
 		if (value == NULL)
 			continue;
-		failed = rows[i].type == LIST || rows[i].type == ENDPOINTS ? set_items(l, i, name, value, err) : set(l, i, ENVIRONMENT, name, value, err);
+		failed = rows[i].type == LIST || rows[i].type == ENDPOINTS ? set_items(l, i, name, value, err)
+									   : set(l, i, ENVIRONMENT, name, value, err);
 		if (failed)
 			return -1;
 	}
@@ -338,13 +343,18 @@ type_fits(const struct option_row *row, enum sevq_json_type type)
 static int
 set_token(struct loading *l, size_t row, const char *called, const struct sevq_json *doc, size_t token, struct sevq_error *err)
 {
-	static const char *const wanted[] = { [TEXT] = "a string", [LIST] = "a string or an array of strings", [ENDPOINTS] = "a string or an array of strings",
-					      [SWITCH] = "true or false", [CHOICE] = "a string", [NUMBER] = "a number" };
+	static const char *const wanted[] = { [TEXT] = "a string",
+					      [LIST] = "a string or an array of strings",
+					      [ENDPOINTS] = "a string or an array of strings",
+					      [SWITCH] = "true or false",
+					      [CHOICE] = "a string",
+					      [NUMBER] = "a number" };
 	struct sevq_str text;
 
 	if (!type_fits(&rows[row], doc->tokens[token].type))
 		return sevq_fail(err, SEVQ_CONFIG, "%s: must be %s", called, wanted[rows[row].type]);
-	text = doc->tokens[token].type == SEVQ_JSON_STRING ? sevq_json_string(doc, token, &l->options->arena) : sevq_json_raw(doc, token);
+	text = doc->tokens[token].type == SEVQ_JSON_STRING ? sevq_json_string(doc, token, &l->options->arena)
+							   : sevq_json_raw(doc, token);
 	return set(l, row, FILE_, called, keep(l, text.s, text.len), err);
 }
 
@@ -390,8 +400,8 @@ load_file(struct loading *l, const char *path, struct sevq_error *err)
 
 	failed = sevq_file_read(path, CONFIG_BYTES_MAX, &text, err);
 	if (!failed) {
-		failed = sevq_json_relax(text.data, text.len, &strict, &why) || sevq_json_scan(&doc, strict.data, strict.len, &why) ||
-			 set_members(l, &doc, &why);
+		failed = sevq_json_relax(text.data, text.len, &strict, &why) ||
+			 sevq_json_scan(&doc, strict.data, strict.len, &why) || set_members(l, &doc, &why);
 		if (failed) {
 			sevq_fail(err, SEVQ_CONFIG, "%s: %s", path, why.detail);
 			err->line = why.line;
@@ -476,7 +486,9 @@ check_listeners(const struct sevq_options *o, struct sevq_error *err)
 		if (o->no_auth)
 			return sevq_fail(err, SEVQ_CONFIG, "no-auth is refused: other machines can reach %s", o->listen.items[i]);
 		if (!o->behind_proxy)
-			return sevq_fail(err, SEVQ_CONFIG, "listen: other machines can reach %s, and sevqd speaks no TLS; put a proxy in front and say --behind-proxy",
+			return sevq_fail(err, SEVQ_CONFIG,
+					 "listen: other machines can reach %s, and sevqd speaks no TLS; put a proxy in front and "
+					 "say --behind-proxy",
 					 o->listen.items[i]);
 	}
 	return 0;
@@ -533,7 +545,8 @@ choice_word(const char *words, int choice)
 static void
 help_row(struct sevq_buf *out, const struct option_row *row)
 {
-	int used = row->words != NULL ? snprintf(NULL, 0, "  --%s %s", row->name, row->words) : snprintf(NULL, 0, "  --%s", row->name);
+	int used =
+	    row->words != NULL ? snprintf(NULL, 0, "  --%s %s", row->name, row->words) : snprintf(NULL, 0, "  --%s", row->name);
 	struct sevq_str word = row->type == CHOICE ? choice_word(row->words, (int)row->number) : SEVQ_STR_NULL;
 
 	sevq_buf_addf(out, "  --%s%s%s", row->name, row->words != NULL ? " " : "", row->words != NULL ? row->words : "");
@@ -548,20 +561,26 @@ help_row(struct sevq_buf *out, const struct option_row *row)
 void
 sevq_options_help(struct sevq_buf *out)
 {
-	sevq_buf_adds(out, "Usage: sevqd [OPTION...]         serve\n"
-			   "       sevqd route [OPTION...]   try a policy on lines of JSON; see sevqd route --help\n\n"
-			   "A durable queue for the system events of OpenClaw agents.\n\n"
-			   "  --config FILE                       options from a file (JSON with comments): the names below in camelCase\n"
-			   "  --check-config                      check options, policy and tokens, then exit\n"
-			   "  --print-config                      print the options in force as such a file, then exit\n"
-			   "  --help, --version                   print this, or the version, then exit\n\n");
+	sevq_buf_adds(
+	    out, "Usage: sevqd [OPTION...]         serve\n"
+		 "       sevqd route [OPTION...]   try a policy on lines of JSON; see sevqd route --help\n\n"
+		 "A durable queue for the system events of OpenClaw agents.\n\n"
+		 "  --config FILE                       options from a file (JSON with comments): the names below in camelCase\n"
+		 "  --check-config                      check options, policy and tokens, then exit\n"
+		 "  --print-config                      print the options in force as such a file, then exit\n"
+		 "  --help, --version                   print this, or the version, then exit\n\n");
 	for (size_t i = 0; i < ROWS; i++)
 		help_row(out, &rows[i]);
-	sevq_buf_adds(out, "\nFlags win over the environment (SEVQ_MAX_PENDING for --max-pending; lists with commas), it over the config file, it over\n"
-			   "the defaults in parentheses. SIGHUP reads log level, policy and tokens again. SIGTERM and SIGINT stop after answering.\n\n"
-			   "Exit status: 0 stopped as asked; 2 wrong command line; 70 a commit of unknown outcome, start again; 71 cannot listen;\n"
-			   "74 the database cannot be opened, read or written; 75 another server has the database; 78 wrong config, policy or\n"
-			   "token file, or a database that is foreign, newer or damaged.\n");
+	sevq_buf_adds(
+	    out,
+	    "\nFlags win over the environment (SEVQ_MAX_PENDING for --max-pending; lists with commas), it over the config file, it "
+	    "over\n"
+	    "the defaults in parentheses. SIGHUP reads log level, policy and tokens again. SIGTERM and SIGINT stop after "
+	    "answering.\n\n"
+	    "Exit status: 0 stopped as asked; 2 wrong command line; 70 a commit of unknown outcome, start again; 71 cannot "
+	    "listen;\n"
+	    "74 the database cannot be opened, read or written; 75 another server has the database; 78 wrong config, policy or\n"
+	    "token file, or a database that is foreign, newer or damaged.\n");
 }
 
 static void

@@ -17,6 +17,7 @@
 static const struct sevq_str header_names[SEVQ_HEADERS] = {
 	[SEVQ_HEADER_HOST] = { "host", 4 },
 	[SEVQ_HEADER_AUTHORIZATION] = { "authorization", 13 },
+	[SEVQ_HEADER_CONTENT_ENCODING] = { "content-encoding", 16 },
 	[SEVQ_HEADER_CONTENT_TYPE] = { "content-type", 12 },
 	[SEVQ_HEADER_EXPECT] = { "expect", 6 },
 	[SEVQ_HEADER_IDEMPOTENCY_KEY] = { "idempotency-key", 15 },
@@ -79,11 +80,18 @@ on_version_complete(llhttp_t *http)
 	return 0;
 }
 
+/* Trailers are dropped, and their bytes with them: of a name only a few are kept aside. */
 static int
 on_header_field(llhttp_t *http, const char *at, size_t len)
 {
 	struct sevq_parser *p = http->data;
 
+	if (p->head_len > 0) {
+		size_t room = sizeof p->trailer - 1 - strlen(p->trailer);
+
+		strncat(p->trailer, at, len < room ? len : room);
+		return 0;
+	}
 	extend(p, &p->name, at, len);
 	return 0;
 }
@@ -93,9 +101,21 @@ header_named(struct sevq_str name)
 {
 	int header = 0;
 
-	while (header < SEVQ_HEADERS && (header_names[header].len != name.len || strncasecmp(header_names[header].s, name.s, name.len) != 0))
+	while (header < SEVQ_HEADERS &&
+	       (header_names[header].len != name.len || strncasecmp(header_names[header].s, name.s, name.len) != 0))
 		header++;
 	return header;
+}
+
+/* RFC 9110 section 6.5.1: what frames the message cannot come after it. */
+static int
+trailer_complete(struct sevq_parser *p)
+{
+	bool frames = strcasecmp(p->trailer, "content-length") == 0 || strcasecmp(p->trailer, "transfer-encoding") == 0;
+
+	p->header = SEVQ_HEADERS;
+	p->trailer[0] = '\0';
+	return frames ? bad(p, "a trailer cannot say how long the body is") : 0;
 }
 
 static int
@@ -104,9 +124,11 @@ on_header_field_complete(llhttp_t *http)
 	struct sevq_parser *p = http->data;
 	struct sevq_str name = { p->base + p->name.start, p->name.len };
 
+	if (p->head_len > 0)
+		return trailer_complete(p);
 	if (name.len == 0 || name.s[name.len - 1] == ' ' || name.s[name.len - 1] == '\t')
 		return bad(p, "a header has no name, or a space behind it");
-	p->header = p->head_len > 0 ? SEVQ_HEADERS : header_named(name); /* trailers are dropped */
+	p->header = header_named(name);
 	p->name = p->value = (struct sevq_span){ 0 };
 	return 0;
 }
@@ -116,7 +138,10 @@ on_header_value(llhttp_t *http, const char *at, size_t len)
 {
 	struct sevq_parser *p = http->data;
 
-	extend(p, &p->value, at, len);
+	if (p->head_len == 0)
+		extend(p, &p->value, at, len);
+	else if ((at > p->from ? at[-1] : p->last) == '\n')
+		return bad(p, "a trailer is folded over two lines");
 	return 0;
 }
 
@@ -131,7 +156,8 @@ on_header_value_complete(llhttp_t *http)
 	header = &p->headers[p->header];
 	if (header->start != 0)
 		return bad(p, "a header that may stand once stands twice");
-	while (p->value.len > 0 && (p->base[p->value.start + p->value.len - 1] == ' ' || p->base[p->value.start + p->value.len - 1] == '\t'))
+	while (p->value.len > 0 &&
+	       (p->base[p->value.start + p->value.len - 1] == ' ' || p->base[p->value.start + p->value.len - 1] == '\t'))
 		p->value.len--;
 	*header = p->value;
 	if (header->start == 0) /* an empty value has no place, but is there */
@@ -164,6 +190,17 @@ on_body(llhttp_t *http, const char *at, size_t len)
 	return 0;
 }
 
+/* A chunk that says it is too long need not be waited for. */
+static int
+on_chunk_header(llhttp_t *http)
+{
+	struct sevq_parser *p = http->data;
+
+	return http->content_length <= p->limits->body_bytes_max - p->body_seen
+		   ? 0
+		   : refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
+}
+
 static int
 on_message_complete(llhttp_t *http)
 {
@@ -181,6 +218,7 @@ static const llhttp_settings_t settings = {
 	.on_header_value_complete = on_header_value_complete,
 	.on_headers_complete = on_headers_complete,
 	.on_body = on_body,
+	.on_chunk_header = on_chunk_header,
 	.on_message_complete = on_message_complete,
 };
 
@@ -230,22 +268,40 @@ check_transfer_encoding(struct sevq_parser *p)
 	return bad(p, "Transfer-Encoding does not end with chunked");
 }
 
+/* Names, addresses and a port; no user, no path, no list. Whether the name is ours is not decided here. */
+static int
+check_host(struct sevq_parser *p)
+{
+	struct sevq_str host = sevq_parser_text(p->base, p->headers[SEVQ_HEADER_HOST]);
+
+	if (host.len == 0 && (host.s != NULL || p->http.http_minor == 1))
+		return bad(p, "there must be exactly one Host");
+	for (size_t i = 0; i < host.len; i++) {
+		char c = host.s[i];
+
+		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') && memchr(".-_:[]", c, 6) == NULL)
+			return bad(p, "Host is not NAME or NAME:PORT");
+	}
+	return 0;
+}
+
 static int
 check_head(struct sevq_parser *p)
 {
 	struct sevq_str expect = sevq_parser_text(p->base, p->headers[SEVQ_HEADER_EXPECT]);
-	struct sevq_str host = sevq_parser_text(p->base, p->headers[SEVQ_HEADER_HOST]);
 
 	if (p->http.http_major != 1)
 		return bad(p, "the request line has no version");
-	if (check_lines(p) != 0 || check_transfer_encoding(p) != 0)
+	if (check_lines(p) != 0 || check_transfer_encoding(p) != 0 || check_host(p) != 0)
 		return -1;
-	if (host.len == 0 && (host.s != NULL || p->http.http_minor == 1))
-		return bad(p, "there must be exactly one Host");
-	if (sevq_parser_has_body(p) && (p->http.method == HTTP_GET || p->http.method == HTTP_HEAD))
+	if (p->has_body && (p->http.method == HTTP_GET || p->http.method == HTTP_HEAD))
 		return bad(p, "GET and HEAD have no body");
 	if (expect.s != NULL && (expect.len != 12 || strncasecmp(expect.s, "100-continue", 12) != 0))
 		return refuse(p, SEVQ_EXPECTATION_FAILED, "the only expectation known here is 100-continue");
+	if (p->http.http_minor == 0 && p->http.method == HTTP_POST && (p->http.flags & F_CONTENT_LENGTH) == 0)
+		return bad(p, "POST needs a Content-Length in HTTP/1.0");
+	if (p->headers[SEVQ_HEADER_CONTENT_ENCODING].start != 0)
+		return refuse(p, SEVQ_UNSUPPORTED_MEDIA_TYPE, "no content coding is known here");
 	if ((p->http.flags & F_CONTENT_LENGTH) != 0 && p->http.content_length > p->limits->body_bytes_max)
 		return refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
 	return 0;
@@ -259,22 +315,23 @@ llhttp_failed(struct sevq_parser *p, llhttp_errno_t why)
 
 	if (p->error.code != SEVQ_OK)
 		return SEVQ_PARSED_FAILED;
-	if (why == HPE_INVALID_VERSION && p->version.len == 3 && version[1] == '.' && (p->http.http_major != 1 || p->http.http_minor > 1))
+	if (why == HPE_INVALID_VERSION && p->version.len == 3 && version[1] == '.' &&
+	    (p->http.http_major != 1 || p->http.http_minor > 1))
 		refuse(p, SEVQ_HTTP_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here");
 	else if (why == HPE_INVALID_CONTENT_LENGTH && p->http.reason != NULL && strstr(p->http.reason, "overflow") != NULL)
 		refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
 	else
-		sevq_fail(&p->error, SEVQ_BAD_REQUEST, "this is not HTTP/1.1: %s", p->http.reason != NULL ? p->http.reason : llhttp_errno_name(why));
+		sevq_fail(&p->error, SEVQ_BAD_REQUEST, "this is not HTTP/1.1: %s",
+			  p->http.reason != NULL ? p->http.reason : llhttp_errno_name(why));
 	return SEVQ_PARSED_FAILED;
 }
 
 static enum sevq_parsed
-paused(struct sevq_parser *p)
+head_complete(struct sevq_parser *p)
 {
-	if (p->head_len > 0)
-		return SEVQ_PARSED_DONE;
 	llhttp_resume(&p->http);
 	p->head_len = p->fed;
+	p->has_body = (p->http.flags & F_CHUNKED) != 0 || p->http.content_length > 0;
 	return check_head(p) == 0 ? SEVQ_PARSED_HEAD : SEVQ_PARSED_FAILED;
 }
 
@@ -282,10 +339,12 @@ paused(struct sevq_parser *p)
 static bool
 over_limit(struct sevq_parser *p)
 {
-	if (p->head_len == 0 ? p->fed >= p->limits->head_bytes_max :
-			       p->chunk_bytes > p->limits->head_bytes_max + CHUNK_BYTES_PER_BODY_BYTE * p->body_seen)
-		refuse(p, SEVQ_HEADERS_TOO_LARGE, p->head_len == 0 ? "the request headers are too long" : "chunk extensions or trailers are too long");
-	return p->error.code != SEVQ_OK;
+	size_t most = p->limits->head_bytes_max;
+
+	if (p->head_len == 0)
+		return p->fed >= most && refuse(p, SEVQ_HEADERS_TOO_LARGE, "the request headers are too long") != 0;
+	return p->chunk_bytes > most + CHUNK_BYTES_PER_BODY_BYTE * p->body_seen &&
+	       refuse(p, SEVQ_HEADERS_TOO_LARGE, "chunk extensions or trailers are too long") != 0;
 }
 
 enum sevq_parsed
@@ -295,19 +354,25 @@ sevq_parser_feed(struct sevq_parser *parser, char *base, size_t len)
 	llhttp_errno_t result;
 
 	assert(parser->error.code == SEVQ_OK && parser->fed <= len);
+	if (parser->head_len > 0 && !parser->has_body)
+		return SEVQ_PARSED_DONE;
 	if (parser->head_len == 0 && end > parser->limits->head_bytes_max)
 		end = parser->limits->head_bytes_max;
 	parser->base = base;
+	parser->from = base + before;
 	result = llhttp_execute(&parser->http, base + before, end - before);
 	if (result != HPE_OK && result != HPE_PAUSED)
 		return llhttp_failed(parser, result);
 	parser->fed = result == HPE_PAUSED ? (size_t)(llhttp_get_error_pos(&parser->http) - base) : end;
+	if (result == HPE_PAUSED && parser->head_len == 0)
+		return head_complete(parser);
 	if (parser->head_len > 0)
 		parser->chunk_bytes += parser->fed - before - (parser->body_seen - body_before);
-	if (result == HPE_PAUSED)
-		return paused(parser);
 	if (over_limit(parser))
 		return SEVQ_PARSED_FAILED;
+	if (result == HPE_PAUSED)
+		return SEVQ_PARSED_DONE;
+	parser->last = end > before ? base[end - 1] : parser->last;
 	parser->fed = sevq_parser_end(parser);
 	return SEVQ_PARSED_MORE;
 }
@@ -322,12 +387,6 @@ struct sevq_str
 sevq_parser_text(const char *base, struct sevq_span span)
 {
 	return span.start > 0 ? (struct sevq_str){ base + span.start, span.len } : SEVQ_STR_NULL;
-}
-
-bool
-sevq_parser_has_body(const struct sevq_parser *parser)
-{
-	return (parser->http.flags & F_CHUNKED) != 0 || ((parser->http.flags & F_CONTENT_LENGTH) != 0 && parser->http.content_length > 0);
 }
 
 bool

@@ -20,6 +20,7 @@
 enum sevq_header {
 	SEVQ_HEADER_HOST,
 	SEVQ_HEADER_AUTHORIZATION,
+	SEVQ_HEADER_CONTENT_ENCODING,
 	SEVQ_HEADER_CONTENT_TYPE,
 	SEVQ_HEADER_EXPECT,
 	SEVQ_HEADER_IDEMPOTENCY_KEY,
@@ -48,14 +49,18 @@ struct sevq_parser {
 	llhttp_t http;
 	const struct sevq_parser_limits *limits;
 	char *base;                       /* during a feed only */
+	const char *from;                 /* where this feed began */
+	char last;                        /* the last byte of the feeds before */
+	char trailer[20];                 /* name of the trailer being read, as far as it matters */
 	struct sevq_span target, version; /* of the request line */
 	struct sevq_span headers[SEVQ_HEADERS];
-	int header;                       /* the one being read; SEVQ_HEADERS: one that nobody reads */
-	struct sevq_span name, value;     /* of the one being read */
-	size_t fed;                       /* bytes from base that were read */
-	size_t head_len, body_len;        /* head_len is 0 until the head is complete */
-	size_t body_seen, chunk_bytes;    /* body bytes, also dropped ones; bytes of the body's framing */
-	bool drop_body;                   /* set after the head: the body is read and forgotten */
+	int header;                    /* the one being read; SEVQ_HEADERS: one that nobody reads */
+	struct sevq_span name, value;  /* of the one being read */
+	size_t fed;                    /* bytes from base that were read */
+	size_t head_len, body_len;     /* head_len is 0 until the head is complete */
+	size_t body_seen, chunk_bytes; /* body bytes, also dropped ones; bytes of the body's framing */
+	bool has_body;                 /* known after the head */
+	bool drop_body;                /* set after the head: the body is read and forgotten */
 	struct sevq_error error;
 };
 
@@ -70,7 +75,6 @@ size_t sevq_parser_end(const struct sevq_parser *parser);
 
 /* After HEAD. */
 struct sevq_str sevq_parser_text(const char *base, struct sevq_span span); /* NULL when absent */
-bool sevq_parser_has_body(const struct sevq_parser *parser);
 bool sevq_parser_keeps_alive(const struct sevq_parser *parser);
 uint64_t sevq_parser_body_missing(const struct sevq_parser *parser); /* bytes that Content-Length still promises; 0 when chunked */
 

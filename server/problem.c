@@ -98,7 +98,8 @@ answer(struct sevq_request *request, const struct sevq_error *err, const struct 
 
 	assert(reply.status != 0);
 	request->server->stats.problems[err->code]++;
-	sevq_buf_addf(out, "{\"type\":\"urn:sevq:problem:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", name, problems[err->code].title, reply.status);
+	sevq_buf_addf(out, "{\"type\":\"urn:sevq:problem:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", name,
+		      problems[err->code].title, reply.status);
 	add_detail(out, err);
 	sevq_buf_addf(out, ",\"code\":\"%s\"", name);
 	if (bad->count > 0) {
@@ -130,7 +131,8 @@ sevq_problem_send_fields(struct sevq_request *request, struct sevq_bad_fields *b
 	struct sevq_error err;
 
 	assert(bad->count > 0);
-	sevq_fail(&err, SEVQ_INVALID_FIELD, "%zu %s wrong; nothing was changed", bad->count, bad->count == 1 ? "field or parameter is" : "fields or parameters are");
+	sevq_fail(&err, SEVQ_INVALID_FIELD, "%zu %s wrong; nothing was changed", bad->count,
+		  bad->count == 1 ? "field or parameter is" : "fields or parameters are");
 	answer(request, &err, bad, "");
 	sevq_bad_fields_clear(bad);
 }

@@ -116,8 +116,8 @@ log_access(const struct sevq_request *request, int status, size_t body_len)
 {
 	if (sevq_log_enabled(SEVQ_LOG_DEBUG))
 		sevq_log(SEVQ_LOG_DEBUG, sevq_log_msg("answered"), sevq_log_text("method", llhttp_method_name(request->method)),
-			 sevq_log_text("path", request->call != NULL ? request->call->path : "?"), sevq_log_number("status", status),
-			 sevq_log_number("bytes", (long long)body_len));
+			 sevq_log_text("path", request->call != NULL ? request->call->path : "?"),
+			 sevq_log_number("status", status), sevq_log_number("bytes", (long long)body_len));
 }
 
 struct sevq_buf *
@@ -146,7 +146,8 @@ sevq_reply_send(struct sevq_request *request, const struct sevq_reply *reply)
 	memcpy(out->data + HEAD_BYTES - head_len, head, head_len);
 	server->stats.responses[reply->status / 100]++;
 	log_access(request, reply->status, body_len);
-	sevq_connection_send(request->connection, out->data + HEAD_BYTES - head_len, head_len + (request->method == HTTP_HEAD ? 0 : body_len));
+	sevq_connection_send(request->connection, out->data + HEAD_BYTES - head_len,
+			     head_len + (request->method == HTTP_HEAD ? 0 : body_len));
 	if (out->cap > OUT_BYTES_KEPT)
 		sevq_buf_clear(out);
 }

@@ -22,14 +22,14 @@ typedef void sevq_handler(struct sevq_request *request);
 struct sevq_request {
 	struct sevq_server *server;
 	struct sevq_connection *connection;
-	const struct sevq_call *call; /* NULL until routed, and for unknown paths */
-	uint8_t method;               /* of llhttp */
-	bool http_1_0, close;         /* close: the connection ends with this answer */
-	bool answered;                /* exactly once */
+	const struct sevq_call *call;    /* NULL until routed, and for unknown paths */
+	uint8_t method;                  /* of llhttp */
+	bool http_1_0, close;            /* close: the connection ends with this answer */
+	bool answered;                   /* exactly once */
 	struct sevq_str path, query, id; /* id: the {id} of the path, decoded */
 	struct sevq_str headers[SEVQ_HEADERS];
 	struct sevq_str body;
-	bool lines; /* the body is application/x-ndjson */
+	bool lines;              /* the body is application/x-ndjson */
 	struct sevq_arena arena; /* decoded input; dies with the request */
 	sevq_handler *answer;    /* writes the answer of an op that succeeded */
 	sevq_handler *fail;      /* of one that failed; NULL: the plain problem */

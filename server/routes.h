@@ -16,7 +16,7 @@ struct sevq_call {
 	sevq_handler *handle;
 	bool takes_body;
 	bool takes_lines; /* a body of application/x-ndjson too */
-	bool bulky; /* its answer may be large: refused while too much is buffered */
+	bool bulky;       /* its answer may be large: refused while too much is buffered */
 };
 
 #define SEVQ_CALLS 15
@@ -26,6 +26,7 @@ extern const struct sevq_call sevq_calls[SEVQ_CALLS];
  * The call for a method and a path, and the undecoded {id}. Failures: SEVQ_NOT_FOUND; SEVQ_METHOD_NOT_ALLOWED, with the
  * methods there are in allow ("GET, HEAD, POST").
  */
-const struct sevq_call *sevq_routes_find(uint8_t method, struct sevq_str path, struct sevq_str *id, char allow[64], struct sevq_error *err);
+const struct sevq_call *sevq_routes_find(uint8_t method, struct sevq_str path, struct sevq_str *id, char allow[64],
+					 struct sevq_error *err);
 
 #endif

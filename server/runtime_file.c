@@ -30,7 +30,8 @@ add_address(const struct sevq_listeners *listeners, struct sevq_buf *out)
 		sevq_buf_addf(&url, "unix:%s", absolute != NULL ? absolute : endpoint->un.sun_path);
 		free(absolute);
 	} else if (sevq_endpoint_is_any(endpoint))
-		sevq_buf_addf(&url, "http://%s:%d", endpoint->any.sa_family == AF_INET6 ? "[::1]" : "127.0.0.1", sevq_endpoint_port(endpoint));
+		sevq_buf_addf(&url, "http://%s:%d", endpoint->any.sa_family == AF_INET6 ? "[::1]" : "127.0.0.1",
+			      sevq_endpoint_port(endpoint));
 	else
 		sevq_buf_addf(&url, "http://%s", text);
 	sevq_json_quote(out, (struct sevq_str){ url.data, url.len });
@@ -40,7 +41,8 @@ add_address(const struct sevq_listeners *listeners, struct sevq_buf *out)
 int
 sevq_runtime_file_write(const struct sevq_server *server, const char *token_file, struct sevq_error *err)
 {
-	char *path = sevq_file_beside(server->options->db, NAME), *absolute = token_file != NULL ? realpath(token_file, NULL) : NULL;
+	char *path = sevq_file_beside(server->options->db, NAME),
+	     *absolute = token_file != NULL ? realpath(token_file, NULL) : NULL;
 	struct sevq_buf text = { 0 };
 	int failed;
 

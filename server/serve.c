@@ -28,7 +28,6 @@
 #include "server/runtime_file.h"
 #include "server/server.h"
 
-#define BODY_LOOK_MS 5000
 #define DESCRIPTORS_NOT_FOR_CONNECTIONS 32
 
 enum exit_code {
@@ -348,7 +347,8 @@ init_server(struct sevq_server *server, struct sevq_options *options)
 	sevq_deadlines_init(&server->deadlines);
 	server->deadlines.duration_ms[SEVQ_DEADLINE_IDLE] = options->idle_timeout_ms;
 	server->deadlines.duration_ms[SEVQ_DEADLINE_HEADERS] = options->header_timeout_ms;
-	server->deadlines.duration_ms[SEVQ_DEADLINE_BODY] = options->body_timeout_ms < BODY_LOOK_MS ? options->body_timeout_ms : BODY_LOOK_MS;
+	server->deadlines.duration_ms[SEVQ_DEADLINE_BODY] =
+	    options->body_timeout_ms < SEVQ_BODY_WINDOW_MS ? options->body_timeout_ms : SEVQ_BODY_WINDOW_MS;
 	server->deadlines.duration_ms[SEVQ_DEADLINE_RESPONSE] = options->response_timeout_ms;
 	server->deadlines.duration_ms[SEVQ_DEADLINE_LINGER] = options->linger_timeout_ms;
 	server->listeners.reserve = -1;
@@ -419,7 +419,8 @@ check_config(const struct sevq_options *options)
 	char *path = options->token_file != NULL ? strdup(options->token_file) : sevq_file_beside(options->db, "token");
 	struct sevq_error err;
 	bool has_tokens = options->token_file != NULL || access(path, F_OK) == 0;
-	bool failed = sevq_policy_file_load(options, &policy, &err) != 0 || (!options->no_auth && has_tokens && sevq_auth_load(path, &auth, &err) != 0);
+	bool failed = sevq_policy_file_load(options, &policy, &err) != 0 ||
+		      (!options->no_auth && has_tokens && sevq_auth_load(path, &auth, &err) != 0);
 
 	sevq_policy_free(policy);
 	sevq_auth_free(auth);

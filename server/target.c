@@ -19,35 +19,32 @@ allowed(char c)
 	return c > 0x20 && c < 0x7f && memchr("\"#<>\\^`", c, 7) == NULL;
 }
 
-static int
-check_escape(struct sevq_str rest, struct sevq_error *err)
-{
-	if (rest.len < 3 || hex(rest.s[1]) < 0 || hex(rest.s[2]) < 0)
-		return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has a broken %% escape");
-	if (rest.s[1] == '0' && rest.s[2] == '0')
-		return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has %%00");
-	return 0;
-}
-
 int
 sevq_target_split(struct sevq_str target, struct sevq_str *path, struct sevq_str *query, struct sevq_error *err)
 {
 	const char *question;
 
-	if (target.len == 0 || target.s[0] != '/')
-		return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target must be a path");
+	if (target.len == 0 || target.s[0] != '/' || (target.len > 1 && target.s[1] == '/'))
+		return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target must be a path, and begin with one slash");
 	for (size_t i = 0; i < target.len; i++) {
 		if (!allowed(target.s[i]))
 			return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has a character that must be escaped");
-		if (target.s[i] == '%' && check_escape((struct sevq_str){ target.s + i, target.len - i }, err) != 0)
-			return -1;
+		if (sevq_str_starts((struct sevq_str){ target.s + i, target.len - i }, SEVQ_STR("%00")))
+			return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has %%00");
 	}
 	question = memchr(target.s, '?', target.len);
 	*path = (struct sevq_str){ target.s, question != NULL ? (size_t)(question - target.s) : target.len };
 	*query = question != NULL ? (struct sevq_str){ question + 1, target.len - path->len - 1 } : SEVQ_STR_NULL;
-	if (memmem(path->s, path->len, "//", 2) != NULL)
-		return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has // in its path");
 	return 0;
+}
+
+/* The byte that an escape stands for; -1 for one that is broken. */
+static int
+unescape(struct sevq_str rest)
+{
+	int high = rest.len >= 3 ? hex(rest.s[1]) : -1, low = high >= 0 ? hex(rest.s[2]) : -1;
+
+	return low >= 0 ? high << 4 | low : -1;
 }
 
 int
@@ -61,7 +58,11 @@ sevq_target_decode(struct sevq_arena *arena, struct sevq_str text, bool in_query
 	decoded = end = sevq_arena_bytes(arena, text.len);
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.s[i] == '%') {
-			*end++ = (char)(hex(text.s[i + 1]) << 4 | hex(text.s[i + 2]));
+			int byte = unescape((struct sevq_str){ text.s + i, text.len - i });
+
+			if (byte < 0)
+				return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has a broken %% escape");
+			*end++ = (char)byte;
 			i += 2;
 		} else
 			*end++ = in_query && text.s[i] == '+' ? ' ' : text.s[i];

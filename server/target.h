@@ -11,12 +11,12 @@
 #include "schema/mem.h"
 
 /*
- * Splits an origin-form target. Failure: SEVQ_BAD_REQUEST for anything else: absolute-form, "//" in the path, characters
- * that must be escaped, broken or NUL escapes, a fragment. query is NULL where there is no "?".
+ * Splits an origin-form target. Failure: SEVQ_BAD_REQUEST for anything else: absolute-form, "//" in front, characters that
+ * must be escaped, an escaped NUL, a fragment. query is NULL where there is no "?".
  */
 int sevq_target_split(struct sevq_str target, struct sevq_str *path, struct sevq_str *query, struct sevq_error *err);
 
-/* Decodes escapes that split has accepted, and "+" as a space in queries. SEVQ_BAD_REQUEST unless the result is UTF-8. */
+/* Decodes escapes, and in queries "+" as a space. SEVQ_BAD_REQUEST for a broken escape, and unless the result is UTF-8. */
 int sevq_target_decode(struct sevq_arena *arena, struct sevq_str text, bool in_query, struct sevq_str *ret, struct sevq_error *err);
 
 /* Takes the next name=value off *query, neither decoded; empty ones are passed over. False at the end. */

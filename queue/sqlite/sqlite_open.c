@@ -82,6 +82,29 @@ sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_c
 
 /* --- the file before SQLite ---------------------------------------------------------------------------------------- */
 
+/* A name beside the database: its path with a suffix. The caller frees it. */
+static char *
+beside(const char *path, const char *suffix)
+{
+	size_t bytes = strlen(path) + strlen(suffix) + 1;
+	char *name = sevq_alloc(bytes);
+	snprintf(name, bytes, "%s%s", path, suffix);
+	return name;
+}
+
+/* What was made or renamed in the directory that holds path is still there after a power loss. */
+static int
+sync_directory(const char *path, struct sevq_error *err)
+{
+	char *copy = beside(path, "");
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int failed = fd < 0 || fsync(fd) < 0 ? sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot sync the directory of %s", path) : 0;
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return failed;
+}
+
 /* Makes the directories above the file, private to us. */
 static int
 make_directories(const char *path, struct sevq_error *err)
@@ -91,22 +114,14 @@ make_directories(const char *path, struct sevq_error *err)
 	strcpy(copy, path);
 	for (char *slash = strchr(copy + 1, '/'); slash != NULL && failed == 0; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+		if (mkdir(copy, 0700) == 0)
+			failed = sync_directory(copy, err);
+		else if (errno != EEXIST)
 			failed = sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot make the directory %s: %s", copy, strerror(errno));
 		*slash = '/';
 	}
 	free(copy);
 	return failed;
-}
-
-/* A name beside the database: its path with a suffix. The caller frees it. */
-static char *
-beside(const char *path, const char *suffix)
-{
-	size_t bytes = strlen(path) + strlen(suffix) + 1;
-	char *name = sevq_alloc(bytes);
-	snprintf(name, bytes, "%s%s", path, suffix);
-	return name;
 }
 
 /* Held until the process ends. The file stays: removing it would let two servers lock two files of one name. */
@@ -258,18 +273,6 @@ open_file(struct sqlite_store *store, const char *path, struct sevq_error *err)
 	return 0;
 }
 
-static int
-sync_directory(const char *path, struct sevq_error *err)
-{
-	char *copy = beside(path, "");
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int failed = fd < 0 || fsync(fd) < 0 ? sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot sync the directory of %s", path) : 0;
-	if (fd >= 0)
-		close(fd);
-	free(copy);
-	return failed;
-}
-
 /* Made whole beside the path, then renamed to it. */
 static int
 create(struct sqlite_store *store, struct sevq_error *err)
@@ -374,7 +377,9 @@ sevq_sqlite_open(const struct sevq_sqlite_options *options, struct sevq_store **
 	assert(*options->path != '\0');
 	store->base.driver = &sevq_sqlite_driver;
 	store->options = *options;
-	store->path = beside(options->path, "");
+	store->path = realpath(options->path, NULL); /* one name for one file, or a link would have a lock of its own */
+	if (store->path == NULL)
+		store->path = beside(options->path, "");
 	store->lock_fd = -1;
 	if (open_all(store, err) < 0) {
 		store->base.driver->close(&store->base);

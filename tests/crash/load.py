@@ -65,7 +65,7 @@ class Load:
     def act(self, turn, who, seed):
         """Takes turns until the connection is lost."""
         rng = type(self.rng)(seed)
-        api = self.server.client()
+        api = self.server.client(once=True)
         memory = {"seq": 0, "mine": []}
         try:
             while True:

@@ -14,7 +14,7 @@ import pytest
 
 from history import History, after, check
 from load import Load, look, take_all
-from sevqd import wait_until
+from sevqd import Server, wait_until
 
 CYCLES = int(os.environ.get("SEVQ_CRASH_CYCLES", "30"))
 SEED = int(os.environ.get("SEVQ_CRASH_SEED", random.randrange(1 << 32)))
@@ -66,6 +66,17 @@ def test_no_acknowledged_event_is_lost_by_a_kill(server):
     print(f"{CYCLES} kills, {posts} acknowledged posts, {events} events found again")
     assert posts > CYCLES
     server.stop()
+
+
+def test_a_kill_during_the_very_first_start_leaves_nothing_half(tmp_path):
+    rng = random.Random(SEED)
+    for n in range(15):
+        server = Server(tmp_path / str(n))
+        server.spawn()
+        time.sleep(rng.random() * 0.03)
+        server.kill()
+        assert look(server.start().client()) == ()
+        server.stop()
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 Here: the table. Not here: how they are sent (test_malformed.py).
 
 Every refused request is followed by a whole, valid one that enqueues the text SMUGGLED: after a refusal the connection
-ends, so it must never be carried out, however the bytes before it are cut into packets. @TOKEN@ stands for the token.
+ends, so it must never be carried out, however the bytes before it are cut into packets. TOKEN stands for the token, and
+is as long.
 """
 from typing import NamedTuple
 
+TOKEN = b"@TOKEN@".center(64, b"@")
 GET, POST = b"GET /v1/stats HTTP/1.1", b"POST /v1/events HTTP/1.1"
-HOST, AUTH, JSON = b"Host: 127.0.0.1", b"Authorization: Bearer @TOKEN@", b"Content-Type: application/json"
+HOST, AUTH, JSON = b"Host: 127.0.0.1", b"Authorization: Bearer " + TOKEN, b"Content-Type: application/json"
 EVENT = b'{"text":"fine","sessionKey":"main","allowDuplicate":true}'
 MARK = b'{"text":"SMUGGLED","sessionKey":"main","allowDuplicate":true}'
 CHUNKED = b"Transfer-Encoding: chunked"
@@ -17,7 +19,7 @@ CHUNKED = b"Transfer-Encoding: chunked"
 class Case(NamedTuple):
     name: str
     raw: bytes
-    answers: tuple  # statuses in order; a set where several are right
+    answers: tuple  # statuses in order
     closes: bool  # whether the server then ends the connection
     half_close: bool = False  # whether the client ends its side after sending
     head: bool = False  # whether the answers have no bodies
@@ -35,19 +37,19 @@ def smuggled():
     return message(POST, HOST, AUTH, JSON, length(MARK), body=MARK)
 
 
-def refused(name, raw, *status, mark=True, **options):
+def refused(name, raw, status, mark=True, **options):
     """One answer with this status, and the end."""
-    return Case(name, raw + (smuggled() if mark else b""), (set(status),), True, **options)
+    return Case(name, raw + (smuggled() if mark else b""), (status,), True, **options)
 
 
 def accepted(name, raw, *statuses, **options):
     """These answers, and the connection lives on."""
-    return Case(name, raw, tuple({s} for s in statuses or (200,)), False, **options)
+    return Case(name, raw, statuses or (200,), False, **options)
 
 
 def last(name, raw, *statuses, **options):
     """These answers, and the end because the client asked for it."""
-    return Case(name, raw, tuple({s} for s in statuses or (200,)), True, **options)
+    return Case(name, raw, statuses or (200,), True, **options)
 
 
 def get(*more, line=GET):
@@ -79,7 +81,7 @@ REQUEST_LINES = [
     refused("a space in the target", get(line=b"GET /v1/ stats HTTP/1.1"), 400),
     refused("lower-case method", get(line=b"get /v1/stats HTTP/1.1"), 400),
     refused("mixed-case method", get(line=b"Get /v1/stats HTTP/1.1"), 400),
-    refused("unknown method", get(line=b"FROBNICATE /v1/stats HTTP/1.1"), 400, 405, 501),
+    refused("unknown method", get(line=b"FROBNICATE /v1/stats HTTP/1.1"), 400),
     refused("a method with a colon", get(line=b"GE:T /v1/stats HTTP/1.1"), 400),
     refused("a method with a NUL", get(line=b"G\0T /v1/stats HTTP/1.1"), 400),
     refused("no method", get(line=b"/v1/stats HTTP/1.1"), 400),
@@ -87,27 +89,27 @@ REQUEST_LINES = [
     refused("another protocol", get(line=b"GET /v1/stats HTTQ/1.1"), 400),
     refused("another protocol, ICE", get(line=b"SOURCE /v1/stats ICE/1.0"), 400),
     refused("RTSP", get(line=b"DESCRIBE /v1/stats RTSP/1.0"), 400),
-    refused("version 0.9 named", get(line=b"GET /v1/stats HTTP/0.9"), 400, 505),
-    refused("version 1.2", get(line=b"GET /v1/stats HTTP/1.2"), 400, 505),
+    refused("version 0.9 named", get(line=b"GET /v1/stats HTTP/0.9"), 505),
+    refused("version 1.2", get(line=b"GET /v1/stats HTTP/1.2"), 505),
     refused("version 2.0", get(line=b"GET /v1/stats HTTP/2.0"), 505),
-    refused("version 3.0", get(line=b"GET /v1/stats HTTP/3.0"), 400, 505),
-    refused("version 9.9", get(line=b"GET /v1/stats HTTP/9.9"), 400, 505),
-    refused("version 1", get(line=b"GET /v1/stats HTTP/1"), 400, 505),
-    refused("version 11.1", get(line=b"GET /v1/stats HTTP/11.1"), 400, 505),
-    refused("version 1.10", get(line=b"GET /v1/stats HTTP/1.10"), 400, 505),
-    refused("version 1,1", get(line=b"GET /v1/stats HTTP/1,1"), 400, 505),
-    refused("version with a sign", get(line=b"GET /v1/stats HTTP/+1.1"), 400, 505),
+    refused("version 3.0", get(line=b"GET /v1/stats HTTP/3.0"), 505),
+    refused("version 9.9", get(line=b"GET /v1/stats HTTP/9.9"), 505),
+    refused("version 1", get(line=b"GET /v1/stats HTTP/1"), 400),
+    refused("version 11.1", get(line=b"GET /v1/stats HTTP/11.1"), 400),
+    refused("version 1.10", get(line=b"GET /v1/stats HTTP/1.10"), 400),
+    refused("version 1,1", get(line=b"GET /v1/stats HTTP/1,1"), 400),
+    refused("version with a sign", get(line=b"GET /v1/stats HTTP/+1.1"), 400),
     refused("the HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     refused("a TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(64)) + b"\r\n\r\n", 400),
     refused("an answer instead of a request", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 400),
     refused("noise", bytes(range(255, 128, -1)) + b"\r\n\r\n", 400),
-    refused("bare LF after the request line", b"GET /v1/stats HTTP/1.1\nHost: 127.0.0.1\r\nAuthorization: Bearer @TOKEN@\r\n\r\n", 400),
+    refused("bare LF after the request line", get().replace(b"\r\n", b"\n", 1), 400),
     refused("bare LF everywhere", get().replace(b"\r\n", b"\n"), 400),
-    refused("bare CR after the request line", b"GET /v1/stats HTTP/1.1\rHost: 127.0.0.1\r\nAuthorization: Bearer @TOKEN@\r\n\r\n", 400),
+    refused("bare CR after the request line", get().replace(b"\r\n", b"\r", 1), 400),
     refused("CR CR LF after the request line", b"GET /v1/stats HTTP/1.1\r\r\nHost: 127.0.0.1\r\n\r\n", 400),
-    refused("CONNECT", get(line=b"CONNECT 127.0.0.1:80 HTTP/1.1"), 400, 405),
+    refused("CONNECT", get(line=b"CONNECT 127.0.0.1:80 HTTP/1.1"), 400),
     refused("OPTIONS of everything", get(line=b"OPTIONS * HTTP/1.1"), 400),
-    refused("an upgrade to h2c by PRI", get(line=b"PRI /v1/stats HTTP/1.1"), 400, 405, 505),
+    refused("an upgrade to h2c by PRI", get(line=b"PRI /v1/stats HTTP/1.1"), 400),
 ]
 
 TARGETS = [
@@ -134,7 +136,7 @@ TARGETS = [
     accepted("a doubled slash inside", get(line=b"GET /v1//stats HTTP/1.1"), 404),
     accepted("an empty query", get(line=b"GET /v1/stats? HTTP/1.1")),
     refused("a target of 9,000 bytes", get(line=b"GET /v1/events?sessionKey=" + b"x" * 9000 + b" HTTP/1.1"), 414),
-    refused("a target of 100,000 bytes", get(line=b"GET /v1/events?sessionKey=" + b"x" * 100000 + b" HTTP/1.1"), 414, 431),
+    refused("a target of 100,000 bytes", get(line=b"GET /v1/events?sessionKey=" + b"x" * 100000 + b" HTTP/1.1"), 414),
     refused("a method of 100,000 bytes", get(line=b"X" * 100000 + b" / HTTP/1.1"), 400),
 ]
 
@@ -143,11 +145,11 @@ HOSTS = [
     refused("two Hosts", message(GET, HOST, HOST, AUTH), 400),
     refused("two different Hosts", message(GET, HOST, b"Host: evil.example", AUTH), 400),
     refused("two Hosts in another case", message(GET, HOST, b"hOST: 127.0.0.1", AUTH), 400),
-    refused("an empty Host", message(GET, b"Host:", AUTH), 400, 421),
-    refused("a Host list", message(GET, b"Host: 127.0.0.1, evil.example", AUTH), 400, 421),
-    refused("a Host with a user", message(GET, b"Host: user@127.0.0.1", AUTH), 400, 421),
-    refused("a Host with a path", message(GET, b"Host: 127.0.0.1/x", AUTH), 400, 421),
-    refused("a Host with a space", message(GET, b"Host: 127.0.0.1 evil.example", AUTH), 400, 421),
+    refused("an empty Host", message(GET, b"Host:", AUTH), 400),
+    refused("a Host list", message(GET, b"Host: 127.0.0.1, evil.example", AUTH), 400),
+    refused("a Host with a user", message(GET, b"Host: user@127.0.0.1", AUTH), 400),
+    refused("a Host with a path", message(GET, b"Host: 127.0.0.1/x", AUTH), 400),
+    refused("a Host with a space", message(GET, b"Host: 127.0.0.1 evil.example", AUTH), 400),
     accepted("a Host in capitals", message(GET, b"HOST: LOCALHOST", AUTH)),
     accepted("another Host", message(GET, b"Host: evil.example", AUTH), 421),
     last("HTTP/1.0 without a Host", message(b"GET /livez HTTP/1.0"), 200),
@@ -170,7 +172,7 @@ HEADERS = [
     refused("a first header that begins with a space", message(GET, b" X: y", HOST, AUTH), 400),
     refused("a NUL in a name", get(b"X-\0: x"), 400),
     refused("a NUL in a value", get(b"X-Nul: a\0b"), 400),
-    refused("a NUL in the token", message(GET, HOST, b"Authorization: Bearer @TOKEN@\0"), 400),
+    refused("a NUL in the token", message(GET, HOST, AUTH + b"\0"), 400),
     refused("a control character in a value", get(b"X-Bell: \x07"), 400),
     refused("a DEL in a value", get(b"X-Del: \x7f"), 400),
     refused("a bare CR in a value", get(b"X-Cr: a\rb"), 400),
@@ -184,10 +186,10 @@ HEADERS = [
     refused("a space in a name", get(b"X Y: x"), 400),
     accepted("a tab in a value", get(b"X-Tab: a\tb")),
     accepted("high bytes in a value", get(b"X-High: \xc3\xa9\xff")),
-    accepted("no space after the colon", message(GET, b"Host:127.0.0.1", b"Authorization:Bearer @TOKEN@")),
+    accepted("no space after the colon", message(GET, b"Host:127.0.0.1", AUTH.replace(b": ", b":"))),
     accepted("spaces around a value", message(GET, b"Host: \t 127.0.0.1 \t", AUTH)),
     accepted("an empty value", get(b"X-Empty:")),
-    accepted("names in any case", message(GET, b"hOsT: 127.0.0.1", b"AUTHORIZATION: Bearer @TOKEN@")),
+    accepted("names in any case", message(GET, b"hOsT: 127.0.0.1", AUTH.replace(b"Authorization", b"AUTHORIZATION"))),
     refused("headers of 20,000 bytes in one", get(b"X-Big: " + b"x" * 20000), 431),
     refused("headers of 20,000 bytes in many", get(*(b"X-%d: %s" % (n, b"y" * 90) for n in range(200))), 431),
     refused("a header name of 20,000 bytes", get(b"X" * 20000 + b": y"), 431),
@@ -207,8 +209,8 @@ LENGTHS = [
     refused("a length with a point", post(b"Content-Length: 5.0"), 400),
     refused("a length with a space inside", post(b"Content-Length: 5 7"), 400),
     refused("a length in quotes", post(b'Content-Length: "57"'), 400),
-    refused("a length that overflows 64 bits", post(b"Content-Length: 18446744073709551617"), 400, 413),
-    refused("a length that overflows to ours", post(b"Content-Length: 18446744073709551673"), 400, 413),
+    refused("a length that overflows 64 bits", post(b"Content-Length: 18446744073709551617"), 413),
+    refused("a length that overflows to ours", post(b"Content-Length: 18446744073709551673"), 413),
     refused("a length of a terabyte", post(b"Content-Length: 1000000000000"), 413),
     refused("a length over the limit", post(b"Content-Length: 1048577"), 413),
     refused("length and chunks", post(length(EVENT), CHUNKED, body=b"0\r\n\r\n"), 400),
@@ -219,7 +221,7 @@ LENGTHS = [
     accepted("a length of nothing on GET", get(b"Content-Length: 0")),
     accepted("leading zeros", post(b"Content-Length: 000%d" % len(EVENT)), 201),
     accepted("no body and no length on POST", message(POST, HOST, AUTH, JSON), 400),
-    refused("a body on HTTP/1.0 without a length", message(b"POST /v1/events HTTP/1.0", HOST, AUTH, JSON, body=EVENT), 400),
+    last("a body on HTTP/1.0 without a length is not read", message(b"POST /v1/events HTTP/1.0", HOST, AUTH, JSON, body=EVENT) + smuggled(), 400),
     last("a body on HTTP/1.0", post(length(EVENT), line=b"POST /v1/events HTTP/1.0"), 201),
 ]
 
@@ -244,8 +246,8 @@ CHUNKS = [
     refused("a chunk size with 0x", chunks(b"0x3\r\nabc\r\n0\r\n\r\n"), 400),
     refused("a space before a chunk size", chunks(b" 3\r\nabc\r\n0\r\n\r\n"), 400),
     refused("a space after a chunk size", chunks(b"3 \r\nabc\r\n0\r\n\r\n"), 400),
-    refused("a chunk size that overflows", chunks(b"10000000000000003\r\nabc\r\n0\r\n\r\n"), 400, 413),
-    refused("a chunk size of sixteen fs", chunks(b"ffffffffffffffff\r\nabc\r\n0\r\n\r\n"), 400, 413),
+    refused("a chunk size that overflows", chunks(b"10000000000000003\r\nabc\r\n0\r\n\r\n"), 400),
+    refused("a chunk size of sixteen fs", chunks(b"ffffffffffffffff\r\nabc\r\n0\r\n\r\n"), 413),
     refused("a chunk over the limit", chunks(b"100001\r\n" + b" " * 100), 413),
     refused("chunks over the limit together", chunks((b"10000\r\n" + b" " * 65536 + b"\r\n") * 17 + b"0\r\n\r\n"), 413),
     refused("bare LF after a chunk size", chunks(b"3\nabc\r\n0\r\n\r\n"), 400),
@@ -257,26 +259,26 @@ CHUNKS = [
     refused("a NUL in a chunk size", chunks(b"3\0\r\nabc\r\n0\r\n\r\n"), 400),
     refused("a NUL in a chunk extension", chunks(b"3;\0\r\nabc\r\n0\r\n\r\n"), 400),
     refused("a bare LF in a chunk extension", chunks(b"3;a\nb\r\nabc\r\n0\r\n\r\n"), 400),
-    refused("a chunk extension of 20,000 bytes", chunks(b"3;" + b"x" * 20000 + b"\r\nabc\r\n0\r\n\r\n"), 400, 413, 431),
+    refused("a chunk extension of 20,000 bytes", chunks(b"3;" + b"x" * 20000 + b"\r\nabc\r\n0\r\n\r\n"), 431),
 ]
 
 CODINGS = [
-    refused("identity", post(b"Transfer-Encoding: identity", length(EVENT)), 400, 501),
-    refused("identity alone", post(b"Transfer-Encoding: identity", body=b""), 400, 501),
-    refused("gzip", post(b"Transfer-Encoding: gzip", body=b""), 400, 501),
+    refused("identity", post(b"Transfer-Encoding: identity", length(EVENT)), 400),
+    refused("identity alone", post(b"Transfer-Encoding: identity", body=b""), 400),
+    refused("gzip", post(b"Transfer-Encoding: gzip", body=b""), 400),
     refused("gzip, chunked", post(b"Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n"), 501),
-    refused("chunked, gzip", post(b"Transfer-Encoding: chunked, gzip", body=b"0\r\n\r\n"), 400, 501),
-    refused("chunked, chunked", post(b"Transfer-Encoding: chunked, chunked", body=b"0\r\n\r\n"), 400, 501),
-    refused("chunked, identity", post(b"Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n"), 400, 501),
-    refused("chunked twice", post(CHUNKED, CHUNKED, body=b"0\r\n\r\n"), 400, 501),
-    refused("xchunked", post(b"Transfer-Encoding: xchunked", body=b"0\r\n\r\n"), 400, 501),
-    refused("chunkedx", post(b"Transfer-Encoding: chunkedx", body=b"0\r\n\r\n"), 400, 501),
-    refused("chunked with a parameter", post(b"Transfer-Encoding: chunked;q=1", body=b"0\r\n\r\n"), 400, 501),
-    refused("chunked in quotes", post(b'Transfer-Encoding: "chunked"', body=b"0\r\n\r\n"), 400, 501),
-    refused("chunked after a comma", post(b"Transfer-Encoding: ,chunked", body=b"0\r\n\r\n"), 400, 501),
-    refused("chunked before a comma", post(b"Transfer-Encoding: chunked,", body=b"0\r\n\r\n"), 400, 501),
+    refused("chunked, gzip", post(b"Transfer-Encoding: chunked, gzip", body=b"0\r\n\r\n"), 400),
+    refused("chunked, chunked", post(b"Transfer-Encoding: chunked, chunked", body=b"0\r\n\r\n"), 400),
+    refused("chunked, identity", post(b"Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n"), 400),
+    refused("chunked twice", post(CHUNKED, CHUNKED, body=b"0\r\n\r\n"), 400),
+    refused("xchunked", post(b"Transfer-Encoding: xchunked", body=b"0\r\n\r\n"), 400),
+    refused("chunkedx", post(b"Transfer-Encoding: chunkedx", body=b"0\r\n\r\n"), 400),
+    refused("chunked with a parameter", post(b"Transfer-Encoding: chunked;q=1", body=b"0\r\n\r\n"), 400),
+    refused("chunked in quotes", post(b'Transfer-Encoding: "chunked"', body=b"0\r\n\r\n"), 400),
+    refused("chunked after a comma", post(b"Transfer-Encoding: ,chunked", body=b"0\r\n\r\n"), 501),
+    refused("chunked before a comma", post(b"Transfer-Encoding: chunked,", body=b"0\r\n\r\n"), 400),
     refused("chunked after a vertical tab", post(b"Transfer-Encoding: \x0bchunked", body=b"0\r\n\r\n"), 400),
-    refused("an empty coding", post(b"Transfer-Encoding:", length(EVENT)), 400, 501),
+    refused("an empty coding", post(b"Transfer-Encoding:", length(EVENT)), 400),
     refused("chunked on HTTP/1.0", post(CHUNKED, line=b"POST /v1/events HTTP/1.0", body=b"0\r\n\r\n"), 400),
     refused("chunked on HTTP/1.0 keep-alive", post(CHUNKED, b"Connection: keep-alive", line=b"POST /v1/events HTTP/1.0", body=b"0\r\n\r\n"), 400),
     refused("an encoded body", post(b"Content-Encoding: gzip", length(EVENT)), 415),
@@ -297,11 +299,11 @@ CONNECTIONS = [
     last("half-close after a post", post(length(EVENT)), 201, half_close=True),
     last("half-close after two requests", get() + post(length(EVENT)), 200, 201, half_close=True),
     Case("half-close and nothing", b"", (), True, half_close=True),
-    Case("half-close in a request line", b"GET /v1", ({400},), True, half_close=True),
-    Case("half-close in the headers", GET + b"\r\nHost: 12", ({400},), True, half_close=True),
-    Case("half-close in a body", post(b"Content-Length: %d" % (len(MARK) + 1), body=MARK), ({400},), True, half_close=True),
-    Case("half-close in a chunk", chunks(b"%x\r\n%s" % (len(MARK) + 1, MARK)), ({400},), True, half_close=True),
-    Case("half-close before the last chunk", chunks(b"%x\r\n%s\r\n" % (len(MARK), MARK)), ({400},), True, half_close=True),
+    Case("half-close in a request line", b"GET /v1", (400,), True, half_close=True),
+    Case("half-close in the headers", GET + b"\r\nHost: 12", (400,), True, half_close=True),
+    Case("half-close in a body", post(b"Content-Length: %d" % (len(MARK) + 1), body=MARK), (400,), True, half_close=True),
+    Case("half-close in a chunk", chunks(b"%x\r\n%s" % (len(MARK) + 1, MARK)), (400,), True, half_close=True),
+    Case("half-close before the last chunk", chunks(b"%x\r\n%s\r\n" % (len(MARK), MARK)), (400,), True, half_close=True),
     accepted("HEAD has no body", message(b"HEAD /v1/stats HTTP/1.1", HOST, AUTH) * 2, 200, 200, head=True),
     accepted("HEAD of nothing", message(b"HEAD /nothing HTTP/1.1", HOST, AUTH), 404, head=True),
     accepted("HEAD without a token", message(b"HEAD /v1/stats HTTP/1.1", HOST), 401, head=True),
@@ -309,8 +311,8 @@ CONNECTIONS = [
 ]
 
 EXPECTATIONS = [
-    accepted("100-continue", post(b"Expect: 100-continue", length(EVENT)), 100, 201),
-    accepted("100-Continue", post(b"Expect: 100-Continue", length(EVENT)), 100, 201),
+    accepted("100-continue", post(b"Expect: 100-continue", length(EVENT)), 201),
+    accepted("100-Continue", post(b"Expect: 100-Continue", length(EVENT)), 201),
     accepted("100-continue without a body", get(b"Expect: 100-continue")),
     last("100-continue on HTTP/1.0 is ignored", post(b"Expect: 100-continue", length(EVENT), line=b"POST /v1/events HTTP/1.0"), 201),
     refused("another expectation", post(b"Expect: 200-ok", length(EVENT)), 417),
@@ -332,12 +334,12 @@ PIPELINES = [
     accepted("a method that is not allowed, then a good one", post(length(MARK), body=MARK, line=b"PUT /v1/events HTTP/1.1") + post(length(EVENT)), 405, 201),
     accepted("a wrong type, then a good one", message(POST, HOST, AUTH, length(MARK), body=MARK) + post(length(EVENT)), 415, 201),
     accepted("chunks, then length", chunks(b"%x\r\n%s\r\n0\r\n\r\n" % (len(EVENT), EVENT)) + post(length(EVENT)), 201, 201),
-    Case("a good one, then a broken one", post(length(EVENT)) + b"BROKEN\r\n\r\n" + smuggled(), ({201}, {400}), True),
-    Case("a good one, then two lengths", post(length(EVENT)) + post(length(EVENT), length(EVENT)) + smuggled(), ({201}, {400}), True),
-    Case("a body with a request inside", post(length(smuggled()), body=smuggled()), ({400},), False),
-    Case("a chunk with a request inside", chunks(b"%x\r\n%s\r\n0\r\n\r\n" % (len(smuggled()), smuggled())), ({400},), False),
-    Case("a length that ends early", post(b"Content-Length: 2", body=b"{}" + b"X" + smuggled()), ({400}, {400}), True),
-    Case("a chunked body that ends early", chunks(b"0\r\n\r\nX" + smuggled()), ({400}, {400}), True),
+    Case("a good one, then a broken one", post(length(EVENT)) + b"BROKEN\r\n\r\n" + smuggled(), (201, 400), True),
+    Case("a good one, then two lengths", post(length(EVENT)) + post(length(EVENT), length(EVENT)) + smuggled(), (201, 400), True),
+    Case("a body with a request inside", post(length(smuggled()), body=smuggled()), (400,), False),
+    Case("a chunk with a request inside", chunks(b"%x\r\n%s\r\n0\r\n\r\n" % (len(smuggled()), smuggled())), (400,), False),
+    Case("a length that ends early", post(b"Content-Length: 2", body=b"{}" + b"X" + smuggled()), (400, 400), True),
+    Case("a chunked body that ends early", chunks(b"0\r\n\r\nX" + smuggled()), (400, 400), True),
 ]
 
 CASES = [Case(f"{group}: {c.name}", *c[1:]) for group, cases in (("request line", REQUEST_LINES), ("target", TARGETS), ("host", HOSTS), ("header", HEADERS), ("length", LENGTHS),

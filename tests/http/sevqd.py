@@ -86,14 +86,23 @@ def problem(reply, status, code, pointer=None):
 
 
 class Client:
-    """A keep-alive connection that speaks the API. Reconnects by itself only after the server closed it politely."""
+    """A keep-alive connection that speaks the API.
 
-    def __init__(self, port, token, timeout=PATIENCE):
-        self.port, self.token = port, token
+    It connects again after the server closed it politely, unless it is to be one connection only: after a server's end
+    its port may be another's.
+    """
+
+    def __init__(self, port, token, timeout=PATIENCE, once=False):
+        self.port, self.token, self.once = port, token, once
         self.conn = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        self.conn.auto_open = 0
+        self.connected = False
 
     def connect(self):
         if self.conn.sock is None:
+            if self.once and self.connected:
+                raise http.client.NotConnected
+            self.connected = True
             self.conn.connect()
             self.conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -341,8 +350,8 @@ class Server:
     def token(self):
         return (self.directory / "token").read_text().strip()
 
-    def client(self, token=True, timeout=PATIENCE):
-        return Client(self.port, self.token if token is True else token, timeout)
+    def client(self, token=True, **options):
+        return Client(self.port, self.token if token is True else token, **options)
 
     def raw(self, **options):
         return Raw(self.port, **options)

@@ -5,7 +5,7 @@ import select
 
 import pytest
 
-from malformed import CASES, EVENT
+from malformed import CASES, EVENT, TOKEN
 from sevqd import Server, ok, problem, request
 
 SEED = int(os.environ.get("SEVQ_MALFORMED_SEED", random.randrange(1 << 32)))
@@ -49,6 +49,12 @@ def send(raw, pieces):
         pass
 
 
+def final_answer(raw, head):
+    """The next answer but 100, which a server may leave out when the body is there already."""
+    answer = raw.answer(head)
+    return raw.answer(head) if answer is not None and answer.status == 100 else answer
+
+
 def test_the_table_is_long_enough_and_its_names_are_different():
     assert len(CASES) >= 150
     assert len({c.name for c in CASES}) == len(CASES)
@@ -58,20 +64,21 @@ def test_the_table_is_long_enough_and_its_names_are_different():
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_raw_request_has_its_answer(server, case, cut):
     raw = server.raw()
-    send(raw, cut(case.raw.replace(b"@TOKEN@", server.token.encode())))
+    assert len(server.token) == len(TOKEN)
+    send(raw, cut(case.raw.replace(TOKEN, server.token.encode())))
     if case.half_close:
         try:
             raw.half_close()
         except OSError:
             pass  # it has closed already
-    for allowed in case.answers:
-        answer = raw.answer(head=case.head)
-        assert answer is not None, f"closed instead of {allowed}"
-        assert answer.status in allowed, answer
+    for status in case.answers:
+        answer = final_answer(raw, case.head)
+        assert answer is not None, f"closed instead of {status}"
+        assert answer.status == status, answer
         if answer.status >= 400 and not case.head:
             assert answer.headers["content-type"] == "application/problem+json" and answer.json["status"] == answer.status
     if case.closes:
-        if case.answers:
+        if case.answers and not case.half_close:  # a half-close may be seen after the answer has left
             assert answer.headers["connection"] == "close"
         assert raw.closed(), raw.buffer[:200]
     else:
@@ -82,10 +89,10 @@ def test_a_raw_request_has_its_answer(server, case, cut):
     server.client().call("DELETE", "/v1/events", query={"sessionKey": "main"})
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.closes and len(c.answers) == 1 and c.answers[0] == {400} and not c.head and not c.half_close][::7], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [c for c in CASES if c.closes and len(c.answers) == 1 and c.answers[0] == 400 and not c.head and not c.half_close][::7], ids=lambda case: case.name)
 def test_a_framing_refusal_is_a_bad_request(server, case):
     raw = server.raw()
-    send(raw, [case.raw])
+    send(raw, [case.raw.replace(TOKEN, server.token.encode())])
     problem(raw.answer(), 400, "bad-request")
 
 

@@ -41,7 +41,7 @@ TABLE = {
     "queue-full": (429, call("POST", "/v1/events", {"events": [{"text": f"{n}", "sessionKey": MAIN} for n in range(3)]})),
     "headers-too-large": (431, lambda server: raw(server, request("GET", "/livez", headers=[("X", "y" * 1000)]))),
     "not-implemented": (501, lambda server: raw(server, request("POST", "/v1/events", server.token, headers=[("Content-Type", "application/json"), ("Transfer-Encoding", "gzip, chunked")]))),
-    "http-version": (505, lambda server: raw(server, request("GET", "/livez").replace(b"HTTP/1.1", b"HTTP/2.0"))),
+    "http-version-not-supported": (505, lambda server: raw(server, request("GET", "/livez").replace(b"HTTP/1.1", b"HTTP/2.0"))),
 }
 
 # Codes that no client can bring about from the outside on a healthy disk; each has its test elsewhere.

@@ -90,7 +90,7 @@ def test_another_application_id_is_foreign(stopped):
     assert digest(stopped.db) == before
 
 
-@pytest.mark.parametrize("content", [b"hello, this is a text file and no database at all\n" * 100, b"\0" * 8192, b"SQLite format 3\0" + b"\xff" * 5000, b"x"], ids=["text", "zeros", "header", "byte"])
+@pytest.mark.parametrize("content", [b"", b"hello, this is a text file and no database at all\n" * 100, b"\0" * 8192, b"SQLite format 3\0" + b"\xff" * 5000, b"x"], ids=["nothing", "text", "zeros", "header", "byte"])
 def test_a_file_that_is_no_database_is_refused_untouched(make, content):
     server = make()
     server.db.write_bytes(content)
@@ -110,12 +110,6 @@ def test_a_truncated_database_is_refused(stopped, keep):
     before = digest(stopped.db)
     refused(stopped, CONFIG)
     assert digest(stopped.db) == before
-
-
-def test_an_empty_file_is_a_new_database(make):
-    server = make()
-    server.db.touch()
-    assert server.start().client().texts(MAIN) == []
 
 
 def test_a_damaged_page_is_refused_or_loses_nothing(stopped):
@@ -210,7 +204,7 @@ def test_a_policy_that_was_named_must_be_there(make):
 
 
 def test_an_empty_policy_file_is_the_empty_policy(start):
-    assert start(policy=" // nothing yet\n").client().peek(DIRECT).status == 200
+    assert start(policy="").client().peek(DIRECT).status == 200
 
 
 # Options.

@@ -37,7 +37,7 @@ void calls_free(void);
 /* Each makes a call and submits it. Text is borrowed. */
 struct call *enqueue(struct sevq_engine *engine, const char *key, const char *text);
 struct call *enqueue_keyed(struct sevq_engine *engine, const char *key, const char *context_key, const char *text);
-struct call *enqueue_draft(struct sevq_engine *engine, struct sevq_draft draft);
+struct call *enqueue_draft(struct sevq_engine *engine, struct sevq_draft one);
 struct call *enqueue_drafts(struct sevq_engine *engine, const struct sevq_draft *drafts, size_t count);
 struct call *drain(struct sevq_engine *engine, const char *key, size_t limit);
 struct call *drain_prefix(struct sevq_engine *engine, const char *key, const char *prefix);

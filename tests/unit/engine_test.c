@@ -579,11 +579,13 @@ replace_takes_the_place_of_all_that_match(void **state)
 		{ .context_key = "k", .text = "y", .to = "1", .outcome = SEVQ_QUEUED },
 		{ .context_key = "l", .text = "z", .outcome = SEVQ_QUEUED },
 		{ .context_key = "k", .text = "c", .how = 'r', .outcome = SEVQ_REPLACED },
+		{ .context_key = "k", .text = "d", .outcome = SEVQ_QUEUED },
+		{ .context_key = "k", .text = "c", .how = 'r', .outcome = SEVQ_REPLACED }, /* the first of two */
 	};
 	run_steps(steps, COUNT(steps));
 	assert_queued(A, "x y z c");
 	assert_str(session(A)->last_context_key, "k");
-	assert_int_equal(stats().outcomes[SEVQ_OUTCOME_REPLACED], 3);
+	assert_int_equal(stats().outcomes[SEVQ_OUTCOME_REPLACED], 5);
 	assert_true(memory_store_settled(&store, 1, SEVQ_OUTCOME_REPLACED));
 }
 
@@ -884,6 +886,20 @@ a_new_policy_waits_for_the_batch_under_way(void **state)
 	store.defer = false;
 	assert_queued("agent:main:main", "2"); /* another name of the new main session now */
 	assert_int_equal(stats().sessions, 2);
+}
+
+static void
+a_second_try_is_under_the_policy_of_the_first(void **state)
+{
+	(void)state;
+	store.defer = store.full_for_events = true;
+	enqueue(engine, "main", "1");
+	struct call *call = drain(engine, "main", 0);
+	turn();
+	sevq_engine_set_policy(engine, policy("{ session: { mainKey: 'hub' } }"));
+	memory_store_release(&store);
+	assert_int_equal(call->op.error.code, SEVQ_OK);
+	assert_str(call->drain.session_key, "agent:main:main");
 }
 
 static void
@@ -1206,6 +1222,7 @@ main(void)
 		TEST(nothing_is_answered_before_the_store_says_so),
 		TEST(calls_made_meanwhile_go_to_the_next_batch),
 		TEST(a_new_policy_waits_for_the_batch_under_way),
+		TEST(a_second_try_is_under_the_policy_of_the_first),
 		TEST(a_new_policy_is_in_force_at_once_when_nothing_is_under_way),
 		TEST(a_full_store_refuses_enqueues_but_not_drains),
 		TEST(a_second_try_starts_from_empty_answers),

@@ -501,6 +501,18 @@ a_second_server_is_refused(void **state)
 }
 
 static void
+a_link_leads_to_the_same_lock(void **state)
+{
+	(void)state;
+	open_at(path);
+	struct sevq_engine *first = engine;
+	assert_int_equal(symlink(path, copy), 0);
+	assert_int_equal(try_open(copy), -1);
+	assert_int_equal(error.code, SEVQ_STORAGE_LOCKED);
+	assert_ptr_equal(engine, first);
+}
+
+static void
 a_path_that_cannot_be_is_a_failure(void **state)
 {
 	(void)state;
@@ -1014,6 +1026,7 @@ main(void)
 		TEST(an_event_of_no_session_is_corrupt),
 		TEST(a_wal_without_its_database_is_left_alone),
 		TEST(a_second_server_is_refused),
+		TEST(a_link_leads_to_the_same_lock),
 		TEST(a_path_that_cannot_be_is_a_failure),
 		TEST(an_event_comes_back_as_it_was_answered),
 		TEST(the_longest_text_comes_back),

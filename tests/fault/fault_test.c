@@ -1,0 +1,571 @@
+/*
+ * fault_test.c - every single call to the disk fails once, and from then on for good, in every way.
+ *
+ * A script of calls runs through the engine on SQLite over a VFS that fails the k-th call of one kind (shim.h), for every k
+ * until the script makes no more such calls or K_MAX is reached. Beside it a model takes every acknowledged call and no
+ * refused one. Then the database is opened with the real VFS, as a kill would have left it and as closing left it: it
+ * must hold exactly what the model holds. Where the outcome of a commit was unknown, with or without that batch is right, but
+ * nothing may have been answered, then or later.
+ */
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "queue/sqlite/sqlite_store.h"
+#include "tests/fault/shim.h"
+#include "tests/unit/calls.h"
+
+#define K_MAX 200
+#define EVENTS_MAX 32
+#define TURN_CALLS_MAX 8
+#define PATH_BYTES 128
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static const char *const keys[] = { "agent:main:a", "agent:main:b" };
+
+/* One call of the script. The last of a turn is followed by END_OF_TURN. */
+struct step {
+	enum what { ENQUEUE, REPLACE, DRAIN, CONSUME, WITHDRAW, PURGE, LOOK, END_OF_TURN, DO_CHORES, OPEN_AGAIN } what;
+	int key;
+	const char *text;        /* ENQUEUE, REPLACE: the event's; CONSUME, WITHDRAW: which event */
+	const char *context_key; /* REPLACE */
+	size_t limit;            /* DRAIN */
+};
+
+/* clang-format off */
+#define ENQUEUE(k, t) { .what = ENQUEUE, .key = (k), .text = (t) }
+#define REPLACE(k, t, c) { .what = REPLACE, .key = (k), .text = (t), .context_key = (c) }
+#define DRAIN(k, n) { .what = DRAIN, .key = (k), .limit = (n) }
+#define CONSUME(k, t) { .what = CONSUME, .key = (k), .text = (t) }
+#define WITHDRAW(k, t) { .what = WITHDRAW, .key = (k), .text = (t) }
+#define PURGE(k) { .what = PURGE, .key = (k) }
+#define LOOK(k) { .what = LOOK, .key = (k) }
+#define TURN { .what = END_OF_TURN }
+#define CHORES { .what = DO_CHORES }
+#define REOPEN { .what = OPEN_AGAIN }
+
+/* A text of several pages, so that one event is many writes. */
+static char long_text[20001];
+
+static const struct step mixed[] = {
+	ENQUEUE(0, "1"), TURN,
+	ENQUEUE(0, "2"), ENQUEUE(1, "3"), REPLACE(0, "4", "k"), TURN,
+	DRAIN(0, 1), ENQUEUE(0, "5"), LOOK(0), REPLACE(0, "6", "k"), TURN,
+	CHORES,
+	ENQUEUE(1, long_text), TURN,
+	CONSUME(0, "5"), WITHDRAW(1, "3"), LOOK(1), TURN,
+	REOPEN,
+	LOOK(0), LOOK(1), TURN,
+	ENQUEUE(0, "7"), ENQUEUE(1, "8"), TURN,
+	CHORES,
+	PURGE(1), ENQUEUE(0, "9"), TURN,
+	DRAIN(0, 2), TURN,
+	CHORES,
+	ENQUEUE(1, "10"), TURN,
+};
+
+/* Begins with a WAL large enough for a checkpoint. */
+static const struct step checkpointed[] = {
+	ENQUEUE(0, "1"), TURN,
+	CHORES,
+	ENQUEUE(1, "2"), DRAIN(1, 1), TURN,
+	ENQUEUE(0, "3"), TURN,
+	DRAIN(0, 2), TURN,
+	CHORES,
+};
+/* clang-format on */
+
+/* What is queued, by text; texts of a script differ. */
+struct model {
+	struct {
+		int key;
+		const char *text, *context_key;
+	} events[EVENTS_MAX];
+	size_t count;
+};
+
+static char directory[64], path[PATH_BYTES], copy[PATH_BYTES], template[PATH_BYTES];
+static struct sevq_engine *engine;
+static struct sevq_error error;
+
+static struct model model;      /* what was acknowledged */
+static struct model maybe;      /* the same with the batch whose outcome is unknown */
+static uint64_t checkpoints;    /* of the last script that ran to its end */
+static bool swept;              /* what has settled is swept at once */
+static bool unknown;            /* there is one */
+static int64_t ids[EVENTS_MAX]; /* of acknowledged events, by place in texts */
+static const char *texts[EVENTS_MAX];
+static size_t text_count;
+
+/* ---- files --------------------------------------------------------------------------------------------------------- */
+
+static void
+copy_one(const char *from, const char *to, const char *suffix)
+{
+	char name[PATH_BYTES + 8], block[65536];
+	snprintf(name, sizeof name, "%s%s", from, suffix);
+	int in = open(name, O_RDONLY | O_CLOEXEC);
+	snprintf(name, sizeof name, "%s%s", to, suffix);
+	unlink(name);
+	if (in < 0)
+		return;
+	int out = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	for (ssize_t n; (n = read(in, block, sizeof block)) > 0;)
+		assert_int_equal(write(out, block, (size_t)n), n);
+	close(in), close(out);
+}
+
+/* What a kill would leave of `from`, at `to`. */
+static void
+copy_database(const char *from, const char *to)
+{
+	copy_one(from, to, "");
+	copy_one(from, to, "-wal");
+}
+
+static void
+remove_database(const char *name)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal", ".new", ".new-journal", ".lock" };
+	char full[PATH_BYTES + 16];
+	for (size_t i = 0; i < COUNT(suffixes); i++) {
+		snprintf(full, sizeof full, "%s%s", name, suffixes[i]);
+		unlink(full);
+	}
+}
+
+/* ---- the model ------------------------------------------------------------------------------------------------------ */
+
+static bool
+chosen(const struct step *step, const char *context_key, const char *text, size_t already)
+{
+	switch (step->what) {
+	case REPLACE:
+		return context_key != NULL && strcmp(context_key, step->context_key) == 0;
+	case DRAIN:
+		return already < step->limit;
+	case CONSUME:
+	case WITHDRAW:
+		return strcmp(text, step->text) == 0;
+	default:
+		return step->what == PURGE;
+	}
+}
+
+static void
+apply(struct model *m, const struct step *step)
+{
+	size_t kept = 0, removed = 0;
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->events[i].key == step->key && chosen(step, m->events[i].context_key, m->events[i].text, removed))
+			removed++;
+		else
+			m->events[kept++] = m->events[i];
+	}
+	m->count = kept;
+	if (step->what == ENQUEUE || step->what == REPLACE) {
+		assert_true(m->count < EVENTS_MAX);
+		m->events[m->count].key = step->key;
+		m->events[m->count].text = step->text;
+		m->events[m->count++].context_key = step->context_key;
+	}
+}
+
+static bool
+same_list(const struct model *m, int key, const struct sevq_event_list *list)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->events[i].key != key)
+			continue;
+		if (at == list->count || !sevq_str_eq(list->events[at++].text, sevq_str(m->events[i].text)))
+			return false;
+	}
+	return at == list->count;
+}
+
+/* ---- the engine ---------------------------------------------------------------------------------------------------- */
+
+static int
+open_engine(const char *name)
+{
+	struct sevq_sqlite_options storage;
+	struct sevq_engine_options options;
+	struct sevq_policy *policy;
+	struct sevq_store *store;
+	sevq_sqlite_options_init(&storage);
+	sevq_engine_options_init(&options);
+	storage.path = name;
+	storage.min_free_bytes = 0;
+	options.retention_ms = swept ? -1000 : SEVQ_RETENTION_MS_DEFAULT;
+	engine = NULL;
+	if (sevq_sqlite_open(&storage, &store, &error) < 0)
+		return -1;
+	assert_int_equal(sevq_policy_parse("", 0, &policy, NULL), 0);
+	if (sevq_engine_open(store, policy, &options, &engine, &error) == 0)
+		return 0;
+	store->driver->close(store);
+	sevq_policy_free(policy);
+	return -1;
+}
+
+static void
+close_engine(void)
+{
+	sevq_engine_close(engine);
+	engine = NULL;
+}
+
+static int64_t *
+id_of(const char *text)
+{
+	size_t i = 0;
+	while (i < text_count && texts[i] != text)
+		i++;
+	if (i == text_count)
+		texts[text_count++] = text;
+	return &ids[i];
+}
+
+/* The call of this step; NULL when it names an event that was not taken. */
+static struct call *
+submit(const struct step *step)
+{
+	struct sevq_draft one = draft(keys[step->key], step->text);
+	int64_t id = step->what == CONSUME || step->what == WITHDRAW ? *id_of(step->text) : 0;
+	switch (step->what) {
+	case ENQUEUE:
+	case REPLACE:
+		one.context_key = sevq_str(step->context_key);
+		one.replace = step->what == REPLACE;
+		return enqueue_draft(engine, one);
+	case DRAIN:
+		return drain(engine, keys[step->key], step->limit);
+	case CONSUME:
+		return id > 0 ? consume(engine, keys[step->key], &id, 1) : NULL;
+	case WITHDRAW:
+		return id > 0 ? withdraw(engine, id) : NULL;
+	case PURGE:
+		return purge(engine, keys[step->key], NULL);
+	default:
+		return peek(engine, keys[step->key]);
+	}
+}
+
+/* The calls that were answered well have happened, in order; nothing else has. */
+static void
+account(const struct step *steps, struct call *const *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (calls[i] == NULL)
+			continue;
+		assert_int_equal(calls[i]->answered, 1);
+		if (calls[i]->op.error.code != SEVQ_OK) {
+			assert_int_not_equal(calls[i]->op.error.code, SEVQ_STORAGE_UNKNOWN);
+			continue;
+		}
+		apply(&model, &steps[i]);
+		if (steps[i].what == ENQUEUE || steps[i].what == REPLACE)
+			*id_of(steps[i].text) = calls[i]->enqueue.results[0].event.id;
+		if (steps[i].what == LOOK)
+			assert_true(same_list(&model, steps[i].key, &calls[i]->peek.found));
+	}
+}
+
+/* Nothing of the batch was answered, and nothing ever is again. */
+static void
+account_unknown(const struct step *steps, struct call *const *calls, size_t count)
+{
+	unknown = true;
+	maybe = model;
+	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
+	for (size_t i = 0; i < count; i++)
+		if (calls[i] != NULL)
+			apply(&maybe, &steps[i]);
+	struct call *late = peek(engine, keys[0]);
+	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_int_equal(late->answered, 0);
+	for (size_t i = 0; i < count; i++)
+		assert_true(calls[i] == NULL || calls[i]->answered == 0);
+}
+
+/* Runs the calls up to the end of the turn as one batch; how many steps that were. -1: the engine has stopped. */
+static int
+run_turn(const struct step *steps)
+{
+	struct call *calls[TURN_CALLS_MAX];
+	size_t count = 0;
+	for (; steps[count].what != END_OF_TURN; count++)
+		calls[count] = submit(&steps[count]);
+	if (sevq_engine_turn(engine, &error) < 0) {
+		account_unknown(steps, calls, count);
+		return -1;
+	}
+	account(steps, calls, count);
+	return (int)count + 1;
+}
+
+static void
+run_script(const struct step *steps, size_t count)
+{
+	for (size_t i = 0; i < count;) {
+		if (steps[i].what == DO_CHORES) {
+			while (sevq_engine_chores(engine))
+				continue;
+			i++;
+		} else if (steps[i].what == OPEN_AGAIN) {
+			close_engine();
+			if (open_engine(path) < 0)
+				return;
+			i++;
+		} else {
+			int done = run_turn(&steps[i]);
+			if (done < 0)
+				return;
+			i += (size_t)done;
+		}
+	}
+	struct sevq_engine_stats stats;
+	sevq_engine_stats(engine, &stats);
+	checkpoints = stats.store.checkpoints;
+}
+
+/* ---- one fault, all faults ------------------------------------------------------------------------------------------- */
+
+static bool
+holds(const struct model *m)
+{
+	for (int key = 0; key < (int)COUNT(keys); key++) {
+		struct call *call = peek(engine, keys[key]);
+		assert_int_equal(sevq_engine_turn(engine, &error), 0);
+		assert_int_equal(call->op.error.code, SEVQ_OK);
+		if (!same_list(m, key, &call->peek.found))
+			return false;
+	}
+	return true;
+}
+
+/* The database at name opens, holds what it should, and works. */
+static void
+check_database(const char *name, const struct shim_fault *fault, const char *when)
+{
+	const char *wrong = NULL;
+	if (open_engine(name) < 0)
+		wrong = error.detail;
+	else if (!holds(&model) && !(unknown && holds(&maybe)))
+		wrong = "it does not hold what was acknowledged";
+	if (wrong == NULL) {
+		struct call *call = enqueue(engine, keys[0], "afterwards");
+		if (sevq_engine_turn(engine, &error) < 0 || call->op.error.code != SEVQ_OK)
+			wrong = "it takes no events";
+	}
+	close_engine();
+	calls_free();
+	if (wrong != NULL)
+		fail_msg("kind %d, call %d%s, code %d: %s: %s", (int)fault->kind, fault->k, fault->from_then_on ? " and on" : "",
+			 fault->code, when, wrong);
+}
+
+static void
+begin_model(void)
+{
+	model = (struct model){ 0 };
+	unknown = false;
+	text_count = 0;
+	memset(ids, 0, sizeof ids);
+	remove_database(path);
+}
+
+/* With the large WAL, what fails begins after opening, or reading the WAL would be most of it. */
+static int
+open_armed(const struct shim_fault *fault, bool from_template)
+{
+	shim_arm(from_template ? &(struct shim_fault){ 0 } : fault);
+	if (from_template)
+		copy_database(template, path);
+	int failed = open_engine(path);
+	if (from_template)
+		shim_arm(fault);
+	return failed;
+}
+
+/* False when the script makes no k-th call of this kind, so that nothing failed. */
+static bool
+run_one(const struct step *steps, size_t count, const struct shim_fault *fault, bool from_template)
+{
+	begin_model();
+	if (open_armed(fault, from_template) == 0)
+		run_script(steps, count);
+	bool failed = shim_failed() > 0;
+	bool left = access(path, F_OK) == 0;
+	if (left)
+		copy_database(path, copy);
+	close_engine();
+	failed = failed || shim_failed() > 0;
+	shim_disarm();
+	if (left) {
+		check_database(copy, fault, "killed");
+		remove_database(copy);
+	}
+	check_database(path, fault, "closed");
+	return failed;
+}
+
+/* The VFS for files knows no full disk when it syncs: an fsync that fails is SQLITE_IOERR_FSYNC, whatever the cause. */
+static bool
+makes_sense(enum shim_kind kind, int code)
+{
+	return kind != SHIM_SYNC || code != SQLITE_FULL;
+}
+
+static void
+run_all(const struct step *steps, size_t count, bool from_template)
+{
+	static const int codes[] = { SQLITE_IOERR, SQLITE_FULL, SQLITE_NOMEM };
+	int runs = 0;
+	swept = !from_template;
+	assert_false(run_one(steps, count, &(struct shim_fault){ 0 }, from_template)); /* it runs to its end when nothing fails */
+	assert_int_equal(checkpoints, from_template);
+	for (int kind = 0; kind < SHIM_KIND_COUNT; kind++)
+		for (size_t c = 0; c < COUNT(codes); c++)
+			for (int on = 0; on < 2; on++) {
+				if (!makes_sense((enum shim_kind)kind, codes[c]))
+					continue;
+				struct shim_fault fault = { (enum shim_kind)kind, 1, codes[c], on == 1 };
+				for (; fault.k <= K_MAX; fault.k++, runs++)
+					if (!run_one(steps, count, &fault, from_template))
+						break;
+			}
+	print_message("%d runs\n", runs);
+	assert_true(runs > 100);
+}
+
+static void
+no_fault_loses_or_invents_an_event(void **state)
+{
+	(void)state;
+	run_all(mixed, COUNT(mixed), false);
+}
+
+/* A WAL so large that the next chores make a checkpoint, of few pages. */
+static void
+make_template(void)
+{
+	struct sevq_engine_stats stats = { 0 };
+	remove_database(path);
+	assert_int_equal(open_engine(path), 0);
+	while (stats.store.wal_bytes < 1000 * 4120) {
+		enqueue(engine, keys[0], "x");
+		drain(engine, keys[0], 0);
+		assert_int_equal(sevq_engine_turn(engine, &error), 0);
+		sevq_engine_stats(engine, &stats);
+		calls_free();
+	}
+	copy_database(path, template);
+	close_engine();
+}
+
+static void
+no_fault_of_a_checkpoint_does(void **state)
+{
+	(void)state;
+	make_template();
+	run_all(checkpointed, COUNT(checkpointed), true);
+}
+
+/* C1, and what makes it cheap: one sync for a whole turn, and not before it. */
+static void
+a_turn_costs_one_sync_however_many_calls(void **state)
+{
+	(void)state;
+	char name[16];
+	remove_database(path);
+	assert_int_equal(open_engine(path), 0);
+	for (int calls = 0; calls < 20; calls++) {
+		shim_arm(&(struct shim_fault){ 0 });
+		for (int i = 0; i < calls; i++) {
+			snprintf(name, sizeof name, "%d", i);
+			enqueue(engine, keys[i % 2], name);
+			peek(engine, keys[0]);
+		}
+		drain(engine, keys[0], 0);
+		assert_int_equal(shim_calls(SHIM_SYNC), 0);
+		assert_int_equal(sevq_engine_turn(engine, &error), 0);
+		if (calls > 1) /* the first commit writes the beginning of the WAL as well */
+			assert_int_equal(shim_calls(SHIM_SYNC), 1);
+		calls_free();
+	}
+	shim_arm(&(struct shim_fault){ 0 });
+	peek(engine, keys[0]);
+	drain(engine, "agent:main:nothing", 0);
+	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(shim_calls(SHIM_SYNC) + shim_calls(SHIM_WRITE), 0);
+	close_engine();
+	calls_free();
+}
+
+/* The checker itself: it must see an event that is missing, one too many, and a wrong order. */
+static void
+the_checker_finds_a_loss(void **state)
+{
+	(void)state;
+	struct sevq_event events[] = { { .text = SEVQ_STR("1") }, { .text = SEVQ_STR("2") } };
+	struct sevq_event_list list = { events, 2 };
+	model = (struct model){ .events = { { 0, "1", NULL }, { 0, "2", NULL } }, .count = 2 };
+	assert_true(same_list(&model, 0, &list));
+	list.count = 1;
+	assert_false(same_list(&model, 0, &list));
+	model.count = 0;
+	assert_false(same_list(&model, 0, &list));
+	model = (struct model){ .events = { { 0, "2", NULL }, { 0, "1", NULL } }, .count = 2 };
+	list.count = 2;
+	assert_false(same_list(&model, 0, &list));
+}
+
+static int
+remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st, (void)type, (void)at;
+	return remove(name);
+}
+
+static int
+begin(void **state)
+{
+	(void)state;
+	memset(long_text, 'y', sizeof long_text - 1);
+	snprintf(directory, sizeof directory, "%s/sevq-fault-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (mkdtemp(directory) == NULL)
+		return -1;
+	snprintf(path, sizeof path, "%s/sevq.db", directory);
+	snprintf(copy, sizeof copy, "%s/copy.db", directory);
+	snprintf(template, sizeof template, "%s/template.db", directory);
+	shim_register();
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_checker_finds_a_loss),
+		cmocka_unit_test(a_turn_costs_one_sync_however_many_calls),
+		cmocka_unit_test(no_fault_loses_or_invents_an_event),
+		cmocka_unit_test(no_fault_of_a_checkpoint_does),
+	};
+	return cmocka_run_group_tests(tests, begin, end);
+}

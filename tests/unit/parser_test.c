@@ -1,0 +1,228 @@
+/*
+ * parser_test.c - however a message's bytes are cut, the parser says the same; and it reads nothing behind its end.
+ */
+#include "server/parser.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+static const struct sevq_parser_limits limits = { 512, 128, 256 };
+
+struct result {
+	enum sevq_parsed ended;
+	enum sevq_code code;
+	size_t used; /* bytes of the input that belong to the message */
+	char body[512], target[256], host[128];
+	bool keeps_alive;
+};
+
+static void
+take_texts(struct sevq_parser *parser, const char *base, struct result *ret)
+{
+	struct sevq_str host = sevq_parser_text(base, parser->headers[SEVQ_HEADER_HOST]);
+
+	memcpy(ret->target, base + parser->target.start, parser->target.len);
+	memcpy(ret->host, host.s, host.len);
+}
+
+/* Feeds the text in pieces of step bytes, each time from memory of exactly that size, so that ASan sees a byte too far. */
+static struct result
+parse(const char *text, size_t step)
+{
+	struct sevq_parser parser;
+	struct result result = { .ended = SEVQ_PARSED_MORE };
+	size_t len = strlen(text), given = 0, held = 0;
+	char *base = NULL;
+
+	sevq_parser_init(&parser, &limits);
+	while (result.ended == SEVQ_PARSED_MORE || result.ended == SEVQ_PARSED_HEAD) {
+		if (result.ended == SEVQ_PARSED_MORE) {
+			size_t piece = len - given < step ? len - given : step;
+			char *moved;
+
+			if (piece == 0)
+				break;
+			moved = malloc(held + piece);
+			if (held > 0)
+				memcpy(moved, base, held);
+			memcpy(moved + held, text + given, piece);
+			free(base);
+			base = moved;
+			held += piece;
+			given += piece;
+		}
+		result.ended = sevq_parser_feed(&parser, base, held);
+		if (result.ended == SEVQ_PARSED_HEAD)
+			take_texts(&parser, base, &result);
+		else if (result.ended == SEVQ_PARSED_MORE)
+			held = sevq_parser_end(&parser);
+	}
+	result.code = parser.error.code;
+	result.used = given - (held - parser.fed);
+	if (result.ended == SEVQ_PARSED_DONE) {
+		memcpy(result.body, base + parser.head_len, parser.body_len);
+		result.keeps_alive = sevq_parser_keeps_alive(&parser);
+	}
+	free(base);
+	return result;
+}
+
+static void
+whole_and_in_pieces(const char *text, struct result *ret)
+{
+	*ret = parse(text, strlen(text));
+	for (size_t step = 1; step < 8; step++) {
+		struct result other = parse(text, step);
+
+		assert_int_equal(other.ended, ret->ended);
+		assert_int_equal(other.code, ret->code);
+		assert_string_equal(other.body, ret->body);
+		assert_string_equal(other.target, ret->target);
+		assert_int_equal(other.keeps_alive, ret->keeps_alive);
+		if (ret->ended == SEVQ_PARSED_DONE)
+			assert_int_equal(other.used, ret->used);
+	}
+}
+
+#define HOST "Host: h:1\r\n"
+
+static void
+a_message_is_read_to_its_end_and_not_further(void **state)
+{
+	static const struct {
+		const char *text, *body, *rest;
+		bool keeps_alive;
+	} rows[] = {
+		{ "GET /a?b HTTP/1.1\r\n" HOST "\r\nGET", "", "GET", true },
+		{ "\r\nGET /a?b HTTP/1.1\r\n" HOST "\r\n", "", "", true },
+		{ "GET /a?b HTTP/1.0\r\n" HOST "\r\n", "", "", false },
+		{ "GET /a?b HTTP/1.0\r\nConnection: keep-alive\r\n" HOST "\r\n", "", "", true },
+		{ "GET /a?b HTTP/1.1\r\nConnection: x, close\r\n" HOST "\r\n", "", "", false },
+		{ "POST /a?b HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhelloPOST", "hello", "POST", true },
+		{ "POST /a?b HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nT: x\r\n\r\nGET",
+		  "hello", "GET", true },
+		{ "POST /a?b HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\n\r\n2\r\na\n\r\n0\r\nT:  x\r\n\r\n", "a\n", "",
+		  true },
+		{ "GET /a?b HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: h2c\r\n\r\nabc", "", "abc", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct result result;
+
+		whole_and_in_pieces(rows[i].text, &result);
+		assert_int_equal(result.ended, SEVQ_PARSED_DONE);
+		assert_string_equal(result.target, "/a?b");
+		assert_string_equal(result.host, "h:1");
+		assert_string_equal(result.body, rows[i].body);
+		assert_string_equal(rows[i].text + result.used, rows[i].rest);
+		assert_int_equal(result.keeps_alive, rows[i].keeps_alive);
+	}
+}
+
+static void
+what_is_refused_is_refused_however_it_is_cut(void **state)
+{
+	static const struct {
+		const char *text;
+		enum sevq_code code;
+	} rows[] = {
+		{ "GET /\r\n\r\n", SEVQ_BAD_REQUEST },
+		{ "GET / HTTP/1.1\r\n\r\n", SEVQ_BAD_REQUEST },
+		{ "GET / HTTP/2.0\r\n", SEVQ_HTTP_VERSION },
+		{ "GET / HTTP/1.1\r\n" HOST HOST "\r\n", SEVQ_BAD_REQUEST },
+		{ "GET / HTTP/1.1\r\n" HOST "X: a\r\n b\r\n\r\n", SEVQ_BAD_REQUEST },
+		{ "GET / HTTP/1.1\r\n" HOST ": a\r\n\r\n", SEVQ_BAD_REQUEST },
+		{ "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", SEVQ_BAD_REQUEST },
+		{ "GET / RTSP/1.0\r\n" HOST "\r\n", SEVQ_BAD_REQUEST },
+		{ "GET  / HTTP/1.1\r\n" HOST "\r\n", SEVQ_BAD_REQUEST },
+		{ "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", SEVQ_BAD_REQUEST },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", SEVQ_NOT_IMPLEMENTED },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n", SEVQ_BAD_REQUEST },
+		{ "POST / HTTP/1.1\r\n" HOST "Expect: tea\r\n\r\n", SEVQ_EXPECTATION_FAILED },
+		{ "POST / HTTP/1.1\r\n" HOST "Content-Length: 257\r\n\r\n", SEVQ_TOO_LARGE },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n101\r\n", SEVQ_TOO_LARGE },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\rX", SEVQ_BAD_REQUEST },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nContent-Length: 4\r\n\r\n",
+		  SEVQ_BAD_REQUEST },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nT: a\r\n b\r\n\r\n",
+		  SEVQ_BAD_REQUEST },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct result result;
+
+		whole_and_in_pieces(rows[i].text, &result);
+		assert_int_equal(result.ended, SEVQ_PARSED_FAILED);
+		assert_int_equal(result.code, rows[i].code);
+	}
+}
+
+static void
+every_part_has_its_limit(void **state)
+{
+	static const struct {
+		const char *before;
+		enum sevq_code code;
+	} rows[] = {
+		{ "GET /", SEVQ_URI_TOO_LONG },
+		{ "GET / HTTP/1.1\r\nX: ", SEVQ_HEADERS_TOO_LARGE },
+		{ "GET / HTTP/1.1\r\n", SEVQ_HEADERS_TOO_LARGE },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1;", SEVQ_HEADERS_TOO_LARGE },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\nT: ", SEVQ_HEADERS_TOO_LARGE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char text[1024];
+		struct result result;
+		size_t len = strlen(rows[i].before);
+
+		memcpy(text, rows[i].before, len);
+		memset(text + len, 'x', sizeof text - len - 1);
+		text[sizeof text - 1] = '\0';
+		whole_and_in_pieces(text, &result);
+		assert_int_equal(result.ended, SEVQ_PARSED_FAILED);
+		assert_int_equal(result.code, rows[i].code);
+	}
+}
+
+static void
+a_dropped_body_is_read_but_not_kept(void **state)
+{
+	char text[] = "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello";
+	struct sevq_parser parser;
+
+	(void)state;
+	sevq_parser_init(&parser, &limits);
+	assert_int_equal(sevq_parser_feed(&parser, text, sizeof text - 3), SEVQ_PARSED_HEAD);
+	parser.drop_body = true;
+	assert_int_equal(sevq_parser_feed(&parser, text, sizeof text - 3), SEVQ_PARSED_MORE);
+	assert_int_equal(sevq_parser_end(&parser), parser.head_len);
+	assert_int_equal(sevq_parser_body_missing(&parser), 2);
+	memcpy(text + parser.fed, "lo", 2);
+	assert_int_equal(sevq_parser_feed(&parser, text, parser.fed + 2), SEVQ_PARSED_DONE);
+	assert_int_equal(parser.body_len, 0);
+	assert_int_equal(parser.body_seen, 5);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_message_is_read_to_its_end_and_not_further),
+		cmocka_unit_test(what_is_refused_is_refused_however_it_is_cut),
+		cmocka_unit_test(every_part_has_its_limit),
+		cmocka_unit_test(a_dropped_body_is_read_but_not_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

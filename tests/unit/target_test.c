@@ -1,0 +1,111 @@
+/*
+ * target_test.c - request targets are read strictly, and queries as forms write them.
+ */
+#include "server/target.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void
+a_target_is_a_path_and_perhaps_a_query(void **state)
+{
+	static const struct {
+		const char *target, *path, *query;
+	} rows[] = {
+		{ "/", "/", NULL },
+		{ "/v1/events", "/v1/events", NULL },
+		{ "/v1/events?", "/v1/events", "" },
+		{ "/v1/events?a=b&c", "/v1/events", "a=b&c" },
+		{ "/v1/events?a=?/", "/v1/events", "a=?/" },
+		{ "/a//b", "/a//b", NULL },
+		{ "/%41?[]{}|", "/%41", "[]{}|" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct sevq_str path, query;
+
+		assert_int_equal(sevq_target_split(sevq_str(rows[i].target), &path, &query, NULL), 0);
+		assert_true(sevq_str_eq(path, sevq_str(rows[i].path)));
+		assert_int_equal(query.s == NULL, rows[i].query == NULL);
+		assert_true(sevq_str_eq(query, sevq_str(rows[i].query)));
+	}
+}
+
+static void
+anything_else_is_refused(void **state)
+{
+	static const char *const targets[] = { "",      "*",     "v1",        "//v1", "http://x/", "/a b",
+					       "/a\tb", "/\x7f", "/\xc3\xa9", "/a#b", "/a%00",     "/?x=%00",
+					       "/\"",   "/<",    "/\\",       "/^",   "/`" };
+	struct sevq_str path, query;
+	struct sevq_error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+		assert_int_equal(sevq_target_split(sevq_str(targets[i]), &path, &query, &err), -1);
+		assert_int_equal(err.code, SEVQ_BAD_REQUEST);
+	}
+}
+
+static void
+escapes_are_decoded_once_and_plus_only_in_queries(void **state)
+{
+	static const struct {
+		const char *text;
+		bool in_query;
+		const char *decoded; /* NULL: refused */
+	} rows[] = {
+		{ "plain", true, "plain" }, { "a%20b", true, "a b" },    { "a+b", true, "a b" },         { "a+b", false, "a+b" },
+		{ "%2B%2b", true, "++" },   { "%2541", true, "%41" },    { "%C3%a9", true, "\xc3\xa9" }, { "", true, "" },
+		{ "%", true, NULL },        { "%4", true, NULL },        { "%zz", true, NULL },          { "a%4g", false, NULL },
+		{ "%ff", true, NULL },      { "%ed%a0%80", true, NULL }, { "%%41", true, NULL },
+	};
+	struct sevq_arena arena = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct sevq_str decoded;
+		int failed = sevq_target_decode(&arena, sevq_str(rows[i].text), rows[i].in_query, &decoded, NULL);
+
+		assert_int_equal(failed, rows[i].decoded != NULL ? 0 : -1);
+		if (!failed)
+			assert_true(sevq_str_eq(decoded, sevq_str(rows[i].decoded)));
+	}
+	sevq_arena_clear(&arena);
+}
+
+static void
+a_query_is_walked_in_order(void **state)
+{
+	struct sevq_str query = SEVQ_STR("&a=1&&b&c==2&=d&"), name, value;
+	static const char *const expected[][2] = { { "a", "1" }, { "b", "" }, { "c", "=2" }, { "", "d" } };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		assert_true(sevq_query_next(&query, &name, &value));
+		assert_true(sevq_str_eq(name, sevq_str(expected[i][0])));
+		assert_true(sevq_str_eq(value, sevq_str(expected[i][1])));
+	}
+	assert_false(sevq_query_next(&query, &name, &value));
+	query = SEVQ_STR_NULL;
+	assert_false(sevq_query_next(&query, &name, &value));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_target_is_a_path_and_perhaps_a_query),
+		cmocka_unit_test(anything_else_is_refused),
+		cmocka_unit_test(escapes_are_decoded_once_and_plus_only_in_queries),
+		cmocka_unit_test(a_query_is_walked_in_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
