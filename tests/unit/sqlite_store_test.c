@@ -40,7 +40,8 @@ static struct sevq_error error;
 static const char *
 in_directory(char *into, const char *name)
 {
-	snprintf(into, PATH_BYTES, "%s/%s", directory, name);
+	int len = snprintf(into, PATH_BYTES, "%s/%s", directory, name);
+	assert_in_range(len, 1, PATH_BYTES - 1);
 	return into;
 }
 
