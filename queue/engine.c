@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "queue/clock.h"
 #include "queue/load.h"
 #include "queue/op_tick.h"
 
@@ -81,10 +82,10 @@ sevq_engine_options_init(struct sevq_engine_options *options)
 }
 
 static int64_t
-clock_us(clockid_t clock)
+monotonic_us(void)
 {
 	struct timespec now;
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
@@ -129,10 +130,10 @@ list_move(struct op_list *from, struct op_list *to)
 static void
 look_at_clocks(struct sevq_engine *engine)
 {
-	int64_t wall_ms = clock_us(CLOCK_REALTIME) / 1000;
-	if (wall_ms > engine->plan.now_ms)
-		engine->plan.now_ms = wall_ms;
-	engine->plan.boot_ms = clock_us(CLOCK_BOOTTIME) / 1000;
+	struct sevq_clock now = sevq_clock();
+	if (now.wall_ms > engine->plan.now_ms)
+		engine->plan.now_ms = now.wall_ms;
+	engine->plan.boot_ms = now.boot_ms;
 }
 
 int
@@ -339,7 +340,7 @@ static void
 on_committed(void *arg, const struct sevq_error *err)
 {
 	struct sevq_engine *engine = arg;
-	engine->stats.commit_us_total += (uint64_t)(clock_us(CLOCK_MONOTONIC) - engine->commit_began_us);
+	engine->stats.commit_us_total += (uint64_t)(monotonic_us() - engine->commit_began_us);
 	if (err == NULL) {
 		engine->stats.commits++;
 		succeed(engine);
@@ -362,7 +363,7 @@ commit(struct sevq_engine *engine)
 		succeed(engine);
 		return;
 	}
-	engine->commit_began_us = clock_us(CLOCK_MONOTONIC);
+	engine->commit_began_us = monotonic_us();
 	engine->store->driver->commit(engine->store, batch, on_committed, engine);
 }
 
@@ -599,7 +600,7 @@ due_boot_ms(const struct sevq_engine *engine)
 int64_t
 sevq_engine_due_ms(const struct sevq_engine *engine)
 {
-	int64_t due = due_boot_ms(engine), now = clock_us(CLOCK_BOOTTIME) / 1000;
+	int64_t due = due_boot_ms(engine), now = sevq_clock().boot_ms;
 	if (due == INT64_MAX || engine->failed.code != SEVQ_OK)
 		return -1;
 	return due > now ? due - now : 0;
@@ -609,7 +610,7 @@ sevq_engine_due_ms(const struct sevq_engine *engine)
 static void
 start_batch(struct sevq_engine *engine)
 {
-	if (due_boot_ms(engine) <= clock_us(CLOCK_BOOTTIME) / 1000) {
+	if (due_boot_ms(engine) <= sevq_clock().boot_ms) {
 		sevq_tick_init(&engine->tick);
 		list_add(&engine->batch, &engine->tick.op);
 	}
@@ -656,7 +657,7 @@ sevq_engine_chores(struct sevq_engine *engine)
 {
 	if (engine->batch.count > 0 || engine->failed.code != SEVQ_OK)
 		return false;
-	int64_t now_ms = clock_us(CLOCK_REALTIME) / 1000;
+	int64_t now_ms = sevq_clock().wall_ms;
 	const struct sevq_chores chores = { .settled_before_ms = now_ms - engine->options.retention_ms,
 					    .settled_rows_max = engine->options.retention_rows,
 					    .keys_before_ms = now_ms - SEVQ_IDEMPOTENCY_MS,
