@@ -196,6 +196,7 @@ finish(struct sevq_engine *engine)
 			op->done(op, op->arg);
 			continue;
 		}
+		op->looked_up = true;
 		list_add(&engine->waiting, op);
 		engine->again = true;
 	}

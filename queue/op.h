@@ -28,7 +28,7 @@ struct sevq_op {
 	bool parked;                        /* it waits to be woken */
 	int planned;                        /* enum sevq_planned */
 	struct sevq_str queue_key;          /* where a parked op waits */
-	bool looked_up;                     /* what it asked to be looked up has been */
+	bool looked_up;                     /* it went round again: all it asks for has been looked up */
 };
 
 /* Frees the answer. The struct itself is the caller's. Works on a zeroed op too. */

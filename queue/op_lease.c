@@ -370,10 +370,8 @@ plan_lease_op(struct sevq_plan *plan, struct sevq_op *op)
 	if (named_ids(plan, call, lease, &named) < 0)
 		return -1;
 	if (!all_held(plan, lease, named)) {
-		if (!op->looked_up) {
-			op->looked_up = true;
+		if (!op->looked_up)
 			return SEVQ_PLAN_AGAIN;
-		}
 		if (judge_by_history(plan, call, lease, &named) < 0)
 			return -1;
 	}

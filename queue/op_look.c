@@ -92,7 +92,6 @@ plan_find(struct sevq_plan *plan, struct sevq_op *op)
 		return SEVQ_PLANNED;
 	if (op->looked_up)
 		return sevq_fail(&op->error, SEVQ_NOT_FOUND, "how this event ended has been forgotten");
-	op->looked_up = true;
 	return SEVQ_PLAN_AGAIN; /* settled by an op before this one in the batch: its outcome is there next turn */
 }
 
