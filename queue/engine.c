@@ -374,6 +374,8 @@ deliver(struct sevq_want *want, const struct sevq_event *event)
 {
 	sevq_event_copy(want->into, event, &want->op->arena);
 	want->into->attempts = want->attempts;
+	if (want->available_at_ms > 0)
+		want->into->available_at_ms = want->available_at_ms;
 	want->into->state = want->state;
 	if (want->optional && want->state == SEVQ_STATE_QUEUED && event->available_at_ms > event->ts_ms)
 		want->into->state = SEVQ_STATE_DELAYED; /* as it was answered at first */

@@ -174,12 +174,24 @@ sevq_entry_state(const struct sevq_entry *entry)
 	return entry->flags & SEVQ_ENTRY_DELAYED ? SEVQ_STATE_DELAYED : SEVQ_STATE_QUEUED;
 }
 
+int64_t
+sevq_entry_available_at(const struct sevq_plan *plan, const struct sevq_entry *entry)
+{
+	return entry->flags & SEVQ_ENTRY_DELAYED ? sevq_catalog_extra(&plan->catalog, entry->id).available_at_ms : 0;
+}
+
 void
 sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_entry *entry, enum sevq_state state,
 	       enum sevq_outcome_kind outcome, struct sevq_event *into)
 {
 	*add_want(plan) = (struct sevq_want){
-		.id = entry->id, .into = into, .op = op, .attempts = entry->attempts, .state = state, .outcome = outcome
+		.id = entry->id,
+		.into = into,
+		.op = op,
+		.attempts = entry->attempts,
+		.available_at_ms = sevq_entry_available_at(plan, entry),
+		.state = state,
+		.outcome = outcome,
 	};
 }
 
