@@ -258,7 +258,7 @@ park(struct sevq_engine *engine)
 	list_move(&engine->batch, &batch);
 	while (batch.first != NULL) {
 		struct sevq_op *op = list_take(&batch);
-		if (op->planned == SEVQ_PLAN_PARKED)
+		if (op->planned == SEVQ_PLAN_PARKED && !op->waits_not)
 			sevq_waiting_add(&engine->plan.waiting, op);
 		else
 			list_add(&engine->batch, op);
@@ -281,6 +281,7 @@ static void
 wake(struct sevq_engine *engine)
 {
 	park(engine);
+	sevq_plan_gather_woken(&engine->plan);
 	for (size_t i = 0; i < engine->plan.woken_count; i++) {
 		const struct sevq_woken_queue *woken = &engine->plan.woken[i];
 		size_t deliverable = sevq_queue_deliverable(woken->queue);
@@ -675,8 +676,10 @@ sevq_engine_chores(struct sevq_engine *engine)
 bool
 sevq_engine_unpark(struct sevq_engine *engine, struct sevq_op *op)
 {
-	if (!op->parked)
+	if (!op->parked) {
+		op->waits_not = true;
 		return false;
+	}
 	sevq_waiting_remove(&engine->plan.waiting, op);
 	return true;
 }

@@ -26,6 +26,7 @@ struct sevq_op {
 	/* The engine's: */
 	struct sevq_op *next, *waits_after; /* waits_after: the one before it among those that wait at its key */
 	bool parked;                        /* it waits to be woken */
+	bool waits_not;                     /* its caller has given up: it is answered as it stands */
 	int planned;                        /* enum sevq_planned */
 	struct sevq_str queue_key;          /* where a parked op waits */
 	bool looked_up;                     /* it went round again: all it asks for has been looked up */

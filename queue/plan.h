@@ -125,6 +125,8 @@ sevq_plan_waiters(const struct sevq_plan *plan, struct sevq_str queue_key)
 
 /* Something became deliverable in the queue. */
 void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, struct sevq_str source);
+/* At the end of a batch: each woken queue once, and those that an exclusive lease held back until now. */
+void sevq_plan_gather_woken(struct sevq_plan *plan);
 
 /*
  * Idempotency (C3). Under a key that was used before: 1 with its answer in *answer, or -1 SEVQ_IDEMPOTENCY_MISMATCH; else 0.
