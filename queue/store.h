@@ -147,7 +147,7 @@ struct sevq_chores {
 };
 
 struct sevq_store_driver {
-	/* Calls event for every pending one, then outcome for the rest of what bears on them. */
+	/* Fills in ends; then calls event for every pending one, then outcome for the rest of what bears on them. */
 	int (*load)(struct sevq_store *store, sevq_load_event *event, sevq_load_outcome *outcome, void *arg,
 		    struct sevq_store_ends *ends, struct sevq_error *err);
 	/* Makes the batch durable. The batch is borrowed until done. */
