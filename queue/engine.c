@@ -169,6 +169,7 @@ sevq_engine_close(struct sevq_engine *engine)
 	sevq_policy_free(engine->policy);
 	sevq_policy_free(engine->next_policy);
 	sevq_plan_clear(&engine->plan);
+	sevq_op_clear(&engine->tick.op);
 	free(engine->read_ids);
 	free(engine->lookups);
 	free(engine->lookers);
@@ -316,6 +317,8 @@ static void
 succeed(struct sevq_engine *engine)
 {
 	count_committed(engine);
+	if (engine->plan.popped_count > 0)
+		engine->time_waits_until_boot_ms = 0;
 	wake(engine);
 	sevq_catalog_commit(&engine->plan.catalog);
 	sevq_plan_reset(&engine->plan);

@@ -138,16 +138,18 @@ remember_lend(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_taking
 	sevq_plan_remember(plan, &lend->op, &lend->op.idempotency, sevq_answer_write(&lend->op.arena, numbers, chosen.count + 2));
 }
 
-/* The lease holds this event for so long from now. */
-static void
+/* The lease holds this event for so long from now; true: that is less than before. */
+static bool
 hold(struct sevq_plan *plan, struct sevq_lease *lease, int64_t id, int64_t lease_ms)
 {
 	struct sevq_entry *entry = sevq_queue_entry(lease->queue, id);
 	struct sevq_extra extra = sevq_catalog_extra(&plan->catalog, id);
+	bool shorter = extra.lease == lease && plan->boot_ms + lease_ms < extra.lease_end_boot_ms;
 	extra.lease = lease;
 	extra.lease_end_boot_ms = plan->boot_ms + lease_ms;
 	extra.lease_until_ms = plan->now_ms + lease_ms;
 	sevq_queue_set_state(&plan->catalog, lease->queue, entry, entry->attempts, &extra);
+	return shorter;
 }
 
 static void
@@ -365,9 +367,11 @@ nack(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *leas
 						   .detail = call->reason });
 }
 
+/* A timer that comes up before the end sets the next one, so that extending often sets none. */
 static void
 extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *lease, struct sevq_taking named)
 {
+	bool shorter = false;
 	call->until_ms = plan->now_ms + call->lease_ms;
 	sevq_plan_record(plan, lease->queue,
 			 (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_EXTENDED,
@@ -376,8 +380,10 @@ extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *le
 						      .ids = named.ids,
 						      .count = named.count });
 	for (size_t i = 0; i < named.count; i++)
-		hold(plan, lease, named.ids[i], call->lease_ms);
-	sevq_timers_add(&plan->timers, (struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
+		shorter |= hold(plan, lease, named.ids[i], call->lease_ms);
+	if (shorter)
+		sevq_timers_add(&plan->timers,
+				(struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
 }
 
 static int
