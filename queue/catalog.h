@@ -72,6 +72,7 @@ struct sevq_queue {
 	struct sevq_lease *exclusive; /* live; NULL: none */
 	uint32_t last_tag;            /* whose context key is the last context; 0: none; one reference */
 	bool touched;                 /* by the batch under way */
+	size_t woken;                 /* its place among the queues that the batch woke, while those are gathered */
 };
 
 struct sevq_catalog {

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "queue/clock.h"
 #include "queue/load.h"
 #include "queue/op_tick.h"
 
@@ -81,10 +82,10 @@ sevq_engine_options_init(struct sevq_engine_options *options)
 }
 
 static int64_t
-clock_us(clockid_t clock)
+monotonic_us(void)
 {
 	struct timespec now;
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
@@ -129,10 +130,10 @@ list_move(struct op_list *from, struct op_list *to)
 static void
 look_at_clocks(struct sevq_engine *engine)
 {
-	int64_t wall_ms = clock_us(CLOCK_REALTIME) / 1000;
-	if (wall_ms > engine->plan.now_ms)
-		engine->plan.now_ms = wall_ms;
-	engine->plan.boot_ms = clock_us(CLOCK_BOOTTIME) / 1000;
+	struct sevq_clock now = sevq_clock();
+	if (now.wall_ms > engine->plan.now_ms)
+		engine->plan.now_ms = now.wall_ms;
+	engine->plan.boot_ms = now.boot_ms;
 }
 
 int
@@ -168,6 +169,7 @@ sevq_engine_close(struct sevq_engine *engine)
 	sevq_policy_free(engine->policy);
 	sevq_policy_free(engine->next_policy);
 	sevq_plan_clear(&engine->plan);
+	sevq_op_clear(&engine->tick.op);
 	free(engine->read_ids);
 	free(engine->lookups);
 	free(engine->lookers);
@@ -195,6 +197,7 @@ finish(struct sevq_engine *engine)
 			op->done(op, op->arg);
 			continue;
 		}
+		op->looked_up = true;
 		list_add(&engine->waiting, op);
 		engine->again = true;
 	}
@@ -256,7 +259,7 @@ park(struct sevq_engine *engine)
 	list_move(&engine->batch, &batch);
 	while (batch.first != NULL) {
 		struct sevq_op *op = list_take(&batch);
-		if (op->planned == SEVQ_PLAN_PARKED)
+		if (op->planned == SEVQ_PLAN_PARKED && !op->waits_not)
 			sevq_waiting_add(&engine->plan.waiting, op);
 		else
 			list_add(&engine->batch, op);
@@ -279,6 +282,7 @@ static void
 wake(struct sevq_engine *engine)
 {
 	park(engine);
+	sevq_plan_gather_woken(&engine->plan);
 	for (size_t i = 0; i < engine->plan.woken_count; i++) {
 		const struct sevq_woken_queue *woken = &engine->plan.woken[i];
 		size_t deliverable = sevq_queue_deliverable(woken->queue);
@@ -313,6 +317,8 @@ static void
 succeed(struct sevq_engine *engine)
 {
 	count_committed(engine);
+	if (engine->plan.popped_count > 0)
+		engine->time_waits_until_boot_ms = 0;
 	wake(engine);
 	sevq_catalog_commit(&engine->plan.catalog);
 	sevq_plan_reset(&engine->plan);
@@ -339,7 +345,7 @@ static void
 on_committed(void *arg, const struct sevq_error *err)
 {
 	struct sevq_engine *engine = arg;
-	engine->stats.commit_us_total += (uint64_t)(clock_us(CLOCK_MONOTONIC) - engine->commit_began_us);
+	engine->stats.commit_us_total += (uint64_t)(monotonic_us() - engine->commit_began_us);
 	if (err == NULL) {
 		engine->stats.commits++;
 		succeed(engine);
@@ -362,7 +368,7 @@ commit(struct sevq_engine *engine)
 		succeed(engine);
 		return;
 	}
-	engine->commit_began_us = clock_us(CLOCK_MONOTONIC);
+	engine->commit_began_us = monotonic_us();
 	engine->store->driver->commit(engine->store, batch, on_committed, engine);
 }
 
@@ -372,6 +378,8 @@ deliver(struct sevq_want *want, const struct sevq_event *event)
 {
 	sevq_event_copy(want->into, event, &want->op->arena);
 	want->into->attempts = want->attempts;
+	if (want->available_at_ms > 0)
+		want->into->available_at_ms = want->available_at_ms;
 	want->into->state = want->state;
 	if (want->optional && want->state == SEVQ_STATE_QUEUED && event->available_at_ms > event->ts_ms)
 		want->into->state = SEVQ_STATE_DELAYED; /* as it was answered at first */
@@ -599,7 +607,7 @@ due_boot_ms(const struct sevq_engine *engine)
 int64_t
 sevq_engine_due_ms(const struct sevq_engine *engine)
 {
-	int64_t due = due_boot_ms(engine), now = clock_us(CLOCK_BOOTTIME) / 1000;
+	int64_t due = due_boot_ms(engine), now = sevq_clock().boot_ms;
 	if (due == INT64_MAX || engine->failed.code != SEVQ_OK)
 		return -1;
 	return due > now ? due - now : 0;
@@ -609,7 +617,7 @@ sevq_engine_due_ms(const struct sevq_engine *engine)
 static void
 start_batch(struct sevq_engine *engine)
 {
-	if (due_boot_ms(engine) <= clock_us(CLOCK_BOOTTIME) / 1000) {
+	if (due_boot_ms(engine) <= sevq_clock().boot_ms) {
 		sevq_tick_init(&engine->tick);
 		list_add(&engine->batch, &engine->tick.op);
 	}
@@ -656,7 +664,7 @@ sevq_engine_chores(struct sevq_engine *engine)
 {
 	if (engine->batch.count > 0 || engine->failed.code != SEVQ_OK)
 		return false;
-	int64_t now_ms = clock_us(CLOCK_REALTIME) / 1000;
+	int64_t now_ms = sevq_clock().wall_ms;
 	const struct sevq_chores chores = { .settled_before_ms = now_ms - engine->options.retention_ms,
 					    .settled_rows_max = engine->options.retention_rows,
 					    .keys_before_ms = now_ms - SEVQ_IDEMPOTENCY_MS,
@@ -671,8 +679,10 @@ sevq_engine_chores(struct sevq_engine *engine)
 bool
 sevq_engine_unpark(struct sevq_engine *engine, struct sevq_op *op)
 {
-	if (!op->parked)
+	if (!op->parked) {
+		op->waits_not = true;
 		return false;
+	}
 	sevq_waiting_remove(&engine->plan.waiting, op);
 	return true;
 }

@@ -35,7 +35,10 @@ void sevq_engine_options_init(struct sevq_engine_options *options);
 int sevq_engine_open(struct sevq_store *store, struct sevq_policy *policy, const struct sevq_engine_options *options,
 		     struct sevq_engine **ret, struct sevq_error *err);
 
-/* Answers nothing more: call it when nothing is submitted. Closes the store (checkpoint). Accepts NULL. */
+/*
+ * Answers nothing more: call it when nothing is submitted; ops that still wait to be woken are the caller's again. Closes the
+ * store (checkpoint). Accepts NULL.
+ */
 void sevq_engine_close(struct sevq_engine *engine);
 
 /* Takes the op into the next batch. It comes back through op->done during a later sevq_engine_turn, never before. */
@@ -56,7 +59,7 @@ int64_t sevq_engine_due_ms(const struct sevq_engine *engine);
 
 /*
  * Takes back an op that waits to be woken: true, and the op is the caller's again without done having been called. False: it
- * does not wait, and comes back by itself in this turn or the next.
+ * does not wait, and comes back by itself in this turn or the next, with nothing to have if there is nothing.
  */
 bool sevq_engine_unpark(struct sevq_engine *engine, struct sevq_op *op);
 

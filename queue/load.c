@@ -8,6 +8,22 @@
 
 #include "queue/op_tick.h"
 
+struct loading {
+	struct sevq_plan *plan;
+	struct sevq_store_ends ends; /* known before the first event */
+};
+
+/*
+ * It is at least as late as what was written last. A clock that starts in the past would otherwise stretch a minute's lease
+ * to years.
+ */
+static void
+take_time(struct sevq_plan *plan, const struct sevq_store_ends *ends)
+{
+	if (ends->ts_ms > plan->now_ms)
+		plan->now_ms = ends->ts_ms;
+}
+
 /* A wall time on the steady clock; never 0, which means none. */
 static int64_t
 to_boot_ms(const struct sevq_plan *plan, int64_t wall_ms)
@@ -33,8 +49,10 @@ static int
 load_event(void *arg, const struct sevq_event *event, int64_t session_row, uint64_t text_hash, size_t text_bytes,
 	   struct sevq_error *err)
 {
-	struct sevq_plan *plan = arg;
+	struct loading *loading = arg;
+	struct sevq_plan *plan = loading->plan;
 	struct sevq_catalog *catalog = &plan->catalog;
+	take_time(plan, &loading->ends);
 	if (text_bytes == 0 || text_bytes > SEVQ_TEXT_BYTES_MAX)
 		return sevq_fail(err, SEVQ_STORAGE_CORRUPT, "event %lld has a text of %zu bytes", (long long)event->id, text_bytes);
 	struct sevq_queue *queue = sevq_catalog_need(catalog, event->session_key);
@@ -94,7 +112,7 @@ apply(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_entry *entry
 static void
 load_outcome(void *arg, const struct sevq_store_outcome *outcome)
 {
-	struct sevq_plan *plan = arg;
+	struct sevq_plan *plan = ((struct loading *)arg)->plan;
 	struct sevq_queue *queue = sevq_catalog_find(&plan->catalog, outcome->session->key);
 	if (queue == NULL)
 		return;
@@ -111,14 +129,13 @@ load_outcome(void *arg, const struct sevq_store_outcome *outcome)
 int
 sevq_plan_load(struct sevq_plan *plan, struct sevq_store *store, struct sevq_error *err)
 {
-	struct sevq_store_ends ends = { 0 };
+	struct loading loading = { .plan = plan };
 	plan->opened_boot_ms = plan->boot_ms;
-	if (store->driver->load(store, load_event, load_outcome, plan, &ends, err) < 0)
+	if (store->driver->load(store, load_event, load_outcome, &loading, &loading.ends, err) < 0)
 		return -1;
-	plan->next_event = ends.event + 1;
-	plan->next_outcome = ends.outcome + 1;
-	if (ends.ts_ms > plan->now_ms)
-		plan->now_ms = ends.ts_ms;
+	plan->next_event = loading.ends.event + 1;
+	plan->next_outcome = loading.ends.outcome + 1;
+	take_time(plan, &loading.ends);
 	sevq_tick_start(plan);
 	return 0;
 }

@@ -26,9 +26,10 @@ struct sevq_op {
 	/* The engine's: */
 	struct sevq_op *next, *waits_after; /* waits_after: the one before it among those that wait at its key */
 	bool parked;                        /* it waits to be woken */
+	bool waits_not;                     /* its caller has given up: it is answered as it stands */
 	int planned;                        /* enum sevq_planned */
 	struct sevq_str queue_key;          /* where a parked op waits */
-	bool looked_up;                     /* what it asked to be looked up has been */
+	bool looked_up;                     /* it went round again: all it asks for has been looked up */
 };
 
 /* Frees the answer. The struct itself is the caller's. Works on a zeroed op too. */
@@ -184,7 +185,7 @@ struct sevq_lend {
 
 /*
  * Ack, nack or extend, all of a lease's events or some. SEVQ_NOT_FOUND: no such lease; SEVQ_INVALID_FIELD: an id that it never
- * held; SEVQ_CONFLICT: it no longer holds what is named, and nothing changes. Acking what this lease has acked is done again.
+ * held; SEVQ_CONFLICT: it no longer holds what is named, and nothing changes. Acking what was acked under this lease is done again.
  */
 enum sevq_lease_action { SEVQ_LEASE_ACK, SEVQ_LEASE_NACK, SEVQ_LEASE_EXTEND };
 struct sevq_lease_op {
@@ -198,8 +199,10 @@ struct sevq_lease_op {
 	bool count_attempt;     /* nack */
 	int64_t lease_ms;       /* extend: from now */
 	/* The op's own, from the lease's history: */
-	int64_t *held, *acked;
-	size_t held_count, acked_count;
+	int64_t *held; /* ascending */
+	bool *acked;   /* each of them */
+	size_t held_count;
+	bool ended_by_ack; /* the last that left it was acked */
 	int64_t until_ms; /* out, extend */
 	size_t changed;   /* out: events acked, given back or kept */
 	size_t dead;      /* out, nack: of these, how many became dead letters */

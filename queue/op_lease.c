@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "queue/taking.h"
 
@@ -137,16 +138,18 @@ remember_lend(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_taking
 	sevq_plan_remember(plan, &lend->op, &lend->op.idempotency, sevq_answer_write(&lend->op.arena, numbers, chosen.count + 2));
 }
 
-/* The lease holds this event for so long from now. */
-static void
+/* The lease holds this event for so long from now; true: that is less than before. */
+static bool
 hold(struct sevq_plan *plan, struct sevq_lease *lease, int64_t id, int64_t lease_ms)
 {
 	struct sevq_entry *entry = sevq_queue_entry(lease->queue, id);
 	struct sevq_extra extra = sevq_catalog_extra(&plan->catalog, id);
+	bool shorter = extra.lease == lease && plan->boot_ms + lease_ms < extra.lease_end_boot_ms;
 	extra.lease = lease;
 	extra.lease_end_boot_ms = plan->boot_ms + lease_ms;
 	extra.lease_until_ms = plan->now_ms + lease_ms;
 	sevq_queue_set_state(&plan->catalog, lease->queue, entry, entry->attempts, &extra);
+	return shorter;
 }
 
 static void
@@ -255,35 +258,52 @@ lease_lookup(const struct sevq_plan *plan, const struct sevq_op *op, size_t inde
 	return true;
 }
 
-static void
-keep_ids(struct sevq_arena *arena, int64_t **ids, size_t *count, const struct sevq_store_outcome *outcome)
+static int
+by_value(const void *a, const void *b)
 {
-	int64_t *more = sevq_arena_alloc(arena, (*count + outcome->count + 1) * sizeof *more);
-	if (*count > 0)
-		memcpy(more, *ids, *count * sizeof *more);
-	memcpy(more + *count, outcome->ids, outcome->count * sizeof *more);
-	*ids = more;
-	*count += outcome->count;
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
 }
 
+static int64_t *
+find_id(int64_t *ids, size_t count, int64_t id)
+{
+	return count > 0 ? bsearch(&id, ids, count, sizeof id, by_value) : NULL;
+}
+
+/* The lease itself comes first, then what became of its events. */
 static void
 lease_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 {
 	struct sevq_lease_op *call = (struct sevq_lease_op *)op;
+	const struct sevq_store_outcome *outcome = found->outcome;
 	(void)index;
-	if (found->outcome->kind == SEVQ_OUTCOME_LEASED)
-		keep_ids(&op->arena, &call->held, &call->held_count, found->outcome);
-	else if (found->outcome->kind == SEVQ_OUTCOME_ACKED)
-		keep_ids(&op->arena, &call->acked, &call->acked_count, found->outcome);
+	if (outcome->kind == SEVQ_OUTCOME_LEASED) {
+		call->held = sevq_arena_alloc(&op->arena, outcome->count * sizeof *call->held);
+		call->acked = sevq_arena_alloc(&op->arena, outcome->count * sizeof *call->acked);
+		call->held_count = outcome->count;
+		memcpy(call->held, outcome->ids, outcome->count * sizeof *call->held);
+		return;
+	}
+	call->ended_by_ack = outcome->kind == SEVQ_OUTCOME_ACKED;
+	for (size_t i = 0; call->ended_by_ack && i < outcome->count; i++) {
+		const int64_t *at = find_id(call->held, call->held_count, outcome->ids[i]);
+		if (at != NULL)
+			call->acked[at - call->held] = true;
+	}
 }
 
+/* Acked under this lease: its history says so, or a call before this one in the batch. */
 static bool
-is_among(const int64_t *ids, size_t count, int64_t id)
+has_acked(const struct sevq_plan *plan, const struct sevq_lease_op *call, const int64_t *held)
 {
-	for (size_t i = 0; i < count; i++)
-		if (ids[i] == id)
-			return true;
-	return false;
+	bool acked = call->acked[held - call->held];
+	for (size_t i = 0; !acked && i < plan->batch.outcome_count; i++) {
+		const struct sevq_store_outcome *outcome = &plan->batch.outcomes[i];
+		acked = outcome->kind == SEVQ_OUTCOME_ACKED && outcome->lease == lease_id(call) &&
+			find_id(outcome->ids, outcome->count, *held) != NULL;
+	}
+	return acked;
 }
 
 static int
@@ -294,25 +314,28 @@ lost(struct sevq_lease_op *call)
 }
 
 /*
- * Something named is not held. By the lease's history: it never was the lease's; or this lease has acked it, and then
- * acking it again is no error; or it is lost.
+ * Something named is not held. By the lease's history: it never was the lease's; or it was acked under it, and then
+ * acking it again is no error; or it is lost. Who names nothing names what the lease holds, so an ack of nothing more is a
+ * repeated one when an ack was the end of the lease.
  */
 static int
 judge_by_history(const struct sevq_plan *plan, struct sevq_lease_op *call, const struct sevq_lease *lease,
 		 struct sevq_taking *named)
 {
 	struct sevq_taking still = { named->ids, 0 };
+	bool acks = call->action == SEVQ_LEASE_ACK;
 	if (call->held_count == 0)
 		return sevq_fail(&call->op.error, SEVQ_NOT_FOUND, "no such lease");
 	if (call->ids == NULL)
-		return call->action == SEVQ_LEASE_ACK && call->acked_count == call->held_count ? 0 : lost(call);
+		return acks && call->ended_by_ack ? 0 : lost(call);
 	for (size_t i = 0; i < named->count; i++) {
 		int64_t id = named->ids[i];
+		const int64_t *held = find_id(call->held, call->held_count, id);
+		if (held == NULL)
+			return sevq_fail_field(&call->op.error, "/ids", "event %lld was never in this lease", (long long)id);
 		if (lease != NULL && holds(plan, lease, id))
 			sevq_taking_add(&still, id);
-		else if (!is_among(call->held, call->held_count, id))
-			return sevq_fail_field(&call->op.error, "/ids", "event %lld was never in this lease", (long long)id);
-		else if (call->action != SEVQ_LEASE_ACK || !is_among(call->acked, call->acked_count, id))
+		else if (!acks || !has_acked(plan, call, held))
 			return lost(call);
 	}
 	*named = still;
@@ -344,9 +367,11 @@ nack(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *leas
 						   .detail = call->reason });
 }
 
+/* A timer that comes up before the end sets the next one, so that extending often sets none. */
 static void
 extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *lease, struct sevq_taking named)
 {
+	bool shorter = false;
 	call->until_ms = plan->now_ms + call->lease_ms;
 	sevq_plan_record(plan, lease->queue,
 			 (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_EXTENDED,
@@ -355,8 +380,10 @@ extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *le
 						      .ids = named.ids,
 						      .count = named.count });
 	for (size_t i = 0; i < named.count; i++)
-		hold(plan, lease, named.ids[i], call->lease_ms);
-	sevq_timers_add(&plan->timers, (struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
+		shorter |= hold(plan, lease, named.ids[i], call->lease_ms);
+	if (shorter)
+		sevq_timers_add(&plan->timers,
+				(struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
 }
 
 static int
@@ -370,10 +397,8 @@ plan_lease_op(struct sevq_plan *plan, struct sevq_op *op)
 	if (named_ids(plan, call, lease, &named) < 0)
 		return -1;
 	if (!all_held(plan, lease, named)) {
-		if (!op->looked_up) {
-			op->looked_up = true;
+		if (!op->looked_up)
 			return SEVQ_PLAN_AGAIN;
-		}
 		if (judge_by_history(plan, call, lease, &named) < 0)
 			return -1;
 	}

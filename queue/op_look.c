@@ -81,6 +81,8 @@ plan_find(struct sevq_plan *plan, struct sevq_op *op)
 	const struct sevq_entry *entry = queue != NULL ? sevq_queue_entry(queue, find->event.id) : NULL;
 	find->event.state = entry != NULL ? sevq_entry_state(entry) : SEVQ_STATE_SETTLED;
 	find->event.attempts = entry != NULL ? entry->attempts : 0;
+	if (entry != NULL && sevq_entry_available_at(plan, entry) > 0)
+		find->event.available_at_ms = sevq_entry_available_at(plan, entry);
 	for (size_t i = 0; i < find->timeline_count; i++) {
 		enum sevq_outcome_kind kind = find->timeline[i].kind;
 		if (kind <= SEVQ_OUTCOME_LAST_SETTLING)
@@ -92,7 +94,6 @@ plan_find(struct sevq_plan *plan, struct sevq_op *op)
 		return SEVQ_PLANNED;
 	if (op->looked_up)
 		return sevq_fail(&op->error, SEVQ_NOT_FOUND, "how this event ended has been forgotten");
-	op->looked_up = true;
 	return SEVQ_PLAN_AGAIN; /* settled by an op before this one in the batch: its outcome is there next turn */
 }
 

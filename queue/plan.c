@@ -174,12 +174,24 @@ sevq_entry_state(const struct sevq_entry *entry)
 	return entry->flags & SEVQ_ENTRY_DELAYED ? SEVQ_STATE_DELAYED : SEVQ_STATE_QUEUED;
 }
 
+int64_t
+sevq_entry_available_at(const struct sevq_plan *plan, const struct sevq_entry *entry)
+{
+	return entry->flags & SEVQ_ENTRY_DELAYED ? sevq_catalog_extra(&plan->catalog, entry->id).available_at_ms : 0;
+}
+
 void
 sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_entry *entry, enum sevq_state state,
 	       enum sevq_outcome_kind outcome, struct sevq_event *into)
 {
 	*add_want(plan) = (struct sevq_want){
-		.id = entry->id, .into = into, .op = op, .attempts = entry->attempts, .state = state, .outcome = outcome
+		.id = entry->id,
+		.into = into,
+		.op = op,
+		.attempts = entry->attempts,
+		.available_at_ms = sevq_entry_available_at(plan, entry),
+		.state = state,
+		.outcome = outcome,
 	};
 }
 
@@ -202,6 +214,37 @@ sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, struc
 {
 	plan->woken = sevq_grow(plan->woken, &plan->woken_cap, plan->woken_count + 1, sizeof *plan->woken);
 	plan->woken[plan->woken_count++] = (struct sevq_woken_queue){ queue, now, source };
+}
+
+/* The end of an exclusive lease lets out what it held back, whatever ended it. */
+static void
+wake_held_back(struct sevq_plan *plan)
+{
+	for (size_t i = 0; i < plan->catalog.touched_lease_count; i++) {
+		const struct sevq_lease *lease = plan->catalog.touched_leases[i];
+		if (lease->exclusive && lease->live == 0)
+			sevq_plan_wake(plan, lease->queue, false, SEVQ_STR_NULL);
+	}
+}
+
+void
+sevq_plan_gather_woken(struct sevq_plan *plan)
+{
+	size_t count = 0;
+	wake_held_back(plan);
+	for (size_t i = 0; i < plan->woken_count; i++) {
+		struct sevq_woken_queue next = plan->woken[i];
+		if (next.queue->woken >= count || plan->woken[next.queue->woken].queue != next.queue) {
+			next.queue->woken = count;
+			plan->woken[count++] = next;
+			continue;
+		}
+		struct sevq_woken_queue *same = &plan->woken[next.queue->woken];
+		same->now = same->now || next.now;
+		if (next.source.s != NULL)
+			same->source = next.source;
+	}
+	plan->woken_count = count;
 }
 
 /* --- idempotency ---------------------------------------------------------------------------------------------------- */

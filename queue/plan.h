@@ -28,6 +28,7 @@ struct sevq_plan {
 		struct sevq_event *into; /* NULL once it is there */
 		struct sevq_op *op;
 		int attempts;
+		int64_t available_at_ms; /* 0: as its row says */
 		enum sevq_state state;
 		enum sevq_outcome_kind outcome;
 		bool optional; /* may have been forgotten by now: then into->id stays 0 */
@@ -108,8 +109,9 @@ void sevq_plan_settle(struct sevq_plan *plan, struct sevq_queue *queue, struct s
 /* Asks for a pending event, to be in *into before the op is answered, in the state given; its text will be in the arena. */
 void sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_entry *entry, enum sevq_state state,
 		    enum sevq_outcome_kind outcome, struct sevq_event *into);
-/* The state a pending event is in. */
+/* The state a pending event is in, and when it is deliverable again if it is delayed (else 0). */
 enum sevq_state sevq_entry_state(const struct sevq_entry *entry);
+int64_t sevq_entry_available_at(const struct sevq_plan *plan, const struct sevq_entry *entry);
 /* Asks for an event of an earlier answer, as it was given then; it may be forgotten by now. queue: where it may be pending, or NULL. */
 void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, int64_t id,
 			  enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event *into);
@@ -123,6 +125,8 @@ sevq_plan_waiters(const struct sevq_plan *plan, struct sevq_str queue_key)
 
 /* Something became deliverable in the queue. */
 void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, struct sevq_str source);
+/* At the end of a batch: each woken queue once, and those that an exclusive lease held back until now. */
+void sevq_plan_gather_woken(struct sevq_plan *plan);
 
 /*
  * Idempotency (C3). Under a key that was used before: 1 with its answer in *answer, or -1 SEVQ_IDEMPOTENCY_MISMATCH; else 0.

@@ -81,7 +81,7 @@ enum sevq_lookup_kind {
 	SEVQ_LOOKUP_NONE,     /* nothing, in its place */
 	SEVQ_LOOKUP_EVENT,    /* the event with this id */
 	SEVQ_LOOKUP_TIMELINE, /* the same, then the outcomes that name it, oldest first */
-	SEVQ_LOOKUP_LEASE,    /* outcomes about the lease with this id, its own first */
+	SEVQ_LOOKUP_LEASE,    /* the lease with this id, then the outcomes by which its events left it, oldest first */
 	SEVQ_LOOKUP_KEY,      /* the answer kept for this idempotency key */
 };
 struct sevq_lookup {
@@ -147,7 +147,7 @@ struct sevq_chores {
 };
 
 struct sevq_store_driver {
-	/* Calls event for every pending one, then outcome for the rest of what bears on them. */
+	/* Fills in ends; then calls event for every pending one, then outcome for the rest of what bears on them. */
 	int (*load)(struct sevq_store *store, sevq_load_event *event, sevq_load_outcome *outcome, void *arg,
 		    struct sevq_store_ends *ends, struct sevq_error *err);
 	/* Makes the batch durable. The batch is borrowed until done. */

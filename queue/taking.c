@@ -27,10 +27,18 @@ sevq_taking_sort(struct sevq_taking *taking)
 	taking->count = once;
 }
 
+/* Its time is over, though nobody has recorded that yet: time does only so much in one turn. */
+static bool
+has_expired(const struct sevq_plan *plan, const struct sevq_entry *entry)
+{
+	return (entry->flags & SEVQ_ENTRY_EXPIRES) != 0 &&
+	       sevq_catalog_extra(&plan->catalog, entry->id).expires_boot_ms <= plan->boot_ms;
+}
+
 static bool
 wanted(const struct sevq_plan *plan, const struct sevq_entry *entry, const struct sevq_choice *choice)
 {
-	return sevq_entry_deliverable(entry) && !(choice->prompt && (entry->flags & SEVQ_ENTRY_EXEC)) &&
+	return sevq_entry_deliverable(entry) && !has_expired(plan, entry) && !(choice->prompt && (entry->flags & SEVQ_ENTRY_EXEC)) &&
 	       sevq_str_starts(sevq_tags_get(&plan->catalog.tags, entry->tag)->context_key, choice->prefix);
 }
 

@@ -85,6 +85,9 @@ sevq_waiting_count(const struct sevq_waiting *waiting, struct sevq_str queue_key
 void
 sevq_waiting_clear(struct sevq_waiting *waiting)
 {
-	assert(waiting->count == 0);
+	struct place *place;
+	for (size_t at = 0; (place = sevq_table_each(&waiting->places, &at)) != NULL;)
+		free(place);
 	sevq_table_clear(&waiting->places);
+	waiting->count = 0;
 }

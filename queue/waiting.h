@@ -23,6 +23,6 @@ void sevq_waiting_remove(struct sevq_waiting *waiting, struct sevq_op *op); /* o
 /* Takes all that wait at the key, or anywhere (key NULL), one at a time; NULL: nobody more. */
 struct sevq_op *sevq_waiting_take(struct sevq_waiting *waiting, struct sevq_str queue_key);
 size_t sevq_waiting_count(const struct sevq_waiting *waiting, struct sevq_str queue_key);
-void sevq_waiting_clear(struct sevq_waiting *waiting); /* nobody waits any more */
+void sevq_waiting_clear(struct sevq_waiting *waiting); /* forgets them all; the ops are not touched */
 
 #endif

@@ -109,6 +109,22 @@ give_event(struct sqlite_store *store, sqlite3_stmt *row, sevq_load_event *each,
 	return failed;
 }
 
+static int
+find_newest_event(struct sqlite_store *store, struct sevq_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts FROM event ORDER BY id DESC LIMIT 1", -1, &row, NULL), failed = 0;
+	if (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		store->ends.event = sqlite3_column_int64(row, 0);
+		if (sqlite3_column_int64(row, 1) > store->ends.ts_ms)
+			store->ends.ts_ms = sqlite3_column_int64(row, 1);
+	} else if (rc != SQLITE_DONE) {
+		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
+	}
+	sqlite3_finalize(row);
+	return failed;
+}
+
 /* Walks the events in id order beside the settled ranges, and gives those in none of them. */
 static int
 load_pending(struct sqlite_store *store, const struct settled *settled, sevq_load_event *each, void *arg, struct sevq_error *err)
@@ -122,10 +138,8 @@ load_pending(struct sqlite_store *store, const struct settled *settled, sevq_loa
 				    -1, &row, NULL);
 	size_t at = 0;
 	while (failed == 0 && rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		int64_t id = sqlite3_column_int64(row, 0), ts_ms = sqlite3_column_int64(row, 2);
+		int64_t id = sqlite3_column_int64(row, 0);
 		rc = SQLITE_OK;
-		store->ends.event = id;
-		store->ends.ts_ms = ts_ms > store->ends.ts_ms ? ts_ms : store->ends.ts_ms;
 		sevq_sqlite_count_event(store, sqlite3_column_int64(row, 1));
 		while (at < settled->count && settled->ranges[at].last < id)
 			at++;
@@ -146,11 +160,13 @@ sevq_sqlite_load(struct sevq_store *base, sevq_load_event *event, sevq_load_outc
 	struct settled settled = { 0 };
 	int failed = load_settled(store, &settled, err);
 	if (failed == 0)
+		failed = find_newest_event(store, err);
+	*ends = store->ends;
+	if (failed == 0)
 		failed = load_pending(store, &settled, event, arg, err);
 	if (failed == 0)
 		failed = load_open_outcomes(store, outcome, arg, err);
 	free(settled.ranges);
-	*ends = store->ends;
 	store->broken = failed < 0; /* closing it then leaves every byte as it is */
 	return failed;
 }

@@ -23,6 +23,20 @@ memory_store_settled(const struct memory_store *store, int64_t id, enum sevq_out
 	return false;
 }
 
+static void
+find_ends(const struct memory_store *store, struct sevq_store_ends *ends)
+{
+	for (size_t i = 0; i < store->event_count; i++) {
+		ends->event = store->events[i].event.id;
+		ends->ts_ms = store->events[i].event.ts_ms;
+	}
+	for (size_t i = 0; i < store->outcome_count; i++) {
+		ends->outcome = store->outcomes[i].id;
+		if (store->outcomes[i].ts_ms > ends->ts_ms)
+			ends->ts_ms = store->outcomes[i].ts_ms;
+	}
+}
+
 static int
 load(struct sevq_store *base, sevq_load_event *each, sevq_load_outcome *outcome, void *arg, struct sevq_store_ends *ends,
      struct sevq_error *err)
@@ -30,20 +44,17 @@ load(struct sevq_store *base, sevq_load_event *each, sevq_load_outcome *outcome,
 	struct memory_store *store = (struct memory_store *)base;
 	if (store->load_fails != SEVQ_OK)
 		return sevq_fail(err, store->load_fails, "told to");
+	find_ends(store, ends);
 	for (size_t i = 0; i < store->event_count; i++) {
 		const struct sevq_store_event *record = &store->events[i];
 		struct sevq_event event = record->event;
-		ends->event = event.id;
-		ends->ts_ms = event.ts_ms;
 		event.text = SEVQ_STR_NULL;
 		if (!settled(store, event.id) && each(arg, &event, 1, record->text_hash, record->event.text.len, err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < store->outcome_count; i++) {
-		ends->outcome = store->outcomes[i].id;
+	for (size_t i = 0; i < store->outcome_count; i++)
 		if (store->outcomes[i].kind > SEVQ_OUTCOME_LAST_SETTLING && store->outcomes[i].kind != SEVQ_OUTCOME_REQUEUED)
 			outcome(arg, &store->outcomes[i]);
-	}
 	return 0;
 }
 
@@ -149,8 +160,9 @@ look_up_one(struct memory_store *store, size_t index)
 			store->found(store->arg, index, &(struct sevq_found){ .event = &store->events[i].event });
 	for (size_t i = 0; i < store->outcome_count; i++) {
 		const struct sevq_store_outcome *outcome = &store->outcomes[i];
+		bool about_lease = sevq_outcome_lease(outcome) == lookup->id && outcome->kind != SEVQ_OUTCOME_EXTENDED;
 		if ((lookup->kind == SEVQ_LOOKUP_TIMELINE && names(outcome, lookup->id)) ||
-		    (lookup->kind == SEVQ_LOOKUP_LEASE && sevq_outcome_lease(outcome) == lookup->id))
+		    (lookup->kind == SEVQ_LOOKUP_LEASE && about_lease))
 			store->found(store->arg, index, &(struct sevq_found){ .outcome = outcome });
 	}
 	for (size_t i = 0; lookup->kind == SEVQ_LOOKUP_KEY && i < store->key_count; i++)
@@ -200,12 +212,19 @@ memory_store_release(struct memory_store *store)
 	return true;
 }
 
+/* One call at a time. */
+static void
+assert_idle(const struct memory_store *store)
+{
+	assert(store->commit_done == NULL && store->read_done == NULL && store->lookup_done == NULL && store->page_done == NULL);
+}
+
 static void
 look_up(struct sevq_store *base, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each, sevq_read_done *done,
 	void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
-	assert(store->commit_done == NULL && store->read_done == NULL && store->lookup_done == NULL);
+	assert_idle(store);
 	store->lookups = lookups;
 	store->lookup_count = count;
 	store->found = each;
@@ -220,6 +239,7 @@ page(struct sevq_store *base, const struct sevq_history_query *query, sevq_histo
 {
 	struct memory_store *store = (struct memory_store *)base;
 	(void)query, (void)each;
+	assert_idle(store);
 	store->page_done = done;
 	store->arg = arg;
 	if (!store->defer)
@@ -230,7 +250,7 @@ static void
 commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
-	assert(store->commit_done == NULL && store->read_done == NULL); /* one call at a time */
+	assert_idle(store);
 	store->batch = batch;
 	store->commit_done = done;
 	store->arg = arg;
@@ -242,7 +262,7 @@ static void
 read_events(struct sevq_store *base, const int64_t *ids, size_t count, sevq_read_event *each, sevq_read_done *done, void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
-	assert(store->commit_done == NULL && store->read_done == NULL);
+	assert_idle(store);
 	store->read_ids = ids;
 	store->read_count = count;
 	store->read_each = each;
