@@ -111,20 +111,24 @@ sevq_base_url(const struct sevq_client *client)
 	return client != NULL && client->place.url.text != NULL ? client->place.url.text : "";
 }
 
+enum sevq_code
+sevq_context_refuse(struct sevq_client *client, const char *why)
+{
+	return sevq_fault_set(&client->fault, SEVQ_INVALID_ARGUMENT, "%s", why);
+}
+
 bool
 sevq_context_begin(struct sevq_client *client)
 {
 	if (client == NULL || client->http == NULL)
 		return false;
+	if (client->hearing) {
+		sevq_context_refuse(client, "the context hears a stream");
+		return false;
+	}
 	memset(&client->fault, 0, sizeof(client->fault));
 	memset(&client->answer, 0, sizeof(client->answer));
 	return true;
-}
-
-enum sevq_code
-sevq_context_refuse(struct sevq_client *client, const char *why)
-{
-	return sevq_fault_set(&client->fault, SEVQ_INVALID_ARGUMENT, "%s", why);
 }
 
 /* What came back is an answer, a problem, or not from sevqd. */
@@ -133,7 +137,7 @@ read_answer(struct sevq_client *client, const struct sevq_shape *shape)
 {
 	const struct sevq_http_answer *answer = &client->answer;
 
-	if (answer->status >= 200 && answer->status < 300 && answer->json)
+	if (shape != NULL && answer->status >= 200 && answer->status < 300 && answer->json)
 		return sevq_answer_read(shape, answer->body, answer->len, &client->fault);
 	if (answer->endless)
 		return NULL; /* it was handed on, and nothing is left to read */

@@ -15,9 +15,10 @@ struct sevq_client {
 	struct sevq_place place;
 	struct sevq_http *http; /* NULL: sevq_connect has failed, and fault says why */
 	struct sevq_http_answer answer;
+	bool hearing; /* a stream, and can do nothing else meanwhile */
 };
 
-/* A call starts: true if the context can make it, else its code stands. */
+/* A call starts: true if the context can make it, else its code says why not. */
 bool sevq_context_begin(struct sevq_client *client);
 
 /* The call makes no sense: SEVQ_INVALID_ARGUMENT. */
@@ -37,7 +38,7 @@ void sevq_context_ids(struct sevq_client *client, struct sevq_request *request, 
 
 /*
  * Carries a request out, unless it was refused while it was built, and releases it. ret, where given, is the address of
- * a pointer to what shape describes.
+ * a pointer to what shape describes. shape NULL: the answer is an endless one.
  */
 enum sevq_code sevq_context_run(struct sevq_client *client, struct sevq_request *request, const struct sevq_shape *shape,
 				void *ret);

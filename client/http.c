@@ -305,8 +305,6 @@ sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request, s
 	CURLcode rc;
 
 	memset(ret, 0, sizeof(*ret));
-	if (http->request != NULL)
-		return sevq_fault_set(fault, SEVQ_INVALID_ARGUMENT, "the context is busy");
 	if (request->body != NULL) {
 		body = cJSON_PrintUnformatted(request->body);
 		if (body == NULL)

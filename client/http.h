@@ -32,8 +32,8 @@ struct sevq_http_answer {
 
 /*
  * Sends and receives. SEVQ_OK: there is an answer, whatever its status. Else SEVQ_UNREACHABLE (nothing was sent),
- * SEVQ_LOST, SEVQ_TIMED_OUT, SEVQ_BAD_ANSWER (not HTTP as we know it), SEVQ_NO_MEMORY. An exchange
- * from within another one's take is SEVQ_INVALID_ARGUMENT.
+ * SEVQ_LOST, SEVQ_TIMED_OUT, SEVQ_BAD_ANSWER (not HTTP as we know it), SEVQ_NO_MEMORY. Not from
+ * within another exchange's take.
  */
 enum sevq_code sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request, struct sevq_http_answer *ret,
 				  struct sevq_fault *fault);

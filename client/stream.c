@@ -29,6 +29,7 @@ on_event(const struct sevq_sse_event *event, void *arg)
 	wakeup->id = event->id;
 	wakeup->json = event->data;
 	stream->enough = !stream->heard(wakeup, stream->arg);
+	memset(&stream->client->fault, 0, sizeof(stream->client->fault)); /* of calls that were refused meanwhile */
 	sevq_free(wakeup);
 	return !stream->enough;
 }
@@ -93,7 +94,9 @@ sevq_stream(struct sevq_client *client, const struct sevq_stream_options *option
 	stream.sse.arg = &stream;
 	sevq_request_init(&request, "GET", "/v1/stream");
 	fill(&request, &ours, &stream);
-	sevq_context_run(client, &request, &sevq_shape_text, NULL);
+	client->hearing = true;
+	sevq_context_run(client, &request, NULL, NULL);
+	client->hearing = false;
 	judge(&stream);
 	sevq_sse_clear(&stream.sse);
 	return client->fault.code;

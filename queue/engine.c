@@ -176,7 +176,7 @@ sevq_engine_close(struct sevq_engine *engine)
 	free(engine);
 }
 
-/* --- one batch: locate -> plan -> read -> commit -> finish -------------------------------------------------------- */
+/* --- one batch: plan -> read -> commit -> finish (what comes before stands below) ---------------------------------- */
 
 void
 sevq_engine_submit(struct sevq_engine *engine, struct sevq_op *op)

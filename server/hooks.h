@@ -1,7 +1,7 @@
 /*
  * hooks.h - OpenClaw's own webhook, so that existing senders only change the host.
  *
- * Here: its path, and the shape of its refusals. Not here: statuses (problem), who may call (connection, throttle).
+ * Here: its path, and the shape of its refusals. Not here: statuses (problem), who may call (admission, throttle).
  */
 #ifndef SEVQ_SERVER_HOOKS_H
 #define SEVQ_SERVER_HOOKS_H

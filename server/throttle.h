@@ -2,7 +2,7 @@
  * throttle.h - how many bad tokens each address has tried within a minute.
  *
  * Here: a count for each address (as in peers), in a table of fixed size: when it is full, the oldest count makes room.
- * Not here: what is refused (connection).
+ * Not here: what is refused (admission).
  */
 #ifndef SEVQ_SERVER_THROTTLE_H
 #define SEVQ_SERVER_THROTTLE_H
