@@ -65,6 +65,7 @@ struct sevq_engine {
 };
 
 static void plan_batch(struct sevq_engine *engine);
+static void plan_batch_again(struct sevq_engine *engine);
 
 void
 sevq_engine_options_init(struct sevq_engine_options *options)
@@ -338,7 +339,7 @@ retry_without_appends(struct sevq_engine *engine, const struct sevq_error *err)
 			engine->stats.rejected_storage_full++;
 		}
 	}
-	plan_batch(engine);
+	plan_batch_again(engine);
 }
 
 static void
@@ -428,7 +429,7 @@ on_read(void *arg, const struct sevq_error *err)
 		fail_batch(engine, err);
 	} else if (fail_without_event(engine)) {
 		take_back(engine);
-		plan_batch(engine);
+		plan_batch_again(engine);
 	} else {
 		commit(engine);
 	}
@@ -483,10 +484,22 @@ plan_op(struct sevq_engine *engine, struct sevq_op *op)
 	op->planned = op->kind->plan(&engine->plan, op);
 	if (op->planned != SEVQ_PLANNED)
 		sevq_plan_undo(&engine->plan, mark);
-	if (op->planned < 0) {
-		op->planned = SEVQ_PLANNED;
+	if (op->planned == SEVQ_PLAN_REFUSED)
 		empty_answer(op);
-	}
+}
+
+/*
+ * Everything was taken back and those who cannot have what they want have failed; the others try again. So do calls that were
+ * refused: it may have been for the sake of something that is not there now. (An enqueue that was refused stays so: it might
+ * want the space that is missing.)
+ */
+static void
+plan_batch_again(struct sevq_engine *engine)
+{
+	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next)
+		if (op->planned == SEVQ_PLAN_REFUSED && !op->kind->appends)
+			op->error = (struct sevq_error){ 0 };
+	plan_batch(engine);
 }
 
 static void

@@ -190,7 +190,8 @@ enqueue_again(struct sevq_plan *plan, struct sevq_op *op, struct sevq_str answer
 		return sevq_fail(&op->error, SEVQ_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
 	for (size_t i = 0; i < count; i++) {
 		results[i].outcome = (enum sevq_enqueue_outcome)numbers[2 * i];
-		sevq_plan_want_again(plan, op, NULL, numbers[2 * i + 1], SEVQ_STATE_QUEUED, 0, &results[i].event);
+		results[i].id = numbers[2 * i + 1];
+		sevq_plan_want_again(plan, op, NULL, results[i].id, SEVQ_STATE_QUEUED, 0, &results[i].event);
 	}
 	return 0;
 }

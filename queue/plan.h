@@ -49,8 +49,9 @@ struct sevq_plan {
 	int64_t boot_ms;                  /* the same on the steady clock, for everything that is due some day */
 };
 
-/* How an op's plan ended, besides -1 with op->error set (then the engine undoes what it did). */
+/* How an op's plan ended. */
 enum sevq_planned {
+	SEVQ_PLAN_REFUSED = -1, /* op->error says why: undone */
 	SEVQ_PLANNED = 0,
 	SEVQ_PLAN_PARKED = 1, /* nothing to say yet: it waits at op->queue_key until that is woken */
 	SEVQ_PLAN_AGAIN = 2,  /* it must look something up in the store first: undone, and tried again next turn */
@@ -64,8 +65,8 @@ struct sevq_op_kind {
 	size_t bytes, answer; /* of the op's own struct: its size, and where its answer begins, which goes to the end */
 	bool appends;         /* needs disk space: refused when the store is full */
 	/*
-	 * Carries the op out against the plan, from an empty answer: enum sevq_planned, or -1 with op->error set: the engine
-	 * undoes what it did. May be called again for the same op, after everything it did was taken back.
+	 * Carries the op out against the plan, from an empty answer: enum sevq_planned. The engine undoes what it did where that
+	 * says so. May be called again for the same op, after everything it did was taken back.
 	 */
 	int (*plan)(struct sevq_plan *plan, struct sevq_op *op);
 	/* What is to be looked up before the plan: the index-th lookup, false for no more; and each thing that was found. */

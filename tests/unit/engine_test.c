@@ -828,7 +828,7 @@ nothing_is_answered_before_the_store_says_so(void **state)
 	(void)state;
 	put(A, "0");
 	store.defer = true;
-	struct call *calls[] = { peek(engine, A), enqueue(engine, A, "1"), drain(engine, A, 0), find_event(engine, 1) };
+	struct call *calls[] = { peek(engine, A), find_event(engine, 1), enqueue(engine, A, "1"), drain(engine, A, 0) };
 	turn();
 	while (store.commits == 1) { /* look up, read, commit */
 		for (size_t i = 0; i < COUNT(calls); i++)
@@ -841,7 +841,7 @@ nothing_is_answered_before_the_store_says_so(void **state)
 	for (size_t i = 0; i < COUNT(calls); i++)
 		assert_int_equal(calls[i]->answered_as, (int)i + 2);
 	assert_texts(&calls[0]->peek.found, "0");
-	assert_texts(&calls[2]->drain.taken, "0 1");
+	assert_texts(&calls[3]->drain.taken, "0 1");
 	assert_true(sevq_engine_idle(engine));
 	assert_int_equal(store.chores, 0);
 }
@@ -967,6 +967,26 @@ a_second_try_starts_from_empty_answers(void **state)
 	assert_int_equal(stats().pending, 0);
 }
 
+/* What is refused for the sake of what did not come to be is looked at again. */
+static void
+a_second_try_asks_again_who_was_refused(void **state)
+{
+	(void)state;
+	struct sevq_draft next = draft(A, "b");
+	int64_t id = put_keyed(A, "k", "a");
+	next.context_key = SEVQ_STR("k");
+	next.replace = true;
+	store.full_for_events = true;
+	struct call *refused = enqueue_draft(engine, next), *gone = withdraw(engine, id), *bad = drain(engine, " ", 0),
+		    *blank = enqueue(engine, A, " ");
+	turn();
+	assert_int_equal(refused->op.error.code, SEVQ_STORAGE_FULL);
+	assert_int_equal(gone->op.error.code, SEVQ_OK);
+	assert_str(gone->withdraw.event.text, "a");
+	assert_int_equal(bad->op.error.code, SEVQ_BLANK_KEY);
+	assert_int_equal(blank->op.error.code, SEVQ_INVALID_FIELD);
+}
+
 static void
 a_store_too_full_for_anything_fails_everything(void **state)
 {
@@ -1078,9 +1098,10 @@ a_missing_event_fails_only_who_needs_it(void **state)
 {
 	(void)state;
 	put(A, "0"), put(A, "1"), put(B, "2");
+	int64_t more = put(A, "x");
 	store.missing_id = 2;
 	struct call *taken = drain(engine, A, 0), *added = enqueue(engine, A, "3"), *other = drain(engine, B, 0),
-		    *looked = peek(engine, A), *first = drain(engine, A, 1);
+		    *looked = peek(engine, A), *first = drain(engine, A, 1), *gone = withdraw(engine, more);
 	turn();
 	assert_int_equal(taken->op.error.code, SEVQ_STORAGE_FAILED);
 	assert_int_equal(taken->drain.taken.count, 0);
@@ -1088,7 +1109,8 @@ a_missing_event_fails_only_who_needs_it(void **state)
 	assert_int_equal(added->op.error.code, SEVQ_OK);
 	assert_texts(&other->drain.taken, "2");
 	assert_texts(&first->drain.taken, "0");
-	assert_int_equal(store.commits, 4);
+	assert_int_equal(gone->op.error.code, SEVQ_OK);
+	assert_int_equal(store.commits, 5);
 	store.missing_id = 0;
 	assert_queued(A, "1 3");
 }
@@ -1226,6 +1248,7 @@ main(void)
 		TEST(a_new_policy_is_in_force_at_once_when_nothing_is_under_way),
 		TEST(a_full_store_refuses_enqueues_but_not_drains),
 		TEST(a_second_try_starts_from_empty_answers),
+		TEST(a_second_try_asks_again_who_was_refused),
 		TEST(a_store_too_full_for_anything_fails_everything),
 		TEST(a_failed_commit_takes_everything_back),
 		TEST(a_commit_of_unknown_outcome_stops_the_engine),
