@@ -33,7 +33,7 @@ def test_every_call_routes_its_key(start):
     assert api.session(DIRECT)["sessionKey"] == MAIN
     assert ok(api.route(DIRECT))["sessionKey"] == MAIN
     taken = ok(api.consume(DIRECT, [second["id"]]))
-    assert taken == {"sessionKey": MAIN, "events": [second], "remaining": 3}
+    assert taken == {"sessionKey": MAIN, "events": [{**second, "state": "consumed"}], "remaining": 3}
     drained = ok(api.drain(DIRECT, limit=2))
     assert drained == {"sessionKey": MAIN, "events": [{**e, "state": "drained"} for e in (first, third)], "remaining": 1}
     assert ok(api.purge(DIRECT)) == {"sessionKey": MAIN, "purged": 1, "remaining": 0}
