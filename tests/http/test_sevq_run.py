@@ -20,9 +20,10 @@ INTERRUPTED = "sevq: stopping when the command has ended; a second signal goes t
 class Runner:
     """A `sevq run` of its own. Ends with the test, and what it has started with it."""
 
-    def __init__(self, shell, *words, **env):
+    def __init__(self, shell, *words, ignored=(), **env):
         self.process = subprocess.Popen([binary("SEVQ"), "run", *words], env={**shell.env, "SEVQ": binary("SEVQ"), **env}, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=lambda: [signal.signal(number, signal.SIG_IGN) for number in ignored])
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -41,11 +42,11 @@ def sevq(start):
 
 @pytest.fixture
 def run(sevq):
-    """Starts runners beside the server: run(*words, **environment)."""
+    """Starts runners beside the server: run(*words, VARIABLE=...)."""
     runners = []
 
-    def start_one(*words, shell=sevq, **env):
-        runners.append(Runner(shell, *words, **env))
+    def start_one(*words, shell=sevq, **options):
+        runners.append(Runner(shell, *words, **options))
         return runners[-1]
 
     yield start_one
@@ -291,6 +292,15 @@ def test_a_second_signal_goes_to_the_command(sevq, run, tmp_path):
     assert event["attempts"] == 0 and event["state"] == "queued"
 
 
+def test_a_signal_that_was_ignored_before_is_ignored(sevq, run):
+    """As in a script that ignores it, or behind a shell's &."""
+    runner = run(MAIN, "--max-rounds", "1", "--", "cat", ignored=(signal.SIGINT,))
+    wait_until(lambda: waiting(sevq), "the runner to wait")
+    runner.signal(signal.SIGINT)
+    queue(sevq, "one")
+    assert runner.end()[0].endswith("] one\n")
+
+
 # Servers that come and go.
 
 def on_socket(make):
@@ -379,6 +389,17 @@ def test_a_server_that_is_gone_until_the_lease_is_over_is_given_up():
     with FakeServer(LEASED) as fake:
         _, err = run_on(fake, "--for", "300ms", exit=FAILED)
     assert err.endswith(f"sevq: lost lease 7 on {MAIN} (the server could not be told in time): its events come again\n")
+
+
+def test_with_the_server_gone_a_second_signal_ends_it(make, run):
+    with FakeServer(LEASED) as fake:
+        runner = run(MAIN, "--for", "1h", "--once", "--", "true", shell=Shell(make(), SEVQ_URL=fake.url))
+        assert "trying again" in runner.process.stderr.readline()
+        runner.signal(signal.SIGTERM)
+        while runner.process.poll() is None:  # two of one kind may count as one
+            runner.signal(signal.SIGINT)
+            time.sleep(0.01)
+    assert "may have been carried out" in runner.end(exit=FAILED)[1]
 
 
 # The command line.
