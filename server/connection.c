@@ -22,6 +22,26 @@
 #define IN_BYTES_KEPT 65536 /* a larger buffer is given back after its request */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
+/*
+ * At its high watermark libevent stops reading, but calls us for as long as we leave what is there: its loop would turn for
+ * nothing and never come to the engine. Until the request is answered it is therefore told not to read at all. (The end of a
+ * waiting client that has sent so much is seen when its time is over.)
+ */
+static void
+pause_reading(struct sevq_connection *c)
+{
+	c->paused = true;
+	bufferevent_disable(c->bev, EV_READ);
+}
+
+static void
+go_on_reading(struct sevq_connection *c)
+{
+	if (c->paused)
+		bufferevent_enable(c->bev, EV_READ);
+	c->paused = false;
+}
+
 /* After the last answer. */
 static void
 linger(struct sevq_connection *c)
@@ -35,6 +55,7 @@ linger(struct sevq_connection *c)
 	c->begin = 0;
 	sevq_connection_count_buffered(c);
 	evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
+	go_on_reading(c);
 	shutdown(c->fd, SHUT_WR);
 	sevq_connection_set_deadline(c, SEVQ_DEADLINE_LINGER);
 }
@@ -80,6 +101,7 @@ next_message(struct sevq_connection *c)
 	}
 	sevq_parser_init(&c->parser, &c->server->limits);
 	sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
+	go_on_reading(c);
 	c->state = SEVQ_READING;
 }
 
@@ -433,6 +455,8 @@ on_readable(struct bufferevent *bev, void *arg)
 		sevq_connection_advance(c);
 	else if (c->state == SEVQ_STREAMING || c->state == SEVQ_LINGERING)
 		evbuffer_drain(input, evbuffer_get_length(input));
+	else if (evbuffer_get_length(input) >= (size_t)c->server->options->max_pipelined_bytes)
+		pause_reading(c);
 	sevq_connection_let_go(c);
 }
 

@@ -46,6 +46,7 @@ struct sevq_connection {
 	bool ended;        /* the client has sent its end */
 	bool resumable;    /* in that list */
 	bool op_under_way; /* the engine has the request's op */
+	bool paused;       /* as much was read ahead as may be */
 	bool held;         /* one of our functions has it in hand: not to be freed yet */
 	struct sevq_buf in;
 	size_t begin;
