@@ -144,10 +144,10 @@ def test_the_command_has_the_signals_that_we_had(sevq):
 @pytest.mark.parametrize("script, reason", [("exit 3", "exit 3"), ("kill -9 $$", "signal 9")])
 def test_a_failure_gives_the_events_back_with_its_reason(sevq, script, reason):
     event_id, = queue(sevq, "one")
-    sevq("run", MAIN, "--once", "--", "sh", "-c", script, exit=FAILED)
+    sevq("run", MAIN, "--once", "--backoff", "2m", "--", "sh", "-c", script, exit=FAILED)
     assert happened(sevq, event_id)[2] == ("nacked", reason)
     story = sevq.json("show", event_id)
-    assert story["event"]["attempts"] == 1 and story["event"]["availableAt"] >= story["timeline"][2]["ts"] + 1000
+    assert story["event"]["attempts"] == 1 and story["event"]["availableAt"] >= story["timeline"][2]["ts"] + 120_000
 
 
 def test_failures_in_a_row_wait_longer_and_longer(sevq, tmp_path):
