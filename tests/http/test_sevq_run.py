@@ -292,6 +292,17 @@ def test_a_second_signal_goes_to_the_command(sevq, run, tmp_path):
     assert event["attempts"] == 0 and event["state"] == "queued"
 
 
+def test_a_signal_that_a_terminal_gives_to_both_costs_no_attempt(sevq, run, tmp_path):
+    event_id, = queue(sevq, "one")
+    runner = run(MAIN, "--", "sh", "-c", sleeper(tmp_path))
+    pid = pid_of(tmp_path)
+    runner.signal(signal.SIGINT)
+    assert runner.process.stderr.readline() == INTERRUPTED
+    os.kill(pid, signal.SIGINT)
+    runner.end()
+    assert happened(sevq, event_id)[-1] == ("returned", "signal 2")
+
+
 def test_a_signal_that_was_ignored_before_is_ignored(sevq, run):
     """As in a script that ignores it, or behind a shell's &."""
     runner = run(MAIN, "--max-rounds", "1", "--", "cat", ignored=(signal.SIGINT,))
@@ -396,9 +407,10 @@ def test_with_the_server_gone_a_second_signal_ends_it(make, run):
         runner = run(MAIN, "--for", "1h", "--once", "--", "true", shell=Shell(make(), SEVQ_URL=fake.url))
         assert "trying again" in runner.process.stderr.readline()
         runner.signal(signal.SIGTERM)
-        while runner.process.poll() is None:  # two of one kind may count as one
-            runner.signal(signal.SIGINT)
-            time.sleep(0.01)
+        def ended():
+            runner.signal(signal.SIGINT)  # until it has counted as a second one
+            return runner.process.poll() is not None
+        wait_until(ended, "the runner to end")
     assert "may have been carried out" in runner.end(exit=FAILED)[1]
 
 
