@@ -382,8 +382,7 @@ extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *le
 	for (size_t i = 0; i < named.count; i++)
 		shorter |= hold(plan, lease, named.ids[i], call->lease_ms);
 	if (shorter)
-		sevq_timers_add(&plan->timers,
-				(struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
+		sevq_timers_add(&plan->timers, (struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
 }
 
 static int
