@@ -82,8 +82,8 @@ size_t
 sevq_catalog_bytes(const struct sevq_catalog *catalog)
 {
 	return catalog->entry_bytes + catalog->key_bytes + catalog->tags.bytes + catalog->extras.count * sizeof(struct sevq_extra) +
-	       sevq_table_bytes(&catalog->extras) + catalog->leases.count * sizeof(struct sevq_lease) +
-	       sevq_table_bytes(&catalog->leases) + sevq_table_bytes(&catalog->index) + sevq_table_bytes(&catalog->tags.index);
+	       sevq_table_bytes(&catalog->extras) + catalog->lease_bytes + sevq_table_bytes(&catalog->leases) +
+	       sevq_table_bytes(&catalog->index) + sevq_table_bytes(&catalog->tags.index);
 }
 
 static bool
@@ -299,10 +299,16 @@ sevq_catalog_lease(const struct sevq_catalog *catalog, int64_t id)
 	return lease != NULL && lease->live > 0 ? lease : NULL;
 }
 
+static size_t
+lease_bytes(const struct sevq_lease *lease)
+{
+	return sizeof *lease + lease->count * sizeof *lease->ids + lease->consumer.len;
+}
+
 struct sevq_lease *
 sevq_catalog_add_lease(struct sevq_catalog *catalog, const struct sevq_lease *from)
 {
-	struct sevq_lease *lease = sevq_alloc(sizeof *lease + from->count * sizeof *from->ids + from->consumer.len);
+	struct sevq_lease *lease = sevq_alloc(lease_bytes(from));
 	int64_t *ids = (int64_t *)(lease + 1);
 	char *consumer = (char *)(ids + from->count);
 	*lease = *from;
@@ -311,6 +317,7 @@ sevq_catalog_add_lease(struct sevq_catalog *catalog, const struct sevq_lease *fr
 	lease->touched = false;
 	if (from->consumer.s != NULL)
 		lease->consumer.s = memcpy(consumer, from->consumer.s, from->consumer.len);
+	catalog->lease_bytes += lease_bytes(lease);
 	sevq_table_add(&catalog->leases, spread(lease->id), lease);
 	note(catalog,
 	     (struct sevq_change){ .queue = lease->queue, .kind = LEASE_ADDED, .added = { lease, lease->queue->exclusive } });
@@ -333,6 +340,7 @@ free_lease(struct sevq_catalog *catalog, struct sevq_lease *lease)
 {
 	if (lease->queue->exclusive == lease)
 		lease->queue->exclusive = NULL;
+	catalog->lease_bytes -= lease_bytes(lease);
 	sevq_table_remove(&catalog->leases, spread(lease->id), lease);
 	free(lease);
 }

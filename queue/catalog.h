@@ -82,7 +82,7 @@ struct sevq_catalog {
 	struct sevq_table leases; /* by lease id; owned */
 	size_t pending, sessions; /* events; queues with at least one. The index has the batch's empty queues too */
 	size_t entry_bytes;       /* allocated for entries */
-	size_t key_bytes;
+	size_t key_bytes, lease_bytes;
 	struct sevq_change *journal;
 	size_t journal_count, journal_cap;
 	struct sevq_queue **touched; /* queues of the batch under way, each once */

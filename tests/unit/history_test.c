@@ -403,7 +403,7 @@ static void
 many_keys_are_forgotten_in_steps(void **state)
 {
 	(void)state;
-	char names[CALL_DRAFTS_MAX][16];
+	char names[CALL_DRAFTS_MAX][32];
 	struct sevq_draft drafts[CALL_DRAFTS_MAX];
 	for (int i = 0; i < 20; i++) {
 		for (int j = 0; j < CALL_DRAFTS_MAX; j++) {
