@@ -203,10 +203,10 @@ struct sevq_lease_op {
 	bool *acked;   /* each of them */
 	size_t held_count;
 	bool ended_by_ack; /* the last that left it was acked */
-	int64_t until_ms; /* out, extend */
-	size_t changed;   /* out: events acked, given back or kept */
-	size_t dead;      /* out, nack: of these, how many became dead letters */
-	size_t left;      /* out: events that the lease still holds */
+	int64_t until_ms;  /* out, extend */
+	size_t changed;    /* out: events acked, given back or kept */
+	size_t dead;       /* out, nack: of these, how many became dead letters */
+	size_t left;       /* out: events that the lease still holds */
 };
 
 /*
@@ -249,7 +249,7 @@ struct sevq_requeue {
 	bool dry_run;
 	/* The op's own: */
 	struct sevq_requeue_item {
-		bool dead, requeued;
+		bool dead;
 		struct sevq_event event;
 	} * items;
 	size_t requeued;    /* out */

@@ -196,18 +196,18 @@ enqueue_again(struct sevq_plan *plan, struct sevq_op *op, struct sevq_str answer
 	return 0;
 }
 
-static void
+static int
 remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request,
 	 const struct sevq_enqueue_result *results, size_t count)
 {
 	if (request->key.s == NULL)
-		return;
+		return 0;
 	int64_t *numbers = sevq_arena_alloc(&op->arena, 2 * count * sizeof *numbers);
 	for (size_t i = 0; i < count; i++) {
 		numbers[2 * i] = results[i].outcome;
 		numbers[2 * i + 1] = results[i].id;
 	}
-	sevq_plan_remember(plan, op, request, sevq_answer_write(&op->arena, numbers, 2 * count));
+	return sevq_plan_remember(plan, op, request, sevq_answer_write(&op->arena, numbers, 2 * count));
 }
 
 static int
@@ -224,8 +224,7 @@ enqueue_one(struct sevq_plan *plan, struct sevq_op *op, struct sevq_draft *draft
 		return -1;
 	if ((draft->replace ? enqueue_replacing(plan, &c, result) : enqueue_plain(plan, &c, result)) < 0)
 		return -1;
-	remember(plan, op, &draft->idempotency, result, 1);
-	return 0;
+	return remember(plan, op, &draft->idempotency, result, 1);
 }
 
 /* The request's own key first, then those of its drafts. */
@@ -265,8 +264,7 @@ plan_enqueue(struct sevq_plan *plan, struct sevq_op *op)
 		if (enqueue_one(plan, op, &enqueue->drafts[i], &enqueue->results[i]) < 0)
 			return -1;
 	}
-	remember(plan, op, &op->idempotency, enqueue->results, enqueue->count);
-	return 0;
+	return remember(plan, op, &op->idempotency, enqueue->results, enqueue->count);
 }
 
 void

@@ -87,7 +87,7 @@ requeue_lookup(const struct sevq_plan *plan, const struct sevq_op *op, size_t in
 {
 	const struct sevq_requeue *requeue = (const struct sevq_requeue *)op;
 	(void)plan;
-	*ret = (struct sevq_lookup){ .kind = SEVQ_LOOKUP_TIMELINE };
+	*ret = (struct sevq_lookup){ .kind = SEVQ_LOOKUP_DEAD };
 	if (index >= requeue->id_count)
 		return false;
 	if (!sevq_event_id_parse(requeue->ids[index], &ret->id))
@@ -101,13 +101,8 @@ requeue_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 	struct sevq_requeue *requeue = (struct sevq_requeue *)op;
 	if (requeue->items == NULL)
 		requeue->items = sevq_arena_alloc(&op->arena, requeue->id_count * sizeof *requeue->items);
-	struct sevq_requeue_item *item = &requeue->items[index];
-	if (found->event != NULL)
-		sevq_event_copy(&item->event, found->event, &op->arena);
-	else if (found->outcome->kind == SEVQ_OUTCOME_DEAD || found->outcome->kind == SEVQ_OUTCOME_EVICTED)
-		item->dead = true;
-	else if (found->outcome->kind == SEVQ_OUTCOME_REQUEUED)
-		item->requeued = true;
+	sevq_event_copy(&requeue->items[index].event, found->event, &op->arena);
+	requeue->items[index].dead = true;
 }
 
 static bool
@@ -173,7 +168,7 @@ plan_requeue(struct sevq_plan *plan, struct sevq_op *op)
 	struct sevq_requeue *requeue = (struct sevq_requeue *)op;
 	for (size_t i = 0; requeue->items != NULL && i < requeue->id_count; i++) {
 		const struct sevq_requeue_item *item = &requeue->items[i];
-		if (!item->dead || item->requeued || named_before(requeue, i) || requeued_meanwhile(plan, item->event.id))
+		if (!item->dead || named_before(requeue, i) || requeued_meanwhile(plan, item->event.id))
 			continue;
 		if (!requeue->dry_run && requeue_one(plan, requeue, &item->event) < 0)
 			return -1;

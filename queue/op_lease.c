@@ -126,18 +126,21 @@ lend_again(struct sevq_plan *plan, struct sevq_lend *lend, const struct sevq_que
 	lend->lease_id = numbers[0];
 	lend->until_ms = numbers[1];
 	sevq_taking_answer_again(plan, &lend->op, queue, numbers + 2, count - 2, SEVQ_STATE_LEASED, 0, &lend->taken);
-	lend->remaining = queue != NULL ? queue->depth - (lease != NULL ? lease->live : 0) : 0;
+	lend->remaining = queue != NULL ? queue->depth : 0;
+	if (lease != NULL && lease->queue == queue) /* the key may be routed elsewhere since */
+		lend->remaining -= lease->live;
 	return 0;
 }
 
-static void
+static int
 remember_lend(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_taking chosen)
 {
 	int64_t *numbers = sevq_arena_alloc(&lend->op.arena, (chosen.count + 2) * sizeof *numbers);
 	numbers[0] = lend->lease_id;
 	numbers[1] = lend->until_ms;
 	memcpy(numbers + 2, chosen.ids, chosen.count * sizeof *numbers);
-	sevq_plan_remember(plan, &lend->op, &lend->op.idempotency, sevq_answer_write(&lend->op.arena, numbers, chosen.count + 2));
+	return sevq_plan_remember(plan, &lend->op, &lend->op.idempotency,
+				  sevq_answer_write(&lend->op.arena, numbers, chosen.count + 2));
 }
 
 /* The lease holds this event for so long from now; true: that is less than before. */
@@ -198,8 +201,7 @@ plan_lend(struct sevq_plan *plan, struct sevq_op *op)
 		return 0;
 	lend_events(plan, lend, queue, chosen);
 	sevq_taking_answer(plan, op, queue, chosen, SEVQ_STATE_LEASED, 0, &lend->taken);
-	remember_lend(plan, lend, chosen);
-	return 0;
+	return remember_lend(plan, lend, chosen);
 }
 
 /* --- ack, nack, extend ---------------------------------------------------------------------------------------------- */
@@ -384,8 +386,7 @@ extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *le
 	for (size_t i = 0; i < named.count; i++)
 		shorter |= hold(plan, lease, named.ids[i], call->lease_ms);
 	if (shorter)
-		sevq_timers_add(&plan->timers,
-				(struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
+		sevq_timers_add(&plan->timers, (struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
 }
 
 static int

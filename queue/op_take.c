@@ -64,9 +64,9 @@ plan_drain(struct sevq_plan *plan, struct sevq_op *op)
 	sevq_taking_answer(plan, op, queue, chosen, SEVQ_STATE_SETTLED, SEVQ_OUTCOME_DRAINED, &drain->taken);
 	take(plan, queue, SEVQ_OUTCOME_DRAINED, chosen);
 	drain->remaining = queue->depth;
-	if (chosen.count > 0)
-		sevq_plan_remember(plan, op, &op->idempotency, sevq_answer_write(&op->arena, chosen.ids, chosen.count));
-	return 0;
+	if (chosen.count == 0)
+		return 0;
+	return sevq_plan_remember(plan, op, &op->idempotency, sevq_answer_write(&op->arena, chosen.ids, chosen.count));
 }
 
 /* The ids that are pending in the queue, in the order asked; one that is named twice is there twice. */

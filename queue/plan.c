@@ -274,6 +274,12 @@ sevq_idempotency_found(struct sevq_idempotency *request, struct sevq_arena *aren
 	request->seen_answer = sevq_arena_dup(arena, key->answer);
 }
 
+static int
+used_for_another(struct sevq_error *err)
+{
+	return sevq_fail(err, SEVQ_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
+}
+
 int
 sevq_plan_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err)
 {
@@ -284,23 +290,28 @@ sevq_plan_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struc
 	if (own == NULL && !request->seen)
 		return 0;
 	if ((own != NULL ? own->request : request->seen_request) != request->request)
-		return sevq_fail(err, SEVQ_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
+		return used_for_another(err);
 	*answer = own != NULL ? own->answer : request->seen_answer;
 	request->replayed = true;
 	return 1;
 }
 
-void
+/* The key of the whole request may be that of one of its events: then both are the same request, or one of them is refused. */
+int
 sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, struct sevq_str answer)
 {
 	struct sevq_store_batch *batch = &plan->batch;
 	if (request->key.s == NULL)
-		return;
+		return 0;
+	const struct sevq_store_key *own = sevq_table_find(&plan->keys, sevq_text_hash(request->key), same_key, &request->key);
+	if (own != NULL)
+		return own->request == request->request ? 0 : used_for_another(&op->error);
 	struct sevq_store_key *key = sevq_arena_alloc(&op->arena, sizeof *key);
 	*key = (struct sevq_store_key){ request->key, request->request, plan->now_ms, answer };
 	batch->keys = sevq_grow(batch->keys, &batch->key_cap, batch->key_count + 1, sizeof *batch->keys);
 	batch->keys[batch->key_count++] = *key;
 	sevq_table_add(&plan->keys, sevq_text_hash(key->key), key);
+	return 0;
 }
 
 struct sevq_str

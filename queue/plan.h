@@ -137,7 +137,7 @@ void sevq_plan_gather_woken(struct sevq_plan *plan);
  * The batch's own keys count. remember keeps an answer with the records of the batch.
  */
 int sevq_plan_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err);
-void sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, struct sevq_str answer);
+int sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, struct sevq_str answer);
 /* The lookup for a key, and keeping what was found. */
 bool sevq_idempotency_lookup(const struct sevq_idempotency *request, struct sevq_lookup *ret);
 void sevq_idempotency_found(struct sevq_idempotency *request, struct sevq_arena *arena, const struct sevq_store_key *key);

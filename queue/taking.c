@@ -38,7 +38,8 @@ has_expired(const struct sevq_plan *plan, const struct sevq_entry *entry)
 static bool
 wanted(const struct sevq_plan *plan, const struct sevq_entry *entry, const struct sevq_choice *choice)
 {
-	return sevq_entry_deliverable(entry) && !has_expired(plan, entry) && !(choice->prompt && (entry->flags & SEVQ_ENTRY_EXEC)) &&
+	return sevq_entry_deliverable(entry) && !has_expired(plan, entry) &&
+	       !(choice->prompt && (entry->flags & SEVQ_ENTRY_EXEC)) &&
 	       sevq_str_starts(sevq_tags_get(&plan->catalog.tags, entry->tag)->context_key, choice->prefix);
 }
 

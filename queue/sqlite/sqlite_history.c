@@ -6,9 +6,7 @@
  */
 #include "queue/sqlite/sqlite_private.h"
 
-#include <stdlib.h>
-
-#define PAGE_OUTCOMES_MAX 2000 /* rows that one page looks at */
+#define PAGE_OUTCOMES_MAX 20000 /* rows that one page looks at */
 #define PAGE_EVENTS_MAX 20000
 
 /* --- lookups -------------------------------------------------------------------------------------------------------- */
@@ -121,7 +119,20 @@ lookup_timeline(const struct asked *asked, const struct sevq_lookup *lookup)
 	if (rc != SQLITE_DONE || (settled != SEVQ_OUTCOME_DEAD && settled != SEVQ_OUTCOME_EVICTED))
 		return rc;
 	settled = 0;
-	return give_outcomes(asked, asked->store->statement[STATEMENT_REQUEUED], lookup->id, &settled);
+	row = asked->store->statement[STATEMENT_REQUEUED];
+	sqlite3_bind_int64(row, 1, lookup->id);
+	return give_outcomes(asked, row, lookup->id, &settled);
+}
+
+static int
+lookup_dead_letter(const struct asked *asked, const struct sevq_lookup *lookup)
+{
+	sqlite3_stmt *row = asked->store->statement[STATEMENT_IS_DEAD_LETTER];
+	int64_t ts_ms;
+	sqlite3_bind_int64(row, 1, lookup->id);
+	int rc = sqlite3_step(row);
+	sqlite3_reset(row);
+	return rc == SQLITE_ROW ? lookup_event(asked, lookup, &ts_ms) : rc;
 }
 
 static int
@@ -154,6 +165,8 @@ look_up(const struct asked *asked, const struct sevq_lookup *lookup)
 		return lookup_timeline(asked, lookup);
 	case SEVQ_LOOKUP_LEASE:
 		return lookup_lease(asked, lookup);
+	case SEVQ_LOOKUP_DEAD:
+		return lookup_dead_letter(asked, lookup);
 	case SEVQ_LOOKUP_KEY:
 		return lookup_key(asked, lookup);
 	}
@@ -182,73 +195,10 @@ struct page {
 	const struct sevq_history_query *query;
 	sevq_history_row *each;
 	void *arg;
-	struct sevq_arena arena;
-	int64_t *requeued; /* dead letters that are none any more, ascending */
-	size_t requeued_count;
+	int64_t session;                  /* 0: all */
 	size_t rows, events;              /* given; looked at */
 	int64_t more_outcome, more_event; /* where the next page goes on */
 };
-
-static int
-by_value(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
-}
-
-/* The statement for this query: only the conditions that it has. */
-static sqlite3_stmt *
-prepare(struct page *page)
-{
-	const struct sevq_history_query *query = page->query;
-	struct sevq_buf text = { 0 };
-	sqlite3_stmt *row = NULL;
-	sevq_buf_adds(&text,
-		      "SELECT id, ts, kind, events, lease, until, detail FROM outcome WHERE id <= ?1 AND ts >= ?2 AND ts <= ?3");
-	if (query->session_key.s != NULL)
-		sevq_buf_adds(&text, " AND session = (SELECT id FROM session WHERE key = ?4)");
-	if (query->dead_letters)
-		sevq_buf_adds(&text, " AND kind IN (6, 9)");
-	else if (query->kind != 0)
-		sevq_buf_addf(&text, " AND kind = %d", (int)query->kind);
-	else
-		sevq_buf_addf(&text, " AND kind <= %d", SEVQ_OUTCOME_LAST_SETTLING);
-	sevq_buf_addf(&text, " ORDER BY id DESC LIMIT %d", PAGE_OUTCOMES_MAX);
-	sevq_buf_add(&text, "", 1);
-	if (sqlite3_prepare_v2(page->store->db, text.data, -1, &row, NULL) == SQLITE_OK) {
-		sqlite3_bind_int64(row, 1, query->before_outcome > 0 ? query->before_outcome : INT64_MAX);
-		sqlite3_bind_int64(row, 2, query->since_ms);
-		sqlite3_bind_int64(row, 3, query->until_ms > 0 ? query->until_ms : INT64_MAX);
-		if (query->session_key.s != NULL)
-			sevq_sqlite_bind_text(row, 4, query->session_key);
-	}
-	sevq_buf_clear(&text);
-	return row;
-}
-
-static int
-load_requeued(struct page *page)
-{
-	sqlite3_stmt *row = page->store->statement[STATEMENT_REQUEUED];
-	struct sevq_buf ids = { 0 };
-	int rc;
-	while ((rc = sqlite3_step(row)) == SQLITE_ROW) {
-		struct sevq_store_outcome outcome;
-		if (sevq_sqlite_outcome(row, &page->arena, &outcome) < 0) {
-			rc = SQLITE_CORRUPT;
-			break;
-		}
-		sevq_buf_add(&ids, outcome.ids, outcome.count * sizeof *outcome.ids);
-	}
-	sqlite3_reset(row);
-	page->requeued_count = ids.len / sizeof *page->requeued;
-	page->requeued = sevq_arena_alloc(&page->arena, ids.len + 1);
-	if (ids.len > 0)
-		memcpy(page->requeued, ids.data, ids.len);
-	qsort(page->requeued, page->requeued_count, sizeof *page->requeued, by_value);
-	sevq_buf_clear(&ids);
-	return rc;
-}
 
 static int
 give_event(struct page *page, const struct sevq_store_outcome *outcome, int64_t id)
@@ -256,8 +206,6 @@ give_event(struct page *page, const struct sevq_store_outcome *outcome, int64_t 
 	sqlite3_stmt *read = page->store->statement[STATEMENT_READ_EVENT];
 	struct sevq_arena arena = { 0 };
 	struct sevq_event event;
-	if (page->query->dead_letters && bsearch(&id, page->requeued, page->requeued_count, sizeof id, by_value) != NULL)
-		return SQLITE_DONE;
 	sqlite3_bind_int64(read, 1, id);
 	int rc = sqlite3_step(read);
 	if (rc == SQLITE_ROW && sevq_sqlite_event(page->store, read, &arena, &event) < 0)
@@ -300,26 +248,102 @@ give_outcome(struct page *page, const struct sevq_store_outcome *outcome)
 	return rc;
 }
 
+/* Conditions are looked at here and not in SQL, so that rows that do not meet them count too. */
+static bool
+asked_for(const struct page *page, sqlite3_stmt *row)
+{
+	const struct sevq_history_query *query = page->query;
+	int kind = sqlite3_column_int(row, 2);
+	if (page->session != 0 && sqlite3_column_int64(row, 7) != page->session)
+		return false;
+	return query->dead_letters || (query->kind != 0 ? kind == (int)query->kind : kind <= SEVQ_OUTCOME_LAST_SETTLING);
+}
+
+static int
+give_row(struct page *page, sqlite3_stmt *row)
+{
+	struct sevq_arena arena = { 0 };
+	struct sevq_store_outcome outcome;
+	int rc = sevq_sqlite_outcome(row, &arena, &outcome) == 0 ? give_outcome(page, &outcome) : SQLITE_CORRUPT;
+	sevq_arena_clear(&arena);
+	return rc;
+}
+
+/* The page has looked at enough; the next one goes on behind this row. */
+static int
+stop_after(struct page *page, sqlite3_stmt *row)
+{
+	struct sevq_arena arena = { 0 };
+	struct sevq_store_outcome outcome;
+	int rc = sevq_sqlite_outcome(row, &arena, &outcome) == 0 ? SQLITE_DONE : SQLITE_CORRUPT;
+	if (rc == SQLITE_DONE) {
+		page->more_outcome = outcome.id;
+		page->more_event = outcome.ids[0];
+	}
+	sevq_arena_clear(&arena);
+	return rc;
+}
+
 static int
 give_page(struct page *page, sqlite3_stmt *row)
 {
-	int rc = SQLITE_ERROR;
-	int64_t last = 0;
+	int rc;
 	size_t seen = 0;
-	while (row != NULL && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		struct sevq_arena arena = { 0 };
-		struct sevq_store_outcome outcome;
-		seen++;
-		rc = sevq_sqlite_outcome(row, &arena, &outcome) == 0 ? give_outcome(page, &outcome) : SQLITE_CORRUPT;
-		last = outcome.id;
-		sevq_arena_clear(&arena);
-		if (rc != SQLITE_DONE || page->more_outcome != 0)
+	while ((rc = sqlite3_step(row)) == SQLITE_ROW) {
+		if (sqlite3_column_int64(row, 1) < page->query->since_ms)
+			return SQLITE_DONE; /* times descend with the ids */
+		if (asked_for(page, row) && (rc = give_row(page, row)) != SQLITE_DONE)
 			return rc;
+		if (page->more_outcome != 0)
+			return SQLITE_DONE;
+		if (++seen == PAGE_OUTCOMES_MAX)
+			return stop_after(page, row);
 	}
-	if (seen == PAGE_OUTCOMES_MAX) {
-		page->more_outcome = last;
-		page->more_event = 1; /* nothing of that one is left */
+	return rc;
+}
+
+/* The newest outcome that the page may show. */
+static int64_t
+newest_outcome(const struct page *page)
+{
+	const struct sevq_history_query *query = page->query;
+	int64_t newest = query->before_outcome > 0 ? query->before_outcome : INT64_MAX;
+	if (query->until_ms > 0 && query->until_ms < INT64_MAX) {
+		int64_t later = outcome_since(page->store, query->until_ms + 1);
+		newest = later <= newest ? later - 1 : newest;
 	}
+	return newest;
+}
+
+/* 0: no such session. */
+static int
+find_session(struct page *page)
+{
+	sqlite3_stmt *find = page->store->statement[STATEMENT_FIND_SESSION];
+	sevq_sqlite_bind_text(find, 1, page->query->session_key);
+	int rc = sqlite3_step(find);
+	if (rc == SQLITE_ROW)
+		page->session = sqlite3_column_int64(find, 0);
+	sqlite3_reset(find);
+	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
+}
+
+static int
+make_page(struct page *page)
+{
+	const struct sevq_history_query *query = page->query;
+	int rc = query->session_key.s != NULL ? find_session(page) : SQLITE_DONE;
+	if (rc != SQLITE_DONE || (query->session_key.s != NULL && page->session == 0))
+		return rc;
+	enum statement which = query->dead_letters  ? STATEMENT_DEAD_LETTERS
+			       : page->session != 0 ? STATEMENT_SESSION_HISTORY
+						    : STATEMENT_HISTORY;
+	sqlite3_stmt *row = page->store->statement[which];
+	sqlite3_bind_int64(row, 1, newest_outcome(page));
+	if (which == STATEMENT_SESSION_HISTORY)
+		sqlite3_bind_int64(row, 2, page->session);
+	rc = give_page(page, row);
+	sqlite3_reset(row);
 	return rc;
 }
 
@@ -329,14 +353,8 @@ sevq_sqlite_history(struct sevq_store *base, const struct sevq_history_query *qu
 {
 	struct page page = { .store = (struct sqlite_store *)base, .query = query, .each = each, .arg = arg };
 	struct sevq_error err;
-	int rc = query->dead_letters ? load_requeued(&page) : SQLITE_DONE;
-	if (rc == SQLITE_DONE) {
-		sqlite3_stmt *row = prepare(&page);
-		rc = give_page(&page, row);
-		sqlite3_finalize(row);
-	}
+	int rc = make_page(&page);
 	if (rc != SQLITE_DONE)
 		sevq_sqlite_fail(page.store, &err, SEVQ_STORAGE_FAILED, "cannot read");
-	sevq_arena_clear(&page.arena);
 	done(arg, page.more_outcome, page.more_event, rc == SQLITE_DONE ? NULL : &err);
 }

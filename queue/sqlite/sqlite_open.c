@@ -24,10 +24,13 @@
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof *migrations))
 #define CHECKED_WHOLE_BYTES (8 << 20) /* files up to this size are checked page by page on open; larger ones as they are read */
 
+#define STRING_OF(number) #number
+#define STRING(number) STRING_OF(number)
+
 /* The columns of an event, in the order that row_event (sqlite_store.c) reads them. */
 #define EVENT_COLUMNS                                                                                                              \
 	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, source, traceparent, text,"             \
-	" available_at, expires_at"
+	" available_at, expires_at, exec"
 #define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail" /* as outcome_row reads them */
 
 static const char *const sql[STATEMENT_COUNT] = {
@@ -56,11 +59,24 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_SESSION_OUTCOMES] =
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome"
 	    " WHERE session = (SELECT session FROM event WHERE id = ?) AND id >= ? ORDER BY id LIMIT 100000",
-	[STATEMENT_REQUEUED] = "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE kind = 15 AND kind IN (6, 9, 15) ORDER BY id",
+	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session FROM outcome WHERE id <= ?1 ORDER BY id DESC",
+	[STATEMENT_SESSION_HISTORY] =
+	    "SELECT " OUTCOME_COLUMNS ", session FROM outcome WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
+	[STATEMENT_DEAD_LETTERS] = /* one row an event */
+	"SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until, detail, session"
+	" FROM dead_letter INDEXED BY dead_letter_order CROSS JOIN outcome ON outcome.id = dead_letter.outcome"
+	" WHERE requeued IS NULL AND dead_letter.outcome <= ?1 ORDER BY dead_letter.outcome DESC, event DESC",
+	[STATEMENT_ADD_DEAD_LETTER] = "INSERT INTO dead_letter(event, outcome) VALUES (?, ?)",
+	[STATEMENT_REQUEUE_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",
+	[STATEMENT_REMOVE_DEAD_LETTER] = "DELETE FROM dead_letter WHERE event = ?",
+	[STATEMENT_IS_DEAD_LETTER] = "SELECT 1 FROM dead_letter WHERE event = ? AND requeued IS NULL",
+	[STATEMENT_REQUEUED] =
+	    "SELECT " OUTCOME_COLUMNS " FROM dead_letter CROSS JOIN outcome ON outcome.id = requeued WHERE event = ?",
 	[STATEMENT_ADD_KEY] = "INSERT INTO idempotency(ts, key, request, answer) VALUES (?, ?, ?, ?)",
 	[STATEMENT_FIND_KEY] = "SELECT ts, request, answer FROM idempotency WHERE key = ?",
-	[STATEMENT_REMOVE_KEYS] =
-	    "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency WHERE ts < ? ORDER BY id LIMIT 500)",
+	[STATEMENT_REMOVE_KEYS] = /* the oldest alone are looked at: times ascend with ids */
+	"DELETE FROM idempotency WHERE id IN"
+	" (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id LIMIT " STRING(SEVQ_SQLITE_SWEEP_MAX) ") WHERE ts < ?)",
 };
 
 void

@@ -12,7 +12,7 @@
 #define SEVQ_SQLITE_APPLICATION_ID 0x73657671 /* "sevq" */
 
 #define SEVQ_SQLITE_PAGE_BYTES 4096
-#define SEVQ_SQLITE_SWEEP_MAX 500 /* events a step */
+#define SEVQ_SQLITE_SWEEP_MAX 500 /* events a step, or keys */
 
 #define SEVQ_SQLITE_OUTCOME_EVENTS_MAX 10000000 /* no outcome names more; a larger list is damage */
 
@@ -32,6 +32,13 @@ enum statement {
 	STATEMENT_LEASE_OUTCOMES,
 	STATEMENT_OUTCOME_SINCE,
 	STATEMENT_SESSION_OUTCOMES,
+	STATEMENT_HISTORY,
+	STATEMENT_SESSION_HISTORY,
+	STATEMENT_DEAD_LETTERS,
+	STATEMENT_ADD_DEAD_LETTER,
+	STATEMENT_REQUEUE_DEAD_LETTER,
+	STATEMENT_REMOVE_DEAD_LETTER,
+	STATEMENT_IS_DEAD_LETTER,
 	STATEMENT_REQUEUED,
 	STATEMENT_ADD_KEY,
 	STATEMENT_FIND_KEY,
@@ -60,6 +67,7 @@ struct sqlite_store {
 	bool full;                            /* below the watermark, or SQLite said so; enqueues are refused */
 	int64_t next_look_ms;                 /* when to look at the disk again (monotonic) */
 	bool sweeping;                        /* the last step found something to forget */
+	bool forgetting;                      /* the same for idempotency keys */
 	int64_t sweep_after;                  /* outcomes up to this one cannot go yet: they bear on pending events */
 	size_t sweep_at;                      /* how many events of the outcome behind that are already gone */
 	int64_t swept[SEVQ_SQLITE_SWEEP_MAX]; /* sessions of the events removed by the step under way */

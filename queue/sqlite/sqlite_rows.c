@@ -72,6 +72,7 @@ sevq_sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct sevq_are
 		.text = sevq_sqlite_text(row, 10),
 		.available_at_ms = sqlite3_column_int64(row, 11),
 		.expires_at_ms = sqlite3_column_int64(row, 12),
+		.exec_completion = sqlite3_column_int(row, 13) != 0,
 	};
 	if (ret->original_session_key.s == NULL)
 		ret->original_session_key = ret->session_key;

@@ -75,6 +75,23 @@ add_event(struct sqlite_store *store, struct sevq_store_event *record)
 	return sevq_sqlite_run(add);
 }
 
+/* What the outcome does to the list of dead letters. */
+static int
+update_dead_letters(struct sqlite_store *store, const struct sevq_store_outcome *outcome)
+{
+	bool dies = outcome->kind == SEVQ_OUTCOME_DEAD || outcome->kind == SEVQ_OUTCOME_EVICTED;
+	sqlite3_stmt *update = store->statement[dies ? STATEMENT_ADD_DEAD_LETTER : STATEMENT_REQUEUE_DEAD_LETTER];
+	int rc = SQLITE_OK;
+	if (!dies && outcome->kind != SEVQ_OUTCOME_REQUEUED)
+		return rc;
+	for (size_t i = 0; rc == SQLITE_OK && i < outcome->count; i++) {
+		sqlite3_bind_int64(update, 1, outcome->ids[i]);
+		sqlite3_bind_int64(update, 2, outcome->id);
+		rc = sevq_sqlite_run(update);
+	}
+	return rc;
+}
+
 static int
 add_outcome(struct sqlite_store *store, const struct sevq_store_outcome *outcome)
 {
@@ -93,7 +110,8 @@ add_outcome(struct sqlite_store *store, const struct sevq_store_outcome *outcome
 	sevq_sqlite_bind_time(add, 6, outcome->lease);
 	sevq_sqlite_bind_time(add, 7, outcome->until_ms);
 	sevq_sqlite_bind_text(add, 8, outcome->detail);
-	return sevq_sqlite_run(add);
+	rc = sevq_sqlite_run(add);
+	return rc == SQLITE_OK ? update_dead_letters(store, outcome) : rc;
 }
 
 static int

@@ -41,6 +41,16 @@ sevq_sqlite_look_at_disk(struct sqlite_store *store)
 
 /* --- the sweep ----------------------------------------------------------------------------------------------------- */
 
+/* A dead letter goes with its event. */
+static int
+remove_dead_letter(struct sqlite_store *store, enum sevq_outcome_kind kind, int64_t id)
+{
+	if (kind != SEVQ_OUTCOME_DEAD && kind != SEVQ_OUTCOME_EVICTED)
+		return SQLITE_OK;
+	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_DEAD_LETTER], 1, id);
+	return sevq_sqlite_run(store->statement[STATEMENT_REMOVE_DEAD_LETTER]);
+}
+
 static int
 remove_event(struct sqlite_store *store, int64_t id)
 {
@@ -62,7 +72,7 @@ remove_event(struct sqlite_store *store, int64_t id)
 
 /* Removes the next few of the outcome's events; *all: none is left. */
 static int
-remove_some(struct sqlite_store *store, struct sevq_str ids, bool *all)
+remove_some(struct sqlite_store *store, enum sevq_outcome_kind kind, struct sevq_str ids, bool *all)
 {
 	const char *at = ids.s, *end = ids.s + ids.len;
 	struct sevq_id_range range = { 0 };
@@ -73,6 +83,8 @@ remove_some(struct sqlite_store *store, struct sevq_str ids, bool *all)
 			if (seen++ < store->sweep_at)
 				continue;
 			rc = remove_event(store, id);
+			if (rc == SQLITE_OK)
+				rc = remove_dead_letter(store, kind, id);
 			removed++;
 		}
 	}
@@ -131,9 +143,10 @@ sweep_outcome(struct sqlite_store *store, sqlite3_stmt *oldest)
 	    err; /* nobody to tell: what is not swept now is swept later, and a broken store stops at the next commit */
 	bool all = true;
 	store->swept_count = 0;
+	enum sevq_outcome_kind kind = (enum sevq_outcome_kind)sqlite3_column_int(oldest, 2);
 	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
-	if (rc == SQLITE_OK && sqlite3_column_int(oldest, 2) <= SEVQ_OUTCOME_LAST_SETTLING)
-		rc = remove_some(store, sevq_sqlite_text(oldest, 3), &all);
+	if (rc == SQLITE_OK && kind <= SEVQ_OUTCOME_LAST_SETTLING)
+		rc = remove_some(store, kind, sevq_sqlite_text(oldest, 3), &all);
 	if (rc == SQLITE_OK && all) {
 		sqlite3_bind_int64(remove, 1, sqlite3_column_int64(oldest, 0));
 		rc = sevq_sqlite_run(remove);
@@ -170,11 +183,18 @@ sweep(struct sqlite_store *store, const struct sevq_chores *chores)
 	return more;
 }
 
-static void
+/* One step. False when no key is old enough, or the disk does not let us. */
+static bool
 forget_keys(struct sqlite_store *store, int64_t before_ms)
 {
-	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_KEYS], 1, before_ms);
-	sevq_sqlite_run(store->statement[STATEMENT_REMOVE_KEYS]);
+	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_KEYS];
+	struct sevq_error err; /* nobody to tell, as above */
+	sqlite3_bind_int64(remove, 1, before_ms);
+	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
+	if (rc == SQLITE_OK)
+		rc = sevq_sqlite_run(remove);
+	int forgotten = sqlite3_changes(store->db);
+	return sevq_sqlite_end(store, rc, &err) == 0 && forgotten == SEVQ_SQLITE_SWEEP_MAX;
 }
 
 bool
@@ -188,11 +208,12 @@ sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores)
 		checkpoint(store);
 	if (now_ms >= store->next_look_ms) {
 		sevq_sqlite_look_at_disk(store);
-		forget_keys(store, chores->keys_before_ms);
 		store->next_look_ms = now_ms + LOOK_INTERVAL_MS;
-		store->sweeping = true;
+		store->sweeping = store->forgetting = true;
 	}
-	if (store->sweeping)
+	if (store->forgetting)
+		store->forgetting = forget_keys(store, chores->keys_before_ms);
+	else if (store->sweeping)
 		store->sweeping = sweep(store, chores);
-	return store->sweeping;
+	return store->forgetting || store->sweeping;
 }

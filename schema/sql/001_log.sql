@@ -41,7 +41,15 @@ CREATE TABLE outcome (
 ) STRICT;
 
 CREATE INDEX outcome_session ON outcome(session);
-CREATE INDEX outcome_dead ON outcome(kind) WHERE kind IN (6, 9, 15);
+
+-- Events that were evicted or that died, until they are forgotten.
+CREATE TABLE dead_letter (
+	event INTEGER PRIMARY KEY,
+	outcome INTEGER NOT NULL,
+	requeued INTEGER              -- the outcome by which it was enqueued anew; null: a dead letter still
+) STRICT;
+
+CREATE INDEX dead_letter_order ON dead_letter(outcome, event) WHERE requeued IS NULL;
 
 CREATE TABLE outcome_kind (
 	id INTEGER PRIMARY KEY,

@@ -212,8 +212,7 @@ lend_as(struct sevq_engine *engine, struct sevq_lend input)
 struct call *
 lend(struct sevq_engine *engine, const char *key, size_t limit, int64_t lease_ms)
 {
-	return lend_as(engine,
-		       (struct sevq_lend){ .address.session_key = sevq_str(key), .limit = limit, .lease_ms = lease_ms });
+	return lend_as(engine, (struct sevq_lend){ .address.session_key = sevq_str(key), .limit = limit, .lease_ms = lease_ms });
 }
 
 struct call *

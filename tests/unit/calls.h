@@ -54,7 +54,6 @@ struct call *withdraw(struct sevq_engine *engine, int64_t id);
 struct call *purge(struct sevq_engine *engine, const char *key, const char *context_key);
 struct call *list_sessions(struct sevq_engine *engine, struct sevq_sessions input); /* op is filled in here */
 
-
 /* Takes up to limit events (0: all) under a lease of lease_ms; lend_as as its input says (op is filled in here). */
 struct call *lend(struct sevq_engine *engine, const char *key, size_t limit, int64_t lease_ms);
 struct call *lend_as(struct sevq_engine *engine, struct sevq_lend input);

@@ -35,10 +35,10 @@ void pass(int64_t ms); /* time passes, on both clocks; nothing is told of it */
 struct call *done(struct call *call);
 struct call *fails(struct call *call, enum sevq_code code);
 
-int64_t put(const char *key, const char *text); /* the event's id */
+int64_t put(const char *key, const char *text);                  /* the event's id */
 int64_t borrow(const char *key, size_t limit, int64_t lease_ms); /* the lease's id; 0: nothing to have */
-void assert_queued(const char *key, const char *texts); /* pending, in order; as "1 2" */
-void assert_deliverable(const char *key, const char *texts); /* the same of what could be drained now; takes nothing */
+void assert_queued(const char *key, const char *texts);          /* pending, in order; as "1 2" */
+void assert_deliverable(const char *key, const char *texts);     /* the same of what could be drained now; takes nothing */
 const struct sevq_event *look_at(int64_t id);
 struct sevq_engine_stats stats(void);
 

@@ -196,6 +196,22 @@ a_batch_has_a_key_of_its_own_too(void **state)
 	assert_queued(A, "1 2");
 }
 
+/* Kept twice, it would fail the commit of everybody in the turn. */
+static void
+a_batch_under_the_key_of_one_of_its_events_is_refused(void **state)
+{
+	(void)state;
+	struct sevq_draft drafts[] = { keyed(A, "1", "k", 1), draft(A, "2") };
+	struct call *bad = with(enqueue_drafts(engine, drafts, 2), "k", 2), *other = enqueue(engine, B, "x");
+	turn();
+	assert_int_equal(bad->op.error.code, SEVQ_IDEMPOTENCY_MISMATCH);
+	assert_int_equal(other->op.error.code, SEVQ_OK);
+	assert_queued(A, "");
+	for (int round = 0; round < 2; round++) /* but one event is the whole request */
+		assert_replayed(done(with(enqueue_drafts(engine, drafts, 1), "k", 1)), round > 0);
+	assert_int_equal(store.key_count, 1);
+}
+
 static void
 a_drain_can_be_had_again(void **state)
 {
@@ -365,6 +381,7 @@ main(void)
 		TEST(what_was_refused_is_not_kept),
 		TEST(each_event_of_a_batch_has_its_own_key),
 		TEST(a_batch_has_a_key_of_its_own_too),
+		TEST(a_batch_under_the_key_of_one_of_its_events_is_refused),
 		TEST(a_drain_can_be_had_again),
 		TEST(a_drain_of_nothing_keeps_no_answer),
 		TEST(a_lease_can_be_had_again),

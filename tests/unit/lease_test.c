@@ -679,7 +679,8 @@ the_last_context_follows_acks_and_dead_letters(void **state)
 	(void)state;
 	options.attempts_max = 1;
 	reopen();
-	done(enqueue_keyed(engine, A, "k", "1")), done(enqueue_keyed(engine, A, "l", "2")), done(enqueue_keyed(engine, A, "m", "3"));
+	done(enqueue_keyed(engine, A, "k", "1")), done(enqueue_keyed(engine, A, "l", "2")),
+	    done(enqueue_keyed(engine, A, "m", "3"));
 	int64_t lease = borrow(A, 0, MINUTE);
 	struct sevq_sessions one = { .address.session_key = SEVQ_STR(A) };
 	done(ack(engine, lease, IDS(3)));

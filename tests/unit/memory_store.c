@@ -150,11 +150,19 @@ names(const struct sevq_store_outcome *outcome, int64_t id)
 	return false;
 }
 
+static bool
+is_dead_letter(const struct memory_store *store, int64_t id)
+{
+	return (memory_store_settled(store, id, SEVQ_OUTCOME_DEAD) || memory_store_settled(store, id, SEVQ_OUTCOME_EVICTED)) &&
+	       !memory_store_settled(store, id, SEVQ_OUTCOME_REQUEUED);
+}
+
 static void
 look_up_one(struct memory_store *store, size_t index)
 {
 	const struct sevq_lookup *lookup = &store->lookups[index];
-	bool event = lookup->kind == SEVQ_LOOKUP_EVENT || lookup->kind == SEVQ_LOOKUP_TIMELINE;
+	bool event = lookup->kind == SEVQ_LOOKUP_EVENT || lookup->kind == SEVQ_LOOKUP_TIMELINE ||
+		     (lookup->kind == SEVQ_LOOKUP_DEAD && is_dead_letter(store, lookup->id));
 	for (size_t i = 0; event && i < store->event_count; i++)
 		if (store->events[i].event.id == lookup->id)
 			store->found(store->arg, index, &(struct sevq_found){ .event = &store->events[i].event });

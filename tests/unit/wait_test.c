@@ -18,8 +18,8 @@ static void
 tell(void *arg, struct sevq_str key, size_t deliverable, bool soon, struct sevq_str source)
 {
 	(void)arg;
-	sevq_buf_addf(&told, "%.*s:%zu:%s:%.*s ", (int)key.len - 11, key.s + 11, deliverable, soon ? "now" : "next", (int)source.len,
-		      source.s != NULL ? source.s : "");
+	sevq_buf_addf(&told, "%.*s:%zu:%s:%.*s ", (int)key.len - 11, key.s + 11, deliverable, soon ? "now" : "next",
+		      (int)source.len, source.s != NULL ? source.s : "");
 }
 
 static void
