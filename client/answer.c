@@ -84,6 +84,25 @@ static const struct field event_fields[] = {
 static const struct sevq_shape event = { sizeof(struct sevq_event), NULL, event_fields };
 const struct sevq_shape sevq_shape_event = { sizeof(struct sevq_event), "event", event_fields };
 
+static const struct field happening_fields[] = {
+	NEED(sevq_happening, "what", TEXT, what),
+	NEED(sevq_happening, "ts", INTEGER, ts_ms),
+	MAY(sevq_happening, "until", INTEGER, until_ms),
+	MAY(sevq_happening, "leaseId", TEXT, lease_id),
+	MAY(sevq_happening, "detail", TEXT, detail),
+	MAY(sevq_happening, "originalSessionKey", TEXT, original_session_key),
+	MAY(sevq_happening, "rule", TEXT, rule),
+	END,
+};
+static const struct sevq_shape happening = { sizeof(struct sevq_happening), NULL, happening_fields };
+
+static const struct field story_fields[] = {
+	NEED_OBJECT(sevq_story, "event", event, &event),
+	NEED_LIST(sevq_story, "timeline", timeline, timeline_count, &happening),
+	END,
+};
+const struct sevq_shape sevq_shape_story = { sizeof(struct sevq_story), NULL, story_fields };
+
 static const struct field receipt_fields[] = {
 	NEED(sevq_receipt, "outcome", OUTCOME, outcome),
 	NEED_OBJECT(sevq_receipt, "event", event, &event),
@@ -101,6 +120,7 @@ static const struct field taken_fields[] = {
 	NEED(sevq_events, "sessionKey", TEXT, session_key),
 	NEED_LIST(sevq_events, "events", events, count, &event),
 	NEED(sevq_events, "remaining", COUNT, remaining),
+	MAY(sevq_events, "block", TEXT, block),
 	END,
 };
 const struct sevq_shape sevq_shape_taken = { sizeof(struct sevq_events), NULL, taken_fields };
@@ -170,6 +190,84 @@ static const struct field sessions_fields[] = {
 	END,
 };
 const struct sevq_shape sevq_shape_sessions = { sizeof(struct sevq_sessions), NULL, sessions_fields };
+
+static const struct field lease_fields[] = {
+	MAY(sevq_lease, "leaseId", TEXT, lease_id),
+	NEED(sevq_lease, "sessionKey", TEXT, session_key),
+	MAY(sevq_lease, "expiresAt", INTEGER, expires_at_ms),
+	NEED_LIST(sevq_lease, "events", events, count, &event),
+	NEED(sevq_lease, "remaining", COUNT, remaining),
+	MAY(sevq_lease, "block", TEXT, block),
+	END,
+};
+const struct sevq_shape sevq_shape_lease = { sizeof(struct sevq_lease), NULL, lease_fields };
+
+static const struct field acked_fields[] = {
+	NEED(sevq_lease_change, "leaseId", TEXT, lease_id),
+	NEED(sevq_lease_change, "acked", COUNT, changed),
+	NEED(sevq_lease_change, "remaining", COUNT, remaining),
+	END,
+};
+const struct sevq_shape sevq_shape_acked = { sizeof(struct sevq_lease_change), NULL, acked_fields };
+
+static const struct field nacked_fields[] = {
+	NEED(sevq_lease_change, "leaseId", TEXT, lease_id),
+	NEED(sevq_lease_change, "nacked", COUNT, changed),
+	NEED(sevq_lease_change, "dead", COUNT, dead),
+	NEED(sevq_lease_change, "remaining", COUNT, remaining),
+	END,
+};
+const struct sevq_shape sevq_shape_nacked = { sizeof(struct sevq_lease_change), NULL, nacked_fields };
+
+static const struct field extended_fields[] = {
+	NEED(sevq_lease_change, "leaseId", TEXT, lease_id),
+	NEED(sevq_lease_change, "extended", COUNT, changed),
+	NEED(sevq_lease_change, "expiresAt", INTEGER, expires_at_ms),
+	NEED(sevq_lease_change, "remaining", COUNT, remaining),
+	END,
+};
+const struct sevq_shape sevq_shape_extended = { sizeof(struct sevq_lease_change), NULL, extended_fields };
+
+static const struct field ready_fields[] = {
+	NEED(sevq_readiness, "sessionKey", TEXT, session_key),
+	NEED(sevq_readiness, "ready", FLAG, ready),
+	NEED(sevq_readiness, "depth", COUNT, depth),
+	END,
+};
+const struct sevq_shape sevq_shape_ready = { sizeof(struct sevq_readiness), NULL, ready_fields };
+
+static const struct field wakeup_fields[] = {
+	NEED(sevq_wakeup, "sessionKey", TEXT, session_key),
+	NEED(sevq_wakeup, "depth", COUNT, depth),
+	MAY(sevq_wakeup, "source", TEXT, source),
+	NEED(sevq_wakeup, "wake", TEXT, wake),
+	NEED(sevq_wakeup, "ts", INTEGER, ts_ms),
+	END,
+};
+const struct sevq_shape sevq_shape_wakeup = { sizeof(struct sevq_wakeup), NULL, wakeup_fields };
+
+static const struct field past_fields[] = {
+	NEED_OBJECT(sevq_past, "event", event, &event),
+	NEED_OBJECT(sevq_past, "outcome", outcome, &happening),
+	END,
+};
+static const struct sevq_shape past = { sizeof(struct sevq_past), NULL, past_fields };
+
+static const struct field history_fields[] = {
+	NEED_LIST(sevq_history, "events", events, count, &past),
+	MAY(sevq_history, "nextCursor", TEXT, next_cursor),
+	END,
+};
+const struct sevq_shape sevq_shape_history = { sizeof(struct sevq_history), NULL, history_fields };
+
+static const struct field requeued_fields[] = {
+	NEED(sevq_requeued, "requeued", COUNT, requeued),
+	NEED(sevq_requeued, "passedOver", COUNT, passed_over),
+	NEED(sevq_requeued, "more", FLAG, more),
+	NEED(sevq_requeued, "dryRun", FLAG, dry_run),
+	END,
+};
+const struct sevq_shape sevq_shape_requeued = { sizeof(struct sevq_requeued), NULL, requeued_fields };
 
 static const struct field no_fields[] = { END };
 const struct sevq_shape sevq_shape_text = { 0, NULL, no_fields };

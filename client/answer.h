@@ -15,11 +15,20 @@ struct sevq_shape; /* which members become which fields */
 extern const struct sevq_shape sevq_shape_receipt;  /* struct sevq_receipt */
 extern const struct sevq_shape sevq_shape_receipts; /* struct sevq_receipts */
 extern const struct sevq_shape sevq_shape_event;    /* struct sevq_event, in a member "event" */
+extern const struct sevq_shape sevq_shape_story;    /* struct sevq_story */
 extern const struct sevq_shape sevq_shape_taken;    /* struct sevq_events, of drain and consume */
 extern const struct sevq_shape sevq_shape_found;    /* struct sevq_events, of peek */
 extern const struct sevq_shape sevq_shape_purged;   /* struct sevq_purged */
 extern const struct sevq_shape sevq_shape_decision; /* struct sevq_decision */
 extern const struct sevq_shape sevq_shape_sessions; /* struct sevq_sessions */
+extern const struct sevq_shape sevq_shape_lease;    /* struct sevq_lease */
+extern const struct sevq_shape sevq_shape_acked;    /* struct sevq_lease_change, of an ack */
+extern const struct sevq_shape sevq_shape_nacked;   /* of a nack */
+extern const struct sevq_shape sevq_shape_extended; /* of an extension */
+extern const struct sevq_shape sevq_shape_ready;    /* struct sevq_readiness */
+extern const struct sevq_shape sevq_shape_wakeup;   /* struct sevq_wakeup, less its id and json */
+extern const struct sevq_shape sevq_shape_history;  /* struct sevq_history */
+extern const struct sevq_shape sevq_shape_requeued; /* struct sevq_requeued */
 extern const struct sevq_shape sevq_shape_text;     /* char *: the JSON object itself */
 
 /* NULL on failure: SEVQ_BAD_ANSWER, SEVQ_NO_MEMORY. */

@@ -1,22 +1,15 @@
 /*
- * The context and the public calls. Each call builds a request and gives it to `run`, the one way through: send, tell
- * an answer from a problem, read it by its shape, hand it over.
+ * The context and the calls that queue, take and look. Each call builds a request and gives it to sevq_context_run, the one
+ * way through: send, tell an answer from a problem, read it by its shape, hand it over.
  */
-#include "client/answer.h"
-#include "client/http.h"
+#include "client/context.h"
 
 #include <stdlib.h>
 
 #include <curl/curl.h>
 
 #define STRUCT_BYTES_MAX 4096 /* a size beyond this is a struct that nobody initialised */
-
-struct sevq_client {
-	struct sevq_fault fault; /* how the last call ended */
-	struct sevq_place place;
-	struct sevq_http *http; /* NULL: sevq_connect has failed, and fault says why */
-	struct sevq_http_answer answer;
-};
+#define IDEMPOTENCY_KEY_BYTES_MAX 255
 
 const char *
 sevq_version(void)
@@ -24,16 +17,15 @@ sevq_version(void)
 	return SEVQ_VERSION;
 }
 
-/*
- * Copies a caller's struct that begins with its size into ours, which may be older (its new fields must be unused) or
- * newer (ours that it lacks are zero).
- */
-static enum sevq_code
-import(void *ours, size_t our_size, const void *theirs, struct sevq_fault *fault)
+enum sevq_code
+sevq_context_import(void *ours, size_t our_size, const void *theirs, struct sevq_fault *fault)
 {
-	size_t their_size = *(const size_t *)theirs, i;
+	size_t their_size, i;
 
 	memset(ours, 0, our_size);
+	if (theirs == NULL)
+		return SEVQ_OK;
+	their_size = *(const size_t *)theirs;
 	if (their_size < sizeof(size_t) || their_size > STRUCT_BYTES_MAX)
 		return sevq_fault_set(fault, SEVQ_INVALID_ARGUMENT, "a struct was not initialised");
 	for (i = our_size; i < their_size; i++)
@@ -59,7 +51,7 @@ sevq_connect(const struct sevq_connect_options *given, struct sevq_client **ret)
 	}
 	*ret = client;
 	fault = &client->fault;
-	if (given != NULL && import(&options, sizeof(options), given, fault) != SEVQ_OK)
+	if (sevq_context_import(&options, sizeof(options), given, fault) != SEVQ_OK)
 		return fault->code;
 	if (options.timeout_ms < 0 || options.connect_timeout_ms < 0)
 		return sevq_fault_set(fault, SEVQ_INVALID_ARGUMENT, "a timeout is negative");
@@ -119,21 +111,24 @@ sevq_base_url(const struct sevq_client *client)
 	return client != NULL && client->place.url.text != NULL ? client->place.url.text : "";
 }
 
-/* A call starts: true if the context can make it. */
-static bool
-begin(struct sevq_client *client)
+enum sevq_code
+sevq_context_refuse(struct sevq_client *client, const char *why)
+{
+	return sevq_fault_set(&client->fault, SEVQ_INVALID_ARGUMENT, "%s", why);
+}
+
+bool
+sevq_context_begin(struct sevq_client *client)
 {
 	if (client == NULL || client->http == NULL)
 		return false;
+	if (client->hearing) {
+		sevq_context_refuse(client, "the context hears a stream");
+		return false;
+	}
 	memset(&client->fault, 0, sizeof(client->fault));
 	memset(&client->answer, 0, sizeof(client->answer));
 	return true;
-}
-
-static enum sevq_code
-refuse(struct sevq_client *client, const char *why)
-{
-	return sevq_fault_set(&client->fault, SEVQ_INVALID_ARGUMENT, "%s", why);
 }
 
 /* What came back is an answer, a problem, or not from sevqd. */
@@ -142,8 +137,10 @@ read_answer(struct sevq_client *client, const struct sevq_shape *shape)
 {
 	const struct sevq_http_answer *answer = &client->answer;
 
-	if (answer->status >= 200 && answer->status < 300 && answer->json)
+	if (shape != NULL && answer->status >= 200 && answer->status < 300 && answer->json)
 		return sevq_answer_read(shape, answer->body, answer->len, &client->fault);
+	if (answer->endless)
+		return NULL; /* it was handed on, and nothing is left to read */
 	if (answer->status >= 400 && answer->problem)
 		sevq_answer_problem(answer->body, answer->len, &client->fault);
 	else
@@ -152,15 +149,41 @@ read_answer(struct sevq_client *client, const struct sevq_shape *shape)
 	return NULL;
 }
 
-/* Carries a request out and releases it. ret, where given, is the address of a pointer to what shape describes. */
-static enum sevq_code
-run(struct sevq_client *client, struct sevq_request *request, const struct sevq_shape *shape, void *ret)
+void
+sevq_context_idempotency(struct sevq_client *client, struct sevq_request *request, const char *key)
+{
+	const char *c;
+
+	if (key == NULL)
+		return;
+	for (c = key; *c >= 0x20 && *c < 0x7f; c++)
+		;
+	if (*c != '\0' || c == key || c - key > IDEMPOTENCY_KEY_BYTES_MAX)
+		sevq_context_refuse(client, "an idempotency key is 1 to 255 characters of printable ASCII");
+	else
+		sevq_request_idempotency(request, key);
+}
+
+void
+sevq_context_ids(struct sevq_client *client, struct sevq_request *request, const char *const *ids, size_t id_count)
+{
+	size_t i;
+
+	for (i = 0; i < id_count; i++)
+		if (ids == NULL || ids[i] == NULL)
+			sevq_context_refuse(client, "an id is missing");
+	if (ids != NULL && client->fault.code == SEVQ_OK)
+		sevq_request_texts(request, "ids", ids, id_count);
+}
+
+enum sevq_code
+sevq_context_run(struct sevq_client *client, struct sevq_request *request, const struct sevq_shape *shape, void *ret)
 {
 	void *answer = NULL;
 
 	if (client->fault.code != SEVQ_OK)
 		; /* refused while it was built */
-	else if (request->failed || request->target.failed)
+	else if (request->failed || request->target.failed || request->header.failed)
 		sevq_fault_set(&client->fault, SEVQ_NO_MEMORY, "out of memory");
 	else if (sevq_http_exchange(client->http, request, &client->answer, &client->fault) == SEVQ_OK)
 		answer = read_answer(client, shape);
@@ -175,12 +198,14 @@ run(struct sevq_client *client, struct sevq_request *request, const struct sevq_
 static bool
 import_draft(struct sevq_client *client, struct sevq_draft *ours, const struct sevq_draft *theirs)
 {
-	if (import(ours, sizeof(*ours), theirs, &client->fault) != SEVQ_OK)
+	if (sevq_context_import(ours, sizeof(*ours), theirs, &client->fault) != SEVQ_OK)
 		return false;
 	if (ours->text == NULL)
-		refuse(client, "an event needs a text");
+		sevq_context_refuse(client, "an event needs a text");
 	else if ((unsigned)ours->wake > SEVQ_WAKE_NEXT_HEARTBEAT)
-		refuse(client, "no such wake");
+		sevq_context_refuse(client, "no such wake");
+	else if (ours->delay_ms < 0 || ours->ttl_ms < 0)
+		sevq_context_refuse(client, "a time is negative");
 	return client->fault.code == SEVQ_OK;
 }
 
@@ -190,14 +215,14 @@ sevq_enqueue(struct sevq_client *client, const struct sevq_draft *draft, struct 
 	struct sevq_request request;
 	struct sevq_draft ours;
 
-	if (!begin(client))
+	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
 	if (draft == NULL)
-		return refuse(client, "no draft");
+		return sevq_context_refuse(client, "no draft");
 	sevq_request_init(&request, "POST", "/v1/events");
 	if (import_draft(client, &ours, draft))
 		sevq_request_draft(&request, &ours);
-	return run(client, &request, &sevq_shape_receipt, ret);
+	return sevq_context_run(client, &request, &sevq_shape_receipt, ret);
 }
 
 enum sevq_code
@@ -208,22 +233,22 @@ sevq_enqueue_batch(struct sevq_client *client, const struct sevq_draft *drafts, 
 	const char *at = (const char *)drafts;
 	size_t stride, i;
 
-	if (!begin(client))
+	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
 	if (drafts == NULL || count == 0)
-		return refuse(client, "no drafts");
+		return sevq_context_refuse(client, "no drafts");
 	stride = drafts->size; /* of the caller's array, whose version of the struct may not be ours */
 	sevq_request_init(&request, "POST", "/v1/events");
 	for (i = 0; i < count && !request.failed; i++, at += stride) {
 		if (!import_draft(client, &ours, (const struct sevq_draft *)(const void *)at))
 			break;
 		if (ours.size != stride) {
-			refuse(client, "a struct was not initialised");
+			sevq_context_refuse(client, "a struct was not initialised");
 			break;
 		}
 		sevq_request_batch_draft(&request, &ours);
 	}
-	return run(client, &request, &sevq_shape_receipts, ret);
+	return sevq_context_run(client, &request, &sevq_shape_receipts, ret);
 }
 
 enum sevq_code
@@ -233,15 +258,17 @@ sevq_drain(struct sevq_client *client, const struct sevq_address *address, const
 	struct sevq_drain_options ours = { 0 };
 	struct sevq_request request;
 
-	if (!begin(client))
+	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
-	if (options != NULL && import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
 		return client->fault.code;
 	sevq_request_init(&request, "POST", "/v1/drain");
 	sevq_request_address(&request, address);
-	sevq_request_number(&request, "limit", ours.limit);
+	sevq_request_number(&request, "limit", (int64_t)ours.limit);
 	sevq_request_text(&request, "contextKeyPrefix", ours.context_key_prefix);
-	return run(client, &request, &sevq_shape_taken, ret);
+	sevq_request_text(&request, "format", ours.prompt ? "prompt" : NULL);
+	sevq_context_idempotency(client, &request, ours.idempotency_key);
+	return sevq_context_run(client, &request, &sevq_shape_taken, ret);
 }
 
 enum sevq_code
@@ -250,13 +277,13 @@ sevq_peek(struct sevq_client *client, const struct sevq_address *address, size_t
 {
 	struct sevq_request request;
 
-	if (!begin(client))
+	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
 	sevq_request_init(&request, "GET", "/v1/events");
 	sevq_request_address_query(&request, address);
 	sevq_url_query_number(&request.target, "limit", (int64_t)limit);
 	sevq_url_query(&request.target, "after", after_id);
-	return run(client, &request, &sevq_shape_found, ret);
+	return sevq_context_run(client, &request, &sevq_shape_found, ret);
 }
 
 enum sevq_code
@@ -264,44 +291,40 @@ sevq_consume(struct sevq_client *client, const struct sevq_address *address, con
 	     struct sevq_events **ret)
 {
 	struct sevq_request request;
-	size_t i;
 
-	if (!begin(client))
+	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
-	for (i = 0; i < id_count; i++)
-		if (ids == NULL || ids[i] == NULL)
-			return refuse(client, "an id is missing");
 	sevq_request_init(&request, "POST", "/v1/consume");
 	sevq_request_address(&request, address);
-	sevq_request_texts(&request, "ids", ids, id_count);
-	return run(client, &request, &sevq_shape_taken, ret);
+	sevq_context_ids(client, &request, ids, id_count);
+	return sevq_context_run(client, &request, &sevq_shape_taken, ret);
 }
 
 /* One event by its id. */
 static enum sevq_code
-by_id(struct sevq_client *client, const char *method, const char *id, struct sevq_event **ret)
+by_id(struct sevq_client *client, const char *method, const char *id, const struct sevq_shape *shape, void *ret)
 {
 	struct sevq_request request;
 
-	if (!begin(client))
+	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
 	if (id == NULL || id[0] == '\0')
-		return refuse(client, "an id is missing");
+		return sevq_context_refuse(client, "an id is missing");
 	sevq_request_init(&request, method, "/v1/events");
 	sevq_request_segment(&request, id);
-	return run(client, &request, &sevq_shape_event, ret);
+	return sevq_context_run(client, &request, shape, ret);
 }
 
 enum sevq_code
-sevq_find(struct sevq_client *client, const char *id, struct sevq_event **ret)
+sevq_find(struct sevq_client *client, const char *id, struct sevq_story **ret)
 {
-	return by_id(client, "GET", id, ret);
+	return by_id(client, "GET", id, &sevq_shape_story, ret);
 }
 
 enum sevq_code
 sevq_withdraw(struct sevq_client *client, const char *id, struct sevq_event **ret)
 {
-	return by_id(client, "DELETE", id, ret);
+	return by_id(client, "DELETE", id, &sevq_shape_event, ret);
 }
 
 enum sevq_code
@@ -309,12 +332,12 @@ sevq_purge(struct sevq_client *client, const struct sevq_address *address, const
 {
 	struct sevq_request request;
 
-	if (!begin(client))
+	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
 	sevq_request_init(&request, "DELETE", "/v1/events");
 	sevq_request_address_query(&request, address);
 	sevq_url_query(&request.target, "contextKey", context_key);
-	return run(client, &request, &sevq_shape_purged, ret);
+	return sevq_context_run(client, &request, &sevq_shape_purged, ret);
 }
 
 enum sevq_code
@@ -322,12 +345,12 @@ sevq_route(struct sevq_client *client, const struct sevq_address *address, struc
 {
 	struct sevq_request request;
 
-	if (!begin(client))
+	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
 	sevq_request_init(&request, "POST", "/v1/route");
 	sevq_request_address(&request, address);
 	request.repeatable = true; /* a question, though posed by POST */
-	return run(client, &request, &sevq_shape_decision, ret);
+	return sevq_context_run(client, &request, &sevq_shape_decision, ret);
 }
 
 enum sevq_code
@@ -336,9 +359,9 @@ sevq_sessions(struct sevq_client *client, const struct sevq_sessions_options *op
 	struct sevq_sessions_options ours = { 0 };
 	struct sevq_request request;
 
-	if (!begin(client))
+	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
-	if (options != NULL && import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
 		return client->fault.code;
 	sevq_request_init(&request, "GET", "/v1/sessions");
 	sevq_url_query(&request.target, "sessionKey", ours.session_key);
@@ -348,7 +371,7 @@ sevq_sessions(struct sevq_client *client, const struct sevq_sessions_options *op
 	sevq_url_query(&request.target, "sort", ours.sort);
 	sevq_url_query_number(&request.target, "limit", (int64_t)ours.limit);
 	sevq_url_query(&request.target, "cursor", ours.cursor);
-	return run(client, &request, &sevq_shape_sessions, ret);
+	return sevq_context_run(client, &request, &sevq_shape_sessions, ret);
 }
 
 enum sevq_code
@@ -356,8 +379,8 @@ sevq_stats(struct sevq_client *client, char **ret)
 {
 	struct sevq_request request;
 
-	if (!begin(client))
+	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
 	sevq_request_init(&request, "GET", "/v1/stats");
-	return run(client, &request, &sevq_shape_text, ret);
+	return sevq_context_run(client, &request, &sevq_shape_text, ret);
 }

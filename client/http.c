@@ -5,11 +5,15 @@
  * which for a read is welcome and for anything else could do it twice: the server may have carried it out and died
  * before its answer. So a callback counts how often a request goes out, and stops the second time unless the request
  * is repeatable. To make that rare a connection is not kept as long as the server would keep it.
+ *
+ * An endless answer is handed on as it comes. It has no end to wait for, so what bounds it is silence: libcurl asks about
+ * once a second whether to go on, and when nothing has come for too long the answer is no.
  */
 #include "client/http.h"
 
 #include <stdlib.h>
 #include <strings.h>
+#include <time.h>
 
 #include <curl/curl.h>
 
@@ -20,18 +24,57 @@
 struct sevq_http {
 	CURL *easy;
 	struct curl_slist *headers, *body_headers; /* without a body, with one */
+	struct curl_slist *stream_headers;         /* for an endless answer */
 	char *base, *where;                        /* requests start with base; messages say where */
+	int64_t timeout_ms;                        /* for a call that has no waiting in it */
 	struct sevq_buffer url, answer;
-	const struct sevq_request *request; /* during an exchange */
-	int sent;                           /* during an exchange: how often the request went out */
+	/* During an exchange: */
+	const struct sevq_request *request;
+	int sent;         /* how often the request went out */
+	bool taken;       /* an endless answer has been taken as far as it was wanted */
+	int64_t heard_ms; /* when something came */
 	char error[CURL_ERROR_SIZE];
 };
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool
+is_type(const char *header, const char *type)
+{
+	size_t len = strlen(type);
+
+	return header != NULL && strncasecmp(header, type, len) == 0 && strchr("; \t", header[len]) != NULL;
+}
+
+/* Whether what comes is the endless answer that was asked for, not a problem. */
+static bool
+is_endless(const struct sevq_http *http, const struct sevq_request *request)
+{
+	const char *type = NULL;
+	long status = 0;
+
+	curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(http->easy, CURLINFO_CONTENT_TYPE, &type);
+	return request->take != NULL && status == 200 && is_type(type, "text/event-stream");
+}
 
 static size_t
 on_data(char *data, size_t size, size_t count, void *arg)
 {
 	struct sevq_http *http = arg;
 
+	http->heard_ms = now_ms();
+	if (is_endless(http, http->request)) {
+		http->taken = !http->request->take(http->request->take_arg, data, size * count);
+		return http->taken ? 0 : size * count;
+	}
 	if (count > SEVQ_ANSWER_BYTES_MAX - http->answer.len)
 		return 0;
 	sevq_buffer_add(&http->answer, data, size * count);
@@ -48,6 +91,16 @@ on_send(void *arg, char *ip, char *local_ip, int port, int local_port)
 	return http->sent++ == 0 || http->request->repeatable ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 /* NOLINTEND(readability-non-const-parameter) */
+
+/* Not 0: give up. */
+static int
+on_progress(void *arg, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
+{
+	struct sevq_http *http = arg;
+
+	(void)down_all, (void)down, (void)up_all, (void)up;
+	return http->request->take != NULL && now_ms() - http->heard_ms > http->request->silence_ms;
+}
 
 /* Puts a line at the end of a list; on failure the list stays as it was. */
 static bool
@@ -66,9 +119,9 @@ add_header(struct curl_slist **list, const char *name, const char *value)
 }
 
 static bool
-add_common_headers(struct curl_slist **list, const char *token)
+add_common_headers(struct curl_slist **list, const char *accept, const char *token)
 {
-	return add_header(list, "Accept: ", "application/json") && add_header(list, "Expect:", "") && /* never ask first */
+	return add_header(list, "Accept: ", accept) && add_header(list, "Expect:", "") && /* never ask first */
 	       (token == NULL || add_header(list, "Authorization: Bearer ", token));
 }
 
@@ -77,7 +130,6 @@ static CURLcode
 set_up(struct sevq_http *http, const struct sevq_place *place, const struct sevq_connect_options *options)
 {
 	CURL *easy = http->easy;
-	long timeout = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
 	long connect_timeout = options->connect_timeout_ms != 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS_DEFAULT;
 	CURLcode rc = CURLE_OK;
 
@@ -87,7 +139,6 @@ set_up(struct sevq_http *http, const struct sevq_place *place, const struct sevq
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_PATH_AS_IS, 1L);
-	SET(CURLOPT_TIMEOUT_MS, timeout);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, connect_timeout);
 	SET(CURLOPT_MAXCONNECTS, 1L);
 	SET(CURLOPT_MAXAGE_CONN, (long)IDLE_S_MAX);
@@ -96,6 +147,9 @@ set_up(struct sevq_http *http, const struct sevq_place *place, const struct sevq
 	SET(CURLOPT_WRITEDATA, http);
 	SET(CURLOPT_PREREQFUNCTION, on_send);
 	SET(CURLOPT_PREREQDATA, http);
+	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+	SET(CURLOPT_XFERINFODATA, http);
+	SET(CURLOPT_NOPROGRESS, 0L);
 	SET(CURLOPT_USERAGENT, options->user_agent != NULL ? options->user_agent : "libsevq/" SEVQ_VERSION);
 	SET(CURLOPT_UNIX_SOCKET_PATH, place->url.unix_path);
 	if (place->url.local) /* whatever http_proxy says */
@@ -115,9 +169,12 @@ sevq_http_open(const struct sevq_place *place, const struct sevq_connect_options
 		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
 	http->base = strdup(place->url.base);
 	http->where = strdup(place->url.text);
+	http->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
 	http->easy = curl_easy_init();
-	if (http->base == NULL || http->where == NULL || http->easy == NULL || !add_common_headers(&http->headers, place->token) ||
-	    !add_common_headers(&http->body_headers, place->token) ||
+	if (http->base == NULL || http->where == NULL || http->easy == NULL ||
+	    !add_common_headers(&http->headers, "application/json", place->token) ||
+	    !add_common_headers(&http->stream_headers, "text/event-stream", place->token) ||
+	    !add_common_headers(&http->body_headers, "application/json", place->token) ||
 	    !add_header(&http->body_headers, "Content-Type: ", "application/json")) {
 		sevq_http_close(http);
 		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
@@ -140,6 +197,7 @@ sevq_http_close(struct sevq_http *http)
 	curl_easy_cleanup(http->easy);
 	curl_slist_free_all(http->headers);
 	curl_slist_free_all(http->body_headers);
+	curl_slist_free_all(http->stream_headers);
 	sevq_buffer_clear(&http->url);
 	sevq_buffer_clear(&http->answer);
 	free(http->base);
@@ -149,8 +207,9 @@ sevq_http_close(struct sevq_http *http)
 
 /* What differs from call to call. body NULL: none. */
 static CURLcode
-set_request(struct sevq_http *http, const char *method, const char *body)
+set_request(struct sevq_http *http, const struct sevq_request *request, const char *body, const struct curl_slist *headers)
 {
+	bool endless = request->take != NULL;
 	CURLcode rc;
 
 	rc = curl_easy_setopt(http->easy, CURLOPT_URL, sevq_buffer_text(&http->url));
@@ -158,25 +217,17 @@ set_request(struct sevq_http *http, const char *method, const char *body)
 		curl_easy_setopt(http->easy, CURLOPT_POST, 1L);
 		curl_easy_setopt(http->easy, CURLOPT_POSTFIELDS, body);
 		curl_easy_setopt(http->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
-		curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, http->body_headers);
 	} else if (rc == CURLE_OK) {
 		curl_easy_setopt(http->easy, CURLOPT_HTTPGET, 1L);
-		curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, http->headers);
 	}
-	return rc == CURLE_OK ? curl_easy_setopt(http->easy, CURLOPT_CUSTOMREQUEST, method) : rc;
-}
-
-static bool
-is_type(const char *header, const char *type)
-{
-	size_t len = strlen(type);
-
-	return header != NULL && strncasecmp(header, type, len) == 0 && strchr("; \t", header[len]) != NULL;
+	curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(http->easy, CURLOPT_TIMEOUT_MS, endless ? 0L : (long)(http->timeout_ms + request->wait_ms));
+	return rc == CURLE_OK ? curl_easy_setopt(http->easy, CURLOPT_CUSTOMREQUEST, request->method) : rc;
 }
 
 /* What libcurl could not do, in the words of sevq.h. */
 static enum sevq_code
-failed(const struct sevq_http *http, CURLcode rc, struct sevq_fault *fault)
+failed(const struct sevq_http *http, const struct sevq_request *request, CURLcode rc, struct sevq_fault *fault)
 {
 	const char *why = http->error[0] != '\0' ? http->error : curl_easy_strerror(rc);
 
@@ -184,6 +235,9 @@ failed(const struct sevq_http *http, CURLcode rc, struct sevq_fault *fault)
 		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
 	if (http->sent == 0)
 		return sevq_fault_set(fault, SEVQ_UNREACHABLE, "nothing answers at %s: %s", http->where, why);
+	if (request->take != NULL)
+		return sevq_fault_set(fault, SEVQ_LOST, "lost %s: %s", http->where,
+				      rc == CURLE_ABORTED_BY_CALLBACK ? "it says nothing any more" : why);
 	switch (rc) {
 	case CURLE_OPERATION_TIMEDOUT:
 		return sevq_fault_set(fault, SEVQ_TIMED_OUT, "no answer from %s in time; it may have been carried out",
@@ -203,21 +257,29 @@ failed(const struct sevq_http *http, CURLcode rc, struct sevq_fault *fault)
 static CURLcode
 perform(struct sevq_http *http, const struct sevq_request *request, const char *body)
 {
+	struct curl_slist *fixed = request->take != NULL ? http->stream_headers : body != NULL ? http->body_headers : http->headers;
+	struct curl_slist own = { .data = request->header.data, .next = fixed };
 	CURLcode rc;
 
 	http->request = request;
 	http->sent = 0;
+	http->taken = false;
+	http->heard_ms = now_ms();
 	http->error[0] = '\0';
 	sevq_buffer_truncate(&http->url);
 	sevq_buffer_truncate(&http->answer);
 	sevq_buffer_adds(&http->url, http->base);
 	sevq_buffer_adds(&http->url, sevq_buffer_text(&request->target));
-	rc = http->url.failed ? CURLE_OUT_OF_MEMORY : set_request(http, request->method, body);
-	return rc == CURLE_OK ? curl_easy_perform(http->easy) : rc;
+	rc = http->url.failed ? CURLE_OUT_OF_MEMORY : set_request(http, request, body, request->header.len > 0 ? &own : fixed);
+	if (rc == CURLE_OK)
+		rc = curl_easy_perform(http->easy);
+	curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL); /* our own line ends here */
+	http->request = NULL;
+	return http->taken ? CURLE_OK : rc;
 }
 
 static void
-read_answer(struct sevq_http *http, struct sevq_http_answer *ret)
+read_answer(const struct sevq_http *http, const struct sevq_request *request, struct sevq_http_answer *ret)
 {
 	const char *type = NULL;
 	long status = 0;
@@ -229,6 +291,7 @@ read_answer(struct sevq_http *http, struct sevq_http_answer *ret)
 	ret->status = (int)status;
 	ret->retry_after_s = (long)retry_after_s;
 	ret->json = is_type(type, "application/json");
+	ret->endless = is_endless(http, request);
 	ret->problem = is_type(type, "application/problem+json");
 	ret->body = sevq_buffer_text(&http->answer);
 	ret->len = http->answer.len;
@@ -250,7 +313,7 @@ sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request, s
 	rc = perform(http, request, body);
 	cJSON_free(body);
 	if (rc != CURLE_OK)
-		return failed(http, rc, fault);
-	read_answer(http, ret);
+		return failed(http, request, rc, fault);
+	read_answer(http, request, ret);
 	return SEVQ_OK;
 }

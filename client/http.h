@@ -25,13 +25,15 @@ struct sevq_http_answer {
 	int status; /* 0: nothing came */
 	long retry_after_s;
 	bool json, problem; /* what the content type says */
+	bool endless;       /* it was handed on, to its end or as far as it was wanted; there is no body */
 	const char *body;
 	size_t len;
 };
 
 /*
  * Sends and receives. SEVQ_OK: there is an answer, whatever its status. Else SEVQ_UNREACHABLE (nothing was sent),
- * SEVQ_LOST, SEVQ_TIMED_OUT, SEVQ_BAD_ANSWER (not HTTP as we know it), SEVQ_NO_MEMORY.
+ * SEVQ_LOST, SEVQ_TIMED_OUT, SEVQ_BAD_ANSWER (not HTTP as we know it), SEVQ_NO_MEMORY. Not from
+ * within another exchange's take.
  */
 enum sevq_code sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request, struct sevq_http_answer *ret,
 				  struct sevq_fault *fault);

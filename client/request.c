@@ -24,6 +24,7 @@ void
 sevq_request_clear(struct sevq_request *request)
 {
 	sevq_buffer_clear(&request->target);
+	sevq_buffer_clear(&request->header);
 	cJSON_Delete(request->body);
 	memset(request, 0, sizeof(*request));
 }
@@ -58,6 +59,13 @@ static void
 put_true(struct sevq_request *request, cJSON *object, const char *name, bool value)
 {
 	if (value && cJSON_AddTrueToObject(object, name) == NULL)
+		request->failed = true;
+}
+
+static void
+put_number(struct sevq_request *request, cJSON *object, const char *name, int64_t value)
+{
+	if (value != 0 && cJSON_AddNumberToObject(object, name, (double)value) == NULL)
 		request->failed = true;
 }
 
@@ -102,6 +110,9 @@ put_draft(struct sevq_request *request, cJSON *object, const struct sevq_draft *
 	put_true(request, object, "replace", draft->replace);
 	put_true(request, object, "allowDuplicate", draft->allow_duplicate);
 	put(request, object, "traceparent", draft->traceparent);
+	put_number(request, object, "delayMs", draft->delay_ms);
+	put_number(request, object, "ttlMs", draft->ttl_ms);
+	put(request, object, "idempotencyKey", draft->idempotency_key);
 }
 
 void
@@ -118,10 +129,15 @@ sevq_request_text(struct sevq_request *request, const char *name, const char *va
 }
 
 void
-sevq_request_number(struct sevq_request *request, const char *name, size_t value)
+sevq_request_number(struct sevq_request *request, const char *name, int64_t value)
 {
-	if (value != 0 && cJSON_AddNumberToObject(request->body, name, (double)value) == NULL)
-		request->failed = true;
+	put_number(request, request->body, name, value);
+}
+
+void
+sevq_request_true(struct sevq_request *request, const char *name, bool value)
+{
+	put_true(request, request->body, name, value);
 }
 
 void
@@ -139,9 +155,27 @@ sevq_request_texts(struct sevq_request *request, const char *name, const char *c
 }
 
 void
+sevq_request_false(struct sevq_request *request, const char *name)
+{
+	if (cJSON_AddFalseToObject(request->body, name) == NULL)
+		request->failed = true;
+}
+
+void
+sevq_request_idempotency(struct sevq_request *request, const char *key)
+{
+	request->repeatable = true;
+	sevq_buffer_adds(&request->header, "Idempotency-Key: \"");
+	for (; *key != '\0'; key++)
+		sevq_buffer_addf(&request->header, "%s%c", *key == '"' || *key == '\\' ? "\\" : "", *key);
+	sevq_buffer_adds(&request->header, "\"");
+}
+
+void
 sevq_request_draft(struct sevq_request *request, const struct sevq_draft *draft)
 {
 	put_draft(request, request->body, draft);
+	request->repeatable = draft->idempotency_key != NULL;
 }
 
 void
@@ -149,6 +183,7 @@ sevq_request_batch_draft(struct sevq_request *request, const struct sevq_draft *
 {
 	cJSON *list = cJSON_GetObjectItemCaseSensitive(request->body, "events"), *item;
 
+	request->repeatable = (list == NULL || request->repeatable) && draft->idempotency_key != NULL;
 	if (list == NULL)
 		list = cJSON_AddArrayToObject(request->body, "events");
 	item = cJSON_CreateObject();

@@ -15,9 +15,15 @@
 struct sevq_request {
 	const char *method;
 	struct sevq_buffer target;
-	cJSON *body;     /* an object; NULL: no body */
-	bool repeatable; /* carried out twice it does what it does once */
-	bool failed;     /* memory ran out */
+	cJSON *body;               /* an object; NULL: no body */
+	struct sevq_buffer header; /* one more header line; empty: none */
+	bool repeatable;           /* carried out twice it does what it does once */
+	bool failed;               /* memory ran out */
+	int64_t wait_ms;           /* the server may take so much longer than for other calls */
+	/* Where it is set, the answer is an endless one: what comes is handed on until take returns false. */
+	bool (*take)(void *arg, const char *data, size_t len);
+	void *take_arg;
+	int64_t silence_ms; /* of an endless answer: how long nothing may come */
 };
 
 /* Reads: repeatable, no body. Writes with method POST begin with an empty object. */
@@ -33,10 +39,15 @@ void sevq_request_address(struct sevq_request *request, const struct sevq_addres
 
 /* Members of the body; a NULL text, a zero number are left out. */
 void sevq_request_text(struct sevq_request *request, const char *name, const char *value);
-void sevq_request_number(struct sevq_request *request, const char *name, size_t value);
+void sevq_request_number(struct sevq_request *request, const char *name, int64_t value);
+void sevq_request_true(struct sevq_request *request, const char *name, bool value); /* false is left out */
+void sevq_request_false(struct sevq_request *request, const char *name);
 void sevq_request_texts(struct sevq_request *request, const char *name, const char *const *values, size_t count);
 
-/* The body is this draft, or "events" of it gets one more. */
+/* The header Idempotency-Key with a key of printable ASCII (RFC 8941, a string), which makes the request repeatable. */
+void sevq_request_idempotency(struct sevq_request *request, const char *key);
+
+/* The body is this draft, or "events" of it gets one more. Repeatable while every draft has an idempotency key. */
 void sevq_request_draft(struct sevq_request *request, const struct sevq_draft *draft);
 void sevq_request_batch_draft(struct sevq_request *request, const struct sevq_draft *draft);
 

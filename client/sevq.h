@@ -2,7 +2,8 @@
  * sevq.h - libsevq, a blocking client for sevqd.
  *
  * Here: one context a connection, the calls of the HTTP API as functions, their answers as structs.
- * Not here: waiting without blocking, retrying (the caller knows whether a call may be repeated), leases.
+ * Not here: waiting without blocking, retrying (the caller knows whether a call may be repeated; with an idempotency key
+ * an enqueue, a drain and a lease may, and get the first answer again).
  *
  * A caller may rely on:
  *  - The library lives in other people's processes. It prints nothing, changes no signal, locale or environment, and
@@ -178,6 +179,9 @@ struct sevq_draft {
 	bool replace; /* takes the place of matching events; needs a context key */
 	bool allow_duplicate;
 	const char *traceparent;
+	int64_t delay_ms;            /* not to be had before that; 0: at once */
+	int64_t ttl_ms;              /* expires so long after now; 0: never */
+	const char *idempotency_key; /* 1..255 bytes; for 24 hours the same draft with it is queued once */
 };
 
 static inline void
@@ -224,9 +228,83 @@ struct sevq_events {
 	const char *session_key; /* the queue key */
 	struct sevq_event **events;
 	size_t count;
-	size_t remaining; /* drain, consume: what is left in the queue */
-	size_t depth;     /* peek: what is in the queue */
-	bool more;        /* peek: there are newer events than these */
+	size_t remaining;  /* drain, consume: what is left in the queue */
+	size_t depth;      /* peek: what is in the queue */
+	bool more;         /* peek: there are newer events than these */
+	const char *block; /* drain for a prompt: the lines; NULL: none */
+};
+
+/* Events that were taken under a lease, oldest first: they come back when it ends, unless they are acked before. */
+struct sevq_lease {
+	const char *lease_id; /* NULL: nothing was there, and nothing is leased */
+	const char *session_key;
+	int64_t expires_at_ms;
+	struct sevq_event **events;
+	size_t count;
+	size_t remaining;  /* in the queue, besides these */
+	const char *block; /* for a prompt: the lines; NULL: none */
+};
+
+/* What an ack, a nack or an extension did. */
+struct sevq_lease_change {
+	const char *lease_id;
+	size_t changed;        /* events that were acked, given back, kept */
+	size_t dead;           /* nack: of these, how many have become dead letters */
+	size_t remaining;      /* events that the lease still holds */
+	int64_t expires_at_ms; /* extension: until when */
+};
+
+struct sevq_readiness {
+	const char *session_key;
+	bool ready;   /* false: nothing came in time */
+	size_t depth; /* events that can be had now */
+};
+
+/* A session has events: told when they come, and once at the beginning for each session that has some. */
+struct sevq_wakeup {
+	const char *id; /* where to go on from */
+	const char *session_key;
+	size_t depth;       /* events that can be had */
+	const char *source; /* of the event that woke it; NULL: none was named */
+	const char *wake;   /* "now", "next-heartbeat" */
+	int64_t ts_ms;
+	const char *json; /* all of it, as the server says it */
+};
+
+/* One thing that happened to an event. */
+struct sevq_happening {
+	const char *what; /* "queued", "leased", "extended", "nacked", "returned", "lapsed", "acked", "drained", "dead", ... */
+	int64_t ts_ms;
+	int64_t until_ms;                        /* of a lease; 0: not said */
+	const char *lease_id;                    /* NULL: none */
+	const char *detail;                      /* who, or why; NULL: not said */
+	const char *original_session_key, *rule; /* "queued": how it came here */
+};
+
+/* An event and all that happened to it, oldest first. */
+struct sevq_story {
+	struct sevq_event *event;
+	struct sevq_happening **timeline;
+	size_t timeline_count;
+};
+
+/* An event that is gone, and how it went. */
+struct sevq_past {
+	struct sevq_event *event;
+	struct sevq_happening *outcome;
+};
+
+struct sevq_history {
+	struct sevq_past **events; /* newest first */
+	size_t count;
+	const char *next_cursor; /* NULL: this is the last page */
+};
+
+struct sevq_requeued {
+	size_t requeued;
+	size_t passed_over; /* ids that are no dead letters */
+	bool more;          /* there are more than one call takes: call again */
+	bool dry_run;       /* nothing was changed */
 };
 
 struct sevq_purged {
@@ -289,6 +367,8 @@ struct sevq_drain_options {
 	size_t size;
 	size_t limit;                   /* 0: as many as one answer holds */
 	const char *context_key_prefix; /* only events whose context key starts so; NULL: all */
+	const char *idempotency_key;    /* printable ASCII; for 24 hours the same call with it gets the same events again */
+	bool prompt;                    /* the lines of a prompt too; leaves what a prompt does not take */
 };
 
 static inline void
@@ -310,8 +390,8 @@ SEVQ_API enum sevq_code sevq_peek(struct sevq_client *client, const struct sevq_
 SEVQ_API enum sevq_code sevq_consume(struct sevq_client *client, const struct sevq_address *address, const char *const *ids,
 				     size_t id_count, struct sevq_events **ret);
 
-/* One pending event by its id. SEVQ_NOT_FOUND: it is not pending. */
-SEVQ_API enum sevq_code sevq_find(struct sevq_client *client, const char *id, struct sevq_event **ret);
+/* One event by its id, pending or gone, with its timeline. SEVQ_NOT_FOUND: there was none, or it is forgotten. */
+SEVQ_API enum sevq_code sevq_find(struct sevq_client *client, const char *id, struct sevq_story **ret);
 
 /* Takes back one pending event; the answer is the event as it was. SEVQ_NOT_FOUND: it is not pending. */
 SEVQ_API enum sevq_code sevq_withdraw(struct sevq_client *client, const char *id, struct sevq_event **ret);
@@ -344,6 +424,141 @@ sevq_sessions_options_init(struct sevq_sessions_options *options)
 /* The queues that have something pending, a page at a time. options may be NULL. */
 SEVQ_API enum sevq_code sevq_sessions(struct sevq_client *client, const struct sevq_sessions_options *options,
 				      struct sevq_sessions **ret);
+
+/* ---- leases: take, then ack, or get it again ---- */
+
+struct sevq_lease_options {
+	size_t size;
+	size_t limit;                   /* 0: as many as one answer holds */
+	int64_t lease_ms;               /* up to an hour; 0: 60 seconds */
+	const char *context_key_prefix; /* only events whose context key starts so; NULL: all */
+	const char *consumer;           /* who takes them, for the timeline */
+	const char *idempotency_key;    /* as for drain */
+	bool exclusive;                 /* nothing else of the session can be had meanwhile */
+	bool prompt;                    /* as for drain */
+};
+
+static inline void
+sevq_lease_options_init(struct sevq_lease_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->size = sizeof(*options);
+}
+
+/* Takes the oldest events under a lease; where there is nothing the answer has no lease_id. options may be NULL. */
+SEVQ_API enum sevq_code sevq_lease(struct sevq_client *client, const struct sevq_address *address,
+				   const struct sevq_lease_options *options, struct sevq_lease **ret);
+
+/*
+ * Of the next three: ids NULL means all events that the lease holds. SEVQ_CONFLICT: the lease is lost
+ * and nothing was changed; the events come again. SEVQ_NOT_FOUND: no such lease.
+ */
+
+/* Done with them: they are never delivered again. May be repeated. */
+SEVQ_API enum sevq_code sevq_ack(struct sevq_client *client, const char *lease_id, const char *const *ids, size_t id_count,
+				 struct sevq_lease_change **ret);
+
+struct sevq_nack_options {
+	size_t size;
+	int64_t delay_ms;   /* not to be had before that; 0: at once */
+	const char *reason; /* for the timeline */
+	bool do_not_count;  /* this was no attempt: it brings no event nearer to the dead letters */
+};
+
+static inline void
+sevq_nack_options_init(struct sevq_nack_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->size = sizeof(*options);
+}
+
+/* Gives them back. options may be NULL. */
+SEVQ_API enum sevq_code sevq_nack(struct sevq_client *client, const char *lease_id, const char *const *ids, size_t id_count,
+				  const struct sevq_nack_options *options, struct sevq_lease_change **ret);
+
+/* Keeps them for lease_ms from now; 0: 60 seconds. */
+SEVQ_API enum sevq_code sevq_extend(struct sevq_client *client, const char *lease_id, const char *const *ids, size_t id_count,
+				    int64_t lease_ms, struct sevq_lease_change **ret);
+
+/* ---- waiting ---- */
+
+/* Blocks until something can be had, at most for timeout_ms (up to five minutes; 0: only asks). Takes nothing. */
+SEVQ_API enum sevq_code sevq_wait(struct sevq_client *client, const struct sevq_address *address, int64_t timeout_ms,
+				  struct sevq_readiness **ret);
+
+struct sevq_stream_options {
+	size_t size;
+	struct sevq_address address; /* only the session that it means; an agent alone: all sessions of the agent */
+	const char *prefix;          /* only queue keys that start so */
+	int64_t coalesce_ms;         /* at most one wakeup a session in this time; 0: the server's */
+	const char *last_event_id;   /* the last wakeup heard before */
+	int64_t silence_ms;          /* the server is lost when nothing comes for so long; 0: 45 seconds (it pings every 15) */
+};
+
+static inline void
+sevq_stream_options_init(struct sevq_stream_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->size = sizeof(*options);
+}
+
+/*
+ * Hears of wakeups until `heard` returns false (SEVQ_OK) or the connection ends (SEVQ_LOST, whoever ended it; call again
+ * for a new one). A wakeup is lent to `heard`, which must not use this client: take events through another one.
+ */
+SEVQ_API enum sevq_code sevq_stream(struct sevq_client *client, const struct sevq_stream_options *options,
+				    bool (*heard)(const struct sevq_wakeup *wakeup, void *arg), void *arg);
+
+/* ---- what was ---- */
+
+struct sevq_history_options {
+	size_t size;
+	struct sevq_address address; /* only the session that it means */
+	const char *state;           /* only what went so: "drained", "acked", "expired", "dead", ... */
+	const char *source;          /* only events from there */
+	int64_t since_ms, until_ms;  /* since 1970; 0: no bound */
+	size_t limit;                /* 0: the server's page */
+	const char *cursor;          /* next_cursor of the page before */
+};
+
+static inline void
+sevq_history_options_init(struct sevq_history_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->size = sizeof(*options);
+}
+
+/* The events that are gone and not yet forgotten, a page at a time. options may be NULL. */
+SEVQ_API enum sevq_code sevq_history(struct sevq_client *client, const struct sevq_history_options *options,
+				     struct sevq_history **ret);
+
+/* Those that nobody got: given up after too many attempts, or evicted. address NULL or empty: of all sessions. */
+SEVQ_API enum sevq_code sevq_dead_letters(struct sevq_client *client, const struct sevq_address *address, size_t limit,
+					  const char *cursor, struct sevq_history **ret);
+
+/* Which dead letters: exactly one of ids, a session and all. */
+struct sevq_requeue_options {
+	size_t size;
+	const char *const *ids;
+	size_t id_count;
+	struct sevq_address address;
+	bool all;
+	bool dry_run;
+	int64_t rate_per_second; /* spread over time, so many a second; 0: all at once */
+};
+
+static inline void
+sevq_requeue_options_init(struct sevq_requeue_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->size = sizeof(*options);
+}
+
+/* Queues dead letters anew, as new events at the end of their queues; at most 1000 a call. */
+SEVQ_API enum sevq_code sevq_requeue(struct sevq_client *client, const struct sevq_requeue_options *options,
+				     struct sevq_requeued **ret);
+
+/* ---- the server ---- */
 
 /* The server's counters as JSON text; its members are the server's. sevq_free it. */
 SEVQ_API enum sevq_code sevq_stats(struct sevq_client *client, char **ret);

@@ -14,14 +14,32 @@
 
 #define ENTRIES_SHRINK_MIN 64
 
-enum change_kind { APPENDED, REMOVED, LAST_SET };
+enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, LEASE_ADDED };
 
 struct sevq_change {
 	struct sevq_queue *queue;
 	enum change_kind kind;
-	uint32_t tag; /* REMOVED: the entry's; LAST_SET: the one before, its reference held here */
-	int64_t id;   /* REMOVED: the entry's */
+	union {
+		struct {
+			int64_t id;
+			uint32_t tag;
+		} removed;
+		uint32_t last_tag; /* the one before; its reference is held here */
+		struct {
+			struct sevq_extra extra; /* as it was; with the id */
+			uint8_t attempts;
+		} state;
+		struct {
+			struct sevq_lease *lease, *exclusive; /* the queue's exclusive lease before */
+		} added;
+	};
 };
+
+static bool
+is_gone(const struct sevq_entry *entry)
+{
+	return (entry->flags & SEVQ_ENTRY_GONE) != 0;
+}
 
 void
 sevq_catalog_init(struct sevq_catalog *catalog)
@@ -43,20 +61,29 @@ void
 sevq_catalog_clear(struct sevq_catalog *catalog)
 {
 	struct sevq_queue *queue;
+	void *item;
 	for (size_t at = 0; (queue = sevq_table_each(&catalog->index, &at)) != NULL;)
 		free_queue(catalog, queue);
+	for (size_t at = 0; (item = sevq_table_each(&catalog->extras, &at)) != NULL;)
+		free(item);
+	for (size_t at = 0; (item = sevq_table_each(&catalog->leases, &at)) != NULL;)
+		free(item);
 	sevq_table_clear(&catalog->index);
+	sevq_table_clear(&catalog->extras);
+	sevq_table_clear(&catalog->leases);
 	sevq_tags_clear(&catalog->tags);
 	free(catalog->journal);
 	free(catalog->touched);
+	free(catalog->touched_leases);
 	*catalog = (struct sevq_catalog){ 0 };
 }
 
 size_t
 sevq_catalog_bytes(const struct sevq_catalog *catalog)
 {
-	return catalog->entry_bytes + catalog->key_bytes + catalog->tags.bytes + sevq_table_bytes(&catalog->index) +
-	       sevq_table_bytes(&catalog->tags.index);
+	return catalog->entry_bytes + catalog->key_bytes + catalog->tags.bytes + catalog->extras.count * sizeof(struct sevq_extra) +
+	       sevq_table_bytes(&catalog->extras) + catalog->lease_bytes + sevq_table_bytes(&catalog->leases) +
+	       sevq_table_bytes(&catalog->index) + sevq_table_bytes(&catalog->tags.index);
 }
 
 static bool
@@ -156,13 +183,202 @@ sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, struct
 	note(catalog, (struct sevq_change){ .queue = queue, .kind = APPENDED });
 }
 
+/* --- leases, delays, times to live --------------------------------------------------------------------------------- */
+
+static uint64_t
+spread(int64_t id)
+{
+	return (uint64_t)id * 0x9E3779B97F4A7C15u;
+}
+
+static bool
+same_extra(const void *item, const void *id)
+{
+	return ((const struct sevq_extra *)item)->id == *(const int64_t *)id;
+}
+
+static bool
+same_lease(const void *item, const void *id)
+{
+	return ((const struct sevq_lease *)item)->id == *(const int64_t *)id;
+}
+
+struct sevq_extra
+sevq_catalog_extra(const struct sevq_catalog *catalog, int64_t id)
+{
+	const struct sevq_extra *extra = sevq_table_find(&catalog->extras, spread(id), same_extra, &id);
+	return extra != NULL ? *extra : (struct sevq_extra){ .id = id };
+}
+
+static void
+touch_lease(struct sevq_catalog *catalog, struct sevq_lease *lease)
+{
+	if (lease->touched)
+		return;
+	lease->touched = true;
+	catalog->touched_leases = sevq_grow(catalog->touched_leases, &catalog->touched_lease_cap, catalog->touched_lease_count + 1,
+					    sizeof(*catalog->touched_leases));
+	catalog->touched_leases[catalog->touched_lease_count++] = lease;
+}
+
+static uint8_t
+flags_of(const struct sevq_extra *extra)
+{
+	assert(extra->lease == NULL || extra->available_boot_ms == 0);
+	return (uint8_t)((extra->lease != NULL ? SEVQ_ENTRY_LEASED : 0) | (extra->available_boot_ms > 0 ? SEVQ_ENTRY_DELAYED : 0) |
+			 (extra->expires_boot_ms > 0 ? SEVQ_ENTRY_EXPIRES : 0));
+}
+
+static void
+store_extra(struct sevq_catalog *catalog, const struct sevq_extra *extra)
+{
+	struct sevq_extra *stored = sevq_table_find(&catalog->extras, spread(extra->id), same_extra, &extra->id);
+	bool needed = flags_of(extra) != 0;
+	if (stored != NULL && !needed) {
+		sevq_table_remove(&catalog->extras, spread(extra->id), stored);
+		free(stored);
+	} else if (stored == NULL && needed) {
+		stored = sevq_alloc(sizeof *stored);
+		*stored = *extra;
+		sevq_table_add(&catalog->extras, spread(extra->id), stored);
+	} else if (needed) {
+		*stored = *extra;
+	}
+}
+
+static void
+count_state(struct sevq_queue *queue, const struct sevq_entry *entry, int by)
+{
+	queue->leased += (size_t)((entry->flags & SEVQ_ENTRY_LEASED) != 0 ? by : 0);
+	queue->delayed += (size_t)((entry->flags & SEVQ_ENTRY_DELAYED) != 0 ? by : 0);
+}
+
+/* Puts the state in place, with every count that follows from it. */
+static void
+apply_state(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry, uint8_t attempts,
+	    const struct sevq_extra *extra)
+{
+	struct sevq_lease *before = sevq_catalog_extra(catalog, entry->id).lease;
+	count_state(queue, entry, -1);
+	entry->flags = (uint8_t)((entry->flags & (SEVQ_ENTRY_GONE | SEVQ_ENTRY_EXEC)) | flags_of(extra));
+	entry->attempts = attempts;
+	count_state(queue, entry, 1);
+	if (before != NULL) {
+		touch_lease(catalog, before);
+		before->live--;
+	}
+	if (extra->lease != NULL) {
+		touch_lease(catalog, extra->lease);
+		extra->lease->live++;
+	}
+	store_extra(catalog, extra);
+}
+
+void
+sevq_queue_set_state(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry, int attempts,
+		     const struct sevq_extra *extra)
+{
+	struct sevq_extra after = *extra, before = sevq_catalog_extra(catalog, entry->id);
+	note(catalog,
+	     (struct sevq_change){ .queue = queue, .kind = STATE_SET, .state = { .extra = before, .attempts = entry->attempts } });
+	after.id = entry->id;
+	after.queue = queue;
+	apply_state(catalog, queue, entry, (uint8_t)(attempts < UINT8_MAX ? attempts : UINT8_MAX), &after);
+}
+
+struct sevq_lease *
+sevq_catalog_new_lease(const struct sevq_catalog *catalog, int64_t id)
+{
+	return sevq_table_find(&catalog->leases, spread(id), same_lease, &id);
+}
+
+struct sevq_lease *
+sevq_catalog_lease(const struct sevq_catalog *catalog, int64_t id)
+{
+	struct sevq_lease *lease = sevq_catalog_new_lease(catalog, id);
+	return lease != NULL && lease->live > 0 ? lease : NULL;
+}
+
+static size_t
+lease_bytes(const struct sevq_lease *lease)
+{
+	return sizeof *lease + lease->count * sizeof *lease->ids + lease->consumer.len;
+}
+
+struct sevq_lease *
+sevq_catalog_add_lease(struct sevq_catalog *catalog, const struct sevq_lease *from)
+{
+	struct sevq_lease *lease = sevq_alloc(lease_bytes(from));
+	int64_t *ids = (int64_t *)(lease + 1);
+	char *consumer = (char *)(ids + from->count);
+	*lease = *from;
+	lease->ids = memcpy(ids, from->ids, from->count * sizeof *ids);
+	lease->live = 0;
+	lease->touched = false;
+	if (from->consumer.s != NULL)
+		lease->consumer.s = memcpy(consumer, from->consumer.s, from->consumer.len);
+	catalog->lease_bytes += lease_bytes(lease);
+	sevq_table_add(&catalog->leases, spread(lease->id), lease);
+	note(catalog,
+	     (struct sevq_change){ .queue = lease->queue, .kind = LEASE_ADDED, .added = { lease, lease->queue->exclusive } });
+	touch_lease(catalog, lease);
+	if (lease->exclusive)
+		lease->queue->exclusive = lease;
+	return lease;
+}
+
+size_t
+sevq_queue_deliverable(const struct sevq_queue *queue)
+{
+	if (queue->exclusive != NULL && queue->exclusive->live > 0)
+		return 0;
+	return queue->depth - queue->leased - queue->delayed; /* never both at once */
+}
+
+static void
+free_lease(struct sevq_catalog *catalog, struct sevq_lease *lease)
+{
+	if (lease->queue->exclusive == lease)
+		lease->queue->exclusive = NULL;
+	catalog->lease_bytes -= lease_bytes(lease);
+	sevq_table_remove(&catalog->leases, spread(lease->id), lease);
+	free(lease);
+}
+
+/* The lease that was added is not: nothing holds to it any more, for its states have been taken back before. */
+static void
+forget_lease(struct sevq_catalog *catalog, struct sevq_lease *lease, struct sevq_lease *exclusive_before)
+{
+	size_t i = catalog->touched_lease_count;
+	while (catalog->touched_leases[--i] != lease)
+		assert(i > 0);
+	catalog->touched_leases[i] = catalog->touched_leases[--catalog->touched_lease_count];
+	lease->queue->exclusive = exclusive_before;
+	free_lease(catalog, lease);
+}
+
+static void
+settle_leases(struct sevq_catalog *catalog)
+{
+	for (size_t i = 0; i < catalog->touched_lease_count; i++) {
+		catalog->touched_leases[i]->touched = false;
+		if (catalog->touched_leases[i]->live == 0)
+			free_lease(catalog, catalog->touched_leases[i]);
+	}
+	catalog->touched_lease_count = 0;
+}
+
+/* --- taking, and the last context ----------------------------------------------------------------------------------- */
+
 void
 sevq_queue_remove(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry)
 {
-	assert(!entry->gone);
-	entry->gone = true;
+	assert(!is_gone(entry));
+	if (entry->flags & (SEVQ_ENTRY_LEASED | SEVQ_ENTRY_DELAYED | SEVQ_ENTRY_EXPIRES))
+		sevq_queue_set_state(catalog, queue, entry, entry->attempts, &(struct sevq_extra){ 0 });
+	entry->flags |= SEVQ_ENTRY_GONE;
 	count_out(catalog, queue);
-	note(catalog, (struct sevq_change){ .queue = queue, .kind = REMOVED, .tag = entry->tag, .id = entry->id });
+	note(catalog, (struct sevq_change){ .queue = queue, .kind = REMOVED, .removed = { .tag = entry->tag, .id = entry->id } });
 }
 
 void
@@ -170,7 +386,7 @@ sevq_queue_set_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint
 {
 	if (tag == queue->last_tag)
 		return;
-	note(catalog, (struct sevq_change){ .queue = queue, .kind = LAST_SET, .tag = queue->last_tag });
+	note(catalog, (struct sevq_change){ .queue = queue, .kind = LAST_SET, .last_tag = queue->last_tag });
 	sevq_tags_hold(&catalog->tags, tag);
 	queue->last_tag = tag;
 }
@@ -180,7 +396,7 @@ sevq_queue_refresh_last(struct sevq_catalog *catalog, struct sevq_queue *queue)
 {
 	for (size_t i = queue->tail; i > queue->head; i--) {
 		const struct sevq_entry *entry = &queue->entries[i - 1];
-		if (!entry->gone && sevq_tags_get(&catalog->tags, entry->tag)->context_key.len > 0) {
+		if (!(entry->flags & SEVQ_ENTRY_GONE) && sevq_tags_get(&catalog->tags, entry->tag)->context_key.len > 0) {
 			sevq_queue_set_last(catalog, queue, entry->tag);
 			return;
 		}
@@ -206,7 +422,7 @@ lower_bound(const struct sevq_queue *queue, int64_t id)
 static struct sevq_entry *
 live_from(const struct sevq_queue *queue, size_t i)
 {
-	while (i < queue->tail && queue->entries[i].gone)
+	while (i < queue->tail && is_gone(&queue->entries[i]))
 		i++;
 	return i < queue->tail ? &queue->entries[i] : NULL;
 }
@@ -227,7 +443,7 @@ struct sevq_entry *
 sevq_queue_newest(const struct sevq_queue *queue)
 {
 	for (size_t i = queue->tail; i > queue->head; i--)
-		if (!queue->entries[i - 1].gone)
+		if (!is_gone(&queue->entries[i - 1]))
 			return &queue->entries[i - 1];
 	return NULL;
 }
@@ -236,7 +452,7 @@ struct sevq_entry *
 sevq_queue_entry(const struct sevq_queue *queue, int64_t id)
 {
 	size_t i = lower_bound(queue, id);
-	if (i == queue->tail || queue->entries[i].id != id || queue->entries[i].gone)
+	if (i == queue->tail || queue->entries[i].id != id || is_gone(&queue->entries[i]))
 		return NULL;
 	return &queue->entries[i];
 }
@@ -245,7 +461,7 @@ sevq_queue_entry(const struct sevq_queue *queue, int64_t id)
 static void
 squeeze(struct sevq_catalog *catalog, struct sevq_queue *queue)
 {
-	while (queue->entries[queue->head].gone)
+	while (is_gone(&queue->entries[queue->head]))
 		queue->head++;
 	size_t span = queue->tail - queue->head;
 	bool roomy = queue->cap > ENTRIES_SHRINK_MIN && queue->depth * 4 < queue->cap;
@@ -253,7 +469,7 @@ squeeze(struct sevq_catalog *catalog, struct sevq_queue *queue)
 		return;
 	size_t to = 0;
 	for (size_t i = queue->head; i < queue->tail; i++)
-		if (!queue->entries[i].gone)
+		if (!is_gone(&queue->entries[i]))
 			queue->entries[to++] = queue->entries[i];
 	queue->head = 0;
 	queue->tail = to;
@@ -283,6 +499,7 @@ static void
 settle_all(struct sevq_catalog *catalog)
 {
 	assert(catalog->journal_count == 0);
+	settle_leases(catalog);
 	for (size_t i = 0; i < catalog->touched_count; i++)
 		settle(catalog, catalog->touched[i]);
 	catalog->touched_count = 0;
@@ -298,18 +515,26 @@ static void
 take_back(struct sevq_catalog *catalog, const struct sevq_change *change)
 {
 	struct sevq_queue *queue = change->queue;
+	struct sevq_entry *entry;
 	switch (change->kind) {
 	case APPENDED:
 		sevq_tags_release(&catalog->tags, queue->entries[--queue->tail].tag);
 		count_out(catalog, queue);
 		break;
 	case REMOVED:
-		queue->entries[lower_bound(queue, change->id)].gone = false;
+		queue->entries[lower_bound(queue, change->removed.id)].flags &= (uint8_t)~SEVQ_ENTRY_GONE;
 		count_in(catalog, queue);
 		break;
 	case LAST_SET:
 		sevq_tags_release(&catalog->tags, queue->last_tag);
-		queue->last_tag = change->tag;
+		queue->last_tag = change->last_tag;
+		break;
+	case STATE_SET:
+		entry = &queue->entries[lower_bound(queue, change->state.extra.id)];
+		apply_state(catalog, queue, entry, change->state.attempts, &change->state.extra);
+		break;
+	case LEASE_ADDED:
+		forget_lease(catalog, change->added.lease, change->added.exclusive);
 		break;
 	}
 }
@@ -323,12 +548,21 @@ sevq_catalog_rollback(struct sevq_catalog *catalog, size_t mark)
 		settle_all(catalog);
 }
 
+/* The references that the journal kept for the way back are let go. */
+static void
+release(struct sevq_catalog *catalog, const struct sevq_change *change)
+{
+	if (change->kind == REMOVED)
+		sevq_tags_release(&catalog->tags, change->removed.tag);
+	else if (change->kind == LAST_SET)
+		sevq_tags_release(&catalog->tags, change->last_tag);
+}
+
 void
 sevq_catalog_commit(struct sevq_catalog *catalog)
 {
 	for (size_t i = 0; i < catalog->journal_count; i++)
-		if (catalog->journal[i].kind != APPENDED)
-			sevq_tags_release(&catalog->tags, catalog->journal[i].tag);
+		release(catalog, &catalog->journal[i]);
 	catalog->journal_count = 0;
 	settle_all(catalog);
 }

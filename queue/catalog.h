@@ -15,14 +15,48 @@
 #include "queue/store.h"
 #include "queue/tag.h"
 
+enum sevq_entry_flag {
+	SEVQ_ENTRY_GONE = 1,    /* taken by the batch under way, or waiting to be squeezed out */
+	SEVQ_ENTRY_LEASED = 2,  /* held by a lease; it has an extra */
+	SEVQ_ENTRY_DELAYED = 4, /* not before its extra's time */
+	SEVQ_ENTRY_EXPIRES = 8, /* not after its extra's time */
+	SEVQ_ENTRY_EXEC = 16,   /* an exec completion, by its text: a prompt leaves it (ROUTING section 8) */
+};
+#define SEVQ_ENTRY_HELD_BACK (SEVQ_ENTRY_GONE | SEVQ_ENTRY_LEASED | SEVQ_ENTRY_DELAYED)
+
 /* One pending event: 32 bytes. */
 struct sevq_entry {
 	int64_t id, ts_ms;
 	uint64_t text_hash;
 	uint32_t tag;           /* index into the catalog's tags; one reference */
 	uint16_t text_bytes_m1; /* length of the text less one */
-	uint8_t attempts;
-	bool gone; /* taken by the batch under way, or waiting to be squeezed out */
+	uint8_t attempts;       /* deliveries that failed: leases that ran out, nacks that count */
+	uint8_t flags;          /* enum sevq_entry_flag */
+};
+
+/*
+ * What only some events have: a lease, a delay, a time to live. Times are of the engine's steady clock (CLOCK_BOOTTIME), 0
+ * for none; the wall times beside them are what people see.
+ */
+struct sevq_extra {
+	int64_t id;
+	struct sevq_queue *queue;
+	struct sevq_lease *lease;  /* NULL unless the entry is leased */
+	int64_t lease_end_boot_ms; /* until when */
+	int64_t available_boot_ms, expires_boot_ms;
+	int64_t lease_until_ms, available_at_ms, expires_at_ms;
+};
+
+/* Some events of one queue, lent to one consumer until a time. */
+struct sevq_lease {
+	int64_t id; /* of the outcome that recorded it */
+	struct sevq_queue *queue;
+	struct sevq_str consumer; /* behind the struct; NULL: none given */
+	bool exclusive;           /* nothing else of the queue is deliverable meanwhile */
+	bool touched;             /* by the batch under way */
+	size_t live;              /* of its events, how many it still holds; 0: it is over */
+	const int64_t *ids;       /* all it ever held, ascending; behind the struct */
+	size_t count;
 };
 
 /*
@@ -34,20 +68,27 @@ struct sevq_queue {
 	uint64_t hash;
 	struct sevq_entry *entries;
 	size_t head, tail, cap, depth;
-	uint32_t last_tag; /* whose context key is the last context; 0: none; one reference */
-	bool touched;      /* by the batch under way */
+	size_t leased, delayed;       /* of depth */
+	struct sevq_lease *exclusive; /* live; NULL: none */
+	uint32_t last_tag;            /* whose context key is the last context; 0: none; one reference */
+	bool touched;                 /* by the batch under way */
+	size_t woken;                 /* its place among the queues that the batch woke, while those are gathered */
 };
 
 struct sevq_catalog {
 	struct sevq_table index; /* queues by key */
 	struct sevq_tags tags;
+	struct sevq_table extras; /* by event id; owned */
+	struct sevq_table leases; /* by lease id; owned */
 	size_t pending, sessions; /* events; queues with at least one. The index has the batch's empty queues too */
 	size_t entry_bytes;       /* allocated for entries */
-	size_t key_bytes;
+	size_t key_bytes, lease_bytes;
 	struct sevq_change *journal;
 	size_t journal_count, journal_cap;
 	struct sevq_queue **touched; /* queues of the batch under way, each once */
 	size_t touched_count, touched_cap;
+	struct sevq_lease **touched_leases;
+	size_t touched_lease_count, touched_lease_cap;
 };
 
 void sevq_catalog_init(struct sevq_catalog *catalog);
@@ -62,12 +103,38 @@ struct sevq_queue *sevq_catalog_each(const struct sevq_catalog *catalog, size_t 
 
 /* Appends; the entry's tag reference passes to the queue. Ids must ascend. Moves entries: older pointers are dead. */
 void sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry);
+/* Takes the entry out; it leaves its lease, if it has one. */
 void sevq_queue_remove(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry);
+
+/*
+ * Gives an entry another state: LEASED and DELAYED as the extra says (a lease; an available time above 0), its attempts as
+ * given. An extra without anything in it is none. *extra is copied.
+ */
+void sevq_queue_set_state(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry, int attempts,
+			  const struct sevq_extra *extra);
+/* The entry's extra, or an empty one. */
+struct sevq_extra sevq_catalog_extra(const struct sevq_catalog *catalog, int64_t id);
+
+/* Leases. A lease without live events is gone at the end of the batch. */
+struct sevq_lease *sevq_catalog_lease(const struct sevq_catalog *catalog, int64_t id); /* NULL: over, or never was */
+struct sevq_lease *sevq_catalog_new_lease(const struct sevq_catalog *catalog,
+					  int64_t id); /* one just added, though it holds nothing yet */
+struct sevq_lease *sevq_catalog_add_lease(struct sevq_catalog *catalog,
+					  const struct sevq_lease *lease); /* copied; holds nothing yet */
+
+/* How many events of the queue could be taken now. */
+size_t sevq_queue_deliverable(const struct sevq_queue *queue);
 
 /* Makes tag the source of the last context (0: none). */
 void sevq_queue_set_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag);
 /* After removals: the newest remaining context key, else none (ROUTING section 7). */
 void sevq_queue_refresh_last(struct sevq_catalog *catalog, struct sevq_queue *queue);
+
+static inline bool
+sevq_entry_deliverable(const struct sevq_entry *entry)
+{
+	return (entry->flags & SEVQ_ENTRY_HELD_BACK) == 0;
+}
 
 /* The oldest entry not gone with an id above after (0: the oldest of all), and the newest; NULL: none. */
 struct sevq_entry *sevq_queue_first(const struct sevq_queue *queue, int64_t after);

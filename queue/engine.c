@@ -7,11 +7,14 @@
  * the commit runs, the kernel gathers the next turn's requests; batches grow with load by themselves, and there is no
  * timer, no lock and no second thread.
  *
- *     submit ... submit, turn: locate -> plan -> read -> commit -> finish
+ *     submit ... submit, turn: look up -> page -> plan -> read -> commit -> finish
  *
  * Each arrow may be a call that returns at once (SQLite) or a wait for the store to call back; the state between two
  * turns is whole either way. What it refuses to be: a scheduler. Ops run in the order they came; a batch is never
  * reordered, split or held back.
+ *
+ * An op ends in one of three ways: it is answered; it waits, parked at its queue key, until a commit wakes that queue; or
+ * it goes round again, because it found that it must look something up first. Time takes part as an op of its own.
  *
  * A failed commit takes the catalog back to where it was. Ops that needed space are then refused and the others tried
  * once more without them, so a full disk never stops a drain. A commit of unknown outcome stops the engine for good.
@@ -22,7 +25,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "queue/plan.h"
+#include "queue/clock.h"
+#include "queue/load.h"
+#include "queue/op_tick.h"
+
+#define TIMERS_SQUEEZE_MIN 1024
+#define TIME_RETRY_MS 1000 /* when what time does could not be committed */
 
 struct op_list {
 	struct sevq_op *first, **end;
@@ -35,17 +43,29 @@ struct sevq_engine {
 	struct sevq_engine_options options;
 	struct sevq_engine_stats stats;
 	struct sevq_plan plan;
+	struct sevq_tick tick;
 	struct op_list waiting; /* submitted, for the next batch */
 	struct op_list batch;   /* under way; empty between turns unless the store is still at it */
+	sevq_woken *woken;
+	void *woken_arg;
+	struct sevq_lookup *lookups;
+	struct looker {
+		struct sevq_op *op;
+		size_t index; /* of the op's own lookups */
+	} * lookers;          /* one a lookup */
+	size_t lookup_count, lookup_cap, looker_cap;
+	struct sevq_op *paging; /* the op whose page of history is being read */
 	int64_t *read_ids;
-	size_t read_cap, read_at;  /* read_at: the want that the next event read belongs to */
-	struct sevq_op *locate_at; /* the op that the next event located belongs to, or one before it */
+	size_t read_cap, read_at; /* read_at: the want that the next event read belongs to */
 	int64_t commit_began_us;
-	struct sevq_error failed; /* SEVQ_STORAGE_UNKNOWN once the engine has stopped */
-	bool retried;             /* the batch is what was left after a full store */
+	int64_t time_waits_until_boot_ms; /* what time does is tried again then */
+	struct sevq_error failed;         /* SEVQ_STORAGE_UNKNOWN once the engine has stopped */
+	bool retried;                     /* the batch is what was left after a full store */
+	bool again;                       /* some ops go round again in this turn */
 };
 
 static void plan_batch(struct sevq_engine *engine);
+static void plan_batch_again(struct sevq_engine *engine);
 
 void
 sevq_engine_options_init(struct sevq_engine_options *options)
@@ -56,16 +76,17 @@ sevq_engine_options_init(struct sevq_engine_options *options)
 		.sessions_max = SEVQ_SESSIONS_DEFAULT,
 		.pending_max = SEVQ_PENDING_DEFAULT,
 		.overflow = SEVQ_OVERFLOW_REJECT,
+		.attempts_max = SEVQ_ATTEMPTS_DEFAULT,
 		.retention_ms = SEVQ_RETENTION_MS_DEFAULT,
 		.retention_rows = SEVQ_RETENTION_ROWS_DEFAULT,
 	};
 }
 
 static int64_t
-clock_us(clockid_t clock)
+monotonic_us(void)
 {
 	struct timespec now;
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
@@ -106,29 +127,14 @@ list_move(struct op_list *from, struct op_list *to)
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 
-/* The same tag, queue and entry that the enqueue made; final at once, so that the journal stays as small as a batch. */
-static int
-load_event(void *arg, const struct sevq_event *event, int64_t session_row, uint64_t text_hash, size_t text_bytes,
-	   struct sevq_error *err)
+/* The plan's clocks: wall time, which never goes back here, and the steady one, which counts suspends too. */
+static void
+look_at_clocks(struct sevq_engine *engine)
 {
-	struct sevq_catalog *catalog = arg;
-	if (text_bytes == 0 || text_bytes > SEVQ_TEXT_BYTES_MAX)
-		return sevq_fail(err, SEVQ_STORAGE_CORRUPT, "event %lld has a text of %zu bytes", (long long)event->id, text_bytes);
-	struct sevq_queue *queue = sevq_catalog_need(catalog, event->session_key);
-	struct sevq_str original = sevq_trim(event->original_session_key);
-	bool rekeyed = !sevq_str_eq(original, event->session_key);
-	uint32_t tag = sevq_tags_intern(&catalog->tags, event->context_key, rekeyed ? original : SEVQ_STR_NULL, &event->delivery);
-	queue->session.row = session_row;
-	sevq_queue_append(catalog, queue,
-			  (struct sevq_entry){ .id = event->id,
-					       .ts_ms = event->ts_ms,
-					       .text_hash = text_hash,
-					       .tag = tag,
-					       .text_bytes_m1 = (uint16_t)(text_bytes - 1) });
-	if (event->context_key.len > 0)
-		sevq_queue_set_last(catalog, queue, tag);
-	sevq_catalog_commit(catalog);
-	return 0;
+	struct sevq_clock now = sevq_clock();
+	if (now.wall_ms > engine->plan.now_ms)
+		engine->plan.now_ms = now.wall_ms;
+	engine->plan.boot_ms = now.boot_ms;
 }
 
 int
@@ -136,19 +142,18 @@ sevq_engine_open(struct sevq_store *store, struct sevq_policy *policy, const str
 		 struct sevq_engine **ret, struct sevq_error *err)
 {
 	struct sevq_engine *engine = sevq_alloc(sizeof *engine);
-	int64_t last_id = 0, last_ts_ms = 0;
 	engine->options = *options;
 	engine->plan.options = &engine->options;
 	engine->plan.stats = &engine->stats;
+	sevq_tick_init(&engine->tick);
 	list_init(&engine->waiting);
 	list_init(&engine->batch);
 	sevq_catalog_init(&engine->plan.catalog);
-	if (store->driver->load(store, load_event, &engine->plan.catalog, &last_id, &last_ts_ms, err) < 0) {
+	look_at_clocks(engine);
+	if (sevq_plan_load(&engine->plan, store, err) < 0) {
 		sevq_engine_close(engine);
 		return -1;
 	}
-	engine->plan.next_id = last_id + 1;
-	engine->plan.now_ms = last_ts_ms;
 	engine->store = store;
 	engine->policy = policy;
 	*ret = engine;
@@ -165,11 +170,14 @@ sevq_engine_close(struct sevq_engine *engine)
 	sevq_policy_free(engine->policy);
 	sevq_policy_free(engine->next_policy);
 	sevq_plan_clear(&engine->plan);
+	sevq_op_clear(&engine->tick.op);
 	free(engine->read_ids);
+	free(engine->lookups);
+	free(engine->lookers);
 	free(engine);
 }
 
-/* --- one batch: locate -> plan -> read -> commit -> finish -------------------------------------------------------- */
+/* --- one batch: plan -> read -> commit -> finish (what comes before stands below) ---------------------------------- */
 
 void
 sevq_engine_submit(struct sevq_engine *engine, struct sevq_op *op)
@@ -186,7 +194,13 @@ finish(struct sevq_engine *engine)
 	list_move(&engine->batch, &done);
 	while (done.first != NULL) {
 		struct sevq_op *op = list_take(&done);
-		op->done(op, op->arg);
+		if (op->planned != SEVQ_PLAN_AGAIN) {
+			op->done(op, op->arg);
+			continue;
+		}
+		op->looked_up = true;
+		list_add(&engine->waiting, op);
+		engine->again = true;
 	}
 }
 
@@ -200,15 +214,21 @@ static void
 fail_op(struct sevq_op *op, const struct sevq_error *err)
 {
 	op->error = *err;
+	op->planned = SEVQ_PLANNED;
 	empty_answer(op);
 }
 
-/* Back to before the batch. */
+/* Back to before the batch. What time did is still to be done, but not at once again. */
 static void
 take_back(struct sevq_engine *engine)
 {
-	sevq_catalog_rollback(&engine->plan.catalog, 0);
-	sevq_plan_reset(&engine->plan);
+	struct sevq_plan *plan = &engine->plan;
+	sevq_catalog_rollback(&plan->catalog, 0);
+	for (size_t i = 0; i < plan->popped_count; i++)
+		sevq_timers_add(&plan->timers, plan->popped[i]);
+	if (plan->popped_count > 0)
+		engine->time_waits_until_boot_ms = plan->boot_ms + TIME_RETRY_MS;
+	sevq_plan_reset(plan);
 }
 
 static void
@@ -225,22 +245,85 @@ static void
 count_committed(struct sevq_engine *engine)
 {
 	const struct sevq_store_batch *batch = &engine->plan.batch;
-	struct sevq_engine_stats *stats = &engine->stats;
-	uint64_t *counter[] = { [SEVQ_OUTCOME_DRAINED] = &stats->drained,     [SEVQ_OUTCOME_CONSUMED] = &stats->consumed,
-				[SEVQ_OUTCOME_WITHDRAWN] = &stats->withdrawn, [SEVQ_OUTCOME_PURGED] = &stats->purged,
-				[SEVQ_OUTCOME_REPLACED] = &stats->replaced,   [SEVQ_OUTCOME_EVICTED] = &stats->evicted };
-	stats->enqueued += batch->event_count;
-	stats->duplicates += engine->plan.duplicates;
+	engine->stats.enqueued += batch->event_count;
+	engine->stats.duplicates += engine->plan.duplicates;
 	for (size_t i = 0; i < batch->outcome_count; i++)
-		*counter[batch->outcomes[i].kind] += batch->outcomes[i].count;
+		engine->stats.outcomes[batch->outcomes[i].kind] += batch->outcomes[i].count;
+}
+
+/* Ops that found nothing to have leave the batch and wait. */
+static void
+park(struct sevq_engine *engine)
+{
+	struct op_list batch;
+	list_init(&batch);
+	list_move(&engine->batch, &batch);
+	while (batch.first != NULL) {
+		struct sevq_op *op = list_take(&batch);
+		if (op->planned == SEVQ_PLAN_PARKED && !op->waits_not)
+			sevq_waiting_add(&engine->plan.waiting, op);
+		else
+			list_add(&engine->batch, op);
+	}
+}
+
+/* All that wait at the key (NULL: anywhere) look again, in this turn. */
+static void
+rouse(struct sevq_engine *engine, struct sevq_str queue_key)
+{
+	struct sevq_op *op;
+	while ((op = sevq_waiting_take(&engine->plan.waiting, queue_key)) != NULL) {
+		list_add(&engine->waiting, op);
+		engine->again = true;
+	}
+}
+
+/* After a commit, while its queues are still there: whoever waits for what is deliverable now hears of it. */
+static void
+wake(struct sevq_engine *engine)
+{
+	park(engine);
+	sevq_plan_gather_woken(&engine->plan);
+	for (size_t i = 0; i < engine->plan.woken_count; i++) {
+		const struct sevq_woken_queue *woken = &engine->plan.woken[i];
+		size_t deliverable = sevq_queue_deliverable(woken->queue);
+		if (deliverable == 0)
+			continue;
+		if (engine->woken != NULL)
+			engine->woken(engine->woken_arg, woken->queue->session.key, deliverable, woken->now, woken->source);
+		rouse(engine, woken->queue->session.key);
+	}
+}
+
+static bool
+timer_needed(const struct sevq_timer *timer, void *arg)
+{
+	const struct sevq_catalog *catalog = arg;
+	if (timer->kind == SEVQ_TIMER_LEASE)
+		return sevq_catalog_lease(catalog, timer->id) != NULL;
+	struct sevq_extra extra = sevq_catalog_extra(catalog, timer->id);
+	return timer->at_boot_ms == (timer->kind == SEVQ_TIMER_AVAILABLE ? extra.available_boot_ms : extra.expires_boot_ms);
+}
+
+/* Leases that were acked in time leave their timers behind. */
+static void
+squeeze_timers(struct sevq_plan *plan)
+{
+	size_t needed = 2 * plan->catalog.extras.count + plan->catalog.leases.count;
+	if (plan->timers.count > 2 * needed + TIMERS_SQUEEZE_MIN)
+		sevq_timers_squeeze(&plan->timers, timer_needed, &plan->catalog);
 }
 
 static void
 succeed(struct sevq_engine *engine)
 {
 	count_committed(engine);
+	if (engine->plan.popped_count > 0)
+		engine->time_waits_until_boot_ms = 0;
+	wake(engine);
 	sevq_catalog_commit(&engine->plan.catalog);
 	sevq_plan_reset(&engine->plan);
+	squeeze_timers(&engine->plan);
 	finish(engine);
 }
 
@@ -256,14 +339,14 @@ retry_without_appends(struct sevq_engine *engine, const struct sevq_error *err)
 			engine->stats.rejected_storage_full++;
 		}
 	}
-	plan_batch(engine);
+	plan_batch_again(engine);
 }
 
 static void
 on_committed(void *arg, const struct sevq_error *err)
 {
 	struct sevq_engine *engine = arg;
-	engine->stats.commit_us_total += (uint64_t)(clock_us(CLOCK_MONOTONIC) - engine->commit_began_us);
+	engine->stats.commit_us_total += (uint64_t)(monotonic_us() - engine->commit_began_us);
 	if (err == NULL) {
 		engine->stats.commits++;
 		succeed(engine);
@@ -282,18 +365,26 @@ static void
 commit(struct sevq_engine *engine)
 {
 	struct sevq_store_batch *batch = &engine->plan.batch;
-	if (batch->event_count == 0 && batch->outcome_count == 0) {
+	if (batch->event_count + batch->outcome_count + batch->key_count == 0) {
 		succeed(engine);
 		return;
 	}
-	engine->commit_began_us = clock_us(CLOCK_MONOTONIC);
+	engine->commit_began_us = monotonic_us();
 	engine->store->driver->commit(engine->store, batch, on_committed, engine);
 }
 
+/* The row, and what the catalog knows better. */
 static void
 deliver(struct sevq_want *want, const struct sevq_event *event)
 {
 	sevq_event_copy(want->into, event, &want->op->arena);
+	want->into->attempts = want->attempts;
+	if (want->available_at_ms > 0)
+		want->into->available_at_ms = want->available_at_ms;
+	want->into->state = want->state;
+	if (want->optional && want->state == SEVQ_STATE_QUEUED && event->available_at_ms > event->ts_ms)
+		want->into->state = SEVQ_STATE_DELAYED; /* as it was answered at first */
+	want->into->outcome = want->outcome;
 	want->into = NULL;
 }
 
@@ -317,7 +408,7 @@ fail_without_event(struct sevq_engine *engine)
 	bool any = false;
 	for (size_t i = 0; i < engine->plan.want_count; i++) {
 		const struct sevq_want *want = &engine->plan.wants[i];
-		if (want->into == NULL)
+		if (want->into == NULL || want->optional)
 			continue;
 		sevq_fail(&lost, SEVQ_STORAGE_FAILED, "pending event %lld cannot be read from the store", (long long)want->id);
 		fail_op(want->op, &lost);
@@ -338,7 +429,7 @@ on_read(void *arg, const struct sevq_error *err)
 		fail_batch(engine, err);
 	} else if (fail_without_event(engine)) {
 		take_back(engine);
-		plan_batch(engine);
+		plan_batch_again(engine);
 	} else {
 		commit(engine);
 	}
@@ -390,71 +481,119 @@ plan_op(struct sevq_engine *engine, struct sevq_op *op)
 	if (op->error.code != SEVQ_OK || admit(engine, op) < 0)
 		return;
 	empty_answer(op); /* of an earlier try */
-	if (op->kind->plan(&engine->plan, op) < 0) {
+	op->planned = op->kind->plan(&engine->plan, op);
+	if (op->planned != SEVQ_PLANNED)
 		sevq_plan_undo(&engine->plan, mark);
+	if (op->planned == SEVQ_PLAN_REFUSED)
 		empty_answer(op);
-	}
+}
+
+/*
+ * Everything was taken back and those who cannot have what they want have failed; the others try again. So do calls that were
+ * refused: it may have been for the sake of something that is not there now. (An enqueue that was refused stays so: it might
+ * want the space that is missing.)
+ */
+static void
+plan_batch_again(struct sevq_engine *engine)
+{
+	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next)
+		if (op->planned == SEVQ_PLAN_REFUSED && !op->kind->appends)
+			op->error = (struct sevq_error){ 0 };
+	plan_batch(engine);
 }
 
 static void
 plan_batch(struct sevq_engine *engine)
 {
-	int64_t wall_ms = clock_us(CLOCK_REALTIME) / 1000;
-	if (wall_ms > engine->plan.now_ms)
-		engine->plan.now_ms = wall_ms;
+	look_at_clocks(engine);
 	engine->plan.policy = engine->policy;
 	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next)
 		plan_op(engine, op);
 	read_events(engine);
 }
 
-/* The id that the op names alone; 0: none. */
-static int64_t
-located_id(const struct sevq_op *op)
+/* --- what ops look up before they are planned ---------------------------------------------------------------------- */
+
+static void page_next(struct sevq_engine *engine, struct sevq_op *op);
+
+static void
+on_page(void *arg, int64_t more_outcome, int64_t more_event, const struct sevq_error *err)
 {
-	return op->kind->locate != NULL ? op->kind->locate(op) : 0;
+	struct sevq_engine *engine = arg;
+	struct sevq_op *op = engine->paging;
+	if (err != NULL)
+		fail_op(op, err);
+	else
+		op->kind->page(op, more_outcome, more_event);
+	page_next(engine, op->next);
 }
 
 static void
-on_located_event(void *arg, const struct sevq_event *event)
+on_row(void *arg, const struct sevq_event *event, const struct sevq_store_outcome *outcome)
 {
-	struct sevq_engine *engine = arg;
-	struct sevq_op *op = engine->locate_at;
-	while (op != NULL && located_id(op) != event->id)
-		op = op->next;
-	if (op == NULL)
+	struct sevq_op *op = ((struct sevq_engine *)arg)->paging;
+	op->kind->row(op, event, outcome);
+}
+
+/* Pages of history are read one after the other, for this op and those behind it; then the batch is planned. */
+static void
+page_next(struct sevq_engine *engine, struct sevq_op *op)
+{
+	for (; op != NULL; op = op->next) {
+		if (op->kind->query == NULL || op->error.code != SEVQ_OK)
+			continue;
+		const struct sevq_history_query *query = op->kind->query(&engine->plan, op);
+		if (query == NULL)
+			continue;
+		engine->paging = op;
+		engine->store->driver->history(engine->store, query, on_row, on_page, engine);
 		return;
-	op->located = sevq_arena_dup(&op->arena, event->session_key);
-	engine->locate_at = op->next;
-}
-
-static void
-on_located(void *arg, const struct sevq_error *err)
-{
-	struct sevq_engine *engine = arg;
-	for (struct sevq_op *op = engine->batch.first; err != NULL && op != NULL; op = op->next)
-		if (located_id(op) != 0)
-			fail_op(op, err);
+	}
 	plan_batch(engine);
 }
 
-/* Ops that name an event by its id alone learn its session from the event's row. */
 static void
-locate(struct sevq_engine *engine)
+on_found(void *arg, size_t index, const struct sevq_found *found)
 {
-	size_t count = 0;
-	engine->locate_at = engine->batch.first;
-	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next) {
-		int64_t id = located_id(op);
-		if (id == 0)
-			continue;
-		engine->read_ids = sevq_grow(engine->read_ids, &engine->read_cap, count + 1, sizeof *engine->read_ids);
-		engine->read_ids[count++] = id;
-	}
-	if (count == 0)
-		plan_batch(engine);
+	struct sevq_engine *engine = arg;
+	const struct looker *looker = &engine->lookers[index];
+	looker->op->kind->found(looker->op, looker->index, found);
+}
+
+static void
+on_looked_up(void *arg, const struct sevq_error *err)
+{
+	struct sevq_engine *engine = arg;
+	for (size_t i = 0; err != NULL && i < engine->lookup_count; i++)
+		fail_op(engine->lookers[i].op, err);
+	page_next(engine, engine->batch.first);
+}
+
+static void
+add_lookup(struct sevq_engine *engine, struct sevq_op *op, size_t index, struct sevq_lookup lookup)
+{
+	size_t count = engine->lookup_count;
+	engine->lookups = sevq_grow(engine->lookups, &engine->lookup_cap, count + 1, sizeof *engine->lookups);
+	engine->lookers = sevq_grow(engine->lookers, &engine->looker_cap, count + 1, sizeof *engine->lookers);
+	engine->lookups[count] = lookup;
+	engine->lookers[count] = (struct looker){ op, index };
+	engine->lookup_count++;
+}
+
+static void
+look_up(struct sevq_engine *engine)
+{
+	struct sevq_lookup lookup;
+	engine->lookup_count = 0;
+	engine->plan.policy = engine->policy;
+	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next)
+		for (size_t i = 0; op->kind->lookup != NULL && op->kind->lookup(&engine->plan, op, i, &lookup); i++)
+			if (lookup.kind != SEVQ_LOOKUP_NONE)
+				add_lookup(engine, op, i, lookup);
+	if (engine->lookup_count == 0)
+		page_next(engine, engine->batch.first);
 	else
-		engine->store->driver->read(engine->store, engine->read_ids, count, on_located_event, on_located, engine);
+		engine->store->driver->lookup(engine->store, engine->lookups, engine->lookup_count, on_found, on_looked_up, engine);
 }
 
 /* Answers under way may borrow text from the policy they were routed by, so it is changed between batches only. */
@@ -466,20 +605,54 @@ adopt_policy(struct sevq_engine *engine)
 	sevq_policy_free(engine->policy);
 	engine->policy = engine->next_policy;
 	engine->next_policy = NULL;
+	rouse(engine, SEVQ_STR_NULL); /* what they wait at may have another name now */
+}
+
+static int64_t
+due_boot_ms(const struct sevq_engine *engine)
+{
+	const struct sevq_timer *first = sevq_timers_first(&engine->plan.timers);
+	if (first == NULL)
+		return INT64_MAX;
+	return first->at_boot_ms > engine->time_waits_until_boot_ms ? first->at_boot_ms : engine->time_waits_until_boot_ms;
+}
+
+int64_t
+sevq_engine_due_ms(const struct sevq_engine *engine)
+{
+	int64_t due = due_boot_ms(engine), now = sevq_clock().boot_ms;
+	if (due == INT64_MAX || engine->failed.code != SEVQ_OK)
+		return -1;
+	return due > now ? due - now : 0;
+}
+
+/* Time goes first: nobody is given what has just expired, and what has just been given back can be had. */
+static void
+start_batch(struct sevq_engine *engine)
+{
+	if (due_boot_ms(engine) <= sevq_clock().boot_ms) {
+		sevq_tick_init(&engine->tick);
+		list_add(&engine->batch, &engine->tick.op);
+	}
+	list_move(&engine->waiting, &engine->batch);
+	if (engine->batch.count == 0)
+		return;
+	engine->retried = false;
+	engine->stats.ops += engine->batch.count;
+	if (engine->batch.count > engine->stats.batch_ops_max)
+		engine->stats.batch_ops_max = engine->batch.count;
+	look_up(engine);
 }
 
 int
 sevq_engine_turn(struct sevq_engine *engine, struct sevq_error *err)
 {
 	adopt_policy(engine);
-	if (engine->failed.code == SEVQ_OK && engine->batch.count == 0 && engine->waiting.count > 0) {
-		list_move(&engine->waiting, &engine->batch);
-		engine->retried = false;
-		engine->stats.ops += engine->batch.count;
-		if (engine->batch.count > engine->stats.batch_ops_max)
-			engine->stats.batch_ops_max = engine->batch.count;
-		locate(engine);
-	}
+	do {
+		engine->again = false;
+		if (engine->failed.code == SEVQ_OK && engine->batch.count == 0)
+			start_batch(engine);
+	} while (engine->again);
 	if (engine->failed.code == SEVQ_OK)
 		return 0;
 	*err = engine->failed;
@@ -492,14 +665,68 @@ sevq_engine_idle(const struct sevq_engine *engine)
 	return engine->waiting.count == 0 && engine->batch.count == 0;
 }
 
+static bool
+is_pending(void *arg, struct sevq_str session_key, int64_t event_id)
+{
+	const struct sevq_queue *queue = sevq_catalog_find(arg, session_key);
+	return queue != NULL && sevq_queue_entry(queue, event_id) != NULL;
+}
+
 bool
 sevq_engine_chores(struct sevq_engine *engine)
 {
 	if (engine->batch.count > 0 || engine->failed.code != SEVQ_OK)
 		return false;
-	int64_t now_ms = clock_us(CLOCK_REALTIME) / 1000;
-	return engine->store->driver->chores(engine->store, now_ms - engine->options.retention_ms, engine->options.retention_rows,
-					     engine->plan.catalog.pending);
+	int64_t now_ms = sevq_clock().wall_ms;
+	const struct sevq_chores chores = { .settled_before_ms = now_ms - engine->options.retention_ms,
+					    .settled_rows_max = engine->options.retention_rows,
+					    .keys_before_ms = now_ms - SEVQ_IDEMPOTENCY_MS,
+					    .pending_count = engine->plan.catalog.pending,
+					    .pending = is_pending,
+					    .arg = &engine->plan.catalog };
+	return engine->store->driver->chores(engine->store, &chores);
+}
+
+/* --- waiting ------------------------------------------------------------------------------------------------------- */
+
+bool
+sevq_engine_unpark(struct sevq_engine *engine, struct sevq_op *op)
+{
+	if (!op->parked) {
+		op->waits_not = true;
+		return false;
+	}
+	sevq_waiting_remove(&engine->plan.waiting, op);
+	return true;
+}
+
+void
+sevq_engine_on_wake(struct sevq_engine *engine, sevq_woken *woken, void *arg)
+{
+	engine->woken = woken;
+	engine->woken_arg = arg;
+}
+
+void
+sevq_engine_each_deliverable(const struct sevq_engine *engine, sevq_woken *each, void *arg)
+{
+	const struct sevq_queue *queue;
+	for (size_t at = 0; (queue = sevq_catalog_each(&engine->plan.catalog, &at)) != NULL;)
+		if (sevq_queue_deliverable(queue) > 0)
+			each(arg, queue->session.key, sevq_queue_deliverable(queue), false, SEVQ_STR_NULL);
+}
+
+size_t
+sevq_engine_deliverable(const struct sevq_engine *engine, struct sevq_str queue_key)
+{
+	const struct sevq_queue *queue = sevq_catalog_find(&engine->plan.catalog, queue_key);
+	return queue != NULL ? sevq_queue_deliverable(queue) : 0;
+}
+
+struct sevq_str
+sevq_engine_timezone(const struct sevq_engine *engine)
+{
+	return sevq_policy_timezone(engine->policy);
 }
 
 /* --- the rest ---------------------------------------------------------------------------------------------------- */
@@ -530,8 +757,9 @@ sevq_engine_ready(const struct sevq_engine *engine, struct sevq_error *err)
 	return false;
 }
 
-static int64_t
-oldest_ts_ms(const struct sevq_catalog *catalog)
+/* What takes a walk over the queues. */
+static void
+count_queues(const struct sevq_catalog *catalog, struct sevq_engine_stats *ret)
 {
 	const struct sevq_queue *queue;
 	int64_t oldest = 0;
@@ -539,8 +767,10 @@ oldest_ts_ms(const struct sevq_catalog *catalog)
 		const struct sevq_entry *first = sevq_queue_first(queue, 0);
 		if (first != NULL && (oldest == 0 || first->ts_ms < oldest))
 			oldest = first->ts_ms;
+		ret->leased_now += queue->leased;
+		ret->delayed_now += queue->delayed;
 	}
-	return oldest;
+	ret->oldest_ts_ms = oldest;
 }
 
 void
@@ -549,7 +779,9 @@ sevq_engine_stats(const struct sevq_engine *engine, struct sevq_engine_stats *re
 	*ret = engine->stats;
 	ret->pending = engine->plan.catalog.pending;
 	ret->sessions = engine->plan.catalog.sessions;
-	ret->oldest_ts_ms = oldest_ts_ms(&engine->plan.catalog);
+	ret->leases = engine->plan.catalog.leases.count;
+	ret->waiters = engine->plan.waiting.count;
+	count_queues(&engine->plan.catalog, ret);
 	ret->catalog_bytes = sevq_catalog_bytes(&engine->plan.catalog);
 	engine->store->driver->stats(engine->store, &ret->store);
 }

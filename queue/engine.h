@@ -23,6 +23,7 @@ struct sevq_engine_options {
 	size_t sessions_max;        /* sessions with something pending */
 	size_t pending_max;         /* events in all */
 	enum sevq_overflow overflow;
+	int attempts_max;      /* failed deliveries before an event becomes a dead letter; 1..255 */
 	int64_t retention_ms;  /* how long settled events stay on disk */
 	size_t retention_rows; /* how many at the most */
 };
@@ -34,7 +35,10 @@ void sevq_engine_options_init(struct sevq_engine_options *options);
 int sevq_engine_open(struct sevq_store *store, struct sevq_policy *policy, const struct sevq_engine_options *options,
 		     struct sevq_engine **ret, struct sevq_error *err);
 
-/* Answers nothing more: call it when nothing is submitted. Closes the store (checkpoint). Accepts NULL. */
+/*
+ * Answers nothing more: call it when nothing is submitted; ops that still wait to be woken are the caller's again. Closes the
+ * store (checkpoint). Accepts NULL.
+ */
 void sevq_engine_close(struct sevq_engine *engine);
 
 /* Takes the op into the next batch. It comes back through op->done during a later sevq_engine_turn, never before. */
@@ -46,6 +50,34 @@ void sevq_engine_submit(struct sevq_engine *engine, struct sevq_op *op);
  * (C8); every later call fails the same way.
  */
 int sevq_engine_turn(struct sevq_engine *engine, struct sevq_error *err);
+
+/*
+ * When time has something to do next, in milliseconds from now (0: at once); -1: nothing is due. The caller sees to it that
+ * turn is called then.
+ */
+int64_t sevq_engine_due_ms(const struct sevq_engine *engine);
+
+/*
+ * Takes back an op that waits to be woken: true, and the op is the caller's again without done having been called. False: it
+ * does not wait, and comes back by itself in this turn or the next, with nothing to have if there is nothing.
+ */
+bool sevq_engine_unpark(struct sevq_engine *engine, struct sevq_op *op);
+
+/*
+ * Hears of every queue in which something became deliverable, after the commit and before the answers. now: some of it asked
+ * for wake "now"; source: of the newest event, NULL when it was time or a consumer that gave something back. Text borrowed.
+ */
+typedef void sevq_woken(void *arg, struct sevq_str queue_key, size_t deliverable, bool now, struct sevq_str source);
+void sevq_engine_on_wake(struct sevq_engine *engine, sevq_woken *woken, void *arg);
+
+/* Tells of every queue that has something deliverable, as it stands between turns: a wake is a level, not an edge. */
+void sevq_engine_each_deliverable(const struct sevq_engine *engine, sevq_woken *each, void *arg);
+
+/* How many events of the queue are deliverable, between turns. */
+size_t sevq_engine_deliverable(const struct sevq_engine *engine, struct sevq_str queue_key);
+
+/* agents.defaults.userTimezone of the policy in force, for prompts (ROUTING section 8). NULL: absent. */
+struct sevq_str sevq_engine_timezone(const struct sevq_engine *engine);
 
 bool sevq_engine_idle(const struct sevq_engine *engine); /* nothing submitted and not yet answered */
 
@@ -61,14 +93,15 @@ void sevq_engine_set_policy(struct sevq_engine *engine, struct sevq_policy *poli
 
 /* Counters since start, and the present state. Reading costs nothing. */
 struct sevq_engine_stats {
-	uint64_t enqueued, duplicates, replaced, drained, consumed, withdrawn, purged, evicted;               /* events */
+	uint64_t outcomes[SEVQ_OUTCOME_COUNT]; /* events, by what happened to them */
+	uint64_t enqueued, duplicates;         /* events */
 	uint64_t rejected_session_full, rejected_sessions_full, rejected_pending_full, rejected_storage_full; /* calls */
-	uint64_t commits, commit_failures, ops; /* ops: all kinds, reads included */
-	size_t batch_ops_max;                   /* the largest batch, in ops */
-	uint64_t commit_us_total;               /* time spent in commits */
-	size_t pending, sessions;               /* now */
-	int64_t oldest_ts_ms;                   /* of all pending events; 0 when there are none */
-	size_t catalog_bytes;                   /* memory of the catalog */
+	uint64_t commits, commit_failures, ops;                             /* ops: all kinds, reads included */
+	size_t batch_ops_max;                                               /* the largest batch, in ops */
+	uint64_t commit_us_total;                                           /* time spent in commits */
+	size_t pending, sessions, leased_now, delayed_now, leases, waiters; /* now */
+	int64_t oldest_ts_ms;                                               /* of all pending events; 0 when there are none */
+	size_t catalog_bytes;                                               /* memory of the catalog */
 	struct sevq_store_stats store;
 };
 void sevq_engine_stats(const struct sevq_engine *engine, struct sevq_engine_stats *ret);

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "schema/prompt.h"
+
 /* One draft on its way in. */
 struct candidate {
 	struct sevq_op *op;
@@ -75,9 +77,17 @@ make_room(struct sevq_plan *plan, const struct candidate *c)
 		return 0;
 	if (limit->overflow == SEVQ_OVERFLOW_REJECT)
 		return full(c->op, &plan->stats->rejected_session_full, "the session is full", limit->session_pending_max);
-	int64_t *oldest = sevq_arena_alloc(&c->op->arena, sizeof *oldest);
-	*oldest = sevq_queue_first(c->queue, 0)->id;
-	sevq_plan_settle(plan, c->queue, SEVQ_OUTCOME_EVICTED, oldest, 1);
+	const struct sevq_entry *oldest = sevq_queue_first(c->queue, 0);
+	while (oldest != NULL && (oldest->flags & SEVQ_ENTRY_LEASED)) /* a consumer has it in hand */
+		oldest = sevq_queue_next(c->queue, oldest);
+	if (oldest == NULL)
+		return full(c->op, &plan->stats->rejected_session_full, "the session is full of leased events",
+			    limit->session_pending_max);
+	int64_t *id = sevq_arena_alloc(&c->op->arena, sizeof *id);
+	*id = oldest->id;
+	sevq_plan_settle(
+	    plan, c->queue,
+	    (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_EVICTED, .detail = SEVQ_STR("overflow"), .ids = id, .count = 1 });
 	return 0;
 }
 
@@ -94,6 +104,7 @@ event_of(const struct candidate *c)
 		.traceparent = c->draft->traceparent,
 		.delivery = c->draft->delivery,
 		.wake = c->draft->wake,
+		.exec_completion = sevq_prompt_is_exec_completion(c->draft->text),
 		.state = SEVQ_STATE_QUEUED,
 	};
 }
@@ -106,17 +117,20 @@ append(struct sevq_plan *plan, const struct candidate *c, struct sevq_enqueue_re
 		return -1;
 	}
 	result->event = event_of(c);
-	sevq_plan_append(plan, c->queue, &result->event, c->text_hash, c->tag);
+	sevq_plan_append(plan, c->queue, &result->event, c->text_hash, c->tag, c->draft->delay_ms, c->draft->ttl_ms);
+	result->id = result->event.id;
 	if (c->draft->context_key.s != NULL)
 		sevq_queue_set_last(&plan->catalog, c->queue, c->tag);
 	return 0;
 }
 
 static int
-answer_duplicate(struct sevq_plan *plan, const struct candidate *c, int64_t id, struct sevq_enqueue_result *result)
+answer_duplicate(struct sevq_plan *plan, const struct candidate *c, const struct sevq_entry *twin,
+		 struct sevq_enqueue_result *result)
 {
 	result->outcome = SEVQ_DUPLICATE;
-	sevq_plan_want(plan, c->op, id, &result->event);
+	result->id = twin->id;
+	sevq_plan_want(plan, c->op, twin, sevq_entry_state(twin), 0, &result->event);
 	sevq_tags_release(&plan->catalog.tags, c->tag);
 	plan->duplicates++;
 	return 0;
@@ -127,7 +141,7 @@ enqueue_plain(struct sevq_plan *plan, const struct candidate *c, struct sevq_enq
 {
 	const struct sevq_entry *twin = c->draft->allow_duplicate ? NULL : find_duplicate(plan, c);
 	if (twin != NULL)
-		return answer_duplicate(plan, c, twin->id, result);
+		return answer_duplicate(plan, c, twin, result);
 	result->outcome = SEVQ_QUEUED;
 	return append(plan, c, result);
 }
@@ -138,8 +152,8 @@ enqueue_replacing(struct sevq_plan *plan, const struct candidate *c, struct sevq
 	int64_t *ids = sevq_arena_alloc(&c->op->arena, (c->queue->depth + 1) * sizeof *ids);
 	size_t count = find_matching(plan, c, ids);
 	if (count == 1 && identical(plan, c, sevq_queue_entry(c->queue, ids[0])))
-		return answer_duplicate(plan, c, ids[0], result);
-	sevq_plan_settle(plan, c->queue, SEVQ_OUTCOME_REPLACED, ids, count);
+		return answer_duplicate(plan, c, sevq_queue_entry(c->queue, ids[0]), result);
+	sevq_plan_settle(plan, c->queue, (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_REPLACED, .ids = ids, .count = count });
 	result->outcome = count > 0 ? SEVQ_REPLACED : SEVQ_QUEUED;
 	return append(plan, c, result);
 }
@@ -152,38 +166,111 @@ rekeyed_from(const struct candidate *c)
 	return sevq_str_eq(sent, c->decision.queue_key) ? SEVQ_STR_NULL : sent;
 }
 
+/* Who the draft is for, and what it is compared by. */
+static int
+make_candidate(struct sevq_plan *plan, struct sevq_op *op, struct sevq_draft *draft, struct candidate *c)
+{
+	*c = (struct candidate){ .op = op, .draft = draft, .original = draft->address.session_key };
+	if (sevq_plan_route(plan, op, &draft->address, &c->decision) < 0)
+		return -1;
+	if (c->original.s == NULL)
+		c->original = SEVQ_STR("main"); /* what an agent id alone means */
+	c->queue = sevq_catalog_need(&plan->catalog, c->decision.queue_key);
+	c->text_hash = sevq_text_hash(draft->text);
+	c->tag = sevq_tags_intern(&plan->catalog.tags, draft->context_key, rekeyed_from(c), &draft->delivery);
+	return 0;
+}
+
+/* The answer is kept as pairs: outcome, event. */
+static int
+enqueue_again(struct sevq_plan *plan, struct sevq_op *op, struct sevq_str answer, struct sevq_enqueue_result *results, size_t count)
+{
+	int64_t *numbers;
+	if (sevq_answer_read(&op->arena, answer, &numbers) != 2 * count)
+		return sevq_fail(&op->error, SEVQ_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
+	for (size_t i = 0; i < count; i++) {
+		results[i].outcome = (enum sevq_enqueue_outcome)numbers[2 * i];
+		results[i].id = numbers[2 * i + 1];
+		sevq_plan_want_again(plan, op, NULL, results[i].id, SEVQ_STATE_QUEUED, 0, &results[i].event);
+	}
+	return 0;
+}
+
+static int
+remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request,
+	 const struct sevq_enqueue_result *results, size_t count)
+{
+	if (request->key.s == NULL)
+		return 0;
+	int64_t *numbers = sevq_arena_alloc(&op->arena, 2 * count * sizeof *numbers);
+	for (size_t i = 0; i < count; i++) {
+		numbers[2 * i] = results[i].outcome;
+		numbers[2 * i + 1] = results[i].id;
+	}
+	return sevq_plan_remember(plan, op, request, sevq_answer_write(&op->arena, numbers, 2 * count));
+}
+
 static int
 enqueue_one(struct sevq_plan *plan, struct sevq_op *op, struct sevq_draft *draft, struct sevq_enqueue_result *result)
 {
-	struct candidate c = { .op = op, .draft = draft, .original = draft->address.session_key };
-	if (sevq_draft_check(draft, &op->arena, &op->error) < 0 || sevq_plan_route(plan, op, &draft->address, &c.decision) < 0)
+	struct candidate c;
+	struct sevq_str answer;
+	if (sevq_draft_check(draft, &op->arena, &op->error) < 0)
 		return -1;
-	if (c.original.s == NULL)
-		c.original = SEVQ_STR("main"); /* what an agent id alone means */
-	c.queue = sevq_catalog_need(&plan->catalog, c.decision.queue_key);
-	c.text_hash = sevq_text_hash(draft->text);
-	c.tag = sevq_tags_intern(&plan->catalog.tags, draft->context_key, rekeyed_from(&c), &draft->delivery);
-	return draft->replace ? enqueue_replacing(plan, &c, result) : enqueue_plain(plan, &c, result);
+	int recalled = sevq_plan_recall(plan, &draft->idempotency, &answer, &op->error);
+	if (recalled != 0)
+		return recalled < 0 ? -1 : enqueue_again(plan, op, answer, result, 1);
+	if (make_candidate(plan, op, draft, &c) < 0)
+		return -1;
+	if ((draft->replace ? enqueue_replacing(plan, &c, result) : enqueue_plain(plan, &c, result)) < 0)
+		return -1;
+	return remember(plan, op, &draft->idempotency, result, 1);
+}
+
+/* The request's own key first, then those of its drafts. */
+static bool
+enqueue_lookup(const struct sevq_plan *plan, const struct sevq_op *op, size_t index, struct sevq_lookup *ret)
+{
+	const struct sevq_enqueue *enqueue = (const struct sevq_enqueue *)op;
+	(void)plan;
+	if (index > enqueue->count)
+		return false;
+	const struct sevq_idempotency *request = index == 0 ? &op->idempotency : &enqueue->drafts[index - 1].idempotency;
+	if (!sevq_idempotency_lookup(request, ret))
+		*ret = (struct sevq_lookup){ .kind = SEVQ_LOOKUP_NONE };
+	return true;
+}
+
+static void
+enqueue_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
+{
+	struct sevq_enqueue *enqueue = (struct sevq_enqueue *)op;
+	sevq_idempotency_found(index == 0 ? &op->idempotency : &enqueue->drafts[index - 1].idempotency, &op->arena, found->key);
 }
 
 static int
 plan_enqueue(struct sevq_plan *plan, struct sevq_op *op)
 {
 	struct sevq_enqueue *enqueue = (struct sevq_enqueue *)op;
+	struct sevq_str answer;
 	if (enqueue->count > plan->options->batch_events_max)
 		return sevq_fail(&op->error, SEVQ_TOO_LARGE, "a batch holds at most %zu events", plan->options->batch_events_max);
 	enqueue->results = sevq_arena_alloc(&op->arena, enqueue->count * sizeof *enqueue->results);
+	int recalled = sevq_plan_recall(plan, &op->idempotency, &answer, &op->error);
+	if (recalled != 0)
+		return recalled < 0 ? -1 : enqueue_again(plan, op, answer, enqueue->results, enqueue->count);
 	for (size_t i = 0; i < enqueue->count; i++) {
 		enqueue->failed = i;
 		if (enqueue_one(plan, op, &enqueue->drafts[i], &enqueue->results[i]) < 0)
 			return -1;
 	}
-	return 0;
+	return remember(plan, op, &op->idempotency, enqueue->results, enqueue->count);
 }
 
 void
 sevq_enqueue_init(struct sevq_enqueue *op)
 {
-	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(enqueue, results), .appends = true, .plan = plan_enqueue };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(enqueue, results), .appends = true, .plan = plan_enqueue,
+						  .lookup = enqueue_lookup, .found = enqueue_found };
 	*op = (struct sevq_enqueue){ .op.kind = &kind };
 }

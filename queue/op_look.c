@@ -33,28 +33,68 @@ plan_peek(struct sevq_plan *plan, struct sevq_op *op)
 		peek->more = peek->found.count == limit || (bytes > SEVQ_ANSWER_TEXT_BYTES_MAX && peek->found.count > 0);
 		if (peek->more)
 			break;
-		sevq_plan_want(plan, op, e->id, &peek->found.events[peek->found.count++]);
+		sevq_plan_want(plan, op, e, sevq_entry_state(e), 0, &peek->found.events[peek->found.count++]);
 	}
 	return 0;
 }
 
-static int64_t
-locate_find(const struct sevq_op *op)
+static bool
+find_lookup(const struct sevq_plan *plan, const struct sevq_op *op, size_t index, struct sevq_lookup *ret)
 {
-	int64_t id;
-	return sevq_event_id_parse(((const struct sevq_find *)op)->id, &id) ? id : 0;
+	(void)plan;
+	*ret = (struct sevq_lookup){ .kind = SEVQ_LOOKUP_TIMELINE };
+	return index == 0 && sevq_event_id_parse(((const struct sevq_find *)op)->id, &ret->id);
 }
 
+static void
+find_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
+{
+	struct sevq_find *find = (struct sevq_find *)op;
+	const struct sevq_store_outcome *outcome = found->outcome;
+	(void)index;
+	if (found->event != NULL) {
+		sevq_event_copy(&find->found, found->event, &op->arena);
+		find->timeline_count = 0;
+		return;
+	}
+	if (find->timeline_count == find->timeline_cap) {
+		struct sevq_timeline_entry *more = sevq_arena_alloc(&op->arena, (find->timeline_cap + 1) * 2 * sizeof *more);
+		if (find->timeline_count > 0)
+			memcpy(more, find->timeline, find->timeline_count * sizeof *more);
+		find->timeline = more;
+		find->timeline_cap = (find->timeline_cap + 1) * 2;
+	}
+	find->timeline[find->timeline_count++] =
+	    (struct sevq_timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms, sevq_outcome_lease(outcome),
+					  sevq_arena_dup(&op->arena, outcome->detail) };
+}
+
+/* The event and its timeline were looked up; where it stands now, the catalog knows, and how it ended, the timeline. */
 static int
 plan_find(struct sevq_plan *plan, struct sevq_op *op)
 {
 	struct sevq_find *find = (struct sevq_find *)op;
-	const struct sevq_queue *queue = sevq_catalog_find(&plan->catalog, op->located);
-	int64_t id = locate_find(op);
-	if (queue == NULL || sevq_queue_entry(queue, id) == NULL)
-		return sevq_fail(&op->error, SEVQ_NOT_FOUND, "no pending event has this id");
-	sevq_plan_want(plan, op, id, &find->event);
-	return 0;
+	find->event = find->found;
+	if (find->event.id == 0)
+		return sevq_fail(&op->error, SEVQ_NOT_FOUND, "no event has this id, or it has been forgotten");
+	const struct sevq_queue *queue = sevq_catalog_find(&plan->catalog, find->event.session_key);
+	const struct sevq_entry *entry = queue != NULL ? sevq_queue_entry(queue, find->event.id) : NULL;
+	find->event.state = entry != NULL ? sevq_entry_state(entry) : SEVQ_STATE_SETTLED;
+	find->event.attempts = entry != NULL ? entry->attempts : 0;
+	if (entry != NULL && sevq_entry_available_at(plan, entry) > 0)
+		find->event.available_at_ms = sevq_entry_available_at(plan, entry);
+	for (size_t i = 0; i < find->timeline_count; i++) {
+		enum sevq_outcome_kind kind = find->timeline[i].kind;
+		if (kind <= SEVQ_OUTCOME_LAST_SETTLING)
+			find->event.outcome = kind;
+		if (entry == NULL && (kind == SEVQ_OUTCOME_NACKED || kind == SEVQ_OUTCOME_LAPSED || kind == SEVQ_OUTCOME_DEAD))
+			find->event.attempts++;
+	}
+	if (entry != NULL || find->event.outcome != 0)
+		return SEVQ_PLANNED;
+	if (op->looked_up)
+		return sevq_fail(&op->error, SEVQ_NOT_FOUND, "how this event ended has been forgotten");
+	return SEVQ_PLAN_AGAIN; /* settled by an op before this one in the batch: its outcome is there next turn */
 }
 
 /* A session's place in the list: ascending by value, then by key. */
@@ -229,13 +269,17 @@ walk(const struct sevq_tags *tags, const struct sevq_queue *queue, struct sevq_a
 }
 
 static void
-describe(const struct sevq_tags *tags, const struct sevq_queue *queue, struct sevq_arena *arena, struct sevq_session *ret)
+describe(const struct sevq_plan *plan, const struct sevq_queue *queue, struct sevq_arena *arena, struct sevq_session *ret)
 {
+	const struct sevq_tags *tags = &plan->catalog.tags;
 	struct sevq_delivery *d = &ret->delivery;
 	walk(tags, queue, arena, ret);
 	ret->session_key = sevq_arena_dup(arena, queue->session.key);
 	ret->agent_id = sevq_session_key_agent(ret->session_key);
 	ret->depth = queue->depth;
+	ret->leased = queue->leased;
+	ret->delayed = queue->delayed;
+	ret->waiters = sevq_plan_waiters(plan, queue->session.key);
 	ret->oldest_ts_ms = sevq_queue_first(queue, 0)->ts_ms;
 	ret->newest_ts_ms = sevq_queue_newest(queue)->ts_ms;
 	ret->last_context_key = sevq_arena_dup(arena, sevq_tags_get(tags, queue->last_tag)->context_key);
@@ -262,7 +306,7 @@ plan_sessions(struct sevq_plan *plan, struct sevq_op *op)
 		entries += places[list->count].queue->depth;
 		if (entries > PAGE_ENTRIES_MAX && list->count > 0)
 			break;
-		describe(&plan->catalog.tags, places[list->count].queue, &op->arena, &list->sessions[list->count]);
+		describe(plan, places[list->count].queue, &op->arena, &list->sessions[list->count]);
 	}
 	if (list->count < behind)
 		list->next_cursor = make_cursor(&op->arena, &places[list->count - 1]);
@@ -279,7 +323,8 @@ sevq_peek_init(struct sevq_peek *op)
 void
 sevq_find_init(struct sevq_find *op)
 {
-	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(find, event), .plan = plan_find, .locate = locate_find };
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(find, event), .plan = plan_find, .lookup = find_lookup,
+						  .found = find_found };
 	*op = (struct sevq_find){ .op.kind = &kind };
 }
 

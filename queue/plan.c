@@ -10,26 +10,48 @@ sevq_plan_mark(const struct sevq_plan *plan)
 	return (struct sevq_plan_mark){ .journal = sevq_catalog_mark(&plan->catalog),
 					.events = plan->batch.event_count,
 					.outcomes = plan->batch.outcome_count,
+					.keys = plan->batch.key_count,
 					.wants = plan->want_count,
+					.woken = plan->woken_count,
 					.duplicates = plan->duplicates,
-					.next_id = plan->next_id };
+					.next_event = plan->next_event,
+					.next_outcome = plan->next_outcome };
+}
+
+static bool
+same_key(const void *item, const void *key)
+{
+	return sevq_str_eq(((const struct sevq_store_key *)item)->key, *(const struct sevq_str *)key);
+}
+
+static void
+forget_key(struct sevq_plan *plan, struct sevq_str key)
+{
+	uint64_t hash = sevq_text_hash(key);
+	sevq_table_remove(&plan->keys, hash, sevq_table_find(&plan->keys, hash, same_key, &key));
 }
 
 void
 sevq_plan_undo(struct sevq_plan *plan, struct sevq_plan_mark mark)
 {
 	sevq_catalog_rollback(&plan->catalog, mark.journal);
+	while (plan->batch.key_count > mark.keys)
+		forget_key(plan, plan->batch.keys[--plan->batch.key_count].key);
 	plan->batch.event_count = mark.events;
 	plan->batch.outcome_count = mark.outcomes;
 	plan->want_count = mark.wants;
+	plan->woken_count = mark.woken;
 	plan->duplicates = mark.duplicates;
-	plan->next_id = mark.next_id;
+	plan->next_event = mark.next_event;
+	plan->next_outcome = mark.next_outcome;
 }
 
 void
 sevq_plan_reset(struct sevq_plan *plan)
 {
-	plan->batch.event_count = plan->batch.outcome_count = plan->want_count = plan->duplicates = 0;
+	sevq_table_clear(&plan->keys);
+	plan->batch.event_count = plan->batch.outcome_count = plan->batch.key_count = 0;
+	plan->want_count = plan->woken_count = plan->popped_count = plan->duplicates = 0;
 }
 
 void
@@ -37,7 +59,13 @@ sevq_plan_clear(struct sevq_plan *plan)
 {
 	free(plan->batch.events);
 	free(plan->batch.outcomes);
+	free(plan->batch.keys);
 	free(plan->wants);
+	free(plan->woken);
+	sevq_table_clear(&plan->keys);
+	free(plan->popped);
+	sevq_timers_clear(&plan->timers);
+	sevq_waiting_clear(&plan->waiting);
 	sevq_catalog_clear(&plan->catalog);
 }
 
@@ -61,12 +89,35 @@ sevq_plan_queue(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_ad
 	return 0;
 }
 
+/* --- records ------------------------------------------------------------------------------------------------------- */
+
+/* What delay and time to live mean for the entry just appended. */
+static void
+set_times(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_event *event, int64_t delay_ms, int64_t ttl_ms)
+{
+	struct sevq_extra extra = { .available_at_ms = event->available_at_ms, .expires_at_ms = event->expires_at_ms };
+	if (delay_ms > 0) {
+		extra.available_boot_ms = plan->boot_ms + delay_ms;
+		sevq_timers_add(&plan->timers, (struct sevq_timer){ extra.available_boot_ms, event->id, SEVQ_TIMER_AVAILABLE });
+	}
+	if (ttl_ms > 0) {
+		extra.expires_boot_ms = plan->boot_ms + ttl_ms;
+		sevq_timers_add(&plan->timers, (struct sevq_timer){ extra.expires_boot_ms, event->id, SEVQ_TIMER_EXPIRES });
+	}
+	if (delay_ms > 0 || ttl_ms > 0)
+		sevq_queue_set_state(&plan->catalog, queue, sevq_queue_entry(queue, event->id), 0, &extra);
+}
+
 void
-sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_event *event, uint64_t text_hash, uint32_t tag)
+sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_event *event, uint64_t text_hash, uint32_t tag,
+		 int64_t delay_ms, int64_t ttl_ms)
 {
 	struct sevq_store_batch *batch = &plan->batch;
-	event->id = plan->next_id++;
+	event->id = plan->next_event++;
 	event->ts_ms = plan->now_ms;
+	event->available_at_ms = delay_ms > 0 ? plan->now_ms + delay_ms : 0;
+	event->expires_at_ms = ttl_ms > 0 ? plan->now_ms + ttl_ms : 0;
+	event->state = delay_ms > 0 ? SEVQ_STATE_DELAYED : SEVQ_STATE_QUEUED;
 	batch->events = sevq_grow(batch->events, &batch->event_cap, batch->event_count + 1, sizeof *batch->events);
 	batch->events[batch->event_count++] =
 	    (struct sevq_store_event){ .event = *event, .session = &queue->session, .text_hash = text_hash };
@@ -75,28 +126,221 @@ sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_e
 					       .ts_ms = event->ts_ms,
 					       .text_hash = text_hash,
 					       .tag = tag,
-					       .text_bytes_m1 = (uint16_t)(event->text.len - 1) });
+					       .text_bytes_m1 = (uint16_t)(event->text.len - 1),
+					       .flags = event->exec_completion ? SEVQ_ENTRY_EXEC : 0 });
+	set_times(plan, queue, event, delay_ms, ttl_ms);
+	if (delay_ms <= 0)
+		sevq_plan_wake(plan, queue, event->wake == SEVQ_WAKE_NOW, event->source);
+}
+
+int64_t
+sevq_plan_record(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_store_outcome outcome)
+{
+	struct sevq_store_batch *batch = &plan->batch;
+	assert(outcome.count > 0);
+	outcome.id = plan->next_outcome++;
+	outcome.ts_ms = plan->now_ms;
+	outcome.session = &queue->session;
+	batch->outcomes = sevq_grow(batch->outcomes, &batch->outcome_cap, batch->outcome_count + 1, sizeof *batch->outcomes);
+	batch->outcomes[batch->outcome_count++] = outcome;
+	return outcome.id;
 }
 
 void
-sevq_plan_settle(struct sevq_plan *plan, struct sevq_queue *queue, enum sevq_outcome_kind kind, int64_t *ids, size_t count)
+sevq_plan_settle(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_store_outcome outcome)
 {
-	struct sevq_store_batch *batch = &plan->batch;
-	if (count == 0)
+	assert(outcome.kind <= SEVQ_OUTCOME_LAST_SETTLING);
+	if (outcome.count == 0)
 		return;
-	for (size_t i = 0; i < count; i++)
-		sevq_queue_remove(&plan->catalog, queue, sevq_queue_entry(queue, ids[i]));
-	batch->outcomes = sevq_grow(batch->outcomes, &batch->outcome_cap, batch->outcome_count + 1, sizeof *batch->outcomes);
-	batch->outcomes[batch->outcome_count++] = (struct sevq_store_outcome){
-		.kind = kind, .ts_ms = plan->now_ms, .session = &queue->session, .ids = ids, .count = count
+	for (size_t i = 0; i < outcome.count; i++)
+		sevq_queue_remove(&plan->catalog, queue, sevq_queue_entry(queue, outcome.ids[i]));
+	sevq_plan_record(plan, queue, outcome);
+	sevq_plan_unblock(plan, queue);
+}
+
+/* --- reads and wakes ------------------------------------------------------------------------------------------------ */
+
+static struct sevq_want *
+add_want(struct sevq_plan *plan)
+{
+	plan->wants = sevq_grow(plan->wants, &plan->want_cap, plan->want_count + 1, sizeof *plan->wants);
+	return &plan->wants[plan->want_count++];
+}
+
+enum sevq_state
+sevq_entry_state(const struct sevq_entry *entry)
+{
+	if (entry->flags & SEVQ_ENTRY_LEASED)
+		return SEVQ_STATE_LEASED;
+	return entry->flags & SEVQ_ENTRY_DELAYED ? SEVQ_STATE_DELAYED : SEVQ_STATE_QUEUED;
+}
+
+int64_t
+sevq_entry_available_at(const struct sevq_plan *plan, const struct sevq_entry *entry)
+{
+	return entry->flags & SEVQ_ENTRY_DELAYED ? sevq_catalog_extra(&plan->catalog, entry->id).available_at_ms : 0;
+}
+
+void
+sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_entry *entry, enum sevq_state state,
+	       enum sevq_outcome_kind outcome, struct sevq_event *into)
+{
+	*add_want(plan) = (struct sevq_want){
+		.id = entry->id,
+		.into = into,
+		.op = op,
+		.attempts = entry->attempts,
+		.available_at_ms = sevq_entry_available_at(plan, entry),
+		.state = state,
+		.outcome = outcome,
 	};
 }
 
 void
-sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into)
+sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, int64_t id, enum sevq_state state,
+		     enum sevq_outcome_kind outcome, struct sevq_event *into)
 {
-	plan->wants = sevq_grow(plan->wants, &plan->want_cap, plan->want_count + 1, sizeof *plan->wants);
-	plan->wants[plan->want_count++] = (struct sevq_want){ id, into, op };
+	const struct sevq_entry *entry = queue != NULL ? sevq_queue_entry(queue, id) : NULL;
+	*add_want(plan) = (struct sevq_want){ .id = id,
+					      .into = into,
+					      .op = op,
+					      .attempts = entry != NULL ? entry->attempts : 0,
+					      .state = state,
+					      .outcome = outcome,
+					      .optional = true };
+}
+
+void
+sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, struct sevq_str source)
+{
+	plan->woken = sevq_grow(plan->woken, &plan->woken_cap, plan->woken_count + 1, sizeof *plan->woken);
+	plan->woken[plan->woken_count++] = (struct sevq_woken_queue){ queue, now, source };
+}
+
+/* The end of an exclusive lease lets out what it held back, whatever ended it. */
+static void
+wake_held_back(struct sevq_plan *plan)
+{
+	for (size_t i = 0; i < plan->catalog.touched_lease_count; i++) {
+		const struct sevq_lease *lease = plan->catalog.touched_leases[i];
+		if (lease->exclusive && lease->live == 0)
+			sevq_plan_wake(plan, lease->queue, false, SEVQ_STR_NULL);
+	}
+}
+
+void
+sevq_plan_gather_woken(struct sevq_plan *plan)
+{
+	size_t count = 0;
+	wake_held_back(plan);
+	for (size_t i = 0; i < plan->woken_count; i++) {
+		struct sevq_woken_queue next = plan->woken[i];
+		if (next.queue->woken >= count || plan->woken[next.queue->woken].queue != next.queue) {
+			next.queue->woken = count;
+			plan->woken[count++] = next;
+			continue;
+		}
+		struct sevq_woken_queue *same = &plan->woken[next.queue->woken];
+		same->now = same->now || next.now;
+		if (next.source.s != NULL)
+			same->source = next.source;
+	}
+	plan->woken_count = count;
+}
+
+void
+sevq_plan_unblock(struct sevq_plan *plan, struct sevq_queue *queue)
+{
+	if (queue->exclusive != NULL && queue->exclusive->live == 0)
+		sevq_plan_wake(plan, queue, false, SEVQ_STR_NULL);
+}
+
+/* --- idempotency ---------------------------------------------------------------------------------------------------- */
+
+bool
+sevq_idempotency_lookup(const struct sevq_idempotency *request, struct sevq_lookup *ret)
+{
+	if (request->key.s == NULL)
+		return false;
+	*ret = (struct sevq_lookup){ .kind = SEVQ_LOOKUP_KEY, .key = request->key };
+	return true;
+}
+
+void
+sevq_idempotency_found(struct sevq_idempotency *request, struct sevq_arena *arena, const struct sevq_store_key *key)
+{
+	request->seen = true;
+	request->seen_request = key->request;
+	request->seen_answer = sevq_arena_dup(arena, key->answer);
+}
+
+static int
+used_for_another(struct sevq_error *err)
+{
+	return sevq_fail(err, SEVQ_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
+}
+
+int
+sevq_plan_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err)
+{
+	request->replayed = false;
+	if (request->key.s == NULL)
+		return 0;
+	const struct sevq_store_key *own = sevq_table_find(&plan->keys, sevq_text_hash(request->key), same_key, &request->key);
+	if (own == NULL && !request->seen)
+		return 0;
+	if ((own != NULL ? own->request : request->seen_request) != request->request)
+		return used_for_another(err);
+	*answer = own != NULL ? own->answer : request->seen_answer;
+	request->replayed = true;
+	return 1;
+}
+
+/* The key of the whole request may be that of one of its events: then both are the same request, or one of them is refused. */
+int
+sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, struct sevq_str answer)
+{
+	struct sevq_store_batch *batch = &plan->batch;
+	if (request->key.s == NULL)
+		return 0;
+	const struct sevq_store_key *own = sevq_table_find(&plan->keys, sevq_text_hash(request->key), same_key, &request->key);
+	if (own != NULL)
+		return own->request == request->request ? 0 : used_for_another(&op->error);
+	struct sevq_store_key *key = sevq_arena_alloc(&op->arena, sizeof *key);
+	*key = (struct sevq_store_key){ request->key, request->request, plan->now_ms, answer };
+	batch->keys = sevq_grow(batch->keys, &batch->key_cap, batch->key_count + 1, sizeof *batch->keys);
+	batch->keys[batch->key_count++] = *key;
+	sevq_table_add(&plan->keys, sevq_text_hash(key->key), key);
+	return 0;
+}
+
+struct sevq_str
+sevq_answer_write(struct sevq_arena *arena, const int64_t *numbers, size_t count)
+{
+	struct sevq_buf text = { 0 };
+	for (size_t i = 0; i < count; i++) {
+		sevq_buf_adds(&text, i == 0 ? "[" : ",");
+		sevq_buf_add_int(&text, numbers[i]);
+	}
+	sevq_buf_adds(&text, count == 0 ? "[]" : "]");
+	struct sevq_str answer = sevq_arena_dup(arena, (struct sevq_str){ text.data, text.len });
+	sevq_buf_clear(&text);
+	return answer;
+}
+
+size_t
+sevq_answer_read(struct sevq_arena *arena, struct sevq_str answer, int64_t **numbers)
+{
+	struct sevq_json json = { 0 };
+	size_t count = 0;
+	if (sevq_json_scan(&json, answer.s, answer.len, NULL) == 0) {
+		*numbers = sevq_arena_alloc(arena, json.count * sizeof **numbers);
+		for (size_t t = sevq_json_first(&json, 0); t != 0; t = sevq_json_next(&json, 0, t))
+			if (sevq_json_int64(&json, t, &(*numbers)[count]))
+				count++;
+	}
+	sevq_json_clear(&json);
+	return count;
 }
 
 void

@@ -1,9 +1,9 @@
 /*
  * plan.h - a batch while it is being made: what ops may see and do before anything is durable.
  *
- * Here: the catalog with this batch's changes, the records to be committed, the events to be read. An op's plan function
- * (struct sevq_op_kind) changes only what is here, through these functions, and when it fails everything it did is taken
- * back by the engine.
+ * Here: the catalog with this batch's changes, the records to be committed, the events to be read, the queues to be woken.
+ * An op's plan function (struct sevq_op_kind) changes only what is here, through these functions, and when it fails
+ * everything it did is taken back by the engine.
  * Not here: committing and answering (engine.c), the rules of each call (op_*.c). Private to queue/.
  */
 #ifndef SEVQ_QUEUE_PLAN_H
@@ -11,22 +11,50 @@
 
 #include "queue/catalog.h"
 #include "queue/engine.h"
+#include "queue/timers.h"
+#include "queue/waiting.h"
 
 struct sevq_plan {
 	const struct sevq_engine_options *options;
 	const struct sevq_policy *policy;
 	struct sevq_engine_stats *stats;
 	struct sevq_catalog catalog;
+	struct sevq_timers timers;
+	struct sevq_waiting waiting; /* ops that wait to be woken */
 	struct sevq_store_batch batch;
+	struct sevq_table keys; /* struct sevq_store_key: the idempotency keys of this batch; in their ops' arenas */
 	struct sevq_want {
 		int64_t id;
 		struct sevq_event *into; /* NULL once it is there */
 		struct sevq_op *op;
+		int attempts;
+		int64_t available_at_ms; /* 0: as its row says */
+		enum sevq_state state;
+		enum sevq_outcome_kind outcome;
+		bool optional; /* may have been forgotten by now: then into->id stays 0 */
 	} * wants;
 	size_t want_count, want_cap;
-	size_t duplicates; /* drafts of this batch that were already queued */
-	int64_t next_id;   /* of the next event; ascends over the life of the database */
-	int64_t now_ms;    /* the batch's time; never goes back */
+	struct sevq_woken_queue {
+		struct sevq_queue *queue;
+		bool now;               /* some of it with wake "now" */
+		struct sevq_str source; /* of the newest event, NULL when it was no event that woke */
+	} * woken;
+	size_t woken_count, woken_cap;
+	struct sevq_timer *popped; /* timers that this batch has dealt with; they are put back when it fails */
+	size_t popped_count, popped_cap;
+	int64_t opened_boot_ms;           /* when the engine was opened, on the steady clock */
+	size_t duplicates;                /* drafts of this batch that were already queued */
+	int64_t next_event, next_outcome; /* ids; ascend over the life of the database */
+	int64_t now_ms;                   /* the batch's time; never goes back */
+	int64_t boot_ms;                  /* the same on the steady clock, for everything that is due some day */
+};
+
+/* How an op's plan ended. */
+enum sevq_planned {
+	SEVQ_PLAN_REFUSED = -1, /* op->error says why: undone */
+	SEVQ_PLANNED = 0,
+	SEVQ_PLAN_PARKED = 1, /* nothing to say yet: it waits at op->queue_key until that is woken */
+	SEVQ_PLAN_AGAIN = 2,  /* it must look something up in the store first: undone, and tried again next turn */
 };
 
 /* One constant per call, begun by SEVQ_OP_KIND: the name, the op's struct, the first member of its answer. */
@@ -37,18 +65,23 @@ struct sevq_op_kind {
 	size_t bytes, answer; /* of the op's own struct: its size, and where its answer begins, which goes to the end */
 	bool appends;         /* needs disk space: refused when the store is full */
 	/*
-	 * Carries the op out against the plan, from an empty answer. -1 with op->error set: the engine undoes what it did.
-	 * May be called again for the same op, after everything it did was taken back.
+	 * Carries the op out against the plan, from an empty answer: enum sevq_planned. The engine undoes what it did where that
+	 * says so. May be called again for the same op, after everything it did was taken back.
 	 */
 	int (*plan)(struct sevq_plan *plan, struct sevq_op *op);
-	/* For calls that name an event by id alone: that id, or 0 for none. The engine fills op->located first. */
-	int64_t (*locate)(const struct sevq_op *op);
+	/* What is to be looked up before the plan: the index-th lookup, false for no more; and each thing that was found. */
+	bool (*lookup)(const struct sevq_plan *plan, const struct sevq_op *op, size_t index, struct sevq_lookup *ret);
+	void (*found)(struct sevq_op *op, size_t index, const struct sevq_found *found);
+	/* For calls that page through history, before the plan: the query, or NULL with op->error set; what came, and the end. */
+	const struct sevq_history_query *(*query)(struct sevq_plan *plan, struct sevq_op *op);
+	sevq_history_row *row; /* called with the op */
+	void (*page)(struct sevq_op *op, int64_t more_outcome, int64_t more_event);
 };
 
 /* Where an op began, to undo it. */
 struct sevq_plan_mark {
-	size_t journal, events, outcomes, wants, duplicates;
-	int64_t next_id;
+	size_t journal, events, outcomes, keys, wants, woken, duplicates;
+	int64_t next_event, next_outcome;
 };
 struct sevq_plan_mark sevq_plan_mark(const struct sevq_plan *plan);
 void sevq_plan_undo(struct sevq_plan *plan, struct sevq_plan_mark mark);
@@ -61,14 +94,57 @@ int sevq_plan_route(struct sevq_plan *plan, struct sevq_op *op, const struct sev
 int sevq_plan_queue(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_str *key,
 		    struct sevq_queue **queue);
 
-/* Appends the event (id and time are given here); tag's reference passes on. Text is borrowed until the batch is done. */
-void sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_event *event, uint64_t text_hash, uint32_t tag);
+/*
+ * Appends the event (id and time are given here), delayed and mortal as it says; tag's reference passes on. Text is borrowed
+ * until the batch is done.
+ */
+void sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_event *event, uint64_t text_hash, uint32_t tag,
+		      int64_t delay_ms, int64_t ttl_ms);
+
+/* Records an outcome; its id is the answer. ids: ascending, borrowed until the batch is done. */
+int64_t sevq_plan_record(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_store_outcome outcome);
 
 /* Takes events out of their queue with a recorded reason. ids: ascending, pending, borrowed until the batch is done. */
-void sevq_plan_settle(struct sevq_plan *plan, struct sevq_queue *queue, enum sevq_outcome_kind kind, int64_t *ids, size_t count);
+void sevq_plan_settle(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_store_outcome outcome);
 
-/* Asks for the event with this id, to be in *into before the op is answered; its text will live in the arena. */
-void sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into);
+/* Asks for a pending event, to be in *into before the op is answered, in the state given; its text will be in the arena. */
+void sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_entry *entry, enum sevq_state state,
+		    enum sevq_outcome_kind outcome, struct sevq_event *into);
+/* The state a pending event is in, and when it is deliverable again if it is delayed (else 0). */
+enum sevq_state sevq_entry_state(const struct sevq_entry *entry);
+int64_t sevq_entry_available_at(const struct sevq_plan *plan, const struct sevq_entry *entry);
+/* Asks for an event of an earlier answer, as it was given then; it may be forgotten by now. queue: where it may be pending, or NULL. */
+void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, int64_t id,
+			  enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event *into);
+
+/* How many ops wait at a queue. */
+static inline size_t
+sevq_plan_waiters(const struct sevq_plan *plan, struct sevq_str queue_key)
+{
+	return sevq_waiting_count(&plan->waiting, queue_key);
+}
+
+/* Leased events have left their lease: if that was an exclusive one and is over, what it kept back is deliverable. */
+void sevq_plan_unblock(struct sevq_plan *plan, struct sevq_queue *queue);
+
+/* Something became deliverable in the queue. */
+void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, struct sevq_str source);
+/* At the end of a batch: each woken queue once, and those that an exclusive lease held back until now. */
+void sevq_plan_gather_woken(struct sevq_plan *plan);
+
+/*
+ * Idempotency (C3). Under a key that was used before: 1 with its answer in *answer, or -1 SEVQ_IDEMPOTENCY_MISMATCH; else 0.
+ * The batch's own keys count. remember keeps an answer with the records of the batch.
+ */
+int sevq_plan_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err);
+int sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, struct sevq_str answer);
+/* The lookup for a key, and keeping what was found. */
+bool sevq_idempotency_lookup(const struct sevq_idempotency *request, struct sevq_lookup *ret);
+void sevq_idempotency_found(struct sevq_idempotency *request, struct sevq_arena *arena, const struct sevq_store_key *key);
+
+/* Answers as they are kept: a list of numbers. */
+struct sevq_str sevq_answer_write(struct sevq_arena *arena, const int64_t *numbers, size_t count);
+size_t sevq_answer_read(struct sevq_arena *arena, struct sevq_str answer, int64_t **numbers);
 
 /* A copy whose text lives in the arena. */
 void sevq_event_copy(struct sevq_event *to, const struct sevq_event *from, struct sevq_arena *arena);

@@ -12,16 +12,6 @@
 
 #include "schema/event.h"
 
-/* What happened to events. Stored: append only. All of these settle their events. */
-enum sevq_outcome_kind {
-	SEVQ_OUTCOME_DRAINED = 1,
-	SEVQ_OUTCOME_CONSUMED = 2,
-	SEVQ_OUTCOME_WITHDRAWN = 3,
-	SEVQ_OUTCOME_PURGED = 4,
-	SEVQ_OUTCOME_REPLACED = 5,
-	SEVQ_OUTCOME_EVICTED = 6,
-};
-
 /* A session as the store knows it. The queue keeps one per queue key and lends it with every record. */
 struct sevq_store_session {
 	struct sevq_str key;
@@ -36,6 +26,8 @@ struct sevq_store_event {
 	int64_t session_row; /* the driver's own, while it commits */
 };
 
+#define SEVQ_LEASE_EXCLUSIVE (-1)
+
 /* One outcome to append: one row per call, whatever the number of events. */
 struct sevq_store_outcome {
 	enum sevq_outcome_kind kind;
@@ -43,6 +35,25 @@ struct sevq_store_outcome {
 	struct sevq_store_session *session;
 	int64_t *ids; /* ascending, no repeats; count > 0 */
 	size_t count;
+	int64_t id;             /* ascends over the life of the database; a lease's id */
+	int64_t lease;          /* whose lease this is about; 0: none; of a leased one: SEVQ_LEASE_EXCLUSIVE or 0 */
+	int64_t until_ms;       /* 0: none; see schema/sql */
+	struct sevq_str detail; /* NULL: none */
+};
+
+/* The lease that the outcome is about: its own, for a lease. 0: none. */
+static inline int64_t
+sevq_outcome_lease(const struct sevq_store_outcome *outcome)
+{
+	return outcome->kind == SEVQ_OUTCOME_LEASED ? outcome->id : outcome->lease;
+}
+
+/* The answer that a request with an idempotency key was given. */
+struct sevq_store_key {
+	struct sevq_str key;
+	uint64_t request; /* hash of the request */
+	int64_t ts_ms;
+	struct sevq_str answer; /* the queue's own notation */
 };
 
 /* Everything of one transaction: all or nothing. Events in ascending id order. */
@@ -51,6 +62,8 @@ struct sevq_store_batch {
 	size_t event_count, event_cap;
 	struct sevq_store_outcome *outcomes;
 	size_t outcome_count, outcome_cap;
+	struct sevq_store_key *keys;
+	size_t key_count, key_cap;
 };
 
 /*
@@ -63,9 +76,56 @@ typedef void sevq_commit_done(void *arg, const struct sevq_error *err);
 typedef void sevq_read_event(void *arg, const struct sevq_event *event);
 typedef void sevq_read_done(void *arg, const struct sevq_error *err);
 
+/* What can be looked up before an op is planned. */
+enum sevq_lookup_kind {
+	SEVQ_LOOKUP_NONE,     /* nothing, in its place */
+	SEVQ_LOOKUP_EVENT,    /* the event with this id */
+	SEVQ_LOOKUP_TIMELINE, /* the same, then the outcomes that name it, oldest first */
+	SEVQ_LOOKUP_LEASE,    /* the lease with this id, then the outcomes by which its events left it, oldest first */
+	SEVQ_LOOKUP_DEAD,     /* the event with this id, if it is a dead letter that was not requeued */
+	SEVQ_LOOKUP_KEY,      /* the answer kept for this idempotency key */
+};
+struct sevq_lookup {
+	enum sevq_lookup_kind kind;
+	int64_t id;
+	struct sevq_str key;
+};
+
+/* One thing found; the other pointers are NULL. Borrowed for the call. */
+struct sevq_found {
+	const struct sevq_event *event;
+	const struct sevq_store_outcome *outcome;
+	const struct sevq_store_key *key;
+};
+typedef void sevq_lookup_found(void *arg, size_t index, const struct sevq_found *found);
+
+/* A page of history: outcomes newest first, each with its events expanded by the driver. */
+struct sevq_history_query {
+	struct sevq_str session_key; /* NULL: all */
+	struct sevq_str source;      /* NULL: all */
+	enum sevq_outcome_kind kind; /* 0: every settling one */
+	bool dead_letters;           /* evicted and dead ones that were not requeued; kind is ignored */
+	int64_t since_ms, until_ms;  /* of the outcome; until 0: now */
+	int64_t before_outcome;      /* cursor: outcomes before this one, */
+	int64_t before_event;        /* or of this one only events before this; 0: all of them */
+	size_t limit;
+};
+/* One row; both borrowed. outcome->ids is just this event's id. */
+typedef void sevq_history_row(void *arg, const struct sevq_event *event, const struct sevq_store_outcome *outcome);
+/* more: the cursor that goes on after the last row, zero where there is nothing more. */
+typedef void sevq_history_done(void *arg, int64_t more_outcome, int64_t more_event, const struct sevq_error *err);
+
+/* One outcome on open that does not settle its events, in id order, after all events. Borrowed for the call. */
+typedef void sevq_load_outcome(void *arg, const struct sevq_store_outcome *outcome);
+
 /* One pending event on open, in id order. event.text is empty: only its length is known. Text borrowed for the call. */
 typedef int sevq_load_event(void *arg, const struct sevq_event *event, int64_t session_row, uint64_t text_hash, size_t text_bytes,
 			    struct sevq_error *err);
+
+/* The newest of all that was ever stored; 0 for none. */
+struct sevq_store_ends {
+	int64_t event, outcome, ts_ms;
+};
 
 struct sevq_store_stats {
 	uint64_t database_bytes, wal_bytes;
@@ -77,20 +137,36 @@ struct sevq_store {
 	const struct sevq_store_driver *driver;
 };
 
+/* What chores may forget. */
+struct sevq_chores {
+	int64_t settled_before_ms;
+	size_t settled_rows_max;
+	int64_t keys_before_ms;
+	size_t pending_count; /* of the stored events, how many are not settled */
+	bool (*pending)(void *arg, struct sevq_str session_key, int64_t event_id); /* is this one? */
+	void *arg;
+};
+
 struct sevq_store_driver {
-	/* Calls each for every pending event. *last_id and *last_ts_ms: the newest of all events ever stored, 0 for none. */
-	int (*load)(struct sevq_store *store, sevq_load_event *each, void *arg, int64_t *last_id, int64_t *last_ts_ms,
-		    struct sevq_error *err);
+	/* Fills in ends; then calls event for every pending one, then outcome for the rest of what bears on them. */
+	int (*load)(struct sevq_store *store, sevq_load_event *event, sevq_load_outcome *outcome, void *arg,
+		    struct sevq_store_ends *ends, struct sevq_error *err);
 	/* Makes the batch durable. The batch is borrowed until done. */
 	void (*commit)(struct sevq_store *store, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg);
 	/* Reads events by id, settled or not; those that are not there, or damaged, are passed over. ids are borrowed until done. */
 	void (*read)(struct sevq_store *store, const int64_t *ids, size_t count, sevq_read_event *each, sevq_read_done *done,
 		     void *arg);
+	/* Looks up; what is not there is passed over. lookups are borrowed until done. */
+	void (*lookup)(struct sevq_store *store, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each,
+		       sevq_read_done *done, void *arg);
+	/* One page of history, in bounded time: a page may be short and still have more behind it. */
+	void (*history)(struct sevq_store *store, const struct sevq_history_query *query, sevq_history_row *each,
+			sevq_history_done *done, void *arg);
 	/*
-	 * One small step of housekeeping, between commits: a checkpoint, or forgetting some events that settled before the time
-	 * or are over the row count. pending: how many of the stored events are not settled. True: there is more to do.
+	 * One small step of housekeeping, between commits: a checkpoint, or forgetting some of what is past its time. True: there
+	 * is more to do.
 	 */
-	bool (*chores)(struct sevq_store *store, int64_t settled_before_ms, size_t settled_rows_max, size_t pending);
+	bool (*chores)(struct sevq_store *store, const struct sevq_chores *chores);
 	bool (*ready)(struct sevq_store *store, struct sevq_error *err);
 	void (*stats)(struct sevq_store *store, struct sevq_store_stats *ret);
 	void (*close)(struct sevq_store *store);

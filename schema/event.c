@@ -25,6 +25,30 @@ sevq_wake_name(enum sevq_wake wake)
 	return wake == SEVQ_WAKE_NOW ? "now" : "next-heartbeat";
 }
 
+static const char *const outcome_names[SEVQ_OUTCOME_COUNT] = {
+	[SEVQ_OUTCOME_DRAINED] = "drained",   [SEVQ_OUTCOME_CONSUMED] = "consumed", [SEVQ_OUTCOME_WITHDRAWN] = "withdrawn",
+	[SEVQ_OUTCOME_PURGED] = "purged",     [SEVQ_OUTCOME_REPLACED] = "replaced", [SEVQ_OUTCOME_EVICTED] = "evicted",
+	[SEVQ_OUTCOME_ACKED] = "acked",       [SEVQ_OUTCOME_EXPIRED] = "expired",   [SEVQ_OUTCOME_DEAD] = "dead",
+	[SEVQ_OUTCOME_LEASED] = "leased",     [SEVQ_OUTCOME_EXTENDED] = "extended", [SEVQ_OUTCOME_NACKED] = "nacked",
+	[SEVQ_OUTCOME_RETURNED] = "returned", [SEVQ_OUTCOME_LAPSED] = "lapsed",     [SEVQ_OUTCOME_REQUEUED] = "requeued",
+};
+
+const char *
+sevq_outcome_name(enum sevq_outcome_kind kind)
+{
+	assert(kind > 0 && kind < SEVQ_OUTCOME_COUNT);
+	return outcome_names[kind];
+}
+
+const char *
+sevq_event_state(const struct sevq_event *event)
+{
+	static const char *const names[] = {
+		[SEVQ_STATE_QUEUED] = "queued", [SEVQ_STATE_DELAYED] = "delayed", [SEVQ_STATE_LEASED] = "leased"
+	};
+	return event->state == SEVQ_STATE_SETTLED ? sevq_outcome_name(event->outcome) : names[event->state];
+}
+
 /* A field and the most bytes it may have. */
 struct limit {
 	const char *pointer, *name;
@@ -92,6 +116,11 @@ sevq_draft_check(struct sevq_draft *draft, struct sevq_arena *arena, struct sevq
 		return sevq_fail_field(err, "/text", "text is blank");
 	if (draft->replace && draft->context_key.s == NULL)
 		return sevq_fail_field(err, "/replace", "replace needs a contextKey");
+
+	if (draft->delay_ms < 0 || draft->delay_ms > SEVQ_DELAY_MS_MAX)
+		return sevq_fail_field(err, "/delayMs", "delayMs is not between 0 and %lld", SEVQ_DELAY_MS_MAX);
+	if (draft->ttl_ms < 0 || draft->ttl_ms > SEVQ_TTL_MS_MAX)
+		return sevq_fail_field(err, "/ttlMs", "ttlMs is not between 1 and %lld", SEVQ_TTL_MS_MAX);
 
 	/* Lower-casing can make a key longer, so the limit is looked at again. */
 	draft->context_key = sevq_lower(arena, draft->context_key);

@@ -10,6 +10,7 @@
 #include "server/routes.h"
 #include "server/server.h"
 #include "server/target.h"
+#include "server/throttle.h"
 
 /* "Bearer TOKEN"; NULL for anything else. */
 static struct sevq_str
@@ -27,6 +28,29 @@ bearer(struct sevq_str authorization)
 	return token;
 }
 
+/* Senders of OpenClaw's webhook may use its own header. */
+static struct sevq_str
+presented_token(const struct sevq_request *request)
+{
+	struct sevq_str token = bearer(request->headers[SEVQ_HEADER_AUTHORIZATION]);
+
+	return token.s == NULL && request->hook ? request->headers[SEVQ_HEADER_OPENCLAW_TOKEN] : token;
+}
+
+/* OpenClaw's webhook lets an address try so many tokens a minute. */
+static int
+refuse_token(struct sevq_request *request, bool presented, struct sevq_error *err)
+{
+	if (request->hook)
+		request->retry_after_s = sevq_throttle_count(&request->server->throttle, request->address, sevq_now_ms());
+	if (request->retry_after_s > 0) {
+		request->server->stats.tokens_throttled++;
+		return sevq_fail(err, SEVQ_QUEUE_FULL, "too many bad tokens from this address");
+	}
+	return sevq_fail(err, SEVQ_UNAUTHORIZED,
+			 presented ? "the token is not known here" : "Authorization: Bearer TOKEN is needed");
+}
+
 static int
 check_token(struct sevq_request *request, struct sevq_auth_memo *memo, struct sevq_error *err)
 {
@@ -35,11 +59,12 @@ check_token(struct sevq_request *request, struct sevq_auth_memo *memo, struct se
 
 	if (request->server->auth == NULL || needed == SEVQ_SCOPE_NONE)
 		return 0;
-	token = bearer(request->headers[SEVQ_HEADER_AUTHORIZATION]);
+	token = presented_token(request);
 	scopes = token.s != NULL ? sevq_auth_recall(request->server->auth, memo, token) : 0;
 	if (scopes == 0)
-		return sevq_fail(err, SEVQ_UNAUTHORIZED,
-				 token.s != NULL ? "the token is not known here" : "Authorization: Bearer TOKEN is needed");
+		return refuse_token(request, token.s != NULL, err);
+	if (request->hook)
+		sevq_throttle_forget(&request->server->throttle, request->address);
 	if ((scopes & needed) == 0)
 		return sevq_fail(err, SEVQ_FORBIDDEN, "the token's scope does not allow this call");
 	return 0;
@@ -72,7 +97,7 @@ check_body(struct sevq_request *request, bool has_body, struct sevq_error *err)
 		return sevq_fail(err, SEVQ_INVALID_FIELD, "this call takes its fields in the body, not in the query");
 	if (!request->call->takes_body)
 		return has_body ? sevq_fail(err, SEVQ_BAD_REQUEST, "this call has no body") : 0;
-	if (!has_body && request->headers[SEVQ_HEADER_CONTENT_TYPE].s == NULL)
+	if (request->call->takes_any || (!has_body && request->headers[SEVQ_HEADER_CONTENT_TYPE].s == NULL))
 		return 0; /* no body of no type: the handler misses its JSON */
 	return check_type(request, err);
 }

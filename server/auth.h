@@ -4,7 +4,7 @@
  * Here: the token file (one token a line, with optional scopes, # comments), and the check of a presented token.
  * A token file is a regular file, ours, with no right for anybody else, and no symbolic link; else it is refused.
  * Tokens are kept and compared as SHA-256 digests, all of them, in constant time, and never logged.
- * Not here: headers, answers (routes, problem).
+ * Not here: headers (admission), answers (problem).
  */
 #ifndef SEVQ_SERVER_AUTH_H
 #define SEVQ_SERVER_AUTH_H

@@ -13,7 +13,17 @@ sevq_handler sevq_events_peek;
 sevq_handler sevq_events_find;
 sevq_handler sevq_events_withdraw;
 sevq_handler sevq_events_purge;
-sevq_handler sevq_drain_post;   /* drain.c */
+sevq_handler sevq_drain_post;  /* drain.c */
+sevq_handler sevq_leases_post; /* leases.c */
+sevq_handler sevq_leases_ack;
+sevq_handler sevq_leases_nack;
+sevq_handler sevq_leases_extend;
+sevq_handler sevq_wait_get;    /* wait.c */
+sevq_handler sevq_stream_get;  /* stream.c */
+sevq_handler sevq_history_get; /* history.c */
+sevq_handler sevq_dead_letters_get;
+sevq_handler sevq_dead_letters_requeue;
+sevq_handler sevq_hooks_wake;   /* hooks.c */
 sevq_handler sevq_consume_post; /* consume.c */
 sevq_handler sevq_sessions_get; /* sessions.c */
 sevq_handler sevq_route_post;   /* route_call.c */

@@ -12,12 +12,35 @@
 #include <string.h>
 
 #include "server/admission.h"
+#include "server/hooks.h"
 #include "server/problem.h"
 #include "server/routes.h"
+#include "server/stream.h"
 #include "server/target.h"
+#include "server/wait.h"
 
 #define IN_BYTES_KEPT 65536 /* a larger buffer is given back after its request */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+
+/*
+ * At its high watermark libevent stops reading, but calls us for as long as we leave what is there: its loop would turn for
+ * nothing and never come to the engine. Until the request is answered it is therefore told not to read at all. (The end of a
+ * waiting client that has sent so much is seen when its time is over.)
+ */
+static void
+pause_reading(struct sevq_connection *c)
+{
+	c->paused = true;
+	bufferevent_disable(c->bev, EV_READ);
+}
+
+static void
+go_on_reading(struct sevq_connection *c)
+{
+	if (c->paused)
+		bufferevent_enable(c->bev, EV_READ);
+	c->paused = false;
+}
 
 /* After the last answer. */
 static void
@@ -32,6 +55,7 @@ linger(struct sevq_connection *c)
 	c->begin = 0;
 	sevq_connection_count_buffered(c);
 	evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
+	go_on_reading(c);
 	shutdown(c->fd, SHUT_WR);
 	sevq_connection_set_deadline(c, SEVQ_DEADLINE_LINGER);
 }
@@ -49,8 +73,20 @@ sevq_connection_send(struct sevq_connection *c, const char *data, size_t len)
 		if (sent < 0)
 			sent = 0; /* it is full, or broken: the bufferevent will find out */
 	}
-	if ((size_t)sent < len)
-		bufferevent_write(c->bev, data + sent, len - (size_t)sent);
+	if ((size_t)sent == len)
+		return;
+	bufferevent_write(c->bev, data + sent, len - (size_t)sent);
+	if (c->state != SEVQ_STREAMING)
+		return;
+	sevq_connection_count_buffered(c);
+	if (c->deadline.kind == SEVQ_DEADLINE_NONE)
+		sevq_connection_set_deadline(c, SEVQ_DEADLINE_RESPONSE);
+}
+
+size_t
+sevq_connection_unsent(const struct sevq_connection *c)
+{
+	return evbuffer_get_length(bufferevent_get_output(c->bev));
 }
 
 /* The next message begins behind this one. */
@@ -65,6 +101,7 @@ next_message(struct sevq_connection *c)
 	}
 	sevq_parser_init(&c->parser, &c->server->limits);
 	sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
+	go_on_reading(c);
 	c->state = SEVQ_READING;
 }
 
@@ -95,11 +132,42 @@ finish(struct sevq_connection *c)
 		written(c, close);
 }
 
+/* The answer goes on without end. A reader cannot hold more in the kernel than here. */
+static void
+stream(struct sevq_connection *c)
+{
+	int bytes = (int)c->server->options->stream_buffer;
+
+	c->state = SEVQ_STREAMING;
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
+	evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
+	sevq_reader_start(c->request.reader);
+}
+
+void
+sevq_connection_end(struct sevq_connection *c)
+{
+	assert(c->state == SEVQ_STREAMING);
+	sevq_connection_hold(c);
+	finish(c);
+	sevq_connection_let_go(c);
+}
+
+void
+sevq_connection_drop(struct sevq_connection *c)
+{
+	assert(c->state == SEVQ_STREAMING);
+	sevq_connection_close(c);
+}
+
 void
 sevq_connection_refuse(struct sevq_connection *c, const struct sevq_error *err)
 {
 	c->request.close = true;
 	c->request.method = c->parser.http.method;
+	if (c->parser.target.start > 0)
+		c->request.hook = sevq_hooks_own(sevq_parser_text(c->in.data + c->begin, c->parser.target));
 	sevq_problem_send(&c->request, err, "");
 	finish(c);
 }
@@ -123,7 +191,7 @@ answer_op(struct sevq_request *request)
 		sevq_problem_send(request, &request->op.error, "");
 }
 
-/* An op has come back. */
+/* An op has come back. Its answer may have been what the next one needed. */
 static void
 op_done(struct sevq_op *op, void *arg)
 {
@@ -134,7 +202,8 @@ op_done(struct sevq_op *op, void *arg)
 	sevq_connection_hold(c);
 	if (c->state == SEVQ_WORKING) {
 		answer_op(&c->request);
-		finish(c);
+		if (!c->op_under_way)
+			finish(c);
 	}
 	if (c->state == SEVQ_READING && sevq_connection_has_unread(c))
 		sevq_connection_set_resumable(c, true);
@@ -152,6 +221,15 @@ sevq_request_submit(struct sevq_request *request, sevq_handler *answer, sevq_han
 	request->op.arg = request->connection;
 	request->connection->op_under_way = true;
 	sevq_engine_submit(request->server->engine, &request->op);
+}
+
+bool
+sevq_request_take_back(struct sevq_request *request)
+{
+	if (!sevq_engine_unpark(request->server->engine, &request->op))
+		return false;
+	op_done(&request->op, request->connection);
+	return true;
 }
 
 /* Text of the request points into the buffer, which may have moved since the head was read. */
@@ -186,6 +264,8 @@ head_arrived(struct sevq_connection *c)
 	bind_request(c);
 	request->method = c->parser.http.method;
 	request->http_1_0 = c->parser.http.http_minor == 0;
+	request->hook = sevq_hooks_own(target);
+	request->address = c->peer != NULL ? c->peer->key : 0;
 	if (sevq_target_split(target, &request->path, &request->query, &c->refusal) != 0) {
 		sevq_connection_refuse(c, &c->refusal);
 		return;
@@ -214,10 +294,12 @@ message_arrived(struct sevq_connection *c)
 		bind_request(c);
 		c->request.call->handle(&c->request);
 	}
-	if (c->request.answered)
+	if (c->request.reader != NULL)
+		stream(c);
+	else if (c->request.answered)
 		finish(c);
 	else
-		sevq_connection_set_deadline(c, SEVQ_DEADLINE_RESPONSE);
+		sevq_connection_set_deadline(c, c->request.waiter != NULL ? SEVQ_DEADLINE_NONE : SEVQ_DEADLINE_RESPONSE);
 }
 
 /* In. */
@@ -371,8 +453,10 @@ on_readable(struct bufferevent *bev, void *arg)
 	sevq_connection_hold(c);
 	if (c->state == SEVQ_READING)
 		sevq_connection_advance(c);
-	else if (c->state == SEVQ_LINGERING)
+	else if (c->state == SEVQ_STREAMING || c->state == SEVQ_LINGERING)
 		evbuffer_drain(input, evbuffer_get_length(input));
+	else if (evbuffer_get_length(input) >= (size_t)c->server->options->max_pipelined_bytes)
+		pause_reading(c);
 	sevq_connection_let_go(c);
 }
 
@@ -383,7 +467,11 @@ on_written(struct bufferevent *bev, void *arg)
 
 	(void)bev;
 	sevq_connection_hold(c);
-	if (c->state == SEVQ_WRITING)
+	if (c->state == SEVQ_STREAMING) {
+		sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
+		sevq_connection_count_buffered(c);
+		sevq_reader_caught_up(c->request.reader);
+	} else if (c->state == SEVQ_WRITING)
 		written(c, c->request.close);
 	if (c->state == SEVQ_READING)
 		sevq_connection_advance(c);
@@ -402,7 +490,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	if ((what & BEV_EVENT_ERROR) != 0) {
 		c->server->stats.hang_ups++;
 		sevq_connection_close(c);
-	} else if (c->state == SEVQ_LINGERING)
+	} else if (c->state == SEVQ_LINGERING || c->state == SEVQ_STREAMING || c->request.waiter != NULL)
 		sevq_connection_close(c);
 	else if (c->state == SEVQ_READING)
 		sevq_connection_advance(c);

@@ -23,6 +23,11 @@ void sevq_connection_open(struct sevq_listener *listener, int fd, const struct s
 /* For reply: sends the whole answer, or as much as the socket takes and the rest when it can. */
 void sevq_connection_send(struct sevq_connection *connection, const char *data, size_t len);
 
+/* For stream: what was sent and has not gone out yet; the end, after all that was sent; the end at once. */
+size_t sevq_connection_unsent(const struct sevq_connection *connection);
+void sevq_connection_end(struct sevq_connection *connection);
+void sevq_connection_drop(struct sevq_connection *connection);
+
 /* Parts of the loop's turn. */
 void sevq_connections_resume(struct sevq_server *server); /* reads on where input waited for an answer */
 void sevq_connections_expire(struct sevq_server *server); /* deadlines */

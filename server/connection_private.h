@@ -7,9 +7,13 @@
  *     READING   bytes go to the parser. Its head decides early what will be refused; its end hands the request on.
  *     WORKING   a handler has the request: it answers at once, or its op is in the engine's batch.
  *     WRITING   the answer did not fit into the socket; nothing more is read until it is gone.
+ *     STREAMING the answer has no end: it is added to until one side ends it, and what the client says is thrown away.
  *     LINGERING our side is closed and what still arrives is thrown away, so that the client can read the last answer:
  *               closing at once would reset the connection and may destroy it on the way.
  *     DEAD      the client is gone, its op is not: the struct waits for it, the socket is closed already.
+ *
+ * A request may be under way for long without doing anything: it waits for events. Then the end of the client's side means
+ * that nobody waits any more, and the connection goes at once; else it only means that no request follows.
  *
  * What arrives while a request is under way waits in the bufferevent, up to --max-pipelined-bytes, then in the kernel. An
  * op's answer may come in the middle of the engine's turn, where no new op may be carried out; what was read ahead is
@@ -27,7 +31,7 @@
 
 struct bufferevent;
 
-enum sevq_connection_state { SEVQ_READING, SEVQ_WORKING, SEVQ_WRITING, SEVQ_LINGERING, SEVQ_DEAD };
+enum sevq_connection_state { SEVQ_READING, SEVQ_WORKING, SEVQ_WRITING, SEVQ_STREAMING, SEVQ_LINGERING, SEVQ_DEAD };
 
 /*
  * Invariants: 1. begin + parser.fed <= in.len. 2. Between two messages parser.fed is 0. 3. Between our functions an op
@@ -42,6 +46,7 @@ struct sevq_connection {
 	bool ended;        /* the client has sent its end */
 	bool resumable;    /* in that list */
 	bool op_under_way; /* the engine has the request's op */
+	bool paused;       /* as much was read ahead as may be */
 	bool held;         /* one of our functions has it in hand: not to be freed yet */
 	struct sevq_buf in;
 	size_t begin;

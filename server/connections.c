@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "server/stream.h"
+#include "server/wait.h"
+
 #define REFUSED_CONNECTIONS 128 /* that may stand over the limits to be told so */
 
 void
@@ -24,6 +27,8 @@ sevq_connection_count_buffered(struct sevq_connection *c)
 void
 sevq_connection_clear_request(struct sevq_connection *c)
 {
+	sevq_waiter_free(c->request.waiter);
+	sevq_reader_free(c->request.reader);
 	sevq_op_clear(&c->request.op);
 	sevq_arena_clear(&c->request.arena);
 	c->request = (struct sevq_request){ .server = c->server, .connection = c };
@@ -91,6 +96,8 @@ sevq_connection_close(struct sevq_connection *c)
 	sevq_connection_set_resumable(c, false);
 	close_socket(c);
 	c->state = SEVQ_DEAD;
+	if (c->request.waiter != NULL)
+		sevq_waiter_end(c->request.waiter); /* the struct must not wait for what may never come */
 	if (!c->held)
 		sevq_connection_let_go(c);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "server/field.h"
+#include "server/idempotency.h"
 #include "server/json.h"
 #include "server/reply.h"
 #include "server/server.h"
@@ -26,17 +27,46 @@ static const struct sevq_field draft_fields[] = {
 	SEVQ_FIELD("allowDuplicate", BOOL, struct sevq_draft, allow_duplicate),
 	SEVQ_FIELD("wake", WAKE, struct sevq_draft, wake),
 	SEVQ_FIELD("traceparent", TEXT, struct sevq_draft, traceparent),
-	SEVQ_FIELD_OF_LATER("delayMs"),
-	SEVQ_FIELD_OF_LATER("ttlMs"),
-	SEVQ_FIELD_OF_LATER("idempotencyKey"),
+	SEVQ_FIELD_RANGE("delayMs", INT64, struct sevq_draft, delay_ms, 0, SEVQ_DELAY_MS_MAX),
+	SEVQ_FIELD_RANGE("ttlMs", INT64, struct sevq_draft, ttl_ms, 1, SEVQ_TTL_MS_MAX),
+	SEVQ_FIELD_RANGE("idempotencyKey", TEXT, struct sevq_draft, idempotency.key, 1, SEVQ_IDEMPOTENCY_KEY_BYTES_MAX),
 };
 
+#define KEY_KIND 'e'
 #define DRAFT_FIELDS (sizeof draft_fields / sizeof draft_fields[0])
 
+/* A draft's own idempotency key stands for the draft as it was written. */
 static void
 read_draft(struct sevq_request *request, size_t token, struct sevq_draft *draft, struct sevq_bad_fields *bad)
 {
-	sevq_fields_read(&request->server->doc, token, draft_fields, DRAFT_FIELDS, draft, &draft->address, &request->arena, bad);
+	const struct sevq_json *doc = &request->server->doc;
+
+	sevq_fields_read(doc, token, draft_fields, DRAFT_FIELDS, draft, &draft->address, &request->arena, bad);
+	draft->idempotency = sevq_idempotency_of(request, KEY_KIND, draft->idempotency.key, sevq_json_raw(doc, token));
+}
+
+/* One of several: its key is another than the whole request's, if that has one. */
+static void
+read_one_of(struct sevq_request *request, size_t token, struct sevq_draft *draft, struct sevq_bad_fields *bad)
+{
+	read_draft(request, token, draft, bad);
+	if (draft->idempotency.key.s != NULL && sevq_str_eq(draft->idempotency.key, request->op.idempotency.key))
+		sevq_bad_fields_add(bad, SEVQ_STR("/idempotencyKey"), "is the Idempotency-Key of the whole request");
+}
+
+/* The only one: its key is the request's. */
+static void
+read_only(struct sevq_request *request, struct sevq_draft *draft, struct sevq_bad_fields *bad)
+{
+	struct sevq_str key;
+
+	read_draft(request, 0, draft, bad);
+	key = draft->idempotency.key;
+	draft->idempotency = (struct sevq_idempotency){ .key = SEVQ_STR_NULL };
+	if (request->op.idempotency.key.s == NULL)
+		request->op.idempotency = (struct sevq_idempotency){ .key = key, .request = sevq_text_hash(request->body) };
+	else if (key.s != NULL && !sevq_str_eq(key, request->op.idempotency.key))
+		sevq_bad_fields_add(bad, SEVQ_STR("/idempotencyKey"), "is not the Idempotency-Key of the request");
 }
 
 /* Answers. */
@@ -51,8 +81,28 @@ add_result(struct sevq_buf *out, const struct sevq_enqueue_result *result)
 	SEVQ_ADD(out, "{\"outcome\":\"");
 	sevq_buf_adds(out, outcomes[result->outcome]);
 	SEVQ_ADD(out, "\",\"event\":");
-	sevq_json_add_event(out, &result->event);
+	if (result->event.id > 0)
+		sevq_json_add_event(out, &result->event);
+	else
+		SEVQ_ADD(out, "null"); /* repeated by its own key, and forgotten since */
 	SEVQ_ADD(out, "}");
+}
+
+/* A repeated answer cannot be given when its events have been forgotten. */
+static bool
+is_forgotten(struct sevq_request *request)
+{
+	const struct sevq_enqueue *enqueue = &request->enqueue;
+	struct sevq_error err;
+	size_t i = 0;
+
+	while (i < enqueue->count && enqueue->results[i].event.id > 0)
+		i++;
+	if (i == enqueue->count || !request->op.idempotency.replayed)
+		return false;
+	sevq_fail(&err, SEVQ_CONFLICT, "the first answer is no longer kept; the events were enqueued then, and not again now");
+	sevq_problem_send(request, &err, "");
+	return true;
 }
 
 static void
@@ -61,17 +111,23 @@ answer_one(struct sevq_request *request)
 	const struct sevq_enqueue_result *result = &request->enqueue.results[0];
 	struct sevq_reply reply = { .status = result->outcome == SEVQ_DUPLICATE ? 200 : 201 };
 
+	if (is_forgotten(request))
+		return;
 	add_result(sevq_reply_begin(request), result);
 	if (reply.status == 201)
 		snprintf(reply.extra, sizeof reply.extra, "Location: /v1/events/%lld\r\n", (long long)result->event.id);
+	sevq_reply_replayed(request, &reply);
 	sevq_reply_send(request, &reply);
 }
 
 static void
 answer_many(struct sevq_request *request)
 {
+	struct sevq_reply reply = { .status = 200 };
 	struct sevq_buf *out = sevq_reply_begin(request);
 
+	if (is_forgotten(request))
+		return;
 	SEVQ_ADD(out, "{\"results\":[");
 	for (size_t i = 0; i < request->enqueue.count; i++) {
 		if (i > 0)
@@ -79,7 +135,8 @@ answer_many(struct sevq_request *request)
 		add_result(out, &request->enqueue.results[i]);
 	}
 	SEVQ_ADD(out, "]}");
-	sevq_reply_send(request, &(struct sevq_reply){ .status = 200 });
+	sevq_reply_replayed(request, &reply);
+	sevq_reply_send(request, &reply);
 }
 
 /* A failure of one draft is told with its place; limits and storage concern the whole call. */
@@ -138,7 +195,7 @@ post_one(struct sevq_request *request)
 {
 	struct sevq_bad_fields bad = { 0 };
 
-	read_draft(request, 0, make_drafts(request, 1), &bad);
+	read_only(request, make_drafts(request, 1), &bad);
 	submit(request, &bad, answer_one, NULL);
 }
 
@@ -169,7 +226,7 @@ read_batch(struct sevq_request *request, size_t events, struct sevq_bad_fields *
 
 	for (size_t t = sevq_json_first(doc, events); t != 0; t = sevq_json_next(doc, events, t), i++) {
 		snprintf(bad->prefix, sizeof bad->prefix, "/events/%zu", i);
-		read_draft(request, t, &draft[i], bad);
+		read_one_of(request, t, &draft[i], bad);
 	}
 }
 
@@ -227,7 +284,7 @@ read_line(struct sevq_request *request, struct sevq_str line, size_t number, str
 		return -1;
 	}
 	snprintf(bad->prefix, sizeof bad->prefix, "/%zu", number);
-	read_draft(request, 0, draft, bad);
+	read_one_of(request, 0, draft, bad);
 	return 0;
 }
 
@@ -277,25 +334,13 @@ find_events(struct sevq_request *request)
 	return 0;
 }
 
-static bool
-has_idempotency_key(struct sevq_request *request)
-{
-	struct sevq_error err;
-
-	if (request->headers[SEVQ_HEADER_IDEMPOTENCY_KEY].s == NULL)
-		return false;
-	sevq_fail_field(&err, "Idempotency-Key", "not supported by this version");
-	sevq_problem_send(request, &err, "");
-	return true;
-}
-
 void
 sevq_events_post(struct sevq_request *request)
 {
 	size_t events;
 
 	sevq_enqueue_init(&request->enqueue);
-	if (has_idempotency_key(request))
+	if (sevq_idempotency_set(request, KEY_KIND) != 0)
 		return;
 	if (request->lines) {
 		post_lines(request);

@@ -48,27 +48,35 @@ sevq_events_peek(struct sevq_request *request)
 
 /* GET and DELETE /v1/events/{id}. */
 
-static void
-answer_event(struct sevq_request *request, const struct sevq_event *event)
-{
-	struct sevq_buf *out = sevq_reply_begin(request);
-
-	SEVQ_ADD(out, "{\"event\":");
-	sevq_json_add_event(out, event);
-	SEVQ_ADD(out, "}");
-	sevq_reply_send(request, OK);
-}
-
+/* The timeline begins with the event's own arrival. */
 static void
 answer_find(struct sevq_request *request)
 {
-	answer_event(request, &request->find.event);
+	const struct sevq_find *find = &request->find;
+	struct sevq_buf *out = sevq_reply_begin(request);
+
+	SEVQ_ADD(out, "{\"event\":");
+	sevq_json_add_event(out, &find->event);
+	sevq_buf_addf(out, ",\"timeline\":[{\"ts\":%lld,\"what\":\"queued\",\"originalSessionKey\":", (long long)find->event.ts_ms);
+	sevq_json_quote(out, find->event.original_session_key);
+	sevq_buf_addf(out, ",\"rule\":\"%s\"}", sevq_rule_name(find->event.rule));
+	for (size_t i = 0; i < find->timeline_count; i++) {
+		SEVQ_ADD(out, ",");
+		sevq_json_add_entry(out, &find->timeline[i]);
+	}
+	SEVQ_ADD(out, "]}");
+	sevq_reply_send(request, OK);
 }
 
 static void
 answer_withdraw(struct sevq_request *request)
 {
-	answer_event(request, &request->withdraw.event);
+	struct sevq_buf *out = sevq_reply_begin(request);
+
+	SEVQ_ADD(out, "{\"event\":");
+	sevq_json_add_event(out, &request->withdraw.event);
+	SEVQ_ADD(out, "}");
+	sevq_reply_send(request, OK);
 }
 
 void

@@ -31,11 +31,17 @@ out_of_bounds(const struct sevq_field *field)
 static const char *
 set_text(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
 {
-	(void)field;
+	static char why[96];
+	struct sevq_str text;
+
 	if (doc->tokens[token].type != SEVQ_JSON_STRING)
 		return "must be a string";
-	*(struct sevq_str *)at = sevq_json_string(doc, token, arena);
-	return NULL;
+	text = sevq_json_string(doc, token, arena);
+	*(struct sevq_str *)at = text;
+	if (field->type != SEVQ_FIELD_TEXT || field->max == 0 || (text.len >= (size_t)field->min && text.len <= (size_t)field->max))
+		return NULL;
+	snprintf(why, sizeof why, "must have %lld to %lld bytes", (long long)field->min, (long long)field->max);
+	return why;
 }
 
 static const char *
@@ -48,7 +54,7 @@ set_bool(void *at, const struct sevq_field *field, const struct sevq_json *doc, 
 }
 
 static const char *
-set_size(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
+set_number(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
 {
 	int64_t number;
 
@@ -56,7 +62,10 @@ set_size(void *at, const struct sevq_field *field, const struct sevq_json *doc, 
 	if (doc->tokens[token].type != SEVQ_JSON_NUMBER || !sevq_json_int64(doc, token, &number) || number < field->min ||
 	    number > field->max)
 		return out_of_bounds(field);
-	*(size_t *)at = (size_t)number;
+	if (field->type == SEVQ_FIELD_SIZE)
+		*(size_t *)at = (size_t)number;
+	else
+		*(int64_t *)at = number;
 	return NULL;
 }
 
@@ -78,19 +87,20 @@ set_wake(void *at, const struct sevq_field *field, const struct sevq_json *doc, 
 }
 
 static const char *
-set_later(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
+set_format(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
 {
-	(void)at;
+	struct sevq_str word = SEVQ_STR("");
+
 	(void)field;
-	(void)doc;
-	(void)token;
-	(void)arena;
-	return "not supported by this version";
+	if (doc->tokens[token].type == SEVQ_JSON_STRING)
+		word = sevq_json_string(doc, token, arena);
+	*(bool *)at = sevq_str_eq(word, SEVQ_STR("prompt"));
+	return *(bool *)at || sevq_str_eq(word, SEVQ_STR("json")) ? NULL : "must be \"json\" or \"prompt\"";
 }
 
 static setter *const setters[] = {
-	[SEVQ_FIELD_TEXT] = set_text, [SEVQ_FIELD_BOOL] = set_bool,   [SEVQ_FIELD_SIZE] = set_size,
-	[SEVQ_FIELD_WAKE] = set_wake, [SEVQ_FIELD_LATER] = set_later,
+	[SEVQ_FIELD_TEXT] = set_text,    [SEVQ_FIELD_BOOL] = set_bool, [SEVQ_FIELD_SIZE] = set_number,
+	[SEVQ_FIELD_INT64] = set_number, [SEVQ_FIELD_WAKE] = set_wake, [SEVQ_FIELD_FORMAT] = set_format,
 };
 
 /* "/name" with the name escaped as RFC 6901 wants, cut where it is too long to be any of ours. */
@@ -201,7 +211,7 @@ sevq_fields_read(const struct sevq_json *doc, size_t token, const struct sevq_fi
 			sevq_fields_add_unknown(bad, name);
 			continue;
 		}
-		if (doc->tokens[t + 1].type == SEVQ_JSON_NULL && fields[i].type != SEVQ_FIELD_LATER)
+		if (doc->tokens[t + 1].type == SEVQ_JSON_NULL)
 			continue;
 		seen |= 1u << i;
 		read_member(doc, t + 1, &fields[i], target, arena, bad);
@@ -251,8 +261,6 @@ set_parameter(void *at, const struct sevq_field *field, struct sevq_str value)
 		return NULL;
 	case SEVQ_FIELD_SORT:
 		return set_sort(at, value);
-	case SEVQ_FIELD_LATER:
-		return "not supported by this version";
 	default:
 		if (!text_number(value, &number) || number < field->min || number > field->max)
 			return out_of_bounds(field);

@@ -4,8 +4,7 @@
  * Here: names, types and bounds; every wrong, missing and unknown field is found and listed, not only the first.
  * Not here: what fields mean together (schema/event, queue).
  *
- * A table row names where the value goes in the target struct. null and absent are the same. Fields of a later version
- * stand in the tables and are refused, so that nobody believes they were heard.
+ * A table row names where the value goes in the target struct. null and absent are the same.
  */
 #ifndef SEVQ_SERVER_FIELD_H
 #define SEVQ_SERVER_FIELD_H
@@ -14,7 +13,7 @@
 #include "server/problem.h"
 
 enum sevq_field_type {
-	SEVQ_FIELD_TEXT,     /* struct sevq_str */
+	SEVQ_FIELD_TEXT,     /* struct sevq_str; min..max bytes, max 0: any number */
 	SEVQ_FIELD_BOOL,     /* bool */
 	SEVQ_FIELD_SIZE,     /* size_t, min..max */
 	SEVQ_FIELD_INT64,    /* int64_t, min..max */
@@ -22,7 +21,7 @@ enum sevq_field_type {
 	SEVQ_FIELD_SORT,     /* enum sevq_sort */
 	SEVQ_FIELD_DELIVERY, /* struct sevq_delivery */
 	SEVQ_FIELD_TEXTS,    /* struct sevq_texts */
-	SEVQ_FIELD_LATER,    /* not supported by this version */
+	SEVQ_FIELD_FORMAT,   /* bool: whether it is "prompt" */
 };
 
 struct sevq_texts {
@@ -45,8 +44,8 @@ struct sevq_field {
 #define SEVQ_FIELD(name, type, target, member) SEVQ_FIELD_ROW(name, type, false, offsetof(target, member), 0, 0)
 #define SEVQ_FIELD_REQUIRED(name, type, target, member) SEVQ_FIELD_ROW(name, type, true, offsetof(target, member), 0, 0)
 #define SEVQ_FIELD_RANGE(name, type, target, member, min, max) SEVQ_FIELD_ROW(name, type, false, offsetof(target, member), min, max)
+#define SEVQ_FIELD_LIST(name, target, member, max) SEVQ_FIELD_ROW(name, TEXTS, false, offsetof(target, member), 0, max)
 #define SEVQ_FIELD_LIST_REQUIRED(name, target, member, max) SEVQ_FIELD_ROW(name, TEXTS, true, offsetof(target, member), 0, max)
-#define SEVQ_FIELD_OF_LATER(name) SEVQ_FIELD_ROW(name, LATER, false, 0, 0, 0)
 
 /*
  * Reads the value at token, which must be an object. Text is borrowed from the document's text or lives in the arena.

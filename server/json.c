@@ -3,6 +3,10 @@
  */
 #include "server/json.h"
 
+#include <stdlib.h>
+
+#include "schema/prompt.h"
+
 void
 sevq_json_add_text(struct sevq_buf *out, struct sevq_str text)
 {
@@ -12,7 +16,16 @@ sevq_json_add_text(struct sevq_buf *out, struct sevq_str text)
 		SEVQ_ADD(out, "null");
 }
 
-/* Without delays and expiry, an event is available from its arrival on and never expires. */
+void
+sevq_json_add_time(struct sevq_buf *out, int64_t ms)
+{
+	if (ms > 0)
+		sevq_buf_add_int(out, ms);
+	else
+		SEVQ_ADD(out, "null");
+}
+
+/* Without a delay, an event is available from its arrival on. */
 void
 sevq_json_add_event(struct sevq_buf *out, const struct sevq_event *event)
 {
@@ -41,22 +54,65 @@ sevq_json_add_event(struct sevq_buf *out, const struct sevq_event *event)
 	SEVQ_ADD(out, "\",\"attempts\":");
 	sevq_buf_add_int(out, event->attempts);
 	SEVQ_ADD(out, ",\"availableAt\":");
-	sevq_buf_add_int(out, event->ts_ms);
-	SEVQ_ADD(out, ",\"expiresAt\":null,\"traceparent\":");
+	sevq_buf_add_int(out, event->available_at_ms > 0 ? event->available_at_ms : event->ts_ms);
+	SEVQ_ADD(out, ",\"expiresAt\":");
+	sevq_json_add_time(out, event->expires_at_ms);
+	SEVQ_ADD(out, ",\"traceparent\":");
 	sevq_json_add_text(out, event->traceparent);
-	SEVQ_ADD(out, ",\"state\":\"queued\"}");
+	SEVQ_ADD(out, ",\"state\":\"");
+	sevq_buf_adds(out, sevq_event_state(event));
+	SEVQ_ADD(out, "\"}");
 }
 
 void
 sevq_json_add_events(struct sevq_buf *out, const struct sevq_event_list *list)
 {
+	const char *before = "";
+
 	SEVQ_ADD(out, "[");
 	for (size_t i = 0; i < list->count; i++) {
-		if (i > 0)
-			SEVQ_ADD(out, ",");
+		if (list->events[i].id == 0)
+			continue; /* of an answer that is repeated after the event was forgotten */
+		sevq_buf_adds(out, before);
 		sevq_json_add_event(out, &list->events[i]);
+		before = ",";
 	}
 	SEVQ_ADD(out, "]");
+}
+
+void
+sevq_json_add_block(struct sevq_buf *out, const struct sevq_event_list *list, struct sevq_str zone)
+{
+	struct sevq_prompt_event *events = sevq_alloc(list->count * sizeof *events + 1);
+	struct sevq_buf text = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (list->events[i].id != 0)
+			events[count++] =
+			    (struct sevq_prompt_event){ list->events[i].text, list->events[i].context_key, list->events[i].ts_ms };
+	SEVQ_ADD(out, ",\"block\":");
+	if (sevq_prompt_write(&text, events, count, zone))
+		sevq_json_quote(out, (struct sevq_str){ text.data, text.len });
+	else
+		SEVQ_ADD(out, "null");
+	sevq_buf_clear(&text);
+	free(events);
+}
+
+void
+sevq_json_add_entry(struct sevq_buf *out, const struct sevq_timeline_entry *entry)
+{
+	sevq_buf_addf(out, "{\"ts\":%lld,\"what\":\"%s\"", (long long)entry->ts_ms, sevq_outcome_name(entry->kind));
+	if (entry->lease > 0)
+		sevq_buf_addf(out, ",\"leaseId\":\"%lld\"", (long long)entry->lease);
+	if (entry->until_ms > 0)
+		sevq_buf_addf(out, ",\"until\":%lld", (long long)entry->until_ms);
+	if (entry->detail.s != NULL) {
+		SEVQ_ADD(out, ",\"detail\":");
+		sevq_json_quote(out, entry->detail);
+	}
+	SEVQ_ADD(out, "}");
 }
 
 static void

@@ -13,8 +13,13 @@
 #define SEVQ_ADD(out, literal) sevq_buf_add((out), (literal), sizeof(literal) - 1)
 
 void sevq_json_add_text(struct sevq_buf *out, struct sevq_str text); /* NULL as null */
+void sevq_json_add_time(struct sevq_buf *out, int64_t ms);           /* 0 as null */
 void sevq_json_add_event(struct sevq_buf *out, const struct sevq_event *event);
-void sevq_json_add_events(struct sevq_buf *out, const struct sevq_event_list *list); /* an array */
+void sevq_json_add_events(struct sevq_buf *out,
+			  const struct sevq_event_list *list); /* an array, without those that are forgotten */
+void sevq_json_add_block(struct sevq_buf *out, const struct sevq_event_list *list,
+			 struct sevq_str zone); /* ,"block": the prompt's lines */
+void sevq_json_add_entry(struct sevq_buf *out, const struct sevq_timeline_entry *entry);
 void sevq_json_add_session(struct sevq_buf *out, const struct sevq_session *session);
 void sevq_json_add_decision(struct sevq_buf *out, const struct sevq_decision *decision); /* steps where it has them */
 

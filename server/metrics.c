@@ -24,6 +24,7 @@ struct row {
 };
 
 #define ENGINE(member) offsetof(struct sevq_metrics, engine.member)
+#define OUTCOME(kind) offsetof(struct sevq_metrics, engine.outcomes[SEVQ_OUTCOME_##kind])
 #define HTTP(member) offsetof(struct sevq_metrics, http.member)
 
 /* clang-format off */
@@ -34,14 +35,28 @@ static const struct row rows[] = {
 	{ NULL, "oldestTs", "sevq_oldest_event_timestamp_milliseconds", false, ENGINE(oldest_ts_ms), "Arrival of the oldest pending event; 0 when there is none." },
 	{ NULL, "oldestAgeMs", "sevq_oldest_event_age_milliseconds", false, offsetof(struct sevq_metrics, oldest_age_ms), "Age of the oldest pending event; 0 when there is none." },
 
+	{ NULL, "leased", "sevq_leased_events", false, ENGINE(leased_now), "Pending events that a consumer holds." },
+	{ NULL, "delayed", "sevq_delayed_events", false, ENGINE(delayed_now), "Pending events whose time has not come." },
+	{ NULL, "leases", "sevq_leases", false, ENGINE(leases), "Leases now." },
+	{ NULL, "waiters", "sevq_waiters", false, ENGINE(waiters), "Calls that wait for something deliverable." },
+
 	{ "events", "enqueued", "sevq_events_enqueued_total", true, ENGINE(enqueued), "Events stored." },
 	{ "events", "duplicates", "sevq_events_duplicate_total", true, ENGINE(duplicates), "Events that were already queued." },
-	{ "events", "replaced", "sevq_events_replaced_total", true, ENGINE(replaced), "Events removed by a replacement." },
-	{ "events", "drained", "sevq_events_drained_total", true, ENGINE(drained), "Events drained." },
-	{ "events", "consumed", "sevq_events_consumed_total", true, ENGINE(consumed), "Events consumed by id." },
-	{ "events", "withdrawn", "sevq_events_withdrawn_total", true, ENGINE(withdrawn), "Events taken back by their producers." },
-	{ "events", "purged", "sevq_events_purged_total", true, ENGINE(purged), "Events purged." },
-	{ "events", "evicted", "sevq_events_evicted_total", true, ENGINE(evicted), "Events that gave way to newer ones at a session's limit." },
+	{ "events", "replaced", "sevq_events_replaced_total", true, OUTCOME(REPLACED), "Events removed by a replacement." },
+	{ "events", "drained", "sevq_events_drained_total", true, OUTCOME(DRAINED), "Events drained." },
+	{ "events", "consumed", "sevq_events_consumed_total", true, OUTCOME(CONSUMED), "Events consumed by id." },
+	{ "events", "withdrawn", "sevq_events_withdrawn_total", true, OUTCOME(WITHDRAWN), "Events taken back by their producers." },
+	{ "events", "purged", "sevq_events_purged_total", true, OUTCOME(PURGED), "Events purged." },
+	{ "events", "evicted", "sevq_events_evicted_total", true, OUTCOME(EVICTED), "Events that gave way to newer ones at a session's limit." },
+	{ "events", "leased", "sevq_events_leased_total", true, OUTCOME(LEASED), "Events lent under a lease." },
+	{ "events", "extended", "sevq_events_extended_total", true, OUTCOME(EXTENDED), "Leased events kept longer." },
+	{ "events", "acked", "sevq_events_acked_total", true, OUTCOME(ACKED), "Leased events finished." },
+	{ "events", "nacked", "sevq_events_nacked_total", true, OUTCOME(NACKED), "Leased events given back, counting an attempt." },
+	{ "events", "returned", "sevq_events_returned_total", true, OUTCOME(RETURNED), "Leased events given back, not counting one." },
+	{ "events", "lapsed", "sevq_events_lapsed_total", true, OUTCOME(LAPSED), "Events whose lease ran out." },
+	{ "events", "expired", "sevq_events_expired_total", true, OUTCOME(EXPIRED), "Events past their time to live." },
+	{ "events", "dead", "sevq_events_dead_total", true, OUTCOME(DEAD), "Events that became dead letters after their last attempt." },
+	{ "events", "requeued", "sevq_events_requeued_total", true, OUTCOME(REQUEUED), "Dead letters enqueued anew." },
 
 	{ "rejected", "sessionFull", "sevq_rejected_session_full_total", true, ENGINE(rejected_session_full), "Events refused at --max-pending." },
 	{ "rejected", "sessionsFull", "sevq_rejected_sessions_full_total", true, ENGINE(rejected_sessions_full), "Events refused at --max-sessions." },
@@ -73,6 +88,13 @@ static const struct row rows[] = {
 	{ "http", "requests", "sevq_http_requests_total", true, HTTP(requests), "Requests begun." },
 	{ "http", "bytesIn", "sevq_http_received_bytes_total", true, HTTP(bytes_in), "Bytes received." },
 	{ "http", "bytesOut", "sevq_http_sent_bytes_total", true, HTTP(bytes_out), "Bytes sent or waiting to be." },
+	{ "http", "waitersRefused", "sevq_http_waiters_refused_total", true, HTTP(waiters_refused), "Waiting calls refused at --max-waiters." },
+	{ "http", "streams", "sevq_http_streams", false, HTTP(streams), "Streams open now." },
+	{ "http", "streamsOpened", "sevq_http_streams_opened_total", true, HTTP(streams_opened), "Streams opened." },
+	{ "http", "streamsRefused", "sevq_http_streams_refused_total", true, HTTP(streams_refused), "Streams refused at --max-streams." },
+	{ "http", "streamsDropped", "sevq_http_streams_dropped_total", true, HTTP(streams_dropped), "Streams dropped at --stream-buffer." },
+	{ "http", "wakesSent", "sevq_http_wakes_sent_total", true, HTTP(wakes_sent), "Wakes told on streams." },
+	{ "http", "tokensThrottled", "sevq_http_tokens_throttled_total", true, HTTP(tokens_throttled), "Calls of OpenClaw's webhook refused after too many bad tokens." },
 	{ "http", "lateHeaders", "sevq_http_late_headers_total", true, HTTP(late_headers), "Requests given up at --header-timeout-ms." },
 	{ "http", "lateBodies", "sevq_http_late_bodies_total", true, HTTP(late_body), "Requests given up at --body-timeout-ms or --min-body-rate." },
 	{ "http", "lateReaders", "sevq_http_late_readers_total", true, HTTP(late_readers), "Connections dropped at --response-timeout-ms." },

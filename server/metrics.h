@@ -10,14 +10,15 @@
 #include "queue/engine.h"
 
 #define SEVQ_STATUS_CLASSES 6
-#define SEVQ_CALLS_MAX 16
+#define SEVQ_CALLS_MAX 32
 
-/* All uint64_t, since start; connections and buffered_bytes are as of now. */
+/* All uint64_t, since start; connections, buffered_bytes and streams are as of now. */
 struct sevq_http_stats {
-	uint64_t connections, buffered_bytes;
+	uint64_t connections, buffered_bytes, streams;
 	uint64_t accepted, refused_limit, refused_address, evicted_idle, accept_pauses, hang_ups;
 	uint64_t requests, bytes_in, bytes_out;
 	uint64_t late_headers, late_body, late_readers, idle_closed;
+	uint64_t streams_opened, streams_refused, streams_dropped, wakes_sent, waiters_refused, tokens_throttled;
 	uint64_t responses[SEVQ_STATUS_CLASSES]; /* by the status' first digit */
 	uint64_t calls[SEVQ_CALLS_MAX];          /* by row of the routes */
 	uint64_t problems[SEVQ_CODE_COUNT];

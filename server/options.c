@@ -51,6 +51,7 @@ static const struct option_row rows[] = {
 	{ "max-pending-total", NUMBER, AT(max_pending_total), "N", SEVQ_PENDING_DEFAULT, 1, 1000000000, "events pending in all" },
 	{ "max-sessions", NUMBER, AT(max_sessions), "N", SEVQ_SESSIONS_DEFAULT, 1, 1000000000, "sessions with something pending" },
 	{ "max-batch-events", NUMBER, AT(max_batch_events), "N", SEVQ_BATCH_EVENTS_DEFAULT, 1, 100000, "events in one batch" },
+	{ "max-attempts", NUMBER, AT(max_attempts), "N", SEVQ_ATTEMPTS_DEFAULT, 1, 255, "deliveries that may fail before an event becomes a dead letter" },
 	{ "retention-ms", NUMBER, AT(retention_ms), "MS", SEVQ_RETENTION_MS_DEFAULT, 0, 36500 * DAY_MS, "how long settled events stay on disk" },
 	{ "retention-rows", NUMBER, AT(retention_rows), "N", SEVQ_RETENTION_ROWS_DEFAULT, 0, INT64_MAX, "how many settled events stay at the most" },
 	{ "db-max-bytes", NUMBER, AT(db_max_bytes), "BYTES", 0, 0, INT64_MAX, "cap on the database file; 0: none" },
@@ -63,6 +64,10 @@ static const struct option_row rows[] = {
 	{ "max-connections-per-address", NUMBER, AT(max_connections_per_address), "N", 5000, 1, 1000000, "connections of one address (IPv6: of one /64); over it 429" },
 	{ "max-pipelined-bytes", NUMBER, AT(max_pipelined_bytes), "BYTES", 65536, 1024, 1 << 30, "bytes read ahead while a request is under way; more wait in the kernel" },
 	{ "max-buffered-bytes", NUMBER, AT(max_buffered_bytes), "BYTES", 256 << 20, 1 << 20, INT64_MAX, "bytes buffered for all connections; over it bodies that do not fit in the headers' limit get 429" },
+	{ "max-waiters", NUMBER, AT(max_waiters), "N", 5000, 1, 1000000, "calls that wait for events; over it 429" },
+	{ "max-streams", NUMBER, AT(max_streams), "N", 100, 0, 1000000, "streams of wakes; over it 429" },
+	{ "stream-buffer", NUMBER, AT(stream_buffer), "BYTES", 256 << 10, 4096, 1 << 30, "bytes that a slow reader of a stream may hold up; over it its stream is dropped" },
+	{ "stream-ping-ms", NUMBER, AT(stream_ping_ms), "MS", 15000, 10, DAY_MS, "between two pings on a stream" },
 	{ "max-requests-per-connection", NUMBER, AT(max_requests_per_connection), "N", 10000, 1, INT64_MAX, "requests on one connection before it is closed" },
 	{ "header-timeout-ms", NUMBER, AT(header_timeout_ms), "MS", 10000, 10, DAY_MS, "for a request's headers to arrive; over it 408" },
 	{ "body-timeout-ms", NUMBER, AT(body_timeout_ms), "MS", 30000, 10, DAY_MS, "for a request's body to arrive; over it 408" },
@@ -528,6 +533,7 @@ sevq_options_engine(const struct sevq_options *options, struct sevq_engine_optio
 	ret->sessions_max = (size_t)options->max_sessions;
 	ret->pending_max = (size_t)options->max_pending_total;
 	ret->overflow = (enum sevq_overflow)options->overflow;
+	ret->attempts_max = (int)options->max_attempts;
 	ret->retention_ms = options->retention_ms;
 	ret->retention_rows = (size_t)options->retention_rows;
 }

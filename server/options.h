@@ -30,7 +30,8 @@ struct sevq_options {
 	int compat, overflow, log_level, log_format;
 
 	int64_t max_pending, max_pending_total, max_sessions, max_batch_events; /* events, sessions */
-	int64_t retention_ms, retention_rows, db_max_bytes, db_min_free_bytes;
+	int64_t max_attempts, retention_ms, retention_rows, db_max_bytes, db_min_free_bytes;
+	int64_t max_waiters, max_streams, stream_buffer, stream_ping_ms;
 	int64_t max_body_bytes, max_header_bytes, max_target_bytes; /* one request */
 	int64_t max_connections, max_connections_per_address, max_pipelined_bytes, max_buffered_bytes;
 	int64_t max_requests_per_connection;

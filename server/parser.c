@@ -21,6 +21,7 @@ static const struct sevq_str header_names[SEVQ_HEADERS] = {
 	[SEVQ_HEADER_CONTENT_TYPE] = { "content-type", 12 },
 	[SEVQ_HEADER_EXPECT] = { "expect", 6 },
 	[SEVQ_HEADER_IDEMPOTENCY_KEY] = { "idempotency-key", 15 },
+	[SEVQ_HEADER_OPENCLAW_TOKEN] = { "x-openclaw-token", 16 },
 	[SEVQ_HEADER_ORIGIN] = { "origin", 6 },
 	[SEVQ_HEADER_SEC_FETCH_SITE] = { "sec-fetch-site", 14 },
 	[SEVQ_HEADER_TRANSFER_ENCODING] = { "transfer-encoding", 17 },

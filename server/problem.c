@@ -6,16 +6,17 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "server/hooks.h"
 #include "server/reply.h"
 #include "server/server.h"
 
-#define RETRY_AFTER "Retry-After: 1\r\n"
 #define CHALLENGE "WWW-Authenticate: Bearer realm=\"sevq\"\r\n"
 
 /* Status 0: never an answer (start-up, or the process ends before it could answer). */
 static const struct {
 	int status;
 	const char *title, *extra;
+	int retry_after_s;
 } problems[SEVQ_CODE_COUNT] = {
 	[SEVQ_BLANK_KEY] = { 400, "The session key is blank", "" },
 	[SEVQ_MALFORMED_KEY] = { 400, "The session key is malformed", "" },
@@ -36,13 +37,13 @@ static const struct {
 	[SEVQ_EXPECTATION_FAILED] = { 417, "The expectation is unknown", "" },
 	[SEVQ_MISDIRECTED] = { 421, "The request is for another host", "" },
 	[SEVQ_IDEMPOTENCY_MISMATCH] = { 422, "The idempotency key was used for another request", "" },
-	[SEVQ_QUEUE_FULL] = { 429, "A limit is reached; try again later", RETRY_AFTER },
+	[SEVQ_QUEUE_FULL] = { 429, "A limit is reached; try again later", "", 1 },
 	[SEVQ_HEADERS_TOO_LARGE] = { 431, "The headers are too large", "" },
 	[SEVQ_NOT_IMPLEMENTED] = { 501, "The transfer coding is not known", "" },
 	[SEVQ_HTTP_VERSION] = { 505, "The HTTP version is not known", "" },
-	[SEVQ_STORAGE_FAILED] = { 503, "The store failed; nothing was changed", RETRY_AFTER },
-	[SEVQ_STORAGE_FULL] = { 507, "The store is full; nothing was changed", RETRY_AFTER },
-	[SEVQ_CLOSING] = { 503, "The server is shutting down", RETRY_AFTER },
+	[SEVQ_STORAGE_FAILED] = { 503, "The store failed; nothing was changed", "", 1 },
+	[SEVQ_STORAGE_FULL] = { 507, "The store is full; nothing was changed", "", 1 },
+	[SEVQ_CLOSING] = { 503, "The server is shutting down", "", 1 },
 };
 
 static void
@@ -89,6 +90,21 @@ add_detail(struct sevq_buf *out, const struct sevq_error *err)
 	sevq_json_quote(out, (struct sevq_str){ detail, (size_t)len });
 }
 
+/* What the status needs besides itself. */
+static void
+add_headers(const struct sevq_request *request, const struct sevq_error *err, char extra[SEVQ_REPLY_EXTRA_BYTES])
+{
+	int retry_after_s = request->retry_after_s > 0 ? request->retry_after_s : problems[err->code].retry_after_s;
+	int len;
+
+	if (err->code == SEVQ_METHOD_NOT_ALLOWED)
+		len = snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "Allow: %s\r\n", request->allow);
+	else
+		len = snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "%s", problems[err->code].extra);
+	if (retry_after_s > 0)
+		snprintf(extra + len, SEVQ_REPLY_EXTRA_BYTES - (size_t)len, "Retry-After: %d\r\n", retry_after_s);
+}
+
 static void
 answer(struct sevq_request *request, const struct sevq_error *err, const struct sevq_bad_fields *bad)
 {
@@ -98,6 +114,11 @@ answer(struct sevq_request *request, const struct sevq_error *err, const struct 
 
 	assert(reply.status != 0);
 	request->server->stats.problems[err->code]++;
+	add_headers(request, err, reply.extra);
+	if (request->hook) {
+		sevq_hooks_refuse(request, &reply, err);
+		return;
+	}
 	sevq_buf_addf(out, "{\"type\":\"urn:sevq:problem:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", name,
 		      problems[err->code].title, reply.status);
 	add_detail(out, err);
@@ -108,10 +129,6 @@ answer(struct sevq_request *request, const struct sevq_error *err, const struct 
 		sevq_buf_adds(out, "]");
 	}
 	sevq_buf_adds(out, "}");
-	if (err->code == SEVQ_METHOD_NOT_ALLOWED)
-		snprintf(reply.extra, sizeof reply.extra, "Allow: %s\r\n", request->allow);
-	else
-		snprintf(reply.extra, sizeof reply.extra, "%s", problems[err->code].extra);
 	sevq_reply_send(request, &reply);
 }
 

@@ -90,18 +90,26 @@ put_number(char *at, size_t number)
 	return at + (digits + sizeof digits - first);
 }
 
-static size_t
-write_head(struct sevq_request *request, const struct sevq_reply *reply, size_t body_len, char head[HEAD_BYTES])
+/* What every answer says. */
+static char *
+put_common(char *at, struct sevq_request *request, const struct sevq_reply *reply)
 {
-	char *at = put(head, line_of(reply->status));
-
+	at = put(at, line_of(reply->status));
 	at = put(at, date_line(request->server));
 	at = put(at, "Content-Type: ");
 	at = put(at, reply->type != NULL ? reply->type : "application/json");
-	at = put(at, "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Length: ");
+	at = put(at, "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+	return put(at, reply->extra);
+}
+
+static size_t
+write_head(struct sevq_request *request, const struct sevq_reply *reply, size_t body_len, char head[HEAD_BYTES])
+{
+	char *at = put_common(head, request, reply);
+
+	at = put(at, "Content-Length: ");
 	at = put_number(at, body_len);
 	at = put(at, "\r\n");
-	at = put(at, reply->extra);
 	if (request->close)
 		at = put(at, "Connection: close\r\n");
 	else if (request->http_1_0)
@@ -132,6 +140,13 @@ sevq_reply_begin(struct sevq_request *request)
 }
 
 void
+sevq_reply_replayed(const struct sevq_request *request, struct sevq_reply *reply)
+{
+	if (request->op.idempotency.replayed)
+		strcat(reply->extra, "Idempotency-Replayed: true\r\n");
+}
+
+void
 sevq_reply_send(struct sevq_request *request, const struct sevq_reply *reply)
 {
 	struct sevq_server *server = request->server;
@@ -150,4 +165,20 @@ sevq_reply_send(struct sevq_request *request, const struct sevq_reply *reply)
 			     head_len + (request->method == HTTP_HEAD ? 0 : body_len));
 	if (out->cap > OUT_BYTES_KEPT)
 		sevq_buf_clear(out);
+}
+
+/* Without a length or chunks, the body ends with the connection (RFC 9112 section 6.3): every client can read that. */
+void
+sevq_reply_stream(struct sevq_request *request, const char *type)
+{
+	char head[HEAD_BYTES], *at;
+
+	assert(!request->answered);
+	request->answered = true;
+	request->close = true;
+	at = put_common(head, request, &(struct sevq_reply){ .status = 200, .type = type });
+	at = put(at, "Connection: close\r\n\r\n");
+	request->server->stats.responses[2]++;
+	log_access(request, 200, 0);
+	sevq_connection_send(request->connection, head, (size_t)(at - head));
 }

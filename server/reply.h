@@ -13,7 +13,7 @@
 #include "schema/mem.h"
 #include "server/request.h"
 
-#define SEVQ_REPLY_EXTRA_BYTES 160
+#define SEVQ_REPLY_EXTRA_BYTES 192
 
 struct sevq_reply {
 	int status;
@@ -23,6 +23,11 @@ struct sevq_reply {
 
 /* The buffer for the body; borrowed until send. What it held before belongs to the writer. */
 struct sevq_buf *sevq_reply_begin(struct sevq_request *request);
+/* Says so where the answer of the request's op is an earlier one. */
+void sevq_reply_replayed(const struct sevq_request *request, struct sevq_reply *reply);
 void sevq_reply_send(struct sevq_request *request, const struct sevq_reply *reply);
+
+/* Sends the head of an answer whose body goes on until the connection ends. */
+void sevq_reply_stream(struct sevq_request *request, const char *type);
 
 #endif

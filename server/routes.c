@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "server/calls.h"
+#include "server/hooks.h"
 #include "server/metrics.h"
 
 /* clang-format off */
@@ -18,6 +19,16 @@ const struct sevq_call sevq_calls[SEVQ_CALLS] = {
 	{ HTTP_DELETE, "/v1/events/{id}", SEVQ_SCOPE_PRODUCE, .handle = sevq_events_withdraw },
 	{ HTTP_POST,   "/v1/drain",       SEVQ_SCOPE_CONSUME, .handle = sevq_drain_post,      .takes_body = true, .bulky = true },
 	{ HTTP_POST,   "/v1/consume",     SEVQ_SCOPE_CONSUME, .handle = sevq_consume_post,    .takes_body = true, .bulky = true },
+	{ HTTP_POST,   "/v1/leases",      SEVQ_SCOPE_CONSUME, .handle = sevq_leases_post,     .takes_body = true, .bulky = true },
+	{ HTTP_POST,   "/v1/leases/{id}/ack", SEVQ_SCOPE_CONSUME, .handle = sevq_leases_ack,  .takes_body = true },
+	{ HTTP_POST,   "/v1/leases/{id}/nack", SEVQ_SCOPE_CONSUME, .handle = sevq_leases_nack, .takes_body = true },
+	{ HTTP_POST,   "/v1/leases/{id}/extend", SEVQ_SCOPE_CONSUME, .handle = sevq_leases_extend, .takes_body = true },
+	{ HTTP_GET,    "/v1/wait",        SEVQ_SCOPE_CONSUME, .handle = sevq_wait_get },
+	{ HTTP_GET,    "/v1/stream",      SEVQ_SCOPE_READ,    .handle = sevq_stream_get,      .bulky = true },
+	{ HTTP_GET,    "/v1/history",     SEVQ_SCOPE_READ,    .handle = sevq_history_get,     .bulky = true },
+	{ HTTP_GET,    "/v1/dead-letters", SEVQ_SCOPE_READ,   .handle = sevq_dead_letters_get, .bulky = true },
+	{ HTTP_POST,   "/v1/dead-letters/requeue", SEVQ_SCOPE_ADMIN, .handle = sevq_dead_letters_requeue, .takes_body = true },
+	{ HTTP_POST,   SEVQ_HOOK_PATH,    SEVQ_SCOPE_PRODUCE, .handle = sevq_hooks_wake,      .takes_body = true, .takes_any = true },
 	{ HTTP_GET,    "/v1/sessions",    SEVQ_SCOPE_READ,    .handle = sevq_sessions_get,    .bulky = true },
 	{ HTTP_POST,   "/v1/route",       SEVQ_SCOPE_READ,    .handle = sevq_route_post,      .takes_body = true },
 	{ HTTP_GET,    "/v1/stats",       SEVQ_SCOPE_READ,    .handle = sevq_stats_get },
@@ -35,13 +46,17 @@ static_assert(SEVQ_CALLS <= SEVQ_CALLS_MAX, "every call is counted");
 static bool
 matches(const char *pattern, struct sevq_str path, struct sevq_str *id)
 {
-	size_t fixed = strcspn(pattern, "{");
+	size_t before = strcspn(pattern, "{"), after;
+	const char *end;
 
-	if (pattern[fixed] == '\0')
-		return path.len == fixed && memcmp(path.s, pattern, fixed) == 0;
-	if (path.len <= fixed || memcmp(path.s, pattern, fixed) != 0)
+	if (pattern[before] == '\0')
+		return path.len == before && memcmp(path.s, pattern, before) == 0;
+	end = pattern + before + sizeof("{id}") - 1;
+	after = strlen(end);
+	if (path.len <= before + after || memcmp(path.s, pattern, before) != 0 ||
+	    memcmp(path.s + path.len - after, end, after) != 0)
 		return false;
-	*id = (struct sevq_str){ path.s + fixed, path.len - fixed };
+	*id = (struct sevq_str){ path.s + before, path.len - before - after };
 	return memchr(id->s, '/', id->len) == NULL;
 }
 

@@ -11,15 +11,16 @@
 
 struct sevq_call {
 	uint8_t method;   /* of llhttp; HEAD is answered like GET, without the body */
-	const char *path; /* "{id}" stands for one segment, at the end */
+	const char *path; /* "{id}" stands for one segment */
 	enum sevq_scope scope;
 	sevq_handler *handle;
 	bool takes_body;
 	bool takes_lines; /* a body of application/x-ndjson too */
+	bool takes_any;   /* a body of any type, or of none: its senders are not ours */
 	bool bulky;       /* its answer may be large: refused while too much is buffered */
 };
 
-#define SEVQ_CALLS 15
+#define SEVQ_CALLS 25
 extern const struct sevq_call sevq_calls[SEVQ_CALLS];
 
 /*

@@ -115,9 +115,10 @@ reload_policy(struct loop *loop)
 	struct sevq_policy *policy;
 	struct sevq_error err;
 
-	if (sevq_policy_file_load(loop->server->options, &policy, &err) == 0)
+	if (sevq_policy_file_load(loop->server->options, &policy, &err) == 0) {
 		sevq_engine_set_policy(loop->server->engine, policy);
-	else
+		sevq_streams_end_routed(&loop->server->streams);
+	} else
 		sevq_log_failure(SEVQ_LOG_ERROR, "policy not reloaded, the old one stays", &err);
 }
 
@@ -196,14 +197,19 @@ unwatch_signals(struct loop *loop)
 		event_free(loop->timer);
 }
 
-/* One timer stands for all deadlines. It may be early, never late. */
+/* One timer stands for all deadlines, and for what time does to events. It may be early, never late. */
 static void
 set_timer(struct loop *loop)
 {
-	int64_t next = sevq_deadlines_next_ms(&loop->server->deadlines), wait;
+	int64_t next = sevq_deadlines_next_ms(&loop->server->deadlines), streams = sevq_streams_next_ms(&loop->server->streams);
+	int64_t due = sevq_engine_due_ms(loop->server->engine), wait;
 
 	if (loop->stop_at_ms < next)
 		next = loop->stop_at_ms;
+	if (streams < next)
+		next = streams;
+	if (due >= 0 && sevq_now_ms() + due < next)
+		next = sevq_now_ms() + due;
 	if (next >= loop->timer_at_ms)
 		return;
 	wait = next - sevq_now_ms();
@@ -223,7 +229,7 @@ die(const struct sevq_error *err)
 	_exit(EXIT_UNKNOWN_COMMIT);
 }
 
-/* No new connections; what has been asked is answered, what is being asked may be completed until the grace is over. */
+/* No new connections; whoever waits is told that there is nothing, and streams end; what has been asked is answered, what is being asked may be completed until the grace is over. */
 static void
 begin_stop(struct loop *loop)
 {
@@ -233,6 +239,8 @@ begin_stop(struct loop *loop)
 	server->closing = true;
 	loop->stop_at_ms = sevq_now_ms() + server->options->shutdown_grace_ms;
 	sevq_listeners_close(server);
+	sevq_waits_end(&server->waits);
+	sevq_streams_end(&server->streams);
 }
 
 static bool
@@ -245,12 +253,15 @@ turn(struct loop *loop, bool busy)
 	sevq_connections_resume(server);
 	if (sevq_engine_turn(server->engine, &err) != 0)
 		die(&err);
+	sevq_waits_settle(&server->waits);
+	sevq_streams_flush(&server->streams);
 	sevq_connections_expire(server);
 	if (loop->reload)
 		reload(loop);
 	busy = sevq_engine_chores(server->engine);
 	set_timer(loop);
-	return busy || !TAILQ_EMPTY(&server->resumable);
+	/* An answer may have asked for more: nothing else would wake the loop for that. */
+	return busy || !TAILQ_EMPTY(&server->resumable) || !sevq_engine_idle(server->engine);
 }
 
 static void
@@ -302,8 +313,10 @@ open_engine(struct sevq_server *server, struct sevq_error *err)
 		return -1;
 	}
 	sevq_options_engine(server->options, &options);
-	if (sevq_engine_open(store, policy, &options, &server->engine, err) == 0)
+	if (sevq_engine_open(store, policy, &options, &server->engine, err) == 0) {
+		sevq_engine_on_wake(server->engine, sevq_streams_woken, &server->streams);
 		return 0;
+	}
 	store->driver->close(store);
 	sevq_policy_free(policy);
 	return -1;
@@ -345,6 +358,8 @@ init_server(struct sevq_server *server, struct sevq_options *options)
 	TAILQ_INIT(&server->connections);
 	TAILQ_INIT(&server->resumable);
 	sevq_deadlines_init(&server->deadlines);
+	sevq_waits_init(&server->waits);
+	sevq_streams_init(&server->streams, server);
 	server->deadlines.duration_ms[SEVQ_DEADLINE_IDLE] = options->idle_timeout_ms;
 	server->deadlines.duration_ms[SEVQ_DEADLINE_HEADERS] = options->header_timeout_ms;
 	server->deadlines.duration_ms[SEVQ_DEADLINE_BODY] =

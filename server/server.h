@@ -16,6 +16,9 @@
 #include "server/options.h"
 #include "server/parser.h"
 #include "server/peers.h"
+#include "server/stream.h"
+#include "server/throttle.h"
+#include "server/wait.h"
 
 TAILQ_HEAD(sevq_connection_list, sevq_connection);
 
@@ -31,7 +34,10 @@ struct sevq_server {
 	struct sevq_connection_list resumable;   /* answered, with input that waits to be read on */
 	struct sevq_peers peers;
 	struct sevq_deadlines deadlines;
-	bool closing; /* every answer is the last of its connection */
+	struct sevq_waits waits;
+	struct sevq_streams streams;
+	struct sevq_throttle throttle; /* of bad tokens for OpenClaw's webhook */
+	bool closing;                  /* every answer is the last of its connection */
 
 	struct sevq_http_stats stats;
 	int64_t started_ms;

@@ -44,6 +44,9 @@ fill_draft(struct sevq_draft *draft, const struct sevq_options *options, const c
 	draft->replace = options->replace;
 	draft->allow_duplicate = options->allow_duplicate;
 	draft->traceparent = options->traceparent;
+	draft->delay_ms = options->delay_ms;
+	draft->ttl_ms = options->ttl_ms;
+	draft->idempotency_key = options->idempotency_key;
 }
 
 /* "queued 17 in agent:main:main (direct-main from agent:main:telegram:default:direct:123)" */
@@ -137,6 +140,8 @@ sevq_run_event(struct sevq_client *client, struct sevq_options *options)
 		options->text = options->arguments[0];
 	if (options->text == NULL)
 		return sevq_report_usage("an event needs a text");
+	if (options->lines && options->idempotency_key != NULL)
+		return sevq_report_usage("an idempotency key is for one event, not for --lines");
 	if (strcmp(options->text, "-") != 0)
 		return options->lines ? sevq_report_usage("--lines reads standard input: give - as the text")
 				      : queue_one(client, options, options->text);

@@ -16,12 +16,30 @@ static const struct sevq_command commands[] = {
 	{ "event", "[TEXT|-]", "queue an event", 0, 1,
 	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_TEXT) | SEVQ_WITH(SEVQ_OPTION_LINES) | SEVQ_WITH(SEVQ_OPTION_CONTEXT_KEY) |
 	      SEVQ_WITH(SEVQ_OPTION_SOURCE) | SEVQ_WITH(SEVQ_OPTION_MODE) | SEVQ_WITH(SEVQ_OPTION_REPLACE) |
-	      SEVQ_WITH(SEVQ_OPTION_ALLOW_DUPLICATE) | SEVQ_WITH(SEVQ_OPTION_DELIVERY) | SEVQ_WITH(SEVQ_OPTION_TRACEPARENT),
+	      SEVQ_WITH(SEVQ_OPTION_ALLOW_DUPLICATE) | SEVQ_WITH(SEVQ_OPTION_DELIVERY) | SEVQ_WITH(SEVQ_OPTION_TRACEPARENT) |
+	      SEVQ_WITH(SEVQ_OPTION_DELAY) | SEVQ_WITH(SEVQ_OPTION_TTL) | SEVQ_WITH(SEVQ_OPTION_IDEMPOTENCY_KEY),
 	  sevq_run_event },
 	{ "drain", "[KEY]", "take the events of a session, oldest first, and forget them", 0, 1,
-	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CONTEXT_PREFIX), sevq_run_drain },
+	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CONTEXT_PREFIX) | SEVQ_WITH(SEVQ_OPTION_FORMAT) |
+	      SEVQ_WITH(SEVQ_OPTION_IDEMPOTENCY_KEY), sevq_run_drain },
+	{ "lease", "[KEY]", "take the events of a session until they are acked, or else come back", 0, 1,
+	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CONTEXT_PREFIX) | SEVQ_WITH(SEVQ_OPTION_FORMAT) |
+	      SEVQ_WITH(SEVQ_OPTION_FOR) | SEVQ_WITH(SEVQ_OPTION_CONSUMER) | SEVQ_WITH(SEVQ_OPTION_EXCLUSIVE) |
+	      SEVQ_WITH(SEVQ_OPTION_IDEMPOTENCY_KEY), sevq_run_lease },
+	{ "ack", "LEASE [ID...]", "be done with leased events", 1, -1, 0, sevq_run_ack },
+	{ "nack", "LEASE [ID...]", "give leased events back", 1, -1,
+	  SEVQ_WITH(SEVQ_OPTION_DELAY) | SEVQ_WITH(SEVQ_OPTION_REASON) | SEVQ_WITH(SEVQ_OPTION_NO_COUNT), sevq_run_nack },
+	{ "extend", "LEASE [ID...]", "keep leased events longer", 1, -1, SEVQ_WITH(SEVQ_OPTION_FOR), sevq_run_extend },
+	{ "run", "[KEY] -- COMMAND [ARG...]", "wait for events and give them to a command, again and again", 1, -1,
+	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CONTEXT_PREFIX) | SEVQ_WITH(SEVQ_OPTION_FOR) |
+	      SEVQ_WITH(SEVQ_OPTION_CONSUMER) | SEVQ_WITH(SEVQ_OPTION_EXCLUSIVE) | SEVQ_WITH(SEVQ_OPTION_ONCE) |
+	      SEVQ_WITH(SEVQ_OPTION_MAX_ROUNDS) | SEVQ_WITH(SEVQ_OPTION_BACKOFF) | SEVQ_WITH(SEVQ_OPTION_BACKOFF_MAX), sevq_run_run },
+	{ "wait", "[KEY]", "wait until a session has events", 0, 1, WITH_ADDRESS, sevq_run_wait },
+	{ "tail", "[KEY]", "say which sessions get events, as it happens", 0, 1,
+	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_PREFIX) | SEVQ_WITH(SEVQ_OPTION_LIMIT), sevq_run_tail },
 	{ "peek", "[KEY]", "show the events of a session, oldest first, and leave them", 0, 1,
 	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_AFTER), sevq_run_peek },
+	{ "show", "ID", "show an event and what has happened to it", 1, 1, 0, sevq_run_show },
 	{ "consume", "KEY ID...", "take exactly these events of a session", 2, -1,
 	  SEVQ_WITH(SEVQ_OPTION_AGENT) | SEVQ_WITH(SEVQ_OPTION_CHANNEL) | SEVQ_WITH(SEVQ_OPTION_ACCOUNT), sevq_run_consume },
 	{ "withdraw", "ID", "take back one event that is still queued", 1, 1, 0, sevq_run_withdraw },
@@ -31,6 +49,13 @@ static const struct sevq_command commands[] = {
 	  SEVQ_WITH(SEVQ_OPTION_SESSION_KEY) | SEVQ_WITH(SEVQ_OPTION_AGENT) | SEVQ_WITH(SEVQ_OPTION_PREFIX) |
 	      SEVQ_WITH(SEVQ_OPTION_MIN_AGE) | SEVQ_WITH(SEVQ_OPTION_SORT) | SEVQ_WITH(SEVQ_OPTION_LIMIT) |
 	      SEVQ_WITH(SEVQ_OPTION_CURSOR), sevq_run_sessions },
+	{ "history", "[KEY]", "list events that are gone, newest first", 0, 1,
+	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_STATE) | SEVQ_WITH(SEVQ_OPTION_SOURCE) | SEVQ_WITH(SEVQ_OPTION_SINCE) |
+	      SEVQ_WITH(SEVQ_OPTION_UNTIL) | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CURSOR), sevq_run_history },
+	{ "dead-letters", "[KEY|ID...]", "list events that nobody got, or queue them anew", 0, -1,
+	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CURSOR) | SEVQ_WITH(SEVQ_OPTION_REQUEUE) |
+	      SEVQ_WITH(SEVQ_OPTION_REQUEUE_ALL) | SEVQ_WITH(SEVQ_OPTION_YES) | SEVQ_WITH(SEVQ_OPTION_DRY_RUN) | SEVQ_WITH(SEVQ_OPTION_RATE),
+	  sevq_run_dead_letters },
 	{ "route", "[KEY]", "say which queue a session key means, and why", 0, 1, WITH_ADDRESS, sevq_run_route },
 	{ "stats", "", "print the server's counters", 0, 0, 0, sevq_run_stats },
 };
@@ -56,8 +81,8 @@ explain_all(FILE *out)
 
 	fputs("usage: sevq [OPTION...] COMMAND [ARGUMENT...]\n\nTalks to sevqd, the queue of system events.\n\n", out);
 	for (i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-8s %-11s %s\n", commands[i].name, commands[i].arguments, commands[i].about);
-	fputs("  help     [COMMAND]   explain\n\n", out);
+		fprintf(out, "  %-12s %-25s %s\n", commands[i].name, commands[i].arguments, commands[i].about);
+	fprintf(out, "  %-12s %-25s %s\n\n", "help", "[COMMAND]", "explain");
 	sevq_options_explain(out, SEVQ_WITH_COMMON | SEVQ_WITH(SEVQ_OPTION_VERSION));
 	fputs("\nexit: 0 done, 1 failed, 2 usage, 3 nothing there, 4 not allowed, 75 try again\n", out);
 }
@@ -134,6 +159,20 @@ sevq_take_key_argument(struct sevq_options *options)
 		return false;
 	}
 	return true;
+}
+
+bool
+sevq_ask(const char *fmt, ...)
+{
+	char answer[16] = "";
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	if (fgets(answer, sizeof(answer), stdin) == NULL)
+		fputc('\n', stderr);
+	return answer[0] == 'y' || answer[0] == 'Y';
 }
 
 void

@@ -78,6 +78,13 @@ read_mode(const char *text, void *at)
 	return true;
 }
 
+static bool
+read_format(const char *text, void *at)
+{
+	*(bool *)at = strcmp(text, "prompt") == 0;
+	return *(bool *)at || strcmp(text, "table") == 0;
+}
+
 /* One field a time, so that a value may hold anything. */
 static bool
 read_delivery(const char *text, void *at)
@@ -128,6 +135,26 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	[SEVQ_OPTION_SORT] = { "sort", "key|depth|oldest|newest", read_text, AT(sort), "order (key)" },
 	[SEVQ_OPTION_CURSOR] = { "cursor", "TEXT", read_text, AT(cursor), "the page that the one before named" },
 	[SEVQ_OPTION_YES] = { "yes", NULL, read_flag, AT(yes), "do not ask" },
+	[SEVQ_OPTION_DELAY] = { "delay", "TIME", read_duration, AT(delay_ms), "not to be had before that: 500ms, 5s, 2m, 1h" },
+	[SEVQ_OPTION_TTL] = { "ttl", "TIME", read_duration, AT(ttl_ms), "expires when nobody has taken it for so long" },
+	[SEVQ_OPTION_IDEMPOTENCY_KEY] = { "idempotency-key", "TEXT", read_text, AT(idempotency_key), "the same call with the same key has the same answer, for 24h" },
+	[SEVQ_OPTION_FORMAT] = { "format", "table|prompt", read_format, AT(prompt), "a table, or the lines of a prompt" },
+	[SEVQ_OPTION_FOR] = { "for", "TIME", read_duration, AT(lease_ms), "how long the lease is (60s)" },
+	[SEVQ_OPTION_CONSUMER] = { "consumer", "NAME", read_text, AT(consumer), "who takes the events, for their history" },
+	[SEVQ_OPTION_EXCLUSIVE] = { "exclusive", NULL, read_flag, AT(exclusive), "nobody else gets events of the session meanwhile" },
+	[SEVQ_OPTION_REASON] = { "reason", "TEXT", read_text, AT(reason), "why, for their history" },
+	[SEVQ_OPTION_NO_COUNT] = { "no-count", NULL, read_flag, AT(no_count), "this was no attempt" },
+	[SEVQ_OPTION_STATE] = { "state", "STATE", read_text, AT(state), "only what went so: drained, acked, expired, dead, ..." },
+	[SEVQ_OPTION_SINCE] = { "since", "TIME", read_duration, AT(since_ms), "only what went at most so long ago" },
+	[SEVQ_OPTION_UNTIL] = { "until", "TIME", read_duration, AT(until_ms), "only what went at least so long ago" },
+	[SEVQ_OPTION_REQUEUE] = { "requeue", NULL, read_flag, AT(requeue), "queue these dead letters anew: give their ids" },
+	[SEVQ_OPTION_REQUEUE_ALL] = { "requeue-all", NULL, read_flag, AT(requeue_all), "queue all of them anew, or all of the session" },
+	[SEVQ_OPTION_DRY_RUN] = { "dry-run", NULL, read_flag, AT(dry_run), "only say what would be queued anew" },
+	[SEVQ_OPTION_RATE] = { "rate", "N", read_number, AT(rate), "so many a second (all at once)" },
+	[SEVQ_OPTION_ONCE] = { "once", NULL, read_flag, AT(once), "one round, without waiting for events" },
+	[SEVQ_OPTION_MAX_ROUNDS] = { "max-rounds", "N", read_number, AT(max_rounds), "end after so many" },
+	[SEVQ_OPTION_BACKOFF] = { "backoff", "TIME", read_duration, AT(backoff_ms), "after a failure; doubles with each one that follows (1s)" },
+	[SEVQ_OPTION_BACKOFF_MAX] = { "backoff-max", "TIME", read_duration, AT(backoff_max_ms), "up to this (5m)" },
 };
 /* clang-format on */
 
@@ -135,7 +162,7 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 #define FIRST_VALUE 256
 
 static void
-fill_getopt(uint32_t set, struct option long_options[SEVQ_OPTION_COUNT + 1])
+fill_getopt(uint64_t set, struct option long_options[SEVQ_OPTION_COUNT + 1])
 {
 	size_t count = 0;
 	int i;
@@ -149,7 +176,7 @@ fill_getopt(uint32_t set, struct option long_options[SEVQ_OPTION_COUNT + 1])
 }
 
 int
-sevq_options_read(int argc, char **argv, uint32_t set, bool before_command, struct sevq_options *options)
+sevq_options_read(int argc, char **argv, uint64_t set, bool before_command, struct sevq_options *options)
 {
 	struct option long_options[SEVQ_OPTION_COUNT + 1];
 	const struct description *description;
@@ -174,7 +201,7 @@ sevq_options_read(int argc, char **argv, uint32_t set, bool before_command, stru
 }
 
 void
-sevq_options_explain(FILE *out, uint32_t set)
+sevq_options_explain(FILE *out, uint64_t set)
 {
 	char left[64];
 	int i;

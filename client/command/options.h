@@ -44,11 +44,31 @@ enum sevq_option {
 	SEVQ_OPTION_SORT,
 	SEVQ_OPTION_CURSOR,
 	SEVQ_OPTION_YES,
+	SEVQ_OPTION_DELAY,
+	SEVQ_OPTION_TTL,
+	SEVQ_OPTION_IDEMPOTENCY_KEY,
+	SEVQ_OPTION_FORMAT,
+	SEVQ_OPTION_FOR,
+	SEVQ_OPTION_CONSUMER,
+	SEVQ_OPTION_EXCLUSIVE,
+	SEVQ_OPTION_REASON,
+	SEVQ_OPTION_NO_COUNT,
+	SEVQ_OPTION_STATE,
+	SEVQ_OPTION_SINCE,
+	SEVQ_OPTION_UNTIL,
+	SEVQ_OPTION_REQUEUE,
+	SEVQ_OPTION_REQUEUE_ALL,
+	SEVQ_OPTION_DRY_RUN,
+	SEVQ_OPTION_RATE,
+	SEVQ_OPTION_ONCE,
+	SEVQ_OPTION_MAX_ROUNDS,
+	SEVQ_OPTION_BACKOFF,
+	SEVQ_OPTION_BACKOFF_MAX,
 	SEVQ_OPTION_COUNT
 };
 
 /* A set of options. */
-#define SEVQ_WITH(option) (UINT32_C(1) << (option))
+#define SEVQ_WITH(option) (UINT64_C(1) << (option))
 #define SEVQ_WITH_COMMON                                                                                                           \
 	(SEVQ_WITH(SEVQ_OPTION_BASE_URL) | SEVQ_WITH(SEVQ_OPTION_TOKEN) | SEVQ_WITH(SEVQ_OPTION_TOKEN_FILE) |                      \
 	 SEVQ_WITH(SEVQ_OPTION_TIMEOUT) | SEVQ_WITH(SEVQ_OPTION_JSON) | SEVQ_WITH(SEVQ_OPTION_HELP))
@@ -69,6 +89,19 @@ struct sevq_options {
 	const char *after, *prefix, *sort, *cursor;
 	int64_t min_age_ms;
 	bool yes;
+	int64_t delay_ms, ttl_ms;
+	const char *idempotency_key;
+	bool prompt;
+	int64_t lease_ms;
+	const char *consumer, *reason;
+	bool exclusive, no_count;
+	const char *state;
+	int64_t since_ms, until_ms; /* before now */
+	bool requeue, requeue_all, dry_run;
+	int64_t rate;
+	bool once;
+	int64_t max_rounds;
+	int64_t backoff_ms, backoff_max_ms;
 	char **arguments; /* what stands behind the options */
 	int argument_count;
 };
@@ -77,9 +110,9 @@ struct sevq_options {
  * Reads options out of the set from argv[1] on and leaves the rest in arguments. before_command: stops at the first
  * argument; else options and arguments may be mixed. Returns -1 after it has said on standard error what is wrong.
  */
-int sevq_options_read(int argc, char **argv, uint32_t set, bool before_command, struct sevq_options *options);
+int sevq_options_read(int argc, char **argv, uint64_t set, bool before_command, struct sevq_options *options);
 
 /* One line of help for each option of the set. */
-void sevq_options_explain(FILE *out, uint32_t set);
+void sevq_options_explain(FILE *out, uint64_t set);
 
 #endif

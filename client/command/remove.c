@@ -34,7 +34,7 @@ static enum sevq_exit
 ask(struct sevq_client *client, const struct sevq_options *options)
 {
 	struct sevq_events *events;
-	char answer[16] = "";
+	bool yes;
 	char *key;
 
 	if (options->yes || options->context_key != NULL || !isatty(STDIN_FILENO))
@@ -42,16 +42,11 @@ ask(struct sevq_client *client, const struct sevq_options *options)
 	if (sevq_peek(client, &options->address, 1, NULL, &events) != SEVQ_OK)
 		return sevq_report(client);
 	key = sevq_escaped(events->session_key);
-	if (events->depth > 0) {
-		fprintf(stderr, "Throw away %zu event%s of %s? [y/N] ", events->depth, events->depth == 1 ? "" : "s", key);
-		if (fgets(answer, sizeof(answer), stdin) == NULL)
-			fputc('\n', stderr);
-	} else {
-		answer[0] = 'y'; /* nothing to lose: purge says so */
-	}
+	yes = events->depth == 0 || /* nothing to lose: purge says so */
+	      sevq_ask("Throw away %zu event%s of %s? [y/N] ", events->depth, events->depth == 1 ? "" : "s", key);
 	free(key);
 	sevq_free(events);
-	return answer[0] == 'y' || answer[0] == 'Y' ? SEVQ_EXIT_DONE : SEVQ_EXIT_FAILED;
+	return yes ? SEVQ_EXIT_DONE : SEVQ_EXIT_FAILED;
 }
 
 enum sevq_exit

@@ -178,17 +178,27 @@ format_age(int64_t seconds, char *out, size_t size)
 		snprintf(out, size, "%" PRId64 "d", seconds / 86400);
 }
 
+const char *
+sevq_time_text(int64_t time_ms, char out[SEVQ_TIME_BYTES])
+{
+	time_t seconds = (time_t)(time_ms / 1000);
+	struct tm tm;
+
+	out[0] = '\0';
+	if (gmtime_r(&seconds, &tm) != NULL)
+		strftime(out, SEVQ_TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return out;
+}
+
 void
 sevq_table_add_time(struct sevq_table *table, int64_t time_ms)
 {
-	time_t seconds = (time_t)(time_ms / 1000);
-	char text[32] = "";
-	struct tm tm;
+	char text[SEVQ_TIME_BYTES] = "";
 
 	if (time_ms != 0 && isatty(STDOUT_FILENO))
-		format_age((int64_t)(time(NULL) - seconds), text, sizeof(text));
-	else if (time_ms != 0 && gmtime_r(&seconds, &tm) != NULL)
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+		format_age((int64_t)time(NULL) - time_ms / 1000, text, sizeof(text));
+	else if (time_ms != 0)
+		sevq_time_text(time_ms, text);
 	sevq_table_add(table, text);
 }
 

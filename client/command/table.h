@@ -33,6 +33,10 @@ void sevq_table_clear(struct sevq_table *table);
 void sevq_table_add(struct sevq_table *table, const char *text);
 void sevq_table_add_number(struct sevq_table *table, uint64_t number);
 
+/* A time as text, "2026-11-22T17:04:05Z"; returns its second argument. */
+#define SEVQ_TIME_BYTES 32
+const char *sevq_time_text(int64_t time_ms, char out[SEVQ_TIME_BYTES]);
+
 /* How long ago on a terminal ("5m"), else the time itself ("2026-11-22T17:04:05Z"). 0 is an empty cell. */
 void sevq_table_add_time(struct sevq_table *table, int64_t time_ms);
 

@@ -8,8 +8,8 @@
 
 #include "client/command/table.h"
 
-static void
-print_events(const struct sevq_events *events)
+void
+sevq_print_events(struct sevq_event *const *events, size_t count)
 {
 	const struct sevq_column columns[] = { { "ID", true },
 					       { isatty(STDOUT_FILENO) ? "AGE" : "TIME", true },
@@ -20,15 +20,37 @@ print_events(const struct sevq_events *events)
 	size_t i;
 
 	sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
-	for (i = 0; i < events->count; i++) {
-		sevq_table_add(&table, events->events[i]->id);
-		sevq_table_add_time(&table, events->events[i]->ts_ms);
-		sevq_table_add(&table, events->events[i]->source);
-		sevq_table_add(&table, events->events[i]->context_key);
-		sevq_table_add(&table, events->events[i]->text);
+	for (i = 0; i < count; i++) {
+		sevq_table_add(&table, events[i]->id);
+		sevq_table_add_time(&table, events[i]->ts_ms);
+		sevq_table_add(&table, events[i]->source);
+		sevq_table_add(&table, events[i]->context_key);
+		sevq_table_add(&table, events[i]->text);
 	}
 	sevq_table_print(&table);
 	sevq_table_clear(&table);
+}
+
+void
+sevq_print_block(const char *block)
+{
+	const char *end;
+	char *line, *harmless;
+
+	if (block == NULL)
+		return;
+	if (!isatty(STDOUT_FILENO)) {
+		puts(block);
+		return;
+	}
+	for (; block != NULL; block = end != NULL ? end + 1 : NULL) {
+		end = strchr(block, '\n');
+		line = sevq_need(end != NULL ? strndup(block, (size_t)(end - block)) : strdup(block));
+		harmless = sevq_escaped(line);
+		puts(harmless);
+		free(harmless);
+		free(line);
+	}
 }
 
 /* On standard error, so that standard output holds nothing but events. */
@@ -56,7 +78,10 @@ show(const struct sevq_client *client, const struct sevq_options *options, struc
 	if (options->json) {
 		sevq_print_json(client);
 	} else {
-		print_events(events);
+		if (options->prompt)
+			sevq_print_block(events->block);
+		else
+			sevq_print_events(events->events, events->count);
 		say_what_is_left(events);
 	}
 	sevq_free(events);
@@ -74,6 +99,8 @@ sevq_run_drain(struct sevq_client *client, struct sevq_options *options)
 	sevq_drain_options_init(&drain);
 	drain.limit = (size_t)options->limit;
 	drain.context_key_prefix = options->context_prefix;
+	drain.idempotency_key = options->idempotency_key;
+	drain.prompt = options->prompt;
 	if (sevq_drain(client, &options->address, &drain, &events) != SEVQ_OK)
 		return sevq_report(client);
 	return show(client, options, events);

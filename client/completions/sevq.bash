@@ -21,9 +21,9 @@ _sevq() {
 	?*) ;; # a value that only its author knows
 	*)
 		if [[ -z $command && $current != -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' <<<"$help")" -- "$current")
+			mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' <<<"$help")" -- "$current")
 		elif [[ $command == help ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "$("$1" help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')" -- "$current")
+			mapfile -t COMPREPLY < <(compgen -W "$("$1" help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p')" -- "$current")
 		else
 			mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's/^  \(--[a-z-]*\) .*/\1/p' <<<"$help")" -- "$current")
 		fi

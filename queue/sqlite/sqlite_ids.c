@@ -75,3 +75,25 @@ sevq_ids_next(const char **at, const char *end, struct sevq_id_range *range)
 	*range = next;
 	return true;
 }
+
+bool
+sevq_ids_read(struct sevq_str text, size_t most, struct sevq_arena *arena, int64_t **ids, size_t *count)
+{
+	const char *at = text.s, *end = text.s + text.len;
+	struct sevq_id_range range = { 0 };
+	size_t total = 0;
+	while (sevq_ids_next(&at, end, &range)) {
+		if (range.last - range.first >= (int64_t)(most - total))
+			return false;
+		total += (size_t)(range.last - range.first) + 1;
+	}
+	if (at == NULL)
+		return false;
+	*ids = sevq_arena_alloc(arena, (total + 1) * sizeof **ids);
+	*count = 0;
+	range = (struct sevq_id_range){ 0 };
+	for (at = text.s; sevq_ids_next(&at, end, &range);)
+		for (int64_t id = range.first; id <= range.last; id++)
+			(*ids)[(*count)++] = id;
+	return true;
+}

@@ -33,23 +33,53 @@ add_ranges(struct settled *settled, struct sevq_str ids)
 }
 
 static int
-load_settled(struct sqlite_store *store, struct settled *settled, int64_t *last_ts_ms, struct sevq_error *err)
+load_settled(struct sqlite_store *store, struct settled *settled, struct sevq_error *err)
 {
 	sqlite3_stmt *row = NULL;
-	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts, events FROM outcome ORDER BY id", -1, &row, NULL), failed = 0;
+	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts, kind, events FROM outcome ORDER BY id", -1, &row, NULL), failed = 0;
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		rc = SQLITE_OK;
-		*last_ts_ms = sqlite3_column_int64(row, 1);
+		store->ends.outcome = sqlite3_column_int64(row, 0);
+		store->ends.ts_ms = sqlite3_column_int64(row, 1);
 		store->stats.outcomes++;
-		if (!add_ranges(settled, sevq_sqlite_text(row, 2)))
-			failed = sevq_fail(err, SEVQ_STORAGE_CORRUPT, "outcome %lld in %s is damaged", sqlite3_column_int64(row, 0),
-					   store->path);
+		if (sqlite3_column_int(row, 2) <= SEVQ_OUTCOME_LAST_SETTLING && !add_ranges(settled, sevq_sqlite_text(row, 3)))
+			failed = sevq_fail(err, SEVQ_STORAGE_CORRUPT, "outcome %lld in %s is damaged",
+					   (long long)store->ends.outcome, store->path);
 	}
 	if (failed == 0 && rc != SQLITE_DONE)
 		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
 	sqlite3_finalize(row);
 	if (settled->count > 1)
 		qsort(settled->ranges, settled->count, sizeof *settled->ranges, by_first);
+	return failed;
+}
+
+/* Leases, extensions, nacks, lapses: the few outcomes that leave events pending, in order. */
+static int
+load_open_outcomes(struct sqlite_store *store, sevq_load_outcome *each, void *arg, struct sevq_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	int failed = 0;
+	int rc = sqlite3_prepare_v2(
+	    store->db,
+	    "SELECT outcome.id, ts, kind, events, lease, until, detail, key FROM outcome JOIN session ON session.id = session"
+	    " WHERE kind > 9 AND kind < 15 ORDER BY outcome.id",
+	    -1, &row, NULL);
+	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		struct sevq_arena arena = { 0 };
+		struct sevq_store_outcome outcome;
+		struct sevq_store_session session = { .key = sevq_sqlite_text(row, 7) };
+		rc = SQLITE_OK;
+		if (sevq_sqlite_outcome(row, &arena, &outcome) < 0)
+			failed = sevq_fail(err, SEVQ_STORAGE_CORRUPT, "an outcome in %s is damaged", store->path);
+		outcome.session = &session;
+		if (failed == 0)
+			each(arg, &outcome);
+		sevq_arena_clear(&arena);
+	}
+	if (failed == 0 && rc != SQLITE_DONE)
+		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
+	sqlite3_finalize(row);
 	return failed;
 }
 
@@ -60,6 +90,9 @@ give_event(struct sqlite_store *store, sqlite3_stmt *row, sevq_load_event *each,
 	struct sevq_event event = {
 		.id = sqlite3_column_int64(row, 0),
 		.ts_ms = sqlite3_column_int64(row, 2),
+		.available_at_ms = sqlite3_column_int64(row, 9),
+		.expires_at_ms = sqlite3_column_int64(row, 10),
+		.exec_completion = sqlite3_column_int(row, 11) != 0,
 		.context_key = sevq_sqlite_text(row, 5),
 		.original_session_key = sevq_sqlite_text(row, 7),
 		.session_key = sevq_sqlite_text(row, 8),
@@ -76,35 +109,64 @@ give_event(struct sqlite_store *store, sqlite3_stmt *row, sevq_load_event *each,
 	return failed;
 }
 
-int
-sevq_sqlite_load(struct sevq_store *base, sevq_load_event *each, void *arg, int64_t *last_id, int64_t *last_ts_ms,
-		 struct sevq_error *err)
+static int
+find_newest_event(struct sqlite_store *store, struct sevq_error *err)
 {
-	struct sqlite_store *store = (struct sqlite_store *)base;
-	struct settled settled = { 0 };
 	sqlite3_stmt *row = NULL;
-	int failed = load_settled(store, &settled, last_ts_ms, err);
+	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts FROM event ORDER BY id DESC LIMIT 1", -1, &row, NULL), failed = 0;
+	if (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		store->ends.event = sqlite3_column_int64(row, 0);
+		if (sqlite3_column_int64(row, 1) > store->ends.ts_ms)
+			store->ends.ts_ms = sqlite3_column_int64(row, 1);
+	} else if (rc != SQLITE_DONE) {
+		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
+	}
+	sqlite3_finalize(row);
+	return failed;
+}
+
+/* Walks the events in id order beside the settled ranges, and gives those in none of them. */
+static int
+load_pending(struct sqlite_store *store, const struct settled *settled, sevq_load_event *each, void *arg, struct sevq_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	int failed = 0;
 	int rc = sqlite3_prepare_v2(store->db,
-				    "SELECT event.id, session, ts, text_hash, text_bytes, context_key, delivery, original_key, key"
+				    "SELECT event.id, session, ts, text_hash, text_bytes, context_key, delivery, original_key, "
+				    "key, available_at, expires_at, exec"
 				    " FROM event LEFT JOIN session ON session.id = event.session ORDER BY event.id",
 				    -1, &row, NULL);
 	size_t at = 0;
 	while (failed == 0 && rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		int64_t id = sqlite3_column_int64(row, 0);
 		rc = SQLITE_OK;
-		store->last_id = sqlite3_column_int64(row, 0);
-		if (sqlite3_column_int64(row, 2) > *last_ts_ms)
-			*last_ts_ms = sqlite3_column_int64(row, 2);
 		sevq_sqlite_count_event(store, sqlite3_column_int64(row, 1));
-		while (at < settled.count && settled.ranges[at].last < store->last_id)
+		while (at < settled->count && settled->ranges[at].last < id)
 			at++;
-		if (at == settled.count || settled.ranges[at].first > store->last_id)
+		if (at == settled->count || settled->ranges[at].first > id)
 			failed = give_event(store, row, each, arg, err);
 	}
 	if (failed == 0 && rc != SQLITE_DONE)
 		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
 	sqlite3_finalize(row);
+	return failed;
+}
+
+int
+sevq_sqlite_load(struct sevq_store *base, sevq_load_event *event, sevq_load_outcome *outcome, void *arg,
+		 struct sevq_store_ends *ends, struct sevq_error *err)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+	struct settled settled = { 0 };
+	int failed = load_settled(store, &settled, err);
+	if (failed == 0)
+		failed = find_newest_event(store, err);
+	*ends = store->ends;
+	if (failed == 0)
+		failed = load_pending(store, &settled, event, arg, err);
+	if (failed == 0)
+		failed = load_open_outcomes(store, outcome, arg, err);
 	free(settled.ranges);
-	*last_id = store->last_id;
 	store->broken = failed < 0; /* closing it then leaves every byte as it is */
 	return failed;
 }

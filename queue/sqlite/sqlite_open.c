@@ -24,6 +24,15 @@
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof *migrations))
 #define CHECKED_WHOLE_BYTES (8 << 20) /* files up to this size are checked page by page on open; larger ones as they are read */
 
+#define STRING_OF(number) #number
+#define STRING(number) STRING_OF(number)
+
+/* The columns of an event, in the order that row_event (sqlite_store.c) reads them. */
+#define EVENT_COLUMNS                                                                                                              \
+	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, source, traceparent, text,"             \
+	" available_at, expires_at, exec"
+#define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail" /* as outcome_row reads them */
+
 static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
 	[STATEMENT_COMMIT] = "COMMIT",
@@ -31,14 +40,43 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_FIND_SESSION] = "SELECT id FROM session WHERE key = ?",
 	[STATEMENT_ADD_SESSION] = "INSERT INTO session(key) VALUES (?)",
 	[STATEMENT_REMOVE_SESSION] = "DELETE FROM session WHERE id = ?",
-	[STATEMENT_ADD_EVENT] = "INSERT INTO event(id, session, ts, text_hash, text_bytes, rule, wake, context_key, delivery,"
-				" original_key, source, traceparent, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[STATEMENT_READ_EVENT] = "SELECT event.id, ts, key, rule, wake, context_key, delivery, original_key, source, traceparent,"
-				 " text FROM event JOIN session ON session.id = event.session WHERE event.id = ?",
+	[STATEMENT_ADD_EVENT] = "INSERT INTO event(id, session, ts, text_hash, text_bytes, rule, wake, exec, available_at,"
+				" expires_at, context_key, delivery, original_key, source, traceparent, text)"
+				" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[STATEMENT_READ_EVENT] =
+	    "SELECT " EVENT_COLUMNS " FROM event JOIN session ON session.id = event.session WHERE event.id = ?",
 	[STATEMENT_REMOVE_EVENT] = "DELETE FROM event WHERE id = ? RETURNING session",
-	[STATEMENT_ADD_OUTCOME] = "INSERT INTO outcome(ts, kind, session, events) VALUES (?, ?, ?, ?)",
-	[STATEMENT_OLDEST_OUTCOME] = "SELECT id, ts, events FROM outcome ORDER BY id LIMIT 1",
+	[STATEMENT_ADD_OUTCOME] =
+	    "INSERT INTO outcome(id, ts, kind, session, events, lease, until, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	[STATEMENT_OLDEST_OUTCOME] = "SELECT " OUTCOME_COLUMNS ", (SELECT key FROM session WHERE session.id = outcome.session)"
+				     " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
 	[STATEMENT_REMOVE_OUTCOME] = "DELETE FROM outcome WHERE id = ?",
+	[STATEMENT_LEASE_OUTCOMES] =
+	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id = ?1 AND kind = 10 UNION ALL"
+	    " SELECT " OUTCOME_COLUMNS " FROM outcome WHERE session = (SELECT session FROM outcome WHERE id = ?1)"
+	    " AND id > ?1 AND lease = ?1 AND kind <> 11", /* as many as events at the most */
+	[STATEMENT_OUTCOME_SINCE] = "SELECT id, ts FROM outcome WHERE id >= ? ORDER BY id LIMIT 1",
+	[STATEMENT_SESSION_OUTCOMES] =
+	    "SELECT " OUTCOME_COLUMNS " FROM outcome"
+	    " WHERE session = (SELECT session FROM event WHERE id = ?) AND id >= ? ORDER BY id LIMIT 100000",
+	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session FROM outcome WHERE id <= ?1 ORDER BY id DESC",
+	[STATEMENT_SESSION_HISTORY] =
+	    "SELECT " OUTCOME_COLUMNS ", session FROM outcome WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
+	[STATEMENT_DEAD_LETTERS] = /* one row an event */
+	"SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until, detail, session"
+	" FROM dead_letter INDEXED BY dead_letter_order CROSS JOIN outcome ON outcome.id = dead_letter.outcome"
+	" WHERE requeued IS NULL AND dead_letter.outcome <= ?1 ORDER BY dead_letter.outcome DESC, event DESC",
+	[STATEMENT_ADD_DEAD_LETTER] = "INSERT INTO dead_letter(event, outcome) VALUES (?, ?)",
+	[STATEMENT_REQUEUE_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",
+	[STATEMENT_REMOVE_DEAD_LETTER] = "DELETE FROM dead_letter WHERE event = ?",
+	[STATEMENT_IS_DEAD_LETTER] = "SELECT 1 FROM dead_letter WHERE event = ? AND requeued IS NULL",
+	[STATEMENT_REQUEUED] =
+	    "SELECT " OUTCOME_COLUMNS " FROM dead_letter CROSS JOIN outcome ON outcome.id = requeued WHERE event = ?",
+	[STATEMENT_ADD_KEY] = "INSERT INTO idempotency(ts, key, request, answer) VALUES (?, ?, ?, ?)",
+	[STATEMENT_FIND_KEY] = "SELECT ts, request, answer FROM idempotency WHERE key = ?",
+	[STATEMENT_REMOVE_KEYS] = /* the oldest alone are looked at: times ascend with ids */
+	"DELETE FROM idempotency WHERE id IN"
+	" (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id LIMIT " STRING(SEVQ_SQLITE_SWEEP_MAX) ") WHERE ts < ?)",
 };
 
 void

@@ -12,7 +12,9 @@
 #define SEVQ_SQLITE_APPLICATION_ID 0x73657671 /* "sevq" */
 
 #define SEVQ_SQLITE_PAGE_BYTES 4096
-#define SEVQ_SQLITE_SWEEP_MAX 500 /* events a step */
+#define SEVQ_SQLITE_SWEEP_MAX 500 /* events a step, or keys */
+
+#define SEVQ_SQLITE_OUTCOME_EVENTS_MAX 10000000 /* no outcome names more; a larger list is damage */
 
 enum statement {
 	STATEMENT_BEGIN,
@@ -27,6 +29,20 @@ enum statement {
 	STATEMENT_ADD_OUTCOME,
 	STATEMENT_OLDEST_OUTCOME,
 	STATEMENT_REMOVE_OUTCOME,
+	STATEMENT_LEASE_OUTCOMES,
+	STATEMENT_OUTCOME_SINCE,
+	STATEMENT_SESSION_OUTCOMES,
+	STATEMENT_HISTORY,
+	STATEMENT_SESSION_HISTORY,
+	STATEMENT_DEAD_LETTERS,
+	STATEMENT_ADD_DEAD_LETTER,
+	STATEMENT_REQUEUE_DEAD_LETTER,
+	STATEMENT_REMOVE_DEAD_LETTER,
+	STATEMENT_IS_DEAD_LETTER,
+	STATEMENT_REQUEUED,
+	STATEMENT_ADD_KEY,
+	STATEMENT_FIND_KEY,
+	STATEMENT_REMOVE_KEYS,
 	STATEMENT_COUNT
 };
 
@@ -45,13 +61,15 @@ struct sqlite_store {
 	sqlite3_stmt *statement[STATEMENT_COUNT];
 	struct sevq_store_stats stats;
 	struct sevq_table session_rows;       /* struct session_rows by session, owned */
-	int64_t last_id;                      /* the newest event stored */
+	struct sevq_store_ends ends;          /* the newest stored */
 	int wal_frames;                       /* in the WAL after the last commit; 0 after a checkpoint */
 	bool broken;                          /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
 	bool full;                            /* below the watermark, or SQLite said so; enqueues are refused */
 	int64_t next_look_ms;                 /* when to look at the disk again (monotonic) */
 	bool sweeping;                        /* the last step found something to forget */
-	size_t sweep_at;                      /* how many events of the oldest outcome are already gone */
+	bool forgetting;                      /* the same for idempotency keys */
+	int64_t sweep_after;                  /* outcomes up to this one cannot go yet: they bear on pending events */
+	size_t sweep_at;                      /* how many events of the outcome behind that are already gone */
 	int64_t swept[SEVQ_SQLITE_SWEEP_MAX]; /* sessions of the events removed by the step under way */
 	size_t swept_count;
 	/* While reading: */
@@ -72,17 +90,27 @@ int sevq_sqlite_end(struct sqlite_store *store, int rc, struct sevq_error *err);
 int sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_code code, const char *what);
 
 /* sqlite_load.c */
-int sevq_sqlite_load(struct sevq_store *base, sevq_load_event *each, void *arg, int64_t *last_id, int64_t *last_ts_ms,
-		     struct sevq_error *err);
+int sevq_sqlite_load(struct sevq_store *base, sevq_load_event *event, sevq_load_outcome *outcome, void *arg,
+		     struct sevq_store_ends *ends, struct sevq_error *err);
 
 /* sqlite_sweep.c */
-bool sevq_sqlite_chores(struct sevq_store *base, int64_t settled_before_ms, size_t settled_rows_max, size_t pending);
+bool sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores);
 void sevq_sqlite_look_at_disk(struct sqlite_store *store);
+
+/* sqlite_history.c */
+void sevq_sqlite_lookup(struct sevq_store *base, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each,
+			sevq_read_done *done, void *arg);
+void sevq_sqlite_history(struct sevq_store *base, const struct sevq_history_query *query, sevq_history_row *each,
+			 sevq_history_done *done, void *arg);
 
 /* sqlite_rows.c: rows to structs and back. */
 struct sevq_str sevq_sqlite_text(sqlite3_stmt *statement, int column); /* NULL stays NULL; until the next step */
 void sevq_sqlite_bind_text(sqlite3_stmt *statement, int index, struct sevq_str text);
 void sevq_sqlite_bind_delivery(sqlite3_stmt *statement, int index, const struct sevq_delivery *delivery, struct sevq_buf *scratch);
+void sevq_sqlite_bind_time(sqlite3_stmt *statement, int index, int64_t ms); /* 0 becomes null */
+/* The row under the cursor as an event or an outcome (the columns in the order of sqlite_open.c). Borrowed as below. */
+int sevq_sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_event *ret);
+int sevq_sqlite_outcome(sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_store_outcome *ret);
 /* Text is borrowed from the row or lives in the arena. */
 int sevq_sqlite_column_delivery(sqlite3_stmt *statement, int column, struct sevq_json *json, struct sevq_arena *arena,
 				struct sevq_delivery *ret);
@@ -99,5 +127,7 @@ void sevq_ids_write(struct sevq_buf *out, const int64_t *ids, size_t count);
  * such list.
  */
 bool sevq_ids_next(const char **at, const char *end, struct sevq_id_range *range);
+/* Reads the whole list into the arena; false if it is none, or holds more than most ids. */
+bool sevq_ids_read(struct sevq_str text, size_t most, struct sevq_arena *arena, int64_t **ids, size_t *count);
 
 #endif

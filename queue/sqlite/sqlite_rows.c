@@ -20,6 +20,15 @@ sevq_sqlite_bind_text(sqlite3_stmt *statement, int index, struct sevq_str text)
 }
 
 void
+sevq_sqlite_bind_time(sqlite3_stmt *statement, int index, int64_t ms)
+{
+	if (ms == 0)
+		sqlite3_bind_null(statement, index);
+	else
+		sqlite3_bind_int64(statement, index, ms);
+}
+
+void
 sevq_sqlite_bind_delivery(sqlite3_stmt *statement, int index, const struct sevq_delivery *delivery, struct sevq_buf *scratch)
 {
 	struct sevq_str json = SEVQ_STR_NULL;
@@ -42,6 +51,48 @@ sevq_sqlite_column_delivery(sqlite3_stmt *statement, int column, struct sevq_jso
 	if (sevq_json_scan(json, text.s, text.len, NULL) < 0)
 		return -1;
 	return sevq_delivery_read(json, 0, arena, ret, NULL);
+}
+
+int
+sevq_sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_event *ret)
+{
+	int rule = sqlite3_column_int(row, 3), wake = sqlite3_column_int(row, 4);
+	if (rule < 0 || rule >= SEVQ_RULE_COUNT || (wake != SEVQ_WAKE_NEXT_HEARTBEAT && wake != SEVQ_WAKE_NOW))
+		return -1;
+	*ret = (struct sevq_event){
+		.id = sqlite3_column_int64(row, 0),
+		.ts_ms = sqlite3_column_int64(row, 1),
+		.session_key = sevq_sqlite_text(row, 2),
+		.rule = (enum sevq_rule)rule,
+		.wake = (enum sevq_wake)wake,
+		.context_key = sevq_sqlite_text(row, 5),
+		.original_session_key = sevq_sqlite_text(row, 7),
+		.source = sevq_sqlite_text(row, 8),
+		.traceparent = sevq_sqlite_text(row, 9),
+		.text = sevq_sqlite_text(row, 10),
+		.available_at_ms = sqlite3_column_int64(row, 11),
+		.expires_at_ms = sqlite3_column_int64(row, 12),
+		.exec_completion = sqlite3_column_int(row, 13) != 0,
+	};
+	if (ret->original_session_key.s == NULL)
+		ret->original_session_key = ret->session_key;
+	return sevq_sqlite_column_delivery(row, 6, &store->delivery_json, arena, &ret->delivery);
+}
+
+int
+sevq_sqlite_outcome(sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_store_outcome *ret)
+{
+	*ret = (struct sevq_store_outcome){
+		.id = sqlite3_column_int64(row, 0),
+		.ts_ms = sqlite3_column_int64(row, 1),
+		.kind = (enum sevq_outcome_kind)sqlite3_column_int(row, 2),
+		.lease = sqlite3_column_int64(row, 4),
+		.until_ms = sqlite3_column_int64(row, 5),
+		.detail = sevq_sqlite_text(row, 6),
+	};
+	if (ret->kind < 1 || ret->kind >= SEVQ_OUTCOME_COUNT)
+		return -1;
+	return sevq_ids_read(sevq_sqlite_text(row, 3), SEVQ_SQLITE_OUTCOME_EVENTS_MAX, arena, &ret->ids, &ret->count) ? 0 : -1;
 }
 
 static bool

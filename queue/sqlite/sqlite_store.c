@@ -63,13 +63,33 @@ add_event(struct sqlite_store *store, struct sevq_store_event *record)
 	sqlite3_bind_int64(add, 5, (int64_t)event->text.len);
 	sqlite3_bind_int(add, 6, (int)event->rule);
 	sqlite3_bind_int(add, 7, (int)event->wake);
-	sevq_sqlite_bind_text(add, 8, event->context_key);
-	sevq_sqlite_bind_delivery(add, 9, &event->delivery, &store->scratch);
-	sevq_sqlite_bind_text(add, 10, original_if_other(event));
-	sevq_sqlite_bind_text(add, 11, event->source);
-	sevq_sqlite_bind_text(add, 12, event->traceparent);
-	sevq_sqlite_bind_text(add, 13, event->text);
+	sqlite3_bind_int(add, 8, event->exec_completion);
+	sevq_sqlite_bind_time(add, 9, event->available_at_ms);
+	sevq_sqlite_bind_time(add, 10, event->expires_at_ms);
+	sevq_sqlite_bind_text(add, 11, event->context_key);
+	sevq_sqlite_bind_delivery(add, 12, &event->delivery, &store->scratch);
+	sevq_sqlite_bind_text(add, 13, original_if_other(event));
+	sevq_sqlite_bind_text(add, 14, event->source);
+	sevq_sqlite_bind_text(add, 15, event->traceparent);
+	sevq_sqlite_bind_text(add, 16, event->text);
 	return sevq_sqlite_run(add);
+}
+
+/* What the outcome does to the list of dead letters. */
+static int
+update_dead_letters(struct sqlite_store *store, const struct sevq_store_outcome *outcome)
+{
+	bool dies = outcome->kind == SEVQ_OUTCOME_DEAD || outcome->kind == SEVQ_OUTCOME_EVICTED;
+	sqlite3_stmt *update = store->statement[dies ? STATEMENT_ADD_DEAD_LETTER : STATEMENT_REQUEUE_DEAD_LETTER];
+	int rc = SQLITE_OK;
+	if (!dies && outcome->kind != SEVQ_OUTCOME_REQUEUED)
+		return rc;
+	for (size_t i = 0; rc == SQLITE_OK && i < outcome->count; i++) {
+		sqlite3_bind_int64(update, 1, outcome->ids[i]);
+		sqlite3_bind_int64(update, 2, outcome->id);
+		rc = sevq_sqlite_run(update);
+	}
+	return rc;
 }
 
 static int
@@ -82,10 +102,26 @@ add_outcome(struct sqlite_store *store, const struct sevq_store_outcome *outcome
 		return rc;
 	store->scratch.len = 0;
 	sevq_ids_write(&store->scratch, outcome->ids, outcome->count);
-	sqlite3_bind_int64(add, 1, outcome->ts_ms);
-	sqlite3_bind_int(add, 2, (int)outcome->kind);
-	sqlite3_bind_int64(add, 3, session);
-	sevq_sqlite_bind_text(add, 4, (struct sevq_str){ store->scratch.data, store->scratch.len });
+	sqlite3_bind_int64(add, 1, outcome->id);
+	sqlite3_bind_int64(add, 2, outcome->ts_ms);
+	sqlite3_bind_int(add, 3, (int)outcome->kind);
+	sqlite3_bind_int64(add, 4, session);
+	sevq_sqlite_bind_text(add, 5, (struct sevq_str){ store->scratch.data, store->scratch.len });
+	sevq_sqlite_bind_time(add, 6, outcome->lease);
+	sevq_sqlite_bind_time(add, 7, outcome->until_ms);
+	sevq_sqlite_bind_text(add, 8, outcome->detail);
+	rc = sevq_sqlite_run(add);
+	return rc == SQLITE_OK ? update_dead_letters(store, outcome) : rc;
+}
+
+static int
+add_key(struct sqlite_store *store, const struct sevq_store_key *key)
+{
+	sqlite3_stmt *add = store->statement[STATEMENT_ADD_KEY];
+	sqlite3_bind_int64(add, 1, key->ts_ms);
+	sevq_sqlite_bind_text(add, 2, key->key);
+	sqlite3_bind_int64(add, 3, (int64_t)key->request);
+	sevq_sqlite_bind_text(add, 4, key->answer);
 	return sevq_sqlite_run(add);
 }
 
@@ -97,6 +133,8 @@ write_batch(struct sqlite_store *store, const struct sevq_store_batch *batch)
 		rc = add_event(store, &batch->events[i]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
 		rc = add_outcome(store, &batch->outcomes[i]);
+	for (size_t i = 0; rc == SQLITE_OK && i < batch->key_count; i++)
+		rc = add_key(store, &batch->keys[i]);
 	return rc;
 }
 
@@ -131,8 +169,10 @@ remember(struct sqlite_store *store, struct sevq_store_batch *batch)
 	for (size_t i = 0; i < batch->event_count; i++) {
 		batch->events[i].session->row = batch->events[i].session_row;
 		sevq_sqlite_count_event(store, batch->events[i].session_row);
-		store->last_id = batch->events[i].event.id;
+		store->ends.event = batch->events[i].event.id;
 	}
+	if (batch->outcome_count > 0)
+		store->ends.outcome = batch->outcomes[batch->outcome_count - 1].id;
 	store->stats.outcomes += batch->outcome_count;
 }
 
@@ -182,30 +222,6 @@ commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_done
 	done(arg, failed < 0 ? &err : NULL);
 }
 
-/* The row under the cursor as an event; -1 where it cannot be one. */
-static int
-row_event(struct sqlite_store *store, sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_event *ret)
-{
-	int rule = sqlite3_column_int(row, 3), wake = sqlite3_column_int(row, 4);
-	if (rule < 0 || rule >= SEVQ_RULE_COUNT || (wake != SEVQ_WAKE_NEXT_HEARTBEAT && wake != SEVQ_WAKE_NOW))
-		return -1;
-	*ret = (struct sevq_event){
-		.id = sqlite3_column_int64(row, 0),
-		.ts_ms = sqlite3_column_int64(row, 1),
-		.session_key = sevq_sqlite_text(row, 2),
-		.rule = (enum sevq_rule)rule,
-		.wake = (enum sevq_wake)wake,
-		.context_key = sevq_sqlite_text(row, 5),
-		.original_session_key = sevq_sqlite_text(row, 7),
-		.source = sevq_sqlite_text(row, 8),
-		.traceparent = sevq_sqlite_text(row, 9),
-		.text = sevq_sqlite_text(row, 10),
-	};
-	if (ret->original_session_key.s == NULL)
-		ret->original_session_key = ret->session_key;
-	return sevq_sqlite_column_delivery(row, 6, &store->delivery_json, arena, &ret->delivery);
-}
-
 /* A row that is not there or damaged is passed over. */
 static int
 read_one(struct sqlite_store *store, int64_t id, sevq_read_event *each, void *arg, struct sevq_error *err)
@@ -216,7 +232,7 @@ read_one(struct sqlite_store *store, int64_t id, sevq_read_event *each, void *ar
 	int failed = 0;
 	sqlite3_bind_int64(row, 1, id);
 	int rc = sqlite3_step(row);
-	if (rc == SQLITE_ROW && row_event(store, row, &arena, &event) == 0)
+	if (rc == SQLITE_ROW && sevq_sqlite_event(store, row, &arena, &event) == 0)
 		each(arg, &event);
 	else if (rc != SQLITE_ROW && rc != SQLITE_DONE && rc != SQLITE_CORRUPT)
 		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
@@ -284,6 +300,8 @@ const struct sevq_store_driver sevq_sqlite_driver = {
 	.load = sevq_sqlite_load,
 	.commit = commit,
 	.read = read_events,
+	.lookup = sevq_sqlite_lookup,
+	.history = sevq_sqlite_history,
 	.chores = sevq_sqlite_chores,
 	.ready = ready,
 	.stats = stats,

@@ -41,6 +41,16 @@ sevq_sqlite_look_at_disk(struct sqlite_store *store)
 
 /* --- the sweep ----------------------------------------------------------------------------------------------------- */
 
+/* A dead letter goes with its event. */
+static int
+remove_dead_letter(struct sqlite_store *store, enum sevq_outcome_kind kind, int64_t id)
+{
+	if (kind != SEVQ_OUTCOME_DEAD && kind != SEVQ_OUTCOME_EVICTED)
+		return SQLITE_OK;
+	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_DEAD_LETTER], 1, id);
+	return sevq_sqlite_run(store->statement[STATEMENT_REMOVE_DEAD_LETTER]);
+}
+
 static int
 remove_event(struct sqlite_store *store, int64_t id)
 {
@@ -62,7 +72,7 @@ remove_event(struct sqlite_store *store, int64_t id)
 
 /* Removes the next few of the outcome's events; *all: none is left. */
 static int
-remove_some(struct sqlite_store *store, struct sevq_str ids, bool *all)
+remove_some(struct sqlite_store *store, enum sevq_outcome_kind kind, struct sevq_str ids, bool *all)
 {
 	const char *at = ids.s, *end = ids.s + ids.len;
 	struct sevq_id_range range = { 0 };
@@ -73,6 +83,8 @@ remove_some(struct sqlite_store *store, struct sevq_str ids, bool *all)
 			if (seen++ < store->sweep_at)
 				continue;
 			rc = remove_event(store, id);
+			if (rc == SQLITE_OK)
+				rc = remove_dead_letter(store, kind, id);
 			removed++;
 		}
 	}
@@ -81,17 +93,36 @@ remove_some(struct sqlite_store *store, struct sevq_str ids, bool *all)
 	return rc;
 }
 
-/* Whether the outcome is due, and does not name the newest event. */
 static bool
-due(struct sqlite_store *store, sqlite3_stmt *oldest, int64_t settled_before_ms, bool too_many)
+past_its_time(const struct sqlite_store *store, sqlite3_stmt *oldest, const struct sevq_chores *chores)
 {
-	struct sevq_str ids = sevq_sqlite_text(oldest, 2);
+	return sqlite3_column_int64(oldest, 1) < chores->settled_before_ms ||
+	       store->stats.events > chores->pending_count + chores->settled_rows_max;
+}
+
+enum verdict { WAIT, PASS_OVER, FORGET };
+
+/*
+ * What the sweep may do with the outcome: forget it; pass it over, because it tells of an event that is still pending; or
+ * wait, because it is not past its time, is the newest, or names the newest event.
+ */
+static enum verdict
+judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct sevq_chores *chores)
+{
+	struct sevq_str ids = sevq_sqlite_text(oldest, 3), session = sevq_sqlite_text(oldest, 7);
+	bool settles = sqlite3_column_int(oldest, 2) <= SEVQ_OUTCOME_LAST_SETTLING;
 	const char *at = ids.s;
 	struct sevq_id_range range = { 0 };
-	while (sevq_ids_next(&at, ids.s + ids.len, &range))
-		if (range.last >= store->last_id)
-			return false;
-	return at != NULL && (too_many || sqlite3_column_int64(oldest, 1) < settled_before_ms);
+	if (sqlite3_column_int64(oldest, 0) >= store->ends.outcome || !past_its_time(store, oldest, chores))
+		return WAIT;
+	while (sevq_ids_next(&at, ids.s + ids.len, &range)) {
+		if (settles && range.last >= store->ends.event)
+			return WAIT;
+		for (int64_t id = range.first; !settles && id <= range.last; id++)
+			if (chores->pending(chores->arg, session, id))
+				return PASS_OVER;
+	}
+	return at != NULL ? FORGET : PASS_OVER;
 }
 
 /* The rows are back; so are their counts. */
@@ -110,11 +141,12 @@ sweep_outcome(struct sqlite_store *store, sqlite3_stmt *oldest)
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_OUTCOME];
 	struct sevq_error
 	    err; /* nobody to tell: what is not swept now is swept later, and a broken store stops at the next commit */
-	bool all = false;
+	bool all = true;
 	store->swept_count = 0;
+	enum sevq_outcome_kind kind = (enum sevq_outcome_kind)sqlite3_column_int(oldest, 2);
 	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
-	if (rc == SQLITE_OK)
-		rc = remove_some(store, sevq_sqlite_text(oldest, 2), &all);
+	if (rc == SQLITE_OK && kind <= SEVQ_OUTCOME_LAST_SETTLING)
+		rc = remove_some(store, kind, sevq_sqlite_text(oldest, 3), &all);
 	if (rc == SQLITE_OK && all) {
 		sqlite3_bind_int64(remove, 1, sqlite3_column_int64(oldest, 0));
 		rc = sevq_sqlite_run(remove);
@@ -132,31 +164,56 @@ sweep_outcome(struct sqlite_store *store, sqlite3_stmt *oldest)
 
 /* One step. False when there is nothing to sweep now, or the disk does not let us. */
 static bool
-sweep(struct sqlite_store *store, int64_t settled_before_ms, bool too_many)
+sweep(struct sqlite_store *store, const struct sevq_chores *chores)
 {
 	sqlite3_stmt *oldest = store->statement[STATEMENT_OLDEST_OUTCOME];
-	bool more =
-	    sqlite3_step(oldest) == SQLITE_ROW && due(store, oldest, settled_before_ms, too_many) && sweep_outcome(store, oldest);
+	bool more = false;
+	sqlite3_bind_int64(oldest, 1, store->sweep_after);
+	if (sqlite3_step(oldest) == SQLITE_ROW) {
+		enum verdict verdict = judge(store, oldest, chores);
+		more = verdict != WAIT;
+		if (verdict == PASS_OVER)
+			store->sweep_after = sqlite3_column_int64(oldest, 0);
+		else if (verdict == FORGET)
+			more = sweep_outcome(store, oldest);
+	}
 	sqlite3_reset(oldest);
+	if (!more)
+		store->sweep_after = 0;
 	return more;
 }
 
+/* One step. False when no key is old enough, or the disk does not let us. */
+static bool
+forget_keys(struct sqlite_store *store, int64_t before_ms)
+{
+	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_KEYS];
+	struct sevq_error err; /* nobody to tell, as above */
+	sqlite3_bind_int64(remove, 1, before_ms);
+	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
+	if (rc == SQLITE_OK)
+		rc = sevq_sqlite_run(remove);
+	int forgotten = sqlite3_changes(store->db);
+	return sevq_sqlite_end(store, rc, &err) == 0 && forgotten == SEVQ_SQLITE_SWEEP_MAX;
+}
+
 bool
-sevq_sqlite_chores(struct sevq_store *base, int64_t settled_before_ms, size_t settled_rows_max, size_t pending)
+sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	int64_t now_ms = monotonic_ms();
 	if (store->broken)
 		return false;
-	bool too_many = store->stats.events > pending + settled_rows_max;
 	if (store->wal_frames >= CHECKPOINT_FRAMES)
 		checkpoint(store);
 	if (now_ms >= store->next_look_ms) {
 		sevq_sqlite_look_at_disk(store);
 		store->next_look_ms = now_ms + LOOK_INTERVAL_MS;
-		store->sweeping = true;
+		store->sweeping = store->forgetting = true;
 	}
-	if (store->sweeping || too_many)
-		store->sweeping = sweep(store, settled_before_ms, too_many);
-	return store->sweeping;
+	if (store->forgetting)
+		store->forgetting = forget_keys(store, chores->keys_before_ms);
+	else if (store->sweeping)
+		store->sweeping = sweep(store, chores);
+	return store->forgetting || store->sweeping;
 }

@@ -17,6 +17,9 @@ CREATE TABLE event (
 	text_bytes INTEGER NOT NULL,
 	rule INTEGER NOT NULL,        -- 0 keep, 1 main-alias, 2 cron-run, 3 direct-main
 	wake INTEGER NOT NULL,        -- 0 next-heartbeat, 1 now
+	exec INTEGER NOT NULL,        -- 1: an exec completion, by its text (ROUTING section 8)
+	available_at INTEGER,         -- not before; null: at once
+	expires_at INTEGER,           -- not after; null: for ever
 	context_key TEXT,
 	delivery TEXT,                -- JSON object
 	original_key TEXT,            -- the key as sent; null when it is the queue key itself
@@ -25,21 +28,46 @@ CREATE TABLE event (
 	text TEXT NOT NULL
 ) STRICT;
 
--- What happened to events, one row a call. Every kind so far settles its events.
+-- What happened to events, one row a call. Kinds up to 9 settle their events; the others only tell where they are.
 CREATE TABLE outcome (
-	id INTEGER PRIMARY KEY,
+	id INTEGER PRIMARY KEY,       -- of a 'leased' row: the lease's id
 	ts INTEGER NOT NULL,
 	kind INTEGER NOT NULL REFERENCES outcome_kind(id),
 	session INTEGER NOT NULL,
-	events TEXT NOT NULL          -- JSON array, ascending: an id, or a range [first,last]
+	events TEXT NOT NULL,         -- JSON array, ascending: an id, or a range [first,last]
+	lease INTEGER,                -- leased: -1 when exclusive; acked, nacked, returned, extended, lapsed: which lease
+	until INTEGER,                -- leased, extended: its end; nacked, returned: available again at
+	detail TEXT                   -- leased: the consumer; nacked, returned, dead: the reason; requeued: the new event's id
 ) STRICT;
+
+CREATE INDEX outcome_session ON outcome(session);
+
+-- Events that were evicted or that died, until they are forgotten.
+CREATE TABLE dead_letter (
+	event INTEGER PRIMARY KEY,
+	outcome INTEGER NOT NULL,
+	requeued INTEGER              -- the outcome by which it was enqueued anew; null: a dead letter still
+) STRICT;
+
+CREATE INDEX dead_letter_order ON dead_letter(outcome, event) WHERE requeued IS NULL;
 
 CREATE TABLE outcome_kind (
 	id INTEGER PRIMARY KEY,
 	name TEXT NOT NULL
 ) STRICT;
 INSERT INTO outcome_kind VALUES
-	(1, 'drained'), (2, 'consumed'), (3, 'withdrawn'), (4, 'purged'), (5, 'replaced'), (6, 'evicted');
+	(1, 'drained'), (2, 'consumed'), (3, 'withdrawn'), (4, 'purged'), (5, 'replaced'), (6, 'evicted'),
+	(7, 'acked'), (8, 'expired'), (9, 'dead'),
+	(10, 'leased'), (11, 'extended'), (12, 'nacked'), (13, 'returned'), (14, 'lapsed'), (15, 'requeued');
+
+-- Requests that carried an idempotency key, and what they were answered; in id order, forgotten after a day.
+CREATE TABLE idempotency (
+	id INTEGER PRIMARY KEY,
+	ts INTEGER NOT NULL,
+	key TEXT NOT NULL UNIQUE,
+	request INTEGER NOT NULL,     -- 64 bits of SHA-256(request): another request with the same key is refused
+	answer TEXT NOT NULL          -- JSON, the queue's own
+) STRICT;
 
 -- For people with the sqlite3 shell.
 CREATE VIEW settled AS
@@ -52,7 +80,8 @@ CREATE VIEW settled AS
 		SELECT outcome, first + 1, last FROM range WHERE first < last
 	)
 	SELECT range.first AS event, outcome_kind.name AS outcome, outcome.ts AS ts
-	FROM range JOIN outcome ON outcome.id = range.outcome JOIN outcome_kind ON outcome_kind.id = outcome.kind;
+	FROM range JOIN outcome ON outcome.id = range.outcome JOIN outcome_kind ON outcome_kind.id = outcome.kind
+	WHERE outcome.kind <= 9;
 
 CREATE VIEW pending AS
 	SELECT event.id, session.key AS session_key, event.original_key, event.ts,

@@ -2,11 +2,13 @@
  * load.c - a load on a sevqd, and the bare disk to hold it against.
  *
  *     load sync --dir DIRECTORY
- *     load post|batch|drain --port PORT --token TOKEN [--connections N] [--count N | --seconds S] ...
+ *     load post|batch|drain|lease|wake --port PORT --token TOKEN [--connections N] [--count N | --seconds S] ...
  *
- * Every connection has one request under way: it sends the next when the answer has come and been checked. One answer
- * that is not what it must be ends the run with exit code 1. Prints one line of JSON. Requests of the warm-up, and answers
- * that come after the time is up, are checked but not counted.
+ * Every connection has one request under way: it sends the next when the answer has come and been checked. A lease and
+ * its ack count as one. wake: while every connection posts, each has another beside it that waits for a session of its own,
+ * takes what is there and waits again; what counts is the time from the answer to a post into that session until the waiter's.
+ * One answer that is not what it must be ends the run with exit code 1. Prints one line of JSON. Requests of the warm-up, and
+ * answers that come after the time is up, are checked but not counted.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -34,14 +36,29 @@ struct connection {
 	int fd;
 	struct sevq_buf request, answer;
 	size_t sent;
-	uint64_t begun_us;
+	size_t at;         /* which step */
+	uint64_t begun_us; /* the step; in turn: the first */
+	char name[64];     /* its lease; or the session that its waiter waits for */
+	/* wake: */
+	struct connection *other;     /* the waiter of a poster, and the other way round */
+	uint64_t session;             /* the one waited for */
+	bool called;                  /* a waiter: something has been posted for it since it began to wait */
+	uint64_t posted_us, woken_us; /* when the answers to that came, to the poster and to the waiter; 0: not yet */
+};
+
+/* One request, and what its answer must be. */
+struct step {
+	const char *path;                                            /* the connection's name stands in it for a star */
+	void (*write_body)(struct load *load, struct connection *c); /* NULL: it has none */
+	int status;
+	const char *marks; /* stands in a right answer once for each event of it */
+	const char *count; /* or: before the number of events */
 };
 
 struct mode {
-	const char *name, *path;
-	void (*write_body)(struct load *load, struct sevq_buf *body);
-	int status;
-	const char *marks; /* stands in a right answer once for each event of it */
+	const char *name;
+	void (*proceed)(struct load *load, struct connection *c); /* after a right answer */
+	struct step steps[4];
 };
 
 struct load {
@@ -53,8 +70,8 @@ struct load {
 	double seconds, warmup;
 	/* as it goes */
 	int epoll;
-	uint64_t busy;                       /* connections with a request under way */
-	uint64_t events_sent, requests_sent; /* warm-up included */
+	uint64_t busy;                       /* connections that go on; waiters do not count */
+	uint64_t events_sent, rounds_begun;  /* warm-up included */
 	uint64_t requests, events;           /* answered and counted */
 	uint64_t from_us, until_us, last_us; /* what counts: answers between these; and the last that did */
 	struct histogram times;
@@ -72,59 +89,121 @@ now_us(void)
 
 /* ---- what is sent ---- */
 
-/* The next event: a text that no other has, nor an earlier run's; the sessions in turn. Filled up to the size asked for. */
+/* The next event: a text that no other has, nor an earlier run's. Filled up to the size asked for. */
 static void
-add_event(struct load *load, struct sevq_buf *body)
+add_event(struct load *load, uint64_t session)
 {
+	struct sevq_buf *body = &load->body;
 	const size_t begin = body->len, tail = 2; /* the end of the text and of the event */
 	const uint64_t n = load->events_sent++;
 
 	sevq_buf_addf(body, "{\"sessionKey\":\"%s%llu\",\"text\":\"Exec completed (build %llu of %llu, code 0) ", load->prefix,
-		      (unsigned long long)(n % load->sessions), (unsigned long long)n, (unsigned long long)load->from_us);
+		      (unsigned long long)session, (unsigned long long)n, (unsigned long long)load->from_us);
 	while (body->len - begin + tail < load->body_bytes)
 		sevq_buf_add(body, "event ", load->body_bytes - tail - (body->len - begin) >= 6 ? 6 : 1);
 	sevq_buf_adds(body, "\"}");
 }
 
+/* The sessions in turn. */
 static void
-write_batch(struct load *load, struct sevq_buf *body)
+write_event(struct load *load, struct connection *c)
+{
+	(void)c;
+	add_event(load, load->events_sent % load->sessions);
+}
+
+static void
+write_batch(struct load *load, struct connection *c)
 {
 	uint64_t i;
 
-	sevq_buf_adds(body, "{\"events\":[");
+	sevq_buf_adds(&load->body, "{\"events\":[");
 	for (i = 0; i < load->size; i++) {
-		sevq_buf_adds(body, i > 0 ? "," : "");
-		add_event(load, body);
+		sevq_buf_adds(&load->body, i > 0 ? "," : "");
+		write_event(load, c);
 	}
-	sevq_buf_adds(body, "]}");
+	sevq_buf_adds(&load->body, "]}");
 }
 
 static void
-write_drain(struct load *load, struct sevq_buf *body)
+write_drain(struct load *load, struct connection *c)
 {
-	sevq_buf_addf(body, "{\"sessionKey\":\"%s%llu\",\"limit\":%llu}", load->prefix,
-		      (unsigned long long)(load->requests_sent % load->sessions), (unsigned long long)load->size);
+	(void)c;
+	sevq_buf_addf(&load->body, "{\"sessionKey\":\"%s%llu\",\"limit\":%llu}", load->prefix,
+		      (unsigned long long)(load->rounds_begun % load->sessions), (unsigned long long)load->size);
 }
 
+static void
+write_all(struct load *load, struct connection *c)
+{
+	(void)c;
+	sevq_buf_adds(&load->body, "{}");
+}
+
+static void
+write_call(struct load *load, struct connection *c)
+{
+	add_event(load, c->session);
+}
+
+static void
+write_take(struct load *load, struct connection *c)
+{
+	sevq_buf_addf(&load->body, "{\"sessionKey\":\"%s\"}", c->name);
+}
+
+static void proceed_in_turn(struct load *load, struct connection *c);
+static void proceed_lease(struct load *load, struct connection *c);
+static void proceed_wake(struct load *load, struct connection *c);
+
+#define QUEUED "\"outcome\":\"queued\""
+#define EVENT "\"originalSessionKey\":"
+
+/* The steps of a wake: a poster's two, a waiter's two. */
+enum { POST, CALL, WAIT, TAKE };
+
+/* clang-format off */
 static const struct mode modes[] = {
-	{ "sync", NULL, NULL, 0, NULL },
-	{ "post", "/v1/events", add_event, 201, "\"outcome\":\"queued\"" },
-	{ "batch", "/v1/events", write_batch, 200, "\"outcome\":\"queued\"" },
-	{ "drain", "/v1/drain", write_drain, 200, "\"originalSessionKey\":" },
+	{ "sync", NULL, { { .path = NULL } } },
+	{ "post", proceed_in_turn, { { "/v1/events", write_event, 201, QUEUED, NULL } } },
+	{ "batch", proceed_in_turn, { { "/v1/events", write_batch, 200, QUEUED, NULL } } },
+	{ "drain", proceed_in_turn, { { "/v1/drain", write_drain, 200, EVENT, NULL } } },
+	{ "lease", proceed_lease, {
+		{ "/v1/leases", write_drain, 200, EVENT, NULL },
+		{ "/v1/leases/*/ack", write_all, 200, NULL, "\"acked\":" } } },
+	{ "wake", proceed_wake, {
+		[POST] = { "/v1/events", write_event, 201, QUEUED, NULL },
+		[CALL] = { "/v1/events", write_call, 201, QUEUED, NULL },
+		[WAIT] = { "/v1/wait?timeoutMs=300000&sessionKey=*", NULL, 200, "\"ready\":true", NULL },
+		[TAKE] = { "/v1/drain", write_take, 200, EVENT, NULL } } },
 };
+/* clang-format on */
+
+static const struct step *
+step_of(const struct load *load, const struct connection *c)
+{
+	return &load->mode->steps[c->at];
+}
 
 static void
 write_request(struct load *load, struct connection *c)
 {
+	const struct step *step = step_of(load, c);
+	const char *star = strchrnul(step->path, '*');
+
 	load->body.len = 0;
-	load->mode->write_body(load, &load->body);
 	c->request.len = c->sent = c->answer.len = 0;
-	sevq_buf_addf(&c->request,
-		      "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
-		      "Content-Length: %zu\r\n\r\n",
-		      load->mode->path, (int)load->port, load->token, load->body.len);
+	sevq_buf_adds(&c->request, step->write_body != NULL ? "POST " : "GET ");
+	sevq_buf_add(&c->request, step->path, (size_t)(star - step->path));
+	if (*star != '\0')
+		sevq_buf_addf(&c->request, "%s%s", c->name, star + 1);
+	sevq_buf_addf(&c->request, " HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n", (int)load->port, load->token);
+	if (step->write_body != NULL) {
+		step->write_body(load, c);
+		sevq_buf_addf(&c->request, "Content-Type: application/json\r\nContent-Length: %zu\r\n", load->body.len);
+	}
+	sevq_buf_adds(&c->request, "\r\n");
 	sevq_buf_add(&c->request, load->body.data, load->body.len);
-	load->requests_sent++;
 }
 
 /* ---- what comes back ---- */
@@ -185,12 +264,27 @@ occurrences(const char *s, size_t len, const char *mark)
 	return n;
 }
 
-static void
-check_answer(const struct load *load, struct connection *c, size_t body)
+/* The number, or the text, that stands behind the mark in the answer's body. */
+static const char *
+behind(const char *s, size_t len, const char *mark)
 {
-	if (strncmp(c->answer.data, "HTTP/1.1 ", 9) != 0 || atoi(c->answer.data + 9) != load->mode->status)
+	const char *at = memmem(s, len, mark, strlen(mark));
+
+	return at != NULL ? at + strlen(mark) : "";
+}
+
+static void
+check_answer(const struct load *load, struct connection *c, size_t begin)
+{
+	const struct step *step = step_of(load, c);
+	const char *body = c->answer.data + begin;
+	const size_t len = c->answer.len - begin;
+	uint64_t events;
+
+	if (strncmp(c->answer.data, "HTTP/1.1 ", 9) != 0 || atoi(c->answer.data + 9) != step->status)
 		wrong(c, "not the status it must be");
-	if (occurrences(c->answer.data + body, c->answer.len - body, load->mode->marks) != load->size)
+	events = step->marks != NULL ? occurrences(body, len, step->marks) : strtoull(behind(body, len, step->count), NULL, 10);
+	if (events != load->size)
 		wrong(c, "not as many events as it must be");
 }
 
@@ -230,30 +324,135 @@ send_more(struct load *load, struct connection *c)
 }
 
 static void
-begin(struct load *load, struct connection *c)
+send_request(struct load *load, struct connection *c)
 {
-	const bool over = load->count > 0 ? load->requests_sent >= load->count : now_us() >= load->until_us;
+	write_request(load, c);
+	send_more(load, c);
+}
+
+/* The first step of the next round, if there is one. */
+static void
+begin(struct load *load, struct connection *c, size_t at)
+{
+	const bool over = load->count > 0 ? load->rounds_begun >= load->count : now_us() >= load->until_us;
 
 	if (over) {
 		load->busy--;
 		return;
 	}
-	write_request(load, c);
+	c->at = at;
 	c->begun_us = now_us();
-	send_more(load, c);
+	send_request(load, c);
+	load->rounds_begun++;
 }
 
 static void
-count(struct load *load, const struct connection *c)
+count(struct load *load, uint64_t begun_us, uint64_t now)
 {
-	const uint64_t now = now_us();
-
-	if (c->begun_us < load->from_us || now > load->until_us)
+	if (begun_us < load->from_us || now > load->until_us)
 		return;
-	histogram_add(&load->times, now - c->begun_us);
+	histogram_add(&load->times, now > begun_us ? now - begun_us : 0);
 	load->requests++;
 	load->events += load->size;
 	load->last_us = now;
+}
+
+static void
+proceed_in_turn(struct load *load, struct connection *c)
+{
+	count(load, c->begun_us, now_us());
+	begin(load, c, 0);
+}
+
+static void
+proceed_lease(struct load *load, struct connection *c)
+{
+	const char *id = behind(c->answer.data, c->answer.len, "\"leaseId\":\"");
+
+	if (c->at == 1) {
+		proceed_in_turn(load, c);
+		return;
+	}
+	snprintf(c->name, sizeof(c->name), "%.*s", (int)strspn(id, "0123456789"), id);
+	c->at = 1;
+	send_request(load, c);
+}
+
+/* ---- waking ---- */
+
+/* The waiter was sent its answer in the same turn as the poster; either may be read first. */
+static void
+count_wake(struct load *load, const struct connection *poster, const struct connection *waiter)
+{
+	if (poster->posted_us > 0 && waiter->woken_us > 0)
+		count(load, poster->posted_us, waiter->woken_us);
+}
+
+static void
+begin_waiting(struct load *load, struct connection *waiter)
+{
+	waiter->at = WAIT;
+	waiter->called = false;
+	waiter->begun_us = now_us();
+	send_request(load, waiter);
+}
+
+static void
+waiter_heard(struct load *load, struct connection *waiter)
+{
+	if (waiter->at == TAKE) {
+		begin_waiting(load, waiter);
+		return;
+	}
+	waiter->woken_us = now_us();
+	count_wake(load, waiter->other, waiter);
+	waiter->at = TAKE;
+	send_request(load, waiter);
+}
+
+/* A waiter that began before a post that has been answered since does wait by now: the server reads in order. */
+static void
+poster_heard(struct load *load, struct connection *poster)
+{
+	struct connection *waiter = poster->other;
+	const bool waits = waiter->at == WAIT && !waiter->called && waiter->begun_us < poster->begun_us;
+
+	if (poster->at == CALL) {
+		poster->posted_us = now_us();
+		count_wake(load, poster, waiter);
+	}
+	if (waits) {
+		waiter->called = true;
+		poster->posted_us = waiter->woken_us = 0;
+	}
+	begin(load, poster, waits ? CALL : POST);
+}
+
+static void
+proceed_wake(struct load *load, struct connection *c)
+{
+	if (c->at == POST || c->at == CALL)
+		poster_heard(load, c);
+	else
+		waiter_heard(load, c);
+}
+
+/* Each of the first half is a poster, and its waiter one of the second half. */
+static void
+begin_wakes(struct load *load, struct connection *connections)
+{
+	uint64_t i;
+
+	for (i = 0; i < load->connections; i++) {
+		struct connection *poster = &connections[i], *waiter = &connections[load->connections + i];
+
+		poster->other = waiter;
+		waiter->other = poster;
+		poster->session = load->sessions + i; /* behind those that are posted to in turn */
+		snprintf(waiter->name, sizeof(waiter->name), "%s%llu", load->prefix, (unsigned long long)poster->session);
+		dial(load, waiter);
+		begin_waiting(load, waiter);
+	}
 }
 
 static void
@@ -272,12 +471,11 @@ receive(struct load *load, struct connection *c)
 	if (!is_complete(c, &body))
 		return;
 	check_answer(load, c, body);
-	count(load, c);
 	if (field(c->answer.data, "\r\nConnection: close") != NULL) { /* its requests are used up */
 		close(c->fd);
 		dial(load, c);
 	}
-	begin(load, c);
+	load->mode->proceed(load, c);
 }
 
 static void
@@ -300,7 +498,9 @@ turn(struct load *load)
 static void
 run(struct load *load)
 {
-	struct connection *connections = sevq_alloc(load->connections * sizeof(*connections));
+	const bool wakes = load->mode->proceed == proceed_wake;
+	const uint64_t all = load->connections * (wakes ? 2 : 1);
+	struct connection *connections = sevq_alloc(all * sizeof(*connections));
 	uint64_t i;
 
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -309,11 +509,13 @@ run(struct load *load)
 	load->from_us = now_us() + (uint64_t)(load->warmup * 1e6);
 	load->until_us = load->count > 0 ? UINT64_MAX : load->from_us + (uint64_t)(load->seconds * 1e6);
 	load->busy = load->connections;
+	if (wakes)
+		begin_wakes(load, connections);
 	for (i = 0; i < load->connections; i++)
-		begin(load, &connections[i]);
+		begin(load, &connections[i], 0);
 	while (load->busy > 0)
 		turn(load);
-	for (i = 0; i < load->connections; i++) {
+	for (i = 0; i < all; i++) {
 		close(connections[i].fd);
 		sevq_buf_clear(&connections[i].request);
 		sevq_buf_clear(&connections[i].answer);
@@ -369,7 +571,7 @@ static const struct {
 	{ "connections", NUMBER, offsetof(struct load, connections) },
 	{ "sessions", NUMBER, offsetof(struct load, sessions) }, /* how many, in turn */
 	{ "prefix", TEXT, offsetof(struct load, prefix) },     /* of their keys */
-	{ "size", NUMBER, offsetof(struct load, size) },       /* events a batch or drain */
+	{ "size", NUMBER, offsetof(struct load, size) },       /* events a batch, drain or lease */
 	{ "body-bytes", NUMBER, offsetof(struct load, body_bytes) }, /* an event */
 	{ "count", NUMBER, offsetof(struct load, count) },     /* requests in all; else for so long: */
 	{ "seconds", SECONDS, offsetof(struct load, seconds) },
@@ -425,7 +627,7 @@ find_mode(const char *name)
 static void
 report(const struct load *load)
 {
-	const uint64_t end = load->until_us == UINT64_MAX || load->mode->path == NULL ? load->last_us : load->until_us;
+	const uint64_t end = load->until_us == UINT64_MAX || load->mode->proceed == NULL ? load->last_us : load->until_us;
 
 	printf(
 	    "{\"mode\":\"%s\",\"requests\":%llu,\"events\":%llu,\"seconds\":%.6f,\"p50Us\":%llu,\"p99Us\":%llu,\"maxUs\":%llu}\n",
@@ -442,9 +644,9 @@ main(int argc, char **argv)
 	};
 
 	load.mode = argc > 1 ? find_mode(argv[1]) : NULL;
-	if (load.mode == NULL || !read_flags(&load, argc, argv) || (load.mode->path == NULL ? load.dir : load.token) == NULL)
-		errx(2, "load sync|post|batch|drain --FLAG VALUE...; load.c says which");
-	if (load.mode->path == NULL)
+	if (load.mode == NULL || !read_flags(&load, argc, argv) || (load.mode->proceed == NULL ? load.dir : load.token) == NULL)
+		errx(2, "load sync|post|batch|drain|lease|wake --FLAG VALUE...; load.c says which");
+	if (load.mode->proceed == NULL)
 		run_sync(&load);
 	else
 		run(&load);

@@ -4,7 +4,6 @@ After each restart: every acknowledged event that was not taken is there once, i
 byte; what was taken stays taken; batches are whole or absent (history.py says it exactly). SEVQ_CRASH_CYCLES asks for
 more cycles, SEVQ_CRASH_SEED repeats a run's choices (not its timing).
 """
-import os
 import random
 import signal
 import sqlite3
@@ -12,12 +11,10 @@ import time
 
 import pytest
 
+from cycles import DRAIN_CYCLES, SEED
 from history import History, after, check
 from load import Load, look, take_all
 from sevqd import Server, wait_until
-
-CYCLES = int(os.environ.get("SEVQ_CRASH_CYCLES", "30"))
-SEED = int(os.environ.get("SEVQ_CRASH_SEED", random.randrange(1 << 32)))
 
 
 def kill_at_a_random_moment(server, load, rng):
@@ -50,7 +47,7 @@ def test_no_acknowledged_event_is_lost_by_a_kill(server):
     print(f"SEVQ_CRASH_SEED={SEED}")
     rng, history, posts, events = random.Random(SEED), History(()), 0, 0
     server.start()
-    for n in range(CYCLES):
+    for n in range(DRAIN_CYCLES):
         history = cycle(server, f"k{n}", rng, history)
         broken = check(history)
         assert not broken, f"cycle {n}: {broken[:10]}"
@@ -63,8 +60,8 @@ def test_no_acknowledged_event_is_lost_by_a_kill(server):
             takes = take_all(api, found)
             assert sorted(s for t in takes for s in t.answer) == sorted(found)
             history = after(history._replace(takes=takes, found=()))
-    print(f"{CYCLES} kills, {posts} acknowledged posts, {events} events found again")
-    assert posts > CYCLES
+    print(f"{DRAIN_CYCLES} kills, {posts} acknowledged posts, {events} events found again")
+    assert posts > DRAIN_CYCLES
     server.stop()
 
 

@@ -1,7 +1,7 @@
-"""The README's dialogues are what happens: every ```console block is played, in order, against the real thing.
+"""The documents' dialogues are what happens: every ```console block is played, in order, against the real thing.
 
 Lines that begin with `$ ` are typed into one shell, lines that begin with `> ` continue them, and what stands below is the answer
-that must come. Ids, times and this machine's directories may differ. Only the server's port is not the one people use.
+that must come. Times, processes and ids in JSON may differ. Only the server's port is not the one people use.
 """
 import os
 import re
@@ -13,10 +13,19 @@ import pytest
 from sevqd import PATIENCE, Server, binary
 
 SOURCES = Path(os.environ["SOURCES"])
-README = (SOURCES / "README.md").read_text()
-BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.M | re.S)
-MASKS = ((r'"id":"\d+"', '"id":"N"'), (r'"(ts|availableAt)":\d{13}', r'"\1":T'), (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?", "TIME"))
+DIALOGUES = {"README.md": 20, "doc/DELIVERY.md": 20, "doc/API.md": 4}  # and how many steps there are at least
+MASKS = ((r'"id":"\d+"', '"id":"N"'), (r"^id: \d+$", "id: N"), (r'"(ts|availableAt|expiresAt)":\d{13}', r'"\1":T'),
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?", "TIME"), (r"System: \[[^]]+\]", "System: [TIME]"), (r"sevq run, \S+, \d+", "sevq run, HOST, PID"))
 END = "--- end of the answer ---"
+
+
+def text(name):
+    return (SOURCES / name).read_text()
+
+
+def dialogue(name):
+    """The (command, answer) pairs of one document."""
+    return [step for block in re.findall(r"^```console\n(.*?)^```", text(name), re.M | re.S) for step in steps(block)]
 
 
 def steps(block):
@@ -32,10 +41,10 @@ def steps(block):
     return [(command, "\n".join(answer).strip()) for command, answer in found]
 
 
-def masked(text):
+def masked(answer):
     for pattern, word in MASKS:
-        text = re.sub(pattern, word, text)
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+        answer = re.sub(pattern, word, answer, flags=re.M)
+    return "\n".join(line.rstrip() for line in answer.strip().splitlines())
 
 
 class Default(Server):
@@ -92,10 +101,10 @@ def reader(tmp_path):
     reader.leaves()
 
 
-def test_the_dialogues_are_what_happens(reader):
-    for block in BLOCKS:
-        for command, answer in steps(block):
-            assert masked(reader.types(command)) == masked(answer), command
+@pytest.mark.parametrize("name", DIALOGUES)
+def test_the_dialogues_are_what_happens(reader, name):
+    for command, answer in dialogue(name):
+        assert masked(reader.types(command)) == masked(answer), command
 
 
 def test_a_false_answer_is_noticed(reader):
@@ -103,39 +112,57 @@ def test_a_false_answer_is_noticed(reader):
     assert masked(reader.types(command)) != masked(answer)
 
 
-def test_there_is_a_dialogue():
-    assert sum(len(steps(block)) for block in BLOCKS) >= 6
+@pytest.mark.parametrize("name", DIALOGUES)
+def test_there_is_a_dialogue(name):
+    assert len(dialogue(name)) >= DIALOGUES[name]
 
 
-# Its tables are what the sources say.
+# Their tables are what the sources say.
 
-def source(name):
-    return (SOURCES / name).read_text()
-
-
-def table(heading):
-    """The first cells of the rows of a section's tables."""
-    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    return [row.split(" | ")[0] for row in section.splitlines() if row.startswith("| ")]
+def table(name, heading):
+    """The rows of the tables of a document's section, as lists of cells."""
+    section = text(name).split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [row.strip("| ").split(" | ") for row in section.splitlines() if row.startswith("| ")]
+    assert len(rows) > 3
+    return rows[1:]
 
 
 def test_the_calls_are_those_of_the_server():
-    served = set(re.findall(r'\{ HTTP_(\w+), +"([^"]+)"', source("server/routes.c")))
-    told = {(method, path) for cell in table("The API") for method, path in re.findall(r"`([A-Z]+) (/[^`?]*)", cell)}
-    assert told == served
+    served = re.findall(r'\{ HTTP_(\w+), +("[^"]+"|SEVQ_HOOK_PATH), +SEVQ_SCOPE_(\w+)', text("server/routes.c"))
+    hook = re.search(r'#define SEVQ_HOOK_PATH "([^"]+)"', text("server/hooks.h")).group(1)
+    told = {(*call, row[2]) for row in table("README.md", "The API") for call in re.findall(r"`([A-Z]+) (/[^`?]*)", row[0])}
+    assert told == {(method, hook if path == "SEVQ_HOOK_PATH" else path.strip('"'), scope.lower()) for method, path, scope in served}
 
 
 def test_the_error_codes_are_those_of_the_server():
-    names = dict(re.findall(r'\[(SEVQ_\w+)\] = "([\w-]+)"', source("schema/error.c")))
-    of_later = {"conflict", "idempotency-mismatch"}
-    answered = {(status, names[code]) for code, status in re.findall(r"\[(SEVQ_\w+)\] = \{ (\d+),", source("server/problem.c"))}
-    told = [re.match(r"\| ([\d, ]+) \| ([^|]+) \|", row) for row in README.splitlines()]
-    pairs = [(statuses.split(", "), re.findall(r"`([\w-]+)`", codes)) for statuses, codes in (row.groups() for row in told if row)]
-    spread = {(s, c) for statuses, codes in pairs for s, c in zip(statuses if len(statuses) > 1 else statuses * len(codes), codes)}
-    assert spread == {(status, name) for status, name in answered if name not in of_later}
+    names = dict(re.findall(r'\[(SEVQ_\w+)\] = "([\w-]+)"', text("schema/error.c")))
+    answered = {(status, names[code]) for code, status in re.findall(r"\[(SEVQ_\w+)\] = \{ (\d+),", text("server/problem.c"))}
+    told = set()
+    for statuses, codes, _ in table("doc/API.md", "Errors"):
+        statuses, codes = statuses.split(", "), re.findall(r"`([\w-]+)`", codes)
+        told |= set(zip(statuses if len(statuses) > 1 else statuses * len(codes), codes, strict=True))
+    assert told == answered
 
 
 def test_the_options_are_those_of_the_server():
-    offered = set(re.findall(r'^\t\{ "([a-z-]+)", [A-Z]', source("server/options.c"), re.M))
-    told = {flag for cell in table("Options and limits") for flag in re.findall(r"--([a-z-]+)", cell)}
+    offered = set(re.findall(r'^\t\{ "([a-z-]+)", [A-Z]', text("server/options.c"), re.M))
+    told = {flag for row in table("README.md", "Options and limits") for flag in re.findall(r"--([a-z-]+)", row[0])}
     assert len(told) > 10 and told <= offered
+
+
+def test_the_metrics_are_those_of_the_server():
+    counted = set(re.findall(r'"(sevq_\w+)"', text("server/metrics.c")))
+    told = {metric for row in table("doc/API.md", "Metrics") for metric in re.findall(r"`(sevq_\w+)`", row[0])}
+    assert len(told) > 10 and told <= counted
+
+
+def test_the_fields_of_an_event_are_those_of_the_server():
+    read = set(re.findall(r'SEVQ_FIELD\w*\("(\w+)", \w+, struct sevq_draft', text("server/enqueue.c")))
+    told = {field for row in table("doc/API.md", "Events") for field in re.findall(r"`(\w+)`", row[0])}
+    assert told == read - {"text", "sessionKey", "agentId", "channel", "accountId"}
+
+
+def test_the_story_of_an_event_has_the_words_of_the_queue():
+    kept = set(re.findall(r"\(\d+, '(\w+)'\)", text("schema/sql/001_log.sql")))
+    told = {word for row in table("doc/DELIVERY.md", "What happened to an event") for word in re.findall(r"`(\w+)`", row[0])}
+    assert told == kept | {"queued"}

@@ -95,14 +95,16 @@ tour_of_looking(struct sevq_client *client)
 	struct sevq_sessions *sessions;
 	struct sevq_decision *decision;
 	struct sevq_events *events;
-	struct sevq_event *event;
+	struct sevq_story *story;
 	char *stats;
 
 	expect(client, sevq_peek(client, &main_key, 1, NULL, &events), SEVQ_OK);
 	assert(events->count == 1 && events->depth == 2 && events->more);
-	expect(client, sevq_find(client, events->events[0]->id, &event), SEVQ_OK);
-	assert(strcmp(event->text, events->events[0]->text) == 0);
-	sevq_free(event);
+	expect(client, sevq_find(client, events->events[0]->id, &story), SEVQ_OK);
+	assert(strcmp(story->event->text, events->events[0]->text) == 0);
+	assert(story->timeline_count == 1 && strcmp(story->timeline[0]->what, "queued") == 0);
+	assert(strcmp(story->timeline[0]->original_session_key, direct.session_key) == 0);
+	sevq_free(story);
 	sevq_free(events);
 
 	sevq_sessions_options_init(&filter);
@@ -173,6 +175,135 @@ tour_of_taking(struct sevq_client *client)
 	expect(client, sevq_drain(client, NULL, NULL, NULL), SEVQ_INVALID_FIELD); /* no address at all */
 }
 
+static void
+tour_of_leases(struct sevq_client *client)
+{
+	struct sevq_lease_options options;
+	struct sevq_nack_options nack;
+	struct sevq_lease_change *change;
+	struct sevq_lease *lease, *again;
+	struct sevq_readiness *ready;
+	const char *first[1];
+
+	expect(client, sevq_wait(client, &direct, 0, &ready), SEVQ_OK);
+	assert(!ready->ready && ready->depth == 0 && strcmp(ready->session_key, main_key.session_key) == 0);
+	sevq_free(ready);
+	expect(client, sevq_lease(client, &main_key, NULL, &lease), SEVQ_OK);
+	assert(lease->lease_id == NULL && lease->count == 0 && lease->expires_at_ms == 0);
+	sevq_free(lease);
+	expect(client, enqueue(client, "five", NULL), SEVQ_OK);
+	expect(client, enqueue(client, "six", NULL), SEVQ_OK);
+	expect(client, sevq_wait(client, &direct, 300000, &ready), SEVQ_OK);
+	assert(ready->ready && ready->depth == 2);
+	sevq_free(ready);
+
+	sevq_lease_options_init(&options);
+	options.limit = 5;
+	options.lease_ms = 30000;
+	options.consumer = "dialogue";
+	options.prompt = true;
+	options.idempotency_key = "with \"quotes\" and \\";
+	expect(client, sevq_lease(client, &main_key, &options, &lease), SEVQ_OK);
+	assert(lease->count == 2 && lease->remaining == 0 && strstr(lease->block, "] five\nSystem: [") != NULL);
+	expect(client, sevq_lease(client, &main_key, &options, &again), SEVQ_OK); /* the same answer, not another lease */
+	assert(strcmp(again->lease_id, lease->lease_id) == 0 && again->count == 2);
+	sevq_free(again);
+	options.limit = 4;
+	expect(client, sevq_lease(client, &main_key, &options, NULL), SEVQ_IDEMPOTENCY_MISMATCH);
+
+	first[0] = lease->events[0]->id;
+	expect(client, sevq_extend(client, lease->lease_id, NULL, 0, 60000, &change), SEVQ_OK);
+	assert(change->changed == 2 && change->remaining == 2 && change->expires_at_ms > lease->expires_at_ms);
+	sevq_free(change);
+	expect(client, sevq_ack(client, lease->lease_id, first, 1, &change), SEVQ_OK);
+	assert(change->changed == 1 && change->remaining == 1 && strcmp(change->lease_id, lease->lease_id) == 0);
+	sevq_free(change);
+	sevq_nack_options_init(&nack);
+	nack.reason = "not yet";
+	nack.do_not_count = true;
+	expect(client, sevq_nack(client, lease->lease_id, NULL, 0, &nack, &change), SEVQ_OK);
+	assert(change->changed == 1 && change->dead == 0 && change->remaining == 0);
+	sevq_free(change);
+	expect(client, sevq_nack(client, lease->lease_id, NULL, 0, NULL, NULL), SEVQ_CONFLICT);
+	expect(client, sevq_ack(client, "999999", NULL, 0, NULL), SEVQ_NOT_FOUND);
+	sevq_free(lease);
+}
+
+static bool
+note_wakeup(const struct sevq_wakeup *wakeup, void *arg)
+{
+	size_t *depth = arg;
+
+	assert(wakeup->id[0] != '\0' && wakeup->json[0] == '{' && strcmp(wakeup->session_key, main_key.session_key) == 0);
+	*depth = wakeup->depth;
+	return false;
+}
+
+static void
+tour_of_what_was(struct sevq_client *client)
+{
+	struct sevq_history_options filter;
+	struct sevq_requeue_options requeue;
+	struct sevq_stream_options stream;
+	struct sevq_requeued *requeued;
+	struct sevq_history *history;
+	struct sevq_story *story;
+	const char *ids[1] = { "999999" };
+	size_t depth = 0;
+
+	sevq_stream_options_init(&stream);
+	stream.address = direct;
+	expect(client, sevq_stream(client, &stream, note_wakeup, &depth), SEVQ_OK);
+	assert(depth == 1);
+	expect(client, sevq_purge(client, &main_key, NULL, NULL), SEVQ_OK);
+
+	sevq_history_options_init(&filter);
+	filter.address = direct;
+	filter.state = "acked";
+	filter.source = "exec-event";
+	filter.since_ms = 1;
+	filter.limit = 1;
+	expect(client, sevq_history(client, &filter, &history), SEVQ_OK);
+	assert(history->count == 1 && history->next_cursor == NULL && strcmp(history->events[0]->event->text, "five") == 0);
+	assert(strcmp(history->events[0]->outcome->what, "acked") == 0 && history->events[0]->outcome->lease_id != NULL);
+	expect(client, sevq_find(client, history->events[0]->event->id, &story), SEVQ_OK);
+	assert(story->timeline_count == 4 && strcmp(story->timeline[1]->what, "leased") == 0 && story->timeline[1]->until_ms > 0);
+	sevq_free(story);
+	sevq_free(history);
+
+	expect(client, sevq_dead_letters(client, &main_key, 5, NULL, &history), SEVQ_OK);
+	assert(history->count == 0);
+	sevq_free(history);
+	sevq_requeue_options_init(&requeue);
+	requeue.ids = ids;
+	requeue.id_count = 1;
+	requeue.dry_run = true;
+	expect(client, sevq_requeue(client, &requeue, &requeued), SEVQ_OK);
+	assert(requeued->requeued == 0 && requeued->passed_over == 1 && !requeued->more && requeued->dry_run);
+	sevq_free(requeued);
+}
+
+/* Of strangers' streams: prints each wakeup, stops at one with depth 8, and shows that the context is busy then. */
+static bool
+print_wakeup(const struct sevq_wakeup *wakeup, void *arg)
+{
+	printf("wakeup %s %s %zu\n", wakeup->id, wakeup->session_key, wakeup->depth);
+	if (wakeup->depth == 8)
+		assert(sevq_stats(arg, NULL) == SEVQ_INVALID_ARGUMENT);
+	return wakeup->depth < 8;
+}
+
+static enum sevq_code
+hear(struct sevq_client *client)
+{
+	struct sevq_stream_options options;
+
+	sevq_stream_options_init(&options);
+	options.silence_ms = getenv("SILENCE_MS") != NULL ? atol(getenv("SILENCE_MS")) : 0;
+	options.last_event_id = getenv("LAST_EVENT_ID");
+	return sevq_stream(client, &options, print_wakeup, client);
+}
+
 static void *
 enqueue_many(void *arg)
 {
@@ -213,6 +344,14 @@ call(struct sevq_client *client, const char *name)
 		return sevq_drain(client, &direct, NULL, NULL);
 	if (strcmp(name, "peek") == 0)
 		return sevq_peek(client, &direct, 0, NULL, NULL);
+	if (strcmp(name, "wait") == 0)
+		return sevq_wait(client, &direct, 400, NULL);
+	if (strcmp(name, "ack") == 0)
+		return sevq_ack(client, "7", NULL, 0, NULL);
+	if (strcmp(name, "nack") == 0)
+		return sevq_nack(client, "7", NULL, 0, NULL, NULL);
+	if (strcmp(name, "stream") == 0)
+		return hear(client);
 	assert(strcmp(name, "stats") == 0);
 	return sevq_stats(client, NULL);
 }
@@ -235,6 +374,8 @@ main(int argc, char **argv)
 			tour_of_batches(client);
 			tour_of_looking(client);
 			tour_of_taking(client);
+			tour_of_leases(client);
+			tour_of_what_was(client);
 		} else if (strcmp(argv[i], "threads") == 0) {
 			run_threads();
 		} else {

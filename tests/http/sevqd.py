@@ -30,6 +30,11 @@ def binary(name="SEVQD"):
     return path
 
 
+def sanitized():
+    """Whether the server under test is a sanitizer build: slower, and larger."""
+    return b"__asan_init" in Path(binary()).read_bytes()
+
+
 def wait_until(condition, why="the condition", patience=PATIENCE):
     """Looks again until condition() is true; returns what it said."""
     end = time.monotonic() + patience
@@ -158,6 +163,34 @@ class Client:
     def consume(self, session_key, ids, **fields):
         return self.call("POST", "/v1/consume", {"sessionKey": session_key, "ids": ids, **fields})
 
+    def lease(self, session_key, headers=(), **fields):
+        return self.call("POST", "/v1/leases", {"sessionKey": session_key, **fields}, headers=headers)
+
+    def ack(self, lease_id, **fields):
+        return self.call("POST", f"/v1/leases/{lease_id}/ack", fields)
+
+    def nack(self, lease_id, **fields):
+        return self.call("POST", f"/v1/leases/{lease_id}/nack", fields)
+
+    def extend(self, lease_id, **fields):
+        return self.call("POST", f"/v1/leases/{lease_id}/extend", fields)
+
+    def wait(self, session_key, **query):
+        return self.call("GET", "/v1/wait", query={"sessionKey": session_key, **query})
+
+    def history(self, **query):
+        return self.call("GET", "/v1/history", query=query)
+
+    def dead_letters(self, **query):
+        return self.call("GET", "/v1/dead-letters", query=query)
+
+    def requeue(self, **fields):
+        return self.call("POST", "/v1/dead-letters/requeue", fields)
+
+    def timeline(self, event_id):
+        """What happened to the event, oldest first, by name."""
+        return [entry["what"] for entry in ok(self.find(event_id))["timeline"]]
+
     def sessions(self, **query):
         return self.call("GET", "/v1/sessions", query=query)
 
@@ -237,6 +270,40 @@ class Raw:
     def is_quiet(self, seconds=0.05):
         """Whether nothing, not even an end, comes for that long."""
         return not self.buffer and not select.select([self.sock], [], [], seconds)[0]
+
+
+class Stream(Raw):
+    """A reader of server-sent events."""
+
+    def __init__(self, server, query="", headers=(), receive_buffer=None):
+        super().__init__(server.port, receive_buffer)
+        self.send(request("GET", "/v1/stream" + query, server.token, headers=headers))
+        while b"\r\n\r\n" not in self.buffer:
+            assert self.read_more(), self.buffer
+        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        self.head = head.decode("latin-1").lower()
+        assert self.head.startswith("http/1.1 200 "), head
+        assert "content-type: text/event-stream" in self.head
+
+    def block(self):
+        """The next block of lines, as a list of (name, value); None at the end of the stream."""
+        while b"\n\n" not in self.buffer:
+            if not self.read_more():
+                assert not self.buffer, f"ended inside an event: {self.buffer!r}"
+                return None
+        block, self.buffer = self.buffer.split(b"\n\n", 1)
+        return [tuple(line.split(": ", 1)) for line in block.decode().split("\n")]
+
+    def wake(self):
+        """The next wake: its data and its id. Passes over pings and retry."""
+        while True:
+            block = self.block()
+            if block is None:
+                return None
+            fields = dict(block)
+            if "data" in fields:
+                assert fields["event"] == "wake" and list(fields) == ["id", "event", "data"], block
+                return {**json.loads(fields["data"]), "id": int(fields["id"])}
 
 
 def request(method, path, token=None, body=None, headers=(), host="127.0.0.1", kind="application/json"):

@@ -314,3 +314,20 @@ def test_many_clients_at_once_are_all_answered_right(start):
     for t in threads:
         t.join()
     assert not wrong, wrong[:3]
+
+
+def test_a_client_that_asks_on_and_does_not_read_stops_nobody(server, api):
+    """More is waiting behind its unread answer than may be read ahead: nothing is done about that until it reads."""
+    for n in range(4):
+        ok(api.enqueue(f"{n}" + "x" * 60000, MAIN), 201)
+    deaf, one = server.raw(receive_buffer=4096), request("GET", "/v1/events?sessionKey=" + MAIN, server.token)
+    deaf.sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            deaf.sock.send(one * 100)
+    ok(api.enqueue("served", MAIN), 201)
+    busy, end = server.cpu_seconds(), time.monotonic() + 0.3
+    wait_until(lambda: time.monotonic() > end)
+    assert server.cpu_seconds() - busy < 0.1
+    deaf.sock.settimeout(30)
+    assert ok(deaf.answer())["events"] and ok(deaf.answer())["events"]

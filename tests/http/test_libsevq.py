@@ -140,6 +140,66 @@ def test_retry_after_is_passed_on():
     assert second == ("enqueue", "ok", "201", "0", "")
 
 
+def test_an_ack_on_a_kept_connection_that_was_closed_is_made_again_and_a_nack_is_not():
+    acked = answer({"leaseId": "7", "acked": 0, "remaining": 0})
+    with FakeServer(STATS, CLOSE, acked) as fake:
+        assert [s[1] for s in talk("stats", "ack", url=fake.url)] == ["ok", "ok"]
+    assert [r[1] for r in fake.requests] == ["/v1/stats"] + ["/v1/leases/7/ack"] * 2
+    with FakeServer(STATS, CLOSE, acked) as fake:
+        assert [s[1] for s in talk("stats", "nack", url=fake.url)] == ["ok", "lost"]
+    assert len(fake.requests) == 2
+
+
+def test_a_wait_may_take_longer_than_other_calls(start):
+    server = start(policy=ONE_OWNER)
+    url = f"http://127.0.0.1:{server.port}"
+    assert talk("wait", url=url, token=server.token, TIMEOUT_MS="300")[0][1] == "ok"
+    with FakeServer(SILENCE) as fake:
+        assert talk("wait", url=fake.url, TIMEOUT_MS="200")[0][1] == "timed-out"
+
+
+def stream(body, kind="text/event-stream", status="200 OK"):
+    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n".encode() + body
+
+
+def wake(depth):
+    return b'event: wake\nid: %d\ndata: {"sessionKey":"k","depth":%d,"source":null,"wake":"now","ts":1}\n\n' % (40 + depth, depth)
+
+
+def test_wakeups_are_handed_on_until_it_is_enough():
+    with FakeServer(stream(b"retry: 2000\n\n" + wake(1) + b": ping\n\nevent: other\ndata: x\n\n" + wake(2) + wake(8) + wake(3))) as fake:
+        said = talk("stream", url=fake.url, LAST_EVENT_ID="39")
+    assert [s[1:] for s in said if s[0] == "wakeup"] == [("41", "k", "1"), ("42", "k", "2"), ("48", "k", "8")]
+    assert said[-1][:3] == ("stream", "ok", "200")
+    assert fake.requests[0][2]["last-event-id"] == "39" and fake.requests[0][2]["accept"] == "text/event-stream"
+
+
+@pytest.mark.parametrize("said, code", [
+    (stream(wake(1)), "lost"),
+    (stream(b""), "lost"),
+    (stream(wake(1)[:30]), "lost"),
+    (stream(b"event: wake\ndata: {}\n\n"), "bad-answer"),
+    (stream(b"event: wake\ndata: {\n\n"), "bad-answer"),
+    (stream(b"data: " + b"x" * (2 << 20)), "bad-answer"),
+    (stream(b"data: " + b"x" * 600000 + b"\ndata: " + b"x" * 600000 + b"\n\n"), "bad-answer"),
+    (stream(wake(1), kind="text/html"), "bad-answer"),
+    (answer({}), "bad-answer"),
+    (answer({"code": "queue-full"}, "429 Too Many Requests", "application/problem+json"), "queue-full"),
+    (answer({"code": "forbidden"}, "403 Forbidden", "application/problem+json"), "forbidden"),
+    (CLOSE, "lost"),
+], ids=lambda v: repr(v)[:60])
+def test_streams_that_end_or_make_no_sense_are_told_apart(said, code):
+    with FakeServer(said, STATS) as fake:
+        heard = talk("stream", "stats", url=fake.url)
+    assert heard[-2][1] == code and heard[-1][1] == "ok"  # and the context is as good as before
+
+
+def test_a_stream_that_falls_silent_is_lost():
+    with FakeServer(SILENCE) as fake:
+        said = talk("stream", url=fake.url, SILENCE_MS="200")
+    assert said[0][1] == "lost" and "nothing any more" in said[0][4]
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The root of an installed tree."""

@@ -10,7 +10,7 @@ def test_with_one_owner_a_direct_event_is_drained_from_the_main_key(start):
     event = ok(api.enqueue("Exec completed (build, code 0)", DIRECT), 201)["event"]
     assert (event["sessionKey"], event["originalSessionKey"], event["rule"]) == (MAIN, DIRECT, "direct-main")
     drained = ok(api.drain(MAIN))
-    assert drained == {"sessionKey": MAIN, "events": [event], "remaining": 0}
+    assert drained == {"sessionKey": MAIN, "events": [{**event, "state": "drained"}], "remaining": 0}
 
 
 def test_with_two_owners_a_direct_event_stays_where_it_was_posted(start):
@@ -18,7 +18,7 @@ def test_with_two_owners_a_direct_event_stays_where_it_was_posted(start):
     event = ok(api.enqueue("hello", DIRECT), 201)["event"]
     assert (event["sessionKey"], event["rule"]) == (DIRECT, "keep")
     assert ok(api.drain(MAIN))["events"] == []
-    assert ok(api.drain(DIRECT))["events"] == [event]
+    assert ok(api.drain(DIRECT))["events"] == [{**event, "state": "drained"}]
 
 
 def test_without_a_policy_a_direct_event_stays_where_it_was_posted(api):
@@ -33,9 +33,9 @@ def test_every_call_routes_its_key(start):
     assert api.session(DIRECT)["sessionKey"] == MAIN
     assert ok(api.route(DIRECT))["sessionKey"] == MAIN
     taken = ok(api.consume(DIRECT, [second["id"]]))
-    assert taken == {"sessionKey": MAIN, "events": [second], "remaining": 3}
+    assert taken == {"sessionKey": MAIN, "events": [{**second, "state": "consumed"}], "remaining": 3}
     drained = ok(api.drain(DIRECT, limit=2))
-    assert drained == {"sessionKey": MAIN, "events": [first, third], "remaining": 1}
+    assert drained == {"sessionKey": MAIN, "events": [{**e, "state": "drained"} for e in (first, third)], "remaining": 1}
     assert ok(api.purge(DIRECT)) == {"sessionKey": MAIN, "purged": 1, "remaining": 0}
 
 

@@ -1,61 +1,16 @@
 """The sevq command against a real server: what people type and what scripts rely on."""
-import fcntl
 import json
 import os
-import pty
 import re
-import struct
 import subprocess
-import termios
 from pathlib import Path
 
 import pytest
 
 from fake_server import CLOSE, FakeServer, answer
 from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
-from sevqd import PATIENCE, binary, ok
-
-DONE, FAILED, USAGE, NOTHING, NOT_ALLOWED, TRY_AGAIN = 0, 1, 2, 3, 4, 75
-
-
-class Shell:
-    """Runs sevq in the surroundings of one server, or of none."""
-
-    def __init__(self, server, **env):
-        self.env = {**server.environment(), "LC_ALL": "C.UTF-8"}
-        if server.process is not None and server.port is not None:
-            self.env |= {"SEVQ_URL": f"http://127.0.0.1:{server.port}", "SEVQ_TOKEN_FILE": str(server.directory / "token")}
-        self.env |= env
-
-    def __call__(self, *words, stdin=None, exit=DONE, **env):
-        """Returns (standard output, standard error)."""
-        done = subprocess.run([binary("SEVQ"), *words], env={**self.env, **env}, timeout=PATIENCE, text=True,
-            input=stdin if stdin is not None else "", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert done.returncode == exit, (words, done)
-        return done.stdout, done.stderr
-
-    def json(self, *words, exit=DONE, **options):
-        out, err = self(*words, "--json", exit=exit, **options)
-        assert err == "", err
-        return json.loads(out)
-
-    def on_terminal(self, *words, typed="", width=60, exit=DONE):
-        """The same on a terminal of this width; returns what stands on the screen."""
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-        if typed:
-            os.write(ours, typed.encode())
-        process = subprocess.Popen([binary("SEVQ"), *words], env=self.env, stdin=theirs, stdout=theirs, stderr=theirs)
-        os.close(theirs)
-        screen = b""
-        try:
-            while data := os.read(ours, 4096):
-                screen += data
-        except OSError:  # the other side is closed
-            pass
-        os.close(ours)
-        assert process.wait(PATIENCE) == exit, screen
-        return screen.decode().replace("\r\n", "\n")
+from sevqd import PATIENCE, binary, wait_until
+from shell import DONE, FAILED, NOTHING, NOT_ALLOWED, TRY_AGAIN, USAGE, Shell
 
 
 @pytest.fixture
@@ -134,6 +89,16 @@ def test_a_bad_field_is_named(sevq):
     assert sevq("event", "x", "--session-key", "agent:", exit=FAILED)[1].startswith("sevq: ")
 
 
+def test_event_may_come_later_expire_and_be_sent_twice(sevq):
+    event = sevq.json("event", "later", "--session-key", MAIN, "--delay", "1h", "--ttl", "2h")["event"]
+    assert event["state"] == "delayed" and event["expiresAt"] > event["availableAt"] > event["ts"] + 3599_000
+    sevq("drain", MAIN, exit=NOTHING)
+    said = [sevq("event", "x", "--session-key", DIRECT, "--idempotency-key", "k", "--allow-duplicate")[0] for _ in range(2)]
+    assert said[0] == said[1]
+    assert "idempotency" in sevq("event", "-", "--lines", "--session-key", MAIN, "--idempotency-key", "k", stdin="1\n", exit=USAGE)[1]
+    assert "key" in sevq("event", "other", "--session-key", DIRECT, "--idempotency-key", "k", exit=FAILED)[1]
+
+
 # Taking and looking.
 
 def test_peek_leaves_and_pages(sevq):
@@ -152,6 +117,183 @@ def test_drain_takes_what_it_is_told_to(sevq):
     out, err = sevq("drain", MAIN, "--context-prefix", "EV", "--limit", "1")
     assert out.splitlines()[1].split()[2:] == ["even", "0"] and err == f"3 more in {MAIN}\n"
     assert [e["text"] for e in sevq.json("drain", "--agent", "main")["events"]] == ["1", "2", "3"]
+
+
+def test_drain_writes_a_prompt(sevq):
+    sevq("event", "-", "--session-key", MAIN, stdin="one\ntwo")
+    sevq("event", "Exec completed (build, code 0)", "--session-key", MAIN)
+    out, err = sevq("drain", MAIN, "--format", "prompt")
+    assert re.fullmatch(r"System: \[[^]]+\] one\nSystem: two\n", out) and err == f"1 more in {MAIN}\n"
+    sevq("event", "-", "--session-key", MAIN, stdin="a\x1bb\nc")
+    assert re.fullmatch(r"System: \[[^]]+\] a\\u\{1b\}b\nSystem: c\n1 more in .*\n", sevq.on_terminal("drain", MAIN, "--format", "prompt"))
+
+
+@pytest.mark.parametrize("call", ["drain", "lease"])
+def test_a_repeated_call_with_the_same_key_has_the_same_answer(sevq, call):
+    sevq("event", "one", "--session-key", MAIN)
+    first, second = [sevq.json(call, MAIN, "--idempotency-key", 'a "key"\\') for _ in range(2)]
+    assert first["events"] and first["events"][0]["id"] == second["events"][0]["id"] and first.get("leaseId") == second.get("leaseId")
+    assert "idempotency key" in sevq(call, MAIN, "--idempotency-key", "\u00e9", exit=FAILED)[1]
+
+
+def test_a_lease_is_taken_and_settled_bit_by_bit(sevq):
+    first, second, third, fourth = ids(sevq("event", "-", "--lines", "--session-key", MAIN, stdin="1\n2\n3\n4\n")[0])
+    out, err = sevq("lease", DIRECT, "--limit", "3", "--for", "5m", "--consumer", "me")
+    assert [line.split()[0] for line in out.splitlines()] == ["ID", first, second, third]
+    lease = re.fullmatch(rf"lease (\S+) on {MAIN} until \S+Z, 1 more\n", err).group(1)
+    assert sevq("ack", lease, second) == (f"acked 1 of lease {lease}, 2 left\n", "")
+    assert sevq("nack", lease, first, "--reason", "not now", "--delay", "1h")[0] == f"gave back 1 of lease {lease}, 1 left\n"
+    assert sevq("extend", lease, "--for", "10m")[0] == f"extended 1 of lease {lease}, 1 left\n"
+    assert sevq.json("ack", lease) == {"leaseId": lease, "acked": 1, "remaining": 0}
+    assert sevq.json("peek", MAIN)["events"][0]["state"] == "delayed"
+    assert [e["id"] for e in sevq.json("lease", MAIN, "--limit", "5")["events"]] == [fourth]
+    assert sevq("lease", MAIN, exit=NOTHING) == ("", f"nothing to lease in {MAIN}\n")
+    assert sevq("ack", lease, first, exit=FAILED)[1].startswith("sevq: ")
+    sevq("ack", "999999", exit=NOTHING)
+
+
+def test_a_lease_for_a_prompt(sevq):
+    sevq("event", "one", "--session-key", MAIN)
+    out, err = sevq("lease", "--agent", "main", "--format", "prompt", "--exclusive")
+    assert re.fullmatch(r"System: \[[^]]+\] one\n", out) and err.startswith("lease ")
+    sevq("event", "two", "--session-key", MAIN)
+    sevq("drain", MAIN, exit=NOTHING)  # exclusive
+
+
+def test_a_nack_need_not_count_and_says_what_dies(start):
+    sevq = Shell(start("--max-attempts", "1", policy=ONE_OWNER))
+    event_id, = ids(sevq("event", "x", "--session-key", MAIN)[0])
+    sevq("nack", sevq.json("lease", MAIN)["leaseId"], "--no-count")
+    lease = sevq.json("lease", MAIN)["leaseId"]
+    assert sevq("nack", lease, "--reason", "broken")[0] == f"gave back 1 of lease {lease}, 1 of them dead, 0 left\n"
+    out, _ = sevq("dead-letters")
+    assert out.splitlines()[1].split()[2:] == ["dead", MAIN, "lease", lease + ":", "broken", "x"] and event_id in out
+
+
+# Waiting.
+
+def test_wait_is_over_when_something_comes(sevq):
+    assert sevq("wait", MAIN, "--timeout", "50ms", exit=NOTHING) == ("", "")
+    waiter = subprocess.Popen([binary("SEVQ"), "wait", DIRECT], env=sevq.env, stdout=subprocess.PIPE, text=True)
+    wait_until(lambda: sevq.json("stats")["waiters"] == 1, "the waiter")
+    sevq("event", "x", "--session-key", MAIN)
+    assert (waiter.communicate(timeout=PATIENCE)[0], waiter.returncode) == (f"1 in {MAIN}\n", DONE)
+    assert sevq.json("wait", "--agent", "main") == {"sessionKey": MAIN, "ready": True, "depth": 1}
+
+
+class Tail:
+    """A `sevq tail` whose lines are read as they come."""
+
+    def __init__(self, shell, *words):
+        self.process = subprocess.Popen([binary("SEVQ"), "tail", *words], env=shell.env, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def line(self):
+        return self.process.stdout.readline()
+
+
+def test_tail_says_what_is_there_and_what_comes(sevq):
+    sevq("event", "x", "--session-key", MAIN)
+    with Tail(sevq) as tail:
+        assert re.fullmatch(rf"\d{{4}}-\d\d-\d\dT\S+Z  {MAIN}  1 waiting  -  next-heartbeat\n", tail.line())
+        sevq("event", "y", "--agent", "ops", "--source", "hook", "--mode", "now")
+        assert tail.line().split("  ")[1:] == ["agent:ops:main", "1 waiting", "hook", "now\n"]
+
+
+def test_tail_is_for_programs_too_and_ends(sevq):
+    for agent in ("a", "b", "c"):
+        sevq("event", "x", "--agent", agent)
+    with Tail(sevq, "--json", "--prefix", "agent:b", "--limit", "1") as tail:
+        assert json.loads(tail.line())["sessionKey"] == "agent:b:main"
+        assert tail.process.wait(PATIENCE) == DONE
+
+
+def stream(*events, id=1):
+    """The bytes of a stream that ends after these."""
+    lines = b"retry: 2000\n\n: ping\n\n"
+    for n, event in enumerate(events):
+        lines += f"event: wake\r\nid: {id + n}\r\ndata: {json.dumps(event)}\r\n\r\n".encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + lines
+
+
+def wake(key, depth=1):
+    return {"sessionKey": key, "depth": depth, "source": None, "wake": "now", "ts": 1700000000000}
+
+
+def test_tail_goes_on_where_it_was_when_the_connection_is_lost(make):
+    with FakeServer(stream(wake("a"), wake("b"), id=41), CLOSE, stream(wake("c"))) as fake:
+        with Tail(Shell(make(), SEVQ_URL=fake.url), "--limit", "3") as tail:
+            assert [tail.line().split("  ")[1] for _ in range(3)] == ["a", "b", "c"]
+            assert tail.process.wait(PATIENCE) == DONE
+            assert tail.process.stderr.read() == "sevq: the stream has ended; trying again\n"
+    assert [r[2].get("last-event-id") for r in fake.requests] == [None, "42", "42"]
+    assert fake.requests[0][2]["accept"] == "text/event-stream"
+
+
+def test_tail_of_strangers_is_harmless(make):
+    with FakeServer(stream(wake("\x1b[2J"))) as fake, Tail(Shell(make(), SEVQ_URL=fake.url), "--limit", "1") as tail:
+        assert "\\u{1b}[2J" in tail.line()
+
+
+def test_tail_without_a_server_or_a_token_ends(start, make):
+    assert "start one" in Shell(make(), SEVQ_URL="http://127.0.0.1:1")("tail", exit=TRY_AGAIN)[1]
+    Shell(start(), SEVQ_TOKEN_FILE="")("tail", exit=NOT_ALLOWED, SEVQ_TOKEN="wrong")
+
+
+# What was.
+
+def test_show_tells_the_story_of_an_event(sevq):
+    event_id, = ids(sevq("event", "hello\n", "--session-key", DIRECT)[0])
+    lease = sevq.json("lease", MAIN, "--consumer", "me")["leaseId"]
+    sevq("ack", lease)
+    out, _ = sevq("show", event_id)
+    assert out.startswith(f"event  {event_id}\nqueue  {MAIN}\nstate  acked\ntext   hello\n\n")
+    assert re.search(rf"Z  queued  from {DIRECT} by direct-main\n.*Z  leased  lease {lease}: me\n.*Z  acked   lease {lease}\n$", out)
+    sevq("show", "999999999", exit=NOTHING)
+
+
+def test_history_is_filtered_and_paged(sevq):
+    assert sevq("history", exit=NOTHING) == ("", "nothing is gone, or it is forgotten\n")
+    first, second, third = ids(sevq("event", "-", "--lines", "--session-key", MAIN, "--source", "hook", stdin="1\n2\n3\n")[0])
+    sevq("withdraw", second)
+    sevq("drain", MAIN)
+    def found(*words, exit=DONE):
+        return [past["event"]["id"] for past in sevq.json("history", *words, exit=exit)["events"]]
+    assert sorted(found()) == sorted([first, second, third])
+    assert found("--state", "withdrawn") == [second] and found(DIRECT, "--source", "hook", "--state", "drained") == [third, first]
+    assert found("--until", "1h", exit=NOTHING) == found("--since", "1ms", exit=NOTHING) == [] and len(found("--since", "1h")) == 3
+    out, err = sevq("history", "--limit", "1")
+    assert len(out.splitlines()) == 2
+    cursor = re.fullmatch(r"the next page: --cursor (\S+)\n", err).group(1)
+    assert len(found("--cursor", cursor)) == 2
+    assert "state" in sevq("history", "--state", "gone", exit=FAILED)[1]
+
+
+def test_dead_letters_are_queued_anew(start):
+    sevq = Shell(start("--max-attempts", "1", policy=ONE_OWNER))
+    assert sevq("dead-letters", exit=NOTHING) == ("", "no dead letters\n")
+    dead = []
+    for agent in ("main", "main", "ops"):
+        dead += ids(sevq("event", f"text {len(dead)}", "--agent", agent)[0])
+        sevq("nack", sevq.json("lease", "--agent", agent)["leaseId"], "--reason", "broken")
+    assert len(sevq.json("dead-letters", MAIN)["events"]) == 2
+    assert sevq("dead-letters", "--requeue", dead[0], "999999", "--dry-run")[0] == "would queue 1, passed over 1 that are no dead letters\n"
+    assert sevq("dead-letters", "--requeue", dead[0])[0] == "queued 1 anew\n"
+    assert [e["text"] for e in sevq.json("drain", MAIN)["events"]] == ["text 0"]
+    assert "--yes" in sevq("dead-letters", "--requeue-all", exit=USAGE)[1]
+    assert "Queue all dead letters anew? [y/N]" in sevq.on_terminal("dead-letters", "--requeue-all", typed="n\n", exit=FAILED)
+    assert sevq("dead-letters", MAIN, "--requeue-all", "--rate", "10")[0] == "queued 1 anew\n"
+    assert sevq.json("dead-letters", "--requeue-all", "--yes")["requeued"] == 1
+    sevq("dead-letters", "--requeue-all", "--yes", exit=NOTHING)
 
 
 def test_consume_takes_exactly_these(sevq):
@@ -253,7 +395,8 @@ def test_wide_characters_are_measured(sevq):
 
 @pytest.mark.parametrize("words", [(), ("nonsense",), ("peek",), ("peek", "a", "b"), ("peek", "a", "--session-key", "b"), ("consume", "a"),
     ("drain", "a", "--yes"), ("--nonsense",), ("event",), ("event", "a", "--text", "b"), ("event", "a", "--lines"),
-    ("event", "a", "--mode", "later"), ("drain", "a", "--limit", "0"), ("help", "nonsense"), ("sessions", "a")], ids=" ".join)
+    ("event", "a", "--mode", "later"), ("drain", "a", "--limit", "0"), ("help", "nonsense"), ("sessions", "a"), ("ack",), ("wait",), ("show",), ("lease", "a", "--format", "json"),
+    ("nack", "1", "--delay", "soon"), ("dead-letters", "--requeue"), ("dead-letters", "a", "b"), ("history", "a", "b")], ids=" ".join)
 def test_what_makes_no_sense_is_usage(make, words):
     out, err = Shell(make())(*words, exit=USAGE)
     assert out == "" and err != ""
@@ -263,7 +406,8 @@ def test_help_explains_every_command(make):
     sevq = Shell(make())
     overview, _ = sevq("--help")
     assert overview == sevq("help")[0] == sevq("-h")[0]
-    for name in ("event", "drain", "peek", "consume", "withdraw", "purge", "sessions", "route", "stats"):
+    for name in ("event", "drain", "lease", "ack", "nack", "extend", "run", "wait", "tail", "peek", "show", "consume", "withdraw", "purge",
+            "sessions", "history", "dead-letters", "route", "stats"):
         assert re.search(rf"^  {name} ", overview, re.M)
         assert sevq("help", name)[0] == sevq(name, "--help")[0] != overview
     assert re.fullmatch(r"sevq \d+\.\d+\.\d+\n", sevq("--version")[0])
@@ -280,7 +424,7 @@ def options_of_help(text):
 
 def test_the_manuals_name_every_option_and_no_other(make):
     sevq = Shell(make())
-    commands = re.findall(r"^  ([a-z]+) ", sevq("help")[0], re.M)
+    commands = re.findall(r"^  ([a-z][a-z-]*) ", sevq("help")[0], re.M)
     assert options_of_manual("client/man/sevq.1") == set().union(*(options_of_help(sevq("help", name)[0]) for name in commands))
     done = subprocess.run([binary(), "--help"], stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE)
     assert options_of_manual("server/man/sevqd.8") == options_of_help(done.stdout)
@@ -294,6 +438,9 @@ def test_the_manuals_name_every_option_and_no_other(make):
     ("sevq sessions --sort d", ["depth"]),
     ("sevq drain --limit ", []),
     ("sevq help pu", ["purge"]),
+    ("sevq de", ["dead-letters"]),
+    ("sevq dead-letters --requeue", ["--requeue", "--requeue-all"]),
+    ("sevq lease --format ", ["table", "prompt"]),
     ("sevq drain --ye", []),
 ])
 def test_bash_completes_what_the_command_has(make, typed, offered):

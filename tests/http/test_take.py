@@ -15,28 +15,33 @@ def ids(events):
     return [e["id"] for e in events]
 
 
+def ended(events, how):
+    """The same events, after that has happened to them."""
+    return [{**e, "state": how} for e in events]
+
+
 # Drain.
 
 def test_drain_returns_oldest_first_and_forgets(api, ten):
-    assert ok(api.drain(MAIN)) == {"sessionKey": MAIN, "events": ten, "remaining": 0}
+    assert ok(api.drain(MAIN)) == {"sessionKey": MAIN, "events": ended(ten, "drained"), "remaining": 0}
     assert ok(api.drain(MAIN)) == {"sessionKey": MAIN, "events": [], "remaining": 0}
     assert api.session(MAIN) is None
 
 
 def test_drain_takes_a_prefix_up_to_its_limit(api, ten):
-    assert ok(api.drain(MAIN, limit=3)) == {"sessionKey": MAIN, "events": ten[:3], "remaining": 7}
-    assert ok(api.drain(MAIN, limit=100)) == {"sessionKey": MAIN, "events": ten[3:], "remaining": 0}
+    assert ok(api.drain(MAIN, limit=3)) == {"sessionKey": MAIN, "events": ended(ten[:3], "drained"), "remaining": 7}
+    assert ok(api.drain(MAIN, limit=100)) == {"sessionKey": MAIN, "events": ended(ten[3:], "drained"), "remaining": 0}
 
 
 def test_drain_by_context_prefix_leaves_the_rest(api, ten):
-    assert ok(api.drain(MAIN, contextKeyPrefix=" EVEN:", limit=2)) == {"sessionKey": MAIN, "events": [ten[0], ten[2]], "remaining": 8}
-    assert ok(api.drain(MAIN, contextKeyPrefix="even:")) == {"sessionKey": MAIN, "events": ten[4::2], "remaining": 5}
+    assert ok(api.drain(MAIN, contextKeyPrefix=" EVEN:", limit=2)) == {"sessionKey": MAIN, "events": ended([ten[0], ten[2]], "drained"), "remaining": 8}
+    assert ok(api.drain(MAIN, contextKeyPrefix="even:")) == {"sessionKey": MAIN, "events": ended(ten[4::2], "drained"), "remaining": 5}
     assert ok(api.drain(MAIN, contextKeyPrefix="even:")) == {"sessionKey": MAIN, "events": [], "remaining": 5}
     assert api.texts(MAIN) == [e["text"] for e in ten[1::2]]
 
 
 def test_drain_by_agent_drains_its_main_session(api, ten):
-    assert ok(api.call("POST", "/v1/drain", {"agentId": "main"}))["events"] == ten
+    assert ok(api.call("POST", "/v1/drain", {"agentId": "main"}))["events"] == ended(ten, "drained")
 
 
 def test_draining_one_session_leaves_another(api, ten):
@@ -62,7 +67,7 @@ def test_drain_ends_at_the_size_of_an_answer_and_says_what_remains(start):
 
 
 @pytest.mark.parametrize("fields, pointer", [({"limit": 0}, "/limit"), ({"limit": -1}, "/limit"), ({"limit": 1.5}, "/limit"), ({"limit": "3"}, "/limit"), ({"limit": 10001}, "/limit"),
-    ({"limit": 99999999999999999999}, "/limit"), ({"contextKeyPrefix": 1}, "/contextKeyPrefix"), ({"format": "prompt"}, "/format"), ({"max": 1}, "/max"), ({"text": "x"}, "/text")])
+    ({"limit": 99999999999999999999}, "/limit"), ({"contextKeyPrefix": 1}, "/contextKeyPrefix"), ({"format": "text"}, "/format"), ({"format": True}, "/format"), ({"max": 1}, "/max"), ({"text": "x"}, "/text")])
 def test_a_bad_drain_takes_nothing(api, ten, fields, pointer):
     problem(api.drain(MAIN, **fields), 400, "invalid-field", pointer)
     assert len(api.texts(MAIN)) == 10
@@ -72,7 +77,7 @@ def test_a_bad_drain_takes_nothing(api, ten, fields, pointer):
 
 def test_consume_takes_exactly_these_in_the_order_asked(api, ten):
     taken = ok(api.consume(MAIN, [ten[7]["id"], ten[2]["id"], ten[7]["id"], "999999", "no id of ours", "", "-1", "00" + ten[3]["id"]]))
-    assert taken == {"sessionKey": MAIN, "events": [ten[7], ten[2]], "remaining": 8}
+    assert taken == {"sessionKey": MAIN, "events": ended([ten[7], ten[2]], "consumed"), "remaining": 8}
     assert ids(ok(api.peek(MAIN))["events"]) == [e["id"] for n, e in enumerate(ten) if n not in (2, 7)]
 
 
@@ -144,9 +149,9 @@ def test_a_bad_query_is_refused(api, query, pointer):
 # Find and withdraw.
 
 def test_withdraw_takes_one_event_back(api, ten):
-    assert ok(api.withdraw(ten[4]["id"])) == {"event": ten[4]}
+    assert ok(api.withdraw(ten[4]["id"])) == {"event": ended([ten[4]], "withdrawn")[0]}
     problem(api.withdraw(ten[4]["id"]), 404, "not-found")
-    problem(api.find(ten[4]["id"]), 404, "not-found")
+    assert ok(api.find(ten[4]["id"]))["event"]["state"] == "withdrawn"
     assert ids(ok(api.drain(MAIN))["events"]) == [e["id"] for e in ten if e is not ten[4]]
 
 

@@ -117,16 +117,23 @@ id_text(char *text, size_t bytes, int64_t id)
 	return sevq_str(text);
 }
 
+/* The ids as text, in the call. */
+static const struct sevq_str *
+name_ids(struct call *call, const int64_t *ids, size_t count)
+{
+	assert(count <= CALL_DRAFTS_MAX);
+	for (size_t i = 0; i < count; i++)
+		call->ids[i] = id_text(call->id_texts[i], sizeof call->id_texts[i], ids[i]);
+	return call->ids;
+}
+
 struct call *
 consume(struct sevq_engine *engine, const char *key, const int64_t *ids, size_t count)
 {
 	struct call *call = new_call();
-	assert(count <= CALL_DRAFTS_MAX);
 	sevq_consume_init(&call->consume);
-	for (size_t i = 0; i < count; i++)
-		call->ids[i] = id_text(call->id_texts[i], sizeof call->id_texts[i], ids[i]);
 	call->consume.address.session_key = sevq_str(key);
-	call->consume.ids = call->ids;
+	call->consume.ids = name_ids(call, ids, count);
 	call->consume.id_count = count;
 	return submit(engine, call);
 }
@@ -185,6 +192,95 @@ list_sessions(struct sevq_engine *engine, struct sevq_sessions input)
 	call->sessions = input;
 	if (input.limit == 0)
 		call->sessions.limit = SEVQ_SESSIONS_PAGE_MAX;
+	return submit(engine, call);
+}
+
+struct call *
+lend_as(struct sevq_engine *engine, struct sevq_lend input)
+{
+	struct call *call = new_call();
+	struct sevq_idempotency idempotency = input.op.idempotency;
+	sevq_lend_init(&call->lend);
+	input.op = call->lend.op;
+	input.op.idempotency = idempotency;
+	if (input.lease_ms == 0)
+		input.lease_ms = call->lend.lease_ms;
+	call->lend = input;
+	return submit(engine, call);
+}
+
+struct call *
+lend(struct sevq_engine *engine, const char *key, size_t limit, int64_t lease_ms)
+{
+	return lend_as(engine, (struct sevq_lend){ .address.session_key = sevq_str(key), .limit = limit, .lease_ms = lease_ms });
+}
+
+struct call *
+change_lease(struct sevq_engine *engine, struct sevq_lease_op input, int64_t lease, const int64_t *ids, size_t count)
+{
+	struct call *call = new_call();
+	call->lease = input;
+	call->lease.lease = id_text(call->lease_text, sizeof call->lease_text, lease);
+	call->lease.ids = ids != NULL ? name_ids(call, ids, count) : NULL;
+	call->lease.id_count = count;
+	return submit(engine, call);
+}
+
+struct call *
+ack(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count)
+{
+	struct sevq_lease_op input;
+	sevq_lease_op_init(&input, SEVQ_LEASE_ACK);
+	return change_lease(engine, input, lease, ids, count);
+}
+
+struct call *
+nack(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count)
+{
+	struct sevq_lease_op input;
+	sevq_lease_op_init(&input, SEVQ_LEASE_NACK);
+	return change_lease(engine, input, lease, ids, count);
+}
+
+struct call *
+extend(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count, int64_t lease_ms)
+{
+	struct sevq_lease_op input;
+	sevq_lease_op_init(&input, SEVQ_LEASE_EXTEND);
+	input.lease_ms = lease_ms;
+	return change_lease(engine, input, lease, ids, count);
+}
+
+struct call *
+wait_for(struct sevq_engine *engine, const char *key)
+{
+	struct call *call = new_call();
+	sevq_wait_init(&call->wait);
+	call->wait.address.session_key = sevq_str(key);
+	return submit(engine, call);
+}
+
+struct call *
+list_history(struct sevq_engine *engine, struct sevq_history input)
+{
+	struct call *call = new_call();
+	sevq_history_init(&call->history);
+	input.op = call->history.op;
+	call->history = input;
+	if (input.limit == 0)
+		call->history.limit = SEVQ_HISTORY_PAGE_MAX;
+	return submit(engine, call);
+}
+
+struct call *
+requeue(struct sevq_engine *engine, const int64_t *ids, size_t count, int64_t spacing_ms, bool dry_run)
+{
+	struct call *call = new_call();
+	sevq_requeue_init(&call->requeue);
+	call->requeue.ids = name_ids(call, ids, count);
+	call->requeue.id_count = count;
+	call->requeue.spacing_ms = spacing_ms;
+	call->requeue.dry_run = dry_run;
 	return submit(engine, call);
 }
 

@@ -22,10 +22,15 @@ struct call {
 		struct sevq_withdraw withdraw;
 		struct sevq_purge purge;
 		struct sevq_sessions sessions;
+		struct sevq_lend lend;
+		struct sevq_lease_op lease;
+		struct sevq_wait wait;
+		struct sevq_history history;
+		struct sevq_requeue requeue;
 	};
 	struct sevq_draft drafts[CALL_DRAFTS_MAX];
 	struct sevq_str ids[CALL_DRAFTS_MAX];
-	char id_texts[CALL_DRAFTS_MAX][24];
+	char id_texts[CALL_DRAFTS_MAX][24], lease_text[24];
 	int answered;    /* times */
 	int answered_as; /* the how-manieth answer of all, from 1 */
 	struct call *next;
@@ -48,6 +53,18 @@ struct call *find_event(struct sevq_engine *engine, int64_t id);
 struct call *withdraw(struct sevq_engine *engine, int64_t id);
 struct call *purge(struct sevq_engine *engine, const char *key, const char *context_key);
 struct call *list_sessions(struct sevq_engine *engine, struct sevq_sessions input); /* op is filled in here */
+
+/* Takes up to limit events (0: all) under a lease of lease_ms; lend_as as its input says (op is filled in here). */
+struct call *lend(struct sevq_engine *engine, const char *key, size_t limit, int64_t lease_ms);
+struct call *lend_as(struct sevq_engine *engine, struct sevq_lend input);
+/* ids NULL: all that the lease holds. change_lease: as its input says, besides lease and ids. */
+struct call *ack(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count);
+struct call *nack(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count);
+struct call *extend(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count, int64_t lease_ms);
+struct call *change_lease(struct sevq_engine *engine, struct sevq_lease_op input, int64_t lease, const int64_t *ids, size_t count);
+struct call *wait_for(struct sevq_engine *engine, const char *key);
+struct call *list_history(struct sevq_engine *engine, struct sevq_history input); /* op is filled in here */
+struct call *requeue(struct sevq_engine *engine, const int64_t *ids, size_t count, int64_t spacing_ms, bool dry_run);
 
 /* A draft with what most tests say about one. */
 struct sevq_draft draft(const char *key, const char *text);

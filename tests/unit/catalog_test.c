@@ -89,6 +89,9 @@ assert_nothing_is_kept(void)
 	assert_int_equal(catalog.key_bytes, 0);
 	assert_int_equal(catalog.tags.bytes, 0);
 	assert_int_equal(catalog.tags.index.count, 0);
+	assert_int_equal(catalog.leases.count, 0);
+	assert_int_equal(catalog.lease_bytes, 0);
+	assert_int_equal(catalog.extras.count, 0);
 }
 
 static void
@@ -234,6 +237,9 @@ struct model_event {
 	int64_t id;
 	int context, original;
 	bool thread, number; /* a delivery context with a thread; as a number */
+	bool delayed, mortal;
+	int attempts;
+	int64_t lease; /* 0: none */
 };
 
 struct model {
@@ -244,8 +250,11 @@ struct model {
 	} queues[KEYS];
 };
 
+#define LEASE_EVENTS 3
+
 static struct model model, marked[MARKS];
 static size_t marks[MARKS], mark_count;
+static int64_t next_lease; /* those of one batch are never used again, even if it is taken back */
 
 static size_t
 below(size_t n)
@@ -267,7 +276,7 @@ append_somewhere(void)
 	struct model_queue *q = &model.queues[at];
 	if (q->depth == EVENTS)
 		return;
-	struct model_event e = { next_id++, (int)below(5), (int)below(4), below(2) == 0, false };
+	struct model_event e = { .id = next_id++, .context = (int)below(5), .original = (int)below(4), .thread = below(2) == 0 };
 	e.number = e.thread && below(2) == 0;
 	struct sevq_queue *queue = sevq_catalog_need(&catalog, sevq_str(keys[at]));
 	uint32_t tag = intern(&e);
@@ -313,6 +322,74 @@ take_somewhere(void)
 		refresh(at);
 }
 
+/* Puts the state of the model's event in place. */
+static void
+set_state(size_t at, const struct model_event *e)
+{
+	struct sevq_queue *queue = find(keys[at]);
+	struct sevq_extra extra = { .lease = e->lease != 0 ? sevq_catalog_new_lease(&catalog, e->lease) : NULL,
+				    .lease_end_boot_ms = e->lease,
+				    .available_boot_ms = e->delayed ? e->id : 0,
+				    .expires_boot_ms = e->mortal ? e->id * 2 : 0 };
+	assert_true(e->lease == 0 || extra.lease != NULL);
+	sevq_queue_set_state(&catalog, queue, sevq_queue_entry(queue, e->id), e->attempts, &extra);
+}
+
+static size_t
+count_leased(const struct model_queue *q)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < q->depth; i++)
+		count += q->events[i].lease != 0;
+	return count;
+}
+
+/* A lease of a few events that are nobody's; sometimes an exclusive one, of odd id. */
+static void
+lend_somewhere(void)
+{
+	size_t at = below(KEYS), count = 0;
+	struct model_queue *q = &model.queues[at];
+	struct model_event *chosen[LEASE_EVENTS];
+	int64_t ids[LEASE_EVENTS];
+	for (size_t i = below(3); i < q->depth && count < LEASE_EVENTS; i++) {
+		if (q->events[i].lease != 0 || q->events[i].delayed)
+			continue;
+		chosen[count] = &q->events[i];
+		ids[count++] = q->events[i].id;
+	}
+	if (count == 0)
+		return;
+	bool exclusive = count_leased(q) == 0 && below(3) == 0;
+	next_lease += 1 + ((next_lease + 1) % 2 != exclusive);
+	sevq_catalog_add_lease(&catalog, &(struct sevq_lease){ .id = next_lease,
+							       .queue = find(keys[at]),
+							       .consumer = SEVQ_STR("consumer"),
+							       .exclusive = exclusive,
+							       .ids = ids,
+							       .count = count });
+	for (size_t i = 0; i < count; i++) {
+		chosen[i]->lease = next_lease;
+		set_state(at, chosen[i]);
+	}
+}
+
+static void
+change_state_somewhere(void)
+{
+	size_t at = below(KEYS);
+	if (model.queues[at].depth == 0)
+		return;
+	struct model_event *e = &model.queues[at].events[below(model.queues[at].depth)];
+	e->mortal = below(3) == 0;
+	e->attempts += (int)below(2);
+	if (e->lease == 0 || below(2) == 0) {
+		e->lease = 0;
+		e->delayed = below(2) == 0;
+	}
+	set_state(at, e);
+}
+
 static void
 mark_or_go_back(void)
 {
@@ -331,12 +408,16 @@ run_batch(void)
 {
 	struct model before = model;
 	mark_count = 0;
-	for (size_t steps = below(30); steps > 0; steps--) {
-		size_t what = below(10);
+	for (size_t steps = below(40); steps > 0; steps--) {
+		size_t what = below(14);
 		if (what < 6)
 			append_somewhere();
 		else if (what < 8)
 			take_somewhere();
+		else if (what < 10)
+			lend_somewhere();
+		else if (what < 12)
+			change_state_somewhere();
 		else
 			mark_or_go_back();
 	}
@@ -358,6 +439,54 @@ assert_same_event(const struct sevq_entry *entry, const struct model_event *even
 	assert_true(sevq_str_eq(tag->original_key, sevq_str(originals[event->original])));
 	assert_int_equal(tag->delivery.thread_id.len, event->thread);
 	assert_int_equal(tag->delivery.thread_is_number, event->number);
+	struct sevq_extra extra = sevq_catalog_extra(&catalog, event->id);
+	assert_int_equal(entry->attempts, event->attempts < 255 ? event->attempts : 255);
+	assert_int_equal((entry->flags & SEVQ_ENTRY_LEASED) != 0, event->lease != 0);
+	assert_int_equal((entry->flags & SEVQ_ENTRY_DELAYED) != 0, event->delayed);
+	assert_int_equal((entry->flags & SEVQ_ENTRY_EXPIRES) != 0, event->mortal);
+	assert_int_equal(extra.lease != NULL ? extra.lease->id : 0, event->lease);
+	assert_int_equal(extra.available_boot_ms, event->delayed ? event->id : 0);
+	assert_int_equal(extra.expires_boot_ms, event->mortal ? event->id * 2 : 0);
+}
+
+/* Counts, and leases: of this model queue, each with as many events as it holds. */
+static size_t
+assert_states(const struct sevq_queue *queue, const struct model_queue *q)
+{
+	size_t leased = 0, delayed = 0, leases = 0;
+	bool exclusive = false;
+	for (size_t i = 0; i < q->depth; i++) {
+		const struct model_event *e = &q->events[i];
+		size_t live = 0, first = q->depth;
+		delayed += e->delayed;
+		leased += e->lease != 0;
+		for (size_t j = 0; e->lease != 0 && j < q->depth; j++) {
+			live += q->events[j].lease == e->lease;
+			first = q->events[j].lease == e->lease && j < first ? j : first;
+		}
+		if (e->lease == 0)
+			continue;
+		const struct sevq_lease *lease = sevq_catalog_lease(&catalog, e->lease);
+		assert_non_null(lease);
+		assert_ptr_equal(lease->queue, queue);
+		assert_int_equal(lease->live, live);
+		assert_false(lease->touched);
+		exclusive = exclusive || lease->exclusive;
+		leases += first == i;
+	}
+	assert_int_equal(queue->leased, leased);
+	assert_int_equal(queue->delayed, delayed);
+	assert_int_equal(sevq_queue_deliverable(queue), exclusive ? 0 : q->depth - leased - delayed);
+	return leases;
+}
+
+static size_t
+count_extras(const struct model_queue *q)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < q->depth; i++)
+		count += q->events[i].lease != 0 || q->events[i].delayed || q->events[i].mortal;
+	return count;
 }
 
 /* The invariants of catalog.h, and the same events as in the model. */
@@ -367,10 +496,10 @@ assert_same_queue(const struct sevq_queue *queue, const struct model_queue *q)
 	size_t live = 0;
 	assert_false(queue->touched);
 	assert_true(queue->head < queue->tail && queue->tail <= queue->cap);
-	assert_false(queue->entries[queue->head].gone);
+	assert_false(queue->entries[queue->head].flags & SEVQ_ENTRY_GONE);
 	for (size_t i = queue->head; i < queue->tail; i++) {
 		assert_true(i == queue->head || queue->entries[i - 1].id < queue->entries[i].id);
-		if (!queue->entries[i].gone)
+		if (!(queue->entries[i].flags & SEVQ_ENTRY_GONE))
 			assert_same_event(&queue->entries[i], &q->events[live++]);
 	}
 	assert_int_equal(live, queue->depth);
@@ -402,9 +531,12 @@ assert_references(void)
 static void
 assert_same(void)
 {
-	size_t pending = 0, sessions = 0;
+	size_t pending = 0, sessions = 0, leases = 0, extras = 0;
 	for (size_t at = 0; at < KEYS; at++) {
 		const struct sevq_queue *queue = find(keys[at]);
+		if (queue != NULL)
+			leases += assert_states(queue, &model.queues[at]);
+		extras += count_extras(&model.queues[at]);
 		pending += model.queues[at].depth;
 		sessions += model.queues[at].depth > 0;
 		if (model.queues[at].depth > 0)
@@ -415,6 +547,8 @@ assert_same(void)
 	assert_int_equal(catalog.pending, pending);
 	assert_int_equal(catalog.sessions, sessions);
 	assert_int_equal(catalog.index.count, sessions);
+	assert_int_equal(catalog.leases.count, leases);
+	assert_int_equal(catalog.extras.count, extras);
 	assert_references();
 }
 

@@ -7,6 +7,7 @@
 #include "client/json.h"
 #include "client/place.h"
 #include "client/request.h"
+#include "client/sse.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -442,6 +443,9 @@ static const struct sevq_draft full_draft = {
 	.replace = true,
 	.allow_duplicate = true,
 	.traceparent = "00-x",
+	.delay_ms = 5,
+	.ttl_ms = 31536000000,
+	.idempotency_key = "k\xc3\xa9",
 };
 
 static void
@@ -456,6 +460,7 @@ a_draft_sends_only_what_is_given(void **state)
 	sevq_request_init(&request, "POST", "/v1/events");
 	sevq_request_draft(&request, &draft);
 	expect_body(&request, "{\"text\":\"x\"}");
+	assert_false(request.repeatable);
 	sevq_request_clear(&request);
 
 	sevq_request_init(&request, "POST", "/v1/events");
@@ -465,7 +470,9 @@ a_draft_sends_only_what_is_given(void **state)
 	    "{\"sessionKey\":\"agent:a:main\",\"agentId\":\"a\",\"channel\":\"telegram\",\"accountId\":\"default\","
 	    "\"text\":\"quo\\\"ted \xc3\xa9 \\n\",\"contextKey\":\"c\",\"source\":\"hook\","
 	    "\"deliveryContext\":{\"channel\":\"telegram\",\"to\":\"123\",\"threadId\":\"7\"},\"wake\":\"now\",\"replace\":true,"
-	    "\"allowDuplicate\":true,\"traceparent\":\"00-x\"}");
+	    "\"allowDuplicate\":true,\"traceparent\":\"00-x\",\"delayMs\":5,\"ttlMs\":31536000000,\"idempotencyKey\":"
+	    "\"k\xc3\xa9\"}");
+	assert_true(request.repeatable); /* thanks to its key */
 	sevq_request_clear(&request);
 }
 
@@ -508,6 +515,95 @@ ids_are_escaped_in_a_path_and_listed_in_a_body(void **state)
 	sevq_request_clear(&request);
 }
 
+static void
+an_idempotency_key_becomes_a_header_and_makes_repeatable(void **state)
+{
+	struct sevq_request request;
+
+	(void)state;
+	sevq_request_init(&request, "POST", "/v1/drain");
+	assert_false(request.repeatable);
+	sevq_request_idempotency(&request, "a \"b\" \\ %s");
+	assert_string_equal(sevq_buffer_text(&request.header), "Idempotency-Key: \"a \\\"b\\\" \\\\ %s\"");
+	assert_true(request.repeatable);
+	sevq_request_clear(&request);
+}
+
+static void
+a_batch_is_repeatable_when_every_draft_has_a_key(void **state)
+{
+	static const char *const keys[][3] = { { "a", "b", "c" }, { NULL, "b", "c" }, { "a", NULL, "c" }, { "a", "b", NULL } };
+	struct sevq_request request;
+	struct sevq_draft draft;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < COUNT(keys); i++) {
+		sevq_request_init(&request, "POST", "/v1/events");
+		for (k = 0; k < 3; k++) {
+			sevq_draft_init(&draft);
+			draft.text = "x";
+			draft.idempotency_key = keys[i][k];
+			sevq_request_batch_draft(&request, &draft);
+		}
+		assert_int_equal(request.repeatable, i == 0);
+		sevq_request_clear(&request);
+	}
+}
+
+/* ---- server-sent events ---- */
+
+/* Notes what was heard as "name,id,data;"; data "stop" is enough. */
+static bool
+note_event(const struct sevq_sse_event *event, void *arg)
+{
+	sevq_buffer_addf(arg, "%s,%s,%s;", event->name, event->id, event->data);
+	return strcmp(event->data, "stop") != 0;
+}
+
+static void
+events_of_a_stream_are_the_same_however_it_is_cut(void **state)
+{
+	static const char text[] =
+	    "retry: 5\n\n: a comment\n:\n\nid: 7\nevent: wake\ndata: one\n\ndata:two\r\ndata\r\ndata:  three\r\n\r\n"
+	    "event: x\rdata: y\r\revent: none\n\nnonsense\nid\ndata: z\n\ndata: unfinished\n";
+	size_t first, second;
+
+	(void)state;
+	for (first = 0; first < sizeof(text); first++) {
+		for (second = first; second < sizeof(text); second++) {
+			struct sevq_buffer heard = { 0 };
+			struct sevq_sse sse = { .heard = note_event, .arg = &heard };
+
+			assert_true(sevq_sse_feed(&sse, text, first));
+			assert_true(sevq_sse_feed(&sse, text + first, second - first));
+			assert_true(sevq_sse_feed(&sse, text + second, sizeof(text) - 1 - second));
+			assert_string_equal(sevq_buffer_text(&heard), "wake,7,one;message,7,two\n\n three;x,7,y;message,,z;");
+			sevq_sse_clear(&sse);
+			sevq_buffer_clear(&heard);
+		}
+	}
+}
+
+static void
+a_stream_that_was_enough_or_too_much_takes_nothing_more(void **state)
+{
+	static char lines[SEVQ_SSE_BYTES_MAX + 8];
+	struct sevq_buffer heard = { 0 };
+	struct sevq_sse sse = { .heard = note_event, .arg = &heard };
+
+	(void)state;
+	assert_false(sevq_sse_feed(&sse, "data: stop\n\ndata: more\n\n", 25));
+	assert_string_equal(sevq_buffer_text(&heard), "message,,stop;");
+	sevq_sse_clear(&sse);
+	memset(&sse, 0, sizeof(sse));
+	memset(lines, 'x', sizeof(lines));
+	assert_true(sevq_sse_feed(&sse, lines, SEVQ_SSE_BYTES_MAX));
+	assert_false(sevq_sse_feed(&sse, lines, 1));
+	sevq_sse_clear(&sse);
+	sevq_buffer_clear(&heard);
+}
+
 /* ---- arguments ---- */
 
 static void
@@ -537,6 +633,7 @@ structs_of_other_versions_are_told_apart(void **state)
 	larger.newer[3] = 0;
 	larger.draft.size = offsetof(struct sevq_draft, traceparent);
 	larger.draft.traceparent = "behind what this version knows";
+	larger.draft.delay_ms = -1;
 	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_UNREACHABLE);
 	sevq_close(client);
 }
@@ -564,7 +661,72 @@ senseless_arguments_are_refused_before_anything_is_sent(void **state)
 	assert_int_equal(sevq_consume(client, NULL, missing, 1, NULL), SEVQ_INVALID_ARGUMENT);
 	assert_int_equal(sevq_find(client, NULL, NULL), SEVQ_INVALID_ARGUMENT);
 	assert_int_equal(sevq_withdraw(client, "", NULL), SEVQ_INVALID_ARGUMENT);
+	draft.wake = SEVQ_WAKE_NOW;
+	draft.delay_ms = -1;
+	assert_int_equal(sevq_enqueue(client, &draft, NULL), SEVQ_INVALID_ARGUMENT);
 	assert_string_equal(sevq_last_answer(client, NULL), "");
+	sevq_close(client);
+}
+
+static bool
+hear_nothing(const struct sevq_wakeup *wakeup, void *arg)
+{
+	(void)wakeup, (void)arg;
+	return true;
+}
+
+static void
+senseless_leases_and_streams_are_refused_too(void **state)
+{
+	static const char *const bad_keys[] = { "", "\xc3\xa9", "line\nfeed", "del\x7f" };
+	struct sevq_connect_options options;
+	const char *missing[] = { NULL };
+	struct sevq_client *client;
+	struct sevq_lease_options lease;
+	struct sevq_nack_options nack;
+	struct sevq_stream_options stream;
+	struct sevq_requeue_options requeue;
+	char long_key[258];
+	size_t i;
+
+	(void)state;
+	sevq_connect_options_init(&options);
+	options.base_url = "http://127.0.0.1:1";
+	assert_int_equal(sevq_connect(&options, &client), SEVQ_OK);
+	sevq_lease_options_init(&lease);
+	for (i = 0; i < COUNT(bad_keys); i++) {
+		lease.idempotency_key = bad_keys[i];
+		assert_int_equal(sevq_lease(client, NULL, &lease, NULL), SEVQ_INVALID_ARGUMENT);
+	}
+	memset(long_key, 'k', sizeof(long_key));
+	long_key[256] = '\0';
+	lease.idempotency_key = long_key;
+	assert_int_equal(sevq_lease(client, NULL, &lease, NULL), SEVQ_INVALID_ARGUMENT);
+	long_key[255] = '\0';
+	assert_int_equal(sevq_lease(client, NULL, &lease, NULL), SEVQ_UNREACHABLE);
+	lease.lease_ms = -1;
+	assert_int_equal(sevq_lease(client, NULL, &lease, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_ack(client, NULL, NULL, 0, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_ack(client, "", NULL, 0, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_ack(client, "1", missing, 1, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_ack(client, "1", NULL, 1, NULL), SEVQ_INVALID_ARGUMENT);
+	sevq_nack_options_init(&nack);
+	nack.delay_ms = -1;
+	assert_int_equal(sevq_nack(client, "1", NULL, 0, &nack, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_extend(client, "1", NULL, 0, -1, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_wait(client, NULL, -1, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_wait(client, NULL, 300001, NULL), SEVQ_INVALID_ARGUMENT);
+	sevq_stream_options_init(&stream);
+	assert_int_equal(sevq_stream(client, &stream, NULL, NULL), SEVQ_INVALID_ARGUMENT);
+	stream.last_event_id = "1\r\nX: y";
+	assert_int_equal(sevq_stream(client, &stream, hear_nothing, NULL), SEVQ_INVALID_ARGUMENT);
+	stream.last_event_id = NULL;
+	assert_int_equal(sevq_stream(client, &stream, hear_nothing, NULL), SEVQ_UNREACHABLE);
+	sevq_requeue_options_init(&requeue);
+	assert_int_equal(sevq_requeue(client, &requeue, NULL), SEVQ_INVALID_ARGUMENT); /* nothing is not all */
+	requeue.all = true;
+	requeue.address.agent_id = "a";
+	assert_int_equal(sevq_requeue(client, &requeue, NULL), SEVQ_INVALID_ARGUMENT);
 	sevq_close(client);
 }
 
@@ -667,6 +829,36 @@ lists_keep_their_order(void **state)
 }
 
 static void
+answers_about_leases_and_the_past_are_read(void **state)
+{
+	struct sevq_lease *none = read_answer(&sevq_shape_lease, "{\"leaseId\":null,\"sessionKey\":\"k\",\"expiresAt\":null,"
+								 "\"events\":[],\"remaining\":3,\"block\":null}");
+	struct sevq_lease_change *nacked =
+	    read_answer(&sevq_shape_nacked, "{\"leaseId\":\"7\",\"nacked\":3,\"dead\":1,\"remaining\":2}");
+	struct sevq_story *story =
+	    read_answer(&sevq_shape_story, "{\"event\":" EVENT ",\"timeline\":[{\"ts\":1,\"what\":\"queued\","
+					   "\"originalSessionKey\":\"o\",\"rule\":\"keep\"},{\"ts\":2,\"what\":"
+					   "\"leased\",\"leaseId\":\"7\",\"until\":9,\"detail\":\"me\"}]}");
+	struct sevq_history *history =
+	    read_answer(&sevq_shape_history, "{\"events\":[{\"event\":" EVENT ",\"outcome\":{\"what\":\"dead\","
+					     "\"ts\":5,\"detail\":\"exit 3\"}}],\"nextCursor\":\"c\"}");
+
+	(void)state;
+	assert_true(none->lease_id == NULL && none->count == 0 && none->remaining == 3 && none->expires_at_ms == 0);
+	assert_true(nacked->changed == 3 && nacked->dead == 1 && nacked->remaining == 2);
+	assert_int_equal(story->timeline_count, 2);
+	assert_string_equal(story->timeline[0]->original_session_key, "o");
+	assert_true(story->timeline[1]->until_ms == 9);
+	assert_string_equal(story->timeline[1]->detail, "me");
+	assert_string_equal(history->events[0]->outcome->detail, "exit 3");
+	assert_string_equal(history->next_cursor, "c");
+	sevq_free(none);
+	sevq_free(nacked);
+	sevq_free(story);
+	sevq_free(history);
+}
+
+static void
 counters_come_as_they_are(void **state)
 {
 	char *text = read_answer(&sevq_shape_text, "{\"pending\": 1} ");
@@ -712,6 +904,14 @@ answers_that_make_no_sense_are_refused(void **state)
 		{ &sevq_shape_event, "{\"event\":{\"id\":\"8\",\"sessionKey\":\"k\",\"text\":\"t\",\"ts\":1e17}}" },
 		{ &sevq_shape_event, "{\"event\":{\"id\":\"8\",\"sessionKey\":\"k\",\"text\":\"t\",\"ts\":0,\"deliveryContext\":\"x\"}}" },
 		{ &sevq_shape_event, "{\"event\":{\"id\":\"8\",\"sessionKey\":\"k\",\"text\":\"t\",\"ts\":0,\"deliveryContext\":{\"to\":5}}}" },
+		{ &sevq_shape_lease, "{\"leaseId\":7,\"sessionKey\":\"k\",\"expiresAt\":1,\"events\":[],\"remaining\":0}" },
+		{ &sevq_shape_acked, "{\"leaseId\":\"7\",\"nacked\":1,\"dead\":0,\"remaining\":0}" },
+		{ &sevq_shape_extended, "{\"leaseId\":\"7\",\"extended\":1,\"remaining\":0}" },
+		{ &sevq_shape_ready, "{\"sessionKey\":\"k\",\"ready\":1,\"depth\":0}" },
+		{ &sevq_shape_wakeup, "{\"sessionKey\":\"k\",\"depth\":1,\"ts\":1}" },
+		{ &sevq_shape_story, "{\"event\":" EVENT ",\"timeline\":[{\"ts\":1}]}" },
+		{ &sevq_shape_history, "{\"events\":[{\"event\":" EVENT "}],\"nextCursor\":null}" },
+		{ &sevq_shape_requeued, "{\"requeued\":1,\"passedOver\":0,\"more\":false}" },
 		{ &sevq_shape_text, "\"text\"" },
 		{ &sevq_shape_text, "{\"a\":" },
 	};
@@ -843,9 +1043,12 @@ try_request(void)
 		sevq_request_batch_draft(&request, &full_draft);
 		sevq_request_texts(&request, "ids", ids, 2);
 		sevq_request_number(&request, "limit", 3);
+		sevq_request_true(&request, "all", true);
+		sevq_request_false(&request, "countAttempt");
+		sevq_request_idempotency(&request, "k");
 	}
 	sevq_request_address_query(&request, &full_draft.address);
-	failed = request.failed || request.target.failed;
+	failed = request.failed || request.target.failed || request.header.failed;
 	if (!failed)
 		assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(request.body, "ids")), 2);
 	sevq_request_clear(&request);
@@ -860,6 +1063,21 @@ try_answer(void)
 
 	sevq_free(sevq_answer_read(&sevq_shape_taken, text, sizeof(text) - 1, &fault));
 	return fault.code;
+}
+
+static enum sevq_code
+try_stream(void)
+{
+	static const char text[] = "id: 7\nevent: wake\ndata: one\ndata: two\n\n";
+	char heard_memory[64];
+	struct sevq_buffer heard = { .data = heard_memory, .cap = sizeof(heard_memory) }; /* which never runs out */
+	struct sevq_sse sse = { .heard = note_event, .arg = &heard };
+	bool fed = sevq_sse_feed(&sse, text, sizeof(text) - 1);
+
+	if (fed)
+		assert_string_equal(heard.data, "wake,7,one\ntwo;");
+	sevq_sse_clear(&sse);
+	return fed ? SEVQ_OK : SEVQ_NO_MEMORY;
 }
 
 static enum sevq_code
@@ -881,6 +1099,7 @@ running_out_of_memory_is_a_code(void **state)
 	run_out_everywhere(try_request);
 	run_out_everywhere(try_answer);
 	run_out_everywhere(try_place);
+	run_out_everywhere(try_stream);
 }
 
 int
@@ -903,11 +1122,17 @@ main(void)
 		cmocka_unit_test(a_draft_sends_only_what_is_given),
 		cmocka_unit_test(a_batch_is_a_list_of_drafts),
 		cmocka_unit_test(ids_are_escaped_in_a_path_and_listed_in_a_body),
+		cmocka_unit_test(an_idempotency_key_becomes_a_header_and_makes_repeatable),
+		cmocka_unit_test(a_batch_is_repeatable_when_every_draft_has_a_key),
+		cmocka_unit_test(events_of_a_stream_are_the_same_however_it_is_cut),
+		cmocka_unit_test(a_stream_that_was_enough_or_too_much_takes_nothing_more),
 		cmocka_unit_test_setup_teardown(structs_of_other_versions_are_told_apart, make_home, remove_home),
 		cmocka_unit_test_setup_teardown(senseless_arguments_are_refused_before_anything_is_sent, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(senseless_leases_and_streams_are_refused_too, make_home, remove_home),
 		cmocka_unit_test_setup_teardown(a_context_that_could_not_be_made_says_so_at_every_call, make_home, remove_home),
 		cmocka_unit_test(an_event_is_read_with_every_field),
 		cmocka_unit_test(lists_keep_their_order),
+		cmocka_unit_test(answers_about_leases_and_the_past_are_read),
 		cmocka_unit_test(counters_come_as_they_are),
 		cmocka_unit_test(answers_that_make_no_sense_are_refused),
 		cmocka_unit_test(an_answer_cut_anywhere_is_refused),

@@ -1,6 +1,7 @@
 /*
  * command_test.c - the command line and the tables of the sevq command.
  */
+#include "client/command/backoff.h"
 #include "client/command/options.h"
 #include "client/command/table.h"
 
@@ -20,7 +21,7 @@
 
 /* Reads words (up to a NULL) behind a command's name. getopt's complaints are not wanted here. */
 static int
-read_words(const char *const words[ARGUMENTS_MAX], uint32_t set, struct sevq_options *options)
+read_words(const char *const words[ARGUMENTS_MAX], uint64_t set, struct sevq_options *options)
 {
 	static char *argv[ARGUMENTS_MAX + 2], texts[ARGUMENTS_MAX + 1][64];
 	int argc = 0, saved = dup(STDERR_FILENO), result;
@@ -96,11 +97,19 @@ durations_have_units(void **state)
 static void
 nonsense_is_refused(void **state)
 {
-	static const char *const cases[][ARGUMENTS_MAX] = { { "--nonsense" },      { "--limit" },
-							    { "--limit", "0" },    { "--limit", "-3" },
-							    { "--limit", "5x" },   { "--limit", "99999999999999999999" },
-							    { "--mode", "later" }, { "--delivery", "from=x" },
-							    { "--json=yes" },      { "-x" } };
+	static const char *const cases[][ARGUMENTS_MAX] = { { "--nonsense" },
+							    { "--limit" },
+							    { "--limit", "0" },
+							    { "--limit", "-3" },
+							    { "--limit", "5x" },
+							    { "--limit", "99999999999999999999" },
+							    { "--mode", "later" },
+							    { "--delivery", "from=x" },
+							    { "--format", "json" },
+							    { "--delay", "0" },
+							    { "--for", "1w" },
+							    { "--json=yes" },
+							    { "-x" } };
 	struct sevq_options options;
 	size_t i;
 
@@ -117,6 +126,40 @@ an_option_of_another_command_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(read_words(words, SEVQ_WITH_COMMON, &options), -1);
+}
+
+static void
+every_option_is_in_the_set_of_all(void **state)
+{
+	const char *const words[ARGUMENTS_MAX] = { "--backoff-max", "2m", "--format", "prompt", "--for", "1h", "--no-count" };
+	struct sevq_options options;
+
+	(void)state;
+	assert_true(SEVQ_OPTION_COUNT <= 64);
+	assert_int_equal(read_words(words, EVERY_OPTION, &options), 0);
+	assert_true(options.backoff_max_ms == 120000 && options.prompt && options.lease_ms == 3600000 && options.no_count);
+}
+
+static void
+back_off_doubles_up_to_its_bound(void **state)
+{
+	(void)state;
+	assert_int_equal(sevq_backoff_ms(1, 1000, 300000), 1000);
+	assert_int_equal(sevq_backoff_ms(2, 1000, 300000), 2000);
+	assert_int_equal(sevq_backoff_ms(9, 1000, 300000), 256000);
+	assert_int_equal(sevq_backoff_ms(10, 1000, 300000), 300000);
+	assert_int_equal(sevq_backoff_ms(4000000000u, 1000, 300000), 300000);
+	assert_int_equal(sevq_backoff_ms(1, 5000, 300), 300);
+	assert_true(sevq_backoff_ms(4000000000u, 1, INT64_C(100) * 365 * 86400000) == INT64_C(100) * 365 * 86400000);
+}
+
+static void
+times_are_text_in_utc(void **state)
+{
+	char text[SEVQ_TIME_BYTES];
+
+	(void)state;
+	assert_string_equal(sevq_time_text(1700000000999, text), "2023-11-14T22:13:20Z");
 }
 
 static void
@@ -253,6 +296,9 @@ main(void)
 		cmocka_unit_test(durations_have_units),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(an_option_of_another_command_is_refused),
+		cmocka_unit_test(every_option_is_in_the_set_of_all),
+		cmocka_unit_test(back_off_doubles_up_to_its_bound),
+		cmocka_unit_test(times_are_text_in_utc),
 		cmocka_unit_test(text_is_harmless_to_a_terminal),
 		cmocka_unit_test(columns_are_aligned_and_empty_ones_left_out),
 		cmocka_unit_test(wide_characters_take_two_columns),

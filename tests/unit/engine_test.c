@@ -281,7 +281,7 @@ peek_pages_and_takes_nothing(void **state)
 }
 
 static void
-an_event_is_found_while_it_is_pending(void **state)
+an_event_is_found_pending_or_not(void **state)
 {
 	(void)state;
 	int64_t id = put(A, "1");
@@ -290,7 +290,10 @@ an_event_is_found_while_it_is_pending(void **state)
 	fails(find_event(engine, 0), SEVQ_NOT_FOUND);
 	fails(find_event(engine, -1), SEVQ_NOT_FOUND);
 	done(drain(engine, A, 0));
-	fails(find_event(engine, id), SEVQ_NOT_FOUND);
+	const struct sevq_find *found = &done(find_event(engine, id))->find;
+	assert_str(found->event.text, "1");
+	assert_string_equal(sevq_event_state(&found->event), "drained");
+	assert_int_equal(found->timeline_count, 1);
 }
 
 static void
@@ -306,7 +309,7 @@ many_finds_in_one_turn_find_each_their_own(void **state)
 	assert_str(calls[2]->find.event.text, "1");
 	assert_str(calls[3]->find.event.text, "2");
 	assert_str(calls[4]->withdraw.event.text, "1");
-	assert_int_equal(calls[5]->op.error.code, SEVQ_NOT_FOUND);
+	assert_string_equal(sevq_event_state(&calls[5]->find.event), "withdrawn");
 }
 
 static void
@@ -333,7 +336,7 @@ purge_takes_all_or_one_context_key(void **state)
 	assert_queued(A, "2 3");
 	assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 2);
 	assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 0);
-	assert_int_equal(stats().purged, 4);
+	assert_int_equal(stats().outcomes[SEVQ_OUTCOME_PURGED], 4);
 	assert_true(memory_store_settled(&store, 1, SEVQ_OUTCOME_PURGED));
 }
 
@@ -582,7 +585,7 @@ replace_takes_the_place_of_all_that_match(void **state)
 	run_steps(steps, COUNT(steps));
 	assert_queued(A, "x y z c");
 	assert_str(session(A)->last_context_key, "k");
-	assert_int_equal(stats().replaced, 5);
+	assert_int_equal(stats().outcomes[SEVQ_OUTCOME_REPLACED], 5);
 	assert_true(memory_store_settled(&store, 1, SEVQ_OUTCOME_REPLACED));
 }
 
@@ -652,7 +655,7 @@ a_full_session_drops_its_oldest_where_told_to(void **state)
 	assert_queued(A, "2 3");
 	assert_str(session(A)->last_context_key, "k");
 	assert_true(memory_store_settled(&store, 1, SEVQ_OUTCOME_EVICTED));
-	assert_int_equal(stats().evicted, 1);
+	assert_int_equal(stats().outcomes[SEVQ_OUTCOME_EVICTED], 1);
 	struct sevq_draft more[] = { draft(A, "4"), draft(A, "5"), draft(A, "6"), draft(A, "7") };
 	done(enqueue_drafts(engine, more, COUNT(more))); /* evicts events of its own batch too */
 	assert_queued(A, "6 7");
@@ -825,9 +828,9 @@ nothing_is_answered_before_the_store_says_so(void **state)
 	(void)state;
 	put(A, "0");
 	store.defer = true;
-	struct call *calls[] = { peek(engine, A), enqueue(engine, A, "1"), drain(engine, A, 0), find_event(engine, 1) };
+	struct call *calls[] = { peek(engine, A), find_event(engine, 1), enqueue(engine, A, "1"), drain(engine, A, 0) };
 	turn();
-	while (store.commits == 1) { /* locate, read, commit */
+	while (store.commits == 1) { /* look up, read, commit */
 		for (size_t i = 0; i < COUNT(calls); i++)
 			assert_int_equal(calls[i]->answered, 0);
 		assert_false(sevq_engine_idle(engine));
@@ -838,7 +841,7 @@ nothing_is_answered_before_the_store_says_so(void **state)
 	for (size_t i = 0; i < COUNT(calls); i++)
 		assert_int_equal(calls[i]->answered_as, (int)i + 2);
 	assert_texts(&calls[0]->peek.found, "0");
-	assert_texts(&calls[2]->drain.taken, "0 1");
+	assert_texts(&calls[3]->drain.taken, "0 1");
 	assert_true(sevq_engine_idle(engine));
 	assert_int_equal(store.chores, 0);
 }
@@ -964,6 +967,26 @@ a_second_try_starts_from_empty_answers(void **state)
 	assert_int_equal(stats().pending, 0);
 }
 
+/* What is refused for the sake of what did not come to be is looked at again. */
+static void
+a_second_try_asks_again_who_was_refused(void **state)
+{
+	(void)state;
+	struct sevq_draft next = draft(A, "b");
+	int64_t id = put_keyed(A, "k", "a");
+	next.context_key = SEVQ_STR("k");
+	next.replace = true;
+	store.full_for_events = true;
+	struct call *refused = enqueue_draft(engine, next), *gone = withdraw(engine, id), *bad = drain(engine, " ", 0),
+		    *blank = enqueue(engine, A, " ");
+	turn();
+	assert_int_equal(refused->op.error.code, SEVQ_STORAGE_FULL);
+	assert_int_equal(gone->op.error.code, SEVQ_OK);
+	assert_str(gone->withdraw.event.text, "a");
+	assert_int_equal(bad->op.error.code, SEVQ_BLANK_KEY);
+	assert_int_equal(blank->op.error.code, SEVQ_INVALID_FIELD);
+}
+
 static void
 a_store_too_full_for_anything_fails_everything(void **state)
 {
@@ -1075,9 +1098,10 @@ a_missing_event_fails_only_who_needs_it(void **state)
 {
 	(void)state;
 	put(A, "0"), put(A, "1"), put(B, "2");
+	int64_t more = put(A, "x");
 	store.missing_id = 2;
 	struct call *taken = drain(engine, A, 0), *added = enqueue(engine, A, "3"), *other = drain(engine, B, 0),
-		    *looked = peek(engine, A), *first = drain(engine, A, 1);
+		    *looked = peek(engine, A), *first = drain(engine, A, 1), *gone = withdraw(engine, more);
 	turn();
 	assert_int_equal(taken->op.error.code, SEVQ_STORAGE_FAILED);
 	assert_int_equal(taken->drain.taken.count, 0);
@@ -1085,7 +1109,8 @@ a_missing_event_fails_only_who_needs_it(void **state)
 	assert_int_equal(added->op.error.code, SEVQ_OK);
 	assert_texts(&other->drain.taken, "2");
 	assert_texts(&first->drain.taken, "0");
-	assert_int_equal(store.commits, 4);
+	assert_int_equal(gone->op.error.code, SEVQ_OK);
+	assert_int_equal(store.commits, 5);
 	store.missing_id = 0;
 	assert_queued(A, "1 3");
 }
@@ -1184,7 +1209,7 @@ main(void)
 		TEST(consume_takes_these_in_the_order_asked),
 		TEST(consume_of_nothing_known_changes_nothing),
 		TEST(peek_pages_and_takes_nothing),
-		TEST(an_event_is_found_while_it_is_pending),
+		TEST(an_event_is_found_pending_or_not),
 		TEST(many_finds_in_one_turn_find_each_their_own),
 		TEST(withdraw_takes_one_and_answers_with_it),
 		TEST(purge_takes_all_or_one_context_key),
@@ -1223,6 +1248,7 @@ main(void)
 		TEST(a_new_policy_is_in_force_at_once_when_nothing_is_under_way),
 		TEST(a_full_store_refuses_enqueues_but_not_drains),
 		TEST(a_second_try_starts_from_empty_answers),
+		TEST(a_second_try_asks_again_who_was_refused),
 		TEST(a_store_too_full_for_anything_fails_everything),
 		TEST(a_failed_commit_takes_everything_back),
 		TEST(a_commit_of_unknown_outcome_stops_the_engine),

@@ -7,7 +7,7 @@
 static bool
 settled(const struct memory_store *store, int64_t id)
 {
-	for (int kind = SEVQ_OUTCOME_DRAINED; kind <= SEVQ_OUTCOME_EVICTED; kind++)
+	for (int kind = SEVQ_OUTCOME_DRAINED; kind <= SEVQ_OUTCOME_LAST_SETTLING; kind++)
 		if (memory_store_settled(store, id, (enum sevq_outcome_kind)kind))
 			return true;
 	return false;
@@ -23,21 +23,38 @@ memory_store_settled(const struct memory_store *store, int64_t id, enum sevq_out
 	return false;
 }
 
+static void
+find_ends(const struct memory_store *store, struct sevq_store_ends *ends)
+{
+	for (size_t i = 0; i < store->event_count; i++) {
+		ends->event = store->events[i].event.id;
+		ends->ts_ms = store->events[i].event.ts_ms;
+	}
+	for (size_t i = 0; i < store->outcome_count; i++) {
+		ends->outcome = store->outcomes[i].id;
+		if (store->outcomes[i].ts_ms > ends->ts_ms)
+			ends->ts_ms = store->outcomes[i].ts_ms;
+	}
+}
+
 static int
-load(struct sevq_store *base, sevq_load_event *each, void *arg, int64_t *last_id, int64_t *last_ts_ms, struct sevq_error *err)
+load(struct sevq_store *base, sevq_load_event *each, sevq_load_outcome *outcome, void *arg, struct sevq_store_ends *ends,
+     struct sevq_error *err)
 {
 	struct memory_store *store = (struct memory_store *)base;
 	if (store->load_fails != SEVQ_OK)
 		return sevq_fail(err, store->load_fails, "told to");
+	find_ends(store, ends);
 	for (size_t i = 0; i < store->event_count; i++) {
 		const struct sevq_store_event *record = &store->events[i];
 		struct sevq_event event = record->event;
-		*last_id = event.id;
-		*last_ts_ms = event.ts_ms;
 		event.text = SEVQ_STR_NULL;
 		if (!settled(store, event.id) && each(arg, &event, 1, record->text_hash, record->event.text.len, err) < 0)
 			return -1;
 	}
+	for (size_t i = 0; i < store->outcome_count; i++)
+		if (store->outcomes[i].kind > SEVQ_OUTCOME_LAST_SETTLING && store->outcomes[i].kind != SEVQ_OUTCOME_REQUEUED)
+			outcome(arg, &store->outcomes[i]);
 	return 0;
 }
 
@@ -70,12 +87,21 @@ keep(struct memory_store *store, const struct sevq_store_batch *batch)
 		store->events[store->event_count++] = record;
 	}
 	for (size_t i = 0; i < batch->outcome_count; i++) {
-		const struct sevq_store_outcome *from = &batch->outcomes[i];
-		struct memory_outcome outcome = { from->kind, from->ts_ms, sevq_arena_dup(&store->arena, from->session->key),
-						  sevq_arena_alloc(&store->arena, from->count * sizeof(int64_t)), from->count };
-		memcpy(outcome.ids, from->ids, from->count * sizeof *from->ids);
+		struct sevq_store_outcome outcome = batch->outcomes[i];
+		outcome.session = sevq_arena_alloc(&store->arena, sizeof *outcome.session);
+		outcome.session->key = sevq_arena_dup(&store->arena, batch->outcomes[i].session->key);
+		outcome.ids = sevq_arena_alloc(&store->arena, outcome.count * sizeof *outcome.ids);
+		memcpy(outcome.ids, batch->outcomes[i].ids, outcome.count * sizeof *outcome.ids);
+		outcome.detail = sevq_arena_dup(&store->arena, outcome.detail);
 		store->outcomes = sevq_grow(store->outcomes, &store->outcome_cap, store->outcome_count + 1, sizeof outcome);
 		store->outcomes[store->outcome_count++] = outcome;
+	}
+	for (size_t i = 0; i < batch->key_count; i++) {
+		struct sevq_store_key key = batch->keys[i];
+		key.key = sevq_arena_dup(&store->arena, key.key);
+		key.answer = sevq_arena_dup(&store->arena, key.answer);
+		store->keys = sevq_grow(store->keys, &store->key_cap, store->key_count + 1, sizeof key);
+		store->keys[store->key_count++] = key;
 	}
 }
 
@@ -115,6 +141,69 @@ read_now(struct memory_store *store)
 	done(store->arg, NULL);
 }
 
+static bool
+names(const struct sevq_store_outcome *outcome, int64_t id)
+{
+	for (size_t i = 0; i < outcome->count; i++)
+		if (outcome->ids[i] == id)
+			return true;
+	return false;
+}
+
+static bool
+is_dead_letter(const struct memory_store *store, int64_t id)
+{
+	return (memory_store_settled(store, id, SEVQ_OUTCOME_DEAD) || memory_store_settled(store, id, SEVQ_OUTCOME_EVICTED)) &&
+	       !memory_store_settled(store, id, SEVQ_OUTCOME_REQUEUED);
+}
+
+static void
+look_up_one(struct memory_store *store, size_t index)
+{
+	const struct sevq_lookup *lookup = &store->lookups[index];
+	bool event = lookup->kind == SEVQ_LOOKUP_EVENT || lookup->kind == SEVQ_LOOKUP_TIMELINE ||
+		     (lookup->kind == SEVQ_LOOKUP_DEAD && is_dead_letter(store, lookup->id));
+	for (size_t i = 0; event && i < store->event_count; i++)
+		if (store->events[i].event.id == lookup->id)
+			store->found(store->arg, index, &(struct sevq_found){ .event = &store->events[i].event });
+	for (size_t i = 0; i < store->outcome_count; i++) {
+		const struct sevq_store_outcome *outcome = &store->outcomes[i];
+		bool about_lease = sevq_outcome_lease(outcome) == lookup->id && outcome->kind != SEVQ_OUTCOME_EXTENDED;
+		if ((lookup->kind == SEVQ_LOOKUP_TIMELINE && names(outcome, lookup->id)) ||
+		    (lookup->kind == SEVQ_LOOKUP_LEASE && about_lease))
+			store->found(store->arg, index, &(struct sevq_found){ .outcome = outcome });
+	}
+	for (size_t i = 0; lookup->kind == SEVQ_LOOKUP_KEY && i < store->key_count; i++)
+		if (sevq_str_eq(store->keys[i].key, lookup->key))
+			store->found(store->arg, index, &(struct sevq_found){ .key = &store->keys[i] });
+}
+
+static void
+look_up_now(struct memory_store *store)
+{
+	struct sevq_error err;
+	sevq_read_done *done = store->lookup_done;
+	store->lookup_done = NULL;
+	store->reads++;
+	if (store->read_fails != SEVQ_OK) {
+		sevq_fail(&err, store->read_fails, "told to");
+		done(store->arg, &err);
+		return;
+	}
+	for (size_t i = 0; i < store->lookup_count; i++)
+		look_up_one(store, i);
+	done(store->arg, NULL);
+}
+
+/* No pages: the driver's own tests have those. */
+static void
+page_now(struct memory_store *store)
+{
+	sevq_history_done *done = store->page_done;
+	store->page_done = NULL;
+	done(store->arg, 0, 0, NULL);
+}
+
 bool
 memory_store_release(struct memory_store *store)
 {
@@ -122,16 +211,54 @@ memory_store_release(struct memory_store *store)
 		commit_now(store);
 	else if (store->read_done != NULL)
 		read_now(store);
+	else if (store->lookup_done != NULL)
+		look_up_now(store);
+	else if (store->page_done != NULL)
+		page_now(store);
 	else
 		return false;
 	return true;
+}
+
+/* One call at a time. */
+static void
+assert_idle(const struct memory_store *store)
+{
+	assert(store->commit_done == NULL && store->read_done == NULL && store->lookup_done == NULL && store->page_done == NULL);
+}
+
+static void
+look_up(struct sevq_store *base, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each, sevq_read_done *done,
+	void *arg)
+{
+	struct memory_store *store = (struct memory_store *)base;
+	assert_idle(store);
+	store->lookups = lookups;
+	store->lookup_count = count;
+	store->found = each;
+	store->lookup_done = done;
+	store->arg = arg;
+	if (!store->defer)
+		look_up_now(store);
+}
+
+static void
+page(struct sevq_store *base, const struct sevq_history_query *query, sevq_history_row *each, sevq_history_done *done, void *arg)
+{
+	struct memory_store *store = (struct memory_store *)base;
+	(void)query, (void)each;
+	assert_idle(store);
+	store->page_done = done;
+	store->arg = arg;
+	if (!store->defer)
+		page_now(store);
 }
 
 static void
 commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
-	assert(store->commit_done == NULL && store->read_done == NULL); /* one call at a time */
+	assert_idle(store);
 	store->batch = batch;
 	store->commit_done = done;
 	store->arg = arg;
@@ -143,7 +270,7 @@ static void
 read_events(struct sevq_store *base, const int64_t *ids, size_t count, sevq_read_event *each, sevq_read_done *done, void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
-	assert(store->commit_done == NULL && store->read_done == NULL);
+	assert_idle(store);
 	store->read_ids = ids;
 	store->read_count = count;
 	store->read_each = each;
@@ -154,9 +281,9 @@ read_events(struct sevq_store *base, const int64_t *ids, size_t count, sevq_read
 }
 
 static bool
-chores(struct sevq_store *base, int64_t settled_before_ms, size_t settled_rows_max, size_t pending)
+chores(struct sevq_store *base, const struct sevq_chores *what)
 {
-	(void)settled_before_ms, (void)settled_rows_max, (void)pending;
+	(void)what;
 	((struct memory_store *)base)->chores++;
 	return false;
 }
@@ -186,7 +313,9 @@ close_store(struct sevq_store *base)
 void
 memory_store_init(struct memory_store *store)
 {
-	static const struct sevq_store_driver driver = { load, commit, read_events, chores, ready, stats, close_store };
+	static const struct sevq_store_driver driver = {
+		load, commit, read_events, look_up, page, chores, ready, stats, close_store
+	};
 	*store = (struct memory_store){ .base.driver = &driver };
 }
 
@@ -196,4 +325,5 @@ memory_store_clear(struct memory_store *store)
 	sevq_arena_clear(&store->arena);
 	free(store->events);
 	free(store->outcomes);
+	free(store->keys);
 }

@@ -1,7 +1,7 @@
 /*
  * memory_store.h - a storage driver in memory, for tests of what stands above it.
  *
- * Here: a driver that keeps events and outcomes in arrays, answers at once or when the test says so, and fails when told to.
+ * Here: a driver that keeps events, outcomes and keys in arrays, answers at once or when the test says so, and fails when told to.
  * A test reads and sets the fields; nothing is hidden.
  */
 #ifndef SEVQ_TESTS_MEMORY_STORE_H
@@ -9,22 +9,16 @@
 
 #include "queue/store.h"
 
-struct memory_outcome {
-	enum sevq_outcome_kind kind;
-	int64_t ts_ms;
-	struct sevq_str session_key;
-	int64_t *ids;
-	size_t count;
-};
-
 struct memory_store {
 	struct sevq_store base;
 	struct sevq_arena arena; /* holds what was committed */
 
 	struct sevq_store_event *events; /* what is durable; session is NULL */
 	size_t event_count, event_cap;
-	struct memory_outcome *outcomes;
+	struct sevq_store_outcome *outcomes; /* session has the key only */
 	size_t outcome_count, outcome_cap;
+	struct sevq_store_key *keys;
+	size_t key_count, key_cap;
 	size_t commits, reads, chores; /* calls so far */
 
 	bool defer;                  /* keep each callback until memory_store_release */
@@ -41,7 +35,11 @@ struct memory_store {
 	const int64_t *read_ids;
 	size_t read_count;
 	sevq_read_event *read_each;
-	sevq_read_done *read_done;
+	const struct sevq_lookup *lookups;
+	size_t lookup_count;
+	sevq_lookup_found *found;
+	sevq_history_done *page_done;
+	sevq_read_done *read_done, *lookup_done;
 	void *arg;
 	bool closed_by_engine; /* set by close, for a store on the stack of a test that looks afterwards */
 };

@@ -1,0 +1,238 @@
+/*
+ * sevq show, history, dead-letters - what has happened to events.
+ */
+#include "client/command/command.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/command/table.h"
+
+static const char *
+time_title(void)
+{
+	return isatty(STDOUT_FILENO) ? "AGE" : "TIME";
+}
+
+/* What there is to say about a happening besides its name: "lease 12: exit 3". */
+static void
+add_detail(struct sevq_table *table, const struct sevq_happening *happening)
+{
+	struct sevq_buffer text = { 0 };
+
+	if (happening->lease_id != NULL)
+		sevq_buffer_addf(&text, "lease %s", happening->lease_id);
+	if (happening->original_session_key != NULL)
+		sevq_buffer_addf(&text, "from %s", happening->original_session_key);
+	if (happening->rule != NULL)
+		sevq_buffer_addf(&text, " by %s", happening->rule);
+	if (happening->detail != NULL)
+		sevq_buffer_addf(&text, "%s%s", text.len > 0 ? ": " : "", happening->detail);
+	sevq_table_add(table, sevq_buffer_text(&text));
+	sevq_need(text.failed ? NULL : table);
+	sevq_buffer_clear(&text);
+}
+
+static void
+print_story(const struct sevq_story *story)
+{
+	const struct sevq_column pair[] = { { "", false }, { "", false } };
+	const struct sevq_column columns[] = { { time_title(), true }, { "WHAT", false }, { "DETAIL", false } };
+	struct sevq_table table;
+	size_t i;
+
+	sevq_table_init(&table, pair, sizeof(pair) / sizeof(pair[0]));
+	sevq_table_add(&table, "event");
+	sevq_table_add(&table, story->event->id);
+	sevq_table_add(&table, "queue");
+	sevq_table_add(&table, story->event->session_key);
+	sevq_table_add(&table, "state");
+	sevq_table_add(&table, story->event->state);
+	sevq_table_add(&table, "text");
+	sevq_table_add(&table, story->event->text);
+	sevq_table_print(&table);
+	sevq_table_clear(&table);
+
+	putchar('\n');
+	sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+	for (i = 0; i < story->timeline_count; i++) {
+		sevq_table_add_time(&table, story->timeline[i]->ts_ms);
+		sevq_table_add(&table, story->timeline[i]->what);
+		add_detail(&table, story->timeline[i]);
+	}
+	sevq_table_print(&table);
+	sevq_table_clear(&table);
+}
+
+enum sevq_exit
+sevq_run_show(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_story *story;
+
+	if (sevq_find(client, options->arguments[0], &story) != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json)
+		sevq_print_json(client);
+	else
+		print_story(story);
+	sevq_free(story);
+	return SEVQ_EXIT_DONE;
+}
+
+static void
+print_history(const struct sevq_history *history)
+{
+	const struct sevq_column columns[] = { { "ID", true },       { time_title(), true }, { "WHAT", false },
+					       { "SESSION", false }, { "DETAIL", false },    { "TEXT", false } };
+	struct sevq_table table;
+	size_t i;
+
+	sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+	for (i = 0; i < history->count; i++) {
+		const struct sevq_past *past = history->events[i];
+
+		sevq_table_add(&table, past->event->id);
+		sevq_table_add_time(&table, past->outcome->ts_ms);
+		sevq_table_add(&table, past->outcome->what);
+		sevq_table_add(&table, past->event->session_key);
+		add_detail(&table, past->outcome);
+		sevq_table_add(&table, past->event->text);
+	}
+	sevq_table_print(&table);
+	sevq_table_clear(&table);
+}
+
+/* Prints a page and frees it. */
+static enum sevq_exit
+show(const struct sevq_client *client, const struct sevq_options *options, struct sevq_history *history, const char *none)
+{
+	enum sevq_exit result = history->count > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+	char *cursor;
+
+	if (options->json) {
+		sevq_print_json(client);
+	} else {
+		print_history(history);
+		fflush(stdout);
+		if (history->count == 0)
+			fprintf(stderr, "%s\n", none);
+		if (history->next_cursor != NULL) {
+			cursor = sevq_escaped(history->next_cursor);
+			fprintf(stderr, "the next page: --cursor %s\n", cursor);
+			free(cursor);
+		}
+	}
+	sevq_free(history);
+	return result;
+}
+
+/* So long before now, since 1970; 0 stays "not said". */
+static int64_t
+ago(int64_t ms)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ms != 0 ? (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ms : 0;
+}
+
+/* The session that an argument or an option names, if any. false: both do; it has been said. */
+static bool
+take_key(struct sevq_options *options)
+{
+	return options->argument_count == 0 || sevq_take_key_argument(options);
+}
+
+enum sevq_exit
+sevq_run_history(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_history_options filter;
+	struct sevq_history *history;
+
+	if (!take_key(options))
+		return SEVQ_EXIT_USAGE;
+	sevq_history_options_init(&filter);
+	filter.address = options->address;
+	filter.state = options->state;
+	filter.source = options->source;
+	filter.since_ms = ago(options->since_ms);
+	filter.until_ms = ago(options->until_ms);
+	filter.limit = (size_t)options->limit;
+	filter.cursor = options->cursor;
+	if (sevq_history(client, &filter, &history) != SEVQ_OK)
+		return sevq_report(client);
+	return show(client, options, history, "nothing is gone, or it is forgotten");
+}
+
+/* Which dead letters are meant. Only a person is asked whether all of them are; a program says --yes. */
+static enum sevq_exit
+select_dead_letters(struct sevq_options *options, struct sevq_requeue_options *requeue)
+{
+	sevq_requeue_options_init(requeue);
+	requeue->dry_run = options->dry_run;
+	requeue->rate_per_second = options->rate;
+	if (options->requeue) {
+		requeue->ids = (const char *const *)options->arguments;
+		requeue->id_count = (size_t)options->argument_count;
+		return options->argument_count > 0 && !options->requeue_all ? SEVQ_EXIT_DONE
+									    : sevq_report_usage("--requeue wants ids");
+	}
+	if (!take_key(options))
+		return SEVQ_EXIT_USAGE;
+	requeue->address = options->address;
+	requeue->all = options->address.session_key == NULL && options->address.agent_id == NULL;
+	if (!requeue->all || options->yes || options->dry_run)
+		return SEVQ_EXIT_DONE;
+	if (!isatty(STDIN_FILENO))
+		return sevq_report_usage("--requeue-all of every session wants --yes");
+	return sevq_ask("Queue all dead letters anew? [y/N] ") ? SEVQ_EXIT_DONE : SEVQ_EXIT_FAILED;
+}
+
+static void
+print_requeued(const struct sevq_options *options, const struct sevq_requeued *requeued)
+{
+	printf("%s %zu%s", options->dry_run ? "would queue" : "queued", requeued->requeued, options->dry_run ? "" : " anew");
+	if (requeued->passed_over > 0)
+		printf(", passed over %zu that are no dead letters", requeued->passed_over);
+	putchar('\n');
+	fflush(stdout);
+	if (requeued->more)
+		fputs("there are more: call again\n", stderr);
+}
+
+static enum sevq_exit
+requeue_dead_letters(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_requeue_options wanted;
+	struct sevq_requeued *requeued;
+	enum sevq_exit result = select_dead_letters(options, &wanted);
+
+	if (result != SEVQ_EXIT_DONE)
+		return result;
+	if (sevq_requeue(client, &wanted, &requeued) != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json)
+		sevq_print_json(client);
+	else
+		print_requeued(options, requeued);
+	result = requeued->requeued > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+	sevq_free(requeued);
+	return result;
+}
+
+enum sevq_exit
+sevq_run_dead_letters(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_history *history;
+
+	if (options->requeue || options->requeue_all)
+		return requeue_dead_letters(client, options);
+	if (options->argument_count > 1)
+		return sevq_report_usage("ids are for --requeue");
+	if (!take_key(options))
+		return SEVQ_EXIT_USAGE;
+	if (sevq_dead_letters(client, &options->address, (size_t)options->limit, options->cursor, &history) != SEVQ_OK)
+		return sevq_report(client);
+	return show(client, options, history, "no dead letters");
+}

@@ -1,0 +1,127 @@
+/*
+ * sevq lease, ack, nack, extend - events that come back unless they are acked.
+ */
+#include "client/command/command.h"
+
+#include <stdlib.h>
+
+#include "client/command/table.h"
+
+/* On standard error, so that standard output holds nothing but events. */
+static void
+say_what_is_leased(const struct sevq_lease *lease)
+{
+	char *key = sevq_escaped(lease->session_key), until[SEVQ_TIME_BYTES];
+
+	fflush(stdout);
+	if (lease->lease_id == NULL)
+		fprintf(stderr, "nothing to lease in %s\n", key);
+	else
+		fprintf(stderr, "lease %s on %s until %s, %zu more\n", lease->lease_id, key,
+			sevq_time_text(lease->expires_at_ms, until), lease->remaining);
+	free(key);
+}
+
+enum sevq_exit
+sevq_run_lease(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_lease_options wanted;
+	struct sevq_lease *lease;
+	enum sevq_exit result;
+
+	if (!sevq_take_key_argument(options))
+		return SEVQ_EXIT_USAGE;
+	sevq_lease_options_init(&wanted);
+	wanted.limit = (size_t)options->limit;
+	wanted.lease_ms = options->lease_ms;
+	wanted.context_key_prefix = options->context_prefix;
+	wanted.consumer = options->consumer;
+	wanted.idempotency_key = options->idempotency_key;
+	wanted.exclusive = options->exclusive;
+	wanted.prompt = options->prompt;
+	if (sevq_lease(client, &options->address, &wanted, &lease) != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json) {
+		sevq_print_json(client);
+	} else {
+		if (options->prompt)
+			sevq_print_block(lease->block);
+		else
+			sevq_print_events(lease->events, lease->count);
+		say_what_is_leased(lease);
+	}
+	result = lease->lease_id != NULL ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+	sevq_free(lease);
+	return result;
+}
+
+/* The events that are named behind the lease; NULL: all of them. */
+static const char *const *
+ids_of(const struct sevq_options *options, size_t *count)
+{
+	*count = (size_t)options->argument_count - 1;
+	return *count > 0 ? (const char *const *)(options->arguments + 1) : NULL;
+}
+
+/* "acked 2 of lease 12, 1 left"; a nack says what has died. */
+static void
+print_change(const char *what, const struct sevq_lease_change *change)
+{
+	printf("%s %zu of lease %s, ", what, change->changed, change->lease_id);
+	if (change->dead > 0)
+		printf("%zu of them dead, ", change->dead);
+	printf("%zu left\n", change->remaining);
+}
+
+/* Prints an answer and frees it. */
+static enum sevq_exit
+show(const struct sevq_client *client, const struct sevq_options *options, const char *what, struct sevq_lease_change *change)
+{
+	if (options->json)
+		sevq_print_json(client);
+	else
+		print_change(what, change);
+	sevq_free(change);
+	return SEVQ_EXIT_DONE;
+}
+
+enum sevq_exit
+sevq_run_ack(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_lease_change *change;
+	size_t count;
+	const char *const *ids = ids_of(options, &count);
+
+	if (sevq_ack(client, options->arguments[0], ids, count, &change) != SEVQ_OK)
+		return sevq_report(client);
+	return show(client, options, "acked", change);
+}
+
+enum sevq_exit
+sevq_run_nack(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_nack_options nack;
+	struct sevq_lease_change *change;
+	size_t count;
+	const char *const *ids = ids_of(options, &count);
+
+	sevq_nack_options_init(&nack);
+	nack.delay_ms = options->delay_ms;
+	nack.reason = options->reason;
+	nack.do_not_count = options->no_count;
+	if (sevq_nack(client, options->arguments[0], ids, count, &nack, &change) != SEVQ_OK)
+		return sevq_report(client);
+	return show(client, options, "gave back", change);
+}
+
+enum sevq_exit
+sevq_run_extend(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_lease_change *change;
+	size_t count;
+	const char *const *ids = ids_of(options, &count);
+
+	if (sevq_extend(client, options->arguments[0], ids, count, options->lease_ms, &change) != SEVQ_OK)
+		return sevq_report(client);
+	return show(client, options, "extended", change);
+}

@@ -1,0 +1,108 @@
+/*
+ * sevq wait, tail - when there is something to take.
+ */
+#include "client/command/command.h"
+
+#include <stdlib.h>
+
+#include "client/command/backoff.h"
+#include "client/command/table.h"
+
+#define WAIT_MS_DEFAULT 30000
+#define WAIT_MS_MAX (5 * 60 * 1000) /* of one call; a longer wait is several */
+
+enum sevq_exit
+sevq_run_wait(struct sevq_client *client, struct sevq_options *options)
+{
+	int64_t left_ms = options->timeout_ms != 0 ? options->timeout_ms : WAIT_MS_DEFAULT, part_ms;
+	struct sevq_readiness *readiness;
+	bool ready = false;
+	char *key;
+
+	if (!sevq_take_key_argument(options))
+		return SEVQ_EXIT_USAGE;
+	for (; !ready && left_ms > 0; left_ms -= part_ms) {
+		part_ms = left_ms < WAIT_MS_MAX ? left_ms : WAIT_MS_MAX;
+		if (sevq_wait(client, &options->address, part_ms, &readiness) != SEVQ_OK)
+			return sevq_report(client);
+		ready = readiness->ready;
+		if (ready && !options->json) {
+			key = sevq_escaped(readiness->session_key);
+			printf("%zu in %s\n", readiness->depth, key);
+			free(key);
+		}
+		sevq_free(readiness);
+	}
+	if (options->json)
+		sevq_print_json(client);
+	return ready ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+}
+
+struct tail {
+	struct sevq_options *options;
+	struct sevq_backoff backoff;
+	char *last_id; /* NULL: nothing heard yet */
+	int64_t heard;
+};
+
+/* "2026-11-22T17:04:05Z  agent:main:main  2 waiting  exec-event  now" */
+static void
+print_wakeup(const struct sevq_wakeup *wakeup)
+{
+	char *key = sevq_escaped(wakeup->session_key), *source = sevq_escaped(wakeup->source != NULL ? wakeup->source : "-");
+	char time[SEVQ_TIME_BYTES];
+
+	printf("%s  %s  %zu waiting  %s  %s\n", sevq_time_text(wakeup->ts_ms, time), key, wakeup->depth, source, wakeup->wake);
+	free(key);
+	free(source);
+}
+
+static bool
+on_wakeup(const struct sevq_wakeup *wakeup, void *arg)
+{
+	struct tail *tail = arg;
+
+	free(tail->last_id);
+	tail->last_id = sevq_need(strdup(wakeup->id));
+	sevq_backoff_reset(&tail->backoff);
+	if (tail->options->json)
+		puts(wakeup->json);
+	else
+		print_wakeup(wakeup);
+	tail->heard++;
+	return fflush(stdout) == 0 && tail->heard != tail->options->limit;
+}
+
+/* Hears until it is enough. A connection that is lost is made again; only the very first must come about at once. */
+static enum sevq_exit
+hear(struct sevq_client *client, struct tail *tail)
+{
+	struct sevq_stream_options stream;
+	bool first;
+
+	sevq_stream_options_init(&stream);
+	stream.address = tail->options->address;
+	stream.prefix = tail->options->prefix;
+	for (;;) {
+		stream.last_event_id = tail->last_id;
+		if (sevq_stream(client, &stream, on_wakeup, tail) == SEVQ_OK)
+			return SEVQ_EXIT_DONE;
+		first = tail->backoff.count == 0 && tail->heard == 0;
+		if (!sevq_backoff_may_help(client) || (first && sevq_error_code(client) == SEVQ_UNREACHABLE))
+			return sevq_report(client);
+		sevq_sleep(sevq_backoff_fail(&tail->backoff, client));
+	}
+}
+
+enum sevq_exit
+sevq_run_tail(struct sevq_client *client, struct sevq_options *options)
+{
+	struct tail tail = { .options = options };
+	enum sevq_exit result;
+
+	if (options->argument_count > 0 && !sevq_take_key_argument(options))
+		return SEVQ_EXIT_USAGE;
+	result = hear(client, &tail);
+	free(tail.last_id);
+	return result;
+}

@@ -1,0 +1,103 @@
+/*
+ * The stream of wakeups: one endless answer, whose events are handed on one by one.
+ */
+#include "client/context.h"
+#include "client/sse.h"
+
+#define SILENCE_MS_DEFAULT 45000 /* three pings of the server's */
+
+struct stream {
+	struct sevq_client *client;
+	bool (*heard)(const struct sevq_wakeup *wakeup, void *arg);
+	void *arg;
+	bool enough; /* said heard */
+	struct sevq_fault fault;
+	struct sevq_sse sse;
+};
+
+static bool
+on_event(const struct sevq_sse_event *event, void *arg)
+{
+	struct stream *stream = arg;
+	struct sevq_wakeup *wakeup;
+
+	if (strcmp(event->name, "wake") != 0)
+		return true;
+	wakeup = sevq_answer_read(&sevq_shape_wakeup, event->data, strlen(event->data), &stream->fault);
+	if (wakeup == NULL)
+		return false;
+	wakeup->id = event->id;
+	wakeup->json = event->data;
+	stream->enough = !stream->heard(wakeup, stream->arg);
+	memset(&stream->client->fault, 0, sizeof(stream->client->fault)); /* of calls that were refused meanwhile */
+	sevq_free(wakeup);
+	return !stream->enough;
+}
+
+static bool
+on_bytes(void *arg, const char *data, size_t len)
+{
+	struct stream *stream = arg;
+
+	return sevq_sse_feed(&stream->sse, data, len);
+}
+
+/* Why it is over, where the exchange itself has gone well. */
+static void
+judge(struct stream *stream)
+{
+	struct sevq_fault *fault = &stream->client->fault;
+	const struct sevq_sse *sse = &stream->sse;
+
+	if (fault->code != SEVQ_OK || stream->enough)
+		return;
+	if (stream->fault.code != SEVQ_OK)
+		*fault = stream->fault;
+	else if (sse->line.failed || sse->name.failed || sse->id.failed || sse->data.failed)
+		sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+	else if (sse->line.len > SEVQ_SSE_BYTES_MAX || sse->data.len > SEVQ_SSE_BYTES_MAX)
+		sevq_fault_set(fault, SEVQ_BAD_ANSWER, "an event of the stream is too long");
+	else
+		sevq_fault_set(fault, SEVQ_LOST, "the stream has ended");
+}
+
+static void
+fill(struct sevq_request *request, const struct sevq_stream_options *options, struct stream *stream)
+{
+	sevq_request_address_query(request, &options->address);
+	sevq_url_query(&request->target, "prefix", options->prefix);
+	sevq_url_query_number(&request->target, "coalesceMs", options->coalesce_ms);
+	if (options->last_event_id != NULL && options->last_event_id[0] != '\0')
+		sevq_buffer_addf(&request->header, "Last-Event-ID: %s", options->last_event_id);
+	request->take = on_bytes;
+	request->take_arg = stream;
+	request->silence_ms = options->silence_ms != 0 ? options->silence_ms : SILENCE_MS_DEFAULT;
+}
+
+enum sevq_code
+sevq_stream(struct sevq_client *client, const struct sevq_stream_options *options,
+	    bool (*heard)(const struct sevq_wakeup *wakeup, void *arg), void *arg)
+{
+	struct stream stream = { .client = client, .heard = heard, .arg = arg };
+	struct sevq_stream_options ours;
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
+		return client->fault.code;
+	if (heard == NULL || ours.coalesce_ms < 0 || ours.silence_ms < 0)
+		return sevq_context_refuse(client, heard == NULL ? "nobody hears" : "a time is negative");
+	if (ours.last_event_id != NULL && strpbrk(ours.last_event_id, "\r\n") != NULL)
+		return sevq_context_refuse(client, "an event id is one line");
+	stream.sse.heard = on_event;
+	stream.sse.arg = &stream;
+	sevq_request_init(&request, "GET", "/v1/stream");
+	fill(&request, &ours, &stream);
+	client->hearing = true;
+	sevq_context_run(client, &request, NULL, NULL);
+	client->hearing = false;
+	judge(&stream);
+	sevq_sse_clear(&stream.sse);
+	return client->fault.code;
+}

@@ -1,0 +1,28 @@
+/*
+ * waiting.h - ops that wait until a queue has something deliverable.
+ *
+ * Waiting is an ordinary outcome of an op. A waiting op is parked here under its queue key; whoever makes something
+ * deliverable there wakes all of them. A wake is a level, not an edge: an op is parked only when there is nothing to have, so
+ * one that comes later, or after a restart, is answered at once.
+ * Here: who waits where. Not here: deadlines of waiting (the caller's), what is deliverable (catalog). Private to queue/.
+ */
+#ifndef SEVQ_QUEUE_WAITING_H
+#define SEVQ_QUEUE_WAITING_H
+
+#include "queue/op.h"
+#include "queue/table.h"
+
+/* All zero: nobody waits. */
+struct sevq_waiting {
+	struct sevq_table places; /* by queue key; owned */
+	size_t count;             /* ops */
+};
+
+void sevq_waiting_add(struct sevq_waiting *waiting, struct sevq_op *op);    /* at op->queue_key, which is copied */
+void sevq_waiting_remove(struct sevq_waiting *waiting, struct sevq_op *op); /* op->parked holds */
+/* Takes all that wait at the key, or anywhere (key NULL), one at a time; NULL: nobody more. */
+struct sevq_op *sevq_waiting_take(struct sevq_waiting *waiting, struct sevq_str queue_key);
+size_t sevq_waiting_count(const struct sevq_waiting *waiting, struct sevq_str queue_key);
+void sevq_waiting_clear(struct sevq_waiting *waiting); /* forgets them all; the ops are not touched */
+
+#endif

@@ -1,0 +1,285 @@
+/*
+ * zone.c - time zones by their names, and moments in them.
+ *
+ * The C library has one zone at a time, the process's, so entering a zone sets TZ and leaving it sets TZ back. The names that
+ * ICU prints are nearly those of the time zone database: the table below says which of them, and where ICU differs.
+ */
+#include "schema/zone.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <time.h>
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+#define MOMENT_MAX_MS INT64_C(8640000000000000) /* ECMAScript: 100 million days on either side of 1970 */
+
+/* ---- which zone a name means ---- */
+
+/* Entries of the database's directory that are no zones of their own: ICU knows none of them. */
+static const char *const not_zones[] = { "Factory", "localtime", "posix", "posixrules", "right" };
+
+/* What ICU still takes from the days when zones had three letters. EST, MST and HST are in the database. */
+static const struct {
+	struct sevq_str alias, name;
+} aliases[] = {
+	{ SEVQ_STR_INIT("ACT"), SEVQ_STR_INIT("Australia/Darwin") },
+	{ SEVQ_STR_INIT("AET"), SEVQ_STR_INIT("Australia/Sydney") },
+	{ SEVQ_STR_INIT("AGT"), SEVQ_STR_INIT("America/Argentina/Buenos_Aires") },
+	{ SEVQ_STR_INIT("ART"), SEVQ_STR_INIT("Africa/Cairo") },
+	{ SEVQ_STR_INIT("AST"), SEVQ_STR_INIT("America/Anchorage") },
+	{ SEVQ_STR_INIT("BET"), SEVQ_STR_INIT("America/Sao_Paulo") },
+	{ SEVQ_STR_INIT("BST"), SEVQ_STR_INIT("Asia/Dhaka") },
+	{ SEVQ_STR_INIT("CAT"), SEVQ_STR_INIT("Africa/Maputo") },
+	{ SEVQ_STR_INIT("CNT"), SEVQ_STR_INIT("America/St_Johns") },
+	{ SEVQ_STR_INIT("CST"), SEVQ_STR_INIT("America/Chicago") },
+	{ SEVQ_STR_INIT("CTT"), SEVQ_STR_INIT("Asia/Shanghai") },
+	{ SEVQ_STR_INIT("EAT"), SEVQ_STR_INIT("Africa/Nairobi") },
+	{ SEVQ_STR_INIT("ECT"), SEVQ_STR_INIT("Europe/Paris") },
+	{ SEVQ_STR_INIT("IET"), SEVQ_STR_INIT("America/Indiana/Indianapolis") },
+	{ SEVQ_STR_INIT("IST"), SEVQ_STR_INIT("Asia/Kolkata") },
+	{ SEVQ_STR_INIT("JST"), SEVQ_STR_INIT("Asia/Tokyo") },
+	{ SEVQ_STR_INIT("MIT"), SEVQ_STR_INIT("Pacific/Apia") },
+	{ SEVQ_STR_INIT("NET"), SEVQ_STR_INIT("Asia/Yerevan") },
+	{ SEVQ_STR_INIT("NST"), SEVQ_STR_INIT("Pacific/Auckland") },
+	{ SEVQ_STR_INIT("PLT"), SEVQ_STR_INIT("Asia/Karachi") },
+	{ SEVQ_STR_INIT("PNT"), SEVQ_STR_INIT("America/Phoenix") },
+	{ SEVQ_STR_INIT("PRT"), SEVQ_STR_INIT("America/Puerto_Rico") },
+	{ SEVQ_STR_INIT("PST"), SEVQ_STR_INIT("America/Los_Angeles") },
+	{ SEVQ_STR_INIT("SST"), SEVQ_STR_INIT("Pacific/Guadalcanal") },
+	{ SEVQ_STR_INIT("VST"), SEVQ_STR_INIT("Asia/Ho_Chi_Minh") },
+};
+
+/* Zone names are ASCII, so the case of other letters does not matter. */
+static bool
+is_called(struct sevq_str s, const char *name)
+{
+	return s.len == strlen(name) && strncasecmp(s.s, name, s.len) == 0;
+}
+
+static struct sevq_str
+without_alias(struct sevq_str name)
+{
+	for (size_t i = 0; i < COUNT(aliases); i++)
+		if (is_called(name, aliases[i].alias.s))
+			return aliases[i].name;
+	return name;
+}
+
+/* Writes one part of a path, which has a slash before it, as its directory spells it; false if nothing there is called so. */
+static bool
+spell(char *path, struct sevq_str part)
+{
+	char *at = path + (part.s - path);
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	at[-1] = '\0';
+	dir = opendir(path);
+	at[-1] = '/';
+	if (dir == NULL)
+		return false;
+	while (!found && (entry = readdir(dir)) != NULL) {
+		found = entry->d_name[0] != '.' && is_called(part, entry->d_name);
+		if (found)
+			memcpy(at, entry->d_name, part.len);
+	}
+	closedir(dir);
+	return found;
+}
+
+/* The same for all parts of the name that the path ends with. */
+static bool
+spell_all(char *path, char *name)
+{
+	for (size_t i = 0; i < COUNT(not_zones); i++)
+		if (is_called((struct sevq_str){ name, strcspn(name, "/") }, not_zones[i]))
+			return false;
+	do {
+		struct sevq_str part = { name, strcspn(name, "/") };
+
+		if (!spell(path, part))
+			return false;
+		name += part.len + 1;
+	} while (name[-1] != '\0');
+	return true;
+}
+
+static bool
+is_zone_file(const char *path)
+{
+	char magic[4] = "";
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL)
+		return false;
+	if (fread(magic, sizeof magic, 1, file) != 1)
+		magic[0] = '\0';
+	fclose(file);
+	return memcmp(magic, "TZif", sizeof magic) == 0;
+}
+
+/* Where libc looks. */
+static const char *
+database_dir(void)
+{
+	const char *dir = getenv("TZDIR");
+
+	return dir != NULL && dir[0] != '\0' ? dir : "/usr/share/zoneinfo";
+}
+
+/* The zone's file, the name it ends with at *ret_name; NULL if the database has no such zone. */
+static const char *
+find_file(struct sevq_arena *arena, struct sevq_str zone, const char **ret_name)
+{
+	const char *dir = database_dir();
+	size_t dir_len = strlen(dir);
+	char *path;
+
+	zone = without_alias(zone);
+	path = sevq_arena_alloc(arena, dir_len + 1 + zone.len + 1);
+	memcpy(path, dir, dir_len);
+	path[dir_len] = '/';
+	memcpy(path + dir_len + 1, zone.s, zone.len);
+	if (!spell_all(path, path + dir_len + 1) || !is_zone_file(path))
+		return NULL;
+	*ret_name = path + dir_len + 1;
+	return path;
+}
+
+/* ---- in the zone ---- */
+
+static void
+set_tz(const char *tz)
+{
+	int failed = tz != NULL ? setenv("TZ", tz, 1) : unsetenv("TZ");
+
+	assert(!failed);
+	tzset();
+}
+
+void
+sevq_zone_enter(struct sevq_zone *zone, struct sevq_arena *arena, struct sevq_str name)
+{
+	struct sevq_str trimmed = sevq_trim(name), host = sevq_arena_dup(arena, sevq_str(getenv("TZ")));
+	const char *file = NULL;
+
+	*zone = (struct sevq_zone){ .name = host.s != NULL ? host.s : "", .host = host.s };
+	zone->utc = is_called(trimmed, "utc") || is_called(trimmed, "gmt");
+	if (!zone->utc && trimmed.len > 0)
+		file = find_file(arena, trimmed, &zone->name);
+	zone->moved = file != NULL;
+	if (zone->moved)
+		set_tz(file);
+	else
+		tzset(); /* localtime_r does not look at TZ by itself */
+}
+
+void
+sevq_zone_leave(struct sevq_zone *zone)
+{
+	if (zone->moved)
+		set_tz(zone->host);
+	zone->moved = false;
+}
+
+/*
+ * The database's abbreviations that ICU prints too, and by which name; NULL: it shows the offset. The first row that fits
+ * counts. The offset tells Chicago's CST from those of Havana and Shanghai.
+ */
+static const struct {
+	const char *zone; /* NULL: any */
+	const char *abbreviation;
+	int offset_min;
+	const char *name;
+} names[] = {
+	{ "America/Adak", "HST", -600, "HAST" },
+	{ "America/Atka", "HST", -600, "HAST" },
+	{ "US/Aleutian", "HST", -600, "HAST" },
+	{ "America/Hermosillo", "MST", -420, NULL },
+	{ "America/Mazatlan", "MST", -420, NULL },
+	{ "Mexico/BajaSur", "MST", -420, NULL },
+	{ "America/Dawson", "MST", -420, NULL },
+	{ "America/Whitehorse", "MST", -420, NULL },
+	{ "Canada/Yukon", "MST", -420, NULL },
+	{ "Antarctica/Troll", "+00", 0, "GMT" },
+	{ "Etc/GMT", "GMT", 0, "UTC" },
+	{ "GMT+0", "GMT", 0, "UTC" },
+	{ "GMT-0", "GMT", 0, "UTC" },
+	{ "GMT0", "GMT", 0, "UTC" },
+	{ NULL, "UTC", 0, "UTC" },
+	{ NULL, "GMT", 0, "GMT" },
+	{ NULL, "AST", -240, "AST" },
+	{ NULL, "ADT", -180, "ADT" },
+	{ NULL, "EST", -300, "EST" },
+	{ NULL, "EDT", -240, "EDT" },
+	{ NULL, "CST", -360, "CST" },
+	{ NULL, "CDT", -300, "CDT" },
+	{ NULL, "MST", -420, "MST" },
+	{ NULL, "MDT", -360, "MDT" },
+	{ NULL, "PST", -480, "PST" },
+	{ NULL, "PDT", -420, "PDT" },
+	{ NULL, "AKST", -540, "AKST" },
+	{ NULL, "AKDT", -480, "AKDT" },
+	{ NULL, "HST", -600, "HST" },
+	{ NULL, "HDT", -540, "HADT" },
+};
+
+static const char *
+short_name(const struct sevq_zone *zone, const struct tm *tm)
+{
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (strcmp(names[i].abbreviation, tm->tm_zone) == 0 && names[i].offset_min * 60L == tm->tm_gmtoff &&
+		    (names[i].zone == NULL || strcmp(names[i].zone, zone->name) == 0))
+			return names[i].name;
+	return NULL;
+}
+
+/* "GMT+1", "GMT-3:30"; "GMT+0" is what the zones on Greenwich's clock show that are not called GMT. */
+static void
+write_offset(struct sevq_buf *out, long offset)
+{
+	long behind_hour = labs(offset) % 3600;
+
+	sevq_buf_addf(out, "GMT%c%ld", offset < 0 ? '-' : '+', labs(offset) / 3600);
+	if (behind_hour != 0)
+		sevq_buf_addf(out, ":%02ld", behind_hour / 60);
+	if (behind_hour % 60 != 0)
+		sevq_buf_addf(out, ":%02ld", behind_hour % 60);
+}
+
+static void
+write_time(struct sevq_buf *out, const struct tm *tm, char between)
+{
+	sevq_buf_addf(out, "%04d-%02d-%02d%c%02d:%02d:%02d", tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday, between, tm->tm_hour,
+		      tm->tm_min, tm->tm_sec);
+}
+
+void
+sevq_zone_write(const struct sevq_zone *zone, struct sevq_buf *out, int64_t ts_ms)
+{
+	time_t seconds = ts_ms / 1000 - (ts_ms % 1000 < 0);
+	const char *name;
+	struct tm tm;
+
+	if (ts_ms < -MOMENT_MAX_MS || ts_ms > MOMENT_MAX_MS) {
+		sevq_buf_adds(out, "unknown-time");
+		return;
+	}
+	if (zone->utc) {
+		write_time(out, gmtime_r(&seconds, &tm), 'T');
+		sevq_buf_adds(out, "Z");
+		return;
+	}
+	write_time(out, localtime_r(&seconds, &tm), ' ');
+	sevq_buf_adds(out, " ");
+	name = short_name(zone, &tm);
+	if (name != NULL)
+		sevq_buf_adds(out, name);
+	else
+		write_offset(out, tm.tm_gmtoff);
+}

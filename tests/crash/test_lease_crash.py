@@ -1,0 +1,123 @@
+"""kill -9 of the server and of its consumers at any moment, again and again on one database, with leases.
+
+In the end everything left is leased and acked; then the whole history is judged (lease_history.py says by what). The same
+variables as in test_crash.py.
+"""
+import random
+import signal
+import sqlite3
+import time
+
+import pytest
+
+from cycles import LEASE_CYCLES, SEED
+from lease_actors import Consumer, Producer
+from lease_history import Life, check
+from lease_load import Crowd, Story, dead_letters
+from policies import ONE_OWNER
+from sevqd import Server, ok, wait_until
+
+ATTEMPTS = 3
+
+
+def start(server, crowd):
+    spawned = time.monotonic()
+    server.start()
+    crowd.greet(Life(spawned, time.monotonic()), server)
+
+
+def kill(server, crowd, rng):
+    """Sometimes while it is already stopping."""
+    crowd.lives[-1] = crowd.lives[-1]._replace(killed=time.monotonic())
+    if rng.random() < 0.15:
+        server.signal(signal.SIGTERM)
+        time.sleep(rng.random() * 0.005)
+    server.kill()
+    crowd.lives[-1] = crowd.lives[-1]._replace(dead=time.monotonic())
+
+
+def cycle(server, crowd, rng):
+    """Load, perhaps the death of a client, a crash; sometimes leases end before the next start, or that is killed too."""
+    start(server, crowd)
+    enough = crowd.written() + rng.choice((1, 20000, 100000))
+    wait_until(lambda: crowd.written() >= enough, "requests")
+    time.sleep(rng.random() * 0.1)  # the random moment
+    if rng.random() < 0.5:
+        crowd.kill_one()
+        time.sleep(rng.random() * 0.05)
+    kill(server, crowd, rng)
+    while rng.random() < 0.25:
+        begun = time.monotonic()
+        server.spawn()
+        time.sleep(rng.random() * 0.05)
+        killed = time.monotonic()
+        server.kill()
+        crowd.lives.append(Life(begun, killed, killed, time.monotonic()))  # whether it ever listened is not known
+    if rng.random() < 0.25:
+        time.sleep(rng.random() * 0.5)
+
+
+def test_leases_keep_their_promises_over_kills(tmp_path):
+    print(f"SEVQ_CRASH_SEED={SEED}")
+    rng, server = random.Random(SEED), Server(tmp_path / "server", "--max-attempts", ATTEMPTS, policy=ONE_OWNER)
+    crowd = Crowd(tmp_path / "crowd", rng)
+    try:
+        for _ in range(LEASE_CYCLES):
+            cycle(server, crowd, rng)
+        crowd.end()
+        story, history = finish(server, crowd)
+    finally:
+        crowd.end()
+        if server.process is not None:
+            server.kill()
+    broken = check(history._replace(attempts_max=ATTEMPTS))
+    assert not broken, sorted(map(str, broken))[:10]
+    acks = sum(call.what == "ack" and call.status == 200 for call in story.calls)
+    refused = sum(call.status == 409 for call in story.calls)
+    print(f"{LEASE_CYCLES} kills, {crowd.killed} clients killed, {len(history.posts)} posts, {len(history.leases)} leases, "
+        f"{acks} acks, {refused} calls refused, {len(history.dead)} dead letters")
+    assert len(history.posts) > LEASE_CYCLES and acks > LEASE_CYCLES
+
+
+def finish(server, crowd):
+    """After the last start everything is asked and taken to its end; one more crash brings nothing back."""
+    spawned = time.monotonic()
+    api = server.start().client()
+    crowd.lives.append(Life(spawned, time.monotonic()))
+    story = Story(crowd)
+    story.ask_to_the_end(api)
+    story.take_all(api)
+    server.kill()
+    api = server.start().client()
+    assert ok(api.sessions())["sessions"] == []
+    history = story.history(crowd.lives, dead=dead_letters(api))
+    server.stop()
+    return story, history
+
+
+CONTROLS = {  # what the consumer does, the outcome that is deleted from the file, and what that breaks
+    "a lease": ("extend", "SELECT min(id) FROM outcome", "overlap"),
+    "an ack": ("ack", "SELECT max(id) FROM outcome", "returned"),
+}
+
+
+@pytest.mark.parametrize("act, which, promise", CONTROLS.values(), ids=CONTROLS.keys())
+@pytest.mark.parametrize("forgets", [False, True], ids=["kept", "forgotten"])
+def test_the_judge_finds_what_is_deleted_from_the_file(server, tmp_path, act, which, promise, forgets):
+    """The negative control: what the file has lost is seen from the outside."""
+    rng = random.Random(SEED)
+    crowd = Crowd(tmp_path / "crowd", rng, producers=0, consumers=0)
+    start(server, crowd)
+    Producer("p", crowd.directory, rng).turn()
+    consumer = Consumer("c", crowd.directory, rng)
+    consumer.take(ok(server.client().sessions())["sessions"][0]["sessionKey"], 100, 0.5)
+    consumer.do(act, consumer.ids)
+    kill(server, crowd, rng)
+    if forgets:
+        db = sqlite3.connect(server.db)
+        with db:
+            assert db.execute(f"DELETE FROM outcome WHERE id = ({which})").rowcount == 1
+        db.close()
+    _, history = finish(server, crowd)
+    broken = {name for name, _ in check(history)}
+    assert promise in broken if forgets else not broken

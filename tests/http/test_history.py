@@ -1,0 +1,262 @@
+"""What happened to events: timelines, history, dead letters, and dead letters enqueued anew."""
+import pytest
+
+from policies import DIRECT, MAIN, ONE_OWNER
+from sevqd import Stream, ok, problem, wait_until
+
+OPS = "agent:ops:main"
+
+
+def enqueue(api, text, key=MAIN, **fields):
+    return ok(api.enqueue(text, key, **fields), 201)["event"]["id"]
+
+
+def kill_one(api, text, key=MAIN, reason=None, **fields):
+    """A dead letter: its id."""
+    event = enqueue(api, text, key, **fields)
+    lease = ok(api.lease(key))
+    ok(api.nack(lease["leaseId"], **({"reason": reason} if reason else {})))
+    return event
+
+
+def pages(call, **query):
+    """All pages, as one list."""
+    found, cursor = [], None
+    while True:
+        page = ok(call(**query, **({"cursor": cursor} if cursor else {})))
+        assert set(page) == {"events", "nextCursor"}
+        found += page["events"]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            return found
+
+
+def ids(items):
+    return [item["event"]["id"] for item in items]
+
+
+@pytest.fixture
+def fragile(start):
+    """A client of a server where one failed delivery is the last."""
+    return start("--max-attempts", 1).client()
+
+
+# Timelines.
+
+def test_a_timeline_begins_with_the_key_as_it_was_sent(start):
+    api = start(policy=ONE_OWNER).client()
+    found = ok(api.find(enqueue(api, "x", DIRECT)))
+    assert found["event"]["sessionKey"] == MAIN
+    assert found["timeline"] == [{"ts": found["event"]["ts"], "what": "queued", "originalSessionKey": DIRECT, "rule": "direct-main"}]
+
+
+def test_a_timeline_tells_everything_in_order(api):
+    event = enqueue(api, "x")
+    first = ok(api.lease(MAIN, consumer="runner-7"))
+    extended = ok(api.extend(first["leaseId"], leaseMs=120000))
+    ok(api.nack(first["leaseId"], reason="busy", delayMs=30))
+    wait_until(lambda: ok(api.wait(MAIN))["ready"])
+    ok(api.lease(MAIN, leaseMs=30))
+    wait_until(lambda: ok(api.wait(MAIN))["ready"])
+    third = ok(api.lease(MAIN))
+    ok(api.nack(third["leaseId"], countAttempt=False))
+    ok(api.drain(MAIN))
+    line = ok(api.find(event))["timeline"]
+    assert [e["what"] for e in line] == ["queued", "leased", "extended", "nacked", "leased", "lapsed", "leased", "returned", "drained"]
+    assert line[1] == {"ts": line[1]["ts"], "what": "leased", "leaseId": first["leaseId"], "until": first["expiresAt"], "detail": "runner-7"}
+    assert (line[2]["leaseId"], line[2]["until"]) == (first["leaseId"], extended["expiresAt"])
+    assert (line[3]["detail"], line[3]["until"] - line[3]["ts"]) == ("busy", 30)
+    assert [e["ts"] for e in line] == sorted(e["ts"] for e in line)
+    assert ok(api.find(event))["event"]["attempts"] == 2
+
+
+@pytest.mark.parametrize("how, state", [("drain", "drained"), ("consume", "consumed"), ("withdraw", "withdrawn"), ("purge", "purged"),
+    ("replace", "replaced"), ("ack", "acked"), ("expire", "expired")])
+def test_how_it_ended_is_known_also_after_a_restart(start, how, state):
+    server = start()
+    api = server.client()
+    event = enqueue(api, "x", contextKey="c", **({"ttlMs": 1} if how == "expire" else {}))
+    if how == "ack":
+        ok(api.ack(ok(api.lease(MAIN))["leaseId"]))
+    elif how == "replace":
+        ok(api.enqueue("y", MAIN, contextKey="c", replace=True), 201)
+    elif how == "consume":
+        ok(api.consume(MAIN, [event]))
+    elif how == "withdraw":
+        ok(api.withdraw(event))
+    elif how != "expire":
+        ok(getattr(api, how)(MAIN))
+    wait_until(lambda: ok(api.find(event))["event"]["state"] == state, state)
+    before = ok(api.find(event)), ok(api.history())
+    assert before[0]["timeline"][-1]["what"] == state and before[0]["event"]["text"] == "x"
+    [item] = before[1]["events"]
+    assert item["event"]["id"] == event and item["event"]["state"] == state and item["outcome"]["what"] == state
+    server.kill()
+    api = server.start().client()
+    assert (ok(api.find(event)), ok(api.history())) == before
+
+
+def test_an_id_that_never_was_is_not_found(api):
+    for event in ("1", "0", "x", "99999999999999999999"):
+        problem(api.find(event), 404, "not-found")
+
+
+# History.
+
+def test_history_is_newest_first_and_pages_have_no_seams(api):
+    events = [enqueue(api, f"{n}") for n in range(25)]
+    for n in range(0, 25, 5):
+        ok(api.drain(MAIN, limit=5))
+    assert ids(ok(api.history())["events"]) == events[::-1]
+    for limit in (1, 3, 7, 24, 25, 26):
+        assert ids(pages(api.history, limit=limit)) == events[::-1]
+
+
+def test_history_filters(api):
+    a, b = enqueue(api, "a", source="hook"), enqueue(api, "b", OPS, source="cron-event")
+    ok(api.drain(MAIN))
+    middle = ok(api.find(a))["timeline"][-1]["ts"]
+    wait_until(lambda: ok(api.enqueue("tick", "agent:clock:main", allowDuplicate=True), 201)["event"]["ts"] > middle + 1)
+    ok(api.purge(OPS))
+    for query, found in [({}, [b, a]), ({"sessionKey": MAIN}, [a]), ({"sessionKey": "main"}, [a]), ({"agentId": "ops"}, [b]), ({"state": "drained"}, [a]),
+            ({"state": "purged"}, [b]), ({"state": "acked"}, []), ({"source": "hook"}, [a]), ({"source": "none"}, []), ({"since": middle + 1}, [b]),
+            ({"until": middle + 1}, [a]), ({"since": middle, "state": "drained"}, [a]), ({"sessionKey": MAIN, "source": "cron-event"}, [])]:
+        assert ids(pages(api.history, **query)) == found, query
+
+
+@pytest.mark.parametrize("query, pointer", [({"state": "queued"}, "state"), ({"state": "leased"}, "state"), ({"state": ""}, "state"), ({"limit": 0}, "limit"),
+    ({"limit": 1001}, "limit"), ({"since": -1}, "since"), ({"until": "now"}, "until"), ({"since": 10**30}, "since"), ({"cursor": "x"}, "cursor"),
+    ({"cursor": "1:"}, "cursor"), ({"cursor": "-1:-1"}, "cursor"), ({"key": 1}, "key")], ids=str)
+def test_a_bad_query_is_refused(api, query, pointer):
+    problem(api.history(**query), 400, "invalid-field", pointer)
+
+
+def test_retention_forgets_what_is_settled_and_only_that(start):
+    server = start("--retention-ms", 0)
+    api = server.client()
+    gone = [enqueue(api, f"{n}") for n in range(100)]
+    ok(api.drain(MAIN))
+    last, kept = enqueue(api, "last"), enqueue(api, "kept", OPS)
+    ok(api.drain(MAIN))
+    wait_until(lambda: api.find(gone[0]).status == 404 and api.find(gone[-1]).status == 404, "the sweep")
+    assert ids(ok(api.history())["events"]) == [last], "the newest of all stays, so that ids never go back"
+    assert ok(api.find(kept))["event"]["text"] == "kept"
+    assert api.texts(OPS) == ["kept"]
+
+
+# Dead letters.
+
+def test_dead_letters_say_why(start):
+    api = start("--max-attempts", 1, "--max-pending", 2, "--overflow", "drop-oldest").client()
+    dead = kill_one(api, "failed", reason="exit 1")
+    evicted = enqueue(api, "pushed out", OPS)
+    enqueue(api, "a", OPS), enqueue(api, "b", OPS)
+    found = ok(api.dead_letters())["events"]
+    assert ids(found) == [evicted, dead]
+    assert [(i["outcome"]["what"], i["outcome"]["detail"]) for i in found] == [("evicted", "overflow"), ("dead", "exit 1")]
+    assert ids(ok(api.dead_letters(sessionKey=OPS))["events"]) == [evicted]
+    assert [i["event"]["text"] for i in found] == ["pushed out", "failed"]
+
+
+def test_dead_letters_come_in_pages(fragile):
+    dead = [kill_one(fragile, f"{n}") for n in range(7)]
+    assert ids(pages(fragile.dead_letters, limit=3)) == dead[::-1]
+
+
+def test_a_requeued_dead_letter_is_a_new_event_with_the_old_words(fragile):
+    dead = kill_one(fragile, "again", contextKey="c", source="hook", wake="now", deliveryContext={"channel": "telegram", "to": "1"})
+    assert ok(fragile.requeue(ids=[dead])) == {"requeued": 1, "passedOver": 0, "more": False, "dryRun": False}
+    [event] = ok(fragile.peek(MAIN))["events"]
+    assert event["id"] != dead and event["attempts"] == 0 and event["state"] == "queued"
+    assert (event["text"], event["contextKey"], event["source"], event["wake"], event["deliveryContext"]) == (
+        "again", "c", "hook", "now", {"channel": "telegram", "to": "1"})
+    assert fragile.timeline(dead) == ["queued", "leased", "dead", "requeued"]
+    assert ok(fragile.find(dead))["timeline"][-1]["detail"] == event["id"]
+    assert ok(fragile.dead_letters())["events"] == []
+
+
+def test_a_dead_letter_is_requeued_once(fragile):
+    dead = kill_one(fragile, "x")
+    assert ok(fragile.requeue(ids=[dead, dead]))["requeued"] == 1
+    assert ok(fragile.requeue(ids=[dead])) == {"requeued": 0, "passedOver": 1, "more": False, "dryRun": False}
+    assert len(fragile.texts(MAIN)) == 1
+
+
+def test_unknown_and_living_ids_are_passed_over(fragile):
+    alive = enqueue(fragile, "alive", OPS)
+    assert ok(fragile.requeue(ids=[alive, "77777", "x", ""])) == {"requeued": 0, "passedOver": 4, "more": False, "dryRun": False}
+
+
+def test_a_session_is_requeued_in_the_order_it_had(fragile):
+    for n in range(5):
+        kill_one(fragile, f"{n}")
+    other = kill_one(fragile, "other", OPS)
+    assert ok(fragile.requeue(sessionKey=MAIN))["requeued"] == 5
+    assert fragile.texts(MAIN) == ["0", "1", "2", "3", "4"]
+    assert ids(ok(fragile.dead_letters())["events"]) == [other]
+    assert ok(fragile.requeue(agentId="ops"))["requeued"] == 1
+
+
+def test_all_are_requeued_only_on_purpose(fragile):
+    kill_one(fragile, "a"), kill_one(fragile, "b", OPS)
+    problem(fragile.requeue(all=True), 400, "invalid-field", "/confirm")
+    problem(fragile.requeue(all=True, confirm=False), 400, "invalid-field", "/confirm")
+    assert ok(fragile.requeue(all=True, dryRun=True)) == {"requeued": 2, "passedOver": 0, "more": False, "dryRun": True}
+    assert fragile.texts(MAIN) == fragile.texts(OPS) == [] and len(ok(fragile.dead_letters())["events"]) == 2
+    assert ok(fragile.requeue(all=True, confirm=True))["requeued"] == 2
+    assert fragile.texts(MAIN) == ["a"] and fragile.texts(OPS) == ["b"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"all": False}, {"ids": [], "all": True, "confirm": True}, {"ids": ["1"], "sessionKey": MAIN},
+    {"sessionKey": MAIN, "all": True, "confirm": True}], ids=str)
+def test_a_selection_must_be_one(fragile, fields):
+    kill_one(fragile, "x")
+    problem(fragile.requeue(**fields), 400, "invalid-field", "/ids")
+    assert fragile.texts(MAIN) == []
+
+
+@pytest.mark.parametrize("fields, pointer", [({"ratePerSecond": 0}, "/ratePerSecond"), ({"ratePerSecond": 1001}, "/ratePerSecond"), ({"dryRun": 1}, "/dryRun"),
+    ({"ids": ["1"] * 1001}, "/ids"), ({"ids": [1]}, "/ids/0"), ({"reason": "x"}, "/reason")], ids=str)
+def test_a_bad_requeue_changes_nothing(fragile, fields, pointer):
+    kill_one(fragile, "x")
+    problem(fragile.requeue(**{"sessionKey": MAIN, **fields}), 400, "invalid-field", pointer)
+    assert fragile.texts(MAIN) == []
+
+
+def test_a_rate_spaces_them_out(fragile):
+    for n in range(3):
+        kill_one(fragile, f"{n}")
+    ok(fragile.requeue(sessionKey=MAIN, ratePerSecond=10))
+    events = ok(fragile.peek(MAIN))["events"]
+    assert [e["availableAt"] - events[0]["availableAt"] for e in events] == [0, 100, 200]
+    wait_until(lambda: ok(fragile.wait(MAIN))["depth"] == 3, "the last to be due")
+
+
+def test_more_than_a_thousand_take_several_calls(start):
+    api = start("--max-pending", 1, "--overflow", "drop-oldest").client()
+    ok(api.batch(*({"text": f"{n}", "sessionKey": MAIN} for n in range(1000))))
+    ok(api.batch(*({"text": f"{n}", "sessionKey": MAIN} for n in range(1000, 1102))))
+    assert ok(api.requeue(all=True, dryRun=True)) == {"requeued": 1000, "passedOver": 0, "more": True, "dryRun": True}
+    problem(api.requeue(all=True, confirm=True), 429, "queue-full")
+    assert api.texts(MAIN) == ["1101"]
+
+
+def test_two_requeues_at_once_make_one_event(start):
+    server = start("--max-attempts", 1)
+    api = server.client()
+    for n in range(20):
+        dead = kill_one(api, f"{n}", f"agent:a{n}:main")
+        several = [server.client() for _ in range(4)]
+        for client in several:
+            client.send("POST", "/v1/dead-letters/requeue", {"ids": [dead]})
+        assert sum(ok(client.receive())["requeued"] for client in several) == 1
+    assert api.stats()["pending"] == 20
+
+
+def test_requeueing_wakes_a_stream(start):
+    server = start("--max-attempts", 1)
+    api = server.client()
+    dead = kill_one(api, "x")
+    stream = Stream(server, "?coalesceMs=0")
+    ok(api.requeue(ids=[dead]))
+    assert stream.wake()["sessionKey"] == MAIN

@@ -1,0 +1,156 @@
+"""POST /hooks/wake: OpenClaw's own webhook, so that its senders only change the host."""
+import pytest
+
+from policies import DIRECT, MAIN, ONE_OWNER
+from sevqd import Client, Stream, ok, request
+
+HOOK = "/hooks/wake"
+
+
+def wake(api, body, **options):
+    return api.call("POST", HOOK, body, **options)
+
+
+def refused(reply, status):
+    """OpenClaw's own shape of a refusal; returns what it says."""
+    assert reply.status == status and reply.headers["content-type"] == "application/json", reply
+    doc = reply.json
+    assert set(doc) == {"ok", "error"} and doc["ok"] is False and isinstance(doc["error"], str) and doc["error"], doc
+    return doc["error"]
+
+
+def test_a_hook_is_an_event_for_the_main_session(server, api):
+    stream = Stream(server, "?coalesceMs=60000")
+    assert ok(wake(api, {"text": "mail has come"})) == {"ok": True, "mode": "now", "eventOutcome": "queued"}
+    [event] = ok(api.peek(MAIN))["events"]
+    assert (event["text"], event["source"], event["wake"], event["sessionKey"]) == ("mail has come", "hook", "now", MAIN)
+    assert stream.wake()["wake"] == "now"
+
+
+def test_what_is_already_queued_is_coalesced(api):
+    ok(wake(api, {"text": "x"}))
+    assert ok(wake(api, {"text": "x"}))["eventOutcome"] == "coalesced"
+    assert api.texts(MAIN) == ["x"]
+
+
+@pytest.mark.parametrize("sent, meant", [("now", "now"), ("next-heartbeat", "next-heartbeat"), ("whenever", "now"), ("", "now"), (None, "now")])
+def test_the_mode_is_now_unless_it_is_next_heartbeat(api, sent, meant):
+    assert ok(wake(api, {"text": "x", "mode": sent}))["mode"] == meant
+    assert ok(api.peek(MAIN))["events"][0]["wake"] == meant
+
+
+@pytest.mark.parametrize("fields, key", [({"sessionKey": DIRECT}, MAIN), ({"agentId": "Ops"}, "agent:ops:main"), ({"sessionKey": "agent:ops:x", "agentId": "ops"}, "agent:ops:x"),
+    ({"sessionKey": " ", "agentId": None}, MAIN)], ids=str)
+def test_it_re_keys(start, fields, key):
+    api = start(policy=ONE_OWNER).client()
+    ok(wake(api, {"text": "x", **fields}))
+    assert api.texts(key) == ["x"]
+
+
+def test_what_openclaw_does_not_look_at_is_not_looked_at(api):
+    assert ok(wake(api, '{"text":"x","deliver":true,"channel":"last"}', kind="text/plain"))["ok"]
+    assert ok(wake(api, b'{"text":"y"}', kind=None))["ok"]
+
+
+@pytest.mark.parametrize("body", [{}, {"text": ""}, {"text": " \n"}, {"text": None}, {"text": 5}, {"text": ["x"]}, {"text": "x", "mode": 1}, {"text": "x", "sessionKey": 7},
+    {"text": "x", "agentId": {}}, [], "text", b"", b"{", b'{"text":"x"} x', b'{"text":"x","text":"y"}', {"text": "x" * 65537}, {"text": "x", "sessionKey": "agent:"}], ids=str)
+def test_a_bad_payload_is_refused(api, body):
+    refused(wake(api, body), 400)
+    assert api.stats()["pending"] == 0
+
+
+def test_text_that_is_missing_is_named(api):
+    assert refused(wake(api, {}), 400) == "text required"
+
+
+def test_an_agent_that_does_not_agree_is_refused(api):
+    refused(wake(api, {"text": "x", "sessionKey": "agent:ops:main", "agentId": "main"}), 409)
+
+
+def test_other_methods_are_refused_with_those_there_are(api):
+    for method in ("GET", "PUT", "DELETE"):
+        reply = api.call(method, HOOK)
+        refused(reply, 405)
+        assert reply.headers["allow"] == "POST"
+
+
+def test_a_full_queue_says_when_to_come_back(start):
+    api = start("--max-pending", 1).client()
+    ok(wake(api, {"text": "x"}))
+    reply = wake(api, {"text": "y"})
+    refused(reply, 429)
+    assert int(reply.headers["retry-after"]) >= 1
+
+
+def test_a_body_that_is_too_long_is_refused(start):
+    api = start("--max-body-bytes", 2048).client()
+    refused(wake(api, {"text": "x" * 4096}), 413)
+
+
+def test_a_body_that_does_not_come_is_refused(start):
+    server = start("--body-timeout-ms", 100)
+    raw = server.raw()
+    raw.send(request("POST", HOOK, server.token, {"text": "x"})[:-3])
+    refused(raw.answer(), 408)
+
+
+def test_a_page_of_another_site_is_refused(server):
+    raw = server.raw()
+    raw.send(request("POST", HOOK, server.token, {"text": "x"}, [("Origin", "http://evil.example")]))
+    refused(raw.answer(), 403)
+
+
+# Tokens.
+
+def test_openclaws_own_header_is_as_good(server):
+    raw = server.raw()
+    raw.send(request("POST", HOOK, None, {"text": "x"}, [("X-OpenClaw-Token", server.token)]))
+    assert ok(raw.answer())["ok"]
+    raw.send(request("POST", "/v1/drain", None, {"sessionKey": MAIN}, [("X-OpenClaw-Token", server.token)]))
+    assert raw.answer().status == 401, "but only here"
+
+
+@pytest.mark.parametrize("query", ["?token=x", "?x=1"])
+def test_a_token_does_not_belong_into_the_query(server, api, query):
+    refused(api.call("POST", HOOK + query, {"text": "x"}), 400)
+    anybody = Client(server.port, None)
+    refused(anybody.call("POST", HOOK + "?token=" + server.token, {"text": "x"}), 401)
+    assert api.stats()["pending"] == 0
+
+
+def test_a_wrong_token_is_refused_and_so_is_none(server):
+    refused(wake(Client(server.port, None), {"text": "x"}), 401)
+    refused(wake(Client(server.port, "not-a-token-of-ours"), {"text": "x"}), 401)
+
+
+def test_a_token_needs_the_scope_produce(make):
+    server = make()
+    (server.directory / "token").write_text("a-token-that-may-all-things\nconsumers-only-token consume,read\n")
+    (server.directory / "token").chmod(0o600)
+    server.start()
+    refused(wake(server.client(token="consumers-only-token"), {"text": "x"}), 403)
+    assert ok(wake(server.client(token="a-token-that-may-all-things"), {"text": "x"}))["ok"]
+
+
+def test_after_twenty_bad_tokens_an_address_must_wait(server, api):
+    for n in range(20):
+        refused(wake(Client(server.port, f"wrong-token-number-{n:04}"), {"text": "x"}), 401)
+    reply = wake(Client(server.port, "wrong-token-number-last"), {"text": "x"})
+    refused(reply, 429)
+    assert 1 <= int(reply.headers["retry-after"]) <= 60
+    assert api.stats()["http"]["tokensThrottled"] == 1
+    assert Client(server.port, "wrong-token-elsewhere").peek(MAIN).status == 401, "elsewhere a bad token is just one"
+    assert ok(wake(api, {"text": "x"}))["ok"], "a good one is let in"
+    refused(wake(Client(server.port, None), {"text": "x"}), 401)
+
+
+# Twice.
+
+def test_a_hook_may_be_sent_twice(api):
+    headers = {"Idempotency-Key": "delivery-7"}
+    first = wake(api, {"text": "x"}, headers=headers)
+    ok(api.drain(MAIN))
+    again = wake(api, {"text": "x"}, headers=headers)
+    assert ok(first) == ok(again) and again.headers["idempotency-replayed"] == "true" and api.texts(MAIN) == []
+    refused(wake(api, {"text": "y"}, headers=headers), 422)
+    refused(wake(api, {"text": "y"}, headers={"Idempotency-Key": '"x'}), 400)

@@ -1,0 +1,214 @@
+"""A request that may be sent twice: the same key and request get the first answer, and nothing is done twice (C3)."""
+import pytest
+
+from policies import MAIN
+from sevqd import ok, problem, request, wait_until
+
+REPLAYED = "idempotency-replayed"
+EVENT = {"text": "x", "sessionKey": MAIN}
+
+
+def post(api, body, key, path="/v1/events", **options):
+    return api.call("POST", path, body, headers={"Idempotency-Key": key}, **options)
+
+
+def same(first, again):
+    assert (again.status, again.json, again.headers.get("location")) == (first.status, first.json, first.headers.get("location"))
+    assert REPLAYED not in first.headers and again.headers[REPLAYED] == "true"
+
+
+def forget(api, event):
+    """Waits until retention has forgotten the event, which something newer helps: the newest outcome stays."""
+    ok(api.enqueue("newer", "agent:newer:main"), 201)
+    ok(api.drain("agent:newer:main"))
+    wait_until(lambda: api.find(event["id"]).status == 404, "the sweep")
+
+
+# Enqueue.
+
+def test_the_same_request_gets_the_first_answer(api):
+    first = post(api, EVENT, "k")
+    same(first, post(api, EVENT, "k"))
+    ok(api.drain(MAIN))
+    same(first, post(api, EVENT, "k"))
+    assert first.status == 201 and api.texts(MAIN) == []
+
+
+def test_a_duplicate_is_answered_as_one_again(api):
+    ok(api.enqueue("x", MAIN), 201)
+    first = post(api, EVENT, "k")
+    assert first.status == 200 and first.json["outcome"] == "duplicate"
+    ok(api.drain(MAIN))
+    same(first, post(api, EVENT, "k"))
+
+
+def test_a_replacement_and_a_delay_are_answered_as_they_were(api):
+    ok(api.enqueue("old", MAIN, contextKey="c"), 201)
+    body = {**EVENT, "contextKey": "c", "replace": True, "delayMs": 60000}
+    first = post(api, body, "k")
+    assert first.json["outcome"] == "replaced" and first.json["event"]["state"] == "delayed"
+    same(first, post(api, body, "k"))
+
+
+def test_the_same_key_with_another_request_is_refused(api):
+    post(api, EVENT, "k")
+    problem(post(api, {**EVENT, "text": "y"}, "k"), 422, "idempotency-mismatch")
+    problem(post(api, {"events": [EVENT]}, "k"), 422, "idempotency-mismatch")
+    assert api.texts(MAIN) == ["x"]
+
+
+def test_the_field_is_as_good_as_the_header(api):
+    body = {**EVENT, "idempotencyKey": "k"}
+    first = api.call("POST", "/v1/events", body)
+    same(first, api.call("POST", "/v1/events", body))
+    same(first, post(api, body, "k"))
+    problem(post(api, EVENT, "k"), 422, "idempotency-mismatch")
+
+
+def test_both_must_agree(api):
+    problem(post(api, {**EVENT, "idempotencyKey": "a"}, "b"), 400, "invalid-field", "/idempotencyKey")
+    assert api.texts(MAIN) == []
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_keys_are_kept_over_a_restart(server, api, end):
+    first = post(api, EVENT, "k")
+    getattr(server, end)()
+    server.start()
+    same(first, post(server.client(), EVENT, "k"))
+    assert server.client().texts(MAIN) == ["x"]
+
+
+def test_twins_that_come_at_once_are_one_event(server, api):
+    """They share a turn of the loop, so the second finds its key in the same transaction."""
+    for n in range(30):
+        raw = server.raw()
+        raw.send(request("POST", "/v1/events", server.token, {**EVENT, "text": f"{n}"}, [("Idempotency-Key", f"k{n}")]) * 3)
+        several = [server.raw() for _ in range(4)]
+        for r in several:
+            r.send(request("POST", "/v1/events", server.token, {**EVENT, "text": f"{n}"}, [("Idempotency-Key", f"k{n}")]))
+        answers = [raw.answer() for _ in range(3)] + [r.answer() for r in several]
+        assert len({a.json["event"]["id"] for a in answers}) == 1 and {a.status for a in answers} == {201}
+        assert sum(REPLAYED not in a.headers for a in answers) == 1
+    assert api.stats()["pending"] == 30
+
+
+def test_a_batch_is_replayed_as_a_whole(api):
+    body = {"events": [{"text": f"{n}", "sessionKey": MAIN} for n in range(5)]}
+    first = post(api, body, "k")
+    same(first, post(api, body, "k"))
+    lines = "\n".join(f'{{"text":"{n}","sessionKey":"agent:ops:main"}}' for n in range(3))
+    first = post(api, lines, "lines", kind="application/x-ndjson")
+    same(first, post(api, lines, "lines", kind="application/x-ndjson"))
+    assert api.stats()["pending"] == 8
+
+
+def test_elements_have_keys_of_their_own(api):
+    a, b = {"text": "a", "sessionKey": MAIN, "idempotencyKey": "ka"}, {"text": "b", "sessionKey": MAIN, "idempotencyKey": "kb"}
+    first = ok(api.batch(a))["results"]
+    second = ok(api.batch(a, b))["results"]
+    assert second[0] == first[0] and api.texts(MAIN) == ["a", "b"]
+    assert ok(api.batch(b, b))["results"] == [second[1]] * 2
+    problem(api.batch({**a, "text": "c"}), 422, "idempotency-mismatch")
+    problem(api.batch({"text": "d", "sessionKey": MAIN}, {**b, "text": "e"}), 422, "idempotency-mismatch")
+    assert api.texts(MAIN) == ["a", "b"]
+
+
+def test_an_element_cannot_have_the_key_of_the_whole(api):
+    problem(post(api, {"events": [EVENT, {**EVENT, "text": "y", "idempotencyKey": "k"}]}, "k"), 400, "invalid-field", "/events/1/idempotencyKey")
+    assert api.texts(MAIN) == []
+
+
+def test_a_failed_request_keeps_no_key(api):
+    problem(post(api, {**EVENT, "text": " "}, "k"), 400, "invalid-field")
+    assert post(api, EVENT, "k").status == 201
+
+
+def test_an_answer_that_is_no_longer_kept_is_a_conflict(start):
+    api = start("--retention-ms", 0).client()
+    first = post(api, EVENT, "k")
+    ok(api.drain(MAIN))
+    forget(api, first.json["event"])
+    problem(post(api, EVENT, "k"), 409, "conflict")
+    assert api.texts(MAIN) == []
+
+
+# The key itself.
+
+@pytest.mark.parametrize("one, other", [("abc", '"abc"'), ('"a \\"b\\" \\\\c"', '"a \\"b\\" \\\\c"'), ('"a b"', '"a b"'), ("k" * 255, '"' + "k" * 255 + '"'),
+    ("8e03978e-40d5-43dd-bc93-6894a57f9324", '"8e03978e-40d5-43dd-bc93-6894a57f9324"')])
+def test_a_string_and_bare_text_are_the_same_key(api, one, other):
+    same(post(api, EVENT, one), post(api, EVENT, other))
+
+
+@pytest.mark.parametrize("key", ["", '""', "k" * 256, '"' + "k" * 256 + '"', '"abc', 'abc"', '"a"b"', '"a\\b"', '"a\\', '"a" "b"', '"a";p=1', '"a", "b"', "a, b",
+    "a b", '"\u00e9"', "\u00e9", "a;b", "a\\b", '"a\tb"'])
+def test_a_malformed_key_is_refused(api, key):
+    problem(api.call("POST", "/v1/events", EVENT, headers={"Idempotency-Key": key.encode("latin-1")}), 400, "invalid-field", "Idempotency-Key")
+    assert api.texts(MAIN) == []
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, 7, ["k"]])
+def test_a_bad_field_is_refused(api, key):
+    problem(api.enqueue("x", MAIN, idempotencyKey=key), 400, "invalid-field", "/idempotencyKey")
+
+
+def test_a_key_of_the_greatest_length_is_kept(api):
+    body = {"events": [{**EVENT, "idempotencyKey": "\u20ac" * 85}]}
+    assert ok(api.call("POST", "/v1/events", body)) == ok(api.call("POST", "/v1/events", body))
+    assert api.texts(MAIN) == ["x"]
+
+
+# Drain and lease.
+
+def test_a_drain_repeated_gets_the_first_events(api):
+    for n in range(5):
+        ok(api.enqueue(f"{n}", MAIN), 201)
+    first = post(api, {"sessionKey": MAIN, "limit": 3}, "d", "/v1/drain")
+    same(first, post(api, {"sessionKey": MAIN, "limit": 3}, "d", "/v1/drain"))
+    assert api.texts(MAIN) == ["3", "4"]
+    problem(post(api, {"sessionKey": MAIN}, "d", "/v1/drain"), 422, "idempotency-mismatch")
+    assert api.texts(MAIN) == ["3", "4"]
+
+
+def test_a_lease_repeated_gets_the_first_lease(api):
+    for n in range(5):
+        ok(api.enqueue(f"{n}", MAIN), 201)
+    first = post(api, {"sessionKey": MAIN, "limit": 3}, "l", "/v1/leases")
+    same(first, post(api, {"sessionKey": MAIN, "limit": 3}, "l", "/v1/leases"))
+    assert api.session(MAIN)["leased"] == 3
+    problem(post(api, {"sessionKey": MAIN}, "l", "/v1/leases"), 422, "idempotency-mismatch")
+    assert ok(api.ack(first.json["leaseId"]))["acked"] == 3
+
+
+def test_an_answer_lost_on_the_wire_loses_nothing(server, api):
+    ok(api.enqueue("precious", MAIN), 201)
+    raw = server.raw()
+    raw.send(request("POST", "/v1/drain", server.token, {"sessionKey": MAIN}, [("Idempotency-Key", "d")]))
+    raw.close()
+    wait_until(lambda: api.stats()["pending"] == 0, "the drain")
+    again = post(api, {"sessionKey": MAIN}, "d", "/v1/drain")
+    assert [e["text"] for e in ok(again)["events"]] == ["precious"] and again.headers[REPLAYED] == "true"
+
+
+def test_an_empty_drain_keeps_no_key(api):
+    assert ok(post(api, {"sessionKey": MAIN}, "d", "/v1/drain"))["events"] == []
+    ok(api.enqueue("x", MAIN), 201)
+    assert [e["text"] for e in ok(post(api, {"sessionKey": MAIN}, "d", "/v1/drain"))["events"]] == ["x"]
+
+
+def test_each_call_has_keys_of_its_own(api):
+    assert post(api, EVENT, "k").status == 201
+    lease = ok(post(api, {"sessionKey": MAIN}, "k", "/v1/leases"))
+    ok(api.nack(lease["leaseId"]))
+    assert len(ok(post(api, {"sessionKey": MAIN}, "k", "/v1/drain"))["events"]) == 1
+    assert ok(post(api, EVENT, "k", "/hooks/wake"))["eventOutcome"] == "queued"
+
+
+def test_events_of_a_repeated_drain_that_are_forgotten_are_left_out(start):
+    api = start("--retention-ms", 0).client()
+    event = ok(api.enqueue("x", MAIN), 201)["event"]
+    ok(post(api, {"sessionKey": MAIN}, "d", "/v1/drain"))
+    forget(api, event)
+    again = post(api, {"sessionKey": MAIN}, "d", "/v1/drain")
+    assert ok(again)["events"] == [] and again.headers[REPLAYED] == "true"

@@ -1,0 +1,315 @@
+"""Delivery at least once: lease, ack, nack, extend, and leases that end by themselves."""
+import pytest
+
+from policies import MAIN
+from sevqd import Stream, ok, problem, wait_until
+
+LONG = 3600000
+
+
+@pytest.fixture
+def three(api):
+    return [ok(api.enqueue(f"event {n}", MAIN), 201)["event"] for n in range(3)]
+
+
+def ids(events):
+    return [e["id"] for e in events]
+
+
+def await_again(api, count=1):
+    """Until that many events are deliverable, without looking more often than they become so."""
+    wait_until(lambda: ok(api.wait(MAIN, timeoutMs=10000))["depth"] >= count, "the events to come back")
+
+
+# Lease.
+
+def test_a_lease_takes_the_oldest_first_and_says_until_when(api, three):
+    lease = ok(api.lease(MAIN, limit=2, leaseMs=LONG, consumer="runner-1"))
+    assert ids(lease["events"]) == ids(three[:2]) and [e["state"] for e in lease["events"]] == ["leased"] * 2
+    assert lease["sessionKey"] == MAIN and lease["remaining"] == 1
+    assert lease["leaseId"].isdigit() and abs(lease["expiresAt"] - three[0]["ts"] - LONG) < 60000
+
+
+def test_a_lease_lasts_a_minute_unless_said_otherwise(api, three):
+    lease = ok(api.lease(MAIN))
+    assert abs(lease["expiresAt"] - three[0]["ts"] - 60000) < 30000
+
+
+def test_what_is_leased_is_nobody_elses(api, three):
+    ok(api.lease(MAIN, limit=2, leaseMs=LONG))
+    assert ids(ok(api.lease(MAIN, leaseMs=LONG))["events"]) == ids(three[2:])
+    assert ok(api.lease(MAIN)) == {"leaseId": None, "sessionKey": MAIN, "expiresAt": None, "events": [], "remaining": 3}
+    assert ok(api.drain(MAIN))["events"] == []
+
+
+def test_nothing_deliverable_is_no_lease(api):
+    assert ok(api.lease(MAIN)) == {"leaseId": None, "sessionKey": MAIN, "expiresAt": None, "events": [], "remaining": 0}
+    problem(api.ack("1"), 404, "not-found")
+
+
+def test_a_lease_does_not_block_what_comes_later(api, three):
+    ok(api.lease(MAIN, leaseMs=LONG))
+    later = ok(api.enqueue("later", MAIN), 201)["event"]
+    assert ids(ok(api.lease(MAIN))["events"]) == [later["id"]]
+
+
+def test_an_exclusive_lease_blocks_what_comes_later_until_it_ends(api, three):
+    lease = ok(api.lease(MAIN, limit=1, leaseMs=LONG, exclusive=True))
+    ok(api.enqueue("later", MAIN), 201)
+    assert ok(api.lease(MAIN))["leaseId"] is None and ok(api.drain(MAIN))["events"] == []
+    assert ok(api.wait(MAIN, timeoutMs=0)) == {"sessionKey": MAIN, "ready": False, "depth": 0}
+    ok(api.ack(lease["leaseId"]))
+    assert [e["text"] for e in ok(api.lease(MAIN))["events"]] == ["event 1", "event 2", "later"]
+
+
+def test_an_exclusive_lease_is_not_given_while_another_holds_something(api, three):
+    ok(api.lease(MAIN, limit=1, leaseMs=LONG))
+    assert ok(api.lease(MAIN, exclusive=True))["leaseId"] is None
+
+
+def test_a_lease_by_context_prefix_leaves_the_rest(api):
+    a = ok(api.enqueue("a", MAIN, contextKey="cron:a"), 201)["event"]
+    ok(api.enqueue("b", MAIN), 201)
+    lease = ok(api.lease(MAIN, contextKeyPrefix="CRON:"))
+    assert ids(lease["events"]) == [a["id"]] and lease["remaining"] == 1
+
+
+def test_leases_are_seen_in_sessions_and_stats(api, three):
+    lease = ok(api.lease(MAIN, limit=2, leaseMs=LONG))
+    session, stats = api.session(MAIN), api.stats()
+    assert (session["depth"], session["leased"]) == (3, 2)
+    assert (stats["pending"], stats["leased"], stats["leases"]) == (3, 2, 1)
+    ok(api.ack(lease["leaseId"]))
+    assert api.session(MAIN)["leased"] == 0 and api.stats()["leases"] == 0 and api.stats()["events"]["acked"] == 2
+
+
+@pytest.mark.parametrize("fields, pointer", [({"leaseMs": 0}, "/leaseMs"), ({"leaseMs": -1}, "/leaseMs"), ({"leaseMs": LONG + 1}, "/leaseMs"),
+    ({"leaseMs": 1.5}, "/leaseMs"), ({"leaseMs": "1000"}, "/leaseMs"), ({"leaseMs": 10**30}, "/leaseMs"), ({"limit": 0}, "/limit"), ({"limit": -3}, "/limit"),
+    ({"consumer": "c" * 129}, "/consumer"), ({"consumer": 7}, "/consumer"), ({"exclusive": "yes"}, "/exclusive"), ({"format": "text"}, "/format"),
+    ({"exclusiv": True}, "/exclusiv"), ({"ids": []}, "/ids")], ids=str)
+def test_a_bad_lease_takes_nothing(api, three, fields, pointer):
+    problem(api.lease(MAIN, **fields), 400, "invalid-field", pointer)
+    assert api.session(MAIN)["leased"] == 0
+
+
+def test_a_lease_needs_a_session(api):
+    problem(api.call("POST", "/v1/leases", {"leaseMs": 5}), 400, "invalid-field", "/sessionKey")
+
+
+# Ack.
+
+def test_what_is_acked_is_finished(api, three):
+    lease = ok(api.lease(MAIN, leaseMs=LONG))
+    assert ok(api.ack(lease["leaseId"], ids=[three[1]["id"]])) == {"leaseId": lease["leaseId"], "acked": 1, "remaining": 2}
+    assert ok(api.ack(lease["leaseId"])) == {"leaseId": lease["leaseId"], "acked": 2, "remaining": 0}
+    assert api.session(MAIN) is None
+    assert ok(api.find(three[0]["id"]))["event"]["state"] == "acked"
+
+
+def test_an_ack_needs_no_body(api, three):
+    lease = ok(api.lease(MAIN, leaseMs=LONG))
+    assert ok(api.call("POST", f"/v1/leases/{lease['leaseId']}/ack"))["acked"] == 3
+
+
+def test_an_ack_repeated_is_answered_again(api, three):
+    lease = ok(api.lease(MAIN, leaseMs=LONG))
+    ok(api.ack(lease["leaseId"], ids=ids(three[:2])))
+    assert ok(api.ack(lease["leaseId"], ids=ids(three[:2]))) == {"leaseId": lease["leaseId"], "acked": 0, "remaining": 1}
+    assert ok(api.ack(lease["leaseId"], ids=ids(three))) == {"leaseId": lease["leaseId"], "acked": 1, "remaining": 0}
+    assert ok(api.ack(lease["leaseId"])) == {"leaseId": lease["leaseId"], "acked": 0, "remaining": 0}
+    assert api.stats()["events"]["acked"] == 3
+
+
+@pytest.mark.parametrize("lease_id", ["0", "999", "-1", "1e3", "01", "abc", "99999999999999999999999"])
+@pytest.mark.parametrize("call", ["ack", "nack", "extend"])
+def test_an_unknown_lease_is_not_found(api, three, call, lease_id):
+    ok(api.lease(MAIN, leaseMs=LONG))
+    problem(getattr(api, call)(lease_id), 404, "not-found")
+    assert api.session(MAIN)["leased"] == 3
+
+
+@pytest.mark.parametrize("call", ["ack", "nack", "extend"])
+def test_an_event_that_was_never_in_the_lease_is_refused_and_nothing_changes(api, three, call):
+    lease = ok(api.lease(MAIN, limit=2, leaseMs=LONG))
+    foreign = problem(getattr(api, call)(lease["leaseId"], ids=[three[0]["id"], three[2]["id"]]), 400, "invalid-field")
+    assert foreign["errors"][0]["pointer"].startswith("/ids")
+    problem(getattr(api, call)(lease["leaseId"], ids=["no id"]), 400, "invalid-field", "/ids/0")
+    assert api.session(MAIN)["leased"] == 2 and api.timeline(three[0]["id"]) == ["queued", "leased"]
+
+
+@pytest.mark.parametrize("call, fields, pointer", [("ack", {"delayMs": 5}, "/delayMs"), ("ack", {"ids": "1"}, "/ids"), ("ack", {"ids": [1]}, "/ids/0"),
+    ("nack", {"delayMs": -1}, "/delayMs"), ("nack", {"delayMs": 10**15}, "/delayMs"), ("nack", {"reason": "r" * 513}, "/reason"),
+    ("nack", {"reason": 1}, "/reason"), ("nack", {"countAttempt": "no"}, "/countAttempt"), ("nack", {"leaseMs": 5}, "/leaseMs"),
+    ("extend", {"leaseMs": 0}, "/leaseMs"), ("extend", {"leaseMs": LONG + 1}, "/leaseMs"), ("extend", {"reason": "x"}, "/reason")], ids=str)
+def test_a_bad_body_changes_nothing(api, three, call, fields, pointer):
+    lease = ok(api.lease(MAIN, leaseMs=LONG))
+    problem(getattr(api, call)(lease["leaseId"], **fields), 400, "invalid-field", pointer)
+    assert api.session(MAIN)["leased"] == 3
+
+
+@pytest.mark.parametrize("path", ["/v1/leases/1", "/v1/leases//ack", "/v1/leases/1/ack/", "/v1/leases/ack", "/v1/leases/1/2/ack", "/v1/leases/1/acks"])
+def test_only_the_paths_there_are_are_found(api, path):
+    assert api.call("POST", path, {}).status in (400, 404)
+
+
+def test_leases_are_posted(api):
+    assert api.call("GET", "/v1/leases/1/ack").headers["allow"] == "POST"
+
+
+# Nack.
+
+def test_a_nack_gives_events_back_in_their_places_and_counts(api, three):
+    lease = ok(api.lease(MAIN, limit=2, leaseMs=LONG))
+    assert ok(api.nack(lease["leaseId"], ids=[three[0]["id"]], reason="not now")) == {"leaseId": lease["leaseId"], "nacked": 1, "dead": 0, "remaining": 1}
+    again = ok(api.lease(MAIN, leaseMs=LONG))
+    assert ids(again["events"]) == [three[0]["id"], three[2]["id"]] and [e["attempts"] for e in again["events"]] == [1, 0]
+    assert ok(api.find(three[0]["id"]))["timeline"][2]["detail"] == "not now"
+
+
+def test_a_nack_may_leave_the_attempts_alone(api, three):
+    ok(api.nack(ok(api.lease(MAIN, leaseMs=LONG))["leaseId"], countAttempt=False))
+    assert [e["attempts"] for e in ok(api.lease(MAIN))["events"]] == [0, 0, 0]
+
+
+def test_a_nack_may_delay(api, three):
+    lease = ok(api.lease(MAIN, limit=1, leaseMs=LONG))
+    ok(api.nack(lease["leaseId"], delayMs=150))
+    assert ids(ok(api.peek(MAIN))["events"]) == ids(three) and ok(api.find(three[0]["id"]))["event"]["state"] == "delayed"
+    assert ids(ok(api.lease(MAIN, leaseMs=LONG))["events"]) == ids(three[1:])
+    await_again(api)
+    assert ids(ok(api.lease(MAIN))["events"]) == ids(three[:1])
+
+
+def test_what_was_given_back_can_no_longer_be_acked(api, three):
+    lease = ok(api.lease(MAIN, leaseMs=LONG))
+    ok(api.nack(lease["leaseId"], ids=ids(three[:1])))
+    problem(api.ack(lease["leaseId"], ids=ids(three)), 409, "conflict")
+    problem(api.nack(lease["leaseId"], ids=ids(three[:1])), 409, "conflict")
+    problem(api.extend(lease["leaseId"], ids=ids(three[:1])), 409, "conflict")
+    assert api.session(MAIN)["leased"] == 2
+    assert ok(api.ack(lease["leaseId"]))["acked"] == 2
+
+
+def test_after_the_last_attempt_an_event_is_a_dead_letter_with_its_text(start):
+    api = start("--max-attempts", 2).client()
+    event = ok(api.enqueue("too \u00e9 hard", MAIN), 201)["event"]
+    assert ok(api.nack(ok(api.lease(MAIN))["leaseId"]))["dead"] == 0
+    assert ok(api.nack(ok(api.lease(MAIN))["leaseId"], reason="still"))["dead"] == 1
+    assert ok(api.lease(MAIN))["leaseId"] is None and api.session(MAIN) is None
+    [dead] = ok(api.dead_letters())["events"]
+    assert (dead["event"]["id"], dead["event"]["text"]) == (event["id"], "too \u00e9 hard")
+    assert dead["outcome"]["what"] == "dead" and dead["outcome"]["detail"] == "still"
+
+
+# Extend.
+
+def test_an_extended_lease_lasts_longer(api, three):
+    lease = ok(api.lease(MAIN, leaseMs=150))
+    extended = ok(api.extend(lease["leaseId"], leaseMs=LONG))
+    assert extended["extended"] == 3 and extended["remaining"] == 3 and extended["expiresAt"] > lease["expiresAt"] + LONG / 2
+    later = ok(api.enqueue("later", MAIN, delayMs=200), 201)["event"]
+    await_again(api)  # by then the lease would have ended
+    assert ids(ok(api.lease(MAIN))["events"]) == [later["id"]]
+    assert ok(api.ack(lease["leaseId"]))["acked"] == 3
+
+
+def test_extending_some_lets_the_others_end(api, three):
+    lease = ok(api.lease(MAIN, leaseMs=100))
+    ok(api.extend(lease["leaseId"], ids=[three[1]["id"]], leaseMs=LONG))
+    await_again(api, 2)
+    assert ids(ok(api.lease(MAIN, leaseMs=LONG))["events"]) == [three[0]["id"], three[2]["id"]]
+    assert ok(api.ack(lease["leaseId"], ids=[three[1]["id"]]))["acked"] == 1
+
+
+# The end of a lease.
+
+def test_a_lease_that_ends_gives_its_events_back_in_order_and_counts(api, three):
+    lease = ok(api.lease(MAIN, limit=2, leaseMs=60))
+    await_again(api, 3)
+    again = ok(api.lease(MAIN))
+    assert ids(again["events"]) == ids(three) and [e["attempts"] for e in again["events"]] == [1, 1, 0]
+    assert api.timeline(three[0]["id"]) == ["queued", "leased", "lapsed", "leased"]
+    for call in (api.ack, api.nack, api.extend):
+        problem(call(lease["leaseId"]), 409, "conflict")
+    assert ok(api.ack(again["leaseId"]))["acked"] == 3
+
+
+def test_a_late_ack_is_refused_also_when_another_has_acked(api, three):
+    lost = ok(api.lease(MAIN, leaseMs=60))["leaseId"]
+    await_again(api, 3)
+    ok(api.ack(ok(api.lease(MAIN))["leaseId"]))
+    problem(api.ack(lost, ids=ids(three)), 409, "conflict")
+
+
+def test_a_lease_ends_also_when_nobody_calls(server, api, three):
+    """The server wakes up by itself: a stream hears of it."""
+    ok(api.lease(MAIN, leaseMs=80))
+    stream = Stream(server, "?coalesceMs=0")
+    wake = stream.wake()
+    assert (wake["sessionKey"], wake["depth"], wake["source"], wake["wake"]) == (MAIN, 3, None, "next-heartbeat")
+
+
+def test_lapsed_attempts_end_as_dead_letters(start):
+    api = start("--max-attempts", 1).client()
+    event = ok(api.enqueue("x", MAIN), 201)["event"]
+    ok(api.lease(MAIN, leaseMs=50))
+    wait_until(lambda: ok(api.dead_letters())["events"], "the dead letter")
+    assert api.timeline(event["id"]) == ["queued", "leased", "dead"] and api.session(MAIN) is None
+
+
+# Restarts.
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_restart_keeps_live_leases_and_counts_nothing(start, end):
+    server = start()
+    api = server.client()
+    events = [ok(api.enqueue(f"event {n}", MAIN), 201)["event"] for n in range(3)]
+    lease = ok(api.lease(MAIN, limit=2, leaseMs=LONG))
+    getattr(server, end)()
+    api = server.start().client()
+    assert ids(ok(api.lease(MAIN, leaseMs=LONG))["events"]) == ids(events[2:])
+    assert ok(api.extend(lease["leaseId"], leaseMs=LONG))["extended"] == 2
+    assert ok(api.nack(lease["leaseId"], ids=ids(events[:1]), countAttempt=False))["nacked"] == 1
+    assert ok(api.ack(lease["leaseId"]))["acked"] == 1
+    assert [e["attempts"] for e in ok(api.lease(MAIN))["events"]] == [0]
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_lease_that_ended_while_the_server_was_down_gives_its_events_back(start, end):
+    server = start()
+    api = server.client()
+    event = ok(api.enqueue("x", MAIN), 201)["event"]
+    lease = ok(api.lease(MAIN, leaseMs=1))["leaseId"]
+    getattr(server, end)()
+    api = server.start().client()
+    await_again(api)
+    assert ids(ok(api.lease(MAIN))["events"]) == [event["id"]]
+    problem(api.ack(lease), 409, "conflict")
+
+
+def test_an_ack_is_remembered_over_a_restart(start):
+    server = start()
+    api = server.client()
+    ok(api.enqueue("x", MAIN), 201)
+    lease = ok(api.lease(MAIN, leaseMs=LONG))["leaseId"]
+    ok(api.ack(lease))
+    server.kill()
+    api = server.start().client()
+    assert ok(api.ack(lease)) == {"leaseId": lease, "acked": 0, "remaining": 0}
+    assert api.session(MAIN) is None
+
+
+# Scopes.
+
+def test_each_call_needs_its_scope(make):
+    server = make()
+    (server.directory / "token").write_text("a-token-that-may-all-things\nproducers-only-token produce\n")
+    (server.directory / "token").chmod(0o600)
+    server.start()
+    producer = server.client(token="producers-only-token")
+    for path in ("/v1/leases", "/v1/leases/1/ack", "/v1/leases/1/nack", "/v1/leases/1/extend"):
+        problem(producer.call("POST", path, {}), 403, "forbidden")
+    problem(producer.wait(MAIN), 403, "forbidden")
+    problem(producer.call("GET", "/v1/stream"), 403, "forbidden")
+    problem(producer.history(), 403, "forbidden")
+    problem(producer.requeue(all=True, confirm=True), 403, "forbidden")

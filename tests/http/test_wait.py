@@ -1,0 +1,291 @@
+"""GET /v1/wait: answered when something becomes deliverable, and by whatever makes it so."""
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from policies import DIRECT, MAIN, ONE_OWNER
+from sevqd import Raw, ok, problem, request, sanitized, wait_until
+
+
+class Waiting:
+    """A waiting call in a thread of its own; begun when the server counts it."""
+
+    def __init__(self, server, session_key=MAIN, **query):
+        self.client, before = server.client(), server.client().stats()["waiters"]
+        self.thread = threading.Thread(target=self.run, args=(session_key, query), daemon=True)
+        self.thread.start()
+        wait_until(lambda: server.client().stats()["waiters"] > before or not self.thread.is_alive(), "the call to wait")
+
+    def run(self, session_key, query):
+        self.reply = self.client.wait(session_key, **query)
+
+    def answer(self):
+        self.thread.join(30)
+        assert not self.thread.is_alive(), "still waiting"
+        return ok(self.reply)
+
+
+def get(path, server):
+    return request("GET", path, server.token)
+
+
+def waiters(api):
+    return api.stats()["waiters"]
+
+
+# What wakes.
+
+def test_what_is_deliverable_is_answered_at_once(api):
+    ok(api.batch({"text": "a", "sessionKey": MAIN}, {"text": "b", "sessionKey": MAIN}))
+    assert ok(api.wait(MAIN)) == {"sessionKey": MAIN, "ready": True, "depth": 2}
+    assert api.texts(MAIN) == ["a", "b"]  # nothing is consumed
+
+
+def test_an_event_wakes(server, api):
+    waiting = Waiting(server)
+    ok(api.enqueue("elsewhere", "agent:ops:main"), 201)
+    assert waiters(api) == 1
+    ok(api.enqueue("here", MAIN), 201)
+    assert waiting.answer() == {"sessionKey": MAIN, "ready": True, "depth": 1}
+    assert waiters(api) == 0
+
+
+def test_all_that_wait_hear(server, api):
+    several = [Waiting(server) for _ in range(5)]
+    ok(api.enqueue("x", MAIN), 201)
+    assert [w.answer()["ready"] for w in several] == [True] * 5
+
+
+def test_the_end_of_a_delay_wakes(server, api):
+    waiting = Waiting(server)
+    ok(api.enqueue("x", MAIN, delayMs=100), 201)
+    assert waiting.answer()["depth"] == 1
+
+
+def test_the_end_of_a_lease_wakes(server, api):
+    ok(api.enqueue("x", MAIN), 201)
+    ok(api.lease(MAIN, leaseMs=150))
+    assert Waiting(server).answer()["depth"] == 1
+
+
+def test_a_nack_wakes_and_an_ack_does_not(server, api):
+    ok(api.enqueue("a", MAIN), 201)
+    ok(api.enqueue("b", MAIN), 201)
+    lease = ok(api.lease(MAIN))
+    waiting = Waiting(server)
+    ok(api.ack(lease["leaseId"], ids=[lease["events"][0]["id"]]))
+    assert waiters(api) == 1
+    ok(api.nack(lease["leaseId"]))
+    assert waiting.answer()["depth"] == 1
+
+
+@pytest.mark.parametrize("end", ["ack", "nack later", "consume", "time"])
+def test_the_end_of_an_exclusive_lease_wakes_for_what_came_meanwhile(server, api, end):
+    ok(api.enqueue("a", MAIN), 201)
+    lease = ok(api.lease(MAIN, exclusive=True, leaseMs=200 if end == "time" else 60000))
+    waiting = Waiting(server)
+    ok(api.enqueue("b", MAIN, contextKey="kept"), 201)
+    assert waiters(api) == 1
+    if end == "ack":
+        ok(api.ack(lease["leaseId"]))
+    elif end == "nack later":
+        ok(api.nack(lease["leaseId"], delayMs=60000))
+    elif end == "consume":
+        ok(api.consume(MAIN, [lease["events"][0]["id"]]))
+    assert waiting.answer()["depth"] == (2 if end == "time" else 1)
+
+
+def test_a_requeued_dead_letter_wakes(start):
+    server = start("--max-attempts", 1)
+    api = server.client()
+    event = ok(api.enqueue("x", MAIN), 201)["event"]
+    ok(api.nack(ok(api.lease(MAIN))["leaseId"]))
+    waiting = Waiting(server)
+    ok(api.requeue(ids=[event["id"]]))
+    assert waiting.answer()["depth"] == 1
+
+
+def test_the_key_is_routed(start):
+    server = start(policy=ONE_OWNER)
+    waiting = Waiting(server, DIRECT)
+    ok(server.client().enqueue("x", MAIN), 201)
+    assert waiting.answer() == {"sessionKey": MAIN, "ready": True, "depth": 1}
+
+
+def test_an_agent_alone_means_its_main_session(api):
+    ok(api.enqueue("x", agentId="ops"), 201)
+    assert ok(api.call("GET", "/v1/wait", query={"agentId": "Ops"}))["sessionKey"] == "agent:ops:main"
+
+
+def test_an_event_that_another_takes_first_leaves_the_waiter_to_the_next(server, api):
+    """A wake promises nothing: whoever is told looks for itself."""
+    waiting = Waiting(server)
+    ok(api.enqueue("x", MAIN), 201)
+    assert waiting.answer()["ready"]
+    ok(api.drain(MAIN))
+    assert ok(api.wait(MAIN, timeoutMs=0)) == {"sessionKey": MAIN, "ready": False, "depth": 0}
+
+
+def test_waiters_are_seen_in_sessions(server, api):
+    ok(api.enqueue("x", MAIN, delayMs=60000), 201)
+    waiting = Waiting(server, timeoutMs=10000)
+    assert api.session(MAIN)["waiters"] == 1
+    ok(api.enqueue("y", MAIN), 201)
+    waiting.answer()
+
+
+def test_a_reload_wakes_those_whose_key_means_another_queue_then(start):
+    server = start(policy="{}")
+    api = server.client()
+    ok(api.enqueue("x", MAIN), 201)
+    waiting = Waiting(server, DIRECT)
+    server.write_policy(ONE_OWNER)
+    server.signal(signal.SIGHUP)
+    assert waiting.answer() == {"sessionKey": MAIN, "ready": True, "depth": 1}
+
+
+# Its own end.
+
+def test_nothing_comes_of_waiting_when_nothing_comes(api):
+    began = time.monotonic()
+    assert ok(api.wait(MAIN, timeoutMs=120)) == {"sessionKey": MAIN, "ready": False, "depth": 0}
+    assert time.monotonic() - began >= 0.11
+    assert waiters(api) == 0
+
+
+def test_no_time_is_a_look(api):
+    assert ok(api.wait(MAIN, timeoutMs=0))["ready"] is False
+
+
+@pytest.mark.parametrize("query, pointer", [({"timeoutMs": 300001}, "timeoutMs"), ({"timeoutMs": -1}, "timeoutMs"), ({"timeoutMs": "x"}, "timeoutMs"),
+    ({"timeoutMs": "1e3"}, "timeoutMs"), ({"timeoutMs": 10**30}, "timeoutMs"), ({"timeout": 5}, "timeout")], ids=str)
+def test_a_bad_wait_is_refused(api, query, pointer):
+    problem(api.wait(MAIN, **query), 400, "invalid-field", pointer)
+    assert waiters(api) == 0
+
+
+def test_a_wait_needs_a_session(api):
+    problem(api.call("GET", "/v1/wait"), 400, "invalid-field", "sessionKey")
+    problem(api.wait(" "), 400, "blank-key")
+    problem(api.wait("agent:"), 400, "malformed-key")
+
+
+def test_a_wait_outlasts_the_deadline_for_answers(start):
+    server = start("--response-timeout-ms", 50, "--idle-timeout-ms", 50, "--header-timeout-ms", 50)
+    assert ok(server.client().wait(MAIN, timeoutMs=400))["ready"] is False
+
+
+def test_too_many_waiters_are_told_so(start):
+    server = start("--max-waiters", 2)
+    several = [Waiting(server), Waiting(server)]
+    api = server.client()
+    assert problem(api.wait(MAIN), 429, "queue-full") and api.stats()["http"]["waitersRefused"] == 1
+    ok(api.enqueue("x", MAIN), 201)
+    assert [w.answer()["ready"] for w in several] == [True, True]
+    assert ok(api.wait(MAIN))["ready"]
+
+
+# Clients that behave otherwise.
+
+@pytest.mark.parametrize("reset", [False, True], ids=["close", "reset"])
+def test_a_client_that_hangs_up_costs_nothing(server, api, reset):
+    several = [server.raw() for _ in range(20)]
+    for raw in several:
+        raw.send(get("/v1/wait?sessionKey=" + MAIN, server))
+    wait_until(lambda: waiters(api) == 20, "all to wait")
+    descriptors = server.open_descriptors()
+    for raw in several:
+        if reset:
+            raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        raw.close()
+    wait_until(lambda: waiters(api) == 0, "all to be gone")
+    assert server.open_descriptors() == descriptors - 20
+    ok(api.enqueue("x", MAIN), 201)
+
+
+def test_a_client_that_asks_and_hangs_up_at_once_is_forgotten(server, api):
+    for _ in range(50):
+        raw = server.raw()
+        raw.send(get("/v1/wait?sessionKey=" + MAIN, server))
+        raw.close()
+    wait_until(lambda: api.stats()["http"]["connections"] == 1 and waiters(api) == 0, "all to be gone")
+
+
+def test_what_is_pipelined_behind_a_wait_is_answered_after_it(server, api):
+    raw = server.raw()
+    raw.send(get("/v1/wait?sessionKey=" + MAIN, server) + get("/v1/events?sessionKey=" + MAIN, server) + get("/livez", server))
+    wait_until(lambda: waiters(api) == 1, "the call to wait")
+    assert raw.is_quiet()
+    ok(api.enqueue("x", MAIN), 201)
+    assert raw.answer().json["ready"]
+    assert [e["text"] for e in raw.answer().json["events"]] == ["x"]
+    assert raw.answer().json == {"status": "ok"}
+
+
+def test_a_flood_behind_a_wait_stays_in_the_kernel(start):
+    server = start("--max-pipelined-bytes", 4096)
+    api = server.client()
+    raw = server.raw()
+    raw.send(get("/v1/wait?sessionKey=" + MAIN, server))
+    wait_until(lambda: waiters(api) == 1, "the call to wait")
+    raw.sock.setblocking(False)
+    sent, one = 0, get("/livez", server)
+    try:
+        while sent < 64 << 20:
+            sent += raw.sock.send(one * 1000)
+    except BlockingIOError:
+        pass
+    assert sent < 64 << 20 and api.stats()["http"]["bufferedBytes"] < 1 << 20
+    raw.sock.settimeout(30)
+    ok(api.enqueue("x", MAIN), 201)
+    assert raw.answer().json["ready"]
+    assert raw.answer().json == {"status": "ok"}
+    raw.close()
+
+
+def test_one_connection_waits_again_and_again(server, api):
+    waiter = server.client()
+    for n in range(20):
+        assert ok(waiter.wait(MAIN, timeoutMs=1))["ready"] is False
+    ok(api.enqueue("x", MAIN), 201)
+    assert ok(waiter.wait(MAIN))["ready"]
+
+
+# The server's end.
+
+def test_whoever_waits_when_the_server_ends_is_answered(start):
+    server = start()
+    several = [Waiting(server, timeoutMs=300000) for _ in range(3)]
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 4, "the grace was not needed"
+    assert [w.answer() for w in several] == [{"sessionKey": MAIN, "ready": False, "depth": 0}] * 3
+
+
+# What it costs.
+
+def test_a_thousand_idle_waiters_cost_little(start):
+    server = start()
+    api = server.client()
+
+    def kilobytes():
+        with open(f"/proc/{server.process.pid}/status") as f:
+            return int(next(line for line in f if line.startswith("VmRSS:")).split()[1])
+
+    before = kilobytes()
+    several = []
+    for n in range(1000):
+        several.append(Raw(server.port))
+        several[-1].send(get(f"/v1/wait?sessionKey=agent:a{n}:main&timeoutMs=300000", server))
+    wait_until(lambda: waiters(api) == 1000, "all to wait")
+    grown, busy = kilobytes() - before, server.cpu_seconds()
+    end = time.monotonic() + 0.5
+    wait_until(lambda: time.monotonic() > end)
+    assert server.cpu_seconds() - busy <= 0.02
+    assert sanitized() or grown < 10 << 10, f"{grown} KiB for 1000"
+    for raw in several:
+        raw.close()
+    wait_until(lambda: waiters(api) == 0, "all to be gone")

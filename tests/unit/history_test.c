@@ -1,0 +1,571 @@
+/*
+ * history_test.c - what the file remembers of leases, keys and settled events, and what retention forgets; the engine on SQLite.
+ */
+#include "queue/sqlite/sqlite_store.h"
+
+#include <ftw.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "tests/unit/fixture.h"
+
+#define MINUTE INT64_C(60000)
+#define DAY (24 * 60 * MINUTE)
+
+static char directory[64], path[96];
+
+static void
+open_file(void)
+{
+	struct sevq_sqlite_options storage;
+	struct sevq_store *opened;
+	struct sevq_policy *policy;
+	sevq_sqlite_options_init(&storage);
+	storage.min_free_bytes = 0;
+	storage.path = path;
+	if (sevq_sqlite_open(&storage, &opened, &error) < 0)
+		fail_msg("%s", error.detail);
+	assert_int_equal(sevq_policy_parse("", 0, &policy, &error), 0);
+	assert_int_equal(sevq_engine_open(opened, policy, &options, &engine, &error), 0);
+}
+
+static void
+open_again(void)
+{
+	sevq_engine_close(engine);
+	engine = NULL;
+	open_file();
+}
+
+static int
+begin(void **state)
+{
+	if (fixture_begin(state) != 0)
+		return -1;
+	sevq_engine_close(engine);
+	engine = NULL;
+	snprintf(directory, sizeof directory, "%s/sevq-history-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (mkdtemp(directory) == NULL)
+		return -1;
+	snprintf(path, sizeof path, "%s/sevq.db", directory);
+	open_file();
+	return 0;
+}
+
+static int
+remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st, (void)type, (void)at;
+	return remove(name);
+}
+
+static int
+end(void **state)
+{
+	fixture_end(state);
+	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* The first column of a query's only row, as somebody with the sqlite3 shell sees it. */
+static int64_t
+shell(const char *query)
+{
+	sqlite3 *db;
+	sqlite3_stmt *row;
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, query, -1, &row, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+	int64_t value = sqlite3_column_int64(row, 0);
+	sqlite3_finalize(row);
+	sqlite3_close(db);
+	return value;
+}
+
+/* Everything that is past its time, as chores find it on a new start. */
+static void
+sweep(void)
+{
+	open_again();
+	while (sevq_engine_chores(engine))
+		continue;
+}
+
+/* All pages of this size, as "text:outcome text:outcome"; checks that they descend. */
+static void
+assert_history(struct sevq_history input, size_t limit, const char *want)
+{
+	struct sevq_buf have = { 0 };
+	int64_t before = INT64_MAX;
+	input.limit = limit;
+	for (;;) {
+		struct call *call = done(list_history(engine, input));
+		for (size_t i = 0; i < call->history.count; i++) {
+			const struct sevq_history_item *item = &call->history.items[i];
+			assert_true(item->end.ts_ms <= before);
+			before = item->end.ts_ms;
+			assert_int_equal(item->event.state, SEVQ_STATE_SETTLED);
+			assert_int_equal(item->event.outcome, item->end.kind);
+			sevq_buf_addf(&have, "%s%.*s:%s", have.len > 0 ? " " : "", (int)item->event.text.len, item->event.text.s,
+				      sevq_outcome_name(item->end.kind));
+		}
+		assert_true(call->history.count <= limit);
+		if (call->history.next_cursor.s == NULL)
+			break;
+		input.cursor = call->history.next_cursor;
+	}
+	assert_str((struct sevq_str){ have.data, have.len }, have.len > 0 || want[0] != '\0' ? want : NULL);
+	sevq_buf_clear(&have);
+}
+
+static void
+settle_some(void)
+{
+	struct sevq_draft hook = draft(B, "b1");
+	hook.source = SEVQ_STR("hook");
+	put(A, "a1"), put(A, "a2"), put(A, "a3"), put(A, "a4"), put(A, "a5");
+	done(enqueue_draft(engine, hook)), put(B, "b2");
+	done(drain(engine, A, 3));
+	pass(MINUTE);
+	done(ack(engine, borrow(B, 1, MINUTE), ALL));
+	pass(MINUTE);
+	done(consume(engine, A, IDS(5)));
+	done(nack(engine, borrow(A, 0, MINUTE), ALL));
+	pass(MINUTE);
+	done(purge(engine, B, NULL));
+}
+
+static void
+history_is_shown_newest_first_in_pages_of_any_size(void **state)
+{
+	(void)state;
+	settle_some();
+	for (size_t limit = 1; limit < 9; limit++)
+		assert_history((struct sevq_history){ 0 }, limit,
+			       "b2:purged a5:consumed b1:acked a3:drained a2:drained a1:drained");
+}
+
+static void
+history_can_be_filtered(void **state)
+{
+	(void)state;
+	int64_t start = now.wall_ms;
+	settle_some();
+	for (size_t limit = 1; limit < 5; limit++) {
+		assert_history((struct sevq_history){ .address.session_key = SEVQ_STR(A) }, limit,
+			       "a5:consumed a3:drained a2:drained a1:drained");
+		assert_history((struct sevq_history){ .address.session_key = SEVQ_STR("agent:main:none") }, limit, "");
+		assert_history((struct sevq_history){ .source = SEVQ_STR("hook") }, limit, "b1:acked");
+		assert_history((struct sevq_history){ .kind = SEVQ_OUTCOME_DRAINED }, limit, "a3:drained a2:drained a1:drained");
+		assert_history((struct sevq_history){ .kind = SEVQ_OUTCOME_DEAD }, limit, "");
+		assert_history((struct sevq_history){ .since_ms = start + 1 }, limit, "b2:purged a5:consumed b1:acked");
+		assert_history((struct sevq_history){ .until_ms = start + 2 * MINUTE - 1 }, limit,
+			       "b1:acked a3:drained a2:drained a1:drained");
+		assert_history((struct sevq_history){ .since_ms = start + MINUTE, .until_ms = start + MINUTE }, limit, "b1:acked");
+		assert_history((struct sevq_history){ .until_ms = start - 1 }, limit, "");
+		assert_history((struct sevq_history){ .since_ms = INT64_MAX }, limit, "");
+		assert_history((struct sevq_history){ .until_ms = INT64_MAX, .kind = SEVQ_OUTCOME_PURGED }, limit, "b2:purged");
+	}
+	fails(list_history(engine, (struct sevq_history){ .address.session_key = SEVQ_STR("agent:") }), SEVQ_MALFORMED_KEY);
+}
+
+static void
+a_page_goes_on_though_more_happened_meanwhile(void **state)
+{
+	(void)state;
+	settle_some();
+	struct call *first = done(list_history(engine, (struct sevq_history){ .limit = 4 }));
+	put(A, "later"), done(drain(engine, A, 0));
+	struct sevq_history rest = { .cursor = first->history.next_cursor };
+	assert_history(rest, 1, "a2:drained a1:drained");
+	assert_history(rest, 7, "a2:drained a1:drained");
+}
+
+static void
+strange_cursors_are_refused(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "",
+					   ":",
+					   "1",
+					   "1:",
+					   ":1",
+					   "x:1",
+					   "1:x",
+					   "0:0",
+					   "-1:1",
+					   "1:-1",
+					   "1:1:1",
+					   "1:1 ",
+					   "99999999999999999999999999999999999999999999999:1" };
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct call *call = list_history(engine, (struct sevq_history){ .cursor = sevq_str(bad[i]) });
+		assert_string_equal(fails(call, SEVQ_INVALID_FIELD)->op.error.pointer, "cursor");
+	}
+	assert_history((struct sevq_history){ .cursor = SEVQ_STR("9223372036854775807:9223372036854775807") }, 5, "");
+}
+
+/* One attempt is all there is. */
+static void
+make_dead_letters(void)
+{
+	options.attempts_max = 1;
+	options.session_pending_max = 4;
+	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	open_again();
+	put(A, "1"), put(A, "2"), put(A, "3"), put(A, "4"), put(B, "x");
+	pass(1);
+	put(A, "5"); /* evicts 1 */
+	pass(1);
+	done(nack(engine, borrow(A, 2, MINUTE), ALL));
+	pass(1);
+	done(nack(engine, borrow(B, 0, MINUTE), ALL));
+	done(drain(engine, A, 0));
+}
+
+static void
+dead_letters_are_listed_until_they_are_requeued(void **state)
+{
+	(void)state;
+	struct sevq_history dead = { .dead_letters = true };
+	make_dead_letters();
+	int64_t end = now.wall_ms;
+	for (size_t limit = 1; limit < 5; limit++) {
+		assert_history(dead, limit, "x:dead 3:dead 2:dead 1:evicted");
+		assert_history((struct sevq_history){ .dead_letters = true, .address.session_key = SEVQ_STR(A) }, limit,
+			       "3:dead 2:dead 1:evicted");
+		assert_history((struct sevq_history){ .dead_letters = true, .until_ms = end - 1 }, limit,
+			       "3:dead 2:dead 1:evicted");
+		assert_history((struct sevq_history){ .dead_letters = true, .since_ms = end - 1 }, limit, "x:dead 3:dead 2:dead");
+	}
+	struct call *page = done(list_history(engine, (struct sevq_history){ .dead_letters = true, .limit = 2 }));
+	struct call *call = done(requeue(engine, IDS(3, 1, 3, 99, 7), 0, false));
+	assert_int_equal(call->requeue.requeued, 2);
+	assert_int_equal(call->requeue.passed_over, 3);
+	for (size_t limit = 1; limit < 4; limit++) {
+		assert_history(dead, limit, "x:dead 2:dead");
+		assert_history((struct sevq_history){ .dead_letters = true, .cursor = page->history.next_cursor }, limit, "2:dead");
+	}
+	assert_deliverable(A, "3 1");
+	assert_history((struct sevq_history){ .kind = SEVQ_OUTCOME_DEAD }, 9, "x:dead 3:dead 2:dead");
+	assert_int_equal(done(requeue(engine, IDS(3, 1), 0, false))->requeue.requeued, 0);
+	open_again();
+	assert_int_equal(done(requeue(engine, IDS(3, 1), 0, false))->requeue.requeued, 0);
+	assert_deliverable(A, "3 1");
+}
+
+static void
+a_requeued_dead_letter_tells_where_it_went(void **state)
+{
+	(void)state;
+	make_dead_letters();
+	done(requeue(engine, IDS(2), 0, false));
+	int64_t anew = done(peek(engine, A))->peek.found.events[0].id;
+	const struct sevq_find *old = &done(find_event(engine, 2))->find;
+	char id[24];
+	snprintf(id, sizeof id, "%" PRId64, anew);
+	assert_string_equal(sevq_event_state(&old->event), "dead");
+	assert_int_equal(old->timeline[old->timeline_count - 1].kind, SEVQ_OUTCOME_REQUEUED);
+	assert_str(old->timeline[old->timeline_count - 1].detail, id);
+	assert_int_equal(look_at(anew)->attempts, 0);
+}
+
+/* ROUTING section 8: a prompt leaves it where it is, also the second time. */
+static void
+a_requeued_exec_completion_is_one(void **state)
+{
+	(void)state;
+	options.attempts_max = 1;
+	open_again();
+	int64_t id = put(A, "Exec completed (build, code 0)");
+	done(nack(engine, borrow(A, 0, MINUTE), ALL));
+	done(requeue(engine, IDS(id), 0, false));
+	for (int round = 0; round < 2; round++) {
+		struct sevq_lend prompt = { .address.session_key = SEVQ_STR(A), .prompt = true };
+		assert_int_equal(done(lend_as(engine, prompt))->lend.lease_id, 0);
+		open_again();
+	}
+}
+
+static void
+a_dead_letter_comes_back_as_it_was(void **state)
+{
+	(void)state;
+	struct sevq_draft rich = draft(" main ", "Zwei\nZeilen");
+	rich.context_key = SEVQ_STR("k");
+	rich.source = SEVQ_STR("hook");
+	rich.traceparent = SEVQ_STR("00-1-2-01");
+	rich.wake = SEVQ_WAKE_NOW;
+	rich.ttl_ms = DAY;
+	rich.delivery = (struct sevq_delivery){ .channel = SEVQ_STR("telegram"), .to = SEVQ_STR("1") };
+	options.attempts_max = 1;
+	open_again();
+	int64_t id = done(enqueue_draft(engine, rich))->enqueue.results[0].id;
+	done(nack(engine, borrow("main", 0, MINUTE), ALL));
+	done(requeue(engine, IDS(id), 0, false));
+	const struct sevq_event *anew = &done(peek(engine, "main"))->peek.found.events[0];
+	assert_true(anew->id > id);
+	assert_str(anew->text, "Zwei\nZeilen");
+	assert_str(anew->original_session_key, " main ");
+	assert_int_equal(anew->rule, SEVQ_RULE_MAIN_ALIAS);
+	assert_str(anew->context_key, "k");
+	assert_str(anew->source, "hook");
+	assert_str(anew->traceparent, "00-1-2-01");
+	assert_int_equal(anew->wake, SEVQ_WAKE_NOW);
+	assert_int_equal(anew->expires_at_ms, 0);
+	assert_true(sevq_delivery_same(&anew->delivery, &rich.delivery));
+	struct call *list = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	assert_str(list->sessions.sessions[0].last_context_key, "k");
+	assert_str(list->sessions.sessions[0].rekeyed_from[0].key, "main");
+}
+
+/* ---- leases and keys on disk ---------------------------------------------------------------------------------------- */
+
+static void
+leases_are_on_disk_as_they_were(void **state)
+{
+	(void)state;
+	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
+	struct sevq_lend exclusive = {
+		.address.session_key = SEVQ_STR(A), .limit = 2, .exclusive = true, .consumer = SEVQ_STR("c"), .lease_ms = MINUTE
+	};
+	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
+	done(ack(engine, lease, IDS(one)));
+	done(extend(engine, lease, ALL, 2 * MINUTE));
+	for (int round = 0; round < 2; round++) {
+		open_again();
+		assert_int_equal(sevq_engine_deliverable(engine, SEVQ_STR(A)), 0); /* though the third is nobody's */
+		assert_int_equal(stats().leases, 1);
+		assert_int_equal(sevq_engine_due_ms(engine), 2 * MINUTE);
+		assert_int_equal(done(ack(engine, lease, IDS(one)))->lease.changed, 0);
+		fails(ack(engine, lease, IDS(three)), SEVQ_INVALID_FIELD);
+		fails(nack(engine, lease, IDS(one)), SEVQ_CONFLICT);
+	}
+	assert_int_equal(done(ack(engine, lease, IDS(one, two)))->lease.changed, 1);
+	open_again();
+	assert_deliverable(A, "3");
+	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
+	const struct sevq_find *found = &done(find_event(engine, two))->find;
+	assert_int_equal(found->timeline_count, 3);
+	assert_int_equal(found->timeline[0].lease, lease);
+	assert_str(found->timeline[0].detail, "c");
+	assert_int_equal(found->timeline[1].kind, SEVQ_OUTCOME_EXTENDED);
+	assert_int_equal(found->timeline[2].kind, SEVQ_OUTCOME_ACKED);
+}
+
+static void
+attempts_and_delays_are_on_disk(void **state)
+{
+	(void)state;
+	int64_t id = put(A, "1");
+	struct sevq_lease_op later;
+	sevq_lease_op_init(&later, SEVQ_LEASE_NACK);
+	later.delay_ms = MINUTE;
+	done(nack(engine, borrow(A, 0, MINUTE), ALL));
+	borrow(A, 0, MINUTE), pass(MINUTE), turn();
+	done(change_lease(engine, later, borrow(A, 0, MINUTE), ALL));
+	open_again();
+	assert_deliverable(A, "");
+	assert_int_equal(look_at(id)->attempts, 3);
+	assert_int_equal(look_at(id)->available_at_ms, now.wall_ms + MINUTE);
+	pass(MINUTE);
+	assert_deliverable(A, "1");
+}
+
+static void
+keys_are_kept_a_day(void **state)
+{
+	(void)state;
+	struct sevq_draft one = draft(A, "1");
+	one.idempotency = (struct sevq_idempotency){ .key = SEVQ_STR("k"), .request = UINT64_MAX };
+	int64_t id = done(enqueue_draft(engine, one))->enqueue.results[0].id;
+	pass(DAY);
+	sweep();
+	struct call *call = done(enqueue_draft(engine, one));
+	assert_true(call->drafts[0].idempotency.replayed);
+	assert_int_equal(call->enqueue.results[0].event.id, id);
+	assert_str(call->enqueue.results[0].event.text, "1");
+	pass(1);
+	sweep();
+	assert_int_equal(shell("SELECT count(*) FROM idempotency"), 0);
+	assert_int_equal(done(enqueue_draft(engine, one))->enqueue.results[0].outcome, SEVQ_DUPLICATE);
+}
+
+static void
+many_keys_are_forgotten_in_steps(void **state)
+{
+	(void)state;
+	char names[CALL_DRAFTS_MAX][32];
+	struct sevq_draft drafts[CALL_DRAFTS_MAX];
+	for (int i = 0; i < 20; i++) {
+		for (int j = 0; j < CALL_DRAFTS_MAX; j++) {
+			snprintf(names[j], sizeof names[j], "%d-%d", i, j);
+			drafts[j] = draft(A, names[j]);
+			drafts[j].idempotency = (struct sevq_idempotency){ .key = sevq_str(names[j]), .request = 1 };
+		}
+		done(enqueue_drafts(engine, drafts, CALL_DRAFTS_MAX));
+		calls_free();
+		pass(MINUTE);
+	}
+	pass(DAY - 10 * MINUTE);
+	sweep();
+	assert_int_equal(shell("SELECT count(*) FROM idempotency"), 10 * CALL_DRAFTS_MAX);
+	pass(10 * MINUTE);
+	sweep();
+	assert_int_equal(shell("SELECT count(*) FROM idempotency"), 0);
+}
+
+/* ---- retention ------------------------------------------------------------------------------------------------------ */
+
+static void
+forgotten_rows_take_no_lease_and_no_attempt_with_them(void **state)
+{
+	(void)state;
+	put(A, "1"), put(A, "2");
+	done(nack(engine, borrow(A, 0, MINUTE), ALL)); /* bears on both */
+	done(consume(engine, A, IDS(1)));
+	put(A, "3"), done(ack(engine, borrow(A, 0, MINUTE), IDS(3)));
+	pass(MINUTE);
+	turn();
+	pass(8 * DAY);
+	int64_t lease = borrow(A, 0, MINUTE);
+	put(B, "x"); /* newer than all */
+	for (int round = 0; round < 2; round++) {
+		sweep();
+		assert_int_equal(shell("SELECT group_concat(id) = '2,4' FROM event"), 1);
+		assert_int_equal(look_at(2)->attempts, 2);
+		assert_string_equal(sevq_event_state(look_at(2)), "leased");
+		assert_int_equal(shell("SELECT count(*) FROM outcome WHERE kind <= 9"), 0);
+		assert_true(shell("SELECT count(*) FROM outcome") >= 4);
+	}
+	done(ack(engine, lease, ALL));
+	assert_queued(A, "");
+	pass(8 * DAY);
+	put(B, "y"), done(drain(engine, B, 0)), put(B, "z");
+	sweep();
+	assert_int_equal(shell("SELECT group_concat(id) = '4,5,6' FROM event"), 1);
+	assert_int_equal(shell("SELECT count(*) FROM outcome"), 1);
+	assert_queued(B, "z");
+}
+
+static void
+a_lease_id_is_never_used_again(void **state)
+{
+	(void)state;
+	options.retention_ms = -1000;
+	open_again();
+	put(A, "1");
+	int64_t lease = borrow(A, 0, MINUTE);
+	done(ack(engine, lease, ALL));
+	put(B, "x");
+	sweep();
+	assert_int_equal(shell("SELECT count(*) FROM outcome"), 1); /* the newest stays */
+	fails(ack(engine, lease, ALL), SEVQ_NOT_FOUND);
+	open_again();
+	assert_true(borrow(B, 0, MINUTE) > lease + 1);
+}
+
+static void
+dead_letters_are_forgotten_with_their_events(void **state)
+{
+	(void)state;
+	make_dead_letters();
+	done(requeue(engine, IDS(1), 0, false));
+	pass(8 * DAY);
+	put(B, "y"), done(drain(engine, B, 0)), put(B, "z");
+	sweep();
+	assert_int_equal(shell("SELECT count(*) FROM dead_letter"), 0);
+	assert_history((struct sevq_history){ .dead_letters = true }, 2, "");
+	assert_history((struct sevq_history){ 0 }, 2, "y:drained");
+	assert_int_equal(done(requeue(engine, IDS(2), 0, false))->requeue.passed_over, 1);
+	fails(find_event(engine, 2), SEVQ_NOT_FOUND);
+	assert_deliverable(A, "1");
+}
+
+static void
+an_answer_whose_events_are_forgotten_says_so(void **state)
+{
+	(void)state;
+	struct sevq_lend keyed = { .address.session_key = SEVQ_STR(A), .lease_ms = MINUTE };
+	keyed.op.idempotency = (struct sevq_idempotency){ .key = SEVQ_STR("l:k"), .request = 1 };
+	options.retention_ms = -1000;
+	open_again();
+	put(A, "1"), put(A, "2");
+	int64_t lease = done(lend_as(engine, keyed))->lend.lease_id;
+	done(ack(engine, lease, IDS(1)));
+	put(B, "x"), done(drain(engine, B, 0)), put(B, "y");
+	sweep();
+	struct call *again = done(lend_as(engine, keyed));
+	assert_true(again->op.idempotency.replayed);
+	assert_int_equal(again->lend.lease_id, lease);
+	assert_int_equal(again->lend.taken.count, 2);
+	assert_int_equal(again->lend.taken.events[0].id, 0);
+	assert_str(again->lend.taken.events[1].text, "2");
+}
+
+/* Thousands of leases, each its own row, stand between the dead letters of one session. */
+static void
+requeueing_many_takes_no_time_worth_speaking_of(void **state)
+{
+	(void)state;
+	enum { EVENTS = 1000 };
+	options.attempts_max = 4;
+	open_again();
+	char text[16];
+	int64_t *ids = sevq_alloc(EVENTS * sizeof *ids);
+	for (int i = 0; i < EVENTS; i++) {
+		snprintf(text, sizeof text, "%d", i);
+		ids[i] = put(A, text);
+		calls_free();
+	}
+	for (int i = 0; i < 4 * EVENTS; i++) {
+		done(nack(engine, borrow(A, 1, MINUTE), ALL));
+		calls_free();
+	}
+	assert_int_equal(stats().pending, 0);
+	clock_t before = clock();
+	for (int i = 0; i < EVENTS; i += CALL_DRAFTS_MAX) {
+		size_t n = EVENTS - i < CALL_DRAFTS_MAX ? (size_t)(EVENTS - i) : CALL_DRAFTS_MAX;
+		assert_int_equal(done(requeue(engine, ids + i, n, 0, false))->requeue.requeued, n);
+		calls_free();
+	}
+	assert_true(clock() - before < 5 * CLOCKS_PER_SEC);
+	assert_int_equal(stats().pending, EVENTS);
+	free(ids);
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(history_is_shown_newest_first_in_pages_of_any_size),
+		TEST(history_can_be_filtered),
+		TEST(a_page_goes_on_though_more_happened_meanwhile),
+		TEST(strange_cursors_are_refused),
+		TEST(dead_letters_are_listed_until_they_are_requeued),
+		TEST(a_requeued_dead_letter_tells_where_it_went),
+		TEST(a_requeued_exec_completion_is_one),
+		TEST(a_dead_letter_comes_back_as_it_was),
+		TEST(leases_are_on_disk_as_they_were),
+		TEST(attempts_and_delays_are_on_disk),
+		TEST(keys_are_kept_a_day),
+		TEST(many_keys_are_forgotten_in_steps),
+		TEST(forgotten_rows_take_no_lease_and_no_attempt_with_them),
+		TEST(a_lease_id_is_never_used_again),
+		TEST(dead_letters_are_forgotten_with_their_events),
+		TEST(an_answer_whose_events_are_forgotten_says_so),
+		TEST(requeueing_many_takes_no_time_worth_speaking_of),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

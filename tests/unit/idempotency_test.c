@@ -1,0 +1,383 @@
+/*
+ * idempotency_test.c - one idempotency key, one answer (C3): whatever was lost on the wire can be asked for again.
+ */
+#include "tests/unit/fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define MINUTE 60000
+
+static struct sevq_idempotency
+key(const char *name, uint64_t request)
+{
+	return (struct sevq_idempotency){ .key = sevq_str(name), .request = request };
+}
+
+/* An event whose own key this is. */
+static struct sevq_draft
+keyed(const char *queue_key, const char *text, const char *name, uint64_t request)
+{
+	struct sevq_draft one = draft(queue_key, text);
+	one.idempotency = key(name, request);
+	return one;
+}
+
+/* Gives the call the key, before its turn. */
+static struct call *
+with(struct call *call, const char *name, uint64_t request)
+{
+	call->op.idempotency = key(name, request);
+	return call;
+}
+
+static struct call *
+lend_with(const char *queue_key, const char *name, uint64_t request)
+{
+	return with(lend(engine, queue_key, 0, MINUTE), name, request);
+}
+
+static void
+assert_replayed(const struct call *call, bool replayed)
+{
+	assert_int_equal(call->answered, 1);
+	assert_string_equal(sevq_code_name(call->op.error.code), sevq_code_name(SEVQ_OK));
+	assert_int_equal(call->op.idempotency.replayed, replayed);
+}
+
+static void
+the_same_request_is_answered_as_at_first(void **state)
+{
+	(void)state;
+	struct call *first = with(enqueue(engine, A, "1"), "k", 7);
+	assert_replayed(done(first), false);
+	const struct sevq_enqueue_result *was = &first->enqueue.results[0];
+	done(drain(engine, A, 0));
+	for (int round = 0; round < 3; round++) {
+		struct call *again = done(with(enqueue(engine, A, "1"), "k", 7));
+		const struct sevq_enqueue_result *is = &again->enqueue.results[0];
+		assert_replayed(again, true);
+		assert_int_equal(is->outcome, SEVQ_QUEUED);
+		assert_int_equal(is->id, was->id);
+		assert_int_equal(is->event.id, was->id);
+		assert_int_equal(is->event.ts_ms, was->event.ts_ms);
+		assert_int_equal(is->event.state, SEVQ_STATE_QUEUED);
+		assert_str(is->event.text, "1");
+		assert_str(is->event.session_key, A);
+		pass(MINUTE);
+		reopen();
+	}
+	assert_queued(A, "");
+	assert_int_equal(store.event_count, 1);
+	assert_int_equal(store.key_count, 1);
+}
+
+static void
+another_request_is_refused(void **state)
+{
+	(void)state;
+	done(with(enqueue(engine, A, "1"), "k", 7));
+	fails(with(enqueue(engine, A, "2"), "k", 8), SEVQ_IDEMPOTENCY_MISMATCH);
+	struct sevq_draft drafts[] = { draft(B, "x"), keyed(B, "y", "k", 8) };
+	struct call *call = fails(enqueue_drafts(engine, drafts, 2), SEVQ_IDEMPOTENCY_MISMATCH);
+	assert_int_equal(call->enqueue.failed, 1);
+	struct sevq_draft two[] = { draft(A, "1"), draft(A, "2") }; /* as many answers as were not kept */
+	fails(with(enqueue_drafts(engine, two, 2), "k", 7), SEVQ_IDEMPOTENCY_MISMATCH);
+	assert_queued(A, "1");
+	assert_queued(B, "");
+}
+
+static void
+a_key_of_the_same_turn_counts(void **state)
+{
+	(void)state;
+	struct call *calls[] = { with(enqueue(engine, A, "1"), "k", 7), with(enqueue(engine, A, "1"), "k", 7),
+				 with(enqueue(engine, A, "2"), "k", 8), with(enqueue(engine, B, "x"), "l", 7) };
+	turn();
+	assert_replayed(calls[0], false);
+	assert_replayed(calls[1], true);
+	assert_int_equal(calls[1]->enqueue.results[0].event.id, calls[0]->enqueue.results[0].id);
+	assert_str(calls[1]->enqueue.results[0].event.text, "1");
+	assert_int_equal(calls[2]->op.error.code, SEVQ_IDEMPOTENCY_MISMATCH);
+	assert_replayed(calls[3], false);
+	assert_queued(A, "1");
+}
+
+static void
+every_outcome_is_repeated_as_it_was(void **state)
+{
+	(void)state;
+	struct sevq_draft next = draft(A, "2");
+	next.context_key = SEVQ_STR("k");
+	next.replace = true;
+	done(enqueue_keyed(engine, A, "k", "1"));
+	for (int round = 0; round < 2; round++) {
+		struct call *replaced = done(with(enqueue_draft(engine, next), "replace", 1));
+		assert_int_equal(replaced->enqueue.results[0].outcome, SEVQ_REPLACED);
+		struct call *duplicate = done(with(enqueue_keyed(engine, A, "k", "2"), "duplicate", 2));
+		assert_int_equal(duplicate->enqueue.results[0].outcome, SEVQ_DUPLICATE);
+		assert_int_equal(duplicate->enqueue.results[0].id, replaced->enqueue.results[0].id);
+		assert_replayed(duplicate, round == 1);
+		done(drain(engine, A, 0));
+	}
+}
+
+static void
+a_delayed_event_is_repeated_as_delayed(void **state)
+{
+	(void)state;
+	struct sevq_draft later = draft(A, "1");
+	later.delay_ms = MINUTE;
+	int64_t at = now.wall_ms + MINUTE;
+	for (int round = 0; round < 2; round++) {
+		struct call *call = done(with(enqueue_draft(engine, later), "k", 1));
+		assert_int_equal(call->enqueue.results[0].event.state, SEVQ_STATE_DELAYED);
+		assert_int_equal(call->enqueue.results[0].event.available_at_ms, at);
+		pass(2 * MINUTE);
+	}
+	assert_queued(A, "1");
+}
+
+static void
+what_was_refused_is_not_kept(void **state)
+{
+	(void)state;
+	options.session_pending_max = 1;
+	reopen();
+	put(A, "1");
+	fails(with(enqueue(engine, A, "2"), "k", 7), SEVQ_QUEUE_FULL);
+	fails(with(enqueue(engine, A, " "), "k", 8), SEVQ_INVALID_FIELD);
+	struct sevq_draft drafts[] = { keyed(B, "x", "k", 9), draft(A, "3") };
+	fails(enqueue_drafts(engine, drafts, 2), SEVQ_QUEUE_FULL);
+	done(drain(engine, A, 0));
+	assert_replayed(done(with(enqueue(engine, A, "2"), "k", 7)), false);
+	assert_queued(A, "2");
+	assert_queued(B, "");
+	assert_int_equal(store.key_count, 1);
+}
+
+static void
+each_event_of_a_batch_has_its_own_key(void **state)
+{
+	(void)state;
+	struct sevq_draft first[] = { keyed(A, "1", "k1", 1), draft(A, "2"), keyed(A, "3", "k3", 3) };
+	done(enqueue_drafts(engine, first, 3));
+	struct sevq_draft second[] = { keyed(A, "4", "k4", 4), keyed(A, "1", "k1", 1), keyed(A, "4", "k4", 4) };
+	struct call *call = done(enqueue_drafts(engine, second, 3));
+	assert_int_equal(call->enqueue.results[0].outcome, SEVQ_QUEUED);
+	assert_false(call->drafts[0].idempotency.replayed);
+	assert_true(call->drafts[1].idempotency.replayed);
+	assert_true(call->drafts[2].idempotency.replayed);
+	assert_int_equal(call->enqueue.results[1].id, 1);
+	assert_str(call->enqueue.results[1].event.text, "1");
+	assert_int_equal(call->enqueue.results[2].id, call->enqueue.results[0].id);
+	assert_queued(A, "1 2 3 4");
+}
+
+/* The whole answer can be had again, with the part of it that was itself an answer had again. */
+static void
+a_batch_has_a_key_of_its_own_too(void **state)
+{
+	(void)state;
+	struct sevq_draft one = keyed(A, "1", "k1", 1);
+	done(enqueue_draft(engine, one));
+	struct sevq_draft drafts[] = { one, draft(A, "2") };
+	for (int round = 0; round < 3; round++) {
+		struct call *call = done(with(enqueue_drafts(engine, drafts, 2), "all", 99));
+		assert_replayed(call, round > 0);
+		assert_int_equal(call->enqueue.results[0].event.id, 1);
+		assert_int_equal(call->enqueue.results[1].event.id, 2);
+		if (round == 1)
+			reopen();
+	}
+	assert_queued(A, "1 2");
+}
+
+/* Kept twice, it would fail the commit of everybody in the turn. */
+static void
+a_batch_under_the_key_of_one_of_its_events_is_refused(void **state)
+{
+	(void)state;
+	struct sevq_draft drafts[] = { keyed(A, "1", "k", 1), draft(A, "2") };
+	struct call *bad = with(enqueue_drafts(engine, drafts, 2), "k", 2), *other = enqueue(engine, B, "x");
+	turn();
+	assert_int_equal(bad->op.error.code, SEVQ_IDEMPOTENCY_MISMATCH);
+	assert_int_equal(other->op.error.code, SEVQ_OK);
+	assert_queued(A, "");
+	for (int round = 0; round < 2; round++) /* but one event is the whole request */
+		assert_replayed(done(with(enqueue_drafts(engine, drafts, 1), "k", 1)), round > 0);
+	assert_int_equal(store.key_count, 1);
+}
+
+static void
+a_drain_can_be_had_again(void **state)
+{
+	(void)state;
+	put(A, "1"), put(A, "2"), put(A, "3");
+	struct call *first = done(with(drain(engine, A, 2), "k", 1));
+	assert_texts(&first->drain.taken, "1 2");
+	put(A, "4");
+	for (int round = 0; round < 2; round++) {
+		struct call *again = done(with(drain(engine, A, 2), "k", 1));
+		assert_replayed(again, true);
+		assert_texts(&again->drain.taken, "1 2");
+		assert_int_equal(again->drain.taken.events[0].state, SEVQ_STATE_SETTLED);
+		assert_int_equal(again->drain.remaining, 2);
+		reopen();
+	}
+	fails(with(drain(engine, A, 0), "k", 2), SEVQ_IDEMPOTENCY_MISMATCH);
+	assert_queued(A, "3 4");
+}
+
+static void
+a_drain_of_nothing_keeps_no_answer(void **state)
+{
+	(void)state;
+	done(with(drain(engine, A, 0), "k", 1));
+	put(A, "1");
+	struct call *call = done(with(drain(engine, A, 0), "k", 1));
+	assert_replayed(call, false);
+	assert_texts(&call->drain.taken, "1");
+}
+
+static void
+a_lease_can_be_had_again(void **state)
+{
+	(void)state;
+	put(A, "1"), put(A, "2");
+	struct call *first = done(lend_with(A, "k", 1));
+	int64_t lease = first->lend.lease_id;
+	put(A, "3");
+	for (int round = 0; round < 3; round++) {
+		struct call *again = done(lend_with(A, "k", 1));
+		assert_replayed(again, true);
+		assert_int_equal(again->lend.lease_id, lease);
+		assert_int_equal(again->lend.until_ms, first->lend.until_ms);
+		assert_texts(&again->lend.taken, "1 2");
+		assert_int_equal(again->lend.taken.events[1].state, SEVQ_STATE_LEASED);
+		assert_int_equal(again->lend.remaining, 1);
+		if (round == 1)
+			done(ack(engine, lease, ALL));
+		reopen();
+	}
+	assert_replayed(done(lend_with(B, "l", 1)), false);
+	put(B, "x");
+	assert_texts(&done(lend_with(B, "l", 1))->lend.taken, "x");
+	fails(lend_with(A, "k", 2), SEVQ_IDEMPOTENCY_MISMATCH);
+}
+
+/* Asking twice does not give the events to two consumers: both have the one lease. */
+static void
+two_in_one_turn_have_one_lease(void **state)
+{
+	(void)state;
+	put(A, "1");
+	struct call *one = lend_with(A, "k", 1), *two = lend_with(A, "k", 1);
+	turn();
+	assert_replayed(one, false);
+	assert_replayed(two, true);
+	assert_int_equal(one->lend.lease_id, two->lend.lease_id);
+	assert_texts(&two->lend.taken, "1");
+	pass(MINUTE);
+	turn();
+	fails(ack(engine, two->lend.lease_id, ALL), SEVQ_CONFLICT);
+}
+
+static void
+an_event_forgotten_since_is_left_out(void **state)
+{
+	(void)state;
+	done(with(enqueue(engine, A, "1"), "k", 1)), put(A, "2");
+	done(with(drain(engine, A, 0), "d", 1));
+	store.missing_id = 1; /* retention has been there */
+	struct call *call = done(with(enqueue(engine, A, "1"), "k", 1));
+	assert_replayed(call, true);
+	assert_int_equal(call->enqueue.results[0].event.id, 0);
+	call = done(with(drain(engine, A, 0), "d", 1));
+	assert_int_equal(call->drain.taken.events[0].id, 0);
+	assert_int_equal(call->drain.taken.events[1].id, 2);
+}
+
+static void
+a_failed_commit_keeps_no_key(void **state)
+{
+	(void)state;
+	store.commit_fails = SEVQ_STORAGE_FAILED;
+	fails(with(enqueue(engine, A, "1"), "k", 1), SEVQ_STORAGE_FAILED);
+	store.commit_fails = SEVQ_OK;
+	assert_replayed(done(with(enqueue(engine, A, "2"), "k", 2)), false);
+	assert_queued(A, "2");
+}
+
+static void
+a_full_store_keeps_no_key_of_what_it_refused(void **state)
+{
+	(void)state;
+	put(A, "1");
+	store.full_for_events = true;
+	struct call *refused = with(enqueue(engine, A, "2"), "k", 1), *taken = with(drain(engine, A, 0), "d", 1),
+		    *again = with(drain(engine, A, 0), "d", 1);
+	turn();
+	assert_int_equal(refused->op.error.code, SEVQ_STORAGE_FULL);
+	assert_texts(&taken->drain.taken, "1");
+	assert_replayed(again, true);
+	assert_texts(&again->drain.taken, "1");
+	store.full_for_events = false;
+	assert_replayed(done(with(enqueue(engine, A, "3"), "k", 3)), false);
+	assert_int_equal(store.key_count, 2);
+}
+
+static void
+a_store_that_cannot_look_keys_up_takes_nothing(void **state)
+{
+	(void)state;
+	done(with(enqueue(engine, A, "1"), "k", 1));
+	store.read_fails = SEVQ_STORAGE_FAILED;
+	fails(with(enqueue(engine, A, "2"), "l", 1), SEVQ_STORAGE_FAILED);
+	store.read_fails = SEVQ_OK;
+	assert_queued(A, "1");
+}
+
+static void
+keys_are_looked_up_when_the_batch_begins(void **state)
+{
+	(void)state;
+	store.defer = true;
+	struct call *first = with(enqueue(engine, A, "1"), "k", 1);
+	turn();
+	struct call *second = with(enqueue(engine, A, "1"), "k", 1); /* while the first is on its way to the disk */
+	while (memory_store_release(&store))
+		turn();
+	assert_replayed(first, false);
+	assert_replayed(second, true);
+	assert_int_equal(store.event_count, 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_same_request_is_answered_as_at_first),
+		TEST(another_request_is_refused),
+		TEST(a_key_of_the_same_turn_counts),
+		TEST(every_outcome_is_repeated_as_it_was),
+		TEST(a_delayed_event_is_repeated_as_delayed),
+		TEST(what_was_refused_is_not_kept),
+		TEST(each_event_of_a_batch_has_its_own_key),
+		TEST(a_batch_has_a_key_of_its_own_too),
+		TEST(a_batch_under_the_key_of_one_of_its_events_is_refused),
+		TEST(a_drain_can_be_had_again),
+		TEST(a_drain_of_nothing_keeps_no_answer),
+		TEST(a_lease_can_be_had_again),
+		TEST(two_in_one_turn_have_one_lease),
+		TEST(an_event_forgotten_since_is_left_out),
+		TEST(a_failed_commit_keeps_no_key),
+		TEST(a_full_store_keeps_no_key_of_what_it_refused),
+		TEST(a_store_that_cannot_look_keys_up_takes_nothing),
+		TEST(keys_are_looked_up_when_the_batch_begins),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,1215 @@
+/*
+ * model_test.c - random calls in random turns, beside a model that does the same to one array.
+ *
+ * Each step submits a few calls, lets time pass or clocks jump, makes the store slow, full or failing, or starts the server
+ * anew. The model says what every call must be answered and what is pending then; it knows nothing of batches but that one
+ * that fails is as if it had never been. Promises C2 to C6 and C10 are what "the same" means here; besides, nobody waits
+ * where there is something to have.
+ *
+ * Called with a number, it runs that seed alone and says what it does.
+ */
+#include "tests/unit/fixture.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SEEDS 150
+#define STEPS 100
+#define EVENTS 1500
+#define LEASES 600
+#define OPS 5
+#define WAITERS 8
+#define IDS_MAX 16
+#define KEYS 3
+#define QUEUES 2
+
+static const char *const queue_keys[QUEUES] = { A, B };
+static const char *const contexts[] = { NULL, "k:1", "k:2", "l" };
+static const char *const texts[] = { "a", "b", "c", "Exec completed (build, code 0)" };
+#define EXEC 3
+
+struct ids {
+	int64_t id[IDS_MAX];
+	size_t count;
+};
+
+struct model_event {
+	int queue, context, text, attempts;
+	enum sevq_outcome_kind settled; /* 0: pending */
+	bool never;                     /* its batch failed: there is no such event, and never will be */
+	bool requeued;
+	int64_t lease, lease_end, lease_until; /* lease 0: none; end on the steady clock, until on the wall */
+	int64_t delay_end, available_at;       /* delay_end 0: not delayed */
+	int64_t life_end, expires_at;
+};
+
+struct model_lease {
+	int64_t id;
+	int queue;
+	bool exclusive, ended_by_ack, acked[IDS_MAX];
+	struct ids ids;
+};
+
+struct model_key {
+	bool there;
+	uint64_t request;
+	struct ids answer; /* enqueue: outcome and id in turns; drain: ids; lease: id, until, ids */
+};
+
+struct model {
+	int64_t now_ms, written_ms, opened;
+	int64_t next_event, next_outcome, written_outcome;
+	size_t lease_count, records, outcomes, appended, kept; /* of the batch; records: outcomes and events; kept: keys */
+	int last[QUEUES];
+	struct model_key keys[3][KEYS]; /* of enqueues, drains, leases */
+	struct model_event events[EVENTS];
+	struct model_lease leases[LEASES];
+};
+
+enum what { ENQUEUE, DRAIN, CONSUME, WITHDRAW, PURGE, PEEK, FIND, LEND, ACK, NACK, EXTEND, REQUEUE, WAIT, WHATS };
+static const char *const names[WHATS] = { "enqueue", "drain", "consume", "withdraw", "purge",   "peek", "find",
+					  "lend",    "ack",   "nack",    "extend",   "requeue", "wait" };
+
+struct op {
+	enum what what;
+	int queue, context, key; /* context: as prefix or filter, 0: all; key -1: none */
+	uint64_t request;
+	size_t limit, drafts;
+	bool exclusive, prompt, all, counts, dry_run;
+	int64_t lease, lease_ms, delay_ms;
+	struct ids ids;
+	struct {
+		int queue, context, text, key; /* text -1: blank */
+		uint64_t request;
+		bool replace, allow_duplicate;
+		int64_t delay_ms, ttl_ms;
+	} draft[3];
+	struct call *call;
+	/* What the model expects: */
+	enum sevq_code code;
+	bool again, replayed;
+	struct ids want; /* events; for an enqueue outcome and id in turns */
+	size_t remaining, changed, dead;
+	int64_t want_lease, want_until;
+	enum sevq_outcome_kind settled;
+	int attempts;
+};
+
+static struct model m, at_start;
+static struct op ops[OPS];
+static size_t op_count;
+static struct call *waiters[WAITERS];
+static bool gave_up[WAITERS];
+static int64_t failed_boot_ms;
+static unsigned only_seed, seed;
+static bool talk;
+
+static size_t
+below(size_t n)
+{
+	return (size_t)random() % n;
+}
+
+static bool
+one_in(size_t n)
+{
+	return below(n) == 0;
+}
+
+/* ---- the model ----------------------------------------------------------------------------------------------------- */
+
+static struct model_event *
+event(int64_t id)
+{
+	return id > 0 && id < m.next_event ? &m.events[id] : NULL;
+}
+
+static bool
+pending(int64_t id)
+{
+	return event(id) != NULL && event(id)->settled == 0 && !event(id)->never;
+}
+
+static struct model_lease *
+lease_of(int64_t id)
+{
+	for (size_t i = 0; i < m.lease_count; i++)
+		if (m.leases[i].id == id)
+			return &m.leases[i];
+	return NULL;
+}
+
+/* Events of a queue (-1: all), or of a lease if that is given. */
+static size_t
+count_events(int queue, int64_t lease, bool leased_only)
+{
+	size_t count = 0;
+	for (int64_t id = 1; id < m.next_event; id++)
+		count += pending(id) && (queue < 0 || m.events[id].queue == queue) && (lease == 0 || m.events[id].lease == lease) &&
+			 (!leased_only || m.events[id].lease != 0);
+	return count;
+}
+
+static size_t
+depth(int queue)
+{
+	return count_events(queue, 0, false);
+}
+
+static size_t
+live(int64_t lease)
+{
+	return lease != 0 ? count_events(-1, lease, false) : 0;
+}
+
+static bool
+deliverable(int64_t id, int queue)
+{
+	return pending(id) && m.events[id].queue == queue && m.events[id].lease == 0 && m.events[id].delay_end == 0;
+}
+
+static bool
+held_exclusively(int queue)
+{
+	for (size_t i = 0; i < m.lease_count; i++)
+		if (m.leases[i].queue == queue && m.leases[i].exclusive && live(m.leases[i].id) > 0)
+			return true;
+	return false;
+}
+
+static size_t
+count_deliverable(int queue)
+{
+	size_t count = 0;
+	for (int64_t id = 1; id < m.next_event; id++)
+		count += deliverable(id, queue);
+	return held_exclusively(queue) ? 0 : count;
+}
+
+static void
+add_id(struct ids *ids, int64_t id)
+{
+	assert_true(ids->count < IDS_MAX);
+	ids->id[ids->count++] = id;
+}
+
+static bool
+is_in(const struct ids *ids, int64_t id, size_t *at)
+{
+	for (size_t i = 0; i < ids->count; i++) {
+		if (ids->id[i] == id) {
+			*at = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct ids
+choose(const struct op *op)
+{
+	struct ids chosen = { .count = 0 };
+	const char *prefix = op->context == 0 ? "" : op->context == 1 ? "k:" : contexts[op->context];
+	for (int64_t id = 1; id < m.next_event && !held_exclusively(op->queue); id++) {
+		const struct model_event *e = &m.events[id];
+		const char *context = contexts[e->context] != NULL ? contexts[e->context] : "";
+		if (deliverable(id, op->queue) && (op->limit == 0 || chosen.count < op->limit) &&
+		    !(op->prompt && e->text == EXEC) && !(e->life_end > 0 && e->life_end <= now.boot_ms) &&
+		    strncmp(context, prefix, strlen(prefix)) == 0)
+			add_id(&chosen, id);
+	}
+	return chosen;
+}
+
+static void
+refresh_last(int queue)
+{
+	m.last[queue] = 0;
+	for (int64_t id = 1; id < m.next_event; id++)
+		if (pending(id) && m.events[id].queue == queue && m.events[id].context > 0)
+			m.last[queue] = m.events[id].context;
+}
+
+static int64_t
+record(void)
+{
+	m.records++;
+	m.outcomes++;
+	return m.next_outcome++;
+}
+
+static void
+settle(struct ids ids, enum sevq_outcome_kind kind, bool refresh)
+{
+	if (ids.count == 0)
+		return;
+	for (size_t i = 0; i < ids.count; i++) {
+		m.events[ids.id[i]].settled = kind;
+		m.events[ids.id[i]].lease = 0;
+	}
+	record();
+	if (refresh)
+		refresh_last(m.events[ids.id[0]].queue);
+}
+
+/* Back to its queue, or dead, or expired; one record each. */
+static size_t
+give_back(int64_t lease, struct ids ids, bool counts, int64_t delay_ms)
+{
+	struct ids back = { .count = 0 }, dead = back, expired = back;
+	for (size_t i = 0; i < ids.count; i++) {
+		struct model_event *e = &m.events[ids.id[i]];
+		e->lease = 0;
+		e->delay_end = delay_ms > 0 ? now.boot_ms + delay_ms : 0;
+		e->available_at = delay_ms > 0 ? m.now_ms + delay_ms : 0;
+		if (e->life_end > 0 && e->life_end <= now.boot_ms) {
+			add_id(&expired, ids.id[i]);
+			continue;
+		}
+		e->attempts += counts;
+		add_id(counts && e->attempts >= options.attempts_max ? &dead : &back, ids.id[i]);
+	}
+	if (back.count > 0)
+		record();
+	settle(dead, SEVQ_OUTCOME_DEAD, true);
+	settle(expired, SEVQ_OUTCOME_EXPIRED, true);
+	lease_of(lease)->ended_by_ack = false;
+	return dead.count;
+}
+
+static void
+tick(void)
+{
+	for (size_t i = 0; i < m.lease_count; i++) {
+		struct ids due = { .count = 0 };
+		int64_t first = INT64_MAX;
+		for (int64_t id = 1; live(m.leases[i].id) > 0 && id < m.next_event; id++) {
+			const struct model_event *e = &m.events[id];
+			if (!pending(id) || e->lease != m.leases[i].id || e->lease_end > now.boot_ms)
+				continue;
+			first = e->lease_end < first ? e->lease_end : first;
+			add_id(&due, id);
+		}
+		if (due.count > 0)
+			give_back(m.leases[i].id, due, first > m.opened, 0);
+	}
+	for (int64_t id = 1; id < m.next_event; id++) {
+		struct model_event *e = &m.events[id];
+		if (e->delay_end <= now.boot_ms)
+			e->delay_end = 0;
+		if (pending(id) && e->lease == 0 && e->life_end > 0 && e->life_end <= now.boot_ms)
+			settle((struct ids){ { id }, 1 }, SEVQ_OUTCOME_EXPIRED, true);
+	}
+}
+
+static bool
+something_is_due(void)
+{
+	for (int64_t id = 1; id < m.next_event; id++) {
+		const struct model_event *e = &m.events[id];
+		if (pending(id) &&
+		    ((e->lease != 0 && e->lease_end <= now.boot_ms) || (e->delay_end > 0 && e->delay_end <= now.boot_ms) ||
+		     (e->lease == 0 && e->life_end > 0 && e->life_end <= now.boot_ms)))
+			return true;
+	}
+	return false;
+}
+
+/* What a new start makes of it: wall times on a steady clock that may be another one. */
+static void
+restart(void)
+{
+	m.now_ms = now.wall_ms > m.written_ms ? now.wall_ms : m.written_ms;
+	m.opened = now.boot_ms;
+	m.next_outcome = m.written_outcome + 1;
+	while (m.next_event > 1 && m.events[m.next_event - 1].never)
+		m.next_event--;
+	for (int64_t id = 1; id < m.next_event; id++) {
+		struct model_event *e = &m.events[id];
+		int64_t off = now.boot_ms - m.now_ms;
+		e->delay_end = e->lease == 0 && e->available_at > m.now_ms ? e->available_at + off : 0;
+		if (e->expires_at > 0)
+			e->life_end = e->expires_at + off > 0 ? e->expires_at + off : 1;
+		if (e->lease != 0)
+			e->lease_end = e->lease_until + off > 0 ? e->lease_until + off : 1;
+	}
+	for (int queue = 0; queue < QUEUES; queue++)
+		refresh_last(queue);
+}
+
+/* ---- what the model makes of a call -------------------------------------------------------------------------------- */
+
+/* Under a key that was used: true, with the answer; a code when it was another request. */
+static bool
+recall(struct op *op, int space, int key, uint64_t request, struct ids *answer)
+{
+	if (key < 0 || !m.keys[space][key].there)
+		return false;
+	if (m.keys[space][key].request != request)
+		op->code = SEVQ_IDEMPOTENCY_MISMATCH;
+	*answer = m.keys[space][key].answer;
+	return true;
+}
+
+static void
+remember(int space, int key, uint64_t request, const struct ids *answer)
+{
+	if (key < 0)
+		return;
+	m.kept++;
+	m.keys[space][key] = (struct model_key){ true, request, *answer };
+}
+
+static bool
+make_room(int queue, bool evicts)
+{
+	if (depth(-1) >= options.pending_max)
+		return false;
+	if (depth(queue) < options.session_pending_max)
+		return true;
+	for (int64_t id = 1; evicts && id < m.next_event; id++) {
+		if (pending(id) && m.events[id].queue == queue && m.events[id].lease == 0) {
+			settle((struct ids){ { id }, 1 }, SEVQ_OUTCOME_EVICTED, false);
+			return true;
+		}
+	}
+	return false;
+}
+
+static int64_t
+append(struct model_event e, int64_t delay_ms, int64_t ttl_ms)
+{
+	e.delay_end = delay_ms > 0 ? now.boot_ms + delay_ms : 0;
+	e.available_at = delay_ms > 0 ? m.now_ms + delay_ms : 0;
+	e.life_end = ttl_ms > 0 ? now.boot_ms + ttl_ms : 0;
+	e.expires_at = ttl_ms > 0 ? m.now_ms + ttl_ms : 0;
+	assert_true(m.next_event < EVENTS);
+	m.events[m.next_event] = e;
+	m.records++;
+	m.appended++;
+	if (e.context > 0)
+		m.last[e.queue] = e.context;
+	return m.next_event++;
+}
+
+static void
+enqueue_one(struct op *op, size_t i, struct ids *answer)
+{
+	int queue = op->draft[i].queue, context = op->draft[i].context, text = op->draft[i].text;
+	struct ids matching = { .count = 0 }, kept;
+	int64_t twin = 0;
+	if (text < 0) {
+		op->code = SEVQ_INVALID_FIELD;
+		return;
+	}
+	if (recall(op, 0, op->draft[i].key, op->draft[i].request, &kept)) {
+		if (op->code == SEVQ_OK && kept.count != 2)
+			op->code = SEVQ_IDEMPOTENCY_MISMATCH;
+		add_id(answer, kept.id[0]), add_id(answer, kept.id[1]);
+		return;
+	}
+	for (int64_t id = 1; id < m.next_event; id++) {
+		if (!pending(id) || m.events[id].queue != queue)
+			continue;
+		bool match = m.events[id].context == context, same = match && m.events[id].text == text;
+		if (context == 0)
+			twin = same ? id : 0; /* only the newest counts */
+		else if (same && twin == 0)
+			twin = id;
+		if (match)
+			add_id(&matching, id);
+	}
+	if (op->draft[i].replace)
+		twin = matching.count == 1 ? twin : 0;
+	else if (op->draft[i].allow_duplicate)
+		twin = 0;
+	enum sevq_enqueue_outcome outcome = SEVQ_DUPLICATE;
+	if (twin == 0) {
+		if (op->draft[i].replace)
+			settle(matching, SEVQ_OUTCOME_REPLACED, false);
+		outcome = op->draft[i].replace && matching.count > 0 ? SEVQ_REPLACED : SEVQ_QUEUED;
+		if (!make_room(queue, options.overflow == SEVQ_OVERFLOW_DROP_OLDEST)) {
+			op->code = SEVQ_QUEUE_FULL;
+			return;
+		}
+		twin = append((struct model_event){ .queue = queue, .context = context, .text = text }, op->draft[i].delay_ms,
+			      op->draft[i].ttl_ms);
+	}
+	add_id(answer, outcome), add_id(answer, twin);
+	remember(0, op->draft[i].key, op->draft[i].request, &(struct ids){ { outcome, twin }, 2 });
+}
+
+static void
+model_enqueue(struct op *op)
+{
+	if ((op->replayed = recall(op, 0, op->key, op->request, &op->want))) {
+		if (op->want.count != 2 * op->drafts)
+			op->code = SEVQ_IDEMPOTENCY_MISMATCH;
+		return;
+	}
+	for (size_t i = 0; op->code == SEVQ_OK && i < op->drafts; i++)
+		enqueue_one(op, i, &op->want);
+	if (op->code != SEVQ_OK || op->key < 0)
+		return;
+	if (!m.keys[0][op->key].there)
+		remember(0, op->key, op->request, &op->want);
+	else if (m.keys[0][op->key].request != op->request) /* a key of its own events */
+		op->code = SEVQ_IDEMPOTENCY_MISMATCH;
+}
+
+static void
+model_drain(struct op *op)
+{
+	if (!(op->replayed = recall(op, 1, op->key, op->request, &op->want))) {
+		op->want = choose(op);
+		settle(op->want, SEVQ_OUTCOME_DRAINED, true);
+		if (op->want.count > 0)
+			remember(1, op->key, op->request, &op->want);
+	}
+	op->remaining = depth(op->queue);
+}
+
+static void
+model_consume(struct op *op)
+{
+	size_t at;
+	for (size_t i = 0; i < op->ids.count; i++)
+		if (pending(op->ids.id[i]) && event(op->ids.id[i])->queue == op->queue && !is_in(&op->want, op->ids.id[i], &at))
+			add_id(&op->want, op->ids.id[i]);
+	settle(op->want, SEVQ_OUTCOME_CONSUMED, true);
+	op->remaining = depth(op->queue);
+}
+
+/* An id says nothing of an event that was not there when the batch began. */
+static void
+model_withdraw(struct op *op)
+{
+	if (op->ids.id[0] >= at_start.next_event || !pending(op->ids.id[0]))
+		op->code = SEVQ_NOT_FOUND;
+	else
+		settle(op->ids, SEVQ_OUTCOME_WITHDRAWN, true);
+}
+
+static void
+model_purge(struct op *op)
+{
+	struct ids all = { .count = 0 };
+	for (int64_t id = 1; id < m.next_event; id++)
+		if (pending(id) && m.events[id].queue == op->queue && (op->context == 0 || m.events[id].context == op->context))
+			add_id(&all, id);
+	settle(all, SEVQ_OUTCOME_PURGED, true);
+	op->changed = all.count;
+	op->remaining = depth(op->queue);
+}
+
+static void
+model_peek(struct op *op)
+{
+	for (int64_t id = 1; id < m.next_event; id++)
+		if (pending(id) && m.events[id].queue == op->queue)
+			add_id(&op->want, id);
+}
+
+static void
+model_find(struct op *op)
+{
+	int64_t id = op->ids.id[0];
+	if (id <= 0 || id >= at_start.next_event || m.events[id].never) {
+		op->code = SEVQ_NOT_FOUND;
+		return;
+	}
+	op->again = m.events[id].settled != 0 && at_start.events[id].settled == 0;
+	op->settled = m.events[id].settled;
+	op->attempts = m.events[id].attempts;
+}
+
+static void
+model_lend(struct op *op)
+{
+	op->remaining = depth(op->queue);
+	if ((op->replayed = recall(op, 2, op->key, op->request, &op->want))) {
+		op->want_lease = op->want.id[0];
+		op->want_until = op->want.id[1];
+		memmove(op->want.id, op->want.id + 2, (op->want.count -= 2) * sizeof op->want.id[0]);
+		if (lease_of(op->want_lease)->queue == op->queue) /* as if the key had been routed elsewhere since */
+			op->remaining -= live(op->want_lease);
+		return;
+	}
+	if (op->exclusive && count_events(op->queue, 0, true) > 0)
+		return;
+	op->want = choose(op);
+	op->remaining -= op->want.count;
+	if (op->want.count == 0)
+		return;
+	struct model_lease *lease = &m.leases[m.lease_count++];
+	assert_true(m.lease_count < LEASES);
+	op->want_until = m.now_ms + op->lease_ms;
+	op->want_lease = record();
+	*lease = (struct model_lease){ .id = op->want_lease, .queue = op->queue, .exclusive = op->exclusive, .ids = op->want };
+	struct ids answer = { { op->want_lease, op->want_until }, 2 };
+	for (size_t i = 0; i < op->want.count; i++) {
+		struct model_event *e = &m.events[op->want.id[i]];
+		e->lease = lease->id;
+		e->lease_end = now.boot_ms + op->lease_ms;
+		e->lease_until = op->want_until;
+		add_id(&answer, op->want.id[i]);
+	}
+	remember(2, op->key, op->request, &answer);
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+/* What is named, each once; *held: of it, what the lease holds. False: that is not all. */
+static bool
+find_named(const struct op *op, struct ids *named, struct ids *held)
+{
+	size_t at;
+	*named = *held = (struct ids){ .count = 0 };
+	for (int64_t id = 1; op->all && id < m.next_event; id++)
+		if (pending(id) && m.events[id].lease == op->lease)
+			add_id(named, id);
+	for (size_t i = 0; !op->all && i < op->ids.count; i++)
+		if (!is_in(named, op->ids.id[i], &at))
+			add_id(named, op->ids.id[i]);
+	qsort(named->id, named->count, sizeof named->id[0], by_value);
+	for (size_t i = 0; i < named->count; i++)
+		if (pending(named->id[i]) && event(named->id[i])->lease == op->lease)
+			add_id(held, named->id[i]);
+	return held->count == named->count && live(op->lease) > 0;
+}
+
+static enum sevq_code
+judge(const struct op *op, const struct model_lease *lease, const struct ids *named, const struct ids *held)
+{
+	size_t at;
+	if (lease == NULL)
+		return SEVQ_NOT_FOUND;
+	if (op->all)
+		return op->what == ACK && lease->ended_by_ack ? SEVQ_OK : SEVQ_CONFLICT;
+	for (size_t i = 0; i < named->count; i++) {
+		if (!is_in(&lease->ids, named->id[i], &at))
+			return SEVQ_INVALID_FIELD;
+		bool acked = lease->acked[at];
+		if (!is_in(held, named->id[i], &at) && (op->what != ACK || !acked))
+			return SEVQ_CONFLICT;
+	}
+	return SEVQ_OK;
+}
+
+static void
+model_lease_op(struct op *op, bool second)
+{
+	struct ids named, held;
+	size_t at;
+	bool all_held = find_named(op, &named, &held);
+	struct model_lease *lease = lease_of(op->lease);
+	if (!all_held && !second) {
+		op->again = true;
+		return;
+	}
+	if (!all_held && (op->code = judge(op, lease, &named, &held)) != SEVQ_OK)
+		return;
+	op->changed = held.count;
+	op->remaining = live(op->lease);
+	if (held.count == 0)
+		return;
+	op->want_until = m.now_ms + op->lease_ms;
+	if (op->what == ACK) {
+		settle(held, SEVQ_OUTCOME_ACKED, true);
+		lease->ended_by_ack = true;
+		for (size_t i = 0; i < held.count; i++)
+			if (is_in(&lease->ids, held.id[i], &at))
+				lease->acked[at] = true;
+	} else if (op->what == NACK) {
+		op->dead = give_back(op->lease, held, op->counts, op->delay_ms);
+	} else {
+		record();
+		for (size_t i = 0; i < held.count; i++) {
+			m.events[held.id[i]].lease_end = now.boot_ms + op->lease_ms;
+			m.events[held.id[i]].lease_until = op->want_until;
+		}
+	}
+	op->remaining = live(op->lease);
+}
+
+static void
+model_requeue(struct op *op)
+{
+	for (size_t i = 0; i < op->ids.count; i++) {
+		int64_t id = op->ids.id[i];
+		size_t at;
+		struct ids before = op->ids;
+		before.count = i;
+		if (id <= 0 || id >= at_start.next_event || at_start.events[id].requeued || m.events[id].requeued ||
+		    is_in(&before, id, &at) ||
+		    (at_start.events[id].settled != SEVQ_OUTCOME_DEAD && at_start.events[id].settled != SEVQ_OUTCOME_EVICTED))
+			continue;
+		if (!op->dry_run && !make_room(m.events[id].queue, false)) {
+			op->code = SEVQ_QUEUE_FULL;
+			return;
+		}
+		if (!op->dry_run) {
+			append((struct model_event){ .queue = m.events[id].queue,
+						     .context = m.events[id].context,
+						     .text = m.events[id].text },
+			       (int64_t)op->changed * op->delay_ms, 0);
+			record();
+			m.events[id].requeued = true;
+		}
+		op->changed++;
+	}
+	op->remaining = op->ids.count - op->changed;
+}
+
+/* Undone when it is refused or goes round again. */
+static void
+model_op(struct op *op, bool second)
+{
+	static struct model before;
+	before = m;
+	op->code = SEVQ_OK;
+	op->again = op->replayed = false;
+	op->want = (struct ids){ .count = 0 };
+	op->remaining = op->changed = op->dead = 0;
+	op->want_lease = op->want_until = 0;
+	if (op->what == ENQUEUE)
+		model_enqueue(op);
+	else if (op->what == DRAIN)
+		model_drain(op);
+	else if (op->what == CONSUME)
+		model_consume(op);
+	else if (op->what == WITHDRAW)
+		model_withdraw(op);
+	else if (op->what == PURGE)
+		model_purge(op);
+	else if (op->what == PEEK)
+		model_peek(op);
+	else if (op->what == FIND)
+		model_find(op);
+	else if (op->what == LEND)
+		model_lend(op);
+	else if (op->what == REQUEUE)
+		model_requeue(op);
+	else if (op->what != WAIT)
+		model_lease_op(op, second);
+	if (op->code != SEVQ_OK || op->again)
+		m = before;
+}
+
+/* ---- a batch ------------------------------------------------------------------------------------------------------- */
+
+enum trouble { NONE, FAILED, FULL, FULL_FOR_EVENTS, UNKNOWN, TROUBLES };
+
+static bool
+appends(const struct op *op)
+{
+	return op->what == ENQUEUE || op->what == REQUEUE;
+}
+
+static void
+model_try(bool ticks, bool second, bool refuse_appends)
+{
+	m.now_ms = now.wall_ms > m.now_ms ? now.wall_ms : m.now_ms;
+	m.records = m.outcomes = m.appended = m.kept = 0;
+	at_start = m;
+	if (ticks)
+		tick();
+	for (size_t i = 0; i < op_count; i++) {
+		struct op *op = &ops[i];
+		if (second && !op->again)
+			continue;
+		if (refuse_appends && appends(op))
+			op->code = op->code == SEVQ_OK ? SEVQ_STORAGE_FULL : op->code;
+		else
+			model_op(op, second);
+	}
+}
+
+/* Who was not refused for a reason of its own failed so. */
+static void
+fail_all(bool second, enum sevq_code code)
+{
+	for (size_t i = 0; i < op_count; i++) {
+		bool concerned = !second || ops[i].again;
+		if (concerned && ops[i].code == SEVQ_OK)
+			ops[i].code = code;
+		ops[i].again = ops[i].again && !concerned;
+	}
+}
+
+/* The batch failed: all is as before, but ids are not used again. */
+static void
+take_back(const struct model *before)
+{
+	int64_t now_ms = m.now_ms, next_event = m.next_event, next_outcome = m.next_outcome;
+	m = *before;
+	m.now_ms = now_ms;
+	m.next_outcome = next_outcome;
+	for (; m.next_event < next_event; m.next_event++)
+		m.events[m.next_event] = (struct model_event){ .never = true };
+}
+
+/* Whether anybody goes round again. */
+static bool
+model_batch(bool ticks, bool second, enum trouble trouble)
+{
+	static struct model before;
+	bool around[OPS];
+	before = m;
+	for (size_t i = 0; i < op_count; i++)
+		around[i] = ops[i].again;
+	model_try(ticks, second, false);
+	bool full = (trouble == FULL && m.records + m.kept > 0) || (trouble == FULL_FOR_EVENTS && m.appended > 0);
+	if (full) {
+		take_back(&before);
+		for (size_t i = 0; second && i < op_count; i++)
+			ops[i].again = around[i];
+		model_try(ticks, second, true);
+	}
+	if ((trouble == FULL || trouble == FAILED || trouble == UNKNOWN) && m.records + m.kept > 0) {
+		take_back(&before);
+		for (size_t i = 0; second && i < op_count; i++)
+			ops[i].again = around[i];
+		fail_all(second, trouble == FULL ? SEVQ_STORAGE_FULL : SEVQ_STORAGE_FAILED);
+		failed_boot_ms = now.boot_ms;
+		return false;
+	}
+	if (full)
+		failed_boot_ms = now.boot_ms;
+	if (m.records > 0)
+		m.written_ms = m.now_ms;
+	if (m.outcomes > 0)
+		m.written_outcome = m.next_outcome - 1;
+	for (int queue = 0; queue < QUEUES; queue++)
+		if (depth(queue) == 0)
+			m.last[queue] = 0;
+	bool again = false;
+	for (size_t i = 0; i < op_count; i++) {
+		ops[i].again = ops[i].again && !second;
+		again = again || ops[i].again;
+	}
+	return again;
+}
+
+/* ---- making calls -------------------------------------------------------------------------------------------------- */
+
+/* Some event, rather a young one, or one that is none. */
+static int64_t
+some_id(void)
+{
+	int64_t newest = m.next_event - 1;
+	if (newest == 0 || one_in(20))
+		return newest + 1 + (int64_t)below(3);
+	return newest - (int64_t)below(newest < 15 ? (size_t)newest : 15);
+}
+
+static int64_t
+some_lease(void)
+{
+	if (m.lease_count == 0 || one_in(20))
+		return 1 + (int64_t)below((size_t)m.next_outcome + 2);
+	return m.leases[m.lease_count - 1 - below(m.lease_count < 5 ? m.lease_count : 5)].id;
+}
+
+static void
+make_drafts(struct op *op)
+{
+	op->drafts = 1 + below(3) * below(2);
+	for (size_t i = 0; i < op->drafts; i++) {
+		op->draft[i].queue = (int)below(QUEUES);
+		op->draft[i].context = one_in(2) ? 0 : (int)below(4);
+		op->draft[i].text = one_in(30) ? -1 : (int)below(4);
+		op->draft[i].key = one_in(8) ? (int)below(KEYS) : -1;
+		op->draft[i].request = 1 + (uint64_t)one_in(8);
+		op->draft[i].replace = op->draft[i].context > 0 && one_in(3);
+		op->draft[i].allow_duplicate = one_in(2);
+		op->draft[i].delay_ms = one_in(4) ? 1 + (int64_t)below(3000) : 0;
+		op->draft[i].ttl_ms = one_in(4) ? 1 + (int64_t)below(5000) : 0;
+	}
+}
+
+static struct op
+make_op(void)
+{
+	struct op op = { .what = (enum what)(one_in(3) ? ENQUEUE : one_in(3) ? LEND : below(WAIT)), .queue = (int)below(QUEUES) };
+	op.context = one_in(4) ? (int)below(4) : 0;
+	op.key = one_in(6) ? (int)below(KEYS) : -1;
+	op.request = 1 + (uint64_t)one_in(8);
+	op.limit = below(4);
+	op.exclusive = one_in(8);
+	op.prompt = one_in(5);
+	op.all = one_in(2);
+	op.counts = !one_in(4);
+	op.dry_run = one_in(4);
+	op.lease = some_lease();
+	op.lease_ms = 1 + (int64_t)below(4000);
+	op.delay_ms = one_in(3) ? (int64_t)below(3000) : 0;
+	const struct model_lease *lease = lease_of(op.lease);
+	for (size_t n = 1 + below(4); n > 0; n--)
+		add_id(&op.ids, lease != NULL && !one_in(10) && op.what >= ACK && op.what <= EXTEND
+				    ? lease->ids.id[below(lease->ids.count)]
+				    : some_id());
+	if (op.what == WITHDRAW || op.what == FIND)
+		op.ids.count = 1;
+	make_drafts(&op);
+	return op;
+}
+
+static struct sevq_idempotency
+key_of(int space, int key, uint64_t request)
+{
+	static const char *const key_names[3][KEYS] = { { "e0", "e1", "e2" }, { "d0", "d1", "d2" }, { "l0", "l1", "l2" } };
+	return (struct sevq_idempotency){ .key = sevq_str(key < 0 ? NULL : key_names[space][key]), .request = request };
+}
+
+static struct call *
+submit_enqueue(const struct op *op)
+{
+	struct sevq_draft drafts[3];
+	for (size_t i = 0; i < op->drafts; i++) {
+		drafts[i] = draft(queue_keys[op->draft[i].queue], op->draft[i].text < 0 ? " " : texts[op->draft[i].text]);
+		drafts[i].context_key = sevq_str(contexts[op->draft[i].context]);
+		drafts[i].replace = op->draft[i].replace;
+		drafts[i].allow_duplicate = op->draft[i].allow_duplicate;
+		drafts[i].delay_ms = op->draft[i].delay_ms;
+		drafts[i].ttl_ms = op->draft[i].ttl_ms;
+		drafts[i].idempotency = key_of(0, op->draft[i].key, op->draft[i].request);
+	}
+	struct call *call = enqueue_drafts(engine, drafts, op->drafts);
+	call->op.idempotency = key_of(0, op->key, op->request);
+	return call;
+}
+
+static struct call *
+submit_lease_op(const struct op *op)
+{
+	struct sevq_lease_op input;
+	sevq_lease_op_init(&input, op->what == ACK ? SEVQ_LEASE_ACK : op->what == NACK ? SEVQ_LEASE_NACK : SEVQ_LEASE_EXTEND);
+	input.delay_ms = op->delay_ms;
+	input.count_attempt = op->counts;
+	input.lease_ms = op->lease_ms;
+	return change_lease(engine, input, op->lease, op->all ? NULL : op->ids.id, op->all ? 0 : op->ids.count);
+}
+
+static struct call *
+submit_op(const struct op *op)
+{
+	const char *queue = queue_keys[op->queue], *prefix = op->context == 1 ? "k:" : contexts[op->context];
+	struct call *call;
+	switch (op->what) {
+	case ENQUEUE:
+		return submit_enqueue(op);
+	case DRAIN:
+		call = drain(engine, queue, op->limit);
+		call->drain.context_key_prefix = sevq_str(prefix);
+		call->drain.prompt = op->prompt;
+		call->op.idempotency = key_of(1, op->key, op->request);
+		return call;
+	case CONSUME:
+		return consume(engine, queue, op->ids.id, op->ids.count);
+	case WITHDRAW:
+		return withdraw(engine, op->ids.id[0]);
+	case PURGE:
+		return purge(engine, queue, contexts[op->context]);
+	case PEEK:
+		return peek(engine, queue);
+	case FIND:
+		return find_event(engine, op->ids.id[0]);
+	case LEND:
+		return lend_as(engine, (struct sevq_lend){ .op.idempotency = key_of(2, op->key, op->request),
+							   .address.session_key = sevq_str(queue),
+							   .limit = op->limit,
+							   .lease_ms = op->lease_ms,
+							   .context_key_prefix = sevq_str(prefix),
+							   .exclusive = op->exclusive,
+							   .prompt = op->prompt });
+	case REQUEUE:
+		return requeue(engine, op->ids.id, op->ids.count, op->delay_ms, op->dry_run);
+	default:
+		return submit_lease_op(op);
+	}
+}
+
+/* ---- comparing ----------------------------------------------------------------------------------------------------- */
+
+static void
+assert_events(const struct sevq_event_list *have, const struct ids *want)
+{
+	assert_int_equal(have->count, want->count);
+	for (size_t i = 0; i < want->count; i++) {
+		const struct model_event *e = &m.events[want->id[i]];
+		assert_int_equal(have->events[i].id, want->id[i]);
+		assert_str(have->events[i].text, texts[e->text]);
+		assert_str(have->events[i].context_key, contexts[e->context]);
+		assert_str(have->events[i].session_key, queue_keys[e->queue]);
+	}
+}
+
+static void
+assert_answered(const struct op *op)
+{
+	const struct call *call = op->call;
+	assert_int_equal(call->answered, 1);
+	assert_string_equal(sevq_code_name(call->op.error.code), sevq_code_name(op->code));
+	if (op->code != SEVQ_OK)
+		return;
+	if (op->what != ENQUEUE && op->what != FIND)
+		assert_int_equal(call->op.idempotency.replayed, op->replayed);
+	switch (op->what) {
+	case ENQUEUE:
+		for (size_t i = 0; i < op->drafts; i++) {
+			assert_int_equal(call->enqueue.results[i].outcome, op->want.id[2 * i]);
+			assert_int_equal(call->enqueue.results[i].id, op->want.id[2 * i + 1]);
+			assert_int_equal(call->enqueue.results[i].event.id, op->want.id[2 * i + 1]);
+		}
+		break;
+	case DRAIN:
+		assert_events(&call->drain.taken, &op->want);
+		assert_int_equal(call->drain.remaining, op->remaining);
+		break;
+	case CONSUME:
+		assert_events(&call->consume.taken, &op->want);
+		assert_int_equal(call->consume.remaining, op->remaining);
+		break;
+	case WITHDRAW:
+		assert_int_equal(call->withdraw.event.id, op->ids.id[0]);
+		break;
+	case PURGE:
+		assert_int_equal(call->purge.purged, op->changed);
+		assert_int_equal(call->purge.remaining, op->remaining);
+		break;
+	case PEEK:
+		assert_events(&call->peek.found, &op->want);
+		break;
+	case FIND:
+		assert_int_equal(call->find.event.outcome, op->settled);
+		assert_int_equal(call->find.event.attempts, op->attempts);
+		break;
+	case LEND:
+		assert_events(&call->lend.taken, &op->want);
+		assert_int_equal(call->lend.lease_id, op->want_lease);
+		assert_int_equal(call->lend.until_ms, op->want_until);
+		assert_int_equal(call->lend.remaining, op->remaining);
+		break;
+	case REQUEUE:
+		assert_int_equal(call->requeue.requeued, op->changed);
+		assert_int_equal(call->requeue.passed_over, op->remaining);
+		break;
+	default:
+		assert_int_equal(call->lease.changed, op->changed);
+		assert_int_equal(call->lease.left, op->remaining);
+		assert_int_equal(call->lease.dead, op->dead);
+	}
+}
+
+static void
+assert_same_queue(int queue)
+{
+	struct ids want = { .count = 0 };
+	const struct sevq_event_list *have = &done(peek(engine, queue_keys[queue]))->peek.found;
+	for (int64_t id = 1; id < m.next_event; id++)
+		if (pending(id) && m.events[id].queue == queue)
+			add_id(&want, id);
+	assert_events(have, &want);
+	for (size_t i = 0; i < want.count; i++) {
+		const struct model_event *e = &m.events[want.id[i]];
+		assert_int_equal(have->events[i].attempts, e->attempts);
+		assert_int_equal(have->events[i].state, e->lease != 0      ? SEVQ_STATE_LEASED
+							: e->delay_end > 0 ? SEVQ_STATE_DELAYED
+									   : SEVQ_STATE_QUEUED);
+		if (e->lease == 0 && e->delay_end > 0)
+			assert_int_equal(have->events[i].available_at_ms, e->available_at);
+		assert_int_equal(have->events[i].expires_at_ms, e->expires_at);
+	}
+	assert_int_equal(sevq_engine_deliverable(engine, sevq_str(queue_keys[queue])), count_deliverable(queue));
+	struct sevq_sessions one = { .address.session_key = sevq_str(queue_keys[queue]) };
+	struct call *list = done(list_sessions(engine, one));
+	assert_int_equal(list->sessions.count, want.count > 0);
+	if (want.count > 0)
+		assert_str(list->sessions.sessions[0].last_context_key, contexts[m.last[queue]]);
+}
+
+/* Nobody waits where there is something, and nobody was woken for nothing. */
+static void
+look_at_waiters(void)
+{
+	for (size_t i = 0; i < WAITERS; i++) {
+		const struct call *call = waiters[i];
+		if (call == NULL)
+			continue;
+		int queue = sevq_str_eq(call->wait.address.session_key, SEVQ_STR(A)) ? 0 : 1;
+		if (call->answered == 0) {
+			assert_false(gave_up[i]);
+			assert_int_equal(sevq_engine_deliverable(engine, sevq_str(queue_keys[queue])), 0);
+			continue;
+		}
+		assert_true(call->op.error.code != SEVQ_OK || call->wait.deliverable > 0 || gave_up[i]);
+		waiters[i] = NULL;
+	}
+}
+
+/* ---- steps --------------------------------------------------------------------------------------------------------- */
+
+static void
+wait_or_give_up(void)
+{
+	size_t i = below(WAITERS);
+	if (waiters[i] == NULL) {
+		waiters[i] = wait_for(engine, queue_keys[below(QUEUES)]);
+		gave_up[i] = false;
+	} else if (sevq_engine_unpark(engine, &waiters[i]->op)) {
+		waiters[i] = NULL;
+	} else {
+		gave_up[i] = true; /* not yet parked: it comes back by itself */
+	}
+}
+
+static void
+start_anew(void)
+{
+	sevq_engine_close(engine);
+	engine = NULL;
+	memset(waiters, 0, sizeof waiters);
+	if (one_in(2))
+		pass((int64_t)below(5000));
+	if (one_in(4))
+		now.boot_ms = (int64_t)below(2000); /* the machine too */
+	if (one_in(4))
+		now.wall_ms += (int64_t)below(20000) - 10000;
+	reopen();
+	restart();
+	failed_boot_ms = INT64_MIN / 2;
+}
+
+static void
+let_time_pass(void)
+{
+	if (!one_in(3))
+		pass((int64_t)below(one_in(4) ? 5000 : 500));
+	if (one_in(20))
+		now.wall_ms += (int64_t)below(10000000) - 5000000;
+}
+
+static int
+run_turns(bool defer)
+{
+	int rc;
+	store.defer = defer;
+	do
+		rc = sevq_engine_turn(engine, &error);
+	while (rc == 0 && (memory_store_release(&store) || !sevq_engine_idle(engine)));
+	store.defer = false;
+	return rc;
+}
+
+static void
+step(void)
+{
+	static const enum sevq_code codes[TROUBLES] = {
+		[FAILED] = SEVQ_STORAGE_FAILED, [FULL] = SEVQ_STORAGE_FULL, [UNKNOWN] = SEVQ_STORAGE_UNKNOWN
+	};
+	enum trouble trouble = one_in(6) ? (enum trouble)below(TROUBLES) : NONE;
+	let_time_pass();
+	int64_t due_ms = sevq_engine_due_ms(engine);
+	assert_true(due_ms == 0 || !something_is_due() || now.boot_ms < failed_boot_ms + 1000);
+	op_count = below(OPS + 1);
+	for (size_t i = 0; i < op_count; i++) {
+		ops[i] = make_op();
+		if (talk)
+			printf("  %s queue %d lease %" PRId64 "\n", names[ops[i].what], ops[i].queue, ops[i].lease);
+		ops[i].call = submit_op(&ops[i]);
+		if (one_in(5))
+			wait_or_give_up();
+	}
+	if (model_batch(due_ms == 0, false, trouble))
+		model_batch(false, true, trouble);
+	store.commit_fails = codes[trouble];
+	store.full_for_events = trouble == FULL_FOR_EVENTS;
+	int rc = run_turns(one_in(3));
+	if (talk)
+		printf("  trouble %d; next outcome %" PRId64 ", event %" PRId64 "\n", (int)trouble, m.next_outcome, m.next_event);
+	store.commit_fails = SEVQ_OK;
+	store.full_for_events = false;
+	if (rc < 0) {
+		assert_int_equal(trouble, UNKNOWN);
+		start_anew(); /* nothing of the last batch is there, and whoever was not answered will never be */
+	} else {
+		for (size_t i = 0; i < op_count; i++)
+			assert_answered(&ops[i]);
+	}
+	look_at_waiters();
+	if (one_in(8))
+		start_anew();
+	op_count = 0;
+	if (sevq_engine_due_ms(engine) == 0)
+		model_batch(true, false, NONE);
+}
+
+static void
+run(void)
+{
+	srandom(seed);
+	options.attempts_max = 1 + (int)below(4);
+	options.session_pending_max = 4 + below(5);
+	options.pending_max = 8 + below(9);
+	options.overflow = one_in(2) ? SEVQ_OVERFLOW_REJECT : SEVQ_OVERFLOW_DROP_OLDEST;
+	reopen();
+	memset(&m, 0, sizeof m);
+	memset(waiters, 0, sizeof waiters);
+	m.next_event = m.next_outcome = 1;
+	m.opened = now.boot_ms;
+	m.now_ms = now.wall_ms;
+	failed_boot_ms = INT64_MIN / 2;
+	for (int i = 0; i < STEPS; i++) {
+		if (talk)
+			printf("step %d\n", i);
+		op_count = 0;
+		step();
+		for (int queue = 0; queue < QUEUES; queue++)
+			assert_same_queue(queue);
+		look_at_waiters();
+		assert_int_equal(stats().pending, depth(-1));
+	}
+}
+
+static void
+random_turns_agree_with_a_model(void **state)
+{
+	for (seed = only_seed != 0 ? only_seed : 1; seed <= (only_seed != 0 ? only_seed : SEEDS); seed++) {
+		run();
+		assert_int_equal(fixture_end(state), 0);
+		engine = NULL;
+		assert_int_equal(fixture_begin(state), 0);
+	}
+	seed = 0;
+}
+
+static int
+end(void **state)
+{
+	if (seed != 0)
+		print_error("with seed %u; call this test with it to see its steps\n", seed);
+	return fixture_end(state);
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_begin, end)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = { TEST(random_turns_agree_with_a_model) };
+	only_seed = argc > 1 ? (unsigned)atoi(argv[1]) : 0;
+	talk = only_seed != 0;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

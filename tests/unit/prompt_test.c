@@ -1,0 +1,296 @@
+/*
+ * prompt_test.c - what a prompt says of events and what it leaves (ROUTING section 8): a table for each rule, and every vector.
+ *
+ * The vectors are given as the argument. Time zones have a test of their own.
+ */
+#include "schema/prompt.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "schema/json.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+#define TS_MS INT64_C(1767604023000)
+#define STAMP "System: [2026-01-05T09:07:03Z] "
+#define ID16 "abcdefghijklmnop"
+#define ID64 ID16 ID16 ID16 ID16
+
+static const char *vectors_path;
+
+/* want NULL: nothing to say. */
+static void
+assert_says(const struct sevq_prompt_event *events, size_t count, const char *want)
+{
+	struct sevq_buf out = { 0 };
+
+	sevq_buf_adds(&out, "before|");
+	assert_int_equal(sevq_prompt_write(&out, events, count, SEVQ_STR("utc")), want != NULL);
+	sevq_buf_add(&out, "", 1);
+	assert_memory_equal(out.data, "before|", 7);
+	assert_string_equal(out.data + 7, want != NULL ? want : "");
+	sevq_buf_clear(&out);
+}
+
+static void
+assert_text_says(const char *text, const char *want)
+{
+	assert_says(&(struct sevq_prompt_event){ sevq_str(text), SEVQ_STR_NULL, TS_MS }, 1, want);
+}
+
+static void
+a_completion_is_known_by_its_text(void **state)
+{
+	static const char *const completions[] = {
+		"exec finished: ok",
+		"Exec Finished:",
+		"exec finished(1)",
+		"exec finished \n\u3000(gateway)",
+		"\ufeff exec finished: ok",
+		"Exec completed (abcd1234, code 0)",
+		"exec failed (A-b_9, code -12) :: out",
+		"EXEC FAILED (a, SIGNAL SIGKILL)",
+		"exec failed (a, signal it, then\nthat ()",
+		"exec completed (a, code 0) :: ",
+		"exec completed (a, code 0) :: one\n\ntwo",
+		"  exec completed (" ID64 ", code 007)",
+	};
+	static const char *const others[] = {
+		"",
+		" ",
+		"exec finished",
+		"exec finished ok",
+		"exec finished\u200b(",
+		"exec finished :",
+		"the exec finished: ok",
+		"exec  completed (a, code 0)",
+		"exec completed(a, code 0)",
+		"exec completed (, code 0)",
+		"exec completed (a b, code 0)",
+		"exec completed (\u00e9, code 0)",
+		"exec completed (\u0131, code 0)",
+		"exec completed (" ID64 "x, code 0)",
+		"exec completed (a,code 0)",
+		"exec completed (a, code )",
+		"exec completed (a, code -)",
+		"exec completed (a, code 0x)",
+		"exec completed (a, code 0",
+		"exec completed (a, code",
+		"exec completed (a, signal )",
+		"exec completed (a, signal x",
+		"exec completed (a, timeout)",
+		"exec completed (a, code 0) ",
+		"exec completed (a, code 0)\n\nout",
+		"exec completed (a, code 0) ::out",
+		"exec completed (a, code 0) ::",
+		"exec completed (a, code 0).",
+		"exec started (a, code 0)",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(completions); i++)
+		if (!sevq_prompt_is_exec_completion(sevq_str(completions[i])))
+			fail_msg("no completion: %s", completions[i]);
+	for (size_t i = 0; i < COUNT(others); i++)
+		if (sevq_prompt_is_exec_completion(sevq_str(others[i])))
+			fail_msg("a completion: %s", others[i]);
+}
+
+static void
+noise_is_left_out(void **state)
+{
+	static const char *const noise[] = {
+		"Reason Periodic",
+		"a reason periodic b",
+		"the HEARTBEAT POLL ran",
+		"heartbeat wake",
+		"heartbeat wa\u212ae", /* KELVIN SIGN */
+		"Read HEARTBEAT.md please",
+		" \u2003read heartbeat.md",
+		"Node: x \u00b7 reason periodic",
+		"Node: x \u00b7 last input heartbeat poll \u00b7 y",
+		"",
+		" \n\ufeff",
+	};
+	static const char *const kept[] = { "heartbeat", "please read heartbeat.md", "reason  periodic", "heartbeat\npoll",
+					    "\u200b" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(noise); i++)
+		assert_text_says(noise[i], NULL);
+	for (size_t i = 0; i < COUNT(kept); i++) {
+		struct sevq_buf out = { 0 };
+
+		assert_true(sevq_prompt_write(&out, &(struct sevq_prompt_event){ sevq_str(kept[i]), SEVQ_STR_NULL, 0 }, 1,
+					      SEVQ_STR("utc")));
+		sevq_buf_clear(&out);
+	}
+}
+
+static void
+a_notice_of_a_new_session_stays_as_it_is(void **state)
+{
+	const struct sevq_str notice = SEVQ_STR("session-created:agent:main:x"), other = SEVQ_STR("session-created");
+	const struct sevq_str text = SEVQ_STR(" Node: heartbeat poll \u00b7 last input 5s \u00b7 x ");
+
+	(void)state;
+	assert_says(&(struct sevq_prompt_event){ text, notice, TS_MS }, 1,
+		    STAMP "Node: heartbeat poll \u00b7 last input 5s \u00b7 x");
+	assert_says(&(struct sevq_prompt_event){ text, other, TS_MS }, 1, NULL);
+	assert_says(&(struct sevq_prompt_event){ SEVQ_STR(" "), notice, TS_MS }, 1, NULL);
+}
+
+static void
+a_node_is_silent_about_its_last_input(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} nodes[] = {
+		{ "Node: x \u00b7 last input 5s ago \u00b7 mode ui", "Node: x\u00b7 mode ui" },
+		{ "Node: x \u00b7 last input 5s ago", "Node: x" },
+		{ "Node: x  \u00b7 last input 5s ago", "Node: x" },
+		{ " Node: x \u00b7 LAST Input 5s\nago\u00b7y ", "Node: x\u00b7y" },
+		{ "Node: \u00b7 last input 1 \u00b7 last input 2 \u00b7", "Node:\u00b7 last input 2 \u00b7" },
+		{ "Node: \u00b7 last input \u00b7 last input 2 \u00b7", "Node: \u00b7 last input\u00b7" },
+		{ "Node: \u00b7 last input ", "Node: \u00b7 last input" },
+		{ "Node: \u00b7 last inputs 5 \u00b7 x", "Node: \u00b7 last inputs 5 \u00b7 x" },
+		{ "Node:\u00b7 last input 5 \u00b7 x", "Node:\u00b7 last input 5 \u00b7 x" },
+		{ "node: x \u00b7 last input 5 \u00b7 x", "node: x \u00b7 last input 5 \u00b7 x" },
+		{ "Box \u00b7 last input 5s ago \u00b7 mode ui", "Box \u00b7 last input 5s ago \u00b7 mode ui" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(nodes); i++) {
+		char want[128];
+
+		snprintf(want, sizeof want, STAMP "%s", nodes[i].want);
+		assert_text_says(nodes[i].text, want);
+	}
+}
+
+static void
+every_line_has_a_prefix(void **state)
+{
+	const struct sevq_prompt_event events[] = {
+		{ SEVQ_STR("heartbeat poll"), SEVQ_STR_NULL, 0 }, { SEVQ_STR("\na\nSystem: b\n\r\nc\n"), SEVQ_STR("key"), TS_MS },
+		{ SEVQ_STR("heartbeat poll"), SEVQ_STR_NULL, 0 }, { SEVQ_STR("d"), SEVQ_STR_NULL, 0 },
+		{ SEVQ_STR("heartbeat poll"), SEVQ_STR_NULL, 0 },
+	};
+
+	(void)state;
+	assert_says(events, COUNT(events),
+		    STAMP "a\nSystem: System: b\nSystem: \r\nSystem: c\n"
+			  "System: [1970-01-01T00:00:00Z] d");
+}
+
+static void
+nothing_to_say_is_no_block(void **state)
+{
+	(void)state;
+	assert_says(NULL, 0, NULL);
+}
+
+/* ---- the vectors ---- */
+
+/* The value of that name in an object; 0 if there is none or it is null. */
+static size_t
+member(const struct sevq_json *doc, size_t object, const char *name)
+{
+	for (size_t t = sevq_json_first(doc, object); t != 0; t = sevq_json_next(doc, object, t))
+		if (sevq_str_eq(sevq_json_raw(doc, t), sevq_str(name)))
+			return doc->tokens[t + 1].type != SEVQ_JSON_NULL ? t + 1 : 0;
+	return 0;
+}
+
+static struct sevq_str
+text_of(const struct sevq_json *doc, size_t object, const char *name, struct sevq_arena *arena)
+{
+	size_t value = member(doc, object, name);
+
+	return value != 0 ? sevq_json_string(doc, value, arena) : SEVQ_STR_NULL;
+}
+
+#define EVENTS_MAX 1000
+
+static void
+check_vector(const struct sevq_json *doc)
+{
+	static struct sevq_prompt_event events[EVENTS_MAX];
+	struct sevq_arena arena = { 0 };
+	size_t queued = member(doc, 0, "events"), expect = member(doc, 0, "expect"), count = 0;
+	size_t left = member(doc, expect, "remaining"), next_left = sevq_json_first(doc, left);
+	struct sevq_str name = text_of(doc, 0, "name", &arena), want = text_of(doc, expect, "block", &arena);
+	struct sevq_str process_tz = text_of(doc, 0, "processTZ", &arena);
+	struct sevq_buf out = { 0 };
+	bool any;
+
+	for (size_t t = sevq_json_first(doc, queued); t != 0; t = sevq_json_next(doc, queued, t)) {
+		struct sevq_prompt_event event = { text_of(doc, t, "text", &arena), text_of(doc, t, "contextKey", &arena), 0 };
+
+		assert_true(sevq_json_int64(doc, member(doc, t, "ts"), &event.ts_ms));
+		if (!sevq_prompt_is_exec_completion(event.text)) {
+			assert_true(count < EVENTS_MAX);
+			events[count++] = event;
+			continue;
+		}
+		if (next_left == 0 || !sevq_str_eq(event.text, sevq_json_string(doc, next_left, &arena)))
+			fail_msg("%.*s: leaves %.*s", (int)name.len, name.s, (int)event.text.len, event.text.s);
+		next_left = sevq_json_next(doc, left, next_left);
+	}
+	if (next_left != 0)
+		fail_msg("%.*s: takes what remains", (int)name.len, name.s);
+
+	assert_int_equal(setenv("TZ", sevq_arena_dup(&arena, process_tz).s, 1), 0);
+	any = sevq_prompt_write(&out, events, count, text_of(doc, 0, "userTimezone", &arena));
+	if (any != (want.s != NULL) || !sevq_str_eq((struct sevq_str){ out.data, out.len }, want))
+		fail_msg("%.*s: %.*s", (int)name.len, name.s, (int)out.len, out.data);
+	sevq_buf_clear(&out);
+	sevq_arena_clear(&arena);
+}
+
+static void
+every_vector_holds(void **state)
+{
+	FILE *file = fopen(vectors_path, "r");
+	struct sevq_json doc = { 0 };
+	struct sevq_error err;
+	char *line = NULL;
+	size_t cap = 0, count = 0;
+
+	(void)state;
+	assert_non_null(file);
+	for (ssize_t len; (len = getline(&line, &cap, file)) > 0; count++) {
+		assert_int_equal(sevq_json_scan(&doc, line, (size_t)len, &err), 0);
+		check_vector(&doc);
+	}
+	assert_true(count > 0);
+	free(line);
+	sevq_json_clear(&doc);
+	fclose(file);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_completion_is_known_by_its_text),
+		cmocka_unit_test(noise_is_left_out),
+		cmocka_unit_test(a_notice_of_a_new_session_stays_as_it_is),
+		cmocka_unit_test(a_node_is_silent_about_its_last_input),
+		cmocka_unit_test(every_line_has_a_prefix),
+		cmocka_unit_test(nothing_to_say_is_no_block),
+		cmocka_unit_test(every_vector_holds),
+	};
+
+	if (argc != 2) {
+		fputs("usage: unit-prompt VECTORS\n", stderr);
+		return 2;
+	}
+	vectors_path = argv[1];
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,179 @@
+/* requeue_test.c - dead letters enqueued anew: each once, in the order asked, in steps of time if that was asked for. */
+#include "tests/unit/fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define MINUTE 60000
+
+/* Three of A and one of B, dead; ids 1 to 4. */
+static int
+begin(void **state)
+{
+	if (fixture_begin(state) != 0)
+		return -1;
+	options.attempts_max = 1;
+	reopen();
+	put(A, "1"), put(A, "2"), put(A, "3"), put(B, "x");
+	done(nack(engine, borrow(A, 0, MINUTE), ALL)), done(nack(engine, borrow(B, 0, MINUTE), ALL));
+	return 0;
+}
+
+static void
+dead_letters_come_back_as_new_events_in_the_order_asked(void **state)
+{
+	(void)state;
+	put(A, "4");
+	struct call *call = done(requeue(engine, IDS(3, 4, 1), 0, false));
+	assert_int_equal(call->requeue.requeued, 3);
+	assert_int_equal(call->requeue.passed_over, 0);
+	assert_deliverable(A, "4 3 1");
+	assert_deliverable(B, "x");
+	assert_int_equal(done(peek(engine, B))->peek.found.events[0].attempts, 0);
+	assert_int_equal(store.events[5].event.id, 6);
+	reopen();
+	assert_deliverable(A, "4 3 1");
+}
+
+static void
+each_comes_back_once(void **state)
+{
+	(void)state;
+	struct call *calls[] = { requeue(engine, IDS(1, 1), 0, false), requeue(engine, IDS(2, 1), 0, false) };
+	turn();
+	assert_int_equal(calls[0]->requeue.requeued, 1);
+	assert_int_equal(calls[0]->requeue.passed_over, 1);
+	assert_int_equal(calls[1]->requeue.requeued, 1);
+	assert_int_equal(calls[1]->requeue.passed_over, 1);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(done(requeue(engine, IDS(1, 2), 0, false))->requeue.requeued, 0);
+		assert_deliverable(A, "1 2");
+		reopen();
+	}
+	done(nack(engine, borrow(A, 0, MINUTE), ALL)); /* they die again, and then it is they who come back */
+	assert_int_equal(done(requeue(engine, IDS(1, 2), 0, false))->requeue.requeued, 0);
+	assert_int_equal(done(requeue(engine, IDS(5, 6), 0, false))->requeue.requeued, 2);
+}
+
+static void
+what_is_no_dead_letter_is_passed_over(void **state)
+{
+	(void)state;
+	int64_t waits = put(A, "4"), taken = put(B, "y");
+	done(drain(engine, B, 0));
+	struct sevq_str ids[] = { SEVQ_STR("x"), SEVQ_STR(""), SEVQ_STR("0"), SEVQ_STR("99999999999999999999") };
+	struct call *call = requeue(engine, IDS(waits, taken, 99), 0, false);
+	assert_int_equal(done(call)->requeue.passed_over, 3);
+	call = requeue(engine, IDS(1), 0, false);
+	call->requeue.ids = ids;
+	call->requeue.id_count = COUNT(ids);
+	assert_int_equal(done(call)->requeue.passed_over, 4);
+	assert_deliverable(A, "4");
+}
+
+static void
+a_dry_run_only_counts(void **state)
+{
+	(void)state;
+	size_t commits = store.commits;
+	struct call *call = done(requeue(engine, IDS(1, 2, 2, 9), 0, true));
+	assert_int_equal(call->requeue.requeued, 2);
+	assert_int_equal(call->requeue.passed_over, 2);
+	assert_int_equal(store.commits, commits);
+	assert_int_equal(stats().pending, 0);
+	assert_int_equal(done(requeue(engine, IDS(1, 2), 0, false))->requeue.requeued, 2);
+}
+
+static void
+they_can_be_spread_over_time(void **state)
+{
+	(void)state;
+	done(requeue(engine, IDS(1, 2, 3), 500, false));
+	assert_deliverable(A, "1");
+	pass(500);
+	assert_deliverable(A, "1 2");
+	reopen();
+	pass(499);
+	assert_deliverable(A, "1 2");
+	pass(1);
+	assert_deliverable(A, "1 2 3");
+}
+
+static void
+where_there_is_no_room_nothing_comes_back(void **state)
+{
+	(void)state;
+	options.session_pending_max = 2;
+	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST; /* what waits is not dropped for the sake of what is dead */
+	reopen();
+	put(A, "4");
+	fails(requeue(engine, IDS(4, 1, 2), 0, false), SEVQ_QUEUE_FULL);
+	assert_queued(A, "4");
+	assert_queued(B, "");
+	assert_int_equal(done(requeue(engine, IDS(4, 1), 0, false))->requeue.requeued, 2);
+	options.pending_max = 3;
+	reopen();
+	fails(requeue(engine, IDS(2), 0, false), SEVQ_QUEUE_FULL);
+}
+
+static void
+too_many_sessions_are_too_many_here_too(void **state)
+{
+	(void)state;
+	options.sessions_max = 1;
+	reopen();
+	fails(requeue(engine, IDS(1, 4), 0, false), SEVQ_QUEUE_FULL);
+	assert_int_equal(done(requeue(engine, IDS(1, 2), 0, false))->requeue.requeued, 2);
+}
+
+static void
+a_failed_commit_leaves_them_dead(void **state)
+{
+	(void)state;
+	store.commit_fails = SEVQ_STORAGE_FAILED;
+	fails(requeue(engine, IDS(1), 0, false), SEVQ_STORAGE_FAILED);
+	store.commit_fails = SEVQ_OK;
+	store.full_for_events = true;
+	fails(requeue(engine, IDS(1), 0, false), SEVQ_STORAGE_FULL);
+	store.full_for_events = false;
+	assert_int_equal(done(requeue(engine, IDS(1), 0, false))->requeue.requeued, 1);
+	assert_deliverable(A, "1");
+}
+
+static void
+an_evicted_event_is_a_dead_letter(void **state)
+{
+	(void)state;
+	options.session_pending_max = 1;
+	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	reopen();
+	int64_t id = put(A, "old");
+	put(A, "new");
+	assert_str(store.outcomes[store.outcome_count - 1].detail, "overflow");
+	done(drain(engine, A, 0));
+	assert_int_equal(done(requeue(engine, IDS(id), 0, false))->requeue.requeued, 1);
+	assert_deliverable(A, "old");
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, fixture_end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(dead_letters_come_back_as_new_events_in_the_order_asked),
+		TEST(each_comes_back_once),
+		TEST(what_is_no_dead_letter_is_passed_over),
+		TEST(a_dry_run_only_counts),
+		TEST(they_can_be_spread_over_time),
+		TEST(where_there_is_no_room_nothing_comes_back),
+		TEST(too_many_sessions_are_too_many_here_too),
+		TEST(a_failed_commit_leaves_them_dead),
+		TEST(an_evicted_event_is_a_dead_letter),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,107 @@
+/* timers_test.c - the heap gives timers in order of time, whatever was added, popped or squeezed out in between. */
+#include "queue/timers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct sevq_timers timers;
+
+static int
+end(void **state)
+{
+	(void)state;
+	sevq_timers_clear(&timers);
+	assert_null(sevq_timers_first(&timers));
+	return 0;
+}
+
+static void
+add(int64_t at)
+{
+	sevq_timers_add(&timers, (struct sevq_timer){ at, at * 10, SEVQ_TIMER_EXPIRES });
+}
+
+static void
+assert_next(int64_t at)
+{
+	const struct sevq_timer *first = sevq_timers_first(&timers);
+	assert_non_null(first);
+	assert_int_equal(first->at_boot_ms, at);
+	assert_int_equal(first->id, at * 10);
+	assert_int_equal(first->kind, SEVQ_TIMER_EXPIRES);
+	sevq_timers_pop(&timers);
+}
+
+static void
+timers_come_up_in_order_of_time(void **state)
+{
+	(void)state;
+	static const int64_t at[] = { 5, 3, 8, 1, 9, 2, 7, 3 }, ordered[] = { 1, 2, 3, 3, 5, 7, 8, 9 };
+	for (size_t i = 0; i < 8; i++)
+		add(at[i]);
+	for (size_t i = 0; i < 8; i++)
+		assert_next(ordered[i]);
+	assert_null(sevq_timers_first(&timers));
+}
+
+static bool
+is_odd(const struct sevq_timer *timer, void *arg)
+{
+	(void)arg;
+	return timer->at_boot_ms % 2 == 1;
+}
+
+static void
+squeezing_keeps_what_is_needed_in_order(void **state)
+{
+	(void)state;
+	for (int64_t at = 100; at > 0; at--)
+		add(at);
+	sevq_timers_squeeze(&timers, is_odd, NULL);
+	assert_int_equal(timers.count, 50);
+	for (int64_t at = 1; at < 100; at += 2)
+		assert_next(at);
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static void
+random_timers_agree_with_a_sorted_list(void **state)
+{
+	int64_t list[300];
+	size_t count = 0;
+	(void)state;
+	srandom(5);
+	for (int i = 0; i < 20000; i++) {
+		if (count < 300 && random() % 5 < 3) {
+			list[count++] = random() % 100;
+			add(list[count - 1]);
+		} else if (count > 0) {
+			qsort(list, count, sizeof *list, by_value);
+			assert_next(list[0]);
+			list[0] = list[--count];
+		}
+		assert_int_equal(timers.count, count);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(timers_come_up_in_order_of_time),
+		TEST(squeezing_keeps_what_is_needed_in_order),
+		TEST(random_timers_agree_with_a_sorted_list),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,461 @@
+/*
+ * wait_test.c - whoever waits hears of everything that makes something deliverable, once it is committed, and of nothing else.
+ */
+#include "tests/unit/fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define MINUTE 60000
+
+/* What the engine told of wakes: "key:deliverable:now:source ", less "agent:main:". */
+static struct sevq_buf told;
+
+static void
+tell(void *arg, struct sevq_str key, size_t deliverable, bool soon, struct sevq_str source)
+{
+	(void)arg;
+	sevq_buf_addf(&told, "%.*s:%zu:%s:%.*s ", (int)key.len - 11, key.s + 11, deliverable, soon ? "now" : "next",
+		      (int)source.len, source.s != NULL ? source.s : "");
+}
+
+static void
+assert_told(const char *want)
+{
+	struct sevq_str have = { told.data, told.len };
+	if (!sevq_str_eq(have, sevq_str(want)))
+		fail_msg("told \"%.*s\", not \"%s\"", (int)have.len, have.s, want);
+	told.len = 0;
+}
+
+static int
+end(void **state)
+{
+	sevq_buf_clear(&told);
+	return fixture_end(state);
+}
+
+/* A call that waits now. */
+static struct call *
+waiter(const char *key)
+{
+	struct call *call = wait_for(engine, key);
+	turn();
+	assert_int_equal(call->answered, 0);
+	return call;
+}
+
+static void
+assert_woken(const struct call *call, size_t deliverable)
+{
+	assert_int_equal(call->answered, 1);
+	assert_int_equal(call->op.error.code, SEVQ_OK);
+	assert_int_equal(call->wait.deliverable, deliverable);
+}
+
+/* Takes it back, as whoever gave up waiting does. */
+static void
+give_up(struct call *call)
+{
+	assert_int_equal(call->answered, 0);
+	assert_true(sevq_engine_unpark(engine, &call->op));
+}
+
+static void
+who_waits_for_what_is_there_is_answered_at_once(void **state)
+{
+	(void)state;
+	put(A, "1"), put(A, "2");
+	struct call *call = done(wait_for(engine, A));
+	assert_woken(call, 2);
+	assert_str(call->wait.session_key, A);
+	assert_queued(A, "1 2");
+	fails(wait_for(engine, " "), SEVQ_BLANK_KEY);
+	fails(wait_for(engine, "agent:"), SEVQ_MALFORMED_KEY);
+}
+
+static void
+an_enqueue_wakes_in_its_own_turn(void **state)
+{
+	(void)state;
+	struct call *call = waiter(A);
+	assert_int_equal(stats().waiters, 1);
+	put(B, "x");
+	assert_int_equal(call->answered, 0);
+	put(A, "1");
+	assert_woken(call, 1);
+	assert_int_equal(stats().waiters, 0);
+	assert_true(sevq_engine_idle(engine));
+}
+
+static void
+an_enqueue_of_the_same_turn_wakes_whichever_comes_first(void **state)
+{
+	(void)state;
+	struct call *before = wait_for(engine, A), *put_in = enqueue(engine, A, "1"), *after = wait_for(engine, A);
+	turn();
+	assert_int_equal(put_in->answered, 1);
+	assert_woken(before, 1);
+	assert_woken(after, 1);
+}
+
+static void
+what_is_taken_in_the_same_turn_wakes_nobody(void **state)
+{
+	(void)state;
+	struct call *call = waiter(A);
+	enqueue(engine, A, "1"), drain(engine, A, 0);
+	turn();
+	enqueue(engine, A, "2"), lend(engine, A, 0, MINUTE);
+	turn();
+	give_up(call);
+}
+
+static void
+several_waiters_all_hear(void **state)
+{
+	(void)state;
+	struct call *calls[50];
+	for (size_t i = 0; i < COUNT(calls); i++)
+		calls[i] = wait_for(engine, i % 2 == 0 ? A : B);
+	turn();
+	struct call *list = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	assert_int_equal(list->sessions.count, 0); /* nobody's session has anything */
+	put(A, "1");
+	for (size_t i = 0; i < COUNT(calls); i++)
+		assert_int_equal(calls[i]->answered, i % 2 == 0);
+	for (size_t i = 2; i < COUNT(calls); i += 2)
+		assert_int_equal(calls[i]->answered_as, calls[i - 2]->answered_as + 1);
+	put(B, "1");
+	assert_woken(calls[1], 1);
+}
+
+static void
+a_listed_session_says_how_many_wait(void **state)
+{
+	(void)state;
+	put(A, "1"), borrow(A, 0, MINUTE);
+	struct call *calls[] = { waiter(A), waiter(A) };
+	struct call *list = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	assert_int_equal(list->sessions.sessions[0].waiters, 2);
+	give_up(calls[0]);
+	list = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	assert_int_equal(list->sessions.sessions[0].waiters, 1);
+	give_up(calls[1]);
+}
+
+static void
+what_is_given_back_wakes(void **state)
+{
+	(void)state;
+	put(A, "1");
+	int64_t lease = borrow(A, 0, MINUTE);
+	struct call *call = waiter(A);
+	done(nack(engine, lease, ALL));
+	assert_woken(call, 1);
+	borrow(A, 0, MINUTE);
+	call = waiter(A);
+	pass(MINUTE);
+	turn();
+	assert_woken(call, 1);
+}
+
+static void
+the_end_of_a_delay_wakes(void **state)
+{
+	(void)state;
+	struct sevq_draft later = draft(A, "1");
+	later.delay_ms = 5000;
+	struct call *call = waiter(A);
+	done(enqueue_draft(engine, later));
+	assert_int_equal(call->answered, 0);
+	assert_int_equal(sevq_engine_due_ms(engine), 5000);
+	pass(4999);
+	turn();
+	assert_int_equal(call->answered, 0);
+	pass(1);
+	turn();
+	assert_woken(call, 1);
+	struct sevq_lease_op input;
+	sevq_lease_op_init(&input, SEVQ_LEASE_NACK);
+	input.delay_ms = 100;
+	done(change_lease(engine, input, borrow(A, 0, MINUTE), ALL));
+	call = waiter(A);
+	pass(100);
+	turn();
+	assert_woken(call, 1);
+}
+
+static void
+a_requeued_dead_letter_wakes(void **state)
+{
+	(void)state;
+	options.attempts_max = 1;
+	reopen();
+	int64_t id = put(A, "1");
+	done(nack(engine, borrow(A, 0, MINUTE), ALL));
+	struct call *call = waiter(A);
+	done(requeue(engine, IDS(id), 0, false));
+	assert_woken(call, 1);
+}
+
+/* Whatever ends an exclusive lease lets out what it held back, though that came long before. */
+static void
+the_end_of_an_exclusive_lease_wakes(void **state)
+{
+	(void)state;
+	struct sevq_lend exclusive = { .address.session_key = SEVQ_STR(A), .limit = 1, .exclusive = true, .lease_ms = MINUTE };
+	struct sevq_lease_op later;
+	sevq_lease_op_init(&later, SEVQ_LEASE_NACK);
+	later.delay_ms = 10 * MINUTE;
+	options.attempts_max = 1;
+	reopen();
+	for (int how = 0; how < 7; how++) {
+		int64_t id = put(A, "1");
+		int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
+		put(A, "2");
+		struct call *call = waiter(A);
+		switch (how) {
+		case 0:
+			done(ack(engine, lease, ALL));
+			break;
+		case 1: /* a dead letter */
+			done(nack(engine, lease, ALL));
+			break;
+		case 2:
+			later.count_attempt = false;
+			done(change_lease(engine, later, lease, ALL));
+			break;
+		case 3:
+			pass(MINUTE);
+			turn();
+			break;
+		case 4:
+			done(withdraw(engine, id));
+			break;
+		case 5:
+			done(consume(engine, A, IDS(id)));
+			break;
+		default:
+			done(extend(engine, lease, ALL, 5));
+			pass(5);
+			turn();
+		}
+		assert_woken(call, 1);
+		done(purge(engine, A, NULL));
+	}
+}
+
+static void
+an_exclusive_lease_holds_waiters_back(void **state)
+{
+	(void)state;
+	struct sevq_lend exclusive = { .address.session_key = SEVQ_STR(A), .limit = 2, .exclusive = true, .lease_ms = MINUTE };
+	int64_t one = put(A, "1");
+	put(A, "2");
+	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
+	struct call *call = waiter(A);
+	put(A, "3");
+	done(nack(engine, lease, IDS(one)));
+	assert_int_equal(call->answered, 0);
+	done(ack(engine, lease, ALL));
+	assert_woken(call, 2);
+}
+
+static void
+who_gives_up_costs_nothing(void **state)
+{
+	(void)state;
+	struct call *first = waiter(A), *second = waiter(A), *third = waiter(A);
+	give_up(second);
+	assert_false(sevq_engine_unpark(engine, &second->op)); /* it is gone */
+	give_up(third);
+	give_up(first);
+	assert_int_equal(stats().waiters, 0);
+	put(A, "1");
+	assert_int_equal(first->answered + second->answered + third->answered, 0);
+}
+
+/* Its caller is told that it comes back by itself, so it must. */
+static void
+who_gives_up_before_waiting_is_answered_with_nothing(void **state)
+{
+	(void)state;
+	struct call *call = wait_for(engine, A);
+	assert_false(sevq_engine_unpark(engine, &call->op));
+	turn();
+	assert_woken(call, 0);
+	assert_str(call->wait.session_key, A);
+	assert_int_equal(stats().waiters, 0);
+}
+
+static void
+a_new_policy_lets_waiters_look_again(void **state)
+{
+	(void)state;
+	struct sevq_policy *hub;
+	put("agent:main:hub", "1");
+	struct call *moved = waiter("main"), *stays = waiter(B);
+	assert_int_equal(sevq_policy_parse("{ session: { mainKey: 'hub' } }", 31, &hub, &error), 0);
+	sevq_engine_set_policy(engine, hub);
+	assert_false(sevq_engine_idle(engine));
+	turn();
+	assert_woken(moved, 1);
+	assert_str(moved->wait.session_key, "agent:main:hub");
+	put(B, "1");
+	assert_woken(stays, 1);
+}
+
+static void
+a_failed_commit_wakes_nobody_and_loses_no_wake(void **state)
+{
+	(void)state;
+	struct call *call = waiter(A);
+	store.commit_fails = SEVQ_STORAGE_FAILED;
+	fails(enqueue(engine, A, "1"), SEVQ_STORAGE_FAILED);
+	assert_int_equal(call->answered, 0);
+	struct call *beside = wait_for(engine, A), *bad = enqueue(engine, A, "1");
+	turn();
+	assert_int_equal(bad->op.error.code, SEVQ_STORAGE_FAILED);
+	assert_int_equal(beside->op.error.code, SEVQ_STORAGE_FAILED);
+	store.commit_fails = SEVQ_OK;
+	store.full_for_events = true;
+	int64_t other = 0;
+	struct call *late = wait_for(engine, A), *full = enqueue(engine, A, "1");
+	turn();
+	assert_int_equal(full->op.error.code, SEVQ_STORAGE_FULL);
+	assert_int_equal(late->answered, 0);
+	store.full_for_events = false;
+	other = put(A, "1");
+	assert_true(other > 0);
+	assert_woken(call, 1);
+	assert_woken(late, 1);
+}
+
+static void
+a_delay_that_ends_in_a_failed_commit_wakes_later(void **state)
+{
+	(void)state;
+	struct sevq_draft later = draft(A, "1");
+	later.delay_ms = 1000;
+	done(enqueue_draft(engine, later));
+	struct call *call = waiter(A);
+	pass(1000);
+	store.commit_fails = SEVQ_STORAGE_FAILED;
+	fails(enqueue(engine, B, "x"), SEVQ_STORAGE_FAILED);
+	assert_int_equal(call->answered, 0);
+	store.commit_fails = SEVQ_OK;
+	pass(sevq_engine_due_ms(engine));
+	turn();
+	assert_woken(call, 1);
+}
+
+static void
+nobody_is_woken_before_the_commit(void **state)
+{
+	(void)state;
+	sevq_engine_on_wake(engine, tell, NULL);
+	struct call *call = waiter(A);
+	store.defer = true;
+	enqueue(engine, A, "1");
+	turn();
+	assert_told("");
+	struct call *meanwhile = wait_for(engine, A);
+	turn();
+	memory_store_release(&store);
+	assert_told("a:1:next: ");
+	turn();
+	assert_woken(call, 1);
+	assert_woken(meanwhile, 1);
+}
+
+/* The waiter is told how much there is when it is answered, not when it was woken. */
+static void
+who_is_woken_looks_again(void **state)
+{
+	(void)state;
+	struct call *call = waiter(A);
+	store.defer = true;
+	enqueue(engine, A, "1");
+	turn();
+	struct call *taken = drain(engine, A, 0);
+	memory_store_release(&store);
+	store.defer = false;
+	turn(); /* the drain was there before the waiter was roused */
+	assert_texts(&taken->drain.taken, "1");
+	give_up(call);
+}
+
+static void
+every_woken_queue_is_told_of_once(void **state)
+{
+	(void)state;
+	sevq_engine_on_wake(engine, tell, NULL);
+	struct sevq_draft drafts[] = { draft(A, "1"), draft(B, "2"), draft(A, "3"), draft(A, "4") };
+	drafts[0].source = SEVQ_STR("hook");
+	drafts[2].wake = SEVQ_WAKE_NOW;
+	drafts[2].source = SEVQ_STR("cron-event");
+	drafts[3].source = SEVQ_STR("exec-event");
+	done(enqueue_drafts(engine, drafts, 4));
+	assert_told("a:3:now:exec-event b:1:next: ");
+	int64_t lease = borrow(A, 2, MINUTE);
+	done(nack(engine, lease, ALL));
+	assert_told("a:3:next: ");
+	struct sevq_draft refused[] = { draft(B, "5"), draft(A, " ") };
+	refused[0].wake = SEVQ_WAKE_NOW;
+	enqueue_drafts(engine, refused, 2);
+	struct sevq_draft fine = draft(B, "6");
+	fine.source = SEVQ_STR("x");
+	done(enqueue_draft(engine, fine));
+	assert_told("b:2:next:x ");
+	done(enqueue(engine, B, "6")); /* a duplicate */
+	assert_told("");
+}
+
+static void
+a_wake_is_a_level(void **state)
+{
+	(void)state;
+	put(A, "1"), put(B, "2"), put(B, "3"), put("agent:main:c", "4");
+	borrow("agent:main:c", 0, MINUTE);
+	reopen();
+	sevq_engine_each_deliverable(engine, tell, NULL);
+	struct sevq_str have = { told.data, told.len };
+	assert_int_equal(have.len, 2 * strlen("a:1:next: "));
+	assert_non_null(memmem(have.s, have.len, "a:1:next: ", 10));
+	assert_non_null(memmem(have.s, have.len, "b:2:next: ", 10));
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(who_waits_for_what_is_there_is_answered_at_once),
+		TEST(an_enqueue_wakes_in_its_own_turn),
+		TEST(an_enqueue_of_the_same_turn_wakes_whichever_comes_first),
+		TEST(what_is_taken_in_the_same_turn_wakes_nobody),
+		TEST(several_waiters_all_hear),
+		TEST(a_listed_session_says_how_many_wait),
+		TEST(what_is_given_back_wakes),
+		TEST(the_end_of_a_delay_wakes),
+		TEST(a_requeued_dead_letter_wakes),
+		TEST(the_end_of_an_exclusive_lease_wakes),
+		TEST(an_exclusive_lease_holds_waiters_back),
+		TEST(who_gives_up_costs_nothing),
+		TEST(who_gives_up_before_waiting_is_answered_with_nothing),
+		TEST(a_new_policy_lets_waiters_look_again),
+		TEST(a_failed_commit_wakes_nobody_and_loses_no_wake),
+		TEST(a_delay_that_ends_in_a_failed_commit_wakes_later),
+		TEST(nobody_is_woken_before_the_commit),
+		TEST(who_is_woken_looks_again),
+		TEST(every_woken_queue_is_told_of_once),
+		TEST(a_wake_is_a_level),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,108 @@
+/* waiting_test.c - ops at their keys: taken in the order they came, from wherever they stand. */
+#include "queue/waiting.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct sevq_waiting waiting;
+static struct sevq_op ops[6];
+static const struct sevq_str a = SEVQ_STR_INIT("a"), b = SEVQ_STR_INIT("b");
+
+static int
+begin(void **state)
+{
+	(void)state;
+	memset(ops, 0, sizeof ops);
+	for (size_t i = 0; i < 6; i++) { /* 0 2 4 at a, 1 3 5 at b */
+		ops[i].queue_key = i % 2 == 0 ? a : b;
+		sevq_waiting_add(&waiting, &ops[i]);
+	}
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	sevq_waiting_clear(&waiting);
+	assert_int_equal(waiting.count, 0);
+	assert_null(sevq_waiting_take(&waiting, SEVQ_STR_NULL));
+	return 0;
+}
+
+/* Those that wait at a are these, in this order; -1 ends. */
+static void
+assert_taken(const int *which)
+{
+	for (; *which >= 0; which++) {
+		struct sevq_op *op = sevq_waiting_take(&waiting, a);
+		assert_ptr_equal(op, &ops[*which]);
+		assert_false(op->parked);
+	}
+	assert_null(sevq_waiting_take(&waiting, a));
+	assert_int_equal(sevq_waiting_count(&waiting, a), 0);
+}
+
+static void
+a_key_gives_its_own_in_order(void **state)
+{
+	(void)state;
+	assert_int_equal(sevq_waiting_count(&waiting, a), 3);
+	assert_true(ops[0].parked);
+	assert_taken((int[]){ 0, 2, 4, -1 });
+	assert_int_equal(sevq_waiting_count(&waiting, b), 3);
+	assert_int_equal(waiting.count, 3);
+}
+
+static void
+one_can_be_taken_out_anywhere(void **state)
+{
+	static const int left[3][3] = { { 2, 4, -1 }, { 0, 4, -1 }, { 0, 2, -1 } };
+	for (size_t i = 0; i < 3; i++) {
+		sevq_waiting_remove(&waiting, &ops[2 * i]);
+		assert_int_equal(sevq_waiting_count(&waiting, a), 2);
+		assert_taken(left[i]);
+		end(state), begin(state);
+	}
+}
+
+static void
+without_a_key_everybody_is_taken(void **state)
+{
+	(void)state;
+	size_t taken = 0;
+	while (sevq_waiting_take(&waiting, SEVQ_STR_NULL) != NULL)
+		taken++;
+	assert_int_equal(taken, 6);
+	assert_int_equal(waiting.places.count, 0);
+}
+
+static void
+the_key_is_copied(void **state)
+{
+	(void)state;
+	char key[] = "c";
+	struct sevq_op op = { .queue_key = { key, 1 } };
+	sevq_waiting_add(&waiting, &op);
+	key[0] = 'd';
+	assert_ptr_equal(sevq_waiting_take(&waiting, SEVQ_STR("d")), NULL);
+	op.queue_key = SEVQ_STR("c");
+	assert_ptr_equal(sevq_waiting_take(&waiting, SEVQ_STR("c")), &op);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_key_gives_its_own_in_order),
+		TEST(one_can_be_taken_out_anywhere),
+		TEST(without_a_key_everybody_is_taken),
+		TEST(the_key_is_copied),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
