@@ -362,10 +362,10 @@ too_long_a_key_is_refused(void **state)
 	(void)state;
 	char name[300];
 	memset(name, 'k', sizeof name);
-	name[SEVQ_IDEMPOTENCY_KEY_BYTES_MAX + 1] = '\0';
+	name[SEVQ_IDEMPOTENCY_KIND_BYTES + SEVQ_IDEMPOTENCY_KEY_BYTES_MAX + 1] = '\0';
 	struct call *call = fails(enqueue_draft(engine, keyed(A, "1", name, 1)), SEVQ_INVALID_FIELD);
 	assert_string_equal(call->op.error.pointer, "/idempotencyKey");
-	name[SEVQ_IDEMPOTENCY_KEY_BYTES_MAX] = '\0';
+	name[SEVQ_IDEMPOTENCY_KIND_BYTES + SEVQ_IDEMPOTENCY_KEY_BYTES_MAX] = '\0';
 	done(enqueue_draft(engine, keyed(A, "1", name, 1)));
 }
 
