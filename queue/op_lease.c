@@ -75,8 +75,6 @@ record_return(struct sevq_plan *plan, struct sevq_queue *queue, const struct ret
 		sevq_queue_refresh_last(&plan->catalog, queue);
 	if (kind.count > 0 && kind.until_ms <= plan->now_ms)
 		sevq_plan_wake(plan, queue, false, SEVQ_STR_NULL);
-	else
-		sevq_plan_unblock(plan, queue);
 }
 
 void

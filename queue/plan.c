@@ -155,7 +155,6 @@ sevq_plan_settle(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_s
 	for (size_t i = 0; i < outcome.count; i++)
 		sevq_queue_remove(&plan->catalog, queue, sevq_queue_entry(queue, outcome.ids[i]));
 	sevq_plan_record(plan, queue, outcome);
-	sevq_plan_unblock(plan, queue);
 }
 
 /* --- reads and wakes ------------------------------------------------------------------------------------------------ */
@@ -246,13 +245,6 @@ sevq_plan_gather_woken(struct sevq_plan *plan)
 			same->source = next.source;
 	}
 	plan->woken_count = count;
-}
-
-void
-sevq_plan_unblock(struct sevq_plan *plan, struct sevq_queue *queue)
-{
-	if (queue->exclusive != NULL && queue->exclusive->live == 0)
-		sevq_plan_wake(plan, queue, false, SEVQ_STR_NULL);
 }
 
 /* --- idempotency ---------------------------------------------------------------------------------------------------- */

@@ -124,9 +124,6 @@ sevq_plan_waiters(const struct sevq_plan *plan, struct sevq_str queue_key)
 	return sevq_waiting_count(&plan->waiting, queue_key);
 }
 
-/* Leased events have left their lease: if that was an exclusive one and is over, what it kept back is deliverable. */
-void sevq_plan_unblock(struct sevq_plan *plan, struct sevq_queue *queue);
-
 /* Something became deliverable in the queue. */
 void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, struct sevq_str source);
 /* At the end of a batch: each woken queue once, and those that an exclusive lease held back until now. */

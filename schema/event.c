@@ -85,6 +85,8 @@ check_own_limits(const struct sevq_draft *draft, struct sevq_error *err)
 		{ "/text", "text", draft->text, SEVQ_TEXT_BYTES_MAX },
 		{ "/contextKey", "contextKey", draft->context_key, SEVQ_CONTEXT_KEY_BYTES_MAX },
 		{ "/source", "source", draft->source, SEVQ_SOURCE_BYTES_MAX },
+		{ "/idempotencyKey", "idempotencyKey", draft->idempotency.key,
+		  SEVQ_IDEMPOTENCY_KIND_BYTES + SEVQ_IDEMPOTENCY_KEY_BYTES_MAX },
 		{ "/traceparent", "traceparent", draft->traceparent, SEVQ_TRACEPARENT_BYTES_MAX },
 		{ "/deliveryContext/channel", "channel", draft->delivery.channel, SEVQ_DELIVERY_FIELD_BYTES_MAX },
 		{ "/deliveryContext/to", "to", draft->delivery.to, SEVQ_DELIVERY_FIELD_BYTES_MAX },

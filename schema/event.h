@@ -19,7 +19,8 @@
 #define SEVQ_ACCOUNT_ID_BYTES_MAX 256
 #define SEVQ_DELIVERY_FIELD_BYTES_MAX 1024
 #define SEVQ_TRACEPARENT_BYTES_MAX 128
-#define SEVQ_IDEMPOTENCY_KEY_BYTES_MAX 255 /* as sent; the caller looks at it, who may put something in front */
+#define SEVQ_IDEMPOTENCY_KEY_BYTES_MAX 255
+#define SEVQ_IDEMPOTENCY_KIND_BYTES 2 /* that a caller puts in front of a key, to tell kinds of requests apart */
 #define SEVQ_CONSUMER_BYTES_MAX 128
 #define SEVQ_REASON_BYTES_MAX 512
 #define SEVQ_DELAY_MS_MAX (365LL * 24 * 60 * 60 * 1000)

@@ -69,11 +69,12 @@ sevq_idempotency_of(struct sevq_request *request, char kind, struct sevq_str key
 
 	if (key.s == NULL)
 		return (struct sevq_idempotency){ .key = SEVQ_STR_NULL };
-	prefixed = sevq_arena_bytes(&request->arena, key.len + 2);
+	prefixed = sevq_arena_bytes(&request->arena, SEVQ_IDEMPOTENCY_KIND_BYTES + key.len);
 	prefixed[0] = kind;
 	prefixed[1] = ':';
-	memcpy(prefixed + 2, key.s, key.len);
-	return (struct sevq_idempotency){ .key = { prefixed, key.len + 2 }, .request = sevq_text_hash(sent) };
+	memcpy(prefixed + SEVQ_IDEMPOTENCY_KIND_BYTES, key.s, key.len);
+	return (struct sevq_idempotency){ .key = { prefixed, SEVQ_IDEMPOTENCY_KIND_BYTES + key.len },
+					  .request = sevq_text_hash(sent) };
 }
 
 int

@@ -67,9 +67,9 @@ def test_leases_keep_their_promises_over_kills(tmp_path):
         crowd.end()
         story, history = finish(server, crowd)
     finally:
-        crowd.end()
         if server.process is not None:
             server.kill()
+        crowd.end()  # tells of clients that failed
     broken = check(history._replace(attempts_max=ATTEMPTS))
     assert not broken, sorted(map(str, broken))[:10]
     acks = sum(call.what == "ack" and call.status == 200 for call in story.calls)

@@ -356,6 +356,19 @@ keys_are_looked_up_when_the_batch_begins(void **state)
 	assert_int_equal(store.event_count, 1);
 }
 
+static void
+too_long_a_key_is_refused(void **state)
+{
+	(void)state;
+	char name[300];
+	memset(name, 'k', sizeof name);
+	name[SEVQ_IDEMPOTENCY_KIND_BYTES + SEVQ_IDEMPOTENCY_KEY_BYTES_MAX + 1] = '\0';
+	struct call *call = fails(enqueue_draft(engine, keyed(A, "1", name, 1)), SEVQ_INVALID_FIELD);
+	assert_string_equal(call->op.error.pointer, "/idempotencyKey");
+	name[SEVQ_IDEMPOTENCY_KIND_BYTES + SEVQ_IDEMPOTENCY_KEY_BYTES_MAX] = '\0';
+	done(enqueue_draft(engine, keyed(A, "1", name, 1)));
+}
+
 int
 main(void)
 {
@@ -378,6 +391,7 @@ main(void)
 		TEST(a_full_store_keeps_no_key_of_what_it_refused),
 		TEST(a_store_that_cannot_look_keys_up_takes_nothing),
 		TEST(keys_are_looked_up_when_the_batch_begins),
+		TEST(too_long_a_key_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
