@@ -120,7 +120,7 @@ struct sevq_lease *sevq_catalog_lease(const struct sevq_catalog *catalog, int64_
 struct sevq_lease *sevq_catalog_new_lease(const struct sevq_catalog *catalog,
 					  int64_t id); /* one just added, though it holds nothing yet */
 struct sevq_lease *sevq_catalog_add_lease(struct sevq_catalog *catalog,
-					  const struct sevq_lease *lease); /* copied; holds nothing yet */
+					  const struct sevq_lease *from); /* copied; holds nothing yet */
 
 /* How many events of the queue could be taken now. */
 size_t sevq_queue_deliverable(const struct sevq_queue *queue);

@@ -425,7 +425,7 @@ sevq_lend_init(struct sevq_lend *op)
 
 #define LEASE_KIND(call)                                                                                                           \
 	{                                                                                                                          \
-		.name = call, .bytes = sizeof(struct sevq_lease_op), .answer = offsetof(struct sevq_lease_op, until_ms),           \
+		.name = (call), .bytes = sizeof(struct sevq_lease_op), .answer = offsetof(struct sevq_lease_op, until_ms),         \
 		.plan = plan_lease_op, .lookup = lease_lookup, .found = lease_found                                                \
 	}
 
