@@ -32,11 +32,25 @@ static const char *const keys[] = { "agent:main:a", "agent:main:b" };
 
 /* One call of the script. The last of a turn is followed by END_OF_TURN. */
 struct step {
-	enum what { ENQUEUE, REPLACE, DRAIN, CONSUME, WITHDRAW, PURGE, LOOK, END_OF_TURN, DO_CHORES, OPEN_AGAIN } what;
+	enum what {
+		ENQUEUE,
+		REPLACE,
+		DRAIN,
+		CONSUME,
+		WITHDRAW,
+		PURGE,
+		LEND,
+		ACK,
+		NACK,
+		LOOK,
+		END_OF_TURN,
+		DO_CHORES,
+		OPEN_AGAIN
+	} what;
 	int key;
 	const char *text;        /* ENQUEUE, REPLACE: the event's; CONSUME, WITHDRAW: which event */
 	const char *context_key; /* REPLACE */
-	size_t limit;            /* DRAIN */
+	size_t limit;            /* DRAIN, LEND */
 };
 
 /* clang-format off */
@@ -46,6 +60,9 @@ struct step {
 #define CONSUME(k, t) { .what = CONSUME, .key = (k), .text = (t) }
 #define WITHDRAW(k, t) { .what = WITHDRAW, .key = (k), .text = (t) }
 #define PURGE(k) { .what = PURGE, .key = (k) }
+#define LEND(k, n) { .what = LEND, .key = (k), .limit = (n) }
+#define ACK(k) { .what = ACK, .key = (k) }
+#define NACK(k) { .what = NACK, .key = (k) }
 #define LOOK(k) { .what = LOOK, .key = (k) }
 #define TURN { .what = END_OF_TURN }
 #define CHORES { .what = DO_CHORES }
@@ -71,6 +88,21 @@ static const struct step mixed[] = {
 	ENQUEUE(1, "10"), TURN,
 };
 
+/* Leases, over a sweep and a new start. */
+static const struct step lent[] = {
+	ENQUEUE(0, "1"), ENQUEUE(0, "2"), ENQUEUE(1, "3"), TURN,
+	LEND(0, 1), LEND(1, 1), ENQUEUE(0, "4"), TURN,
+	DRAIN(0, 1), LOOK(0), TURN,
+	ACK(0), NACK(1), LOOK(1), TURN,
+	CHORES,
+	LEND(0, 2), TURN,
+	REOPEN,
+	ACK(0), LEND(1, 1), TURN,
+	CHORES,
+	NACK(1), ENQUEUE(1, "5"), TURN,
+	LOOK(0), LOOK(1), TURN,
+};
+
 /* Begins with a WAL large enough for a checkpoint. */
 static const struct step checkpointed[] = {
 	ENQUEUE(0, "1"), TURN,
@@ -87,8 +119,10 @@ struct model {
 	struct {
 		int key;
 		const char *text, *context_key;
+		int lent; /* the how-manieth lease of its key; 0: none */
 	} events[EVENTS_MAX];
 	size_t count;
+	int leases[COUNT(keys)];
 };
 
 static char directory[64], path[PATH_BYTES], copy[PATH_BYTES], template[PATH_BYTES];
@@ -103,6 +137,7 @@ static bool unknown;            /* there is one */
 static int64_t ids[EVENTS_MAX]; /* of acknowledged events, by place in texts */
 static const char *texts[EVENTS_MAX];
 static size_t text_count;
+static int64_t leases[COUNT(keys)]; /* the newest of each key; 0: none */
 
 /* ---- files --------------------------------------------------------------------------------------------------------- */
 
@@ -144,13 +179,15 @@ remove_database(const char *name)
 /* ---- the model ------------------------------------------------------------------------------------------------------ */
 
 static bool
-chosen(const struct step *step, const char *context_key, const char *text, size_t already)
+chosen(const struct step *step, const char *context_key, const char *text, int is_lent, int newest_lease, size_t already)
 {
 	switch (step->what) {
 	case REPLACE:
 		return context_key != NULL && strcmp(context_key, step->context_key) == 0;
 	case DRAIN:
-		return already < step->limit;
+		return already < step->limit && is_lent == 0;
+	case ACK:
+		return is_lent > 0 && is_lent == newest_lease;
 	case CONSUME:
 	case WITHDRAW:
 		return strcmp(text, step->text) == 0;
@@ -159,12 +196,33 @@ chosen(const struct step *step, const char *context_key, const char *text, size_
 	}
 }
 
+/* What was lent of the key is given back, or a few more are lent. */
+static void
+apply_lease(struct model *m, const struct step *step)
+{
+	size_t lent_now = 0;
+	int lease = step->what == LEND ? ++m->leases[step->key] : m->leases[step->key];
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->events[i].key != step->key)
+			continue;
+		if (step->what == NACK && m->events[i].lent == lease)
+			m->events[i].lent = 0;
+		else if (step->what == LEND && m->events[i].lent == 0 && lent_now++ < step->limit)
+			m->events[i].lent = lease;
+	}
+}
+
 static void
 apply(struct model *m, const struct step *step)
 {
 	size_t kept = 0, removed = 0;
+	if (step->what == LEND || step->what == NACK) {
+		apply_lease(m, step);
+		return;
+	}
 	for (size_t i = 0; i < m->count; i++) {
-		if (m->events[i].key == step->key && chosen(step, m->events[i].context_key, m->events[i].text, removed))
+		if (m->events[i].key == step->key &&
+		    chosen(step, m->events[i].context_key, m->events[i].text, m->events[i].lent, m->leases[step->key], removed))
 			removed++;
 		else
 			m->events[kept++] = m->events[i];
@@ -174,6 +232,7 @@ apply(struct model *m, const struct step *step)
 		assert_true(m->count < EVENTS_MAX);
 		m->events[m->count].key = step->key;
 		m->events[m->count].text = step->text;
+		m->events[m->count].lent = 0;
 		m->events[m->count++].context_key = step->context_key;
 	}
 }
@@ -185,8 +244,10 @@ same_list(const struct model *m, int key, const struct sevq_event_list *list)
 	for (size_t i = 0; i < m->count; i++) {
 		if (m->events[i].key != key)
 			continue;
-		if (at == list->count || !sevq_str_eq(list->events[at++].text, sevq_str(m->events[i].text)))
+		if (at == list->count || !sevq_str_eq(list->events[at].text, sevq_str(m->events[i].text)) ||
+		    (list->events[at].state == SEVQ_STATE_LEASED) != (m->events[i].lent > 0))
 			return false;
+		at++;
 	}
 	return at == list->count;
 }
@@ -254,6 +315,12 @@ submit(const struct step *step)
 		return id > 0 ? withdraw(engine, id) : NULL;
 	case PURGE:
 		return purge(engine, keys[step->key], NULL);
+	case LEND:
+		return lend(engine, keys[step->key], step->limit, SEVQ_LEASE_MS_MAX);
+	case ACK:
+		return leases[step->key] > 0 ? ack(engine, leases[step->key], NULL, 0) : NULL;
+	case NACK:
+		return leases[step->key] > 0 ? nack(engine, leases[step->key], NULL, 0) : NULL;
 	default:
 		return peek(engine, keys[step->key]);
 	}
@@ -274,6 +341,8 @@ account(const struct step *steps, struct call *const *calls, size_t count)
 		apply(&model, &steps[i]);
 		if (steps[i].what == ENQUEUE || steps[i].what == REPLACE)
 			*id_of(steps[i].text) = calls[i]->enqueue.results[0].event.id;
+		if (steps[i].what == LEND)
+			leases[steps[i].key] = calls[i]->lend.lease_id;
 		if (steps[i].what == LOOK)
 			assert_true(same_list(&model, steps[i].key, &calls[i]->peek.found));
 	}
@@ -380,6 +449,7 @@ begin_model(void)
 	unknown = false;
 	text_count = 0;
 	memset(ids, 0, sizeof ids);
+	memset(leases, 0, sizeof leases);
 	remove_database(path);
 }
 
@@ -454,6 +524,13 @@ no_fault_loses_or_invents_an_event(void **state)
 	run_all(mixed, COUNT(mixed), false);
 }
 
+static void
+no_fault_breaks_a_lease(void **state)
+{
+	(void)state;
+	run_all(lent, COUNT(lent), false);
+}
+
 /* A WAL so large that the next chores make a checkpoint, of few pages. */
 static void
 make_template(void)
@@ -518,14 +595,16 @@ the_checker_finds_a_loss(void **state)
 	(void)state;
 	struct sevq_event events[] = { { .text = SEVQ_STR("1") }, { .text = SEVQ_STR("2") } };
 	struct sevq_event_list list = { events, 2 };
-	model = (struct model){ .events = { { 0, "1", NULL }, { 0, "2", NULL } }, .count = 2 };
+	model = (struct model){ .events = { { .text = "1" }, { .text = "2" } }, .count = 2 };
 	assert_true(same_list(&model, 0, &list));
 	list.count = 1;
 	assert_false(same_list(&model, 0, &list));
 	model.count = 0;
 	assert_false(same_list(&model, 0, &list));
-	model = (struct model){ .events = { { 0, "2", NULL }, { 0, "1", NULL } }, .count = 2 };
+	model = (struct model){ .events = { { .text = "2" }, { .text = "1" } }, .count = 2 };
 	list.count = 2;
+	assert_false(same_list(&model, 0, &list));
+	model = (struct model){ .events = { { .text = "1", .lent = 1 }, { .text = "2" } }, .count = 2 };
 	assert_false(same_list(&model, 0, &list));
 }
 
@@ -562,9 +641,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_checker_finds_a_loss),
-		cmocka_unit_test(a_turn_costs_one_sync_however_many_calls),
-		cmocka_unit_test(no_fault_loses_or_invents_an_event),
+		cmocka_unit_test(the_checker_finds_a_loss),           cmocka_unit_test(a_turn_costs_one_sync_however_many_calls),
+		cmocka_unit_test(no_fault_loses_or_invents_an_event), cmocka_unit_test(no_fault_breaks_a_lease),
 		cmocka_unit_test(no_fault_of_a_checkpoint_does),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
