@@ -10,13 +10,13 @@
 #include "server/reply.h"
 #include "server/server.h"
 
+#define RETRY_AFTER "Retry-After: 1\r\n"
 #define CHALLENGE "WWW-Authenticate: Bearer realm=\"sevq\"\r\n"
 
 /* Status 0: never an answer (start-up, or the process ends before it could answer). */
 static const struct {
 	int status;
 	const char *title, *extra;
-	int retry_after_s;
 } problems[SEVQ_CODE_COUNT] = {
 	[SEVQ_BLANK_KEY] = { 400, "The session key is blank", "" },
 	[SEVQ_MALFORMED_KEY] = { 400, "The session key is malformed", "" },
@@ -37,13 +37,13 @@ static const struct {
 	[SEVQ_EXPECTATION_FAILED] = { 417, "The expectation is unknown", "" },
 	[SEVQ_MISDIRECTED] = { 421, "The request is for another host", "" },
 	[SEVQ_IDEMPOTENCY_MISMATCH] = { 422, "The idempotency key was used for another request", "" },
-	[SEVQ_QUEUE_FULL] = { 429, "A limit is reached; try again later", "", 1 },
+	[SEVQ_QUEUE_FULL] = { 429, "A limit is reached; try again later", RETRY_AFTER },
 	[SEVQ_HEADERS_TOO_LARGE] = { 431, "The headers are too large", "" },
 	[SEVQ_NOT_IMPLEMENTED] = { 501, "The transfer coding is not known", "" },
 	[SEVQ_HTTP_VERSION] = { 505, "The HTTP version is not known", "" },
-	[SEVQ_STORAGE_FAILED] = { 503, "The store failed; nothing was changed", "", 1 },
-	[SEVQ_STORAGE_FULL] = { 507, "The store is full; nothing was changed", "", 1 },
-	[SEVQ_CLOSING] = { 503, "The server is shutting down", "", 1 },
+	[SEVQ_STORAGE_FAILED] = { 503, "The store failed; nothing was changed", RETRY_AFTER },
+	[SEVQ_STORAGE_FULL] = { 507, "The store is full; nothing was changed", RETRY_AFTER },
+	[SEVQ_CLOSING] = { 503, "The server is shutting down", RETRY_AFTER },
 };
 
 static void
@@ -94,15 +94,12 @@ add_detail(struct sevq_buf *out, const struct sevq_error *err)
 static void
 add_headers(const struct sevq_request *request, const struct sevq_error *err, char extra[SEVQ_REPLY_EXTRA_BYTES])
 {
-	int retry_after_s = request->retry_after_s > 0 ? request->retry_after_s : problems[err->code].retry_after_s;
-	int len;
-
 	if (err->code == SEVQ_METHOD_NOT_ALLOWED)
-		len = snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "Allow: %s\r\n", request->allow);
+		snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "Allow: %s\r\n", request->allow);
+	else if (request->retry_after_s > 0)
+		snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "Retry-After: %d\r\n", request->retry_after_s);
 	else
-		len = snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "%s", problems[err->code].extra);
-	if (retry_after_s > 0)
-		snprintf(extra + len, SEVQ_REPLY_EXTRA_BYTES - (size_t)len, "Retry-After: %d\r\n", retry_after_s);
+		snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "%s", problems[err->code].extra);
 }
 
 static void
