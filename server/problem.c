@@ -10,40 +10,40 @@
 #include "server/reply.h"
 #include "server/server.h"
 
+#define RETRY_AFTER "Retry-After: 1\r\n"
 #define CHALLENGE "WWW-Authenticate: Bearer realm=\"sevq\"\r\n"
 
 /* Status 0: never an answer (start-up, or the process ends before it could answer). */
 static const struct {
 	int status;
 	const char *title, *extra;
-	int retry_after_s;
 } problems[SEVQ_CODE_COUNT] = {
-	[SEVQ_BLANK_KEY] = { 400, "The session key is blank", "", 0 },
-	[SEVQ_MALFORMED_KEY] = { 400, "The session key is malformed", "", 0 },
-	[SEVQ_OWNER_UNRESOLVED] = { 400, "No single agent owns the session key", "", 0 },
-	[SEVQ_OWNER_MISMATCH] = { 409, "The session key belongs to another agent", "", 0 },
-	[SEVQ_INVALID_JSON] = { 400, "The body is not valid JSON", "", 0 },
-	[SEVQ_INVALID_FIELD] = { 400, "A field or parameter is wrong", "", 0 },
-	[SEVQ_BAD_REQUEST] = { 400, "The request is malformed", "", 0 },
-	[SEVQ_UNAUTHORIZED] = { 401, "A valid bearer token is needed", CHALLENGE, 0 },
-	[SEVQ_FORBIDDEN] = { 403, "This is not allowed", "", 0 },
-	[SEVQ_NOT_FOUND] = { 404, "There is no such thing", "", 0 },
-	[SEVQ_METHOD_NOT_ALLOWED] = { 405, "The path has no such method", "", 0 },
-	[SEVQ_TIMEOUT] = { 408, "The request took too long to arrive", "", 0 },
-	[SEVQ_CONFLICT] = { 409, "The present state does not allow it", "", 0 },
-	[SEVQ_TOO_LARGE] = { 413, "The body or batch is too large", "", 0 },
-	[SEVQ_URI_TOO_LONG] = { 414, "The request target is too long", "", 0 },
-	[SEVQ_UNSUPPORTED_MEDIA_TYPE] = { 415, "The body is of a wrong type", "", 0 },
-	[SEVQ_EXPECTATION_FAILED] = { 417, "The expectation is unknown", "", 0 },
-	[SEVQ_MISDIRECTED] = { 421, "The request is for another host", "", 0 },
-	[SEVQ_IDEMPOTENCY_MISMATCH] = { 422, "The idempotency key was used for another request", "", 0 },
-	[SEVQ_QUEUE_FULL] = { 429, "A limit is reached; try again later", "", 1 },
-	[SEVQ_HEADERS_TOO_LARGE] = { 431, "The headers are too large", "", 0 },
-	[SEVQ_NOT_IMPLEMENTED] = { 501, "The transfer coding is not known", "", 0 },
-	[SEVQ_HTTP_VERSION] = { 505, "The HTTP version is not known", "", 0 },
-	[SEVQ_STORAGE_FAILED] = { 503, "The store failed; nothing was changed", "", 1 },
-	[SEVQ_STORAGE_FULL] = { 507, "The store is full; nothing was changed", "", 1 },
-	[SEVQ_CLOSING] = { 503, "The server is shutting down", "", 1 },
+	[SEVQ_BLANK_KEY] = { 400, "The session key is blank", "" },
+	[SEVQ_MALFORMED_KEY] = { 400, "The session key is malformed", "" },
+	[SEVQ_OWNER_UNRESOLVED] = { 400, "No single agent owns the session key", "" },
+	[SEVQ_OWNER_MISMATCH] = { 409, "The session key belongs to another agent", "" },
+	[SEVQ_INVALID_JSON] = { 400, "The body is not valid JSON", "" },
+	[SEVQ_INVALID_FIELD] = { 400, "A field or parameter is wrong", "" },
+	[SEVQ_BAD_REQUEST] = { 400, "The request is malformed", "" },
+	[SEVQ_UNAUTHORIZED] = { 401, "A valid bearer token is needed", CHALLENGE },
+	[SEVQ_FORBIDDEN] = { 403, "This is not allowed", "" },
+	[SEVQ_NOT_FOUND] = { 404, "There is no such thing", "" },
+	[SEVQ_METHOD_NOT_ALLOWED] = { 405, "The path has no such method", "" },
+	[SEVQ_TIMEOUT] = { 408, "The request took too long to arrive", "" },
+	[SEVQ_CONFLICT] = { 409, "The present state does not allow it", "" },
+	[SEVQ_TOO_LARGE] = { 413, "The body or batch is too large", "" },
+	[SEVQ_URI_TOO_LONG] = { 414, "The request target is too long", "" },
+	[SEVQ_UNSUPPORTED_MEDIA_TYPE] = { 415, "The body is of a wrong type", "" },
+	[SEVQ_EXPECTATION_FAILED] = { 417, "The expectation is unknown", "" },
+	[SEVQ_MISDIRECTED] = { 421, "The request is for another host", "" },
+	[SEVQ_IDEMPOTENCY_MISMATCH] = { 422, "The idempotency key was used for another request", "" },
+	[SEVQ_QUEUE_FULL] = { 429, "A limit is reached; try again later", RETRY_AFTER },
+	[SEVQ_HEADERS_TOO_LARGE] = { 431, "The headers are too large", "" },
+	[SEVQ_NOT_IMPLEMENTED] = { 501, "The transfer coding is not known", "" },
+	[SEVQ_HTTP_VERSION] = { 505, "The HTTP version is not known", "" },
+	[SEVQ_STORAGE_FAILED] = { 503, "The store failed; nothing was changed", RETRY_AFTER },
+	[SEVQ_STORAGE_FULL] = { 507, "The store is full; nothing was changed", RETRY_AFTER },
+	[SEVQ_CLOSING] = { 503, "The server is shutting down", RETRY_AFTER },
 };
 
 static void
@@ -94,15 +94,12 @@ add_detail(struct sevq_buf *out, const struct sevq_error *err)
 static void
 add_headers(const struct sevq_request *request, const struct sevq_error *err, char extra[SEVQ_REPLY_EXTRA_BYTES])
 {
-	int retry_after_s = request->retry_after_s > 0 ? request->retry_after_s : problems[err->code].retry_after_s;
-	int len;
-
 	if (err->code == SEVQ_METHOD_NOT_ALLOWED)
-		len = snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "Allow: %s\r\n", request->allow);
+		snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "Allow: %s\r\n", request->allow);
+	else if (request->retry_after_s > 0)
+		snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "Retry-After: %d\r\n", request->retry_after_s);
 	else
-		len = snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "%s", problems[err->code].extra);
-	if (retry_after_s > 0)
-		snprintf(extra + len, SEVQ_REPLY_EXTRA_BYTES - (size_t)len, "Retry-After: %d\r\n", retry_after_s);
+		snprintf(extra, SEVQ_REPLY_EXTRA_BYTES, "%s", problems[err->code].extra);
 }
 
 static void
