@@ -322,7 +322,7 @@ class Server:
     """One sevqd process on one directory. start() again after stop() or kill() uses the same database."""
 
     def __init__(self, directory, *flags, policy=None, env=None, descriptors=None):
-        self.directory = Path(directory)
+        self.directory = Path(directory).resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.flags, self.extra_env, self.descriptors = list(flags), env or {}, descriptors
         self.db = self.directory / "sevq.db"
