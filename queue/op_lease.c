@@ -260,17 +260,10 @@ lease_lookup(const struct sevq_plan *plan, const struct sevq_op *op, size_t inde
 	return true;
 }
 
-static int
-by_value(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
-}
-
 static int64_t *
 find_id(int64_t *ids, size_t count, int64_t id)
 {
-	return count > 0 ? bsearch(&id, ids, count, sizeof id, by_value) : NULL;
+	return count > 0 ? bsearch(&id, ids, count, sizeof id, sevq_id_compare) : NULL;
 }
 
 /* The lease itself comes first, then what became of its events. */

@@ -92,13 +92,6 @@ ascending_once(struct sevq_op *op, struct sevq_taking asked)
 	return once;
 }
 
-static int
-by_value(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
-}
-
 /* Leaves only the first mention of each id. */
 static struct sevq_taking
 first_mentions(struct sevq_op *op, struct sevq_taking asked, struct sevq_taking once)
@@ -106,7 +99,7 @@ first_mentions(struct sevq_op *op, struct sevq_taking asked, struct sevq_taking 
 	bool *seen = sevq_arena_alloc(&op->arena, once.count + 1);
 	struct sevq_taking first = { asked.ids, 0 };
 	for (size_t i = 0; i < asked.count; i++) {
-		const int64_t *at = bsearch(&asked.ids[i], once.ids, once.count, sizeof *once.ids, by_value);
+		const int64_t *at = bsearch(&asked.ids[i], once.ids, once.count, sizeof *once.ids, sevq_id_compare);
 		if (!seen[at - once.ids])
 			first.ids[first.count++] = asked.ids[i];
 		seen[at - once.ids] = true;

@@ -9,8 +9,8 @@ sevq_taking_room(struct sevq_arena *arena, size_t count)
 	return (struct sevq_taking){ sevq_arena_alloc(arena, (count + 1) * sizeof(int64_t)), 0 };
 }
 
-static int
-by_value(const void *a, const void *b)
+int
+sevq_id_compare(const void *a, const void *b)
 {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
 	return (x > y) - (x < y);
@@ -20,7 +20,7 @@ void
 sevq_taking_sort(struct sevq_taking *taking)
 {
 	size_t once = 0;
-	qsort(taking->ids, taking->count, sizeof *taking->ids, by_value);
+	qsort(taking->ids, taking->count, sizeof *taking->ids, sevq_id_compare);
 	for (size_t i = 0; i < taking->count; i++)
 		if (i == 0 || taking->ids[i] != taking->ids[i - 1])
 			taking->ids[once++] = taking->ids[i];

@@ -20,6 +20,7 @@ sevq_taking_add(struct sevq_taking *taking, int64_t id)
 {
 	taking->ids[taking->count++] = id;
 }
+int sevq_id_compare(const void *a, const void *b); /* of two int64_t, for qsort and bsearch */
 void sevq_taking_sort(struct sevq_taking *taking); /* ascending, each once */
 
 /* What to choose: the oldest deliverable events whose context key starts with the prefix. */
