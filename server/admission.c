@@ -123,7 +123,12 @@ find_call(struct sevq_request *request, struct sevq_error *err)
 	request->call = sevq_routes_find(request->method, request->path, &id, request->allow, err);
 	if (request->call == NULL)
 		return -1;
-	return id.s != NULL ? sevq_target_decode(&request->arena, id, false, &request->id, err) : 0;
+	if (id.s == NULL)
+		return 0;
+	if (sevq_target_decode(&request->arena, id, false, &id, err) != 0)
+		return -1;
+	request->id = sevq_arena_dup(&request->arena, id); /* the buffer may move when the body comes */
+	return 0;
 }
 
 static int

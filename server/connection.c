@@ -7,8 +7,6 @@
 #include "server/connection_private.h"
 
 #include <assert.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <string.h>
 
 #include "server/admission.h"
@@ -20,25 +18,25 @@
 #include "server/wait.h"
 
 #define IN_BYTES_KEPT 65536 /* a larger buffer is given back after its request */
+#define READ_BYTES 4096     /* asked for at once, where nothing says how much will come */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 /*
- * At its high watermark libevent stops reading, but calls us for as long as we leave what is there: its loop would turn for
- * nothing and never come to the engine. Until the request is answered it is therefore told not to read at all. (The end of a
- * waiting client that has sent so much is seen when its time is over.)
+ * The socket stays readable for as long as something is left in it, and the loop would turn for nothing: until the request
+ * is answered it is therefore not watched. (The end of a waiting client that has sent so much is seen when its time is over.)
  */
 static void
 pause_reading(struct sevq_connection *c)
 {
 	c->paused = true;
-	bufferevent_disable(c->bev, EV_READ);
+	sevq_wire_ignore(&c->wire);
 }
 
 static void
 go_on_reading(struct sevq_connection *c)
 {
-	if (c->paused)
-		bufferevent_enable(c->bev, EV_READ);
+	if (c->paused && !c->ended)
+		sevq_wire_listen(&c->wire);
 	c->paused = false;
 }
 
@@ -54,9 +52,9 @@ linger(struct sevq_connection *c)
 	sevq_buf_clear(&c->in);
 	c->begin = 0;
 	sevq_connection_count_buffered(c);
-	evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
+	sevq_buf_clear(&c->ahead);
 	go_on_reading(c);
-	shutdown(c->fd, SHUT_WR);
+	shutdown(c->wire.fd, SHUT_WR);
 	sevq_connection_set_deadline(c, SEVQ_DEADLINE_LINGER);
 }
 
@@ -65,18 +63,9 @@ linger(struct sevq_connection *c)
 void
 sevq_connection_send(struct sevq_connection *c, const char *data, size_t len)
 {
-	ssize_t sent = 0;
-
 	c->server->stats.bytes_out += len;
-	if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) {
-		sent = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (sent < 0)
-			sent = 0; /* it is full, or broken: the bufferevent will find out */
-	}
-	if ((size_t)sent == len)
-		return;
-	bufferevent_write(c->bev, data + sent, len - (size_t)sent);
-	if (c->state != SEVQ_STREAMING)
+	sevq_wire_send(&c->wire, data, len);
+	if (sevq_wire_unsent(&c->wire) == 0 || c->state != SEVQ_STREAMING)
 		return;
 	sevq_connection_count_buffered(c);
 	if (c->deadline.kind == SEVQ_DEADLINE_NONE)
@@ -86,7 +75,7 @@ sevq_connection_send(struct sevq_connection *c, const char *data, size_t len)
 size_t
 sevq_connection_unsent(const struct sevq_connection *c)
 {
-	return evbuffer_get_length(bufferevent_get_output(c->bev));
+	return sevq_wire_unsent(&c->wire);
 }
 
 /* The next message begins behind this one. */
@@ -126,7 +115,7 @@ finish(struct sevq_connection *c)
 	c->request.close = close; /* still to be known when the answer is out */
 	c->state = SEVQ_WRITING;
 	sevq_connection_count_buffered(c);
-	if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+	if (sevq_wire_unsent(&c->wire) > 0)
 		sevq_connection_set_deadline(c, SEVQ_DEADLINE_RESPONSE);
 	else
 		written(c, close);
@@ -139,9 +128,9 @@ stream(struct sevq_connection *c)
 	int bytes = (int)c->server->options->stream_buffer;
 
 	c->state = SEVQ_STREAMING;
-	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	setsockopt(c->wire.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 	sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
-	evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
+	sevq_buf_clear(&c->ahead);
 	sevq_reader_start(c->request.reader);
 }
 
@@ -177,7 +166,7 @@ sevq_connection_refuse(struct sevq_connection *c, const struct sevq_error *err)
 bool
 sevq_connection_has_unread(const struct sevq_connection *c)
 {
-	return c->in.len > c->begin || evbuffer_get_length(bufferevent_get_input(c->bev)) > 0 || c->ended;
+	return c->in.len > c->begin || c->ahead.len > 0 || c->ended;
 }
 
 static void
@@ -325,38 +314,52 @@ count_pulled(struct sevq_connection *c, size_t len)
 	sevq_connection_count_buffered(c);
 }
 
-/* Moves what libevent has read behind what is there. False if there is nothing. */
+/* Moves what was read ahead behind what is there. False if there is nothing. */
 static bool
 pull(struct sevq_connection *c)
 {
-	struct evbuffer *input = bufferevent_get_input(c->bev);
-	size_t len = evbuffer_get_length(input);
+	size_t len = c->ahead.len;
 
 	if (len == 0)
 		return false;
-	evbuffer_remove(input, make_room(c, len), len);
+	memcpy(make_room(c, len), c->ahead.data, len);
+	sevq_buf_clear(&c->ahead);
 	count_pulled(c, len);
 	return true;
 }
 
-/*
- * The rest of a body, past libevent, which reads 4 KiB a turn: a long one would wait for as many commits of others. Room
- * is made for all of it at once, as admission has allowed. When the socket has no more or is at its end, libevent will
- * be told so too.
- */
-static bool
-pull_body(struct sevq_connection *c)
+/* The client sends no more, or is gone. */
+static void
+end_input(struct sevq_connection *c, ssize_t why)
 {
-	size_t missing = (size_t)sevq_parser_body_missing(&c->parser);
-	ssize_t n;
+	c->ended = true;
+	sevq_wire_ignore(&c->wire);
+	if (why == SEVQ_WIRE_BROKEN) {
+		c->server->stats.hang_ups++;
+		sevq_connection_close(c);
+	} else if (c->state == SEVQ_LINGERING || c->state == SEVQ_STREAMING || c->request.waiter != NULL)
+		sevq_connection_close(c);
+}
 
-	if (missing == 0 || c->ended)
-		return false;
-	n = recv(c->fd, make_room(c, missing), missing, MSG_DONTWAIT);
-	if (n <= 0)
-		return false;
-	count_pulled(c, (size_t)n);
-	return true;
+/* Reads on. Room is made for the rest of a body at once, as admission has allowed. False if nothing came. */
+static bool
+receive(struct sevq_connection *c)
+{
+	size_t missing = (size_t)sevq_parser_body_missing(&c->parser), len = missing > 0 ? missing : READ_BYTES;
+	ssize_t n = sevq_wire_read(&c->wire, make_room(c, len), len);
+
+	if (n > 0)
+		count_pulled(c, (size_t)n);
+	else if (n < 0)
+		end_input(c, n);
+	return n > 0;
+}
+
+/* A long body would otherwise come in pieces, and wait for as many commits of others. */
+static bool
+receive_body(struct sevq_connection *c)
+{
+	return sevq_parser_body_missing(&c->parser) > 0 && !c->ended && receive(c);
 }
 
 /* The present message may grow: what is over the small size that everybody has counts against all. */
@@ -432,7 +435,7 @@ lacks_nothing(const struct sevq_connection *c)
 void
 sevq_connection_advance(struct sevq_connection *c)
 {
-	while (c->state == SEVQ_READING && (c->in.len > c->begin + c->parser.fed || lacks_nothing(c) || pull(c) || pull_body(c)))
+	while (c->state == SEVQ_READING && (c->in.len > c->begin + c->parser.fed || lacks_nothing(c) || pull(c) || receive_body(c)))
 		read_on(c);
 	if (c->state != SEVQ_READING)
 		return;
@@ -444,29 +447,53 @@ sevq_connection_advance(struct sevq_connection *c)
 
 /* What libevent tells. */
 
+/* While a request is under way: what comes then waits, up to a limit. */
 static void
-on_readable(struct bufferevent *bev, void *arg)
+read_ahead(struct sevq_connection *c)
+{
+	size_t most = (size_t)c->server->options->max_pipelined_bytes;
+	ssize_t n;
+
+	sevq_buf_reserve(&c->ahead, READ_BYTES);
+	n = sevq_wire_read(&c->wire, c->ahead.data + c->ahead.len, READ_BYTES);
+	if (n < 0)
+		end_input(c, n);
+	else
+		c->ahead.len += (size_t)n;
+	if (c->ahead.len >= most)
+		pause_reading(c);
+}
+
+static void
+throw_away(struct sevq_connection *c)
+{
+	char bytes[READ_BYTES];
+	ssize_t n = sevq_wire_read(&c->wire, bytes, sizeof bytes);
+
+	if (n < 0)
+		end_input(c, n);
+}
+
+static void
+on_readable(int fd, short what, void *arg)
 {
 	struct sevq_connection *c = arg;
-	struct evbuffer *input = bufferevent_get_input(bev);
 
+	(void)fd, (void)what;
 	sevq_connection_hold(c);
-	if (c->state == SEVQ_READING)
+	if (c->state == SEVQ_READING) {
+		receive(c);
 		sevq_connection_advance(c);
-	else if (c->state == SEVQ_STREAMING || c->state == SEVQ_LINGERING)
-		evbuffer_drain(input, evbuffer_get_length(input));
-	else if (evbuffer_get_length(input) >= (size_t)c->server->options->max_pipelined_bytes)
-		pause_reading(c);
+	} else if (c->state == SEVQ_STREAMING || c->state == SEVQ_LINGERING)
+		throw_away(c);
+	else
+		read_ahead(c);
 	sevq_connection_let_go(c);
 }
 
 static void
-on_written(struct bufferevent *bev, void *arg)
+all_sent(struct sevq_connection *c)
 {
-	struct sevq_connection *c = arg;
-
-	(void)bev;
-	sevq_connection_hold(c);
 	if (c->state == SEVQ_STREAMING) {
 		sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
 		sevq_connection_count_buffered(c);
@@ -475,32 +502,25 @@ on_written(struct bufferevent *bev, void *arg)
 		written(c, c->request.close);
 	if (c->state == SEVQ_READING)
 		sevq_connection_advance(c);
-	sevq_connection_let_go(c);
 }
 
-/* The client's end (it may still read), or a broken connection. */
 static void
-on_event(struct bufferevent *bev, short what, void *arg)
+on_writable(int fd, short what, void *arg)
 {
 	struct sevq_connection *c = arg;
 
-	(void)bev;
+	(void)fd, (void)what;
 	sevq_connection_hold(c);
-	c->ended = true;
-	if ((what & BEV_EVENT_ERROR) != 0) {
-		c->server->stats.hang_ups++;
-		sevq_connection_close(c);
-	} else if (c->state == SEVQ_LINGERING || c->state == SEVQ_STREAMING || c->request.waiter != NULL)
-		sevq_connection_close(c);
-	else if (c->state == SEVQ_READING)
-		sevq_connection_advance(c);
+	if (sevq_wire_flush(&c->wire) != 0)
+		end_input(c, SEVQ_WIRE_BROKEN);
+	else if (sevq_wire_unsent(&c->wire) == 0)
+		all_sent(c);
 	sevq_connection_let_go(c);
 }
 
 void
-sevq_connection_listen(struct sevq_connection *c)
+sevq_connection_listen(struct sevq_connection *c, int fd)
 {
-	bufferevent_setcb(c->bev, on_readable, on_written, on_event, c);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, (size_t)c->server->options->max_pipelined_bytes);
-	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	sevq_wire_open(&c->wire, c->server->base, fd, on_readable, on_writable, c);
+	sevq_wire_listen(&c->wire);
 }

@@ -15,7 +15,7 @@
  * A request may be under way for long without doing anything: it waits for events. Then the end of the client's side means
  * that nobody waits any more, and the connection goes at once; else it only means that no request follows.
  *
- * What arrives while a request is under way waits in the bufferevent, up to --max-pipelined-bytes, then in the kernel. An
+ * What arrives while a request is under way is read ahead, up to --max-pipelined-bytes, then in the kernel. An
  * op's answer may come in the middle of the engine's turn, where no new op may be carried out; what was read ahead is
  * therefore parsed afterwards, from the list of resumable connections.
  *
@@ -28,27 +28,25 @@
 
 #include "server/connection.h"
 #include "server/server.h"
-
-struct bufferevent;
+#include "server/wire.h"
 
 enum sevq_connection_state { SEVQ_READING, SEVQ_WORKING, SEVQ_WRITING, SEVQ_STREAMING, SEVQ_LINGERING, SEVQ_DEAD };
 
 /*
  * Invariants: 1. begin + parser.fed <= in.len. 2. Between two messages parser.fed is 0. 3. Between our functions an op
- * is under way in SEVQ_WORKING and perhaps in SEVQ_DEAD, in no other state. 4. bev is NULL in SEVQ_DEAD only.
+ * is under way in SEVQ_WORKING and perhaps in SEVQ_DEAD, in no other state. 4. The wire is closed in SEVQ_DEAD only.
  */
 struct sevq_connection {
 	struct sevq_server *server;
 	const struct sevq_listener *listener;
-	struct bufferevent *bev;
-	int fd;
+	struct sevq_wire wire;
 	enum sevq_connection_state state;
 	bool ended;        /* the client has sent its end */
 	bool resumable;    /* in that list */
 	bool op_under_way; /* the engine has the request's op */
 	bool paused;       /* as much was read ahead as may be */
 	bool held;         /* one of our functions has it in hand: not to be freed yet */
-	struct sevq_buf in;
+	struct sevq_buf in, ahead;
 	size_t begin;
 	struct sevq_parser parser;
 	struct sevq_request request;
@@ -77,7 +75,7 @@ void sevq_connection_count_buffered(struct sevq_connection *c);
 
 /* connection.c */
 
-void sevq_connection_listen(struct sevq_connection *c); /* to what libevent tells of it */
+void sevq_connection_listen(struct sevq_connection *c, int fd); /* takes the socket over */
 /* Reads as many requests as can be answered one after the other. */
 void sevq_connection_advance(struct sevq_connection *c);
 /* Answers with a failure and ends the connection: what follows on it means nothing. */

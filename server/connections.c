@@ -4,8 +4,6 @@
 #include "server/connection_private.h"
 
 #include <assert.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,7 +16,7 @@
 void
 sevq_connection_count_buffered(struct sevq_connection *c)
 {
-	size_t now = c->in.cap + (c->bev != NULL ? evbuffer_get_length(bufferevent_get_output(c->bev)) : 0);
+	size_t now = c->in.cap + c->ahead.cap + sevq_wire_unsent(&c->wire);
 
 	c->server->stats.buffered_bytes += now - c->buffered;
 	c->buffered = now;
@@ -52,14 +50,10 @@ sevq_connection_set_resumable(struct sevq_connection *c, bool resumable)
 		TAILQ_REMOVE(&c->server->resumable, c, resume_link);
 }
 
-/* The socket is closed here and now, not when libevent comes to it: its descriptor may be waited for. */
 static void
 close_socket(struct sevq_connection *c)
 {
-	bufferevent_setfd(c->bev, -1);
-	bufferevent_free(c->bev);
-	c->bev = NULL;
-	close(c->fd);
+	sevq_wire_close(&c->wire);
 	sevq_peers_leave(&c->server->peers, c->peer);
 	c->server->stats.connections--;
 	sevq_listeners_resume(c->server);
@@ -70,6 +64,7 @@ connection_free(struct sevq_connection *c)
 {
 	sevq_connection_clear_request(c);
 	sevq_buf_clear(&c->in);
+	sevq_buf_clear(&c->ahead);
 	sevq_connection_count_buffered(c);
 	TAILQ_REMOVE(&c->server->connections, c, link);
 	free(c);
@@ -105,20 +100,13 @@ sevq_connection_close(struct sevq_connection *c)
 /* Opening. */
 
 static struct sevq_connection *
-connection_new(struct sevq_listener *listener, int fd, const struct sockaddr *address)
+connection_new(struct sevq_listener *listener, const struct sockaddr *address)
 {
 	struct sevq_server *server = listener->server;
 	struct sevq_connection *c = sevq_alloc(sizeof *c);
 
 	c->server = server;
 	c->listener = listener;
-	c->fd = fd;
-	c->bev = bufferevent_socket_new(server->base, fd, 0);
-	if (c->bev == NULL) {
-		free(c);
-		close(fd);
-		return NULL;
-	}
 	c->peer = sevq_peers_enter(&server->peers, address);
 	sevq_connection_clear_request(c);
 	sevq_parser_init(&c->parser, &server->limits);
@@ -161,12 +149,10 @@ sevq_connection_open(struct sevq_listener *listener, int fd, const struct sockad
 		close(fd);
 		return;
 	}
-	c = connection_new(listener, fd, address);
-	if (c == NULL)
-		return;
+	c = connection_new(listener, address);
 	if (address->sa_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	sevq_connection_listen(c);
+	sevq_connection_listen(c, fd);
 	sevq_connection_hold(c);
 	if (check_room(c, &err) != 0)
 		sevq_connection_refuse(c, &err);

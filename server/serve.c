@@ -378,7 +378,6 @@ clear_server(struct sevq_server *server)
 	sevq_auth_free(server->auth);
 	sevq_json_clear(&server->doc);
 	sevq_buf_clear(&server->out);
-	event_base_loop(server->base, EVLOOP_NONBLOCK); /* libevent frees bufferevents in its own time */
 	event_base_free(server->base);
 }
 

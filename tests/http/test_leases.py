@@ -2,7 +2,7 @@
 import pytest
 
 from policies import MAIN
-from sevqd import Stream, ok, problem, wait_until
+from sevqd import Stream, ok, problem, request, wait_until
 
 LONG = 3600000
 
@@ -313,3 +313,14 @@ def test_each_call_needs_its_scope(make):
     problem(producer.call("GET", "/v1/stream"), 403, "forbidden")
     problem(producer.history(), 403, "forbidden")
     problem(producer.requeue(all=True, confirm=True), 403, "forbidden")
+
+
+def test_a_lease_is_still_known_when_a_long_body_follows_its_head(server, api):
+    ok(api.enqueue("x", MAIN), 201)
+    lease, body = ok(api.lease(MAIN))["leaseId"], b"{}" + b" " * 6000
+    raw = server.raw()
+    whole = request("POST", f"/v1/leases/{lease}/ack", server.token, body, headers=[("Expect", "100-continue")])
+    raw.send(whole[: -len(body)])
+    assert raw.answer().status == 100
+    raw.send(body)
+    assert raw.answer().status == 200
