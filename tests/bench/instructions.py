@@ -1,0 +1,202 @@
+#!/usr/bin/python3
+"""Counts the instructions a real sevqd spends on one post and on one event taken, under valgrind's callgrind.
+
+instructions.py [--sevqd SEVQD]             the figures, beside the baseline in instructions.json; exit 1 if one has grown
+instructions.py [--sevqd SEVQD] --report    the functions that cost most in each post of 64 connections, themselves alone
+instructions.py [--sevqd SEVQD] --update    makes what was counted the baseline
+
+The load is the same each time: the server is stopped while every connection writes its request, so that one turn has them
+all; sizes, sessions and their order are fixed. callgrind starts a new count where SIGHUP is heard, and so there is one count
+of each phase: what starting and stopping cost is in none. The kernel's share is not counted, nor is waiting.
+"""
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "http"))
+from sevqd import Server, request, wait_until  # noqa: E402
+
+BASELINE = HERE / "instructions.json"
+HEARS_SIGHUP = "sevq_listeners_lend"  # called first in every reload, and at no other time
+CONNECTIONS, SESSIONS, TAKEN = 64, 100, 20
+WARM_UP, ROUNDS, SINGLES, TAKES = 4, 30, 600, 5
+POST, POST_ALONE, DRAIN, LEASE = "post, 64 connections", "post, 1 connection", f"event of a drain of {TAKEN}", f"event of a lease and ack of {TAKEN}"
+TEXT = "Exec completed (build 4711, code 0) " + "event " * 20
+NAME = re.compile(r"(c?ob|c?fn)=\((\d+)\)(?: (.*))?")
+COST = re.compile(r"[-+*\d]\S* \d+$")
+
+
+class Counted:
+    """A sevqd under callgrind, and what each phase of its life has cost."""
+
+    def __init__(self, directory):
+        self.server, self.phases = Server(directory), []
+        self.counts = self.server.directory / "count"
+
+    def start(self):
+        self.server.spawn("valgrind", "--tool=callgrind", f"--log-file={self.server.directory}/valgrind.log",
+            f"--callgrind-out-file={self.counts}", f"--dump-before={HEARS_SIGHUP}")
+        self.server.await_listening()
+        self.connections = [self.server.raw() for _ in range(CONNECTIONS)]
+        return self
+
+    def ends(self, phase, units):
+        """What was counted since the phase before belongs to this one, which did so many units of work; None: to nothing."""
+        since = len(self.server.log)
+        self.server.signal(signal.SIGHUP)
+        self.server.wait_for_log(lambda r: r["msg"] == "reloaded", "the reload", since)
+        self.phases.append((phase, units))
+
+    def call(self, connection, path, body):
+        connection.send(request("POST", path, self.server.token, body))
+
+    def together(self, path, bodies):
+        """One call on each connection, all in one turn; their answers."""
+        self.server.signal(signal.SIGSTOP)
+        wait_until(lambda: stopped(self.server.process.pid), "the server to stop")
+        for connection, body in zip(self.connections, bodies):
+            self.call(connection, path if isinstance(path, str) else path.pop(0), body)
+        self.server.signal(signal.SIGCONT)
+        return [answer(connection) for connection in self.connections]
+
+    def alone(self, path, body):
+        self.call(self.connections[0], path, body)
+        return answer(self.connections[0])
+
+    def costs(self):
+        """Of each phase: by function, the instructions a unit."""
+        found = {}
+        for n, (phase, units) in enumerate(self.phases, 1):
+            if units:
+                with open(f"{self.counts}.{n}", encoding="utf-8") as count:
+                    found[phase] = {name: cost / units for name, cost in functions(count).items()}
+        return found
+
+
+def stopped(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt"
+
+
+def answer(connection):
+    reply = connection.answer()
+    assert reply is not None and reply.status in (200, 201), reply
+    return reply.json
+
+
+def functions(count):
+    """Reads a file of callgrind's: by function, the instructions it executed itself. A name is written out only once."""
+    costs, names, function, library, of_call = {}, {}, None, None, False
+    for line in count:
+        name = NAME.match(line)
+        if name:
+            kind, number, new = name.groups()
+            where = kind.endswith("ob"), number
+            names[where] = new or names[where]
+            library = names[where] if kind == "ob" else library
+            function = f"{names[where]} [{Path(library).name}]" if kind == "fn" else function
+        elif COST.match(line) and not of_call:
+            costs[function] = costs.get(function, 0) + int(line.split()[1])
+        of_call = line.startswith("calls=")  # the line after it has what the called cost
+    return costs
+
+
+def event(n):
+    return {"sessionKey": f"agent:main:count:{n % SESSIONS:03}", "text": f"{n:06} {TEXT}"}
+
+
+def taken_sessions():
+    return [f"agent:main:taken:{n:03}" for n in range(CONNECTIONS)]
+
+
+def post(counted):
+    for n in range(WARM_UP + ROUNDS):
+        if n == WARM_UP:
+            counted.ends("warm up", None)
+        counted.together("/v1/events", [event(n * CONNECTIONS + c) for c in range(CONNECTIONS)])
+    counted.ends(POST, ROUNDS * CONNECTIONS)
+
+
+def post_alone(counted):
+    for n in range(SINGLES):
+        counted.alone("/v1/events", event(n))
+    counted.ends(POST_ALONE, SINGLES)
+
+
+def fill(counted):
+    """What will be taken."""
+    for session in taken_sessions():
+        counted.alone("/v1/events", {"events": [{"sessionKey": session, "text": f"{n:06} {TEXT}"} for n in range(TAKES * TAKEN)]})
+    counted.ends("fill", None)
+
+
+def take(counted, path, many):
+    """Of every session; the answers."""
+    answers = counted.together(path, [{"sessionKey": session, many: TAKEN} for session in taken_sessions()])
+    assert all(len(a["events"]) == TAKEN for a in answers)
+    return answers
+
+
+def drain(counted):
+    fill(counted)
+    for _ in range(TAKES):
+        take(counted, "/v1/drain", "limit")
+    counted.ends(DRAIN, TAKES * CONNECTIONS * TAKEN)
+
+
+def lease(counted):
+    fill(counted)
+    for _ in range(TAKES):
+        leases = take(counted, "/v1/leases", "limit")
+        counted.together([f"/v1/leases/{a['leaseId']}/ack" for a in leases], [{}] * CONNECTIONS)
+    counted.ends(LEASE, TAKES * CONNECTIONS * TAKEN)
+
+
+def count():
+    """Runs it all; of each figure, by function, the instructions a unit."""
+    with tempfile.TemporaryDirectory(prefix="sevq-instructions-") as directory:
+        counted = Counted(directory).start()
+        try:
+            for phase in (post, post_alone, drain, lease):
+                phase(counted)
+        except BaseException:
+            counted.server.kill()
+            raise
+        counted.server.stop()
+        return counted.costs()
+
+
+def report(costs, most=40):
+    total = sum(costs.values())
+    lines = [f"{total:10,.0f}  100.0%  all"]
+    for name, cost in sorted(costs.items(), key=lambda item: -item[1])[:most]:
+        lines.append(f"{cost:10,.0f}  {100 * cost / total:5.1f}%  {name}")
+    return "\n".join(lines)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sevqd", default=os.environ.get("SEVQD", HERE.parents[1] / "build/release/server/sevqd"), help="a release build's ($SEVQD)")
+    parser.add_argument("--report", action="store_true")
+    return parser.parse_args()
+
+
+def main():
+    given = arguments()
+    os.environ["SEVQD"] = str(Path(given.sevqd).resolve())
+    costs = count()
+    for name, by_function in costs.items():
+        print(f"{sum(by_function.values()):10,.0f}  {name}")
+    if given.report:
+        print(report(costs[POST]))
+
+
+if __name__ == "__main__":
+    main()
