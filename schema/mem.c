@@ -3,6 +3,10 @@
  *
  * An arena is a list of blocks, newest first; small pieces are cut off the newest. A piece too large for that gets a
  * block of its own behind the newest, so that the room left there is not lost.
+ *
+ * Blocks that were given back wait in a short list for the next arena. A request needs two of them, and they are of a size
+ * that malloc joins and splits again every time. Not where AddressSanitizer watches: it would not see what is used after it
+ * was given back.
  */
 #include "schema/mem.h"
 
@@ -13,9 +17,15 @@
 #define ARENA_BLOCK_BYTES 2048
 #define ARENA_PIECE_BYTES (ARENA_BLOCK_BYTES / 4) /* larger ones get a block of their own */
 #define BUF_BYTES_MIN 64
+#ifdef __SANITIZE_ADDRESS__
+#define SPARE_BLOCKS_MAX 0
+#else
+#define SPARE_BLOCKS_MAX 256
+#endif
 
 struct sevq_arena_block {
 	struct sevq_arena_block *next;
+	size_t size; /* of bytes */
 	max_align_t bytes[];
 };
 
@@ -61,10 +71,44 @@ sevq_grow(void *p, size_t *cap, size_t need, size_t item_bytes)
 
 /* ---- arena ---- */
 
+static struct sevq_arena_block *spares;
+static size_t spare_count;
+
 static struct sevq_arena_block *
 new_block(size_t bytes)
 {
-	return there(malloc(sizeof(struct sevq_arena_block) + bytes));
+	struct sevq_arena_block *block = spares;
+
+	if (block == NULL || bytes != ARENA_BLOCK_BYTES) {
+		block = there(malloc(sizeof *block + bytes));
+		block->size = bytes;
+		return block;
+	}
+	spares = block->next;
+	spare_count--;
+	return block;
+}
+
+static void
+free_block(struct sevq_arena_block *block)
+{
+	if (block->size != ARENA_BLOCK_BYTES || spare_count == SPARE_BLOCKS_MAX) {
+		free(block);
+		return;
+	}
+	block->next = spares;
+	spares = block;
+	spare_count++;
+}
+
+static void __attribute__((destructor)) free_spares(void)
+{
+	struct sevq_arena_block *block;
+
+	while ((block = spares) != NULL) {
+		spares = block->next;
+		free(block);
+	}
 }
 
 /* A block of its own for a large piece. */
@@ -134,7 +178,7 @@ sevq_arena_clear(struct sevq_arena *arena)
 
 	for (block = arena->blocks; block != NULL; block = next) {
 		next = block->next;
-		free(block);
+		free_block(block);
 	}
 	*arena = (struct sevq_arena){ 0 };
 }

@@ -63,9 +63,11 @@ read_only(struct sevq_request *request, struct sevq_draft *draft, struct sevq_ba
 	read_draft(request, 0, draft, bad);
 	key = draft->idempotency.key;
 	draft->idempotency = (struct sevq_idempotency){ .key = SEVQ_STR_NULL };
+	if (key.s == NULL)
+		return;
 	if (request->op.idempotency.key.s == NULL)
 		request->op.idempotency = (struct sevq_idempotency){ .key = key, .request = sevq_text_hash(request->body) };
-	else if (key.s != NULL && !sevq_str_eq(key, request->op.idempotency.key))
+	else if (!sevq_str_eq(key, request->op.idempotency.key))
 		sevq_bad_fields_add(bad, SEVQ_STR("/idempotencyKey"), "is not the Idempotency-Key of the request");
 }
 
