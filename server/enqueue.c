@@ -117,7 +117,7 @@ answer_one(struct sevq_request *request)
 		return;
 	add_result(sevq_reply_begin(request), result);
 	if (reply.status == 201)
-		snprintf(reply.extra, sizeof reply.extra, "Location: /v1/events/%lld\r\n", (long long)result->event.id);
+		sevq_reply_created(&reply, result->event.id);
 	sevq_reply_replayed(request, &reply);
 	sevq_reply_send(request, &reply);
 }

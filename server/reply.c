@@ -147,6 +147,12 @@ sevq_reply_replayed(const struct sevq_request *request, struct sevq_reply *reply
 }
 
 void
+sevq_reply_created(struct sevq_reply *reply, int64_t event_id)
+{
+	put(put_number(put(reply->extra, "Location: /v1/events/"), (size_t)event_id), "\r\n");
+}
+
+void
 sevq_reply_send(struct sevq_request *request, const struct sevq_reply *reply)
 {
 	struct sevq_server *server = request->server;
