@@ -180,10 +180,12 @@ sevq_sqlite_lookup(struct sevq_store *base, const struct sevq_lookup *lookups, s
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct sevq_error err;
 	int rc = SQLITE_DONE;
+	sevq_sqlite_begin_reading(store);
 	for (size_t i = 0; rc == SQLITE_DONE && i < count; i++)
 		rc = look_up(&(struct asked){ store, i, each, arg }, &lookups[i]);
 	if (rc != SQLITE_DONE)
 		sevq_sqlite_fail(store, &err, SEVQ_STORAGE_FAILED, "cannot read");
+	sevq_sqlite_end_reading(store);
 	done(arg, rc == SQLITE_DONE ? NULL : &err);
 }
 
@@ -353,8 +355,10 @@ sevq_sqlite_history(struct sevq_store *base, const struct sevq_history_query *qu
 {
 	struct page page = { .store = (struct sqlite_store *)base, .query = query, .each = each, .arg = arg };
 	struct sevq_error err;
+	sevq_sqlite_begin_reading(page.store);
 	int rc = make_page(&page);
 	if (rc != SQLITE_DONE)
 		sevq_sqlite_fail(page.store, &err, SEVQ_STORAGE_FAILED, "cannot read");
+	sevq_sqlite_end_reading(page.store);
 	done(arg, page.more_outcome, page.more_event, rc == SQLITE_DONE ? NULL : &err);
 }

@@ -18,6 +18,7 @@
 
 enum statement {
 	STATEMENT_BEGIN,
+	STATEMENT_BEGIN_READING,
 	STATEMENT_COMMIT,
 	STATEMENT_ROLLBACK,
 	STATEMENT_FIND_SESSION,
@@ -85,6 +86,9 @@ int sevq_sqlite_run(sqlite3_stmt *statement); /* one that gives no rows; SQLITE_
  * or SEVQ_STORAGE_FAILED, and nothing of it is there; SEVQ_STORAGE_UNKNOWN, and the store is broken.
  */
 int sevq_sqlite_end(struct sqlite_store *store, int rc, struct sevq_error *err);
+/* Around many reads, so that they take the locks once. Neither fails. */
+void sevq_sqlite_begin_reading(struct sqlite_store *store);
+void sevq_sqlite_end_reading(struct sqlite_store *store);
 
 /* sqlite_open.c */
 int sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_code code, const char *what);

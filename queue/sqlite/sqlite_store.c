@@ -222,6 +222,20 @@ commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_done
 	done(arg, failed < 0 ? &err : NULL);
 }
 
+/* Nothing depends on this but the price: without it every statement takes the locks and gives them back. */
+void
+sevq_sqlite_begin_reading(struct sqlite_store *store)
+{
+	sevq_sqlite_run(store->statement[STATEMENT_BEGIN_READING]);
+}
+
+void
+sevq_sqlite_end_reading(struct sqlite_store *store)
+{
+	if (!sqlite3_get_autocommit(store->db)) /* a failed read may have ended it */
+		sevq_sqlite_run(store->statement[STATEMENT_COMMIT]);
+}
+
 /* A row that is not there or damaged is passed over. */
 static int
 read_one(struct sqlite_store *store, int64_t id, sevq_read_event *each, void *arg, struct sevq_error *err)
@@ -247,8 +261,10 @@ read_events(struct sevq_store *base, const int64_t *ids, size_t count, sevq_read
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct sevq_error err;
 	int failed = 0;
+	sevq_sqlite_begin_reading(store);
 	for (size_t i = 0; failed == 0 && i < count; i++)
 		failed = read_one(store, ids[i], each, arg, &err);
+	sevq_sqlite_end_reading(store);
 	done(arg, failed < 0 ? &err : NULL);
 }
 
