@@ -28,6 +28,7 @@
 #include "queue/clock.h"
 #include "queue/load.h"
 #include "queue/op_tick.h"
+#include "queue/recent.h"
 
 #define TIMERS_SQUEEZE_MIN 1024
 #define TIME_RETRY_MS 1000 /* when what time does could not be committed */
@@ -43,6 +44,7 @@ struct sevq_engine {
 	struct sevq_engine_options options;
 	struct sevq_engine_stats stats;
 	struct sevq_plan plan;
+	struct sevq_recent recent; /* durable events only */
 	struct sevq_tick tick;
 	struct op_list waiting; /* submitted, for the next batch */
 	struct op_list batch;   /* under way; empty between turns unless the store is still at it */
@@ -79,6 +81,7 @@ sevq_engine_options_init(struct sevq_engine_options *options)
 		.attempts_max = SEVQ_ATTEMPTS_DEFAULT,
 		.retention_ms = SEVQ_RETENTION_MS_DEFAULT,
 		.retention_rows = SEVQ_RETENTION_ROWS_DEFAULT,
+		.recent_bytes = SEVQ_RECENT_BYTES,
 	};
 }
 
@@ -149,6 +152,7 @@ sevq_engine_open(struct sevq_store *store, struct sevq_policy *policy, const str
 	list_init(&engine->waiting);
 	list_init(&engine->batch);
 	sevq_catalog_init(&engine->plan.catalog);
+	sevq_recent_init(&engine->recent, options->recent_bytes);
 	look_at_clocks(engine);
 	if (sevq_plan_load(&engine->plan, store, err) < 0) {
 		sevq_engine_close(engine);
@@ -170,6 +174,7 @@ sevq_engine_close(struct sevq_engine *engine)
 	sevq_policy_free(engine->policy);
 	sevq_policy_free(engine->next_policy);
 	sevq_plan_clear(&engine->plan);
+	sevq_recent_clear(&engine->recent);
 	sevq_op_clear(&engine->tick.op);
 	free(engine->read_ids);
 	free(engine->lookups);
@@ -314,10 +319,20 @@ squeeze_timers(struct sevq_plan *plan)
 		sevq_timers_squeeze(&plan->timers, timer_needed, &plan->catalog);
 }
 
+/* What the commit has made durable; its texts are borrowed from the ops, so this comes before they are answered. */
+static void
+keep_recent(struct sevq_engine *engine)
+{
+	const struct sevq_store_batch *batch = &engine->plan.batch;
+	for (size_t i = 0; i < batch->event_count; i++)
+		sevq_recent_add(&engine->recent, &batch->events[i].event);
+}
+
 static void
 succeed(struct sevq_engine *engine)
 {
 	count_committed(engine);
+	keep_recent(engine);
 	if (engine->plan.popped_count > 0)
 		engine->time_waits_until_boot_ms = 0;
 	wake(engine);
@@ -435,18 +450,32 @@ on_read(void *arg, const struct sevq_error *err)
 	}
 }
 
-/* Events of this very batch are not in the store yet: they are copied from the records. */
-static size_t
-read_own(struct sevq_engine *engine)
+/*
+ * An event that is in memory: of this very batch, which is not in the store yet, or a recent one. NULL: ask the store, which
+ * alone knows of an event that may have been forgotten whether it was.
+ */
+static const struct sevq_event *
+in_memory(struct sevq_engine *engine, const struct sevq_want *want)
 {
 	const struct sevq_store_batch *batch = &engine->plan.batch;
-	int64_t first = batch->event_count > 0 ? batch->events[0].event.id : INT64_MAX;
+	if (batch->event_count > 0 && want->id >= batch->events[0].event.id)
+		return &batch->events[want->id - batch->events[0].event.id].event;
+	const struct sevq_event *event = want->optional ? NULL : sevq_recent_find(&engine->recent, want->id);
+	*(event != NULL ? &engine->stats.recent_hits : &engine->stats.recent_misses) += 1;
+	return event;
+}
+
+/* Delivers what is in memory; the rest is in read_ids. */
+static size_t
+deliver_from_memory(struct sevq_engine *engine)
+{
 	size_t others = 0;
 	engine->read_ids = sevq_grow(engine->read_ids, &engine->read_cap, engine->plan.want_count, sizeof *engine->read_ids);
 	for (size_t i = 0; i < engine->plan.want_count; i++) {
 		struct sevq_want *want = &engine->plan.wants[i];
-		if (want->id >= first)
-			deliver(want, &batch->events[want->id - first].event);
+		const struct sevq_event *event = in_memory(engine, want);
+		if (event != NULL)
+			deliver(want, event);
 		else
 			engine->read_ids[others++] = want->id;
 	}
@@ -456,7 +485,7 @@ read_own(struct sevq_engine *engine)
 static void
 read_events(struct sevq_engine *engine)
 {
-	size_t others = read_own(engine);
+	size_t others = deliver_from_memory(engine);
 	engine->read_at = 0;
 	if (others == 0)
 		commit(engine);
@@ -789,5 +818,6 @@ sevq_engine_stats(const struct sevq_engine *engine, struct sevq_engine_stats *re
 	ret->waiters = engine->plan.waiting.count;
 	count_queues(&engine->plan.catalog, ret);
 	ret->catalog_bytes = sevq_catalog_bytes(&engine->plan.catalog);
+	ret->recent_bytes = sevq_recent_bytes(&engine->recent);
 	engine->store->driver->stats(engine->store, &ret->store);
 }

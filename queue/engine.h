@@ -26,6 +26,7 @@ struct sevq_engine_options {
 	int attempts_max;      /* failed deliveries before an event becomes a dead letter; 1..255 */
 	int64_t retention_ms;  /* how long settled events stay on disk */
 	size_t retention_rows; /* how many at the most */
+	size_t recent_bytes;   /* of memory for the events appended last, so that the young are not read back; 0: none */
 };
 
 /* The defaults of DESIGN section 3. */
@@ -103,6 +104,8 @@ struct sevq_engine_stats {
 	size_t pending, sessions, leased_now, delayed_now, leases, waiters; /* now */
 	int64_t oldest_ts_ms;                                               /* of all pending events; 0 when there are none */
 	size_t catalog_bytes;                                               /* memory of the catalog */
+	size_t recent_bytes;                                                /* memory of recent events */
+	uint64_t recent_hits, recent_misses;                                /* events for answers: from there; from the store */
 	struct sevq_store_stats store;
 };
 void sevq_engine_stats(const struct sevq_engine *engine, struct sevq_engine_stats *ret);

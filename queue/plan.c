@@ -338,11 +338,5 @@ sevq_answer_read(struct sevq_arena *arena, struct sevq_str answer, int64_t **num
 void
 sevq_event_copy(struct sevq_event *to, const struct sevq_event *from, struct sevq_arena *arena)
 {
-	*to = *from;
-	struct sevq_str *text[] = {
-		&to->session_key, &to->original_session_key, &to->text,        &to->context_key,         &to->source,
-		&to->traceparent, &to->delivery.channel,     &to->delivery.to, &to->delivery.account_id, &to->delivery.thread_id
-	};
-	for (size_t i = 0; i < sizeof text / sizeof *text; i++)
-		*text[i] = sevq_arena_dup(arena, *text[i]);
+	sevq_event_pack(to, from, sevq_arena_bytes(arena, sevq_event_text_bytes(from)));
 }

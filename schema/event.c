@@ -4,6 +4,7 @@
 #include "schema/event.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 static const char *const rule_names[SEVQ_RULE_COUNT] = {
 	[SEVQ_RULE_KEEP] = "keep",
@@ -47,6 +48,51 @@ sevq_event_state(const struct sevq_event *event)
 		[SEVQ_STATE_QUEUED] = "queued", [SEVQ_STATE_DELAYED] = "delayed", [SEVQ_STATE_LEASED] = "leased"
 	};
 	return event->state == SEVQ_STATE_SETTLED ? sevq_outcome_name(event->outcome) : names[event->state];
+}
+
+/* The texts of an event, wherever it goes. */
+static const size_t text_offsets[] = {
+	offsetof(struct sevq_event, session_key),
+	offsetof(struct sevq_event, original_session_key),
+	offsetof(struct sevq_event, text),
+	offsetof(struct sevq_event, context_key),
+	offsetof(struct sevq_event, source),
+	offsetof(struct sevq_event, traceparent),
+	offsetof(struct sevq_event, delivery.channel),
+	offsetof(struct sevq_event, delivery.to),
+	offsetof(struct sevq_event, delivery.account_id),
+	offsetof(struct sevq_event, delivery.thread_id),
+};
+
+#define EVENT_TEXTS (sizeof text_offsets / sizeof text_offsets[0])
+
+size_t
+sevq_event_text_bytes(const struct sevq_event *event)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < EVENT_TEXTS; i++) {
+		const struct sevq_str *text = (const void *)((const char *)event + text_offsets[i]);
+
+		bytes += text->s != NULL ? text->len + 1 : 0;
+	}
+	return bytes;
+}
+
+void
+sevq_event_pack(struct sevq_event *to, const struct sevq_event *from, char *texts)
+{
+	*to = *from;
+	for (size_t i = 0; i < EVENT_TEXTS; i++) {
+		struct sevq_str *text = (void *)((char *)to + text_offsets[i]);
+
+		if (text->s == NULL)
+			continue;
+		memcpy(texts, text->s, text->len);
+		texts[text->len] = '\0';
+		text->s = texts;
+		texts += text->len + 1;
+	}
 }
 
 /* A field and the most bytes it may have. */

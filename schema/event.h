@@ -49,6 +49,7 @@
 #define SEVQ_PENDING_DEFAULT 10000000
 #define SEVQ_RETENTION_MS_DEFAULT (7LL * 24 * 60 * 60 * 1000)
 #define SEVQ_RETENTION_ROWS_DEFAULT 1000000
+#define SEVQ_RECENT_BYTES (16 << 20) /* of memory for the newest events */
 #define SEVQ_BODY_BYTES_DEFAULT (1 << 20)
 #define SEVQ_HEADER_BYTES_DEFAULT (16 << 10)
 #define SEVQ_COMPAT_SESSION_PENDING 20
@@ -153,6 +154,11 @@ struct sevq_event {
 	enum sevq_state state;
 	enum sevq_outcome_kind outcome; /* when settled */
 };
+
+/* An event apart from the memory it came from: all its texts, NUL-terminated, one behind the other. */
+size_t sevq_event_text_bytes(const struct sevq_event *event);                            /* what they take */
+void sevq_event_pack(struct sevq_event *to, const struct sevq_event *from, char *texts); /* texts has room for them */
+
 const char *sevq_event_state(const struct sevq_event *event); /* "queued", "delayed", "leased", or the outcome's name */
 
 /* Ids are opaque strings outside: decimal digits. Returns false for anything we never issued. */

@@ -69,6 +69,9 @@ static const struct row rows[] = {
 	{ "engine", "commitUs", "sevq_commit_microseconds_total", true, ENGINE(commit_us_total), "Time spent in commits." },
 	{ "engine", "batchOpsMax", "sevq_batch_ops_max", false, ENGINE(batch_ops_max), "The most pieces of work that shared one turn." },
 	{ "engine", "catalogBytes", "sevq_catalog_bytes", false, ENGINE(catalog_bytes), "Memory of the catalog." },
+	{ "engine", "recentBytes", "sevq_recent_bytes", false, ENGINE(recent_bytes), "Memory of the newest events." },
+	{ "engine", "recentHits", "sevq_recent_hits_total", true, ENGINE(recent_hits), "Events for answers that were still in memory." },
+	{ "engine", "recentMisses", "sevq_recent_misses_total", true, ENGINE(recent_misses), "Events for answers that were read from the database." },
 
 	{ "store", "databaseBytes", "sevq_database_bytes", false, ENGINE(store.database_bytes), "Size of the database file." },
 	{ "store", "walBytes", "sevq_wal_bytes", false, ENGINE(store.wal_bytes), "Size of the write-ahead log." },

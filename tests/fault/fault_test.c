@@ -263,6 +263,7 @@ open_engine(const char *name)
 	struct sevq_store *store;
 	sevq_sqlite_options_init(&storage);
 	sevq_engine_options_init(&options);
+	options.recent_bytes = 0; /* the disk is asked */
 	storage.path = name;
 	storage.min_free_bytes = 0;
 	options.retention_ms = swept ? -1000 : SEVQ_RETENTION_MS_DEFAULT;

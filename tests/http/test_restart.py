@@ -27,9 +27,12 @@ def test_everything_queued_is_there_again(start, end):
             fields["deliveryContext"] = {"channel": "telegram", "to": str(n), "threadId": n}
         if n % 5 == 0:
             fields |= {"source": "hook", "wake": "now", "traceparent": "tp"}
+        if n % 7 == 0:
+            fields["ttlMs"] = 3600000
         ok(api.enqueue(f"event {n}", (MAIN, DIRECT, "agent:ops:x", "agent:main:cron:a:run:b")[n % 4], **fields), 201)
     before = [ok(api.peek(key))["events"] for key in (MAIN, "agent:ops:x")], ok(api.sessions())
     assert ok(api.sessions())["total"] == 2 and len(before[0][0]) + len(before[0][1]) == 50
+    assert api.stats()["engine"]["recentMisses"] == 0  # what was in memory then comes from the disk now
     api = again(server, end)
     assert ([ok(api.peek(key))["events"] for key in (MAIN, "agent:ops:x")], ok(api.sessions())) == before
     assert ok(api.drain(MAIN))["events"] == [{**e, "state": "drained"} for e in before[0][0]]

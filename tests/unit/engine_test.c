@@ -50,6 +50,7 @@ begin(void **state)
 	(void)state;
 	memory_store_init(&store);
 	sevq_engine_options_init(&options);
+	options.recent_bytes = 0; /* what is asked of the store is the question here */
 	open_engine();
 	return 0;
 }
@@ -1115,6 +1116,81 @@ a_missing_event_fails_only_who_needs_it(void **state)
 	assert_queued(A, "1 3");
 }
 
+/* With room for recent events. */
+static void
+reopen_remembering(void)
+{
+	options.recent_bytes = 1 << 16;
+	reopen();
+}
+
+static void
+a_young_event_is_not_read_from_the_store(void **state)
+{
+	(void)state;
+	put(A, "0");
+	reopen_remembering();
+	put(A, "1"), put(A, "2");
+	size_t reads = store.reads;
+	struct call *taken = done(consume(engine, A, (const int64_t[]){ 3, 2 }, 2));
+	assert_texts(&taken->consume.taken, "2 1");
+	assert_int_equal(taken->consume.taken.events[0].state, SEVQ_STATE_SETTLED);
+	assert_int_equal(store.reads, reads);
+	assert_texts(&done(drain(engine, A, 0))->drain.taken, "0"); /* older than the engine */
+	assert_int_equal(store.reads, reads + 1);
+	struct sevq_engine_stats stats;
+	sevq_engine_stats(engine, &stats);
+	assert_int_equal(stats.recent_hits, 2);
+	assert_int_equal(stats.recent_misses, 1);
+}
+
+static void
+young_and_old_come_in_their_order(void **state)
+{
+	(void)state;
+	put(A, "0"), put(A, "1");
+	reopen_remembering();
+	put(A, "2");
+	struct call *added = enqueue(engine, A, "3"), *taken = drain(engine, A, 0);
+	turn();
+	assert_int_equal(added->op.error.code, SEVQ_OK);
+	assert_texts(&taken->drain.taken, "0 1 2 3");
+}
+
+/* It is what its own answer said, whatever becomes of its neighbours in memory. */
+static void
+a_young_event_stays_in_its_answer(void **state)
+{
+	(void)state;
+	options.recent_bytes = 1024;
+	reopen();
+	put(A, "first");
+	struct call *looked = done(peek(engine, A));
+	for (int i = 0; i < 20; i++) {
+		put(B, "another");
+		done(drain(engine, B, 0));
+	}
+	assert_texts(&looked->peek.found, "first");
+}
+
+static void
+an_event_that_was_not_committed_is_not_remembered(void **state)
+{
+	(void)state;
+	struct sevq_engine_stats stats;
+	reopen_remembering();
+	store.commit_fails = SEVQ_STORAGE_FAILED;
+	struct call *added = enqueue(engine, A, "0");
+	turn();
+	assert_int_equal(added->op.error.code, SEVQ_STORAGE_FAILED);
+	sevq_engine_stats(engine, &stats);
+	assert_int_equal(stats.recent_bytes, 0);
+	store.commit_fails = SEVQ_OK;
+	put(A, "1");
+	sevq_engine_stats(engine, &stats);
+	assert_true(stats.recent_bytes > 0);
+}
+
 static void
 a_store_that_is_not_ready_takes_no_events(void **state)
 {
@@ -1254,6 +1330,10 @@ main(void)
 		TEST(a_commit_of_unknown_outcome_stops_the_engine),
 		TEST(an_unknown_outcome_may_come_late),
 		TEST(a_store_that_cannot_read_fails_the_batch),
+		TEST(a_young_event_is_not_read_from_the_store),
+		TEST(young_and_old_come_in_their_order),
+		TEST(a_young_event_stays_in_its_answer),
+		TEST(an_event_that_was_not_committed_is_not_remembered),
 		TEST(a_failed_look_up_fails_only_who_asked),
 		TEST(a_missing_event_fails_only_who_needs_it),
 		TEST(a_store_that_is_not_ready_takes_no_events),

@@ -43,6 +43,7 @@ fixture_begin(void **state)
 	now = (struct sevq_clock){ .wall_ms = INT64_C(1800000000000), .boot_ms = 1000000 };
 	memory_store_init(&store);
 	sevq_engine_options_init(&options);
+	options.recent_bytes = 0; /* the store is asked */
 	open_engine();
 	return 0;
 }

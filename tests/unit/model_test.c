@@ -1163,6 +1163,7 @@ run(void)
 	options.session_pending_max = 4 + below(5);
 	options.pending_max = 8 + below(9);
 	options.overflow = one_in(2) ? SEVQ_OVERFLOW_REJECT : SEVQ_OVERFLOW_DROP_OLDEST;
+	options.recent_bytes = one_in(3) ? 0 : 512 * (1 + below(16));
 	reopen();
 	memset(&m, 0, sizeof m);
 	memset(waiters, 0, sizeof waiters);

@@ -169,6 +169,7 @@ begin(void **state)
 	sevq_sqlite_options_init(&storage);
 	storage.min_free_bytes = 0;
 	sevq_engine_options_init(&options);
+	options.recent_bytes = 0; /* the store is asked */
 	return 0;
 }
 
