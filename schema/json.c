@@ -47,6 +47,30 @@ static const uint8_t classes[256] = {
 #undef D
 /* clang-format on */
 
+/* In each of eight bytes. */
+#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/*
+ * Most of a string stands for itself, so eight bytes are looked at together: skips them while there is no control character,
+ * quote or backslash among them, nor a byte with a bit of stop. A byte b is below n where (b - n) & ~b has its highest bit; a
+ * borrow can say so wrongly only of the one behind such a byte, so whether there is one is certain.
+ */
+static const char *
+skip_eights(const char *at, const char *end, uint64_t stop)
+{
+	for (; end - at >= 8; at += 8) {
+		uint64_t bytes, quote, backslash, special;
+
+		memcpy(&bytes, at, sizeof(bytes));
+		quote = bytes ^ EIGHT('"');
+		backslash = bytes ^ EIGHT('\\');
+		special = ((bytes - EIGHT(0x20)) & ~bytes) | ((quote - EIGHT(1)) & ~quote) | ((backslash - EIGHT(1)) & ~backslash);
+		if (((special & EIGHT(0x80)) | (bytes & stop)) != 0)
+			break;
+	}
+	return at;
+}
+
 struct scanner {
 	struct sevq_json *doc;
 	const char *at, *end;
@@ -165,6 +189,7 @@ string(struct scanner *s)
 	s->at++;
 	token = open_token(s, SEVQ_JSON_STRING);
 	for (;;) {
+		s->at = skip_eights(s->at, s->end, EIGHT(0x80)); /* UTF-8 is checked by special */
 		skip(s, PLAIN);
 		if (at(s, '"'))
 			break;
@@ -535,19 +560,20 @@ quote_special(struct sevq_buf *out, unsigned char c)
 void
 sevq_json_quote(struct sevq_buf *out, struct sevq_str s)
 {
-	size_t i, start = 0;
+	const char *start = s.s, *at = s.s, *end = s.s + s.len;
 
 	sevq_buf_reserve(out, s.len + 2);
 	sevq_buf_add(out, "\"", 1);
-	for (i = 0; i < s.len; i++) {
-		const unsigned char c = (unsigned char)s.s[i];
-
-		if ((classes[c] & PLAIN) != 0 || c >= 0x80)
-			continue;
-		sevq_buf_add(out, s.s + start, i - start);
-		quote_special(out, c);
-		start = i + 1;
+	for (;;) {
+		at = skip_eights(at, end, 0);
+		while (at < end && ((classes[(unsigned char)*at] & PLAIN) != 0 || (unsigned char)*at >= 0x80))
+			at++;
+		if (at == end)
+			break;
+		sevq_buf_add(out, start, (size_t)(at - start));
+		quote_special(out, (unsigned char)*at++);
+		start = at;
 	}
-	sevq_buf_add(out, s.s + start, s.len - start);
+	sevq_buf_add(out, start, (size_t)(end - start));
 	sevq_buf_add(out, "\"", 1);
 }

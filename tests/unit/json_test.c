@@ -609,6 +609,41 @@ what_was_quoted_reads_back_the_same(void **state)
 	sevq_buf_clear(&out);
 }
 
+/* A byte among plain ones: quoted and read back, and read as it stands. */
+static void
+check_byte_in_string(struct sevq_json *doc, struct sevq_buf *out, unsigned char byte, size_t at, size_t len)
+{
+	const bool special = byte < 0x20 || byte == '"' || byte == '\\';
+	struct sevq_arena arena = { 0 };
+	char raw[2 + 24] = "\"........................";
+
+	raw[1 + at] = (char)byte;
+	raw[1 + len] = '"';
+	out->len = 0;
+	sevq_json_quote(out, (struct sevq_str){ raw + 1, len });
+	assert_int_equal(out->len > len + 2, special);
+	assert_int_equal(sevq_json_scan(doc, out->data, out->len, NULL), byte > 0 && byte < 0x80 ? 0 : -1);
+	if (byte > 0 && byte < 0x80)
+		assert_true(sevq_str_eq(sevq_json_string(doc, 0, &arena), (struct sevq_str){ raw + 1, len }));
+	assert_int_equal(sevq_json_scan(doc, raw, len + 2, NULL), special || byte >= 0x80 ? -1 : 0);
+	sevq_arena_clear(&arena);
+}
+
+static void
+a_special_byte_is_seen_wherever_it_stands(void **state)
+{
+	struct sevq_json doc = { 0 };
+	struct sevq_buf out = { 0 };
+
+	(void)state;
+	for (unsigned byte = 0; byte < 256; byte++)
+		for (size_t len = 1; len <= 24; len++)
+			for (size_t at = 0; at < len; at++)
+				check_byte_in_string(&doc, &out, (unsigned char)byte, at, len);
+	sevq_json_clear(&doc);
+	sevq_buf_clear(&out);
+}
+
 /* clang-format off */
 static const struct {
 	const char *source, *json; /* json NULL: refused */
@@ -769,6 +804,7 @@ main(void)
 		cmocka_unit_test(strings_are_decoded),
 		cmocka_unit_test(quoting_escapes_what_it_must),
 		cmocka_unit_test(what_was_quoted_reads_back_the_same),
+		cmocka_unit_test(a_special_byte_is_seen_wherever_it_stands),
 		cmocka_unit_test(the_relaxed_dialect_is_json5),
 		cmocka_unit_test(a_relaxed_error_is_at_its_place_in_the_source),
 		cmocka_unit_test(relaxing_appends_or_leaves_the_buffer_alone),
