@@ -197,16 +197,6 @@ sevq_buf_reserve(struct sevq_buf *buf, size_t more)
 }
 
 void
-sevq_buf_add(struct sevq_buf *buf, const void *data, size_t len)
-{
-	if (len == 0)
-		return;
-	sevq_buf_reserve(buf, len);
-	memcpy(buf->data + buf->len, data, len);
-	buf->len += len;
-}
-
-void
 sevq_buf_adds(struct sevq_buf *buf, const char *s)
 {
 	sevq_buf_add(buf, s, strlen(s));
