@@ -281,6 +281,14 @@ migrate(struct sqlite_store *store, int version, struct sevq_error *err)
 	return failed;
 }
 
+/* There is one thread: SQLite's locks and the counting of its memory are for nothing. Ignored once SQLite is at work. */
+static void
+configure(void)
+{
+	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int
 open_file(struct sqlite_store *store, const char *path, struct sevq_error *err)
 {
@@ -392,6 +400,7 @@ sevq_sqlite_open(const struct sevq_sqlite_options *options, struct sevq_store **
 {
 	struct sqlite_store *store = sevq_alloc(sizeof *store);
 	assert(*options->path != '\0');
+	configure();
 	store->base.driver = &sevq_sqlite_driver;
 	store->options = *options;
 	store->path = realpath(options->path, NULL); /* one name for one file, or a link would have a lock of its own */
