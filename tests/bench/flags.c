@@ -1,0 +1,64 @@
+/*
+ * flags.c - the flags of the load generator: one table.
+ */
+#include "flags.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+
+enum type { TEXT, NUMBER, SECONDS };
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum type type;
+	size_t offset;
+} flags[] = {
+	{ "dir", TEXT, offsetof(struct load, dir) },           /* sync and rows: where their files are */
+	{ "token", TEXT, offsetof(struct load, token) },       /* of a sevqd */
+	{ "port", NUMBER, offsetof(struct load, port) },       /* of 127.0.0.1 */
+	{ "connections", NUMBER, offsetof(struct load, connections) },
+	{ "sessions", NUMBER, offsetof(struct load, sessions) }, /* how many */
+	{ "random", NUMBER, offsetof(struct load, random) },   /* 0: in turn; 1: each event's is any of them */
+	{ "prefix", TEXT, offsetof(struct load, prefix) },     /* of their keys */
+	{ "size", NUMBER, offsetof(struct load, size) },       /* events a batch, drain, lease or transaction */
+	{ "body-bytes", NUMBER, offsetof(struct load, body_bytes) }, /* an event as JSON; its text is as long everywhere */
+	{ "count", NUMBER, offsetof(struct load, count) },     /* rounds in all; else for so long: */
+	{ "seconds", SECONDS, offsetof(struct load, seconds) },
+	{ "warmup", SECONDS, offsetof(struct load, warmup) },
+};
+/* clang-format on */
+
+#define FLAGS (sizeof(flags) / sizeof(flags[0]))
+
+static void
+set(struct load *load, size_t flag)
+{
+	void *place = (char *)load + flags[flag].offset;
+
+	switch (flags[flag].type) {
+	case TEXT:
+		*(const char **)place = optarg;
+		break;
+	case NUMBER:
+		*(uint64_t *)place = strtoull(optarg, NULL, 10);
+		break;
+	case SECONDS:
+		*(double *)place = strtod(optarg, NULL);
+		break;
+	}
+}
+
+bool
+flags_read(struct load *load, int argc, char **argv)
+{
+	struct option options[FLAGS + 1] = { 0 };
+	size_t i;
+	int c, flag = 0;
+
+	for (i = 0; i < FLAGS; i++)
+		options[i] = (struct option){ flags[i].name, required_argument, &flag, (int)i };
+	while ((c = getopt_long(argc, argv, "", options, NULL)) == 0)
+		set(load, (size_t)flag);
+	return c == -1 && optind == argc - 1;
+}

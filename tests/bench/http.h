@@ -1,0 +1,28 @@
+/*
+ * http.h - what the modes that speak to a sevqd share.
+ */
+#ifndef SEVQ_BENCH_HTTP_H
+#define SEVQ_BENCH_HTTP_H
+
+#include "load.h"
+
+#define QUEUED "\"outcome\":\"queued\""
+#define TAKEN "\"originalSessionKey\":"
+
+extern const struct protocol http;
+
+/* What follows the path, up to the body; NULL: there is none. */
+void http_add_head(struct form *form, const struct load *load, const struct form *body);
+
+/* POST path, with this body. */
+void http_add_request(struct form *form, const struct load *load, const char *path, const struct form *body);
+
+/* One event, as a body or among others. */
+void http_add_event(struct form *form, const struct load *load, enum hole session);
+
+/* POST /v1/events of one event. */
+void http_make_post(const struct load *load, struct form *form);
+
+void http_check(const struct load *load, const struct step *step, struct connection *c);
+
+#endif
