@@ -321,6 +321,8 @@ def request(method, path, token=None, body=None, headers=(), host="127.0.0.1", k
 class Server:
     """One sevqd process on one directory. start() again after stop() or kill() uses the same database."""
 
+    program = "SEVQD"  # the variable that names the binary
+
     def __init__(self, directory, *flags, policy=None, env=None, descriptors=None):
         self.directory = Path(directory).resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -356,14 +358,14 @@ class Server:
 
     def run(self, *more, timeout=PATIENCE):
         """Runs it to its end: for starts that must fail and for commands. Returns the completed process."""
-        return subprocess.run([binary(), *self.arguments(*more)], env=self.environment(), cwd=self.directory, timeout=timeout,
+        return subprocess.run([binary(self.program), *self.arguments(*more)], env=self.environment(), cwd=self.directory, timeout=timeout,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def spawn(self, *wrapper):
         """Begins a start without waiting for it."""
         assert self.process is None, "already running"
         self.log, self.noise = [], []
-        self.process = subprocess.Popen([*wrapper, binary(), *self.arguments()], env=self.environment(), cwd=self.directory,
+        self.process = subprocess.Popen([*wrapper, binary(self.program), *self.arguments()], env=self.environment(), cwd=self.directory,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=self.limit if self.descriptors else None)
         self.listener = threading.Thread(target=self.listen, args=(self.process.stderr, self.log, self.noise), daemon=True)
         self.listener.start()

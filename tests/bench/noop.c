@@ -1,0 +1,34 @@
+/*
+ * noop.c - sevqd, but a post is answered at once with the same words, and queued nowhere: the ceiling of its connection code.
+ *
+ * Sockets, parser, admission and token check are the real ones; the linker puts the handler here in the place of
+ * sevq_events_post (--wrap). The answer is as long as one to a post of the load generator.
+ */
+#include "server/reply.h"
+#include "server/serve.h"
+
+/* What the real one says to such an event. */
+#define ANSWER                                                                                                                     \
+	"{\"outcome\":\"queued\",\"event\":{\"id\":\"1000000\",\"sessionKey\":\"agent:main:bench:00000000\","                      \
+	"\"originalSessionKey\":\"agent:main:bench:00000000\",\"rule\":\"keep\",\"text\":\"Exec completed (build 0000000000 of "   \
+	"1000000000000000, code 0) "                                                                                               \
+	"event event event event event event event event event event event event event event ev\","                                \
+	"\"ts\":1795378366674,\"contextKey\":null,\"source\":null,\"wake\":\"next-heartbeat\",\"attempts\":0,"                     \
+	"\"availableAt\":1795378366674,\"expiresAt\":null,\"traceparent\":null,\"state\":\"queued\"}}"
+
+void __wrap_sevq_events_post(struct sevq_request *request);
+
+void
+__wrap_sevq_events_post(struct sevq_request *request)
+{
+	struct sevq_reply reply = { .status = 201, .extra = "Location: /v1/events/1000000\r\n" };
+
+	sevq_buf_add(sevq_reply_begin(request), ANSWER, sizeof(ANSWER) - 1);
+	sevq_reply_send(request, &reply);
+}
+
+int
+main(int argc, char **argv)
+{
+	return sevq_serve(argc, argv);
+}
