@@ -107,28 +107,41 @@ make_ack(const struct load *load, struct form *form)
 
 /* ---- answers ---- */
 
-/* What stands behind the mark between from and to of the answer, or NULL. Before to stands a byte that is no digit. */
+/* What stands behind the word that begins there, or NULL. */
 static const char *
-behind(const struct connection *c, size_t from, size_t to, const char *mark)
+after(const char *at, const char *word)
 {
-	const char *at = memmem(c->answer.data + from, to - from, mark, strlen(mark));
-
-	return at != NULL ? at + strlen(mark) : NULL;
+	return strncmp(at, word, strlen(word)) == 0 ? at + strlen(word) : NULL;
 }
 
+/* Line by line: the head of an answer is all that a post's needs to be searched for. */
 static size_t
 end(struct connection *c)
 {
-	const char *empty_line = memmem(c->answer.data, c->answer.len, "\r\n\r\n", 4), *length;
+	const char *line = c->answer.data, *length = NULL, *lf;
 
-	if (empty_line == NULL)
+	for (; (lf = memchr(line, '\n', (size_t)(c->answer.data + c->answer.len - line))) != NULL; line = lf + 1) {
+		if (*line == '\r')
+			break;
+		if (length == NULL)
+			length = after(line, "Content-Length: ");
+		c->closes |= after(line, "Connection: close") != NULL;
+	}
+	if (lf == NULL)
 		return 0;
-	c->body = (size_t)(empty_line - c->answer.data) + 4;
-	c->closes = behind(c, 0, c->body, "\r\nConnection: close\r\n") != NULL;
-	length = behind(c, 0, c->body, "\r\nContent-Length: ");
 	if (length == NULL)
 		connection_wrong(c, "an answer without a length");
+	c->body = (size_t)(lf + 1 - c->answer.data);
 	return c->body + strtoul(length, NULL, 10);
+}
+
+/* What stands behind the mark from there on in the answer, or NULL. */
+static const char *
+behind(const struct connection *c, size_t from, const char *mark)
+{
+	const char *at = memmem(c->answer.data + from, c->end - from, mark, strlen(mark));
+
+	return at != NULL ? at + strlen(mark) : NULL;
 }
 
 static uint64_t
@@ -138,7 +151,7 @@ occurrences(const struct connection *c, const char *mark)
 	const char *next;
 	uint64_t n = 0;
 
-	while ((next = behind(c, at, c->end, mark)) != NULL) {
+	while ((next = behind(c, at, mark)) != NULL) {
 		at = (size_t)(next - c->answer.data);
 		n++;
 	}
@@ -148,20 +161,25 @@ occurrences(const struct connection *c, const char *mark)
 static uint64_t
 number_behind(const struct connection *c, const char *mark)
 {
-	const char *number = behind(c, c->body, c->end, mark);
+	const char *number = behind(c, c->body, mark);
 
 	return number != NULL ? strtoull(number, NULL, 10) : 0;
+}
+
+static uint64_t
+events_of(const struct step *step, const struct connection *c)
+{
+	if (step->begins != NULL)
+		return c->end - c->body > strlen(step->begins) && after(c->answer.data + c->body, step->begins) != NULL;
+	return step->marks != NULL ? occurrences(c, step->marks) : number_behind(c, step->count);
 }
 
 void
 http_check(const struct load *load, const struct step *step, struct connection *c)
 {
-	uint64_t events;
-
 	if (c->body < 16 || memcmp(c->answer.data, "HTTP/1.1 ", 9) != 0 || atoi(c->answer.data + 9) != step->status)
 		connection_wrong(c, "not the status it must be");
-	events = step->marks != NULL ? occurrences(c, step->marks) : number_behind(c, step->count);
-	if (events != load->size)
+	if (events_of(step, c) != load->size)
 		connection_wrong(c, "not as many events as it must be");
 }
 
@@ -171,7 +189,7 @@ http_check(const struct load *load, const struct step *step, struct connection *
 static void
 proceed_lease(struct load *load, struct connection *c)
 {
-	const char *id = behind(c, c->body, c->end, "\"leaseId\":\"");
+	const char *id = behind(c, c->body, "\"leaseId\":\"");
 	size_t digits;
 
 	if (c->at == 1) {
@@ -195,7 +213,7 @@ const struct protocol http = { .end = end };
 
 /* clang-format off */
 const struct mode post_mode = { "post", connections_run, &http, connection_proceed, {
-	STEP(.make = http_make_post, .status = 201, .marks = QUEUED) } };
+	STEP(.make = http_make_post, .status = 201, .begins = QUEUED_ONE) } };
 
 const struct mode batch_mode = { "batch", connections_run, &http, connection_proceed, {
 	STEP(.make = make_batch, .status = 200, .marks = QUEUED) } };

@@ -7,6 +7,7 @@
 #include "load.h"
 
 #define QUEUED "\"outcome\":\"queued\""
+#define QUEUED_ONE "{" QUEUED ",\"event\":{\"id\":\""
 #define TAKEN "\"originalSessionKey\":"
 
 extern const struct protocol http;

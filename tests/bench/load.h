@@ -22,8 +22,9 @@ struct step {
 	void (*check)(const struct load *load, const struct step *step, struct connection *c); /* ends the run if it is not */
 	/* over HTTP: */
 	int status;
-	const char *marks; /* stands in a right answer once for each event of it */
-	const char *count; /* or: before the number of events */
+	const char *begins; /* a right answer, which is about one event */
+	const char *marks;  /* or: stands in it once for each event of it */
+	const char *count;  /* or: before the number of events */
 };
 
 struct protocol {

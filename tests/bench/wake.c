@@ -130,8 +130,8 @@ wake_begin(struct load *load, struct connection *connections)
 
 /* clang-format off */
 const struct mode wake_mode = { "wake", connections_run, &http, proceed, {
-	[POST] = STEP(.make = http_make_post, .status = 201, .marks = QUEUED),
-	[CALL] = STEP(.make = make_call, .status = 201, .marks = QUEUED),
+	[POST] = STEP(.make = http_make_post, .status = 201, .begins = QUEUED_ONE),
+	[CALL] = STEP(.make = make_call, .status = 201, .begins = QUEUED_ONE),
 	[WAIT] = STEP(.make = make_wait, .status = 200, .marks = "\"ready\":true"),
 	[TAKE] = STEP(.make = make_take, .status = 200, .marks = TAKEN) } };
 /* clang-format on */
