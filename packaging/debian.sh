@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# debian.sh - what sevq needs of Debian 12, installed where it is missing, and how it is built. Read by run and check.
+# debian.sh - what sevq needs of Debian 12, installed where it is missing, and how it is built. Read by run, check and bench.
 
 need_to_build() {
 	need gcc libc6-dev meson ninja-build pkg-config \
@@ -10,6 +10,12 @@ need_to_build() {
 need_to_test() {
 	need libcmocka-dev python3-pytest python3-hypothesis valgrind libc6-dbg \
 		clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 shellcheck strace curl sqlite3
+}
+
+# The peers are started by the benchmark itself, in directories of its own; what Debian starts on installing them is left alone.
+# Without them, or without the right to install them, there is less to measure.
+need_to_bench() {
+	(need redis-server beanstalkd postgresql python3-matplotlib) || say "Going on without."
 }
 
 say() {

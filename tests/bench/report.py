@@ -52,7 +52,7 @@ AT_LEAST, AT_MOST = ">=", "<="
 
 # What to reach: in words, the bound, and the figure of a round.
 GOALS = (
-    *((f"posts, {n} connections / Redis, always synced", AT_LEAST, 2.0 if n == 64 else 1.0,
+    *((f"posts, {n} connection{'s' * (n > 1)} / Redis, always synced", AT_LEAST, 2.0 if n == 64 else 1.0,
        lambda f, n=n: f.calls(*posts(n)) / f.calls(*posts(n, "redis"))) for n in (1, 8, 64, 256)),
     ("posts, 64 connections / beanstalkd -f0", AT_LEAST, 15, lambda f: f.calls(*posts(64)) / f.calls(*posts(64, "beanstalkd"))),
     ("posts, 64 connections / the same without a queue", AT_LEAST, 0.65, lambda f: f.calls(*posts(64)) / f.calls(*posts(64, "noop"))),
