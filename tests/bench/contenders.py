@@ -32,7 +32,11 @@ def is_answering(port):
 
 
 def said(*line):
-    return subprocess.run(line, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
+    """What a command prints. One that fails has said why on standard error, and ends the run."""
+    done = subprocess.run(line, stdout=subprocess.PIPE, check=False, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(map(str, line[:2]))} ended with {done.returncode}")
+    return done.stdout.strip()
 
 
 def cpu_seconds(pid):

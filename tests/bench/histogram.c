@@ -20,9 +20,8 @@ bucket_of(uint64_t us)
 	return (uint64_t)shift * STEPS + (us >> shift);
 }
 
-/* The longest time in a bucket. */
-static uint64_t
-end_of(uint64_t bucket)
+uint64_t
+histogram_end(uint64_t bucket)
 {
 	const uint64_t shift = bucket < 2 * STEPS ? 0 : bucket / STEPS - 1;
 
@@ -47,7 +46,7 @@ histogram_quantile(const struct histogram *h, double q)
 	for (bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
 		seen += h->buckets[bucket];
 		if (h->buckets[bucket] > 0 && (double)seen >= wanted)
-			return end_of(bucket) < h->max ? end_of(bucket) : h->max;
+			return histogram_end(bucket) < h->max ? histogram_end(bucket) : h->max;
 	}
 	return 0;
 }

@@ -15,6 +15,9 @@ struct histogram {
 
 void histogram_add(struct histogram *h, uint64_t us);
 
+/* The longest time in a bucket. */
+uint64_t histogram_end(uint64_t bucket);
+
 /* The time that the share q (0 to 1) did not exceed; 0 for an empty histogram. */
 uint64_t histogram_quantile(const struct histogram *h, double q);
 

@@ -56,7 +56,7 @@ struct load {
 	uint64_t dice;                       /* never 0 */
 	uint64_t events_sent, rounds_begun;  /* warm-up included */
 	uint64_t requests, events;           /* answered and counted */
-	uint64_t from_us, until_us, last_us; /* what counts: answers between these; and the last that did */
+	uint64_t from_us, until_us, last_us; /* what counts: rounds begun between the two; and when the last of them ended */
 	struct histogram times;
 };
 
@@ -68,7 +68,7 @@ void load_begin(struct load *load);
 /* One round, of size events, from then until now. */
 void load_count(struct load *load, uint64_t begun_us, uint64_t now);
 
-/* Whether no round may be begun any more. */
+/* Whether no round may be begun any more. One has been counted by then. */
 bool load_is_over(const struct load *load);
 
 #endif

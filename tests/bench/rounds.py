@@ -5,9 +5,10 @@ second round goes through them the other way round. Each round has its own serve
 Not here: what it comes to (report).
 """
 import contextlib
+import functools
+import itertools
 import json
 import shutil
-import statistics
 import sys
 import time
 
@@ -28,13 +29,21 @@ TAKERS = {(DRAINS, "sevq", "drain"): (1, 64), (DRAINS, "redis", "drain"): (64,),
 AT_RANDOM, ONE = f"posts, {MANY_SESSIONS:,} sessions at random", "posts, 1 session"
 
 SUMS = ("rounds", "requests", "events", "seconds", "cpuSeconds", "commits")
-MEDIANS = ("p50Us", "p90Us", "p99Us", "p999Us", "maxUs")
+QUANTILES = {"p50Us": 0.5, "p90Us": 0.9, "p99Us": 0.99, "p999Us": 0.999}
+
+
+def quantile(times, share):
+    """The time that this share of the counted ones did not exceed."""
+    seen = itertools.accumulate(count for _, count in times)
+    return next(us for (us, _), so_far in zip(times, seen) if so_far >= share * sum(count for _, count in times))
 
 
 def merged(reports):
     """Several slices as one."""
-    known = {name: [r[name] for r in reports] for name in reports[0] if None not in [r[name] for r in reports]}
-    return {**reports[0], **{n: sum(known[n]) for n in SUMS if n in known}, **{n: statistics.median(known[n]) for n in MEDIANS}}
+    times = sorted(itertools.chain.from_iterable(r.pop("times") for r in reports))
+    sums = {name: sum(r[name] for r in reports) for name in SUMS if reports[0].get(name) is not None}
+    longest = max(r["maxUs"] for r in reports)
+    return {**reports[0], **sums, **{name: min(quantile(times, share), longest) for name, share in QUANTILES.items()}, "maxUs": longest}
 
 
 def bare_load(given, mode, **flags):
@@ -68,18 +77,20 @@ class Round:
         del self.running["fresh"]
         shutil.rmtree(self.directory / "fresh")
 
-    def in_turn(self, things):
-        """In the order of this round; things name their contender, or begin with what is measured and then name it."""
-        present = [thing for thing in things if (thing if isinstance(thing, str) else thing[1]) not in self.absent]
-        return present if self.number % 2 == 0 else present[::-1]
-
     # How.
-
-    def add(self, what, who, connections, report, **more):
-        self.rows.append({"what": what, "who": who, "connections": connections, **report, **more})
 
     def say(self, *words):
         print(f"round {self.number + 1} of {self.given.rounds}:", *words, file=sys.stderr, flush=True)
+
+    def alternate(self, jobs, repeats):
+        """Jobs are what, who, connections, and the function that measures one slice of it: all in turn, again and again."""
+        found = {}
+        present = [job for job in jobs if job[1] not in self.absent][:: 1 if self.number % 2 == 0 else -1]
+        for what, who, connections, measure in present * repeats:
+            self.say(f"{what}, {connections} connections: {who}")
+            found.setdefault((what, who, connections), []).append(measure())
+        for (what, who, connections), reports in found.items():
+            self.rows.append({"what": what, "who": who, "connections": connections, **merged(reports)})
 
     def load(self, contender, mode, **flags):
         """The report of a load, and what it cost the server. Every event it speaks of must be one in the server's books too."""
@@ -94,64 +105,53 @@ class Round:
             assert after[0] - before[0] == report["rounds"] * flags["size"], f"{mode}: the server counted {after[0] - before[0]} events, {report}"
         return report
 
-    def slice(self, what, who, job, connections, part=1, **flags):
-        """One job for the time of one measurement."""
-        self.say(f"{what}, {connections} connections: {who}")
-        contender = self.contender(who)
-        report = self.load(contender, contender.jobs[job], connections=connections, seconds=self.given.seconds * part, warmup=0.2, **flags)
-        self.add(what, who, connections, report)
+    def seconds(self):
+        return self.given.seconds / self.given.repeats
+
+    def slice(self, what, who, job, connections, **flags):
+        def measure():
+            contender = self.contender(who)
+            return self.load(contender, contender.jobs[job], connections=connections, seconds=self.seconds(), warmup=0.1, **flags)
+        return what, who, connections, measure
+
+    def sync(self, beside):
+        """The bare disk, in turn with what is held against it."""
+        return SYNC, "disk", 1, lambda: {**bare_load(self.given, "sync", dir=self.directory, seconds=self.seconds()), "beside": beside}
 
     # What.
 
-    def sync(self, beside):
-        self.add(SYNC, "disk", 1, bare_load(self.given, "sync", dir=self.directory, seconds=self.given.seconds / 2), beside=beside)
-
     def posts(self):
         for connections in CONNECTIONS:
-            self.sync(connections)
-            for who in self.in_turn(who for who, counts in POSTERS.items() if connections in counts):
-                self.slice(POSTS, who, "post", connections)
+            jobs = [self.slice(POSTS, who, "post", connections) for who, counts in POSTERS.items() if connections in counts]
+            self.alternate([self.sync(connections), *jobs], self.given.repeats)
 
     def batches(self):
-        self.sync(BATCHES)
+        sqlite = ROWS, "sqlite", 1, lambda: bare_load(self.given, "rows", dir=self.directory, size=BATCH, seconds=self.seconds())
         for connections in (1, 64):
-            for who in self.in_turn(("sqlite", "sevq")):
-                if who == "sqlite":
-                    self.sqlite()
-                else:
-                    self.slice(BATCHES, who, "batch", connections, size=BATCH)
-
-    def sqlite(self):
-        self.say(f"{ROWS}: SQLite")
-        self.add(ROWS, "sqlite", 1, bare_load(self.given, "rows", dir=self.directory, size=BATCH, seconds=self.given.seconds / 2))
+            batches = self.slice(BATCHES, "sevq", "batch", connections, size=BATCH)
+            self.alternate([self.sync(BATCHES), sqlite, batches], self.given.repeats)
 
     def drains(self):
-        """Of sessions that were filled for it just before. Several short times, each of all in turn."""
-        self.sync(DRAINS)
+        """Of sessions that were filled for it just before."""
         for connections in (1, 64):
-            found = {}
-            for _ in range(self.given.repeats):
-                for what, who, job in self.in_turn(key for key, counts in TAKERS.items() if connections in counts):
-                    found.setdefault((what, who), []).append(self.take(what, who, job, connections))
-            for (what, who), reports in found.items():
-                self.add(what, who, connections, merged(reports))
+            jobs = [(what, who, connections, functools.partial(self.take, who, job, connections))
+                    for (what, who, job), counts in TAKERS.items() if connections in counts]
+            self.alternate([self.sync(DRAINS), *jobs], self.given.repeats)
 
-    def take(self, what, who, job, connections):
-        self.say(f"{what}, {connections} connections: {who}")
+    def take(self, who, job, connections):
         contender, calls = self.contender(who), SESSIONS * (2 if connections > 1 else 1)
         flags = {"prefix": f"agent:main:{job}-{connections}:", "connections": connections}
         self.load(contender, contender.fill, size=contender.fill_size, count=calls * DRAIN // contender.fill_size, **flags)
         return self.load(contender, contender.jobs[job], size=DRAIN, count=calls, **flags)
 
     def sessions(self):
-        self.sync(AT_RANDOM)
-        for what, who in self.in_turn(((AT_RANDOM, "sevq"), (ONE, "sevq"))):
-            flags = {"sessions": MANY_SESSIONS, "random": 1} if what == AT_RANDOM else {"sessions": 1}
-            self.slice(what, who, "post", 64, prefix=f"agent:main:of-{flags['sessions']}:", **flags)
+        many = self.slice(AT_RANDOM, "sevq", "post", 64, prefix="agent:main:many:", sessions=MANY_SESSIONS, random=1)
+        one = self.slice(ONE, "sevq", "post", 64, prefix="agent:main:one:", sessions=1)
+        self.alternate([self.sync(AT_RANDOM), many, one], self.given.repeats)
 
     def wakes(self):
-        self.sync(WAKES)
-        self.slice(WAKES, "sevq", "wake", 64, prefix="agent:main:wake:")
+        """Once: what an earlier slice has left in a session would be taken with what the next waits for."""
+        self.alternate([self.sync(WAKES), self.slice(WAKES, "sevq", "wake", 64, prefix="agent:main:wake:")], 1)
 
     def pending_memory(self):
         """What more pending events cost, when what is allocated but once already is."""
