@@ -1,7 +1,7 @@
 """Who is measured: sevqd, a sevqd that queues nothing, and the peers that are installed.
 
 Here: how each is found, started in a directory of its own on loopback, and stopped. Not here: what is measured.
-A peer's data is thrown away, so peers are killed, not stopped; they die with the driver too. Nothing here touches the
+A peer's data is thrown away, so peers are killed, not stopped. All die with the driver, even if that is killed. Nothing here touches the
 services that a distribution may have started from the same packages.
 """
 import glob
@@ -67,7 +67,8 @@ class Sevq:
         return said(os.environ[cls.server_type.program], "--version")
 
     def start(self):
-        self.server.start()
+        self.server.spawn("setpriv", "--pdeathsig", "KILL")
+        self.server.await_listening()
         return self
 
     def stop(self):
