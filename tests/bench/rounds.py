@@ -187,6 +187,7 @@ class Round:
         event = {"sessionKey": "agent:main:bench:00000000", "text": "x" * 148}
         sizes = [len(self.contender(c.name).server.client().call("POST", "/v1/events", event).body) for c in (Sevq, Noop)]
         assert abs(sizes[0] - sizes[1]) <= 8, f"the answer of noop.c has {sizes[1]} bytes, the real one {sizes[0]}"
+        assert self.contender(Noop.name).stats()["events"]["enqueued"] == 0, "noop.c queues: its handler is not in the other's place"
 
     def measure(self):
         """Everything asked for; whatever happens, nothing is left running."""
