@@ -73,7 +73,7 @@ message_end(const struct connection *c, size_t at)
 	return at + 1 + ntohl(len);
 }
 
-/* The end of ReadyForQuery, which ends every answer; or of an error at startup, after which nothing comes. */
+/* The end of ReadyForQuery, which ends every answer. After a refusal at startup it never comes: the connection is closed. */
 static size_t
 end(struct connection *c)
 {
