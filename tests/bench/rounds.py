@@ -19,6 +19,7 @@ SESSIONS = 1000
 MANY_SESSIONS = 5000
 BATCH, DRAIN = 100, 20
 WAITERS = 2000
+SHORT_SLICES = 3  # for each of the others: a slice of drains takes what was just put there, and that must be young
 POSTERS = {"sevq": (1, 8, 64, 256), "noop": (1, 8, 64, 256), "redis": (1, 8, 64, 256), "beanstalkd": (1, 8, 64), "postgres": (1, 8, 64)}
 CONNECTIONS = (1, 8, 64, 256)
 
@@ -136,10 +137,10 @@ class Round:
         for connections in (1, 64):
             jobs = [(what, who, connections, functools.partial(self.take, who, job, connections))
                     for (what, who, job), counts in TAKERS.items() if connections in counts]
-            self.alternate([self.sync(DRAINS), *jobs], self.given.repeats)
+            self.alternate([self.sync(DRAINS), *jobs], self.given.repeats * SHORT_SLICES)
 
     def take(self, who, job, connections):
-        contender, calls = self.contender(who), SESSIONS * (2 if connections > 1 else 1)
+        contender, calls = self.contender(who), SESSIONS
         flags = {"prefix": f"agent:main:{job}-{connections}:", "connections": connections}
         self.load(contender, contender.fill, size=contender.fill_size, count=calls * DRAIN // contender.fill_size, **flags)
         return self.load(contender, contender.jobs[job], size=DRAIN, count=calls, **flags)
