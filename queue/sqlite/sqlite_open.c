@@ -337,9 +337,12 @@ check_whole(struct sqlite_store *store, struct sevq_error *err)
 	return failed;
 }
 
-/* WAL, an fsync a commit. Checkpoints are ours to place (sqlite_sweep.c). */
+/*
+ * WAL, an fsync a commit. Checkpoints are ours to place (sqlite_sweep.c). The page cache holds a large commit; more would only
+ * be memory that new pages walk through, cold: what is read twice is in the queue's ring, or in the kernel's cache.
+ */
 static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
-			       "PRAGMA journal_size_limit = 16777216; PRAGMA mmap_size = 0; PRAGMA cache_size = -65536;";
+			       "PRAGMA journal_size_limit = 16777216; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;";
 
 /*
  * The one connection. A version that only the WAL knows is found here; the connection is then closed without a checkpoint, so that the file keeps its bytes.
