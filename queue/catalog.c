@@ -174,12 +174,18 @@ count_out(struct sevq_catalog *catalog, struct sevq_queue *queue)
 }
 
 void
-sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry)
+sevq_queue_load(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry)
 {
-	assert(queue->tail == queue->head || queue->entries[queue->tail - 1].id < entry.id);
 	make_room(catalog, queue);
 	queue->entries[queue->tail++] = entry;
 	count_in(catalog, queue);
+}
+
+void
+sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry)
+{
+	assert(queue->tail == queue->head || queue->entries[queue->tail - 1].id < entry.id);
+	sevq_queue_load(catalog, queue, entry);
 	note(catalog, (struct sevq_change){ .queue = queue, .kind = APPENDED });
 }
 

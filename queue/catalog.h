@@ -75,6 +75,13 @@ struct sevq_queue {
 	size_t woken;                 /* its place among the queues that the batch woke, while those are gathered */
 };
 
+/* The queue that the session is of. */
+static inline struct sevq_queue *
+sevq_session_queue(struct sevq_store_session *session)
+{
+	return (struct sevq_queue *)((char *)session - offsetof(struct sevq_queue, session));
+}
+
 struct sevq_catalog {
 	struct sevq_table index; /* queues by key */
 	struct sevq_tags tags;
@@ -103,6 +110,14 @@ struct sevq_queue *sevq_catalog_each(const struct sevq_catalog *catalog, size_t 
 
 /* Appends; the entry's tag reference passes to the queue. Ids must ascend. Moves entries: older pointers are dead. */
 void sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry);
+/* The same when the store is loaded: final at once, not journaled. */
+void sevq_queue_load(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry);
+/* An entry will be appended soon: the processor may fetch the place meanwhile. */
+static inline void
+sevq_queue_expect(const struct sevq_queue *queue)
+{
+	__builtin_prefetch(queue->entries + queue->tail, 1);
+}
 /* Takes the entry out; it leaves its lease, if it has one. */
 void sevq_queue_remove(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry);
 

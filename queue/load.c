@@ -2,7 +2,7 @@
  * load.c - opening: every pending event as its enqueue left it, then what leases and nacks made of it.
  *
  * Wall times in the log become times of the steady clock here, once: what was to last another minute when the server stopped
- * lasts until that minute of wall time is over. Each record is final at once, so that the journal stays small.
+ * lasts until that minute of wall time is over. What is told together is made final together, so that the journal stays small.
  */
 #include "queue/load.h"
 
@@ -44,34 +44,51 @@ load_times(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_e
 		sevq_queue_set_state(&plan->catalog, queue, sevq_queue_entry(queue, event->id), 0, &extra);
 }
 
-/* The same tag, queue and entry that the enqueue made. */
-static int
-load_event(void *arg, const struct sevq_event *event, int64_t session_row, uint64_t text_hash, size_t text_bytes,
-	   struct sevq_error *err)
+static struct sevq_store_session *
+load_session(void *arg, struct sevq_str key)
 {
-	struct loading *loading = arg;
-	struct sevq_plan *plan = loading->plan;
+	return &sevq_catalog_need(&((struct loading *)arg)->plan->catalog, key)->session;
+}
+
+/* The same tag and entry that the enqueue made. */
+static int
+load_event(struct sevq_plan *plan, const struct sevq_store_event *record, struct sevq_error *err)
+{
 	struct sevq_catalog *catalog = &plan->catalog;
-	take_time(plan, &loading->ends);
-	if (text_bytes == 0 || text_bytes > SEVQ_TEXT_BYTES_MAX)
-		return sevq_fail(err, SEVQ_STORAGE_CORRUPT, "event %lld has a text of %zu bytes", (long long)event->id, text_bytes);
-	struct sevq_queue *queue = sevq_catalog_need(catalog, event->session_key);
+	const struct sevq_event *event = &record->event;
+	struct sevq_queue *queue = sevq_session_queue(record->session);
+	if (event->text.len == 0 || event->text.len > SEVQ_TEXT_BYTES_MAX)
+		return sevq_fail(err, SEVQ_STORAGE_CORRUPT, "event %lld has a text of %zu bytes", (long long)event->id,
+				 event->text.len);
 	struct sevq_str original = sevq_trim(event->original_session_key);
-	bool rekeyed = !sevq_str_eq(original, event->session_key);
-	uint32_t tag = sevq_tags_intern(&catalog->tags, event->context_key, rekeyed ? original : SEVQ_STR_NULL, &event->delivery);
-	queue->session.row = session_row;
-	sevq_queue_append(catalog, queue,
-			  (struct sevq_entry){ .id = event->id,
-					       .ts_ms = event->ts_ms,
-					       .text_hash = text_hash,
-					       .tag = tag,
-					       .text_bytes_m1 = (uint16_t)(text_bytes - 1),
-					       .flags = event->exec_completion ? SEVQ_ENTRY_EXEC : 0 });
+	if (sevq_str_eq(original, event->session_key))
+		original = SEVQ_STR_NULL;
+	uint32_t tag = sevq_tags_intern(&catalog->tags, event->context_key, original, &event->delivery);
+	sevq_queue_load(catalog, queue,
+			(struct sevq_entry){ .id = event->id,
+					     .ts_ms = event->ts_ms,
+					     .text_hash = record->text_hash,
+					     .tag = tag,
+					     .text_bytes_m1 = (uint16_t)(event->text.len - 1),
+					     .flags = event->exec_completion ? SEVQ_ENTRY_EXEC : 0 });
 	load_times(plan, queue, event);
 	if (event->context_key.len > 0)
 		sevq_queue_set_last(catalog, queue, tag);
-	sevq_catalog_commit(catalog);
 	return 0;
+}
+
+static int
+load_events(void *arg, const struct sevq_store_event *events, size_t count, struct sevq_error *err)
+{
+	struct loading *loading = arg;
+	int failed = 0;
+	take_time(loading->plan, &loading->ends);
+	for (size_t i = 0; i < count; i++)
+		sevq_queue_expect(sevq_session_queue(events[i].session));
+	for (size_t i = 0; i < count && failed == 0; i++)
+		failed = load_event(loading->plan, &events[i], err);
+	sevq_catalog_commit(&loading->plan->catalog); /* not before: it drops queues that are still empty */
+	return failed;
 }
 
 static void
@@ -130,8 +147,9 @@ int
 sevq_plan_load(struct sevq_plan *plan, struct sevq_store *store, struct sevq_error *err)
 {
 	struct loading loading = { .plan = plan };
+	struct sevq_store_loading told = { load_session, load_events, load_outcome, &loading };
 	plan->opened_boot_ms = plan->boot_ms;
-	if (store->driver->load(store, load_event, load_outcome, &loading, &loading.ends, err) < 0)
+	if (store->driver->load(store, &told, &loading.ends, err) < 0)
 		return -1;
 	plan->next_event = loading.ends.event + 1;
 	plan->next_outcome = loading.ends.outcome + 1;

@@ -18,12 +18,12 @@ struct sevq_store_session {
 	int64_t row; /* the driver's number for it; 0 until a commit with it has succeeded */
 };
 
-/* One event to append: the event as it will be read back, and what only the catalog needs. */
+/* One event to append, or loaded: the event as it will be read back, and what only the catalog needs. */
 struct sevq_store_event {
 	struct sevq_event event;
 	struct sevq_store_session *session;
 	uint64_t text_hash;
-	int64_t session_row; /* the driver's own, while it commits */
+	int64_t session_row; /* the driver's own, while it commits or loads */
 };
 
 #define SEVQ_LEASE_EXCLUSIVE (-1)
@@ -115,12 +115,19 @@ typedef void sevq_history_row(void *arg, const struct sevq_event *event, const s
 /* more: the cursor that goes on after the last row, zero where there is nothing more. */
 typedef void sevq_history_done(void *arg, int64_t more_outcome, int64_t more_event, const struct sevq_error *err);
 
-/* One outcome on open that does not settle its events, in id order, after all events. Borrowed for the call. */
-typedef void sevq_load_outcome(void *arg, const struct sevq_store_outcome *outcome);
-
-/* One pending event on open, in id order. event.text is empty: only its length is known. Text borrowed for the call. */
-typedef int sevq_load_event(void *arg, const struct sevq_event *event, int64_t session_row, uint64_t text_hash, size_t text_bytes,
-			    struct sevq_error *err);
+/* What opening tells. Everything is borrowed for the call. */
+struct sevq_store_loading {
+	/* A session that the next events are the first of: the answer is lent with all of its events, and its row set. */
+	struct sevq_store_session *(*session)(void *arg, struct sevq_str key);
+	/*
+	 * The next pending events, in id order, some at a time. Of event.text there is only the length, and no
+	 * original_session_key where that is the queue key.
+	 */
+	int (*events)(void *arg, const struct sevq_store_event *events, size_t count, struct sevq_error *err);
+	/* An outcome that does not settle its events, in id order, after all events. */
+	void (*outcome)(void *arg, const struct sevq_store_outcome *outcome);
+	void *arg;
+};
 
 /* The newest of all that was ever stored; 0 for none. */
 struct sevq_store_ends {
@@ -148,9 +155,9 @@ struct sevq_chores {
 };
 
 struct sevq_store_driver {
-	/* Fills in ends; then calls event for every pending one, then outcome for the rest of what bears on them. */
-	int (*load)(struct sevq_store *store, sevq_load_event *event, sevq_load_outcome *outcome, void *arg,
-		    struct sevq_store_ends *ends, struct sevq_error *err);
+	/* Fills in ends; then tells every pending event, then what else bears on them. */
+	int (*load)(struct sevq_store *store, const struct sevq_store_loading *loading, struct sevq_store_ends *ends,
+		    struct sevq_error *err);
 	/* Makes the batch durable. The batch is borrowed until done. */
 	void (*commit)(struct sevq_store *store, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg);
 	/* Reads events by id, settled or not; those that are not there, or damaged, are passed over. ids are borrowed until done. */

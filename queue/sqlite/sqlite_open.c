@@ -39,6 +39,7 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_ROLLBACK] = "ROLLBACK",
 	[STATEMENT_FIND_SESSION] = "SELECT id FROM session WHERE key = ?",
+	[STATEMENT_SESSION_KEY] = "SELECT key FROM session WHERE id = ?",
 	[STATEMENT_ADD_SESSION] = "INSERT INTO session(key) VALUES (?)",
 	[STATEMENT_REMOVE_SESSION] = "DELETE FROM session WHERE id = ?",
 	[STATEMENT_ADD_EVENT] = "INSERT INTO event(id, session, ts, text_hash, text_bytes, rule, wake, exec, available_at,"

@@ -22,6 +22,7 @@ enum statement {
 	STATEMENT_COMMIT,
 	STATEMENT_ROLLBACK,
 	STATEMENT_FIND_SESSION,
+	STATEMENT_SESSION_KEY,
 	STATEMENT_ADD_SESSION,
 	STATEMENT_REMOVE_SESSION,
 	STATEMENT_ADD_EVENT,
@@ -51,6 +52,7 @@ enum statement {
 struct session_rows {
 	int64_t session;
 	size_t events;
+	struct sevq_store_session *loading; /* the queue's own, while the store is loaded; NULL: nothing pending so far */
 };
 
 struct sqlite_store {
@@ -94,8 +96,8 @@ void sevq_sqlite_end_reading(struct sqlite_store *store);
 int sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_code code, const char *what);
 
 /* sqlite_load.c */
-int sevq_sqlite_load(struct sevq_store *base, sevq_load_event *event, sevq_load_outcome *outcome, void *arg,
-		     struct sevq_store_ends *ends, struct sevq_error *err);
+int sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *loading, struct sevq_store_ends *ends,
+		     struct sevq_error *err);
 
 /* sqlite_sweep.c */
 bool sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores);
@@ -109,6 +111,7 @@ void sevq_sqlite_history(struct sevq_store *base, const struct sevq_history_quer
 
 /* sqlite_rows.c: rows to structs and back. */
 struct sevq_str sevq_sqlite_text(sqlite3_stmt *statement, int column); /* NULL stays NULL; until the next step */
+struct sevq_str sevq_sqlite_value_text(sqlite3_value *value);
 void sevq_sqlite_bind_text(sqlite3_stmt *statement, int index, struct sevq_str text);
 void sevq_sqlite_bind_delivery(sqlite3_stmt *statement, int index, const struct sevq_delivery *delivery, struct sevq_buf *scratch);
 void sevq_sqlite_bind_time(sqlite3_stmt *statement, int index, int64_t ms); /* 0 becomes null */
@@ -116,9 +119,8 @@ void sevq_sqlite_bind_time(sqlite3_stmt *statement, int index, int64_t ms); /* 0
 int sevq_sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_event *ret);
 int sevq_sqlite_outcome(sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_store_outcome *ret);
 /* Text is borrowed from the row or lives in the arena. */
-int sevq_sqlite_column_delivery(sqlite3_stmt *statement, int column, struct sevq_json *json, struct sevq_arena *arena,
-				struct sevq_delivery *ret);
-void sevq_sqlite_count_event(struct sqlite_store *store, int64_t session);
+int sevq_sqlite_read_delivery(struct sevq_str text, struct sevq_json *json, struct sevq_arena *arena, struct sevq_delivery *ret);
+struct session_rows *sevq_sqlite_count_event(struct sqlite_store *store, int64_t session);
 bool sevq_sqlite_uncount_event(struct sqlite_store *store, int64_t session); /* true: that was the session's last */
 
 /* sqlite_ids.c: ascending ids as JSON, "[1,[3,7],9]", and back. */

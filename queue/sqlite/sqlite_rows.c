@@ -10,6 +10,13 @@ sevq_sqlite_text(sqlite3_stmt *statement, int column)
 	return (struct sevq_str){ text, text != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0 };
 }
 
+struct sevq_str
+sevq_sqlite_value_text(sqlite3_value *value)
+{
+	const char *text = (const char *)sqlite3_value_text(value);
+	return (struct sevq_str){ text, text != NULL ? (size_t)sqlite3_value_bytes(value) : 0 };
+}
+
 void
 sevq_sqlite_bind_text(sqlite3_stmt *statement, int index, struct sevq_str text)
 {
@@ -41,10 +48,8 @@ sevq_sqlite_bind_delivery(sqlite3_stmt *statement, int index, const struct sevq_
 }
 
 int
-sevq_sqlite_column_delivery(sqlite3_stmt *statement, int column, struct sevq_json *json, struct sevq_arena *arena,
-			    struct sevq_delivery *ret)
+sevq_sqlite_read_delivery(struct sevq_str text, struct sevq_json *json, struct sevq_arena *arena, struct sevq_delivery *ret)
 {
-	struct sevq_str text = sevq_sqlite_text(statement, column);
 	*ret = (struct sevq_delivery){ 0 };
 	if (text.s == NULL)
 		return 0;
@@ -76,7 +81,7 @@ sevq_sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct sevq_are
 	};
 	if (ret->original_session_key.s == NULL)
 		ret->original_session_key = ret->session_key;
-	return sevq_sqlite_column_delivery(row, 6, &store->delivery_json, arena, &ret->delivery);
+	return sevq_sqlite_read_delivery(sevq_sqlite_text(row, 6), &store->delivery_json, arena, &ret->delivery);
 }
 
 int
@@ -108,7 +113,7 @@ spread(int64_t session)
 	return (uint64_t)session * 0x9E3779B97F4A7C15u;
 }
 
-void
+struct session_rows *
 sevq_sqlite_count_event(struct sqlite_store *store, int64_t session)
 {
 	struct session_rows *rows = sevq_table_find(&store->session_rows, spread(session), same_session, &session);
@@ -119,6 +124,7 @@ sevq_sqlite_count_event(struct sqlite_store *store, int64_t session)
 	}
 	rows->events++;
 	store->stats.events++;
+	return rows;
 }
 
 bool

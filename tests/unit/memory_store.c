@@ -38,8 +38,7 @@ find_ends(const struct memory_store *store, struct sevq_store_ends *ends)
 }
 
 static int
-load(struct sevq_store *base, sevq_load_event *each, sevq_load_outcome *outcome, void *arg, struct sevq_store_ends *ends,
-     struct sevq_error *err)
+load(struct sevq_store *base, const struct sevq_store_loading *loading, struct sevq_store_ends *ends, struct sevq_error *err)
 {
 	struct memory_store *store = (struct memory_store *)base;
 	if (store->load_fails != SEVQ_OK)
@@ -47,14 +46,18 @@ load(struct sevq_store *base, sevq_load_event *each, sevq_load_outcome *outcome,
 	find_ends(store, ends);
 	for (size_t i = 0; i < store->event_count; i++) {
 		const struct sevq_store_event *record = &store->events[i];
-		struct sevq_event event = record->event;
-		event.text = SEVQ_STR_NULL;
-		if (!settled(store, event.id) && each(arg, &event, 1, record->text_hash, record->event.text.len, err) < 0)
+		struct sevq_store_event told = *record;
+		told.event.text.s = NULL;
+		if (settled(store, told.event.id))
+			continue;
+		told.session = loading->session(loading->arg, told.event.session_key); /* each time anew: that must not matter */
+		told.session->row = 1;
+		if (loading->events(loading->arg, &told, 1, err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < store->outcome_count; i++)
 		if (store->outcomes[i].kind > SEVQ_OUTCOME_LAST_SETTLING && store->outcomes[i].kind != SEVQ_OUTCOME_REQUEUED)
-			outcome(arg, &store->outcomes[i]);
+			loading->outcome(loading->arg, &store->outcomes[i]);
 	return 0;
 }
 
