@@ -447,6 +447,33 @@ a_damaged_page_is_corrupt(void **state)
 	}
 }
 
+/* The page that a cell of a tree's inner page leads to. */
+static off_t
+child_page(const char *whole, off_t page, size_t cell)
+{
+	const unsigned char *inner = (const unsigned char *)whole + (page - 1) * 4096, *pointer = inner + 12 + 2 * cell;
+	const unsigned char *at = inner + (pointer[0] << 8 | pointer[1]);
+	assert_int_equal(inner[0], 5);
+	return (off_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
+}
+
+/* A page stands where the next should: its events come twice. The file is larger than what is checked page by page. */
+static void
+events_out_of_order_are_corrupt(void **state)
+{
+	(void)state;
+	open_at(path);
+	put_many(A, 1000);
+	close_engine();
+	off_t root = (off_t)shell(path, "CREATE TABLE ballast(x); INSERT INTO ballast VALUES (zeroblob(9000000));"
+					"PRAGMA wal_checkpoint; SELECT rootpage FROM sqlite_schema WHERE name = 'event'");
+	struct sevq_buf whole = read_file(path);
+	off_t first = child_page(whole.data, root, 1), second = child_page(whole.data, root, 2);
+	overwrite(path, (second - 1) * 4096, whole.data + (first - 1) * 4096, 4096);
+	sevq_buf_clear(&whole);
+	assert_refused(path, SEVQ_STORAGE_CORRUPT);
+}
+
 static void
 a_damaged_outcome_is_corrupt(void **state)
 {
@@ -615,6 +642,37 @@ order_and_contexts_survive_a_restart(void **state)
 	assert_int_equal(call->sessions.sessions[1].rekeyed_from_count, 1);
 	assert_str(call->sessions.sessions[1].rekeyed_from[0].key, "main");
 	assert_int_equal(put(A, "7"), 7);
+}
+
+/* More than are told at a time on open, of sessions that come up one by one, each with a context and a delivery of its own. */
+static void
+many_sessions_survive_a_restart(void **state)
+{
+	(void)state;
+	char key[64], context[16];
+	open_at(path);
+	for (int i = 0; i < 300; i++) {
+		snprintf(key, sizeof key, "agent:main:many:%d", i % 100);
+		snprintf(context, sizeof context, "context %d", i);
+		struct sevq_draft one = draft(key, context);
+		one.context_key = sevq_str(context);
+		one.delivery.to = sevq_str(context);
+		done(enqueue_draft(engine, one));
+		calls_free();
+	}
+	reopen();
+	assert_int_equal(stats().pending, 300);
+	for (int i = 0; i < 100; i++) {
+		snprintf(key, sizeof key, "agent:main:many:%d", i);
+		snprintf(context, sizeof context, "context %d", i + 200);
+		const struct sevq_sessions input = { .address.session_key = sevq_str(key) };
+		const struct sevq_sessions *found = &done(list_sessions(engine, input))->sessions;
+		assert_int_equal(found->count, 1);
+		assert_int_equal(found->sessions[0].depth, 3);
+		assert_str(found->sessions[0].last_context_key, context);
+		assert_str(found->sessions[0].delivery.to, context);
+		calls_free();
+	}
 }
 
 static void
@@ -1025,6 +1083,7 @@ main(void)
 		TEST(a_truncated_database_is_corrupt),
 		TEST(a_killed_checkpoint_is_no_truncation),
 		TEST(a_damaged_page_is_corrupt),
+		TEST(events_out_of_order_are_corrupt),
 		TEST(a_damaged_outcome_is_corrupt),
 		TEST(an_event_of_no_session_is_corrupt),
 		TEST(a_wal_without_its_database_is_left_alone),
@@ -1034,6 +1093,7 @@ main(void)
 		TEST(an_event_comes_back_as_it_was_answered),
 		TEST(the_longest_text_comes_back),
 		TEST(order_and_contexts_survive_a_restart),
+		TEST(many_sessions_survive_a_restart),
 		TEST(a_crash_keeps_what_was_answered),
 		TEST(row_counts_survive_a_restart),
 		TEST(ids_and_times_never_go_back),
