@@ -142,7 +142,10 @@ note(struct sevq_catalog *catalog, struct sevq_change change)
 	touch(catalog, change.queue);
 }
 
-/* Moves the entries to the front of their array when half of it is free there; grows it otherwise. */
+/*
+ * Moves the entries to the front of their array when half of it is free there; grows it otherwise, by a quarter: with
+ * millions of entries it is their room that counts, and not their moves.
+ */
 static void
 make_room(struct sevq_catalog *catalog, struct sevq_queue *queue)
 {
@@ -154,9 +157,10 @@ make_room(struct sevq_catalog *catalog, struct sevq_queue *queue)
 		queue->head = 0;
 		return;
 	}
-	size_t before = queue->cap;
-	queue->entries = sevq_grow(queue->entries, &queue->cap, queue->cap + 1, sizeof *queue->entries);
-	catalog->entry_bytes += (queue->cap - before) * sizeof *queue->entries;
+	size_t more = queue->cap / 4 + 1;
+	queue->cap += more;
+	queue->entries = sevq_realloc(queue->entries, queue->cap * sizeof *queue->entries);
+	catalog->entry_bytes += more * sizeof *queue->entries;
 }
 
 static void

@@ -207,6 +207,18 @@ a_last_context_may_outlive_its_event(void **state)
 	assert_int_equal(catalog.tags.bytes, 0);
 }
 
+/* PERFORMANCE section 3: 48 bytes a pending event, besides its session. */
+static void
+an_entry_takes_little_more_than_itself(void **state)
+{
+	(void)state;
+	for (size_t count = 1; count <= 10000; count++) {
+		append("a", NULL);
+		sevq_catalog_commit(&catalog);
+		assert_true(catalog.entry_bytes <= count * 40 + sizeof(struct sevq_entry));
+	}
+}
+
 static void
 a_queue_gives_its_memory_back(void **state)
 {
@@ -588,6 +600,7 @@ main(void)
 		TEST(rollback_to_a_mark_keeps_what_was_before_it),
 		TEST(an_unkeyed_event_leaves_the_last_context),
 		TEST(a_last_context_may_outlive_its_event),
+		TEST(an_entry_takes_little_more_than_itself),
 		TEST(a_queue_gives_its_memory_back),
 		TEST(random_batches_agree_with_a_model),
 	};
