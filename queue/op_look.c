@@ -188,24 +188,54 @@ make_filter(struct sevq_plan *plan, struct sevq_sessions *list, struct filter *r
 	return 0;
 }
 
-/* The places of all sessions that pass and stand behind the cursor, in order; total counts those before it too. */
+/* The first of all places that were added. More are held than asked for, so that they need not be sorted each time. */
+struct first_places {
+	struct place *places; /* room for 2 * most */
+	size_t most, count;
+	bool full; /* places[most - 1] has enough before it: what stands behind it cannot be among the first */
+};
+
+static void
+sort_out(struct first_places *first)
+{
+	qsort(first->places, first->count, sizeof *first->places, by_place);
+	first->full = first->count >= first->most;
+	if (first->full)
+		first->count = first->most;
+}
+
+static void
+add_place(struct first_places *first, struct place place)
+{
+	if (first->full && by_place(&first->places[first->most - 1], &place) < 0)
+		return;
+	if (first->count == 2 * first->most)
+		sort_out(first);
+	first->places[first->count++] = place;
+}
+
+/*
+ * The first places, one more than the page has, of sessions that pass and stand behind the cursor; total counts those before
+ * it too.
+ */
 static struct place *
 find_places(struct sevq_plan *plan, struct sevq_sessions *list, const struct filter *filter, const struct place *cursor,
 	    size_t *count)
 {
-	struct place *places = sevq_arena_alloc(&list->op.arena, (plan->catalog.index.count + 1) * sizeof *places);
+	struct first_places first = { .most = list->limit + 1 };
 	const struct sevq_queue *queue;
-	*count = 0;
+	first.places = sevq_arena_alloc(&list->op.arena, 2 * first.most * sizeof *first.places);
 	for (size_t at = 0; (queue = sevq_catalog_each(&plan->catalog, &at)) != NULL;) {
 		if (!passes(filter, queue))
 			continue;
 		struct place place = { sort_value(list->sort, queue), queue->session.key, queue };
 		list->total++;
 		if (cursor == NULL || by_place(cursor, &place) < 0)
-			places[(*count)++] = place;
+			add_place(&first, place);
 	}
-	qsort(places, *count, sizeof *places, by_place);
-	return places;
+	sort_out(&first);
+	*count = first.count;
+	return first.places;
 }
 
 static int

@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -423,6 +424,32 @@ a_cursor_goes_on_where_a_page_ended(void **state)
 		} while (input.cursor.s != NULL);
 		assert_int_equal(seen, COUNT(all));
 	}
+}
+
+/* Far more sessions than a page has, in no order: each is on one page, in its place. */
+static void
+pages_of_many_sessions_are_in_order(void **state)
+{
+	(void)state;
+	char key[32], before[32] = "";
+	struct sevq_sessions input = { .limit = 7, .sort = SEVQ_SORT_KEY };
+	size_t seen = 0;
+	for (int i = 0; i < 500; i++) {
+		snprintf(key, sizeof key, "agent:x:%03d", i * 37 % 500);
+		put(key, "1");
+	}
+	do {
+		const struct sevq_sessions *page = &done(list_sessions(engine, input))->sessions;
+		for (size_t i = 0; i < page->count; i++) {
+			snprintf(key, sizeof key, "%.*s", (int)page->sessions[i].session_key.len, page->sessions[i].session_key.s);
+			assert_true(strcmp(before, key) < 0);
+			strcpy(before, key);
+		}
+		assert_int_equal(page->total, 500);
+		seen += page->count;
+		input.cursor = page->next_cursor;
+	} while (input.cursor.s != NULL);
+	assert_int_equal(seen, 500);
 }
 
 static void
@@ -1293,6 +1320,7 @@ main(void)
 		TEST(sessions_are_filtered_and_sorted),
 		TEST(sessions_sort_by_time),
 		TEST(a_cursor_goes_on_where_a_page_ended),
+		TEST(pages_of_many_sessions_are_in_order),
 		TEST(a_strange_cursor_is_refused),
 		TEST(a_session_shows_where_its_events_came_from),
 		TEST(a_session_shows_the_merged_delivery_context),
