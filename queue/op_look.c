@@ -161,22 +161,32 @@ struct filter {
 	struct sevq_str only;   /* one queue key; NULL: all */
 	struct sevq_str agent;  /* "agent:<id>:"; NULL: all */
 	struct sevq_str prefix; /* NULL: all */
-	int64_t oldest_before_ms;
+	int64_t min_age_ms, oldest_before_ms;
 };
 
 static bool
 passes(const struct filter *filter, const struct sevq_queue *queue)
 {
 	struct sevq_str key = queue->session.key;
-	return queue->depth > 0 && (filter->only.s == NULL || sevq_str_eq(key, filter->only)) &&
-	       sevq_str_starts(key, filter->agent) && sevq_str_starts(key, filter->prefix) &&
-	       sevq_queue_first(queue, 0)->ts_ms <= filter->oldest_before_ms;
+	return queue->depth > 0 && sevq_str_starts(key, filter->agent) && sevq_str_starts(key, filter->prefix) &&
+	       (filter->min_age_ms == 0 || sevq_queue_first(queue, 0)->ts_ms <= filter->oldest_before_ms);
+}
+
+/* The next queue that may pass: as sevq_catalog_each. */
+static const struct sevq_queue *
+next_queue(const struct sevq_catalog *catalog, const struct filter *filter, size_t *at)
+{
+	if (filter->only.s == NULL)
+		return sevq_catalog_each(catalog, at);
+	return (*at)++ == 0 ? sevq_catalog_find(catalog, filter->only) : NULL;
 }
 
 static int
 make_filter(struct sevq_plan *plan, struct sevq_sessions *list, struct filter *ret)
 {
-	*ret = (struct filter){ .prefix = list->prefix, .oldest_before_ms = plan->now_ms - list->min_age_ms };
+	*ret = (struct filter){ .prefix = list->prefix,
+				.min_age_ms = list->min_age_ms,
+				.oldest_before_ms = plan->now_ms - list->min_age_ms };
 	if (list->agent_id.s != NULL)
 		ret->agent = sevq_agent_key_prefix(&list->op.arena, list->agent_id);
 	if (list->address.session_key.s == NULL)
@@ -225,7 +235,7 @@ find_places(struct sevq_plan *plan, struct sevq_sessions *list, const struct fil
 	struct first_places first = { .most = list->limit + 1 };
 	const struct sevq_queue *queue;
 	first.places = sevq_arena_alloc(&list->op.arena, 2 * first.most * sizeof *first.places);
-	for (size_t at = 0; (queue = sevq_catalog_each(&plan->catalog, &at)) != NULL;) {
+	for (size_t at = 0; (queue = next_queue(&plan->catalog, filter, &at)) != NULL;) {
 		if (!passes(filter, queue))
 			continue;
 		struct place place = { sort_value(list->sort, queue), queue->session.key, queue };
