@@ -339,7 +339,7 @@ check_whole(struct sqlite_store *store, struct sevq_error *err)
 }
 
 /*
- * WAL, an fsync a commit. Checkpoints are ours to place (sqlite_sweep.c). The page cache holds a large commit; more would only
+ * WAL, an fsync a commit. Checkpoints are ours to place (sqlite_chores.c). The page cache holds a large commit; more would only
  * be memory that new pages walk through, cold: what is read twice is in the queue's ring, or in the kernel's cache.
  */
 static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"

@@ -55,6 +55,23 @@ struct session_rows {
 	struct sevq_store_session *loading; /* the queue's own, while the store is loaded; NULL: nothing pending so far */
 };
 
+/* A round of the sweep. */
+struct sqlite_sweep {
+	bool gathered; /* what it removes is known */
+	int64_t after; /* the last outcome looked at */
+	struct sweep_range {
+		int64_t first, last;
+		bool dead; /* they are, or were, dead letters */
+	} * ranges;        /* of events; those before range_at are gone, and in that one those before next */
+	size_t range_count, range_cap, range_at;
+	int64_t next;
+	uint64_t events;   /* in all ranges */
+	int64_t *outcomes; /* ids; those before outcome_at are gone */
+	size_t outcome_count, outcome_cap, outcome_at;
+	int64_t sessions[SEVQ_SQLITE_SWEEP_MAX]; /* of the events that the step under way has removed */
+	size_t removed;
+};
+
 struct sqlite_store {
 	struct sevq_store base;
 	struct sevq_sqlite_options options;
@@ -63,18 +80,15 @@ struct sqlite_store {
 	sqlite3 *db;
 	sqlite3_stmt *statement[STATEMENT_COUNT];
 	struct sevq_store_stats stats;
-	struct sevq_table session_rows;       /* struct session_rows by session, owned */
-	struct sevq_store_ends ends;          /* the newest stored */
-	int wal_frames;                       /* in the WAL after the last commit; 0 after a checkpoint */
-	bool broken;                          /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
-	bool full;                            /* below the watermark, or SQLite said so; enqueues are refused */
-	int64_t next_look_ms;                 /* when to look at the disk again (monotonic) */
-	bool sweeping;                        /* the last step found something to forget */
-	bool forgetting;                      /* the same for idempotency keys */
-	int64_t sweep_after;                  /* outcomes up to this one cannot go yet: they bear on pending events */
-	size_t sweep_at;                      /* how many events of the outcome behind that are already gone */
-	int64_t swept[SEVQ_SQLITE_SWEEP_MAX]; /* sessions of the events removed by the step under way */
-	size_t swept_count;
+	struct sevq_table session_rows; /* struct session_rows by session, owned */
+	struct sevq_store_ends ends;    /* the newest stored */
+	int wal_frames;                 /* in the WAL after the last commit; 0 after a checkpoint */
+	bool broken;                    /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
+	bool full;                      /* below the watermark, or SQLite said so; enqueues are refused */
+	int64_t next_look_ms;           /* when to look at the disk again (monotonic) */
+	bool sweeping;                  /* the last step found something to forget */
+	bool forgetting;                /* the same for idempotency keys */
+	struct sqlite_sweep sweep;
 	/* While reading: */
 	struct sevq_json delivery_json;
 	struct sevq_buf scratch;
@@ -99,9 +113,13 @@ int sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum se
 int sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *loading, struct sevq_store_ends *ends,
 		     struct sevq_error *err);
 
-/* sqlite_sweep.c */
+/* sqlite_chores.c */
 bool sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores);
 void sevq_sqlite_look_at_disk(struct sqlite_store *store);
+
+/* sqlite_sweep.c */
+bool sevq_sqlite_sweep(struct sqlite_store *store, const struct sevq_chores *chores); /* a step; false: nothing to do now */
+void sevq_sqlite_sweep_clear(struct sqlite_sweep *round);
 
 /* sqlite_history.c */
 void sevq_sqlite_lookup(struct sevq_store *base, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each,

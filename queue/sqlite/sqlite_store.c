@@ -303,6 +303,7 @@ close_store(struct sevq_store *base)
 		sqlite3_finalize(store->statement[i]);
 	if (store->broken) /* recovery decides, on the next start */
 		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sevq_sqlite_sweep_clear(&store->sweep);
 	sqlite3_close(store->db); /* the last connection: checkpoints and removes the WAL */
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);

@@ -821,6 +821,51 @@ no_step_of_the_sweep_brings_an_event_back(void **state)
 	assert_int_equal(stats().store.events, a + b + 1);
 }
 
+/* More than a round of the sweep takes, in outcomes whose events stand between each other. */
+static void
+many_outcomes_are_swept_in_rounds(void **state)
+{
+	(void)state;
+	const int each = 90;
+	options.retention_ms = -1000;
+	open_at(path);
+	for (int i = 0; i < 100; i++) {
+		for (int k = 0; k < each; k += 3)
+			put_many(A, 3), put_many(B, 3);
+		done(drain(engine, i % 2 == 0 ? A : B, 0)), done(drain(engine, i % 2 == 0 ? B : A, 0));
+	}
+	put(A, "pending");
+	finish_chores();
+	assert_int_equal(shell(path, "SELECT count(*) FROM event"), each + 1);
+	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 1); /* the newest stays, with its events */
+	assert_int_equal(stats().store.swept, 199 * each);
+	assert_int_equal(stats().store.events, each + 1);
+	assert_int_equal(stats().store.outcomes, 1);
+	assert_queued(A, "pending");
+}
+
+/* Not even towards the session's row, which goes with the last event. */
+static void
+a_step_of_the_sweep_that_fails_counts_for_nothing(void **state)
+{
+	(void)state;
+	options.retention_ms = -1000;
+	open_at(path);
+	put_many(A, 5);
+	done(drain(engine, A, 0));
+	put(A, "pending"), put(B, "x"), done(drain(engine, B, 0)), put(B, "newest");
+	shell(path, "CREATE TRIGGER refusal BEFORE DELETE ON event WHEN old.id = 4 BEGIN SELECT raise(ABORT, 'not now'); END");
+	finish_chores();
+	assert_int_equal(stats().store.swept, 0);
+	assert_int_equal(stats().store.events, 8);
+	shell(path, "DROP TRIGGER refusal");
+	while (stats().store.swept < 5) /* it is tried again a second later */
+		sevq_engine_chores(engine);
+	finish_chores();
+	reopen();
+	assert_queued(A, "pending");
+}
+
 static void
 an_outcome_that_names_the_newest_event_waits(void **state)
 {
@@ -1101,6 +1146,8 @@ main(void)
 		TEST(the_sweep_forgets_what_settled_long_ago),
 		TEST(the_sweep_keeps_no_more_rows_than_told),
 		TEST(no_step_of_the_sweep_brings_an_event_back),
+		TEST(many_outcomes_are_swept_in_rounds),
+		TEST(a_step_of_the_sweep_that_fails_counts_for_nothing),
 		TEST(an_outcome_that_names_the_newest_event_waits),
 		TEST(the_wal_is_checkpointed_when_it_has_grown),
 		TEST(a_full_database_refuses_events_but_lets_them_out),

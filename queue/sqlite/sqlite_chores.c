@@ -1,0 +1,74 @@
+/*
+ * sqlite_chores.c - what is done between turns: checkpoints, a look at the disk, forgetting (the sweep of events and outcomes
+ * stands in sqlite_sweep.c).
+ *
+ * The WAL is checkpointed after the answers have gone out, when it has grown to a size that keeps one checkpoint short;
+ * SQLite then starts it over from its beginning, and overwrites what is there: that syncs twice as fast as a file that grows.
+ */
+#include "queue/sqlite/sqlite_private.h"
+
+#include <sys/statvfs.h>
+#include <time.h>
+
+#define CHECKPOINT_FRAMES 1000
+#define LOOK_INTERVAL_MS 1000
+
+static int64_t
+monotonic_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void
+checkpoint(struct sqlite_store *store)
+{
+	if (sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK)
+		store->stats.checkpoints++;
+	store->wal_frames = 0; /* after a failure too: the next commit says how many there are, and it is tried again */
+}
+
+/* Free space decides whether events are taken; what frees space is always let through. */
+void
+sevq_sqlite_look_at_disk(struct sqlite_store *store)
+{
+	struct statvfs fs;
+	if (statvfs(store->path, &fs) == 0)
+		store->full = (uint64_t)fs.f_bavail * fs.f_frsize < store->options.min_free_bytes;
+}
+
+/* One step. False when no key is old enough, or the disk does not let us. */
+static bool
+forget_keys(struct sqlite_store *store, int64_t before_ms)
+{
+	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_KEYS];
+	struct sevq_error err; /* nobody to tell: what is not forgotten now is later, and a broken store stops at the next commit */
+	sqlite3_bind_int64(remove, 1, before_ms);
+	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
+	if (rc == SQLITE_OK)
+		rc = sevq_sqlite_run(remove);
+	int forgotten = sqlite3_changes(store->db);
+	return sevq_sqlite_end(store, rc, &err) == 0 && forgotten == SEVQ_SQLITE_SWEEP_MAX;
+}
+
+bool
+sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+	int64_t now_ms = monotonic_ms();
+	if (store->broken)
+		return false;
+	if (store->wal_frames >= CHECKPOINT_FRAMES)
+		checkpoint(store);
+	if (now_ms >= store->next_look_ms) {
+		sevq_sqlite_look_at_disk(store);
+		store->next_look_ms = now_ms + LOOK_INTERVAL_MS;
+		store->sweeping = store->forgetting = true;
+	}
+	if (store->forgetting)
+		store->forgetting = forget_keys(store, chores->keys_before_ms);
+	else if (store->sweeping)
+		store->sweeping = sevq_sqlite_sweep(store, chores);
+	return store->forgetting || store->sweeping;
+}
