@@ -18,7 +18,7 @@
 #include "server/wait.h"
 
 #define IN_BYTES_KEPT 65536 /* a larger buffer is given back after its request */
-#define READ_BYTES 4096     /* asked for at once, where nothing says how much will come */
+#define READ_BYTES 2048     /* asked for at once, where nothing says how much will come */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 /*
