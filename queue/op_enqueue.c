@@ -207,7 +207,7 @@ remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempoten
 		numbers[2 * i] = results[i].outcome;
 		numbers[2 * i + 1] = results[i].id;
 	}
-	return sevq_plan_remember(plan, op, request, sevq_answer_write(&op->arena, numbers, 2 * count));
+	return sevq_plan_remember(plan, op, request, numbers, 2 * count);
 }
 
 static int

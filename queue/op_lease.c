@@ -137,8 +137,7 @@ remember_lend(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_taking
 	numbers[0] = lend->lease_id;
 	numbers[1] = lend->until_ms;
 	memcpy(numbers + 2, chosen.ids, chosen.count * sizeof *numbers);
-	return sevq_plan_remember(plan, &lend->op, &lend->op.idempotency,
-				  sevq_answer_write(&lend->op.arena, numbers, chosen.count + 2));
+	return sevq_plan_remember(plan, &lend->op, &lend->op.idempotency, numbers, chosen.count + 2);
 }
 
 /* The lease holds this event for so long from now; true: that is less than before. */

@@ -66,7 +66,7 @@ plan_drain(struct sevq_plan *plan, struct sevq_op *op)
 	drain->remaining = queue->depth;
 	if (chosen.count == 0)
 		return 0;
-	return sevq_plan_remember(plan, op, &op->idempotency, sevq_answer_write(&op->arena, chosen.ids, chosen.count));
+	return sevq_plan_remember(plan, op, &op->idempotency, chosen.ids, chosen.count);
 }
 
 /* The ids that are pending in the queue, in the order asked; one that is named twice is there twice. */

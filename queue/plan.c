@@ -289,25 +289,8 @@ sevq_plan_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struc
 }
 
 /* The key of the whole request may be that of one of its events: then both are the same request, or one of them is refused. */
-int
-sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, struct sevq_str answer)
-{
-	struct sevq_store_batch *batch = &plan->batch;
-	if (request->key.s == NULL)
-		return 0;
-	const struct sevq_store_key *own = sevq_table_find(&plan->keys, sevq_text_hash(request->key), same_key, &request->key);
-	if (own != NULL)
-		return own->request == request->request ? 0 : used_for_another(&op->error);
-	struct sevq_store_key *key = sevq_arena_alloc(&op->arena, sizeof *key);
-	*key = (struct sevq_store_key){ request->key, request->request, plan->now_ms, answer };
-	batch->keys = sevq_grow(batch->keys, &batch->key_cap, batch->key_count + 1, sizeof *batch->keys);
-	batch->keys[batch->key_count++] = *key;
-	sevq_table_add(&plan->keys, sevq_text_hash(key->key), key);
-	return 0;
-}
-
-struct sevq_str
-sevq_answer_write(struct sevq_arena *arena, const int64_t *numbers, size_t count)
+static struct sevq_str
+write_answer(struct sevq_arena *arena, const int64_t *numbers, size_t count)
 {
 	struct sevq_buf text = { 0 };
 	for (size_t i = 0; i < count; i++) {
@@ -318,6 +301,24 @@ sevq_answer_write(struct sevq_arena *arena, const int64_t *numbers, size_t count
 	struct sevq_str answer = sevq_arena_dup(arena, (struct sevq_str){ text.data, text.len });
 	sevq_buf_clear(&text);
 	return answer;
+}
+
+int
+sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, const int64_t *numbers,
+		   size_t count)
+{
+	struct sevq_store_batch *batch = &plan->batch;
+	if (request->key.s == NULL)
+		return 0;
+	const struct sevq_store_key *own = sevq_table_find(&plan->keys, sevq_text_hash(request->key), same_key, &request->key);
+	if (own != NULL)
+		return own->request == request->request ? 0 : used_for_another(&op->error);
+	struct sevq_store_key *key = sevq_arena_alloc(&op->arena, sizeof *key);
+	*key = (struct sevq_store_key){ request->key, request->request, plan->now_ms, write_answer(&op->arena, numbers, count) };
+	batch->keys = sevq_grow(batch->keys, &batch->key_cap, batch->key_count + 1, sizeof *batch->keys);
+	batch->keys[batch->key_count++] = *key;
+	sevq_table_add(&plan->keys, sevq_text_hash(key->key), key);
+	return 0;
 }
 
 size_t
