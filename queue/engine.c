@@ -688,12 +688,6 @@ sevq_engine_turn(struct sevq_engine *engine, struct sevq_error *err)
 	return -1;
 }
 
-size_t
-sevq_engine_submitted(const struct sevq_engine *engine)
-{
-	return engine->waiting.count;
-}
-
 bool
 sevq_engine_idle(const struct sevq_engine *engine)
 {

@@ -80,8 +80,7 @@ size_t sevq_engine_deliverable(const struct sevq_engine *engine, struct sevq_str
 /* agents.defaults.userTimezone of the policy in force, for prompts (ROUTING section 8). NULL: absent. */
 struct sevq_str sevq_engine_timezone(const struct sevq_engine *engine);
 
-size_t sevq_engine_submitted(const struct sevq_engine *engine); /* ops for the next turn */
-bool sevq_engine_idle(const struct sevq_engine *engine);        /* nothing submitted and not yet answered */
+bool sevq_engine_idle(const struct sevq_engine *engine); /* nothing submitted and not yet answered */
 
 /* One small step of housekeeping (checkpoint, sweep). True if there is more to do: call it again next turn. */
 bool sevq_engine_chores(struct sevq_engine *engine);

@@ -51,7 +51,7 @@ struct loop {
 	const char *token_file; /* NULL: no authentication */
 	struct event *signals[3], *timer;
 	int64_t timer_at_ms, stop_at_ms; /* INT64_MAX: not set */
-	size_t ops;                      /* of the turn that was last carried out */
+	uint64_t answers;                /* given when it last looked for requests */
 	bool reload, stop;
 };
 
@@ -256,11 +256,21 @@ now_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+static uint64_t
+count_answers(const struct sevq_http_stats *stats)
+{
+	uint64_t answers = 0;
+
+	for (size_t i = 0; i < sizeof stats->responses / sizeof stats->responses[0]; i++)
+		answers += stats->responses[i];
+	return answers;
+}
+
 /*
  * What has come, or will in a moment.
  *
  * Whoever has just been answered often asks again at once, and is quicker to do so than a sleeping process is to wake up. So
- * the loop looks for as many requests as the last turn had, for at most GATHER_US, before it carries out what has come; only
+ * the loop looks for as many requests as the last turn answered, for at most GATHER_US, before it carries out what has come; only
  * when nothing has does the next turn sleep. Requests that would have missed this commit share it, and one client alone
  * does not wait for the wake-up. Longer than a commit takes would cost more than it can gain: GATHER_US is about that of a
  * quick disk. A server whose clients are gone looks once, in vain, and then sleeps. The processor is given to others
@@ -273,11 +283,12 @@ static void
 gather(struct loop *loop, bool busy)
 {
 	struct sevq_server *server = loop->server;
-	size_t expected = loop->ops;
-	int64_t until_us = expected > 0 ? now_us() + GATHER_US : 0;
+	uint64_t answers = count_answers(&server->stats), expected = server->stats.requests + (answers - loop->answers);
+	int64_t until_us = answers > loop->answers ? now_us() + GATHER_US : 0;
 
-	event_base_loop(server->base, EVLOOP_ONCE | (busy || expected > 0 ? EVLOOP_NONBLOCK : 0));
-	while ((loop->ops = sevq_engine_submitted(server->engine)) < expected && now_us() < until_us) {
+	loop->answers = answers;
+	event_base_loop(server->base, EVLOOP_ONCE | (busy || until_us > 0 ? EVLOOP_NONBLOCK : 0));
+	while (server->stats.requests < expected && now_us() < until_us) {
 		sched_yield();
 		event_base_loop(server->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	}
