@@ -40,6 +40,14 @@ go_on_reading(struct sevq_connection *c)
 	c->paused = false;
 }
 
+/* Nothing that was read ahead will be looked at. */
+static void
+forget_ahead(struct sevq_connection *c)
+{
+	sevq_buf_clear(&c->ahead);
+	sevq_connection_count_buffered(c);
+}
+
 /* After the last answer. */
 static void
 linger(struct sevq_connection *c)
@@ -51,8 +59,7 @@ linger(struct sevq_connection *c)
 	c->state = SEVQ_LINGERING;
 	sevq_buf_clear(&c->in);
 	c->begin = 0;
-	sevq_connection_count_buffered(c);
-	sevq_buf_clear(&c->ahead);
+	forget_ahead(c);
 	go_on_reading(c);
 	shutdown(c->wire.fd, SHUT_WR);
 	sevq_connection_set_deadline(c, SEVQ_DEADLINE_LINGER);
@@ -130,7 +137,7 @@ stream(struct sevq_connection *c)
 	c->state = SEVQ_STREAMING;
 	setsockopt(c->wire.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 	sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
-	sevq_buf_clear(&c->ahead);
+	forget_ahead(c);
 	sevq_reader_start(c->request.reader);
 }
 
@@ -460,6 +467,7 @@ read_ahead(struct sevq_connection *c)
 		end_input(c, n);
 	else
 		c->ahead.len += (size_t)n;
+	sevq_connection_count_buffered(c);
 	if (c->ahead.len >= most)
 		pause_reading(c);
 }

@@ -289,3 +289,16 @@ def test_a_thousand_idle_waiters_cost_little(start):
     for raw in several:
         raw.close()
     wait_until(lambda: waiters(api) == 0, "all to be gone")
+
+
+def test_what_is_read_ahead_is_counted_and_let_go(server, api):
+    def buffered():
+        return api.stats()["http"]["bufferedBytes"]
+
+    raw, before = server.raw(), buffered()
+    raw.send(get("/v1/wait?sessionKey=" + MAIN, server))
+    wait_until(lambda: waiters(api) == 1, "the call to wait")
+    raw.send(b"x" * 40000)
+    wait_until(lambda: buffered() >= before + 40000, "what follows it to be counted")
+    raw.close()
+    wait_until(lambda: buffered() < before + 10000, "it to be let go")
