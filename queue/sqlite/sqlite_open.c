@@ -294,7 +294,7 @@ static int
 open_file(struct sqlite_store *store, const char *path, struct sevq_error *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(path, &store->db, flags, sevq_sqlite_vfs()) != SQLITE_OK)
 		return sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot open");
 	return 0;
 }

@@ -106,6 +106,9 @@ int sevq_sqlite_end(struct sqlite_store *store, int rc, struct sevq_error *err);
 void sevq_sqlite_begin_reading(struct sqlite_store *store);
 void sevq_sqlite_end_reading(struct sqlite_store *store);
 
+/* sqlite_vfs.c: the name of the VFS that the database is opened with. */
+const char *sevq_sqlite_vfs(void);
+
 /* sqlite_open.c */
 int sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_code code, const char *what);
 

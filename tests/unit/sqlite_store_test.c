@@ -388,14 +388,11 @@ a_version_that_only_the_wal_knows_counts(void **state)
 {
 	(void)state;
 	static const char *const versions[] = { "PRAGMA user_version = 99", "PRAGMA user_version = -1" };
+	make_database();
 	for (size_t i = 0; i < COUNT(versions); i++) {
-		open_at(path);
-		put(A, "1");
 		shell(path, versions[i]);
 		crash_copy();
 		assert_refused(copy, SEVQ_STORAGE_NEWER);
-		shell(path, "PRAGMA user_version = 1");
-		close_engine();
 	}
 }
 
@@ -851,14 +848,17 @@ a_step_of_the_sweep_that_fails_counts_for_nothing(void **state)
 	(void)state;
 	options.retention_ms = -1000;
 	open_at(path);
+	close_engine();
+	shell(path, "CREATE TRIGGER refusal BEFORE DELETE ON event WHEN old.id = 4 AND NOT EXISTS"
+		    " (SELECT 1 FROM event WHERE text = 'now') BEGIN SELECT raise(ABORT, 'not now'); END");
+	open_at(path);
 	put_many(A, 5);
 	done(drain(engine, A, 0));
 	put(A, "pending"), put(B, "x"), done(drain(engine, B, 0)), put(B, "newest");
-	shell(path, "CREATE TRIGGER refusal BEFORE DELETE ON event WHEN old.id = 4 BEGIN SELECT raise(ABORT, 'not now'); END");
 	finish_chores();
 	assert_int_equal(stats().store.swept, 0);
 	assert_int_equal(stats().store.events, 8);
-	shell(path, "DROP TRIGGER refusal");
+	put(B, "now");
 	while (stats().store.swept < 5) /* it is tried again a second later */
 		sevq_engine_chores(engine);
 	finish_chores();
@@ -1028,13 +1028,19 @@ static void
 a_damaged_row_fails_only_who_needs_it(void **state)
 {
 	(void)state;
-	static const char *const damages[] = { "UPDATE event SET rule = 99 WHERE id = 1", "UPDATE event SET wake = -1 WHERE id = 1",
-					       "UPDATE event SET rule = 0, wake = 0, delivery = '{' WHERE id = 1" };
+	open_at(path);
+	close_engine();
+	shell(path,
+	      "CREATE TRIGGER rule AFTER INSERT ON event WHEN new.text = 'rule' BEGIN UPDATE event SET rule = 99 WHERE id = 1; END;"
+	      "CREATE TRIGGER wake AFTER INSERT ON event WHEN new.text = 'wake' BEGIN UPDATE event SET wake = -1 WHERE id = 1; END;"
+	      "CREATE TRIGGER json AFTER INSERT ON event WHEN new.text = 'json'"
+	      " BEGIN UPDATE event SET rule = 0, wake = 0, delivery = '{' WHERE id = 1; END;");
+	static const char *const damages[] = { "rule", "wake", "json" };
 	open_at(path);
 	put(A, "1"), put(B, "2");
 	for (size_t i = 0; i < COUNT(damages); i++) {
-		shell(path, damages[i]);
-		struct call *bad = peek(engine, A), *good = peek(engine, B), *added = enqueue(engine, B, damages[i]);
+		put(B, damages[i]);
+		struct call *bad = peek(engine, A), *good = peek(engine, B), *added = enqueue(engine, B, "another");
 		assert_int_equal(sevq_engine_turn(engine, &error), 0);
 		assert_int_equal(bad->op.error.code, SEVQ_STORAGE_FAILED);
 		assert_int_equal(good->op.error.code, SEVQ_OK);

@@ -1,0 +1,225 @@
+/*
+ * sqlite_vfs.c - how SQLite reaches its files: as it does by itself, with less asked of the kernel.
+ *
+ * Around the one sync of a small commit SQLite makes a dozen system calls: six for locks, and two writes for each page that goes
+ * to the log. One is needed. So our VFS stands in front of the one there is, opens what that opens, and puts methods of its own
+ * in the place of some.
+ *
+ * Writes that follow each other gather in memory, and go out as one when SQLite syncs, or wants to read the file. Nothing is
+ * promised about them before: what was written between two syncs may reach the disk in any order, or not at all. That a
+ * write has failed may therefore be heard at the sync; a COMMIT makes no difference between the two.
+ *
+ * Locks on the log's index that SQLite gives back are kept until it asks for others. The write lock is of use to nobody else:
+ * one process has the database. A slot for readers is shared with whoever reads. For each transaction SQLite would also like
+ * to move its slot's mark to the newest frame, with an exclusive lock; it is told that the slots are taken, as if by readers,
+ * and stays with the mark that is there. A mark says how far a checkpoint may go, and checkpoints do move it.
+ *
+ * What was not written since its last sync is not synced again. Checkpoints begin with the log, which every commit has synced.
+ */
+#include "queue/sqlite/sqlite_private.h"
+
+#define GATHERED_BYTES_MAX (64 << 10) /* of the largest page: no VFS is asked to write more at once */
+
+/* Locks on the log's index, by their numbers in its format ("WAL-mode File Format", section 2.3). */
+enum { WRITER = 0, CHECKPOINTER = 1, READERS = 3 };
+
+/* Of an open file. It stands behind what the other VFS has of it. */
+struct ours {
+	sqlite3_io_methods methods;
+	const sqlite3_io_methods *theirs;
+	struct sevq_buf gathered; /* written by SQLite, and not to the file yet */
+	sqlite3_int64 at;         /* where it belongs */
+	bool synced;              /* all that was written */
+	unsigned kept, held;      /* locks, a bit each: given back by SQLite but not by us; had by it */
+};
+
+static sqlite3_vfs *theirs;
+
+static struct ours *
+of(sqlite3_file *file)
+{
+	return (struct ours *)((char *)file + theirs->szOsFile);
+}
+
+/* --- writes ---------------------------------------------------------------------------------------------------------- */
+
+/* A failure loses what was gathered: SQLite is told, and takes back its transaction. */
+static int
+put_out(sqlite3_file *file)
+{
+	struct ours *ours = of(file);
+	int len = (int)ours->gathered.len;
+	ours->gathered.len = 0;
+	return len == 0 ? SQLITE_OK : ours->theirs->xWrite(file, ours->gathered.data, len, ours->at);
+}
+
+static int
+file_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
+{
+	struct ours *ours = of(file);
+	size_t gathered = ours->gathered.len;
+	int rc = SQLITE_OK;
+	ours->synced = false;
+	if (gathered > 0 && (at != ours->at + (sqlite3_int64)gathered || gathered + (size_t)len > GATHERED_BYTES_MAX))
+		rc = put_out(file);
+	if (rc != SQLITE_OK)
+		return rc;
+	if (ours->gathered.len == 0)
+		ours->at = at;
+	sevq_buf_add(&ours->gathered, bytes, (size_t)len);
+	return SQLITE_OK;
+}
+
+static int
+file_read(sqlite3_file *file, void *into, int len, sqlite3_int64 at)
+{
+	int rc = put_out(file);
+	return rc == SQLITE_OK ? of(file)->theirs->xRead(file, into, len, at) : rc;
+}
+
+static int
+file_truncate(sqlite3_file *file, sqlite3_int64 size)
+{
+	int rc = put_out(file);
+	of(file)->synced = false;
+	return rc == SQLITE_OK ? of(file)->theirs->xTruncate(file, size) : rc;
+}
+
+static int
+file_size(sqlite3_file *file, sqlite3_int64 *size)
+{
+	int rc = put_out(file);
+	return rc == SQLITE_OK ? of(file)->theirs->xFileSize(file, size) : rc;
+}
+
+static int
+file_sync(sqlite3_file *file, int flags)
+{
+	struct ours *ours = of(file);
+	int rc = put_out(file);
+	if (rc == SQLITE_OK && !ours->synced)
+		rc = ours->theirs->xSync(file, flags);
+	ours->synced = rc == SQLITE_OK;
+	return rc;
+}
+
+/* --- locks ----------------------------------------------------------------------------------------------------------- */
+
+static int
+give_back(sqlite3_file *file, unsigned locks)
+{
+	struct ours *ours = of(file);
+	int rc = SQLITE_OK;
+	for (int lock = 0; lock < SQLITE_SHM_NLOCK && rc == SQLITE_OK; lock++) {
+		if ((ours->kept & locks & 1u << lock) == 0)
+			continue;
+		ours->kept &= ~(1u << lock);
+		rc = ours->theirs->xShmLock(file, lock, 1,
+					    SQLITE_SHM_UNLOCK | (lock == WRITER ? SQLITE_SHM_EXCLUSIVE : SQLITE_SHM_SHARED));
+	}
+	return rc;
+}
+
+static int
+unlock(sqlite3_file *file, int first, int n, int flags, unsigned locks)
+{
+	struct ours *ours = of(file);
+	ours->held &= ~locks;
+	if (first != WRITER && (first < READERS || (flags & SQLITE_SHM_EXCLUSIVE) != 0))
+		return ours->theirs->xShmLock(file, first, n, flags);
+	ours->kept |= locks;
+	return SQLITE_OK;
+}
+
+/* To move its mark; a checkpoint may. While we have a slot there is a mark that will do. */
+static bool
+wants_mark(const struct ours *ours, int first, int n, int flags)
+{
+	return (flags & SQLITE_SHM_EXCLUSIVE) != 0 && first > READERS && n == 1 && (ours->held & 1u << CHECKPOINTER) == 0 &&
+	       ours->kept >> (READERS + 1) != 0;
+}
+
+static int
+lock(sqlite3_file *file, int first, int n, int flags, unsigned locks)
+{
+	struct ours *ours = of(file);
+	bool is_kept = (ours->kept & locks) == locks && (first == WRITER || (flags & SQLITE_SHM_SHARED) != 0);
+	int rc = SQLITE_OK;
+	if (wants_mark(ours, first, n, flags))
+		return SQLITE_BUSY;
+	if (is_kept)
+		ours->kept &= ~locks;
+	else if ((rc = give_back(file, locks)) == SQLITE_OK)
+		rc = ours->theirs->xShmLock(file, first, n, flags);
+	if (rc == SQLITE_OK)
+		ours->held |= locks;
+	return rc;
+}
+
+static int
+file_shm_lock(sqlite3_file *file, int first, int n, int flags)
+{
+	unsigned locks = ((1u << n) - 1) << first;
+	return ((flags & SQLITE_SHM_UNLOCK) != 0 ? unlock : lock)(file, first, n, flags, locks);
+}
+
+static int
+file_shm_unmap(sqlite3_file *file, int remove)
+{
+	give_back(file, of(file)->kept);
+	return of(file)->theirs->xShmUnmap(file, remove);
+}
+
+/* --- files ----------------------------------------------------------------------------------------------------------- */
+
+static int
+file_close(sqlite3_file *file)
+{
+	struct ours *ours = of(file);
+	int rc = put_out(file);
+	sevq_buf_clear(&ours->gathered);
+	int closed = ours->theirs->xClose(file);
+	return rc != SQLITE_OK ? rc : closed;
+}
+
+static void
+take_over(sqlite3_file *file)
+{
+	struct ours *ours = of(file);
+	*ours = (struct ours){ .methods = *file->pMethods, .theirs = file->pMethods };
+	ours->methods.xClose = file_close;
+	ours->methods.xRead = file_read;
+	ours->methods.xWrite = file_write;
+	ours->methods.xTruncate = file_truncate;
+	ours->methods.xSync = file_sync;
+	ours->methods.xFileSize = file_size;
+	ours->methods.xShmLock = file_shm_lock;
+	ours->methods.xShmUnmap = file_shm_unmap;
+	file->pMethods = &ours->methods;
+}
+
+/* The database and its log. What else there is, a journal while the database is made, goes its old way. */
+static int
+open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
+{
+	(void)vfs;
+	int rc = theirs->xOpen(theirs, name, file, flags, out_flags);
+	if (rc == SQLITE_OK && (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) != 0)
+		take_over(file);
+	return rc;
+}
+
+const char *
+sevq_sqlite_vfs(void)
+{
+	static sqlite3_vfs vfs;
+	if (theirs != NULL)
+		return vfs.zName;
+	theirs = sqlite3_vfs_find(NULL);
+	vfs = *theirs; /* what is not about files looks at none of ours */
+	vfs.zName = "sevq";
+	vfs.szOsFile = theirs->szOsFile + (int)sizeof(struct ours);
+	vfs.xOpen = open_file;
+	sqlite3_vfs_register(&vfs, 0);
+	return vfs.zName;
+}
