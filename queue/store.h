@@ -39,6 +39,7 @@ struct sevq_store_outcome {
 	int64_t lease;          /* whose lease this is about; 0: none; of a leased one: SEVQ_LEASE_EXCLUSIVE or 0 */
 	int64_t until_ms;       /* 0: none; see schema/sql */
 	struct sevq_str detail; /* NULL: none */
+	int64_t session_row;    /* the driver's own, while it commits */
 };
 
 /* The lease that the outcome is about: its own, for a lease. 0: none. */

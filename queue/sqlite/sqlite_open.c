@@ -42,14 +42,11 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_SESSION_KEY] = "SELECT key FROM session WHERE id = ?",
 	[STATEMENT_ADD_SESSION] = "INSERT INTO session(key) VALUES (?)",
 	[STATEMENT_REMOVE_SESSION] = "DELETE FROM session WHERE id = ?",
-	[STATEMENT_ADD_EVENT] = "INSERT INTO event(id, session, ts, text_hash, text_bytes, rule, wake, exec, available_at,"
-				" expires_at, context_key, delivery, original_key, source, traceparent, text)"
-				" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[STATEMENT_ADD_EVENTS] = "INSERT OR FAIL INTO event SELECT * FROM batch_event", /* who fails takes all back */
 	[STATEMENT_READ_EVENT] =
 	    "SELECT " EVENT_COLUMNS " FROM event JOIN session ON session.id = event.session WHERE event.id = ?",
 	[STATEMENT_REMOVE_EVENT] = "DELETE FROM event WHERE id = ? RETURNING session",
-	[STATEMENT_ADD_OUTCOME] =
-	    "INSERT INTO outcome(id, ts, kind, session, events, lease, until, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	[STATEMENT_ADD_OUTCOMES] = "INSERT OR FAIL INTO outcome SELECT * FROM batch_outcome",
 	[STATEMENT_OLDEST_OUTCOME] = "SELECT " OUTCOME_COLUMNS ", (SELECT key FROM session WHERE session.id = outcome.session)"
 				     " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
 	[STATEMENT_REMOVE_OUTCOME] = "DELETE FROM outcome WHERE id = ?",
@@ -377,6 +374,8 @@ on_wal(void *arg, sqlite3 *db, const char *name, int frames)
 static int
 prepare(struct sqlite_store *store, struct sevq_error *err)
 {
+	if (sevq_sqlite_show_batches(store) != SQLITE_OK)
+		return sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot use");
 	for (size_t i = 0; i < STATEMENT_COUNT; i++)
 		if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statement[i], NULL) != SQLITE_OK)
 			return sevq_sqlite_fail(store, err, SEVQ_STORAGE_CORRUPT, "cannot use");

@@ -25,10 +25,10 @@ enum statement {
 	STATEMENT_SESSION_KEY,
 	STATEMENT_ADD_SESSION,
 	STATEMENT_REMOVE_SESSION,
-	STATEMENT_ADD_EVENT,
+	STATEMENT_ADD_EVENTS,
 	STATEMENT_READ_EVENT,
 	STATEMENT_REMOVE_EVENT,
-	STATEMENT_ADD_OUTCOME,
+	STATEMENT_ADD_OUTCOMES,
 	STATEMENT_OLDEST_OUTCOME,
 	STATEMENT_REMOVE_OUTCOME,
 	STATEMENT_LEASE_OUTCOMES,
@@ -80,14 +80,15 @@ struct sqlite_store {
 	sqlite3 *db;
 	sqlite3_stmt *statement[STATEMENT_COUNT];
 	struct sevq_store_stats stats;
-	struct sevq_table session_rows; /* struct session_rows by session, owned */
-	struct sevq_store_ends ends;    /* the newest stored */
-	int wal_frames;                 /* in the WAL after the last commit; 0 after a checkpoint */
-	bool broken;                    /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
-	bool full;                      /* below the watermark, or SQLite said so; enqueues are refused */
-	int64_t next_look_ms;           /* when to look at the disk again (monotonic) */
-	bool sweeping;                  /* the last step found something to forget */
-	bool forgetting;                /* the same for idempotency keys */
+	struct sevq_table session_rows;       /* struct session_rows by session, owned */
+	struct sevq_store_ends ends;          /* the newest stored */
+	int wal_frames;                       /* in the WAL after the last commit; 0 after a checkpoint */
+	const struct sevq_store_batch *batch; /* of the commit under way; else NULL */
+	bool broken;                          /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
+	bool full;                            /* below the watermark, or SQLite said so; enqueues are refused */
+	int64_t next_look_ms;                 /* when to look at the disk again (monotonic) */
+	bool sweeping;                        /* the last step found something to forget */
+	bool forgetting;                      /* the same for idempotency keys */
 	struct sqlite_sweep sweep;
 	/* While reading: */
 	struct sevq_json delivery_json;
@@ -105,6 +106,9 @@ int sevq_sqlite_end(struct sqlite_store *store, int rc, struct sevq_error *err);
 /* Around many reads, so that they take the locks once. Neither fails. */
 void sevq_sqlite_begin_reading(struct sqlite_store *store);
 void sevq_sqlite_end_reading(struct sqlite_store *store);
+
+/* sqlite_batch.c: the batch under way as tables, batch_event and batch_outcome. SQLITE_OK or why not. */
+int sevq_sqlite_show_batches(struct sqlite_store *store);
 
 /* sqlite_vfs.c: the name of the VFS that the database is opened with. */
 const char *sevq_sqlite_vfs(void);
@@ -134,8 +138,6 @@ void sevq_sqlite_history(struct sevq_store *base, const struct sevq_history_quer
 struct sevq_str sevq_sqlite_text(sqlite3_stmt *statement, int column); /* NULL stays NULL; until the next step */
 struct sevq_str sevq_sqlite_value_text(sqlite3_value *value);
 void sevq_sqlite_bind_text(sqlite3_stmt *statement, int index, struct sevq_str text);
-void sevq_sqlite_bind_delivery(sqlite3_stmt *statement, int index, const struct sevq_delivery *delivery, struct sevq_buf *scratch);
-void sevq_sqlite_bind_time(sqlite3_stmt *statement, int index, int64_t ms); /* 0 becomes null */
 /* The row under the cursor as an event or an outcome (the columns in the order of sqlite_open.c). Borrowed as below. */
 int sevq_sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_event *ret);
 int sevq_sqlite_outcome(sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_store_outcome *ret);

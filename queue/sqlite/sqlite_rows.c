@@ -26,27 +26,6 @@ sevq_sqlite_bind_text(sqlite3_stmt *statement, int index, struct sevq_str text)
 		sqlite3_bind_text64(statement, index, text.s, text.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-void
-sevq_sqlite_bind_time(sqlite3_stmt *statement, int index, int64_t ms)
-{
-	if (ms == 0)
-		sqlite3_bind_null(statement, index);
-	else
-		sqlite3_bind_int64(statement, index, ms);
-}
-
-void
-sevq_sqlite_bind_delivery(sqlite3_stmt *statement, int index, const struct sevq_delivery *delivery, struct sevq_buf *scratch)
-{
-	struct sevq_str json = SEVQ_STR_NULL;
-	if (!sevq_delivery_none(delivery)) {
-		scratch->len = 0;
-		sevq_delivery_write(scratch, delivery);
-		json = (struct sevq_str){ scratch->data, scratch->len };
-	}
-	sevq_sqlite_bind_text(statement, index, json);
-}
-
 int
 sevq_sqlite_read_delivery(struct sevq_str text, struct sevq_json *json, struct sevq_arena *arena, struct sevq_delivery *ret)
 {

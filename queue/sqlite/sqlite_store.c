@@ -42,39 +42,6 @@ session_row(struct sqlite_store *store, const struct sevq_store_session *session
 	return rc;
 }
 
-static struct sevq_str
-original_if_other(const struct sevq_event *event)
-{
-	return sevq_str_eq(event->original_session_key, event->session_key) ? SEVQ_STR_NULL : event->original_session_key;
-}
-
-static int
-add_event(struct sqlite_store *store, struct sevq_store_event *record)
-{
-	const struct sevq_event *event = &record->event;
-	sqlite3_stmt *add = store->statement[STATEMENT_ADD_EVENT];
-	int rc = session_row(store, record->session, &record->session_row);
-	if (rc != SQLITE_OK)
-		return rc;
-	sqlite3_bind_int64(add, 1, event->id);
-	sqlite3_bind_int64(add, 2, record->session_row);
-	sqlite3_bind_int64(add, 3, event->ts_ms);
-	sqlite3_bind_int64(add, 4, (int64_t)record->text_hash);
-	sqlite3_bind_int64(add, 5, (int64_t)event->text.len);
-	sqlite3_bind_int(add, 6, (int)event->rule);
-	sqlite3_bind_int(add, 7, (int)event->wake);
-	sqlite3_bind_int(add, 8, event->exec_completion);
-	sevq_sqlite_bind_time(add, 9, event->available_at_ms);
-	sevq_sqlite_bind_time(add, 10, event->expires_at_ms);
-	sevq_sqlite_bind_text(add, 11, event->context_key);
-	sevq_sqlite_bind_delivery(add, 12, &event->delivery, &store->scratch);
-	sevq_sqlite_bind_text(add, 13, original_if_other(event));
-	sevq_sqlite_bind_text(add, 14, event->source);
-	sevq_sqlite_bind_text(add, 15, event->traceparent);
-	sevq_sqlite_bind_text(add, 16, event->text);
-	return sevq_sqlite_run(add);
-}
-
 /* What the outcome does to the list of dead letters. */
 static int
 update_dead_letters(struct sqlite_store *store, const struct sevq_store_outcome *outcome)
@@ -93,28 +60,6 @@ update_dead_letters(struct sqlite_store *store, const struct sevq_store_outcome 
 }
 
 static int
-add_outcome(struct sqlite_store *store, const struct sevq_store_outcome *outcome)
-{
-	sqlite3_stmt *add = store->statement[STATEMENT_ADD_OUTCOME];
-	int64_t session;
-	int rc = session_row(store, outcome->session, &session);
-	if (rc != SQLITE_OK)
-		return rc;
-	store->scratch.len = 0;
-	sevq_ids_write(&store->scratch, outcome->ids, outcome->count);
-	sqlite3_bind_int64(add, 1, outcome->id);
-	sqlite3_bind_int64(add, 2, outcome->ts_ms);
-	sqlite3_bind_int(add, 3, (int)outcome->kind);
-	sqlite3_bind_int64(add, 4, session);
-	sevq_sqlite_bind_text(add, 5, (struct sevq_str){ store->scratch.data, store->scratch.len });
-	sevq_sqlite_bind_time(add, 6, outcome->lease);
-	sevq_sqlite_bind_time(add, 7, outcome->until_ms);
-	sevq_sqlite_bind_text(add, 8, outcome->detail);
-	rc = sevq_sqlite_run(add);
-	return rc == SQLITE_OK ? update_dead_letters(store, outcome) : rc;
-}
-
-static int
 add_key(struct sqlite_store *store, const struct sevq_store_key *key)
 {
 	sqlite3_stmt *add = store->statement[STATEMENT_ADD_KEY];
@@ -125,16 +70,34 @@ add_key(struct sqlite_store *store, const struct sevq_store_key *key)
 	return sevq_sqlite_run(add);
 }
 
+/* Every record gets its session's number. */
 static int
-write_batch(struct sqlite_store *store, const struct sevq_store_batch *batch)
+find_sessions(struct sqlite_store *store, struct sevq_store_batch *batch)
+{
+	int rc = SQLITE_OK;
+	for (size_t i = 0; rc == SQLITE_OK && i < batch->event_count; i++)
+		rc = session_row(store, batch->events[i].session, &batch->events[i].session_row);
+	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
+		rc = session_row(store, batch->outcomes[i].session, &batch->outcomes[i].session_row);
+	return rc;
+}
+
+static int
+write_batch(struct sqlite_store *store, struct sevq_store_batch *batch)
 {
 	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
-	for (size_t i = 0; rc == SQLITE_OK && i < batch->event_count; i++)
-		rc = add_event(store, &batch->events[i]);
+	store->batch = batch;
+	if (rc == SQLITE_OK)
+		rc = find_sessions(store, batch);
+	if (rc == SQLITE_OK && batch->event_count > 0)
+		rc = sevq_sqlite_run(store->statement[STATEMENT_ADD_EVENTS]);
+	if (rc == SQLITE_OK && batch->outcome_count > 0)
+		rc = sevq_sqlite_run(store->statement[STATEMENT_ADD_OUTCOMES]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
-		rc = add_outcome(store, &batch->outcomes[i]);
+		rc = update_dead_letters(store, &batch->outcomes[i]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->key_count; i++)
 		rc = add_key(store, &batch->keys[i]);
+	store->batch = NULL;
 	return rc;
 }
 
