@@ -97,7 +97,13 @@ same_key(const void *item, const void *key)
 struct sevq_queue *
 sevq_catalog_find(const struct sevq_catalog *catalog, struct sevq_str queue_key)
 {
-	return sevq_table_find(&catalog->index, sevq_text_hash(queue_key), same_key, &queue_key);
+	return sevq_catalog_find_hashed(catalog, queue_key, sevq_text_hash(queue_key));
+}
+
+struct sevq_queue *
+sevq_catalog_find_hashed(const struct sevq_catalog *catalog, struct sevq_str queue_key, uint64_t hash)
+{
+	return sevq_table_find(&catalog->index, hash, same_key, &queue_key);
 }
 
 static void
@@ -114,7 +120,12 @@ touch(struct sevq_catalog *catalog, struct sevq_queue *queue)
 struct sevq_queue *
 sevq_catalog_need(struct sevq_catalog *catalog, struct sevq_str queue_key)
 {
-	uint64_t hash = sevq_text_hash(queue_key);
+	return sevq_catalog_need_hashed(catalog, queue_key, sevq_text_hash(queue_key));
+}
+
+struct sevq_queue *
+sevq_catalog_need_hashed(struct sevq_catalog *catalog, struct sevq_str queue_key, uint64_t hash)
+{
 	struct sevq_queue *queue = sevq_table_find(&catalog->index, hash, same_key, &queue_key);
 	if (queue != NULL)
 		return queue;

@@ -106,6 +106,9 @@ struct sevq_queue *sevq_catalog_find(const struct sevq_catalog *catalog, struct 
 struct sevq_queue *
 sevq_catalog_need(struct sevq_catalog *catalog,
 		  struct sevq_str queue_key); /* made empty where missing; gone at the end of the batch if it stays so */
+/* The same, where the hash of the key (sevq_text_hash) is at hand. */
+struct sevq_queue *sevq_catalog_find_hashed(const struct sevq_catalog *catalog, struct sevq_str queue_key, uint64_t hash);
+struct sevq_queue *sevq_catalog_need_hashed(struct sevq_catalog *catalog, struct sevq_str queue_key, uint64_t hash);
 struct sevq_queue *sevq_catalog_each(const struct sevq_catalog *catalog, size_t *at); /* as sevq_table_each */
 
 /* Appends; the entry's tag reference passes to the queue. Ids must ascend. Moves entries: older pointers are dead. */

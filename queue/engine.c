@@ -634,6 +634,7 @@ adopt_policy(struct sevq_engine *engine)
 	sevq_policy_free(engine->policy);
 	engine->policy = engine->next_policy;
 	engine->next_policy = NULL;
+	sevq_places_clear(&engine->plan.places);
 	rouse(engine, SEVQ_STR_NULL); /* what they wait at may have another name now */
 }
 

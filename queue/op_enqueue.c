@@ -11,7 +11,7 @@
 struct candidate {
 	struct sevq_op *op;
 	struct sevq_draft *draft;
-	struct sevq_decision decision;
+	struct sevq_place place;
 	struct sevq_str original; /* the session key as sent */
 	struct sevq_queue *queue;
 	uint64_t text_hash;
@@ -95,9 +95,9 @@ static struct sevq_event
 event_of(const struct candidate *c)
 {
 	return (struct sevq_event){
-		.session_key = c->decision.queue_key,
+		.session_key = c->place.queue_key,
 		.original_session_key = c->original,
-		.rule = c->decision.rule,
+		.rule = c->place.rule,
 		.text = c->draft->text,
 		.context_key = c->draft->context_key,
 		.source = c->draft->source,
@@ -163,7 +163,7 @@ static struct sevq_str
 rekeyed_from(const struct candidate *c)
 {
 	struct sevq_str sent = sevq_trim(c->original);
-	return sevq_str_eq(sent, c->decision.queue_key) ? SEVQ_STR_NULL : sent;
+	return sevq_str_eq(sent, c->place.queue_key) ? SEVQ_STR_NULL : sent;
 }
 
 /* Who the draft is for, and what it is compared by. */
@@ -171,11 +171,11 @@ static int
 make_candidate(struct sevq_plan *plan, struct sevq_op *op, struct sevq_draft *draft, struct candidate *c)
 {
 	*c = (struct candidate){ .op = op, .draft = draft, .original = draft->address.session_key };
-	if (sevq_plan_route(plan, op, &draft->address, &c->decision) < 0)
+	if (sevq_plan_route(plan, op, &draft->address, &c->place) < 0)
 		return -1;
 	if (c->original.s == NULL)
 		c->original = SEVQ_STR("main"); /* what an agent id alone means */
-	c->queue = sevq_catalog_need(&plan->catalog, c->decision.queue_key);
+	c->queue = sevq_catalog_need_hashed(&plan->catalog, c->place.queue_key, c->place.hash);
 	c->text_hash = sevq_text_hash(draft->text);
 	c->tag = sevq_tags_intern(&plan->catalog.tags, draft->context_key, rekeyed_from(c), &draft->delivery);
 	return 0;

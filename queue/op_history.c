@@ -33,10 +33,10 @@ static const struct sevq_history_query *
 query(struct sevq_plan *plan, struct sevq_op *op)
 {
 	struct sevq_history *history = (struct sevq_history *)op;
-	struct sevq_decision decision = { 0 };
-	if (history->address.session_key.s != NULL && sevq_plan_route(plan, op, &history->address, &decision) < 0)
+	struct sevq_place place = { 0 };
+	if (history->address.session_key.s != NULL && sevq_plan_route(plan, op, &history->address, &place) < 0)
 		return NULL;
-	history->query = (struct sevq_history_query){ .session_key = decision.queue_key,
+	history->query = (struct sevq_history_query){ .session_key = place.queue_key,
 						      .source = history->source,
 						      .kind = history->kind,
 						      .dead_letters = history->dead_letters,

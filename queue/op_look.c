@@ -191,10 +191,10 @@ make_filter(struct sevq_plan *plan, struct sevq_sessions *list, struct filter *r
 		ret->agent = sevq_agent_key_prefix(&list->op.arena, list->agent_id);
 	if (list->address.session_key.s == NULL)
 		return 0;
-	struct sevq_decision decision;
-	if (sevq_plan_route(plan, &list->op, &list->address, &decision) < 0)
+	struct sevq_place place;
+	if (sevq_plan_route(plan, &list->op, &list->address, &place) < 0)
 		return -1;
-	ret->only = decision.queue_key;
+	ret->only = place.queue_key;
 	return 0;
 }
 

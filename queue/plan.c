@@ -66,26 +66,45 @@ sevq_plan_clear(struct sevq_plan *plan)
 	free(plan->popped);
 	sevq_timers_clear(&plan->timers);
 	sevq_waiting_clear(&plan->waiting);
+	sevq_places_clear(&plan->places);
 	sevq_catalog_clear(&plan->catalog);
 }
 
-int
-sevq_plan_route(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_decision *ret)
+/* Routed before, and still in mind. */
+static bool
+recall_place(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_place *ret)
 {
-	if (sevq_address_check(address, &op->error) < 0)
+	const struct sevq_place *place = sevq_places_find(&plan->places, address);
+	if (place == NULL)
+		return false;
+	*ret = *place;
+	ret->queue_key = sevq_arena_dup(&op->arena, place->queue_key);
+	return true;
+}
+
+int
+sevq_plan_route(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_place *ret)
+{
+	struct sevq_decision decision;
+	if (recall_place(plan, op, address, ret))
+		return 0;
+	if (sevq_address_check(address, &op->error) < 0 ||
+	    sevq_route(plan->policy, address, false, &op->arena, &decision, &op->error) < 0)
 		return -1;
-	return sevq_route(plan->policy, address, false, &op->arena, ret, &op->error);
+	*ret = (struct sevq_place){ decision.queue_key, sevq_text_hash(decision.queue_key), decision.rule };
+	sevq_places_keep(&plan->places, address, ret);
+	return 0;
 }
 
 int
 sevq_plan_queue(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_str *key,
 		struct sevq_queue **queue)
 {
-	struct sevq_decision decision;
-	if (sevq_plan_route(plan, op, address, &decision) < 0)
+	struct sevq_place place;
+	if (sevq_plan_route(plan, op, address, &place) < 0)
 		return -1;
-	*key = decision.queue_key;
-	*queue = sevq_catalog_find(&plan->catalog, decision.queue_key);
+	*key = place.queue_key;
+	*queue = sevq_catalog_find_hashed(&plan->catalog, place.queue_key, place.hash);
 	return 0;
 }
 

@@ -11,12 +11,14 @@
 
 #include "queue/catalog.h"
 #include "queue/engine.h"
+#include "queue/places.h"
 #include "queue/timers.h"
 #include "queue/waiting.h"
 
 struct sevq_plan {
 	const struct sevq_engine_options *options;
 	const struct sevq_policy *policy;
+	struct sevq_places places; /* under that policy */
 	struct sevq_engine_stats *stats;
 	struct sevq_catalog catalog;
 	struct sevq_timers timers;
@@ -88,8 +90,8 @@ void sevq_plan_undo(struct sevq_plan *plan, struct sevq_plan_mark mark);
 void sevq_plan_reset(struct sevq_plan *plan); /* forgets the records; the catalog is the engine's to commit or roll back */
 void sevq_plan_clear(struct sevq_plan *plan);
 
-/* The queue key of an address, under the policy in force. */
-int sevq_plan_route(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_decision *ret);
+/* Where an address leads under the policy in force; the queue key lives in the op's arena, or as long as its input. */
+int sevq_plan_route(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_place *ret);
 /* The same, and its queue: NULL when nothing is pending there. */
 int sevq_plan_queue(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_str *key,
 		    struct sevq_queue **queue);
