@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -130,6 +131,23 @@ integers_are_written_in_full(void **state)
 }
 
 static void
+every_digit_stands_in_its_place(void **state)
+{
+	struct sevq_buf buf = { 0 };
+	char text[24];
+
+	(void)state;
+	for (long long n = 0; n < 100100; n += n < 1100 ? 1 : 97) {
+		buf.len = 0;
+		sevq_buf_add_int(&buf, n);
+		sevq_buf_add(&buf, "", 1);
+		snprintf(text, sizeof text, "%lld", n);
+		assert_string_equal(buf.data, text);
+	}
+	sevq_buf_clear(&buf);
+}
+
+static void
 an_array_grows_by_half(void **state)
 {
 	size_t cap = 0;
@@ -153,13 +171,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pieces_of_an_arena_do_not_overlap),
-		cmocka_unit_test(allocated_pieces_are_zeroed_and_aligned),
-		cmocka_unit_test(a_copy_ends_in_nul_and_null_stays_null),
-		cmocka_unit_test(a_buffer_takes_everything_in_order),
-		cmocka_unit_test(a_formatted_text_may_be_of_any_length),
-		cmocka_unit_test(integers_are_written_in_full),
-		cmocka_unit_test(an_array_grows_by_half),
+		cmocka_unit_test(pieces_of_an_arena_do_not_overlap),      cmocka_unit_test(allocated_pieces_are_zeroed_and_aligned),
+		cmocka_unit_test(a_copy_ends_in_nul_and_null_stays_null), cmocka_unit_test(a_buffer_takes_everything_in_order),
+		cmocka_unit_test(a_formatted_text_may_be_of_any_length),  cmocka_unit_test(integers_are_written_in_full),
+		cmocka_unit_test(every_digit_stands_in_its_place),        cmocka_unit_test(an_array_grows_by_half),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
