@@ -224,11 +224,22 @@ same_lease(const void *item, const void *id)
 	return ((const struct sevq_lease *)item)->id == *(const int64_t *)id;
 }
 
+static struct sevq_extra *
+stored_extra(const struct sevq_catalog *catalog, int64_t id)
+{
+	return sevq_table_find(&catalog->extras, spread(id), same_extra, &id);
+}
+
+static struct sevq_extra
+extra_or_none(const struct sevq_extra *stored, int64_t id)
+{
+	return stored != NULL ? *stored : (struct sevq_extra){ .id = id };
+}
+
 struct sevq_extra
 sevq_catalog_extra(const struct sevq_catalog *catalog, int64_t id)
 {
-	const struct sevq_extra *extra = sevq_table_find(&catalog->extras, spread(id), same_extra, &id);
-	return extra != NULL ? *extra : (struct sevq_extra){ .id = id };
+	return extra_or_none(stored_extra(catalog, id), id);
 }
 
 static void
@@ -250,10 +261,10 @@ flags_of(const struct sevq_extra *extra)
 			 (extra->expires_boot_ms > 0 ? SEVQ_ENTRY_EXPIRES : 0));
 }
 
+/* In the place of what is stored, if something is. */
 static void
-store_extra(struct sevq_catalog *catalog, const struct sevq_extra *extra)
+store_extra(struct sevq_catalog *catalog, struct sevq_extra *stored, const struct sevq_extra *extra)
 {
-	struct sevq_extra *stored = sevq_table_find(&catalog->extras, spread(extra->id), same_extra, &extra->id);
 	bool needed = flags_of(extra) != 0;
 	if (stored != NULL && !needed) {
 		sevq_table_remove(&catalog->extras, spread(extra->id), stored);
@@ -274,12 +285,12 @@ count_state(struct sevq_queue *queue, const struct sevq_entry *entry, int by)
 	queue->delayed += (size_t)((entry->flags & SEVQ_ENTRY_DELAYED) != 0 ? by : 0);
 }
 
-/* Puts the state in place, with every count that follows from it. */
+/* Puts the state in place of the stored one, with every count that follows from it. */
 static void
 apply_state(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry, uint8_t attempts,
-	    const struct sevq_extra *extra)
+	    struct sevq_extra *stored, const struct sevq_extra *extra)
 {
-	struct sevq_lease *before = sevq_catalog_extra(catalog, entry->id).lease;
+	struct sevq_lease *before = stored != NULL ? stored->lease : NULL;
 	count_state(queue, entry, -1);
 	entry->flags = (uint8_t)((entry->flags & (SEVQ_ENTRY_GONE | SEVQ_ENTRY_EXEC)) | flags_of(extra));
 	entry->attempts = attempts;
@@ -292,19 +303,20 @@ apply_state(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_
 		touch_lease(catalog, extra->lease);
 		extra->lease->live++;
 	}
-	store_extra(catalog, extra);
+	store_extra(catalog, stored, extra);
 }
 
 void
 sevq_queue_set_state(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry, int attempts,
 		     const struct sevq_extra *extra)
 {
-	struct sevq_extra after = *extra, before = sevq_catalog_extra(catalog, entry->id);
+	struct sevq_extra *stored = stored_extra(catalog, entry->id);
+	struct sevq_extra after = *extra, before = extra_or_none(stored, entry->id);
 	note(catalog,
 	     (struct sevq_change){ .queue = queue, .kind = STATE_SET, .state = { .extra = before, .attempts = entry->attempts } });
 	after.id = entry->id;
 	after.queue = queue;
-	apply_state(catalog, queue, entry, (uint8_t)(attempts < UINT8_MAX ? attempts : UINT8_MAX), &after);
+	apply_state(catalog, queue, entry, (uint8_t)(attempts < UINT8_MAX ? attempts : UINT8_MAX), stored, &after);
 }
 
 struct sevq_lease *
@@ -552,7 +564,7 @@ take_back(struct sevq_catalog *catalog, const struct sevq_change *change)
 		break;
 	case STATE_SET:
 		entry = &queue->entries[lower_bound(queue, change->state.extra.id)];
-		apply_state(catalog, queue, entry, change->state.attempts, &change->state.extra);
+		apply_state(catalog, queue, entry, change->state.attempts, stored_extra(catalog, entry->id), &change->state.extra);
 		break;
 	case LEASE_ADDED:
 		forget_lease(catalog, change->added.lease, change->added.exclusive);
