@@ -5,18 +5,23 @@
  * to the log. One is needed. So our VFS stands in front of the one there is, opens what that opens, and puts methods of its own
  * in the place of some.
  *
- * Writes that follow each other gather in memory, and go out as one when SQLite syncs, or wants to read the file. Nothing is
- * promised about them before: what was written between two syncs may reach the disk in any order, or not at all. That a
- * write has failed may therefore be heard at the sync; a COMMIT makes no difference between the two.
+ * Writes to the log that follow each other gather in memory, and go out as one when SQLite syncs, or wants to read the log. What
+ * was written between two syncs may reach the disk in any order, or not at all, so nothing is promised about it before; and
+ * readers hear of a commit behind its sync only (synchronous=FULL). That a write has failed may be heard at the sync; a COMMIT
+ * makes no difference between the two. Writes to the database do not gather: a checkpoint that stops at a reader tells of them
+ * without a sync.
  *
  * Locks on the log's index that SQLite gives back are kept until it asks for others. The write lock is of use to nobody else:
  * one process has the database. A slot for readers is shared with whoever reads. For each transaction SQLite would also like
  * to move its slot's mark to the newest frame, with an exclusive lock; it is told that the slots are taken, as if by readers,
  * and stays with the mark that is there. A mark says how far a checkpoint may go, and checkpoints do move it.
  *
- * What was not written since its last sync is not synced again. Checkpoints begin with the log, which every commit has synced.
+ * A log that was not written since its last sync is not synced again: checkpoints begin with that, and commits have done it.
  */
 #include "queue/sqlite/sqlite_private.h"
+
+#include <assert.h>
+#include <stdalign.h>
 
 #define GATHERED_BYTES_MAX (64 << 10) /* of the largest page: no VFS is asked to write more at once */
 
@@ -27,10 +32,12 @@ enum { WRITER = 0, CHECKPOINTER = 1, READERS = 3 };
 struct ours {
 	sqlite3_io_methods methods;
 	const sqlite3_io_methods *theirs;
+	/* Of the log: */
 	struct sevq_buf gathered; /* written by SQLite, and not to the file yet */
 	sqlite3_int64 at;         /* where it belongs */
 	bool synced;              /* all that was written */
-	unsigned kept, held;      /* locks, a bit each: given back by SQLite but not by us; had by it */
+	/* Of the database: */
+	unsigned kept, held; /* locks, a bit each: given back by SQLite but not by us; had by it */
 };
 
 static sqlite3_vfs *theirs;
@@ -41,7 +48,7 @@ of(sqlite3_file *file)
 	return (struct ours *)((char *)file + theirs->szOsFile);
 }
 
-/* --- writes ---------------------------------------------------------------------------------------------------------- */
+/* --- the log --------------------------------------------------------------------------------------------------------- */
 
 /* A failure loses what was gathered: SQLite is told, and takes back its transaction. */
 static int
@@ -54,7 +61,7 @@ put_out(sqlite3_file *file)
 }
 
 static int
-file_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
+log_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
 {
 	struct ours *ours = of(file);
 	size_t gathered = ours->gathered.len;
@@ -71,14 +78,14 @@ file_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
 }
 
 static int
-file_read(sqlite3_file *file, void *into, int len, sqlite3_int64 at)
+log_read(sqlite3_file *file, void *into, int len, sqlite3_int64 at)
 {
 	int rc = put_out(file);
 	return rc == SQLITE_OK ? of(file)->theirs->xRead(file, into, len, at) : rc;
 }
 
 static int
-file_truncate(sqlite3_file *file, sqlite3_int64 size)
+log_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
 	int rc = put_out(file);
 	of(file)->synced = false;
@@ -86,14 +93,14 @@ file_truncate(sqlite3_file *file, sqlite3_int64 size)
 }
 
 static int
-file_size(sqlite3_file *file, sqlite3_int64 *size)
+log_size(sqlite3_file *file, sqlite3_int64 *size)
 {
 	int rc = put_out(file);
 	return rc == SQLITE_OK ? of(file)->theirs->xFileSize(file, size) : rc;
 }
 
 static int
-file_sync(sqlite3_file *file, int flags)
+log_sync(sqlite3_file *file, int flags)
 {
 	struct ours *ours = of(file);
 	int rc = put_out(file);
@@ -101,6 +108,16 @@ file_sync(sqlite3_file *file, int flags)
 		rc = ours->theirs->xSync(file, flags);
 	ours->synced = rc == SQLITE_OK;
 	return rc;
+}
+
+static int
+log_close(sqlite3_file *file)
+{
+	struct ours *ours = of(file);
+	int rc = put_out(file);
+	sevq_buf_clear(&ours->gathered);
+	int closed = ours->theirs->xClose(file);
+	return rc != SQLITE_OK ? rc : closed;
 }
 
 /* --- locks ----------------------------------------------------------------------------------------------------------- */
@@ -157,14 +174,14 @@ lock(sqlite3_file *file, int first, int n, int flags, unsigned locks)
 }
 
 static int
-file_shm_lock(sqlite3_file *file, int first, int n, int flags)
+db_lock(sqlite3_file *file, int first, int n, int flags)
 {
 	unsigned locks = ((1u << n) - 1) << first;
 	return ((flags & SQLITE_SHM_UNLOCK) != 0 ? unlock : lock)(file, first, n, flags, locks);
 }
 
 static int
-file_shm_unmap(sqlite3_file *file, int remove)
+db_unmap(sqlite3_file *file, int remove)
 {
 	give_back(file, of(file)->kept);
 	return of(file)->theirs->xShmUnmap(file, remove);
@@ -172,40 +189,45 @@ file_shm_unmap(sqlite3_file *file, int remove)
 
 /* --- files ----------------------------------------------------------------------------------------------------------- */
 
-static int
-file_close(sqlite3_file *file)
-{
-	struct ours *ours = of(file);
-	int rc = put_out(file);
-	sevq_buf_clear(&ours->gathered);
-	int closed = ours->theirs->xClose(file);
-	return rc != SQLITE_OK ? rc : closed;
-}
-
-static void
+static struct ours *
 take_over(sqlite3_file *file)
 {
 	struct ours *ours = of(file);
 	*ours = (struct ours){ .methods = *file->pMethods, .theirs = file->pMethods };
-	ours->methods.xClose = file_close;
-	ours->methods.xRead = file_read;
-	ours->methods.xWrite = file_write;
-	ours->methods.xTruncate = file_truncate;
-	ours->methods.xSync = file_sync;
-	ours->methods.xFileSize = file_size;
-	ours->methods.xShmLock = file_shm_lock;
-	ours->methods.xShmUnmap = file_shm_unmap;
 	file->pMethods = &ours->methods;
+	return ours;
 }
 
-/* The database and its log. What else there is, a journal while the database is made, goes its old way. */
+static void
+take_over_log(sqlite3_file *file)
+{
+	sqlite3_io_methods *methods = &take_over(file)->methods;
+	methods->xClose = log_close;
+	methods->xRead = log_read;
+	methods->xWrite = log_write;
+	methods->xTruncate = log_truncate;
+	methods->xSync = log_sync;
+	methods->xFileSize = log_size;
+}
+
+static void
+take_over_database(sqlite3_file *file)
+{
+	sqlite3_io_methods *methods = &take_over(file)->methods;
+	methods->xShmLock = db_lock;
+	methods->xShmUnmap = db_unmap;
+}
+
+/* What else there is, a journal while the database is made, goes its old way. */
 static int
 open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
 {
 	(void)vfs;
 	int rc = theirs->xOpen(theirs, name, file, flags, out_flags);
-	if (rc == SQLITE_OK && (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) != 0)
-		take_over(file);
+	if (rc == SQLITE_OK && (flags & SQLITE_OPEN_WAL) != 0)
+		take_over_log(file);
+	if (rc == SQLITE_OK && (flags & SQLITE_OPEN_MAIN_DB) != 0)
+		take_over_database(file);
 	return rc;
 }
 
@@ -216,6 +238,7 @@ sevq_sqlite_vfs(void)
 	if (theirs != NULL)
 		return vfs.zName;
 	theirs = sqlite3_vfs_find(NULL);
+	assert(theirs->szOsFile % (int)alignof(struct ours) == 0);
 	vfs = *theirs; /* what is not about files looks at none of ours */
 	vfs.zName = "sevq";
 	vfs.szOsFile = theirs->szOsFile + (int)sizeof(struct ours);
