@@ -383,16 +383,6 @@ prepare(struct sqlite_store *store, struct sevq_error *err)
 	return 0;
 }
 
-/* Takes the lock to write, which the VFS then keeps. */
-static int
-shut_out_writers(struct sqlite_store *store, struct sevq_error *err)
-{
-	if (sevq_sqlite_run(store->statement[STATEMENT_BEGIN]) != SQLITE_OK ||
-	    sevq_sqlite_run(store->statement[STATEMENT_ROLLBACK]) != SQLITE_OK)
-		return sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot lock");
-	return 0;
-}
-
 static int
 open_all(struct sqlite_store *store, struct sevq_error *err)
 {
@@ -402,7 +392,7 @@ open_all(struct sqlite_store *store, struct sevq_error *err)
 		return -1;
 	if (!exists && create(store, err) < 0)
 		return -1;
-	if (connect_db(store, err) < 0 || prepare(store, err) < 0 || shut_out_writers(store, err) < 0)
+	if (connect_db(store, err) < 0 || prepare(store, err) < 0)
 		return -1;
 	sevq_sqlite_look_at_disk(store);
 	return 0;

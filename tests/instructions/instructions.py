@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE.parent / "http"))
 from sevqd import Server, request, wait_until  # noqa: E402
 
 BASELINE = HERE / "baseline.json"
-HEARS_SIGHUP = "sevq_listeners_lend"  # called first in every reload, and at no other time
+HEARS_SIGHUP = "reload"  # in server/serve.c
 CONNECTIONS, SESSIONS, TAKEN = 64, 100, 20
 WARM_UP, ROUNDS, SINGLES, TAKES = 4, 30, 600, 5
 POST, POST_ALONE, DRAIN, LEASE = "post, 64 connections", "post, 1 connection", f"event of a drain of {TAKEN}", f"event of a lease and ack of {TAKEN}"
