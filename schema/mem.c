@@ -20,7 +20,7 @@
 #ifdef __SANITIZE_ADDRESS__
 #define SPARE_BLOCKS_MAX 0
 #else
-#define SPARE_BLOCKS_MAX 256
+#define SPARE_BLOCKS_MAX 1024
 #endif
 
 struct sevq_arena_block {
