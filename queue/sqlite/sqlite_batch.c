@@ -80,7 +80,8 @@ struct view {
 
 struct cursor {
 	sqlite3_vtab_cursor base;
-	const char *record, *end;
+	const char *records;
+	size_t row, count;
 };
 
 /* --- values ----------------------------------------------------------------------------------------------------------- */
@@ -222,40 +223,41 @@ view_begin(sqlite3_vtab_cursor *base, int number, const char *name, int argc, sq
 	const struct view *view = (const struct view *)base->pVtab;
 	const char *batch = (const char *)view->store->batch;
 	(void)number, (void)name, (void)argc, (void)argv;
-	cursor->record = cursor->end = NULL;
+	cursor->row = cursor->count = 0;
 	if (batch == NULL)
 		return SQLITE_OK;
-	cursor->record = *(const char *const *)(batch + view->list->records);
-	cursor->end = cursor->record + *(const size_t *)(batch + view->list->count) * view->list->record_bytes;
+	cursor->records = *(const char *const *)(batch + view->list->records);
+	cursor->count = *(const size_t *)(batch + view->list->count);
 	return SQLITE_OK;
 }
 
 static int
 view_next(sqlite3_vtab_cursor *cursor)
 {
-	((struct cursor *)cursor)->record += ((const struct view *)cursor->pVtab)->list->record_bytes;
+	((struct cursor *)cursor)->row++;
 	return SQLITE_OK;
 }
 
 static int
 view_at_end(sqlite3_vtab_cursor *cursor)
 {
-	return ((struct cursor *)cursor)->record == ((struct cursor *)cursor)->end;
+	return ((struct cursor *)cursor)->row == ((struct cursor *)cursor)->count;
 }
 
 static int
-view_column(sqlite3_vtab_cursor *cursor, sqlite3_context *into, int number)
+view_column(sqlite3_vtab_cursor *base, sqlite3_context *into, int number)
 {
-	const struct view *view = (const struct view *)cursor->pVtab;
+	const struct cursor *cursor = (const struct cursor *)base;
+	const struct view *view = (const struct view *)base->pVtab;
 	const struct column *column = &view->list->columns[number];
-	say(into, column->type, ((struct cursor *)cursor)->record + column->offset, &view->store->scratch);
+	say(into, column->type, cursor->records + cursor->row * view->list->record_bytes + column->offset, &view->store->scratch);
 	return SQLITE_OK;
 }
 
 static int
 view_row_id(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 {
-	*ret = *(const int64_t *)(const void *)((struct cursor *)cursor)->record;
+	*ret = (sqlite3_int64)((struct cursor *)cursor)->row;
 	return SQLITE_OK;
 }
 

@@ -21,11 +21,17 @@ monotonic_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/*
+ * A sync of the database that fails may have lost pages of this checkpoint and of earlier ones, and the log would start over
+ * after the next as if they were there (C8).
+ */
 static void
 checkpoint(struct sqlite_store *store)
 {
 	if (sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK)
 		store->stats.checkpoints++;
+	else if (sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC)
+		store->broken = true;
 	store->wal_frames = 0; /* after a failure too: the next commit says how many there are, and it is tried again */
 }
 

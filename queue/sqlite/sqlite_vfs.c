@@ -110,14 +110,12 @@ log_sync(sqlite3_file *file, int flags)
 	return rc;
 }
 
+/* What is gathered still is of no commit, and who may write there now is somebody else: the locks have gone. */
 static int
 log_close(sqlite3_file *file)
 {
-	struct ours *ours = of(file);
-	int rc = put_out(file);
-	sevq_buf_clear(&ours->gathered);
-	int closed = ours->theirs->xClose(file);
-	return rc != SQLITE_OK ? rc : closed;
+	sevq_buf_clear(&of(file)->gathered);
+	return of(file)->theirs->xClose(file);
 }
 
 /* --- locks ----------------------------------------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@
 #include "tests/unit/calls.h"
 
 #define K_MAX 200
+#define FRAME_BYTES 4120 /* of the log: a page and its header */
 #define EVENTS_MAX 32
 #define TURN_CALLS_MAX 8
 #define PATH_BYTES 128
@@ -68,8 +69,8 @@ struct step {
 #define CHORES { .what = DO_CHORES }
 #define REOPEN { .what = OPEN_AGAIN }
 
-/* A text of several pages, so that one event is many writes. */
-static char long_text[20001];
+/* A text of so many pages that the commit of this one event is more than one write. */
+static char long_text[SEVQ_TEXT_BYTES_MAX + 1];
 
 static const struct step mixed[] = {
 	ENQUEUE(0, "1"), TURN,
@@ -496,10 +497,22 @@ makes_sense(enum shim_kind kind, int code)
 	return kind != SHIM_SYNC || code != SQLITE_FULL;
 }
 
+/* Every call of this kind; how many there were. */
+static int
+run_every(const struct step *steps, size_t count, struct shim_fault fault, bool from_template)
+{
+	for (fault.k = 1; fault.k <= K_MAX; fault.k++)
+		if (!run_one(steps, count, &fault, from_template))
+			break;
+	assert_true(fault.k <= K_MAX);
+	return fault.k - 1;
+}
+
 static void
 run_all(const struct step *steps, size_t count, bool from_template)
 {
 	static const int codes[] = { SQLITE_IOERR, SQLITE_FULL, SQLITE_NOMEM };
+	static const int missing[] = { 0, FRAME_BYTES }; /* of a write, at its end, where the commit is */
 	int runs = 0;
 	swept = !from_template;
 	assert_false(run_one(steps, count, &(struct shim_fault){ 0 }, from_template)); /* it runs to its end when nothing fails */
@@ -509,10 +522,13 @@ run_all(const struct step *steps, size_t count, bool from_template)
 			for (int on = 0; on < 2; on++) {
 				if (!makes_sense((enum shim_kind)kind, codes[c]))
 					continue;
-				struct shim_fault fault = { (enum shim_kind)kind, 1, codes[c], on == 1 };
-				for (; fault.k <= K_MAX; fault.k++, runs++)
-					if (!run_one(steps, count, &fault, from_template))
-						break;
+				struct shim_fault fault = { .kind = (enum shim_kind)kind,
+							    .code = codes[c],
+							    .from_then_on = on == 1 };
+				for (size_t m = 0; m < (kind == SHIM_WRITE ? COUNT(missing) : 1); m++) {
+					fault.missing = missing[m];
+					runs += run_every(steps, count, fault, from_template);
+				}
 			}
 	print_message("%d runs\n", runs);
 	assert_true(runs > 100);
@@ -539,7 +555,7 @@ make_template(void)
 	struct sevq_engine_stats stats = { 0 };
 	remove_database(path);
 	assert_int_equal(open_engine(path), 0);
-	while (stats.store.wal_bytes < 1000 * 4120) {
+	while (stats.store.wal_bytes < 1000 * FRAME_BYTES) {
 		enqueue(engine, keys[0], "x");
 		drain(engine, keys[0], 0);
 		assert_int_equal(sevq_engine_turn(engine, &error), 0);
@@ -556,6 +572,34 @@ no_fault_of_a_checkpoint_does(void **state)
 	(void)state;
 	make_template();
 	run_all(checkpointed, COUNT(checkpointed), true);
+}
+
+/* C8: nothing is answered after a sync that failed, though the log still has all that was answered before. */
+static void
+a_checkpoint_whose_sync_fails_stops_the_engine(void **state)
+{
+	(void)state;
+	make_template();
+	copy_database(template, path);
+	assert_int_equal(open_engine(path), 0);
+	enqueue(engine, keys[0], "answered");
+	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC });
+	while (sevq_engine_chores(engine))
+		continue;
+	assert_int_equal(shim_failed(), 1);
+	shim_disarm();
+	enqueue(engine, keys[0], "not answered");
+	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
+	close_engine();
+	calls_free();
+	assert_int_equal(open_engine(path), 0);
+	struct call *found = peek(engine, keys[0]);
+	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(found->peek.found.count, 1);
+	close_engine();
+	calls_free();
 }
 
 /* C1, and what makes it cheap: one sync for a whole turn, and not before it. */
@@ -642,9 +686,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_checker_finds_a_loss),           cmocka_unit_test(a_turn_costs_one_sync_however_many_calls),
-		cmocka_unit_test(no_fault_loses_or_invents_an_event), cmocka_unit_test(no_fault_breaks_a_lease),
+		cmocka_unit_test(the_checker_finds_a_loss),
+		cmocka_unit_test(a_turn_costs_one_sync_however_many_calls),
+		cmocka_unit_test(no_fault_loses_or_invents_an_event),
+		cmocka_unit_test(no_fault_breaks_a_lease),
 		cmocka_unit_test(no_fault_of_a_checkpoint_does),
+		cmocka_unit_test(a_checkpoint_whose_sync_fails_stops_the_engine),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
 }

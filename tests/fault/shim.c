@@ -71,7 +71,9 @@ file_write(sqlite3_file *file, const void *from, int bytes, sqlite3_int64 at)
 {
 	if (!fails(SHIM_WRITE))
 		return real(file)->pMethods->xWrite(real(file), from, bytes, at);
-	real(file)->pMethods->xWrite(real(file), from, bytes / 2, at);
+	int written = bytes - (armed.missing > 0 ? armed.missing : bytes / 2);
+	if (written > 0)
+		real(file)->pMethods->xWrite(real(file), from, written, at);
 	return armed.code;
 }
 

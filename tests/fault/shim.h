@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 enum shim_kind {
-	SHIM_WRITE, /* writes half of its bytes before it fails */
+	SHIM_WRITE, /* writes some of its bytes before it fails */
 	SHIM_SYNC,
 	SHIM_READ,
 	SHIM_TRUNCATE,
@@ -26,6 +26,7 @@ struct shim_fault {
 	int k; /* which call of the kind, from 1; 0: none */
 	int code;
 	bool from_then_on;
+	int missing; /* bytes at the end of what should have been written; 0: half of it */
 };
 
 void shim_register(void); /* as the default VFS, once */

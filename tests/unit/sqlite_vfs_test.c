@@ -1,0 +1,404 @@
+/*
+ * sqlite_vfs_test.c - what our VFS asks of the disk and of other people's connections, and what it must not change.
+ *
+ * Below it stands the shim of tests/fault, which counts and fails calls. Others come through SQLite's own VFS: `another` in
+ * this process, and the sqlite3 shell.
+ */
+#include "queue/sqlite/sqlite_private.h"
+
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/fault/shim.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+#define ALL "SELECT count(*) + coalesce(sum(length(bytes)), 0) FROM item"
+#define ADD "INSERT INTO item(bytes) VALUES (zeroblob(100))"
+#define ADD_PAGES "INSERT INTO item(bytes) VALUES (randomblob(20000))"
+#define ADD_MORE_THAN_CACHED                                                                                                       \
+	"WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)"                                                       \
+	" INSERT INTO item(bytes) SELECT randomblob(3000) FROM n"
+
+static char directory[64], path[96];
+static sqlite3 *db, *another;
+
+static int
+try(sqlite3 *connection, const char *statements)
+{
+	return sqlite3_exec(connection, statements, NULL, NULL, NULL);
+}
+
+static void
+run(sqlite3 *connection, const char *statements)
+{
+	if (try(connection, statements) != SQLITE_OK)
+		fail_msg("%s: %s", statements, sqlite3_errmsg(connection));
+}
+
+static int64_t
+ask(sqlite3 *connection, const char *question)
+{
+	sqlite3_stmt *statement;
+	assert_int_equal(sqlite3_prepare_v2(connection, question, -1, &statement, NULL), SQLITE_OK);
+	if (sqlite3_step(statement) != SQLITE_ROW)
+		fail_msg("%s: %s", question, sqlite3_errmsg(connection));
+	int64_t answer = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return answer;
+}
+
+/* The same by another process, that may only read. */
+static int64_t
+ask_shell(const char *question)
+{
+	char command[512];
+	long long answer = -1;
+	snprintf(command, sizeof command, "sqlite3 -readonly %s '%s'", path, question);
+	FILE *shell = popen(command, "re");
+	assert_non_null(shell);
+	assert_int_equal(fscanf(shell, "%lld", &answer), 1);
+	assert_int_equal(pclose(shell), 0);
+	return answer;
+}
+
+static void
+assert_whole(sqlite3 *connection)
+{
+	assert_int_equal(ask(connection, "SELECT integrity_check = 'ok' FROM pragma_integrity_check(1)"), 1);
+}
+
+/* How many frames are in the log, and how many of them in the database too. */
+struct frames {
+	int log, done;
+};
+
+static struct frames
+checkpoint(void)
+{
+	struct frames frames;
+	assert_int_equal(sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames.log, &frames.done), SQLITE_OK);
+	return frames;
+}
+
+static void
+fail_call(enum shim_kind kind, int k, int code)
+{
+	shim_arm(&(struct shim_fault){ .kind = kind, .k = k, .code = code });
+}
+
+static void
+count_calls(void)
+{
+	shim_arm(&(struct shim_fault){ 0 });
+}
+
+static void
+open_ours(void)
+{
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, sevq_sqlite_vfs()), SQLITE_OK);
+	run(db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 10");
+}
+
+static int
+begin(void **state)
+{
+	(void)state;
+	snprintf(directory, sizeof directory, "%s/sevq-vfs-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (mkdtemp(directory) == NULL)
+		return -1;
+	snprintf(path, sizeof path, "%s/test.db", directory);
+	shim_register();
+	count_calls();
+	open_ours();
+	run(db, "CREATE TABLE item(id INTEGER PRIMARY KEY, bytes BLOB); CREATE TABLE other(id INTEGER PRIMARY KEY)");
+	assert_int_equal(sqlite3_open_v2(path, &another, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
+	return 0;
+}
+
+static int
+remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st, (void)type, (void)at;
+	return remove(name);
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	shim_disarm();
+	sqlite3_close(another);
+	sqlite3_close(db);
+	db = another = NULL;
+	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* --- writes ---------------------------------------------------------------------------------------------------------- */
+
+static void
+a_commit_of_several_pages_is_a_write_a_sync_and_no_lock(void **state)
+{
+	(void)state;
+	run(db, ADD_PAGES), run(db, ADD_PAGES);
+	for (int i = 0; i < 5; i++) {
+		count_calls();
+		run(db, ADD_PAGES);
+		assert_int_equal(shim_calls(SHIM_WRITE), 1);
+		assert_int_equal(shim_calls(SHIM_SYNC), 1);
+		assert_int_equal(shim_calls(SHIM_SHM), 0);
+	}
+}
+
+/* SQLite's own VFS writes nothing, and says so late, where it is asked for 128 KiB and more. */
+static void
+no_write_is_larger_than_a_page_may_be(void **state)
+{
+	(void)state;
+	count_calls();
+	run(db, "INSERT INTO item(bytes) VALUES (zeroblob(1000000))");
+	assert_in_range(shim_calls(SHIM_WRITE), 1000000 / 65536 + 1, 1000000 / 65536 + 3);
+}
+
+static void
+a_read_sees_what_is_gathered(void **state)
+{
+	(void)state;
+	run(db, "BEGIN; " ADD_MORE_THAN_CACHED);
+	assert_int_equal(ask(db, ALL), 60 + 60 * 3000);
+	assert_int_equal(ask(another, ALL), 0);
+	run(db, "UPDATE item SET bytes = zeroblob(2000)");
+	assert_int_equal(ask(db, ALL), 60 + 60 * 2000);
+	run(db, "COMMIT");
+	assert_int_equal(ask(another, ALL), 60 + 60 * 2000);
+	assert_whole(another);
+}
+
+/* A transaction that outgrows the cache: what fails is a gathered write before COMMIT, in it, or at its sync. */
+static void
+a_write_that_fails_is_told_and_loses_nothing_else(void **state)
+{
+	(void)state;
+	static const int codes[] = { SQLITE_FULL, SQLITE_IOERR };
+	for (size_t c = 0; c < COUNT(codes); c++) {
+		int64_t before = ask(db, ALL);
+		bool told = true;
+		int k = 1;
+		for (; told; k++) {
+			fail_call(SHIM_WRITE, k, codes[c]);
+			told =
+			    try(db, "BEGIN; " ADD_MORE_THAN_CACHED "; UPDATE item SET bytes = zeroblob(10); COMMIT") != SQLITE_OK;
+			assert_int_equal(told, shim_failed() > 0);
+			shim_disarm();
+			if (!sqlite3_get_autocommit(db))
+				run(db, "ROLLBACK");
+			if (told)
+				assert_int_equal(ask(another, ALL), before);
+			run(db, ADD);
+			before = ask(db, ALL);
+			assert_int_equal(ask(another, ALL), before);
+			assert_whole(another);
+		}
+		assert_true(k > 5);
+	}
+}
+
+static void
+what_was_taken_back_is_not_written_on_closing(void **state)
+{
+	(void)state;
+	checkpoint(); /* or taking back would read the log, and so write what is gathered */
+	run(db, "BEGIN; INSERT INTO item(bytes) VALUES (randomblob(200000)); ROLLBACK");
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	count_calls();
+	sqlite3_close(db);
+	assert_int_equal(shim_calls(SHIM_WRITE), 0);
+	open_ours();
+	assert_int_equal(ask(db, ALL), 0);
+}
+
+/* --- syncs ----------------------------------------------------------------------------------------------------------- */
+
+static void
+a_log_that_is_synced_is_not_synced_for_a_checkpoint(void **state)
+{
+	(void)state;
+	run(db, ADD_PAGES);
+	count_calls();
+	struct frames frames = checkpoint();
+	assert_int_equal(frames.done, frames.log);
+	assert_int_equal(shim_calls(SHIM_SYNC), 1); /* the database */
+}
+
+static void
+a_sync_that_failed_is_done_before_a_checkpoint(void **state)
+{
+	(void)state;
+	run(db, ADD_PAGES);
+	fail_call(SHIM_SYNC, 1, SQLITE_IOERR);
+	assert_int_not_equal(try(db, ADD_PAGES), SQLITE_OK);
+	count_calls();
+	checkpoint();
+	assert_int_equal(shim_calls(SHIM_SYNC), 2);
+}
+
+static void
+a_log_found_there_is_synced_before_a_checkpoint(void **state)
+{
+	(void)state;
+	run(db, ADD_PAGES);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_close(db);
+	open_ours();
+	assert_int_equal(ask(db, ALL), 20001);
+	count_calls();
+	checkpoint();
+	assert_int_equal(shim_calls(SHIM_SYNC), 2);
+}
+
+/* --- others ---------------------------------------------------------------------------------------------------------- */
+
+static void
+nobody_else_can_write_until_we_close(void **state)
+{
+	(void)state;
+	assert_int_equal(try(another, ADD), SQLITE_BUSY);
+	run(db, ADD);
+	assert_int_equal(try(another, ADD), SQLITE_BUSY);
+	checkpoint();
+	assert_int_equal(try(another, ADD), SQLITE_BUSY);
+	sqlite3_close(db);
+	run(another, ADD);
+	open_ours();
+	assert_int_equal(ask(db, ALL), 202);
+	run(db, ADD);
+	assert_int_equal(try(another, ADD), SQLITE_BUSY);
+}
+
+static void
+another_process_reads_every_commit(void **state)
+{
+	(void)state;
+	sqlite3_close(another);
+	another = NULL;
+	for (int i = 1; i <= 30; i++) {
+		run(db, ADD);
+		assert_int_equal(ask_shell("SELECT count(*) FROM item"), i);
+		assert_int_equal(ask_shell("SELECT count(*) FROM item"), i);
+		if (i % 7 == 0) {
+			struct frames frames = checkpoint();
+			assert_int_equal(frames.done, frames.log);
+			assert_int_equal(ask_shell("SELECT count(*) FROM item"), i);
+		}
+	}
+}
+
+static void
+the_log_starts_over_after_a_checkpoint(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		for (int n = 0; n < 10; n++)
+			run(db, ADD_PAGES), assert_int_equal(ask(another, "SELECT count(*) FROM item"), i * 10 + n + 1);
+		struct frames frames = checkpoint();
+		assert_int_equal(frames.done, frames.log);
+		assert_in_range(frames.log, 50, 150);
+	}
+	assert_whole(another);
+}
+
+static void
+the_log_grows_while_somebody_reads_and_starts_over_afterwards(void **state)
+{
+	(void)state;
+	run(db, ADD_PAGES);
+	checkpoint();
+	run(db, ADD_PAGES);
+	run(another, "BEGIN");
+	assert_int_equal(ask(another, ALL), 2 * 20001);
+	for (int i = 0; i < 10; i++) {
+		struct frames before = checkpoint();
+		run(db, ADD_PAGES);
+		struct frames after = checkpoint();
+		assert_true(after.log > before.log);
+		assert_true(after.done < after.log);
+		assert_int_equal(ask(another, ALL), 2 * 20001);
+	}
+	run(another, "COMMIT");
+	struct frames frames = checkpoint();
+	assert_int_equal(frames.done, frames.log);
+	run(db, ADD_PAGES);
+	assert_true(checkpoint().log < frames.log);
+	assert_int_equal(ask(another, ALL), 13 * 20001);
+}
+
+/* What the checkpoint has done is looked for in the database by whoever begins to read. */
+static void
+half_a_checkpoint_is_seen_by_others(void **state)
+{
+	(void)state;
+	run(db, ADD_PAGES);
+	run(another, "BEGIN");
+	assert_int_equal(ask(another, ALL), 20001);
+	run(db, "INSERT INTO other DEFAULT VALUES");
+	struct frames frames = checkpoint();
+	assert_in_range(frames.done, 1, frames.log - 1);
+	assert_int_equal(ask_shell(ALL), 20001);
+	run(another, "COMMIT");
+	assert_int_equal(ask(another, ALL), 20001);
+	assert_whole(another);
+}
+
+/* Each of them has a slot for its mark, which we come to share. */
+static void
+many_readers_do_not_hold_up_a_checkpoint_when_they_are_gone(void **state)
+{
+	(void)state;
+	sqlite3 *readers[SQLITE_SHM_NLOCK];
+	for (size_t i = 0; i < COUNT(readers); i++) {
+		run(db, ADD);
+		assert_int_equal(sqlite3_open_v2(path, &readers[i], SQLITE_OPEN_READONLY, "unix"), SQLITE_OK);
+		run(readers[i], "BEGIN");
+		assert_int_equal(ask(readers[i], "SELECT count(*) FROM item"), i + 1);
+		assert_int_equal(ask(db, "SELECT count(*) FROM item"), i + 1);
+	}
+	struct frames frames = checkpoint();
+	assert_true(frames.done < frames.log);
+	for (size_t i = 0; i < COUNT(readers); i++) {
+		assert_int_equal(ask(readers[i], "SELECT count(*) FROM item"), i + 1);
+		sqlite3_close(readers[i]);
+	}
+	frames = checkpoint();
+	assert_int_equal(frames.done, frames.log);
+	run(db, ADD);
+	assert_true(checkpoint().log < frames.log);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_commit_of_several_pages_is_a_write_a_sync_and_no_lock),
+		TEST(no_write_is_larger_than_a_page_may_be),
+		TEST(a_read_sees_what_is_gathered),
+		TEST(a_write_that_fails_is_told_and_loses_nothing_else),
+		TEST(what_was_taken_back_is_not_written_on_closing),
+		TEST(a_log_that_is_synced_is_not_synced_for_a_checkpoint),
+		TEST(a_sync_that_failed_is_done_before_a_checkpoint),
+		TEST(a_log_found_there_is_synced_before_a_checkpoint),
+		TEST(nobody_else_can_write_until_we_close),
+		TEST(another_process_reads_every_commit),
+		TEST(the_log_starts_over_after_a_checkpoint),
+		TEST(the_log_grows_while_somebody_reads_and_starts_over_afterwards),
+		TEST(half_a_checkpoint_is_seen_by_others),
+		TEST(many_readers_do_not_hold_up_a_checkpoint_when_they_are_gone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
