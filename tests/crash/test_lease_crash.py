@@ -18,6 +18,7 @@ from policies import ONE_OWNER
 from sevqd import Server, ok, wait_until
 
 ATTEMPTS = 3
+MANY = 1000000  # events of a session: producers get ahead of consumers, and thousands of cycles must not fill one
 
 
 def start(server, crowd):
@@ -59,7 +60,7 @@ def cycle(server, crowd, rng):
 
 def test_leases_keep_their_promises_over_kills(tmp_path):
     print(f"SEVQ_CRASH_SEED={SEED}")
-    rng, server = random.Random(SEED), Server(tmp_path / "server", "--max-attempts", ATTEMPTS, policy=ONE_OWNER)
+    rng, server = random.Random(SEED), Server(tmp_path / "server", "--max-attempts", ATTEMPTS, "--max-pending", MANY, policy=ONE_OWNER)
     crowd = Crowd(tmp_path / "crowd", rng)
     try:
         for _ in range(LEASE_CYCLES):
