@@ -7,7 +7,10 @@
  * the commit runs, the kernel gathers the next turn's requests; batches grow with load by themselves, and there is no
  * timer, no lock and no second thread.
  *
- *     submit ... submit, turn: look up -> page -> plan -> read -> commit -> finish
+ *     submit ... submit, turn: look up -> page -> plan -> read -> commit (written, durable) -> finish
+ *
+ * A commit that is written is in the catalog, and everything else is brought up to date with it while the disk makes it
+ * durable: what can still happen then stops the engine, so nothing of that will have to be taken back.
  *
  * Each arrow may be a call that returns at once (SQLite) or a wait for the store to call back; the state between two
  * turns is whole either way. What it refuses to be: a scheduler. Ops run in the order they came; a batch is never
@@ -44,7 +47,7 @@ struct sevq_engine {
 	struct sevq_engine_options options;
 	struct sevq_engine_stats stats;
 	struct sevq_plan plan;
-	struct sevq_recent recent; /* durable events only */
+	struct sevq_recent recent; /* committed events only */
 	struct sevq_tick tick;
 	struct op_list waiting; /* submitted, for the next batch */
 	struct op_list batch;   /* under way; empty between turns unless the store is still at it */
@@ -319,7 +322,7 @@ squeeze_timers(struct sevq_plan *plan)
 		sevq_timers_squeeze(&plan->timers, timer_needed, &plan->catalog);
 }
 
-/* What the commit has made durable; its texts are borrowed from the ops, so this comes before they are answered. */
+/* What the commit has added; its texts are borrowed from the ops, so this comes before they are answered. */
 static void
 keep_recent(struct sevq_engine *engine)
 {
@@ -328,9 +331,11 @@ keep_recent(struct sevq_engine *engine)
 		sevq_recent_add(&engine->recent, &batch->events[i].event);
 }
 
+/* All that follows from a commit but the answers. The disk is still at work on it. */
 static void
-succeed(struct sevq_engine *engine)
+on_written(void *arg)
 {
+	struct sevq_engine *engine = arg;
 	count_committed(engine);
 	keep_recent(engine);
 	if (engine->plan.popped_count > 0)
@@ -339,7 +344,6 @@ succeed(struct sevq_engine *engine)
 	sevq_catalog_commit(&engine->plan.catalog);
 	sevq_plan_reset(&engine->plan);
 	squeeze_timers(&engine->plan);
-	finish(engine);
 }
 
 /* The store is full: what appends is refused, the rest gets a second try in the same turn. */
@@ -364,7 +368,7 @@ on_committed(void *arg, const struct sevq_error *err)
 	engine->stats.commit_us_total += (uint64_t)(monotonic_us() - engine->commit_began_us);
 	if (err == NULL) {
 		engine->stats.commits++;
-		succeed(engine);
+		finish(engine);
 		return;
 	}
 	engine->stats.commit_failures++;
@@ -381,11 +385,12 @@ commit(struct sevq_engine *engine)
 {
 	struct sevq_store_batch *batch = &engine->plan.batch;
 	if (batch->event_count + batch->outcome_count + batch->key_count == 0) {
-		succeed(engine);
+		on_written(engine);
+		finish(engine);
 		return;
 	}
 	engine->commit_began_us = monotonic_us();
-	engine->store->driver->commit(engine->store, batch, on_committed, engine);
+	engine->store->driver->commit(engine->store, batch, on_written, on_committed, engine);
 }
 
 /* The row, and what the catalog knows better. */

@@ -65,7 +65,8 @@ int64_t sevq_engine_due_ms(const struct sevq_engine *engine);
 bool sevq_engine_unpark(struct sevq_engine *engine, struct sevq_op *op);
 
 /*
- * Hears of every queue in which something became deliverable, after the commit and before the answers. now: some of it asked
+ * Hears of every queue in which something became deliverable, before the answers. The commit may not be durable yet: nobody is
+ * to be told of it before the turn is over, and then only if it succeeded. now: some of it asked
  * for wake "now"; source: of the newest event, NULL when it was time or a consumer that gave something back. Text borrowed.
  */
 typedef void sevq_woken(void *arg, struct sevq_str queue_key, size_t deliverable, bool now, struct sevq_str source);

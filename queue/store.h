@@ -68,6 +68,12 @@ struct sevq_store_batch {
 };
 
 /*
+ * The batch is written, and what is left is to become durable: from here on only SEVQ_STORAGE_UNKNOWN can come of it. A time to do
+ * what must be done when it is durable, while the disk is at work; nobody may be told yet.
+ */
+typedef void sevq_commit_written(void *arg);
+
+/*
  * How a commit ended: err NULL: durable. Else SEVQ_STORAGE_FULL or SEVQ_STORAGE_FAILED: certainly nothing of it is
  * there; SEVQ_STORAGE_UNKNOWN: it may or may not be.
  */
@@ -159,8 +165,9 @@ struct sevq_store_driver {
 	/* Fills in ends; then tells every pending event, then what else bears on them. */
 	int (*load)(struct sevq_store *store, const struct sevq_store_loading *loading, struct sevq_store_ends *ends,
 		    struct sevq_error *err);
-	/* Makes the batch durable. The batch is borrowed until done. */
-	void (*commit)(struct sevq_store *store, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg);
+	/* Makes the batch durable: written, unless it fails before, then done. The batch is borrowed until the first of them. */
+	void (*commit)(struct sevq_store *store, struct sevq_store_batch *batch, sevq_commit_written *written,
+		       sevq_commit_done *done, void *arg);
 	/* Reads events by id, settled or not; those that are not there, or damaged, are passed over. ids are borrowed until done. */
 	void (*read)(struct sevq_store *store, const int64_t *ids, size_t count, sevq_read_event *each, sevq_read_done *done,
 		     void *arg);

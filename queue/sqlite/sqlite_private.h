@@ -110,8 +110,12 @@ void sevq_sqlite_end_reading(struct sqlite_store *store);
 /* sqlite_batch.c: the batch under way as tables, batch_event and batch_outcome. SQLITE_OK or why not. */
 int sevq_sqlite_show_batches(struct sqlite_store *store);
 
-/* sqlite_vfs.c: the name of the VFS that the database is opened with. */
-const char *sevq_sqlite_vfs(void);
+/* sqlite_vfs.c */
+const char *sevq_sqlite_vfs(void);          /* the name of the VFS that the database is opened with */
+sqlite3_file *sevq_sqlite_log(sqlite3 *db); /* the log of a database in WAL mode */
+/* Whether commits leave the sync of the log to whoever calls sevq_sqlite_sync, and only begin to write it to the disk. */
+void sevq_sqlite_put_off_sync(sqlite3_file *log, bool put_off);
+int sevq_sqlite_sync(sqlite3_file *log); /* if anything was written since the last; SQLITE_OK or why not */
 
 /* sqlite_open.c */
 int sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_code code, const char *what);

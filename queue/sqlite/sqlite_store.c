@@ -1,10 +1,10 @@
 /*
  * sqlite_store.c - the driver at work: one transaction a batch, reads by id.
  *
- * Every commit ends with one fsync of the WAL (synchronous=FULL) on the one connection there is. After any failure the
- * question is whether something may be on disk: a statement that fails before COMMIT, and a COMMIT that ran out of space,
- * have been rolled back for certain; a COMMIT that failed otherwise may have reached the disk, and nobody may be told
- * anything about it (C8).
+ * Every commit ends with one fsync of the WAL on the one connection there is: COMMIT has begun to write it out
+ * (sqlite_vfs.c), and what the queue has to do by then, it does meanwhile. After any failure the question is whether something
+ * may be on disk: a statement that fails before COMMIT, and a COMMIT that ran out of space, have been rolled back for certain;
+ * a COMMIT that failed otherwise, or a sync, may have reached the disk, and nobody may be told anything about it (C8).
  */
 #include "queue/sqlite/sqlite_private.h"
 
@@ -125,7 +125,7 @@ sevq_sqlite_end(struct sqlite_store *store, int rc, struct sevq_error *err)
 	return -1;
 }
 
-/* After a commit: what the driver keeps in memory about its rows. */
+/* What the driver keeps in memory about the rows of a commit. */
 static void
 remember(struct sqlite_store *store, struct sevq_store_batch *batch)
 {
@@ -171,17 +171,33 @@ commit_batch(struct sqlite_store *store, struct sevq_store_batch *batch, struct 
 	if (store->broken)
 		return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s is in an unknown state", store->path);
 	set_cap(store, batch->event_count > 0);
-	if (sevq_sqlite_end(store, write_batch(store, batch), err) < 0 || check_place(store, err) < 0)
-		return -1;
-	remember(store, batch);
-	return 0;
+	sqlite3_file *log = sevq_sqlite_log(store->db);
+	sevq_sqlite_put_off_sync(log, true);
+	int failed = sevq_sqlite_end(store, write_batch(store, batch), err);
+	sevq_sqlite_put_off_sync(log, false);
+	return failed;
+}
+
+static int
+make_durable(struct sqlite_store *store, struct sevq_error *err)
+{
+	if (sevq_sqlite_sync(sevq_sqlite_log(store->db)) == SQLITE_OK)
+		return check_place(store, err);
+	store->broken = true;
+	return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "cannot sync the log of %s", store->path);
 }
 
 static void
-commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg)
+commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_written *written, sevq_commit_done *done, void *arg)
 {
+	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct sevq_error err;
-	int failed = commit_batch((struct sqlite_store *)base, batch, &err);
+	int failed = commit_batch(store, batch, &err);
+	if (failed == 0) {
+		remember(store, batch);
+		written(arg);
+		failed = make_durable(store, &err);
+	}
 	done(arg, failed < 0 ? &err : NULL);
 }
 

@@ -7,9 +7,9 @@
  *
  * Writes to the log that follow each other gather in memory, and go out as one when SQLite syncs, or wants to read the log. What
  * was written between two syncs may reach the disk in any order, or not at all, so nothing is promised about it before; and
- * readers hear of a commit behind its sync only (synchronous=FULL). That a write has failed may be heard at the sync; a COMMIT
- * makes no difference between the two. Writes to the database do not gather: a checkpoint that stops at a reader tells of them
- * without a sync.
+ * readers hear of a commit only when SQLite has asked for its sync (synchronous=FULL), with which everything has gone out. That a
+ * write has failed may be heard at the sync; a COMMIT makes no difference between the two. Writes to the database do not
+ * gather: a checkpoint that stops at a reader tells of them without a sync.
  *
  * Locks on the log's index that SQLite gives back are kept until it asks for others. The write lock is of use to nobody else:
  * one process has the database. A slot for readers is shared with whoever reads. For each transaction SQLite would also like
@@ -17,13 +17,22 @@
  * and stays with the mark that is there. A mark says how far a checkpoint may go, and checkpoints do move it.
  *
  * A log that was not written since its last sync is not synced again: checkpoints begin with that, and commits have done it.
+ *
+ * A sync is mostly waiting, and whoever has something to do meanwhile may have it put off. The kernel is then told to begin
+ * writing as soon as there is enough, and the sync itself is asked for later, by the same caller. What is not put off is the
+ * sync of the header with which a log starts over: the old header, and the old frames that new ones behind them have not yet
+ * overwritten, would be played back over a database that is newer.
  */
 #include "queue/sqlite/sqlite_private.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdalign.h>
+#include <unistd.h>
 
 #define GATHERED_BYTES_MAX (64 << 10) /* of the largest page: no VFS is asked to write more at once */
+#define BEGUN_BYTES_MIN (16 << 10)    /* less is not worth the system call */
+#define LOG_HEADER_BYTES 32
 
 /* Locks on the log's index, by their numbers in its format ("WAL-mode File Format", section 2.3). */
 enum { WRITER = 0, CHECKPOINTER = 1, READERS = 3 };
@@ -35,7 +44,10 @@ struct ours {
 	/* Of the log: */
 	struct sevq_buf gathered; /* written by SQLite, and not to the file yet */
 	sqlite3_int64 at;         /* where it belongs */
-	bool synced;              /* all that was written */
+	size_t unsynced;          /* bytes written since the last sync, gathered ones too */
+	bool put_off;             /* syncs, to the caller's own */
+	int sync_flags;           /* of the last that was */
+	int fd;                   /* for what SQLite does not do; the log has no locks that closing it could lose */
 	/* Of the database: */
 	unsigned kept, held; /* locks, a bit each: given back by SQLite but not by us; had by it */
 };
@@ -57,7 +69,10 @@ put_out(sqlite3_file *file)
 	struct ours *ours = of(file);
 	int len = (int)ours->gathered.len;
 	ours->gathered.len = 0;
-	return len == 0 ? SQLITE_OK : ours->theirs->xWrite(file, ours->gathered.data, len, ours->at);
+	int rc = len == 0 ? SQLITE_OK : ours->theirs->xWrite(file, ours->gathered.data, len, ours->at);
+	if (rc == SQLITE_OK && ours->put_off && ours->unsynced >= BEGUN_BYTES_MIN)
+		sync_file_range(ours->fd, ours->at, len, SYNC_FILE_RANGE_WRITE); /* a failure is the sync's to find */
+	return rc;
 }
 
 static int
@@ -66,7 +81,7 @@ log_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
 	struct ours *ours = of(file);
 	size_t gathered = ours->gathered.len;
 	int rc = SQLITE_OK;
-	ours->synced = false;
+	ours->unsynced += (size_t)len;
 	if (gathered > 0 && (at != ours->at + (sqlite3_int64)gathered || gathered + (size_t)len > GATHERED_BYTES_MAX))
 		rc = put_out(file);
 	if (rc != SQLITE_OK)
@@ -88,7 +103,7 @@ static int
 log_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
 	int rc = put_out(file);
-	of(file)->synced = false;
+	of(file)->unsynced++; /* the size itself */
 	return rc == SQLITE_OK ? of(file)->theirs->xTruncate(file, size) : rc;
 }
 
@@ -103,10 +118,17 @@ static int
 log_sync(sqlite3_file *file, int flags)
 {
 	struct ours *ours = of(file);
+	bool starts_over = ours->at == 0 && ours->gathered.len == LOG_HEADER_BYTES;
 	int rc = put_out(file);
-	if (rc == SQLITE_OK && !ours->synced)
-		rc = ours->theirs->xSync(file, flags);
-	ours->synced = rc == SQLITE_OK;
+	if (rc != SQLITE_OK || ours->unsynced == 0)
+		return rc;
+	if (ours->put_off && !starts_over) {
+		ours->sync_flags = flags;
+		return SQLITE_OK;
+	}
+	rc = ours->theirs->xSync(file, flags);
+	if (rc == SQLITE_OK)
+		ours->unsynced = 0;
 	return rc;
 }
 
@@ -114,8 +136,32 @@ log_sync(sqlite3_file *file, int flags)
 static int
 log_close(sqlite3_file *file)
 {
-	sevq_buf_clear(&of(file)->gathered);
-	return of(file)->theirs->xClose(file);
+	struct ours *ours = of(file);
+	sevq_buf_clear(&ours->gathered);
+	if (ours->fd >= 0)
+		close(ours->fd);
+	return ours->theirs->xClose(file);
+}
+
+sqlite3_file *
+sevq_sqlite_log(sqlite3 *db)
+{
+	sqlite3_file *log = NULL;
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	assert(log->pMethods->xSync == log_sync);
+	return log;
+}
+
+void
+sevq_sqlite_put_off_sync(sqlite3_file *log, bool put_off)
+{
+	of(log)->put_off = put_off;
+}
+
+int
+sevq_sqlite_sync(sqlite3_file *log)
+{
+	return log_sync(log, of(log)->sync_flags);
 }
 
 /* --- locks ----------------------------------------------------------------------------------------------------------- */
@@ -197,9 +243,12 @@ take_over(sqlite3_file *file)
 }
 
 static void
-take_over_log(sqlite3_file *file)
+take_over_log(sqlite3_file *file, const char *name)
 {
-	sqlite3_io_methods *methods = &take_over(file)->methods;
+	struct ours *ours = take_over(file);
+	sqlite3_io_methods *methods = &ours->methods;
+	ours->fd = open(name, O_RDONLY | O_CLOEXEC);
+	ours->unsynced = 1; /* who knows what was written before */
 	methods->xClose = log_close;
 	methods->xRead = log_read;
 	methods->xWrite = log_write;
@@ -223,7 +272,7 @@ open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int
 	(void)vfs;
 	int rc = theirs->xOpen(theirs, name, file, flags, out_flags);
 	if (rc == SQLITE_OK && (flags & SQLITE_OPEN_WAL) != 0)
-		take_over_log(file);
+		take_over_log(file, name);
 	if (rc == SQLITE_OK && (flags & SQLITE_OPEN_MAIN_DB) != 0)
 		take_over_database(file);
 	return rc;

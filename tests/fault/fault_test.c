@@ -602,6 +602,27 @@ a_checkpoint_whose_sync_fails_stops_the_engine(void **state)
 	calls_free();
 }
 
+/* A second sync may succeed and mean nothing: what the first could not write may be forgotten by then. */
+static void
+a_sync_that_failed_is_not_tried_again(void **state)
+{
+	(void)state;
+	make_template();
+	copy_database(template, path);
+	assert_int_equal(open_engine(path), 0);
+	enqueue(engine, keys[0], "answered");
+	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC });
+	enqueue(engine, keys[0], "not answered");
+	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
+	assert_false(sevq_engine_chores(engine));
+	close_engine();
+	assert_int_equal(shim_calls(SHIM_SYNC), 1);
+	shim_disarm();
+	calls_free();
+}
+
 /* C1, and what makes it cheap: one sync for a whole turn, and not before it. */
 static void
 a_turn_costs_one_sync_however_many_calls(void **state)
@@ -692,6 +713,7 @@ main(void)
 		cmocka_unit_test(no_fault_breaks_a_lease),
 		cmocka_unit_test(no_fault_of_a_checkpoint_does),
 		cmocka_unit_test(a_checkpoint_whose_sync_fails_stops_the_engine),
+		cmocka_unit_test(a_sync_that_failed_is_not_tried_again),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
 }

@@ -1,7 +1,8 @@
 """C1 seen from below: strace shows that every answer to a post was written after the log was synced to the disk, once.
 
 One connection: a sync for each post. Many connections: posts share syncs; none is answered before its own, and none of them
-pays for more than one. What checkpoints sync is the database, or the log when nothing new is in it.
+pays for more than one. What checkpoints sync is the database, or the log when nothing new is in it. Where there is enough to be
+written, the kernel was told to begin before the sync.
 """
 import re
 import shutil
@@ -14,7 +15,7 @@ from policies import MAIN
 from sevqd import ok, request, wait_until
 
 STRACE = shutil.which("strace")
-CALLS = "fdatasync,fsync,pwrite64,pwritev,write,writev,sendto,sendmsg,read,readv,recvfrom,recvmsg"
+CALLS = "fdatasync,fsync,sync_file_range,pwrite64,pwritev,write,writev,sendto,sendmsg,read,readv,recvfrom,recvmsg"
 LINE = re.compile(r"^(?:\d+ +)?(\w+)\((\d+)<([^>]*)>(.*)\) += (-?\d+)")
 LOG_HEADER = ", 32, 0"  # so many bytes, and where: the log starts over, which syncs its header before there is anything to commit
 CONNECTIONS, ROUNDS = 64, 20
@@ -33,7 +34,7 @@ def traced(make):
 
 
 def trace(server):
-    """What happened, in order: ("dirty",), ("sync",), ("checkpoint",), ("request", fd), ("answer", fd)."""
+    """What happened, in order: ("dirty",), ("begun",), ("sync",), ("checkpoint",), ("request", fd), ("answer", fd)."""
     server.stop()
     wait_until(lambda: "+++ exited" in server.trace.read_text(errors="replace"), "the trace to be complete")
     for line in server.trace.read_text(errors="replace").splitlines():
@@ -46,6 +47,8 @@ def trace(server):
         if path.endswith("-wal"):
             if call in ("fdatasync", "fsync"):
                 yield "sync", None
+            elif call == "sync_file_range":
+                yield "begun", None
             elif call.startswith("pwrite") and not arguments.endswith(LOG_HEADER):
                 yield "dirty", None
         elif path.endswith(".db") and call in ("fdatasync", "fsync"):
@@ -86,7 +89,9 @@ def test_one_connection_has_a_sync_for_every_post(traced):
     for n in range(30):
         ok(api.enqueue(f"event {n}", MAIN), 201)
     api.close()
-    assert judge(trace(traced))[0] == [1] * 30
+    events = list(trace(traced))
+    assert judge(events)[0] == [1] * 30
+    assert ("begun", None) not in events
 
 
 def test_posts_in_flight_at_once_have_one_sync_a_batch(traced):
@@ -98,8 +103,10 @@ def test_posts_in_flight_at_once_have_one_sync_a_batch(traced):
         traced.signal(signal.SIGCONT)
         for api in connections:
             ok(api.answer(), 201)
-    batches, checkpoints = judge(trace(traced))
+    events = list(trace(traced))
+    batches, checkpoints = judge(events)
     assert sum(batches) == ROUNDS * CONNECTIONS
+    assert events.count(("begun", None)) >= ROUNDS
     assert len(batches) <= 2 * ROUNDS, f"the server was not stopped, or does not batch: {batches}"
     assert checkpoints >= 3, "one when the database is made, one when the server ends, and at least one between"
 

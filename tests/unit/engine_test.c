@@ -1078,6 +1078,23 @@ a_commit_of_unknown_outcome_stops_the_engine(void **state)
 	assert_int_equal(store.commits, 1);
 }
 
+/* What the engine has done by then is seen by nobody. */
+static void
+a_written_commit_of_unknown_outcome_stops_the_engine(void **state)
+{
+	(void)state;
+	put(A, "0");
+	store.commit_fails = SEVQ_STORAGE_UNKNOWN;
+	store.fails_late = true;
+	struct call *calls[] = { enqueue(engine, A, "1"), drain(engine, A, 0), enqueue(engine, B, "2"), peek(engine, B) };
+	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
+	for (size_t i = 0; i < COUNT(calls); i++)
+		assert_int_equal(calls[i]->answered, 0);
+	assert_int_equal(stats().commits, 1);
+	assert_int_equal(stats().commit_failures, 1);
+}
+
 static void
 an_unknown_outcome_may_come_late(void **state)
 {
@@ -1356,6 +1373,7 @@ main(void)
 		TEST(a_store_too_full_for_anything_fails_everything),
 		TEST(a_failed_commit_takes_everything_back),
 		TEST(a_commit_of_unknown_outcome_stops_the_engine),
+		TEST(a_written_commit_of_unknown_outcome_stops_the_engine),
 		TEST(an_unknown_outcome_may_come_late),
 		TEST(a_store_that_cannot_read_fails_the_batch),
 		TEST(a_young_event_is_not_read_from_the_store),

@@ -118,9 +118,11 @@ commit_now(struct memory_store *store)
 		code = SEVQ_STORAGE_FULL;
 	store->commit_done = NULL;
 	store->commits++;
-	if (code == SEVQ_OK)
+	if (code == SEVQ_OK || store->fails_late) {
 		keep(store, store->batch);
-	else
+		store->commit_written(store->arg);
+	}
+	if (code != SEVQ_OK)
 		sevq_fail(&err, code, "told to");
 	done(store->arg, code == SEVQ_OK ? NULL : &err);
 }
@@ -258,11 +260,12 @@ page(struct sevq_store *base, const struct sevq_history_query *query, sevq_histo
 }
 
 static void
-commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_done *done, void *arg)
+commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_written *written, sevq_commit_done *done, void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
 	assert_idle(store);
 	store->batch = batch;
+	store->commit_written = written;
 	store->commit_done = done;
 	store->arg = arg;
 	if (!store->defer)

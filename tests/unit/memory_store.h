@@ -23,6 +23,7 @@ struct memory_store {
 
 	bool defer;                  /* keep each callback until memory_store_release */
 	enum sevq_code commit_fails; /* this and later commits end so; nothing is kept */
+	bool fails_late;             /* and when the batch is written; then it is kept */
 	bool full_for_events;        /* commits with events end with SEVQ_STORAGE_FULL */
 	enum sevq_code read_fails;   /* every read ends so */
 	int64_t missing_id;          /* this event is passed over by reads */
@@ -31,6 +32,7 @@ struct memory_store {
 
 	/* The call under way, if deferred. */
 	struct sevq_store_batch *batch;
+	sevq_commit_written *commit_written;
 	sevq_commit_done *commit_done;
 	const int64_t *read_ids;
 	size_t read_count;

@@ -261,6 +261,74 @@ a_log_found_there_is_synced_before_a_checkpoint(void **state)
 	assert_int_equal(shim_calls(SHIM_SYNC), 2);
 }
 
+static sqlite3_file *
+log_without_syncs(void)
+{
+	sqlite3_file *log = sevq_sqlite_log(db);
+	sevq_sqlite_put_off_sync(log, true);
+	count_calls();
+	return log;
+}
+
+static void
+a_sync_that_is_put_off_is_the_callers(void **state)
+{
+	(void)state;
+	run(db, ADD_PAGES);
+	sqlite3_file *log = log_without_syncs();
+	run(db, ADD_PAGES);
+	assert_int_equal(shim_calls(SHIM_WRITE), 1);
+	assert_int_equal(ask(another, ALL), 2 * 20001);
+	run(db, ADD_PAGES);
+	assert_int_equal(shim_calls(SHIM_SYNC), 0);
+	sevq_sqlite_put_off_sync(log, false);
+	assert_int_equal(sevq_sqlite_sync(log), SQLITE_OK);
+	assert_int_equal(shim_calls(SHIM_SYNC), 1);
+	assert_int_equal(sevq_sqlite_sync(log), SQLITE_OK);
+	assert_int_equal(shim_calls(SHIM_SYNC), 1); /* there was nothing new */
+	run(db, ADD_PAGES);
+	assert_int_equal(shim_calls(SHIM_SYNC), 2);
+}
+
+static void
+a_sync_that_was_put_off_and_failed_is_still_to_be_done(void **state)
+{
+	(void)state;
+	sqlite3_file *log = log_without_syncs();
+	run(db, ADD_PAGES);
+	sevq_sqlite_put_off_sync(log, false);
+	fail_call(SHIM_SYNC, 1, SQLITE_IOERR);
+	assert_int_equal(sevq_sqlite_sync(log), SQLITE_IOERR);
+	assert_int_equal(sevq_sqlite_sync(log), SQLITE_OK);
+	assert_int_equal(shim_calls(SHIM_SYNC), 2);
+}
+
+static void
+a_checkpoint_does_what_was_put_off(void **state)
+{
+	(void)state;
+	sqlite3_file *log = log_without_syncs();
+	run(db, ADD_PAGES);
+	sevq_sqlite_put_off_sync(log, false);
+	checkpoint();
+	assert_int_equal(shim_calls(SHIM_SYNC), 2); /* the log, the database */
+}
+
+/* Or frames could be on the disk behind the header of what was there before. */
+static void
+the_header_of_a_log_that_starts_over_is_synced_at_once(void **state)
+{
+	(void)state;
+	run(db, ADD_PAGES);
+	checkpoint();
+	log_without_syncs();
+	run(db, ADD_PAGES);
+	assert_int_equal(shim_calls(SHIM_WRITE), 2);
+	assert_int_equal(shim_calls(SHIM_SYNC), 1);
+	run(db, ADD_PAGES);
+	assert_int_equal(shim_calls(SHIM_SYNC), 1);
+}
+
 /* --- others ---------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -393,6 +461,10 @@ main(void)
 		TEST(a_log_that_is_synced_is_not_synced_for_a_checkpoint),
 		TEST(a_sync_that_failed_is_done_before_a_checkpoint),
 		TEST(a_log_found_there_is_synced_before_a_checkpoint),
+		TEST(a_sync_that_is_put_off_is_the_callers),
+		TEST(a_sync_that_was_put_off_and_failed_is_still_to_be_done),
+		TEST(a_checkpoint_does_what_was_put_off),
+		TEST(the_header_of_a_log_that_starts_over_is_synced_at_once),
 		TEST(nobody_else_can_write_until_we_close),
 		TEST(another_process_reads_every_commit),
 		TEST(the_log_starts_over_after_a_checkpoint),
