@@ -145,12 +145,16 @@ sevq_catalog_each(const struct sevq_catalog *catalog, size_t *at)
 	return sevq_table_each(&catalog->index, at);
 }
 
-static void
-note(struct sevq_catalog *catalog, struct sevq_change change)
+/* What the kind needs for the way back is the caller's to fill in. */
+static struct sevq_change *
+note(struct sevq_catalog *catalog, struct sevq_queue *queue, enum change_kind kind)
 {
 	catalog->journal = sevq_grow(catalog->journal, &catalog->journal_cap, catalog->journal_count + 1, sizeof *catalog->journal);
-	catalog->journal[catalog->journal_count++] = change;
-	touch(catalog, change.queue);
+	struct sevq_change *change = &catalog->journal[catalog->journal_count++];
+	change->queue = queue;
+	change->kind = kind;
+	touch(catalog, queue);
+	return change;
 }
 
 /*
@@ -189,19 +193,26 @@ count_out(struct sevq_catalog *catalog, struct sevq_queue *queue)
 }
 
 void
-sevq_queue_load(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry)
+sevq_queue_load(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_event *event, uint64_t text_hash,
+		uint32_t tag)
 {
 	make_room(catalog, queue);
-	queue->entries[queue->tail++] = entry;
+	queue->entries[queue->tail++] = (struct sevq_entry){ .id = event->id,
+							     .ts_ms = event->ts_ms,
+							     .text_hash = text_hash,
+							     .tag = tag,
+							     .text_bytes_m1 = (uint16_t)(event->text.len - 1),
+							     .flags = event->exec_completion ? SEVQ_ENTRY_EXEC : 0 };
 	count_in(catalog, queue);
 }
 
 void
-sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry)
+sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_event *event, uint64_t text_hash,
+		  uint32_t tag)
 {
-	assert(queue->tail == queue->head || queue->entries[queue->tail - 1].id < entry.id);
-	sevq_queue_load(catalog, queue, entry);
-	note(catalog, (struct sevq_change){ .queue = queue, .kind = APPENDED });
+	assert(queue->tail == queue->head || queue->entries[queue->tail - 1].id < event->id);
+	sevq_queue_load(catalog, queue, event, text_hash, tag);
+	note(catalog, queue, APPENDED);
 }
 
 /* --- leases, delays, times to live --------------------------------------------------------------------------------- */
@@ -312,8 +323,9 @@ sevq_queue_set_state(struct sevq_catalog *catalog, struct sevq_queue *queue, str
 {
 	struct sevq_extra *stored = stored_extra(catalog, entry->id);
 	struct sevq_extra after = *extra, before = extra_or_none(stored, entry->id);
-	note(catalog,
-	     (struct sevq_change){ .queue = queue, .kind = STATE_SET, .state = { .extra = before, .attempts = entry->attempts } });
+	struct sevq_change *change = note(catalog, queue, STATE_SET);
+	change->state.extra = before;
+	change->state.attempts = entry->attempts;
 	after.id = entry->id;
 	after.queue = queue;
 	apply_state(catalog, queue, entry, (uint8_t)(attempts < UINT8_MAX ? attempts : UINT8_MAX), stored, &after);
@@ -352,8 +364,9 @@ sevq_catalog_add_lease(struct sevq_catalog *catalog, const struct sevq_lease *fr
 		lease->consumer.s = memcpy(consumer, from->consumer.s, from->consumer.len);
 	catalog->lease_bytes += lease_bytes(lease);
 	sevq_table_add(&catalog->leases, spread(lease->id), lease);
-	note(catalog,
-	     (struct sevq_change){ .queue = lease->queue, .kind = LEASE_ADDED, .added = { lease, lease->queue->exclusive } });
+	struct sevq_change *change = note(catalog, lease->queue, LEASE_ADDED);
+	change->added.lease = lease;
+	change->added.exclusive = lease->queue->exclusive;
 	touch_lease(catalog, lease);
 	if (lease->exclusive)
 		lease->queue->exclusive = lease;
@@ -411,7 +424,9 @@ sevq_queue_remove(struct sevq_catalog *catalog, struct sevq_queue *queue, struct
 		sevq_queue_set_state(catalog, queue, entry, entry->attempts, &(struct sevq_extra){ 0 });
 	entry->flags |= SEVQ_ENTRY_GONE;
 	count_out(catalog, queue);
-	note(catalog, (struct sevq_change){ .queue = queue, .kind = REMOVED, .removed = { .tag = entry->tag, .id = entry->id } });
+	struct sevq_change *change = note(catalog, queue, REMOVED);
+	change->removed.id = entry->id;
+	change->removed.tag = entry->tag;
 }
 
 void
@@ -419,7 +434,7 @@ sevq_queue_set_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint
 {
 	if (tag == queue->last_tag)
 		return;
-	note(catalog, (struct sevq_change){ .queue = queue, .kind = LAST_SET, .last_tag = queue->last_tag });
+	note(catalog, queue, LAST_SET)->last_tag = queue->last_tag;
 	sevq_tags_hold(&catalog->tags, tag);
 	queue->last_tag = tag;
 }

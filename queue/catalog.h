@@ -111,15 +111,19 @@ struct sevq_queue *sevq_catalog_find_hashed(const struct sevq_catalog *catalog, 
 struct sevq_queue *sevq_catalog_need_hashed(struct sevq_catalog *catalog, struct sevq_str queue_key, uint64_t hash);
 struct sevq_queue *sevq_catalog_each(const struct sevq_catalog *catalog, size_t *at); /* as sevq_table_each */
 
-/* Appends; the entry's tag reference passes to the queue. Ids must ascend. Moves entries: older pointers are dead. */
-void sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry);
+/* Appends the event; the tag's reference passes to the queue. Ids must ascend. Moves entries: older pointers are dead. */
+void sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_event *event, uint64_t text_hash,
+		       uint32_t tag);
 /* The same when the store is loaded: final at once, not journaled. */
-void sevq_queue_load(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry entry);
-/* An entry will be appended soon: the processor may fetch the place meanwhile. */
+void sevq_queue_load(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_event *event, uint64_t text_hash,
+		     uint32_t tag);
+/* The newest entry will be looked at soon, and one appended: the processor may fetch both meanwhile. */
 static inline void
 sevq_queue_expect(const struct sevq_queue *queue)
 {
-	__builtin_prefetch(queue->entries + queue->tail, 1);
+	const struct sevq_entry *end = queue->entries + queue->tail;
+	__builtin_prefetch(end - (queue->tail > 0), 1);
+	__builtin_prefetch(end, 1);
 }
 /* Takes the entry out; it leaves its lease, if it has one. */
 void sevq_queue_remove(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry);

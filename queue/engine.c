@@ -51,6 +51,7 @@ struct sevq_engine {
 	struct sevq_tick tick;
 	struct op_list waiting; /* submitted, for the next batch */
 	struct op_list batch;   /* under way; empty between turns unless the store is still at it */
+	size_t parked;          /* of the batch's ops, how many will wait */
 	sevq_woken *woken;
 	void *woken_arg;
 	struct sevq_lookup *lookups;
@@ -127,8 +128,12 @@ list_take(struct op_list *list)
 static void
 list_move(struct op_list *from, struct op_list *to)
 {
-	while (from->first != NULL)
-		list_add(to, list_take(from));
+	if (from->first == NULL)
+		return;
+	*to->end = from->first;
+	to->end = from->end;
+	to->count += from->count;
+	list_init(from);
 }
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
@@ -290,7 +295,8 @@ rouse(struct sevq_engine *engine, struct sevq_str queue_key)
 static void
 wake(struct sevq_engine *engine)
 {
-	park(engine);
+	if (engine->parked > 0)
+		park(engine);
 	sevq_plan_gather_woken(&engine->plan);
 	for (size_t i = 0; i < engine->plan.woken_count; i++) {
 		const struct sevq_woken_queue *woken = &engine->plan.woken[i];
@@ -516,6 +522,7 @@ plan_op(struct sevq_engine *engine, struct sevq_op *op)
 		return;
 	empty_answer(op); /* of an earlier try */
 	op->planned = op->kind->plan(&engine->plan, op);
+	engine->parked += op->planned == SEVQ_PLAN_PARKED;
 	if (op->planned != SEVQ_PLANNED)
 		sevq_plan_undo(&engine->plan, mark);
 	if (op->planned == SEVQ_PLAN_REFUSED)
@@ -541,6 +548,7 @@ plan_batch(struct sevq_engine *engine)
 {
 	look_at_clocks(engine);
 	engine->plan.policy = engine->policy;
+	engine->parked = 0;
 	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next)
 		plan_op(engine, op);
 	read_events(engine);

@@ -64,13 +64,7 @@ load_event(struct sevq_plan *plan, const struct sevq_store_event *record, struct
 	if (sevq_str_eq(original, event->session_key))
 		original = SEVQ_STR_NULL;
 	uint32_t tag = sevq_tags_intern(&catalog->tags, event->context_key, original, &event->delivery);
-	sevq_queue_load(catalog, queue,
-			(struct sevq_entry){ .id = event->id,
-					     .ts_ms = event->ts_ms,
-					     .text_hash = record->text_hash,
-					     .tag = tag,
-					     .text_bytes_m1 = (uint16_t)(event->text.len - 1),
-					     .flags = event->exec_completion ? SEVQ_ENTRY_EXEC : 0 });
+	sevq_queue_load(catalog, queue, event, record->text_hash, tag);
 	load_times(plan, queue, event);
 	if (event->context_key.len > 0)
 		sevq_queue_set_last(catalog, queue, tag);

@@ -20,7 +20,6 @@ struct sevq_op {
 	const struct sevq_op_kind *kind;
 	void (*done)(struct sevq_op *op, void *arg); /* on the loop, exactly once; error.code says how it ended */
 	void *arg;
-	struct sevq_error error; /* SEVQ_OK or why; on failure the rest of the answer is empty and nothing changed */
 	struct sevq_arena arena;
 	struct sevq_idempotency idempotency; /* in; for enqueue, drain and lease. key NULL: none */
 	/* The engine's: */
@@ -30,7 +29,12 @@ struct sevq_op {
 	int planned;                        /* enum sevq_planned */
 	struct sevq_str queue_key;          /* where a parked op waits */
 	bool looked_up;                     /* it went round again: all it asks for has been looked up */
+	/* Out, and last, because it is large and hardly ever used: */
+	struct sevq_error error; /* SEVQ_OK or why; on failure the rest of the answer is empty and nothing changed */
 };
+
+/* Begins an op of the kind: all that the call has is zero. Memory of an earlier one is not freed. */
+void sevq_op_start(struct sevq_op *op, const struct sevq_op_kind *kind);
 
 /* Frees the answer. The struct itself is the caller's. Works on a zeroed op too. */
 void sevq_op_clear(struct sevq_op *op);

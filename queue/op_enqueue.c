@@ -176,6 +176,7 @@ make_candidate(struct sevq_plan *plan, struct sevq_op *op, struct sevq_draft *dr
 	if (c->original.s == NULL)
 		c->original = SEVQ_STR("main"); /* what an agent id alone means */
 	c->queue = sevq_catalog_need_hashed(&plan->catalog, c->place.queue_key, c->place.hash);
+	sevq_queue_expect(c->queue);
 	c->text_hash = sevq_text_hash(draft->text);
 	c->tag = sevq_tags_intern(&plan->catalog.tags, draft->context_key, rekeyed_from(c), &draft->delivery);
 	return 0;
@@ -272,5 +273,5 @@ sevq_enqueue_init(struct sevq_enqueue *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(enqueue, results), .appends = true, .plan = plan_enqueue,
 						  .lookup = enqueue_lookup, .found = enqueue_found };
-	*op = (struct sevq_enqueue){ .op.kind = &kind };
+	sevq_op_start(&op->op, &kind);
 }

@@ -183,7 +183,7 @@ sevq_history_init(struct sevq_history *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(history, end), .plan = plan_history, .query = query, .row = row,
 						  .page = page };
-	*op = (struct sevq_history){ .op.kind = &kind };
+	sevq_op_start(&op->op, &kind);
 }
 
 void
@@ -191,5 +191,5 @@ sevq_requeue_init(struct sevq_requeue *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(requeue, requeued), .appends = true, .plan = plan_requeue,
 						  .lookup = requeue_lookup, .found = requeue_found };
-	*op = (struct sevq_requeue){ .op.kind = &kind };
+	sevq_op_start(&op->op, &kind);
 }

@@ -412,7 +412,8 @@ sevq_lend_init(struct sevq_lend *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(lend, session_key), .plan = plan_lend, .lookup = lend_lookup,
 						  .found = lend_found };
-	*op = (struct sevq_lend){ .op.kind = &kind, .lease_ms = SEVQ_LEASE_MS_DEFAULT };
+	sevq_op_start(&op->op, &kind);
+	op->lease_ms = SEVQ_LEASE_MS_DEFAULT;
 }
 
 #define LEASE_KIND(call)                                                                                                           \
@@ -429,7 +430,8 @@ sevq_lease_op_init(struct sevq_lease_op *op, enum sevq_lease_action action)
 		[SEVQ_LEASE_NACK] = LEASE_KIND("nack"),
 		[SEVQ_LEASE_EXTEND] = LEASE_KIND("extend"),
 	};
-	*op = (struct sevq_lease_op){
-		.op.kind = &kind[action], .action = action, .count_attempt = true, .lease_ms = SEVQ_LEASE_MS_DEFAULT
-	};
+	sevq_op_start(&op->op, &kind[action]);
+	op->action = action;
+	op->count_attempt = true;
+	op->lease_ms = SEVQ_LEASE_MS_DEFAULT;
 }

@@ -357,7 +357,7 @@ void
 sevq_peek_init(struct sevq_peek *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(peek, session_key), .plan = plan_peek };
-	*op = (struct sevq_peek){ .op.kind = &kind };
+	sevq_op_start(&op->op, &kind);
 }
 
 void
@@ -365,12 +365,12 @@ sevq_find_init(struct sevq_find *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(find, event), .plan = plan_find, .lookup = find_lookup,
 						  .found = find_found };
-	*op = (struct sevq_find){ .op.kind = &kind };
+	sevq_op_start(&op->op, &kind);
 }
 
 void
 sevq_sessions_init(struct sevq_sessions *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(sessions, sessions), .plan = plan_sessions };
-	*op = (struct sevq_sessions){ .op.kind = &kind };
+	sevq_op_start(&op->op, &kind);
 }

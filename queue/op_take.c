@@ -200,14 +200,14 @@ sevq_drain_init(struct sevq_drain *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(drain, session_key), .plan = plan_drain, .lookup = drain_lookup,
 						  .found = drain_found };
-	*op = (struct sevq_drain){ .op.kind = &kind };
+	sevq_op_start(&op->op, &kind);
 }
 
 void
 sevq_consume_init(struct sevq_consume *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(consume, session_key), .plan = plan_consume };
-	*op = (struct sevq_consume){ .op.kind = &kind };
+	sevq_op_start(&op->op, &kind);
 }
 
 void
@@ -215,12 +215,12 @@ sevq_withdraw_init(struct sevq_withdraw *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(withdraw, event), .plan = plan_withdraw, .lookup = withdraw_lookup,
 						  .found = withdraw_found };
-	*op = (struct sevq_withdraw){ .op.kind = &kind };
+	sevq_op_start(&op->op, &kind);
 }
 
 void
 sevq_purge_init(struct sevq_purge *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(purge, session_key), .plan = plan_purge };
-	*op = (struct sevq_purge){ .op.kind = &kind };
+	sevq_op_start(&op->op, &kind);
 }

@@ -82,7 +82,8 @@ void
 sevq_tick_init(struct sevq_tick *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(tick, end), .plan = plan_tick };
-	*op = (struct sevq_tick){ .op.kind = &kind, .op.done = tick_done };
+	sevq_op_start(&op->op, &kind);
+	op->op.done = tick_done;
 }
 
 void

@@ -19,5 +19,5 @@ void
 sevq_wait_init(struct sevq_wait *op)
 {
 	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(wait, session_key), .plan = plan_wait };
-	*op = (struct sevq_wait){ .op.kind = &kind };
+	sevq_op_start(&op->op, &kind);
 }

@@ -138,15 +138,11 @@ sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_e
 	event->expires_at_ms = ttl_ms > 0 ? plan->now_ms + ttl_ms : 0;
 	event->state = delay_ms > 0 ? SEVQ_STATE_DELAYED : SEVQ_STATE_QUEUED;
 	batch->events = sevq_grow(batch->events, &batch->event_cap, batch->event_count + 1, sizeof *batch->events);
-	batch->events[batch->event_count++] =
-	    (struct sevq_store_event){ .event = *event, .session = &queue->session, .text_hash = text_hash };
-	sevq_queue_append(&plan->catalog, queue,
-			  (struct sevq_entry){ .id = event->id,
-					       .ts_ms = event->ts_ms,
-					       .text_hash = text_hash,
-					       .tag = tag,
-					       .text_bytes_m1 = (uint16_t)(event->text.len - 1),
-					       .flags = event->exec_completion ? SEVQ_ENTRY_EXEC : 0 });
+	struct sevq_store_event *record = &batch->events[batch->event_count++];
+	record->event = *event;
+	record->session = &queue->session;
+	record->text_hash = text_hash;
+	sevq_queue_append(&plan->catalog, queue, event, text_hash, tag);
 	set_times(plan, queue, event, delay_ms, ttl_ms);
 	if (delay_ms <= 0)
 		sevq_plan_wake(plan, queue, event->wake == SEVQ_WAKE_NOW, event->source);

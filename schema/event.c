@@ -98,49 +98,55 @@ sevq_event_pack(struct sevq_event *to, const struct sevq_event *from, char *text
 /* A field and the most bytes it may have. */
 struct limit {
 	const char *pointer, *name;
-	struct sevq_str value;
+	size_t offset; /* of its struct sevq_str */
 	size_t bytes_max;
 };
 
 static int
-check_limits(const struct limit *limits, size_t count, struct sevq_error *err)
+check_limits(const void *fields, const struct limit *limits, size_t count, struct sevq_error *err)
 {
-	for (size_t i = 0; i < count; i++)
-		if (limits[i].value.len > limits[i].bytes_max)
+	for (size_t i = 0; i < count; i++) {
+		const struct sevq_str *value = (const void *)((const char *)fields + limits[i].offset);
+
+		if (value->len > limits[i].bytes_max)
 			return sevq_fail_field(err, limits[i].pointer, "%s is over %zu bytes", limits[i].name, limits[i].bytes_max);
+	}
 	return 0;
 }
 
 int
 sevq_address_check(const struct sevq_address *address, struct sevq_error *err)
 {
-	const struct limit limits[] = {
-		{ "/sessionKey", "sessionKey", address->session_key, SEVQ_SESSION_KEY_BYTES_MAX },
-		{ "/agentId", "agentId", address->agent_id, SEVQ_AGENT_ID_BYTES_MAX },
-		{ "/channel", "channel", address->channel, SEVQ_CHANNEL_BYTES_MAX },
-		{ "/accountId", "accountId", address->account_id, SEVQ_ACCOUNT_ID_BYTES_MAX },
+	static const struct limit limits[] = {
+		{ "/sessionKey", "sessionKey", offsetof(struct sevq_address, session_key), SEVQ_SESSION_KEY_BYTES_MAX },
+		{ "/agentId", "agentId", offsetof(struct sevq_address, agent_id), SEVQ_AGENT_ID_BYTES_MAX },
+		{ "/channel", "channel", offsetof(struct sevq_address, channel), SEVQ_CHANNEL_BYTES_MAX },
+		{ "/accountId", "accountId", offsetof(struct sevq_address, account_id), SEVQ_ACCOUNT_ID_BYTES_MAX },
 	};
 
-	return check_limits(limits, sizeof limits / sizeof limits[0], err);
+	return check_limits(address, limits, sizeof limits / sizeof limits[0], err);
 }
 
 static int
 check_own_limits(const struct sevq_draft *draft, struct sevq_error *err)
 {
-	const struct limit limits[] = {
-		{ "/text", "text", draft->text, SEVQ_TEXT_BYTES_MAX },
-		{ "/contextKey", "contextKey", draft->context_key, SEVQ_CONTEXT_KEY_BYTES_MAX },
-		{ "/source", "source", draft->source, SEVQ_SOURCE_BYTES_MAX },
-		{ "/idempotencyKey", "idempotencyKey", draft->idempotency.key,
+	static const struct limit limits[] = {
+		{ "/text", "text", offsetof(struct sevq_draft, text), SEVQ_TEXT_BYTES_MAX },
+		{ "/contextKey", "contextKey", offsetof(struct sevq_draft, context_key), SEVQ_CONTEXT_KEY_BYTES_MAX },
+		{ "/source", "source", offsetof(struct sevq_draft, source), SEVQ_SOURCE_BYTES_MAX },
+		{ "/idempotencyKey", "idempotencyKey", offsetof(struct sevq_draft, idempotency.key),
 		  SEVQ_IDEMPOTENCY_KIND_BYTES + SEVQ_IDEMPOTENCY_KEY_BYTES_MAX },
-		{ "/traceparent", "traceparent", draft->traceparent, SEVQ_TRACEPARENT_BYTES_MAX },
-		{ "/deliveryContext/channel", "channel", draft->delivery.channel, SEVQ_DELIVERY_FIELD_BYTES_MAX },
-		{ "/deliveryContext/to", "to", draft->delivery.to, SEVQ_DELIVERY_FIELD_BYTES_MAX },
-		{ "/deliveryContext/accountId", "accountId", draft->delivery.account_id, SEVQ_DELIVERY_FIELD_BYTES_MAX },
-		{ "/deliveryContext/threadId", "threadId", draft->delivery.thread_id, SEVQ_DELIVERY_FIELD_BYTES_MAX },
+		{ "/traceparent", "traceparent", offsetof(struct sevq_draft, traceparent), SEVQ_TRACEPARENT_BYTES_MAX },
+		{ "/deliveryContext/channel", "channel", offsetof(struct sevq_draft, delivery.channel),
+		  SEVQ_DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/to", "to", offsetof(struct sevq_draft, delivery.to), SEVQ_DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/accountId", "accountId", offsetof(struct sevq_draft, delivery.account_id),
+		  SEVQ_DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/threadId", "threadId", offsetof(struct sevq_draft, delivery.thread_id),
+		  SEVQ_DELIVERY_FIELD_BYTES_MAX },
 	};
 
-	return check_limits(limits, sizeof limits / sizeof limits[0], err);
+	return check_limits(draft, limits, sizeof limits / sizeof limits[0], err);
 }
 
 static struct sevq_str
@@ -171,6 +177,8 @@ sevq_draft_check(struct sevq_draft *draft, struct sevq_arena *arena, struct sevq
 		return sevq_fail_field(err, "/ttlMs", "ttlMs is not between 1 and %lld", SEVQ_TTL_MS_MAX);
 
 	/* Lower-casing can make a key longer, so the limit is looked at again. */
+	if (draft->context_key.s == NULL)
+		return 0;
 	draft->context_key = sevq_lower(arena, draft->context_key);
 	return check_own_limits(draft, err);
 }

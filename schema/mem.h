@@ -23,6 +23,7 @@ void *sevq_grow(void *p, size_t *cap, size_t need, size_t item_bytes); /* array 
 struct sevq_arena {
 	struct sevq_arena_block *blocks; /* newest first */
 	size_t used;                     /* bytes used of the newest */
+	bool more;                       /* than one block, or one of another size than usual */
 };
 
 void *sevq_arena_alloc(struct sevq_arena *arena, size_t size);               /* zeroed, aligned for any type */

@@ -238,8 +238,10 @@ bind_request(struct sevq_connection *c)
 	for (int i = 0; i < SEVQ_HEADERS; i++)
 		request->headers[i] = sevq_parser_text(base, c->parser.headers[i]);
 	request->body = (struct sevq_str){ base + c->parser.head_len, c->parser.body_len };
-	if (c->parser.has_body) /* no call that has a body asks for these, so they are not followed */
-		request->path = request->query = SEVQ_STR_NULL;
+	if (c->parser.has_body) { /* no call that has a body asks for these, so they are not followed */
+		request->path = SEVQ_STR_NULL;
+		request->query = SEVQ_STR_NULL;
+	}
 }
 
 static bool

@@ -4,6 +4,7 @@
 #include "server/connection_private.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,7 +30,9 @@ sevq_connection_clear_request(struct sevq_connection *c)
 	sevq_reader_free(c->request.reader);
 	sevq_op_clear(&c->request.op);
 	sevq_arena_clear(&c->request.arena);
-	c->request = (struct sevq_request){ .server = c->server, .connection = c };
+	memset(&c->request, 0, offsetof(struct sevq_request, op)); /* who needs an op starts it */
+	c->request.server = c->server;
+	c->request.connection = c;
 }
 
 void

@@ -42,7 +42,8 @@ read_draft(struct sevq_request *request, size_t token, struct sevq_draft *draft,
 	const struct sevq_json *doc = &request->server->doc;
 
 	sevq_fields_read(doc, token, draft_fields, DRAFT_FIELDS, draft, &draft->address, &request->arena, bad);
-	draft->idempotency = sevq_idempotency_of(request, KEY_KIND, draft->idempotency.key, sevq_json_raw(doc, token));
+	if (draft->idempotency.key.s != NULL)
+		draft->idempotency = sevq_idempotency_of(request, KEY_KIND, draft->idempotency.key, sevq_json_raw(doc, token));
 }
 
 /* One of several: its key is another than the whole request's, if that has one. */

@@ -67,8 +67,6 @@ sevq_idempotency_of(struct sevq_request *request, char kind, struct sevq_str key
 {
 	char *prefixed;
 
-	if (key.s == NULL)
-		return (struct sevq_idempotency){ .key = SEVQ_STR_NULL };
 	prefixed = sevq_arena_bytes(&request->arena, SEVQ_IDEMPOTENCY_KIND_BYTES + key.len);
 	prefixed[0] = kind;
 	prefixed[1] = ':';
@@ -84,6 +82,7 @@ sevq_idempotency_set(struct sevq_request *request, char kind)
 
 	if (sevq_idempotency_read(request, &key) != 0)
 		return -1;
-	request->op.idempotency = sevq_idempotency_of(request, kind, key, request->body);
+	if (key.s != NULL)
+		request->op.idempotency = sevq_idempotency_of(request, kind, key, request->body);
 	return 0;
 }

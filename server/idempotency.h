@@ -14,7 +14,7 @@
  */
 int sevq_idempotency_read(struct sevq_request *request, struct sevq_str *ret);
 
-/* For the queue: the key (NULL: none) among those of one kind of call, and the request that it stands for. */
+/* For the queue: the key among those of one kind of call, and the request that it stands for. */
 struct sevq_idempotency sevq_idempotency_of(struct sevq_request *request, char kind, struct sevq_str key, struct sevq_str sent);
 
 /* Both, for the request's op and its body. */

@@ -10,6 +10,7 @@
 #include "server/parser.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <strings.h>
 
 #define CHUNK_BYTES_PER_BODY_BYTE 8 /* a body in chunks of one byte each has five */
@@ -226,7 +227,9 @@ static const llhttp_settings_t settings = {
 void
 sevq_parser_init(struct sevq_parser *parser, const struct sevq_parser_limits *limits)
 {
-	*parser = (struct sevq_parser){ .limits = limits };
+	memset(parser, 0, offsetof(struct sevq_parser, error));
+	parser->error.code = SEVQ_OK;
+	parser->limits = limits;
 	llhttp_init(&parser->http, HTTP_REQUEST, &settings);
 	parser->http.data = parser;
 }

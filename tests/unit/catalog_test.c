@@ -48,7 +48,7 @@ append(const char *key, const char *context_key)
 	struct sevq_queue *queue = sevq_catalog_need(&catalog, sevq_str(key));
 	struct sevq_delivery nowhere = { 0 };
 	uint32_t tag = sevq_tags_intern(&catalog.tags, sevq_str(context_key), SEVQ_STR_NULL, &nowhere);
-	sevq_queue_append(&catalog, queue, (struct sevq_entry){ .id = next_id, .ts_ms = next_id * 10, .tag = tag });
+	sevq_queue_append(&catalog, queue, &(struct sevq_event){ .id = next_id, .ts_ms = next_id * 10 }, 0, tag);
 	if (context_key != NULL)
 		sevq_queue_set_last(&catalog, queue, tag);
 	return next_id++;
@@ -293,7 +293,7 @@ append_somewhere(void)
 	e.number = e.thread && below(2) == 0;
 	struct sevq_queue *queue = sevq_catalog_need(&catalog, sevq_str(keys[at]));
 	uint32_t tag = intern(&e);
-	sevq_queue_append(&catalog, queue, (struct sevq_entry){ .id = e.id, .ts_ms = e.id * 10, .tag = tag });
+	sevq_queue_append(&catalog, queue, &(struct sevq_event){ .id = e.id, .ts_ms = e.id * 10 }, 0, tag);
 	q->events[q->depth++] = e;
 	if (contexts[e.context] != NULL) {
 		sevq_queue_set_last(&catalog, queue, tag);
