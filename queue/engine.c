@@ -9,8 +9,8 @@
  *
  *     submit ... submit, turn: look up -> page -> plan -> read -> commit (written, durable) -> finish
  *
- * A commit that is written is in the catalog, and everything else is brought up to date with it while the disk makes it
- * durable: what can still happen then stops the engine, so nothing of that will have to be taken back.
+ * A commit that is written is in the catalog, and everything else is brought up to date with it, and answers are made ready,
+ * while the disk makes it durable: what can still happen then stops the engine, so nothing of that will have to be taken back.
  *
  * Each arrow may be a call that returns at once (SQLite) or a wait for the store to call back; the state between two
  * turns is whole either way. What it refuses to be: a scheduler. Ops run in the order they came; a batch is never
@@ -337,11 +337,10 @@ keep_recent(struct sevq_engine *engine)
 		sevq_recent_add(&engine->recent, &batch->events[i].event);
 }
 
-/* All that follows from a commit but the answers. The disk is still at work on it. */
+/* All that follows from a batch but the answers. */
 static void
-on_written(void *arg)
+succeed(struct sevq_engine *engine)
 {
-	struct sevq_engine *engine = arg;
 	count_committed(engine);
 	keep_recent(engine);
 	if (engine->plan.popped_count > 0)
@@ -350,6 +349,17 @@ on_written(void *arg)
 	sevq_catalog_commit(&engine->plan.catalog);
 	sevq_plan_reset(&engine->plan);
 	squeeze_timers(&engine->plan);
+}
+
+/* The disk is at work. */
+static void
+on_written(void *arg)
+{
+	struct sevq_engine *engine = arg;
+	succeed(engine);
+	for (struct sevq_op *op = engine->batch.first; op != NULL; op = op->next)
+		if (op->prepare != NULL && op->planned == SEVQ_PLANNED && op->error.code == SEVQ_OK)
+			op->prepare(op, op->arg);
 }
 
 /* The store is full: what appends is refused, the rest gets a second try in the same turn. */
@@ -391,7 +401,7 @@ commit(struct sevq_engine *engine)
 {
 	struct sevq_store_batch *batch = &engine->plan.batch;
 	if (batch->event_count + batch->outcome_count + batch->key_count == 0) {
-		on_written(engine);
+		succeed(engine);
 		finish(engine);
 		return;
 	}

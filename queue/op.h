@@ -19,6 +19,11 @@ struct sevq_op_kind; /* how an op of this kind is carried out; one constant per 
 struct sevq_op {
 	const struct sevq_op_kind *kind;
 	void (*done)(struct sevq_op *op, void *arg); /* on the loop, exactly once; error.code says how it ended */
+	/*
+	 * NULL, or called before done when the answer is there but what it tells is not durable: it may be made ready then, while
+	 * the disk is at work, and told by done. Not called where that does not come about; done may still not be called.
+	 */
+	void (*prepare)(struct sevq_op *op, void *arg);
 	void *arg;
 	struct sevq_arena arena;
 	struct sevq_idempotency idempotency; /* in; for enqueue, drain and lease. key NULL: none */

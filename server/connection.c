@@ -18,7 +18,9 @@
 #include "server/wait.h"
 
 #define IN_BYTES_KEPT 65536 /* a larger buffer is given back after its request */
-#define READ_BYTES 2048     /* asked for at once, where nothing says how much will come */
+#define ANSWER_BYTES_KEPT 4096
+#define PREPARED_BODY_BYTES_MAX 4096 /* all answers of a turn are in memory at once: not those to long requests */
+#define READ_BYTES 2048              /* asked for at once, where nothing says how much will come */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 /*
@@ -70,6 +72,10 @@ linger(struct sevq_connection *c)
 void
 sevq_connection_send(struct sevq_connection *c, const char *data, size_t len)
 {
+	if (c->preparing) {
+		sevq_buf_add(&c->answer, data, len);
+		return;
+	}
 	c->server->stats.bytes_out += len;
 	sevq_wire_send(&c->wire, data, len);
 	if (sevq_wire_unsent(&c->wire) == 0 || c->state != SEVQ_STREAMING)
@@ -187,6 +193,29 @@ answer_op(struct sevq_request *request)
 		sevq_problem_send(request, &request->op.error, "");
 }
 
+/* What the op will be answered with is known, and not yet durable. */
+static void
+op_prepare(struct sevq_op *op, void *arg)
+{
+	struct sevq_connection *c = arg;
+
+	assert(op == &c->request.op && c->op_under_way);
+	if (c->state != SEVQ_WORKING)
+		return;
+	c->preparing = true;
+	answer_op(&c->request);
+	c->preparing = false;
+}
+
+static void
+send_prepared(struct sevq_connection *c)
+{
+	sevq_connection_send(c, c->answer.data, c->answer.len);
+	c->answer.len = 0;
+	if (c->answer.cap > ANSWER_BYTES_KEPT)
+		sevq_buf_clear(&c->answer);
+}
+
 /* An op has come back. Its answer may have been what the next one needed. */
 static void
 op_done(struct sevq_op *op, void *arg)
@@ -197,7 +226,10 @@ op_done(struct sevq_op *op, void *arg)
 	c->op_under_way = false;
 	sevq_connection_hold(c);
 	if (c->state == SEVQ_WORKING) {
-		answer_op(&c->request);
+		if (c->answer.len > 0)
+			send_prepared(c);
+		else
+			answer_op(&c->request);
 		if (!c->op_under_way)
 			finish(c);
 	}
@@ -217,6 +249,14 @@ sevq_request_submit(struct sevq_request *request, sevq_handler *answer, sevq_han
 	request->op.arg = request->connection;
 	request->connection->op_under_way = true;
 	sevq_engine_submit(request->server->engine, &request->op);
+}
+
+void
+sevq_request_submit_short(struct sevq_request *request, sevq_handler *answer)
+{
+	if (request->body.len <= PREPARED_BODY_BYTES_MAX)
+		request->op.prepare = op_prepare;
+	sevq_request_submit(request, answer, NULL);
 }
 
 bool

@@ -47,6 +47,8 @@ struct sevq_connection {
 	bool paused;       /* as much was read ahead as may be */
 	bool held;         /* one of our functions has it in hand: not to be freed yet */
 	struct sevq_buf in, ahead;
+	struct sevq_buf answer; /* made ready before it may be sent */
+	bool preparing;         /* what is sent goes there */
 	size_t begin;
 	struct sevq_parser parser;
 	struct sevq_request request;

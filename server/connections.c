@@ -17,7 +17,7 @@
 void
 sevq_connection_count_buffered(struct sevq_connection *c)
 {
-	size_t now = c->in.cap + c->ahead.cap + sevq_wire_unsent(&c->wire);
+	size_t now = c->in.cap + c->ahead.cap + c->answer.cap + sevq_wire_unsent(&c->wire);
 
 	c->server->stats.buffered_bytes += now - c->buffered;
 	c->buffered = now;
@@ -67,6 +67,7 @@ connection_free(struct sevq_connection *c)
 {
 	sevq_connection_clear_request(c);
 	sevq_buf_clear(&c->in);
+	sevq_buf_clear(&c->answer);
 	sevq_buf_clear(&c->ahead);
 	sevq_connection_count_buffered(c);
 	TAILQ_REMOVE(&c->server->connections, c, link);

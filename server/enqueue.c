@@ -199,7 +199,10 @@ post_one(struct sevq_request *request)
 	struct sevq_bad_fields bad = { 0 };
 
 	read_only(request, make_drafts(request, 1), &bad);
-	submit(request, &bad, answer_one, NULL);
+	if (bad.count > 0)
+		sevq_problem_send_fields(request, &bad);
+	else
+		sevq_request_submit_short(request, answer_one);
 }
 
 /* The number of events in {"events":[...]}; what else stands there is bad. */

@@ -62,6 +62,12 @@ struct sevq_request {
 /* Hands the request's op to the engine. answer is called when it has succeeded, fail (or a problem) when not. */
 void sevq_request_submit(struct sevq_request *request, sevq_handler *answer, sevq_handler *fail);
 
+/*
+ * The same for a call whose answer ends it, and is not much longer than the request: if that is short, the answer is made ready
+ * while the disk is at work on what it tells.
+ */
+void sevq_request_submit_short(struct sevq_request *request, sevq_handler *answer);
+
 /* Takes an op back that waits in the engine, and answers as if it had come back. False: it does not wait there (now). */
 bool sevq_request_take_back(struct sevq_request *request);
 

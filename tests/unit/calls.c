@@ -22,6 +22,15 @@ on_done(struct sevq_op *op, void *arg)
 	call->answered_as = ++answers;
 }
 
+static void
+on_prepare(struct sevq_op *op, void *arg)
+{
+	struct call *call = arg;
+	assert(op == &call->op && call->answered == 0);
+	assert(op->error.code == SEVQ_OK);
+	call->prepared++;
+}
+
 static struct call *
 new_call(void)
 {
@@ -47,6 +56,7 @@ static struct call *
 submit(struct sevq_engine *engine, struct call *call)
 {
 	call->op.done = on_done;
+	call->op.prepare = on_prepare;
 	call->op.arg = call;
 	sevq_engine_submit(engine, &call->op);
 	return call;

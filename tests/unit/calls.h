@@ -31,6 +31,7 @@ struct call {
 	struct sevq_draft drafts[CALL_DRAFTS_MAX];
 	struct sevq_str ids[CALL_DRAFTS_MAX];
 	char id_texts[CALL_DRAFTS_MAX][24], lease_text[24];
+	int prepared;    /* times; never after it was answered */
 	int answered;    /* times */
 	int answered_as; /* the how-manieth answer of all, from 1 */
 	struct call *next;

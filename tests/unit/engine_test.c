@@ -839,6 +839,7 @@ a_call_made_by_an_answer_waits_for_the_next_turn(void **state)
 	(void)state;
 	struct call *first = enqueue(engine, A, "1"), *second = NULL;
 	first->op.done = submit_another;
+	first->op.prepare = NULL;
 	first->op.arg = &second;
 	turn();
 	assert_int_equal(second->answered, 0);
@@ -1093,6 +1094,36 @@ a_written_commit_of_unknown_outcome_stops_the_engine(void **state)
 		assert_int_equal(calls[i]->answered, 0);
 	assert_int_equal(stats().commits, 1);
 	assert_int_equal(stats().commit_failures, 1);
+}
+
+static void
+an_answer_is_made_ready_when_its_commit_is_written(void **state)
+{
+	(void)state;
+	struct call *calls[] = { enqueue(engine, A, "1"), enqueue(engine, " ", "refused"), peek(engine, A), wait_for(engine, B),
+				 ack(engine, 4711, NULL, 0) };
+	turn();
+	assert_int_equal(calls[0]->prepared, 1);
+	assert_int_equal(calls[1]->prepared, 0);
+	assert_int_equal(calls[2]->prepared, 1);
+	assert_int_equal(calls[3]->prepared, 0); /* it waits */
+	assert_int_equal(calls[4]->prepared, 0); /* it has gone round again, in vain */
+	struct call *woken = calls[3], *waker = enqueue(engine, B, "2");
+	turn();
+	assert_int_equal(waker->prepared, 1);
+	assert_int_equal(woken->answered, 1);
+	assert_int_equal(woken->prepared, 0); /* nothing was written for it */
+	store.commit_fails = SEVQ_STORAGE_FAILED;
+	struct call *failed = enqueue(engine, A, "3");
+	turn();
+	assert_int_equal(failed->answered, 1);
+	assert_int_equal(failed->prepared, 0);
+	store.commit_fails = SEVQ_STORAGE_UNKNOWN;
+	store.fails_late = true;
+	struct call *unknown = enqueue(engine, A, "4");
+	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_int_equal(unknown->answered, 0);
+	assert_int_equal(unknown->prepared, 1);
 }
 
 static void
@@ -1374,6 +1405,7 @@ main(void)
 		TEST(a_failed_commit_takes_everything_back),
 		TEST(a_commit_of_unknown_outcome_stops_the_engine),
 		TEST(a_written_commit_of_unknown_outcome_stops_the_engine),
+		TEST(an_answer_is_made_ready_when_its_commit_is_written),
 		TEST(an_unknown_outcome_may_come_late),
 		TEST(a_store_that_cannot_read_fails_the_batch),
 		TEST(a_young_event_is_not_read_from_the_store),
