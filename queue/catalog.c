@@ -442,6 +442,8 @@ sevq_queue_set_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint
 void
 sevq_queue_refresh_last(struct sevq_catalog *catalog, struct sevq_queue *queue)
 {
+	if (queue->last_tag == 0)
+		return;
 	for (size_t i = queue->tail; i > queue->head; i--) {
 		const struct sevq_entry *entry = &queue->entries[i - 1];
 		if (!(entry->flags & SEVQ_ENTRY_GONE) && sevq_tags_get(&catalog->tags, entry->tag)->context_key.len > 0) {
