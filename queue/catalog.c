@@ -13,6 +13,7 @@
 #include "schema/mem.h"
 
 #define ENTRIES_SHRINK_MIN 64
+#define SPARE_EXTRAS_MAX 4096
 
 enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, LEASE_ADDED };
 
@@ -68,6 +69,9 @@ sevq_catalog_clear(struct sevq_catalog *catalog)
 		free(item);
 	for (size_t at = 0; (item = sevq_table_each(&catalog->leases, &at)) != NULL;)
 		free(item);
+	while (catalog->spare_count > 0)
+		free(catalog->spare_extras[--catalog->spare_count]);
+	free(catalog->spare_extras);
 	sevq_table_clear(&catalog->index);
 	sevq_table_clear(&catalog->extras);
 	sevq_table_clear(&catalog->leases);
@@ -81,9 +85,10 @@ sevq_catalog_clear(struct sevq_catalog *catalog)
 size_t
 sevq_catalog_bytes(const struct sevq_catalog *catalog)
 {
-	return catalog->entry_bytes + catalog->key_bytes + catalog->tags.bytes + catalog->extras.count * sizeof(struct sevq_extra) +
-	       sevq_table_bytes(&catalog->extras) + catalog->lease_bytes + sevq_table_bytes(&catalog->leases) +
-	       sevq_table_bytes(&catalog->index) + sevq_table_bytes(&catalog->tags.index);
+	return catalog->entry_bytes + catalog->key_bytes + catalog->tags.bytes +
+	       (catalog->extras.count + catalog->spare_count) * sizeof(struct sevq_extra) + sevq_table_bytes(&catalog->extras) +
+	       catalog->lease_bytes + sevq_table_bytes(&catalog->leases) + sevq_table_bytes(&catalog->index) +
+	       sevq_table_bytes(&catalog->tags.index);
 }
 
 static bool
@@ -272,6 +277,24 @@ flags_of(const struct sevq_extra *extra)
 			 (extra->expires_boot_ms > 0 ? SEVQ_ENTRY_EXPIRES : 0));
 }
 
+static struct sevq_extra *
+take_extra(struct sevq_catalog *catalog)
+{
+	return catalog->spare_count > 0 ? catalog->spare_extras[--catalog->spare_count] : sevq_alloc(sizeof(struct sevq_extra));
+}
+
+static void
+give_extra(struct sevq_catalog *catalog, struct sevq_extra *extra)
+{
+	if (catalog->spare_count == SPARE_EXTRAS_MAX) {
+		free(extra);
+		return;
+	}
+	catalog->spare_extras =
+	    sevq_grow(catalog->spare_extras, &catalog->spare_cap, catalog->spare_count + 1, sizeof(*catalog->spare_extras));
+	catalog->spare_extras[catalog->spare_count++] = extra;
+}
+
 /* In the place of what is stored, if something is. */
 static void
 store_extra(struct sevq_catalog *catalog, struct sevq_extra *stored, const struct sevq_extra *extra)
@@ -279,9 +302,9 @@ store_extra(struct sevq_catalog *catalog, struct sevq_extra *stored, const struc
 	bool needed = flags_of(extra) != 0;
 	if (stored != NULL && !needed) {
 		sevq_table_remove(&catalog->extras, spread(extra->id), stored);
-		free(stored);
+		give_extra(catalog, stored);
 	} else if (stored == NULL && needed) {
-		stored = sevq_alloc(sizeof *stored);
+		stored = take_extra(catalog);
 		*stored = *extra;
 		sevq_table_add(&catalog->extras, spread(extra->id), stored);
 	} else if (needed) {

@@ -86,7 +86,9 @@ sevq_session_queue(struct sevq_store_session *session)
 struct sevq_catalog {
 	struct sevq_table index; /* queues by key */
 	struct sevq_tags tags;
-	struct sevq_table extras; /* by event id; owned */
+	struct sevq_table extras;         /* by event id; owned */
+	struct sevq_extra **spare_extras; /* for the next: leases come and go by the thousand */
+	size_t spare_count, spare_cap;
 	struct sevq_table leases; /* by lease id; owned */
 	size_t pending, sessions; /* events; queues with at least one. The index has the batch's empty queues too */
 	size_t entry_bytes;       /* allocated for entries */

@@ -30,7 +30,8 @@ answer(struct sevq_request *request)
 	sevq_json_quote(out, drain->session_key);
 	SEVQ_ADD(out, ",\"events\":");
 	sevq_json_add_events(out, &drain->taken);
-	sevq_buf_addf(out, ",\"remaining\":%zu", drain->remaining);
+	SEVQ_ADD(out, ",\"remaining\":");
+	sevq_buf_add_int(out, (long long)drain->remaining);
 	if (drain->prompt)
 		sevq_json_add_block(out, &drain->taken, sevq_engine_timezone(request->server->engine));
 	SEVQ_ADD(out, "}");

@@ -34,16 +34,19 @@ answer_lend(struct sevq_request *request)
 	struct sevq_reply reply = { .status = 200 };
 	struct sevq_buf *out = sevq_reply_begin(request);
 
-	if (lend->lease_id > 0)
-		sevq_buf_addf(out, "{\"leaseId\":\"%lld\",\"sessionKey\":", (long long)lend->lease_id);
-	else
+	if (lend->lease_id > 0) {
+		SEVQ_ADD(out, "{\"leaseId\":\"");
+		sevq_buf_add_int(out, lend->lease_id);
+		SEVQ_ADD(out, "\",\"sessionKey\":");
+	} else
 		SEVQ_ADD(out, "{\"leaseId\":null,\"sessionKey\":");
 	sevq_json_quote(out, lend->session_key);
 	SEVQ_ADD(out, ",\"expiresAt\":");
 	sevq_json_add_time(out, lend->until_ms);
 	SEVQ_ADD(out, ",\"events\":");
 	sevq_json_add_events(out, &lend->taken);
-	sevq_buf_addf(out, ",\"remaining\":%zu", lend->remaining);
+	SEVQ_ADD(out, ",\"remaining\":");
+	sevq_buf_add_int(out, (long long)lend->remaining);
 	if (lend->prompt)
 		sevq_json_add_block(out, &lend->taken, sevq_engine_timezone(request->server->engine));
 	SEVQ_ADD(out, "}");
@@ -92,19 +95,22 @@ static void
 answer_lease(struct sevq_request *request)
 {
 	static const char *const words[] = {
-		[SEVQ_LEASE_ACK] = "acked", [SEVQ_LEASE_NACK] = "nacked", [SEVQ_LEASE_EXTEND] = "extended"
+		[SEVQ_LEASE_ACK] = ",\"acked\":", [SEVQ_LEASE_NACK] = ",\"nacked\":", [SEVQ_LEASE_EXTEND] = ",\"extended\":"
 	};
 	const struct sevq_lease_op *lease = &request->lease;
 	struct sevq_buf *out = sevq_reply_begin(request);
 
 	SEVQ_ADD(out, "{\"leaseId\":");
 	sevq_json_quote(out, lease->lease);
-	sevq_buf_addf(out, ",\"%s\":%zu", words[lease->action], lease->changed);
+	sevq_buf_adds(out, words[lease->action]);
+	sevq_buf_add_int(out, (long long)lease->changed);
 	if (lease->action == SEVQ_LEASE_NACK)
 		sevq_buf_addf(out, ",\"dead\":%zu", lease->dead);
 	if (lease->action == SEVQ_LEASE_EXTEND)
 		sevq_buf_addf(out, ",\"expiresAt\":%lld", (long long)lease->until_ms);
-	sevq_buf_addf(out, ",\"remaining\":%zu}", lease->left);
+	SEVQ_ADD(out, ",\"remaining\":");
+	sevq_buf_add_int(out, (long long)lease->left);
+	SEVQ_ADD(out, "}");
 	sevq_reply_send(request, OK);
 }
 
