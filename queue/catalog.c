@@ -13,7 +13,11 @@
 #include "schema/mem.h"
 
 #define ENTRIES_SHRINK_MIN 64
+#ifdef __SANITIZE_ADDRESS__ /* it would not see what is used after it was given back */
+#define SPARE_EXTRAS_MAX 0
+#else
 #define SPARE_EXTRAS_MAX 4096
+#endif
 
 enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, LEASE_ADDED };
 

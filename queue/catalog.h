@@ -61,8 +61,8 @@ struct sevq_lease {
 
 /*
  * Invariants: (1) entries[head..tail) are in ascending id order; (2) depth is the number of those not gone; (3) outside
- * a batch a queue in the catalog has depth > 0 and its first entry is not gone; (4) where there is no last context, no entry
- * that is not gone has a context key.
+ * a batch a queue in the catalog has depth > 0 and its first entry is not gone; (4) between ops, where there is no last context
+ * no entry that is not gone has a context key.
  */
 struct sevq_queue {
 	struct sevq_store_session session; /* key owned */

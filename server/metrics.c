@@ -66,7 +66,7 @@ static const struct row rows[] = {
 	{ "engine", "ops", "sevq_ops_total", true, ENGINE(ops), "Pieces of work, reads included." },
 	{ "engine", "commits", "sevq_commits_total", true, ENGINE(commits), "Transactions made durable." },
 	{ "engine", "commitFailures", "sevq_commit_failures_total", true, ENGINE(commit_failures), "Transactions that failed and changed nothing." },
-	{ "engine", "commitUs", "sevq_commit_microseconds_total", true, ENGINE(commit_us_total), "Time spent in commits." },
+	{ "engine", "commitUs", "sevq_commit_microseconds_total", true, ENGINE(commit_us_total), "Time from the beginning of commits until they were durable." },
 	{ "engine", "batchOpsMax", "sevq_batch_ops_max", false, ENGINE(batch_ops_max), "The most pieces of work that shared one turn." },
 	{ "engine", "catalogBytes", "sevq_catalog_bytes", false, ENGINE(catalog_bytes), "Memory of the catalog." },
 	{ "engine", "recentBytes", "sevq_recent_bytes", false, ENGINE(recent_bytes), "Memory of the newest events." },

@@ -26,7 +26,7 @@ struct sevq_request {
 	const struct sevq_call *call;    /* NULL until routed, and for unknown paths */
 	uint8_t method;                  /* of llhttp */
 	bool http_1_0, close;            /* close: the connection ends with this answer */
-	bool answered;                   /* exactly once */
+	bool answered;                   /* exactly once; the answer may be made, counted and logged before it may be sent */
 	bool hook;                       /* for the path of OpenClaw's webhook, which has answers of its own shape */
 	int retry_after_s;               /* of a refusal; 0: what its code says */
 	uint64_t address;                /* of the client, to count what it tries */

@@ -26,6 +26,7 @@
 #include "queue/sqlite/sqlite_private.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdalign.h>
 #include <unistd.h>
@@ -45,6 +46,7 @@ struct ours {
 	struct sevq_buf gathered; /* written by SQLite, and not to the file yet */
 	sqlite3_int64 at;         /* where it belongs */
 	size_t unsynced;          /* bytes written since the last sync, gathered ones too */
+	bool lost;                /* some of them, for good */
 	bool put_off;             /* syncs, to the caller's own */
 	int sync_flags;           /* of the last that was */
 	int fd;                   /* for what SQLite does not do; the log has no locks that closing it could lose */
@@ -62,6 +64,18 @@ of(sqlite3_file *file)
 
 /* --- the log --------------------------------------------------------------------------------------------------------- */
 
+/*
+ * What cannot be written is forgotten by the kernel, which may tell of it here and never again: then no sync succeeds any more.
+ * That a file system, or a sandbox, knows no such call is no harm.
+ */
+static void
+begin_writing(struct ours *ours, int len)
+{
+	if (sync_file_range(ours->fd, ours->at, len, SYNC_FILE_RANGE_WRITE) == 0)
+		return;
+	ours->lost |= errno != ENOSYS && errno != EINVAL && errno != ESPIPE && errno != EBADF && errno != EPERM;
+}
+
 /* A failure loses what was gathered: SQLite is told, and takes back its transaction. */
 static int
 put_out(sqlite3_file *file)
@@ -71,7 +85,7 @@ put_out(sqlite3_file *file)
 	ours->gathered.len = 0;
 	int rc = len == 0 ? SQLITE_OK : ours->theirs->xWrite(file, ours->gathered.data, len, ours->at);
 	if (rc == SQLITE_OK && ours->put_off && ours->unsynced >= BEGUN_BYTES_MIN)
-		sync_file_range(ours->fd, ours->at, len, SYNC_FILE_RANGE_WRITE); /* a failure is the sync's to find */
+		begin_writing(ours, len);
 	return rc;
 }
 
@@ -122,6 +136,8 @@ log_sync(sqlite3_file *file, int flags)
 	int rc = put_out(file);
 	if (rc != SQLITE_OK || ours->unsynced == 0)
 		return rc;
+	if (ours->lost)
+		return SQLITE_IOERR_FSYNC;
 	if (ours->put_off && !starts_over) {
 		ours->sync_flags = flags;
 		return SQLITE_OK;
