@@ -259,6 +259,14 @@ load_pending(struct sqlite_store *store, const struct settled *settled, const st
 	return failed;
 }
 
+static bool
+find_log(struct sqlite_store *store)
+{
+	sqlite3_file *log = sevq_sqlite_log(store->db);
+	sqlite3_int64 bytes = 0;
+	return log->pMethods->xFileSize(log, &bytes) == SQLITE_OK && bytes > 0;
+}
+
 int
 sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *loading, struct sevq_store_ends *ends,
 		 struct sevq_error *err)
@@ -274,6 +282,7 @@ sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *loadi
 	if (failed == 0)
 		failed = load_open_outcomes(store, loading, err);
 	free(settled.ranges);
+	store->log_found = failed == 0 && find_log(store);
 	store->broken = failed < 0; /* closing it then leaves every byte as it is */
 	return failed;
 }

@@ -83,6 +83,7 @@ struct sqlite_store {
 	struct sevq_table session_rows;       /* struct session_rows by session, owned */
 	struct sevq_store_ends ends;          /* the newest stored */
 	int wal_frames;                       /* in the WAL after the last commit; 0 after a checkpoint */
+	bool log_found;                       /* by us when we opened, not empty; until a checkpoint */
 	const struct sevq_store_batch *batch; /* of the commit under way; else NULL */
 	bool broken;                          /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
 	bool full;                            /* below the watermark, or SQLite said so; enqueues are refused */

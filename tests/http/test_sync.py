@@ -23,13 +23,17 @@ CONNECTIONS, ROUNDS = 64, 20
 pytestmark = pytest.mark.skipif(STRACE is None, reason="strace is not installed")
 
 
+def spawn_traced(server):
+    server.trace = server.directory / "trace"
+    server.spawn(STRACE, "-D", "-y", "-s", "64", "-e", "trace=" + CALLS, "-o", server.trace)
+    server.await_listening()
+
+
 @pytest.fixture
 def traced(make):
     """A server with strace as its grandchild, so that it is still the process we started."""
     server = make(env={"ASAN_OPTIONS": "detect_leaks=0"})
-    server.trace = server.directory / "trace"
-    server.spawn(STRACE, "-D", "-y", "-s", "64", "-e", "trace=" + CALLS, "-o", server.trace)
-    server.await_listening()
+    spawn_traced(server)
     return server
 
 
@@ -158,6 +162,16 @@ def test_a_kernel_that_does_not_begin_early_is_as_good(make, error):
     for api in connections:
         ok(api.answer(), 201)
     server.stop()
+
+
+def test_what_a_killed_server_left_in_the_log_is_in_the_database_before_anything_is_written(traced):
+    api = traced.client()
+    ok(api.enqueue("event", MAIN), 201)
+    traced.kill()
+    spawn_traced(traced)
+    ok(traced.client().enqueue("another", MAIN), 201)
+    events = list(trace(traced))
+    assert events.index(("checkpoint", None)) < events.index(("dirty", None))
 
 
 ASKED, NEW, SYNC, ANSWER = ("request", 1), ("dirty", None), ("sync", None), ("answer", 1)
