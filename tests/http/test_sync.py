@@ -15,7 +15,7 @@ from policies import MAIN
 from sevqd import ok, request, wait_until
 
 STRACE = shutil.which("strace")
-CALLS = "fdatasync,fsync,sync_file_range,pwrite64,pwritev,write,writev,sendto,sendmsg,read,readv,recvfrom,recvmsg"
+CALLS = "listen,fdatasync,fsync,sync_file_range,pwrite64,pwritev,write,writev,sendto,sendmsg,read,readv,recvfrom,recvmsg"
 LINE = re.compile(r"^(?:\d+ +)?(\w+)\((\d+)<([^>]*)>(.*)\) += (-?\d+)")
 LOG_HEADER = ", 32, 0"  # so many bytes, and where: the log starts over, which syncs its header before there is anything to commit
 CONNECTIONS, ROUNDS = 64, 20
@@ -38,7 +38,7 @@ def traced(make):
 
 
 def trace(server):
-    """What happened, in order: ("dirty",), ("begun",), ("sync",), ("checkpoint",), ("request", fd), ("answer", fd)."""
+    """What happened, in order: ("listen", fd), ("dirty",), ("begun",), ("sync",), ("checkpoint",), ("request", fd), ("answer", fd)."""
     server.stop()
     wait_until(lambda: "+++ exited" in server.trace.read_text(errors="replace"), "the trace to be complete")
     for line in server.trace.read_text(errors="replace").splitlines():
@@ -60,6 +60,8 @@ def trace(server):
         elif path.startswith(("socket:", "TCP:")):
             if "HTTP/1.1 201 " in arguments and call in ("write", "writev", "sendto", "sendmsg"):
                 yield "answer", fd
+            elif call == "listen":
+                yield "listen", fd
             elif call in ("read", "readv", "recvfrom", "recvmsg") and int(result) > 0:
                 yield "request", fd
 
@@ -170,8 +172,8 @@ def test_what_a_killed_server_left_in_the_log_is_in_the_database_before_anything
     traced.kill()
     spawn_traced(traced)
     ok(traced.client().enqueue("another", MAIN), 201)
-    events = list(trace(traced))
-    assert events.index(("checkpoint", None)) < events.index(("dirty", None))
+    happened = [what for what, _ in trace(traced)]
+    assert happened.index("checkpoint") < happened.index("listen") < happened.index("dirty")
 
 
 ASKED, NEW, SYNC, ANSWER = ("request", 1), ("dirty", None), ("sync", None), ("answer", 1)
