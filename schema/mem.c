@@ -90,10 +90,10 @@ new_block(size_t bytes)
 static void
 free_usual(struct sevq_arena_block *block)
 {
-	if (spare_count < SPARE_BLOCKS_MAX)
-		spares[spare_count++] = block;
-	else
+	if (spare_count == SPARE_BLOCKS_MAX)
 		free(block);
+	else
+		spares[spare_count++] = block;
 }
 
 static void
