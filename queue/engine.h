@@ -83,10 +83,7 @@ struct sevq_str sevq_engine_timezone(const struct sevq_engine *engine);
 
 bool sevq_engine_idle(const struct sevq_engine *engine); /* nothing submitted and not yet answered */
 
-/*
- * One small step of housekeeping (checkpoint, sweep). True if there is more to do: call it again next turn. Call it once before
- * the first op, too, so that nothing is written behind a log whose fate on the disk nobody knows.
- */
+/* One small step of housekeeping (checkpoint, sweep). True if there is more to do: call it again next turn. */
 bool sevq_engine_chores(struct sevq_engine *engine);
 
 /* Decides without storing, under the policy in force. As sevq_route. */

@@ -366,7 +366,6 @@ open_engine(struct sevq_server *server, struct sevq_error *err)
 	sevq_options_engine(server->options, &options);
 	if (sevq_engine_open(store, policy, &options, &server->engine, err) == 0) {
 		sevq_engine_on_wake(server->engine, sevq_streams_woken, &server->streams);
-		sevq_engine_chores(server->engine); /* what a killed server left in its log comes before all */
 		return 0;
 	}
 	store->driver->close(store);

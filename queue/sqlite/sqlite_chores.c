@@ -4,9 +4,6 @@
  *
  * The WAL is checkpointed after the answers have gone out, when it has grown to a size that keeps one checkpoint short;
  * SQLite then starts it over from its beginning, and overwrites what is there: that syncs twice as fast as a file that grows.
- *
- * A log that was found on opening comes first. What can be read there may not be on the disk: a sync of it failed, which ended
- * the server before this one, and will not fail again (C8). So it goes to the database and is synced there.
  */
 #include "queue/sqlite/sqlite_private.h"
 
@@ -35,7 +32,6 @@ checkpoint(struct sqlite_store *store)
 		store->stats.checkpoints++;
 	else if (sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC)
 		store->broken = true;
-	store->log_found = false;
 	store->wal_frames = 0; /* after a failure too: the next commit says how many there are, and it is tried again */
 }
 
@@ -69,7 +65,7 @@ sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores)
 	int64_t now_ms = monotonic_ms();
 	if (store->broken)
 		return false;
-	if (store->log_found || store->wal_frames >= CHECKPOINT_FRAMES)
+	if (store->wal_frames >= CHECKPOINT_FRAMES)
 		checkpoint(store);
 	if (now_ms >= store->next_look_ms) {
 		sevq_sqlite_look_at_disk(store);

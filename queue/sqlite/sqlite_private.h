@@ -83,7 +83,6 @@ struct sqlite_store {
 	struct sevq_table session_rows;       /* struct session_rows by session, owned */
 	struct sevq_store_ends ends;          /* the newest stored */
 	int wal_frames;                       /* in the WAL after the last commit; 0 after a checkpoint */
-	bool log_found;                       /* by us when we opened, not empty; until a checkpoint */
 	const struct sevq_store_batch *batch; /* of the commit under way; else NULL */
 	bool broken;                          /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
 	bool full;                            /* below the watermark, or SQLite said so; enqueues are refused */
@@ -116,7 +115,8 @@ const char *sevq_sqlite_vfs(void);          /* the name of the VFS that the data
 sqlite3_file *sevq_sqlite_log(sqlite3 *db); /* the log of a database in WAL mode */
 /* Whether commits leave the sync of the log to whoever calls sevq_sqlite_sync, and only begin to write it to the disk. */
 void sevq_sqlite_put_off_sync(sqlite3_file *log, bool put_off);
-int sevq_sqlite_sync(sqlite3_file *log); /* if anything was written since the last; SQLITE_OK or why not */
+int sevq_sqlite_write_again(sqlite3_file *log); /* what is in it, as it is, and synced; SQLITE_OK or why not */
+int sevq_sqlite_sync(sqlite3_file *log);        /* if anything was written since the last; SQLITE_OK or why not */
 
 /* sqlite_open.c */
 int sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_code code, const char *what);

@@ -29,6 +29,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdalign.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define GATHERED_BYTES_MAX (64 << 10) /* of the largest page: no VFS is asked to write more at once */
@@ -145,6 +146,26 @@ log_sync(sqlite3_file *file, int flags)
 	rc = ours->theirs->xSync(file, flags);
 	if (rc == SQLITE_OK)
 		ours->unsynced = 0;
+	return rc;
+}
+
+/* Whoever reads it meanwhile reads the same. */
+int
+sevq_sqlite_write_again(sqlite3_file *log)
+{
+	const sqlite3_io_methods *methods = of(log)->theirs;
+	char *bytes = sevq_alloc(GATHERED_BYTES_MAX);
+	sqlite3_int64 size;
+	int rc = methods->xFileSize(log, &size);
+	for (sqlite3_int64 at = 0; rc == SQLITE_OK && at < size; at += GATHERED_BYTES_MAX) {
+		int len = size - at < GATHERED_BYTES_MAX ? (int)(size - at) : GATHERED_BYTES_MAX;
+		rc = methods->xRead(log, bytes, len, at);
+		if (rc == SQLITE_OK)
+			rc = methods->xWrite(log, bytes, len, at);
+	}
+	if (rc == SQLITE_OK && size > 0)
+		rc = methods->xSync(log, SQLITE_SYNC_NORMAL);
+	free(bytes);
 	return rc;
 }
 

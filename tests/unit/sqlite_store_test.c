@@ -686,36 +686,6 @@ a_crash_keeps_what_was_answered(void **state)
 	assert_int_equal(put(A, "4"), 4);
 }
 
-static uint64_t
-checkpoints(void)
-{
-	struct sevq_engine_stats stats;
-	sevq_engine_chores(engine);
-	sevq_engine_stats(engine, &stats);
-	return stats.store.checkpoints;
-}
-
-/* Its last sync may have failed. */
-static void
-a_log_that_was_left_behind_goes_to_the_database_first(void **state)
-{
-	(void)state;
-	open_at(path);
-	assert_int_equal(checkpoints(), 0);
-	put(A, "1");
-	assert_int_equal(checkpoints(), 0);
-	crash_copy();
-	close_engine();
-	open_at(copy);
-	assert_int_equal(checkpoints(), 1);
-	assert_queued(A, "1");
-	put(A, "2");
-	assert_int_equal(checkpoints(), 1);
-	close_engine();
-	open_at(copy);
-	assert_int_equal(checkpoints(), 0);
-}
-
 static void
 row_counts_survive_a_restart(void **state)
 {
@@ -1176,7 +1146,6 @@ main(void)
 		TEST(order_and_contexts_survive_a_restart),
 		TEST(many_sessions_survive_a_restart),
 		TEST(a_crash_keeps_what_was_answered),
-		TEST(a_log_that_was_left_behind_goes_to_the_database_first),
 		TEST(row_counts_survive_a_restart),
 		TEST(ids_and_times_never_go_back),
 		TEST(an_outcome_later_than_any_event_keeps_time),

@@ -261,6 +261,25 @@ a_log_found_there_is_synced_before_a_checkpoint(void **state)
 	assert_int_equal(shim_calls(SHIM_SYNC), 2);
 }
 
+static void
+what_is_in_the_log_is_written_again_as_it_is(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		run(db, ADD_PAGES);
+	count_calls();
+	assert_int_equal(sevq_sqlite_write_again(sevq_sqlite_log(db)), SQLITE_OK);
+	assert_in_range(shim_calls(SHIM_WRITE), 2, 3); /* 64 KiB each */
+	assert_int_equal(shim_calls(SHIM_SYNC), 1);
+	assert_int_equal(ask(another, ALL), 5 * 20001);
+	run(db, ADD);
+	assert_whole(another);
+	fail_call(SHIM_WRITE, 2, SQLITE_IOERR);
+	assert_int_equal(sevq_sqlite_write_again(sevq_sqlite_log(db)), SQLITE_IOERR);
+	fail_call(SHIM_SYNC, 1, SQLITE_IOERR);
+	assert_int_equal(sevq_sqlite_write_again(sevq_sqlite_log(db)), SQLITE_IOERR);
+}
+
 static sqlite3_file *
 log_without_syncs(void)
 {
@@ -461,6 +480,7 @@ main(void)
 		TEST(a_log_that_is_synced_is_not_synced_for_a_checkpoint),
 		TEST(a_sync_that_failed_is_done_before_a_checkpoint),
 		TEST(a_log_found_there_is_synced_before_a_checkpoint),
+		TEST(what_is_in_the_log_is_written_again_as_it_is),
 		TEST(a_sync_that_is_put_off_is_the_callers),
 		TEST(a_sync_that_was_put_off_and_failed_is_still_to_be_done),
 		TEST(a_checkpoint_does_what_was_put_off),
