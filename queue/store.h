@@ -15,7 +15,7 @@
 /* A session as the store knows it. The queue keeps one per queue key and lends it with every record. */
 struct sevq_store_session {
 	struct sevq_str key;
-	int64_t row; /* the driver's number for it; 0 until a commit with it has succeeded */
+	int64_t row; /* the driver's number for it; 0 until a commit with it is written */
 };
 
 /* One event to append, or loaded: the event as it will be read back, and what only the catalog needs. */

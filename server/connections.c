@@ -4,8 +4,8 @@
 #include "server/connection_private.h"
 
 #include <assert.h>
-#include <stddef.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -21,7 +21,7 @@ sevq_sqlite_run(sqlite3_stmt *statement)
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* The session's row, found or made; its number is kept with the session only once the commit has succeeded. */
+/* The session's row, found or made; its number is kept with the session only once the commit is written. */
 static int
 session_row(struct sqlite_store *store, const struct sevq_store_session *session, int64_t *ret)
 {

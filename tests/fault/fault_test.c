@@ -574,17 +574,23 @@ no_fault_of_a_checkpoint_does(void **state)
 	run_all(checkpointed, COUNT(checkpointed), true);
 }
 
-/* C8: nothing is answered after a sync that failed, though the log still has all that was answered before. */
 static void
-a_checkpoint_whose_sync_fails_stops_the_engine(void **state)
+answer_one_and_fail_the_next_sync(void)
 {
-	(void)state;
 	make_template();
 	copy_database(template, path);
 	assert_int_equal(open_engine(path), 0);
 	enqueue(engine, keys[0], "answered");
 	assert_int_equal(sevq_engine_turn(engine, &error), 0);
 	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC });
+}
+
+/* C8: nothing is answered after a sync that failed, though the log still has all that was answered before. */
+static void
+a_checkpoint_whose_sync_fails_stops_the_engine(void **state)
+{
+	(void)state;
+	answer_one_and_fail_the_next_sync();
 	while (sevq_engine_chores(engine))
 		continue;
 	assert_int_equal(shim_failed(), 1);
@@ -607,12 +613,7 @@ static void
 a_sync_that_failed_is_not_tried_again(void **state)
 {
 	(void)state;
-	make_template();
-	copy_database(template, path);
-	assert_int_equal(open_engine(path), 0);
-	enqueue(engine, keys[0], "answered");
-	assert_int_equal(sevq_engine_turn(engine, &error), 0);
-	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC });
+	answer_one_and_fail_the_next_sync();
 	enqueue(engine, keys[0], "not answered");
 	assert_int_equal(sevq_engine_turn(engine, &error), -1);
 	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
