@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Counts the instructions a real sevqd spends on one post and on one event taken, under valgrind's callgrind.
+"""Counts the instructions a real sevqd spends on one post, on one event of a batch and on one taken, under valgrind's callgrind.
 
 instructions.py [--sevqd SEVQD]             the figures, beside those of baseline.json
 instructions.py [--sevqd SEVQD] --report    and the functions that cost most in a post of 64 connections, each by itself
@@ -29,7 +29,9 @@ BASELINE = HERE / "baseline.json"
 HEARS_SIGHUP = "reload"  # in server/serve.c
 CONNECTIONS, SESSIONS, TAKEN = 64, 100, 20
 WARM_UP, ROUNDS, SINGLES, TAKES = 4, 30, 600, 5
-POST, POST_ALONE, DRAIN, LEASE = "post, 64 connections", "post, 1 connection", f"event of a drain of {TAKEN}", f"event of a lease and ack of {TAKEN}"
+BATCH = TAKES * TAKEN
+POST, POST_ALONE, POST_BATCH = "post, 64 connections", "post, 1 connection", f"event of a batch of {BATCH}"
+DRAIN, LEASE = f"event of a drain of {TAKEN}", f"event of a lease and ack of {TAKEN}"
 BUILT_OF = ("gcc", "libc6", "libevent-core-2.1-7", "libsqlite3-0", "libssl3", "valgrind")  # Debian's packages
 TEXT = "Exec completed (build 4711, code 0) " + "event " * 20
 SHA = re.compile(r"0x\w+ \[libcrypto")  # its assembler has no names
@@ -138,9 +140,9 @@ def post_alone(counted):
 
 def fill(counted):
     """What will be taken."""
-    for session in taken_sessions():
-        counted.alone("/v1/events", {"events": [{"sessionKey": session, "text": f"{n:06} {TEXT}"} for n in range(TAKES * TAKEN)]})
-    counted.ends("fill", None)
+    texts = [f"{n:06} {TEXT}" for n in range(BATCH)]
+    counted.together("/v1/events", [{"events": [{"sessionKey": session, "text": text} for text in texts]} for session in taken_sessions()])
+    counted.ends(POST_BATCH, CONNECTIONS * BATCH)
 
 
 def take(counted, path, many):

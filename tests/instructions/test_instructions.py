@@ -1,12 +1,12 @@
-"""A post and an event taken need no more instructions than baseline.json says, give or take the fifteen percent of a change."""
+"""A post, an event of a batch and one taken need no more instructions than baseline.json says, give or take the fifteen percent of a change."""
 import warnings
 
 import pytest
 
-from instructions import DRAIN, LEASE, POST, POST_ALONE, baseline, count, functions, most_expensive, total
+from instructions import DRAIN, LEASE, POST, POST_ALONE, POST_BATCH, baseline, count, functions, most_expensive, total
 
 MORE = 0.15
-FIGURES = (POST, POST_ALONE, DRAIN, LEASE)
+FIGURES = (POST, POST_ALONE, POST_BATCH, DRAIN, LEASE)
 
 
 @pytest.fixture(scope="module")
