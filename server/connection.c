@@ -170,7 +170,7 @@ sevq_connection_refuse(struct sevq_connection *c, const struct sevq_error *err)
 	c->request.method = c->parser.http.method;
 	if (c->parser.target.start > 0)
 		c->request.hook = sevq_hooks_own(sevq_parser_text(c->in.data + c->begin, c->parser.target));
-	sevq_problem_send(&c->request, err, "");
+	sevq_problem_send(&c->request, err);
 	finish(c);
 }
 
@@ -190,7 +190,7 @@ answer_op(struct sevq_request *request)
 	else if (request->fail != NULL)
 		request->fail(request);
 	else
-		sevq_problem_send(request, &request->op.error, "");
+		sevq_problem_send(request, &request->op.error);
 }
 
 /* What the op will be answered with is known, and not yet durable. */
@@ -327,7 +327,7 @@ message_arrived(struct sevq_connection *c)
 {
 	c->state = SEVQ_WORKING;
 	if (c->refusal.code != SEVQ_OK)
-		sevq_problem_send(&c->request, &c->refusal, "");
+		sevq_problem_send(&c->request, &c->refusal);
 	else {
 		bind_request(c);
 		c->request.call->handle(&c->request);

@@ -6,8 +6,6 @@
  */
 #include "server/calls.h"
 
-#include <stdio.h>
-
 #include "server/field.h"
 #include "server/idempotency.h"
 #include "server/json.h"
@@ -104,7 +102,7 @@ is_forgotten(struct sevq_request *request)
 	if (i == enqueue->count || !request->op.idempotency.replayed)
 		return false;
 	sevq_fail(&err, SEVQ_CONFLICT, "the first answer is no longer kept; the events were enqueued then, and not again now");
-	sevq_problem_send(request, &err, "");
+	sevq_problem_send(request, &err);
 	return true;
 }
 
@@ -144,16 +142,13 @@ answer_many(struct sevq_request *request)
 
 /* A failure of one draft is told with its place; limits and storage concern the whole call. */
 static void
-fail_at(struct sevq_request *request, const char *before, size_t place)
+fail_at(struct sevq_request *request, const char *list, size_t index)
 {
 	const struct sevq_error *err = &request->enqueue.op.error;
 	bool of_draft = err->code == SEVQ_INVALID_FIELD || err->code == SEVQ_BLANK_KEY || err->code == SEVQ_MALFORMED_KEY ||
 			err->code == SEVQ_OWNER_UNRESOLVED || err->code == SEVQ_OWNER_MISMATCH;
-	char prefix[32] = "";
 
-	if (of_draft)
-		snprintf(prefix, sizeof prefix, "%s/%zu", before, place);
-	sevq_problem_send(request, err, prefix);
+	sevq_problem_send_in(request, err, of_draft ? list : NULL, index);
 }
 
 static void
@@ -180,7 +175,7 @@ check_count(struct sevq_request *request, size_t count)
 	if (count <= (size_t)request->server->options->max_batch_events)
 		return 0;
 	sevq_fail(&err, SEVQ_TOO_LARGE, "a batch has at most %lld events", (long long)request->server->options->max_batch_events);
-	sevq_problem_send(request, &err, "");
+	sevq_problem_send(request, &err);
 	return -1;
 }
 
@@ -230,8 +225,9 @@ read_batch(struct sevq_request *request, size_t events, struct sevq_bad_fields *
 	struct sevq_draft *draft = request->enqueue.drafts;
 	size_t i = 0;
 
+	bad->list = "/events";
 	for (size_t t = sevq_json_first(doc, events); t != 0; t = sevq_json_next(doc, events, t), i++) {
-		snprintf(bad->prefix, sizeof bad->prefix, "/events/%zu", i);
+		bad->index = i;
 		read_one_of(request, t, &draft[i], bad);
 	}
 }
@@ -286,10 +282,11 @@ read_line(struct sevq_request *request, struct sevq_str line, size_t number, str
 
 	if (sevq_json_scan(&request->server->doc, line.s, line.len, &err) != 0) {
 		err.line = (int)number + 1; /* of the body, not of the line */
-		sevq_problem_send(request, &err, "");
+		sevq_problem_send(request, &err);
 		return -1;
 	}
-	snprintf(bad->prefix, sizeof bad->prefix, "/%zu", number);
+	bad->list = ""; /* a body of lines is itself the list */
+	bad->index = number;
 	read_one_of(request, 0, draft, bad);
 	return 0;
 }

@@ -285,7 +285,7 @@ read_query(struct sevq_request *request, const struct sevq_field *fields, size_t
 
 		if (sevq_target_decode(&request->arena, name, true, &name, &err) != 0 ||
 		    sevq_target_decode(&request->arena, value, true, &value, &err) != 0) {
-			sevq_problem_send(request, &err, "");
+			sevq_problem_send(request, &err);
 			return -1;
 		}
 		i = field_named(fields, count, name);
@@ -310,7 +310,7 @@ sevq_body_scan(struct sevq_request *request)
 
 	if (sevq_json_scan(&request->server->doc, request->body.s, request->body.len, &err) == 0)
 		return 0;
-	sevq_problem_send(request, &err, "");
+	sevq_problem_send(request, &err);
 	return -1;
 }
 

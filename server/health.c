@@ -36,7 +36,7 @@ sevq_health_ready(struct sevq_request *request)
 		answer(request, "{\"status\":\"ok\"}");
 		return;
 	}
-	sevq_problem_send(request, &err, "");
+	sevq_problem_send(request, &err);
 }
 
 void

@@ -96,7 +96,7 @@ get_page(struct sevq_request *request, const struct sevq_field *parameters, size
 	if (sevq_query_read(request, parameters, count, &page, NULL) != 0)
 		return;
 	if (read_state(page.state, &history->kind, &err) != 0) {
-		sevq_problem_send(request, &err, "");
+		sevq_problem_send(request, &err);
 		return;
 	}
 	name_session(&page.address);
@@ -226,7 +226,7 @@ sevq_dead_letters_requeue(struct sevq_request *request)
 	if (sevq_body_read(request, requeue_fields, COUNT(requeue_fields), selection, NULL) != 0)
 		return;
 	if (check_selection(selection, &err) != 0)
-		sevq_problem_send(request, &err, "");
+		sevq_problem_send(request, &err);
 	else if (selection->ids.items != NULL)
 		requeue_ids(request);
 	else

@@ -38,7 +38,7 @@ refuse(struct sevq_request *request, const char *member, const char *why)
 	struct sevq_error err;
 
 	sevq_fail(&err, SEVQ_INVALID_FIELD, "%s %s", member, why);
-	sevq_problem_send(request, &err, "");
+	sevq_problem_send(request, &err);
 	return -1;
 }
 

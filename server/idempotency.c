@@ -17,7 +17,7 @@ refuse(struct sevq_request *request, const char *why)
 	struct sevq_error err;
 
 	sevq_fail_field(&err, HEADER, "%s", why);
-	sevq_problem_send(request, &err, "");
+	sevq_problem_send(request, &err);
 	return -1;
 }
 

@@ -49,18 +49,15 @@ static const struct {
 static void
 add_fault(struct sevq_bad_fields *bad, struct sevq_str pointer, const char *detail)
 {
-	struct sevq_buf *out = &bad->json;
+	struct sevq_buf *out = &bad->json, whole = { 0 };
 
+	sevq_buf_reserve(&whole, pointer.len + 1); /* there is a text, even when it is empty */
+	if (bad->list != NULL)
+		sevq_buf_addf(&whole, "%s/%zu", bad->list, bad->index);
+	sevq_buf_add(&whole, pointer.s, pointer.len);
 	sevq_buf_adds(out, bad->count > 1 ? ",{\"pointer\":" : "{\"pointer\":");
-	if (bad->prefix[0] != '\0') {
-		struct sevq_buf whole = { 0 };
-
-		sevq_buf_adds(&whole, bad->prefix);
-		sevq_buf_add(&whole, pointer.s, pointer.len);
-		sevq_json_quote(out, (struct sevq_str){ whole.data, whole.len });
-		sevq_buf_clear(&whole);
-	} else
-		sevq_json_quote(out, pointer);
+	sevq_json_quote(out, (struct sevq_str){ whole.data, whole.len });
+	sevq_buf_clear(&whole);
 	sevq_buf_adds(out, ",\"detail\":");
 	sevq_json_quote(out, sevq_str(detail));
 	sevq_buf_adds(out, "}");
@@ -130,14 +127,18 @@ answer(struct sevq_request *request, const struct sevq_error *err, const struct 
 }
 
 void
-sevq_problem_send(struct sevq_request *request, const struct sevq_error *err, const char *prefix)
+sevq_problem_send(struct sevq_request *request, const struct sevq_error *err)
 {
-	struct sevq_bad_fields bad = { 0 };
+	sevq_problem_send_in(request, err, NULL, 0);
+}
 
-	if (err->pointer[0] != '\0' || prefix[0] != '\0') {
-		snprintf(bad.prefix, sizeof bad.prefix, "%s", prefix);
+void
+sevq_problem_send_in(struct sevq_request *request, const struct sevq_error *err, const char *list, size_t index)
+{
+	struct sevq_bad_fields bad = { .list = list, .index = index };
+
+	if (err->pointer[0] != '\0' || list != NULL)
 		sevq_bad_fields_add(&bad, sevq_str(err->pointer), err->detail);
-	}
 	answer(request, err, &bad);
 	sevq_bad_fields_clear(&bad);
 }

@@ -26,7 +26,7 @@ sevq_route_post(struct sevq_request *request)
 		return;
 	if (sevq_address_check(&address, &err) != 0 ||
 	    sevq_engine_route(request->server->engine, &address, &request->arena, &decision, &err) != 0) {
-		sevq_problem_send(request, &err, "");
+		sevq_problem_send(request, &err);
 		return;
 	}
 	sevq_json_add_decision(sevq_reply_begin(request), &decision);

@@ -405,7 +405,7 @@ sevq_stream_get(struct sevq_request *request)
 	reader->coalesce_ms = wanted.coalesce_ms;
 	if (make_filter(request, &wanted, reader, &err) != 0 || check_room(request->server, &err) != 0) {
 		free(reader);
-		sevq_problem_send(request, &err, "");
+		sevq_problem_send(request, &err);
 	} else if (request->method == HTTP_HEAD) {
 		free(reader);
 		sevq_reply_begin(request);

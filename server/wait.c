@@ -136,7 +136,7 @@ too_many(struct sevq_request *request)
 		return false;
 	server->stats.waiters_refused++;
 	sevq_fail(&err, SEVQ_QUEUE_FULL, "too many calls wait; the limit is %lld", (long long)server->options->max_waiters);
-	sevq_problem_send(request, &err, "");
+	sevq_problem_send(request, &err);
 	return true;
 }
 
