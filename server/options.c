@@ -91,8 +91,9 @@ static const struct option actions[] = { { "config", required_argument, NULL, 'c
 
 #define ACTIONS (sizeof actions / sizeof actions[0])
 
-/* Variables of the sevq command, which shares our prefix and often our environment. */
-static const char *const command_variables[] = { "SEVQ_URL", "SEVQ_TOKEN", "SEVQ_CONFIG" };
+/* Variables that are no options: of --config, of the sevq command, and those that sevq run gives to what it runs. */
+static const char *const other_variables[] = { "SEVQ_CONFIG",      "SEVQ_URL",         "SEVQ_TOKEN",
+					       "SEVQ_SESSION_KEY", "SEVQ_EVENT_COUNT", "SEVQ_LEASE_ID" };
 
 enum source { UNSET, FLAG, ENVIRONMENT, FILE_, DEFAULT };
 
@@ -288,8 +289,8 @@ known_variable(const char *variable, size_t len)
 		if (strlen(name) == len && memcmp(name, variable, len) == 0)
 			return true;
 	}
-	for (size_t i = 0; i < sizeof command_variables / sizeof command_variables[0]; i++)
-		if (strlen(command_variables[i]) == len && memcmp(command_variables[i], variable, len) == 0)
+	for (size_t i = 0; i < sizeof other_variables / sizeof other_variables[0]; i++)
+		if (strlen(other_variables[i]) == len && memcmp(other_variables[i], variable, len) == 0)
 			return true;
 	return false;
 }
@@ -581,7 +582,8 @@ sevq_options_help(struct sevq_buf *out)
 	    out,
 	    "\nFlags win over the environment (SEVQ_MAX_PENDING for --max-pending; lists with commas), it over the config file, it "
 	    "over\n"
-	    "the defaults in parentheses. SIGHUP reads log level, policy and tokens again. SIGTERM and SIGINT stop after "
+	    "the defaults in parentheses. SIGHUP reads log level and format, policy and tokens again. SIGTERM and SIGINT stop "
+	    "after "
 	    "answering.\n\n"
 	    "Exit status: 0 stopped as asked; 2 wrong command line; 70 a commit of unknown outcome, start again; 71 cannot "
 	    "listen;\n"

@@ -117,6 +117,12 @@ def test_the_environment_says_what_it_is_about(sevq):
     assert sevq.json("show", ids[0])["timeline"][1]["leaseId"] == first
 
 
+def test_the_command_may_be_another_server(sevq):
+    queue(sevq, "a")
+    out, _ = sevq("run", MAIN, "--once", "--", "sh", "-c", f"env -u SEVQ_TOKEN_FILE {binary()} --print-config")
+    assert "maxPending" in out
+
+
 def test_what_the_command_says_is_its_own(sevq):
     queue(sevq, "one")
     assert sevq("run", MAIN, "--once", "--", "sh", "-c", "echo out; echo err >&2") == ("out\n", "err\n")
