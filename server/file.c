@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define READ_BYTES 16384
@@ -51,7 +50,7 @@ write_all(int fd, struct sevq_str text)
 {
 	ssize_t n;
 
-	for (size_t done = 0; done<text.len; done += n> 0 ? (size_t)n : 0) {
+	for (size_t done = 0; done < text.len; done += (size_t)(n > 0 ? n : 0)) {
 		n = write(fd, text.s + done, text.len - done);
 		if (n < 0 && errno != EINTR)
 			return -1;

@@ -26,21 +26,29 @@ find(const struct sevq_options *options, struct sevq_buf *out)
 }
 
 int
-sevq_policy_file_load(const struct sevq_options *options, struct sevq_policy **ret, struct sevq_error *err)
+sevq_policy_file_read(const char *path, struct sevq_policy **ret, struct sevq_error *err)
 {
-	struct sevq_buf path = { 0 }, text = { 0 };
+	struct sevq_buf text = { 0 };
 	struct sevq_error why = { 0 };
-	int failed = 0;
+	int failed = sevq_file_read(path, SEVQ_POLICY_BYTES_MAX, &text, err);
 
-	find(options, &path);
-	if (path.data[0] != '\0')
-		failed = sevq_file_read(path.data, SEVQ_POLICY_BYTES_MAX, &text, err);
 	if (!failed && sevq_policy_parse(text.data, text.len, ret, &why) != 0) {
-		failed = sevq_fail(err, SEVQ_CONFIG, "policy %s: %s", path.data, why.detail);
+		failed = sevq_fail(err, SEVQ_CONFIG, "policy %s: %s", path, why.detail);
 		err->line = why.line;
 		err->column = why.column;
 	}
 	sevq_buf_clear(&text);
+	return failed;
+}
+
+int
+sevq_policy_file_load(const struct sevq_options *options, struct sevq_policy **ret, struct sevq_error *err)
+{
+	struct sevq_buf path = { 0 };
+	int failed;
+
+	find(options, &path);
+	failed = path.data[0] != '\0' ? sevq_policy_file_read(path.data, ret, err) : sevq_policy_parse("", 0, ret, err);
 	sevq_buf_clear(&path);
 	return failed;
 }

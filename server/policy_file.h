@@ -10,7 +10,10 @@
 
 #define SEVQ_POLICY_BYTES_MAX (8 << 20)
 
-/* Finds, reads and compiles. SEVQ_CONFIG with the path in the detail, line and column where known. */
+/* Reads and compiles the file at the path. SEVQ_CONFIG with the path in the detail, line and column where known. */
+int sevq_policy_file_read(const char *path, struct sevq_policy **ret, struct sevq_error *err);
+
+/* Finds it first. Failures as above. */
 int sevq_policy_file_load(const struct sevq_options *options, struct sevq_policy **ret, struct sevq_error *err);
 
 #endif

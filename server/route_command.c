@@ -11,10 +11,9 @@
 
 #include "queue/route.h"
 #include "schema/json.h"
-#include "server/file.h"
 #include "server/json.h"
+#include "server/policy_file.h"
 
-#define POLICY_BYTES_MAX (16 << 20)
 #define EXIT_QUESTION 1 /* some line was no question */
 #define EXIT_WRONG_USE 2
 
@@ -168,22 +167,16 @@ answer_all(struct session *session)
 static int
 load_policy(const char *path, struct sevq_policy **ret)
 {
-	struct sevq_buf text = { 0 };
-	struct sevq_error err;
-	int code = 0;
+	struct sevq_error err = { 0 };
+	int failed = path != NULL ? sevq_policy_file_read(path, ret, &err) : sevq_policy_parse("", 0, ret, &err);
 
-	if (path != NULL && sevq_file_read(path, POLICY_BYTES_MAX, &text, &err) < 0) {
-		fprintf(stderr, "sevqd route: %s\n", err.detail);
-		code = EX_CONFIG;
-	} else if (sevq_policy_parse(text.data != NULL ? text.data : "", text.len, ret, &err) < 0) {
-		if (err.line > 0)
-			fprintf(stderr, "sevqd route: %s:%d:%d: %s\n", path, err.line, err.column, err.detail);
-		else
-			fprintf(stderr, "sevqd route: %s: %s\n", path, err.detail);
-		code = EX_CONFIG;
-	}
-	sevq_buf_clear(&text);
-	return code;
+	if (failed == 0)
+		return 0;
+	fprintf(stderr, "sevqd route: %s", err.detail);
+	if (err.line > 0)
+		fprintf(stderr, ", at line %d, column %d", err.line, err.column);
+	fputc('\n', stderr);
+	return EX_CONFIG;
 }
 
 int

@@ -38,10 +38,14 @@ def test_a_bad_field_is_named(api, fields, pointer):
     problem(api.route(MAIN, **fields), 400, "invalid-field", pointer)
 
 
+def command(place, *words, **options):
+    return subprocess.run([binary(), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=place.environment(), cwd=place.directory, timeout=30, **options)
+
+
 def lines(make, text, *arguments, policy=None):
     place = make(policy=policy)
     arguments = ["--policy", str(place.policy), *arguments] if policy is not None else [*arguments]
-    done = subprocess.run([binary(), "route", *arguments], input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=place.environment(), cwd=place.directory, timeout=30)
+    done = command(place, "route", *arguments, input=text)
     return done.returncode, [json.loads(line) for line in done.stdout.decode().splitlines()]
 
 
@@ -64,3 +68,12 @@ def test_the_command_answers_a_bad_line_as_an_error_and_goes_on(make):
     code, answers = lines(make, b'{"sessionKey":\n{"sessionKey":"main"}\n{"colour":"red"}\n')
     assert code == 1 and (answers[0]["error"], answers[0]["line"], answers[0]["column"]) == ("invalid-json", 1, 15)
     assert answers[1]["sessionKey"] == MAIN and answers[2]["error"] == "invalid-field"
+
+
+@pytest.mark.parametrize("policy, place", [("{\n  session: }", "line 2, column 12"), ("//" + "x" * (8 << 20), "over 8388608 bytes")], ids=["broken", "too long"])
+def test_the_command_takes_no_policy_that_the_server_refuses(make, policy, place):
+    server = make(policy=policy)
+    tried = command(server, "route", "--policy", str(server.policy), input=b"")
+    refused = command(server, "--check-config", "--policy", str(server.policy))
+    assert (tried.returncode, refused.returncode) == (78, 78)
+    assert place in tried.stderr.decode() and str(server.policy) in tried.stderr.decode(), tried.stderr
