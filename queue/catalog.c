@@ -359,7 +359,7 @@ sevq_queue_set_state(struct sevq_catalog *catalog, struct sevq_queue *queue, str
 }
 
 struct sevq_lease *
-sevq_catalog_new_lease(const struct sevq_catalog *catalog, int64_t id)
+sevq_catalog_find_lease(const struct sevq_catalog *catalog, int64_t id)
 {
 	return sevq_table_find(&catalog->leases, spread(id), same_lease, &id);
 }
@@ -367,14 +367,14 @@ sevq_catalog_new_lease(const struct sevq_catalog *catalog, int64_t id)
 struct sevq_lease *
 sevq_catalog_lease(const struct sevq_catalog *catalog, int64_t id)
 {
-	struct sevq_lease *lease = sevq_catalog_new_lease(catalog, id);
+	struct sevq_lease *lease = sevq_catalog_find_lease(catalog, id);
 	return lease != NULL && lease->live > 0 ? lease : NULL;
 }
 
 static size_t
 lease_bytes(const struct sevq_lease *lease)
 {
-	return sizeof *lease + lease->count * sizeof *lease->ids + lease->consumer.len;
+	return sizeof *lease + lease->count * sizeof *lease->ids;
 }
 
 struct sevq_lease *
@@ -382,13 +382,10 @@ sevq_catalog_add_lease(struct sevq_catalog *catalog, const struct sevq_lease *fr
 {
 	struct sevq_lease *lease = sevq_alloc(lease_bytes(from));
 	int64_t *ids = (int64_t *)(lease + 1);
-	char *consumer = (char *)(ids + from->count);
 	*lease = *from;
 	lease->ids = memcpy(ids, from->ids, from->count * sizeof *ids);
 	lease->live = 0;
 	lease->touched = false;
-	if (from->consumer.s != NULL)
-		lease->consumer.s = memcpy(consumer, from->consumer.s, from->consumer.len);
 	catalog->lease_bytes += lease_bytes(lease);
 	sevq_table_add(&catalog->leases, spread(lease->id), lease);
 	struct sevq_change *change = note(catalog, lease->queue, LEASE_ADDED);

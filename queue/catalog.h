@@ -5,7 +5,7 @@
  * Not here: texts (they stay in the store), SQL, HTTP, the rules (op_*.c).
  *
  * A batch changes the catalog while it is being planned, because its later ops must see its earlier ones. Nobody else
- * sees it: every reader is an op too and is answered after the commit. Each change is journaled until
+ * sees it: other readers are ops, answered when the commit is durable, or look between turns. Each change is journaled until
  * sevq_catalog_commit makes it final or sevq_catalog_rollback takes it back, so what a caller learns has always been
  * committed.
  */
@@ -44,18 +44,17 @@ struct sevq_extra {
 	struct sevq_lease *lease;  /* NULL unless the entry is leased */
 	int64_t lease_end_boot_ms; /* until when */
 	int64_t available_boot_ms, expires_boot_ms;
-	int64_t lease_until_ms, available_at_ms, expires_at_ms;
+	int64_t available_at_ms, expires_at_ms;
 };
 
 /* Some events of one queue, lent to one consumer until a time. */
 struct sevq_lease {
 	int64_t id; /* of the outcome that recorded it */
 	struct sevq_queue *queue;
-	struct sevq_str consumer; /* behind the struct; NULL: none given */
-	bool exclusive;           /* nothing else of the queue is deliverable meanwhile */
-	bool touched;             /* by the batch under way */
-	size_t live;              /* of its events, how many it still holds; 0: it is over */
-	const int64_t *ids;       /* all it ever held, ascending; behind the struct */
+	bool exclusive;     /* nothing else of the queue is deliverable meanwhile */
+	bool touched;       /* by the batch under way */
+	size_t live;        /* of its events, how many it still holds; 0: it is over */
+	const int64_t *ids; /* all it ever held, ascending; behind the struct */
 	size_t count;
 };
 
@@ -142,8 +141,8 @@ struct sevq_extra sevq_catalog_extra(const struct sevq_catalog *catalog, int64_t
 
 /* Leases. A lease without live events is gone at the end of the batch. */
 struct sevq_lease *sevq_catalog_lease(const struct sevq_catalog *catalog, int64_t id); /* NULL: over, or never was */
-struct sevq_lease *sevq_catalog_new_lease(const struct sevq_catalog *catalog,
-					  int64_t id); /* one just added, though it holds nothing yet */
+/* The same, and also one that holds nothing: not yet, or in this batch no longer. */
+struct sevq_lease *sevq_catalog_find_lease(const struct sevq_catalog *catalog, int64_t id);
 struct sevq_lease *sevq_catalog_add_lease(struct sevq_catalog *catalog,
 					  const struct sevq_lease *from); /* copied; holds nothing yet */
 

@@ -9,8 +9,8 @@
  *
  *     submit ... submit, turn: look up -> page -> plan -> read -> commit (written, durable) -> finish
  *
- * A commit that is written is in the catalog, and everything else is brought up to date with it, and answers are made ready,
- * while the disk makes it durable: what can still happen then stops the engine, so nothing of that will have to be taken back.
+ * Once a commit is written, the catalog and all that depends on it are brought up to date, and answers prepared, while the disk
+ * makes it durable. The only failure left is an unknown outcome, which stops the engine, so none of this is ever undone.
  *
  * Each arrow may be a call that returns at once (SQLite) or a wait for the store to call back; the state between two
  * turns is whole either way. What it refuses to be: a scheduler. Ops run in the order they came; a batch is never
@@ -24,7 +24,6 @@
  */
 #include "queue/engine.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -47,7 +46,7 @@ struct sevq_engine {
 	struct sevq_engine_options options;
 	struct sevq_engine_stats stats;
 	struct sevq_plan plan;
-	struct sevq_recent recent; /* committed events only */
+	struct sevq_recent recent; /* of written commits only */
 	struct sevq_tick tick;
 	struct op_list waiting; /* submitted, for the next batch */
 	struct op_list batch;   /* under way; empty between turns unless the store is still at it */
@@ -211,7 +210,7 @@ finish(struct sevq_engine *engine)
 			op->done(op, op->arg);
 			continue;
 		}
-		op->looked_up = true;
+		op->again = true;
 		list_add(&engine->waiting, op);
 		engine->again = true;
 	}

@@ -86,14 +86,14 @@ bool sevq_engine_idle(const struct sevq_engine *engine); /* nothing submitted an
 /* One small step of housekeeping (checkpoint, sweep). True if there is more to do: call it again next turn. */
 bool sevq_engine_chores(struct sevq_engine *engine);
 
-/* Decides without storing, under the policy in force. As sevq_route. */
+/* Checks the address and decides, under the policy in force; stores nothing. SEVQ_INVALID_FIELD, or as sevq_route. */
 int sevq_engine_route(const struct sevq_engine *engine, const struct sevq_address *address, struct sevq_arena *arena,
 		      struct sevq_decision *ret, struct sevq_error *err);
 
 /* Puts another policy in force for ops not yet carried out; the old one is freed. Queued events stay where they are. */
 void sevq_engine_set_policy(struct sevq_engine *engine, struct sevq_policy *policy);
 
-/* Counters since start, and the present state. Reading costs nothing. */
+/* Counters since start, and the present state. Reading walks over all queues. */
 struct sevq_engine_stats {
 	uint64_t outcomes[SEVQ_OUTCOME_COUNT]; /* events, by what happened to them */
 	uint64_t enqueued, duplicates;         /* events */

@@ -90,7 +90,6 @@ load_lease(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_s
 {
 	struct sevq_lease lease = { .id = outcome->id,
 				    .queue = queue,
-				    .consumer = outcome->detail,
 				    .exclusive = outcome->lease == SEVQ_LEASE_EXCLUSIVE,
 				    .ids = outcome->ids,
 				    .count = outcome->count };
@@ -107,8 +106,7 @@ apply(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_entry *entry
 	if (!lends && (extra.lease == NULL || extra.lease->id != outcome->lease))
 		return;
 	if (lends || outcome->kind == SEVQ_OUTCOME_EXTENDED) {
-		extra.lease = lends ? sevq_catalog_new_lease(&plan->catalog, outcome->id) : extra.lease;
-		extra.lease_until_ms = outcome->until_ms;
+		extra.lease = lends ? sevq_catalog_find_lease(&plan->catalog, outcome->id) : extra.lease;
 		extra.lease_end_boot_ms = to_boot_ms(plan, outcome->until_ms);
 		extra.available_boot_ms = 0;
 	} else {

@@ -1,4 +1,4 @@
-/* op.c - what every op shares. The calls themselves are in op_enqueue.c, op_take.c and op_look.c. */
+/* op.c - what every op shares. The calls themselves are in op_*.c. */
 #include "queue/plan.h"
 
 /* An error that is none says nothing, so its text is left as it is. */

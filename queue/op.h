@@ -20,8 +20,8 @@ struct sevq_op {
 	const struct sevq_op_kind *kind;
 	void (*done)(struct sevq_op *op, void *arg); /* on the loop, exactly once; error.code says how it ended */
 	/*
-	 * NULL, or called before done when the answer is there but what it tells is not durable: it may be made ready then, while
-	 * the disk is at work, and told by done. Not called where that does not come about; done may still not be called.
+	 * NULL, or called before done, when the answer is complete but not yet durable: it may be formatted then, while the disk is
+	 * at work, but must not leave before done. May be skipped; and done may still never come.
 	 */
 	void (*prepare)(struct sevq_op *op, void *arg);
 	void *arg;
@@ -33,7 +33,7 @@ struct sevq_op {
 	bool waits_not;                     /* its caller has given up: it is answered as it stands */
 	int planned;                        /* enum sevq_planned */
 	struct sevq_str queue_key;          /* where a parked op waits */
-	bool looked_up;                     /* it went round again: all it asks for has been looked up */
+	bool again;                         /* its second time round: what it asks for is looked up before it is planned */
 	/* Out, and last, because it is large and hardly ever used: */
 	struct sevq_error error; /* SEVQ_OK or why; on failure the rest of the answer is empty and nothing changed */
 };

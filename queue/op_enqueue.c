@@ -3,8 +3,6 @@
  */
 #include "queue/plan.h"
 
-#include <stdlib.h>
-
 #include "schema/prompt.h"
 
 /* One draft on its way in. */

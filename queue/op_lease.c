@@ -149,7 +149,6 @@ hold(struct sevq_plan *plan, struct sevq_lease *lease, int64_t id, int64_t lease
 	bool shorter = extra.lease == lease && plan->boot_ms + lease_ms < extra.lease_end_boot_ms;
 	extra.lease = lease;
 	extra.lease_end_boot_ms = plan->boot_ms + lease_ms;
-	extra.lease_until_ms = plan->now_ms + lease_ms;
 	sevq_queue_set_state(&plan->catalog, lease->queue, entry, entry->attempts, &extra);
 	return shorter;
 }
@@ -157,9 +156,7 @@ hold(struct sevq_plan *plan, struct sevq_lease *lease, int64_t id, int64_t lease
 static void
 lend_events(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_queue *queue, struct sevq_taking chosen)
 {
-	struct sevq_lease new = {
-		.queue = queue, .consumer = lend->consumer, .exclusive = lend->exclusive, .ids = chosen.ids, .count = chosen.count
-	};
+	struct sevq_lease new = { .queue = queue, .exclusive = lend->exclusive, .ids = chosen.ids, .count = chosen.count };
 	lend->until_ms = plan->now_ms + lend->lease_ms;
 	lend->lease_id = new.id = sevq_plan_record(plan, queue,
 						   (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_LEASED,
@@ -253,7 +250,7 @@ lease_lookup(const struct sevq_plan *plan, const struct sevq_op *op, size_t inde
 {
 	const struct sevq_lease_op *call = (const struct sevq_lease_op *)op;
 	(void)plan;
-	if (index > 0 || !op->looked_up || lease_id(call) == 0)
+	if (index > 0 || !op->again || lease_id(call) == 0)
 		return false;
 	*ret = (struct sevq_lookup){ .kind = SEVQ_LOOKUP_LEASE, .id = lease_id(call) };
 	return true;
@@ -390,7 +387,7 @@ plan_lease_op(struct sevq_plan *plan, struct sevq_op *op)
 	if (named_ids(plan, call, lease, &named) < 0)
 		return -1;
 	if (!all_held(plan, lease, named)) {
-		if (!op->looked_up)
+		if (!op->again)
 			return SEVQ_PLAN_AGAIN;
 		if (judge_by_history(plan, call, lease, &named) < 0)
 			return -1;
@@ -416,21 +413,12 @@ sevq_lend_init(struct sevq_lend *op)
 	op->lease_ms = SEVQ_LEASE_MS_DEFAULT;
 }
 
-#define LEASE_KIND(call)                                                                                                           \
-	{                                                                                                                          \
-		.name = (call), .bytes = sizeof(struct sevq_lease_op), .answer = offsetof(struct sevq_lease_op, until_ms),         \
-		.plan = plan_lease_op, .lookup = lease_lookup, .found = lease_found                                                \
-	}
-
 void
 sevq_lease_op_init(struct sevq_lease_op *op, enum sevq_lease_action action)
 {
-	static const struct sevq_op_kind kind[] = {
-		[SEVQ_LEASE_ACK] = LEASE_KIND("ack"),
-		[SEVQ_LEASE_NACK] = LEASE_KIND("nack"),
-		[SEVQ_LEASE_EXTEND] = LEASE_KIND("extend"),
-	};
-	sevq_op_start(&op->op, &kind[action]);
+	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(lease_op, until_ms), .plan = plan_lease_op, .lookup = lease_lookup,
+						  .found = lease_found };
+	sevq_op_start(&op->op, &kind);
 	op->action = action;
 	op->count_attempt = true;
 	op->lease_ms = SEVQ_LEASE_MS_DEFAULT;

@@ -92,7 +92,7 @@ plan_find(struct sevq_plan *plan, struct sevq_op *op)
 	}
 	if (entry != NULL || find->event.outcome != 0)
 		return SEVQ_PLANNED;
-	if (op->looked_up)
+	if (op->again)
 		return sevq_fail(&op->error, SEVQ_NOT_FOUND, "how this event ended has been forgotten");
 	return SEVQ_PLAN_AGAIN; /* settled by an op before this one in the batch: its outcome is there next turn */
 }

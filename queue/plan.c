@@ -303,7 +303,7 @@ sevq_plan_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struc
 	return 1;
 }
 
-/* The key of the whole request may be that of one of its events: then both are the same request, or one of them is refused. */
+/* The numbers as JSON. */
 static struct sevq_str
 write_answer(struct sevq_arena *arena, const int64_t *numbers, size_t count)
 {
@@ -318,6 +318,7 @@ write_answer(struct sevq_arena *arena, const int64_t *numbers, size_t count)
 	return answer;
 }
 
+/* The key of the whole request may be that of one of its events: then both are the same request, or one of them is refused. */
 int
 sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, const int64_t *numbers,
 		   size_t count)

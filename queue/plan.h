@@ -59,11 +59,10 @@ enum sevq_planned {
 	SEVQ_PLAN_AGAIN = 2,  /* it must look something up in the store first: undone, and tried again next turn */
 };
 
-/* One constant per call, begun by SEVQ_OP_KIND: the name, the op's struct, the first member of its answer. */
-#define SEVQ_OP_KIND(call, first) .name = #call, .bytes = sizeof(struct sevq_##call), .answer = offsetof(struct sevq_##call, first)
+/* One constant per call, begun by SEVQ_OP_KIND: the op's struct, the first member of its answer. */
+#define SEVQ_OP_KIND(call, first) .bytes = sizeof(struct sevq_##call), .answer = offsetof(struct sevq_##call, first)
 
 struct sevq_op_kind {
-	const char *name;
 	size_t bytes, answer; /* of the op's own struct: its size, and where its answer begins, which goes to the end */
 	bool appends;         /* needs disk space: refused when the store is full */
 	/*
@@ -97,8 +96,8 @@ int sevq_plan_queue(struct sevq_plan *plan, struct sevq_op *op, const struct sev
 		    struct sevq_queue **queue);
 
 /*
- * Appends the event (id and time are given here), delayed and mortal as it says; tag's reference passes on. Text is borrowed
- * until the batch is done.
+ * Appends the event, giving it its id and, from delay_ms and ttl_ms (0: none), its times; takes over the caller's reference to
+ * tag. Text is borrowed until the batch is done.
  */
 void sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_event *event, uint64_t text_hash, uint32_t tag,
 		      int64_t delay_ms, int64_t ttl_ms);

@@ -4,8 +4,8 @@
  * Most events are taken young: their texts are still here then, and the store is not asked. What has become of an event in
  * the meantime makes no difference; it stays until newer ones need its place.
  * Here: a ring of bytes with whole events as they were appended, found by id.
- * Not here: what is pending (catalog); anything that is not durable: the engine adds events after their commit. Private to
- * queue/.
+ * Not here: what is pending (catalog); anything that could be taken back: the engine adds events once their commit is written,
+ * and if that does not become durable the process ends. Private to queue/.
  *
  * What find gives is borrowed until the next add: the answer to an op is a copy.
  */

@@ -68,8 +68,8 @@ struct sevq_store_batch {
 };
 
 /*
- * The batch is written, and what is left is to become durable: from here on only SEVQ_STORAGE_UNKNOWN can come of it. A time to do
- * what must be done when it is durable, while the disk is at work; nobody may be told yet.
+ * The batch is written but not yet durable; only SEVQ_STORAGE_UNKNOWN can still happen. Work that nobody outside can see may be
+ * done now, while the disk syncs.
  */
 typedef void sevq_commit_written(void *arg);
 

@@ -207,7 +207,7 @@ a_last_context_may_outlive_its_event(void **state)
 	assert_int_equal(catalog.tags.bytes, 0);
 }
 
-/* PERFORMANCE section 3: 48 bytes a pending event, besides its session. */
+/* 48 bytes a pending event, besides its session (tests/bench/RESULTS.md). */
 static void
 an_entry_takes_little_more_than_itself(void **state)
 {
@@ -340,7 +340,7 @@ static void
 set_state(size_t at, const struct model_event *e)
 {
 	struct sevq_queue *queue = find(keys[at]);
-	struct sevq_extra extra = { .lease = e->lease != 0 ? sevq_catalog_new_lease(&catalog, e->lease) : NULL,
+	struct sevq_extra extra = { .lease = e->lease != 0 ? sevq_catalog_find_lease(&catalog, e->lease) : NULL,
 				    .lease_end_boot_ms = e->lease,
 				    .available_boot_ms = e->delayed ? e->id : 0,
 				    .expires_boot_ms = e->mortal ? e->id * 2 : 0 };
@@ -375,12 +375,9 @@ lend_somewhere(void)
 		return;
 	bool exclusive = count_leased(q) == 0 && below(3) == 0;
 	next_lease += 1 + ((next_lease + 1) % 2 != exclusive);
-	sevq_catalog_add_lease(&catalog, &(struct sevq_lease){ .id = next_lease,
-							       .queue = find(keys[at]),
-							       .consumer = SEVQ_STR("consumer"),
-							       .exclusive = exclusive,
-							       .ids = ids,
-							       .count = count });
+	sevq_catalog_add_lease(
+	    &catalog,
+	    &(struct sevq_lease){ .id = next_lease, .queue = find(keys[at]), .exclusive = exclusive, .ids = ids, .count = count });
 	for (size_t i = 0; i < count; i++) {
 		chosen[i]->lease = next_lease;
 		set_state(at, chosen[i]);
