@@ -143,9 +143,8 @@ lookup_key(const struct asked *asked, const struct sevq_lookup *lookup)
 	int rc = sqlite3_step(row);
 	if (rc == SQLITE_ROW) {
 		struct sevq_store_key key = { .key = lookup->key,
-					      .ts_ms = sqlite3_column_int64(row, 0),
-					      .request = (uint64_t)sqlite3_column_int64(row, 1),
-					      .answer = sevq_sqlite_text(row, 2) };
+					      .request = (uint64_t)sqlite3_column_int64(row, 0),
+					      .answer = sevq_sqlite_text(row, 1) };
 		asked->each(asked->arg, asked->index, &(struct sevq_found){ .key = &key });
 	}
 	sqlite3_reset(row);

@@ -27,11 +27,11 @@
 #define STRING_OF(number) #number
 #define STRING(number) STRING_OF(number)
 
-/* The columns of an event, in the order that row_event (sqlite_store.c) reads them. */
+/* The columns of an event, in the order that sevq_sqlite_event (sqlite_rows.c) reads them. */
 #define EVENT_COLUMNS                                                                                                              \
 	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, source, traceparent, text,"             \
 	" available_at, expires_at, exec"
-#define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail" /* as outcome_row reads them */
+#define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail" /* as sevq_sqlite_outcome reads them */
 
 static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -72,7 +72,7 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_REQUEUED] =
 	    "SELECT " OUTCOME_COLUMNS " FROM dead_letter CROSS JOIN outcome ON outcome.id = requeued WHERE event = ?",
 	[STATEMENT_ADD_KEY] = "INSERT INTO idempotency(ts, key, request, answer) VALUES (?, ?, ?, ?)",
-	[STATEMENT_FIND_KEY] = "SELECT ts, request, answer FROM idempotency WHERE key = ?",
+	[STATEMENT_FIND_KEY] = "SELECT request, answer FROM idempotency WHERE key = ?",
 	[STATEMENT_REMOVE_KEYS] = /* the oldest alone are looked at: times ascend with ids */
 	"DELETE FROM idempotency WHERE id IN"
 	" (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id LIMIT " STRING(SEVQ_SQLITE_SWEEP_MAX) ") WHERE ts < ?)",
@@ -296,6 +296,11 @@ open_file(struct sqlite_store *store, const char *path, struct sevq_error *err)
 	return 0;
 }
 
+#define PRAGMA(name, value) "PRAGMA " name " = " STRING(value) ";"
+
+static const char file_pragmas[] =
+    PRAGMA("page_size", SEVQ_SQLITE_PAGE_BYTES) PRAGMA("synchronous", FULL) PRAGMA("application_id", SEVQ_SQLITE_APPLICATION_ID);
+
 /* Made whole beside the path, then renamed to it. */
 static int
 create(struct sqlite_store *store, struct sevq_error *err)
@@ -305,8 +310,7 @@ create(struct sqlite_store *store, struct sevq_error *err)
 	unlink(name);
 	int failed = open_file(store, name, err);
 	if (failed == 0)
-		failed =
-		    execute(store, "PRAGMA page_size = 4096; PRAGMA synchronous = FULL; PRAGMA application_id = 0x73657671;", err);
+		failed = execute(store, file_pragmas, err);
 	if (failed == 0)
 		failed = migrate(store, 0, err);
 	sqlite3_close(store->db);

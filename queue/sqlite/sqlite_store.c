@@ -252,8 +252,7 @@ ready(struct sevq_store *base, struct sevq_error *err)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	if (store->full)
-		sevq_fail(err, SEVQ_STORAGE_FULL, "less than %llu bytes are free for the database",
-			  (unsigned long long)store->options.min_free_bytes);
+		sevq_fail(err, SEVQ_STORAGE_FULL, "there is no room for events: the disk or --db-max-bytes is full");
 	return !store->full;
 }
 
@@ -267,7 +266,7 @@ stats(struct sevq_store *base, struct sevq_store_stats *ret)
 	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK && file->pMethods != NULL)
 		file->pMethods->xFileSize(file, &pages);
 	ret->database_bytes = (uint64_t)pages;
-	ret->wal_bytes = (uint64_t)store->wal_frames * 4120;
+	ret->wal_bytes = (uint64_t)store->wal_frames * (SEVQ_SQLITE_PAGE_BYTES + 24); /* a frame is a page and its header */
 }
 
 static void
