@@ -3,8 +3,6 @@
  */
 #include "client/request.h"
 
-#include <stdlib.h>
-
 #include "client/url.h"
 
 void

@@ -262,7 +262,7 @@ struct sevq_readiness {
 
 /* A session has events: told when they come, and once at the beginning for each session that has some. */
 struct sevq_wakeup {
-	const char *id; /* where to go on from */
+	const char *id; /* ascends over all wakeups */
 	const char *session_key;
 	size_t depth;       /* events that can be had */
 	const char *source; /* of the event that woke it; NULL: none was named */
@@ -491,7 +491,7 @@ struct sevq_stream_options {
 	struct sevq_address address; /* only the session that it means; an agent alone: all sessions of the agent */
 	const char *prefix;          /* only queue keys that start so */
 	int64_t coalesce_ms;         /* at most one wakeup a session in this time; 0: the server's */
-	const char *last_event_id;   /* the last wakeup heard before */
+	const char *last_event_id;   /* of the last wakeup heard; a server tells of all that there is, whatever it says */
 	int64_t silence_ms;          /* the server is lost when nothing comes for so long; 0: 45 seconds (it pings every 15) */
 };
 

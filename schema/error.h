@@ -2,7 +2,7 @@
  * error.h - every way a request or a start can fail, and how a failure travels.
  *
  * Here: one code per failure a caller can tell apart (DESIGN section 3), and the record that carries it upward.
- * Not here: HTTP statuses (server/problem), exit codes (server/main), logging.
+ * Not here: HTTP statuses (server/problem), exit codes (server/serve), logging.
  */
 #ifndef SEVQ_SCHEMA_ERROR_H
 #define SEVQ_SCHEMA_ERROR_H

@@ -42,6 +42,8 @@
 #define SEVQ_HISTORY_PAGE_MAX 1000
 #define SEVQ_REQUEUE_MAX 1000
 
+#define SEVQ_RECENT_BYTES (16 << 20) /* of memory for the newest events */
+
 /* Defaults of the configurable ones (DESIGN section 3). */
 #define SEVQ_BATCH_EVENTS_DEFAULT 1000
 #define SEVQ_SESSION_PENDING_DEFAULT 10000
@@ -49,7 +51,6 @@
 #define SEVQ_PENDING_DEFAULT 10000000
 #define SEVQ_RETENTION_MS_DEFAULT (7LL * 24 * 60 * 60 * 1000)
 #define SEVQ_RETENTION_ROWS_DEFAULT 1000000
-#define SEVQ_RECENT_BYTES (16 << 20) /* of memory for the newest events */
 #define SEVQ_BODY_BYTES_DEFAULT (1 << 20)
 #define SEVQ_HEADER_BYTES_DEFAULT (16 << 10)
 #define SEVQ_COMPAT_SESSION_PENDING 20

@@ -12,6 +12,7 @@
 #include "schema/mem.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 

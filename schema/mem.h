@@ -10,7 +10,6 @@
 #ifndef SEVQ_SCHEMA_MEM_H
 #define SEVQ_SCHEMA_MEM_H
 
-#include <stdarg.h>
 #include <stddef.h>
 
 #include "schema/text.h"

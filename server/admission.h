@@ -1,7 +1,7 @@
 /*
  * admission.h - whether a request may be carried out: everything that can be known from its head.
  *
- * Here: the order of the checks (guard, call, token, body, buffers), and those that are nobody else's.
+ * Here: the order of the checks (guard, call, token, closing, body, buffers), and those that are nobody else's.
  * Not here: framing (parser), what the body says (the calls).
  */
 #ifndef SEVQ_SERVER_ADMISSION_H

@@ -205,8 +205,8 @@ sevq_auth_create(const char *path, bool *ret_made, struct sevq_error *err)
 	return failed;
 }
 
-unsigned
-sevq_auth_check(const struct sevq_auth *auth, struct sevq_str token)
+static unsigned
+check(const struct sevq_auth *auth, struct sevq_str token)
 {
 	unsigned char given[DIGEST_BYTES];
 	unsigned scopes = 0;
@@ -228,7 +228,7 @@ sevq_auth_recall(const struct sevq_auth *auth, struct sevq_auth_memo *memo, stru
 
 	if (memo->generation == auth->generation && memo->len == token.len && CRYPTO_memcmp(memo->token, token.s, token.len) == 0)
 		return memo->scopes;
-	scopes = sevq_auth_check(auth, token);
+	scopes = check(auth, token);
 	if (scopes == 0 || token.len > sizeof memo->token)
 		return scopes;
 	memo->generation = auth->generation;

@@ -37,9 +37,6 @@ void sevq_auth_free(struct sevq_auth *auth);
 /* Makes the file with one new token for everything. *ret_made says whether there was none before. */
 int sevq_auth_create(const char *path, bool *ret_made, struct sevq_error *err);
 
-/* The scopes of a presented token; none for a wrong one. */
-unsigned sevq_auth_check(const struct sevq_auth *auth, struct sevq_str token);
-
 /* The token a connection presented last, so that the next request with the same one costs a comparison. All zero: none. */
 struct sevq_auth_memo {
 	uint64_t generation;
@@ -48,7 +45,7 @@ struct sevq_auth_memo {
 	char token[SEVQ_TOKEN_BYTES_MAX];
 };
 
-/* As sevq_auth_check. A reload makes every memo forget. */
+/* The scopes of a presented token; none for a wrong one. A reload makes every memo forget. */
 unsigned sevq_auth_recall(const struct sevq_auth *auth, struct sevq_auth_memo *memo, struct sevq_str token);
 
 #endif

@@ -63,7 +63,7 @@ linger(struct sevq_connection *c)
 	c->begin = 0;
 	forget_ahead(c);
 	go_on_reading(c);
-	shutdown(c->wire.fd, SHUT_WR);
+	sevq_wire_end(&c->wire);
 	sevq_connection_set_deadline(c, SEVQ_DEADLINE_LINGER);
 }
 
@@ -138,10 +138,8 @@ finish(struct sevq_connection *c)
 static void
 stream(struct sevq_connection *c)
 {
-	int bytes = (int)c->server->options->stream_buffer;
-
 	c->state = SEVQ_STREAMING;
-	setsockopt(c->wire.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	sevq_wire_limit_kernel(&c->wire, (size_t)c->server->options->stream_buffer);
 	sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
 	forget_ahead(c);
 	sevq_reader_start(c->request.reader);

@@ -20,7 +20,10 @@ struct sevq_server;
 /* Takes the accepted descriptor over. */
 void sevq_connection_open(struct sevq_listener *listener, int fd, const struct sockaddr *address);
 
-/* For reply: sends the whole answer, or as much as the socket takes and the rest when it can. */
+/*
+ * For reply: sends the whole answer, or as much as the socket takes and the rest when it can. While an answer is being
+ * prepared it is kept until its op is done.
+ */
 void sevq_connection_send(struct sevq_connection *connection, const char *data, size_t len);
 
 /* For stream: what was sent and has not gone out yet; the end, after all that was sent; the end at once. */

@@ -8,7 +8,6 @@
 #ifndef SEVQ_SERVER_DEADLINE_H
 #define SEVQ_SERVER_DEADLINE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 

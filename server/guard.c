@@ -3,8 +3,6 @@
  */
 #include "server/guard.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <strings.h>
 
 #define DEFAULT_HTTP_PORT 80

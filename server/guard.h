@@ -1,5 +1,5 @@
 /*
- * guard.h - what a browser on this machine could be made to send, kept out (RELIABILITY section 2).
+ * guard.h - what a browser on this machine could be made to send, kept out.
  *
  * Loopback is no trust boundary: a page may resolve its own name to 127.0.0.1 (DNS rebinding) or post to us from
  * another site. So Host must be one of our names, and a request that changes something must not come from another site.

@@ -48,8 +48,12 @@ is_bare(struct sevq_str text)
 	return true;
 }
 
-int
-sevq_idempotency_read(struct sevq_request *request, struct sevq_str *ret)
+/*
+ * The key as the client means it, *ret; NULL: the header was not sent. It is a string of RFC 8941 ("abc", with \" and \\),
+ * or bare text without quotes. -1 after answering that it is neither, or empty, or too long.
+ */
+static int
+read_key(struct sevq_request *request, struct sevq_str *ret)
 {
 	struct sevq_str text = request->headers[SEVQ_HEADER_IDEMPOTENCY_KEY], key = text;
 
@@ -80,7 +84,7 @@ sevq_idempotency_set(struct sevq_request *request, char kind)
 {
 	struct sevq_str key;
 
-	if (sevq_idempotency_read(request, &key) != 0)
+	if (read_key(request, &key) != 0)
 		return -1;
 	if (key.s != NULL)
 		request->op.idempotency = sevq_idempotency_of(request, kind, key, request->body);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <event2/listener.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

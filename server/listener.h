@@ -29,9 +29,9 @@ struct sevq_listeners {
 	int reserve; /* descriptor */
 };
 
-/* Binds every --listen and says so in the log; accepts nothing before start. Failure: SEVQ_CONFIG with address and reason. */
+/* Binds every --listen; accepts nothing before start. Failure: SEVQ_CONFIG with address and reason. */
 int sevq_listeners_open(struct sevq_server *server, struct sevq_error *err);
-void sevq_listeners_start(struct sevq_server *server);
+void sevq_listeners_start(struct sevq_server *server); /* and says in the log where */
 void sevq_listeners_close(struct sevq_server *server); /* also half-open ones, and twice */
 
 void sevq_listeners_resume(struct sevq_server *server); /* a descriptor has become free */

@@ -24,15 +24,9 @@ struct sevq_log_field {
 };
 
 static inline struct sevq_log_field
-sevq_log_str(const char *name, struct sevq_str text)
-{
-	return (struct sevq_log_field){ name, text.s != NULL ? text : SEVQ_STR(""), 0 };
-}
-
-static inline struct sevq_log_field
 sevq_log_text(const char *name, const char *text)
 {
-	return sevq_log_str(name, sevq_str(text));
+	return (struct sevq_log_field){ name, text != NULL ? sevq_str(text) : SEVQ_STR(""), 0 };
 }
 
 static inline struct sevq_log_field

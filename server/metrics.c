@@ -4,7 +4,6 @@
 #include "server/metrics.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <time.h>
 
 #include "server/calls.h"
@@ -74,7 +73,7 @@ static const struct row rows[] = {
 	{ "engine", "recentMisses", "sevq_recent_misses_total", true, ENGINE(recent_misses), "Events for answers that were read from the database." },
 
 	{ "store", "databaseBytes", "sevq_database_bytes", false, ENGINE(store.database_bytes), "Size of the database file." },
-	{ "store", "walBytes", "sevq_wal_bytes", false, ENGINE(store.wal_bytes), "Size of the write-ahead log." },
+	{ "store", "walBytes", "sevq_wal_bytes", false, ENGINE(store.wal_bytes), "Bytes of the write-ahead log that are not in the database yet." },
 	{ "store", "events", "sevq_stored_events", false, ENGINE(store.events), "Events on disk, settled ones included." },
 	{ "store", "outcomes", "sevq_stored_outcomes", false, ENGINE(store.outcomes), "Outcomes on disk." },
 	{ "store", "checkpoints", "sevq_checkpoints_total", true, ENGINE(store.checkpoints), "Checkpoints." },

@@ -1,7 +1,8 @@
 /*
  * metrics.h - what is counted, and the two ways to read it: GET /v1/stats and GET /metrics.
  *
- * Here: the counters of the HTTP side, and one table that names every number once for both readers.
+ * Here: the counters of the HTTP side, and one table that names every number once for both readers (but those that
+ * have a label, which Prometheus alone gets).
  * Not here: who counts.
  */
 #ifndef SEVQ_SERVER_METRICS_H
@@ -34,6 +35,7 @@ struct sevq_metrics {
 struct sevq_server;
 
 void sevq_metrics_read(const struct sevq_server *server, struct sevq_metrics *ret);
+/* Both append to out. */
 void sevq_metrics_json(const struct sevq_metrics *metrics, struct sevq_buf *out);
 void sevq_metrics_text(const struct sevq_metrics *metrics, struct sevq_buf *out); /* Prometheus, text format 0.0.4 */
 

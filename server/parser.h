@@ -1,5 +1,5 @@
 /*
- * parser.h - bytes to one HTTP/1.1 message: llhttp, and every rule it leaves to us (RELIABILITY section 1).
+ * parser.h - bytes to one HTTP/1.1 message: llhttp, and every rule of RFC 9112 that it leaves to us.
  *
  * Here: framing, limits on it, the few headers anybody reads. Fed with bytes in one growing buffer, it keeps no copy: what
  * it found are offsets from the message's first byte, so the buffer may move between two feeds.

@@ -7,7 +7,6 @@
 #include "server/reply.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <time.h>
 
 #include "server/connection.h"

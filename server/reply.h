@@ -27,6 +27,7 @@ struct sevq_buf *sevq_reply_begin(struct sevq_request *request);
 void sevq_reply_replayed(const struct sevq_request *request, struct sevq_reply *reply);
 /* Says where the event that was made can be found. */
 void sevq_reply_created(struct sevq_reply *reply, int64_t event_id);
+/* Sends head and body, counts and logs; exactly once a request. */
 void sevq_reply_send(struct sevq_request *request, const struct sevq_reply *reply);
 
 /* Sends the head of an answer whose body goes on until the connection ends. */

@@ -24,8 +24,7 @@ sevq_route_post(struct sevq_request *request)
 
 	if (sevq_body_read(request, fields, sizeof fields / sizeof fields[0], &address, &address) != 0)
 		return;
-	if (sevq_address_check(&address, &err) != 0 ||
-	    sevq_engine_route(request->server->engine, &address, &request->arena, &decision, &err) != 0) {
+	if (sevq_engine_route(request->server->engine, &address, &request->arena, &decision, &err) != 0) {
 		sevq_problem_send(request, &err);
 		return;
 	}

@@ -3,7 +3,6 @@
  */
 #include "server/runtime_file.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -13,7 +13,6 @@
 #include "server/serve.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -417,7 +416,6 @@ init_server(struct sevq_server *server, struct sevq_options *options)
 	    options->body_timeout_ms < SEVQ_BODY_WINDOW_MS ? options->body_timeout_ms : SEVQ_BODY_WINDOW_MS;
 	server->deadlines.duration_ms[SEVQ_DEADLINE_RESPONSE] = options->response_timeout_ms;
 	server->deadlines.duration_ms[SEVQ_DEADLINE_LINGER] = options->linger_timeout_ms;
-	server->listeners.reserve = -1;
 }
 
 static void

@@ -12,7 +12,6 @@
  */
 #include "server/stream.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <time.h>
 

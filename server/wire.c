@@ -100,3 +100,17 @@ sevq_wire_unsent(const struct sevq_wire *wire)
 {
 	return wire->unsent != NULL ? evbuffer_get_length(wire->unsent) : 0;
 }
+
+void
+sevq_wire_end(struct sevq_wire *wire)
+{
+	shutdown(wire->fd, SHUT_WR);
+}
+
+void
+sevq_wire_limit_kernel(struct sevq_wire *wire, size_t bytes)
+{
+	int limit = (int)bytes;
+
+	setsockopt(wire->fd, SOL_SOCKET, SO_SNDBUF, &limit, sizeof limit);
+}

@@ -47,4 +47,9 @@ void sevq_wire_send(struct sevq_wire *wire, const char *data, size_t len);
 int sevq_wire_flush(struct sevq_wire *wire);
 size_t sevq_wire_unsent(const struct sevq_wire *wire); /* bytes */
 
+/* The other side reads no more than what has been sent; it may still send. */
+void sevq_wire_end(struct sevq_wire *wire);
+/* How much the kernel keeps for a reader that is slow, in bytes, more or less. */
+void sevq_wire_limit_kernel(struct sevq_wire *wire, size_t bytes);
+
 #endif

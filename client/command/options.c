@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 /* Reads text into the field at `at`; false: it means nothing. text is NULL for a flag. */

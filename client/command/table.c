@@ -62,8 +62,8 @@ is_harmful(long c)
 	       (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
-void
-sevq_escape(struct sevq_buffer *out, const char *text)
+static void
+escape(struct sevq_buffer *out, const char *text)
 {
 	size_t len;
 	long c;
@@ -86,7 +86,7 @@ sevq_escaped(const char *text)
 {
 	struct sevq_buffer out = { 0 };
 
-	sevq_escape(&out, text);
+	escape(&out, text);
 	return sevq_need(sevq_buffer_take(&out));
 }
 

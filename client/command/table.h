@@ -47,12 +47,9 @@ void sevq_table_add_time(struct sevq_table *table, int64_t time_ms);
 void sevq_table_print(const struct sevq_table *table);
 
 /*
- * Appends text in one line and harmless to a terminal: control characters, line and direction marks and bytes that are
- * not UTF-8 are written as \n, \t, \r, \u{1b}, \x{ff}.
+ * Text in one line and harmless to a terminal: control characters, line and direction marks and bytes that are not UTF-8 are
+ * written as \n, \t, \r, \u{1b}, \x{ff}. The caller frees it.
  */
-void sevq_escape(struct sevq_buffer *out, const char *text);
-
-/* The same as a text that the caller frees. */
 char *sevq_escaped(const char *text);
 
 /* The process ends if p is NULL. */

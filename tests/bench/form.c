@@ -6,6 +6,7 @@
 #include "form.h"
 
 #include <err.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-"""Raw requests that are malformed or unusual, each with the answer it must get (RELIABILITY section 1).
+"""Raw requests that are malformed or unusual, each with the answer it must get (RFC 9112, and doc/DESIGN.md on llhttp).
 
 Here: the table. Not here: how they are sent (test_malformed.py).
 
