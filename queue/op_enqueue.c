@@ -1,7 +1,7 @@
 /*
  * op_enqueue.c - enqueue: check, route, compare with what is queued, make room, append (ROUTING section 7).
  */
-#include "queue/plan.h"
+#include "queue/answers.h"
 
 #include "schema/prompt.h"
 
@@ -185,7 +185,7 @@ static int
 enqueue_again(struct sevq_plan *plan, struct sevq_op *op, struct sevq_str answer, struct sevq_enqueue_result *results, size_t count)
 {
 	int64_t *numbers;
-	if (sevq_answer_read(&op->arena, answer, &numbers) != 2 * count)
+	if (sevq_answers_numbers(&op->arena, answer, &numbers) != 2 * count)
 		return sevq_fail(&op->error, SEVQ_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
 	for (size_t i = 0; i < count; i++) {
 		results[i].outcome = (enum sevq_enqueue_outcome)numbers[2 * i];
@@ -206,7 +206,7 @@ remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempoten
 		numbers[2 * i] = results[i].outcome;
 		numbers[2 * i + 1] = results[i].id;
 	}
-	return sevq_plan_remember(plan, op, request, numbers, 2 * count);
+	return sevq_answers_remember(plan, op, request, numbers, 2 * count);
 }
 
 static int
@@ -216,7 +216,7 @@ enqueue_one(struct sevq_plan *plan, struct sevq_op *op, struct sevq_draft *draft
 	struct sevq_str answer;
 	if (sevq_draft_check(draft, &op->arena, &op->error) < 0)
 		return -1;
-	int recalled = sevq_plan_recall(plan, &draft->idempotency, &answer, &op->error);
+	int recalled = sevq_answers_recall(plan, &draft->idempotency, &answer, &op->error);
 	if (recalled != 0)
 		return recalled < 0 ? -1 : enqueue_again(plan, op, answer, result, 1);
 	if (make_candidate(plan, op, draft, &c) < 0)
@@ -235,7 +235,7 @@ enqueue_lookup(const struct sevq_plan *plan, const struct sevq_op *op, size_t in
 	if (index > enqueue->count)
 		return false;
 	const struct sevq_idempotency *request = index == 0 ? &op->idempotency : &enqueue->drafts[index - 1].idempotency;
-	if (!sevq_idempotency_lookup(request, ret))
+	if (!sevq_answers_lookup(request, ret))
 		*ret = (struct sevq_lookup){ .kind = SEVQ_LOOKUP_NONE };
 	return true;
 }
@@ -244,7 +244,7 @@ static void
 enqueue_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 {
 	struct sevq_enqueue *enqueue = (struct sevq_enqueue *)op;
-	sevq_idempotency_found(index == 0 ? &op->idempotency : &enqueue->drafts[index - 1].idempotency, &op->arena, found->key);
+	sevq_answers_found(index == 0 ? &op->idempotency : &enqueue->drafts[index - 1].idempotency, &op->arena, found->key);
 }
 
 static int
@@ -255,7 +255,7 @@ plan_enqueue(struct sevq_plan *plan, struct sevq_op *op)
 	if (enqueue->count > plan->options->batch_events_max)
 		return sevq_fail(&op->error, SEVQ_TOO_LARGE, "a batch holds at most %zu events", plan->options->batch_events_max);
 	enqueue->results = sevq_arena_alloc(&op->arena, enqueue->count * sizeof *enqueue->results);
-	int recalled = sevq_plan_recall(plan, &op->idempotency, &answer, &op->error);
+	int recalled = sevq_answers_recall(plan, &op->idempotency, &answer, &op->error);
 	if (recalled != 0)
 		return recalled < 0 ? -1 : enqueue_again(plan, op, answer, enqueue->results, enqueue->count);
 	for (size_t i = 0; i < enqueue->count; i++) {

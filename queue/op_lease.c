@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "queue/answers.h"
 #include "queue/taking.h"
 
 /* --- giving back ---------------------------------------------------------------------------------------------------- */
@@ -103,14 +104,14 @@ static bool
 lend_lookup(const struct sevq_plan *plan, const struct sevq_op *op, size_t index, struct sevq_lookup *ret)
 {
 	(void)plan;
-	return index == 0 && sevq_idempotency_lookup(&op->idempotency, ret);
+	return index == 0 && sevq_answers_lookup(&op->idempotency, ret);
 }
 
 static void
 lend_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 {
 	(void)index;
-	sevq_idempotency_found(&op->idempotency, &op->arena, found->key);
+	sevq_answers_found(&op->idempotency, &op->arena, found->key);
 }
 
 /* The answer that the key was given: lease, its end, its events. */
@@ -118,7 +119,7 @@ static int
 lend_again(struct sevq_plan *plan, struct sevq_lend *lend, const struct sevq_queue *queue, struct sevq_str answer)
 {
 	int64_t *numbers;
-	size_t count = sevq_answer_read(&lend->op.arena, answer, &numbers);
+	size_t count = sevq_answers_numbers(&lend->op.arena, answer, &numbers);
 	assert(count >= 2);
 	const struct sevq_lease *lease = sevq_catalog_lease(&plan->catalog, numbers[0]);
 	lend->lease_id = numbers[0];
@@ -137,7 +138,7 @@ remember_lend(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_taking
 	numbers[0] = lend->lease_id;
 	numbers[1] = lend->until_ms;
 	memcpy(numbers + 2, chosen.ids, chosen.count * sizeof *numbers);
-	return sevq_plan_remember(plan, &lend->op, &lend->op.idempotency, numbers, chosen.count + 2);
+	return sevq_answers_remember(plan, &lend->op, &lend->op.idempotency, numbers, chosen.count + 2);
 }
 
 /* The lease holds this event for so long from now; true: that is less than before. */
@@ -179,7 +180,7 @@ plan_lend(struct sevq_plan *plan, struct sevq_op *op)
 	struct sevq_str answer;
 	if (sevq_plan_queue(plan, op, &lend->address, &lend->session_key, &queue) < 0)
 		return -1;
-	int recalled = sevq_plan_recall(plan, &op->idempotency, &answer, &op->error);
+	int recalled = sevq_answers_recall(plan, &op->idempotency, &answer, &op->error);
 	if (recalled != 0)
 		return recalled < 0 ? -1 : lend_again(plan, lend, queue, answer);
 	if (queue == NULL || (lend->exclusive && queue->leased > 0)) {

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "queue/answers.h"
+
 static struct sevq_store_outcome
 outcome(enum sevq_outcome_kind kind, struct sevq_taking taking)
 {
@@ -26,21 +28,21 @@ static bool
 drain_lookup(const struct sevq_plan *plan, const struct sevq_op *op, size_t index, struct sevq_lookup *ret)
 {
 	(void)plan;
-	return index == 0 && sevq_idempotency_lookup(&op->idempotency, ret);
+	return index == 0 && sevq_answers_lookup(&op->idempotency, ret);
 }
 
 static void
 drain_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 {
 	(void)index;
-	sevq_idempotency_found(&op->idempotency, &op->arena, found->key);
+	sevq_answers_found(&op->idempotency, &op->arena, found->key);
 }
 
 static int
 drain_again(struct sevq_plan *plan, struct sevq_drain *drain, const struct sevq_queue *queue, struct sevq_str answer)
 {
 	int64_t *ids;
-	size_t count = sevq_answer_read(&drain->op.arena, answer, &ids);
+	size_t count = sevq_answers_numbers(&drain->op.arena, answer, &ids);
 	sevq_taking_answer_again(plan, &drain->op, NULL, ids, count, SEVQ_STATE_SETTLED, SEVQ_OUTCOME_DRAINED, &drain->taken);
 	drain->remaining = queue != NULL ? queue->depth : 0;
 	return 0;
@@ -55,7 +57,7 @@ plan_drain(struct sevq_plan *plan, struct sevq_op *op)
 	struct sevq_str answer;
 	if (sevq_plan_queue(plan, op, &drain->address, &drain->session_key, &queue) < 0)
 		return -1;
-	int recalled = sevq_plan_recall(plan, &op->idempotency, &answer, &op->error);
+	int recalled = sevq_answers_recall(plan, &op->idempotency, &answer, &op->error);
 	if (recalled != 0)
 		return recalled < 0 ? -1 : drain_again(plan, drain, queue, answer);
 	if (queue == NULL)
@@ -66,7 +68,7 @@ plan_drain(struct sevq_plan *plan, struct sevq_op *op)
 	drain->remaining = queue->depth;
 	if (chosen.count == 0)
 		return 0;
-	return sevq_plan_remember(plan, op, &op->idempotency, chosen.ids, chosen.count);
+	return sevq_answers_remember(plan, op, &op->idempotency, chosen.ids, chosen.count);
 }
 
 /* The ids that are pending in the queue, in the order asked; one that is named twice is there twice. */

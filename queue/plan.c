@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "queue/answers.h"
+
 struct sevq_plan_mark
 sevq_plan_mark(const struct sevq_plan *plan)
 {
@@ -18,25 +20,11 @@ sevq_plan_mark(const struct sevq_plan *plan)
 					.next_outcome = plan->next_outcome };
 }
 
-static bool
-same_key(const void *item, const void *key)
-{
-	return sevq_str_eq(((const struct sevq_store_key *)item)->key, *(const struct sevq_str *)key);
-}
-
-static void
-forget_key(struct sevq_plan *plan, struct sevq_str key)
-{
-	uint64_t hash = sevq_text_hash(key);
-	sevq_table_remove(&plan->keys, hash, sevq_table_find(&plan->keys, hash, same_key, &key));
-}
-
 void
 sevq_plan_undo(struct sevq_plan *plan, struct sevq_plan_mark mark)
 {
 	sevq_catalog_rollback(&plan->catalog, mark.journal);
-	while (plan->batch.key_count > mark.keys)
-		forget_key(plan, plan->batch.keys[--plan->batch.key_count].key);
+	sevq_answers_forget(plan, mark.keys);
 	plan->batch.event_count = mark.events;
 	plan->batch.outcome_count = mark.outcomes;
 	plan->want_count = mark.wants;
@@ -260,100 +248,4 @@ sevq_plan_gather_woken(struct sevq_plan *plan)
 			same->source = next.source;
 	}
 	plan->woken_count = count;
-}
-
-/* --- idempotency ---------------------------------------------------------------------------------------------------- */
-
-bool
-sevq_idempotency_lookup(const struct sevq_idempotency *request, struct sevq_lookup *ret)
-{
-	if (request->key.s == NULL)
-		return false;
-	*ret = (struct sevq_lookup){ .kind = SEVQ_LOOKUP_KEY, .key = request->key };
-	return true;
-}
-
-void
-sevq_idempotency_found(struct sevq_idempotency *request, struct sevq_arena *arena, const struct sevq_store_key *key)
-{
-	request->seen = true;
-	request->seen_request = key->request;
-	request->seen_answer = sevq_arena_dup(arena, key->answer);
-}
-
-static int
-used_for_another(struct sevq_error *err)
-{
-	return sevq_fail(err, SEVQ_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
-}
-
-int
-sevq_plan_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err)
-{
-	request->replayed = false;
-	if (request->key.s == NULL)
-		return 0;
-	const struct sevq_store_key *own = sevq_table_find(&plan->keys, sevq_text_hash(request->key), same_key, &request->key);
-	if (own == NULL && !request->seen)
-		return 0;
-	if ((own != NULL ? own->request : request->seen_request) != request->request)
-		return used_for_another(err);
-	*answer = own != NULL ? own->answer : request->seen_answer;
-	request->replayed = true;
-	return 1;
-}
-
-/* The numbers as JSON. */
-static struct sevq_str
-write_answer(struct sevq_arena *arena, const int64_t *numbers, size_t count)
-{
-	struct sevq_buf text = { 0 };
-	for (size_t i = 0; i < count; i++) {
-		sevq_buf_adds(&text, i == 0 ? "[" : ",");
-		sevq_buf_add_int(&text, numbers[i]);
-	}
-	sevq_buf_adds(&text, count == 0 ? "[]" : "]");
-	struct sevq_str answer = sevq_arena_dup(arena, (struct sevq_str){ text.data, text.len });
-	sevq_buf_clear(&text);
-	return answer;
-}
-
-/* The key of the whole request may be that of one of its events: then both are the same request, or one of them is refused. */
-int
-sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, const int64_t *numbers,
-		   size_t count)
-{
-	struct sevq_store_batch *batch = &plan->batch;
-	if (request->key.s == NULL)
-		return 0;
-	const struct sevq_store_key *own = sevq_table_find(&plan->keys, sevq_text_hash(request->key), same_key, &request->key);
-	if (own != NULL)
-		return own->request == request->request ? 0 : used_for_another(&op->error);
-	struct sevq_store_key *key = sevq_arena_alloc(&op->arena, sizeof *key);
-	*key = (struct sevq_store_key){ request->key, request->request, plan->now_ms, write_answer(&op->arena, numbers, count) };
-	batch->keys = sevq_grow(batch->keys, &batch->key_cap, batch->key_count + 1, sizeof *batch->keys);
-	batch->keys[batch->key_count++] = *key;
-	sevq_table_add(&plan->keys, sevq_text_hash(key->key), key);
-	return 0;
-}
-
-size_t
-sevq_answer_read(struct sevq_arena *arena, struct sevq_str answer, int64_t **numbers)
-{
-	struct sevq_json json = { 0 };
-	size_t count = 0;
-	if (sevq_json_scan(&json, answer.s, answer.len, NULL) == 0) {
-		*numbers = sevq_arena_alloc(arena, json.count * sizeof **numbers);
-		for (size_t t = sevq_json_first(&json, 0); t != 0; t = sevq_json_next(&json, 0, t))
-			if (sevq_json_int64(&json, t, &(*numbers)[count]))
-				count++;
-	}
-	sevq_json_clear(&json);
-	return count;
-}
-
-void
-sevq_event_copy(struct sevq_event *to, const struct sevq_event *from, struct sevq_arena *arena)
-{
-	sevq_event_pack(to, from, sevq_arena_bytes(arena, sevq_event_text_bytes(from)));
 }

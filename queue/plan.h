@@ -130,21 +130,4 @@ void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, 
 /* At the end of a batch: each woken queue once, and those that an exclusive lease held back until now. */
 void sevq_plan_gather_woken(struct sevq_plan *plan);
 
-/*
- * Idempotency (C3). Under a key that was used before: 1 with its answer in *answer, or -1 SEVQ_IDEMPOTENCY_MISMATCH; else 0.
- * The batch's own keys count. remember keeps an answer, as numbers, with the records of the batch, if there is a key.
- */
-int sevq_plan_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err);
-int sevq_plan_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request, const int64_t *numbers,
-		       size_t count);
-/* The lookup for a key, and keeping what was found. */
-bool sevq_idempotency_lookup(const struct sevq_idempotency *request, struct sevq_lookup *ret);
-void sevq_idempotency_found(struct sevq_idempotency *request, struct sevq_arena *arena, const struct sevq_store_key *key);
-
-/* The numbers of an answer that was kept. */
-size_t sevq_answer_read(struct sevq_arena *arena, struct sevq_str answer, int64_t **numbers);
-
-/* A copy whose text lives in the arena. */
-void sevq_event_copy(struct sevq_event *to, const struct sevq_event *from, struct sevq_arena *arena);
-
 #endif

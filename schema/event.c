@@ -95,6 +95,12 @@ sevq_event_pack(struct sevq_event *to, const struct sevq_event *from, char *text
 	}
 }
 
+void
+sevq_event_copy(struct sevq_event *to, const struct sevq_event *from, struct sevq_arena *arena)
+{
+	sevq_event_pack(to, from, sevq_arena_bytes(arena, sevq_event_text_bytes(from)));
+}
+
 /* A field and the most bytes it may have. */
 struct limit {
 	const char *pointer, *name;

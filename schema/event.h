@@ -157,8 +157,9 @@ struct sevq_event {
 };
 
 /* An event apart from the memory it came from: all its texts, NUL-terminated, one behind the other. */
-size_t sevq_event_text_bytes(const struct sevq_event *event);                            /* what they take */
-void sevq_event_pack(struct sevq_event *to, const struct sevq_event *from, char *texts); /* texts has room for them */
+size_t sevq_event_text_bytes(const struct sevq_event *event);                                         /* what they take */
+void sevq_event_pack(struct sevq_event *to, const struct sevq_event *from, char *texts);              /* texts has room for them */
+void sevq_event_copy(struct sevq_event *to, const struct sevq_event *from, struct sevq_arena *arena); /* into the arena */
 
 const char *sevq_event_state(const struct sevq_event *event); /* "queued", "delayed", "leased", or the outcome's name */
 
