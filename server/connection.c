@@ -494,7 +494,7 @@ sevq_connection_advance(struct sevq_connection *c)
 
 /* What libevent tells. */
 
-/* While a request is under way: what comes then waits, up to a limit. */
+/* While a request is under way, or what came before is still to be looked at: what comes then waits, up to a limit. */
 static void
 read_ahead(struct sevq_connection *c)
 {
@@ -529,7 +529,7 @@ on_readable(int fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	sevq_connection_hold(c);
-	if (c->state == SEVQ_READING) {
+	if (c->state == SEVQ_READING && !c->resumable) {
 		receive(c);
 		sevq_connection_advance(c);
 	} else if (c->state == SEVQ_STREAMING || c->state == SEVQ_LINGERING)

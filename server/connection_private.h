@@ -15,9 +15,9 @@
  * A request may be under way for long without doing anything: it waits for events. Then the end of the client's side means
  * that nobody waits any more, and the connection goes at once; else it only means that no request follows.
  *
- * What arrives while a request is under way is read ahead, up to --max-pipelined-bytes, then in the kernel. An
+ * What arrives while a request is under way is read ahead, up to --max-pipelined-bytes; the rest stays in the kernel. An
  * op's answer may come in the middle of the engine's turn, where no new op may be carried out; what was read ahead is
- * therefore parsed afterwards, from the list of resumable connections.
+ * therefore parsed afterwards, from the list of resumable connections. Until then what arrives still goes behind it.
  *
  * The input buffer holds the present request and what was read behind it:
  *

@@ -225,6 +225,17 @@ def test_what_is_pipelined_behind_a_wait_is_answered_after_it(server, api):
     assert raw.answer().json == {"status": "ok"}
 
 
+def test_a_long_request_behind_a_wait_is_read_in_order(server, api):
+    """Some of it was read ahead, and more comes in when the wait is over, before that has been looked at."""
+    texts = ["".join(f"{letter}{n:05d}." for n in range(8500)) for letter in "ABC"]
+    raw = server.raw()
+    raw.send(get("/v1/wait?timeoutMs=100&sessionKey=agent:nobody:main", server) +
+        request("POST", "/v1/events", server.token, {"events": [{"text": text, "sessionKey": MAIN} for text in texts]}))
+    assert not raw.answer().json["ready"]
+    assert [r["event"]["text"] == text for r, text in zip(raw.answer().json["results"], texts)] == [True] * 3
+    assert [e["text"] == text for e, text in zip(ok(api.drain(MAIN))["events"], texts)] == [True] * 3
+
+
 def test_a_flood_behind_a_wait_stays_in_the_kernel(start):
     server = start("--max-pipelined-bytes", 4096)
     api = server.client()
