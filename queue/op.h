@@ -131,7 +131,7 @@ struct sevq_withdraw {
 struct sevq_purge {
 	struct sevq_op op;
 	struct sevq_address address;
-	struct sevq_str context_key; /* folded by the engine; NULL: all */
+	struct sevq_str context_key; /* folded by the engine; NULL: all; blank is refused */
 	struct sevq_str session_key;
 	size_t purged;
 	size_t remaining;

@@ -182,11 +182,13 @@ plan_purge(struct sevq_plan *plan, struct sevq_op *op)
 {
 	struct sevq_purge *purge = (struct sevq_purge *)op;
 	struct sevq_queue *queue;
+	struct sevq_str context_key = sevq_fold(&op->arena, purge->context_key);
+	if (purge->context_key.s != NULL && context_key.len == 0) /* whoever says it, does not mean everything */
+		return sevq_fail_field(&op->error, "/contextKey", "contextKey is blank");
 	if (sevq_plan_queue(plan, op, &purge->address, &purge->session_key, &queue) < 0)
 		return -1;
 	if (queue == NULL)
 		return 0;
-	struct sevq_str context_key = sevq_fold(&op->arena, purge->context_key);
 	struct sevq_taking chosen = sevq_taking_room(&op->arena, queue->depth);
 	for (const struct sevq_entry *e = sevq_queue_first(queue, 0); e != NULL; e = sevq_queue_next(queue, e))
 		if (context_key.len == 0 || sevq_str_eq(sevq_tags_get(&plan->catalog.tags, e->tag)->context_key, context_key))

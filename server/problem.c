@@ -136,9 +136,10 @@ void
 sevq_problem_send_in(struct sevq_request *request, const struct sevq_error *err, const char *list, size_t index)
 {
 	struct sevq_bad_fields bad = { .list = list, .index = index };
+	bool of_query = request->body.len == 0 && err->pointer[0] == '/'; /* there a pointer is a bare name */
 
 	if (err->pointer[0] != '\0' || list != NULL)
-		sevq_bad_fields_add(&bad, sevq_str(err->pointer), err->detail);
+		sevq_bad_fields_add(&bad, sevq_str(err->pointer + of_query), err->detail);
 	answer(request, err, &bad);
 	sevq_bad_fields_clear(&bad);
 }

@@ -181,6 +181,13 @@ def test_purge_by_context_key_is_exact(api, ten):
     assert "longer" in api.texts(MAIN) and "event 4" not in api.texts(MAIN)
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0"])
+def test_purge_by_a_blank_context_key_is_not_purge_of_everything(api, ten, blank):
+    """An empty variable of a script."""
+    problem(api.purge(MAIN, contextKey=blank), 400, "invalid-field", "contextKey")
+    assert len(api.texts(MAIN)) == 10
+
+
 def test_purge_needs_a_key(api, ten):
     reply = api.call("DELETE", "/v1/events")
     assert reply.status == 400, reply
