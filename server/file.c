@@ -70,6 +70,8 @@ sevq_file_replace(const char *path, struct sevq_str text, struct sevq_error *err
 	failed = fd < 0 || write_all(fd, text) != 0 || rename(name.data, path) != 0;
 	if (failed)
 		fail(path, err);
+	if (failed && fd >= 0)
+		unlink(name.data);
 	if (fd >= 0)
 		close(fd);
 	sevq_buf_clear(&name);

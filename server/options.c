@@ -54,7 +54,7 @@ static const struct option_row rows[] = {
 	{ "max-attempts", NUMBER, AT(max_attempts), "N", SEVQ_ATTEMPTS_DEFAULT, 1, 255, "deliveries that may fail before an event becomes a dead letter" },
 	{ "retention-ms", NUMBER, AT(retention_ms), "MS", SEVQ_RETENTION_MS_DEFAULT, 0, 36500 * DAY_MS, "how long settled events stay on disk" },
 	{ "retention-rows", NUMBER, AT(retention_rows), "N", SEVQ_RETENTION_ROWS_DEFAULT, 0, INT64_MAX, "how many settled events stay at the most" },
-	{ "db-max-bytes", NUMBER, AT(db_max_bytes), "BYTES", 0, 0, INT64_MAX, "cap on the database file; 0: none" },
+	{ "db-max-bytes", NUMBER, AT(db_max_bytes), "BYTES", 0, 0, INT64_MAX, "size of the database file above which events are refused with 507; 0: any" },
 	{ "db-min-free-bytes", NUMBER, AT(db_min_free_bytes), "BYTES", 64 << 20, 0, INT64_MAX, "free disk below which events are refused with 507" },
 	{ "allow-network-fs", SWITCH, AT(allow_network_fs), NULL, 0, 0, 1, "allow a database on a network file system" },
 	{ "max-body-bytes", NUMBER, AT(max_body_bytes), "BYTES", SEVQ_BODY_BYTES_DEFAULT, 1024, 1 << 30, "a request body; over it 413" },

@@ -51,6 +51,8 @@ sevq_runtime_file_write(const struct sevq_server *server, const char *token_file
 	sevq_json_add_text(&text, sevq_str(absolute));
 	sevq_buf_addf(&text, ",\"pid\":%d}\n", (int)getpid());
 	failed = sevq_file_replace(path, (struct sevq_str){ text.data, text.len }, err);
+	if (failed)
+		unlink(path); /* it would lead to a server that is gone */
 	sevq_buf_clear(&text);
 	free(absolute);
 	free(path);

@@ -7,7 +7,7 @@
 
 #include "server/server.h"
 
-/* token_file: NULL without authentication. */
+/* token_file: NULL without authentication. SEVQ_CONFIG; then there is no such file, not even an old one. */
 int sevq_runtime_file_write(const struct sevq_server *server, const char *token_file, struct sevq_error *err);
 void sevq_runtime_file_remove(const struct sevq_server *server);
 

@@ -182,7 +182,6 @@ watch_signals(struct loop *loop)
 {
 	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
 
-	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < 3; i++) {
 		loop->signals[i] = evsignal_new(loop->server->base, numbers[i], on_signal, loop);
 		event_add(loop->signals[i], NULL);
@@ -444,10 +443,9 @@ start_and_run(struct loop *loop)
 	else if (sevq_listeners_open(server, &err) != 0) {
 		fail_start(&err);
 		code = EXIT_CANNOT_LISTEN;
-	} else if (sevq_runtime_file_write(server, loop->token_file, &err) != 0) {
-		fail_start(&err);
-		code = EXIT_STORAGE;
 	} else {
+		if (sevq_runtime_file_write(server, loop->token_file, &err) != 0)
+			sevq_log_failure(SEVQ_LOG_WARN, "the sevq command will not find this server by itself", &err);
 		watch_signals(loop);
 		sevq_listeners_start(server);
 		if (made)
@@ -468,6 +466,8 @@ serve(int argc, char **argv, struct sevq_options *options)
 	struct sevq_server server = { 0 };
 	struct loop loop = { .server = &server, .argc = argc, .argv = argv, .timer_at_ms = INT64_MAX, .stop_at_ms = INT64_MAX };
 
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
 	raise_descriptors(options);
 	init_server(&server, options);
 	return start_and_run(&loop);

@@ -1,13 +1,12 @@
 /*
- * sqlite_chores.c - what is done between turns: checkpoints, a look at the disk, forgetting (the sweep of events and outcomes
- * stands in sqlite_sweep.c).
+ * sqlite_chores.c - what is done between turns: checkpoints, a look at the disk (sqlite_disk.c), forgetting (sqlite_sweep.c has
+ * the sweep of events and outcomes).
  *
  * The WAL is checkpointed after the answers have gone out, when it has grown to a size that keeps one checkpoint short;
  * SQLite then starts it over from its beginning, and overwrites what is there: that syncs twice as fast as a file that grows.
  */
 #include "queue/sqlite/sqlite_private.h"
 
-#include <sys/statvfs.h>
 #include <time.h>
 
 #define CHECKPOINT_FRAMES 1000
@@ -28,20 +27,14 @@ monotonic_ms(void)
 static void
 checkpoint(struct sqlite_store *store)
 {
-	if (sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK)
+	int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	if (rc == SQLITE_FULL && sevq_sqlite_give_up_reserve(store))
+		rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	if (rc == SQLITE_OK)
 		store->stats.checkpoints++;
 	else if (sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC)
 		store->broken = true;
 	store->wal_frames = 0; /* after a failure too: the next commit says how many there are, and it is tried again */
-}
-
-/* Free space decides whether events are taken; what frees space is always let through. */
-void
-sevq_sqlite_look_at_disk(struct sqlite_store *store)
-{
-	struct statvfs fs;
-	if (statvfs(store->path, &fs) == 0)
-		store->full = (uint64_t)fs.f_bavail * fs.f_frsize < store->options.min_free_bytes;
 }
 
 /* One step. False when no key is old enough, or the disk does not let us. */

@@ -97,9 +97,8 @@ sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_c
 
 /* --- the file before SQLite ---------------------------------------------------------------------------------------- */
 
-/* A name beside the database: its path with a suffix. The caller frees it. */
-static char *
-beside(const char *path, const char *suffix)
+char *
+sevq_sqlite_beside(const char *path, const char *suffix)
 {
 	size_t bytes = strlen(path) + strlen(suffix) + 1;
 	char *name = sevq_alloc(bytes);
@@ -111,7 +110,7 @@ beside(const char *path, const char *suffix)
 static int
 sync_directory(const char *path, struct sevq_error *err)
 {
-	char *copy = beside(path, "");
+	char *copy = sevq_sqlite_beside(path, "");
 	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int failed = fd < 0 || fsync(fd) < 0 ? sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot sync the directory of %s", path) : 0;
 	if (fd >= 0)
@@ -143,7 +142,7 @@ make_directories(const char *path, struct sevq_error *err)
 static int
 take_lock(struct sqlite_store *store, struct sevq_error *err)
 {
-	char *name = beside(store->path, ".lock");
+	char *name = sevq_sqlite_beside(store->path, ".lock");
 	int failed = 0;
 	store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (store->lock_fd < 0)
@@ -185,7 +184,7 @@ big_endian(const unsigned char *p)
 static bool
 has_wal(struct sqlite_store *store)
 {
-	char *name = beside(store->path, "-wal");
+	char *name = sevq_sqlite_beside(store->path, "-wal");
 	struct stat st;
 	bool has = stat(name, &st) == 0 && st.st_size > 0;
 	free(name);
@@ -305,7 +304,7 @@ static const char file_pragmas[] =
 static int
 create(struct sqlite_store *store, struct sevq_error *err)
 {
-	char *name = beside(store->path, ".new");
+	char *name = sevq_sqlite_beside(store->path, ".new");
 	mode_t before = umask(077);
 	unlink(name);
 	int failed = open_file(store, name, err);
@@ -394,6 +393,7 @@ open_all(struct sqlite_store *store, struct sevq_error *err)
 	if (make_directories(store->path, err) < 0 || take_lock(store, err) < 0 || refuse_network(store, err) < 0 ||
 	    look_at_file(store, &exists, err) < 0)
 		return -1;
+	sevq_sqlite_make_room_to_open(store);
 	if (!exists && create(store, err) < 0)
 		return -1;
 	if (connect_db(store, err) < 0 || prepare(store, err) < 0)
@@ -412,7 +412,7 @@ sevq_sqlite_open(const struct sevq_sqlite_options *options, struct sevq_store **
 	store->options = *options;
 	store->path = realpath(options->path, NULL); /* one name for one file, or a link would have a lock of its own */
 	if (store->path == NULL)
-		store->path = beside(options->path, "");
+		store->path = sevq_sqlite_beside(options->path, "");
 	store->lock_fd = -1;
 	if (open_all(store, err) < 0) {
 		store->base.driver->close(&store->base);

@@ -86,6 +86,8 @@ struct sqlite_store {
 	const struct sevq_store_batch *batch; /* of the commit under way; else NULL */
 	bool broken;                          /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
 	bool full;                            /* below the watermark, or SQLite said so; enqueues are refused */
+	uint64_t free_bytes;                  /* on the disk, as far as we know, less what is in the log only */
+	bool reserved;                        /* the reserve is there */
 	int64_t next_look_ms;                 /* when to look at the disk again (monotonic) */
 	bool sweeping;                        /* the last step found something to forget */
 	bool forgetting;                      /* the same for idempotency keys */
@@ -118,7 +120,15 @@ void sevq_sqlite_put_off_sync(sqlite3_file *log, bool put_off);
 int sevq_sqlite_write_again(sqlite3_file *log); /* what is in it, as it is, and synced; SQLITE_OK or why not */
 int sevq_sqlite_sync(sqlite3_file *log);        /* if anything was written since the last; SQLITE_OK or why not */
 
+/* sqlite_disk.c */
+void sevq_sqlite_make_room_to_open(struct sqlite_store *store); /* once the lock is taken */
+void sevq_sqlite_look_at_disk(struct sqlite_store *store);      /* now and then: how much is free */
+/* Whether the batch may be written; from here on its rows count as written. False: there are events in it, and store->full. */
+bool sevq_sqlite_has_room(struct sqlite_store *store, const struct sevq_store_batch *batch);
+bool sevq_sqlite_give_up_reserve(struct sqlite_store *store); /* false: there was none */
+
 /* sqlite_open.c */
+char *sevq_sqlite_beside(const char *path, const char *suffix); /* path and suffix; the caller frees it */
 int sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_code code, const char *what);
 
 /* sqlite_load.c */
@@ -127,7 +137,6 @@ int sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *l
 
 /* sqlite_chores.c */
 bool sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores);
-void sevq_sqlite_look_at_disk(struct sqlite_store *store);
 
 /* sqlite_sweep.c */
 bool sevq_sqlite_sweep(struct sqlite_store *store, const struct sevq_chores *chores); /* a step; false: nothing to do now */

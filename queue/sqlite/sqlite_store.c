@@ -139,21 +139,6 @@ remember(struct sqlite_store *store, struct sevq_store_batch *batch)
 	store->stats.outcomes += batch->outcome_count;
 }
 
-/*
- * Events may fill the file up to max_bytes, outcomes an eighth more: who puts events in must not stop who takes them out.
- * Free pages inside the file are used either way.
- */
-static void
-set_cap(struct sqlite_store *store, bool events)
-{
-	char pragma[64];
-	uint64_t pages = store->options.max_bytes / SEVQ_SQLITE_PAGE_BYTES;
-	if (pages == 0)
-		return;
-	snprintf(pragma, sizeof pragma, "PRAGMA max_page_count = %" PRIu64, events ? pages : pages + pages / 8);
-	sqlite3_exec(store->db, pragma, NULL, NULL, NULL);
-}
-
 /* What was written to a file that is no longer under its name, nobody finds again. */
 static int
 check_place(struct sqlite_store *store, struct sevq_error *err)
@@ -166,16 +151,31 @@ check_place(struct sqlite_store *store, struct sevq_error *err)
 }
 
 static int
-commit_batch(struct sqlite_store *store, struct sevq_store_batch *batch, struct sevq_error *err)
+write_and_commit(struct sqlite_store *store, struct sevq_store_batch *batch, struct sevq_error *err)
 {
-	if (store->broken)
-		return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s is in an unknown state", store->path);
-	set_cap(store, batch->event_count > 0);
 	sqlite3_file *log = sevq_sqlite_log(store->db);
 	sevq_sqlite_put_off_sync(log, true);
 	int failed = sevq_sqlite_end(store, write_batch(store, batch), err);
 	sevq_sqlite_put_off_sync(log, false);
 	return failed;
+}
+
+static int
+refuse_events(struct sevq_error *err)
+{
+	return sevq_fail(err, SEVQ_STORAGE_FULL, "there is no room for events: the disk or --db-max-bytes is full");
+}
+
+static int
+commit_batch(struct sqlite_store *store, struct sevq_store_batch *batch, struct sevq_error *err)
+{
+	if (store->broken)
+		return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s is in an unknown state", store->path);
+	if (!sevq_sqlite_has_room(store, batch))
+		return refuse_events(err);
+	int failed = write_and_commit(store, batch, err);
+	bool again = failed < 0 && err->code == SEVQ_STORAGE_FULL && batch->event_count == 0 && sevq_sqlite_give_up_reserve(store);
+	return again ? write_and_commit(store, batch, err) : failed;
 }
 
 static int
@@ -252,7 +252,7 @@ ready(struct sevq_store *base, struct sevq_error *err)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	if (store->full)
-		sevq_fail(err, SEVQ_STORAGE_FULL, "there is no room for events: the disk or --db-max-bytes is full");
+		refuse_events(err);
 	return !store->full;
 }
 

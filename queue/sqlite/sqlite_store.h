@@ -12,7 +12,7 @@
 
 struct sevq_sqlite_options {
 	const char *path;        /* created with mode 0600, its directory with 0700, where missing */
-	uint64_t max_bytes;      /* events are refused where the file would grow beyond it, outcomes an eighth later; 0: no cap */
+	uint64_t max_bytes;      /* events are refused where the file would grow beyond it; outcomes are not; 0: no cap */
 	uint64_t min_free_bytes; /* enqueue answers SEVQ_STORAGE_FULL below this much free disk */
 	bool allow_network_fs;
 };

@@ -63,6 +63,13 @@ of(sqlite3_file *file)
 	return (struct ours *)((char *)file + theirs->szOsFile);
 }
 
+/* A write that failed because the disk is full, whatever it is that is full. SQLite knows of ENOSPC only. */
+static int
+why_not_written(int rc)
+{
+	return rc == SQLITE_IOERR_WRITE && (errno == EFBIG || errno == EDQUOT) ? SQLITE_FULL : rc;
+}
+
 /* --- the log --------------------------------------------------------------------------------------------------------- */
 
 /*
@@ -84,7 +91,7 @@ put_out(sqlite3_file *file)
 	struct ours *ours = of(file);
 	int len = (int)ours->gathered.len;
 	ours->gathered.len = 0;
-	int rc = len == 0 ? SQLITE_OK : ours->theirs->xWrite(file, ours->gathered.data, len, ours->at);
+	int rc = len == 0 ? SQLITE_OK : why_not_written(ours->theirs->xWrite(file, ours->gathered.data, len, ours->at));
 	if (rc == SQLITE_OK && ours->put_off && ours->unsynced >= BEGUN_BYTES_MIN)
 		begin_writing(ours, len);
 	return rc;

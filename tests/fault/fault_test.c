@@ -169,7 +169,7 @@ copy_database(const char *from, const char *to)
 static void
 remove_database(const char *name)
 {
-	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal", ".new", ".new-journal", ".lock" };
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal", ".new", ".new-journal", ".lock", ".reserve" };
 	char full[PATH_BYTES + 16];
 	for (size_t i = 0; i < COUNT(suffixes); i++) {
 		snprintf(full, sizeof full, "%s%s", name, suffixes[i]);
@@ -624,6 +624,37 @@ a_sync_that_failed_is_not_tried_again(void **state)
 	calls_free();
 }
 
+/* Whoever takes gets the room that was kept back; whoever puts in does not. */
+static void
+a_full_disk_costs_the_reserve_when_events_are_taken(void **state)
+{
+	(void)state;
+	const struct shim_fault full = { .kind = SHIM_WRITE, .k = 1, .code = SQLITE_FULL };
+	char reserve[PATH_BYTES + 16];
+	snprintf(reserve, sizeof reserve, "%s.reserve", path);
+	remove_database(path);
+	assert_int_equal(open_engine(path), 0);
+	enqueue(engine, keys[0], "1");
+	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	shim_arm(&full);
+	struct call *refused = enqueue(engine, keys[0], "2");
+	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(refused->op.error.code, SEVQ_STORAGE_FULL);
+	assert_int_equal(access(reserve, F_OK), 0);
+	shim_arm(&full);
+	struct call *taken = drain(engine, keys[0], 0);
+	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(shim_failed(), 1);
+	assert_int_equal(taken->drain.taken.count, 1);
+	assert_int_not_equal(access(reserve, F_OK), 0);
+	shim_disarm();
+	while (sevq_engine_chores(engine))
+		continue;
+	assert_int_equal(access(reserve, F_OK), 0);
+	close_engine();
+	calls_free();
+}
+
 /* C1, and what makes it cheap: one sync for a whole turn, and not before it. */
 static void
 a_turn_costs_one_sync_however_many_calls(void **state)
@@ -710,6 +741,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_checker_finds_a_loss),
 		cmocka_unit_test(a_turn_costs_one_sync_however_many_calls),
+		cmocka_unit_test(a_full_disk_costs_the_reserve_when_events_are_taken),
 		cmocka_unit_test(no_fault_loses_or_invents_an_event),
 		cmocka_unit_test(no_fault_breaks_a_lease),
 		cmocka_unit_test(no_fault_of_a_checkpoint_does),

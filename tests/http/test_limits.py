@@ -225,3 +225,17 @@ def test_a_capped_database_refuses_events_and_still_drains(start):
     assert len(taken["events"]) == n and taken["remaining"] == 0
     server.restart()
     assert server.client().texts(MAIN) == []
+
+
+def test_a_capped_database_lets_out_one_by_one_what_it_took_in(start):
+    """Each lease and each ack is a row, of which there are more than of events."""
+    server = start("--db-max-bytes", 200000)
+    api = server.client()
+    count = 0
+    while (reply := api.batch(*[{"text": f"{count + n}", "sessionKey": MAIN} for n in range(50)])).status == 200:
+        count += 50
+    problem(reply, 507, "storage-full")
+    assert count > 1000
+    for n in range(count):
+        ok(api.ack(ok(api.lease(MAIN, limit=1))["leaseId"]))
+    assert ok(api.peek(MAIN))["depth"] == 0
