@@ -127,14 +127,18 @@ show(const struct sevq_client *client, const struct sevq_options *options, struc
 	return result;
 }
 
-/* So long before now, since 1970; 0 stays "not said". */
+/* So long before now, since 1970, before which there is nothing; 0 stays "not said". */
 static int64_t
 ago(int64_t ms)
 {
 	struct timespec now;
+	int64_t then_ms;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return ms != 0 ? (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ms : 0;
+	then_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ms;
+	if (ms == 0)
+		return 0;
+	return then_ms > 1 ? then_ms : 1;
 }
 
 /* The session that an argument or an option names, if any. false: both do; it has been said. */

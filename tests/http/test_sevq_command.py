@@ -271,6 +271,7 @@ def test_history_is_filtered_and_paged(sevq):
     assert sorted(found()) == sorted([first, second, third])
     assert found("--state", "withdrawn") == [second] and found(DIRECT, "--source", "hook", "--state", "drained") == [third, first]
     assert found("--until", "1h", exit=NOTHING) == found("--since", "1ms", exit=NOTHING) == [] and len(found("--since", "1h")) == 3
+    assert len(found("--since", "36500d")) == 3 and found("--until", "36500d", exit=NOTHING) == []
     out, err = sevq("history", "--limit", "1")
     assert len(out.splitlines()) == 2
     cursor = re.fullmatch(r"the next page: --cursor (\S+)\n", err).group(1)
