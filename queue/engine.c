@@ -787,9 +787,7 @@ int
 sevq_engine_route(const struct sevq_engine *engine, const struct sevq_address *address, struct sevq_arena *arena,
 		  struct sevq_decision *ret, struct sevq_error *err)
 {
-	if (sevq_address_check(address, err) < 0)
-		return -1;
-	return sevq_route(engine->policy, address, true, arena, ret, err);
+	return sevq_route_within_limits(engine->policy, address, true, arena, ret, err);
 }
 
 void

@@ -86,7 +86,7 @@ bool sevq_engine_idle(const struct sevq_engine *engine); /* nothing submitted an
 /* One small step of housekeeping (checkpoint, sweep). True if there is more to do: call it again next turn. */
 bool sevq_engine_chores(struct sevq_engine *engine);
 
-/* Checks the address and decides, under the policy in force; stores nothing. SEVQ_INVALID_FIELD, or as sevq_route. */
+/* Decides under the policy in force; stores nothing. As sevq_route_within_limits. */
 int sevq_engine_route(const struct sevq_engine *engine, const struct sevq_address *address, struct sevq_arena *arena,
 		      struct sevq_decision *ret, struct sevq_error *err);
 

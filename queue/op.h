@@ -163,8 +163,7 @@ struct sevq_session {
 /* List sessions that have something pending. */
 struct sevq_sessions {
 	struct sevq_op op;
-	struct sevq_address address; /* session_key NULL: all sessions; else that one, routed */
-	struct sevq_str agent_id;    /* only this agent's (normalised by the engine); NULL: all */
+	struct sevq_address address; /* a session key: only its queue; an agent id alone: all of the agent's; neither: all */
 	struct sevq_str prefix;      /* queue keys that start with it; NULL: all */
 	int64_t min_age_ms;          /* oldest event at least this old; 0: all */
 	enum sevq_sort sort;

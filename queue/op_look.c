@@ -187,11 +187,12 @@ make_filter(struct sevq_plan *plan, struct sevq_sessions *list, struct filter *r
 	*ret = (struct filter){ .prefix = list->prefix,
 				.min_age_ms = list->min_age_ms,
 				.oldest_before_ms = plan->now_ms - list->min_age_ms };
-	if (list->agent_id.s != NULL)
-		ret->agent = sevq_agent_key_prefix(&list->op.arena, list->agent_id);
-	if (list->address.session_key.s == NULL)
-		return 0;
 	struct sevq_place place;
+	if (list->address.session_key.s == NULL) {
+		if (list->address.agent_id.s != NULL)
+			ret->agent = sevq_agent_key_prefix(&list->op.arena, list->address.agent_id);
+		return sevq_address_check(&list->address, &list->op.error);
+	}
 	if (sevq_plan_route(plan, &list->op, &list->address, &place) < 0)
 		return -1;
 	ret->only = place.queue_key;

@@ -76,8 +76,7 @@ sevq_plan_route(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_ad
 	struct sevq_decision decision;
 	if (recall_place(plan, op, address, ret))
 		return 0;
-	if (sevq_address_check(address, &op->error) < 0 ||
-	    sevq_route(plan->policy, address, false, &op->arena, &decision, &op->error) < 0)
+	if (sevq_route_within_limits(plan->policy, address, false, &op->arena, &decision, &op->error) < 0)
 		return -1;
 	*ret = (struct sevq_place){ decision.queue_key, sevq_text_hash(decision.queue_key), decision.rule };
 	sevq_places_keep(&plan->places, address, ret);

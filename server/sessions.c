@@ -9,7 +9,9 @@
 
 static const struct sevq_field parameters[] = {
 	SEVQ_FIELD("sessionKey", TEXT, struct sevq_sessions, address.session_key),
-	SEVQ_FIELD("agentId", TEXT, struct sevq_sessions, agent_id),
+	SEVQ_FIELD("agentId", TEXT, struct sevq_sessions, address.agent_id),
+	SEVQ_FIELD("channel", TEXT, struct sevq_sessions, address.channel),
+	SEVQ_FIELD("accountId", TEXT, struct sevq_sessions, address.account_id),
 	SEVQ_FIELD("prefix", TEXT, struct sevq_sessions, prefix),
 	SEVQ_FIELD_RANGE("minAgeMs", INT64, struct sevq_sessions, min_age_ms, 0, INT64_MAX),
 	SEVQ_FIELD("sort", SORT, struct sevq_sessions, sort),

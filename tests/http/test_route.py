@@ -24,6 +24,19 @@ def test_a_key_that_stays_says_why(start):
     assert len(why) == 1 and why[0]
 
 
+@pytest.mark.parametrize("rest, fits", [("x" * (1024 - 11), True), ("x" * (1024 - 10), False), ("\u0130" * 337, True), ("\u0130" * 338, False)])
+def test_a_queue_key_is_one_that_can_be_sent(api, rest, fits):
+    """A bare key gets "agent:main:" in front, and lower-casing makes some letters longer."""
+    if not fits:
+        problem(api.enqueue("x", rest), 400, "invalid-field", "/sessionKey")
+        problem(api.route(rest), 400, "invalid-field", "/sessionKey")
+        problem(api.peek(rest), 400, "invalid-field", "sessionKey")
+        return
+    key = ok(api.enqueue("x", rest), 201)["event"]["sessionKey"]
+    assert len(key.encode()) in (1022, 1024)
+    assert ok(api.drain(key))["sessionKey"] == key
+
+
 def test_routing_stores_nothing(api):
     api.route(MAIN)
     assert ok(api.sessions())["total"] == 0 and api.stats()["pending"] == 0

@@ -71,6 +71,17 @@ def test_sessions_are_filtered(three):
     assert keys(ok(three.sessions(minAgeMs=3600000))) == []
 
 
+def test_a_session_is_found_by_the_address_that_its_events_had(start):
+    """Whatever it takes to say whose it is, as in every other call."""
+    api = start(policy="{ session: { dmScope: 'main' }, agents: { list: [{ id: 'a' }, { id: 'b' }], ownership: 'explicit' },"
+        " channels: { telegram: { allowFrom: ['123'] }, signal: { allowFrom: ['1', '2'] } } }").client()
+    for address in {"sessionKey": "main", "agentId": "a"}, {"sessionKey": "agent:b:telegram:direct:123", "channel": "telegram"}:
+        key = ok(api.call("POST", "/v1/events", {"text": "x", **address}), 201)["event"]["sessionKey"]
+        assert keys(ok(api.sessions(**address))) == [key]
+    problem(api.sessions(sessionKey="agent:a:main", agentId="b"), 409, "owner-mismatch")
+    problem(api.sessions(agentId="x" * 1000), 400, "invalid-field", "agentId")
+
+
 def test_only_sessions_that_waited_long_enough(three):
     wait_until(lambda: ok(three.sessions(minAgeMs=20))["total"] == 3, "20 ms to pass")
 

@@ -383,7 +383,7 @@ sessions_are_filtered_and_sorted(void **state)
 	put("agent:z:gone", "1"), done(drain(engine, "agent:z:gone", 0));
 	assert_listed((struct sevq_sessions){ 0 }, "x:a x:c xx:a y:b");
 	assert_listed((struct sevq_sessions){ .sort = SEVQ_SORT_DEPTH }, "x:a x:c xx:a y:b");
-	assert_listed((struct sevq_sessions){ .agent_id = SEVQ_STR(" X ") }, "x:a x:c");
+	assert_listed((struct sevq_sessions){ .address.agent_id = SEVQ_STR(" X ") }, "x:a x:c");
 	assert_listed((struct sevq_sessions){ .prefix = SEVQ_STR("agent:x") }, "x:a x:c xx:a");
 	assert_listed((struct sevq_sessions){ .address.session_key = SEVQ_STR("agent:x:c") }, "x:c");
 	assert_listed((struct sevq_sessions){ .address.session_key = SEVQ_STR("agent:x:d") }, "");
