@@ -63,6 +63,7 @@ struct sevq_engine {
 	int64_t *read_ids;
 	size_t read_cap, read_at; /* read_at: the want that the next event read belongs to */
 	int64_t commit_began_us;
+	struct sevq_clock opened;
 	int64_t time_waits_until_boot_ms; /* what time does is tried again then */
 	struct sevq_error failed;         /* SEVQ_STORAGE_UNKNOWN once the engine has stopped */
 	bool retried;                     /* the batch is what was left after a full store */
@@ -161,6 +162,7 @@ sevq_engine_open(struct sevq_store *store, struct sevq_policy *policy, const str
 	sevq_catalog_init(&engine->plan.catalog);
 	sevq_recent_init(&engine->recent, options->recent_bytes);
 	look_at_clocks(engine);
+	engine->opened = sevq_clock();
 	if (sevq_plan_load(&engine->plan, store, err) < 0) {
 		sevq_engine_close(engine);
 		return -1;
@@ -724,12 +726,24 @@ is_pending(void *arg, struct sevq_str session_key, int64_t event_id)
 	return queue != NULL && sevq_queue_entry(queue, event_id) != NULL;
 }
 
+/*
+ * The time by which things are old enough to be forgotten. A wall clock that runs ahead for a moment must not take a week's
+ * history with it, so it counts only as far as time has passed since the engine was opened.
+ */
+static int64_t
+forgetting_ms(const struct sevq_engine *engine)
+{
+	struct sevq_clock now = sevq_clock();
+	int64_t passed_ms = engine->opened.wall_ms + (now.boot_ms - engine->opened.boot_ms);
+	return now.wall_ms < passed_ms ? now.wall_ms : passed_ms;
+}
+
 bool
 sevq_engine_chores(struct sevq_engine *engine)
 {
 	if (engine->batch.count > 0 || engine->failed.code != SEVQ_OK)
 		return false;
-	int64_t now_ms = sevq_clock().wall_ms;
+	int64_t now_ms = forgetting_ms(engine);
 	const struct sevq_chores chores = { .settled_before_ms = now_ms - engine->options.retention_ms,
 					    .settled_rows_max = engine->options.retention_rows,
 					    .keys_before_ms = now_ms - SEVQ_IDEMPOTENCY_MS,

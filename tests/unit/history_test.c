@@ -457,6 +457,27 @@ forgotten_rows_take_no_lease_and_no_attempt_with_them(void **state)
 }
 
 static void
+a_clock_that_jumps_ahead_forgets_nothing(void **state)
+{
+	(void)state;
+	struct sevq_draft one = draft(A, "1");
+	one.idempotency = (struct sevq_idempotency){ .key = SEVQ_STR("k"), .request = 1 };
+	done(enqueue_draft(engine, one));
+	done(drain(engine, A, 0));
+	put(B, "newer"), done(drain(engine, B, 0)), put(B, "newest");
+	open_again();
+	now.wall_ms += 30 * DAY;
+	while (sevq_engine_chores(engine))
+		continue;
+	now.wall_ms -= 30 * DAY;
+	assert_history((struct sevq_history){ 0 }, 10, "newer:drained 1:drained");
+	assert_true(done(enqueue_draft(engine, one))->drafts[0].idempotency.replayed);
+	pass(30 * DAY);
+	sweep();
+	assert_history((struct sevq_history){ 0 }, 10, "newer:drained");
+}
+
+static void
 a_lease_id_is_never_used_again(void **state)
 {
 	(void)state;
@@ -562,6 +583,7 @@ main(void)
 		TEST(keys_are_kept_a_day),
 		TEST(many_keys_are_forgotten_in_steps),
 		TEST(forgotten_rows_take_no_lease_and_no_attempt_with_them),
+		TEST(a_clock_that_jumps_ahead_forgets_nothing),
 		TEST(a_lease_id_is_never_used_again),
 		TEST(dead_letters_are_forgotten_with_their_events),
 		TEST(an_answer_whose_events_are_forgotten_says_so),
