@@ -64,6 +64,7 @@ struct sevq_engine {
 	size_t read_cap, read_at; /* read_at: the want that the next event read belongs to */
 	int64_t commit_began_us;
 	struct sevq_clock opened;
+	size_t room;                      /* bytes of text for the answers of a batch */
 	int64_t time_waits_until_boot_ms; /* what time does is tried again then */
 	struct sevq_error failed;         /* SEVQ_STORAGE_UNKNOWN once the engine has stopped */
 	bool retried;                     /* the batch is what was left after a full store */
@@ -163,6 +164,7 @@ sevq_engine_open(struct sevq_store *store, struct sevq_policy *policy, const str
 	sevq_recent_init(&engine->recent, options->recent_bytes);
 	look_at_clocks(engine);
 	engine->opened = sevq_clock();
+	engine->room = SIZE_MAX;
 	if (sevq_plan_load(&engine->plan, store, err) < 0) {
 		sevq_engine_close(engine);
 		return -1;
@@ -525,6 +527,20 @@ admit(struct sevq_engine *engine, struct sevq_op *op)
 	return -1;
 }
 
+/* Answers are in memory until they are sent, and all of a batch at once: no call may make them more than there is room for. */
+static bool
+crowds(const struct sevq_engine *engine, size_t bytes_before)
+{
+	return bytes_before > 0 && engine->plan.want_bytes > bytes_before && engine->plan.want_bytes > engine->room;
+}
+
+static int
+fail_crowding(struct sevq_engine *engine, struct sevq_op *op)
+{
+	engine->stats.rejected_answers++;
+	return sevq_fail(&op->error, SEVQ_QUEUE_FULL, "too many large answers at once");
+}
+
 static void
 plan_op(struct sevq_engine *engine, struct sevq_op *op)
 {
@@ -533,6 +549,8 @@ plan_op(struct sevq_engine *engine, struct sevq_op *op)
 		return;
 	empty_answer(op); /* of an earlier try */
 	op->planned = op->kind->plan(&engine->plan, op);
+	if (op->planned == SEVQ_PLANNED && crowds(engine, mark.want_bytes))
+		op->planned = fail_crowding(engine, op);
 	engine->parked += op->planned == SEVQ_PLAN_PARKED;
 	if (op->planned != SEVQ_PLANNED)
 		sevq_plan_undo(&engine->plan, mark);
@@ -584,8 +602,9 @@ on_page(void *arg, int64_t more_outcome, int64_t more_event, const struct sevq_e
 static void
 on_row(void *arg, const struct sevq_event *event, const struct sevq_store_outcome *outcome)
 {
-	struct sevq_op *op = ((struct sevq_engine *)arg)->paging;
-	op->kind->row(op, event, outcome);
+	struct sevq_engine *engine = arg;
+	engine->plan.want_bytes += event->text.len;
+	engine->paging->kind->row(engine->paging, event, outcome);
 }
 
 /* Pages of history are read one after the other, for this op and those behind it; then the batch is planned. */
@@ -598,6 +617,10 @@ page_next(struct sevq_engine *engine, struct sevq_op *op)
 		const struct sevq_history_query *query = op->kind->query(&engine->plan, op);
 		if (query == NULL)
 			continue;
+		if (engine->plan.want_bytes > engine->room) {
+			fail_crowding(engine, op);
+			continue;
+		}
 		engine->paging = op;
 		engine->store->driver->history(engine->store, query, on_row, on_page, engine);
 		return;
@@ -711,6 +734,12 @@ sevq_engine_turn(struct sevq_engine *engine, struct sevq_error *err)
 		return 0;
 	*err = engine->failed;
 	return -1;
+}
+
+void
+sevq_engine_set_room(struct sevq_engine *engine, size_t text_bytes)
+{
+	engine->room = text_bytes;
 }
 
 bool

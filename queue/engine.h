@@ -83,6 +83,12 @@ struct sevq_str sevq_engine_timezone(const struct sevq_engine *engine);
 
 bool sevq_engine_idle(const struct sevq_engine *engine); /* nothing submitted and not yet answered */
 
+/*
+ * How much text the answers of the next batches may hold together, in bytes; at first any. A call beyond it fails with
+ * SEVQ_QUEUE_FULL, but never the first of its batch.
+ */
+void sevq_engine_set_room(struct sevq_engine *engine, size_t text_bytes);
+
 /* One small step of housekeeping (checkpoint, sweep). True if there is more to do: call it again next turn. */
 bool sevq_engine_chores(struct sevq_engine *engine);
 
@@ -98,6 +104,7 @@ struct sevq_engine_stats {
 	uint64_t outcomes[SEVQ_OUTCOME_COUNT]; /* events, by what happened to them */
 	uint64_t enqueued, duplicates;         /* events */
 	uint64_t rejected_session_full, rejected_sessions_full, rejected_pending_full, rejected_storage_full; /* calls */
+	uint64_t rejected_answers;                                          /* calls, for want of room */
 	uint64_t commits, commit_failures, ops;                             /* ops: all kinds, reads included */
 	size_t batch_ops_max;                                               /* the largest batch, in ops */
 	uint64_t commit_us_total;                                           /* time spent in commits */

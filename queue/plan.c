@@ -14,6 +14,7 @@ sevq_plan_mark(const struct sevq_plan *plan)
 					.outcomes = plan->batch.outcome_count,
 					.keys = plan->batch.key_count,
 					.wants = plan->want_count,
+					.want_bytes = plan->want_bytes,
 					.woken = plan->woken_count,
 					.duplicates = plan->duplicates,
 					.next_event = plan->next_event,
@@ -28,6 +29,7 @@ sevq_plan_undo(struct sevq_plan *plan, struct sevq_plan_mark mark)
 	plan->batch.event_count = mark.events;
 	plan->batch.outcome_count = mark.outcomes;
 	plan->want_count = mark.wants;
+	plan->want_bytes = mark.want_bytes;
 	plan->woken_count = mark.woken;
 	plan->duplicates = mark.duplicates;
 	plan->next_event = mark.next_event;
@@ -39,7 +41,7 @@ sevq_plan_reset(struct sevq_plan *plan)
 {
 	sevq_table_clear(&plan->keys);
 	plan->batch.event_count = plan->batch.outcome_count = plan->batch.key_count = 0;
-	plan->want_count = plan->woken_count = plan->popped_count = plan->duplicates = 0;
+	plan->want_count = plan->want_bytes = plan->woken_count = plan->popped_count = plan->duplicates = 0;
 }
 
 void
@@ -162,8 +164,9 @@ sevq_plan_settle(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_s
 /* --- reads and wakes ------------------------------------------------------------------------------------------------ */
 
 static struct sevq_want *
-add_want(struct sevq_plan *plan)
+add_want(struct sevq_plan *plan, size_t text_bytes)
 {
+	plan->want_bytes += text_bytes;
 	plan->wants = sevq_grow(plan->wants, &plan->want_cap, plan->want_count + 1, sizeof *plan->wants);
 	return &plan->wants[plan->want_count++];
 }
@@ -186,7 +189,7 @@ void
 sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_entry *entry, enum sevq_state state,
 	       enum sevq_outcome_kind outcome, struct sevq_event *into)
 {
-	*add_want(plan) = (struct sevq_want){
+	*add_want(plan, sevq_entry_text_bytes(entry)) = (struct sevq_want){
 		.id = entry->id,
 		.into = into,
 		.op = op,
@@ -202,13 +205,14 @@ sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, const struct se
 		     enum sevq_outcome_kind outcome, struct sevq_event *into)
 {
 	const struct sevq_entry *entry = queue != NULL ? sevq_queue_entry(queue, id) : NULL;
-	*add_want(plan) = (struct sevq_want){ .id = id,
-					      .into = into,
-					      .op = op,
-					      .attempts = entry != NULL ? entry->attempts : 0,
-					      .state = state,
-					      .outcome = outcome,
-					      .optional = true };
+	size_t text_bytes = entry != NULL ? sevq_entry_text_bytes(entry) : SEVQ_TEXT_BYTES_MAX; /* or less: the store knows */
+	*add_want(plan, text_bytes) = (struct sevq_want){ .id = id,
+							  .into = into,
+							  .op = op,
+							  .attempts = entry != NULL ? entry->attempts : 0,
+							  .state = state,
+							  .outcome = outcome,
+							  .optional = true };
 }
 
 void

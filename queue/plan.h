@@ -36,6 +36,7 @@ struct sevq_plan {
 		bool optional; /* may have been forgotten by now: then into->id stays 0 */
 	} * wants;
 	size_t want_count, want_cap;
+	size_t want_bytes; /* of text, that the answers of this batch will hold */
 	struct sevq_woken_queue {
 		struct sevq_queue *queue;
 		bool now;               /* some of it with wake "now" */
@@ -81,7 +82,7 @@ struct sevq_op_kind {
 
 /* Where an op began, to undo it. */
 struct sevq_plan_mark {
-	size_t journal, events, outcomes, keys, wants, woken, duplicates;
+	size_t journal, events, outcomes, keys, wants, want_bytes, woken, duplicates;
 	int64_t next_event, next_outcome;
 };
 struct sevq_plan_mark sevq_plan_mark(const struct sevq_plan *plan);

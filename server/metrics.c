@@ -60,6 +60,7 @@ static const struct row rows[] = {
 	{ "rejected", "sessionFull", "sevq_rejected_session_full_total", true, ENGINE(rejected_session_full), "Events refused at --max-pending." },
 	{ "rejected", "sessionsFull", "sevq_rejected_sessions_full_total", true, ENGINE(rejected_sessions_full), "Events refused at --max-sessions." },
 	{ "rejected", "pendingFull", "sevq_rejected_pending_full_total", true, ENGINE(rejected_pending_full), "Events refused at --max-pending-total." },
+	{ "rejected", "answers", "sevq_rejected_answers_total", true, ENGINE(rejected_answers), "Calls refused because the answers of one moment were too large together." },
 	{ "rejected", "storageFull", "sevq_rejected_storage_full_total", true, ENGINE(rejected_storage_full), "Events refused because the disk or database is full." },
 
 	{ "engine", "ops", "sevq_ops_total", true, ENGINE(ops), "Pieces of work, reads included." },

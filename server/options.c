@@ -63,7 +63,7 @@ static const struct option_row rows[] = {
 	{ "max-connections", NUMBER, AT(max_connections), "N", 10000, 1, 1000000, "connections in all; over it the longest idle one is closed, else 429" },
 	{ "max-connections-per-address", NUMBER, AT(max_connections_per_address), "N", 5000, 1, 1000000, "connections of one address (IPv6: of one /64); over it 429" },
 	{ "max-pipelined-bytes", NUMBER, AT(max_pipelined_bytes), "BYTES", 65536, 1024, 1 << 30, "bytes read ahead while a request is under way; more wait in the kernel" },
-	{ "max-buffered-bytes", NUMBER, AT(max_buffered_bytes), "BYTES", 256 << 20, 1 << 20, INT64_MAX, "bytes buffered for all connections; over it bodies that do not fit in the headers' limit get 429" },
+	{ "max-buffered-bytes", NUMBER, AT(max_buffered_bytes), "BYTES", 256 << 20, 1 << 20, INT64_MAX, "bytes buffered for all connections; over it large bodies, and calls whose answers may be large, get 429" },
 	{ "max-waiters", NUMBER, AT(max_waiters), "N", 5000, 1, 1000000, "calls that wait for events; over it 429" },
 	{ "max-streams", NUMBER, AT(max_streams), "N", 100, 0, 1000000, "streams of wakes; over it 429" },
 	{ "stream-buffer", NUMBER, AT(stream_buffer), "BYTES", 256 << 10, 4096, 1 << 30, "bytes that a slow reader of a stream may hold up; over it its stream is dropped" },

@@ -292,6 +292,15 @@ gather(struct loop *loop, bool busy)
 	}
 }
 
+/* What is left of --max-buffered-bytes, for texts and for the answers that are made of them. */
+static size_t
+answer_room(const struct sevq_server *server)
+{
+	uint64_t most = (uint64_t)server->options->max_buffered_bytes, buffered = server->stats.buffered_bytes;
+
+	return buffered < most ? (size_t)(most - buffered) / 2 : 0;
+}
+
 static bool
 turn(struct loop *loop, bool busy)
 {
@@ -300,6 +309,7 @@ turn(struct loop *loop, bool busy)
 
 	gather(loop, busy);
 	sevq_connections_resume(server);
+	sevq_engine_set_room(server->engine, answer_room(server));
 	if (sevq_engine_turn(server->engine, &err) != 0)
 		die(&err);
 	sevq_waits_settle(&server->waits);

@@ -5,6 +5,7 @@ Not here: what the answers ought to be (the tests), except the shape that every 
 
 The binaries' paths come in the environment: SEVQD, and SEVQ for the command.
 """
+import contextlib
 import http.client
 import json
 import os
@@ -418,6 +419,15 @@ class Server:
 
     def raw(self, **options):
         return Raw(self.port, **options)
+
+    @contextlib.contextmanager
+    def held_still(self):
+        """What is sent meanwhile is there at once afterwards, for one turn of its loop."""
+        self.signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        wait_until(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] in "Tt", "the server to stop")
+        yield
+        self.signal(signal.SIGCONT)
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -118,6 +118,30 @@ def test_bodies_together_are_bounded(start):
     assert holding.answer().status == 201
 
 
+@pytest.mark.parametrize("path", ["/v1/events?sessionKey=agent:main:main", "/v1/history"])
+def test_answers_together_are_bounded(start, path):
+    """Many that ask for much in one moment keep each other from it, not others from a little."""
+    server = start("--max-buffered-bytes", 4 << 20)
+    api = server.client()
+    for key in MAIN, "agent:gone:main":
+        ok(api.batch(*[{"text": f"{n} " + "x" * 60000, "sessionKey": key} for n in range(15)]))
+    ok(api.drain("agent:gone:main"))
+    asking, posting = [server.raw() for _ in range(10)], server.raw()
+    for raw in [*asking, posting]:
+        raw.send(request("GET", "/livez"))
+        assert raw.answer().status == 200
+    with server.held_still():
+        for raw in asking:
+            raw.send(request("GET", path, server.token))
+        posting.send(request("POST", "/v1/events", server.token, {"text": "little", "sessionKey": MAIN}))
+    statuses = [raw.answer().status for raw in asking]
+    assert 1 <= statuses.count(200) <= 4 and set(statuses) == {200, 429}, statuses
+    assert posting.answer().status == 201
+    assert api.stats()["rejected"]["answers"] == statuses.count(429)
+    asking[0].send(request("GET", path, server.token))
+    assert len(asking[0].answer().json["events"]) >= 15
+
+
 def test_a_request_on_a_used_connection_has_its_own_deadline(start):
     server = start("--header-timeout-ms", 200, "--idle-timeout-ms", 10000)
     raw = server.raw()

@@ -23,7 +23,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "http"))
-from sevqd import Server, request, wait_until  # noqa: E402
+from sevqd import Server, request  # noqa: E402
 
 BASELINE = HERE / "baseline.json"
 HEARS_SIGHUP = "reload"  # in server/serve.c
@@ -66,11 +66,9 @@ class Counted:
 
     def together(self, path, bodies):
         """One call on each connection, all in one turn; their answers."""
-        self.server.signal(signal.SIGSTOP)
-        wait_until(lambda: stopped(self.server.process.pid), "the server to stop")
-        for connection, body in zip(self.connections, bodies):
-            self.call(connection, path if isinstance(path, str) else path.pop(0), body)
-        self.server.signal(signal.SIGCONT)
+        with self.server.held_still():
+            for connection, body in zip(self.connections, bodies):
+                self.call(connection, path if isinstance(path, str) else path.pop(0), body)
         return [answer(connection) for connection in self.connections]
 
     def alone(self, path, body):
@@ -85,10 +83,6 @@ class Counted:
                 with open(f"{self.counts}.{n}", encoding="utf-8") as count:
                     found[phase] = {name: cost / units for name, cost in functions(count).items()}
         return found
-
-
-def stopped(pid):
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt"
 
 
 def answer(connection):
