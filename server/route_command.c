@@ -188,10 +188,12 @@ sevq_route_command(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
+	static char name[] = "sevqd route";
 	struct session session = { 0 };
 	const char *path = NULL;
 	int option, code;
 
+	argv[0] = name; /* as getopt says it before what is wrong */
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'p') {
 			path = optarg;

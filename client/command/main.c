@@ -218,11 +218,14 @@ static enum sevq_exit
 run_command(int argc, char **argv, struct sevq_options *options)
 {
 	const struct sevq_command *command = find_command(argv[0]);
+	char name[64];
 
 	if (strcmp(argv[0], "help") == 0)
 		return run_help(argc, argv);
 	if (command == NULL)
 		return sevq_report_usage("no command %s", argv[0]);
+	snprintf(name, sizeof(name), "sevq %s", command->name);
+	argv[0] = name; /* as getopt says it before what is wrong */
 	if (sevq_options_read(argc, argv, command->options | SEVQ_WITH_COMMON, false, options) != 0)
 		return SEVQ_EXIT_USAGE;
 	if (options->help) {

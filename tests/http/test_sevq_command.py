@@ -403,6 +403,10 @@ def test_what_makes_no_sense_is_usage(make, words):
     assert out == "" and err != ""
 
 
+def test_a_wrong_option_is_said_by_the_command_as_it_was_called(make):
+    assert Shell(make())("wait", MAIN, "--nonsense", exit=USAGE)[1].startswith("sevq wait: ")
+
+
 def test_help_explains_every_command(make):
     sevq = Shell(make())
     overview, _ = sevq("--help")
