@@ -41,7 +41,7 @@ enum sevq_code {
 	/* start-up only */
 	SEVQ_STORAGE_FOREIGN, /* the file is not a sevq database */
 	SEVQ_STORAGE_NEWER,   /* the file was written by a newer version; untouched */
-	SEVQ_STORAGE_LOCKED,  /* another server has it open */
+	SEVQ_STORAGE_LOCKED,  /* another server has it open, or somebody writes to it */
 	SEVQ_STORAGE_CORRUPT, /* the file is damaged */
 	SEVQ_CONFIG,          /* an option, config or policy file is wrong; line and column where known */
 	SEVQ_USAGE,           /* the command line is wrong */

@@ -587,8 +587,8 @@ sevq_options_help(struct sevq_buf *out)
 	    "answering.\n\n"
 	    "Exit status: 0 stopped as asked; 2 wrong command line; 70 a commit of unknown outcome, start again; 71 cannot "
 	    "listen;\n"
-	    "74 the database cannot be opened, read or written; 75 another server has the database; 78 wrong config, policy or\n"
-	    "token file, or a database that is foreign, newer or damaged.\n");
+	    "74 the database cannot be opened, read or written; 75 another server has the database,\n"
+	    "or somebody writes to it; 78 wrong config, policy or token file, or a database that is foreign, newer or damaged.\n");
 }
 
 static void

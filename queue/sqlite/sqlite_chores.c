@@ -33,7 +33,7 @@ checkpoint(struct sqlite_store *store)
 	if (rc == SQLITE_OK)
 		store->stats.checkpoints++;
 	else if (sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC)
-		store->broken = true;
+		sevq_sqlite_break(store);
 	store->wal_frames = 0; /* after a failure too: the next commit says how many there are, and it is tried again */
 }
 

@@ -259,18 +259,6 @@ load_pending(struct sqlite_store *store, const struct settled *settled, const st
 	return failed;
 }
 
-/*
- * A log that was left behind can be read, and may not be on the disk: a sync of it failed, which ended the server before this
- * one, and will not fail again (C8). Nothing is written behind it before it has been written once more.
- */
-static int
-settle_log(struct sqlite_store *store, struct sevq_error *err)
-{
-	if (sevq_sqlite_write_again(sevq_sqlite_log(store->db)) == SQLITE_OK)
-		return 0;
-	return sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot write the log of %s again", store->path);
-}
-
 int
 sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *loading, struct sevq_store_ends *ends,
 		 struct sevq_error *err)
@@ -285,8 +273,6 @@ sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *loadi
 		failed = load_pending(store, &settled, loading, err);
 	if (failed == 0)
 		failed = load_open_outcomes(store, loading, err);
-	if (failed == 0)
-		failed = settle_log(store, err);
 	free(settled.ranges);
 	store->broken = failed < 0; /* closing it then leaves every byte as it is */
 	return failed;

@@ -22,6 +22,7 @@
 
 #define HEADER_BYTES 100
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof *migrations))
+#define PATIENCE_MS 1000              /* with others who have the database open while we start */
 #define CHECKED_WHOLE_BYTES (8 << 20) /* files up to this size are checked page by page on open; larger ones as they are read */
 
 #define STRING_OF(number) #number
@@ -345,6 +346,22 @@ check_whole(struct sqlite_store *store, struct sevq_error *err)
 static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
 			       "PRAGMA journal_size_limit = 16777216; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;";
 
+/* The first read takes the lock to write and makes the index of the log anew (sqlite_vfs.c), which has failures of its own. */
+static int
+begin_reading(struct sqlite_store *store, int *version, struct sevq_error *err)
+{
+	if (read_version(store, version, err) == 0)
+		return 0;
+	switch (sqlite3_extended_errcode(store->db)) {
+	case SQLITE_BUSY_RECOVERY:
+		return sevq_fail(err, SEVQ_STORAGE_LOCKED, "somebody else is writing to %s, perhaps in a shell", store->path);
+	case SQLITE_IOERR_WRITE:
+		return sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot write the log of %s again", store->path);
+	default:
+		return -1;
+	}
+}
+
 /*
  * The one connection. A version that only the WAL knows is found here; the connection is then closed without a checkpoint, so that the file keeps its bytes.
  */
@@ -356,8 +373,10 @@ connect_db(struct sqlite_store *store, struct sevq_error *err)
 		return -1;
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	if (read_version(store, &version, err) < 0)
+	sqlite3_busy_timeout(store->db, PATIENCE_MS); /* somebody who reads may be at the same recovery */
+	if (begin_reading(store, &version, err) < 0)
 		return -1;
+	sqlite3_busy_timeout(store->db, 0);
 	if (version < 0 || version > SCHEMA_VERSION)
 		return sevq_fail(err, SEVQ_STORAGE_NEWER, "%s was written by a newer version", store->path);
 	if (check_whole(store, err) < 0 || execute(store, settings, err) < 0 || migrate(store, version, err) < 0)

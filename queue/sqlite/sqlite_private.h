@@ -105,6 +105,8 @@ int sevq_sqlite_run(sqlite3_stmt *statement); /* one that gives no rows; SQLITE_
  * or SEVQ_STORAGE_FAILED, and nothing of it is there; SEVQ_STORAGE_UNKNOWN, and the store is broken.
  */
 int sevq_sqlite_end(struct sqlite_store *store, int rc, struct sevq_error *err);
+/* What is on disk is unknown: nothing is acknowledged any more, and nobody believes the index of the log (C8). */
+void sevq_sqlite_break(struct sqlite_store *store);
 /* Around many reads, so that they take the locks once. Neither fails. */
 void sevq_sqlite_begin_reading(struct sqlite_store *store);
 void sevq_sqlite_end_reading(struct sqlite_store *store);
@@ -117,8 +119,9 @@ const char *sevq_sqlite_vfs(void);          /* the name of the VFS that the data
 sqlite3_file *sevq_sqlite_log(sqlite3 *db); /* the log of a database in WAL mode */
 /* Whether commits leave the sync of the log to whoever calls sevq_sqlite_sync, and only begin to write it to the disk. */
 void sevq_sqlite_put_off_sync(sqlite3_file *log, bool put_off);
-int sevq_sqlite_write_again(sqlite3_file *log); /* what is in it, as it is, and synced; SQLITE_OK or why not */
-int sevq_sqlite_sync(sqlite3_file *log);        /* if anything was written since the last; SQLITE_OK or why not */
+int sevq_sqlite_sync(sqlite3_file *log); /* if anything was written since the last; SQLITE_OK or why not */
+/* Whoever reads or checkpoints next, here or in another process, goes by what is in the log. */
+void sevq_sqlite_forget_index(sqlite3 *db);
 
 /* sqlite_disk.c */
 void sevq_sqlite_make_room_to_open(struct sqlite_store *store); /* once the lock is taken */

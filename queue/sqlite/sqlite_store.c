@@ -101,6 +101,13 @@ write_batch(struct sqlite_store *store, struct sevq_store_batch *batch)
 	return rc;
 }
 
+void
+sevq_sqlite_break(struct sqlite_store *store)
+{
+	store->broken = true;
+	sevq_sqlite_forget_index(store->db);
+}
+
 int
 sevq_sqlite_end(struct sqlite_store *store, int rc, struct sevq_error *err)
 {
@@ -120,7 +127,8 @@ sevq_sqlite_end(struct sqlite_store *store, int rc, struct sevq_error *err)
 	else if (rc == SQLITE_FULL)
 		code = SEVQ_STORAGE_FULL;
 	store->full = store->full || code == SEVQ_STORAGE_FULL;
-	store->broken = store->broken || code == SEVQ_STORAGE_UNKNOWN;
+	if (code == SEVQ_STORAGE_UNKNOWN)
+		sevq_sqlite_break(store);
 	err->code = code;
 	return -1;
 }
@@ -146,7 +154,7 @@ check_place(struct sqlite_store *store, struct sevq_error *err)
 	int moved = 0;
 	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && !moved)
 		return 0;
-	store->broken = true;
+	sevq_sqlite_break(store);
 	return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s was removed or replaced", store->path);
 }
 
@@ -183,7 +191,7 @@ make_durable(struct sqlite_store *store, struct sevq_error *err)
 {
 	if (sevq_sqlite_sync(sevq_sqlite_log(store->db)) == SQLITE_OK)
 		return check_place(store, err);
-	store->broken = true;
+	sevq_sqlite_break(store);
 	return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "cannot sync the log of %s", store->path);
 }
 

@@ -22,6 +22,22 @@
  * writing as soon as there is enough, and the sync itself is asked for later, by the same caller. What is not put off is the
  * sync of the header with which a log starts over: the old header, and the old frames that new ones behind them have not yet
  * overwritten, would be played back over a database that is newer.
+ *
+ * The log's index is memory that processes share, and lives as long as one of them has the database open: with an idle shell
+ * beside it, longer than a server. It says how many frames the log has, and how many of them are in the database. After a sync
+ * that failed neither may be so, because the kernel forgets what it could not write; SQLite would believe it, and write behind
+ * frames that are not there. So no server believes an index that it finds. When SQLite first asks for it, we take the lock to
+ * write, which from then on nobody else gets, and erase the index's header. SQLite then makes it anew from the log (recovery),
+ * and takes what has the right checksums, from the first frame on.
+ *
+ * Before that, the log is written once more as it is, and synced: what can be read there may not be on the disk, and a sync
+ * that failed once succeeds the next time. That makes durable what recovery looks at, and nothing else: written later, a frame
+ * could be forgotten between being taken and being written. What recovery does not take stays as unacceptable as it was: the
+ * checksum of a frame covers all frames before it.
+ *
+ * A server that cannot trust its disk any more erases the header before it ends. An idle shell that goes last checkpoints, and
+ * would copy into the database what the index calls frames. Whoever is reading meanwhile has the header as it was and a slot
+ * with its mark, which recovery leaves alone: it goes on to see what it saw, as far as the log still has it.
  */
 #include "queue/sqlite/sqlite_private.h"
 
@@ -35,6 +51,7 @@
 #define GATHERED_BYTES_MAX (64 << 10) /* of the largest page: no VFS is asked to write more at once */
 #define BEGUN_BYTES_MIN (16 << 10)    /* less is not worth the system call */
 #define LOG_HEADER_BYTES 32
+#define INDEX_HEADER_BYTES 96 /* two copies, which SQLite believes when they agree */
 
 /* Locks on the log's index, by their numbers in its format ("WAL-mode File Format", section 2.3). */
 enum { WRITER = 0, CHECKPOINTER = 1, READERS = 3 };
@@ -52,7 +69,9 @@ struct ours {
 	int sync_flags;           /* of the last that was */
 	int fd;                   /* for what SQLite does not do; the log has no locks that closing it could lose */
 	/* Of the database: */
-	unsigned kept, held; /* locks, a bit each: given back by SQLite but not by us; had by it */
+	unsigned kept, held;  /* locks, a bit each: given back by SQLite but not by us; had by it */
+	sqlite3_file *log;    /* as SQLite opened it last */
+	volatile char *index; /* its first region; NULL: not made anew yet */
 };
 
 static sqlite3_vfs *theirs;
@@ -156,9 +175,9 @@ log_sync(sqlite3_file *file, int flags)
 	return rc;
 }
 
-/* Whoever reads it meanwhile reads the same. */
-int
-sevq_sqlite_write_again(sqlite3_file *log)
+/* Whoever reads it meanwhile reads the same. Nobody may write to it. */
+static int
+write_again(sqlite3_file *log)
 {
 	const sqlite3_io_methods *methods = of(log)->theirs;
 	char *bytes = sevq_alloc(GATHERED_BYTES_MAX);
@@ -172,6 +191,8 @@ sevq_sqlite_write_again(sqlite3_file *log)
 	}
 	if (rc == SQLITE_OK && size > 0)
 		rc = methods->xSync(log, SQLITE_SYNC_NORMAL);
+	if (rc == SQLITE_OK)
+		of(log)->unsynced = 0;
 	free(bytes);
 	return rc;
 }
@@ -268,11 +289,64 @@ db_lock(sqlite3_file *file, int first, int n, int flags)
 	return ((flags & SQLITE_SHM_UNLOCK) != 0 ? unlock : lock)(file, first, n, flags, locks);
 }
 
+/* --- the log's index -------------------------------------------------------------------------------------------------- */
+
+/* While the lock to write is ours. */
+static void
+erase_header(sqlite3_file *file, volatile char *index)
+{
+	for (int i = 0; i < INDEX_HEADER_BYTES; i++)
+		index[i] = 0;
+	of(file)->theirs->xShmBarrier(file);
+}
+
+/* SQLite has the lock already where it has found no index. */
+static int
+prepare_recovery(sqlite3_file *file, volatile char *index)
+{
+	bool is_held = (of(file)->held & 1u << WRITER) != 0;
+	int rc = is_held ? SQLITE_OK : db_lock(file, WRITER, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
+	if (rc != SQLITE_OK)
+		return rc == SQLITE_BUSY ? SQLITE_BUSY_RECOVERY : rc; /* SQLite tries again for ten seconds after a mere BUSY */
+	rc = write_again(of(file)->log);
+	if (rc == SQLITE_OK)
+		erase_header(file, index);
+	if (!is_held)
+		db_lock(file, WRITER, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+	return rc == SQLITE_OK ? rc : SQLITE_IOERR_WRITE;
+}
+
+static int
+db_map(sqlite3_file *file, int region, int bytes, int extend, void volatile **at)
+{
+	struct ours *ours = of(file);
+	int rc = ours->theirs->xShmMap(file, region, bytes, extend, at);
+	if (rc != SQLITE_OK || region != 0 || *at == NULL || ours->index != NULL)
+		return rc;
+	rc = prepare_recovery(file, *at);
+	if (rc == SQLITE_OK)
+		ours->index = *at;
+	else
+		*at = NULL; /* or SQLite would not ask again */
+	return rc;
+}
+
 static int
 db_unmap(sqlite3_file *file, int remove)
 {
+	of(file)->index = NULL;
 	give_back(file, of(file)->kept);
 	return of(file)->theirs->xShmUnmap(file, remove);
+}
+
+void
+sevq_sqlite_forget_index(sqlite3 *db)
+{
+	sqlite3_file *file = NULL;
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	assert(file->pMethods->xShmMap == db_map);
+	if (of(file)->index != NULL)
+		erase_header(file, of(file)->index);
 }
 
 /* --- files ----------------------------------------------------------------------------------------------------------- */
@@ -293,6 +367,7 @@ take_over_log(sqlite3_file *file, const char *name)
 	sqlite3_io_methods *methods = &ours->methods;
 	ours->fd = open(name, O_RDONLY | O_CLOEXEC);
 	ours->unsynced = 1; /* who knows what was written before */
+	of(sqlite3_database_file_object(name))->log = file;
 	methods->xClose = log_close;
 	methods->xRead = log_read;
 	methods->xWrite = log_write;
@@ -305,6 +380,7 @@ static void
 take_over_database(sqlite3_file *file)
 {
 	sqlite3_io_methods *methods = &take_over(file)->methods;
+	methods->xShmMap = db_map;
 	methods->xShmLock = db_lock;
 	methods->xShmUnmap = db_unmap;
 }

@@ -1002,6 +1002,25 @@ a_replaced_file_stops_the_engine(void **state)
 	sevq_buf_clear(&before), sevq_buf_clear(&after);
 }
 
+/* Or what he writes would be in the store, and not in the catalog. */
+static void
+who_writes_when_we_start_is_not_overlooked(void **state)
+{
+	(void)state;
+	sqlite3 *db;
+	make_database();
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE; DELETE FROM event", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(try_open(path), -1);
+	assert_int_equal(error.code, SEVQ_STORAGE_LOCKED);
+	assert_non_null(strstr(error.detail, path));
+	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	open_at(path);
+	assert_int_equal(sqlite3_exec(db, "DELETE FROM outcome", NULL, NULL, NULL), SQLITE_BUSY);
+	assert_int_equal(depth(A), 0);
+	sqlite3_close(db);
+}
+
 static void
 a_reader_beside_us_does_no_harm(void **state)
 {
@@ -1160,6 +1179,7 @@ main(void)
 		TEST(too_little_free_space_refuses_events_but_lets_them_out),
 		TEST(a_removed_file_stops_the_engine),
 		TEST(a_replaced_file_stops_the_engine),
+		TEST(who_writes_when_we_start_is_not_overlooked),
 		TEST(a_reader_beside_us_does_no_harm),
 		TEST(a_damaged_row_fails_only_who_needs_it),
 		TEST(the_pending_view_agrees_with_the_catalog),

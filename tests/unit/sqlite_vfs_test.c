@@ -98,11 +98,64 @@ count_calls(void)
 	shim_arm(&(struct shim_fault){ 0 });
 }
 
+/* Before anything is read. */
+static void
+only_open_ours(void)
+{
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, sevq_sqlite_vfs()), SQLITE_OK);
+}
+
 static void
 open_ours(void)
 {
-	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, sevq_sqlite_vfs()), SQLITE_OK);
+	only_open_ours();
 	run(db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 10");
+}
+
+/* As a kill leaves it. */
+static void
+kill_ours(void)
+{
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_close(db);
+	db = NULL;
+}
+
+/* A file of the database, as it is now. */
+struct file {
+	char name[128];
+	struct sevq_buf bytes;
+};
+
+static struct file
+read_file(const char *suffix)
+{
+	struct file file = { .bytes = { 0 } };
+	char block[4096];
+	snprintf(file.name, sizeof file.name, "%s%s", path, suffix);
+	FILE *stream = fopen(file.name, "re");
+	assert_non_null(stream);
+	for (size_t n; (n = fread(block, 1, sizeof block, stream)) > 0;)
+		sevq_buf_add(&file.bytes, block, n);
+	fclose(stream);
+	return file;
+}
+
+/* As a sync that fails may leave it: what was written since is forgotten, though the file is no shorter. */
+static void
+lose_what_is_newer(struct file *file)
+{
+	FILE *stream = fopen(file->name, "r+e");
+	assert_non_null(stream);
+	assert_int_equal(fseek(stream, 0, SEEK_END), 0);
+	long size = ftell(stream);
+	assert_true(size >= (long)file->bytes.len);
+	rewind(stream);
+	assert_int_equal(fwrite(file->bytes.data, 1, file->bytes.len, stream), file->bytes.len);
+	for (long at = (long)file->bytes.len; at < size; at++)
+		putc(0, stream);
+	assert_int_equal(fclose(stream), 0);
+	sevq_buf_clear(&file->bytes);
 }
 
 static int
@@ -214,9 +267,8 @@ what_was_taken_back_is_not_written_on_closing(void **state)
 	(void)state;
 	checkpoint(); /* or taking back would read the log, and so write what is gathered */
 	run(db, "BEGIN; INSERT INTO item(bytes) VALUES (randomblob(200000)); ROLLBACK");
-	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	count_calls();
-	sqlite3_close(db);
+	kill_ours();
 	assert_int_equal(shim_calls(SHIM_WRITE), 0);
 	open_ours();
 	assert_int_equal(ask(db, ALL), 0);
@@ -245,39 +297,6 @@ a_sync_that_failed_is_done_before_a_checkpoint(void **state)
 	count_calls();
 	checkpoint();
 	assert_int_equal(shim_calls(SHIM_SYNC), 2);
-}
-
-static void
-a_log_found_there_is_synced_before_a_checkpoint(void **state)
-{
-	(void)state;
-	run(db, ADD_PAGES);
-	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	sqlite3_close(db);
-	open_ours();
-	assert_int_equal(ask(db, ALL), 20001);
-	count_calls();
-	checkpoint();
-	assert_int_equal(shim_calls(SHIM_SYNC), 2);
-}
-
-static void
-what_is_in_the_log_is_written_again_as_it_is(void **state)
-{
-	(void)state;
-	for (int i = 0; i < 5; i++)
-		run(db, ADD_PAGES);
-	count_calls();
-	assert_int_equal(sevq_sqlite_write_again(sevq_sqlite_log(db)), SQLITE_OK);
-	assert_in_range(shim_calls(SHIM_WRITE), 2, 3); /* 64 KiB each */
-	assert_int_equal(shim_calls(SHIM_SYNC), 1);
-	assert_int_equal(ask(another, ALL), 5 * 20001);
-	run(db, ADD);
-	assert_whole(another);
-	fail_call(SHIM_WRITE, 2, SQLITE_IOERR);
-	assert_int_equal(sevq_sqlite_write_again(sevq_sqlite_log(db)), SQLITE_IOERR);
-	fail_call(SHIM_SYNC, 1, SQLITE_IOERR);
-	assert_int_equal(sevq_sqlite_write_again(sevq_sqlite_log(db)), SQLITE_IOERR);
 }
 
 static sqlite3_file *
@@ -466,6 +485,153 @@ many_readers_do_not_hold_up_a_checkpoint_when_they_are_gone(void **state)
 	assert_true(checkpoint().log < frames.log);
 }
 
+/* --- an index that outlived its server ------------------------------------------------------------------------------- */
+
+/* `another` keeps it alive, as an idle shell does. */
+static void
+frames_that_only_an_old_index_has_are_not_believed(void **state)
+{
+	(void)state;
+	assert_int_equal(ask(another, ALL), 0);
+	run(db, ADD_PAGES);
+	struct file log = read_file("-wal");
+	run(db, ADD_PAGES), run(db, ADD);
+	kill_ours();
+	lose_what_is_newer(&log);
+	open_ours();
+	assert_int_equal(ask(db, ALL), 20001);
+	run(db, ADD);
+	assert_int_equal(ask(another, ALL), 20001 + 101);
+	kill_ours();
+	open_ours();
+	assert_int_equal(ask(db, ALL), 20001 + 101);
+	assert_whole(db);
+}
+
+static void
+a_checkpoint_that_only_an_old_index_knows_of_is_done_again(void **state)
+{
+	(void)state;
+	assert_int_equal(ask(another, ALL), 0);
+	run(db, ADD_PAGES);
+	struct file database = read_file("");
+	struct frames before = checkpoint();
+	assert_int_equal(before.done, before.log);
+	kill_ours();
+	lose_what_is_newer(&database);
+	open_ours();
+	assert_int_equal(ask(db, ALL), 20001);
+	struct frames after = checkpoint();
+	assert_int_equal(after.done, before.done);
+	run(db, ADD); /* the log starts over */
+	assert_int_equal(ask(another, ALL), 20001 + 101);
+	assert_whole(another);
+}
+
+/* A sync that failed, say; then the shell is the last to close, and checkpoints. */
+static void
+an_index_that_is_forgotten_is_believed_by_nobody(void **state)
+{
+	(void)state;
+	assert_int_equal(ask(another, ALL), 0);
+	run(db, ADD_PAGES);
+	struct file log = read_file("-wal");
+	run(db, ADD_PAGES);
+	sevq_sqlite_forget_index(db);
+	kill_ours();
+	lose_what_is_newer(&log);
+	sqlite3_close(another);
+	another = NULL;
+	open_ours();
+	assert_int_equal(ask(db, ALL), 20001);
+	assert_whole(db);
+}
+
+static void
+who_reads_meanwhile_goes_on_to_see_what_he_saw(void **state)
+{
+	(void)state;
+	run(db, ADD_PAGES);
+	run(another, "BEGIN");
+	assert_int_equal(ask(another, ALL), 20001);
+	run(db, "UPDATE item SET bytes = randomblob(30000)");
+	kill_ours();
+	open_ours();
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(ask(db, ALL), 30001 + 20001 * i);
+		run(db, ADD_PAGES);
+		struct frames frames = checkpoint();
+		assert_true(frames.done < frames.log);
+		run(another, "PRAGMA shrink_memory"); /* it has read nothing yet */
+		assert_int_equal(ask(another, ALL), 20001);
+		assert_whole(another);
+	}
+	run(another, "COMMIT");
+	assert_int_equal(ask(another, ALL), 30001 + 20001 * 5);
+	struct frames frames = checkpoint();
+	assert_int_equal(frames.done, frames.log);
+}
+
+static void
+who_writes_keeps_us_from_reading_and_then_we_keep_others_from_writing(void **state)
+{
+	(void)state;
+	sqlite3_close(db);
+	run(another, "BEGIN IMMEDIATE; " ADD);
+	only_open_ours();
+	assert_int_equal(try(db, ALL), SQLITE_BUSY);
+	assert_int_equal(sqlite3_extended_errcode(db), SQLITE_BUSY_RECOVERY);
+	run(another, "COMMIT");
+	assert_int_equal(ask(db, ALL), 101);
+	assert_int_equal(try(another, ADD), SQLITE_BUSY);
+}
+
+/* With an index that is there, and without one. */
+static void
+a_log_found_there_is_written_again_before_it_is_believed(void **state)
+{
+	(void)state;
+	assert_int_equal(ask(another, ALL), 0); /* it has the index open */
+	for (int i = 0; i < 5; i++)
+		run(db, ADD_PAGES);
+	for (int i = 0; i < 2; i++) {
+		if (i == 1) {
+			sqlite3_close(another);
+			another = NULL;
+		}
+		kill_ours();
+		only_open_ours();
+		count_calls();
+		assert_int_equal(ask(db, ALL), 5 * 20001);
+		assert_in_range(shim_calls(SHIM_WRITE), 2, 3); /* 64 KiB each */
+		assert_int_equal(shim_calls(SHIM_SYNC), 1);
+		assert_whole(db);
+	}
+	count_calls();
+	checkpoint();
+	assert_int_equal(shim_calls(SHIM_SYNC), 1); /* the database */
+}
+
+static void
+a_log_that_cannot_be_written_again_is_not_believed(void **state)
+{
+	(void)state;
+	static const struct shim_fault faults[] = { { .kind = SHIM_WRITE, .k = 2, .code = SQLITE_FULL },
+						    { .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC } };
+	assert_int_equal(ask(another, ALL), 0); /* it has the index open */
+	for (int i = 0; i < 5; i++)
+		run(db, ADD_PAGES);
+	for (size_t i = 0; i < COUNT(faults); i++) {
+		kill_ours();
+		only_open_ours();
+		shim_arm(&faults[i]);
+		assert_int_equal(try(db, ALL), SQLITE_IOERR);
+		assert_int_equal(sqlite3_extended_errcode(db), SQLITE_IOERR_WRITE);
+		shim_disarm();
+		assert_int_equal(ask(db, ALL), 5 * 20001);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int
@@ -479,8 +645,6 @@ main(void)
 		TEST(what_was_taken_back_is_not_written_on_closing),
 		TEST(a_log_that_is_synced_is_not_synced_for_a_checkpoint),
 		TEST(a_sync_that_failed_is_done_before_a_checkpoint),
-		TEST(a_log_found_there_is_synced_before_a_checkpoint),
-		TEST(what_is_in_the_log_is_written_again_as_it_is),
 		TEST(a_sync_that_is_put_off_is_the_callers),
 		TEST(a_sync_that_was_put_off_and_failed_is_still_to_be_done),
 		TEST(a_checkpoint_does_what_was_put_off),
@@ -491,6 +655,13 @@ main(void)
 		TEST(the_log_grows_while_somebody_reads_and_starts_over_afterwards),
 		TEST(half_a_checkpoint_is_seen_by_others),
 		TEST(many_readers_do_not_hold_up_a_checkpoint_when_they_are_gone),
+		TEST(frames_that_only_an_old_index_has_are_not_believed),
+		TEST(a_checkpoint_that_only_an_old_index_knows_of_is_done_again),
+		TEST(an_index_that_is_forgotten_is_believed_by_nobody),
+		TEST(who_reads_meanwhile_goes_on_to_see_what_he_saw),
+		TEST(who_writes_keeps_us_from_reading_and_then_we_keep_others_from_writing),
+		TEST(a_log_found_there_is_written_again_before_it_is_believed),
+		TEST(a_log_that_cannot_be_written_again_is_not_believed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
