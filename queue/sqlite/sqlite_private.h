@@ -119,7 +119,8 @@ const char *sevq_sqlite_vfs(void);          /* the name of the VFS that the data
 sqlite3_file *sevq_sqlite_log(sqlite3 *db); /* the log of a database in WAL mode */
 /* Whether commits leave the sync of the log to whoever calls sevq_sqlite_sync, and only begin to write it to the disk. */
 void sevq_sqlite_put_off_sync(sqlite3_file *log, bool put_off);
-int sevq_sqlite_sync(sqlite3_file *log); /* if anything was written since the last; SQLITE_OK or why not */
+int sevq_sqlite_sync(sqlite3_file *log);          /* if anything was written since the last; SQLITE_OK or why not */
+bool sevq_sqlite_log_is_there(sqlite3_file *log); /* under its name still, where the next start looks for it */
 /* Whoever reads or checkpoints next, here or in another process, goes by what is in the log. */
 void sevq_sqlite_forget_index(sqlite3 *db);
 

@@ -152,10 +152,11 @@ static int
 check_place(struct sqlite_store *store, struct sevq_error *err)
 {
 	int moved = 0;
-	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && !moved)
+	bool is_there = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && !moved;
+	if (is_there && sevq_sqlite_log_is_there(sevq_sqlite_log(store->db)))
 		return 0;
 	sevq_sqlite_break(store);
-	return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s was removed or replaced", store->path);
+	return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s%s was removed or replaced", store->path, is_there ? "-wal" : "");
 }
 
 static int

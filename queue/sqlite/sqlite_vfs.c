@@ -46,6 +46,7 @@
 #include <fcntl.h>
 #include <stdalign.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define GATHERED_BYTES_MAX (64 << 10) /* of the largest page: no VFS is asked to write more at once */
@@ -68,6 +69,8 @@ struct ours {
 	bool put_off;             /* syncs, to the caller's own */
 	int sync_flags;           /* of the last that was */
 	int fd;                   /* for what SQLite does not do; the log has no locks that closing it could lose */
+	const char *name;         /* SQLite's, for as long as the file is open */
+	struct stat place;        /* what stood under that name */
 	/* Of the database: */
 	unsigned kept, held;  /* locks, a bit each: given back by SQLite but not by us; had by it */
 	sqlite3_file *log;    /* as SQLite opened it last */
@@ -229,6 +232,14 @@ sevq_sqlite_sync(sqlite3_file *log)
 	return log_sync(log, of(log)->sync_flags);
 }
 
+bool
+sevq_sqlite_log_is_there(sqlite3_file *log)
+{
+	const struct ours *ours = of(log);
+	struct stat now;
+	return stat(ours->name, &now) == 0 && now.st_ino == ours->place.st_ino && now.st_dev == ours->place.st_dev;
+}
+
 /* --- locks ----------------------------------------------------------------------------------------------------------- */
 
 static int
@@ -366,6 +377,8 @@ take_over_log(sqlite3_file *file, const char *name)
 	struct ours *ours = take_over(file);
 	sqlite3_io_methods *methods = &ours->methods;
 	ours->fd = open(name, O_RDONLY | O_CLOEXEC);
+	ours->name = name;
+	fstat(ours->fd, &ours->place);
 	ours->unsynced = 1; /* who knows what was written before */
 	of(sqlite3_database_file_object(name))->log = file;
 	methods->xClose = log_close;

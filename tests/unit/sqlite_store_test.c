@@ -1002,6 +1002,39 @@ a_replaced_file_stops_the_engine(void **state)
 	sevq_buf_clear(&before), sevq_buf_clear(&after);
 }
 
+/* Where nothing of what is written to it now would be found again. */
+static void
+a_removed_log_stops_the_engine(void **state)
+{
+	(void)state;
+	open_at(path);
+	put(A, "1");
+	crash_copy();
+	assert_int_equal(unlink(wal_of(path)), 0);
+	assert_stops();
+	assert_string_equal(error.detail + strlen(error.detail) - strlen("-wal was removed or replaced"),
+			    "-wal was removed or replaced");
+	close_engine();
+	open_at(copy);
+	assert_queued(A, "1");
+}
+
+static void
+a_replaced_log_stops_the_engine(void **state)
+{
+	(void)state;
+	char moved[PATH_BYTES], log[PATH_BYTES];
+	in_directory(log, "sevq.db-wal");
+	open_at(path);
+	put(A, "1");
+	assert_int_equal(rename(log, in_directory(moved, "moved")), 0);
+	copy_file(moved, log);
+	assert_stops();
+	close_engine();
+	open_at(path); /* the one that is there now */
+	assert_queued(A, "1");
+}
+
 /* Or what he writes would be in the store, and not in the catalog. */
 static void
 who_writes_when_we_start_is_not_overlooked(void **state)
@@ -1179,6 +1212,8 @@ main(void)
 		TEST(too_little_free_space_refuses_events_but_lets_them_out),
 		TEST(a_removed_file_stops_the_engine),
 		TEST(a_replaced_file_stops_the_engine),
+		TEST(a_removed_log_stops_the_engine),
+		TEST(a_replaced_log_stops_the_engine),
 		TEST(who_writes_when_we_start_is_not_overlooked),
 		TEST(a_reader_beside_us_does_no_harm),
 		TEST(a_damaged_row_fails_only_who_needs_it),
