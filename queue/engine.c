@@ -730,10 +730,7 @@ sevq_engine_turn(struct sevq_engine *engine, struct sevq_error *err)
 		if (engine->failed.code == SEVQ_OK && engine->batch.count == 0)
 			start_batch(engine);
 	} while (engine->again);
-	if (engine->failed.code == SEVQ_OK)
-		return 0;
-	*err = engine->failed;
-	return -1;
+	return sevq_engine_stopped(engine, err) ? -1 : 0;
 }
 
 void
@@ -779,7 +776,20 @@ sevq_engine_chores(struct sevq_engine *engine)
 					    .pending_count = engine->plan.catalog.pending,
 					    .pending = is_pending,
 					    .arg = &engine->plan.catalog };
-	return engine->store->driver->chores(engine->store, &chores);
+	bool more = engine->store->driver->chores(engine->store, &chores);
+	struct sevq_error err;
+	if (!engine->store->driver->ready(engine->store, &err) && err.code == SEVQ_STORAGE_UNKNOWN)
+		engine->failed = err;
+	return more;
+}
+
+bool
+sevq_engine_stopped(const struct sevq_engine *engine, struct sevq_error *err)
+{
+	if (engine->failed.code == SEVQ_OK)
+		return false;
+	*err = engine->failed;
+	return true;
 }
 
 /* --- waiting ------------------------------------------------------------------------------------------------------- */
@@ -844,10 +854,7 @@ sevq_engine_set_policy(struct sevq_engine *engine, struct sevq_policy *policy)
 bool
 sevq_engine_ready(const struct sevq_engine *engine, struct sevq_error *err)
 {
-	if (engine->failed.code == SEVQ_OK)
-		return engine->store->driver->ready(engine->store, err);
-	*err = engine->failed;
-	return false;
+	return !sevq_engine_stopped(engine, err) && engine->store->driver->ready(engine->store, err);
 }
 
 /* What takes a walk over the queues. */

@@ -53,6 +53,12 @@ void sevq_engine_submit(struct sevq_engine *engine, struct sevq_op *op);
 int sevq_engine_turn(struct sevq_engine *engine, struct sevq_error *err);
 
 /*
+ * Whether a turn or a chore has left the store in an unknown state (SEVQ_STORAGE_UNKNOWN): nobody may be answered any more
+ * (C8), and every later turn fails.
+ */
+bool sevq_engine_stopped(const struct sevq_engine *engine, struct sevq_error *err);
+
+/*
  * When time has something to do next, in milliseconds from now (0: at once); -1: nothing is due. The caller sees to it that
  * turn is called then.
  */

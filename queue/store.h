@@ -179,9 +179,10 @@ struct sevq_store_driver {
 			sevq_history_done *done, void *arg);
 	/*
 	 * One small step of housekeeping, between commits: a checkpoint, or forgetting some of what is past its time. True: there
-	 * is more to do.
+	 * is more to do. Its failures are the store's own, to be tried again, but for one that ready tells of.
 	 */
 	bool (*chores)(struct sevq_store *store, const struct sevq_chores *chores);
+	/* False: no event would be taken (SEVQ_STORAGE_FULL), or what is on disk is unknown (SEVQ_STORAGE_UNKNOWN), for good. */
 	bool (*ready)(struct sevq_store *store, struct sevq_error *err);
 	void (*stats)(struct sevq_store *store, struct sevq_store_stats *ret);
 	void (*close)(struct sevq_store *store);

@@ -227,7 +227,7 @@ set_timer(struct loop *loop)
 static _Noreturn void
 die(const struct sevq_error *err)
 {
-	sevq_log_failure(SEVQ_LOG_ERROR, "a commit of unknown outcome: stopping without an answer", err);
+	sevq_log_failure(SEVQ_LOG_ERROR, "what is on disk is unknown: stopping without an answer", err);
 	_exit(EXIT_UNKNOWN_COMMIT);
 }
 
@@ -318,6 +318,8 @@ turn(struct loop *loop, bool busy)
 	if (loop->reload)
 		reload(loop);
 	busy = sevq_engine_chores(server->engine);
+	if (sevq_engine_stopped(server->engine, &err))
+		die(&err);
 	set_timer(loop);
 	/* An answer may have asked for more: nothing else would wake the loop for that. */
 	return busy || !TAILQ_EMPTY(&server->resumable) || !sevq_engine_idle(server->engine);

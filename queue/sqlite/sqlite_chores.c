@@ -42,7 +42,7 @@ static bool
 forget_keys(struct sqlite_store *store, int64_t before_ms)
 {
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_KEYS];
-	struct sevq_error err; /* nobody to tell: what is not forgotten now is later, and a broken store stops at the next commit */
+	struct sevq_error err; /* nobody to tell: what is not forgotten now is later, and of a broken store `ready` tells */
 	sqlite3_bind_int64(remove, 1, before_ms);
 	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
 	if (rc == SQLITE_OK)

@@ -260,9 +260,11 @@ static bool
 ready(struct sevq_store *base, struct sevq_error *err)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
-	if (store->full)
+	if (store->broken)
+		sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s is in an unknown state", store->path);
+	else if (store->full)
 		refuse_events(err);
-	return !store->full;
+	return !store->broken && !store->full;
 }
 
 static void

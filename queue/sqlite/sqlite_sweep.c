@@ -202,8 +202,7 @@ static bool
 remove_some(struct sqlite_store *store)
 {
 	struct sqlite_sweep *round = &store->sweep;
-	struct sevq_error
-	    err; /* nobody to tell: what is not swept now is swept later, and a broken store stops at the next commit */
+	struct sevq_error err; /* nobody to tell: what is not swept now is swept later, and of a broken store `ready` tells */
 	size_t outcomes_before = round->outcome_at;
 	round->removed = 0;
 	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);

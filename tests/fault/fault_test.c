@@ -390,6 +390,8 @@ run_script(const struct step *steps, size_t count)
 		if (steps[i].what == DO_CHORES) {
 			while (sevq_engine_chores(engine))
 				continue;
+			if (sevq_engine_stopped(engine, &error))
+				return; /* nothing that was answered has changed */
 			i++;
 		} else if (steps[i].what == OPEN_AGAIN) {
 			close_engine();
@@ -587,25 +589,72 @@ answer_one_and_fail_the_next_sync(void)
 
 /* C8: nothing is answered after a sync that failed, though the log still has all that was answered before. */
 static void
-a_checkpoint_whose_sync_fails_stops_the_engine(void **state)
+assert_chores_stop_the_engine(const char *text)
 {
-	(void)state;
-	answer_one_and_fail_the_next_sync();
+	assert_false(sevq_engine_stopped(engine, &error));
 	while (sevq_engine_chores(engine))
 		continue;
 	assert_int_equal(shim_failed(), 1);
 	shim_disarm();
-	enqueue(engine, keys[0], "not answered");
-	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_true(sevq_engine_stopped(engine, &error));
 	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
+	assert_false(sevq_engine_ready(engine, &error));
+	struct call *late = enqueue(engine, keys[0], "not answered");
+	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_int_equal(late->answered, 0);
 	close_engine();
 	calls_free();
 	assert_int_equal(open_engine(path), 0);
 	struct call *found = peek(engine, keys[0]);
 	assert_int_equal(sevq_engine_turn(engine, &error), 0);
 	assert_int_equal(found->peek.found.count, 1);
+	assert_true(sevq_str_eq(found->peek.found.events[0].text, sevq_str(text)));
 	close_engine();
 	calls_free();
+}
+
+static void
+a_checkpoint_whose_sync_fails_stops_the_engine(void **state)
+{
+	(void)state;
+	answer_one_and_fail_the_next_sync();
+	assert_chores_stop_the_engine("answered");
+}
+
+static void
+a_sweep_whose_sync_fails_stops_the_engine(void **state)
+{
+	(void)state;
+	remove_database(path);
+	swept = true;
+	assert_int_equal(open_engine(path), 0);
+	enqueue(engine, keys[0], "taken"), drain(engine, keys[0], 0);
+	enqueue(engine, keys[1], "taken"), drain(engine, keys[1], 0); /* the newest outcome stays */
+	enqueue(engine, keys[0], "still there");
+	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC });
+	assert_chores_stop_the_engine("still there");
+	swept = false;
+}
+
+static void
+forgetting_keys_whose_sync_fails_stops_the_engine(void **state)
+{
+	(void)state;
+	sqlite3 *db;
+	remove_database(path);
+	assert_int_equal(open_engine(path), 0);
+	enqueue(engine, keys[0], "still there");
+	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	close_engine();
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "INSERT INTO idempotency(ts, key, request, answer) VALUES (1, 'old', 1, '')", NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(open_engine(path), 0);
+	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 2, .code = SQLITE_IOERR_FSYNC }); /* the first is the log's header */
+	assert_chores_stop_the_engine("still there");
 }
 
 /* A second sync may succeed and mean nothing: what the first could not write may be forgotten by then. */
@@ -746,6 +795,8 @@ main(void)
 		cmocka_unit_test(no_fault_breaks_a_lease),
 		cmocka_unit_test(no_fault_of_a_checkpoint_does),
 		cmocka_unit_test(a_checkpoint_whose_sync_fails_stops_the_engine),
+		cmocka_unit_test(a_sweep_whose_sync_fails_stops_the_engine),
+		cmocka_unit_test(forgetting_keys_whose_sync_fails_stops_the_engine),
 		cmocka_unit_test(a_sync_that_failed_is_not_tried_again),
 	};
 	return cmocka_run_group_tests(tests, begin, end);

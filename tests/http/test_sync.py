@@ -184,6 +184,26 @@ def test_a_log_that_cannot_be_written_again_ends_the_start(make, inject):
     server.stop()
 
 
+def test_a_checkpoint_whose_sync_fails_ends_the_server_at_once(make):
+    """Not only when somebody next wants a commit: until then it would say that it is well."""
+    server = make(env={"ASAN_OPTIONS": "detect_leaks=0"}).start()
+    server.stop()
+    server.spawn(STRACE, "-D", "-o", server.directory / "trace", "-P", str(server.db), "-e", "inject=fdatasync:error=EIO")
+    server.await_listening()
+    api, texts, well = server.raw(), [], True
+    while well:
+        new = [f"{len(texts) + n} " + "x" * 60000 for n in range(10)]
+        post = request("POST", "/v1/events", server.token, {"events": [{"sessionKey": MAIN, "text": text} for text in new]})
+        api.send(post + request("GET", "/livez", server.token))
+        ok(api.answer())
+        texts += new
+        well = api.answer()
+    assert server.wait() == 70
+    server.start()
+    assert server.client().texts(MAIN) == texts
+    server.stop()
+
+
 ASKED, NEW, SYNC, ANSWER = ("request", 1), ("dirty", None), ("sync", None), ("answer", 1)
 
 

@@ -1079,6 +1079,27 @@ a_commit_of_unknown_outcome_stops_the_engine(void **state)
 	assert_int_equal(store.commits, 1);
 }
 
+static void
+chores_of_unknown_outcome_stop_the_engine(void **state)
+{
+	(void)state;
+	put(A, "0");
+	sevq_engine_chores(engine);
+	assert_false(sevq_engine_stopped(engine, &error));
+	store.not_ready = SEVQ_STORAGE_FULL;
+	sevq_engine_chores(engine);
+	assert_false(sevq_engine_stopped(engine, &error));
+	store.not_ready = SEVQ_STORAGE_UNKNOWN;
+	sevq_engine_chores(engine);
+	store.not_ready = SEVQ_OK;
+	assert_true(sevq_engine_stopped(engine, &error));
+	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
+	assert_false(sevq_engine_ready(engine, &error));
+	struct call *call = peek(engine, A);
+	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_int_equal(call->answered, 0);
+}
+
 /* What the engine has done by then is seen by nobody. */
 static void
 a_written_commit_of_unknown_outcome_stops_the_engine(void **state)
@@ -1401,6 +1422,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_store_too_full_for_anything_fails_everything),
 	TEST(a_failed_commit_takes_everything_back),
 	TEST(a_commit_of_unknown_outcome_stops_the_engine),
+	TEST(chores_of_unknown_outcome_stop_the_engine),
 	TEST(a_written_commit_of_unknown_outcome_stops_the_engine),
 	TEST(an_answer_is_made_ready_when_its_commit_is_written),
 	TEST(an_unknown_outcome_may_come_late),
