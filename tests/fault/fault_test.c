@@ -6,6 +6,9 @@
  * refused one. Then the database is opened with the real VFS, as a kill would have left it and as closing left it: it
  * must hold exactly what the model holds. Where the outcome of a commit was unknown, with or without that batch is right, but
  * nothing may have been answered, then or later.
+ *
+ * A sync that fails may also take back what was written since the last, as the kernel may. Beside that stands a sqlite3 shell,
+ * which keeps the log's index alive, and then stays, or is the last to close the database.
  */
 #include <fcntl.h>
 #include <ftw.h>
@@ -46,7 +49,9 @@ struct step {
 		LOOK,
 		END_OF_TURN,
 		DO_CHORES,
-		OPEN_AGAIN
+		OPEN_AGAIN,
+		SHELL_BEGINS, /* to read, in a transaction */
+		SHELL_ENDS
 	} what;
 	int key;
 	const char *text;        /* ENQUEUE, REPLACE: the event's; CONSUME, WITHDRAW: which event */
@@ -68,6 +73,8 @@ struct step {
 #define TURN { .what = END_OF_TURN }
 #define CHORES { .what = DO_CHORES }
 #define REOPEN { .what = OPEN_AGAIN }
+#define READ { .what = SHELL_BEGINS }
+#define READ_NO_MORE { .what = SHELL_ENDS }
 
 /* A text of so many pages that the commit of this one event is more than one write. */
 static char long_text[SEVQ_TEXT_BYTES_MAX + 1];
@@ -113,6 +120,19 @@ static const struct step checkpointed[] = {
 	DRAIN(0, 2), TURN,
 	CHORES,
 };
+
+/* The same; a checkpoint stops at a reader, without a sync, and the next does the rest. */
+static const struct step checkpointed_twice[] = {
+	ENQUEUE(0, "1"), TURN,
+	READ,
+	ENQUEUE(1, "2"), DRAIN(1, 1), TURN,
+	CHORES,
+	ENQUEUE(0, "3"), TURN,
+	READ_NO_MORE,
+	ENQUEUE(1, "4"), TURN,
+	CHORES,
+	ENQUEUE(0, "5"), DRAIN(0, 2), TURN,
+};
 /* clang-format on */
 
 /* What is queued, by text; texts of a script differ. */
@@ -139,6 +159,9 @@ static int64_t ids[EVENTS_MAX]; /* of acknowledged events, by place in texts */
 static const char *texts[EVENTS_MAX];
 static size_t text_count;
 static int64_t leases[COUNT(keys)]; /* the newest of each key; 0: none */
+
+static enum { NOBODY, SHELL_STAYS, SHELL_QUITS } beside; /* once the server has ended */
+static sqlite3 *shell;                                   /* NULL: none */
 
 /* ---- files --------------------------------------------------------------------------------------------------------- */
 
@@ -175,6 +198,29 @@ remove_database(const char *name)
 		snprintf(full, sizeof full, "%s%s", name, suffixes[i]);
 		unlink(full);
 	}
+}
+
+/* ---- a shell beside the server ---------------------------------------------------------------------------------------- */
+
+static void
+tell_shell(const char *statements)
+{
+	if (shell != NULL && sqlite3_exec(shell, statements, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("the shell: %s: %s", statements, sqlite3_errmsg(shell));
+}
+
+static void
+open_shell(void)
+{
+	assert_int_equal(sqlite3_open_v2(path, &shell, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
+	tell_shell("SELECT count(*) FROM event");
+}
+
+static void
+close_shell(void)
+{
+	sqlite3_close(shell);
+	shell = NULL;
 }
 
 /* ---- the model ------------------------------------------------------------------------------------------------------ */
@@ -398,6 +444,12 @@ run_script(const struct step *steps, size_t count)
 			if (open_engine(path) < 0)
 				return;
 			i++;
+		} else if (steps[i].what == SHELL_BEGINS) {
+			tell_shell("BEGIN; SELECT count(*) FROM event");
+			i++;
+		} else if (steps[i].what == SHELL_ENDS) {
+			tell_shell("COMMIT");
+			i++;
 		} else {
 			int done = run_turn(&steps[i]);
 			if (done < 0)
@@ -475,8 +527,11 @@ static bool
 run_one(const struct step *steps, size_t count, const struct shim_fault *fault, bool from_template)
 {
 	begin_model();
-	if (open_armed(fault, from_template) == 0)
+	if (open_armed(fault, from_template) == 0) {
+		if (beside != NOBODY)
+			open_shell();
 		run_script(steps, count);
+	}
 	bool failed = shim_failed() > 0;
 	bool left = access(path, F_OK) == 0;
 	if (left)
@@ -488,7 +543,10 @@ run_one(const struct step *steps, size_t count, const struct shim_fault *fault, 
 		check_database(copy, fault, "killed");
 		remove_database(copy);
 	}
+	if (beside == SHELL_QUITS)
+		close_shell();
 	check_database(path, fault, "closed");
+	close_shell();
 	return failed;
 }
 
@@ -550,6 +608,32 @@ no_fault_breaks_a_lease(void **state)
 	run_all(lent, COUNT(lent), false);
 }
 
+/* Every sync fails, and what it should have synced is lost. */
+static void
+lose_all(const struct step *steps, size_t count, bool from_template)
+{
+	int runs = 0;
+	swept = !from_template;
+	for (beside = NOBODY; beside <= SHELL_QUITS; beside++)
+		for (int on = 0; on < 2; on++)
+			runs +=
+			    run_every(steps, count,
+				      (struct shim_fault){
+					  .kind = SHIM_SYNC, .code = SQLITE_IOERR_FSYNC, .from_then_on = on == 1, .forgets = true },
+				      from_template);
+	beside = NOBODY;
+	print_message("%d runs\n", runs);
+	assert_true(runs > 20);
+}
+
+static void
+no_lost_write_does(void **state)
+{
+	(void)state;
+	lose_all(mixed, COUNT(mixed), false);
+	lose_all(lent, COUNT(lent), false);
+}
+
 /* A WAL so large that the next chores make a checkpoint, of few pages. */
 static void
 make_template(void)
@@ -574,6 +658,17 @@ no_fault_of_a_checkpoint_does(void **state)
 	(void)state;
 	make_template();
 	run_all(checkpointed, COUNT(checkpointed), true);
+}
+
+static void
+no_lost_write_of_a_checkpoint_does(void **state)
+{
+	(void)state;
+	make_template();
+	lose_all(checkpointed, COUNT(checkpointed), true);
+	assert_int_equal(checkpoints, 1);
+	lose_all(checkpointed_twice, COUNT(checkpointed_twice), true);
+	assert_int_equal(checkpoints, 2);
 }
 
 static void
@@ -793,7 +888,9 @@ main(void)
 		cmocka_unit_test(a_full_disk_costs_the_reserve_when_events_are_taken),
 		cmocka_unit_test(no_fault_loses_or_invents_an_event),
 		cmocka_unit_test(no_fault_breaks_a_lease),
+		cmocka_unit_test(no_lost_write_does),
 		cmocka_unit_test(no_fault_of_a_checkpoint_does),
+		cmocka_unit_test(no_lost_write_of_a_checkpoint_does),
 		cmocka_unit_test(a_checkpoint_whose_sync_fails_stops_the_engine),
 		cmocka_unit_test(a_sweep_whose_sync_fails_stops_the_engine),
 		cmocka_unit_test(forgetting_keys_whose_sync_fails_stops_the_engine),

@@ -2,11 +2,21 @@
 #include "tests/fault/shim.h"
 
 #include <sqlite3.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* What stood where something was written. */
+struct undo {
+	struct undo *before;
+	sqlite3_int64 at;
+	int len;
+	char bytes[];
+};
 
 struct shim_file {
 	sqlite3_file base;
-	sqlite3_file *real; /* behind this struct */
+	sqlite3_file *real;    /* behind this struct */
+	struct undo *unsynced; /* the newest first; kept while a sync may forget */
 };
 
 static sqlite3_vfs *real_vfs;
@@ -54,9 +64,34 @@ real(sqlite3_file *file)
 	return ((struct shim_file *)file)->real;
 }
 
+/* Behind the end of the file there are zeros. */
+static void
+remember(sqlite3_file *file, int len, sqlite3_int64 at)
+{
+	struct shim_file *ours = (struct shim_file *)file;
+	struct undo *undo = malloc(sizeof *undo + (size_t)len);
+	*undo = (struct undo){ .before = ours->unsynced, .at = at, .len = len };
+	real(file)->pMethods->xRead(real(file), undo->bytes, len, at);
+	ours->unsynced = undo;
+}
+
+static void
+end_of_unsynced(sqlite3_file *file, bool forget)
+{
+	struct shim_file *ours = (struct shim_file *)file;
+	for (struct undo *undo = ours->unsynced, *before; undo != NULL; undo = before) {
+		before = undo->before;
+		if (forget)
+			real(file)->pMethods->xWrite(real(file), undo->bytes, undo->len, undo->at);
+		free(undo);
+	}
+	ours->unsynced = NULL;
+}
+
 static int
 file_close(sqlite3_file *file)
 {
+	end_of_unsynced(file, false);
 	return real(file)->pMethods->xClose(real(file));
 }
 
@@ -69,6 +104,8 @@ file_read(sqlite3_file *file, void *into, int bytes, sqlite3_int64 at)
 static int
 file_write(sqlite3_file *file, const void *from, int bytes, sqlite3_int64 at)
 {
+	if (armed.forgets)
+		remember(file, bytes, at);
 	if (!fails(SHIM_WRITE))
 		return real(file)->pMethods->xWrite(real(file), from, bytes, at);
 	int written = bytes - (armed.missing > 0 ? armed.missing : bytes / 2);
@@ -86,7 +123,9 @@ file_truncate(sqlite3_file *file, sqlite3_int64 size)
 static int
 file_sync(sqlite3_file *file, int flags)
 {
-	return fails(SHIM_SYNC) ? armed.code : real(file)->pMethods->xSync(real(file), flags);
+	bool failed = fails(SHIM_SYNC);
+	end_of_unsynced(file, failed && armed.forgets);
+	return failed ? armed.code : real(file)->pMethods->xSync(real(file), flags);
 }
 
 static int
@@ -183,6 +222,7 @@ vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int 
 	struct shim_file *ours = (struct shim_file *)file;
 	(void)vfs;
 	ours->base.pMethods = NULL;
+	ours->unsynced = NULL;
 	ours->real = (sqlite3_file *)(ours + 1);
 	if (fails(SHIM_OPEN))
 		return armed.code;

@@ -26,7 +26,8 @@ struct shim_fault {
 	int k; /* which call of the kind, from 1; 0: none */
 	int code;
 	bool from_then_on;
-	int missing; /* bytes at the end of what should have been written; 0: half of it */
+	int missing;  /* bytes at the end of what should have been written; 0: half of it */
+	bool forgets; /* a sync: what was written since the last is as it was before, as the kernel may do */
 };
 
 void shim_register(void); /* as the default VFS, once */
