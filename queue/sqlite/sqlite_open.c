@@ -362,6 +362,18 @@ begin_reading(struct sqlite_store *store, int *version, struct sevq_error *err)
 	}
 }
 
+/* A database that was just made has no index with locks before it is read. */
+static int
+keep_checkpoints(struct sqlite_store *store, struct sevq_error *err)
+{
+	int version;
+	if (read_version(store, &version, err) < 0)
+		return -1;
+	if (sevq_sqlite_keep_checkpoints(store->db) == SQLITE_OK)
+		return 0;
+	return sevq_fail(err, SEVQ_STORAGE_LOCKED, "somebody else is checkpointing %s", store->path);
+}
+
 /*
  * The one connection. A version that only the WAL knows is found here; the connection is then closed without a checkpoint, so that the file keeps its bytes.
  */
@@ -380,6 +392,8 @@ connect_db(struct sqlite_store *store, struct sevq_error *err)
 	if (version < 0 || version > SCHEMA_VERSION)
 		return sevq_fail(err, SEVQ_STORAGE_NEWER, "%s was written by a newer version", store->path);
 	if (check_whole(store, err) < 0 || execute(store, settings, err) < 0 || migrate(store, version, err) < 0)
+		return -1;
+	if (keep_checkpoints(store, err) < 0)
 		return -1;
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	return 0;

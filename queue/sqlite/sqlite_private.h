@@ -121,6 +121,7 @@ sqlite3_file *sevq_sqlite_log(sqlite3 *db); /* the log of a database in WAL mode
 void sevq_sqlite_put_off_sync(sqlite3_file *log, bool put_off);
 int sevq_sqlite_sync(sqlite3_file *log);          /* if anything was written since the last; SQLITE_OK or why not */
 bool sevq_sqlite_log_is_there(sqlite3_file *log); /* under its name still, where the next start looks for it */
+int sevq_sqlite_keep_checkpoints(sqlite3 *db);    /* from others, from here on; SQLITE_BUSY: somebody is at it */
 /* Whoever reads or checkpoints next, here or in another process, goes by what is in the log. */
 void sevq_sqlite_forget_index(sqlite3 *db);
 

@@ -11,8 +11,8 @@
  * write has failed may be heard at the sync; a COMMIT makes no difference between the two. Writes to the database do not
  * gather: a checkpoint that stops at a reader tells of them without a sync.
  *
- * Locks on the log's index that SQLite gives back are kept until it asks for others. The write lock is of use to nobody else:
- * one process has the database. A slot for readers is shared with whoever reads. For each transaction SQLite would also like
+ * Locks on the log's index that SQLite gives back are kept until it asks for others. Those to write and to checkpoint are
+ * of use to nobody else: one process has the database, and SQLite before 3.51.3 may lose a log to two that checkpoint. A slot for readers is shared with whoever reads. For each transaction SQLite would also like
  * to move its slot's mark to the newest frame, with an exclusive lock; it is told that the slots are taken, as if by readers,
  * and stays with the mark that is there. A mark says how far a checkpoint may go, and checkpoints do move it.
  *
@@ -252,9 +252,16 @@ give_back(sqlite3_file *file, unsigned locks)
 			continue;
 		ours->kept &= ~(1u << lock);
 		rc = ours->theirs->xShmLock(file, lock, 1,
-					    SQLITE_SHM_UNLOCK | (lock == WRITER ? SQLITE_SHM_EXCLUSIVE : SQLITE_SHM_SHARED));
+					    SQLITE_SHM_UNLOCK | (lock < READERS ? SQLITE_SHM_EXCLUSIVE : SQLITE_SHM_SHARED));
 	}
 	return rc;
+}
+
+/* To write, to checkpoint, to read. */
+static bool
+is_kept_after(int first, int n, int flags)
+{
+	return (n == 1 && first <= CHECKPOINTER) || (flags & SQLITE_SHM_SHARED) != 0;
 }
 
 static int
@@ -262,7 +269,7 @@ unlock(sqlite3_file *file, int first, int n, int flags, unsigned locks)
 {
 	struct ours *ours = of(file);
 	ours->held &= ~locks;
-	if (first != WRITER && (first < READERS || (flags & SQLITE_SHM_EXCLUSIVE) != 0))
+	if (!is_kept_after(first, n, flags))
 		return ours->theirs->xShmLock(file, first, n, flags);
 	ours->kept |= locks;
 	return SQLITE_OK;
@@ -280,7 +287,7 @@ static int
 lock(sqlite3_file *file, int first, int n, int flags, unsigned locks)
 {
 	struct ours *ours = of(file);
-	bool is_kept = (ours->kept & locks) == locks && (first == WRITER || (flags & SQLITE_SHM_SHARED) != 0);
+	bool is_kept = (ours->kept & locks) == locks && is_kept_after(first, n, flags);
 	int rc = SQLITE_OK;
 	if (wants_mark(ours, first, n, flags))
 		return SQLITE_BUSY;
@@ -348,6 +355,15 @@ db_unmap(sqlite3_file *file, int remove)
 	of(file)->index = NULL;
 	give_back(file, of(file)->kept);
 	return of(file)->theirs->xShmUnmap(file, remove);
+}
+
+int
+sevq_sqlite_keep_checkpoints(sqlite3 *db)
+{
+	sqlite3_file *file = NULL;
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	int rc = db_lock(file, CHECKPOINTER, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
+	return rc == SQLITE_OK ? db_lock(file, CHECKPOINTER, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE) : rc;
 }
 
 void
