@@ -210,7 +210,7 @@ struct sevq_lease_op {
 	int64_t *held; /* ascending */
 	bool *acked;   /* each of them */
 	size_t held_count;
-	bool ended_by_ack; /* the last that left it was acked */
+	bool ended_by_ack; /* the last that left it was acked, and not given back or taken */
 	int64_t until_ms;  /* out, extend */
 	size_t changed;    /* out: events acked, given back or kept */
 	size_t dead;       /* out, nack: of these, how many became dead letters */

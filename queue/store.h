@@ -88,7 +88,7 @@ enum sevq_lookup_kind {
 	SEVQ_LOOKUP_NONE,     /* nothing, in its place */
 	SEVQ_LOOKUP_EVENT,    /* the event with this id */
 	SEVQ_LOOKUP_TIMELINE, /* the same, then the outcomes that name it, oldest first */
-	SEVQ_LOOKUP_LEASE,    /* the lease with this id, then the outcomes by which its events left it, oldest first */
+	SEVQ_LOOKUP_LEASE,    /* the lease with this id, then whatever took events out of it, oldest first */
 	SEVQ_LOOKUP_DEAD,     /* the event with this id, if it is a dead letter that was not requeued */
 	SEVQ_LOOKUP_KEY,      /* the answer kept for this idempotency key */
 };

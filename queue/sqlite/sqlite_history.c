@@ -28,7 +28,7 @@ names(const struct sevq_store_outcome *outcome, int64_t event)
 	return false;
 }
 
-/* Gives the outcomes that the statement yields, or only those that name the event (0: all), up to the one that settles it. */
+/* Gives the outcomes that the statement yields and that name the event, up to the one that settles it. */
 static int
 give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event, enum sevq_outcome_kind *settled)
 {
@@ -38,9 +38,9 @@ give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event, enum 
 		struct sevq_store_outcome outcome;
 		if (sevq_sqlite_outcome(row, &arena, &outcome) < 0) {
 			rc = SQLITE_CORRUPT;
-		} else if (event == 0 || names(&outcome, event)) {
+		} else if (names(&outcome, event)) {
 			asked->each(asked->arg, asked->index, &(struct sevq_found){ .outcome = &outcome });
-			if (event != 0 && outcome.kind <= SEVQ_OUTCOME_LAST_SETTLING)
+			if (outcome.kind <= SEVQ_OUTCOME_LAST_SETTLING)
 				*settled = outcome.kind;
 		}
 		sevq_arena_clear(&arena);
@@ -51,13 +51,68 @@ give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event, enum 
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
+/* A lease while what became of its events is read. */
+struct lent {
+	struct sevq_arena arena;
+	const int64_t *ids; /* ascending */
+	bool *left;         /* which of them are the lease's no more */
+	size_t count, held;
+};
+
+/* Takes the outcome's events out of the lease; false: none was in it. */
+static bool
+leave(struct lent *lent, const struct sevq_store_outcome *outcome)
+{
+	size_t before = lent->held;
+	for (size_t i = 0, j = 0; i < lent->count && j < outcome->count;) {
+		if (lent->ids[i] == outcome->ids[j] && !lent->left[i]) {
+			lent->left[i] = true;
+			lent->held--;
+		}
+		if (lent->ids[i] < outcome->ids[j])
+			i++;
+		else
+			j++;
+	}
+	return lent->held < before;
+}
+
+/* The lease itself comes first. */
+static bool
+concerns(struct lent *lent, const struct sevq_store_outcome *outcome)
+{
+	if (lent->ids != NULL)
+		return leave(lent, outcome);
+	lent->count = lent->held = outcome->count;
+	lent->ids = memcpy(sevq_arena_alloc(&lent->arena, outcome->count * sizeof *lent->ids), outcome->ids,
+			   outcome->count * sizeof *lent->ids);
+	lent->left = sevq_arena_alloc(&lent->arena, outcome->count);
+	return true;
+}
+
+/*
+ * Until the lease is empty: what happens to its events afterwards is nothing to it. They leave it by what is done under the
+ * lease, or because somebody takes them whoever has them.
+ */
 static int
 lookup_lease(const struct asked *asked, const struct sevq_lookup *lookup)
 {
 	sqlite3_stmt *row = asked->store->statement[STATEMENT_LEASE_OUTCOMES];
-	enum sevq_outcome_kind settled = 0;
+	struct lent lent = { .ids = NULL };
+	int rc = SQLITE_ROW;
 	sqlite3_bind_int64(row, 1, lookup->id);
-	return give_outcomes(asked, row, 0, &settled);
+	while (rc == SQLITE_ROW && (lent.ids == NULL || lent.held > 0) && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		struct sevq_arena arena = { 0 };
+		struct sevq_store_outcome outcome;
+		if (sevq_sqlite_outcome(row, &arena, &outcome) < 0)
+			rc = SQLITE_CORRUPT;
+		else if (concerns(&lent, &outcome))
+			asked->each(asked->arg, asked->index, &(struct sevq_found){ .outcome = &outcome });
+		sevq_arena_clear(&arena);
+	}
+	sqlite3_reset(row);
+	sevq_arena_clear(&lent.arena);
+	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
 /* The first outcome with a time of at least ts: by halving, because both ascend. */

@@ -54,7 +54,7 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_LEASE_OUTCOMES] =
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id = ?1 AND kind = 10 UNION ALL"
 	    " SELECT " OUTCOME_COLUMNS " FROM outcome WHERE session = (SELECT session FROM outcome WHERE id = ?1)"
-	    " AND id > ?1 AND lease = ?1 AND kind <> 11", /* as many as events at the most */
+	    " AND id > ?1 AND (lease = ?1 AND kind <> 11 OR kind IN (2, 3, 4, 5))", /* those take what is leased, too */
 	[STATEMENT_OUTCOME_SINCE] = "SELECT id, ts FROM outcome WHERE id >= ? ORDER BY id LIMIT 1",
 	[STATEMENT_SESSION_OUTCOMES] =
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome"

@@ -111,6 +111,15 @@ def test_an_ack_needs_no_body(api, three):
     assert ok(api.call("POST", f"/v1/leases/{lease['leaseId']}/ack"))["acked"] == 3
 
 
+def test_an_ack_is_refused_when_somebody_took_the_rest(api, three):
+    lease = ok(api.lease(MAIN, limit=2, leaseMs=LONG))
+    ok(api.ack(lease["leaseId"], ids=[three[0]["id"]]))
+    ok(api.withdraw(three[1]["id"]))
+    problem(api.ack(lease["leaseId"]), 409, "conflict")
+    problem(api.ack(lease["leaseId"], ids=[three[1]["id"]]), 409, "conflict")
+    assert ok(api.ack(lease["leaseId"], ids=[three[0]["id"]]))["acked"] == 0
+
+
 def test_an_ack_repeated_is_answered_again(api, three):
     lease = ok(api.lease(MAIN, leaseMs=LONG))
     ok(api.ack(lease["leaseId"], ids=ids(three[:2])))

@@ -361,6 +361,32 @@ leases_are_on_disk_as_they_were(void **state)
 	assert_int_equal(found->timeline[2].kind, SEVQ_OUTCOME_ACKED);
 }
 
+/* The driver finds who took the rest, and only as long as the lease held it. */
+static void
+what_was_taken_out_of_a_lease_is_on_disk(void **state)
+{
+	(void)state;
+	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
+	int64_t taken = borrow(A, 2, MINUTE), finished = borrow(A, 1, MINUTE);
+	done(ack(engine, taken, IDS(one)));
+	done(consume(engine, A, IDS(two)));
+	fails(ack(engine, taken, ALL), SEVQ_CONFLICT);
+	done(ack(engine, finished, IDS(three)));
+	assert_int_equal(done(ack(engine, finished, ALL))->lease.changed, 0);
+	int64_t four = put(A, "4"), five = put(A, "5");
+	int64_t lease = borrow(A, 0, MINUTE);
+	done(nack(engine, lease, IDS(four)));
+	done(ack(engine, lease, IDS(five)));
+	int64_t other = borrow(A, 0, MINUTE);
+	done(purge(engine, A, NULL));
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
+		fails(ack(engine, other, ALL), SEVQ_CONFLICT);
+		fails(ack(engine, taken, ALL), SEVQ_CONFLICT);
+		open_again();
+	}
+}
+
 static void
 attempts_and_delays_are_on_disk(void **state)
 {
@@ -579,6 +605,7 @@ main(void)
 		TEST(a_requeued_exec_completion_is_one),
 		TEST(a_dead_letter_comes_back_as_it_was),
 		TEST(leases_are_on_disk_as_they_were),
+		TEST(what_was_taken_out_of_a_lease_is_on_disk),
 		TEST(attempts_and_delays_are_on_disk),
 		TEST(keys_are_kept_a_day),
 		TEST(many_keys_are_forgotten_in_steps),

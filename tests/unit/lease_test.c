@@ -280,6 +280,57 @@ an_ack_of_all_repeated_is_fine_though_some_were_given_back(void **state)
 	assert_deliverable(A, "1");
 }
 
+/* What nobody acked is gone; the call must not sound as if it were done. */
+static void
+an_ack_of_what_somebody_took_is_refused(void **state)
+{
+	(void)state;
+	int64_t one = put(A, "1"), two = done(enqueue_keyed(engine, A, "k", "2"))->enqueue.results[0].id;
+	struct sevq_draft replacing = draft(A, "3");
+	replacing.context_key = SEVQ_STR("k");
+	replacing.replace = true;
+	for (int way = 0; way < 4; way++) {
+		int64_t lease = borrow(A, 0, MINUTE);
+		done(ack(engine, lease, IDS(one)));
+		if (way == 0)
+			done(withdraw(engine, two));
+		else if (way == 1)
+			done(consume(engine, A, IDS(two)));
+		else if (way == 2)
+			done(purge(engine, A, NULL));
+		else
+			done(enqueue_draft(engine, replacing));
+		for (int round = 0; round < 2; round++) {
+			fails(ack(engine, lease, ALL), SEVQ_CONFLICT);
+			fails(ack(engine, lease, IDS(two)), SEVQ_CONFLICT);
+			assert_int_equal(done(ack(engine, lease, IDS(one)))->lease.changed, 0);
+			reopen();
+		}
+		one = put(A, "1"), two = done(enqueue_keyed(engine, A, "k", "2"))->enqueue.results[0].id;
+	}
+}
+
+/* The lease was over with the ack: who asks again was answered then, whatever happened to the rest before or after. */
+static void
+an_ack_repeated_is_fine_whatever_somebody_took(void **state)
+{
+	(void)state;
+	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
+	int64_t lease = borrow(A, 0, MINUTE);
+	done(withdraw(engine, one));
+	done(nack(engine, lease, IDS(two)));
+	done(consume(engine, A, IDS(two))); /* which the lease does not hold any more */
+	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 1);
+	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
+	fails(ack(engine, lease, IDS(two, three)), SEVQ_CONFLICT);
+	one = put(A, "1"), two = put(A, "2");
+	lease = borrow(A, 0, MINUTE);
+	done(nack(engine, lease, IDS(one)));
+	done(ack(engine, lease, IDS(two)));
+	done(consume(engine, A, IDS(one)));
+	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
+}
+
 static void
 a_long_lease_remembers_every_ack(void **state)
 {
@@ -831,6 +882,8 @@ main(void)
 		TEST(an_ack_repeated_in_the_same_turn_is_fine),
 		TEST(two_that_looked_the_lease_up_agree),
 		TEST(an_ack_of_all_repeated_is_fine_though_some_were_given_back),
+		TEST(an_ack_of_what_somebody_took_is_refused),
+		TEST(an_ack_repeated_is_fine_whatever_somebody_took),
 		TEST(a_long_lease_remembers_every_ack),
 		TEST(a_nack_gives_back_in_the_old_places),
 		TEST(a_nack_may_come_with_a_delay_and_a_reason),

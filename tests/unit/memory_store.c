@@ -162,6 +162,37 @@ is_dead_letter(const struct memory_store *store, int64_t id)
 	       !memory_store_settled(store, id, SEVQ_OUTCOME_REQUEUED);
 }
 
+/* Whether the lease does not hold the event when this outcome comes: not yet, or no longer. */
+static bool
+not_held(const struct memory_store *store, size_t index, int64_t lease, int64_t id)
+{
+	bool held = false;
+	for (size_t i = 0; i < index; i++) {
+		const struct sevq_store_outcome *outcome = &store->outcomes[i];
+		if (outcome->kind == SEVQ_OUTCOME_EXTENDED || !names(outcome, id))
+			continue;
+		if (outcome->kind == SEVQ_OUTCOME_LEASED)
+			held = held || outcome->id == lease;
+		else if (outcome->lease == lease || outcome->kind <= SEVQ_OUTCOME_REPLACED)
+			held = false;
+	}
+	return !held;
+}
+
+/* Whether an event leaves the lease by this outcome. */
+static bool
+empties(const struct memory_store *store, size_t index, int64_t lease)
+{
+	const struct sevq_store_outcome *outcome = &store->outcomes[index];
+	bool takes = outcome->kind >= SEVQ_OUTCOME_CONSUMED && outcome->kind <= SEVQ_OUTCOME_REPLACED;
+	if (!takes && (outcome->lease != lease || outcome->kind == SEVQ_OUTCOME_EXTENDED))
+		return false;
+	for (size_t i = 0; i < outcome->count; i++)
+		if (!not_held(store, index, lease, outcome->ids[i]))
+			return true;
+	return false;
+}
+
 static void
 look_up_one(struct memory_store *store, size_t index)
 {
@@ -173,9 +204,9 @@ look_up_one(struct memory_store *store, size_t index)
 			store->found(store->arg, index, &(struct sevq_found){ .event = &store->events[i].event });
 	for (size_t i = 0; i < store->outcome_count; i++) {
 		const struct sevq_store_outcome *outcome = &store->outcomes[i];
-		bool about_lease = sevq_outcome_lease(outcome) == lookup->id && outcome->kind != SEVQ_OUTCOME_EXTENDED;
+		bool lends = outcome->kind == SEVQ_OUTCOME_LEASED && outcome->id == lookup->id;
 		if ((lookup->kind == SEVQ_LOOKUP_TIMELINE && names(outcome, lookup->id)) ||
-		    (lookup->kind == SEVQ_LOOKUP_LEASE && about_lease))
+		    (lookup->kind == SEVQ_LOOKUP_LEASE && (lends || empties(store, i, lookup->id))))
 			store->found(store->arg, index, &(struct sevq_found){ .outcome = outcome });
 	}
 	for (size_t i = 0; lookup->kind == SEVQ_LOOKUP_KEY && i < store->key_count; i++)

@@ -250,6 +250,8 @@ settle(struct ids ids, enum sevq_outcome_kind kind, bool refresh)
 		return;
 	for (size_t i = 0; i < ids.count; i++) {
 		m.events[ids.id[i]].settled = kind;
+		if (m.events[ids.id[i]].lease != 0)
+			lease_of(m.events[ids.id[i]].lease)->ended_by_ack = false; /* an ack says otherwise */
 		m.events[ids.id[i]].lease = 0;
 	}
 	record();
