@@ -145,13 +145,14 @@ requeue_one(struct sevq_plan *plan, struct sevq_requeue *requeue, const struct s
 		return -1;
 	struct sevq_str sent = sevq_trim(dead->original_session_key);
 	bool rekeyed = !sevq_str_eq(sent, dead->session_key);
-	struct sevq_event event = *dead;
-	uint32_t tag = sevq_tags_intern(&plan->catalog.tags, event.context_key, rekeyed ? sent : SEVQ_STR_NULL, &event.delivery);
-	sevq_plan_append(plan, queue, &event, sevq_text_hash(event.text), tag, (int64_t)requeue->requeued * requeue->spacing_ms, 0);
-	if (event.context_key.len > 0)
+	struct sevq_event *event = sevq_arena_alloc(arena, sizeof *event);
+	*event = *dead;
+	uint32_t tag = sevq_tags_intern(&plan->catalog.tags, event->context_key, rekeyed ? sent : SEVQ_STR_NULL, &event->delivery);
+	sevq_plan_append(plan, queue, event, sevq_text_hash(event->text), tag, (int64_t)requeue->requeued * requeue->spacing_ms, 0);
+	if (event->context_key.len > 0)
 		sevq_queue_set_last(&plan->catalog, queue, tag);
 	char text[24];
-	int len = snprintf(text, sizeof text, "%" PRId64, event.id);
+	int len = snprintf(text, sizeof text, "%" PRId64, event->id);
 	int64_t *id = sevq_arena_alloc(arena, sizeof *id);
 	*id = dead->id;
 	sevq_plan_record(plan, queue,

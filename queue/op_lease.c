@@ -75,7 +75,7 @@ record_return(struct sevq_plan *plan, struct sevq_queue *queue, const struct ret
 	if (dead.count + expired.count > 0)
 		sevq_queue_refresh_last(&plan->catalog, queue);
 	if (kind.count > 0 && kind.until_ms <= plan->now_ms)
-		sevq_plan_wake(plan, queue, false, SEVQ_STR_NULL);
+		sevq_plan_wake(plan, queue, NULL);
 }
 
 void

@@ -4,8 +4,9 @@
 #include "queue/op_lease.h"
 #include "queue/taking.h"
 
-/* Timers dealt with in one batch; the rest is for the next turn. */
+/* Timers dealt with in one batch, and text that is read for them; the rest is for the next turn. */
 #define TICK_TIMERS_MAX 1000
+#define TICK_TEXT_BYTES_MAX (1 << 20)
 
 static void
 lease_due(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_timer *timer)
@@ -16,17 +17,20 @@ lease_due(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_timer *t
 		sevq_lease_lapse(plan, &op->arena, lease, timer->at_boot_ms > plan->opened_boot_ms);
 }
 
-static void
-delay_due(struct sevq_plan *plan, const struct sevq_timer *timer)
+/* Those who wait are told of the event as it was sent, and how that was its row alone says. Answers the bytes to be read. */
+static size_t
+delay_due(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_timer *timer)
 {
 	struct sevq_extra extra = sevq_catalog_extra(&plan->catalog, timer->id);
 	if (extra.available_boot_ms == 0 || extra.available_boot_ms > plan->boot_ms)
-		return;
+		return 0;
 	struct sevq_entry *entry = sevq_queue_entry(extra.queue, timer->id);
-	struct sevq_queue *queue = extra.queue;
+	struct sevq_event *event = sevq_arena_alloc(&op->arena, sizeof *event);
 	extra.available_boot_ms = 0;
-	sevq_queue_set_state(&plan->catalog, queue, entry, entry->attempts, &extra);
-	sevq_plan_wake(plan, queue, false, SEVQ_STR_NULL);
+	sevq_queue_set_state(&plan->catalog, extra.queue, entry, entry->attempts, &extra);
+	sevq_plan_want_again(plan, op, extra.queue, timer->id, SEVQ_STATE_QUEUED, 0, event); /* a lost row must not stop time */
+	sevq_plan_wake(plan, extra.queue, event);
+	return sevq_entry_text_bytes(entry);
 }
 
 /* A leased event is its consumer's until the lease is over; giving it back finds that it has expired. */
@@ -56,7 +60,8 @@ pop(struct sevq_plan *plan)
 static int
 plan_tick(struct sevq_plan *plan, struct sevq_op *op)
 {
-	for (size_t i = 0; i < TICK_TIMERS_MAX; i++) {
+	size_t bytes = 0;
+	for (size_t i = 0; i < TICK_TIMERS_MAX && bytes < TICK_TEXT_BYTES_MAX; i++) {
 		const struct sevq_timer *first = sevq_timers_first(&plan->timers);
 		if (first == NULL || first->at_boot_ms > plan->boot_ms)
 			break;
@@ -64,7 +69,7 @@ plan_tick(struct sevq_plan *plan, struct sevq_op *op)
 		if (timer.kind == SEVQ_TIMER_LEASE)
 			lease_due(plan, op, &timer);
 		else if (timer.kind == SEVQ_TIMER_AVAILABLE)
-			delay_due(plan, &timer);
+			bytes += delay_due(plan, op, &timer);
 		else
 			life_due(plan, op, &timer);
 	}

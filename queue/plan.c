@@ -134,7 +134,7 @@ sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_e
 	sevq_queue_append(&plan->catalog, queue, event, text_hash, tag);
 	set_times(plan, queue, event, delay_ms, ttl_ms);
 	if (delay_ms <= 0)
-		sevq_plan_wake(plan, queue, event->wake == SEVQ_WAKE_NOW, event->source);
+		sevq_plan_wake(plan, queue, event);
 }
 
 int64_t
@@ -216,10 +216,10 @@ sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, const struct se
 }
 
 void
-sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, struct sevq_str source)
+sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_event *event)
 {
 	plan->woken = sevq_grow(plan->woken, &plan->woken_cap, plan->woken_count + 1, sizeof *plan->woken);
-	plan->woken[plan->woken_count++] = (struct sevq_woken_queue){ queue, now, source };
+	plan->woken[plan->woken_count++] = (struct sevq_woken_queue){ .queue = queue, .event = event };
 }
 
 /* The end of an exclusive lease lets out what it held back, whatever ended it. */
@@ -229,7 +229,7 @@ wake_held_back(struct sevq_plan *plan)
 	for (size_t i = 0; i < plan->catalog.touched_lease_count; i++) {
 		const struct sevq_lease *lease = plan->catalog.touched_leases[i];
 		if (lease->exclusive && lease->live == 0)
-			sevq_plan_wake(plan, lease->queue, false, SEVQ_STR_NULL);
+			sevq_plan_wake(plan, lease->queue, NULL);
 	}
 }
 
@@ -240,6 +240,10 @@ sevq_plan_gather_woken(struct sevq_plan *plan)
 	wake_held_back(plan);
 	for (size_t i = 0; i < plan->woken_count; i++) {
 		struct sevq_woken_queue next = plan->woken[i];
+		if (next.event != NULL) {
+			next.now = next.event->wake == SEVQ_WAKE_NOW;
+			next.source = next.event->source;
+		}
 		if (next.queue->woken >= count || plan->woken[next.queue->woken].queue != next.queue) {
 			next.queue->woken = count;
 			plan->woken[count++] = next;

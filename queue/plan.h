@@ -39,8 +39,9 @@ struct sevq_plan {
 	size_t want_bytes; /* of text, that the answers of this batch will hold */
 	struct sevq_woken_queue {
 		struct sevq_queue *queue;
-		bool now;               /* some of it with wake "now" */
-		struct sevq_str source; /* of the newest event, NULL when it was no event that woke */
+		const struct sevq_event *event; /* that can be had now; NULL: it was none that woke */
+		bool now;                       /* once gathered: some of it with wake "now" */
+		struct sevq_str source;         /* of the newest that has one; NULL: none has */
 	} * woken;
 	size_t woken_count, woken_cap;
 	struct sevq_timer *popped; /* timers that this batch has dealt with; they are put back when it fails */
@@ -98,7 +99,7 @@ int sevq_plan_queue(struct sevq_plan *plan, struct sevq_op *op, const struct sev
 
 /*
  * Appends the event, giving it its id and, from delay_ms and ttl_ms (0: none), its times; takes over the caller's reference to
- * tag. Text is borrowed until the batch is done.
+ * tag. The event and its text are borrowed until the batch is done.
  */
 void sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_event *event, uint64_t text_hash, uint32_t tag,
 		      int64_t delay_ms, int64_t ttl_ms);
@@ -126,8 +127,11 @@ sevq_plan_waiters(const struct sevq_plan *plan, struct sevq_str queue_key)
 	return sevq_waiting_count(&plan->waiting, queue_key);
 }
 
-/* Something became deliverable in the queue. */
-void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, bool now, struct sevq_str source);
+/*
+ * Something became deliverable in the queue: an event that is told of as it was sent, by its source and wake; or (NULL) what was
+ * told of before. The event is borrowed, and may be one that is still to be read.
+ */
+void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_event *event);
 /* At the end of a batch: each woken queue once, and those that an exclusive lease held back until now. */
 void sevq_plan_gather_woken(struct sevq_plan *plan);
 

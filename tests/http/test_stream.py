@@ -117,6 +117,13 @@ def test_what_is_for_now_does_not_wait(server, api):
     assert (wake["sessionKey"], wake["wake"], wake["depth"], wake["source"]) == (MAIN, "now", 2, "cron-event")
 
 
+def test_what_is_for_now_does_not_wait_when_its_delay_is_over(server, api):
+    stream = Stream(server, "?coalesceMs=60000")
+    ok(api.enqueue("x", MAIN, wake="now", source="cron-event", delayMs=50), 201)
+    wake = stream.wake()
+    assert (wake["sessionKey"], wake["wake"], wake["source"]) == (MAIN, "now", "cron-event")
+
+
 def test_a_silent_stream_is_pinged(start):
     stream = Stream(start("--stream-ping-ms", 50))
     assert [stream.block() for _ in range(4)] == [[("retry", "2000")]] + [[("", "ping")]] * 3

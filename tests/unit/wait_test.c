@@ -415,6 +415,56 @@ every_woken_queue_is_told_of_once(void **state)
 	assert_told("");
 }
 
+/* As if it had come just now; also when nothing of it is in memory any more. */
+static void
+the_end_of_a_delay_is_told_as_the_event_was_sent(void **state)
+{
+	(void)state;
+	struct sevq_draft soon = draft(A, "1"), plain = draft(A, "2"), other = draft(B, "3");
+	soon.wake = SEVQ_WAKE_NOW;
+	soon.source = SEVQ_STR("cron-event");
+	soon.delay_ms = plain.delay_ms = other.delay_ms = MINUTE;
+	plain.source = SEVQ_STR("hook");
+	for (int round = 0; round < 2; round++) {
+		done(enqueue_draft(engine, soon)), done(enqueue_draft(engine, plain)), done(enqueue_draft(engine, other));
+		if (round == 1)
+			reopen();
+		sevq_engine_on_wake(engine, tell, NULL);
+		pass(MINUTE), turn();
+		assert_told("a:2:now:hook b:1:next: ");
+		done(drain(engine, A, 0)), done(drain(engine, B, 0));
+	}
+	done(enqueue_draft(engine, soon));
+	store.missing_id = store.events[store.event_count - 1].event.id;
+	pass(MINUTE), turn(); /* time goes on without it */
+	assert_told("a:1:next: ");
+}
+
+/* What they have in memory while they are told of is bounded. */
+static void
+many_long_events_whose_delays_end_are_told_of(void **state)
+{
+	(void)state;
+	enum { EVENTS = 60 };
+	static char texts[EVENTS][SEVQ_TEXT_BYTES_MAX];
+	struct sevq_draft drafts[EVENTS];
+	for (int i = 0; i < EVENTS; i++) {
+		memset(texts[i], 'x', sizeof texts[i]);
+		drafts[i] = draft(i < EVENTS / 2 ? A : B, "");
+		drafts[i].text = (struct sevq_str){ texts[i], sizeof texts[i] };
+		drafts[i].allow_duplicate = true;
+		drafts[i].delay_ms = MINUTE;
+	}
+	done(enqueue_drafts(engine, drafts, EVENTS));
+	pass(MINUTE);
+	size_t commits = store.commits;
+	for (int i = 0; i < EVENTS && sevq_engine_due_ms(engine) == 0; i++)
+		turn();
+	assert_int_equal(sevq_engine_deliverable(engine, SEVQ_STR(A)) + sevq_engine_deliverable(engine, SEVQ_STR(B)), EVENTS);
+	assert_int_equal(store.commits, commits);
+	assert_int_equal(store.reads, 4);
+}
+
 static void
 a_wake_is_a_level(void **state)
 {
@@ -455,6 +505,8 @@ main(void)
 		TEST(nobody_is_woken_before_the_commit),
 		TEST(who_is_woken_looks_again),
 		TEST(every_woken_queue_is_told_of_once),
+		TEST(the_end_of_a_delay_is_told_as_the_event_was_sent),
+		TEST(many_long_events_whose_delays_end_are_told_of),
 		TEST(a_wake_is_a_level),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
