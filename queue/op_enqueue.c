@@ -43,15 +43,31 @@ find_duplicate(const struct sevq_plan *plan, const struct candidate *c)
 	return NULL;
 }
 
-/* The pending events that a replace removes: all that match, in order. */
-static size_t
-find_matching(const struct sevq_plan *plan, const struct candidate *c, int64_t *ids)
+/* The oldest pending event that a replace removes, and how many there are: all that match. */
+static const struct sevq_entry *
+find_matching(const struct sevq_plan *plan, const struct candidate *c, size_t *count)
 {
-	size_t count = 0;
-	for (const struct sevq_entry *e = sevq_queue_first(c->queue, 0); e != NULL; e = sevq_queue_next(c->queue, e))
+	const struct sevq_entry *oldest = NULL;
+	*count = 0;
+	for (const struct sevq_entry *e = sevq_queue_first(c->queue, 0); e != NULL; e = sevq_queue_next(c->queue, e)) {
+		if (!matches(plan, c, e))
+			continue;
+		oldest = oldest != NULL ? oldest : e;
+		++*count;
+	}
+	return oldest;
+}
+
+/* Takes those out. Their ids have the room that they need and no more: a batch of replaces may look at a long queue each time. */
+static void
+remove_matching(struct sevq_plan *plan, const struct candidate *c, const struct sevq_entry *oldest, size_t count)
+{
+	int64_t *ids = sevq_arena_alloc(&c->op->arena, count * sizeof *ids);
+	size_t found = 0;
+	for (const struct sevq_entry *e = oldest; found < count; e = sevq_queue_next(c->queue, e))
 		if (matches(plan, c, e))
-			ids[count++] = e->id;
-	return count;
+			ids[found++] = e->id;
+	sevq_plan_settle(plan, c->queue, (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_REPLACED, .ids = ids, .count = count });
 }
 
 static int
@@ -147,11 +163,12 @@ enqueue_plain(struct sevq_plan *plan, const struct candidate *c, struct sevq_enq
 static int
 enqueue_replacing(struct sevq_plan *plan, const struct candidate *c, struct sevq_enqueue_result *result)
 {
-	int64_t *ids = sevq_arena_alloc(&c->op->arena, (c->queue->depth + 1) * sizeof *ids);
-	size_t count = find_matching(plan, c, ids);
-	if (count == 1 && identical(plan, c, sevq_queue_entry(c->queue, ids[0])))
-		return answer_duplicate(plan, c, sevq_queue_entry(c->queue, ids[0]), result);
-	sevq_plan_settle(plan, c->queue, (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_REPLACED, .ids = ids, .count = count });
+	size_t count;
+	const struct sevq_entry *oldest = find_matching(plan, c, &count);
+	if (count == 1 && identical(plan, c, oldest))
+		return answer_duplicate(plan, c, oldest, result);
+	if (count > 0)
+		remove_matching(plan, c, oldest, count);
 	result->outcome = count > 0 ? SEVQ_REPLACED : SEVQ_QUEUED;
 	return append(plan, c, result);
 }

@@ -205,6 +205,22 @@ def resident(server):
         return int(f.read().split()[1]) * 4096
 
 
+def peak(server):
+    """The most memory that it has had so far."""
+    with open(f"/proc/{server.process.pid}/status") as f:
+        return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM:"))
+
+
+def test_a_batch_of_replaces_takes_no_memory_for_what_it_passes_over(start):
+    server = start()
+    api = server.client()
+    for n in range(10):
+        ok(api.batch(*({"text": f"{m}", "contextKey": f"{n}-{m}", "sessionKey": MAIN} for m in range(1000))))
+    before = peak(server)
+    ok(api.batch(*({"text": "x", "contextKey": f"0-{m}", "sessionKey": MAIN, "replace": True} for m in range(1000))))
+    assert peak(server) - before < 25 << 20, f"{(peak(server) - before) >> 20} MiB more"
+
+
 def test_a_client_that_reads_slowly_gets_everything(start):
     server = start()
     api = server.client()
