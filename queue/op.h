@@ -248,7 +248,10 @@ struct sevq_history {
 	char end[1];                 /* nothing of the answer is made by the plan */
 };
 
-/* Enqueue dead letters anew, as new events at the end of their queues. Takes those it is given; unknown ids are passed over. */
+/*
+ * Enqueue dead letters anew, as new events at the end of their queues. Takes those it is given; unknown ids are passed over.
+ * SEVQ_TOO_LARGE when they have more text than an answer may have.
+ */
 struct sevq_requeue {
 	struct sevq_op op;
 	const struct sevq_str *ids;
@@ -260,6 +263,7 @@ struct sevq_requeue {
 		bool dead;
 		struct sevq_event event;
 	} * items;
+	size_t text_bytes;  /* of them all */
 	size_t requeued;    /* out */
 	size_t passed_over; /* out: no dead letters, or not any more */
 };

@@ -99,6 +99,9 @@ static void
 requeue_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 {
 	struct sevq_requeue *requeue = (struct sevq_requeue *)op;
+	requeue->text_bytes += found->event->text.len;
+	if (requeue->text_bytes > SEVQ_ANSWER_TEXT_BYTES_MAX)
+		return; /* it will be refused */
 	if (requeue->items == NULL)
 		requeue->items = sevq_arena_alloc(&op->arena, requeue->id_count * sizeof *requeue->items);
 	sevq_event_copy(&requeue->items[index].event, found->event, &op->arena);
@@ -167,6 +170,9 @@ static int
 plan_requeue(struct sevq_plan *plan, struct sevq_op *op)
 {
 	struct sevq_requeue *requeue = (struct sevq_requeue *)op;
+	if (requeue->text_bytes > SEVQ_ANSWER_TEXT_BYTES_MAX)
+		return sevq_fail(&op->error, SEVQ_TOO_LARGE, "these dead letters hold more than %d bytes of text; name fewer",
+				 SEVQ_ANSWER_TEXT_BYTES_MAX);
 	for (size_t i = 0; requeue->items != NULL && i < requeue->id_count; i++) {
 		const struct sevq_requeue_item *item = &requeue->items[i];
 		if (!item->dead || named_before(requeue, i) || requeued_meanwhile(plan, item->event.id))

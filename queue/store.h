@@ -174,7 +174,7 @@ struct sevq_store_driver {
 	/* Looks up; what is not there is passed over. lookups are borrowed until done. */
 	void (*lookup)(struct sevq_store *store, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each,
 		       sevq_read_done *done, void *arg);
-	/* One page of history, in bounded time: a page may be short and still have more behind it. */
+	/* One page of history, in bounded time and with no more text than an answer may have: so a short page may have more behind it. */
 	void (*history)(struct sevq_store *store, const struct sevq_history_query *query, sevq_history_row *each,
 			sevq_history_done *done, void *arg);
 	/*

@@ -252,9 +252,34 @@ struct page {
 	sevq_history_row *each;
 	void *arg;
 	int64_t session;                  /* 0: all */
-	size_t rows, events;              /* given; looked at */
+	size_t rows, events, text_bytes;  /* given; looked at; in those given */
 	int64_t more_outcome, more_event; /* where the next page goes on */
 };
+
+/* The next page begins with this event. */
+static void
+stop_before(struct page *page, const struct sevq_store_outcome *outcome, int64_t id)
+{
+	page->more_outcome = outcome->id;
+	page->more_event = id + 1;
+}
+
+/* Gives the row, unless it has too much text for what is on the page already. */
+static void
+give(struct page *page, const struct sevq_store_outcome *outcome, const struct sevq_event *event)
+{
+	struct sevq_store_outcome one = *outcome;
+	int64_t id = event->id;
+	if (page->rows > 0 && page->text_bytes + event->text.len > SEVQ_ANSWER_TEXT_BYTES_MAX) {
+		stop_before(page, outcome, id);
+		return;
+	}
+	one.ids = &id;
+	one.count = 1;
+	page->each(page->arg, event, &one);
+	page->rows++;
+	page->text_bytes += event->text.len;
+}
 
 static int
 give_event(struct page *page, const struct sevq_store_outcome *outcome, int64_t id)
@@ -266,13 +291,8 @@ give_event(struct page *page, const struct sevq_store_outcome *outcome, int64_t 
 	int rc = sqlite3_step(read);
 	if (rc == SQLITE_ROW && sevq_sqlite_event(page->store, read, &arena, &event) < 0)
 		rc = SQLITE_CORRUPT;
-	if (rc == SQLITE_ROW && (page->query->source.s == NULL || sevq_str_eq(event.source, page->query->source))) {
-		struct sevq_store_outcome one = *outcome;
-		one.ids = &id;
-		one.count = 1;
-		page->each(page->arg, &event, &one);
-		page->rows++;
-	}
+	if (rc == SQLITE_ROW && (page->query->source.s == NULL || sevq_str_eq(event.source, page->query->source)))
+		give(page, outcome, &event);
 	sqlite3_reset(read);
 	sevq_arena_clear(&arena);
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
@@ -290,12 +310,11 @@ give_outcome(struct page *page, const struct sevq_store_outcome *outcome)
 {
 	const struct sevq_history_query *query = page->query;
 	int rc = SQLITE_DONE;
-	for (size_t i = outcome->count; rc == SQLITE_DONE && i > 0; i--) {
+	for (size_t i = outcome->count; rc == SQLITE_DONE && page->more_outcome == 0 && i > 0; i--) {
 		if (outcome->id == query->before_outcome && outcome->ids[i - 1] >= query->before_event)
 			continue;
 		if (page_full(page)) {
-			page->more_outcome = outcome->id;
-			page->more_event = outcome->ids[i - 1] + 1;
+			stop_before(page, outcome, outcome->ids[i - 1]);
 			break;
 		}
 		page->events++;

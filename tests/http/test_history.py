@@ -241,6 +241,19 @@ def test_more_than_a_thousand_take_several_calls(start):
     assert api.texts(MAIN) == ["1101"]
 
 
+def test_an_answer_full_of_text_ends_the_page(start):
+    api = start("--overflow", "drop-oldest", "--max-pending", 1).client()
+    for n in range(9):
+        ok(api.batch(*({"text": f"{n} {m} ".ljust(65000, "x"), "sessionKey": MAIN} for m in range(15))))
+    for call in (api.dead_letters, api.history):
+        page = ok(call(limit=1000))
+        assert len(page["events"]) == (8 << 20) // 65000
+        assert len(ok(call(limit=1000, cursor=page["nextCursor"]))["events"]) == 134 - len(page["events"])
+    assert ok(api.requeue(all=True, dryRun=True)) == {"requeued": 129, "passedOver": 0, "more": True, "dryRun": True}
+    every = [e["event"]["id"] for e in page["events"]] + [ok(call(limit=1, cursor=page["nextCursor"]))["events"][0]["event"]["id"]]
+    problem(api.requeue(ids=every, dryRun=True), 413, "payload-too-large")
+
+
 def test_two_requeues_at_once_make_one_event(start):
     server = start("--max-attempts", 1)
     api = server.client()

@@ -189,6 +189,66 @@ a_page_goes_on_though_more_happened_meanwhile(void **state)
 	assert_history(rest, 7, "a2:drained a1:drained");
 }
 
+/* Events with as much text as one may have; more than an answer holds. */
+static void
+put_long(size_t count)
+{
+	static char text[SEVQ_TEXT_BYTES_MAX];
+	struct sevq_draft one = draft(A, "");
+	memset(text, 'x', sizeof text);
+	one.text = (struct sevq_str){ text, sizeof text };
+	one.allow_duplicate = true;
+	for (; count > 0; count--)
+		done(enqueue_draft(engine, one));
+	calls_free();
+}
+
+/* All of it, page by page: as many events, each once, and never more text than an answer holds. */
+static void
+assert_pages_hold_little(struct sevq_history input, size_t count)
+{
+	size_t pages = 0;
+	int64_t before = INT64_MAX;
+	input.limit = SEVQ_HISTORY_PAGE_MAX;
+	do {
+		const struct sevq_history *page = &done(list_history(engine, input))->history;
+		size_t bytes = 0;
+		for (size_t i = 0; i < page->count; i++, count--) {
+			assert_true(page->items[i].event.id < before);
+			before = page->items[i].event.id;
+			bytes += page->items[i].event.text.len;
+		}
+		assert_in_range(bytes, 1, SEVQ_ANSWER_TEXT_BYTES_MAX);
+		input.cursor = page->next_cursor;
+		pages++;
+	} while (input.cursor.s != NULL);
+	assert_int_equal(count, 0);
+	assert_int_equal(pages, 3);
+}
+
+static void
+a_page_ends_where_an_answer_is_full_of_text(void **state)
+{
+	(void)state;
+	size_t fit = SEVQ_ANSWER_TEXT_BYTES_MAX / SEVQ_TEXT_BYTES_MAX;
+	put_long(2 * fit + 1);
+	done(purge(engine, A, NULL));
+	assert_pages_hold_little((struct sevq_history){ 0 }, 2 * fit + 1);
+	assert_pages_hold_little((struct sevq_history){ .address.session_key = SEVQ_STR(A) }, 2 * fit + 1);
+}
+
+static void
+a_page_of_dead_letters_ends_there_too(void **state)
+{
+	(void)state;
+	size_t fit = SEVQ_ANSWER_TEXT_BYTES_MAX / SEVQ_TEXT_BYTES_MAX;
+	options.session_pending_max = 1;
+	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	open_again();
+	put_long(2 * fit + 2);
+	assert_pages_hold_little((struct sevq_history){ .dead_letters = true }, 2 * fit + 1);
+}
+
 static void
 strange_cursors_are_refused(void **state)
 {
@@ -599,6 +659,8 @@ main(void)
 		TEST(history_is_shown_newest_first_in_pages_of_any_size),
 		TEST(history_can_be_filtered),
 		TEST(a_page_goes_on_though_more_happened_meanwhile),
+		TEST(a_page_ends_where_an_answer_is_full_of_text),
+		TEST(a_page_of_dead_letters_ends_there_too),
 		TEST(strange_cursors_are_refused),
 		TEST(dead_letters_are_listed_until_they_are_requeued),
 		TEST(a_requeued_dead_letter_tells_where_it_went),

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -72,6 +73,36 @@ what_is_no_dead_letter_is_passed_over(void **state)
 	call->requeue.id_count = COUNT(ids);
 	assert_int_equal(done(call)->requeue.passed_over, 4);
 	assert_deliverable(A, "4");
+}
+
+/* A short list of ids would otherwise bring any amount of text into memory. */
+static void
+too_much_text_is_refused(void **state)
+{
+	(void)state;
+	enum { FIT = SEVQ_ANSWER_TEXT_BYTES_MAX / SEVQ_TEXT_BYTES_MAX };
+	static char text[SEVQ_TEXT_BYTES_MAX], digits[FIT + 1][24];
+	struct sevq_str ids[FIT + 1];
+	struct sevq_draft one = draft(A, "");
+	memset(text, 'x', sizeof text);
+	one.text = (struct sevq_str){ text, sizeof text };
+	one.allow_duplicate = true;
+	for (size_t i = 0; i <= FIT; i++) {
+		snprintf(digits[i], sizeof digits[i], "%zu", 5 + i);
+		ids[i] = sevq_str(digits[i]);
+		done(enqueue_draft(engine, one));
+	}
+	for (int64_t lease; (lease = borrow(A, 0, MINUTE)) != 0;)
+		done(nack(engine, lease, ALL));
+	for (size_t count = FIT + 1; count >= FIT; count--) {
+		struct call *call = requeue(engine, IDS(1), 0, false);
+		call->requeue.ids = ids;
+		call->requeue.id_count = count;
+		if (count > FIT)
+			fails(call, SEVQ_TOO_LARGE);
+		else
+			assert_int_equal(done(call)->requeue.requeued, FIT);
+	}
 }
 
 static void
@@ -168,6 +199,7 @@ main(void)
 		TEST(dead_letters_come_back_as_new_events_in_the_order_asked),
 		TEST(each_comes_back_once),
 		TEST(what_is_no_dead_letter_is_passed_over),
+		TEST(too_much_text_is_refused),
 		TEST(a_dry_run_only_counts),
 		TEST(they_can_be_spread_over_time),
 		TEST(where_there_is_no_room_nothing_comes_back),
