@@ -19,7 +19,7 @@
 #define SPARE_EXTRAS_MAX 4096
 #endif
 
-enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, LEASE_ADDED };
+enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, LEASE_ADDED, TIMER_SET };
 
 struct sevq_change {
 	struct sevq_queue *queue;
@@ -37,6 +37,10 @@ struct sevq_change {
 		struct {
 			struct sevq_lease *lease, *exclusive; /* the queue's exclusive lease before */
 		} added;
+		struct {
+			struct sevq_lease *lease;
+			int64_t boot_ms; /* before */
+		} timer;
 	};
 };
 
@@ -397,6 +401,15 @@ sevq_catalog_add_lease(struct sevq_catalog *catalog, const struct sevq_lease *fr
 	return lease;
 }
 
+void
+sevq_catalog_set_timer(struct sevq_catalog *catalog, struct sevq_lease *lease, int64_t at_boot_ms)
+{
+	struct sevq_change *change = note(catalog, lease->queue, TIMER_SET);
+	change->timer.lease = lease;
+	change->timer.boot_ms = lease->timer_boot_ms;
+	lease->timer_boot_ms = at_boot_ms;
+}
+
 size_t
 sevq_queue_deliverable(const struct sevq_queue *queue)
 {
@@ -609,6 +622,9 @@ take_back(struct sevq_catalog *catalog, const struct sevq_change *change)
 		break;
 	case LEASE_ADDED:
 		forget_lease(catalog, change->added.lease, change->added.exclusive);
+		break;
+	case TIMER_SET:
+		change->timer.lease->timer_boot_ms = change->timer.boot_ms;
 		break;
 	}
 }

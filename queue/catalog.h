@@ -47,14 +47,15 @@ struct sevq_extra {
 	int64_t available_at_ms, expires_at_ms;
 };
 
-/* Some events of one queue, lent to one consumer until a time. */
+/* Some events of one queue, lent to one consumer until a time. Its timer comes up at the first end of what it holds, or before. */
 struct sevq_lease {
 	int64_t id; /* of the outcome that recorded it */
 	struct sevq_queue *queue;
-	bool exclusive;     /* nothing else of the queue is deliverable meanwhile */
-	bool touched;       /* by the batch under way */
-	size_t live;        /* of its events, how many it still holds; 0: it is over */
-	const int64_t *ids; /* all it ever held, ascending; behind the struct */
+	bool exclusive;        /* nothing else of the queue is deliverable meanwhile */
+	bool touched;          /* by the batch under way */
+	size_t live;           /* of its events, how many it still holds; 0: it is over */
+	int64_t timer_boot_ms; /* when its timer comes up; any other of its timers is void */
+	const int64_t *ids;    /* all it ever held, ascending; behind the struct */
 	size_t count;
 };
 
@@ -145,6 +146,9 @@ struct sevq_lease *sevq_catalog_lease(const struct sevq_catalog *catalog, int64_
 struct sevq_lease *sevq_catalog_find_lease(const struct sevq_catalog *catalog, int64_t id);
 struct sevq_lease *sevq_catalog_add_lease(struct sevq_catalog *catalog,
 					  const struct sevq_lease *from); /* copied; holds nothing yet */
+
+/* Says when the lease's timer comes up. */
+void sevq_catalog_set_timer(struct sevq_catalog *catalog, struct sevq_lease *lease, int64_t at_boot_ms);
 
 /* How many events of the queue could be taken now. */
 size_t sevq_queue_deliverable(const struct sevq_queue *queue);

@@ -32,7 +32,6 @@
 #include "queue/op_tick.h"
 #include "queue/recent.h"
 
-#define TIMERS_SQUEEZE_MIN 1024
 #define TIME_RETRY_MS 1000 /* when what time does could not be committed */
 
 struct op_list {
@@ -316,18 +315,22 @@ static bool
 timer_needed(const struct sevq_timer *timer, void *arg)
 {
 	const struct sevq_catalog *catalog = arg;
-	if (timer->kind == SEVQ_TIMER_LEASE)
-		return sevq_catalog_lease(catalog, timer->id) != NULL;
+	if (timer->kind == SEVQ_TIMER_LEASE) {
+		const struct sevq_lease *lease = sevq_catalog_lease(catalog, timer->id);
+		return lease != NULL && timer->at_boot_ms == lease->timer_boot_ms;
+	}
 	struct sevq_extra extra = sevq_catalog_extra(catalog, timer->id);
 	return timer->at_boot_ms == (timer->kind == SEVQ_TIMER_AVAILABLE ? extra.available_boot_ms : extra.expires_boot_ms);
 }
 
-/* Leases that were acked in time leave their timers behind. */
+/* Those that the batch has set join the others. Leases that were acked in time leave theirs behind. */
 static void
-squeeze_timers(struct sevq_plan *plan)
+keep_timers(struct sevq_plan *plan)
 {
-	size_t needed = 2 * plan->catalog.extras.count + plan->catalog.leases.count;
-	if (plan->timers.count > 2 * needed + TIMERS_SQUEEZE_MIN)
+	for (size_t i = 0; i < plan->set_count; i++)
+		sevq_timers_add(&plan->timers, plan->set[i]);
+	size_t needed = 2 * plan->catalog.extras.count + plan->catalog.leases.count; /* at most */
+	if (sevq_timers_crowded(&plan->timers, needed))
 		sevq_timers_squeeze(&plan->timers, timer_needed, &plan->catalog);
 }
 
@@ -350,8 +353,8 @@ succeed(struct sevq_engine *engine)
 		engine->time_waits_until_boot_ms = 0;
 	wake(engine);
 	sevq_catalog_commit(&engine->plan.catalog);
+	keep_timers(&engine->plan);
 	sevq_plan_reset(&engine->plan);
-	squeeze_timers(&engine->plan);
 }
 
 /* The disk is at work. */

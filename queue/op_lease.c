@@ -51,7 +51,7 @@ give_back(struct sevq_plan *plan, struct sevq_queue *queue, int64_t id, bool cou
 	else
 		sevq_taking_add(&trip->back, id);
 	if (delay_ms > 0)
-		sevq_timers_add(&plan->timers, (struct sevq_timer){ extra.available_boot_ms, id, SEVQ_TIMER_AVAILABLE });
+		sevq_plan_set_timer(plan, (struct sevq_timer){ extra.available_boot_ms, id, SEVQ_TIMER_AVAILABLE });
 }
 
 /* Records the trip: what came back under its kind, what did not as settled. */
@@ -78,6 +78,14 @@ record_return(struct sevq_plan *plan, struct sevq_queue *queue, const struct ret
 		sevq_plan_wake(plan, queue, NULL);
 }
 
+/* A lease has one timer that counts. One that comes up before the end sets the next, so that extending often sets none. */
+static void
+set_timer(struct sevq_plan *plan, struct sevq_lease *lease, int64_t at_boot_ms)
+{
+	sevq_catalog_set_timer(&plan->catalog, lease, at_boot_ms);
+	sevq_plan_set_timer(plan, (struct sevq_timer){ at_boot_ms, lease->id, SEVQ_TIMER_LEASE });
+}
+
 void
 sevq_lease_lapse(struct sevq_plan *plan, struct sevq_arena *arena, struct sevq_lease *lease, bool count)
 {
@@ -94,7 +102,7 @@ sevq_lease_lapse(struct sevq_plan *plan, struct sevq_arena *arena, struct sevq_l
 			next_boot_ms = end_boot_ms;
 	}
 	if (next_boot_ms < INT64_MAX)
-		sevq_timers_add(&plan->timers, (struct sevq_timer){ next_boot_ms, lapsed.lease, SEVQ_TIMER_LEASE });
+		set_timer(plan, lease, next_boot_ms);
 	record_return(plan, queue, &trip, lapsed);
 }
 
@@ -141,17 +149,15 @@ remember_lend(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_taking
 	return sevq_answers_remember(plan, &lend->op, &lend->op.idempotency, numbers, chosen.count + 2);
 }
 
-/* The lease holds this event for so long from now; true: that is less than before. */
-static bool
+/* The lease holds this event for so long from now. */
+static void
 hold(struct sevq_plan *plan, struct sevq_lease *lease, int64_t id, int64_t lease_ms)
 {
 	struct sevq_entry *entry = sevq_queue_entry(lease->queue, id);
 	struct sevq_extra extra = sevq_catalog_extra(&plan->catalog, id);
-	bool shorter = extra.lease == lease && plan->boot_ms + lease_ms < extra.lease_end_boot_ms;
 	extra.lease = lease;
 	extra.lease_end_boot_ms = plan->boot_ms + lease_ms;
 	sevq_queue_set_state(&plan->catalog, lease->queue, entry, entry->attempts, &extra);
-	return shorter;
 }
 
 static void
@@ -169,7 +175,7 @@ lend_events(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_queue *q
 	struct sevq_lease *lease = sevq_catalog_add_lease(&plan->catalog, &new);
 	for (size_t i = 0; i < chosen.count; i++)
 		hold(plan, lease, chosen.ids[i], lend->lease_ms);
-	sevq_timers_add(&plan->timers, (struct sevq_timer){ plan->boot_ms + lend->lease_ms, lease->id, SEVQ_TIMER_LEASE });
+	set_timer(plan, lease, plan->boot_ms + lend->lease_ms);
 }
 
 static int
@@ -359,11 +365,10 @@ nack(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *leas
 						   .detail = call->reason });
 }
 
-/* A timer that comes up before the end sets the next one, so that extending often sets none. */
 static void
 extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *lease, struct sevq_taking named)
 {
-	bool shorter = false;
+	int64_t end_boot_ms = plan->boot_ms + call->lease_ms;
 	call->until_ms = plan->now_ms + call->lease_ms;
 	sevq_plan_record(plan, lease->queue,
 			 (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_EXTENDED,
@@ -372,9 +377,9 @@ extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *le
 						      .ids = named.ids,
 						      .count = named.count });
 	for (size_t i = 0; i < named.count; i++)
-		shorter |= hold(plan, lease, named.ids[i], call->lease_ms);
-	if (shorter)
-		sevq_timers_add(&plan->timers, (struct sevq_timer){ plan->boot_ms + call->lease_ms, lease->id, SEVQ_TIMER_LEASE });
+		hold(plan, lease, named.ids[i], call->lease_ms);
+	if (end_boot_ms < lease->timer_boot_ms)
+		set_timer(plan, lease, end_boot_ms);
 }
 
 static int

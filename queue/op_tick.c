@@ -13,7 +13,7 @@ lease_due(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_timer *t
 {
 	struct sevq_lease *lease = sevq_catalog_lease(&plan->catalog, timer->id);
 	/* A lease that ended while no server was there to take its ack is not the consumer's failure. */
-	if (lease != NULL)
+	if (lease != NULL && timer->at_boot_ms == lease->timer_boot_ms)
 		sevq_lease_lapse(plan, &op->arena, lease, timer->at_boot_ms > plan->opened_boot_ms);
 }
 
@@ -95,6 +95,7 @@ void
 sevq_tick_start(struct sevq_plan *plan)
 {
 	const struct sevq_extra *extra;
+	const struct sevq_lease *lease;
 	for (size_t at = 0; (extra = sevq_table_each(&plan->catalog.extras, &at)) != NULL;) {
 		if (extra->available_boot_ms > 0)
 			sevq_timers_add(&plan->timers,
@@ -102,8 +103,10 @@ sevq_tick_start(struct sevq_plan *plan)
 		if (extra->expires_boot_ms > 0)
 			sevq_timers_add(&plan->timers,
 					(struct sevq_timer){ extra->expires_boot_ms, extra->id, SEVQ_TIMER_EXPIRES });
-		if (extra->lease != NULL)
-			sevq_timers_add(&plan->timers,
-					(struct sevq_timer){ extra->lease_end_boot_ms, extra->lease->id, SEVQ_TIMER_LEASE });
+		if (extra->lease != NULL &&
+		    (extra->lease->timer_boot_ms == 0 || extra->lease_end_boot_ms < extra->lease->timer_boot_ms))
+			extra->lease->timer_boot_ms = extra->lease_end_boot_ms;
 	}
+	for (size_t at = 0; (lease = sevq_table_each(&plan->catalog.leases, &at)) != NULL;)
+		sevq_timers_add(&plan->timers, (struct sevq_timer){ lease->timer_boot_ms, lease->id, SEVQ_TIMER_LEASE });
 }

@@ -16,6 +16,7 @@ sevq_plan_mark(const struct sevq_plan *plan)
 					.wants = plan->want_count,
 					.want_bytes = plan->want_bytes,
 					.woken = plan->woken_count,
+					.set = plan->set_count,
 					.duplicates = plan->duplicates,
 					.next_event = plan->next_event,
 					.next_outcome = plan->next_outcome };
@@ -31,6 +32,7 @@ sevq_plan_undo(struct sevq_plan *plan, struct sevq_plan_mark mark)
 	plan->want_count = mark.wants;
 	plan->want_bytes = mark.want_bytes;
 	plan->woken_count = mark.woken;
+	plan->set_count = mark.set;
 	plan->duplicates = mark.duplicates;
 	plan->next_event = mark.next_event;
 	plan->next_outcome = mark.next_outcome;
@@ -41,7 +43,7 @@ sevq_plan_reset(struct sevq_plan *plan)
 {
 	sevq_table_clear(&plan->keys);
 	plan->batch.event_count = plan->batch.outcome_count = plan->batch.key_count = 0;
-	plan->want_count = plan->want_bytes = plan->woken_count = plan->popped_count = plan->duplicates = 0;
+	plan->want_count = plan->want_bytes = plan->woken_count = plan->popped_count = plan->set_count = plan->duplicates = 0;
 }
 
 void
@@ -54,6 +56,7 @@ sevq_plan_clear(struct sevq_plan *plan)
 	free(plan->woken);
 	sevq_table_clear(&plan->keys);
 	free(plan->popped);
+	free(plan->set);
 	sevq_timers_clear(&plan->timers);
 	sevq_waiting_clear(&plan->waiting);
 	sevq_places_clear(&plan->places);
@@ -99,6 +102,13 @@ sevq_plan_queue(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_ad
 
 /* --- records ------------------------------------------------------------------------------------------------------- */
 
+void
+sevq_plan_set_timer(struct sevq_plan *plan, struct sevq_timer timer)
+{
+	plan->set = sevq_grow(plan->set, &plan->set_cap, plan->set_count + 1, sizeof *plan->set);
+	plan->set[plan->set_count++] = timer;
+}
+
 /* What delay and time to live mean for the entry just appended. */
 static void
 set_times(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_event *event, int64_t delay_ms, int64_t ttl_ms)
@@ -106,11 +116,11 @@ set_times(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_ev
 	struct sevq_extra extra = { .available_at_ms = event->available_at_ms, .expires_at_ms = event->expires_at_ms };
 	if (delay_ms > 0) {
 		extra.available_boot_ms = plan->boot_ms + delay_ms;
-		sevq_timers_add(&plan->timers, (struct sevq_timer){ extra.available_boot_ms, event->id, SEVQ_TIMER_AVAILABLE });
+		sevq_plan_set_timer(plan, (struct sevq_timer){ extra.available_boot_ms, event->id, SEVQ_TIMER_AVAILABLE });
 	}
 	if (ttl_ms > 0) {
 		extra.expires_boot_ms = plan->boot_ms + ttl_ms;
-		sevq_timers_add(&plan->timers, (struct sevq_timer){ extra.expires_boot_ms, event->id, SEVQ_TIMER_EXPIRES });
+		sevq_plan_set_timer(plan, (struct sevq_timer){ extra.expires_boot_ms, event->id, SEVQ_TIMER_EXPIRES });
 	}
 	if (delay_ms > 0 || ttl_ms > 0)
 		sevq_queue_set_state(&plan->catalog, queue, sevq_queue_entry(queue, event->id), 0, &extra);

@@ -46,6 +46,8 @@ struct sevq_plan {
 	size_t woken_count, woken_cap;
 	struct sevq_timer *popped; /* timers that this batch has dealt with; they are put back when it fails */
 	size_t popped_count, popped_cap;
+	struct sevq_timer *set; /* and those that it sets, which come to the others when it is written */
+	size_t set_count, set_cap;
 	int64_t opened_boot_ms;           /* when the engine was opened, on the steady clock */
 	size_t duplicates;                /* drafts of this batch that were already queued */
 	int64_t next_event, next_outcome; /* ids; ascend over the life of the database */
@@ -83,7 +85,7 @@ struct sevq_op_kind {
 
 /* Where an op began, to undo it. */
 struct sevq_plan_mark {
-	size_t journal, events, outcomes, keys, wants, want_bytes, woken, duplicates;
+	size_t journal, events, outcomes, keys, wants, want_bytes, woken, set, duplicates;
 	int64_t next_event, next_outcome;
 };
 struct sevq_plan_mark sevq_plan_mark(const struct sevq_plan *plan);
@@ -119,6 +121,9 @@ int64_t sevq_entry_available_at(const struct sevq_plan *plan, const struct sevq_
 /* Asks for an event of an earlier answer, as it was given then; it may be forgotten by now. queue: where it may be pending, or NULL. */
 void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, int64_t id,
 			  enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event *into);
+
+/* Something is due at that time, if the batch is written. */
+void sevq_plan_set_timer(struct sevq_plan *plan, struct sevq_timer timer);
 
 /* How many ops wait at a queue. */
 static inline size_t

@@ -5,6 +5,8 @@
 
 #include "schema/mem.h"
 
+#define SQUEEZE_MIN 1024
+
 static void
 swap(struct sevq_timer *a, struct sevq_timer *b)
 {
@@ -56,6 +58,13 @@ sevq_timers_pop(struct sevq_timers *timers)
 	sift_down(timers, 0);
 }
 
+bool
+sevq_timers_crowded(const struct sevq_timers *timers, size_t needed)
+{
+	return timers->count > 2 * needed + SQUEEZE_MIN && timers->count >= timers->squeeze_at;
+}
+
+/* One that was hardly worth it is not tried again before there are twice as many. */
 void
 sevq_timers_squeeze(struct sevq_timers *timers, bool (*needed)(const struct sevq_timer *timer, void *arg), void *arg)
 {
@@ -63,6 +72,7 @@ sevq_timers_squeeze(struct sevq_timers *timers, bool (*needed)(const struct sevq
 	for (size_t i = 0; i < timers->count; i++)
 		if (needed(&timers->heap[i], arg))
 			timers->heap[kept++] = timers->heap[i];
+	timers->squeeze_at = kept > timers->count / 2 ? 2 * kept : 0;
 	timers->count = kept;
 	for (size_t i = kept / 2; i-- > 0;)
 		sift_down(timers, i);

@@ -24,11 +24,14 @@ struct sevq_timer {
 struct sevq_timers {
 	struct sevq_timer *heap;
 	size_t count, cap;
+	size_t squeeze_at; /* not before there are so many */
 };
 
 void sevq_timers_add(struct sevq_timers *timers, struct sevq_timer timer);
 const struct sevq_timer *sevq_timers_first(const struct sevq_timers *timers); /* NULL: none */
 void sevq_timers_pop(struct sevq_timers *timers);
+/* Whether most of the timers are over where at most so many are needed, and looking at them all is worth it. */
+bool sevq_timers_crowded(const struct sevq_timers *timers, size_t needed);
 /* Keeps only the timers for which needed says so. */
 void sevq_timers_squeeze(struct sevq_timers *timers, bool (*needed)(const struct sevq_timer *timer, void *arg), void *arg);
 void sevq_timers_clear(struct sevq_timers *timers);

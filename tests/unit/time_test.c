@@ -285,6 +285,18 @@ time_goes_on_from_the_last_that_was_written(void **state)
 
 /* ---- timers that nobody needs any more ------------------------------------------------------------------------------ */
 
+/* Until nothing is due any more. How many turns that took. */
+static size_t
+let_all_come_up(void)
+{
+	size_t turns = 0;
+	for (int64_t due; (due = sevq_engine_due_ms(engine)) >= 0; turns++) {
+		pass(due);
+		turn();
+	}
+	return turns;
+}
+
 static void
 extending_for_ever_keeps_one_timer(void **state)
 {
@@ -296,32 +308,116 @@ extending_for_ever_keeps_one_timer(void **state)
 		done(extend(engine, lease, ALL, HOUR));
 		calls_free();
 	}
-	size_t turns = 0;
 	int64_t start = now.boot_ms;
-	for (int64_t due; (due = sevq_engine_due_ms(engine)) >= 0; turns++) {
-		pass(due);
-		turn();
-	}
-	assert_in_range(turns, 1, 3);
+	assert_in_range(let_all_come_up(), 1, 3);
 	assert_int_equal(now.boot_ms - start, HOUR);
 	assert_deliverable(A, "1 2");
+}
+
+static void
+making_a_lease_longer_and_shorter_for_ever_keeps_one_timer(void **state)
+{
+	(void)state;
+	put(A, "1"), put(A, "2");
+	int64_t lease = borrow(A, 0, HOUR);
+	for (int i = 0; i < 100; i++) {
+		pass(10);
+		done(extend(engine, lease, ALL, HOUR));
+		done(extend(engine, lease, ALL, HOUR / 2));
+		calls_free();
+	}
+	assert_in_range(let_all_come_up(), 1, 4);
+	assert_deliverable(A, "1 2");
+}
+
+/* Each time by a little: only the last timer counts, and most of those before it are squeezed out. */
+static void
+making_a_lease_shorter_again_and_again_keeps_few_timers(void **state)
+{
+	(void)state;
+	put(A, "1");
+	int64_t lease = borrow(A, 0, HOUR);
+	for (int i = 0; i < 5000; i++) {
+		done(extend(engine, lease, ALL, HOUR - i));
+		calls_free();
+	}
+	assert_int_equal(sevq_engine_due_ms(engine), HOUR - 4999);
+	done(extend(engine, lease, ALL, HOUR));
+	assert_in_range(let_all_come_up(), 1, 1500);
+	assert_deliverable(A, "1");
+}
+
+static void
+a_lease_that_could_not_be_given_back_in_part_is_so_next_time(void **state)
+{
+	(void)state;
+	int64_t one = put(A, "1");
+	put(A, "2");
+	int64_t lease = borrow(A, 0, HOUR);
+	done(extend(engine, lease, IDS(one), MINUTE));
+	store.commit_fails = SEVQ_STORAGE_FAILED;
+	pass(MINUTE), turn();
+	store.commit_fails = SEVQ_OK;
+	assert_deliverable(A, "");
+	pass(1000), turn();
+	assert_deliverable(A, "1");
+	pass(HOUR - MINUTE - 1000), turn();
+	assert_deliverable(A, "1 2");
+	assert_int_equal(sevq_engine_due_ms(engine), -1);
+}
+
+static void
+a_lease_that_could_not_be_made_shorter_keeps_its_time(void **state)
+{
+	(void)state;
+	put(A, "1");
+	int64_t lease = borrow(A, 0, HOUR);
+	store.commit_fails = SEVQ_STORAGE_FAILED;
+	fails(extend(engine, lease, ALL, MINUTE), SEVQ_STORAGE_FAILED);
+	store.commit_fails = SEVQ_OK;
+	assert_int_equal(sevq_engine_due_ms(engine), HOUR);
+	pass(HOUR), turn();
+	assert_deliverable(A, "1");
+}
+
+static void
+a_loaded_lease_has_one_timer(void **state)
+{
+	(void)state;
+	put(A, "1"), put(A, "2"), put(A, "3");
+	int64_t lease = borrow(A, 0, HOUR);
+	for (int64_t id = 1; id <= 3; id++)
+		done(extend(engine, lease, &id, 1, id * MINUTE));
+	reopen();
+	assert_int_equal(sevq_engine_due_ms(engine), MINUTE);
+	assert_int_equal(let_all_come_up(), 3);
+	assert_deliverable(A, "1 2 3");
+}
+
+static void
+what_was_refused_sets_no_timer(void **state)
+{
+	(void)state;
+	struct sevq_draft drafts[] = { draft(A, "1"), draft(A, " ") };
+	drafts[0].ttl_ms = HOUR;
+	drafts[0].delay_ms = MINUTE;
+	fails(enqueue_drafts(engine, drafts, 2), SEVQ_INVALID_FIELD);
+	assert_int_equal(sevq_engine_due_ms(engine), -1);
+	store.commit_fails = SEVQ_STORAGE_FAILED;
+	fails(enqueue_draft(engine, drafts[0]), SEVQ_STORAGE_FAILED);
+	assert_int_equal(sevq_engine_due_ms(engine), -1);
 }
 
 static void
 timers_of_what_is_over_are_squeezed_out(void **state)
 {
 	(void)state;
-	size_t turns = 0;
 	for (int i = 0; i < 5000; i++) {
 		put_timed(A, "1", 0, HOUR + i);
 		done(ack(engine, borrow(A, 0, HOUR + i), ALL));
 		calls_free();
 	}
-	for (int64_t due; (due = sevq_engine_due_ms(engine)) >= 0; turns++) {
-		pass(due);
-		turn();
-	}
-	assert_true(turns < 2000);
+	assert_in_range(let_all_come_up(), 0, 1999);
 }
 
 int
@@ -343,6 +439,12 @@ main(void)
 		TEST(a_clock_that_starts_in_the_past_wedges_nothing),
 		TEST(time_goes_on_from_the_last_that_was_written),
 		TEST(extending_for_ever_keeps_one_timer),
+		TEST(making_a_lease_longer_and_shorter_for_ever_keeps_one_timer),
+		TEST(making_a_lease_shorter_again_and_again_keeps_few_timers),
+		TEST(a_lease_that_could_not_be_given_back_in_part_is_so_next_time),
+		TEST(a_lease_that_could_not_be_made_shorter_keeps_its_time),
+		TEST(a_loaded_lease_has_one_timer),
+		TEST(what_was_refused_sets_no_timer),
 		TEST(timers_of_what_is_over_are_squeezed_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,35 @@ squeezing_keeps_what_is_needed_in_order(void **state)
 		assert_next(at);
 }
 
+static bool
+is_first_of_ten(const struct sevq_timer *timer, void *arg)
+{
+	(void)arg;
+	return timer->at_boot_ms % 10 == 1;
+}
+
+/* Whoever thinks that none is needed, and is wrong, does not look at all of them again and again. */
+static void
+squeezing_in_vain_is_put_off(void **state)
+{
+	(void)state;
+	for (int64_t at = 1; at <= 1024; at++)
+		add(at * 10 + 1);
+	assert_false(sevq_timers_crowded(&timers, 0));
+	add(1);
+	assert_true(sevq_timers_crowded(&timers, 0));
+	assert_false(sevq_timers_crowded(&timers, 1));
+	sevq_timers_squeeze(&timers, is_first_of_ten, NULL);
+	assert_int_equal(timers.count, 1025);
+	for (int64_t at = 1; at <= 1024; at++)
+		add(at * 10 + 2);
+	assert_false(sevq_timers_crowded(&timers, 0));
+	add(2);
+	assert_true(sevq_timers_crowded(&timers, 0));
+	sevq_timers_squeeze(&timers, is_first_of_ten, NULL);
+	assert_int_equal(timers.count, 1025);
+}
+
 static int
 by_value(const void *a, const void *b)
 {
@@ -101,6 +130,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(timers_come_up_in_order_of_time),
 		TEST(squeezing_keeps_what_is_needed_in_order),
+		TEST(squeezing_in_vain_is_put_off),
 		TEST(random_timers_agree_with_a_sorted_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
