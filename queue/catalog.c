@@ -29,7 +29,10 @@ struct sevq_change {
 			int64_t id;
 			uint32_t tag;
 		} removed;
-		uint32_t last_tag; /* the one before; its reference is held here */
+		struct {
+			uint32_t tag; /* its reference is held here */
+			bool outlives;
+		} last; /* before */
 		struct {
 			struct sevq_extra extra; /* as it was; with the id */
 			uint8_t attempts;
@@ -466,14 +469,50 @@ sevq_queue_remove(struct sevq_catalog *catalog, struct sevq_queue *queue, struct
 	change->removed.tag = entry->tag;
 }
 
+static void
+change_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag, bool outlives)
+{
+	struct sevq_change *change = note(catalog, queue, LAST_SET);
+	change->last.tag = queue->last_tag;
+	change->last.outlives = queue->last_outlives;
+	sevq_tags_hold(&catalog->tags, tag);
+	queue->last_changed = queue->last_changed || outlives || queue->last_outlives;
+	queue->last_tag = tag;
+	queue->last_outlives = outlives;
+}
+
 void
 sevq_queue_set_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag)
 {
-	if (tag == queue->last_tag)
+	if (tag != queue->last_tag || queue->last_outlives)
+		change_last(catalog, queue, tag, false);
+}
+
+static bool
+has_context(const struct sevq_catalog *catalog, const struct sevq_entry *entry)
+{
+	return sevq_tags_get(&catalog->tags, entry->tag)->context_key.len > 0;
+}
+
+/* Looks from the oldest on: each time it goes on where it stopped when the event before was evicted. */
+void
+sevq_queue_outlive(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_entry *entry)
+{
+	if (queue->last_outlives || !has_context(catalog, entry))
 		return;
-	note(catalog, queue, LAST_SET)->last_tag = queue->last_tag;
-	sevq_tags_hold(&catalog->tags, tag);
+	const struct sevq_entry *newer = sevq_queue_next(queue, entry);
+	while (newer != NULL && !has_context(catalog, newer))
+		newer = sevq_queue_next(queue, newer);
+	if (newer == NULL)
+		change_last(catalog, queue, queue->last_tag, true);
+}
+
+void
+sevq_queue_load_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag)
+{
+	sevq_tags_release(&catalog->tags, queue->last_tag);
 	queue->last_tag = tag;
+	queue->last_outlives = true;
 }
 
 void
@@ -483,7 +522,7 @@ sevq_queue_refresh_last(struct sevq_catalog *catalog, struct sevq_queue *queue)
 		return;
 	for (size_t i = queue->tail; i > queue->head; i--) {
 		const struct sevq_entry *entry = &queue->entries[i - 1];
-		if (!(entry->flags & SEVQ_ENTRY_GONE) && sevq_tags_get(&catalog->tags, entry->tag)->context_key.len > 0) {
+		if (!is_gone(entry) && has_context(catalog, entry)) {
 			sevq_queue_set_last(catalog, queue, entry->tag);
 			return;
 		}
@@ -572,7 +611,7 @@ squeeze(struct sevq_catalog *catalog, struct sevq_queue *queue)
 static void
 settle(struct sevq_catalog *catalog, struct sevq_queue *queue)
 {
-	queue->touched = false;
+	queue->touched = queue->last_changed = false;
 	if (queue->depth > 0) {
 		squeeze(catalog, queue);
 		return;
@@ -614,7 +653,8 @@ take_back(struct sevq_catalog *catalog, const struct sevq_change *change)
 		break;
 	case LAST_SET:
 		sevq_tags_release(&catalog->tags, queue->last_tag);
-		queue->last_tag = change->last_tag;
+		queue->last_tag = change->last.tag;
+		queue->last_outlives = change->last.outlives;
 		break;
 	case STATE_SET:
 		entry = &queue->entries[lower_bound(queue, change->state.extra.id)];
@@ -645,7 +685,7 @@ release(struct sevq_catalog *catalog, const struct sevq_change *change)
 	if (change->kind == REMOVED)
 		sevq_tags_release(&catalog->tags, change->removed.tag);
 	else if (change->kind == LAST_SET)
-		sevq_tags_release(&catalog->tags, change->last_tag);
+		sevq_tags_release(&catalog->tags, change->last.tag);
 }
 
 void

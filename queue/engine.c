@@ -411,6 +411,7 @@ commit(struct sevq_engine *engine)
 		finish(engine);
 		return;
 	}
+	sevq_plan_gather_contexts(&engine->plan);
 	engine->commit_began_us = monotonic_us();
 	engine->store->driver->commit(engine->store, batch, on_written, on_committed, engine);
 }

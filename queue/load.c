@@ -86,6 +86,16 @@ load_events(void *arg, const struct sevq_store_event *events, size_t count, stru
 }
 
 static void
+load_context(void *arg, struct sevq_str key, struct sevq_str context_key)
+{
+	struct sevq_catalog *catalog = &((struct loading *)arg)->plan->catalog;
+	struct sevq_queue *queue = sevq_catalog_find(catalog, key);
+	const struct sevq_delivery none = { 0 };
+	if (queue != NULL)
+		sevq_queue_load_last(catalog, queue, sevq_tags_intern(&catalog->tags, context_key, SEVQ_STR_NULL, &none));
+}
+
+static void
 load_lease(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_store_outcome *outcome)
 {
 	struct sevq_lease lease = { .id = outcome->id,
@@ -139,7 +149,7 @@ int
 sevq_plan_load(struct sevq_plan *plan, struct sevq_store *store, struct sevq_error *err)
 {
 	struct loading loading = { .plan = plan };
-	struct sevq_store_loading told = { load_session, load_events, load_outcome, &loading };
+	struct sevq_store_loading told = { load_session, load_events, load_context, load_outcome, &loading };
 	plan->opened_boot_ms = plan->boot_ms;
 	if (store->driver->load(store, &told, &loading.ends, err) < 0)
 		return -1;

@@ -99,6 +99,8 @@ make_room(struct sevq_plan *plan, const struct candidate *c)
 			    limit->session_pending_max);
 	int64_t *id = sevq_arena_alloc(&c->op->arena, sizeof *id);
 	*id = oldest->id;
+	if (c->draft->context_key.s == NULL) /* else it has another at once */
+		sevq_queue_outlive(&plan->catalog, c->queue, oldest);
 	sevq_plan_settle(
 	    plan, c->queue,
 	    (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_EVICTED, .detail = SEVQ_STR("overflow"), .ids = id, .count = 1 });

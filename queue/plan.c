@@ -42,7 +42,7 @@ void
 sevq_plan_reset(struct sevq_plan *plan)
 {
 	sevq_table_clear(&plan->keys);
-	plan->batch.event_count = plan->batch.outcome_count = plan->batch.key_count = 0;
+	plan->batch.event_count = plan->batch.outcome_count = plan->batch.key_count = plan->batch.context_count = 0;
 	plan->want_count = plan->want_bytes = plan->woken_count = plan->popped_count = plan->set_count = plan->duplicates = 0;
 }
 
@@ -52,6 +52,7 @@ sevq_plan_clear(struct sevq_plan *plan)
 	free(plan->batch.events);
 	free(plan->batch.outcomes);
 	free(plan->batch.keys);
+	free(plan->batch.contexts);
 	free(plan->wants);
 	free(plan->woken);
 	sevq_table_clear(&plan->keys);
@@ -169,6 +170,22 @@ sevq_plan_settle(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_s
 	for (size_t i = 0; i < outcome.count; i++)
 		sevq_queue_remove(&plan->catalog, queue, sevq_queue_entry(queue, outcome.ids[i]));
 	sevq_plan_record(plan, queue, outcome);
+}
+
+void
+sevq_plan_gather_contexts(struct sevq_plan *plan)
+{
+	struct sevq_store_batch *batch = &plan->batch;
+	for (size_t i = 0; i < plan->catalog.touched_count; i++) {
+		struct sevq_queue *queue = plan->catalog.touched[i];
+		if (!queue->last_changed)
+			continue;
+		struct sevq_str key = sevq_tags_get(&plan->catalog.tags, queue->last_tag)->context_key;
+		batch->contexts =
+		    sevq_grow(batch->contexts, &batch->context_cap, batch->context_count + 1, sizeof *batch->contexts);
+		batch->contexts[batch->context_count++] =
+		    (struct sevq_store_context){ &queue->session, queue->last_outlives ? key : SEVQ_STR_NULL };
+	}
 }
 
 /* --- reads and wakes ------------------------------------------------------------------------------------------------ */

@@ -137,6 +137,8 @@ sevq_plan_waiters(const struct sevq_plan *plan, struct sevq_str queue_key)
  * told of before. The event is borrowed, and may be one that is still to be read.
  */
 void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_event *event);
+/* Before the batch is committed: the last contexts that the store has to keep, or no longer. */
+void sevq_plan_gather_contexts(struct sevq_plan *plan);
 /* At the end of a batch: each woken queue once, and those that an exclusive lease held back until now. */
 void sevq_plan_gather_woken(struct sevq_plan *plan);
 

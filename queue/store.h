@@ -57,6 +57,12 @@ struct sevq_store_key {
 	struct sevq_str answer; /* the queue's own notation */
 };
 
+/* The last context of a session that has outlived its event, and no log tells of; or (NULL) that it has none such any more. */
+struct sevq_store_context {
+	struct sevq_store_session *session;
+	struct sevq_str context_key;
+};
+
 /* Everything of one transaction: all or nothing. Events in ascending id order. */
 struct sevq_store_batch {
 	struct sevq_store_event *events;
@@ -65,6 +71,8 @@ struct sevq_store_batch {
 	size_t outcome_count, outcome_cap;
 	struct sevq_store_key *keys;
 	size_t key_count, key_cap;
+	struct sevq_store_context *contexts; /* never alone */
+	size_t context_count, context_cap;
 };
 
 /*
@@ -131,6 +139,8 @@ struct sevq_store_loading {
 	 * original_session_key where that is the queue key.
 	 */
 	int (*events)(void *arg, const struct sevq_store_event *events, size_t count, struct sevq_error *err);
+	/* The last context of a session that was kept with it, after all events. */
+	void (*context)(void *arg, struct sevq_str key, struct sevq_str context_key);
 	/* An outcome that does not settle its events, in id order, after all events. */
 	void (*outcome)(void *arg, const struct sevq_store_outcome *outcome);
 	void *arg;

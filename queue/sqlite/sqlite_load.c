@@ -259,6 +259,18 @@ load_pending(struct sqlite_store *store, const struct settled *settled, const st
 	return failed;
 }
 
+static int
+load_contexts(struct sqlite_store *store, const struct sevq_store_loading *loading, struct sevq_error *err)
+{
+	sqlite3_stmt *row = store->statement[STATEMENT_CONTEXTS];
+	int rc;
+	while ((rc = sqlite3_step(row)) == SQLITE_ROW)
+		loading->context(loading->arg, sevq_sqlite_text(row, 0), sevq_sqlite_text(row, 1));
+	int failed = rc != SQLITE_DONE ? sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read") : 0;
+	sqlite3_reset(row);
+	return failed;
+}
+
 int
 sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *loading, struct sevq_store_ends *ends,
 		 struct sevq_error *err)
@@ -271,6 +283,8 @@ sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *loadi
 	*ends = store->ends;
 	if (failed == 0)
 		failed = load_pending(store, &settled, loading, err);
+	if (failed == 0)
+		failed = load_contexts(store, loading, err);
 	if (failed == 0)
 		failed = load_open_outcomes(store, loading, err);
 	free(settled.ranges);

@@ -43,6 +43,8 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_SESSION_KEY] = "SELECT key FROM session WHERE id = ?",
 	[STATEMENT_ADD_SESSION] = "INSERT INTO session(key) VALUES (?)",
 	[STATEMENT_REMOVE_SESSION] = "DELETE FROM session WHERE id = ?",
+	[STATEMENT_KEEP_CONTEXT] = "UPDATE session SET last_context = ?2 WHERE key = ?1",
+	[STATEMENT_CONTEXTS] = "SELECT key, last_context FROM session WHERE last_context IS NOT NULL",
 	[STATEMENT_ADD_EVENTS] = "INSERT OR FAIL INTO event SELECT * FROM batch_event", /* who fails takes all back */
 	[STATEMENT_READ_EVENT] =
 	    "SELECT " EVENT_COLUMNS " FROM event JOIN session ON session.id = event.session WHERE event.id = ?",

@@ -70,6 +70,15 @@ add_key(struct sqlite_store *store, const struct sevq_store_key *key)
 	return sevq_sqlite_run(add);
 }
 
+static int
+keep_context(struct sqlite_store *store, const struct sevq_store_context *context)
+{
+	sqlite3_stmt *keep = store->statement[STATEMENT_KEEP_CONTEXT];
+	sevq_sqlite_bind_text(keep, 1, context->session->key);
+	sevq_sqlite_bind_text(keep, 2, context->context_key);
+	return sevq_sqlite_run(keep);
+}
+
 /* Every record gets its session's number. */
 static int
 find_sessions(struct sqlite_store *store, struct sevq_store_batch *batch)
@@ -97,6 +106,8 @@ write_batch(struct sqlite_store *store, struct sevq_store_batch *batch)
 		rc = update_dead_letters(store, &batch->outcomes[i]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->key_count; i++)
 		rc = add_key(store, &batch->keys[i]);
+	for (size_t i = 0; rc == SQLITE_OK && i < batch->context_count; i++)
+		rc = keep_context(store, &batch->contexts[i]);
 	store->batch = NULL;
 	return rc;
 }

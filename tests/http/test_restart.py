@@ -39,6 +39,21 @@ def test_everything_queued_is_there_again(start, end):
 
 
 @WAYS
+def test_a_last_context_whose_event_was_evicted_stays(start, end):
+    server = start("--overflow", "drop-oldest", "--max-pending", 2)
+    api = server.client()
+    ok(api.enqueue("a", MAIN, contextKey="k"), 201)
+    for text in "bc":
+        ok(api.enqueue(text, MAIN), 201)
+    assert api.session(MAIN)["lastContextKey"] == "k"
+    api = again(server, end)
+    assert api.session(MAIN)["lastContextKey"] == "k"
+    ok(api.drain(MAIN, limit=1))
+    assert api.session(MAIN)["lastContextKey"] is None
+    assert again(server, end).session(MAIN)["lastContextKey"] is None
+
+
+@WAYS
 def test_what_was_taken_stays_taken(server, end):
     api = server.client()
     events = [ok(api.enqueue(f"event {n}", MAIN), 201)["event"] for n in range(10)]

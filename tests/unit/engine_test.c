@@ -689,6 +689,37 @@ a_full_session_drops_its_oldest_where_told_to(void **state)
 	assert_queued(A, "6 7");
 }
 
+/* Which no event that is pending says: it came after the one that is leased, and before those without a key. */
+static void
+a_last_context_that_outlives_its_event_is_kept_exactly(void **state)
+{
+	(void)state;
+	options.session_pending_max = 2;
+	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	reopen();
+	put_keyed(A, "held", "1"), done(lend(engine, A, 0, 60000)), put_keyed(A, "k", "2"), put(A, "3"), put(A, "4");
+	reopen();
+	assert_str(session(A)->last_context_key, "k");
+	struct sevq_draft refused[] = { draft(A, "5"), draft(A, " ") };
+	refused[0].context_key = SEVQ_STR("other");
+	fails(enqueue_drafts(engine, refused, 2), SEVQ_INVALID_FIELD);
+	store.commit_fails = SEVQ_STORAGE_FAILED;
+	fails(enqueue_keyed(engine, A, "other", "5"), SEVQ_STORAGE_FAILED);
+	fails(withdraw(engine, 1), SEVQ_STORAGE_FAILED);
+	store.commit_fails = SEVQ_OK;
+	put(A, "5");
+	reopen();
+	assert_str(session(A)->last_context_key, "k");
+	put_keyed(A, "k", "6"); /* the same, and now an event has it again */
+	done(consume(engine, A, (int64_t[]){ store.events[store.event_count - 1].event.id }, 1));
+	assert_str(session(A)->last_context_key, "held");
+	reopen();
+	assert_str(session(A)->last_context_key, "held");
+	done(drain(engine, A, 0)), done(withdraw(engine, 1)), put(A, "7");
+	reopen();
+	assert_str(session(A)->last_context_key, NULL);
+}
+
 static void
 too_many_sessions_refuse_a_new_one(void **state)
 {
@@ -1401,6 +1432,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(the_last_context_follows_the_events),
 	TEST(a_full_session_refuses),
 	TEST(a_full_session_drops_its_oldest_where_told_to),
+	TEST(a_last_context_that_outlives_its_event_is_kept_exactly),
 	TEST(too_many_sessions_refuse_a_new_one),
 	TEST(a_session_emptied_in_this_batch_makes_room),
 	TEST(too_many_pending_events_refuse),

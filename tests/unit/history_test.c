@@ -448,6 +448,52 @@ what_was_taken_out_of_a_lease_is_on_disk(void **state)
 }
 
 static void
+assert_last(const char *key, const char *want)
+{
+	struct sevq_sessions one = { .address.session_key = sevq_str(key) };
+	struct call *call = done(list_sessions(engine, one));
+	assert_int_equal(call->sessions.count, 1);
+	assert_str(call->sessions.sessions[0].last_context_key, want);
+}
+
+/*
+ * ROUTING section 7: dropping the oldest does not recompute the last context, so an event may have it that is long forgotten; or
+ * one that came after all that have a key and are still there, because somebody holds those.
+ */
+static void
+a_last_context_outlives_its_event_on_disk(void **state)
+{
+	(void)state;
+	options.session_pending_max = 2;
+	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	open_again();
+	done(enqueue_keyed(engine, A, "evicted", "1")), put(A, "2"), put(A, "3"), put(A, "4");
+	int64_t held = done(enqueue_keyed(engine, B, "held", "x"))->enqueue.results[0].id;
+	borrow(B, 0, MINUTE);
+	done(enqueue_keyed(engine, B, "evicted", "y")), put(B, "z");
+	for (int round = 0; round < 3; round++) {
+		assert_last(A, "evicted");
+		assert_last(B, "evicted");
+		if (round == 1) {
+			pass(8 * DAY), turn();
+			sweep();
+			assert_int_equal(shell("SELECT count(*) FROM event WHERE context_key = 'evicted'"), 0);
+		}
+		open_again();
+	}
+	done(consume(engine, A, IDS(3))); /* a removal recomputes it */
+	assert_last(A, NULL);
+	done(consume(engine, B, IDS(7)));
+	assert_last(B, "held");
+	done(enqueue_keyed(engine, B, "new", "w"));
+	open_again();
+	assert_last(A, NULL);
+	assert_last(B, "new");
+	done(consume(engine, B, IDS(held)));
+	assert_int_equal(shell("SELECT count(last_context) FROM session"), 0);
+}
+
+static void
 attempts_and_delays_are_on_disk(void **state)
 {
 	(void)state;
@@ -668,6 +714,7 @@ main(void)
 		TEST(a_dead_letter_comes_back_as_it_was),
 		TEST(leases_are_on_disk_as_they_were),
 		TEST(what_was_taken_out_of_a_lease_is_on_disk),
+		TEST(a_last_context_outlives_its_event_on_disk),
 		TEST(attempts_and_delays_are_on_disk),
 		TEST(keys_are_kept_a_day),
 		TEST(many_keys_are_forgotten_in_steps),

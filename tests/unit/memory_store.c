@@ -55,6 +55,9 @@ load(struct sevq_store *base, const struct sevq_store_loading *loading, struct s
 		if (loading->events(loading->arg, &told, 1, err) < 0)
 			return -1;
 	}
+	for (size_t i = 0; i < store->context_count; i++)
+		if (store->contexts[i].context_key.s != NULL)
+			loading->context(loading->arg, store->contexts[i].session->key, store->contexts[i].context_key);
 	for (size_t i = 0; i < store->outcome_count; i++)
 		if (store->outcomes[i].kind > SEVQ_OUTCOME_LAST_SETTLING && store->outcomes[i].kind != SEVQ_OUTCOME_REQUEUED)
 			loading->outcome(loading->arg, &store->outcomes[i]);
@@ -79,6 +82,28 @@ keep_event(struct memory_store *store, struct sevq_event event)
 	return event;
 }
 
+static struct sevq_store_session *
+keep_session(struct memory_store *store, const struct sevq_store_session *session)
+{
+	struct sevq_store_session *kept = sevq_arena_alloc(&store->arena, sizeof *kept);
+	kept->key = sevq_arena_dup(&store->arena, session->key);
+	return kept;
+}
+
+static void
+keep_context(struct memory_store *store, const struct sevq_store_context *context)
+{
+	size_t at = 0;
+	while (at < store->context_count && !sevq_str_eq(store->contexts[at].session->key, context->session->key))
+		at++;
+	if (at == store->context_count) {
+		store->contexts = sevq_grow(store->contexts, &store->context_cap, at + 1, sizeof *context);
+		store->contexts[at].session = keep_session(store, context->session);
+		store->context_count++;
+	}
+	store->contexts[at].context_key = sevq_arena_dup(&store->arena, context->context_key);
+}
+
 static void
 keep(struct memory_store *store, const struct sevq_store_batch *batch)
 {
@@ -91,8 +116,7 @@ keep(struct memory_store *store, const struct sevq_store_batch *batch)
 	}
 	for (size_t i = 0; i < batch->outcome_count; i++) {
 		struct sevq_store_outcome outcome = batch->outcomes[i];
-		outcome.session = sevq_arena_alloc(&store->arena, sizeof *outcome.session);
-		outcome.session->key = sevq_arena_dup(&store->arena, batch->outcomes[i].session->key);
+		outcome.session = keep_session(store, outcome.session);
 		outcome.ids = sevq_arena_alloc(&store->arena, outcome.count * sizeof *outcome.ids);
 		memcpy(outcome.ids, batch->outcomes[i].ids, outcome.count * sizeof *outcome.ids);
 		outcome.detail = sevq_arena_dup(&store->arena, outcome.detail);
@@ -106,6 +130,8 @@ keep(struct memory_store *store, const struct sevq_store_batch *batch)
 		store->keys = sevq_grow(store->keys, &store->key_cap, store->key_count + 1, sizeof key);
 		store->keys[store->key_count++] = key;
 	}
+	for (size_t i = 0; i < batch->context_count; i++)
+		keep_context(store, &batch->contexts[i]);
 }
 
 static void
@@ -363,4 +389,5 @@ memory_store_clear(struct memory_store *store)
 	free(store->events);
 	free(store->outcomes);
 	free(store->keys);
+	free(store->contexts);
 }

@@ -19,6 +19,8 @@ struct memory_store {
 	size_t outcome_count, outcome_cap;
 	struct sevq_store_key *keys;
 	size_t key_count, key_cap;
+	struct sevq_store_context *contexts; /* one a session that ever had one; session has the key only */
+	size_t context_count, context_cap;
 	size_t commits, reads, chores; /* calls so far */
 
 	bool defer;                  /* keep each callback until memory_store_release */

@@ -340,8 +340,6 @@ restart(void)
 		if (e->lease != 0)
 			e->lease_end = e->lease_until + off > 0 ? e->lease_until + off : 1;
 	}
-	for (int queue = 0; queue < QUEUES; queue++)
-		refresh_last(queue);
 }
 
 /* ---- what the model makes of a call -------------------------------------------------------------------------------- */

@@ -384,6 +384,23 @@ a_newer_database_keeps_every_byte(void **state)
 }
 
 static void
+an_older_database_is_brought_up_to_date(void **state)
+{
+	(void)state;
+	make_database();
+	int64_t version = shell(path, "PRAGMA user_version");
+	shell(path, "DROP INDEX session_last_context; ALTER TABLE session DROP COLUMN last_context; PRAGMA user_version = 1");
+	open_at(path);
+	assert_queued(A, "1");
+	put(A, "2");
+	reopen();
+	assert_queued(A, "1 2");
+	close_engine();
+	assert_int_equal(shell(path, "PRAGMA user_version"), version);
+	assert_int_equal(shell(path, "SELECT count(*) FROM session WHERE last_context IS NULL"), 1);
+}
+
+static void
 a_version_that_only_the_wal_knows_counts(void **state)
 {
 	(void)state;
@@ -1182,6 +1199,7 @@ main(void)
 		TEST(a_half_made_database_is_made_anew),
 		TEST(other_files_are_not_ours),
 		TEST(a_newer_database_keeps_every_byte),
+		TEST(an_older_database_is_brought_up_to_date),
 		TEST(a_version_that_only_the_wal_knows_counts),
 		TEST(a_truncated_database_is_corrupt),
 		TEST(a_killed_checkpoint_is_no_truncation),
