@@ -1,5 +1,12 @@
-/* answers.c - kept as numbers in JSON; those of the batch under way are found by a table. */
+/*
+ * answers.c - kept as numbers in JSON; those of the batch under way are found by a table.
+ *
+ * The first number is not the answer's: it says what the others mean. It is negative, since the first form of all had none, and began
+ * with numbers that were not. Who changes what any call keeps gives it the next one down: an answer must not be misread.
+ */
 #include "queue/answers.h"
+
+#define FORM "[-2" /* what an answer begins with */
 
 #include "schema/json.h"
 
@@ -48,6 +55,13 @@ used_for_another(struct sevq_error *err)
 	return sevq_fail(err, SEVQ_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
 }
 
+static bool
+is_ours(struct sevq_str answer)
+{
+	struct sevq_str form = SEVQ_STR(FORM);
+	return sevq_str_starts(answer, form) && answer.len > form.len && strchr(",]", answer.s[form.len]) != NULL;
+}
+
 int
 sevq_answers_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err)
 {
@@ -60,20 +74,23 @@ sevq_answers_recall(struct sevq_plan *plan, struct sevq_idempotency *request, st
 	if ((own != NULL ? own->request : request->seen_request) != request->request)
 		return used_for_another(err);
 	*answer = own != NULL ? own->answer : request->seen_answer;
+	if (!is_ours(*answer))
+		return sevq_fail(err, SEVQ_CONFLICT, "this was done before; how it was answered, another version of sevq has kept");
 	request->replayed = true;
 	return 1;
 }
 
-/* The numbers as JSON. */
+/* The form and the numbers as JSON. */
 static struct sevq_str
 write_answer(struct sevq_arena *arena, const int64_t *numbers, size_t count)
 {
 	struct sevq_buf text = { 0 };
+	sevq_buf_adds(&text, FORM);
 	for (size_t i = 0; i < count; i++) {
-		sevq_buf_adds(&text, i == 0 ? "[" : ",");
+		sevq_buf_adds(&text, ",");
 		sevq_buf_add_int(&text, numbers[i]);
 	}
-	sevq_buf_adds(&text, count == 0 ? "[]" : "]");
+	sevq_buf_adds(&text, "]");
 	struct sevq_str answer = sevq_arena_dup(arena, (struct sevq_str){ text.data, text.len });
 	sevq_buf_clear(&text);
 	return answer;
@@ -105,7 +122,8 @@ sevq_answers_numbers(struct sevq_arena *arena, struct sevq_str answer, int64_t *
 	size_t count = 0;
 	if (sevq_json_scan(&json, answer.s, answer.len, NULL) == 0) {
 		*numbers = sevq_arena_alloc(arena, json.count * sizeof **numbers);
-		for (size_t t = sevq_json_first(&json, 0); t != 0; t = sevq_json_next(&json, 0, t))
+		size_t form = sevq_json_first(&json, 0);
+		for (size_t t = sevq_json_next(&json, 0, form); t != 0; t = sevq_json_next(&json, 0, t))
 			if (sevq_json_int64(&json, t, &(*numbers)[count]))
 				count++;
 	}

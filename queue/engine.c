@@ -425,8 +425,6 @@ deliver(struct sevq_want *want, const struct sevq_event *event)
 	if (want->available_at_ms > 0)
 		want->into->available_at_ms = want->available_at_ms;
 	want->into->state = want->state;
-	if (want->optional && want->state == SEVQ_STATE_QUEUED && event->available_at_ms > event->ts_ms)
-		want->into->state = SEVQ_STATE_DELAYED; /* as it was answered at first */
 	want->into->outcome = want->outcome;
 	want->into = NULL;
 }

@@ -146,7 +146,10 @@ answer_duplicate(struct sevq_plan *plan, const struct candidate *c, const struct
 {
 	result->outcome = SEVQ_DUPLICATE;
 	result->id = twin->id;
-	sevq_plan_want(plan, c->op, twin, sevq_entry_state(twin), 0, &result->event);
+	result->event.state = sevq_entry_state(twin);
+	result->event.attempts = twin->attempts;
+	result->event.available_at_ms = sevq_entry_available_at(plan, twin);
+	sevq_plan_want(plan, c->op, twin, result->event.state, 0, &result->event);
 	sevq_tags_release(&plan->catalog.tags, c->tag);
 	plan->duplicates++;
 	return 0;
@@ -199,33 +202,42 @@ make_candidate(struct sevq_plan *plan, struct sevq_op *op, struct sevq_draft *dr
 	return 0;
 }
 
-/* The answer is kept as pairs: outcome, event. */
+/* What is kept of each event in an answer: the outcome, and the event as it was then. */
+#define KEPT 5
+
 static int
 enqueue_again(struct sevq_plan *plan, struct sevq_op *op, struct sevq_str answer, struct sevq_enqueue_result *results, size_t count)
 {
 	int64_t *numbers;
-	if (sevq_answers_numbers(&op->arena, answer, &numbers) != 2 * count)
+	if (sevq_answers_numbers(&op->arena, answer, &numbers) != KEPT * count)
 		return sevq_fail(&op->error, SEVQ_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
-	for (size_t i = 0; i < count; i++) {
-		results[i].outcome = (enum sevq_enqueue_outcome)numbers[2 * i];
-		results[i].id = numbers[2 * i + 1];
-		sevq_plan_want_again(plan, op, NULL, results[i].id, SEVQ_STATE_QUEUED, 0, &results[i].event);
+	for (size_t i = 0; i < count; i++, numbers += KEPT) {
+		struct sevq_event *event = &results[i].event;
+		results[i].outcome = (enum sevq_enqueue_outcome)numbers[0];
+		results[i].id = numbers[1];
+		event->state = (enum sevq_state)numbers[2];
+		event->attempts = (int)numbers[3];
+		event->available_at_ms = numbers[4];
+		sevq_plan_want_again(plan, op, results[i].id, event);
 	}
 	return 0;
 }
 
+/* Of an event that is still to be read, the result has what it was asked to be. */
 static int
 remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request,
 	 const struct sevq_enqueue_result *results, size_t count)
 {
 	if (request->key.s == NULL)
 		return 0;
-	int64_t *numbers = sevq_arena_alloc(&op->arena, 2 * count * sizeof *numbers);
+	int64_t *numbers = sevq_arena_alloc(&op->arena, KEPT * count * sizeof *numbers);
 	for (size_t i = 0; i < count; i++) {
-		numbers[2 * i] = results[i].outcome;
-		numbers[2 * i + 1] = results[i].id;
+		const struct sevq_event *event = &results[i].event;
+		const int64_t kept[KEPT] = { results[i].outcome, results[i].id, event->state, event->attempts,
+					     event->available_at_ms };
+		memcpy(numbers + KEPT * i, kept, sizeof kept);
 	}
-	return sevq_answers_remember(plan, op, request, numbers, 2 * count);
+	return sevq_answers_remember(plan, op, request, numbers, KEPT * count);
 }
 
 static int

@@ -122,7 +122,7 @@ lend_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 	sevq_answers_found(&op->idempotency, &op->arena, found->key);
 }
 
-/* The answer that the key was given: lease, its end, its events. */
+/* The answer that the key was given: lease, its end, its events with their attempts. */
 static int
 lend_again(struct sevq_plan *plan, struct sevq_lend *lend, const struct sevq_queue *queue, struct sevq_str answer)
 {
@@ -132,7 +132,7 @@ lend_again(struct sevq_plan *plan, struct sevq_lend *lend, const struct sevq_que
 	const struct sevq_lease *lease = sevq_catalog_lease(&plan->catalog, numbers[0]);
 	lend->lease_id = numbers[0];
 	lend->until_ms = numbers[1];
-	sevq_taking_answer_again(plan, &lend->op, queue, numbers + 2, count - 2, SEVQ_STATE_LEASED, 0, &lend->taken);
+	sevq_taking_answer_again(plan, &lend->op, numbers + 2, count - 2, SEVQ_STATE_LEASED, 0, &lend->taken);
 	lend->remaining = queue != NULL ? queue->depth : 0;
 	if (lease != NULL && lease->queue == queue) /* the key may be routed elsewhere since */
 		lend->remaining -= lease->live;
@@ -140,13 +140,16 @@ lend_again(struct sevq_plan *plan, struct sevq_lend *lend, const struct sevq_que
 }
 
 static int
-remember_lend(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_taking chosen)
+remember_lend(struct sevq_plan *plan, struct sevq_lend *lend, const struct sevq_queue *queue, struct sevq_taking chosen)
 {
-	int64_t *numbers = sevq_arena_alloc(&lend->op.arena, (chosen.count + 2) * sizeof *numbers);
+	size_t count = 2 + 2 * chosen.count;
+	if (lend->op.idempotency.key.s == NULL)
+		return 0;
+	int64_t *numbers = sevq_arena_alloc(&lend->op.arena, count * sizeof *numbers);
 	numbers[0] = lend->lease_id;
 	numbers[1] = lend->until_ms;
-	memcpy(numbers + 2, chosen.ids, chosen.count * sizeof *numbers);
-	return sevq_answers_remember(plan, &lend->op, &lend->op.idempotency, numbers, chosen.count + 2);
+	sevq_taking_keep(queue, chosen, numbers + 2);
+	return sevq_answers_remember(plan, &lend->op, &lend->op.idempotency, numbers, count);
 }
 
 /* The lease holds this event for so long from now. */
@@ -202,7 +205,7 @@ plan_lend(struct sevq_plan *plan, struct sevq_op *op)
 		return 0;
 	lend_events(plan, lend, queue, chosen);
 	sevq_taking_answer(plan, op, queue, chosen, SEVQ_STATE_LEASED, 0, &lend->taken);
-	return remember_lend(plan, lend, chosen);
+	return remember_lend(plan, lend, queue, chosen);
 }
 
 /* --- ack, nack, extend ---------------------------------------------------------------------------------------------- */

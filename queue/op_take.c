@@ -41,11 +41,22 @@ drain_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 static int
 drain_again(struct sevq_plan *plan, struct sevq_drain *drain, const struct sevq_queue *queue, struct sevq_str answer)
 {
-	int64_t *ids;
-	size_t count = sevq_answers_numbers(&drain->op.arena, answer, &ids);
-	sevq_taking_answer_again(plan, &drain->op, NULL, ids, count, SEVQ_STATE_SETTLED, SEVQ_OUTCOME_DRAINED, &drain->taken);
+	int64_t *numbers;
+	size_t count = sevq_answers_numbers(&drain->op.arena, answer, &numbers);
+	sevq_taking_answer_again(plan, &drain->op, numbers, count, SEVQ_STATE_SETTLED, SEVQ_OUTCOME_DRAINED, &drain->taken);
 	drain->remaining = queue != NULL ? queue->depth : 0;
 	return 0;
+}
+
+/* Before the events leave the queue, which knows their attempts. */
+static int
+remember_drain(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, struct sevq_taking chosen)
+{
+	if (op->idempotency.key.s == NULL || chosen.count == 0)
+		return 0;
+	int64_t *numbers = sevq_arena_alloc(&op->arena, 2 * chosen.count * sizeof *numbers);
+	sevq_taking_keep(queue, chosen, numbers);
+	return sevq_answers_remember(plan, op, &op->idempotency, numbers, 2 * chosen.count);
 }
 
 static int
@@ -64,11 +75,11 @@ plan_drain(struct sevq_plan *plan, struct sevq_op *op)
 		return 0;
 	struct sevq_taking chosen = sevq_taking_choose(plan, op, queue, &choice);
 	sevq_taking_answer(plan, op, queue, chosen, SEVQ_STATE_SETTLED, SEVQ_OUTCOME_DRAINED, &drain->taken);
+	if (remember_drain(plan, op, queue, chosen) < 0)
+		return -1;
 	take(plan, queue, SEVQ_OUTCOME_DRAINED, chosen);
 	drain->remaining = queue->depth;
-	if (chosen.count == 0)
-		return 0;
-	return sevq_answers_remember(plan, op, &op->idempotency, chosen.ids, chosen.count);
+	return 0;
 }
 
 /* The ids that are pending in the queue, in the order asked; one that is named twice is there twice. */

@@ -118,9 +118,11 @@ void sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sev
 /* The state a pending event is in, and when it is deliverable again if it is delayed (else 0). */
 enum sevq_state sevq_entry_state(const struct sevq_entry *entry);
 int64_t sevq_entry_available_at(const struct sevq_plan *plan, const struct sevq_entry *entry);
-/* Asks for an event of an earlier answer, as it was given then; it may be forgotten by now. queue: where it may be pending, or NULL. */
-void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, int64_t id,
-			  enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event *into);
+/*
+ * Asks for an event of an earlier answer, as it was given then: *into has its attempts, state and outcome, and its available_at_ms
+ * where that is not what its row says. It may be forgotten by now.
+ */
+void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into);
 
 /* Something is due at that time, if the batch is written. */
 void sevq_plan_set_timer(struct sevq_plan *plan, struct sevq_timer timer);

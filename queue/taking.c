@@ -91,10 +91,23 @@ sevq_taking_answer(struct sevq_plan *plan, struct sevq_op *op, const struct sevq
 }
 
 void
-sevq_taking_answer_again(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, const int64_t *ids,
-			 size_t count, enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event_list *list)
+sevq_taking_keep(const struct sevq_queue *queue, struct sevq_taking taking, int64_t *numbers)
 {
-	make_list(op, count, list);
-	for (size_t i = 0; i < count; i++)
-		sevq_plan_want_again(plan, op, queue, ids[i], state, outcome, &list->events[i]);
+	for (size_t i = 0; i < taking.count; i++) {
+		numbers[2 * i] = taking.ids[i];
+		numbers[2 * i + 1] = sevq_queue_entry(queue, taking.ids[i])->attempts;
+	}
+}
+
+void
+sevq_taking_answer_again(struct sevq_plan *plan, struct sevq_op *op, const int64_t *numbers, size_t count, enum sevq_state state,
+			 enum sevq_outcome_kind outcome, struct sevq_event_list *list)
+{
+	make_list(op, count / 2, list);
+	for (size_t i = 0; i < list->count; i++) {
+		list->events[i].attempts = (int)numbers[2 * i + 1];
+		list->events[i].state = state;
+		list->events[i].outcome = outcome;
+		sevq_plan_want_again(plan, op, numbers[2 * i], &list->events[i]);
+	}
 }

@@ -92,6 +92,7 @@ enum sevq_outcome_kind {
 
 const char *sevq_outcome_name(enum sevq_outcome_kind kind); /* "drained", "acked", ...: what people read */
 
+/* Stored, in answers that are kept: append only. */
 enum sevq_state {
 	SEVQ_STATE_QUEUED,  /* deliverable */
 	SEVQ_STATE_DELAYED, /* pending, not before availableAt */

@@ -42,6 +42,21 @@ def test_a_duplicate_is_answered_as_one_again(api):
     same(first, post(api, EVENT, "k"))
 
 
+def test_what_failed_before_is_answered_with_its_attempts_again(api):
+    ok(api.enqueue("x", MAIN), 201)
+    lease = ok(api.lease(MAIN))["leaseId"]
+    duplicate = post(api, EVENT, "k")
+    assert duplicate.json["event"]["state"] == "leased"
+    ok(api.nack(lease))
+    leased = post(api, {"sessionKey": MAIN}, "k", "/v1/leases")
+    ok(api.nack(leased.json["leaseId"]))
+    drained = post(api, {"sessionKey": MAIN}, "k", "/v1/drain")
+    assert leased.json["events"][0]["attempts"] == 1 and drained.json["events"][0]["attempts"] == 2
+    same(duplicate, post(api, EVENT, "k"))
+    same(leased, post(api, {"sessionKey": MAIN}, "k", "/v1/leases"))
+    same(drained, post(api, {"sessionKey": MAIN}, "k", "/v1/drain"))
+
+
 def test_a_replacement_and_a_delay_are_answered_as_they_were(api):
     ok(api.enqueue("old", MAIN, contextKey="c"), 201)
     body = {**EVENT, "contextKey": "c", "replace": True, "delayMs": 60000}

@@ -141,6 +141,40 @@ a_delayed_event_is_repeated_as_delayed(void **state)
 	assert_queued(A, "1");
 }
 
+/* As it stood at first: leased, and later given back for a while; and what a batch's own key keeps of it. */
+static void
+a_duplicate_is_repeated_as_it_stood(void **state)
+{
+	(void)state;
+	struct sevq_draft twin = keyed(A, "1", "l", 2);
+	struct sevq_lease_op later;
+	sevq_lease_op_init(&later, SEVQ_LEASE_NACK);
+	later.delay_ms = MINUTE;
+	put(A, "1");
+	int64_t lease = borrow(A, 0, MINUTE);
+	done(with(enqueue(engine, A, "1"), "k", 1));
+	done(change_lease(engine, later, lease, ALL));
+	int64_t at = now.wall_ms + MINUTE;
+	for (int round = 0; round < 4; round++) {
+		const struct sevq_event *leased = &done(with(enqueue(engine, A, "1"), "k", 1))->enqueue.results[0].event;
+		assert_int_equal(leased->state, SEVQ_STATE_LEASED);
+		assert_int_equal(leased->attempts, 0);
+		struct call *batch = done(with(enqueue_drafts(engine, &twin, 1), "b", 3));
+		const struct sevq_event *delayed[] = { &batch->enqueue.results[0].event,
+						       &done(enqueue_draft(engine, twin))->enqueue.results[0].event };
+		for (size_t i = 0; i < COUNT(delayed); i++) {
+			assert_int_equal(delayed[i]->state, SEVQ_STATE_DELAYED);
+			assert_int_equal(delayed[i]->attempts, 1);
+			assert_int_equal(delayed[i]->available_at_ms, at);
+		}
+		if (round == 1)
+			pass(MINUTE), turn();
+		else if (round == 2)
+			done(drain(engine, A, 0));
+		reopen();
+	}
+}
+
 static void
 what_was_refused_is_not_kept(void **state)
 {
@@ -230,6 +264,49 @@ a_drain_can_be_had_again(void **state)
 	}
 	fails(with(drain(engine, A, 0), "k", 2), SEVQ_IDEMPOTENCY_MISMATCH);
 	assert_queued(A, "3 4");
+}
+
+static void
+what_was_taken_is_repeated_with_its_attempts(void **state)
+{
+	(void)state;
+	put(A, "1");
+	done(nack(engine, borrow(A, 0, MINUTE), ALL)), put(A, "2");
+	int64_t lease = 0;
+	for (int round = 0; round < 4; round++) {
+		const struct sevq_lend *lent = &done(lend_with(A, "l", 1))->lend;
+		assert_int_equal(lent->taken.events[0].attempts, 1);
+		assert_int_equal(lent->taken.events[1].attempts, 0);
+		if (round == 0)
+			lease = lent->lease_id;
+		else if (round == 1)
+			done(nack(engine, lease, ALL));
+		const struct sevq_drain *drained = &done(with(drain(engine, A, 0), "d", 1))->drain;
+		assert_int_equal(drained->taken.count, round > 0 ? 2 : 0);
+		for (size_t i = 0; i < drained->taken.count; i++)
+			assert_int_equal(drained->taken.events[i].attempts, 2 - i);
+		reopen();
+	}
+}
+
+/* What another version has kept: without what the first form of all had no number for, or with what ours has none for. */
+static void
+an_answer_in_another_form_is_a_conflict(void **state)
+{
+	(void)state;
+	static const char *const forms[] = { "[0,1]", "[1]", "[1,2,3]", "[-3,0,1]", "[-20]", "[]", "" };
+	put(A, "1"), put(B, "1");
+	done(with(enqueue(engine, A, "2"), "e", 1)), done(with(drain(engine, A, 0), "d", 1)), done(lend_with(B, "l", 1));
+	size_t events = store.event_count, outcomes = store.outcome_count;
+	for (size_t i = 0; i < COUNT(forms); i++) {
+		for (size_t j = 0; j < store.key_count; j++)
+			store.keys[j].answer = sevq_str(forms[i]);
+		fails(with(enqueue(engine, A, "2"), "e", 1), SEVQ_CONFLICT);
+		fails(with(drain(engine, A, 0), "d", 1), SEVQ_CONFLICT);
+		fails(lend_with(B, "l", 1), SEVQ_CONFLICT);
+	}
+	assert_int_equal(store.event_count, events);
+	assert_int_equal(store.outcome_count, outcomes);
 }
 
 static void
@@ -380,11 +457,14 @@ main(void)
 		TEST(a_key_of_the_same_turn_counts),
 		TEST(every_outcome_is_repeated_as_it_was),
 		TEST(a_delayed_event_is_repeated_as_delayed),
+		TEST(a_duplicate_is_repeated_as_it_stood),
 		TEST(what_was_refused_is_not_kept),
 		TEST(each_event_of_a_batch_has_its_own_key),
 		TEST(a_batch_has_a_key_of_its_own_too),
 		TEST(a_batch_under_the_key_of_one_of_its_events_is_refused),
 		TEST(a_drain_can_be_had_again),
+		TEST(what_was_taken_is_repeated_with_its_attempts),
+		TEST(an_answer_in_another_form_is_a_conflict),
 		TEST(a_drain_of_nothing_keeps_no_answer),
 		TEST(a_lease_can_be_had_again),
 		TEST(two_in_one_turn_have_one_lease),
