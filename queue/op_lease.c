@@ -33,18 +33,19 @@ prepare_return(struct sevq_arena *arena, size_t count)
 				     sevq_taking_room(arena, count) };
 }
 
-/* One event leaves its lease: back in its place, possibly after a delay; or dead after its last attempt; or expired. */
+/* One event leaves its lease: back in its place, possibly after a delay; or dead after its last attempt; or expired, which is none. */
 static void
 give_back(struct sevq_plan *plan, struct sevq_queue *queue, int64_t id, bool count, int64_t delay_ms, struct return_trip *trip)
 {
 	struct sevq_entry *entry = sevq_queue_entry(queue, id);
 	struct sevq_extra extra = sevq_catalog_extra(&plan->catalog, id);
-	int attempts = entry->attempts + (count ? 1 : 0);
+	bool expired = extra.expires_boot_ms > 0 && extra.expires_boot_ms <= plan->boot_ms;
+	int attempts = entry->attempts + (count && !expired ? 1 : 0);
 	extra.lease = NULL;
 	extra.available_boot_ms = delay_ms > 0 ? plan->boot_ms + delay_ms : 0;
 	extra.available_at_ms = delay_ms > 0 ? plan->now_ms + delay_ms : 0;
 	sevq_queue_set_state(&plan->catalog, queue, entry, attempts, &extra);
-	if (extra.expires_boot_ms > 0 && extra.expires_boot_ms <= plan->boot_ms)
+	if (expired)
 		sevq_taking_add(&trip->expired, id);
 	else if (count && attempts >= plan->options->attempts_max)
 		sevq_taking_add(&trip->dead, id);

@@ -42,6 +42,7 @@ void
 sevq_plan_reset(struct sevq_plan *plan)
 {
 	sevq_table_clear(&plan->keys);
+	sevq_arena_clear(&plan->arena);
 	plan->batch.event_count = plan->batch.outcome_count = plan->batch.key_count = plan->batch.context_count = 0;
 	plan->want_count = plan->want_bytes = plan->woken_count = plan->popped_count = plan->set_count = plan->duplicates = 0;
 }
@@ -49,6 +50,7 @@ sevq_plan_reset(struct sevq_plan *plan)
 void
 sevq_plan_clear(struct sevq_plan *plan)
 {
+	sevq_arena_clear(&plan->arena);
 	free(plan->batch.events);
 	free(plan->batch.outcomes);
 	free(plan->batch.keys);
@@ -167,8 +169,16 @@ sevq_plan_settle(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_s
 	assert(outcome.kind <= SEVQ_OUTCOME_LAST_SETTLING);
 	if (outcome.count == 0)
 		return;
-	for (size_t i = 0; i < outcome.count; i++)
-		sevq_queue_remove(&plan->catalog, queue, sevq_queue_entry(queue, outcome.ids[i]));
+	uint8_t *attempts = NULL; /* most outcomes need none */
+	for (size_t i = 0; i < outcome.count; i++) {
+		struct sevq_entry *entry = sevq_queue_entry(queue, outcome.ids[i]);
+		if (entry->attempts > 0 && attempts == NULL)
+			attempts = sevq_arena_alloc(&plan->arena, outcome.count);
+		if (entry->attempts > 0)
+			attempts[i] = entry->attempts;
+		sevq_queue_remove(&plan->catalog, queue, entry);
+	}
+	outcome.attempts = attempts;
 	sevq_plan_record(plan, queue, outcome);
 }
 

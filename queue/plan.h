@@ -24,7 +24,8 @@ struct sevq_plan {
 	struct sevq_timers timers;
 	struct sevq_waiting waiting; /* ops that wait to be woken */
 	struct sevq_store_batch batch;
-	struct sevq_table keys; /* struct sevq_store_key: the idempotency keys of this batch; in their ops' arenas */
+	struct sevq_arena arena; /* what its records have besides what is borrowed */
+	struct sevq_table keys;  /* struct sevq_store_key: the idempotency keys of this batch; in their ops' arenas */
 	struct sevq_want {
 		int64_t id;
 		struct sevq_event *into; /* NULL once it is there */

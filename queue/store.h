@@ -35,11 +35,12 @@ struct sevq_store_outcome {
 	struct sevq_store_session *session;
 	int64_t *ids; /* ascending, no repeats; count > 0 */
 	size_t count;
-	int64_t id;             /* ascends over the life of the database; a lease's id */
-	int64_t lease;          /* whose lease this is about; 0: none; of a leased one: SEVQ_LEASE_EXCLUSIVE or 0 */
-	int64_t until_ms;       /* 0: none; see schema/sql */
-	struct sevq_str detail; /* NULL: none */
-	int64_t session_row;    /* the driver's own, while it commits */
+	const uint8_t *attempts; /* that settles: of each, how many deliveries had failed; NULL: none had */
+	int64_t id;              /* ascends over the life of the database; a lease's id */
+	int64_t lease;           /* whose lease this is about; 0: none; of a leased one: SEVQ_LEASE_EXCLUSIVE or 0 */
+	int64_t until_ms;        /* 0: none; see schema/sql */
+	struct sevq_str detail;  /* NULL: none */
+	int64_t session_row;     /* the driver's own, while it commits */
 };
 
 /* The lease that the outcome is about: its own, for a lease. 0: none. */
@@ -125,7 +126,7 @@ struct sevq_history_query {
 	int64_t before_event;        /* or of this one only events before this; 0: all of them */
 	size_t limit;
 };
-/* One row; both borrowed. outcome->ids is just this event's id. */
+/* One row; both borrowed. outcome->ids is just this event's id; the event has the attempts that it had then. */
 typedef void sevq_history_row(void *arg, const struct sevq_event *event, const struct sevq_store_outcome *outcome);
 /* more: the cursor that goes on after the last row, zero where there is nothing more. */
 typedef void sevq_history_done(void *arg, int64_t more_outcome, int64_t more_event, const struct sevq_error *err);

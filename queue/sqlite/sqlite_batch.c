@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* What stands in a column. A time of 0 and a text of NULL are null. */
-enum type { INT64, INT, BOOL, TIME, TEXT, DELIVERY, ORIGINAL_KEY, IDS };
+enum type { INT64, INT, BOOL, TIME, TEXT, DELIVERY, ORIGINAL_KEY, IDS, ATTEMPTS };
 
 struct column {
 	const char *name;
@@ -49,6 +49,7 @@ static const struct column outcome_columns[] = {
 	{ "lease", TIME, OUTCOME(lease) },
 	{ "until", TIME, OUTCOME(until_ms) },
 	{ "detail", TEXT, OUTCOME(detail) },
+	{ "attempts", ATTEMPTS, 0 },
 };
 
 _Static_assert(sizeof(size_t) == sizeof(int64_t) && sizeof(enum sevq_rule) == sizeof(int), "numbers are read by their width");
@@ -118,6 +119,21 @@ say_ids(sqlite3_context *into, const struct sevq_store_outcome *outcome, struct 
 	say_written(into, scratch);
 }
 
+/* Seldom there, and not in the scratch, where the ids are. Apart from the other columns, which would all pay for its buffer. */
+static void __attribute__((noinline)) say_attempts(sqlite3_context *into, const struct sevq_store_outcome *outcome)
+{
+	struct sevq_buf text = { 0 };
+	if (outcome->attempts == NULL)
+		return;
+	for (size_t i = 0; i < outcome->count; i++) {
+		sevq_buf_adds(&text, i == 0 ? "[" : ",");
+		sevq_buf_add_int(&text, outcome->attempts[i]);
+	}
+	sevq_buf_adds(&text, "]");
+	sqlite3_result_text64(into, text.data, text.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+	sevq_buf_clear(&text);
+}
+
 /* Null where it is the queue key itself. */
 static void
 say_original_key(sqlite3_context *into, const struct sevq_event *event)
@@ -154,6 +170,9 @@ say(sqlite3_context *into, enum type type, const void *value, struct sevq_buf *s
 		break;
 	case IDS:
 		say_ids(into, value, scratch);
+		break;
+	case ATTEMPTS:
+		say_attempts(into, value);
 		break;
 	}
 }

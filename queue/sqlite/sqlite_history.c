@@ -281,18 +281,21 @@ give(struct page *page, const struct sevq_store_outcome *outcome, const struct s
 	page->text_bytes += event->text.len;
 }
 
+/* The event in that place of the outcome. */
 static int
-give_event(struct page *page, const struct sevq_store_outcome *outcome, int64_t id)
+give_event(struct page *page, const struct sevq_store_outcome *outcome, size_t at)
 {
 	sqlite3_stmt *read = page->store->statement[STATEMENT_READ_EVENT];
 	struct sevq_arena arena = { 0 };
 	struct sevq_event event;
-	sqlite3_bind_int64(read, 1, id);
+	sqlite3_bind_int64(read, 1, outcome->ids[at]);
 	int rc = sqlite3_step(read);
 	if (rc == SQLITE_ROW && sevq_sqlite_event(page->store, read, &arena, &event) < 0)
 		rc = SQLITE_CORRUPT;
-	if (rc == SQLITE_ROW && (page->query->source.s == NULL || sevq_str_eq(event.source, page->query->source)))
+	if (rc == SQLITE_ROW && (page->query->source.s == NULL || sevq_str_eq(event.source, page->query->source))) {
+		event.attempts = outcome->attempts != NULL ? outcome->attempts[at] : 0;
 		give(page, outcome, &event);
+	}
 	sqlite3_reset(read);
 	sevq_arena_clear(&arena);
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
@@ -318,7 +321,7 @@ give_outcome(struct page *page, const struct sevq_store_outcome *outcome)
 			break;
 		}
 		page->events++;
-		rc = give_event(page, outcome, outcome->ids[i - 1]);
+		rc = give_event(page, outcome, i - 1);
 	}
 	return rc;
 }
@@ -334,12 +337,33 @@ asked_for(const struct page *page, sqlite3_stmt *row)
 	return query->dead_letters || (query->kind != 0 ? kind == (int)query->kind : kind <= SEVQ_OUTCOME_LAST_SETTLING);
 }
 
+/* A JSON array of numbers, one an event; null: all 0. */
+static int
+read_attempts(sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_store_outcome *outcome)
+{
+	struct sevq_json json = { 0 };
+	struct sevq_str text = sevq_sqlite_text(row, 8);
+	size_t count = 0;
+	int64_t number;
+	if (text.s == NULL)
+		return 0;
+	uint8_t *attempts = sevq_arena_alloc(arena, outcome->count + 1);
+	if (sevq_json_scan(&json, text.s, text.len, NULL) == 0)
+		for (size_t t = sevq_json_first(&json, 0); t != 0 && count <= outcome->count; t = sevq_json_next(&json, 0, t))
+			attempts[count++] = sevq_json_int64(&json, t, &number) ? (uint8_t)number : 0;
+	sevq_json_clear(&json);
+	outcome->attempts = attempts;
+	return count == outcome->count ? 0 : -1;
+}
+
 static int
 give_row(struct page *page, sqlite3_stmt *row)
 {
 	struct sevq_arena arena = { 0 };
 	struct sevq_store_outcome outcome;
-	int rc = sevq_sqlite_outcome(row, &arena, &outcome) == 0 ? give_outcome(page, &outcome) : SQLITE_CORRUPT;
+	int rc = SQLITE_CORRUPT;
+	if (sevq_sqlite_outcome(row, &arena, &outcome) == 0 && read_attempts(row, &arena, &outcome) == 0)
+		rc = give_outcome(page, &outcome);
 	sevq_arena_clear(&arena);
 	return rc;
 }

@@ -61,14 +61,15 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_SESSION_OUTCOMES] =
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome"
 	    " WHERE session = (SELECT session FROM event WHERE id = ?) AND id >= ? ORDER BY id LIMIT 100000",
-	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session FROM outcome WHERE id <= ?1 ORDER BY id DESC",
+	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session, attempts FROM outcome WHERE id <= ?1 ORDER BY id DESC",
 	[STATEMENT_SESSION_HISTORY] =
-	    "SELECT " OUTCOME_COLUMNS ", session FROM outcome WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
+	    "SELECT " OUTCOME_COLUMNS ", session, attempts FROM outcome WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
 	[STATEMENT_DEAD_LETTERS] = /* one row an event */
-	"SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until, detail, session"
-	" FROM dead_letter INDEXED BY dead_letter_order CROSS JOIN outcome ON outcome.id = dead_letter.outcome"
+	"SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until, detail, session,"
+	" '[' || dead_letter.attempts || ']' FROM dead_letter INDEXED BY dead_letter_order CROSS JOIN outcome ON outcome.id = "
+	"dead_letter.outcome"
 	" WHERE requeued IS NULL AND dead_letter.outcome <= ?1 ORDER BY dead_letter.outcome DESC, event DESC",
-	[STATEMENT_ADD_DEAD_LETTER] = "INSERT INTO dead_letter(event, outcome) VALUES (?, ?)",
+	[STATEMENT_ADD_DEAD_LETTER] = "INSERT INTO dead_letter(event, outcome, attempts) VALUES (?, ?, ?)",
 	[STATEMENT_REQUEUE_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",
 	[STATEMENT_REMOVE_DEAD_LETTER] = "DELETE FROM dead_letter WHERE event = ?",
 	[STATEMENT_IS_DEAD_LETTER] = "SELECT 1 FROM dead_letter WHERE event = ? AND requeued IS NULL",

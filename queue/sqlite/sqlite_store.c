@@ -54,6 +54,8 @@ update_dead_letters(struct sqlite_store *store, const struct sevq_store_outcome 
 	for (size_t i = 0; rc == SQLITE_OK && i < outcome->count; i++) {
 		sqlite3_bind_int64(update, 1, outcome->ids[i]);
 		sqlite3_bind_int64(update, 2, outcome->id);
+		if (dies)
+			sqlite3_bind_int(update, 3, outcome->attempts != NULL ? outcome->attempts[i] : 0);
 		rc = sevq_sqlite_run(update);
 	}
 	return rc;

@@ -241,6 +241,18 @@ def test_more_than_a_thousand_take_several_calls(start):
     assert api.texts(MAIN) == ["1101"]
 
 
+def test_what_is_gone_says_how_often_it_had_failed(start):
+    api = start("--max-attempts", 2).client()
+    dead, drained = (ok(api.enqueue(text, MAIN), 201)["event"]["id"] for text in ("a", "b"))
+    ok(api.nack(ok(api.lease(MAIN))["leaseId"]))
+    ok(api.nack(ok(api.lease(MAIN, limit=1))["leaseId"]))
+    ok(api.drain(MAIN))
+    gone = [*ok(api.history())["events"], *ok(api.dead_letters())["events"]]
+    for item, event, attempts in zip(gone, (drained, dead, dead), (1, 2, 2), strict=True):
+        assert (item["event"]["id"], item["event"]["attempts"]) == (event, attempts)
+        assert ok(api.find(event))["event"]["attempts"] == attempts
+
+
 def test_an_answer_full_of_text_ends_the_page(start):
     api = start("--overflow", "drop-oldest", "--max-pending", 1).client()
     for n in range(9):

@@ -177,6 +177,55 @@ history_can_be_filtered(void **state)
 	fails(list_history(engine, (struct sevq_history){ .address.session_key = SEVQ_STR("agent:") }), SEVQ_MALFORMED_KEY);
 }
 
+/* They are as every event says of itself. */
+static void
+assert_attempts_agree(struct sevq_history input, const char *want)
+{
+	struct sevq_buf have = { 0 };
+	do {
+		struct sevq_history *page = &done(list_history(engine, input))->history;
+		for (size_t i = 0; i < page->count; i++) {
+			const struct sevq_event *event = &page->items[i].event;
+			assert_int_equal(event->attempts, look_at(event->id)->attempts);
+			sevq_buf_addf(&have, "%.*s:%d ", (int)event->text.len, event->text.s, event->attempts);
+		}
+		input.cursor = page->next_cursor;
+	} while (input.cursor.s != NULL);
+	assert_str((struct sevq_str){ have.data, have.len }, want);
+	sevq_buf_clear(&have);
+}
+
+static void
+history_says_how_often_each_had_failed(void **state)
+{
+	(void)state;
+	struct sevq_draft mortal = draft(A, "mortal");
+	mortal.ttl_ms = 10 * MINUTE;
+	options.attempts_max = 3;
+	options.session_pending_max = 5;
+	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	open_again();
+	put(A, "1"), put(A, "2"), put(A, "3"), done(enqueue_draft(engine, mortal)), put(B, "b");
+	done(nack(engine, borrow(A, 0, MINUTE), ALL));
+	int64_t lease = borrow(A, 0, 11 * MINUTE);
+	done(nack(engine, lease, IDS(2, 3)));
+	done(nack(engine, borrow(A, 1, MINUTE), ALL)); /* 2 is dead */
+	pass(11 * MINUTE), turn();                     /* 1 has lapsed, and the mortal one expired */
+	put(A, "4"), put(A, "5"), put(A, "6"), put(A, "7");
+	done(drain(engine, A, 3));
+	done(nack(engine, borrow(A, 1, MINUTE), ALL));
+	done(ack(engine, borrow(A, 0, MINUTE), ALL));
+	done(purge(engine, B, NULL));
+	for (int round = 0; round < 2; round++) {
+		for (size_t limit = 1; limit < 10; limit++) {
+			assert_attempts_agree((struct sevq_history){ .limit = limit }, "b:0 7:0 6:1 5:0 4:0 3:2 1:2 mortal:1 2:3 ");
+			assert_attempts_agree((struct sevq_history){ .limit = limit, .dead_letters = true }, "1:2 2:3 ");
+			calls_free();
+		}
+		open_again();
+	}
+}
+
 static void
 a_page_goes_on_though_more_happened_meanwhile(void **state)
 {
@@ -704,6 +753,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(history_is_shown_newest_first_in_pages_of_any_size),
 		TEST(history_can_be_filtered),
+		TEST(history_says_how_often_each_had_failed),
 		TEST(a_page_goes_on_though_more_happened_meanwhile),
 		TEST(a_page_ends_where_an_answer_is_full_of_text),
 		TEST(a_page_of_dead_letters_ends_there_too),

@@ -120,6 +120,7 @@ keep(struct memory_store *store, const struct sevq_store_batch *batch)
 		outcome.ids = sevq_arena_alloc(&store->arena, outcome.count * sizeof *outcome.ids);
 		memcpy(outcome.ids, batch->outcomes[i].ids, outcome.count * sizeof *outcome.ids);
 		outcome.detail = sevq_arena_dup(&store->arena, outcome.detail);
+		outcome.attempts = NULL; /* for pages */
 		store->outcomes = sevq_grow(store->outcomes, &store->outcome_cap, store->outcome_count + 1, sizeof outcome);
 		store->outcomes[store->outcome_count++] = outcome;
 	}

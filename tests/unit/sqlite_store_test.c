@@ -389,7 +389,9 @@ an_older_database_is_brought_up_to_date(void **state)
 	(void)state;
 	make_database();
 	int64_t version = shell(path, "PRAGMA user_version");
-	shell(path, "DROP INDEX session_last_context; ALTER TABLE session DROP COLUMN last_context; PRAGMA user_version = 1");
+	shell(path, "DROP INDEX session_last_context; ALTER TABLE session DROP COLUMN last_context;"
+		    "ALTER TABLE outcome DROP COLUMN attempts; ALTER TABLE dead_letter DROP COLUMN attempts;"
+		    "PRAGMA user_version = 1");
 	open_at(path);
 	assert_queued(A, "1");
 	put(A, "2");
