@@ -218,7 +218,7 @@ enqueue_again(struct sevq_plan *plan, struct sevq_op *op, struct sevq_str answer
 		event->state = (enum sevq_state)numbers[2];
 		event->attempts = (int)numbers[3];
 		event->available_at_ms = numbers[4];
-		sevq_plan_want_again(plan, op, results[i].id, event);
+		sevq_plan_want_again(plan, op, results[i].id, SEVQ_TEXT_BYTES_MAX, event);
 	}
 	return 0;
 }

@@ -238,16 +238,16 @@ sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_ent
 }
 
 void
-sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into)
+sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, size_t text_bytes, struct sevq_event *into)
 {
-	*add_want(plan, SEVQ_TEXT_BYTES_MAX) = (struct sevq_want){ .id = id, /* or less: the store knows */
-								   .into = into,
-								   .op = op,
-								   .attempts = into->attempts,
-								   .available_at_ms = into->available_at_ms,
-								   .state = into->state,
-								   .outcome = into->outcome,
-								   .optional = true };
+	*add_want(plan, text_bytes) = (struct sevq_want){ .id = id,
+							  .into = into,
+							  .op = op,
+							  .attempts = into->attempts,
+							  .available_at_ms = into->available_at_ms,
+							  .state = into->state,
+							  .outcome = into->outcome,
+							  .optional = true };
 }
 
 void

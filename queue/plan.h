@@ -121,9 +121,9 @@ enum sevq_state sevq_entry_state(const struct sevq_entry *entry);
 int64_t sevq_entry_available_at(const struct sevq_plan *plan, const struct sevq_entry *entry);
 /*
  * Asks for an event of an earlier answer, as it was given then: *into has its attempts, state and outcome, and its available_at_ms
- * where that is not what its row says. It may be forgotten by now.
+ * where that is not what its row says. It may be forgotten by now. text_bytes: at the most, of an answer; 0: it is for none.
  */
-void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into);
+void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, size_t text_bytes, struct sevq_event *into);
 
 /* Something is due at that time, if the batch is written. */
 void sevq_plan_set_timer(struct sevq_plan *plan, struct sevq_timer timer);

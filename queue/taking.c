@@ -108,6 +108,6 @@ sevq_taking_answer_again(struct sevq_plan *plan, struct sevq_op *op, const int64
 		list->events[i].attempts = (int)numbers[2 * i + 1];
 		list->events[i].state = state;
 		list->events[i].outcome = outcome;
-		sevq_plan_want_again(plan, op, numbers[2 * i], &list->events[i]);
+		sevq_plan_want_again(plan, op, numbers[2 * i], SEVQ_TEXT_BYTES_MAX, &list->events[i]);
 	}
 }

@@ -638,6 +638,26 @@ forgotten_rows_take_no_lease_and_no_attempt_with_them(void **state)
 }
 
 static void
+time_goes_on_where_there_is_no_room_for_answers(void **state)
+{
+	(void)state;
+	struct sevq_draft later = draft(A, "later");
+	later.delay_ms = MINUTE;
+	put(B, "gone"), done(drain(engine, B, 0));
+	done(enqueue_draft(engine, later)), put(A, "1"), put(A, "2");
+	sevq_engine_set_room(engine, 1);
+	pass(MINUTE);
+	struct call *first = list_history(engine, (struct sevq_history){ .limit = 10 }), *second = drain(engine, A, 0);
+	turn();
+	assert_int_equal(first->history.count, 1);
+	assert_int_equal(second->op.error.code, SEVQ_QUEUE_FULL);
+	first = drain(engine, A, 0), second = drain(engine, A, 0);
+	turn();
+	assert_texts(&first->drain.taken, "later 1 2");
+	assert_int_equal(second->op.error.code, SEVQ_OK);
+}
+
+static void
 a_clock_that_jumps_ahead_forgets_nothing(void **state)
 {
 	(void)state;
@@ -769,6 +789,7 @@ main(void)
 		TEST(keys_are_kept_a_day),
 		TEST(many_keys_are_forgotten_in_steps),
 		TEST(forgotten_rows_take_no_lease_and_no_attempt_with_them),
+		TEST(time_goes_on_where_there_is_no_room_for_answers),
 		TEST(a_clock_that_jumps_ahead_forgets_nothing),
 		TEST(a_lease_id_is_never_used_again),
 		TEST(dead_letters_are_forgotten_with_their_events),
