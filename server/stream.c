@@ -8,7 +8,8 @@
  *
  * A reader is written to only when it has taken everything before. One that does not read therefore holds no more than what
  * it was told last and one note for each queue; when that is more than --stream-buffer it is dropped, and hears of all of it
- * when it comes back. What it is told when it connects may be more than that.
+ * when it comes back. What it is told when it connects may be more than that. One that does read hears of the oldest before their
+ * time, when there are so many.
  */
 #include "server/stream.h"
 
@@ -204,7 +205,7 @@ tell_due(struct sevq_reader *reader, int64_t now_ms)
 
 	while ((wake = TAILQ_FIRST(&reader->at_once)) != NULL)
 		tell(reader, wake, out);
-	while ((wake = TAILQ_FIRST(&reader->later)) != NULL && wake->due_ms <= now_ms)
+	while ((wake = TAILQ_FIRST(&reader->later)) != NULL && (wake->due_ms <= now_ms || reader->held_bytes > reader->most_bytes))
 		tell(reader, wake, out);
 	if (reader->ping_ms <= now_ms) {
 		SEVQ_ADD(out, PING);

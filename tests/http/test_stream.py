@@ -264,6 +264,16 @@ def test_a_prompt_reader_hears_more_sessions_at_once_than_a_slow_one_may_hold(st
 
 # The server's end.
 
+def test_a_reader_for_whom_much_is_gathered_hears_of_the_oldest_before_their_time(start):
+    server = start("--stream-buffer", 8192)
+    api = server.client()
+    stream = Stream(server, "?coalesceMs=60000")
+    wanted = [f"agent:main:s{n:03}" for n in range(200)]
+    ok(api.batch(*({"text": "x", "sessionKey": key} for key in wanted)))
+    assert keys(stream, 100) == wanted[:100]
+    assert api.stats()["http"]["wakesSent"] < 200
+
+
 def test_the_end_of_the_server_is_the_end_of_the_stream(server, api):
     several = [Stream(server) for _ in range(3)]
     ok(api.enqueue("x", MAIN, wake="now"), 201)
