@@ -371,6 +371,7 @@ pull(struct sevq_connection *c)
 		return false;
 	memcpy(make_room(c, len), c->ahead.data, len);
 	sevq_buf_clear(&c->ahead);
+	go_on_reading(c);
 	count_pulled(c, len);
 	return true;
 }

@@ -236,6 +236,18 @@ def test_a_long_request_behind_a_wait_is_read_in_order(server, api):
     assert [e["text"] == text for e, text in zip(ok(api.drain(MAIN))["events"], texts)] == [True] * 3
 
 
+def test_the_rest_of_a_long_request_behind_a_wait_is_read_when_it_comes(start):
+    """As much was read ahead as may be, and nothing was left in the kernel when the wait was over."""
+    server = start("--min-body-rate", 0, "--body-timeout-ms", 5000)
+    raw = server.raw()
+    post = request("POST", "/v1/events", server.token, b'{"text":"late","sessionKey":"main"}' + b" " * 200000)
+    raw.send(get("/v1/wait?timeoutMs=100&sessionKey=agent:nobody:main", server) + post[:120000])
+    assert not raw.answer().json["ready"]
+    assert raw.is_quiet(0.2)
+    raw.send(post[120000:])
+    assert raw.answer().status == 201
+
+
 def test_a_flood_behind_a_wait_stays_in_the_kernel(start):
     server = start("--max-pipelined-bytes", 4096)
     api = server.client()
