@@ -60,11 +60,15 @@ sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores)
 		return false;
 	if (store->wal_frames >= CHECKPOINT_FRAMES)
 		checkpoint(store);
+	if (store->broken) /* and whoever reads next would make its index anew */
+		return false;
 	if (now_ms >= store->next_look_ms) {
 		sevq_sqlite_look_at_disk(store);
 		store->next_look_ms = now_ms + LOOK_INTERVAL_MS;
 		store->sweeping = store->forgetting = true;
 	}
+	if (store->forgetting || store->sweeping)
+		sevq_sqlite_cap(store, false);
 	if (store->forgetting)
 		store->forgetting = forget_keys(store, chores->keys_before_ms);
 	else if (store->sweeping)

@@ -39,12 +39,12 @@ static void
 make_reserve(struct sqlite_store *store)
 {
 	char *name = sevq_sqlite_beside(store->path, ".reserve");
-	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	store->reserved = fd >= 0 && posix_fallocate(fd, 0, RESERVE_BYTES) == 0;
+	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	store->reserved = true; /* where it cannot be made now, it is not tried each second */
+	if (fd >= 0 && posix_fallocate(fd, 0, RESERVE_BYTES) != 0)
+		unlink(name);
 	if (fd >= 0)
 		close(fd);
-	if (fd >= 0 && !store->reserved)
-		unlink(name);
 	free(name);
 }
 
@@ -91,19 +91,20 @@ leaves_enough(struct sqlite_store *store, const struct sevq_store_batch *batch)
 	bytes *= 2; /* in the log, and from there in the database */
 	if (less(store->free_bytes, bytes) < store->options.min_free_bytes)
 		sevq_sqlite_look_at_disk(store);
-	store->full = less(store->free_bytes, bytes) < store->options.min_free_bytes;
-	store->free_bytes = less(store->free_bytes, store->full ? 0 : bytes);
-	return !store->full;
+	if (less(store->free_bytes, bytes) < store->options.min_free_bytes)
+		return false; /* a smaller one may have room */
+	store->free_bytes = less(store->free_bytes, bytes);
+	return true;
 }
 
-/* Free pages inside the file are used either way. */
-static void
-set_cap(struct sqlite_store *store, bool events)
+void
+sevq_sqlite_cap(struct sqlite_store *store, bool events)
 {
 	char pragma[64];
 	uint64_t pages = store->options.max_bytes / SEVQ_SQLITE_PAGE_BYTES;
-	if (pages == 0)
+	if (pages == 0 || store->capped == events)
 		return;
+	store->capped = events;
 	snprintf(pragma, sizeof pragma, "PRAGMA max_page_count = %" PRIu64, events ? pages : PAGES_MAX);
 	sqlite3_exec(store->db, pragma, NULL, NULL, NULL);
 }
@@ -111,6 +112,6 @@ set_cap(struct sqlite_store *store, bool events)
 bool
 sevq_sqlite_has_room(struct sqlite_store *store, const struct sevq_store_batch *batch)
 {
-	set_cap(store, batch->event_count > 0);
+	sevq_sqlite_cap(store, batch->event_count > 0);
 	return batch->event_count == 0 || leaves_enough(store, batch);
 }

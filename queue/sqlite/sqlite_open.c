@@ -359,6 +359,7 @@ begin_reading(struct sqlite_store *store, int *version, struct sevq_error *err)
 	case SQLITE_BUSY_RECOVERY:
 		return sevq_fail(err, SEVQ_STORAGE_LOCKED, "somebody else is writing to %s, perhaps in a shell", store->path);
 	case SQLITE_IOERR_WRITE:
+	case SQLITE_IOERR_FSYNC:
 		return sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot write the log of %s again", store->path);
 	default:
 		return -1;

@@ -89,7 +89,8 @@ struct sqlite_store {
 	bool broken;                          /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
 	bool full;                            /* below the watermark, or SQLite said so; enqueues are refused */
 	uint64_t free_bytes;                  /* on the disk, as far as we know, less what is in the log only */
-	bool reserved;                        /* the reserve is there */
+	bool reserved;                        /* the reserve was made, or could not be */
+	bool capped;                          /* max_bytes is in force, for a batch with events */
 	int64_t next_look_ms;                 /* when to look at the disk again (monotonic) */
 	bool sweeping;                        /* the last step found something to forget */
 	bool forgetting;                      /* the same for idempotency keys */
@@ -130,7 +131,9 @@ void sevq_sqlite_forget_index(sqlite3 *db);
 /* sqlite_disk.c */
 void sevq_sqlite_make_room_to_open(struct sqlite_store *store); /* once the lock is taken */
 void sevq_sqlite_look_at_disk(struct sqlite_store *store);      /* now and then: how much is free */
-/* Whether the batch may be written; from here on its rows count as written. False: there are events in it, and store->full. */
+/* Whether events stay below max_bytes, or the file may grow for what takes them out and for what is forgotten. */
+void sevq_sqlite_cap(struct sqlite_store *store, bool events);
+/* Whether the batch may be written, and caps it; from here on its rows count as written. False: there are events in it. */
 bool sevq_sqlite_has_room(struct sqlite_store *store, const struct sevq_store_batch *batch);
 bool sevq_sqlite_give_up_reserve(struct sqlite_store *store); /* false: there was none */
 

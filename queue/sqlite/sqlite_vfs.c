@@ -331,7 +331,7 @@ prepare_recovery(sqlite3_file *file, volatile char *index)
 		erase_header(file, index);
 	if (!is_held)
 		db_lock(file, WRITER, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
-	return rc == SQLITE_OK ? rc : SQLITE_IOERR_WRITE;
+	return rc;
 }
 
 static int
@@ -405,10 +405,17 @@ take_over_log(sqlite3_file *file, const char *name)
 	methods->xFileSize = log_size;
 }
 
+static int
+db_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
+{
+	return why_not_written(of(file)->theirs->xWrite(file, bytes, len, at));
+}
+
 static void
 take_over_database(sqlite3_file *file)
 {
 	sqlite3_io_methods *methods = &take_over(file)->methods;
+	methods->xWrite = db_write;
 	methods->xShmMap = db_map;
 	methods->xShmLock = db_lock;
 	methods->xShmUnmap = db_unmap;

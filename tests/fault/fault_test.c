@@ -682,6 +682,19 @@ answer_one_and_fail_the_next_sync(void)
 	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC });
 }
 
+/* The index that others share has no header that they could believe. */
+static void
+assert_index_is_forgotten(void)
+{
+	char name[PATH_BYTES + 8], header[96];
+	snprintf(name, sizeof name, "%s-shm", path);
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, header, sizeof header), sizeof header);
+	close(fd);
+	for (size_t i = 0; i < sizeof header; i++)
+		assert_int_equal(header[i], 0);
+}
+
 /* C8: nothing is answered after a sync that failed, though the log still has all that was answered before. */
 static void
 assert_chores_stop_the_engine(const char *text)
@@ -697,6 +710,7 @@ assert_chores_stop_the_engine(const char *text)
 	struct call *late = enqueue(engine, keys[0], "not answered");
 	assert_int_equal(sevq_engine_turn(engine, &error), -1);
 	assert_int_equal(late->answered, 0);
+	assert_index_is_forgotten();
 	close_engine();
 	calls_free();
 	assert_int_equal(open_engine(path), 0);

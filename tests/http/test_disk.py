@@ -78,11 +78,22 @@ def test_many_events_of_one_moment_do_not_use_up_the_room(disk, make):
     ok(server.client().drain(MAIN))
 
 
+def test_a_batch_that_does_not_fit_keeps_no_smaller_one_out(disk, make):
+    server = make("--db-min-free-bytes", MIN_FREE, name="disk/server").start()
+    with open(disk / "another", "wb") as f:
+        f.write(bytes(free(disk) - MIN_FREE - (1 << 20)))
+    api, large = server.client(), [{"text": f"{n} " + "x" * 60000, "sessionKey": MAIN} for n in range(15)]
+    for n in range(100):
+        problem(api.batch(*large), 507, "storage-full")
+        ok(api.enqueue(f"{n}", MAIN), 201)
+
+
 def test_a_disk_that_others_filled_lets_events_out(disk, full):
     server, count = full
     fill_up(disk)
     api = server.client()
     assert [take_one(api) for _ in range(100)] == [f"{n}" for n in range(100)]
+    wait_until(lambda: api.call("GET", "/readyz").status == 507, "the server to look at the disk")
     problem(api.enqueue("no room", MAIN), 507, "storage-full")
     assert ok(api.drain(MAIN, limit=1))["remaining"] == count - 101
 
