@@ -460,15 +460,17 @@ fail_without_event(struct sevq_engine *engine)
 
 /*
  * Nothing is committed before the texts of its answers are in hand. A lost row fails the ops that need it and nobody else:
- * the others are planned again without them.
+ * the others are planned again without them. Where the store fails, time goes on without what it alone wanted to read.
  */
 static void
 on_read(void *arg, const struct sevq_error *err)
 {
 	struct sevq_engine *engine = arg;
-	if (err != NULL) {
+	bool tick_reads = engine->batch.first == &engine->tick.op && !engine->tick.blind;
+	engine->tick.blind = err != NULL;
+	if (err != NULL && !tick_reads) {
 		fail_batch(engine, err);
-	} else if (fail_without_event(engine)) {
+	} else if (err != NULL || fail_without_event(engine)) {
 		take_back(engine);
 		plan_batch_again(engine);
 	} else {
@@ -486,7 +488,7 @@ in_memory(struct sevq_engine *engine, const struct sevq_want *want)
 	const struct sevq_store_batch *batch = &engine->plan.batch;
 	if (batch->event_count > 0 && want->id >= batch->events[0].event.id)
 		return &batch->events[want->id - batch->events[0].event.id].event;
-	const struct sevq_event *event = want->optional ? NULL : sevq_recent_find(&engine->recent, want->id);
+	const struct sevq_event *event = want->old ? NULL : sevq_recent_find(&engine->recent, want->id);
 	*(event != NULL ? &engine->stats.recent_hits : &engine->stats.recent_misses) += 1;
 	return event;
 }
@@ -842,7 +844,9 @@ int
 sevq_engine_route(const struct sevq_engine *engine, const struct sevq_address *address, struct sevq_arena *arena,
 		  struct sevq_decision *ret, struct sevq_error *err)
 {
-	return sevq_route_within_limits(engine->policy, address, true, arena, ret, err);
+	if (sevq_address_check(address, err) < 0 || sevq_route(engine->policy, address, true, arena, ret, err) < 0)
+		return -1;
+	return sevq_queue_key_check(ret->queue_key, err);
 }
 
 void

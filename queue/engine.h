@@ -98,7 +98,7 @@ void sevq_engine_set_room(struct sevq_engine *engine, size_t text_bytes);
 /* One small step of housekeeping (checkpoint, sweep). True if there is more to do: call it again next turn. */
 bool sevq_engine_chores(struct sevq_engine *engine);
 
-/* Decides under the policy in force; stores nothing. As sevq_route_within_limits. */
+/* Decides under the policy in force, as enqueueing would; stores nothing. SEVQ_INVALID_FIELD, or as sevq_route. */
 int sevq_engine_route(const struct sevq_engine *engine, const struct sevq_address *address, struct sevq_arena *arena,
 		      struct sevq_decision *ret, struct sevq_error *err);
 

@@ -191,7 +191,7 @@ static int
 make_candidate(struct sevq_plan *plan, struct sevq_op *op, struct sevq_draft *draft, struct candidate *c)
 {
 	*c = (struct candidate){ .op = op, .draft = draft, .original = draft->address.session_key };
-	if (sevq_plan_route(plan, op, &draft->address, &c->place) < 0)
+	if (sevq_plan_route(plan, op, &draft->address, &c->place) < 0 || sevq_queue_key_check(c->place.queue_key, &op->error) < 0)
 		return -1;
 	if (c->original.s == NULL)
 		c->original = SEVQ_STR("main"); /* what an agent id alone means */
@@ -206,7 +206,8 @@ make_candidate(struct sevq_plan *plan, struct sevq_op *op, struct sevq_draft *dr
 #define KEPT 5
 
 static int
-enqueue_again(struct sevq_plan *plan, struct sevq_op *op, struct sevq_str answer, struct sevq_enqueue_result *results, size_t count)
+enqueue_again(struct sevq_plan *plan, struct sevq_op *op, struct sevq_str answer, const struct sevq_draft *drafts,
+	      struct sevq_enqueue_result *results, size_t count)
 {
 	int64_t *numbers;
 	if (sevq_answers_numbers(&op->arena, answer, &numbers) != KEPT * count)
@@ -218,7 +219,7 @@ enqueue_again(struct sevq_plan *plan, struct sevq_op *op, struct sevq_str answer
 		event->state = (enum sevq_state)numbers[2];
 		event->attempts = (int)numbers[3];
 		event->available_at_ms = numbers[4];
-		sevq_plan_want_again(plan, op, results[i].id, SEVQ_TEXT_BYTES_MAX, event);
+		sevq_plan_want_again(plan, op, results[i].id, drafts[i].text.len, event); /* the same request, the same texts */
 	}
 	return 0;
 }
@@ -249,7 +250,7 @@ enqueue_one(struct sevq_plan *plan, struct sevq_op *op, struct sevq_draft *draft
 		return -1;
 	int recalled = sevq_answers_recall(plan, &draft->idempotency, &answer, &op->error);
 	if (recalled != 0)
-		return recalled < 0 ? -1 : enqueue_again(plan, op, answer, result, 1);
+		return recalled < 0 ? -1 : enqueue_again(plan, op, answer, draft, result, 1);
 	if (make_candidate(plan, op, draft, &c) < 0)
 		return -1;
 	if ((draft->replace ? enqueue_replacing(plan, &c, result) : enqueue_plain(plan, &c, result)) < 0)
@@ -288,7 +289,7 @@ plan_enqueue(struct sevq_plan *plan, struct sevq_op *op)
 	enqueue->results = sevq_arena_alloc(&op->arena, enqueue->count * sizeof *enqueue->results);
 	int recalled = sevq_answers_recall(plan, &op->idempotency, &answer, &op->error);
 	if (recalled != 0)
-		return recalled < 0 ? -1 : enqueue_again(plan, op, answer, enqueue->results, enqueue->count);
+		return recalled < 0 ? -1 : enqueue_again(plan, op, answer, enqueue->drafts, enqueue->results, enqueue->count);
 	for (size_t i = 0; i < enqueue->count; i++) {
 		enqueue->failed = i;
 		if (enqueue_one(plan, op, &enqueue->drafts[i], &enqueue->results[i]) < 0)

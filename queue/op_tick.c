@@ -28,7 +28,8 @@ delay_due(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_timer *t
 	struct sevq_event *event = sevq_arena_alloc(&op->arena, sizeof *event);
 	extra.available_boot_ms = 0;
 	sevq_queue_set_state(&plan->catalog, extra.queue, entry, entry->attempts, &extra);
-	sevq_plan_want_again(plan, op, timer->id, 0, event); /* a lost row must not stop time */
+	if (!((struct sevq_tick *)op)->blind)
+		sevq_plan_want_for_wake(plan, op, timer->id, event);
 	sevq_plan_wake(plan, extra.queue, event);
 	return sevq_entry_text_bytes(entry);
 }

@@ -11,6 +11,7 @@
 
 struct sevq_tick {
 	struct sevq_op op;
+	bool blind;  /* events are not read for their wakes: that has failed, and must not stop time */
 	char end[1]; /* it has no answer */
 };
 void sevq_tick_init(struct sevq_tick *op);

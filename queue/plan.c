@@ -84,7 +84,8 @@ sevq_plan_route(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_ad
 	struct sevq_decision decision;
 	if (recall_place(plan, op, address, ret))
 		return 0;
-	if (sevq_route_within_limits(plan->policy, address, false, &op->arena, &decision, &op->error) < 0)
+	if (sevq_address_check(address, &op->error) < 0 ||
+	    sevq_route(plan->policy, address, false, &op->arena, &decision, &op->error) < 0)
 		return -1;
 	*ret = (struct sevq_place){ decision.queue_key, sevq_text_hash(decision.queue_key), decision.rule };
 	sevq_places_keep(&plan->places, address, ret);
@@ -247,7 +248,14 @@ sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, siz
 							  .available_at_ms = into->available_at_ms,
 							  .state = into->state,
 							  .outcome = into->outcome,
-							  .optional = true };
+							  .optional = true,
+							  .old = true };
+}
+
+void
+sevq_plan_want_for_wake(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into)
+{
+	*add_want(plan, 0) = (struct sevq_want){ .id = id, .into = into, .op = op, .optional = true };
 }
 
 void

@@ -34,7 +34,8 @@ struct sevq_plan {
 		int64_t available_at_ms; /* 0: as its row says */
 		enum sevq_state state;
 		enum sevq_outcome_kind outcome;
-		bool optional; /* may have been forgotten by now: then into->id stays 0 */
+		bool optional; /* where it is not there, into->id stays 0 */
+		bool old;      /* it may have been forgotten by now, which the store alone knows */
 	} * wants;
 	size_t want_count, want_cap;
 	size_t want_bytes; /* of text, that the answers of this batch will hold */
@@ -121,9 +122,11 @@ enum sevq_state sevq_entry_state(const struct sevq_entry *entry);
 int64_t sevq_entry_available_at(const struct sevq_plan *plan, const struct sevq_entry *entry);
 /*
  * Asks for an event of an earlier answer, as it was given then: *into has its attempts, state and outcome, and its available_at_ms
- * where that is not what its row says. It may be forgotten by now. text_bytes: at the most, of an answer; 0: it is for none.
+ * where that is not what its row says. It may be forgotten by now. text_bytes: of its text, at the most.
  */
 void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, size_t text_bytes, struct sevq_event *into);
+/* Asks for a pending event that a wake is to tell of. It is in no answer, and a row that cannot be read fails nobody. */
+void sevq_plan_want_for_wake(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into);
 
 /* Something is due at that time, if the batch is written. */
 void sevq_plan_set_timer(struct sevq_plan *plan, struct sevq_timer timer);

@@ -268,14 +268,3 @@ sevq_route(const struct sevq_policy *policy, const struct sevq_address *address,
 	*ret = decision;
 	return 0;
 }
-
-int
-sevq_route_within_limits(const struct sevq_policy *policy, const struct sevq_address *address, bool explain,
-			 struct sevq_arena *arena, struct sevq_decision *ret, struct sevq_error *err)
-{
-	if (sevq_address_check(address, err) < 0 || sevq_route(policy, address, explain, arena, ret, err) < 0)
-		return -1;
-	if (ret->queue_key.len <= SEVQ_SESSION_KEY_BYTES_MAX)
-		return 0;
-	return sevq_fail_field(err, "/sessionKey", "the queue key of sessionKey is over %d bytes", SEVQ_SESSION_KEY_BYTES_MAX);
-}

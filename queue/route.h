@@ -37,11 +37,4 @@ struct sevq_decision {
 int sevq_route(const struct sevq_policy *policy, const struct sevq_address *address, bool explain, struct sevq_arena *arena,
 	       struct sevq_decision *ret, struct sevq_error *err);
 
-/*
- * The same for an address that came in: SEVQ_INVALID_FIELD where it is over the limits of schema/event, or its queue key is,
- * which may be longer than the key as sent and must itself be one that can be sent.
- */
-int sevq_route_within_limits(const struct sevq_policy *policy, const struct sevq_address *address, bool explain,
-			     struct sevq_arena *arena, struct sevq_decision *ret, struct sevq_error *err);
-
 #endif

@@ -103,11 +103,13 @@ void
 sevq_taking_answer_again(struct sevq_plan *plan, struct sevq_op *op, const int64_t *numbers, size_t count, enum sevq_state state,
 			 enum sevq_outcome_kind outcome, struct sevq_event_list *list)
 {
+	size_t each = SEVQ_ANSWER_TEXT_BYTES_MAX / (count / 2 + 1); /* all of them were one answer */
 	make_list(op, count / 2, list);
 	for (size_t i = 0; i < list->count; i++) {
 		list->events[i].attempts = (int)numbers[2 * i + 1];
 		list->events[i].state = state;
 		list->events[i].outcome = outcome;
-		sevq_plan_want_again(plan, op, numbers[2 * i], SEVQ_TEXT_BYTES_MAX, &list->events[i]);
+		sevq_plan_want_again(plan, op, numbers[2 * i], each < SEVQ_TEXT_BYTES_MAX ? each : SEVQ_TEXT_BYTES_MAX,
+				     &list->events[i]);
 	}
 }

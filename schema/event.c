@@ -133,6 +133,14 @@ sevq_address_check(const struct sevq_address *address, struct sevq_error *err)
 	return check_limits(address, limits, sizeof limits / sizeof limits[0], err);
 }
 
+int
+sevq_queue_key_check(struct sevq_str queue_key, struct sevq_error *err)
+{
+	if (queue_key.len <= SEVQ_SESSION_KEY_BYTES_MAX)
+		return 0;
+	return sevq_fail_field(err, "/sessionKey", "the queue key of sessionKey is over %d bytes", SEVQ_SESSION_KEY_BYTES_MAX);
+}
+
 static int
 check_own_limits(const struct sevq_draft *draft, struct sevq_error *err)
 {

@@ -140,6 +140,9 @@ int sevq_draft_check(struct sevq_draft *draft, struct sevq_arena *arena, struct 
 /* Limits of an address alone, for the calls that only name a session. */
 int sevq_address_check(const struct sevq_address *address, struct sevq_error *err);
 
+/* A queue key may be longer than the key as sent, and must itself be one that can be sent. SEVQ_INVALID_FIELD. */
+int sevq_queue_key_check(struct sevq_str queue_key, struct sevq_error *err);
+
 /* An event as it is stored and returned. */
 struct sevq_event {
 	int64_t id; /* > 0, ascending, never reused */

@@ -125,6 +125,30 @@ every_outcome_is_repeated_as_it_was(void **state)
 	}
 }
 
+/* How long the texts are that it will have is not known before they are read. */
+static void
+a_repeated_answer_takes_no_more_room_than_an_answer_may(void **state)
+{
+	(void)state;
+	enum { EVENTS = 3 * SEVQ_ANSWER_TEXT_BYTES_MAX / SEVQ_TEXT_BYTES_MAX };
+	char text[16];
+	for (int i = 0; i < EVENTS; i++) {
+		snprintf(text, sizeof text, "%d", i);
+		put(A, text);
+	}
+	put(B, "1");
+	done(with(drain(engine, A, 0), "k", 1));
+	sevq_engine_set_room(engine, 2 * SEVQ_ANSWER_TEXT_BYTES_MAX);
+	struct call *again = with(drain(engine, A, 0), "k", 1), *beside = peek(engine, B);
+	struct call *once_more = with(drain(engine, A, 0), "k", 1), *at_last = with(drain(engine, A, 0), "k", 1);
+	turn();
+	assert_replayed(again, true);
+	assert_int_equal(again->drain.taken.count, EVENTS);
+	assert_int_equal(beside->peek.found.count, 1);
+	assert_int_equal(once_more->drain.taken.count, EVENTS);
+	assert_int_equal(at_last->op.error.code, SEVQ_QUEUE_FULL);
+}
+
 static void
 a_delayed_event_is_repeated_as_delayed(void **state)
 {
@@ -456,6 +480,7 @@ main(void)
 		TEST(another_request_is_refused),
 		TEST(a_key_of_the_same_turn_counts),
 		TEST(every_outcome_is_repeated_as_it_was),
+		TEST(a_repeated_answer_takes_no_more_room_than_an_answer_may),
 		TEST(a_delayed_event_is_repeated_as_delayed),
 		TEST(a_duplicate_is_repeated_as_it_stood),
 		TEST(what_was_refused_is_not_kept),

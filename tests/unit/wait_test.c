@@ -438,6 +438,12 @@ the_end_of_a_delay_is_told_as_the_event_was_sent(void **state)
 	store.missing_id = store.events[store.event_count - 1].event.id;
 	pass(MINUTE), turn(); /* time goes on without it */
 	assert_told("a:1:next: ");
+	soon.text = SEVQ_STR("4");
+	done(enqueue_draft(engine, soon));
+	store.read_fails = SEVQ_STORAGE_FAILED;
+	pass(MINUTE), turn(); /* and where nothing can be read */
+	assert_told("a:2:next: ");
+	assert_int_equal(stats().delayed_now, 0);
 }
 
 /* What they have in memory while they are told of is bounded. */
