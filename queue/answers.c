@@ -1,14 +1,14 @@
 /*
  * answers.c - kept as numbers in JSON; those of the batch under way are found by a table.
  *
- * The first number is not the answer's: it says what the others mean. It is negative, since the first form of all had none, and began
- * with numbers that were not. Who changes what any call keeps gives it the next one down: an answer must not be misread.
+ * The first number is not the answer's: it says what the others mean. It is negative, since the first form of all had none, and
+ * began with numbers that were not. Who changes what any call keeps gives it the next one down: an answer must not be misread.
  */
 #include "queue/answers.h"
 
-#define FORM "[-2" /* what an answer begins with */
-
 #include "schema/json.h"
+
+#define FORM "[-2" /* what an answer begins with */
 
 static bool
 same_key(const void *item, const void *key)

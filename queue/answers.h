@@ -15,8 +15,8 @@ bool sevq_answers_lookup(const struct sevq_idempotency *request, struct sevq_loo
 void sevq_answers_found(struct sevq_idempotency *request, struct sevq_arena *arena, const struct sevq_store_key *key);
 
 /*
- * Under a key that was used before: 1 with its answer in *answer; -1 SEVQ_IDEMPOTENCY_MISMATCH, or SEVQ_CONFLICT when another version
- * kept it in a form that is not ours; else 0.
+ * Under a key that was used before: 1 with its answer in *answer; -1 SEVQ_IDEMPOTENCY_MISMATCH, or SEVQ_CONFLICT when another
+ * version kept it in a form that is not ours; else 0.
  */
 int sevq_answers_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err);
 

@@ -62,8 +62,8 @@ struct sevq_lease {
 /*
  * Invariants: (1) entries[head..tail) are in ascending id order; (2) depth is the number of those not gone; (3) outside
  * a batch a queue in the catalog has depth > 0 and its first entry is not gone; (4) between ops, where there is no last context
- * no entry that is not gone has a context key; (5) between ops the last context is that of the newest entry with a context key, unless
- * it has outlived its event.
+ * no entry that is not gone has a context key; (5) between ops the last context is that of the newest entry with a context key,
+ * unless it has outlived its event.
  */
 struct sevq_queue {
 	struct sevq_store_session session; /* key owned */
@@ -160,7 +160,7 @@ size_t sevq_queue_deliverable(const struct sevq_queue *queue);
 void sevq_queue_set_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag);
 /* The entry will be evicted: if the last context is its own, it outlives it. To be called before. */
 void sevq_queue_outlive(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_entry *entry);
-/* A last context that has outlived its event, when the store is loaded, after the events: final at once. Takes over the reference. */
+/* When the store is loaded, after the events: a last context that has outlived its own. Final at once; takes over the reference. */
 void sevq_queue_load_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag);
 /* After removals: the newest remaining context key, else none (ROUTING section 7). */
 void sevq_queue_refresh_last(struct sevq_catalog *catalog, struct sevq_queue *queue);

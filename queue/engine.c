@@ -758,7 +758,8 @@ is_pending(void *arg, struct sevq_str session_key, int64_t event_id)
 
 /*
  * The time by which things are old enough to be forgotten. A wall clock that runs ahead for a moment must not take a week's
- * history with it, so it counts only as far as time has passed since the engine was opened.
+ * history with it, so it counts only as far as time has passed since the engine was opened. Where the clock began in the past and
+ * was put right later, things are therefore kept longer, until the next start.
  */
 static int64_t
 forgetting_ms(const struct sevq_engine *engine)

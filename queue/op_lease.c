@@ -33,7 +33,7 @@ prepare_return(struct sevq_arena *arena, size_t count)
 				     sevq_taking_room(arena, count) };
 }
 
-/* One event leaves its lease: back in its place, possibly after a delay; or dead after its last attempt; or expired, which is none. */
+/* One event leaves its lease: back in its place, perhaps after a delay; dead after its last attempt; or expired, which is none. */
 static void
 give_back(struct sevq_plan *plan, struct sevq_queue *queue, int64_t id, bool count, int64_t delay_ms, struct return_trip *trip)
 {

@@ -39,8 +39,8 @@ struct sevq_taking sevq_taking_held(const struct sevq_catalog *catalog, const st
 void sevq_taking_answer(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_queue *queue, struct sevq_taking taking,
 			enum sevq_state state, enum sevq_outcome_kind outcome, struct sevq_event_list *list);
 /*
- * What an answer keeps of each event, to be given again: its id and its attempts. Into numbers, which have room for two an event, and
- * from them, as sevq_taking_answer, wherever the events are now.
+ * What an answer keeps of each event, to be given again: its id and its attempts. Into numbers, which have room for two an event,
+ * and from them, as sevq_taking_answer, wherever the events are now.
  */
 void sevq_taking_keep(const struct sevq_queue *queue, struct sevq_taking taking, int64_t *numbers);
 void sevq_taking_answer_again(struct sevq_plan *plan, struct sevq_op *op, const int64_t *numbers, size_t count,

@@ -231,7 +231,10 @@ die(const struct sevq_error *err)
 	_exit(EXIT_UNKNOWN_COMMIT);
 }
 
-/* No new connections; whoever waits is told that there is nothing, and streams end; what has been asked is answered, what is being asked may be completed until the grace is over. */
+/*
+ * No new connections; whoever waits is told that there is nothing, and streams end; what has been asked is answered, what is being
+ * asked may be completed until the grace is over.
+ */
 static void
 begin_stop(struct loop *loop)
 {

@@ -379,7 +379,8 @@ keep_checkpoints(struct sqlite_store *store, struct sevq_error *err)
 }
 
 /*
- * The one connection. A version that only the WAL knows is found here; the connection is then closed without a checkpoint, so that the file keeps its bytes.
+ * The one connection. A version that only the WAL knows is found here; the connection is then closed without a checkpoint, so that
+ * the file keeps its bytes.
  */
 static int
 connect_db(struct sqlite_store *store, struct sevq_error *err)

@@ -11,10 +11,11 @@
  * write has failed may be heard at the sync; a COMMIT makes no difference between the two. Writes to the database do not
  * gather: a checkpoint that stops at a reader tells of them without a sync.
  *
- * Locks on the log's index that SQLite gives back are kept until it asks for others. Those to write and to checkpoint are
- * of use to nobody else: one process has the database, and SQLite before 3.51.3 may lose a log to two that checkpoint. A slot for readers is shared with whoever reads. For each transaction SQLite would also like
- * to move its slot's mark to the newest frame, with an exclusive lock; it is told that the slots are taken, as if by readers,
- * and stays with the mark that is there. A mark says how far a checkpoint may go, and checkpoints do move it.
+ * Locks on the log's index that SQLite gives back are kept until it asks for others. Those to write and to checkpoint are of use to
+ * nobody else: one process has the database, and SQLite before 3.51.3 may lose a log to two that checkpoint. A slot for readers is
+ * shared with whoever reads. For each transaction SQLite would also like to move its slot's mark to the newest frame, with an
+ * exclusive lock; it is told that the slots are taken, as if by readers, and stays with the mark that is there. A mark says how far
+ * a checkpoint may go, and checkpoints do move it.
  *
  * A log that was not written since its last sync is not synced again: checkpoints begin with that, and commits have done it.
  *
