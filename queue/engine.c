@@ -466,11 +466,11 @@ static void
 on_read(void *arg, const struct sevq_error *err)
 {
 	struct sevq_engine *engine = arg;
-	bool tick_reads = engine->batch.first == &engine->tick.op && !engine->tick.blind;
-	engine->tick.blind = err != NULL;
-	if (err != NULL && !tick_reads) {
+	bool blinds = err != NULL && engine->batch.first == &engine->tick.op && !engine->tick.blind;
+	if (err != NULL && !blinds) {
 		fail_batch(engine, err);
-	} else if (err != NULL || fail_without_event(engine)) {
+	} else if (blinds || fail_without_event(engine)) {
+		engine->tick.blind = engine->tick.blind || blinds;
 		take_back(engine);
 		plan_batch_again(engine);
 	} else {

@@ -73,7 +73,7 @@ bool sevq_engine_unpark(struct sevq_engine *engine, struct sevq_op *op);
 /*
  * Hears of every queue in which something became deliverable, before the answers. The commit may not be durable yet: nobody is
  * to be told of it before the turn is over, and then only if it succeeded. now: some of it asked for wake "now"; source: of the
- * newest event, NULL when it was time or a consumer that gave something back. Text borrowed.
+ * newest event, NULL when it was a lease that ended or a consumer that gave something back. Text borrowed.
  */
 typedef void sevq_woken(void *arg, struct sevq_str queue_key, size_t deliverable, bool now, struct sevq_str source);
 void sevq_engine_on_wake(struct sevq_engine *engine, sevq_woken *woken, void *arg);

@@ -580,14 +580,11 @@ sevq_options_help(struct sevq_buf *out)
 		help_row(out, &rows[i]);
 	sevq_buf_adds(
 	    out,
-	    "\nFlags win over the environment (SEVQ_MAX_PENDING for --max-pending; lists with commas), it over the config file, it "
-	    "over\n"
-	    "the defaults in parentheses. SIGHUP reads log level and format, policy and tokens again. SIGTERM and SIGINT stop "
-	    "after "
-	    "answering.\n\n"
-	    "Exit status: 0 stopped as asked; 2 wrong command line; 70 a commit of unknown outcome, start again; 71 cannot "
-	    "listen;\n"
-	    "74 the database cannot be opened, read or written; 75 another server has the database,\n"
+	    "\nFlags win over the environment (SEVQ_MAX_PENDING for --max-pending; lists with commas), it over the config file,\n"
+	    "it over the defaults in parentheses. SIGHUP reads log level and format, policy and tokens again.\n"
+	    "SIGTERM and SIGINT stop after answering.\n\n"
+	    "Exit status: 0 stopped as asked; 2 wrong command line; 70 a commit of unknown outcome, start again;\n"
+	    "71 cannot listen; 74 the database cannot be opened, read or written; 75 another server has the database,\n"
 	    "or somebody writes to it; 78 wrong config, policy or token file, or a database that is foreign, newer or damaged.\n");
 }
 

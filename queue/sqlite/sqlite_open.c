@@ -66,8 +66,8 @@ static const char *const sql[STATEMENT_COUNT] = {
 	    "SELECT " OUTCOME_COLUMNS ", session, attempts FROM outcome WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
 	[STATEMENT_DEAD_LETTERS] = /* one row an event */
 	"SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until, detail, session,"
-	" '[' || dead_letter.attempts || ']' FROM dead_letter INDEXED BY dead_letter_order CROSS JOIN outcome ON outcome.id = "
-	"dead_letter.outcome"
+	" '[' || dead_letter.attempts || ']'"
+	" FROM dead_letter INDEXED BY dead_letter_order CROSS JOIN outcome ON outcome.id = dead_letter.outcome"
 	" WHERE requeued IS NULL AND dead_letter.outcome <= ?1 ORDER BY dead_letter.outcome DESC, event DESC",
 	[STATEMENT_ADD_DEAD_LETTER] = "INSERT INTO dead_letter(event, outcome, attempts) VALUES (?, ?, ?)",
 	[STATEMENT_REQUEUE_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",

@@ -370,11 +370,19 @@ db_unmap(sqlite3_file *file, int remove)
 	return of(file)->theirs->xShmUnmap(file, remove);
 }
 
-int
-sevq_sqlite_keep_checkpoints(sqlite3 *db)
+static sqlite3_file *
+database_of(sqlite3 *db)
 {
 	sqlite3_file *file = NULL;
 	sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	assert(file->pMethods->xShmMap == db_map);
+	return file;
+}
+
+int
+sevq_sqlite_keep_checkpoints(sqlite3 *db)
+{
+	sqlite3_file *file = database_of(db);
 	int rc = db_lock(file, CHECKPOINTER, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
 	return rc == SQLITE_OK ? db_lock(file, CHECKPOINTER, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE) : rc;
 }
@@ -382,9 +390,7 @@ sevq_sqlite_keep_checkpoints(sqlite3 *db)
 void
 sevq_sqlite_forget_index(sqlite3 *db)
 {
-	sqlite3_file *file = NULL;
-	sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-	assert(file->pMethods->xShmMap == db_map);
+	sqlite3_file *file = database_of(db);
 	if (of(file)->index != NULL)
 		erase_header(file, of(file)->index);
 }
