@@ -62,7 +62,7 @@ struct sevq_engine {
 	int64_t *read_ids;
 	size_t read_cap, read_at; /* read_at: the want that the next event read belongs to */
 	int64_t commit_began_us;
-	struct sevq_clock opened;
+	int64_t opened_wall_ms;           /* when plan.opened_boot_ms was */
 	size_t room;                      /* bytes of text for the answers of a batch */
 	int64_t time_waits_until_boot_ms; /* what time does is tried again then */
 	struct sevq_error failed;         /* SEVQ_STORAGE_UNKNOWN once the engine has stopped */
@@ -162,7 +162,7 @@ sevq_engine_open(struct sevq_store *store, struct sevq_policy *policy, const str
 	sevq_catalog_init(&engine->plan.catalog);
 	sevq_recent_init(&engine->recent, options->recent_bytes);
 	look_at_clocks(engine);
-	engine->opened = sevq_clock();
+	engine->opened_wall_ms = sevq_clock().wall_ms;
 	engine->room = SIZE_MAX;
 	if (sevq_plan_load(&engine->plan, store, err) < 0) {
 		sevq_engine_close(engine);
@@ -765,7 +765,7 @@ static int64_t
 forgetting_ms(const struct sevq_engine *engine)
 {
 	struct sevq_clock now = sevq_clock();
-	int64_t passed_ms = engine->opened.wall_ms + (now.boot_ms - engine->opened.boot_ms);
+	int64_t passed_ms = engine->opened_wall_ms + (now.boot_ms - engine->plan.opened_boot_ms);
 	return now.wall_ms < passed_ms ? now.wall_ms : passed_ms;
 }
 

@@ -183,6 +183,12 @@ write_and_commit(struct sqlite_store *store, struct sevq_store_batch *batch, str
 }
 
 static int
+refuse_all(const struct sqlite_store *store, struct sevq_error *err)
+{
+	return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s is in an unknown state", store->path);
+}
+
+static int
 refuse_events(struct sevq_error *err)
 {
 	return sevq_fail(err, SEVQ_STORAGE_FULL, "there is no room for events: the disk or --db-max-bytes is full");
@@ -192,7 +198,7 @@ static int
 commit_batch(struct sqlite_store *store, struct sevq_store_batch *batch, struct sevq_error *err)
 {
 	if (store->broken)
-		return sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s is in an unknown state", store->path);
+		return refuse_all(store, err);
 	if (!sevq_sqlite_has_room(store, batch))
 		return refuse_events(err);
 	int failed = write_and_commit(store, batch, err);
@@ -274,7 +280,7 @@ ready(struct sevq_store *base, struct sevq_error *err)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	if (store->broken)
-		sevq_fail(err, SEVQ_STORAGE_UNKNOWN, "%s is in an unknown state", store->path);
+		refuse_all(store, err);
 	else if (store->full)
 		refuse_events(err);
 	return !store->broken && !store->full;
