@@ -29,8 +29,8 @@
 
 #include "queue/clock.h"
 #include "queue/load.h"
-#include "queue/op_tick.h"
-#include "queue/recent.h"
+#include "queue/ops/tick.h"
+#include "queue/catalog/recent.h"
 
 #define TIME_RETRY_MS 1000 /* when what time does could not be committed */
 

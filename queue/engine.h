@@ -9,8 +9,8 @@
 #define SEVQ_QUEUE_ENGINE_H
 
 #include "queue/op.h"
-#include "queue/policy.h"
-#include "queue/route.h"
+#include "queue/policy/policy.h"
+#include "queue/policy/route.h"
 #include "queue/store.h"
 
 struct sevq_engine;

@@ -6,7 +6,7 @@
  */
 #include "queue/load.h"
 
-#include "queue/op_tick.h"
+#include "queue/ops/tick.h"
 
 struct loading {
 	struct sevq_plan *plan;

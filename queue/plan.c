@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "queue/answers.h"
+#include "queue/ops/idempotency.h"
 
 struct sevq_plan_mark
 sevq_plan_mark(const struct sevq_plan *plan)

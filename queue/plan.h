@@ -9,10 +9,10 @@
 #ifndef SEVQ_QUEUE_PLAN_H
 #define SEVQ_QUEUE_PLAN_H
 
-#include "queue/catalog.h"
+#include "queue/catalog/catalog.h"
 #include "queue/engine.h"
-#include "queue/places.h"
-#include "queue/timers.h"
+#include "queue/policy/route_cache.h"
+#include "queue/catalog/timers.h"
 #include "queue/waiting.h"
 
 struct sevq_plan {

@@ -10,7 +10,7 @@
 #define SEVQ_QUEUE_WAITING_H
 
 #include "queue/op.h"
-#include "queue/table.h"
+#include "queue/catalog/table.h"
 
 /* All zero: nobody waits. */
 struct sevq_waiting {

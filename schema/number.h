@@ -2,7 +2,7 @@
  * number.h - a double as ECMAScript writes it.
  *
  * Here: String(n): the shortest decimal digits that read back as the same double, in ECMAScript's notation.
- * Not here: reading numbers (json.h), other values as text (queue/policy_value.h).
+ * Not here: reading numbers (json.h), other values as text (queue/policy/values.h).
  */
 #ifndef SEVQ_SCHEMA_NUMBER_H
 #define SEVQ_SCHEMA_NUMBER_H

@@ -7,7 +7,7 @@
 #define SEVQ_SERVER_JSON_H
 
 #include "queue/op.h"
-#include "queue/route.h"
+#include "queue/policy/route.h"
 
 /* Appends a string literal. */
 #define SEVQ_ADD(out, literal) sevq_buf_add((out), (literal), sizeof(literal) - 1)

@@ -5,7 +5,7 @@
 #ifndef SEVQ_SERVER_POLICY_FILE_H
 #define SEVQ_SERVER_POLICY_FILE_H
 
-#include "queue/policy.h"
+#include "queue/policy/policy.h"
 #include "server/options.h"
 
 #define SEVQ_POLICY_BYTES_MAX (8 << 20)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-#include "queue/route.h"
+#include "queue/policy/route.h"
 #include "schema/json.h"
 #include "server/json.h"
 #include "server/policy_file.h"

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "queue/sqlite/sqlite_store.h"
+#include "queue/sqlite/store.h"
 #include "server/connection.h"
 #include "server/file.h"
 #include "server/log.h"

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "queue/table.h"
+#include "queue/catalog/table.h"
 #include "schema/session_key.h"
 #include "server/calls.h"
 #include "server/connection.h"

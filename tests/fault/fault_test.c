@@ -21,7 +21,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "queue/sqlite/sqlite_store.h"
+#include "queue/sqlite/store.h"
 #include "tests/fault/shim.h"
 #include "tests/unit/calls.h"
 

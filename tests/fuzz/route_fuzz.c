@@ -4,7 +4,7 @@
  * The input, so that people can write one too: session key, agent id, channel and account id, a line each (an empty one
  * is not given), and behind them the policy.
  */
-#include "queue/route.h"
+#include "queue/policy/route.h"
 
 #include <assert.h>
 

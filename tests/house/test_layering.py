@@ -23,7 +23,7 @@ HOMES = {
     "SQLite": (r"sqlite3", ("queue/sqlite/",)),
     "libunistring": (r"uni(str|case|ctype|norm|types|conv|name|width|gbrk|wbrk|lbrk|stdio)\.h$", ("schema/text.c",)),
     "OpenSSL": (r"openssl/", ("schema/text.c", "server/auth.c")),
-    "cJSON": (r"(^|/)cJSON", ("queue/policy", "queue/binding", "queue/route", "server/", "client/")),
+    "cJSON": (r"(^|/)cJSON", ("queue/policy/", "server/", "client/")),
     "libcurl": (r"curl/", ("client/",)),
 }
 

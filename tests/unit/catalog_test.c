@@ -4,7 +4,7 @@
  * The last test runs thousands of random batches, with changes taken back at every depth, beside a model that copies
  * itself at every mark and goes back by forgetting the copy.
  */
-#include "queue/catalog.h"
+#include "queue/catalog/catalog.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

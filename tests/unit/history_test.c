@@ -1,7 +1,7 @@
 /*
  * history_test.c - what the file remembers of leases, keys and settled events, and what retention forgets; the engine on SQLite.
  */
-#include "queue/sqlite/sqlite_store.h"
+#include "queue/sqlite/store.h"
 
 #include <ftw.h>
 #include <inttypes.h>

@@ -3,7 +3,7 @@
  *
  * What a policy then means is seen by routing with it: route_test.
  */
-#include "queue/policy.h"
+#include "queue/policy/policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "queue/policy_value.h"
-#include "queue/route.h"
+#include "queue/policy/values.h"
+#include "queue/policy/route.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 

@@ -1,5 +1,5 @@
 /* recent_test.c - a ring of events: the newest are whole, the oldest are gone, and nobody is taken for another. */
-#include "queue/recent.h"
+#include "queue/catalog/recent.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  *
  * A table for each paragraph; the policies are JSON5, as people write them. The vectors are given as the argument.
  */
-#include "queue/route.h"
+#include "queue/policy/route.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

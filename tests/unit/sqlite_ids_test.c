@@ -1,7 +1,7 @@
 /*
  * sqlite_ids_test.c - lists of ids as they stand in an outcome's row.
  */
-#include "queue/sqlite/sqlite_private.h"
+#include "queue/sqlite/private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  *
  * A crash is a copy of the database and its WAL, opened elsewhere: what a killed process leaves.
  */
-#include "queue/sqlite/sqlite_store.h"
+#include "queue/sqlite/store.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * Below it stands the shim of tests/fault, which counts and fails calls. Others come through SQLite's own VFS: `another` in
  * this process, and the sqlite3 shell.
  */
-#include "queue/sqlite/sqlite_private.h"
+#include "queue/sqlite/private.h"
 
 #include <ftw.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /*
  * table_test.c - the hash table against a plain array of what should be in it, with hashes that collide on purpose.
  */
-#include "queue/table.h"
+#include "queue/catalog/table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /*
  * tag_test.c - what many events share is kept once, matches as ROUTING section 7 says, and goes with the last of them.
  */
-#include "queue/tag.h"
+#include "queue/catalog/tag.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* timers_test.c - the heap gives timers in order of time, whatever was added, popped or squeezed out in between. */
-#include "queue/timers.h"
+#include "queue/catalog/timers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

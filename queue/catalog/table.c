@@ -1,0 +1,109 @@
+/* table.c - linear probing with backward-shift deletion, so that there are no tombstones to clean up. */
+#include "queue/catalog/table.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "schema/mem.h"
+
+#define SLOTS_MIN 16
+
+static size_t
+home(const struct sevq_table *table, uint64_t hash)
+{
+	return (size_t)hash & (table->slots - 1);
+}
+
+static size_t
+after(const struct sevq_table *table, size_t i)
+{
+	return (i + 1) & (table->slots - 1);
+}
+
+void *
+sevq_table_find(const struct sevq_table *table, uint64_t hash, sevq_table_same *same, const void *key)
+{
+	if (table->count == 0)
+		return NULL;
+	for (size_t i = home(table, hash); table->slot[i].item != NULL; i = after(table, i))
+		if (table->slot[i].hash == hash && same(table->slot[i].item, key))
+			return table->slot[i].item;
+	return NULL;
+}
+
+static void
+place(struct sevq_table *table, uint64_t hash, void *item)
+{
+	size_t i = home(table, hash);
+	while (table->slot[i].item != NULL)
+		i = after(table, i);
+	table->slot[i] = (struct sevq_table_slot){ hash, item };
+}
+
+static void
+resize(struct sevq_table *table, size_t slots)
+{
+	struct sevq_table old = *table;
+	table->slots = slots;
+	table->slot = sevq_alloc(slots * sizeof *table->slot);
+	for (size_t i = 0; i < old.slots; i++)
+		if (old.slot[i].item != NULL)
+			place(table, old.slot[i].hash, old.slot[i].item);
+	free(old.slot);
+}
+
+void
+sevq_table_add(struct sevq_table *table, uint64_t hash, void *item)
+{
+	assert(item != NULL);
+	if ((table->count + 1) * 4 > table->slots * 3)
+		resize(table, table->slots > 0 ? table->slots * 2 : SLOTS_MIN);
+	place(table, hash, item);
+	table->count++;
+}
+
+void
+sevq_table_remove(struct sevq_table *table, uint64_t hash, const void *item)
+{
+	size_t hole = home(table, hash);
+	while (table->slot[hole].item != item) {
+		assert(table->slot[hole].item != NULL);
+		hole = after(table, hole);
+	}
+	/* Close the hole: whatever follows and may stand at or before it moves up. */
+	for (size_t i = after(table, hole); table->slot[i].item != NULL; i = after(table, i)) {
+		size_t wanted = home(table, table->slot[i].hash);
+		if (((i - wanted) & (table->slots - 1)) >= ((i - hole) & (table->slots - 1))) {
+			table->slot[hole] = table->slot[i];
+			hole = i;
+		}
+	}
+	table->slot[hole].item = NULL;
+	table->count--;
+	if (table->slots > SLOTS_MIN && table->count * 8 < table->slots)
+		resize(table, table->slots / 2);
+}
+
+void
+sevq_table_clear(struct sevq_table *table)
+{
+	free(table->slot);
+	*table = (struct sevq_table){ 0 };
+}
+
+size_t
+sevq_table_bytes(const struct sevq_table *table)
+{
+	return table->slots * sizeof *table->slot;
+}
+
+void *
+sevq_table_each(const struct sevq_table *table, size_t *at)
+{
+	while (*at < table->slots) {
+		void *item = table->slot[(*at)++].item;
+		if (item != NULL)
+			return item;
+	}
+	return NULL;
+}

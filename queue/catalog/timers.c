@@ -1,0 +1,86 @@
+/* timers.c - a binary heap. */
+#include "queue/catalog/timers.h"
+
+#include <stdlib.h>
+
+#include "schema/mem.h"
+
+#define SQUEEZE_MIN 1024
+
+static void
+swap(struct sevq_timer *a, struct sevq_timer *b)
+{
+	struct sevq_timer c = *a;
+	*a = *b;
+	*b = c;
+}
+
+static void
+sift_up(struct sevq_timers *timers, size_t i)
+{
+	for (; i > 0 && timers->heap[i].at_boot_ms < timers->heap[(i - 1) / 2].at_boot_ms; i = (i - 1) / 2)
+		swap(&timers->heap[i], &timers->heap[(i - 1) / 2]);
+}
+
+static void
+sift_down(struct sevq_timers *timers, size_t i)
+{
+	for (;;) {
+		size_t least = i;
+		for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < timers->count; child++)
+			if (timers->heap[child].at_boot_ms < timers->heap[least].at_boot_ms)
+				least = child;
+		if (least == i)
+			return;
+		swap(&timers->heap[i], &timers->heap[least]);
+		i = least;
+	}
+}
+
+void
+sevq_timers_add(struct sevq_timers *timers, struct sevq_timer timer)
+{
+	timers->heap = sevq_grow(timers->heap, &timers->cap, timers->count + 1, sizeof *timers->heap);
+	timers->heap[timers->count++] = timer;
+	sift_up(timers, timers->count - 1);
+}
+
+const struct sevq_timer *
+sevq_timers_first(const struct sevq_timers *timers)
+{
+	return timers->count > 0 ? &timers->heap[0] : NULL;
+}
+
+void
+sevq_timers_pop(struct sevq_timers *timers)
+{
+	timers->heap[0] = timers->heap[--timers->count];
+	sift_down(timers, 0);
+}
+
+bool
+sevq_timers_crowded(const struct sevq_timers *timers, size_t needed)
+{
+	return timers->count > 2 * needed + SQUEEZE_MIN && timers->count >= timers->squeeze_at;
+}
+
+/* One that was hardly worth it is not tried again before there are twice as many. */
+void
+sevq_timers_squeeze(struct sevq_timers *timers, bool (*needed)(const struct sevq_timer *timer, void *arg), void *arg)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < timers->count; i++)
+		if (needed(&timers->heap[i], arg))
+			timers->heap[kept++] = timers->heap[i];
+	timers->squeeze_at = kept > timers->count / 2 ? 2 * kept : 0;
+	timers->count = kept;
+	for (size_t i = kept / 2; i-- > 0;)
+		sift_down(timers, i);
+}
+
+void
+sevq_timers_clear(struct sevq_timers *timers)
+{
+	free(timers->heap);
+	*timers = (struct sevq_timers){ 0 };
+}

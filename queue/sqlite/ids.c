@@ -1,0 +1,99 @@
+/* ids.c - lists of event ids as they stand in an outcome's row: short, and readable with json_each. */
+#include "queue/sqlite/private.h"
+
+#include <ctype.h>
+
+static size_t
+run_length(const int64_t *ids, size_t count)
+{
+	size_t n = 1;
+	while (n < count && ids[n] == ids[n - 1] + 1)
+		n++;
+	return n;
+}
+
+void
+sevq_ids_write(struct sevq_buf *out, const int64_t *ids, size_t count)
+{
+	for (size_t i = 0, run; i < count; i += run) {
+		run = run_length(ids + i, count - i);
+		sevq_buf_adds(out, i == 0 ? "[" : ",");
+		if (run > 1)
+			sevq_buf_adds(out, "[");
+		sevq_buf_add_int(out, ids[i]);
+		if (run > 1) {
+			sevq_buf_adds(out, ",");
+			sevq_buf_add_int(out, ids[i + run - 1]);
+			sevq_buf_adds(out, "]");
+		}
+	}
+	sevq_buf_adds(out, "]");
+}
+
+static bool
+read_id(const char **at, const char *end, int64_t *ret)
+{
+	int64_t n = 0;
+	const char *p = *at;
+	for (; p < end && isdigit((unsigned char)*p); p++)
+		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *p - '0', &n))
+			return false;
+	if (p == *at || n == 0)
+		return false;
+	*at = p;
+	*ret = n;
+	return true;
+}
+
+static bool
+skip(const char **at, const char *end, char c)
+{
+	if (*at == end || **at != c)
+		return false;
+	++*at;
+	return true;
+}
+
+bool
+sevq_ids_next(const char **at, const char *end, struct sevq_id_range *range)
+{
+	const char *p = *at;
+	struct sevq_id_range next = { 0 };
+	if (range->last > 0 && skip(&p, end, ']') && p == end)
+		return false;
+	p = *at;
+	bool fine = skip(&p, end, range->last > 0 ? ',' : '[');
+	if (fine && skip(&p, end, '['))
+		fine = read_id(&p, end, &next.first) && skip(&p, end, ',') && read_id(&p, end, &next.last) && skip(&p, end, ']');
+	else if (fine && (fine = read_id(&p, end, &next.first)))
+		next.last = next.first;
+	if (!fine || next.first <= range->last || next.last < next.first) {
+		*at = NULL;
+		return false;
+	}
+	*at = p;
+	*range = next;
+	return true;
+}
+
+bool
+sevq_ids_read(struct sevq_str text, size_t most, struct sevq_arena *arena, int64_t **ids, size_t *count)
+{
+	const char *at = text.s, *end = text.s + text.len;
+	struct sevq_id_range range = { 0 };
+	size_t total = 0;
+	while (sevq_ids_next(&at, end, &range)) {
+		if (range.last - range.first >= (int64_t)(most - total))
+			return false;
+		total += (size_t)(range.last - range.first) + 1;
+	}
+	if (at == NULL)
+		return false;
+	*ids = sevq_arena_alloc(arena, (total + 1) * sizeof **ids);
+	*count = 0;
+	range = (struct sevq_id_range){ 0 };
+	for (at = text.s; sevq_ids_next(&at, end, &range);)
+		for (int64_t id = range.first; id <= range.last; id++)
+			(*ids)[(*count)++] = id;
+	return true;
+}

@@ -1,0 +1,293 @@
+/*
+ * load.c - opening: which of the stored events are still pending.
+ *
+ * The outcomes are read first and become one sorted list of settled ranges; then the events are walked in id order beside
+ * it. Two scans in key order, no index, no random access.
+ */
+#include "queue/sqlite/private.h"
+
+#include <stdlib.h>
+
+struct settled {
+	struct sevq_id_range *ranges; /* ascending and disjoint once sorted */
+	size_t count, cap;
+};
+
+static int
+by_first(const void *a, const void *b)
+{
+	const struct sevq_id_range *x = a, *y = b;
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+static bool
+add_ranges(struct settled *settled, struct sevq_str ids)
+{
+	const char *at = ids.s, *end = ids.s + ids.len;
+	struct sevq_id_range range = { 0 };
+	while (sevq_ids_next(&at, end, &range)) {
+		settled->ranges = sevq_grow(settled->ranges, &settled->cap, settled->count + 1, sizeof range);
+		settled->ranges[settled->count++] = range;
+	}
+	return at != NULL;
+}
+
+static int
+load_settled(struct sqlite_store *store, struct settled *settled, struct sevq_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts, kind, events FROM outcome ORDER BY id", -1, &row, NULL), failed = 0;
+	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		rc = SQLITE_OK;
+		store->ends.outcome = sqlite3_column_int64(row, 0);
+		store->ends.ts_ms = sqlite3_column_int64(row, 1);
+		store->stats.outcomes++;
+		if (sqlite3_column_int(row, 2) <= SEVQ_OUTCOME_LAST_SETTLING && !add_ranges(settled, sevq_sqlite_text(row, 3)))
+			failed = sevq_fail(err, SEVQ_STORAGE_CORRUPT, "outcome %lld in %s is damaged",
+					   (long long)store->ends.outcome, store->path);
+	}
+	if (failed == 0 && rc != SQLITE_DONE)
+		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
+	sqlite3_finalize(row);
+	if (settled->count > 1)
+		qsort(settled->ranges, settled->count, sizeof *settled->ranges, by_first);
+	return failed;
+}
+
+/* Leases, extensions, nacks, lapses: the few outcomes that leave events pending, in order. */
+static int
+load_open_outcomes(struct sqlite_store *store, const struct sevq_store_loading *loading, struct sevq_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	int failed = 0;
+	int rc = sqlite3_prepare_v2(
+	    store->db,
+	    "SELECT outcome.id, ts, kind, events, lease, until, detail, key FROM outcome JOIN session ON session.id = session"
+	    " WHERE kind > 9 AND kind < 15 ORDER BY outcome.id",
+	    -1, &row, NULL);
+	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		struct sevq_arena arena = { 0 };
+		struct sevq_store_outcome outcome;
+		struct sevq_store_session session = { .key = sevq_sqlite_text(row, 7) };
+		rc = SQLITE_OK;
+		if (sevq_sqlite_outcome(row, &arena, &outcome) < 0)
+			failed = sevq_fail(err, SEVQ_STORAGE_CORRUPT, "an outcome in %s is damaged", store->path);
+		outcome.session = &session;
+		if (failed == 0)
+			loading->outcome(loading->arg, &outcome);
+		sevq_arena_clear(&arena);
+	}
+	if (failed == 0 && rc != SQLITE_DONE)
+		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
+	sqlite3_finalize(row);
+	return failed;
+}
+
+/* --- the events ---------------------------------------------------------------------------------------------------- */
+
+#define TOLD_MAX 64
+
+/* The walk through the events. */
+struct walk {
+	struct sqlite_store *store;
+	const struct settled *settled;
+	const struct sevq_store_loading *loading;
+	struct sevq_error *err;
+	int failed;
+	size_t at;                                /* the first settled range that ends behind the last event */
+	int64_t last;                             /* its id */
+	struct sevq_store_event events[TOLD_MAX]; /* pending, read and not yet told */
+	size_t count;
+	struct sevq_arena arena; /* their texts */
+};
+
+static int
+damaged(struct walk *walk, int64_t id)
+{
+	return sevq_fail(walk->err, SEVQ_STORAGE_CORRUPT, "event %lld in %s is damaged", (long long)id, walk->store->path);
+}
+
+/* Tells of the session once; its key is read no more often than that. NULL: there is none. */
+static struct sevq_store_session *
+need_session(struct walk *walk, struct session_rows *rows)
+{
+	sqlite3_stmt *key = walk->store->statement[STATEMENT_SESSION_KEY];
+	if (rows->loading != NULL)
+		return rows->loading;
+	sqlite3_bind_int64(key, 1, rows->session);
+	if (sqlite3_step(key) == SQLITE_ROW) {
+		rows->loading = walk->loading->session(walk->loading->arg, sevq_sqlite_text(key, 0));
+		rows->loading->row = rows->session;
+	}
+	sqlite3_reset(key);
+	return rows->loading;
+}
+
+/*
+ * Counts the events that were read, finds their sessions, and tells them all. A session is found in memory that is seldom in
+ * the processor's cache: many at a time are fetched side by side, one by one each would be waited for.
+ */
+static int
+tell(struct walk *walk)
+{
+	struct session_rows *rows[TOLD_MAX];
+	size_t count = walk->count;
+	int failed = 0;
+	for (size_t i = 0; i < count; i++)
+		rows[i] = sevq_sqlite_count_event(walk->store, walk->events[i].session_row);
+	for (size_t i = 0; i < count && failed == 0; i++) {
+		struct sevq_store_event *record = &walk->events[i];
+		record->session = need_session(walk, rows[i]);
+		if (record->session == NULL)
+			failed = damaged(walk, record->event.id);
+		else
+			record->event.session_key = record->session->key;
+	}
+	if (failed == 0)
+		failed = walk->loading->events(walk->loading->arg, walk->events, count, walk->err);
+	walk->count = 0;
+	sevq_arena_clear(&walk->arena);
+	return failed;
+}
+
+/* The columns that a walk reads, in the order of read_event. */
+#define WALK_COLUMNS "id, session, ts, text_hash, text_bytes, exec, available_at, expires_at, context_key, delivery, original_key"
+#define WALK_COLUMN_COUNT 11
+
+static int
+read_event(struct walk *walk, sqlite3_value **column, struct sevq_store_event *ret)
+{
+	struct sevq_arena *arena = &walk->arena;
+	struct sevq_str delivery = sevq_arena_dup(arena, sevq_sqlite_value_text(column[9])); /* what is read points into it */
+	*ret = (struct sevq_store_event){
+		.event = { .id = sqlite3_value_int64(column[0]),
+			   .ts_ms = sqlite3_value_int64(column[2]),
+			   .text.len = (size_t)sqlite3_value_int64(column[4]),
+			   .exec_completion = sqlite3_value_int(column[5]) != 0,
+			   .available_at_ms = sqlite3_value_int64(column[6]),
+			   .expires_at_ms = sqlite3_value_int64(column[7]),
+			   .context_key = sevq_arena_dup(arena, sevq_sqlite_value_text(column[8])),
+			   .original_session_key = sevq_arena_dup(arena, sevq_sqlite_value_text(column[10])) },
+		.session_row = sqlite3_value_int64(column[1]),
+		.text_hash = (uint64_t)sqlite3_value_int64(column[3]),
+	};
+	if (sevq_sqlite_read_delivery(delivery, &walk->store->delivery_json, arena, &ret->event.delivery) < 0)
+		return damaged(walk, ret->event.id);
+	return 0;
+}
+
+/* The next event, beside the settled ranges: one in none of them is pending. */
+static int
+pass_event(struct walk *walk, sqlite3_value **column)
+{
+	const struct settled *settled = walk->settled;
+	int64_t id = sqlite3_value_int64(column[0]);
+	if (id <= walk->last)
+		return damaged(walk, id);
+	walk->last = id;
+	while (walk->at < settled->count && settled->ranges[walk->at].last < id)
+		walk->at++;
+	if (walk->at < settled->count && settled->ranges[walk->at].first <= id) {
+		sevq_sqlite_count_event(walk->store, sqlite3_value_int64(column[1]));
+		return 0;
+	}
+	int failed = read_event(walk, column, &walk->events[walk->count++]);
+	return failed == 0 && walk->count == TOLD_MAX ? tell(walk) : failed;
+}
+
+/* pass_event as an SQL function: false, so that the statement goes on by itself; an error ends it. */
+static void
+pass_row(sqlite3_context *context, int count, sqlite3_value **column)
+{
+	struct walk *walk = sqlite3_user_data(context);
+	(void)count;
+	walk->failed = pass_event(walk, column);
+	if (walk->failed < 0)
+		sqlite3_result_error_code(context, SQLITE_ABORT);
+	else
+		sqlite3_result_int(context, 0);
+}
+
+static int
+find_newest_event(struct sqlite_store *store, struct sevq_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts FROM event ORDER BY id DESC LIMIT 1", -1, &row, NULL), failed = 0;
+	if (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		store->ends.event = sqlite3_column_int64(row, 0);
+		if (sqlite3_column_int64(row, 1) > store->ends.ts_ms)
+			store->ends.ts_ms = sqlite3_column_int64(row, 1);
+	} else if (rc != SQLITE_DONE) {
+		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
+	}
+	sqlite3_finalize(row);
+	return failed;
+}
+
+/*
+ * Walks the events in id order and tells the pending ones. Every row is seen by the function in the WHERE clause and none is
+ * a result: one step for all of them takes three quarters of the time of a step for each.
+ */
+static int
+walk_events(struct walk *walk)
+{
+	sqlite3 *db = walk->store->db;
+	int rc = sqlite3_create_function(db, "sevq_pass", WALK_COLUMN_COUNT, SQLITE_UTF8 | SQLITE_DIRECTONLY, walk, pass_row, NULL,
+					 NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, "SELECT 1 FROM event WHERE sevq_pass(" WALK_COLUMNS ") ORDER BY id", NULL, NULL, NULL);
+	if (walk->failed == 0 && rc != SQLITE_OK)
+		walk->failed = sevq_sqlite_fail(walk->store, walk->err, SEVQ_STORAGE_FAILED, "cannot read");
+	if (walk->failed == 0)
+		walk->failed = tell(walk);
+	sqlite3_create_function(db, "sevq_pass", WALK_COLUMN_COUNT, SQLITE_UTF8, NULL, NULL, NULL, NULL);
+	return walk->failed;
+}
+
+static int
+load_pending(struct sqlite_store *store, const struct settled *settled, const struct sevq_store_loading *loading,
+	     struct sevq_error *err)
+{
+	struct walk *walk = sevq_alloc(sizeof *walk);
+	walk->store = store;
+	walk->settled = settled;
+	walk->loading = loading;
+	walk->err = err;
+	int failed = walk_events(walk);
+	sevq_arena_clear(&walk->arena);
+	free(walk);
+	return failed;
+}
+
+static int
+load_contexts(struct sqlite_store *store, const struct sevq_store_loading *loading, struct sevq_error *err)
+{
+	sqlite3_stmt *row = store->statement[STATEMENT_CONTEXTS];
+	int rc;
+	while ((rc = sqlite3_step(row)) == SQLITE_ROW)
+		loading->context(loading->arg, sevq_sqlite_text(row, 0), sevq_sqlite_text(row, 1));
+	int failed = rc != SQLITE_DONE ? sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read") : 0;
+	sqlite3_reset(row);
+	return failed;
+}
+
+int
+sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *loading, struct sevq_store_ends *ends,
+		 struct sevq_error *err)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+	struct settled settled = { 0 };
+	int failed = load_settled(store, &settled, err);
+	if (failed == 0)
+		failed = find_newest_event(store, err);
+	*ends = store->ends;
+	if (failed == 0)
+		failed = load_pending(store, &settled, loading, err);
+	if (failed == 0)
+		failed = load_contexts(store, loading, err);
+	if (failed == 0)
+		failed = load_open_outcomes(store, loading, err);
+	free(settled.ranges);
+	store->broken = failed < 0; /* closing it then leaves every byte as it is */
+	return failed;
+}

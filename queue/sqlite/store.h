@@ -1,0 +1,28 @@
+/*
+ * store.h - the default storage driver: one SQLite file in WAL mode (DESIGN section 4).
+ *
+ * Here: how to open it. Exactly one connection writes and checkpoints; a lock file beside the database keeps a second
+ * server out.
+ * Not here: anything a caller needs after opening (queue/store.h).
+ */
+#ifndef SEVQ_QUEUE_SQLITE_STORE_H
+#define SEVQ_QUEUE_SQLITE_STORE_H
+
+#include "queue/store.h"
+
+struct sevq_sqlite_options {
+	const char *path;        /* created with mode 0600, its directory with 0700, where missing */
+	uint64_t max_bytes;      /* events are refused where the file would grow beyond it; outcomes are not; 0: no cap */
+	uint64_t min_free_bytes; /* enqueue answers SEVQ_STORAGE_FULL below this much free disk */
+	bool allow_network_fs;
+};
+
+void sevq_sqlite_options_init(struct sevq_sqlite_options *options);
+
+/*
+ * Opens, creating or migrating as needed. Failures: SEVQ_STORAGE_LOCKED, _FOREIGN, _NEWER (file untouched), _CORRUPT,
+ * _FAILED (detail names the path and why).
+ */
+int sevq_sqlite_open(const struct sevq_sqlite_options *options, struct sevq_store **ret, struct sevq_error *err);
+
+#endif

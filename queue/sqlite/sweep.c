@@ -1,0 +1,236 @@
+/*
+ * sweep.c - forgetting outcomes past their time, oldest first, with the events they settled.
+ *
+ * The events of one outcome are scattered: between two of a session stand those of all others that came meanwhile. Removed
+ * outcome by outcome, every page would be written once for nearly every row in it. So the sweep goes in rounds: it gathers
+ * what the oldest outcomes have settled, removes those events in id order, page by page, and last the outcomes. Each is
+ * done in steps of a few hundred rows between turns, a step that removes is a transaction.
+ *
+ * An outcome goes after its events, never before: an event without its outcome would be pending again. A round that is broken
+ * off by a crash or a full disk leaves outcomes whose events are gone already; the next round gathers them once more. The
+ * newest event stays, so that ids and times never go back.
+ */
+#include "queue/sqlite/private.h"
+
+#include <stdlib.h>
+
+#define ROUND_ROWS 16384    /* events and outcomes; the last outcome gathered may bring more events */
+#define OUTCOMES_A_STEP 100 /* their index by session makes each of them dear */
+
+static void
+begin_round(struct sqlite_sweep *round)
+{
+	round->gathered = false;
+	round->range_count = round->range_at = round->outcome_count = round->outcome_at = 0;
+	round->events = 0;
+	round->next = 0;
+}
+
+void
+sevq_sqlite_sweep_clear(struct sqlite_sweep *round)
+{
+	free(round->ranges);
+	free(round->outcomes);
+	*round = (struct sqlite_sweep){ 0 };
+}
+
+/* --- gathering ----------------------------------------------------------------------------------------------------- */
+
+/* Events that are gathered already do not count as kept. */
+static bool
+past_its_time(const struct sqlite_store *store, sqlite3_stmt *oldest, const struct sevq_chores *chores)
+{
+	return sqlite3_column_int64(oldest, 1) < chores->settled_before_ms ||
+	       store->stats.events > chores->pending_count + chores->settled_rows_max + store->sweep.events;
+}
+
+enum verdict { WAIT, PASS_OVER, FORGET };
+
+/*
+ * What the sweep may do with the outcome: forget it; pass it over, because it tells of an event that is still pending; or
+ * wait, because it is not past its time, is the newest, or names the newest event.
+ */
+static enum verdict
+judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct sevq_chores *chores)
+{
+	struct sevq_str ids = sevq_sqlite_text(oldest, 3), session = sevq_sqlite_text(oldest, 7);
+	bool settles = sqlite3_column_int(oldest, 2) <= SEVQ_OUTCOME_LAST_SETTLING;
+	const char *at = ids.s;
+	struct sevq_id_range range = { 0 };
+	if (sqlite3_column_int64(oldest, 0) >= store->ends.outcome || !past_its_time(store, oldest, chores))
+		return WAIT;
+	while (sevq_ids_next(&at, ids.s + ids.len, &range)) {
+		if (settles && range.last >= store->ends.event)
+			return WAIT;
+		for (int64_t id = range.first; !settles && id <= range.last; id++)
+			if (chores->pending(chores->arg, session, id))
+				return PASS_OVER;
+	}
+	return at != NULL ? FORGET : PASS_OVER;
+}
+
+/* An outcome that does not settle its events is forgotten alone. */
+static void
+gather_outcome(struct sqlite_sweep *round, sqlite3_stmt *oldest)
+{
+	struct sevq_str ids = sevq_sqlite_text(oldest, 3);
+	enum sevq_outcome_kind kind = (enum sevq_outcome_kind)sqlite3_column_int(oldest, 2);
+	bool dead = kind == SEVQ_OUTCOME_DEAD || kind == SEVQ_OUTCOME_EVICTED;
+	struct sevq_id_range range = { 0 };
+	round->outcomes = sevq_grow(round->outcomes, &round->outcome_cap, round->outcome_count + 1, sizeof *round->outcomes);
+	round->outcomes[round->outcome_count++] = sqlite3_column_int64(oldest, 0);
+	for (const char *at = ids.s; kind <= SEVQ_OUTCOME_LAST_SETTLING && sevq_ids_next(&at, ids.s + ids.len, &range);) {
+		round->ranges = sevq_grow(round->ranges, &round->range_cap, round->range_count + 1, sizeof *round->ranges);
+		round->ranges[round->range_count++] = (struct sweep_range){ range.first, range.last, dead };
+		round->events += (uint64_t)(range.last - range.first) + 1;
+	}
+}
+
+/* Looks at the next outcome behind those looked at before. */
+static enum verdict
+gather_next(struct sqlite_store *store, const struct sevq_chores *chores)
+{
+	sqlite3_stmt *oldest = store->statement[STATEMENT_OLDEST_OUTCOME];
+	enum verdict verdict = WAIT;
+	sqlite3_bind_int64(oldest, 1, store->sweep.after);
+	if (sqlite3_step(oldest) == SQLITE_ROW)
+		verdict = judge(store, oldest, chores);
+	if (verdict == FORGET)
+		gather_outcome(&store->sweep, oldest);
+	if (verdict != WAIT)
+		store->sweep.after = sqlite3_column_int64(oldest, 0);
+	sqlite3_reset(oldest);
+	return verdict;
+}
+
+static int
+by_first(const void *a, const void *b)
+{
+	const struct sweep_range *x = a, *y = b;
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+static size_t
+rows(const struct sqlite_sweep *round)
+{
+	return (size_t)round->events + round->outcome_count;
+}
+
+/* A step of it. */
+static void
+gather(struct sqlite_store *store, const struct sevq_chores *chores)
+{
+	struct sqlite_sweep *round = &store->sweep;
+	size_t enough = rows(round) + SEVQ_SQLITE_SWEEP_MAX;
+	for (size_t looks = 0; !round->gathered && looks < SEVQ_SQLITE_SWEEP_MAX && rows(round) < enough; looks++)
+		round->gathered = gather_next(store, chores) == WAIT || rows(round) >= ROUND_ROWS;
+	if (round->gathered && round->range_count > 0)
+		qsort(round->ranges, round->range_count, sizeof *round->ranges, by_first);
+}
+
+/* --- removing ------------------------------------------------------------------------------------------------------ */
+
+static int
+remove_event(struct sqlite_store *store, int64_t id)
+{
+	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_EVENT];
+	sqlite3_bind_int64(remove, 1, id);
+	int rc = sqlite3_step(remove);
+	int64_t session = rc == SQLITE_ROW ? sqlite3_column_int64(remove, 0) : 0;
+	if (rc == SQLITE_ROW)
+		rc = sqlite3_step(remove);
+	sqlite3_reset(remove);
+	if (rc != SQLITE_DONE || session == 0)
+		return rc == SQLITE_DONE ? SQLITE_OK : rc;
+	store->sweep.sessions[store->sweep.removed++] = session;
+	if (!sevq_sqlite_uncount_event(store, session))
+		return SQLITE_OK;
+	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_SESSION], 1, session);
+	return sevq_sqlite_run(store->statement[STATEMENT_REMOVE_SESSION]);
+}
+
+/* A dead letter goes with its event. */
+static int
+remove_dead_letter(struct sqlite_store *store, int64_t id)
+{
+	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_DEAD_LETTER], 1, id);
+	return sevq_sqlite_run(store->statement[STATEMENT_REMOVE_DEAD_LETTER]);
+}
+
+/* The next few events. */
+static int
+remove_events(struct sqlite_store *store)
+{
+	struct sqlite_sweep *round = &store->sweep;
+	int rc = SQLITE_OK;
+	for (size_t i = 0; rc == SQLITE_OK && i < SEVQ_SQLITE_SWEEP_MAX && round->range_at < round->range_count; i++) {
+		const struct sweep_range *range = &round->ranges[round->range_at];
+		if (round->next < range->first)
+			round->next = range->first;
+		rc = remove_event(store, round->next);
+		if (rc == SQLITE_OK && range->dead)
+			rc = remove_dead_letter(store, round->next);
+		if (round->next++ == range->last)
+			round->range_at++;
+	}
+	return rc;
+}
+
+static int
+remove_outcomes(struct sqlite_store *store)
+{
+	struct sqlite_sweep *round = &store->sweep;
+	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_OUTCOME];
+	int rc = SQLITE_OK;
+	for (size_t i = 0; rc == SQLITE_OK && i < OUTCOMES_A_STEP && round->outcome_at < round->outcome_count; i++) {
+		sqlite3_bind_int64(remove, 1, round->outcomes[round->outcome_at++]);
+		rc = sevq_sqlite_run(remove);
+	}
+	return rc;
+}
+
+/* The rows are back; so are their counts. */
+static void
+undo(struct sqlite_store *store)
+{
+	for (size_t i = 0; i < store->sweep.removed; i++)
+		sevq_sqlite_count_event(store, store->sweep.sessions[i]);
+}
+
+/* A step of it. False when the disk does not let us. */
+static bool
+remove_some(struct sqlite_store *store)
+{
+	struct sqlite_sweep *round = &store->sweep;
+	struct sevq_error err; /* nobody to tell: what is not swept now is swept later, and of a broken store `ready` tells */
+	size_t outcomes_before = round->outcome_at;
+	round->removed = 0;
+	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
+	if (rc == SQLITE_OK)
+		rc = round->range_at < round->range_count ? remove_events(store) : remove_outcomes(store);
+	if (sevq_sqlite_end(store, rc, &err) < 0) {
+		undo(store);
+		return false;
+	}
+	store->stats.swept += round->removed;
+	store->stats.outcomes -= round->outcome_at - outcomes_before;
+	return true;
+}
+
+bool
+sevq_sqlite_sweep(struct sqlite_store *store, const struct sevq_chores *chores)
+{
+	struct sqlite_sweep *round = &store->sweep;
+	bool more;
+	if (!round->gathered) {
+		gather(store, chores);
+		more = !round->gathered || round->outcome_count > 0;
+	} else {
+		more = remove_some(store);
+		if (round->outcome_at == round->outcome_count)
+			begin_round(round);
+	}
+	if (!more)
+		sevq_sqlite_sweep_clear(round); /* the next time it begins with the oldest outcome again */
+	return more;
+}
