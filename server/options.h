@@ -10,7 +10,7 @@
 
 #include "queue/engine.h"
 #include "schema/mem.h"
-#include "server/endpoint.h"
+#include "server/http/endpoint.h"
 
 #define SEVQ_OPTION_LIST_MAX 32
 

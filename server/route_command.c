@@ -11,7 +11,7 @@
 
 #include "queue/policy/route.h"
 #include "schema/json.h"
-#include "server/json.h"
+#include "server/calls/json.h"
 #include "server/policy_file.h"
 
 #define EXIT_QUESTION 1 /* some line was no question */

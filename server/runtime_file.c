@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "server/file.h"
-#include "server/json.h"
+#include "server/calls/json.h"
 
 #define NAME "sevqd.json"
 

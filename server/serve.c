@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "queue/sqlite/store.h"
-#include "server/connection.h"
+#include "server/http/connection.h"
 #include "server/file.h"
 #include "server/log.h"
 #include "server/policy_file.h"

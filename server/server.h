@@ -9,16 +9,16 @@
 #include <event2/event.h>
 
 #include "queue/engine.h"
-#include "server/auth.h"
-#include "server/deadline.h"
-#include "server/listener.h"
-#include "server/metrics.h"
+#include "server/http/auth.h"
+#include "server/http/deadline.h"
+#include "server/http/listener.h"
+#include "server/calls/metrics.h"
 #include "server/options.h"
-#include "server/parser.h"
-#include "server/peers.h"
-#include "server/stream.h"
-#include "server/throttle.h"
-#include "server/wait.h"
+#include "server/http/parser.h"
+#include "server/http/peers.h"
+#include "server/calls/stream.h"
+#include "server/http/throttle.h"
+#include "server/calls/wait.h"
 
 TAILQ_HEAD(sevq_connection_list, sevq_connection);
 

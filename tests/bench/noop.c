@@ -4,8 +4,8 @@
  * Sockets, parser, admission and token check are the real ones; only the table of calls is compiled anew, with the handler here
  * for sevq_events_post (meson.build gives both another name). The answer is as long as one to a post of the load generator.
  */
-#include "server/calls.h"
-#include "server/reply.h"
+#include "server/calls/calls.h"
+#include "server/http/reply.h"
 #include "server/serve.h"
 
 /* What the real one says to such an event. */

@@ -1,7 +1,7 @@
 /*
  * guard_test.c - which Host, Origin and Sec-Fetch-Site are ours.
  */
-#include "server/guard.h"
+#include "server/http/guard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

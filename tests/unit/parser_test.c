@@ -1,7 +1,7 @@
 /*
  * parser_test.c - however a message's bytes are cut, the parser says the same; and it reads nothing behind its end.
  */
-#include "server/parser.h"
+#include "server/http/parser.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

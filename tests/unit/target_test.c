@@ -1,7 +1,7 @@
 /*
  * target_test.c - request targets are read strictly, and queries as forms write them.
  */
-#include "server/target.h"
+#include "server/http/target.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

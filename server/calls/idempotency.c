@@ -1,0 +1,92 @@
+/*
+ * idempotency.c - a request that may be sent twice.
+ *
+ * Enqueue, drain, lease and webhook each have their own keys: a letter in front of the key tells them apart, so that a
+ * key used for one call is free for another.
+ */
+#include "server/calls/idempotency.h"
+
+#include "schema/event.h"
+#include "server/http/problem.h"
+
+#define HEADER "Idempotency-Key"
+
+static int
+refuse(struct sevq_request *request, const char *why)
+{
+	struct sevq_error err;
+
+	sevq_fail_field(&err, HEADER, "%s", why);
+	sevq_problem_send(request, &err);
+	return -1;
+}
+
+/* RFC 8941 section 3.3.3. False: not a string, or more than one. */
+static bool
+read_string(struct sevq_arena *arena, struct sevq_str text, struct sevq_str *ret)
+{
+	char *out = sevq_arena_bytes(arena, text.len);
+	size_t len = 0, i = 1;
+
+	for (; i < text.len && text.s[i] != '"'; i++) {
+		if (text.s[i] == '\\' && (++i == text.len || (text.s[i] != '"' && text.s[i] != '\\')))
+			return false;
+		if (text.s[i] < 0x20 || text.s[i] > 0x7e)
+			return false;
+		out[len++] = text.s[i];
+	}
+	*ret = (struct sevq_str){ out, len };
+	return i + 1 == text.len;
+}
+
+static bool
+is_bare(struct sevq_str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.s[i] <= 0x20 || text.s[i] > 0x7e || memchr("\"\\,;", text.s[i], 4) != NULL)
+			return false;
+	return true;
+}
+
+/*
+ * The key as the client means it, *ret; NULL: the header was not sent. It is a string of RFC 8941 ("abc", with \" and \\),
+ * or bare text without quotes. -1 after answering that it is neither, or empty, or too long.
+ */
+static int
+read_key(struct sevq_request *request, struct sevq_str *ret)
+{
+	struct sevq_str text = request->headers[SEVQ_HEADER_IDEMPOTENCY_KEY], key = text;
+
+	if (text.s != NULL && !(text.len > 0 && text.s[0] == '"' ? read_string(&request->arena, text, &key) : is_bare(text)))
+		return refuse(request,
+			      HEADER " must be one \"string\", or text without spaces, quotes, commas, semicolons and backslashes");
+	if (text.s != NULL && (key.len == 0 || key.len > SEVQ_IDEMPOTENCY_KEY_BYTES_MAX))
+		return refuse(request, HEADER " must have 1 to 255 bytes");
+	*ret = key;
+	return 0;
+}
+
+struct sevq_idempotency
+sevq_idempotency_of(struct sevq_request *request, char kind, struct sevq_str key, struct sevq_str sent)
+{
+	char *prefixed;
+
+	prefixed = sevq_arena_bytes(&request->arena, SEVQ_IDEMPOTENCY_KIND_BYTES + key.len);
+	prefixed[0] = kind;
+	prefixed[1] = ':';
+	memcpy(prefixed + SEVQ_IDEMPOTENCY_KIND_BYTES, key.s, key.len);
+	return (struct sevq_idempotency){ .key = { prefixed, SEVQ_IDEMPOTENCY_KIND_BYTES + key.len },
+					  .request = sevq_text_hash(sent) };
+}
+
+int
+sevq_idempotency_set(struct sevq_request *request, char kind)
+{
+	struct sevq_str key;
+
+	if (read_key(request, &key) != 0)
+		return -1;
+	if (key.s != NULL)
+		request->op.idempotency = sevq_idempotency_of(request, kind, key, request->body);
+	return 0;
+}

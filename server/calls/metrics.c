@@ -1,0 +1,211 @@
+/*
+ * metrics.c - every number once, in a table: its place in the JSON, its name for Prometheus, and what it means.
+ */
+#include "server/calls/metrics.h"
+
+#include <assert.h>
+#include <time.h>
+
+#include "server/calls/calls.h"
+#include "server/http/deadline.h"
+#include "server/calls/field.h"
+#include "server/calls/json.h"
+#include "server/http/reply.h"
+#include "server/calls/routes.h"
+#include "server/server.h"
+
+struct row {
+	const char *group, *name; /* in the JSON; group NULL: at the top. Rows of one group stand together. */
+	const char *metric;
+	bool counter;
+	size_t offset;
+	const char *help;
+};
+
+#define ENGINE(member) offsetof(struct sevq_metrics, engine.member)
+#define OUTCOME(kind) offsetof(struct sevq_metrics, engine.outcomes[SEVQ_OUTCOME_##kind])
+#define HTTP(member) offsetof(struct sevq_metrics, http.member)
+
+/* clang-format off */
+static const struct row rows[] = {
+	{ NULL, "uptimeMs", "sevq_uptime_milliseconds", false, offsetof(struct sevq_metrics, uptime_ms), "Time since start." },
+	{ NULL, "pending", "sevq_pending_events", false, ENGINE(pending), "Events pending now." },
+	{ NULL, "sessions", "sevq_sessions", false, ENGINE(sessions), "Sessions with something pending." },
+	{ NULL, "oldestTs", "sevq_oldest_event_timestamp_milliseconds", false, ENGINE(oldest_ts_ms), "Arrival of the oldest pending event; 0 when there is none." },
+	{ NULL, "oldestAgeMs", "sevq_oldest_event_age_milliseconds", false, offsetof(struct sevq_metrics, oldest_age_ms), "Age of the oldest pending event; 0 when there is none." },
+
+	{ NULL, "leased", "sevq_leased_events", false, ENGINE(leased_now), "Pending events that a consumer holds." },
+	{ NULL, "delayed", "sevq_delayed_events", false, ENGINE(delayed_now), "Pending events whose time has not come." },
+	{ NULL, "leases", "sevq_leases", false, ENGINE(leases), "Leases now." },
+	{ NULL, "waiters", "sevq_waiters", false, ENGINE(waiters), "Calls that wait for something deliverable." },
+
+	{ "events", "enqueued", "sevq_events_enqueued_total", true, ENGINE(enqueued), "Events stored." },
+	{ "events", "duplicates", "sevq_events_duplicate_total", true, ENGINE(duplicates), "Events that were already queued." },
+	{ "events", "replaced", "sevq_events_replaced_total", true, OUTCOME(REPLACED), "Events removed by a replacement." },
+	{ "events", "drained", "sevq_events_drained_total", true, OUTCOME(DRAINED), "Events drained." },
+	{ "events", "consumed", "sevq_events_consumed_total", true, OUTCOME(CONSUMED), "Events consumed by id." },
+	{ "events", "withdrawn", "sevq_events_withdrawn_total", true, OUTCOME(WITHDRAWN), "Events taken back by their producers." },
+	{ "events", "purged", "sevq_events_purged_total", true, OUTCOME(PURGED), "Events purged." },
+	{ "events", "evicted", "sevq_events_evicted_total", true, OUTCOME(EVICTED), "Events that gave way to newer ones at a session's limit." },
+	{ "events", "leased", "sevq_events_leased_total", true, OUTCOME(LEASED), "Events lent under a lease." },
+	{ "events", "extended", "sevq_events_extended_total", true, OUTCOME(EXTENDED), "Leased events kept longer." },
+	{ "events", "acked", "sevq_events_acked_total", true, OUTCOME(ACKED), "Leased events finished." },
+	{ "events", "nacked", "sevq_events_nacked_total", true, OUTCOME(NACKED), "Leased events given back, counting an attempt." },
+	{ "events", "returned", "sevq_events_returned_total", true, OUTCOME(RETURNED), "Leased events given back, not counting one." },
+	{ "events", "lapsed", "sevq_events_lapsed_total", true, OUTCOME(LAPSED), "Events whose lease ran out." },
+	{ "events", "expired", "sevq_events_expired_total", true, OUTCOME(EXPIRED), "Events past their time to live." },
+	{ "events", "dead", "sevq_events_dead_total", true, OUTCOME(DEAD), "Events that became dead letters after their last attempt." },
+	{ "events", "requeued", "sevq_events_requeued_total", true, OUTCOME(REQUEUED), "Dead letters enqueued anew." },
+
+	{ "rejected", "sessionFull", "sevq_rejected_session_full_total", true, ENGINE(rejected_session_full), "Events refused at --max-pending." },
+	{ "rejected", "sessionsFull", "sevq_rejected_sessions_full_total", true, ENGINE(rejected_sessions_full), "Events refused at --max-sessions." },
+	{ "rejected", "pendingFull", "sevq_rejected_pending_full_total", true, ENGINE(rejected_pending_full), "Events refused at --max-pending-total." },
+	{ "rejected", "answers", "sevq_rejected_answers_total", true, ENGINE(rejected_answers), "Calls refused because the answers of one moment were too large together." },
+	{ "rejected", "storageFull", "sevq_rejected_storage_full_total", true, ENGINE(rejected_storage_full), "Events refused because the disk or database is full." },
+
+	{ "engine", "ops", "sevq_ops_total", true, ENGINE(ops), "Pieces of work, reads included." },
+	{ "engine", "commits", "sevq_commits_total", true, ENGINE(commits), "Transactions made durable." },
+	{ "engine", "commitFailures", "sevq_commit_failures_total", true, ENGINE(commit_failures), "Transactions that failed and changed nothing." },
+	{ "engine", "commitUs", "sevq_commit_microseconds_total", true, ENGINE(commit_us_total), "Time from the beginning of commits until they were durable." },
+	{ "engine", "batchOpsMax", "sevq_batch_ops_max", false, ENGINE(batch_ops_max), "The most pieces of work that shared one turn." },
+	{ "engine", "catalogBytes", "sevq_catalog_bytes", false, ENGINE(catalog_bytes), "Memory of the catalog." },
+	{ "engine", "recentBytes", "sevq_recent_bytes", false, ENGINE(recent_bytes), "Memory of the newest events." },
+	{ "engine", "recentHits", "sevq_recent_hits_total", true, ENGINE(recent_hits), "Events for answers that were still in memory." },
+	{ "engine", "recentMisses", "sevq_recent_misses_total", true, ENGINE(recent_misses), "Events for answers that were read from the database." },
+
+	{ "store", "databaseBytes", "sevq_database_bytes", false, ENGINE(store.database_bytes), "Size of the database file." },
+	{ "store", "walBytes", "sevq_wal_bytes", false, ENGINE(store.wal_bytes), "Bytes of the write-ahead log that are not in the database yet." },
+	{ "store", "events", "sevq_stored_events", false, ENGINE(store.events), "Events on disk, settled ones included." },
+	{ "store", "outcomes", "sevq_stored_outcomes", false, ENGINE(store.outcomes), "Outcomes on disk." },
+	{ "store", "checkpoints", "sevq_checkpoints_total", true, ENGINE(store.checkpoints), "Checkpoints." },
+	{ "store", "swept", "sevq_events_swept_total", true, ENGINE(store.swept), "Settled events forgotten." },
+
+	{ "http", "connections", "sevq_http_connections", false, HTTP(connections), "Connections open now." },
+	{ "http", "bufferedBytes", "sevq_http_buffered_bytes", false, HTTP(buffered_bytes), "Bytes buffered for connections." },
+	{ "http", "accepted", "sevq_http_accepted_total", true, HTTP(accepted), "Connections accepted." },
+	{ "http", "refusedLimit", "sevq_http_refused_limit_total", true, HTTP(refused_limit), "Connections refused at --max-connections." },
+	{ "http", "refusedAddress", "sevq_http_refused_address_total", true, HTTP(refused_address), "Connections refused at --max-connections-per-address." },
+	{ "http", "evictedIdle", "sevq_http_evicted_idle_total", true, HTTP(evicted_idle), "Idle connections closed to make room." },
+	{ "http", "acceptPauses", "sevq_http_accept_pauses_total", true, HTTP(accept_pauses), "Times that descriptors ran out." },
+	{ "http", "hangUps", "sevq_http_hang_ups_total", true, HTTP(hang_ups), "Connections that broke off." },
+	{ "http", "requests", "sevq_http_requests_total", true, HTTP(requests), "Requests begun." },
+	{ "http", "bytesIn", "sevq_http_received_bytes_total", true, HTTP(bytes_in), "Bytes received." },
+	{ "http", "bytesOut", "sevq_http_sent_bytes_total", true, HTTP(bytes_out), "Bytes sent or waiting to be." },
+	{ "http", "waitersRefused", "sevq_http_waiters_refused_total", true, HTTP(waiters_refused), "Waiting calls refused at --max-waiters." },
+	{ "http", "streams", "sevq_http_streams", false, HTTP(streams), "Streams open now." },
+	{ "http", "streamsOpened", "sevq_http_streams_opened_total", true, HTTP(streams_opened), "Streams opened." },
+	{ "http", "streamsRefused", "sevq_http_streams_refused_total", true, HTTP(streams_refused), "Streams refused at --max-streams." },
+	{ "http", "streamsDropped", "sevq_http_streams_dropped_total", true, HTTP(streams_dropped), "Streams dropped at --stream-buffer." },
+	{ "http", "wakesSent", "sevq_http_wakes_sent_total", true, HTTP(wakes_sent), "Wakes told on streams." },
+	{ "http", "tokensThrottled", "sevq_http_tokens_throttled_total", true, HTTP(tokens_throttled), "Calls of OpenClaw's webhook refused after too many bad tokens." },
+	{ "http", "lateHeaders", "sevq_http_late_headers_total", true, HTTP(late_headers), "Requests given up at --header-timeout-ms." },
+	{ "http", "lateBodies", "sevq_http_late_bodies_total", true, HTTP(late_body), "Requests given up at --body-timeout-ms or --min-body-rate." },
+	{ "http", "lateReaders", "sevq_http_late_readers_total", true, HTTP(late_readers), "Connections dropped at --response-timeout-ms." },
+	{ "http", "idleClosed", "sevq_http_idle_closed_total", true, HTTP(idle_closed), "Connections closed at --idle-timeout-ms." },
+};
+/* clang-format on */
+
+#define ROWS (sizeof rows / sizeof rows[0])
+
+/* All members are 64 bits wide and none is negative. */
+static_assert(sizeof(size_t) == sizeof(uint64_t), "size_t has 64 bits");
+
+static uint64_t
+value_of(const struct sevq_metrics *metrics, const struct row *row)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)metrics + row->offset, sizeof value);
+	return value;
+}
+
+void
+sevq_metrics_read(const struct sevq_server *server, struct sevq_metrics *ret)
+{
+	struct timespec now;
+	int64_t age;
+
+	sevq_engine_stats(server->engine, &ret->engine);
+	ret->http = server->stats;
+	ret->uptime_ms = (uint64_t)(sevq_now_ms() - server->started_ms);
+	clock_gettime(CLOCK_REALTIME, &now);
+	age = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ret->engine.oldest_ts_ms;
+	ret->oldest_age_ms = ret->engine.oldest_ts_ms > 0 && age > 0 ? (uint64_t)age : 0;
+}
+
+static void
+add_problems(const struct sevq_metrics *metrics, struct sevq_buf *out)
+{
+	const char *before = "";
+
+	SEVQ_ADD(out, ",\"problems\":{");
+	for (int code = 0; code < SEVQ_CODE_COUNT; code++) {
+		if (metrics->http.problems[code] == 0)
+			continue;
+		sevq_buf_addf(out, "%s\"%s\":%llu", before, sevq_code_name((enum sevq_code)code),
+			      (unsigned long long)metrics->http.problems[code]);
+		before = ",";
+	}
+	SEVQ_ADD(out, "}");
+}
+
+void
+sevq_metrics_json(const struct sevq_metrics *metrics, struct sevq_buf *out)
+{
+	const char *group = NULL, *before = "{";
+
+	for (size_t i = 0; i < ROWS; i++) {
+		if (group != rows[i].group && (group == NULL || strcmp(group, rows[i].group) != 0)) {
+			sevq_buf_addf(out, "%s,\"%s\":", group != NULL ? "}" : "", rows[i].group);
+			before = "{";
+		}
+		group = rows[i].group;
+		sevq_buf_addf(out, "%s\"%s\":%llu", before, rows[i].name, (unsigned long long)value_of(metrics, &rows[i]));
+		before = ",";
+	}
+	SEVQ_ADD(out, "}");
+	add_problems(metrics, out);
+	SEVQ_ADD(out, "}");
+}
+
+static void
+add_head(struct sevq_buf *out, const char *metric, const char *help, bool counter)
+{
+	sevq_buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, counter ? "counter" : "gauge");
+}
+
+void
+sevq_metrics_text(const struct sevq_metrics *metrics, struct sevq_buf *out)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		add_head(out, rows[i].metric, rows[i].help, rows[i].counter);
+		sevq_buf_addf(out, "%s %llu\n", rows[i].metric, (unsigned long long)value_of(metrics, &rows[i]));
+	}
+	add_head(out, "sevq_http_calls_total", "Requests that reached a call.", true);
+	for (size_t i = 0; i < SEVQ_CALLS; i++)
+		sevq_buf_addf(out, "sevq_http_calls_total{method=\"%s\",path=\"%s\"} %llu\n",
+			      llhttp_method_name(sevq_calls[i].method), sevq_calls[i].path,
+			      (unsigned long long)metrics->http.calls[i]);
+	add_head(out, "sevq_http_responses_total", "Answers by the first digit of their status.", true);
+	for (int i = 2; i < SEVQ_STATUS_CLASSES; i++)
+		sevq_buf_addf(out, "sevq_http_responses_total{status=\"%dxx\"} %llu\n", i,
+			      (unsigned long long)metrics->http.responses[i]);
+	add_head(out, "sevq_http_problems_total", "Problems answered, by code.", true);
+	for (int i = 0; i < SEVQ_CODE_COUNT; i++)
+		if (metrics->http.problems[i] > 0)
+			sevq_buf_addf(out, "sevq_http_problems_total{code=\"%s\"} %llu\n", sevq_code_name((enum sevq_code)i),
+				      (unsigned long long)metrics->http.problems[i]);
+}
+
+/* GET /metrics */
+void
+sevq_metrics_get(struct sevq_request *request)
+{
+	struct sevq_metrics metrics;
+
+	if (sevq_query_read(request, NULL, 0, NULL, NULL) != 0)
+		return;
+	sevq_metrics_read(request->server, &metrics);
+	sevq_metrics_text(&metrics, sevq_reply_begin(request));
+	sevq_reply_send(request, &(struct sevq_reply){ .status = 200, .type = "text/plain; version=0.0.4; charset=utf-8" });
+}

@@ -1,0 +1,70 @@
+/*
+ * peers.c - connections counted by address, in a small chained table.
+ */
+#include "server/http/peers.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/mem.h"
+
+/* 0 for what has no address. An IPv6 prefix that has the same key as an IPv4 address shares its count, which does no harm. */
+static uint64_t
+key_of(const struct sockaddr *address)
+{
+	struct sockaddr_in in4;
+	struct sockaddr_in6 in6;
+	uint64_t key;
+
+	switch (address->sa_family) {
+	case AF_INET:
+		memcpy(&in4, address, sizeof in4);
+		return UINT64_C(1) << 32 | in4.sin_addr.s_addr;
+	case AF_INET6:
+		memcpy(&in6, address, sizeof in6);
+		memcpy(&key, &in6.sin6_addr, sizeof key);
+		return key != 0 ? key : 1; /* ::1 and its like share one */
+	default:
+		return 0;
+	}
+}
+
+static struct sevq_peer **
+bucket_of(struct sevq_peers *peers, uint64_t key)
+{
+	return &peers->buckets[(key * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
+}
+
+struct sevq_peer *
+sevq_peers_enter(struct sevq_peers *peers, const struct sockaddr *address)
+{
+	uint64_t key = key_of(address);
+	struct sevq_peer **bucket = bucket_of(peers, key), *peer;
+
+	if (key == 0)
+		return NULL;
+	for (peer = *bucket; peer != NULL && peer->key != key; peer = peer->next)
+		;
+	if (peer == NULL) {
+		peer = sevq_alloc(sizeof *peer);
+		*peer = (struct sevq_peer){ .key = key, .next = *bucket };
+		*bucket = peer;
+	}
+	peer->connections++;
+	return peer;
+}
+
+void
+sevq_peers_leave(struct sevq_peers *peers, struct sevq_peer *peer)
+{
+	struct sevq_peer **at;
+
+	if (peer == NULL || --peer->connections > 0)
+		return;
+	for (at = bucket_of(peers, peer->key); *at != peer; at = &(*at)->next)
+		assert(*at != NULL);
+	*at = peer->next;
+	free(peer);
+}

@@ -1,0 +1,189 @@
+/*
+ * reply.c - answers.
+ *
+ * The body is built first, because its length stands in the head; room is left in front of it, so that head and body are
+ * one piece of memory and go out in one system call.
+ */
+#include "server/http/reply.h"
+
+#include <assert.h>
+#include <time.h>
+
+#include "server/http/connection.h"
+#include "server/calls/routes.h"
+#include "server/log.h"
+#include "server/server.h"
+
+#define HEAD_BYTES 640
+#define OUT_BYTES_KEPT (1 << 20)
+
+static const struct {
+	int status;
+	const char *line;
+} lines[] = {
+	{ 200, "HTTP/1.1 200 OK\r\n" },
+	{ 201, "HTTP/1.1 201 Created\r\n" },
+	{ 400, "HTTP/1.1 400 Bad Request\r\n" },
+	{ 401, "HTTP/1.1 401 Unauthorized\r\n" },
+	{ 403, "HTTP/1.1 403 Forbidden\r\n" },
+	{ 404, "HTTP/1.1 404 Not Found\r\n" },
+	{ 405, "HTTP/1.1 405 Method Not Allowed\r\n" },
+	{ 408, "HTTP/1.1 408 Request Timeout\r\n" },
+	{ 409, "HTTP/1.1 409 Conflict\r\n" },
+	{ 413, "HTTP/1.1 413 Content Too Large\r\n" },
+	{ 414, "HTTP/1.1 414 URI Too Long\r\n" },
+	{ 415, "HTTP/1.1 415 Unsupported Media Type\r\n" },
+	{ 417, "HTTP/1.1 417 Expectation Failed\r\n" },
+	{ 421, "HTTP/1.1 421 Misdirected Request\r\n" },
+	{ 422, "HTTP/1.1 422 Unprocessable Content\r\n" },
+	{ 429, "HTTP/1.1 429 Too Many Requests\r\n" },
+	{ 431, "HTTP/1.1 431 Request Header Fields Too Large\r\n" },
+	{ 501, "HTTP/1.1 501 Not Implemented\r\n" },
+	{ 503, "HTTP/1.1 503 Service Unavailable\r\n" },
+	{ 505, "HTTP/1.1 505 HTTP Version Not Supported\r\n" },
+	{ 507, "HTTP/1.1 507 Insufficient Storage\r\n" },
+};
+
+static const char *
+line_of(int status)
+{
+	size_t i = 0;
+
+	while (lines[i].status != status) {
+		i++;
+		assert(i < sizeof lines / sizeof lines[0]);
+	}
+	return lines[i].line;
+}
+
+/* "Date: ...", made once a second. */
+static const char *
+date_line(struct sevq_server *server)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (now != server->date) {
+		server->date = now;
+		gmtime_r(&now, &tm);
+		strftime(server->date_line, sizeof server->date_line, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+	}
+	return server->date_line;
+}
+
+static char *
+put(char *at, const char *text)
+{
+	return stpcpy(at, text);
+}
+
+static char *
+put_number(char *at, size_t number)
+{
+	char digits[20], *first = digits + sizeof digits;
+
+	do
+		*--first = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	memcpy(at, first, (size_t)(digits + sizeof digits - first));
+	return at + (digits + sizeof digits - first);
+}
+
+/* What every answer says. */
+static char *
+put_common(char *at, struct sevq_request *request, const struct sevq_reply *reply)
+{
+	at = put(at, line_of(reply->status));
+	at = put(at, date_line(request->server));
+	at = put(at, "Content-Type: ");
+	at = put(at, reply->type != NULL ? reply->type : "application/json");
+	at = put(at, "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+	return put(at, reply->extra);
+}
+
+static size_t
+write_head(struct sevq_request *request, const struct sevq_reply *reply, size_t body_len, char head[HEAD_BYTES])
+{
+	char *at = put_common(head, request, reply);
+
+	at = put(at, "Content-Length: ");
+	at = put_number(at, body_len);
+	at = put(at, "\r\n");
+	if (request->close)
+		at = put(at, "Connection: close\r\n");
+	else if (request->http_1_0)
+		at = put(at, "Connection: keep-alive\r\n");
+	at = put(at, "\r\n");
+	assert(at < head + HEAD_BYTES);
+	return (size_t)(at - head);
+}
+
+static void
+log_access(const struct sevq_request *request, int status, size_t body_len)
+{
+	if (sevq_log_enabled(SEVQ_LOG_DEBUG))
+		sevq_log(SEVQ_LOG_DEBUG, sevq_log_msg("answered"), sevq_log_text("method", llhttp_method_name(request->method)),
+			 sevq_log_text("path", request->call != NULL ? request->call->path : "?"),
+			 sevq_log_number("status", status), sevq_log_number("bytes", (long long)body_len));
+}
+
+struct sevq_buf *
+sevq_reply_begin(struct sevq_request *request)
+{
+	struct sevq_buf *out = &request->server->out;
+
+	out->len = 0;
+	sevq_buf_reserve(out, HEAD_BYTES);
+	out->len = HEAD_BYTES;
+	return out;
+}
+
+void
+sevq_reply_replayed(const struct sevq_request *request, struct sevq_reply *reply)
+{
+	if (request->op.idempotency.replayed)
+		strcat(reply->extra, "Idempotency-Replayed: true\r\n");
+}
+
+void
+sevq_reply_created(struct sevq_reply *reply, int64_t event_id)
+{
+	put(put_number(put(reply->extra, "Location: /v1/events/"), (size_t)event_id), "\r\n");
+}
+
+void
+sevq_reply_send(struct sevq_request *request, const struct sevq_reply *reply)
+{
+	struct sevq_server *server = request->server;
+	struct sevq_buf *out = &server->out;
+	size_t body_len = out->len - HEAD_BYTES, head_len;
+	char head[HEAD_BYTES];
+
+	assert(!request->answered);
+	request->answered = true;
+	request->close |= server->closing;
+	head_len = write_head(request, reply, body_len, head);
+	memcpy(out->data + HEAD_BYTES - head_len, head, head_len);
+	server->stats.responses[reply->status / 100]++;
+	log_access(request, reply->status, body_len);
+	sevq_connection_send(request->connection, out->data + HEAD_BYTES - head_len,
+			     head_len + (request->method == HTTP_HEAD ? 0 : body_len));
+	if (out->cap > OUT_BYTES_KEPT)
+		sevq_buf_clear(out);
+}
+
+/* Without a length or chunks, the body ends with the connection (RFC 9112 section 6.3): every client can read that. */
+void
+sevq_reply_stream(struct sevq_request *request, const char *type)
+{
+	char head[HEAD_BYTES], *at;
+
+	assert(!request->answered);
+	request->answered = true;
+	request->close = true;
+	at = put_common(head, request, &(struct sevq_reply){ .status = 200, .type = type });
+	at = put(at, "Connection: close\r\n\r\n");
+	request->server->stats.responses[2]++;
+	log_access(request, 200, 0);
+	sevq_connection_send(request->connection, head, (size_t)(at - head));
+}

@@ -1,0 +1,93 @@
+/*
+ * target.c - request targets, read without leniency: what a proxy in front may read in another way is refused.
+ */
+#include "server/http/target.h"
+
+static int
+hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Printable ASCII less what RFC 3986 wants escaped; [ ] { } | are taken, as browsers send them in queries. */
+static bool
+allowed(char c)
+{
+	return c > 0x20 && c < 0x7f && memchr("\"#<>\\^`", c, 7) == NULL;
+}
+
+int
+sevq_target_split(struct sevq_str target, struct sevq_str *path, struct sevq_str *query, struct sevq_error *err)
+{
+	const char *question;
+
+	if (target.len == 0 || target.s[0] != '/' || (target.len > 1 && target.s[1] == '/'))
+		return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target must be a path, and begin with one slash");
+	for (size_t i = 0; i < target.len; i++) {
+		if (!allowed(target.s[i]))
+			return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has a character that must be escaped");
+		if (sevq_str_starts((struct sevq_str){ target.s + i, target.len - i }, SEVQ_STR("%00")))
+			return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has %%00");
+	}
+	question = memchr(target.s, '?', target.len);
+	*path = (struct sevq_str){ target.s, question != NULL ? (size_t)(question - target.s) : target.len };
+	*query = question != NULL ? (struct sevq_str){ question + 1, target.len - path->len - 1 } : SEVQ_STR_NULL;
+	return 0;
+}
+
+/* The byte that an escape stands for; -1 for one that is broken. */
+static int
+unescape(struct sevq_str rest)
+{
+	int high = rest.len >= 3 ? hex(rest.s[1]) : -1, low = high >= 0 ? hex(rest.s[2]) : -1;
+
+	return low >= 0 ? high << 4 | low : -1;
+}
+
+int
+sevq_target_decode(struct sevq_arena *arena, struct sevq_str text, bool in_query, struct sevq_str *ret, struct sevq_error *err)
+{
+	char *decoded, *end;
+
+	*ret = text;
+	if (memchr(text.s, '%', text.len) == NULL && (!in_query || memchr(text.s, '+', text.len) == NULL))
+		return 0;
+	decoded = end = sevq_arena_bytes(arena, text.len);
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.s[i] == '%') {
+			int byte = unescape((struct sevq_str){ text.s + i, text.len - i });
+
+			if (byte < 0)
+				return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has a broken %% escape");
+			*end++ = (char)byte;
+			i += 2;
+		} else
+			*end++ = in_query && text.s[i] == '+' ? ' ' : text.s[i];
+	}
+	*ret = (struct sevq_str){ decoded, (size_t)(end - decoded) };
+	return sevq_utf8_valid(ret->s, ret->len) ? 0 : sevq_fail(err, SEVQ_BAD_REQUEST, "the request target is not UTF-8");
+}
+
+bool
+sevq_query_next(struct sevq_str *query, struct sevq_str *name, struct sevq_str *value)
+{
+	const char *end, *equals;
+
+	while (query->len > 0 && query->s[0] == '&') {
+		query->s++;
+		query->len--;
+	}
+	if (query->len == 0)
+		return false;
+	end = memchr(query->s, '&', query->len);
+	*name = (struct sevq_str){ query->s, end != NULL ? (size_t)(end - query->s) : query->len };
+	query->s += name->len;
+	query->len -= name->len;
+	equals = memchr(name->s, '=', name->len);
+	*value = equals != NULL ? (struct sevq_str){ equals + 1, (size_t)(name->s + name->len - equals - 1) } : SEVQ_STR("");
+	name->len = equals != NULL ? (size_t)(equals - name->s) : name->len;
+	return true;
+}
