@@ -11,10 +11,10 @@ read_ms(clockid_t clock)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static struct sevq_clock
+static struct clock
 kernel(void)
 {
-	return (struct sevq_clock){ read_ms(CLOCK_REALTIME), read_ms(CLOCK_BOOTTIME) };
+	return (struct clock){ read_ms(CLOCK_REALTIME), read_ms(CLOCK_BOOTTIME) };
 }
 
-struct sevq_clock (*sevq_clock)(void) = kernel;
+struct clock (*clock_now)(void) = kernel;

@@ -5,15 +5,15 @@
  * everything runs on while a server runs. One variable, so that a test can stop time and let it jump.
  * Not here: which of them means what (engine, load), how long a commit took. Private to queue/.
  */
-#ifndef SEVQ_QUEUE_CLOCK_H
-#define SEVQ_QUEUE_CLOCK_H
+#ifndef QUEUE_CLOCK_H
+#define QUEUE_CLOCK_H
 
 #include <stdint.h>
 
-struct sevq_clock {
+struct clock {
 	int64_t wall_ms; /* since 1970; may jump either way */
 	int64_t boot_ms; /* since the machine started; never goes back */
 };
-extern struct sevq_clock (*sevq_clock)(void);
+extern struct clock (*clock_now)(void);
 
 #endif

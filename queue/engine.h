@@ -5,24 +5,24 @@
  * one transaction, one fsync, then the answers. Single-threaded; nothing here blocks but the store.
  * Not here: HTTP, JSON, timers (the caller owns the loop and calls turn), SQL.
  */
-#ifndef SEVQ_QUEUE_ENGINE_H
-#define SEVQ_QUEUE_ENGINE_H
+#ifndef QUEUE_ENGINE_H
+#define QUEUE_ENGINE_H
 
 #include "queue/op.h"
 #include "queue/policy/policy.h"
 #include "queue/policy/route.h"
 #include "queue/store.h"
 
-struct sevq_engine;
+struct engine;
 
-enum sevq_overflow { SEVQ_OVERFLOW_REJECT, SEVQ_OVERFLOW_DROP_OLDEST };
+enum overflow { OVERFLOW_REJECT, OVERFLOW_DROP_OLDEST };
 
-struct sevq_engine_options {
+struct engine_options {
 	size_t batch_events_max;    /* drafts in one enqueue */
 	size_t session_pending_max; /* events in one session */
 	size_t sessions_max;        /* sessions with something pending */
 	size_t pending_max;         /* events in all */
-	enum sevq_overflow overflow;
+	enum overflow overflow;
 	int attempts_max;      /* failed deliveries before an event becomes a dead letter; 1..255 */
 	int64_t retention_ms;  /* how long settled events stay on disk */
 	size_t retention_rows; /* how many at the most */
@@ -30,85 +30,85 @@ struct sevq_engine_options {
 };
 
 /* The defaults of DESIGN section 3. */
-void sevq_engine_options_init(struct sevq_engine_options *options);
+void engine_options_init(struct engine_options *options);
 
 /* Opens over a store and rebuilds the catalog from it. Takes store and policy over on success only. */
-int sevq_engine_open(struct sevq_store *store, struct sevq_policy *policy, const struct sevq_engine_options *options,
-		     struct sevq_engine **ret, struct sevq_error *err);
+int engine_open(struct store *store, struct policy *policy, const struct engine_options *options, struct engine **ret,
+		struct error *err);
 
 /*
  * Answers nothing more: call it when nothing is submitted; ops that still wait to be woken are the caller's again. Closes the
  * store (checkpoint). Accepts NULL.
  */
-void sevq_engine_close(struct sevq_engine *engine);
+void engine_close(struct engine *engine);
 
-/* Takes the op into the next batch. It comes back through op->done during a later sevq_engine_turn, never before. */
-void sevq_engine_submit(struct sevq_engine *engine, struct sevq_op *op);
+/* Takes the op into the next batch. It comes back through op->done during a later engine_turn, never before. */
+void engine_submit(struct engine *engine, struct op *op);
 
 /*
- * The end of a loop turn: carries out everything submitted, commits, answers. Returns -1 with SEVQ_STORAGE_UNKNOWN when
+ * The end of a loop turn: carries out everything submitted, commits, answers. Returns -1 with ERROR_STORAGE_UNKNOWN when
  * the outcome of a commit is unknown: nothing of that batch was answered, and the process must exit without answering
  * (C8); every later call fails the same way.
  */
-int sevq_engine_turn(struct sevq_engine *engine, struct sevq_error *err);
+int engine_turn(struct engine *engine, struct error *err);
 
 /*
- * Whether a turn or a chore has left the store in an unknown state (SEVQ_STORAGE_UNKNOWN): nobody may be answered any more
+ * Whether a turn or a chore has left the store in an unknown state (ERROR_STORAGE_UNKNOWN): nobody may be answered any more
  * (C8), and every later turn fails.
  */
-bool sevq_engine_stopped(const struct sevq_engine *engine, struct sevq_error *err);
+bool engine_stopped(const struct engine *engine, struct error *err);
 
 /*
  * When time has something to do next, in milliseconds from now (0: at once); -1: nothing is due. The caller sees to it that
  * turn is called then.
  */
-int64_t sevq_engine_due_ms(const struct sevq_engine *engine);
+int64_t engine_due_ms(const struct engine *engine);
 
 /*
  * Takes back an op that waits to be woken: true, and the op is the caller's again without done having been called. False: it
  * does not wait, and comes back by itself in this turn or the next, with nothing to have if there is nothing.
  */
-bool sevq_engine_unpark(struct sevq_engine *engine, struct sevq_op *op);
+bool engine_cancel_wait(struct engine *engine, struct op *op);
 
 /*
  * Hears of every queue in which something became deliverable, before the answers. The commit may not be durable yet: nobody is
  * to be told of it before the turn is over, and then only if it succeeded. now: some of it asked for wake "now"; source: of the
  * newest event, NULL when it was a lease that ended or a consumer that gave something back. Text borrowed.
  */
-typedef void sevq_woken(void *arg, struct sevq_str queue_key, size_t deliverable, bool now, struct sevq_str source);
-void sevq_engine_on_wake(struct sevq_engine *engine, sevq_woken *woken, void *arg);
+typedef void wake_callback(void *arg, struct str queue_key, size_t deliverable, bool now, struct str source);
+void engine_on_wake(struct engine *engine, wake_callback *woken, void *arg);
 
 /* Tells of every queue that has something deliverable, as it stands between turns: a wake is a level, not an edge. */
-void sevq_engine_each_deliverable(const struct sevq_engine *engine, sevq_woken *each, void *arg);
+void engine_each_deliverable(const struct engine *engine, wake_callback *each, void *arg);
 
 /* How many events of the queue are deliverable, between turns. */
-size_t sevq_engine_deliverable(const struct sevq_engine *engine, struct sevq_str queue_key);
+size_t engine_deliverable(const struct engine *engine, struct str queue_key);
 
 /* agents.defaults.userTimezone of the policy in force, for prompts (ROUTING section 8). NULL: absent. */
-struct sevq_str sevq_engine_timezone(const struct sevq_engine *engine);
+struct str engine_timezone(const struct engine *engine);
 
-bool sevq_engine_idle(const struct sevq_engine *engine); /* nothing submitted and not yet answered */
+bool engine_idle(const struct engine *engine); /* nothing submitted and not yet answered */
 
 /*
  * How much text the answers of the next batches may hold together, in bytes; at first any. A call beyond it fails with
- * SEVQ_QUEUE_FULL, but never the first of its batch.
+ * ERROR_QUEUE_FULL, but never the first of its batch.
  */
-void sevq_engine_set_room(struct sevq_engine *engine, size_t text_bytes);
+void engine_set_answer_budget(struct engine *engine, size_t text_bytes);
 
 /* One small step of housekeeping (checkpoint, sweep). True if there is more to do: call it again next turn. */
-bool sevq_engine_chores(struct sevq_engine *engine);
+bool engine_chores(struct engine *engine);
 
-/* Decides under the policy in force, as enqueueing would; stores nothing. SEVQ_INVALID_FIELD, or as sevq_route. */
-int sevq_engine_route(const struct sevq_engine *engine, const struct sevq_address *address, struct sevq_arena *arena,
-		      struct sevq_decision *ret, struct sevq_error *err);
+/* Decides under the policy in force, as enqueueing would; stores nothing. ERROR_INVALID_FIELD, or as route_decide. */
+int engine_route(const struct engine *engine, const struct address *address, struct arena *arena, struct decision *ret,
+		 struct error *err);
 
 /* Puts another policy in force for ops not yet carried out; the old one is freed. Queued events stay where they are. */
-void sevq_engine_set_policy(struct sevq_engine *engine, struct sevq_policy *policy);
+void engine_set_policy(struct engine *engine, struct policy *policy);
 
 /* Counters since start, and the present state. Reading walks over all queues. */
-struct sevq_engine_stats {
-	uint64_t outcomes[SEVQ_OUTCOME_COUNT]; /* events, by what happened to them */
-	uint64_t enqueued, duplicates;         /* events */
+struct engine_stats {
+	uint64_t outcomes[OUTCOME_COUNT]; /* events, by what happened to them */
+	uint64_t enqueued, duplicates;    /* events */
 	uint64_t rejected_session_full, rejected_sessions_full, rejected_pending_full, rejected_storage_full; /* calls */
 	uint64_t rejected_answers;                                          /* calls, for want of room */
 	uint64_t commits, commit_failures, ops;                             /* ops: all kinds, reads included */
@@ -119,11 +119,11 @@ struct sevq_engine_stats {
 	size_t catalog_bytes;                                               /* memory of the catalog */
 	size_t recent_bytes;                                                /* memory of recent events */
 	uint64_t recent_hits, recent_misses;                                /* events for answers: from there; from the store */
-	struct sevq_store_stats store;
+	struct store_stats store;
 };
-void sevq_engine_stats(const struct sevq_engine *engine, struct sevq_engine_stats *ret);
+void engine_stats(const struct engine *engine, struct engine_stats *ret);
 
 /* False with the reason when enqueue could not be taken now (store failed or full). */
-bool sevq_engine_ready(const struct sevq_engine *engine, struct sevq_error *err);
+bool engine_ready(const struct engine *engine, struct error *err);
 
 #endif

@@ -9,8 +9,8 @@
 #include "queue/ops/tick.h"
 
 struct loading {
-	struct sevq_plan *plan;
-	struct sevq_store_ends ends; /* known before the first event */
+	struct plan *plan;
+	struct store_newest ends; /* known before the first event */
 };
 
 /*
@@ -18,7 +18,7 @@ struct loading {
  * to years.
  */
 static void
-take_time(struct sevq_plan *plan, const struct sevq_store_ends *ends)
+take_time(struct plan *plan, const struct store_newest *ends)
 {
 	if (ends->ts_ms > plan->now_ms)
 		plan->now_ms = ends->ts_ms;
@@ -26,136 +26,136 @@ take_time(struct sevq_plan *plan, const struct sevq_store_ends *ends)
 
 /* A wall time on the steady clock; never 0, which means none. */
 static int64_t
-to_boot_ms(const struct sevq_plan *plan, int64_t wall_ms)
+to_boot_ms(const struct plan *plan, int64_t wall_ms)
 {
 	int64_t boot_ms = plan->boot_ms + (wall_ms - plan->now_ms);
 	return boot_ms > 0 ? boot_ms : 1;
 }
 
 static void
-load_times(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_event *event)
+load_times(struct plan *plan, struct queue *queue, const struct system_event *event)
 {
-	struct sevq_extra extra = { .available_at_ms = event->available_at_ms, .expires_at_ms = event->expires_at_ms };
+	struct extra extra = { .available_at_ms = event->available_at_ms, .expires_at_ms = event->expires_at_ms };
 	if (event->available_at_ms > plan->now_ms)
 		extra.available_boot_ms = to_boot_ms(plan, event->available_at_ms);
 	if (event->expires_at_ms > 0)
 		extra.expires_boot_ms = to_boot_ms(plan, event->expires_at_ms);
 	if (extra.available_boot_ms > 0 || extra.expires_boot_ms > 0)
-		sevq_queue_set_state(&plan->catalog, queue, sevq_queue_entry(queue, event->id), 0, &extra);
+		queue_set_state(&plan->catalog, queue, queue_entry(queue, event->id), 0, &extra);
 }
 
-static struct sevq_store_session *
-load_session(void *arg, struct sevq_str key)
+static struct store_session *
+load_session(void *arg, struct str key)
 {
-	return &sevq_catalog_need(&((struct loading *)arg)->plan->catalog, key)->session;
+	return &catalog_find_or_add(&((struct loading *)arg)->plan->catalog, key)->session;
 }
 
 /* The same tag and entry that the enqueue made. */
 static int
-load_event(struct sevq_plan *plan, const struct sevq_store_event *record, struct sevq_error *err)
+load_event(struct plan *plan, const struct store_event *record, struct error *err)
 {
-	struct sevq_catalog *catalog = &plan->catalog;
-	const struct sevq_event *event = &record->event;
-	struct sevq_queue *queue = sevq_session_queue(record->session);
-	if (event->text.len == 0 || event->text.len > SEVQ_TEXT_BYTES_MAX)
-		return sevq_fail(err, SEVQ_STORAGE_CORRUPT, "event %lld has a text of %zu bytes", (long long)event->id,
+	struct catalog *catalog = &plan->catalog;
+	const struct system_event *event = &record->event;
+	struct queue *queue = session_queue(record->session);
+	if (event->text.len == 0 || event->text.len > TEXT_BYTES_MAX)
+		return error_set(err, ERROR_STORAGE_CORRUPT, "event %lld has a text of %zu bytes", (long long)event->id,
 				 event->text.len);
-	struct sevq_str original = sevq_trim(event->original_session_key);
-	if (sevq_str_eq(original, event->session_key))
-		original = SEVQ_STR_NULL;
-	uint32_t tag = sevq_tags_intern(&catalog->tags, event->context_key, original, &event->delivery);
-	sevq_queue_load(catalog, queue, event, record->text_hash, tag);
+	struct str original = text_trim(event->original_session_key);
+	if (str_eq(original, event->session_key))
+		original = STR_NULL;
+	uint32_t tag = tags_intern(&catalog->tags, event->context_key, original, &event->delivery);
+	queue_load(catalog, queue, event, record->text_hash, tag);
 	load_times(plan, queue, event);
 	if (event->context_key.len > 0)
-		sevq_queue_set_last(catalog, queue, tag);
+		queue_set_last(catalog, queue, tag);
 	return 0;
 }
 
 static int
-load_events(void *arg, const struct sevq_store_event *events, size_t count, struct sevq_error *err)
+load_events(void *arg, const struct store_event *events, size_t count, struct error *err)
 {
 	struct loading *loading = arg;
 	int failed = 0;
 	take_time(loading->plan, &loading->ends);
 	for (size_t i = 0; i < count; i++)
-		sevq_queue_expect(sevq_session_queue(events[i].session));
+		queue_prefetch(session_queue(events[i].session));
 	for (size_t i = 0; i < count && failed == 0; i++)
 		failed = load_event(loading->plan, &events[i], err);
-	sevq_catalog_commit(&loading->plan->catalog); /* not before: it drops queues that are still empty */
+	catalog_commit(&loading->plan->catalog); /* not before: it drops queues that are still empty */
 	return failed;
 }
 
 static void
-load_context(void *arg, struct sevq_str key, struct sevq_str context_key)
+load_context(void *arg, struct str key, struct str context_key)
 {
-	struct sevq_catalog *catalog = &((struct loading *)arg)->plan->catalog;
-	struct sevq_queue *queue = sevq_catalog_find(catalog, key);
-	const struct sevq_delivery none = { 0 };
+	struct catalog *catalog = &((struct loading *)arg)->plan->catalog;
+	struct queue *queue = catalog_find(catalog, key);
+	const struct delivery none = { 0 };
 	if (queue != NULL)
-		sevq_queue_load_last(catalog, queue, sevq_tags_intern(&catalog->tags, context_key, SEVQ_STR_NULL, &none));
+		queue_load_last(catalog, queue, tags_intern(&catalog->tags, context_key, STR_NULL, &none));
 }
 
 static void
-load_lease(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_store_outcome *outcome)
+load_lease(struct plan *plan, struct queue *queue, const struct store_outcome *outcome)
 {
-	struct sevq_lease lease = { .id = outcome->id,
-				    .queue = queue,
-				    .exclusive = outcome->lease == SEVQ_LEASE_EXCLUSIVE,
-				    .ids = outcome->ids,
-				    .count = outcome->count };
-	sevq_catalog_add_lease(&plan->catalog, &lease);
+	struct lease lease = { .id = outcome->id,
+			       .queue = queue,
+			       .exclusive = outcome->lease == LEASE_EXCLUSIVE,
+			       .ids = outcome->ids,
+			       .count = outcome->count };
+	catalog_add_lease(&plan->catalog, &lease);
 }
 
 /* What the outcome did to one event that is still pending. */
 static void
-apply(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_entry *entry, const struct sevq_store_outcome *outcome)
+apply(struct plan *plan, struct queue *queue, struct entry *entry, const struct store_outcome *outcome)
 {
-	struct sevq_extra extra = sevq_catalog_extra(&plan->catalog, entry->id);
+	struct extra extra = catalog_extra(&plan->catalog, entry->id);
 	int attempts = entry->attempts;
-	bool lends = outcome->kind == SEVQ_OUTCOME_LEASED;
+	bool lends = outcome->kind == OUTCOME_LEASED;
 	if (!lends && (extra.lease == NULL || extra.lease->id != outcome->lease))
 		return;
-	if (lends || outcome->kind == SEVQ_OUTCOME_EXTENDED) {
-		extra.lease = lends ? sevq_catalog_find_lease(&plan->catalog, outcome->id) : extra.lease;
+	if (lends || outcome->kind == OUTCOME_EXTENDED) {
+		extra.lease = lends ? catalog_find_lease(&plan->catalog, outcome->id) : extra.lease;
 		extra.lease_end_boot_ms = to_boot_ms(plan, outcome->until_ms);
 		extra.available_boot_ms = 0;
 	} else {
 		extra.lease = NULL;
 		extra.available_at_ms = outcome->until_ms;
 		extra.available_boot_ms = outcome->until_ms > plan->now_ms ? to_boot_ms(plan, outcome->until_ms) : 0;
-		attempts += outcome->kind != SEVQ_OUTCOME_RETURNED;
+		attempts += outcome->kind != OUTCOME_RETURNED;
 	}
-	sevq_queue_set_state(&plan->catalog, queue, entry, attempts, &extra);
+	queue_set_state(&plan->catalog, queue, entry, attempts, &extra);
 }
 
 static void
-load_outcome(void *arg, const struct sevq_store_outcome *outcome)
+load_outcome(void *arg, const struct store_outcome *outcome)
 {
-	struct sevq_plan *plan = ((struct loading *)arg)->plan;
-	struct sevq_queue *queue = sevq_catalog_find(&plan->catalog, outcome->session->key);
+	struct plan *plan = ((struct loading *)arg)->plan;
+	struct queue *queue = catalog_find(&plan->catalog, outcome->session->key);
 	if (queue == NULL)
 		return;
-	if (outcome->kind == SEVQ_OUTCOME_LEASED)
+	if (outcome->kind == OUTCOME_LEASED)
 		load_lease(plan, queue, outcome);
 	for (size_t i = 0; i < outcome->count; i++) {
-		struct sevq_entry *entry = sevq_queue_entry(queue, outcome->ids[i]);
+		struct entry *entry = queue_entry(queue, outcome->ids[i]);
 		if (entry != NULL)
 			apply(plan, queue, entry, outcome);
 	}
-	sevq_catalog_commit(&plan->catalog);
+	catalog_commit(&plan->catalog);
 }
 
 int
-sevq_plan_load(struct sevq_plan *plan, struct sevq_store *store, struct sevq_error *err)
+plan_load(struct plan *plan, struct store *store, struct error *err)
 {
 	struct loading loading = { .plan = plan };
-	struct sevq_store_loading told = { load_session, load_events, load_context, load_outcome, &loading };
+	struct store_loading told = { load_session, load_events, load_context, load_outcome, &loading };
 	plan->opened_boot_ms = plan->boot_ms;
 	if (store->driver->load(store, &told, &loading.ends, err) < 0)
 		return -1;
 	plan->next_event = loading.ends.event + 1;
 	plan->next_outcome = loading.ends.outcome + 1;
 	take_time(plan, &loading.ends);
-	sevq_tick_start(plan);
+	tick_start(plan);
 	return 0;
 }

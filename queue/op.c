@@ -3,16 +3,16 @@
 
 /* An error that is none says nothing, so its text is left as it is. */
 void
-sevq_op_start(struct sevq_op *op, const struct sevq_op_kind *kind)
+op_start(struct op *op, const struct op_kind *kind)
 {
-	memset(op, 0, offsetof(struct sevq_op, error));
+	memset(op, 0, offsetof(struct op, error));
 	memset(op + 1, 0, kind->bytes - sizeof *op);
-	op->error.code = SEVQ_OK;
+	op->error.code = ERROR_NONE;
 	op->kind = kind;
 }
 
 void
-sevq_op_clear(struct sevq_op *op)
+op_clear(struct op *op)
 {
-	sevq_arena_clear(&op->arena);
+	arena_clear(&op->arena);
 }

@@ -2,12 +2,12 @@
  * plan.h - a batch while it is being made: what ops may see and do before anything is durable.
  *
  * Here: the catalog with this batch's changes, the records to be committed, the events to be read, the queues to be woken.
- * An op's plan function (struct sevq_op_kind) changes only what is here, through these functions, and when it fails
+ * An op's plan function (struct op_kind) changes only what is here, through these functions, and when it fails
  * everything it did is taken back by the engine.
  * Not here: committing and answering (engine.c), the rules of each call (op_*.c). Private to queue/.
  */
-#ifndef SEVQ_QUEUE_PLAN_H
-#define SEVQ_QUEUE_PLAN_H
+#ifndef QUEUE_PLAN_H
+#define QUEUE_PLAN_H
 
 #include "queue/catalog/catalog.h"
 #include "queue/engine.h"
@@ -15,40 +15,40 @@
 #include "queue/catalog/timers.h"
 #include "queue/waiting.h"
 
-struct sevq_plan {
-	const struct sevq_engine_options *options;
-	const struct sevq_policy *policy;
-	struct sevq_places places; /* under that policy */
-	struct sevq_engine_stats *stats;
-	struct sevq_catalog catalog;
-	struct sevq_timers timers;
-	struct sevq_waiting waiting; /* ops that wait to be woken */
-	struct sevq_store_batch batch;
-	struct sevq_arena arena; /* what its records have besides what is borrowed */
-	struct sevq_table keys;  /* struct sevq_store_key: the idempotency keys of this batch; in their ops' arenas */
-	struct sevq_want {
+struct plan {
+	const struct engine_options *options;
+	const struct policy *policy;
+	struct route_cache places; /* under that policy */
+	struct engine_stats *stats;
+	struct catalog catalog;
+	struct timers timers;
+	struct waiting waiting; /* ops that wait to be woken */
+	struct store_batch batch;
+	struct arena arena; /* what its records have besides what is borrowed */
+	struct table keys;  /* struct store_key: the idempotency keys of this batch; in their ops' arenas */
+	struct want {
 		int64_t id;
-		struct sevq_event *into; /* NULL once it is there */
-		struct sevq_op *op;
+		struct system_event *into; /* NULL once it is there */
+		struct op *op;
 		int attempts;
 		int64_t available_at_ms; /* 0: as its row says */
-		enum sevq_state state;
-		enum sevq_outcome_kind outcome;
+		enum event_state state;
+		enum outcome_kind outcome;
 		bool optional; /* where it is not there, into->id stays 0 */
 		bool old;      /* it may have been forgotten by now, which the store alone knows */
 	} * wants;
 	size_t want_count, want_cap;
 	size_t want_bytes; /* of text, that the answers of this batch will hold */
-	struct sevq_woken_queue {
-		struct sevq_queue *queue;
-		const struct sevq_event *event; /* that can be had now; NULL: it was none that woke */
-		bool now;                       /* once gathered: some of it with wake "now" */
-		struct sevq_str source;         /* of the newest that has one; NULL: none has */
+	struct woken_queue {
+		struct queue *queue;
+		const struct system_event *event; /* that can be had now; NULL: it was none that woke */
+		bool now;                         /* once gathered: some of it with wake "now" */
+		struct str source;                /* of the newest that has one; NULL: none has */
 	} * woken;
 	size_t woken_count, woken_cap;
-	struct sevq_timer *popped; /* timers that this batch has dealt with; they are put back when it fails */
+	struct due_timer *popped; /* timers that this batch has dealt with; they are put back when it fails */
 	size_t popped_count, popped_cap;
-	struct sevq_timer *set; /* and those that it sets, which come to the others when it is written */
+	struct due_timer *set; /* and those that it sets, which come to the others when it is written */
 	size_t set_count, set_cap;
 	int64_t opened_boot_ms;           /* when the engine was opened, on the steady clock */
 	size_t duplicates;                /* drafts of this batch that were already queued */
@@ -58,94 +58,93 @@ struct sevq_plan {
 };
 
 /* How an op's plan ended. */
-enum sevq_planned {
-	SEVQ_PLAN_REFUSED = -1, /* op->error says why: undone */
-	SEVQ_PLANNED = 0,
-	SEVQ_PLAN_PARKED = 1, /* nothing to say yet: it waits at op->queue_key until that is woken */
-	SEVQ_PLAN_AGAIN = 2,  /* it must look something up in the store first: undone, and tried again next turn */
+enum plan_result {
+	PLAN_REFUSED = -1, /* op->error says why: undone */
+	PLAN_DONE = 0,
+	PLAN_PARKED = 1, /* nothing to say yet: it waits at op->queue_key until that is woken */
+	PLAN_AGAIN = 2,  /* it must look something up in the store first: undone, and tried again next turn */
 };
 
-/* One constant per call, begun by SEVQ_OP_KIND: the op's struct, the first member of its answer. */
-#define SEVQ_OP_KIND(call, first) .bytes = sizeof(struct sevq_##call), .answer = offsetof(struct sevq_##call, first)
+/* One constant per call, begun by OP_KIND: the op's struct, the first member of its answer. */
+#define OP_KIND(call, first) .bytes = sizeof(struct call), .answer = offsetof(struct call, first)
 
-struct sevq_op_kind {
+struct op_kind {
 	size_t bytes, answer; /* of the op's own struct: its size, and where its answer begins, which goes to the end */
 	bool appends;         /* needs disk space: refused when the store is full */
 	/*
-	 * Carries the op out against the plan, from an empty answer: enum sevq_planned. The engine undoes what it did where that
+	 * Carries the op out against the plan, from an empty answer: enum plan_result. The engine undoes what it did where that
 	 * says so. May be called again for the same op, after everything it did was taken back.
 	 */
-	int (*plan)(struct sevq_plan *plan, struct sevq_op *op);
+	int (*plan)(struct plan *plan, struct op *op);
 	/* What is to be looked up before the plan: the index-th lookup, false for no more; and each thing that was found. */
-	bool (*lookup)(const struct sevq_plan *plan, const struct sevq_op *op, size_t index, struct sevq_lookup *ret);
-	void (*found)(struct sevq_op *op, size_t index, const struct sevq_found *found);
+	bool (*lookup)(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret);
+	void (*found)(struct op *op, size_t index, const struct found *found);
 	/* For calls that page through history, before the plan: the query, or NULL with op->error set; what came, and the end. */
-	const struct sevq_history_query *(*query)(struct sevq_plan *plan, struct sevq_op *op);
-	sevq_history_row *row; /* called with the op */
-	void (*page)(struct sevq_op *op, int64_t more_outcome, int64_t more_event);
+	const struct history_query *(*query)(struct plan *plan, struct op *op);
+	history_row *row; /* called with the op */
+	void (*page)(struct op *op, int64_t more_outcome, int64_t more_event);
 };
 
 /* Where an op began, to undo it. */
-struct sevq_plan_mark {
+struct plan_mark {
 	size_t journal, events, outcomes, keys, wants, want_bytes, woken, set, duplicates;
 	int64_t next_event, next_outcome;
 };
-struct sevq_plan_mark sevq_plan_mark(const struct sevq_plan *plan);
-void sevq_plan_undo(struct sevq_plan *plan, struct sevq_plan_mark mark);
-void sevq_plan_reset(struct sevq_plan *plan); /* forgets the records; the catalog is the engine's to commit or roll back */
-void sevq_plan_clear(struct sevq_plan *plan);
+struct plan_mark plan_mark(const struct plan *plan);
+void plan_undo(struct plan *plan, struct plan_mark mark);
+void plan_reset(struct plan *plan); /* forgets the records; the catalog is the engine's to commit or roll back */
+void plan_clear(struct plan *plan);
 
 /* Where an address leads under the policy in force; the queue key lives in the op's arena, or as long as its input. */
-int sevq_plan_route(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_place *ret);
+int plan_route(struct plan *plan, struct op *op, const struct address *address, struct cached_route *ret);
 /* The same, and its queue: NULL when nothing is pending there. */
-int sevq_plan_queue(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_address *address, struct sevq_str *key,
-		    struct sevq_queue **queue);
+int plan_queue(struct plan *plan, struct op *op, const struct address *address, struct str *key, struct queue **queue);
 
 /*
  * Appends the event, giving it its id and, from delay_ms and ttl_ms (0: none), its times; takes over the caller's reference to
  * tag. The event and its text are borrowed until the batch is done.
  */
-void sevq_plan_append(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_event *event, uint64_t text_hash, uint32_t tag,
-		      int64_t delay_ms, int64_t ttl_ms);
+void plan_append(struct plan *plan, struct queue *queue, struct system_event *event, uint64_t text_hash, uint32_t tag,
+		 int64_t delay_ms, int64_t ttl_ms);
 
 /* Records an outcome; its id is the answer. ids: ascending, borrowed until the batch is done. */
-int64_t sevq_plan_record(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_store_outcome outcome);
+int64_t plan_record(struct plan *plan, struct queue *queue, struct store_outcome outcome);
 
 /* Takes events out of their queue with a recorded reason. ids: ascending, pending, borrowed until the batch is done. */
-void sevq_plan_settle(struct sevq_plan *plan, struct sevq_queue *queue, struct sevq_store_outcome outcome);
+void plan_settle(struct plan *plan, struct queue *queue, struct store_outcome outcome);
 
 /* Asks for a pending event, to be in *into before the op is answered, in the state given; its text will be in the arena. */
-void sevq_plan_want(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_entry *entry, enum sevq_state state,
-		    enum sevq_outcome_kind outcome, struct sevq_event *into);
+void plan_want(struct plan *plan, struct op *op, const struct entry *entry, enum event_state state, enum outcome_kind outcome,
+	       struct system_event *into);
 /* The state a pending event is in, and when it is deliverable again if it is delayed (else 0). */
-enum sevq_state sevq_entry_state(const struct sevq_entry *entry);
-int64_t sevq_entry_available_at(const struct sevq_plan *plan, const struct sevq_entry *entry);
+enum event_state entry_state(const struct entry *entry);
+int64_t entry_available_at(const struct plan *plan, const struct entry *entry);
 /*
  * Asks for an event of an earlier answer, as it was given then: *into has its attempts, state and outcome, and its available_at_ms
  * where that is not what its row says. It may be forgotten by now. text_bytes: of its text, at the most.
  */
-void sevq_plan_want_again(struct sevq_plan *plan, struct sevq_op *op, int64_t id, size_t text_bytes, struct sevq_event *into);
+void plan_want_again(struct plan *plan, struct op *op, int64_t id, size_t text_bytes, struct system_event *into);
 /* Asks for a pending event that a wake is to tell of. It is in no answer, and a row that cannot be read fails nobody. */
-void sevq_plan_want_for_wake(struct sevq_plan *plan, struct sevq_op *op, int64_t id, struct sevq_event *into);
+void plan_want_for_wake(struct plan *plan, struct op *op, int64_t id, struct system_event *into);
 
 /* Something is due at that time, if the batch is written. */
-void sevq_plan_set_timer(struct sevq_plan *plan, struct sevq_timer timer);
+void plan_set_timer(struct plan *plan, struct due_timer timer);
 
 /* How many ops wait at a queue. */
 static inline size_t
-sevq_plan_waiters(const struct sevq_plan *plan, struct sevq_str queue_key)
+plan_waiters(const struct plan *plan, struct str queue_key)
 {
-	return sevq_waiting_count(&plan->waiting, queue_key);
+	return waiting_count(&plan->waiting, queue_key);
 }
 
 /*
  * Something became deliverable in the queue: an event that is told of as it was sent, by its source and wake; or (NULL) what was
  * told of before. The event is borrowed, and may be one that is still to be read.
  */
-void sevq_plan_wake(struct sevq_plan *plan, struct sevq_queue *queue, const struct sevq_event *event);
+void plan_wake(struct plan *plan, struct queue *queue, const struct system_event *event);
 /* Before the batch is committed: the last contexts that the store has to keep, or no longer. */
-void sevq_plan_gather_contexts(struct sevq_plan *plan);
+void plan_gather_contexts(struct plan *plan);
 /* At the end of a batch: each woken queue once, and those that an exclusive lease held back until now. */
-void sevq_plan_gather_woken(struct sevq_plan *plan);
+void plan_gather_woken(struct plan *plan);
 
 #endif

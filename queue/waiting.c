@@ -6,36 +6,36 @@
 
 /* Ops linked both ways: next towards the end, waits_after towards the front. */
 struct place {
-	struct sevq_str key; /* behind the struct */
+	struct str key; /* behind the struct */
 	uint64_t hash;
-	struct sevq_op *first, *last;
+	struct op *first, *last;
 	size_t count;
 };
 
 static bool
 same(const void *item, const void *key)
 {
-	return sevq_str_eq(((const struct place *)item)->key, *(const struct sevq_str *)key);
+	return str_eq(((const struct place *)item)->key, *(const struct str *)key);
 }
 
 static struct place *
-find(const struct sevq_waiting *waiting, struct sevq_str key)
+find(const struct waiting *waiting, struct str key)
 {
-	return waiting->count > 0 ? sevq_table_find(&waiting->places, sevq_text_hash(key), same, &key) : NULL;
+	return waiting->count > 0 ? table_find(&waiting->places, text_hash(key), same, &key) : NULL;
 }
 
 static struct place *
-make(struct sevq_waiting *waiting, struct sevq_str key)
+make(struct waiting *waiting, struct str key)
 {
-	struct place *place = sevq_alloc(sizeof *place + key.len);
-	place->key = (struct sevq_str){ memcpy(place + 1, key.s, key.len), key.len };
-	place->hash = sevq_text_hash(key);
-	sevq_table_add(&waiting->places, place->hash, place);
+	struct place *place = mem_alloc(sizeof *place + key.len);
+	place->key = (struct str){ memcpy(place + 1, key.s, key.len), key.len };
+	place->hash = text_hash(key);
+	table_add(&waiting->places, place->hash, place);
 	return place;
 }
 
 void
-sevq_waiting_add(struct sevq_waiting *waiting, struct sevq_op *op)
+waiting_add(struct waiting *waiting, struct op *op)
 {
 	struct place *place = find(waiting, op->queue_key);
 	if (place == NULL)
@@ -50,7 +50,7 @@ sevq_waiting_add(struct sevq_waiting *waiting, struct sevq_op *op)
 }
 
 void
-sevq_waiting_remove(struct sevq_waiting *waiting, struct sevq_op *op)
+waiting_remove(struct waiting *waiting, struct op *op)
 {
 	struct place *place = find(waiting, op->queue_key);
 	assert(op->parked && place != NULL);
@@ -59,35 +59,35 @@ sevq_waiting_remove(struct sevq_waiting *waiting, struct sevq_op *op)
 	op->parked = false;
 	waiting->count--;
 	if (--place->count == 0) {
-		sevq_table_remove(&waiting->places, place->hash, place);
+		table_remove(&waiting->places, place->hash, place);
 		free(place);
 	}
 }
 
-struct sevq_op *
-sevq_waiting_take(struct sevq_waiting *waiting, struct sevq_str queue_key)
+struct op *
+waiting_take(struct waiting *waiting, struct str queue_key)
 {
 	size_t at = 0;
-	struct place *place = queue_key.s != NULL ? find(waiting, queue_key) : sevq_table_each(&waiting->places, &at);
-	struct sevq_op *op = place != NULL ? place->first : NULL;
+	struct place *place = queue_key.s != NULL ? find(waiting, queue_key) : table_each(&waiting->places, &at);
+	struct op *op = place != NULL ? place->first : NULL;
 	if (op != NULL)
-		sevq_waiting_remove(waiting, op);
+		waiting_remove(waiting, op);
 	return op;
 }
 
 size_t
-sevq_waiting_count(const struct sevq_waiting *waiting, struct sevq_str queue_key)
+waiting_count(const struct waiting *waiting, struct str queue_key)
 {
 	const struct place *place = find(waiting, queue_key);
 	return place != NULL ? place->count : 0;
 }
 
 void
-sevq_waiting_clear(struct sevq_waiting *waiting)
+waiting_clear(struct waiting *waiting)
 {
 	struct place *place;
-	for (size_t at = 0; (place = sevq_table_each(&waiting->places, &at)) != NULL;)
+	for (size_t at = 0; (place = table_each(&waiting->places, &at)) != NULL;)
 		free(place);
-	sevq_table_clear(&waiting->places);
+	table_clear(&waiting->places);
 	waiting->count = 0;
 }

@@ -6,23 +6,23 @@
  * one that comes later, or after a restart, is answered at once.
  * Here: who waits where. Not here: deadlines of waiting (the caller's), what is deliverable (catalog). Private to queue/.
  */
-#ifndef SEVQ_QUEUE_WAITING_H
-#define SEVQ_QUEUE_WAITING_H
+#ifndef QUEUE_WAITING_H
+#define QUEUE_WAITING_H
 
 #include "queue/op.h"
 #include "queue/catalog/table.h"
 
 /* All zero: nobody waits. */
-struct sevq_waiting {
-	struct sevq_table places; /* by queue key; owned */
-	size_t count;             /* ops */
+struct waiting {
+	struct table places; /* by queue key; owned */
+	size_t count;        /* ops */
 };
 
-void sevq_waiting_add(struct sevq_waiting *waiting, struct sevq_op *op);    /* at op->queue_key, which is copied */
-void sevq_waiting_remove(struct sevq_waiting *waiting, struct sevq_op *op); /* op->parked holds */
+void waiting_add(struct waiting *waiting, struct op *op);    /* at op->queue_key, which is copied */
+void waiting_remove(struct waiting *waiting, struct op *op); /* op->parked holds */
 /* Takes all that wait at the key, or anywhere (key NULL), one at a time; NULL: nobody more. */
-struct sevq_op *sevq_waiting_take(struct sevq_waiting *waiting, struct sevq_str queue_key);
-size_t sevq_waiting_count(const struct sevq_waiting *waiting, struct sevq_str queue_key);
-void sevq_waiting_clear(struct sevq_waiting *waiting); /* forgets them all; the ops are not touched */
+struct op *waiting_take(struct waiting *waiting, struct str queue_key);
+size_t waiting_count(const struct waiting *waiting, struct str queue_key);
+void waiting_clear(struct waiting *waiting); /* forgets them all; the ops are not touched */
 
 #endif

@@ -11,118 +11,117 @@
 
 /* Other names of channels, folded. */
 static const struct {
-	struct sevq_str alias, channel;
+	struct str alias, channel;
 } aliases[] = {
-	{ SEVQ_STR_INIT("lark"), SEVQ_STR_INIT("feishu") },
-	{ SEVQ_STR_INIT("gchat"), SEVQ_STR_INIT("googlechat") },
-	{ SEVQ_STR_INIT("google-chat"), SEVQ_STR_INIT("googlechat") },
-	{ SEVQ_STR_INIT("imsg"), SEVQ_STR_INIT("imessage") },
-	{ SEVQ_STR_INIT("internet-relay-chat"), SEVQ_STR_INIT("irc") },
-	{ SEVQ_STR_INIT("teams"), SEVQ_STR_INIT("msteams") },
-	{ SEVQ_STR_INIT("nc"), SEVQ_STR_INIT("nextcloud-talk") },
-	{ SEVQ_STR_INIT("nc-talk"), SEVQ_STR_INIT("nextcloud-talk") },
-	{ SEVQ_STR_INIT("twitch-chat"), SEVQ_STR_INIT("twitch") },
-	{ SEVQ_STR_INIT("zl"), SEVQ_STR_INIT("zalo") },
-	{ SEVQ_STR_INIT("zlu"), SEVQ_STR_INIT("zalouser") },
+	{ STR_INIT("lark"), STR_INIT("feishu") },
+	{ STR_INIT("gchat"), STR_INIT("googlechat") },
+	{ STR_INIT("google-chat"), STR_INIT("googlechat") },
+	{ STR_INIT("imsg"), STR_INIT("imessage") },
+	{ STR_INIT("internet-relay-chat"), STR_INIT("irc") },
+	{ STR_INIT("teams"), STR_INIT("msteams") },
+	{ STR_INIT("nc"), STR_INIT("nextcloud-talk") },
+	{ STR_INIT("nc-talk"), STR_INIT("nextcloud-talk") },
+	{ STR_INIT("twitch-chat"), STR_INIT("twitch") },
+	{ STR_INIT("zl"), STR_INIT("zalo") },
+	{ STR_INIT("zlu"), STR_INIT("zalouser") },
 };
 
 bool
-sevq_delivery_none(const struct sevq_delivery *d)
+delivery_none(const struct delivery *d)
 {
 	return d->channel.len == 0 && d->to.len == 0 && d->account_id.len == 0 && d->thread_id.len == 0;
 }
 
 bool
-sevq_delivery_same(const struct sevq_delivery *a, const struct sevq_delivery *b)
+delivery_same(const struct delivery *a, const struct delivery *b)
 {
-	return sevq_str_eq(a->channel, b->channel) && sevq_str_eq(a->to, b->to) && sevq_str_eq(a->account_id, b->account_id) &&
-	       sevq_str_eq(a->thread_id, b->thread_id);
+	return str_eq(a->channel, b->channel) && str_eq(a->to, b->to) && str_eq(a->account_id, b->account_id) &&
+	       str_eq(a->thread_id, b->thread_id);
 }
 
 /* ---- reading ---- */
 
 static void
-read_channel(struct sevq_delivery *d, struct sevq_str text, struct sevq_arena *arena)
+read_channel(struct delivery *d, struct str text, struct arena *arena)
 {
-	d->channel = sevq_fold(arena, text);
+	d->channel = text_fold(arena, text);
 	for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
-		if (sevq_str_eq(d->channel, aliases[i].alias))
+		if (str_eq(d->channel, aliases[i].alias))
 			d->channel = aliases[i].channel;
 }
 
 static void
-read_to(struct sevq_delivery *d, struct sevq_str text, struct sevq_arena *arena)
+read_to(struct delivery *d, struct str text, struct arena *arena)
 {
 	(void)arena;
-	d->to = sevq_trim(text);
+	d->to = text_trim(text);
 }
 
 static void
-read_account(struct sevq_delivery *d, struct sevq_str text, struct sevq_arena *arena)
+read_account(struct delivery *d, struct str text, struct arena *arena)
 {
-	d->account_id = sevq_account_id_optional(arena, text);
+	d->account_id = account_id_normalize_optional(arena, text);
 }
 
 static void
-read_thread(struct sevq_delivery *d, struct sevq_str text, struct sevq_arena *arena)
+read_thread(struct delivery *d, struct str text, struct arena *arena)
 {
 	(void)arena;
-	d->thread_id = sevq_trim(text);
+	d->thread_id = text_trim(text);
 }
 
 /* A thread id that is a number: its integer part, as text. One beyond all doubles is none. */
 static void
-read_thread_number(struct sevq_delivery *d, struct sevq_str literal, struct sevq_arena *arena)
+read_thread_number(struct delivery *d, struct str literal, struct arena *arena)
 {
-	double n = trunc(strtod(sevq_arena_dup(arena, literal).s, NULL));
-	char text[SEVQ_NUMBER_BYTES];
+	double n = trunc(strtod(arena_dup(arena, literal).s, NULL));
+	char text[NUMBER_BYTES];
 
 	if (!isfinite(n))
 		return;
-	d->thread_id = sevq_arena_dup(arena, sevq_number_text(n, text));
+	d->thread_id = arena_dup(arena, number_text(n, text));
 	d->thread_is_number = true;
 }
 
 /* In the order in which they are written. */
 static const struct {
-	struct sevq_str name;
-	void (*read)(struct sevq_delivery *d, struct sevq_str text, struct sevq_arena *arena);
-	void (*read_number)(struct sevq_delivery *d, struct sevq_str literal, struct sevq_arena *arena); /* NULL: strings only */
+	struct str name;
+	void (*read)(struct delivery *d, struct str text, struct arena *arena);
+	void (*read_number)(struct delivery *d, struct str literal, struct arena *arena); /* NULL: strings only */
 } fields[] = {
-	{ SEVQ_STR_INIT("channel"), read_channel, NULL },
-	{ SEVQ_STR_INIT("to"), read_to, NULL },
-	{ SEVQ_STR_INIT("accountId"), read_account, NULL },
-	{ SEVQ_STR_INIT("threadId"), read_thread, read_thread_number },
+	{ STR_INIT("channel"), read_channel, NULL },
+	{ STR_INIT("to"), read_to, NULL },
+	{ STR_INIT("accountId"), read_account, NULL },
+	{ STR_INIT("threadId"), read_thread, read_thread_number },
 };
 #define FIELD_COUNT (sizeof fields / sizeof fields[0])
 
 static void
-read_member(const struct sevq_json *doc, size_t name, struct sevq_arena *arena, struct sevq_delivery *d)
+read_member(const struct json *doc, size_t name, struct arena *arena, struct delivery *d)
 {
-	struct sevq_str text = sevq_json_string(doc, name, arena);
+	struct str text = json_string(doc, name, arena);
 	uint8_t type = doc->tokens[name + 1].type;
 
 	for (size_t i = 0; i < FIELD_COUNT; i++) {
-		if (!sevq_str_eq(text, fields[i].name))
+		if (!str_eq(text, fields[i].name))
 			continue;
-		if (type == SEVQ_JSON_STRING)
-			fields[i].read(d, sevq_json_string(doc, name + 1, arena), arena);
-		else if (type == SEVQ_JSON_NUMBER && fields[i].read_number != NULL)
-			fields[i].read_number(d, sevq_json_raw(doc, name + 1), arena);
+		if (type == JSON_STRING)
+			fields[i].read(d, json_string(doc, name + 1, arena), arena);
+		else if (type == JSON_NUMBER && fields[i].read_number != NULL)
+			fields[i].read_number(d, json_raw(doc, name + 1), arena);
 	}
 }
 
 int
-sevq_delivery_read(const struct sevq_json *doc, size_t token, struct sevq_arena *arena, struct sevq_delivery *ret,
-		   struct sevq_error *err)
+delivery_read(const struct json *doc, size_t token, struct arena *arena, struct delivery *ret, struct error *err)
 {
-	struct sevq_delivery d = { 0 };
+	struct delivery d = { 0 };
 
-	if (doc->tokens[token].type == SEVQ_JSON_OBJECT) {
-		for (size_t name = sevq_json_first(doc, token); name != 0; name = sevq_json_next(doc, token, name))
+	if (doc->tokens[token].type == JSON_OBJECT) {
+		for (size_t name = json_first(doc, token); name != 0; name = json_next(doc, token, name))
 			read_member(doc, name, arena, &d);
-	} else if (doc->tokens[token].type != SEVQ_JSON_NULL) {
-		return sevq_fail_field(err, "/deliveryContext", "deliveryContext is not an object");
+	} else if (doc->tokens[token].type != JSON_NULL) {
+		return error_set_field(err, "/deliveryContext", "deliveryContext is not an object");
 	}
 	*ret = d;
 	return 0;
@@ -131,22 +130,22 @@ sevq_delivery_read(const struct sevq_json *doc, size_t token, struct sevq_arena 
 /* ---- merging and writing ---- */
 
 static bool
-conflict(struct sevq_str a, struct sevq_str b)
+conflict(struct str a, struct str b)
 {
-	return a.len > 0 && b.len > 0 && !sevq_str_eq(a, b);
+	return a.len > 0 && b.len > 0 && !str_eq(a, b);
 }
 
-static struct sevq_str
-either(struct sevq_str first, struct sevq_str second)
+static struct str
+either(struct str first, struct str second)
 {
 	return first.len > 0 ? first : second;
 }
 
 void
-sevq_delivery_merge(const struct sevq_delivery *older, const struct sevq_delivery *newer, struct sevq_delivery *ret)
+delivery_merge(const struct delivery *older, const struct delivery *newer, struct delivery *ret)
 {
 	bool other_account = conflict(older->account_id, newer->account_id);
-	struct sevq_delivery d = *newer;
+	struct delivery d = *newer;
 
 	if (!other_account)
 		d.channel = either(newer->channel, older->channel);
@@ -160,22 +159,22 @@ sevq_delivery_merge(const struct sevq_delivery *older, const struct sevq_deliver
 }
 
 void
-sevq_delivery_write(struct sevq_buf *out, const struct sevq_delivery *d)
+delivery_write(struct buf *out, const struct delivery *d)
 {
-	const struct sevq_str values[FIELD_COUNT] = { d->channel, d->to, d->account_id, d->thread_id };
+	const struct str values[FIELD_COUNT] = { d->channel, d->to, d->account_id, d->thread_id };
 	const char *before = "{";
 
 	for (size_t i = 0; i < FIELD_COUNT; i++) {
 		if (values[i].len == 0)
 			continue;
-		sevq_buf_adds(out, before);
-		sevq_json_quote(out, fields[i].name);
-		sevq_buf_adds(out, ":");
+		buf_adds(out, before);
+		json_quote(out, fields[i].name);
+		buf_adds(out, ":");
 		if (i == FIELD_COUNT - 1 && d->thread_is_number)
-			sevq_buf_add(out, values[i].s, values[i].len);
+			buf_add(out, values[i].s, values[i].len);
 		else
-			sevq_json_quote(out, values[i]);
+			json_quote(out, values[i]);
 		before = ",";
 	}
-	sevq_buf_adds(out, before[0] == '{' ? "{}" : "}");
+	buf_adds(out, before[0] == '{' ? "{}" : "}");
 }

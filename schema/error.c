@@ -12,41 +12,41 @@
 
 #include "schema/text.h"
 
-static const char *const code_names[SEVQ_CODE_COUNT] = {
-	[SEVQ_OK] = "ok",
-	[SEVQ_BLANK_KEY] = "blank-key",
-	[SEVQ_MALFORMED_KEY] = "malformed-key",
-	[SEVQ_OWNER_UNRESOLVED] = "owner-unresolved",
-	[SEVQ_OWNER_MISMATCH] = "owner-mismatch",
-	[SEVQ_INVALID_JSON] = "invalid-json",
-	[SEVQ_INVALID_FIELD] = "invalid-field",
-	[SEVQ_BAD_REQUEST] = "bad-request",
-	[SEVQ_UNAUTHORIZED] = "unauthorized",
-	[SEVQ_FORBIDDEN] = "forbidden",
-	[SEVQ_NOT_FOUND] = "not-found",
-	[SEVQ_METHOD_NOT_ALLOWED] = "method-not-allowed",
-	[SEVQ_TIMEOUT] = "timeout",
-	[SEVQ_CONFLICT] = "conflict",
-	[SEVQ_TOO_LARGE] = "payload-too-large",
-	[SEVQ_URI_TOO_LONG] = "uri-too-long",
-	[SEVQ_UNSUPPORTED_MEDIA_TYPE] = "unsupported-media-type",
-	[SEVQ_EXPECTATION_FAILED] = "expectation-failed",
-	[SEVQ_MISDIRECTED] = "misdirected",
-	[SEVQ_IDEMPOTENCY_MISMATCH] = "idempotency-mismatch",
-	[SEVQ_QUEUE_FULL] = "queue-full",
-	[SEVQ_HEADERS_TOO_LARGE] = "headers-too-large",
-	[SEVQ_NOT_IMPLEMENTED] = "not-implemented",
-	[SEVQ_HTTP_VERSION] = "http-version-not-supported",
-	[SEVQ_STORAGE_FAILED] = "storage-failed",
-	[SEVQ_STORAGE_FULL] = "storage-full",
-	[SEVQ_STORAGE_UNKNOWN] = "storage-unknown",
-	[SEVQ_CLOSING] = "closing",
-	[SEVQ_STORAGE_FOREIGN] = "storage-foreign",
-	[SEVQ_STORAGE_NEWER] = "storage-newer",
-	[SEVQ_STORAGE_LOCKED] = "storage-locked",
-	[SEVQ_STORAGE_CORRUPT] = "storage-corrupt",
-	[SEVQ_CONFIG] = "config",
-	[SEVQ_USAGE] = "usage",
+static const char *const code_names[ERROR_CODE_COUNT] = {
+	[ERROR_NONE] = "ok",
+	[ERROR_BLANK_KEY] = "blank-key",
+	[ERROR_MALFORMED_KEY] = "malformed-key",
+	[ERROR_OWNER_UNRESOLVED] = "owner-unresolved",
+	[ERROR_OWNER_MISMATCH] = "owner-mismatch",
+	[ERROR_INVALID_JSON] = "invalid-json",
+	[ERROR_INVALID_FIELD] = "invalid-field",
+	[ERROR_BAD_REQUEST] = "bad-request",
+	[ERROR_UNAUTHORIZED] = "unauthorized",
+	[ERROR_FORBIDDEN] = "forbidden",
+	[ERROR_NOT_FOUND] = "not-found",
+	[ERROR_METHOD_NOT_ALLOWED] = "method-not-allowed",
+	[ERROR_TIMEOUT] = "timeout",
+	[ERROR_CONFLICT] = "conflict",
+	[ERROR_TOO_LARGE] = "payload-too-large",
+	[ERROR_URI_TOO_LONG] = "uri-too-long",
+	[ERROR_UNSUPPORTED_MEDIA_TYPE] = "unsupported-media-type",
+	[ERROR_EXPECTATION_FAILED] = "expectation-failed",
+	[ERROR_MISDIRECTED] = "misdirected",
+	[ERROR_IDEMPOTENCY_MISMATCH] = "idempotency-mismatch",
+	[ERROR_QUEUE_FULL] = "queue-full",
+	[ERROR_HEADERS_TOO_LARGE] = "headers-too-large",
+	[ERROR_NOT_IMPLEMENTED] = "not-implemented",
+	[ERROR_HTTP_VERSION] = "http-version-not-supported",
+	[ERROR_STORAGE_FAILED] = "storage-failed",
+	[ERROR_STORAGE_FULL] = "storage-full",
+	[ERROR_STORAGE_UNKNOWN] = "storage-unknown",
+	[ERROR_CLOSING] = "closing",
+	[ERROR_STORAGE_FOREIGN] = "storage-foreign",
+	[ERROR_STORAGE_NEWER] = "storage-newer",
+	[ERROR_STORAGE_LOCKED] = "storage-locked",
+	[ERROR_STORAGE_CORRUPT] = "storage-corrupt",
+	[ERROR_CONFIG] = "config",
+	[ERROR_USAGE] = "usage",
 };
 
 /* Makes text of a format valid UTF-8: bytes that are no character become '?', a character cut at the end goes. */
@@ -58,35 +58,35 @@ mend(char *text, bool cut)
 	if (cut) {
 		while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
 			start--;
-		if (start > 0 && !sevq_utf8_valid(text + start - 1, len - start + 1))
+		if (start > 0 && !text_is_utf8(text + start - 1, len - start + 1))
 			text[start - 1] = '\0';
 	}
-	if (sevq_utf8_valid(text, strlen(text)))
+	if (text_is_utf8(text, strlen(text)))
 		return;
 	for (; *text != '\0'; text++)
 		if ((unsigned char)*text >= 0x80)
 			*text = '?';
 }
 
-static void record(struct sevq_error *err, enum sevq_code code, const char *pointer, const char *fmt, va_list args)
+static void record(struct error *err, enum error_code code, const char *pointer, const char *fmt, va_list args)
     __attribute__((format(printf, 4, 0)));
 
 static void
-record(struct sevq_error *err, enum sevq_code code, const char *pointer, const char *fmt, va_list args)
+record(struct error *err, enum error_code code, const char *pointer, const char *fmt, va_list args)
 {
 	int len;
 
 	if (err == NULL)
 		return;
-	*err = (struct sevq_error){ .code = code };
+	*err = (struct error){ .code = code };
 	len = snprintf(err->pointer, sizeof err->pointer, "%s", pointer);
-	mend(err->pointer, len >= SEVQ_POINTER_BYTES);
+	mend(err->pointer, len >= ERROR_POINTER_BYTES);
 	len = vsnprintf(err->detail, sizeof err->detail, fmt, args);
-	mend(err->detail, len >= SEVQ_DETAIL_BYTES);
+	mend(err->detail, len >= ERROR_DETAIL_BYTES);
 }
 
 int
-sevq_fail(struct sevq_error *err, enum sevq_code code, const char *fmt, ...)
+error_set(struct error *err, enum error_code code, const char *fmt, ...)
 {
 	va_list args;
 
@@ -97,19 +97,19 @@ sevq_fail(struct sevq_error *err, enum sevq_code code, const char *fmt, ...)
 }
 
 int
-sevq_fail_field(struct sevq_error *err, const char *pointer, const char *fmt, ...)
+error_set_field(struct error *err, const char *pointer, const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	record(err, SEVQ_INVALID_FIELD, pointer, fmt, args);
+	record(err, ERROR_INVALID_FIELD, pointer, fmt, args);
 	va_end(args);
 	return -1;
 }
 
 const char *
-sevq_code_name(enum sevq_code code)
+error_code_name(enum error_code code)
 {
-	assert((int)code >= 0 && code < SEVQ_CODE_COUNT);
+	assert((int)code >= 0 && code < ERROR_CODE_COUNT);
 	return code_names[code];
 }

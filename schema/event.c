@@ -6,73 +6,73 @@
 #include <assert.h>
 #include <stddef.h>
 
-static const char *const rule_names[SEVQ_RULE_COUNT] = {
-	[SEVQ_RULE_KEEP] = "keep",
-	[SEVQ_RULE_MAIN_ALIAS] = "main-alias",
-	[SEVQ_RULE_CRON_RUN] = "cron-run",
-	[SEVQ_RULE_DIRECT_MAIN] = "direct-main",
+static const char *const rule_names[RULE_COUNT] = {
+	[RULE_KEEP] = "keep",
+	[RULE_MAIN_ALIAS] = "main-alias",
+	[RULE_CRON_RUN] = "cron-run",
+	[RULE_DIRECT_MAIN] = "direct-main",
 };
 
 const char *
-sevq_rule_name(enum sevq_rule rule)
+rule_name(enum rule rule)
 {
-	assert((int)rule >= 0 && rule < SEVQ_RULE_COUNT);
+	assert((int)rule >= 0 && rule < RULE_COUNT);
 	return rule_names[rule];
 }
 
 const char *
-sevq_wake_name(enum sevq_wake wake)
+wake_name(enum wake wake)
 {
-	return wake == SEVQ_WAKE_NOW ? "now" : "next-heartbeat";
+	return wake == WAKE_NOW ? "now" : "next-heartbeat";
 }
 
-static const char *const outcome_names[SEVQ_OUTCOME_COUNT] = {
-	[SEVQ_OUTCOME_DRAINED] = "drained",   [SEVQ_OUTCOME_CONSUMED] = "consumed", [SEVQ_OUTCOME_WITHDRAWN] = "withdrawn",
-	[SEVQ_OUTCOME_PURGED] = "purged",     [SEVQ_OUTCOME_REPLACED] = "replaced", [SEVQ_OUTCOME_EVICTED] = "evicted",
-	[SEVQ_OUTCOME_ACKED] = "acked",       [SEVQ_OUTCOME_EXPIRED] = "expired",   [SEVQ_OUTCOME_DEAD] = "dead",
-	[SEVQ_OUTCOME_LEASED] = "leased",     [SEVQ_OUTCOME_EXTENDED] = "extended", [SEVQ_OUTCOME_NACKED] = "nacked",
-	[SEVQ_OUTCOME_RETURNED] = "returned", [SEVQ_OUTCOME_LAPSED] = "lapsed",     [SEVQ_OUTCOME_REQUEUED] = "requeued",
+static const char *const outcome_names[OUTCOME_COUNT] = {
+	[OUTCOME_DRAINED] = "drained",   [OUTCOME_CONSUMED] = "consumed", [OUTCOME_WITHDRAWN] = "withdrawn",
+	[OUTCOME_PURGED] = "purged",     [OUTCOME_REPLACED] = "replaced", [OUTCOME_EVICTED] = "evicted",
+	[OUTCOME_ACKED] = "acked",       [OUTCOME_EXPIRED] = "expired",   [OUTCOME_DEAD] = "dead",
+	[OUTCOME_LEASED] = "leased",     [OUTCOME_EXTENDED] = "extended", [OUTCOME_NACKED] = "nacked",
+	[OUTCOME_RETURNED] = "returned", [OUTCOME_LAPSED] = "lapsed",     [OUTCOME_REQUEUED] = "requeued",
 };
 
 const char *
-sevq_outcome_name(enum sevq_outcome_kind kind)
+outcome_name(enum outcome_kind kind)
 {
-	assert(kind > 0 && kind < SEVQ_OUTCOME_COUNT);
+	assert(kind > 0 && kind < OUTCOME_COUNT);
 	return outcome_names[kind];
 }
 
 const char *
-sevq_event_state(const struct sevq_event *event)
+event_state_name(const struct system_event *event)
 {
 	static const char *const names[] = {
-		[SEVQ_STATE_QUEUED] = "queued", [SEVQ_STATE_DELAYED] = "delayed", [SEVQ_STATE_LEASED] = "leased"
+		[EVENT_STATE_QUEUED] = "queued", [EVENT_STATE_DELAYED] = "delayed", [EVENT_STATE_LEASED] = "leased"
 	};
-	return event->state == SEVQ_STATE_SETTLED ? sevq_outcome_name(event->outcome) : names[event->state];
+	return event->state == EVENT_STATE_SETTLED ? outcome_name(event->outcome) : names[event->state];
 }
 
 /* The texts of an event, wherever it goes. */
 static const size_t text_offsets[] = {
-	offsetof(struct sevq_event, session_key),
-	offsetof(struct sevq_event, original_session_key),
-	offsetof(struct sevq_event, text),
-	offsetof(struct sevq_event, context_key),
-	offsetof(struct sevq_event, source),
-	offsetof(struct sevq_event, traceparent),
-	offsetof(struct sevq_event, delivery.channel),
-	offsetof(struct sevq_event, delivery.to),
-	offsetof(struct sevq_event, delivery.account_id),
-	offsetof(struct sevq_event, delivery.thread_id),
+	offsetof(struct system_event, session_key),
+	offsetof(struct system_event, original_session_key),
+	offsetof(struct system_event, text),
+	offsetof(struct system_event, context_key),
+	offsetof(struct system_event, source),
+	offsetof(struct system_event, traceparent),
+	offsetof(struct system_event, delivery.channel),
+	offsetof(struct system_event, delivery.to),
+	offsetof(struct system_event, delivery.account_id),
+	offsetof(struct system_event, delivery.thread_id),
 };
 
 #define EVENT_TEXTS (sizeof text_offsets / sizeof text_offsets[0])
 
 size_t
-sevq_event_text_bytes(const struct sevq_event *event)
+system_event_text_bytes(const struct system_event *event)
 {
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < EVENT_TEXTS; i++) {
-		const struct sevq_str *text = (const void *)((const char *)event + text_offsets[i]);
+		const struct str *text = (const void *)((const char *)event + text_offsets[i]);
 
 		bytes += text->s != NULL ? text->len + 1 : 0;
 	}
@@ -80,11 +80,11 @@ sevq_event_text_bytes(const struct sevq_event *event)
 }
 
 void
-sevq_event_pack(struct sevq_event *to, const struct sevq_event *from, char *texts)
+system_event_pack(struct system_event *to, const struct system_event *from, char *texts)
 {
 	*to = *from;
 	for (size_t i = 0; i < EVENT_TEXTS; i++) {
-		struct sevq_str *text = (void *)((char *)to + text_offsets[i]);
+		struct str *text = (void *)((char *)to + text_offsets[i]);
 
 		if (text->s == NULL)
 			continue;
@@ -96,109 +96,107 @@ sevq_event_pack(struct sevq_event *to, const struct sevq_event *from, char *text
 }
 
 void
-sevq_event_copy(struct sevq_event *to, const struct sevq_event *from, struct sevq_arena *arena)
+system_event_copy(struct system_event *to, const struct system_event *from, struct arena *arena)
 {
-	sevq_event_pack(to, from, sevq_arena_bytes(arena, sevq_event_text_bytes(from)));
+	system_event_pack(to, from, arena_bytes(arena, system_event_text_bytes(from)));
 }
 
 /* A field and the most bytes it may have. */
 struct limit {
 	const char *pointer, *name;
-	size_t offset; /* of its struct sevq_str */
+	size_t offset; /* of its struct str */
 	size_t bytes_max;
 };
 
 static int
-check_limits(const void *fields, const struct limit *limits, size_t count, struct sevq_error *err)
+check_limits(const void *fields, const struct limit *limits, size_t count, struct error *err)
 {
 	for (size_t i = 0; i < count; i++) {
-		const struct sevq_str *value = (const void *)((const char *)fields + limits[i].offset);
+		const struct str *value = (const void *)((const char *)fields + limits[i].offset);
 
 		if (value->len > limits[i].bytes_max)
-			return sevq_fail_field(err, limits[i].pointer, "%s is over %zu bytes", limits[i].name, limits[i].bytes_max);
+			return error_set_field(err, limits[i].pointer, "%s is over %zu bytes", limits[i].name, limits[i].bytes_max);
 	}
 	return 0;
 }
 
 int
-sevq_address_check(const struct sevq_address *address, struct sevq_error *err)
+address_check(const struct address *address, struct error *err)
 {
 	static const struct limit limits[] = {
-		{ "/sessionKey", "sessionKey", offsetof(struct sevq_address, session_key), SEVQ_SESSION_KEY_BYTES_MAX },
-		{ "/agentId", "agentId", offsetof(struct sevq_address, agent_id), SEVQ_AGENT_ID_BYTES_MAX },
-		{ "/channel", "channel", offsetof(struct sevq_address, channel), SEVQ_CHANNEL_BYTES_MAX },
-		{ "/accountId", "accountId", offsetof(struct sevq_address, account_id), SEVQ_ACCOUNT_ID_BYTES_MAX },
+		{ "/sessionKey", "sessionKey", offsetof(struct address, session_key), SESSION_KEY_BYTES_MAX },
+		{ "/agentId", "agentId", offsetof(struct address, agent_id), AGENT_ID_BYTES_MAX },
+		{ "/channel", "channel", offsetof(struct address, channel), CHANNEL_BYTES_MAX },
+		{ "/accountId", "accountId", offsetof(struct address, account_id), ACCOUNT_ID_BYTES_MAX },
 	};
 
 	return check_limits(address, limits, sizeof limits / sizeof limits[0], err);
 }
 
 int
-sevq_queue_key_check(struct sevq_str queue_key, struct sevq_error *err)
+queue_key_check(struct str queue_key, struct error *err)
 {
-	if (queue_key.len <= SEVQ_SESSION_KEY_BYTES_MAX)
+	if (queue_key.len <= SESSION_KEY_BYTES_MAX)
 		return 0;
-	return sevq_fail_field(err, "/sessionKey", "the queue key of sessionKey is over %d bytes", SEVQ_SESSION_KEY_BYTES_MAX);
+	return error_set_field(err, "/sessionKey", "the queue key of sessionKey is over %d bytes", SESSION_KEY_BYTES_MAX);
 }
 
 static int
-check_own_limits(const struct sevq_draft *draft, struct sevq_error *err)
+check_own_limits(const struct draft *draft, struct error *err)
 {
 	static const struct limit limits[] = {
-		{ "/text", "text", offsetof(struct sevq_draft, text), SEVQ_TEXT_BYTES_MAX },
-		{ "/contextKey", "contextKey", offsetof(struct sevq_draft, context_key), SEVQ_CONTEXT_KEY_BYTES_MAX },
-		{ "/source", "source", offsetof(struct sevq_draft, source), SEVQ_SOURCE_BYTES_MAX },
-		{ "/idempotencyKey", "idempotencyKey", offsetof(struct sevq_draft, idempotency.key),
-		  SEVQ_IDEMPOTENCY_KIND_BYTES + SEVQ_IDEMPOTENCY_KEY_BYTES_MAX },
-		{ "/traceparent", "traceparent", offsetof(struct sevq_draft, traceparent), SEVQ_TRACEPARENT_BYTES_MAX },
-		{ "/deliveryContext/channel", "channel", offsetof(struct sevq_draft, delivery.channel),
-		  SEVQ_DELIVERY_FIELD_BYTES_MAX },
-		{ "/deliveryContext/to", "to", offsetof(struct sevq_draft, delivery.to), SEVQ_DELIVERY_FIELD_BYTES_MAX },
-		{ "/deliveryContext/accountId", "accountId", offsetof(struct sevq_draft, delivery.account_id),
-		  SEVQ_DELIVERY_FIELD_BYTES_MAX },
-		{ "/deliveryContext/threadId", "threadId", offsetof(struct sevq_draft, delivery.thread_id),
-		  SEVQ_DELIVERY_FIELD_BYTES_MAX },
+		{ "/text", "text", offsetof(struct draft, text), TEXT_BYTES_MAX },
+		{ "/contextKey", "contextKey", offsetof(struct draft, context_key), CONTEXT_KEY_BYTES_MAX },
+		{ "/source", "source", offsetof(struct draft, source), SOURCE_BYTES_MAX },
+		{ "/idempotencyKey", "idempotencyKey", offsetof(struct draft, idempotency.key),
+		  IDEMPOTENCY_KIND_BYTES + IDEMPOTENCY_KEY_BYTES_MAX },
+		{ "/traceparent", "traceparent", offsetof(struct draft, traceparent), TRACEPARENT_BYTES_MAX },
+		{ "/deliveryContext/channel", "channel", offsetof(struct draft, delivery.channel), DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/to", "to", offsetof(struct draft, delivery.to), DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/accountId", "accountId", offsetof(struct draft, delivery.account_id),
+		  DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/threadId", "threadId", offsetof(struct draft, delivery.thread_id), DELIVERY_FIELD_BYTES_MAX },
 	};
 
 	return check_limits(draft, limits, sizeof limits / sizeof limits[0], err);
 }
 
-static struct sevq_str
-blank_is_absent(struct sevq_str s)
+static struct str
+blank_is_absent(struct str s)
 {
-	return s.len > 0 ? s : SEVQ_STR_NULL;
+	return s.len > 0 ? s : STR_NULL;
 }
 
 int
-sevq_draft_check(struct sevq_draft *draft, struct sevq_arena *arena, struct sevq_error *err)
+draft_check(struct draft *draft, struct arena *arena, struct error *err)
 {
-	if (sevq_address_check(&draft->address, err) < 0)
+	if (address_check(&draft->address, err) < 0)
 		return -1;
-	draft->text = sevq_trim(draft->text);
-	draft->source = blank_is_absent(sevq_trim(draft->source));
-	draft->traceparent = blank_is_absent(sevq_trim(draft->traceparent));
-	draft->context_key = blank_is_absent(sevq_trim(draft->context_key));
+	draft->text = text_trim(draft->text);
+	draft->source = blank_is_absent(text_trim(draft->source));
+	draft->traceparent = blank_is_absent(text_trim(draft->traceparent));
+	draft->context_key = blank_is_absent(text_trim(draft->context_key));
 	if (check_own_limits(draft, err) < 0)
 		return -1;
 	if (draft->text.len == 0)
-		return sevq_fail_field(err, "/text", "text is blank");
+		return error_set_field(err, "/text", "text is blank");
 	if (draft->replace && draft->context_key.s == NULL)
-		return sevq_fail_field(err, "/replace", "replace needs a contextKey");
+		return error_set_field(err, "/replace", "replace needs a contextKey");
 
-	if (draft->delay_ms < 0 || draft->delay_ms > SEVQ_DELAY_MS_MAX)
-		return sevq_fail_field(err, "/delayMs", "delayMs is not between 0 and %lld", SEVQ_DELAY_MS_MAX);
-	if (draft->ttl_ms < 0 || draft->ttl_ms > SEVQ_TTL_MS_MAX)
-		return sevq_fail_field(err, "/ttlMs", "ttlMs is not between 1 and %lld", SEVQ_TTL_MS_MAX);
+	if (draft->delay_ms < 0 || draft->delay_ms > DELAY_MS_MAX)
+		return error_set_field(err, "/delayMs", "delayMs is not between 0 and %lld", DELAY_MS_MAX);
+	if (draft->ttl_ms < 0 || draft->ttl_ms > TTL_MS_MAX)
+		return error_set_field(err, "/ttlMs", "ttlMs is not between 1 and %lld", TTL_MS_MAX);
 
 	/* Lower-casing can make a key longer, so the limit is looked at again. */
 	if (draft->context_key.s == NULL)
 		return 0;
-	draft->context_key = sevq_lower(arena, draft->context_key);
+	draft->context_key = text_lower(arena, draft->context_key);
 	return check_own_limits(draft, err);
 }
 
 bool
-sevq_event_id_parse(struct sevq_str s, int64_t *ret)
+event_id_parse(struct str s, int64_t *ret)
 {
 	int64_t id = 0;
 

@@ -72,9 +72,9 @@ skip_eights(const char *at, const char *end, uint64_t stop)
 }
 
 struct scanner {
-	struct sevq_json *doc;
+	struct json *doc;
 	const char *at, *end;
-	struct sevq_error *err;
+	struct error *err;
 };
 
 static int value(struct scanner *s, int depth);
@@ -101,24 +101,24 @@ skip(struct scanner *s, int class)
 static int
 fail(const struct scanner *s, const char *why)
 {
-	return sevq_json_fail(s->err, s->doc->text, s->at, why);
+	return json_fail(s->err, s->doc->text, s->at, why);
 }
 
 static int
 unexpected(const struct scanner *s, const char *expected)
 {
-	return sevq_json_unexpected(s->err, s->doc->text, s->at, s->end, expected);
+	return json_unexpected(s->err, s->doc->text, s->at, s->end, expected);
 }
 
 /* Opens a token here; it is closed when the scanner stands behind its value. */
 static size_t
-open_token(struct scanner *s, enum sevq_json_type type)
+open_token(struct scanner *s, enum json_type type)
 {
-	struct sevq_json *doc = s->doc;
+	struct json *doc = s->doc;
 
 	if (doc->count == doc->cap)
-		doc->tokens = sevq_grow(doc->tokens, &doc->cap, doc->count + 1, sizeof(*doc->tokens));
-	doc->tokens[doc->count] = (struct sevq_json_token){
+		doc->tokens = mem_grow(doc->tokens, &doc->cap, doc->count + 1, sizeof(*doc->tokens));
+	doc->tokens[doc->count] = (struct json_token){
 		.start = (uint32_t)(s->at - doc->text),
 		.type = (uint8_t)type,
 	};
@@ -143,7 +143,7 @@ unescape(const char **p, const char *end, uint32_t *ret)
 		return "a string ends inside an escape";
 	if (**p == 'u') {
 		(*p)++;
-		return sevq_json_unescape_u(p, end, ret);
+		return json_unescape_u(p, end, ret);
 	}
 	name = memchr(names, **p, sizeof(names) - 1);
 	if (name == NULL)
@@ -155,7 +155,7 @@ unescape(const char **p, const char *end, uint32_t *ret)
 
 /* Something in a string that does not stand for itself in one byte, and is not its end. */
 static int
-special(struct scanner *s, struct sevq_json_token *token)
+special(struct scanner *s, struct json_token *token)
 {
 	const char *p = s->at, *wrong;
 	uint32_t code_point;
@@ -174,7 +174,7 @@ special(struct scanner *s, struct sevq_json_token *token)
 	}
 	if ((unsigned char)*p < 0x20)
 		return fail(s, "a control character in a string must be escaped");
-	len = sevq_json_decode(p, s->end, &code_point);
+	len = json_decode(p, s->end, &code_point);
 	if (len == 0)
 		return fail(s, "invalid UTF-8");
 	s->at += len;
@@ -187,7 +187,7 @@ string(struct scanner *s)
 	size_t token;
 
 	s->at++;
-	token = open_token(s, SEVQ_JSON_STRING);
+	token = open_token(s, JSON_STRING);
 	for (;;) {
 		s->at = skip_eights(s->at, s->end, EIGHT(0x80)); /* UTF-8 is checked by special */
 		skip(s, PLAIN);
@@ -213,7 +213,7 @@ digits(struct scanner *s)
 static int
 number(struct scanner *s)
 {
-	const size_t token = open_token(s, SEVQ_JSON_NUMBER);
+	const size_t token = open_token(s, JSON_NUMBER);
 
 	if (at(s, '-'))
 		s->at++;
@@ -240,7 +240,7 @@ number(struct scanner *s)
 }
 
 static int
-word(struct scanner *s, const char *spelling, enum sevq_json_type type)
+word(struct scanner *s, const char *spelling, enum json_type type)
 {
 	const size_t len = strlen(spelling), token = open_token(s, type);
 
@@ -254,10 +254,10 @@ word(struct scanner *s, const char *spelling, enum sevq_json_type type)
 static int
 array(struct scanner *s, int depth)
 {
-	const size_t token = open_token(s, SEVQ_JSON_ARRAY);
+	const size_t token = open_token(s, JSON_ARRAY);
 	size_t elements = 0;
 
-	if (depth == SEVQ_JSON_DEPTH)
+	if (depth == JSON_DEPTH)
 		return fail(s, "nested too deeply");
 	s->at++;
 	skip(s, SPACE);
@@ -297,14 +297,14 @@ read_byte(struct reader *r)
 			return (unsigned char)*r->at++;
 		r->at++;
 		unescape(&r->at, r->end, &code_point);
-		r->count = sevq_json_encode(code_point, r->bytes);
+		r->count = json_encode(code_point, r->bytes);
 		r->used = 0;
 	}
 	return (unsigned char)r->bytes[r->used++];
 }
 
 static int
-compare_unescaped(struct sevq_str a, struct sevq_str b)
+compare_unescaped(struct str a, struct str b)
 {
 	struct reader ra = { .at = a.s, .end = a.s + a.len }, rb = { .at = b.s, .end = b.s + b.len };
 	int ca, cb;
@@ -317,30 +317,30 @@ compare_unescaped(struct sevq_str a, struct sevq_str b)
 }
 
 static bool
-same_name(const struct sevq_json *doc, size_t a, size_t b)
+same_name(const struct json *doc, size_t a, size_t b)
 {
 	if (doc->tokens[a].escaped || doc->tokens[b].escaped)
-		return compare_unescaped(sevq_json_raw(doc, a), sevq_json_raw(doc, b)) == 0;
-	return sevq_str_eq(sevq_json_raw(doc, a), sevq_json_raw(doc, b));
+		return compare_unescaped(json_raw(doc, a), json_raw(doc, b)) == 0;
+	return str_eq(json_raw(doc, a), json_raw(doc, b));
 }
 
 static int
 compare_names(const void *a, const void *b, void *arg)
 {
 	const uint32_t ta = *(const uint32_t *)a, tb = *(const uint32_t *)b;
-	const struct sevq_json *doc = arg;
-	const int order = compare_unescaped(sevq_json_raw(doc, ta), sevq_json_raw(doc, tb));
+	const struct json *doc = arg;
+	const int order = compare_unescaped(json_raw(doc, ta), json_raw(doc, tb));
 
 	return order != 0 ? order : (ta > tb) - (ta < tb);
 }
 
 /* The first name that an earlier one repeats, of few members; 0 if there is none. */
 static size_t
-repeated_of_few(const struct sevq_json *doc, size_t object)
+repeated_of_few(const struct json *doc, size_t object)
 {
 	size_t names[FEW_MEMBERS], count = 0, t, i;
 
-	for (t = sevq_json_first(doc, object); t != 0; t = sevq_json_next(doc, object, t)) {
+	for (t = json_first(doc, object); t != 0; t = json_next(doc, object, t)) {
 		for (i = 0; i < count; i++)
 			if (same_name(doc, names[i], t))
 				return t;
@@ -351,15 +351,15 @@ repeated_of_few(const struct sevq_json *doc, size_t object)
 
 /* The same of any number. */
 static size_t
-repeated_of_many(struct sevq_json *doc, size_t object, size_t members)
+repeated_of_many(struct json *doc, size_t object, size_t members)
 {
 	size_t count = 0, first = 0, t, i;
 	uint32_t *names;
 
 	doc->scratch.len = 0;
-	sevq_buf_reserve(&doc->scratch, members * sizeof(*names));
+	buf_reserve(&doc->scratch, members * sizeof(*names));
 	names = (void *)doc->scratch.data;
-	for (t = sevq_json_first(doc, object); t != 0; t = sevq_json_next(doc, object, t))
+	for (t = json_first(doc, object); t != 0; t = json_next(doc, object, t))
 		names[count++] = (uint32_t)t;
 	qsort_r(names, count, sizeof(*names), compare_names, doc);
 	for (i = 1; i < count; i++)
@@ -398,10 +398,10 @@ member(struct scanner *s, int depth)
 static int
 object(struct scanner *s, int depth)
 {
-	const size_t token = open_token(s, SEVQ_JSON_OBJECT);
+	const size_t token = open_token(s, JSON_OBJECT);
 	size_t members = 0;
 
-	if (depth == SEVQ_JSON_DEPTH)
+	if (depth == JSON_DEPTH)
 		return fail(s, "nested too deeply");
 	s->at++;
 	skip(s, SPACE);
@@ -435,11 +435,11 @@ value(struct scanner *s, int depth)
 	case '[':
 		return array(s, depth);
 	case 't':
-		return word(s, "true", SEVQ_JSON_TRUE);
+		return word(s, "true", JSON_TRUE);
 	case 'f':
-		return word(s, "false", SEVQ_JSON_FALSE);
+		return word(s, "false", JSON_FALSE);
 	case 'n':
-		return word(s, "null", SEVQ_JSON_NULL);
+		return word(s, "null", JSON_NULL);
 	default:
 		return is(s, DIGIT) || *s->at == '-' ? number(s) : unexpected(s, "a value");
 	}
@@ -456,17 +456,17 @@ document(struct scanner *s)
 }
 
 int
-sevq_json_scan(struct sevq_json *doc, const char *text, size_t len, struct sevq_error *err)
+json_scan(struct json *doc, const char *text, size_t len, struct error *err)
 {
 	struct scanner s = { .doc = doc, .at = text, .end = text + len, .err = err };
 
 	/* A text has fewer tokens than bytes. */
 	if (doc->cap > TOKENS_KEPT && len <= TOKENS_KEPT)
-		sevq_json_clear(doc);
+		json_clear(doc);
 	doc->text = text;
 	doc->count = 0;
-	if (len > SEVQ_JSON_BYTES_MAX)
-		return sevq_fail(err, SEVQ_INVALID_JSON, "the text is over %d bytes", SEVQ_JSON_BYTES_MAX);
+	if (len > JSON_BYTES_MAX)
+		return error_set(err, ERROR_INVALID_JSON, "the text is over %d bytes", JSON_BYTES_MAX);
 	if (document(&s) == 0)
 		return 0;
 	doc->count = 0;
@@ -474,64 +474,64 @@ sevq_json_scan(struct sevq_json *doc, const char *text, size_t len, struct sevq_
 }
 
 void
-sevq_json_clear(struct sevq_json *doc)
+json_clear(struct json *doc)
 {
 	free(doc->tokens);
-	sevq_buf_clear(&doc->scratch);
-	*doc = (struct sevq_json){ 0 };
+	buf_clear(&doc->scratch);
+	*doc = (struct json){ 0 };
 }
 
 size_t
-sevq_json_first(const struct sevq_json *doc, size_t container)
+json_first(const struct json *doc, size_t container)
 {
-	assert(container < doc->count && doc->tokens[container].type >= SEVQ_JSON_ARRAY);
+	assert(container < doc->count && doc->tokens[container].type >= JSON_ARRAY);
 	return container + 1 < doc->tokens[container].next ? container + 1 : 0;
 }
 
 size_t
-sevq_json_next(const struct sevq_json *doc, size_t container, size_t item)
+json_next(const struct json *doc, size_t container, size_t item)
 {
-	const size_t last = doc->tokens[container].type == SEVQ_JSON_OBJECT ? item + 1 : item;
+	const size_t last = doc->tokens[container].type == JSON_OBJECT ? item + 1 : item;
 	const size_t next = doc->tokens[last].next;
 
 	return next < doc->tokens[container].next ? next : 0;
 }
 
-struct sevq_str
-sevq_json_raw(const struct sevq_json *doc, size_t token)
+struct str
+json_raw(const struct json *doc, size_t token)
 {
-	const struct sevq_json_token *t = &doc->tokens[token];
+	const struct json_token *t = &doc->tokens[token];
 
-	return (struct sevq_str){ doc->text + t->start, t->end - t->start };
+	return (struct str){ doc->text + t->start, t->end - t->start };
 }
 
-struct sevq_str
-sevq_json_string(const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
+struct str
+json_string(const struct json *doc, size_t token, struct arena *arena)
 {
-	const struct sevq_str raw = sevq_json_raw(doc, token);
+	const struct str raw = json_raw(doc, token);
 	struct reader r = { .at = raw.s, .end = raw.s + raw.len };
 	size_t len = 0;
 	char *to;
 	int c;
 
-	assert(token < doc->count && doc->tokens[token].type == SEVQ_JSON_STRING);
+	assert(token < doc->count && doc->tokens[token].type == JSON_STRING);
 	if (!doc->tokens[token].escaped)
 		return raw;
-	to = sevq_arena_bytes(arena, raw.len); /* an escape is never shorter than what it means */
+	to = arena_bytes(arena, raw.len); /* an escape is never shorter than what it means */
 	while ((c = read_byte(&r)) >= 0)
 		to[len++] = (char)c;
-	return (struct sevq_str){ to, len };
+	return (struct str){ to, len };
 }
 
 bool
-sevq_json_int64(const struct sevq_json *doc, size_t token, int64_t *ret)
+json_int64(const struct json *doc, size_t token, int64_t *ret)
 {
-	const struct sevq_str raw = sevq_json_raw(doc, token);
+	const struct str raw = json_raw(doc, token);
 	const bool negative = raw.len > 0 && raw.s[0] == '-';
 	int64_t n = 0; /* counted downwards: there is one more of the negative ones */
 	size_t i;
 
-	if (doc->tokens[token].type != SEVQ_JSON_NUMBER)
+	if (doc->tokens[token].type != JSON_NUMBER)
 		return false;
 	for (i = negative ? 1 : 0; i < raw.len; i++) {
 		if (raw.s[i] < '0' || raw.s[i] > '9')
@@ -546,34 +546,34 @@ sevq_json_int64(const struct sevq_json *doc, size_t token, int64_t *ret)
 }
 
 static void
-quote_special(struct sevq_buf *out, unsigned char c)
+quote_special(struct buf *out, unsigned char c)
 {
 	static const char bytes[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
 	const char *found = memchr(bytes, c, sizeof(bytes) - 1);
 
 	if (found != NULL)
-		sevq_buf_add(out, (const char[]){ '\\', names[found - bytes] }, 2);
+		buf_add(out, (const char[]){ '\\', names[found - bytes] }, 2);
 	else
-		sevq_buf_addf(out, "\\u%04x", c);
+		buf_addf(out, "\\u%04x", c);
 }
 
 void
-sevq_json_quote(struct sevq_buf *out, struct sevq_str s)
+json_quote(struct buf *out, struct str s)
 {
 	const char *start = s.s, *at = s.s, *end = s.s + s.len;
 
-	sevq_buf_reserve(out, s.len + 2);
-	sevq_buf_add(out, "\"", 1);
+	buf_reserve(out, s.len + 2);
+	buf_add(out, "\"", 1);
 	for (;;) {
 		at = skip_eights(at, end, 0);
 		while (at < end && ((classes[(unsigned char)*at] & PLAIN) != 0 || (unsigned char)*at >= 0x80))
 			at++;
 		if (at == end)
 			break;
-		sevq_buf_add(out, start, (size_t)(at - start));
+		buf_add(out, start, (size_t)(at - start));
 		quote_special(out, (unsigned char)*at++);
 		start = at;
 	}
-	sevq_buf_add(out, start, (size_t)(end - start));
-	sevq_buf_add(out, "\"", 1);
+	buf_add(out, start, (size_t)(end - start));
+	buf_add(out, "\"", 1);
 }

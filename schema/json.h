@@ -2,7 +2,7 @@
  * json.h - the strict JSON scanner, the relaxed dialect of config files, and the JSON writer's one hard part.
  *
  * Here: RFC 8259 grammar over a span of bytes, checked whole before anything is read from it: valid UTF-8, depth at
- * most SEVQ_JSON_DEPTH, no duplicate member names (compared after unescaping), no \u0000, no lone surrogate escapes,
+ * most JSON_DEPTH, no duplicate member names (compared after unescaping), no \u0000, no lone surrogate escapes,
  * no byte order mark, nothing behind the value. What passes can be handed to cJSON without losing anything but digits
  * of numbers that a double cannot hold; upstream versions of it refuse numbers of more than 63 bytes (the relaxed dialect
  * writes none).
@@ -11,11 +11,11 @@
  * The scanner turns the text into a flat array of tokens in document order; a token knows where its subtree ends,
  * so readers walk members without recursion:
  *
- *     for (t = sevq_json_first(&doc, object); t != 0; t = sevq_json_next(&doc, object, t))
+ *     for (t = json_first(&doc, object); t != 0; t = json_next(&doc, object, t))
  *         name = token t, value = token t + 1
  */
-#ifndef SEVQ_SCHEMA_JSON_H
-#define SEVQ_SCHEMA_JSON_H
+#ifndef SCHEMA_JSON_H
+#define SCHEMA_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,57 +24,57 @@
 #include "schema/mem.h"
 #include "schema/text.h"
 
-#define SEVQ_JSON_DEPTH 32
+#define JSON_DEPTH 32
 
-enum sevq_json_type {
-	SEVQ_JSON_NULL,
-	SEVQ_JSON_FALSE,
-	SEVQ_JSON_TRUE,
-	SEVQ_JSON_NUMBER,
-	SEVQ_JSON_STRING,
-	SEVQ_JSON_ARRAY,
-	SEVQ_JSON_OBJECT,
+enum json_type {
+	JSON_NULL,
+	JSON_FALSE,
+	JSON_TRUE,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT,
 };
 
-struct sevq_json_token {
+struct json_token {
 	uint32_t start, end; /* byte span in the text; a string's span is between its quotes */
 	uint32_t next;       /* index of the first token behind this one's subtree */
-	uint8_t type;        /* enum sevq_json_type */
+	uint8_t type;        /* enum json_type */
 	bool escaped;        /* a string with backslashes */
 };
 
 /* A scanned document. All zero is an empty one; tokens are kept between scans, so one document serves many texts. */
-struct sevq_json {
+struct json {
 	const char *text; /* borrowed from the caller of scan */
-	struct sevq_json_token *tokens;
+	struct json_token *tokens;
 	size_t count, cap;
-	struct sevq_buf scratch; /* the scanner's own */
+	struct buf scratch; /* the scanner's own */
 };
 
-/* Scans the whole text. On failure SEVQ_INVALID_JSON with line and column (in bytes); the document is then empty. */
-int sevq_json_scan(struct sevq_json *doc, const char *text, size_t len, struct sevq_error *err);
-void sevq_json_clear(struct sevq_json *doc);
+/* Scans the whole text. On failure ERROR_INVALID_JSON with line and column (in bytes); the document is then empty. */
+int json_scan(struct json *doc, const char *text, size_t len, struct error *err);
+void json_clear(struct json *doc);
 
 /* First element (or member name) of an array (or object) token, and the one after; 0 at the end. Token 0 is the root. */
-size_t sevq_json_first(const struct sevq_json *doc, size_t container);
-size_t sevq_json_next(const struct sevq_json *doc, size_t container, size_t item); /* for objects, item is a member name */
+size_t json_first(const struct json *doc, size_t container);
+size_t json_next(const struct json *doc, size_t container, size_t item); /* for objects, item is a member name */
 
 /* A string token's text: the span itself, or decoded into the arena where it has escapes. */
-struct sevq_str sevq_json_string(const struct sevq_json *doc, size_t token, struct sevq_arena *arena);
+struct str json_string(const struct json *doc, size_t token, struct arena *arena);
 /* Any token's bytes as written; a string's without its quotes. */
-struct sevq_str sevq_json_raw(const struct sevq_json *doc, size_t token);
+struct str json_raw(const struct json *doc, size_t token);
 /* False: not a number written as an integer ("1.0" and "1e3" are not), or out of range. */
-bool sevq_json_int64(const struct sevq_json *doc, size_t token, int64_t *ret);
+bool json_int64(const struct json *doc, size_t token, int64_t *ret);
 
 /*
  * JSON5 as OpenClaw's config files use it (comments, trailing commas, unquoted names, single quotes, hexadecimal and
  * other number forms, line continuations) rewritten as strict JSON into out. The same refusals as the strict scanner:
  * duplicate names, depth, UTF-8, NUL; also Infinity and NaN and whatever else a double cannot hold, which JSON cannot
- * say. Appends to out. On failure SEVQ_INVALID_JSON with line and column in the *source*; out is as before.
+ * say. Appends to out. On failure ERROR_INVALID_JSON with line and column in the *source*; out is as before.
  */
-int sevq_json_relax(const char *text, size_t len, struct sevq_buf *out, struct sevq_error *err);
+int json_relax(const char *text, size_t len, struct buf *out, struct error *err);
 
 /* Appends s as a JSON string with its quotes. Valid UTF-8 goes through as it is; only what must be escaped is. */
-void sevq_json_quote(struct sevq_buf *out, struct sevq_str s);
+void json_quote(struct buf *out, struct str s);
 
 #endif

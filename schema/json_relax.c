@@ -27,12 +27,12 @@ struct mark {
 
 struct relaxer {
 	const char *text, *at, *end; /* valid UTF-8 without NUL */
-	struct sevq_buf *out;
+	struct buf *out;
 	size_t begin; /* of our part of out */
 	struct mark *marks;
 	size_t count, cap;
-	struct sevq_buf word; /* the string, name or number being read */
-	struct sevq_error *err;
+	struct buf word; /* the string, name or number being read */
+	struct error *err;
 };
 
 static int value(struct relaxer *r, int depth);
@@ -40,13 +40,13 @@ static int value(struct relaxer *r, int depth);
 static int
 fail(const struct relaxer *r, const char *why)
 {
-	return sevq_json_fail(r->err, r->text, r->at, why);
+	return json_fail(r->err, r->text, r->at, why);
 }
 
 static int
 unexpected(const struct relaxer *r, const char *expected)
 {
-	return sevq_json_unexpected(r->err, r->text, r->at, r->end, expected);
+	return json_unexpected(r->err, r->text, r->at, r->end, expected);
 }
 
 /* The byte here, or NUL at the end: the source has none. */
@@ -77,7 +77,7 @@ take(struct relaxer *r, const char *prefix)
 static size_t
 look(const struct relaxer *r, uint32_t *ret)
 {
-	return r->at < r->end ? sevq_json_decode(r->at, r->end, ret) : 0;
+	return r->at < r->end ? json_decode(r->at, r->end, ret) : 0;
 }
 
 static bool
@@ -157,7 +157,7 @@ skip(struct relaxer *r)
 static void
 mark(struct relaxer *r)
 {
-	r->marks = sevq_grow(r->marks, &r->cap, r->count + 1, sizeof(*r->marks));
+	r->marks = mem_grow(r->marks, &r->cap, r->count + 1, sizeof(*r->marks));
 	r->marks[r->count++] = (struct mark){ r->out->len - r->begin, (size_t)(r->at - r->text) };
 }
 
@@ -166,14 +166,14 @@ add_code_point(struct relaxer *r, uint32_t c)
 {
 	char bytes[4];
 
-	sevq_buf_add(&r->word, bytes, sevq_json_encode(c, bytes));
+	buf_add(&r->word, bytes, json_encode(c, bytes));
 }
 
 /* Writes the string or name that was read. */
 static void
 write_word(struct relaxer *r)
 {
-	sevq_json_quote(r->out, (struct sevq_str){ r->word.data, r->word.len });
+	json_quote(r->out, (struct str){ r->word.data, r->word.len });
 }
 
 /* Where one character behind the backslash says it all. */
@@ -194,9 +194,9 @@ static const char *
 long_escape(struct relaxer *r, uint32_t *ret)
 {
 	if (take(r, "u"))
-		return sevq_json_unescape_u(&r->at, r->end, ret);
+		return json_unescape_u(&r->at, r->end, ret);
 	if (take(r, "x")) {
-		if (!sevq_json_hex(&r->at, r->end, 2, ret))
+		if (!json_hex(&r->at, r->end, 2, ret))
 			return "\\x needs two hexadecimal digits";
 		return *ret == 0 ? "\\x00 is not allowed" : NULL;
 	}
@@ -253,7 +253,7 @@ read_string(struct relaxer *r)
 			r->at++;
 			return 0;
 		}
-		sevq_buf_add(&r->word, r->at, len);
+		buf_add(&r->word, r->at, len);
 		r->at += len;
 	}
 }
@@ -278,7 +278,7 @@ identifier_part(struct relaxer *r, bool first, bool *ret)
 
 	*ret = false;
 	if (len > 0 && take(r, "\\u")) {
-		wrong = sevq_json_unescape_u(&r->at, r->end, &c);
+		wrong = json_unescape_u(&r->at, r->end, &c);
 		if (wrong == NULL && !starts_identifier(c) && (first || !is_digit(c)))
 			wrong = "this character cannot stand in a name without quotes";
 		if (wrong != NULL) {
@@ -321,7 +321,7 @@ digits(struct relaxer *r)
 
 	while (is_digit((unsigned char)here(r)))
 		r->at++;
-	sevq_buf_add(&r->word, begin, (size_t)(r->at - begin));
+	buf_add(&r->word, begin, (size_t)(r->at - begin));
 	return (size_t)(r->at - begin);
 }
 
@@ -336,9 +336,9 @@ decimal(struct relaxer *r)
 	if (zero && whole > 1)
 		return fail(r, "a number has no leading zeros");
 	if (whole == 0)
-		sevq_buf_adds(&r->word, "0");
+		buf_adds(&r->word, "0");
 	if (take(r, ".")) {
-		sevq_buf_adds(&r->word, ".");
+		buf_adds(&r->word, ".");
 		fraction = digits(r);
 		if (fraction == 0)
 			r->word.len--;
@@ -347,9 +347,9 @@ decimal(struct relaxer *r)
 		return unexpected(r, "a digit");
 	if (here(r) != 'e' && here(r) != 'E')
 		return 0;
-	sevq_buf_add(&r->word, r->at++, 1);
+	buf_add(&r->word, r->at++, 1);
 	if (here(r) == '-' || here(r) == '+')
-		sevq_buf_add(&r->word, r->at++, 1);
+		buf_add(&r->word, r->at++, 1);
 	return digits(r) > 0 ? 0 : unexpected(r, "a digit");
 }
 
@@ -361,12 +361,12 @@ hexadecimal(struct relaxer *r)
 
 	r->at += 2;
 	begin = r->at;
-	while (sevq_json_hex(&r->at, r->end, 1, &ignored))
+	while (json_hex(&r->at, r->end, 1, &ignored))
 		;
 	if (r->at == begin)
 		return unexpected(r, "a hexadecimal digit");
-	sevq_buf_adds(&r->word, "0x");
-	sevq_buf_add(&r->word, begin, (size_t)(r->at - begin));
+	buf_adds(&r->word, "0x");
+	buf_add(&r->word, begin, (size_t)(r->at - begin));
 	return 0;
 }
 
@@ -381,7 +381,7 @@ number(struct relaxer *r)
 	mark(r);
 	r->word.len = 0;
 	if (take(r, "-"))
-		sevq_buf_adds(&r->word, "-");
+		buf_adds(&r->word, "-");
 	else
 		take(r, "+");
 	if (starts(r, "Infinity") || starts(r, "NaN"))
@@ -389,16 +389,16 @@ number(struct relaxer *r)
 	hex = starts(r, "0x") || starts(r, "0X");
 	if ((hex ? hexadecimal(r) : decimal(r)) < 0)
 		return -1;
-	sevq_buf_add(&r->word, "", 1);
+	buf_add(&r->word, "", 1);
 	d = strtod(r->word.data, NULL);
 	if (!isfinite(d)) {
 		r->at = begin;
 		return fail(r, "a number is beyond the range of a double");
 	}
 	if (hex || r->word.len - 1 > NUMBER_BYTES_MAX)
-		sevq_buf_addf(r->out, "%.17g", d);
+		buf_addf(r->out, "%.17g", d);
 	else
-		sevq_buf_add(r->out, r->word.data, r->word.len - 1);
+		buf_add(r->out, r->word.data, r->word.len - 1);
 	return 0;
 }
 
@@ -414,7 +414,7 @@ word(struct relaxer *r)
 		if (!starts(r, words[i]))
 			continue;
 		mark(r);
-		sevq_buf_adds(r->out, words[i]);
+		buf_adds(r->out, words[i]);
 		r->at += strlen(words[i]);
 		return 0;
 	}
@@ -437,7 +437,7 @@ separator(struct relaxer *r, const char *closing, const char *expected, bool *re
 		return 0;
 	if (!comma)
 		return unexpected(r, expected);
-	sevq_buf_adds(r->out, ",");
+	buf_adds(r->out, ",");
 	return 0;
 }
 
@@ -445,10 +445,10 @@ separator(struct relaxer *r, const char *closing, const char *expected, bool *re
 static int
 open_list(struct relaxer *r, int depth, const char *closing, bool *ret)
 {
-	if (depth == SEVQ_JSON_DEPTH)
+	if (depth == JSON_DEPTH)
 		return fail(r, "nested too deeply");
 	mark(r);
-	sevq_buf_add(r->out, r->at++, 1);
+	buf_add(r->out, r->at++, 1);
 	if (skip(r) < 0)
 		return -1;
 	*ret = !take(r, closing);
@@ -465,7 +465,7 @@ array(struct relaxer *r, int depth)
 	while (more)
 		if (value(r, depth + 1) < 0 || separator(r, "]", "',' or ']'", &more) < 0)
 			return -1;
-	sevq_buf_adds(r->out, "]");
+	buf_adds(r->out, "]");
 	return 0;
 }
 
@@ -476,7 +476,7 @@ member(struct relaxer *r, int depth)
 		return -1;
 	if (!take(r, ":"))
 		return unexpected(r, "':'");
-	sevq_buf_adds(r->out, ":");
+	buf_adds(r->out, ":");
 	if (skip(r) < 0)
 		return -1;
 	return value(r, depth);
@@ -492,7 +492,7 @@ object(struct relaxer *r, int depth)
 	while (more)
 		if (member(r, depth + 1) < 0 || separator(r, "}", "',' or '}'", &more) < 0)
 			return -1;
-	sevq_buf_adds(r->out, "}");
+	buf_adds(r->out, "}");
 	return 0;
 }
 
@@ -528,7 +528,7 @@ check_bytes(struct relaxer *r)
 	size_t len;
 
 	for (; r->at < r->end; r->at += len) {
-		len = sevq_json_decode(r->at, r->end, &c);
+		len = json_decode(r->at, r->end, &c);
 		if (len == 0)
 			return fail(r, "invalid UTF-8");
 		if (c == 0)
@@ -542,12 +542,12 @@ check_bytes(struct relaxer *r)
 static int
 check_written(struct relaxer *r)
 {
-	struct sevq_json doc = { 0 };
-	struct sevq_error error;
+	struct json doc = { 0 };
+	struct error error;
 	size_t i = 0;
-	const int rc = sevq_json_scan(&doc, r->out->data + r->begin, r->out->len - r->begin, &error);
+	const int rc = json_scan(&doc, r->out->data + r->begin, r->out->len - r->begin, &error);
 
-	sevq_json_clear(&doc);
+	json_clear(&doc);
 	if (rc == 0)
 		return 0;
 	while (i < r->count && r->marks[i].written + 1 != (size_t)error.column) /* all is written in one line */
@@ -558,19 +558,19 @@ check_written(struct relaxer *r)
 }
 
 int
-sevq_json_relax(const char *text, size_t len, struct sevq_buf *out, struct sevq_error *err)
+json_relax(const char *text, size_t len, struct buf *out, struct error *err)
 {
 	struct relaxer r = { .text = text, .at = text, .end = text + len, .out = out, .begin = out->len, .err = err };
 	int rc = -1;
 
-	if (len > SEVQ_JSON_BYTES_MAX / 8) /* what is written may be a few times longer */
-		return sevq_fail(err, SEVQ_INVALID_JSON, "the text is over %d bytes", SEVQ_JSON_BYTES_MAX / 8);
-	sevq_buf_reserve(&r.word, 64);
+	if (len > JSON_BYTES_MAX / 8) /* what is written may be a few times longer */
+		return error_set(err, ERROR_INVALID_JSON, "the text is over %d bytes", JSON_BYTES_MAX / 8);
+	buf_reserve(&r.word, 64);
 	if (check_bytes(&r) == 0 && document(&r) == 0)
 		rc = check_written(&r);
 	if (rc < 0)
 		out->len = r.begin;
 	free(r.marks);
-	sevq_buf_clear(&r.word);
+	buf_clear(&r.word);
 	return rc;
 }

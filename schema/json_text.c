@@ -13,7 +13,7 @@ is_surrogate(uint32_t code_point, uint32_t first)
 }
 
 size_t
-sevq_json_decode(const char *at, const char *end, uint32_t *ret)
+json_decode(const char *at, const char *end, uint32_t *ret)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 }; /* by length: anything less is overlong */
 	const unsigned char *p = (const unsigned char *)at;
@@ -40,7 +40,7 @@ sevq_json_decode(const char *at, const char *end, uint32_t *ret)
 }
 
 size_t
-sevq_json_encode(uint32_t code_point, char to[4])
+json_encode(uint32_t code_point, char to[4])
 {
 	const size_t len = code_point < 0x80 ? 1 : code_point < 0x800 ? 2 : code_point < 0x10000 ? 3 : 4;
 	size_t i;
@@ -65,7 +65,7 @@ hex_digit(char c)
 }
 
 bool
-sevq_json_hex(const char **at, const char *end, int digits, uint32_t *ret)
+json_hex(const char **at, const char *end, int digits, uint32_t *ret)
 {
 	const char *p = *at;
 	uint32_t n = 0;
@@ -81,11 +81,11 @@ sevq_json_hex(const char **at, const char *end, int digits, uint32_t *ret)
 }
 
 const char *
-sevq_json_unescape_u(const char **at, const char *end, uint32_t *ret)
+json_unescape_u(const char **at, const char *end, uint32_t *ret)
 {
 	uint32_t code_point, low;
 
-	if (!sevq_json_hex(at, end, 4, &code_point))
+	if (!json_hex(at, end, 4, &code_point))
 		return "\\u needs four hexadecimal digits";
 	if (code_point == 0)
 		return "\\u0000 is not allowed";
@@ -95,7 +95,7 @@ sevq_json_unescape_u(const char **at, const char *end, uint32_t *ret)
 		if (end - *at < 2 || memcmp(*at, "\\u", 2) != 0)
 			return "half of a surrogate pair";
 		*at += 2;
-		if (!sevq_json_hex(at, end, 4, &low) || !is_surrogate(low, 0xdc00))
+		if (!json_hex(at, end, 4, &low) || !is_surrogate(low, 0xdc00))
 			return "half of a surrogate pair";
 		code_point = 0x10000 + ((code_point - 0xd800) << 10) + (low - 0xdc00);
 	}
@@ -104,12 +104,12 @@ sevq_json_unescape_u(const char **at, const char *end, uint32_t *ret)
 }
 
 int
-sevq_json_fail(struct sevq_error *err, const char *text, const char *at, const char *why)
+json_fail(struct error *err, const char *text, const char *at, const char *why)
 {
 	const char *line = text, *p;
 	int number = 1;
 
-	sevq_fail(err, SEVQ_INVALID_JSON, "%s", why);
+	error_set(err, ERROR_INVALID_JSON, "%s", why);
 	if (err == NULL)
 		return -1;
 	while ((p = memchr(line, '\n', (size_t)(at - line))) != NULL) {
@@ -122,18 +122,18 @@ sevq_json_fail(struct sevq_error *err, const char *text, const char *at, const c
 }
 
 int
-sevq_json_unexpected(struct sevq_error *err, const char *text, const char *at, const char *end, const char *expected)
+json_unexpected(struct error *err, const char *text, const char *at, const char *end, const char *expected)
 {
 	char why[96];
 	uint32_t code_point;
 
 	if (at == end)
 		snprintf(why, sizeof(why), "unexpected end; expected %s", expected);
-	else if (sevq_json_decode(at, end, &code_point) == 0)
+	else if (json_decode(at, end, &code_point) == 0)
 		snprintf(why, sizeof(why), "invalid UTF-8; expected %s", expected);
 	else if (code_point > 0x20 && code_point < 0x7f)
 		snprintf(why, sizeof(why), "unexpected '%c'; expected %s", (int)code_point, expected);
 	else
 		snprintf(why, sizeof(why), "unexpected U+%04X; expected %s", (unsigned)code_point, expected);
-	return sevq_json_fail(err, text, at, why);
+	return json_fail(err, text, at, why);
 }

@@ -4,8 +4,8 @@
  * Here: code points in and out of UTF-8, \u escapes, and failing at a place in a text.
  * Not here: either grammar.
  */
-#ifndef SEVQ_SCHEMA_JSON_TEXT_H
-#define SEVQ_SCHEMA_JSON_TEXT_H
+#ifndef SCHEMA_JSON_TEXT_H
+#define SCHEMA_JSON_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,24 +14,24 @@
 #include "schema/error.h"
 
 /* Positions fit an int, and a token's offsets fit 32 bits. */
-#define SEVQ_JSON_BYTES_MAX INT32_MAX
+#define JSON_BYTES_MAX INT32_MAX
 
 /* The code point at *at (before end): its length in bytes, or 0 where the bytes are not well-formed UTF-8. */
-size_t sevq_json_decode(const char *at, const char *end, uint32_t *ret);
-size_t sevq_json_encode(uint32_t code_point, char to[4]); /* bytes written */
+size_t json_decode(const char *at, const char *end, uint32_t *ret);
+size_t json_encode(uint32_t code_point, char to[4]); /* bytes written */
 
 /*
  * The hexadecimal digits behind a backslash and u, together with the second half of a surrogate pair where the first
  * asks for one. Moves *at behind them and returns NULL, or returns what is wrong: the digits, half a pair, NUL.
  */
-const char *sevq_json_unescape_u(const char **at, const char *end, uint32_t *ret);
+const char *json_unescape_u(const char **at, const char *end, uint32_t *ret);
 
 /* Exactly that many hexadecimal digits, at most eight: moves *at behind them, or returns false. */
-bool sevq_json_hex(const char **at, const char *end, int digits, uint32_t *ret);
+bool json_hex(const char **at, const char *end, int digits, uint32_t *ret);
 
-/* Fails with SEVQ_INVALID_JSON and the line and column of at. */
-int sevq_json_fail(struct sevq_error *err, const char *text, const char *at, const char *why);
+/* Fails with ERROR_INVALID_JSON and the line and column of at. */
+int json_fail(struct error *err, const char *text, const char *at, const char *why);
 /* The same for "unexpected <what stands there>; expected <this>". */
-int sevq_json_unexpected(struct sevq_error *err, const char *text, const char *at, const char *end, const char *expected);
+int json_unexpected(struct error *err, const char *text, const char *at, const char *end, const char *expected);
 
 #endif

@@ -25,8 +25,8 @@
 #define SPARE_BLOCKS_MAX 1024
 #endif
 
-struct sevq_arena_block {
-	struct sevq_arena_block *next;
+struct arena_block {
+	struct arena_block *next;
 	size_t size; /* of bytes */
 	max_align_t bytes[];
 };
@@ -42,19 +42,19 @@ there(void *p)
 }
 
 void *
-sevq_alloc(size_t size)
+mem_alloc(size_t size)
 {
 	return there(calloc(1, size > 0 ? size : 1));
 }
 
 void *
-sevq_realloc(void *p, size_t size)
+mem_realloc(void *p, size_t size)
 {
 	return there(realloc(p, size > 0 ? size : 1));
 }
 
 void *
-sevq_grow(void *p, size_t *cap, size_t need, size_t item_bytes)
+mem_grow(void *p, size_t *cap, size_t need, size_t item_bytes)
 {
 	size_t wanted, bytes;
 	bool overflow;
@@ -66,20 +66,20 @@ sevq_grow(void *p, size_t *cap, size_t need, size_t item_bytes)
 		wanted = need;
 	overflow = __builtin_mul_overflow(wanted, item_bytes, &bytes);
 	assert(!overflow);
-	p = sevq_realloc(p, bytes);
+	p = mem_realloc(p, bytes);
 	*cap = wanted;
 	return p;
 }
 
 /* ---- arena ---- */
 
-static struct sevq_arena_block *spares[SPARE_BLOCKS_MAX + 1];
+static struct arena_block *spares[SPARE_BLOCKS_MAX + 1];
 static size_t spare_count;
 
-static struct sevq_arena_block *
+static struct arena_block *
 new_block(size_t bytes)
 {
-	struct sevq_arena_block *block;
+	struct arena_block *block;
 
 	if (bytes == ARENA_BLOCK_BYTES && spare_count > 0)
 		return spares[--spare_count];
@@ -89,7 +89,7 @@ new_block(size_t bytes)
 }
 
 static void
-free_usual(struct sevq_arena_block *block)
+free_usual(struct arena_block *block)
 {
 	if (spare_count == SPARE_BLOCKS_MAX)
 		free(block);
@@ -98,9 +98,9 @@ free_usual(struct sevq_arena_block *block)
 }
 
 static void
-free_blocks(struct sevq_arena_block *block)
+free_blocks(struct arena_block *block)
 {
-	struct sevq_arena_block *next;
+	struct arena_block *next;
 
 	for (; block != NULL; block = next) {
 		next = block->next;
@@ -119,9 +119,9 @@ static void __attribute__((destructor)) free_spares(void)
 
 /* A block of its own for a large piece. */
 static void *
-large(struct sevq_arena *arena, size_t size)
+large(struct arena *arena, size_t size)
 {
-	struct sevq_arena_block *block = new_block(size);
+	struct arena_block *block = new_block(size);
 
 	arena->more = true;
 	if (arena->blocks == NULL) {
@@ -136,14 +136,14 @@ large(struct sevq_arena *arena, size_t size)
 }
 
 static void *
-cut(struct sevq_arena *arena, size_t size, size_t align)
+cut(struct arena *arena, size_t size, size_t align)
 {
 	size_t at = (arena->used + align - 1) & ~(align - 1);
 
 	if (size > ARENA_PIECE_BYTES)
 		return large(arena, size);
 	if (arena->blocks == NULL || at + size > ARENA_BLOCK_BYTES) {
-		struct sevq_arena_block *block = new_block(ARENA_BLOCK_BYTES);
+		struct arena_block *block = new_block(ARENA_BLOCK_BYTES);
 
 		arena->more = arena->blocks != NULL;
 		block->next = arena->blocks;
@@ -155,70 +155,70 @@ cut(struct sevq_arena *arena, size_t size, size_t align)
 }
 
 void *
-sevq_arena_alloc(struct sevq_arena *arena, size_t size)
+arena_alloc(struct arena *arena, size_t size)
 {
 	return memset(cut(arena, size, _Alignof(max_align_t)), 0, size);
 }
 
 char *
-sevq_arena_bytes(struct sevq_arena *arena, size_t size)
+arena_bytes(struct arena *arena, size_t size)
 {
 	return cut(arena, size, 1);
 }
 
-struct sevq_str
-sevq_arena_dup(struct sevq_arena *arena, struct sevq_str s)
+struct str
+arena_dup(struct arena *arena, struct str s)
 {
 	char *copy;
 
 	if (s.s == NULL)
 		return s;
-	copy = sevq_arena_bytes(arena, s.len + 1);
+	copy = arena_bytes(arena, s.len + 1);
 	memcpy(copy, s.s, s.len);
 	copy[s.len] = '\0';
-	return (struct sevq_str){ copy, s.len };
+	return (struct str){ copy, s.len };
 }
 
 void
-sevq_arena_clear(struct sevq_arena *arena)
+arena_clear(struct arena *arena)
 {
 	if (arena->more)
 		free_blocks(arena->blocks);
 	else if (arena->blocks != NULL)
 		free_usual(arena->blocks);
-	*arena = (struct sevq_arena){ 0 };
+	*arena = (struct arena){ 0 };
 }
 
 /* ---- buffer ---- */
 
 void
-sevq_buf_reserve(struct sevq_buf *buf, size_t more)
+buf_reserve(struct buf *buf, size_t more)
 {
 	size_t need;
 	bool overflow = __builtin_add_overflow(buf->len, more, &need);
 
 	assert(!overflow);
 	if (need > buf->cap)
-		buf->data = sevq_grow(buf->data, &buf->cap, need > BUF_BYTES_MIN ? need : BUF_BYTES_MIN, 1);
+		buf->data = mem_grow(buf->data, &buf->cap, need > BUF_BYTES_MIN ? need : BUF_BYTES_MIN, 1);
 }
 
 void
-sevq_buf_adds(struct sevq_buf *buf, const char *s)
+buf_adds(struct buf *buf, const char *s)
 {
-	sevq_buf_add(buf, s, strlen(s));
+	buf_add(buf, s, strlen(s));
 }
 
 /* What most texts fit into, so that they are formatted once. */
 #define FORMATTED_BYTES 128
 
 void
-sevq_buf_addf(struct sevq_buf *buf, const char *fmt, ...)
+buf_addf(struct buf *buf, const char *fmt, ...)
 {
 	va_list args, again;
 	size_t room, len;
 	int n;
 
-	sevq_buf_reserve(buf, FORMATTED_BYTES);
+	buf_reserve(buf, FORMATTED_BYTES);
 	room = buf->cap - buf->len;
 	va_start(args, fmt);
 	va_copy(again, args);
@@ -226,7 +226,7 @@ sevq_buf_addf(struct sevq_buf *buf, const char *fmt, ...)
 	assert(n >= 0);
 	len = (size_t)n;
 	if (len >= room) {
-		sevq_buf_reserve(buf, len + 1);
+		buf_reserve(buf, len + 1);
 		vsnprintf(buf->data + buf->len, len + 1, fmt, again);
 	}
 	va_end(again);
@@ -236,7 +236,7 @@ sevq_buf_addf(struct sevq_buf *buf, const char *fmt, ...)
 
 /* Two digits at a time: a fifth of an event's answer is numbers. */
 void
-sevq_buf_add_int(struct sevq_buf *buf, long long n)
+buf_add_int(struct buf *buf, long long n)
 {
 	static const char pairs[] = "0001020304050607080910111213141516171819"
 				    "2021222324252627282930313233343536373839"
@@ -254,12 +254,12 @@ sevq_buf_add_int(struct sevq_buf *buf, long long n)
 		*--at = (char)('0' + left);
 	if (n < 0)
 		*--at = '-';
-	sevq_buf_add(buf, at, (size_t)(digits + sizeof digits - at));
+	buf_add(buf, at, (size_t)(digits + sizeof digits - at));
 }
 
 void
-sevq_buf_clear(struct sevq_buf *buf)
+buf_clear(struct buf *buf)
 {
 	free(buf->data);
-	*buf = (struct sevq_buf){ 0 };
+	*buf = (struct buf){ 0 };
 }

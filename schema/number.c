@@ -24,7 +24,7 @@ struct decimal {
 static double
 read_back(struct decimal d)
 {
-	char text[SEVQ_NUMBER_BYTES];
+	char text[NUMBER_BYTES];
 
 	snprintf(text, sizeof text, "%llde%d", d.digits, d.exponent);
 	return strtod(text, NULL);
@@ -33,7 +33,7 @@ read_back(struct decimal d)
 static struct decimal
 nearest(double n, int count)
 {
-	char text[SEVQ_NUMBER_BYTES], *digits = text;
+	char text[NUMBER_BYTES], *digits = text;
 
 	snprintf(text, sizeof text, "%.*e", count - 1, n); /* d.ddde+xx */
 	if (count > 1) {
@@ -81,19 +81,19 @@ write_decimal(char *at, size_t room, struct decimal d)
 	return at + n;
 }
 
-struct sevq_str
-sevq_number_text(double n, char buf[SEVQ_NUMBER_BYTES])
+struct str
+number_text(double n, char buf[NUMBER_BYTES])
 {
 	char *at = buf;
 
 	assert(!isnan(n));
 	if (n == 0)
-		return sevq_str(strcpy(buf, "0"));
+		return str_of(strcpy(buf, "0"));
 	if (n < 0)
 		*at++ = '-';
 	if (isinf(n))
 		at = stpcpy(at, "Infinity");
 	else
-		at = write_decimal(at, SEVQ_NUMBER_BYTES - (size_t)(at - buf), shortest(fabs(n)));
-	return (struct sevq_str){ buf, (size_t)(at - buf) };
+		at = write_decimal(at, NUMBER_BYTES - (size_t)(at - buf), shortest(fabs(n)));
+	return (struct str){ buf, (size_t)(at - buf) };
 }

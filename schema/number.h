@@ -4,14 +4,14 @@
  * Here: String(n): the shortest decimal digits that read back as the same double, in ECMAScript's notation.
  * Not here: reading numbers (json.h), other values as text (queue/policy/values.h).
  */
-#ifndef SEVQ_SCHEMA_NUMBER_H
-#define SEVQ_SCHEMA_NUMBER_H
+#ifndef SCHEMA_NUMBER_H
+#define SCHEMA_NUMBER_H
 
 #include "schema/text.h"
 
-#define SEVQ_NUMBER_BYTES 32 /* room for the longest, with its NUL: "-1.2345678901234567e-308" */
+#define NUMBER_BYTES 32 /* room for the longest, with its NUL: "-1.2345678901234567e-308" */
 
 /* Writes into buf and returns it as text. Infinities are "Infinity" and "-Infinity"; -0 is "0". */
-struct sevq_str sevq_number_text(double n, char buf[SEVQ_NUMBER_BYTES]);
+struct str number_text(double n, char buf[NUMBER_BYTES]);
 
 #endif

@@ -5,8 +5,8 @@
  * (zone.h), which is the process's own while lines are written.
  * Not here: taking events (queue/), JSON.
  */
-#ifndef SEVQ_SCHEMA_PROMPT_H
-#define SEVQ_SCHEMA_PROMPT_H
+#ifndef SCHEMA_PROMPT_H
+#define SCHEMA_PROMPT_H
 
 #include "schema/mem.h"
 #include "schema/text.h"
@@ -15,17 +15,17 @@
  * An exec completion, by its text: a prompt does not take it from the queue, because OpenClaw's runner relays it in its own way
  * ("exec finished: ...", "Exec completed (id, code 0) :: output", "Exec failed (id, signal SIGKILL)"; any case).
  */
-bool sevq_prompt_is_exec_completion(struct sevq_str text);
+bool prompt_is_exec_completion(struct str text);
 
-struct sevq_prompt_event {
-	struct sevq_str text, context_key; /* context_key NULL: none */
+struct prompt_event {
+	struct str text, context_key; /* context_key NULL: none */
 	int64_t ts_ms;
 };
 
 /*
  * Appends the lines of the events, joined by LF. Those that are noise are left out; false when nothing was left to say.
- * zone: agents.defaults.userTimezone, or NULL; what it means is sevq_zone_enter's.
+ * zone: agents.defaults.userTimezone, or NULL; what it means is zone_enter's.
  */
-bool sevq_prompt_write(struct sevq_buf *out, const struct sevq_prompt_event *events, size_t count, struct sevq_str zone);
+bool prompt_write(struct buf *out, const struct prompt_event *events, size_t count, struct str zone);
 
 #endif

@@ -6,74 +6,74 @@
  * copy) or live in the arena.
  * Not here: policy, owners, rules (queue/route), limits (schema/event.h).
  */
-#ifndef SEVQ_SCHEMA_SESSION_KEY_H
-#define SEVQ_SCHEMA_SESSION_KEY_H
+#ifndef SCHEMA_SESSION_KEY_H
+#define SCHEMA_SESSION_KEY_H
 
 #include "schema/mem.h"
 #include "schema/text.h"
 
 /* Section 1. An id that normalises to nothing is "main". */
-struct sevq_str sevq_agent_id(struct sevq_arena *arena, struct sevq_str id);
+struct str agent_id_normalize(struct arena *arena, struct str id);
 
 /*
  * Section 1. What normalises to nothing, or to a name that JavaScript reserves, is "default"; in the optional variant
  * it is absent (NULL).
  */
-struct sevq_str sevq_account_id(struct sevq_arena *arena, struct sevq_str id);
-struct sevq_str sevq_account_id_optional(struct sevq_arena *arena, struct sevq_str id);
-bool sevq_account_id_reserved(struct sevq_str id); /* __proto__, prototype, constructor */
+struct str account_id_normalize(struct arena *arena, struct str id);
+struct str account_id_normalize_optional(struct arena *arena, struct str id);
+bool account_id_is_reserved(struct str id); /* __proto__, prototype, constructor */
 
 /* Section 2.1: trimmed and lower-cased but for the opaque ids of Signal groups and Matrix rooms. Blank gives empty. */
-struct sevq_str sevq_session_key_normalize(struct sevq_arena *arena, struct sevq_str key);
+struct str session_key_normalize(struct arena *arena, struct str key);
 
 /* Section 2.3. */
-enum sevq_key_shape {
-	SEVQ_KEY_BLANK,
-	SEVQ_KEY_BARE,
-	SEVQ_KEY_AGENT,
-	SEVQ_KEY_MALFORMED, /* starts with "agent:" but is no agent key */
+enum key_shape {
+	KEY_BLANK,
+	KEY_BARE,
+	KEY_AGENT,
+	KEY_MALFORMED, /* starts with "agent:" but is no agent key */
 };
 
 /* A key taken apart (section 2.2), all of it key-normalised. */
-struct sevq_session_key {
-	struct sevq_str key;      /* agent key: "agent:" agent_id ":" rest; else the normalised text */
-	struct sevq_str agent_id; /* lower-cased and trimmed, not sanitised; NULL unless an agent key */
-	struct sevq_str rest;     /* the whole key unless an agent key */
+struct session_key {
+	struct str key;      /* agent key: "agent:" agent_id ":" rest; else the normalised text */
+	struct str agent_id; /* lower-cased and trimmed, not sanitised; NULL unless an agent key */
+	struct str rest;     /* the whole key unless an agent key */
 };
 
 /* Takes any text apart and says what it is. *ret is always written. */
-enum sevq_key_shape sevq_session_key_parse(struct sevq_arena *arena, struct sevq_str key, struct sevq_session_key *ret);
+enum key_shape session_key_parse(struct arena *arena, struct str key, struct session_key *ret);
 
 /* "agent:" agent_id ":" rest. The caller has normalised both. */
-struct sevq_str sevq_session_key_build(struct sevq_arena *arena, struct sevq_str agent_id, struct sevq_str rest);
+struct str session_key_build(struct arena *arena, struct str agent_id, struct str rest);
 
 /* The same without building it: is key exactly that? */
-bool sevq_session_key_is(struct sevq_str key, struct sevq_str agent_id, struct sevq_str rest);
+bool session_key_is(struct str key, struct str agent_id, struct str rest);
 
 /* The agent id of an agent key in its normalised form, as every queue key is. */
-struct sevq_str sevq_session_key_agent(struct sevq_str queue_key);
+struct str session_key_agent(struct str queue_key);
 
 /* "agent:" agent id ":", which every queue key of that agent starts with. The id is normalised here. */
-struct sevq_str sevq_agent_key_prefix(struct sevq_arena *arena, struct sevq_str agent_id);
+struct str agent_key_prefix(struct arena *arena, struct str agent_id);
 
 /* Section 2.4: the trimmed key before its last ":thread:" (any case); the trimmed key itself if there is none. */
-struct sevq_str sevq_session_key_base(struct sevq_str key);
+struct str session_key_base(struct str key);
 
 /* Section 2.5 and 2.6. A bare key is never a cron run; it can be a sub-agent's. */
-bool sevq_session_key_is_cron_run(const struct sevq_session_key *key);
-bool sevq_session_key_is_subagent(const struct sevq_session_key *key);
+bool session_key_is_cron_run(const struct session_key *key);
+bool session_key_is_subagent(const struct session_key *key);
 
-enum sevq_chat_type { SEVQ_CHAT_UNKNOWN, SEVQ_CHAT_DIRECT, SEVQ_CHAT_GROUP, SEVQ_CHAT_CHANNEL };
+enum chat_type { CHAT_UNKNOWN, CHAT_DIRECT, CHAT_GROUP, CHAT_CHANNEL };
 
 /* Section 2, "Chat type", of any text. */
-enum sevq_chat_type sevq_session_key_chat_type(struct sevq_arena *arena, struct sevq_str key);
+enum chat_type session_key_chat_type(struct arena *arena, struct str key);
 
 /* Whom a direct-message key talks to. Everything folded; channel and account are empty where the key has none. */
-struct sevq_direct_target {
-	struct sevq_str channel, account, peer;
+struct direct_target {
+	struct str channel, account, peer;
 };
 
 /* Section 2, "Direct target". False, with *ret unchanged, when the key names none. */
-bool sevq_session_key_direct_target(struct sevq_arena *arena, struct sevq_str key, struct sevq_direct_target *ret);
+bool session_key_direct_target(struct arena *arena, struct str key, struct direct_target *ret);
 
 #endif

@@ -14,7 +14,7 @@
 #include "schema/mem.h"
 
 int
-sevq_str_cmp(struct sevq_str a, struct sevq_str b)
+str_cmp(struct str a, struct str b)
 {
 	size_t shorter = a.len < b.len ? a.len : b.len;
 	int order = shorter > 0 ? memcmp(a.s, b.s, shorter) : 0;
@@ -31,7 +31,7 @@ is_space(ucs4_t c)
 }
 
 static size_t
-space_at_start(struct sevq_str s)
+space_at_start(struct str s)
 {
 	ucs4_t c;
 	int len;
@@ -45,7 +45,7 @@ space_at_start(struct sevq_str s)
 }
 
 static size_t
-space_at_end(struct sevq_str s)
+space_at_end(struct str s)
 {
 	size_t start = s.len;
 
@@ -54,11 +54,11 @@ space_at_end(struct sevq_str s)
 	do
 		start--;
 	while (start > 0 && ((unsigned char)s.s[start] & 0xc0) == 0x80);
-	return space_at_start((struct sevq_str){ s.s + start, s.len - start });
+	return space_at_start((struct str){ s.s + start, s.len - start });
 }
 
-struct sevq_str
-sevq_trim(struct sevq_str s)
+struct str
+text_trim(struct str s)
 {
 	size_t n;
 
@@ -72,24 +72,24 @@ sevq_trim(struct sevq_str s)
 }
 
 /* Full lower-casing of text without capital sigmas, the only letter whose lower case depends on its neighbours. */
-static struct sevq_str
-lower_plain(struct sevq_arena *arena, struct sevq_str s)
+static struct str
+lower_plain(struct arena *arena, struct str s)
 {
 	size_t room = s.len + s.len / 2 + 16, len = room;
-	char *buf = sevq_arena_bytes(arena, room);
+	char *buf = arena_bytes(arena, room);
 	uint8_t *lowered = u8_tolower((const uint8_t *)s.s, s.len, NULL, NULL, (uint8_t *)buf, &len);
 
 	assert(lowered != NULL); /* no memory, or not UTF-8 */
 	if (lowered != (uint8_t *)buf) {
-		buf = memcpy(sevq_arena_bytes(arena, len), lowered, len);
+		buf = memcpy(arena_bytes(arena, len), lowered, len);
 		free(lowered);
 	}
-	return (struct sevq_str){ buf, len };
+	return (struct str){ buf, len };
 }
 
 /* Is the first character that counts a letter with case? Backward from the end, or forward from the start. */
 static bool
-cased_beside(struct sevq_str s, bool backward)
+cased_beside(struct str s, bool backward)
 {
 	const uint8_t *at = (const uint8_t *)s.s, *end = at + s.len, *from = backward ? end : at;
 	ucs4_t c;
@@ -110,48 +110,48 @@ cased_beside(struct sevq_str s, bool backward)
  * pass over every case-ignorable character on the way, modifier letters and the apostrophe included; u8_tolower does
  * not, so the sigmas are decided here.
  */
-static struct sevq_str
-lower_greek(struct sevq_arena *arena, struct sevq_str s)
+static struct str
+lower_greek(struct arena *arena, struct str s)
 {
-	const struct sevq_str sigma = SEVQ_STR("\u03a3");
-	struct sevq_buf out = { 0 };
+	const struct str sigma = STR("\u03a3");
+	struct buf out = { 0 };
 	const char *from = s.s, *end = s.s + s.len, *at;
 
 	while ((at = memmem(from, (size_t)(end - from), sigma.s, sigma.len)) != NULL) {
-		struct sevq_str plain = lower_plain(arena, (struct sevq_str){ from, (size_t)(at - from) });
+		struct str plain = lower_plain(arena, (struct str){ from, (size_t)(at - from) });
 
 		from = at + sigma.len;
-		sevq_buf_add(&out, plain.s, plain.len);
-		sevq_buf_adds(&out, cased_beside((struct sevq_str){ s.s, (size_t)(at - s.s) }, true) &&
-					    !cased_beside((struct sevq_str){ from, (size_t)(end - from) }, false)
-					? "\u03c2"
-					: "\u03c3");
+		buf_add(&out, plain.s, plain.len);
+		buf_adds(&out, cased_beside((struct str){ s.s, (size_t)(at - s.s) }, true) &&
+				       !cased_beside((struct str){ from, (size_t)(end - from) }, false)
+				   ? "\u03c2"
+				   : "\u03c3");
 	}
-	s = lower_plain(arena, (struct sevq_str){ from, (size_t)(end - from) });
-	sevq_buf_add(&out, s.s, s.len);
-	s = sevq_arena_dup(arena, (struct sevq_str){ out.data, out.len });
-	sevq_buf_clear(&out);
+	s = lower_plain(arena, (struct str){ from, (size_t)(end - from) });
+	buf_add(&out, s.s, s.len);
+	s = arena_dup(arena, (struct str){ out.data, out.len });
+	buf_clear(&out);
 	return s;
 }
 
-static struct sevq_str
-lower_unicode(struct sevq_arena *arena, struct sevq_str s)
+static struct str
+lower_unicode(struct arena *arena, struct str s)
 {
 	return memmem(s.s, s.len, "\u03a3", 2) != NULL ? lower_greek(arena, s) : lower_plain(arena, s);
 }
 
-static struct sevq_str
-lower_ascii(struct sevq_arena *arena, struct sevq_str s)
+static struct str
+lower_ascii(struct arena *arena, struct str s)
 {
-	char *buf = sevq_arena_bytes(arena, s.len);
+	char *buf = arena_bytes(arena, s.len);
 
 	for (size_t i = 0; i < s.len; i++)
 		buf[i] = (char)(s.s[i] >= 'A' && s.s[i] <= 'Z' ? s.s[i] | 0x20 : s.s[i]);
-	return (struct sevq_str){ buf, s.len };
+	return (struct str){ buf, s.len };
 }
 
-struct sevq_str
-sevq_lower(struct sevq_arena *arena, struct sevq_str s)
+struct str
+text_lower(struct arena *arena, struct str s)
 {
 	bool capital = false;
 
@@ -163,14 +163,14 @@ sevq_lower(struct sevq_arena *arena, struct sevq_str s)
 	return capital ? lower_ascii(arena, s) : s;
 }
 
-struct sevq_str
-sevq_fold(struct sevq_arena *arena, struct sevq_str s)
+struct str
+text_fold(struct arena *arena, struct str s)
 {
-	return s.s == NULL ? SEVQ_STR("") : sevq_lower(arena, sevq_trim(s));
+	return s.s == NULL ? STR("") : text_lower(arena, text_trim(s));
 }
 
 bool
-sevq_utf8_valid(const char *s, size_t len)
+text_is_utf8(const char *s, size_t len)
 {
 	uint64_t word;
 
@@ -209,7 +209,7 @@ make_digest(void)
 }
 
 uint64_t
-sevq_text_hash(struct sevq_str s)
+text_hash(struct str s)
 {
 	unsigned char sum[EVP_MAX_MD_SIZE];
 	uint64_t hash;

@@ -4,64 +4,64 @@
  * Here: spans, trim, lower, fold, UTF-8 validity. Unicode data comes from libunistring.
  * Not here: session keys and ids (session_key.h).
  */
-#ifndef SEVQ_SCHEMA_TEXT_H
-#define SEVQ_SCHEMA_TEXT_H
+#ifndef SCHEMA_TEXT_H
+#define SCHEMA_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-struct sevq_arena;
+struct arena;
 
 /* Borrowed UTF-8 text. s == NULL means absent, which differs from empty where a rule says so. */
-struct sevq_str {
+struct str {
 	const char *s;
 	size_t len;
 };
 
-#define SEVQ_STR(literal) ((struct sevq_str){ (literal), sizeof(literal) - 1 })
+#define STR(literal) ((struct str){ (literal), sizeof(literal) - 1 })
 /* The same for static initialisers. */
 /* clang-format off */
-#define SEVQ_STR_INIT(literal) { (literal), sizeof(literal) - 1 }
+#define STR_INIT(literal) { (literal), sizeof(literal) - 1 }
 /* clang-format on */
-#define SEVQ_STR_NULL ((struct sevq_str){ NULL, 0 })
+#define STR_NULL ((struct str){ NULL, 0 })
 
-static inline struct sevq_str
-sevq_str(const char *s)
+static inline struct str
+str_of(const char *s)
 {
-	return (struct sevq_str){ s, s != NULL ? strlen(s) : 0 };
+	return (struct str){ s, s != NULL ? strlen(s) : 0 };
 }
 
 static inline bool
-sevq_str_eq(struct sevq_str a, struct sevq_str b)
+str_eq(struct str a, struct str b)
 {
 	return a.len == b.len && (a.len == 0 || memcmp(a.s, b.s, a.len) == 0);
 }
 
 static inline bool
-sevq_str_starts(struct sevq_str s, struct sevq_str prefix)
+str_starts(struct str s, struct str prefix)
 {
 	return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.s, prefix.s, prefix.len) == 0);
 }
 
-int sevq_str_cmp(struct sevq_str a, struct sevq_str b); /* byte order; for qsort-like use */
+int str_cmp(struct str a, struct str b); /* byte order; for qsort-like use */
 
 /* ECMAScript white space off both ends; a sub-span of s. */
-struct sevq_str sevq_trim(struct sevq_str s);
+struct str text_trim(struct str s);
 
 /*
  * Full Unicode lower-casing without a locale; s must be valid UTF-8. Returns s itself when nothing changes (plain
  * ASCII without capitals is the fast path), else text in the arena.
  */
-struct sevq_str sevq_lower(struct sevq_arena *arena, struct sevq_str s);
+struct str text_lower(struct arena *arena, struct str s);
 
 /* lower(trim(s)); NULL folds to empty. */
-struct sevq_str sevq_fold(struct sevq_arena *arena, struct sevq_str s);
+struct str text_fold(struct arena *arena, struct str s);
 
-bool sevq_utf8_valid(const char *s, size_t len); /* well-formed, no surrogates; NUL bytes are refused */
+bool text_is_utf8(const char *s, size_t len); /* well-formed, no surrogates; NUL bytes are refused */
 
 /* 64 bits of SHA-256(s): tells texts apart in the catalog; two unequal texts share it once in 2^64 pairs. */
-uint64_t sevq_text_hash(struct sevq_str s);
+uint64_t text_hash(struct str s);
 
 #endif

@@ -24,44 +24,44 @@ static const char *const not_zones[] = { "Factory", "localtime", "posix", "posix
 
 /* What ICU still takes from the days when zones had three letters. EST, MST and HST are in the database. */
 static const struct {
-	struct sevq_str alias, name;
+	struct str alias, name;
 } aliases[] = {
-	{ SEVQ_STR_INIT("ACT"), SEVQ_STR_INIT("Australia/Darwin") },
-	{ SEVQ_STR_INIT("AET"), SEVQ_STR_INIT("Australia/Sydney") },
-	{ SEVQ_STR_INIT("AGT"), SEVQ_STR_INIT("America/Argentina/Buenos_Aires") },
-	{ SEVQ_STR_INIT("ART"), SEVQ_STR_INIT("Africa/Cairo") },
-	{ SEVQ_STR_INIT("AST"), SEVQ_STR_INIT("America/Anchorage") },
-	{ SEVQ_STR_INIT("BET"), SEVQ_STR_INIT("America/Sao_Paulo") },
-	{ SEVQ_STR_INIT("BST"), SEVQ_STR_INIT("Asia/Dhaka") },
-	{ SEVQ_STR_INIT("CAT"), SEVQ_STR_INIT("Africa/Maputo") },
-	{ SEVQ_STR_INIT("CNT"), SEVQ_STR_INIT("America/St_Johns") },
-	{ SEVQ_STR_INIT("CST"), SEVQ_STR_INIT("America/Chicago") },
-	{ SEVQ_STR_INIT("CTT"), SEVQ_STR_INIT("Asia/Shanghai") },
-	{ SEVQ_STR_INIT("EAT"), SEVQ_STR_INIT("Africa/Nairobi") },
-	{ SEVQ_STR_INIT("ECT"), SEVQ_STR_INIT("Europe/Paris") },
-	{ SEVQ_STR_INIT("IET"), SEVQ_STR_INIT("America/Indiana/Indianapolis") },
-	{ SEVQ_STR_INIT("IST"), SEVQ_STR_INIT("Asia/Kolkata") },
-	{ SEVQ_STR_INIT("JST"), SEVQ_STR_INIT("Asia/Tokyo") },
-	{ SEVQ_STR_INIT("MIT"), SEVQ_STR_INIT("Pacific/Apia") },
-	{ SEVQ_STR_INIT("NET"), SEVQ_STR_INIT("Asia/Yerevan") },
-	{ SEVQ_STR_INIT("NST"), SEVQ_STR_INIT("Pacific/Auckland") },
-	{ SEVQ_STR_INIT("PLT"), SEVQ_STR_INIT("Asia/Karachi") },
-	{ SEVQ_STR_INIT("PNT"), SEVQ_STR_INIT("America/Phoenix") },
-	{ SEVQ_STR_INIT("PRT"), SEVQ_STR_INIT("America/Puerto_Rico") },
-	{ SEVQ_STR_INIT("PST"), SEVQ_STR_INIT("America/Los_Angeles") },
-	{ SEVQ_STR_INIT("SST"), SEVQ_STR_INIT("Pacific/Guadalcanal") },
-	{ SEVQ_STR_INIT("VST"), SEVQ_STR_INIT("Asia/Ho_Chi_Minh") },
+	{ STR_INIT("ACT"), STR_INIT("Australia/Darwin") },
+	{ STR_INIT("AET"), STR_INIT("Australia/Sydney") },
+	{ STR_INIT("AGT"), STR_INIT("America/Argentina/Buenos_Aires") },
+	{ STR_INIT("ART"), STR_INIT("Africa/Cairo") },
+	{ STR_INIT("AST"), STR_INIT("America/Anchorage") },
+	{ STR_INIT("BET"), STR_INIT("America/Sao_Paulo") },
+	{ STR_INIT("BST"), STR_INIT("Asia/Dhaka") },
+	{ STR_INIT("CAT"), STR_INIT("Africa/Maputo") },
+	{ STR_INIT("CNT"), STR_INIT("America/St_Johns") },
+	{ STR_INIT("CST"), STR_INIT("America/Chicago") },
+	{ STR_INIT("CTT"), STR_INIT("Asia/Shanghai") },
+	{ STR_INIT("EAT"), STR_INIT("Africa/Nairobi") },
+	{ STR_INIT("ECT"), STR_INIT("Europe/Paris") },
+	{ STR_INIT("IET"), STR_INIT("America/Indiana/Indianapolis") },
+	{ STR_INIT("IST"), STR_INIT("Asia/Kolkata") },
+	{ STR_INIT("JST"), STR_INIT("Asia/Tokyo") },
+	{ STR_INIT("MIT"), STR_INIT("Pacific/Apia") },
+	{ STR_INIT("NET"), STR_INIT("Asia/Yerevan") },
+	{ STR_INIT("NST"), STR_INIT("Pacific/Auckland") },
+	{ STR_INIT("PLT"), STR_INIT("Asia/Karachi") },
+	{ STR_INIT("PNT"), STR_INIT("America/Phoenix") },
+	{ STR_INIT("PRT"), STR_INIT("America/Puerto_Rico") },
+	{ STR_INIT("PST"), STR_INIT("America/Los_Angeles") },
+	{ STR_INIT("SST"), STR_INIT("Pacific/Guadalcanal") },
+	{ STR_INIT("VST"), STR_INIT("Asia/Ho_Chi_Minh") },
 };
 
 /* Zone names are ASCII, so the case of other letters does not matter. */
 static bool
-is_called(struct sevq_str s, const char *name)
+is_called(struct str s, const char *name)
 {
 	return s.len == strlen(name) && strncasecmp(s.s, name, s.len) == 0;
 }
 
-static struct sevq_str
-without_alias(struct sevq_str name)
+static struct str
+without_alias(struct str name)
 {
 	for (size_t i = 0; i < COUNT(aliases); i++)
 		if (is_called(name, aliases[i].alias.s))
@@ -71,7 +71,7 @@ without_alias(struct sevq_str name)
 
 /* Writes one part of a path, which has a slash before it, as its directory spells it; false if nothing there is called so. */
 static bool
-spell(char *path, struct sevq_str part)
+spell(char *path, struct str part)
 {
 	char *at = path + (part.s - path);
 	struct dirent *entry;
@@ -97,10 +97,10 @@ static bool
 spell_all(char *path, char *name)
 {
 	for (size_t i = 0; i < COUNT(not_zones); i++)
-		if (is_called((struct sevq_str){ name, strcspn(name, "/") }, not_zones[i]))
+		if (is_called((struct str){ name, strcspn(name, "/") }, not_zones[i]))
 			return false;
 	do {
-		struct sevq_str part = { name, strcspn(name, "/") };
+		struct str part = { name, strcspn(name, "/") };
 
 		if (!spell(path, part))
 			return false;
@@ -134,14 +134,14 @@ database_dir(void)
 
 /* The zone's file, the name it ends with at *ret_name; NULL if the database has no such zone. */
 static const char *
-find_file(struct sevq_arena *arena, struct sevq_str zone, const char **ret_name)
+find_file(struct arena *arena, struct str zone, const char **ret_name)
 {
 	const char *dir = database_dir();
 	size_t dir_len = strlen(dir);
 	char *path;
 
 	zone = without_alias(zone);
-	path = sevq_arena_alloc(arena, dir_len + 1 + zone.len + 1);
+	path = arena_alloc(arena, dir_len + 1 + zone.len + 1);
 	memcpy(path, dir, dir_len);
 	path[dir_len] = '/';
 	memcpy(path + dir_len + 1, zone.s, zone.len);
@@ -163,12 +163,12 @@ set_tz(const char *tz)
 }
 
 void
-sevq_zone_enter(struct sevq_zone *zone, struct sevq_arena *arena, struct sevq_str name)
+zone_enter(struct zone *zone, struct arena *arena, struct str name)
 {
-	struct sevq_str trimmed = sevq_trim(name), host = sevq_arena_dup(arena, sevq_str(getenv("TZ")));
+	struct str trimmed = text_trim(name), host = arena_dup(arena, str_of(getenv("TZ")));
 	const char *file = NULL;
 
-	*zone = (struct sevq_zone){ .name = host.s != NULL ? host.s : "", .host = host.s };
+	*zone = (struct zone){ .name = host.s != NULL ? host.s : "", .host = host.s };
 	zone->utc = is_called(trimmed, "utc") || is_called(trimmed, "gmt");
 	if (!zone->utc && trimmed.len > 0)
 		file = find_file(arena, trimmed, &zone->name);
@@ -180,7 +180,7 @@ sevq_zone_enter(struct sevq_zone *zone, struct sevq_arena *arena, struct sevq_st
 }
 
 void
-sevq_zone_leave(struct sevq_zone *zone)
+zone_leave(struct zone *zone)
 {
 	if (zone->moved)
 		set_tz(zone->host);
@@ -230,7 +230,7 @@ static const struct {
 };
 
 static const char *
-short_name(const struct sevq_zone *zone, const struct tm *tm)
+short_name(const struct zone *zone, const struct tm *tm)
 {
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (strcmp(names[i].abbreviation, tm->tm_zone) == 0 && names[i].offset_min * 60L == tm->tm_gmtoff &&
@@ -241,45 +241,45 @@ short_name(const struct sevq_zone *zone, const struct tm *tm)
 
 /* "GMT+1", "GMT-3:30"; "GMT+0" is what the zones on Greenwich's clock show that are not called GMT. */
 static void
-write_offset(struct sevq_buf *out, long offset)
+write_offset(struct buf *out, long offset)
 {
 	long behind_hour = labs(offset) % 3600;
 
-	sevq_buf_addf(out, "GMT%c%ld", offset < 0 ? '-' : '+', labs(offset) / 3600);
+	buf_addf(out, "GMT%c%ld", offset < 0 ? '-' : '+', labs(offset) / 3600);
 	if (behind_hour != 0)
-		sevq_buf_addf(out, ":%02ld", behind_hour / 60);
+		buf_addf(out, ":%02ld", behind_hour / 60);
 	if (behind_hour % 60 != 0)
-		sevq_buf_addf(out, ":%02ld", behind_hour % 60);
+		buf_addf(out, ":%02ld", behind_hour % 60);
 }
 
 static void
-write_time(struct sevq_buf *out, const struct tm *tm, char between)
+write_time(struct buf *out, const struct tm *tm, char between)
 {
-	sevq_buf_addf(out, "%04d-%02d-%02d%c%02d:%02d:%02d", tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday, between, tm->tm_hour,
-		      tm->tm_min, tm->tm_sec);
+	buf_addf(out, "%04d-%02d-%02d%c%02d:%02d:%02d", tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday, between, tm->tm_hour,
+		 tm->tm_min, tm->tm_sec);
 }
 
 void
-sevq_zone_write(const struct sevq_zone *zone, struct sevq_buf *out, int64_t ts_ms)
+zone_write(const struct zone *zone, struct buf *out, int64_t ts_ms)
 {
 	time_t seconds = ts_ms / 1000 - (ts_ms % 1000 < 0);
 	const char *name;
 	struct tm tm;
 
 	if (ts_ms < -MOMENT_MAX_MS || ts_ms > MOMENT_MAX_MS) {
-		sevq_buf_adds(out, "unknown-time");
+		buf_adds(out, "unknown-time");
 		return;
 	}
 	if (zone->utc) {
 		write_time(out, gmtime_r(&seconds, &tm), 'T');
-		sevq_buf_adds(out, "Z");
+		buf_adds(out, "Z");
 		return;
 	}
 	write_time(out, localtime_r(&seconds, &tm), ' ');
-	sevq_buf_adds(out, " ");
+	buf_adds(out, " ");
 	name = short_name(zone, &tm);
 	if (name != NULL)
-		sevq_buf_adds(out, name);
+		buf_adds(out, name);
 	else
 		write_offset(out, tm.tm_gmtoff);
 }

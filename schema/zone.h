@@ -5,8 +5,8 @@
  * clocks change is libc's knowledge, from the system's time zone database.
  * Not here: clocks.
  */
-#ifndef SEVQ_SCHEMA_ZONE_H
-#define SEVQ_SCHEMA_ZONE_H
+#ifndef SCHEMA_ZONE_H
+#define SCHEMA_ZONE_H
 
 #include <stdbool.h>
 
@@ -14,7 +14,7 @@
 #include "schema/text.h"
 
 /* Between enter and leave this is the whole process's time zone, so nobody else may ask for local times meanwhile. */
-struct sevq_zone {
+struct zone {
 	bool utc;         /* moments are written YYYY-MM-DDTHH:MM:SSZ */
 	const char *name; /* as the database spells it; "" when libc alone knows */
 	const char *host; /* TZ as it was, NULL when it was not set */
@@ -26,13 +26,13 @@ struct sevq_zone {
  * NULL, unknown) the host's zone, which is that of the environment's TZ, else the system's. What the zone points to is the
  * arena's.
  */
-void sevq_zone_enter(struct sevq_zone *zone, struct sevq_arena *arena, struct sevq_str name);
-void sevq_zone_leave(struct sevq_zone *zone);
+void zone_enter(struct zone *zone, struct arena *arena, struct str name);
+void zone_leave(struct zone *zone);
 
 /*
  * Appends the moment, its milliseconds cut: in UTC as above, else "YYYY-MM-DD HH:MM:SS EST". Zones without a short name that
  * Americans know show their offset: "GMT+5:30". A moment outside ECMAScript's range of time is "unknown-time".
  */
-void sevq_zone_write(const struct sevq_zone *zone, struct sevq_buf *out, int64_t ts_ms);
+void zone_write(const struct zone *zone, struct buf *out, int64_t ts_ms);
 
 #endif

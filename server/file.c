@@ -11,42 +11,42 @@
 #define READ_BYTES 16384
 
 static int
-fail(const char *path, struct sevq_error *err)
+fail(const char *path, struct error *err)
 {
-	return sevq_fail(err, SEVQ_CONFIG, "%s: %s", path, strerror(errno));
+	return error_set(err, ERROR_CONFIG, "%s: %s", path, strerror(errno));
 }
 
 int
-sevq_file_read_open(int fd, const char *name, size_t bytes_max, struct sevq_buf *ret, struct sevq_error *err)
+file_read_open(int fd, const char *name, size_t bytes_max, struct buf *ret, struct error *err)
 {
 	ssize_t n;
 
 	do {
-		sevq_buf_reserve(ret, READ_BYTES);
+		buf_reserve(ret, READ_BYTES);
 		n = read(fd, ret->data + ret->len, READ_BYTES);
 		if (n < 0 && errno != EINTR)
 			return fail(name, err);
 		ret->len += n > 0 ? (size_t)n : 0;
 		if (ret->len > bytes_max)
-			return sevq_fail(err, SEVQ_CONFIG, "%s: over %zu bytes", name, bytes_max);
+			return error_set(err, ERROR_CONFIG, "%s: over %zu bytes", name, bytes_max);
 	} while (n != 0);
 	return 0;
 }
 
 int
-sevq_file_read(const char *path, size_t bytes_max, struct sevq_buf *ret, struct sevq_error *err)
+file_read(const char *path, size_t bytes_max, struct buf *ret, struct error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), failed;
 
 	if (fd < 0)
 		return fail(path, err);
-	failed = sevq_file_read_open(fd, path, bytes_max, ret, err);
+	failed = file_read_open(fd, path, bytes_max, ret, err);
 	close(fd);
 	return failed;
 }
 
 static int
-write_all(int fd, struct sevq_str text)
+write_all(int fd, struct str text)
 {
 	ssize_t n;
 
@@ -59,12 +59,12 @@ write_all(int fd, struct sevq_str text)
 }
 
 int
-sevq_file_replace(const char *path, struct sevq_str text, struct sevq_error *err)
+file_replace(const char *path, struct str text, struct error *err)
 {
-	struct sevq_buf name = { 0 };
+	struct buf name = { 0 };
 	int fd, failed;
 
-	sevq_buf_addf(&name, "%s.new%c", path, '\0');
+	buf_addf(&name, "%s.new%c", path, '\0');
 	unlink(name.data);
 	fd = open(name.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	failed = fd < 0 || write_all(fd, text) != 0 || rename(name.data, path) != 0;
@@ -74,16 +74,16 @@ sevq_file_replace(const char *path, struct sevq_str text, struct sevq_error *err
 		unlink(name.data);
 	if (fd >= 0)
 		close(fd);
-	sevq_buf_clear(&name);
+	buf_clear(&name);
 	return failed ? -1 : 0;
 }
 
 char *
-sevq_file_beside(const char *path, const char *name)
+file_beside(const char *path, const char *name)
 {
 	const char *slash = strrchr(path, '/');
 	size_t dir = slash != NULL ? (size_t)(slash - path) + 1 : 0;
-	char *joined = sevq_alloc(dir + strlen(name) + 1);
+	char *joined = mem_alloc(dir + strlen(name) + 1);
 
 	memcpy(joined, path, dir);
 	memcpy(joined + dir, name, strlen(name));

@@ -8,24 +8,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TEXT_BYTES_MAX 1024
+#define LOG_TEXT_BYTES_MAX 1024
 
 static struct {
-	enum sevq_log_level level;
+	enum log_level level;
 	bool json;
-} settings = { SEVQ_LOG_INFO, true };
+} settings = { LOG_INFO, true };
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
 void
-sevq_log_configure(enum sevq_log_level level, enum sevq_log_format format)
+log_configure(enum log_level level, enum log_format format)
 {
 	settings.level = level;
-	settings.json = format == SEVQ_LOG_AUTO ? !isatty(STDERR_FILENO) : format == SEVQ_LOG_JSON;
+	settings.json = format == LOG_AUTO ? !isatty(STDERR_FILENO) : format == LOG_JSON;
 }
 
 bool
-sevq_log_enabled(enum sevq_log_level level)
+log_enabled(enum log_level level)
 {
 	return level >= settings.level;
 }
@@ -56,7 +56,7 @@ decode(const char *s, size_t len, uint32_t *ret)
 	*ret = 0xfffd;
 	if (lead == 0)
 		*ret = 0; /* valid here, though not in the API's text */
-	else if (bytes <= len && sevq_utf8_valid(s, bytes)) {
+	else if (bytes <= len && text_is_utf8(s, bytes)) {
 		*ret = bytes == 1 ? lead : lead & (0x7fu >> bytes);
 		for (size_t i = 1; i < bytes; i++)
 			*ret = *ret << 6 | ((unsigned char)s[i] & 0x3f);
@@ -66,38 +66,38 @@ decode(const char *s, size_t len, uint32_t *ret)
 }
 
 static void
-add_escaped(struct sevq_buf *out, uint32_t c)
+add_escaped(struct buf *out, uint32_t c)
 {
 	if (c > 0xffff) {
 		c -= 0x10000;
-		sevq_buf_addf(out, "\\u%04x\\u%04x", 0xd800 + (c >> 10), 0xdc00 + (c & 0x3ff));
+		buf_addf(out, "\\u%04x\\u%04x", 0xd800 + (c >> 10), 0xdc00 + (c & 0x3ff));
 	} else
-		sevq_buf_addf(out, "\\u%04x", c);
+		buf_addf(out, "\\u%04x", c);
 }
 
 void
-sevq_log_quote(struct sevq_buf *out, struct sevq_str s)
+log_quote(struct buf *out, struct str s)
 {
 	size_t i = 0, bytes;
 	uint32_t c;
 
-	sevq_buf_add(out, "\"", 1);
-	for (; i < s.len && i < TEXT_BYTES_MAX; i += bytes) {
+	buf_add(out, "\"", 1);
+	for (; i < s.len && i < LOG_TEXT_BYTES_MAX; i += bytes) {
 		bytes = decode(s.s + i, s.len - i, &c);
 		if (c == '"' || c == '\\')
-			sevq_buf_add(out, (char[]){ '\\', (char)c }, 2);
+			buf_add(out, (char[]){ '\\', (char)c }, 2);
 		else if (harmful(c) || c == 0xfffd)
 			add_escaped(out, c);
 		else
-			sevq_buf_add(out, s.s + i, bytes);
+			buf_add(out, s.s + i, bytes);
 	}
 	if (i < s.len)
-		sevq_buf_adds(out, "...");
-	sevq_buf_add(out, "\"", 1);
+		buf_adds(out, "...");
+	buf_add(out, "\"", 1);
 }
 
 static void
-add_time(struct sevq_buf *out)
+add_time(struct buf *out)
 {
 	struct timespec now;
 	struct tm tm;
@@ -106,69 +106,68 @@ add_time(struct sevq_buf *out)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-	sevq_buf_addf(out, "%s.%03ldZ", text, now.tv_nsec / 1000000);
+	buf_addf(out, "%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 
 static void
-add_value(struct sevq_buf *out, const struct sevq_log_field *field)
+add_value(struct buf *out, const struct log_field *field)
 {
 	if (field->text.s != NULL)
-		sevq_log_quote(out, field->text);
+		log_quote(out, field->text);
 	else
-		sevq_buf_add_int(out, field->number);
+		buf_add_int(out, field->number);
 }
 
 static void
-add_json(struct sevq_buf *out, enum sevq_log_level level, const struct sevq_log_field *fields, size_t count)
+add_json(struct buf *out, enum log_level level, const struct log_field *fields, size_t count)
 {
-	sevq_buf_adds(out, "{\"ts\":\"");
+	buf_adds(out, "{\"ts\":\"");
 	add_time(out);
-	sevq_buf_addf(out, "\",\"level\":\"%s\"", level_names[level]);
+	buf_addf(out, "\",\"level\":\"%s\"", level_names[level]);
 	for (size_t i = 0; i < count; i++) {
 		if (fields[i].name == NULL)
 			continue;
-		sevq_buf_addf(out, ",\"%s\":", fields[i].name);
+		buf_addf(out, ",\"%s\":", fields[i].name);
 		add_value(out, &fields[i]);
 	}
-	sevq_buf_adds(out, "}\n");
+	buf_adds(out, "}\n");
 }
 
 static void
-add_text(struct sevq_buf *out, enum sevq_log_level level, const struct sevq_log_field *fields, size_t count)
+add_text(struct buf *out, enum log_level level, const struct log_field *fields, size_t count)
 {
 	add_time(out);
-	sevq_buf_addf(out, " %-5s", level_names[level]);
+	buf_addf(out, " %-5s", level_names[level]);
 	for (size_t i = 0; i < count; i++) {
 		if (fields[i].name == NULL)
 			continue;
 		if (strcmp(fields[i].name, "msg") == 0) {
-			sevq_buf_addf(out, " %.*s", (int)fields[i].text.len, fields[i].text.s);
+			buf_addf(out, " %.*s", (int)fields[i].text.len, fields[i].text.s);
 			continue;
 		}
-		sevq_buf_addf(out, " %s=", fields[i].name);
+		buf_addf(out, " %s=", fields[i].name);
 		add_value(out, &fields[i]);
 	}
-	sevq_buf_adds(out, "\n");
+	buf_adds(out, "\n");
 }
 
 void
-sevq_log_write(enum sevq_log_level level, const struct sevq_log_field *fields, size_t count)
+log_write(enum log_level level, const struct log_field *fields, size_t count)
 {
-	struct sevq_buf line = { 0 };
+	struct buf line = { 0 };
 	ssize_t written;
 
-	if (!sevq_log_enabled(level))
+	if (!log_enabled(level))
 		return;
 	(settings.json ? add_json : add_text)(&line, level, fields, count);
 	written = write(STDERR_FILENO, line.data, line.len);
 	(void)written; /* nowhere to say that there is nowhere to say it */
-	sevq_buf_clear(&line);
+	buf_clear(&line);
 }
 
 void
-sevq_log_failure(enum sevq_log_level level, const char *msg, const struct sevq_error *err)
+log_failure(enum log_level level, const char *msg, const struct error *err)
 {
-	sevq_log(level, sevq_log_msg(msg), sevq_log_text("code", sevq_code_name(err->code)), sevq_log_text("detail", err->detail),
-		 sevq_log_number(err->line > 0 ? "line" : NULL, err->line),
-		 sevq_log_number(err->line > 0 ? "column" : NULL, err->column));
+	log_line(level, log_msg(msg), log_text("code", error_code_name(err->code)), log_text("detail", err->detail),
+		 log_number(err->line > 0 ? "line" : NULL, err->line), log_number(err->line > 0 ? "column" : NULL, err->column));
 }

@@ -10,6 +10,6 @@ int
 main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "route") == 0)
-		return sevq_route_command(argc - 1, argv + 1);
-	return sevq_serve(argc, argv);
+		return route_command(argc - 1, argv + 1);
+	return serve_main(argc, argv);
 }

@@ -31,7 +31,7 @@ struct option_row {
 	const char *help;
 };
 
-#define AT(member) offsetof(struct sevq_options, member)
+#define AT(member) offsetof(struct options, member)
 #define DEFAULT_LISTEN "127.0.0.1:7387"
 
 /* clang-format off */
@@ -43,22 +43,22 @@ static const struct option_row rows[] = {
 	{ "no-auth", SWITCH, AT(no_auth), NULL, 0, 0, 1, "ask for no token; refused unless every listener is local" },
 	{ "behind-proxy", SWITCH, AT(behind_proxy), NULL, 0, 0, 1, "allow listeners that other machines can reach: a proxy in front must speak TLS, sevqd does not" },
 	{ "allow-host", LIST, AT(allow_host), "HOST", 0, 0, 0, "a further name clients may call us by, HOST or HOST:PORT; repeatable" },
-	{ "compat", CHOICE, AT(compat), "none|openclaw", SEVQ_COMPAT_NONE, 0, 0, "openclaw: --max-pending 20 --overflow drop-oldest" },
-	{ "overflow", CHOICE, AT(overflow), "reject|drop-oldest", SEVQ_OVERFLOW_REJECT, 0, 0, "what happens at a session's limit" },
-	{ "log-level", CHOICE, AT(log_level), "debug|info|warn|error", SEVQ_LOG_INFO, 0, 0, "how much to say; read again on SIGHUP" },
-	{ "log-format", CHOICE, AT(log_format), "auto|json|text", SEVQ_LOG_AUTO, 0, 0, "auto: text on a terminal, else JSON lines" },
-	{ "max-pending", NUMBER, AT(max_pending), "N", SEVQ_SESSION_PENDING_DEFAULT, 1, 1000000000, "events pending in one session" },
-	{ "max-pending-total", NUMBER, AT(max_pending_total), "N", SEVQ_PENDING_DEFAULT, 1, 1000000000, "events pending in all" },
-	{ "max-sessions", NUMBER, AT(max_sessions), "N", SEVQ_SESSIONS_DEFAULT, 1, 1000000000, "sessions with something pending" },
-	{ "max-batch-events", NUMBER, AT(max_batch_events), "N", SEVQ_BATCH_EVENTS_DEFAULT, 1, 100000, "events in one batch" },
-	{ "max-attempts", NUMBER, AT(max_attempts), "N", SEVQ_ATTEMPTS_DEFAULT, 1, 255, "deliveries that may fail before an event becomes a dead letter" },
-	{ "retention-ms", NUMBER, AT(retention_ms), "MS", SEVQ_RETENTION_MS_DEFAULT, 0, 36500 * DAY_MS, "how long settled events stay on disk" },
-	{ "retention-rows", NUMBER, AT(retention_rows), "N", SEVQ_RETENTION_ROWS_DEFAULT, 0, INT64_MAX, "how many settled events stay at the most" },
+	{ "compat", CHOICE, AT(compat), "none|openclaw", COMPAT_NONE, 0, 0, "openclaw: --max-pending 20 --overflow drop-oldest" },
+	{ "overflow", CHOICE, AT(overflow), "reject|drop-oldest", OVERFLOW_REJECT, 0, 0, "what happens at a session's limit" },
+	{ "log-level", CHOICE, AT(log_level), "debug|info|warn|error", LOG_INFO, 0, 0, "how much to say; read again on SIGHUP" },
+	{ "log-format", CHOICE, AT(log_format), "auto|json|text", LOG_AUTO, 0, 0, "auto: text on a terminal, else JSON lines" },
+	{ "max-pending", NUMBER, AT(max_pending), "N", SESSION_PENDING_DEFAULT, 1, 1000000000, "events pending in one session" },
+	{ "max-pending-total", NUMBER, AT(max_pending_total), "N", PENDING_DEFAULT, 1, 1000000000, "events pending in all" },
+	{ "max-sessions", NUMBER, AT(max_sessions), "N", SESSIONS_DEFAULT, 1, 1000000000, "sessions with something pending" },
+	{ "max-batch-events", NUMBER, AT(max_batch_events), "N", BATCH_EVENTS_DEFAULT, 1, 100000, "events in one batch" },
+	{ "max-attempts", NUMBER, AT(max_attempts), "N", ATTEMPTS_DEFAULT, 1, 255, "deliveries that may fail before an event becomes a dead letter" },
+	{ "retention-ms", NUMBER, AT(retention_ms), "MS", RETENTION_MS_DEFAULT, 0, 36500 * DAY_MS, "how long settled events stay on disk" },
+	{ "retention-rows", NUMBER, AT(retention_rows), "N", RETENTION_ROWS_DEFAULT, 0, INT64_MAX, "how many settled events stay at the most" },
 	{ "db-max-bytes", NUMBER, AT(db_max_bytes), "BYTES", 0, 0, INT64_MAX, "size of the database file above which events are refused with 507; 0: any" },
 	{ "db-min-free-bytes", NUMBER, AT(db_min_free_bytes), "BYTES", 64 << 20, 0, INT64_MAX, "free disk below which events are refused with 507" },
 	{ "allow-network-fs", SWITCH, AT(allow_network_fs), NULL, 0, 0, 1, "allow a database on a network file system" },
-	{ "max-body-bytes", NUMBER, AT(max_body_bytes), "BYTES", SEVQ_BODY_BYTES_DEFAULT, 1024, 1 << 30, "a request body; over it 413" },
-	{ "max-header-bytes", NUMBER, AT(max_header_bytes), "BYTES", SEVQ_HEADER_BYTES_DEFAULT, 512, 1 << 20, "request line and headers; over it 431" },
+	{ "max-body-bytes", NUMBER, AT(max_body_bytes), "BYTES", BODY_BYTES_DEFAULT, 1024, 1 << 30, "a request body; over it 413" },
+	{ "max-header-bytes", NUMBER, AT(max_header_bytes), "BYTES", HEADER_BYTES_DEFAULT, 512, 1 << 20, "request line and headers; over it 431" },
 	{ "max-target-bytes", NUMBER, AT(max_target_bytes), "BYTES", 8192, 128, 1 << 20, "a request target; over it 414" },
 	{ "max-connections", NUMBER, AT(max_connections), "N", 10000, 1, 1000000, "connections in all; over it the longest idle one is closed, else 429" },
 	{ "max-connections-per-address", NUMBER, AT(max_connections_per_address), "N", 5000, 1, 1000000, "connections of one address (IPv6: of one /64); over it 429" },
@@ -98,38 +98,38 @@ static const char *const other_variables[] = { "SEVQ_CONFIG",      "SEVQ_URL",  
 enum source { UNSET, FLAG, ENVIRONMENT, FILE_, DEFAULT };
 
 struct loading {
-	struct sevq_options *options;
+	struct options *options;
 	enum source given[ROWS];
 };
 
 static const char *
 keep(struct loading *l, const char *text, size_t len)
 {
-	return sevq_arena_dup(&l->options->arena, (struct sevq_str){ text, len }).s;
+	return arena_dup(&l->options->arena, (struct str){ text, len }).s;
 }
 
 static void *
-place(const struct option_row *row, const struct sevq_options *options)
+place(const struct option_row *row, const struct options *options)
 {
 	return (char *)(uintptr_t)options + row->offset;
 }
 
 static int
-set_list(struct loading *l, const struct option_row *row, const char *text, struct sevq_error *err)
+set_list(struct loading *l, const struct option_row *row, const char *text, struct error *err)
 {
-	struct sevq_option_list *list = place(row, l->options);
-	struct sevq_endpoint endpoint;
+	struct option_list *list = place(row, l->options);
+	struct endpoint endpoint;
 
-	if (row->type == ENDPOINTS && sevq_endpoint_parse(text, &endpoint, err) != 0)
+	if (row->type == ENDPOINTS && endpoint_parse(text, &endpoint, err) != 0)
 		return -1;
-	if (list->count == SEVQ_OPTION_LIST_MAX)
-		return sevq_fail(err, SEVQ_CONFIG, "at most %d values", SEVQ_OPTION_LIST_MAX);
+	if (list->count == OPTION_LIST_MAX)
+		return error_set(err, ERROR_CONFIG, "at most %d values", OPTION_LIST_MAX);
 	list->items[list->count++] = keep(l, text, strlen(text));
 	return 0;
 }
 
 static int
-set_choice(struct loading *l, const struct option_row *row, const char *text, struct sevq_error *err)
+set_choice(struct loading *l, const struct option_row *row, const char *text, struct error *err)
 {
 	int choice = 0;
 
@@ -141,13 +141,13 @@ set_choice(struct loading *l, const struct option_row *row, const char *text, st
 			return 0;
 		}
 		if (word[len] == '\0')
-			return sevq_fail(err, SEVQ_CONFIG, "\"%.64s\" is none of %s", text, row->words);
+			return error_set(err, ERROR_CONFIG, "\"%.64s\" is none of %s", text, row->words);
 		word += len + 1;
 	}
 }
 
 static int
-set_number(struct loading *l, const struct option_row *row, const char *text, struct sevq_error *err)
+set_number(struct loading *l, const struct option_row *row, const char *text, struct error *err)
 {
 	int64_t number = 0;
 	const char *c = text;
@@ -156,71 +156,71 @@ set_number(struct loading *l, const struct option_row *row, const char *text, st
 		if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, *c - '0', &number))
 			break;
 	if (*c != '\0' || c == text || number < row->min || number > row->max)
-		return sevq_fail(err, SEVQ_CONFIG, "\"%.64s\" is no number from %lld to %lld", text, (long long)row->min,
+		return error_set(err, ERROR_CONFIG, "\"%.64s\" is no number from %lld to %lld", text, (long long)row->min,
 				 (long long)row->max);
 	*(int64_t *)place(row, l->options) = number;
 	return 0;
 }
 
 static int
-set_switch(struct loading *l, const struct option_row *row, const char *text, struct sevq_error *err)
+set_switch(struct loading *l, const struct option_row *row, const char *text, struct error *err)
 {
 	bool on = strcmp(text, "1") == 0 || strcmp(text, "true") == 0;
 
 	if (!on && strcmp(text, "0") != 0 && strcmp(text, "false") != 0)
-		return sevq_fail(err, SEVQ_CONFIG, "\"%.64s\" is neither true nor false", text);
+		return error_set(err, ERROR_CONFIG, "\"%.64s\" is neither true nor false", text);
 	*(bool *)place(row, l->options) = on;
 	return 0;
 }
 
 static int
-set_text(struct loading *l, const struct option_row *row, const char *text, struct sevq_error *err)
+set_text(struct loading *l, const struct option_row *row, const char *text, struct error *err)
 {
 	if (*text == '\0')
-		return sevq_fail(err, SEVQ_CONFIG, "must not be empty");
+		return error_set(err, ERROR_CONFIG, "must not be empty");
 	*(const char **)place(row, l->options) = keep(l, text, strlen(text));
 	return 0;
 }
 
-static int (*const setters[])(struct loading *, const struct option_row *, const char *, struct sevq_error *) = {
+static int (*const setters[])(struct loading *, const struct option_row *, const char *, struct error *) = {
 	[TEXT] = set_text,     [LIST] = set_list,     [ENDPOINTS] = set_list,
 	[SWITCH] = set_switch, [CHOICE] = set_choice, [NUMBER] = set_number,
 };
 
 /* One value of one option from one source; called, as there, is how the operator wrote its name. */
 static int
-set(struct loading *l, size_t row, enum source source, const char *called, const char *text, struct sevq_error *err)
+set(struct loading *l, size_t row, enum source source, const char *called, const char *text, struct error *err)
 {
-	struct sevq_error why;
+	struct error why;
 
 	if (l->given[row] != UNSET && l->given[row] != source)
 		return 0;
 	l->given[row] = source;
 	if (setters[rows[row].type](l, &rows[row], text, &why) == 0)
 		return 0;
-	return sevq_fail(err, source == FLAG ? SEVQ_USAGE : SEVQ_CONFIG, "%s: %s", called, why.detail);
+	return error_set(err, source == FLAG ? ERROR_USAGE : ERROR_CONFIG, "%s: %s", called, why.detail);
 }
 
 /* Flags. */
 
 static int
-act(struct sevq_options *options, int flag)
+act(struct options *options, int flag)
 {
 	switch (flag) {
 	case 'c':
 		options->config = optarg;
 		return 0;
 	case 'h':
-		options->action = SEVQ_HELP;
+		options->action = ACTION_HELP;
 		return 0;
 	case 'V':
-		options->action = SEVQ_VERSION_ONLY;
+		options->action = ACTION_VERSION;
 		return 0;
 	case 'k':
-		options->action = SEVQ_CHECK_CONFIG;
+		options->action = ACTION_CHECK_CONFIG;
 		return 0;
 	case 'p':
-		options->action = SEVQ_PRINT_CONFIG;
+		options->action = ACTION_PRINT_CONFIG;
 		return 0;
 	default:
 		return -1;
@@ -228,7 +228,7 @@ act(struct sevq_options *options, int flag)
 }
 
 static int
-load_flags(struct loading *l, int argc, char **argv, struct sevq_error *err)
+load_flags(struct loading *l, int argc, char **argv, struct error *err)
 {
 	struct option flags[ROWS + ACTIONS + 1] = { { 0 } };
 	int flag;
@@ -241,7 +241,7 @@ load_flags(struct loading *l, int argc, char **argv, struct sevq_error *err)
 	optind = 0; /* from the start, also the second time */
 	while ((flag = getopt_long(argc, argv, "+:h", flags, NULL)) != -1) {
 		if (flag == ':')
-			return sevq_fail(err, SEVQ_USAGE, "%s needs a value", argv[optind - 1]);
+			return error_set(err, ERROR_USAGE, "%s needs a value", argv[optind - 1]);
 		if (flag >= FIRST_ROW_FLAG) {
 			size_t row = (size_t)(flag - FIRST_ROW_FLAG);
 			char called[NAME_BYTES];
@@ -250,9 +250,9 @@ load_flags(struct loading *l, int argc, char **argv, struct sevq_error *err)
 			if (set(l, row, FLAG, called, rows[row].type == SWITCH ? "1" : optarg, err) != 0)
 				return -1;
 		} else if (act(l->options, flag) != 0)
-			return sevq_fail(err, SEVQ_USAGE, "%s: no such option, or not exactly one; see --help", argv[optind - 1]);
+			return error_set(err, ERROR_USAGE, "%s: no such option, or not exactly one; see --help", argv[optind - 1]);
 	}
-	return optind == argc ? 0 : sevq_fail(err, SEVQ_USAGE, "%s: not expected; see --help", argv[optind]);
+	return optind == argc ? 0 : error_set(err, ERROR_USAGE, "%s: not expected; see --help", argv[optind]);
 }
 
 /* Environment. */
@@ -268,7 +268,7 @@ variable_name(const struct option_row *row, char name[NAME_BYTES])
 
 /* Items of a list are separated by commas, as no address and no host name has one. */
 static int
-set_items(struct loading *l, size_t row, const char *called, const char *text, struct sevq_error *err)
+set_items(struct loading *l, size_t row, const char *called, const char *text, struct error *err)
 {
 	for (size_t len;; text += len + 1) {
 		len = strcspn(text, ",");
@@ -296,13 +296,13 @@ known_variable(const char *variable, size_t len)
 }
 
 static int
-load_environment(struct loading *l, struct sevq_error *err)
+load_environment(struct loading *l, struct error *err)
 {
 	char name[NAME_BYTES];
 
 	for (char **e = environ; *e != NULL; e++)
 		if (strncmp(*e, "SEVQ_", 5) == 0 && !known_variable(*e, strcspn(*e, "=")))
-			return sevq_fail(err, SEVQ_CONFIG, "%.*s: no such variable", (int)strcspn(*e, "="), *e);
+			return error_set(err, ERROR_CONFIG, "%.*s: no such variable", (int)strcspn(*e, "="), *e);
 	for (size_t i = 0; i < ROWS; i++) {
 		const char *value;
 		int failed;
@@ -334,20 +334,20 @@ key_name(const struct option_row *row, char name[NAME_BYTES])
 }
 
 static bool
-type_fits(const struct option_row *row, enum sevq_json_type type)
+type_fits(const struct option_row *row, enum json_type type)
 {
 	switch (row->type) {
 	case NUMBER:
-		return type == SEVQ_JSON_NUMBER;
+		return type == JSON_NUMBER;
 	case SWITCH:
-		return type == SEVQ_JSON_TRUE || type == SEVQ_JSON_FALSE;
+		return type == JSON_TRUE || type == JSON_FALSE;
 	default:
-		return type == SEVQ_JSON_STRING;
+		return type == JSON_STRING;
 	}
 }
 
 static int
-set_token(struct loading *l, size_t row, const char *called, const struct sevq_json *doc, size_t token, struct sevq_error *err)
+set_token(struct loading *l, size_t row, const char *called, const struct json *doc, size_t token, struct error *err)
 {
 	static const char *const wanted[] = { [TEXT] = "a string",
 					      [LIST] = "a string or an array of strings",
@@ -355,68 +355,67 @@ set_token(struct loading *l, size_t row, const char *called, const struct sevq_j
 					      [SWITCH] = "true or false",
 					      [CHOICE] = "a string",
 					      [NUMBER] = "a number" };
-	struct sevq_str text;
+	struct str text;
 
 	if (!type_fits(&rows[row], doc->tokens[token].type))
-		return sevq_fail(err, SEVQ_CONFIG, "%s: must be %s", called, wanted[rows[row].type]);
-	text = doc->tokens[token].type == SEVQ_JSON_STRING ? sevq_json_string(doc, token, &l->options->arena)
-							   : sevq_json_raw(doc, token);
+		return error_set(err, ERROR_CONFIG, "%s: must be %s", called, wanted[rows[row].type]);
+	text = doc->tokens[token].type == JSON_STRING ? json_string(doc, token, &l->options->arena) : json_raw(doc, token);
 	return set(l, row, FILE_, called, keep(l, text.s, text.len), err);
 }
 
 static int
-set_member(struct loading *l, const struct sevq_json *doc, size_t member, struct sevq_error *err)
+set_member(struct loading *l, const struct json *doc, size_t member, struct error *err)
 {
-	struct sevq_str name = sevq_json_string(doc, member, &l->options->arena);
-	bool many = doc->tokens[member + 1].type == SEVQ_JSON_ARRAY;
+	struct str name = json_string(doc, member, &l->options->arena);
+	bool many = doc->tokens[member + 1].type == JSON_ARRAY;
 	char key[NAME_BYTES];
 
 	for (size_t i = 0; i < ROWS; i++) {
 		key_name(&rows[i], key);
-		if (!sevq_str_eq(sevq_str(key), name))
+		if (!str_eq(str_of(key), name))
 			continue;
 		if (!many || (rows[i].type != LIST && rows[i].type != ENDPOINTS))
 			return set_token(l, i, key, doc, member + 1, err);
-		for (size_t t = sevq_json_first(doc, member + 1); t != 0; t = sevq_json_next(doc, member + 1, t))
+		for (size_t t = json_first(doc, member + 1); t != 0; t = json_next(doc, member + 1, t))
 			if (set_token(l, i, key, doc, t, err) != 0)
 				return -1;
 		return 0;
 	}
-	return sevq_fail(err, SEVQ_CONFIG, "%.*s: no such option", (int)name.len, name.s);
+	return error_set(err, ERROR_CONFIG, "%.*s: no such option", (int)name.len, name.s);
 }
 
 static int
-set_members(struct loading *l, const struct sevq_json *doc, struct sevq_error *err)
+set_members(struct loading *l, const struct json *doc, struct error *err)
 {
-	if (doc->tokens[0].type != SEVQ_JSON_OBJECT)
-		return sevq_fail(err, SEVQ_CONFIG, "must be an object");
-	for (size_t t = sevq_json_first(doc, 0); t != 0; t = sevq_json_next(doc, 0, t))
+	if (doc->tokens[0].type != JSON_OBJECT)
+		return error_set(err, ERROR_CONFIG, "must be an object");
+	for (size_t t = json_first(doc, 0); t != 0; t = json_next(doc, 0, t))
 		if (set_member(l, doc, t, err) != 0)
 			return -1;
 	return 0;
 }
 
 static int
-load_file(struct loading *l, const char *path, struct sevq_error *err)
+load_file(struct loading *l, const char *path, struct error *err)
 {
-	struct sevq_buf text = { 0 }, strict = { 0 };
-	struct sevq_json doc = { 0 };
-	struct sevq_error why = { 0 };
+	struct buf text = { 0 }, strict = { 0 };
+	struct json doc = { 0 };
+	struct error why = { 0 };
 	int failed;
 
-	failed = sevq_file_read(path, CONFIG_BYTES_MAX, &text, err);
+	failed = file_read(path, CONFIG_BYTES_MAX, &text, err);
 	if (!failed) {
-		failed = sevq_json_relax(text.data, text.len, &strict, &why) ||
-			 sevq_json_scan(&doc, strict.data, strict.len, &why) || set_members(l, &doc, &why);
+		failed = json_relax(text.data, text.len, &strict, &why) || json_scan(&doc, strict.data, strict.len, &why) ||
+			 set_members(l, &doc, &why);
 		if (failed) {
-			sevq_fail(err, SEVQ_CONFIG, "%s: %s", path, why.detail);
+			error_set(err, ERROR_CONFIG, "%s: %s", path, why.detail);
 			err->line = why.line;
 			err->column = why.column;
 		}
 	}
-	sevq_json_clear(&doc);
-	sevq_buf_clear(&strict);
-	sevq_buf_clear(&text);
+	json_clear(&doc);
+	buf_clear(&strict);
+	buf_clear(&text);
 	return failed;
 }
 
@@ -425,7 +424,7 @@ load_file(struct loading *l, const char *path, struct sevq_error *err)
 static void
 load_defaults(struct loading *l)
 {
-	struct sevq_options *o = l->options;
+	struct options *o = l->options;
 
 	for (size_t i = 0; i < ROWS; i++) {
 		if (l->given[i] != UNSET)
@@ -436,7 +435,7 @@ load_defaults(struct loading *l)
 			*(int *)place(&rows[i], o) = (int)rows[i].number;
 	}
 	if (o->listen.count == 0)
-		o->listen = (struct sevq_option_list){ .items = { DEFAULT_LISTEN }, .count = 1 };
+		o->listen = (struct option_list){ .items = { DEFAULT_LISTEN }, .count = 1 };
 }
 
 static enum source
@@ -452,47 +451,47 @@ source_of(const struct loading *l, size_t offset)
 static void
 apply_compat(struct loading *l)
 {
-	if (l->options->compat != SEVQ_COMPAT_OPENCLAW)
+	if (l->options->compat != COMPAT_OPENCLAW)
 		return;
 	if (source_of(l, AT(max_pending)) == UNSET)
-		l->options->max_pending = SEVQ_COMPAT_SESSION_PENDING;
+		l->options->max_pending = COMPAT_SESSION_PENDING;
 	if (source_of(l, AT(overflow)) == UNSET)
-		l->options->overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+		l->options->overflow = OVERFLOW_DROP_OLDEST;
 }
 
 static int
-place_database(struct loading *l, struct sevq_error *err)
+place_database(struct loading *l, struct error *err)
 {
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	struct sevq_buf path = { 0 };
+	struct buf path = { 0 };
 
 	if (l->options->db != NULL)
 		return 0;
 	if (state != NULL && *state == '/') /* a relative one is to be ignored, says its specification */
-		sevq_buf_addf(&path, "%s/sevq/sevq.db", state);
+		buf_addf(&path, "%s/sevq/sevq.db", state);
 	else if (home != NULL && *home != '\0')
-		sevq_buf_addf(&path, "%s/.local/state/sevq/sevq.db", home);
+		buf_addf(&path, "%s/.local/state/sevq/sevq.db", home);
 	else
-		return sevq_fail(err, SEVQ_CONFIG, "no place for the database: neither --db nor HOME is set");
+		return error_set(err, ERROR_CONFIG, "no place for the database: neither --db nor HOME is set");
 	l->options->db = keep(l, path.data, path.len);
-	sevq_buf_clear(&path);
+	buf_clear(&path);
 	return 0;
 }
 
 static int
-check_listeners(const struct sevq_options *o, struct sevq_error *err)
+check_listeners(const struct options *o, struct error *err)
 {
-	struct sevq_endpoint endpoint;
+	struct endpoint endpoint;
 
 	for (size_t i = 0; i < o->listen.count; i++) {
-		if (sevq_endpoint_parse(o->listen.items[i], &endpoint, err) != 0)
+		if (endpoint_parse(o->listen.items[i], &endpoint, err) != 0)
 			return -1;
-		if (sevq_endpoint_is_local(&endpoint))
+		if (endpoint_is_local(&endpoint))
 			continue;
 		if (o->no_auth)
-			return sevq_fail(err, SEVQ_CONFIG, "no-auth is refused: other machines can reach %s", o->listen.items[i]);
+			return error_set(err, ERROR_CONFIG, "no-auth is refused: other machines can reach %s", o->listen.items[i]);
 		if (!o->behind_proxy)
-			return sevq_fail(err, SEVQ_CONFIG,
+			return error_set(err, ERROR_CONFIG,
 					 "listen: other machines can reach %s, and sevqd speaks no TLS; put a proxy in front and "
 					 "say --behind-proxy",
 					 o->listen.items[i]);
@@ -501,13 +500,13 @@ check_listeners(const struct sevq_options *o, struct sevq_error *err)
 }
 
 int
-sevq_options_load(struct sevq_options *ret, int argc, char **argv, struct sevq_error *err)
+options_load(struct options *ret, int argc, char **argv, struct error *err)
 {
 	struct loading l = { .options = ret };
 
 	if (load_flags(&l, argc, argv, err) != 0)
 		return -1;
-	if (ret->action == SEVQ_HELP || ret->action == SEVQ_VERSION_ONLY)
+	if (ret->action == ACTION_HELP || ret->action == ACTION_VERSION)
 		return 0;
 	if (load_environment(&l, err) != 0)
 		return -1;
@@ -519,21 +518,21 @@ sevq_options_load(struct sevq_options *ret, int argc, char **argv, struct sevq_e
 }
 
 void
-sevq_options_clear(struct sevq_options *options)
+options_clear(struct options *options)
 {
-	sevq_arena_clear(&options->arena);
-	*options = (struct sevq_options){ 0 };
+	arena_clear(&options->arena);
+	*options = (struct options){ 0 };
 }
 
 void
-sevq_options_engine(const struct sevq_options *options, struct sevq_engine_options *ret)
+options_engine(const struct options *options, struct engine_options *ret)
 {
-	sevq_engine_options_init(ret);
+	engine_options_init(ret);
 	ret->batch_events_max = (size_t)options->max_batch_events;
 	ret->session_pending_max = (size_t)options->max_pending;
 	ret->sessions_max = (size_t)options->max_sessions;
 	ret->pending_max = (size_t)options->max_pending_total;
-	ret->overflow = (enum sevq_overflow)options->overflow;
+	ret->overflow = (enum overflow)options->overflow;
 	ret->attempts_max = (int)options->max_attempts;
 	ret->retention_ms = options->retention_ms;
 	ret->retention_rows = (size_t)options->retention_rows;
@@ -541,35 +540,35 @@ sevq_options_engine(const struct sevq_options *options, struct sevq_engine_optio
 
 /* Writers. */
 
-static struct sevq_str
+static struct str
 choice_word(const char *words, int choice)
 {
 	for (; choice > 0; choice--)
 		words += strcspn(words, "|") + 1;
-	return (struct sevq_str){ words, strcspn(words, "|") };
+	return (struct str){ words, strcspn(words, "|") };
 }
 
 static void
-help_row(struct sevq_buf *out, const struct option_row *row)
+help_row(struct buf *out, const struct option_row *row)
 {
 	int used =
 	    row->words != NULL ? snprintf(NULL, 0, "  --%s %s", row->name, row->words) : snprintf(NULL, 0, "  --%s", row->name);
-	struct sevq_str word = row->type == CHOICE ? choice_word(row->words, (int)row->number) : SEVQ_STR_NULL;
+	struct str word = row->type == CHOICE ? choice_word(row->words, (int)row->number) : STR_NULL;
 
-	sevq_buf_addf(out, "  --%s%s%s", row->name, row->words != NULL ? " " : "", row->words != NULL ? row->words : "");
-	sevq_buf_addf(out, "%*s%s", used < 38 ? 38 - used : 1, "", row->help);
+	buf_addf(out, "  --%s%s%s", row->name, row->words != NULL ? " " : "", row->words != NULL ? row->words : "");
+	buf_addf(out, "%*s%s", used < 38 ? 38 - used : 1, "", row->help);
 	if (row->type == NUMBER)
-		sevq_buf_addf(out, " (%lld)", (long long)row->number);
+		buf_addf(out, " (%lld)", (long long)row->number);
 	else if (row->type == CHOICE)
-		sevq_buf_addf(out, " (%.*s)", (int)word.len, word.s);
-	sevq_buf_adds(out, "\n");
+		buf_addf(out, " (%.*s)", (int)word.len, word.s);
+	buf_adds(out, "\n");
 }
 
 void
-sevq_options_help(struct sevq_buf *out)
+options_help(struct buf *out)
 {
-	sevq_buf_adds(
-	    out, "Usage: sevqd [OPTION...]         serve\n"
+	buf_adds(out,
+		 "Usage: sevqd [OPTION...]         serve\n"
 		 "       sevqd route [OPTION...]   try a policy on lines of JSON; see sevqd route --help\n\n"
 		 "A durable queue for the system events of OpenClaw agents.\n\n"
 		 "  --config FILE                       options from a file (JSON with comments): the names below in camelCase\n"
@@ -578,7 +577,7 @@ sevq_options_help(struct sevq_buf *out)
 		 "  --help, --version                   print this, or the version, then exit\n\n");
 	for (size_t i = 0; i < ROWS; i++)
 		help_row(out, &rows[i]);
-	sevq_buf_adds(
+	buf_adds(
 	    out,
 	    "\nFlags win over the environment (SEVQ_MAX_PENDING for --max-pending; lists with commas), it over the config file,\n"
 	    "it over the defaults in parentheses. SIGHUP reads log level and format, policy and tokens again.\n"
@@ -589,43 +588,43 @@ sevq_options_help(struct sevq_buf *out)
 }
 
 static void
-print_list(struct sevq_buf *out, const struct sevq_option_list *list)
+print_list(struct buf *out, const struct option_list *list)
 {
-	sevq_buf_adds(out, "[");
+	buf_adds(out, "[");
 	for (size_t i = 0; i < list->count; i++) {
-		sevq_buf_adds(out, i > 0 ? ", " : "");
-		sevq_json_quote(out, sevq_str(list->items[i]));
+		buf_adds(out, i > 0 ? ", " : "");
+		json_quote(out, str_of(list->items[i]));
 	}
-	sevq_buf_adds(out, "]");
+	buf_adds(out, "]");
 }
 
 static void
-print_value(struct sevq_buf *out, const struct option_row *row, const struct sevq_options *options)
+print_value(struct buf *out, const struct option_row *row, const struct options *options)
 {
 	const void *value = place(row, options);
 
 	switch (row->type) {
 	case TEXT:
-		sevq_json_quote(out, sevq_str(*(const char *const *)value));
+		json_quote(out, str_of(*(const char *const *)value));
 		break;
 	case LIST:
 	case ENDPOINTS:
 		print_list(out, value);
 		break;
 	case SWITCH:
-		sevq_buf_adds(out, *(const bool *)value ? "true" : "false");
+		buf_adds(out, *(const bool *)value ? "true" : "false");
 		break;
 	case CHOICE:
-		sevq_json_quote(out, choice_word(row->words, *(const int *)value));
+		json_quote(out, choice_word(row->words, *(const int *)value));
 		break;
 	case NUMBER:
-		sevq_buf_add_int(out, *(const int64_t *)value);
+		buf_add_int(out, *(const int64_t *)value);
 		break;
 	}
 }
 
 void
-sevq_options_print(const struct sevq_options *options, struct sevq_buf *out)
+options_print(const struct options *options, struct buf *out)
 {
 	const char *before = "{\n";
 	char key[NAME_BYTES];
@@ -634,9 +633,9 @@ sevq_options_print(const struct sevq_options *options, struct sevq_buf *out)
 		if (rows[i].type == TEXT && *(const char *const *)place(&rows[i], options) == NULL)
 			continue; /* the default place, which a file cannot name */
 		key_name(&rows[i], key);
-		sevq_buf_addf(out, "%s  \"%s\": ", before, key);
+		buf_addf(out, "%s  \"%s\": ", before, key);
 		print_value(out, &rows[i], options);
 		before = ",\n";
 	}
-	sevq_buf_adds(out, "\n}\n");
+	buf_adds(out, "\n}\n");
 }

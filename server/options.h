@@ -2,29 +2,29 @@
  * options.h - what the operator can choose, from flags, environment, config file and defaults, in that order.
  *
  * Here: one constant table drives all four, --help, --print-config and --check-config; values are checked one by one
- * and together. An option NAME-OF-IT is the flag --name-of-it, the variable SEVQ_NAME_OF_IT and the config key nameOfIt.
+ * and together. An option NAME-OF-IT is the flag --name-of-it, the variable NAME_OF_IT and the config key nameOfIt.
  * Not here: opening what the options name. There are no secrets among them: tokens live in their file.
  */
-#ifndef SEVQ_SERVER_OPTIONS_H
-#define SEVQ_SERVER_OPTIONS_H
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
 
 #include "queue/engine.h"
 #include "schema/mem.h"
 #include "server/http/endpoint.h"
 
-#define SEVQ_OPTION_LIST_MAX 32
+#define OPTION_LIST_MAX 32
 
-enum sevq_action { SEVQ_SERVE, SEVQ_HELP, SEVQ_VERSION_ONLY, SEVQ_CHECK_CONFIG, SEVQ_PRINT_CONFIG };
-enum sevq_compat { SEVQ_COMPAT_NONE, SEVQ_COMPAT_OPENCLAW };
+enum run_action { ACTION_SERVE, ACTION_HELP, ACTION_VERSION, ACTION_CHECK_CONFIG, ACTION_PRINT_CONFIG };
+enum compat { COMPAT_NONE, COMPAT_OPENCLAW };
 
-struct sevq_option_list {
-	const char *items[SEVQ_OPTION_LIST_MAX];
+struct option_list {
+	const char *items[OPTION_LIST_MAX];
 	size_t count;
 };
 
 /* All zero is empty. Numbers are int64_t, choices int: the table writes them by type. */
-struct sevq_options {
-	struct sevq_option_list listen, allow_host;
+struct options {
+	struct option_list listen, allow_host;
 	const char *config, *db, *policy, *token_file; /* policy and token_file NULL: the default places */
 	bool no_auth, behind_proxy, allow_network_fs;
 	int compat, overflow, log_level, log_format;
@@ -38,20 +38,20 @@ struct sevq_options {
 	int64_t header_timeout_ms, body_timeout_ms, min_body_rate, response_timeout_ms, idle_timeout_ms, linger_timeout_ms;
 	int64_t shutdown_grace_ms;
 
-	enum sevq_action action;
-	struct sevq_arena arena; /* the texts above */
+	enum run_action action;
+	struct arena arena; /* the texts above */
 };
 
 /*
- * Fills an empty struct. Failures: SEVQ_USAGE for the command line, SEVQ_CONFIG for the environment, the config file and
+ * Fills an empty struct. Failures: ERROR_USAGE for the command line, ERROR_CONFIG for the environment, the config file and
  * choices that do not go together. Clear it in either case.
  */
-int sevq_options_load(struct sevq_options *ret, int argc, char **argv, struct sevq_error *err);
-void sevq_options_clear(struct sevq_options *options);
+int options_load(struct options *ret, int argc, char **argv, struct error *err);
+void options_clear(struct options *options);
 
-void sevq_options_help(struct sevq_buf *out);
-void sevq_options_print(const struct sevq_options *options, struct sevq_buf *out); /* a config file that says the same */
+void options_help(struct buf *out);
+void options_print(const struct options *options, struct buf *out); /* a config file that says the same */
 
-void sevq_options_engine(const struct sevq_options *options, struct sevq_engine_options *ret);
+void options_engine(const struct options *options, struct engine_options *ret);
 
 #endif

@@ -32,52 +32,51 @@ static const char help[] =
     "Exits with 1 if a line was not such an object, 2 if used wrongly, 78 if FILE cannot be used.\n";
 
 /* What one run needs. */
-struct session {
-	struct sevq_policy *policy; /* for lines without cfg */
+struct questions {
+	struct policy *policy; /* for lines without cfg */
 	bool explain;
-	struct sevq_json doc;
-	struct sevq_buf out;
+	struct json doc;
+	struct buf out;
 };
 
 /* ---- a question ---- */
 
 struct question {
-	struct sevq_address address;
-	struct sevq_policy *policy; /* the line's own, or NULL */
+	struct address address;
+	struct policy *policy; /* the line's own, or NULL */
 };
 
 /* A string, or null for absent. */
 static int
-read_string(const struct sevq_json *doc, size_t value, const char *pointer, struct sevq_arena *arena, struct sevq_str *ret,
-	    struct sevq_error *err)
+read_string(const struct json *doc, size_t value, const char *pointer, struct arena *arena, struct str *ret, struct error *err)
 {
-	if (doc->tokens[value].type == SEVQ_JSON_NULL)
+	if (doc->tokens[value].type == JSON_NULL)
 		return 0;
-	if (doc->tokens[value].type != SEVQ_JSON_STRING)
-		return sevq_fail_field(err, pointer, "%s is not a string", pointer + 1);
-	*ret = sevq_json_string(doc, value, arena);
+	if (doc->tokens[value].type != JSON_STRING)
+		return error_set_field(err, pointer, "%s is not a string", pointer + 1);
+	*ret = json_string(doc, value, arena);
 	return 0;
 }
 
 static int
-read_policy(const struct sevq_json *doc, size_t value, struct question *question, struct sevq_error *err)
+read_policy(const struct json *doc, size_t value, struct question *question, struct error *err)
 {
-	struct sevq_str text = sevq_json_raw(doc, value);
+	struct str text = json_raw(doc, value);
 
-	if (doc->tokens[value].type == SEVQ_JSON_NULL)
+	if (doc->tokens[value].type == JSON_NULL)
 		return 0;
-	if (doc->tokens[value].type != SEVQ_JSON_OBJECT)
-		return sevq_fail_field(err, "/cfg", "cfg is not an object");
-	return sevq_policy_parse(text.s, text.len, &question->policy, err);
+	if (doc->tokens[value].type != JSON_OBJECT)
+		return error_set_field(err, "/cfg", "cfg is not an object");
+	return policy_parse(text.s, text.len, &question->policy, err);
 }
 
 static int
-read_member(const struct sevq_json *doc, size_t name, struct sevq_arena *arena, struct question *question, struct sevq_error *err)
+read_member(const struct json *doc, size_t name, struct arena *arena, struct question *question, struct error *err)
 {
-	struct sevq_str text = sevq_json_string(doc, name, arena);
+	struct str text = json_string(doc, name, arena);
 	const struct {
 		const char *pointer;
-		struct sevq_str *field;
+		struct str *field;
 	} strings[] = {
 		{ "/sessionKey", &question->address.session_key },
 		{ "/agentId", &question->address.agent_id },
@@ -85,24 +84,24 @@ read_member(const struct sevq_json *doc, size_t name, struct sevq_arena *arena, 
 		{ "/accountId", &question->address.account_id },
 	};
 
-	if (sevq_str_eq(text, SEVQ_STR("cfg")))
+	if (str_eq(text, STR("cfg")))
 		return read_policy(doc, name + 1, question, err);
 	for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
-		if (sevq_str_eq(text, sevq_str(strings[i].pointer + 1)))
+		if (str_eq(text, str_of(strings[i].pointer + 1)))
 			return read_string(doc, name + 1, strings[i].pointer, arena, strings[i].field, err);
-	return sevq_fail(err, SEVQ_INVALID_FIELD, "there is no field %.*s", (int)(text.len < 64 ? text.len : 64), text.s);
+	return error_set(err, ERROR_INVALID_FIELD, "there is no field %.*s", (int)(text.len < 64 ? text.len : 64), text.s);
 }
 
 static int
-read_question(struct session *session, struct sevq_str line, struct sevq_arena *arena, struct question *ret, struct sevq_error *err)
+read_question(struct questions *session, struct str line, struct arena *arena, struct question *ret, struct error *err)
 {
-	struct sevq_json *doc = &session->doc;
+	struct json *doc = &session->doc;
 
-	if (sevq_json_scan(doc, line.s, line.len, err) < 0)
+	if (json_scan(doc, line.s, line.len, err) < 0)
 		return -1;
-	if (doc->tokens[0].type != SEVQ_JSON_OBJECT)
-		return sevq_fail(err, SEVQ_INVALID_JSON, "the line is not an object");
-	for (size_t name = sevq_json_first(doc, 0); name != 0; name = sevq_json_next(doc, 0, name))
+	if (doc->tokens[0].type != JSON_OBJECT)
+		return error_set(err, ERROR_INVALID_JSON, "the line is not an object");
+	for (size_t name = json_first(doc, 0); name != 0; name = json_next(doc, 0, name))
 		if (read_member(doc, name, arena, ret, err) < 0)
 			return -1;
 	return 0; /* no limits on the address: nothing is stored */
@@ -111,40 +110,40 @@ read_question(struct session *session, struct sevq_str line, struct sevq_arena *
 /* ---- an answer ---- */
 
 static void
-write_error(struct sevq_buf *out, const struct sevq_error *err)
+write_error(struct buf *out, const struct error *err)
 {
-	sevq_buf_addf(out, "{\"error\":\"%s\",\"detail\":", sevq_code_name(err->code));
-	sevq_json_quote(out, sevq_str(err->detail));
+	buf_addf(out, "{\"error\":\"%s\",\"detail\":", error_code_name(err->code));
+	json_quote(out, str_of(err->detail));
 	if (err->line > 0)
-		sevq_buf_addf(out, ",\"line\":%d,\"column\":%d", err->line, err->column);
-	sevq_buf_adds(out, "}");
+		buf_addf(out, ",\"line\":%d,\"column\":%d", err->line, err->column);
+	buf_adds(out, "}");
 }
 
 /* Answers one line. False when it was no question; a key that cannot be routed is an answer. */
 static bool
-answer(struct session *session, struct sevq_str line)
+answer(struct questions *session, struct str line)
 {
-	struct sevq_arena arena = { 0 };
+	struct arena arena = { 0 };
 	struct question question = { 0 };
-	struct sevq_decision decision;
-	struct sevq_error err;
+	struct decision decision;
+	struct error err;
 	bool understood = read_question(session, line, &arena, &question, &err) == 0;
-	const struct sevq_policy *policy = question.policy != NULL ? question.policy : session->policy;
+	const struct policy *policy = question.policy != NULL ? question.policy : session->policy;
 
 	session->out.len = 0;
-	if (understood && sevq_route(policy, &question.address, session->explain, &arena, &decision, &err) == 0)
-		sevq_json_add_decision(&session->out, &decision);
+	if (understood && route_decide(policy, &question.address, session->explain, &arena, &decision, &err) == 0)
+		json_add_decision(&session->out, &decision);
 	else
 		write_error(&session->out, &err);
-	sevq_buf_adds(&session->out, "\n");
+	buf_adds(&session->out, "\n");
 	fwrite(session->out.data, 1, session->out.len, stdout);
-	sevq_policy_free(question.policy);
-	sevq_arena_clear(&arena);
+	policy_free(question.policy);
+	arena_clear(&arena);
 	return understood;
 }
 
 static int
-answer_all(struct session *session)
+answer_all(struct questions *session)
 {
 	char *line = NULL;
 	size_t cap = 0;
@@ -153,9 +152,9 @@ answer_all(struct session *session)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while ((len = getline(&line, &cap, stdin)) >= 0) {
-		struct sevq_str text = { line, (size_t)len - (line[len - 1] == '\n') };
+		struct str text = { line, (size_t)len - (line[len - 1] == '\n') };
 
-		if (sevq_trim(text).len > 0 && !answer(session, text))
+		if (text_trim(text).len > 0 && !answer(session, text))
 			code = EXIT_QUESTION;
 	}
 	free(line);
@@ -165,10 +164,10 @@ answer_all(struct session *session)
 /* ---- the command line ---- */
 
 static int
-load_policy(const char *path, struct sevq_policy **ret)
+load_policy(const char *path, struct policy **ret)
 {
-	struct sevq_error err = { 0 };
-	int failed = path != NULL ? sevq_policy_file_read(path, ret, &err) : sevq_policy_parse("", 0, ret, &err);
+	struct error err = { 0 };
+	int failed = path != NULL ? policy_file_read(path, ret, &err) : policy_parse("", 0, ret, &err);
 
 	if (failed == 0)
 		return 0;
@@ -180,7 +179,7 @@ load_policy(const char *path, struct sevq_policy **ret)
 }
 
 int
-sevq_route_command(int argc, char **argv)
+route_command(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "policy", required_argument, NULL, 'p' },
@@ -189,7 +188,7 @@ sevq_route_command(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	static char name[] = "sevqd route";
-	struct session session = { 0 };
+	struct questions session = { 0 };
 	const char *path = NULL;
 	int option, code;
 
@@ -211,8 +210,8 @@ sevq_route_command(int argc, char **argv)
 	code = load_policy(path, &session.policy);
 	if (code == 0)
 		code = answer_all(&session);
-	sevq_policy_free(session.policy);
-	sevq_json_clear(&session.doc);
-	sevq_buf_clear(&session.out);
+	policy_free(session.policy);
+	json_clear(&session.doc);
+	buf_clear(&session.out);
 	return code;
 }

@@ -4,13 +4,13 @@
  * Here: JSON lines in, decisions out, one answer a line and in order; no server, no database.
  * Not here: the decision (queue/route).
  */
-#ifndef SEVQ_SERVER_ROUTE_COMMAND_H
-#define SEVQ_SERVER_ROUTE_COMMAND_H
+#ifndef SERVER_ROUTE_COMMAND_H
+#define SERVER_ROUTE_COMMAND_H
 
 /*
  * argv[0] is "route". Returns the exit code: 0; 1 when a line was no question (the others are answered all the same);
  * 2 for a wrong command line; 78 when the policy file cannot be used.
  */
-int sevq_route_command(int argc, char **argv);
+int route_command(int argc, char **argv);
 
 #endif

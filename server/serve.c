@@ -44,7 +44,7 @@ enum exit_code {
 
 /* What the loop is told by signals and timers. */
 struct loop {
-	struct sevq_server *server;
+	struct server *server;
 	int argc;
 	char **argv;
 	const char *token_file; /* NULL: no authentication */
@@ -55,17 +55,17 @@ struct loop {
 };
 
 static enum exit_code
-exit_code_of(const struct sevq_error *err)
+exit_code_of(const struct error *err)
 {
 	switch (err->code) {
-	case SEVQ_USAGE:
+	case ERROR_USAGE:
 		return EXIT_BAD_USAGE;
-	case SEVQ_STORAGE_LOCKED:
+	case ERROR_STORAGE_LOCKED:
 		return EXIT_LOCKED;
-	case SEVQ_STORAGE_FAILED:
-	case SEVQ_STORAGE_FULL:
+	case ERROR_STORAGE_FAILED:
+	case ERROR_STORAGE_FULL:
 		return EXIT_STORAGE;
-	case SEVQ_STORAGE_UNKNOWN:
+	case ERROR_STORAGE_UNKNOWN:
 		return EXIT_UNKNOWN_COMMIT;
 	default:
 		return EXIT_BAD_CONFIG;
@@ -73,9 +73,9 @@ exit_code_of(const struct sevq_error *err)
 }
 
 static enum exit_code
-fail_start(const struct sevq_error *err)
+fail_start(const struct error *err)
 {
-	sevq_log_failure(SEVQ_LOG_ERROR, "cannot start", err);
+	log_failure(LOG_ERROR, "cannot start", err);
 	return exit_code_of(err);
 }
 
@@ -83,18 +83,18 @@ fail_start(const struct sevq_error *err)
 
 /* The default file is made where it is missing; one that was named must be there. */
 static int
-load_tokens(struct loop *loop, char **path, bool *made, struct sevq_error *err)
+load_tokens(struct loop *loop, char **path, bool *made, struct error *err)
 {
-	const struct sevq_options *options = loop->server->options;
+	const struct options *options = loop->server->options;
 
 	*made = false;
 	if (options->no_auth)
 		return 0;
-	*path = options->token_file != NULL ? strdup(options->token_file) : sevq_file_beside(options->db, "token");
-	if (options->token_file == NULL && sevq_auth_create(*path, made, err) != 0)
+	*path = options->token_file != NULL ? strdup(options->token_file) : file_beside(options->db, "token");
+	if (options->token_file == NULL && auth_create(*path, made, err) != 0)
 		return -1;
 	loop->token_file = *path;
-	return sevq_auth_load(*path, &loop->server->auth, err);
+	return auth_load(*path, &loop->server->auth, err);
 }
 
 /* Reading again on SIGHUP: each part by itself, and a bad one leaves the old in force. */
@@ -102,42 +102,42 @@ load_tokens(struct loop *loop, char **path, bool *made, struct sevq_error *err)
 static void
 reload_level(struct loop *loop)
 {
-	struct sevq_options fresh = { 0 };
-	struct sevq_error err;
+	struct options fresh = { 0 };
+	struct error err;
 
-	if (sevq_options_load(&fresh, loop->argc, loop->argv, &err) == 0)
-		sevq_log_configure((enum sevq_log_level)fresh.log_level, (enum sevq_log_format)fresh.log_format);
+	if (options_load(&fresh, loop->argc, loop->argv, &err) == 0)
+		log_configure((enum log_level)fresh.log_level, (enum log_format)fresh.log_format);
 	else
-		sevq_log_failure(SEVQ_LOG_ERROR, "options not reloaded, the old ones stay", &err);
-	sevq_options_clear(&fresh);
+		log_failure(LOG_ERROR, "options not reloaded, the old ones stay", &err);
+	options_clear(&fresh);
 }
 
 static void
 reload_policy(struct loop *loop)
 {
-	struct sevq_policy *policy;
-	struct sevq_error err;
+	struct policy *policy;
+	struct error err;
 
-	if (sevq_policy_file_load(loop->server->options, &policy, &err) == 0) {
-		sevq_engine_set_policy(loop->server->engine, policy);
-		sevq_streams_end_routed(&loop->server->streams);
+	if (policy_file_load(loop->server->options, &policy, &err) == 0) {
+		engine_set_policy(loop->server->engine, policy);
+		streams_end_routed(&loop->server->streams);
 	} else
-		sevq_log_failure(SEVQ_LOG_ERROR, "policy not reloaded, the old one stays", &err);
+		log_failure(LOG_ERROR, "policy not reloaded, the old one stays", &err);
 }
 
 static void
 reload_tokens(struct loop *loop)
 {
-	struct sevq_auth *auth;
-	struct sevq_error err;
+	struct auth *auth;
+	struct error err;
 
 	if (loop->token_file == NULL)
 		return;
-	if (sevq_auth_load(loop->token_file, &auth, &err) != 0) {
-		sevq_log_failure(SEVQ_LOG_ERROR, "tokens not reloaded, the old ones stay", &err);
+	if (auth_load(loop->token_file, &auth, &err) != 0) {
+		log_failure(LOG_ERROR, "tokens not reloaded, the old ones stay", &err);
 		return;
 	}
-	sevq_auth_free(loop->server->auth);
+	auth_free(loop->server->auth);
 	loop->server->auth = auth;
 }
 
@@ -145,12 +145,12 @@ reload_tokens(struct loop *loop)
 static void __attribute__((noinline)) reload(struct loop *loop)
 {
 	loop->reload = false;
-	sevq_listeners_lend(loop->server);
+	listeners_release_reserve(loop->server);
 	reload_level(loop);
 	reload_policy(loop);
 	reload_tokens(loop);
-	sevq_listeners_take_back(loop->server);
-	sevq_log(SEVQ_LOG_INFO, sevq_log_msg("reloaded"));
+	listeners_retake_reserve(loop->server);
+	log_line(LOG_INFO, log_msg("reloaded"));
 }
 
 /* Signals and the timer. */
@@ -203,18 +203,18 @@ unwatch_signals(struct loop *loop)
 static void
 set_timer(struct loop *loop)
 {
-	int64_t next = sevq_deadlines_next_ms(&loop->server->deadlines), streams = sevq_streams_next_ms(&loop->server->streams);
-	int64_t due = sevq_engine_due_ms(loop->server->engine), wait;
+	int64_t next = deadlines_next_ms(&loop->server->deadlines), streams = streams_next_ms(&loop->server->streams);
+	int64_t due = engine_due_ms(loop->server->engine), wait;
 
 	if (loop->stop_at_ms < next)
 		next = loop->stop_at_ms;
 	if (streams < next)
 		next = streams;
-	if (due >= 0 && sevq_now_ms() + due < next)
-		next = sevq_now_ms() + due;
+	if (due >= 0 && monotonic_ms() + due < next)
+		next = monotonic_ms() + due;
 	if (next >= loop->timer_at_ms)
 		return;
-	wait = next - sevq_now_ms();
+	wait = next - monotonic_ms();
 	if (wait < 1)
 		wait = 1;
 	loop->timer_at_ms = next;
@@ -225,9 +225,9 @@ set_timer(struct loop *loop)
 
 /* Nothing of the last batch may be answered, nor anything cleaned up that could look like an answer (C8). */
 static _Noreturn void
-die(const struct sevq_error *err)
+die(const struct error *err)
 {
-	sevq_log_failure(SEVQ_LOG_ERROR, "what is on disk is unknown: stopping without an answer", err);
+	log_failure(LOG_ERROR, "what is on disk is unknown: stopping without an answer", err);
 	_exit(EXIT_UNKNOWN_COMMIT);
 }
 
@@ -238,14 +238,14 @@ die(const struct sevq_error *err)
 static void
 begin_stop(struct loop *loop)
 {
-	struct sevq_server *server = loop->server;
+	struct server *server = loop->server;
 
-	sevq_log(SEVQ_LOG_INFO, sevq_log_msg("stopping"), sevq_log_number("connections", (long long)server->stats.connections));
+	log_line(LOG_INFO, log_msg("stopping"), log_number("connections", (long long)server->stats.connections));
 	server->closing = true;
-	loop->stop_at_ms = sevq_now_ms() + server->options->shutdown_grace_ms;
-	sevq_listeners_close(server);
-	sevq_waits_end(&server->waits);
-	sevq_streams_end(&server->streams);
+	loop->stop_at_ms = monotonic_ms() + server->options->shutdown_grace_ms;
+	listeners_close(server);
+	waits_end(&server->waits);
+	streams_end(&server->streams);
 }
 
 static int64_t
@@ -258,7 +258,7 @@ now_us(void)
 }
 
 static uint64_t
-count_answers(const struct sevq_http_stats *stats)
+count_answers(const struct http_stats *stats)
 {
 	uint64_t answers = 0;
 
@@ -283,7 +283,7 @@ count_answers(const struct sevq_http_stats *stats)
 static void
 gather(struct loop *loop, bool busy)
 {
-	struct sevq_server *server = loop->server;
+	struct server *server = loop->server;
 	uint64_t answers = count_answers(&server->stats), expected = server->stats.requests + (answers - loop->answers);
 	int64_t until_us = answers > loop->answers ? now_us() + GATHER_US : 0;
 
@@ -297,7 +297,7 @@ gather(struct loop *loop, bool busy)
 
 /* What is left of --max-buffered-bytes, for texts and for the answers that are made of them. */
 static size_t
-answer_room(const struct sevq_server *server)
+answer_room(const struct server *server)
 {
 	uint64_t most = (uint64_t)server->options->max_buffered_bytes, buffered = server->stats.buffered_bytes;
 
@@ -307,88 +307,88 @@ answer_room(const struct sevq_server *server)
 static bool
 turn(struct loop *loop, bool busy)
 {
-	struct sevq_server *server = loop->server;
-	struct sevq_error err;
+	struct server *server = loop->server;
+	struct error err;
 
 	gather(loop, busy);
-	sevq_connections_resume(server);
-	sevq_engine_set_room(server->engine, answer_room(server));
-	if (sevq_engine_turn(server->engine, &err) != 0)
+	connections_resume(server);
+	engine_set_answer_budget(server->engine, answer_room(server));
+	if (engine_turn(server->engine, &err) != 0)
 		die(&err);
-	sevq_waits_settle(&server->waits);
-	sevq_streams_flush(&server->streams);
-	sevq_connections_expire(server);
+	waits_settle(&server->waits);
+	streams_flush(&server->streams);
+	connections_expire(server);
 	if (loop->reload)
 		reload(loop);
-	busy = sevq_engine_chores(server->engine);
-	if (sevq_engine_stopped(server->engine, &err))
+	busy = engine_chores(server->engine);
+	if (engine_stopped(server->engine, &err))
 		die(&err);
 	set_timer(loop);
 	/* An answer may have asked for more: nothing else would wake the loop for that. */
-	return busy || !TAILQ_EMPTY(&server->resumable) || !sevq_engine_idle(server->engine);
+	return busy || !TAILQ_EMPTY(&server->resumable) || !engine_idle(server->engine);
 }
 
 static void
 run(struct loop *loop)
 {
-	struct sevq_server *server = loop->server;
+	struct server *server = loop->server;
 	bool busy = false;
 
 	while (!loop->stop)
 		busy = turn(loop, busy);
 	begin_stop(loop);
 	turn(loop, true); /* what had arrived by now is still read */
-	sevq_connections_close_idle(server);
-	while (!TAILQ_EMPTY(&server->connections) && sevq_now_ms() < loop->stop_at_ms) {
+	connections_close_idle(server);
+	while (!TAILQ_EMPTY(&server->connections) && monotonic_ms() < loop->stop_at_ms) {
 		set_timer(loop);
 		busy = turn(loop, busy);
-		sevq_connections_close_idle(server);
+		connections_close_idle(server);
 	}
-	while (!sevq_engine_idle(server->engine))
+	while (!engine_idle(server->engine))
 		turn(loop, true);
 }
 
 /* Start and end. */
 
 static int
-open_store(const struct sevq_options *options, struct sevq_store **ret, struct sevq_error *err)
+open_store(const struct options *options, struct store **ret, struct error *err)
 {
-	struct sevq_sqlite_options sqlite;
+	struct sqlite_options sqlite;
 
-	sevq_sqlite_options_init(&sqlite);
+	sqlite_options_init(&sqlite);
 	sqlite.path = options->db;
 	sqlite.max_bytes = (uint64_t)options->db_max_bytes;
 	sqlite.min_free_bytes = (uint64_t)options->db_min_free_bytes;
 	sqlite.allow_network_fs = options->allow_network_fs;
-	return sevq_sqlite_open(&sqlite, ret, err);
+	return sqlite_open(&sqlite, ret, err);
 }
 
 static int
-open_engine(struct sevq_server *server, struct sevq_error *err)
+open_engine(struct server *server, struct error *err)
 {
-	struct sevq_engine_options options;
-	struct sevq_policy *policy;
-	struct sevq_store *store;
+	struct engine_options options;
+	struct policy *policy;
+	struct store *store;
 
-	if (sevq_policy_file_load(server->options, &policy, err) != 0)
+	if (policy_file_load(server->options, &policy, err) != 0)
 		return -1;
 	if (open_store(server->options, &store, err) != 0) {
-		sevq_policy_free(policy);
+		policy_free(policy);
 		return -1;
 	}
-	sevq_options_engine(server->options, &options);
-	if (sevq_engine_open(store, policy, &options, &server->engine, err) == 0) {
-		sevq_engine_on_wake(server->engine, sevq_streams_woken, &server->streams);
+	options_engine(server->options, &options);
+	if (engine_open(store, policy, &options, &server->engine, err) == 0) {
+		engine_on_wake(server->engine, streams_on_wake, &server->streams);
 		return 0;
 	}
 	store->driver->close(store);
-	sevq_policy_free(policy);
+	policy_free(policy);
 	return -1;
 }
 
 /* As many descriptors as we are allowed, and no more connections than those. */
 static void
-raise_descriptors(struct sevq_options *options)
+raise_descriptors(struct options *options)
 {
 	struct rlimit limit;
 
@@ -402,12 +402,12 @@ raise_descriptors(struct sevq_options *options)
 	options->max_connections = (int64_t)limit.rlim_cur - DESCRIPTORS_NOT_FOR_CONNECTIONS;
 	if (options->max_connections < 1)
 		options->max_connections = 1;
-	sevq_log(SEVQ_LOG_WARN, sevq_log_msg("fewer connections than asked for: too few descriptors (ulimit -n)"),
-		 sevq_log_number("maxConnections", options->max_connections));
+	log_line(LOG_WARN, log_msg("fewer connections than asked for: too few descriptors (ulimit -n)"),
+		 log_number("maxConnections", options->max_connections));
 }
 
 static void
-init_server(struct sevq_server *server, struct sevq_options *options)
+init_server(struct server *server, struct options *options)
 {
 	struct event_config *config = event_config_new();
 
@@ -416,58 +416,58 @@ init_server(struct sevq_server *server, struct sevq_options *options)
 	event_config_free(config);
 	assert(server->base != NULL);
 	server->options = options;
-	server->limits = (struct sevq_parser_limits){ (size_t)options->max_header_bytes, (size_t)options->max_target_bytes,
-						      (size_t)options->max_body_bytes };
-	server->started_ms = sevq_now_ms();
+	server->limits = (struct parser_limits){ (size_t)options->max_header_bytes, (size_t)options->max_target_bytes,
+						 (size_t)options->max_body_bytes };
+	server->started_ms = monotonic_ms();
 	TAILQ_INIT(&server->connections);
 	TAILQ_INIT(&server->resumable);
-	sevq_deadlines_init(&server->deadlines);
-	sevq_waits_init(&server->waits);
-	sevq_streams_init(&server->streams, server);
-	server->deadlines.duration_ms[SEVQ_DEADLINE_IDLE] = options->idle_timeout_ms;
-	server->deadlines.duration_ms[SEVQ_DEADLINE_HEADERS] = options->header_timeout_ms;
-	server->deadlines.duration_ms[SEVQ_DEADLINE_BODY] =
-	    options->body_timeout_ms < SEVQ_BODY_WINDOW_MS ? options->body_timeout_ms : SEVQ_BODY_WINDOW_MS;
-	server->deadlines.duration_ms[SEVQ_DEADLINE_RESPONSE] = options->response_timeout_ms;
-	server->deadlines.duration_ms[SEVQ_DEADLINE_LINGER] = options->linger_timeout_ms;
+	deadlines_init(&server->deadlines);
+	waits_init(&server->waits);
+	streams_init(&server->streams, server);
+	server->deadlines.duration_ms[DEADLINE_IDLE] = options->idle_timeout_ms;
+	server->deadlines.duration_ms[DEADLINE_HEADERS] = options->header_timeout_ms;
+	server->deadlines.duration_ms[DEADLINE_BODY] =
+	    options->body_timeout_ms < BODY_WINDOW_MS ? options->body_timeout_ms : BODY_WINDOW_MS;
+	server->deadlines.duration_ms[DEADLINE_RESPONSE] = options->response_timeout_ms;
+	server->deadlines.duration_ms[DEADLINE_LINGER] = options->linger_timeout_ms;
 }
 
 static void
-clear_server(struct sevq_server *server)
+clear_server(struct server *server)
 {
-	sevq_listeners_close(server);
-	sevq_connections_close_all(server);
-	sevq_engine_close(server->engine);
-	sevq_auth_free(server->auth);
-	sevq_json_clear(&server->doc);
-	sevq_buf_clear(&server->out);
+	listeners_close(server);
+	connections_close_all(server);
+	engine_close(server->engine);
+	auth_free(server->auth);
+	json_clear(&server->doc);
+	buf_clear(&server->out);
 	event_base_free(server->base);
 }
 
 static enum exit_code
 start_and_run(struct loop *loop)
 {
-	struct sevq_server *server = loop->server;
-	struct sevq_error err;
+	struct server *server = loop->server;
+	struct error err;
 	char *token_file = NULL;
 	bool made;
 	enum exit_code code = EXIT_OK;
 
 	if (open_engine(server, &err) != 0 || load_tokens(loop, &token_file, &made, &err) != 0)
 		code = fail_start(&err);
-	else if (sevq_listeners_open(server, &err) != 0) {
+	else if (listeners_open(server, &err) != 0) {
 		fail_start(&err);
 		code = EXIT_CANNOT_LISTEN;
 	} else {
-		if (sevq_runtime_file_write(server, loop->token_file, &err) != 0)
-			sevq_log_failure(SEVQ_LOG_WARN, "the sevq command will not find this server by itself", &err);
+		if (runtime_file_write(server, loop->token_file, &err) != 0)
+			log_failure(LOG_WARN, "the sevq command will not find this server by itself", &err);
 		watch_signals(loop);
-		sevq_listeners_start(server);
+		listeners_start(server);
 		if (made)
-			sevq_log(SEVQ_LOG_INFO, sevq_log_msg("made a token"), sevq_log_text("file", token_file));
+			log_line(LOG_INFO, log_msg("made a token"), log_text("file", token_file));
 		run(loop);
-		sevq_runtime_file_remove(server);
-		sevq_log(SEVQ_LOG_INFO, sevq_log_msg("stopped"));
+		runtime_file_remove(server);
+		log_line(LOG_INFO, log_msg("stopped"));
 	}
 	unwatch_signals(loop);
 	clear_server(server);
@@ -476,9 +476,9 @@ start_and_run(struct loop *loop)
 }
 
 static enum exit_code
-serve(int argc, char **argv, struct sevq_options *options)
+serve(int argc, char **argv, struct options *options)
 {
-	struct sevq_server server = { 0 };
+	struct server server = { 0 };
 	struct loop loop = { .server = &server, .argc = argc, .argv = argv, .timer_at_ms = INT64_MAX, .stop_at_ms = INT64_MAX };
 
 	signal(SIGPIPE, SIG_IGN);
@@ -490,47 +490,47 @@ serve(int argc, char **argv, struct sevq_options *options)
 
 /* Everything that can be checked without making, locking or binding anything. */
 static enum exit_code
-check_config(const struct sevq_options *options)
+check_config(const struct options *options)
 {
-	struct sevq_policy *policy = NULL;
-	struct sevq_auth *auth = NULL;
-	char *path = options->token_file != NULL ? strdup(options->token_file) : sevq_file_beside(options->db, "token");
-	struct sevq_error err;
+	struct policy *policy = NULL;
+	struct auth *auth = NULL;
+	char *path = options->token_file != NULL ? strdup(options->token_file) : file_beside(options->db, "token");
+	struct error err;
 	bool has_tokens = options->token_file != NULL || access(path, F_OK) == 0;
-	bool failed = sevq_policy_file_load(options, &policy, &err) != 0 ||
-		      (!options->no_auth && has_tokens && sevq_auth_load(path, &auth, &err) != 0);
+	bool failed =
+	    policy_file_load(options, &policy, &err) != 0 || (!options->no_auth && has_tokens && auth_load(path, &auth, &err) != 0);
 
-	sevq_policy_free(policy);
-	sevq_auth_free(auth);
+	policy_free(policy);
+	auth_free(auth);
 	free(path);
 	return failed ? fail_start(&err) : EXIT_OK;
 }
 
 static void
-print(struct sevq_buf *text)
+print(struct buf *text)
 {
 	fwrite(text->data, 1, text->len, stdout);
-	sevq_buf_clear(text);
+	buf_clear(text);
 }
 
 static enum exit_code
-act(int argc, char **argv, struct sevq_options *options)
+act(int argc, char **argv, struct options *options)
 {
-	struct sevq_buf text = { 0 };
+	struct buf text = { 0 };
 
 	switch (options->action) {
-	case SEVQ_HELP:
-		sevq_options_help(&text);
+	case ACTION_HELP:
+		options_help(&text);
 		break;
-	case SEVQ_VERSION_ONLY:
-		sevq_buf_adds(&text, "sevqd " SEVQ_VERSION "\n");
+	case ACTION_VERSION:
+		buf_adds(&text, "sevqd " SEVQ_VERSION "\n");
 		break;
-	case SEVQ_PRINT_CONFIG:
-		sevq_options_print(options, &text);
+	case ACTION_PRINT_CONFIG:
+		options_print(options, &text);
 		break;
-	case SEVQ_CHECK_CONFIG:
+	case ACTION_CHECK_CONFIG:
 		return check_config(options);
-	case SEVQ_SERVE:
+	case ACTION_SERVE:
 		return serve(argc, argv, options);
 	}
 	print(&text);
@@ -538,19 +538,19 @@ act(int argc, char **argv, struct sevq_options *options)
 }
 
 int
-sevq_serve(int argc, char **argv)
+serve_main(int argc, char **argv)
 {
-	struct sevq_options options = { 0 };
-	struct sevq_error err;
+	struct options options = { 0 };
+	struct error err;
 	enum exit_code code;
 
-	sevq_log_configure(SEVQ_LOG_INFO, SEVQ_LOG_AUTO);
-	if (sevq_options_load(&options, argc, argv, &err) != 0)
+	log_configure(LOG_INFO, LOG_AUTO);
+	if (options_load(&options, argc, argv, &err) != 0)
 		code = fail_start(&err);
 	else {
-		sevq_log_configure((enum sevq_log_level)options.log_level, (enum sevq_log_format)options.log_format);
+		log_configure((enum log_level)options.log_level, (enum log_format)options.log_format);
 		code = act(argc, argv, &options);
 	}
-	sevq_options_clear(&options);
+	options_clear(&options);
 	return (int)code;
 }

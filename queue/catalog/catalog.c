@@ -21,8 +21,8 @@
 
 enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, LEASE_ADDED, TIMER_SET };
 
-struct sevq_change {
-	struct sevq_queue *queue;
+struct change {
+	struct queue *queue;
 	enum change_kind kind;
 	union {
 		struct {
@@ -34,34 +34,34 @@ struct sevq_change {
 			bool outlives;
 		} last; /* before */
 		struct {
-			struct sevq_extra extra; /* as it was; with the id */
+			struct extra extra; /* as it was; with the id */
 			uint8_t attempts;
 		} state;
 		struct {
-			struct sevq_lease *lease, *exclusive; /* the queue's exclusive lease before */
+			struct lease *lease, *exclusive; /* the queue's exclusive lease before */
 		} added;
 		struct {
-			struct sevq_lease *lease;
+			struct lease *lease;
 			int64_t boot_ms; /* before */
 		} timer;
 	};
 };
 
 static bool
-is_gone(const struct sevq_entry *entry)
+is_gone(const struct entry *entry)
 {
-	return (entry->flags & SEVQ_ENTRY_GONE) != 0;
+	return (entry->flags & ENTRY_GONE) != 0;
 }
 
 void
-sevq_catalog_init(struct sevq_catalog *catalog)
+catalog_init(struct catalog *catalog)
 {
-	*catalog = (struct sevq_catalog){ 0 };
-	sevq_tags_init(&catalog->tags);
+	*catalog = (struct catalog){ 0 };
+	tags_init(&catalog->tags);
 }
 
 static void
-free_queue(struct sevq_catalog *catalog, struct sevq_queue *queue)
+free_queue(struct catalog *catalog, struct queue *queue)
 {
 	catalog->entry_bytes -= queue->cap * sizeof *queue->entries;
 	catalog->key_bytes -= sizeof *queue + queue->session.key.len;
@@ -70,103 +70,102 @@ free_queue(struct sevq_catalog *catalog, struct sevq_queue *queue)
 }
 
 void
-sevq_catalog_clear(struct sevq_catalog *catalog)
+catalog_clear(struct catalog *catalog)
 {
-	struct sevq_queue *queue;
+	struct queue *queue;
 	void *item;
-	for (size_t at = 0; (queue = sevq_table_each(&catalog->index, &at)) != NULL;)
+	for (size_t at = 0; (queue = table_each(&catalog->index, &at)) != NULL;)
 		free_queue(catalog, queue);
-	for (size_t at = 0; (item = sevq_table_each(&catalog->extras, &at)) != NULL;)
+	for (size_t at = 0; (item = table_each(&catalog->extras, &at)) != NULL;)
 		free(item);
-	for (size_t at = 0; (item = sevq_table_each(&catalog->leases, &at)) != NULL;)
+	for (size_t at = 0; (item = table_each(&catalog->leases, &at)) != NULL;)
 		free(item);
 	while (catalog->spare_count > 0)
 		free(catalog->spare_extras[--catalog->spare_count]);
 	free(catalog->spare_extras);
-	sevq_table_clear(&catalog->index);
-	sevq_table_clear(&catalog->extras);
-	sevq_table_clear(&catalog->leases);
-	sevq_tags_clear(&catalog->tags);
+	table_clear(&catalog->index);
+	table_clear(&catalog->extras);
+	table_clear(&catalog->leases);
+	tags_clear(&catalog->tags);
 	free(catalog->journal);
 	free(catalog->touched);
 	free(catalog->touched_leases);
-	*catalog = (struct sevq_catalog){ 0 };
+	*catalog = (struct catalog){ 0 };
 }
 
 size_t
-sevq_catalog_bytes(const struct sevq_catalog *catalog)
+catalog_bytes(const struct catalog *catalog)
 {
 	return catalog->entry_bytes + catalog->key_bytes + catalog->tags.bytes +
-	       (catalog->extras.count + catalog->spare_count) * sizeof(struct sevq_extra) + sevq_table_bytes(&catalog->extras) +
-	       catalog->lease_bytes + sevq_table_bytes(&catalog->leases) + sevq_table_bytes(&catalog->index) +
-	       sevq_table_bytes(&catalog->tags.index);
+	       (catalog->extras.count + catalog->spare_count) * sizeof(struct extra) + table_bytes(&catalog->extras) +
+	       catalog->lease_bytes + table_bytes(&catalog->leases) + table_bytes(&catalog->index) +
+	       table_bytes(&catalog->tags.index);
 }
 
 static bool
 same_key(const void *item, const void *key)
 {
-	const struct sevq_queue *queue = item;
-	const struct sevq_str *want = key;
-	return sevq_str_eq(queue->session.key, *want);
+	const struct queue *queue = item;
+	const struct str *want = key;
+	return str_eq(queue->session.key, *want);
 }
 
-struct sevq_queue *
-sevq_catalog_find(const struct sevq_catalog *catalog, struct sevq_str queue_key)
+struct queue *
+catalog_find(const struct catalog *catalog, struct str queue_key)
 {
-	return sevq_catalog_find_hashed(catalog, queue_key, sevq_text_hash(queue_key));
+	return catalog_find_hashed(catalog, queue_key, text_hash(queue_key));
 }
 
-struct sevq_queue *
-sevq_catalog_find_hashed(const struct sevq_catalog *catalog, struct sevq_str queue_key, uint64_t hash)
+struct queue *
+catalog_find_hashed(const struct catalog *catalog, struct str queue_key, uint64_t hash)
 {
-	return sevq_table_find(&catalog->index, hash, same_key, &queue_key);
+	return table_find(&catalog->index, hash, same_key, &queue_key);
 }
 
 static void
-touch(struct sevq_catalog *catalog, struct sevq_queue *queue)
+touch(struct catalog *catalog, struct queue *queue)
 {
 	if (queue->touched)
 		return;
 	queue->touched = true;
-	catalog->touched =
-	    sevq_grow(catalog->touched, &catalog->touched_cap, catalog->touched_count + 1, sizeof(*catalog->touched));
+	catalog->touched = mem_grow(catalog->touched, &catalog->touched_cap, catalog->touched_count + 1, sizeof(*catalog->touched));
 	catalog->touched[catalog->touched_count++] = queue;
 }
 
-struct sevq_queue *
-sevq_catalog_need(struct sevq_catalog *catalog, struct sevq_str queue_key)
+struct queue *
+catalog_find_or_add(struct catalog *catalog, struct str queue_key)
 {
-	return sevq_catalog_need_hashed(catalog, queue_key, sevq_text_hash(queue_key));
+	return catalog_find_or_add_hashed(catalog, queue_key, text_hash(queue_key));
 }
 
-struct sevq_queue *
-sevq_catalog_need_hashed(struct sevq_catalog *catalog, struct sevq_str queue_key, uint64_t hash)
+struct queue *
+catalog_find_or_add_hashed(struct catalog *catalog, struct str queue_key, uint64_t hash)
 {
-	struct sevq_queue *queue = sevq_table_find(&catalog->index, hash, same_key, &queue_key);
+	struct queue *queue = table_find(&catalog->index, hash, same_key, &queue_key);
 	if (queue != NULL)
 		return queue;
-	queue = sevq_alloc(sizeof *queue + queue_key.len);
+	queue = mem_alloc(sizeof *queue + queue_key.len);
 	memcpy(queue + 1, queue_key.s, queue_key.len);
-	queue->session.key = (struct sevq_str){ (char *)(queue + 1), queue_key.len };
+	queue->session.key = (struct str){ (char *)(queue + 1), queue_key.len };
 	queue->hash = hash;
 	catalog->key_bytes += sizeof *queue + queue_key.len;
-	sevq_table_add(&catalog->index, hash, queue);
+	table_add(&catalog->index, hash, queue);
 	touch(catalog, queue);
 	return queue;
 }
 
-struct sevq_queue *
-sevq_catalog_each(const struct sevq_catalog *catalog, size_t *at)
+struct queue *
+catalog_each(const struct catalog *catalog, size_t *at)
 {
-	return sevq_table_each(&catalog->index, at);
+	return table_each(&catalog->index, at);
 }
 
 /* What the kind needs for the way back is the caller's to fill in. */
-static struct sevq_change *
-note(struct sevq_catalog *catalog, struct sevq_queue *queue, enum change_kind kind)
+static struct change *
+note(struct catalog *catalog, struct queue *queue, enum change_kind kind)
 {
-	catalog->journal = sevq_grow(catalog->journal, &catalog->journal_cap, catalog->journal_count + 1, sizeof *catalog->journal);
-	struct sevq_change *change = &catalog->journal[catalog->journal_count++];
+	catalog->journal = mem_grow(catalog->journal, &catalog->journal_cap, catalog->journal_count + 1, sizeof *catalog->journal);
+	struct change *change = &catalog->journal[catalog->journal_count++];
 	change->queue = queue;
 	change->kind = kind;
 	touch(catalog, queue);
@@ -178,7 +177,7 @@ note(struct sevq_catalog *catalog, struct sevq_queue *queue, enum change_kind ki
  * millions of entries it is their room that counts, and not their moves.
  */
 static void
-make_room(struct sevq_catalog *catalog, struct sevq_queue *queue)
+make_room(struct catalog *catalog, struct queue *queue)
 {
 	if (queue->tail < queue->cap)
 		return;
@@ -190,44 +189,42 @@ make_room(struct sevq_catalog *catalog, struct sevq_queue *queue)
 	}
 	size_t more = queue->cap / 4 + 1;
 	queue->cap += more;
-	queue->entries = sevq_realloc(queue->entries, queue->cap * sizeof *queue->entries);
+	queue->entries = mem_realloc(queue->entries, queue->cap * sizeof *queue->entries);
 	catalog->entry_bytes += more * sizeof *queue->entries;
 }
 
 static void
-count_in(struct sevq_catalog *catalog, struct sevq_queue *queue)
+count_in(struct catalog *catalog, struct queue *queue)
 {
 	catalog->sessions += queue->depth++ == 0;
 	catalog->pending++;
 }
 
 static void
-count_out(struct sevq_catalog *catalog, struct sevq_queue *queue)
+count_out(struct catalog *catalog, struct queue *queue)
 {
 	catalog->sessions -= --queue->depth == 0;
 	catalog->pending--;
 }
 
 void
-sevq_queue_load(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_event *event, uint64_t text_hash,
-		uint32_t tag)
+queue_load(struct catalog *catalog, struct queue *queue, const struct system_event *event, uint64_t text_hash, uint32_t tag)
 {
 	make_room(catalog, queue);
-	queue->entries[queue->tail++] = (struct sevq_entry){ .id = event->id,
-							     .ts_ms = event->ts_ms,
-							     .text_hash = text_hash,
-							     .tag = tag,
-							     .text_bytes_m1 = (uint16_t)(event->text.len - 1),
-							     .flags = event->exec_completion ? SEVQ_ENTRY_EXEC : 0 };
+	queue->entries[queue->tail++] = (struct entry){ .id = event->id,
+							.ts_ms = event->ts_ms,
+							.text_hash = text_hash,
+							.tag = tag,
+							.text_bytes_m1 = (uint16_t)(event->text.len - 1),
+							.flags = event->exec_completion ? ENTRY_EXEC : 0 };
 	count_in(catalog, queue);
 }
 
 void
-sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_event *event, uint64_t text_hash,
-		  uint32_t tag)
+queue_append(struct catalog *catalog, struct queue *queue, const struct system_event *event, uint64_t text_hash, uint32_t tag)
 {
 	assert(queue->tail == queue->head || queue->entries[queue->tail - 1].id < event->id);
-	sevq_queue_load(catalog, queue, event, text_hash, tag);
+	queue_load(catalog, queue, event, text_hash, tag);
 	note(catalog, queue, APPENDED);
 }
 
@@ -242,102 +239,102 @@ spread(int64_t id)
 static bool
 same_extra(const void *item, const void *id)
 {
-	return ((const struct sevq_extra *)item)->id == *(const int64_t *)id;
+	return ((const struct extra *)item)->id == *(const int64_t *)id;
 }
 
 static bool
 same_lease(const void *item, const void *id)
 {
-	return ((const struct sevq_lease *)item)->id == *(const int64_t *)id;
+	return ((const struct lease *)item)->id == *(const int64_t *)id;
 }
 
-static struct sevq_extra *
-stored_extra(const struct sevq_catalog *catalog, int64_t id)
+static struct extra *
+stored_extra(const struct catalog *catalog, int64_t id)
 {
-	return sevq_table_find(&catalog->extras, spread(id), same_extra, &id);
+	return table_find(&catalog->extras, spread(id), same_extra, &id);
 }
 
-static struct sevq_extra
-extra_or_none(const struct sevq_extra *stored, int64_t id)
+static struct extra
+extra_or_none(const struct extra *stored, int64_t id)
 {
-	return stored != NULL ? *stored : (struct sevq_extra){ .id = id };
+	return stored != NULL ? *stored : (struct extra){ .id = id };
 }
 
-struct sevq_extra
-sevq_catalog_extra(const struct sevq_catalog *catalog, int64_t id)
+struct extra
+catalog_extra(const struct catalog *catalog, int64_t id)
 {
 	return extra_or_none(stored_extra(catalog, id), id);
 }
 
 static void
-touch_lease(struct sevq_catalog *catalog, struct sevq_lease *lease)
+touch_lease(struct catalog *catalog, struct lease *lease)
 {
 	if (lease->touched)
 		return;
 	lease->touched = true;
-	catalog->touched_leases = sevq_grow(catalog->touched_leases, &catalog->touched_lease_cap, catalog->touched_lease_count + 1,
-					    sizeof(*catalog->touched_leases));
+	catalog->touched_leases = mem_grow(catalog->touched_leases, &catalog->touched_lease_cap, catalog->touched_lease_count + 1,
+					   sizeof(*catalog->touched_leases));
 	catalog->touched_leases[catalog->touched_lease_count++] = lease;
 }
 
 static uint8_t
-flags_of(const struct sevq_extra *extra)
+flags_of(const struct extra *extra)
 {
 	assert(extra->lease == NULL || extra->available_boot_ms == 0);
-	return (uint8_t)((extra->lease != NULL ? SEVQ_ENTRY_LEASED : 0) | (extra->available_boot_ms > 0 ? SEVQ_ENTRY_DELAYED : 0) |
-			 (extra->expires_boot_ms > 0 ? SEVQ_ENTRY_EXPIRES : 0));
+	return (uint8_t)((extra->lease != NULL ? ENTRY_LEASED : 0) | (extra->available_boot_ms > 0 ? ENTRY_DELAYED : 0) |
+			 (extra->expires_boot_ms > 0 ? ENTRY_EXPIRES : 0));
 }
 
-static struct sevq_extra *
-take_extra(struct sevq_catalog *catalog)
+static struct extra *
+take_extra(struct catalog *catalog)
 {
-	return catalog->spare_count > 0 ? catalog->spare_extras[--catalog->spare_count] : sevq_alloc(sizeof(struct sevq_extra));
+	return catalog->spare_count > 0 ? catalog->spare_extras[--catalog->spare_count] : mem_alloc(sizeof(struct extra));
 }
 
 static void
-give_extra(struct sevq_catalog *catalog, struct sevq_extra *extra)
+give_extra(struct catalog *catalog, struct extra *extra)
 {
 	if (catalog->spare_count == SPARE_EXTRAS_MAX) {
 		free(extra);
 		return;
 	}
 	catalog->spare_extras =
-	    sevq_grow(catalog->spare_extras, &catalog->spare_cap, catalog->spare_count + 1, sizeof(*catalog->spare_extras));
+	    mem_grow(catalog->spare_extras, &catalog->spare_cap, catalog->spare_count + 1, sizeof(*catalog->spare_extras));
 	catalog->spare_extras[catalog->spare_count++] = extra;
 }
 
 /* In the place of what is stored, if something is. */
 static void
-store_extra(struct sevq_catalog *catalog, struct sevq_extra *stored, const struct sevq_extra *extra)
+store_extra(struct catalog *catalog, struct extra *stored, const struct extra *extra)
 {
 	bool needed = flags_of(extra) != 0;
 	if (stored != NULL && !needed) {
-		sevq_table_remove(&catalog->extras, spread(extra->id), stored);
+		table_remove(&catalog->extras, spread(extra->id), stored);
 		give_extra(catalog, stored);
 	} else if (stored == NULL && needed) {
 		stored = take_extra(catalog);
 		*stored = *extra;
-		sevq_table_add(&catalog->extras, spread(extra->id), stored);
+		table_add(&catalog->extras, spread(extra->id), stored);
 	} else if (needed) {
 		*stored = *extra;
 	}
 }
 
 static void
-count_state(struct sevq_queue *queue, const struct sevq_entry *entry, int by)
+count_state(struct queue *queue, const struct entry *entry, int by)
 {
-	queue->leased += (size_t)((entry->flags & SEVQ_ENTRY_LEASED) != 0 ? by : 0);
-	queue->delayed += (size_t)((entry->flags & SEVQ_ENTRY_DELAYED) != 0 ? by : 0);
+	queue->leased += (size_t)((entry->flags & ENTRY_LEASED) != 0 ? by : 0);
+	queue->delayed += (size_t)((entry->flags & ENTRY_DELAYED) != 0 ? by : 0);
 }
 
 /* Puts the state in place of the stored one, with every count that follows from it. */
 static void
-apply_state(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry, uint8_t attempts,
-	    struct sevq_extra *stored, const struct sevq_extra *extra)
+apply_state(struct catalog *catalog, struct queue *queue, struct entry *entry, uint8_t attempts, struct extra *stored,
+	    const struct extra *extra)
 {
-	struct sevq_lease *before = stored != NULL ? stored->lease : NULL;
+	struct lease *before = stored != NULL ? stored->lease : NULL;
 	count_state(queue, entry, -1);
-	entry->flags = (uint8_t)((entry->flags & (SEVQ_ENTRY_GONE | SEVQ_ENTRY_EXEC)) | flags_of(extra));
+	entry->flags = (uint8_t)((entry->flags & (ENTRY_GONE | ENTRY_EXEC)) | flags_of(extra));
 	entry->attempts = attempts;
 	count_state(queue, entry, 1);
 	if (before != NULL) {
@@ -352,12 +349,11 @@ apply_state(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_
 }
 
 void
-sevq_queue_set_state(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry, int attempts,
-		     const struct sevq_extra *extra)
+queue_set_state(struct catalog *catalog, struct queue *queue, struct entry *entry, int attempts, const struct extra *extra)
 {
-	struct sevq_extra *stored = stored_extra(catalog, entry->id);
-	struct sevq_extra after = *extra, before = extra_or_none(stored, entry->id);
-	struct sevq_change *change = note(catalog, queue, STATE_SET);
+	struct extra *stored = stored_extra(catalog, entry->id);
+	struct extra after = *extra, before = extra_or_none(stored, entry->id);
+	struct change *change = note(catalog, queue, STATE_SET);
 	change->state.extra = before;
 	change->state.attempts = entry->attempts;
 	after.id = entry->id;
@@ -365,37 +361,37 @@ sevq_queue_set_state(struct sevq_catalog *catalog, struct sevq_queue *queue, str
 	apply_state(catalog, queue, entry, (uint8_t)(attempts < UINT8_MAX ? attempts : UINT8_MAX), stored, &after);
 }
 
-struct sevq_lease *
-sevq_catalog_find_lease(const struct sevq_catalog *catalog, int64_t id)
+struct lease *
+catalog_find_lease(const struct catalog *catalog, int64_t id)
 {
-	return sevq_table_find(&catalog->leases, spread(id), same_lease, &id);
+	return table_find(&catalog->leases, spread(id), same_lease, &id);
 }
 
-struct sevq_lease *
-sevq_catalog_lease(const struct sevq_catalog *catalog, int64_t id)
+struct lease *
+catalog_lease(const struct catalog *catalog, int64_t id)
 {
-	struct sevq_lease *lease = sevq_catalog_find_lease(catalog, id);
+	struct lease *lease = catalog_find_lease(catalog, id);
 	return lease != NULL && lease->live > 0 ? lease : NULL;
 }
 
 static size_t
-lease_bytes(const struct sevq_lease *lease)
+lease_bytes(const struct lease *lease)
 {
 	return sizeof *lease + lease->count * sizeof *lease->ids;
 }
 
-struct sevq_lease *
-sevq_catalog_add_lease(struct sevq_catalog *catalog, const struct sevq_lease *from)
+struct lease *
+catalog_add_lease(struct catalog *catalog, const struct lease *from)
 {
-	struct sevq_lease *lease = sevq_alloc(lease_bytes(from));
+	struct lease *lease = mem_alloc(lease_bytes(from));
 	int64_t *ids = (int64_t *)(lease + 1);
 	*lease = *from;
 	lease->ids = memcpy(ids, from->ids, from->count * sizeof *ids);
 	lease->live = 0;
 	lease->touched = false;
 	catalog->lease_bytes += lease_bytes(lease);
-	sevq_table_add(&catalog->leases, spread(lease->id), lease);
-	struct sevq_change *change = note(catalog, lease->queue, LEASE_ADDED);
+	table_add(&catalog->leases, spread(lease->id), lease);
+	struct change *change = note(catalog, lease->queue, LEASE_ADDED);
 	change->added.lease = lease;
 	change->added.exclusive = lease->queue->exclusive;
 	touch_lease(catalog, lease);
@@ -405,16 +401,16 @@ sevq_catalog_add_lease(struct sevq_catalog *catalog, const struct sevq_lease *fr
 }
 
 void
-sevq_catalog_set_timer(struct sevq_catalog *catalog, struct sevq_lease *lease, int64_t at_boot_ms)
+catalog_set_timer(struct catalog *catalog, struct lease *lease, int64_t at_boot_ms)
 {
-	struct sevq_change *change = note(catalog, lease->queue, TIMER_SET);
+	struct change *change = note(catalog, lease->queue, TIMER_SET);
 	change->timer.lease = lease;
 	change->timer.boot_ms = lease->timer_boot_ms;
 	lease->timer_boot_ms = at_boot_ms;
 }
 
 size_t
-sevq_queue_deliverable(const struct sevq_queue *queue)
+queue_deliverable(const struct queue *queue)
 {
 	if (queue->exclusive != NULL && queue->exclusive->live > 0)
 		return 0;
@@ -422,18 +418,18 @@ sevq_queue_deliverable(const struct sevq_queue *queue)
 }
 
 static void
-free_lease(struct sevq_catalog *catalog, struct sevq_lease *lease)
+free_lease(struct catalog *catalog, struct lease *lease)
 {
 	if (lease->queue->exclusive == lease)
 		lease->queue->exclusive = NULL;
 	catalog->lease_bytes -= lease_bytes(lease);
-	sevq_table_remove(&catalog->leases, spread(lease->id), lease);
+	table_remove(&catalog->leases, spread(lease->id), lease);
 	free(lease);
 }
 
 /* The lease that was added is not: nothing holds to it any more, for its states have been taken back before. */
 static void
-forget_lease(struct sevq_catalog *catalog, struct sevq_lease *lease, struct sevq_lease *exclusive_before)
+forget_lease(struct catalog *catalog, struct lease *lease, struct lease *exclusive_before)
 {
 	size_t i = catalog->touched_lease_count;
 	while (catalog->touched_leases[--i] != lease)
@@ -444,7 +440,7 @@ forget_lease(struct sevq_catalog *catalog, struct sevq_lease *lease, struct sevq
 }
 
 static void
-settle_leases(struct sevq_catalog *catalog)
+settle_leases(struct catalog *catalog)
 {
 	for (size_t i = 0; i < catalog->touched_lease_count; i++) {
 		catalog->touched_leases[i]->touched = false;
@@ -457,82 +453,82 @@ settle_leases(struct sevq_catalog *catalog)
 /* --- taking, and the last context ----------------------------------------------------------------------------------- */
 
 void
-sevq_queue_remove(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry)
+queue_remove(struct catalog *catalog, struct queue *queue, struct entry *entry)
 {
 	assert(!is_gone(entry));
-	if (entry->flags & (SEVQ_ENTRY_LEASED | SEVQ_ENTRY_DELAYED | SEVQ_ENTRY_EXPIRES))
-		sevq_queue_set_state(catalog, queue, entry, entry->attempts, &(struct sevq_extra){ 0 });
-	entry->flags |= SEVQ_ENTRY_GONE;
+	if (entry->flags & (ENTRY_LEASED | ENTRY_DELAYED | ENTRY_EXPIRES))
+		queue_set_state(catalog, queue, entry, entry->attempts, &(struct extra){ 0 });
+	entry->flags |= ENTRY_GONE;
 	count_out(catalog, queue);
-	struct sevq_change *change = note(catalog, queue, REMOVED);
+	struct change *change = note(catalog, queue, REMOVED);
 	change->removed.id = entry->id;
 	change->removed.tag = entry->tag;
 }
 
 static void
-change_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag, bool outlives)
+change_last(struct catalog *catalog, struct queue *queue, uint32_t tag, bool outlives)
 {
-	struct sevq_change *change = note(catalog, queue, LAST_SET);
+	struct change *change = note(catalog, queue, LAST_SET);
 	change->last.tag = queue->last_tag;
 	change->last.outlives = queue->last_outlives;
-	sevq_tags_hold(&catalog->tags, tag);
+	tags_hold(&catalog->tags, tag);
 	queue->last_changed = queue->last_changed || outlives || queue->last_outlives;
 	queue->last_tag = tag;
 	queue->last_outlives = outlives;
 }
 
 void
-sevq_queue_set_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag)
+queue_set_last(struct catalog *catalog, struct queue *queue, uint32_t tag)
 {
 	if (tag != queue->last_tag || queue->last_outlives)
 		change_last(catalog, queue, tag, false);
 }
 
 static bool
-has_context(const struct sevq_catalog *catalog, const struct sevq_entry *entry)
+has_context(const struct catalog *catalog, const struct entry *entry)
 {
-	return sevq_tags_get(&catalog->tags, entry->tag)->context_key.len > 0;
+	return tags_get(&catalog->tags, entry->tag)->context_key.len > 0;
 }
 
 /* Looks from the oldest on: each time it goes on where it stopped when the event before was evicted. */
 void
-sevq_queue_outlive(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_entry *entry)
+queue_outlive(struct catalog *catalog, struct queue *queue, const struct entry *entry)
 {
 	if (queue->last_outlives || !has_context(catalog, entry))
 		return;
-	const struct sevq_entry *newer = sevq_queue_next(queue, entry);
+	const struct entry *newer = queue_next(queue, entry);
 	while (newer != NULL && !has_context(catalog, newer))
-		newer = sevq_queue_next(queue, newer);
+		newer = queue_next(queue, newer);
 	if (newer == NULL)
 		change_last(catalog, queue, queue->last_tag, true);
 }
 
 void
-sevq_queue_load_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag)
+queue_load_last(struct catalog *catalog, struct queue *queue, uint32_t tag)
 {
-	sevq_tags_release(&catalog->tags, queue->last_tag);
+	tags_release(&catalog->tags, queue->last_tag);
 	queue->last_tag = tag;
 	queue->last_outlives = true;
 }
 
 void
-sevq_queue_refresh_last(struct sevq_catalog *catalog, struct sevq_queue *queue)
+queue_refresh_last(struct catalog *catalog, struct queue *queue)
 {
 	if (queue->last_tag == 0)
 		return;
 	for (size_t i = queue->tail; i > queue->head; i--) {
-		const struct sevq_entry *entry = &queue->entries[i - 1];
+		const struct entry *entry = &queue->entries[i - 1];
 		if (!is_gone(entry) && has_context(catalog, entry)) {
-			sevq_queue_set_last(catalog, queue, entry->tag);
+			queue_set_last(catalog, queue, entry->tag);
 			return;
 		}
 	}
-	sevq_queue_set_last(catalog, queue, 0);
+	queue_set_last(catalog, queue, 0);
 }
 
 /* Index of the first entry with an id of at least id. */
 static size_t
-lower_bound(const struct sevq_queue *queue, int64_t id)
+lower_bound(const struct queue *queue, int64_t id)
 {
 	size_t low = queue->head, high = queue->tail;
 	while (low < high) {
@@ -545,28 +541,28 @@ lower_bound(const struct sevq_queue *queue, int64_t id)
 	return low;
 }
 
-static struct sevq_entry *
-live_from(const struct sevq_queue *queue, size_t i)
+static struct entry *
+live_from(const struct queue *queue, size_t i)
 {
 	while (i < queue->tail && is_gone(&queue->entries[i]))
 		i++;
 	return i < queue->tail ? &queue->entries[i] : NULL;
 }
 
-struct sevq_entry *
-sevq_queue_first(const struct sevq_queue *queue, int64_t after)
+struct entry *
+queue_first(const struct queue *queue, int64_t after)
 {
 	return live_from(queue, after > 0 ? lower_bound(queue, after + 1) : queue->head);
 }
 
-struct sevq_entry *
-sevq_queue_next(const struct sevq_queue *queue, const struct sevq_entry *entry)
+struct entry *
+queue_next(const struct queue *queue, const struct entry *entry)
 {
 	return live_from(queue, (size_t)(entry - queue->entries) + 1);
 }
 
-struct sevq_entry *
-sevq_queue_newest(const struct sevq_queue *queue)
+struct entry *
+queue_newest(const struct queue *queue)
 {
 	for (size_t i = queue->tail; i > queue->head; i--)
 		if (!is_gone(&queue->entries[i - 1]))
@@ -574,8 +570,8 @@ sevq_queue_newest(const struct sevq_queue *queue)
 	return NULL;
 }
 
-struct sevq_entry *
-sevq_queue_entry(const struct sevq_queue *queue, int64_t id)
+struct entry *
+queue_entry(const struct queue *queue, int64_t id)
 {
 	size_t i = lower_bound(queue, id);
 	if (i == queue->tail || queue->entries[i].id != id || is_gone(&queue->entries[i]))
@@ -585,7 +581,7 @@ sevq_queue_entry(const struct sevq_queue *queue, int64_t id)
 
 /* Drops gone entries off the front; moves the rest together, and gives memory back, when most of the array is unused. */
 static void
-squeeze(struct sevq_catalog *catalog, struct sevq_queue *queue)
+squeeze(struct catalog *catalog, struct queue *queue)
 {
 	while (is_gone(&queue->entries[queue->head]))
 		queue->head++;
@@ -602,27 +598,27 @@ squeeze(struct sevq_catalog *catalog, struct sevq_queue *queue)
 	if (!roomy)
 		return;
 	size_t cap = queue->depth * 2;
-	queue->entries = sevq_realloc(queue->entries, cap * sizeof *queue->entries);
+	queue->entries = mem_realloc(queue->entries, cap * sizeof *queue->entries);
 	catalog->entry_bytes -= (queue->cap - cap) * sizeof *queue->entries;
 	queue->cap = cap;
 }
 
 /* The end of a batch for a queue: squeezed, or gone when nothing is left in it. */
 static void
-settle(struct sevq_catalog *catalog, struct sevq_queue *queue)
+settle(struct catalog *catalog, struct queue *queue)
 {
 	queue->touched = queue->last_changed = false;
 	if (queue->depth > 0) {
 		squeeze(catalog, queue);
 		return;
 	}
-	sevq_tags_release(&catalog->tags, queue->last_tag);
-	sevq_table_remove(&catalog->index, queue->hash, queue);
+	tags_release(&catalog->tags, queue->last_tag);
+	table_remove(&catalog->index, queue->hash, queue);
 	free_queue(catalog, queue);
 }
 
 static void
-settle_all(struct sevq_catalog *catalog)
+settle_all(struct catalog *catalog)
 {
 	assert(catalog->journal_count == 0);
 	settle_leases(catalog);
@@ -632,27 +628,27 @@ settle_all(struct sevq_catalog *catalog)
 }
 
 size_t
-sevq_catalog_mark(const struct sevq_catalog *catalog)
+catalog_mark(const struct catalog *catalog)
 {
 	return catalog->journal_count;
 }
 
 static void
-take_back(struct sevq_catalog *catalog, const struct sevq_change *change)
+take_back(struct catalog *catalog, const struct change *change)
 {
-	struct sevq_queue *queue = change->queue;
-	struct sevq_entry *entry;
+	struct queue *queue = change->queue;
+	struct entry *entry;
 	switch (change->kind) {
 	case APPENDED:
-		sevq_tags_release(&catalog->tags, queue->entries[--queue->tail].tag);
+		tags_release(&catalog->tags, queue->entries[--queue->tail].tag);
 		count_out(catalog, queue);
 		break;
 	case REMOVED:
-		queue->entries[lower_bound(queue, change->removed.id)].flags &= (uint8_t)~SEVQ_ENTRY_GONE;
+		queue->entries[lower_bound(queue, change->removed.id)].flags &= (uint8_t)~ENTRY_GONE;
 		count_in(catalog, queue);
 		break;
 	case LAST_SET:
-		sevq_tags_release(&catalog->tags, queue->last_tag);
+		tags_release(&catalog->tags, queue->last_tag);
 		queue->last_tag = change->last.tag;
 		queue->last_outlives = change->last.outlives;
 		break;
@@ -670,7 +666,7 @@ take_back(struct sevq_catalog *catalog, const struct sevq_change *change)
 }
 
 void
-sevq_catalog_rollback(struct sevq_catalog *catalog, size_t mark)
+catalog_rollback(struct catalog *catalog, size_t mark)
 {
 	while (catalog->journal_count > mark)
 		take_back(catalog, &catalog->journal[--catalog->journal_count]);
@@ -680,16 +676,16 @@ sevq_catalog_rollback(struct sevq_catalog *catalog, size_t mark)
 
 /* The references that the journal kept for the way back are let go. */
 static void
-release(struct sevq_catalog *catalog, const struct sevq_change *change)
+release(struct catalog *catalog, const struct change *change)
 {
 	if (change->kind == REMOVED)
-		sevq_tags_release(&catalog->tags, change->removed.tag);
+		tags_release(&catalog->tags, change->removed.tag);
 	else if (change->kind == LAST_SET)
-		sevq_tags_release(&catalog->tags, change->last.tag);
+		tags_release(&catalog->tags, change->last.tag);
 }
 
 void
-sevq_catalog_commit(struct sevq_catalog *catalog)
+catalog_commit(struct catalog *catalog)
 {
 	for (size_t i = 0; i < catalog->journal_count; i++)
 		release(catalog, &catalog->journal[i]);

@@ -6,51 +6,51 @@
  *
  * A batch changes the catalog while it is being planned, because its later ops must see its earlier ones. Nobody else
  * sees it: other readers are ops, answered when the commit is durable, or look between turns. Each change is journaled until
- * sevq_catalog_commit makes it final or sevq_catalog_rollback takes it back, so what a caller learns has always been
+ * catalog_commit makes it final or catalog_rollback takes it back, so what a caller learns has always been
  * committed.
  */
-#ifndef SEVQ_QUEUE_CATALOG_CATALOG_H
-#define SEVQ_QUEUE_CATALOG_CATALOG_H
+#ifndef QUEUE_CATALOG_CATALOG_H
+#define QUEUE_CATALOG_CATALOG_H
 
 #include "queue/store.h"
 #include "queue/catalog/tag.h"
 
-enum sevq_entry_flag {
-	SEVQ_ENTRY_GONE = 1,    /* taken by the batch under way, or waiting to be squeezed out */
-	SEVQ_ENTRY_LEASED = 2,  /* held by a lease; it has an extra */
-	SEVQ_ENTRY_DELAYED = 4, /* not before its extra's time */
-	SEVQ_ENTRY_EXPIRES = 8, /* not after its extra's time */
-	SEVQ_ENTRY_EXEC = 16,   /* an exec completion, by its text: a prompt leaves it (ROUTING section 8) */
+enum entry_flag {
+	ENTRY_GONE = 1,    /* taken by the batch under way, or waiting to be squeezed out */
+	ENTRY_LEASED = 2,  /* held by a lease; it has an extra */
+	ENTRY_DELAYED = 4, /* not before its extra's time */
+	ENTRY_EXPIRES = 8, /* not after its extra's time */
+	ENTRY_EXEC = 16,   /* an exec completion, by its text: a prompt leaves it (ROUTING section 8) */
 };
-#define SEVQ_ENTRY_HELD_BACK (SEVQ_ENTRY_GONE | SEVQ_ENTRY_LEASED | SEVQ_ENTRY_DELAYED)
+#define ENTRY_HELD_BACK (ENTRY_GONE | ENTRY_LEASED | ENTRY_DELAYED)
 
 /* One pending event: 32 bytes. */
-struct sevq_entry {
+struct entry {
 	int64_t id, ts_ms;
 	uint64_t text_hash;
 	uint32_t tag;           /* index into the catalog's tags; one reference */
 	uint16_t text_bytes_m1; /* length of the text less one */
 	uint8_t attempts;       /* deliveries that failed: leases that ran out, nacks that count */
-	uint8_t flags;          /* enum sevq_entry_flag */
+	uint8_t flags;          /* enum entry_flag */
 };
 
 /*
  * What only some events have: a lease, a delay, a time to live. Times are of the engine's steady clock (CLOCK_BOOTTIME), 0
  * for none; the wall times beside them are what people see.
  */
-struct sevq_extra {
+struct extra {
 	int64_t id;
-	struct sevq_queue *queue;
-	struct sevq_lease *lease;  /* NULL unless the entry is leased */
+	struct queue *queue;
+	struct lease *lease;       /* NULL unless the entry is leased */
 	int64_t lease_end_boot_ms; /* until when */
 	int64_t available_boot_ms, expires_boot_ms;
 	int64_t available_at_ms, expires_at_ms;
 };
 
 /* Some events of one queue, lent to one consumer until a time. Its timer comes up at the first end of what it holds, or before. */
-struct sevq_lease {
+struct lease {
 	int64_t id; /* of the outcome that recorded it */
-	struct sevq_queue *queue;
+	struct queue *queue;
 	bool exclusive;        /* nothing else of the queue is deliverable meanwhile */
 	bool touched;          /* by the batch under way */
 	size_t live;           /* of its events, how many it still holds; 0: it is over */
@@ -65,127 +65,122 @@ struct sevq_lease {
  * no entry that is not gone has a context key; (5) between ops the last context is that of the newest entry with a context key,
  * unless it has outlived its event.
  */
-struct sevq_queue {
-	struct sevq_store_session session; /* key owned */
+struct queue {
+	struct store_session session; /* key owned */
 	uint64_t hash;
-	struct sevq_entry *entries;
+	struct entry *entries;
 	size_t head, tail, cap, depth;
-	size_t leased, delayed;       /* of depth */
-	struct sevq_lease *exclusive; /* live; NULL: none */
-	uint32_t last_tag;            /* whose context key is the last context; 0: none; one reference */
-	bool last_outlives;           /* the event that it is of was evicted, which left it as it is */
-	bool last_changed;            /* by the batch under way, from such a one or to one */
-	bool touched;                 /* by the batch under way */
-	size_t woken;                 /* its place among the queues that the batch woke, while those are gathered */
+	size_t leased, delayed;  /* of depth */
+	struct lease *exclusive; /* live; NULL: none */
+	uint32_t last_tag;       /* whose context key is the last context; 0: none; one reference */
+	bool last_outlives;      /* the event that it is of was evicted, which left it as it is */
+	bool last_changed;       /* by the batch under way, from such a one or to one */
+	bool touched;            /* by the batch under way */
+	size_t woken;            /* its place among the queues that the batch woke, while those are gathered */
 };
 
 /* The queue that the session is of. */
-static inline struct sevq_queue *
-sevq_session_queue(struct sevq_store_session *session)
+static inline struct queue *
+session_queue(struct store_session *session)
 {
-	return (struct sevq_queue *)((char *)session - offsetof(struct sevq_queue, session));
+	return (struct queue *)((char *)session - offsetof(struct queue, session));
 }
 
-struct sevq_catalog {
-	struct sevq_table index; /* queues by key */
-	struct sevq_tags tags;
-	struct sevq_table extras;         /* by event id; owned */
-	struct sevq_extra **spare_extras; /* for the next: leases come and go by the thousand */
+struct catalog {
+	struct table index; /* queues by key */
+	struct tags tags;
+	struct table extras;         /* by event id; owned */
+	struct extra **spare_extras; /* for the next: leases come and go by the thousand */
 	size_t spare_count, spare_cap;
-	struct sevq_table leases; /* by lease id; owned */
+	struct table leases;      /* by lease id; owned */
 	size_t pending, sessions; /* events; queues with at least one. The index has the batch's empty queues too */
 	size_t entry_bytes;       /* allocated for entries */
 	size_t key_bytes, lease_bytes;
-	struct sevq_change *journal;
+	struct change *journal;
 	size_t journal_count, journal_cap;
-	struct sevq_queue **touched; /* queues of the batch under way, each once */
+	struct queue **touched; /* queues of the batch under way, each once */
 	size_t touched_count, touched_cap;
-	struct sevq_lease **touched_leases;
+	struct lease **touched_leases;
 	size_t touched_lease_count, touched_lease_cap;
 };
 
-void sevq_catalog_init(struct sevq_catalog *catalog);
-void sevq_catalog_clear(struct sevq_catalog *catalog);
-size_t sevq_catalog_bytes(const struct sevq_catalog *catalog);
+void catalog_init(struct catalog *catalog);
+void catalog_clear(struct catalog *catalog);
+size_t catalog_bytes(const struct catalog *catalog);
 
-struct sevq_queue *sevq_catalog_find(const struct sevq_catalog *catalog, struct sevq_str queue_key); /* NULL: nothing pending */
-struct sevq_queue *
-sevq_catalog_need(struct sevq_catalog *catalog,
-		  struct sevq_str queue_key); /* made empty where missing; gone at the end of the batch if it stays so */
-/* The same, where the hash of the key (sevq_text_hash) is at hand. */
-struct sevq_queue *sevq_catalog_find_hashed(const struct sevq_catalog *catalog, struct sevq_str queue_key, uint64_t hash);
-struct sevq_queue *sevq_catalog_need_hashed(struct sevq_catalog *catalog, struct sevq_str queue_key, uint64_t hash);
-struct sevq_queue *sevq_catalog_each(const struct sevq_catalog *catalog, size_t *at); /* as sevq_table_each */
+struct queue *catalog_find(const struct catalog *catalog, struct str queue_key); /* NULL: nothing pending */
+struct queue *catalog_find_or_add(struct catalog *catalog,
+				  struct str queue_key); /* made empty where missing; gone at the end of the batch if it stays so */
+/* The same, where the hash of the key (text_hash) is at hand. */
+struct queue *catalog_find_hashed(const struct catalog *catalog, struct str queue_key, uint64_t hash);
+struct queue *catalog_find_or_add_hashed(struct catalog *catalog, struct str queue_key, uint64_t hash);
+struct queue *catalog_each(const struct catalog *catalog, size_t *at); /* as table_each */
 
 /* Appends the event; the tag's reference passes to the queue. Ids must ascend. Moves entries: older pointers are dead. */
-void sevq_queue_append(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_event *event, uint64_t text_hash,
-		       uint32_t tag);
+void queue_append(struct catalog *catalog, struct queue *queue, const struct system_event *event, uint64_t text_hash, uint32_t tag);
 /* The same when the store is loaded: final at once, not journaled. */
-void sevq_queue_load(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_event *event, uint64_t text_hash,
-		     uint32_t tag);
+void queue_load(struct catalog *catalog, struct queue *queue, const struct system_event *event, uint64_t text_hash, uint32_t tag);
 /* The newest entry will be looked at soon, and one appended: the processor may fetch both meanwhile. */
 static inline void
-sevq_queue_expect(const struct sevq_queue *queue)
+queue_prefetch(const struct queue *queue)
 {
-	const struct sevq_entry *end = queue->entries + queue->tail;
+	const struct entry *end = queue->entries + queue->tail;
 	__builtin_prefetch(end - (queue->tail > 0), 1);
 	__builtin_prefetch(end, 1);
 }
 /* Takes the entry out; it leaves its lease, if it has one. */
-void sevq_queue_remove(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry);
+void queue_remove(struct catalog *catalog, struct queue *queue, struct entry *entry);
 
 /*
  * Gives an entry another state: LEASED and DELAYED as the extra says (a lease; an available time above 0), its attempts as
  * given. An extra without anything in it is none. *extra is copied.
  */
-void sevq_queue_set_state(struct sevq_catalog *catalog, struct sevq_queue *queue, struct sevq_entry *entry, int attempts,
-			  const struct sevq_extra *extra);
+void queue_set_state(struct catalog *catalog, struct queue *queue, struct entry *entry, int attempts, const struct extra *extra);
 /* The entry's extra, or an empty one. */
-struct sevq_extra sevq_catalog_extra(const struct sevq_catalog *catalog, int64_t id);
+struct extra catalog_extra(const struct catalog *catalog, int64_t id);
 
 /* Leases. A lease without live events is gone at the end of the batch. */
-struct sevq_lease *sevq_catalog_lease(const struct sevq_catalog *catalog, int64_t id); /* NULL: over, or never was */
+struct lease *catalog_lease(const struct catalog *catalog, int64_t id); /* NULL: over, or never was */
 /* The same, and also one that holds nothing: not yet, or in this batch no longer. */
-struct sevq_lease *sevq_catalog_find_lease(const struct sevq_catalog *catalog, int64_t id);
-struct sevq_lease *sevq_catalog_add_lease(struct sevq_catalog *catalog,
-					  const struct sevq_lease *from); /* copied; holds nothing yet */
+struct lease *catalog_find_lease(const struct catalog *catalog, int64_t id);
+struct lease *catalog_add_lease(struct catalog *catalog, const struct lease *from); /* copied; holds nothing yet */
 
 /* Says when the lease's timer comes up. */
-void sevq_catalog_set_timer(struct sevq_catalog *catalog, struct sevq_lease *lease, int64_t at_boot_ms);
+void catalog_set_timer(struct catalog *catalog, struct lease *lease, int64_t at_boot_ms);
 
 /* How many events of the queue could be taken now. */
-size_t sevq_queue_deliverable(const struct sevq_queue *queue);
+size_t queue_deliverable(const struct queue *queue);
 
 /* Makes tag the source of the last context (0: none). */
-void sevq_queue_set_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag);
+void queue_set_last(struct catalog *catalog, struct queue *queue, uint32_t tag);
 /* The entry will be evicted: if the last context is its own, it outlives it. To be called before. */
-void sevq_queue_outlive(struct sevq_catalog *catalog, struct sevq_queue *queue, const struct sevq_entry *entry);
+void queue_outlive(struct catalog *catalog, struct queue *queue, const struct entry *entry);
 /* When the store is loaded, after the events: a last context that has outlived its own. Final at once; takes over the reference. */
-void sevq_queue_load_last(struct sevq_catalog *catalog, struct sevq_queue *queue, uint32_t tag);
+void queue_load_last(struct catalog *catalog, struct queue *queue, uint32_t tag);
 /* After removals: the newest remaining context key, else none (ROUTING section 7). */
-void sevq_queue_refresh_last(struct sevq_catalog *catalog, struct sevq_queue *queue);
+void queue_refresh_last(struct catalog *catalog, struct queue *queue);
 
 static inline bool
-sevq_entry_deliverable(const struct sevq_entry *entry)
+entry_deliverable(const struct entry *entry)
 {
-	return (entry->flags & SEVQ_ENTRY_HELD_BACK) == 0;
+	return (entry->flags & ENTRY_HELD_BACK) == 0;
 }
 
 /* The oldest entry not gone with an id above after (0: the oldest of all), and the newest; NULL: none. */
-struct sevq_entry *sevq_queue_first(const struct sevq_queue *queue, int64_t after);
-struct sevq_entry *sevq_queue_next(const struct sevq_queue *queue, const struct sevq_entry *entry);
-struct sevq_entry *sevq_queue_newest(const struct sevq_queue *queue);
-struct sevq_entry *sevq_queue_entry(const struct sevq_queue *queue, int64_t id);
+struct entry *queue_first(const struct queue *queue, int64_t after);
+struct entry *queue_next(const struct queue *queue, const struct entry *entry);
+struct entry *queue_newest(const struct queue *queue);
+struct entry *queue_entry(const struct queue *queue, int64_t id);
 
 static inline size_t
-sevq_entry_text_bytes(const struct sevq_entry *entry)
+entry_text_bytes(const struct entry *entry)
 {
 	return (size_t)entry->text_bytes_m1 + 1;
 }
 
 /* The journal: a mark to go back to inside a batch, and its two ends. */
-size_t sevq_catalog_mark(const struct sevq_catalog *catalog);
-void sevq_catalog_rollback(struct sevq_catalog *catalog, size_t mark);
-void sevq_catalog_commit(struct sevq_catalog *catalog);
+size_t catalog_mark(const struct catalog *catalog);
+void catalog_rollback(struct catalog *catalog, size_t mark);
+void catalog_commit(struct catalog *catalog);
 
 #endif

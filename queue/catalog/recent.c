@@ -10,39 +10,39 @@
 #define SLOT_FOR_BYTES 256 /* hardly an event takes less */
 
 void
-sevq_recent_init(struct sevq_recent *recent, size_t bytes)
+recent_init(struct recent *recent, size_t bytes)
 {
-	*recent = (struct sevq_recent){ .slot_count = bytes / SLOT_FOR_BYTES };
+	*recent = (struct recent){ .slot_count = bytes / SLOT_FOR_BYTES };
 	recent->bytes = recent->slot_count * SLOT_FOR_BYTES;
 	if (recent->bytes == 0)
 		return;
-	recent->ring = sevq_realloc(NULL, recent->bytes); /* untouched until it is written */
-	recent->slots = sevq_alloc(recent->slot_count * sizeof *recent->slots);
+	recent->ring = mem_realloc(NULL, recent->bytes); /* untouched until it is written */
+	recent->slots = mem_alloc(recent->slot_count * sizeof *recent->slots);
 }
 
 void
-sevq_recent_clear(struct sevq_recent *recent)
+recent_clear(struct recent *recent)
 {
 	free(recent->ring);
 	free(recent->slots);
-	*recent = (struct sevq_recent){ 0 };
+	*recent = (struct recent){ 0 };
 }
 
-static struct sevq_recent_slot *
-slot_of(const struct sevq_recent *recent, int64_t id)
+static struct recent_slot *
+slot_of(const struct recent *recent, int64_t id)
 {
 	return &recent->slots[(uint64_t)id % recent->slot_count];
 }
 
-static struct sevq_event *
-event_at(const struct sevq_recent *recent, uint64_t at)
+static struct system_event *
+event_at(const struct recent *recent, uint64_t at)
 {
 	return (void *)(recent->ring + at % recent->bytes);
 }
 
 /* Room in one piece: what does not fit before the ring's end stands at its beginning. */
 static uint64_t
-take_room(struct sevq_recent *recent, size_t size)
+take_room(struct recent *recent, size_t size)
 {
 	size_t left = recent->bytes - recent->end % recent->bytes;
 	uint64_t at = recent->end + (size > left ? left : 0);
@@ -51,31 +51,31 @@ take_room(struct sevq_recent *recent, size_t size)
 }
 
 void
-sevq_recent_add(struct sevq_recent *recent, const struct sevq_event *event)
+recent_add(struct recent *recent, const struct system_event *event)
 {
 	const size_t align = alignof(max_align_t);
-	size_t size = (sizeof *event + sevq_event_text_bytes(event) + align - 1) & ~(align - 1);
+	size_t size = (sizeof *event + system_event_text_bytes(event) + align - 1) & ~(align - 1);
 	if (size > recent->bytes)
 		return;
 	uint64_t at = take_room(recent, size);
-	struct sevq_event *copy = event_at(recent, at);
-	sevq_event_pack(copy, event, (char *)(copy + 1));
-	*slot_of(recent, event->id) = (struct sevq_recent_slot){ event->id, at };
+	struct system_event *copy = event_at(recent, at);
+	system_event_pack(copy, event, (char *)(copy + 1));
+	*slot_of(recent, event->id) = (struct recent_slot){ event->id, at };
 }
 
-const struct sevq_event *
-sevq_recent_find(const struct sevq_recent *recent, int64_t id)
+const struct system_event *
+recent_find(const struct recent *recent, int64_t id)
 {
 	if (recent->bytes == 0)
 		return NULL;
-	const struct sevq_recent_slot *slot = slot_of(recent, id);
+	const struct recent_slot *slot = slot_of(recent, id);
 	if (slot->id != id || recent->end - slot->at > recent->bytes)
 		return NULL;
 	return event_at(recent, slot->at);
 }
 
 size_t
-sevq_recent_bytes(const struct sevq_recent *recent)
+recent_bytes(const struct recent *recent)
 {
 	return recent->end < recent->bytes ? (size_t)recent->end : recent->bytes;
 }

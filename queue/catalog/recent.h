@@ -9,8 +9,8 @@
  *
  * What find gives is borrowed until the next add: the answer to an op is a copy.
  */
-#ifndef SEVQ_QUEUE_CATALOG_RECENT_H
-#define SEVQ_QUEUE_CATALOG_RECENT_H
+#ifndef QUEUE_CATALOG_RECENT_H
+#define QUEUE_CATALOG_RECENT_H
 
 #include "schema/event.h"
 
@@ -20,11 +20,11 @@
  * 2. The last bytes positions are intact, all before them are overwritten.
  * 3. An id has one slot, which it shares with those a multiple of slot_count away; the slot is the latest one's.
  */
-struct sevq_recent {
+struct recent {
 	char *ring;
 	size_t bytes;
 	uint64_t end; /* the position behind the newest */
-	struct sevq_recent_slot {
+	struct recent_slot {
 		int64_t id; /* 0: never used */
 		uint64_t at;
 	} * slots;
@@ -35,14 +35,14 @@ struct sevq_recent {
  * An empty ring of that many bytes, with a sixteenth of that for the slots; 0: none, which keeps nothing. Memory is taken only
  * as it fills.
  */
-void sevq_recent_init(struct sevq_recent *recent, size_t bytes);
-void sevq_recent_clear(struct sevq_recent *recent);
+void recent_init(struct recent *recent, size_t bytes);
+void recent_clear(struct recent *recent);
 
 /* Copies it. Pushes out as many of the oldest as that takes; an event too large for the ring is passed over. */
-void sevq_recent_add(struct sevq_recent *recent, const struct sevq_event *event);
+void recent_add(struct recent *recent, const struct system_event *event);
 
-const struct sevq_event *sevq_recent_find(const struct sevq_recent *recent, int64_t id); /* NULL: not here any more, or never */
+const struct system_event *recent_find(const struct recent *recent, int64_t id); /* NULL: not here any more, or never */
 
-size_t sevq_recent_bytes(const struct sevq_recent *recent); /* of the ring, how much is in use */
+size_t recent_bytes(const struct recent *recent); /* of the ring, how much is in use */
 
 #endif

@@ -9,19 +9,19 @@
 #define SLOTS_MIN 16
 
 static size_t
-home(const struct sevq_table *table, uint64_t hash)
+home(const struct table *table, uint64_t hash)
 {
 	return (size_t)hash & (table->slots - 1);
 }
 
 static size_t
-after(const struct sevq_table *table, size_t i)
+after(const struct table *table, size_t i)
 {
 	return (i + 1) & (table->slots - 1);
 }
 
 void *
-sevq_table_find(const struct sevq_table *table, uint64_t hash, sevq_table_same *same, const void *key)
+table_find(const struct table *table, uint64_t hash, table_same *same, const void *key)
 {
 	if (table->count == 0)
 		return NULL;
@@ -32,20 +32,20 @@ sevq_table_find(const struct sevq_table *table, uint64_t hash, sevq_table_same *
 }
 
 static void
-place(struct sevq_table *table, uint64_t hash, void *item)
+place(struct table *table, uint64_t hash, void *item)
 {
 	size_t i = home(table, hash);
 	while (table->slot[i].item != NULL)
 		i = after(table, i);
-	table->slot[i] = (struct sevq_table_slot){ hash, item };
+	table->slot[i] = (struct table_slot){ hash, item };
 }
 
 static void
-resize(struct sevq_table *table, size_t slots)
+resize(struct table *table, size_t slots)
 {
-	struct sevq_table old = *table;
+	struct table old = *table;
 	table->slots = slots;
-	table->slot = sevq_alloc(slots * sizeof *table->slot);
+	table->slot = mem_alloc(slots * sizeof *table->slot);
 	for (size_t i = 0; i < old.slots; i++)
 		if (old.slot[i].item != NULL)
 			place(table, old.slot[i].hash, old.slot[i].item);
@@ -53,7 +53,7 @@ resize(struct sevq_table *table, size_t slots)
 }
 
 void
-sevq_table_add(struct sevq_table *table, uint64_t hash, void *item)
+table_add(struct table *table, uint64_t hash, void *item)
 {
 	assert(item != NULL);
 	if ((table->count + 1) * 4 > table->slots * 3)
@@ -63,7 +63,7 @@ sevq_table_add(struct sevq_table *table, uint64_t hash, void *item)
 }
 
 void
-sevq_table_remove(struct sevq_table *table, uint64_t hash, const void *item)
+table_remove(struct table *table, uint64_t hash, const void *item)
 {
 	size_t hole = home(table, hash);
 	while (table->slot[hole].item != item) {
@@ -85,20 +85,20 @@ sevq_table_remove(struct sevq_table *table, uint64_t hash, const void *item)
 }
 
 void
-sevq_table_clear(struct sevq_table *table)
+table_clear(struct table *table)
 {
 	free(table->slot);
-	*table = (struct sevq_table){ 0 };
+	*table = (struct table){ 0 };
 }
 
 size_t
-sevq_table_bytes(const struct sevq_table *table)
+table_bytes(const struct table *table)
 {
 	return table->slots * sizeof *table->slot;
 }
 
 void *
-sevq_table_each(const struct sevq_table *table, size_t *at)
+table_each(const struct table *table, size_t *at)
 {
 	while (*at < table->slots) {
 		void *item = table->slot[(*at)++].item;

@@ -6,12 +6,12 @@
 
 /* What identifies a tag: the parts, and whether the thread was a number (shown, but no part of a match). */
 struct key {
-	struct sevq_str part[6];
+	struct str part[6];
 	bool thread_is_number;
 };
 
 static struct key
-key_of(struct sevq_str context_key, struct sevq_str original_key, const struct sevq_delivery *d)
+key_of(struct str context_key, struct str original_key, const struct delivery *d)
 {
 	return (struct key){ { context_key, original_key, d->channel, d->to, d->account_id, d->thread_id }, d->thread_is_number };
 }
@@ -19,11 +19,11 @@ key_of(struct sevq_str context_key, struct sevq_str original_key, const struct s
 static bool
 same(const void *item, const void *arg)
 {
-	const struct sevq_tag *tag = item;
+	const struct tag *tag = item;
 	const struct key *want = arg;
 	struct key have = key_of(tag->context_key, tag->original_key, &tag->delivery);
 	for (size_t i = 0; i < 6; i++)
-		if (!sevq_str_eq(have.part[i], want->part[i]))
+		if (!str_eq(have.part[i], want->part[i]))
 			return false;
 	return have.thread_is_number == want->thread_is_number;
 }
@@ -39,12 +39,12 @@ parts_bytes(const struct key *key)
 
 /* Hashes the parts one after the other; each part's own length keeps "ab","c" apart from "a","bc" in `same`. */
 static uint64_t
-hash_of(const struct key *key, struct sevq_buf *scratch)
+hash_of(const struct key *key, struct buf *scratch)
 {
 	scratch->len = 0;
 	for (size_t i = 0; i < 6; i++)
-		sevq_buf_add(scratch, key->part[i].s, key->part[i].len);
-	return sevq_text_hash((struct sevq_str){ scratch->data, scratch->len });
+		buf_add(scratch, key->part[i].s, key->part[i].len);
+	return text_hash((struct str){ scratch->data, scratch->len });
 }
 
 static bool
@@ -54,26 +54,26 @@ plain(const struct key *key)
 }
 
 static uint32_t
-take_id(struct sevq_tags *tags)
+take_id(struct tags *tags)
 {
 	if (tags->free_count > 0)
 		return tags->free_ids[--tags->free_count];
-	tags->tags = sevq_grow(tags->tags, &tags->cap, tags->count + 1, sizeof *tags->tags);
+	tags->tags = mem_grow(tags->tags, &tags->cap, tags->count + 1, sizeof *tags->tags);
 	return (uint32_t)tags->count++;
 }
 
-static struct sevq_tag *
+static struct tag *
 new_tag(const struct key *key)
 {
-	struct sevq_tag *tag = sevq_alloc(sizeof *tag + parts_bytes(key));
+	struct tag *tag = mem_alloc(sizeof *tag + parts_bytes(key));
 	char *at = (char *)(tag + 1);
-	struct sevq_str *into[6] = { &tag->context_key, &tag->original_key,        &tag->delivery.channel,
-				     &tag->delivery.to, &tag->delivery.account_id, &tag->delivery.thread_id };
+	struct str *into[6] = { &tag->context_key, &tag->original_key,        &tag->delivery.channel,
+				&tag->delivery.to, &tag->delivery.account_id, &tag->delivery.thread_id };
 	for (size_t i = 0; i < 6; i++) {
 		if (key->part[i].len == 0)
 			continue;
 		memcpy(at, key->part[i].s, key->part[i].len);
-		*into[i] = (struct sevq_str){ at, key->part[i].len };
+		*into[i] = (struct str){ at, key->part[i].len };
 		at += key->part[i].len;
 	}
 	tag->delivery.thread_is_number = key->thread_is_number;
@@ -82,52 +82,51 @@ new_tag(const struct key *key)
 
 /* The tag that stands for everything this one matches: without the original key, the thread as text. */
 static uint32_t
-match_of(struct sevq_tags *tags, const struct sevq_tag *tag)
+match_of(struct tags *tags, const struct tag *tag)
 {
 	if (tag->original_key.len == 0 && !tag->delivery.thread_is_number)
 		return tag->id;
-	struct sevq_delivery text_thread = tag->delivery;
+	struct delivery text_thread = tag->delivery;
 	text_thread.thread_is_number = false;
-	return sevq_tags_intern(tags, tag->context_key, SEVQ_STR_NULL, &text_thread);
+	return tags_intern(tags, tag->context_key, STR_NULL, &text_thread);
 }
 
 void
-sevq_tags_init(struct sevq_tags *tags)
+tags_init(struct tags *tags)
 {
-	*tags = (struct sevq_tags){ 0 };
-	tags->tags = sevq_grow(NULL, &tags->cap, 1, sizeof *tags->tags);
-	tags->tags[tags->count++] = sevq_alloc(sizeof(struct sevq_tag));
+	*tags = (struct tags){ 0 };
+	tags->tags = mem_grow(NULL, &tags->cap, 1, sizeof *tags->tags);
+	tags->tags[tags->count++] = mem_alloc(sizeof(struct tag));
 }
 
 void
-sevq_tags_clear(struct sevq_tags *tags)
+tags_clear(struct tags *tags)
 {
 	for (size_t i = 0; i < tags->count; i++)
 		free(tags->tags[i]);
 	free(tags->tags);
 	free(tags->free_ids);
-	sevq_table_clear(&tags->index);
-	*tags = (struct sevq_tags){ 0 };
+	table_clear(&tags->index);
+	*tags = (struct tags){ 0 };
 }
 
 uint32_t
-sevq_tags_intern(struct sevq_tags *tags, struct sevq_str context_key, struct sevq_str original_key,
-		 const struct sevq_delivery *delivery)
+tags_intern(struct tags *tags, struct str context_key, struct str original_key, const struct delivery *delivery)
 {
 	struct key key = key_of(context_key, original_key, delivery);
 	if (plain(&key))
 		return 0;
-	struct sevq_buf scratch = { 0 };
+	struct buf scratch = { 0 };
 	uint64_t hash = hash_of(&key, &scratch);
-	sevq_buf_clear(&scratch);
-	struct sevq_tag *tag = sevq_table_find(&tags->index, hash, same, &key);
+	buf_clear(&scratch);
+	struct tag *tag = table_find(&tags->index, hash, same, &key);
 	if (tag == NULL) {
 		tag = new_tag(&key);
 		tag->id = take_id(tags);
 		tag->hash = hash;
 		tags->tags[tag->id] = tag;
 		tags->bytes += sizeof *tag + parts_bytes(&key);
-		sevq_table_add(&tags->index, hash, tag);
+		table_add(&tags->index, hash, tag);
 		tag->match = match_of(tags, tag);
 	}
 	tag->refs++;
@@ -135,29 +134,29 @@ sevq_tags_intern(struct sevq_tags *tags, struct sevq_str context_key, struct sev
 }
 
 void
-sevq_tags_hold(struct sevq_tags *tags, uint32_t id)
+tags_hold(struct tags *tags, uint32_t id)
 {
 	if (id != 0)
 		tags->tags[id]->refs++;
 }
 
 void
-sevq_tags_release(struct sevq_tags *tags, uint32_t id)
+tags_release(struct tags *tags, uint32_t id)
 {
 	if (id == 0)
 		return;
-	struct sevq_tag *tag = tags->tags[id];
+	struct tag *tag = tags->tags[id];
 	assert(tag->refs > 0);
 	if (--tag->refs > 0)
 		return;
 	struct key key = key_of(tag->context_key, tag->original_key, &tag->delivery);
-	sevq_table_remove(&tags->index, tag->hash, tag);
+	table_remove(&tags->index, tag->hash, tag);
 	tags->bytes -= sizeof *tag + parts_bytes(&key);
 	tags->tags[id] = NULL;
-	tags->free_ids = sevq_grow(tags->free_ids, &tags->free_cap, tags->free_count + 1, sizeof *tags->free_ids);
+	tags->free_ids = mem_grow(tags->free_ids, &tags->free_cap, tags->free_count + 1, sizeof *tags->free_ids);
 	tags->free_ids[tags->free_count++] = id;
 	uint32_t match = tag->match;
 	free(tag);
 	if (match != id)
-		sevq_tags_release(tags, match);
+		tags_release(tags, match);
 }

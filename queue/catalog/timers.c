@@ -8,22 +8,22 @@
 #define SQUEEZE_MIN 1024
 
 static void
-swap(struct sevq_timer *a, struct sevq_timer *b)
+swap(struct due_timer *a, struct due_timer *b)
 {
-	struct sevq_timer c = *a;
+	struct due_timer c = *a;
 	*a = *b;
 	*b = c;
 }
 
 static void
-sift_up(struct sevq_timers *timers, size_t i)
+sift_up(struct timers *timers, size_t i)
 {
 	for (; i > 0 && timers->heap[i].at_boot_ms < timers->heap[(i - 1) / 2].at_boot_ms; i = (i - 1) / 2)
 		swap(&timers->heap[i], &timers->heap[(i - 1) / 2]);
 }
 
 static void
-sift_down(struct sevq_timers *timers, size_t i)
+sift_down(struct timers *timers, size_t i)
 {
 	for (;;) {
 		size_t least = i;
@@ -38,35 +38,35 @@ sift_down(struct sevq_timers *timers, size_t i)
 }
 
 void
-sevq_timers_add(struct sevq_timers *timers, struct sevq_timer timer)
+timers_add(struct timers *timers, struct due_timer timer)
 {
-	timers->heap = sevq_grow(timers->heap, &timers->cap, timers->count + 1, sizeof *timers->heap);
+	timers->heap = mem_grow(timers->heap, &timers->cap, timers->count + 1, sizeof *timers->heap);
 	timers->heap[timers->count++] = timer;
 	sift_up(timers, timers->count - 1);
 }
 
-const struct sevq_timer *
-sevq_timers_first(const struct sevq_timers *timers)
+const struct due_timer *
+timers_first(const struct timers *timers)
 {
 	return timers->count > 0 ? &timers->heap[0] : NULL;
 }
 
 void
-sevq_timers_pop(struct sevq_timers *timers)
+timers_pop(struct timers *timers)
 {
 	timers->heap[0] = timers->heap[--timers->count];
 	sift_down(timers, 0);
 }
 
 bool
-sevq_timers_crowded(const struct sevq_timers *timers, size_t needed)
+timers_mostly_stale(const struct timers *timers, size_t needed)
 {
 	return timers->count > 2 * needed + SQUEEZE_MIN && timers->count >= timers->squeeze_at;
 }
 
 /* One that was hardly worth it is not tried again before there are twice as many. */
 void
-sevq_timers_squeeze(struct sevq_timers *timers, bool (*needed)(const struct sevq_timer *timer, void *arg), void *arg)
+timers_compact(struct timers *timers, bool (*needed)(const struct due_timer *timer, void *arg), void *arg)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < timers->count; i++)
@@ -79,8 +79,8 @@ sevq_timers_squeeze(struct sevq_timers *timers, bool (*needed)(const struct sevq
 }
 
 void
-sevq_timers_clear(struct sevq_timers *timers)
+timers_clear(struct timers *timers)
 {
 	free(timers->heap);
-	*timers = (struct sevq_timers){ 0 };
+	*timers = (struct timers){ 0 };
 }

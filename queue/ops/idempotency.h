@@ -5,29 +5,28 @@
  * which each call knows the meaning. Shared by the calls that enqueue, take and lend. Private to queue/.
  * Not here: keys as clients send them (server/idempotency).
  */
-#ifndef SEVQ_QUEUE_OPS_IDEMPOTENCY_H
-#define SEVQ_QUEUE_OPS_IDEMPOTENCY_H
+#ifndef QUEUE_OPS_IDEMPOTENCY_H
+#define QUEUE_OPS_IDEMPOTENCY_H
 
 #include "queue/plan.h"
 
 /* For an op's lookup: the request's key, or false where it has none. Then what was found under it, copied into the arena. */
-bool sevq_answers_lookup(const struct sevq_idempotency *request, struct sevq_lookup *ret);
-void sevq_answers_found(struct sevq_idempotency *request, struct sevq_arena *arena, const struct sevq_store_key *key);
+bool idempotency_lookup(const struct idempotency *request, struct lookup *ret);
+void idempotency_found(struct idempotency *request, struct arena *arena, const struct store_key *key);
 
 /*
- * Under a key that was used before: 1 with its answer in *answer; -1 SEVQ_IDEMPOTENCY_MISMATCH, or SEVQ_CONFLICT when another
+ * Under a key that was used before: 1 with its answer in *answer; -1 ERROR_IDEMPOTENCY_MISMATCH, or ERROR_CONFLICT when another
  * version kept it in a form that is not ours; else 0.
  */
-int sevq_answers_recall(struct sevq_plan *plan, struct sevq_idempotency *request, struct sevq_str *answer, struct sevq_error *err);
+int idempotency_recall(struct plan *plan, struct idempotency *request, struct str *answer, struct error *err);
 
 /* What was remembered, in the arena. How many there are. */
-size_t sevq_answers_numbers(struct sevq_arena *arena, struct sevq_str answer, int64_t **numbers);
+size_t idempotency_numbers(struct arena *arena, struct str answer, int64_t **numbers);
 
-/* Keeps an answer with the records of the batch, if the request has a key. -1 SEVQ_IDEMPOTENCY_MISMATCH. */
-int sevq_answers_remember(struct sevq_plan *plan, struct sevq_op *op, const struct sevq_idempotency *request,
-			  const int64_t *numbers, size_t count);
+/* Keeps an answer with the records of the batch, if the request has a key. -1 ERROR_IDEMPOTENCY_MISMATCH. */
+int idempotency_remember(struct plan *plan, struct op *op, const struct idempotency *request, const int64_t *numbers, size_t count);
 
 /* Takes back what this batch has remembered but for the first count. */
-void sevq_answers_forget(struct sevq_plan *plan, size_t count);
+void idempotency_forget(struct plan *plan, size_t count);
 
 #endif

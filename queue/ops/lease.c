@@ -23,80 +23,79 @@
 
 /* Events on their way back to their queue, sorted by what becomes of them. */
 struct return_trip {
-	struct sevq_taking back, dead, expired;
+	struct id_list back, dead, expired;
 };
 
 static struct return_trip
-prepare_return(struct sevq_arena *arena, size_t count)
+prepare_return(struct arena *arena, size_t count)
 {
-	return (struct return_trip){ sevq_taking_room(arena, count), sevq_taking_room(arena, count),
-				     sevq_taking_room(arena, count) };
+	return (struct return_trip){ id_list_room(arena, count), id_list_room(arena, count), id_list_room(arena, count) };
 }
 
 /* One event leaves its lease: back in its place, perhaps after a delay; dead after its last attempt; or expired, which is none. */
 static void
-give_back(struct sevq_plan *plan, struct sevq_queue *queue, int64_t id, bool count, int64_t delay_ms, struct return_trip *trip)
+give_back(struct plan *plan, struct queue *queue, int64_t id, bool count, int64_t delay_ms, struct return_trip *trip)
 {
-	struct sevq_entry *entry = sevq_queue_entry(queue, id);
-	struct sevq_extra extra = sevq_catalog_extra(&plan->catalog, id);
+	struct entry *entry = queue_entry(queue, id);
+	struct extra extra = catalog_extra(&plan->catalog, id);
 	bool expired = extra.expires_boot_ms > 0 && extra.expires_boot_ms <= plan->boot_ms;
 	int attempts = entry->attempts + (count && !expired ? 1 : 0);
 	extra.lease = NULL;
 	extra.available_boot_ms = delay_ms > 0 ? plan->boot_ms + delay_ms : 0;
 	extra.available_at_ms = delay_ms > 0 ? plan->now_ms + delay_ms : 0;
-	sevq_queue_set_state(&plan->catalog, queue, entry, attempts, &extra);
+	queue_set_state(&plan->catalog, queue, entry, attempts, &extra);
 	if (expired)
-		sevq_taking_add(&trip->expired, id);
+		id_list_add(&trip->expired, id);
 	else if (count && attempts >= plan->options->attempts_max)
-		sevq_taking_add(&trip->dead, id);
+		id_list_add(&trip->dead, id);
 	else
-		sevq_taking_add(&trip->back, id);
+		id_list_add(&trip->back, id);
 	if (delay_ms > 0)
-		sevq_plan_set_timer(plan, (struct sevq_timer){ extra.available_boot_ms, id, SEVQ_TIMER_AVAILABLE });
+		plan_set_timer(plan, (struct due_timer){ extra.available_boot_ms, id, TIMER_AVAILABLE });
 }
 
 /* Records the trip: what came back under its kind, what did not as settled. */
 static void
-record_return(struct sevq_plan *plan, struct sevq_queue *queue, const struct return_trip *trip, struct sevq_store_outcome kind)
+record_return(struct plan *plan, struct queue *queue, const struct return_trip *trip, struct store_outcome kind)
 {
-	struct sevq_store_outcome dead = { .kind = SEVQ_OUTCOME_DEAD,
-					   .lease = kind.lease,
-					   .detail = kind.detail.s != NULL ? kind.detail : SEVQ_STR("attempts"),
-					   .ids = trip->dead.ids,
-					   .count = trip->dead.count };
-	struct sevq_store_outcome expired = {
-		.kind = SEVQ_OUTCOME_EXPIRED, .lease = kind.lease, .ids = trip->expired.ids, .count = trip->expired.count
+	struct store_outcome dead = { .kind = OUTCOME_DEAD,
+				      .lease = kind.lease,
+				      .detail = kind.detail.s != NULL ? kind.detail : STR("attempts"),
+				      .ids = trip->dead.ids,
+				      .count = trip->dead.count };
+	struct store_outcome expired = {
+		.kind = OUTCOME_EXPIRED, .lease = kind.lease, .ids = trip->expired.ids, .count = trip->expired.count
 	};
 	kind.ids = trip->back.ids;
 	kind.count = trip->back.count;
 	if (kind.count > 0)
-		sevq_plan_record(plan, queue, kind);
-	sevq_plan_settle(plan, queue, dead);
-	sevq_plan_settle(plan, queue, expired);
+		plan_record(plan, queue, kind);
+	plan_settle(plan, queue, dead);
+	plan_settle(plan, queue, expired);
 	if (dead.count + expired.count > 0)
-		sevq_queue_refresh_last(&plan->catalog, queue);
+		queue_refresh_last(&plan->catalog, queue);
 	if (kind.count > 0 && kind.until_ms <= plan->now_ms)
-		sevq_plan_wake(plan, queue, NULL);
+		plan_wake(plan, queue, NULL);
 }
 
 /* A lease has one timer that counts. One that comes up before the end sets the next, so that extending often sets none. */
 static void
-set_timer(struct sevq_plan *plan, struct sevq_lease *lease, int64_t at_boot_ms)
+set_timer(struct plan *plan, struct lease *lease, int64_t at_boot_ms)
 {
-	sevq_catalog_set_timer(&plan->catalog, lease, at_boot_ms);
-	sevq_plan_set_timer(plan, (struct sevq_timer){ at_boot_ms, lease->id, SEVQ_TIMER_LEASE });
+	catalog_set_timer(&plan->catalog, lease, at_boot_ms);
+	plan_set_timer(plan, (struct due_timer){ at_boot_ms, lease->id, TIMER_LEASE });
 }
 
 void
-sevq_lease_lapse(struct sevq_plan *plan, struct sevq_arena *arena, struct sevq_lease *lease, bool count)
+lease_lapse(struct plan *plan, struct arena *arena, struct lease *lease, bool count)
 {
 	struct return_trip trip = prepare_return(arena, lease->count);
-	struct sevq_queue *queue = lease->queue;
-	struct sevq_store_outcome lapsed = { .kind = count ? SEVQ_OUTCOME_LAPSED : SEVQ_OUTCOME_RETURNED, .lease = lease->id };
-	struct sevq_taking held = sevq_taking_held(&plan->catalog, lease, arena);
+	struct queue *queue = lease->queue;
+	struct store_outcome lapsed = { .kind = count ? OUTCOME_LAPSED : OUTCOME_RETURNED, .lease = lease->id };
+	struct id_list held = id_list_held(&plan->catalog, lease, arena);
 	int64_t next_boot_ms = INT64_MAX;
 	for (size_t i = 0; i < held.count; i++) {
-		int64_t end_boot_ms = sevq_catalog_extra(&plan->catalog, held.ids[i]).lease_end_boot_ms;
+		int64_t end_boot_ms = catalog_extra(&plan->catalog, held.ids[i]).lease_end_boot_ms;
 		if (end_boot_ms <= plan->boot_ms)
 			give_back(plan, queue, held.ids[i], count, 0, &trip);
 		else if (end_boot_ms < next_boot_ms)
@@ -110,30 +109,30 @@ sevq_lease_lapse(struct sevq_plan *plan, struct sevq_arena *arena, struct sevq_l
 /* --- lend ----------------------------------------------------------------------------------------------------------- */
 
 static bool
-lend_lookup(const struct sevq_plan *plan, const struct sevq_op *op, size_t index, struct sevq_lookup *ret)
+lend_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
 {
 	(void)plan;
-	return index == 0 && sevq_answers_lookup(&op->idempotency, ret);
+	return index == 0 && idempotency_lookup(&op->idempotency, ret);
 }
 
 static void
-lend_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
+lend_found(struct op *op, size_t index, const struct found *found)
 {
 	(void)index;
-	sevq_answers_found(&op->idempotency, &op->arena, found->key);
+	idempotency_found(&op->idempotency, &op->arena, found->key);
 }
 
 /* The answer that the key was given: lease, its end, its events with their attempts. */
 static int
-lend_again(struct sevq_plan *plan, struct sevq_lend *lend, const struct sevq_queue *queue, struct sevq_str answer)
+lend_again(struct plan *plan, struct lease_take_op *lend, const struct queue *queue, struct str answer)
 {
 	int64_t *numbers;
-	size_t count = sevq_answers_numbers(&lend->op.arena, answer, &numbers);
+	size_t count = idempotency_numbers(&lend->op.arena, answer, &numbers);
 	assert(count >= 2);
-	const struct sevq_lease *lease = sevq_catalog_lease(&plan->catalog, numbers[0]);
+	const struct lease *lease = catalog_lease(&plan->catalog, numbers[0]);
 	lend->lease_id = numbers[0];
 	lend->until_ms = numbers[1];
-	sevq_taking_answer_again(plan, &lend->op, numbers + 2, count - 2, SEVQ_STATE_LEASED, 0, &lend->taken);
+	id_list_answer_again(plan, &lend->op, numbers + 2, count - 2, EVENT_STATE_LEASED, 0, &lend->taken);
 	lend->remaining = queue != NULL ? queue->depth : 0;
 	if (lease != NULL && lease->queue == queue) /* the key may be routed elsewhere since */
 		lend->remaining -= lease->live;
@@ -141,114 +140,113 @@ lend_again(struct sevq_plan *plan, struct sevq_lend *lend, const struct sevq_que
 }
 
 static int
-remember_lend(struct sevq_plan *plan, struct sevq_lend *lend, const struct sevq_queue *queue, struct sevq_taking chosen)
+remember_lend(struct plan *plan, struct lease_take_op *lend, const struct queue *queue, struct id_list chosen)
 {
 	size_t count = 2 + 2 * chosen.count;
 	if (lend->op.idempotency.key.s == NULL)
 		return 0;
-	int64_t *numbers = sevq_arena_alloc(&lend->op.arena, count * sizeof *numbers);
+	int64_t *numbers = arena_alloc(&lend->op.arena, count * sizeof *numbers);
 	numbers[0] = lend->lease_id;
 	numbers[1] = lend->until_ms;
-	sevq_taking_keep(queue, chosen, numbers + 2);
-	return sevq_answers_remember(plan, &lend->op, &lend->op.idempotency, numbers, count);
+	id_list_keep(queue, chosen, numbers + 2);
+	return idempotency_remember(plan, &lend->op, &lend->op.idempotency, numbers, count);
 }
 
 /* The lease holds this event for so long from now. */
 static void
-hold(struct sevq_plan *plan, struct sevq_lease *lease, int64_t id, int64_t lease_ms)
+hold(struct plan *plan, struct lease *lease, int64_t id, int64_t lease_ms)
 {
-	struct sevq_entry *entry = sevq_queue_entry(lease->queue, id);
-	struct sevq_extra extra = sevq_catalog_extra(&plan->catalog, id);
+	struct entry *entry = queue_entry(lease->queue, id);
+	struct extra extra = catalog_extra(&plan->catalog, id);
 	extra.lease = lease;
 	extra.lease_end_boot_ms = plan->boot_ms + lease_ms;
-	sevq_queue_set_state(&plan->catalog, lease->queue, entry, entry->attempts, &extra);
+	queue_set_state(&plan->catalog, lease->queue, entry, entry->attempts, &extra);
 }
 
 static void
-lend_events(struct sevq_plan *plan, struct sevq_lend *lend, struct sevq_queue *queue, struct sevq_taking chosen)
+lend_events(struct plan *plan, struct lease_take_op *lend, struct queue *queue, struct id_list chosen)
 {
-	struct sevq_lease new = { .queue = queue, .exclusive = lend->exclusive, .ids = chosen.ids, .count = chosen.count };
+	struct lease new = { .queue = queue, .exclusive = lend->exclusive, .ids = chosen.ids, .count = chosen.count };
 	lend->until_ms = plan->now_ms + lend->lease_ms;
-	lend->lease_id = new.id = sevq_plan_record(plan, queue,
-						   (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_LEASED,
-										.until_ms = lend->until_ms,
-										.detail = lend->consumer,
-										.lease = lend->exclusive ? SEVQ_LEASE_EXCLUSIVE : 0,
-										.ids = chosen.ids,
-										.count = chosen.count });
-	struct sevq_lease *lease = sevq_catalog_add_lease(&plan->catalog, &new);
+	lend->lease_id = new.id = plan_record(plan, queue,
+					      (struct store_outcome){ .kind = OUTCOME_LEASED,
+								      .until_ms = lend->until_ms,
+								      .detail = lend->consumer,
+								      .lease = lend->exclusive ? LEASE_EXCLUSIVE : 0,
+								      .ids = chosen.ids,
+								      .count = chosen.count });
+	struct lease *lease = catalog_add_lease(&plan->catalog, &new);
 	for (size_t i = 0; i < chosen.count; i++)
 		hold(plan, lease, chosen.ids[i], lend->lease_ms);
 	set_timer(plan, lease, plan->boot_ms + lend->lease_ms);
 }
 
 static int
-plan_lend(struct sevq_plan *plan, struct sevq_op *op)
+plan_lend(struct plan *plan, struct op *op)
 {
-	struct sevq_lend *lend = (struct sevq_lend *)op;
-	struct sevq_queue *queue;
-	struct sevq_str answer;
-	if (sevq_plan_queue(plan, op, &lend->address, &lend->session_key, &queue) < 0)
+	struct lease_take_op *lend = (struct lease_take_op *)op;
+	struct queue *queue;
+	struct str answer;
+	if (plan_queue(plan, op, &lend->address, &lend->session_key, &queue) < 0)
 		return -1;
-	int recalled = sevq_answers_recall(plan, &op->idempotency, &answer, &op->error);
+	int recalled = idempotency_recall(plan, &op->idempotency, &answer, &op->error);
 	if (recalled != 0)
 		return recalled < 0 ? -1 : lend_again(plan, lend, queue, answer);
 	if (queue == NULL || (lend->exclusive && queue->leased > 0)) {
 		lend->remaining = queue != NULL ? queue->depth : 0;
 		return 0;
 	}
-	struct sevq_choice choice = { .prefix = sevq_fold(&op->arena, lend->context_key_prefix),
-				      .limit = lend->limit,
-				      .prompt = lend->prompt };
-	struct sevq_taking chosen = sevq_taking_choose(plan, op, queue, &choice);
+	struct choice choice = { .prefix = text_fold(&op->arena, lend->context_key_prefix),
+				 .limit = lend->limit,
+				 .prompt = lend->prompt };
+	struct id_list chosen = id_list_choose(plan, op, queue, &choice);
 	lend->remaining = queue->depth - chosen.count;
 	if (chosen.count == 0)
 		return 0;
 	lend_events(plan, lend, queue, chosen);
-	sevq_taking_answer(plan, op, queue, chosen, SEVQ_STATE_LEASED, 0, &lend->taken);
+	id_list_answer(plan, op, queue, chosen, EVENT_STATE_LEASED, 0, &lend->taken);
 	return remember_lend(plan, lend, queue, chosen);
 }
 
 /* --- ack, nack, extend ---------------------------------------------------------------------------------------------- */
 
 static int64_t
-lease_id(const struct sevq_lease_op *call)
+lease_id(const struct lease_change_op *call)
 {
 	int64_t id;
-	return sevq_event_id_parse(call->lease, &id) ? id : 0;
+	return event_id_parse(call->lease, &id) ? id : 0;
 }
 
 static bool
-holds(const struct sevq_plan *plan, const struct sevq_lease *lease, int64_t id)
+holds(const struct plan *plan, const struct lease *lease, int64_t id)
 {
-	return sevq_catalog_extra(&plan->catalog, id).lease == lease;
+	return catalog_extra(&plan->catalog, id).lease == lease;
 }
 
 /* The ids that the call names, ascending and once each; all that the lease holds when it names none. */
 static int
-named_ids(struct sevq_plan *plan, struct sevq_lease_op *call, const struct sevq_lease *lease, struct sevq_taking *ret)
+named_ids(struct plan *plan, struct lease_change_op *call, const struct lease *lease, struct id_list *ret)
 {
 	if (call->ids == NULL) {
-		*ret =
-		    lease != NULL ? sevq_taking_held(&plan->catalog, lease, &call->op.arena) : sevq_taking_room(&call->op.arena, 0);
+		*ret = lease != NULL ? id_list_held(&plan->catalog, lease, &call->op.arena) : id_list_room(&call->op.arena, 0);
 		return 0;
 	}
-	*ret = sevq_taking_room(&call->op.arena, call->id_count);
+	*ret = id_list_room(&call->op.arena, call->id_count);
 	for (size_t i = 0; i < call->id_count; i++) {
 		int64_t id;
-		if (!sevq_event_id_parse(call->ids[i], &id)) {
+		if (!event_id_parse(call->ids[i], &id)) {
 			char pointer[32];
 			snprintf(pointer, sizeof pointer, "/ids/%zu", i);
-			return sevq_fail_field(&call->op.error, pointer, "not an event id");
+			return error_set_field(&call->op.error, pointer, "not an event id");
 		}
-		sevq_taking_add(ret, id);
+		id_list_add(ret, id);
 	}
-	sevq_taking_sort(ret);
+	id_list_sort(ret);
 	return 0;
 }
 
 static bool
-all_held(const struct sevq_plan *plan, const struct sevq_lease *lease, struct sevq_taking named)
+all_held(const struct plan *plan, const struct lease *lease, struct id_list named)
 {
 	for (size_t i = 0; i < named.count; i++)
 		if (!holds(plan, lease, named.ids[i]))
@@ -257,37 +255,37 @@ all_held(const struct sevq_plan *plan, const struct sevq_lease *lease, struct se
 }
 
 static bool
-lease_lookup(const struct sevq_plan *plan, const struct sevq_op *op, size_t index, struct sevq_lookup *ret)
+lease_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
 {
-	const struct sevq_lease_op *call = (const struct sevq_lease_op *)op;
+	const struct lease_change_op *call = (const struct lease_change_op *)op;
 	(void)plan;
 	if (index > 0 || !op->again || lease_id(call) == 0)
 		return false;
-	*ret = (struct sevq_lookup){ .kind = SEVQ_LOOKUP_LEASE, .id = lease_id(call) };
+	*ret = (struct lookup){ .kind = LOOKUP_LEASE, .id = lease_id(call) };
 	return true;
 }
 
 static int64_t *
 find_id(int64_t *ids, size_t count, int64_t id)
 {
-	return count > 0 ? bsearch(&id, ids, count, sizeof id, sevq_id_compare) : NULL;
+	return count > 0 ? bsearch(&id, ids, count, sizeof id, id_compare) : NULL;
 }
 
 /* The lease itself comes first, then what became of its events. */
 static void
-lease_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
+lease_found(struct op *op, size_t index, const struct found *found)
 {
-	struct sevq_lease_op *call = (struct sevq_lease_op *)op;
-	const struct sevq_store_outcome *outcome = found->outcome;
+	struct lease_change_op *call = (struct lease_change_op *)op;
+	const struct store_outcome *outcome = found->outcome;
 	(void)index;
-	if (outcome->kind == SEVQ_OUTCOME_LEASED) {
-		call->held = sevq_arena_alloc(&op->arena, outcome->count * sizeof *call->held);
-		call->acked = sevq_arena_alloc(&op->arena, outcome->count * sizeof *call->acked);
+	if (outcome->kind == OUTCOME_LEASED) {
+		call->held = arena_alloc(&op->arena, outcome->count * sizeof *call->held);
+		call->acked = arena_alloc(&op->arena, outcome->count * sizeof *call->acked);
 		call->held_count = outcome->count;
 		memcpy(call->held, outcome->ids, outcome->count * sizeof *call->held);
 		return;
 	}
-	call->ended_by_ack = outcome->kind == SEVQ_OUTCOME_ACKED;
+	call->ended_by_ack = outcome->kind == OUTCOME_ACKED;
 	for (size_t i = 0; call->ended_by_ack && i < outcome->count; i++) {
 		const int64_t *at = find_id(call->held, call->held_count, outcome->ids[i]);
 		if (at != NULL)
@@ -297,21 +295,21 @@ lease_found(struct sevq_op *op, size_t index, const struct sevq_found *found)
 
 /* Acked under this lease: its history says so, or a call before this one in the batch. */
 static bool
-has_acked(const struct sevq_plan *plan, const struct sevq_lease_op *call, const int64_t *held)
+has_acked(const struct plan *plan, const struct lease_change_op *call, const int64_t *held)
 {
 	bool acked = call->acked[held - call->held];
 	for (size_t i = 0; !acked && i < plan->batch.outcome_count; i++) {
-		const struct sevq_store_outcome *outcome = &plan->batch.outcomes[i];
-		acked = outcome->kind == SEVQ_OUTCOME_ACKED && outcome->lease == lease_id(call) &&
+		const struct store_outcome *outcome = &plan->batch.outcomes[i];
+		acked = outcome->kind == OUTCOME_ACKED && outcome->lease == lease_id(call) &&
 			find_id(outcome->ids, outcome->count, *held) != NULL;
 	}
 	return acked;
 }
 
 static int
-lost(struct sevq_lease_op *call)
+lost(struct lease_change_op *call)
 {
-	return sevq_fail(&call->op.error, SEVQ_CONFLICT,
+	return error_set(&call->op.error, ERROR_CONFLICT,
 			 "the lease no longer holds what is named: it ran out, or this was given back");
 }
 
@@ -321,22 +319,21 @@ lost(struct sevq_lease_op *call)
  * repeated one when an ack was the end of the lease.
  */
 static int
-judge_by_history(const struct sevq_plan *plan, struct sevq_lease_op *call, const struct sevq_lease *lease,
-		 struct sevq_taking *named)
+judge_by_history(const struct plan *plan, struct lease_change_op *call, const struct lease *lease, struct id_list *named)
 {
-	struct sevq_taking still = { named->ids, 0 };
-	bool acks = call->action == SEVQ_LEASE_ACK;
+	struct id_list still = { named->ids, 0 };
+	bool acks = call->action == LEASE_ACK;
 	if (call->held_count == 0)
-		return sevq_fail(&call->op.error, SEVQ_NOT_FOUND, "no such lease");
+		return error_set(&call->op.error, ERROR_NOT_FOUND, "no such lease");
 	if (call->ids == NULL)
 		return acks && call->ended_by_ack ? 0 : lost(call);
 	for (size_t i = 0; i < named->count; i++) {
 		int64_t id = named->ids[i];
 		const int64_t *held = find_id(call->held, call->held_count, id);
 		if (held == NULL)
-			return sevq_fail_field(&call->op.error, "/ids", "event %lld was never in this lease", (long long)id);
+			return error_set_field(&call->op.error, "/ids", "event %lld was never in this lease", (long long)id);
 		if (lease != NULL && holds(plan, lease, id))
-			sevq_taking_add(&still, id);
+			id_list_add(&still, id);
 		else if (!acks || !has_acked(plan, call, held))
 			return lost(call);
 	}
@@ -345,41 +342,38 @@ judge_by_history(const struct sevq_plan *plan, struct sevq_lease_op *call, const
 }
 
 static void
-ack(struct sevq_plan *plan, struct sevq_lease *lease, struct sevq_taking named)
+ack(struct plan *plan, struct lease *lease, struct id_list named)
 {
-	struct sevq_queue *queue = lease->queue;
-	sevq_plan_settle(
-	    plan, queue,
-	    (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_ACKED, .lease = lease->id, .ids = named.ids, .count = named.count });
-	sevq_queue_refresh_last(&plan->catalog, queue);
+	struct queue *queue = lease->queue;
+	plan_settle(plan, queue,
+		    (struct store_outcome){ .kind = OUTCOME_ACKED, .lease = lease->id, .ids = named.ids, .count = named.count });
+	queue_refresh_last(&plan->catalog, queue);
 }
 
 static void
-nack(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *lease, struct sevq_taking named)
+nack(struct plan *plan, struct lease_change_op *call, struct lease *lease, struct id_list named)
 {
-	struct sevq_queue *queue = lease->queue;
+	struct queue *queue = lease->queue;
 	struct return_trip trip = prepare_return(&call->op.arena, named.count);
 	for (size_t i = 0; i < named.count; i++)
 		give_back(plan, queue, named.ids[i], call->count_attempt, call->delay_ms, &trip);
 	call->dead = trip.dead.count;
 	record_return(plan, queue, &trip,
-		      (struct sevq_store_outcome){ .kind = call->count_attempt ? SEVQ_OUTCOME_NACKED : SEVQ_OUTCOME_RETURNED,
-						   .lease = lease->id,
-						   .until_ms = call->delay_ms > 0 ? plan->now_ms + call->delay_ms : 0,
-						   .detail = call->reason });
+		      (struct store_outcome){ .kind = call->count_attempt ? OUTCOME_NACKED : OUTCOME_RETURNED,
+					      .lease = lease->id,
+					      .until_ms = call->delay_ms > 0 ? plan->now_ms + call->delay_ms : 0,
+					      .detail = call->reason });
 }
 
 static void
-extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *lease, struct sevq_taking named)
+extend(struct plan *plan, struct lease_change_op *call, struct lease *lease, struct id_list named)
 {
 	int64_t end_boot_ms = plan->boot_ms + call->lease_ms;
 	call->until_ms = plan->now_ms + call->lease_ms;
-	sevq_plan_record(plan, lease->queue,
-			 (struct sevq_store_outcome){ .kind = SEVQ_OUTCOME_EXTENDED,
-						      .lease = lease->id,
-						      .until_ms = call->until_ms,
-						      .ids = named.ids,
-						      .count = named.count });
+	plan_record(
+	    plan, lease->queue,
+	    (struct store_outcome){
+		.kind = OUTCOME_EXTENDED, .lease = lease->id, .until_ms = call->until_ms, .ids = named.ids, .count = named.count });
 	for (size_t i = 0; i < named.count; i++)
 		hold(plan, lease, named.ids[i], call->lease_ms);
 	if (end_boot_ms < lease->timer_boot_ms)
@@ -387,49 +381,49 @@ extend(struct sevq_plan *plan, struct sevq_lease_op *call, struct sevq_lease *le
 }
 
 static int
-plan_lease_op(struct sevq_plan *plan, struct sevq_op *op)
+plan_lease_op(struct plan *plan, struct op *op)
 {
-	struct sevq_lease_op *call = (struct sevq_lease_op *)op;
-	struct sevq_lease *lease = lease_id(call) != 0 ? sevq_catalog_lease(&plan->catalog, lease_id(call)) : NULL;
-	struct sevq_taking named;
+	struct lease_change_op *call = (struct lease_change_op *)op;
+	struct lease *lease = lease_id(call) != 0 ? catalog_lease(&plan->catalog, lease_id(call)) : NULL;
+	struct id_list named;
 	if (lease_id(call) == 0)
-		return sevq_fail(&op->error, SEVQ_NOT_FOUND, "no such lease");
+		return error_set(&op->error, ERROR_NOT_FOUND, "no such lease");
 	if (named_ids(plan, call, lease, &named) < 0)
 		return -1;
 	if (!all_held(plan, lease, named)) {
 		if (!op->again)
-			return SEVQ_PLAN_AGAIN;
+			return PLAN_AGAIN;
 		if (judge_by_history(plan, call, lease, &named) < 0)
 			return -1;
 	}
 	call->changed = named.count;
-	if (named.count > 0 && call->action == SEVQ_LEASE_ACK)
+	if (named.count > 0 && call->action == LEASE_ACK)
 		ack(plan, lease, named);
-	else if (named.count > 0 && call->action == SEVQ_LEASE_NACK)
+	else if (named.count > 0 && call->action == LEASE_NACK)
 		nack(plan, call, lease, named);
 	else if (named.count > 0)
 		extend(plan, call, lease, named);
-	lease = sevq_catalog_lease(&plan->catalog, lease_id(call));
+	lease = catalog_lease(&plan->catalog, lease_id(call));
 	call->left = lease != NULL ? lease->live : 0;
 	return 0;
 }
 
 void
-sevq_lend_init(struct sevq_lend *op)
+lease_take_op_init(struct lease_take_op *op)
 {
-	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(lend, session_key), .plan = plan_lend, .lookup = lend_lookup,
-						  .found = lend_found };
-	sevq_op_start(&op->op, &kind);
-	op->lease_ms = SEVQ_LEASE_MS_DEFAULT;
+	static const struct op_kind kind = { OP_KIND(lease_take_op, session_key), .plan = plan_lend, .lookup = lend_lookup,
+					     .found = lend_found };
+	op_start(&op->op, &kind);
+	op->lease_ms = LEASE_MS_DEFAULT;
 }
 
 void
-sevq_lease_op_init(struct sevq_lease_op *op, enum sevq_lease_action action)
+lease_change_op_init(struct lease_change_op *op, enum lease_action action)
 {
-	static const struct sevq_op_kind kind = { SEVQ_OP_KIND(lease_op, until_ms), .plan = plan_lease_op, .lookup = lease_lookup,
-						  .found = lease_found };
-	sevq_op_start(&op->op, &kind);
+	static const struct op_kind kind = { OP_KIND(lease_change_op, until_ms), .plan = plan_lease_op, .lookup = lease_lookup,
+					     .found = lease_found };
+	op_start(&op->op, &kind);
 	op->action = action;
 	op->count_attempt = true;
-	op->lease_ms = SEVQ_LEASE_MS_DEFAULT;
+	op->lease_ms = LEASE_MS_DEFAULT;
 }

@@ -4,19 +4,19 @@
  * An op like the others, which the engine submits when a timer is due: so what time does is batched, durable and in order with
  * everything else.
  */
-#ifndef SEVQ_QUEUE_OPS_TICK_H
-#define SEVQ_QUEUE_OPS_TICK_H
+#ifndef QUEUE_OPS_TICK_H
+#define QUEUE_OPS_TICK_H
 
 #include "queue/plan.h"
 
-struct sevq_tick {
-	struct sevq_op op;
+struct tick_op {
+	struct op op;
 	bool blind;  /* events are not read for their wakes: that has failed, and must not stop time */
 	char end[1]; /* it has no answer */
 };
-void sevq_tick_init(struct sevq_tick *op);
+void tick_op_init(struct tick_op *op);
 
 /* Timers for everything in the catalog that is due some day; once, after loading. */
-void sevq_tick_start(struct sevq_plan *plan);
+void tick_start(struct plan *plan);
 
 #endif

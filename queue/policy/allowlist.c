@@ -9,13 +9,13 @@
 
 /* Both kinds of entry start with the name, so one comparison serves them. */
 struct account {
-	struct sevq_str name;
-	struct sevq_pin pin;
+	struct str name;
+	struct pin pin;
 };
 
-struct sevq_allowlist_channel {
-	struct sevq_str name;
-	struct sevq_pin pin;
+struct allowlist_channel {
+	struct str name;
+	struct pin pin;
 	struct account *accounts; /* those with a list of their own, by name */
 	size_t account_count;
 };
@@ -23,121 +23,121 @@ struct sevq_allowlist_channel {
 static int
 by_name(const void *a, const void *b)
 {
-	return sevq_str_cmp(*(const struct sevq_str *)a, *(const struct sevq_str *)b);
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-static struct sevq_pin
-reduce(const cJSON *list, struct sevq_arena *arena)
+static struct pin
+reduce(const cJSON *list, struct arena *arena)
 {
-	struct sevq_pin pin = { SEVQ_PIN_NOBODY, SEVQ_STR("") };
+	struct pin pin = { PIN_NOBODY, STR("") };
 	const cJSON *entry;
 
 	cJSON_ArrayForEach(entry, list)
 	{
-		struct sevq_str text = sevq_trim(sevq_value_stringify(arena, entry));
+		struct str text = text_trim(value_stringify(arena, entry));
 
-		if (sevq_str_eq(text, SEVQ_STR("*")))
-			return (struct sevq_pin){ SEVQ_PIN_ANYBODY, SEVQ_STR("") };
-		text = sevq_lower(arena, text);
-		if (text.len == 0 || sevq_str_eq(text, pin.owner))
+		if (str_eq(text, STR("*")))
+			return (struct pin){ PIN_ANYBODY, STR("") };
+		text = text_lower(arena, text);
+		if (text.len == 0 || str_eq(text, pin.owner))
 			continue;
-		if (pin.kind == SEVQ_PIN_NOBODY)
-			pin = (struct sevq_pin){ SEVQ_PIN_OWNER, text };
+		if (pin.kind == PIN_NOBODY)
+			pin = (struct pin){ PIN_OWNER, text };
 		else
-			pin.kind = SEVQ_PIN_SEVERAL; /* a "*" may still follow */
+			pin.kind = PIN_SEVERAL; /* a "*" may still follow */
 	}
-	if (pin.kind == SEVQ_PIN_SEVERAL)
-		pin.owner = SEVQ_STR("");
+	if (pin.kind == PIN_SEVERAL)
+		pin.owner = STR("");
 	return pin;
 }
 
 /* The first that is an array. An empty array is one. */
-static struct sevq_pin
-first_list(const cJSON *const *lists, size_t count, struct sevq_arena *arena)
+static struct pin
+first_list(const cJSON *const *lists, size_t count, struct arena *arena)
 {
 	for (size_t i = 0; i < count; i++)
 		if (cJSON_IsArray(lists[i]))
 			return reduce(lists[i], arena);
-	return (struct sevq_pin){ SEVQ_PIN_NO_LIST, SEVQ_STR("") };
+	return (struct pin){ PIN_NO_LIST, STR("") };
 }
 
 static const cJSON *
 direct_list(const cJSON *of)
 {
-	return sevq_value_member(sevq_value_member(of, "dm"), "allowFrom");
+	return value_member(value_member(of, "dm"), "allowFrom");
 }
 
-static struct sevq_pin
-account_pin(const cJSON *account, struct sevq_arena *arena)
+static struct pin
+account_pin(const cJSON *account, struct arena *arena)
 {
-	const cJSON *config = sevq_value_member(account, "config");
+	const cJSON *config = value_member(account, "config");
 	const cJSON *const lists[] = {
 		direct_list(account),
 		direct_list(config),
-		sevq_value_member(account, "allowFrom"),
-		sevq_value_member(config, "allowFrom"),
+		value_member(account, "allowFrom"),
+		value_member(config, "allowFrom"),
 	};
 
 	return first_list(lists, sizeof lists / sizeof lists[0], arena);
 }
 
-static struct sevq_pin
-channel_pin(const cJSON *channel, struct sevq_arena *arena)
+static struct pin
+channel_pin(const cJSON *channel, struct arena *arena)
 {
-	const cJSON *const lists[] = { direct_list(channel), sevq_value_member(channel, "allowFrom") };
+	const cJSON *const lists[] = { direct_list(channel), value_member(channel, "allowFrom") };
 
 	return first_list(lists, sizeof lists / sizeof lists[0], arena);
 }
 
 static void
-compile_channel(const cJSON *channel, struct sevq_arena *arena, struct sevq_allowlist_channel *ret)
+compile_channel(const cJSON *channel, struct arena *arena, struct allowlist_channel *ret)
 {
-	const cJSON *accounts = sevq_value_member(channel, "accounts"), *account;
+	const cJSON *accounts = value_member(channel, "accounts"), *account;
 
-	ret->name = sevq_arena_dup(arena, sevq_str(channel->string));
+	ret->name = arena_dup(arena, str_of(channel->string));
 	ret->pin = channel_pin(channel, arena);
 	if (!cJSON_IsObject(accounts))
 		return;
-	ret->accounts = sevq_arena_alloc(arena, (size_t)cJSON_GetArraySize(accounts) * sizeof *ret->accounts);
+	ret->accounts = arena_alloc(arena, (size_t)cJSON_GetArraySize(accounts) * sizeof *ret->accounts);
 	cJSON_ArrayForEach(account, accounts)
 	{
-		struct sevq_str name = sevq_str(account->string);
-		struct sevq_pin pin = account_pin(account, arena);
+		struct str name = str_of(account->string);
+		struct pin pin = account_pin(account, arena);
 
-		if (pin.kind != SEVQ_PIN_NO_LIST && !sevq_account_id_reserved(name))
-			ret->accounts[ret->account_count++] = (struct account){ sevq_arena_dup(arena, name), pin };
+		if (pin.kind != PIN_NO_LIST && !account_id_is_reserved(name))
+			ret->accounts[ret->account_count++] = (struct account){ arena_dup(arena, name), pin };
 	}
 	qsort(ret->accounts, ret->account_count, sizeof *ret->accounts, by_name);
 }
 
 void
-sevq_allowlists_compile(const cJSON *channels, struct sevq_arena *arena, struct sevq_allowlists *ret)
+allowlists_compile(const cJSON *channels, struct arena *arena, struct allowlists *ret)
 {
 	const cJSON *channel;
 
-	*ret = (struct sevq_allowlists){ 0 };
+	*ret = (struct allowlists){ 0 };
 	if (!cJSON_IsObject(channels))
 		return;
-	ret->channels = sevq_arena_alloc(arena, (size_t)cJSON_GetArraySize(channels) * sizeof *ret->channels);
+	ret->channels = arena_alloc(arena, (size_t)cJSON_GetArraySize(channels) * sizeof *ret->channels);
 	cJSON_ArrayForEach(channel, channels) if (cJSON_IsObject(channel))
 	    compile_channel(channel, arena, &ret->channels[ret->count++]);
 	qsort(ret->channels, ret->count, sizeof *ret->channels, by_name);
 }
 
 static const void *
-find(struct sevq_str name, const void *entries, size_t count, size_t entry_bytes)
+find(struct str name, const void *entries, size_t count, size_t entry_bytes)
 {
 	return count > 0 ? bsearch(&name, entries, count, entry_bytes, by_name) : NULL;
 }
 
-struct sevq_pin
-sevq_allowlists_find(const struct sevq_allowlists *lists, struct sevq_str channel, struct sevq_str account)
+struct pin
+allowlists_find(const struct allowlists *lists, struct str channel, struct str account)
 {
-	const struct sevq_allowlist_channel *found = find(channel, lists->channels, lists->count, sizeof *found);
+	const struct allowlist_channel *found = find(channel, lists->channels, lists->count, sizeof *found);
 	const struct account *own;
 
 	if (found == NULL)
-		return (struct sevq_pin){ SEVQ_PIN_NO_CHANNEL, SEVQ_STR("") };
+		return (struct pin){ PIN_NO_CHANNEL, STR("") };
 	own = account.len > 0 ? find(account, found->accounts, found->account_count, sizeof *own) : NULL;
 	return own != NULL ? own->pin : found->pin;
 }

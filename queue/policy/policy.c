@@ -9,36 +9,36 @@
 #include "schema/json.h"
 
 static void
-compile(const cJSON *config, struct sevq_policy *policy)
+compile(const cJSON *config, struct policy *policy)
 {
-	const cJSON *session = sevq_value_member(config, "session"), *agents = sevq_value_member(config, "agents");
-	const cJSON *timezone = sevq_value_member(sevq_value_member(agents, "defaults"), "userTimezone");
-	struct sevq_arena *arena = &policy->arena;
-	struct sevq_str main_key = sevq_fold(arena, sevq_value_text(sevq_value_member(session, "mainKey")));
+	const cJSON *session = value_member(config, "session"), *agents = value_member(config, "agents");
+	const cJSON *timezone = value_member(value_member(agents, "defaults"), "userTimezone");
+	struct arena *arena = &policy->arena;
+	struct str main_key = text_fold(arena, value_text(value_member(session, "mainKey")));
 
-	policy->main_key = main_key.len > 0 ? sevq_arena_dup(arena, main_key) : SEVQ_STR("main");
-	policy->global = sevq_value_is(sevq_value_member(session, "scope"), "global");
-	policy->dm_scope = sevq_dm_scope(sevq_value_member(session, "dmScope"));
-	policy->timezone = sevq_arena_dup(arena, sevq_value_text(timezone));
-	sevq_agents_compile(agents, arena, &policy->agents);
-	sevq_allowlists_compile(sevq_value_member(config, "channels"), arena, &policy->allowlists);
-	sevq_bindings_compile(sevq_value_member(config, "bindings"), session, &policy->agents, arena, &policy->bindings);
+	policy->main_key = main_key.len > 0 ? arena_dup(arena, main_key) : STR("main");
+	policy->global = value_is(value_member(session, "scope"), "global");
+	policy->dm_scope = dm_scope_parse(value_member(session, "dmScope"));
+	policy->timezone = arena_dup(arena, value_text(timezone));
+	agents_compile(agents, arena, &policy->agents);
+	allowlists_compile(value_member(config, "channels"), arena, &policy->allowlists);
+	bindings_compile(value_member(config, "bindings"), session, &policy->agents, arena, &policy->bindings);
 }
 
 /* Reads the text as an object; *ret is NULL for a blank text. */
 static int
-read_config(const char *text, size_t len, cJSON **ret, struct sevq_error *err)
+read_config(const char *text, size_t len, cJSON **ret, struct error *err)
 {
-	struct sevq_error failure;
-	struct sevq_buf json = { 0 };
+	struct error failure;
+	struct buf json = { 0 };
 	cJSON *config;
 
 	*ret = NULL;
-	if (sevq_utf8_valid(text, len) && sevq_trim((struct sevq_str){ text, len }).len == 0)
+	if (text_is_utf8(text, len) && text_trim((struct str){ text, len }).len == 0)
 		return 0;
-	if (sevq_json_relax(text, len, &json, &failure) < 0) {
-		sevq_buf_clear(&json);
-		sevq_fail(err, SEVQ_CONFIG, "%s", failure.detail);
+	if (json_relax(text, len, &json, &failure) < 0) {
+		buf_clear(&json);
+		error_set(err, ERROR_CONFIG, "%s", failure.detail);
 		if (err != NULL) {
 			err->line = failure.line;
 			err->column = failure.column;
@@ -46,26 +46,26 @@ read_config(const char *text, size_t len, cJSON **ret, struct sevq_error *err)
 		return -1;
 	}
 	config = cJSON_ParseWithLength(json.data, json.len);
-	sevq_buf_clear(&json);
+	buf_clear(&json);
 	if (config == NULL)
-		return sevq_fail(err, SEVQ_CONFIG, "a number has too many characters");
+		return error_set(err, ERROR_CONFIG, "a number has too many characters");
 	if (!cJSON_IsObject(config)) {
 		cJSON_Delete(config);
-		return sevq_fail(err, SEVQ_CONFIG, "a policy is an object, with members such as session and channels");
+		return error_set(err, ERROR_CONFIG, "a policy is an object, with members such as session and channels");
 	}
 	*ret = config;
 	return 0;
 }
 
 int
-sevq_policy_parse(const char *text, size_t len, struct sevq_policy **ret, struct sevq_error *err)
+policy_parse(const char *text, size_t len, struct policy **ret, struct error *err)
 {
-	struct sevq_policy *policy;
+	struct policy *policy;
 	cJSON *config;
 
 	if (read_config(text, len, &config, err) < 0)
 		return -1;
-	policy = sevq_alloc(sizeof *policy);
+	policy = mem_alloc(sizeof *policy);
 	compile(config, policy);
 	cJSON_Delete(config);
 	*ret = policy;
@@ -73,16 +73,16 @@ sevq_policy_parse(const char *text, size_t len, struct sevq_policy **ret, struct
 }
 
 void
-sevq_policy_free(struct sevq_policy *policy)
+policy_free(struct policy *policy)
 {
 	if (policy == NULL)
 		return;
-	sevq_arena_clear(&policy->arena);
+	arena_clear(&policy->arena);
 	free(policy);
 }
 
-struct sevq_str
-sevq_policy_timezone(const struct sevq_policy *policy)
+struct str
+policy_timezone(const struct policy *policy)
 {
 	return policy->timezone;
 }

@@ -5,19 +5,19 @@
  * `bindings` is ignored, and so is what has the wrong type where OpenClaw ignores it (ROUTING).
  * Not here: files (the caller reads them), deciding (route.h).
  */
-#ifndef SEVQ_QUEUE_POLICY_POLICY_H
-#define SEVQ_QUEUE_POLICY_POLICY_H
+#ifndef QUEUE_POLICY_POLICY_H
+#define QUEUE_POLICY_POLICY_H
 
 #include "schema/error.h"
 #include "schema/text.h"
 
-struct sevq_policy;
+struct policy;
 
-/* Compiles JSON5 text; empty text is the empty policy. The text is not kept. Errors: SEVQ_CONFIG with line and column. */
-int sevq_policy_parse(const char *text, size_t len, struct sevq_policy **ret, struct sevq_error *err);
-void sevq_policy_free(struct sevq_policy *policy);
+/* Compiles JSON5 text; empty text is the empty policy. The text is not kept. Errors: ERROR_CONFIG with line and column. */
+int policy_parse(const char *text, size_t len, struct policy **ret, struct error *err);
+void policy_free(struct policy *policy);
 
 /* agents.defaults.userTimezone as written, NULL when absent or not a string (ROUTING section 8). */
-struct sevq_str sevq_policy_timezone(const struct sevq_policy *policy);
+struct str policy_timezone(const struct policy *policy);
 
 #endif

@@ -11,39 +11,39 @@
 
 /* One key on its way through the steps. */
 struct pass {
-	const struct sevq_policy *policy;
-	const struct sevq_address *address;
-	struct sevq_arena *arena;
-	struct sevq_str sent;           /* the key as sent, trimmed */
-	struct sevq_str owner;          /* normalised agent id */
-	bool bare;                      /* it is no agent key */
-	struct sevq_str key;            /* an agent key: as sent, or a bare one qualified with its owner */
-	struct sevq_session_key parsed; /* the same in its normal form, taken apart */
+	const struct policy *policy;
+	const struct address *address;
+	struct arena *arena;
+	struct str sent;           /* the key as sent, trimmed */
+	struct str owner;          /* normalised agent id */
+	bool bare;                 /* it is no agent key */
+	struct str key;            /* an agent key: as sent, or a bare one qualified with its owner */
+	struct session_key parsed; /* the same in its normal form, taken apart */
 };
 
 /* What a step found. */
 struct finding {
 	bool moves; /* to the main session */
-	struct sevq_str why;
+	struct str why;
 };
 
-#define MOVES(text) ((struct finding){ true, SEVQ_STR(text) })
-#define STAYS(text) ((struct finding){ false, SEVQ_STR(text) })
+#define MOVES(text) ((struct finding){ true, STR(text) })
+#define STAYS(text) ((struct finding){ false, STR(text) })
 
 /* ---- where main is ---- */
 
 /* What stands behind "agent:<owner>:" in the queue key of the main session. */
-static struct sevq_str
-home(const struct sevq_policy *policy)
+static struct str
+home(const struct policy *policy)
 {
-	return policy->global ? SEVQ_STR("global") : policy->main_key;
+	return policy->global ? STR("global") : policy->main_key;
 }
 
 /* Would moving to main change the key? */
 static bool
 is_away(const struct pass *pass)
 {
-	return !sevq_session_key_is(pass->key, pass->owner, home(pass->policy));
+	return !session_key_is(pass->key, pass->owner, home(pass->policy));
 }
 
 /* ---- the steps ---- */
@@ -51,14 +51,14 @@ is_away(const struct pass *pass)
 static bool
 is_alias(const struct pass *pass)
 {
-	return sevq_session_key_is(pass->key, pass->owner, SEVQ_STR("main")) ||
-	       sevq_session_key_is(pass->key, pass->owner, pass->policy->main_key);
+	return session_key_is(pass->key, pass->owner, STR("main")) ||
+	       session_key_is(pass->key, pass->owner, pass->policy->main_key);
 }
 
 static struct finding
 main_alias(const struct pass *pass)
 {
-	if (sevq_str_eq(pass->sent, SEVQ_STR("main")) || sevq_str_eq(pass->sent, pass->policy->main_key))
+	if (str_eq(pass->sent, STR("main")) || str_eq(pass->sent, pass->policy->main_key))
 		return MOVES("the key is a short name of the agent's main session");
 	if (!is_alias(pass))
 		return STAYS("the key does not name a main session");
@@ -69,142 +69,142 @@ main_alias(const struct pass *pass)
 static struct finding
 cron_run(const struct pass *pass)
 {
-	if (!sevq_session_key_is_cron_run(&pass->parsed))
+	if (!session_key_is_cron_run(&pass->parsed))
 		return STAYS("the key is not that of a cron run");
 	return is_away(pass) ? MOVES("a cron run reports to the agent's main session")
 			     : STAYS("the cron run's key is the main session's own");
 }
 
 /* The allowlist that counts: the request's channel and account go before the key's. */
-static struct sevq_pin
-pin_of(const struct pass *pass, const struct sevq_direct_target *target)
+static struct pin
+pin_of(const struct pass *pass, const struct direct_target *target)
 {
-	struct sevq_str channel = sevq_fold(pass->arena, pass->address->channel);
-	struct sevq_str account = sevq_fold(pass->arena, pass->address->account_id);
+	struct str channel = text_fold(pass->arena, pass->address->channel);
+	struct str account = text_fold(pass->arena, pass->address->account_id);
 
 	if (channel.len == 0)
 		channel = target->channel;
 	if (account.len == 0)
 		account = target->account;
-	return sevq_allowlists_find(&pass->policy->allowlists, channel, account);
+	return allowlists_find(&pass->policy->allowlists, channel, account);
 }
 
 static struct finding
 direct_main(const struct pass *pass)
 {
-	static const struct sevq_str scopes[] = {
-		[SEVQ_DM_PER_PEER] = SEVQ_STR_INIT("dmScope is per-peer"),
-		[SEVQ_DM_PER_CHANNEL_PEER] = SEVQ_STR_INIT("dmScope is per-channel-peer"),
-		[SEVQ_DM_PER_ACCOUNT_CHANNEL_PEER] = SEVQ_STR_INIT("dmScope is per-account-channel-peer"),
-		[SEVQ_DM_OTHER] = SEVQ_STR_INIT("dmScope is none that is known"),
+	static const struct str scopes[] = {
+		[DM_PER_PEER] = STR_INIT("dmScope is per-peer"),
+		[DM_PER_CHANNEL_PEER] = STR_INIT("dmScope is per-channel-peer"),
+		[DM_PER_ACCOUNT_CHANNEL_PEER] = STR_INIT("dmScope is per-account-channel-peer"),
+		[DM_OTHER] = STR_INIT("dmScope is none that is known"),
 	};
-	static const struct sevq_str unpinned[] = {
-		[SEVQ_PIN_NO_CHANNEL] = SEVQ_STR_INIT("the policy does not have the channel"),
-		[SEVQ_PIN_NO_LIST] = SEVQ_STR_INIT("the channel has no allowlist"),
-		[SEVQ_PIN_NOBODY] = SEVQ_STR_INIT("the allowlist is empty"),
-		[SEVQ_PIN_ANYBODY] = SEVQ_STR_INIT("the allowlist lets anybody in"),
-		[SEVQ_PIN_SEVERAL] = SEVQ_STR_INIT("the allowlist has more than one owner"),
+	static const struct str unpinned[] = {
+		[PIN_NO_CHANNEL] = STR_INIT("the policy does not have the channel"),
+		[PIN_NO_LIST] = STR_INIT("the channel has no allowlist"),
+		[PIN_NOBODY] = STR_INIT("the allowlist is empty"),
+		[PIN_ANYBODY] = STR_INIT("the allowlist lets anybody in"),
+		[PIN_SEVERAL] = STR_INIT("the allowlist has more than one owner"),
 	};
-	struct sevq_direct_target target;
-	struct sevq_pin pin;
+	struct direct_target target;
+	struct pin pin;
 
-	if (!sevq_session_key_direct_target(pass->arena, pass->key, &target))
+	if (!session_key_direct_target(pass->arena, pass->key, &target))
 		return STAYS("the key does not name a direct chat");
-	if (pass->policy->dm_scope != SEVQ_DM_MAIN)
+	if (pass->policy->dm_scope != DM_MAIN)
 		return (struct finding){ false, scopes[pass->policy->dm_scope] };
 	pin = pin_of(pass, &target);
-	if (pin.kind != SEVQ_PIN_OWNER)
+	if (pin.kind != PIN_OWNER)
 		return (struct finding){ false, unpinned[pin.kind] };
-	if (!sevq_str_eq(pin.owner, target.peer))
+	if (!str_eq(pin.owner, target.peer))
 		return STAYS("the peer is not the owner that the allowlist names");
-	if (sevq_bindings_preserve(&pass->policy->bindings, pass->key, &target, pass->policy->main_key, pass->arena))
+	if (bindings_preserve(&pass->policy->bindings, pass->key, &target, pass->policy->main_key, pass->arena))
 		return STAYS("a binding gives this chat a session of its own");
 	return is_away(pass) ? MOVES("dmScope is main and the peer is the only owner on the allowlist")
 			     : STAYS("the key is the main session's own");
 }
 
-static struct sevq_str
+static struct str
 why_kept(const struct pass *pass)
 {
 	if (pass->bare)
-		return SEVQ_STR("no other rule moves the key, which is only qualified with its owner");
-	if (!sevq_str_eq(pass->sent, pass->parsed.key))
-		return SEVQ_STR("no other rule moves the key, which is only brought into its normal form");
-	return SEVQ_STR("no other rule moves the key");
+		return STR("no other rule moves the key, which is only qualified with its owner");
+	if (!str_eq(pass->sent, pass->parsed.key))
+		return STR("no other rule moves the key, which is only brought into its normal form");
+	return STR("no other rule moves the key");
 }
 
 /* In order of ROUTING section 5. */
 static const struct {
-	enum sevq_rule rule;
+	enum rule rule;
 	struct finding (*look)(const struct pass *pass);
 } steps[] = {
-	{ SEVQ_RULE_MAIN_ALIAS, main_alias },
-	{ SEVQ_RULE_CRON_RUN, cron_run },
-	{ SEVQ_RULE_DIRECT_MAIN, direct_main },
+	{ RULE_MAIN_ALIAS, main_alias },
+	{ RULE_CRON_RUN, cron_run },
+	{ RULE_DIRECT_MAIN, direct_main },
 };
 #define STEP_COUNT (sizeof steps / sizeof steps[0])
-_Static_assert(STEP_COUNT + 1 <= SEVQ_ROUTE_STEPS_MAX, "a decision has room for every step and for keep");
+_Static_assert(STEP_COUNT + 1 <= ROUTE_STEPS_MAX, "a decision has room for every step and for keep");
 
 /* ---- the decision ---- */
 
 /* Section 3. The parsed agent id is sanitised like any other. */
 static int
-find_owner(struct pass *pass, enum sevq_key_shape shape, struct sevq_error *err)
+find_owner(struct pass *pass, enum key_shape shape, struct error *err)
 {
-	struct sevq_str asked = sevq_trim(pass->address->agent_id);
-	struct sevq_str named = asked.len > 0 ? sevq_agent_id(pass->arena, asked) : SEVQ_STR_NULL;
+	struct str asked = text_trim(pass->address->agent_id);
+	struct str named = asked.len > 0 ? agent_id_normalize(pass->arena, asked) : STR_NULL;
 
-	if (shape == SEVQ_KEY_AGENT) {
+	if (shape == KEY_AGENT) {
 		/* A name that was cut may change when it is normalised again; a key made from it still belongs to it. */
-		pass->owner = sevq_str_eq(named, pass->parsed.agent_id) ? named : sevq_agent_id(pass->arena, pass->parsed.agent_id);
-		if (named.s != NULL && !sevq_str_eq(named, pass->owner))
-			return sevq_fail(err, SEVQ_OWNER_MISMATCH, "the session key belongs to agent %.*s, not to %.*s",
+		pass->owner = str_eq(named, pass->parsed.agent_id) ? named : agent_id_normalize(pass->arena, pass->parsed.agent_id);
+		if (named.s != NULL && !str_eq(named, pass->owner))
+			return error_set(err, ERROR_OWNER_MISMATCH, "the session key belongs to agent %.*s, not to %.*s",
 					 (int)pass->owner.len, pass->owner.s, (int)named.len, named.s);
 		return 0;
 	}
 	pass->owner = named.s != NULL ? named : pass->policy->agents.owner;
 	if (pass->owner.s == NULL)
-		return sevq_fail(err, SEVQ_OWNER_UNRESOLVED, "the session key names no agent and the policy has no single owner");
+		return error_set(err, ERROR_OWNER_UNRESOLVED, "the session key names no agent and the policy has no single owner");
 	return 0;
 }
 
 static int
-malformed(struct sevq_error *err)
+malformed(struct error *err)
 {
-	return sevq_fail(err, SEVQ_MALFORMED_KEY, "an agent's session key is agent:<agent id>:<rest>, neither part empty");
+	return error_set(err, ERROR_MALFORMED_KEY, "an agent's session key is agent:<agent id>:<rest>, neither part empty");
 }
 
 /* Classifies the key, finds its owner and qualifies it if it is bare. */
 static int
-start(struct pass *pass, struct sevq_error *err)
+start(struct pass *pass, struct error *err)
 {
-	enum sevq_key_shape shape = sevq_session_key_parse(pass->arena, pass->sent, &pass->parsed);
+	enum key_shape shape = session_key_parse(pass->arena, pass->sent, &pass->parsed);
 
-	if (shape == SEVQ_KEY_BLANK)
-		return sevq_fail(err, SEVQ_BLANK_KEY, "the session key is blank");
-	if (shape == SEVQ_KEY_MALFORMED)
+	if (shape == KEY_BLANK)
+		return error_set(err, ERROR_BLANK_KEY, "the session key is blank");
+	if (shape == KEY_MALFORMED)
 		return malformed(err);
 	if (find_owner(pass, shape, err) < 0)
 		return -1;
 	pass->key = pass->sent;
-	pass->bare = shape == SEVQ_KEY_BARE;
+	pass->bare = shape == KEY_BARE;
 	if (pass->bare) {
-		pass->key = sevq_session_key_build(pass->arena, pass->owner, pass->parsed.key);
-		if (sevq_session_key_parse(pass->arena, pass->key, &pass->parsed) != SEVQ_KEY_AGENT)
+		pass->key = session_key_build(pass->arena, pass->owner, pass->parsed.key);
+		if (session_key_parse(pass->arena, pass->key, &pass->parsed) != KEY_AGENT)
 			return malformed(err);
 	}
 	return 0;
 }
 
 static void
-explain_step(struct sevq_decision *decision, enum sevq_rule rule, bool applied, struct sevq_str why)
+explain_step(struct decision *decision, enum rule rule, bool applied, struct str why)
 {
-	decision->steps[decision->step_count++] = (struct sevq_route_step){ rule, applied, why };
+	decision->steps[decision->step_count++] = (struct route_step){ rule, applied, why };
 }
 
 /* Goes through the steps until one moves the key. */
-static enum sevq_rule
-go_through(const struct pass *pass, bool explain, struct sevq_decision *decision)
+static enum rule
+go_through(const struct pass *pass, bool explain, struct decision *decision)
 {
 	decision->step_count = 0;
 	for (size_t i = 0; i < STEP_COUNT; i++) {
@@ -216,8 +216,8 @@ go_through(const struct pass *pass, bool explain, struct sevq_decision *decision
 			return steps[i].rule;
 	}
 	if (explain)
-		explain_step(decision, SEVQ_RULE_KEEP, true, why_kept(pass));
-	return SEVQ_RULE_KEEP;
+		explain_step(decision, RULE_KEEP, true, why_kept(pass));
+	return RULE_KEEP;
 }
 
 /*
@@ -225,45 +225,45 @@ go_through(const struct pass *pass, bool explain, struct sevq_decision *decision
  * sent but is one when it comes again, and a capital sigma lower-cases otherwise at the end of a peer than before a thread
  * suffix. Without the second look such queue keys would not be fixed points.
  */
-static enum sevq_rule
-decide(struct pass *pass, bool explain, struct sevq_decision *decision)
+static enum rule
+decide(struct pass *pass, bool explain, struct decision *decision)
 {
-	enum sevq_rule rule = go_through(pass, explain, decision);
+	enum rule rule = go_through(pass, explain, decision);
 
-	if (rule != SEVQ_RULE_KEEP || sevq_str_eq(pass->key, pass->parsed.key))
+	if (rule != RULE_KEEP || str_eq(pass->key, pass->parsed.key))
 		return rule;
 	pass->key = pass->parsed.key;
 	return go_through(pass, explain, decision);
 }
 
 /* The key "main" where an address has none, but an agent. */
-static struct sevq_str
-key_sent(const struct sevq_address *address)
+static struct str
+key_sent(const struct address *address)
 {
-	if (address->session_key.s == NULL && sevq_trim(address->agent_id).len > 0)
-		return SEVQ_STR("main");
-	return sevq_trim(address->session_key);
+	if (address->session_key.s == NULL && text_trim(address->agent_id).len > 0)
+		return STR("main");
+	return text_trim(address->session_key);
 }
 
 int
-sevq_route(const struct sevq_policy *policy, const struct sevq_address *address, bool explain, struct sevq_arena *arena,
-	   struct sevq_decision *ret, struct sevq_error *err)
+route_decide(const struct policy *policy, const struct address *address, bool explain, struct arena *arena, struct decision *ret,
+	     struct error *err)
 {
 	struct pass pass = { .policy = policy, .address = address, .arena = arena, .sent = key_sent(address) };
-	struct sevq_decision decision = { 0 };
+	struct decision decision = { 0 };
 
 	if (start(&pass, err) < 0)
 		return -1;
 	decision.rule = decide(&pass, explain, &decision);
-	if (decision.rule != SEVQ_RULE_KEEP) {
-		struct sevq_str main = sevq_session_key_build(arena, pass.owner, home(policy));
+	if (decision.rule != RULE_KEEP) {
+		struct str main = session_key_build(arena, pass.owner, home(policy));
 
 		/* A main key of the config can be anything; what it makes must be a key, and in normal form. */
-		if (sevq_session_key_parse(arena, main, &pass.parsed) != SEVQ_KEY_AGENT)
+		if (session_key_parse(arena, main, &pass.parsed) != KEY_AGENT)
 			return malformed(err);
 	}
 	decision.queue_key = pass.parsed.key;
-	decision.rekeyed = !sevq_str_eq(decision.queue_key, pass.sent);
+	decision.rekeyed = !str_eq(decision.queue_key, pass.sent);
 	decision.owner = pass.owner;
 	*ret = decision;
 	return 0;

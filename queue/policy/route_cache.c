@@ -7,13 +7,13 @@
 
 #define PARTS 4
 
-struct sevq_place_slot {
-	struct sevq_str parts[PARTS]; /* of the address */
-	struct sevq_place place;
+struct route_cache_slot {
+	struct str parts[PARTS]; /* of the address */
+	struct cached_route place;
 };
 
 static void
-take_apart(const struct sevq_address *address, struct sevq_str parts[PARTS])
+take_apart(const struct address *address, struct str parts[PARTS])
 {
 	parts[0] = address->session_key;
 	parts[1] = address->agent_id;
@@ -30,7 +30,7 @@ stir(uint64_t hash, uint64_t word)
 
 /* Eight bytes at a time. It need not be a good hash: a slot that many share is one where little is found. */
 static uint64_t
-mix(uint64_t hash, struct sevq_str part)
+mix(uint64_t hash, struct str part)
 {
 	uint64_t word = 0;
 	hash = stir(hash, part.len);
@@ -45,38 +45,38 @@ mix(uint64_t hash, struct sevq_str part)
 }
 
 static size_t
-slot_of(const struct sevq_str parts[PARTS])
+slot_of(const struct str parts[PARTS])
 {
 	uint64_t hash = 0;
 	for (size_t i = 0; i < PARTS; i++)
 		hash = mix(hash, parts[i]);
-	return (size_t)(hash % SEVQ_PLACES_SLOTS);
+	return (size_t)(hash % ROUTE_CACHE_SLOTS);
 }
 
 /* Not given is another thing than empty. */
 static bool
-same(struct sevq_str a, struct sevq_str b)
+same(struct str a, struct str b)
 {
-	return sevq_str_eq(a, b) && (a.s == NULL) == (b.s == NULL);
+	return str_eq(a, b) && (a.s == NULL) == (b.s == NULL);
 }
 
 void
-sevq_places_clear(struct sevq_places *places)
+route_cache_clear(struct route_cache *places)
 {
-	for (size_t i = 0; places->slots != NULL && i < SEVQ_PLACES_SLOTS; i++)
+	for (size_t i = 0; places->slots != NULL && i < ROUTE_CACHE_SLOTS; i++)
 		free(places->slots[i]);
 	free(places->slots);
 	places->slots = NULL;
 }
 
-const struct sevq_place *
-sevq_places_find(const struct sevq_places *places, const struct sevq_address *address)
+const struct cached_route *
+route_cache_find(const struct route_cache *places, const struct address *address)
 {
-	struct sevq_str parts[PARTS];
+	struct str parts[PARTS];
 	if (places->slots == NULL)
 		return NULL;
 	take_apart(address, parts);
-	const struct sevq_place_slot *slot = places->slots[slot_of(parts)];
+	const struct route_cache_slot *slot = places->slots[slot_of(parts)];
 	for (size_t i = 0; slot != NULL && i < PARTS; i++)
 		if (!same(slot->parts[i], parts[i]))
 			return NULL;
@@ -84,7 +84,7 @@ sevq_places_find(const struct sevq_places *places, const struct sevq_address *ad
 }
 
 static char *
-copy(struct sevq_str *text, char *at)
+copy(struct str *text, char *at)
 {
 	if (text->len > 0)
 		memcpy(at, text->s, text->len);
@@ -94,20 +94,20 @@ copy(struct sevq_str *text, char *at)
 }
 
 void
-sevq_places_keep(struct sevq_places *places, const struct sevq_address *address, const struct sevq_place *place)
+route_cache_add(struct route_cache *places, const struct address *address, const struct cached_route *place)
 {
-	struct sevq_str parts[PARTS];
+	struct str parts[PARTS];
 	size_t bytes = place->queue_key.len;
 	take_apart(address, parts);
 	for (size_t i = 0; i < PARTS; i++)
 		bytes += parts[i].len;
-	if (bytes > SEVQ_PLACES_BYTES_MAX)
+	if (bytes > ROUTE_CACHE_BYTES_MAX)
 		return;
 	if (places->slots == NULL)
-		places->slots = sevq_alloc(SEVQ_PLACES_SLOTS * sizeof *places->slots);
-	struct sevq_place_slot **slot = &places->slots[slot_of(parts)];
+		places->slots = mem_alloc(ROUTE_CACHE_SLOTS * sizeof *places->slots);
+	struct route_cache_slot **slot = &places->slots[slot_of(parts)];
 	free(*slot);
-	*slot = sevq_alloc(sizeof **slot + bytes);
+	*slot = mem_alloc(sizeof **slot + bytes);
 	char *at = (char *)(*slot + 1);
 	(*slot)->place = *place;
 	at = copy(&(*slot)->place.queue_key, at);

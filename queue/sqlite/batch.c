@@ -17,8 +17,8 @@ struct column {
 	size_t offset; /* of a member of the record, or of the record's own struct where that takes more than a member */
 };
 
-#define EVENT(member) offsetof(struct sevq_store_event, member)
-#define OUTCOME(member) offsetof(struct sevq_store_outcome, member)
+#define EVENT(member) offsetof(struct store_event, member)
+#define OUTCOME(member) offsetof(struct store_outcome, member)
 
 /* In the order of schema/sql. */
 static const struct column event_columns[] = {
@@ -52,7 +52,7 @@ static const struct column outcome_columns[] = {
 	{ "attempts", ATTEMPTS, 0 },
 };
 
-_Static_assert(sizeof(size_t) == sizeof(int64_t) && sizeof(enum sevq_rule) == sizeof(int), "numbers are read by their width");
+_Static_assert(sizeof(size_t) == sizeof(int64_t) && sizeof(enum rule) == sizeof(int), "numbers are read by their width");
 
 /* One list of the batch. */
 struct list {
@@ -65,8 +65,8 @@ struct list {
 #define LIST(singular, plural)                                                                                                     \
 	{                                                                                                                          \
 		"batch_" #singular, singular##_columns, sizeof(singular##_columns) / sizeof(struct column),                        \
-		    sizeof(struct sevq_store_##singular), offsetof(struct sevq_store_batch, plural),                               \
-		    offsetof(struct sevq_store_batch, singular##_count)                                                            \
+		    sizeof(struct store_##singular), offsetof(struct store_batch, plural),                                         \
+		    offsetof(struct store_batch, singular##_count)                                                                 \
 	}
 
 static const struct list lists[] = { LIST(event, events), LIST(outcome, outcomes) };
@@ -89,61 +89,61 @@ struct cursor {
 
 /* It is there until the statement has ended or, in the scratch, until the next row. */
 static void
-say_text(sqlite3_context *into, struct sevq_str text)
+say_text(sqlite3_context *into, struct str text)
 {
 	if (text.s != NULL)
 		sqlite3_result_text64(into, text.s, text.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 static void
-say_written(sqlite3_context *into, const struct sevq_buf *scratch)
+say_written(sqlite3_context *into, const struct buf *scratch)
 {
-	say_text(into, (struct sevq_str){ scratch->data, scratch->len });
+	say_text(into, (struct str){ scratch->data, scratch->len });
 }
 
 static void
-say_delivery(sqlite3_context *into, const struct sevq_delivery *delivery, struct sevq_buf *scratch)
+say_delivery(sqlite3_context *into, const struct delivery *delivery, struct buf *scratch)
 {
-	if (sevq_delivery_none(delivery))
+	if (delivery_none(delivery))
 		return;
 	scratch->len = 0;
-	sevq_delivery_write(scratch, delivery);
+	delivery_write(scratch, delivery);
 	say_written(into, scratch);
 }
 
 static void
-say_ids(sqlite3_context *into, const struct sevq_store_outcome *outcome, struct sevq_buf *scratch)
+say_ids(sqlite3_context *into, const struct store_outcome *outcome, struct buf *scratch)
 {
 	scratch->len = 0;
-	sevq_ids_write(scratch, outcome->ids, outcome->count);
+	ids_write(scratch, outcome->ids, outcome->count);
 	say_written(into, scratch);
 }
 
 /* Seldom there, and not in the scratch, where the ids are. Apart from the other columns, which would all pay for its buffer. */
-static void __attribute__((noinline)) say_attempts(sqlite3_context *into, const struct sevq_store_outcome *outcome)
+static void __attribute__((noinline)) say_attempts(sqlite3_context *into, const struct store_outcome *outcome)
 {
-	struct sevq_buf text = { 0 };
+	struct buf text = { 0 };
 	if (outcome->attempts == NULL)
 		return;
 	for (size_t i = 0; i < outcome->count; i++) {
-		sevq_buf_adds(&text, i == 0 ? "[" : ",");
-		sevq_buf_add_int(&text, outcome->attempts[i]);
+		buf_adds(&text, i == 0 ? "[" : ",");
+		buf_add_int(&text, outcome->attempts[i]);
 	}
-	sevq_buf_adds(&text, "]");
+	buf_adds(&text, "]");
 	sqlite3_result_text64(into, text.data, text.len, SQLITE_TRANSIENT, SQLITE_UTF8);
-	sevq_buf_clear(&text);
+	buf_clear(&text);
 }
 
 /* Null where it is the queue key itself. */
 static void
-say_original_key(sqlite3_context *into, const struct sevq_event *event)
+say_original_key(sqlite3_context *into, const struct system_event *event)
 {
-	if (!sevq_str_eq(event->original_session_key, event->session_key))
+	if (!str_eq(event->original_session_key, event->session_key))
 		say_text(into, event->original_session_key);
 }
 
 static void
-say(sqlite3_context *into, enum type type, const void *value, struct sevq_buf *scratch)
+say(sqlite3_context *into, enum type type, const void *value, struct buf *scratch)
 {
 	switch (type) {
 	case INT64:
@@ -160,7 +160,7 @@ say(sqlite3_context *into, enum type type, const void *value, struct sevq_buf *s
 			sqlite3_result_int64(into, *(const int64_t *)value);
 		break;
 	case TEXT:
-		say_text(into, *(const struct sevq_str *)value);
+		say_text(into, *(const struct str *)value);
 		break;
 	case DELIVERY:
 		say_delivery(into, value, scratch);
@@ -182,19 +182,19 @@ say(sqlite3_context *into, enum type type, const void *value, struct sevq_buf *s
 static int
 declare(sqlite3 *db, const struct list *list)
 {
-	struct sevq_buf sql = { 0 };
+	struct buf sql = { 0 };
 	for (size_t i = 0; i < list->column_count; i++)
-		sevq_buf_addf(&sql, "%s%s", i == 0 ? "CREATE TABLE x(" : ",", list->columns[i].name);
-	sevq_buf_add(&sql, ")", sizeof ")");
+		buf_addf(&sql, "%s%s", i == 0 ? "CREATE TABLE x(" : ",", list->columns[i].name);
+	buf_add(&sql, ")", sizeof ")");
 	int rc = sqlite3_declare_vtab(db, sql.data);
-	sevq_buf_clear(&sql);
+	buf_clear(&sql);
 	return rc;
 }
 
 static int
 view_connect(sqlite3 *db, void *store, int argc, const char *const *argv, sqlite3_vtab **ret, char **err)
 {
-	struct view *view = sevq_alloc(sizeof *view);
+	struct view *view = mem_alloc(sizeof *view);
 	(void)argc, (void)err;
 	view->store = store;
 	view->list = lists;
@@ -222,7 +222,7 @@ view_best_index(sqlite3_vtab *view, sqlite3_index_info *info)
 static int
 view_open(sqlite3_vtab *view, sqlite3_vtab_cursor **ret)
 {
-	struct cursor *cursor = sevq_alloc(sizeof *cursor);
+	struct cursor *cursor = mem_alloc(sizeof *cursor);
 	(void)view;
 	*ret = &cursor->base;
 	return SQLITE_OK;
@@ -281,7 +281,7 @@ view_row_id(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 }
 
 int
-sevq_sqlite_show_batches(struct sqlite_store *store)
+sqlite_show_batches(struct sqlite_store *store)
 {
 	static const sqlite3_module module = {
 		.xConnect = view_connect, /* and no xCreate: the table is there by its name */

@@ -28,12 +28,12 @@ static void
 checkpoint(struct sqlite_store *store)
 {
 	int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	if (rc == SQLITE_FULL && sevq_sqlite_give_up_reserve(store))
+	if (rc == SQLITE_FULL && sqlite_give_up_reserve(store))
 		rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	if (rc == SQLITE_OK)
 		store->stats.checkpoints++;
 	else if (sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC)
-		sevq_sqlite_break(store);
+		sqlite_break(store);
 	store->wal_frames = 0; /* after a failure too: the next commit says how many there are, and it is tried again */
 }
 
@@ -42,17 +42,17 @@ static bool
 forget_keys(struct sqlite_store *store, int64_t before_ms)
 {
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_KEYS];
-	struct sevq_error err; /* nobody to tell: what is not forgotten now is later, and of a broken store `ready` tells */
+	struct error err; /* nobody to tell: what is not forgotten now is later, and of a broken store `ready` tells */
 	sqlite3_bind_int64(remove, 1, before_ms);
-	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
+	int rc = sqlite_run(store->statement[STATEMENT_BEGIN]);
 	if (rc == SQLITE_OK)
-		rc = sevq_sqlite_run(remove);
+		rc = sqlite_run(remove);
 	int forgotten = sqlite3_changes(store->db);
-	return sevq_sqlite_end(store, rc, &err) == 0 && forgotten == SEVQ_SQLITE_SWEEP_MAX;
+	return sqlite_end(store, rc, &err) == 0 && forgotten == SQLITE_SWEEP_MAX;
 }
 
 bool
-sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores)
+sqlite_chores(struct store *base, const struct chores *chores)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	int64_t now_ms = monotonic_ms();
@@ -63,15 +63,15 @@ sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores)
 	if (store->broken) /* and whoever reads next would make its index anew */
 		return false;
 	if (now_ms >= store->next_look_ms) {
-		sevq_sqlite_look_at_disk(store);
+		sqlite_look_at_disk(store);
 		store->next_look_ms = now_ms + LOOK_INTERVAL_MS;
 		store->sweeping = store->forgetting = true;
 	}
 	if (store->forgetting || store->sweeping)
-		sevq_sqlite_cap(store, false);
+		sqlite_cap(store, false);
 	if (store->forgetting)
 		store->forgetting = forget_keys(store, chores->keys_before_ms);
 	else if (store->sweeping)
-		store->sweeping = sevq_sqlite_sweep(store, chores);
+		store->sweeping = sqlite_sweep(store, chores);
 	return store->forgetting || store->sweeping;
 }

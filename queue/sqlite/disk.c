@@ -26,9 +26,9 @@
 /* --- the reserve ----------------------------------------------------------------------------------------------------- */
 
 bool
-sevq_sqlite_give_up_reserve(struct sqlite_store *store)
+sqlite_give_up_reserve(struct sqlite_store *store)
 {
-	char *name = sevq_sqlite_beside(store->path, ".reserve");
+	char *name = path_with_suffix(store->path, ".reserve");
 	bool given = unlink(name) == 0;
 	store->reserved = false;
 	free(name);
@@ -38,7 +38,7 @@ sevq_sqlite_give_up_reserve(struct sqlite_store *store)
 static void
 make_reserve(struct sqlite_store *store)
 {
-	char *name = sevq_sqlite_beside(store->path, ".reserve");
+	char *name = path_with_suffix(store->path, ".reserve");
 	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	store->reserved = true; /* where it cannot be made now, it is not tried each second */
 	if (fd >= 0 && posix_fallocate(fd, 0, RESERVE_BYTES) != 0)
@@ -64,18 +64,18 @@ less(uint64_t bytes, uint64_t taken)
 }
 
 void
-sevq_sqlite_make_room_to_open(struct sqlite_store *store)
+sqlite_make_room_to_open(struct sqlite_store *store)
 {
 	if (free_bytes(store) < OPENING_BYTES)
-		sevq_sqlite_give_up_reserve(store);
+		sqlite_give_up_reserve(store);
 }
 
 /* What is in the log will take as much in the database. */
 void
-sevq_sqlite_look_at_disk(struct sqlite_store *store)
+sqlite_look_at_disk(struct sqlite_store *store)
 {
 	uint64_t wanted = store->options.min_free_bytes;
-	store->free_bytes = less(free_bytes(store), (uint64_t)store->wal_frames * SEVQ_SQLITE_PAGE_BYTES);
+	store->free_bytes = less(free_bytes(store), (uint64_t)store->wal_frames * SQLITE_PAGE_BYTES);
 	store->full = store->free_bytes < wanted;
 	if (!store->reserved && less(store->free_bytes, 2 * RESERVE_BYTES) > wanted)
 		make_reserve(store);
@@ -83,14 +83,14 @@ sevq_sqlite_look_at_disk(struct sqlite_store *store)
 
 /* Between two looks only our own writing is counted; who else writes is seen at the next. */
 static bool
-leaves_enough(struct sqlite_store *store, const struct sevq_store_batch *batch)
+leaves_enough(struct sqlite_store *store, const struct store_batch *batch)
 {
 	uint64_t bytes = 0;
 	for (size_t i = 0; i < batch->event_count; i++)
 		bytes += EVENT_ROW_BYTES + batch->events[i].event.text.len;
 	bytes *= 2; /* in the log, and from there in the database */
 	if (less(store->free_bytes, bytes) < store->options.min_free_bytes)
-		sevq_sqlite_look_at_disk(store);
+		sqlite_look_at_disk(store);
 	if (less(store->free_bytes, bytes) < store->options.min_free_bytes)
 		return false; /* a smaller one may have room */
 	store->free_bytes = less(store->free_bytes, bytes);
@@ -98,10 +98,10 @@ leaves_enough(struct sqlite_store *store, const struct sevq_store_batch *batch)
 }
 
 void
-sevq_sqlite_cap(struct sqlite_store *store, bool events)
+sqlite_cap(struct sqlite_store *store, bool events)
 {
 	char pragma[64];
-	uint64_t pages = store->options.max_bytes / SEVQ_SQLITE_PAGE_BYTES;
+	uint64_t pages = store->options.max_bytes / SQLITE_PAGE_BYTES;
 	if (pages == 0 || store->capped == events)
 		return;
 	store->capped = events;
@@ -110,8 +110,8 @@ sevq_sqlite_cap(struct sqlite_store *store, bool events)
 }
 
 bool
-sevq_sqlite_has_room(struct sqlite_store *store, const struct sevq_store_batch *batch)
+sqlite_has_room(struct sqlite_store *store, const struct store_batch *batch)
 {
-	sevq_sqlite_cap(store, batch->event_count > 0);
+	sqlite_cap(store, batch->event_count > 0);
 	return batch->event_count == 0 || leaves_enough(store, batch);
 }

@@ -15,12 +15,12 @@
 struct asked {
 	struct sqlite_store *store;
 	size_t index;
-	sevq_lookup_found *each;
+	lookup_found *each;
 	void *arg;
 };
 
 static bool
-names(const struct sevq_store_outcome *outcome, int64_t event)
+names(const struct store_outcome *outcome, int64_t event)
 {
 	for (size_t i = 0; i < outcome->count; i++)
 		if (outcome->ids[i] == event)
@@ -30,20 +30,20 @@ names(const struct sevq_store_outcome *outcome, int64_t event)
 
 /* Gives the outcomes that the statement yields and that name the event, up to the one that settles it. */
 static int
-give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event, enum sevq_outcome_kind *settled)
+give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event, enum outcome_kind *settled)
 {
 	int rc = SQLITE_ROW;
 	while (*settled == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		struct sevq_arena arena = { 0 };
-		struct sevq_store_outcome outcome;
-		if (sevq_sqlite_outcome(row, &arena, &outcome) < 0) {
+		struct arena arena = { 0 };
+		struct store_outcome outcome;
+		if (sqlite_outcome(row, &arena, &outcome) < 0) {
 			rc = SQLITE_CORRUPT;
 		} else if (names(&outcome, event)) {
-			asked->each(asked->arg, asked->index, &(struct sevq_found){ .outcome = &outcome });
-			if (outcome.kind <= SEVQ_OUTCOME_LAST_SETTLING)
+			asked->each(asked->arg, asked->index, &(struct found){ .outcome = &outcome });
+			if (outcome.kind <= OUTCOME_LAST_SETTLING)
 				*settled = outcome.kind;
 		}
-		sevq_arena_clear(&arena);
+		arena_clear(&arena);
 		if (rc != SQLITE_ROW)
 			break;
 	}
@@ -53,7 +53,7 @@ give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event, enum 
 
 /* A lease while what became of its events is read. */
 struct lent {
-	struct sevq_arena arena;
+	struct arena arena;
 	const int64_t *ids; /* ascending */
 	bool *left;         /* which of them are the lease's no more */
 	size_t count, held;
@@ -61,7 +61,7 @@ struct lent {
 
 /* Takes the outcome's events out of the lease; false: none was in it. */
 static bool
-leave(struct lent *lent, const struct sevq_store_outcome *outcome)
+leave(struct lent *lent, const struct store_outcome *outcome)
 {
 	size_t before = lent->held;
 	for (size_t i = 0, j = 0; i < lent->count && j < outcome->count;) {
@@ -79,14 +79,14 @@ leave(struct lent *lent, const struct sevq_store_outcome *outcome)
 
 /* The lease itself comes first. */
 static bool
-concerns(struct lent *lent, const struct sevq_store_outcome *outcome)
+concerns(struct lent *lent, const struct store_outcome *outcome)
 {
 	if (lent->ids != NULL)
 		return leave(lent, outcome);
 	lent->count = lent->held = outcome->count;
-	lent->ids = memcpy(sevq_arena_alloc(&lent->arena, outcome->count * sizeof *lent->ids), outcome->ids,
-			   outcome->count * sizeof *lent->ids);
-	lent->left = sevq_arena_alloc(&lent->arena, outcome->count);
+	lent->ids =
+	    memcpy(arena_alloc(&lent->arena, outcome->count * sizeof *lent->ids), outcome->ids, outcome->count * sizeof *lent->ids);
+	lent->left = arena_alloc(&lent->arena, outcome->count);
 	return true;
 }
 
@@ -95,23 +95,23 @@ concerns(struct lent *lent, const struct sevq_store_outcome *outcome)
  * lease, or because somebody takes them whoever has them.
  */
 static int
-lookup_lease(const struct asked *asked, const struct sevq_lookup *lookup)
+lookup_lease(const struct asked *asked, const struct lookup *lookup)
 {
 	sqlite3_stmt *row = asked->store->statement[STATEMENT_LEASE_OUTCOMES];
 	struct lent lent = { .ids = NULL };
 	int rc = SQLITE_ROW;
 	sqlite3_bind_int64(row, 1, lookup->id);
 	while (rc == SQLITE_ROW && (lent.ids == NULL || lent.held > 0) && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		struct sevq_arena arena = { 0 };
-		struct sevq_store_outcome outcome;
-		if (sevq_sqlite_outcome(row, &arena, &outcome) < 0)
+		struct arena arena = { 0 };
+		struct store_outcome outcome;
+		if (sqlite_outcome(row, &arena, &outcome) < 0)
 			rc = SQLITE_CORRUPT;
 		else if (concerns(&lent, &outcome))
-			asked->each(asked->arg, asked->index, &(struct sevq_found){ .outcome = &outcome });
-		sevq_arena_clear(&arena);
+			asked->each(asked->arg, asked->index, &(struct found){ .outcome = &outcome });
+		arena_clear(&arena);
 	}
 	sqlite3_reset(row);
-	sevq_arena_clear(&lent.arena);
+	arena_clear(&lent.arena);
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
@@ -140,30 +140,30 @@ outcome_since(struct sqlite_store *store, int64_t ts_ms)
 
 /* Gives the event; SQLITE_DONE with *ts_ms 0 when it is not there. */
 static int
-lookup_event(const struct asked *asked, const struct sevq_lookup *lookup, int64_t *ts_ms)
+lookup_event(const struct asked *asked, const struct lookup *lookup, int64_t *ts_ms)
 {
 	sqlite3_stmt *read = asked->store->statement[STATEMENT_READ_EVENT];
-	struct sevq_arena arena = { 0 };
-	struct sevq_event event;
+	struct arena arena = { 0 };
+	struct system_event event;
 	*ts_ms = 0;
 	sqlite3_bind_int64(read, 1, lookup->id);
 	int rc = sqlite3_step(read);
-	if (rc == SQLITE_ROW && sevq_sqlite_event(asked->store, read, &arena, &event) < 0)
+	if (rc == SQLITE_ROW && sqlite_event(asked->store, read, &arena, &event) < 0)
 		rc = SQLITE_CORRUPT;
 	if (rc == SQLITE_ROW) {
 		*ts_ms = event.ts_ms;
-		asked->each(asked->arg, asked->index, &(struct sevq_found){ .event = &event });
+		asked->each(asked->arg, asked->index, &(struct found){ .event = &event });
 	}
 	sqlite3_reset(read);
-	sevq_arena_clear(&arena);
+	arena_clear(&arena);
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
 static int
-lookup_timeline(const struct asked *asked, const struct sevq_lookup *lookup)
+lookup_timeline(const struct asked *asked, const struct lookup *lookup)
 {
 	sqlite3_stmt *row = asked->store->statement[STATEMENT_SESSION_OUTCOMES];
-	enum sevq_outcome_kind settled = 0;
+	enum outcome_kind settled = 0;
 	int64_t ts_ms;
 	int rc = lookup_event(asked, lookup, &ts_ms);
 	if (rc != SQLITE_DONE || ts_ms == 0)
@@ -171,7 +171,7 @@ lookup_timeline(const struct asked *asked, const struct sevq_lookup *lookup)
 	sqlite3_bind_int64(row, 1, lookup->id);
 	sqlite3_bind_int64(row, 2, outcome_since(asked->store, ts_ms));
 	rc = give_outcomes(asked, row, lookup->id, &settled);
-	if (rc != SQLITE_DONE || (settled != SEVQ_OUTCOME_DEAD && settled != SEVQ_OUTCOME_EVICTED))
+	if (rc != SQLITE_DONE || (settled != OUTCOME_DEAD && settled != OUTCOME_EVICTED))
 		return rc;
 	settled = 0;
 	row = asked->store->statement[STATEMENT_REQUEUED];
@@ -180,7 +180,7 @@ lookup_timeline(const struct asked *asked, const struct sevq_lookup *lookup)
 }
 
 static int
-lookup_dead_letter(const struct asked *asked, const struct sevq_lookup *lookup)
+lookup_dead_letter(const struct asked *asked, const struct lookup *lookup)
 {
 	sqlite3_stmt *row = asked->store->statement[STATEMENT_IS_DEAD_LETTER];
 	int64_t ts_ms;
@@ -191,55 +191,54 @@ lookup_dead_letter(const struct asked *asked, const struct sevq_lookup *lookup)
 }
 
 static int
-lookup_key(const struct asked *asked, const struct sevq_lookup *lookup)
+lookup_key(const struct asked *asked, const struct lookup *lookup)
 {
 	sqlite3_stmt *row = asked->store->statement[STATEMENT_FIND_KEY];
-	sevq_sqlite_bind_text(row, 1, lookup->key);
+	sqlite_bind_text(row, 1, lookup->key);
 	int rc = sqlite3_step(row);
 	if (rc == SQLITE_ROW) {
-		struct sevq_store_key key = { .key = lookup->key,
-					      .request = (uint64_t)sqlite3_column_int64(row, 0),
-					      .answer = sevq_sqlite_text(row, 1) };
-		asked->each(asked->arg, asked->index, &(struct sevq_found){ .key = &key });
+		struct store_key key = { .key = lookup->key,
+					 .request = (uint64_t)sqlite3_column_int64(row, 0),
+					 .answer = sqlite_text(row, 1) };
+		asked->each(asked->arg, asked->index, &(struct found){ .key = &key });
 	}
 	sqlite3_reset(row);
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
 static int
-look_up(const struct asked *asked, const struct sevq_lookup *lookup)
+look_up(const struct asked *asked, const struct lookup *lookup)
 {
 	int64_t ts_ms;
 	switch (lookup->kind) {
-	case SEVQ_LOOKUP_NONE:
+	case LOOKUP_NONE:
 		break;
-	case SEVQ_LOOKUP_EVENT:
+	case LOOKUP_EVENT:
 		return lookup_event(asked, lookup, &ts_ms);
-	case SEVQ_LOOKUP_TIMELINE:
+	case LOOKUP_TIMELINE:
 		return lookup_timeline(asked, lookup);
-	case SEVQ_LOOKUP_LEASE:
+	case LOOKUP_LEASE:
 		return lookup_lease(asked, lookup);
-	case SEVQ_LOOKUP_DEAD:
+	case LOOKUP_DEAD:
 		return lookup_dead_letter(asked, lookup);
-	case SEVQ_LOOKUP_KEY:
+	case LOOKUP_KEY:
 		return lookup_key(asked, lookup);
 	}
 	return SQLITE_DONE;
 }
 
 void
-sevq_sqlite_lookup(struct sevq_store *base, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each,
-		   sevq_read_done *done, void *arg)
+sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count, lookup_found *each, read_done *done, void *arg)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
-	struct sevq_error err;
+	struct error err;
 	int rc = SQLITE_DONE;
-	sevq_sqlite_begin_reading(store);
+	sqlite_begin_reading(store);
 	for (size_t i = 0; rc == SQLITE_DONE && i < count; i++)
 		rc = look_up(&(struct asked){ store, i, each, arg }, &lookups[i]);
 	if (rc != SQLITE_DONE)
-		sevq_sqlite_fail(store, &err, SEVQ_STORAGE_FAILED, "cannot read");
-	sevq_sqlite_end_reading(store);
+		sqlite_fail(store, &err, ERROR_STORAGE_FAILED, "cannot read");
+	sqlite_end_reading(store);
 	done(arg, rc == SQLITE_DONE ? NULL : &err);
 }
 
@@ -248,8 +247,8 @@ sevq_sqlite_lookup(struct sevq_store *base, const struct sevq_lookup *lookups, s
 /* A page while it is being made. */
 struct page {
 	struct sqlite_store *store;
-	const struct sevq_history_query *query;
-	sevq_history_row *each;
+	const struct history_query *query;
+	history_row *each;
 	void *arg;
 	int64_t session;                  /* 0: all */
 	size_t rows, events, text_bytes;  /* given; looked at; in those given */
@@ -258,7 +257,7 @@ struct page {
 
 /* The next page begins with this event. */
 static void
-stop_before(struct page *page, const struct sevq_store_outcome *outcome, int64_t id)
+stop_before(struct page *page, const struct store_outcome *outcome, int64_t id)
 {
 	page->more_outcome = outcome->id;
 	page->more_event = id + 1;
@@ -266,11 +265,11 @@ stop_before(struct page *page, const struct sevq_store_outcome *outcome, int64_t
 
 /* Gives the row, unless it has too much text for what is on the page already. */
 static void
-give(struct page *page, const struct sevq_store_outcome *outcome, const struct sevq_event *event)
+give(struct page *page, const struct store_outcome *outcome, const struct system_event *event)
 {
-	struct sevq_store_outcome one = *outcome;
+	struct store_outcome one = *outcome;
 	int64_t id = event->id;
-	if (page->rows > 0 && page->text_bytes + event->text.len > SEVQ_ANSWER_TEXT_BYTES_MAX) {
+	if (page->rows > 0 && page->text_bytes + event->text.len > ANSWER_TEXT_BYTES_MAX) {
 		stop_before(page, outcome, id);
 		return;
 	}
@@ -283,21 +282,21 @@ give(struct page *page, const struct sevq_store_outcome *outcome, const struct s
 
 /* The event in that place of the outcome. */
 static int
-give_event(struct page *page, const struct sevq_store_outcome *outcome, size_t at)
+give_event(struct page *page, const struct store_outcome *outcome, size_t at)
 {
 	sqlite3_stmt *read = page->store->statement[STATEMENT_READ_EVENT];
-	struct sevq_arena arena = { 0 };
-	struct sevq_event event;
+	struct arena arena = { 0 };
+	struct system_event event;
 	sqlite3_bind_int64(read, 1, outcome->ids[at]);
 	int rc = sqlite3_step(read);
-	if (rc == SQLITE_ROW && sevq_sqlite_event(page->store, read, &arena, &event) < 0)
+	if (rc == SQLITE_ROW && sqlite_event(page->store, read, &arena, &event) < 0)
 		rc = SQLITE_CORRUPT;
-	if (rc == SQLITE_ROW && (page->query->source.s == NULL || sevq_str_eq(event.source, page->query->source))) {
+	if (rc == SQLITE_ROW && (page->query->source.s == NULL || str_eq(event.source, page->query->source))) {
 		event.attempts = outcome->attempts != NULL ? outcome->attempts[at] : 0;
 		give(page, outcome, &event);
 	}
 	sqlite3_reset(read);
-	sevq_arena_clear(&arena);
+	arena_clear(&arena);
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
@@ -309,9 +308,9 @@ page_full(const struct page *page)
 
 /* The events of one outcome, newest first, from where the cursor stands. */
 static int
-give_outcome(struct page *page, const struct sevq_store_outcome *outcome)
+give_outcome(struct page *page, const struct store_outcome *outcome)
 {
-	const struct sevq_history_query *query = page->query;
+	const struct history_query *query = page->query;
 	int rc = SQLITE_DONE;
 	for (size_t i = outcome->count; rc == SQLITE_DONE && page->more_outcome == 0 && i > 0; i--) {
 		if (outcome->id == query->before_outcome && outcome->ids[i - 1] >= query->before_event)
@@ -330,28 +329,28 @@ give_outcome(struct page *page, const struct sevq_store_outcome *outcome)
 static bool
 asked_for(const struct page *page, sqlite3_stmt *row)
 {
-	const struct sevq_history_query *query = page->query;
+	const struct history_query *query = page->query;
 	int kind = sqlite3_column_int(row, 2);
 	if (page->session != 0 && sqlite3_column_int64(row, 7) != page->session)
 		return false;
-	return query->dead_letters || (query->kind != 0 ? kind == (int)query->kind : kind <= SEVQ_OUTCOME_LAST_SETTLING);
+	return query->dead_letters || (query->kind != 0 ? kind == (int)query->kind : kind <= OUTCOME_LAST_SETTLING);
 }
 
 /* A JSON array of numbers, one an event; null: all 0. */
 static int
-read_attempts(sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_store_outcome *outcome)
+read_attempts(sqlite3_stmt *row, struct arena *arena, struct store_outcome *outcome)
 {
-	struct sevq_json json = { 0 };
-	struct sevq_str text = sevq_sqlite_text(row, 8);
+	struct json json = { 0 };
+	struct str text = sqlite_text(row, 8);
 	size_t count = 0;
 	int64_t number;
 	if (text.s == NULL)
 		return 0;
-	uint8_t *attempts = sevq_arena_alloc(arena, outcome->count + 1);
-	if (sevq_json_scan(&json, text.s, text.len, NULL) == 0)
-		for (size_t t = sevq_json_first(&json, 0); t != 0 && count <= outcome->count; t = sevq_json_next(&json, 0, t))
-			attempts[count++] = sevq_json_int64(&json, t, &number) ? (uint8_t)number : 0;
-	sevq_json_clear(&json);
+	uint8_t *attempts = arena_alloc(arena, outcome->count + 1);
+	if (json_scan(&json, text.s, text.len, NULL) == 0)
+		for (size_t t = json_first(&json, 0); t != 0 && count <= outcome->count; t = json_next(&json, 0, t))
+			attempts[count++] = json_int64(&json, t, &number) ? (uint8_t)number : 0;
+	json_clear(&json);
 	outcome->attempts = attempts;
 	return count == outcome->count ? 0 : -1;
 }
@@ -359,12 +358,12 @@ read_attempts(sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_store_out
 static int
 give_row(struct page *page, sqlite3_stmt *row)
 {
-	struct sevq_arena arena = { 0 };
-	struct sevq_store_outcome outcome;
+	struct arena arena = { 0 };
+	struct store_outcome outcome;
 	int rc = SQLITE_CORRUPT;
-	if (sevq_sqlite_outcome(row, &arena, &outcome) == 0 && read_attempts(row, &arena, &outcome) == 0)
+	if (sqlite_outcome(row, &arena, &outcome) == 0 && read_attempts(row, &arena, &outcome) == 0)
 		rc = give_outcome(page, &outcome);
-	sevq_arena_clear(&arena);
+	arena_clear(&arena);
 	return rc;
 }
 
@@ -372,14 +371,14 @@ give_row(struct page *page, sqlite3_stmt *row)
 static int
 stop_after(struct page *page, sqlite3_stmt *row)
 {
-	struct sevq_arena arena = { 0 };
-	struct sevq_store_outcome outcome;
-	int rc = sevq_sqlite_outcome(row, &arena, &outcome) == 0 ? SQLITE_DONE : SQLITE_CORRUPT;
+	struct arena arena = { 0 };
+	struct store_outcome outcome;
+	int rc = sqlite_outcome(row, &arena, &outcome) == 0 ? SQLITE_DONE : SQLITE_CORRUPT;
 	if (rc == SQLITE_DONE) {
 		page->more_outcome = outcome.id;
 		page->more_event = outcome.ids[0];
 	}
-	sevq_arena_clear(&arena);
+	arena_clear(&arena);
 	return rc;
 }
 
@@ -405,7 +404,7 @@ give_page(struct page *page, sqlite3_stmt *row)
 static int64_t
 newest_outcome(const struct page *page)
 {
-	const struct sevq_history_query *query = page->query;
+	const struct history_query *query = page->query;
 	int64_t newest = query->before_outcome > 0 ? query->before_outcome : INT64_MAX;
 	if (query->until_ms > 0 && query->until_ms < INT64_MAX) {
 		int64_t later = outcome_since(page->store, query->until_ms + 1);
@@ -419,7 +418,7 @@ static int
 find_session(struct page *page)
 {
 	sqlite3_stmt *find = page->store->statement[STATEMENT_FIND_SESSION];
-	sevq_sqlite_bind_text(find, 1, page->query->session_key);
+	sqlite_bind_text(find, 1, page->query->session_key);
 	int rc = sqlite3_step(find);
 	if (rc == SQLITE_ROW)
 		page->session = sqlite3_column_int64(find, 0);
@@ -430,7 +429,7 @@ find_session(struct page *page)
 static int
 make_page(struct page *page)
 {
-	const struct sevq_history_query *query = page->query;
+	const struct history_query *query = page->query;
 	int rc = query->session_key.s != NULL ? find_session(page) : SQLITE_DONE;
 	if (rc != SQLITE_DONE || (query->session_key.s != NULL && page->session == 0))
 		return rc;
@@ -447,15 +446,14 @@ make_page(struct page *page)
 }
 
 void
-sevq_sqlite_history(struct sevq_store *base, const struct sevq_history_query *query, sevq_history_row *each,
-		    sevq_history_done *done, void *arg)
+sqlite_history(struct store *base, const struct history_query *query, history_row *each, history_done *done, void *arg)
 {
 	struct page page = { .store = (struct sqlite_store *)base, .query = query, .each = each, .arg = arg };
-	struct sevq_error err;
-	sevq_sqlite_begin_reading(page.store);
+	struct error err;
+	sqlite_begin_reading(page.store);
 	int rc = make_page(&page);
 	if (rc != SQLITE_DONE)
-		sevq_sqlite_fail(page.store, &err, SEVQ_STORAGE_FAILED, "cannot read");
-	sevq_sqlite_end_reading(page.store);
+		sqlite_fail(page.store, &err, ERROR_STORAGE_FAILED, "cannot read");
+	sqlite_end_reading(page.store);
 	done(arg, page.more_outcome, page.more_event, rc == SQLITE_DONE ? NULL : &err);
 }

@@ -13,21 +13,21 @@ run_length(const int64_t *ids, size_t count)
 }
 
 void
-sevq_ids_write(struct sevq_buf *out, const int64_t *ids, size_t count)
+ids_write(struct buf *out, const int64_t *ids, size_t count)
 {
 	for (size_t i = 0, run; i < count; i += run) {
 		run = run_length(ids + i, count - i);
-		sevq_buf_adds(out, i == 0 ? "[" : ",");
+		buf_adds(out, i == 0 ? "[" : ",");
 		if (run > 1)
-			sevq_buf_adds(out, "[");
-		sevq_buf_add_int(out, ids[i]);
+			buf_adds(out, "[");
+		buf_add_int(out, ids[i]);
 		if (run > 1) {
-			sevq_buf_adds(out, ",");
-			sevq_buf_add_int(out, ids[i + run - 1]);
-			sevq_buf_adds(out, "]");
+			buf_adds(out, ",");
+			buf_add_int(out, ids[i + run - 1]);
+			buf_adds(out, "]");
 		}
 	}
-	sevq_buf_adds(out, "]");
+	buf_adds(out, "]");
 }
 
 static bool
@@ -55,10 +55,10 @@ skip(const char **at, const char *end, char c)
 }
 
 bool
-sevq_ids_next(const char **at, const char *end, struct sevq_id_range *range)
+ids_next(const char **at, const char *end, struct id_range *range)
 {
 	const char *p = *at;
-	struct sevq_id_range next = { 0 };
+	struct id_range next = { 0 };
 	if (range->last > 0 && skip(&p, end, ']') && p == end)
 		return false;
 	p = *at;
@@ -77,22 +77,22 @@ sevq_ids_next(const char **at, const char *end, struct sevq_id_range *range)
 }
 
 bool
-sevq_ids_read(struct sevq_str text, size_t most, struct sevq_arena *arena, int64_t **ids, size_t *count)
+ids_read(struct str text, size_t most, struct arena *arena, int64_t **ids, size_t *count)
 {
 	const char *at = text.s, *end = text.s + text.len;
-	struct sevq_id_range range = { 0 };
+	struct id_range range = { 0 };
 	size_t total = 0;
-	while (sevq_ids_next(&at, end, &range)) {
+	while (ids_next(&at, end, &range)) {
 		if (range.last - range.first >= (int64_t)(most - total))
 			return false;
 		total += (size_t)(range.last - range.first) + 1;
 	}
 	if (at == NULL)
 		return false;
-	*ids = sevq_arena_alloc(arena, (total + 1) * sizeof **ids);
+	*ids = arena_alloc(arena, (total + 1) * sizeof **ids);
 	*count = 0;
-	range = (struct sevq_id_range){ 0 };
-	for (at = text.s; sevq_ids_next(&at, end, &range);)
+	range = (struct id_range){ 0 };
+	for (at = text.s; ids_next(&at, end, &range);)
 		for (int64_t id = range.first; id <= range.last; id++)
 			(*ids)[(*count)++] = id;
 	return true;

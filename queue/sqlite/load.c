@@ -9,31 +9,31 @@
 #include <stdlib.h>
 
 struct settled {
-	struct sevq_id_range *ranges; /* ascending and disjoint once sorted */
+	struct id_range *ranges; /* ascending and disjoint once sorted */
 	size_t count, cap;
 };
 
 static int
 by_first(const void *a, const void *b)
 {
-	const struct sevq_id_range *x = a, *y = b;
+	const struct id_range *x = a, *y = b;
 	return (x->first > y->first) - (x->first < y->first);
 }
 
 static bool
-add_ranges(struct settled *settled, struct sevq_str ids)
+add_ranges(struct settled *settled, struct str ids)
 {
 	const char *at = ids.s, *end = ids.s + ids.len;
-	struct sevq_id_range range = { 0 };
-	while (sevq_ids_next(&at, end, &range)) {
-		settled->ranges = sevq_grow(settled->ranges, &settled->cap, settled->count + 1, sizeof range);
+	struct id_range range = { 0 };
+	while (ids_next(&at, end, &range)) {
+		settled->ranges = mem_grow(settled->ranges, &settled->cap, settled->count + 1, sizeof range);
 		settled->ranges[settled->count++] = range;
 	}
 	return at != NULL;
 }
 
 static int
-load_settled(struct sqlite_store *store, struct settled *settled, struct sevq_error *err)
+load_settled(struct sqlite_store *store, struct settled *settled, struct error *err)
 {
 	sqlite3_stmt *row = NULL;
 	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts, kind, events FROM outcome ORDER BY id", -1, &row, NULL), failed = 0;
@@ -42,12 +42,12 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct sevq_er
 		store->ends.outcome = sqlite3_column_int64(row, 0);
 		store->ends.ts_ms = sqlite3_column_int64(row, 1);
 		store->stats.outcomes++;
-		if (sqlite3_column_int(row, 2) <= SEVQ_OUTCOME_LAST_SETTLING && !add_ranges(settled, sevq_sqlite_text(row, 3)))
-			failed = sevq_fail(err, SEVQ_STORAGE_CORRUPT, "outcome %lld in %s is damaged",
+		if (sqlite3_column_int(row, 2) <= OUTCOME_LAST_SETTLING && !add_ranges(settled, sqlite_text(row, 3)))
+			failed = error_set(err, ERROR_STORAGE_CORRUPT, "outcome %lld in %s is damaged",
 					   (long long)store->ends.outcome, store->path);
 	}
 	if (failed == 0 && rc != SQLITE_DONE)
-		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
+		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	sqlite3_finalize(row);
 	if (settled->count > 1)
 		qsort(settled->ranges, settled->count, sizeof *settled->ranges, by_first);
@@ -56,7 +56,7 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct sevq_er
 
 /* Leases, extensions, nacks, lapses: the few outcomes that leave events pending, in order. */
 static int
-load_open_outcomes(struct sqlite_store *store, const struct sevq_store_loading *loading, struct sevq_error *err)
+load_open_outcomes(struct sqlite_store *store, const struct store_loading *loading, struct error *err)
 {
 	sqlite3_stmt *row = NULL;
 	int failed = 0;
@@ -66,19 +66,19 @@ load_open_outcomes(struct sqlite_store *store, const struct sevq_store_loading *
 	    " WHERE kind > 9 AND kind < 15 ORDER BY outcome.id",
 	    -1, &row, NULL);
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		struct sevq_arena arena = { 0 };
-		struct sevq_store_outcome outcome;
-		struct sevq_store_session session = { .key = sevq_sqlite_text(row, 7) };
+		struct arena arena = { 0 };
+		struct store_outcome outcome;
+		struct store_session session = { .key = sqlite_text(row, 7) };
 		rc = SQLITE_OK;
-		if (sevq_sqlite_outcome(row, &arena, &outcome) < 0)
-			failed = sevq_fail(err, SEVQ_STORAGE_CORRUPT, "an outcome in %s is damaged", store->path);
+		if (sqlite_outcome(row, &arena, &outcome) < 0)
+			failed = error_set(err, ERROR_STORAGE_CORRUPT, "an outcome in %s is damaged", store->path);
 		outcome.session = &session;
 		if (failed == 0)
 			loading->outcome(loading->arg, &outcome);
-		sevq_arena_clear(&arena);
+		arena_clear(&arena);
 	}
 	if (failed == 0 && rc != SQLITE_DONE)
-		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
+		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	sqlite3_finalize(row);
 	return failed;
 }
@@ -91,24 +91,24 @@ load_open_outcomes(struct sqlite_store *store, const struct sevq_store_loading *
 struct walk {
 	struct sqlite_store *store;
 	const struct settled *settled;
-	const struct sevq_store_loading *loading;
-	struct sevq_error *err;
+	const struct store_loading *loading;
+	struct error *err;
 	int failed;
-	size_t at;                                /* the first settled range that ends behind the last event */
-	int64_t last;                             /* its id */
-	struct sevq_store_event events[TOLD_MAX]; /* pending, read and not yet told */
+	size_t at;                           /* the first settled range that ends behind the last event */
+	int64_t last;                        /* its id */
+	struct store_event events[TOLD_MAX]; /* pending, read and not yet told */
 	size_t count;
-	struct sevq_arena arena; /* their texts */
+	struct arena arena; /* their texts */
 };
 
 static int
 damaged(struct walk *walk, int64_t id)
 {
-	return sevq_fail(walk->err, SEVQ_STORAGE_CORRUPT, "event %lld in %s is damaged", (long long)id, walk->store->path);
+	return error_set(walk->err, ERROR_STORAGE_CORRUPT, "event %lld in %s is damaged", (long long)id, walk->store->path);
 }
 
 /* Tells of the session once; its key is read no more often than that. NULL: there is none. */
-static struct sevq_store_session *
+static struct store_session *
 need_session(struct walk *walk, struct session_rows *rows)
 {
 	sqlite3_stmt *key = walk->store->statement[STATEMENT_SESSION_KEY];
@@ -116,7 +116,7 @@ need_session(struct walk *walk, struct session_rows *rows)
 		return rows->loading;
 	sqlite3_bind_int64(key, 1, rows->session);
 	if (sqlite3_step(key) == SQLITE_ROW) {
-		rows->loading = walk->loading->session(walk->loading->arg, sevq_sqlite_text(key, 0));
+		rows->loading = walk->loading->session(walk->loading->arg, sqlite_text(key, 0));
 		rows->loading->row = rows->session;
 	}
 	sqlite3_reset(key);
@@ -134,9 +134,9 @@ tell(struct walk *walk)
 	size_t count = walk->count;
 	int failed = 0;
 	for (size_t i = 0; i < count; i++)
-		rows[i] = sevq_sqlite_count_event(walk->store, walk->events[i].session_row);
+		rows[i] = sqlite_count_event(walk->store, walk->events[i].session_row);
 	for (size_t i = 0; i < count && failed == 0; i++) {
-		struct sevq_store_event *record = &walk->events[i];
+		struct store_event *record = &walk->events[i];
 		record->session = need_session(walk, rows[i]);
 		if (record->session == NULL)
 			failed = damaged(walk, record->event.id);
@@ -146,32 +146,32 @@ tell(struct walk *walk)
 	if (failed == 0)
 		failed = walk->loading->events(walk->loading->arg, walk->events, count, walk->err);
 	walk->count = 0;
-	sevq_arena_clear(&walk->arena);
+	arena_clear(&walk->arena);
 	return failed;
 }
 
-/* The columns that a walk reads, in the order of read_event. */
+/* The columns that a walk reads, in the order of read_event_row. */
 #define WALK_COLUMNS "id, session, ts, text_hash, text_bytes, exec, available_at, expires_at, context_key, delivery, original_key"
 #define WALK_COLUMN_COUNT 11
 
 static int
-read_event(struct walk *walk, sqlite3_value **column, struct sevq_store_event *ret)
+read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *ret)
 {
-	struct sevq_arena *arena = &walk->arena;
-	struct sevq_str delivery = sevq_arena_dup(arena, sevq_sqlite_value_text(column[9])); /* what is read points into it */
-	*ret = (struct sevq_store_event){
+	struct arena *arena = &walk->arena;
+	struct str delivery = arena_dup(arena, sqlite_value_text(column[9])); /* what is read points into it */
+	*ret = (struct store_event){
 		.event = { .id = sqlite3_value_int64(column[0]),
 			   .ts_ms = sqlite3_value_int64(column[2]),
 			   .text.len = (size_t)sqlite3_value_int64(column[4]),
 			   .exec_completion = sqlite3_value_int(column[5]) != 0,
 			   .available_at_ms = sqlite3_value_int64(column[6]),
 			   .expires_at_ms = sqlite3_value_int64(column[7]),
-			   .context_key = sevq_arena_dup(arena, sevq_sqlite_value_text(column[8])),
-			   .original_session_key = sevq_arena_dup(arena, sevq_sqlite_value_text(column[10])) },
+			   .context_key = arena_dup(arena, sqlite_value_text(column[8])),
+			   .original_session_key = arena_dup(arena, sqlite_value_text(column[10])) },
 		.session_row = sqlite3_value_int64(column[1]),
 		.text_hash = (uint64_t)sqlite3_value_int64(column[3]),
 	};
-	if (sevq_sqlite_read_delivery(delivery, &walk->store->delivery_json, arena, &ret->event.delivery) < 0)
+	if (sqlite_read_delivery(delivery, &walk->store->delivery_json, arena, &ret->event.delivery) < 0)
 		return damaged(walk, ret->event.id);
 	return 0;
 }
@@ -188,10 +188,10 @@ pass_event(struct walk *walk, sqlite3_value **column)
 	while (walk->at < settled->count && settled->ranges[walk->at].last < id)
 		walk->at++;
 	if (walk->at < settled->count && settled->ranges[walk->at].first <= id) {
-		sevq_sqlite_count_event(walk->store, sqlite3_value_int64(column[1]));
+		sqlite_count_event(walk->store, sqlite3_value_int64(column[1]));
 		return 0;
 	}
-	int failed = read_event(walk, column, &walk->events[walk->count++]);
+	int failed = read_event_row(walk, column, &walk->events[walk->count++]);
 	return failed == 0 && walk->count == TOLD_MAX ? tell(walk) : failed;
 }
 
@@ -209,7 +209,7 @@ pass_row(sqlite3_context *context, int count, sqlite3_value **column)
 }
 
 static int
-find_newest_event(struct sqlite_store *store, struct sevq_error *err)
+find_newest_event(struct sqlite_store *store, struct error *err)
 {
 	sqlite3_stmt *row = NULL;
 	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts FROM event ORDER BY id DESC LIMIT 1", -1, &row, NULL), failed = 0;
@@ -218,7 +218,7 @@ find_newest_event(struct sqlite_store *store, struct sevq_error *err)
 		if (sqlite3_column_int64(row, 1) > store->ends.ts_ms)
 			store->ends.ts_ms = sqlite3_column_int64(row, 1);
 	} else if (rc != SQLITE_DONE) {
-		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
+		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	}
 	sqlite3_finalize(row);
 	return failed;
@@ -237,7 +237,7 @@ walk_events(struct walk *walk)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "SELECT 1 FROM event WHERE sevq_pass(" WALK_COLUMNS ") ORDER BY id", NULL, NULL, NULL);
 	if (walk->failed == 0 && rc != SQLITE_OK)
-		walk->failed = sevq_sqlite_fail(walk->store, walk->err, SEVQ_STORAGE_FAILED, "cannot read");
+		walk->failed = sqlite_fail(walk->store, walk->err, ERROR_STORAGE_FAILED, "cannot read");
 	if (walk->failed == 0)
 		walk->failed = tell(walk);
 	sqlite3_create_function(db, "sevq_pass", WALK_COLUMN_COUNT, SQLITE_UTF8, NULL, NULL, NULL, NULL);
@@ -245,35 +245,33 @@ walk_events(struct walk *walk)
 }
 
 static int
-load_pending(struct sqlite_store *store, const struct settled *settled, const struct sevq_store_loading *loading,
-	     struct sevq_error *err)
+load_pending(struct sqlite_store *store, const struct settled *settled, const struct store_loading *loading, struct error *err)
 {
-	struct walk *walk = sevq_alloc(sizeof *walk);
+	struct walk *walk = mem_alloc(sizeof *walk);
 	walk->store = store;
 	walk->settled = settled;
 	walk->loading = loading;
 	walk->err = err;
 	int failed = walk_events(walk);
-	sevq_arena_clear(&walk->arena);
+	arena_clear(&walk->arena);
 	free(walk);
 	return failed;
 }
 
 static int
-load_contexts(struct sqlite_store *store, const struct sevq_store_loading *loading, struct sevq_error *err)
+load_contexts(struct sqlite_store *store, const struct store_loading *loading, struct error *err)
 {
 	sqlite3_stmt *row = store->statement[STATEMENT_CONTEXTS];
 	int rc;
 	while ((rc = sqlite3_step(row)) == SQLITE_ROW)
-		loading->context(loading->arg, sevq_sqlite_text(row, 0), sevq_sqlite_text(row, 1));
-	int failed = rc != SQLITE_DONE ? sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read") : 0;
+		loading->context(loading->arg, sqlite_text(row, 0), sqlite_text(row, 1));
+	int failed = rc != SQLITE_DONE ? sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read") : 0;
 	sqlite3_reset(row);
 	return failed;
 }
 
 int
-sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *loading, struct sevq_store_ends *ends,
-		 struct sevq_error *err)
+sqlite_load(struct store *base, const struct store_loading *loading, struct store_newest *ends, struct error *err)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct settled settled = { 0 };

@@ -28,11 +28,11 @@
 #define STRING_OF(number) #number
 #define STRING(number) STRING_OF(number)
 
-/* The columns of an event, in the order that sevq_sqlite_event (sqlite_rows.c) reads them. */
+/* The columns of an event, in the order that sqlite_event (sqlite_rows.c) reads them. */
 #define EVENT_COLUMNS                                                                                                              \
 	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, source, traceparent, text,"             \
 	" available_at, expires_at, exec"
-#define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail" /* as sevq_sqlite_outcome reads them */
+#define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail" /* as sqlite_outcome reads them */
 
 static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -79,44 +79,44 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_FIND_KEY] = "SELECT request, answer FROM idempotency WHERE key = ?",
 	[STATEMENT_REMOVE_KEYS] = /* the oldest alone are looked at: times ascend with ids */
 	"DELETE FROM idempotency WHERE id IN"
-	" (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id LIMIT " STRING(SEVQ_SQLITE_SWEEP_MAX) ") WHERE ts < ?)",
+	" (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id LIMIT " STRING(SQLITE_SWEEP_MAX) ") WHERE ts < ?)",
 };
 
 void
-sevq_sqlite_options_init(struct sevq_sqlite_options *options)
+sqlite_options_init(struct sqlite_options *options)
 {
-	*options = (struct sevq_sqlite_options){ .min_free_bytes = 64 << 20 };
+	*options = (struct sqlite_options){ .min_free_bytes = 64 << 20 };
 }
 
 int
-sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_code code, const char *what)
+sqlite_fail(struct sqlite_store *store, struct error *err, enum error_code code, const char *what)
 {
 	int rc = sqlite3_errcode(store->db);
 	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
-		code = SEVQ_STORAGE_CORRUPT;
+		code = ERROR_STORAGE_CORRUPT;
 	if (rc == SQLITE_FULL)
-		code = SEVQ_STORAGE_FULL;
-	return sevq_fail(err, code, "%s %s: %s", what, store->path, sqlite3_errmsg(store->db));
+		code = ERROR_STORAGE_FULL;
+	return error_set(err, code, "%s %s: %s", what, store->path, sqlite3_errmsg(store->db));
 }
 
 /* --- the file before SQLite ---------------------------------------------------------------------------------------- */
 
 char *
-sevq_sqlite_beside(const char *path, const char *suffix)
+path_with_suffix(const char *path, const char *suffix)
 {
 	size_t bytes = strlen(path) + strlen(suffix) + 1;
-	char *name = sevq_alloc(bytes);
+	char *name = mem_alloc(bytes);
 	snprintf(name, bytes, "%s%s", path, suffix);
 	return name;
 }
 
 /* What was made or renamed in the directory that holds path is still there after a power loss. */
 static int
-sync_directory(const char *path, struct sevq_error *err)
+sync_directory(const char *path, struct error *err)
 {
-	char *copy = sevq_sqlite_beside(path, "");
+	char *copy = path_with_suffix(path, "");
 	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int failed = fd < 0 || fsync(fd) < 0 ? sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot sync the directory of %s", path) : 0;
+	int failed = fd < 0 || fsync(fd) < 0 ? error_set(err, ERROR_STORAGE_FAILED, "cannot sync the directory of %s", path) : 0;
 	if (fd >= 0)
 		close(fd);
 	free(copy);
@@ -125,9 +125,9 @@ sync_directory(const char *path, struct sevq_error *err)
 
 /* Makes the directories above the file, private to us. */
 static int
-make_directories(const char *path, struct sevq_error *err)
+make_directories(const char *path, struct error *err)
 {
-	char *copy = sevq_alloc(strlen(path) + 1);
+	char *copy = mem_alloc(strlen(path) + 1);
 	int failed = 0;
 	strcpy(copy, path);
 	for (char *slash = strchr(copy + 1, '/'); slash != NULL && failed == 0; slash = strchr(slash + 1, '/')) {
@@ -135,7 +135,7 @@ make_directories(const char *path, struct sevq_error *err)
 		if (mkdir(copy, 0700) == 0)
 			failed = sync_directory(copy, err);
 		else if (errno != EEXIST)
-			failed = sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot make the directory %s: %s", copy, strerror(errno));
+			failed = error_set(err, ERROR_STORAGE_FAILED, "cannot make the directory %s: %s", copy, strerror(errno));
 		*slash = '/';
 	}
 	free(copy);
@@ -144,23 +144,23 @@ make_directories(const char *path, struct sevq_error *err)
 
 /* Held until the process ends. The file stays: removing it would let two servers lock two files of one name. */
 static int
-take_lock(struct sqlite_store *store, struct sevq_error *err)
+take_lock(struct sqlite_store *store, struct error *err)
 {
-	char *name = sevq_sqlite_beside(store->path, ".lock");
+	char *name = path_with_suffix(store->path, ".lock");
 	int failed = 0;
 	store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (store->lock_fd < 0)
-		failed = sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot open %s: %s", name, strerror(errno));
+		failed = error_set(err, ERROR_STORAGE_FAILED, "cannot open %s: %s", name, strerror(errno));
 	else if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		failed = errno == EWOULDBLOCK ? sevq_fail(err, SEVQ_STORAGE_LOCKED, "another server has %s open", store->path)
-					      : sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot lock %s: %s", name, strerror(errno));
+		failed = errno == EWOULDBLOCK ? error_set(err, ERROR_STORAGE_LOCKED, "another server has %s open", store->path)
+					      : error_set(err, ERROR_STORAGE_FAILED, "cannot lock %s: %s", name, strerror(errno));
 	free(name);
 	return failed;
 }
 
 /* Locks and fsync mean little on a network file system. */
 static int
-refuse_network(struct sqlite_store *store, struct sevq_error *err)
+refuse_network(struct sqlite_store *store, struct error *err)
 {
 	static const unsigned long network[] = { 0x6969 /* NFS */,
 						 0x517B /* SMB */,
@@ -174,7 +174,7 @@ refuse_network(struct sqlite_store *store, struct sevq_error *err)
 		return 0;
 	for (size_t i = 0; i < sizeof network / sizeof *network; i++)
 		if (((unsigned long)fs.f_type & 0xFFFFFFFF) == network[i])
-			return sevq_fail(err, SEVQ_STORAGE_FAILED, "%s is on a network file system, where a commit is no promise",
+			return error_set(err, ERROR_STORAGE_FAILED, "%s is on a network file system, where a commit is no promise",
 					 store->path);
 	return 0;
 }
@@ -188,7 +188,7 @@ big_endian(const unsigned char *p)
 static bool
 has_wal(struct sqlite_store *store)
 {
-	char *name = sevq_sqlite_beside(store->path, "-wal");
+	char *name = path_with_suffix(store->path, "-wal");
 	struct stat st;
 	bool has = stat(name, &st) == 0 && st.st_size > 0;
 	free(name);
@@ -197,35 +197,35 @@ has_wal(struct sqlite_store *store)
 
 /* A checkpoint that was killed leaves a file shorter than its first page says; the WAL has the rest then. */
 static int
-check_header(struct sqlite_store *store, const unsigned char *header, off_t size, struct sevq_error *err)
+check_header(struct sqlite_store *store, const unsigned char *header, off_t size, struct error *err)
 {
 	uint32_t page_bytes = (uint32_t)header[16] << 8 | header[17];
 	uint32_t version = big_endian(header + 60), pages = big_endian(header + 28);
-	if (memcmp(header, "SQLite format 3", 16) != 0 || big_endian(header + 68) != SEVQ_SQLITE_APPLICATION_ID)
-		return sevq_fail(err, SEVQ_STORAGE_FOREIGN, "%s is not a sevq database", store->path);
+	if (memcmp(header, "SQLite format 3", 16) != 0 || big_endian(header + 68) != SQLITE_APPLICATION_ID)
+		return error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a sevq database", store->path);
 	if (version > SCHEMA_VERSION)
-		return sevq_fail(err, SEVQ_STORAGE_NEWER, "%s has version %u; this program knows up to %d", store->path, version,
+		return error_set(err, ERROR_STORAGE_NEWER, "%s has version %u; this program knows up to %d", store->path, version,
 				 SCHEMA_VERSION);
 	if ((uint64_t)size < (uint64_t)pages * (page_bytes == 1 ? 65536 : page_bytes) && !has_wal(store))
-		return sevq_fail(err, SEVQ_STORAGE_CORRUPT, "%s is cut short: %lld bytes of %u pages", store->path, (long long)size,
-				 pages);
+		return error_set(err, ERROR_STORAGE_CORRUPT, "%s is cut short: %lld bytes of %u pages", store->path,
+				 (long long)size, pages);
 	return 0;
 }
 
 /* No file. A WAL without one holds pages that a new database would take for its own. */
 static int
-check_absence(struct sqlite_store *store, struct sevq_error *err)
+check_absence(struct sqlite_store *store, struct error *err)
 {
 	if (errno != ENOENT)
-		return sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot open %s: %s", store->path, strerror(errno));
+		return error_set(err, ERROR_STORAGE_FAILED, "cannot open %s: %s", store->path, strerror(errno));
 	if (has_wal(store))
-		return sevq_fail(err, SEVQ_STORAGE_CORRUPT, "%s-wal is there, but its database is not", store->path);
+		return error_set(err, ERROR_STORAGE_CORRUPT, "%s-wal is there, but its database is not", store->path);
 	return 0;
 }
 
 /* Looks at an existing file without SQLite, so that what we refuse keeps every byte. *exists: there is one to open. */
 static int
-look_at_file(struct sqlite_store *store, bool *exists, struct sevq_error *err)
+look_at_file(struct sqlite_store *store, bool *exists, struct error *err)
 {
 	unsigned char header[HEADER_BYTES];
 	struct stat st;
@@ -234,9 +234,9 @@ look_at_file(struct sqlite_store *store, bool *exists, struct sevq_error *err)
 	if (fd < 0)
 		return check_absence(store, err);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		failed = sevq_fail(err, SEVQ_STORAGE_FOREIGN, "%s is not a regular file", store->path);
+		failed = error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a regular file", store->path);
 	else if (read(fd, header, sizeof header) != (ssize_t)sizeof header)
-		failed = sevq_fail(err, SEVQ_STORAGE_FOREIGN, "%s is not a sevq database", store->path);
+		failed = error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a sevq database", store->path);
 	else
 		failed = check_header(store, header, st.st_size, err);
 	close(fd);
@@ -246,39 +246,39 @@ look_at_file(struct sqlite_store *store, bool *exists, struct sevq_error *err)
 /* --- the database -------------------------------------------------------------------------------------------------- */
 
 static int
-execute(struct sqlite_store *store, const char *statements, struct sevq_error *err)
+execute(struct sqlite_store *store, const char *statements, struct error *err)
 {
 	if (sqlite3_exec(store->db, statements, NULL, NULL, NULL) != SQLITE_OK)
-		return sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot set up");
+		return sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot set up");
 	return 0;
 }
 
 static int
-read_version(struct sqlite_store *store, int *ret, struct sevq_error *err)
+read_version(struct sqlite_store *store, int *ret, struct error *err)
 {
 	sqlite3_stmt *get = NULL;
 	int failed = 0;
 	if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &get, NULL) == SQLITE_OK && sqlite3_step(get) == SQLITE_ROW)
 		*ret = sqlite3_column_int(get, 0);
 	else
-		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot read");
+		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	sqlite3_finalize(get);
 	return failed;
 }
 
 /* Each migration is one transaction that ends with its number. */
 static int
-migrate(struct sqlite_store *store, int version, struct sevq_error *err)
+migrate(struct sqlite_store *store, int version, struct error *err)
 {
-	struct sevq_buf script = { 0 };
+	struct buf script = { 0 };
 	int failed = 0;
 	for (; version < SCHEMA_VERSION && failed == 0; version++) {
 		script.len = 0;
-		sevq_buf_addf(&script, "BEGIN IMMEDIATE;%s;PRAGMA user_version = %d;COMMIT;", migrations[version], version + 1);
-		sevq_buf_add(&script, "", 1);
+		buf_addf(&script, "BEGIN IMMEDIATE;%s;PRAGMA user_version = %d;COMMIT;", migrations[version], version + 1);
+		buf_add(&script, "", 1);
 		failed = execute(store, script.data, err);
 	}
-	sevq_buf_clear(&script);
+	buf_clear(&script);
 	return failed;
 }
 
@@ -291,24 +291,24 @@ configure(void)
 }
 
 static int
-open_file(struct sqlite_store *store, const char *path, struct sevq_error *err)
+open_file(struct sqlite_store *store, const char *path, struct error *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-	if (sqlite3_open_v2(path, &store->db, flags, sevq_sqlite_vfs()) != SQLITE_OK)
-		return sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot open");
+	if (sqlite3_open_v2(path, &store->db, flags, sqlite_vfs()) != SQLITE_OK)
+		return sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot open");
 	return 0;
 }
 
 #define PRAGMA(name, value) "PRAGMA " name " = " STRING(value) ";"
 
 static const char file_pragmas[] =
-    PRAGMA("page_size", SEVQ_SQLITE_PAGE_BYTES) PRAGMA("synchronous", FULL) PRAGMA("application_id", SEVQ_SQLITE_APPLICATION_ID);
+    PRAGMA("page_size", SQLITE_PAGE_BYTES) PRAGMA("synchronous", FULL) PRAGMA("application_id", SQLITE_APPLICATION_ID);
 
 /* Made whole beside the path, then renamed to it. */
 static int
-create(struct sqlite_store *store, struct sevq_error *err)
+create(struct sqlite_store *store, struct error *err)
 {
-	char *name = sevq_sqlite_beside(store->path, ".new");
+	char *name = path_with_suffix(store->path, ".new");
 	mode_t before = umask(077);
 	unlink(name);
 	int failed = open_file(store, name, err);
@@ -319,14 +319,14 @@ create(struct sqlite_store *store, struct sevq_error *err)
 	sqlite3_close(store->db);
 	store->db = NULL;
 	if (failed == 0 && rename(name, store->path) < 0)
-		failed = sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot rename %s: %s", name, strerror(errno));
+		failed = error_set(err, ERROR_STORAGE_FAILED, "cannot rename %s: %s", name, strerror(errno));
 	umask(before);
 	free(name);
 	return failed < 0 ? failed : sync_directory(store->path, err);
 }
 
 static int
-check_whole(struct sqlite_store *store, struct sevq_error *err)
+check_whole(struct sqlite_store *store, struct error *err)
 {
 	struct stat st;
 	sqlite3_stmt *check = NULL;
@@ -335,9 +335,9 @@ check_whole(struct sqlite_store *store, struct sevq_error *err)
 		return 0;
 	if (sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK ||
 	    sqlite3_step(check) != SQLITE_ROW)
-		failed = sevq_sqlite_fail(store, err, SEVQ_STORAGE_CORRUPT, "cannot check");
+		failed = sqlite_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot check");
 	else if (strcmp((const char *)sqlite3_column_text(check, 0), "ok") != 0)
-		failed = sevq_fail(err, SEVQ_STORAGE_CORRUPT, "%s is damaged: %s", store->path, sqlite3_column_text(check, 0));
+		failed = error_set(err, ERROR_STORAGE_CORRUPT, "%s is damaged: %s", store->path, sqlite3_column_text(check, 0));
 	sqlite3_finalize(check);
 	return failed;
 }
@@ -351,16 +351,16 @@ static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = 
 
 /* The first read takes the lock to write and makes the index of the log anew (sqlite_vfs.c), which has failures of its own. */
 static int
-begin_reading(struct sqlite_store *store, int *version, struct sevq_error *err)
+begin_reading(struct sqlite_store *store, int *version, struct error *err)
 {
 	if (read_version(store, version, err) == 0)
 		return 0;
 	switch (sqlite3_extended_errcode(store->db)) {
 	case SQLITE_BUSY_RECOVERY:
-		return sevq_fail(err, SEVQ_STORAGE_LOCKED, "somebody else is writing to %s, perhaps in a shell", store->path);
+		return error_set(err, ERROR_STORAGE_LOCKED, "somebody else is writing to %s, perhaps in a shell", store->path);
 	case SQLITE_IOERR_WRITE:
 	case SQLITE_IOERR_FSYNC:
-		return sevq_fail(err, SEVQ_STORAGE_FAILED, "cannot write the log of %s again", store->path);
+		return error_set(err, ERROR_STORAGE_FAILED, "cannot write the log of %s again", store->path);
 	default:
 		return -1;
 	}
@@ -368,14 +368,14 @@ begin_reading(struct sqlite_store *store, int *version, struct sevq_error *err)
 
 /* A database that was just made has no index with locks before it is read. */
 static int
-keep_checkpoints(struct sqlite_store *store, struct sevq_error *err)
+keep_checkpoints(struct sqlite_store *store, struct error *err)
 {
 	int version;
 	if (read_version(store, &version, err) < 0)
 		return -1;
-	if (sevq_sqlite_keep_checkpoints(store->db) == SQLITE_OK)
+	if (sqlite_keep_checkpoints(store->db) == SQLITE_OK)
 		return 0;
-	return sevq_fail(err, SEVQ_STORAGE_LOCKED, "somebody else is checkpointing %s", store->path);
+	return error_set(err, ERROR_STORAGE_LOCKED, "somebody else is checkpointing %s", store->path);
 }
 
 /*
@@ -383,7 +383,7 @@ keep_checkpoints(struct sqlite_store *store, struct sevq_error *err)
  * the file keeps its bytes.
  */
 static int
-connect_db(struct sqlite_store *store, struct sevq_error *err)
+connect_db(struct sqlite_store *store, struct error *err)
 {
 	int version = 0;
 	if (open_file(store, store->path, err) < 0)
@@ -395,7 +395,7 @@ connect_db(struct sqlite_store *store, struct sevq_error *err)
 		return -1;
 	sqlite3_busy_timeout(store->db, 0);
 	if (version < 0 || version > SCHEMA_VERSION)
-		return sevq_fail(err, SEVQ_STORAGE_NEWER, "%s was written by a newer version", store->path);
+		return error_set(err, ERROR_STORAGE_NEWER, "%s was written by a newer version", store->path);
 	if (check_whole(store, err) < 0 || execute(store, settings, err) < 0 || migrate(store, version, err) < 0)
 		return -1;
 	if (keep_checkpoints(store, err) < 0)
@@ -413,44 +413,44 @@ on_wal(void *arg, sqlite3 *db, const char *name, int frames)
 }
 
 static int
-prepare(struct sqlite_store *store, struct sevq_error *err)
+prepare(struct sqlite_store *store, struct error *err)
 {
-	if (sevq_sqlite_show_batches(store) != SQLITE_OK)
-		return sevq_sqlite_fail(store, err, SEVQ_STORAGE_FAILED, "cannot use");
+	if (sqlite_show_batches(store) != SQLITE_OK)
+		return sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot use");
 	for (size_t i = 0; i < STATEMENT_COUNT; i++)
 		if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statement[i], NULL) != SQLITE_OK)
-			return sevq_sqlite_fail(store, err, SEVQ_STORAGE_CORRUPT, "cannot use");
+			return sqlite_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot use");
 	sqlite3_wal_hook(store->db, on_wal, store);
 	return 0;
 }
 
 static int
-open_all(struct sqlite_store *store, struct sevq_error *err)
+open_all(struct sqlite_store *store, struct error *err)
 {
 	bool exists;
 	if (make_directories(store->path, err) < 0 || take_lock(store, err) < 0 || refuse_network(store, err) < 0 ||
 	    look_at_file(store, &exists, err) < 0)
 		return -1;
-	sevq_sqlite_make_room_to_open(store);
+	sqlite_make_room_to_open(store);
 	if (!exists && create(store, err) < 0)
 		return -1;
 	if (connect_db(store, err) < 0 || prepare(store, err) < 0)
 		return -1;
-	sevq_sqlite_look_at_disk(store);
+	sqlite_look_at_disk(store);
 	return 0;
 }
 
 int
-sevq_sqlite_open(const struct sevq_sqlite_options *options, struct sevq_store **ret, struct sevq_error *err)
+sqlite_open(const struct sqlite_options *options, struct store **ret, struct error *err)
 {
-	struct sqlite_store *store = sevq_alloc(sizeof *store);
+	struct sqlite_store *store = mem_alloc(sizeof *store);
 	assert(*options->path != '\0');
 	configure();
-	store->base.driver = &sevq_sqlite_driver;
+	store->base.driver = &sqlite_driver;
 	store->options = *options;
 	store->path = realpath(options->path, NULL); /* one name for one file, or a link would have a lock of its own */
 	if (store->path == NULL)
-		store->path = sevq_sqlite_beside(options->path, "");
+		store->path = path_with_suffix(options->path, "");
 	store->lock_fd = -1;
 	if (open_all(store, err) < 0) {
 		store->base.driver->close(&store->base);

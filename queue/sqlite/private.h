@@ -1,20 +1,20 @@
 /*
  * private.h - what the files of the SQLite driver share. Included by nobody else.
  */
-#ifndef SEVQ_QUEUE_SQLITE_PRIVATE_H
-#define SEVQ_QUEUE_SQLITE_PRIVATE_H
+#ifndef QUEUE_SQLITE_PRIVATE_H
+#define QUEUE_SQLITE_PRIVATE_H
 
 #include <sqlite3.h>
 
 #include "queue/sqlite/store.h"
 #include "queue/catalog/table.h"
 
-#define SEVQ_SQLITE_APPLICATION_ID 0x73657671 /* "sevq" */
+#define SQLITE_APPLICATION_ID 0x73657671 /* "sevq" */
 
-#define SEVQ_SQLITE_PAGE_BYTES 4096
-#define SEVQ_SQLITE_SWEEP_MAX 500 /* events a step, or keys */
+#define SQLITE_PAGE_BYTES 4096
+#define SQLITE_SWEEP_MAX 500 /* events a step, or keys */
 
-#define SEVQ_SQLITE_OUTCOME_EVENTS_MAX 10000000 /* no outcome names more; a larger list is damage */
+#define SQLITE_OUTCOME_EVENTS_MAX 10000000 /* no outcome names more; a larger list is damage */
 
 enum statement {
 	STATEMENT_BEGIN,
@@ -54,7 +54,7 @@ enum statement {
 struct session_rows {
 	int64_t session;
 	size_t events;
-	struct sevq_store_session *loading; /* the queue's own, while the store is loaded; NULL: nothing pending so far */
+	struct store_session *loading; /* the queue's own, while the store is loaded; NULL: nothing pending so far */
 };
 
 /* A round of the sweep. */
@@ -70,117 +70,114 @@ struct sqlite_sweep {
 	uint64_t events;   /* in all ranges */
 	int64_t *outcomes; /* ids; those before outcome_at are gone */
 	size_t outcome_count, outcome_cap, outcome_at;
-	int64_t sessions[SEVQ_SQLITE_SWEEP_MAX]; /* of the events that the step under way has removed */
+	int64_t sessions[SQLITE_SWEEP_MAX]; /* of the events that the step under way has removed */
 	size_t removed;
 };
 
 struct sqlite_store {
-	struct sevq_store base;
-	struct sevq_sqlite_options options;
+	struct store base;
+	struct sqlite_options options;
 	char *path;
 	int lock_fd;
 	sqlite3 *db;
 	sqlite3_stmt *statement[STATEMENT_COUNT];
-	struct sevq_store_stats stats;
-	struct sevq_table session_rows;       /* struct session_rows by session, owned */
-	struct sevq_store_ends ends;          /* the newest stored */
-	int wal_frames;                       /* in the WAL after the last commit; 0 after a checkpoint */
-	const struct sevq_store_batch *batch; /* of the commit under way; else NULL */
-	bool broken;                          /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
-	bool full;                            /* below the watermark, or SQLite said so; enqueues are refused */
-	uint64_t free_bytes;                  /* on the disk, as far as we know, less what is in the log only */
-	bool reserved;                        /* the reserve was made, or could not be */
-	bool capped;                          /* max_bytes is in force, for a batch with events */
-	int64_t next_look_ms;                 /* when to look at the disk again (monotonic) */
-	bool sweeping;                        /* the last step found something to forget */
-	bool forgetting;                      /* the same for idempotency keys */
+	struct store_stats stats;
+	struct table session_rows;       /* struct session_rows by session, owned */
+	struct store_newest ends;        /* the newest stored */
+	int wal_frames;                  /* in the WAL after the last commit; 0 after a checkpoint */
+	const struct store_batch *batch; /* of the commit under way; else NULL */
+	bool broken;                     /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
+	bool full;                       /* below the watermark, or SQLite said so; enqueues are refused */
+	uint64_t free_bytes;             /* on the disk, as far as we know, less what is in the log only */
+	bool reserved;                   /* the reserve was made, or could not be */
+	bool capped;                     /* max_bytes is in force, for a batch with events */
+	int64_t next_look_ms;            /* when to look at the disk again (monotonic) */
+	bool sweeping;                   /* the last step found something to forget */
+	bool forgetting;                 /* the same for idempotency keys */
 	struct sqlite_sweep sweep;
 	/* While reading: */
-	struct sevq_json delivery_json;
-	struct sevq_buf scratch;
+	struct json delivery_json;
+	struct buf scratch;
 };
 
 /* sqlite_store.c */
-extern const struct sevq_store_driver sevq_sqlite_driver;
-int sevq_sqlite_run(sqlite3_stmt *statement); /* one that gives no rows; SQLITE_OK or why not */
+extern const struct store_driver sqlite_driver;
+int sqlite_run(sqlite3_stmt *statement); /* one that gives no rows; SQLITE_OK or why not */
 /*
- * Ends the transaction under way: commits it, or takes it back when rc says that a statement failed. -1: SEVQ_STORAGE_FULL
- * or SEVQ_STORAGE_FAILED, and nothing of it is there; SEVQ_STORAGE_UNKNOWN, and the store is broken.
+ * Ends the transaction under way: commits it, or takes it back when rc says that a statement failed. -1: ERROR_STORAGE_FULL
+ * or ERROR_STORAGE_FAILED, and nothing of it is there; ERROR_STORAGE_UNKNOWN, and the store is broken.
  */
-int sevq_sqlite_end(struct sqlite_store *store, int rc, struct sevq_error *err);
+int sqlite_end(struct sqlite_store *store, int rc, struct error *err);
 /* What is on disk is unknown: nothing is acknowledged any more, and nobody believes the index of the log (C8). */
-void sevq_sqlite_break(struct sqlite_store *store);
+void sqlite_break(struct sqlite_store *store);
 /* Around many reads, so that they take the locks once. Neither fails. */
-void sevq_sqlite_begin_reading(struct sqlite_store *store);
-void sevq_sqlite_end_reading(struct sqlite_store *store);
+void sqlite_begin_reading(struct sqlite_store *store);
+void sqlite_end_reading(struct sqlite_store *store);
 
 /* sqlite_batch.c: the batch under way as tables, batch_event and batch_outcome. SQLITE_OK or why not. */
-int sevq_sqlite_show_batches(struct sqlite_store *store);
+int sqlite_show_batches(struct sqlite_store *store);
 
 /* sqlite_vfs.c */
-const char *sevq_sqlite_vfs(void);          /* the name of the VFS that the database is opened with */
-sqlite3_file *sevq_sqlite_log(sqlite3 *db); /* the log of a database in WAL mode */
-/* Whether commits leave the sync of the log to whoever calls sevq_sqlite_sync, and only begin to write it to the disk. */
-void sevq_sqlite_put_off_sync(sqlite3_file *log, bool put_off);
-int sevq_sqlite_sync(sqlite3_file *log);          /* if anything was written since the last; SQLITE_OK or why not */
-bool sevq_sqlite_log_is_there(sqlite3_file *log); /* under its name still, where the next start looks for it */
-int sevq_sqlite_keep_checkpoints(sqlite3 *db);    /* from others, from here on; SQLITE_BUSY: somebody is at it */
+const char *sqlite_vfs(void);          /* the name of the VFS that the database is opened with */
+sqlite3_file *sqlite_log(sqlite3 *db); /* the log of a database in WAL mode */
+/* Whether commits leave the sync of the log to whoever calls sqlite_sync, and only begin to write it to the disk. */
+void sqlite_defer_sync(sqlite3_file *log, bool put_off);
+int sqlite_sync(sqlite3_file *log);          /* if anything was written since the last; SQLITE_OK or why not */
+bool sqlite_log_is_there(sqlite3_file *log); /* under its name still, where the next start looks for it */
+int sqlite_keep_checkpoints(sqlite3 *db);    /* from others, from here on; SQLITE_BUSY: somebody is at it */
 /* Whoever reads or checkpoints next, here or in another process, goes by what is in the log. */
-void sevq_sqlite_forget_index(sqlite3 *db);
+void sqlite_forget_index(sqlite3 *db);
 
 /* sqlite_disk.c */
-void sevq_sqlite_make_room_to_open(struct sqlite_store *store); /* once the lock is taken */
-void sevq_sqlite_look_at_disk(struct sqlite_store *store);      /* now and then: how much is free */
+void sqlite_make_room_to_open(struct sqlite_store *store); /* once the lock is taken */
+void sqlite_look_at_disk(struct sqlite_store *store);      /* now and then: how much is free */
 /* Whether events stay below max_bytes, or the file may grow for what takes them out and for what is forgotten. */
-void sevq_sqlite_cap(struct sqlite_store *store, bool events);
+void sqlite_cap(struct sqlite_store *store, bool events);
 /* Whether the batch may be written, and caps it; from here on its rows count as written. False: there are events in it. */
-bool sevq_sqlite_has_room(struct sqlite_store *store, const struct sevq_store_batch *batch);
-bool sevq_sqlite_give_up_reserve(struct sqlite_store *store); /* false: there was none */
+bool sqlite_has_room(struct sqlite_store *store, const struct store_batch *batch);
+bool sqlite_give_up_reserve(struct sqlite_store *store); /* false: there was none */
 
 /* sqlite_open.c */
-char *sevq_sqlite_beside(const char *path, const char *suffix); /* path and suffix; the caller frees it */
-int sevq_sqlite_fail(struct sqlite_store *store, struct sevq_error *err, enum sevq_code code, const char *what);
+char *path_with_suffix(const char *path, const char *suffix); /* path and suffix; the caller frees it */
+int sqlite_fail(struct sqlite_store *store, struct error *err, enum error_code code, const char *what);
 
 /* sqlite_load.c */
-int sevq_sqlite_load(struct sevq_store *base, const struct sevq_store_loading *loading, struct sevq_store_ends *ends,
-		     struct sevq_error *err);
+int sqlite_load(struct store *base, const struct store_loading *loading, struct store_newest *ends, struct error *err);
 
 /* sqlite_chores.c */
-bool sevq_sqlite_chores(struct sevq_store *base, const struct sevq_chores *chores);
+bool sqlite_chores(struct store *base, const struct chores *chores);
 
 /* sqlite_sweep.c */
-bool sevq_sqlite_sweep(struct sqlite_store *store, const struct sevq_chores *chores); /* a step; false: nothing to do now */
-void sevq_sqlite_sweep_clear(struct sqlite_sweep *round);
+bool sqlite_sweep(struct sqlite_store *store, const struct chores *chores); /* a step; false: nothing to do now */
+void sqlite_sweep_clear(struct sqlite_sweep *round);
 
 /* sqlite_history.c */
-void sevq_sqlite_lookup(struct sevq_store *base, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each,
-			sevq_read_done *done, void *arg);
-void sevq_sqlite_history(struct sevq_store *base, const struct sevq_history_query *query, sevq_history_row *each,
-			 sevq_history_done *done, void *arg);
+void sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count, lookup_found *each, read_done *done, void *arg);
+void sqlite_history(struct store *base, const struct history_query *query, history_row *each, history_done *done, void *arg);
 
 /* sqlite_rows.c: rows to structs and back. */
-struct sevq_str sevq_sqlite_text(sqlite3_stmt *statement, int column); /* NULL stays NULL; until the next step */
-struct sevq_str sevq_sqlite_value_text(sqlite3_value *value);
-void sevq_sqlite_bind_text(sqlite3_stmt *statement, int index, struct sevq_str text);
+struct str sqlite_text(sqlite3_stmt *statement, int column); /* NULL stays NULL; until the next step */
+struct str sqlite_value_text(sqlite3_value *value);
+void sqlite_bind_text(sqlite3_stmt *statement, int index, struct str text);
 /* The row under the cursor as an event or an outcome (the columns in the order of sqlite_open.c). Borrowed as below. */
-int sevq_sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_event *ret);
-int sevq_sqlite_outcome(sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_store_outcome *ret);
+int sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena, struct system_event *ret);
+int sqlite_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret);
 /* Text is borrowed from the row or lives in the arena. */
-int sevq_sqlite_read_delivery(struct sevq_str text, struct sevq_json *json, struct sevq_arena *arena, struct sevq_delivery *ret);
-struct session_rows *sevq_sqlite_count_event(struct sqlite_store *store, int64_t session);
-bool sevq_sqlite_uncount_event(struct sqlite_store *store, int64_t session); /* true: that was the session's last */
+int sqlite_read_delivery(struct str text, struct json *json, struct arena *arena, struct delivery *ret);
+struct session_rows *sqlite_count_event(struct sqlite_store *store, int64_t session);
+bool sqlite_uncount_event(struct sqlite_store *store, int64_t session); /* true: that was the session's last */
 
 /* sqlite_ids.c: ascending ids as JSON, "[1,[3,7],9]", and back. */
-struct sevq_id_range {
+struct id_range {
 	int64_t first, last;
 };
-void sevq_ids_write(struct sevq_buf *out, const int64_t *ids, size_t count);
+void ids_write(struct buf *out, const int64_t *ids, size_t count);
 /*
  * Reads the range behind *range (all zero: the first) at *at; false at the end or, with *at NULL, at something that is no
  * such list.
  */
-bool sevq_ids_next(const char **at, const char *end, struct sevq_id_range *range);
+bool ids_next(const char **at, const char *end, struct id_range *range);
 /* Reads the whole list into the arena; false if it is none, or holds more than most ids. */
-bool sevq_ids_read(struct sevq_str text, size_t most, struct sevq_arena *arena, int64_t **ids, size_t *count);
+bool ids_read(struct str text, size_t most, struct arena *arena, int64_t **ids, size_t *count);
 
 #endif

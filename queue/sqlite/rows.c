@@ -3,22 +3,22 @@
 
 #include <stdlib.h>
 
-struct sevq_str
-sevq_sqlite_text(sqlite3_stmt *statement, int column)
+struct str
+sqlite_text(sqlite3_stmt *statement, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(statement, column);
-	return (struct sevq_str){ text, text != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0 };
+	return (struct str){ text, text != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0 };
 }
 
-struct sevq_str
-sevq_sqlite_value_text(sqlite3_value *value)
+struct str
+sqlite_value_text(sqlite3_value *value)
 {
 	const char *text = (const char *)sqlite3_value_text(value);
-	return (struct sevq_str){ text, text != NULL ? (size_t)sqlite3_value_bytes(value) : 0 };
+	return (struct str){ text, text != NULL ? (size_t)sqlite3_value_bytes(value) : 0 };
 }
 
 void
-sevq_sqlite_bind_text(sqlite3_stmt *statement, int index, struct sevq_str text)
+sqlite_bind_text(sqlite3_stmt *statement, int index, struct str text)
 {
 	if (text.s == NULL)
 		sqlite3_bind_null(statement, index);
@@ -27,56 +27,56 @@ sevq_sqlite_bind_text(sqlite3_stmt *statement, int index, struct sevq_str text)
 }
 
 int
-sevq_sqlite_read_delivery(struct sevq_str text, struct sevq_json *json, struct sevq_arena *arena, struct sevq_delivery *ret)
+sqlite_read_delivery(struct str text, struct json *json, struct arena *arena, struct delivery *ret)
 {
-	*ret = (struct sevq_delivery){ 0 };
+	*ret = (struct delivery){ 0 };
 	if (text.s == NULL)
 		return 0;
-	if (sevq_json_scan(json, text.s, text.len, NULL) < 0)
+	if (json_scan(json, text.s, text.len, NULL) < 0)
 		return -1;
-	return sevq_delivery_read(json, 0, arena, ret, NULL);
+	return delivery_read(json, 0, arena, ret, NULL);
 }
 
 int
-sevq_sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_event *ret)
+sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena, struct system_event *ret)
 {
 	int rule = sqlite3_column_int(row, 3), wake = sqlite3_column_int(row, 4);
-	if (rule < 0 || rule >= SEVQ_RULE_COUNT || (wake != SEVQ_WAKE_NEXT_HEARTBEAT && wake != SEVQ_WAKE_NOW))
+	if (rule < 0 || rule >= RULE_COUNT || (wake != WAKE_NEXT_HEARTBEAT && wake != WAKE_NOW))
 		return -1;
-	*ret = (struct sevq_event){
+	*ret = (struct system_event){
 		.id = sqlite3_column_int64(row, 0),
 		.ts_ms = sqlite3_column_int64(row, 1),
-		.session_key = sevq_sqlite_text(row, 2),
-		.rule = (enum sevq_rule)rule,
-		.wake = (enum sevq_wake)wake,
-		.context_key = sevq_sqlite_text(row, 5),
-		.original_session_key = sevq_sqlite_text(row, 7),
-		.source = sevq_sqlite_text(row, 8),
-		.traceparent = sevq_sqlite_text(row, 9),
-		.text = sevq_sqlite_text(row, 10),
+		.session_key = sqlite_text(row, 2),
+		.rule = (enum rule)rule,
+		.wake = (enum wake)wake,
+		.context_key = sqlite_text(row, 5),
+		.original_session_key = sqlite_text(row, 7),
+		.source = sqlite_text(row, 8),
+		.traceparent = sqlite_text(row, 9),
+		.text = sqlite_text(row, 10),
 		.available_at_ms = sqlite3_column_int64(row, 11),
 		.expires_at_ms = sqlite3_column_int64(row, 12),
 		.exec_completion = sqlite3_column_int(row, 13) != 0,
 	};
 	if (ret->original_session_key.s == NULL)
 		ret->original_session_key = ret->session_key;
-	return sevq_sqlite_read_delivery(sevq_sqlite_text(row, 6), &store->delivery_json, arena, &ret->delivery);
+	return sqlite_read_delivery(sqlite_text(row, 6), &store->delivery_json, arena, &ret->delivery);
 }
 
 int
-sevq_sqlite_outcome(sqlite3_stmt *row, struct sevq_arena *arena, struct sevq_store_outcome *ret)
+sqlite_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret)
 {
-	*ret = (struct sevq_store_outcome){
+	*ret = (struct store_outcome){
 		.id = sqlite3_column_int64(row, 0),
 		.ts_ms = sqlite3_column_int64(row, 1),
-		.kind = (enum sevq_outcome_kind)sqlite3_column_int(row, 2),
+		.kind = (enum outcome_kind)sqlite3_column_int(row, 2),
 		.lease = sqlite3_column_int64(row, 4),
 		.until_ms = sqlite3_column_int64(row, 5),
-		.detail = sevq_sqlite_text(row, 6),
+		.detail = sqlite_text(row, 6),
 	};
-	if (ret->kind < 1 || ret->kind >= SEVQ_OUTCOME_COUNT)
+	if (ret->kind < 1 || ret->kind >= OUTCOME_COUNT)
 		return -1;
-	return sevq_ids_read(sevq_sqlite_text(row, 3), SEVQ_SQLITE_OUTCOME_EVENTS_MAX, arena, &ret->ids, &ret->count) ? 0 : -1;
+	return ids_read(sqlite_text(row, 3), SQLITE_OUTCOME_EVENTS_MAX, arena, &ret->ids, &ret->count) ? 0 : -1;
 }
 
 static bool
@@ -93,13 +93,13 @@ spread(int64_t session)
 }
 
 struct session_rows *
-sevq_sqlite_count_event(struct sqlite_store *store, int64_t session)
+sqlite_count_event(struct sqlite_store *store, int64_t session)
 {
-	struct session_rows *rows = sevq_table_find(&store->session_rows, spread(session), same_session, &session);
+	struct session_rows *rows = table_find(&store->session_rows, spread(session), same_session, &session);
 	if (rows == NULL) {
-		rows = sevq_alloc(sizeof *rows);
+		rows = mem_alloc(sizeof *rows);
 		rows->session = session;
-		sevq_table_add(&store->session_rows, spread(session), rows);
+		table_add(&store->session_rows, spread(session), rows);
 	}
 	rows->events++;
 	store->stats.events++;
@@ -107,13 +107,13 @@ sevq_sqlite_count_event(struct sqlite_store *store, int64_t session)
 }
 
 bool
-sevq_sqlite_uncount_event(struct sqlite_store *store, int64_t session)
+sqlite_uncount_event(struct sqlite_store *store, int64_t session)
 {
-	struct session_rows *rows = sevq_table_find(&store->session_rows, spread(session), same_session, &session);
+	struct session_rows *rows = table_find(&store->session_rows, spread(session), same_session, &session);
 	store->stats.events--;
 	if (rows == NULL || --rows->events > 0)
 		return false;
-	sevq_table_remove(&store->session_rows, spread(session), rows);
+	table_remove(&store->session_rows, spread(session), rows);
 	free(rows);
 	return true;
 }

@@ -5,24 +5,24 @@
  * server out.
  * Not here: anything a caller needs after opening (queue/store.h).
  */
-#ifndef SEVQ_QUEUE_SQLITE_STORE_H
-#define SEVQ_QUEUE_SQLITE_STORE_H
+#ifndef QUEUE_SQLITE_STORE_H
+#define QUEUE_SQLITE_STORE_H
 
 #include "queue/store.h"
 
-struct sevq_sqlite_options {
+struct sqlite_options {
 	const char *path;        /* created with mode 0600, its directory with 0700, where missing */
 	uint64_t max_bytes;      /* events are refused where the file would grow beyond it; outcomes are not; 0: no cap */
-	uint64_t min_free_bytes; /* enqueue answers SEVQ_STORAGE_FULL below this much free disk */
+	uint64_t min_free_bytes; /* enqueue answers ERROR_STORAGE_FULL below this much free disk */
 	bool allow_network_fs;
 };
 
-void sevq_sqlite_options_init(struct sevq_sqlite_options *options);
+void sqlite_options_init(struct sqlite_options *options);
 
 /*
- * Opens, creating or migrating as needed. Failures: SEVQ_STORAGE_LOCKED, _FOREIGN, _NEWER (file untouched), _CORRUPT,
+ * Opens, creating or migrating as needed. Failures: ERROR_STORAGE_LOCKED, _FOREIGN, _NEWER (file untouched), _CORRUPT,
  * _FAILED (detail names the path and why).
  */
-int sevq_sqlite_open(const struct sevq_sqlite_options *options, struct sevq_store **ret, struct sevq_error *err);
+int sqlite_open(const struct sqlite_options *options, struct store **ret, struct error *err);
 
 #endif

@@ -27,7 +27,7 @@ begin_round(struct sqlite_sweep *round)
 }
 
 void
-sevq_sqlite_sweep_clear(struct sqlite_sweep *round)
+sqlite_sweep_clear(struct sqlite_sweep *round)
 {
 	free(round->ranges);
 	free(round->outcomes);
@@ -38,7 +38,7 @@ sevq_sqlite_sweep_clear(struct sqlite_sweep *round)
 
 /* Events that are gathered already do not count as kept. */
 static bool
-past_its_time(const struct sqlite_store *store, sqlite3_stmt *oldest, const struct sevq_chores *chores)
+past_its_time(const struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
 {
 	return sqlite3_column_int64(oldest, 1) < chores->settled_before_ms ||
 	       store->stats.events > chores->pending_count + chores->settled_rows_max + store->sweep.events;
@@ -51,15 +51,15 @@ enum verdict { WAIT, PASS_OVER, FORGET };
  * wait, because it is not past its time, is the newest, or names the newest event.
  */
 static enum verdict
-judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct sevq_chores *chores)
+judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
 {
-	struct sevq_str ids = sevq_sqlite_text(oldest, 3), session = sevq_sqlite_text(oldest, 7);
-	bool settles = sqlite3_column_int(oldest, 2) <= SEVQ_OUTCOME_LAST_SETTLING;
+	struct str ids = sqlite_text(oldest, 3), session = sqlite_text(oldest, 7);
+	bool settles = sqlite3_column_int(oldest, 2) <= OUTCOME_LAST_SETTLING;
 	const char *at = ids.s;
-	struct sevq_id_range range = { 0 };
+	struct id_range range = { 0 };
 	if (sqlite3_column_int64(oldest, 0) >= store->ends.outcome || !past_its_time(store, oldest, chores))
 		return WAIT;
-	while (sevq_ids_next(&at, ids.s + ids.len, &range)) {
+	while (ids_next(&at, ids.s + ids.len, &range)) {
 		if (settles && range.last >= store->ends.event)
 			return WAIT;
 		for (int64_t id = range.first; !settles && id <= range.last; id++)
@@ -73,14 +73,14 @@ judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct sevq_chores
 static void
 gather_outcome(struct sqlite_sweep *round, sqlite3_stmt *oldest)
 {
-	struct sevq_str ids = sevq_sqlite_text(oldest, 3);
-	enum sevq_outcome_kind kind = (enum sevq_outcome_kind)sqlite3_column_int(oldest, 2);
-	bool dead = kind == SEVQ_OUTCOME_DEAD || kind == SEVQ_OUTCOME_EVICTED;
-	struct sevq_id_range range = { 0 };
-	round->outcomes = sevq_grow(round->outcomes, &round->outcome_cap, round->outcome_count + 1, sizeof *round->outcomes);
+	struct str ids = sqlite_text(oldest, 3);
+	enum outcome_kind kind = (enum outcome_kind)sqlite3_column_int(oldest, 2);
+	bool dead = kind == OUTCOME_DEAD || kind == OUTCOME_EVICTED;
+	struct id_range range = { 0 };
+	round->outcomes = mem_grow(round->outcomes, &round->outcome_cap, round->outcome_count + 1, sizeof *round->outcomes);
 	round->outcomes[round->outcome_count++] = sqlite3_column_int64(oldest, 0);
-	for (const char *at = ids.s; kind <= SEVQ_OUTCOME_LAST_SETTLING && sevq_ids_next(&at, ids.s + ids.len, &range);) {
-		round->ranges = sevq_grow(round->ranges, &round->range_cap, round->range_count + 1, sizeof *round->ranges);
+	for (const char *at = ids.s; kind <= OUTCOME_LAST_SETTLING && ids_next(&at, ids.s + ids.len, &range);) {
+		round->ranges = mem_grow(round->ranges, &round->range_cap, round->range_count + 1, sizeof *round->ranges);
 		round->ranges[round->range_count++] = (struct sweep_range){ range.first, range.last, dead };
 		round->events += (uint64_t)(range.last - range.first) + 1;
 	}
@@ -88,7 +88,7 @@ gather_outcome(struct sqlite_sweep *round, sqlite3_stmt *oldest)
 
 /* Looks at the next outcome behind those looked at before. */
 static enum verdict
-gather_next(struct sqlite_store *store, const struct sevq_chores *chores)
+gather_next(struct sqlite_store *store, const struct chores *chores)
 {
 	sqlite3_stmt *oldest = store->statement[STATEMENT_OLDEST_OUTCOME];
 	enum verdict verdict = WAIT;
@@ -118,11 +118,11 @@ rows(const struct sqlite_sweep *round)
 
 /* A step of it. */
 static void
-gather(struct sqlite_store *store, const struct sevq_chores *chores)
+gather(struct sqlite_store *store, const struct chores *chores)
 {
 	struct sqlite_sweep *round = &store->sweep;
-	size_t enough = rows(round) + SEVQ_SQLITE_SWEEP_MAX;
-	for (size_t looks = 0; !round->gathered && looks < SEVQ_SQLITE_SWEEP_MAX && rows(round) < enough; looks++)
+	size_t enough = rows(round) + SQLITE_SWEEP_MAX;
+	for (size_t looks = 0; !round->gathered && looks < SQLITE_SWEEP_MAX && rows(round) < enough; looks++)
 		round->gathered = gather_next(store, chores) == WAIT || rows(round) >= ROUND_ROWS;
 	if (round->gathered && round->range_count > 0)
 		qsort(round->ranges, round->range_count, sizeof *round->ranges, by_first);
@@ -143,10 +143,10 @@ remove_event(struct sqlite_store *store, int64_t id)
 	if (rc != SQLITE_DONE || session == 0)
 		return rc == SQLITE_DONE ? SQLITE_OK : rc;
 	store->sweep.sessions[store->sweep.removed++] = session;
-	if (!sevq_sqlite_uncount_event(store, session))
+	if (!sqlite_uncount_event(store, session))
 		return SQLITE_OK;
 	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_SESSION], 1, session);
-	return sevq_sqlite_run(store->statement[STATEMENT_REMOVE_SESSION]);
+	return sqlite_run(store->statement[STATEMENT_REMOVE_SESSION]);
 }
 
 /* A dead letter goes with its event. */
@@ -154,7 +154,7 @@ static int
 remove_dead_letter(struct sqlite_store *store, int64_t id)
 {
 	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_DEAD_LETTER], 1, id);
-	return sevq_sqlite_run(store->statement[STATEMENT_REMOVE_DEAD_LETTER]);
+	return sqlite_run(store->statement[STATEMENT_REMOVE_DEAD_LETTER]);
 }
 
 /* The next few events. */
@@ -163,7 +163,7 @@ remove_events(struct sqlite_store *store)
 {
 	struct sqlite_sweep *round = &store->sweep;
 	int rc = SQLITE_OK;
-	for (size_t i = 0; rc == SQLITE_OK && i < SEVQ_SQLITE_SWEEP_MAX && round->range_at < round->range_count; i++) {
+	for (size_t i = 0; rc == SQLITE_OK && i < SQLITE_SWEEP_MAX && round->range_at < round->range_count; i++) {
 		const struct sweep_range *range = &round->ranges[round->range_at];
 		if (round->next < range->first)
 			round->next = range->first;
@@ -184,7 +184,7 @@ remove_outcomes(struct sqlite_store *store)
 	int rc = SQLITE_OK;
 	for (size_t i = 0; rc == SQLITE_OK && i < OUTCOMES_A_STEP && round->outcome_at < round->outcome_count; i++) {
 		sqlite3_bind_int64(remove, 1, round->outcomes[round->outcome_at++]);
-		rc = sevq_sqlite_run(remove);
+		rc = sqlite_run(remove);
 	}
 	return rc;
 }
@@ -194,7 +194,7 @@ static void
 undo(struct sqlite_store *store)
 {
 	for (size_t i = 0; i < store->sweep.removed; i++)
-		sevq_sqlite_count_event(store, store->sweep.sessions[i]);
+		sqlite_count_event(store, store->sweep.sessions[i]);
 }
 
 /* A step of it. False when the disk does not let us. */
@@ -202,13 +202,13 @@ static bool
 remove_some(struct sqlite_store *store)
 {
 	struct sqlite_sweep *round = &store->sweep;
-	struct sevq_error err; /* nobody to tell: what is not swept now is swept later, and of a broken store `ready` tells */
+	struct error err; /* nobody to tell: what is not swept now is swept later, and of a broken store `ready` tells */
 	size_t outcomes_before = round->outcome_at;
 	round->removed = 0;
-	int rc = sevq_sqlite_run(store->statement[STATEMENT_BEGIN]);
+	int rc = sqlite_run(store->statement[STATEMENT_BEGIN]);
 	if (rc == SQLITE_OK)
 		rc = round->range_at < round->range_count ? remove_events(store) : remove_outcomes(store);
-	if (sevq_sqlite_end(store, rc, &err) < 0) {
+	if (sqlite_end(store, rc, &err) < 0) {
 		undo(store);
 		return false;
 	}
@@ -218,7 +218,7 @@ remove_some(struct sqlite_store *store)
 }
 
 bool
-sevq_sqlite_sweep(struct sqlite_store *store, const struct sevq_chores *chores)
+sqlite_sweep(struct sqlite_store *store, const struct chores *chores)
 {
 	struct sqlite_sweep *round = &store->sweep;
 	bool more;
@@ -231,6 +231,6 @@ sevq_sqlite_sweep(struct sqlite_store *store, const struct sevq_chores *chores)
 			begin_round(round);
 	}
 	if (!more)
-		sevq_sqlite_sweep_clear(round); /* the next time it begins with the oldest outcome again */
+		sqlite_sweep_clear(round); /* the next time it begins with the oldest outcome again */
 	return more;
 }

@@ -63,15 +63,15 @@ struct ours {
 	sqlite3_io_methods methods;
 	const sqlite3_io_methods *theirs;
 	/* Of the log: */
-	struct sevq_buf gathered; /* written by SQLite, and not to the file yet */
-	sqlite3_int64 at;         /* where it belongs */
-	size_t unsynced;          /* bytes written since the last sync, gathered ones too */
-	bool lost;                /* some of them, for good */
-	bool put_off;             /* syncs, to the caller's own */
-	int sync_flags;           /* of the last that was */
-	int fd;                   /* for what SQLite does not do; the log has no locks that closing it could lose */
-	const char *name;         /* SQLite's, for as long as the file is open */
-	struct statx place;       /* what stood under that name */
+	struct buf gathered; /* written by SQLite, and not to the file yet */
+	sqlite3_int64 at;    /* where it belongs */
+	size_t unsynced;     /* bytes written since the last sync, gathered ones too */
+	bool lost;           /* some of them, for good */
+	bool put_off;        /* syncs, to the caller's own */
+	int sync_flags;      /* of the last that was */
+	int fd;              /* for what SQLite does not do; the log has no locks that closing it could lose */
+	const char *name;    /* SQLite's, for as long as the file is open */
+	struct statx place;  /* what stood under that name */
 	/* Of the database: */
 	unsigned kept, held;  /* locks, a bit each: given back by SQLite but not by us; had by it */
 	sqlite3_file *log;    /* as SQLite opened it last */
@@ -121,7 +121,7 @@ put_out(sqlite3_file *file)
 }
 
 static int
-log_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
+wal_file_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
 {
 	struct ours *ours = of(file);
 	size_t gathered = ours->gathered.len;
@@ -133,7 +133,7 @@ log_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
 		return rc;
 	if (ours->gathered.len == 0)
 		ours->at = at;
-	sevq_buf_add(&ours->gathered, bytes, (size_t)len);
+	buf_add(&ours->gathered, bytes, (size_t)len);
 	return SQLITE_OK;
 }
 
@@ -184,7 +184,7 @@ static int
 write_again(sqlite3_file *log)
 {
 	const sqlite3_io_methods *methods = of(log)->theirs;
-	char *bytes = sevq_alloc(GATHERED_BYTES_MAX);
+	char *bytes = mem_alloc(GATHERED_BYTES_MAX);
 	sqlite3_int64 size;
 	int rc = methods->xFileSize(log, &size);
 	for (sqlite3_int64 at = 0; rc == SQLITE_OK && at < size; at += GATHERED_BYTES_MAX) {
@@ -206,14 +206,14 @@ static int
 log_close(sqlite3_file *file)
 {
 	struct ours *ours = of(file);
-	sevq_buf_clear(&ours->gathered);
+	buf_clear(&ours->gathered);
 	if (ours->fd >= 0)
 		close(ours->fd);
 	return ours->theirs->xClose(file);
 }
 
 sqlite3_file *
-sevq_sqlite_log(sqlite3 *db)
+sqlite_log(sqlite3 *db)
 {
 	sqlite3_file *log = NULL;
 	sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
@@ -222,13 +222,13 @@ sevq_sqlite_log(sqlite3 *db)
 }
 
 void
-sevq_sqlite_put_off_sync(sqlite3_file *log, bool put_off)
+sqlite_defer_sync(sqlite3_file *log, bool put_off)
 {
 	of(log)->put_off = put_off;
 }
 
 int
-sevq_sqlite_sync(sqlite3_file *log)
+sqlite_sync(sqlite3_file *log)
 {
 	return log_sync(log, of(log)->sync_flags);
 }
@@ -244,7 +244,7 @@ look_up(const char *name, struct statx *ret)
 }
 
 bool
-sevq_sqlite_log_is_there(sqlite3_file *log)
+sqlite_log_is_there(sqlite3_file *log)
 {
 	const struct statx *then = &of(log)->place;
 	struct statx now;
@@ -380,7 +380,7 @@ database_of(sqlite3 *db)
 }
 
 int
-sevq_sqlite_keep_checkpoints(sqlite3 *db)
+sqlite_keep_checkpoints(sqlite3 *db)
 {
 	sqlite3_file *file = database_of(db);
 	int rc = db_lock(file, CHECKPOINTER, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
@@ -388,7 +388,7 @@ sevq_sqlite_keep_checkpoints(sqlite3 *db)
 }
 
 void
-sevq_sqlite_forget_index(sqlite3 *db)
+sqlite_forget_index(sqlite3 *db)
 {
 	sqlite3_file *file = database_of(db);
 	if (of(file)->index != NULL)
@@ -418,7 +418,7 @@ take_over_log(sqlite3_file *file, const char *name)
 	of(sqlite3_database_file_object(name))->log = file;
 	methods->xClose = log_close;
 	methods->xRead = log_read;
-	methods->xWrite = log_write;
+	methods->xWrite = wal_file_write;
 	methods->xTruncate = log_truncate;
 	methods->xSync = log_sync;
 	methods->xFileSize = log_size;
@@ -454,7 +454,7 @@ open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int
 }
 
 const char *
-sevq_sqlite_vfs(void)
+sqlite_vfs(void)
 {
 	static sqlite3_vfs vfs;
 	if (theirs != NULL)

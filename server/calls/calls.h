@@ -3,34 +3,34 @@
  *
  * A handler is given a request that is well-formed, for us, allowed, and whose body is complete and of the right type.
  */
-#ifndef SEVQ_SERVER_CALLS_CALLS_H
-#define SEVQ_SERVER_CALLS_CALLS_H
+#ifndef SERVER_CALLS_CALLS_H
+#define SERVER_CALLS_CALLS_H
 
 #include "server/http/request.h"
 
-sevq_handler sevq_events_post; /* events.c */
-sevq_handler sevq_events_peek;
-sevq_handler sevq_events_find;
-sevq_handler sevq_events_withdraw;
-sevq_handler sevq_events_purge;
-sevq_handler sevq_drain_post;  /* drain.c */
-sevq_handler sevq_leases_post; /* leases.c */
-sevq_handler sevq_leases_ack;
-sevq_handler sevq_leases_nack;
-sevq_handler sevq_leases_extend;
-sevq_handler sevq_wait_get;    /* wait.c */
-sevq_handler sevq_stream_get;  /* stream.c */
-sevq_handler sevq_history_get; /* history.c */
-sevq_handler sevq_dead_letters_get;
-sevq_handler sevq_dead_letters_requeue;
-sevq_handler sevq_hooks_wake;   /* hooks.c */
-sevq_handler sevq_consume_post; /* consume.c */
-sevq_handler sevq_sessions_get; /* sessions.c */
-sevq_handler sevq_route_post;   /* route_call.c */
-sevq_handler sevq_stats_get;    /* stats.c */
-sevq_handler sevq_metrics_get;  /* metrics.c */
-sevq_handler sevq_health_live;  /* health.c */
-sevq_handler sevq_health_ready;
-sevq_handler sevq_health_version;
+request_handler events_post; /* events.c */
+request_handler events_peek;
+request_handler events_find;
+request_handler events_withdraw;
+request_handler events_purge;
+request_handler drain_post;  /* drain.c */
+request_handler leases_post; /* leases.c */
+request_handler leases_ack;
+request_handler leases_nack;
+request_handler leases_extend;
+request_handler wait_get;    /* wait.c */
+request_handler stream_get;  /* stream.c */
+request_handler history_get; /* history.c */
+request_handler dead_letters_get;
+request_handler dead_letters_requeue;
+request_handler hooks_wake;   /* hooks.c */
+request_handler consume_post; /* consume.c */
+request_handler sessions_get; /* sessions.c */
+request_handler route_post;   /* route_call.c */
+request_handler stats_get;    /* stats.c */
+request_handler metrics_get;  /* metrics.c */
+request_handler health_live;  /* health.c */
+request_handler health_ready;
+request_handler health_version;
 
 #endif

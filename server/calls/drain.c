@@ -9,43 +9,43 @@
 #include "server/http/reply.h"
 #include "server/server.h"
 
-static const struct sevq_field fields[] = {
-	SEVQ_FIELD("sessionKey", TEXT, struct sevq_drain, address.session_key),
-	SEVQ_FIELD("agentId", TEXT, struct sevq_drain, address.agent_id),
-	SEVQ_FIELD("channel", TEXT, struct sevq_drain, address.channel),
-	SEVQ_FIELD("accountId", TEXT, struct sevq_drain, address.account_id),
-	SEVQ_FIELD_RANGE("limit", SIZE, struct sevq_drain, limit, 1, SEVQ_ANSWER_EVENTS_MAX),
-	SEVQ_FIELD("contextKeyPrefix", TEXT, struct sevq_drain, context_key_prefix),
-	SEVQ_FIELD("format", FORMAT, struct sevq_drain, prompt),
+static const struct field fields[] = {
+	FIELD("sessionKey", TEXT, struct drain_op, address.session_key),
+	FIELD("agentId", TEXT, struct drain_op, address.agent_id),
+	FIELD("channel", TEXT, struct drain_op, address.channel),
+	FIELD("accountId", TEXT, struct drain_op, address.account_id),
+	FIELD_RANGE("limit", SIZE, struct drain_op, limit, 1, ANSWER_EVENTS_MAX),
+	FIELD("contextKeyPrefix", TEXT, struct drain_op, context_key_prefix),
+	FIELD("format", FORMAT, struct drain_op, prompt),
 };
 
 static void
-answer(struct sevq_request *request)
+answer(struct request *request)
 {
-	const struct sevq_drain *drain = &request->drain;
-	struct sevq_reply reply = { .status = 200 };
-	struct sevq_buf *out = sevq_reply_begin(request);
+	const struct drain_op *drain = &request->drain;
+	struct reply reply = { .status = 200 };
+	struct buf *out = reply_begin(request);
 
-	SEVQ_ADD(out, "{\"sessionKey\":");
-	sevq_json_quote(out, drain->session_key);
-	SEVQ_ADD(out, ",\"events\":");
-	sevq_json_add_events(out, &drain->taken);
-	SEVQ_ADD(out, ",\"remaining\":");
-	sevq_buf_add_int(out, (long long)drain->remaining);
+	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
+	json_quote(out, drain->session_key);
+	BUF_ADD_LITERAL(out, ",\"events\":");
+	json_add_events(out, &drain->taken);
+	BUF_ADD_LITERAL(out, ",\"remaining\":");
+	buf_add_int(out, (long long)drain->remaining);
 	if (drain->prompt)
-		sevq_json_add_block(out, &drain->taken, sevq_engine_timezone(request->server->engine));
-	SEVQ_ADD(out, "}");
-	sevq_reply_replayed(request, &reply);
-	sevq_reply_send(request, &reply);
+		json_add_block(out, &drain->taken, engine_timezone(request->server->engine));
+	BUF_ADD_LITERAL(out, "}");
+	reply_replayed(request, &reply);
+	reply_send(request, &reply);
 }
 
 void
-sevq_drain_post(struct sevq_request *request)
+drain_post(struct request *request)
 {
-	struct sevq_drain *drain = &request->drain;
+	struct drain_op *drain = &request->drain;
 
-	sevq_drain_init(drain);
-	if (sevq_idempotency_set(request, 'd') == 0 &&
-	    sevq_body_read(request, fields, sizeof fields / sizeof fields[0], drain, &drain->address) == 0)
-		sevq_request_submit(request, answer, NULL);
+	drain_op_init(drain);
+	if (idempotency_key_set(request, 'd') == 0 &&
+	    body_read(request, fields, sizeof fields / sizeof fields[0], drain, &drain->address) == 0)
+		request_submit(request, answer, NULL);
 }

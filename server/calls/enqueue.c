@@ -12,22 +12,22 @@
 #include "server/http/reply.h"
 #include "server/server.h"
 
-static const struct sevq_field draft_fields[] = {
-	SEVQ_FIELD_REQUIRED("text", TEXT, struct sevq_draft, text),
-	SEVQ_FIELD("sessionKey", TEXT, struct sevq_draft, address.session_key),
-	SEVQ_FIELD("agentId", TEXT, struct sevq_draft, address.agent_id),
-	SEVQ_FIELD("channel", TEXT, struct sevq_draft, address.channel),
-	SEVQ_FIELD("accountId", TEXT, struct sevq_draft, address.account_id),
-	SEVQ_FIELD("contextKey", TEXT, struct sevq_draft, context_key),
-	SEVQ_FIELD("deliveryContext", DELIVERY, struct sevq_draft, delivery),
-	SEVQ_FIELD("source", TEXT, struct sevq_draft, source),
-	SEVQ_FIELD("replace", BOOL, struct sevq_draft, replace),
-	SEVQ_FIELD("allowDuplicate", BOOL, struct sevq_draft, allow_duplicate),
-	SEVQ_FIELD("wake", WAKE, struct sevq_draft, wake),
-	SEVQ_FIELD("traceparent", TEXT, struct sevq_draft, traceparent),
-	SEVQ_FIELD_RANGE("delayMs", INT64, struct sevq_draft, delay_ms, 0, SEVQ_DELAY_MS_MAX),
-	SEVQ_FIELD_RANGE("ttlMs", INT64, struct sevq_draft, ttl_ms, 1, SEVQ_TTL_MS_MAX),
-	SEVQ_FIELD_RANGE("idempotencyKey", TEXT, struct sevq_draft, idempotency.key, 1, SEVQ_IDEMPOTENCY_KEY_BYTES_MAX),
+static const struct field draft_fields[] = {
+	FIELD_REQUIRED("text", TEXT, struct draft, text),
+	FIELD("sessionKey", TEXT, struct draft, address.session_key),
+	FIELD("agentId", TEXT, struct draft, address.agent_id),
+	FIELD("channel", TEXT, struct draft, address.channel),
+	FIELD("accountId", TEXT, struct draft, address.account_id),
+	FIELD("contextKey", TEXT, struct draft, context_key),
+	FIELD("deliveryContext", DELIVERY, struct draft, delivery),
+	FIELD("source", TEXT, struct draft, source),
+	FIELD("replace", BOOL, struct draft, replace),
+	FIELD("allowDuplicate", BOOL, struct draft, allow_duplicate),
+	FIELD("wake", WAKE, struct draft, wake),
+	FIELD("traceparent", TEXT, struct draft, traceparent),
+	FIELD_RANGE("delayMs", INT64, struct draft, delay_ms, 0, DELAY_MS_MAX),
+	FIELD_RANGE("ttlMs", INT64, struct draft, ttl_ms, 1, TTL_MS_MAX),
+	FIELD_RANGE("idempotencyKey", TEXT, struct draft, idempotency.key, 1, IDEMPOTENCY_KEY_BYTES_MAX),
 };
 
 #define KEY_KIND 'e'
@@ -35,207 +35,207 @@ static const struct sevq_field draft_fields[] = {
 
 /* A draft's own idempotency key stands for the draft as it was written. */
 static void
-read_draft(struct sevq_request *request, size_t token, struct sevq_draft *draft, struct sevq_bad_fields *bad)
+read_draft(struct request *request, size_t token, struct draft *draft, struct bad_fields *bad)
 {
-	const struct sevq_json *doc = &request->server->doc;
+	const struct json *doc = &request->server->doc;
 
-	sevq_fields_read(doc, token, draft_fields, DRAFT_FIELDS, draft, &draft->address, &request->arena, bad);
+	fields_read(doc, token, draft_fields, DRAFT_FIELDS, draft, &draft->address, &request->arena, bad);
 	if (draft->idempotency.key.s != NULL)
-		draft->idempotency = sevq_idempotency_of(request, KEY_KIND, draft->idempotency.key, sevq_json_raw(doc, token));
+		draft->idempotency = idempotency_key_of(request, KEY_KIND, draft->idempotency.key, json_raw(doc, token));
 }
 
 /* One of several: its key is another than the whole request's, if that has one. */
 static void
-read_one_of(struct sevq_request *request, size_t token, struct sevq_draft *draft, struct sevq_bad_fields *bad)
+read_one_of(struct request *request, size_t token, struct draft *draft, struct bad_fields *bad)
 {
 	read_draft(request, token, draft, bad);
-	if (draft->idempotency.key.s != NULL && sevq_str_eq(draft->idempotency.key, request->op.idempotency.key))
-		sevq_bad_fields_add(bad, SEVQ_STR("/idempotencyKey"), "is the Idempotency-Key of the whole request");
+	if (draft->idempotency.key.s != NULL && str_eq(draft->idempotency.key, request->op.idempotency.key))
+		bad_fields_add(bad, STR("/idempotencyKey"), "is the Idempotency-Key of the whole request");
 }
 
 /* The only one: its key is the request's. */
 static void
-read_only(struct sevq_request *request, struct sevq_draft *draft, struct sevq_bad_fields *bad)
+read_only(struct request *request, struct draft *draft, struct bad_fields *bad)
 {
-	struct sevq_str key;
+	struct str key;
 
 	read_draft(request, 0, draft, bad);
 	key = draft->idempotency.key;
-	draft->idempotency = (struct sevq_idempotency){ .key = SEVQ_STR_NULL };
+	draft->idempotency = (struct idempotency){ .key = STR_NULL };
 	if (key.s == NULL)
 		return;
 	if (request->op.idempotency.key.s == NULL)
-		request->op.idempotency = (struct sevq_idempotency){ .key = key, .request = sevq_text_hash(request->body) };
-	else if (!sevq_str_eq(key, request->op.idempotency.key))
-		sevq_bad_fields_add(bad, SEVQ_STR("/idempotencyKey"), "is not the Idempotency-Key of the request");
+		request->op.idempotency = (struct idempotency){ .key = key, .request = text_hash(request->body) };
+	else if (!str_eq(key, request->op.idempotency.key))
+		bad_fields_add(bad, STR("/idempotencyKey"), "is not the Idempotency-Key of the request");
 }
 
 /* Answers. */
 
 static void
-add_result(struct sevq_buf *out, const struct sevq_enqueue_result *result)
+add_result(struct buf *out, const struct enqueue_result *result)
 {
 	static const char *const outcomes[] = {
-		[SEVQ_QUEUED] = "queued", [SEVQ_REPLACED] = "replaced", [SEVQ_DUPLICATE] = "duplicate"
+		[ENQUEUE_QUEUED] = "queued", [ENQUEUE_REPLACED] = "replaced", [ENQUEUE_DUPLICATE] = "duplicate"
 	};
 
-	SEVQ_ADD(out, "{\"outcome\":\"");
-	sevq_buf_adds(out, outcomes[result->outcome]);
-	SEVQ_ADD(out, "\",\"event\":");
+	BUF_ADD_LITERAL(out, "{\"outcome\":\"");
+	buf_adds(out, outcomes[result->outcome]);
+	BUF_ADD_LITERAL(out, "\",\"event\":");
 	if (result->event.id > 0)
-		sevq_json_add_event(out, &result->event);
+		json_add_event(out, &result->event);
 	else
-		SEVQ_ADD(out, "null"); /* repeated by its own key, and forgotten since */
-	SEVQ_ADD(out, "}");
+		BUF_ADD_LITERAL(out, "null"); /* repeated by its own key, and forgotten since */
+	BUF_ADD_LITERAL(out, "}");
 }
 
 /* A repeated answer cannot be given when its events have been forgotten. */
 static bool
-is_forgotten(struct sevq_request *request)
+is_forgotten(struct request *request)
 {
-	const struct sevq_enqueue *enqueue = &request->enqueue;
-	struct sevq_error err;
+	const struct enqueue_op *enqueue = &request->enqueue;
+	struct error err;
 	size_t i = 0;
 
 	while (i < enqueue->count && enqueue->results[i].event.id > 0)
 		i++;
 	if (i == enqueue->count || !request->op.idempotency.replayed)
 		return false;
-	sevq_fail(&err, SEVQ_CONFLICT, "the first answer is no longer kept; the events were enqueued then, and not again now");
-	sevq_problem_send(request, &err);
+	error_set(&err, ERROR_CONFLICT, "the first answer is no longer kept; the events were enqueued then, and not again now");
+	problem_send(request, &err);
 	return true;
 }
 
 static void
-answer_one(struct sevq_request *request)
+answer_one(struct request *request)
 {
-	const struct sevq_enqueue_result *result = &request->enqueue.results[0];
-	struct sevq_reply reply = { .status = result->outcome == SEVQ_DUPLICATE ? 200 : 201 };
+	const struct enqueue_result *result = &request->enqueue.results[0];
+	struct reply reply = { .status = result->outcome == ENQUEUE_DUPLICATE ? 200 : 201 };
 
 	if (is_forgotten(request))
 		return;
-	add_result(sevq_reply_begin(request), result);
+	add_result(reply_begin(request), result);
 	if (reply.status == 201)
-		sevq_reply_created(&reply, result->event.id);
-	sevq_reply_replayed(request, &reply);
-	sevq_reply_send(request, &reply);
+		reply_created(&reply, result->event.id);
+	reply_replayed(request, &reply);
+	reply_send(request, &reply);
 }
 
 static void
-answer_many(struct sevq_request *request)
+answer_many(struct request *request)
 {
-	struct sevq_reply reply = { .status = 200 };
-	struct sevq_buf *out = sevq_reply_begin(request);
+	struct reply reply = { .status = 200 };
+	struct buf *out = reply_begin(request);
 
 	if (is_forgotten(request))
 		return;
-	SEVQ_ADD(out, "{\"results\":[");
+	BUF_ADD_LITERAL(out, "{\"results\":[");
 	for (size_t i = 0; i < request->enqueue.count; i++) {
 		if (i > 0)
-			SEVQ_ADD(out, ",");
+			BUF_ADD_LITERAL(out, ",");
 		add_result(out, &request->enqueue.results[i]);
 	}
-	SEVQ_ADD(out, "]}");
-	sevq_reply_replayed(request, &reply);
-	sevq_reply_send(request, &reply);
+	BUF_ADD_LITERAL(out, "]}");
+	reply_replayed(request, &reply);
+	reply_send(request, &reply);
 }
 
 /* A failure of one draft is told with its place; limits and storage concern the whole call. */
 static void
-fail_at(struct sevq_request *request, const char *list, size_t index)
+fail_at(struct request *request, const char *list, size_t index)
 {
-	const struct sevq_error *err = &request->enqueue.op.error;
-	bool of_draft = err->code == SEVQ_INVALID_FIELD || err->code == SEVQ_BLANK_KEY || err->code == SEVQ_MALFORMED_KEY ||
-			err->code == SEVQ_OWNER_UNRESOLVED || err->code == SEVQ_OWNER_MISMATCH;
+	const struct error *err = &request->enqueue.op.error;
+	bool of_draft = err->code == ERROR_INVALID_FIELD || err->code == ERROR_BLANK_KEY || err->code == ERROR_MALFORMED_KEY ||
+			err->code == ERROR_OWNER_UNRESOLVED || err->code == ERROR_OWNER_MISMATCH;
 
-	sevq_problem_send_in(request, err, of_draft ? list : NULL, index);
+	problem_send_in(request, err, of_draft ? list : NULL, index);
 }
 
 static void
-fail_batch(struct sevq_request *request)
+fail_batch(struct request *request)
 {
 	fail_at(request, "/events", request->enqueue.failed);
 }
 
 /* The three forms. */
 
-static struct sevq_draft *
-make_drafts(struct sevq_request *request, size_t count)
+static struct draft *
+make_drafts(struct request *request, size_t count)
 {
 	request->enqueue.count = count;
-	request->enqueue.drafts = sevq_arena_alloc(&request->arena, count * sizeof(struct sevq_draft));
+	request->enqueue.drafts = arena_alloc(&request->arena, count * sizeof(struct draft));
 	return request->enqueue.drafts;
 }
 
 static int
-check_count(struct sevq_request *request, size_t count)
+check_count(struct request *request, size_t count)
 {
-	struct sevq_error err;
+	struct error err;
 
 	if (count <= (size_t)request->server->options->max_batch_events)
 		return 0;
-	sevq_fail(&err, SEVQ_TOO_LARGE, "a batch has at most %lld events", (long long)request->server->options->max_batch_events);
-	sevq_problem_send(request, &err);
+	error_set(&err, ERROR_TOO_LARGE, "a batch has at most %lld events", (long long)request->server->options->max_batch_events);
+	problem_send(request, &err);
 	return -1;
 }
 
 static void
-submit(struct sevq_request *request, struct sevq_bad_fields *bad, sevq_handler *answer, sevq_handler *fail)
+submit(struct request *request, struct bad_fields *bad, request_handler *answer, request_handler *fail)
 {
 	if (bad->count > 0)
-		sevq_problem_send_fields(request, bad);
+		problem_send_fields(request, bad);
 	else
-		sevq_request_submit(request, answer, fail);
+		request_submit(request, answer, fail);
 }
 
 static void
-post_one(struct sevq_request *request)
+post_one(struct request *request)
 {
-	struct sevq_bad_fields bad = { 0 };
+	struct bad_fields bad = { 0 };
 
 	read_only(request, make_drafts(request, 1), &bad);
 	if (bad.count > 0)
-		sevq_problem_send_fields(request, &bad);
+		problem_send_fields(request, &bad);
 	else
-		sevq_request_submit_short(request, answer_one);
+		request_submit_prepared(request, answer_one);
 }
 
 /* The number of events in {"events":[...]}; what else stands there is bad. */
 static size_t
-count_events(struct sevq_request *request, size_t events, struct sevq_bad_fields *bad)
+count_events(struct request *request, size_t events, struct bad_fields *bad)
 {
-	const struct sevq_json *doc = &request->server->doc;
+	const struct json *doc = &request->server->doc;
 	size_t count = 0;
 
-	for (size_t t = sevq_json_first(doc, 0); t != 0; t = sevq_json_next(doc, 0, t))
+	for (size_t t = json_first(doc, 0); t != 0; t = json_next(doc, 0, t))
 		if (t + 1 != events)
-			sevq_fields_add_unknown(bad, sevq_json_string(doc, t, &request->arena));
-	if (doc->tokens[events].type == SEVQ_JSON_ARRAY)
-		for (size_t t = sevq_json_first(doc, events); t != 0; t = sevq_json_next(doc, events, t))
+			fields_add_unknown(bad, json_string(doc, t, &request->arena));
+	if (doc->tokens[events].type == JSON_ARRAY)
+		for (size_t t = json_first(doc, events); t != 0; t = json_next(doc, events, t))
 			count++;
 	if (count == 0)
-		sevq_bad_fields_add(bad, SEVQ_STR("/events"), "must be an array of at least one event");
+		bad_fields_add(bad, STR("/events"), "must be an array of at least one event");
 	return count;
 }
 
 static void
-read_batch(struct sevq_request *request, size_t events, struct sevq_bad_fields *bad)
+read_batch(struct request *request, size_t events, struct bad_fields *bad)
 {
-	const struct sevq_json *doc = &request->server->doc;
-	struct sevq_draft *draft = request->enqueue.drafts;
+	const struct json *doc = &request->server->doc;
+	struct draft *draft = request->enqueue.drafts;
 	size_t i = 0;
 
 	bad->list = "/events";
-	for (size_t t = sevq_json_first(doc, events); t != 0; t = sevq_json_next(doc, events, t), i++) {
+	for (size_t t = json_first(doc, events); t != 0; t = json_next(doc, events, t), i++) {
 		bad->index = i;
 		read_one_of(request, t, &draft[i], bad);
 	}
 }
 
 static void
-post_batch(struct sevq_request *request, size_t events)
+post_batch(struct request *request, size_t events)
 {
-	struct sevq_bad_fields bad = { 0 };
+	struct bad_fields bad = { 0 };
 	size_t count = count_events(request, events, &bad);
 
 	if (bad.count == 0) {
@@ -249,13 +249,13 @@ post_batch(struct sevq_request *request, size_t events)
 
 /* The next line without its end; a blank one is empty. False behind the last. */
 static bool
-next_line(struct sevq_str *rest, struct sevq_str *line)
+next_line(struct str *rest, struct str *line)
 {
 	const char *end = memchr(rest->s, '\n', rest->len);
 
 	if (rest->len == 0)
 		return false;
-	*line = (struct sevq_str){ rest->s, end != NULL ? (size_t)(end - rest->s) : rest->len };
+	*line = (struct str){ rest->s, end != NULL ? (size_t)(end - rest->s) : rest->len };
 	rest->s += line->len + (end != NULL);
 	rest->len -= line->len + (end != NULL);
 	while (line->len > 0 && memchr(" \t\r", line->s[line->len - 1], 3) != NULL)
@@ -265,9 +265,9 @@ next_line(struct sevq_str *rest, struct sevq_str *line)
 
 /* Blank lines are passed over, so the failed draft's line has to be found again. */
 static void
-fail_lines(struct sevq_request *request)
+fail_lines(struct request *request)
 {
-	struct sevq_str rest = request->body, line;
+	struct str rest = request->body, line;
 	size_t number = 0, drafts = 0;
 
 	while (next_line(&rest, &line) && (line.len == 0 || drafts++ < request->enqueue.failed))
@@ -276,13 +276,13 @@ fail_lines(struct sevq_request *request)
 }
 
 static int
-read_line(struct sevq_request *request, struct sevq_str line, size_t number, struct sevq_draft *draft, struct sevq_bad_fields *bad)
+read_line(struct request *request, struct str line, size_t number, struct draft *draft, struct bad_fields *bad)
 {
-	struct sevq_error err;
+	struct error err;
 
-	if (sevq_json_scan(&request->server->doc, line.s, line.len, &err) != 0) {
+	if (json_scan(&request->server->doc, line.s, line.len, &err) != 0) {
 		err.line = (int)number + 1; /* of the body, not of the line */
-		sevq_problem_send(request, &err);
+		problem_send(request, &err);
 		return -1;
 	}
 	bad->list = ""; /* a body of lines is itself the list */
@@ -292,9 +292,9 @@ read_line(struct sevq_request *request, struct sevq_str line, size_t number, str
 }
 
 static size_t
-count_lines(struct sevq_str text)
+count_lines(struct str text)
 {
-	struct sevq_str line;
+	struct str line;
 	size_t count = 0;
 
 	while (next_line(&text, &line))
@@ -303,21 +303,21 @@ count_lines(struct sevq_str text)
 }
 
 static void
-post_lines(struct sevq_request *request)
+post_lines(struct request *request)
 {
-	struct sevq_str rest = request->body, line;
+	struct str rest = request->body, line;
 	size_t count = count_lines(rest), i = 0, number = 0;
-	struct sevq_bad_fields bad = { 0 };
-	struct sevq_draft *drafts;
+	struct bad_fields bad = { 0 };
+	struct draft *drafts;
 
 	if (count == 0)
-		sevq_bad_fields_add(&bad, SEVQ_STR(""), "must have at least one event");
+		bad_fields_add(&bad, STR(""), "must have at least one event");
 	if (check_count(request, count) != 0)
 		return;
 	drafts = make_drafts(request, count);
 	for (; next_line(&rest, &line); number++)
 		if (line.len > 0 && read_line(request, line, number, &drafts[i++], &bad) != 0) {
-			sevq_bad_fields_clear(&bad);
+			bad_fields_clear(&bad);
 			return;
 		}
 	submit(request, &bad, answer_many, fail_lines);
@@ -325,31 +325,31 @@ post_lines(struct sevq_request *request)
 
 /* The value of the member "events" of an object, or 0. */
 static size_t
-find_events(struct sevq_request *request)
+find_events(struct request *request)
 {
-	const struct sevq_json *doc = &request->server->doc;
+	const struct json *doc = &request->server->doc;
 
-	if (doc->tokens[0].type != SEVQ_JSON_OBJECT)
+	if (doc->tokens[0].type != JSON_OBJECT)
 		return 0;
-	for (size_t t = sevq_json_first(doc, 0); t != 0; t = sevq_json_next(doc, 0, t))
-		if (sevq_str_eq(sevq_json_string(doc, t, &request->arena), SEVQ_STR("events")))
+	for (size_t t = json_first(doc, 0); t != 0; t = json_next(doc, 0, t))
+		if (str_eq(json_string(doc, t, &request->arena), STR("events")))
 			return t + 1;
 	return 0;
 }
 
 void
-sevq_events_post(struct sevq_request *request)
+events_post(struct request *request)
 {
 	size_t events;
 
-	sevq_enqueue_init(&request->enqueue);
-	if (sevq_idempotency_set(request, KEY_KIND) != 0)
+	enqueue_op_init(&request->enqueue);
+	if (idempotency_key_set(request, KEY_KIND) != 0)
 		return;
 	if (request->lines) {
 		post_lines(request);
 		return;
 	}
-	if (sevq_body_scan(request) != 0)
+	if (body_scan(request) != 0)
 		return;
 	events = find_events(request);
 	if (events > 0)

@@ -16,11 +16,10 @@
 #define POINTER_BYTES_MAX 96
 
 /* Sets the member; NULL or why it cannot. */
-typedef const char *setter(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token,
-			   struct sevq_arena *arena);
+typedef const char *setter(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena);
 
 static const char *
-out_of_bounds(const struct sevq_field *field)
+out_of_bounds(const struct field *field)
 {
 	static char why[96]; /* used up before the next one is made */
 
@@ -29,40 +28,40 @@ out_of_bounds(const struct sevq_field *field)
 }
 
 static const char *
-set_text(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
+set_text(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena)
 {
 	static char why[96];
-	struct sevq_str text;
+	struct str text;
 
-	if (doc->tokens[token].type != SEVQ_JSON_STRING)
+	if (doc->tokens[token].type != JSON_STRING)
 		return "must be a string";
-	text = sevq_json_string(doc, token, arena);
-	*(struct sevq_str *)at = text;
-	if (field->type != SEVQ_FIELD_TEXT || field->max == 0 || (text.len >= (size_t)field->min && text.len <= (size_t)field->max))
+	text = json_string(doc, token, arena);
+	*(struct str *)at = text;
+	if (field->type != FIELD_TEXT || field->max == 0 || (text.len >= (size_t)field->min && text.len <= (size_t)field->max))
 		return NULL;
 	snprintf(why, sizeof why, "must have %lld to %lld bytes", (long long)field->min, (long long)field->max);
 	return why;
 }
 
 static const char *
-set_bool(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
+set_bool(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena)
 {
 	(void)field;
 	(void)arena;
-	*(bool *)at = doc->tokens[token].type == SEVQ_JSON_TRUE;
-	return *(bool *)at || doc->tokens[token].type == SEVQ_JSON_FALSE ? NULL : "must be true or false";
+	*(bool *)at = doc->tokens[token].type == JSON_TRUE;
+	return *(bool *)at || doc->tokens[token].type == JSON_FALSE ? NULL : "must be true or false";
 }
 
 static const char *
-set_number(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
+set_number(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena)
 {
 	int64_t number;
 
 	(void)arena;
-	if (doc->tokens[token].type != SEVQ_JSON_NUMBER || !sevq_json_int64(doc, token, &number) || number < field->min ||
+	if (doc->tokens[token].type != JSON_NUMBER || !json_int64(doc, token, &number) || number < field->min ||
 	    number > field->max)
 		return out_of_bounds(field);
-	if (field->type == SEVQ_FIELD_SIZE)
+	if (field->type == FIELD_SIZE)
 		*(size_t *)at = (size_t)number;
 	else
 		*(int64_t *)at = number;
@@ -70,16 +69,16 @@ set_number(void *at, const struct sevq_field *field, const struct sevq_json *doc
 }
 
 static const char *
-set_wake(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
+set_wake(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena)
 {
-	struct sevq_str word;
+	struct str word;
 
 	(void)field;
-	if (doc->tokens[token].type == SEVQ_JSON_STRING) {
-		word = sevq_json_string(doc, token, arena);
-		for (enum sevq_wake wake = SEVQ_WAKE_NEXT_HEARTBEAT; wake <= SEVQ_WAKE_NOW; wake++)
-			if (sevq_str_eq(word, sevq_str(sevq_wake_name(wake)))) {
-				*(enum sevq_wake *)at = wake;
+	if (doc->tokens[token].type == JSON_STRING) {
+		word = json_string(doc, token, arena);
+		for (enum wake wake = WAKE_NEXT_HEARTBEAT; wake <= WAKE_NOW; wake++)
+			if (str_eq(word, str_of(wake_name(wake)))) {
+				*(enum wake *)at = wake;
 				return NULL;
 			}
 	}
@@ -87,25 +86,25 @@ set_wake(void *at, const struct sevq_field *field, const struct sevq_json *doc, 
 }
 
 static const char *
-set_format(void *at, const struct sevq_field *field, const struct sevq_json *doc, size_t token, struct sevq_arena *arena)
+set_format(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena)
 {
-	struct sevq_str word = SEVQ_STR("");
+	struct str word = STR("");
 
 	(void)field;
-	if (doc->tokens[token].type == SEVQ_JSON_STRING)
-		word = sevq_json_string(doc, token, arena);
-	*(bool *)at = sevq_str_eq(word, SEVQ_STR("prompt"));
-	return *(bool *)at || sevq_str_eq(word, SEVQ_STR("json")) ? NULL : "must be \"json\" or \"prompt\"";
+	if (doc->tokens[token].type == JSON_STRING)
+		word = json_string(doc, token, arena);
+	*(bool *)at = str_eq(word, STR("prompt"));
+	return *(bool *)at || str_eq(word, STR("json")) ? NULL : "must be \"json\" or \"prompt\"";
 }
 
 static setter *const setters[] = {
-	[SEVQ_FIELD_TEXT] = set_text,    [SEVQ_FIELD_BOOL] = set_bool, [SEVQ_FIELD_SIZE] = set_number,
-	[SEVQ_FIELD_INT64] = set_number, [SEVQ_FIELD_WAKE] = set_wake, [SEVQ_FIELD_FORMAT] = set_format,
+	[FIELD_TEXT] = set_text,    [FIELD_BOOL] = set_bool, [FIELD_SIZE] = set_number,
+	[FIELD_INT64] = set_number, [FIELD_WAKE] = set_wake, [FIELD_FORMAT] = set_format,
 };
 
 /* "/name" with the name escaped as RFC 6901 wants, cut where it is too long to be any of ours. */
 static void
-add_named(struct sevq_bad_fields *bad, struct sevq_str name, const char *slash, const char *why)
+add_named(struct bad_fields *bad, struct str name, const char *slash, const char *why)
 {
 	char pointer[POINTER_BYTES_MAX];
 	size_t len = (size_t)snprintf(pointer, sizeof pointer, "%s", slash);
@@ -117,13 +116,13 @@ add_named(struct sevq_bad_fields *bad, struct sevq_str name, const char *slash, 
 		} else
 			pointer[len++] = name.s[i];
 	}
-	while (!sevq_utf8_valid(pointer, len))
+	while (!text_is_utf8(pointer, len))
 		len--; /* the cut went through a character */
-	sevq_bad_fields_add(bad, (struct sevq_str){ pointer, len }, why);
+	bad_fields_add(bad, (struct str){ pointer, len }, why);
 }
 
 static size_t
-field_named(const struct sevq_field *fields, size_t count, struct sevq_str name)
+field_named(const struct field *fields, size_t count, struct str name)
 {
 	size_t i = 0;
 
@@ -134,98 +133,98 @@ field_named(const struct sevq_field *fields, size_t count, struct sevq_str name)
 
 /* An array of strings; a bad item has its own pointer. */
 static void
-read_texts(struct sevq_texts *ret, const struct sevq_field *field, const struct sevq_json *doc, size_t token,
-	   struct sevq_arena *arena, struct sevq_bad_fields *bad)
+read_texts(struct texts *ret, const struct field *field, const struct json *doc, size_t token, struct arena *arena,
+	   struct bad_fields *bad)
 {
 	char pointer[POINTER_BYTES_MAX];
 	size_t count = 0, n = 0;
 
-	if (doc->tokens[token].type != SEVQ_JSON_ARRAY) {
-		sevq_bad_fields_add(bad, field->name, "must be an array of strings");
+	if (doc->tokens[token].type != JSON_ARRAY) {
+		bad_fields_add(bad, field->name, "must be an array of strings");
 		return;
 	}
-	for (size_t t = sevq_json_first(doc, token); t != 0; t = sevq_json_next(doc, token, t))
+	for (size_t t = json_first(doc, token); t != 0; t = json_next(doc, token, t))
 		count++;
 	if (count > (size_t)field->max) {
 		snprintf(pointer, sizeof pointer, "must have at most %lld items", (long long)field->max);
-		sevq_bad_fields_add(bad, field->name, pointer);
+		bad_fields_add(bad, field->name, pointer);
 		return;
 	}
-	*ret = (struct sevq_texts){ sevq_arena_alloc(arena, count * sizeof *ret->items), count };
-	for (size_t t = sevq_json_first(doc, token); t != 0; t = sevq_json_next(doc, token, t), n++) {
+	*ret = (struct texts){ arena_alloc(arena, count * sizeof *ret->items), count };
+	for (size_t t = json_first(doc, token); t != 0; t = json_next(doc, token, t), n++) {
 		if (set_text(&ret->items[n], field, doc, t, arena) == NULL)
 			continue;
 		snprintf(pointer, sizeof pointer, "%s/%zu", field->name.s, n);
-		sevq_bad_fields_add(bad, sevq_str(pointer), "must be a string");
+		bad_fields_add(bad, str_of(pointer), "must be a string");
 	}
 }
 
 static void
-read_member(const struct sevq_json *doc, size_t token, const struct sevq_field *field, void *target, struct sevq_arena *arena,
-	    struct sevq_bad_fields *bad)
+read_member(const struct json *doc, size_t token, const struct field *field, void *target, struct arena *arena,
+	    struct bad_fields *bad)
 {
 	void *at = (char *)target + field->offset;
-	struct sevq_error err;
+	struct error err;
 	const char *why = NULL;
 
-	if (field->type == SEVQ_FIELD_DELIVERY) {
-		if (sevq_delivery_read(doc, token, arena, at, &err) != 0)
-			sevq_bad_fields_add(bad, sevq_str(err.pointer), err.detail);
-	} else if (field->type == SEVQ_FIELD_TEXTS)
+	if (field->type == FIELD_DELIVERY) {
+		if (delivery_read(doc, token, arena, at, &err) != 0)
+			bad_fields_add(bad, str_of(err.pointer), err.detail);
+	} else if (field->type == FIELD_TEXTS)
 		read_texts(at, field, doc, token, arena, bad);
 	else if ((why = setters[field->type](at, field, doc, token, arena)) != NULL)
-		sevq_bad_fields_add(bad, field->name, why);
+		bad_fields_add(bad, field->name, why);
 }
 
 void
-sevq_fields_add_unknown(struct sevq_bad_fields *bad, struct sevq_str name)
+fields_add_unknown(struct bad_fields *bad, struct str name)
 {
 	add_named(bad, name, "/", "no such field");
 }
 
 /* Said only where nothing else was wrong: a sessionKey of a wrong type is there, though not in the address. */
 static void
-need_address(const struct sevq_address *address, struct sevq_str pointer, size_t count_before, struct sevq_bad_fields *bad)
+need_address(const struct address *address, struct str pointer, size_t count_before, struct bad_fields *bad)
 {
 	if (address != NULL && address->session_key.s == NULL && address->agent_id.s == NULL && bad->count == count_before)
-		sevq_bad_fields_add(bad, pointer, "is required unless agentId is given");
+		bad_fields_add(bad, pointer, "is required unless agentId is given");
 }
 
 void
-sevq_fields_read(const struct sevq_json *doc, size_t token, const struct sevq_field *fields, size_t count, void *target,
-		 const struct sevq_address *address, struct sevq_arena *arena, struct sevq_bad_fields *bad)
+fields_read(const struct json *doc, size_t token, const struct field *fields, size_t count, void *target,
+	    const struct address *address, struct arena *arena, struct bad_fields *bad)
 {
 	size_t count_before = bad->count;
 	uint32_t seen = 0;
 
 	assert(count <= FIELDS_MAX);
-	if (doc->tokens[token].type != SEVQ_JSON_OBJECT) {
-		sevq_bad_fields_add(bad, SEVQ_STR(""), "must be an object");
+	if (doc->tokens[token].type != JSON_OBJECT) {
+		bad_fields_add(bad, STR(""), "must be an object");
 		return;
 	}
-	for (size_t t = sevq_json_first(doc, token); t != 0; t = sevq_json_next(doc, token, t)) {
-		struct sevq_str name = sevq_json_string(doc, t, arena);
+	for (size_t t = json_first(doc, token); t != 0; t = json_next(doc, token, t)) {
+		struct str name = json_string(doc, t, arena);
 		size_t i = field_named(fields, count, name);
 
 		if (i == count) {
-			sevq_fields_add_unknown(bad, name);
+			fields_add_unknown(bad, name);
 			continue;
 		}
-		if (doc->tokens[t + 1].type == SEVQ_JSON_NULL)
+		if (doc->tokens[t + 1].type == JSON_NULL)
 			continue;
 		seen |= 1u << i;
 		read_member(doc, t + 1, &fields[i], target, arena, bad);
 	}
 	for (size_t i = 0; i < count; i++)
 		if (fields[i].required && (seen & 1u << i) == 0)
-			sevq_bad_fields_add(bad, fields[i].name, "is required");
-	need_address(address, SEVQ_STR("/sessionKey"), count_before, bad);
+			bad_fields_add(bad, fields[i].name, "is required");
+	need_address(address, STR("/sessionKey"), count_before, bad);
 }
 
 /* Queries. */
 
 static bool
-text_number(struct sevq_str text, int64_t *ret)
+text_number(struct str text, int64_t *ret)
 {
 	*ret = 0;
 	for (size_t i = 0; i < text.len; i++)
@@ -236,35 +235,35 @@ text_number(struct sevq_str text, int64_t *ret)
 }
 
 static const char *
-set_sort(enum sevq_sort *ret, struct sevq_str word)
+set_sort(enum sort *ret, struct str word)
 {
 	static const char *const words[] = {
-		[SEVQ_SORT_KEY] = "key", [SEVQ_SORT_DEPTH] = "depth", [SEVQ_SORT_OLDEST] = "oldest", [SEVQ_SORT_NEWEST] = "newest"
+		[SORT_KEY] = "key", [SORT_DEPTH] = "depth", [SORT_OLDEST] = "oldest", [SORT_NEWEST] = "newest"
 	};
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		if (sevq_str_eq(word, sevq_str(words[i]))) {
-			*ret = (enum sevq_sort)i;
+		if (str_eq(word, str_of(words[i]))) {
+			*ret = (enum sort)i;
 			return NULL;
 		}
 	return "must be key, depth, oldest or newest";
 }
 
 static const char *
-set_parameter(void *at, const struct sevq_field *field, struct sevq_str value)
+set_parameter(void *at, const struct field *field, struct str value)
 {
 	int64_t number;
 
 	switch (field->type) {
-	case SEVQ_FIELD_TEXT:
-		*(struct sevq_str *)at = value;
+	case FIELD_TEXT:
+		*(struct str *)at = value;
 		return NULL;
-	case SEVQ_FIELD_SORT:
+	case FIELD_SORT:
 		return set_sort(at, value);
 	default:
 		if (!text_number(value, &number) || number < field->min || number > field->max)
 			return out_of_bounds(field);
-		if (field->type == SEVQ_FIELD_SIZE)
+		if (field->type == FIELD_SIZE)
 			*(size_t *)at = (size_t)number;
 		else
 			*(int64_t *)at = number;
@@ -273,19 +272,19 @@ set_parameter(void *at, const struct sevq_field *field, struct sevq_str value)
 }
 
 static int
-read_query(struct sevq_request *request, const struct sevq_field *fields, size_t count, void *target, struct sevq_bad_fields *bad)
+read_query(struct request *request, const struct field *fields, size_t count, void *target, struct bad_fields *bad)
 {
-	struct sevq_str rest = request->query, name, value;
-	struct sevq_error err;
+	struct str rest = request->query, name, value;
+	struct error err;
 	uint32_t seen = 0;
 
-	while (sevq_query_next(&rest, &name, &value)) {
+	while (query_next(&rest, &name, &value)) {
 		const char *why;
 		size_t i;
 
-		if (sevq_target_decode(&request->arena, name, true, &name, &err) != 0 ||
-		    sevq_target_decode(&request->arena, value, true, &value, &err) != 0) {
-			sevq_problem_send(request, &err);
+		if (target_decode(&request->arena, name, true, &name, &err) != 0 ||
+		    target_decode(&request->arena, value, true, &value, &err) != 0) {
+			problem_send(request, &err);
 			return -1;
 		}
 		i = field_named(fields, count, name);
@@ -304,44 +303,42 @@ read_query(struct sevq_request *request, const struct sevq_field *fields, size_t
 }
 
 int
-sevq_body_scan(struct sevq_request *request)
+body_scan(struct request *request)
 {
-	struct sevq_error err;
+	struct error err;
 
-	if (sevq_json_scan(&request->server->doc, request->body.s, request->body.len, &err) == 0)
+	if (json_scan(&request->server->doc, request->body.s, request->body.len, &err) == 0)
 		return 0;
-	sevq_problem_send(request, &err);
+	problem_send(request, &err);
 	return -1;
 }
 
 int
-sevq_body_read(struct sevq_request *request, const struct sevq_field *fields, size_t count, void *target,
-	       const struct sevq_address *address)
+body_read(struct request *request, const struct field *fields, size_t count, void *target, const struct address *address)
 {
-	struct sevq_bad_fields bad = { 0 };
+	struct bad_fields bad = { 0 };
 
-	if (sevq_body_scan(request) != 0)
+	if (body_scan(request) != 0)
 		return -1;
-	sevq_fields_read(&request->server->doc, 0, fields, count, target, address, &request->arena, &bad);
+	fields_read(&request->server->doc, 0, fields, count, target, address, &request->arena, &bad);
 	if (bad.count == 0)
 		return 0;
-	sevq_problem_send_fields(request, &bad);
+	problem_send_fields(request, &bad);
 	return -1;
 }
 
 int
-sevq_query_read(struct sevq_request *request, const struct sevq_field *fields, size_t count, void *target,
-		const struct sevq_address *address)
+query_read(struct request *request, const struct field *fields, size_t count, void *target, const struct address *address)
 {
-	struct sevq_bad_fields bad = { 0 };
+	struct bad_fields bad = { 0 };
 
 	if (read_query(request, fields, count, target, &bad) != 0) {
-		sevq_bad_fields_clear(&bad);
+		bad_fields_clear(&bad);
 		return -1;
 	}
-	need_address(address, SEVQ_STR("sessionKey"), 0, &bad);
+	need_address(address, STR("sessionKey"), 0, &bad);
 	if (bad.count == 0)
 		return 0;
-	sevq_problem_send_fields(request, &bad);
+	problem_send_fields(request, &bad);
 	return -1;
 }

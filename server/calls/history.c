@@ -13,90 +13,88 @@
 #include "server/http/reply.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
-#define OK (&(struct sevq_reply){ .status = 200 })
+#define OK (&(struct reply){ .status = 200 })
 #define RATE_MAX 1000
 
 static void
-answer_page(struct sevq_request *request)
+answer_page(struct request *request)
 {
-	const struct sevq_history *history = &request->history;
-	struct sevq_buf *out = sevq_reply_begin(request);
+	const struct history_op *history = &request->history;
+	struct buf *out = reply_begin(request);
 
-	SEVQ_ADD(out, "{\"events\":[");
+	BUF_ADD_LITERAL(out, "{\"events\":[");
 	for (size_t i = 0; i < history->count; i++) {
-		sevq_buf_adds(out, i > 0 ? ",{\"event\":" : "{\"event\":");
-		sevq_json_add_event(out, &history->items[i].event);
-		SEVQ_ADD(out, ",\"outcome\":");
-		sevq_json_add_entry(out, &history->items[i].end);
-		SEVQ_ADD(out, "}");
+		buf_adds(out, i > 0 ? ",{\"event\":" : "{\"event\":");
+		json_add_event(out, &history->items[i].event);
+		BUF_ADD_LITERAL(out, ",\"outcome\":");
+		json_add_entry(out, &history->items[i].end);
+		BUF_ADD_LITERAL(out, "}");
 	}
-	SEVQ_ADD(out, "],\"nextCursor\":");
-	sevq_json_add_text(out, history->next_cursor);
-	SEVQ_ADD(out, "}");
-	sevq_reply_send(request, OK);
+	BUF_ADD_LITERAL(out, "],\"nextCursor\":");
+	json_add_text(out, history->next_cursor);
+	BUF_ADD_LITERAL(out, "}");
+	reply_send(request, OK);
 }
 
 /* GET /v1/history */
 
 struct page {
-	struct sevq_address address;
-	struct sevq_str state, source, cursor;
+	struct address address;
+	struct str state, source, cursor;
 	int64_t since_ms, until_ms;
 	size_t limit;
 };
 
 #define PAGE_PARAMETERS                                                                                                            \
-	SEVQ_FIELD("sessionKey", TEXT, struct page, address.session_key),                                                          \
-	    SEVQ_FIELD("agentId", TEXT, struct page, address.agent_id), SEVQ_FIELD("channel", TEXT, struct page, address.channel), \
-	    SEVQ_FIELD("accountId", TEXT, struct page, address.account_id),                                                        \
-	    SEVQ_FIELD_RANGE("limit", SIZE, struct page, limit, 1, SEVQ_HISTORY_PAGE_MAX),                                         \
-	    SEVQ_FIELD("cursor", TEXT, struct page, cursor)
+	FIELD("sessionKey", TEXT, struct page, address.session_key), FIELD("agentId", TEXT, struct page, address.agent_id),        \
+	    FIELD("channel", TEXT, struct page, address.channel), FIELD("accountId", TEXT, struct page, address.account_id),       \
+	    FIELD_RANGE("limit", SIZE, struct page, limit, 1, HISTORY_PAGE_MAX), FIELD("cursor", TEXT, struct page, cursor)
 
-static const struct sevq_field history_parameters[] = {
+static const struct field history_parameters[] = {
 	PAGE_PARAMETERS,
-	SEVQ_FIELD("state", TEXT, struct page, state),
-	SEVQ_FIELD("source", TEXT, struct page, source),
-	SEVQ_FIELD_RANGE("since", INT64, struct page, since_ms, 0, INT64_MAX),
-	SEVQ_FIELD_RANGE("until", INT64, struct page, until_ms, 0, INT64_MAX),
+	FIELD("state", TEXT, struct page, state),
+	FIELD("source", TEXT, struct page, source),
+	FIELD_RANGE("since", INT64, struct page, since_ms, 0, INT64_MAX),
+	FIELD_RANGE("until", INT64, struct page, until_ms, 0, INT64_MAX),
 };
 
-static const struct sevq_field dead_letters_parameters[] = { PAGE_PARAMETERS };
+static const struct field dead_letters_parameters[] = { PAGE_PARAMETERS };
 
 /* An agent alone means its main session, as everywhere. */
 static void
-name_session(struct sevq_address *address)
+name_session(struct address *address)
 {
 	if (address->session_key.s == NULL && address->agent_id.s != NULL)
-		address->session_key = SEVQ_STR("main");
+		address->session_key = STR("main");
 }
 
 /* The outcomes by which an event can have ended. */
 static int
-read_state(struct sevq_str state, enum sevq_outcome_kind *ret, struct sevq_error *err)
+read_state(struct str state, enum outcome_kind *ret, struct error *err)
 {
 	if (state.s == NULL)
 		return 0;
-	for (enum sevq_outcome_kind kind = SEVQ_OUTCOME_DRAINED; kind <= SEVQ_OUTCOME_LAST_SETTLING; kind++)
-		if (sevq_str_eq(state, sevq_str(sevq_outcome_name(kind)))) {
+	for (enum outcome_kind kind = OUTCOME_DRAINED; kind <= OUTCOME_LAST_SETTLING; kind++)
+		if (str_eq(state, str_of(outcome_name(kind)))) {
 			*ret = kind;
 			return 0;
 		}
-	return sevq_fail_field(err, "state",
+	return error_set_field(err, "state",
 			       "must be drained, consumed, withdrawn, purged, replaced, evicted, acked, expired or dead");
 }
 
 static void
-get_page(struct sevq_request *request, const struct sevq_field *parameters, size_t count, bool dead_letters)
+get_page(struct request *request, const struct field *parameters, size_t count, bool dead_letters)
 {
-	struct sevq_history *history = &request->history;
-	struct page page = { .limit = SEVQ_HISTORY_PAGE_DEFAULT };
-	struct sevq_error err;
+	struct history_op *history = &request->history;
+	struct page page = { .limit = HISTORY_PAGE_DEFAULT };
+	struct error err;
 
-	sevq_history_init(history);
-	if (sevq_query_read(request, parameters, count, &page, NULL) != 0)
+	history_op_init(history);
+	if (query_read(request, parameters, count, &page, NULL) != 0)
 		return;
 	if (read_state(page.state, &history->kind, &err) != 0) {
-		sevq_problem_send(request, &err);
+		problem_send(request, &err);
 		return;
 	}
 	name_session(&page.address);
@@ -107,17 +105,17 @@ get_page(struct sevq_request *request, const struct sevq_field *parameters, size
 	history->until_ms = page.until_ms;
 	history->limit = page.limit;
 	history->cursor = page.cursor;
-	sevq_request_submit(request, answer_page, NULL);
+	request_submit(request, answer_page, NULL);
 }
 
 void
-sevq_history_get(struct sevq_request *request)
+history_get(struct request *request)
 {
 	get_page(request, history_parameters, COUNT(history_parameters), false);
 }
 
 void
-sevq_dead_letters_get(struct sevq_request *request)
+dead_letters_get(struct request *request)
 {
 	get_page(request, dead_letters_parameters, COUNT(dead_letters_parameters), true);
 }
@@ -125,108 +123,108 @@ sevq_dead_letters_get(struct sevq_request *request)
 /* POST /v1/dead-letters/requeue */
 
 /* What the body says, kept from the first op to the second. */
-struct sevq_selection {
-	struct sevq_address address;
-	struct sevq_texts ids;
+struct selection {
+	struct address address;
+	struct texts ids;
 	bool all, confirm, dry_run;
 	size_t rate; /* a second; 0: all at once */
 	bool more;
 };
 
-static const struct sevq_field requeue_fields[] = {
-	SEVQ_FIELD_LIST("ids", struct sevq_selection, ids, SEVQ_REQUEUE_MAX),
-	SEVQ_FIELD("sessionKey", TEXT, struct sevq_selection, address.session_key),
-	SEVQ_FIELD("agentId", TEXT, struct sevq_selection, address.agent_id),
-	SEVQ_FIELD("channel", TEXT, struct sevq_selection, address.channel),
-	SEVQ_FIELD("accountId", TEXT, struct sevq_selection, address.account_id),
-	SEVQ_FIELD("all", BOOL, struct sevq_selection, all),
-	SEVQ_FIELD("confirm", BOOL, struct sevq_selection, confirm),
-	SEVQ_FIELD("dryRun", BOOL, struct sevq_selection, dry_run),
-	SEVQ_FIELD_RANGE("ratePerSecond", SIZE, struct sevq_selection, rate, 1, RATE_MAX),
+static const struct field requeue_fields[] = {
+	FIELD_LIST("ids", struct selection, ids, REQUEUE_MAX),
+	FIELD("sessionKey", TEXT, struct selection, address.session_key),
+	FIELD("agentId", TEXT, struct selection, address.agent_id),
+	FIELD("channel", TEXT, struct selection, address.channel),
+	FIELD("accountId", TEXT, struct selection, address.account_id),
+	FIELD("all", BOOL, struct selection, all),
+	FIELD("confirm", BOOL, struct selection, confirm),
+	FIELD("dryRun", BOOL, struct selection, dry_run),
+	FIELD_RANGE("ratePerSecond", SIZE, struct selection, rate, 1, RATE_MAX),
 };
 
 static void
-answer_requeue(struct sevq_request *request)
+answer_requeue(struct request *request)
 {
-	const struct sevq_requeue *requeue = &request->requeue;
-	struct sevq_buf *out = sevq_reply_begin(request);
+	const struct requeue_op *requeue = &request->requeue;
+	struct buf *out = reply_begin(request);
 
-	sevq_buf_addf(out, "{\"requeued\":%zu,\"passedOver\":%zu,\"more\":%s,\"dryRun\":%s}", requeue->requeued,
-		      requeue->passed_over, request->selection->more ? "true" : "false", requeue->dry_run ? "true" : "false");
-	sevq_reply_send(request, OK);
+	buf_addf(out, "{\"requeued\":%zu,\"passedOver\":%zu,\"more\":%s,\"dryRun\":%s}", requeue->requeued, requeue->passed_over,
+		 request->selection->more ? "true" : "false", requeue->dry_run ? "true" : "false");
+	reply_send(request, OK);
 }
 
 static void
-requeue_ids(struct sevq_request *request)
+requeue_ids(struct request *request)
 {
-	const struct sevq_selection *selection = request->selection;
-	struct sevq_requeue *requeue = &request->requeue;
+	const struct selection *selection = request->selection;
+	struct requeue_op *requeue = &request->requeue;
 
-	sevq_requeue_init(requeue);
+	requeue_op_init(requeue);
 	requeue->ids = selection->ids.items;
 	requeue->id_count = selection->ids.count;
 	requeue->dry_run = selection->dry_run;
 	requeue->spacing_ms = selection->rate > 0 ? (int64_t)(1000 / selection->rate) : 0;
-	sevq_request_submit(request, answer_requeue, NULL);
+	request_submit(request, answer_requeue, NULL);
 }
 
 /* The page is newest first; what died first is to be delivered first. Its ids move to the request, for the next op. */
 static void
-selected(struct sevq_request *request)
+selected(struct request *request)
 {
-	const struct sevq_history *history = &request->history;
-	struct sevq_selection *selection = request->selection;
+	const struct history_op *history = &request->history;
+	struct selection *selection = request->selection;
 	char digits[24];
 
 	selection->more = history->next_cursor.s != NULL;
 	selection->ids =
-	    (struct sevq_texts){ sevq_arena_alloc(&request->arena, history->count * sizeof *selection->ids.items), history->count };
+	    (struct texts){ arena_alloc(&request->arena, history->count * sizeof *selection->ids.items), history->count };
 	for (size_t i = 0; i < history->count; i++) {
 		snprintf(digits, sizeof digits, "%lld", (long long)history->items[i].event.id);
-		selection->ids.items[history->count - 1 - i] = sevq_arena_dup(&request->arena, sevq_str(digits));
+		selection->ids.items[history->count - 1 - i] = arena_dup(&request->arena, str_of(digits));
 	}
-	sevq_op_clear(&request->op);
+	op_clear(&request->op);
 	requeue_ids(request);
 }
 
 static void
-select_and_requeue(struct sevq_request *request)
+select_and_requeue(struct request *request)
 {
-	struct sevq_history *history = &request->history;
+	struct history_op *history = &request->history;
 
-	sevq_history_init(history);
+	history_op_init(history);
 	history->address = request->selection->address;
 	name_session(&history->address);
 	history->dead_letters = true;
-	history->limit = SEVQ_REQUEUE_MAX;
-	sevq_request_submit(request, selected, NULL);
+	history->limit = REQUEUE_MAX;
+	request_submit(request, selected, NULL);
 }
 
 /* Exactly one of: ids, a session, all of them; and all of them only on purpose. */
 static int
-check_selection(const struct sevq_selection *selection, struct sevq_error *err)
+check_selection(const struct selection *selection, struct error *err)
 {
 	bool session = selection->address.session_key.s != NULL || selection->address.agent_id.s != NULL;
 	int ways = (selection->ids.items != NULL) + session + selection->all;
 
 	if (ways != 1)
-		return sevq_fail_field(err, "/ids", "give exactly one of ids, sessionKey (or agentId), and all");
+		return error_set_field(err, "/ids", "give exactly one of ids, sessionKey (or agentId), and all");
 	if (selection->all && !selection->confirm && !selection->dry_run)
-		return sevq_fail_field(err, "/confirm", "all dead letters are requeued only with \"confirm\":true");
+		return error_set_field(err, "/confirm", "all dead letters are requeued only with \"confirm\":true");
 	return 0;
 }
 
 void
-sevq_dead_letters_requeue(struct sevq_request *request)
+dead_letters_requeue(struct request *request)
 {
-	struct sevq_selection *selection = sevq_arena_alloc(&request->arena, sizeof *selection);
-	struct sevq_error err;
+	struct selection *selection = arena_alloc(&request->arena, sizeof *selection);
+	struct error err;
 
 	request->selection = selection;
-	if (sevq_body_read(request, requeue_fields, COUNT(requeue_fields), selection, NULL) != 0)
+	if (body_read(request, requeue_fields, COUNT(requeue_fields), selection, NULL) != 0)
 		return;
 	if (check_selection(selection, &err) != 0)
-		sevq_problem_send(request, &err);
+		problem_send(request, &err);
 	else if (selection->ids.items != NULL)
 		requeue_ids(request);
 	else

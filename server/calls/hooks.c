@@ -13,62 +13,61 @@
 #include "server/server.h"
 
 bool
-sevq_hooks_own(struct sevq_str target)
+hooks_own(struct str target)
 {
-	size_t len = sizeof(SEVQ_HOOK_PATH) - 1;
+	size_t len = sizeof(HOOK_PATH) - 1;
 
-	return sevq_str_starts(target, SEVQ_STR(SEVQ_HOOK_PATH)) && (target.len == len || target.s[len] == '?');
+	return str_starts(target, STR(HOOK_PATH)) && (target.len == len || target.s[len] == '?');
 }
 
 void
-sevq_hooks_refuse(struct sevq_request *request, struct sevq_reply *reply, const struct sevq_error *err)
+hooks_refuse(struct request *request, struct reply *reply, const struct error *err)
 {
-	struct sevq_buf *out = sevq_reply_begin(request);
+	struct buf *out = reply_begin(request);
 
-	SEVQ_ADD(out, "{\"ok\":false,\"error\":");
-	sevq_json_quote(out, sevq_str(err->detail));
-	SEVQ_ADD(out, "}");
+	BUF_ADD_LITERAL(out, "{\"ok\":false,\"error\":");
+	json_quote(out, str_of(err->detail));
+	BUF_ADD_LITERAL(out, "}");
 	reply->type = NULL;
-	sevq_reply_send(request, reply);
+	reply_send(request, reply);
 }
 
 static int
-refuse(struct sevq_request *request, const char *member, const char *why)
+refuse(struct request *request, const char *member, const char *why)
 {
-	struct sevq_error err;
+	struct error err;
 
-	sevq_fail(&err, SEVQ_INVALID_FIELD, "%s %s", member, why);
-	sevq_problem_send(request, &err);
+	error_set(&err, ERROR_INVALID_FIELD, "%s %s", member, why);
+	problem_send(request, &err);
 	return -1;
 }
 
 /* One member that is text; null and blank are as if it were not there. */
 static int
-read_text(struct sevq_request *request, const char *member, struct sevq_str *ret)
+read_text(struct request *request, const char *member, struct str *ret)
 {
-	const struct sevq_json *doc = &request->server->doc;
+	const struct json *doc = &request->server->doc;
 
-	for (size_t t = sevq_json_first(doc, 0); t != 0; t = sevq_json_next(doc, 0, t)) {
-		if (!sevq_str_eq(sevq_json_string(doc, t, &request->arena), sevq_str(member)) ||
-		    doc->tokens[t + 1].type == SEVQ_JSON_NULL)
+	for (size_t t = json_first(doc, 0); t != 0; t = json_next(doc, 0, t)) {
+		if (!str_eq(json_string(doc, t, &request->arena), str_of(member)) || doc->tokens[t + 1].type == JSON_NULL)
 			continue;
-		if (doc->tokens[t + 1].type != SEVQ_JSON_STRING)
+		if (doc->tokens[t + 1].type != JSON_STRING)
 			return refuse(request, member, "must be a string");
-		*ret = sevq_json_string(doc, t + 1, &request->arena);
-		if (sevq_trim(*ret).len == 0)
-			*ret = SEVQ_STR_NULL;
+		*ret = json_string(doc, t + 1, &request->arena);
+		if (text_trim(*ret).len == 0)
+			*ret = STR_NULL;
 	}
 	return 0;
 }
 
 static int
-read_payload(struct sevq_request *request, struct sevq_draft *draft)
+read_payload(struct request *request, struct draft *draft)
 {
-	struct sevq_str mode = SEVQ_STR_NULL;
+	struct str mode = STR_NULL;
 
-	if (sevq_body_scan(request) != 0)
+	if (body_scan(request) != 0)
 		return -1;
-	if (request->server->doc.tokens[0].type != SEVQ_JSON_OBJECT)
+	if (request->server->doc.tokens[0].type != JSON_OBJECT)
 		return refuse(request, "the body", "must be an object");
 	if (read_text(request, "text", &draft->text) != 0 || read_text(request, "mode", &mode) != 0 ||
 	    read_text(request, "agentId", &draft->address.agent_id) != 0 ||
@@ -77,34 +76,33 @@ read_payload(struct sevq_request *request, struct sevq_draft *draft)
 	if (draft->text.s == NULL)
 		return refuse(request, "text", "required");
 	if (draft->address.agent_id.s == NULL && draft->address.session_key.s == NULL)
-		draft->address.session_key = SEVQ_STR("main");
-	draft->wake =
-	    sevq_str_eq(mode, sevq_str(sevq_wake_name(SEVQ_WAKE_NEXT_HEARTBEAT))) ? SEVQ_WAKE_NEXT_HEARTBEAT : SEVQ_WAKE_NOW;
-	draft->source = SEVQ_STR("hook");
+		draft->address.session_key = STR("main");
+	draft->wake = str_eq(mode, str_of(wake_name(WAKE_NEXT_HEARTBEAT))) ? WAKE_NEXT_HEARTBEAT : WAKE_NOW;
+	draft->source = STR("hook");
 	return 0;
 }
 
 static void
-answer(struct sevq_request *request)
+answer(struct request *request)
 {
-	const struct sevq_enqueue_result *result = &request->enqueue.results[0];
-	struct sevq_reply reply = { .status = 200 };
-	struct sevq_buf *out = sevq_reply_begin(request);
+	const struct enqueue_result *result = &request->enqueue.results[0];
+	struct reply reply = { .status = 200 };
+	struct buf *out = reply_begin(request);
 
-	sevq_buf_addf(out, "{\"ok\":true,\"mode\":\"%s\",\"eventOutcome\":\"%s\"}", sevq_wake_name(request->enqueue.drafts[0].wake),
-		      result->outcome == SEVQ_DUPLICATE ? "coalesced" : "queued");
-	sevq_reply_replayed(request, &reply);
-	sevq_reply_send(request, &reply);
+	buf_addf(out, "{\"ok\":true,\"mode\":\"%s\",\"eventOutcome\":\"%s\"}", wake_name(request->enqueue.drafts[0].wake),
+		 result->outcome == ENQUEUE_DUPLICATE ? "coalesced" : "queued");
+	reply_replayed(request, &reply);
+	reply_send(request, &reply);
 }
 
 void
-sevq_hooks_wake(struct sevq_request *request)
+hooks_wake(struct request *request)
 {
-	struct sevq_enqueue *enqueue = &request->enqueue;
+	struct enqueue_op *enqueue = &request->enqueue;
 
-	sevq_enqueue_init(enqueue);
-	enqueue->drafts = sevq_arena_alloc(&request->arena, sizeof *enqueue->drafts);
+	enqueue_op_init(enqueue);
+	enqueue->drafts = arena_alloc(&request->arena, sizeof *enqueue->drafts);
 	enqueue->count = 1;
-	if (sevq_idempotency_set(request, 'h') == 0 && read_payload(request, enqueue->drafts) == 0)
-		sevq_request_submit(request, answer, NULL);
+	if (idempotency_key_set(request, 'h') == 0 && read_payload(request, enqueue->drafts) == 0)
+		request_submit(request, answer, NULL);
 }

@@ -12,20 +12,20 @@
 #define HEADER "Idempotency-Key"
 
 static int
-refuse(struct sevq_request *request, const char *why)
+refuse(struct request *request, const char *why)
 {
-	struct sevq_error err;
+	struct error err;
 
-	sevq_fail_field(&err, HEADER, "%s", why);
-	sevq_problem_send(request, &err);
+	error_set_field(&err, HEADER, "%s", why);
+	problem_send(request, &err);
 	return -1;
 }
 
 /* RFC 8941 section 3.3.3. False: not a string, or more than one. */
 static bool
-read_string(struct sevq_arena *arena, struct sevq_str text, struct sevq_str *ret)
+read_string(struct arena *arena, struct str text, struct str *ret)
 {
-	char *out = sevq_arena_bytes(arena, text.len);
+	char *out = arena_bytes(arena, text.len);
 	size_t len = 0, i = 1;
 
 	for (; i < text.len && text.s[i] != '"'; i++) {
@@ -35,12 +35,12 @@ read_string(struct sevq_arena *arena, struct sevq_str text, struct sevq_str *ret
 			return false;
 		out[len++] = text.s[i];
 	}
-	*ret = (struct sevq_str){ out, len };
+	*ret = (struct str){ out, len };
 	return i + 1 == text.len;
 }
 
 static bool
-is_bare(struct sevq_str text)
+is_bare(struct str text)
 {
 	for (size_t i = 0; i < text.len; i++)
 		if (text.s[i] <= 0x20 || text.s[i] > 0x7e || memchr("\"\\,;", text.s[i], 4) != NULL)
@@ -53,40 +53,39 @@ is_bare(struct sevq_str text)
  * or bare text without quotes. -1 after answering that it is neither, or empty, or too long.
  */
 static int
-read_key(struct sevq_request *request, struct sevq_str *ret)
+read_key(struct request *request, struct str *ret)
 {
-	struct sevq_str text = request->headers[SEVQ_HEADER_IDEMPOTENCY_KEY], key = text;
+	struct str text = request->headers[HEADER_IDEMPOTENCY_KEY], key = text;
 
 	if (text.s != NULL && !(text.len > 0 && text.s[0] == '"' ? read_string(&request->arena, text, &key) : is_bare(text)))
 		return refuse(request,
 			      HEADER " must be one \"string\", or text without spaces, quotes, commas, semicolons and backslashes");
-	if (text.s != NULL && (key.len == 0 || key.len > SEVQ_IDEMPOTENCY_KEY_BYTES_MAX))
+	if (text.s != NULL && (key.len == 0 || key.len > IDEMPOTENCY_KEY_BYTES_MAX))
 		return refuse(request, HEADER " must have 1 to 255 bytes");
 	*ret = key;
 	return 0;
 }
 
-struct sevq_idempotency
-sevq_idempotency_of(struct sevq_request *request, char kind, struct sevq_str key, struct sevq_str sent)
+struct idempotency
+idempotency_key_of(struct request *request, char kind, struct str key, struct str sent)
 {
 	char *prefixed;
 
-	prefixed = sevq_arena_bytes(&request->arena, SEVQ_IDEMPOTENCY_KIND_BYTES + key.len);
+	prefixed = arena_bytes(&request->arena, IDEMPOTENCY_KIND_BYTES + key.len);
 	prefixed[0] = kind;
 	prefixed[1] = ':';
-	memcpy(prefixed + SEVQ_IDEMPOTENCY_KIND_BYTES, key.s, key.len);
-	return (struct sevq_idempotency){ .key = { prefixed, SEVQ_IDEMPOTENCY_KIND_BYTES + key.len },
-					  .request = sevq_text_hash(sent) };
+	memcpy(prefixed + IDEMPOTENCY_KIND_BYTES, key.s, key.len);
+	return (struct idempotency){ .key = { prefixed, IDEMPOTENCY_KIND_BYTES + key.len }, .request = text_hash(sent) };
 }
 
 int
-sevq_idempotency_set(struct sevq_request *request, char kind)
+idempotency_key_set(struct request *request, char kind)
 {
-	struct sevq_str key;
+	struct str key;
 
 	if (read_key(request, &key) != 0)
 		return -1;
 	if (key.s != NULL)
-		request->op.idempotency = sevq_idempotency_of(request, kind, key, request->body);
+		request->op.idempotency = idempotency_key_of(request, kind, key, request->body);
 	return 0;
 }

@@ -22,17 +22,17 @@ struct row {
 	const char *help;
 };
 
-#define ENGINE(member) offsetof(struct sevq_metrics, engine.member)
-#define OUTCOME(kind) offsetof(struct sevq_metrics, engine.outcomes[SEVQ_OUTCOME_##kind])
-#define HTTP(member) offsetof(struct sevq_metrics, http.member)
+#define ENGINE(member) offsetof(struct metrics, engine.member)
+#define OUTCOME(kind) offsetof(struct metrics, engine.outcomes[OUTCOME_##kind])
+#define HTTP(member) offsetof(struct metrics, http.member)
 
 /* clang-format off */
 static const struct row rows[] = {
-	{ NULL, "uptimeMs", "sevq_uptime_milliseconds", false, offsetof(struct sevq_metrics, uptime_ms), "Time since start." },
+	{ NULL, "uptimeMs", "sevq_uptime_milliseconds", false, offsetof(struct metrics, uptime_ms), "Time since start." },
 	{ NULL, "pending", "sevq_pending_events", false, ENGINE(pending), "Events pending now." },
 	{ NULL, "sessions", "sevq_sessions", false, ENGINE(sessions), "Sessions with something pending." },
 	{ NULL, "oldestTs", "sevq_oldest_event_timestamp_milliseconds", false, ENGINE(oldest_ts_ms), "Arrival of the oldest pending event; 0 when there is none." },
-	{ NULL, "oldestAgeMs", "sevq_oldest_event_age_milliseconds", false, offsetof(struct sevq_metrics, oldest_age_ms), "Age of the oldest pending event; 0 when there is none." },
+	{ NULL, "oldestAgeMs", "sevq_oldest_event_age_milliseconds", false, offsetof(struct metrics, oldest_age_ms), "Age of the oldest pending event; 0 when there is none." },
 
 	{ NULL, "leased", "sevq_leased_events", false, ENGINE(leased_now), "Pending events that a consumer holds." },
 	{ NULL, "delayed", "sevq_delayed_events", false, ENGINE(delayed_now), "Pending events whose time has not come." },
@@ -111,7 +111,7 @@ static const struct row rows[] = {
 static_assert(sizeof(size_t) == sizeof(uint64_t), "size_t has 64 bits");
 
 static uint64_t
-value_of(const struct sevq_metrics *metrics, const struct row *row)
+value_of(const struct metrics *metrics, const struct row *row)
 {
 	uint64_t value;
 
@@ -120,92 +120,91 @@ value_of(const struct sevq_metrics *metrics, const struct row *row)
 }
 
 void
-sevq_metrics_read(const struct sevq_server *server, struct sevq_metrics *ret)
+metrics_read(const struct server *server, struct metrics *ret)
 {
 	struct timespec now;
 	int64_t age;
 
-	sevq_engine_stats(server->engine, &ret->engine);
+	engine_stats(server->engine, &ret->engine);
 	ret->http = server->stats;
-	ret->uptime_ms = (uint64_t)(sevq_now_ms() - server->started_ms);
+	ret->uptime_ms = (uint64_t)(monotonic_ms() - server->started_ms);
 	clock_gettime(CLOCK_REALTIME, &now);
 	age = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ret->engine.oldest_ts_ms;
 	ret->oldest_age_ms = ret->engine.oldest_ts_ms > 0 && age > 0 ? (uint64_t)age : 0;
 }
 
 static void
-add_problems(const struct sevq_metrics *metrics, struct sevq_buf *out)
+add_problems(const struct metrics *metrics, struct buf *out)
 {
 	const char *before = "";
 
-	SEVQ_ADD(out, ",\"problems\":{");
-	for (int code = 0; code < SEVQ_CODE_COUNT; code++) {
+	BUF_ADD_LITERAL(out, ",\"problems\":{");
+	for (int code = 0; code < ERROR_CODE_COUNT; code++) {
 		if (metrics->http.problems[code] == 0)
 			continue;
-		sevq_buf_addf(out, "%s\"%s\":%llu", before, sevq_code_name((enum sevq_code)code),
-			      (unsigned long long)metrics->http.problems[code]);
+		buf_addf(out, "%s\"%s\":%llu", before, error_code_name((enum error_code)code),
+			 (unsigned long long)metrics->http.problems[code]);
 		before = ",";
 	}
-	SEVQ_ADD(out, "}");
+	BUF_ADD_LITERAL(out, "}");
 }
 
 void
-sevq_metrics_json(const struct sevq_metrics *metrics, struct sevq_buf *out)
+metrics_json(const struct metrics *metrics, struct buf *out)
 {
 	const char *group = NULL, *before = "{";
 
 	for (size_t i = 0; i < ROWS; i++) {
 		if (group != rows[i].group && (group == NULL || strcmp(group, rows[i].group) != 0)) {
-			sevq_buf_addf(out, "%s,\"%s\":", group != NULL ? "}" : "", rows[i].group);
+			buf_addf(out, "%s,\"%s\":", group != NULL ? "}" : "", rows[i].group);
 			before = "{";
 		}
 		group = rows[i].group;
-		sevq_buf_addf(out, "%s\"%s\":%llu", before, rows[i].name, (unsigned long long)value_of(metrics, &rows[i]));
+		buf_addf(out, "%s\"%s\":%llu", before, rows[i].name, (unsigned long long)value_of(metrics, &rows[i]));
 		before = ",";
 	}
-	SEVQ_ADD(out, "}");
+	BUF_ADD_LITERAL(out, "}");
 	add_problems(metrics, out);
-	SEVQ_ADD(out, "}");
+	BUF_ADD_LITERAL(out, "}");
 }
 
 static void
-add_head(struct sevq_buf *out, const char *metric, const char *help, bool counter)
+add_head(struct buf *out, const char *metric, const char *help, bool counter)
 {
-	sevq_buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, counter ? "counter" : "gauge");
+	buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, counter ? "counter" : "gauge");
 }
 
 void
-sevq_metrics_text(const struct sevq_metrics *metrics, struct sevq_buf *out)
+metrics_text(const struct metrics *metrics, struct buf *out)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		add_head(out, rows[i].metric, rows[i].help, rows[i].counter);
-		sevq_buf_addf(out, "%s %llu\n", rows[i].metric, (unsigned long long)value_of(metrics, &rows[i]));
+		buf_addf(out, "%s %llu\n", rows[i].metric, (unsigned long long)value_of(metrics, &rows[i]));
 	}
 	add_head(out, "sevq_http_calls_total", "Requests that reached a call.", true);
-	for (size_t i = 0; i < SEVQ_CALLS; i++)
-		sevq_buf_addf(out, "sevq_http_calls_total{method=\"%s\",path=\"%s\"} %llu\n",
-			      llhttp_method_name(sevq_calls[i].method), sevq_calls[i].path,
-			      (unsigned long long)metrics->http.calls[i]);
+	for (size_t i = 0; i < CALLS; i++)
+		buf_addf(out, "sevq_http_calls_total{method=\"%s\",path=\"%s\"} %llu\n", llhttp_method_name(calls[i].method),
+			 calls[i].path, (unsigned long long)metrics->http.calls[i]);
 	add_head(out, "sevq_http_responses_total", "Answers by the first digit of their status.", true);
-	for (int i = 2; i < SEVQ_STATUS_CLASSES; i++)
-		sevq_buf_addf(out, "sevq_http_responses_total{status=\"%dxx\"} %llu\n", i,
-			      (unsigned long long)metrics->http.responses[i]);
+	for (int i = 2; i < STATUS_CLASSES; i++)
+		buf_addf(out, "sevq_http_responses_total{status=\"%dxx\"} %llu\n", i,
+			 (unsigned long long)metrics->http.responses[i]);
 	add_head(out, "sevq_http_problems_total", "Problems answered, by code.", true);
-	for (int i = 0; i < SEVQ_CODE_COUNT; i++)
+	for (int i = 0; i < ERROR_CODE_COUNT; i++)
 		if (metrics->http.problems[i] > 0)
-			sevq_buf_addf(out, "sevq_http_problems_total{code=\"%s\"} %llu\n", sevq_code_name((enum sevq_code)i),
-				      (unsigned long long)metrics->http.problems[i]);
+			buf_addf(out, "sevq_http_problems_total{code=\"%s\"} %llu\n", error_code_name((enum error_code)i),
+				 (unsigned long long)metrics->http.problems[i]);
 }
 
 /* GET /metrics */
 void
-sevq_metrics_get(struct sevq_request *request)
+metrics_get(struct request *request)
 {
-	struct sevq_metrics metrics;
+	struct metrics metrics;
 
-	if (sevq_query_read(request, NULL, 0, NULL, NULL) != 0)
+	if (query_read(request, NULL, 0, NULL, NULL) != 0)
 		return;
-	sevq_metrics_read(request->server, &metrics);
-	sevq_metrics_text(&metrics, sevq_reply_begin(request));
-	sevq_reply_send(request, &(struct sevq_reply){ .status = 200, .type = "text/plain; version=0.0.4; charset=utf-8" });
+	metrics_read(request->server, &metrics);
+	metrics_text(&metrics, reply_begin(request));
+	reply_send(request, &(struct reply){ .status = 200, .type = "text/plain; version=0.0.4; charset=utf-8" });
 }

@@ -8,26 +8,26 @@
 #include "server/http/reply.h"
 #include "server/server.h"
 
-static const struct sevq_field fields[] = {
-	SEVQ_FIELD("sessionKey", TEXT, struct sevq_address, session_key),
-	SEVQ_FIELD("agentId", TEXT, struct sevq_address, agent_id),
-	SEVQ_FIELD("channel", TEXT, struct sevq_address, channel),
-	SEVQ_FIELD("accountId", TEXT, struct sevq_address, account_id),
+static const struct field fields[] = {
+	FIELD("sessionKey", TEXT, struct address, session_key),
+	FIELD("agentId", TEXT, struct address, agent_id),
+	FIELD("channel", TEXT, struct address, channel),
+	FIELD("accountId", TEXT, struct address, account_id),
 };
 
 void
-sevq_route_post(struct sevq_request *request)
+route_post(struct request *request)
 {
-	struct sevq_address address = { 0 };
-	struct sevq_decision decision;
-	struct sevq_error err;
+	struct address address = { 0 };
+	struct decision decision;
+	struct error err;
 
-	if (sevq_body_read(request, fields, sizeof fields / sizeof fields[0], &address, &address) != 0)
+	if (body_read(request, fields, sizeof fields / sizeof fields[0], &address, &address) != 0)
 		return;
-	if (sevq_engine_route(request->server->engine, &address, &request->arena, &decision, &err) != 0) {
-		sevq_problem_send(request, &err);
+	if (engine_route(request->server->engine, &address, &request->arena, &decision, &err) != 0) {
+		problem_send(request, &err);
 		return;
 	}
-	sevq_json_add_decision(sevq_reply_begin(request), &decision);
-	sevq_reply_send(request, &(struct sevq_reply){ .status = 200 });
+	json_add_decision(reply_begin(request), &decision);
+	reply_send(request, &(struct reply){ .status = 200 });
 }

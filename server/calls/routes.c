@@ -11,40 +11,40 @@
 #include "server/calls/metrics.h"
 
 /* clang-format off */
-const struct sevq_call sevq_calls[SEVQ_CALLS] = {
-	{ HTTP_POST,   "/v1/events",      SEVQ_SCOPE_PRODUCE, .handle = sevq_events_post,     .takes_body = true, .takes_lines = true },
-	{ HTTP_GET,    "/v1/events",      SEVQ_SCOPE_READ,    .handle = sevq_events_peek,     .bulky = true },
-	{ HTTP_DELETE, "/v1/events",      SEVQ_SCOPE_ADMIN,   .handle = sevq_events_purge },
-	{ HTTP_GET,    "/v1/events/{id}", SEVQ_SCOPE_READ,    .handle = sevq_events_find },
-	{ HTTP_DELETE, "/v1/events/{id}", SEVQ_SCOPE_PRODUCE, .handle = sevq_events_withdraw },
-	{ HTTP_POST,   "/v1/drain",       SEVQ_SCOPE_CONSUME, .handle = sevq_drain_post,      .takes_body = true, .bulky = true },
-	{ HTTP_POST,   "/v1/consume",     SEVQ_SCOPE_CONSUME, .handle = sevq_consume_post,    .takes_body = true, .bulky = true },
-	{ HTTP_POST,   "/v1/leases",      SEVQ_SCOPE_CONSUME, .handle = sevq_leases_post,     .takes_body = true, .bulky = true },
-	{ HTTP_POST,   "/v1/leases/{id}/ack", SEVQ_SCOPE_CONSUME, .handle = sevq_leases_ack,  .takes_body = true },
-	{ HTTP_POST,   "/v1/leases/{id}/nack", SEVQ_SCOPE_CONSUME, .handle = sevq_leases_nack, .takes_body = true },
-	{ HTTP_POST,   "/v1/leases/{id}/extend", SEVQ_SCOPE_CONSUME, .handle = sevq_leases_extend, .takes_body = true },
-	{ HTTP_GET,    "/v1/wait",        SEVQ_SCOPE_CONSUME, .handle = sevq_wait_get },
-	{ HTTP_GET,    "/v1/stream",      SEVQ_SCOPE_READ,    .handle = sevq_stream_get,      .bulky = true },
-	{ HTTP_GET,    "/v1/history",     SEVQ_SCOPE_READ,    .handle = sevq_history_get,     .bulky = true },
-	{ HTTP_GET,    "/v1/dead-letters", SEVQ_SCOPE_READ,   .handle = sevq_dead_letters_get, .bulky = true },
-	{ HTTP_POST,   "/v1/dead-letters/requeue", SEVQ_SCOPE_ADMIN, .handle = sevq_dead_letters_requeue, .takes_body = true },
-	{ HTTP_POST,   SEVQ_HOOK_PATH,    SEVQ_SCOPE_PRODUCE, .handle = sevq_hooks_wake,      .takes_body = true, .takes_any = true },
-	{ HTTP_GET,    "/v1/sessions",    SEVQ_SCOPE_READ,    .handle = sevq_sessions_get,    .bulky = true },
-	{ HTTP_POST,   "/v1/route",       SEVQ_SCOPE_READ,    .handle = sevq_route_post,      .takes_body = true },
-	{ HTTP_GET,    "/v1/stats",       SEVQ_SCOPE_READ,    .handle = sevq_stats_get },
-	{ HTTP_GET,    "/metrics",        SEVQ_SCOPE_READ,    .handle = sevq_metrics_get },
-	{ HTTP_GET,    "/livez",          SEVQ_SCOPE_NONE,    .handle = sevq_health_live },
-	{ HTTP_GET,    "/readyz",         SEVQ_SCOPE_NONE,    .handle = sevq_health_ready },
-	{ HTTP_GET,    "/healthz",        SEVQ_SCOPE_NONE,    .handle = sevq_health_ready },
-	{ HTTP_GET,    "/version",        SEVQ_SCOPE_NONE,    .handle = sevq_health_version },
+const struct call calls[CALLS] = {
+	{ HTTP_POST,   "/v1/events",      SCOPE_PRODUCE, .handle = events_post,     .takes_body = true, .takes_lines = true },
+	{ HTTP_GET,    "/v1/events",      SCOPE_READ,    .handle = events_peek,     .bulky = true },
+	{ HTTP_DELETE, "/v1/events",      SCOPE_ADMIN,   .handle = events_purge },
+	{ HTTP_GET,    "/v1/events/{id}", SCOPE_READ,    .handle = events_find },
+	{ HTTP_DELETE, "/v1/events/{id}", SCOPE_PRODUCE, .handle = events_withdraw },
+	{ HTTP_POST,   "/v1/drain",       SCOPE_CONSUME, .handle = drain_post,      .takes_body = true, .bulky = true },
+	{ HTTP_POST,   "/v1/consume",     SCOPE_CONSUME, .handle = consume_post,    .takes_body = true, .bulky = true },
+	{ HTTP_POST,   "/v1/leases",      SCOPE_CONSUME, .handle = leases_post,     .takes_body = true, .bulky = true },
+	{ HTTP_POST,   "/v1/leases/{id}/ack", SCOPE_CONSUME, .handle = leases_ack,  .takes_body = true },
+	{ HTTP_POST,   "/v1/leases/{id}/nack", SCOPE_CONSUME, .handle = leases_nack, .takes_body = true },
+	{ HTTP_POST,   "/v1/leases/{id}/extend", SCOPE_CONSUME, .handle = leases_extend, .takes_body = true },
+	{ HTTP_GET,    "/v1/wait",        SCOPE_CONSUME, .handle = wait_get },
+	{ HTTP_GET,    "/v1/stream",      SCOPE_READ,    .handle = stream_get,      .bulky = true },
+	{ HTTP_GET,    "/v1/history",     SCOPE_READ,    .handle = history_get,     .bulky = true },
+	{ HTTP_GET,    "/v1/dead-letters", SCOPE_READ,   .handle = dead_letters_get, .bulky = true },
+	{ HTTP_POST,   "/v1/dead-letters/requeue", SCOPE_ADMIN, .handle = dead_letters_requeue, .takes_body = true },
+	{ HTTP_POST,   HOOK_PATH,    SCOPE_PRODUCE, .handle = hooks_wake,      .takes_body = true, .takes_any = true },
+	{ HTTP_GET,    "/v1/sessions",    SCOPE_READ,    .handle = sessions_get,    .bulky = true },
+	{ HTTP_POST,   "/v1/route",       SCOPE_READ,    .handle = route_post,      .takes_body = true },
+	{ HTTP_GET,    "/v1/stats",       SCOPE_READ,    .handle = stats_get },
+	{ HTTP_GET,    "/metrics",        SCOPE_READ,    .handle = metrics_get },
+	{ HTTP_GET,    "/livez",          SCOPE_NONE,    .handle = health_live },
+	{ HTTP_GET,    "/readyz",         SCOPE_NONE,    .handle = health_ready },
+	{ HTTP_GET,    "/healthz",        SCOPE_NONE,    .handle = health_ready },
+	{ HTTP_GET,    "/version",        SCOPE_NONE,    .handle = health_version },
 };
 /* clang-format on */
 
-static_assert(SEVQ_CALLS <= SEVQ_CALLS_MAX, "every call is counted");
+static_assert(CALLS <= CALLS_MAX, "every call is counted");
 
 /* One segment, not empty, stands for "{id}". */
 static bool
-matches(const char *pattern, struct sevq_str path, struct sevq_str *id)
+matches(const char *pattern, struct str path, struct str *id)
 {
 	size_t before = strcspn(pattern, "{"), after;
 	const char *end;
@@ -56,7 +56,7 @@ matches(const char *pattern, struct sevq_str path, struct sevq_str *id)
 	if (path.len <= before + after || memcmp(path.s, pattern, before) != 0 ||
 	    memcmp(path.s + path.len - after, end, after) != 0)
 		return false;
-	*id = (struct sevq_str){ path.s + before, path.len - before - after };
+	*id = (struct str){ path.s + before, path.len - before - after };
 	return memchr(id->s, '/', id->len) == NULL;
 }
 
@@ -69,22 +69,22 @@ allow_method(char allow[64], uint8_t method)
 	strcat(allow, method == HTTP_GET ? "GET, HEAD" : name);
 }
 
-const struct sevq_call *
-sevq_routes_find(uint8_t method, struct sevq_str path, struct sevq_str *id, char allow[64], struct sevq_error *err)
+const struct call *
+routes_find(uint8_t method, struct str path, struct str *id, char allow[64], struct error *err)
 {
 	uint8_t wanted = method == HTTP_HEAD ? HTTP_GET : method;
 
 	*allow = '\0';
-	for (size_t i = 0; i < SEVQ_CALLS; i++) {
-		if (!matches(sevq_calls[i].path, path, id))
+	for (size_t i = 0; i < CALLS; i++) {
+		if (!matches(calls[i].path, path, id))
 			continue;
-		if (sevq_calls[i].method == wanted)
-			return &sevq_calls[i];
-		allow_method(allow, sevq_calls[i].method);
+		if (calls[i].method == wanted)
+			return &calls[i];
+		allow_method(allow, calls[i].method);
 	}
 	if (*allow == '\0')
-		sevq_fail(err, SEVQ_NOT_FOUND, "no such path");
+		error_set(err, ERROR_NOT_FOUND, "no such path");
 	else
-		sevq_fail(err, SEVQ_METHOD_NOT_ALLOWED, "the path has %s", allow);
+		error_set(err, ERROR_METHOD_NOT_ALLOWED, "the path has %s", allow);
 	return NULL;
 }

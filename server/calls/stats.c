@@ -8,13 +8,13 @@
 #include "server/http/reply.h"
 
 void
-sevq_stats_get(struct sevq_request *request)
+stats_get(struct request *request)
 {
-	struct sevq_metrics metrics;
+	struct metrics metrics;
 
-	if (sevq_query_read(request, NULL, 0, NULL, NULL) != 0)
+	if (query_read(request, NULL, 0, NULL, NULL) != 0)
 		return;
-	sevq_metrics_read(request->server, &metrics);
-	sevq_metrics_json(&metrics, sevq_reply_begin(request));
-	sevq_reply_send(request, &(struct sevq_reply){ .status = 200 });
+	metrics_read(request->server, &metrics);
+	metrics_json(&metrics, reply_begin(request));
+	reply_send(request, &(struct reply){ .status = 200 });
 }

@@ -6,38 +6,38 @@
  * twice; and one that has become untrue is not told at all.
  * Here: who reads, what each has still to hear, and when. Not here: what is deliverable (queue/), sockets (connection).
  */
-#ifndef SEVQ_SERVER_CALLS_STREAM_H
-#define SEVQ_SERVER_CALLS_STREAM_H
+#ifndef SERVER_CALLS_STREAM_H
+#define SERVER_CALLS_STREAM_H
 
 #include <sys/queue.h>
 
 #include "schema/text.h"
 
-struct sevq_server;
-struct sevq_reader;
-TAILQ_HEAD(sevq_reader_list, sevq_reader);
+struct server;
+struct reader;
+TAILQ_HEAD(reader_list, reader);
 
-struct sevq_streams {
-	struct sevq_server *server;
-	struct sevq_reader_list readers;
+struct streams {
+	struct server *server;
+	struct reader_list readers;
 	uint64_t last_id; /* of an event; ids ascend, also over restarts: they begin with the time */
 };
 
-void sevq_streams_init(struct sevq_streams *streams, struct sevq_server *server);
+void streams_init(struct streams *streams, struct server *server);
 
-/* For sevq_engine_on_wake; arg is the streams. Nothing is sent before flush. */
-void sevq_streams_woken(void *arg, struct sevq_str queue_key, size_t deliverable, bool now, struct sevq_str source);
+/* For engine_on_wake; arg is the streams. Nothing is sent before flush. */
+void streams_on_wake(void *arg, struct str queue_key, size_t deliverable, bool now, struct str source);
 
 /* After the engine's turn: tells what is due, and drops who holds up too much. */
-void sevq_streams_flush(struct sevq_streams *streams);
-int64_t sevq_streams_next_ms(const struct sevq_streams *streams); /* when flush has something to do; INT64_MAX: never */
+void streams_flush(struct streams *streams);
+int64_t streams_next_ms(const struct streams *streams); /* when flush has something to do; INT64_MAX: never */
 
-void sevq_streams_end(struct sevq_streams *streams);        /* at shutdown */
-void sevq_streams_end_routed(struct sevq_streams *streams); /* those whose session key may mean another queue now */
+void streams_end(struct streams *streams);        /* at shutdown */
+void streams_end_routed(struct streams *streams); /* those whose session key may mean another queue now */
 
 /* For connection: the head is out; everything is; the stream is no more (accepts NULL). */
-void sevq_reader_start(struct sevq_reader *reader);
-void sevq_reader_caught_up(struct sevq_reader *reader);
-void sevq_reader_free(struct sevq_reader *reader);
+void reader_start(struct reader *reader);
+void reader_caught_up(struct reader *reader);
+void reader_free(struct reader *reader);
 
 #endif

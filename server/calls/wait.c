@@ -15,23 +15,23 @@
 #include "server/http/reply.h"
 #include "server/server.h"
 
-struct sevq_waiter {
-	struct sevq_request *request;
-	struct sevq_waiter_list *list; /* the one of the two that it is in */
+struct waiter {
+	struct request *request;
+	struct waiter_list *list; /* the one of the two that it is in */
 	struct event *timer;
-	TAILQ_ENTRY(sevq_waiter) link;
+	TAILQ_ENTRY(waiter) link;
 };
 
 void
-sevq_waits_init(struct sevq_waits *waits)
+waits_init(struct waits *waits)
 {
-	*waits = (struct sevq_waits){ .count = 0 };
+	*waits = (struct waits){ .count = 0 };
 	TAILQ_INIT(&waits->waiting);
 	TAILQ_INIT(&waits->over);
 }
 
 static void
-move(struct sevq_waiter *waiter, struct sevq_waiter_list *list)
+move(struct waiter *waiter, struct waiter_list *list)
 {
 	if (waiter->list != NULL)
 		TAILQ_REMOVE(waiter->list, waiter, link);
@@ -40,29 +40,29 @@ move(struct sevq_waiter *waiter, struct sevq_waiter_list *list)
 }
 
 void
-sevq_waiter_end(struct sevq_waiter *waiter)
+waiter_end(struct waiter *waiter)
 {
 	move(waiter, &waiter->request->server->waits.over);
 }
 
 void
-sevq_waits_end(struct sevq_waits *waits)
+waits_end(struct waits *waits)
 {
-	struct sevq_waiter *waiter;
+	struct waiter *waiter;
 
 	while ((waiter = TAILQ_FIRST(&waits->waiting)) != NULL)
-		sevq_waiter_end(waiter);
+		waiter_end(waiter);
 }
 
 /* One that is not parked comes back by itself, or is parked later: it is tried again. */
 void
-sevq_waits_settle(struct sevq_waits *waits)
+waits_settle(struct waits *waits)
 {
-	struct sevq_waiter *waiter, *next;
+	struct waiter *waiter, *next;
 
 	for (waiter = TAILQ_FIRST(&waits->over); waiter != NULL; waiter = next) {
 		next = TAILQ_NEXT(waiter, link);
-		sevq_request_take_back(waiter->request);
+		request_cancel_wait(waiter->request);
 	}
 }
 
@@ -71,14 +71,14 @@ time_is_over(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	sevq_waiter_end(arg);
+	waiter_end(arg);
 }
 
-static struct sevq_waiter *
-waiter_new(struct sevq_request *request, int64_t timeout_ms)
+static struct waiter *
+waiter_new(struct request *request, int64_t timeout_ms)
 {
-	struct sevq_waits *waits = &request->server->waits;
-	struct sevq_waiter *waiter = sevq_alloc(sizeof *waiter);
+	struct waits *waits = &request->server->waits;
+	struct waiter *waiter = mem_alloc(sizeof *waiter);
 
 	waiter->request = request;
 	waiter->timer = evtimer_new(request->server->base, time_is_over, waiter);
@@ -89,7 +89,7 @@ waiter_new(struct sevq_request *request, int64_t timeout_ms)
 }
 
 void
-sevq_waiter_free(struct sevq_waiter *waiter)
+waiter_free(struct waiter *waiter)
 {
 	if (waiter == NULL)
 		return;
@@ -102,54 +102,54 @@ sevq_waiter_free(struct sevq_waiter *waiter)
 /* The call. */
 
 struct wanted {
-	struct sevq_address address;
+	struct address address;
 	int64_t timeout_ms;
 };
 
-static const struct sevq_field parameters[] = {
-	SEVQ_FIELD("sessionKey", TEXT, struct wanted, address.session_key),
-	SEVQ_FIELD("agentId", TEXT, struct wanted, address.agent_id),
-	SEVQ_FIELD("channel", TEXT, struct wanted, address.channel),
-	SEVQ_FIELD("accountId", TEXT, struct wanted, address.account_id),
-	SEVQ_FIELD_RANGE("timeoutMs", INT64, struct wanted, timeout_ms, 0, SEVQ_WAIT_MS_MAX),
+static const struct field parameters[] = {
+	FIELD("sessionKey", TEXT, struct wanted, address.session_key),
+	FIELD("agentId", TEXT, struct wanted, address.agent_id),
+	FIELD("channel", TEXT, struct wanted, address.channel),
+	FIELD("accountId", TEXT, struct wanted, address.account_id),
+	FIELD_RANGE("timeoutMs", INT64, struct wanted, timeout_ms, 0, WAIT_MS_MAX),
 };
 
 static void
-answer(struct sevq_request *request)
+answer(struct request *request)
 {
-	const struct sevq_wait *wait = &request->wait;
-	struct sevq_buf *out = sevq_reply_begin(request);
+	const struct wait_op *wait = &request->wait;
+	struct buf *out = reply_begin(request);
 
-	SEVQ_ADD(out, "{\"sessionKey\":");
-	sevq_json_quote(out, wait->session_key);
-	sevq_buf_addf(out, ",\"ready\":%s,\"depth\":%zu}", wait->deliverable > 0 ? "true" : "false", wait->deliverable);
-	sevq_reply_send(request, &(struct sevq_reply){ .status = 200 });
+	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
+	json_quote(out, wait->session_key);
+	buf_addf(out, ",\"ready\":%s,\"depth\":%zu}", wait->deliverable > 0 ? "true" : "false", wait->deliverable);
+	reply_send(request, &(struct reply){ .status = 200 });
 }
 
 static bool
-too_many(struct sevq_request *request)
+too_many(struct request *request)
 {
-	struct sevq_server *server = request->server;
-	struct sevq_error err;
+	struct server *server = request->server;
+	struct error err;
 
 	if (server->waits.count < (size_t)server->options->max_waiters)
 		return false;
 	server->stats.waiters_refused++;
-	sevq_fail(&err, SEVQ_QUEUE_FULL, "too many calls wait; the limit is %lld", (long long)server->options->max_waiters);
-	sevq_problem_send(request, &err);
+	error_set(&err, ERROR_QUEUE_FULL, "too many calls wait; the limit is %lld", (long long)server->options->max_waiters);
+	problem_send(request, &err);
 	return true;
 }
 
 void
-sevq_wait_get(struct sevq_request *request)
+wait_get(struct request *request)
 {
-	struct wanted wanted = { .timeout_ms = SEVQ_WAIT_MS_DEFAULT };
+	struct wanted wanted = { .timeout_ms = WAIT_MS_DEFAULT };
 
-	sevq_wait_init(&request->wait);
-	if (sevq_query_read(request, parameters, sizeof parameters / sizeof parameters[0], &wanted, &wanted.address) != 0 ||
+	wait_op_init(&request->wait);
+	if (query_read(request, parameters, sizeof parameters / sizeof parameters[0], &wanted, &wanted.address) != 0 ||
 	    too_many(request))
 		return;
 	request->wait.address = wanted.address;
 	request->waiter = waiter_new(request, wanted.timeout_ms);
-	sevq_request_submit(request, answer, NULL);
+	request_submit(request, answer, NULL);
 }

@@ -5,26 +5,26 @@
  * is taken back from it.
  * Here: the deadlines of waiting, each request with its own. Not here: what wakes (queue/waiting).
  */
-#ifndef SEVQ_SERVER_CALLS_WAIT_H
-#define SEVQ_SERVER_CALLS_WAIT_H
+#ifndef SERVER_CALLS_WAIT_H
+#define SERVER_CALLS_WAIT_H
 
 #include <stddef.h>
 #include <sys/queue.h>
 
-struct sevq_waiter;
-TAILQ_HEAD(sevq_waiter_list, sevq_waiter);
+struct waiter;
+TAILQ_HEAD(waiter_list, waiter);
 
-struct sevq_waits {
-	struct sevq_waiter_list waiting;
-	struct sevq_waiter_list over; /* to be taken back when the engine has had its turn */
+struct waits {
+	struct waiter_list waiting;
+	struct waiter_list over; /* to be taken back when the engine has had its turn */
 	size_t count;
 };
 
-void sevq_waits_init(struct sevq_waits *waits);
-void sevq_waits_end(struct sevq_waits *waits);    /* nobody waits any longer */
-void sevq_waits_settle(struct sevq_waits *waits); /* after the engine's turn: answers those that are over */
+void waits_init(struct waits *waits);
+void waits_end(struct waits *waits);    /* nobody waits any longer */
+void waits_settle(struct waits *waits); /* after the engine's turn: answers those that are over */
 
-void sevq_waiter_end(struct sevq_waiter *waiter);  /* this one waits no longer, also twice */
-void sevq_waiter_free(struct sevq_waiter *waiter); /* its op has come back. Accepts NULL. */
+void waiter_end(struct waiter *waiter);  /* this one waits no longer, also twice */
+void waiter_free(struct waiter *waiter); /* its op has come back. Accepts NULL. */
 
 #endif

@@ -4,8 +4,8 @@
  * Here: the order of the checks (guard, call, token, closing, body, buffers), and those that are nobody else's.
  * Not here: framing (parser), what the body says (the calls).
  */
-#ifndef SEVQ_SERVER_HTTP_ADMISSION_H
-#define SEVQ_SERVER_HTTP_ADMISSION_H
+#ifndef SERVER_HTTP_ADMISSION_H
+#define SERVER_HTTP_ADMISSION_H
 
 #include "server/http/auth.h"
 #include "server/http/endpoint.h"
@@ -13,9 +13,9 @@
 
 /*
  * Finds the call of a request whose path and headers are known, and checks that it may be made: request->call, id and
- * lines are set. The first failure is the answer; with SEVQ_METHOD_NOT_ALLOWED request->allow has the methods there are.
+ * lines are set. The first failure is the answer; with ERROR_METHOD_NOT_ALLOWED request->allow has the methods there are.
  */
-int sevq_admit(struct sevq_request *request, const struct sevq_parser *parser, const struct sevq_endpoint *endpoint,
-	       struct sevq_auth_memo *memo, struct sevq_error *err);
+int admission_check(struct request *request, const struct parser *parser, const struct endpoint *endpoint, struct auth_memo *memo,
+		    struct error *err);
 
 #endif

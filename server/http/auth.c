@@ -23,23 +23,23 @@ struct token {
 	unsigned scopes;
 };
 
-struct sevq_auth {
+struct auth {
 	struct token *tokens;
 	size_t count, cap;
 	uint64_t generation; /* no two loads share one; never 0 */
 };
 
 static bool
-digest(struct sevq_str text, unsigned char ret[DIGEST_BYTES])
+digest(struct str text, unsigned char ret[DIGEST_BYTES])
 {
 	return EVP_Digest(text.s, text.len, ret, NULL, EVP_sha256(), NULL) == 1;
 }
 
 /* RFC 6750 section 2.1: letters, digits, -._~+/ and = at the end. */
 static bool
-token_valid(struct sevq_str token)
+token_valid(struct str token)
 {
-	if (token.len < SEVQ_TOKEN_BYTES_MIN || token.len > SEVQ_TOKEN_BYTES_MAX)
+	if (token.len < TOKEN_BYTES_MIN || token.len > TOKEN_BYTES_MAX)
 		return false;
 	while (token.len > 0 && token.s[token.len - 1] == '=')
 		token.len--;
@@ -52,10 +52,10 @@ token_valid(struct sevq_str token)
 	return true;
 }
 
-static struct sevq_str
-cut(struct sevq_str *rest, const char *separators)
+static struct str
+cut(struct str *rest, const char *separators)
 {
-	struct sevq_str word = { rest->s, 0 };
+	struct str word = { rest->s, 0 };
 
 	while (word.len < rest->len && strchr(separators, word.s[word.len]) == NULL)
 		word.len++;
@@ -65,58 +65,57 @@ cut(struct sevq_str *rest, const char *separators)
 }
 
 static unsigned
-scope_named(struct sevq_str name)
+scope_named(struct str name)
 {
 	static const struct {
 		const char *name;
 		unsigned scope;
-	} scopes[] = { { "produce", SEVQ_SCOPE_PRODUCE },
-		       { "consume", SEVQ_SCOPE_CONSUME },
-		       { "read", SEVQ_SCOPE_READ },
-		       { "admin", SEVQ_SCOPE_ADMIN } };
+	} scopes[] = {
+		{ "produce", SCOPE_PRODUCE }, { "consume", SCOPE_CONSUME }, { "read", SCOPE_READ }, { "admin", SCOPE_ADMIN }
+	};
 
 	for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)
-		if (sevq_str_eq(name, sevq_str(scopes[i].name)))
+		if (str_eq(name, str_of(scopes[i].name)))
 			return scopes[i].scope;
-	return SEVQ_SCOPE_NONE;
+	return SCOPE_NONE;
 }
 
 /* TOKEN [SCOPE,...] */
 static int
-read_line(struct sevq_str line, struct token *ret, struct sevq_error *err)
+read_line(struct str line, struct token *ret, struct error *err)
 {
-	struct sevq_str token = cut(&line, " \t"), scopes = sevq_trim(line);
+	struct str token = cut(&line, " \t"), scopes = text_trim(line);
 
 	if (!token_valid(token))
-		return sevq_fail(err, SEVQ_CONFIG, "no token of %d to %d letters, digits and -._~+/", SEVQ_TOKEN_BYTES_MIN,
-				 SEVQ_TOKEN_BYTES_MAX);
-	ret->scopes = scopes.len == 0 ? SEVQ_SCOPE_ALL : SEVQ_SCOPE_NONE;
+		return error_set(err, ERROR_CONFIG, "no token of %d to %d letters, digits and -._~+/", TOKEN_BYTES_MIN,
+				 TOKEN_BYTES_MAX);
+	ret->scopes = scopes.len == 0 ? SCOPE_ALL : SCOPE_NONE;
 	while (scopes.len > 0) {
-		unsigned scope = scope_named(sevq_trim(cut(&scopes, ",")));
+		unsigned scope = scope_named(text_trim(cut(&scopes, ",")));
 
-		if (scope == SEVQ_SCOPE_NONE)
-			return sevq_fail(err, SEVQ_CONFIG, "unknown scope; there are produce, consume, read and admin");
+		if (scope == SCOPE_NONE)
+			return error_set(err, ERROR_CONFIG, "unknown scope; there are produce, consume, read and admin");
 		ret->scopes |= scope;
 	}
-	return digest(token, ret->digest) ? 0 : sevq_fail(err, SEVQ_CONFIG, "SHA-256 is not available");
+	return digest(token, ret->digest) ? 0 : error_set(err, ERROR_CONFIG, "SHA-256 is not available");
 }
 
 static int
-read_lines(struct sevq_auth *auth, struct sevq_str text, struct sevq_error *err)
+read_lines(struct auth *auth, struct str text, struct error *err)
 {
 	for (int number = 1; text.len > 0; number++) {
-		struct sevq_str line = sevq_trim(cut(&text, "\n"));
+		struct str line = text_trim(cut(&text, "\n"));
 
 		if (line.len == 0 || line.s[0] == '#')
 			continue;
-		auth->tokens = sevq_grow(auth->tokens, &auth->cap, auth->count + 1, sizeof *auth->tokens);
+		auth->tokens = mem_grow(auth->tokens, &auth->cap, auth->count + 1, sizeof *auth->tokens);
 		if (read_line(line, &auth->tokens[auth->count++], err) != 0) {
 			err->line = number;
 			err->column = 1;
 			return -1;
 		}
 	}
-	return auth->count > 0 ? 0 : sevq_fail(err, SEVQ_CONFIG, "holds no token");
+	return auth->count > 0 ? 0 : error_set(err, ERROR_CONFIG, "holds no token");
 }
 
 /* What makes a file unfit to hold tokens, or NULL. */
@@ -135,49 +134,49 @@ unfit(int fd)
 }
 
 static int
-read_file(const char *path, struct sevq_buf *text, struct sevq_error *err)
+read_file(const char *path, struct buf *text, struct error *err)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), failed;
 	const char *why;
 
 	if (fd < 0)
-		return sevq_fail(err, SEVQ_CONFIG, "token file %s: %s", path,
+		return error_set(err, ERROR_CONFIG, "token file %s: %s", path,
 				 errno == ELOOP ? "is a symbolic link" : strerror(errno));
 	why = unfit(fd);
-	failed = why != NULL ? sevq_fail(err, SEVQ_CONFIG, "token file %s: %s", path, why)
-			     : sevq_file_read_open(fd, path, FILE_BYTES_MAX, text, err);
+	failed = why != NULL ? error_set(err, ERROR_CONFIG, "token file %s: %s", path, why)
+			     : file_read_open(fd, path, FILE_BYTES_MAX, text, err);
 	close(fd);
 	return failed;
 }
 
 int
-sevq_auth_load(const char *path, struct sevq_auth **ret, struct sevq_error *err)
+auth_load(const char *path, struct auth **ret, struct error *err)
 {
 	static uint64_t generations;
-	struct sevq_auth *auth = sevq_alloc(sizeof *auth);
-	struct sevq_buf text = { 0 };
-	struct sevq_error why = { 0 };
+	struct auth *auth = mem_alloc(sizeof *auth);
+	struct buf text = { 0 };
+	struct error why = { 0 };
 	int failed;
 
 	auth->generation = ++generations;
 	failed = read_file(path, &text, err);
-	if (!failed && read_lines(auth, (struct sevq_str){ text.data, text.len }, &why) != 0) {
-		failed = sevq_fail(err, SEVQ_CONFIG, "token file %s: %s", path, why.detail);
+	if (!failed && read_lines(auth, (struct str){ text.data, text.len }, &why) != 0) {
+		failed = error_set(err, ERROR_CONFIG, "token file %s: %s", path, why.detail);
 		err->line = why.line;
 		err->column = why.column;
 	}
 	if (text.data != NULL)
 		OPENSSL_cleanse(text.data, text.cap);
-	sevq_buf_clear(&text);
+	buf_clear(&text);
 	if (failed)
-		sevq_auth_free(auth);
+		auth_free(auth);
 	else
 		*ret = auth;
 	return failed;
 }
 
 void
-sevq_auth_free(struct sevq_auth *auth)
+auth_free(struct auth *auth)
 {
 	if (auth != NULL)
 		free(auth->tokens);
@@ -185,10 +184,10 @@ sevq_auth_free(struct sevq_auth *auth)
 }
 
 int
-sevq_auth_create(const char *path, bool *ret_made, struct sevq_error *err)
+auth_create(const char *path, bool *ret_made, struct error *err)
 {
 	unsigned char random[NEW_TOKEN_BYTES];
-	struct sevq_buf text = { 0 };
+	struct buf text = { 0 };
 	struct stat st;
 	int failed;
 
@@ -196,17 +195,17 @@ sevq_auth_create(const char *path, bool *ret_made, struct sevq_error *err)
 	if (!*ret_made)
 		return 0; /* whatever it is, loading judges it */
 	if (RAND_bytes(random, sizeof random) != 1)
-		return sevq_fail(err, SEVQ_CONFIG, "no random bytes for a token");
+		return error_set(err, ERROR_CONFIG, "no random bytes for a token");
 	for (size_t i = 0; i < sizeof random; i++)
-		sevq_buf_addf(&text, "%02x", random[i]);
-	sevq_buf_adds(&text, "\n");
-	failed = sevq_file_replace(path, (struct sevq_str){ text.data, text.len }, err);
-	sevq_buf_clear(&text);
+		buf_addf(&text, "%02x", random[i]);
+	buf_adds(&text, "\n");
+	failed = file_replace(path, (struct str){ text.data, text.len }, err);
+	buf_clear(&text);
 	return failed;
 }
 
 static unsigned
-check(const struct sevq_auth *auth, struct sevq_str token)
+check(const struct auth *auth, struct str token)
 {
 	unsigned char given[DIGEST_BYTES];
 	unsigned scopes = 0;
@@ -222,7 +221,7 @@ check(const struct sevq_auth *auth, struct sevq_str token)
 }
 
 unsigned
-sevq_auth_recall(const struct sevq_auth *auth, struct sevq_auth_memo *memo, struct sevq_str token)
+auth_recall(const struct auth *auth, struct auth_memo *memo, struct str token)
 {
 	unsigned scopes;
 

@@ -28,88 +28,88 @@
  * is answered it is therefore not watched. (The end of a waiting client that has sent so much is seen when its time is over.)
  */
 static void
-pause_reading(struct sevq_connection *c)
+pause_reading(struct connection *c)
 {
 	c->paused = true;
-	sevq_wire_ignore(&c->wire);
+	wire_ignore(&c->wire);
 }
 
 static void
-go_on_reading(struct sevq_connection *c)
+go_on_reading(struct connection *c)
 {
 	if (c->paused && !c->ended)
-		sevq_wire_listen(&c->wire);
+		wire_listen(&c->wire);
 	c->paused = false;
 }
 
 /* Nothing that was read ahead will be looked at. */
 static void
-forget_ahead(struct sevq_connection *c)
+forget_ahead(struct connection *c)
 {
-	sevq_buf_clear(&c->ahead);
-	sevq_connection_count_buffered(c);
+	buf_clear(&c->ahead);
+	connection_count_buffered(c);
 }
 
 /* After the last answer. */
 static void
-linger(struct sevq_connection *c)
+linger(struct connection *c)
 {
 	if (c->ended) {
-		sevq_connection_close(c);
+		connection_close(c);
 		return;
 	}
-	c->state = SEVQ_LINGERING;
-	sevq_buf_clear(&c->in);
+	c->state = CONNECTION_LINGERING;
+	buf_clear(&c->in);
 	c->begin = 0;
 	forget_ahead(c);
 	go_on_reading(c);
-	sevq_wire_end(&c->wire);
-	sevq_connection_set_deadline(c, SEVQ_DEADLINE_LINGER);
+	wire_end(&c->wire);
+	connection_set_deadline(c, DEADLINE_LINGER);
 }
 
 /* Out. */
 
 void
-sevq_connection_send(struct sevq_connection *c, const char *data, size_t len)
+connection_send(struct connection *c, const char *data, size_t len)
 {
 	if (c->preparing) {
-		sevq_buf_add(&c->answer, data, len);
+		buf_add(&c->answer, data, len);
 		return;
 	}
 	c->server->stats.bytes_out += len;
-	sevq_wire_send(&c->wire, data, len);
-	if (sevq_wire_unsent(&c->wire) == 0 || c->state != SEVQ_STREAMING)
+	wire_send(&c->wire, data, len);
+	if (wire_unsent(&c->wire) == 0 || c->state != CONNECTION_STREAMING)
 		return;
-	sevq_connection_count_buffered(c);
-	if (c->deadline.kind == SEVQ_DEADLINE_NONE)
-		sevq_connection_set_deadline(c, SEVQ_DEADLINE_RESPONSE);
+	connection_count_buffered(c);
+	if (c->deadline.kind == DEADLINE_NONE)
+		connection_set_deadline(c, DEADLINE_RESPONSE);
 }
 
 size_t
-sevq_connection_unsent(const struct sevq_connection *c)
+connection_unsent(const struct connection *c)
 {
-	return sevq_wire_unsent(&c->wire);
+	return wire_unsent(&c->wire);
 }
 
 /* The next message begins behind this one. */
 static void
-next_message(struct sevq_connection *c)
+next_message(struct connection *c)
 {
 	c->begin += c->parser.fed;
 	if (c->begin == c->in.len) {
 		c->begin = c->in.len = 0;
 		if (c->in.cap > IN_BYTES_KEPT)
-			sevq_buf_clear(&c->in);
+			buf_clear(&c->in);
 	}
-	sevq_parser_init(&c->parser, &c->server->limits);
-	sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
+	parser_init(&c->parser, &c->server->limits);
+	connection_set_deadline(c, DEADLINE_NONE);
 	go_on_reading(c);
-	c->state = SEVQ_READING;
+	c->state = CONNECTION_READING;
 }
 
 /* The answer has gone to the socket. */
 static void
-written(struct sevq_connection *c, bool close)
+written(struct connection *c, bool close)
 {
 	if (close)
 		linger(c);
@@ -119,86 +119,86 @@ written(struct sevq_connection *c, bool close)
 
 /* The request is answered. */
 static void
-finish(struct sevq_connection *c)
+finish(struct connection *c)
 {
 	bool close = c->request.close;
 
 	assert(c->request.answered);
-	sevq_connection_clear_request(c);
+	connection_clear_request(c);
 	c->request.close = close; /* still to be known when the answer is out */
-	c->state = SEVQ_WRITING;
-	sevq_connection_count_buffered(c);
-	if (sevq_wire_unsent(&c->wire) > 0)
-		sevq_connection_set_deadline(c, SEVQ_DEADLINE_RESPONSE);
+	c->state = CONNECTION_WRITING;
+	connection_count_buffered(c);
+	if (wire_unsent(&c->wire) > 0)
+		connection_set_deadline(c, DEADLINE_RESPONSE);
 	else
 		written(c, close);
 }
 
 /* The answer goes on without end. A reader cannot hold more in the kernel than here. */
 static void
-stream(struct sevq_connection *c)
+stream(struct connection *c)
 {
-	c->state = SEVQ_STREAMING;
-	sevq_wire_limit_kernel(&c->wire, (size_t)c->server->options->stream_buffer);
-	sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
+	c->state = CONNECTION_STREAMING;
+	wire_limit_kernel(&c->wire, (size_t)c->server->options->stream_buffer);
+	connection_set_deadline(c, DEADLINE_NONE);
 	forget_ahead(c);
-	sevq_reader_start(c->request.reader);
+	reader_start(c->request.reader);
 }
 
 void
-sevq_connection_end(struct sevq_connection *c)
+connection_end(struct connection *c)
 {
-	assert(c->state == SEVQ_STREAMING);
-	sevq_connection_hold(c);
+	assert(c->state == CONNECTION_STREAMING);
+	connection_hold(c);
 	finish(c);
-	sevq_connection_let_go(c);
+	connection_release(c);
 }
 
 void
-sevq_connection_drop(struct sevq_connection *c)
+connection_drop(struct connection *c)
 {
-	assert(c->state == SEVQ_STREAMING);
-	sevq_connection_close(c);
+	assert(c->state == CONNECTION_STREAMING);
+	connection_close(c);
 }
 
 void
-sevq_connection_refuse(struct sevq_connection *c, const struct sevq_error *err)
+connection_refuse(struct connection *c, const struct error *err)
 {
 	c->request.close = true;
 	c->request.method = c->parser.http.method;
 	if (c->parser.target.start > 0)
-		c->request.hook = sevq_hooks_own(sevq_parser_text(c->in.data + c->begin, c->parser.target));
-	sevq_problem_send(&c->request, err);
+		c->request.hook = hooks_own(parser_text(c->in.data + c->begin, c->parser.target));
+	problem_send(&c->request, err);
 	finish(c);
 }
 
 /* Requests. */
 
 bool
-sevq_connection_has_unread(const struct sevq_connection *c)
+connection_has_unread(const struct connection *c)
 {
 	return c->in.len > c->begin || c->ahead.len > 0 || c->ended;
 }
 
 static void
-answer_op(struct sevq_request *request)
+answer_op(struct request *request)
 {
-	if (request->op.error.code == SEVQ_OK)
+	if (request->op.error.code == ERROR_NONE)
 		request->answer(request);
 	else if (request->fail != NULL)
 		request->fail(request);
 	else
-		sevq_problem_send(request, &request->op.error);
+		problem_send(request, &request->op.error);
 }
 
 /* What the op will be answered with is known, and not yet durable. */
 static void
-op_prepare(struct sevq_op *op, void *arg)
+op_prepare(struct op *op, void *arg)
 {
-	struct sevq_connection *c = arg;
+	struct connection *c = arg;
 
 	assert(op == &c->request.op && c->op_under_way);
-	if (c->state != SEVQ_WORKING)
+	if (c->state != CONNECTION_WORKING)
 		return;
 	c->preparing = true;
 	answer_op(&c->request);
@@ -206,24 +206,24 @@ op_prepare(struct sevq_op *op, void *arg)
 }
 
 static void
-send_prepared(struct sevq_connection *c)
+send_prepared(struct connection *c)
 {
-	sevq_connection_send(c, c->answer.data, c->answer.len);
+	connection_send(c, c->answer.data, c->answer.len);
 	c->answer.len = 0;
 	if (c->answer.cap > ANSWER_BYTES_KEPT)
-		sevq_buf_clear(&c->answer);
+		buf_clear(&c->answer);
 }
 
 /* An op has come back. Its answer may have been what the next one needed. */
 static void
-op_done(struct sevq_op *op, void *arg)
+op_done(struct op *op, void *arg)
 {
-	struct sevq_connection *c = arg;
+	struct connection *c = arg;
 
 	assert(op == &c->request.op && c->op_under_way);
 	c->op_under_way = false;
-	sevq_connection_hold(c);
-	if (c->state == SEVQ_WORKING) {
+	connection_hold(c);
+	if (c->state == CONNECTION_WORKING) {
 		if (c->answer.len > 0)
 			send_prepared(c);
 		else
@@ -231,36 +231,36 @@ op_done(struct sevq_op *op, void *arg)
 		if (!c->op_under_way)
 			finish(c);
 	}
-	if (c->state == SEVQ_READING && sevq_connection_has_unread(c))
-		sevq_connection_set_resumable(c, true);
-	else if (c->state == SEVQ_READING)
-		sevq_connection_set_deadline(c, SEVQ_DEADLINE_IDLE);
-	sevq_connection_let_go(c);
+	if (c->state == CONNECTION_READING && connection_has_unread(c))
+		connection_set_resumable(c, true);
+	else if (c->state == CONNECTION_READING)
+		connection_set_deadline(c, DEADLINE_IDLE);
+	connection_release(c);
 }
 
 void
-sevq_request_submit(struct sevq_request *request, sevq_handler *answer, sevq_handler *fail)
+request_submit(struct request *request, request_handler *answer, request_handler *fail)
 {
 	request->answer = answer;
 	request->fail = fail;
 	request->op.done = op_done;
 	request->op.arg = request->connection;
 	request->connection->op_under_way = true;
-	sevq_engine_submit(request->server->engine, &request->op);
+	engine_submit(request->server->engine, &request->op);
 }
 
 void
-sevq_request_submit_short(struct sevq_request *request, sevq_handler *answer)
+request_submit_prepared(struct request *request, request_handler *answer)
 {
 	if (request->body.len <= PREPARED_BODY_BYTES_MAX)
 		request->op.prepare = op_prepare;
-	sevq_request_submit(request, answer, NULL);
+	request_submit(request, answer, NULL);
 }
 
 bool
-sevq_request_take_back(struct sevq_request *request)
+request_cancel_wait(struct request *request)
 {
-	if (!sevq_engine_unpark(request->server->engine, &request->op))
+	if (!engine_cancel_wait(request->server->engine, &request->op))
 		return false;
 	op_done(&request->op, request->connection);
 	return true;
@@ -268,64 +268,64 @@ sevq_request_take_back(struct sevq_request *request)
 
 /* Text of the request points into the buffer, which may have moved since the head was read. */
 static void
-bind_request(struct sevq_connection *c)
+bind_request(struct connection *c)
 {
-	struct sevq_request *request = &c->request;
+	struct request *request = &c->request;
 	const char *base = c->in.data + c->begin;
 
-	for (int i = 0; i < SEVQ_HEADERS; i++)
-		request->headers[i] = sevq_parser_text(base, c->parser.headers[i]);
-	request->body = (struct sevq_str){ base + c->parser.head_len, c->parser.body_len };
+	for (int i = 0; i < HEADERS; i++)
+		request->headers[i] = parser_text(base, c->parser.headers[i]);
+	request->body = (struct str){ base + c->parser.head_len, c->parser.body_len };
 	if (c->parser.has_body) { /* no call that has a body asks for these, so they are not followed */
-		request->path = SEVQ_STR_NULL;
-		request->query = SEVQ_STR_NULL;
+		request->path = STR_NULL;
+		request->query = STR_NULL;
 	}
 }
 
 static bool
-ends_connection(const struct sevq_connection *c)
+ends_connection(const struct connection *c)
 {
-	return c->requests >= (uint64_t)c->server->options->max_requests_per_connection || !sevq_parser_keeps_alive(&c->parser);
+	return c->requests >= (uint64_t)c->server->options->max_requests_per_connection || !parser_keeps_alive(&c->parser);
 }
 
 static void
-head_arrived(struct sevq_connection *c)
+head_arrived(struct connection *c)
 {
-	struct sevq_request *request = &c->request;
-	struct sevq_str target = sevq_parser_text(c->in.data + c->begin, c->parser.target);
-	bool waits = c->parser.headers[SEVQ_HEADER_EXPECT].start != 0 && c->parser.http.http_minor == 1 && c->parser.has_body;
+	struct request *request = &c->request;
+	struct str target = parser_text(c->in.data + c->begin, c->parser.target);
+	bool waits = c->parser.headers[HEADER_EXPECT].start != 0 && c->parser.http.http_minor == 1 && c->parser.has_body;
 
 	c->requests++;
 	c->server->stats.requests++;
 	bind_request(c);
 	request->method = c->parser.http.method;
 	request->http_1_0 = c->parser.http.http_minor == 0;
-	request->hook = sevq_hooks_own(target);
+	request->hook = hooks_own(target);
 	request->address = c->peer != NULL ? c->peer->key : 0;
-	if (sevq_target_split(target, &request->path, &request->query, &c->refusal) != 0) {
-		sevq_connection_refuse(c, &c->refusal);
+	if (target_split(target, &request->path, &request->query, &c->refusal) != 0) {
+		connection_refuse(c, &c->refusal);
 		return;
 	}
-	c->refusal.code = SEVQ_OK;
-	if (sevq_admit(request, &c->parser, &c->listener->endpoint, &c->memo, &c->refusal) != 0)
+	c->refusal.code = ERROR_NONE;
+	if (admission_check(request, &c->parser, &c->listener->endpoint, &c->memo, &c->refusal) != 0)
 		c->parser.drop_body = true;
 	request->close = ends_connection(c);
-	if (c->refusal.code == SEVQ_OK)
-		c->server->stats.calls[request->call - sevq_calls]++;
+	if (c->refusal.code == ERROR_NONE)
+		c->server->stats.calls[request->call - calls]++;
 	if (!waits)
 		return;
-	if (c->refusal.code == SEVQ_OK)
-		sevq_connection_send(c, CONTINUE, sizeof(CONTINUE) - 1);
+	if (c->refusal.code == ERROR_NONE)
+		connection_send(c, CONTINUE, sizeof(CONTINUE) - 1);
 	else
-		sevq_connection_refuse(c, &c->refusal); /* the body will not come */
+		connection_refuse(c, &c->refusal); /* the body will not come */
 }
 
 static void
-message_arrived(struct sevq_connection *c)
+message_arrived(struct connection *c)
 {
-	c->state = SEVQ_WORKING;
-	if (c->refusal.code != SEVQ_OK)
-		sevq_problem_send(&c->request, &c->refusal);
+	c->state = CONNECTION_WORKING;
+	if (c->refusal.code != ERROR_NONE)
+		problem_send(&c->request, &c->refusal);
 	else {
 		bind_request(c);
 		c->request.call->handle(&c->request);
@@ -335,42 +335,42 @@ message_arrived(struct sevq_connection *c)
 	else if (c->request.answered)
 		finish(c);
 	else
-		sevq_connection_set_deadline(c, c->request.waiter != NULL ? SEVQ_DEADLINE_NONE : SEVQ_DEADLINE_RESPONSE);
+		connection_set_deadline(c, c->request.waiter != NULL ? DEADLINE_NONE : DEADLINE_RESPONSE);
 }
 
 /* In. */
 
 /* Room behind what is there. What was answered goes to make it. */
 static char *
-make_room(struct sevq_connection *c, size_t len)
+make_room(struct connection *c, size_t len)
 {
 	if (c->begin > 0) {
 		memmove(c->in.data, c->in.data + c->begin, c->in.len - c->begin);
 		c->in.len -= c->begin;
 		c->begin = 0;
 	}
-	sevq_buf_reserve(&c->in, len);
+	buf_reserve(&c->in, len);
 	return c->in.data + c->in.len;
 }
 
 static void
-count_pulled(struct sevq_connection *c, size_t len)
+count_pulled(struct connection *c, size_t len)
 {
 	c->in.len += len;
 	c->server->stats.bytes_in += len;
-	sevq_connection_count_buffered(c);
+	connection_count_buffered(c);
 }
 
 /* Moves what was read ahead behind what is there. False if there is nothing. */
 static bool
-pull(struct sevq_connection *c)
+pull(struct connection *c)
 {
 	size_t len = c->ahead.len;
 
 	if (len == 0)
 		return false;
 	memcpy(make_room(c, len), c->ahead.data, len);
-	sevq_buf_clear(&c->ahead);
+	buf_clear(&c->ahead);
 	go_on_reading(c);
 	count_pulled(c, len);
 	return true;
@@ -378,23 +378,23 @@ pull(struct sevq_connection *c)
 
 /* The client sends no more, or is gone. */
 static void
-end_input(struct sevq_connection *c, ssize_t why)
+end_input(struct connection *c, ssize_t why)
 {
 	c->ended = true;
-	sevq_wire_ignore(&c->wire);
-	if (why == SEVQ_WIRE_BROKEN) {
+	wire_ignore(&c->wire);
+	if (why == WIRE_BROKEN) {
 		c->server->stats.hang_ups++;
-		sevq_connection_close(c);
-	} else if (c->state == SEVQ_LINGERING || c->state == SEVQ_STREAMING || c->request.waiter != NULL)
-		sevq_connection_close(c);
+		connection_close(c);
+	} else if (c->state == CONNECTION_LINGERING || c->state == CONNECTION_STREAMING || c->request.waiter != NULL)
+		connection_close(c);
 }
 
 /* Reads on. Room is made for the rest of a body at once, as admission has allowed. False if nothing came. */
 static bool
-receive(struct sevq_connection *c)
+receive(struct connection *c)
 {
-	size_t missing = (size_t)sevq_parser_body_missing(&c->parser), len = missing > 0 ? missing : READ_BYTES;
-	ssize_t n = sevq_wire_read(&c->wire, make_room(c, len), len);
+	size_t missing = (size_t)parser_body_missing(&c->parser), len = missing > 0 ? missing : READ_BYTES;
+	ssize_t n = wire_read(&c->wire, make_room(c, len), len);
 
 	if (n > 0)
 		count_pulled(c, (size_t)n);
@@ -405,87 +405,88 @@ receive(struct sevq_connection *c)
 
 /* A long body would otherwise come in pieces, and wait for as many commits of others. */
 static bool
-receive_body(struct sevq_connection *c)
+receive_body(struct connection *c)
 {
-	return sevq_parser_body_missing(&c->parser) > 0 && !c->ended && receive(c);
+	return parser_body_missing(&c->parser) > 0 && !c->ended && receive(c);
 }
 
 /* The present message may grow: what is over the small size that everybody has counts against all. */
 static bool
-overfilled(const struct sevq_connection *c)
+overfilled(const struct connection *c)
 {
 	return c->in.cap > IN_BYTES_KEPT && c->server->stats.buffered_bytes > (uint64_t)c->server->options->max_buffered_bytes;
 }
 
 static void
-read_on(struct sevq_connection *c)
+read_on(struct connection *c)
 {
-	struct sevq_error err;
+	struct error err;
 
-	switch (sevq_parser_feed(&c->parser, c->in.data + c->begin, c->in.len - c->begin)) {
-	case SEVQ_PARSED_MORE:
-		c->in.len = c->begin + sevq_parser_end(&c->parser);
+	switch (parser_feed(&c->parser, c->in.data + c->begin, c->in.len - c->begin)) {
+	case PARSED_MORE:
+		c->in.len = c->begin + parser_end(&c->parser);
 		if (overfilled(c)) {
-			sevq_fail(&err, SEVQ_QUEUE_FULL, "too much is buffered for other connections");
-			sevq_connection_refuse(c, &err);
+			error_set(&err, ERROR_QUEUE_FULL, "too much is buffered for other connections");
+			connection_refuse(c, &err);
 		}
 		break;
-	case SEVQ_PARSED_HEAD:
+	case PARSED_HEAD:
 		head_arrived(c);
 		break;
-	case SEVQ_PARSED_DONE:
+	case PARSED_DONE:
 		message_arrived(c);
 		break;
-	case SEVQ_PARSED_FAILED:
-		sevq_connection_refuse(c, &c->parser.error);
+	case PARSED_FAILED:
+		connection_refuse(c, &c->parser.error);
 		break;
 	}
 }
 
 /* The client has ended while we wait for a request, or for the rest of one. */
 static void
-input_ended(struct sevq_connection *c)
+input_ended(struct connection *c)
 {
-	struct sevq_error err;
+	struct error err;
 
 	if (c->in.len == c->begin) {
-		sevq_connection_close(c);
+		connection_close(c);
 		return;
 	}
-	sevq_fail(&err, SEVQ_BAD_REQUEST, "the request is not complete");
-	sevq_connection_refuse(c, &err);
+	error_set(&err, ERROR_BAD_REQUEST, "the request is not complete");
+	connection_refuse(c, &err);
 }
 
 /* What the client must do next, and by when. */
 static void
-watch(struct sevq_connection *c)
+watch(struct connection *c)
 {
-	enum sevq_deadline_kind kind = c->parser.head_len > 0                     ? SEVQ_DEADLINE_BODY
-				       : c->in.len > c->begin || c->requests == 0 ? SEVQ_DEADLINE_HEADERS
-										  : SEVQ_DEADLINE_IDLE;
+	enum deadline_kind kind = c->parser.head_len > 0                     ? DEADLINE_BODY
+				  : c->in.len > c->begin || c->requests == 0 ? DEADLINE_HEADERS
+									     : DEADLINE_IDLE;
 
 	if (kind == c->deadline.kind)
 		return;
-	sevq_connection_set_deadline(c, kind);
-	if (kind == SEVQ_DEADLINE_BODY) {
-		c->body_began_ms = sevq_now_ms();
+	connection_set_deadline(c, kind);
+	if (kind == DEADLINE_BODY) {
+		c->body_began_ms = monotonic_ms();
 		c->body_looked = c->parser.body_seen;
 	}
 }
 
 /* A head without a body is a whole request, but the parser must be asked once more to say so. */
 static bool
-lacks_nothing(const struct sevq_connection *c)
+lacks_nothing(const struct connection *c)
 {
 	return c->parser.head_len > 0 && !c->parser.has_body;
 }
 
 void
-sevq_connection_advance(struct sevq_connection *c)
+connection_advance(struct connection *c)
 {
-	while (c->state == SEVQ_READING && (c->in.len > c->begin + c->parser.fed || lacks_nothing(c) || pull(c) || receive_body(c)))
+	while (c->state == CONNECTION_READING &&
+	       (c->in.len > c->begin + c->parser.fed || lacks_nothing(c) || pull(c) || receive_body(c)))
 		read_on(c);
-	if (c->state != SEVQ_READING)
+	if (c->state != CONNECTION_READING)
 		return;
 	if (c->ended)
 		input_ended(c);
@@ -497,27 +498,27 @@ sevq_connection_advance(struct sevq_connection *c)
 
 /* While a request is under way, or what came before is still to be looked at: what comes then waits, up to a limit. */
 static void
-read_ahead(struct sevq_connection *c)
+read_ahead(struct connection *c)
 {
 	size_t most = (size_t)c->server->options->max_pipelined_bytes;
 	ssize_t n;
 
-	sevq_buf_reserve(&c->ahead, READ_BYTES);
-	n = sevq_wire_read(&c->wire, c->ahead.data + c->ahead.len, READ_BYTES);
+	buf_reserve(&c->ahead, READ_BYTES);
+	n = wire_read(&c->wire, c->ahead.data + c->ahead.len, READ_BYTES);
 	if (n < 0)
 		end_input(c, n);
 	else
 		c->ahead.len += (size_t)n;
-	sevq_connection_count_buffered(c);
+	connection_count_buffered(c);
 	if (c->ahead.len >= most)
 		pause_reading(c);
 }
 
 static void
-throw_away(struct sevq_connection *c)
+throw_away(struct connection *c)
 {
 	char bytes[READ_BYTES];
-	ssize_t n = sevq_wire_read(&c->wire, bytes, sizeof bytes);
+	ssize_t n = wire_read(&c->wire, bytes, sizeof bytes);
 
 	if (n < 0)
 		end_input(c, n);
@@ -526,50 +527,50 @@ throw_away(struct sevq_connection *c)
 static void
 on_readable(int fd, short what, void *arg)
 {
-	struct sevq_connection *c = arg;
+	struct connection *c = arg;
 
 	(void)fd, (void)what;
-	sevq_connection_hold(c);
-	if (c->state == SEVQ_READING && !c->resumable) {
+	connection_hold(c);
+	if (c->state == CONNECTION_READING && !c->resumable) {
 		receive(c);
-		sevq_connection_advance(c);
-	} else if (c->state == SEVQ_STREAMING || c->state == SEVQ_LINGERING)
+		connection_advance(c);
+	} else if (c->state == CONNECTION_STREAMING || c->state == CONNECTION_LINGERING)
 		throw_away(c);
 	else
 		read_ahead(c);
-	sevq_connection_let_go(c);
+	connection_release(c);
 }
 
 static void
-all_sent(struct sevq_connection *c)
+all_sent(struct connection *c)
 {
-	if (c->state == SEVQ_STREAMING) {
-		sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
-		sevq_connection_count_buffered(c);
-		sevq_reader_caught_up(c->request.reader);
-	} else if (c->state == SEVQ_WRITING)
+	if (c->state == CONNECTION_STREAMING) {
+		connection_set_deadline(c, DEADLINE_NONE);
+		connection_count_buffered(c);
+		reader_caught_up(c->request.reader);
+	} else if (c->state == CONNECTION_WRITING)
 		written(c, c->request.close);
-	if (c->state == SEVQ_READING)
-		sevq_connection_advance(c);
+	if (c->state == CONNECTION_READING)
+		connection_advance(c);
 }
 
 static void
 on_writable(int fd, short what, void *arg)
 {
-	struct sevq_connection *c = arg;
+	struct connection *c = arg;
 
 	(void)fd, (void)what;
-	sevq_connection_hold(c);
-	if (sevq_wire_flush(&c->wire) != 0)
-		end_input(c, SEVQ_WIRE_BROKEN);
-	else if (sevq_wire_unsent(&c->wire) == 0)
+	connection_hold(c);
+	if (wire_flush(&c->wire) != 0)
+		end_input(c, WIRE_BROKEN);
+	else if (wire_unsent(&c->wire) == 0)
 		all_sent(c);
-	sevq_connection_let_go(c);
+	connection_release(c);
 }
 
 void
-sevq_connection_listen(struct sevq_connection *c, int fd)
+connection_start(struct connection *c, int fd)
 {
-	sevq_wire_open(&c->wire, c->server->base, fd, on_readable, on_writable, c);
-	sevq_wire_listen(&c->wire);
+	wire_open(&c->wire, c->server->base, fd, on_readable, on_writable, c);
+	wire_listen(&c->wire);
 }

@@ -23,65 +23,72 @@
  *
  *     in.data  |... begin | parser.fed read ... | unread ... | in.len
  */
-#ifndef SEVQ_SERVER_HTTP_CONNECTION_PRIVATE_H
-#define SEVQ_SERVER_HTTP_CONNECTION_PRIVATE_H
+#ifndef SERVER_HTTP_CONNECTION_PRIVATE_H
+#define SERVER_HTTP_CONNECTION_PRIVATE_H
 
 #include "server/http/connection.h"
 #include "server/server.h"
 #include "server/http/wire.h"
 
-enum sevq_connection_state { SEVQ_READING, SEVQ_WORKING, SEVQ_WRITING, SEVQ_STREAMING, SEVQ_LINGERING, SEVQ_DEAD };
+enum connection_state {
+	CONNECTION_READING,
+	CONNECTION_WORKING,
+	CONNECTION_WRITING,
+	CONNECTION_STREAMING,
+	CONNECTION_LINGERING,
+	CONNECTION_DEAD
+};
 
 /*
  * Invariants: 1. begin + parser.fed <= in.len. 2. Between two messages parser.fed is 0. 3. Between our functions an op
- * is under way in SEVQ_WORKING and perhaps in SEVQ_DEAD, in no other state. 4. The wire is closed in SEVQ_DEAD only.
+ * is under way in CONNECTION_WORKING and perhaps in CONNECTION_DEAD, in no other state. 4. The wire is closed in CONNECTION_DEAD only.
  */
-struct sevq_connection {
-	struct sevq_server *server;
-	const struct sevq_listener *listener;
-	struct sevq_wire wire;
-	enum sevq_connection_state state;
+struct connection {
+	struct server *server;
+	const struct listener *listener;
+	struct wire wire;
+	enum connection_state state;
 	bool ended;        /* the client has sent its end */
 	bool resumable;    /* in that list */
 	bool op_under_way; /* the engine has the request's op */
 	bool paused;       /* as much was read ahead as may be */
 	bool held;         /* one of our functions has it in hand: not to be freed yet */
-	struct sevq_buf in, ahead;
-	struct sevq_buf answer; /* made ready before it may be sent */
-	bool preparing;         /* what is sent goes there */
+	struct buf in, ahead;
+	struct buf answer; /* made ready before it may be sent */
+	bool preparing;    /* what is sent goes there */
 	size_t begin;
-	struct sevq_parser parser;
-	struct sevq_request request;
-	struct sevq_error refusal; /* decided at the head, answered when the body has been read and dropped */
+	struct parser parser;
+	struct request request;
+	struct error refusal; /* decided at the head, answered when the body has been read and dropped */
 	uint64_t requests;
 	int64_t body_began_ms;
 	size_t body_looked; /* body bytes at the last look */
 	size_t buffered;    /* bytes counted in stats.buffered_bytes */
-	struct sevq_deadline deadline;
-	struct sevq_auth_memo memo;
-	struct sevq_peer *peer;
-	TAILQ_ENTRY(sevq_connection) link, resume_link;
+	struct deadline deadline;
+	struct auth_memo memo;
+	struct peer *peer;
+	TAILQ_ENTRY(connection) link, resume_link;
 };
 
 /* connections.c */
 
 /* Whatever comes in from the loop or the engine takes the connection in hand first, and lets it go at its end. */
-void sevq_connection_hold(struct sevq_connection *c);
-void sevq_connection_let_go(struct sevq_connection *c);
+void connection_hold(struct connection *c);
+void connection_release(struct connection *c);
 /* Nothing more is read or written. The struct goes when nobody has it in hand and its op has come back. */
-void sevq_connection_close(struct sevq_connection *c);
-void sevq_connection_clear_request(struct sevq_connection *c);
-void sevq_connection_set_deadline(struct sevq_connection *c, enum sevq_deadline_kind kind);
-void sevq_connection_set_resumable(struct sevq_connection *c, bool resumable);
-void sevq_connection_count_buffered(struct sevq_connection *c);
+void connection_close(struct connection *c);
+void connection_clear_request(struct connection *c);
+void connection_set_deadline(struct connection *c, enum deadline_kind kind);
+void connection_set_resumable(struct connection *c, bool resumable);
+void connection_count_buffered(struct connection *c);
 
 /* connection.c */
 
-void sevq_connection_listen(struct sevq_connection *c, int fd); /* takes the socket over */
+void connection_start(struct connection *c, int fd); /* takes the socket over */
 /* Reads as many requests as can be answered one after the other. */
-void sevq_connection_advance(struct sevq_connection *c);
+void connection_advance(struct connection *c);
 /* Answers with a failure and ends the connection: what follows on it means nothing. */
-void sevq_connection_refuse(struct sevq_connection *c, const struct sevq_error *err);
-bool sevq_connection_has_unread(const struct sevq_connection *c); /* or its client has ended */
+void connection_refuse(struct connection *c, const struct error *err);
+bool connection_has_unread(const struct connection *c); /* or its client has ended */
 
 #endif

@@ -15,34 +15,34 @@
 #define REFUSED_CONNECTIONS 128 /* that may stand over the limits to be told so */
 
 void
-sevq_connection_count_buffered(struct sevq_connection *c)
+connection_count_buffered(struct connection *c)
 {
-	size_t now = c->in.cap + c->ahead.cap + c->answer.cap + sevq_wire_unsent(&c->wire);
+	size_t now = c->in.cap + c->ahead.cap + c->answer.cap + wire_unsent(&c->wire);
 
 	c->server->stats.buffered_bytes += now - c->buffered;
 	c->buffered = now;
 }
 
 void
-sevq_connection_clear_request(struct sevq_connection *c)
+connection_clear_request(struct connection *c)
 {
-	sevq_waiter_free(c->request.waiter);
-	sevq_reader_free(c->request.reader);
-	sevq_op_clear(&c->request.op);
-	sevq_arena_clear(&c->request.arena);
-	memset(&c->request, 0, offsetof(struct sevq_request, op)); /* who needs an op starts it */
+	waiter_free(c->request.waiter);
+	reader_free(c->request.reader);
+	op_clear(&c->request.op);
+	arena_clear(&c->request.arena);
+	memset(&c->request, 0, offsetof(struct request, op)); /* who needs an op starts it */
 	c->request.server = c->server;
 	c->request.connection = c;
 }
 
 void
-sevq_connection_set_deadline(struct sevq_connection *c, enum sevq_deadline_kind kind)
+connection_set_deadline(struct connection *c, enum deadline_kind kind)
 {
-	sevq_deadline_set(&c->server->deadlines, &c->deadline, kind);
+	deadline_set(&c->server->deadlines, &c->deadline, kind);
 }
 
 void
-sevq_connection_set_resumable(struct sevq_connection *c, bool resumable)
+connection_set_resumable(struct connection *c, bool resumable)
 {
 	if (c->resumable == resumable)
 		return;
@@ -54,67 +54,67 @@ sevq_connection_set_resumable(struct sevq_connection *c, bool resumable)
 }
 
 static void
-close_socket(struct sevq_connection *c)
+close_socket(struct connection *c)
 {
-	sevq_wire_close(&c->wire);
-	sevq_peers_leave(&c->server->peers, c->peer);
+	wire_close(&c->wire);
+	peers_leave(&c->server->peers, c->peer);
 	c->server->stats.connections--;
-	sevq_listeners_resume(c->server);
+	listeners_resume(c->server);
 }
 
 static void
-connection_free(struct sevq_connection *c)
+connection_free(struct connection *c)
 {
-	sevq_connection_clear_request(c);
-	sevq_buf_clear(&c->in);
-	sevq_buf_clear(&c->answer);
-	sevq_buf_clear(&c->ahead);
-	sevq_connection_count_buffered(c);
+	connection_clear_request(c);
+	buf_clear(&c->in);
+	buf_clear(&c->answer);
+	buf_clear(&c->ahead);
+	connection_count_buffered(c);
 	TAILQ_REMOVE(&c->server->connections, c, link);
 	free(c);
 }
 
 void
-sevq_connection_hold(struct sevq_connection *c)
+connection_hold(struct connection *c)
 {
 	c->held = true;
 }
 
 void
-sevq_connection_let_go(struct sevq_connection *c)
+connection_release(struct connection *c)
 {
 	c->held = false;
-	if (c->state == SEVQ_DEAD && !c->op_under_way)
+	if (c->state == CONNECTION_DEAD && !c->op_under_way)
 		connection_free(c);
 }
 
 void
-sevq_connection_close(struct sevq_connection *c)
+connection_close(struct connection *c)
 {
-	sevq_connection_set_deadline(c, SEVQ_DEADLINE_NONE);
-	sevq_connection_set_resumable(c, false);
+	connection_set_deadline(c, DEADLINE_NONE);
+	connection_set_resumable(c, false);
 	close_socket(c);
-	c->state = SEVQ_DEAD;
+	c->state = CONNECTION_DEAD;
 	if (c->request.waiter != NULL)
-		sevq_waiter_end(c->request.waiter); /* the struct must not wait for what may never come */
+		waiter_end(c->request.waiter); /* the struct must not wait for what may never come */
 	if (!c->held)
-		sevq_connection_let_go(c);
+		connection_release(c);
 }
 
 /* Opening. */
 
-static struct sevq_connection *
-connection_new(struct sevq_listener *listener, const struct sockaddr *address)
+static struct connection *
+connection_new(struct listener *listener, const struct sockaddr *address)
 {
-	struct sevq_server *server = listener->server;
-	struct sevq_connection *c = sevq_alloc(sizeof *c);
+	struct server *server = listener->server;
+	struct connection *c = mem_alloc(sizeof *c);
 
 	c->server = server;
 	c->listener = listener;
-	c->peer = sevq_peers_enter(&server->peers, address);
-	sevq_connection_clear_request(c);
-	sevq_parser_init(&c->parser, &server->limits);
-	sevq_deadline_init(&c->deadline);
+	c->peer = peers_enter(&server->peers, address);
+	connection_clear_request(c);
+	parser_init(&c->parser, &server->limits);
+	deadline_init(&c->deadline);
 	TAILQ_INSERT_TAIL(&server->connections, c, link);
 	server->stats.connections++;
 	server->stats.accepted++;
@@ -123,29 +123,29 @@ connection_new(struct sevq_listener *listener, const struct sockaddr *address)
 
 /* Whether one more connection may stand, this one counted already. */
 static int
-check_room(struct sevq_connection *c, struct sevq_error *err)
+check_room(struct connection *c, struct error *err)
 {
-	struct sevq_server *server = c->server;
+	struct server *server = c->server;
 
 	if (c->peer != NULL && c->peer->connections > (size_t)server->options->max_connections_per_address) {
 		server->stats.refused_address++;
-		return sevq_fail(err, SEVQ_QUEUE_FULL, "too many connections from this address");
+		return error_set(err, ERROR_QUEUE_FULL, "too many connections from this address");
 	}
 	if (server->stats.connections > (uint64_t)server->options->max_connections)
-		sevq_connections_evict(server);
+		connections_evict(server);
 	if (server->stats.connections > (uint64_t)server->options->max_connections) {
 		server->stats.refused_limit++;
-		return sevq_fail(err, SEVQ_QUEUE_FULL, "too many connections");
+		return error_set(err, ERROR_QUEUE_FULL, "too many connections");
 	}
 	return 0;
 }
 
 void
-sevq_connection_open(struct sevq_listener *listener, int fd, const struct sockaddr *address)
+connection_open(struct listener *listener, int fd, const struct sockaddr *address)
 {
-	struct sevq_server *server = listener->server;
-	struct sevq_connection *c;
-	struct sevq_error err;
+	struct server *server = listener->server;
+	struct connection *c;
+	struct error err;
 	int on = 1;
 
 	if (server->stats.connections >= (uint64_t)server->options->max_connections + REFUSED_CONNECTIONS) {
@@ -156,134 +156,134 @@ sevq_connection_open(struct sevq_listener *listener, int fd, const struct sockad
 	c = connection_new(listener, address);
 	if (address->sa_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	sevq_connection_listen(c, fd);
-	sevq_connection_hold(c);
+	connection_start(c, fd);
+	connection_hold(c);
 	if (check_room(c, &err) != 0)
-		sevq_connection_refuse(c, &err);
+		connection_refuse(c, &err);
 	else
-		sevq_connection_set_deadline(c, SEVQ_DEADLINE_HEADERS);
-	sevq_connection_let_go(c);
+		connection_set_deadline(c, DEADLINE_HEADERS);
+	connection_release(c);
 }
 
 /* The loop's turn. */
 
 void
-sevq_connections_resume(struct sevq_server *server)
+connections_resume(struct server *server)
 {
-	struct sevq_connection *c;
+	struct connection *c;
 
 	while ((c = TAILQ_FIRST(&server->resumable)) != NULL) {
-		sevq_connection_set_resumable(c, false);
-		sevq_connection_hold(c);
-		sevq_connection_advance(c);
-		sevq_connection_let_go(c);
+		connection_set_resumable(c, false);
+		connection_hold(c);
+		connection_advance(c);
+		connection_release(c);
 	}
 }
 
 /* Slow, but not too slow: every few seconds a body must have brought its share. */
 static bool
-body_is_late(const struct sevq_connection *c)
+body_is_late(const struct connection *c)
 {
-	const struct sevq_options *options = c->server->options;
-	size_t wanted = (size_t)(options->min_body_rate * SEVQ_BODY_WINDOW_MS / 1000);
+	const struct options *options = c->server->options;
+	size_t wanted = (size_t)(options->min_body_rate * BODY_WINDOW_MS / 1000);
 
-	return sevq_now_ms() - c->body_began_ms >= options->body_timeout_ms || c->parser.body_seen - c->body_looked < wanted;
+	return monotonic_ms() - c->body_began_ms >= options->body_timeout_ms || c->parser.body_seen - c->body_looked < wanted;
 }
 
 static void
-time_out(struct sevq_connection *c, uint64_t *counter, const char *why)
+time_out(struct connection *c, uint64_t *counter, const char *why)
 {
-	struct sevq_error err;
+	struct error err;
 
 	++*counter;
-	sevq_fail(&err, SEVQ_TIMEOUT, "%s", why);
-	sevq_connection_refuse(c, &err);
+	error_set(&err, ERROR_TIMEOUT, "%s", why);
+	connection_refuse(c, &err);
 }
 
 static void
-expire(struct sevq_connection *c)
+expire(struct connection *c)
 {
-	struct sevq_http_stats *stats = &c->server->stats;
+	struct http_stats *stats = &c->server->stats;
 
 	switch (c->deadline.kind) {
-	case SEVQ_DEADLINE_HEADERS:
+	case DEADLINE_HEADERS:
 		if (c->in.len > c->begin) {
 			time_out(c, &stats->late_headers, "the headers took too long to arrive");
 			return;
 		}
 		break; /* nothing was asked, so nothing is answered */
-	case SEVQ_DEADLINE_BODY:
+	case DEADLINE_BODY:
 		if (body_is_late(c))
 			time_out(c, &stats->late_body, "the body took too long to arrive");
 		else {
-			sevq_connection_set_deadline(c, SEVQ_DEADLINE_BODY);
+			connection_set_deadline(c, DEADLINE_BODY);
 			c->body_looked = c->parser.body_seen;
 		}
 		return;
-	case SEVQ_DEADLINE_IDLE:
+	case DEADLINE_IDLE:
 		stats->idle_closed++;
 		break;
-	case SEVQ_DEADLINE_RESPONSE:
+	case DEADLINE_RESPONSE:
 		stats->late_readers++;
 		break;
 	default:
 		break;
 	}
-	sevq_connection_close(c);
+	connection_close(c);
 }
 
-static struct sevq_connection *
-connection_of(struct sevq_deadline *deadline)
+static struct connection *
+connection_of(struct deadline *deadline)
 {
-	return (struct sevq_connection *)(void *)((char *)deadline - offsetof(struct sevq_connection, deadline));
+	return (struct connection *)(void *)((char *)deadline - offsetof(struct connection, deadline));
 }
 
 void
-sevq_connections_expire(struct sevq_server *server)
+connections_expire(struct server *server)
 {
-	int64_t now_ms = sevq_now_ms();
-	struct sevq_deadline *over;
+	int64_t now_ms = monotonic_ms();
+	struct deadline *over;
 
-	while ((over = sevq_deadlines_over(&server->deadlines, now_ms)) != NULL) {
-		struct sevq_connection *c = connection_of(over);
+	while ((over = deadlines_over(&server->deadlines, now_ms)) != NULL) {
+		struct connection *c = connection_of(over);
 
-		sevq_connection_hold(c);
+		connection_hold(c);
 		expire(c);
-		sevq_connection_let_go(c);
+		connection_release(c);
 	}
 }
 
 void
-sevq_connections_evict(struct sevq_server *server)
+connections_evict(struct server *server)
 {
-	struct sevq_deadline *idle = TAILQ_FIRST(&server->deadlines.queues[SEVQ_DEADLINE_IDLE]);
+	struct deadline *idle = TAILQ_FIRST(&server->deadlines.queues[DEADLINE_IDLE]);
 
 	if (idle == NULL)
 		return;
 	server->stats.evicted_idle++;
-	sevq_connection_close(connection_of(idle));
+	connection_close(connection_of(idle));
 }
 
 void
-sevq_connections_close_idle(struct sevq_server *server)
+connections_close_idle(struct server *server)
 {
-	struct sevq_connection *c, *next;
+	struct connection *c, *next;
 
 	for (c = TAILQ_FIRST(&server->connections); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (c->state == SEVQ_READING && !sevq_connection_has_unread(c))
-			sevq_connection_close(c);
+		if (c->state == CONNECTION_READING && !connection_has_unread(c))
+			connection_close(c);
 	}
 }
 
 void
-sevq_connections_close_all(struct sevq_server *server)
+connections_close_all(struct server *server)
 {
-	struct sevq_connection *c, *next;
+	struct connection *c, *next;
 
 	for (c = TAILQ_FIRST(&server->connections); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
-		sevq_connection_close(c);
+		connection_close(c);
 	}
 	assert(TAILQ_EMPTY(&server->connections));
 }

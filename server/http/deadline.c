@@ -6,7 +6,7 @@
 #include <time.h>
 
 int64_t
-sevq_now_ms(void)
+monotonic_ms(void)
 {
 	struct timespec now;
 
@@ -15,35 +15,35 @@ sevq_now_ms(void)
 }
 
 void
-sevq_deadlines_init(struct sevq_deadlines *deadlines)
+deadlines_init(struct deadlines *deadlines)
 {
-	for (int kind = 0; kind < SEVQ_DEADLINE_KINDS; kind++)
+	for (int kind = 0; kind < DEADLINE_KINDS; kind++)
 		TAILQ_INIT(&deadlines->queues[kind]);
 }
 
 void
-sevq_deadline_init(struct sevq_deadline *deadline)
+deadline_init(struct deadline *deadline)
 {
-	deadline->kind = SEVQ_DEADLINE_NONE;
+	deadline->kind = DEADLINE_NONE;
 }
 
 void
-sevq_deadline_set(struct sevq_deadlines *deadlines, struct sevq_deadline *deadline, enum sevq_deadline_kind kind)
+deadline_set(struct deadlines *deadlines, struct deadline *deadline, enum deadline_kind kind)
 {
-	if (deadline->kind != SEVQ_DEADLINE_NONE)
+	if (deadline->kind != DEADLINE_NONE)
 		TAILQ_REMOVE(&deadlines->queues[deadline->kind], deadline, link);
 	deadline->kind = kind;
-	if (kind == SEVQ_DEADLINE_NONE)
+	if (kind == DEADLINE_NONE)
 		return;
-	deadline->at_ms = sevq_now_ms() + deadlines->duration_ms[kind];
+	deadline->at_ms = monotonic_ms() + deadlines->duration_ms[kind];
 	TAILQ_INSERT_TAIL(&deadlines->queues[kind], deadline, link);
 }
 
-struct sevq_deadline *
-sevq_deadlines_over(struct sevq_deadlines *deadlines, int64_t now_ms)
+struct deadline *
+deadlines_over(struct deadlines *deadlines, int64_t now_ms)
 {
-	for (int kind = 0; kind < SEVQ_DEADLINE_KINDS; kind++) {
-		struct sevq_deadline *first = TAILQ_FIRST(&deadlines->queues[kind]);
+	for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
+		struct deadline *first = TAILQ_FIRST(&deadlines->queues[kind]);
 
 		if (first != NULL && first->at_ms <= now_ms)
 			return first;
@@ -52,12 +52,12 @@ sevq_deadlines_over(struct sevq_deadlines *deadlines, int64_t now_ms)
 }
 
 int64_t
-sevq_deadlines_next_ms(const struct sevq_deadlines *deadlines)
+deadlines_next_ms(const struct deadlines *deadlines)
 {
 	int64_t next = INT64_MAX;
 
-	for (int kind = 0; kind < SEVQ_DEADLINE_KINDS; kind++) {
-		const struct sevq_deadline *first = TAILQ_FIRST(&deadlines->queues[kind]);
+	for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
+		const struct deadline *first = TAILQ_FIRST(&deadlines->queues[kind]);
 
 		if (first != NULL && first->at_ms < next)
 			next = first->at_ms;

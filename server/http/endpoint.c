@@ -9,12 +9,12 @@
 #include <string.h>
 
 static int
-parse_unix(const char *path, struct sevq_endpoint *ret, struct sevq_error *err)
+parse_unix(const char *path, struct endpoint *ret, struct error *err)
 {
 	size_t len = strlen(path);
 
 	if (len == 0 || len >= sizeof ret->un.sun_path)
-		return sevq_fail(err, SEVQ_CONFIG, "a unix socket's path has 1 to %zu bytes", sizeof ret->un.sun_path - 1);
+		return error_set(err, ERROR_CONFIG, "a unix socket's path has 1 to %zu bytes", sizeof ret->un.sun_path - 1);
 	ret->un.sun_family = AF_UNIX;
 	memcpy(ret->un.sun_path, path, len + 1);
 	ret->len = (socklen_t)sizeof(struct sockaddr_un);
@@ -36,7 +36,7 @@ parse_port(const char *text, uint16_t *ret)
 
 /* The host and the port of HOST:PORT or [HOST]:PORT. */
 static bool
-parse_ip(const char *text, struct sevq_endpoint *ret)
+parse_ip(const char *text, struct endpoint *ret)
 {
 	const char *colon = strrchr(text, ':');
 	bool six = text[0] == '[' && colon != NULL && colon[-1] == ']';
@@ -62,46 +62,46 @@ parse_ip(const char *text, struct sevq_endpoint *ret)
 }
 
 int
-sevq_endpoint_parse(const char *text, struct sevq_endpoint *ret, struct sevq_error *err)
+endpoint_parse(const char *text, struct endpoint *ret, struct error *err)
 {
-	struct sevq_endpoint parsed = { .len = 0 };
+	struct endpoint parsed = { .len = 0 };
 
 	if (strncmp(text, "unix:", 5) == 0) {
 		if (parse_unix(text + 5, &parsed, err) != 0)
 			return -1;
 	} else if (!parse_ip(text, &parsed))
-		return sevq_fail(err, SEVQ_CONFIG, "\"%s\" is not ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH", text);
+		return error_set(err, ERROR_CONFIG, "\"%s\" is not ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH", text);
 	*ret = parsed;
 	return 0;
 }
 
 void
-sevq_endpoint_format(const struct sevq_endpoint *endpoint, char text[SEVQ_ENDPOINT_TEXT_BYTES])
+endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_BYTES])
 {
 	char host[INET6_ADDRSTRLEN] = "";
 
 	switch (endpoint->any.sa_family) {
 	case AF_INET:
 		inet_ntop(AF_INET, &endpoint->in4.sin_addr, host, sizeof host);
-		snprintf(text, SEVQ_ENDPOINT_TEXT_BYTES, "%s:%d", host, sevq_endpoint_port(endpoint));
+		snprintf(text, ENDPOINT_TEXT_BYTES, "%s:%d", host, endpoint_port(endpoint));
 		return;
 	case AF_INET6:
 		inet_ntop(AF_INET6, &endpoint->in6.sin6_addr, host, sizeof host);
-		snprintf(text, SEVQ_ENDPOINT_TEXT_BYTES, "[%s]:%d", host, sevq_endpoint_port(endpoint));
+		snprintf(text, ENDPOINT_TEXT_BYTES, "[%s]:%d", host, endpoint_port(endpoint));
 		return;
 	default:
-		snprintf(text, SEVQ_ENDPOINT_TEXT_BYTES, "unix:%s", endpoint->un.sun_path);
+		snprintf(text, ENDPOINT_TEXT_BYTES, "unix:%s", endpoint->un.sun_path);
 	}
 }
 
 bool
-sevq_endpoint_is_unix(const struct sevq_endpoint *endpoint)
+endpoint_is_unix(const struct endpoint *endpoint)
 {
 	return endpoint->any.sa_family == AF_UNIX;
 }
 
 bool
-sevq_endpoint_is_local(const struct sevq_endpoint *endpoint)
+endpoint_is_local(const struct endpoint *endpoint)
 {
 	switch (endpoint->any.sa_family) {
 	case AF_INET:
@@ -114,7 +114,7 @@ sevq_endpoint_is_local(const struct sevq_endpoint *endpoint)
 }
 
 bool
-sevq_endpoint_is_any(const struct sevq_endpoint *endpoint)
+endpoint_is_any(const struct endpoint *endpoint)
 {
 	switch (endpoint->any.sa_family) {
 	case AF_INET:
@@ -127,7 +127,7 @@ sevq_endpoint_is_any(const struct sevq_endpoint *endpoint)
 }
 
 int
-sevq_endpoint_port(const struct sevq_endpoint *endpoint)
+endpoint_port(const struct endpoint *endpoint)
 {
 	switch (endpoint->any.sa_family) {
 	case AF_INET:

@@ -4,8 +4,8 @@
  * Here: reading and writing such an address, and whether only this machine can reach it.
  * Not here: sockets (listener).
  */
-#ifndef SEVQ_SERVER_HTTP_ENDPOINT_H
-#define SEVQ_SERVER_HTTP_ENDPOINT_H
+#ifndef SERVER_HTTP_ENDPOINT_H
+#define SERVER_HTTP_ENDPOINT_H
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -14,9 +14,9 @@
 
 #include "schema/error.h"
 
-#define SEVQ_ENDPOINT_TEXT_BYTES 128
+#define ENDPOINT_TEXT_BYTES 128
 
-struct sevq_endpoint {
+struct endpoint {
 	union {
 		struct sockaddr any;
 		struct sockaddr_in in4;
@@ -26,13 +26,13 @@ struct sevq_endpoint {
 	socklen_t len;
 };
 
-/* Numeric addresses only: a name would be looked up at the worst moment. Failure: SEVQ_CONFIG. */
-int sevq_endpoint_parse(const char *text, struct sevq_endpoint *ret, struct sevq_error *err);
+/* Numeric addresses only: a name would be looked up at the worst moment. Failure: ERROR_CONFIG. */
+int endpoint_parse(const char *text, struct endpoint *ret, struct error *err);
 
-void sevq_endpoint_format(const struct sevq_endpoint *endpoint, char text[SEVQ_ENDPOINT_TEXT_BYTES]);
-bool sevq_endpoint_is_unix(const struct sevq_endpoint *endpoint);
-bool sevq_endpoint_is_local(const struct sevq_endpoint *endpoint); /* loopback or a unix socket */
-bool sevq_endpoint_is_any(const struct sevq_endpoint *endpoint);   /* 0.0.0.0 or [::] */
-int sevq_endpoint_port(const struct sevq_endpoint *endpoint);      /* 0 for a unix socket */
+void endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_BYTES]);
+bool endpoint_is_unix(const struct endpoint *endpoint);
+bool endpoint_is_local(const struct endpoint *endpoint); /* loopback or a unix socket */
+bool endpoint_is_any(const struct endpoint *endpoint);   /* 0.0.0.0 or [::] */
+int endpoint_port(const struct endpoint *endpoint);      /* 0 for a unix socket */
 
 #endif

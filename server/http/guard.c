@@ -8,14 +8,14 @@
 #define DEFAULT_HTTP_PORT 80
 
 static bool
-same(struct sevq_str a, struct sevq_str b)
+same(struct str a, struct str b)
 {
 	return a.len == b.len && strncasecmp(a.s, b.s, a.len) == 0;
 }
 
 /* Splits NAME:PORT and [NAME]:PORT. Without a port *port is -1; a port that is none makes it fail. */
 static bool
-split(struct sevq_str authority, struct sevq_str *name, int *port)
+split(struct str authority, struct str *name, int *port)
 {
 	size_t len = authority.len, digits;
 
@@ -36,47 +36,47 @@ split(struct sevq_str authority, struct sevq_str *name, int *port)
 }
 
 static bool
-name_is_ours(const struct sevq_endpoint *endpoint, struct sevq_str name)
+name_is_ours(const struct endpoint *endpoint, struct str name)
 {
-	static const struct sevq_str names[] = { { "127.0.0.1", 9 }, { "localhost", 9 }, { "[::1]", 5 } };
-	char text[SEVQ_ENDPOINT_TEXT_BYTES];
-	struct sevq_str bound;
+	static const struct str names[] = { { "127.0.0.1", 9 }, { "localhost", 9 }, { "[::1]", 5 } };
+	char text[ENDPOINT_TEXT_BYTES];
+	struct str bound;
 	int port;
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (same(name, names[i]))
 			return true;
-	if (sevq_endpoint_is_unix(endpoint) || sevq_endpoint_is_any(endpoint))
+	if (endpoint_is_unix(endpoint) || endpoint_is_any(endpoint))
 		return false;
-	sevq_endpoint_format(endpoint, text);
-	return split(sevq_str(text), &bound, &port) && same(name, bound);
+	endpoint_format(endpoint, text);
+	return split(str_of(text), &bound, &port) && same(name, bound);
 }
 
 /* missing_port: what no port means; -1 lets it mean any. */
 static bool
-authority_is_ours(const struct sevq_endpoint *endpoint, struct sevq_str authority, int missing_port)
+authority_is_ours(const struct endpoint *endpoint, struct str authority, int missing_port)
 {
-	struct sevq_str name;
+	struct str name;
 	int port;
 
 	if (!split(authority, &name, &port) || !name_is_ours(endpoint, name))
 		return false;
 	if (port < 0)
 		port = missing_port;
-	return port < 0 || sevq_endpoint_is_unix(endpoint) || port == sevq_endpoint_port(endpoint);
+	return port < 0 || endpoint_is_unix(endpoint) || port == endpoint_port(endpoint);
 }
 
 /* --allow-host NAME means NAME with any port, NAME:PORT exactly that. */
 static bool
-allowed(const struct sevq_options *options, struct sevq_str authority)
+allowed(const struct options *options, struct str authority)
 {
-	struct sevq_str name;
+	struct str name;
 	int port;
 
 	if (!split(authority, &name, &port))
 		return false;
 	for (size_t i = 0; i < options->allow_host.count; i++) {
-		struct sevq_str host = sevq_str(options->allow_host.items[i]);
+		struct str host = str_of(options->allow_host.items[i]);
 
 		if (same(host, authority) || same(host, name))
 			return true;
@@ -86,34 +86,34 @@ allowed(const struct sevq_options *options, struct sevq_str authority)
 
 /* "http://" and a host of ours; behind a proxy also "https://" and an allowed one. */
 static bool
-origin_is_ours(const struct sevq_options *options, const struct sevq_endpoint *endpoint, struct sevq_str origin)
+origin_is_ours(const struct options *options, const struct endpoint *endpoint, struct str origin)
 {
-	static const struct sevq_str schemes[] = { { "http://", 7 }, { "https://", 8 } };
+	static const struct str schemes[] = { { "http://", 7 }, { "https://", 8 } };
 
 	for (size_t i = 0; i < 2; i++) {
-		struct sevq_str authority;
+		struct str authority;
 
-		if (origin.len < schemes[i].len || !same((struct sevq_str){ origin.s, schemes[i].len }, schemes[i]))
+		if (origin.len < schemes[i].len || !same((struct str){ origin.s, schemes[i].len }, schemes[i]))
 			continue;
-		authority = (struct sevq_str){ origin.s + schemes[i].len, origin.len - schemes[i].len };
+		authority = (struct str){ origin.s + schemes[i].len, origin.len - schemes[i].len };
 		return (i == 0 && authority_is_ours(endpoint, authority, DEFAULT_HTTP_PORT)) || allowed(options, authority);
 	}
 	return false;
 }
 
 int
-sevq_guard_check(const struct sevq_options *options, const struct sevq_endpoint *endpoint, const struct sevq_origin *from,
-		 bool changes, struct sevq_error *err)
+guard_check(const struct options *options, const struct endpoint *endpoint, const struct origin *from, bool changes,
+	    struct error *err)
 {
 	/* HTTP/1.0 may leave Host out; a browser never does. */
 	if (from->host.s != NULL && !authority_is_ours(endpoint, from->host, -1) && !allowed(options, from->host))
-		return sevq_fail(err, SEVQ_MISDIRECTED, "Host is none of this server's names; --allow-host adds one");
+		return error_set(err, ERROR_MISDIRECTED, "Host is none of this server's names; --allow-host adds one");
 	if (!changes)
 		return 0;
 	if (from->sec_fetch_site.s != NULL) {
-		if (!same(from->sec_fetch_site, SEVQ_STR("same-origin")) && !same(from->sec_fetch_site, SEVQ_STR("none")))
-			return sevq_fail(err, SEVQ_FORBIDDEN, "a page of another site may not change anything here");
+		if (!same(from->sec_fetch_site, STR("same-origin")) && !same(from->sec_fetch_site, STR("none")))
+			return error_set(err, ERROR_FORBIDDEN, "a page of another site may not change anything here");
 	} else if (from->origin.s != NULL && !origin_is_ours(options, endpoint, from->origin))
-		return sevq_fail(err, SEVQ_FORBIDDEN, "Origin is none of this server's names");
+		return error_set(err, ERROR_FORBIDDEN, "Origin is none of this server's names");
 	return 0;
 }

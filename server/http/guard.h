@@ -5,21 +5,21 @@
  * another site. So Host must be one of our names, and a request that changes something must not come from another site.
  * Here: those two rules. Not here: tokens (auth).
  */
-#ifndef SEVQ_SERVER_HTTP_GUARD_H
-#define SEVQ_SERVER_HTTP_GUARD_H
+#ifndef SERVER_HTTP_GUARD_H
+#define SERVER_HTTP_GUARD_H
 
 #include "server/options.h"
 
 /* What a request says about where it goes and comes from. NULL: not said. */
-struct sevq_origin {
-	struct sevq_str host, origin, sec_fetch_site;
+struct origin {
+	struct str host, origin, sec_fetch_site;
 };
 
 /*
  * endpoint: the one the request came in on. Its port and address count as ours, beside localhost, 127.0.0.1, [::1] and
- * --allow-host; Host may leave the port out. Failures: SEVQ_MISDIRECTED, SEVQ_FORBIDDEN (changes only).
+ * --allow-host; Host may leave the port out. Failures: ERROR_MISDIRECTED, ERROR_FORBIDDEN (changes only).
  */
-int sevq_guard_check(const struct sevq_options *options, const struct sevq_endpoint *endpoint, const struct sevq_origin *from,
-		     bool changes, struct sevq_error *err);
+int guard_check(const struct options *options, const struct endpoint *endpoint, const struct origin *from, bool changes,
+		struct error *err);
 
 #endif

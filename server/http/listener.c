@@ -22,11 +22,11 @@ accepted(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *add
 {
 	(void)socket;
 	(void)len;
-	sevq_connection_open(arg, fd, address);
+	connection_open(arg, fd, address);
 }
 
 static void
-set_accepting(struct sevq_listeners *listeners, bool accepting)
+set_accepting(struct listeners *listeners, bool accepting)
 {
 	for (size_t i = 0; i < listeners->count; i++)
 		if (accepting)
@@ -39,17 +39,17 @@ set_accepting(struct sevq_listeners *listeners, bool accepting)
 static void
 accept_failed(struct evconnlistener *socket, void *arg)
 {
-	struct sevq_listener *listener = arg;
-	struct sevq_server *server = listener->server;
+	struct listener *listener = arg;
+	struct server *server = listener->server;
 	struct timeval retry = { .tv_sec = RETRY_MS / 1000 };
 
 	(void)socket;
-	sevq_log(SEVQ_LOG_WARN, sevq_log_msg("cannot accept connections"), sevq_log_text("detail", strerror(errno)));
+	log_line(LOG_WARN, log_msg("cannot accept connections"), log_text("detail", strerror(errno)));
 	server->stats.accept_pauses++;
 	server->listeners.paused = true;
 	set_accepting(&server->listeners, false);
 	event_add(server->listeners.retry, &retry);
-	sevq_connections_evict(server);
+	connections_evict(server);
 }
 
 static void
@@ -57,11 +57,11 @@ retry(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	sevq_listeners_resume(arg);
+	listeners_resume(arg);
 }
 
 void
-sevq_listeners_resume(struct sevq_server *server)
+listeners_resume(struct server *server)
 {
 	if (!server->listeners.paused)
 		return;
@@ -72,7 +72,7 @@ sevq_listeners_resume(struct sevq_server *server)
 
 /* A socket file that nobody listens on is left over from a server that did not end well. */
 static void
-remove_stale(const struct sevq_endpoint *endpoint)
+remove_stale(const struct endpoint *endpoint)
 {
 	struct stat st;
 	int fd;
@@ -87,16 +87,16 @@ remove_stale(const struct sevq_endpoint *endpoint)
 }
 
 static int
-bind_one(struct sevq_server *server, const char *text, struct sevq_error *err)
+bind_one(struct server *server, const char *text, struct error *err)
 {
 	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED;
-	struct sevq_listener *listener = &server->listeners.all[server->listeners.count];
-	struct sevq_endpoint *endpoint = &listener->endpoint;
+	struct listener *listener = &server->listeners.all[server->listeners.count];
+	struct endpoint *endpoint = &listener->endpoint;
 	mode_t mask;
 
-	if (sevq_endpoint_parse(text, endpoint, err) != 0)
+	if (endpoint_parse(text, endpoint, err) != 0)
 		return -1;
-	if (sevq_endpoint_is_unix(endpoint))
+	if (endpoint_is_unix(endpoint))
 		remove_stale(endpoint);
 	else
 		flags |= LEV_OPT_REUSEABLE;
@@ -108,54 +108,53 @@ bind_one(struct sevq_server *server, const char *text, struct sevq_error *err)
 	    evconnlistener_new_bind(server->base, accepted, listener, flags, BACKLOG, &endpoint->any, (int)endpoint->len);
 	umask(mask);
 	if (listener->socket == NULL)
-		return sevq_fail(err, SEVQ_CONFIG, "cannot listen on %s: %s", text, strerror(errno));
+		return error_set(err, ERROR_CONFIG, "cannot listen on %s: %s", text, strerror(errno));
 	server->listeners.count++;
 	evconnlistener_set_error_cb(listener->socket, accept_failed);
-	if (!sevq_endpoint_is_unix(endpoint))
+	if (!endpoint_is_unix(endpoint))
 		getsockname(evconnlistener_get_fd(listener->socket), &endpoint->any, &endpoint->len);
 	return 0;
 }
 
 int
-sevq_listeners_open(struct sevq_server *server, struct sevq_error *err)
+listeners_open(struct server *server, struct error *err)
 {
-	const struct sevq_option_list *addresses = &server->options->listen;
+	const struct option_list *addresses = &server->options->listen;
 
 	server->listeners.retry = evtimer_new(server->base, retry, server);
 	server->listeners.reserve = -1;
 	for (size_t i = 0; i < addresses->count; i++)
 		if (bind_one(server, addresses->items[i], err) != 0)
 			return -1;
-	sevq_listeners_take_back(server);
+	listeners_retake_reserve(server);
 	return 0;
 }
 
 void
-sevq_listeners_start(struct sevq_server *server)
+listeners_start(struct server *server)
 {
-	char text[SEVQ_ENDPOINT_TEXT_BYTES];
+	char text[ENDPOINT_TEXT_BYTES];
 
 	for (size_t i = 0; i < server->listeners.count; i++) {
-		sevq_endpoint_format(&server->listeners.all[i].endpoint, text);
-		sevq_log(SEVQ_LOG_INFO, sevq_log_msg("listening"), sevq_log_text("address", text),
-			 sevq_log_text("version", SEVQ_VERSION));
+		endpoint_format(&server->listeners.all[i].endpoint, text);
+		log_line(LOG_INFO, log_msg("listening"), log_text("address", text), log_text("version", SEVQ_VERSION));
 	}
 	set_accepting(&server->listeners, true);
 }
 
 void
-sevq_listeners_close(struct sevq_server *server)
+listeners_close(struct server *server)
 {
-	struct sevq_listeners *listeners = &server->listeners;
+	struct listeners *listeners = &server->listeners;
 
 	for (size_t i = 0; i < listeners->count; i++) {
 		evconnlistener_free(listeners->all[i].socket);
-		if (sevq_endpoint_is_unix(&listeners->all[i].endpoint))
+		if (endpoint_is_unix(&listeners->all[i].endpoint))
 			unlink(listeners->all[i].endpoint.un.sun_path);
 	}
 	if (listeners->retry != NULL) {
 		event_free(listeners->retry);
-		sevq_listeners_lend(server);
+		listeners_release_reserve(server);
 	}
 	listeners->count = 0; /* connections still ask for the endpoint they came in on */
 	listeners->retry = NULL;
@@ -163,7 +162,7 @@ sevq_listeners_close(struct sevq_server *server)
 }
 
 void
-sevq_listeners_lend(struct sevq_server *server)
+listeners_release_reserve(struct server *server)
 {
 	if (server->listeners.reserve >= 0)
 		close(server->listeners.reserve);
@@ -171,7 +170,7 @@ sevq_listeners_lend(struct sevq_server *server)
 }
 
 void
-sevq_listeners_take_back(struct sevq_server *server)
+listeners_retake_reserve(struct server *server)
 {
 	server->listeners.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }

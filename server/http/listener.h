@@ -5,39 +5,39 @@
  * a second has passed), and one descriptor is kept in reserve for files that must be read meanwhile (SIGHUP).
  * Not here: what is done with a connection, and the limits on them (connection).
  */
-#ifndef SEVQ_SERVER_HTTP_LISTENER_H
-#define SEVQ_SERVER_HTTP_LISTENER_H
+#ifndef SERVER_HTTP_LISTENER_H
+#define SERVER_HTTP_LISTENER_H
 
 #include "server/http/endpoint.h"
 #include "server/options.h"
 
-struct sevq_server;
+struct server;
 struct evconnlistener;
 struct event;
 
-struct sevq_listener {
-	struct sevq_server *server;
+struct listener {
+	struct server *server;
 	struct evconnlistener *socket;
-	struct sevq_endpoint endpoint; /* with the port that was bound */
+	struct endpoint endpoint; /* with the port that was bound */
 };
 
-struct sevq_listeners {
-	struct sevq_listener all[SEVQ_OPTION_LIST_MAX];
+struct listeners {
+	struct listener all[OPTION_LIST_MAX];
 	size_t count;
 	struct event *retry; /* runs while accepting is paused */
 	bool paused;
 	int reserve; /* descriptor */
 };
 
-/* Binds every --listen; accepts nothing before start. Failure: SEVQ_CONFIG with address and reason. */
-int sevq_listeners_open(struct sevq_server *server, struct sevq_error *err);
-void sevq_listeners_start(struct sevq_server *server); /* and says in the log where */
-void sevq_listeners_close(struct sevq_server *server); /* also half-open ones, and twice */
+/* Binds every --listen; accepts nothing before start. Failure: ERROR_CONFIG with address and reason. */
+int listeners_open(struct server *server, struct error *err);
+void listeners_start(struct server *server); /* and says in the log where */
+void listeners_close(struct server *server); /* also half-open ones, and twice */
 
-void sevq_listeners_resume(struct sevq_server *server); /* a descriptor has become free */
+void listeners_resume(struct server *server); /* a descriptor has become free */
 
 /* Frees the reserve for reading files, and takes it back. */
-void sevq_listeners_lend(struct sevq_server *server);
-void sevq_listeners_take_back(struct sevq_server *server);
+void listeners_release_reserve(struct server *server);
+void listeners_retake_reserve(struct server *server);
 
 #endif

@@ -15,35 +15,35 @@
 
 #define CHUNK_BYTES_PER_BODY_BYTE 8 /* a body in chunks of one byte each has five */
 
-static const struct sevq_str header_names[SEVQ_HEADERS] = {
-	[SEVQ_HEADER_HOST] = { "host", 4 },
-	[SEVQ_HEADER_AUTHORIZATION] = { "authorization", 13 },
-	[SEVQ_HEADER_CONTENT_ENCODING] = { "content-encoding", 16 },
-	[SEVQ_HEADER_CONTENT_TYPE] = { "content-type", 12 },
-	[SEVQ_HEADER_EXPECT] = { "expect", 6 },
-	[SEVQ_HEADER_IDEMPOTENCY_KEY] = { "idempotency-key", 15 },
-	[SEVQ_HEADER_OPENCLAW_TOKEN] = { "x-openclaw-token", 16 },
-	[SEVQ_HEADER_ORIGIN] = { "origin", 6 },
-	[SEVQ_HEADER_SEC_FETCH_SITE] = { "sec-fetch-site", 14 },
-	[SEVQ_HEADER_TRANSFER_ENCODING] = { "transfer-encoding", 17 },
+static const struct str header_names[HEADERS] = {
+	[HEADER_HOST] = { "host", 4 },
+	[HEADER_AUTHORIZATION] = { "authorization", 13 },
+	[HEADER_CONTENT_ENCODING] = { "content-encoding", 16 },
+	[HEADER_CONTENT_TYPE] = { "content-type", 12 },
+	[HEADER_EXPECT] = { "expect", 6 },
+	[HEADER_IDEMPOTENCY_KEY] = { "idempotency-key", 15 },
+	[HEADER_OPENCLAW_TOKEN] = { "x-openclaw-token", 16 },
+	[HEADER_ORIGIN] = { "origin", 6 },
+	[HEADER_SEC_FETCH_SITE] = { "sec-fetch-site", 14 },
+	[HEADER_TRANSFER_ENCODING] = { "transfer-encoding", 17 },
 };
 
 /* Notes a failure of ours; llhttp then ends with an error of its own, which nobody looks at. */
 static int
-refuse(struct sevq_parser *p, enum sevq_code code, const char *why)
+refuse(struct parser *p, enum error_code code, const char *why)
 {
-	return sevq_fail(&p->error, code, "%s", why);
+	return error_set(&p->error, code, "%s", why);
 }
 
 static int
-bad(struct sevq_parser *p, const char *why)
+bad(struct parser *p, const char *why)
 {
-	return refuse(p, SEVQ_BAD_REQUEST, why);
+	return refuse(p, ERROR_BAD_REQUEST, why);
 }
 
 /* Callbacks may come in pieces. Pieces of one item lie side by side, except in folded lines, which are refused later. */
 static void
-extend(struct sevq_parser *p, struct sevq_span *span, const char *at, size_t len)
+extend(struct parser *p, struct span *span, const char *at, size_t len)
 {
 	if (span->len == 0)
 		span->start = (size_t)(at - p->base);
@@ -53,16 +53,16 @@ extend(struct sevq_parser *p, struct sevq_span *span, const char *at, size_t len
 static int
 on_url(llhttp_t *http, const char *at, size_t len)
 {
-	struct sevq_parser *p = http->data;
+	struct parser *p = http->data;
 
 	extend(p, &p->target, at, len);
-	return p->target.len <= p->limits->target_bytes_max ? 0 : refuse(p, SEVQ_URI_TOO_LONG, "the request target is too long");
+	return p->target.len <= p->limits->target_bytes_max ? 0 : refuse(p, ERROR_URI_TOO_LONG, "the request target is too long");
 }
 
 static int
 on_version(llhttp_t *http, const char *at, size_t len)
 {
-	struct sevq_parser *p = http->data;
+	struct parser *p = http->data;
 
 	extend(p, &p->version, at, len);
 	return 0;
@@ -72,13 +72,13 @@ on_version(llhttp_t *http, const char *at, size_t len)
 static int
 on_version_complete(llhttp_t *http)
 {
-	struct sevq_parser *p = http->data;
+	struct parser *p = http->data;
 	size_t end = p->target.start + p->target.len;
 
 	if (p->base[p->target.start - 2] == ' ' || end + 6 != p->version.start || memcmp(p->base + end, " HTTP/", 6) != 0)
 		return bad(p, "the request line is not METHOD TARGET HTTP/1.1");
 	if (http->http_major != 1 || http->http_minor > 1)
-		return refuse(p, SEVQ_HTTP_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+		return refuse(p, ERROR_HTTP_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here");
 	return 0;
 }
 
@@ -86,7 +86,7 @@ on_version_complete(llhttp_t *http)
 static int
 on_header_field(llhttp_t *http, const char *at, size_t len)
 {
-	struct sevq_parser *p = http->data;
+	struct parser *p = http->data;
 
 	if (p->head_len > 0) {
 		size_t room = sizeof p->trailer - 1 - strlen(p->trailer);
@@ -99,11 +99,11 @@ on_header_field(llhttp_t *http, const char *at, size_t len)
 }
 
 static int
-header_named(struct sevq_str name)
+header_named(struct str name)
 {
 	int header = 0;
 
-	while (header < SEVQ_HEADERS &&
+	while (header < HEADERS &&
 	       (header_names[header].len != name.len || strncasecmp(header_names[header].s, name.s, name.len) != 0))
 		header++;
 	return header;
@@ -111,11 +111,11 @@ header_named(struct sevq_str name)
 
 /* RFC 9110 section 6.5.1: what frames the message cannot come after it. */
 static int
-trailer_complete(struct sevq_parser *p)
+trailer_complete(struct parser *p)
 {
 	bool frames = strcasecmp(p->trailer, "content-length") == 0 || strcasecmp(p->trailer, "transfer-encoding") == 0;
 
-	p->header = SEVQ_HEADERS;
+	p->header = HEADERS;
 	p->trailer[0] = '\0';
 	return frames ? bad(p, "a trailer cannot say how long the body is") : 0;
 }
@@ -123,22 +123,22 @@ trailer_complete(struct sevq_parser *p)
 static int
 on_header_field_complete(llhttp_t *http)
 {
-	struct sevq_parser *p = http->data;
-	struct sevq_str name = { p->base + p->name.start, p->name.len };
+	struct parser *p = http->data;
+	struct str name = { p->base + p->name.start, p->name.len };
 
 	if (p->head_len > 0)
 		return trailer_complete(p);
 	if (name.len == 0 || name.s[name.len - 1] == ' ' || name.s[name.len - 1] == '\t')
 		return bad(p, "a header has no name, or a space behind it");
 	p->header = header_named(name);
-	p->name = p->value = (struct sevq_span){ 0 };
+	p->name = p->value = (struct span){ 0 };
 	return 0;
 }
 
 static int
 on_header_value(llhttp_t *http, const char *at, size_t len)
 {
-	struct sevq_parser *p = http->data;
+	struct parser *p = http->data;
 
 	if (p->head_len == 0)
 		extend(p, &p->value, at, len);
@@ -150,10 +150,10 @@ on_header_value(llhttp_t *http, const char *at, size_t len)
 static int
 on_header_value_complete(llhttp_t *http)
 {
-	struct sevq_parser *p = http->data;
-	struct sevq_span *header;
+	struct parser *p = http->data;
+	struct span *header;
 
-	if (p->header == SEVQ_HEADERS)
+	if (p->header == HEADERS)
 		return 0;
 	header = &p->headers[p->header];
 	if (header->start != 0)
@@ -178,12 +178,12 @@ on_headers_complete(llhttp_t *http)
 static int
 on_body(llhttp_t *http, const char *at, size_t len)
 {
-	struct sevq_parser *p = http->data;
+	struct parser *p = http->data;
 	char *end = p->base + p->head_len + p->body_len;
 
 	p->body_seen += len;
 	if (p->body_seen > p->limits->body_bytes_max)
-		return refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
+		return refuse(p, ERROR_TOO_LARGE, "the request body is too long");
 	if (p->drop_body)
 		return 0;
 	if (end != at)
@@ -196,11 +196,11 @@ on_body(llhttp_t *http, const char *at, size_t len)
 static int
 on_chunk_header(llhttp_t *http)
 {
-	struct sevq_parser *p = http->data;
+	struct parser *p = http->data;
 
 	return http->content_length <= p->limits->body_bytes_max - p->body_seen
 		   ? 0
-		   : refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
+		   : refuse(p, ERROR_TOO_LARGE, "the request body is too long");
 }
 
 static int
@@ -225,10 +225,10 @@ static const llhttp_settings_t settings = {
 };
 
 void
-sevq_parser_init(struct sevq_parser *parser, const struct sevq_parser_limits *limits)
+parser_init(struct parser *parser, const struct parser_limits *limits)
 {
-	memset(parser, 0, offsetof(struct sevq_parser, error));
-	parser->error.code = SEVQ_OK;
+	memset(parser, 0, offsetof(struct parser, error));
+	parser->error.code = ERROR_NONE;
 	parser->limits = limits;
 	llhttp_init(&parser->http, HTTP_REQUEST, &settings);
 	parser->http.data = parser;
@@ -236,7 +236,7 @@ sevq_parser_init(struct sevq_parser *parser, const struct sevq_parser_limits *li
 
 /* Every line ends with CR LF, and none begins with white space (a folded line, RFC 9112 section 5.2). */
 static int
-check_lines(struct sevq_parser *p)
+check_lines(struct parser *p)
 {
 	const char *end = p->base + p->head_len;
 
@@ -251,9 +251,9 @@ check_lines(struct sevq_parser *p)
 
 /* RFC 9112 section 6.1: without chunked as the last coding the length is unknown; others before it we do not speak. */
 static int
-check_transfer_encoding(struct sevq_parser *p)
+check_transfer_encoding(struct parser *p)
 {
-	struct sevq_str coding = sevq_parser_text(p->base, p->headers[SEVQ_HEADER_TRANSFER_ENCODING]);
+	struct str coding = parser_text(p->base, p->headers[HEADER_TRANSFER_ENCODING]);
 	const char *comma;
 
 	if (coding.s == NULL)
@@ -264,19 +264,19 @@ check_transfer_encoding(struct sevq_parser *p)
 		return 0;
 	comma = memrchr(coding.s, ',', coding.len);
 	if (comma != NULL) {
-		struct sevq_str last = sevq_trim((struct sevq_str){ comma + 1, (size_t)(coding.s + coding.len - comma - 1) });
+		struct str last = text_trim((struct str){ comma + 1, (size_t)(coding.s + coding.len - comma - 1) });
 
 		if (last.len == 7 && strncasecmp(last.s, "chunked", 7) == 0)
-			return refuse(p, SEVQ_NOT_IMPLEMENTED, "the only transfer coding spoken here is chunked");
+			return refuse(p, ERROR_NOT_IMPLEMENTED, "the only transfer coding spoken here is chunked");
 	}
 	return bad(p, "Transfer-Encoding does not end with chunked");
 }
 
 /* Names, addresses and a port; no user, no path, no list. Whether the name is ours is not decided here. */
 static int
-check_host(struct sevq_parser *p)
+check_host(struct parser *p)
 {
-	struct sevq_str host = sevq_parser_text(p->base, p->headers[SEVQ_HEADER_HOST]);
+	struct str host = parser_text(p->base, p->headers[HEADER_HOST]);
 
 	if (host.len == 0 && (host.s != NULL || p->http.http_minor == 1))
 		return bad(p, "there must be exactly one Host");
@@ -290,9 +290,9 @@ check_host(struct sevq_parser *p)
 }
 
 static int
-check_head(struct sevq_parser *p)
+check_head(struct parser *p)
 {
-	struct sevq_str expect = sevq_parser_text(p->base, p->headers[SEVQ_HEADER_EXPECT]);
+	struct str expect = parser_text(p->base, p->headers[HEADER_EXPECT]);
 
 	if (p->http.http_major != 1)
 		return bad(p, "the request line has no version");
@@ -301,65 +301,65 @@ check_head(struct sevq_parser *p)
 	if (p->has_body && (p->http.method == HTTP_GET || p->http.method == HTTP_HEAD))
 		return bad(p, "GET and HEAD have no body");
 	if (expect.s != NULL && (expect.len != 12 || strncasecmp(expect.s, "100-continue", 12) != 0))
-		return refuse(p, SEVQ_EXPECTATION_FAILED, "the only expectation known here is 100-continue");
+		return refuse(p, ERROR_EXPECTATION_FAILED, "the only expectation known here is 100-continue");
 	if (p->http.http_minor == 0 && p->http.method == HTTP_POST && (p->http.flags & F_CONTENT_LENGTH) == 0)
 		return bad(p, "POST needs a Content-Length in HTTP/1.0");
-	if (p->headers[SEVQ_HEADER_CONTENT_ENCODING].start != 0)
-		return refuse(p, SEVQ_UNSUPPORTED_MEDIA_TYPE, "no content coding is known here");
+	if (p->headers[HEADER_CONTENT_ENCODING].start != 0)
+		return refuse(p, ERROR_UNSUPPORTED_MEDIA_TYPE, "no content coding is known here");
 	if ((p->http.flags & F_CONTENT_LENGTH) != 0 && p->http.content_length > p->limits->body_bytes_max)
-		return refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
+		return refuse(p, ERROR_TOO_LARGE, "the request body is too long");
 	return 0;
 }
 
 /* llhttp's own refusals. A version with two digits is one we do not speak; everything else is no HTTP. */
-static enum sevq_parsed
-llhttp_failed(struct sevq_parser *p, llhttp_errno_t why)
+static enum parsed
+llhttp_failed(struct parser *p, llhttp_errno_t why)
 {
 	const char *version = p->base + p->version.start;
 
-	if (p->error.code != SEVQ_OK)
-		return SEVQ_PARSED_FAILED;
+	if (p->error.code != ERROR_NONE)
+		return PARSED_FAILED;
 	if (why == HPE_INVALID_VERSION && p->version.len == 3 && version[1] == '.' &&
 	    (p->http.http_major != 1 || p->http.http_minor > 1))
-		refuse(p, SEVQ_HTTP_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+		refuse(p, ERROR_HTTP_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here");
 	else if (why == HPE_INVALID_CONTENT_LENGTH && p->http.reason != NULL && strstr(p->http.reason, "overflow") != NULL)
-		refuse(p, SEVQ_TOO_LARGE, "the request body is too long");
+		refuse(p, ERROR_TOO_LARGE, "the request body is too long");
 	else
-		sevq_fail(&p->error, SEVQ_BAD_REQUEST, "this is not HTTP/1.1: %s",
+		error_set(&p->error, ERROR_BAD_REQUEST, "this is not HTTP/1.1: %s",
 			  p->http.reason != NULL ? p->http.reason : llhttp_errno_name(why));
-	return SEVQ_PARSED_FAILED;
+	return PARSED_FAILED;
 }
 
-static enum sevq_parsed
-head_complete(struct sevq_parser *p)
+static enum parsed
+head_complete(struct parser *p)
 {
 	llhttp_resume(&p->http);
 	p->head_len = p->fed;
 	p->has_body = (p->http.flags & F_CHUNKED) != 0 || p->http.content_length > 0;
-	return check_head(p) == 0 ? SEVQ_PARSED_HEAD : SEVQ_PARSED_FAILED;
+	return check_head(p) == 0 ? PARSED_HEAD : PARSED_FAILED;
 }
 
 /* Nothing is unbounded: not the head, and not what a chunked body adds to its bytes. */
 static bool
-over_limit(struct sevq_parser *p)
+over_limit(struct parser *p)
 {
 	size_t most = p->limits->head_bytes_max;
 
 	if (p->head_len == 0)
-		return p->fed >= most && refuse(p, SEVQ_HEADERS_TOO_LARGE, "the request headers are too long") != 0;
+		return p->fed >= most && refuse(p, ERROR_HEADERS_TOO_LARGE, "the request headers are too long") != 0;
 	return p->chunk_bytes > most + CHUNK_BYTES_PER_BODY_BYTE * p->body_seen &&
-	       refuse(p, SEVQ_HEADERS_TOO_LARGE, "chunk extensions or trailers are too long") != 0;
+	       refuse(p, ERROR_HEADERS_TOO_LARGE, "chunk extensions or trailers are too long") != 0;
 }
 
-enum sevq_parsed
-sevq_parser_feed(struct sevq_parser *parser, char *base, size_t len)
+enum parsed
+parser_feed(struct parser *parser, char *base, size_t len)
 {
 	size_t before = parser->fed, body_before = parser->body_seen, end = len;
 	llhttp_errno_t result;
 
-	assert(parser->error.code == SEVQ_OK && parser->fed <= len);
+	assert(parser->error.code == ERROR_NONE && parser->fed <= len);
 	if (parser->head_len > 0 && !parser->has_body)
-		return SEVQ_PARSED_DONE;
+		return PARSED_DONE;
 	if (parser->head_len == 0 && end > parser->limits->head_bytes_max)
 		end = parser->limits->head_bytes_max;
 	parser->base = base;
@@ -373,28 +373,28 @@ sevq_parser_feed(struct sevq_parser *parser, char *base, size_t len)
 	if (parser->head_len > 0)
 		parser->chunk_bytes += parser->fed - before - (parser->body_seen - body_before);
 	if (over_limit(parser))
-		return SEVQ_PARSED_FAILED;
+		return PARSED_FAILED;
 	if (result == HPE_PAUSED)
-		return SEVQ_PARSED_DONE;
+		return PARSED_DONE;
 	parser->last = end > before ? base[end - 1] : parser->last;
-	parser->fed = sevq_parser_end(parser);
-	return SEVQ_PARSED_MORE;
+	parser->fed = parser_end(parser);
+	return PARSED_MORE;
 }
 
 size_t
-sevq_parser_end(const struct sevq_parser *parser)
+parser_end(const struct parser *parser)
 {
 	return parser->head_len > 0 ? parser->head_len + parser->body_len : parser->fed;
 }
 
-struct sevq_str
-sevq_parser_text(const char *base, struct sevq_span span)
+struct str
+parser_text(const char *base, struct span span)
 {
-	return span.start > 0 ? (struct sevq_str){ base + span.start, span.len } : SEVQ_STR_NULL;
+	return span.start > 0 ? (struct str){ base + span.start, span.len } : STR_NULL;
 }
 
 bool
-sevq_parser_keeps_alive(const struct sevq_parser *parser)
+parser_keeps_alive(const struct parser *parser)
 {
 	if ((parser->http.flags & F_CONNECTION_CLOSE) != 0)
 		return false;
@@ -402,7 +402,7 @@ sevq_parser_keeps_alive(const struct sevq_parser *parser)
 }
 
 uint64_t
-sevq_parser_body_missing(const struct sevq_parser *parser)
+parser_body_missing(const struct parser *parser)
 {
 	return parser->head_len > 0 && (parser->http.flags & F_CHUNKED) == 0 ? parser->http.content_length : 0;
 }

@@ -31,25 +31,25 @@ key_of(const struct sockaddr *address)
 	}
 }
 
-static struct sevq_peer **
-bucket_of(struct sevq_peers *peers, uint64_t key)
+static struct peer **
+bucket_of(struct peers *peers, uint64_t key)
 {
 	return &peers->buckets[(key * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
 }
 
-struct sevq_peer *
-sevq_peers_enter(struct sevq_peers *peers, const struct sockaddr *address)
+struct peer *
+peers_enter(struct peers *peers, const struct sockaddr *address)
 {
 	uint64_t key = key_of(address);
-	struct sevq_peer **bucket = bucket_of(peers, key), *peer;
+	struct peer **bucket = bucket_of(peers, key), *peer;
 
 	if (key == 0)
 		return NULL;
 	for (peer = *bucket; peer != NULL && peer->key != key; peer = peer->next)
 		;
 	if (peer == NULL) {
-		peer = sevq_alloc(sizeof *peer);
-		*peer = (struct sevq_peer){ .key = key, .next = *bucket };
+		peer = mem_alloc(sizeof *peer);
+		*peer = (struct peer){ .key = key, .next = *bucket };
 		*bucket = peer;
 	}
 	peer->connections++;
@@ -57,9 +57,9 @@ sevq_peers_enter(struct sevq_peers *peers, const struct sockaddr *address)
 }
 
 void
-sevq_peers_leave(struct sevq_peers *peers, struct sevq_peer *peer)
+peers_leave(struct peers *peers, struct peer *peer)
 {
-	struct sevq_peer **at;
+	struct peer **at;
 
 	if (peer == NULL || --peer->connections > 0)
 		return;

@@ -4,32 +4,32 @@
  * Here: the status and title of each code, the problem document, the list of bad fields.
  * Not here: exit codes (serve).
  */
-#ifndef SEVQ_SERVER_HTTP_PROBLEM_H
-#define SEVQ_SERVER_HTTP_PROBLEM_H
+#ifndef SERVER_HTTP_PROBLEM_H
+#define SERVER_HTTP_PROBLEM_H
 
 #include "schema/error.h"
 #include "schema/mem.h"
 #include "server/http/request.h"
 
-#define SEVQ_BAD_FIELDS_LISTED 32
+#define BAD_FIELDS_LISTED 32
 
 /* Fields that are wrong, as the JSON of "errors"; all zero is empty. Clear it. */
-struct sevq_bad_fields {
-	struct sevq_buf json;
+struct bad_fields {
+	struct buf json;
 	size_t count;     /* also those beyond the listed ones */
 	const char *list; /* "/events": every pointer begins with it and the index, "/events/3"; NULL: with neither */
 	size_t index;
 };
 
 /* pointer: "/text" for a body, a parameter's name for a query. */
-void sevq_bad_fields_add(struct sevq_bad_fields *bad, struct sevq_str pointer, const char *detail);
-void sevq_bad_fields_clear(struct sevq_bad_fields *bad);
+void bad_fields_add(struct bad_fields *bad, struct str pointer, const char *detail);
+void bad_fields_clear(struct bad_fields *bad);
 
 /* Answers with the problem; an err with a pointer lists that field. */
-void sevq_problem_send(struct sevq_request *request, const struct sevq_error *err);
-/* The same for a member of a list, as in struct sevq_bad_fields; the member itself is listed where err has no pointer. */
-void sevq_problem_send_in(struct sevq_request *request, const struct sevq_error *err, const char *list, size_t index);
+void problem_send(struct request *request, const struct error *err);
+/* The same for a member of a list, as in struct bad_fields; the member itself is listed where err has no pointer. */
+void problem_send_in(struct request *request, const struct error *err, const char *list, size_t index);
 /* Answers 400 with the fields, of which there must be one, and clears them. */
-void sevq_problem_send_fields(struct sevq_request *request, struct sevq_bad_fields *bad);
+void problem_send_fields(struct request *request, struct bad_fields *bad);
 
 #endif

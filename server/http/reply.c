@@ -58,7 +58,7 @@ line_of(int status)
 
 /* "Date: ...", made once a second. */
 static const char *
-date_line(struct sevq_server *server)
+date_line(struct server *server)
 {
 	time_t now = time(NULL);
 	struct tm tm;
@@ -91,7 +91,7 @@ put_number(char *at, size_t number)
 
 /* What every answer says. */
 static char *
-put_common(char *at, struct sevq_request *request, const struct sevq_reply *reply)
+put_common(char *at, struct request *request, const struct reply *reply)
 {
 	at = put(at, line_of(reply->status));
 	at = put(at, date_line(request->server));
@@ -102,7 +102,7 @@ put_common(char *at, struct sevq_request *request, const struct sevq_reply *repl
 }
 
 static size_t
-write_head(struct sevq_request *request, const struct sevq_reply *reply, size_t body_len, char head[HEAD_BYTES])
+write_head(struct request *request, const struct reply *reply, size_t body_len, char head[HEAD_BYTES])
 {
 	char *at = put_common(head, request, reply);
 
@@ -119,43 +119,43 @@ write_head(struct sevq_request *request, const struct sevq_reply *reply, size_t 
 }
 
 static void
-log_access(const struct sevq_request *request, int status, size_t body_len)
+log_access(const struct request *request, int status, size_t body_len)
 {
-	if (sevq_log_enabled(SEVQ_LOG_DEBUG))
-		sevq_log(SEVQ_LOG_DEBUG, sevq_log_msg("answered"), sevq_log_text("method", llhttp_method_name(request->method)),
-			 sevq_log_text("path", request->call != NULL ? request->call->path : "?"),
-			 sevq_log_number("status", status), sevq_log_number("bytes", (long long)body_len));
+	if (log_enabled(LOG_DEBUG))
+		log_line(LOG_DEBUG, log_msg("answered"), log_text("method", llhttp_method_name(request->method)),
+			 log_text("path", request->call != NULL ? request->call->path : "?"), log_number("status", status),
+			 log_number("bytes", (long long)body_len));
 }
 
-struct sevq_buf *
-sevq_reply_begin(struct sevq_request *request)
+struct buf *
+reply_begin(struct request *request)
 {
-	struct sevq_buf *out = &request->server->out;
+	struct buf *out = &request->server->out;
 
 	out->len = 0;
-	sevq_buf_reserve(out, HEAD_BYTES);
+	buf_reserve(out, HEAD_BYTES);
 	out->len = HEAD_BYTES;
 	return out;
 }
 
 void
-sevq_reply_replayed(const struct sevq_request *request, struct sevq_reply *reply)
+reply_replayed(const struct request *request, struct reply *reply)
 {
 	if (request->op.idempotency.replayed)
 		strcat(reply->extra, "Idempotency-Replayed: true\r\n");
 }
 
 void
-sevq_reply_created(struct sevq_reply *reply, int64_t event_id)
+reply_created(struct reply *reply, int64_t event_id)
 {
 	put(put_number(put(reply->extra, "Location: /v1/events/"), (size_t)event_id), "\r\n");
 }
 
 void
-sevq_reply_send(struct sevq_request *request, const struct sevq_reply *reply)
+reply_send(struct request *request, const struct reply *reply)
 {
-	struct sevq_server *server = request->server;
-	struct sevq_buf *out = &server->out;
+	struct server *server = request->server;
+	struct buf *out = &server->out;
 	size_t body_len = out->len - HEAD_BYTES, head_len;
 	char head[HEAD_BYTES];
 
@@ -166,24 +166,24 @@ sevq_reply_send(struct sevq_request *request, const struct sevq_reply *reply)
 	memcpy(out->data + HEAD_BYTES - head_len, head, head_len);
 	server->stats.responses[reply->status / 100]++;
 	log_access(request, reply->status, body_len);
-	sevq_connection_send(request->connection, out->data + HEAD_BYTES - head_len,
-			     head_len + (request->method == HTTP_HEAD ? 0 : body_len));
+	connection_send(request->connection, out->data + HEAD_BYTES - head_len,
+			head_len + (request->method == HTTP_HEAD ? 0 : body_len));
 	if (out->cap > OUT_BYTES_KEPT)
-		sevq_buf_clear(out);
+		buf_clear(out);
 }
 
 /* Without a length or chunks, the body ends with the connection (RFC 9112 section 6.3): every client can read that. */
 void
-sevq_reply_stream(struct sevq_request *request, const char *type)
+reply_stream(struct request *request, const char *type)
 {
 	char head[HEAD_BYTES], *at;
 
 	assert(!request->answered);
 	request->answered = true;
 	request->close = true;
-	at = put_common(head, request, &(struct sevq_reply){ .status = 200, .type = type });
+	at = put_common(head, request, &(struct reply){ .status = 200, .type = type });
 	at = put(at, "Connection: close\r\n\r\n");
 	request->server->stats.responses[2]++;
 	log_access(request, 200, 0);
-	sevq_connection_send(request->connection, head, (size_t)(at - head));
+	connection_send(request->connection, head, (size_t)(at - head));
 }

@@ -20,27 +20,27 @@ allowed(char c)
 }
 
 int
-sevq_target_split(struct sevq_str target, struct sevq_str *path, struct sevq_str *query, struct sevq_error *err)
+target_split(struct str target, struct str *path, struct str *query, struct error *err)
 {
 	const char *question;
 
 	if (target.len == 0 || target.s[0] != '/' || (target.len > 1 && target.s[1] == '/'))
-		return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target must be a path, and begin with one slash");
+		return error_set(err, ERROR_BAD_REQUEST, "the request target must be a path, and begin with one slash");
 	for (size_t i = 0; i < target.len; i++) {
 		if (!allowed(target.s[i]))
-			return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has a character that must be escaped");
-		if (sevq_str_starts((struct sevq_str){ target.s + i, target.len - i }, SEVQ_STR("%00")))
-			return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has %%00");
+			return error_set(err, ERROR_BAD_REQUEST, "the request target has a character that must be escaped");
+		if (str_starts((struct str){ target.s + i, target.len - i }, STR("%00")))
+			return error_set(err, ERROR_BAD_REQUEST, "the request target has %%00");
 	}
 	question = memchr(target.s, '?', target.len);
-	*path = (struct sevq_str){ target.s, question != NULL ? (size_t)(question - target.s) : target.len };
-	*query = question != NULL ? (struct sevq_str){ question + 1, target.len - path->len - 1 } : SEVQ_STR_NULL;
+	*path = (struct str){ target.s, question != NULL ? (size_t)(question - target.s) : target.len };
+	*query = question != NULL ? (struct str){ question + 1, target.len - path->len - 1 } : STR_NULL;
 	return 0;
 }
 
 /* The byte that an escape stands for; -1 for one that is broken. */
 static int
-unescape(struct sevq_str rest)
+unescape(struct str rest)
 {
 	int high = rest.len >= 3 ? hex(rest.s[1]) : -1, low = high >= 0 ? hex(rest.s[2]) : -1;
 
@@ -48,31 +48,31 @@ unescape(struct sevq_str rest)
 }
 
 int
-sevq_target_decode(struct sevq_arena *arena, struct sevq_str text, bool in_query, struct sevq_str *ret, struct sevq_error *err)
+target_decode(struct arena *arena, struct str text, bool in_query, struct str *ret, struct error *err)
 {
 	char *decoded, *end;
 
 	*ret = text;
 	if (memchr(text.s, '%', text.len) == NULL && (!in_query || memchr(text.s, '+', text.len) == NULL))
 		return 0;
-	decoded = end = sevq_arena_bytes(arena, text.len);
+	decoded = end = arena_bytes(arena, text.len);
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.s[i] == '%') {
-			int byte = unescape((struct sevq_str){ text.s + i, text.len - i });
+			int byte = unescape((struct str){ text.s + i, text.len - i });
 
 			if (byte < 0)
-				return sevq_fail(err, SEVQ_BAD_REQUEST, "the request target has a broken %% escape");
+				return error_set(err, ERROR_BAD_REQUEST, "the request target has a broken %% escape");
 			*end++ = (char)byte;
 			i += 2;
 		} else
 			*end++ = in_query && text.s[i] == '+' ? ' ' : text.s[i];
 	}
-	*ret = (struct sevq_str){ decoded, (size_t)(end - decoded) };
-	return sevq_utf8_valid(ret->s, ret->len) ? 0 : sevq_fail(err, SEVQ_BAD_REQUEST, "the request target is not UTF-8");
+	*ret = (struct str){ decoded, (size_t)(end - decoded) };
+	return text_is_utf8(ret->s, ret->len) ? 0 : error_set(err, ERROR_BAD_REQUEST, "the request target is not UTF-8");
 }
 
 bool
-sevq_query_next(struct sevq_str *query, struct sevq_str *name, struct sevq_str *value)
+query_next(struct str *query, struct str *name, struct str *value)
 {
 	const char *end, *equals;
 
@@ -83,11 +83,11 @@ sevq_query_next(struct sevq_str *query, struct sevq_str *name, struct sevq_str *
 	if (query->len == 0)
 		return false;
 	end = memchr(query->s, '&', query->len);
-	*name = (struct sevq_str){ query->s, end != NULL ? (size_t)(end - query->s) : query->len };
+	*name = (struct str){ query->s, end != NULL ? (size_t)(end - query->s) : query->len };
 	query->s += name->len;
 	query->len -= name->len;
 	equals = memchr(name->s, '=', name->len);
-	*value = equals != NULL ? (struct sevq_str){ equals + 1, (size_t)(name->s + name->len - equals - 1) } : SEVQ_STR("");
+	*value = equals != NULL ? (struct str){ equals + 1, (size_t)(name->s + name->len - equals - 1) } : STR("");
 	name->len = equals != NULL ? (size_t)(equals - name->s) : name->len;
 	return true;
 }

@@ -89,7 +89,7 @@ read_more(struct load *load, struct connection *c)
 {
 	ssize_t n;
 
-	sevq_buf_reserve(&c->answer, READ_BYTES);
+	buf_reserve(&c->answer, READ_BYTES);
 	n = read(c->fd, c->answer.data + c->answer.len, c->answer.cap - c->answer.len);
 	if (n < 0 && errno == EAGAIN)
 		return false;
@@ -185,8 +185,8 @@ clear(struct load *load, struct connection *connections, uint64_t count)
 
 	for (i = 0; i < count; i++) {
 		close(connections[i].fd);
-		sevq_buf_clear(&connections[i].request);
-		sevq_buf_clear(&connections[i].answer);
+		buf_clear(&connections[i].request);
+		buf_clear(&connections[i].answer);
 	}
 	for (i = 0; i < STEPS; i++)
 		form_clear(&load->forms[i]);
@@ -198,7 +198,7 @@ void
 connections_run(struct load *load)
 {
 	const uint64_t all = load->connections + wake_waiters(load);
-	struct connection *connections = sevq_alloc(all * sizeof(*connections));
+	struct connection *connections = mem_alloc(all * sizeof(*connections));
 	uint64_t i;
 
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -4,14 +4,14 @@
  * Every connection has one request under way: it sends the next when the answer has come and been checked.
  * Here: sockets, sending, receiving, ending. Not here: what is said.
  */
-#ifndef SEVQ_BENCH_CONNECTIONS_H
-#define SEVQ_BENCH_CONNECTIONS_H
+#ifndef BENCH_CONNECTIONS_H
+#define BENCH_CONNECTIONS_H
 
 #include "load.h"
 
 struct connection {
 	int fd;
-	struct sevq_buf request, answer;
+	struct buf request, answer;
 	size_t sent;
 	size_t end, body;  /* of the answer: its length, 0 while it is not known; where its body begins */
 	bool closes;       /* the server says that this answer is the connection's last */

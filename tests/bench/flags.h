@@ -1,8 +1,8 @@
 /*
  * flags.h - what the load generator is asked for.
  */
-#ifndef SEVQ_BENCH_FLAGS_H
-#define SEVQ_BENCH_FLAGS_H
+#ifndef BENCH_FLAGS_H
+#define BENCH_FLAGS_H
 
 #include "load.h"
 

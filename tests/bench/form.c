@@ -23,13 +23,13 @@
 void
 form_add_bytes(struct form *form, const void *bytes, size_t len)
 {
-	sevq_buf_add(&form->bytes, bytes, len);
+	buf_add(&form->bytes, bytes, len);
 }
 
 void
 form_add(struct form *form, const char *s)
 {
-	sevq_buf_adds(&form->bytes, s);
+	buf_adds(&form->bytes, s);
 }
 
 void
@@ -47,7 +47,7 @@ form_addf(struct form *form, const char *fmt, ...)
 void
 form_add_hole(struct form *form, enum hole hole)
 {
-	form->holes = sevq_grow(form->holes, &form->cap, form->count + 1, sizeof(form->holes[0]));
+	form->holes = mem_grow(form->holes, &form->cap, form->count + 1, sizeof(form->holes[0]));
 	form->holes[form->count].at = form->bytes.len;
 	form->holes[form->count++].hole = hole;
 }
@@ -158,42 +158,42 @@ value_of(enum hole hole, struct load *load, const struct connection *c)
 }
 
 static void
-add_digits(struct sevq_buf *out, size_t width, uint64_t n)
+add_digits(struct buf *out, size_t width, uint64_t n)
 {
 	char digits[DIGITS_MAX];
 	size_t i;
 
 	for (i = width; i-- > 0; n /= 10)
 		digits[i] = (char)('0' + n % 10);
-	sevq_buf_add(out, digits, width);
+	buf_add(out, digits, width);
 }
 
 static void
-fill_hole(enum hole hole, struct load *load, const struct connection *c, struct sevq_buf *out)
+fill_hole(enum hole hole, struct load *load, const struct connection *c, struct buf *out)
 {
 	if (hole == LEASE)
-		sevq_buf_adds(out, c->lease);
+		buf_adds(out, c->lease);
 	else
 		add_digits(out, digits_of(hole), value_of(hole, load, c));
 }
 
 void
-form_fill(const struct form *form, struct load *load, const struct connection *c, struct sevq_buf *out)
+form_fill(const struct form *form, struct load *load, const struct connection *c, struct buf *out)
 {
 	size_t i, at = 0;
 
 	for (i = 0; i < form->count; i++) {
-		sevq_buf_add(out, form->bytes.data + at, form->holes[i].at - at);
+		buf_add(out, form->bytes.data + at, form->holes[i].at - at);
 		at = form->holes[i].at;
 		fill_hole(form->holes[i].hole, load, c, out);
 	}
-	sevq_buf_add(out, form->bytes.data + at, form->bytes.len - at);
+	buf_add(out, form->bytes.data + at, form->bytes.len - at);
 }
 
 void
 form_clear(struct form *form)
 {
-	sevq_buf_clear(&form->bytes);
+	buf_clear(&form->bytes);
 	free(form->holes);
 	*form = (struct form){ 0 };
 }

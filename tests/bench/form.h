@@ -4,8 +4,8 @@
  * Every number but a lease's id is written with the same number of digits, so that what a request says of its length stays
  * true. Here: forms, and what goes into their holes. Not here: what a protocol puts around it.
  */
-#ifndef SEVQ_BENCH_FORM_H
-#define SEVQ_BENCH_FORM_H
+#ifndef BENCH_FORM_H
+#define BENCH_FORM_H
 
 #include <stdint.h>
 
@@ -24,7 +24,7 @@ enum hole {
 
 /* All zero is an empty form. */
 struct form {
-	struct sevq_buf bytes;
+	struct buf bytes;
 	struct {
 		size_t at; /* before this byte */
 		enum hole hole;
@@ -49,7 +49,7 @@ size_t text_bytes(const struct load *load);
 /* The length of what form_fill appends; a lease's id counts as nothing. */
 size_t form_bytes(const struct form *form);
 
-void form_fill(const struct form *form, struct load *load, const struct connection *c, struct sevq_buf *out);
+void form_fill(const struct form *form, struct load *load, const struct connection *c, struct buf *out);
 void form_clear(struct form *form);
 
 #endif

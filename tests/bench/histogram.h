@@ -1,8 +1,8 @@
 /*
  * histogram.h - how long things took: every one is counted, in buckets one or two in a hundred wide.
  */
-#ifndef SEVQ_BENCH_HISTOGRAM_H
-#define SEVQ_BENCH_HISTOGRAM_H
+#ifndef BENCH_HISTOGRAM_H
+#define BENCH_HISTOGRAM_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /*
  * http.h - what the modes that speak to a sevqd share.
  */
-#ifndef SEVQ_BENCH_HTTP_H
-#define SEVQ_BENCH_HTTP_H
+#ifndef BENCH_HTTP_H
+#define BENCH_HTTP_H
 
 #include "load.h"
 

@@ -5,8 +5,8 @@
  * once as a form before the run; its protocol is how the server is spoken to. Not here: any server's words (http, redis,
  * beanstalk, postgres), sockets (connections).
  */
-#ifndef SEVQ_BENCH_LOAD_H
-#define SEVQ_BENCH_LOAD_H
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
 
 #include "form.h"
 #include "histogram.h"

@@ -1,8 +1,8 @@
 /*
  * modes.h - everything the load generator can do.
  */
-#ifndef SEVQ_BENCH_MODES_H
-#define SEVQ_BENCH_MODES_H
+#ifndef BENCH_MODES_H
+#define BENCH_MODES_H
 
 #include "load.h"
 

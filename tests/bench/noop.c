@@ -2,7 +2,7 @@
  * noop.c - sevqd, but a post is answered at once with the same words, and queued nowhere: the ceiling of its connection code.
  *
  * Sockets, parser, admission and token check are the real ones; only the table of calls is compiled anew, with the handler here
- * for sevq_events_post (meson.build gives both another name). The answer is as long as one to a post of the load generator.
+ * for events_post (meson.build gives both another name). The answer is as long as one to a post of the load generator.
  */
 #include "server/calls/calls.h"
 #include "server/http/reply.h"
@@ -18,16 +18,16 @@
 	"\"availableAt\":1795378366674,\"expiresAt\":null,\"traceparent\":null,\"state\":\"queued\"}}"
 
 void
-sevq_events_post(struct sevq_request *request)
+events_post(struct request *request)
 {
-	struct sevq_reply reply = { .status = 201, .extra = "Location: /v1/events/1000000\r\n" };
+	struct reply reply = { .status = 201, .extra = "Location: /v1/events/1000000\r\n" };
 
-	sevq_buf_add(sevq_reply_begin(request), ANSWER, sizeof(ANSWER) - 1);
-	sevq_reply_send(request, &reply);
+	buf_add(reply_begin(request), ANSWER, sizeof(ANSWER) - 1);
+	reply_send(request, &reply);
 }
 
 int
 main(int argc, char **argv)
 {
-	return sevq_serve(argc, argv);
+	return serve_main(argc, argv);
 }

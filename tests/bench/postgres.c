@@ -17,28 +17,28 @@
 #define ANSWER "2\0\0\0\4C\0\0\0\17INSERT 0 1\0Z\0\0\0\5I"
 
 static void
-add_int32(struct sevq_buf *out, size_t n)
+add_int32(struct buf *out, size_t n)
 {
 	const uint32_t bytes = htonl((uint32_t)n);
 
-	sevq_buf_add(out, &bytes, sizeof(bytes));
+	buf_add(out, &bytes, sizeof(bytes));
 }
 
 static void
-add_int16(struct sevq_buf *out, size_t n)
+add_int16(struct buf *out, size_t n)
 {
 	const uint16_t bytes = htons((uint16_t)n);
 
-	sevq_buf_add(out, &bytes, sizeof(bytes));
+	buf_add(out, &bytes, sizeof(bytes));
 }
 
 /* A message's length counts itself, and not its type. */
 static void
-add_message(struct sevq_buf *out, const char *type, const void *body, size_t len)
+add_message(struct buf *out, const char *type, const void *body, size_t len)
 {
-	sevq_buf_adds(out, type);
+	buf_adds(out, type);
 	add_int32(out, len + 4);
-	sevq_buf_add(out, body, len);
+	buf_add(out, body, len);
 }
 
 static void
@@ -112,7 +112,7 @@ open_session(struct load *load, struct connection *c)
 	c->request.len = 0;
 	add_int32(&c->request, 8 + sizeof(STARTUP));
 	add_int32(&c->request, VERSION);
-	sevq_buf_add(&c->request, STARTUP, sizeof(STARTUP));
+	buf_add(&c->request, STARTUP, sizeof(STARTUP));
 	ask(load, c);
 	add_message(&c->request, "P", PARSE, sizeof(PARSE));
 	add_message(&c->request, "S", "", 0);

@@ -26,7 +26,7 @@ execute(sqlite3 *db, const char *sql)
 }
 
 static void
-insert(struct load *load, sqlite3 *db, sqlite3_stmt *row, struct sevq_buf *text)
+insert(struct load *load, sqlite3 *db, sqlite3_stmt *row, struct buf *text)
 {
 	text->len = 0;
 	form_fill(&load->forms[0], load, NULL, text);
@@ -39,7 +39,7 @@ insert(struct load *load, sqlite3 *db, sqlite3_stmt *row, struct sevq_buf *text)
 static void
 insert_rows(struct load *load, sqlite3 *db)
 {
-	struct sevq_buf text = { 0 };
+	struct buf text = { 0 };
 	sqlite3_stmt *row;
 	uint64_t begun, i;
 
@@ -58,7 +58,7 @@ insert_rows(struct load *load, sqlite3 *db)
 	}
 	sqlite3_finalize(row);
 	form_clear(&load->forms[0]);
-	sevq_buf_clear(&text);
+	buf_clear(&text);
 }
 
 static void

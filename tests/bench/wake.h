@@ -1,8 +1,8 @@
 /*
  * wake.h - the waiters of the mode wake, one beside each connection.
  */
-#ifndef SEVQ_BENCH_WAKE_H
-#define SEVQ_BENCH_WAKE_H
+#ifndef BENCH_WAKE_H
+#define BENCH_WAKE_H
 
 #include "load.h"
 

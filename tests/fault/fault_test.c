@@ -77,7 +77,7 @@ struct step {
 #define READ_NO_MORE { .what = SHELL_ENDS }
 
 /* A text of so many pages that the commit of this one event is more than one write. */
-static char long_text[SEVQ_TEXT_BYTES_MAX + 1];
+static char long_text[TEXT_BYTES_MAX + 1];
 
 static const struct step mixed[] = {
 	ENQUEUE(0, "1"), TURN,
@@ -147,8 +147,8 @@ struct model {
 };
 
 static char directory[64], path[PATH_BYTES], copy[PATH_BYTES], template[PATH_BYTES];
-static struct sevq_engine *engine;
-static struct sevq_error error;
+static struct engine *engine;
+static struct error error;
 
 static struct model model;      /* what was acknowledged */
 static struct model maybe;      /* the same with the batch whose outcome is unknown */
@@ -285,14 +285,14 @@ apply(struct model *m, const struct step *step)
 }
 
 static bool
-same_list(const struct model *m, int key, const struct sevq_event_list *list)
+same_list(const struct model *m, int key, const struct system_event_list *list)
 {
 	size_t at = 0;
 	for (size_t i = 0; i < m->count; i++) {
 		if (m->events[i].key != key)
 			continue;
-		if (at == list->count || !sevq_str_eq(list->events[at].text, sevq_str(m->events[i].text)) ||
-		    (list->events[at].state == SEVQ_STATE_LEASED) != (m->events[i].lent > 0))
+		if (at == list->count || !str_eq(list->events[at].text, str_of(m->events[i].text)) ||
+		    (list->events[at].state == EVENT_STATE_LEASED) != (m->events[i].lent > 0))
 			return false;
 		at++;
 	}
@@ -304,31 +304,31 @@ same_list(const struct model *m, int key, const struct sevq_event_list *list)
 static int
 open_engine(const char *name)
 {
-	struct sevq_sqlite_options storage;
-	struct sevq_engine_options options;
-	struct sevq_policy *policy;
-	struct sevq_store *store;
-	sevq_sqlite_options_init(&storage);
-	sevq_engine_options_init(&options);
+	struct sqlite_options storage;
+	struct engine_options options;
+	struct policy *policy;
+	struct store *store;
+	sqlite_options_init(&storage);
+	engine_options_init(&options);
 	options.recent_bytes = 0; /* the disk is asked */
 	storage.path = name;
 	storage.min_free_bytes = 0;
-	options.retention_ms = swept ? -1000 : SEVQ_RETENTION_MS_DEFAULT;
+	options.retention_ms = swept ? -1000 : RETENTION_MS_DEFAULT;
 	engine = NULL;
-	if (sevq_sqlite_open(&storage, &store, &error) < 0)
+	if (sqlite_open(&storage, &store, &error) < 0)
 		return -1;
-	assert_int_equal(sevq_policy_parse("", 0, &policy, NULL), 0);
-	if (sevq_engine_open(store, policy, &options, &engine, &error) == 0)
+	assert_int_equal(policy_parse("", 0, &policy, NULL), 0);
+	if (engine_open(store, policy, &options, &engine, &error) == 0)
 		return 0;
 	store->driver->close(store);
-	sevq_policy_free(policy);
+	policy_free(policy);
 	return -1;
 }
 
 static void
 close_engine(void)
 {
-	sevq_engine_close(engine);
+	engine_close(engine);
 	engine = NULL;
 }
 
@@ -347,12 +347,12 @@ id_of(const char *text)
 static struct call *
 submit(const struct step *step)
 {
-	struct sevq_draft one = draft(keys[step->key], step->text);
+	struct draft one = draft(keys[step->key], step->text);
 	int64_t id = step->what == CONSUME || step->what == WITHDRAW ? *id_of(step->text) : 0;
 	switch (step->what) {
 	case ENQUEUE:
 	case REPLACE:
-		one.context_key = sevq_str(step->context_key);
+		one.context_key = str_of(step->context_key);
 		one.replace = step->what == REPLACE;
 		return enqueue_draft(engine, one);
 	case DRAIN:
@@ -364,7 +364,7 @@ submit(const struct step *step)
 	case PURGE:
 		return purge(engine, keys[step->key], NULL);
 	case LEND:
-		return lend(engine, keys[step->key], step->limit, SEVQ_LEASE_MS_MAX);
+		return lend(engine, keys[step->key], step->limit, LEASE_MS_MAX);
 	case ACK:
 		return leases[step->key] > 0 ? ack(engine, leases[step->key], NULL, 0) : NULL;
 	case NACK:
@@ -382,8 +382,8 @@ account(const struct step *steps, struct call *const *calls, size_t count)
 		if (calls[i] == NULL)
 			continue;
 		assert_int_equal(calls[i]->answered, 1);
-		if (calls[i]->op.error.code != SEVQ_OK) {
-			assert_int_not_equal(calls[i]->op.error.code, SEVQ_STORAGE_UNKNOWN);
+		if (calls[i]->op.error.code != ERROR_NONE) {
+			assert_int_not_equal(calls[i]->op.error.code, ERROR_STORAGE_UNKNOWN);
 			continue;
 		}
 		apply(&model, &steps[i]);
@@ -402,12 +402,12 @@ account_unknown(const struct step *steps, struct call *const *calls, size_t coun
 {
 	unknown = true;
 	maybe = model;
-	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
+	assert_int_equal(error.code, ERROR_STORAGE_UNKNOWN);
 	for (size_t i = 0; i < count; i++)
 		if (calls[i] != NULL)
 			apply(&maybe, &steps[i]);
 	struct call *late = peek(engine, keys[0]);
-	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_int_equal(engine_turn(engine, &error), -1);
 	assert_int_equal(late->answered, 0);
 	for (size_t i = 0; i < count; i++)
 		assert_true(calls[i] == NULL || calls[i]->answered == 0);
@@ -421,7 +421,7 @@ run_turn(const struct step *steps)
 	size_t count = 0;
 	for (; steps[count].what != END_OF_TURN; count++)
 		calls[count] = submit(&steps[count]);
-	if (sevq_engine_turn(engine, &error) < 0) {
+	if (engine_turn(engine, &error) < 0) {
 		account_unknown(steps, calls, count);
 		return -1;
 	}
@@ -434,9 +434,9 @@ run_script(const struct step *steps, size_t count)
 {
 	for (size_t i = 0; i < count;) {
 		if (steps[i].what == DO_CHORES) {
-			while (sevq_engine_chores(engine))
+			while (engine_chores(engine))
 				continue;
-			if (sevq_engine_stopped(engine, &error))
+			if (engine_stopped(engine, &error))
 				return; /* nothing that was answered has changed */
 			i++;
 		} else if (steps[i].what == OPEN_AGAIN) {
@@ -457,8 +457,8 @@ run_script(const struct step *steps, size_t count)
 			i += (size_t)done;
 		}
 	}
-	struct sevq_engine_stats stats;
-	sevq_engine_stats(engine, &stats);
+	struct engine_stats stats;
+	engine_stats(engine, &stats);
 	checkpoints = stats.store.checkpoints;
 }
 
@@ -469,8 +469,8 @@ holds(const struct model *m)
 {
 	for (int key = 0; key < (int)COUNT(keys); key++) {
 		struct call *call = peek(engine, keys[key]);
-		assert_int_equal(sevq_engine_turn(engine, &error), 0);
-		assert_int_equal(call->op.error.code, SEVQ_OK);
+		assert_int_equal(engine_turn(engine, &error), 0);
+		assert_int_equal(call->op.error.code, ERROR_NONE);
 		if (!same_list(m, key, &call->peek.found))
 			return false;
 	}
@@ -488,7 +488,7 @@ check_database(const char *name, const struct shim_fault *fault, const char *whe
 		wrong = "it does not hold what was acknowledged";
 	if (wrong == NULL) {
 		struct call *call = enqueue(engine, keys[0], "afterwards");
-		if (sevq_engine_turn(engine, &error) < 0 || call->op.error.code != SEVQ_OK)
+		if (engine_turn(engine, &error) < 0 || call->op.error.code != ERROR_NONE)
 			wrong = "it takes no events";
 	}
 	close_engine();
@@ -638,14 +638,14 @@ no_lost_write_does(void **state)
 static void
 make_template(void)
 {
-	struct sevq_engine_stats stats = { 0 };
+	struct engine_stats stats = { 0 };
 	remove_database(path);
 	assert_int_equal(open_engine(path), 0);
 	while (stats.store.wal_bytes < 1000 * FRAME_BYTES) {
 		enqueue(engine, keys[0], "x");
 		drain(engine, keys[0], 0);
-		assert_int_equal(sevq_engine_turn(engine, &error), 0);
-		sevq_engine_stats(engine, &stats);
+		assert_int_equal(engine_turn(engine, &error), 0);
+		engine_stats(engine, &stats);
 		calls_free();
 	}
 	copy_database(path, template);
@@ -678,7 +678,7 @@ answer_one_and_fail_the_next_sync(void)
 	copy_database(template, path);
 	assert_int_equal(open_engine(path), 0);
 	enqueue(engine, keys[0], "answered");
-	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(engine_turn(engine, &error), 0);
 	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC });
 }
 
@@ -699,25 +699,25 @@ assert_index_is_forgotten(void)
 static void
 assert_chores_stop_the_engine(const char *text)
 {
-	assert_false(sevq_engine_stopped(engine, &error));
-	while (sevq_engine_chores(engine))
+	assert_false(engine_stopped(engine, &error));
+	while (engine_chores(engine))
 		continue;
 	assert_int_equal(shim_failed(), 1);
 	shim_disarm();
-	assert_true(sevq_engine_stopped(engine, &error));
-	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
-	assert_false(sevq_engine_ready(engine, &error));
+	assert_true(engine_stopped(engine, &error));
+	assert_int_equal(error.code, ERROR_STORAGE_UNKNOWN);
+	assert_false(engine_ready(engine, &error));
 	struct call *late = enqueue(engine, keys[0], "not answered");
-	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_int_equal(engine_turn(engine, &error), -1);
 	assert_int_equal(late->answered, 0);
 	assert_index_is_forgotten();
 	close_engine();
 	calls_free();
 	assert_int_equal(open_engine(path), 0);
 	struct call *found = peek(engine, keys[0]);
-	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(engine_turn(engine, &error), 0);
 	assert_int_equal(found->peek.found.count, 1);
-	assert_true(sevq_str_eq(found->peek.found.events[0].text, sevq_str(text)));
+	assert_true(str_eq(found->peek.found.events[0].text, str_of(text)));
 	close_engine();
 	calls_free();
 }
@@ -740,7 +740,7 @@ a_sweep_whose_sync_fails_stops_the_engine(void **state)
 	enqueue(engine, keys[0], "taken"), drain(engine, keys[0], 0);
 	enqueue(engine, keys[1], "taken"), drain(engine, keys[1], 0); /* the newest outcome stays */
 	enqueue(engine, keys[0], "still there");
-	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(engine_turn(engine, &error), 0);
 	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC });
 	assert_chores_stop_the_engine("still there");
 	swept = false;
@@ -754,7 +754,7 @@ forgetting_keys_whose_sync_fails_stops_the_engine(void **state)
 	remove_database(path);
 	assert_int_equal(open_engine(path), 0);
 	enqueue(engine, keys[0], "still there");
-	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(engine_turn(engine, &error), 0);
 	close_engine();
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(
@@ -773,9 +773,9 @@ a_sync_that_failed_is_not_tried_again(void **state)
 	(void)state;
 	answer_one_and_fail_the_next_sync();
 	enqueue(engine, keys[0], "not answered");
-	assert_int_equal(sevq_engine_turn(engine, &error), -1);
-	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
-	assert_false(sevq_engine_chores(engine));
+	assert_int_equal(engine_turn(engine, &error), -1);
+	assert_int_equal(error.code, ERROR_STORAGE_UNKNOWN);
+	assert_false(engine_chores(engine));
 	close_engine();
 	assert_int_equal(shim_calls(SHIM_SYNC), 1);
 	shim_disarm();
@@ -793,20 +793,20 @@ a_full_disk_costs_the_reserve_when_events_are_taken(void **state)
 	remove_database(path);
 	assert_int_equal(open_engine(path), 0);
 	enqueue(engine, keys[0], "1");
-	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(engine_turn(engine, &error), 0);
 	shim_arm(&full);
 	struct call *refused = enqueue(engine, keys[0], "2");
-	assert_int_equal(sevq_engine_turn(engine, &error), 0);
-	assert_int_equal(refused->op.error.code, SEVQ_STORAGE_FULL);
+	assert_int_equal(engine_turn(engine, &error), 0);
+	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 	assert_int_equal(access(reserve, F_OK), 0);
 	shim_arm(&full);
 	struct call *taken = drain(engine, keys[0], 0);
-	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(engine_turn(engine, &error), 0);
 	assert_int_equal(shim_failed(), 1);
 	assert_int_equal(taken->drain.taken.count, 1);
 	assert_int_not_equal(access(reserve, F_OK), 0);
 	shim_disarm();
-	while (sevq_engine_chores(engine))
+	while (engine_chores(engine))
 		continue;
 	assert_int_equal(access(reserve, F_OK), 0);
 	close_engine();
@@ -830,7 +830,7 @@ a_turn_costs_one_sync_however_many_calls(void **state)
 		}
 		drain(engine, keys[0], 0);
 		assert_int_equal(shim_calls(SHIM_SYNC), 0);
-		assert_int_equal(sevq_engine_turn(engine, &error), 0);
+		assert_int_equal(engine_turn(engine, &error), 0);
 		if (calls > 1) /* the first commit writes the beginning of the WAL as well */
 			assert_int_equal(shim_calls(SHIM_SYNC), 1);
 		calls_free();
@@ -838,7 +838,7 @@ a_turn_costs_one_sync_however_many_calls(void **state)
 	shim_arm(&(struct shim_fault){ 0 });
 	peek(engine, keys[0]);
 	drain(engine, "agent:main:nothing", 0);
-	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(engine_turn(engine, &error), 0);
 	assert_int_equal(shim_calls(SHIM_SYNC) + shim_calls(SHIM_WRITE), 0);
 	close_engine();
 	calls_free();
@@ -849,8 +849,8 @@ static void
 the_checker_finds_a_loss(void **state)
 {
 	(void)state;
-	struct sevq_event events[] = { { .text = SEVQ_STR("1") }, { .text = SEVQ_STR("2") } };
-	struct sevq_event_list list = { events, 2 };
+	struct system_event events[] = { { .text = STR("1") }, { .text = STR("2") } };
+	struct system_event_list list = { events, 2 };
 	model = (struct model){ .events = { { .text = "1" }, { .text = "2" } }, .count = 2 };
 	assert_true(same_list(&model, 0, &list));
 	list.count = 1;

@@ -4,8 +4,8 @@
  * Here: counting calls by kind, and failing the k-th, or all from the k-th on.
  * Not here: what should happen then (fault_test.c).
  */
-#ifndef SEVQ_TESTS_SHIM_H
-#define SEVQ_TESTS_SHIM_H
+#ifndef TESTS_SHIM_H
+#define TESTS_SHIM_H
 
 #include <stdbool.h>
 

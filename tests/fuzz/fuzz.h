@@ -3,8 +3,8 @@
  *
  * libFuzzer calls it (-Dfuzz=true, see meson.build), and so does replay.c with the saved corpus in every ./check.
  */
-#ifndef SEVQ_FUZZ_H
-#define SEVQ_FUZZ_H
+#ifndef FUZZ_H
+#define FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -11,35 +11,35 @@
 #include "fuzz.h"
 
 static void
-check_output(const struct sevq_buf *out)
+check_output(const struct buf *out)
 {
-	struct sevq_json doc = { 0 };
-	struct sevq_buf again = { 0 };
+	struct json doc = { 0 };
+	struct buf again = { 0 };
 	cJSON *json;
 
-	assert(sevq_json_scan(&doc, out->data, out->len, NULL) == 0);
-	assert(sevq_json_relax(out->data, out->len, &again, NULL) == 0);
+	assert(json_scan(&doc, out->data, out->len, NULL) == 0);
+	assert(json_relax(out->data, out->len, &again, NULL) == 0);
 	assert(again.len == out->len && memcmp(again.data, out->data, out->len) == 0);
 	json = cJSON_ParseWithLength(out->data, out->len);
 	assert(json != NULL);
 	cJSON_Delete(json);
-	sevq_json_clear(&doc);
-	sevq_buf_clear(&again);
+	json_clear(&doc);
+	buf_clear(&again);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
-	struct sevq_buf out = { 0 };
-	struct sevq_error error;
+	struct buf out = { 0 };
+	struct error error;
 
-	if (sevq_json_relax(text, size, &out, &error) == 0)
+	if (json_relax(text, size, &out, &error) == 0)
 		check_output(&out);
 	else {
-		assert(error.code == SEVQ_INVALID_JSON && error.line >= 1 && error.column >= 1);
+		assert(error.code == ERROR_INVALID_JSON && error.line >= 1 && error.column >= 1);
 		assert((size_t)error.line <= size + 1 && (size_t)error.column <= size + 1 && out.len == 0);
 	}
-	sevq_buf_clear(&out);
+	buf_clear(&out);
 	return 0;
 }

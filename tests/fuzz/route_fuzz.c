@@ -11,12 +11,12 @@
 #include "fuzz.h"
 
 /* Takes a line off the front. */
-static struct sevq_str
-line(struct sevq_str *rest)
+static struct str
+line(struct str *rest)
 {
 	const char *end = rest->len > 0 ? memchr(rest->s, '\n', rest->len) : NULL;
 	const size_t len = end != NULL ? (size_t)(end - rest->s) : rest->len;
-	const struct sevq_str s = { len > 0 ? rest->s : NULL, len };
+	const struct str s = { len > 0 ? rest->s : NULL, len };
 
 	rest->s += end != NULL ? len + 1 : len;
 	rest->len -= end != NULL ? len + 1 : len;
@@ -25,58 +25,57 @@ line(struct sevq_str *rest)
 
 /* What the service lets through to routing. */
 static bool
-admitted(const struct sevq_address *a)
+admitted(const struct address *a)
 {
-	return sevq_address_check(a, NULL) == 0 && sevq_utf8_valid(a->session_key.s, a->session_key.len) &&
-	       sevq_utf8_valid(a->agent_id.s, a->agent_id.len) && sevq_utf8_valid(a->channel.s, a->channel.len) &&
-	       sevq_utf8_valid(a->account_id.s, a->account_id.len);
+	return address_check(a, NULL) == 0 && text_is_utf8(a->session_key.s, a->session_key.len) &&
+	       text_is_utf8(a->agent_id.s, a->agent_id.len) && text_is_utf8(a->channel.s, a->channel.len) &&
+	       text_is_utf8(a->account_id.s, a->account_id.len);
 }
 
 static void
-check_fixed(const struct sevq_policy *policy, struct sevq_address address, const struct sevq_decision *first,
-	    struct sevq_arena *arena)
+check_fixed(const struct policy *policy, struct address address, const struct decision *first, struct arena *arena)
 {
-	struct sevq_decision again;
+	struct decision again;
 
 	address.session_key = first->queue_key;
-	assert(sevq_route(policy, &address, true, arena, &again, NULL) == 0);
-	assert(sevq_str_eq(again.queue_key, first->queue_key));
-	assert(again.rule == SEVQ_RULE_KEEP && !again.rekeyed);
-	assert(again.step_count > 0 && again.step_count <= SEVQ_ROUTE_STEPS_MAX);
+	assert(route_decide(policy, &address, true, arena, &again, NULL) == 0);
+	assert(str_eq(again.queue_key, first->queue_key));
+	assert(again.rule == RULE_KEEP && !again.rekeyed);
+	assert(again.step_count > 0 && again.step_count <= ROUTE_STEPS_MAX);
 }
 
 static void
-check_route(const struct sevq_policy *policy, struct sevq_address address)
+check_route(const struct policy *policy, struct address address)
 {
-	struct sevq_arena arena = { 0 };
-	struct sevq_decision first;
-	struct sevq_error error;
+	struct arena arena = { 0 };
+	struct decision first;
+	struct error error;
 
-	if (sevq_route(policy, &address, false, &arena, &first, &error) == 0) {
+	if (route_decide(policy, &address, false, &arena, &first, &error) == 0) {
 		assert(first.step_count == 0);
-		assert(sevq_utf8_valid(first.queue_key.s, first.queue_key.len));
+		assert(text_is_utf8(first.queue_key.s, first.queue_key.len));
 		check_fixed(policy, address, &first, &arena);
-		address.agent_id = SEVQ_STR_NULL; /* a consumer knows the key alone */
+		address.agent_id = STR_NULL; /* a consumer knows the key alone */
 		check_fixed(policy, address, &first, &arena);
 	} else
-		assert(error.code >= SEVQ_BLANK_KEY && error.code <= SEVQ_OWNER_MISMATCH);
-	sevq_arena_clear(&arena);
+		assert(error.code >= ERROR_BLANK_KEY && error.code <= ERROR_OWNER_MISMATCH);
+	arena_clear(&arena);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sevq_str rest = { (const char *)data, size };
-	struct sevq_address address = { 0 };
-	struct sevq_policy *policy;
+	struct str rest = { (const char *)data, size };
+	struct address address = { 0 };
+	struct policy *policy;
 
 	address.session_key = line(&rest);
 	address.agent_id = line(&rest);
 	address.channel = line(&rest);
 	address.account_id = line(&rest);
-	if (!admitted(&address) || sevq_policy_parse(rest.s, rest.len, &policy, NULL) < 0)
+	if (!admitted(&address) || policy_parse(rest.s, rest.len, &policy, NULL) < 0)
 		return 0;
 	check_route(policy, address);
-	sevq_policy_free(policy);
+	policy_free(policy);
 	return 0;
 }

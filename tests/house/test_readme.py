@@ -128,15 +128,15 @@ def table(name, heading):
 
 
 def test_the_calls_are_those_of_the_server():
-    served = re.findall(r'\{ HTTP_(\w+), +("[^"]+"|SEVQ_HOOK_PATH), +SEVQ_SCOPE_(\w+)', text("server/calls/routes.c"))
-    hook = re.search(r'#define SEVQ_HOOK_PATH "([^"]+)"', text("server/calls/hooks.h")).group(1)
+    served = re.findall(r'\{ HTTP_(\w+), +("[^"]+"|HOOK_PATH), +SCOPE_(\w+)', text("server/calls/routes.c"))
+    hook = re.search(r'#define HOOK_PATH "([^"]+)"', text("server/calls/hooks.h")).group(1)
     told = {(*call, row[2]) for row in table("README.md", "The API") for call in re.findall(r"`([A-Z]+) (/[^`?]*)", row[0])}
-    assert told == {(method, hook if path == "SEVQ_HOOK_PATH" else path.strip('"'), scope.lower()) for method, path, scope in served}
+    assert told == {(method, hook if path == "HOOK_PATH" else path.strip('"'), scope.lower()) for method, path, scope in served}
 
 
 def test_the_error_codes_are_those_of_the_server():
-    names = dict(re.findall(r'\[(SEVQ_\w+)\] = "([\w-]+)"', text("schema/error.c")))
-    answered = {(status, names[code]) for code, status in re.findall(r"\[(SEVQ_\w+)\] = \{ (\d+),", text("server/http/problem.c"))}
+    names = dict(re.findall(r'\[(ERROR_\w+)\] = "([\w-]+)"', text("schema/error.c")))
+    answered = {(status, names[code]) for code, status in re.findall(r"\[(ERROR_\w+)\] = \{ (\d+),", text("server/http/problem.c"))}
     told = set()
     for statuses, codes, _ in table("doc/API.md", "Errors"):
         statuses, codes = statuses.split(", "), re.findall(r"`([\w-]+)`", codes)
@@ -157,7 +157,7 @@ def test_the_metrics_are_those_of_the_server():
 
 
 def test_the_fields_of_an_event_are_those_of_the_server():
-    read = set(re.findall(r'SEVQ_FIELD\w*\("(\w+)", \w+, struct sevq_draft', text("server/calls/enqueue.c")))
+    read = set(re.findall(r'FIELD\w*\("(\w+)", \w+, struct draft', text("server/calls/enqueue.c")))
     told = {field for row in table("doc/API.md", "Events") for field in re.findall(r"`(\w+)`", row[0])}
     assert told == read - {"text", "sessionKey", "agentId", "channel", "accountId"}
 

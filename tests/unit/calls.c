@@ -14,7 +14,7 @@ static struct call *all;
 static int answers;
 
 static void
-on_done(struct sevq_op *op, void *arg)
+on_done(struct op *op, void *arg)
 {
 	struct call *call = arg;
 	assert(op == &call->op);
@@ -23,18 +23,18 @@ on_done(struct sevq_op *op, void *arg)
 }
 
 static void
-on_prepare(struct sevq_op *op, void *arg)
+on_prepare(struct op *op, void *arg)
 {
 	struct call *call = arg;
 	assert(op == &call->op && call->answered == 0);
-	assert(op->error.code == SEVQ_OK);
+	assert(op->error.code == ERROR_NONE);
 	call->prepared++;
 }
 
 static struct call *
 new_call(void)
 {
-	struct call *call = sevq_alloc(sizeof *call);
+	struct call *call = mem_alloc(sizeof *call);
 	call->next = all;
 	all = call;
 	return call;
@@ -46,89 +46,89 @@ calls_free(void)
 	while (all != NULL) {
 		struct call *call = all;
 		all = call->next;
-		sevq_op_clear(&call->op);
+		op_clear(&call->op);
 		free(call);
 	}
 	answers = 0;
 }
 
 static struct call *
-submit(struct sevq_engine *engine, struct call *call)
+submit(struct engine *engine, struct call *call)
 {
 	call->op.done = on_done;
 	call->op.prepare = on_prepare;
 	call->op.arg = call;
-	sevq_engine_submit(engine, &call->op);
+	engine_submit(engine, &call->op);
 	return call;
 }
 
-struct sevq_draft
+struct draft
 draft(const char *key, const char *text)
 {
-	return (struct sevq_draft){ .address.session_key = sevq_str(key), .text = sevq_str(text) };
+	return (struct draft){ .address.session_key = str_of(key), .text = str_of(text) };
 }
 
 struct call *
-enqueue_drafts(struct sevq_engine *engine, const struct sevq_draft *drafts, size_t count)
+enqueue_drafts(struct engine *engine, const struct draft *drafts, size_t count)
 {
 	struct call *call = new_call();
 	assert(count <= CALL_DRAFTS_MAX);
 	memcpy(call->drafts, drafts, count * sizeof *drafts);
-	sevq_enqueue_init(&call->enqueue);
+	enqueue_op_init(&call->enqueue);
 	call->enqueue.drafts = call->drafts;
 	call->enqueue.count = count;
 	return submit(engine, call);
 }
 
 struct call *
-enqueue_draft(struct sevq_engine *engine, struct sevq_draft one)
+enqueue_draft(struct engine *engine, struct draft one)
 {
 	return enqueue_drafts(engine, &one, 1);
 }
 
 struct call *
-enqueue(struct sevq_engine *engine, const char *key, const char *text)
+enqueue(struct engine *engine, const char *key, const char *text)
 {
 	return enqueue_draft(engine, draft(key, text));
 }
 
 struct call *
-enqueue_keyed(struct sevq_engine *engine, const char *key, const char *context_key, const char *text)
+enqueue_keyed(struct engine *engine, const char *key, const char *context_key, const char *text)
 {
-	struct sevq_draft one = draft(key, text);
-	one.context_key = sevq_str(context_key);
+	struct draft one = draft(key, text);
+	one.context_key = str_of(context_key);
 	return enqueue_draft(engine, one);
 }
 
 struct call *
-drain(struct sevq_engine *engine, const char *key, size_t limit)
+drain(struct engine *engine, const char *key, size_t limit)
 {
 	struct call *call = new_call();
-	sevq_drain_init(&call->drain);
-	call->drain.address.session_key = sevq_str(key);
+	drain_op_init(&call->drain);
+	call->drain.address.session_key = str_of(key);
 	call->drain.limit = limit;
 	return submit(engine, call);
 }
 
 struct call *
-drain_prefix(struct sevq_engine *engine, const char *key, const char *prefix)
+drain_prefix(struct engine *engine, const char *key, const char *prefix)
 {
 	struct call *call = new_call();
-	sevq_drain_init(&call->drain);
-	call->drain.address.session_key = sevq_str(key);
-	call->drain.context_key_prefix = sevq_str(prefix);
+	drain_op_init(&call->drain);
+	call->drain.address.session_key = str_of(key);
+	call->drain.context_key_prefix = str_of(prefix);
 	return submit(engine, call);
 }
 
-static struct sevq_str
+static struct str
 id_text(char *text, size_t bytes, int64_t id)
 {
 	snprintf(text, bytes, "%" PRId64, id);
-	return sevq_str(text);
+	return str_of(text);
 }
 
 /* The ids as text, in the call. */
-static const struct sevq_str *
+static const struct str *
 name_ids(struct call *call, const int64_t *ids, size_t count)
 {
 	assert(count <= CALL_DRAFTS_MAX);
@@ -138,79 +138,79 @@ name_ids(struct call *call, const int64_t *ids, size_t count)
 }
 
 struct call *
-consume(struct sevq_engine *engine, const char *key, const int64_t *ids, size_t count)
+consume(struct engine *engine, const char *key, const int64_t *ids, size_t count)
 {
 	struct call *call = new_call();
-	sevq_consume_init(&call->consume);
-	call->consume.address.session_key = sevq_str(key);
+	consume_op_init(&call->consume);
+	call->consume.address.session_key = str_of(key);
 	call->consume.ids = name_ids(call, ids, count);
 	call->consume.id_count = count;
 	return submit(engine, call);
 }
 
 struct call *
-peek_page(struct sevq_engine *engine, const char *key, size_t limit, const char *after)
+peek_page(struct engine *engine, const char *key, size_t limit, const char *after)
 {
 	struct call *call = new_call();
-	sevq_peek_init(&call->peek);
-	call->peek.address.session_key = sevq_str(key);
+	peek_op_init(&call->peek);
+	call->peek.address.session_key = str_of(key);
 	call->peek.limit = limit;
-	call->peek.after = sevq_str(after);
+	call->peek.after = str_of(after);
 	return submit(engine, call);
 }
 
 struct call *
-peek(struct sevq_engine *engine, const char *key)
+peek(struct engine *engine, const char *key)
 {
-	return peek_page(engine, key, SEVQ_PEEK_PAGE_MAX, NULL);
+	return peek_page(engine, key, PEEK_PAGE_MAX, NULL);
 }
 
 struct call *
-find_event(struct sevq_engine *engine, int64_t id)
+find_event(struct engine *engine, int64_t id)
 {
 	struct call *call = new_call();
-	sevq_find_init(&call->find);
+	find_op_init(&call->find);
 	call->find.id = id_text(call->id_texts[0], sizeof call->id_texts[0], id);
 	return submit(engine, call);
 }
 
 struct call *
-withdraw(struct sevq_engine *engine, int64_t id)
+withdraw(struct engine *engine, int64_t id)
 {
 	struct call *call = new_call();
-	sevq_withdraw_init(&call->withdraw);
+	withdraw_op_init(&call->withdraw);
 	call->withdraw.id = id_text(call->id_texts[0], sizeof call->id_texts[0], id);
 	return submit(engine, call);
 }
 
 struct call *
-purge(struct sevq_engine *engine, const char *key, const char *context_key)
+purge(struct engine *engine, const char *key, const char *context_key)
 {
 	struct call *call = new_call();
-	sevq_purge_init(&call->purge);
-	call->purge.address.session_key = sevq_str(key);
-	call->purge.context_key = sevq_str(context_key);
+	purge_op_init(&call->purge);
+	call->purge.address.session_key = str_of(key);
+	call->purge.context_key = str_of(context_key);
 	return submit(engine, call);
 }
 
 struct call *
-list_sessions(struct sevq_engine *engine, struct sevq_sessions input)
+list_sessions(struct engine *engine, struct sessions_op input)
 {
 	struct call *call = new_call();
-	sevq_sessions_init(&call->sessions);
+	sessions_op_init(&call->sessions);
 	input.op = call->sessions.op;
 	call->sessions = input;
 	if (input.limit == 0)
-		call->sessions.limit = SEVQ_SESSIONS_PAGE_MAX;
+		call->sessions.limit = SESSIONS_PAGE_MAX;
 	return submit(engine, call);
 }
 
 struct call *
-lend_as(struct sevq_engine *engine, struct sevq_lend input)
+lend_as(struct engine *engine, struct lease_take_op input)
 {
 	struct call *call = new_call();
-	struct sevq_idempotency idempotency = input.op.idempotency;
-	sevq_lend_init(&call->lend);
+	struct idempotency idempotency = input.op.idempotency;
+	lease_take_op_init(&call->lend);
 	input.op = call->lend.op;
 	input.op.idempotency = idempotency;
 	if (input.lease_ms == 0)
@@ -220,13 +220,13 @@ lend_as(struct sevq_engine *engine, struct sevq_lend input)
 }
 
 struct call *
-lend(struct sevq_engine *engine, const char *key, size_t limit, int64_t lease_ms)
+lend(struct engine *engine, const char *key, size_t limit, int64_t lease_ms)
 {
-	return lend_as(engine, (struct sevq_lend){ .address.session_key = sevq_str(key), .limit = limit, .lease_ms = lease_ms });
+	return lend_as(engine, (struct lease_take_op){ .address.session_key = str_of(key), .limit = limit, .lease_ms = lease_ms });
 }
 
 struct call *
-change_lease(struct sevq_engine *engine, struct sevq_lease_op input, int64_t lease, const int64_t *ids, size_t count)
+change_lease(struct engine *engine, struct lease_change_op input, int64_t lease, const int64_t *ids, size_t count)
 {
 	struct call *call = new_call();
 	call->lease = input;
@@ -237,56 +237,56 @@ change_lease(struct sevq_engine *engine, struct sevq_lease_op input, int64_t lea
 }
 
 struct call *
-ack(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count)
+ack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count)
 {
-	struct sevq_lease_op input;
-	sevq_lease_op_init(&input, SEVQ_LEASE_ACK);
+	struct lease_change_op input;
+	lease_change_op_init(&input, LEASE_ACK);
 	return change_lease(engine, input, lease, ids, count);
 }
 
 struct call *
-nack(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count)
+nack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count)
 {
-	struct sevq_lease_op input;
-	sevq_lease_op_init(&input, SEVQ_LEASE_NACK);
+	struct lease_change_op input;
+	lease_change_op_init(&input, LEASE_NACK);
 	return change_lease(engine, input, lease, ids, count);
 }
 
 struct call *
-extend(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count, int64_t lease_ms)
+extend(struct engine *engine, int64_t lease, const int64_t *ids, size_t count, int64_t lease_ms)
 {
-	struct sevq_lease_op input;
-	sevq_lease_op_init(&input, SEVQ_LEASE_EXTEND);
+	struct lease_change_op input;
+	lease_change_op_init(&input, LEASE_EXTEND);
 	input.lease_ms = lease_ms;
 	return change_lease(engine, input, lease, ids, count);
 }
 
 struct call *
-wait_for(struct sevq_engine *engine, const char *key)
+wait_for(struct engine *engine, const char *key)
 {
 	struct call *call = new_call();
-	sevq_wait_init(&call->wait);
-	call->wait.address.session_key = sevq_str(key);
+	wait_op_init(&call->wait);
+	call->wait.address.session_key = str_of(key);
 	return submit(engine, call);
 }
 
 struct call *
-list_history(struct sevq_engine *engine, struct sevq_history input)
+list_history(struct engine *engine, struct history_op input)
 {
 	struct call *call = new_call();
-	sevq_history_init(&call->history);
+	history_op_init(&call->history);
 	input.op = call->history.op;
 	call->history = input;
 	if (input.limit == 0)
-		call->history.limit = SEVQ_HISTORY_PAGE_MAX;
+		call->history.limit = HISTORY_PAGE_MAX;
 	return submit(engine, call);
 }
 
 struct call *
-requeue(struct sevq_engine *engine, const int64_t *ids, size_t count, int64_t spacing_ms, bool dry_run)
+requeue(struct engine *engine, const int64_t *ids, size_t count, int64_t spacing_ms, bool dry_run)
 {
 	struct call *call = new_call();
-	sevq_requeue_init(&call->requeue);
+	requeue_op_init(&call->requeue);
 	call->requeue.ids = name_ids(call, ids, count);
 	call->requeue.id_count = count;
 	call->requeue.spacing_ms = spacing_ms;
@@ -295,23 +295,23 @@ requeue(struct sevq_engine *engine, const int64_t *ids, size_t count, int64_t sp
 }
 
 void
-assert_str(struct sevq_str have, const char *want)
+assert_str(struct str have, const char *want)
 {
 	if (want == NULL)
 		assert_null(have.s);
-	else if (!sevq_str_eq(have, sevq_str(want)))
+	else if (!str_eq(have, str_of(want)))
 		fail_msg("have \"%.*s\", want \"%s\"", (int)have.len, have.s, want);
 }
 
 void
-assert_texts(const struct sevq_event_list *list, const char *want)
+assert_texts(const struct system_event_list *list, const char *want)
 {
-	struct sevq_buf have = { 0 };
+	struct buf have = { 0 };
 	for (size_t i = 0; i < list->count; i++) {
 		if (i > 0)
-			sevq_buf_adds(&have, " ");
-		sevq_buf_add(&have, list->events[i].text.s, list->events[i].text.len);
+			buf_adds(&have, " ");
+		buf_add(&have, list->events[i].text.s, list->events[i].text.len);
 	}
-	assert_str((struct sevq_str){ have.data, have.len }, want);
-	sevq_buf_clear(&have);
+	assert_str((struct str){ have.data, have.len }, want);
+	buf_clear(&have);
 }

@@ -4,8 +4,8 @@
  * Here: making and submitting ops, how often and in which order they were answered, what an answer holds.
  * Not here: turning the engine; a test does that, since when is often the question.
  */
-#ifndef SEVQ_TESTS_CALLS_H
-#define SEVQ_TESTS_CALLS_H
+#ifndef TESTS_CALLS_H
+#define TESTS_CALLS_H
 
 #include "queue/engine.h"
 
@@ -13,23 +13,23 @@
 
 struct call {
 	union {
-		struct sevq_op op;
-		struct sevq_enqueue enqueue;
-		struct sevq_drain drain;
-		struct sevq_consume consume;
-		struct sevq_peek peek;
-		struct sevq_find find;
-		struct sevq_withdraw withdraw;
-		struct sevq_purge purge;
-		struct sevq_sessions sessions;
-		struct sevq_lend lend;
-		struct sevq_lease_op lease;
-		struct sevq_wait wait;
-		struct sevq_history history;
-		struct sevq_requeue requeue;
+		struct op op;
+		struct enqueue_op enqueue;
+		struct drain_op drain;
+		struct consume_op consume;
+		struct peek_op peek;
+		struct find_op find;
+		struct withdraw_op withdraw;
+		struct purge_op purge;
+		struct sessions_op sessions;
+		struct lease_take_op lend;
+		struct lease_change_op lease;
+		struct wait_op wait;
+		struct history_op history;
+		struct requeue_op requeue;
 	};
-	struct sevq_draft drafts[CALL_DRAFTS_MAX];
-	struct sevq_str ids[CALL_DRAFTS_MAX];
+	struct draft drafts[CALL_DRAFTS_MAX];
+	struct str ids[CALL_DRAFTS_MAX];
 	char id_texts[CALL_DRAFTS_MAX][24], lease_text[24];
 	int prepared;    /* times; never after it was answered */
 	int answered;    /* times */
@@ -41,38 +41,38 @@ struct call {
 void calls_free(void);
 
 /* Each makes a call and submits it. Text is borrowed. */
-struct call *enqueue(struct sevq_engine *engine, const char *key, const char *text);
-struct call *enqueue_keyed(struct sevq_engine *engine, const char *key, const char *context_key, const char *text);
-struct call *enqueue_draft(struct sevq_engine *engine, struct sevq_draft one);
-struct call *enqueue_drafts(struct sevq_engine *engine, const struct sevq_draft *drafts, size_t count);
-struct call *drain(struct sevq_engine *engine, const char *key, size_t limit);
-struct call *drain_prefix(struct sevq_engine *engine, const char *key, const char *prefix);
-struct call *consume(struct sevq_engine *engine, const char *key, const int64_t *ids, size_t count);
-struct call *peek(struct sevq_engine *engine, const char *key);
-struct call *peek_page(struct sevq_engine *engine, const char *key, size_t limit, const char *after);
-struct call *find_event(struct sevq_engine *engine, int64_t id);
-struct call *withdraw(struct sevq_engine *engine, int64_t id);
-struct call *purge(struct sevq_engine *engine, const char *key, const char *context_key);
-struct call *list_sessions(struct sevq_engine *engine, struct sevq_sessions input); /* op is filled in here */
+struct call *enqueue(struct engine *engine, const char *key, const char *text);
+struct call *enqueue_keyed(struct engine *engine, const char *key, const char *context_key, const char *text);
+struct call *enqueue_draft(struct engine *engine, struct draft one);
+struct call *enqueue_drafts(struct engine *engine, const struct draft *drafts, size_t count);
+struct call *drain(struct engine *engine, const char *key, size_t limit);
+struct call *drain_prefix(struct engine *engine, const char *key, const char *prefix);
+struct call *consume(struct engine *engine, const char *key, const int64_t *ids, size_t count);
+struct call *peek(struct engine *engine, const char *key);
+struct call *peek_page(struct engine *engine, const char *key, size_t limit, const char *after);
+struct call *find_event(struct engine *engine, int64_t id);
+struct call *withdraw(struct engine *engine, int64_t id);
+struct call *purge(struct engine *engine, const char *key, const char *context_key);
+struct call *list_sessions(struct engine *engine, struct sessions_op input); /* op is filled in here */
 
 /* Takes up to limit events (0: all) under a lease of lease_ms; lend_as as its input says (op is filled in here). */
-struct call *lend(struct sevq_engine *engine, const char *key, size_t limit, int64_t lease_ms);
-struct call *lend_as(struct sevq_engine *engine, struct sevq_lend input);
+struct call *lend(struct engine *engine, const char *key, size_t limit, int64_t lease_ms);
+struct call *lend_as(struct engine *engine, struct lease_take_op input);
 /* ids NULL: all that the lease holds. change_lease: as its input says, besides lease and ids. */
-struct call *ack(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count);
-struct call *nack(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count);
-struct call *extend(struct sevq_engine *engine, int64_t lease, const int64_t *ids, size_t count, int64_t lease_ms);
-struct call *change_lease(struct sevq_engine *engine, struct sevq_lease_op input, int64_t lease, const int64_t *ids, size_t count);
-struct call *wait_for(struct sevq_engine *engine, const char *key);
-struct call *list_history(struct sevq_engine *engine, struct sevq_history input); /* op is filled in here */
-struct call *requeue(struct sevq_engine *engine, const int64_t *ids, size_t count, int64_t spacing_ms, bool dry_run);
+struct call *ack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count);
+struct call *nack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count);
+struct call *extend(struct engine *engine, int64_t lease, const int64_t *ids, size_t count, int64_t lease_ms);
+struct call *change_lease(struct engine *engine, struct lease_change_op input, int64_t lease, const int64_t *ids, size_t count);
+struct call *wait_for(struct engine *engine, const char *key);
+struct call *list_history(struct engine *engine, struct history_op input); /* op is filled in here */
+struct call *requeue(struct engine *engine, const int64_t *ids, size_t count, int64_t spacing_ms, bool dry_run);
 
 /* A draft with what most tests say about one. */
-struct sevq_draft draft(const char *key, const char *text);
+struct draft draft(const char *key, const char *text);
 
 /* NULL: absent. */
-void assert_str(struct sevq_str have, const char *want);
+void assert_str(struct str have, const char *want);
 /* The list holds events with these texts, in this order; want is "one two three". */
-void assert_texts(const struct sevq_event_list *list, const char *want);
+void assert_texts(const struct system_event_list *list, const char *want);
 
 #endif

@@ -15,14 +15,14 @@
 
 #include "schema/mem.h"
 
-static struct sevq_catalog catalog;
+static struct catalog catalog;
 static int64_t next_id;
 
 static int
 begin(void **state)
 {
 	(void)state;
-	sevq_catalog_init(&catalog);
+	catalog_init(&catalog);
 	next_id = 1;
 	return 0;
 }
@@ -31,51 +31,51 @@ static int
 end(void **state)
 {
 	(void)state;
-	sevq_catalog_clear(&catalog);
+	catalog_clear(&catalog);
 	return 0;
 }
 
-static struct sevq_queue *
+static struct queue *
 find(const char *key)
 {
-	return sevq_catalog_find(&catalog, sevq_str(key));
+	return catalog_find(&catalog, str_of(key));
 }
 
 /* Appends an event with this context key (NULL: none) as an enqueue does; returns its id. */
 static int64_t
 append(const char *key, const char *context_key)
 {
-	struct sevq_queue *queue = sevq_catalog_need(&catalog, sevq_str(key));
-	struct sevq_delivery nowhere = { 0 };
-	uint32_t tag = sevq_tags_intern(&catalog.tags, sevq_str(context_key), SEVQ_STR_NULL, &nowhere);
-	sevq_queue_append(&catalog, queue, &(struct sevq_event){ .id = next_id, .ts_ms = next_id * 10 }, 0, tag);
+	struct queue *queue = catalog_find_or_add(&catalog, str_of(key));
+	struct delivery nowhere = { 0 };
+	uint32_t tag = tags_intern(&catalog.tags, str_of(context_key), STR_NULL, &nowhere);
+	queue_append(&catalog, queue, &(struct system_event){ .id = next_id, .ts_ms = next_id * 10 }, 0, tag);
 	if (context_key != NULL)
-		sevq_queue_set_last(&catalog, queue, tag);
+		queue_set_last(&catalog, queue, tag);
 	return next_id++;
 }
 
 static void
 take(const char *key, int64_t id)
 {
-	struct sevq_queue *queue = find(key);
-	sevq_queue_remove(&catalog, queue, sevq_queue_entry(queue, id));
-	sevq_queue_refresh_last(&catalog, queue);
+	struct queue *queue = find(key);
+	queue_remove(&catalog, queue, queue_entry(queue, id));
+	queue_refresh_last(&catalog, queue);
 }
 
 /* Not inlined: gcc 12 at -O3 takes a NULL text for one that memcmp reads. */
 __attribute__((noinline)) static void
 assert_last(const char *key, const char *context_key)
 {
-	assert_true(sevq_str_eq(sevq_tags_get(&catalog.tags, find(key)->last_tag)->context_key, sevq_str(context_key)));
+	assert_true(str_eq(tags_get(&catalog.tags, find(key)->last_tag)->context_key, str_of(context_key)));
 }
 
 static void
 assert_ids(const char *key, const int64_t *ids, size_t count)
 {
-	const struct sevq_queue *queue = find(key);
-	const struct sevq_entry *e = sevq_queue_first(queue, 0);
+	const struct queue *queue = find(key);
+	const struct entry *e = queue_first(queue, 0);
 	assert_int_equal(queue->depth, count);
-	for (size_t i = 0; i < count; i++, e = sevq_queue_next(queue, e))
+	for (size_t i = 0; i < count; i++, e = queue_next(queue, e))
 		assert_int_equal(e->id, ids[i]);
 	assert_null(e);
 }
@@ -100,7 +100,7 @@ committed_events_stand_in_order(void **state)
 {
 	(void)state;
 	append("a", NULL), append("b", NULL), append("a", "k");
-	sevq_catalog_commit(&catalog);
+	catalog_commit(&catalog);
 	assert_ids("a", (int64_t[]){ 1, 3 }, 2);
 	assert_ids("b", (int64_t[]){ 2 }, 1);
 	assert_int_equal(catalog.pending, 3);
@@ -115,13 +115,13 @@ a_batch_sees_its_own_changes(void **state)
 	append("a", NULL), append("a", NULL);
 	take("a", 1);
 	assert_ids("a", (int64_t[]){ 2 }, 1);
-	assert_null(sevq_queue_entry(find("a"), 1));
-	assert_int_equal(sevq_queue_newest(find("a"))->id, 2);
+	assert_null(queue_entry(find("a"), 1));
+	assert_int_equal(queue_newest(find("a"))->id, 2);
 	take("a", 2);
-	assert_null(sevq_queue_newest(find("a")));
-	assert_null(sevq_queue_first(find("a"), 0));
+	assert_null(queue_newest(find("a")));
+	assert_null(queue_first(find("a"), 0));
 	assert_int_equal(catalog.sessions, 0);
-	sevq_catalog_commit(&catalog);
+	catalog_commit(&catalog);
 	assert_nothing_is_kept();
 }
 
@@ -132,11 +132,11 @@ first_skips_to_behind_an_id(void **state)
 	for (int i = 0; i < 5; i++)
 		append("a", NULL);
 	take("a", 3);
-	assert_int_equal(sevq_queue_first(find("a"), 1)->id, 2);
-	assert_int_equal(sevq_queue_first(find("a"), 2)->id, 4);
-	assert_int_equal(sevq_queue_first(find("a"), 3)->id, 4);
-	assert_null(sevq_queue_first(find("a"), 5));
-	assert_null(sevq_queue_first(find("a"), INT64_MAX - 1));
+	assert_int_equal(queue_first(find("a"), 1)->id, 2);
+	assert_int_equal(queue_first(find("a"), 2)->id, 4);
+	assert_int_equal(queue_first(find("a"), 3)->id, 4);
+	assert_null(queue_first(find("a"), 5));
+	assert_null(queue_first(find("a"), INT64_MAX - 1));
 }
 
 static void
@@ -145,7 +145,7 @@ rollback_to_the_beginning_leaves_nothing(void **state)
 	(void)state;
 	append("a", "k"), append("b", "k");
 	take("b", 2);
-	sevq_catalog_rollback(&catalog, 0);
+	catalog_rollback(&catalog, 0);
 	assert_nothing_is_kept();
 }
 
@@ -154,10 +154,10 @@ rollback_gives_back_what_was_taken(void **state)
 {
 	(void)state;
 	append("a", "x"), append("a", "y"), append("a", NULL);
-	sevq_catalog_commit(&catalog);
+	catalog_commit(&catalog);
 	take("a", 2), take("a", 1), take("a", 3);
 	assert_last("a", NULL);
-	sevq_catalog_rollback(&catalog, 0);
+	catalog_rollback(&catalog, 0);
 	assert_ids("a", (int64_t[]){ 1, 2, 3 }, 3);
 	assert_last("a", "y");
 	assert_int_equal(catalog.pending, 3);
@@ -168,14 +168,14 @@ rollback_to_a_mark_keeps_what_was_before_it(void **state)
 {
 	(void)state;
 	append("a", "x");
-	size_t mark = sevq_catalog_mark(&catalog);
+	size_t mark = catalog_mark(&catalog);
 	append("a", "y"), append("b", NULL);
 	take("a", 1);
-	sevq_catalog_rollback(&catalog, mark);
+	catalog_rollback(&catalog, mark);
 	assert_ids("a", (int64_t[]){ 1 }, 1);
 	assert_last("a", "x");
 	assert_int_equal(catalog.sessions, 1); /* an empty queue is no session, even while the batch lasts */
-	sevq_catalog_commit(&catalog);
+	catalog_commit(&catalog);
 	assert_null(find("b"));
 	assert_ids("a", (int64_t[]){ 1 }, 1);
 }
@@ -186,7 +186,7 @@ an_unkeyed_event_leaves_the_last_context(void **state)
 	(void)state;
 	append("a", "x"), append("a", NULL);
 	assert_last("a", "x");
-	sevq_catalog_commit(&catalog);
+	catalog_commit(&catalog);
 	take("a", 2);
 	assert_last("a", "x");
 }
@@ -197,12 +197,12 @@ a_last_context_may_outlive_its_event(void **state)
 {
 	(void)state;
 	append("a", "x"), append("a", NULL), append("a", NULL);
-	sevq_catalog_commit(&catalog);
-	sevq_queue_remove(&catalog, find("a"), sevq_queue_entry(find("a"), 1));
-	sevq_catalog_commit(&catalog);
+	catalog_commit(&catalog);
+	queue_remove(&catalog, find("a"), queue_entry(find("a"), 1));
+	catalog_commit(&catalog);
 	assert_last("a", "x");
 	take("a", 2);
-	sevq_catalog_commit(&catalog);
+	catalog_commit(&catalog);
 	assert_last("a", NULL);
 	assert_int_equal(catalog.tags.bytes, 0);
 }
@@ -214,8 +214,8 @@ an_entry_takes_little_more_than_itself(void **state)
 	(void)state;
 	for (size_t count = 1; count <= 10000; count++) {
 		append("a", NULL);
-		sevq_catalog_commit(&catalog);
-		assert_true(catalog.entry_bytes <= count * 40 + sizeof(struct sevq_entry));
+		catalog_commit(&catalog);
+		assert_true(catalog.entry_bytes <= count * 40 + sizeof(struct entry));
 	}
 }
 
@@ -225,11 +225,11 @@ a_queue_gives_its_memory_back(void **state)
 	(void)state;
 	for (int i = 0; i < 1000; i++)
 		append("a", NULL);
-	sevq_catalog_commit(&catalog);
+	catalog_commit(&catalog);
 	size_t full = catalog.entry_bytes;
 	for (int64_t id = 1; id < 1000; id++) {
 		take("a", id % 2 == 0 ? id : 1000 - id); /* from both ends and the middle */
-		sevq_catalog_commit(&catalog);
+		catalog_commit(&catalog);
 	}
 	assert_ids("a", (int64_t[]){ 1000 }, 1);
 	assert_true(catalog.entry_bytes * 10 < full);
@@ -278,8 +278,8 @@ below(size_t n)
 static uint32_t
 intern(const struct model_event *e)
 {
-	struct sevq_delivery delivery = { .thread_id = e->thread ? SEVQ_STR("7") : SEVQ_STR_NULL, .thread_is_number = e->number };
-	return sevq_tags_intern(&catalog.tags, sevq_str(contexts[e->context]), sevq_str(originals[e->original]), &delivery);
+	struct delivery delivery = { .thread_id = e->thread ? STR("7") : STR_NULL, .thread_is_number = e->number };
+	return tags_intern(&catalog.tags, str_of(contexts[e->context]), str_of(originals[e->original]), &delivery);
 }
 
 static void
@@ -291,12 +291,12 @@ append_somewhere(void)
 		return;
 	struct model_event e = { .id = next_id++, .context = (int)below(5), .original = (int)below(4), .thread = below(2) == 0 };
 	e.number = e.thread && below(2) == 0;
-	struct sevq_queue *queue = sevq_catalog_need(&catalog, sevq_str(keys[at]));
+	struct queue *queue = catalog_find_or_add(&catalog, str_of(keys[at]));
 	uint32_t tag = intern(&e);
-	sevq_queue_append(&catalog, queue, &(struct sevq_event){ .id = e.id, .ts_ms = e.id * 10 }, 0, tag);
+	queue_append(&catalog, queue, &(struct system_event){ .id = e.id, .ts_ms = e.id * 10 }, 0, tag);
 	q->events[q->depth++] = e;
 	if (contexts[e.context] != NULL) {
-		sevq_queue_set_last(&catalog, queue, tag);
+		queue_set_last(&catalog, queue, tag);
 		q->last = e.context;
 	}
 }
@@ -305,8 +305,8 @@ static void
 remove_from(size_t at, size_t i)
 {
 	struct model_queue *q = &model.queues[at];
-	struct sevq_queue *queue = find(keys[at]);
-	sevq_queue_remove(&catalog, queue, sevq_queue_entry(queue, q->events[i].id));
+	struct queue *queue = find(keys[at]);
+	queue_remove(&catalog, queue, queue_entry(queue, q->events[i].id));
 	memmove(&q->events[i], &q->events[i + 1], (q->depth - i - 1) * sizeof *q->events);
 	q->depth--;
 }
@@ -319,7 +319,7 @@ refresh(size_t at)
 	for (size_t i = 0; i < q->depth; i++)
 		if (contexts[q->events[i].context] != NULL)
 			q->last = q->events[i].context;
-	sevq_queue_refresh_last(&catalog, find(keys[at]));
+	queue_refresh_last(&catalog, find(keys[at]));
 }
 
 static void
@@ -339,13 +339,13 @@ take_somewhere(void)
 static void
 set_state(size_t at, const struct model_event *e)
 {
-	struct sevq_queue *queue = find(keys[at]);
-	struct sevq_extra extra = { .lease = e->lease != 0 ? sevq_catalog_find_lease(&catalog, e->lease) : NULL,
-				    .lease_end_boot_ms = e->lease,
-				    .available_boot_ms = e->delayed ? e->id : 0,
-				    .expires_boot_ms = e->mortal ? e->id * 2 : 0 };
+	struct queue *queue = find(keys[at]);
+	struct extra extra = { .lease = e->lease != 0 ? catalog_find_lease(&catalog, e->lease) : NULL,
+			       .lease_end_boot_ms = e->lease,
+			       .available_boot_ms = e->delayed ? e->id : 0,
+			       .expires_boot_ms = e->mortal ? e->id * 2 : 0 };
 	assert_true(e->lease == 0 || extra.lease != NULL);
-	sevq_queue_set_state(&catalog, queue, sevq_queue_entry(queue, e->id), e->attempts, &extra);
+	queue_set_state(&catalog, queue, queue_entry(queue, e->id), e->attempts, &extra);
 }
 
 static size_t
@@ -375,9 +375,9 @@ lend_somewhere(void)
 		return;
 	bool exclusive = count_leased(q) == 0 && below(3) == 0;
 	next_lease += 1 + ((next_lease + 1) % 2 != exclusive);
-	sevq_catalog_add_lease(
+	catalog_add_lease(
 	    &catalog,
-	    &(struct sevq_lease){ .id = next_lease, .queue = find(keys[at]), .exclusive = exclusive, .ids = ids, .count = count });
+	    &(struct lease){ .id = next_lease, .queue = find(keys[at]), .exclusive = exclusive, .ids = ids, .count = count });
 	for (size_t i = 0; i < count; i++) {
 		chosen[i]->lease = next_lease;
 		set_state(at, chosen[i]);
@@ -405,11 +405,11 @@ mark_or_go_back(void)
 {
 	if (mark_count < MARKS && below(2) == 0) {
 		marked[mark_count] = model;
-		marks[mark_count++] = sevq_catalog_mark(&catalog);
+		marks[mark_count++] = catalog_mark(&catalog);
 	} else if (mark_count > 0) {
 		mark_count -= 1 + below(mark_count);
 		model = marked[mark_count];
-		sevq_catalog_rollback(&catalog, marks[mark_count]);
+		catalog_rollback(&catalog, marks[mark_count]);
 	}
 }
 
@@ -432,28 +432,28 @@ run_batch(void)
 			mark_or_go_back();
 	}
 	if (below(3) > 0) {
-		sevq_catalog_commit(&catalog);
+		catalog_commit(&catalog);
 	} else {
-		sevq_catalog_rollback(&catalog, 0);
+		catalog_rollback(&catalog, 0);
 		model = before;
 	}
 }
 
 static void
-assert_same_event(const struct sevq_entry *entry, const struct model_event *event)
+assert_same_event(const struct entry *entry, const struct model_event *event)
 {
-	const struct sevq_tag *tag = sevq_tags_get(&catalog.tags, entry->tag);
+	const struct tag *tag = tags_get(&catalog.tags, entry->tag);
 	assert_int_equal(entry->id, event->id);
 	assert_int_equal(entry->ts_ms, event->id * 10);
-	assert_true(sevq_str_eq(tag->context_key, sevq_str(contexts[event->context])));
-	assert_true(sevq_str_eq(tag->original_key, sevq_str(originals[event->original])));
+	assert_true(str_eq(tag->context_key, str_of(contexts[event->context])));
+	assert_true(str_eq(tag->original_key, str_of(originals[event->original])));
 	assert_int_equal(tag->delivery.thread_id.len, event->thread);
 	assert_int_equal(tag->delivery.thread_is_number, event->number);
-	struct sevq_extra extra = sevq_catalog_extra(&catalog, event->id);
+	struct extra extra = catalog_extra(&catalog, event->id);
 	assert_int_equal(entry->attempts, event->attempts < 255 ? event->attempts : 255);
-	assert_int_equal((entry->flags & SEVQ_ENTRY_LEASED) != 0, event->lease != 0);
-	assert_int_equal((entry->flags & SEVQ_ENTRY_DELAYED) != 0, event->delayed);
-	assert_int_equal((entry->flags & SEVQ_ENTRY_EXPIRES) != 0, event->mortal);
+	assert_int_equal((entry->flags & ENTRY_LEASED) != 0, event->lease != 0);
+	assert_int_equal((entry->flags & ENTRY_DELAYED) != 0, event->delayed);
+	assert_int_equal((entry->flags & ENTRY_EXPIRES) != 0, event->mortal);
 	assert_int_equal(extra.lease != NULL ? extra.lease->id : 0, event->lease);
 	assert_int_equal(extra.available_boot_ms, event->delayed ? event->id : 0);
 	assert_int_equal(extra.expires_boot_ms, event->mortal ? event->id * 2 : 0);
@@ -461,7 +461,7 @@ assert_same_event(const struct sevq_entry *entry, const struct model_event *even
 
 /* Counts, and leases: of this model queue, each with as many events as it holds. */
 static size_t
-assert_states(const struct sevq_queue *queue, const struct model_queue *q)
+assert_states(const struct queue *queue, const struct model_queue *q)
 {
 	size_t leased = 0, delayed = 0, leases = 0;
 	bool exclusive = false;
@@ -476,7 +476,7 @@ assert_states(const struct sevq_queue *queue, const struct model_queue *q)
 		}
 		if (e->lease == 0)
 			continue;
-		const struct sevq_lease *lease = sevq_catalog_lease(&catalog, e->lease);
+		const struct lease *lease = catalog_lease(&catalog, e->lease);
 		assert_non_null(lease);
 		assert_ptr_equal(lease->queue, queue);
 		assert_int_equal(lease->live, live);
@@ -486,7 +486,7 @@ assert_states(const struct sevq_queue *queue, const struct model_queue *q)
 	}
 	assert_int_equal(queue->leased, leased);
 	assert_int_equal(queue->delayed, delayed);
-	assert_int_equal(sevq_queue_deliverable(queue), exclusive ? 0 : q->depth - leased - delayed);
+	assert_int_equal(queue_deliverable(queue), exclusive ? 0 : q->depth - leased - delayed);
 	return leases;
 }
 
@@ -501,35 +501,35 @@ count_extras(const struct model_queue *q)
 
 /* The invariants of catalog.h, and the same events as in the model. */
 static void
-assert_same_queue(const struct sevq_queue *queue, const struct model_queue *q)
+assert_same_queue(const struct queue *queue, const struct model_queue *q)
 {
 	size_t live = 0;
 	assert_false(queue->touched);
 	assert_true(queue->head < queue->tail && queue->tail <= queue->cap);
-	assert_false(queue->entries[queue->head].flags & SEVQ_ENTRY_GONE);
+	assert_false(queue->entries[queue->head].flags & ENTRY_GONE);
 	for (size_t i = queue->head; i < queue->tail; i++) {
 		assert_true(i == queue->head || queue->entries[i - 1].id < queue->entries[i].id);
-		if (!(queue->entries[i].flags & SEVQ_ENTRY_GONE))
+		if (!(queue->entries[i].flags & ENTRY_GONE))
 			assert_same_event(&queue->entries[i], &q->events[live++]);
 	}
 	assert_int_equal(live, queue->depth);
 	assert_int_equal(live, q->depth);
-	assert_true(sevq_str_eq(sevq_tags_get(&catalog.tags, queue->last_tag)->context_key, sevq_str(contexts[q->last])));
+	assert_true(str_eq(tags_get(&catalog.tags, queue->last_tag)->context_key, str_of(contexts[q->last])));
 }
 
 /* Each reference has somebody who holds it: an entry, a last context, or a tag whose match it is. */
 static void
 assert_references(void)
 {
-	uint32_t *refs = sevq_alloc(catalog.tags.count * sizeof *refs);
-	const struct sevq_queue *queue;
-	for (size_t at = 0; (queue = sevq_catalog_each(&catalog, &at)) != NULL;) {
+	uint32_t *refs = mem_alloc(catalog.tags.count * sizeof *refs);
+	const struct queue *queue;
+	for (size_t at = 0; (queue = catalog_each(&catalog, &at)) != NULL;) {
 		refs[queue->last_tag]++;
-		for (const struct sevq_entry *e = sevq_queue_first(queue, 0); e != NULL; e = sevq_queue_next(queue, e))
+		for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e))
 			refs[e->tag]++;
 	}
 	for (uint32_t id = 1; id < catalog.tags.count; id++) {
-		const struct sevq_tag *tag = catalog.tags.tags[id];
+		const struct tag *tag = catalog.tags.tags[id];
 		if (tag != NULL && tag->match != id)
 			refs[tag->match]++;
 	}
@@ -543,7 +543,7 @@ assert_same(void)
 {
 	size_t pending = 0, sessions = 0, leases = 0, extras = 0;
 	for (size_t at = 0; at < KEYS; at++) {
-		const struct sevq_queue *queue = find(keys[at]);
+		const struct queue *queue = find(keys[at]);
 		if (queue != NULL)
 			leases += assert_states(queue, &model.queues[at]);
 		extras += count_extras(&model.queues[at]);
@@ -579,7 +579,7 @@ random_batches_agree_with_a_model(void **state)
 	for (size_t at = 0; at < KEYS; at++)
 		while (model.queues[at].depth > 0)
 			remove_from(at, 0);
-	sevq_catalog_commit(&catalog);
+	catalog_commit(&catalog);
 	assert_nothing_is_kept();
 }
 

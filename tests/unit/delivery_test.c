@@ -11,34 +11,34 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-static struct sevq_json doc;
-static struct sevq_arena arena;
+static struct json doc;
+static struct arena arena;
 
 static int
 clear(void **state)
 {
 	(void)state;
-	sevq_json_clear(&doc);
-	sevq_arena_clear(&arena);
+	json_clear(&doc);
+	arena_clear(&arena);
 	return 0;
 }
 
 static int
-read_context(const char *json, struct sevq_delivery *ret, struct sevq_error *err)
+read_context(const char *json, struct delivery *ret, struct error *err)
 {
-	assert_int_equal(sevq_json_scan(&doc, json, strlen(json), NULL), 0);
-	return sevq_delivery_read(&doc, 0, &arena, ret, err);
+	assert_int_equal(json_scan(&doc, json, strlen(json), NULL), 0);
+	return delivery_read(&doc, 0, &arena, ret, err);
 }
 
 static void
-assert_written(const struct sevq_delivery *d, const char *want)
+assert_written(const struct delivery *d, const char *want)
 {
-	struct sevq_buf out = { 0 };
+	struct buf out = { 0 };
 
-	sevq_delivery_write(&out, d);
-	sevq_buf_add(&out, "", 1);
+	delivery_write(&out, d);
+	buf_add(&out, "", 1);
 	assert_string_equal(out.data, want);
-	sevq_buf_clear(&out);
+	buf_clear(&out);
 }
 
 static const struct {
@@ -81,13 +81,13 @@ contexts_are_normalised(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(contexts); i++) {
-		struct sevq_delivery d, again;
+		struct delivery d, again;
 
 		assert_int_equal(read_context(contexts[i].json, &d, NULL), 0);
 		assert_written(&d, contexts[i].normal);
-		assert_int_equal(sevq_delivery_none(&d), strcmp(contexts[i].normal, "{}") == 0);
+		assert_int_equal(delivery_none(&d), strcmp(contexts[i].normal, "{}") == 0);
 		assert_int_equal(read_context(contexts[i].normal, &again, NULL), 0);
-		assert_true(sevq_delivery_same(&d, &again));
+		assert_true(delivery_same(&d, &again));
 	}
 }
 
@@ -98,11 +98,11 @@ anything_but_an_object_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(others); i++) {
-		struct sevq_delivery d = { .to = SEVQ_STR("untouched") };
-		struct sevq_error err;
+		struct delivery d = { .to = STR("untouched") };
+		struct error err;
 
 		assert_int_equal(read_context(others[i], &d, &err), -1);
-		assert_int_equal(err.code, SEVQ_INVALID_FIELD);
+		assert_int_equal(err.code, ERROR_INVALID_FIELD);
 		assert_string_equal(err.pointer, "/deliveryContext");
 		assert_int_equal(d.to.len, 9);
 	}
@@ -111,16 +111,16 @@ anything_but_an_object_is_refused(void **state)
 static void
 identity_takes_threads_as_text(void **state)
 {
-	struct sevq_delivery number, text, other, none = { 0 };
+	struct delivery number, text, other, none = { 0 };
 
 	(void)state;
 	read_context("{\"to\":\"1\",\"threadId\":5}", &number, NULL);
 	read_context("{\"to\":\"1\",\"threadId\":\"5\"}", &text, NULL);
 	read_context("{\"to\":\"1\"}", &other, NULL);
-	assert_true(sevq_delivery_same(&number, &text));
-	assert_false(sevq_delivery_same(&number, &other));
-	assert_false(sevq_delivery_same(&none, &other));
-	assert_true(sevq_delivery_same(&none, &none));
+	assert_true(delivery_same(&number, &text));
+	assert_false(delivery_same(&number, &other));
+	assert_false(delivery_same(&none, &other));
+	assert_true(delivery_same(&none, &none));
 }
 
 static const struct {
@@ -148,13 +148,13 @@ a_merge_lets_the_newer_win(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(merges); i++) {
-		struct sevq_delivery older, newer, merged;
+		struct delivery older, newer, merged;
 
 		read_context(merges[i].older, &older, NULL);
 		read_context(merges[i].newer, &newer, NULL);
-		sevq_delivery_merge(&older, &newer, &merged);
+		delivery_merge(&older, &newer, &merged);
 		assert_written(&merged, merges[i].merged);
-		sevq_delivery_merge(&older, &newer, &older); /* in place, as a fold does it */
+		delivery_merge(&older, &newer, &older); /* in place, as a fold does it */
 		assert_written(&older, merges[i].merged);
 	}
 }

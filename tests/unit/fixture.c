@@ -9,12 +9,12 @@
 #include "queue/clock.h"
 
 struct memory_store store;
-struct sevq_engine *engine;
-struct sevq_engine_options options;
-struct sevq_error error;
-struct sevq_clock now;
+struct engine *engine;
+struct engine_options options;
+struct error error;
+struct clock now;
 
-static struct sevq_clock
+static struct clock
 stopped(void)
 {
 	return now;
@@ -23,15 +23,15 @@ stopped(void)
 static void
 open_engine(void)
 {
-	struct sevq_policy *policy;
-	assert_int_equal(sevq_policy_parse("", 0, &policy, &error), 0);
-	assert_int_equal(sevq_engine_open(&store.base, policy, &options, &engine, &error), 0);
+	struct policy *policy;
+	assert_int_equal(policy_parse("", 0, &policy, &error), 0);
+	assert_int_equal(engine_open(&store.base, policy, &options, &engine, &error), 0);
 }
 
 void
 reopen(void)
 {
-	sevq_engine_close(engine);
+	engine_close(engine);
 	open_engine();
 }
 
@@ -39,10 +39,10 @@ int
 fixture_begin(void **state)
 {
 	(void)state;
-	sevq_clock = stopped;
-	now = (struct sevq_clock){ .wall_ms = INT64_C(1800000000000), .boot_ms = 1000000 };
+	clock_now = stopped;
+	now = (struct clock){ .wall_ms = INT64_C(1800000000000), .boot_ms = 1000000 };
 	memory_store_init(&store);
-	sevq_engine_options_init(&options);
+	engine_options_init(&options);
 	options.recent_bytes = 0; /* the store is asked */
 	open_engine();
 	return 0;
@@ -52,7 +52,7 @@ int
 fixture_end(void **state)
 {
 	(void)state;
-	sevq_engine_close(engine);
+	engine_close(engine);
 	memory_store_clear(&store);
 	calls_free();
 	return 0;
@@ -61,7 +61,7 @@ fixture_end(void **state)
 void
 turn(void)
 {
-	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(engine_turn(engine, &error), 0);
 }
 
 void
@@ -76,17 +76,17 @@ done(struct call *call)
 {
 	turn();
 	assert_int_equal(call->answered, 1);
-	if (call->op.error.code != SEVQ_OK)
-		fail_msg("%s: %s", sevq_code_name(call->op.error.code), call->op.error.detail);
+	if (call->op.error.code != ERROR_NONE)
+		fail_msg("%s: %s", error_code_name(call->op.error.code), call->op.error.detail);
 	return call;
 }
 
 struct call *
-fails(struct call *call, enum sevq_code code)
+fails(struct call *call, enum error_code code)
 {
 	turn();
 	assert_int_equal(call->answered, 1);
-	assert_string_equal(sevq_code_name(call->op.error.code), sevq_code_name(code));
+	assert_string_equal(error_code_name(call->op.error.code), error_code_name(code));
 	return call;
 }
 
@@ -112,24 +112,24 @@ void
 assert_deliverable(const char *key, const char *texts)
 {
 	struct call *call = done(peek(engine, key));
-	struct sevq_event_list list = { call->peek.found.events, 0 };
+	struct system_event_list list = { call->peek.found.events, 0 };
 	for (size_t i = 0; i < call->peek.found.count; i++)
-		if (list.events[i].state == SEVQ_STATE_QUEUED)
+		if (list.events[i].state == EVENT_STATE_QUEUED)
 			list.events[list.count++] = list.events[i];
 	assert_texts(&list, texts);
-	assert_int_equal(sevq_engine_deliverable(engine, sevq_str(key)), list.count);
+	assert_int_equal(engine_deliverable(engine, str_of(key)), list.count);
 }
 
-const struct sevq_event *
+const struct system_event *
 look_at(int64_t id)
 {
 	return &done(find_event(engine, id))->find.event;
 }
 
-struct sevq_engine_stats
+struct engine_stats
 stats(void)
 {
-	struct sevq_engine_stats all;
-	sevq_engine_stats(engine, &all);
+	struct engine_stats all;
+	engine_stats(engine, &all);
 	return all;
 }

@@ -4,8 +4,8 @@
  * Here: opening and closing, turns, the few lines that every test of a call begins and ends with.
  * Not here: the calls themselves (calls.h), the store (memory_store.h).
  */
-#ifndef SEVQ_TESTS_FIXTURE_H
-#define SEVQ_TESTS_FIXTURE_H
+#ifndef TESTS_FIXTURE_H
+#define TESTS_FIXTURE_H
 
 #include "queue/clock.h"
 #include "tests/unit/calls.h"
@@ -19,10 +19,10 @@
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_begin, fixture_end)
 
 extern struct memory_store store;
-extern struct sevq_engine *engine;
-extern struct sevq_engine_options options; /* for the next reopen */
-extern struct sevq_error error;
-extern struct sevq_clock now;
+extern struct engine *engine;
+extern struct engine_options options; /* for the next reopen */
+extern struct error error;
+extern struct clock now;
 
 int fixture_begin(void **state);
 int fixture_end(void **state);
@@ -33,13 +33,13 @@ void pass(int64_t ms); /* time passes, on both clocks; nothing is told of it */
 
 /* One call in a turn of its own, which must succeed, or fail so. */
 struct call *done(struct call *call);
-struct call *fails(struct call *call, enum sevq_code code);
+struct call *fails(struct call *call, enum error_code code);
 
 int64_t put(const char *key, const char *text);                  /* the event's id */
 int64_t borrow(const char *key, size_t limit, int64_t lease_ms); /* the lease's id; 0: nothing to have */
 void assert_queued(const char *key, const char *texts);          /* pending, in order; as "1 2" */
 void assert_deliverable(const char *key, const char *texts);     /* the same of what could be drained now; takes nothing */
-const struct sevq_event *look_at(int64_t id);
-struct sevq_engine_stats stats(void);
+const struct system_event *look_at(int64_t id);
+struct engine_stats stats(void);
 
 #endif

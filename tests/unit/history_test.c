@@ -26,22 +26,22 @@ static char directory[64], path[96];
 static void
 open_file(void)
 {
-	struct sevq_sqlite_options storage;
-	struct sevq_store *opened;
-	struct sevq_policy *policy;
-	sevq_sqlite_options_init(&storage);
+	struct sqlite_options storage;
+	struct store *opened;
+	struct policy *policy;
+	sqlite_options_init(&storage);
 	storage.min_free_bytes = 0;
 	storage.path = path;
-	if (sevq_sqlite_open(&storage, &opened, &error) < 0)
+	if (sqlite_open(&storage, &opened, &error) < 0)
 		fail_msg("%s", error.detail);
-	assert_int_equal(sevq_policy_parse("", 0, &policy, &error), 0);
-	assert_int_equal(sevq_engine_open(opened, policy, &options, &engine, &error), 0);
+	assert_int_equal(policy_parse("", 0, &policy, &error), 0);
+	assert_int_equal(engine_open(opened, policy, &options, &engine, &error), 0);
 }
 
 static void
 open_again(void)
 {
-	sevq_engine_close(engine);
+	engine_close(engine);
 	engine = NULL;
 	open_file();
 }
@@ -51,7 +51,7 @@ begin(void **state)
 {
 	if (fixture_begin(state) != 0)
 		return -1;
-	sevq_engine_close(engine);
+	engine_close(engine);
 	engine = NULL;
 	snprintf(directory, sizeof directory, "%s/sevq-history-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(directory) == NULL)
@@ -95,42 +95,42 @@ static void
 sweep(void)
 {
 	open_again();
-	while (sevq_engine_chores(engine))
+	while (engine_chores(engine))
 		continue;
 }
 
 /* All pages of this size, as "text:outcome text:outcome"; checks that they descend. */
 static void
-assert_history(struct sevq_history input, size_t limit, const char *want)
+assert_history(struct history_op input, size_t limit, const char *want)
 {
-	struct sevq_buf have = { 0 };
+	struct buf have = { 0 };
 	int64_t before = INT64_MAX;
 	input.limit = limit;
 	for (;;) {
 		struct call *call = done(list_history(engine, input));
 		for (size_t i = 0; i < call->history.count; i++) {
-			const struct sevq_history_item *item = &call->history.items[i];
+			const struct history_item *item = &call->history.items[i];
 			assert_true(item->end.ts_ms <= before);
 			before = item->end.ts_ms;
-			assert_int_equal(item->event.state, SEVQ_STATE_SETTLED);
+			assert_int_equal(item->event.state, EVENT_STATE_SETTLED);
 			assert_int_equal(item->event.outcome, item->end.kind);
-			sevq_buf_addf(&have, "%s%.*s:%s", have.len > 0 ? " " : "", (int)item->event.text.len, item->event.text.s,
-				      sevq_outcome_name(item->end.kind));
+			buf_addf(&have, "%s%.*s:%s", have.len > 0 ? " " : "", (int)item->event.text.len, item->event.text.s,
+				 outcome_name(item->end.kind));
 		}
 		assert_true(call->history.count <= limit);
 		if (call->history.next_cursor.s == NULL)
 			break;
 		input.cursor = call->history.next_cursor;
 	}
-	assert_str((struct sevq_str){ have.data, have.len }, have.len > 0 || want[0] != '\0' ? want : NULL);
-	sevq_buf_clear(&have);
+	assert_str((struct str){ have.data, have.len }, have.len > 0 || want[0] != '\0' ? want : NULL);
+	buf_clear(&have);
 }
 
 static void
 settle_some(void)
 {
-	struct sevq_draft hook = draft(B, "b1");
-	hook.source = SEVQ_STR("hook");
+	struct draft hook = draft(B, "b1");
+	hook.source = STR("hook");
 	put(A, "a1"), put(A, "a2"), put(A, "a3"), put(A, "a4"), put(A, "a5");
 	done(enqueue_draft(engine, hook)), put(B, "b2");
 	done(drain(engine, A, 3));
@@ -149,8 +149,7 @@ history_is_shown_newest_first_in_pages_of_any_size(void **state)
 	(void)state;
 	settle_some();
 	for (size_t limit = 1; limit < 9; limit++)
-		assert_history((struct sevq_history){ 0 }, limit,
-			       "b2:purged a5:consumed b1:acked a3:drained a2:drained a1:drained");
+		assert_history((struct history_op){ 0 }, limit, "b2:purged a5:consumed b1:acked a3:drained a2:drained a1:drained");
 }
 
 static void
@@ -160,50 +159,50 @@ history_can_be_filtered(void **state)
 	int64_t start = now.wall_ms;
 	settle_some();
 	for (size_t limit = 1; limit < 5; limit++) {
-		assert_history((struct sevq_history){ .address.session_key = SEVQ_STR(A) }, limit,
+		assert_history((struct history_op){ .address.session_key = STR(A) }, limit,
 			       "a5:consumed a3:drained a2:drained a1:drained");
-		assert_history((struct sevq_history){ .address.session_key = SEVQ_STR("agent:main:none") }, limit, "");
-		assert_history((struct sevq_history){ .source = SEVQ_STR("hook") }, limit, "b1:acked");
-		assert_history((struct sevq_history){ .kind = SEVQ_OUTCOME_DRAINED }, limit, "a3:drained a2:drained a1:drained");
-		assert_history((struct sevq_history){ .kind = SEVQ_OUTCOME_DEAD }, limit, "");
-		assert_history((struct sevq_history){ .since_ms = start + 1 }, limit, "b2:purged a5:consumed b1:acked");
-		assert_history((struct sevq_history){ .until_ms = start + 2 * MINUTE - 1 }, limit,
+		assert_history((struct history_op){ .address.session_key = STR("agent:main:none") }, limit, "");
+		assert_history((struct history_op){ .source = STR("hook") }, limit, "b1:acked");
+		assert_history((struct history_op){ .kind = OUTCOME_DRAINED }, limit, "a3:drained a2:drained a1:drained");
+		assert_history((struct history_op){ .kind = OUTCOME_DEAD }, limit, "");
+		assert_history((struct history_op){ .since_ms = start + 1 }, limit, "b2:purged a5:consumed b1:acked");
+		assert_history((struct history_op){ .until_ms = start + 2 * MINUTE - 1 }, limit,
 			       "b1:acked a3:drained a2:drained a1:drained");
-		assert_history((struct sevq_history){ .since_ms = start + MINUTE, .until_ms = start + MINUTE }, limit, "b1:acked");
-		assert_history((struct sevq_history){ .until_ms = start - 1 }, limit, "");
-		assert_history((struct sevq_history){ .since_ms = INT64_MAX }, limit, "");
-		assert_history((struct sevq_history){ .until_ms = INT64_MAX, .kind = SEVQ_OUTCOME_PURGED }, limit, "b2:purged");
+		assert_history((struct history_op){ .since_ms = start + MINUTE, .until_ms = start + MINUTE }, limit, "b1:acked");
+		assert_history((struct history_op){ .until_ms = start - 1 }, limit, "");
+		assert_history((struct history_op){ .since_ms = INT64_MAX }, limit, "");
+		assert_history((struct history_op){ .until_ms = INT64_MAX, .kind = OUTCOME_PURGED }, limit, "b2:purged");
 	}
-	fails(list_history(engine, (struct sevq_history){ .address.session_key = SEVQ_STR("agent:") }), SEVQ_MALFORMED_KEY);
+	fails(list_history(engine, (struct history_op){ .address.session_key = STR("agent:") }), ERROR_MALFORMED_KEY);
 }
 
 /* They are as every event says of itself. */
 static void
-assert_attempts_agree(struct sevq_history input, const char *want)
+assert_attempts_agree(struct history_op input, const char *want)
 {
-	struct sevq_buf have = { 0 };
+	struct buf have = { 0 };
 	do {
-		struct sevq_history *page = &done(list_history(engine, input))->history;
+		struct history_op *page = &done(list_history(engine, input))->history;
 		for (size_t i = 0; i < page->count; i++) {
-			const struct sevq_event *event = &page->items[i].event;
+			const struct system_event *event = &page->items[i].event;
 			assert_int_equal(event->attempts, look_at(event->id)->attempts);
-			sevq_buf_addf(&have, "%.*s:%d ", (int)event->text.len, event->text.s, event->attempts);
+			buf_addf(&have, "%.*s:%d ", (int)event->text.len, event->text.s, event->attempts);
 		}
 		input.cursor = page->next_cursor;
 	} while (input.cursor.s != NULL);
-	assert_str((struct sevq_str){ have.data, have.len }, want);
-	sevq_buf_clear(&have);
+	assert_str((struct str){ have.data, have.len }, want);
+	buf_clear(&have);
 }
 
 static void
 history_says_how_often_each_had_failed(void **state)
 {
 	(void)state;
-	struct sevq_draft mortal = draft(A, "mortal");
+	struct draft mortal = draft(A, "mortal");
 	mortal.ttl_ms = 10 * MINUTE;
 	options.attempts_max = 3;
 	options.session_pending_max = 5;
-	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	options.overflow = OVERFLOW_DROP_OLDEST;
 	open_again();
 	put(A, "1"), put(A, "2"), put(A, "3"), done(enqueue_draft(engine, mortal)), put(B, "b");
 	done(nack(engine, borrow(A, 0, MINUTE), ALL));
@@ -218,8 +217,8 @@ history_says_how_often_each_had_failed(void **state)
 	done(purge(engine, B, NULL));
 	for (int round = 0; round < 2; round++) {
 		for (size_t limit = 1; limit < 10; limit++) {
-			assert_attempts_agree((struct sevq_history){ .limit = limit }, "b:0 7:0 6:1 5:0 4:0 3:2 1:2 mortal:1 2:3 ");
-			assert_attempts_agree((struct sevq_history){ .limit = limit, .dead_letters = true }, "1:2 2:3 ");
+			assert_attempts_agree((struct history_op){ .limit = limit }, "b:0 7:0 6:1 5:0 4:0 3:2 1:2 mortal:1 2:3 ");
+			assert_attempts_agree((struct history_op){ .limit = limit, .dead_letters = true }, "1:2 2:3 ");
 			calls_free();
 		}
 		open_again();
@@ -231,9 +230,9 @@ a_page_goes_on_though_more_happened_meanwhile(void **state)
 {
 	(void)state;
 	settle_some();
-	struct call *first = done(list_history(engine, (struct sevq_history){ .limit = 4 }));
+	struct call *first = done(list_history(engine, (struct history_op){ .limit = 4 }));
 	put(A, "later"), done(drain(engine, A, 0));
-	struct sevq_history rest = { .cursor = first->history.next_cursor };
+	struct history_op rest = { .cursor = first->history.next_cursor };
 	assert_history(rest, 1, "a2:drained a1:drained");
 	assert_history(rest, 7, "a2:drained a1:drained");
 }
@@ -242,10 +241,10 @@ a_page_goes_on_though_more_happened_meanwhile(void **state)
 static void
 put_long(size_t count)
 {
-	static char text[SEVQ_TEXT_BYTES_MAX];
-	struct sevq_draft one = draft(A, "");
+	static char text[TEXT_BYTES_MAX];
+	struct draft one = draft(A, "");
 	memset(text, 'x', sizeof text);
-	one.text = (struct sevq_str){ text, sizeof text };
+	one.text = (struct str){ text, sizeof text };
 	one.allow_duplicate = true;
 	for (; count > 0; count--)
 		done(enqueue_draft(engine, one));
@@ -254,20 +253,20 @@ put_long(size_t count)
 
 /* All of it, page by page: as many events, each once, and never more text than an answer holds. */
 static void
-assert_pages_hold_little(struct sevq_history input, size_t count)
+assert_pages_hold_little(struct history_op input, size_t count)
 {
 	size_t pages = 0;
 	int64_t before = INT64_MAX;
-	input.limit = SEVQ_HISTORY_PAGE_MAX;
+	input.limit = HISTORY_PAGE_MAX;
 	do {
-		const struct sevq_history *page = &done(list_history(engine, input))->history;
+		const struct history_op *page = &done(list_history(engine, input))->history;
 		size_t bytes = 0;
 		for (size_t i = 0; i < page->count; i++, count--) {
 			assert_true(page->items[i].event.id < before);
 			before = page->items[i].event.id;
 			bytes += page->items[i].event.text.len;
 		}
-		assert_in_range(bytes, 1, SEVQ_ANSWER_TEXT_BYTES_MAX);
+		assert_in_range(bytes, 1, ANSWER_TEXT_BYTES_MAX);
 		input.cursor = page->next_cursor;
 		pages++;
 	} while (input.cursor.s != NULL);
@@ -279,23 +278,23 @@ static void
 a_page_ends_where_an_answer_is_full_of_text(void **state)
 {
 	(void)state;
-	size_t fit = SEVQ_ANSWER_TEXT_BYTES_MAX / SEVQ_TEXT_BYTES_MAX;
+	size_t fit = ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX;
 	put_long(2 * fit + 1);
 	done(purge(engine, A, NULL));
-	assert_pages_hold_little((struct sevq_history){ 0 }, 2 * fit + 1);
-	assert_pages_hold_little((struct sevq_history){ .address.session_key = SEVQ_STR(A) }, 2 * fit + 1);
+	assert_pages_hold_little((struct history_op){ 0 }, 2 * fit + 1);
+	assert_pages_hold_little((struct history_op){ .address.session_key = STR(A) }, 2 * fit + 1);
 }
 
 static void
 a_page_of_dead_letters_ends_there_too(void **state)
 {
 	(void)state;
-	size_t fit = SEVQ_ANSWER_TEXT_BYTES_MAX / SEVQ_TEXT_BYTES_MAX;
+	size_t fit = ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX;
 	options.session_pending_max = 1;
-	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	options.overflow = OVERFLOW_DROP_OLDEST;
 	open_again();
 	put_long(2 * fit + 2);
-	assert_pages_hold_little((struct sevq_history){ .dead_letters = true }, 2 * fit + 1);
+	assert_pages_hold_little((struct history_op){ .dead_letters = true }, 2 * fit + 1);
 }
 
 static void
@@ -316,10 +315,10 @@ strange_cursors_are_refused(void **state)
 					   "1:1 ",
 					   "99999999999999999999999999999999999999999999999:1" };
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		struct call *call = list_history(engine, (struct sevq_history){ .cursor = sevq_str(bad[i]) });
-		assert_string_equal(fails(call, SEVQ_INVALID_FIELD)->op.error.pointer, "cursor");
+		struct call *call = list_history(engine, (struct history_op){ .cursor = str_of(bad[i]) });
+		assert_string_equal(fails(call, ERROR_INVALID_FIELD)->op.error.pointer, "cursor");
 	}
-	assert_history((struct sevq_history){ .cursor = SEVQ_STR("9223372036854775807:9223372036854775807") }, 5, "");
+	assert_history((struct history_op){ .cursor = STR("9223372036854775807:9223372036854775807") }, 5, "");
 }
 
 /* One attempt is all there is. */
@@ -328,7 +327,7 @@ make_dead_letters(void)
 {
 	options.attempts_max = 1;
 	options.session_pending_max = 4;
-	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	options.overflow = OVERFLOW_DROP_OLDEST;
 	open_again();
 	put(A, "1"), put(A, "2"), put(A, "3"), put(A, "4"), put(B, "x");
 	pass(1);
@@ -344,27 +343,26 @@ static void
 dead_letters_are_listed_until_they_are_requeued(void **state)
 {
 	(void)state;
-	struct sevq_history dead = { .dead_letters = true };
+	struct history_op dead = { .dead_letters = true };
 	make_dead_letters();
 	int64_t end = now.wall_ms;
 	for (size_t limit = 1; limit < 5; limit++) {
 		assert_history(dead, limit, "x:dead 3:dead 2:dead 1:evicted");
-		assert_history((struct sevq_history){ .dead_letters = true, .address.session_key = SEVQ_STR(A) }, limit,
+		assert_history((struct history_op){ .dead_letters = true, .address.session_key = STR(A) }, limit,
 			       "3:dead 2:dead 1:evicted");
-		assert_history((struct sevq_history){ .dead_letters = true, .until_ms = end - 1 }, limit,
-			       "3:dead 2:dead 1:evicted");
-		assert_history((struct sevq_history){ .dead_letters = true, .since_ms = end - 1 }, limit, "x:dead 3:dead 2:dead");
+		assert_history((struct history_op){ .dead_letters = true, .until_ms = end - 1 }, limit, "3:dead 2:dead 1:evicted");
+		assert_history((struct history_op){ .dead_letters = true, .since_ms = end - 1 }, limit, "x:dead 3:dead 2:dead");
 	}
-	struct call *page = done(list_history(engine, (struct sevq_history){ .dead_letters = true, .limit = 2 }));
+	struct call *page = done(list_history(engine, (struct history_op){ .dead_letters = true, .limit = 2 }));
 	struct call *call = done(requeue(engine, IDS(3, 1, 3, 99, 7), 0, false));
 	assert_int_equal(call->requeue.requeued, 2);
 	assert_int_equal(call->requeue.passed_over, 3);
 	for (size_t limit = 1; limit < 4; limit++) {
 		assert_history(dead, limit, "x:dead 2:dead");
-		assert_history((struct sevq_history){ .dead_letters = true, .cursor = page->history.next_cursor }, limit, "2:dead");
+		assert_history((struct history_op){ .dead_letters = true, .cursor = page->history.next_cursor }, limit, "2:dead");
 	}
 	assert_deliverable(A, "3 1");
-	assert_history((struct sevq_history){ .kind = SEVQ_OUTCOME_DEAD }, 9, "x:dead 3:dead 2:dead");
+	assert_history((struct history_op){ .kind = OUTCOME_DEAD }, 9, "x:dead 3:dead 2:dead");
 	assert_int_equal(done(requeue(engine, IDS(3, 1), 0, false))->requeue.requeued, 0);
 	open_again();
 	assert_int_equal(done(requeue(engine, IDS(3, 1), 0, false))->requeue.requeued, 0);
@@ -378,11 +376,11 @@ a_requeued_dead_letter_tells_where_it_went(void **state)
 	make_dead_letters();
 	done(requeue(engine, IDS(2), 0, false));
 	int64_t anew = done(peek(engine, A))->peek.found.events[0].id;
-	const struct sevq_find *old = &done(find_event(engine, 2))->find;
+	const struct find_op *old = &done(find_event(engine, 2))->find;
 	char id[24];
 	snprintf(id, sizeof id, "%" PRId64, anew);
-	assert_string_equal(sevq_event_state(&old->event), "dead");
-	assert_int_equal(old->timeline[old->timeline_count - 1].kind, SEVQ_OUTCOME_REQUEUED);
+	assert_string_equal(event_state_name(&old->event), "dead");
+	assert_int_equal(old->timeline[old->timeline_count - 1].kind, OUTCOME_REQUEUED);
 	assert_str(old->timeline[old->timeline_count - 1].detail, id);
 	assert_int_equal(look_at(anew)->attempts, 0);
 }
@@ -398,7 +396,7 @@ a_requeued_exec_completion_is_one(void **state)
 	done(nack(engine, borrow(A, 0, MINUTE), ALL));
 	done(requeue(engine, IDS(id), 0, false));
 	for (int round = 0; round < 2; round++) {
-		struct sevq_lend prompt = { .address.session_key = SEVQ_STR(A), .prompt = true };
+		struct lease_take_op prompt = { .address.session_key = STR(A), .prompt = true };
 		assert_int_equal(done(lend_as(engine, prompt))->lend.lease_id, 0);
 		open_again();
 	}
@@ -408,30 +406,30 @@ static void
 a_dead_letter_comes_back_as_it_was(void **state)
 {
 	(void)state;
-	struct sevq_draft rich = draft(" main ", "Zwei\nZeilen");
-	rich.context_key = SEVQ_STR("k");
-	rich.source = SEVQ_STR("hook");
-	rich.traceparent = SEVQ_STR("00-1-2-01");
-	rich.wake = SEVQ_WAKE_NOW;
+	struct draft rich = draft(" main ", "Zwei\nZeilen");
+	rich.context_key = STR("k");
+	rich.source = STR("hook");
+	rich.traceparent = STR("00-1-2-01");
+	rich.wake = WAKE_NOW;
 	rich.ttl_ms = DAY;
-	rich.delivery = (struct sevq_delivery){ .channel = SEVQ_STR("telegram"), .to = SEVQ_STR("1") };
+	rich.delivery = (struct delivery){ .channel = STR("telegram"), .to = STR("1") };
 	options.attempts_max = 1;
 	open_again();
 	int64_t id = done(enqueue_draft(engine, rich))->enqueue.results[0].id;
 	done(nack(engine, borrow("main", 0, MINUTE), ALL));
 	done(requeue(engine, IDS(id), 0, false));
-	const struct sevq_event *anew = &done(peek(engine, "main"))->peek.found.events[0];
+	const struct system_event *anew = &done(peek(engine, "main"))->peek.found.events[0];
 	assert_true(anew->id > id);
 	assert_str(anew->text, "Zwei\nZeilen");
 	assert_str(anew->original_session_key, " main ");
-	assert_int_equal(anew->rule, SEVQ_RULE_MAIN_ALIAS);
+	assert_int_equal(anew->rule, RULE_MAIN_ALIAS);
 	assert_str(anew->context_key, "k");
 	assert_str(anew->source, "hook");
 	assert_str(anew->traceparent, "00-1-2-01");
-	assert_int_equal(anew->wake, SEVQ_WAKE_NOW);
+	assert_int_equal(anew->wake, WAKE_NOW);
 	assert_int_equal(anew->expires_at_ms, 0);
-	assert_true(sevq_delivery_same(&anew->delivery, &rich.delivery));
-	struct call *list = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	assert_true(delivery_same(&anew->delivery, &rich.delivery));
+	struct call *list = done(list_sessions(engine, (struct sessions_op){ 0 }));
 	assert_str(list->sessions.sessions[0].last_context_key, "k");
 	assert_str(list->sessions.sessions[0].rekeyed_from[0].key, "main");
 }
@@ -443,31 +441,31 @@ leases_are_on_disk_as_they_were(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
-	struct sevq_lend exclusive = {
-		.address.session_key = SEVQ_STR(A), .limit = 2, .exclusive = true, .consumer = SEVQ_STR("c"), .lease_ms = MINUTE
+	struct lease_take_op exclusive = {
+		.address.session_key = STR(A), .limit = 2, .exclusive = true, .consumer = STR("c"), .lease_ms = MINUTE
 	};
 	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
 	done(ack(engine, lease, IDS(one)));
 	done(extend(engine, lease, ALL, 2 * MINUTE));
 	for (int round = 0; round < 2; round++) {
 		open_again();
-		assert_int_equal(sevq_engine_deliverable(engine, SEVQ_STR(A)), 0); /* though the third is nobody's */
+		assert_int_equal(engine_deliverable(engine, STR(A)), 0); /* though the third is nobody's */
 		assert_int_equal(stats().leases, 1);
-		assert_int_equal(sevq_engine_due_ms(engine), 2 * MINUTE);
+		assert_int_equal(engine_due_ms(engine), 2 * MINUTE);
 		assert_int_equal(done(ack(engine, lease, IDS(one)))->lease.changed, 0);
-		fails(ack(engine, lease, IDS(three)), SEVQ_INVALID_FIELD);
-		fails(nack(engine, lease, IDS(one)), SEVQ_CONFLICT);
+		fails(ack(engine, lease, IDS(three)), ERROR_INVALID_FIELD);
+		fails(nack(engine, lease, IDS(one)), ERROR_CONFLICT);
 	}
 	assert_int_equal(done(ack(engine, lease, IDS(one, two)))->lease.changed, 1);
 	open_again();
 	assert_deliverable(A, "3");
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
-	const struct sevq_find *found = &done(find_event(engine, two))->find;
+	const struct find_op *found = &done(find_event(engine, two))->find;
 	assert_int_equal(found->timeline_count, 3);
 	assert_int_equal(found->timeline[0].lease, lease);
 	assert_str(found->timeline[0].detail, "c");
-	assert_int_equal(found->timeline[1].kind, SEVQ_OUTCOME_EXTENDED);
-	assert_int_equal(found->timeline[2].kind, SEVQ_OUTCOME_ACKED);
+	assert_int_equal(found->timeline[1].kind, OUTCOME_EXTENDED);
+	assert_int_equal(found->timeline[2].kind, OUTCOME_ACKED);
 }
 
 /* The driver finds who took the rest, and only as long as the lease held it. */
@@ -479,7 +477,7 @@ what_was_taken_out_of_a_lease_is_on_disk(void **state)
 	int64_t taken = borrow(A, 2, MINUTE), finished = borrow(A, 1, MINUTE);
 	done(ack(engine, taken, IDS(one)));
 	done(consume(engine, A, IDS(two)));
-	fails(ack(engine, taken, ALL), SEVQ_CONFLICT);
+	fails(ack(engine, taken, ALL), ERROR_CONFLICT);
 	done(ack(engine, finished, IDS(three)));
 	assert_int_equal(done(ack(engine, finished, ALL))->lease.changed, 0);
 	int64_t four = put(A, "4"), five = put(A, "5");
@@ -490,8 +488,8 @@ what_was_taken_out_of_a_lease_is_on_disk(void **state)
 	done(purge(engine, A, NULL));
 	for (int round = 0; round < 2; round++) {
 		assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
-		fails(ack(engine, other, ALL), SEVQ_CONFLICT);
-		fails(ack(engine, taken, ALL), SEVQ_CONFLICT);
+		fails(ack(engine, other, ALL), ERROR_CONFLICT);
+		fails(ack(engine, taken, ALL), ERROR_CONFLICT);
 		open_again();
 	}
 }
@@ -499,7 +497,7 @@ what_was_taken_out_of_a_lease_is_on_disk(void **state)
 static void
 assert_last(const char *key, const char *want)
 {
-	struct sevq_sessions one = { .address.session_key = sevq_str(key) };
+	struct sessions_op one = { .address.session_key = str_of(key) };
 	struct call *call = done(list_sessions(engine, one));
 	assert_int_equal(call->sessions.count, 1);
 	assert_str(call->sessions.sessions[0].last_context_key, want);
@@ -514,7 +512,7 @@ a_last_context_outlives_its_event_on_disk(void **state)
 {
 	(void)state;
 	options.session_pending_max = 2;
-	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	options.overflow = OVERFLOW_DROP_OLDEST;
 	open_again();
 	done(enqueue_keyed(engine, A, "evicted", "1")), put(A, "2"), put(A, "3"), put(A, "4");
 	int64_t held = done(enqueue_keyed(engine, B, "held", "x"))->enqueue.results[0].id;
@@ -547,8 +545,8 @@ attempts_and_delays_are_on_disk(void **state)
 {
 	(void)state;
 	int64_t id = put(A, "1");
-	struct sevq_lease_op later;
-	sevq_lease_op_init(&later, SEVQ_LEASE_NACK);
+	struct lease_change_op later;
+	lease_change_op_init(&later, LEASE_NACK);
 	later.delay_ms = MINUTE;
 	done(nack(engine, borrow(A, 0, MINUTE), ALL));
 	borrow(A, 0, MINUTE), pass(MINUTE), turn();
@@ -565,8 +563,8 @@ static void
 keys_are_kept_a_day(void **state)
 {
 	(void)state;
-	struct sevq_draft one = draft(A, "1");
-	one.idempotency = (struct sevq_idempotency){ .key = SEVQ_STR("k"), .request = UINT64_MAX };
+	struct draft one = draft(A, "1");
+	one.idempotency = (struct idempotency){ .key = STR("k"), .request = UINT64_MAX };
 	int64_t id = done(enqueue_draft(engine, one))->enqueue.results[0].id;
 	pass(DAY);
 	sweep();
@@ -577,7 +575,7 @@ keys_are_kept_a_day(void **state)
 	pass(1);
 	sweep();
 	assert_int_equal(shell("SELECT count(*) FROM idempotency"), 0);
-	assert_int_equal(done(enqueue_draft(engine, one))->enqueue.results[0].outcome, SEVQ_DUPLICATE);
+	assert_int_equal(done(enqueue_draft(engine, one))->enqueue.results[0].outcome, ENQUEUE_DUPLICATE);
 }
 
 static void
@@ -585,12 +583,12 @@ many_keys_are_forgotten_in_steps(void **state)
 {
 	(void)state;
 	char names[CALL_DRAFTS_MAX][32];
-	struct sevq_draft drafts[CALL_DRAFTS_MAX];
+	struct draft drafts[CALL_DRAFTS_MAX];
 	for (int i = 0; i < 20; i++) {
 		for (int j = 0; j < CALL_DRAFTS_MAX; j++) {
 			snprintf(names[j], sizeof names[j], "%d-%d", i, j);
 			drafts[j] = draft(A, names[j]);
-			drafts[j].idempotency = (struct sevq_idempotency){ .key = sevq_str(names[j]), .request = 1 };
+			drafts[j].idempotency = (struct idempotency){ .key = str_of(names[j]), .request = 1 };
 		}
 		done(enqueue_drafts(engine, drafts, CALL_DRAFTS_MAX));
 		calls_free();
@@ -623,7 +621,7 @@ forgotten_rows_take_no_lease_and_no_attempt_with_them(void **state)
 		sweep();
 		assert_int_equal(shell("SELECT group_concat(id) = '2,4' FROM event"), 1);
 		assert_int_equal(look_at(2)->attempts, 2);
-		assert_string_equal(sevq_event_state(look_at(2)), "leased");
+		assert_string_equal(event_state_name(look_at(2)), "leased");
 		assert_int_equal(shell("SELECT count(*) FROM outcome WHERE kind <= 9"), 0);
 		assert_true(shell("SELECT count(*) FROM outcome") >= 4);
 	}
@@ -641,41 +639,41 @@ static void
 time_goes_on_where_there_is_no_room_for_answers(void **state)
 {
 	(void)state;
-	struct sevq_draft later = draft(A, "later");
+	struct draft later = draft(A, "later");
 	later.delay_ms = MINUTE;
 	put(B, "gone"), done(drain(engine, B, 0));
 	done(enqueue_draft(engine, later)), put(A, "1"), put(A, "2");
-	sevq_engine_set_room(engine, 1);
+	engine_set_answer_budget(engine, 1);
 	pass(MINUTE);
-	struct call *first = list_history(engine, (struct sevq_history){ .limit = 10 }), *second = drain(engine, A, 0);
+	struct call *first = list_history(engine, (struct history_op){ .limit = 10 }), *second = drain(engine, A, 0);
 	turn();
 	assert_int_equal(first->history.count, 1);
-	assert_int_equal(second->op.error.code, SEVQ_QUEUE_FULL);
+	assert_int_equal(second->op.error.code, ERROR_QUEUE_FULL);
 	first = drain(engine, A, 0), second = drain(engine, A, 0);
 	turn();
 	assert_texts(&first->drain.taken, "later 1 2");
-	assert_int_equal(second->op.error.code, SEVQ_OK);
+	assert_int_equal(second->op.error.code, ERROR_NONE);
 }
 
 static void
 a_clock_that_jumps_ahead_forgets_nothing(void **state)
 {
 	(void)state;
-	struct sevq_draft one = draft(A, "1");
-	one.idempotency = (struct sevq_idempotency){ .key = SEVQ_STR("k"), .request = 1 };
+	struct draft one = draft(A, "1");
+	one.idempotency = (struct idempotency){ .key = STR("k"), .request = 1 };
 	done(enqueue_draft(engine, one));
 	done(drain(engine, A, 0));
 	put(B, "newer"), done(drain(engine, B, 0)), put(B, "newest");
 	open_again();
 	now.wall_ms += 30 * DAY;
-	while (sevq_engine_chores(engine))
+	while (engine_chores(engine))
 		continue;
 	now.wall_ms -= 30 * DAY;
-	assert_history((struct sevq_history){ 0 }, 10, "newer:drained 1:drained");
+	assert_history((struct history_op){ 0 }, 10, "newer:drained 1:drained");
 	assert_true(done(enqueue_draft(engine, one))->drafts[0].idempotency.replayed);
 	pass(30 * DAY);
 	sweep();
-	assert_history((struct sevq_history){ 0 }, 10, "newer:drained");
+	assert_history((struct history_op){ 0 }, 10, "newer:drained");
 }
 
 static void
@@ -690,7 +688,7 @@ a_lease_id_is_never_used_again(void **state)
 	put(B, "x");
 	sweep();
 	assert_int_equal(shell("SELECT count(*) FROM outcome"), 1); /* the newest stays */
-	fails(ack(engine, lease, ALL), SEVQ_NOT_FOUND);
+	fails(ack(engine, lease, ALL), ERROR_NOT_FOUND);
 	open_again();
 	assert_true(borrow(B, 0, MINUTE) > lease + 1);
 }
@@ -705,10 +703,10 @@ dead_letters_are_forgotten_with_their_events(void **state)
 	put(B, "y"), done(drain(engine, B, 0)), put(B, "z");
 	sweep();
 	assert_int_equal(shell("SELECT count(*) FROM dead_letter"), 0);
-	assert_history((struct sevq_history){ .dead_letters = true }, 2, "");
-	assert_history((struct sevq_history){ 0 }, 2, "y:drained");
+	assert_history((struct history_op){ .dead_letters = true }, 2, "");
+	assert_history((struct history_op){ 0 }, 2, "y:drained");
 	assert_int_equal(done(requeue(engine, IDS(2), 0, false))->requeue.passed_over, 1);
-	fails(find_event(engine, 2), SEVQ_NOT_FOUND);
+	fails(find_event(engine, 2), ERROR_NOT_FOUND);
 	assert_deliverable(A, "1");
 }
 
@@ -716,8 +714,8 @@ static void
 an_answer_whose_events_are_forgotten_says_so(void **state)
 {
 	(void)state;
-	struct sevq_lend keyed = { .address.session_key = SEVQ_STR(A), .lease_ms = MINUTE };
-	keyed.op.idempotency = (struct sevq_idempotency){ .key = SEVQ_STR("l:k"), .request = 1 };
+	struct lease_take_op keyed = { .address.session_key = STR(A), .lease_ms = MINUTE };
+	keyed.op.idempotency = (struct idempotency){ .key = STR("l:k"), .request = 1 };
 	options.retention_ms = -1000;
 	open_again();
 	put(A, "1"), put(A, "2");
@@ -742,7 +740,7 @@ requeueing_many_takes_no_time_worth_speaking_of(void **state)
 	options.attempts_max = 4;
 	open_again();
 	char text[16];
-	int64_t *ids = sevq_alloc(EVENTS * sizeof *ids);
+	int64_t *ids = mem_alloc(EVENTS * sizeof *ids);
 	for (int i = 0; i < EVENTS; i++) {
 		snprintf(text, sizeof text, "%d", i);
 		ids[i] = put(A, text);

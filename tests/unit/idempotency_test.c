@@ -11,17 +11,17 @@
 
 #define MINUTE 60000
 
-static struct sevq_idempotency
+static struct idempotency
 key(const char *name, uint64_t request)
 {
-	return (struct sevq_idempotency){ .key = sevq_str(name), .request = request };
+	return (struct idempotency){ .key = str_of(name), .request = request };
 }
 
 /* An event whose own key this is. */
-static struct sevq_draft
+static struct draft
 keyed(const char *queue_key, const char *text, const char *name, uint64_t request)
 {
-	struct sevq_draft one = draft(queue_key, text);
+	struct draft one = draft(queue_key, text);
 	one.idempotency = key(name, request);
 	return one;
 }
@@ -44,7 +44,7 @@ static void
 assert_replayed(const struct call *call, bool replayed)
 {
 	assert_int_equal(call->answered, 1);
-	assert_string_equal(sevq_code_name(call->op.error.code), sevq_code_name(SEVQ_OK));
+	assert_string_equal(error_code_name(call->op.error.code), error_code_name(ERROR_NONE));
 	assert_int_equal(call->op.idempotency.replayed, replayed);
 }
 
@@ -54,17 +54,17 @@ the_same_request_is_answered_as_at_first(void **state)
 	(void)state;
 	struct call *first = with(enqueue(engine, A, "1"), "k", 7);
 	assert_replayed(done(first), false);
-	const struct sevq_enqueue_result *was = &first->enqueue.results[0];
+	const struct enqueue_result *was = &first->enqueue.results[0];
 	done(drain(engine, A, 0));
 	for (int round = 0; round < 3; round++) {
 		struct call *again = done(with(enqueue(engine, A, "1"), "k", 7));
-		const struct sevq_enqueue_result *is = &again->enqueue.results[0];
+		const struct enqueue_result *is = &again->enqueue.results[0];
 		assert_replayed(again, true);
-		assert_int_equal(is->outcome, SEVQ_QUEUED);
+		assert_int_equal(is->outcome, ENQUEUE_QUEUED);
 		assert_int_equal(is->id, was->id);
 		assert_int_equal(is->event.id, was->id);
 		assert_int_equal(is->event.ts_ms, was->event.ts_ms);
-		assert_int_equal(is->event.state, SEVQ_STATE_QUEUED);
+		assert_int_equal(is->event.state, EVENT_STATE_QUEUED);
 		assert_str(is->event.text, "1");
 		assert_str(is->event.session_key, A);
 		pass(MINUTE);
@@ -80,12 +80,12 @@ another_request_is_refused(void **state)
 {
 	(void)state;
 	done(with(enqueue(engine, A, "1"), "k", 7));
-	fails(with(enqueue(engine, A, "2"), "k", 8), SEVQ_IDEMPOTENCY_MISMATCH);
-	struct sevq_draft drafts[] = { draft(B, "x"), keyed(B, "y", "k", 8) };
-	struct call *call = fails(enqueue_drafts(engine, drafts, 2), SEVQ_IDEMPOTENCY_MISMATCH);
+	fails(with(enqueue(engine, A, "2"), "k", 8), ERROR_IDEMPOTENCY_MISMATCH);
+	struct draft drafts[] = { draft(B, "x"), keyed(B, "y", "k", 8) };
+	struct call *call = fails(enqueue_drafts(engine, drafts, 2), ERROR_IDEMPOTENCY_MISMATCH);
 	assert_int_equal(call->enqueue.failed, 1);
-	struct sevq_draft two[] = { draft(A, "1"), draft(A, "2") }; /* as many answers as were not kept */
-	fails(with(enqueue_drafts(engine, two, 2), "k", 7), SEVQ_IDEMPOTENCY_MISMATCH);
+	struct draft two[] = { draft(A, "1"), draft(A, "2") }; /* as many answers as were not kept */
+	fails(with(enqueue_drafts(engine, two, 2), "k", 7), ERROR_IDEMPOTENCY_MISMATCH);
 	assert_queued(A, "1");
 	assert_queued(B, "");
 }
@@ -101,7 +101,7 @@ a_key_of_the_same_turn_counts(void **state)
 	assert_replayed(calls[1], true);
 	assert_int_equal(calls[1]->enqueue.results[0].event.id, calls[0]->enqueue.results[0].id);
 	assert_str(calls[1]->enqueue.results[0].event.text, "1");
-	assert_int_equal(calls[2]->op.error.code, SEVQ_IDEMPOTENCY_MISMATCH);
+	assert_int_equal(calls[2]->op.error.code, ERROR_IDEMPOTENCY_MISMATCH);
 	assert_replayed(calls[3], false);
 	assert_queued(A, "1");
 }
@@ -110,15 +110,15 @@ static void
 every_outcome_is_repeated_as_it_was(void **state)
 {
 	(void)state;
-	struct sevq_draft next = draft(A, "2");
-	next.context_key = SEVQ_STR("k");
+	struct draft next = draft(A, "2");
+	next.context_key = STR("k");
 	next.replace = true;
 	done(enqueue_keyed(engine, A, "k", "1"));
 	for (int round = 0; round < 2; round++) {
 		struct call *replaced = done(with(enqueue_draft(engine, next), "replace", 1));
-		assert_int_equal(replaced->enqueue.results[0].outcome, SEVQ_REPLACED);
+		assert_int_equal(replaced->enqueue.results[0].outcome, ENQUEUE_REPLACED);
 		struct call *duplicate = done(with(enqueue_keyed(engine, A, "k", "2"), "duplicate", 2));
-		assert_int_equal(duplicate->enqueue.results[0].outcome, SEVQ_DUPLICATE);
+		assert_int_equal(duplicate->enqueue.results[0].outcome, ENQUEUE_DUPLICATE);
 		assert_int_equal(duplicate->enqueue.results[0].id, replaced->enqueue.results[0].id);
 		assert_replayed(duplicate, round == 1);
 		done(drain(engine, A, 0));
@@ -130,7 +130,7 @@ static void
 a_repeated_answer_takes_no_more_room_than_an_answer_may(void **state)
 {
 	(void)state;
-	enum { EVENTS = 3 * SEVQ_ANSWER_TEXT_BYTES_MAX / SEVQ_TEXT_BYTES_MAX };
+	enum { EVENTS = 3 * ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX };
 	char text[16];
 	for (int i = 0; i < EVENTS; i++) {
 		snprintf(text, sizeof text, "%d", i);
@@ -138,7 +138,7 @@ a_repeated_answer_takes_no_more_room_than_an_answer_may(void **state)
 	}
 	put(B, "1");
 	done(with(drain(engine, A, 0), "k", 1));
-	sevq_engine_set_room(engine, 2 * SEVQ_ANSWER_TEXT_BYTES_MAX);
+	engine_set_answer_budget(engine, 2 * ANSWER_TEXT_BYTES_MAX);
 	struct call *again = with(drain(engine, A, 0), "k", 1), *beside = peek(engine, B);
 	struct call *once_more = with(drain(engine, A, 0), "k", 1), *at_last = with(drain(engine, A, 0), "k", 1);
 	turn();
@@ -146,19 +146,19 @@ a_repeated_answer_takes_no_more_room_than_an_answer_may(void **state)
 	assert_int_equal(again->drain.taken.count, EVENTS);
 	assert_int_equal(beside->peek.found.count, 1);
 	assert_int_equal(once_more->drain.taken.count, EVENTS);
-	assert_int_equal(at_last->op.error.code, SEVQ_QUEUE_FULL);
+	assert_int_equal(at_last->op.error.code, ERROR_QUEUE_FULL);
 }
 
 static void
 a_delayed_event_is_repeated_as_delayed(void **state)
 {
 	(void)state;
-	struct sevq_draft later = draft(A, "1");
+	struct draft later = draft(A, "1");
 	later.delay_ms = MINUTE;
 	int64_t at = now.wall_ms + MINUTE;
 	for (int round = 0; round < 2; round++) {
 		struct call *call = done(with(enqueue_draft(engine, later), "k", 1));
-		assert_int_equal(call->enqueue.results[0].event.state, SEVQ_STATE_DELAYED);
+		assert_int_equal(call->enqueue.results[0].event.state, EVENT_STATE_DELAYED);
 		assert_int_equal(call->enqueue.results[0].event.available_at_ms, at);
 		pass(2 * MINUTE);
 	}
@@ -170,9 +170,9 @@ static void
 a_duplicate_is_repeated_as_it_stood(void **state)
 {
 	(void)state;
-	struct sevq_draft twin = keyed(A, "1", "l", 2);
-	struct sevq_lease_op later;
-	sevq_lease_op_init(&later, SEVQ_LEASE_NACK);
+	struct draft twin = keyed(A, "1", "l", 2);
+	struct lease_change_op later;
+	lease_change_op_init(&later, LEASE_NACK);
 	later.delay_ms = MINUTE;
 	put(A, "1");
 	int64_t lease = borrow(A, 0, MINUTE);
@@ -180,14 +180,14 @@ a_duplicate_is_repeated_as_it_stood(void **state)
 	done(change_lease(engine, later, lease, ALL));
 	int64_t at = now.wall_ms + MINUTE;
 	for (int round = 0; round < 4; round++) {
-		const struct sevq_event *leased = &done(with(enqueue(engine, A, "1"), "k", 1))->enqueue.results[0].event;
-		assert_int_equal(leased->state, SEVQ_STATE_LEASED);
+		const struct system_event *leased = &done(with(enqueue(engine, A, "1"), "k", 1))->enqueue.results[0].event;
+		assert_int_equal(leased->state, EVENT_STATE_LEASED);
 		assert_int_equal(leased->attempts, 0);
 		struct call *batch = done(with(enqueue_drafts(engine, &twin, 1), "b", 3));
-		const struct sevq_event *delayed[] = { &batch->enqueue.results[0].event,
-						       &done(enqueue_draft(engine, twin))->enqueue.results[0].event };
+		const struct system_event *delayed[] = { &batch->enqueue.results[0].event,
+							 &done(enqueue_draft(engine, twin))->enqueue.results[0].event };
 		for (size_t i = 0; i < COUNT(delayed); i++) {
-			assert_int_equal(delayed[i]->state, SEVQ_STATE_DELAYED);
+			assert_int_equal(delayed[i]->state, EVENT_STATE_DELAYED);
 			assert_int_equal(delayed[i]->attempts, 1);
 			assert_int_equal(delayed[i]->available_at_ms, at);
 		}
@@ -206,10 +206,10 @@ what_was_refused_is_not_kept(void **state)
 	options.session_pending_max = 1;
 	reopen();
 	put(A, "1");
-	fails(with(enqueue(engine, A, "2"), "k", 7), SEVQ_QUEUE_FULL);
-	fails(with(enqueue(engine, A, " "), "k", 8), SEVQ_INVALID_FIELD);
-	struct sevq_draft drafts[] = { keyed(B, "x", "k", 9), draft(A, "3") };
-	fails(enqueue_drafts(engine, drafts, 2), SEVQ_QUEUE_FULL);
+	fails(with(enqueue(engine, A, "2"), "k", 7), ERROR_QUEUE_FULL);
+	fails(with(enqueue(engine, A, " "), "k", 8), ERROR_INVALID_FIELD);
+	struct draft drafts[] = { keyed(B, "x", "k", 9), draft(A, "3") };
+	fails(enqueue_drafts(engine, drafts, 2), ERROR_QUEUE_FULL);
 	done(drain(engine, A, 0));
 	assert_replayed(done(with(enqueue(engine, A, "2"), "k", 7)), false);
 	assert_queued(A, "2");
@@ -221,11 +221,11 @@ static void
 each_event_of_a_batch_has_its_own_key(void **state)
 {
 	(void)state;
-	struct sevq_draft first[] = { keyed(A, "1", "k1", 1), draft(A, "2"), keyed(A, "3", "k3", 3) };
+	struct draft first[] = { keyed(A, "1", "k1", 1), draft(A, "2"), keyed(A, "3", "k3", 3) };
 	done(enqueue_drafts(engine, first, 3));
-	struct sevq_draft second[] = { keyed(A, "4", "k4", 4), keyed(A, "1", "k1", 1), keyed(A, "4", "k4", 4) };
+	struct draft second[] = { keyed(A, "4", "k4", 4), keyed(A, "1", "k1", 1), keyed(A, "4", "k4", 4) };
 	struct call *call = done(enqueue_drafts(engine, second, 3));
-	assert_int_equal(call->enqueue.results[0].outcome, SEVQ_QUEUED);
+	assert_int_equal(call->enqueue.results[0].outcome, ENQUEUE_QUEUED);
 	assert_false(call->drafts[0].idempotency.replayed);
 	assert_true(call->drafts[1].idempotency.replayed);
 	assert_true(call->drafts[2].idempotency.replayed);
@@ -240,9 +240,9 @@ static void
 a_batch_has_a_key_of_its_own_too(void **state)
 {
 	(void)state;
-	struct sevq_draft one = keyed(A, "1", "k1", 1);
+	struct draft one = keyed(A, "1", "k1", 1);
 	done(enqueue_draft(engine, one));
-	struct sevq_draft drafts[] = { one, draft(A, "2") };
+	struct draft drafts[] = { one, draft(A, "2") };
 	for (int round = 0; round < 3; round++) {
 		struct call *call = done(with(enqueue_drafts(engine, drafts, 2), "all", 99));
 		assert_replayed(call, round > 0);
@@ -259,11 +259,11 @@ static void
 a_batch_under_the_key_of_one_of_its_events_is_refused(void **state)
 {
 	(void)state;
-	struct sevq_draft drafts[] = { keyed(A, "1", "k", 1), draft(A, "2") };
+	struct draft drafts[] = { keyed(A, "1", "k", 1), draft(A, "2") };
 	struct call *bad = with(enqueue_drafts(engine, drafts, 2), "k", 2), *other = enqueue(engine, B, "x");
 	turn();
-	assert_int_equal(bad->op.error.code, SEVQ_IDEMPOTENCY_MISMATCH);
-	assert_int_equal(other->op.error.code, SEVQ_OK);
+	assert_int_equal(bad->op.error.code, ERROR_IDEMPOTENCY_MISMATCH);
+	assert_int_equal(other->op.error.code, ERROR_NONE);
 	assert_queued(A, "");
 	for (int round = 0; round < 2; round++) /* but one event is the whole request */
 		assert_replayed(done(with(enqueue_drafts(engine, drafts, 1), "k", 1)), round > 0);
@@ -282,11 +282,11 @@ a_drain_can_be_had_again(void **state)
 		struct call *again = done(with(drain(engine, A, 2), "k", 1));
 		assert_replayed(again, true);
 		assert_texts(&again->drain.taken, "1 2");
-		assert_int_equal(again->drain.taken.events[0].state, SEVQ_STATE_SETTLED);
+		assert_int_equal(again->drain.taken.events[0].state, EVENT_STATE_SETTLED);
 		assert_int_equal(again->drain.remaining, 2);
 		reopen();
 	}
-	fails(with(drain(engine, A, 0), "k", 2), SEVQ_IDEMPOTENCY_MISMATCH);
+	fails(with(drain(engine, A, 0), "k", 2), ERROR_IDEMPOTENCY_MISMATCH);
 	assert_queued(A, "3 4");
 }
 
@@ -298,14 +298,14 @@ what_was_taken_is_repeated_with_its_attempts(void **state)
 	done(nack(engine, borrow(A, 0, MINUTE), ALL)), put(A, "2");
 	int64_t lease = 0;
 	for (int round = 0; round < 4; round++) {
-		const struct sevq_lend *lent = &done(lend_with(A, "l", 1))->lend;
+		const struct lease_take_op *lent = &done(lend_with(A, "l", 1))->lend;
 		assert_int_equal(lent->taken.events[0].attempts, 1);
 		assert_int_equal(lent->taken.events[1].attempts, 0);
 		if (round == 0)
 			lease = lent->lease_id;
 		else if (round == 1)
 			done(nack(engine, lease, ALL));
-		const struct sevq_drain *drained = &done(with(drain(engine, A, 0), "d", 1))->drain;
+		const struct drain_op *drained = &done(with(drain(engine, A, 0), "d", 1))->drain;
 		assert_int_equal(drained->taken.count, round > 0 ? 2 : 0);
 		for (size_t i = 0; i < drained->taken.count; i++)
 			assert_int_equal(drained->taken.events[i].attempts, 2 - i);
@@ -324,10 +324,10 @@ an_answer_in_another_form_is_a_conflict(void **state)
 	size_t events = store.event_count, outcomes = store.outcome_count;
 	for (size_t i = 0; i < COUNT(forms); i++) {
 		for (size_t j = 0; j < store.key_count; j++)
-			store.keys[j].answer = sevq_str(forms[i]);
-		fails(with(enqueue(engine, A, "2"), "e", 1), SEVQ_CONFLICT);
-		fails(with(drain(engine, A, 0), "d", 1), SEVQ_CONFLICT);
-		fails(lend_with(B, "l", 1), SEVQ_CONFLICT);
+			store.keys[j].answer = str_of(forms[i]);
+		fails(with(enqueue(engine, A, "2"), "e", 1), ERROR_CONFLICT);
+		fails(with(drain(engine, A, 0), "d", 1), ERROR_CONFLICT);
+		fails(lend_with(B, "l", 1), ERROR_CONFLICT);
 	}
 	assert_int_equal(store.event_count, events);
 	assert_int_equal(store.outcome_count, outcomes);
@@ -358,7 +358,7 @@ a_lease_can_be_had_again(void **state)
 		assert_int_equal(again->lend.lease_id, lease);
 		assert_int_equal(again->lend.until_ms, first->lend.until_ms);
 		assert_texts(&again->lend.taken, "1 2");
-		assert_int_equal(again->lend.taken.events[1].state, SEVQ_STATE_LEASED);
+		assert_int_equal(again->lend.taken.events[1].state, EVENT_STATE_LEASED);
 		assert_int_equal(again->lend.remaining, 1);
 		if (round == 1)
 			done(ack(engine, lease, ALL));
@@ -367,7 +367,7 @@ a_lease_can_be_had_again(void **state)
 	assert_replayed(done(lend_with(B, "l", 1)), false);
 	put(B, "x");
 	assert_texts(&done(lend_with(B, "l", 1))->lend.taken, "x");
-	fails(lend_with(A, "k", 2), SEVQ_IDEMPOTENCY_MISMATCH);
+	fails(lend_with(A, "k", 2), ERROR_IDEMPOTENCY_MISMATCH);
 }
 
 /* Asking twice does not give the events to two consumers: both have the one lease. */
@@ -384,7 +384,7 @@ two_in_one_turn_have_one_lease(void **state)
 	assert_texts(&two->lend.taken, "1");
 	pass(MINUTE);
 	turn();
-	fails(ack(engine, two->lend.lease_id, ALL), SEVQ_CONFLICT);
+	fails(ack(engine, two->lend.lease_id, ALL), ERROR_CONFLICT);
 }
 
 static void
@@ -408,9 +408,9 @@ static void
 a_failed_commit_keeps_no_key(void **state)
 {
 	(void)state;
-	store.commit_fails = SEVQ_STORAGE_FAILED;
-	fails(with(enqueue(engine, A, "1"), "k", 1), SEVQ_STORAGE_FAILED);
-	store.commit_fails = SEVQ_OK;
+	store.commit_fails = ERROR_STORAGE_FAILED;
+	fails(with(enqueue(engine, A, "1"), "k", 1), ERROR_STORAGE_FAILED);
+	store.commit_fails = ERROR_NONE;
 	assert_replayed(done(with(enqueue(engine, A, "2"), "k", 2)), false);
 	assert_queued(A, "2");
 }
@@ -424,7 +424,7 @@ a_full_store_keeps_no_key_of_what_it_refused(void **state)
 	struct call *refused = with(enqueue(engine, A, "2"), "k", 1), *taken = with(drain(engine, A, 0), "d", 1),
 		    *again = with(drain(engine, A, 0), "d", 1);
 	turn();
-	assert_int_equal(refused->op.error.code, SEVQ_STORAGE_FULL);
+	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 	assert_texts(&taken->drain.taken, "1");
 	assert_replayed(again, true);
 	assert_texts(&again->drain.taken, "1");
@@ -438,9 +438,9 @@ a_store_that_cannot_look_keys_up_takes_nothing(void **state)
 {
 	(void)state;
 	done(with(enqueue(engine, A, "1"), "k", 1));
-	store.read_fails = SEVQ_STORAGE_FAILED;
-	fails(with(enqueue(engine, A, "2"), "l", 1), SEVQ_STORAGE_FAILED);
-	store.read_fails = SEVQ_OK;
+	store.read_fails = ERROR_STORAGE_FAILED;
+	fails(with(enqueue(engine, A, "2"), "l", 1), ERROR_STORAGE_FAILED);
+	store.read_fails = ERROR_NONE;
 	assert_queued(A, "1");
 }
 
@@ -465,10 +465,10 @@ too_long_a_key_is_refused(void **state)
 	(void)state;
 	char name[300];
 	memset(name, 'k', sizeof name);
-	name[SEVQ_IDEMPOTENCY_KIND_BYTES + SEVQ_IDEMPOTENCY_KEY_BYTES_MAX + 1] = '\0';
-	struct call *call = fails(enqueue_draft(engine, keyed(A, "1", name, 1)), SEVQ_INVALID_FIELD);
+	name[IDEMPOTENCY_KIND_BYTES + IDEMPOTENCY_KEY_BYTES_MAX + 1] = '\0';
+	struct call *call = fails(enqueue_draft(engine, keyed(A, "1", name, 1)), ERROR_INVALID_FIELD);
 	assert_string_equal(call->op.error.pointer, "/idempotencyKey");
-	name[SEVQ_IDEMPOTENCY_KIND_BYTES + SEVQ_IDEMPOTENCY_KEY_BYTES_MAX] = '\0';
+	name[IDEMPOTENCY_KIND_BYTES + IDEMPOTENCY_KEY_BYTES_MAX] = '\0';
 	done(enqueue_draft(engine, keyed(A, "1", name, 1)));
 }
 

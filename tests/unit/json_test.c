@@ -161,9 +161,9 @@ static const struct {
 /* clang-format on */
 
 static void
-assert_place(const struct sevq_error *error, struct text text)
+assert_place(const struct error *error, struct text text)
 {
-	assert_int_equal(error->code, SEVQ_INVALID_JSON);
+	assert_int_equal(error->code, ERROR_INVALID_JSON);
 	assert_in_range(error->line, 1, text.len + 1);
 	assert_in_range(error->column, 1, text.len + 1);
 	assert_true(error->detail[0] != '\0');
@@ -183,33 +183,33 @@ cjson_reads(struct text text)
 static void
 check_accepted(struct text text)
 {
-	struct sevq_json doc = { 0 };
-	struct sevq_buf relaxed = { 0 };
-	struct sevq_error error;
+	struct json doc = { 0 };
+	struct buf relaxed = { 0 };
+	struct error error;
 	size_t tokens;
 
-	if (sevq_json_scan(&doc, text.s, text.len, &error) < 0)
+	if (json_scan(&doc, text.s, text.len, &error) < 0)
 		fail_msg("refused: %.*s: %d:%d %s", (int)text.len, text.s, error.line, error.column, error.detail);
 	tokens = doc.count;
-	if (sevq_json_relax(text.s, text.len, &relaxed, &error) < 0)
+	if (json_relax(text.s, text.len, &relaxed, &error) < 0)
 		fail_msg("not relaxed: %.*s: %d:%d %s", (int)text.len, text.s, error.line, error.column, error.detail);
-	assert_int_equal(sevq_json_scan(&doc, relaxed.data, relaxed.len, &error), 0);
+	assert_int_equal(json_scan(&doc, relaxed.data, relaxed.len, &error), 0);
 	assert_int_equal(doc.count, tokens);
-	sevq_json_clear(&doc);
-	sevq_buf_clear(&relaxed);
+	json_clear(&doc);
+	buf_clear(&relaxed);
 }
 
 static void
 check_refused(struct text text)
 {
-	struct sevq_json doc = { 0 };
-	struct sevq_error error;
+	struct json doc = { 0 };
+	struct error error;
 
-	if (sevq_json_scan(&doc, text.s, text.len, &error) == 0)
+	if (json_scan(&doc, text.s, text.len, &error) == 0)
 		fail_msg("accepted: %.*s", (int)text.len, text.s);
 	assert_place(&error, text);
 	assert_int_equal(doc.count, 0);
-	sevq_json_clear(&doc);
+	json_clear(&doc);
 }
 
 static void
@@ -240,31 +240,31 @@ what_every_parser_refuses_is_refused(void **state)
 static void
 what_is_left_to_the_parser_is_fixed(void **state)
 {
-	struct sevq_json doc = { 0 };
+	struct json doc = { 0 };
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(left_to_us); i++)
-		if ((sevq_json_scan(&doc, left_to_us[i].s, left_to_us[i].len, NULL) == 0) != left_to_us[i].accepted)
+		if ((json_scan(&doc, left_to_us[i].s, left_to_us[i].len, NULL) == 0) != left_to_us[i].accepted)
 			fail_msg("not as fixed: %.*s", (int)left_to_us[i].len, left_to_us[i].s);
-	sevq_json_clear(&doc);
+	json_clear(&doc);
 }
 
 static void
 an_error_says_where_and_what(void **state)
 {
-	struct sevq_json doc = { 0 };
-	struct sevq_error error;
+	struct json doc = { 0 };
+	struct error error;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(places); i++) {
-		assert_int_equal(sevq_json_scan(&doc, places[i].s, places[i].len, &error), -1);
+		assert_int_equal(json_scan(&doc, places[i].s, places[i].len, &error), -1);
 		assert_string_equal(error.detail, places[i].detail);
 		assert_int_equal(error.line, places[i].line);
 		assert_int_equal(error.column, places[i].column);
 	}
-	sevq_json_clear(&doc);
+	json_clear(&doc);
 }
 
 /* No prefix of a text crashes, and only whole numbers have prefixes that are texts. */
@@ -272,7 +272,7 @@ static void
 every_prefix_has_an_answer(void **state)
 {
 	static const char text[] = "{\"a\\u0041\\ud83d\\ude39\":[1.5e+3,true,null,{\"\xe2\x82\xac\":false}]}";
-	struct sevq_json doc = { 0 };
+	struct json doc = { 0 };
 	size_t len;
 
 	(void)state;
@@ -284,50 +284,50 @@ every_prefix_has_an_answer(void **state)
 		check_refused((struct text){ copy, len });
 		free(copy);
 	}
-	assert_int_equal(sevq_json_scan(&doc, text, len, NULL), 0);
-	sevq_json_clear(&doc);
+	assert_int_equal(json_scan(&doc, text, len, NULL), 0);
+	json_clear(&doc);
 }
 
 static void
-nest(struct sevq_buf *text, const char *open, const char *close, size_t depth)
+nest(struct buf *text, const char *open, const char *close, size_t depth)
 {
 	size_t i;
 
 	text->len = 0;
 	for (i = 0; i < depth; i++)
-		sevq_buf_adds(text, open);
-	sevq_buf_adds(text, "1");
+		buf_adds(text, open);
+	buf_adds(text, "1");
 	for (i = 0; i < depth; i++)
-		sevq_buf_adds(text, close);
+		buf_adds(text, close);
 }
 
 static void
 thirty_two_levels_and_no_more(void **state)
 {
 	static const char *const pairs[][2] = { { "[", "]" }, { "{\"a\":", "}" }, { "[{\"a\":", "}]" } };
-	struct sevq_buf text = { 0 }, out = { 0 };
-	struct sevq_json doc = { 0 };
-	struct sevq_error error;
+	struct buf text = { 0 }, out = { 0 };
+	struct json doc = { 0 };
+	struct error error;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(pairs); i++) {
 		const size_t levels = i == 2 ? 2 : 1;
 
-		nest(&text, pairs[i][0], pairs[i][1], SEVQ_JSON_DEPTH / levels);
+		nest(&text, pairs[i][0], pairs[i][1], JSON_DEPTH / levels);
 		check_accepted((struct text){ text.data, text.len });
-		nest(&text, pairs[i][0], pairs[i][1], SEVQ_JSON_DEPTH / levels + 1);
-		assert_int_equal(sevq_json_scan(&doc, text.data, text.len, &error), -1);
+		nest(&text, pairs[i][0], pairs[i][1], JSON_DEPTH / levels + 1);
+		assert_int_equal(json_scan(&doc, text.data, text.len, &error), -1);
 		assert_string_equal(error.detail, "nested too deeply");
-		assert_int_equal(error.column, 1 + SEVQ_JSON_DEPTH / levels * strlen(pairs[i][0]));
-		assert_int_equal(sevq_json_relax(text.data, text.len, &out, &error), -1);
+		assert_int_equal(error.column, 1 + JSON_DEPTH / levels * strlen(pairs[i][0]));
+		assert_int_equal(json_relax(text.data, text.len, &out, &error), -1);
 		assert_string_equal(error.detail, "nested too deeply");
 	}
 	nest(&text, "[", "", 100000);
-	assert_int_equal(sevq_json_scan(&doc, text.data, text.len, NULL), -1);
-	sevq_json_clear(&doc);
-	sevq_buf_clear(&text);
-	sevq_buf_clear(&out);
+	assert_int_equal(json_scan(&doc, text.data, text.len, NULL), -1);
+	json_clear(&doc);
+	buf_clear(&text);
+	buf_clear(&out);
 }
 
 static void
@@ -351,128 +351,128 @@ names_are_compared_after_unescaping(void **state)
 		{ "{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":1}]}", true },
 		{ "{\"b\":{\"a\":1,\"a\":1},\"a\":1}", false },
 	};
-	struct sevq_json doc = { 0 };
-	struct sevq_buf out = { 0 };
+	struct json doc = { 0 };
+	struct buf out = { 0 };
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		if ((sevq_json_scan(&doc, cases[i].s, strlen(cases[i].s), NULL) == 0) != cases[i].accepted)
+		if ((json_scan(&doc, cases[i].s, strlen(cases[i].s), NULL) == 0) != cases[i].accepted)
 			fail_msg("strict: %s", cases[i].s);
-		if ((sevq_json_relax(cases[i].s, strlen(cases[i].s), &out, NULL) == 0) != cases[i].accepted)
+		if ((json_relax(cases[i].s, strlen(cases[i].s), &out, NULL) == 0) != cases[i].accepted)
 			fail_msg("relaxed: %s", cases[i].s);
 	}
-	sevq_json_clear(&doc);
-	sevq_buf_clear(&out);
+	json_clear(&doc);
+	buf_clear(&out);
 }
 
 /* An object of count members, their names in scattered order; the one at `odd` repeats the first, escaped. */
 static void
-large_object(struct sevq_buf *text, unsigned count, unsigned odd)
+large_object(struct buf *text, unsigned count, unsigned odd)
 {
 	unsigned i;
 
 	text->len = 0;
-	sevq_buf_adds(text, "{");
+	buf_adds(text, "{");
 	for (i = 0; i < count; i++)
-		sevq_buf_addf(text, "%s\n\"%s%u\":%u", i > 0 ? "," : "", i == odd ? "\\u006e" : "n",
-			      i == odd ? 0 : i * 7919u % 1000003u, i);
-	sevq_buf_adds(text, "}");
+		buf_addf(text, "%s\n\"%s%u\":%u", i > 0 ? "," : "", i == odd ? "\\u006e" : "n", i == odd ? 0 : i * 7919u % 1000003u,
+			 i);
+	buf_adds(text, "}");
 }
 
 static void
 a_repeated_name_is_found_among_any_number(void **state)
 {
 	static const unsigned counts[] = { 2, 16, 17, 18, 1000, 100000 };
-	struct sevq_json doc = { 0 };
-	struct sevq_buf text = { 0 };
-	struct sevq_error error;
+	struct json doc = { 0 };
+	struct buf text = { 0 };
+	struct error error;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(counts); i++) {
 		large_object(&text, counts[i], counts[i]);
-		assert_int_equal(sevq_json_scan(&doc, text.data, text.len, &error), 0);
+		assert_int_equal(json_scan(&doc, text.data, text.len, &error), 0);
 		assert_int_equal(doc.count, 1 + 2 * counts[i]);
 		large_object(&text, counts[i], counts[i] - 1);
-		assert_int_equal(sevq_json_scan(&doc, text.data, text.len, &error), -1);
+		assert_int_equal(json_scan(&doc, text.data, text.len, &error), -1);
 		assert_string_equal(error.detail, "a member name is repeated");
 		assert_int_equal(error.line, counts[i] + 1);
 		assert_int_equal(error.column, 1);
 	}
-	sevq_json_clear(&doc);
-	sevq_buf_clear(&text);
+	json_clear(&doc);
+	buf_clear(&text);
 }
 
 static void
 the_first_repeated_name_is_reported(void **state)
 {
-	struct sevq_json doc = { 0 };
-	struct sevq_buf text = { 0 };
-	struct sevq_error error;
+	struct json doc = { 0 };
+	struct buf text = { 0 };
+	struct error error;
 	int i;
 
 	(void)state;
-	sevq_buf_adds(&text, "{");
+	buf_adds(&text, "{");
 	for (i = 0; i < 20; i++)
-		sevq_buf_addf(&text, "\"%c\":1,\n", 'z' - i);
-	sevq_buf_adds(&text, "\"y\":1,\n\"h\":1,\n\"y\":1}");
-	assert_int_equal(sevq_json_scan(&doc, text.data, text.len, &error), -1);
+		buf_addf(&text, "\"%c\":1,\n", 'z' - i);
+	buf_adds(&text, "\"y\":1,\n\"h\":1,\n\"y\":1}");
+	assert_int_equal(json_scan(&doc, text.data, text.len, &error), -1);
 	assert_int_equal(error.line, 21);
-	sevq_json_clear(&doc);
-	sevq_buf_clear(&text);
+	json_clear(&doc);
+	buf_clear(&text);
 }
 
 static void
 a_large_document_is_given_back(void **state)
 {
-	struct sevq_json doc = { 0 };
-	struct sevq_buf text = { 0 };
+	struct json doc = { 0 };
+	struct buf text = { 0 };
 	size_t cap;
 
 	(void)state;
 	large_object(&text, 100000, 100000);
-	assert_int_equal(sevq_json_scan(&doc, text.data, text.len, NULL), 0);
+	assert_int_equal(json_scan(&doc, text.data, text.len, NULL), 0);
 	assert_true(doc.cap > 200000);
-	assert_int_equal(sevq_json_scan(&doc, T("[1,2]"), NULL), 0);
+	assert_int_equal(json_scan(&doc, T("[1,2]"), NULL), 0);
 	assert_true(doc.cap < 65536);
 	assert_int_equal(doc.scratch.cap, 0);
 	cap = doc.cap;
-	assert_int_equal(sevq_json_scan(&doc, T("{\"a\":1}"), NULL), 0);
+	assert_int_equal(json_scan(&doc, T("{\"a\":1}"), NULL), 0);
 	assert_int_equal(doc.cap, cap);
-	sevq_json_clear(&doc);
-	sevq_buf_clear(&text);
+	json_clear(&doc);
+	buf_clear(&text);
 }
 
 static void
 readers_walk_members_and_elements(void **state)
 {
 	static const char text[] = " {\"a\":[1,[2,3],{}],\"b\":{\"c\":\"x\\ty\"},\"d\":-12.5}";
-	struct sevq_json doc = { 0 };
-	struct sevq_arena arena = { 0 };
+	struct json doc = { 0 };
+	struct arena arena = { 0 };
 	size_t t, a, n = 0;
 
 	(void)state;
-	assert_int_equal(sevq_json_scan(&doc, T(text), NULL), 0);
-	t = sevq_json_first(&doc, 0);
-	assert_true(sevq_str_eq(sevq_json_raw(&doc, t), SEVQ_STR("a")));
-	assert_true(sevq_str_eq(sevq_json_raw(&doc, t + 1), SEVQ_STR("[1,[2,3],{}]")));
-	for (a = sevq_json_first(&doc, t + 1); a != 0; a = sevq_json_next(&doc, t + 1, a))
+	assert_int_equal(json_scan(&doc, T(text), NULL), 0);
+	t = json_first(&doc, 0);
+	assert_true(str_eq(json_raw(&doc, t), STR("a")));
+	assert_true(str_eq(json_raw(&doc, t + 1), STR("[1,[2,3],{}]")));
+	for (a = json_first(&doc, t + 1); a != 0; a = json_next(&doc, t + 1, a))
 		n++;
 	assert_int_equal(n, 3);
-	t = sevq_json_next(&doc, 0, t);
-	assert_true(sevq_str_eq(sevq_json_raw(&doc, t), SEVQ_STR("b")));
-	a = sevq_json_first(&doc, t + 1);
-	assert_true(sevq_str_eq(sevq_json_string(&doc, a, &arena), SEVQ_STR("c")));
-	assert_true(sevq_str_eq(sevq_json_string(&doc, a + 1, &arena), SEVQ_STR("x\ty")));
-	assert_int_equal(sevq_json_next(&doc, t + 1, a), 0);
-	t = sevq_json_next(&doc, 0, t);
-	assert_true(sevq_str_eq(sevq_json_raw(&doc, t + 1), SEVQ_STR("-12.5")));
-	assert_int_equal(sevq_json_next(&doc, 0, t), 0);
-	assert_int_equal(sevq_json_scan(&doc, T("[]"), NULL), 0);
-	assert_int_equal(sevq_json_first(&doc, 0), 0);
-	sevq_arena_clear(&arena);
-	sevq_json_clear(&doc);
+	t = json_next(&doc, 0, t);
+	assert_true(str_eq(json_raw(&doc, t), STR("b")));
+	a = json_first(&doc, t + 1);
+	assert_true(str_eq(json_string(&doc, a, &arena), STR("c")));
+	assert_true(str_eq(json_string(&doc, a + 1, &arena), STR("x\ty")));
+	assert_int_equal(json_next(&doc, t + 1, a), 0);
+	t = json_next(&doc, 0, t);
+	assert_true(str_eq(json_raw(&doc, t + 1), STR("-12.5")));
+	assert_int_equal(json_next(&doc, 0, t), 0);
+	assert_int_equal(json_scan(&doc, T("[]"), NULL), 0);
+	assert_int_equal(json_first(&doc, 0), 0);
+	arena_clear(&arena);
+	json_clear(&doc);
 }
 
 static void
@@ -503,19 +503,19 @@ integers_are_exact_or_refused(void **state)
 		{ "null", false, 0 },
 		{ "[1]", false, 0 },
 	};
-	struct sevq_json doc = { 0 };
+	struct json doc = { 0 };
 	int64_t n;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		assert_int_equal(sevq_json_scan(&doc, cases[i].s, strlen(cases[i].s), NULL), 0);
+		assert_int_equal(json_scan(&doc, cases[i].s, strlen(cases[i].s), NULL), 0);
 		n = 4711;
-		if (sevq_json_int64(&doc, 0, &n) != cases[i].accepted)
+		if (json_int64(&doc, 0, &n) != cases[i].accepted)
 			fail_msg("%s", cases[i].s);
 		assert_true(n == (cases[i].accepted ? cases[i].value : 4711));
 	}
-	sevq_json_clear(&doc);
+	json_clear(&doc);
 }
 
 static void
@@ -532,30 +532,30 @@ strings_are_decoded(void **state)
 		  "\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
 		{ "\"\xc3\xa9\\\\\xc3\xa9\"", "\xc3\xa9\\\xc3\xa9" },
 	};
-	struct sevq_json doc = { 0 };
-	struct sevq_arena arena = { 0 };
+	struct json doc = { 0 };
+	struct arena arena = { 0 };
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		assert_int_equal(sevq_json_scan(&doc, cases[i].json, strlen(cases[i].json), NULL), 0);
-		assert_true(sevq_str_eq(sevq_json_string(&doc, 0, &arena), sevq_str(cases[i].text)));
+		assert_int_equal(json_scan(&doc, cases[i].json, strlen(cases[i].json), NULL), 0);
+		assert_true(str_eq(json_string(&doc, 0, &arena), str_of(cases[i].text)));
 	}
-	sevq_arena_clear(&arena);
-	sevq_json_clear(&doc);
+	arena_clear(&arena);
+	json_clear(&doc);
 }
 
 static void
 quoting_escapes_what_it_must(void **state)
 {
-	struct sevq_buf out = { 0 };
+	struct buf out = { 0 };
 
 	(void)state;
-	sevq_json_quote(&out, SEVQ_STR("a\"b\\c/\b\f\n\r\t\x01\x1f\x7f\xc3\xa9"));
-	sevq_json_quote(&out, SEVQ_STR(""));
-	assert_true(sevq_str_eq((struct sevq_str){ out.data, out.len },
-				SEVQ_STR("\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa9\"\"\"")));
-	sevq_buf_clear(&out);
+	json_quote(&out, STR("a\"b\\c/\b\f\n\r\t\x01\x1f\x7f\xc3\xa9"));
+	json_quote(&out, STR(""));
+	assert_true(
+	    str_eq((struct str){ out.data, out.len }, STR("\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa9\"\"\"")));
+	buf_clear(&out);
 }
 
 /* Random bytes: mostly of the kinds that UTF-8 is made of, so that some of them are text. */
@@ -583,65 +583,65 @@ random_bytes(char *to, size_t max)
 static void
 what_was_quoted_reads_back_the_same(void **state)
 {
-	struct sevq_json doc = { 0 };
-	struct sevq_buf out = { 0 };
-	struct sevq_arena arena = { 0 };
+	struct json doc = { 0 };
+	struct buf out = { 0 };
+	struct arena arena = { 0 };
 	char bytes[12];
 	size_t i, texts = 0;
 
 	(void)state;
 	srand(2);
 	for (i = 0; i < 300000; i++) {
-		const struct sevq_str s = { bytes, random_bytes(bytes, sizeof(bytes)) };
-		const bool text = sevq_utf8_valid(s.s, s.len);
+		const struct str s = { bytes, random_bytes(bytes, sizeof(bytes)) };
+		const bool text = text_is_utf8(s.s, s.len);
 
 		out.len = 0;
-		sevq_json_quote(&out, s);
-		assert_int_equal(sevq_json_scan(&doc, out.data, out.len, NULL), text ? 0 : -1);
+		json_quote(&out, s);
+		assert_int_equal(json_scan(&doc, out.data, out.len, NULL), text ? 0 : -1);
 		if (!text)
 			continue;
-		assert_true(sevq_str_eq(sevq_json_string(&doc, 0, &arena), s));
+		assert_true(str_eq(json_string(&doc, 0, &arena), s));
 		texts++;
-		sevq_arena_clear(&arena);
+		arena_clear(&arena);
 	}
 	assert_true(texts > 1000);
-	sevq_json_clear(&doc);
-	sevq_buf_clear(&out);
+	json_clear(&doc);
+	buf_clear(&out);
 }
 
 /* A byte among plain ones: quoted and read back, and read as it stands. */
 static void
-check_byte_in_string(struct sevq_json *doc, struct sevq_buf *out, unsigned char byte, size_t at, size_t len)
+check_byte_in_string(struct json *doc, struct buf *out, unsigned char byte, size_t at, size_t len)
 {
 	const bool special = byte < 0x20 || byte == '"' || byte == '\\';
-	struct sevq_arena arena = { 0 };
+	struct arena arena = { 0 };
 	char raw[2 + 24] = "\"........................";
 
 	raw[1 + at] = (char)byte;
 	raw[1 + len] = '"';
 	out->len = 0;
-	sevq_json_quote(out, (struct sevq_str){ raw + 1, len });
+	json_quote(out, (struct str){ raw + 1, len });
 	assert_int_equal(out->len > len + 2, special);
-	assert_int_equal(sevq_json_scan(doc, out->data, out->len, NULL), byte > 0 && byte < 0x80 ? 0 : -1);
+	assert_int_equal(json_scan(doc, out->data, out->len, NULL), byte > 0 && byte < 0x80 ? 0 : -1);
 	if (byte > 0 && byte < 0x80)
-		assert_true(sevq_str_eq(sevq_json_string(doc, 0, &arena), (struct sevq_str){ raw + 1, len }));
-	assert_int_equal(sevq_json_scan(doc, raw, len + 2, NULL), special || byte >= 0x80 ? -1 : 0);
-	sevq_arena_clear(&arena);
+		assert_true(str_eq(json_string(doc, 0, &arena), (struct str){ raw + 1, len }));
+	assert_int_equal(json_scan(doc, raw, len + 2, NULL), special || byte >= 0x80 ? -1 : 0);
+	arena_clear(&arena);
 }
 
 static void
 a_special_byte_is_seen_wherever_it_stands(void **state)
 {
-	struct sevq_json doc = { 0 };
-	struct sevq_buf out = { 0 };
+	struct json doc = { 0 };
+	struct buf out = { 0 };
 
 	(void)state;
 	for (unsigned byte = 0; byte < 256; byte++)
 		for (size_t len = 1; len <= 24; len++)
 			for (size_t at = 0; at < len; at++)
 				check_byte_in_string(&doc, &out, (unsigned char)byte, at, len);
-	sevq_json_clear(&doc);
-	sevq_buf_clear(&out);
+	json_clear(&doc);
+	buf_clear(&out);
 }
 
 /* clang-format off */
@@ -719,9 +719,9 @@ static const struct {
 static void
 the_relaxed_dialect_is_json5(void **state)
 {
-	struct sevq_json doc = { 0 };
-	struct sevq_buf out = { 0 };
-	struct sevq_error error;
+	struct json doc = { 0 };
+	struct buf out = { 0 };
+	struct error error;
 	size_t i;
 
 	(void)state;
@@ -729,7 +729,7 @@ the_relaxed_dialect_is_json5(void **state)
 		const struct text source = { relaxed[i].source, strlen(relaxed[i].source) };
 
 		out.len = 0;
-		if (sevq_json_relax(source.s, source.len, &out, &error) < 0) {
+		if (json_relax(source.s, source.len, &out, &error) < 0) {
 			if (relaxed[i].json != NULL)
 				fail_msg("refused: %s: %d:%d %s", source.s, error.line, error.column, error.detail);
 			assert_place(&error, source);
@@ -739,50 +739,50 @@ the_relaxed_dialect_is_json5(void **state)
 			fail_msg("accepted: %s", source.s);
 		if (out.len != strlen(relaxed[i].json) || memcmp(out.data, relaxed[i].json, out.len) != 0)
 			fail_msg("%s became %.*s", source.s, (int)out.len, out.data);
-		assert_int_equal(sevq_json_scan(&doc, out.data, out.len, NULL), 0);
+		assert_int_equal(json_scan(&doc, out.data, out.len, NULL), 0);
 		assert_true(cjson_reads((struct text){ out.data, out.len }));
 	}
-	sevq_json_clear(&doc);
-	sevq_buf_clear(&out);
+	json_clear(&doc);
+	buf_clear(&out);
 }
 
 static void
 a_relaxed_error_is_at_its_place_in_the_source(void **state)
 {
-	struct sevq_buf out = { 0 };
-	struct sevq_error error;
+	struct buf out = { 0 };
+	struct error error;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(relaxed_places); i++) {
-		assert_int_equal(sevq_json_relax(relaxed_places[i].source, strlen(relaxed_places[i].source), &out, &error), -1);
+		assert_int_equal(json_relax(relaxed_places[i].source, strlen(relaxed_places[i].source), &out, &error), -1);
 		assert_string_equal(error.detail, relaxed_places[i].detail);
 		assert_int_equal(error.line, relaxed_places[i].line);
 		assert_int_equal(error.column, relaxed_places[i].column);
 	}
-	assert_int_equal(sevq_json_relax(T("[\n\0]"), &out, &error), -1);
+	assert_int_equal(json_relax(T("[\n\0]"), &out, &error), -1);
 	assert_string_equal(error.detail, "a NUL byte");
 	assert_int_equal(error.line, 2);
 	assert_int_equal(error.column, 1);
-	sevq_buf_clear(&out);
+	buf_clear(&out);
 }
 
 static void
 relaxing_appends_or_leaves_the_buffer_alone(void **state)
 {
-	struct sevq_buf out = { 0 };
-	struct sevq_error error;
+	struct buf out = { 0 };
+	struct error error;
 
 	(void)state;
-	sevq_buf_adds(&out, "before");
-	assert_int_equal(sevq_json_relax(T("[1,2,x]"), &out, NULL), -1);
+	buf_adds(&out, "before");
+	assert_int_equal(json_relax(T("[1,2,x]"), &out, NULL), -1);
 	assert_int_equal(out.len, 6);
-	assert_int_equal(sevq_json_relax(T("{a:1,b:2,a:3}"), &out, &error), -1);
+	assert_int_equal(json_relax(T("{a:1,b:2,a:3}"), &out, &error), -1);
 	assert_int_equal(error.column, 10);
 	assert_int_equal(out.len, 6);
-	assert_int_equal(sevq_json_relax(T("{a:1}"), &out, NULL), 0);
-	assert_true(sevq_str_eq((struct sevq_str){ out.data, out.len }, SEVQ_STR("before{\"a\":1}")));
-	sevq_buf_clear(&out);
+	assert_int_equal(json_relax(T("{a:1}"), &out, NULL), 0);
+	assert_true(str_eq((struct str){ out.data, out.len }, STR("before{\"a\":1}")));
+	buf_clear(&out);
 }
 
 int

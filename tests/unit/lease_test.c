@@ -17,23 +17,23 @@
 static void
 assert_state(int64_t id, const char *state, int attempts)
 {
-	const struct sevq_event *event = look_at(id);
-	assert_string_equal(sevq_event_state(event), state);
+	const struct system_event *event = look_at(id);
+	assert_string_equal(event_state_name(event), state);
 	assert_int_equal(event->attempts, attempts);
 }
 
 /* An outcome of the store, from the newest: 0. */
-static const struct sevq_store_outcome *
+static const struct store_outcome *
 recorded(size_t back)
 {
 	return &store.outcomes[store.outcome_count - 1 - back];
 }
 
-static struct sevq_lease_op
+static struct lease_change_op
 nack_input(void)
 {
-	struct sevq_lease_op input;
-	sevq_lease_op_init(&input, SEVQ_LEASE_NACK);
+	struct lease_change_op input;
+	lease_change_op_init(&input, LEASE_NACK);
 	return input;
 }
 
@@ -44,13 +44,13 @@ a_lease_lends_a_prefix_oldest_first(void **state)
 {
 	(void)state;
 	put(A, "1"), put(B, "x"), put(A, "2"), put(A, "3");
-	struct sevq_lend *lease = &done(lend(engine, A, 2, MINUTE))->lend;
+	struct lease_take_op *lease = &done(lend(engine, A, 2, MINUTE))->lend;
 	assert_texts(&lease->taken, "1 2");
 	assert_str(lease->session_key, A);
 	assert_int_equal(lease->until_ms, now.wall_ms + MINUTE);
 	assert_int_equal(lease->remaining, 1);
 	assert_int_equal(lease->lease_id, recorded(0)->id);
-	assert_int_equal(lease->taken.events[0].state, SEVQ_STATE_LEASED);
+	assert_int_equal(lease->taken.events[0].state, EVENT_STATE_LEASED);
 	assert_int_equal(store.outcome_count, 1); /* one call, one row */
 	assert_queued(A, "1 2 3");
 	assert_deliverable(A, "3");
@@ -60,7 +60,7 @@ static void
 a_lease_of_nothing_is_none(void **state)
 {
 	(void)state;
-	struct sevq_lend *lease = &done(lend(engine, A, 0, MINUTE))->lend;
+	struct lease_take_op *lease = &done(lend(engine, A, 0, MINUTE))->lend;
 	assert_int_equal(lease->lease_id, 0);
 	assert_int_equal(lease->until_ms, 0);
 	assert_texts(&lease->taken, "");
@@ -92,12 +92,12 @@ static void
 an_exclusive_lease_has_the_session_to_itself(void **state)
 {
 	(void)state;
-	struct sevq_lend exclusive = { .address.session_key = SEVQ_STR(A), .limit = 1, .exclusive = true };
+	struct lease_take_op exclusive = { .address.session_key = STR(A), .limit = 1, .exclusive = true };
 	put(A, "1"), put(A, "2");
 	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
 	assert_true(lease > 0);
 	put(A, "3");
-	assert_int_equal(sevq_engine_deliverable(engine, SEVQ_STR(A)), 0);
+	assert_int_equal(engine_deliverable(engine, STR(A)), 0);
 	assert_int_equal(borrow(A, 0, MINUTE), 0);
 	assert_texts(&done(drain(engine, A, 0))->drain.taken, "");
 	done(ack(engine, lease, ALL));
@@ -113,7 +113,7 @@ an_exclusive_lease_is_so_after_a_restart(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
-	struct sevq_lend exclusive = { .address.session_key = SEVQ_STR(A), .limit = 1, .exclusive = true, .lease_ms = MINUTE };
+	struct lease_take_op exclusive = { .address.session_key = STR(A), .limit = 1, .exclusive = true, .lease_ms = MINUTE };
 	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
 	reopen();
 	assert_int_equal(borrow(A, 0, MINUTE), 0);
@@ -130,9 +130,9 @@ a_lease_can_ask_for_context_keys_and_for_a_prompt(void **state)
 	done(enqueue_keyed(engine, A, "cron:1", "1"));
 	put(A, "Exec completed (build, code 0)");
 	done(enqueue_keyed(engine, A, "cron:2", "3"));
-	struct sevq_lend some = { .address.session_key = SEVQ_STR(A), .context_key_prefix = SEVQ_STR(" CRON: ") };
+	struct lease_take_op some = { .address.session_key = STR(A), .context_key_prefix = STR(" CRON: ") };
 	assert_texts(&done(lend_as(engine, some))->lend.taken, "1 3");
-	some = (struct sevq_lend){ .address.session_key = SEVQ_STR(A), .prompt = true };
+	some = (struct lease_take_op){ .address.session_key = STR(A), .prompt = true };
 	assert_int_equal(done(lend_as(engine, some))->lend.lease_id, 0);
 	put(A, "4");
 	assert_texts(&done(lend_as(engine, some))->lend.taken, "4");
@@ -150,9 +150,9 @@ drain_and_peek_see_beside_leases(void **state)
 	assert_int_equal(call->drain.remaining, 2);
 	call = done(peek(engine, A));
 	assert_texts(&call->peek.found, "1 3");
-	assert_int_equal(call->peek.found.events[0].state, SEVQ_STATE_LEASED);
-	assert_int_equal(call->peek.found.events[1].state, SEVQ_STATE_QUEUED);
-	call = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	assert_int_equal(call->peek.found.events[0].state, EVENT_STATE_LEASED);
+	assert_int_equal(call->peek.found.events[1].state, EVENT_STATE_QUEUED);
+	call = done(list_sessions(engine, (struct sessions_op){ 0 }));
 	assert_int_equal(call->sessions.sessions[0].leased, 1);
 	assert_int_equal(call->sessions.sessions[0].depth, 2);
 	assert_int_equal(stats().leases, 1);
@@ -167,10 +167,10 @@ a_leased_event_is_a_duplicates_twin(void **state)
 	(void)state;
 	int64_t id = put(A, "1");
 	borrow(A, 0, MINUTE);
-	struct sevq_enqueue_result *result = &done(enqueue(engine, A, "1"))->enqueue.results[0];
-	assert_int_equal(result->outcome, SEVQ_DUPLICATE);
+	struct enqueue_result *result = &done(enqueue(engine, A, "1"))->enqueue.results[0];
+	assert_int_equal(result->outcome, ENQUEUE_DUPLICATE);
 	assert_int_equal(result->id, id);
-	assert_int_equal(result->event.state, SEVQ_STATE_LEASED);
+	assert_int_equal(result->event.state, EVENT_STATE_LEASED);
 }
 
 /* ---- ack ----------------------------------------------------------------------------------------------------------- */
@@ -189,7 +189,7 @@ an_acked_event_never_comes_back(void **state)
 	assert_queued(A, "");
 	reopen();
 	assert_queued(A, "");
-	assert_true(memory_store_settled(&store, id, SEVQ_OUTCOME_ACKED));
+	assert_true(memory_store_settled(&store, id, OUTCOME_ACKED));
 	assert_int_equal(recorded(0)->lease, lease);
 	assert_int_equal(stats().pending, 0);
 }
@@ -243,9 +243,9 @@ an_ack_repeated_in_the_same_turn_is_fine(void **state)
 	turn();
 	for (size_t i = 0; i < COUNT(calls); i++) {
 		assert_int_equal(calls[i]->answered, 1);
-		assert_int_equal(calls[i]->op.error.code, SEVQ_OK);
+		assert_int_equal(calls[i]->op.error.code, ERROR_NONE);
 	}
-	assert_int_equal(stats().outcomes[SEVQ_OUTCOME_ACKED], 3);
+	assert_int_equal(stats().outcomes[OUTCOME_ACKED], 3);
 }
 
 /* Both must look the lease up first, and both are judged in the batch in which the first acks. */
@@ -258,9 +258,9 @@ two_that_looked_the_lease_up_agree(void **state)
 	done(ack(engine, lease, IDS(two)));
 	struct call *calls[] = { ack(engine, lease, IDS(one, two)), ack(engine, lease, IDS(one, two)) };
 	turn();
-	assert_int_equal(calls[0]->op.error.code, SEVQ_OK);
+	assert_int_equal(calls[0]->op.error.code, ERROR_NONE);
 	assert_int_equal(calls[0]->lease.changed, 1);
-	assert_int_equal(calls[1]->op.error.code, SEVQ_OK);
+	assert_int_equal(calls[1]->op.error.code, ERROR_NONE);
 	assert_int_equal(calls[1]->lease.changed, 0);
 }
 
@@ -276,7 +276,7 @@ an_ack_of_all_repeated_is_fine_though_some_were_given_back(void **state)
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 2);
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
 	assert_deliverable(A, "1");
-	fails(ack(engine, lease, IDS(one)), SEVQ_CONFLICT);
+	fails(ack(engine, lease, IDS(one)), ERROR_CONFLICT);
 	assert_deliverable(A, "1");
 }
 
@@ -286,8 +286,8 @@ an_ack_of_what_somebody_took_is_refused(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = done(enqueue_keyed(engine, A, "k", "2"))->enqueue.results[0].id;
-	struct sevq_draft replacing = draft(A, "3");
-	replacing.context_key = SEVQ_STR("k");
+	struct draft replacing = draft(A, "3");
+	replacing.context_key = STR("k");
 	replacing.replace = true;
 	for (int way = 0; way < 4; way++) {
 		int64_t lease = borrow(A, 0, MINUTE);
@@ -301,8 +301,8 @@ an_ack_of_what_somebody_took_is_refused(void **state)
 		else
 			done(enqueue_draft(engine, replacing));
 		for (int round = 0; round < 2; round++) {
-			fails(ack(engine, lease, ALL), SEVQ_CONFLICT);
-			fails(ack(engine, lease, IDS(two)), SEVQ_CONFLICT);
+			fails(ack(engine, lease, ALL), ERROR_CONFLICT);
+			fails(ack(engine, lease, IDS(two)), ERROR_CONFLICT);
 			assert_int_equal(done(ack(engine, lease, IDS(one)))->lease.changed, 0);
 			reopen();
 		}
@@ -322,7 +322,7 @@ an_ack_repeated_is_fine_whatever_somebody_took(void **state)
 	done(consume(engine, A, IDS(two))); /* which the lease does not hold any more */
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 1);
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
-	fails(ack(engine, lease, IDS(two, three)), SEVQ_CONFLICT);
+	fails(ack(engine, lease, IDS(two, three)), ERROR_CONFLICT);
 	one = put(A, "1"), two = put(A, "2");
 	lease = borrow(A, 0, MINUTE);
 	done(nack(engine, lease, IDS(one)));
@@ -336,7 +336,7 @@ a_long_lease_remembers_every_ack(void **state)
 {
 	(void)state;
 	enum { EVENTS = 1200 };
-	int64_t *ids = sevq_alloc(EVENTS * sizeof *ids);
+	int64_t *ids = mem_alloc(EVENTS * sizeof *ids);
 	char text[16];
 	for (int i = 0; i < EVENTS; i++) {
 		snprintf(text, sizeof text, "%d", i);
@@ -382,19 +382,19 @@ a_nack_may_come_with_a_delay_and_a_reason(void **state)
 {
 	(void)state;
 	int64_t id = put(A, "1");
-	struct sevq_lease_op later = nack_input();
+	struct lease_change_op later = nack_input();
 	later.delay_ms = 5000;
-	later.reason = SEVQ_STR("no network");
+	later.reason = STR("no network");
 	int64_t back_at = now.wall_ms + 5000, lease = borrow(A, 0, MINUTE);
 	done(change_lease(engine, later, lease, ALL));
 	for (int round = 0; round < 2; round++) {
 		assert_deliverable(A, "");
-		const struct sevq_event *seen = &done(peek(engine, A))->peek.found.events[0];
-		assert_string_equal(sevq_event_state(seen), "delayed");
+		const struct system_event *seen = &done(peek(engine, A))->peek.found.events[0];
+		assert_string_equal(event_state_name(seen), "delayed");
 		assert_int_equal(seen->available_at_ms, back_at);
 		assert_int_equal(look_at(id)->available_at_ms, back_at);
 		assert_int_equal(stats().delayed_now, 1);
-		assert_in_range(sevq_engine_due_ms(engine), 5000 - round, 5000);
+		assert_in_range(engine_due_ms(engine), 5000 - round, 5000);
 		reopen();
 	}
 	assert_str(recorded(0)->detail, "no network");
@@ -409,14 +409,14 @@ a_nack_that_does_not_count_counts_nothing(void **state)
 {
 	(void)state;
 	int64_t id = put(A, "1");
-	struct sevq_lease_op free_of_charge = nack_input();
+	struct lease_change_op free_of_charge = nack_input();
 	free_of_charge.count_attempt = false;
 	for (int i = 0; i < 20; i++)
 		done(change_lease(engine, free_of_charge, borrow(A, 0, MINUTE), ALL));
 	assert_state(id, "queued", 0);
 	reopen();
 	assert_state(id, "queued", 0);
-	assert_int_equal(stats().outcomes[SEVQ_OUTCOME_NACKED], 0);
+	assert_int_equal(stats().outcomes[OUTCOME_NACKED], 0);
 }
 
 static void
@@ -427,8 +427,8 @@ after_its_last_attempt_an_event_is_a_dead_letter(void **state)
 	reopen();
 	int64_t id = put(A, "1");
 	put(A, "2");
-	struct sevq_lease_op why = nack_input();
-	why.reason = SEVQ_STR("cannot parse it");
+	struct lease_change_op why = nack_input();
+	why.reason = STR("cannot parse it");
 	done(nack(engine, borrow(A, 1, MINUTE), ALL));
 	borrow(A, 1, MINUTE);
 	pass(MINUTE);
@@ -442,8 +442,8 @@ after_its_last_attempt_an_event_is_a_dead_letter(void **state)
 	assert_int_equal(call->lease.dead, 1);
 	assert_queued(A, "2");
 	for (int round = 0; round < 2; round++) {
-		const struct sevq_event *dead = look_at(id);
-		assert_string_equal(sevq_event_state(dead), "dead");
+		const struct system_event *dead = look_at(id);
+		assert_string_equal(event_state_name(dead), "dead");
 		assert_str(dead->text, "1");
 		assert_int_equal(dead->attempts, 3);
 		reopen();
@@ -500,12 +500,12 @@ a_lease_can_be_extended_in_part(void **state)
 		if (round == 0)
 			reopen();
 	}
-	fails(ack(engine, lease, IDS(one, two)), SEVQ_CONFLICT);
+	fails(ack(engine, lease, IDS(one, two)), ERROR_CONFLICT);
 	assert_queued(A, "1 2 3");
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 1);
 	assert_deliverable(A, "1 3");
-	fails(ack(engine, lease, IDS(one)), SEVQ_CONFLICT);
-	fails(ack(engine, lease, IDS(two, three)), SEVQ_CONFLICT);
+	fails(ack(engine, lease, IDS(one)), ERROR_CONFLICT);
+	fails(ack(engine, lease, IDS(two, three)), ERROR_CONFLICT);
 }
 
 static void
@@ -515,7 +515,7 @@ a_lease_can_be_made_shorter(void **state)
 	put(A, "1");
 	int64_t lease = borrow(A, 0, MINUTE);
 	done(extend(engine, lease, ALL, 10));
-	assert_int_equal(sevq_engine_due_ms(engine), 10);
+	assert_int_equal(engine_due_ms(engine), 10);
 	pass(10);
 	assert_deliverable(A, "1");
 }
@@ -523,7 +523,7 @@ a_lease_can_be_made_shorter(void **state)
 /* ---- too late, or wrong -------------------------------------------------------------------------------------------- */
 
 static void
-assert_all_refused(int64_t lease, const int64_t *ids, size_t count, enum sevq_code code)
+assert_all_refused(int64_t lease, const int64_t *ids, size_t count, enum error_code code)
 {
 	size_t rows = store.outcome_count, commits = store.commits;
 	fails(ack(engine, lease, ids, count), code);
@@ -543,11 +543,11 @@ a_lost_lease_is_refused_and_nothing_changes(void **state)
 	pass(MINUTE);
 	assert_deliverable(A, "1 2");
 	for (int round = 0; round < 2; round++) {
-		assert_all_refused(lease, ALL, SEVQ_CONFLICT);
-		assert_all_refused(lease, IDS(one), SEVQ_CONFLICT);
+		assert_all_refused(lease, ALL, ERROR_CONFLICT);
+		assert_all_refused(lease, IDS(one), ERROR_CONFLICT);
 		int64_t other = round == 1 ? 0 : borrow(A, 1, MINUTE); /* now somebody else has it */
-		assert_all_refused(lease, IDS(one), SEVQ_CONFLICT);
-		assert_string_equal(sevq_event_state(look_at(one)), other != 0 ? "leased" : "queued");
+		assert_all_refused(lease, IDS(one), ERROR_CONFLICT);
+		assert_string_equal(event_state_name(look_at(one)), other != 0 ? "leased" : "queued");
 		if (other != 0)
 			done(nack(engine, other, ALL));
 		reopen();
@@ -561,11 +561,11 @@ what_was_given_back_is_lost(void **state)
 	int64_t one = put(A, "1"), two = put(A, "2");
 	int64_t lease = borrow(A, 0, MINUTE);
 	done(nack(engine, lease, IDS(one)));
-	assert_all_refused(lease, IDS(one), SEVQ_CONFLICT);
-	assert_all_refused(lease, IDS(one, two), SEVQ_CONFLICT);
+	assert_all_refused(lease, IDS(one), ERROR_CONFLICT);
+	assert_all_refused(lease, IDS(one, two), ERROR_CONFLICT);
 	assert_state(two, "leased", 0);
 	done(nack(engine, lease, ALL));
-	assert_all_refused(lease, ALL, SEVQ_CONFLICT);
+	assert_all_refused(lease, ALL, ERROR_CONFLICT);
 	assert_deliverable(A, "1 2");
 }
 
@@ -576,8 +576,8 @@ an_acked_event_can_be_neither_nacked_nor_extended(void **state)
 	int64_t one = put(A, "1"), two = put(A, "2");
 	int64_t lease = borrow(A, 0, MINUTE);
 	done(ack(engine, lease, IDS(one)));
-	fails(nack(engine, lease, IDS(one, two)), SEVQ_CONFLICT);
-	fails(extend(engine, lease, IDS(one), MINUTE), SEVQ_CONFLICT);
+	fails(nack(engine, lease, IDS(one, two)), ERROR_CONFLICT);
+	fails(extend(engine, lease, IDS(one), MINUTE), ERROR_CONFLICT);
 	assert_state(two, "leased", 0);
 }
 
@@ -587,20 +587,20 @@ unknown_leases_and_foreign_ids_are_refused(void **state)
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2");
 	int64_t lease = borrow(A, 1, MINUTE), other = borrow(A, 1, MINUTE);
-	assert_all_refused(99, ALL, SEVQ_NOT_FOUND);
-	assert_all_refused(99, IDS(one), SEVQ_NOT_FOUND);
-	assert_all_refused(0, ALL, SEVQ_NOT_FOUND);
-	assert_all_refused(-1, IDS(one), SEVQ_NOT_FOUND);
-	assert_all_refused(INT64_MAX, IDS(one), SEVQ_NOT_FOUND);
-	assert_all_refused(lease, IDS(two), SEVQ_INVALID_FIELD);
-	assert_all_refused(lease, IDS(one, 4711), SEVQ_INVALID_FIELD);
-	struct call *call = fails(ack(engine, lease, IDS(one, two)), SEVQ_INVALID_FIELD);
+	assert_all_refused(99, ALL, ERROR_NOT_FOUND);
+	assert_all_refused(99, IDS(one), ERROR_NOT_FOUND);
+	assert_all_refused(0, ALL, ERROR_NOT_FOUND);
+	assert_all_refused(-1, IDS(one), ERROR_NOT_FOUND);
+	assert_all_refused(INT64_MAX, IDS(one), ERROR_NOT_FOUND);
+	assert_all_refused(lease, IDS(two), ERROR_INVALID_FIELD);
+	assert_all_refused(lease, IDS(one, 4711), ERROR_INVALID_FIELD);
+	struct call *call = fails(ack(engine, lease, IDS(one, two)), ERROR_INVALID_FIELD);
 	assert_string_equal(call->op.error.pointer, "/ids");
-	call = fails(ack(engine, lease, IDS(one, -5)), SEVQ_INVALID_FIELD);
+	call = fails(ack(engine, lease, IDS(one, -5)), ERROR_INVALID_FIELD);
 	assert_string_equal(call->op.error.pointer, "/ids/1");
 	done(nack(engine, lease, ALL));
 	int64_t not_a_lease = recorded(0)->id;
-	assert_all_refused(not_a_lease, ALL, SEVQ_NOT_FOUND);
+	assert_all_refused(not_a_lease, ALL, ERROR_NOT_FOUND);
 	assert_state(two, "leased", 0);
 	done(ack(engine, other, IDS(two)));
 }
@@ -626,16 +626,16 @@ a_lease_that_runs_out_gives_back_in_the_old_places(void **state)
 	borrow(A, 1, MINUTE);
 	borrow(A, 1, 2 * MINUTE);
 	put(A, "3");
-	assert_int_equal(sevq_engine_due_ms(engine), MINUTE);
+	assert_int_equal(engine_due_ms(engine), MINUTE);
 	pass(MINUTE - 1);
 	assert_deliverable(A, "3");
 	pass(1);
-	assert_int_equal(sevq_engine_due_ms(engine), 0);
+	assert_int_equal(engine_due_ms(engine), 0);
 	struct call *call = lend(engine, A, 0, MINUTE); /* in the turn of its end */
 	done(call);
 	assert_texts(&call->lend.taken, "1 3");
 	assert_int_equal(call->lend.taken.events[0].attempts, 1);
-	assert_int_equal(stats().outcomes[SEVQ_OUTCOME_LAPSED], 1);
+	assert_int_equal(stats().outcomes[OUTCOME_LAPSED], 1);
 }
 
 static void
@@ -651,7 +651,7 @@ a_restart_keeps_a_live_lease_and_counts_nothing(void **state)
 	}
 	assert_deliverable(A, "2");
 	assert_state(one, "leased", 0);
-	assert_int_equal(sevq_engine_due_ms(engine), MINUTE - 10000);
+	assert_int_equal(engine_due_ms(engine), MINUTE - 10000);
 	done(extend(engine, lease, ALL, MINUTE));
 	done(ack(engine, lease, ALL));
 	assert_queued(A, "2");
@@ -664,15 +664,15 @@ a_lease_that_ended_while_no_server_ran_counts_nothing(void **state)
 	int64_t one = put(A, "1"), two = put(A, "2");
 	int64_t lease = borrow(A, 0, MINUTE);
 	done(extend(engine, lease, IDS(two), 3 * MINUTE));
-	sevq_engine_close(engine), engine = NULL;
+	engine_close(engine), engine = NULL;
 	pass(2 * MINUTE);
 	reopen();
-	assert_int_equal(sevq_engine_due_ms(engine), 0);
+	assert_int_equal(engine_due_ms(engine), 0);
 	assert_deliverable(A, "1");
 	assert_state(one, "queued", 0);
 	pass(MINUTE); /* and this one ends while the server runs */
 	assert_state(two, "queued", 1);
-	assert_all_refused(lease, ALL, SEVQ_CONFLICT);
+	assert_all_refused(lease, ALL, ERROR_CONFLICT);
 	reopen();
 	assert_state(one, "queued", 0);
 	assert_state(two, "queued", 1);
@@ -687,17 +687,17 @@ other_calls_take_leased_events_out_of_their_lease(void **state)
 	int64_t lease = borrow(A, 0, MINUTE);
 	assert_texts(&done(consume(engine, A, (int64_t[]){ one }, 1))->consume.taken, "1");
 	assert_str(done(withdraw(engine, two))->withdraw.event.text, "2");
-	struct sevq_draft replacing = draft(A, "5");
-	replacing.context_key = SEVQ_STR("k");
+	struct draft replacing = draft(A, "5");
+	replacing.context_key = STR("k");
 	replacing.replace = true;
-	assert_int_equal(done(enqueue_draft(engine, replacing))->enqueue.results[0].outcome, SEVQ_REPLACED);
-	fails(ack(engine, lease, IDS(one, three)), SEVQ_CONFLICT);
-	fails(ack(engine, lease, IDS(four)), SEVQ_CONFLICT);
+	assert_int_equal(done(enqueue_draft(engine, replacing))->enqueue.results[0].outcome, ENQUEUE_REPLACED);
+	fails(ack(engine, lease, IDS(one, three)), ERROR_CONFLICT);
+	fails(ack(engine, lease, IDS(four)), ERROR_CONFLICT);
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 1);
 	assert_queued(A, "5");
 	lease = borrow(A, 0, MINUTE);
 	assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 1);
-	assert_all_refused(lease, ALL, SEVQ_CONFLICT);
+	assert_all_refused(lease, ALL, ERROR_CONFLICT);
 	assert_int_equal(stats().leases, 0);
 	assert_int_equal(stats().pending, 0);
 	pass(2 * MINUTE);
@@ -711,14 +711,14 @@ overflow_never_evicts_a_leased_event(void **state)
 {
 	(void)state;
 	options.session_pending_max = 3;
-	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	options.overflow = OVERFLOW_DROP_OLDEST;
 	reopen();
 	put(A, "1"), put(A, "2"), put(A, "3");
 	int64_t lease = borrow(A, 2, MINUTE);
 	put(A, "4");
 	assert_queued(A, "1 2 4");
 	borrow(A, 0, MINUTE);
-	fails(enqueue(engine, A, "5"), SEVQ_QUEUE_FULL);
+	fails(enqueue(engine, A, "5"), ERROR_QUEUE_FULL);
 	done(nack(engine, lease, ALL));
 	put(A, "5");
 	assert_queued(A, "2 4 5");
@@ -733,7 +733,7 @@ the_last_context_follows_acks_and_dead_letters(void **state)
 	done(enqueue_keyed(engine, A, "k", "1")), done(enqueue_keyed(engine, A, "l", "2")),
 	    done(enqueue_keyed(engine, A, "m", "3"));
 	int64_t lease = borrow(A, 0, MINUTE);
-	struct sevq_sessions one = { .address.session_key = SEVQ_STR(A) };
+	struct sessions_op one = { .address.session_key = STR(A) };
 	done(ack(engine, lease, IDS(3)));
 	assert_str(done(list_sessions(engine, one))->sessions.sessions[0].last_context_key, "l");
 	done(nack(engine, lease, IDS(2)));
@@ -749,15 +749,15 @@ a_failed_commit_leaves_leases_as_they_were(void **state)
 	int64_t one = put(A, "1");
 	put(A, "2"), put(A, "3");
 	int64_t lease = borrow(A, 2, MINUTE);
-	store.commit_fails = SEVQ_STORAGE_FAILED;
+	store.commit_fails = ERROR_STORAGE_FAILED;
 	struct call *calls[] = { ack(engine, lease, IDS(one)), nack(engine, lease, ALL), lend(engine, A, 0, MINUTE),
 				 enqueue(engine, A, "4"), lend(engine, A, 0, MINUTE) };
 	turn();
 	for (size_t i = 0; i < COUNT(calls); i++)
-		assert_int_equal(calls[i]->op.error.code, SEVQ_STORAGE_FAILED);
+		assert_int_equal(calls[i]->op.error.code, ERROR_STORAGE_FAILED);
 	assert_int_equal(calls[2]->lend.lease_id, 0);
 	assert_int_equal(calls[2]->lend.taken.count, 0);
-	store.commit_fails = SEVQ_OK;
+	store.commit_fails = ERROR_NONE;
 	assert_deliverable(A, "3");
 	assert_int_equal(stats().leases, 1);
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 2);
@@ -770,14 +770,14 @@ a_lapse_that_cannot_be_written_is_tried_again(void **state)
 	put(A, "1");
 	borrow(A, 0, MINUTE);
 	pass(MINUTE);
-	store.commit_fails = SEVQ_STORAGE_FAILED;
+	store.commit_fails = ERROR_STORAGE_FAILED;
 	turn();
 	assert_int_equal(stats().leases, 1);
-	assert_in_range(sevq_engine_due_ms(engine), 1, 5000); /* soon, but not at once again and again */
+	assert_in_range(engine_due_ms(engine), 1, 5000); /* soon, but not at once again and again */
 	size_t commits = store.commits;
 	turn();
 	assert_int_equal(store.commits, commits);
-	store.commit_fails = SEVQ_OK;
+	store.commit_fails = ERROR_NONE;
 	pass(5000);
 	assert_deliverable(A, "1");
 }
@@ -794,13 +794,13 @@ a_repeated_ack_is_fine_on_a_full_store(void **state)
 	struct call *refused = enqueue(engine, A, "2"), *first = ack(engine, lease, ALL), *second = ack(engine, lease, ALL),
 		    *third = ack(engine, lease, IDS(one)), *taken = drain(engine, B, 0), *found = find_event(engine, 2);
 	turn();
-	assert_int_equal(refused->op.error.code, SEVQ_STORAGE_FULL);
+	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 	assert_int_equal(first->lease.changed, 1);
-	assert_int_equal(second->op.error.code, SEVQ_OK);
-	assert_int_equal(third->op.error.code, SEVQ_OK);
+	assert_int_equal(second->op.error.code, ERROR_NONE);
+	assert_int_equal(third->op.error.code, ERROR_NONE);
 	assert_texts(&taken->drain.taken, "x");
-	assert_int_equal(found->op.error.code, SEVQ_OK);
-	assert_string_equal(sevq_event_state(&found->find.event), "drained");
+	assert_int_equal(found->op.error.code, ERROR_NONE);
+	assert_string_equal(event_state_name(&found->find.event), "drained");
 }
 
 static void
@@ -810,18 +810,17 @@ a_stop_while_time_is_written_leaves_nothing(void **state)
 	put(A, "1");
 	borrow(A, 0, MINUTE);
 	pass(MINUTE);
-	store.commit_fails = SEVQ_STORAGE_UNKNOWN;
-	assert_int_equal(sevq_engine_turn(engine, &error), -1);
-	assert_int_equal(sevq_engine_due_ms(engine), -1);
+	store.commit_fails = ERROR_STORAGE_UNKNOWN;
+	assert_int_equal(engine_turn(engine, &error), -1);
+	assert_int_equal(engine_due_ms(engine), -1);
 }
 
 /* ---- the story of an event ------------------------------------------------------------------------------------------ */
 
 static void
-assert_entry(const struct sevq_timeline_entry *entry, enum sevq_outcome_kind kind, int64_t lease, int64_t until_ms,
-	     const char *detail)
+assert_entry(const struct timeline_entry *entry, enum outcome_kind kind, int64_t lease, int64_t until_ms, const char *detail)
 {
-	assert_string_equal(sevq_outcome_name(entry->kind), sevq_outcome_name(kind));
+	assert_string_equal(outcome_name(entry->kind), outcome_name(kind));
 	assert_int_equal(entry->lease, lease);
 	assert_int_equal(entry->until_ms, until_ms);
 	assert_str(entry->detail, detail);
@@ -835,12 +834,12 @@ a_timeline_tells_everything_in_order(void **state)
 	reopen();
 	int64_t id = put(A, "1"), start = now.wall_ms;
 	put(A, "2"), put(B, "x");
-	struct sevq_lend first = { .address.session_key = SEVQ_STR(A), .consumer = SEVQ_STR("runner-1"), .lease_ms = MINUTE };
+	struct lease_take_op first = { .address.session_key = STR(A), .consumer = STR("runner-1"), .lease_ms = MINUTE };
 	int64_t one = done(lend_as(engine, first))->lend.lease_id;
 	pass(1000);
 	done(extend(engine, one, IDS(id), MINUTE));
-	struct sevq_lease_op why = nack_input();
-	why.reason = SEVQ_STR("busy");
+	struct lease_change_op why = nack_input();
+	why.reason = STR("busy");
 	why.delay_ms = 500;
 	done(change_lease(engine, why, one, IDS(id)));
 	pass(500);
@@ -849,18 +848,18 @@ a_timeline_tells_everything_in_order(void **state)
 	turn();
 	done(ack(engine, borrow(A, 0, MINUTE), ALL));
 	reopen();
-	const struct sevq_find *found = &done(find_event(engine, id))->find;
-	assert_string_equal(sevq_event_state(&found->event), "acked");
+	const struct find_op *found = &done(find_event(engine, id))->find;
+	assert_string_equal(event_state_name(&found->event), "acked");
 	assert_int_equal(found->event.attempts, 2);
 	assert_int_equal(found->timeline_count, 7);
-	const struct sevq_timeline_entry *t = found->timeline;
-	assert_entry(&t[0], SEVQ_OUTCOME_LEASED, one, start + MINUTE, "runner-1");
-	assert_entry(&t[1], SEVQ_OUTCOME_EXTENDED, one, start + 1000 + MINUTE, NULL);
-	assert_entry(&t[2], SEVQ_OUTCOME_NACKED, one, start + 1500, "busy");
-	assert_entry(&t[3], SEVQ_OUTCOME_LEASED, two, start + 1500 + MINUTE, NULL);
-	assert_entry(&t[4], SEVQ_OUTCOME_LAPSED, two, 0, NULL);
-	assert_int_equal(t[5].kind, SEVQ_OUTCOME_LEASED);
-	assert_entry(&t[6], SEVQ_OUTCOME_ACKED, t[5].lease, 0, NULL);
+	const struct timeline_entry *t = found->timeline;
+	assert_entry(&t[0], OUTCOME_LEASED, one, start + MINUTE, "runner-1");
+	assert_entry(&t[1], OUTCOME_EXTENDED, one, start + 1000 + MINUTE, NULL);
+	assert_entry(&t[2], OUTCOME_NACKED, one, start + 1500, "busy");
+	assert_entry(&t[3], OUTCOME_LEASED, two, start + 1500 + MINUTE, NULL);
+	assert_entry(&t[4], OUTCOME_LAPSED, two, 0, NULL);
+	assert_int_equal(t[5].kind, OUTCOME_LEASED);
+	assert_entry(&t[6], OUTCOME_ACKED, t[5].lease, 0, NULL);
 	assert_int_equal(t[4].ts_ms, start + 1500 + MINUTE);
 }
 

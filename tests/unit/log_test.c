@@ -14,12 +14,12 @@
 static void
 quoted_as(const char *text, size_t len, const char *expected)
 {
-	struct sevq_buf out = { 0 };
+	struct buf out = { 0 };
 
-	sevq_log_quote(&out, (struct sevq_str){ text, len });
+	log_quote(&out, (struct str){ text, len });
 	assert_int_equal(out.len, strlen(expected));
 	assert_memory_equal(out.data, expected, out.len);
-	sevq_buf_clear(&out);
+	buf_clear(&out);
 }
 
 static void
@@ -56,16 +56,16 @@ invalid_bytes_are_replaced_one_by_one(void **state)
 static void
 long_text_is_cut(void **state)
 {
-	struct sevq_buf text = { 0 }, out = { 0 };
+	struct buf text = { 0 }, out = { 0 };
 
 	(void)state;
 	for (int i = 0; i < 5000; i++)
-		sevq_buf_add(&text, "x", 1);
-	sevq_log_quote(&out, (struct sevq_str){ text.data, text.len });
+		buf_add(&text, "x", 1);
+	log_quote(&out, (struct str){ text.data, text.len });
 	assert_true(out.len < 1100);
 	assert_memory_equal(out.data + out.len - 4, "...\"", 4);
-	sevq_buf_clear(&text);
-	sevq_buf_clear(&out);
+	buf_clear(&text);
+	buf_clear(&out);
 }
 
 int

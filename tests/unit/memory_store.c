@@ -7,14 +7,14 @@
 static bool
 settled(const struct memory_store *store, int64_t id)
 {
-	for (int kind = SEVQ_OUTCOME_DRAINED; kind <= SEVQ_OUTCOME_LAST_SETTLING; kind++)
-		if (memory_store_settled(store, id, (enum sevq_outcome_kind)kind))
+	for (int kind = OUTCOME_DRAINED; kind <= OUTCOME_LAST_SETTLING; kind++)
+		if (memory_store_settled(store, id, (enum outcome_kind)kind))
 			return true;
 	return false;
 }
 
 bool
-memory_store_settled(const struct memory_store *store, int64_t id, enum sevq_outcome_kind kind)
+memory_store_settled(const struct memory_store *store, int64_t id, enum outcome_kind kind)
 {
 	for (size_t i = 0; i < store->outcome_count; i++)
 		for (size_t j = 0; j < store->outcomes[i].count; j++)
@@ -24,7 +24,7 @@ memory_store_settled(const struct memory_store *store, int64_t id, enum sevq_out
 }
 
 static void
-find_ends(const struct memory_store *store, struct sevq_store_ends *ends)
+find_ends(const struct memory_store *store, struct store_newest *ends)
 {
 	for (size_t i = 0; i < store->event_count; i++) {
 		ends->event = store->events[i].event.id;
@@ -38,15 +38,15 @@ find_ends(const struct memory_store *store, struct sevq_store_ends *ends)
 }
 
 static int
-load(struct sevq_store *base, const struct sevq_store_loading *loading, struct sevq_store_ends *ends, struct sevq_error *err)
+load(struct store *base, const struct store_loading *loading, struct store_newest *ends, struct error *err)
 {
 	struct memory_store *store = (struct memory_store *)base;
-	if (store->load_fails != SEVQ_OK)
-		return sevq_fail(err, store->load_fails, "told to");
+	if (store->load_fails != ERROR_NONE)
+		return error_set(err, store->load_fails, "told to");
 	find_ends(store, ends);
 	for (size_t i = 0; i < store->event_count; i++) {
-		const struct sevq_store_event *record = &store->events[i];
-		struct sevq_store_event told = *record;
+		const struct store_event *record = &store->events[i];
+		struct store_event told = *record;
 		told.event.text.s = NULL;
 		if (settled(store, told.event.id))
 			continue;
@@ -59,76 +59,76 @@ load(struct sevq_store *base, const struct sevq_store_loading *loading, struct s
 		if (store->contexts[i].context_key.s != NULL)
 			loading->context(loading->arg, store->contexts[i].session->key, store->contexts[i].context_key);
 	for (size_t i = 0; i < store->outcome_count; i++)
-		if (store->outcomes[i].kind > SEVQ_OUTCOME_LAST_SETTLING && store->outcomes[i].kind != SEVQ_OUTCOME_REQUEUED)
+		if (store->outcomes[i].kind > OUTCOME_LAST_SETTLING && store->outcomes[i].kind != OUTCOME_REQUEUED)
 			loading->outcome(loading->arg, &store->outcomes[i]);
 	return 0;
 }
 
-static struct sevq_event
-keep_event(struct memory_store *store, struct sevq_event event)
+static struct system_event
+keep_event(struct memory_store *store, struct system_event event)
 {
-	struct sevq_str *text[] = { &event.session_key,
-				    &event.original_session_key,
-				    &event.text,
-				    &event.context_key,
-				    &event.source,
-				    &event.traceparent,
-				    &event.delivery.channel,
-				    &event.delivery.to,
-				    &event.delivery.account_id,
-				    &event.delivery.thread_id };
+	struct str *text[] = { &event.session_key,
+			       &event.original_session_key,
+			       &event.text,
+			       &event.context_key,
+			       &event.source,
+			       &event.traceparent,
+			       &event.delivery.channel,
+			       &event.delivery.to,
+			       &event.delivery.account_id,
+			       &event.delivery.thread_id };
 	for (size_t i = 0; i < sizeof text / sizeof *text; i++)
-		*text[i] = sevq_arena_dup(&store->arena, *text[i]);
+		*text[i] = arena_dup(&store->arena, *text[i]);
 	return event;
 }
 
-static struct sevq_store_session *
-keep_session(struct memory_store *store, const struct sevq_store_session *session)
+static struct store_session *
+keep_session(struct memory_store *store, const struct store_session *session)
 {
-	struct sevq_store_session *kept = sevq_arena_alloc(&store->arena, sizeof *kept);
-	kept->key = sevq_arena_dup(&store->arena, session->key);
+	struct store_session *kept = arena_alloc(&store->arena, sizeof *kept);
+	kept->key = arena_dup(&store->arena, session->key);
 	return kept;
 }
 
 static void
-keep_context(struct memory_store *store, const struct sevq_store_context *context)
+keep_context(struct memory_store *store, const struct store_context *context)
 {
 	size_t at = 0;
-	while (at < store->context_count && !sevq_str_eq(store->contexts[at].session->key, context->session->key))
+	while (at < store->context_count && !str_eq(store->contexts[at].session->key, context->session->key))
 		at++;
 	if (at == store->context_count) {
-		store->contexts = sevq_grow(store->contexts, &store->context_cap, at + 1, sizeof *context);
+		store->contexts = mem_grow(store->contexts, &store->context_cap, at + 1, sizeof *context);
 		store->contexts[at].session = keep_session(store, context->session);
 		store->context_count++;
 	}
-	store->contexts[at].context_key = sevq_arena_dup(&store->arena, context->context_key);
+	store->contexts[at].context_key = arena_dup(&store->arena, context->context_key);
 }
 
 static void
-keep(struct memory_store *store, const struct sevq_store_batch *batch)
+keep(struct memory_store *store, const struct store_batch *batch)
 {
 	for (size_t i = 0; i < batch->event_count; i++) {
-		struct sevq_store_event record = { .text_hash = batch->events[i].text_hash };
+		struct store_event record = { .text_hash = batch->events[i].text_hash };
 		record.event = keep_event(store, batch->events[i].event);
 		batch->events[i].session->row = 1;
-		store->events = sevq_grow(store->events, &store->event_cap, store->event_count + 1, sizeof record);
+		store->events = mem_grow(store->events, &store->event_cap, store->event_count + 1, sizeof record);
 		store->events[store->event_count++] = record;
 	}
 	for (size_t i = 0; i < batch->outcome_count; i++) {
-		struct sevq_store_outcome outcome = batch->outcomes[i];
+		struct store_outcome outcome = batch->outcomes[i];
 		outcome.session = keep_session(store, outcome.session);
-		outcome.ids = sevq_arena_alloc(&store->arena, outcome.count * sizeof *outcome.ids);
+		outcome.ids = arena_alloc(&store->arena, outcome.count * sizeof *outcome.ids);
 		memcpy(outcome.ids, batch->outcomes[i].ids, outcome.count * sizeof *outcome.ids);
-		outcome.detail = sevq_arena_dup(&store->arena, outcome.detail);
+		outcome.detail = arena_dup(&store->arena, outcome.detail);
 		outcome.attempts = NULL; /* for pages */
-		store->outcomes = sevq_grow(store->outcomes, &store->outcome_cap, store->outcome_count + 1, sizeof outcome);
+		store->outcomes = mem_grow(store->outcomes, &store->outcome_cap, store->outcome_count + 1, sizeof outcome);
 		store->outcomes[store->outcome_count++] = outcome;
 	}
 	for (size_t i = 0; i < batch->key_count; i++) {
-		struct sevq_store_key key = batch->keys[i];
-		key.key = sevq_arena_dup(&store->arena, key.key);
-		key.answer = sevq_arena_dup(&store->arena, key.answer);
-		store->keys = sevq_grow(store->keys, &store->key_cap, store->key_count + 1, sizeof key);
+		struct store_key key = batch->keys[i];
+		key.key = arena_dup(&store->arena, key.key);
+		key.answer = arena_dup(&store->arena, key.answer);
+		store->keys = mem_grow(store->keys, &store->key_cap, store->key_count + 1, sizeof key);
 		store->keys[store->key_count++] = key;
 	}
 	for (size_t i = 0; i < batch->context_count; i++)
@@ -138,31 +138,31 @@ keep(struct memory_store *store, const struct sevq_store_batch *batch)
 static void
 commit_now(struct memory_store *store)
 {
-	struct sevq_error err;
-	enum sevq_code code = store->commit_fails;
-	sevq_commit_done *done = store->commit_done;
+	struct error err;
+	enum error_code code = store->commit_fails;
+	commit_done *done = store->commit_done;
 	if (store->full_for_events && store->batch->event_count > 0)
-		code = SEVQ_STORAGE_FULL;
+		code = ERROR_STORAGE_FULL;
 	store->commit_done = NULL;
 	store->commits++;
-	if (code == SEVQ_OK || store->fails_late) {
+	if (code == ERROR_NONE || store->fails_late) {
 		keep(store, store->batch);
 		store->commit_written(store->arg);
 	}
-	if (code != SEVQ_OK)
-		sevq_fail(&err, code, "told to");
-	done(store->arg, code == SEVQ_OK ? NULL : &err);
+	if (code != ERROR_NONE)
+		error_set(&err, code, "told to");
+	done(store->arg, code == ERROR_NONE ? NULL : &err);
 }
 
 static void
 read_now(struct memory_store *store)
 {
-	struct sevq_error err;
-	sevq_read_done *done = store->read_done;
+	struct error err;
+	read_done *done = store->read_done;
 	store->read_done = NULL;
 	store->reads++;
-	if (store->read_fails != SEVQ_OK) {
-		sevq_fail(&err, store->read_fails, "told to");
+	if (store->read_fails != ERROR_NONE) {
+		error_set(&err, store->read_fails, "told to");
 		done(store->arg, &err);
 		return;
 	}
@@ -174,7 +174,7 @@ read_now(struct memory_store *store)
 }
 
 static bool
-names(const struct sevq_store_outcome *outcome, int64_t id)
+names(const struct store_outcome *outcome, int64_t id)
 {
 	for (size_t i = 0; i < outcome->count; i++)
 		if (outcome->ids[i] == id)
@@ -185,8 +185,8 @@ names(const struct sevq_store_outcome *outcome, int64_t id)
 static bool
 is_dead_letter(const struct memory_store *store, int64_t id)
 {
-	return (memory_store_settled(store, id, SEVQ_OUTCOME_DEAD) || memory_store_settled(store, id, SEVQ_OUTCOME_EVICTED)) &&
-	       !memory_store_settled(store, id, SEVQ_OUTCOME_REQUEUED);
+	return (memory_store_settled(store, id, OUTCOME_DEAD) || memory_store_settled(store, id, OUTCOME_EVICTED)) &&
+	       !memory_store_settled(store, id, OUTCOME_REQUEUED);
 }
 
 /* Whether the lease does not hold the event when this outcome comes: not yet, or no longer. */
@@ -195,12 +195,12 @@ not_held(const struct memory_store *store, size_t index, int64_t lease, int64_t 
 {
 	bool held = false;
 	for (size_t i = 0; i < index; i++) {
-		const struct sevq_store_outcome *outcome = &store->outcomes[i];
-		if (outcome->kind == SEVQ_OUTCOME_EXTENDED || !names(outcome, id))
+		const struct store_outcome *outcome = &store->outcomes[i];
+		if (outcome->kind == OUTCOME_EXTENDED || !names(outcome, id))
 			continue;
-		if (outcome->kind == SEVQ_OUTCOME_LEASED)
+		if (outcome->kind == OUTCOME_LEASED)
 			held = held || outcome->id == lease;
-		else if (outcome->lease == lease || outcome->kind <= SEVQ_OUTCOME_REPLACED)
+		else if (outcome->lease == lease || outcome->kind <= OUTCOME_REPLACED)
 			held = false;
 	}
 	return !held;
@@ -210,9 +210,9 @@ not_held(const struct memory_store *store, size_t index, int64_t lease, int64_t 
 static bool
 empties(const struct memory_store *store, size_t index, int64_t lease)
 {
-	const struct sevq_store_outcome *outcome = &store->outcomes[index];
-	bool takes = outcome->kind >= SEVQ_OUTCOME_CONSUMED && outcome->kind <= SEVQ_OUTCOME_REPLACED;
-	if (!takes && (outcome->lease != lease || outcome->kind == SEVQ_OUTCOME_EXTENDED))
+	const struct store_outcome *outcome = &store->outcomes[index];
+	bool takes = outcome->kind >= OUTCOME_CONSUMED && outcome->kind <= OUTCOME_REPLACED;
+	if (!takes && (outcome->lease != lease || outcome->kind == OUTCOME_EXTENDED))
 		return false;
 	for (size_t i = 0; i < outcome->count; i++)
 		if (!not_held(store, index, lease, outcome->ids[i]))
@@ -223,33 +223,33 @@ empties(const struct memory_store *store, size_t index, int64_t lease)
 static void
 look_up_one(struct memory_store *store, size_t index)
 {
-	const struct sevq_lookup *lookup = &store->lookups[index];
-	bool event = lookup->kind == SEVQ_LOOKUP_EVENT || lookup->kind == SEVQ_LOOKUP_TIMELINE ||
-		     (lookup->kind == SEVQ_LOOKUP_DEAD && is_dead_letter(store, lookup->id));
+	const struct lookup *lookup = &store->lookups[index];
+	bool event = lookup->kind == LOOKUP_EVENT || lookup->kind == LOOKUP_TIMELINE ||
+		     (lookup->kind == LOOKUP_DEAD && is_dead_letter(store, lookup->id));
 	for (size_t i = 0; event && i < store->event_count; i++)
 		if (store->events[i].event.id == lookup->id)
-			store->found(store->arg, index, &(struct sevq_found){ .event = &store->events[i].event });
+			store->found(store->arg, index, &(struct found){ .event = &store->events[i].event });
 	for (size_t i = 0; i < store->outcome_count; i++) {
-		const struct sevq_store_outcome *outcome = &store->outcomes[i];
-		bool lends = outcome->kind == SEVQ_OUTCOME_LEASED && outcome->id == lookup->id;
-		if ((lookup->kind == SEVQ_LOOKUP_TIMELINE && names(outcome, lookup->id)) ||
-		    (lookup->kind == SEVQ_LOOKUP_LEASE && (lends || empties(store, i, lookup->id))))
-			store->found(store->arg, index, &(struct sevq_found){ .outcome = outcome });
+		const struct store_outcome *outcome = &store->outcomes[i];
+		bool lends = outcome->kind == OUTCOME_LEASED && outcome->id == lookup->id;
+		if ((lookup->kind == LOOKUP_TIMELINE && names(outcome, lookup->id)) ||
+		    (lookup->kind == LOOKUP_LEASE && (lends || empties(store, i, lookup->id))))
+			store->found(store->arg, index, &(struct found){ .outcome = outcome });
 	}
-	for (size_t i = 0; lookup->kind == SEVQ_LOOKUP_KEY && i < store->key_count; i++)
-		if (sevq_str_eq(store->keys[i].key, lookup->key))
-			store->found(store->arg, index, &(struct sevq_found){ .key = &store->keys[i] });
+	for (size_t i = 0; lookup->kind == LOOKUP_KEY && i < store->key_count; i++)
+		if (str_eq(store->keys[i].key, lookup->key))
+			store->found(store->arg, index, &(struct found){ .key = &store->keys[i] });
 }
 
 static void
 look_up_now(struct memory_store *store)
 {
-	struct sevq_error err;
-	sevq_read_done *done = store->lookup_done;
+	struct error err;
+	read_done *done = store->lookup_done;
 	store->lookup_done = NULL;
 	store->reads++;
-	if (store->read_fails != SEVQ_OK) {
-		sevq_fail(&err, store->read_fails, "told to");
+	if (store->read_fails != ERROR_NONE) {
+		error_set(&err, store->read_fails, "told to");
 		done(store->arg, &err);
 		return;
 	}
@@ -262,7 +262,7 @@ look_up_now(struct memory_store *store)
 static void
 page_now(struct memory_store *store)
 {
-	sevq_history_done *done = store->page_done;
+	history_done *done = store->page_done;
 	store->page_done = NULL;
 	done(store->arg, 0, 0, NULL);
 }
@@ -291,8 +291,7 @@ assert_idle(const struct memory_store *store)
 }
 
 static void
-look_up(struct sevq_store *base, const struct sevq_lookup *lookups, size_t count, sevq_lookup_found *each, sevq_read_done *done,
-	void *arg)
+look_up(struct store *base, const struct lookup *lookups, size_t count, lookup_found *each, read_done *done, void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
 	assert_idle(store);
@@ -306,7 +305,7 @@ look_up(struct sevq_store *base, const struct sevq_lookup *lookups, size_t count
 }
 
 static void
-page(struct sevq_store *base, const struct sevq_history_query *query, sevq_history_row *each, sevq_history_done *done, void *arg)
+page(struct store *base, const struct history_query *query, history_row *each, history_done *done, void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
 	(void)query, (void)each;
@@ -318,7 +317,7 @@ page(struct sevq_store *base, const struct sevq_history_query *query, sevq_histo
 }
 
 static void
-commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_written *written, sevq_commit_done *done, void *arg)
+commit(struct store *base, struct store_batch *batch, commit_written *written, commit_done *done, void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
 	assert_idle(store);
@@ -331,7 +330,7 @@ commit(struct sevq_store *base, struct sevq_store_batch *batch, sevq_commit_writ
 }
 
 static void
-read_events(struct sevq_store *base, const int64_t *ids, size_t count, sevq_read_event *each, sevq_read_done *done, void *arg)
+read_events(struct store *base, const int64_t *ids, size_t count, read_event *each, read_done *done, void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
 	assert_idle(store);
@@ -345,7 +344,7 @@ read_events(struct sevq_store *base, const int64_t *ids, size_t count, sevq_read
 }
 
 static bool
-chores(struct sevq_store *base, const struct sevq_chores *what)
+chores(struct store *base, const struct chores *what)
 {
 	(void)what;
 	((struct memory_store *)base)->chores++;
@@ -353,23 +352,23 @@ chores(struct sevq_store *base, const struct sevq_chores *what)
 }
 
 static bool
-ready(struct sevq_store *base, struct sevq_error *err)
+ready(struct store *base, struct error *err)
 {
 	const struct memory_store *store = (struct memory_store *)base;
-	if (store->not_ready != SEVQ_OK)
-		sevq_fail(err, store->not_ready, "told to");
-	return store->not_ready == SEVQ_OK;
+	if (store->not_ready != ERROR_NONE)
+		error_set(err, store->not_ready, "told to");
+	return store->not_ready == ERROR_NONE;
 }
 
 static void
-stats(struct sevq_store *base, struct sevq_store_stats *ret)
+stats(struct store *base, struct store_stats *ret)
 {
 	const struct memory_store *store = (struct memory_store *)base;
-	*ret = (struct sevq_store_stats){ .events = store->event_count, .outcomes = store->outcome_count };
+	*ret = (struct store_stats){ .events = store->event_count, .outcomes = store->outcome_count };
 }
 
 static void
-close_store(struct sevq_store *base)
+close_store(struct store *base)
 {
 	((struct memory_store *)base)->closed_by_engine = true;
 }
@@ -377,16 +376,14 @@ close_store(struct sevq_store *base)
 void
 memory_store_init(struct memory_store *store)
 {
-	static const struct sevq_store_driver driver = {
-		load, commit, read_events, look_up, page, chores, ready, stats, close_store
-	};
+	static const struct store_driver driver = { load, commit, read_events, look_up, page, chores, ready, stats, close_store };
 	*store = (struct memory_store){ .base.driver = &driver };
 }
 
 void
 memory_store_clear(struct memory_store *store)
 {
-	sevq_arena_clear(&store->arena);
+	arena_clear(&store->arena);
 	free(store->events);
 	free(store->outcomes);
 	free(store->keys);

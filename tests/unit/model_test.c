@@ -40,8 +40,8 @@ struct ids {
 
 struct model_event {
 	int queue, context, text, attempts;
-	enum sevq_outcome_kind settled; /* 0: pending */
-	bool never;                     /* its batch failed: there is no such event, and never will be */
+	enum outcome_kind settled; /* 0: pending */
+	bool never;                /* its batch failed: there is no such event, and never will be */
 	bool requeued;
 	int64_t lease, lease_end, lease_until; /* lease 0: none; end on the steady clock, until on the wall */
 	int64_t delay_end, available_at;       /* delay_end 0: not delayed */
@@ -75,7 +75,7 @@ enum what { ENQUEUE, DRAIN, CONSUME, WITHDRAW, PURGE, PEEK, FIND, LEND, ACK, NAC
 static const char *const names[WHATS] = { "enqueue", "drain", "consume", "withdraw", "purge",   "peek", "find",
 					  "lend",    "ack",   "nack",    "extend",   "requeue", "wait" };
 
-struct op {
+struct model_op {
 	enum what what;
 	int queue, context, key; /* context: as prefix or filter, 0: all; key -1: none */
 	uint64_t request;
@@ -91,17 +91,17 @@ struct op {
 	} draft[3];
 	struct call *call;
 	/* What the model expects: */
-	enum sevq_code code;
+	enum error_code code;
 	bool again, replayed;
 	struct ids want; /* events; for an enqueue outcome and id in turns */
 	size_t remaining, changed, dead;
 	int64_t want_lease, want_until;
-	enum sevq_outcome_kind settled;
+	enum outcome_kind settled;
 	int attempts;
 };
 
 static struct model m, at_start;
-static struct op ops[OPS];
+static struct model_op ops[OPS];
 static size_t op_count;
 static struct call *waiters[WAITERS];
 static bool gave_up[WAITERS];
@@ -211,7 +211,7 @@ is_in(const struct ids *ids, int64_t id, size_t *at)
 }
 
 static struct ids
-choose(const struct op *op)
+choose(const struct model_op *op)
 {
 	struct ids chosen = { .count = 0 };
 	const char *prefix = op->context == 0 ? "" : op->context == 1 ? "k:" : contexts[op->context];
@@ -244,7 +244,7 @@ record(void)
 }
 
 static void
-settle(struct ids ids, enum sevq_outcome_kind kind, bool refresh)
+settle(struct ids ids, enum outcome_kind kind, bool refresh)
 {
 	if (ids.count == 0)
 		return;
@@ -278,8 +278,8 @@ give_back(int64_t lease, struct ids ids, bool counts, int64_t delay_ms)
 	}
 	if (back.count > 0)
 		record();
-	settle(dead, SEVQ_OUTCOME_DEAD, true);
-	settle(expired, SEVQ_OUTCOME_EXPIRED, true);
+	settle(dead, OUTCOME_DEAD, true);
+	settle(expired, OUTCOME_EXPIRED, true);
 	lease_of(lease)->ended_by_ack = false;
 	return dead.count;
 }
@@ -305,7 +305,7 @@ tick(void)
 		if (e->delay_end <= now.boot_ms)
 			e->delay_end = 0;
 		if (pending(id) && e->lease == 0 && e->life_end > 0 && e->life_end <= now.boot_ms)
-			settle((struct ids){ { id }, 1 }, SEVQ_OUTCOME_EXPIRED, true);
+			settle((struct ids){ { id }, 1 }, OUTCOME_EXPIRED, true);
 	}
 }
 
@@ -346,12 +346,12 @@ restart(void)
 
 /* Under a key that was used: true, with the answer; a code when it was another request. */
 static bool
-recall(struct op *op, int space, int key, uint64_t request, struct ids *answer)
+recall(struct model_op *op, int space, int key, uint64_t request, struct ids *answer)
 {
 	if (key < 0 || !m.keys[space][key].there)
 		return false;
 	if (m.keys[space][key].request != request)
-		op->code = SEVQ_IDEMPOTENCY_MISMATCH;
+		op->code = ERROR_IDEMPOTENCY_MISMATCH;
 	*answer = m.keys[space][key].answer;
 	return true;
 }
@@ -374,7 +374,7 @@ make_room(int queue, bool evicts)
 		return true;
 	for (int64_t id = 1; evicts && id < m.next_event; id++) {
 		if (pending(id) && m.events[id].queue == queue && m.events[id].lease == 0) {
-			settle((struct ids){ { id }, 1 }, SEVQ_OUTCOME_EVICTED, false);
+			settle((struct ids){ { id }, 1 }, OUTCOME_EVICTED, false);
 			return true;
 		}
 	}
@@ -398,18 +398,18 @@ append(struct model_event e, int64_t delay_ms, int64_t ttl_ms)
 }
 
 static void
-enqueue_one(struct op *op, size_t i, struct ids *answer)
+enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 {
 	int queue = op->draft[i].queue, context = op->draft[i].context, text = op->draft[i].text;
 	struct ids matching = { .count = 0 }, kept;
 	int64_t twin = 0;
 	if (text < 0) {
-		op->code = SEVQ_INVALID_FIELD;
+		op->code = ERROR_INVALID_FIELD;
 		return;
 	}
 	if (recall(op, 0, op->draft[i].key, op->draft[i].request, &kept)) {
-		if (op->code == SEVQ_OK && kept.count != 2)
-			op->code = SEVQ_IDEMPOTENCY_MISMATCH;
+		if (op->code == ERROR_NONE && kept.count != 2)
+			op->code = ERROR_IDEMPOTENCY_MISMATCH;
 		add_id(answer, kept.id[0]), add_id(answer, kept.id[1]);
 		return;
 	}
@@ -428,13 +428,13 @@ enqueue_one(struct op *op, size_t i, struct ids *answer)
 		twin = matching.count == 1 ? twin : 0;
 	else if (op->draft[i].allow_duplicate)
 		twin = 0;
-	enum sevq_enqueue_outcome outcome = SEVQ_DUPLICATE;
+	enum enqueue_outcome outcome = ENQUEUE_DUPLICATE;
 	if (twin == 0) {
 		if (op->draft[i].replace)
-			settle(matching, SEVQ_OUTCOME_REPLACED, false);
-		outcome = op->draft[i].replace && matching.count > 0 ? SEVQ_REPLACED : SEVQ_QUEUED;
-		if (!make_room(queue, options.overflow == SEVQ_OVERFLOW_DROP_OLDEST)) {
-			op->code = SEVQ_QUEUE_FULL;
+			settle(matching, OUTCOME_REPLACED, false);
+		outcome = op->draft[i].replace && matching.count > 0 ? ENQUEUE_REPLACED : ENQUEUE_QUEUED;
+		if (!make_room(queue, options.overflow == OVERFLOW_DROP_OLDEST)) {
+			op->code = ERROR_QUEUE_FULL;
 			return;
 		}
 		twin = append((struct model_event){ .queue = queue, .context = context, .text = text }, op->draft[i].delay_ms,
@@ -445,29 +445,29 @@ enqueue_one(struct op *op, size_t i, struct ids *answer)
 }
 
 static void
-model_enqueue(struct op *op)
+model_enqueue(struct model_op *op)
 {
 	if ((op->replayed = recall(op, 0, op->key, op->request, &op->want))) {
 		if (op->want.count != 2 * op->drafts)
-			op->code = SEVQ_IDEMPOTENCY_MISMATCH;
+			op->code = ERROR_IDEMPOTENCY_MISMATCH;
 		return;
 	}
-	for (size_t i = 0; op->code == SEVQ_OK && i < op->drafts; i++)
+	for (size_t i = 0; op->code == ERROR_NONE && i < op->drafts; i++)
 		enqueue_one(op, i, &op->want);
-	if (op->code != SEVQ_OK || op->key < 0)
+	if (op->code != ERROR_NONE || op->key < 0)
 		return;
 	if (!m.keys[0][op->key].there)
 		remember(0, op->key, op->request, &op->want);
 	else if (m.keys[0][op->key].request != op->request) /* a key of its own events */
-		op->code = SEVQ_IDEMPOTENCY_MISMATCH;
+		op->code = ERROR_IDEMPOTENCY_MISMATCH;
 }
 
 static void
-model_drain(struct op *op)
+model_drain(struct model_op *op)
 {
 	if (!(op->replayed = recall(op, 1, op->key, op->request, &op->want))) {
 		op->want = choose(op);
-		settle(op->want, SEVQ_OUTCOME_DRAINED, true);
+		settle(op->want, OUTCOME_DRAINED, true);
 		if (op->want.count > 0)
 			remember(1, op->key, op->request, &op->want);
 	}
@@ -475,40 +475,40 @@ model_drain(struct op *op)
 }
 
 static void
-model_consume(struct op *op)
+model_consume(struct model_op *op)
 {
 	size_t at;
 	for (size_t i = 0; i < op->ids.count; i++)
 		if (pending(op->ids.id[i]) && event(op->ids.id[i])->queue == op->queue && !is_in(&op->want, op->ids.id[i], &at))
 			add_id(&op->want, op->ids.id[i]);
-	settle(op->want, SEVQ_OUTCOME_CONSUMED, true);
+	settle(op->want, OUTCOME_CONSUMED, true);
 	op->remaining = depth(op->queue);
 }
 
 /* An id says nothing of an event that was not there when the batch began. */
 static void
-model_withdraw(struct op *op)
+model_withdraw(struct model_op *op)
 {
 	if (op->ids.id[0] >= at_start.next_event || !pending(op->ids.id[0]))
-		op->code = SEVQ_NOT_FOUND;
+		op->code = ERROR_NOT_FOUND;
 	else
-		settle(op->ids, SEVQ_OUTCOME_WITHDRAWN, true);
+		settle(op->ids, OUTCOME_WITHDRAWN, true);
 }
 
 static void
-model_purge(struct op *op)
+model_purge(struct model_op *op)
 {
 	struct ids all = { .count = 0 };
 	for (int64_t id = 1; id < m.next_event; id++)
 		if (pending(id) && m.events[id].queue == op->queue && (op->context == 0 || m.events[id].context == op->context))
 			add_id(&all, id);
-	settle(all, SEVQ_OUTCOME_PURGED, true);
+	settle(all, OUTCOME_PURGED, true);
 	op->changed = all.count;
 	op->remaining = depth(op->queue);
 }
 
 static void
-model_peek(struct op *op)
+model_peek(struct model_op *op)
 {
 	for (int64_t id = 1; id < m.next_event; id++)
 		if (pending(id) && m.events[id].queue == op->queue)
@@ -516,11 +516,11 @@ model_peek(struct op *op)
 }
 
 static void
-model_find(struct op *op)
+model_find(struct model_op *op)
 {
 	int64_t id = op->ids.id[0];
 	if (id <= 0 || id >= at_start.next_event || m.events[id].never) {
-		op->code = SEVQ_NOT_FOUND;
+		op->code = ERROR_NOT_FOUND;
 		return;
 	}
 	op->again = m.events[id].settled != 0 && at_start.events[id].settled == 0;
@@ -529,7 +529,7 @@ model_find(struct op *op)
 }
 
 static void
-model_lend(struct op *op)
+model_lend(struct model_op *op)
 {
 	op->remaining = depth(op->queue);
 	if ((op->replayed = recall(op, 2, op->key, op->request, &op->want))) {
@@ -571,7 +571,7 @@ by_value(const void *a, const void *b)
 
 /* What is named, each once; *held: of it, what the lease holds. False: that is not all. */
 static bool
-find_named(const struct op *op, struct ids *named, struct ids *held)
+find_named(const struct model_op *op, struct ids *named, struct ids *held)
 {
 	size_t at;
 	*named = *held = (struct ids){ .count = 0 };
@@ -588,26 +588,26 @@ find_named(const struct op *op, struct ids *named, struct ids *held)
 	return held->count == named->count && live(op->lease) > 0;
 }
 
-static enum sevq_code
-judge(const struct op *op, const struct model_lease *lease, const struct ids *named, const struct ids *held)
+static enum error_code
+judge(const struct model_op *op, const struct model_lease *lease, const struct ids *named, const struct ids *held)
 {
 	size_t at;
 	if (lease == NULL)
-		return SEVQ_NOT_FOUND;
+		return ERROR_NOT_FOUND;
 	if (op->all)
-		return op->what == ACK && lease->ended_by_ack ? SEVQ_OK : SEVQ_CONFLICT;
+		return op->what == ACK && lease->ended_by_ack ? ERROR_NONE : ERROR_CONFLICT;
 	for (size_t i = 0; i < named->count; i++) {
 		if (!is_in(&lease->ids, named->id[i], &at))
-			return SEVQ_INVALID_FIELD;
+			return ERROR_INVALID_FIELD;
 		bool acked = lease->acked[at];
 		if (!is_in(held, named->id[i], &at) && (op->what != ACK || !acked))
-			return SEVQ_CONFLICT;
+			return ERROR_CONFLICT;
 	}
-	return SEVQ_OK;
+	return ERROR_NONE;
 }
 
 static void
-model_lease_op(struct op *op, bool second)
+model_lease_op(struct model_op *op, bool second)
 {
 	struct ids named, held;
 	size_t at;
@@ -617,7 +617,7 @@ model_lease_op(struct op *op, bool second)
 		op->again = true;
 		return;
 	}
-	if (!all_held && (op->code = judge(op, lease, &named, &held)) != SEVQ_OK)
+	if (!all_held && (op->code = judge(op, lease, &named, &held)) != ERROR_NONE)
 		return;
 	op->changed = held.count;
 	op->remaining = live(op->lease);
@@ -625,7 +625,7 @@ model_lease_op(struct op *op, bool second)
 		return;
 	op->want_until = m.now_ms + op->lease_ms;
 	if (op->what == ACK) {
-		settle(held, SEVQ_OUTCOME_ACKED, true);
+		settle(held, OUTCOME_ACKED, true);
 		lease->ended_by_ack = true;
 		for (size_t i = 0; i < held.count; i++)
 			if (is_in(&lease->ids, held.id[i], &at))
@@ -643,7 +643,7 @@ model_lease_op(struct op *op, bool second)
 }
 
 static void
-model_requeue(struct op *op)
+model_requeue(struct model_op *op)
 {
 	for (size_t i = 0; i < op->ids.count; i++) {
 		int64_t id = op->ids.id[i];
@@ -652,10 +652,10 @@ model_requeue(struct op *op)
 		before.count = i;
 		if (id <= 0 || id >= at_start.next_event || at_start.events[id].requeued || m.events[id].requeued ||
 		    is_in(&before, id, &at) ||
-		    (at_start.events[id].settled != SEVQ_OUTCOME_DEAD && at_start.events[id].settled != SEVQ_OUTCOME_EVICTED))
+		    (at_start.events[id].settled != OUTCOME_DEAD && at_start.events[id].settled != OUTCOME_EVICTED))
 			continue;
 		if (!op->dry_run && !make_room(m.events[id].queue, false)) {
-			op->code = SEVQ_QUEUE_FULL;
+			op->code = ERROR_QUEUE_FULL;
 			return;
 		}
 		if (!op->dry_run) {
@@ -673,11 +673,11 @@ model_requeue(struct op *op)
 
 /* Undone when it is refused or goes round again. */
 static void
-model_op(struct op *op, bool second)
+model_op(struct model_op *op, bool second)
 {
 	static struct model before;
 	before = m;
-	op->code = SEVQ_OK;
+	op->code = ERROR_NONE;
 	op->again = op->replayed = false;
 	op->want = (struct ids){ .count = 0 };
 	op->remaining = op->changed = op->dead = 0;
@@ -702,7 +702,7 @@ model_op(struct op *op, bool second)
 		model_requeue(op);
 	else if (op->what != WAIT)
 		model_lease_op(op, second);
-	if (op->code != SEVQ_OK || op->again)
+	if (op->code != ERROR_NONE || op->again)
 		m = before;
 }
 
@@ -711,7 +711,7 @@ model_op(struct op *op, bool second)
 enum trouble { NONE, FAILED, FULL, FULL_FOR_EVENTS, UNKNOWN, TROUBLES };
 
 static bool
-appends(const struct op *op)
+appends(const struct model_op *op)
 {
 	return op->what == ENQUEUE || op->what == REQUEUE;
 }
@@ -725,11 +725,11 @@ model_try(bool ticks, bool second, bool refuse_appends)
 	if (ticks)
 		tick();
 	for (size_t i = 0; i < op_count; i++) {
-		struct op *op = &ops[i];
+		struct model_op *op = &ops[i];
 		if (second && !op->again)
 			continue;
 		if (refuse_appends && appends(op))
-			op->code = op->code == SEVQ_OK ? SEVQ_STORAGE_FULL : op->code;
+			op->code = op->code == ERROR_NONE ? ERROR_STORAGE_FULL : op->code;
 		else
 			model_op(op, second);
 	}
@@ -737,11 +737,11 @@ model_try(bool ticks, bool second, bool refuse_appends)
 
 /* Who was not refused for a reason of its own failed so. */
 static void
-fail_all(bool second, enum sevq_code code)
+fail_all(bool second, enum error_code code)
 {
 	for (size_t i = 0; i < op_count; i++) {
 		bool concerned = !second || ops[i].again;
-		if (concerned && ops[i].code == SEVQ_OK)
+		if (concerned && ops[i].code == ERROR_NONE)
 			ops[i].code = code;
 		ops[i].again = ops[i].again && !concerned;
 	}
@@ -780,7 +780,7 @@ model_batch(bool ticks, bool second, enum trouble trouble)
 		take_back(&before);
 		for (size_t i = 0; second && i < op_count; i++)
 			ops[i].again = around[i];
-		fail_all(second, trouble == FULL ? SEVQ_STORAGE_FULL : SEVQ_STORAGE_FAILED);
+		fail_all(second, trouble == FULL ? ERROR_STORAGE_FULL : ERROR_STORAGE_FAILED);
 		failed_boot_ms = now.boot_ms;
 		return false;
 	}
@@ -822,7 +822,7 @@ some_lease(void)
 }
 
 static void
-make_drafts(struct op *op)
+make_drafts(struct model_op *op)
 {
 	op->drafts = 1 + below(3) * below(2);
 	for (size_t i = 0; i < op->drafts; i++) {
@@ -838,10 +838,13 @@ make_drafts(struct op *op)
 	}
 }
 
-static struct op
+static struct model_op
 make_op(void)
 {
-	struct op op = { .what = (enum what)(one_in(3) ? ENQUEUE : one_in(3) ? LEND : below(WAIT)), .queue = (int)below(QUEUES) };
+	struct model_op op = { .what = (enum what)(one_in(3)   ? ENQUEUE
+						   : one_in(3) ? LEND
+							       : below(WAIT)),
+			       .queue = (int)below(QUEUES) };
 	op.context = one_in(4) ? (int)below(4) : 0;
 	op.key = one_in(6) ? (int)below(KEYS) : -1;
 	op.request = 1 + (uint64_t)one_in(8);
@@ -865,20 +868,20 @@ make_op(void)
 	return op;
 }
 
-static struct sevq_idempotency
+static struct idempotency
 key_of(int space, int key, uint64_t request)
 {
 	static const char *const key_names[3][KEYS] = { { "e0", "e1", "e2" }, { "d0", "d1", "d2" }, { "l0", "l1", "l2" } };
-	return (struct sevq_idempotency){ .key = sevq_str(key < 0 ? NULL : key_names[space][key]), .request = request };
+	return (struct idempotency){ .key = str_of(key < 0 ? NULL : key_names[space][key]), .request = request };
 }
 
 static struct call *
-submit_enqueue(const struct op *op)
+submit_enqueue(const struct model_op *op)
 {
-	struct sevq_draft drafts[3];
+	struct draft drafts[3];
 	for (size_t i = 0; i < op->drafts; i++) {
 		drafts[i] = draft(queue_keys[op->draft[i].queue], op->draft[i].text < 0 ? " " : texts[op->draft[i].text]);
-		drafts[i].context_key = sevq_str(contexts[op->draft[i].context]);
+		drafts[i].context_key = str_of(contexts[op->draft[i].context]);
 		drafts[i].replace = op->draft[i].replace;
 		drafts[i].allow_duplicate = op->draft[i].allow_duplicate;
 		drafts[i].delay_ms = op->draft[i].delay_ms;
@@ -891,10 +894,10 @@ submit_enqueue(const struct op *op)
 }
 
 static struct call *
-submit_lease_op(const struct op *op)
+submit_lease_op(const struct model_op *op)
 {
-	struct sevq_lease_op input;
-	sevq_lease_op_init(&input, op->what == ACK ? SEVQ_LEASE_ACK : op->what == NACK ? SEVQ_LEASE_NACK : SEVQ_LEASE_EXTEND);
+	struct lease_change_op input;
+	lease_change_op_init(&input, op->what == ACK ? LEASE_ACK : op->what == NACK ? LEASE_NACK : LEASE_EXTEND);
 	input.delay_ms = op->delay_ms;
 	input.count_attempt = op->counts;
 	input.lease_ms = op->lease_ms;
@@ -902,7 +905,7 @@ submit_lease_op(const struct op *op)
 }
 
 static struct call *
-submit_op(const struct op *op)
+submit_op(const struct model_op *op)
 {
 	const char *queue = queue_keys[op->queue], *prefix = op->context == 1 ? "k:" : contexts[op->context];
 	struct call *call;
@@ -911,7 +914,7 @@ submit_op(const struct op *op)
 		return submit_enqueue(op);
 	case DRAIN:
 		call = drain(engine, queue, op->limit);
-		call->drain.context_key_prefix = sevq_str(prefix);
+		call->drain.context_key_prefix = str_of(prefix);
 		call->drain.prompt = op->prompt;
 		call->op.idempotency = key_of(1, op->key, op->request);
 		return call;
@@ -926,13 +929,13 @@ submit_op(const struct op *op)
 	case FIND:
 		return find_event(engine, op->ids.id[0]);
 	case LEND:
-		return lend_as(engine, (struct sevq_lend){ .op.idempotency = key_of(2, op->key, op->request),
-							   .address.session_key = sevq_str(queue),
-							   .limit = op->limit,
-							   .lease_ms = op->lease_ms,
-							   .context_key_prefix = sevq_str(prefix),
-							   .exclusive = op->exclusive,
-							   .prompt = op->prompt });
+		return lend_as(engine, (struct lease_take_op){ .op.idempotency = key_of(2, op->key, op->request),
+							       .address.session_key = str_of(queue),
+							       .limit = op->limit,
+							       .lease_ms = op->lease_ms,
+							       .context_key_prefix = str_of(prefix),
+							       .exclusive = op->exclusive,
+							       .prompt = op->prompt });
 	case REQUEUE:
 		return requeue(engine, op->ids.id, op->ids.count, op->delay_ms, op->dry_run);
 	default:
@@ -943,7 +946,7 @@ submit_op(const struct op *op)
 /* ---- comparing ----------------------------------------------------------------------------------------------------- */
 
 static void
-assert_events(const struct sevq_event_list *have, const struct ids *want)
+assert_events(const struct system_event_list *have, const struct ids *want)
 {
 	assert_int_equal(have->count, want->count);
 	for (size_t i = 0; i < want->count; i++) {
@@ -956,12 +959,12 @@ assert_events(const struct sevq_event_list *have, const struct ids *want)
 }
 
 static void
-assert_answered(const struct op *op)
+assert_answered(const struct model_op *op)
 {
 	const struct call *call = op->call;
 	assert_int_equal(call->answered, 1);
-	assert_string_equal(sevq_code_name(call->op.error.code), sevq_code_name(op->code));
-	if (op->code != SEVQ_OK)
+	assert_string_equal(error_code_name(call->op.error.code), error_code_name(op->code));
+	if (op->code != ERROR_NONE)
 		return;
 	if (op->what != ENQUEUE && op->what != FIND)
 		assert_int_equal(call->op.idempotency.replayed, op->replayed);
@@ -1016,7 +1019,7 @@ static void
 assert_same_queue(int queue)
 {
 	struct ids want = { .count = 0 };
-	const struct sevq_event_list *have = &done(peek(engine, queue_keys[queue]))->peek.found;
+	const struct system_event_list *have = &done(peek(engine, queue_keys[queue]))->peek.found;
 	for (int64_t id = 1; id < m.next_event; id++)
 		if (pending(id) && m.events[id].queue == queue)
 			add_id(&want, id);
@@ -1024,15 +1027,15 @@ assert_same_queue(int queue)
 	for (size_t i = 0; i < want.count; i++) {
 		const struct model_event *e = &m.events[want.id[i]];
 		assert_int_equal(have->events[i].attempts, e->attempts);
-		assert_int_equal(have->events[i].state, e->lease != 0      ? SEVQ_STATE_LEASED
-							: e->delay_end > 0 ? SEVQ_STATE_DELAYED
-									   : SEVQ_STATE_QUEUED);
+		assert_int_equal(have->events[i].state, e->lease != 0      ? EVENT_STATE_LEASED
+							: e->delay_end > 0 ? EVENT_STATE_DELAYED
+									   : EVENT_STATE_QUEUED);
 		if (e->lease == 0 && e->delay_end > 0)
 			assert_int_equal(have->events[i].available_at_ms, e->available_at);
 		assert_int_equal(have->events[i].expires_at_ms, e->expires_at);
 	}
-	assert_int_equal(sevq_engine_deliverable(engine, sevq_str(queue_keys[queue])), count_deliverable(queue));
-	struct sevq_sessions one = { .address.session_key = sevq_str(queue_keys[queue]) };
+	assert_int_equal(engine_deliverable(engine, str_of(queue_keys[queue])), count_deliverable(queue));
+	struct sessions_op one = { .address.session_key = str_of(queue_keys[queue]) };
 	struct call *list = done(list_sessions(engine, one));
 	assert_int_equal(list->sessions.count, want.count > 0);
 	if (want.count > 0)
@@ -1047,13 +1050,13 @@ look_at_waiters(void)
 		const struct call *call = waiters[i];
 		if (call == NULL)
 			continue;
-		int queue = sevq_str_eq(call->wait.address.session_key, SEVQ_STR(A)) ? 0 : 1;
+		int queue = str_eq(call->wait.address.session_key, STR(A)) ? 0 : 1;
 		if (call->answered == 0) {
 			assert_false(gave_up[i]);
-			assert_int_equal(sevq_engine_deliverable(engine, sevq_str(queue_keys[queue])), 0);
+			assert_int_equal(engine_deliverable(engine, str_of(queue_keys[queue])), 0);
 			continue;
 		}
-		assert_true(call->op.error.code != SEVQ_OK || call->wait.deliverable > 0 || gave_up[i]);
+		assert_true(call->op.error.code != ERROR_NONE || call->wait.deliverable > 0 || gave_up[i]);
 		waiters[i] = NULL;
 	}
 }
@@ -1067,7 +1070,7 @@ wait_or_give_up(void)
 	if (waiters[i] == NULL) {
 		waiters[i] = wait_for(engine, queue_keys[below(QUEUES)]);
 		gave_up[i] = false;
-	} else if (sevq_engine_unpark(engine, &waiters[i]->op)) {
+	} else if (engine_cancel_wait(engine, &waiters[i]->op)) {
 		waiters[i] = NULL;
 	} else {
 		gave_up[i] = true; /* not yet parked: it comes back by itself */
@@ -1077,7 +1080,7 @@ wait_or_give_up(void)
 static void
 start_anew(void)
 {
-	sevq_engine_close(engine);
+	engine_close(engine);
 	engine = NULL;
 	memset(waiters, 0, sizeof waiters);
 	if (one_in(2))
@@ -1106,8 +1109,8 @@ run_turns(bool defer)
 	int rc;
 	store.defer = defer;
 	do
-		rc = sevq_engine_turn(engine, &error);
-	while (rc == 0 && (memory_store_release(&store) || !sevq_engine_idle(engine)));
+		rc = engine_turn(engine, &error);
+	while (rc == 0 && (memory_store_release(&store) || !engine_idle(engine)));
 	store.defer = false;
 	return rc;
 }
@@ -1115,12 +1118,12 @@ run_turns(bool defer)
 static void
 step(void)
 {
-	static const enum sevq_code codes[TROUBLES] = {
-		[FAILED] = SEVQ_STORAGE_FAILED, [FULL] = SEVQ_STORAGE_FULL, [UNKNOWN] = SEVQ_STORAGE_UNKNOWN
+	static const enum error_code codes[TROUBLES] = {
+		[FAILED] = ERROR_STORAGE_FAILED, [FULL] = ERROR_STORAGE_FULL, [UNKNOWN] = ERROR_STORAGE_UNKNOWN
 	};
 	enum trouble trouble = one_in(6) ? (enum trouble)below(TROUBLES) : NONE;
 	let_time_pass();
-	int64_t due_ms = sevq_engine_due_ms(engine);
+	int64_t due_ms = engine_due_ms(engine);
 	assert_true(due_ms == 0 || !something_is_due() || now.boot_ms < failed_boot_ms + 1000);
 	op_count = below(OPS + 1);
 	for (size_t i = 0; i < op_count; i++) {
@@ -1138,7 +1141,7 @@ step(void)
 	int rc = run_turns(one_in(3));
 	if (talk)
 		printf("  trouble %d; next outcome %" PRId64 ", event %" PRId64 "\n", (int)trouble, m.next_outcome, m.next_event);
-	store.commit_fails = SEVQ_OK;
+	store.commit_fails = ERROR_NONE;
 	store.full_for_events = false;
 	if (rc < 0) {
 		assert_int_equal(trouble, UNKNOWN);
@@ -1151,7 +1154,7 @@ step(void)
 	if (one_in(8))
 		start_anew();
 	op_count = 0;
-	if (sevq_engine_due_ms(engine) == 0)
+	if (engine_due_ms(engine) == 0)
 		model_batch(true, false, NONE);
 }
 
@@ -1162,7 +1165,7 @@ run(void)
 	options.attempts_max = 1 + (int)below(4);
 	options.session_pending_max = 4 + below(5);
 	options.pending_max = 8 + below(9);
-	options.overflow = one_in(2) ? SEVQ_OVERFLOW_REJECT : SEVQ_OVERFLOW_DROP_OLDEST;
+	options.overflow = one_in(2) ? OVERFLOW_REJECT : OVERFLOW_DROP_OLDEST;
 	options.recent_bytes = one_in(3) ? 0 : 512 * (1 + below(16));
 	reopen();
 	memset(&m, 0, sizeof m);

@@ -45,11 +45,11 @@ static const struct {
 static void
 numbers_are_written_as_ecmascript_does(void **state)
 {
-	char text[SEVQ_NUMBER_BYTES];
+	char text[NUMBER_BYTES];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct sevq_str got = sevq_number_text(cases[i].n, text);
+		struct str got = number_text(cases[i].n, text);
 
 		assert_int_equal(got.len, strlen(cases[i].text));
 		assert_memory_equal(got.s, cases[i].text, got.len);
@@ -59,7 +59,7 @@ numbers_are_written_as_ecmascript_does(void **state)
 static void
 every_number_reads_back_the_same(void **state)
 {
-	char text[SEVQ_NUMBER_BYTES + 1];
+	char text[NUMBER_BYTES + 1];
 
 	(void)state;
 	srandom(1);
@@ -70,7 +70,7 @@ every_number_reads_back_the_same(void **state)
 		memcpy(&n, &bits, sizeof n);
 		if (!isfinite(n))
 			continue;
-		text[sevq_number_text(n, text).len] = '\0';
+		text[number_text(n, text).len] = '\0';
 		assert_true(strtod(text, NULL) == n);
 	}
 }

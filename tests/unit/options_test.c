@@ -30,7 +30,7 @@ set_up(void **state)
 
 /* Loads from a command line written as one string. */
 static int
-load(struct sevq_options *options, const char *line, struct sevq_error *err)
+load(struct options *options, const char *line, struct error *err)
 {
 	static char copy[1024];
 	char *argv[32] = { 0 }, *rest = NULL;
@@ -39,9 +39,9 @@ load(struct sevq_options *options, const char *line, struct sevq_error *err)
 	snprintf(copy, sizeof copy, "sevqd %s", line);
 	for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
 		argv[argc++] = word;
-	*options = (struct sevq_options){ 0 };
-	*err = (struct sevq_error){ 0 };
-	failed = sevq_options_load(options, argc, argv, err);
+	*options = (struct options){ 0 };
+	*err = (struct error){ 0 };
+	failed = options_load(options, argc, argv, err);
 	return failed;
 }
 
@@ -58,8 +58,8 @@ write_config(const char *text)
 static void
 without_anything_there_are_defaults(void **state)
 {
-	struct sevq_options o;
-	struct sevq_error err;
+	struct options o;
+	struct error err;
 
 	(void)state;
 	assert_int_equal(load(&o, "", &err), 0);
@@ -69,23 +69,23 @@ without_anything_there_are_defaults(void **state)
 	assert_null(o.policy);
 	assert_null(o.token_file);
 	assert_false(o.no_auth);
-	assert_int_equal(o.max_pending, SEVQ_SESSION_PENDING_DEFAULT);
-	assert_int_equal(o.overflow, SEVQ_OVERFLOW_REJECT);
-	assert_int_equal(o.log_level, SEVQ_LOG_INFO);
-	assert_int_equal(o.action, SEVQ_SERVE);
-	sevq_options_clear(&o);
+	assert_int_equal(o.max_pending, SESSION_PENDING_DEFAULT);
+	assert_int_equal(o.overflow, OVERFLOW_REJECT);
+	assert_int_equal(o.log_level, LOG_INFO);
+	assert_int_equal(o.action, ACTION_SERVE);
+	options_clear(&o);
 	setenv("XDG_STATE_HOME", "/state", 1);
 	assert_int_equal(load(&o, "", &err), 0);
 	assert_string_equal(o.db, "/state/sevq/sevq.db");
-	sevq_options_clear(&o);
+	options_clear(&o);
 }
 
 static void
 the_stronger_source_wins(void **state)
 {
 	char line[128];
-	struct sevq_options o;
-	struct sevq_error err;
+	struct options o;
+	struct error err;
 
 	(void)state;
 	write_config("{ maxPending: 5, maxSessions: 6, listen: ['127.0.0.1:1', '[::1]:2'], noAuth: true, logLevel: 'warn' }");
@@ -98,33 +98,33 @@ the_stronger_source_wins(void **state)
 	assert_int_equal(o.listen.count, 3);
 	assert_string_equal(o.listen.items[2], "unix:x");
 	assert_true(o.no_auth);
-	assert_int_equal(o.log_level, SEVQ_LOG_WARN);
-	sevq_options_clear(&o);
+	assert_int_equal(o.log_level, LOG_WARN);
+	options_clear(&o);
 
 	snprintf(line, sizeof line, "--config=%s --listen 127.0.0.1:9 --max-sessions=8 --log-level debug", config_path);
 	assert_int_equal(load(&o, line, &err), 0);
 	assert_int_equal(o.listen.count, 1);
 	assert_string_equal(o.listen.items[0], "127.0.0.1:9");
 	assert_int_equal(o.max_sessions, 8);
-	assert_int_equal(o.log_level, SEVQ_LOG_DEBUG);
-	sevq_options_clear(&o);
+	assert_int_equal(o.log_level, LOG_DEBUG);
+	options_clear(&o);
 }
 
 static void
 compat_sets_what_was_not_chosen(void **state)
 {
-	struct sevq_options o;
-	struct sevq_error err;
+	struct options o;
+	struct error err;
 
 	(void)state;
 	assert_int_equal(load(&o, "--compat openclaw", &err), 0);
 	assert_int_equal(o.max_pending, 20);
-	assert_int_equal(o.overflow, SEVQ_OVERFLOW_DROP_OLDEST);
-	sevq_options_clear(&o);
+	assert_int_equal(o.overflow, OVERFLOW_DROP_OLDEST);
+	options_clear(&o);
 	assert_int_equal(load(&o, "--compat openclaw --max-pending 30 --overflow reject", &err), 0);
 	assert_int_equal(o.max_pending, 30);
-	assert_int_equal(o.overflow, SEVQ_OVERFLOW_REJECT);
-	sevq_options_clear(&o);
+	assert_int_equal(o.overflow, OVERFLOW_REJECT);
+	options_clear(&o);
 }
 
 static void
@@ -146,15 +146,15 @@ a_wrong_command_line_is_a_usage_error_that_names_the_flag(void **state)
 		{ "--db=", "--db" },
 		{ "-x", "-x" },
 	};
-	struct sevq_options o;
-	struct sevq_error err;
+	struct options o;
+	struct error err;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
 		assert_int_equal(load(&o, lines[i][0], &err), -1);
-		assert_int_equal(err.code, SEVQ_USAGE);
+		assert_int_equal(err.code, ERROR_USAGE);
 		assert_non_null(strstr(err.detail, lines[i][1]));
-		sevq_options_clear(&o);
+		options_clear(&o);
 	}
 }
 
@@ -176,17 +176,17 @@ a_wrong_config_file_is_a_config_error_that_names_the_key(void **state)
 		{ "{", "options_test" },
 	};
 	char line[128];
-	struct sevq_options o;
-	struct sevq_error err;
+	struct options o;
+	struct error err;
 
 	(void)state;
 	snprintf(line, sizeof line, "--config %s", config_path);
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		write_config(texts[i][0]);
 		assert_int_equal(load(&o, line, &err), -1);
-		assert_int_equal(err.code, SEVQ_CONFIG);
+		assert_int_equal(err.code, ERROR_CONFIG);
 		assert_non_null(strstr(err.detail, texts[i][1]));
-		sevq_options_clear(&o);
+		options_clear(&o);
 	}
 	assert_int_equal(err.line, 1);
 }
@@ -194,23 +194,23 @@ a_wrong_config_file_is_a_config_error_that_names_the_key(void **state)
 static void
 a_wrong_variable_is_a_config_error(void **state)
 {
-	struct sevq_options o;
-	struct sevq_error err;
+	struct options o;
+	struct error err;
 
 	(void)state;
 	setenv("SEVQ_TOKEN", "of the command, not ours", 1);
 	assert_int_equal(load(&o, "", &err), 0);
-	sevq_options_clear(&o);
+	options_clear(&o);
 	setenv("SEVQ_MAX_PENDING", "x", 1);
 	assert_int_equal(load(&o, "", &err), -1);
-	assert_int_equal(err.code, SEVQ_CONFIG);
+	assert_int_equal(err.code, ERROR_CONFIG);
 	assert_non_null(strstr(err.detail, "SEVQ_MAX_PENDING"));
-	sevq_options_clear(&o);
+	options_clear(&o);
 	unsetenv("SEVQ_MAX_PENDING");
 	setenv("SEVQ_COLOUR", "x", 1);
 	assert_int_equal(load(&o, "", &err), -1);
 	assert_non_null(strstr(err.detail, "SEVQ_COLOUR"));
-	sevq_options_clear(&o);
+	options_clear(&o);
 }
 
 static void
@@ -228,54 +228,54 @@ others_are_let_in_only_with_tokens_and_a_proxy(void **state)
 		{ "--listen 127.9.9.9:1 --listen [::1]:1 --listen unix:x --no-auth", 0 },
 		{ "--listen 127.0.0.1:1 --listen 10.0.0.1:1 --no-auth", -1 },
 	};
-	struct sevq_options o;
-	struct sevq_error err;
+	struct options o;
+	struct error err;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		assert_int_equal(load(&o, rows[i].line, &err), rows[i].failed);
-		sevq_options_clear(&o);
+		options_clear(&o);
 	}
 }
 
 static void
 what_is_printed_can_be_read_again(void **state)
 {
-	struct sevq_buf first = { 0 }, second = { 0 };
-	struct sevq_options o;
-	struct sevq_error err;
+	struct buf first = { 0 }, second = { 0 };
+	struct options o;
+	struct error err;
 	char line[128];
 
 	(void)state;
 	assert_int_equal(
 	    load(&o, "--listen unix:a --listen [::1]:5 --max-pending 77 --overflow drop-oldest --no-auth --db a\"b", &err), 0);
-	sevq_options_print(&o, &first);
-	sevq_options_clear(&o);
-	sevq_buf_add(&first, "", 1);
+	options_print(&o, &first);
+	options_clear(&o);
+	buf_add(&first, "", 1);
 	write_config(first.data);
 	snprintf(line, sizeof line, "--config %s", config_path);
 	assert_int_equal(load(&o, line, &err), 0);
-	sevq_options_print(&o, &second);
-	sevq_options_clear(&o);
+	options_print(&o, &second);
+	options_clear(&o);
 	assert_int_equal(first.len - 1, second.len);
 	assert_memory_equal(first.data, second.data, second.len);
-	sevq_buf_clear(&first);
-	sevq_buf_clear(&second);
+	buf_clear(&first);
+	buf_clear(&second);
 }
 
 static void
 help_names_every_option_with_its_default(void **state)
 {
-	struct sevq_buf help = { 0 };
+	struct buf help = { 0 };
 
 	(void)state;
-	sevq_options_help(&help);
-	sevq_buf_add(&help, "", 1);
+	options_help(&help);
+	buf_add(&help, "", 1);
 	assert_non_null(strstr(help.data, "--max-pending N "));
 	assert_non_null(strstr(help.data, "(10000)"));
 	assert_non_null(strstr(help.data, "--overflow reject|drop-oldest"));
 	assert_non_null(strstr(help.data, "Exit status"));
-	sevq_buf_clear(&help);
+	buf_clear(&help);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)

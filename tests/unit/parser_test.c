@@ -13,20 +13,20 @@
 
 #include <stdlib.h>
 
-static const struct sevq_parser_limits limits = { 512, 128, 256 };
+static const struct parser_limits limits = { 512, 128, 256 };
 
 struct result {
-	enum sevq_parsed ended;
-	enum sevq_code code;
+	enum parsed ended;
+	enum error_code code;
 	size_t used; /* bytes of the input that belong to the message */
 	char body[512], target[256], host[128];
 	bool keeps_alive;
 };
 
 static void
-take_texts(struct sevq_parser *parser, const char *base, struct result *ret)
+take_texts(struct parser *parser, const char *base, struct result *ret)
 {
-	struct sevq_str host = sevq_parser_text(base, parser->headers[SEVQ_HEADER_HOST]);
+	struct str host = parser_text(base, parser->headers[HEADER_HOST]);
 
 	memcpy(ret->target, base + parser->target.start, parser->target.len);
 	memcpy(ret->host, host.s, host.len);
@@ -36,14 +36,14 @@ take_texts(struct sevq_parser *parser, const char *base, struct result *ret)
 static struct result
 parse(const char *text, size_t step)
 {
-	struct sevq_parser parser;
-	struct result result = { .ended = SEVQ_PARSED_MORE };
+	struct parser parser;
+	struct result result = { .ended = PARSED_MORE };
 	size_t len = strlen(text), given = 0, held = 0;
 	char *base = NULL;
 
-	sevq_parser_init(&parser, &limits);
-	while (result.ended == SEVQ_PARSED_MORE || result.ended == SEVQ_PARSED_HEAD) {
-		if (result.ended == SEVQ_PARSED_MORE) {
+	parser_init(&parser, &limits);
+	while (result.ended == PARSED_MORE || result.ended == PARSED_HEAD) {
+		if (result.ended == PARSED_MORE) {
 			size_t piece = len - given < step ? len - given : step;
 			char *moved;
 
@@ -58,17 +58,17 @@ parse(const char *text, size_t step)
 			held += piece;
 			given += piece;
 		}
-		result.ended = sevq_parser_feed(&parser, base, held);
-		if (result.ended == SEVQ_PARSED_HEAD)
+		result.ended = parser_feed(&parser, base, held);
+		if (result.ended == PARSED_HEAD)
 			take_texts(&parser, base, &result);
-		else if (result.ended == SEVQ_PARSED_MORE)
-			held = sevq_parser_end(&parser);
+		else if (result.ended == PARSED_MORE)
+			held = parser_end(&parser);
 	}
 	result.code = parser.error.code;
 	result.used = given - (held - parser.fed);
-	if (result.ended == SEVQ_PARSED_DONE) {
+	if (result.ended == PARSED_DONE) {
 		memcpy(result.body, base + parser.head_len, parser.body_len);
-		result.keeps_alive = sevq_parser_keeps_alive(&parser);
+		result.keeps_alive = parser_keeps_alive(&parser);
 	}
 	free(base);
 	return result;
@@ -86,7 +86,7 @@ whole_and_in_pieces(const char *text, struct result *ret)
 		assert_string_equal(other.body, ret->body);
 		assert_string_equal(other.target, ret->target);
 		assert_int_equal(other.keeps_alive, ret->keeps_alive);
-		if (ret->ended == SEVQ_PARSED_DONE)
+		if (ret->ended == PARSED_DONE)
 			assert_int_equal(other.used, ret->used);
 	}
 }
@@ -118,7 +118,7 @@ a_message_is_read_to_its_end_and_not_further(void **state)
 		struct result result;
 
 		whole_and_in_pieces(rows[i].text, &result);
-		assert_int_equal(result.ended, SEVQ_PARSED_DONE);
+		assert_int_equal(result.ended, PARSED_DONE);
 		assert_string_equal(result.target, "/a?b");
 		assert_string_equal(result.host, "h:1");
 		assert_string_equal(result.body, rows[i].body);
@@ -132,28 +132,28 @@ what_is_refused_is_refused_however_it_is_cut(void **state)
 {
 	static const struct {
 		const char *text;
-		enum sevq_code code;
+		enum error_code code;
 	} rows[] = {
-		{ "GET /\r\n\r\n", SEVQ_BAD_REQUEST },
-		{ "GET / HTTP/1.1\r\n\r\n", SEVQ_BAD_REQUEST },
-		{ "GET / HTTP/2.0\r\n", SEVQ_HTTP_VERSION },
-		{ "GET / HTTP/1.1\r\n" HOST HOST "\r\n", SEVQ_BAD_REQUEST },
-		{ "GET / HTTP/1.1\r\n" HOST "X: a\r\n b\r\n\r\n", SEVQ_BAD_REQUEST },
-		{ "GET / HTTP/1.1\r\n" HOST ": a\r\n\r\n", SEVQ_BAD_REQUEST },
-		{ "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", SEVQ_BAD_REQUEST },
-		{ "GET / RTSP/1.0\r\n" HOST "\r\n", SEVQ_BAD_REQUEST },
-		{ "GET  / HTTP/1.1\r\n" HOST "\r\n", SEVQ_BAD_REQUEST },
-		{ "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", SEVQ_BAD_REQUEST },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", SEVQ_NOT_IMPLEMENTED },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n", SEVQ_BAD_REQUEST },
-		{ "POST / HTTP/1.1\r\n" HOST "Expect: tea\r\n\r\n", SEVQ_EXPECTATION_FAILED },
-		{ "POST / HTTP/1.1\r\n" HOST "Content-Length: 257\r\n\r\n", SEVQ_TOO_LARGE },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n101\r\n", SEVQ_TOO_LARGE },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\rX", SEVQ_BAD_REQUEST },
+		{ "GET /\r\n\r\n", ERROR_BAD_REQUEST },
+		{ "GET / HTTP/1.1\r\n\r\n", ERROR_BAD_REQUEST },
+		{ "GET / HTTP/2.0\r\n", ERROR_HTTP_VERSION },
+		{ "GET / HTTP/1.1\r\n" HOST HOST "\r\n", ERROR_BAD_REQUEST },
+		{ "GET / HTTP/1.1\r\n" HOST "X: a\r\n b\r\n\r\n", ERROR_BAD_REQUEST },
+		{ "GET / HTTP/1.1\r\n" HOST ": a\r\n\r\n", ERROR_BAD_REQUEST },
+		{ "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", ERROR_BAD_REQUEST },
+		{ "GET / RTSP/1.0\r\n" HOST "\r\n", ERROR_BAD_REQUEST },
+		{ "GET  / HTTP/1.1\r\n" HOST "\r\n", ERROR_BAD_REQUEST },
+		{ "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ERROR_BAD_REQUEST },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", ERROR_NOT_IMPLEMENTED },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n", ERROR_BAD_REQUEST },
+		{ "POST / HTTP/1.1\r\n" HOST "Expect: tea\r\n\r\n", ERROR_EXPECTATION_FAILED },
+		{ "POST / HTTP/1.1\r\n" HOST "Content-Length: 257\r\n\r\n", ERROR_TOO_LARGE },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n101\r\n", ERROR_TOO_LARGE },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\rX", ERROR_BAD_REQUEST },
 		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nContent-Length: 4\r\n\r\n",
-		  SEVQ_BAD_REQUEST },
+		  ERROR_BAD_REQUEST },
 		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nT: a\r\n b\r\n\r\n",
-		  SEVQ_BAD_REQUEST },
+		  ERROR_BAD_REQUEST },
 	};
 
 	(void)state;
@@ -161,7 +161,7 @@ what_is_refused_is_refused_however_it_is_cut(void **state)
 		struct result result;
 
 		whole_and_in_pieces(rows[i].text, &result);
-		assert_int_equal(result.ended, SEVQ_PARSED_FAILED);
+		assert_int_equal(result.ended, PARSED_FAILED);
 		assert_int_equal(result.code, rows[i].code);
 	}
 }
@@ -171,13 +171,13 @@ every_part_has_its_limit(void **state)
 {
 	static const struct {
 		const char *before;
-		enum sevq_code code;
+		enum error_code code;
 	} rows[] = {
-		{ "GET /", SEVQ_URI_TOO_LONG },
-		{ "GET / HTTP/1.1\r\nX: ", SEVQ_HEADERS_TOO_LARGE },
-		{ "GET / HTTP/1.1\r\n", SEVQ_HEADERS_TOO_LARGE },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1;", SEVQ_HEADERS_TOO_LARGE },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\nT: ", SEVQ_HEADERS_TOO_LARGE },
+		{ "GET /", ERROR_URI_TOO_LONG },
+		{ "GET / HTTP/1.1\r\nX: ", ERROR_HEADERS_TOO_LARGE },
+		{ "GET / HTTP/1.1\r\n", ERROR_HEADERS_TOO_LARGE },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1;", ERROR_HEADERS_TOO_LARGE },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\nT: ", ERROR_HEADERS_TOO_LARGE },
 	};
 
 	(void)state;
@@ -190,7 +190,7 @@ every_part_has_its_limit(void **state)
 		memset(text + len, 'x', sizeof text - len - 1);
 		text[sizeof text - 1] = '\0';
 		whole_and_in_pieces(text, &result);
-		assert_int_equal(result.ended, SEVQ_PARSED_FAILED);
+		assert_int_equal(result.ended, PARSED_FAILED);
 		assert_int_equal(result.code, rows[i].code);
 	}
 }
@@ -199,17 +199,17 @@ static void
 a_dropped_body_is_read_but_not_kept(void **state)
 {
 	char text[] = "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello";
-	struct sevq_parser parser;
+	struct parser parser;
 
 	(void)state;
-	sevq_parser_init(&parser, &limits);
-	assert_int_equal(sevq_parser_feed(&parser, text, sizeof text - 3), SEVQ_PARSED_HEAD);
+	parser_init(&parser, &limits);
+	assert_int_equal(parser_feed(&parser, text, sizeof text - 3), PARSED_HEAD);
 	parser.drop_body = true;
-	assert_int_equal(sevq_parser_feed(&parser, text, sizeof text - 3), SEVQ_PARSED_MORE);
-	assert_int_equal(sevq_parser_end(&parser), parser.head_len);
-	assert_int_equal(sevq_parser_body_missing(&parser), 2);
+	assert_int_equal(parser_feed(&parser, text, sizeof text - 3), PARSED_MORE);
+	assert_int_equal(parser_end(&parser), parser.head_len);
+	assert_int_equal(parser_body_missing(&parser), 2);
 	memcpy(text + parser.fed, "lo", 2);
-	assert_int_equal(sevq_parser_feed(&parser, text, parser.fed + 2), SEVQ_PARSED_DONE);
+	assert_int_equal(parser_feed(&parser, text, parser.fed + 2), PARSED_DONE);
 	assert_int_equal(parser.body_len, 0);
 	assert_int_equal(parser.body_seen, 5);
 }

@@ -35,12 +35,12 @@ a_faulty_text_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(refused); i++) {
-		struct sevq_policy *policy = NULL;
-		struct sevq_error err;
+		struct policy *policy = NULL;
+		struct error err;
 
-		assert_int_equal(sevq_policy_parse(refused[i].text, strlen(refused[i].text), &policy, &err), -1);
+		assert_int_equal(policy_parse(refused[i].text, strlen(refused[i].text), &policy, &err), -1);
 		assert_null(policy);
-		assert_int_equal(err.code, SEVQ_CONFIG);
+		assert_int_equal(err.code, ERROR_CONFIG);
 		assert_true(err.detail[0] != '\0');
 		assert_int_equal(err.line, refused[i].line);
 		assert_int_equal(err.column, refused[i].column);
@@ -54,12 +54,12 @@ anything_but_an_object_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(others); i++) {
-		struct sevq_policy *policy;
-		struct sevq_error err;
+		struct policy *policy;
+		struct error err;
 
-		assert_int_equal(sevq_policy_parse(others[i], strlen(others[i]), &policy, &err), -1);
-		assert_int_equal(err.code, SEVQ_CONFIG);
-		assert_int_equal(sevq_policy_parse(others[i], strlen(others[i]), &policy, NULL), -1);
+		assert_int_equal(policy_parse(others[i], strlen(others[i]), &policy, &err), -1);
+		assert_int_equal(err.code, ERROR_CONFIG);
+		assert_int_equal(policy_parse(others[i], strlen(others[i]), &policy, NULL), -1);
 	}
 }
 
@@ -70,19 +70,19 @@ a_blank_text_is_the_empty_policy(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(blanks); i++) {
-		struct sevq_address address = { .session_key = SEVQ_STR("main") };
-		struct sevq_arena arena = { 0 };
-		struct sevq_decision decision;
-		struct sevq_policy *policy;
+		struct address address = { .session_key = STR("main") };
+		struct arena arena = { 0 };
+		struct decision decision;
+		struct policy *policy;
 
-		assert_int_equal(sevq_policy_parse(blanks[i], strlen(blanks[i]), &policy, NULL), 0);
-		assert_int_equal(sevq_route(policy, &address, false, &arena, &decision, NULL), 0);
-		assert_true(sevq_str_eq(decision.queue_key, SEVQ_STR("agent:main:main")));
-		assert_null(sevq_policy_timezone(policy).s);
-		sevq_arena_clear(&arena);
-		sevq_policy_free(policy);
+		assert_int_equal(policy_parse(blanks[i], strlen(blanks[i]), &policy, NULL), 0);
+		assert_int_equal(route_decide(policy, &address, false, &arena, &decision, NULL), 0);
+		assert_true(str_eq(decision.queue_key, STR("agent:main:main")));
+		assert_null(policy_timezone(policy).s);
+		arena_clear(&arena);
+		policy_free(policy);
 	}
-	sevq_policy_free(NULL);
+	policy_free(NULL);
 }
 
 static const struct {
@@ -100,12 +100,12 @@ the_time_zone_is_given_as_written(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(timezones); i++) {
-		struct sevq_policy *policy;
+		struct policy *policy;
 
-		assert_int_equal(sevq_policy_parse(timezones[i].config, strlen(timezones[i].config), &policy, NULL), 0);
-		assert_int_equal(sevq_policy_timezone(policy).s == NULL, timezones[i].timezone == NULL);
-		assert_true(sevq_str_eq(sevq_policy_timezone(policy), sevq_str(timezones[i].timezone)));
-		sevq_policy_free(policy);
+		assert_int_equal(policy_parse(timezones[i].config, strlen(timezones[i].config), &policy, NULL), 0);
+		assert_int_equal(policy_timezone(policy).s == NULL, timezones[i].timezone == NULL);
+		assert_true(str_eq(policy_timezone(policy), str_of(timezones[i].timezone)));
+		policy_free(policy);
 	}
 }
 
@@ -137,26 +137,26 @@ values_of_any_type_are_accepted_anywhere(void **state)
 		"{bindings:[{agentId:%s,match:{channel:'telegram',accountId:%s,peer:{kind:%s,id:%s}},session:{dmScope:%s}}]}",
 		"{bindings:[{match:{channel:'telegram',guildId:%s,teamId:%s,roles:%s}}]}",
 	};
-	struct sevq_address address = { .session_key = SEVQ_STR("agent:main:telegram:default:direct:1") };
+	struct address address = { .session_key = STR("agent:main:telegram:default:direct:1") };
 
 	(void)state;
 	for (size_t p = 0; p < COUNT(places); p++) {
 		for (size_t v = 0; v < COUNT(values); v++) {
-			struct sevq_arena arena = { 0 };
-			struct sevq_decision decision;
-			struct sevq_policy *policy;
-			struct sevq_buf text = { 0 };
+			struct arena arena = { 0 };
+			struct decision decision;
+			struct policy *policy;
+			struct buf text = { 0 };
 
 			for (const char *at = places[p]; *at != '\0'; at++)
 				if (at[0] == '%' && at++ != NULL)
-					sevq_buf_adds(&text, values[v]);
+					buf_adds(&text, values[v]);
 				else
-					sevq_buf_add(&text, at, 1);
-			assert_int_equal(sevq_policy_parse(text.data, text.len, &policy, NULL), 0);
-			assert_int_equal(sevq_route(policy, &address, true, &arena, &decision, NULL), 0);
-			sevq_policy_free(policy);
-			sevq_arena_clear(&arena);
-			sevq_buf_clear(&text);
+					buf_add(&text, at, 1);
+			assert_int_equal(policy_parse(text.data, text.len, &policy, NULL), 0);
+			assert_int_equal(route_decide(policy, &address, true, &arena, &decision, NULL), 0);
+			policy_free(policy);
+			arena_clear(&arena);
+			buf_clear(&text);
 		}
 	}
 }
@@ -187,12 +187,12 @@ values_are_stringified_as_ecmascript_does(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(strings); i++) {
-		struct sevq_arena arena = { 0 };
+		struct arena arena = { 0 };
 		cJSON *value = cJSON_Parse(strings[i].json);
 
-		assert_string_equal(sevq_value_stringify(&arena, value).s, strings[i].text);
+		assert_string_equal(value_stringify(&arena, value).s, strings[i].text);
 		cJSON_Delete(value);
-		sevq_arena_clear(&arena);
+		arena_clear(&arena);
 	}
 }
 

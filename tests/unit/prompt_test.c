@@ -25,22 +25,22 @@ static const char *vectors_path;
 
 /* want NULL: nothing to say. */
 static void
-assert_says(const struct sevq_prompt_event *events, size_t count, const char *want)
+assert_says(const struct prompt_event *events, size_t count, const char *want)
 {
-	struct sevq_buf out = { 0 };
+	struct buf out = { 0 };
 
-	sevq_buf_adds(&out, "before|");
-	assert_int_equal(sevq_prompt_write(&out, events, count, SEVQ_STR("utc")), want != NULL);
-	sevq_buf_add(&out, "", 1);
+	buf_adds(&out, "before|");
+	assert_int_equal(prompt_write(&out, events, count, STR("utc")), want != NULL);
+	buf_add(&out, "", 1);
 	assert_memory_equal(out.data, "before|", 7);
 	assert_string_equal(out.data + 7, want != NULL ? want : "");
-	sevq_buf_clear(&out);
+	buf_clear(&out);
 }
 
 static void
 assert_text_says(const char *text, const char *want)
 {
-	assert_says(&(struct sevq_prompt_event){ sevq_str(text), SEVQ_STR_NULL, TS_MS }, 1, want);
+	assert_says(&(struct prompt_event){ str_of(text), STR_NULL, TS_MS }, 1, want);
 }
 
 static void
@@ -94,10 +94,10 @@ a_completion_is_known_by_its_text(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(completions); i++)
-		if (!sevq_prompt_is_exec_completion(sevq_str(completions[i])))
+		if (!prompt_is_exec_completion(str_of(completions[i])))
 			fail_msg("no completion: %s", completions[i]);
 	for (size_t i = 0; i < COUNT(others); i++)
-		if (sevq_prompt_is_exec_completion(sevq_str(others[i])))
+		if (prompt_is_exec_completion(str_of(others[i])))
 			fail_msg("a completion: %s", others[i]);
 }
 
@@ -124,25 +124,23 @@ noise_is_left_out(void **state)
 	for (size_t i = 0; i < COUNT(noise); i++)
 		assert_text_says(noise[i], NULL);
 	for (size_t i = 0; i < COUNT(kept); i++) {
-		struct sevq_buf out = { 0 };
+		struct buf out = { 0 };
 
-		assert_true(sevq_prompt_write(&out, &(struct sevq_prompt_event){ sevq_str(kept[i]), SEVQ_STR_NULL, 0 }, 1,
-					      SEVQ_STR("utc")));
-		sevq_buf_clear(&out);
+		assert_true(prompt_write(&out, &(struct prompt_event){ str_of(kept[i]), STR_NULL, 0 }, 1, STR("utc")));
+		buf_clear(&out);
 	}
 }
 
 static void
 a_notice_of_a_new_session_stays_as_it_is(void **state)
 {
-	const struct sevq_str notice = SEVQ_STR("session-created:agent:main:x"), other = SEVQ_STR("session-created");
-	const struct sevq_str text = SEVQ_STR(" Node: heartbeat poll \u00b7 last input 5s \u00b7 x ");
+	const struct str notice = STR("session-created:agent:main:x"), other = STR("session-created");
+	const struct str text = STR(" Node: heartbeat poll \u00b7 last input 5s \u00b7 x ");
 
 	(void)state;
-	assert_says(&(struct sevq_prompt_event){ text, notice, TS_MS }, 1,
-		    STAMP "Node: heartbeat poll \u00b7 last input 5s \u00b7 x");
-	assert_says(&(struct sevq_prompt_event){ text, other, TS_MS }, 1, NULL);
-	assert_says(&(struct sevq_prompt_event){ SEVQ_STR(" "), notice, TS_MS }, 1, NULL);
+	assert_says(&(struct prompt_event){ text, notice, TS_MS }, 1, STAMP "Node: heartbeat poll \u00b7 last input 5s \u00b7 x");
+	assert_says(&(struct prompt_event){ text, other, TS_MS }, 1, NULL);
+	assert_says(&(struct prompt_event){ STR(" "), notice, TS_MS }, 1, NULL);
 }
 
 static void
@@ -176,10 +174,10 @@ a_node_is_silent_about_its_last_input(void **state)
 static void
 every_line_has_a_prefix(void **state)
 {
-	const struct sevq_prompt_event events[] = {
-		{ SEVQ_STR("heartbeat poll"), SEVQ_STR_NULL, 0 }, { SEVQ_STR("\na\nSystem: b\n\r\nc\n"), SEVQ_STR("key"), TS_MS },
-		{ SEVQ_STR("heartbeat poll"), SEVQ_STR_NULL, 0 }, { SEVQ_STR("d"), SEVQ_STR_NULL, 0 },
-		{ SEVQ_STR("heartbeat poll"), SEVQ_STR_NULL, 0 },
+	const struct prompt_event events[] = {
+		{ STR("heartbeat poll"), STR_NULL, 0 }, { STR("\na\nSystem: b\n\r\nc\n"), STR("key"), TS_MS },
+		{ STR("heartbeat poll"), STR_NULL, 0 }, { STR("d"), STR_NULL, 0 },
+		{ STR("heartbeat poll"), STR_NULL, 0 },
 	};
 
 	(void)state;
@@ -199,78 +197,78 @@ nothing_to_say_is_no_block(void **state)
 
 /* The value of that name in an object; 0 if there is none or it is null. */
 static size_t
-member(const struct sevq_json *doc, size_t object, const char *name)
+member(const struct json *doc, size_t object, const char *name)
 {
-	for (size_t t = sevq_json_first(doc, object); t != 0; t = sevq_json_next(doc, object, t))
-		if (sevq_str_eq(sevq_json_raw(doc, t), sevq_str(name)))
-			return doc->tokens[t + 1].type != SEVQ_JSON_NULL ? t + 1 : 0;
+	for (size_t t = json_first(doc, object); t != 0; t = json_next(doc, object, t))
+		if (str_eq(json_raw(doc, t), str_of(name)))
+			return doc->tokens[t + 1].type != JSON_NULL ? t + 1 : 0;
 	return 0;
 }
 
-static struct sevq_str
-text_of(const struct sevq_json *doc, size_t object, const char *name, struct sevq_arena *arena)
+static struct str
+text_of(const struct json *doc, size_t object, const char *name, struct arena *arena)
 {
 	size_t value = member(doc, object, name);
 
-	return value != 0 ? sevq_json_string(doc, value, arena) : SEVQ_STR_NULL;
+	return value != 0 ? json_string(doc, value, arena) : STR_NULL;
 }
 
 #define EVENTS_MAX 1000
 
 static void
-check_vector(const struct sevq_json *doc)
+check_vector(const struct json *doc)
 {
-	static struct sevq_prompt_event events[EVENTS_MAX];
-	struct sevq_arena arena = { 0 };
+	static struct prompt_event events[EVENTS_MAX];
+	struct arena arena = { 0 };
 	size_t queued = member(doc, 0, "events"), expect = member(doc, 0, "expect"), count = 0;
-	size_t left = member(doc, expect, "remaining"), next_left = sevq_json_first(doc, left);
-	struct sevq_str name = text_of(doc, 0, "name", &arena), want = text_of(doc, expect, "block", &arena);
-	struct sevq_str process_tz = text_of(doc, 0, "processTZ", &arena);
-	struct sevq_buf out = { 0 };
+	size_t left = member(doc, expect, "remaining"), next_left = json_first(doc, left);
+	struct str name = text_of(doc, 0, "name", &arena), want = text_of(doc, expect, "block", &arena);
+	struct str process_tz = text_of(doc, 0, "processTZ", &arena);
+	struct buf out = { 0 };
 	bool any;
 
-	for (size_t t = sevq_json_first(doc, queued); t != 0; t = sevq_json_next(doc, queued, t)) {
-		struct sevq_prompt_event event = { text_of(doc, t, "text", &arena), text_of(doc, t, "contextKey", &arena), 0 };
+	for (size_t t = json_first(doc, queued); t != 0; t = json_next(doc, queued, t)) {
+		struct prompt_event event = { text_of(doc, t, "text", &arena), text_of(doc, t, "contextKey", &arena), 0 };
 
-		assert_true(sevq_json_int64(doc, member(doc, t, "ts"), &event.ts_ms));
-		if (!sevq_prompt_is_exec_completion(event.text)) {
+		assert_true(json_int64(doc, member(doc, t, "ts"), &event.ts_ms));
+		if (!prompt_is_exec_completion(event.text)) {
 			assert_true(count < EVENTS_MAX);
 			events[count++] = event;
 			continue;
 		}
-		if (next_left == 0 || !sevq_str_eq(event.text, sevq_json_string(doc, next_left, &arena)))
+		if (next_left == 0 || !str_eq(event.text, json_string(doc, next_left, &arena)))
 			fail_msg("%.*s: leaves %.*s", (int)name.len, name.s, (int)event.text.len, event.text.s);
-		next_left = sevq_json_next(doc, left, next_left);
+		next_left = json_next(doc, left, next_left);
 	}
 	if (next_left != 0)
 		fail_msg("%.*s: takes what remains", (int)name.len, name.s);
 
-	assert_int_equal(setenv("TZ", sevq_arena_dup(&arena, process_tz).s, 1), 0);
-	any = sevq_prompt_write(&out, events, count, text_of(doc, 0, "userTimezone", &arena));
-	if (any != (want.s != NULL) || !sevq_str_eq((struct sevq_str){ out.data, out.len }, want))
+	assert_int_equal(setenv("TZ", arena_dup(&arena, process_tz).s, 1), 0);
+	any = prompt_write(&out, events, count, text_of(doc, 0, "userTimezone", &arena));
+	if (any != (want.s != NULL) || !str_eq((struct str){ out.data, out.len }, want))
 		fail_msg("%.*s: %.*s", (int)name.len, name.s, (int)out.len, out.data);
-	sevq_buf_clear(&out);
-	sevq_arena_clear(&arena);
+	buf_clear(&out);
+	arena_clear(&arena);
 }
 
 static void
 every_vector_holds(void **state)
 {
 	FILE *file = fopen(vectors_path, "r");
-	struct sevq_json doc = { 0 };
-	struct sevq_error err;
+	struct json doc = { 0 };
+	struct error err;
 	char *line = NULL;
 	size_t cap = 0, count = 0;
 
 	(void)state;
 	assert_non_null(file);
 	for (ssize_t len; (len = getline(&line, &cap, file)) > 0; count++) {
-		assert_int_equal(sevq_json_scan(&doc, line, (size_t)len, &err), 0);
+		assert_int_equal(json_scan(&doc, line, (size_t)len, &err), 0);
 		check_vector(&doc);
 	}
 	assert_true(count > 0);
 	free(line);
-	sevq_json_clear(&doc);
+	json_clear(&doc);
 	fclose(file);
 }
 

@@ -12,13 +12,13 @@
 
 #define RING_BYTES 8192
 
-static struct sevq_recent recent;
+static struct recent recent;
 
 static int
 begin(void **state)
 {
 	(void)state;
-	sevq_recent_init(&recent, RING_BYTES);
+	recent_init(&recent, RING_BYTES);
 	return 0;
 }
 
@@ -26,42 +26,41 @@ static int
 end(void **state)
 {
 	(void)state;
-	sevq_recent_clear(&recent);
+	recent_clear(&recent);
 	return 0;
 }
 
 /* An event whose every text says which it is, from memory that is overwritten by the next. */
-static const struct sevq_event *
+static const struct system_event *
 event(int64_t id, size_t text_bytes)
 {
 	static char names[9][32], text[2 * RING_BYTES];
-	struct sevq_str name[9];
+	struct str name[9];
 	for (int i = 0; i < 9; i++)
-		name[i] =
-		    (struct sevq_str){ names[i], (size_t)snprintf(names[i], sizeof names[i], "%d of %lld", i, (long long)id) };
+		name[i] = (struct str){ names[i], (size_t)snprintf(names[i], sizeof names[i], "%d of %lld", i, (long long)id) };
 	memset(text, 'a' + (int)(id % 26), text_bytes);
-	static struct sevq_event made;
-	made = (struct sevq_event){ .id = id,
-				    .ts_ms = id + 1,
-				    .available_at_ms = id + 2,
-				    .expires_at_ms = id + 3,
-				    .session_key = name[0],
-				    .original_session_key = name[1],
-				    .rule = SEVQ_RULE_CRON_RUN,
-				    .text = { text, text_bytes },
-				    .context_key = id % 3 == 0 ? SEVQ_STR("") : name[2],
-				    .source = id % 2 == 0 ? name[3] : SEVQ_STR_NULL,
-				    .traceparent = name[8],
-				    .delivery = { name[4], name[5], name[6], name[7], true },
-				    .wake = SEVQ_WAKE_NOW,
-				    .exec_completion = true };
+	static struct system_event made;
+	made = (struct system_event){ .id = id,
+				      .ts_ms = id + 1,
+				      .available_at_ms = id + 2,
+				      .expires_at_ms = id + 3,
+				      .session_key = name[0],
+				      .original_session_key = name[1],
+				      .rule = RULE_CRON_RUN,
+				      .text = { text, text_bytes },
+				      .context_key = id % 3 == 0 ? STR("") : name[2],
+				      .source = id % 2 == 0 ? name[3] : STR_NULL,
+				      .traceparent = name[8],
+				      .delivery = { name[4], name[5], name[6], name[7], true },
+				      .wake = WAKE_NOW,
+				      .exec_completion = true };
 	return &made;
 }
 
 static void
-assert_same_text(struct sevq_str have, struct sevq_str want)
+assert_same_text(struct str have, struct str want)
 {
-	assert_true(sevq_str_eq(have, want));
+	assert_true(str_eq(have, want));
 	assert_int_equal(have.s == NULL, want.s == NULL);
 	if (have.s == NULL)
 		return;
@@ -73,7 +72,7 @@ assert_same_text(struct sevq_str have, struct sevq_str want)
 static void
 assert_there(int64_t id, size_t text_bytes)
 {
-	const struct sevq_event *have = sevq_recent_find(&recent, id), *want = event(id, text_bytes);
+	const struct system_event *have = recent_find(&recent, id), *want = event(id, text_bytes);
 	assert_non_null(have);
 	assert_int_equal(have->id, id);
 	assert_int_equal(have->ts_ms, want->ts_ms);
@@ -100,10 +99,10 @@ an_event_comes_back_as_it_was(void **state)
 {
 	(void)state;
 	for (int64_t id = 1; id <= 4; id++)
-		sevq_recent_add(&recent, event(id, 100));
+		recent_add(&recent, event(id, 100));
 	for (int64_t id = 1; id <= 4; id++)
 		assert_there(id, 100);
-	assert_null(sevq_recent_find(&recent, 5));
+	assert_null(recent_find(&recent, 5));
 }
 
 /* Texts of every length, so that the ring ends everywhere within an event. */
@@ -113,20 +112,20 @@ the_newest_push_out_the_oldest(void **state)
 	(void)state;
 	size_t kept_most = 0;
 	for (int64_t id = 1; id <= 2000; id++) {
-		sevq_recent_add(&recent, event(id, (size_t)id % 700));
+		recent_add(&recent, event(id, (size_t)id % 700));
 		size_t kept = 0;
 		for (int64_t old = id; old > 0 && old > id - 50; old--) {
-			if (sevq_recent_find(&recent, old) == NULL)
+			if (recent_find(&recent, old) == NULL)
 				continue;
 			assert_int_equal(kept, id - old); /* nothing is missing in between */
 			assert_there(old, (size_t)old % 700);
 			kept++;
 		}
-		assert_true(kept >= 1 && kept * sizeof(struct sevq_event) < RING_BYTES);
+		assert_true(kept >= 1 && kept * sizeof(struct system_event) < RING_BYTES);
 		kept_most = kept > kept_most ? kept : kept_most;
 	}
 	assert_true(kept_most > 10);
-	assert_int_equal(sevq_recent_bytes(&recent), RING_BYTES);
+	assert_int_equal(recent_bytes(&recent), RING_BYTES);
 }
 
 static void
@@ -135,11 +134,11 @@ ids_may_have_gaps(void **state)
 	(void)state;
 	const int64_t ids[] = { 7, 8, 100, 101, INT64_C(5000000000) };
 	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
-		sevq_recent_add(&recent, event(ids[i], 10));
+		recent_add(&recent, event(ids[i], 10));
 	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
 		assert_there(ids[i], 10);
-	assert_null(sevq_recent_find(&recent, 9));
-	assert_null(sevq_recent_find(&recent, 99));
+	assert_null(recent_find(&recent, 9));
+	assert_null(recent_find(&recent, 99));
 }
 
 /* Two that share a slot: the later one has it. */
@@ -148,10 +147,10 @@ no_event_is_taken_for_another(void **state)
 {
 	(void)state;
 	const int64_t apart = (int64_t)recent.slot_count;
-	sevq_recent_add(&recent, event(3, 10));
-	assert_null(sevq_recent_find(&recent, 3 + apart));
-	sevq_recent_add(&recent, event(3 + apart, 10));
-	assert_null(sevq_recent_find(&recent, 3));
+	recent_add(&recent, event(3, 10));
+	assert_null(recent_find(&recent, 3 + apart));
+	recent_add(&recent, event(3 + apart, 10));
+	assert_null(recent_find(&recent, 3));
 	assert_there(3 + apart, 10);
 }
 
@@ -159,9 +158,9 @@ static void
 an_event_too_large_is_passed_over(void **state)
 {
 	(void)state;
-	sevq_recent_add(&recent, event(1, 10));
-	sevq_recent_add(&recent, event(2, RING_BYTES));
-	assert_null(sevq_recent_find(&recent, 2));
+	recent_add(&recent, event(1, 10));
+	recent_add(&recent, event(2, RING_BYTES));
+	assert_null(recent_find(&recent, 2));
 	assert_there(1, 10);
 }
 
@@ -170,35 +169,35 @@ static void
 an_event_may_fill_the_ring(void **state)
 {
 	(void)state;
-	const size_t rest = RING_BYTES - sizeof(struct sevq_event) - (sevq_event_text_bytes(event(2, 0)) + 15) / 16 * 16;
-	sevq_recent_add(&recent, event(1, 10));
-	sevq_recent_add(&recent, event(2, rest));
+	const size_t rest = RING_BYTES - sizeof(struct system_event) - (system_event_text_bytes(event(2, 0)) + 15) / 16 * 16;
+	recent_add(&recent, event(1, 10));
+	recent_add(&recent, event(2, rest));
 	assert_there(2, rest);
-	assert_null(sevq_recent_find(&recent, 1));
-	sevq_recent_add(&recent, event(3, 10));
+	assert_null(recent_find(&recent, 1));
+	recent_add(&recent, event(3, 10));
 	assert_there(3, 10);
-	assert_null(sevq_recent_find(&recent, 2));
+	assert_null(recent_find(&recent, 2));
 }
 
 static void
 a_ring_of_nothing_keeps_nothing(void **state)
 {
 	(void)state;
-	struct sevq_recent none;
-	sevq_recent_init(&none, 0);
-	sevq_recent_add(&none, event(1, 10));
-	assert_null(sevq_recent_find(&none, 1));
-	assert_int_equal(sevq_recent_bytes(&none), 0);
-	sevq_recent_clear(&none);
+	struct recent none;
+	recent_init(&none, 0);
+	recent_add(&none, event(1, 10));
+	assert_null(recent_find(&none, 1));
+	assert_int_equal(recent_bytes(&none), 0);
+	recent_clear(&none);
 }
 
 static void
 its_bytes_are_those_in_use(void **state)
 {
 	(void)state;
-	assert_int_equal(sevq_recent_bytes(&recent), 0);
-	sevq_recent_add(&recent, event(1, 1000));
-	assert_in_range(sevq_recent_bytes(&recent), 1000, 2000);
+	assert_int_equal(recent_bytes(&recent), 0);
+	recent_add(&recent, event(1, 1000));
+	assert_in_range(recent_bytes(&recent), 1000, 2000);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

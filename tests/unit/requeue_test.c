@@ -65,7 +65,7 @@ what_is_no_dead_letter_is_passed_over(void **state)
 	(void)state;
 	int64_t waits = put(A, "4"), taken = put(B, "y");
 	done(drain(engine, B, 0));
-	struct sevq_str ids[] = { SEVQ_STR("x"), SEVQ_STR(""), SEVQ_STR("0"), SEVQ_STR("99999999999999999999") };
+	struct str ids[] = { STR("x"), STR(""), STR("0"), STR("99999999999999999999") };
 	struct call *call = requeue(engine, IDS(waits, taken, 99), 0, false);
 	assert_int_equal(done(call)->requeue.passed_over, 3);
 	call = requeue(engine, IDS(1), 0, false);
@@ -80,16 +80,16 @@ static void
 too_much_text_is_refused(void **state)
 {
 	(void)state;
-	enum { FIT = SEVQ_ANSWER_TEXT_BYTES_MAX / SEVQ_TEXT_BYTES_MAX };
-	static char text[SEVQ_TEXT_BYTES_MAX], digits[FIT + 1][24];
-	struct sevq_str ids[FIT + 1];
-	struct sevq_draft one = draft(A, "");
+	enum { FIT = ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX };
+	static char text[TEXT_BYTES_MAX], digits[FIT + 1][24];
+	struct str ids[FIT + 1];
+	struct draft one = draft(A, "");
 	memset(text, 'x', sizeof text);
-	one.text = (struct sevq_str){ text, sizeof text };
+	one.text = (struct str){ text, sizeof text };
 	one.allow_duplicate = true;
 	for (size_t i = 0; i <= FIT; i++) {
 		snprintf(digits[i], sizeof digits[i], "%zu", 5 + i);
-		ids[i] = sevq_str(digits[i]);
+		ids[i] = str_of(digits[i]);
 		done(enqueue_draft(engine, one));
 	}
 	for (int64_t lease; (lease = borrow(A, 0, MINUTE)) != 0;)
@@ -99,7 +99,7 @@ too_much_text_is_refused(void **state)
 		call->requeue.ids = ids;
 		call->requeue.id_count = count;
 		if (count > FIT)
-			fails(call, SEVQ_TOO_LARGE);
+			fails(call, ERROR_TOO_LARGE);
 		else
 			assert_int_equal(done(call)->requeue.requeued, FIT);
 	}
@@ -138,16 +138,16 @@ where_there_is_no_room_nothing_comes_back(void **state)
 {
 	(void)state;
 	options.session_pending_max = 2;
-	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST; /* what waits is not dropped for the sake of what is dead */
+	options.overflow = OVERFLOW_DROP_OLDEST; /* what waits is not dropped for the sake of what is dead */
 	reopen();
 	put(A, "4");
-	fails(requeue(engine, IDS(4, 1, 2), 0, false), SEVQ_QUEUE_FULL);
+	fails(requeue(engine, IDS(4, 1, 2), 0, false), ERROR_QUEUE_FULL);
 	assert_queued(A, "4");
 	assert_queued(B, "");
 	assert_int_equal(done(requeue(engine, IDS(4, 1), 0, false))->requeue.requeued, 2);
 	options.pending_max = 3;
 	reopen();
-	fails(requeue(engine, IDS(2), 0, false), SEVQ_QUEUE_FULL);
+	fails(requeue(engine, IDS(2), 0, false), ERROR_QUEUE_FULL);
 }
 
 static void
@@ -156,7 +156,7 @@ too_many_sessions_are_too_many_here_too(void **state)
 	(void)state;
 	options.sessions_max = 1;
 	reopen();
-	fails(requeue(engine, IDS(1, 4), 0, false), SEVQ_QUEUE_FULL);
+	fails(requeue(engine, IDS(1, 4), 0, false), ERROR_QUEUE_FULL);
 	assert_int_equal(done(requeue(engine, IDS(1, 2), 0, false))->requeue.requeued, 2);
 }
 
@@ -164,11 +164,11 @@ static void
 a_failed_commit_leaves_them_dead(void **state)
 {
 	(void)state;
-	store.commit_fails = SEVQ_STORAGE_FAILED;
-	fails(requeue(engine, IDS(1), 0, false), SEVQ_STORAGE_FAILED);
-	store.commit_fails = SEVQ_OK;
+	store.commit_fails = ERROR_STORAGE_FAILED;
+	fails(requeue(engine, IDS(1), 0, false), ERROR_STORAGE_FAILED);
+	store.commit_fails = ERROR_NONE;
 	store.full_for_events = true;
-	fails(requeue(engine, IDS(1), 0, false), SEVQ_STORAGE_FULL);
+	fails(requeue(engine, IDS(1), 0, false), ERROR_STORAGE_FULL);
 	store.full_for_events = false;
 	assert_int_equal(done(requeue(engine, IDS(1), 0, false))->requeue.requeued, 1);
 	assert_deliverable(A, "1");
@@ -179,7 +179,7 @@ an_evicted_event_is_a_dead_letter(void **state)
 {
 	(void)state;
 	options.session_pending_max = 1;
-	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	options.overflow = OVERFLOW_DROP_OLDEST;
 	reopen();
 	int64_t id = put(A, "old");
 	put(A, "new");

@@ -25,57 +25,56 @@ struct row {
 	const char *agent, *channel, *account;
 };
 
-static struct sevq_str
+static struct str
 given(const char *s)
 {
-	return s != NULL ? sevq_str(s) : SEVQ_STR_NULL;
+	return s != NULL ? str_of(s) : STR_NULL;
 }
 
-static struct sevq_policy *
+static struct policy *
 compiled(const char *text)
 {
-	struct sevq_policy *policy;
-	struct sevq_error err;
+	struct policy *policy;
+	struct error err;
 
-	if (sevq_policy_parse(text, strlen(text), &policy, &err) < 0)
+	if (policy_parse(text, strlen(text), &policy, &err) < 0)
 		fail_msg("%s: %s", text, err.detail);
 	return policy;
 }
 
 static void
-check_again(const struct sevq_policy *policy, struct sevq_address address, const struct sevq_decision *first, const char *key)
+check_again(const struct policy *policy, struct address address, const struct decision *first, const char *key)
 {
-	struct sevq_arena arena = { 0 };
-	struct sevq_decision again;
+	struct arena arena = { 0 };
+	struct decision again;
 
 	address.session_key = first->queue_key;
-	if (sevq_route(policy, &address, true, &arena, &again, NULL) < 0 || !sevq_str_eq(again.queue_key, first->queue_key) ||
-	    again.rule != SEVQ_RULE_KEEP || again.rekeyed)
+	if (route_decide(policy, &address, true, &arena, &again, NULL) < 0 || !str_eq(again.queue_key, first->queue_key) ||
+	    again.rule != RULE_KEEP || again.rekeyed)
 		fail_msg("%s: its queue key %.*s is no fixed point", key, (int)first->queue_key.len, first->queue_key.s);
-	sevq_arena_clear(&arena);
+	arena_clear(&arena);
 }
 
 static void
 check_row(const struct row *row)
 {
-	struct sevq_address address = { given(row->key), given(row->agent), given(row->channel), given(row->account) };
-	struct sevq_policy *policy = compiled(row->policy);
-	struct sevq_arena arena = { 0 };
-	struct sevq_decision got;
-	struct sevq_error err;
+	struct address address = { given(row->key), given(row->agent), given(row->channel), given(row->account) };
+	struct policy *policy = compiled(row->policy);
+	struct arena arena = { 0 };
+	struct decision got;
+	struct error err;
 
-	if (sevq_route(policy, &address, false, &arena, &got, &err) < 0) {
-		if (row->rule != NULL || strcmp(sevq_code_name(err.code), row->want) != 0)
-			fail_msg("%s under %s: %s: %s", row->key, row->policy, sevq_code_name(err.code), err.detail);
+	if (route_decide(policy, &address, false, &arena, &got, &err) < 0) {
+		if (row->rule != NULL || strcmp(error_code_name(err.code), row->want) != 0)
+			fail_msg("%s under %s: %s: %s", row->key, row->policy, error_code_name(err.code), err.detail);
 	} else {
-		if (row->rule == NULL || !sevq_str_eq(got.queue_key, sevq_str(row->want)) ||
-		    strcmp(sevq_rule_name(got.rule), row->rule) != 0)
+		if (row->rule == NULL || !str_eq(got.queue_key, str_of(row->want)) || strcmp(rule_name(got.rule), row->rule) != 0)
 			fail_msg("%s under %s: %.*s, %s", row->key, row->policy, (int)got.queue_key.len, got.queue_key.s,
-				 sevq_rule_name(got.rule));
+				 rule_name(got.rule));
 		check_again(policy, address, &got, row->key);
 	}
-	sevq_arena_clear(&arena);
-	sevq_policy_free(policy);
+	arena_clear(&arena);
+	policy_free(policy);
 }
 
 static void
@@ -436,13 +435,13 @@ every_step_says_why(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(reasons); i++) {
-		struct sevq_address address = { .session_key = sevq_str(reasons[i].key) };
-		struct sevq_policy *policy = compiled(reasons[i].policy);
-		struct sevq_arena arena = { 0 };
-		struct sevq_decision got;
+		struct address address = { .session_key = str_of(reasons[i].key) };
+		struct policy *policy = compiled(reasons[i].policy);
+		struct arena arena = { 0 };
+		struct decision got;
 		size_t applied = 0;
 
-		assert_int_equal(sevq_route(policy, &address, true, &arena, &got, NULL), 0);
+		assert_int_equal(route_decide(policy, &address, true, &arena, &got, NULL), 0);
 		assert_true(got.step_count >= 3);
 		for (size_t j = 0; j < got.step_count; j++) {
 			assert_true(got.steps[j].why.len > 0);
@@ -450,11 +449,11 @@ every_step_says_why(void **state)
 		}
 		assert_int_equal(applied, 1);
 		assert_int_equal(got.steps[got.step_count - 1].rule, got.rule);
-		assert_int_equal(got.steps[2].rule, SEVQ_RULE_DIRECT_MAIN);
-		if (!sevq_str_eq(got.steps[2].why, sevq_str(reasons[i].why)))
+		assert_int_equal(got.steps[2].rule, RULE_DIRECT_MAIN);
+		if (!str_eq(got.steps[2].why, str_of(reasons[i].why)))
 			fail_msg("%s: %s", reasons[i].why, got.steps[2].why.s);
-		sevq_arena_clear(&arena);
-		sevq_policy_free(policy);
+		arena_clear(&arena);
+		policy_free(policy);
 	}
 }
 
@@ -471,37 +470,37 @@ static const struct {
 static void
 keeping_says_what_it_did_to_the_key(void **state)
 {
-	struct sevq_policy *policy = compiled("{}");
+	struct policy *policy = compiled("{}");
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(kept); i++) {
-		struct sevq_address address = { .session_key = sevq_str(kept[i].key) };
-		struct sevq_arena arena = { 0 };
-		struct sevq_decision got;
+		struct address address = { .session_key = str_of(kept[i].key) };
+		struct arena arena = { 0 };
+		struct decision got;
 
-		assert_int_equal(sevq_route(policy, &address, true, &arena, &got, NULL), 0);
+		assert_int_equal(route_decide(policy, &address, true, &arena, &got, NULL), 0);
 		assert_int_equal(got.step_count, 4);
 		assert_string_equal(got.steps[3].why.s, kept[i].why);
-		sevq_arena_clear(&arena);
+		arena_clear(&arena);
 	}
-	sevq_policy_free(policy);
+	policy_free(policy);
 }
 
 static void
 a_plain_key_needs_no_memory(void **state)
 {
-	struct sevq_address address = { .session_key = SEVQ_STR("agent:main:main") };
-	struct sevq_policy *policy = compiled("{}");
-	struct sevq_arena arena = { 0 };
-	struct sevq_decision got;
+	struct address address = { .session_key = STR("agent:main:main") };
+	struct policy *policy = compiled("{}");
+	struct arena arena = { 0 };
+	struct decision got;
 
 	(void)state;
-	assert_int_equal(sevq_route(policy, &address, false, &arena, &got, NULL), 0);
+	assert_int_equal(route_decide(policy, &address, false, &arena, &got, NULL), 0);
 	assert_null(arena.blocks);
 	assert_ptr_equal(got.queue_key.s, address.session_key.s);
 	assert_int_equal(got.step_count, 0);
 	assert_false(got.rekeyed);
-	sevq_policy_free(policy);
+	policy_free(policy);
 }
 
 /* The longest texts that are admitted, of characters that grow when they are lower-cased. */
@@ -512,83 +511,79 @@ huge_parts_do_no_harm(void **state)
 		"agent:%s:main",     "agent:%s:cron:j:run:%s", "agent:a:telegram:%s:direct:%s", "agent:a:%s", "%s",
 		"matrix:channel:%s", "agent:a:signal:group:%s"
 	};
-	struct sevq_policy *policy = compiled("{channels:{telegram:{allowFrom:['1']}}}");
+	struct policy *policy = compiled("{channels:{telegram:{allowFrom:['1']}}}");
 	char part[480], key[2048];
 
 	(void)state;
 	for (size_t i = 0; i + 2 < sizeof part; i += 2)
 		memcpy(part + i, "\u0130", 3);
 	for (size_t i = 0; i < COUNT(shapes); i++) {
-		struct sevq_address address = { .session_key = { key, 0 },
-						.channel = sevq_str(part),
-						.account_id = sevq_str(part) };
-		struct sevq_arena arena = { 0 };
-		struct sevq_decision got;
+		struct address address = { .session_key = { key, 0 }, .channel = str_of(part), .account_id = str_of(part) };
+		struct arena arena = { 0 };
+		struct decision got;
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		address.session_key.len = (size_t)snprintf(key, sizeof key, shapes[i], part, part);
 #pragma GCC diagnostic pop
-		assert_int_equal(sevq_route(policy, &address, true, &arena, &got, NULL), 0);
+		assert_int_equal(route_decide(policy, &address, true, &arena, &got, NULL), 0);
 		check_again(policy, address, &got, shapes[i]);
-		sevq_arena_clear(&arena);
+		arena_clear(&arena);
 	}
-	sevq_policy_free(policy);
+	policy_free(policy);
 }
 
 /* ---- the vectors ---- */
 
 static const char *vectors_path;
 
-static struct sevq_str
-member_text(const struct sevq_json *doc, size_t object, struct sevq_str name, struct sevq_arena *arena, size_t *at)
+static struct str
+member_text(const struct json *doc, size_t object, struct str name, struct arena *arena, size_t *at)
 {
-	for (*at = sevq_json_first(doc, object); *at != 0; *at = sevq_json_next(doc, object, *at))
-		if (sevq_str_eq(sevq_json_string(doc, *at, arena), name))
-			return doc->tokens[*at + 1].type == SEVQ_JSON_STRING ? sevq_json_string(doc, *at + 1, arena)
-									     : sevq_json_raw(doc, *at + 1);
-	return SEVQ_STR_NULL;
+	for (*at = json_first(doc, object); *at != 0; *at = json_next(doc, object, *at))
+		if (str_eq(json_string(doc, *at, arena), name))
+			return doc->tokens[*at + 1].type == JSON_STRING ? json_string(doc, *at + 1, arena) : json_raw(doc, *at + 1);
+	return STR_NULL;
 }
 
 static void
-check_vector(const struct sevq_json *doc, struct sevq_arena *arena)
+check_vector(const struct json *doc, struct arena *arena)
 {
 	size_t at, expect;
-	struct sevq_str name = member_text(doc, 0, SEVQ_STR("name"), arena, &at),
-			config = member_text(doc, 0, SEVQ_STR("cfg"), arena, &at);
-	struct sevq_address address = {
-		member_text(doc, 0, SEVQ_STR("sessionKey"), arena, &at),
-		member_text(doc, 0, SEVQ_STR("agentId"), arena, &at),
-		member_text(doc, 0, SEVQ_STR("channel"), arena, &at),
-		member_text(doc, 0, SEVQ_STR("accountId"), arena, &at),
+	struct str name = member_text(doc, 0, STR("name"), arena, &at), config = member_text(doc, 0, STR("cfg"), arena, &at);
+	struct address address = {
+		member_text(doc, 0, STR("sessionKey"), arena, &at),
+		member_text(doc, 0, STR("agentId"), arena, &at),
+		member_text(doc, 0, STR("channel"), arena, &at),
+		member_text(doc, 0, STR("accountId"), arena, &at),
 	};
-	struct sevq_str error, key, rule;
-	struct sevq_policy *policy;
-	struct sevq_decision got;
-	struct sevq_error err;
+	struct str error, key, rule;
+	struct policy *policy;
+	struct decision got;
+	struct error err;
 
-	member_text(doc, 0, SEVQ_STR("expect"), arena, &expect);
-	error = member_text(doc, expect + 1, SEVQ_STR("error"), arena, &at);
-	key = member_text(doc, expect + 1, SEVQ_STR("sessionKey"), arena, &at);
-	rule = member_text(doc, expect + 1, SEVQ_STR("rule"), arena, &at);
-	assert_int_equal(sevq_policy_parse(config.s, config.len, &policy, NULL), 0);
-	if (sevq_route(policy, &address, false, arena, &got, &err) < 0) {
-		if (!sevq_str_eq(error, sevq_str(sevq_code_name(err.code))))
-			fail_msg("%.*s: %s", (int)name.len, name.s, sevq_code_name(err.code));
+	member_text(doc, 0, STR("expect"), arena, &expect);
+	error = member_text(doc, expect + 1, STR("error"), arena, &at);
+	key = member_text(doc, expect + 1, STR("sessionKey"), arena, &at);
+	rule = member_text(doc, expect + 1, STR("rule"), arena, &at);
+	assert_int_equal(policy_parse(config.s, config.len, &policy, NULL), 0);
+	if (route_decide(policy, &address, false, arena, &got, &err) < 0) {
+		if (!str_eq(error, str_of(error_code_name(err.code))))
+			fail_msg("%.*s: %s", (int)name.len, name.s, error_code_name(err.code));
 	} else {
-		if (!sevq_str_eq(key, got.queue_key) || !sevq_str_eq(rule, sevq_str(sevq_rule_name(got.rule))))
+		if (!str_eq(key, got.queue_key) || !str_eq(rule, str_of(rule_name(got.rule))))
 			fail_msg("%.*s: %.*s, %s", (int)name.len, name.s, (int)got.queue_key.len, got.queue_key.s,
-				 sevq_rule_name(got.rule));
-		check_again(policy, address, &got, sevq_arena_dup(arena, name).s);
+				 rule_name(got.rule));
+		check_again(policy, address, &got, arena_dup(arena, name).s);
 	}
-	sevq_policy_free(policy);
+	policy_free(policy);
 }
 
 static void
 every_vector_holds_and_is_a_fixed_point(void **state)
 {
 	FILE *file = fopen(vectors_path, "r");
-	struct sevq_json doc = { 0 };
+	struct json doc = { 0 };
 	char *line = NULL;
 	size_t cap = 0, count = 0;
 	ssize_t len;
@@ -596,15 +591,15 @@ every_vector_holds_and_is_a_fixed_point(void **state)
 	(void)state;
 	assert_non_null(file);
 	while ((len = getline(&line, &cap, file)) > 0) {
-		struct sevq_arena arena = { 0 };
+		struct arena arena = { 0 };
 
-		assert_int_equal(sevq_json_scan(&doc, line, (size_t)len, NULL), 0);
+		assert_int_equal(json_scan(&doc, line, (size_t)len, NULL), 0);
 		check_vector(&doc, &arena);
-		sevq_arena_clear(&arena);
+		arena_clear(&arena);
 		count++;
 	}
 	assert_true(count > 1000);
-	sevq_json_clear(&doc);
+	json_clear(&doc);
 	free(line);
 	fclose(file);
 }

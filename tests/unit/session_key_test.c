@@ -18,23 +18,23 @@
 static int
 with_arena(void **state)
 {
-	*state = sevq_alloc(sizeof(struct sevq_arena));
+	*state = mem_alloc(sizeof(struct arena));
 	return 0;
 }
 
 static int
 without_arena(void **state)
 {
-	sevq_arena_clear(*state);
+	arena_clear(*state);
 	free(*state);
 	return 0;
 }
 
 /* As a C string in the arena, to be compared. */
 static const char *
-c(struct sevq_arena *arena, struct sevq_str s)
+c(struct arena *arena, struct str s)
 {
-	return s.s != NULL ? sevq_arena_dup(arena, s).s : "(absent)";
+	return s.s != NULL ? arena_dup(arena, s).s : "(absent)";
 }
 
 static const struct {
@@ -73,14 +73,14 @@ static const struct {
 static void
 ids_are_normalised(void **state)
 {
-	struct sevq_arena *arena = *state;
+	struct arena *arena = *state;
 
 	for (size_t i = 0; i < COUNT(ids); i++) {
-		assert_string_equal(c(arena, sevq_agent_id(arena, sevq_str(ids[i].id))), ids[i].agent);
-		assert_string_equal(c(arena, sevq_account_id(arena, sevq_str(ids[i].id))), ids[i].account);
-		assert_string_equal(c(arena, sevq_account_id_optional(arena, sevq_str(ids[i].id))), ids[i].optional);
+		assert_string_equal(c(arena, agent_id_normalize(arena, str_of(ids[i].id))), ids[i].agent);
+		assert_string_equal(c(arena, account_id_normalize(arena, str_of(ids[i].id))), ids[i].account);
+		assert_string_equal(c(arena, account_id_normalize_optional(arena, str_of(ids[i].id))), ids[i].optional);
 	}
-	assert_string_equal(c(arena, sevq_agent_id(arena, SEVQ_STR_NULL)), "main");
+	assert_string_equal(c(arena, agent_id_normalize(arena, STR_NULL)), "main");
 }
 
 static const struct {
@@ -124,50 +124,50 @@ static const struct {
 static void
 keys_are_normalised_but_for_opaque_ids(void **state)
 {
-	struct sevq_arena *arena = *state;
+	struct arena *arena = *state;
 
 	for (size_t i = 0; i < COUNT(normals); i++) {
-		struct sevq_str normal = sevq_session_key_normalize(arena, sevq_str(normals[i].key));
+		struct str normal = session_key_normalize(arena, str_of(normals[i].key));
 
 		assert_string_equal(c(arena, normal), normals[i].normal);
-		assert_string_equal(c(arena, sevq_session_key_normalize(arena, normal)), normals[i].normal);
+		assert_string_equal(c(arena, session_key_normalize(arena, normal)), normals[i].normal);
 	}
 }
 
 static const struct {
 	const char *key;
-	enum sevq_key_shape shape;
+	enum key_shape shape;
 	const char *normal, *agent, *rest;
 } shapes[] = {
-	{ "agent:main:main", SEVQ_KEY_AGENT, "agent:main:main", "main", "main" },
-	{ " Agent: My Agent :X:", SEVQ_KEY_AGENT, "agent:my agent:x:", "my agent", "x:" },
-	{ "agent:a:b::c", SEVQ_KEY_AGENT, "agent:a:b::c", "a", "b::c" },
-	{ "agent:a: b", SEVQ_KEY_AGENT, "agent:a: b", "a", " b" },
-	{ "agent:main:signal:group:AbC", SEVQ_KEY_AGENT, "agent:main:signal:group:AbC", "main", "signal:group:AbC" },
-	{ "", SEVQ_KEY_BLANK, "", "(absent)", "" },
-	{ "\u00a0\n", SEVQ_KEY_BLANK, "", "(absent)", "" },
-	{ "Main", SEVQ_KEY_BARE, "main", "(absent)", "main" },
-	{ "agent", SEVQ_KEY_BARE, "agent", "(absent)", "agent" },
-	{ "agent main main", SEVQ_KEY_BARE, "agent main main", "(absent)", "agent main main" },
-	{ ":agent:main:main", SEVQ_KEY_BARE, ":agent:main:main", "(absent)", ":agent:main:main" },
-	{ "agent:", SEVQ_KEY_MALFORMED, "agent:", "(absent)", "agent:" },
-	{ "AGENT:main", SEVQ_KEY_MALFORMED, "agent:main", "(absent)", "agent:main" },
-	{ "agent:main:", SEVQ_KEY_MALFORMED, "agent:main:", "(absent)", "agent:main:" },
-	{ "agent:main: ", SEVQ_KEY_MALFORMED, "agent:main:", "(absent)", "agent:main:" },
-	{ "agent::main", SEVQ_KEY_MALFORMED, "agent::main", "(absent)", "agent::main" },
-	{ "agent: :main", SEVQ_KEY_MALFORMED, "agent: :main", "(absent)", "agent: :main" },
-	{ "agent:main::x", SEVQ_KEY_MALFORMED, "agent:main::x", "(absent)", "agent:main::x" },
+	{ "agent:main:main", KEY_AGENT, "agent:main:main", "main", "main" },
+	{ " Agent: My Agent :X:", KEY_AGENT, "agent:my agent:x:", "my agent", "x:" },
+	{ "agent:a:b::c", KEY_AGENT, "agent:a:b::c", "a", "b::c" },
+	{ "agent:a: b", KEY_AGENT, "agent:a: b", "a", " b" },
+	{ "agent:main:signal:group:AbC", KEY_AGENT, "agent:main:signal:group:AbC", "main", "signal:group:AbC" },
+	{ "", KEY_BLANK, "", "(absent)", "" },
+	{ "\u00a0\n", KEY_BLANK, "", "(absent)", "" },
+	{ "Main", KEY_BARE, "main", "(absent)", "main" },
+	{ "agent", KEY_BARE, "agent", "(absent)", "agent" },
+	{ "agent main main", KEY_BARE, "agent main main", "(absent)", "agent main main" },
+	{ ":agent:main:main", KEY_BARE, ":agent:main:main", "(absent)", ":agent:main:main" },
+	{ "agent:", KEY_MALFORMED, "agent:", "(absent)", "agent:" },
+	{ "AGENT:main", KEY_MALFORMED, "agent:main", "(absent)", "agent:main" },
+	{ "agent:main:", KEY_MALFORMED, "agent:main:", "(absent)", "agent:main:" },
+	{ "agent:main: ", KEY_MALFORMED, "agent:main:", "(absent)", "agent:main:" },
+	{ "agent::main", KEY_MALFORMED, "agent::main", "(absent)", "agent::main" },
+	{ "agent: :main", KEY_MALFORMED, "agent: :main", "(absent)", "agent: :main" },
+	{ "agent:main::x", KEY_MALFORMED, "agent:main::x", "(absent)", "agent:main::x" },
 };
 
 static void
 every_text_has_a_shape(void **state)
 {
-	struct sevq_arena *arena = *state;
+	struct arena *arena = *state;
 
 	for (size_t i = 0; i < COUNT(shapes); i++) {
-		struct sevq_session_key key;
+		struct session_key key;
 
-		assert_int_equal(sevq_session_key_parse(arena, sevq_str(shapes[i].key), &key), shapes[i].shape);
+		assert_int_equal(session_key_parse(arena, str_of(shapes[i].key), &key), shapes[i].shape);
 		assert_string_equal(c(arena, key.key), shapes[i].normal);
 		assert_string_equal(c(arena, key.agent_id), shapes[i].agent);
 		assert_string_equal(c(arena, key.rest), shapes[i].rest);
@@ -177,12 +177,12 @@ every_text_has_a_shape(void **state)
 static void
 a_plain_key_is_parsed_without_a_copy(void **state)
 {
-	struct sevq_arena arena = { 0 };
-	struct sevq_str text = SEVQ_STR("agent:main:telegram:direct:123");
-	struct sevq_session_key key;
+	struct arena arena = { 0 };
+	struct str text = STR("agent:main:telegram:direct:123");
+	struct session_key key;
 
 	(void)state;
-	sevq_session_key_parse(&arena, text, &key);
+	session_key_parse(&arena, text, &key);
 	assert_ptr_equal(key.key.s, text.s);
 	assert_null(arena.blocks);
 }
@@ -190,16 +190,16 @@ a_plain_key_is_parsed_without_a_copy(void **state)
 static void
 keys_are_built_and_recognised(void **state)
 {
-	struct sevq_arena *arena = *state;
-	struct sevq_str key = sevq_session_key_build(arena, SEVQ_STR("a"), SEVQ_STR("b:c"));
+	struct arena *arena = *state;
+	struct str key = session_key_build(arena, STR("a"), STR("b:c"));
 
 	assert_string_equal(c(arena, key), "agent:a:b:c");
-	assert_true(sevq_session_key_is(key, SEVQ_STR("a"), SEVQ_STR("b:c")));
-	assert_false(sevq_session_key_is(key, SEVQ_STR("a:b"), SEVQ_STR("d")));
-	assert_false(sevq_session_key_is(key, SEVQ_STR("b"), SEVQ_STR("b:c")));
-	assert_false(sevq_session_key_is(SEVQ_STR("a"), SEVQ_STR("a"), SEVQ_STR("b:c")));
-	assert_string_equal(c(arena, sevq_session_key_agent(key)), "a");
-	assert_string_equal(c(arena, sevq_agent_key_prefix(arena, SEVQ_STR(" My Agent "))), "agent:my-agent:");
+	assert_true(session_key_is(key, STR("a"), STR("b:c")));
+	assert_false(session_key_is(key, STR("a:b"), STR("d")));
+	assert_false(session_key_is(key, STR("b"), STR("b:c")));
+	assert_false(session_key_is(STR("a"), STR("a"), STR("b:c")));
+	assert_string_equal(c(arena, session_key_agent(key)), "a");
+	assert_string_equal(c(arena, agent_key_prefix(arena, STR(" My Agent "))), "agent:my-agent:");
 }
 
 static const struct {
@@ -220,7 +220,7 @@ static void
 the_last_thread_suffix_is_stripped(void **state)
 {
 	for (size_t i = 0; i < COUNT(bases); i++)
-		assert_string_equal(c(*state, sevq_session_key_base(sevq_str(bases[i].key))), bases[i].base);
+		assert_string_equal(c(*state, session_key_base(str_of(bases[i].key))), bases[i].base);
 }
 
 static const struct {
@@ -241,71 +241,71 @@ static void
 cron_runs_and_subagents_are_recognised(void **state)
 {
 	for (size_t i = 0; i < COUNT(kinds); i++) {
-		struct sevq_session_key key;
+		struct session_key key;
 
-		sevq_session_key_parse(*state, sevq_str(kinds[i].key), &key);
-		assert_int_equal(sevq_session_key_is_cron_run(&key), kinds[i].cron_run);
-		assert_int_equal(sevq_session_key_is_subagent(&key), kinds[i].subagent);
+		session_key_parse(*state, str_of(kinds[i].key), &key);
+		assert_int_equal(session_key_is_cron_run(&key), kinds[i].cron_run);
+		assert_int_equal(session_key_is_subagent(&key), kinds[i].subagent);
 	}
 }
 
 static const struct {
 	const char *key;
-	enum sevq_chat_type type;
+	enum chat_type type;
 } chats[] = {
 	/* A, B, C */
-	{ "agent:a:direct:1", SEVQ_CHAT_DIRECT },
-	{ "agent:a:DM:1", SEVQ_CHAT_DIRECT },
-	{ "direct:1", SEVQ_CHAT_DIRECT },
-	{ "agent:a:telegram:direct:1", SEVQ_CHAT_DIRECT },
-	{ "agent:a:telegram:group:1", SEVQ_CHAT_GROUP },
-	{ "agent:a:telegram:channel:1", SEVQ_CHAT_CHANNEL },
-	{ "agent:a:telegram:acct:dm:1", SEVQ_CHAT_DIRECT },
-	{ "agent:a:telegram:acct:group:1", SEVQ_CHAT_GROUP },
-	{ "agent:a:telegram:direct:1:group:2", SEVQ_CHAT_DIRECT },
+	{ "agent:a:direct:1", CHAT_DIRECT },
+	{ "agent:a:DM:1", CHAT_DIRECT },
+	{ "direct:1", CHAT_DIRECT },
+	{ "agent:a:telegram:direct:1", CHAT_DIRECT },
+	{ "agent:a:telegram:group:1", CHAT_GROUP },
+	{ "agent:a:telegram:channel:1", CHAT_CHANNEL },
+	{ "agent:a:telegram:acct:dm:1", CHAT_DIRECT },
+	{ "agent:a:telegram:acct:group:1", CHAT_GROUP },
+	{ "agent:a:telegram:direct:1:group:2", CHAT_DIRECT },
 	/* too little, too far */
-	{ "agent:a:direct:", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:telegram:direct:", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:telegram::direct:1", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:telegram:acct:direct:", SEVQ_CHAT_UNKNOWN },
-	{ ":direct:1", SEVQ_CHAT_UNKNOWN },
-	{ ":x:direct:1", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:telegram:x:y:direct:1", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:main", SEVQ_CHAT_UNKNOWN },
-	{ "", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:direct:", CHAT_UNKNOWN },
+	{ "agent:a:telegram:direct:", CHAT_UNKNOWN },
+	{ "agent:a:telegram::direct:1", CHAT_UNKNOWN },
+	{ "agent:a:telegram:acct:direct:", CHAT_UNKNOWN },
+	{ ":direct:1", CHAT_UNKNOWN },
+	{ ":x:direct:1", CHAT_UNKNOWN },
+	{ "agent:a:telegram:x:y:direct:1", CHAT_UNKNOWN },
+	{ "agent:a:main", CHAT_UNKNOWN },
+	{ "", CHAT_UNKNOWN },
 	/* ambiguous */
-	{ "agent:a:direct:dm:1", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:telegram:direct:direct:1", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:telegram:group:direct:1", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:direct:dm:1", CHAT_UNKNOWN },
+	{ "agent:a:telegram:direct:direct:1", CHAT_UNKNOWN },
+	{ "agent:a:telegram:group:direct:1", CHAT_UNKNOWN },
 	/* nested agents */
-	{ "agent:a:agent:x:direct:1", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:agent:direct:1", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:agent:x:direct:1", CHAT_UNKNOWN },
+	{ "agent:a:agent:direct:1", CHAT_UNKNOWN },
 	/* D */
-	{ "agent:a:group:1", SEVQ_CHAT_GROUP },
-	{ "group:", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:channel:1", SEVQ_CHAT_CHANNEL },
-	{ "agent:a:whatsapp:123@g.us", SEVQ_CHAT_GROUP },
-	{ "agent:a:123@G.US", SEVQ_CHAT_GROUP },
-	{ "agent:a:x:123@g.us", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:@g.us", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:discord:guild-1:channel-2", SEVQ_CHAT_CHANNEL },
-	{ "agent:a:discord:acct:guild-1:channel-2", SEVQ_CHAT_CHANNEL },
-	{ "agent:a:discord:guild-1:channel-2:x", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:discord:guild-:channel-2", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:discord:guild-9:guild-1:channel-2", SEVQ_CHAT_CHANNEL },
-	{ "agent:a:discord::guild-1:channel-2", SEVQ_CHAT_UNKNOWN },
-	{ "agent:a:slack:guild-1:channel-2", SEVQ_CHAT_UNKNOWN },
+	{ "agent:a:group:1", CHAT_GROUP },
+	{ "group:", CHAT_UNKNOWN },
+	{ "agent:a:channel:1", CHAT_CHANNEL },
+	{ "agent:a:whatsapp:123@g.us", CHAT_GROUP },
+	{ "agent:a:123@G.US", CHAT_GROUP },
+	{ "agent:a:x:123@g.us", CHAT_UNKNOWN },
+	{ "agent:a:@g.us", CHAT_UNKNOWN },
+	{ "agent:a:discord:guild-1:channel-2", CHAT_CHANNEL },
+	{ "agent:a:discord:acct:guild-1:channel-2", CHAT_CHANNEL },
+	{ "agent:a:discord:guild-1:channel-2:x", CHAT_UNKNOWN },
+	{ "agent:a:discord:guild-:channel-2", CHAT_UNKNOWN },
+	{ "agent:a:discord:guild-9:guild-1:channel-2", CHAT_CHANNEL },
+	{ "agent:a:discord::guild-1:channel-2", CHAT_UNKNOWN },
+	{ "agent:a:slack:guild-1:channel-2", CHAT_UNKNOWN },
 	/* D and another: D answers */
-	{ "agent:a:discord:direct:guild-1:channel-2", SEVQ_CHAT_CHANNEL },
-	{ "agent:a:group:direct:5", SEVQ_CHAT_GROUP },
-	{ "agent:a:channel:acct:direct:5", SEVQ_CHAT_CHANNEL },
+	{ "agent:a:discord:direct:guild-1:channel-2", CHAT_CHANNEL },
+	{ "agent:a:group:direct:5", CHAT_GROUP },
+	{ "agent:a:channel:acct:direct:5", CHAT_CHANNEL },
 };
 
 static void
 chat_types_are_told_apart(void **state)
 {
 	for (size_t i = 0; i < COUNT(chats); i++)
-		if (sevq_session_key_chat_type(*state, sevq_str(chats[i].key)) != chats[i].type)
+		if (session_key_chat_type(*state, str_of(chats[i].key)) != chats[i].type)
 			fail_msg("%s is not of type %d", chats[i].key, chats[i].type);
 }
 
@@ -339,11 +339,11 @@ static const struct {
 static void
 direct_keys_name_their_target(void **state)
 {
-	struct sevq_arena *arena = *state;
+	struct arena *arena = *state;
 
 	for (size_t i = 0; i < COUNT(targets); i++) {
-		struct sevq_direct_target target;
-		bool found = sevq_session_key_direct_target(arena, sevq_str(targets[i].key), &target);
+		struct direct_target target;
+		bool found = session_key_direct_target(arena, str_of(targets[i].key), &target);
 
 		if (found != (targets[i].peer != NULL))
 			fail_msg("%s: target %d", targets[i].key, found);

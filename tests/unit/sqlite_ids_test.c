@@ -29,14 +29,14 @@ lists_are_written_with_runs_as_ranges(void **state)
 		{ { 1, 2, 4, 5, 7, 8 }, 6, "[[1,2],[4,5],[7,8]]" },
 		{ { INT64_MAX - 1, INT64_MAX }, 2, "[[9223372036854775806,9223372036854775807]]" },
 	};
-	struct sevq_buf out = { 0 };
+	struct buf out = { 0 };
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		out.len = 0;
-		sevq_ids_write(&out, cases[i].ids, cases[i].count);
+		ids_write(&out, cases[i].ids, cases[i].count);
 		assert_int_equal(out.len, strlen(cases[i].text));
 		assert_memory_equal(out.data, cases[i].text, out.len);
 	}
-	sevq_buf_clear(&out);
+	buf_clear(&out);
 }
 
 static size_t
@@ -53,22 +53,22 @@ static void
 what_is_written_is_read_back(void **state)
 {
 	(void)state;
-	struct sevq_buf out = { 0 };
+	struct buf out = { 0 };
 	int64_t ids[200];
 	srandom(1);
 	for (int round = 0; round < 2000; round++) {
 		size_t count = random_ids(ids, COUNT(ids)), read = 0;
 		out.len = 0;
-		sevq_ids_write(&out, ids, count);
+		ids_write(&out, ids, count);
 		const char *at = out.data;
-		struct sevq_id_range range = { 0 };
-		while (sevq_ids_next(&at, out.data + out.len, &range))
+		struct id_range range = { 0 };
+		while (ids_next(&at, out.data + out.len, &range))
 			for (int64_t id = range.first; id <= range.last; id++)
 				assert_int_equal(id, ids[read++]);
 		assert_non_null(at);
 		assert_int_equal(read, count);
 	}
-	sevq_buf_clear(&out);
+	buf_clear(&out);
 }
 
 static void
@@ -84,11 +84,11 @@ what_is_no_such_list_is_refused(void **state)
 	for (size_t i = 0; i < COUNT(malformed); i++) {
 		/* An allocation of the very size: reading past the end is seen by the sanitizers. */
 		size_t len = strlen(malformed[i]);
-		char *text = sevq_alloc(len);
+		char *text = mem_alloc(len);
 		memcpy(text, malformed[i], len);
 		const char *at = text;
-		struct sevq_id_range range = { 0 };
-		while (sevq_ids_next(&at, text + len, &range))
+		struct id_range range = { 0 };
+		while (ids_next(&at, text + len, &range))
 			assert_true(range.first > 0 && range.first <= range.last);
 		if (at != NULL)
 			fail_msg("taken: %s", malformed[i]);

@@ -30,10 +30,10 @@
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 static char directory[64], path[PATH_BYTES], copy[PATH_BYTES];
-static struct sevq_sqlite_options storage;
-static struct sevq_engine_options options;
-static struct sevq_engine *engine;
-static struct sevq_error error;
+static struct sqlite_options storage;
+static struct engine_options options;
+static struct engine *engine;
+static struct error error;
 
 /* ---- files --------------------------------------------------------------------------------------------------------- */
 
@@ -52,15 +52,15 @@ remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
 	return remove(name);
 }
 
-static struct sevq_buf
+static struct buf
 read_file(const char *name)
 {
-	struct sevq_buf bytes = { 0 };
+	struct buf bytes = { 0 };
 	char block[4096];
 	FILE *file = fopen(name, "re");
 	assert_non_null(file);
 	for (size_t n; (n = fread(block, 1, sizeof block, file)) > 0;)
-		sevq_buf_add(&bytes, block, n);
+		buf_add(&bytes, block, n);
 	fclose(file);
 	return bytes;
 }
@@ -91,9 +91,9 @@ exists(const char *name)
 static void
 copy_file(const char *from, const char *to)
 {
-	struct sevq_buf bytes = read_file(from);
+	struct buf bytes = read_file(from);
 	write_file(to, bytes.data, bytes.len);
-	sevq_buf_clear(&bytes);
+	buf_clear(&bytes);
 }
 
 static const char *
@@ -108,12 +108,12 @@ wal_of(const char *name)
 static void
 crash_copy(void)
 {
-	struct sevq_buf wal = { 0 };
+	struct buf wal = { 0 };
 	copy_file(path, copy);
 	if (exists(wal_of(path)))
 		wal = read_file(wal_of(path));
 	write_file(wal_of(copy), wal.data != NULL ? wal.data : "", wal.len);
-	sevq_buf_clear(&wal);
+	buf_clear(&wal);
 }
 
 /* ---- the engine ---------------------------------------------------------------------------------------------------- */
@@ -121,17 +121,17 @@ crash_copy(void)
 static int
 try_open(const char *name)
 {
-	struct sevq_store *store;
-	struct sevq_policy *policy;
+	struct store *store;
+	struct policy *policy;
 	storage.path = name;
-	error = (struct sevq_error){ 0 };
-	if (sevq_sqlite_open(&storage, &store, &error) < 0)
+	error = (struct error){ 0 };
+	if (sqlite_open(&storage, &store, &error) < 0)
 		return -1;
-	assert_int_equal(sevq_policy_parse("", 0, &policy, &error), 0);
-	if (sevq_engine_open(store, policy, &options, &engine, &error) == 0)
+	assert_int_equal(policy_parse("", 0, &policy, &error), 0);
+	if (engine_open(store, policy, &options, &engine, &error) == 0)
 		return 0;
 	store->driver->close(store);
-	sevq_policy_free(policy);
+	policy_free(policy);
 	return -1;
 }
 
@@ -139,13 +139,13 @@ static void
 open_at(const char *name)
 {
 	if (try_open(name) < 0)
-		fail_msg("%s: %s", sevq_code_name(error.code), error.detail);
+		fail_msg("%s: %s", error_code_name(error.code), error.detail);
 }
 
 static void
 close_engine(void)
 {
-	sevq_engine_close(engine);
+	engine_close(engine);
 	engine = NULL;
 }
 
@@ -166,9 +166,9 @@ begin(void **state)
 		return -1;
 	in_directory(path, "sevq.db");
 	in_directory(copy, "copy.db");
-	sevq_sqlite_options_init(&storage);
+	sqlite_options_init(&storage);
 	storage.min_free_bytes = 0;
-	sevq_engine_options_init(&options);
+	engine_options_init(&options);
 	options.recent_bytes = 0; /* the store is asked */
 	return 0;
 }
@@ -185,10 +185,10 @@ end(void **state)
 static struct call *
 done(struct call *call)
 {
-	assert_int_equal(sevq_engine_turn(engine, &error), 0);
+	assert_int_equal(engine_turn(engine, &error), 0);
 	assert_int_equal(call->answered, 1);
-	if (call->op.error.code != SEVQ_OK)
-		fail_msg("%s: %s", sevq_code_name(call->op.error.code), call->op.error.detail);
+	if (call->op.error.code != ERROR_NONE)
+		fail_msg("%s: %s", error_code_name(call->op.error.code), call->op.error.detail);
 	return call;
 }
 
@@ -204,7 +204,7 @@ put_many(const char *key, size_t count)
 {
 	static unsigned serial;
 	char texts[CALL_DRAFTS_MAX][16];
-	struct sevq_draft drafts[CALL_DRAFTS_MAX];
+	struct draft drafts[CALL_DRAFTS_MAX];
 	for (size_t n; count > 0; count -= n) {
 		n = count < CALL_DRAFTS_MAX ? count : CALL_DRAFTS_MAX;
 		for (size_t i = 0; i < n; i++) {
@@ -222,11 +222,11 @@ assert_queued(const char *key, const char *texts)
 	assert_texts(&done(peek(engine, key))->peek.found, texts);
 }
 
-static struct sevq_engine_stats
+static struct engine_stats
 stats(void)
 {
-	struct sevq_engine_stats now;
-	sevq_engine_stats(engine, &now);
+	struct engine_stats now;
+	engine_stats(engine, &now);
 	return now;
 }
 
@@ -241,7 +241,7 @@ depth(const char *key)
 static void
 finish_chores(void)
 {
-	while (sevq_engine_chores(engine))
+	while (engine_chores(engine))
 		continue;
 }
 
@@ -271,15 +271,15 @@ shell(const char *name, const char *statements)
 
 /* Refused with the code, and not a byte of the file or its WAL is changed. */
 static void
-assert_refused(const char *name, enum sevq_code code)
+assert_refused(const char *name, enum error_code code)
 {
-	struct sevq_buf before = read_file(name), wal_before = { 0 };
+	struct buf before = read_file(name), wal_before = { 0 };
 	if (exists(wal_of(name)))
 		wal_before = read_file(wal_of(name));
 	assert_int_equal(try_open(name), -1);
-	assert_string_equal(sevq_code_name(error.code), sevq_code_name(code));
+	assert_string_equal(error_code_name(error.code), error_code_name(code));
 	assert_non_null(strstr(error.detail, name));
-	struct sevq_buf after = read_file(name), wal_after = { 0 };
+	struct buf after = read_file(name), wal_after = { 0 };
 	if (exists(wal_of(name)))
 		wal_after = read_file(wal_of(name));
 	assert_int_equal(before.len, after.len);
@@ -287,7 +287,7 @@ assert_refused(const char *name, enum sevq_code code)
 	assert_int_equal(wal_before.len, wal_after.len);
 	if (wal_before.len > 0)
 		assert_memory_equal(wal_before.data, wal_after.data, wal_before.len);
-	sevq_buf_clear(&before), sevq_buf_clear(&after), sevq_buf_clear(&wal_before), sevq_buf_clear(&wal_after);
+	buf_clear(&before), buf_clear(&after), buf_clear(&wal_before), buf_clear(&wal_after);
 }
 
 /* A whole database with an event in it, closed. */
@@ -357,19 +357,19 @@ other_files_are_not_ours(void **state)
 	char name[PATH_BYTES];
 	char page[4096] = "SQLite format 2";
 	write_file(in_directory(name, "empty"), "", 0);
-	assert_refused(name, SEVQ_STORAGE_FOREIGN);
+	assert_refused(name, ERROR_STORAGE_FOREIGN);
 	write_file(in_directory(name, "short"), "SQLite format 3", 16);
-	assert_refused(name, SEVQ_STORAGE_FOREIGN);
+	assert_refused(name, ERROR_STORAGE_FOREIGN);
 	write_file(in_directory(name, "old"), page, sizeof page);
-	assert_refused(name, SEVQ_STORAGE_FOREIGN);
+	assert_refused(name, ERROR_STORAGE_FOREIGN);
 	shell(in_directory(name, "other.db"), "CREATE TABLE event (id INTEGER PRIMARY KEY); PRAGMA user_version = 1;");
-	assert_refused(name, SEVQ_STORAGE_FOREIGN);
+	assert_refused(name, ERROR_STORAGE_FOREIGN);
 	assert_int_equal(mkdir(in_directory(name, "directory"), 0700), 0);
 	assert_int_equal(try_open(name), -1);
-	assert_int_equal(error.code, SEVQ_STORAGE_FOREIGN);
+	assert_int_equal(error.code, ERROR_STORAGE_FOREIGN);
 	assert_int_equal(mkfifo(in_directory(name, "pipe"), 0600), 0);
 	assert_int_equal(try_open(name), -1); /* and does not wait for a writer */
-	assert_int_equal(error.code, SEVQ_STORAGE_FOREIGN);
+	assert_int_equal(error.code, ERROR_STORAGE_FOREIGN);
 }
 
 static void
@@ -378,9 +378,9 @@ a_newer_database_keeps_every_byte(void **state)
 	(void)state;
 	make_database();
 	overwrite(path, 60, "\0\0\0\143", 4);
-	assert_refused(path, SEVQ_STORAGE_NEWER);
+	assert_refused(path, ERROR_STORAGE_NEWER);
 	overwrite(path, 60, "\377\377\377\377", 4);
-	assert_refused(path, SEVQ_STORAGE_NEWER);
+	assert_refused(path, ERROR_STORAGE_NEWER);
 }
 
 static void
@@ -411,7 +411,7 @@ a_version_that_only_the_wal_knows_counts(void **state)
 	for (size_t i = 0; i < COUNT(versions); i++) {
 		shell(path, versions[i]);
 		crash_copy();
-		assert_refused(copy, SEVQ_STORAGE_NEWER);
+		assert_refused(copy, ERROR_STORAGE_NEWER);
 	}
 }
 
@@ -422,12 +422,12 @@ a_truncated_database_is_corrupt(void **state)
 	open_at(path);
 	put_many(A, 1000);
 	close_engine();
-	struct sevq_buf whole = read_file(path);
+	struct buf whole = read_file(path);
 	write_file(path, whole.data, whole.len / 2);
-	assert_refused(path, SEVQ_STORAGE_CORRUPT);
+	assert_refused(path, ERROR_STORAGE_CORRUPT);
 	write_file(path, whole.data, 4096 + 100);
-	assert_refused(path, SEVQ_STORAGE_CORRUPT);
-	sevq_buf_clear(&whole);
+	assert_refused(path, ERROR_STORAGE_CORRUPT);
+	buf_clear(&whole);
 }
 
 /* A checkpoint that was killed after the first page: the file is shorter than it says, and the WAL has the rest. */
@@ -439,9 +439,9 @@ a_killed_checkpoint_is_no_truncation(void **state)
 	put_many(A, 1000);
 	crash_copy();
 	close_engine();
-	struct sevq_buf whole = read_file(path);
+	struct buf whole = read_file(path);
 	overwrite(copy, 0, whole.data, 4096);
-	sevq_buf_clear(&whole);
+	buf_clear(&whole);
 	open_at(copy);
 	assert_int_equal(depth(A), 1000);
 	assert_int_equal(shell(copy, "PRAGMA integrity_check(1); SELECT count(*) FROM pending"), 1000);
@@ -459,7 +459,7 @@ a_damaged_page_is_corrupt(void **state)
 	for (off_t page = 1; page < 8; page++) {
 		copy_file(path, copy);
 		overwrite(copy, page * 4096, junk, sizeof junk);
-		assert_refused(copy, SEVQ_STORAGE_CORRUPT);
+		assert_refused(copy, ERROR_STORAGE_CORRUPT);
 	}
 }
 
@@ -483,11 +483,11 @@ events_out_of_order_are_corrupt(void **state)
 	close_engine();
 	off_t root = (off_t)shell(path, "CREATE TABLE ballast(x); INSERT INTO ballast VALUES (zeroblob(9000000));"
 					"PRAGMA wal_checkpoint; SELECT rootpage FROM sqlite_schema WHERE name = 'event'");
-	struct sevq_buf whole = read_file(path);
+	struct buf whole = read_file(path);
 	off_t first = child_page(whole.data, root, 1), second = child_page(whole.data, root, 2);
 	overwrite(path, (second - 1) * 4096, whole.data + (first - 1) * 4096, 4096);
-	sevq_buf_clear(&whole);
-	assert_refused(path, SEVQ_STORAGE_CORRUPT);
+	buf_clear(&whole);
+	assert_refused(path, ERROR_STORAGE_CORRUPT);
 }
 
 static void
@@ -496,9 +496,9 @@ a_damaged_outcome_is_corrupt(void **state)
 	(void)state;
 	make_database();
 	shell(path, "INSERT INTO outcome(ts, kind, session, events) VALUES (1, 1, 1, '[1,')");
-	assert_refused(path, SEVQ_STORAGE_CORRUPT);
+	assert_refused(path, ERROR_STORAGE_CORRUPT);
 	shell(path, "UPDATE outcome SET events = NULL WHERE 0; UPDATE outcome SET events = ''");
-	assert_refused(path, SEVQ_STORAGE_CORRUPT);
+	assert_refused(path, ERROR_STORAGE_CORRUPT);
 }
 
 static void
@@ -507,7 +507,7 @@ an_event_of_no_session_is_corrupt(void **state)
 	(void)state;
 	make_database();
 	shell(path, "DELETE FROM session");
-	assert_refused(path, SEVQ_STORAGE_CORRUPT);
+	assert_refused(path, ERROR_STORAGE_CORRUPT);
 }
 
 /* Starting an empty database beside it would take over the old WAL, pages of another file, or lose it. */
@@ -519,16 +519,16 @@ a_wal_without_its_database_is_left_alone(void **state)
 	put(A, "1");
 	crash_copy();
 	assert_int_equal(unlink(copy), 0);
-	struct sevq_buf before = read_file(wal_of(copy));
-	struct sevq_engine *first = engine;
+	struct buf before = read_file(wal_of(copy));
+	struct engine *first = engine;
 	assert_int_equal(try_open(copy), -1);
-	assert_int_equal(error.code, SEVQ_STORAGE_CORRUPT);
+	assert_int_equal(error.code, ERROR_STORAGE_CORRUPT);
 	assert_non_null(strstr(error.detail, "-wal"));
 	assert_ptr_equal(engine, first);
-	struct sevq_buf after = read_file(wal_of(copy));
+	struct buf after = read_file(wal_of(copy));
 	assert_int_equal(before.len, after.len);
 	assert_false(exists(copy));
-	sevq_buf_clear(&before), sevq_buf_clear(&after);
+	buf_clear(&before), buf_clear(&after);
 }
 
 static void
@@ -536,9 +536,9 @@ a_second_server_is_refused(void **state)
 {
 	(void)state;
 	open_at(path);
-	struct sevq_engine *first = engine;
+	struct engine *first = engine;
 	assert_int_equal(try_open(path), -1);
-	assert_int_equal(error.code, SEVQ_STORAGE_LOCKED);
+	assert_int_equal(error.code, ERROR_STORAGE_LOCKED);
 	assert_ptr_equal(engine, first);
 	put(A, "1"); /* the first goes on */
 	reopen();
@@ -550,10 +550,10 @@ a_link_leads_to_the_same_lock(void **state)
 {
 	(void)state;
 	open_at(path);
-	struct sevq_engine *first = engine;
+	struct engine *first = engine;
 	assert_int_equal(symlink(path, copy), 0);
 	assert_int_equal(try_open(copy), -1);
-	assert_int_equal(error.code, SEVQ_STORAGE_LOCKED);
+	assert_int_equal(error.code, ERROR_STORAGE_LOCKED);
 	assert_ptr_equal(engine, first);
 }
 
@@ -564,35 +564,35 @@ a_path_that_cannot_be_is_a_failure(void **state)
 	char name[PATH_BYTES], long_name[PATH_BYTES];
 	write_file(in_directory(name, "file"), "x", 1);
 	assert_int_equal(try_open(in_directory(name, "file/sevq.db")), -1);
-	assert_int_equal(error.code, SEVQ_STORAGE_FAILED);
+	assert_int_equal(error.code, ERROR_STORAGE_FAILED);
 	memset(long_name, 'x', 300);
 	long_name[300] = '\0';
 	assert_int_equal(try_open(in_directory(name, long_name)), -1);
-	assert_int_equal(error.code, SEVQ_STORAGE_FAILED);
+	assert_int_equal(error.code, ERROR_STORAGE_FAILED);
 }
 
 /* ---- across restarts ------------------------------------------------------------------------------------------------ */
 
-static struct sevq_draft
+static struct draft
 rich_draft(void)
 {
-	struct sevq_draft rich = draft(" main ", "Zwei\nZeilen \"quoted\" \xf0\x9f\xa6\x9e '; -- \x01");
-	rich.context_key = SEVQ_STR("cron:\xc3\xa9");
-	rich.source = SEVQ_STR("exec-event");
-	rich.traceparent = SEVQ_STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-	rich.wake = SEVQ_WAKE_NOW;
-	rich.delivery = (struct sevq_delivery){ .channel = SEVQ_STR("telegram"),
-						.to = SEVQ_STR("-100 \"x\" \\"),
-						.account_id = SEVQ_STR("default"),
-						.thread_id = SEVQ_STR("42"),
-						.thread_is_number = true };
+	struct draft rich = draft(" main ", "Zwei\nZeilen \"quoted\" \xf0\x9f\xa6\x9e '; -- \x01");
+	rich.context_key = STR("cron:\xc3\xa9");
+	rich.source = STR("exec-event");
+	rich.traceparent = STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+	rich.wake = WAKE_NOW;
+	rich.delivery = (struct delivery){ .channel = STR("telegram"),
+					   .to = STR("-100 \"x\" \\"),
+					   .account_id = STR("default"),
+					   .thread_id = STR("42"),
+					   .thread_is_number = true };
 	return rich;
 }
 
 static void
-assert_same_event(const struct sevq_event *have, const struct sevq_event *want)
+assert_same_event(const struct system_event *have, const struct system_event *want)
 {
-	const struct sevq_str *pairs[][2] = {
+	const struct str *pairs[][2] = {
 		{ &have->session_key, &want->session_key },
 		{ &have->original_session_key, &want->original_session_key },
 		{ &have->text, &want->text },
@@ -601,10 +601,10 @@ assert_same_event(const struct sevq_event *have, const struct sevq_event *want)
 		{ &have->traceparent, &want->traceparent },
 	};
 	for (size_t i = 0; i < COUNT(pairs); i++) {
-		assert_true(sevq_str_eq(*pairs[i][0], *pairs[i][1]));
+		assert_true(str_eq(*pairs[i][0], *pairs[i][1]));
 		assert_int_equal(pairs[i][0]->s == NULL, pairs[i][1]->s == NULL);
 	}
-	assert_true(sevq_delivery_same(&have->delivery, &want->delivery));
+	assert_true(delivery_same(&have->delivery, &want->delivery));
 	assert_int_equal(have->delivery.thread_is_number, want->delivery.thread_is_number);
 	assert_int_equal(have->id, want->id);
 	assert_int_equal(have->ts_ms, want->ts_ms);
@@ -623,15 +623,15 @@ an_event_comes_back_as_it_was_answered(void **state)
 		assert_same_event(&done(find_event(engine, 2))->find.event, &plain->enqueue.results[0].event);
 		reopen();
 	}
-	assert_int_equal(done(enqueue_draft(engine, rich_draft()))->enqueue.results[0].outcome, SEVQ_DUPLICATE);
+	assert_int_equal(done(enqueue_draft(engine, rich_draft()))->enqueue.results[0].outcome, ENQUEUE_DUPLICATE);
 }
 
 static void
 the_longest_text_comes_back(void **state)
 {
 	(void)state;
-	char *text = sevq_alloc(SEVQ_TEXT_BYTES_MAX + 1);
-	for (size_t i = 0; i < SEVQ_TEXT_BYTES_MAX; i++)
+	char *text = mem_alloc(TEXT_BYTES_MAX + 1);
+	for (size_t i = 0; i < TEXT_BYTES_MAX; i++)
 		text[i] = (char)('a' + i % 26);
 	open_at(path);
 	put(A, text);
@@ -652,7 +652,7 @@ order_and_contexts_survive_a_restart(void **state)
 	reopen();
 	assert_queued(A, "2 5");
 	assert_queued("main", "3 6");
-	struct call *call = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	struct call *call = done(list_sessions(engine, (struct sessions_op){ 0 }));
 	assert_int_equal(call->sessions.count, 2);
 	assert_str(call->sessions.sessions[0].last_context_key, "k");
 	assert_int_equal(call->sessions.sessions[1].rekeyed_from_count, 1);
@@ -670,9 +670,9 @@ many_sessions_survive_a_restart(void **state)
 	for (int i = 0; i < 300; i++) {
 		snprintf(key, sizeof key, "agent:main:many:%d", i % 100);
 		snprintf(context, sizeof context, "context %d", i);
-		struct sevq_draft one = draft(key, context);
-		one.context_key = sevq_str(context);
-		one.delivery.to = sevq_str(context);
+		struct draft one = draft(key, context);
+		one.context_key = str_of(context);
+		one.delivery.to = str_of(context);
 		done(enqueue_draft(engine, one));
 		calls_free();
 	}
@@ -681,8 +681,8 @@ many_sessions_survive_a_restart(void **state)
 	for (int i = 0; i < 100; i++) {
 		snprintf(key, sizeof key, "agent:main:many:%d", i);
 		snprintf(context, sizeof context, "context %d", i + 200);
-		const struct sevq_sessions input = { .address.session_key = sevq_str(key) };
-		const struct sevq_sessions *found = &done(list_sessions(engine, input))->sessions;
+		const struct sessions_op input = { .address.session_key = str_of(key) };
+		const struct sessions_op *found = &done(list_sessions(engine, input))->sessions;
 		assert_int_equal(found->count, 1);
 		assert_int_equal(found->sessions[0].depth, 3);
 		assert_str(found->sessions[0].last_context_key, context);
@@ -737,7 +737,7 @@ ids_and_times_never_go_back(void **state)
 	reopen();
 	finish_chores();
 	assert_int_equal(shell(path, "SELECT id FROM event"), 2); /* the newest stays, settled as it is */
-	const struct sevq_event *event = &done(enqueue(engine, A, "3"))->enqueue.results[0].event;
+	const struct system_event *event = &done(enqueue(engine, A, "3"))->enqueue.results[0].event;
 	assert_int_equal(event->id, 3);
 	assert_int_equal(event->ts_ms, INT64_C(4102444800000));
 }
@@ -817,9 +817,9 @@ no_step_of_the_sweep_brings_an_event_back(void **state)
 	done(consume(engine, A, odd, COUNT(odd)));
 	put("agent:main:last", "x"), done(drain(engine, "agent:main:last", 0)); /* the newest outcome stays, with its event */
 	size_t a = depth(A), b = depth(B);
-	struct sevq_engine *running = engine;
+	struct engine *running = engine;
 	for (bool more = true; more; steps++) {
-		more = sevq_engine_chores(running);
+		more = engine_chores(running);
 		crash_copy();
 		open_at(copy);
 		assert_int_equal(depth(A), a);
@@ -879,7 +879,7 @@ a_step_of_the_sweep_that_fails_counts_for_nothing(void **state)
 	assert_int_equal(stats().store.events, 8);
 	put(B, "now");
 	while (stats().store.swept < 5) /* it is tried again a second later */
-		sevq_engine_chores(engine);
+		engine_chores(engine);
 	finish_chores();
 	reopen();
 	assert_queued(A, "pending");
@@ -930,14 +930,14 @@ fill(const char *key)
 	memset(text, 'x', sizeof text);
 	text[sizeof text - 1] = '\0';
 	for (;;) {
-		struct sevq_draft big = draft(key, text);
+		struct draft big = draft(key, text);
 		big.allow_duplicate = true;
 		struct call *call = enqueue_draft(engine, big);
-		assert_int_equal(sevq_engine_turn(engine, &error), 0);
-		enum sevq_code code = call->op.error.code;
+		assert_int_equal(engine_turn(engine, &error), 0);
+		enum error_code code = call->op.error.code;
 		calls_free();
-		if (code != SEVQ_OK) {
-			assert_int_equal(code, SEVQ_STORAGE_FULL);
+		if (code != ERROR_NONE) {
+			assert_int_equal(code, ERROR_STORAGE_FULL);
 			return depth(key);
 		}
 	}
@@ -952,8 +952,8 @@ a_full_database_refuses_events_but_lets_them_out(void **state)
 	open_at(path);
 	size_t held = fill(A);
 	assert_true(held > 1000);
-	assert_false(sevq_engine_ready(engine, &error));
-	assert_int_equal(error.code, SEVQ_STORAGE_FULL);
+	assert_false(engine_ready(engine, &error));
+	assert_int_equal(error.code, ERROR_STORAGE_FULL);
 	for (size_t i = 0; i < held; i++) { /* one at a time: as many outcomes as there were events */
 		assert_int_equal(done(drain(engine, A, 1))->drain.taken.count, 1);
 		calls_free();
@@ -979,7 +979,7 @@ too_little_free_space_refuses_events_but_lets_them_out(void **state)
 	open_at(path);
 	struct call *refused = enqueue(engine, A, "2");
 	assert_texts(&done(drain(engine, A, 0))->drain.taken, "1");
-	assert_int_equal(refused->op.error.code, SEVQ_STORAGE_FULL);
+	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 }
 
 /* ---- other people's hands -------------------------------------------------------------------------------------------- */
@@ -988,10 +988,10 @@ static void
 assert_stops(void)
 {
 	struct call *call = enqueue(engine, A, "2");
-	assert_int_equal(sevq_engine_turn(engine, &error), -1);
-	assert_int_equal(error.code, SEVQ_STORAGE_UNKNOWN);
+	assert_int_equal(engine_turn(engine, &error), -1);
+	assert_int_equal(error.code, ERROR_STORAGE_UNKNOWN);
 	assert_int_equal(call->answered, 0);
-	assert_int_equal(sevq_engine_turn(engine, &error), -1);
+	assert_int_equal(engine_turn(engine, &error), -1);
 }
 
 static void
@@ -1011,14 +1011,14 @@ a_replaced_file_stops_the_engine(void **state)
 	open_at(path);
 	put(A, "1");
 	crash_copy();
-	struct sevq_buf before = read_file(copy);
+	struct buf before = read_file(copy);
 	assert_int_equal(rename(copy, path), 0);
 	assert_stops();
 	close_engine();
-	struct sevq_buf after = read_file(path);
+	struct buf after = read_file(path);
 	assert_int_equal(before.len, after.len);
 	assert_memory_equal(before.data, after.data, before.len); /* the other file is left alone */
-	sevq_buf_clear(&before), sevq_buf_clear(&after);
+	buf_clear(&before), buf_clear(&after);
 }
 
 /* Where nothing of what is written to it now would be found again. */
@@ -1064,7 +1064,7 @@ who_writes_when_we_start_is_not_overlooked(void **state)
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE; DELETE FROM event", NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(try_open(path), -1);
-	assert_int_equal(error.code, SEVQ_STORAGE_LOCKED);
+	assert_int_equal(error.code, ERROR_STORAGE_LOCKED);
 	assert_non_null(strstr(error.detail, path));
 	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
 	open_at(path);
@@ -1112,10 +1112,10 @@ a_damaged_row_fails_only_who_needs_it(void **state)
 	for (size_t i = 0; i < COUNT(damages); i++) {
 		put(B, damages[i]);
 		struct call *bad = peek(engine, A), *good = peek(engine, B), *added = enqueue(engine, B, "another");
-		assert_int_equal(sevq_engine_turn(engine, &error), 0);
-		assert_int_equal(bad->op.error.code, SEVQ_STORAGE_FAILED);
-		assert_int_equal(good->op.error.code, SEVQ_OK);
-		assert_int_equal(added->op.error.code, SEVQ_OK);
+		assert_int_equal(engine_turn(engine, &error), 0);
+		assert_int_equal(bad->op.error.code, ERROR_STORAGE_FAILED);
+		assert_int_equal(good->op.error.code, ERROR_NONE);
+		assert_int_equal(added->op.error.code, ERROR_NONE);
 	}
 	assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 1); /* needs no text */
 }
@@ -1136,7 +1136,7 @@ do_something(int64_t newest)
 		break;
 	case 2:
 		withdraw(engine, id);
-		assert_int_equal(sevq_engine_turn(engine, &error), 0);
+		assert_int_equal(engine_turn(engine, &error), 0);
 		break;
 	case 3:
 		done(purge(engine, key, random() % 3 == 0 ? NULL : "k"));
@@ -1155,16 +1155,16 @@ assert_view_agrees(void)
 	for (int i = 0; i < 2; i++) {
 		const char *key = i == 0 ? A : B;
 		struct call *call = done(peek(engine, key));
-		struct sevq_buf ids = { 0 };
-		sevq_buf_adds(&ids, "SELECT coalesce(group_concat(id), '') = '");
+		struct buf ids = { 0 };
+		buf_adds(&ids, "SELECT coalesce(group_concat(id), '') = '");
 		for (size_t j = 0; j < call->peek.found.count; j++)
-			sevq_buf_addf(&ids, j > 0 ? ",%" PRId64 : "%" PRId64, call->peek.found.events[j].id);
+			buf_addf(&ids, j > 0 ? ",%" PRId64 : "%" PRId64, call->peek.found.events[j].id);
 		snprintf(query, sizeof query, "' FROM (SELECT id FROM pending WHERE session_key = '%s' ORDER BY id)", key);
-		sevq_buf_adds(&ids, query);
-		sevq_buf_add(&ids, "", 1);
+		buf_adds(&ids, query);
+		buf_add(&ids, "", 1);
 		if (shell(path, ids.data) != 1)
 			fail_msg("%s", ids.data);
-		sevq_buf_clear(&ids);
+		buf_clear(&ids);
 	}
 	calls_free();
 }
@@ -1175,7 +1175,7 @@ the_pending_view_agrees_with_the_catalog(void **state)
 	(void)state;
 	options.retention_ms = -1000;
 	options.session_pending_max = 30;
-	options.overflow = SEVQ_OVERFLOW_DROP_OLDEST;
+	options.overflow = OVERFLOW_DROP_OLDEST;
 	srandom(3);
 	open_at(path);
 	for (int round = 0; round < 60; round++) {

@@ -102,7 +102,7 @@ count_calls(void)
 static void
 only_open_ours(void)
 {
-	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, sevq_sqlite_vfs()), SQLITE_OK);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, sqlite_vfs()), SQLITE_OK);
 }
 
 static void
@@ -124,7 +124,7 @@ kill_ours(void)
 /* A file of the database, as it is now. */
 struct file {
 	char name[128];
-	struct sevq_buf bytes;
+	struct buf bytes;
 };
 
 static struct file
@@ -136,7 +136,7 @@ read_file(const char *suffix)
 	FILE *stream = fopen(file.name, "re");
 	assert_non_null(stream);
 	for (size_t n; (n = fread(block, 1, sizeof block, stream)) > 0;)
-		sevq_buf_add(&file.bytes, block, n);
+		buf_add(&file.bytes, block, n);
 	fclose(stream);
 	return file;
 }
@@ -155,7 +155,7 @@ lose_what_is_newer(struct file *file)
 	for (long at = (long)file->bytes.len; at < size; at++)
 		putc(0, stream);
 	assert_int_equal(fclose(stream), 0);
-	sevq_buf_clear(&file->bytes);
+	buf_clear(&file->bytes);
 }
 
 static int
@@ -302,8 +302,8 @@ a_sync_that_failed_is_done_before_a_checkpoint(void **state)
 static sqlite3_file *
 log_without_syncs(void)
 {
-	sqlite3_file *log = sevq_sqlite_log(db);
-	sevq_sqlite_put_off_sync(log, true);
+	sqlite3_file *log = sqlite_log(db);
+	sqlite_defer_sync(log, true);
 	count_calls();
 	return log;
 }
@@ -319,10 +319,10 @@ a_sync_that_is_put_off_is_the_callers(void **state)
 	assert_int_equal(ask(another, ALL), 2 * 20001);
 	run(db, ADD_PAGES);
 	assert_int_equal(shim_calls(SHIM_SYNC), 0);
-	sevq_sqlite_put_off_sync(log, false);
-	assert_int_equal(sevq_sqlite_sync(log), SQLITE_OK);
+	sqlite_defer_sync(log, false);
+	assert_int_equal(sqlite_sync(log), SQLITE_OK);
 	assert_int_equal(shim_calls(SHIM_SYNC), 1);
-	assert_int_equal(sevq_sqlite_sync(log), SQLITE_OK);
+	assert_int_equal(sqlite_sync(log), SQLITE_OK);
 	assert_int_equal(shim_calls(SHIM_SYNC), 1); /* there was nothing new */
 	run(db, ADD_PAGES);
 	assert_int_equal(shim_calls(SHIM_SYNC), 2);
@@ -334,10 +334,10 @@ a_sync_that_was_put_off_and_failed_is_still_to_be_done(void **state)
 	(void)state;
 	sqlite3_file *log = log_without_syncs();
 	run(db, ADD_PAGES);
-	sevq_sqlite_put_off_sync(log, false);
+	sqlite_defer_sync(log, false);
 	fail_call(SHIM_SYNC, 1, SQLITE_IOERR);
-	assert_int_equal(sevq_sqlite_sync(log), SQLITE_IOERR);
-	assert_int_equal(sevq_sqlite_sync(log), SQLITE_OK);
+	assert_int_equal(sqlite_sync(log), SQLITE_IOERR);
+	assert_int_equal(sqlite_sync(log), SQLITE_OK);
 	assert_int_equal(shim_calls(SHIM_SYNC), 2);
 }
 
@@ -347,7 +347,7 @@ a_checkpoint_does_what_was_put_off(void **state)
 	(void)state;
 	sqlite3_file *log = log_without_syncs();
 	run(db, ADD_PAGES);
-	sevq_sqlite_put_off_sync(log, false);
+	sqlite_defer_sync(log, false);
 	checkpoint();
 	assert_int_equal(shim_calls(SHIM_SYNC), 2); /* the log, the database */
 }
@@ -537,7 +537,7 @@ an_index_that_is_forgotten_is_believed_by_nobody(void **state)
 	run(db, ADD_PAGES);
 	struct file log = read_file("-wal");
 	run(db, ADD_PAGES);
-	sevq_sqlite_forget_index(db);
+	sqlite_forget_index(db);
 	kill_ours();
 	lose_what_is_newer(&log);
 	sqlite3_close(another);

@@ -24,21 +24,21 @@ same_name(const void *item, const void *key)
 }
 
 static void *
-find(const struct sevq_table *table, const struct item *item)
+find(const struct table *table, const struct item *item)
 {
-	return sevq_table_find(table, item->hash, same_name, &item->name);
+	return table_find(table, item->hash, same_name, &item->name);
 }
 
 /* Everything that should be there is, once; nothing else is. */
 static void
-assert_holds(const struct sevq_table *table, struct item *items, size_t count)
+assert_holds(const struct table *table, struct item *items, size_t count)
 {
 	size_t in = 0, seen = 0;
 	for (size_t i = 0; i < count; i++) {
 		assert_ptr_equal(find(table, &items[i]), items[i].in ? &items[i] : NULL);
 		in += items[i].in;
 	}
-	for (size_t at = 0; sevq_table_each(table, &at) != NULL;)
+	for (size_t at = 0; table_each(table, &at) != NULL;)
 		seen++;
 	assert_int_equal(table->count, in);
 	assert_int_equal(seen, in);
@@ -46,12 +46,12 @@ assert_holds(const struct sevq_table *table, struct item *items, size_t count)
 }
 
 static void
-flip(struct sevq_table *table, struct item *item)
+flip(struct table *table, struct item *item)
 {
 	if (item->in)
-		sevq_table_remove(table, item->hash, item);
+		table_remove(table, item->hash, item);
 	else
-		sevq_table_add(table, item->hash, item);
+		table_add(table, item->hash, item);
 	item->in = !item->in;
 }
 
@@ -59,7 +59,7 @@ flip(struct sevq_table *table, struct item *item)
 static void
 flip_at_random(uint64_t mask, size_t count)
 {
-	struct sevq_table table = { 0 };
+	struct table table = { 0 };
 	struct item items[ITEMS];
 	srandom((unsigned)mask);
 	for (size_t i = 0; i < count; i++)
@@ -73,7 +73,7 @@ flip_at_random(uint64_t mask, size_t count)
 		if (items[i].in)
 			flip(&table, &items[i]);
 	assert_holds(&table, items, count);
-	sevq_table_clear(&table);
+	table_clear(&table);
 }
 
 static void
@@ -93,7 +93,7 @@ removal_closes_a_run_that_wraps_around(void **state)
 	(void)state;
 	static const uint64_t hashes[] = { 14, 15, 14, 15, 0, 1, 30 };
 	for (size_t gone = 0; gone < 7; gone++) {
-		struct sevq_table table = { 0 };
+		struct table table = { 0 };
 		struct item items[7];
 		for (size_t i = 0; i < 7; i++) {
 			items[i] = (struct item){ .hash = hashes[i], .name = (int)i };
@@ -102,7 +102,7 @@ removal_closes_a_run_that_wraps_around(void **state)
 		assert_int_equal(table.slots, 16);
 		flip(&table, &items[gone]);
 		assert_holds(&table, items, 7);
-		sevq_table_clear(&table);
+		table_clear(&table);
 	}
 }
 
@@ -110,31 +110,31 @@ static void
 an_empty_table_finds_nothing(void **state)
 {
 	(void)state;
-	struct sevq_table table = { 0 };
+	struct table table = { 0 };
 	struct item item = { 0 };
 	size_t at = 0;
 	assert_null(find(&table, &item));
-	assert_null(sevq_table_each(&table, &at));
-	assert_int_equal(sevq_table_bytes(&table), 0);
-	sevq_table_clear(&table);
+	assert_null(table_each(&table, &at));
+	assert_int_equal(table_bytes(&table), 0);
+	table_clear(&table);
 }
 
 static void
 memory_is_given_back_when_most_items_are_gone(void **state)
 {
 	(void)state;
-	struct sevq_table table = { 0 };
+	struct table table = { 0 };
 	static struct item items[ITEMS];
 	for (size_t i = 0; i < ITEMS; i++) {
 		items[i] = (struct item){ .hash = i * 0x9E3779B97F4A7C15u, .name = (int)i };
 		flip(&table, &items[i]);
 	}
-	size_t full = sevq_table_bytes(&table);
+	size_t full = table_bytes(&table);
 	for (size_t i = 0; i < ITEMS - 1; i++)
 		flip(&table, &items[i]);
-	assert_true(sevq_table_bytes(&table) * 16 < full);
+	assert_true(table_bytes(&table) * 16 < full);
 	assert_holds(&table, items, ITEMS);
-	sevq_table_clear(&table);
+	table_clear(&table);
 }
 
 int

@@ -9,13 +9,13 @@
 
 #include <cmocka.h>
 
-static struct sevq_tags tags;
+static struct tags tags;
 
 static int
 begin(void **state)
 {
 	(void)state;
-	sevq_tags_init(&tags);
+	tags_init(&tags);
 	return 0;
 }
 
@@ -25,33 +25,31 @@ nothing_is_left(void **state)
 {
 	(void)state;
 	bool clean = tags.bytes == 0 && tags.index.count == 0 && tags.free_count == tags.count - 1;
-	sevq_tags_clear(&tags);
+	tags_clear(&tags);
 	return clean ? 0 : -1;
 }
 
-static const struct sevq_delivery nowhere;
-static const struct sevq_delivery text_thread = { .channel = { "telegram", 8 }, .thread_id = { "7", 1 } };
-static const struct sevq_delivery number_thread = { .channel = { "telegram", 8 },
-						    .thread_id = { "7", 1 },
-						    .thread_is_number = true };
+static const struct delivery nowhere;
+static const struct delivery text_thread = { .channel = { "telegram", 8 }, .thread_id = { "7", 1 } };
+static const struct delivery number_thread = { .channel = { "telegram", 8 }, .thread_id = { "7", 1 }, .thread_is_number = true };
 
 static uint32_t
-intern(const char *context_key, const char *original_key, const struct sevq_delivery *delivery)
+intern(const char *context_key, const char *original_key, const struct delivery *delivery)
 {
-	return sevq_tags_intern(&tags, sevq_str(context_key), sevq_str(original_key), delivery);
+	return tags_intern(&tags, str_of(context_key), str_of(original_key), delivery);
 }
 
 static uint32_t
 match(uint32_t id)
 {
-	return sevq_tags_get(&tags, id)->match;
+	return tags_get(&tags, id)->match;
 }
 
 static void
 release(const uint32_t *ids, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		sevq_tags_release(&tags, ids[i]);
+		tags_release(&tags, ids[i]);
 }
 
 static void
@@ -59,11 +57,11 @@ a_plain_event_has_tag_0(void **state)
 {
 	(void)state;
 	assert_int_equal(intern(NULL, NULL, &nowhere), 0);
-	assert_null(sevq_tags_get(&tags, 0)->context_key.s);
+	assert_null(tags_get(&tags, 0)->context_key.s);
 	assert_int_equal(match(0), 0);
-	sevq_tags_hold(&tags, 0);
-	sevq_tags_release(&tags, 0);
-	sevq_tags_release(&tags, 0);
+	tags_hold(&tags, 0);
+	tags_release(&tags, 0);
+	tags_release(&tags, 0);
 }
 
 static void
@@ -75,7 +73,7 @@ equal_parts_share_a_tag(void **state)
 	key[0] = from[0] = '?'; /* the tag has its own copy */
 	ids[1] = intern("build", "agent:a:x", &text_thread);
 	assert_int_equal(ids[0], ids[1]);
-	assert_int_equal(sevq_tags_get(&tags, ids[0])->refs, 2);
+	assert_int_equal(tags_get(&tags, ids[0])->refs, 2);
 	release(ids, 2);
 }
 
@@ -83,7 +81,7 @@ static void
 a_difference_in_any_part_makes_another_tag(void **state)
 {
 	(void)state;
-	const struct sevq_delivery to = { .to = { "telegram", 8 } }, account = { .account_id = { "telegram", 8 } };
+	const struct delivery to = { .to = { "telegram", 8 } }, account = { .account_id = { "telegram", 8 } };
 	uint32_t ids[] = { intern("k", NULL, &nowhere),  intern(NULL, "k", &nowhere),     intern("k", "k", &nowhere),
 			   intern("kk", NULL, &nowhere), intern("k", NULL, &text_thread), intern("k", NULL, &number_thread),
 			   intern(NULL, NULL, &to),      intern(NULL, NULL, &account),    intern("telegram", NULL, &nowhere),
@@ -102,7 +100,7 @@ a_number_thread_matches_the_same_text(void **state)
 	uint32_t ids[] = { intern("k", NULL, &number_thread), intern("k", NULL, &text_thread) };
 	assert_int_not_equal(ids[0], ids[1]);
 	assert_int_equal(match(ids[0]), match(ids[1]));
-	assert_true(sevq_tags_get(&tags, ids[0])->delivery.thread_is_number);
+	assert_true(tags_get(&tags, ids[0])->delivery.thread_is_number);
 	release(ids, 2);
 }
 
@@ -125,12 +123,12 @@ a_match_group_lives_as_long_as_its_last_member(void **state)
 {
 	(void)state;
 	uint32_t plain = intern("k", NULL, &nowhere), first = intern("k", "agent:a:x", &nowhere), group = match(first);
-	sevq_tags_release(&tags, plain);
+	tags_release(&tags, plain);
 	uint32_t second = intern("k", "agent:a:y", &nowhere);
-	sevq_tags_release(&tags, first);
+	tags_release(&tags, first);
 	assert_int_equal(match(second), group);
-	assert_true(sevq_str_eq(sevq_tags_get(&tags, group)->context_key, SEVQ_STR("k")));
-	sevq_tags_release(&tags, second);
+	assert_true(str_eq(tags_get(&tags, group)->context_key, STR("k")));
+	tags_release(&tags, second);
 }
 
 static void

@@ -28,12 +28,12 @@ a_target_is_a_path_and_perhaps_a_query(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct sevq_str path, query;
+		struct str path, query;
 
-		assert_int_equal(sevq_target_split(sevq_str(rows[i].target), &path, &query, NULL), 0);
-		assert_true(sevq_str_eq(path, sevq_str(rows[i].path)));
+		assert_int_equal(target_split(str_of(rows[i].target), &path, &query, NULL), 0);
+		assert_true(str_eq(path, str_of(rows[i].path)));
 		assert_int_equal(query.s == NULL, rows[i].query == NULL);
-		assert_true(sevq_str_eq(query, sevq_str(rows[i].query)));
+		assert_true(str_eq(query, str_of(rows[i].query)));
 	}
 }
 
@@ -43,13 +43,13 @@ anything_else_is_refused(void **state)
 	static const char *const targets[] = { "",      "*",     "v1",        "//v1", "http://x/", "/a b",
 					       "/a\tb", "/\x7f", "/\xc3\xa9", "/a#b", "/a%00",     "/?x=%00",
 					       "/\"",   "/<",    "/\\",       "/^",   "/`" };
-	struct sevq_str path, query;
-	struct sevq_error err;
+	struct str path, query;
+	struct error err;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
-		assert_int_equal(sevq_target_split(sevq_str(targets[i]), &path, &query, &err), -1);
-		assert_int_equal(err.code, SEVQ_BAD_REQUEST);
+		assert_int_equal(target_split(str_of(targets[i]), &path, &query, &err), -1);
+		assert_int_equal(err.code, ERROR_BAD_REQUEST);
 	}
 }
 
@@ -66,35 +66,35 @@ escapes_are_decoded_once_and_plus_only_in_queries(void **state)
 		{ "%", true, NULL },        { "%4", true, NULL },        { "%zz", true, NULL },          { "a%4g", false, NULL },
 		{ "%ff", true, NULL },      { "%ed%a0%80", true, NULL }, { "%%41", true, NULL },
 	};
-	struct sevq_arena arena = { 0 };
+	struct arena arena = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct sevq_str decoded;
-		int failed = sevq_target_decode(&arena, sevq_str(rows[i].text), rows[i].in_query, &decoded, NULL);
+		struct str decoded;
+		int failed = target_decode(&arena, str_of(rows[i].text), rows[i].in_query, &decoded, NULL);
 
 		assert_int_equal(failed, rows[i].decoded != NULL ? 0 : -1);
 		if (!failed)
-			assert_true(sevq_str_eq(decoded, sevq_str(rows[i].decoded)));
+			assert_true(str_eq(decoded, str_of(rows[i].decoded)));
 	}
-	sevq_arena_clear(&arena);
+	arena_clear(&arena);
 }
 
 static void
 a_query_is_walked_in_order(void **state)
 {
-	struct sevq_str query = SEVQ_STR("&a=1&&b&c==2&=d&"), name, value;
+	struct str query = STR("&a=1&&b&c==2&=d&"), name, value;
 	static const char *const expected[][2] = { { "a", "1" }, { "b", "" }, { "c", "=2" }, { "", "d" } };
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		assert_true(sevq_query_next(&query, &name, &value));
-		assert_true(sevq_str_eq(name, sevq_str(expected[i][0])));
-		assert_true(sevq_str_eq(value, sevq_str(expected[i][1])));
+		assert_true(query_next(&query, &name, &value));
+		assert_true(str_eq(name, str_of(expected[i][0])));
+		assert_true(str_eq(value, str_of(expected[i][1])));
 	}
-	assert_false(sevq_query_next(&query, &name, &value));
-	query = SEVQ_STR_NULL;
-	assert_false(sevq_query_next(&query, &name, &value));
+	assert_false(query_next(&query, &name, &value));
+	query = STR_NULL;
+	assert_false(query_next(&query, &name, &value));
 }
 
 int

@@ -17,7 +17,7 @@
 /* Compares, and shows both when they differ. */
 #define ASSERT_TEXT(got, want)                                                                                                     \
 	do {                                                                                                                       \
-		struct sevq_str got_ = (got);                                                                                      \
+		struct str got_ = (got);                                                                                           \
 		char *copy_ = strndup(got_.len > 0 ? got_.s : "", got_.len);                                                       \
 		assert_string_equal(copy_, want);                                                                                  \
 		free(copy_);                                                                                                       \
@@ -38,15 +38,15 @@ white_space_of_ecmascript_is_trimmed(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(spaces); i++) {
 		snprintf(text, sizeof text, "%s%s a%sb %s", spaces[i], spaces[i], spaces[i], spaces[i]);
-		struct sevq_str trimmed = sevq_trim(sevq_str(text));
+		struct str trimmed = text_trim(str_of(text));
 
 		assert_int_equal(trimmed.len, 2 + strlen(spaces[i]));
 		assert_int_equal(trimmed.s[0], 'a');
-		assert_int_equal(sevq_trim(sevq_str(spaces[i])).len, 0);
+		assert_int_equal(text_trim(str_of(spaces[i])).len, 0);
 	}
 	for (size_t i = 0; i < COUNT(others); i++)
-		assert_true(sevq_trim(sevq_str(others[i])).len > 0);
-	assert_int_equal(sevq_trim(SEVQ_STR_NULL).len, 0);
+		assert_true(text_trim(str_of(others[i])).len > 0);
+	assert_int_equal(text_trim(STR_NULL).len, 0);
 }
 
 static const struct {
@@ -84,55 +84,55 @@ static const struct {
 static void
 lower_casing_is_that_of_unicode(void **state)
 {
-	struct sevq_arena arena = { 0 };
+	struct arena arena = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(lowered); i++)
-		ASSERT_TEXT(sevq_lower(&arena, sevq_str(lowered[i].text)), lowered[i].lower);
+		ASSERT_TEXT(text_lower(&arena, str_of(lowered[i].text)), lowered[i].lower);
 	for (size_t i = 0; i < COUNT(lowered); i++)
-		ASSERT_TEXT(sevq_lower(&arena, sevq_str(lowered[i].lower)), lowered[i].lower);
-	sevq_arena_clear(&arena);
+		ASSERT_TEXT(text_lower(&arena, str_of(lowered[i].lower)), lowered[i].lower);
+	arena_clear(&arena);
 }
 
 static void
 what_is_lower_already_is_not_copied(void **state)
 {
-	struct sevq_arena arena = { 0 };
-	struct sevq_str text = SEVQ_STR("agent:main:main");
+	struct arena arena = { 0 };
+	struct str text = STR("agent:main:main");
 
 	(void)state;
-	assert_ptr_equal(sevq_lower(&arena, text).s, text.s);
+	assert_ptr_equal(text_lower(&arena, text).s, text.s);
 	assert_null(arena.blocks);
 }
 
 static void
 lower_casing_may_grow_a_text_by_any_factor(void **state)
 {
-	struct sevq_arena arena = { 0 };
-	struct sevq_str lower;
+	struct arena arena = { 0 };
+	struct str lower;
 	char text[4001];
 
 	(void)state;
 	for (size_t i = 0; i < 2000; i++)
 		memcpy(text + 2 * i, "\u0130", 2);
-	lower = sevq_lower(&arena, (struct sevq_str){ text, 4000 });
+	lower = text_lower(&arena, (struct str){ text, 4000 });
 	assert_int_equal(lower.len, 6000);
 	for (size_t i = 0; i < 2000; i++)
 		assert_memory_equal(lower.s + 3 * i, "i\u0307", 3);
-	sevq_arena_clear(&arena);
+	arena_clear(&arena);
 }
 
 static void
 folding_trims_then_lowers(void **state)
 {
-	struct sevq_arena arena = { 0 };
+	struct arena arena = { 0 };
 
 	(void)state;
-	ASSERT_TEXT(sevq_fold(&arena, SEVQ_STR("\u3000 AbC\ufeff")), "abc");
-	ASSERT_TEXT(sevq_fold(&arena, SEVQ_STR("  ")), "");
-	assert_non_null(sevq_fold(&arena, SEVQ_STR_NULL).s);
-	assert_int_equal(sevq_fold(&arena, SEVQ_STR_NULL).len, 0);
-	sevq_arena_clear(&arena);
+	ASSERT_TEXT(text_fold(&arena, STR("\u3000 AbC\ufeff")), "abc");
+	ASSERT_TEXT(text_fold(&arena, STR("  ")), "");
+	assert_non_null(text_fold(&arena, STR_NULL).s);
+	assert_int_equal(text_fold(&arena, STR_NULL).len, 0);
+	arena_clear(&arena);
 }
 
 static void
@@ -150,25 +150,25 @@ only_well_formed_utf8_without_nul_is_valid(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(good); i++)
-		assert_true(sevq_utf8_valid(good[i], strlen(good[i])));
+		assert_true(text_is_utf8(good[i], strlen(good[i])));
 	for (size_t i = 0; i < COUNT(bad); i++)
-		assert_false(sevq_utf8_valid(bad[i], strlen(bad[i])));
-	assert_false(sevq_utf8_valid("a\0b", 3));
-	assert_false(sevq_utf8_valid("abcdefgh\0abcdefg", 16));
-	assert_true(sevq_utf8_valid(NULL, 0));
+		assert_false(text_is_utf8(bad[i], strlen(bad[i])));
+	assert_false(text_is_utf8("a\0b", 3));
+	assert_false(text_is_utf8("abcdefgh\0abcdefg", 16));
+	assert_true(text_is_utf8(NULL, 0));
 }
 
 static void
 comparison_is_by_bytes(void **state)
 {
 	(void)state;
-	assert_true(sevq_str_cmp(SEVQ_STR("a"), SEVQ_STR("b")) < 0);
-	assert_true(sevq_str_cmp(SEVQ_STR("a"), SEVQ_STR("aa")) < 0);
-	assert_true(sevq_str_cmp(SEVQ_STR("b"), SEVQ_STR("aa")) > 0);
-	assert_true(sevq_str_cmp(SEVQ_STR("\u00e9"), SEVQ_STR("z")) > 0);
-	assert_true(sevq_str_cmp(SEVQ_STR(""), SEVQ_STR_NULL) == 0);
-	assert_true(sevq_str_eq(SEVQ_STR(""), SEVQ_STR_NULL));
-	assert_false(sevq_str_starts(SEVQ_STR("a"), SEVQ_STR("aa")));
+	assert_true(str_cmp(STR("a"), STR("b")) < 0);
+	assert_true(str_cmp(STR("a"), STR("aa")) < 0);
+	assert_true(str_cmp(STR("b"), STR("aa")) > 0);
+	assert_true(str_cmp(STR("\u00e9"), STR("z")) > 0);
+	assert_true(str_cmp(STR(""), STR_NULL) == 0);
+	assert_true(str_eq(STR(""), STR_NULL));
+	assert_false(str_starts(STR("a"), STR("aa")));
 }
 
 /* Stored beside every event: it must never change. */
@@ -177,11 +177,11 @@ the_text_hash_is_the_start_of_sha256(void **state)
 {
 	const unsigned char abc[8] = { 0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea };
 	const unsigned char empty[8] = { 0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14 };
-	uint64_t hash = sevq_text_hash(SEVQ_STR("abc"));
+	uint64_t hash = text_hash(STR("abc"));
 
 	(void)state;
 	assert_memory_equal(&hash, abc, sizeof hash);
-	hash = sevq_text_hash(SEVQ_STR_NULL);
+	hash = text_hash(STR_NULL);
 	assert_memory_equal(&hash, empty, sizeof hash);
 }
 

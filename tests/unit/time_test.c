@@ -17,7 +17,7 @@
 static int64_t
 put_timed(const char *key, const char *text, int64_t delay_ms, int64_t ttl_ms)
 {
-	struct sevq_draft timed = draft(key, text);
+	struct draft timed = draft(key, text);
 	timed.delay_ms = delay_ms;
 	timed.ttl_ms = ttl_ms;
 	return done(enqueue_draft(engine, timed))->enqueue.results[0].id;
@@ -27,7 +27,7 @@ put_timed(const char *key, const char *text, int64_t delay_ms, int64_t ttl_ms)
 static void
 sleep_stopped(int64_t ms)
 {
-	sevq_engine_close(engine);
+	engine_close(engine);
 	engine = NULL;
 	pass(ms);
 	reopen();
@@ -37,24 +37,24 @@ static void
 a_delayed_event_waits_for_its_time(void **state)
 {
 	(void)state;
-	struct sevq_draft later = draft(A, "1");
+	struct draft later = draft(A, "1");
 	later.delay_ms = MINUTE;
-	const struct sevq_event *event = &done(enqueue_draft(engine, later))->enqueue.results[0].event;
-	assert_string_equal(sevq_event_state(event), "delayed");
+	const struct system_event *event = &done(enqueue_draft(engine, later))->enqueue.results[0].event;
+	assert_string_equal(event_state_name(event), "delayed");
 	assert_int_equal(event->available_at_ms, now.wall_ms + MINUTE);
 	put(A, "2");
 	assert_deliverable(A, "2");
 	assert_queued(A, "1 2");
 	assert_texts(&done(lend(engine, A, 0, 10))->lend.taken, "2");
-	assert_int_equal(sevq_engine_due_ms(engine), 10);
+	assert_int_equal(engine_due_ms(engine), 10);
 	pass(10);
 	turn();
-	assert_int_equal(sevq_engine_due_ms(engine), MINUTE - 10);
+	assert_int_equal(engine_due_ms(engine), MINUTE - 10);
 	pass(MINUTE - 11);
 	assert_deliverable(A, "2");
 	pass(1);
 	assert_deliverable(A, "1 2"); /* in its old place */
-	assert_int_equal(sevq_engine_due_ms(engine), -1);
+	assert_int_equal(engine_due_ms(engine), -1);
 	assert_int_equal(stats().delayed_now, 0);
 }
 
@@ -67,7 +67,7 @@ a_delayed_event_can_be_taken_by_name(void **state)
 	assert_str(done(withdraw(engine, two))->withdraw.event.text, "2");
 	pass(MINUTE);
 	assert_queued(A, "");
-	assert_int_equal(done(enqueue(engine, A, "2"))->enqueue.results[0].outcome, SEVQ_QUEUED);
+	assert_int_equal(done(enqueue(engine, A, "2"))->enqueue.results[0].outcome, ENQUEUE_QUEUED);
 }
 
 static void
@@ -80,9 +80,9 @@ an_expired_event_is_recorded_and_never_given(void **state)
 	pass(MINUTE);
 	struct call *call = done(drain(engine, A, 0)); /* in the turn of its end */
 	assert_texts(&call->drain.taken, "2");
-	assert_string_equal(sevq_event_state(look_at(id)), "expired");
-	assert_true(memory_store_settled(&store, id, SEVQ_OUTCOME_EXPIRED));
-	assert_int_equal(stats().outcomes[SEVQ_OUTCOME_EXPIRED], 1);
+	assert_string_equal(event_state_name(look_at(id)), "expired");
+	assert_true(memory_store_settled(&store, id, OUTCOME_EXPIRED));
+	assert_int_equal(stats().outcomes[OUTCOME_EXPIRED], 1);
 	reopen();
 	assert_queued(A, "");
 }
@@ -94,10 +94,10 @@ an_event_may_be_delayed_and_mortal(void **state)
 	int64_t id = put_timed(A, "1", MINUTE, 2 * MINUTE), never = put_timed(B, "x", 2 * MINUTE, MINUTE);
 	pass(MINUTE);
 	assert_deliverable(A, "1");
-	assert_string_equal(sevq_event_state(look_at(never)), "expired");
+	assert_string_equal(event_state_name(look_at(never)), "expired");
 	pass(MINUTE);
 	assert_queued(A, "");
-	assert_string_equal(sevq_event_state(look_at(id)), "expired");
+	assert_string_equal(event_state_name(look_at(id)), "expired");
 }
 
 /* Its consumer has it in hand; what becomes of it is the consumer's to say, until the lease is over. */
@@ -109,7 +109,7 @@ a_leased_event_expires_when_it_comes_back(void **state)
 		int64_t id = put_timed(A, "1", 0, MINUTE);
 		int64_t lease = borrow(A, 0, 2 * MINUTE);
 		pass(MINUTE);
-		assert_string_equal(sevq_event_state(look_at(id)), "leased");
+		assert_string_equal(event_state_name(look_at(id)), "leased");
 		if (how == 3)
 			reopen();
 		if (how == 0)
@@ -118,7 +118,7 @@ a_leased_event_expires_when_it_comes_back(void **state)
 			assert_int_equal(done(nack(engine, lease, ALL))->lease.dead, 0);
 		else
 			pass(MINUTE);
-		assert_string_equal(sevq_event_state(look_at(id)), how == 0 ? "acked" : "expired");
+		assert_string_equal(event_state_name(look_at(id)), how == 0 ? "acked" : "expired");
 		assert_queued(A, "");
 		assert_int_equal(stats().leases, 0);
 	}
@@ -129,20 +129,20 @@ an_event_given_back_keeps_its_time_to_live(void **state)
 {
 	(void)state;
 	int64_t id = put_timed(A, "1", 0, MINUTE);
-	struct sevq_lease_op later;
-	sevq_lease_op_init(&later, SEVQ_LEASE_NACK);
+	struct lease_change_op later;
+	lease_change_op_init(&later, LEASE_NACK);
 	later.delay_ms = 2 * MINUTE;
 	done(change_lease(engine, later, borrow(A, 0, 10), ALL));
 	reopen();
 	pass(MINUTE);
-	assert_string_equal(sevq_event_state(look_at(id)), "expired");
+	assert_string_equal(event_state_name(look_at(id)), "expired");
 }
 
 static void
 more_than_one_turn_can_expire_gives_none_of_them_out(void **state)
 {
 	(void)state;
-	struct sevq_draft mortal[50];
+	struct draft mortal[50];
 	for (size_t i = 0; i < COUNT(mortal); i++) {
 		mortal[i] = draft(A, "x");
 		mortal[i].allow_duplicate = true;
@@ -159,7 +159,7 @@ more_than_one_turn_can_expire_gives_none_of_them_out(void **state)
 	struct call *after = enqueue(engine, A, "after");
 	assert_texts(&done(drain(engine, A, 0))->drain.taken, "after");
 	assert_int_equal(after->answered, 1);
-	for (int turns = 0; sevq_engine_due_ms(engine) == 0; turns++) {
+	for (int turns = 0; engine_due_ms(engine) == 0; turns++) {
 		assert_true(turns < 10);
 		turn();
 	}
@@ -172,12 +172,12 @@ static void
 the_last_context_follows_the_end_of_a_life(void **state)
 {
 	(void)state;
-	struct sevq_draft mortal = draft(A, "2");
-	mortal.context_key = SEVQ_STR("l");
+	struct draft mortal = draft(A, "2");
+	mortal.context_key = STR("l");
 	mortal.ttl_ms = MINUTE;
 	done(enqueue_keyed(engine, A, "k", "1")), done(enqueue_draft(engine, mortal));
 	pass(MINUTE);
-	struct call *list = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	struct call *list = done(list_sessions(engine, (struct sessions_op){ 0 }));
 	assert_str(list->sessions.sessions[0].last_context_key, "k");
 }
 
@@ -185,19 +185,19 @@ static void
 times_that_cannot_be_are_refused(void **state)
 {
 	(void)state;
-	struct sevq_draft bad = draft(A, "1");
+	struct draft bad = draft(A, "1");
 	bad.delay_ms = -1;
-	assert_string_equal(fails(enqueue_draft(engine, bad), SEVQ_INVALID_FIELD)->op.error.pointer, "/delayMs");
+	assert_string_equal(fails(enqueue_draft(engine, bad), ERROR_INVALID_FIELD)->op.error.pointer, "/delayMs");
 	bad.delay_ms = YEAR + 1;
-	fails(enqueue_draft(engine, bad), SEVQ_INVALID_FIELD);
+	fails(enqueue_draft(engine, bad), ERROR_INVALID_FIELD);
 	bad.delay_ms = INT64_MAX;
-	fails(enqueue_draft(engine, bad), SEVQ_INVALID_FIELD);
+	fails(enqueue_draft(engine, bad), ERROR_INVALID_FIELD);
 	bad.delay_ms = 0;
 	bad.ttl_ms = INT64_MIN;
-	assert_string_equal(fails(enqueue_draft(engine, bad), SEVQ_INVALID_FIELD)->op.error.pointer, "/ttlMs");
+	assert_string_equal(fails(enqueue_draft(engine, bad), ERROR_INVALID_FIELD)->op.error.pointer, "/ttlMs");
 	assert_int_equal(store.commits, 0);
 	put_timed(A, "1", YEAR, YEAR);
-	assert_int_equal(sevq_engine_due_ms(engine), YEAR);
+	assert_int_equal(engine_due_ms(engine), YEAR);
 }
 
 /* ---- clocks -------------------------------------------------------------------------------------------------------- */
@@ -227,8 +227,8 @@ time_passes_while_no_server_runs(void **state)
 	sleep_stopped(MINUTE);
 	assert_deliverable(A, "1 4 5");
 	assert_queued(A, "1 3 4 5");
-	assert_int_equal(stats().outcomes[SEVQ_OUTCOME_EXPIRED], 1);
-	assert_int_equal(sevq_engine_due_ms(engine), 2 * MINUTE);
+	assert_int_equal(stats().outcomes[OUTCOME_EXPIRED], 1);
+	assert_int_equal(engine_due_ms(engine), 2 * MINUTE);
 	sleep_stopped(2 * MINUTE - 1);
 	assert_deliverable(A, "1 4 5");
 	pass(1);
@@ -242,7 +242,7 @@ a_machine_that_starts_anew_keeps_time(void **state)
 	(void)state;
 	put_timed(A, "1", MINUTE, 0), put_timed(A, "2", 0, MINUTE), put_timed(A, "3", 2 * HOUR, 0);
 	int64_t lease = borrow(A, 0, 2 * MINUTE);
-	sevq_engine_close(engine), engine = NULL;
+	engine_close(engine), engine = NULL;
 	now.boot_ms = 5;
 	now.wall_ms += MINUTE;
 	reopen();
@@ -259,14 +259,14 @@ a_clock_that_starts_in_the_past_wedges_nothing(void **state)
 	(void)state;
 	put_timed(A, "1", MINUTE, 0), put_timed(A, "2", 0, MINUTE), put(A, "3");
 	borrow(A, 0, MINUTE);
-	sevq_engine_close(engine), engine = NULL;
+	engine_close(engine), engine = NULL;
 	now.wall_ms -= 20 * YEAR;
 	now.boot_ms = 5;
 	reopen();
-	assert_in_range(sevq_engine_due_ms(engine), 0, MINUTE);
+	assert_in_range(engine_due_ms(engine), 0, MINUTE);
 	pass(MINUTE);
 	assert_deliverable(A, "1 3");
-	assert_int_equal(sevq_engine_due_ms(engine), -1);
+	assert_int_equal(engine_due_ms(engine), -1);
 }
 
 /* The last that was written may be an outcome. */
@@ -277,10 +277,10 @@ time_goes_on_from_the_last_that_was_written(void **state)
 	put(A, "1"), put_timed(A, "2", HOUR, 0);
 	pass(HOUR - 10);
 	done(drain(engine, A, 0));
-	sevq_engine_close(engine), engine = NULL;
+	engine_close(engine), engine = NULL;
 	now.wall_ms -= YEAR;
 	reopen();
-	assert_int_equal(sevq_engine_due_ms(engine), 10);
+	assert_int_equal(engine_due_ms(engine), 10);
 }
 
 /* ---- timers that nobody needs any more ------------------------------------------------------------------------------ */
@@ -290,7 +290,7 @@ static size_t
 let_all_come_up(void)
 {
 	size_t turns = 0;
-	for (int64_t due; (due = sevq_engine_due_ms(engine)) >= 0; turns++) {
+	for (int64_t due; (due = engine_due_ms(engine)) >= 0; turns++) {
 		pass(due);
 		turn();
 	}
@@ -341,7 +341,7 @@ making_a_lease_shorter_again_and_again_keeps_few_timers(void **state)
 		done(extend(engine, lease, ALL, HOUR - i));
 		calls_free();
 	}
-	assert_int_equal(sevq_engine_due_ms(engine), HOUR - 4999);
+	assert_int_equal(engine_due_ms(engine), HOUR - 4999);
 	done(extend(engine, lease, ALL, HOUR));
 	assert_in_range(let_all_come_up(), 1, 1500);
 	assert_deliverable(A, "1");
@@ -355,15 +355,15 @@ a_lease_that_could_not_be_given_back_in_part_is_so_next_time(void **state)
 	put(A, "2");
 	int64_t lease = borrow(A, 0, HOUR);
 	done(extend(engine, lease, IDS(one), MINUTE));
-	store.commit_fails = SEVQ_STORAGE_FAILED;
+	store.commit_fails = ERROR_STORAGE_FAILED;
 	pass(MINUTE), turn();
-	store.commit_fails = SEVQ_OK;
+	store.commit_fails = ERROR_NONE;
 	assert_deliverable(A, "");
 	pass(1000), turn();
 	assert_deliverable(A, "1");
 	pass(HOUR - MINUTE - 1000), turn();
 	assert_deliverable(A, "1 2");
-	assert_int_equal(sevq_engine_due_ms(engine), -1);
+	assert_int_equal(engine_due_ms(engine), -1);
 }
 
 static void
@@ -372,10 +372,10 @@ a_lease_that_could_not_be_made_shorter_keeps_its_time(void **state)
 	(void)state;
 	put(A, "1");
 	int64_t lease = borrow(A, 0, HOUR);
-	store.commit_fails = SEVQ_STORAGE_FAILED;
-	fails(extend(engine, lease, ALL, MINUTE), SEVQ_STORAGE_FAILED);
-	store.commit_fails = SEVQ_OK;
-	assert_int_equal(sevq_engine_due_ms(engine), HOUR);
+	store.commit_fails = ERROR_STORAGE_FAILED;
+	fails(extend(engine, lease, ALL, MINUTE), ERROR_STORAGE_FAILED);
+	store.commit_fails = ERROR_NONE;
+	assert_int_equal(engine_due_ms(engine), HOUR);
 	pass(HOUR), turn();
 	assert_deliverable(A, "1");
 }
@@ -389,7 +389,7 @@ a_loaded_lease_has_one_timer(void **state)
 	for (int64_t id = 1; id <= 3; id++)
 		done(extend(engine, lease, &id, 1, id * MINUTE));
 	reopen();
-	assert_int_equal(sevq_engine_due_ms(engine), MINUTE);
+	assert_int_equal(engine_due_ms(engine), MINUTE);
 	assert_int_equal(let_all_come_up(), 3);
 	assert_deliverable(A, "1 2 3");
 }
@@ -398,14 +398,14 @@ static void
 what_was_refused_sets_no_timer(void **state)
 {
 	(void)state;
-	struct sevq_draft drafts[] = { draft(A, "1"), draft(A, " ") };
+	struct draft drafts[] = { draft(A, "1"), draft(A, " ") };
 	drafts[0].ttl_ms = HOUR;
 	drafts[0].delay_ms = MINUTE;
-	fails(enqueue_drafts(engine, drafts, 2), SEVQ_INVALID_FIELD);
-	assert_int_equal(sevq_engine_due_ms(engine), -1);
-	store.commit_fails = SEVQ_STORAGE_FAILED;
-	fails(enqueue_draft(engine, drafts[0]), SEVQ_STORAGE_FAILED);
-	assert_int_equal(sevq_engine_due_ms(engine), -1);
+	fails(enqueue_drafts(engine, drafts, 2), ERROR_INVALID_FIELD);
+	assert_int_equal(engine_due_ms(engine), -1);
+	store.commit_fails = ERROR_STORAGE_FAILED;
+	fails(enqueue_draft(engine, drafts[0]), ERROR_STORAGE_FAILED);
+	assert_int_equal(engine_due_ms(engine), -1);
 }
 
 static void

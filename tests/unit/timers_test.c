@@ -7,32 +7,32 @@
 
 #include <cmocka.h>
 
-static struct sevq_timers timers;
+static struct timers timers;
 
 static int
 end(void **state)
 {
 	(void)state;
-	sevq_timers_clear(&timers);
-	assert_null(sevq_timers_first(&timers));
+	timers_clear(&timers);
+	assert_null(timers_first(&timers));
 	return 0;
 }
 
 static void
 add(int64_t at)
 {
-	sevq_timers_add(&timers, (struct sevq_timer){ at, at * 10, SEVQ_TIMER_EXPIRES });
+	timers_add(&timers, (struct due_timer){ at, at * 10, TIMER_EXPIRES });
 }
 
 static void
 assert_next(int64_t at)
 {
-	const struct sevq_timer *first = sevq_timers_first(&timers);
+	const struct due_timer *first = timers_first(&timers);
 	assert_non_null(first);
 	assert_int_equal(first->at_boot_ms, at);
 	assert_int_equal(first->id, at * 10);
-	assert_int_equal(first->kind, SEVQ_TIMER_EXPIRES);
-	sevq_timers_pop(&timers);
+	assert_int_equal(first->kind, TIMER_EXPIRES);
+	timers_pop(&timers);
 }
 
 static void
@@ -44,11 +44,11 @@ timers_come_up_in_order_of_time(void **state)
 		add(at[i]);
 	for (size_t i = 0; i < 8; i++)
 		assert_next(ordered[i]);
-	assert_null(sevq_timers_first(&timers));
+	assert_null(timers_first(&timers));
 }
 
 static bool
-is_odd(const struct sevq_timer *timer, void *arg)
+is_odd(const struct due_timer *timer, void *arg)
 {
 	(void)arg;
 	return timer->at_boot_ms % 2 == 1;
@@ -60,14 +60,14 @@ squeezing_keeps_what_is_needed_in_order(void **state)
 	(void)state;
 	for (int64_t at = 100; at > 0; at--)
 		add(at);
-	sevq_timers_squeeze(&timers, is_odd, NULL);
+	timers_compact(&timers, is_odd, NULL);
 	assert_int_equal(timers.count, 50);
 	for (int64_t at = 1; at < 100; at += 2)
 		assert_next(at);
 }
 
 static bool
-is_first_of_ten(const struct sevq_timer *timer, void *arg)
+is_first_of_ten(const struct due_timer *timer, void *arg)
 {
 	(void)arg;
 	return timer->at_boot_ms % 10 == 1;
@@ -80,18 +80,18 @@ squeezing_in_vain_is_put_off(void **state)
 	(void)state;
 	for (int64_t at = 1; at <= 1024; at++)
 		add(at * 10 + 1);
-	assert_false(sevq_timers_crowded(&timers, 0));
+	assert_false(timers_mostly_stale(&timers, 0));
 	add(1);
-	assert_true(sevq_timers_crowded(&timers, 0));
-	assert_false(sevq_timers_crowded(&timers, 1));
-	sevq_timers_squeeze(&timers, is_first_of_ten, NULL);
+	assert_true(timers_mostly_stale(&timers, 0));
+	assert_false(timers_mostly_stale(&timers, 1));
+	timers_compact(&timers, is_first_of_ten, NULL);
 	assert_int_equal(timers.count, 1025);
 	for (int64_t at = 1; at <= 1024; at++)
 		add(at * 10 + 2);
-	assert_false(sevq_timers_crowded(&timers, 0));
+	assert_false(timers_mostly_stale(&timers, 0));
 	add(2);
-	assert_true(sevq_timers_crowded(&timers, 0));
-	sevq_timers_squeeze(&timers, is_first_of_ten, NULL);
+	assert_true(timers_mostly_stale(&timers, 0));
+	timers_compact(&timers, is_first_of_ten, NULL);
 	assert_int_equal(timers.count, 1025);
 }
 

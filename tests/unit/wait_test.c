@@ -12,21 +12,21 @@
 #define MINUTE 60000
 
 /* What the engine told of wakes: "key:deliverable:now:source ", less "agent:main:". */
-static struct sevq_buf told;
+static struct buf told;
 
 static void
-tell(void *arg, struct sevq_str key, size_t deliverable, bool soon, struct sevq_str source)
+tell(void *arg, struct str key, size_t deliverable, bool soon, struct str source)
 {
 	(void)arg;
-	sevq_buf_addf(&told, "%.*s:%zu:%s:%.*s ", (int)key.len - 11, key.s + 11, deliverable, soon ? "now" : "next",
-		      (int)source.len, source.s != NULL ? source.s : "");
+	buf_addf(&told, "%.*s:%zu:%s:%.*s ", (int)key.len - 11, key.s + 11, deliverable, soon ? "now" : "next", (int)source.len,
+		 source.s != NULL ? source.s : "");
 }
 
 static void
 assert_told(const char *want)
 {
-	struct sevq_str have = { told.data, told.len };
-	if (!sevq_str_eq(have, sevq_str(want)))
+	struct str have = { told.data, told.len };
+	if (!str_eq(have, str_of(want)))
 		fail_msg("told \"%.*s\", not \"%s\"", (int)have.len, have.s, want);
 	told.len = 0;
 }
@@ -34,7 +34,7 @@ assert_told(const char *want)
 static int
 end(void **state)
 {
-	sevq_buf_clear(&told);
+	buf_clear(&told);
 	return fixture_end(state);
 }
 
@@ -52,7 +52,7 @@ static void
 assert_woken(const struct call *call, size_t deliverable)
 {
 	assert_int_equal(call->answered, 1);
-	assert_int_equal(call->op.error.code, SEVQ_OK);
+	assert_int_equal(call->op.error.code, ERROR_NONE);
 	assert_int_equal(call->wait.deliverable, deliverable);
 }
 
@@ -61,7 +61,7 @@ static void
 give_up(struct call *call)
 {
 	assert_int_equal(call->answered, 0);
-	assert_true(sevq_engine_unpark(engine, &call->op));
+	assert_true(engine_cancel_wait(engine, &call->op));
 }
 
 static void
@@ -73,8 +73,8 @@ who_waits_for_what_is_there_is_answered_at_once(void **state)
 	assert_woken(call, 2);
 	assert_str(call->wait.session_key, A);
 	assert_queued(A, "1 2");
-	fails(wait_for(engine, " "), SEVQ_BLANK_KEY);
-	fails(wait_for(engine, "agent:"), SEVQ_MALFORMED_KEY);
+	fails(wait_for(engine, " "), ERROR_BLANK_KEY);
+	fails(wait_for(engine, "agent:"), ERROR_MALFORMED_KEY);
 }
 
 static void
@@ -88,7 +88,7 @@ an_enqueue_wakes_in_its_own_turn(void **state)
 	put(A, "1");
 	assert_woken(call, 1);
 	assert_int_equal(stats().waiters, 0);
-	assert_true(sevq_engine_idle(engine));
+	assert_true(engine_idle(engine));
 }
 
 static void
@@ -122,7 +122,7 @@ several_waiters_all_hear(void **state)
 	for (size_t i = 0; i < COUNT(calls); i++)
 		calls[i] = wait_for(engine, i % 2 == 0 ? A : B);
 	turn();
-	struct call *list = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	struct call *list = done(list_sessions(engine, (struct sessions_op){ 0 }));
 	assert_int_equal(list->sessions.count, 0); /* nobody's session has anything */
 	put(A, "1");
 	for (size_t i = 0; i < COUNT(calls); i++)
@@ -139,10 +139,10 @@ a_listed_session_says_how_many_wait(void **state)
 	(void)state;
 	put(A, "1"), borrow(A, 0, MINUTE);
 	struct call *calls[] = { waiter(A), waiter(A) };
-	struct call *list = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	struct call *list = done(list_sessions(engine, (struct sessions_op){ 0 }));
 	assert_int_equal(list->sessions.sessions[0].waiters, 2);
 	give_up(calls[0]);
-	list = done(list_sessions(engine, (struct sevq_sessions){ 0 }));
+	list = done(list_sessions(engine, (struct sessions_op){ 0 }));
 	assert_int_equal(list->sessions.sessions[0].waiters, 1);
 	give_up(calls[1]);
 }
@@ -167,20 +167,20 @@ static void
 the_end_of_a_delay_wakes(void **state)
 {
 	(void)state;
-	struct sevq_draft later = draft(A, "1");
+	struct draft later = draft(A, "1");
 	later.delay_ms = 5000;
 	struct call *call = waiter(A);
 	done(enqueue_draft(engine, later));
 	assert_int_equal(call->answered, 0);
-	assert_int_equal(sevq_engine_due_ms(engine), 5000);
+	assert_int_equal(engine_due_ms(engine), 5000);
 	pass(4999);
 	turn();
 	assert_int_equal(call->answered, 0);
 	pass(1);
 	turn();
 	assert_woken(call, 1);
-	struct sevq_lease_op input;
-	sevq_lease_op_init(&input, SEVQ_LEASE_NACK);
+	struct lease_change_op input;
+	lease_change_op_init(&input, LEASE_NACK);
 	input.delay_ms = 100;
 	done(change_lease(engine, input, borrow(A, 0, MINUTE), ALL));
 	call = waiter(A);
@@ -207,9 +207,9 @@ static void
 the_end_of_an_exclusive_lease_wakes(void **state)
 {
 	(void)state;
-	struct sevq_lend exclusive = { .address.session_key = SEVQ_STR(A), .limit = 1, .exclusive = true, .lease_ms = MINUTE };
-	struct sevq_lease_op later;
-	sevq_lease_op_init(&later, SEVQ_LEASE_NACK);
+	struct lease_take_op exclusive = { .address.session_key = STR(A), .limit = 1, .exclusive = true, .lease_ms = MINUTE };
+	struct lease_change_op later;
+	lease_change_op_init(&later, LEASE_NACK);
 	later.delay_ms = 10 * MINUTE;
 	options.attempts_max = 1;
 	reopen();
@@ -253,7 +253,7 @@ static void
 an_exclusive_lease_holds_waiters_back(void **state)
 {
 	(void)state;
-	struct sevq_lend exclusive = { .address.session_key = SEVQ_STR(A), .limit = 2, .exclusive = true, .lease_ms = MINUTE };
+	struct lease_take_op exclusive = { .address.session_key = STR(A), .limit = 2, .exclusive = true, .lease_ms = MINUTE };
 	int64_t one = put(A, "1");
 	put(A, "2");
 	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
@@ -271,7 +271,7 @@ who_gives_up_costs_nothing(void **state)
 	(void)state;
 	struct call *first = waiter(A), *second = waiter(A), *third = waiter(A);
 	give_up(second);
-	assert_false(sevq_engine_unpark(engine, &second->op)); /* it is gone */
+	assert_false(engine_cancel_wait(engine, &second->op)); /* it is gone */
 	give_up(third);
 	give_up(first);
 	assert_int_equal(stats().waiters, 0);
@@ -285,7 +285,7 @@ who_gives_up_before_waiting_is_answered_with_nothing(void **state)
 {
 	(void)state;
 	struct call *call = wait_for(engine, A);
-	assert_false(sevq_engine_unpark(engine, &call->op));
+	assert_false(engine_cancel_wait(engine, &call->op));
 	turn();
 	assert_woken(call, 0);
 	assert_str(call->wait.session_key, A);
@@ -296,12 +296,12 @@ static void
 a_new_policy_lets_waiters_look_again(void **state)
 {
 	(void)state;
-	struct sevq_policy *hub;
+	struct policy *hub;
 	put("agent:main:hub", "1");
 	struct call *moved = waiter("main"), *stays = waiter(B);
-	assert_int_equal(sevq_policy_parse("{ session: { mainKey: 'hub' } }", 31, &hub, &error), 0);
-	sevq_engine_set_policy(engine, hub);
-	assert_false(sevq_engine_idle(engine));
+	assert_int_equal(policy_parse("{ session: { mainKey: 'hub' } }", 31, &hub, &error), 0);
+	engine_set_policy(engine, hub);
+	assert_false(engine_idle(engine));
 	turn();
 	assert_woken(moved, 1);
 	assert_str(moved->wait.session_key, "agent:main:hub");
@@ -314,19 +314,19 @@ a_failed_commit_wakes_nobody_and_loses_no_wake(void **state)
 {
 	(void)state;
 	struct call *call = waiter(A);
-	store.commit_fails = SEVQ_STORAGE_FAILED;
-	fails(enqueue(engine, A, "1"), SEVQ_STORAGE_FAILED);
+	store.commit_fails = ERROR_STORAGE_FAILED;
+	fails(enqueue(engine, A, "1"), ERROR_STORAGE_FAILED);
 	assert_int_equal(call->answered, 0);
 	struct call *beside = wait_for(engine, A), *bad = enqueue(engine, A, "1");
 	turn();
-	assert_int_equal(bad->op.error.code, SEVQ_STORAGE_FAILED);
-	assert_int_equal(beside->op.error.code, SEVQ_STORAGE_FAILED);
-	store.commit_fails = SEVQ_OK;
+	assert_int_equal(bad->op.error.code, ERROR_STORAGE_FAILED);
+	assert_int_equal(beside->op.error.code, ERROR_STORAGE_FAILED);
+	store.commit_fails = ERROR_NONE;
 	store.full_for_events = true;
 	int64_t other = 0;
 	struct call *late = wait_for(engine, A), *full = enqueue(engine, A, "1");
 	turn();
-	assert_int_equal(full->op.error.code, SEVQ_STORAGE_FULL);
+	assert_int_equal(full->op.error.code, ERROR_STORAGE_FULL);
 	assert_int_equal(late->answered, 0);
 	store.full_for_events = false;
 	other = put(A, "1");
@@ -339,16 +339,16 @@ static void
 a_delay_that_ends_in_a_failed_commit_wakes_later(void **state)
 {
 	(void)state;
-	struct sevq_draft later = draft(A, "1");
+	struct draft later = draft(A, "1");
 	later.delay_ms = 1000;
 	done(enqueue_draft(engine, later));
 	struct call *call = waiter(A);
 	pass(1000);
-	store.commit_fails = SEVQ_STORAGE_FAILED;
-	fails(enqueue(engine, B, "x"), SEVQ_STORAGE_FAILED);
+	store.commit_fails = ERROR_STORAGE_FAILED;
+	fails(enqueue(engine, B, "x"), ERROR_STORAGE_FAILED);
 	assert_int_equal(call->answered, 0);
-	store.commit_fails = SEVQ_OK;
-	pass(sevq_engine_due_ms(engine));
+	store.commit_fails = ERROR_NONE;
+	pass(engine_due_ms(engine));
 	turn();
 	assert_woken(call, 1);
 }
@@ -357,7 +357,7 @@ static void
 nobody_is_woken_before_the_commit(void **state)
 {
 	(void)state;
-	sevq_engine_on_wake(engine, tell, NULL);
+	engine_on_wake(engine, tell, NULL);
 	struct call *call = waiter(A);
 	store.defer = true;
 	enqueue(engine, A, "1");
@@ -393,22 +393,22 @@ static void
 every_woken_queue_is_told_of_once(void **state)
 {
 	(void)state;
-	sevq_engine_on_wake(engine, tell, NULL);
-	struct sevq_draft drafts[] = { draft(A, "1"), draft(B, "2"), draft(A, "3"), draft(A, "4") };
-	drafts[0].source = SEVQ_STR("hook");
-	drafts[2].wake = SEVQ_WAKE_NOW;
-	drafts[2].source = SEVQ_STR("cron-event");
-	drafts[3].source = SEVQ_STR("exec-event");
+	engine_on_wake(engine, tell, NULL);
+	struct draft drafts[] = { draft(A, "1"), draft(B, "2"), draft(A, "3"), draft(A, "4") };
+	drafts[0].source = STR("hook");
+	drafts[2].wake = WAKE_NOW;
+	drafts[2].source = STR("cron-event");
+	drafts[3].source = STR("exec-event");
 	done(enqueue_drafts(engine, drafts, 4));
 	assert_told("a:3:now:exec-event b:1:next: ");
 	int64_t lease = borrow(A, 2, MINUTE);
 	done(nack(engine, lease, ALL));
 	assert_told("a:3:next: ");
-	struct sevq_draft refused[] = { draft(B, "5"), draft(A, " ") };
-	refused[0].wake = SEVQ_WAKE_NOW;
+	struct draft refused[] = { draft(B, "5"), draft(A, " ") };
+	refused[0].wake = WAKE_NOW;
 	enqueue_drafts(engine, refused, 2);
-	struct sevq_draft fine = draft(B, "6");
-	fine.source = SEVQ_STR("x");
+	struct draft fine = draft(B, "6");
+	fine.source = STR("x");
 	done(enqueue_draft(engine, fine));
 	assert_told("b:2:next:x ");
 	done(enqueue(engine, B, "6")); /* a duplicate */
@@ -420,16 +420,16 @@ static void
 the_end_of_a_delay_is_told_as_the_event_was_sent(void **state)
 {
 	(void)state;
-	struct sevq_draft soon = draft(A, "1"), plain = draft(A, "2"), other = draft(B, "3");
-	soon.wake = SEVQ_WAKE_NOW;
-	soon.source = SEVQ_STR("cron-event");
+	struct draft soon = draft(A, "1"), plain = draft(A, "2"), other = draft(B, "3");
+	soon.wake = WAKE_NOW;
+	soon.source = STR("cron-event");
 	soon.delay_ms = plain.delay_ms = other.delay_ms = MINUTE;
-	plain.source = SEVQ_STR("hook");
+	plain.source = STR("hook");
 	for (int round = 0; round < 2; round++) {
 		done(enqueue_draft(engine, soon)), done(enqueue_draft(engine, plain)), done(enqueue_draft(engine, other));
 		if (round == 1)
 			reopen();
-		sevq_engine_on_wake(engine, tell, NULL);
+		engine_on_wake(engine, tell, NULL);
 		pass(MINUTE), turn();
 		assert_told("a:2:now:hook b:1:next: ");
 		done(drain(engine, A, 0)), done(drain(engine, B, 0));
@@ -438,9 +438,9 @@ the_end_of_a_delay_is_told_as_the_event_was_sent(void **state)
 	store.missing_id = store.events[store.event_count - 1].event.id;
 	pass(MINUTE), turn(); /* time goes on without it */
 	assert_told("a:1:next: ");
-	soon.text = SEVQ_STR("4");
+	soon.text = STR("4");
 	done(enqueue_draft(engine, soon));
-	store.read_fails = SEVQ_STORAGE_FAILED;
+	store.read_fails = ERROR_STORAGE_FAILED;
 	pass(MINUTE), turn(); /* and where nothing can be read */
 	assert_told("a:2:next: ");
 	assert_int_equal(stats().delayed_now, 0);
@@ -452,21 +452,21 @@ many_long_events_whose_delays_end_are_told_of(void **state)
 {
 	(void)state;
 	enum { EVENTS = 60 };
-	static char texts[EVENTS][SEVQ_TEXT_BYTES_MAX];
-	struct sevq_draft drafts[EVENTS];
+	static char texts[EVENTS][TEXT_BYTES_MAX];
+	struct draft drafts[EVENTS];
 	for (int i = 0; i < EVENTS; i++) {
 		memset(texts[i], 'x', sizeof texts[i]);
 		drafts[i] = draft(i < EVENTS / 2 ? A : B, "");
-		drafts[i].text = (struct sevq_str){ texts[i], sizeof texts[i] };
+		drafts[i].text = (struct str){ texts[i], sizeof texts[i] };
 		drafts[i].allow_duplicate = true;
 		drafts[i].delay_ms = MINUTE;
 	}
 	done(enqueue_drafts(engine, drafts, EVENTS));
 	pass(MINUTE);
 	size_t commits = store.commits;
-	for (int i = 0; i < EVENTS && sevq_engine_due_ms(engine) == 0; i++)
+	for (int i = 0; i < EVENTS && engine_due_ms(engine) == 0; i++)
 		turn();
-	assert_int_equal(sevq_engine_deliverable(engine, SEVQ_STR(A)) + sevq_engine_deliverable(engine, SEVQ_STR(B)), EVENTS);
+	assert_int_equal(engine_deliverable(engine, STR(A)) + engine_deliverable(engine, STR(B)), EVENTS);
 	assert_int_equal(store.commits, commits);
 	assert_int_equal(store.reads, 4);
 }
@@ -478,8 +478,8 @@ a_wake_is_a_level(void **state)
 	put(A, "1"), put(B, "2"), put(B, "3"), put("agent:main:c", "4");
 	borrow("agent:main:c", 0, MINUTE);
 	reopen();
-	sevq_engine_each_deliverable(engine, tell, NULL);
-	struct sevq_str have = { told.data, told.len };
+	engine_each_deliverable(engine, tell, NULL);
+	struct str have = { told.data, told.len };
 	assert_int_equal(have.len, 2 * strlen("a:1:next: "));
 	assert_non_null(memmem(have.s, have.len, "a:1:next: ", 10));
 	assert_non_null(memmem(have.s, have.len, "b:2:next: ", 10));

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-static struct sevq_waiting waiting;
-static struct sevq_op ops[6];
-static const struct sevq_str a = SEVQ_STR_INIT("a"), b = SEVQ_STR_INIT("b");
+static struct waiting waiting;
+static struct op ops[6];
+static const struct str a = STR_INIT("a"), b = STR_INIT("b");
 
 static int
 begin(void **state)
@@ -18,7 +18,7 @@ begin(void **state)
 	memset(ops, 0, sizeof ops);
 	for (size_t i = 0; i < 6; i++) { /* 0 2 4 at a, 1 3 5 at b */
 		ops[i].queue_key = i % 2 == 0 ? a : b;
-		sevq_waiting_add(&waiting, &ops[i]);
+		waiting_add(&waiting, &ops[i]);
 	}
 	return 0;
 }
@@ -27,9 +27,9 @@ static int
 end(void **state)
 {
 	(void)state;
-	sevq_waiting_clear(&waiting);
+	waiting_clear(&waiting);
 	assert_int_equal(waiting.count, 0);
-	assert_null(sevq_waiting_take(&waiting, SEVQ_STR_NULL));
+	assert_null(waiting_take(&waiting, STR_NULL));
 	return 0;
 }
 
@@ -38,22 +38,22 @@ static void
 assert_taken(const int *which)
 {
 	for (; *which >= 0; which++) {
-		struct sevq_op *op = sevq_waiting_take(&waiting, a);
+		struct op *op = waiting_take(&waiting, a);
 		assert_ptr_equal(op, &ops[*which]);
 		assert_false(op->parked);
 	}
-	assert_null(sevq_waiting_take(&waiting, a));
-	assert_int_equal(sevq_waiting_count(&waiting, a), 0);
+	assert_null(waiting_take(&waiting, a));
+	assert_int_equal(waiting_count(&waiting, a), 0);
 }
 
 static void
 a_key_gives_its_own_in_order(void **state)
 {
 	(void)state;
-	assert_int_equal(sevq_waiting_count(&waiting, a), 3);
+	assert_int_equal(waiting_count(&waiting, a), 3);
 	assert_true(ops[0].parked);
 	assert_taken((int[]){ 0, 2, 4, -1 });
-	assert_int_equal(sevq_waiting_count(&waiting, b), 3);
+	assert_int_equal(waiting_count(&waiting, b), 3);
 	assert_int_equal(waiting.count, 3);
 }
 
@@ -62,8 +62,8 @@ one_can_be_taken_out_anywhere(void **state)
 {
 	static const int left[3][3] = { { 2, 4, -1 }, { 0, 4, -1 }, { 0, 2, -1 } };
 	for (size_t i = 0; i < 3; i++) {
-		sevq_waiting_remove(&waiting, &ops[2 * i]);
-		assert_int_equal(sevq_waiting_count(&waiting, a), 2);
+		waiting_remove(&waiting, &ops[2 * i]);
+		assert_int_equal(waiting_count(&waiting, a), 2);
 		assert_taken(left[i]);
 		end(state), begin(state);
 	}
@@ -74,7 +74,7 @@ without_a_key_everybody_is_taken(void **state)
 {
 	(void)state;
 	size_t taken = 0;
-	while (sevq_waiting_take(&waiting, SEVQ_STR_NULL) != NULL)
+	while (waiting_take(&waiting, STR_NULL) != NULL)
 		taken++;
 	assert_int_equal(taken, 6);
 	assert_int_equal(waiting.places.count, 0);
@@ -85,12 +85,12 @@ the_key_is_copied(void **state)
 {
 	(void)state;
 	char key[] = "c";
-	struct sevq_op op = { .queue_key = { key, 1 } };
-	sevq_waiting_add(&waiting, &op);
+	struct op op = { .queue_key = { key, 1 } };
+	waiting_add(&waiting, &op);
 	key[0] = 'd';
-	assert_ptr_equal(sevq_waiting_take(&waiting, SEVQ_STR("d")), NULL);
-	op.queue_key = SEVQ_STR("c");
-	assert_ptr_equal(sevq_waiting_take(&waiting, SEVQ_STR("c")), &op);
+	assert_ptr_equal(waiting_take(&waiting, STR("d")), NULL);
+	op.queue_key = STR("c");
+	assert_ptr_equal(waiting_take(&waiting, STR("c")), &op);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

@@ -80,19 +80,19 @@ host_in_berlin(void **state)
 }
 
 static void
-assert_written(struct sevq_str name, int64_t ts_ms, const char *want)
+assert_written(struct str name, int64_t ts_ms, const char *want)
 {
-	struct sevq_arena arena = { 0 };
-	struct sevq_buf out = { 0 };
-	struct sevq_zone zone;
+	struct arena arena = { 0 };
+	struct buf out = { 0 };
+	struct zone zone;
 
-	sevq_zone_enter(&zone, &arena, name);
-	sevq_zone_write(&zone, &out, ts_ms);
-	sevq_zone_leave(&zone);
-	sevq_buf_add(&out, "", 1);
+	zone_enter(&zone, &arena, name);
+	zone_write(&zone, &out, ts_ms);
+	zone_leave(&zone);
+	buf_add(&out, "", 1);
 	assert_string_equal(out.data, want);
-	sevq_buf_clear(&out);
-	sevq_arena_clear(&arena);
+	buf_clear(&out);
+	arena_clear(&arena);
 }
 
 static void
@@ -100,8 +100,8 @@ a_zone_has_the_name_that_americans_know_or_its_offset(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(known); i++) {
-		assert_written(sevq_str(known[i].zone), WINTER_MS, known[i].winter);
-		assert_written(sevq_str(known[i].zone), SUMMER_MS, known[i].summer);
+		assert_written(str_of(known[i].zone), WINTER_MS, known[i].winter);
+		assert_written(str_of(known[i].zone), SUMMER_MS, known[i].summer);
 	}
 }
 
@@ -112,7 +112,7 @@ utc_and_gmt_are_written_as_iso_8601(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++)
-		assert_written(sevq_str(names[i]), WINTER_MS, "2026-01-05T09:07:03Z");
+		assert_written(str_of(names[i]), WINTER_MS, "2026-01-05T09:07:03Z");
 }
 
 static void
@@ -123,10 +123,10 @@ a_zone_is_known_in_any_case(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++)
-		assert_written(sevq_str(names[i]), WINTER_MS, "2026-01-05 14:37:03 GMT+5:30");
-	assert_written(SEVQ_STR("america/argentina/BUENOS_AIRES"), WINTER_MS, "2026-01-05 06:07:03 GMT-3");
-	assert_written(SEVQ_STR("america/adak"), WINTER_MS, "2026-01-04 23:07:03 HAST");
-	assert_written(SEVQ_STR("pst"), WINTER_MS, "2026-01-05 01:07:03 PST");
+		assert_written(str_of(names[i]), WINTER_MS, "2026-01-05 14:37:03 GMT+5:30");
+	assert_written(STR("america/argentina/BUENOS_AIRES"), WINTER_MS, "2026-01-05 06:07:03 GMT-3");
+	assert_written(STR("america/adak"), WINTER_MS, "2026-01-04 23:07:03 HAST");
+	assert_written(STR("pst"), WINTER_MS, "2026-01-05 01:07:03 PST");
 }
 
 static void
@@ -169,8 +169,8 @@ every_other_name_means_the_hosts_zone(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++)
-		assert_written(sevq_str(names[i]), WINTER_MS, HOST_WINTER);
-	assert_written(SEVQ_STR_NULL, WINTER_MS, HOST_WINTER);
+		assert_written(str_of(names[i]), WINTER_MS, HOST_WINTER);
+	assert_written(STR_NULL, WINTER_MS, HOST_WINTER);
 }
 
 static void
@@ -187,7 +187,7 @@ the_hosts_zone_is_that_of_the_environment(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(hosts); i++) {
 		assert_int_equal(setenv("TZ", hosts[i].tz, 1), 0);
-		assert_written(SEVQ_STR_NULL, WINTER_MS, hosts[i].want);
+		assert_written(STR_NULL, WINTER_MS, hosts[i].want);
 	}
 }
 
@@ -195,12 +195,12 @@ static void
 leaving_gives_the_process_its_zone_back(void **state)
 {
 	(void)state;
-	assert_written(SEVQ_STR("Asia/Kolkata"), WINTER_MS, "2026-01-05 14:37:03 GMT+5:30");
+	assert_written(STR("Asia/Kolkata"), WINTER_MS, "2026-01-05 14:37:03 GMT+5:30");
 	assert_string_equal(getenv("TZ"), "Europe/Berlin");
 	assert_int_equal(timezone, -3600);
 
 	assert_int_equal(unsetenv("TZ"), 0);
-	assert_written(SEVQ_STR("Asia/Kolkata"), WINTER_MS, "2026-01-05 14:37:03 GMT+5:30");
+	assert_written(STR("Asia/Kolkata"), WINTER_MS, "2026-01-05 14:37:03 GMT+5:30");
 	assert_null(getenv("TZ"));
 }
 
@@ -208,24 +208,24 @@ static void
 milliseconds_are_cut(void **state)
 {
 	(void)state;
-	assert_written(SEVQ_STR("utc"), WINTER_MS + 999, "2026-01-05T09:07:03Z");
-	assert_written(SEVQ_STR("utc"), 0, "1970-01-01T00:00:00Z");
-	assert_written(SEVQ_STR("utc"), -1, "1969-12-31T23:59:59Z");
-	assert_written(SEVQ_STR("utc"), -1000, "1969-12-31T23:59:59Z");
-	assert_written(SEVQ_STR("utc"), -1001, "1969-12-31T23:59:58Z");
+	assert_written(STR("utc"), WINTER_MS + 999, "2026-01-05T09:07:03Z");
+	assert_written(STR("utc"), 0, "1970-01-01T00:00:00Z");
+	assert_written(STR("utc"), -1, "1969-12-31T23:59:59Z");
+	assert_written(STR("utc"), -1000, "1969-12-31T23:59:59Z");
+	assert_written(STR("utc"), -1001, "1969-12-31T23:59:58Z");
 }
 
 static void
 moments_far_away_do_no_harm(void **state)
 {
 	(void)state;
-	assert_written(SEVQ_STR("utc"), INT64_C(253402300800000), "10000-01-01T00:00:00Z");
-	assert_written(SEVQ_STR("Asia/Kolkata"), INT64_C(8640000000000000), "275760-09-13 05:30:00 GMT+5:30");
-	assert_written(SEVQ_STR("utc"), INT64_C(-8640000000000000), "-271821-04-20T00:00:00Z");
-	assert_written(SEVQ_STR("Europe/Berlin"), INT64_C(-5000000000000), "1811-07-23 16:00:08 GMT+0:53:28");
-	assert_written(SEVQ_STR("utc"), INT64_C(8640000000000001), "unknown-time");
-	assert_written(SEVQ_STR("utc"), INT64_MIN, "unknown-time");
-	assert_written(SEVQ_STR("Asia/Kolkata"), INT64_MAX, "unknown-time");
+	assert_written(STR("utc"), INT64_C(253402300800000), "10000-01-01T00:00:00Z");
+	assert_written(STR("Asia/Kolkata"), INT64_C(8640000000000000), "275760-09-13 05:30:00 GMT+5:30");
+	assert_written(STR("utc"), INT64_C(-8640000000000000), "-271821-04-20T00:00:00Z");
+	assert_written(STR("Europe/Berlin"), INT64_C(-5000000000000), "1811-07-23 16:00:08 GMT+0:53:28");
+	assert_written(STR("utc"), INT64_C(8640000000000001), "unknown-time");
+	assert_written(STR("utc"), INT64_MIN, "unknown-time");
+	assert_written(STR("Asia/Kolkata"), INT64_MAX, "unknown-time");
 }
 
 int
