@@ -1,9 +1,9 @@
 /*
  * Reading answers by table.
  *
- * A shape lists the members of a JSON object and where in a struct each goes. Texts are not copied: they stay in the
- * cJSON tree, which belongs to the answer. Everything else that an answer points to is in a list of blocks. Both hang
- * on a head in front of what the caller sees:
+ * A shape lists the members of a JSON object and where in a struct each goes. Texts are not copied:
+ * they stay in the cJSON tree, which belongs to the answer. Everything else that an answer points
+ * to is in a list of blocks. Both hang on a head in front of what the caller sees:
  *
  *     | tree | blocks | struct sevq_events ... |
  *                     ^ what the caller has
@@ -325,7 +325,8 @@ block_of(struct answer *answer, size_t size, struct sevq_fault *fault)
 static int
 wrong(const struct field *field, struct sevq_fault *fault)
 {
-	sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer's \"%s\" is not what sevqd says", field->name);
+	sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer's \"%s\" is not what sevqd says",
+		       field->name);
 	return -1;
 }
 
@@ -333,14 +334,16 @@ wrong(const struct field *field, struct sevq_fault *fault)
 static bool
 is_integer(const cJSON *item, double min)
 {
-	return cJSON_IsNumber(item) && item->valuedouble >= min && item->valuedouble <= INTEGER_MAX &&
-	       floor(item->valuedouble) == item->valuedouble;
+	return cJSON_IsNumber(item) && item->valuedouble >= min &&
+	       item->valuedouble <= INTEGER_MAX && floor(item->valuedouble) == item->valuedouble;
 }
 
-static int read_fields(struct answer *, const struct sevq_shape *, const cJSON *, void *, struct sevq_fault *);
+static int read_fields(struct answer *, const struct sevq_shape *, const cJSON *, void *,
+		       struct sevq_fault *);
 
 static int
-read_text(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+read_text(struct answer *answer, const struct field *field, const cJSON *item, void *at,
+	  struct sevq_fault *fault)
 {
 	(void)answer;
 	if (!cJSON_IsString(item))
@@ -350,7 +353,8 @@ read_text(struct answer *answer, const struct field *field, const cJSON *item, v
 }
 
 static int
-read_text_or_number(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+read_text_or_number(struct answer *answer, const struct field *field, const cJSON *item, void *at,
+		    struct sevq_fault *fault)
 {
 	char *digits;
 
@@ -365,7 +369,8 @@ read_text_or_number(struct answer *answer, const struct field *field, const cJSO
 }
 
 static int
-read_integer(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+read_integer(struct answer *answer, const struct field *field, const cJSON *item, void *at,
+	     struct sevq_fault *fault)
 {
 	(void)answer;
 	if (!is_integer(item, -INTEGER_MAX))
@@ -375,7 +380,8 @@ read_integer(struct answer *answer, const struct field *field, const cJSON *item
 }
 
 static int
-read_count(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+read_count(struct answer *answer, const struct field *field, const cJSON *item, void *at,
+	   struct sevq_fault *fault)
 {
 	(void)answer;
 	if (!is_integer(item, 0) || item->valuedouble > (double)SIZE_MAX)
@@ -385,7 +391,8 @@ read_count(struct answer *answer, const struct field *field, const cJSON *item, 
 }
 
 static int
-read_flag(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+read_flag(struct answer *answer, const struct field *field, const cJSON *item, void *at,
+	  struct sevq_fault *fault)
 {
 	(void)answer;
 	if (!cJSON_IsBool(item))
@@ -395,7 +402,8 @@ read_flag(struct answer *answer, const struct field *field, const cJSON *item, v
 }
 
 static int
-read_outcome(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+read_outcome(struct answer *answer, const struct field *field, const cJSON *item, void *at,
+	     struct sevq_fault *fault)
 {
 	static const char *const names[] = { NULL, "queued", "replaced", "duplicate" };
 	const char *name = cJSON_GetStringValue(item);
@@ -412,7 +420,8 @@ read_outcome(struct answer *answer, const struct field *field, const cJSON *item
 }
 
 static int
-read_object(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+read_object(struct answer *answer, const struct field *field, const cJSON *item, void *at,
+	    struct sevq_fault *fault)
 {
 	void *object;
 
@@ -425,9 +434,13 @@ read_object(struct answer *answer, const struct field *field, const cJSON *item,
 	return read_fields(answer, field->shape, item, object, fault);
 }
 
-/* One block holds the pointers, one the structs. The count is written by the caller, who knows where it goes. */
+/*
+ * One block holds the pointers, one the structs. The count is written by the caller, who knows
+ * where it goes.
+ */
 static int
-read_list(struct answer *answer, const struct field *field, const cJSON *item, void *at, struct sevq_fault *fault)
+read_list(struct answer *answer, const struct field *field, const cJSON *item, void *at,
+	  struct sevq_fault *fault)
 {
 	size_t count, i = 0;
 	const cJSON *element;
@@ -454,7 +467,8 @@ read_list(struct answer *answer, const struct field *field, const cJSON *item, v
 	return 0;
 }
 
-typedef int reader(struct answer *, const struct field *, const cJSON *, void *, struct sevq_fault *);
+typedef int reader(struct answer *, const struct field *, const cJSON *, void *,
+		   struct sevq_fault *);
 
 static reader *const readers[] = {
 	[TEXT] = read_text,       [TEXT_OR_NUMBER] = read_text_or_number,
@@ -464,7 +478,8 @@ static reader *const readers[] = {
 };
 
 static int
-read_fields(struct answer *answer, const struct sevq_shape *shape, const cJSON *object, void *ret, struct sevq_fault *fault)
+read_fields(struct answer *answer, const struct sevq_shape *shape, const cJSON *object, void *ret,
+	    struct sevq_fault *fault)
 {
 	const struct field *field;
 	const cJSON *item;
@@ -476,16 +491,19 @@ read_fields(struct answer *answer, const struct sevq_shape *shape, const cJSON *
 				return wrong(field, fault);
 			continue;
 		}
-		if (readers[field->kind](answer, field, item, (char *)ret + field->offset, fault) != 0)
+		if (readers[field->kind](answer, field, item, (char *)ret + field->offset, fault) !=
+		    0)
 			return -1;
 		if (field->kind == LIST)
-			*(size_t *)(void *)((char *)ret + field->count_offset) = (size_t)cJSON_GetArraySize(item);
+			*(size_t *)(void *)((char *)ret + field->count_offset) =
+			    (size_t)cJSON_GetArraySize(item);
 	}
 	return 0;
 }
 
 void *
-sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len, struct sevq_fault *fault)
+sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len,
+		 struct sevq_fault *fault)
 {
 	size_t size = shape->size > 0 ? shape->size : len + 1;
 	struct answer *answer = calloc(1, sizeof(*answer) + size);
@@ -496,7 +514,9 @@ sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len, s
 		return NULL;
 	}
 	answer->tree = sevq_json_parse(text, len);
-	object = shape->inside != NULL ? cJSON_GetObjectItemCaseSensitive(answer->tree, shape->inside) : answer->tree;
+	object = shape->inside != NULL
+		     ? cJSON_GetObjectItemCaseSensitive(answer->tree, shape->inside)
+		     : answer->tree;
 	if (!cJSON_IsObject(object)) {
 		sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer is not JSON as sevqd writes it");
 	} else if (shape->size == 0) {
@@ -509,7 +529,10 @@ sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len, s
 	return NULL;
 }
 
-/* Every bad field that a problem names, with what is wrong with it: "must be a string (/text); no such field (/colour)". */
+/*
+ * Every bad field that a problem names, with what is wrong with it: "must be a string (/text); no
+ * such field (/colour)".
+ */
 static void
 add_bad_fields(struct sevq_buffer *out, const cJSON *errors)
 {
@@ -517,18 +540,22 @@ add_bad_fields(struct sevq_buffer *out, const cJSON *errors)
 
 	cJSON_ArrayForEach(error, errors)
 	{
-		const char *pointer = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "pointer"));
-		const char *detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "detail"));
+		const char *pointer =
+		    cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "pointer"));
+		const char *detail =
+		    cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "detail"));
 
 		if (pointer != NULL && detail != NULL)
-			sevq_buffer_addf(out, "%s%s (%s)", out->len > 0 ? "; " : "", detail, pointer);
+			sevq_buffer_addf(out, "%s%s (%s)", out->len > 0 ? "; " : "", detail,
+					 pointer);
 	}
 }
 
 static void
 read_problem(const cJSON *problem, enum sevq_code code, const char *name, struct sevq_fault *fault)
 {
-	const char *detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "detail"));
+	const char *detail =
+	    cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "detail"));
 	struct sevq_buffer fields = { 0 };
 
 	add_bad_fields(&fields, cJSON_GetObjectItemCaseSensitive(problem, "errors"));
@@ -554,7 +581,8 @@ sevq_answer_problem(const char *text, size_t len, struct sevq_fault *fault)
 	if (name != NULL)
 		read_problem(problem, sevq_fault_code(name), name, fault);
 	else
-		sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer is not a problem as sevqd writes it");
+		sevq_fault_set(fault, SEVQ_BAD_ANSWER,
+			       "the answer is not a problem as sevqd writes it");
 	cJSON_Delete(problem);
 	return fault->code;
 }

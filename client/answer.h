@@ -2,8 +2,9 @@
  * answer.h - from the JSON of an answer to the structs of sevq.h.
  *
  * Here: one constant shape per answer, and the one function that reads by them. No I/O.
- * What the struct does not know is passed over, so a newer server may say more; what it needs must be there and have
- * its type. An answer is one piece of memory to its owner: sevq_free takes all of it.
+ * What the struct does not know is passed over, so a newer server may say more; what it needs must
+ * be there and have its type. An answer is one piece of memory to its owner: sevq_free takes all of
+ * it.
  */
 #ifndef SEVQ_CLIENT_ANSWER_H
 #define SEVQ_CLIENT_ANSWER_H
@@ -32,9 +33,13 @@ extern const struct sevq_shape sevq_shape_requeued; /* struct sevq_requeued */
 extern const struct sevq_shape sevq_shape_text;     /* char *: the JSON object itself */
 
 /* NULL on failure: SEVQ_BAD_ANSWER, SEVQ_NO_MEMORY. */
-void *sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len, struct sevq_fault *fault);
+void *sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len,
+		       struct sevq_fault *fault);
 
-/* Reads a problem (RFC 9457) into fault: its code, and its bad fields or else its detail. SEVQ_BAD_ANSWER if it is none. */
+/*
+ * Reads a problem (RFC 9457) into fault: its code, and its bad fields or else its detail.
+ * SEVQ_BAD_ANSWER if it is none.
+ */
 enum sevq_code sevq_answer_problem(const char *text, size_t len, struct sevq_fault *fault);
 
 #endif

@@ -1,12 +1,13 @@
 /*
- * The context and the calls that queue, take and look. Each call builds a request and gives it to sevq_context_run, the one
- * way through: send, tell an answer from a problem, read it by its shape, hand it over.
+ * The context and the calls that queue, take and look. Each call builds a request and gives it to
+ * sevq_context_run, the one way through: send, tell an answer from a problem, read it by its shape,
+ * hand it over.
  */
-#include "client/context.h"
-
 #include <stdlib.h>
 
 #include <curl/curl.h>
+
+#include "client/context.h"
 
 #define STRUCT_BYTES_MAX 4096 /* a size beyond this is a struct that nobody initialised */
 #define IDEMPOTENCY_KEY_BYTES_MAX 255
@@ -30,7 +31,8 @@ sevq_context_import(void *ours, size_t our_size, const void *theirs, struct sevq
 		return sevq_fault_set(fault, SEVQ_INVALID_ARGUMENT, "a struct was not initialised");
 	for (i = our_size; i < their_size; i++)
 		if (((const char *)theirs)[i] != 0)
-			return sevq_fault_set(fault, SEVQ_INVALID_ARGUMENT, "an option needs a newer libsevq");
+			return sevq_fault_set(fault, SEVQ_INVALID_ARGUMENT,
+					      "an option needs a newer libsevq");
 	memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
 	return SEVQ_OK;
 }
@@ -45,7 +47,8 @@ sevq_connect(const struct sevq_connect_options *given, struct sevq_client **ret)
 	*ret = NULL;
 	if (client == NULL)
 		return SEVQ_NO_MEMORY;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) { /* counted: sevq_close takes it back */
+	/* counted: sevq_close takes it back */
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		free(client);
 		return SEVQ_NO_MEMORY;
 	}
@@ -144,7 +147,8 @@ read_answer(struct sevq_client *client, const struct sevq_shape *shape)
 	if (answer->status >= 400 && answer->problem)
 		sevq_answer_problem(answer->body, answer->len, &client->fault);
 	else
-		sevq_fault_set(&client->fault, SEVQ_BAD_ANSWER, "%s does not answer as sevqd does (HTTP status %d)",
+		sevq_fault_set(&client->fault, SEVQ_BAD_ANSWER,
+			       "%s does not answer as sevqd does (HTTP status %d)",
 			       client->place.url.text, answer->status);
 	return NULL;
 }
@@ -159,13 +163,15 @@ sevq_context_idempotency(struct sevq_client *client, struct sevq_request *reques
 	for (c = key; *c >= 0x20 && *c < 0x7f; c++)
 		;
 	if (*c != '\0' || c == key || c - key > IDEMPOTENCY_KEY_BYTES_MAX)
-		sevq_context_refuse(client, "an idempotency key is 1 to 255 characters of printable ASCII");
+		sevq_context_refuse(client,
+				    "an idempotency key is 1 to 255 characters of printable ASCII");
 	else
 		sevq_request_idempotency(request, key);
 }
 
 void
-sevq_context_ids(struct sevq_client *client, struct sevq_request *request, const char *const *ids, size_t id_count)
+sevq_context_ids(struct sevq_client *client, struct sevq_request *request, const char *const *ids,
+		 size_t id_count)
 {
 	size_t i;
 
@@ -177,7 +183,8 @@ sevq_context_ids(struct sevq_client *client, struct sevq_request *request, const
 }
 
 enum sevq_code
-sevq_context_run(struct sevq_client *client, struct sevq_request *request, const struct sevq_shape *shape, void *ret)
+sevq_context_run(struct sevq_client *client, struct sevq_request *request,
+		 const struct sevq_shape *shape, void *ret)
 {
 	void *answer = NULL;
 
@@ -185,7 +192,8 @@ sevq_context_run(struct sevq_client *client, struct sevq_request *request, const
 		; /* refused while it was built */
 	else if (request->failed || request->target.failed || request->header.failed)
 		sevq_fault_set(&client->fault, SEVQ_NO_MEMORY, "out of memory");
-	else if (sevq_http_exchange(client->http, request, &client->answer, &client->fault) == SEVQ_OK)
+	else if (sevq_http_exchange(client->http, request, &client->answer, &client->fault) ==
+		 SEVQ_OK)
 		answer = read_answer(client, shape);
 	sevq_request_clear(request);
 	if (answer != NULL && ret != NULL)
@@ -226,7 +234,8 @@ sevq_enqueue(struct sevq_client *client, const struct sevq_draft *draft, struct 
 }
 
 enum sevq_code
-sevq_enqueue_batch(struct sevq_client *client, const struct sevq_draft *drafts, size_t count, struct sevq_receipts **ret)
+sevq_enqueue_batch(struct sevq_client *client, const struct sevq_draft *drafts, size_t count,
+		   struct sevq_receipts **ret)
 {
 	struct sevq_request request;
 	struct sevq_draft ours;
@@ -237,7 +246,8 @@ sevq_enqueue_batch(struct sevq_client *client, const struct sevq_draft *drafts, 
 		return sevq_error_code(client);
 	if (drafts == NULL || count == 0)
 		return sevq_context_refuse(client, "no drafts");
-	stride = drafts->size; /* of the caller's array, whose version of the struct may not be ours */
+	/* of the caller's array, whose version of the struct may not be ours */
+	stride = drafts->size;
 	sevq_request_init(&request, "POST", "/v1/events");
 	for (i = 0; i < count && !request.failed; i++, at += stride) {
 		if (!import_draft(client, &ours, (const struct sevq_draft *)(const void *)at))
@@ -252,8 +262,8 @@ sevq_enqueue_batch(struct sevq_client *client, const struct sevq_draft *drafts, 
 }
 
 enum sevq_code
-sevq_drain(struct sevq_client *client, const struct sevq_address *address, const struct sevq_drain_options *options,
-	   struct sevq_events **ret)
+sevq_drain(struct sevq_client *client, const struct sevq_address *address,
+	   const struct sevq_drain_options *options, struct sevq_events **ret)
 {
 	struct sevq_drain_options ours = { 0 };
 	struct sevq_request request;
@@ -272,8 +282,8 @@ sevq_drain(struct sevq_client *client, const struct sevq_address *address, const
 }
 
 enum sevq_code
-sevq_peek(struct sevq_client *client, const struct sevq_address *address, size_t limit, const char *after_id,
-	  struct sevq_events **ret)
+sevq_peek(struct sevq_client *client, const struct sevq_address *address, size_t limit,
+	  const char *after_id, struct sevq_events **ret)
 {
 	struct sevq_request request;
 
@@ -287,8 +297,8 @@ sevq_peek(struct sevq_client *client, const struct sevq_address *address, size_t
 }
 
 enum sevq_code
-sevq_consume(struct sevq_client *client, const struct sevq_address *address, const char *const *ids, size_t id_count,
-	     struct sevq_events **ret)
+sevq_consume(struct sevq_client *client, const struct sevq_address *address, const char *const *ids,
+	     size_t id_count, struct sevq_events **ret)
 {
 	struct sevq_request request;
 
@@ -302,7 +312,8 @@ sevq_consume(struct sevq_client *client, const struct sevq_address *address, con
 
 /* One event by its id. */
 static enum sevq_code
-by_id(struct sevq_client *client, const char *method, const char *id, const struct sevq_shape *shape, void *ret)
+by_id(struct sevq_client *client, const char *method, const char *id,
+      const struct sevq_shape *shape, void *ret)
 {
 	struct sevq_request request;
 
@@ -328,7 +339,8 @@ sevq_withdraw(struct sevq_client *client, const char *id, struct sevq_event **re
 }
 
 enum sevq_code
-sevq_purge(struct sevq_client *client, const struct sevq_address *address, const char *context_key, struct sevq_purged **ret)
+sevq_purge(struct sevq_client *client, const struct sevq_address *address, const char *context_key,
+	   struct sevq_purged **ret)
 {
 	struct sevq_request request;
 
@@ -341,7 +353,8 @@ sevq_purge(struct sevq_client *client, const struct sevq_address *address, const
 }
 
 enum sevq_code
-sevq_route(struct sevq_client *client, const struct sevq_address *address, struct sevq_decision **ret)
+sevq_route(struct sevq_client *client, const struct sevq_address *address,
+	   struct sevq_decision **ret)
 {
 	struct sevq_request request;
 
@@ -354,7 +367,8 @@ sevq_route(struct sevq_client *client, const struct sevq_address *address, struc
 }
 
 enum sevq_code
-sevq_sessions(struct sevq_client *client, const struct sevq_sessions_options *options, struct sevq_sessions **ret)
+sevq_sessions(struct sevq_client *client, const struct sevq_sessions_options *options,
+	      struct sevq_sessions **ret)
 {
 	struct sevq_sessions_options ours = { 0 };
 	struct sevq_request request;

@@ -1,7 +1,8 @@
 /*
  * context.h - the context, and how a call goes through it.
  *
- * Here: what every public call is made of: begin, refuse or take its options over, build a request, run it.
+ * Here: what every public call is made of: begin, refuse or take its options over, build a request,
+ * run it.
  * Not here: the calls themselves (client.c and a file for each kind of them).
  */
 #ifndef SEVQ_CLIENT_CONTEXT_H
@@ -25,22 +26,29 @@ bool sevq_context_begin(struct sevq_client *client);
 enum sevq_code sevq_context_refuse(struct sevq_client *client, const char *why);
 
 /*
- * Copies a caller's struct that begins with its size into ours, which may be older (its new fields must be unused) or
- * newer (ours that it lacks are zero). NULL is all zero.
+ * Copies a caller's struct that begins with its size into ours, which may be older (its new fields
+ * must be unused) or newer (ours that it lacks are zero). NULL is all zero.
  */
-enum sevq_code sevq_context_import(void *ours, size_t our_size, const void *theirs, struct sevq_fault *fault);
-
-/* Puts the caller's key on the request, which then may be repeated; NULL: none. Refuses what is no key. */
-void sevq_context_idempotency(struct sevq_client *client, struct sevq_request *request, const char *key);
-
-/* Puts ids into the body as "ids"; NULL: none, which is not an empty list. Refuses missing ones. */
-void sevq_context_ids(struct sevq_client *client, struct sevq_request *request, const char *const *ids, size_t id_count);
+enum sevq_code sevq_context_import(void *ours, size_t our_size, const void *theirs,
+				   struct sevq_fault *fault);
 
 /*
- * Carries a request out, unless it was refused while it was built, and releases it. ret, where given, is the address of
- * a pointer to what shape describes. shape NULL: the answer is an endless one.
+ * Puts the caller's key on the request, which then may be repeated; NULL: none. Refuses what is no
+ * key.
  */
-enum sevq_code sevq_context_run(struct sevq_client *client, struct sevq_request *request, const struct sevq_shape *shape,
-				void *ret);
+void sevq_context_idempotency(struct sevq_client *client, struct sevq_request *request,
+			      const char *key);
+
+/* Puts ids into the body as "ids"; NULL: none, which is not an empty list. Refuses missing ones. */
+void sevq_context_ids(struct sevq_client *client, struct sevq_request *request,
+		      const char *const *ids, size_t id_count);
+
+/*
+ * Carries a request out, unless it was refused while it was built, and releases it. ret, where
+ * given, is the address of a pointer to what shape describes. shape NULL: the answer is an endless
+ * one.
+ */
+enum sevq_code sevq_context_run(struct sevq_client *client, struct sevq_request *request,
+				const struct sevq_shape *shape, void *ret);
 
 #endif

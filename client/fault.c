@@ -83,7 +83,10 @@ sevq_fault_code(const char *name)
 	return SEVQ_PROBLEM;
 }
 
-/* Takes off a character that was cut in the middle: continuation bytes at the end, and the byte that leads them. */
+/*
+ * Takes off a character that was cut in the middle: continuation bytes at the end, and the byte
+ * that leads them.
+ */
 static void
 cut_at_character(char *message, size_t len)
 {

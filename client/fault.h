@@ -14,7 +14,8 @@
 /* All zero is success. Written only by the functions below. */
 struct sevq_fault {
 	enum sevq_code code;
-	char message[SEVQ_MESSAGE_BYTES]; /* one sentence without the stop, cut at a character where it is too long */
+	/* one sentence without the stop, cut at a character where it is too long */
+	char message[SEVQ_MESSAGE_BYTES];
 };
 
 /* Fills fault and returns its code, so that failing is one statement. */

@@ -4,7 +4,8 @@
 #include "client/context.h"
 
 enum sevq_code
-sevq_history(struct sevq_client *client, const struct sevq_history_options *options, struct sevq_history **ret)
+sevq_history(struct sevq_client *client, const struct sevq_history_options *options,
+	     struct sevq_history **ret)
 {
 	struct sevq_history_options ours;
 	struct sevq_request request;
@@ -25,8 +26,8 @@ sevq_history(struct sevq_client *client, const struct sevq_history_options *opti
 }
 
 enum sevq_code
-sevq_dead_letters(struct sevq_client *client, const struct sevq_address *address, size_t limit, const char *cursor,
-		  struct sevq_history **ret)
+sevq_dead_letters(struct sevq_client *client, const struct sevq_address *address, size_t limit,
+		  const char *cursor, struct sevq_history **ret)
 {
 	struct sevq_request request;
 
@@ -40,7 +41,8 @@ sevq_dead_letters(struct sevq_client *client, const struct sevq_address *address
 }
 
 enum sevq_code
-sevq_requeue(struct sevq_client *client, const struct sevq_requeue_options *options, struct sevq_requeued **ret)
+sevq_requeue(struct sevq_client *client, const struct sevq_requeue_options *options,
+	     struct sevq_requeued **ret)
 {
 	struct sevq_requeue_options ours;
 	struct sevq_request request;
@@ -50,7 +52,8 @@ sevq_requeue(struct sevq_client *client, const struct sevq_requeue_options *opti
 		return sevq_error_code(client);
 	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
 		return client->fault.code;
-	selectors = (ours.ids != NULL) + (ours.address.session_key != NULL || ours.address.agent_id != NULL) + ours.all;
+	selectors = (ours.ids != NULL) +
+		    (ours.address.session_key != NULL || ours.address.agent_id != NULL) + ours.all;
 	if (selectors != 1 || ours.rate_per_second < 0)
 		return sevq_context_refuse(client, "name ids, or a session, or all");
 	sevq_request_init(&request, "POST", "/v1/dead-letters/requeue");

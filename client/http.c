@@ -1,13 +1,15 @@
 /*
  * The client's HTTP, on one libcurl easy handle.
  *
- * A kept connection may turn out closed when the next request is already on it. libcurl then sends the request again,
- * which for a read is welcome and for anything else could do it twice: the server may have carried it out and died
- * before its answer. So a callback counts how often a request goes out, and stops the second time unless the request
- * is repeatable. To make that rare a connection is not kept as long as the server would keep it.
+ * A kept connection may turn out closed when the next request is already on it. libcurl then sends
+ * the request again, which for a read is welcome and for anything else could do it twice: the
+ * server may have carried it out and died before its answer. So a callback counts how often a
+ * request goes out, and stops the second time unless the request is repeatable. To make that rare a
+ * connection is not kept as long as the server would keep it.
  *
- * An endless answer is handed on as it comes. It has no end to wait for, so what bounds it is silence: libcurl asks about
- * once a second whether to go on, and when nothing has come for too long the answer is no.
+ * An endless answer is handed on as it comes. It has no end to wait for, so what bounds it is
+ * silence: libcurl asks about once a second whether to go on, and when nothing has come for too
+ * long the answer is no.
  */
 #include "client/http.h"
 
@@ -25,8 +27,9 @@ struct sevq_http {
 	CURL *easy;
 	struct curl_slist *headers, *body_headers; /* without a body, with one */
 	struct curl_slist *stream_headers;         /* for an endless answer */
-	char *base, *where;                        /* requests start with base; messages say where */
-	int64_t timeout_ms;                        /* for a call that has no waiting in it */
+	/* requests start with base; messages say where */
+	char *base, *where;
+	int64_t timeout_ms; /* for a call that has no waiting in it */
 	struct sevq_buffer url, answer;
 	/* During an exchange: */
 	const struct sevq_request *request;
@@ -50,7 +53,8 @@ is_type(const char *header, const char *type)
 {
 	size_t len = strlen(type);
 
-	return header != NULL && strncasecmp(header, type, len) == 0 && strchr("; \t", header[len]) != NULL;
+	return header != NULL && strncasecmp(header, type, len) == 0 &&
+	       strchr("; \t", header[len]) != NULL;
 }
 
 /* Whether what comes is the endless answer that was asked for, not a problem. */
@@ -88,7 +92,8 @@ on_send(void *arg, char *ip, char *local_ip, int port, int local_port)
 	struct sevq_http *http = arg;
 
 	(void)ip, (void)local_ip, (void)port, (void)local_port;
-	return http->sent++ == 0 || http->request->repeatable ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+	return http->sent++ == 0 || http->request->repeatable ? CURL_PREREQFUNC_OK
+							      : CURL_PREREQFUNC_ABORT;
 }
 /* NOLINTEND(readability-non-const-parameter) */
 
@@ -121,16 +126,19 @@ add_header(struct curl_slist **list, const char *name, const char *value)
 static bool
 add_common_headers(struct curl_slist **list, const char *accept, const char *token)
 {
-	return add_header(list, "Accept: ", accept) && add_header(list, "Expect:", "") && /* never ask first */
+	/* never ask first */
+	return add_header(list, "Accept: ", accept) && add_header(list, "Expect:", "") &&
 	       (token == NULL || add_header(list, "Authorization: Bearer ", token));
 }
 
 /* Everything that stays the same from call to call. */
 static CURLcode
-set_up(struct sevq_http *http, const struct sevq_place *place, const struct sevq_connect_options *options)
+set_up(struct sevq_http *http, const struct sevq_place *place,
+       const struct sevq_connect_options *options)
 {
 	CURL *easy = http->easy;
-	long connect_timeout = options->connect_timeout_ms != 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS_DEFAULT;
+	long connect_timeout = options->connect_timeout_ms != 0 ? options->connect_timeout_ms
+								: CONNECT_TIMEOUT_MS_DEFAULT;
 	CURLcode rc = CURLE_OK;
 
 #define SET(option, value) rc = rc == CURLE_OK ? curl_easy_setopt(easy, option, value) : rc
@@ -150,7 +158,8 @@ set_up(struct sevq_http *http, const struct sevq_place *place, const struct sevq
 	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
 	SET(CURLOPT_XFERINFODATA, http);
 	SET(CURLOPT_NOPROGRESS, 0L);
-	SET(CURLOPT_USERAGENT, options->user_agent != NULL ? options->user_agent : "libsevq/" SEVQ_VERSION);
+	SET(CURLOPT_USERAGENT,
+	    options->user_agent != NULL ? options->user_agent : "libsevq/" SEVQ_VERSION);
 	SET(CURLOPT_UNIX_SOCKET_PATH, place->url.unix_path);
 	if (place->url.local) /* whatever http_proxy says */
 		SET(CURLOPT_PROXY, "");
@@ -159,8 +168,8 @@ set_up(struct sevq_http *http, const struct sevq_place *place, const struct sevq
 }
 
 enum sevq_code
-sevq_http_open(const struct sevq_place *place, const struct sevq_connect_options *options, struct sevq_http **ret,
-	       struct sevq_fault *fault)
+sevq_http_open(const struct sevq_place *place, const struct sevq_connect_options *options,
+	       struct sevq_http **ret, struct sevq_fault *fault)
 {
 	struct sevq_http *http = calloc(1, sizeof(*http));
 	CURLcode rc;
@@ -182,8 +191,10 @@ sevq_http_open(const struct sevq_place *place, const struct sevq_connect_options
 	rc = set_up(http, place, options);
 	if (rc != CURLE_OK) {
 		sevq_http_close(http);
-		return rc == CURLE_OUT_OF_MEMORY ? sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory")
-						 : sevq_fault_set(fault, SEVQ_CONFIGURATION, "libcurl: %s", curl_easy_strerror(rc));
+		return rc == CURLE_OUT_OF_MEMORY
+			   ? sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory")
+			   : sevq_fault_set(fault, SEVQ_CONFIGURATION, "libcurl: %s",
+					    curl_easy_strerror(rc));
 	}
 	*ret = http;
 	return SEVQ_OK;
@@ -207,7 +218,8 @@ sevq_http_close(struct sevq_http *http)
 
 /* What differs from call to call. body NULL: none. */
 static CURLcode
-set_request(struct sevq_http *http, const struct sevq_request *request, const char *body, const struct curl_slist *headers)
+set_request(struct sevq_http *http, const struct sevq_request *request, const char *body,
+	    const struct curl_slist *headers)
 {
 	bool endless = request->take != NULL;
 	CURLcode rc;
@@ -221,43 +233,55 @@ set_request(struct sevq_http *http, const struct sevq_request *request, const ch
 		curl_easy_setopt(http->easy, CURLOPT_HTTPGET, 1L);
 	}
 	curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(http->easy, CURLOPT_TIMEOUT_MS, endless ? 0L : (long)(http->timeout_ms + request->wait_ms));
-	return rc == CURLE_OK ? curl_easy_setopt(http->easy, CURLOPT_CUSTOMREQUEST, request->method) : rc;
+	curl_easy_setopt(http->easy, CURLOPT_TIMEOUT_MS,
+			 endless ? 0L : (long)(http->timeout_ms + request->wait_ms));
+	return rc == CURLE_OK ? curl_easy_setopt(http->easy, CURLOPT_CUSTOMREQUEST, request->method)
+			      : rc;
 }
 
 /* What libcurl could not do, in the words of sevq.h. */
 static enum sevq_code
-failed(const struct sevq_http *http, const struct sevq_request *request, CURLcode rc, struct sevq_fault *fault)
+failed(const struct sevq_http *http, const struct sevq_request *request, CURLcode rc,
+       struct sevq_fault *fault)
 {
 	const char *why = http->error[0] != '\0' ? http->error : curl_easy_strerror(rc);
 
 	if (rc == CURLE_OUT_OF_MEMORY || http->answer.failed)
 		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
 	if (http->sent == 0)
-		return sevq_fault_set(fault, SEVQ_UNREACHABLE, "nothing answers at %s: %s", http->where, why);
+		return sevq_fault_set(fault, SEVQ_UNREACHABLE, "nothing answers at %s: %s",
+				      http->where, why);
 	if (request->take != NULL)
 		return sevq_fault_set(fault, SEVQ_LOST, "lost %s: %s", http->where,
-				      rc == CURLE_ABORTED_BY_CALLBACK ? "it says nothing any more" : why);
+				      rc == CURLE_ABORTED_BY_CALLBACK ? "it says nothing any more"
+								      : why);
 	switch (rc) {
 	case CURLE_OPERATION_TIMEDOUT:
-		return sevq_fault_set(fault, SEVQ_TIMED_OUT, "no answer from %s in time; it may have been carried out",
+		return sevq_fault_set(fault, SEVQ_TIMED_OUT,
+				      "no answer from %s in time; it may have been carried out",
 				      http->where);
 	case CURLE_WRITE_ERROR:
-		return sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer of %s is too long", http->where);
+		return sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer of %s is too long",
+				      http->where);
 	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, or something else altogether */
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_BAD_CONTENT_ENCODING:
-		return sevq_fault_set(fault, SEVQ_BAD_ANSWER, "%s does not speak as sevqd does: %s", http->where, why);
+		return sevq_fault_set(fault, SEVQ_BAD_ANSWER, "%s does not speak as sevqd does: %s",
+				      http->where, why);
 	default: /* also the second sending that on_send has stopped */
-		return sevq_fault_set(fault, SEVQ_LOST, "lost %s before its answer; it may have been carried out: %s", http->where,
-				      rc == CURLE_ABORTED_BY_CALLBACK ? "the connection was closed" : why);
+		return sevq_fault_set(
+		    fault, SEVQ_LOST, "lost %s before its answer; it may have been carried out: %s",
+		    http->where,
+		    rc == CURLE_ABORTED_BY_CALLBACK ? "the connection was closed" : why);
 	}
 }
 
 static CURLcode
 perform(struct sevq_http *http, const struct sevq_request *request, const char *body)
 {
-	struct curl_slist *fixed = request->take != NULL ? http->stream_headers : body != NULL ? http->body_headers : http->headers;
+	struct curl_slist *fixed = request->take != NULL ? http->stream_headers
+				   : body != NULL        ? http->body_headers
+							 : http->headers;
 	struct curl_slist own = { .data = request->header.data, .next = fixed };
 	CURLcode rc;
 
@@ -270,7 +294,9 @@ perform(struct sevq_http *http, const struct sevq_request *request, const char *
 	sevq_buffer_truncate(&http->answer);
 	sevq_buffer_adds(&http->url, http->base);
 	sevq_buffer_adds(&http->url, sevq_buffer_text(&request->target));
-	rc = http->url.failed ? CURLE_OUT_OF_MEMORY : set_request(http, request, body, request->header.len > 0 ? &own : fixed);
+	rc = http->url.failed
+		 ? CURLE_OUT_OF_MEMORY
+		 : set_request(http, request, body, request->header.len > 0 ? &own : fixed);
 	if (rc == CURLE_OK)
 		rc = curl_easy_perform(http->easy);
 	curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL); /* our own line ends here */
@@ -279,7 +305,8 @@ perform(struct sevq_http *http, const struct sevq_request *request, const char *
 }
 
 static void
-read_answer(const struct sevq_http *http, const struct sevq_request *request, struct sevq_http_answer *ret)
+read_answer(const struct sevq_http *http, const struct sevq_request *request,
+	    struct sevq_http_answer *ret)
 {
 	const char *type = NULL;
 	long status = 0;
@@ -298,8 +325,8 @@ read_answer(const struct sevq_http *http, const struct sevq_request *request, st
 }
 
 enum sevq_code
-sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request, struct sevq_http_answer *ret,
-		   struct sevq_fault *fault)
+sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request,
+		   struct sevq_http_answer *ret, struct sevq_fault *fault)
 {
 	char *body = NULL;
 	CURLcode rc;

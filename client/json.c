@@ -1,6 +1,6 @@
 /*
- * cJSON notes where its last parse failed in one variable for the whole process, so parses are taken in turns: other
- * threads of the process have contexts of their own.
+ * cJSON notes where its last parse failed in one variable for the whole process, so parses are
+ * taken in turns: other threads of the process have contexts of their own.
  */
 #include "client/json.h"
 

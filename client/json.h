@@ -11,7 +11,10 @@
 
 #include <cjson/cJSON.h>
 
-/* Parses the whole text; NULL if it is not exactly one JSON value. Free with cJSON_Delete. Safe with threads. */
+/*
+ * Parses the whole text; NULL if it is not exactly one JSON value. Free with cJSON_Delete. Safe
+ * with threads.
+ */
 cJSON *sevq_json_parse(const char *text, size_t len);
 
 #endif

@@ -6,8 +6,8 @@
 #define WAIT_MS_MAX (5 * 60 * 1000)
 
 enum sevq_code
-sevq_lease(struct sevq_client *client, const struct sevq_address *address, const struct sevq_lease_options *options,
-	   struct sevq_lease **ret)
+sevq_lease(struct sevq_client *client, const struct sevq_address *address,
+	   const struct sevq_lease_options *options, struct sevq_lease **ret)
 {
 	struct sevq_lease_options ours;
 	struct sevq_request request;
@@ -32,7 +32,8 @@ sevq_lease(struct sevq_client *client, const struct sevq_address *address, const
 
 /* Begins a call on a lease: POST /v1/leases/{id}/{what}. */
 static bool
-begin(struct sevq_client *client, struct sevq_request *request, const char *lease_id, const char *what)
+begin(struct sevq_client *client, struct sevq_request *request, const char *lease_id,
+      const char *what)
 {
 	if (!sevq_context_begin(client))
 		return false;
@@ -47,7 +48,8 @@ begin(struct sevq_client *client, struct sevq_request *request, const char *leas
 }
 
 enum sevq_code
-sevq_ack(struct sevq_client *client, const char *lease_id, const char *const *ids, size_t id_count, struct sevq_lease_change **ret)
+sevq_ack(struct sevq_client *client, const char *lease_id, const char *const *ids, size_t id_count,
+	 struct sevq_lease_change **ret)
 {
 	struct sevq_request request;
 
@@ -67,7 +69,8 @@ sevq_nack(struct sevq_client *client, const char *lease_id, const char *const *i
 
 	if (!begin(client, &request, lease_id, "nack"))
 		return sevq_error_code(client);
-	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) == SEVQ_OK && ours.delay_ms < 0)
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) == SEVQ_OK &&
+	    ours.delay_ms < 0)
 		sevq_context_refuse(client, "a time is negative");
 	sevq_context_ids(client, &request, ids, id_count);
 	sevq_request_number(&request, "delayMs", ours.delay_ms);
@@ -78,8 +81,8 @@ sevq_nack(struct sevq_client *client, const char *lease_id, const char *const *i
 }
 
 enum sevq_code
-sevq_extend(struct sevq_client *client, const char *lease_id, const char *const *ids, size_t id_count, int64_t lease_ms,
-	    struct sevq_lease_change **ret)
+sevq_extend(struct sevq_client *client, const char *lease_id, const char *const *ids,
+	    size_t id_count, int64_t lease_ms, struct sevq_lease_change **ret)
 {
 	struct sevq_request request;
 
@@ -94,7 +97,8 @@ sevq_extend(struct sevq_client *client, const char *lease_id, const char *const 
 }
 
 enum sevq_code
-sevq_wait(struct sevq_client *client, const struct sevq_address *address, int64_t timeout_ms, struct sevq_readiness **ret)
+sevq_wait(struct sevq_client *client, const struct sevq_address *address, int64_t timeout_ms,
+	  struct sevq_readiness **ret)
 {
 	struct sevq_request request;
 
@@ -104,7 +108,8 @@ sevq_wait(struct sevq_client *client, const struct sevq_address *address, int64_
 		return sevq_context_refuse(client, "a wait is 0 to 5 minutes long");
 	sevq_request_init(&request, "GET", "/v1/wait");
 	sevq_request_address_query(&request, address);
-	sevq_buffer_addf(&request.target, "%stimeoutMs=%ld", strchr(sevq_buffer_text(&request.target), '?') == NULL ? "?" : "&",
+	sevq_buffer_addf(&request.target, "%stimeoutMs=%ld",
+			 strchr(sevq_buffer_text(&request.target), '?') == NULL ? "?" : "&",
 			 (long)timeout_ms); /* also when it is 0 */
 	request.wait_ms = timeout_ms;
 	return sevq_context_run(client, &request, &sevq_shape_ready, ret);

@@ -1,10 +1,11 @@
 /*
  * Finding the server.
  *
- * A running sevqd leaves a file that says where it listens and where its token is. Whoever can write that file can have
- * a token sent anywhere, and whoever takes over the port of a dead server is given it: so the file counts only if it is
- * ours, if nobody else may write it, and while the process it names is alive. A token found this way goes to the
- * address found with it, or to this machine; to another host only a token that was named for it.
+ * A running sevqd leaves a file that says where it listens and where its token is. Whoever can
+ * write that file can have a token sent anywhere, and whoever takes over the port of a dead server
+ * is given it: so the file counts only if it is ours, if nobody else may write it, and while the
+ * process it names is alive. A token found this way goes to the address found with it, or to this
+ * machine; to another host only a token that was named for it.
  */
 #include "client/place.h"
 
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
 #include <unistd.h>
 
 #include "client/json.h"
@@ -33,7 +35,10 @@ runtime_clear(struct runtime *runtime)
 	memset(runtime, 0, sizeof(*runtime));
 }
 
-/* A variable that is set and not empty. Not for programs that run with more rights than their caller. */
+/*
+ * A variable that is set and not empty. Not for programs that run with more rights than their
+ * caller.
+ */
 static const char *
 variable(const char *name)
 {
@@ -42,7 +47,10 @@ variable(const char *name)
 	return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-/* The path of a file in the state directory. A relative XDG_STATE_HOME does not count, as that standard wants. */
+/*
+ * The path of a file in the state directory. A relative XDG_STATE_HOME does not count, as that
+ * standard wants.
+ */
 static bool
 state_path(struct sevq_buffer *path, const char *name)
 {
@@ -72,14 +80,19 @@ read_all(int fd, struct sevq_buffer *out)
 	return (int)n;
 }
 
-/* Reads a small file that is nobody else's business: access_mask are the permission bits that others must not have. */
+/*
+ * Reads a small file that is nobody else's business: access_mask are the permission bits that
+ * others must not have.
+ */
 static enum sevq_code
-read_private(const char *path, bool must_be_ours, mode_t access_mask, struct sevq_buffer *out, struct sevq_fault *fault)
+read_private(const char *path, bool must_be_ours, mode_t access_mask, struct sevq_buffer *out,
+	     struct sevq_fault *fault)
 {
 	struct stat st;
 	int fd;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (must_be_ours ? O_NOFOLLOW : 0));
+	fd = open(path,
+		  O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (must_be_ours ? O_NOFOLLOW : 0));
 	if (fd < 0)
 		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
@@ -87,7 +100,8 @@ read_private(const char *path, bool must_be_ours, mode_t access_mask, struct sev
 	else if (must_be_ours && st.st_uid != geteuid())
 		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: belongs to somebody else", path);
 	else if ((st.st_mode & access_mask) != 0)
-		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: open to others (mode %03o)", path, (unsigned)(st.st_mode & 0777));
+		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: open to others (mode %03o)", path,
+			       (unsigned)(st.st_mode & 0777));
 	else if (read_all(fd, out) != 0)
 		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
 	else if (out->failed)
@@ -124,7 +138,10 @@ read_token(const char *text, const char *where, char **ret, struct sevq_fault *f
 	return keep_token(text, len, where, ret, fault);
 }
 
-/* The first token of a token file, which may be the server's own: a token a line, with scopes behind it, # comments. */
+/*
+ * The first token of a token file, which may be the server's own: a token a line, with scopes
+ * behind it, # comments.
+ */
 static enum sevq_code
 read_token_file(const char *path, bool must_be_ours, char **ret, struct sevq_fault *fault)
 {
@@ -146,15 +163,20 @@ read_token_file(const char *path, bool must_be_ours, char **ret, struct sevq_fau
 
 /* {"address":URL,"tokenFile":PATH or null,"pid":N}; a process that is gone says nothing. */
 static enum sevq_code
-read_runtime_json(const char *path, const struct sevq_buffer *text, struct runtime *runtime, struct sevq_fault *fault)
+read_runtime_json(const char *path, const struct sevq_buffer *text, struct runtime *runtime,
+		  struct sevq_fault *fault)
 {
 	cJSON *root = sevq_json_parse(sevq_buffer_text(text), text->len);
-	const char *address = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "address"));
-	const char *token_file = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "tokenFile"));
+	const char *address =
+	    cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "address"));
+	const char *token_file =
+	    cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "tokenFile"));
 	const cJSON *pid = cJSON_GetObjectItemCaseSensitive(root, "pid");
 
-	if (address == NULL || !cJSON_IsNumber(pid) || pid->valueint <= 0 || (token_file != NULL && token_file[0] != '/')) {
-		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: damaged; remove it, or name the server's address", path);
+	if (address == NULL || !cJSON_IsNumber(pid) || pid->valueint <= 0 ||
+	    (token_file != NULL && token_file[0] != '/')) {
+		sevq_fault_set(fault, SEVQ_CONFIGURATION,
+			       "%s: damaged; remove it, or name the server's address", path);
 	} else if (kill(pid->valueint, 0) == 0 || errno != ESRCH) {
 		if (token_file != NULL && (runtime->token_file = strdup(token_file)) == NULL)
 			sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
@@ -192,8 +214,8 @@ default_token(char **ret, struct sevq_fault *fault)
 }
 
 static enum sevq_code
-find_token(const struct sevq_connect_options *options, const struct runtime *runtime, struct sevq_place *place,
-	   struct sevq_fault *fault)
+find_token(const struct sevq_connect_options *options, const struct runtime *runtime,
+	   struct sevq_place *place, struct sevq_fault *fault)
 {
 	if (options->token != NULL)
 		return read_token(options->token, "the token given", &place->token, fault);
@@ -204,12 +226,15 @@ find_token(const struct sevq_connect_options *options, const struct runtime *run
 	if (variable("SEVQ_TOKEN_FILE") != NULL)
 		return read_token_file(variable("SEVQ_TOKEN_FILE"), false, &place->token, fault);
 	if (runtime->url.text != NULL && strcmp(runtime->url.text, place->url.text) == 0)
-		return runtime->token_file != NULL ? read_token_file(runtime->token_file, true, &place->token, fault) : SEVQ_OK;
+		return runtime->token_file != NULL
+			   ? read_token_file(runtime->token_file, true, &place->token, fault)
+			   : SEVQ_OK;
 	return place->url.local ? default_token(&place->token, fault) : SEVQ_OK;
 }
 
 enum sevq_code
-sevq_place_find(const struct sevq_connect_options *options, struct sevq_place *ret, struct sevq_fault *fault)
+sevq_place_find(const struct sevq_connect_options *options, struct sevq_place *ret,
+		struct sevq_fault *fault)
 {
 	const char *named = options->base_url != NULL ? options->base_url : variable("SEVQ_URL");
 	struct runtime runtime = { 0 };
@@ -221,7 +246,8 @@ sevq_place_find(const struct sevq_connect_options *options, struct sevq_place *r
 	if (fault->code == SEVQ_OK && (named == NULL || ret->url.local))
 		read_runtime(&runtime, fault);
 	if (fault->code == SEVQ_OK && named == NULL)
-		sevq_url_read(runtime.url.text != NULL ? runtime.url.text : SEVQ_DEFAULT_URL, &ret->url, fault);
+		sevq_url_read(runtime.url.text != NULL ? runtime.url.text : SEVQ_DEFAULT_URL,
+			      &ret->url, fault);
 	if (fault->code == SEVQ_OK)
 		find_token(options, &runtime, ret, fault);
 	runtime_clear(&runtime);

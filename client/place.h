@@ -17,10 +17,11 @@ struct sevq_place {
 };
 
 /*
- * Finds both. Failures: SEVQ_CONFIGURATION (an address or token that cannot be used, a file that must not be trusted),
- * SEVQ_NO_MEMORY; *ret is then all zero.
+ * Finds both. Failures: SEVQ_CONFIGURATION (an address or token that cannot be used, a file that
+ * must not be trusted), SEVQ_NO_MEMORY; *ret is then all zero.
  */
-enum sevq_code sevq_place_find(const struct sevq_connect_options *options, struct sevq_place *ret, struct sevq_fault *fault);
+enum sevq_code sevq_place_find(const struct sevq_connect_options *options, struct sevq_place *ret,
+			       struct sevq_fault *fault);
 void sevq_place_clear(struct sevq_place *place);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Building requests. cJSON gives NULL where memory ran out; every step passes that on in `failed` and goes on.
+ * Building requests. cJSON gives NULL where memory ran out; every step passes that on in `failed`
+ * and goes on.
  */
 #include "client/request.h"
 
@@ -81,7 +82,8 @@ put_delivery(struct sevq_request *request, cJSON *object, const struct sevq_deli
 {
 	cJSON *member;
 
-	if (delivery->channel == NULL && delivery->to == NULL && delivery->account_id == NULL && delivery->thread_id == NULL)
+	if (delivery->channel == NULL && delivery->to == NULL && delivery->account_id == NULL &&
+	    delivery->thread_id == NULL)
 		return;
 	member = cJSON_AddObjectToObject(object, "deliveryContext");
 	if (member == NULL) {
@@ -139,7 +141,8 @@ sevq_request_true(struct sevq_request *request, const char *name, bool value)
 }
 
 void
-sevq_request_texts(struct sevq_request *request, const char *name, const char *const *values, size_t count)
+sevq_request_texts(struct sevq_request *request, const char *name, const char *const *values,
+		   size_t count)
 {
 	cJSON *list = cJSON_AddArrayToObject(request->body, name), *item;
 	size_t i;
@@ -147,7 +150,8 @@ sevq_request_texts(struct sevq_request *request, const char *name, const char *c
 	request->failed |= list == NULL;
 	for (i = 0; i < count && !request->failed; i++) {
 		item = cJSON_CreateString(values[i]);
-		if (item == NULL || !cJSON_AddItemToArray(list, item)) /* a list takes its item over */
+		/* a list takes its item over */
+		if (item == NULL || !cJSON_AddItemToArray(list, item))
 			request->failed = true;
 	}
 }
@@ -165,7 +169,8 @@ sevq_request_idempotency(struct sevq_request *request, const char *key)
 	request->repeatable = true;
 	sevq_buffer_adds(&request->header, "Idempotency-Key: \"");
 	for (; *key != '\0'; key++)
-		sevq_buffer_addf(&request->header, "%s%c", *key == '"' || *key == '\\' ? "\\" : "", *key);
+		sevq_buffer_addf(&request->header, "%s%c", *key == '"' || *key == '\\' ? "\\" : "",
+				 *key);
 	sevq_buffer_adds(&request->header, "\"");
 }
 
@@ -181,7 +186,8 @@ sevq_request_batch_draft(struct sevq_request *request, const struct sevq_draft *
 {
 	cJSON *list = cJSON_GetObjectItemCaseSensitive(request->body, "events"), *item;
 
-	request->repeatable = (list == NULL || request->repeatable) && draft->idempotency_key != NULL;
+	request->repeatable =
+	    (list == NULL || request->repeatable) && draft->idempotency_key != NULL;
 	if (list == NULL)
 		list = cJSON_AddArrayToObject(request->body, "events");
 	item = cJSON_CreateObject();

@@ -20,7 +20,10 @@ struct sevq_request {
 	bool repeatable;           /* carried out twice it does what it does once */
 	bool failed;               /* memory ran out */
 	int64_t wait_ms;           /* the server may take so much longer than for other calls */
-	/* Where it is set, the answer is an endless one: what comes is handed on until take returns false. */
+	/*
+	 * Where it is set, the answer is an endless one: what comes is handed on until take returns
+	 * false.
+	 */
 	bool (*take)(void *arg, const char *data, size_t len);
 	void *take_arg;
 	int64_t silence_ms; /* of an endless answer: how long nothing may come */
@@ -33,21 +36,32 @@ void sevq_request_clear(struct sevq_request *request);
 /* Adds one path segment, escaped: ids are opaque. */
 void sevq_request_segment(struct sevq_request *request, const char *text);
 
-/* An address as query parameters, or as members of the body; what is NULL is left out, and so is a NULL address. */
+/*
+ * An address as query parameters, or as members of the body; what is NULL is left out, and so is a
+ * NULL address.
+ */
 void sevq_request_address_query(struct sevq_request *request, const struct sevq_address *address);
 void sevq_request_address(struct sevq_request *request, const struct sevq_address *address);
 
 /* Members of the body; a NULL text, a zero number are left out. */
 void sevq_request_text(struct sevq_request *request, const char *name, const char *value);
 void sevq_request_number(struct sevq_request *request, const char *name, int64_t value);
-void sevq_request_true(struct sevq_request *request, const char *name, bool value); /* false is left out */
+/* false is left out */
+void sevq_request_true(struct sevq_request *request, const char *name, bool value);
 void sevq_request_false(struct sevq_request *request, const char *name);
-void sevq_request_texts(struct sevq_request *request, const char *name, const char *const *values, size_t count);
+void sevq_request_texts(struct sevq_request *request, const char *name, const char *const *values,
+			size_t count);
 
-/* The header Idempotency-Key with a key of printable ASCII (RFC 8941, a string), which makes the request repeatable. */
+/*
+ * The header Idempotency-Key with a key of printable ASCII (RFC 8941, a string), which makes the
+ * request repeatable.
+ */
 void sevq_request_idempotency(struct sevq_request *request, const char *key);
 
-/* The body is this draft, or "events" of it gets one more. Repeatable while every draft has an idempotency key. */
+/*
+ * The body is this draft, or "events" of it gets one more. Repeatable while every draft has an
+ * idempotency key.
+ */
 void sevq_request_draft(struct sevq_request *request, const struct sevq_draft *draft);
 void sevq_request_batch_draft(struct sevq_request *request, const struct sevq_draft *draft);
 

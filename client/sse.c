@@ -1,5 +1,6 @@
 /*
- * The stream is cut into lines, a line into field and value; an empty line ends the event. Lines end in LF, CR or CR LF.
+ * The stream is cut into lines, a line into field and value; an empty line ends the event. Lines
+ * end in LF, CR or CR LF.
  */
 #include "client/sse.h"
 
@@ -17,7 +18,8 @@ static bool
 end_event(struct sevq_sse *sse)
 {
 	const char *name = sse->name.len > 0 ? sevq_buffer_text(&sse->name) : "message";
-	struct sevq_sse_event event = { name, sevq_buffer_text(&sse->id), sevq_buffer_text(&sse->data) };
+	struct sevq_sse_event event = { name, sevq_buffer_text(&sse->id),
+					sevq_buffer_text(&sse->data) };
 	bool more = !sse->any_data || sse->heard(&event, sse->arg);
 
 	sevq_buffer_truncate(&sse->name);
@@ -57,7 +59,8 @@ end_line(struct sevq_sse *sse)
 		take_field(sse, line, value == NULL ? "" : value[0] == ' ' ? value + 1 : value);
 	}
 	sevq_buffer_truncate(&sse->line);
-	return more && !sse->name.failed && !sse->id.failed && !sse->data.failed && sse->data.len <= SEVQ_SSE_BYTES_MAX;
+	return more && !sse->name.failed && !sse->id.failed && !sse->data.failed &&
+	       sse->data.len <= SEVQ_SSE_BYTES_MAX;
 }
 
 bool

@@ -1,5 +1,6 @@
 /*
- * sse.h - server-sent events from a stream of bytes (the WHATWG HTML standard, section "Server-sent events").
+ * sse.h - server-sent events from a stream of bytes (the WHATWG HTML standard, section "Server-sent
+ * events").
  *
  * Here: lines, fields, events, however the bytes are cut. No I/O.
  * Not here: what the events say (stream.c).
@@ -27,7 +28,10 @@ struct sevq_sse {
 	bool any_data, after_cr;
 };
 
-/* Takes what came. false: heard said enough, or a line is too long, or memory ran out; nothing more may be given. */
+/*
+ * Takes what came. false: heard said enough, or a line is too long, or memory ran out; nothing more
+ * may be given.
+ */
 bool sevq_sse_feed(struct sevq_sse *sse, const char *bytes, size_t len);
 void sevq_sse_clear(struct sevq_sse *sse);
 

@@ -23,13 +23,15 @@ on_event(const struct sevq_sse_event *event, void *arg)
 
 	if (strcmp(event->name, "wake") != 0)
 		return true;
-	wakeup = sevq_answer_read(&sevq_shape_wakeup, event->data, strlen(event->data), &stream->fault);
+	wakeup =
+	    sevq_answer_read(&sevq_shape_wakeup, event->data, strlen(event->data), &stream->fault);
 	if (wakeup == NULL)
 		return false;
 	wakeup->id = event->id;
 	wakeup->json = event->data;
 	stream->enough = !stream->heard(wakeup, stream->arg);
-	memset(&stream->client->fault, 0, sizeof(stream->client->fault)); /* of calls that were refused meanwhile */
+	/* of calls that were refused meanwhile */
+	memset(&stream->client->fault, 0, sizeof(stream->client->fault));
 	sevq_free(wakeup);
 	return !stream->enough;
 }
@@ -87,7 +89,8 @@ sevq_stream(struct sevq_client *client, const struct sevq_stream_options *option
 	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
 		return client->fault.code;
 	if (heard == NULL || ours.coalesce_ms < 0 || ours.silence_ms < 0)
-		return sevq_context_refuse(client, heard == NULL ? "nobody hears" : "a time is negative");
+		return sevq_context_refuse(client,
+					   heard == NULL ? "nobody hears" : "a time is negative");
 	if (ours.last_event_id != NULL && strpbrk(ours.last_event_id, "\r\n") != NULL)
 		return sevq_context_refuse(client, "an event id is one line");
 	stream.sse.heard = on_event;

@@ -1,15 +1,16 @@
 /*
- * Base URLs are taken apart by libcurl's own URL parser, so that what is checked here is what is used there.
+ * Base URLs are taken apart by libcurl's own URL parser, so that what is checked here is what is
+ * used there.
  */
 #include "client/url.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/un.h>
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 
 /* Also an empty part is one: "http://host?" has a query. */
@@ -54,7 +55,8 @@ read_unix(const char *text, struct sevq_url *url, struct sevq_fault *fault)
 	const char *path = text + strlen("unix:");
 
 	if (path[0] != '/')
-		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: the path of a socket starts with a slash", text);
+		return sevq_fault_set(fault, SEVQ_CONFIGURATION,
+				      "%s: the path of a socket starts with a slash", text);
 	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: too long for a socket", text);
 	url->local = true;
@@ -70,8 +72,9 @@ static enum sevq_code
 check_parts(CURLU *parts, const char *text, struct sevq_fault *fault)
 {
 	if (strncasecmp(text, "http://", 7) != 0 && strncasecmp(text, "https://", 8) != 0)
-		return sevq_fault_set(fault, SEVQ_CONFIGURATION,
-				      "%s: a server's address starts with http://, https:// or unix:", text);
+		return sevq_fault_set(
+		    fault, SEVQ_CONFIGURATION,
+		    "%s: a server's address starts with http://, https:// or unix:", text);
 	switch (curl_url_set(parts, CURLUPART_URL, text, 0)) {
 	case CURLUE_OK:
 		break;
@@ -81,9 +84,12 @@ check_parts(CURLU *parts, const char *text, struct sevq_fault *fault)
 		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: not a URL", text);
 	}
 	if (has_part(parts, CURLUPART_USER) || has_part(parts, CURLUPART_PASSWORD))
-		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "a server's address has no user and no password: use a token");
+		return sevq_fault_set(
+		    fault, SEVQ_CONFIGURATION,
+		    "a server's address has no user and no password: use a token");
 	if (has_part(parts, CURLUPART_QUERY) || has_part(parts, CURLUPART_FRAGMENT))
-		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: a server's address has no query and no fragment", text);
+		return sevq_fault_set(fault, SEVQ_CONFIGURATION,
+				      "%s: a server's address has no query and no fragment", text);
 	return SEVQ_OK;
 }
 
@@ -113,7 +119,8 @@ sevq_url_read(const char *text, struct sevq_url *ret, struct sevq_fault *fault)
 	enum sevq_code code;
 
 	memset(ret, 0, sizeof(*ret));
-	code = strncmp(text, "unix:", 5) == 0 ? read_unix(text, ret, fault) : read_tcp(text, ret, fault);
+	code = strncmp(text, "unix:", 5) == 0 ? read_unix(text, ret, fault)
+					      : read_tcp(text, ret, fault);
 	if (code != SEVQ_OK)
 		sevq_url_clear(ret);
 	return code;
@@ -131,8 +138,8 @@ sevq_url_clear(struct sevq_url *url)
 static bool
 is_unreserved(unsigned char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-	       c == '~';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 void

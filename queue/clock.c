@@ -7,6 +7,7 @@ static int64_t
 read_ms(clockid_t clock)
 {
 	struct timespec now;
+
 	clock_gettime(clock, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

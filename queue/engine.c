@@ -1,36 +1,41 @@
 /*
  * engine.c - one turn of the loop, one batch, one commit.
  *
- * Group commit. An fsync costs a few hundred microseconds however much it covers, so the engine never commits for one
- * op: everything submitted since the last turn is planned in order against the catalog, the events that the answers
- * need are read, the records are committed in one transaction with one fsync, and only then is anybody answered. While
- * the commit runs, the kernel gathers the next turn's requests; batches grow with load by themselves, and there is no
- * timer, no lock and no second thread.
+ * Group commit. An fsync costs a few hundred microseconds however much it covers, so the engine
+ * never commits for one op: everything submitted since the last turn is planned in order against
+ * the catalog, the events that the answers need are read, the records are committed in one
+ * transaction with one fsync, and only then is anybody answered. While the commit runs, the kernel
+ * gathers the next turn's requests; batches grow with load by themselves, and there is no timer, no
+ * lock and no second thread.
  *
- *     submit ... submit, turn: look up -> page -> plan -> read -> commit (written, durable) -> finish
+ *     submit ... submit, turn: look up -> page -> plan -> read -> commit (written, durable) ->
+ * finish
  *
- * Once a commit is written, the catalog and all that depends on it are brought up to date, and answers prepared, while the disk
- * makes it durable. The only failure left is an unknown outcome, which stops the engine, so none of this is ever undone.
+ * Once a commit is written, the catalog and all that depends on it are brought up to date, and
+ * answers prepared, while the disk makes it durable. The only failure left is an unknown outcome,
+ * which stops the engine, so none of this is ever undone.
  *
- * Each arrow may be a call that returns at once (SQLite) or a wait for the store to call back; the state between two
- * turns is whole either way. What it refuses to be: a scheduler. Ops run in the order they came; a batch is never
- * reordered, split or held back.
+ * Each arrow may be a call that returns at once (SQLite) or a wait for the store to call back; the
+ * state between two turns is whole either way. What it refuses to be: a scheduler. Ops run in the
+ * order they came; a batch is never reordered, split or held back.
  *
- * An op ends in one of three ways: it is answered; it waits, parked at its queue key, until a commit wakes that queue; or
- * it goes round again, because it found that it must look something up first. Time takes part as an op of its own.
+ * An op ends in one of three ways: it is answered; it waits, parked at its queue key, until a
+ * commit wakes that queue; or it goes round again, because it found that it must look something up
+ * first. Time takes part as an op of its own.
  *
- * A failed commit takes the catalog back to where it was. Ops that needed space are then refused and the others tried
- * once more without them, so a full disk never stops a drain. A commit of unknown outcome stops the engine for good.
+ * A failed commit takes the catalog back to where it was. Ops that needed space are then refused
+ * and the others tried once more without them, so a full disk never stops a drain. A commit of
+ * unknown outcome stops the engine for good.
  */
 #include "queue/engine.h"
 
 #include <stdlib.h>
 #include <time.h>
 
+#include "queue/catalog/recent.h"
 #include "queue/clock.h"
 #include "queue/load.h"
 #include "queue/ops/tick.h"
-#include "queue/catalog/recent.h"
 
 #define TIME_RETRY_MS 1000 /* when what time does could not be committed */
 
@@ -41,7 +46,8 @@ struct op_list {
 
 struct engine {
 	struct store *store;
-	struct policy *policy, *next_policy; /* next: in force from the next batch on; NULL: no change */
+	/* next: in force from the next batch on; NULL: no change */
+	struct policy *policy, *next_policy;
 	struct engine_options options;
 	struct engine_stats stats;
 	struct plan plan;
@@ -93,11 +99,12 @@ static int64_t
 monotonic_us(void)
 {
 	struct timespec now;
+
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* --- lists of ops ------------------------------------------------------------------------------------------------ */
+/* --- lists of ops --- */
 
 static void
 list_init(struct op_list *list)
@@ -118,6 +125,7 @@ static struct op *
 list_take(struct op_list *list)
 {
 	struct op *op = list->first;
+
 	list->first = op->next;
 	if (list->first == NULL)
 		list->end = &list->first;
@@ -136,23 +144,28 @@ list_move(struct op_list *from, struct op_list *to)
 	list_init(from);
 }
 
-/* --- opening ----------------------------------------------------------------------------------------------------- */
+/* --- opening --- */
 
-/* The plan's clocks: wall time, which never goes back here, and the steady one, which counts suspends too. */
+/*
+ * The plan's clocks: wall time, which never goes back here, and the steady one, which counts
+ * suspends too.
+ */
 static void
 look_at_clocks(struct engine *engine)
 {
 	struct clock now = clock_now();
+
 	if (now.wall_ms > engine->plan.now_ms)
 		engine->plan.now_ms = now.wall_ms;
 	engine->plan.boot_ms = now.boot_ms;
 }
 
 int
-engine_open(struct store *store, struct policy *policy, const struct engine_options *options, struct engine **ret,
-	    struct error *err)
+engine_open(struct store *store, struct policy *policy, const struct engine_options *options,
+	    struct engine **ret, struct error *err)
 {
-	struct engine *engine = mem_alloc(sizeof *engine);
+	struct engine *engine = mem_alloc(sizeof(*engine));
+
 	engine->options = *options;
 	engine->plan.options = &engine->options;
 	engine->plan.stats = &engine->stats;
@@ -192,7 +205,7 @@ engine_close(struct engine *engine)
 	free(engine);
 }
 
-/* --- one batch: plan -> read -> commit -> finish (what comes before stands below) ---------------------------------- */
+/* --- one batch: plan -> read -> commit -> finish (what comes before stands below) --- */
 
 void
 engine_submit(struct engine *engine, struct op *op)
@@ -200,15 +213,20 @@ engine_submit(struct engine *engine, struct op *op)
 	list_add(&engine->waiting, op);
 }
 
-/* The end of a batch: everybody is answered, in order. An answer may submit again: that is for the next turn. */
+/*
+ * The end of a batch: everybody is answered, in order. An answer may submit again: that is for the
+ * next turn.
+ */
 static void
 finish(struct engine *engine)
 {
 	struct op_list done;
+
 	list_init(&done);
 	list_move(&engine->batch, &done);
 	while (done.first != NULL) {
 		struct op *op = list_take(&done);
+
 		if (op->planned != PLAN_AGAIN) {
 			op->done(op, op->arg);
 			continue;
@@ -238,6 +256,7 @@ static void
 take_back(struct engine *engine)
 {
 	struct plan *plan = &engine->plan;
+
 	catalog_rollback(&plan->catalog, 0);
 	for (size_t i = 0; i < plan->popped_count; i++)
 		timers_add(&plan->timers, plan->popped[i]);
@@ -260,6 +279,7 @@ static void
 count_committed(struct engine *engine)
 {
 	const struct store_batch *batch = &engine->plan.batch;
+
 	engine->stats.enqueued += batch->event_count;
 	engine->stats.duplicates += engine->plan.duplicates;
 	for (size_t i = 0; i < batch->outcome_count; i++)
@@ -271,10 +291,12 @@ static void
 park(struct engine *engine)
 {
 	struct op_list batch;
+
 	list_init(&batch);
 	list_move(&engine->batch, &batch);
 	while (batch.first != NULL) {
 		struct op *op = list_take(&batch);
+
 		if (op->planned == PLAN_PARKED && !op->waits_not)
 			waiting_add(&engine->plan.waiting, op);
 		else
@@ -287,13 +309,17 @@ static void
 rouse(struct engine *engine, struct str queue_key)
 {
 	struct op *op;
+
 	while ((op = waiting_take(&engine->plan.waiting, queue_key)) != NULL) {
 		list_add(&engine->waiting, op);
 		engine->again = true;
 	}
 }
 
-/* After a commit, while its queues are still there: whoever waits for what is deliverable now hears of it. */
+/*
+ * After a commit, while its queues are still there: whoever waits for what is deliverable now hears
+ * of it.
+ */
 static void
 wake(struct engine *engine)
 {
@@ -303,10 +329,12 @@ wake(struct engine *engine)
 	for (size_t i = 0; i < engine->plan.woken_count; i++) {
 		const struct woken_queue *woken = &engine->plan.woken[i];
 		size_t deliverable = queue_deliverable(woken->queue);
+
 		if (deliverable == 0)
 			continue;
 		if (engine->woken != NULL)
-			engine->woken(engine->woken_arg, woken->queue->session.key, deliverable, woken->now, woken->source);
+			engine->woken(engine->woken_arg, woken->queue->session.key, deliverable,
+				      woken->now, woken->source);
 		rouse(engine, woken->queue->session.key);
 	}
 }
@@ -315,15 +343,20 @@ static bool
 timer_needed(const struct due_timer *timer, void *arg)
 {
 	const struct catalog *catalog = arg;
+
 	if (timer->kind == TIMER_LEASE) {
 		const struct lease *lease = catalog_lease(catalog, timer->id);
+
 		return lease != NULL && timer->at_boot_ms == lease->timer_boot_ms;
 	}
 	struct extra extra = catalog_extra(catalog, timer->id);
-	return timer->at_boot_ms == (timer->kind == TIMER_AVAILABLE ? extra.available_boot_ms : extra.expires_boot_ms);
+	return timer->at_boot_ms ==
+	       (timer->kind == TIMER_AVAILABLE ? extra.available_boot_ms : extra.expires_boot_ms);
 }
 
-/* Those that the batch has set join the others. Leases that were acked in time leave theirs behind. */
+/*
+ * Those that the batch has set join the others. Leases that were acked in time leave theirs behind.
+ */
 static void
 keep_timers(struct plan *plan)
 {
@@ -334,11 +367,15 @@ keep_timers(struct plan *plan)
 		timers_compact(&plan->timers, timer_needed, &plan->catalog);
 }
 
-/* What the commit has added; its texts are borrowed from the ops, so this comes before they are answered. */
+/*
+ * What the commit has added; its texts are borrowed from the ops, so this comes before they are
+ * answered.
+ */
 static void
 keep_recent(struct engine *engine)
 {
 	const struct store_batch *batch = &engine->plan.batch;
+
 	for (size_t i = 0; i < batch->event_count; i++)
 		recent_add(&engine->recent, &batch->events[i].event);
 }
@@ -362,6 +399,7 @@ static void
 on_written(void *arg)
 {
 	struct engine *engine = arg;
+
 	succeed(engine);
 	for (struct op *op = engine->batch.first; op != NULL; op = op->next)
 		if (op->prepare != NULL && op->planned == PLAN_DONE && op->error.code == ERROR_NONE)
@@ -387,6 +425,7 @@ static void
 on_committed(void *arg, const struct error *err)
 {
 	struct engine *engine = arg;
+
 	engine->stats.commit_us_total += (uint64_t)(monotonic_us() - engine->commit_began_us);
 	if (err == NULL) {
 		engine->stats.commits++;
@@ -406,6 +445,7 @@ static void
 commit(struct engine *engine)
 {
 	struct store_batch *batch = &engine->plan.batch;
+
 	if (batch->event_count + batch->outcome_count + batch->key_count == 0) {
 		succeed(engine);
 		finish(engine);
@@ -434,8 +474,9 @@ on_event(void *arg, const struct system_event *event)
 {
 	struct engine *engine = arg;
 	struct plan *plan = &engine->plan;
-	while (engine->read_at < plan->want_count &&
-	       (plan->wants[engine->read_at].into == NULL || plan->wants[engine->read_at].id != event->id))
+
+	while (engine->read_at < plan->want_count && (plan->wants[engine->read_at].into == NULL ||
+						      plan->wants[engine->read_at].id != event->id))
 		engine->read_at++;
 	if (engine->read_at < plan->want_count)
 		deliver(&plan->wants[engine->read_at], event);
@@ -447,11 +488,14 @@ fail_without_event(struct engine *engine)
 {
 	struct error lost;
 	bool any = false;
+
 	for (size_t i = 0; i < engine->plan.want_count; i++) {
 		const struct want *want = &engine->plan.wants[i];
+
 		if (want->into == NULL || want->optional)
 			continue;
-		error_set(&lost, ERROR_STORAGE_FAILED, "pending event %lld cannot be read from the store", (long long)want->id);
+		error_set(&lost, ERROR_STORAGE_FAILED,
+			  "pending event %lld cannot be read from the store", (long long)want->id);
 		fail_op(want->op, &lost);
 		any = true;
 	}
@@ -459,14 +503,16 @@ fail_without_event(struct engine *engine)
 }
 
 /*
- * Nothing is committed before the texts of its answers are in hand. A lost row fails the ops that need it and nobody else:
- * the others are planned again without them. Where the store fails, time goes on without what it alone wanted to read.
+ * Nothing is committed before the texts of its answers are in hand. A lost row fails the ops that
+ * need it and nobody else: the others are planned again without them. Where the store fails, time
+ * goes on without what it alone wanted to read.
  */
 static void
 on_read(void *arg, const struct error *err)
 {
 	struct engine *engine = arg;
 	bool blinds = err != NULL && engine->batch.first == &engine->tick.op && !engine->tick.blind;
+
 	if (err != NULL && !blinds) {
 		fail_batch(engine, err);
 	} else if (blinds || fail_without_event(engine)) {
@@ -479,16 +525,18 @@ on_read(void *arg, const struct error *err)
 }
 
 /*
- * An event that is in memory: of this very batch, which is not in the store yet, or a recent one. NULL: ask the store, which
- * alone knows of an event that may have been forgotten whether it was.
+ * An event that is in memory: of this very batch, which is not in the store yet, or a recent one.
+ * NULL: ask the store, which alone knows of an event that may have been forgotten whether it was.
  */
 static const struct system_event *
 in_memory(struct engine *engine, const struct want *want)
 {
 	const struct store_batch *batch = &engine->plan.batch;
+
 	if (batch->event_count > 0 && want->id >= batch->events[0].event.id)
 		return &batch->events[want->id - batch->events[0].event.id].event;
-	const struct system_event *event = want->old ? NULL : recent_find(&engine->recent, want->id);
+	const struct system_event *event =
+	    want->old ? NULL : recent_find(&engine->recent, want->id);
 	*(event != NULL ? &engine->stats.recent_hits : &engine->stats.recent_misses) += 1;
 	return event;
 }
@@ -498,10 +546,13 @@ static size_t
 deliver_from_memory(struct engine *engine)
 {
 	size_t others = 0;
-	engine->read_ids = mem_grow(engine->read_ids, &engine->read_cap, engine->plan.want_count, sizeof *engine->read_ids);
+
+	engine->read_ids = mem_grow(engine->read_ids, &engine->read_cap, engine->plan.want_count,
+				    sizeof(*engine->read_ids));
 	for (size_t i = 0; i < engine->plan.want_count; i++) {
 		struct want *want = &engine->plan.wants[i];
 		const struct system_event *event = in_memory(engine, want);
+
 		if (event != NULL)
 			deliver(want, event);
 		else
@@ -514,11 +565,13 @@ static void
 read_events(struct engine *engine)
 {
 	size_t others = deliver_from_memory(engine);
+
 	engine->read_at = 0;
 	if (others == 0)
 		commit(engine);
 	else
-		engine->store->driver->read(engine->store, engine->read_ids, others, on_event, on_read, engine);
+		engine->store->driver->read(engine->store, engine->read_ids, others, on_event,
+					    on_read, engine);
 }
 
 /* Refuses before any work what would only fail later. */
@@ -531,11 +584,15 @@ admit(struct engine *engine, struct op *op)
 	return -1;
 }
 
-/* Answers are in memory until they are sent, and all of a batch at once: no call may make them more than there is room for. */
+/*
+ * Answers are in memory until they are sent, and all of a batch at once: no call may make them more
+ * than there is room for.
+ */
 static bool
 crowds(const struct engine *engine, size_t bytes_before)
 {
-	return bytes_before > 0 && engine->plan.want_bytes > bytes_before && engine->plan.want_bytes > engine->room;
+	return bytes_before > 0 && engine->plan.want_bytes > bytes_before &&
+	       engine->plan.want_bytes > engine->room;
 }
 
 static int
@@ -549,6 +606,7 @@ static void
 plan_op(struct engine *engine, struct op *op)
 {
 	struct plan_mark mark = plan_mark(&engine->plan);
+
 	if (op->error.code != ERROR_NONE || admit(engine, op) < 0)
 		return;
 	empty_answer(op); /* of an earlier try */
@@ -563,9 +621,9 @@ plan_op(struct engine *engine, struct op *op)
 }
 
 /*
- * Everything was taken back and those who cannot have what they want have failed; the others try again. So do calls that were
- * refused: it may have been for the sake of something that is not there now. (An enqueue that was refused stays so: it might
- * want the space that is missing.)
+ * Everything was taken back and those who cannot have what they want have failed; the others try
+ * again. So do calls that were refused: it may have been for the sake of something that is not
+ * there now. (An enqueue that was refused stays so: it might want the space that is missing.)
  */
 static void
 plan_batch_again(struct engine *engine)
@@ -587,7 +645,7 @@ plan_batch(struct engine *engine)
 	read_events(engine);
 }
 
-/* --- what ops look up before they are planned ---------------------------------------------------------------------- */
+/* --- what ops look up before they are planned --- */
 
 static void page_next(struct engine *engine, struct op *op);
 
@@ -596,6 +654,7 @@ on_page(void *arg, int64_t more_outcome, int64_t more_event, const struct error 
 {
 	struct engine *engine = arg;
 	struct op *op = engine->paging;
+
 	if (err != NULL)
 		fail_op(op, err);
 	else
@@ -607,11 +666,15 @@ static void
 on_row(void *arg, const struct system_event *event, const struct store_outcome *outcome)
 {
 	struct engine *engine = arg;
+
 	engine->plan.want_bytes += event->text.len;
 	engine->paging->kind->row(engine->paging, event, outcome);
 }
 
-/* Pages of history are read one after the other, for this op and those behind it; then the batch is planned. */
+/*
+ * Pages of history are read one after the other, for this op and those behind it; then the batch is
+ * planned.
+ */
 static void
 page_next(struct engine *engine, struct op *op)
 {
@@ -637,6 +700,7 @@ on_found(void *arg, size_t index, const struct found *found)
 {
 	struct engine *engine = arg;
 	const struct looker *looker = &engine->lookers[index];
+
 	looker->op->kind->found(looker->op, looker->index, found);
 }
 
@@ -644,6 +708,7 @@ static void
 on_looked_up(void *arg, const struct error *err)
 {
 	struct engine *engine = arg;
+
 	for (size_t i = 0; err != NULL && i < engine->lookup_count; i++)
 		fail_op(engine->lookers[i].op, err);
 	page_next(engine, engine->batch.first);
@@ -653,8 +718,11 @@ static void
 add_lookup(struct engine *engine, struct op *op, size_t index, struct lookup lookup)
 {
 	size_t count = engine->lookup_count;
-	engine->lookups = mem_grow(engine->lookups, &engine->lookup_cap, count + 1, sizeof *engine->lookups);
-	engine->lookers = mem_grow(engine->lookers, &engine->looker_cap, count + 1, sizeof *engine->lookers);
+
+	engine->lookups =
+	    mem_grow(engine->lookups, &engine->lookup_cap, count + 1, sizeof(*engine->lookups));
+	engine->lookers =
+	    mem_grow(engine->lookers, &engine->looker_cap, count + 1, sizeof(*engine->lookers));
 	engine->lookups[count] = lookup;
 	engine->lookers[count] = (struct looker){ op, index };
 	engine->lookup_count++;
@@ -664,19 +732,26 @@ static void
 look_up(struct engine *engine)
 {
 	struct lookup lookup;
+
 	engine->lookup_count = 0;
 	engine->plan.policy = engine->policy;
 	for (struct op *op = engine->batch.first; op != NULL; op = op->next)
-		for (size_t i = 0; op->kind->lookup != NULL && op->kind->lookup(&engine->plan, op, i, &lookup); i++)
+		for (size_t i = 0;
+		     op->kind->lookup != NULL && op->kind->lookup(&engine->plan, op, i, &lookup);
+		     i++)
 			if (lookup.kind != LOOKUP_NONE)
 				add_lookup(engine, op, i, lookup);
 	if (engine->lookup_count == 0)
 		page_next(engine, engine->batch.first);
 	else
-		engine->store->driver->lookup(engine->store, engine->lookups, engine->lookup_count, on_found, on_looked_up, engine);
+		engine->store->driver->lookup(engine->store, engine->lookups, engine->lookup_count,
+					      on_found, on_looked_up, engine);
 }
 
-/* Answers under way may borrow text from the policy they were routed by, so it is changed between batches only. */
+/*
+ * Answers under way may borrow text from the policy they were routed by, so it is changed between
+ * batches only.
+ */
 static void
 adopt_policy(struct engine *engine)
 {
@@ -693,21 +768,28 @@ static int64_t
 due_boot_ms(const struct engine *engine)
 {
 	const struct due_timer *first = timers_first(&engine->plan.timers);
+
 	if (first == NULL)
 		return INT64_MAX;
-	return first->at_boot_ms > engine->time_waits_until_boot_ms ? first->at_boot_ms : engine->time_waits_until_boot_ms;
+	return first->at_boot_ms > engine->time_waits_until_boot_ms
+		   ? first->at_boot_ms
+		   : engine->time_waits_until_boot_ms;
 }
 
 int64_t
 engine_due_ms(const struct engine *engine)
 {
 	int64_t due = due_boot_ms(engine), now = clock_now().boot_ms;
+
 	if (due == INT64_MAX || engine->failed.code != ERROR_NONE)
 		return -1;
 	return due > now ? due - now : 0;
 }
 
-/* Time goes first: nobody is given what has just expired, and what has just been given back can be had. */
+/*
+ * Time goes first: nobody is given what has just expired, and what has just been given back can be
+ * had.
+ */
 static void
 start_batch(struct engine *engine)
 {
@@ -753,19 +835,22 @@ static bool
 is_pending(void *arg, struct str session_key, int64_t event_id)
 {
 	const struct queue *queue = catalog_find(arg, session_key);
+
 	return queue != NULL && queue_entry(queue, event_id) != NULL;
 }
 
 /*
- * The time by which things are old enough to be forgotten. A wall clock that runs ahead for a moment must not take a week's
- * history with it, so it counts only as far as time has passed since the engine was opened. Where the clock began in the past and
- * was put right later, things are therefore kept longer, until the next start.
+ * The time by which things are old enough to be forgotten. A wall clock that runs ahead for a
+ * moment must not take a week's history with it, so it counts only as far as time has passed since
+ * the engine was opened. Where the clock began in the past and was put right later, things are
+ * therefore kept longer, until the next start.
  */
 static int64_t
 forgetting_ms(const struct engine *engine)
 {
 	struct clock now = clock_now();
 	int64_t passed_ms = engine->opened_wall_ms + (now.boot_ms - engine->plan.opened_boot_ms);
+
 	return now.wall_ms < passed_ms ? now.wall_ms : passed_ms;
 }
 
@@ -797,7 +882,7 @@ engine_stopped(const struct engine *engine, struct error *err)
 	return true;
 }
 
-/* --- waiting ------------------------------------------------------------------------------------------------------- */
+/* --- waiting --- */
 
 bool
 engine_cancel_wait(struct engine *engine, struct op *op)
@@ -821,6 +906,7 @@ void
 engine_each_deliverable(const struct engine *engine, wake_callback *each, void *arg)
 {
 	const struct queue *queue;
+
 	for (size_t at = 0; (queue = catalog_each(&engine->plan.catalog, &at)) != NULL;)
 		if (queue_deliverable(queue) > 0)
 			each(arg, queue->session.key, queue_deliverable(queue), false, STR_NULL);
@@ -830,6 +916,7 @@ size_t
 engine_deliverable(const struct engine *engine, struct str queue_key)
 {
 	const struct queue *queue = catalog_find(&engine->plan.catalog, queue_key);
+
 	return queue != NULL ? queue_deliverable(queue) : 0;
 }
 
@@ -839,13 +926,14 @@ engine_timezone(const struct engine *engine)
 	return policy_timezone(engine->policy);
 }
 
-/* --- the rest ---------------------------------------------------------------------------------------------------- */
+/* --- the rest --- */
 
 int
-engine_route(const struct engine *engine, const struct address *address, struct arena *arena, struct decision *ret,
-	     struct error *err)
+engine_route(const struct engine *engine, const struct address *address, struct arena *arena,
+	     struct decision *ret, struct error *err)
 {
-	if (address_check(address, err) < 0 || route_decide(engine->policy, address, true, arena, ret, err) < 0)
+	if (address_check(address, err) < 0 ||
+	    route_decide(engine->policy, address, true, arena, ret, err) < 0)
 		return -1;
 	return queue_key_check(ret->queue_key, err);
 }
@@ -870,8 +958,10 @@ count_queues(const struct catalog *catalog, struct engine_stats *ret)
 {
 	const struct queue *queue;
 	int64_t oldest = 0;
+
 	for (size_t at = 0; (queue = catalog_each(catalog, &at)) != NULL;) {
 		const struct entry *first = queue_first(queue, 0);
+
 		if (first != NULL && (oldest == 0 || first->ts_ms < oldest))
 			oldest = first->ts_ms;
 		ret->leased_now += queue->leased;

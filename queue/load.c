@@ -1,8 +1,10 @@
 /*
- * load.c - opening: every pending event as its enqueue left it, then what leases and nacks made of it.
+ * load.c - opening: every pending event as its enqueue left it, then what leases and nacks made of
+ * it.
  *
- * Wall times in the log become times of the steady clock here, once: what was to last another minute when the server stopped
- * lasts until that minute of wall time is over. What is told together is made final together, so that the journal stays small.
+ * Wall times in the log become times of the steady clock here, once: what was to last another
+ * minute when the server stopped lasts until that minute of wall time is over. What is told
+ * together is made final together, so that the journal stays small.
  */
 #include "queue/load.h"
 
@@ -14,8 +16,8 @@ struct loading {
 };
 
 /*
- * It is at least as late as what was written last. A clock that starts in the past would otherwise stretch a minute's lease
- * to years.
+ * It is at least as late as what was written last. A clock that starts in the past would otherwise
+ * stretch a minute's lease to years.
  */
 static void
 take_time(struct plan *plan, const struct store_newest *ends)
@@ -29,13 +31,16 @@ static int64_t
 to_boot_ms(const struct plan *plan, int64_t wall_ms)
 {
 	int64_t boot_ms = plan->boot_ms + (wall_ms - plan->now_ms);
+
 	return boot_ms > 0 ? boot_ms : 1;
 }
 
 static void
 load_times(struct plan *plan, struct queue *queue, const struct system_event *event)
 {
-	struct extra extra = { .available_at_ms = event->available_at_ms, .expires_at_ms = event->expires_at_ms };
+	struct extra extra = { .available_at_ms = event->available_at_ms,
+			       .expires_at_ms = event->expires_at_ms };
+
 	if (event->available_at_ms > plan->now_ms)
 		extra.available_boot_ms = to_boot_ms(plan, event->available_at_ms);
 	if (event->expires_at_ms > 0)
@@ -57,9 +62,10 @@ load_event(struct plan *plan, const struct store_event *record, struct error *er
 	struct catalog *catalog = &plan->catalog;
 	const struct system_event *event = &record->event;
 	struct queue *queue = session_queue(record->session);
+
 	if (event->text.len == 0 || event->text.len > TEXT_BYTES_MAX)
-		return error_set(err, ERROR_STORAGE_CORRUPT, "event %lld has a text of %zu bytes", (long long)event->id,
-				 event->text.len);
+		return error_set(err, ERROR_STORAGE_CORRUPT, "event %lld has a text of %zu bytes",
+				 (long long)event->id, event->text.len);
 	struct str original = text_trim(event->original_session_key);
 	if (str_eq(original, event->session_key))
 		original = STR_NULL;
@@ -76,12 +82,14 @@ load_events(void *arg, const struct store_event *events, size_t count, struct er
 {
 	struct loading *loading = arg;
 	int failed = 0;
+
 	take_time(loading->plan, &loading->ends);
 	for (size_t i = 0; i < count; i++)
 		queue_prefetch(session_queue(events[i].session));
 	for (size_t i = 0; i < count && failed == 0; i++)
 		failed = load_event(loading->plan, &events[i], err);
-	catalog_commit(&loading->plan->catalog); /* not before: it drops queues that are still empty */
+	/* not before: it drops queues that are still empty */
+	catalog_commit(&loading->plan->catalog);
 	return failed;
 }
 
@@ -91,8 +99,10 @@ load_context(void *arg, struct str key, struct str context_key)
 	struct catalog *catalog = &((struct loading *)arg)->plan->catalog;
 	struct queue *queue = catalog_find(catalog, key);
 	const struct delivery none = { 0 };
+
 	if (queue != NULL)
-		queue_load_last(catalog, queue, tags_intern(&catalog->tags, context_key, STR_NULL, &none));
+		queue_load_last(catalog, queue,
+				tags_intern(&catalog->tags, context_key, STR_NULL, &none));
 }
 
 static void
@@ -103,16 +113,19 @@ load_lease(struct plan *plan, struct queue *queue, const struct store_outcome *o
 			       .exclusive = outcome->lease == LEASE_EXCLUSIVE,
 			       .ids = outcome->ids,
 			       .count = outcome->count };
+
 	catalog_add_lease(&plan->catalog, &lease);
 }
 
 /* What the outcome did to one event that is still pending. */
 static void
-apply(struct plan *plan, struct queue *queue, struct entry *entry, const struct store_outcome *outcome)
+apply(struct plan *plan, struct queue *queue, struct entry *entry,
+      const struct store_outcome *outcome)
 {
 	struct extra extra = catalog_extra(&plan->catalog, entry->id);
 	int attempts = entry->attempts;
 	bool lends = outcome->kind == OUTCOME_LEASED;
+
 	if (!lends && (extra.lease == NULL || extra.lease->id != outcome->lease))
 		return;
 	if (lends || outcome->kind == OUTCOME_EXTENDED) {
@@ -122,7 +135,8 @@ apply(struct plan *plan, struct queue *queue, struct entry *entry, const struct 
 	} else {
 		extra.lease = NULL;
 		extra.available_at_ms = outcome->until_ms;
-		extra.available_boot_ms = outcome->until_ms > plan->now_ms ? to_boot_ms(plan, outcome->until_ms) : 0;
+		extra.available_boot_ms =
+		    outcome->until_ms > plan->now_ms ? to_boot_ms(plan, outcome->until_ms) : 0;
 		attempts += outcome->kind != OUTCOME_RETURNED;
 	}
 	queue_set_state(&plan->catalog, queue, entry, attempts, &extra);
@@ -133,12 +147,14 @@ load_outcome(void *arg, const struct store_outcome *outcome)
 {
 	struct plan *plan = ((struct loading *)arg)->plan;
 	struct queue *queue = catalog_find(&plan->catalog, outcome->session->key);
+
 	if (queue == NULL)
 		return;
 	if (outcome->kind == OUTCOME_LEASED)
 		load_lease(plan, queue, outcome);
 	for (size_t i = 0; i < outcome->count; i++) {
 		struct entry *entry = queue_entry(queue, outcome->ids[i]);
+
 		if (entry != NULL)
 			apply(plan, queue, entry, outcome);
 	}
@@ -149,7 +165,9 @@ int
 plan_load(struct plan *plan, struct store *store, struct error *err)
 {
 	struct loading loading = { .plan = plan };
-	struct store_loading told = { load_session, load_events, load_context, load_outcome, &loading };
+	struct store_loading told = { load_session, load_events, load_context, load_outcome,
+				      &loading };
+
 	plan->opened_boot_ms = plan->boot_ms;
 	if (store->driver->load(store, &told, &loading.ends, err) < 0)
 		return -1;

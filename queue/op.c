@@ -6,7 +6,7 @@ void
 op_start(struct op *op, const struct op_kind *kind)
 {
 	memset(op, 0, offsetof(struct op, error));
-	memset(op + 1, 0, kind->bytes - sizeof *op);
+	memset(op + 1, 0, kind->bytes - sizeof(*op));
 	op->error.code = ERROR_NONE;
 	op->kind = kind;
 }

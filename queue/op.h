@@ -1,12 +1,14 @@
 /*
  * op.h - one piece of work for the engine, and its answer.
  *
- * Here: what each call needs and gives back, in one struct per call behind a common head. An op is made by whoever
- * has the request, handed to engine_submit, and comes back exactly once through its done function.
+ * Here: what each call needs and gives back, in one struct per call behind a common head. An op is
+ * made by whoever has the request, handed to engine_submit, and comes back exactly once through its
+ * done function.
  * Not here: how it is carried out (engine and the op's own file), JSON, HTTP.
  *
- * Memory: inputs are borrowed and must live until done has returned. The answer lives in the op's arena and dies with
- * the op (op_clear). Reads are ops too: so nobody sees what a commit could still take back.
+ * Memory: inputs are borrowed and must live until done has returned. The answer lives in the op's
+ * arena and dies with the op (op_clear). Reads are ops too: so nobody sees what a commit could
+ * still take back.
  */
 #ifndef QUEUE_OP_H
 #define QUEUE_OP_H
@@ -18,27 +20,34 @@ struct op_kind; /* how an op of this kind is carried out; one constant per kind,
 
 struct op {
 	const struct op_kind *kind;
-	void (*done)(struct op *op, void *arg); /* on the loop, exactly once; error.code says how it ended */
+	/* on the loop, exactly once; error.code says how it ended */
+	void (*done)(struct op *op, void *arg);
 	/*
-	 * NULL, or called before done, when the answer is complete but not yet durable: it may be formatted then, while the disk is
-	 * at work, but must not leave before done. May be skipped; and done may still never come.
+	 * NULL, or called before done, when the answer is complete but not yet durable: it may be
+	 * formatted then, while the disk is at work, but must not leave before done. May be
+	 * skipped; and done may still never come.
 	 */
 	void (*prepare)(struct op *op, void *arg);
 	void *arg;
 	struct arena arena;
 	struct idempotency idempotency; /* in; for enqueue, drain and lease. key NULL: none */
 	/* The engine's: */
-	struct op *next, *waits_after; /* waits_after: the one before it among those that wait at its key */
-	bool parked;                   /* it waits to be woken */
-	bool waits_not;                /* its caller has given up: it is answered as it stands */
-	int planned;                   /* enum plan_result */
-	struct str queue_key;          /* where a parked op waits */
-	bool again;                    /* its second time round: what it asks for is looked up before it is planned */
+	/* waits_after: the one before it among those that wait at its key */
+	struct op *next, *waits_after;
+	bool parked;          /* it waits to be woken */
+	bool waits_not;       /* its caller has given up: it is answered as it stands */
+	int planned;          /* enum plan_result */
+	struct str queue_key; /* where a parked op waits */
+	/* its second time round: what it asks for is looked up before it is planned */
+	bool again;
 	/* Out, and last, because it is large and hardly ever used: */
-	struct error error; /* ERROR_NONE or why; on failure the rest of the answer is empty and nothing changed */
+	/* ERROR_NONE or why; on failure the rest of the answer is empty and nothing changed */
+	struct error error;
 };
 
-/* Begins an op of the kind: all that the call has is zero. Memory of an earlier one is not freed. */
+/*
+ * Begins an op of the kind: all that the call has is zero. Memory of an earlier one is not freed.
+ */
 void op_start(struct op *op, const struct op_kind *kind);
 
 /* Frees the answer. The struct itself is the caller's. Works on a zeroed op too. */
@@ -55,10 +64,16 @@ enum enqueue_outcome { ENQUEUE_QUEUED, ENQUEUE_REPLACED, ENQUEUE_DUPLICATE };
 struct enqueue_result {
 	enum enqueue_outcome outcome;
 	int64_t id;
-	struct system_event event; /* the stored one; for a duplicate the one already queued; id 0: repeated, and forgotten since */
+	/*
+	 * the stored one; for a duplicate the one already queued; id 0: repeated, and forgotten
+	 * since
+	 */
+	struct system_event event;
 };
 
-/* Enqueue: all drafts or none. error.pointer is relative to the failing draft, failed says which. */
+/*
+ * Enqueue: all drafts or none. error.pointer is relative to the failing draft, failed says which.
+ */
 struct enqueue_op {
 	struct op op;
 	struct draft *drafts;           /* in; normalised in place */
@@ -71,15 +86,21 @@ struct enqueue_op {
 struct drain_op {
 	struct op op;
 	struct address address;
-	size_t limit;                   /* 1..ANSWER_EVENTS_MAX; 0 means as many as an answer holds */
-	struct str context_key_prefix;  /* folded by the engine; NULL: all */
-	bool prompt;                    /* leave exec completions where they are (ROUTING section 8) */
+	/* 1..ANSWER_EVENTS_MAX; 0 means as many as an answer holds */
+	size_t limit;
+	struct str context_key_prefix; /* folded by the engine; NULL: all */
+	/* leave exec completions where they are (ROUTING section 8) */
+	bool prompt;
 	struct str session_key;         /* out: the queue key */
 	struct system_event_list taken; /* out */
-	size_t remaining;               /* out: pending events of the session after this call, whatever the prefix */
+	/* out: pending events of the session after this call, whatever the prefix */
+	size_t remaining;
 };
 
-/* Consume: take exactly these, in the order asked; unknown ids are ignored, a repeated one counts once. */
+/*
+ * Consume: take exactly these, in the order asked; unknown ids are ignored, a repeated one counts
+ * once.
+ */
 struct consume_op {
 	struct op op;
 	struct address address;
@@ -119,7 +140,10 @@ struct find_op {
 	struct system_event event; /* out */
 };
 
-/* Withdraw one pending event by id: ERROR_NOT_FOUND if it is not pending. The answer is the event as it was. */
+/*
+ * Withdraw one pending event by id: ERROR_NOT_FOUND if it is not pending. The answer is the event
+ * as it was.
+ */
 struct withdraw_op {
 	struct op op;
 	struct str id;
@@ -142,7 +166,9 @@ enum sort {
 	SORT_DEPTH,
 	SORT_OLDEST,
 	SORT_NEWEST
-}; /* depth: deepest first; oldest: longest waiting first; newest: latest event first; ties by key */
+	/* depth: deepest first; oldest: longest waiting first; newest: latest event first; ties by
+	   key */
+};
 
 struct rekeyed_from {
 	struct str key;
@@ -163,12 +189,14 @@ struct session {
 /* List sessions that have something pending. */
 struct sessions_op {
 	struct op op;
-	struct address address; /* a session key: only its queue; an agent id alone: all of the agent's; neither: all */
-	struct str prefix;      /* queue keys that start with it; NULL: all */
-	int64_t min_age_ms;     /* oldest event at least this old; 0: all */
+	/* a session key: only its queue; an agent id alone: all of the agent's; neither: all */
+	struct address address;
+	struct str prefix;  /* queue keys that start with it; NULL: all */
+	int64_t min_age_ms; /* oldest event at least this old; 0: all */
 	enum sort sort;
-	size_t limit;             /* 1..SESSIONS_PAGE_MAX */
-	struct str cursor;        /* from an earlier page; NULL: the first. ERROR_INVALID_FIELD "cursor" if not ours */
+	size_t limit; /* 1..SESSIONS_PAGE_MAX */
+	/* from an earlier page; NULL: the first. ERROR_INVALID_FIELD "cursor" if not ours */
+	struct str cursor;
 	struct session *sessions; /* out */
 	size_t count;
 	struct str next_cursor; /* out: NULL on the last page */
@@ -183,7 +211,11 @@ struct lease_take_op {
 	int64_t lease_ms; /* 1..LEASE_MS_MAX */
 	struct str context_key_prefix;
 	struct str consumer; /* NULL: not said */
-	bool exclusive;      /* nothing else of the session is deliverable meanwhile; taken only when nothing else is lent */
+	/*
+	 * nothing else of the session is deliverable meanwhile; taken only when nothing else is
+	 * lent
+	 */
+	bool exclusive;
 	bool prompt;
 	struct str session_key;         /* out */
 	int64_t lease_id, until_ms;     /* out; the id as text is its digits */
@@ -192,8 +224,9 @@ struct lease_take_op {
 };
 
 /*
- * Ack, nack or extend, all of a lease's events or some. ERROR_NOT_FOUND: no such lease; ERROR_INVALID_FIELD: an id that it never
- * held; ERROR_CONFLICT: it no longer holds what is named, and nothing changes. Acking what was acked under this lease is done again.
+ * Ack, nack or extend, all of a lease's events or some. ERROR_NOT_FOUND: no such lease;
+ * ERROR_INVALID_FIELD: an id that it never held; ERROR_CONFLICT: it no longer holds what is named,
+ * and nothing changes. Acking what was acked under this lease is done again.
  */
 enum lease_action { LEASE_ACK, LEASE_NACK, LEASE_EXTEND };
 struct lease_change_op {
@@ -218,8 +251,8 @@ struct lease_change_op {
 };
 
 /*
- * Wait until the session has something deliverable. Comes back when it has, at once if it has now; engine_cancel_wait
- * takes it back before that. Consumes nothing.
+ * Wait until the session has something deliverable. Comes back when it has, at once if it has now;
+ * engine_cancel_wait takes it back before that. Consumes nothing.
  */
 struct wait_op {
 	struct op op;
@@ -249,8 +282,8 @@ struct history_op {
 };
 
 /*
- * Enqueue dead letters anew, as new events at the end of their queues. Takes those it is given; unknown ids are passed over.
- * ERROR_TOO_LARGE when they have more text than an answer may have.
+ * Enqueue dead letters anew, as new events at the end of their queues. Takes those it is given;
+ * unknown ids are passed over. ERROR_TOO_LARGE when they have more text than an answer may have.
  */
 struct requeue_op {
 	struct op op;

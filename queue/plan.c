@@ -43,8 +43,10 @@ plan_reset(struct plan *plan)
 {
 	table_clear(&plan->keys);
 	arena_clear(&plan->arena);
-	plan->batch.event_count = plan->batch.outcome_count = plan->batch.key_count = plan->batch.context_count = 0;
-	plan->want_count = plan->want_bytes = plan->woken_count = plan->popped_count = plan->set_count = plan->duplicates = 0;
+	plan->batch.event_count = plan->batch.outcome_count = plan->batch.key_count =
+	    plan->batch.context_count = 0;
+	plan->want_count = plan->want_bytes = plan->woken_count = plan->popped_count =
+	    plan->set_count = plan->duplicates = 0;
 }
 
 void
@@ -68,9 +70,11 @@ plan_clear(struct plan *plan)
 
 /* Routed before, and still in mind. */
 static bool
-recall_place(struct plan *plan, struct op *op, const struct address *address, struct cached_route *ret)
+recall_place(struct plan *plan, struct op *op, const struct address *address,
+	     struct cached_route *ret)
 {
 	const struct cached_route *place = route_cache_find(&plan->places, address);
+
 	if (place == NULL)
 		return false;
 	*ret = *place;
@@ -79,23 +83,28 @@ recall_place(struct plan *plan, struct op *op, const struct address *address, st
 }
 
 int
-plan_route(struct plan *plan, struct op *op, const struct address *address, struct cached_route *ret)
+plan_route(struct plan *plan, struct op *op, const struct address *address,
+	   struct cached_route *ret)
 {
 	struct decision decision;
+
 	if (recall_place(plan, op, address, ret))
 		return 0;
 	if (address_check(address, &op->error) < 0 ||
 	    route_decide(plan->policy, address, false, &op->arena, &decision, &op->error) < 0)
 		return -1;
-	*ret = (struct cached_route){ decision.queue_key, text_hash(decision.queue_key), decision.rule };
+	*ret = (struct cached_route){ decision.queue_key, text_hash(decision.queue_key),
+				      decision.rule };
 	route_cache_add(&plan->places, address, ret);
 	return 0;
 }
 
 int
-plan_queue(struct plan *plan, struct op *op, const struct address *address, struct str *key, struct queue **queue)
+plan_queue(struct plan *plan, struct op *op, const struct address *address, struct str *key,
+	   struct queue **queue)
 {
 	struct cached_route place;
+
 	if (plan_route(plan, op, address, &place) < 0)
 		return -1;
 	*key = place.queue_key;
@@ -103,43 +112,50 @@ plan_queue(struct plan *plan, struct op *op, const struct address *address, stru
 	return 0;
 }
 
-/* --- records ------------------------------------------------------------------------------------------------------- */
+/* --- records --- */
 
 void
 plan_set_timer(struct plan *plan, struct due_timer timer)
 {
-	plan->set = mem_grow(plan->set, &plan->set_cap, plan->set_count + 1, sizeof *plan->set);
+	plan->set = mem_grow(plan->set, &plan->set_cap, plan->set_count + 1, sizeof(*plan->set));
 	plan->set[plan->set_count++] = timer;
 }
 
 /* What delay and time to live mean for the entry just appended. */
 static void
-set_times(struct plan *plan, struct queue *queue, const struct system_event *event, int64_t delay_ms, int64_t ttl_ms)
+set_times(struct plan *plan, struct queue *queue, const struct system_event *event,
+	  int64_t delay_ms, int64_t ttl_ms)
 {
-	struct extra extra = { .available_at_ms = event->available_at_ms, .expires_at_ms = event->expires_at_ms };
+	struct extra extra = { .available_at_ms = event->available_at_ms,
+			       .expires_at_ms = event->expires_at_ms };
+
 	if (delay_ms > 0) {
 		extra.available_boot_ms = plan->boot_ms + delay_ms;
-		plan_set_timer(plan, (struct due_timer){ extra.available_boot_ms, event->id, TIMER_AVAILABLE });
+		plan_set_timer(plan, (struct due_timer){ extra.available_boot_ms, event->id,
+							 TIMER_AVAILABLE });
 	}
 	if (ttl_ms > 0) {
 		extra.expires_boot_ms = plan->boot_ms + ttl_ms;
-		plan_set_timer(plan, (struct due_timer){ extra.expires_boot_ms, event->id, TIMER_EXPIRES });
+		plan_set_timer(
+		    plan, (struct due_timer){ extra.expires_boot_ms, event->id, TIMER_EXPIRES });
 	}
 	if (delay_ms > 0 || ttl_ms > 0)
 		queue_set_state(&plan->catalog, queue, queue_entry(queue, event->id), 0, &extra);
 }
 
 void
-plan_append(struct plan *plan, struct queue *queue, struct system_event *event, uint64_t text_hash, uint32_t tag, int64_t delay_ms,
-	    int64_t ttl_ms)
+plan_append(struct plan *plan, struct queue *queue, struct system_event *event, uint64_t text_hash,
+	    uint32_t tag, int64_t delay_ms, int64_t ttl_ms)
 {
 	struct store_batch *batch = &plan->batch;
+
 	event->id = plan->next_event++;
 	event->ts_ms = plan->now_ms;
 	event->available_at_ms = delay_ms > 0 ? plan->now_ms + delay_ms : 0;
 	event->expires_at_ms = ttl_ms > 0 ? plan->now_ms + ttl_ms : 0;
 	event->state = delay_ms > 0 ? EVENT_STATE_DELAYED : EVENT_STATE_QUEUED;
-	batch->events = mem_grow(batch->events, &batch->event_cap, batch->event_count + 1, sizeof *batch->events);
+	batch->events = mem_grow(batch->events, &batch->event_cap, batch->event_count + 1,
+				 sizeof(*batch->events));
 	struct store_event *record = &batch->events[batch->event_count++];
 	record->event = *event;
 	record->session = &queue->session;
@@ -154,11 +170,13 @@ int64_t
 plan_record(struct plan *plan, struct queue *queue, struct store_outcome outcome)
 {
 	struct store_batch *batch = &plan->batch;
+
 	assert(outcome.count > 0);
 	outcome.id = plan->next_outcome++;
 	outcome.ts_ms = plan->now_ms;
 	outcome.session = &queue->session;
-	batch->outcomes = mem_grow(batch->outcomes, &batch->outcome_cap, batch->outcome_count + 1, sizeof *batch->outcomes);
+	batch->outcomes = mem_grow(batch->outcomes, &batch->outcome_cap, batch->outcome_count + 1,
+				   sizeof(*batch->outcomes));
 	batch->outcomes[batch->outcome_count++] = outcome;
 	return outcome.id;
 }
@@ -172,6 +190,7 @@ plan_settle(struct plan *plan, struct queue *queue, struct store_outcome outcome
 	uint8_t *attempts = NULL; /* most outcomes need none */
 	for (size_t i = 0; i < outcome.count; i++) {
 		struct entry *entry = queue_entry(queue, outcome.ids[i]);
+
 		if (entry->attempts > 0 && attempts == NULL)
 			attempts = arena_alloc(&plan->arena, outcome.count);
 		if (entry->attempts > 0)
@@ -186,24 +205,29 @@ void
 plan_gather_contexts(struct plan *plan)
 {
 	struct store_batch *batch = &plan->batch;
+
 	for (size_t i = 0; i < plan->catalog.touched_count; i++) {
 		struct queue *queue = plan->catalog.touched[i];
+
 		if (!queue->last_changed)
 			continue;
 		struct str key = tags_get(&plan->catalog.tags, queue->last_tag)->context_key;
-		batch->contexts = mem_grow(batch->contexts, &batch->context_cap, batch->context_count + 1, sizeof *batch->contexts);
+		batch->contexts = mem_grow(batch->contexts, &batch->context_cap,
+					   batch->context_count + 1, sizeof(*batch->contexts));
 		batch->contexts[batch->context_count++] =
-		    (struct store_context){ &queue->session, queue->last_outlives ? key : STR_NULL };
+		    (struct store_context){ &queue->session,
+					    queue->last_outlives ? key : STR_NULL };
 	}
 }
 
-/* --- reads and wakes ------------------------------------------------------------------------------------------------ */
+/* --- reads and wakes --- */
 
 static struct want *
 add_want(struct plan *plan, size_t text_bytes)
 {
 	plan->want_bytes += text_bytes;
-	plan->wants = mem_grow(plan->wants, &plan->want_cap, plan->want_count + 1, sizeof *plan->wants);
+	plan->wants =
+	    mem_grow(plan->wants, &plan->want_cap, plan->want_count + 1, sizeof(*plan->wants));
 	return &plan->wants[plan->want_count++];
 }
 
@@ -218,12 +242,14 @@ entry_state(const struct entry *entry)
 int64_t
 entry_available_at(const struct plan *plan, const struct entry *entry)
 {
-	return entry->flags & ENTRY_DELAYED ? catalog_extra(&plan->catalog, entry->id).available_at_ms : 0;
+	return entry->flags & ENTRY_DELAYED
+		   ? catalog_extra(&plan->catalog, entry->id).available_at_ms
+		   : 0;
 }
 
 void
-plan_want(struct plan *plan, struct op *op, const struct entry *entry, enum event_state state, enum outcome_kind outcome,
-	  struct system_event *into)
+plan_want(struct plan *plan, struct op *op, const struct entry *entry, enum event_state state,
+	  enum outcome_kind outcome, struct system_event *into)
 {
 	*add_want(plan, entry_text_bytes(entry)) = (struct want){
 		.id = entry->id,
@@ -237,7 +263,8 @@ plan_want(struct plan *plan, struct op *op, const struct entry *entry, enum even
 }
 
 void
-plan_want_again(struct plan *plan, struct op *op, int64_t id, size_t text_bytes, struct system_event *into)
+plan_want_again(struct plan *plan, struct op *op, int64_t id, size_t text_bytes,
+		struct system_event *into)
 {
 	*add_want(plan, text_bytes) = (struct want){ .id = id,
 						     .into = into,
@@ -259,7 +286,8 @@ plan_want_for_wake(struct plan *plan, struct op *op, int64_t id, struct system_e
 void
 plan_wake(struct plan *plan, struct queue *queue, const struct system_event *event)
 {
-	plan->woken = mem_grow(plan->woken, &plan->woken_cap, plan->woken_count + 1, sizeof *plan->woken);
+	plan->woken =
+	    mem_grow(plan->woken, &plan->woken_cap, plan->woken_count + 1, sizeof(*plan->woken));
 	plan->woken[plan->woken_count++] = (struct woken_queue){ .queue = queue, .event = event };
 }
 
@@ -269,6 +297,7 @@ wake_held_back(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->catalog.touched_lease_count; i++) {
 		const struct lease *lease = plan->catalog.touched_leases[i];
+
 		if (lease->exclusive && lease->live == 0)
 			plan_wake(plan, lease->queue, NULL);
 	}
@@ -278,14 +307,17 @@ void
 plan_gather_woken(struct plan *plan)
 {
 	size_t count = 0;
+
 	wake_held_back(plan);
 	for (size_t i = 0; i < plan->woken_count; i++) {
 		struct woken_queue next = plan->woken[i];
+
 		if (next.event != NULL) {
 			next.now = next.event->wake == WAKE_NOW;
 			next.source = next.event->source;
 		}
-		if (next.queue->woken >= count || plan->woken[next.queue->woken].queue != next.queue) {
+		if (next.queue->woken >= count ||
+		    plan->woken[next.queue->woken].queue != next.queue) {
 			next.queue->woken = count;
 			plan->woken[count++] = next;
 			continue;

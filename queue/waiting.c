@@ -27,7 +27,8 @@ find(const struct waiting *waiting, struct str key)
 static struct place *
 make(struct waiting *waiting, struct str key)
 {
-	struct place *place = mem_alloc(sizeof *place + key.len);
+	struct place *place = mem_alloc(sizeof(*place) + key.len);
+
 	place->key = (struct str){ memcpy(place + 1, key.s, key.len), key.len };
 	place->hash = text_hash(key);
 	table_add(&waiting->places, place->hash, place);
@@ -38,6 +39,7 @@ void
 waiting_add(struct waiting *waiting, struct op *op)
 {
 	struct place *place = find(waiting, op->queue_key);
+
 	if (place == NULL)
 		place = make(waiting, op->queue_key);
 	op->next = NULL;
@@ -53,6 +55,7 @@ void
 waiting_remove(struct waiting *waiting, struct op *op)
 {
 	struct place *place = find(waiting, op->queue_key);
+
 	assert(op->parked && place != NULL);
 	*(op->waits_after != NULL ? &op->waits_after->next : &place->first) = op->next;
 	*(op->next != NULL ? &op->next->waits_after : &place->last) = op->waits_after;
@@ -68,8 +71,10 @@ struct op *
 waiting_take(struct waiting *waiting, struct str queue_key)
 {
 	size_t at = 0;
-	struct place *place = queue_key.s != NULL ? find(waiting, queue_key) : table_each(&waiting->places, &at);
+	struct place *place =
+	    queue_key.s != NULL ? find(waiting, queue_key) : table_each(&waiting->places, &at);
 	struct op *op = place != NULL ? place->first : NULL;
+
 	if (op != NULL)
 		waiting_remove(waiting, op);
 	return op;
@@ -79,6 +84,7 @@ size_t
 waiting_count(const struct waiting *waiting, struct str queue_key)
 {
 	const struct place *place = find(waiting, queue_key);
+
 	return place != NULL ? place->count : 0;
 }
 
@@ -86,6 +92,7 @@ void
 waiting_clear(struct waiting *waiting)
 {
 	struct place *place;
+
 	for (size_t at = 0; (place = table_each(&waiting->places, &at)) != NULL;)
 		free(place);
 	table_clear(&waiting->places);

@@ -1,16 +1,18 @@
 /*
  * waiting.h - ops that wait until a queue has something deliverable.
  *
- * Waiting is an ordinary outcome of an op. A waiting op is parked here under its queue key; whoever makes something
- * deliverable there wakes all of them. A wake is a level, not an edge: an op is parked only when there is nothing to have, so
- * one that comes later, or after a restart, is answered at once.
- * Here: who waits where. Not here: deadlines of waiting (the caller's), what is deliverable (catalog). Private to queue/.
+ * Waiting is an ordinary outcome of an op. A waiting op is parked here under its queue key; whoever
+ * makes something deliverable there wakes all of them. A wake is a level, not an edge: an op is
+ * parked only when there is nothing to have, so one that comes later, or after a restart, is
+ * answered at once.
+ * Here: who waits where. Not here: deadlines of waiting (the caller's), what is deliverable
+ * (catalog). Private to queue/.
  */
 #ifndef QUEUE_WAITING_H
 #define QUEUE_WAITING_H
 
-#include "queue/op.h"
 #include "queue/catalog/table.h"
+#include "queue/op.h"
 
 /* All zero: nobody waits. */
 struct waiting {

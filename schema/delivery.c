@@ -29,23 +29,24 @@ static const struct {
 bool
 delivery_none(const struct delivery *d)
 {
-	return d->channel.len == 0 && d->to.len == 0 && d->account_id.len == 0 && d->thread_id.len == 0;
+	return d->channel.len == 0 && d->to.len == 0 && d->account_id.len == 0 &&
+	       d->thread_id.len == 0;
 }
 
 bool
 delivery_same(const struct delivery *a, const struct delivery *b)
 {
-	return str_eq(a->channel, b->channel) && str_eq(a->to, b->to) && str_eq(a->account_id, b->account_id) &&
-	       str_eq(a->thread_id, b->thread_id);
+	return str_eq(a->channel, b->channel) && str_eq(a->to, b->to) &&
+	       str_eq(a->account_id, b->account_id) && str_eq(a->thread_id, b->thread_id);
 }
 
-/* ---- reading ---- */
+/* --- reading --- */
 
 static void
 read_channel(struct delivery *d, struct str text, struct arena *arena)
 {
 	d->channel = text_fold(arena, text);
-	for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
 		if (str_eq(d->channel, aliases[i].alias))
 			d->channel = aliases[i].channel;
 }
@@ -87,14 +88,15 @@ read_thread_number(struct delivery *d, struct str literal, struct arena *arena)
 static const struct {
 	struct str name;
 	void (*read)(struct delivery *d, struct str text, struct arena *arena);
-	void (*read_number)(struct delivery *d, struct str literal, struct arena *arena); /* NULL: strings only */
+	/* NULL: strings only */
+	void (*read_number)(struct delivery *d, struct str literal, struct arena *arena);
 } fields[] = {
 	{ STR_INIT("channel"), read_channel, NULL },
 	{ STR_INIT("to"), read_to, NULL },
 	{ STR_INIT("accountId"), read_account, NULL },
 	{ STR_INIT("threadId"), read_thread, read_thread_number },
 };
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
+#define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
 static void
 read_member(const struct json *doc, size_t name, struct arena *arena, struct delivery *d)
@@ -113,12 +115,14 @@ read_member(const struct json *doc, size_t name, struct arena *arena, struct del
 }
 
 int
-delivery_read(const struct json *doc, size_t token, struct arena *arena, struct delivery *ret, struct error *err)
+delivery_read(const struct json *doc, size_t token, struct arena *arena, struct delivery *ret,
+	      struct error *err)
 {
 	struct delivery d = { 0 };
 
 	if (doc->tokens[token].type == JSON_OBJECT) {
-		for (size_t name = json_first(doc, token); name != 0; name = json_next(doc, token, name))
+		for (size_t name = json_first(doc, token); name != 0;
+		     name = json_next(doc, token, name))
 			read_member(doc, name, arena, &d);
 	} else if (doc->tokens[token].type != JSON_NULL) {
 		return error_set_field(err, "/deliveryContext", "deliveryContext is not an object");
@@ -127,7 +131,7 @@ delivery_read(const struct json *doc, size_t token, struct arena *arena, struct 
 	return 0;
 }
 
-/* ---- merging and writing ---- */
+/* --- merging and writing --- */
 
 static bool
 conflict(struct str a, struct str b)
@@ -153,7 +157,8 @@ delivery_merge(const struct delivery *older, const struct delivery *newer, struc
 		d.to = either(newer->to, older->to);
 		d.account_id = either(newer->account_id, older->account_id);
 		d.thread_id = either(newer->thread_id, older->thread_id);
-		d.thread_is_number = newer->thread_id.len > 0 ? newer->thread_is_number : older->thread_is_number;
+		d.thread_is_number =
+		    newer->thread_id.len > 0 ? newer->thread_is_number : older->thread_is_number;
 	}
 	*ret = d;
 }

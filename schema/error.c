@@ -1,8 +1,8 @@
 /*
  * error.c - the public names of the codes, and the record that carries a failure.
  *
- * A detail may quote what a client sent and may be cut: what is left is made valid UTF-8 here, once, so that nobody who
- * prints it has to care.
+ * A detail may quote what a client sent and may be cut: what is left is made valid UTF-8 here,
+ * once, so that nobody who prints it has to care.
  */
 #include "schema/error.h"
 
@@ -49,7 +49,10 @@ static const char *const code_names[ERROR_CODE_COUNT] = {
 	[ERROR_USAGE] = "usage",
 };
 
-/* Makes text of a format valid UTF-8: bytes that are no character become '?', a character cut at the end goes. */
+/*
+ * Makes text of a format valid UTF-8: bytes that are no character become '?', a character cut at
+ * the end goes.
+ */
 static void
 mend(char *text, bool cut)
 {
@@ -68,8 +71,8 @@ mend(char *text, bool cut)
 			*text = '?';
 }
 
-static void record(struct error *err, enum error_code code, const char *pointer, const char *fmt, va_list args)
-    __attribute__((format(printf, 4, 0)));
+static void record(struct error *err, enum error_code code, const char *pointer, const char *fmt,
+		   va_list args) __attribute__((format(printf, 4, 0)));
 
 static void
 record(struct error *err, enum error_code code, const char *pointer, const char *fmt, va_list args)
@@ -79,9 +82,9 @@ record(struct error *err, enum error_code code, const char *pointer, const char 
 	if (err == NULL)
 		return;
 	*err = (struct error){ .code = code };
-	len = snprintf(err->pointer, sizeof err->pointer, "%s", pointer);
+	len = snprintf(err->pointer, sizeof(err->pointer), "%s", pointer);
 	mend(err->pointer, len >= ERROR_POINTER_BYTES);
-	len = vsnprintf(err->detail, sizeof err->detail, fmt, args);
+	len = vsnprintf(err->detail, sizeof(err->detail), fmt, args);
 	mend(err->detail, len >= ERROR_DETAIL_BYTES);
 }
 

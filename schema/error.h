@@ -1,8 +1,8 @@
 /*
  * error.h - every way a request or a start can fail, and how a failure travels.
  *
- * Here: one code per failure a caller can tell apart (DESIGN section 3), and the record that carries it upward.
- * Not here: HTTP statuses (server/problem), exit codes (server/serve), logging.
+ * Here: one code per failure a caller can tell apart (DESIGN section 3), and the record that
+ * carries it upward. Not here: HTTP statuses (server/problem), exit codes (server/serve), logging.
  */
 #ifndef SCHEMA_ERROR_H
 #define SCHEMA_ERROR_H
@@ -11,12 +11,14 @@
 
 enum error_code {
 	ERROR_NONE = 0,
-	ERROR_BLANK_KEY,              /* a session key that is empty after trimming; nothing changed */
-	ERROR_MALFORMED_KEY,          /* starts with "agent:" but does not parse; nothing changed */
-	ERROR_OWNER_UNRESOLVED,       /* a bare key and the policy names no single owner */
-	ERROR_OWNER_MISMATCH,         /* agent key and agentId name different agents */
-	ERROR_INVALID_JSON,           /* the text is not JSON; detail says where */
-	ERROR_INVALID_FIELD,          /* well-formed, but a field or parameter is unknown, missing or out of bounds */
+	/* a session key that is empty after trimming; nothing changed */
+	ERROR_BLANK_KEY,
+	ERROR_MALFORMED_KEY,    /* starts with "agent:" but does not parse; nothing changed */
+	ERROR_OWNER_UNRESOLVED, /* a bare key and the policy names no single owner */
+	ERROR_OWNER_MISMATCH,   /* agent key and agentId name different agents */
+	ERROR_INVALID_JSON,     /* the text is not JSON; detail says where */
+	/* well-formed, but a field or parameter is unknown, missing or out of bounds */
+	ERROR_INVALID_FIELD,
 	ERROR_BAD_REQUEST,            /* HTTP framing or target that we refuse */
 	ERROR_UNAUTHORIZED,           /* no token, or a wrong one */
 	ERROR_FORBIDDEN,              /* the browser or the token's scope says no */
@@ -43,8 +45,9 @@ enum error_code {
 	ERROR_STORAGE_NEWER,   /* the file was written by a newer version; untouched */
 	ERROR_STORAGE_LOCKED,  /* another server has it open, or somebody writes to it */
 	ERROR_STORAGE_CORRUPT, /* the file is damaged */
-	ERROR_CONFIG,          /* an option, config or policy file is wrong; line and column where known */
-	ERROR_USAGE,           /* the command line is wrong */
+	/* an option, config or policy file is wrong; line and column where known */
+	ERROR_CONFIG,
+	ERROR_USAGE, /* the command line is wrong */
 	ERROR_CODE_COUNT
 };
 
@@ -54,16 +57,20 @@ enum error_code {
 /* Lives on the caller's stack. Written only by the functions below. */
 struct error {
 	enum error_code code;
-	int line, column;                  /* 1-based position in a text; 0 when there is none */
-	char pointer[ERROR_POINTER_BYTES]; /* RFC 6901 pointer or parameter name of the bad field, else "" */
-	char detail[ERROR_DETAIL_BYTES];   /* one English sentence without the final stop; valid UTF-8, cut if too long */
+	int line, column; /* 1-based position in a text; 0 when there is none */
+	/* RFC 6901 pointer or parameter name of the bad field, else "" */
+	char pointer[ERROR_POINTER_BYTES];
+	/* one English sentence without the final stop; valid UTF-8, cut if too long */
+	char detail[ERROR_DETAIL_BYTES];
 };
 
 /* Fills err (NULL is allowed) and returns -1, so that failing is one statement. */
-int error_set(struct error *err, enum error_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int error_set(struct error *err, enum error_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The same, for a field: pointer as in struct error ("/text"). */
-int error_set_field(struct error *err, const char *pointer, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int error_set_field(struct error *err, const char *pointer, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The code's public name ("blank-key"), as it stands in problems and logs. */
 const char *error_code_name(enum error_code code);

@@ -27,11 +27,14 @@ wake_name(enum wake wake)
 }
 
 static const char *const outcome_names[OUTCOME_COUNT] = {
-	[OUTCOME_DRAINED] = "drained",   [OUTCOME_CONSUMED] = "consumed", [OUTCOME_WITHDRAWN] = "withdrawn",
-	[OUTCOME_PURGED] = "purged",     [OUTCOME_REPLACED] = "replaced", [OUTCOME_EVICTED] = "evicted",
-	[OUTCOME_ACKED] = "acked",       [OUTCOME_EXPIRED] = "expired",   [OUTCOME_DEAD] = "dead",
-	[OUTCOME_LEASED] = "leased",     [OUTCOME_EXTENDED] = "extended", [OUTCOME_NACKED] = "nacked",
-	[OUTCOME_RETURNED] = "returned", [OUTCOME_LAPSED] = "lapsed",     [OUTCOME_REQUEUED] = "requeued",
+	[OUTCOME_DRAINED] = "drained",     [OUTCOME_CONSUMED] = "consumed",
+	[OUTCOME_WITHDRAWN] = "withdrawn", [OUTCOME_PURGED] = "purged",
+	[OUTCOME_REPLACED] = "replaced",   [OUTCOME_EVICTED] = "evicted",
+	[OUTCOME_ACKED] = "acked",         [OUTCOME_EXPIRED] = "expired",
+	[OUTCOME_DEAD] = "dead",           [OUTCOME_LEASED] = "leased",
+	[OUTCOME_EXTENDED] = "extended",   [OUTCOME_NACKED] = "nacked",
+	[OUTCOME_RETURNED] = "returned",   [OUTCOME_LAPSED] = "lapsed",
+	[OUTCOME_REQUEUED] = "requeued",
 };
 
 const char *
@@ -44,10 +47,12 @@ outcome_name(enum outcome_kind kind)
 const char *
 event_state_name(const struct system_event *event)
 {
-	static const char *const names[] = {
-		[EVENT_STATE_QUEUED] = "queued", [EVENT_STATE_DELAYED] = "delayed", [EVENT_STATE_LEASED] = "leased"
-	};
-	return event->state == EVENT_STATE_SETTLED ? outcome_name(event->outcome) : names[event->state];
+	static const char *const names[] = { [EVENT_STATE_QUEUED] = "queued",
+					     [EVENT_STATE_DELAYED] = "delayed",
+					     [EVENT_STATE_LEASED] = "leased" };
+
+	return event->state == EVENT_STATE_SETTLED ? outcome_name(event->outcome)
+						   : names[event->state];
 }
 
 /* The texts of an event, wherever it goes. */
@@ -64,7 +69,7 @@ static const size_t text_offsets[] = {
 	offsetof(struct system_event, delivery.thread_id),
 };
 
-#define EVENT_TEXTS (sizeof text_offsets / sizeof text_offsets[0])
+#define EVENT_TEXTS (sizeof(text_offsets) / sizeof(text_offsets[0]))
 
 size_t
 system_event_text_bytes(const struct system_event *event)
@@ -115,7 +120,8 @@ check_limits(const void *fields, const struct limit *limits, size_t count, struc
 		const struct str *value = (const void *)((const char *)fields + limits[i].offset);
 
 		if (value->len > limits[i].bytes_max)
-			return error_set_field(err, limits[i].pointer, "%s is over %zu bytes", limits[i].name, limits[i].bytes_max);
+			return error_set_field(err, limits[i].pointer, "%s is over %zu bytes",
+					       limits[i].name, limits[i].bytes_max);
 	}
 	return 0;
 }
@@ -124,13 +130,15 @@ int
 address_check(const struct address *address, struct error *err)
 {
 	static const struct limit limits[] = {
-		{ "/sessionKey", "sessionKey", offsetof(struct address, session_key), SESSION_KEY_BYTES_MAX },
+		{ "/sessionKey", "sessionKey", offsetof(struct address, session_key),
+		  SESSION_KEY_BYTES_MAX },
 		{ "/agentId", "agentId", offsetof(struct address, agent_id), AGENT_ID_BYTES_MAX },
 		{ "/channel", "channel", offsetof(struct address, channel), CHANNEL_BYTES_MAX },
-		{ "/accountId", "accountId", offsetof(struct address, account_id), ACCOUNT_ID_BYTES_MAX },
+		{ "/accountId", "accountId", offsetof(struct address, account_id),
+		  ACCOUNT_ID_BYTES_MAX },
 	};
 
-	return check_limits(address, limits, sizeof limits / sizeof limits[0], err);
+	return check_limits(address, limits, sizeof(limits) / sizeof(limits[0]), err);
 }
 
 int
@@ -138,7 +146,8 @@ queue_key_check(struct str queue_key, struct error *err)
 {
 	if (queue_key.len <= SESSION_KEY_BYTES_MAX)
 		return 0;
-	return error_set_field(err, "/sessionKey", "the queue key of sessionKey is over %d bytes", SESSION_KEY_BYTES_MAX);
+	return error_set_field(err, "/sessionKey", "the queue key of sessionKey is over %d bytes",
+			       SESSION_KEY_BYTES_MAX);
 }
 
 static int
@@ -146,19 +155,24 @@ check_own_limits(const struct draft *draft, struct error *err)
 {
 	static const struct limit limits[] = {
 		{ "/text", "text", offsetof(struct draft, text), TEXT_BYTES_MAX },
-		{ "/contextKey", "contextKey", offsetof(struct draft, context_key), CONTEXT_KEY_BYTES_MAX },
+		{ "/contextKey", "contextKey", offsetof(struct draft, context_key),
+		  CONTEXT_KEY_BYTES_MAX },
 		{ "/source", "source", offsetof(struct draft, source), SOURCE_BYTES_MAX },
 		{ "/idempotencyKey", "idempotencyKey", offsetof(struct draft, idempotency.key),
 		  IDEMPOTENCY_KIND_BYTES + IDEMPOTENCY_KEY_BYTES_MAX },
-		{ "/traceparent", "traceparent", offsetof(struct draft, traceparent), TRACEPARENT_BYTES_MAX },
-		{ "/deliveryContext/channel", "channel", offsetof(struct draft, delivery.channel), DELIVERY_FIELD_BYTES_MAX },
-		{ "/deliveryContext/to", "to", offsetof(struct draft, delivery.to), DELIVERY_FIELD_BYTES_MAX },
-		{ "/deliveryContext/accountId", "accountId", offsetof(struct draft, delivery.account_id),
+		{ "/traceparent", "traceparent", offsetof(struct draft, traceparent),
+		  TRACEPARENT_BYTES_MAX },
+		{ "/deliveryContext/channel", "channel", offsetof(struct draft, delivery.channel),
 		  DELIVERY_FIELD_BYTES_MAX },
-		{ "/deliveryContext/threadId", "threadId", offsetof(struct draft, delivery.thread_id), DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/to", "to", offsetof(struct draft, delivery.to),
+		  DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/accountId", "accountId",
+		  offsetof(struct draft, delivery.account_id), DELIVERY_FIELD_BYTES_MAX },
+		{ "/deliveryContext/threadId", "threadId",
+		  offsetof(struct draft, delivery.thread_id), DELIVERY_FIELD_BYTES_MAX },
 	};
 
-	return check_limits(draft, limits, sizeof limits / sizeof limits[0], err);
+	return check_limits(draft, limits, sizeof(limits) / sizeof(limits[0]), err);
 }
 
 static struct str
@@ -184,9 +198,11 @@ draft_check(struct draft *draft, struct arena *arena, struct error *err)
 		return error_set_field(err, "/replace", "replace needs a contextKey");
 
 	if (draft->delay_ms < 0 || draft->delay_ms > DELAY_MS_MAX)
-		return error_set_field(err, "/delayMs", "delayMs is not between 0 and %lld", DELAY_MS_MAX);
+		return error_set_field(err, "/delayMs", "delayMs is not between 0 and %lld",
+				       DELAY_MS_MAX);
 	if (draft->ttl_ms < 0 || draft->ttl_ms > TTL_MS_MAX)
-		return error_set_field(err, "/ttlMs", "ttlMs is not between 1 and %lld", TTL_MS_MAX);
+		return error_set_field(err, "/ttlMs", "ttlMs is not between 1 and %lld",
+				       TTL_MS_MAX);
 
 	/* Lower-casing can make a key longer, so the limit is looked at again. */
 	if (draft->context_key.s == NULL)
@@ -205,7 +221,8 @@ event_id_parse(struct str s, int64_t *ret)
 	for (size_t i = 0; i < s.len; i++) {
 		if (s.s[i] < '0' || s.s[i] > '9')
 			return false;
-		if (__builtin_mul_overflow(id, 10, &id) || __builtin_add_overflow(id, s.s[i] - '0', &id))
+		if (__builtin_mul_overflow(id, 10, &id) ||
+		    __builtin_add_overflow(id, s.s[i] - '0', &id))
 			return false;
 	}
 	*ret = id;

@@ -1,7 +1,8 @@
 /*
  * event.h - the event record, what a producer may send, and every limit with its unit.
  *
- * Here: the words of DESIGN section 3 as structs, their limits in one place, the draft's normalisation.
+ * Here: the words of DESIGN section 3 as structs, their limits in one place, the draft's
+ * normalisation.
  * Not here: JSON field names (server/), tables (schema/sql), routing.
  */
 #ifndef SCHEMA_EVENT_H
@@ -20,7 +21,8 @@
 #define DELIVERY_FIELD_BYTES_MAX 1024
 #define TRACEPARENT_BYTES_MAX 128
 #define IDEMPOTENCY_KEY_BYTES_MAX 255
-#define IDEMPOTENCY_KIND_BYTES 2 /* that a caller puts in front of a key, to tell kinds of requests apart */
+/* that a caller puts in front of a key, to tell kinds of requests apart */
+#define IDEMPOTENCY_KIND_BYTES 2
 #define CONSUMER_BYTES_MAX 128
 #define REASON_BYTES_MAX 512
 #define DELAY_MS_MAX (365LL * 24 * 60 * 60 * 1000)
@@ -79,14 +81,16 @@ enum outcome_kind {
 	OUTCOME_EVICTED = 6, /* a dead letter */
 	OUTCOME_ACKED = 7,
 	OUTCOME_EXPIRED = 8,
-	OUTCOME_DEAD = 9,                     /* a dead letter */
-	OUTCOME_LAST_SETTLING = OUTCOME_DEAD, /* those above settle their events, those below do not */
+	OUTCOME_DEAD = 9, /* a dead letter */
+	/* those above settle their events, those below do not */
+	OUTCOME_LAST_SETTLING = OUTCOME_DEAD,
 	OUTCOME_LEASED = 10,
 	OUTCOME_EXTENDED = 11,
 	OUTCOME_NACKED = 12,   /* given back, and that counts as an attempt */
 	OUTCOME_RETURNED = 13, /* given back, and that does not */
 	OUTCOME_LAPSED = 14,   /* the lease ran out: counts as an attempt */
-	OUTCOME_REQUEUED = 15, /* a dead letter's text was enqueued anew; it is no dead letter any more */
+	/* a dead letter's text was enqueued anew; it is no dead letter any more */
+	OUTCOME_REQUEUED = 15,
 	OUTCOME_COUNT
 };
 
@@ -100,15 +104,17 @@ enum event_state {
 	EVENT_STATE_SETTLED, /* how, the event's outcome says */
 };
 
-/* What a caller says about where an event belongs. NULL means not given. ROUTING sections 3 to 6. */
+/*
+ * What a caller says about where an event belongs. NULL means not given. ROUTING sections 3 to 6.
+ */
 struct address {
 	struct str session_key; /* may be NULL when agent_id is given: the agent's main session */
 	struct str agent_id, channel, account_id;
 };
 
 /*
- * A request that may be sent twice: the same key and the same request get the first answer again (RFC 9110 section 9.2.2,
- * the Idempotency-Key header).
+ * A request that may be sent twice: the same key and the same request get the first answer again
+ * (RFC 9110 section 9.2.2, the Idempotency-Key header).
  */
 struct idempotency {
 	struct str key;   /* NULL: none */
@@ -132,15 +138,19 @@ struct draft {
 };
 
 /*
- * Normalises in place (text trimmed, context key folded, blank optional fields made NULL) and checks every limit.
- * Failure: ERROR_INVALID_FIELD with the field's pointer ("/text"). "replace" without a context key is such a failure.
+ * Normalises in place (text trimmed, context key folded, blank optional fields made NULL) and
+ * checks every limit. Failure: ERROR_INVALID_FIELD with the field's pointer ("/text"). "replace"
+ * without a context key is such a failure.
  */
 int draft_check(struct draft *draft, struct arena *arena, struct error *err);
 
 /* Limits of an address alone, for the calls that only name a session. */
 int address_check(const struct address *address, struct error *err);
 
-/* A queue key may be longer than the key as sent, and must itself be one that can be sent. ERROR_INVALID_FIELD. */
+/*
+ * A queue key may be longer than the key as sent, and must itself be one that can be sent.
+ * ERROR_INVALID_FIELD.
+ */
 int queue_key_check(struct str queue_key, struct error *err);
 
 /* An event as it is stored and returned. */
@@ -160,12 +170,19 @@ struct system_event {
 	enum outcome_kind outcome; /* when settled */
 };
 
-/* An event apart from the memory it came from: all its texts, NUL-terminated, one behind the other. */
-size_t system_event_text_bytes(const struct system_event *event);                                      /* what they take */
-void system_event_pack(struct system_event *to, const struct system_event *from, char *texts);         /* texts has room for them */
-void system_event_copy(struct system_event *to, const struct system_event *from, struct arena *arena); /* into the arena */
+/*
+ * An event apart from the memory it came from: all its texts, NUL-terminated, one behind the other.
+ */
+/* what they take */
+size_t system_event_text_bytes(const struct system_event *event);
+/* texts has room for them */
+void system_event_pack(struct system_event *to, const struct system_event *from, char *texts);
+/* into the arena */
+void system_event_copy(struct system_event *to, const struct system_event *from,
+		       struct arena *arena);
 
-const char *event_state_name(const struct system_event *event); /* "queued", "delayed", "leased", or the outcome's name */
+/* "queued", "delayed", "leased", or the outcome's name */
+const char *event_state_name(const struct system_event *event);
 
 /* Ids are opaque strings outside: decimal digits. Returns false for anything we never issued. */
 bool event_id_parse(struct str s, int64_t *ret);

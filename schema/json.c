@@ -1,10 +1,11 @@
 /*
  * json.c - the strict scanner, reading what it found, and quoting.
  *
- * One pass over the bytes fills the token array by recursive descent; the recursion is as deep as the text and that is
- * bounded. Nothing is copied: strings are decoded when somebody asks for one. Member names are compared when their
- * object closes, because only then their number decides how: pairwise for the few of a request, sorted for the many of
- * an attack, so that a body of 100,000 names costs no more than its sorting.
+ * One pass over the bytes fills the token array by recursive descent; the recursion is as deep as
+ * the text and that is bounded. Nothing is copied: strings are decoded when somebody asks for one.
+ * Member names are compared when their object closes, because only then their number decides how:
+ * pairwise for the few of a request, sorted for the many of an attack, so that a body of 100,000
+ * names costs no more than its sorting.
  */
 #include "schema/json.h"
 
@@ -14,7 +15,10 @@
 
 #include "schema/json_text.h"
 
-/* A document that has grown past this gives its tokens back when a text comes that cannot need as many. */
+/*
+ * A document that has grown past this gives its tokens back when a text comes that cannot need as
+ * many.
+ */
 #define TOKENS_KEPT 65536
 
 /* Up to this many members names are compared pairwise. */
@@ -51,9 +55,10 @@ static const uint8_t classes[256] = {
 #define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /*
- * Most of a string stands for itself, so eight bytes are looked at together: skips them while there is no control character,
- * quote or backslash among them, nor a byte with a bit of stop. A byte b is below n where (b - n) & ~b has its highest bit; a
- * borrow can say so wrongly only of the one behind such a byte, so whether there is one is certain.
+ * Most of a string stands for itself, so eight bytes are looked at together: skips them while there
+ * is no control character, quote or backslash among them, nor a byte with a bit of stop. A byte b
+ * is below n where (b - n) & ~b has its highest bit; a borrow can say so wrongly only of the one
+ * behind such a byte, so whether there is one is certain.
  */
 static const char *
 skip_eights(const char *at, const char *end, uint64_t stop)
@@ -64,7 +69,8 @@ skip_eights(const char *at, const char *end, uint64_t stop)
 		memcpy(&bytes, at, sizeof(bytes));
 		quote = bytes ^ EIGHT('"');
 		backslash = bytes ^ EIGHT('\\');
-		special = ((bytes - EIGHT(0x20)) & ~bytes) | ((quote - EIGHT(1)) & ~quote) | ((backslash - EIGHT(1)) & ~backslash);
+		special = ((bytes - EIGHT(0x20)) & ~bytes) | ((quote - EIGHT(1)) & ~quote) |
+			  ((backslash - EIGHT(1)) & ~backslash);
 		if (((special & EIGHT(0x80)) | (bytes & stop)) != 0)
 			break;
 	}
@@ -117,7 +123,8 @@ open_token(struct scanner *s, enum json_type type)
 	struct json *doc = s->doc;
 
 	if (doc->count == doc->cap)
-		doc->tokens = mem_grow(doc->tokens, &doc->cap, doc->count + 1, sizeof(*doc->tokens));
+		doc->tokens =
+		    mem_grow(doc->tokens, &doc->cap, doc->count + 1, sizeof(*doc->tokens));
 	doc->tokens[doc->count] = (struct json_token){
 		.start = (uint32_t)(s->at - doc->text),
 		.type = (uint8_t)type,
@@ -132,7 +139,10 @@ close_token(struct scanner *s, size_t token)
 	s->doc->tokens[token].next = (uint32_t)s->doc->count;
 }
 
-/* The escape behind a backslash: moves *p behind it and returns NULL, or returns what is wrong with it. */
+/*
+ * The escape behind a backslash: moves *p behind it and returns NULL, or returns what is wrong with
+ * it.
+ */
 static const char *
 unescape(const char **p, const char *end, uint32_t *ret)
 {
@@ -306,7 +316,8 @@ read_byte(struct reader *r)
 static int
 compare_unescaped(struct str a, struct str b)
 {
-	struct reader ra = { .at = a.s, .end = a.s + a.len }, rb = { .at = b.s, .end = b.s + b.len };
+	struct reader ra = { .at = a.s, .end = a.s + a.len },
+		      rb = { .at = b.s, .end = b.s + b.len };
 	int ca, cb;
 
 	do {
@@ -371,8 +382,8 @@ repeated_of_many(struct json *doc, size_t object, size_t members)
 static int
 check_names(struct scanner *s, size_t object, size_t members)
 {
-	const size_t repeated =
-	    members <= FEW_MEMBERS ? repeated_of_few(s->doc, object) : repeated_of_many(s->doc, object, members);
+	const size_t repeated = members <= FEW_MEMBERS ? repeated_of_few(s->doc, object)
+						       : repeated_of_many(s->doc, object, members);
 
 	if (repeated == 0)
 		return 0;
@@ -466,7 +477,8 @@ json_scan(struct json *doc, const char *text, size_t len, struct error *err)
 	doc->text = text;
 	doc->count = 0;
 	if (len > JSON_BYTES_MAX)
-		return error_set(err, ERROR_INVALID_JSON, "the text is over %d bytes", JSON_BYTES_MAX);
+		return error_set(err, ERROR_INVALID_JSON, "the text is over %d bytes",
+				 JSON_BYTES_MAX);
 	if (document(&s) == 0)
 		return 0;
 	doc->count = 0;
@@ -536,7 +548,8 @@ json_int64(const struct json *doc, size_t token, int64_t *ret)
 	for (i = negative ? 1 : 0; i < raw.len; i++) {
 		if (raw.s[i] < '0' || raw.s[i] > '9')
 			return false;
-		if (__builtin_mul_overflow(n, 10, &n) || __builtin_sub_overflow(n, raw.s[i] - '0', &n))
+		if (__builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_sub_overflow(n, raw.s[i] - '0', &n))
 			return false;
 	}
 	if (!negative && n == INT64_MIN)
@@ -566,7 +579,8 @@ json_quote(struct buf *out, struct str s)
 	buf_add(out, "\"", 1);
 	for (;;) {
 		at = skip_eights(at, end, 0);
-		while (at < end && ((classes[(unsigned char)*at] & PLAIN) != 0 || (unsigned char)*at >= 0x80))
+		while (at < end &&
+		       ((classes[(unsigned char)*at] & PLAIN) != 0 || (unsigned char)*at >= 0x80))
 			at++;
 		if (at == end)
 			break;

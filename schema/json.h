@@ -1,15 +1,16 @@
 /*
- * json.h - the strict JSON scanner, the relaxed dialect of config files, and the JSON writer's one hard part.
+ * json.h - the strict JSON scanner, the relaxed dialect of config files, and the JSON writer's one
+ * hard part.
  *
- * Here: RFC 8259 grammar over a span of bytes, checked whole before anything is read from it: valid UTF-8, depth at
- * most JSON_DEPTH, no duplicate member names (compared after unescaping), no \u0000, no lone surrogate escapes,
- * no byte order mark, nothing behind the value. What passes can be handed to cJSON without losing anything but digits
- * of numbers that a double cannot hold; upstream versions of it refuse numbers of more than 63 bytes (the relaxed dialect
- * writes none).
+ * Here: RFC 8259 grammar over a span of bytes, checked whole before anything is read from it: valid
+ * UTF-8, depth at most JSON_DEPTH, no duplicate member names (compared after unescaping), no
+ * \u0000, no lone surrogate escapes, no byte order mark, nothing behind the value. What passes can
+ * be handed to cJSON without losing anything but digits of numbers that a double cannot hold;
+ * upstream versions of it refuse numbers of more than 63 bytes (the relaxed dialect writes none).
  * Not here: field names, limits on values, files.
  *
- * The scanner turns the text into a flat array of tokens in document order; a token knows where its subtree ends,
- * so readers walk members without recursion:
+ * The scanner turns the text into a flat array of tokens in document order; a token knows where its
+ * subtree ends, so readers walk members without recursion:
  *
  *     for (t = json_first(&doc, object); t != 0; t = json_next(&doc, object, t))
  *         name = token t, value = token t + 1
@@ -43,7 +44,10 @@ struct json_token {
 	bool escaped;        /* a string with backslashes */
 };
 
-/* A scanned document. All zero is an empty one; tokens are kept between scans, so one document serves many texts. */
+/*
+ * A scanned document. All zero is an empty one; tokens are kept between scans, so one document
+ * serves many texts.
+ */
 struct json {
 	const char *text; /* borrowed from the caller of scan */
 	struct json_token *tokens;
@@ -51,13 +55,20 @@ struct json {
 	struct buf scratch; /* the scanner's own */
 };
 
-/* Scans the whole text. On failure ERROR_INVALID_JSON with line and column (in bytes); the document is then empty. */
+/*
+ * Scans the whole text. On failure ERROR_INVALID_JSON with line and column (in bytes); the document
+ * is then empty.
+ */
 int json_scan(struct json *doc, const char *text, size_t len, struct error *err);
 void json_clear(struct json *doc);
 
-/* First element (or member name) of an array (or object) token, and the one after; 0 at the end. Token 0 is the root. */
+/*
+ * First element (or member name) of an array (or object) token, and the one after; 0 at the end.
+ * Token 0 is the root.
+ */
 size_t json_first(const struct json *doc, size_t container);
-size_t json_next(const struct json *doc, size_t container, size_t item); /* for objects, item is a member name */
+/* for objects, item is a member name */
+size_t json_next(const struct json *doc, size_t container, size_t item);
 
 /* A string token's text: the span itself, or decoded into the arena where it has escapes. */
 struct str json_string(const struct json *doc, size_t token, struct arena *arena);
@@ -67,14 +78,18 @@ struct str json_raw(const struct json *doc, size_t token);
 bool json_int64(const struct json *doc, size_t token, int64_t *ret);
 
 /*
- * JSON5 as OpenClaw's config files use it (comments, trailing commas, unquoted names, single quotes, hexadecimal and
- * other number forms, line continuations) rewritten as strict JSON into out. The same refusals as the strict scanner:
- * duplicate names, depth, UTF-8, NUL; also Infinity and NaN and whatever else a double cannot hold, which JSON cannot
- * say. Appends to out. On failure ERROR_INVALID_JSON with line and column in the *source*; out is as before.
+ * JSON5 as OpenClaw's config files use it (comments, trailing commas, unquoted names, single
+ * quotes, hexadecimal and other number forms, line continuations) rewritten as strict JSON into
+ * out. The same refusals as the strict scanner: duplicate names, depth, UTF-8, NUL; also Infinity
+ * and NaN and whatever else a double cannot hold, which JSON cannot say. Appends to out. On failure
+ * ERROR_INVALID_JSON with line and column in the *source*; out is as before.
  */
 int json_relax(const char *text, size_t len, struct buf *out, struct error *err);
 
-/* Appends s as a JSON string with its quotes. Valid UTF-8 goes through as it is; only what must be escaped is. */
+/*
+ * Appends s as a JSON string with its quotes. Valid UTF-8 goes through as it is; only what must be
+ * escaped is.
+ */
 void json_quote(struct buf *out, struct str s);
 
 #endif

@@ -1,20 +1,20 @@
 /*
  * json_relax.c - JSON5 rewritten as strict JSON.
  *
- * A recursive descent over the source that writes while it reads. What it has written then passes the strict scanner,
- * which looks for repeated member names; since every value and name of the source becomes exactly one token, in the same
- * order, a mark per token leads from the scanner's place back to the source. Everything else has been refused at its
- * own place by then, and the two agreeing on that is asserted.
- * JSON5 white space and identifiers are those of ECMAScript, but any code point above ASCII that is not white space may
- * stand in an identifier: a name in a config is not worth a Unicode table.
+ * A recursive descent over the source that writes while it reads. What it has written then passes
+ * the strict scanner, which looks for repeated member names; since every value and name of the
+ * source becomes exactly one token, in the same order, a mark per token leads from the scanner's
+ * place back to the source. Everything else has been refused at its own place by then, and the two
+ * agreeing on that is asserted.
+ * JSON5 white space and identifiers are those of ECMAScript, but any code point above ASCII that is
+ * not white space may stand in an identifier: a name in a config is not worth a Unicode table.
  */
-#include "schema/json.h"
-
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/json.h"
 #include "schema/json_text.h"
 
 /* Not every cJSON reads a longer number; one that is goes out as the double it means. */
@@ -89,7 +89,8 @@ is_line_end(uint32_t c)
 static bool
 is_space(uint32_t c)
 {
-	static const uint32_t spaces[] = { '\t', '\v', '\f', ' ', 0xa0, 0x1680, 0x202f, 0x205f, 0x3000, 0xfeff };
+	static const uint32_t spaces[] = { '\t',   '\v',   '\f',   ' ',    0xa0,
+					   0x1680, 0x202f, 0x205f, 0x3000, 0xfeff };
 	size_t i;
 
 	for (i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++)
@@ -107,7 +108,8 @@ is_digit(uint32_t c)
 static bool
 starts_identifier(uint32_t c)
 {
-	return c == '$' || c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= 0x80 && !is_space(c));
+	return c == '$' || c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c >= 0x80 && !is_space(c));
 }
 
 static void
@@ -241,9 +243,11 @@ read_string(struct relaxer *r)
 	for (;;) {
 		len = look(r, &c);
 		if (len == 0)
-			return unexpected(r, quote == '"' ? "'\"' to end the string" : "\"'\" to end the string");
+			return unexpected(r, quote == '"' ? "'\"' to end the string"
+							  : "\"'\" to end the string");
 		if (c == '\n' || c == '\r')
-			return fail(r, "a string ends at the end of its line, or the line in a backslash");
+			return fail(
+			    r, "a string ends at the end of its line, or the line in a backslash");
 		if (c == '\\') {
 			if (escape(r) < 0)
 				return -1;
@@ -325,7 +329,10 @@ digits(struct relaxer *r)
 	return (size_t)(r->at - begin);
 }
 
-/* A decimal number behind its sign: word gets what JSON insists on, and loses what it does not know. */
+/*
+ * A decimal number behind its sign: word gets what JSON insists on, and loses what it does not
+ * know.
+ */
 static int
 decimal(struct relaxer *r)
 {
@@ -370,7 +377,10 @@ hexadecimal(struct relaxer *r)
 	return 0;
 }
 
-/* A number goes out digit by digit as it came in where JSON and cJSON can take it so, else as the double it means. */
+/*
+ * A number goes out digit by digit as it came in where JSON and cJSON can take it so, else as the
+ * double it means.
+ */
 static int
 number(struct relaxer *r)
 {
@@ -421,7 +431,10 @@ word(struct relaxer *r)
 	return unexpected(r, "a value");
 }
 
-/* Behind an element: its comma, and nothing behind that where the list ends. *ret: there is another one. */
+/*
+ * Behind an element: its comma, and nothing behind that where the list ends. *ret: there is another
+ * one.
+ */
 static int
 separator(struct relaxer *r, const char *closing, const char *expected, bool *ret)
 {
@@ -550,7 +563,8 @@ check_written(struct relaxer *r)
 	json_clear(&doc);
 	if (rc == 0)
 		return 0;
-	while (i < r->count && r->marks[i].written + 1 != (size_t)error.column) /* all is written in one line */
+	/* all is written in one line */
+	while (i < r->count && r->marks[i].written + 1 != (size_t)error.column)
 		i++;
 	assert(i < r->count);
 	r->at = r->text + r->marks[i].source;
@@ -560,11 +574,17 @@ check_written(struct relaxer *r)
 int
 json_relax(const char *text, size_t len, struct buf *out, struct error *err)
 {
-	struct relaxer r = { .text = text, .at = text, .end = text + len, .out = out, .begin = out->len, .err = err };
+	struct relaxer r = { .text = text,
+			     .at = text,
+			     .end = text + len,
+			     .out = out,
+			     .begin = out->len,
+			     .err = err };
 	int rc = -1;
 
 	if (len > JSON_BYTES_MAX / 8) /* what is written may be a few times longer */
-		return error_set(err, ERROR_INVALID_JSON, "the text is over %d bytes", JSON_BYTES_MAX / 8);
+		return error_set(err, ERROR_INVALID_JSON, "the text is over %d bytes",
+				 JSON_BYTES_MAX / 8);
 	buf_reserve(&r.word, 64);
 	if (check_bytes(&r) == 0 && document(&r) == 0)
 		rc = check_written(&r);

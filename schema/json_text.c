@@ -15,7 +15,8 @@ is_surrogate(uint32_t code_point, uint32_t first)
 size_t
 json_decode(const char *at, const char *end, uint32_t *ret)
 {
-	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 }; /* by length: anything less is overlong */
+	/* by length: anything less is overlong */
+	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const unsigned char *p = (const unsigned char *)at;
 	uint32_t code_point = p[0];
 	size_t len, i;
@@ -33,7 +34,8 @@ json_decode(const char *at, const char *end, uint32_t *ret)
 			return 0;
 		code_point = code_point << 6 | (p[i] & 0x3f);
 	}
-	if (code_point < smallest[len] || code_point > 0x10ffff || (code_point >= 0xd800 && code_point < 0xe000))
+	if (code_point < smallest[len] || code_point > 0x10ffff ||
+	    (code_point >= 0xd800 && code_point < 0xe000))
 		return 0;
 	*ret = code_point;
 	return len;
@@ -42,7 +44,10 @@ json_decode(const char *at, const char *end, uint32_t *ret)
 size_t
 json_encode(uint32_t code_point, char to[4])
 {
-	const size_t len = code_point < 0x80 ? 1 : code_point < 0x800 ? 2 : code_point < 0x10000 ? 3 : 4;
+	const size_t len = code_point < 0x80      ? 1
+			   : code_point < 0x800   ? 2
+			   : code_point < 0x10000 ? 3
+						  : 4;
 	size_t i;
 
 	if (len == 1) {
@@ -122,7 +127,8 @@ json_fail(struct error *err, const char *text, const char *at, const char *why)
 }
 
 int
-json_unexpected(struct error *err, const char *text, const char *at, const char *end, const char *expected)
+json_unexpected(struct error *err, const char *text, const char *at, const char *end,
+		const char *expected)
 {
 	char why[96];
 	uint32_t code_point;
@@ -132,8 +138,10 @@ json_unexpected(struct error *err, const char *text, const char *at, const char 
 	else if (json_decode(at, end, &code_point) == 0)
 		snprintf(why, sizeof(why), "invalid UTF-8; expected %s", expected);
 	else if (code_point > 0x20 && code_point < 0x7f)
-		snprintf(why, sizeof(why), "unexpected '%c'; expected %s", (int)code_point, expected);
+		snprintf(why, sizeof(why), "unexpected '%c'; expected %s", (int)code_point,
+			 expected);
 	else
-		snprintf(why, sizeof(why), "unexpected U+%04X; expected %s", (unsigned)code_point, expected);
+		snprintf(why, sizeof(why), "unexpected U+%04X; expected %s", (unsigned)code_point,
+			 expected);
 	return json_fail(err, text, at, why);
 }

@@ -1,13 +1,15 @@
 /*
  * mem.c - allocation that aborts, the arena, the buffer.
  *
- * An arena is a list of blocks, newest first; small pieces are cut off the newest. A piece too large for that gets a
- * block of its own behind the newest, so that the room left there is not lost.
+ * An arena is a list of blocks, newest first; small pieces are cut off the newest. A piece too
+ * large for that gets a block of its own behind the newest, so that the room left there is not
+ * lost.
  *
- * Blocks that were given back wait in a short list for the next arena. A request needs two of them, and they are of a size
- * that malloc joins and splits again every time. Not where AddressSanitizer watches: it would not see what is used after it
- * was given back. The list stands outside the blocks, and most arenas have one block of the usual size and say so: with
- * hundreds of requests at once what a block says of itself has long left the processor's cache when it is given back.
+ * Blocks that were given back wait in a short list for the next arena. A request needs two of them,
+ * and they are of a size that malloc joins and splits again every time. Not where AddressSanitizer
+ * watches: it would not see what is used after it was given back. The list stands outside the
+ * blocks, and most arenas have one block of the usual size and say so: with hundreds of requests at
+ * once what a block says of itself has long left the processor's cache when it is given back.
  */
 #include "schema/mem.h"
 
@@ -71,7 +73,7 @@ mem_grow(void *p, size_t *cap, size_t need, size_t item_bytes)
 	return p;
 }
 
-/* ---- arena ---- */
+/* --- arena --- */
 
 static struct arena_block *spares[SPARE_BLOCKS_MAX + 1];
 static size_t spare_count;
@@ -83,7 +85,7 @@ new_block(size_t bytes)
 
 	if (bytes == ARENA_BLOCK_BYTES && spare_count > 0)
 		return spares[--spare_count];
-	block = there(malloc(sizeof *block + bytes));
+	block = there(malloc(sizeof(*block) + bytes));
 	block->size = bytes;
 	return block;
 }
@@ -189,7 +191,7 @@ arena_clear(struct arena *arena)
 	*arena = (struct arena){ 0 };
 }
 
-/* ---- buffer ---- */
+/* --- buffer --- */
 
 void
 buf_reserve(struct buf *buf, size_t more)
@@ -199,7 +201,8 @@ buf_reserve(struct buf *buf, size_t more)
 
 	assert(!overflow);
 	if (need > buf->cap)
-		buf->data = mem_grow(buf->data, &buf->cap, need > BUF_BYTES_MIN ? need : BUF_BYTES_MIN, 1);
+		buf->data =
+		    mem_grow(buf->data, &buf->cap, need > BUF_BYTES_MIN ? need : BUF_BYTES_MIN, 1);
 }
 
 void
@@ -243,7 +246,7 @@ buf_add_int(struct buf *buf, long long n)
 				    "4041424344454647484950515253545556575859"
 				    "6061626364656667686970717273747576777879"
 				    "8081828384858687888990919293949596979899";
-	char digits[24], *at = digits + sizeof digits;
+	char digits[24], *at = digits + sizeof(digits);
 	unsigned long long left = n < 0 ? 0ULL - (unsigned long long)n : (unsigned long long)n;
 
 	for (; left >= 100; left /= 100)
@@ -254,7 +257,7 @@ buf_add_int(struct buf *buf, long long n)
 		*--at = (char)('0' + left);
 	if (n < 0)
 		*--at = '-';
-	buf_add(buf, at, (size_t)(digits + sizeof digits - at));
+	buf_add(buf, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 void

@@ -1,10 +1,11 @@
 /*
  * mem.h - memory that is either there or ends the process.
  *
- * Here: allocation that never returns NULL, an arena for things that die together, and a growable buffer.
- * An allocation that fails aborts: every answered event is on disk, so stopping loses nothing, and no path
- * above has to be correct for a case that a running system does not meet. (libsevq, which lives in other
- * people's processes, does not use this file.)
+ * Here: allocation that never returns NULL, an arena for things that die together, and a growable
+ * buffer.
+ * An allocation that fails aborts: every answered event is on disk, so stopping loses nothing, and
+ * no path above has to be correct for a case that a running system does not meet. (libsevq, which
+ * lives in other people's processes, does not use this file.)
  * Not here: limits; whoever reads from outside bounds the size before allocating.
  */
 #ifndef SCHEMA_MEM_H
@@ -14,9 +15,10 @@
 
 #include "schema/text.h"
 
-void *mem_alloc(size_t size);                                         /* zeroed */
-void *mem_realloc(void *p, size_t size);                              /* new bytes are not zeroed */
-void *mem_grow(void *p, size_t *cap, size_t need, size_t item_bytes); /* array with room for need items, grown by half */
+void *mem_alloc(size_t size);            /* zeroed */
+void *mem_realloc(void *p, size_t size); /* new bytes are not zeroed */
+/* array with room for need items, grown by half */
+void *mem_grow(void *p, size_t *cap, size_t need, size_t item_bytes);
 
 /* An arena: allocations that are freed together. All zero is an empty arena. */
 struct arena {

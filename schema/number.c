@@ -1,10 +1,11 @@
 /*
  * number.c - Number::toString of ECMAScript.
  *
- * printf rounds correctly, so the shortest form is found by asking it for one digit more until the text reads back as
- * the same double. One case escapes that: just above a power of two the doubles lie twice as far apart as below it, and
- * a short text that reads back may lie farther away, on the upper side, than the nearest one of its length, which does
- * not. So the next text upward gets its try, too.
+ * printf rounds correctly, so the shortest form is found by asking it for one digit more until the
+ * text reads back as the same double. One case escapes that: just above a power of two the doubles
+ * lie twice as far apart as below it, and a short text that reads back may lie farther away, on the
+ * upper side, than the nearest one of its length, which does not. So the next text upward gets its
+ * try, too.
  */
 #include "schema/number.h"
 
@@ -26,7 +27,7 @@ read_back(struct decimal d)
 {
 	char text[NUMBER_BYTES];
 
-	snprintf(text, sizeof text, "%llde%d", d.digits, d.exponent);
+	snprintf(text, sizeof(text), "%llde%d", d.digits, d.exponent);
 	return strtod(text, NULL);
 }
 
@@ -35,12 +36,13 @@ nearest(double n, int count)
 {
 	char text[NUMBER_BYTES], *digits = text;
 
-	snprintf(text, sizeof text, "%.*e", count - 1, n); /* d.ddde+xx */
+	snprintf(text, sizeof(text), "%.*e", count - 1, n); /* d.ddde+xx */
 	if (count > 1) {
 		text[1] = text[0]; /* over the point */
 		digits++;
 	}
-	return (struct decimal){ strtoll(digits, NULL, 10), atoi(strchr(text, 'e') + 1) - (count - 1) };
+	return (struct decimal){ strtoll(digits, NULL, 10),
+				 atoi(strchr(text, 'e') + 1) - (count - 1) };
 }
 
 static struct decimal
@@ -67,7 +69,7 @@ write_decimal(char *at, size_t room, struct decimal d)
 
 	for (; d.digits % 10 == 0; d.digits /= 10)
 		d.exponent++;
-	count = snprintf(digits, sizeof digits, "%lld", d.digits);
+	count = snprintf(digits, sizeof(digits), "%lld", d.digits);
 	point = count + d.exponent;
 	if (count <= point && point <= 21)
 		n = snprintf(at, room, "%s%.*s", digits, point - count, "00000000000000000000");
@@ -76,7 +78,8 @@ write_decimal(char *at, size_t room, struct decimal d)
 	else if (-6 < point && point <= 0)
 		n = snprintf(at, room, "0.%.*s%s", -point, "00000", digits);
 	else
-		n = snprintf(at, room, "%c%s%se%+d", digits[0], count > 1 ? "." : "", digits + 1, point - 1);
+		n = snprintf(at, room, "%c%s%se%+d", digits[0], count > 1 ? "." : "", digits + 1,
+			     point - 1);
 	assert(n > 0 && (size_t)n < room);
 	return at + n;
 }

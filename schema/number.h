@@ -1,7 +1,8 @@
 /*
  * number.h - a double as ECMAScript writes it.
  *
- * Here: String(n): the shortest decimal digits that read back as the same double, in ECMAScript's notation.
+ * Here: String(n): the shortest decimal digits that read back as the same double, in ECMAScript's
+ * notation.
  * Not here: reading numbers (json.h), other values as text (queue/policy/values.h).
  */
 #ifndef SCHEMA_NUMBER_H

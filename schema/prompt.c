@@ -1,8 +1,9 @@
 /*
  * prompt.c - what a prompt says of an event, and what it leaves to others.
  *
- * Prefixes and marks are compared as ASCII, in any case where the rule says so: as in session_key.c that is the same as
- * lower-casing first, but for the k of KELVIN SIGN, which the noise below therefore looks for in lower-cased text.
+ * Prefixes and marks are compared as ASCII, in any case where the rule says so: as in session_key.c
+ * that is the same as lower-casing first, but for the k of KELVIN SIGN, which the noise below
+ * therefore looks for in lower-cased text.
  */
 #include "schema/prompt.h"
 
@@ -27,7 +28,7 @@ starts(struct str s, struct str words)
 	return s.len >= words.len && strncasecmp(s.s, words.s, words.len) == 0;
 }
 
-/* ---- exec completions ---- */
+/* --- exec completions --- */
 
 /* Goes past the words if s starts with them. */
 static bool
@@ -54,7 +55,8 @@ take_all(struct str *s, struct str set)
 static bool
 take_id(struct str *s)
 {
-	size_t len = take_all(s, STR("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"));
+	size_t len =
+	    take_all(s, STR("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"));
 
 	return len >= 1 && len <= EXEC_ID_MAX;
 }
@@ -82,16 +84,17 @@ take_result(struct str *s)
 static bool
 is_structured(struct str s)
 {
-	return take(&s, STR("exec ")) && (take(&s, STR("completed")) || take(&s, STR("failed"))) && take(&s, STR(" (")) &&
-	       take_id(&s) && take(&s, STR(", ")) && take_result(&s) && take(&s, STR(")")) &&
-	       (s.len == 0 || starts(s, STR(" :: ")));
+	return take(&s, STR("exec ")) && (take(&s, STR("completed")) || take(&s, STR("failed"))) &&
+	       take(&s, STR(" (")) && take_id(&s) && take(&s, STR(", ")) && take_result(&s) &&
+	       take(&s, STR(")")) && (s.len == 0 || starts(s, STR(" :: ")));
 }
 
 /* exec finished: ... or exec finished (... */
 static bool
 is_plain(struct str s)
 {
-	return take(&s, STR("exec finished")) && (starts(s, STR(":")) || starts(text_trim(s), STR("(")));
+	return take(&s, STR("exec finished")) &&
+	       (starts(s, STR(":")) || starts(text_trim(s), STR("(")));
 }
 
 bool
@@ -103,7 +106,7 @@ prompt_is_exec_completion(struct str text)
 	return is_plain(s) || is_structured(s);
 }
 
-/* ---- what is said ---- */
+/* --- what is said --- */
 
 static bool
 contains(struct str s, struct str words)
@@ -128,7 +131,10 @@ is_noise(struct arena *arena, struct str text)
 	return str_starts(lowered, STR("read heartbeat.md"));
 }
 
-/* A node's "· last input 5s ago" changes all the time and says nothing: it goes, up to the next dot, with the space before it. */
+/*
+ * A node's "· last input 5s ago" changes all the time and says nothing: it goes, up to the next
+ * dot, with the space before it.
+ */
 static struct str
 without_last_input(struct arena *arena, struct str text)
 {
@@ -151,7 +157,10 @@ without_last_input(struct arena *arena, struct str text)
 	return text;
 }
 
-/* What a prompt says of the event; empty: nothing. Notices of new sessions may speak of heartbeats, so they stay as they are. */
+/*
+ * What a prompt says of the event; empty: nothing. Notices of new sessions may speak of heartbeats,
+ * so they stay as they are.
+ */
 static struct str
 said(struct arena *arena, const struct prompt_event *event)
 {
@@ -164,7 +173,10 @@ said(struct arena *arena, const struct prompt_event *event)
 	return str_starts(text, STR("Node:")) ? without_last_input(arena, text) : text;
 }
 
-/* The text behind the time, every further line under a prefix of its own, so that none can pass for somebody else's. */
+/*
+ * The text behind the time, every further line under a prefix of its own, so that none can pass for
+ * somebody else's.
+ */
 static void
 write_lines(struct buf *out, struct str text)
 {
@@ -180,7 +192,10 @@ write_lines(struct buf *out, struct str text)
 	buf_add(out, text.s, text.len);
 }
 
-/* Appends the event's lines, behind a LF if others are before them. Returns whether there is anything to say. */
+/*
+ * Appends the event's lines, behind a LF if others are before them. Returns whether there is
+ * anything to say.
+ */
 static bool
 write_event(struct buf *out, const struct zone *zone, const struct prompt_event *event, bool first)
 {

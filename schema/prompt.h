@@ -1,8 +1,8 @@
 /*
  * prompt.h - events as lines of a prompt (ROUTING section 8).
  *
- * Here: which events a prompt leaves in the queue or out of the text, and the lines of the others. Pure but for the time zone
- * (zone.h), which is the process's own while lines are written.
+ * Here: which events a prompt leaves in the queue or out of the text, and the lines of the others.
+ * Pure but for the time zone (zone.h), which is the process's own while lines are written.
  * Not here: taking events (queue/), JSON.
  */
 #ifndef SCHEMA_PROMPT_H
@@ -12,8 +12,9 @@
 #include "schema/text.h"
 
 /*
- * An exec completion, by its text: a prompt does not take it from the queue, because OpenClaw's runner relays it in its own way
- * ("exec finished: ...", "Exec completed (id, code 0) :: output", "Exec failed (id, signal SIGKILL)"; any case).
+ * An exec completion, by its text: a prompt does not take it from the queue, because OpenClaw's
+ * runner relays it in its own way ("exec finished: ...", "Exec completed (id, code 0) :: output",
+ * "Exec failed (id, signal SIGKILL)"; any case).
  */
 bool prompt_is_exec_completion(struct str text);
 
@@ -23,9 +24,11 @@ struct prompt_event {
 };
 
 /*
- * Appends the lines of the events, joined by LF. Those that are noise are left out; false when nothing was left to say.
- * zone: agents.defaults.userTimezone, or NULL; what it means is zone_enter's.
+ * Appends the lines of the events, joined by LF. Those that are noise are left out; false when
+ * nothing was left to say. zone: agents.defaults.userTimezone, or NULL; what it means is
+ * zone_enter's.
  */
-bool prompt_write(struct buf *out, const struct prompt_event *events, size_t count, struct str zone);
+bool prompt_write(struct buf *out, const struct prompt_event *events, size_t count,
+		  struct str zone);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * session_key.c - session keys taken apart and put together.
  *
- * Markers ("agent:", ":thread:", "signal:group:" ...) are compared as ASCII without regard to case. That is the same as
- * lower-casing first: KELVIN SIGN is the only letter that lower-cases into ASCII alone, and no marker has a k.
+ * Markers ("agent:", ":thread:", "signal:group:" ...) are compared as ASCII without regard to case.
+ * That is the same as lower-casing first: KELVIN SIGN is the only letter that lower-cases into
+ * ASCII alone, and no marker has a k.
  */
 #include "schema/session_key.h"
 
@@ -18,7 +19,8 @@ static const struct str thread_marker = STR_INIT(":thread:");
 static bool
 marker_at(struct str s, size_t at, struct str marker)
 {
-	return at <= s.len && s.len - at >= marker.len && strncasecmp(s.s + at, marker.s, marker.len) == 0;
+	return at <= s.len && s.len - at >= marker.len &&
+	       strncasecmp(s.s + at, marker.s, marker.len) == 0;
 }
 
 static struct str
@@ -36,7 +38,7 @@ next_colon(struct str s, size_t from)
 	return colon != NULL ? (size_t)(colon - s.s) : s.len;
 }
 
-/* ---- ids ---- */
+/* --- ids --- */
 
 static bool
 is_id_char(char c)
@@ -56,7 +58,10 @@ is_plain_id(struct str s)
 	return true;
 }
 
-/* Runs of other characters become one dash, dashes at the ends go, then it is cut: a dash may end it again. */
+/*
+ * Runs of other characters become one dash, dashes at the ends go, then it is cut: a dash may end
+ * it again.
+ */
 static struct str
 sanitize(struct arena *arena, struct str lowered)
 {
@@ -102,7 +107,8 @@ agent_id_normalize(struct arena *arena, struct str id)
 bool
 account_id_is_reserved(struct str id)
 {
-	return str_eq(id, STR("__proto__")) || str_eq(id, STR("prototype")) || str_eq(id, STR("constructor"));
+	return str_eq(id, STR("__proto__")) || str_eq(id, STR("prototype")) ||
+	       str_eq(id, STR("constructor"));
 }
 
 struct str
@@ -121,7 +127,7 @@ account_id_normalize(struct arena *arena, struct str id)
 	return normalized.s != NULL ? normalized : STR("default");
 }
 
-/* ---- opaque spans ---- */
+/* --- opaque spans --- */
 
 /* A part of a key that keeps its case. */
 struct span {
@@ -133,15 +139,19 @@ struct span {
 static bool
 may_hold_opaque(struct str key)
 {
-	const size_t name = sizeof "signal" - 1;
+	const size_t name = sizeof("signal") - 1;
 
 	for (size_t colon = next_colon(key, 0); colon < key.len; colon = next_colon(key, colon + 1))
-		if (colon >= name && (marker_at(key, colon - name, STR("signal:")) || marker_at(key, colon - name, STR("matrix:"))))
+		if (colon >= name && (marker_at(key, colon - name, STR("signal:")) ||
+				      marker_at(key, colon - name, STR("matrix:"))))
 			return true;
 	return false;
 }
 
-/* Section 2.1 (a): the next segment behind "signal:group:", which stands at the start or after a colon, from *at on. */
+/*
+ * Section 2.1 (a): the next segment behind "signal:group:", which stands at the start or after a
+ * colon, from *at on.
+ */
 static bool
 next_signal_group(struct str key, size_t *at, struct span *ret)
 {
@@ -160,7 +170,10 @@ next_signal_group(struct str key, size_t *at, struct span *ret)
 	return false;
 }
 
-/* Section 2.1 (b): where the tail behind [agent:<x>:...]matrix:channel: (or group:) starts; the length if there is none. */
+/*
+ * Section 2.1 (b): where the tail behind [agent:<x>:...]matrix:channel: (or group:) starts; the
+ * length if there is none.
+ */
 static size_t
 matrix_tail(struct str key)
 {
@@ -189,7 +202,10 @@ last_thread_marker(struct str key, size_t from)
 	return key.len;
 }
 
-/* Writes what lies before the span in lower case, then the span. A span inside an earlier one is nothing of its own. */
+/*
+ * Writes what lies before the span in lower case, then the span. A span inside an earlier one is
+ * nothing of its own.
+ */
 static void
 write_span(struct buf *out, struct arena *arena, struct str key, size_t *done, struct span span)
 {
@@ -209,15 +225,18 @@ normalize_opaque(struct arena *arena, struct str key)
 {
 	size_t tail = matrix_tail(key), marker = last_thread_marker(key, tail);
 	size_t thread = marker < key.len ? marker + thread_marker.len : key.len;
-	const struct span matrix[] = { { tail, marker, false }, { thread, key.len, false }, { key.len, key.len, false } };
+	const struct span matrix[] = { { tail, marker, false },
+				       { thread, key.len, false },
+				       { key.len, key.len, false } };
 	size_t done = 0, searched = 0;
 	struct buf out = { 0 };
 	struct str ret;
 	struct span signal;
 	bool more = next_signal_group(key, &searched, &signal);
 
-	for (size_t i = 0; i < sizeof matrix / sizeof matrix[0]; i++) {
-		for (; more && signal.start < matrix[i].start; more = next_signal_group(key, &searched, &signal))
+	for (size_t i = 0; i < sizeof(matrix) / sizeof(matrix[0]); i++) {
+		for (; more && signal.start < matrix[i].start;
+		     more = next_signal_group(key, &searched, &signal))
 			write_span(&out, arena, key, &done, signal);
 		write_span(&out, arena, key, &done, matrix[i]);
 	}
@@ -235,7 +254,7 @@ session_key_normalize(struct arena *arena, struct str key)
 	return may_hold_opaque(key) ? normalize_opaque(arena, key) : text_lower(arena, key);
 }
 
-/* ---- parse and build ---- */
+/* --- parse and build --- */
 
 enum key_shape
 session_key_parse(struct arena *arena, struct str key, struct session_key *ret)
@@ -277,8 +296,9 @@ session_key_is(struct str key, struct str agent_id, struct str rest)
 {
 	size_t colon = agent_prefix.len + agent_id.len;
 
-	return key.len == colon + 1 + rest.len && str_starts(key, agent_prefix) && key.s[colon] == ':' &&
-	       str_eq(part(key, agent_prefix.len, colon), agent_id) && str_eq(part(key, colon + 1, key.len), rest);
+	return key.len == colon + 1 + rest.len && str_starts(key, agent_prefix) &&
+	       key.s[colon] == ':' && str_eq(part(key, agent_prefix.len, colon), agent_id) &&
+	       str_eq(part(key, colon + 1, key.len), rest);
 }
 
 struct str
@@ -301,7 +321,7 @@ session_key_base(struct str key)
 	return part(key, 0, last_thread_marker(key, 0));
 }
 
-/* ---- kinds of keys ---- */
+/* --- kinds of keys --- */
 
 bool
 session_key_is_cron_run(const struct session_key *key)
@@ -327,7 +347,10 @@ session_key_is_subagent(const struct session_key *key)
 
 #define SEGMENTS_MAX 4
 
-/* The first segments of a rest, p0 to p3, empty where there are fewer, and the offsets behind their colons. */
+/*
+ * The first segments of a rest, p0 to p3, empty where there are fewer, and the offsets behind their
+ * colons.
+ */
 struct segments {
 	struct str p[SEGMENTS_MAX];
 	size_t behind[SEGMENTS_MAX];
@@ -360,7 +383,7 @@ kind_of(struct str segment)
 		{ STR_INIT("channel"), CHAT_CHANNEL },
 	};
 
-	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (str_eq(segment, kinds[i].name))
 			return kinds[i].type;
 	return CHAT_UNKNOWN;
@@ -380,8 +403,9 @@ is_discord_channel(struct str rest, const struct segments *s)
 	int guild = extends(s->p[1], STR("guild-")) && extends(s->p[2], STR("channel-")) ? 1 : 2;
 	int last = guild + 1;
 
-	return str_eq(s->p[0], STR("discord")) && s->p[1].len > 0 && extends(s->p[guild], STR("guild-")) &&
-	       extends(s->p[last], STR("channel-")) && s->p[last].s + s->p[last].len == rest.s + rest.len;
+	return str_eq(s->p[0], STR("discord")) && s->p[1].len > 0 &&
+	       extends(s->p[guild], STR("guild-")) && extends(s->p[last], STR("channel-")) &&
+	       s->p[last].s + s->p[last].len == rest.s + rest.len;
 }
 
 /* Test D: shapes from before keys named their kind. */
@@ -395,12 +419,16 @@ legacy_type(struct str rest, const struct segments *s)
 		return CHAT_GROUP;
 	if (extends(rest, STR("channel:")) || is_discord_channel(rest, s))
 		return CHAT_CHANNEL;
-	if (next_colon(rest, id) == rest.len && rest.len > id + suffix.len && marker_at(rest, rest.len - suffix.len, suffix))
+	if (next_colon(rest, id) == rest.len && rest.len > id + suffix.len &&
+	    marker_at(rest, rest.len - suffix.len, suffix))
 		return CHAT_GROUP;
 	return CHAT_UNKNOWN;
 }
 
-/* Tests A to D over a lower-cased rest. *marker is the index of the segment that names the kind; unchanged for test D. */
+/*
+ * Tests A to D over a lower-cased rest. *marker is the index of the segment that names the kind;
+ * unchanged for test D.
+ */
 static enum chat_type
 classify(struct str rest, const struct segments *s, int *marker)
 {
@@ -412,7 +440,8 @@ classify(struct str rest, const struct segments *s, int *marker)
 		kinds[2] != CHAT_UNKNOWN && s->p[0].len > 0 && s->p[1].len > 0 && s->p[3].len > 0,
 	};
 
-	if (legacy != CHAT_UNKNOWN || str_eq(s->p[0], STR("agent")) || holds[0] + holds[1] + holds[2] != 1)
+	if (legacy != CHAT_UNKNOWN || str_eq(s->p[0], STR("agent")) ||
+	    holds[0] + holds[1] + holds[2] != 1)
 		return legacy;
 	*marker = holds[0] ? 0 : holds[1] ? 1 : 2;
 	return kinds[*marker];
@@ -443,7 +472,10 @@ session_key_direct_target(struct arena *arena, struct str key, struct direct_tar
 	split(parsed.rest, &segments);
 	if (classify(parsed.rest, &segments, &marker) != CHAT_DIRECT)
 		return false;
-	/* Never blank: a segment follows, and white space alone at the end of a key is trimmed off it. */
+	/*
+	 * Never blank: a segment follows, and white space alone at the end of a key is trimmed off
+	 * it.
+	 */
 	ret->peer = text_trim(part(parsed.rest, segments.behind[marker], parsed.rest.len));
 	ret->channel = marker >= 1 ? text_trim(segments.p[0]) : STR("");
 	ret->account = marker == 2 ? text_trim(segments.p[1]) : STR("");

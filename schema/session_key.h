@@ -1,9 +1,10 @@
 /*
- * session_key.h - the grammar of session keys, agent ids and account ids (ROUTING sections 1 and 2).
+ * session_key.h - the grammar of session keys, agent ids and account ids (ROUTING sections 1 and
+ * 2).
  *
- * Here: normalise, classify, parse, build. Pure functions over valid UTF-8 of any length; nothing here fails, a text
- * that does not fit the grammar has a shape that says so. Results are borrowed from the input (the plain case costs no
- * copy) or live in the arena.
+ * Here: normalise, classify, parse, build. Pure functions over valid UTF-8 of any length; nothing
+ * here fails, a text that does not fit the grammar has a shape that says so. Results are borrowed
+ * from the input (the plain case costs no copy) or live in the arena.
  * Not here: policy, owners, rules (queue/route), limits (schema/event.h).
  */
 #ifndef SCHEMA_SESSION_KEY_H
@@ -16,14 +17,17 @@
 struct str agent_id_normalize(struct arena *arena, struct str id);
 
 /*
- * Section 1. What normalises to nothing, or to a name that JavaScript reserves, is "default"; in the optional variant
- * it is absent (NULL).
+ * Section 1. What normalises to nothing, or to a name that JavaScript reserves, is "default"; in
+ * the optional variant it is absent (NULL).
  */
 struct str account_id_normalize(struct arena *arena, struct str id);
 struct str account_id_normalize_optional(struct arena *arena, struct str id);
 bool account_id_is_reserved(struct str id); /* __proto__, prototype, constructor */
 
-/* Section 2.1: trimmed and lower-cased but for the opaque ids of Signal groups and Matrix rooms. Blank gives empty. */
+/*
+ * Section 2.1: trimmed and lower-cased but for the opaque ids of Signal groups and Matrix rooms.
+ * Blank gives empty.
+ */
 struct str session_key_normalize(struct arena *arena, struct str key);
 
 /* Section 2.3. */
@@ -53,10 +57,16 @@ bool session_key_is(struct str key, struct str agent_id, struct str rest);
 /* The agent id of an agent key in its normalised form, as every queue key is. */
 struct str session_key_agent(struct str queue_key);
 
-/* "agent:" agent id ":", which every queue key of that agent starts with. The id is normalised here. */
+/*
+ * "agent:" agent id ":", which every queue key of that agent starts with. The id is normalised
+ * here.
+ */
 struct str agent_key_prefix(struct arena *arena, struct str agent_id);
 
-/* Section 2.4: the trimmed key before its last ":thread:" (any case); the trimmed key itself if there is none. */
+/*
+ * Section 2.4: the trimmed key before its last ":thread:" (any case); the trimmed key itself if
+ * there is none.
+ */
 struct str session_key_base(struct str key);
 
 /* Section 2.5 and 2.6. A bare key is never a cron run; it can be a sub-agent's. */
@@ -68,7 +78,10 @@ enum chat_type { CHAT_UNKNOWN, CHAT_DIRECT, CHAT_GROUP, CHAT_CHANNEL };
 /* Section 2, "Chat type", of any text. */
 enum chat_type session_key_chat_type(struct arena *arena, struct str key);
 
-/* Whom a direct-message key talks to. Everything folded; channel and account are empty where the key has none. */
+/*
+ * Whom a direct-message key talks to. Everything folded; channel and account are empty where the
+ * key has none.
+ */
 struct direct_target {
 	struct str channel, account, peer;
 };

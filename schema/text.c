@@ -22,12 +22,16 @@ str_cmp(struct str a, struct str b)
 	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-/* ECMAScript WhiteSpace and LineTerminator: narrower and wider than Unicode's White_Space (no U+0085, but U+FEFF). */
+/*
+ * ECMAScript WhiteSpace and LineTerminator: narrower and wider than Unicode's White_Space (no
+ * U+0085, but U+FEFF).
+ */
 static bool
 is_space(ucs4_t c)
 {
-	return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
-	       c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000 || c == 0xfeff;
+	return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0xa0 || c == 0x1680 ||
+	       (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+	       c == 0x205f || c == 0x3000 || c == 0xfeff;
 }
 
 static size_t
@@ -71,13 +75,17 @@ text_trim(struct str s)
 	return s;
 }
 
-/* Full lower-casing of text without capital sigmas, the only letter whose lower case depends on its neighbours. */
+/*
+ * Full lower-casing of text without capital sigmas, the only letter whose lower case depends on its
+ * neighbours.
+ */
 static struct str
 lower_plain(struct arena *arena, struct str s)
 {
 	size_t room = s.len + s.len / 2 + 16, len = room;
 	char *buf = arena_bytes(arena, room);
-	uint8_t *lowered = u8_tolower((const uint8_t *)s.s, s.len, NULL, NULL, (uint8_t *)buf, &len);
+	uint8_t *lowered =
+	    u8_tolower((const uint8_t *)s.s, s.len, NULL, NULL, (uint8_t *)buf, &len);
 
 	assert(lowered != NULL); /* no memory, or not UTF-8 */
 	if (lowered != (uint8_t *)buf) {
@@ -87,7 +95,10 @@ lower_plain(struct arena *arena, struct str s)
 	return (struct str){ buf, len };
 }
 
-/* Is the first character that counts a letter with case? Backward from the end, or forward from the start. */
+/*
+ * Is the first character that counts a letter with case? Backward from the end, or forward from the
+ * start.
+ */
 static bool
 cased_beside(struct str s, bool backward)
 {
@@ -106,9 +117,9 @@ cased_beside(struct str s, bool backward)
 }
 
 /*
- * With capital sigmas: each becomes a final one behind a cased letter, unless a cased letter follows. JavaScript engines
- * pass over every case-ignorable character on the way, modifier letters and the apostrophe included; u8_tolower does
- * not, so the sigmas are decided here.
+ * With capital sigmas: each becomes a final one behind a cased letter, unless a cased letter
+ * follows. JavaScript engines pass over every case-ignorable character on the way, modifier letters
+ * and the apostrophe included; u8_tolower does not, so the sigmas are decided here.
  */
 static struct str
 lower_greek(struct arena *arena, struct str s)
@@ -122,10 +133,11 @@ lower_greek(struct arena *arena, struct str s)
 
 		from = at + sigma.len;
 		buf_add(&out, plain.s, plain.len);
-		buf_adds(&out, cased_beside((struct str){ s.s, (size_t)(at - s.s) }, true) &&
-				       !cased_beside((struct str){ from, (size_t)(end - from) }, false)
-				   ? "\u03c2"
-				   : "\u03c3");
+		buf_adds(&out,
+			 cased_beside((struct str){ s.s, (size_t)(at - s.s) }, true) &&
+				 !cased_beside((struct str){ from, (size_t)(end - from) }, false)
+			     ? "\u03c2"
+			     : "\u03c3");
 	}
 	s = lower_plain(arena, (struct str){ from, (size_t)(end - from) });
 	buf_add(&out, s.s, s.len);
@@ -137,7 +149,8 @@ lower_greek(struct arena *arena, struct str s)
 static struct str
 lower_unicode(struct arena *arena, struct str s)
 {
-	return memmem(s.s, s.len, "\u03a3", 2) != NULL ? lower_greek(arena, s) : lower_plain(arena, s);
+	return memmem(s.s, s.len, "\u03a3", 2) != NULL ? lower_greek(arena, s)
+						       : lower_plain(arena, s);
 }
 
 static struct str
@@ -176,8 +189,8 @@ text_is_utf8(const char *s, size_t len)
 
 	if (len > 0 && memchr(s, '\0', len) != NULL)
 		return false;
-	for (; len >= sizeof word; s += sizeof word, len -= sizeof word) {
-		memcpy(&word, s, sizeof word);
+	for (; len >= sizeof(word); s += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, s, sizeof(word));
 		if ((word & UINT64_C(0x8080808080808080)) != 0)
 			break;
 	}
@@ -185,8 +198,9 @@ text_is_utf8(const char *s, size_t len)
 }
 
 /*
- * SHA-256, looked up once: OpenSSL 3 looks an algorithm up by name on every one-shot call, which costs four times the
- * hashing of a short text. Kept for the life of the process; there is one thread.
+ * SHA-256, looked up once: OpenSSL 3 looks an algorithm up by name on every one-shot call, which
+ * costs four times the hashing of a short text. Kept for the life of the process; there is one
+ * thread.
  */
 static EVP_MD_CTX *digest;
 
@@ -217,9 +231,10 @@ text_hash(struct str s)
 
 	if (digest == NULL)
 		make_digest();
-	done = EVP_DigestInit_ex(digest, NULL, NULL) == 1 && EVP_DigestUpdate(digest, s.s, s.len) == 1 &&
+	done = EVP_DigestInit_ex(digest, NULL, NULL) == 1 &&
+	       EVP_DigestUpdate(digest, s.s, s.len) == 1 &&
 	       EVP_DigestFinal_ex(digest, sum, NULL) == 1;
 	assert(done);
-	memcpy(&hash, sum, sizeof hash);
+	memcpy(&hash, sum, sizeof(hash));
 	return hash;
 }

@@ -1,5 +1,6 @@
 /*
- * text.h - text as (pointer, length), and the two normalisations every rule is built on (ROUTING section 1).
+ * text.h - text as (pointer, length), and the two normalisations every rule is built on (ROUTING
+ * section 1).
  *
  * Here: spans, trim, lower, fold, UTF-8 validity. Unicode data comes from libunistring.
  * Not here: session keys and ids (session_key.h).
@@ -51,17 +52,21 @@ int str_cmp(struct str a, struct str b); /* byte order; for qsort-like use */
 struct str text_trim(struct str s);
 
 /*
- * Full Unicode lower-casing without a locale; s must be valid UTF-8. Returns s itself when nothing changes (plain
- * ASCII without capitals is the fast path), else text in the arena.
+ * Full Unicode lower-casing without a locale; s must be valid UTF-8. Returns s itself when nothing
+ * changes (plain ASCII without capitals is the fast path), else text in the arena.
  */
 struct str text_lower(struct arena *arena, struct str s);
 
 /* lower(trim(s)); NULL folds to empty. */
 struct str text_fold(struct arena *arena, struct str s);
 
-bool text_is_utf8(const char *s, size_t len); /* well-formed, no surrogates; NUL bytes are refused */
+/* well-formed, no surrogates; NUL bytes are refused */
+bool text_is_utf8(const char *s, size_t len);
 
-/* 64 bits of SHA-256(s): tells texts apart in the catalog; two unequal texts share it once in 2^64 pairs. */
+/*
+ * 64 bits of SHA-256(s): tells texts apart in the catalog; two unequal texts share it once in 2^64
+ * pairs.
+ */
 uint64_t text_hash(struct str s);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * zone.c - time zones by their names, and moments in them.
  *
- * The C library has one zone at a time, the process's, so entering a zone sets TZ and leaving it sets TZ back. The names that
- * ICU prints are nearly those of the time zone database: the table below says which of them, and where ICU differs.
+ * The C library has one zone at a time, the process's, so entering a zone sets TZ and leaving it
+ * sets TZ back. The names that ICU prints are nearly those of the time zone database: the table
+ * below says which of them, and where ICU differs.
  */
 #include "schema/zone.h"
 
@@ -15,14 +16,18 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-#define MOMENT_MAX_MS INT64_C(8640000000000000) /* ECMAScript: 100 million days on either side of 1970 */
+/* ECMAScript: 100 million days on either side of 1970 */
+#define MOMENT_MAX_MS INT64_C(8640000000000000)
 
-/* ---- which zone a name means ---- */
+/* --- which zone a name means --- */
 
 /* Entries of the database's directory that are no zones of their own: ICU knows none of them. */
 static const char *const not_zones[] = { "Factory", "localtime", "posix", "posixrules", "right" };
 
-/* What ICU still takes from the days when zones had three letters. EST, MST and HST are in the database. */
+/*
+ * What ICU still takes from the days when zones had three letters. EST, MST and HST are in the
+ * database.
+ */
 static const struct {
 	struct str alias, name;
 } aliases[] = {
@@ -69,7 +74,10 @@ without_alias(struct str name)
 	return name;
 }
 
-/* Writes one part of a path, which has a slash before it, as its directory spells it; false if nothing there is called so. */
+/*
+ * Writes one part of a path, which has a slash before it, as its directory spells it; false if
+ * nothing there is called so.
+ */
 static bool
 spell(char *path, struct str part)
 {
@@ -117,10 +125,10 @@ is_zone_file(const char *path)
 
 	if (file == NULL)
 		return false;
-	if (fread(magic, sizeof magic, 1, file) != 1)
+	if (fread(magic, sizeof(magic), 1, file) != 1)
 		magic[0] = '\0';
 	fclose(file);
-	return memcmp(magic, "TZif", sizeof magic) == 0;
+	return memcmp(magic, "TZif", sizeof(magic)) == 0;
 }
 
 /* Where libc looks. */
@@ -151,7 +159,7 @@ find_file(struct arena *arena, struct str zone, const char **ret_name)
 	return path;
 }
 
-/* ---- in the zone ---- */
+/* --- in the zone --- */
 
 static void
 set_tz(const char *tz)
@@ -188,8 +196,8 @@ zone_leave(struct zone *zone)
 }
 
 /*
- * The database's abbreviations that ICU prints too, and by which name; NULL: it shows the offset. The first row that fits
- * counts. The offset tells Chicago's CST from those of Havana and Shanghai.
+ * The database's abbreviations that ICU prints too, and by which name; NULL: it shows the offset.
+ * The first row that fits counts. The offset tells Chicago's CST from those of Havana and Shanghai.
  */
 static const struct {
 	const char *zone; /* NULL: any */
@@ -233,13 +241,16 @@ static const char *
 short_name(const struct zone *zone, const struct tm *tm)
 {
 	for (size_t i = 0; i < COUNT(names); i++)
-		if (strcmp(names[i].abbreviation, tm->tm_zone) == 0 && names[i].offset_min * 60L == tm->tm_gmtoff &&
+		if (strcmp(names[i].abbreviation, tm->tm_zone) == 0 &&
+		    names[i].offset_min * 60L == tm->tm_gmtoff &&
 		    (names[i].zone == NULL || strcmp(names[i].zone, zone->name) == 0))
 			return names[i].name;
 	return NULL;
 }
 
-/* "GMT+1", "GMT-3:30"; "GMT+0" is what the zones on Greenwich's clock show that are not called GMT. */
+/*
+ * "GMT+1", "GMT-3:30"; "GMT+0" is what the zones on Greenwich's clock show that are not called GMT.
+ */
 static void
 write_offset(struct buf *out, long offset)
 {
@@ -255,8 +266,8 @@ write_offset(struct buf *out, long offset)
 static void
 write_time(struct buf *out, const struct tm *tm, char between)
 {
-	buf_addf(out, "%04d-%02d-%02d%c%02d:%02d:%02d", tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday, between, tm->tm_hour,
-		 tm->tm_min, tm->tm_sec);
+	buf_addf(out, "%04d-%02d-%02d%c%02d:%02d:%02d", tm->tm_year + 1900, tm->tm_mon + 1,
+		 tm->tm_mday, between, tm->tm_hour, tm->tm_min, tm->tm_sec);
 }
 
 void

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+
 #include <unistd.h>
 
 #define READ_BYTES 16384

@@ -1,7 +1,8 @@
 /*
  * file.h - small files, read and written whole.
  *
- * Here: reading a config-sized file, and replacing one so that readers see the old or the new, never half.
+ * Here: reading a config-sized file, and replacing one so that readers see the old or the new,
+ * never half.
  * Not here: what is in them; the database.
  */
 #ifndef SERVER_FILE_H
@@ -11,8 +12,8 @@
 #include "schema/mem.h"
 
 /*
- * Appends what is in an open descriptor, which stays open; name is for the message. ERROR_CONFIG when it fails or is over
- * bytes_max; what was read before stays.
+ * Appends what is in an open descriptor, which stays open; name is for the message. ERROR_CONFIG
+ * when it fails or is over bytes_max; what was read before stays.
  */
 int file_read_open(int fd, const char *name, size_t bytes_max, struct buf *ret, struct error *err);
 int file_read(const char *path, size_t bytes_max, struct buf *ret, struct error *err);

@@ -1,11 +1,13 @@
 /*
  * log.c - records on standard error, one write each, so that lines of several processes do not mix.
  *
- * The level and the format are the only state of the whole server that is global: everything may have something to say.
+ * The level and the format are the only state of the whole server that is global: everything may
+ * have something to say.
  */
 #include "server/log.h"
 
 #include <time.h>
+
 #include <unistd.h>
 
 #define LOG_TEXT_BYTES_MAX 1024
@@ -30,17 +32,21 @@ log_enabled(enum log_level level)
 	return level >= settings.level;
 }
 
-/* Characters that a terminal acts on, or that a reader cannot see: controls, format and bidirectional ones, separators. */
+/*
+ * Characters that a terminal acts on, or that a reader cannot see: controls, format and
+ * bidirectional ones, separators.
+ */
 static bool
 harmful(uint32_t c)
 {
 	static const struct {
 		uint32_t first, last;
-	} ranges[] = { { 0x00, 0x1f },     { 0x7f, 0x9f },     { 0xad, 0xad },      { 0x61c, 0x61c },
-		       { 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e },  { 0x2060, 0x206f },
-		       { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff } };
+	} ranges[] = { { 0x00, 0x1f },     { 0x7f, 0x9f },      { 0xad, 0xad },
+		       { 0x61c, 0x61c },   { 0x180e, 0x180e },  { 0x200b, 0x200f },
+		       { 0x2028, 0x202e }, { 0x2060, 0x206f },  { 0xfeff, 0xfeff },
+		       { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff } };
 
-	for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 		if (c >= ranges[i].first && c <= ranges[i].last)
 			return true;
 	return false;
@@ -105,7 +111,7 @@ add_time(struct buf *out)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
-	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 	buf_addf(out, "%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 
@@ -168,6 +174,8 @@ log_write(enum log_level level, const struct log_field *fields, size_t count)
 void
 log_failure(enum log_level level, const char *msg, const struct error *err)
 {
-	log_line(level, log_msg(msg), log_text("code", error_code_name(err->code)), log_text("detail", err->detail),
-		 log_number(err->line > 0 ? "line" : NULL, err->line), log_number(err->line > 0 ? "column" : NULL, err->column));
+	log_line(level, log_msg(msg), log_text("code", error_code_name(err->code)),
+		 log_text("detail", err->detail),
+		 log_number(err->line > 0 ? "line" : NULL, err->line),
+		 log_number(err->line > 0 ? "column" : NULL, err->column));
 }

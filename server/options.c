@@ -1,8 +1,9 @@
 /*
  * options.c - the table of options, and the three readers and two writers that it drives.
  *
- * Sources are read from the strongest to the weakest: flags, environment, config file, defaults. A value once given stays,
- * so "stronger wins" needs no bookkeeping but which source gave it; only a list may grow, and only from one source.
+ * Sources are read from the strongest to the weakest: flags, environment, config file, defaults. A
+ * value once given stays, so "stronger wins" needs no bookkeeping but which source gave it; only a
+ * list may grow, and only from one source.
  */
 #include "server/options.h"
 
@@ -10,6 +11,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+
 #include <unistd.h>
 
 #include "schema/event.h"
@@ -79,7 +81,7 @@ static const struct option_row rows[] = {
 };
 /* clang-format on */
 
-#define ROWS (sizeof rows / sizeof rows[0])
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
 #define FIRST_ROW_FLAG 256
 
 /* Flags that are no options: they say what to do, or where options are. */
@@ -89,11 +91,15 @@ static const struct option actions[] = { { "config", required_argument, NULL, 'c
 					 { "check-config", no_argument, NULL, 'k' },
 					 { "print-config", no_argument, NULL, 'p' } };
 
-#define ACTIONS (sizeof actions / sizeof actions[0])
+#define ACTIONS (sizeof(actions) / sizeof(actions[0]))
 
-/* Variables that are no options: of --config, of the sevq command, and those that sevq run gives to what it runs. */
-static const char *const other_variables[] = { "SEVQ_CONFIG",      "SEVQ_URL",         "SEVQ_TOKEN",
-					       "SEVQ_SESSION_KEY", "SEVQ_EVENT_COUNT", "SEVQ_LEASE_ID" };
+/*
+ * Variables that are no options: of --config, of the sevq command, and those that sevq run gives to
+ * what it runs.
+ */
+static const char *const other_variables[] = { "SEVQ_CONFIG",      "SEVQ_URL",
+					       "SEVQ_TOKEN",       "SEVQ_SESSION_KEY",
+					       "SEVQ_EVENT_COUNT", "SEVQ_LEASE_ID" };
 
 enum source { UNSET, FLAG, ENVIRONMENT, FILE_, DEFAULT };
 
@@ -141,7 +147,8 @@ set_choice(struct loading *l, const struct option_row *row, const char *text, st
 			return 0;
 		}
 		if (word[len] == '\0')
-			return error_set(err, ERROR_CONFIG, "\"%.64s\" is none of %s", text, row->words);
+			return error_set(err, ERROR_CONFIG, "\"%.64s\" is none of %s", text,
+					 row->words);
 		word += len + 1;
 	}
 }
@@ -153,11 +160,12 @@ set_number(struct loading *l, const struct option_row *row, const char *text, st
 	const char *c = text;
 
 	for (; *c >= '0' && *c <= '9'; c++)
-		if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, *c - '0', &number))
+		if (__builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_add_overflow(number, *c - '0', &number))
 			break;
 	if (*c != '\0' || c == text || number < row->min || number > row->max)
-		return error_set(err, ERROR_CONFIG, "\"%.64s\" is no number from %lld to %lld", text, (long long)row->min,
-				 (long long)row->max);
+		return error_set(err, ERROR_CONFIG, "\"%.64s\" is no number from %lld to %lld",
+				 text, (long long)row->min, (long long)row->max);
 	*(int64_t *)place(row, l->options) = number;
 	return 0;
 }
@@ -182,14 +190,16 @@ set_text(struct loading *l, const struct option_row *row, const char *text, stru
 	return 0;
 }
 
-static int (*const setters[])(struct loading *, const struct option_row *, const char *, struct error *) = {
+static int (*const setters[])(struct loading *, const struct option_row *, const char *,
+			      struct error *) = {
 	[TEXT] = set_text,     [LIST] = set_list,     [ENDPOINTS] = set_list,
 	[SWITCH] = set_switch, [CHOICE] = set_choice, [NUMBER] = set_number,
 };
 
 /* One value of one option from one source; called, as there, is how the operator wrote its name. */
 static int
-set(struct loading *l, size_t row, enum source source, const char *called, const char *text, struct error *err)
+set(struct loading *l, size_t row, enum source source, const char *called, const char *text,
+    struct error *err)
 {
 	struct error why;
 
@@ -198,10 +208,11 @@ set(struct loading *l, size_t row, enum source source, const char *called, const
 	l->given[row] = source;
 	if (setters[rows[row].type](l, &rows[row], text, &why) == 0)
 		return 0;
-	return error_set(err, source == FLAG ? ERROR_USAGE : ERROR_CONFIG, "%s: %s", called, why.detail);
+	return error_set(err, source == FLAG ? ERROR_USAGE : ERROR_CONFIG, "%s: %s", called,
+			 why.detail);
 }
 
-/* Flags. */
+/* --- flags --- */
 
 static int
 act(struct options *options, int flag)
@@ -234,9 +245,11 @@ load_flags(struct loading *l, int argc, char **argv, struct error *err)
 	int flag;
 
 	for (size_t i = 0; i < ROWS; i++)
-		flags[i] = (struct option){ rows[i].name, rows[i].type == SWITCH ? no_argument : required_argument, NULL,
-					    FIRST_ROW_FLAG + (int)i };
-	memcpy(flags + ROWS, actions, sizeof actions);
+		flags[i] =
+		    (struct option){ rows[i].name,
+				     rows[i].type == SWITCH ? no_argument : required_argument, NULL,
+				     FIRST_ROW_FLAG + (int)i };
+	memcpy(flags + ROWS, actions, sizeof(actions));
 	opterr = 0;
 	optind = 0; /* from the start, also the second time */
 	while ((flag = getopt_long(argc, argv, "+:h", flags, NULL)) != -1) {
@@ -246,16 +259,21 @@ load_flags(struct loading *l, int argc, char **argv, struct error *err)
 			size_t row = (size_t)(flag - FIRST_ROW_FLAG);
 			char called[NAME_BYTES];
 
-			snprintf(called, sizeof called, "--%s", rows[row].name);
-			if (set(l, row, FLAG, called, rows[row].type == SWITCH ? "1" : optarg, err) != 0)
+			snprintf(called, sizeof(called), "--%s", rows[row].name);
+			if (set(l, row, FLAG, called, rows[row].type == SWITCH ? "1" : optarg,
+				err) != 0)
 				return -1;
 		} else if (act(l->options, flag) != 0)
-			return error_set(err, ERROR_USAGE, "%s: no such option, or not exactly one; see --help", argv[optind - 1]);
+			return error_set(err, ERROR_USAGE,
+					 "%s: no such option, or not exactly one; see --help",
+					 argv[optind - 1]);
 	}
-	return optind == argc ? 0 : error_set(err, ERROR_USAGE, "%s: not expected; see --help", argv[optind]);
+	return optind == argc
+		   ? 0
+		   : error_set(err, ERROR_USAGE, "%s: not expected; see --help", argv[optind]);
 }
 
-/* Environment. */
+/* --- environment --- */
 
 static void
 variable_name(const struct option_row *row, char name[NAME_BYTES])
@@ -289,8 +307,9 @@ known_variable(const char *variable, size_t len)
 		if (strlen(name) == len && memcmp(name, variable, len) == 0)
 			return true;
 	}
-	for (size_t i = 0; i < sizeof other_variables / sizeof other_variables[0]; i++)
-		if (strlen(other_variables[i]) == len && memcmp(other_variables[i], variable, len) == 0)
+	for (size_t i = 0; i < sizeof(other_variables) / sizeof(other_variables[0]); i++)
+		if (strlen(other_variables[i]) == len &&
+		    memcmp(other_variables[i], variable, len) == 0)
 			return true;
 	return false;
 }
@@ -302,7 +321,8 @@ load_environment(struct loading *l, struct error *err)
 
 	for (char **e = environ; *e != NULL; e++)
 		if (strncmp(*e, "SEVQ_", 5) == 0 && !known_variable(*e, strcspn(*e, "=")))
-			return error_set(err, ERROR_CONFIG, "%.*s: no such variable", (int)strcspn(*e, "="), *e);
+			return error_set(err, ERROR_CONFIG, "%.*s: no such variable",
+					 (int)strcspn(*e, "="), *e);
 	for (size_t i = 0; i < ROWS; i++) {
 		const char *value;
 		int failed;
@@ -311,8 +331,9 @@ load_environment(struct loading *l, struct error *err)
 		value = getenv(name);
 		if (value == NULL)
 			continue;
-		failed = rows[i].type == LIST || rows[i].type == ENDPOINTS ? set_items(l, i, name, value, err)
-									   : set(l, i, ENVIRONMENT, name, value, err);
+		failed = rows[i].type == LIST || rows[i].type == ENDPOINTS
+			     ? set_items(l, i, name, value, err)
+			     : set(l, i, ENVIRONMENT, name, value, err);
 		if (failed)
 			return -1;
 	}
@@ -321,7 +342,7 @@ load_environment(struct loading *l, struct error *err)
 	return 0;
 }
 
-/* Config file. */
+/* --- config file --- */
 
 static void
 key_name(const struct option_row *row, char name[NAME_BYTES])
@@ -347,7 +368,8 @@ type_fits(const struct option_row *row, enum json_type type)
 }
 
 static int
-set_token(struct loading *l, size_t row, const char *called, const struct json *doc, size_t token, struct error *err)
+set_token(struct loading *l, size_t row, const char *called, const struct json *doc, size_t token,
+	  struct error *err)
 {
 	static const char *const wanted[] = { [TEXT] = "a string",
 					      [LIST] = "a string or an array of strings",
@@ -358,8 +380,10 @@ set_token(struct loading *l, size_t row, const char *called, const struct json *
 	struct str text;
 
 	if (!type_fits(&rows[row], doc->tokens[token].type))
-		return error_set(err, ERROR_CONFIG, "%s: must be %s", called, wanted[rows[row].type]);
-	text = doc->tokens[token].type == JSON_STRING ? json_string(doc, token, &l->options->arena) : json_raw(doc, token);
+		return error_set(err, ERROR_CONFIG, "%s: must be %s", called,
+				 wanted[rows[row].type]);
+	text = doc->tokens[token].type == JSON_STRING ? json_string(doc, token, &l->options->arena)
+						      : json_raw(doc, token);
 	return set(l, row, FILE_, called, keep(l, text.s, text.len), err);
 }
 
@@ -376,7 +400,8 @@ set_member(struct loading *l, const struct json *doc, size_t member, struct erro
 			continue;
 		if (!many || (rows[i].type != LIST && rows[i].type != ENDPOINTS))
 			return set_token(l, i, key, doc, member + 1, err);
-		for (size_t t = json_first(doc, member + 1); t != 0; t = json_next(doc, member + 1, t))
+		for (size_t t = json_first(doc, member + 1); t != 0;
+		     t = json_next(doc, member + 1, t))
 			if (set_token(l, i, key, doc, t, err) != 0)
 				return -1;
 		return 0;
@@ -405,7 +430,8 @@ load_file(struct loading *l, const char *path, struct error *err)
 
 	failed = file_read(path, CONFIG_BYTES_MAX, &text, err);
 	if (!failed) {
-		failed = json_relax(text.data, text.len, &strict, &why) || json_scan(&doc, strict.data, strict.len, &why) ||
+		failed = json_relax(text.data, text.len, &strict, &why) ||
+			 json_scan(&doc, strict.data, strict.len, &why) ||
 			 set_members(l, &doc, &why);
 		if (failed) {
 			error_set(err, ERROR_CONFIG, "%s: %s", path, why.detail);
@@ -419,7 +445,7 @@ load_file(struct loading *l, const char *path, struct error *err)
 	return failed;
 }
 
-/* Defaults, and what must hold for all together. */
+/* --- defaults, and what must hold for all together --- */
 
 static void
 load_defaults(struct loading *l)
@@ -467,12 +493,14 @@ place_database(struct loading *l, struct error *err)
 
 	if (l->options->db != NULL)
 		return 0;
-	if (state != NULL && *state == '/') /* a relative one is to be ignored, says its specification */
+	/* a relative one is to be ignored, says its specification */
+	if (state != NULL && *state == '/')
 		buf_addf(&path, "%s/sevq/sevq.db", state);
 	else if (home != NULL && *home != '\0')
 		buf_addf(&path, "%s/.local/state/sevq/sevq.db", home);
 	else
-		return error_set(err, ERROR_CONFIG, "no place for the database: neither --db nor HOME is set");
+		return error_set(err, ERROR_CONFIG,
+				 "no place for the database: neither --db nor HOME is set");
 	l->options->db = keep(l, path.data, path.len);
 	buf_clear(&path);
 	return 0;
@@ -489,10 +517,13 @@ check_listeners(const struct options *o, struct error *err)
 		if (endpoint_is_local(&endpoint))
 			continue;
 		if (o->no_auth)
-			return error_set(err, ERROR_CONFIG, "no-auth is refused: other machines can reach %s", o->listen.items[i]);
+			return error_set(err, ERROR_CONFIG,
+					 "no-auth is refused: other machines can reach %s",
+					 o->listen.items[i]);
 		if (!o->behind_proxy)
 			return error_set(err, ERROR_CONFIG,
-					 "listen: other machines can reach %s, and sevqd speaks no TLS; put a proxy in front and "
+					 "listen: other machines can reach %s, and sevqd speaks no "
+					 "TLS; put a proxy in front and "
 					 "say --behind-proxy",
 					 o->listen.items[i]);
 	}
@@ -538,7 +569,7 @@ options_engine(const struct options *options, struct engine_options *ret)
 	ret->retention_rows = (size_t)options->retention_rows;
 }
 
-/* Writers. */
+/* --- writers --- */
 
 static struct str
 choice_word(const char *words, int choice)
@@ -551,11 +582,13 @@ choice_word(const char *words, int choice)
 static void
 help_row(struct buf *out, const struct option_row *row)
 {
-	int used =
-	    row->words != NULL ? snprintf(NULL, 0, "  --%s %s", row->name, row->words) : snprintf(NULL, 0, "  --%s", row->name);
-	struct str word = row->type == CHOICE ? choice_word(row->words, (int)row->number) : STR_NULL;
+	int used = row->words != NULL ? snprintf(NULL, 0, "  --%s %s", row->name, row->words)
+				      : snprintf(NULL, 0, "  --%s", row->name);
+	struct str word =
+	    row->type == CHOICE ? choice_word(row->words, (int)row->number) : STR_NULL;
 
-	buf_addf(out, "  --%s%s%s", row->name, row->words != NULL ? " " : "", row->words != NULL ? row->words : "");
+	buf_addf(out, "  --%s%s%s", row->name, row->words != NULL ? " " : "",
+		 row->words != NULL ? row->words : "");
 	buf_addf(out, "%*s%s", used < 38 ? 38 - used : 1, "", row->help);
 	if (row->type == NUMBER)
 		buf_addf(out, " (%lld)", (long long)row->number);
@@ -567,24 +600,31 @@ help_row(struct buf *out, const struct option_row *row)
 void
 options_help(struct buf *out)
 {
-	buf_adds(out,
-		 "Usage: sevqd [OPTION...]         serve\n"
-		 "       sevqd route [OPTION...]   try a policy on lines of JSON; see sevqd route --help\n\n"
-		 "A durable queue for the system events of OpenClaw agents.\n\n"
-		 "  --config FILE                       options from a file (JSON with comments): the names below in camelCase\n"
-		 "  --check-config                      check options, policy and tokens, then exit\n"
-		 "  --print-config                      print the options in force as such a file, then exit\n"
-		 "  --help, --version                   print this, or the version, then exit\n\n");
-	for (size_t i = 0; i < ROWS; i++)
-		help_row(out, &rows[i]);
 	buf_adds(
 	    out,
-	    "\nFlags win over the environment (SEVQ_MAX_PENDING for --max-pending; lists with commas), it over the config file,\n"
-	    "it over the defaults in parentheses. SIGHUP reads log level and format, policy and tokens again.\n"
-	    "SIGTERM and SIGINT stop after answering.\n\n"
-	    "Exit status: 0 stopped as asked; 2 wrong command line; 70 a commit of unknown outcome, start again;\n"
-	    "71 cannot listen; 74 the database cannot be opened, read or written; 75 another server has the database,\n"
-	    "or somebody writes to it; 78 wrong config, policy or token file, or a database that is foreign, newer or damaged.\n");
+	    "Usage: sevqd [OPTION...]         serve\n"
+	    "       sevqd route [OPTION...]   try a policy on lines of JSON; see sevqd route "
+	    "--help\n\n"
+	    "A durable queue for the system events of OpenClaw agents.\n\n"
+	    "  --config FILE                       options from a file (JSON with comments): the "
+	    "names below in camelCase\n"
+	    "  --check-config                      check options, policy and tokens, then exit\n"
+	    "  --print-config                      print the options in force as such a file, then "
+	    "exit\n"
+	    "  --help, --version                   print this, or the version, then exit\n\n");
+	for (size_t i = 0; i < ROWS; i++)
+		help_row(out, &rows[i]);
+	buf_adds(out, "\nFlags win over the environment (SEVQ_MAX_PENDING for --max-pending; lists "
+		      "with commas), it over the config file,\n"
+		      "it over the defaults in parentheses. SIGHUP reads log level and format, "
+		      "policy and tokens again.\n"
+		      "SIGTERM and SIGINT stop after answering.\n\n"
+		      "Exit status: 0 stopped as asked; 2 wrong command line; 70 a commit of "
+		      "unknown outcome, start again;\n"
+		      "71 cannot listen; 74 the database cannot be opened, read or written; 75 "
+		      "another server has the database,\n"
+		      "or somebody writes to it; 78 wrong config, policy or token file, or a "
+		      "database that is foreign, newer or damaged.\n");
 }
 
 static void

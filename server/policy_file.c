@@ -4,11 +4,15 @@
 #include "server/policy_file.h"
 
 #include <stdlib.h>
+
 #include <unistd.h>
 
 #include "server/file.h"
 
-/* The path into out, NUL-terminated; empty for none. One that was named must be there, the default one may be missing. */
+/*
+ * The path into out, NUL-terminated; empty for none. One that was named must be there, the default
+ * one may be missing.
+ */
 static void
 find(const struct options *options, struct buf *out)
 {
@@ -48,7 +52,8 @@ policy_file_load(const struct options *options, struct policy **ret, struct erro
 	int failed;
 
 	find(options, &path);
-	failed = path.data[0] != '\0' ? policy_file_read(path.data, ret, err) : policy_parse("", 0, ret, err);
+	failed = path.data[0] != '\0' ? policy_file_read(path.data, ret, err)
+				      : policy_parse("", 0, ret, err);
 	buf_clear(&path);
 	return failed;
 }

@@ -1,6 +1,6 @@
 /*
- * route_command.c - questions read from standard input, answers written to standard output, line by line, so that it
- * can stand in a pipe and be talked to.
+ * route_command.c - questions read from standard input, answers written to standard output, line by
+ * line, so that it can stand in a pipe and be talked to.
  */
 #include "server/route_command.h"
 
@@ -23,13 +23,16 @@ static const char help[] =
     "Reads one JSON object per line and prints where the session key is queued:\n"
     "  {\"sessionKey\": .., \"agentId\": .., \"channel\": .., \"accountId\": .., \"cfg\": {..}}\n"
     "cfg, where given, is the OpenClaw config for that line. Prints one line for each:\n"
-    "  {\"sessionKey\": .., \"rule\": .., \"rekeyed\": .., \"owner\": ..}   or   {\"error\": .., \"detail\": ..}\n"
+    "  {\"sessionKey\": .., \"rule\": .., \"rekeyed\": .., \"owner\": ..}   or   {\"error\": .., "
+    "\"detail\": ..}\n"
     "\n"
-    "  --policy FILE  the OpenClaw config for lines without cfg; without it they meet an empty one\n"
+    "  --policy FILE  the OpenClaw config for lines without cfg; without it they meet an empty "
+    "one\n"
     "  --explain      adds the steps, each with why it did or did not apply\n"
     "  --help         prints this, then exits\n"
     "\n"
-    "Exits with 1 if a line was not such an object, 2 if used wrongly, 78 if FILE cannot be used.\n";
+    "Exits with 1 if a line was not such an object, 2 if used wrongly, 78 if FILE cannot be "
+    "used.\n";
 
 /* What one run needs. */
 struct questions {
@@ -39,7 +42,7 @@ struct questions {
 	struct buf out;
 };
 
-/* ---- a question ---- */
+/* --- a question --- */
 
 struct question {
 	struct address address;
@@ -48,7 +51,8 @@ struct question {
 
 /* A string, or null for absent. */
 static int
-read_string(const struct json *doc, size_t value, const char *pointer, struct arena *arena, struct str *ret, struct error *err)
+read_string(const struct json *doc, size_t value, const char *pointer, struct arena *arena,
+	    struct str *ret, struct error *err)
 {
 	if (doc->tokens[value].type == JSON_NULL)
 		return 0;
@@ -71,7 +75,8 @@ read_policy(const struct json *doc, size_t value, struct question *question, str
 }
 
 static int
-read_member(const struct json *doc, size_t name, struct arena *arena, struct question *question, struct error *err)
+read_member(const struct json *doc, size_t name, struct arena *arena, struct question *question,
+	    struct error *err)
 {
 	struct str text = json_string(doc, name, arena);
 	const struct {
@@ -86,14 +91,17 @@ read_member(const struct json *doc, size_t name, struct arena *arena, struct que
 
 	if (str_eq(text, STR("cfg")))
 		return read_policy(doc, name + 1, question, err);
-	for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		if (str_eq(text, str_of(strings[i].pointer + 1)))
-			return read_string(doc, name + 1, strings[i].pointer, arena, strings[i].field, err);
-	return error_set(err, ERROR_INVALID_FIELD, "there is no field %.*s", (int)(text.len < 64 ? text.len : 64), text.s);
+			return read_string(doc, name + 1, strings[i].pointer, arena,
+					   strings[i].field, err);
+	return error_set(err, ERROR_INVALID_FIELD, "there is no field %.*s",
+			 (int)(text.len < 64 ? text.len : 64), text.s);
 }
 
 static int
-read_question(struct questions *session, struct str line, struct arena *arena, struct question *ret, struct error *err)
+read_question(struct questions *session, struct str line, struct arena *arena, struct question *ret,
+	      struct error *err)
 {
 	struct json *doc = &session->doc;
 
@@ -107,7 +115,7 @@ read_question(struct questions *session, struct str line, struct arena *arena, s
 	return 0; /* no limits on the address: nothing is stored */
 }
 
-/* ---- an answer ---- */
+/* --- an answer --- */
 
 static void
 write_error(struct buf *out, const struct error *err)
@@ -131,7 +139,8 @@ answer(struct questions *session, struct str line)
 	const struct policy *policy = question.policy != NULL ? question.policy : session->policy;
 
 	session->out.len = 0;
-	if (understood && route_decide(policy, &question.address, session->explain, &arena, &decision, &err) == 0)
+	if (understood &&
+	    route_decide(policy, &question.address, session->explain, &arena, &decision, &err) == 0)
 		json_add_decision(&session->out, &decision);
 	else
 		write_error(&session->out, &err);
@@ -161,13 +170,14 @@ answer_all(struct questions *session)
 	return ferror(stdin) || fflush(stdout) != 0 ? EXIT_QUESTION : code;
 }
 
-/* ---- the command line ---- */
+/* --- the command line --- */
 
 static int
 load_policy(const char *path, struct policy **ret)
 {
 	struct error err = { 0 };
-	int failed = path != NULL ? policy_file_read(path, ret, &err) : policy_parse("", 0, ret, &err);
+	int failed =
+	    path != NULL ? policy_file_read(path, ret, &err) : policy_parse("", 0, ret, &err);
 
 	if (failed == 0)
 		return 0;

@@ -8,8 +8,8 @@
 #define SERVER_ROUTE_COMMAND_H
 
 /*
- * argv[0] is "route". Returns the exit code: 0; 1 when a line was no question (the others are answered all the same);
- * 2 for a wrong command line; 78 when the policy file cannot be used.
+ * argv[0] is "route". Returns the exit code: 0; 1 when a line was no question (the others are
+ * answered all the same); 2 for a wrong command line; 78 when the policy file cannot be used.
  */
 int route_command(int argc, char **argv);
 

@@ -4,14 +4,18 @@
 #include "server/runtime_file.h"
 
 #include <stdlib.h>
+
 #include <unistd.h>
 
-#include "server/file.h"
 #include "server/calls/json.h"
+#include "server/file.h"
 
 #define NAME "sevqd.json"
 
-/* The first listener that speaks TCP, as a URL a client on this machine can use; else the first, a unix socket. */
+/*
+ * The first listener that speaks TCP, as a URL a client on this machine can use; else the first, a
+ * unix socket.
+ */
 static void
 add_address(const struct listeners *listeners, struct buf *out)
 {
@@ -29,7 +33,8 @@ add_address(const struct listeners *listeners, struct buf *out)
 		buf_addf(&url, "unix:%s", absolute != NULL ? absolute : endpoint->un.sun_path);
 		free(absolute);
 	} else if (endpoint_is_any(endpoint))
-		buf_addf(&url, "http://%s:%d", endpoint->any.sa_family == AF_INET6 ? "[::1]" : "127.0.0.1",
+		buf_addf(&url, "http://%s:%d",
+			 endpoint->any.sa_family == AF_INET6 ? "[::1]" : "127.0.0.1",
 			 endpoint_port(endpoint));
 	else
 		buf_addf(&url, "http://%s", text);
@@ -40,7 +45,8 @@ add_address(const struct listeners *listeners, struct buf *out)
 int
 runtime_file_write(const struct server *server, const char *token_file, struct error *err)
 {
-	char *path = file_beside(server->options->db, NAME), *absolute = token_file != NULL ? realpath(token_file, NULL) : NULL;
+	char *path = file_beside(server->options->db, NAME),
+	     *absolute = token_file != NULL ? realpath(token_file, NULL) : NULL;
 	struct buf text = { 0 };
 	int failed;
 

@@ -1,13 +1,17 @@
 /*
- * runtime_file.h - sevqd.json beside the database: where this server listens and where its token is, so that the sevq
- * command finds it by itself. There while the server runs; after a crash it names a process that is gone.
+ * runtime_file.h - sevqd.json beside the database: where this server listens and where its token
+ * is, so that the sevq command finds it by itself. There while the server runs; after a crash it
+ * names a process that is gone.
  */
 #ifndef SERVER_RUNTIME_FILE_H
 #define SERVER_RUNTIME_FILE_H
 
 #include "server/server.h"
 
-/* token_file: NULL without authentication. ERROR_CONFIG; then there is no such file, not even an old one. */
+/*
+ * token_file: NULL without authentication. ERROR_CONFIG; then there is no such file, not even an
+ * old one.
+ */
 int runtime_file_write(const struct server *server, const char *token_file, struct error *err);
 void runtime_file_remove(const struct server *server);
 

@@ -1,14 +1,15 @@
 /*
  * serve.c - start, the loop, stop.
  *
- * Start, in an order that leaves nothing behind when a later step fails: options and policy are only read; the store comes
- * next, because its lock says whether this server is the only one; then the token file, the listeners, and last the file
- * that tells clients where we are.
+ * Start, in an order that leaves nothing behind when a later step fails: options and policy are
+ * only read; the store comes next, because its lock says whether this server is the only one; then
+ * the token file, the listeners, and last the file that tells clients where we are.
  *
- * The loop. In a turn libevent reads every connection that is ready, and each request that needs the queue becomes an op in
- * the engine's batch; at the end of the turn the engine carries the batch out as one transaction with one fsync, and the
- * requesters are answered. While that commit runs the kernel gathers the next turn's requests, so that batches grow with
- * the load by themselves. After it come the same few chores in the same order, each of them bounded.
+ * The loop. In a turn libevent reads every connection that is ready, and each request that needs
+ * the queue becomes an op in the engine's batch; at the end of the turn the engine carries the
+ * batch out as one transaction with one fsync, and the requesters are answered. While that commit
+ * runs the kernel gathers the next turn's requests, so that batches grow with the load by
+ * themselves. After it come the same few chores in the same order, each of them bounded.
  */
 #include "server/serve.h"
 
@@ -19,11 +20,12 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
+
 #include <unistd.h>
 
 #include "queue/sqlite/store.h"
-#include "server/http/connection.h"
 #include "server/file.h"
+#include "server/http/connection.h"
 #include "server/log.h"
 #include "server/policy_file.h"
 #include "server/runtime_file.h"
@@ -79,7 +81,7 @@ fail_start(const struct error *err)
 	return exit_code_of(err);
 }
 
-/* Tokens. */
+/* --- tokens --- */
 
 /* The default file is made where it is missing; one that was named must be there. */
 static int
@@ -90,7 +92,8 @@ load_tokens(struct loop *loop, char **path, bool *made, struct error *err)
 	*made = false;
 	if (options->no_auth)
 		return 0;
-	*path = options->token_file != NULL ? strdup(options->token_file) : file_beside(options->db, "token");
+	*path = options->token_file != NULL ? strdup(options->token_file)
+					    : file_beside(options->db, "token");
 	if (options->token_file == NULL && auth_create(*path, made, err) != 0)
 		return -1;
 	loop->token_file = *path;
@@ -153,7 +156,7 @@ static void __attribute__((noinline)) reload(struct loop *loop)
 	log_line(LOG_INFO, log_msg("reloaded"));
 }
 
-/* Signals and the timer. */
+/* --- signals and the timer --- */
 
 static void
 on_signal(evutil_socket_t number, short what, void *arg)
@@ -199,11 +202,15 @@ unwatch_signals(struct loop *loop)
 		event_free(loop->timer);
 }
 
-/* One timer stands for all deadlines, and for what time does to events. It may be early, never late. */
+/*
+ * One timer stands for all deadlines, and for what time does to events. It may be early, never
+ * late.
+ */
 static void
 set_timer(struct loop *loop)
 {
-	int64_t next = deadlines_next_ms(&loop->server->deadlines), streams = streams_next_ms(&loop->server->streams);
+	int64_t next = deadlines_next_ms(&loop->server->deadlines),
+		streams = streams_next_ms(&loop->server->streams);
 	int64_t due = engine_due_ms(loop->server->engine), wait;
 
 	if (loop->stop_at_ms < next)
@@ -218,12 +225,16 @@ set_timer(struct loop *loop)
 	if (wait < 1)
 		wait = 1;
 	loop->timer_at_ms = next;
-	event_add(loop->timer, &(struct timeval){ .tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000 });
+	event_add(loop->timer,
+		  &(struct timeval){ .tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000 });
 }
 
-/* The loop. */
+/* --- the loop --- */
 
-/* Nothing of the last batch may be answered, nor anything cleaned up that could look like an answer (C8). */
+/*
+ * Nothing of the last batch may be answered, nor anything cleaned up that could look like an answer
+ * (C8).
+ */
 static _Noreturn void
 die(const struct error *err)
 {
@@ -232,15 +243,16 @@ die(const struct error *err)
 }
 
 /*
- * No new connections; whoever waits is told that there is nothing, and streams end; what has been asked is answered, what is being
- * asked may be completed until the grace is over.
+ * No new connections; whoever waits is told that there is nothing, and streams end; what has been
+ * asked is answered, what is being asked may be completed until the grace is over.
  */
 static void
 begin_stop(struct loop *loop)
 {
 	struct server *server = loop->server;
 
-	log_line(LOG_INFO, log_msg("stopping"), log_number("connections", (long long)server->stats.connections));
+	log_line(LOG_INFO, log_msg("stopping"),
+		 log_number("connections", (long long)server->stats.connections));
 	server->closing = true;
 	loop->stop_at_ms = monotonic_ms() + server->options->shutdown_grace_ms;
 	listeners_close(server);
@@ -262,7 +274,7 @@ count_answers(const struct http_stats *stats)
 {
 	uint64_t answers = 0;
 
-	for (size_t i = 0; i < sizeof stats->responses / sizeof stats->responses[0]; i++)
+	for (size_t i = 0; i < sizeof(stats->responses) / sizeof(stats->responses[0]); i++)
 		answers += stats->responses[i];
 	return answers;
 }
@@ -270,21 +282,23 @@ count_answers(const struct http_stats *stats)
 /*
  * What has come, or will in a moment.
  *
- * Whoever has just been answered often asks again at once, and is quicker to do so than a sleeping process is to wake up. So
- * the loop looks for as many requests as the last turn answered, for at most GATHER_US, before it carries out what has come; only
- * when nothing has does the next turn sleep. Requests that would have missed this commit share it, and one client alone
- * does not wait for the wake-up. Longer than a commit takes would cost more than it can gain: GATHER_US is about that of a
- * quick disk. A server whose clients are gone looks once, in vain, and then sleeps. The processor is given to others
- * between two looks, who may be those clients.
+ * Whoever has just been answered often asks again at once, and is quicker to do so than a sleeping
+ * process is to wake up. So the loop looks for as many requests as the last turn answered, for at
+ * most GATHER_US, before it carries out what has come; only when nothing has does the next turn
+ * sleep. Requests that would have missed this commit share it, and one client alone does not wait
+ * for the wake-up. Longer than a commit takes would cost more than it can gain: GATHER_US is about
+ * that of a quick disk. A server whose clients are gone looks once, in vain, and then sleeps. The
+ * processor is given to others between two looks, who may be those clients.
  *
- * Measured: 1.05 times the posts a second with one connection, 1.38 with 8, 1.00 with 64, 1.04 with 256, at 1.18, 0.81,
- * 1.03 and 0.99 times the processor time a post.
+ * Measured: 1.05 times the posts a second with one connection, 1.38 with 8, 1.00 with 64, 1.04 with
+ * 256, at 1.18, 0.81, 1.03 and 0.99 times the processor time a post.
  */
 static void
 gather(struct loop *loop, bool busy)
 {
 	struct server *server = loop->server;
-	uint64_t answers = count_answers(&server->stats), expected = server->stats.requests + (answers - loop->answers);
+	uint64_t answers = count_answers(&server->stats),
+		 expected = server->stats.requests + (answers - loop->answers);
 	int64_t until_us = answers > loop->answers ? now_us() + GATHER_US : 0;
 
 	loop->answers = answers;
@@ -299,7 +313,8 @@ gather(struct loop *loop, bool busy)
 static size_t
 answer_room(const struct server *server)
 {
-	uint64_t most = (uint64_t)server->options->max_buffered_bytes, buffered = server->stats.buffered_bytes;
+	uint64_t most = (uint64_t)server->options->max_buffered_bytes,
+		 buffered = server->stats.buffered_bytes;
 
 	return buffered < most ? (size_t)(most - buffered) / 2 : 0;
 }
@@ -348,7 +363,7 @@ run(struct loop *loop)
 		turn(loop, true);
 }
 
-/* Start and end. */
+/* --- start and end --- */
 
 static int
 open_store(const struct options *options, struct store **ret, struct error *err)
@@ -402,7 +417,8 @@ raise_descriptors(struct options *options)
 	options->max_connections = (int64_t)limit.rlim_cur - DESCRIPTORS_NOT_FOR_CONNECTIONS;
 	if (options->max_connections < 1)
 		options->max_connections = 1;
-	log_line(LOG_WARN, log_msg("fewer connections than asked for: too few descriptors (ulimit -n)"),
+	log_line(LOG_WARN,
+		 log_msg("fewer connections than asked for: too few descriptors (ulimit -n)"),
 		 log_number("maxConnections", options->max_connections));
 }
 
@@ -416,7 +432,8 @@ init_server(struct server *server, struct options *options)
 	event_config_free(config);
 	assert(server->base != NULL);
 	server->options = options;
-	server->limits = (struct parser_limits){ (size_t)options->max_header_bytes, (size_t)options->max_target_bytes,
+	server->limits = (struct parser_limits){ (size_t)options->max_header_bytes,
+						 (size_t)options->max_target_bytes,
 						 (size_t)options->max_body_bytes };
 	server->started_ms = monotonic_ms();
 	TAILQ_INIT(&server->connections);
@@ -460,7 +477,8 @@ start_and_run(struct loop *loop)
 		code = EXIT_CANNOT_LISTEN;
 	} else {
 		if (runtime_file_write(server, loop->token_file, &err) != 0)
-			log_failure(LOG_WARN, "the sevq command will not find this server by itself", &err);
+			log_failure(LOG_WARN,
+				    "the sevq command will not find this server by itself", &err);
 		watch_signals(loop);
 		listeners_start(server);
 		if (made)
@@ -479,7 +497,11 @@ static enum exit_code
 serve(int argc, char **argv, struct options *options)
 {
 	struct server server = { 0 };
-	struct loop loop = { .server = &server, .argc = argc, .argv = argv, .timer_at_ms = INT64_MAX, .stop_at_ms = INT64_MAX };
+	struct loop loop = { .server = &server,
+			     .argc = argc,
+			     .argv = argv,
+			     .timer_at_ms = INT64_MAX,
+			     .stop_at_ms = INT64_MAX };
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
@@ -494,11 +516,12 @@ check_config(const struct options *options)
 {
 	struct policy *policy = NULL;
 	struct auth *auth = NULL;
-	char *path = options->token_file != NULL ? strdup(options->token_file) : file_beside(options->db, "token");
+	char *path = options->token_file != NULL ? strdup(options->token_file)
+						 : file_beside(options->db, "token");
 	struct error err;
 	bool has_tokens = options->token_file != NULL || access(path, F_OK) == 0;
-	bool failed =
-	    policy_file_load(options, &policy, &err) != 0 || (!options->no_auth && has_tokens && auth_load(path, &auth, &err) != 0);
+	bool failed = policy_file_load(options, &policy, &err) != 0 ||
+		      (!options->no_auth && has_tokens && auth_load(path, &auth, &err) != 0);
 
 	policy_free(policy);
 	auth_free(auth);
@@ -548,7 +571,8 @@ serve_main(int argc, char **argv)
 	if (options_load(&options, argc, argv, &err) != 0)
 		code = fail_start(&err);
 	else {
-		log_configure((enum log_level)options.log_level, (enum log_format)options.log_format);
+		log_configure((enum log_level)options.log_level,
+			      (enum log_format)options.log_format);
 		code = act(argc, argv, &options);
 	}
 	options_clear(&options);

@@ -1,7 +1,8 @@
 /*
  * serve.h - the service: start, the loop, stop.
  *
- * Here: the order in which things start and end, signals, exit codes. Not here: what any of them does.
+ * Here: the order in which things start and end, signals, exit codes. Not here: what any of them
+ * does.
  */
 #ifndef SERVER_SERVE_H
 #define SERVER_SERVE_H

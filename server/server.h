@@ -9,16 +9,16 @@
 #include <event2/event.h>
 
 #include "queue/engine.h"
+#include "server/calls/metrics.h"
+#include "server/calls/stream.h"
+#include "server/calls/wait.h"
 #include "server/http/auth.h"
 #include "server/http/deadline.h"
 #include "server/http/listener.h"
-#include "server/calls/metrics.h"
-#include "server/options.h"
 #include "server/http/parser.h"
 #include "server/http/peers.h"
-#include "server/calls/stream.h"
 #include "server/http/throttle.h"
-#include "server/calls/wait.h"
+#include "server/options.h"
 
 TAILQ_HEAD(connection_list, connection);
 

@@ -1,6 +1,6 @@
 /*
- * A server that restarts is back within a second, so the first attempts follow quickly. A server that says when to come
- * is taken at its word.
+ * A server that restarts is back within a second, so the first attempts follow quickly. A server
+ * that says when to come is taken at its word.
  */
 #include "client/command/backoff.h"
 
@@ -35,7 +35,8 @@ sevq_backoff_ms(unsigned count, int64_t first_ms, int64_t max_ms)
 int64_t
 sevq_backoff_fail(struct sevq_backoff *backoff, const struct sevq_client *client)
 {
-	int64_t ms = sevq_backoff_ms(++backoff->count, FIRST_MS, MAX_MS), told_ms = (int64_t)sevq_retry_after(client) * 1000;
+	int64_t ms = sevq_backoff_ms(++backoff->count, FIRST_MS, MAX_MS),
+		told_ms = (int64_t)sevq_retry_after(client) * 1000;
 	char *message;
 
 	if (backoff->count == 1) {

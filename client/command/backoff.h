@@ -14,10 +14,16 @@ struct sevq_backoff {
 	unsigned count; /* failures in a row */
 };
 
-/* Whether the last call on client failed in a way that may pass: nobody there, lost, too busy, ending. */
+/*
+ * Whether the last call on client failed in a way that may pass: nobody there, lost, too busy,
+ * ending.
+ */
 bool sevq_backoff_may_help(const struct sevq_client *client);
 
-/* Notes a failure, says it on standard error if it is the first in a row, and returns how long to wait now. */
+/*
+ * Notes a failure, says it on standard error if it is the first in a row, and returns how long to
+ * wait now.
+ */
 int64_t sevq_backoff_fail(struct sevq_backoff *backoff, const struct sevq_client *client);
 
 /* It has worked. */

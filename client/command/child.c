@@ -1,6 +1,6 @@
 /*
- * The command's input is a file in memory and no pipe: so nobody has to feed it while it runs, and nothing breaks when
- * it does not read.
+ * The command's input is a file in memory and no pipe: so nobody has to feed it while it runs, and
+ * nothing breaks when it does not read.
  */
 #include "client/command/child.h"
 
@@ -8,6 +8,7 @@
 #include <spawn.h>
 #include <sys/mman.h>
 #include <time.h>
+
 #include <unistd.h>
 
 static void
@@ -68,7 +69,8 @@ sevq_signals_await(const sigset_t *which, int64_t ms)
 
 	do
 		number = ms < 0 ? sigwaitinfo(which, NULL) : sigtimedwait(which, NULL, &left);
-	while (number < 0 && errno == EINTR); /* by a signal that is not ours, as when a debugger or SIGCONT comes */
+	/* by a signal that is not ours, as when a debugger or SIGCONT comes */
+	while (number < 0 && errno == EINTR);
 	return number > 0 ? number : 0;
 }
 

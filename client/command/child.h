@@ -1,8 +1,8 @@
 /*
  * child.h - the command that `sevq run` runs, and the signals around it.
  *
- * Here: starting it, hearing of its end, the two ways to bear a signal: while nothing is held it ends the process at once;
- * else it waits until it is asked for.
+ * Here: starting it, hearing of its end, the two ways to bear a signal: while nothing is held it
+ * ends the process at once; else it waits until it is asked for.
  * Not here: events, leases, what a signal means for them (run.c).
  */
 #ifndef SEVQ_COMMAND_CHILD_H
@@ -25,7 +25,10 @@ struct sevq_signals {
 /* From here on stop signals are held back, and a broken pipe is an error like others. */
 void sevq_signals_begin(struct sevq_signals *signals);
 
-/* In between a stop signal ends the process at once, with success: nothing is held, so nothing is left to do. */
+/*
+ * In between a stop signal ends the process at once, with success: nothing is held, so nothing is
+ * left to do.
+ */
 void sevq_signals_let_go(const struct sevq_signals *signals);
 void sevq_signals_hold(const struct sevq_signals *signals);
 
@@ -33,9 +36,10 @@ void sevq_signals_hold(const struct sevq_signals *signals);
 int sevq_signals_await(const sigset_t *which, int64_t ms);
 
 /*
- * Starts argv[0], found on PATH, with this text as its standard input; it need not read it. -1 with errno: it could not
- * be started.
+ * Starts argv[0], found on PATH, with this text as its standard input; it need not read it. -1 with
+ * errno: it could not be started.
  */
-pid_t sevq_child_start(const struct sevq_signals *signals, char **argv, const char *input, size_t len);
+pid_t sevq_child_start(const struct sevq_signals *signals, char **argv, const char *input,
+		       size_t len);
 
 #endif

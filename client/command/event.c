@@ -1,10 +1,9 @@
 /*
  * sevq event - queues one event, or with --lines one for each line of standard input.
  */
-#include "client/command/command.h"
-
 #include <stdlib.h>
 
+#include "client/command/command.h"
 #include "client/command/table.h"
 
 #define INPUT_BYTES_MAX ((size_t)64 << 20)
@@ -58,8 +57,10 @@ print_receipt(const struct sevq_receipt *receipt)
 	struct sevq_buffer line = { 0 };
 	char *text;
 
-	sevq_buffer_addf(&line, "%s %s in %s", words[receipt->outcome], event->id, event->session_key);
-	if (event->rule != NULL && strcmp(event->rule, "keep") != 0 && event->original_session_key != NULL)
+	sevq_buffer_addf(&line, "%s %s in %s", words[receipt->outcome], event->id,
+			 event->session_key);
+	if (event->rule != NULL && strcmp(event->rule, "keep") != 0 &&
+	    event->original_session_key != NULL)
 		sevq_buffer_addf(&line, " (%s from %s)", event->rule, event->original_session_key);
 	text = sevq_escaped(sevq_need(line.failed ? NULL : line.data));
 	puts(text);
@@ -143,12 +144,14 @@ sevq_run_event(struct sevq_client *client, struct sevq_options *options)
 	if (options->lines && options->idempotency_key != NULL)
 		return sevq_report_usage("an idempotency key is for one event, not for --lines");
 	if (strcmp(options->text, "-") != 0)
-		return options->lines ? sevq_report_usage("--lines reads standard input: give - as the text")
-				      : queue_one(client, options, options->text);
+		return options->lines
+			   ? sevq_report_usage("--lines reads standard input: give - as the text")
+			   : queue_one(client, options, options->text);
 	input = read_input();
 	if (input == NULL)
 		return SEVQ_EXIT_FAILED;
-	result = options->lines ? queue_lines(client, options, input) : queue_one(client, options, input);
+	result = options->lines ? queue_lines(client, options, input)
+				: queue_one(client, options, input);
 	free(input);
 	return result;
 }

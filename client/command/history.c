@@ -1,12 +1,12 @@
 /*
  * sevq show, history, dead-letters - what has happened to events.
  */
-#include "client/command/command.h"
-
 #include <stdlib.h>
 #include <time.h>
+
 #include <unistd.h>
 
+#include "client/command/command.h"
 #include "client/command/table.h"
 
 static const char *
@@ -38,7 +38,9 @@ static void
 print_story(const struct sevq_story *story)
 {
 	const struct sevq_column pair[] = { { "", false }, { "", false } };
-	const struct sevq_column columns[] = { { time_title(), true }, { "WHAT", false }, { "DETAIL", false } };
+	const struct sevq_column columns[] = { { time_title(), true },
+					       { "WHAT", false },
+					       { "DETAIL", false } };
 	struct sevq_table table;
 	size_t i;
 
@@ -83,8 +85,9 @@ sevq_run_show(struct sevq_client *client, struct sevq_options *options)
 static void
 print_history(const struct sevq_history *history)
 {
-	const struct sevq_column columns[] = { { "ID", true },       { time_title(), true }, { "WHAT", false },
-					       { "SESSION", false }, { "DETAIL", false },    { "TEXT", false } };
+	const struct sevq_column columns[] = { { "ID", true },      { time_title(), true },
+					       { "WHAT", false },   { "SESSION", false },
+					       { "DETAIL", false }, { "TEXT", false } };
 	struct sevq_table table;
 	size_t i;
 
@@ -105,7 +108,8 @@ print_history(const struct sevq_history *history)
 
 /* Prints a page and frees it. */
 static enum sevq_exit
-show(const struct sevq_client *client, const struct sevq_options *options, struct sevq_history *history, const char *none)
+show(const struct sevq_client *client, const struct sevq_options *options,
+     struct sevq_history *history, const char *none)
 {
 	enum sevq_exit result = history->count > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
 	char *cursor;
@@ -169,7 +173,10 @@ sevq_run_history(struct sevq_client *client, struct sevq_options *options)
 	return show(client, options, history, "nothing is gone, or it is forgotten");
 }
 
-/* Which dead letters are meant. Only a person is asked whether all of them are; a program says --yes. */
+/*
+ * Which dead letters are meant. Only a person is asked whether all of them are; a program says
+ * --yes.
+ */
 static enum sevq_exit
 select_dead_letters(struct sevq_options *options, struct sevq_requeue_options *requeue)
 {
@@ -179,8 +186,9 @@ select_dead_letters(struct sevq_options *options, struct sevq_requeue_options *r
 	if (options->requeue) {
 		requeue->ids = (const char *const *)options->arguments;
 		requeue->id_count = (size_t)options->argument_count;
-		return options->argument_count > 0 && !options->requeue_all ? SEVQ_EXIT_DONE
-									    : sevq_report_usage("--requeue wants ids");
+		return options->argument_count > 0 && !options->requeue_all
+			   ? SEVQ_EXIT_DONE
+			   : sevq_report_usage("--requeue wants ids");
 	}
 	if (!take_key(options))
 		return SEVQ_EXIT_USAGE;
@@ -196,7 +204,8 @@ select_dead_letters(struct sevq_options *options, struct sevq_requeue_options *r
 static void
 print_requeued(const struct sevq_options *options, const struct sevq_requeued *requeued)
 {
-	printf("%s %zu%s", options->dry_run ? "would queue" : "queued", requeued->requeued, options->dry_run ? "" : " anew");
+	printf("%s %zu%s", options->dry_run ? "would queue" : "queued", requeued->requeued,
+	       options->dry_run ? "" : " anew");
 	if (requeued->passed_over > 0)
 		printf(", passed over %zu that are no dead letters", requeued->passed_over);
 	putchar('\n');
@@ -236,7 +245,8 @@ sevq_run_dead_letters(struct sevq_client *client, struct sevq_options *options)
 		return sevq_report_usage("ids are for --requeue");
 	if (!take_key(options))
 		return SEVQ_EXIT_USAGE;
-	if (sevq_dead_letters(client, &options->address, (size_t)options->limit, options->cursor, &history) != SEVQ_OK)
+	if (sevq_dead_letters(client, &options->address, (size_t)options->limit, options->cursor,
+			      &history) != SEVQ_OK)
 		return sevq_report(client);
 	return show(client, options, history, "no dead letters");
 }

@@ -1,10 +1,9 @@
 /*
  * sevq lease, ack, nack, extend - events that come back unless they are acked.
  */
-#include "client/command/command.h"
-
 #include <stdlib.h>
 
+#include "client/command/command.h"
 #include "client/command/table.h"
 
 /* On standard error, so that standard output holds nothing but events. */
@@ -75,7 +74,8 @@ print_change(const char *what, const struct sevq_lease_change *change)
 
 /* Prints an answer and frees it. */
 static enum sevq_exit
-show(const struct sevq_client *client, const struct sevq_options *options, const char *what, struct sevq_lease_change *change)
+show(const struct sevq_client *client, const struct sevq_options *options, const char *what,
+     struct sevq_lease_change *change)
 {
 	if (options->json)
 		sevq_print_json(client);
@@ -121,7 +121,8 @@ sevq_run_extend(struct sevq_client *client, struct sevq_options *options)
 	size_t count;
 	const char *const *ids = ids_of(options, &count);
 
-	if (sevq_extend(client, options->arguments[0], ids, count, options->lease_ms, &change) != SEVQ_OK)
+	if (sevq_extend(client, options->arguments[0], ids, count, options->lease_ms, &change) !=
+	    SEVQ_OK)
 		return sevq_report(client);
 	return show(client, options, "extended", change);
 }

@@ -1,10 +1,9 @@
 /*
  * sevq sessions, route, stats - what is queued where, why, and how the server is.
  */
-#include "client/command/command.h"
-
 #include <stdlib.h>
 
+#include "client/command/command.h"
 #include "client/command/table.h"
 #include "client/json.h"
 
@@ -23,8 +22,9 @@ rekeyed_count(const struct sevq_session *session)
 static void
 print_sessions(const struct sevq_sessions *sessions)
 {
-	static const struct sevq_column columns[] = { { "SESSION", false }, { "DEPTH", true },   { "OLDEST", true },
-						      { "NEWEST", true },   { "REKEYED", true }, { "CONTEXT", false } };
+	static const struct sevq_column columns[] = { { "SESSION", false }, { "DEPTH", true },
+						      { "OLDEST", true },   { "NEWEST", true },
+						      { "REKEYED", true },  { "CONTEXT", false } };
 	struct sevq_table table;
 	size_t i;
 
@@ -55,7 +55,8 @@ say_what_is_left(const struct sevq_sessions *sessions)
 	if (sessions->next_cursor == NULL)
 		return;
 	cursor = sevq_escaped(sessions->next_cursor);
-	fprintf(stderr, "%zu of %zu sessions; the next page: --cursor %s\n", sessions->count, sessions->total, cursor);
+	fprintf(stderr, "%zu of %zu sessions; the next page: --cursor %s\n", sessions->count,
+		sessions->total, cursor);
 	free(cursor);
 }
 
@@ -91,7 +92,9 @@ static void
 print_decision(const struct sevq_decision *decision)
 {
 	static const struct sevq_column pair[] = { { "", false }, { "", false } };
-	static const struct sevq_column steps[] = { { "STEP", false }, { "APPLIED", false }, { "WHY", false } };
+	static const struct sevq_column steps[] = { { "STEP", false },
+						    { "APPLIED", false },
+						    { "WHY", false } };
 	struct sevq_table table;
 	size_t i;
 
@@ -144,7 +147,8 @@ add_counters(struct sevq_table *table, const char *name, const cJSON *value, int
 	if (depth > DEPTH_MAX)
 		return;
 	if (!cJSON_IsObject(value)) {
-		text = cJSON_IsString(value) ? sevq_need(strdup(value->valuestring)) : sevq_need(cJSON_PrintUnformatted(value));
+		text = cJSON_IsString(value) ? sevq_need(strdup(value->valuestring))
+					     : sevq_need(cJSON_PrintUnformatted(value));
 		sevq_table_add(table, name);
 		sevq_table_add(table, text);
 		free(text);

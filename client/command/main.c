@@ -1,12 +1,11 @@
 /*
  * sevq - the command: the table of commands, finding the one that is meant, and the help.
  */
-#include "client/command/command.h"
-
 #include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "client/command/command.h"
 #include "client/command/table.h"
 
 /* clang-format off */
@@ -79,19 +78,23 @@ explain_all(FILE *out)
 {
 	size_t i;
 
-	fputs("usage: sevq [OPTION...] COMMAND [ARGUMENT...]\n\nTalks to sevqd, the queue of system events.\n\n", out);
+	fputs("usage: sevq [OPTION...] COMMAND [ARGUMENT...]\n\nTalks to sevqd, the queue of "
+	      "system events.\n\n",
+	      out);
 	for (i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-12s %-25s %s\n", commands[i].name, commands[i].arguments, commands[i].about);
+		fprintf(out, "  %-12s %-25s %s\n", commands[i].name, commands[i].arguments,
+			commands[i].about);
 	fprintf(out, "  %-12s %-25s %s\n\n", "help", "[COMMAND]", "explain");
 	sevq_options_explain(out, SEVQ_WITH_COMMON | SEVQ_WITH(SEVQ_OPTION_VERSION));
-	fputs("\nexit: 0 done, 1 failed, 2 usage, 3 nothing there, 4 not allowed, 75 try again\n", out);
+	fputs("\nexit: 0 done, 1 failed, 2 usage, 3 nothing there, 4 not allowed, 75 try again\n",
+	      out);
 }
 
 static void
 explain(const struct sevq_command *command)
 {
-	printf("usage: sevq %s [OPTION...]%s%s\n\n  %s\n\n", command->name, command->arguments[0] != '\0' ? " " : "",
-	       command->arguments, command->about);
+	printf("usage: sevq %s [OPTION...]%s%s\n\n  %s\n\n", command->name,
+	       command->arguments[0] != '\0' ? " " : "", command->arguments, command->about);
 	sevq_options_explain(stdout, command->options);
 	if (command->options != 0)
 		putchar('\n');
@@ -134,11 +137,14 @@ sevq_report(const struct sevq_client *client)
 	char *message = sevq_escaped(sevq_error_message(client));
 
 	if (code == SEVQ_UNREACHABLE)
-		fprintf(stderr, "sevq: no sevqd at %s: start one with `sevqd`\n", sevq_base_url(client));
+		fprintf(stderr, "sevq: no sevqd at %s: start one with `sevqd`\n",
+			sevq_base_url(client));
 	else if (code == SEVQ_UNAUTHORIZED)
-		fprintf(stderr, "sevq: %s; name its token with --token-file or SEVQ_TOKEN_FILE\n", message);
+		fprintf(stderr, "sevq: %s; name its token with --token-file or SEVQ_TOKEN_FILE\n",
+			message);
 	else if (sevq_retry_after(client) > 0)
-		fprintf(stderr, "sevq: %s; try again in %ld s\n", message, sevq_retry_after(client));
+		fprintf(stderr, "sevq: %s; try again in %ld s\n", message,
+			sevq_retry_after(client));
 	else
 		fprintf(stderr, "sevq: %s\n", message);
 	free(message);
@@ -194,7 +200,8 @@ connect_and_run(const struct sevq_command *command, struct sevq_options *options
 	connect.token_file = options->token_file;
 	connect.timeout_ms = (long)options->timeout_ms;
 	connect.user_agent = "sevq/" SEVQ_VERSION;
-	result = sevq_connect(&connect, &client) == SEVQ_OK ? command->run(client, options) : sevq_report(client);
+	result = sevq_connect(&connect, &client) == SEVQ_OK ? command->run(client, options)
+							    : sevq_report(client);
 	sevq_close(client);
 	return result;
 }
@@ -243,7 +250,8 @@ run(int argc, char **argv)
 {
 	struct sevq_options options = { 0 };
 
-	if (sevq_options_read(argc, argv, SEVQ_WITH_COMMON | SEVQ_WITH(SEVQ_OPTION_VERSION), true, &options) != 0)
+	if (sevq_options_read(argc, argv, SEVQ_WITH_COMMON | SEVQ_WITH(SEVQ_OPTION_VERSION), true,
+			      &options) != 0)
 		return SEVQ_EXIT_USAGE;
 	if (options.version) {
 		printf("sevq %s\n", sevq_version());

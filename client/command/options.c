@@ -49,13 +49,15 @@ read_duration(const char *text, void *at)
 	static const struct {
 		const char *name;
 		double ms;
-	} units[] = { { "", 1e3 }, { "ms", 1 }, { "s", 1e3 }, { "m", 60e3 }, { "h", 3600e3 }, { "d", 86400e3 } };
+	} units[] = { { "", 1e3 },   { "ms", 1 },     { "s", 1e3 },
+		      { "m", 60e3 }, { "h", 3600e3 }, { "d", 86400e3 } };
 	char *end;
 	double number = strtod(text, &end);
 	size_t i;
 
 	for (i = 0; end != text && i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(end, units[i].name) == 0 && number * units[i].ms >= 1 && number * units[i].ms <= 100 * 365 * 86400e3) {
+		if (strcmp(end, units[i].name) == 0 && number * units[i].ms >= 1 &&
+		    number * units[i].ms <= 100 * 365 * 86400e3) {
 			*(int64_t *)at = (int64_t)(number * units[i].ms);
 			return true;
 		}
@@ -157,7 +159,10 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 };
 /* clang-format on */
 
-/* getopt's table for a set: the value it returns is the option's number behind the characters that mean errors. */
+/*
+ * getopt's table for a set: the value it returns is the option's number behind the characters that
+ * mean errors.
+ */
 #define FIRST_VALUE 256
 
 static void
@@ -168,14 +173,17 @@ fill_getopt(uint64_t set, struct option long_options[SEVQ_OPTION_COUNT + 1])
 
 	for (i = 0; i < SEVQ_OPTION_COUNT; i++)
 		if (set & SEVQ_WITH(i))
-			long_options[count++] = (struct option){ descriptions[i].name,
-								 descriptions[i].argument != NULL ? required_argument : no_argument,
-								 NULL, FIRST_VALUE + i };
+			long_options[count++] =
+			    (struct option){ descriptions[i].name,
+					     descriptions[i].argument != NULL ? required_argument
+									      : no_argument,
+					     NULL, FIRST_VALUE + i };
 	memset(&long_options[count], 0, sizeof(long_options[count]));
 }
 
 int
-sevq_options_read(int argc, char **argv, uint64_t set, bool before_command, struct sevq_options *options)
+sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
+		  struct sevq_options *options)
 {
 	struct option long_options[SEVQ_OPTION_COUNT + 1];
 	const struct description *description;
@@ -183,14 +191,16 @@ sevq_options_read(int argc, char **argv, uint64_t set, bool before_command, stru
 
 	fill_getopt(set, long_options);
 	optind = 0; /* starts over, also for glibc's own memory */
-	while ((value = getopt_long(argc, argv, before_command ? "+h" : "h", long_options, NULL)) != -1) {
+	while ((value = getopt_long(argc, argv, before_command ? "+h" : "h", long_options, NULL)) !=
+	       -1) {
 		if (value == 'h')
 			value = FIRST_VALUE + SEVQ_OPTION_HELP;
 		if (value < FIRST_VALUE)
 			return -1; /* getopt has said why */
 		description = &descriptions[value - FIRST_VALUE];
 		if (!description->read(optarg, (char *)options + description->offset)) {
-			fprintf(stderr, "sevq: --%s %s: want %s\n", description->name, optarg, description->argument);
+			fprintf(stderr, "sevq: --%s %s: want %s\n", description->name, optarg,
+				description->argument);
 			return -1;
 		}
 	}

@@ -69,9 +69,10 @@ enum sevq_option {
 
 /* A set of options. */
 #define SEVQ_WITH(option) (UINT64_C(1) << (option))
-#define SEVQ_WITH_COMMON                                                                                                           \
-	(SEVQ_WITH(SEVQ_OPTION_BASE_URL) | SEVQ_WITH(SEVQ_OPTION_TOKEN) | SEVQ_WITH(SEVQ_OPTION_TOKEN_FILE) |                      \
-	 SEVQ_WITH(SEVQ_OPTION_TIMEOUT) | SEVQ_WITH(SEVQ_OPTION_JSON) | SEVQ_WITH(SEVQ_OPTION_HELP))
+#define SEVQ_WITH_COMMON                                                                           \
+	(SEVQ_WITH(SEVQ_OPTION_BASE_URL) | SEVQ_WITH(SEVQ_OPTION_TOKEN) |                          \
+	 SEVQ_WITH(SEVQ_OPTION_TOKEN_FILE) | SEVQ_WITH(SEVQ_OPTION_TIMEOUT) |                      \
+	 SEVQ_WITH(SEVQ_OPTION_JSON) | SEVQ_WITH(SEVQ_OPTION_HELP))
 
 /* All zero is nothing said. Texts are borrowed from the command line. */
 struct sevq_options {
@@ -107,10 +108,12 @@ struct sevq_options {
 };
 
 /*
- * Reads options out of the set from argv[1] on and leaves the rest in arguments. before_command: stops at the first
- * argument; else options and arguments may be mixed. Returns -1 after it has said on standard error what is wrong.
+ * Reads options out of the set from argv[1] on and leaves the rest in arguments. before_command:
+ * stops at the first argument; else options and arguments may be mixed. Returns -1 after it has
+ * said on standard error what is wrong.
  */
-int sevq_options_read(int argc, char **argv, uint64_t set, bool before_command, struct sevq_options *options);
+int sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
+		      struct sevq_options *options);
 
 /* One line of help for each option of the set. */
 void sevq_options_explain(FILE *out, uint64_t set);

@@ -1,11 +1,11 @@
 /*
  * sevq withdraw, purge - events that nobody shall get.
  */
-#include "client/command/command.h"
-
 #include <stdlib.h>
+
 #include <unistd.h>
 
+#include "client/command/command.h"
 #include "client/command/table.h"
 
 enum sevq_exit
@@ -43,7 +43,8 @@ ask(struct sevq_client *client, const struct sevq_options *options)
 		return sevq_report(client);
 	key = sevq_escaped(events->session_key);
 	yes = events->depth == 0 || /* nothing to lose: purge says so */
-	      sevq_ask("Throw away %zu event%s of %s? [y/N] ", events->depth, events->depth == 1 ? "" : "s", key);
+	      sevq_ask("Throw away %zu event%s of %s? [y/N] ", events->depth,
+		       events->depth == 1 ? "" : "s", key);
 	free(key);
 	sevq_free(events);
 	return yes ? SEVQ_EXIT_DONE : SEVQ_EXIT_FAILED;

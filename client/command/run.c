@@ -1,27 +1,29 @@
 /*
- * sevq run - a heartbeat runner for scripts: wait, lease, give the events to the command, ack or give back, and again.
+ * sevq run - a heartbeat runner for scripts: wait, lease, give the events to the command, ack or
+ * give back, and again.
  *
- * What makes it safe is the order. Events are acked only after the command has ended well; whatever happens before that, to
- * the command, to this process or to the server, the lease runs out and they come again. So a command may see an event
- * more than once, and never loses one.
+ * What makes it safe is the order. Events are acked only after the command has ended well; whatever
+ * happens before that, to the command, to this process or to the server, the lease runs out and
+ * they come again. So a command may see an event more than once, and never loses one.
  *
- * Signals are held back from before the lease until after the ack, and heard at chosen places in between; while we only
- * wait, nothing is held and a signal just ends us (child.h).
+ * Signals are held back from before the lease until after the ack, and heard at chosen places in
+ * between; while we only wait, nothing is held and a signal just ends us (child.h).
  *
- * The lease call is the one that must not be made twice: with its answer lost, the events would be held by nobody who
- * knows. It carries an idempotency key, so that trying again gives the first answer. An ack may be repeated as it is. A
- * nack that is repeated after a lost answer finds the lease lost, which is as good.
+ * The lease call is the one that must not be made twice: with its answer lost, the events would be
+ * held by nobody who knows. It carries an idempotency key, so that trying again gives the first
+ * answer. An ack may be repeated as it is. A nack that is repeated after a lost answer finds the
+ * lease lost, which is as good.
  */
-#include "client/command/command.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+
 #include <unistd.h>
 
 #include "client/command/backoff.h"
 #include "client/command/child.h"
+#include "client/command/command.h"
 #include "client/command/table.h"
 #include "client/json.h"
 
@@ -53,8 +55,9 @@ struct runner {
 /* What a round holds. */
 struct hold {
 	struct sevq_lease *lease;
-	char *json;       /* the answer as it came, where the command wants it */
-	int64_t until_ms; /* on our clock, from before the call that got it: the lease ends no earlier */
+	char *json; /* the answer as it came, where the command wants it */
+	/* on our clock, from before the call that got it: the lease ends no earlier */
+	int64_t until_ms;
 	bool lost;
 };
 
@@ -74,8 +77,8 @@ note_stop(struct runner *runner, int number)
 }
 
 /*
- * Whether what failed shall be tried again; then it has waited, as long as no signal came. A second signal means that
- * nobody wants to wait for the server.
+ * Whether what failed shall be tried again; then it has waited, as long as no signal came. A second
+ * signal means that nobody wants to wait for the server.
  */
 static bool
 try_again(struct runner *runner)
@@ -86,7 +89,8 @@ try_again(struct runner *runner)
 		give_up(runner);
 		return false;
 	}
-	number = sevq_signals_await(&runner->signals.stop, sevq_backoff_fail(&runner->backoff, runner->client));
+	number = sevq_signals_await(&runner->signals.stop,
+				    sevq_backoff_fail(&runner->backoff, runner->client));
 	if (number != 0 && runner->stopped_by != 0)
 		give_up(runner);
 	note_stop(runner, number);
@@ -145,7 +149,8 @@ say_lost(struct hold *hold, const char *why)
 {
 	char *key = sevq_escaped(hold->lease->session_key);
 
-	fprintf(stderr, "sevq: lost lease %s on %s (%s): its events come again\n", hold->lease->lease_id, key, why);
+	fprintf(stderr, "sevq: lost lease %s on %s (%s): its events come again\n",
+		hold->lease->lease_id, key, why);
 	free(key);
 	hold->lost = true;
 }
@@ -167,7 +172,8 @@ extend(struct runner *runner, struct hold *hold)
 {
 	int64_t now_ms = sevq_now_ms();
 
-	if (sevq_extend(runner->client, hold->lease->lease_id, NULL, 0, runner->lease_ms, NULL) != SEVQ_OK) {
+	if (sevq_extend(runner->client, hold->lease->lease_id, NULL, 0, runner->lease_ms, NULL) !=
+	    SEVQ_OK) {
 		found_lost(runner, hold);
 		return false;
 	}
@@ -176,8 +182,9 @@ extend(struct runner *runner, struct hold *hold)
 }
 
 /*
- * Leases events into hold; nothing there leaves it empty. An answer that came only after another attempt may be as old as
- * the first of them, so whether it still holds is asked before anything is done with it.
+ * Leases events into hold; nothing there leaves it empty. An answer that came only after another
+ * attempt may be as old as the first of them, so whether it still holds is asked before anything is
+ * done with it.
  */
 static void
 lease(struct runner *runner, bool prompt, struct hold *hold)
@@ -201,7 +208,8 @@ lease(struct runner *runner, bool prompt, struct hold *hold)
 		if (sevq_lease(runner->client, &options->address, &wanted, &hold->lease) == SEVQ_OK)
 			break;
 		if (options->once && sevq_code_retryable(sevq_error_code(runner->client)))
-			give_up(runner); /* nothing changed, and whoever says --once comes again by himself */
+			/* nothing changed, and whoever says --once comes again by himself */
+			give_up(runner);
 		if (runner->over || !try_again(runner) || runner->stopped_by != 0)
 			return;
 	}
@@ -239,7 +247,10 @@ write_json(const struct hold *hold, struct sevq_buffer *out)
 	cJSON_Delete(root);
 }
 
-/* As a prompt has it, for events that a prompt leaves to others: "System: [time] line", then "System: line". */
+/*
+ * As a prompt has it, for events that a prompt leaves to others: "System: [time] line", then
+ * "System: line".
+ */
 static void
 write_plain_lines(const struct sevq_lease *lease, struct sevq_buffer *out)
 {
@@ -248,8 +259,10 @@ write_plain_lines(const struct sevq_lease *lease, struct sevq_buffer *out)
 	size_t i;
 
 	for (i = 0; i < lease->count; i++) {
-		sevq_buffer_addf(out, "System: [%s] ", sevq_time_text(lease->events[i]->ts_ms, time));
-		for (line = lease->events[i]->text; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		sevq_buffer_addf(out, "System: [%s] ",
+				 sevq_time_text(lease->events[i]->ts_ms, time));
+		for (line = lease->events[i]->text; (end = strchr(line, '\n')) != NULL;
+		     line = end + 1) {
 			sevq_buffer_add(out, line, (size_t)(end - line));
 			sevq_buffer_adds(out, "\nSystem: ");
 		}
@@ -258,8 +271,9 @@ write_plain_lines(const struct sevq_lease *lease, struct sevq_buffer *out)
 }
 
 /*
- * Leases what there is and writes it for the command. A prompt leaves exec completions in the queue; when nothing else is
- * there they get a round of their own, since nobody but us may come for them.
+ * Leases what there is and writes it for the command. A prompt leaves exec completions in the
+ * queue; when nothing else is there they get a round of their own, since nobody but us may come for
+ * them.
  */
 static void
 take_events(struct runner *runner, struct hold *hold, struct sevq_buffer *input)
@@ -284,7 +298,9 @@ static void
 bear(struct runner *runner, int number, pid_t pid)
 {
 	if (runner->stopped_by == 0) {
-		fputs("sevq: stopping when the command has ended; a second signal goes to the command\n", stderr);
+		fputs("sevq: stopping when the command has ended; a second signal goes to the "
+		      "command\n",
+		      stderr);
 	} else {
 		kill(pid, number);
 		runner->told_command = true;
@@ -296,13 +312,16 @@ bear(struct runner *runner, int number, pid_t pid)
 static int
 watch(struct runner *runner, struct hold *hold, pid_t pid)
 {
-	int64_t third_ms = runner->lease_ms / 3, again_ms = third_ms < EXTEND_AGAIN_MS ? third_ms : EXTEND_AGAIN_MS, left_ms;
+	int64_t third_ms = runner->lease_ms / 3,
+		again_ms = third_ms < EXTEND_AGAIN_MS ? third_ms : EXTEND_AGAIN_MS, left_ms;
 	int64_t extend_at_ms = hold->until_ms - runner->lease_ms + third_ms;
 	int number, status;
 
 	for (;;) {
 		left_ms = extend_at_ms - sevq_now_ms();
-		number = sevq_signals_await(&runner->signals.heard, hold->lost ? -1 : left_ms > 0 ? left_ms : 0);
+		number = sevq_signals_await(&runner->signals.heard, hold->lost    ? -1
+								    : left_ms > 0 ? left_ms
+										  : 0);
 		if (number == SIGCHLD) {
 			if (waitpid(pid, &status, WNOHANG) == pid)
 				return status;
@@ -339,8 +358,9 @@ settle(struct runner *runner, struct hold *hold, const struct verdict *verdict)
 	enum sevq_code code;
 
 	while (!hold->lost && !runner->over) {
-		code = verdict->ack ? sevq_ack(runner->client, id, NULL, 0, &change)
-				    : sevq_nack(runner->client, id, NULL, 0, &verdict->nack, &change);
+		code = verdict->ack
+			   ? sevq_ack(runner->client, id, NULL, 0, &change)
+			   : sevq_nack(runner->client, id, NULL, 0, &verdict->nack, &change);
 		if (code == SEVQ_OK)
 			break;
 		if (!found_lost(runner, hold) && sevq_now_ms() >= hold->until_ms)
@@ -349,7 +369,8 @@ settle(struct runner *runner, struct hold *hold, const struct verdict *verdict)
 			try_again(runner);
 	}
 	if (change != NULL && change->dead > 0)
-		fprintf(stderr, "sevq: %zu events failed too often and are dead letters now\n", change->dead);
+		fprintf(stderr, "sevq: %zu events failed too often and are dead letters now\n",
+			change->dead);
 	sevq_backoff_reset(&runner->backoff);
 	sevq_free(change);
 }
@@ -371,7 +392,8 @@ static void
 judge(struct runner *runner, int status, const char *reason, struct verdict *verdict)
 {
 	const struct sevq_options *options = runner->options;
-	bool interrupted = runner->told_command || (WIFSIGNALED(status) && WTERMSIG(status) == runner->stopped_by);
+	bool interrupted =
+	    runner->told_command || (WIFSIGNALED(status) && WTERMSIG(status) == runner->stopped_by);
 
 	verdict->ack = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	runner->failures = verdict->ack ? 0 : runner->failures + 1;
@@ -380,9 +402,11 @@ judge(struct runner *runner, int status, const char *reason, struct verdict *ver
 	verdict->nack.reason = reason;
 	verdict->nack.do_not_count = interrupted;
 	if (!verdict->ack && !interrupted)
-		verdict->nack.delay_ms =
-		    sevq_backoff_ms(runner->failures, options->backoff_ms != 0 ? options->backoff_ms : BACKOFF_MS_DEFAULT,
-				    options->backoff_max_ms != 0 ? options->backoff_max_ms : BACKOFF_MAX_MS_DEFAULT);
+		verdict->nack.delay_ms = sevq_backoff_ms(
+		    runner->failures,
+		    options->backoff_ms != 0 ? options->backoff_ms : BACKOFF_MS_DEFAULT,
+		    options->backoff_max_ms != 0 ? options->backoff_max_ms
+						 : BACKOFF_MAX_MS_DEFAULT);
 }
 
 static void
@@ -391,7 +415,8 @@ set_environment(const struct sevq_lease *lease)
 	char count[24];
 
 	snprintf(count, sizeof(count), "%zu", lease->count);
-	if (setenv("SEVQ_SESSION_KEY", lease->session_key, 1) != 0 || setenv("SEVQ_EVENT_COUNT", count, 1) != 0 ||
+	if (setenv("SEVQ_SESSION_KEY", lease->session_key, 1) != 0 ||
+	    setenv("SEVQ_EVENT_COUNT", count, 1) != 0 ||
 	    setenv("SEVQ_LEASE_ID", lease->lease_id, 1) != 0)
 		sevq_need(NULL);
 }
@@ -406,7 +431,8 @@ run_command(struct runner *runner, struct hold *hold, const struct sevq_buffer *
 	pid_t pid;
 
 	set_environment(hold->lease);
-	pid = sevq_child_start(&runner->signals, runner->command, sevq_buffer_text(input), input->len);
+	pid = sevq_child_start(&runner->signals, runner->command, sevq_buffer_text(input),
+			       input->len);
 	if (pid < 0) {
 		fprintf(stderr, "sevq: %s: %s\n", runner->command[0], strerror(errno));
 		give_back(runner, hold, "the command could not be started");
@@ -460,7 +486,8 @@ run_rounds(struct runner *runner)
 		} else if (options->once && !runner->over && runner->stopped_by == 0) {
 			return SEVQ_EXIT_NOTHING;
 		} else if (!runner->over) {
-			rest(runner, sevq_backoff_ms(++runner->passed_by, PASSED_BY_MS, PASSED_BY_MAX_MS));
+			rest(runner,
+			     sevq_backoff_ms(++runner->passed_by, PASSED_BY_MS, PASSED_BY_MAX_MS));
 		}
 	}
 	return runner->stopped_by != 0 && !runner->over ? SEVQ_EXIT_DONE : runner->result;
@@ -473,7 +500,8 @@ name_ourselves(struct runner *runner)
 	char host[64] = "";
 
 	gethostname(host, sizeof(host) - 1);
-	snprintf(runner->consumer, sizeof(runner->consumer), "sevq run, %s, %ld", host, (long)getpid());
+	snprintf(runner->consumer, sizeof(runner->consumer), "sevq run, %s, %ld", host,
+		 (long)getpid());
 }
 
 /* KEY, unless an option has named the session, and the command. */

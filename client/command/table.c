@@ -1,5 +1,6 @@
 /*
- * Tables. Texts come from anybody who can post an event, so every cell is made harmless before it is measured.
+ * Tables. Texts come from anybody who can post an event, so every cell is made harmless before it
+ * is measured.
  */
 #include "client/command/table.h"
 
@@ -9,8 +10,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
-#include <unistd.h>
 #include <wchar.h>
+
+#include <unistd.h>
 
 #define WIDTH_DEFAULT 80
 #define LAST_WIDTH_MIN 8
@@ -58,8 +60,8 @@ decode(const char *s, size_t *len)
 static bool
 is_harmful(long c)
 {
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-	       (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
 static void
@@ -150,7 +152,8 @@ sevq_table_add(struct sevq_table *table, const char *text)
 {
 	if (table->cell_count == table->cell_cap) {
 		table->cell_cap = table->cell_cap + table->cell_cap / 2 + 64;
-		table->cells = sevq_need(reallocarray(table->cells, table->cell_cap, sizeof(*table->cells)));
+		table->cells =
+		    sevq_need(reallocarray(table->cells, table->cell_cap, sizeof(*table->cells)));
 	}
 	table->cells[table->cell_count++] = sevq_escaped(text != NULL ? text : "");
 }
@@ -240,7 +243,10 @@ print_cell(const char *text, size_t width, bool right, bool last)
 		print_spaces(width - taken);
 }
 
-/* What each column needs; 0: nothing in it. Returns the last column that has something, and whether there is a head. */
+/*
+ * What each column needs; 0: nothing in it. Returns the last column that has something, and whether
+ * there is a head.
+ */
 static size_t
 measure(const struct sevq_table *table, size_t widths[SEVQ_COLUMNS_MAX], bool *head)
 {
@@ -279,7 +285,8 @@ fit_to_screen(size_t widths[SEVQ_COLUMNS_MAX], size_t last)
 
 /* row NULL: the titles. Nothing stands behind the last cell that has something. */
 static void
-print_row(const struct sevq_table *table, char *const *row, const size_t widths[SEVQ_COLUMNS_MAX], size_t last)
+print_row(const struct sevq_table *table, char *const *row, const size_t widths[SEVQ_COLUMNS_MAX],
+	  size_t last)
 {
 	size_t i;
 
@@ -288,7 +295,8 @@ print_row(const struct sevq_table *table, char *const *row, const size_t widths[
 	for (i = 0; i <= last; i++) {
 		if (widths[i] == 0)
 			continue;
-		print_cell(row != NULL ? row[i] : table->columns[i].title, widths[i], table->columns[i].right, i == last);
+		print_cell(row != NULL ? row[i] : table->columns[i].title, widths[i],
+			   table->columns[i].right, i == last);
 		if (i < last)
 			print_spaces(GAP);
 	}

@@ -1,11 +1,11 @@
 /*
  * sevq drain, peek, consume - the events of a session, taken or only shown.
  */
-#include "client/command/command.h"
-
 #include <stdlib.h>
+
 #include <unistd.h>
 
+#include "client/command/command.h"
 #include "client/command/table.h"
 
 void
@@ -45,7 +45,8 @@ sevq_print_block(const char *block)
 	}
 	for (; block != NULL; block = end != NULL ? end + 1 : NULL) {
 		end = strchr(block, '\n');
-		line = sevq_need(end != NULL ? strndup(block, (size_t)(end - block)) : strdup(block));
+		line =
+		    sevq_need(end != NULL ? strndup(block, (size_t)(end - block)) : strdup(block));
 		harmless = sevq_escaped(line);
 		puts(harmless);
 		free(harmless);
@@ -63,7 +64,8 @@ say_what_is_left(const struct sevq_events *events)
 	if (events->remaining > 0)
 		fprintf(stderr, "%zu more in %s\n", events->remaining, key);
 	else if (events->more && events->count > 0)
-		fprintf(stderr, "more in %s: --after %s\n", key, events->events[events->count - 1]->id);
+		fprintf(stderr, "more in %s: --after %s\n", key,
+			events->events[events->count - 1]->id);
 	else if (events->count == 0)
 		fprintf(stderr, "nothing in %s\n", key);
 	free(key);
@@ -71,7 +73,8 @@ say_what_is_left(const struct sevq_events *events)
 
 /* Prints an answer and frees it. */
 static enum sevq_exit
-show(const struct sevq_client *client, const struct sevq_options *options, struct sevq_events *events)
+show(const struct sevq_client *client, const struct sevq_options *options,
+     struct sevq_events *events)
 {
 	enum sevq_exit result = events->count > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
 
@@ -113,7 +116,8 @@ sevq_run_peek(struct sevq_client *client, struct sevq_options *options)
 
 	if (!sevq_take_key_argument(options))
 		return SEVQ_EXIT_USAGE;
-	if (sevq_peek(client, &options->address, (size_t)options->limit, options->after, &events) != SEVQ_OK)
+	if (sevq_peek(client, &options->address, (size_t)options->limit, options->after, &events) !=
+	    SEVQ_OK)
 		return sevq_report(client);
 	return show(client, options, events);
 }
@@ -125,7 +129,8 @@ sevq_run_consume(struct sevq_client *client, struct sevq_options *options)
 	struct sevq_events *events;
 
 	options->address.session_key = options->arguments[0];
-	if (sevq_consume(client, &options->address, ids, (size_t)options->argument_count - 1, &events) != SEVQ_OK)
+	if (sevq_consume(client, &options->address, ids, (size_t)options->argument_count - 1,
+			 &events) != SEVQ_OK)
 		return sevq_report(client);
 	return show(client, options, events);
 }

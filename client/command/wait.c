@@ -1,11 +1,10 @@
 /*
  * sevq wait, tail - when there is something to take.
  */
-#include "client/command/command.h"
-
 #include <stdlib.h>
 
 #include "client/command/backoff.h"
+#include "client/command/command.h"
 #include "client/command/table.h"
 
 #define WAIT_MS_DEFAULT 30000
@@ -49,10 +48,12 @@ struct tail {
 static void
 print_wakeup(const struct sevq_wakeup *wakeup)
 {
-	char *key = sevq_escaped(wakeup->session_key), *source = sevq_escaped(wakeup->source != NULL ? wakeup->source : "-");
+	char *key = sevq_escaped(wakeup->session_key),
+	     *source = sevq_escaped(wakeup->source != NULL ? wakeup->source : "-");
 	char time[SEVQ_TIME_BYTES];
 
-	printf("%s  %s  %zu waiting  %s  %s\n", sevq_time_text(wakeup->ts_ms, time), key, wakeup->depth, source, wakeup->wake);
+	printf("%s  %s  %zu waiting  %s  %s\n", sevq_time_text(wakeup->ts_ms, time), key,
+	       wakeup->depth, source, wakeup->wake);
 	free(key);
 	free(source);
 }
@@ -73,7 +74,10 @@ on_wakeup(const struct sevq_wakeup *wakeup, void *arg)
 	return fflush(stdout) == 0 && tail->heard != tail->options->limit;
 }
 
-/* Hears until it is enough. A connection that is lost is made again; only the very first must come about at once. */
+/*
+ * Hears until it is enough. A connection that is lost is made again; only the very first must come
+ * about at once.
+ */
 static enum sevq_exit
 hear(struct sevq_client *client, struct tail *tail)
 {
@@ -88,7 +92,8 @@ hear(struct sevq_client *client, struct tail *tail)
 		if (sevq_stream(client, &stream, on_wakeup, tail) == SEVQ_OK)
 			return SEVQ_EXIT_DONE;
 		first = tail->backoff.count == 0 && tail->heard == 0;
-		if (!sevq_backoff_may_help(client) || (first && sevq_error_code(client) == SEVQ_UNREACHABLE))
+		if (!sevq_backoff_may_help(client) ||
+		    (first && sevq_error_code(client) == SEVQ_UNREACHABLE))
 			return sevq_report(client);
 		sevq_sleep(sevq_backoff_fail(&tail->backoff, client));
 	}

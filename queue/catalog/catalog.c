@@ -1,9 +1,10 @@
 /*
- * catalog.c - queues of entries, and the journal that makes a batch of changes final or takes it back.
+ * catalog.c - queues of entries, and the journal that makes a batch of changes final or takes it
+ * back.
  *
- * Entries of a queue stand in one array. Taking marks an entry gone; the commit squeezes gone entries out, at the front
- * for free and in the middle once they are half of the array. Until then an entry keeps its place, so going back is
- * clearing a mark.
+ * Entries of a queue stand in one array. Taking marks an entry gone; the commit squeezes gone
+ * entries out, at the front for free and in the middle once they are half of the array. Until then
+ * an entry keeps its place, so going back is clearing a mark.
  */
 #include "queue/catalog/catalog.h"
 
@@ -63,8 +64,8 @@ catalog_init(struct catalog *catalog)
 static void
 free_queue(struct catalog *catalog, struct queue *queue)
 {
-	catalog->entry_bytes -= queue->cap * sizeof *queue->entries;
-	catalog->key_bytes -= sizeof *queue + queue->session.key.len;
+	catalog->entry_bytes -= queue->cap * sizeof(*queue->entries);
+	catalog->key_bytes -= sizeof(*queue) + queue->session.key.len;
 	free(queue->entries);
 	free(queue);
 }
@@ -74,6 +75,7 @@ catalog_clear(struct catalog *catalog)
 {
 	struct queue *queue;
 	void *item;
+
 	for (size_t at = 0; (queue = table_each(&catalog->index, &at)) != NULL;)
 		free_queue(catalog, queue);
 	for (size_t at = 0; (item = table_each(&catalog->extras, &at)) != NULL;)
@@ -97,8 +99,9 @@ size_t
 catalog_bytes(const struct catalog *catalog)
 {
 	return catalog->entry_bytes + catalog->key_bytes + catalog->tags.bytes +
-	       (catalog->extras.count + catalog->spare_count) * sizeof(struct extra) + table_bytes(&catalog->extras) +
-	       catalog->lease_bytes + table_bytes(&catalog->leases) + table_bytes(&catalog->index) +
+	       (catalog->extras.count + catalog->spare_count) * sizeof(struct extra) +
+	       table_bytes(&catalog->extras) + catalog->lease_bytes +
+	       table_bytes(&catalog->leases) + table_bytes(&catalog->index) +
 	       table_bytes(&catalog->tags.index);
 }
 
@@ -107,6 +110,7 @@ same_key(const void *item, const void *key)
 {
 	const struct queue *queue = item;
 	const struct str *want = key;
+
 	return str_eq(queue->session.key, *want);
 }
 
@@ -128,7 +132,8 @@ touch(struct catalog *catalog, struct queue *queue)
 	if (queue->touched)
 		return;
 	queue->touched = true;
-	catalog->touched = mem_grow(catalog->touched, &catalog->touched_cap, catalog->touched_count + 1, sizeof(*catalog->touched));
+	catalog->touched = mem_grow(catalog->touched, &catalog->touched_cap,
+				    catalog->touched_count + 1, sizeof(*catalog->touched));
 	catalog->touched[catalog->touched_count++] = queue;
 }
 
@@ -142,13 +147,14 @@ struct queue *
 catalog_find_or_add_hashed(struct catalog *catalog, struct str queue_key, uint64_t hash)
 {
 	struct queue *queue = table_find(&catalog->index, hash, same_key, &queue_key);
+
 	if (queue != NULL)
 		return queue;
-	queue = mem_alloc(sizeof *queue + queue_key.len);
+	queue = mem_alloc(sizeof(*queue) + queue_key.len);
 	memcpy(queue + 1, queue_key.s, queue_key.len);
 	queue->session.key = (struct str){ (char *)(queue + 1), queue_key.len };
 	queue->hash = hash;
-	catalog->key_bytes += sizeof *queue + queue_key.len;
+	catalog->key_bytes += sizeof(*queue) + queue_key.len;
 	table_add(&catalog->index, hash, queue);
 	touch(catalog, queue);
 	return queue;
@@ -164,7 +170,8 @@ catalog_each(const struct catalog *catalog, size_t *at)
 static struct change *
 note(struct catalog *catalog, struct queue *queue, enum change_kind kind)
 {
-	catalog->journal = mem_grow(catalog->journal, &catalog->journal_cap, catalog->journal_count + 1, sizeof *catalog->journal);
+	catalog->journal = mem_grow(catalog->journal, &catalog->journal_cap,
+				    catalog->journal_count + 1, sizeof(*catalog->journal));
 	struct change *change = &catalog->journal[catalog->journal_count++];
 	change->queue = queue;
 	change->kind = kind;
@@ -173,8 +180,8 @@ note(struct catalog *catalog, struct queue *queue, enum change_kind kind)
 }
 
 /*
- * Moves the entries to the front of their array when half of it is free there; grows it otherwise, by a quarter: with
- * millions of entries it is their room that counts, and not their moves.
+ * Moves the entries to the front of their array when half of it is free there; grows it otherwise,
+ * by a quarter: with millions of entries it is their room that counts, and not their moves.
  */
 static void
 make_room(struct catalog *catalog, struct queue *queue)
@@ -182,15 +189,16 @@ make_room(struct catalog *catalog, struct queue *queue)
 	if (queue->tail < queue->cap)
 		return;
 	if (queue->head > 0 && queue->head >= queue->cap / 2) {
-		memmove(queue->entries, queue->entries + queue->head, (queue->tail - queue->head) * sizeof *queue->entries);
+		memmove(queue->entries, queue->entries + queue->head,
+			(queue->tail - queue->head) * sizeof(*queue->entries));
 		queue->tail -= queue->head;
 		queue->head = 0;
 		return;
 	}
 	size_t more = queue->cap / 4 + 1;
 	queue->cap += more;
-	queue->entries = mem_realloc(queue->entries, queue->cap * sizeof *queue->entries);
-	catalog->entry_bytes += more * sizeof *queue->entries;
+	queue->entries = mem_realloc(queue->entries, queue->cap * sizeof(*queue->entries));
+	catalog->entry_bytes += more * sizeof(*queue->entries);
 }
 
 static void
@@ -208,27 +216,30 @@ count_out(struct catalog *catalog, struct queue *queue)
 }
 
 void
-queue_load(struct catalog *catalog, struct queue *queue, const struct system_event *event, uint64_t text_hash, uint32_t tag)
+queue_load(struct catalog *catalog, struct queue *queue, const struct system_event *event,
+	   uint64_t text_hash, uint32_t tag)
 {
 	make_room(catalog, queue);
-	queue->entries[queue->tail++] = (struct entry){ .id = event->id,
-							.ts_ms = event->ts_ms,
-							.text_hash = text_hash,
-							.tag = tag,
-							.text_bytes_m1 = (uint16_t)(event->text.len - 1),
-							.flags = event->exec_completion ? ENTRY_EXEC : 0 };
+	queue->entries[queue->tail++] =
+	    (struct entry){ .id = event->id,
+			    .ts_ms = event->ts_ms,
+			    .text_hash = text_hash,
+			    .tag = tag,
+			    .text_bytes_m1 = (uint16_t)(event->text.len - 1),
+			    .flags = event->exec_completion ? ENTRY_EXEC : 0 };
 	count_in(catalog, queue);
 }
 
 void
-queue_append(struct catalog *catalog, struct queue *queue, const struct system_event *event, uint64_t text_hash, uint32_t tag)
+queue_append(struct catalog *catalog, struct queue *queue, const struct system_event *event,
+	     uint64_t text_hash, uint32_t tag)
 {
 	assert(queue->tail == queue->head || queue->entries[queue->tail - 1].id < event->id);
 	queue_load(catalog, queue, event, text_hash, tag);
 	note(catalog, queue, APPENDED);
 }
 
-/* --- leases, delays, times to live --------------------------------------------------------------------------------- */
+/* --- leases, delays, times to live --- */
 
 static uint64_t
 spread(int64_t id)
@@ -272,8 +283,9 @@ touch_lease(struct catalog *catalog, struct lease *lease)
 	if (lease->touched)
 		return;
 	lease->touched = true;
-	catalog->touched_leases = mem_grow(catalog->touched_leases, &catalog->touched_lease_cap, catalog->touched_lease_count + 1,
-					   sizeof(*catalog->touched_leases));
+	catalog->touched_leases =
+	    mem_grow(catalog->touched_leases, &catalog->touched_lease_cap,
+		     catalog->touched_lease_count + 1, sizeof(*catalog->touched_leases));
 	catalog->touched_leases[catalog->touched_lease_count++] = lease;
 }
 
@@ -281,14 +293,16 @@ static uint8_t
 flags_of(const struct extra *extra)
 {
 	assert(extra->lease == NULL || extra->available_boot_ms == 0);
-	return (uint8_t)((extra->lease != NULL ? ENTRY_LEASED : 0) | (extra->available_boot_ms > 0 ? ENTRY_DELAYED : 0) |
+	return (uint8_t)((extra->lease != NULL ? ENTRY_LEASED : 0) |
+			 (extra->available_boot_ms > 0 ? ENTRY_DELAYED : 0) |
 			 (extra->expires_boot_ms > 0 ? ENTRY_EXPIRES : 0));
 }
 
 static struct extra *
 take_extra(struct catalog *catalog)
 {
-	return catalog->spare_count > 0 ? catalog->spare_extras[--catalog->spare_count] : mem_alloc(sizeof(struct extra));
+	return catalog->spare_count > 0 ? catalog->spare_extras[--catalog->spare_count]
+					: mem_alloc(sizeof(struct extra));
 }
 
 static void
@@ -298,8 +312,8 @@ give_extra(struct catalog *catalog, struct extra *extra)
 		free(extra);
 		return;
 	}
-	catalog->spare_extras =
-	    mem_grow(catalog->spare_extras, &catalog->spare_cap, catalog->spare_count + 1, sizeof(*catalog->spare_extras));
+	catalog->spare_extras = mem_grow(catalog->spare_extras, &catalog->spare_cap,
+					 catalog->spare_count + 1, sizeof(*catalog->spare_extras));
 	catalog->spare_extras[catalog->spare_count++] = extra;
 }
 
@@ -308,6 +322,7 @@ static void
 store_extra(struct catalog *catalog, struct extra *stored, const struct extra *extra)
 {
 	bool needed = flags_of(extra) != 0;
+
 	if (stored != NULL && !needed) {
 		table_remove(&catalog->extras, spread(extra->id), stored);
 		give_extra(catalog, stored);
@@ -329,10 +344,11 @@ count_state(struct queue *queue, const struct entry *entry, int by)
 
 /* Puts the state in place of the stored one, with every count that follows from it. */
 static void
-apply_state(struct catalog *catalog, struct queue *queue, struct entry *entry, uint8_t attempts, struct extra *stored,
-	    const struct extra *extra)
+apply_state(struct catalog *catalog, struct queue *queue, struct entry *entry, uint8_t attempts,
+	    struct extra *stored, const struct extra *extra)
 {
 	struct lease *before = stored != NULL ? stored->lease : NULL;
+
 	count_state(queue, entry, -1);
 	entry->flags = (uint8_t)((entry->flags & (ENTRY_GONE | ENTRY_EXEC)) | flags_of(extra));
 	entry->attempts = attempts;
@@ -349,16 +365,19 @@ apply_state(struct catalog *catalog, struct queue *queue, struct entry *entry, u
 }
 
 void
-queue_set_state(struct catalog *catalog, struct queue *queue, struct entry *entry, int attempts, const struct extra *extra)
+queue_set_state(struct catalog *catalog, struct queue *queue, struct entry *entry, int attempts,
+		const struct extra *extra)
 {
 	struct extra *stored = stored_extra(catalog, entry->id);
 	struct extra after = *extra, before = extra_or_none(stored, entry->id);
 	struct change *change = note(catalog, queue, STATE_SET);
+
 	change->state.extra = before;
 	change->state.attempts = entry->attempts;
 	after.id = entry->id;
 	after.queue = queue;
-	apply_state(catalog, queue, entry, (uint8_t)(attempts < UINT8_MAX ? attempts : UINT8_MAX), stored, &after);
+	apply_state(catalog, queue, entry, (uint8_t)(attempts < UINT8_MAX ? attempts : UINT8_MAX),
+		    stored, &after);
 }
 
 struct lease *
@@ -371,13 +390,14 @@ struct lease *
 catalog_lease(const struct catalog *catalog, int64_t id)
 {
 	struct lease *lease = catalog_find_lease(catalog, id);
+
 	return lease != NULL && lease->live > 0 ? lease : NULL;
 }
 
 static size_t
 lease_bytes(const struct lease *lease)
 {
-	return sizeof *lease + lease->count * sizeof *lease->ids;
+	return sizeof(*lease) + lease->count * sizeof(*lease->ids);
 }
 
 struct lease *
@@ -385,8 +405,9 @@ catalog_add_lease(struct catalog *catalog, const struct lease *from)
 {
 	struct lease *lease = mem_alloc(lease_bytes(from));
 	int64_t *ids = (int64_t *)(lease + 1);
+
 	*lease = *from;
-	lease->ids = memcpy(ids, from->ids, from->count * sizeof *ids);
+	lease->ids = memcpy(ids, from->ids, from->count * sizeof(*ids));
 	lease->live = 0;
 	lease->touched = false;
 	catalog->lease_bytes += lease_bytes(lease);
@@ -404,6 +425,7 @@ void
 catalog_set_timer(struct catalog *catalog, struct lease *lease, int64_t at_boot_ms)
 {
 	struct change *change = note(catalog, lease->queue, TIMER_SET);
+
 	change->timer.lease = lease;
 	change->timer.boot_ms = lease->timer_boot_ms;
 	lease->timer_boot_ms = at_boot_ms;
@@ -427,11 +449,15 @@ free_lease(struct catalog *catalog, struct lease *lease)
 	free(lease);
 }
 
-/* The lease that was added is not: nothing holds to it any more, for its states have been taken back before. */
+/*
+ * The lease that was added is not: nothing holds to it any more, for its states have been taken
+ * back before.
+ */
 static void
 forget_lease(struct catalog *catalog, struct lease *lease, struct lease *exclusive_before)
 {
 	size_t i = catalog->touched_lease_count;
+
 	while (catalog->touched_leases[--i] != lease)
 		assert(i > 0);
 	catalog->touched_leases[i] = catalog->touched_leases[--catalog->touched_lease_count];
@@ -450,7 +476,7 @@ settle_leases(struct catalog *catalog)
 	catalog->touched_lease_count = 0;
 }
 
-/* --- taking, and the last context ----------------------------------------------------------------------------------- */
+/* --- taking, and the last context --- */
 
 void
 queue_remove(struct catalog *catalog, struct queue *queue, struct entry *entry)
@@ -469,6 +495,7 @@ static void
 change_last(struct catalog *catalog, struct queue *queue, uint32_t tag, bool outlives)
 {
 	struct change *change = note(catalog, queue, LAST_SET);
+
 	change->last.tag = queue->last_tag;
 	change->last.outlives = queue->last_outlives;
 	tags_hold(&catalog->tags, tag);
@@ -490,7 +517,10 @@ has_context(const struct catalog *catalog, const struct entry *entry)
 	return tags_get(&catalog->tags, entry->tag)->context_key.len > 0;
 }
 
-/* Looks from the oldest on: each time it goes on where it stopped when the event before was evicted. */
+/*
+ * Looks from the oldest on: each time it goes on where it stopped when the event before was
+ * evicted.
+ */
 void
 queue_outlive(struct catalog *catalog, struct queue *queue, const struct entry *entry)
 {
@@ -518,6 +548,7 @@ queue_refresh_last(struct catalog *catalog, struct queue *queue)
 		return;
 	for (size_t i = queue->tail; i > queue->head; i--) {
 		const struct entry *entry = &queue->entries[i - 1];
+
 		if (!is_gone(entry) && has_context(catalog, entry)) {
 			queue_set_last(catalog, queue, entry->tag);
 			return;
@@ -531,8 +562,10 @@ static size_t
 lower_bound(const struct queue *queue, int64_t id)
 {
 	size_t low = queue->head, high = queue->tail;
+
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
+
 		if (queue->entries[mid].id < id)
 			low = mid + 1;
 		else
@@ -574,12 +607,16 @@ struct entry *
 queue_entry(const struct queue *queue, int64_t id)
 {
 	size_t i = lower_bound(queue, id);
+
 	if (i == queue->tail || queue->entries[i].id != id || is_gone(&queue->entries[i]))
 		return NULL;
 	return &queue->entries[i];
 }
 
-/* Drops gone entries off the front; moves the rest together, and gives memory back, when most of the array is unused. */
+/*
+ * Drops gone entries off the front; moves the rest together, and gives memory back, when most of
+ * the array is unused.
+ */
 static void
 squeeze(struct catalog *catalog, struct queue *queue)
 {
@@ -598,8 +635,8 @@ squeeze(struct catalog *catalog, struct queue *queue)
 	if (!roomy)
 		return;
 	size_t cap = queue->depth * 2;
-	queue->entries = mem_realloc(queue->entries, cap * sizeof *queue->entries);
-	catalog->entry_bytes -= (queue->cap - cap) * sizeof *queue->entries;
+	queue->entries = mem_realloc(queue->entries, cap * sizeof(*queue->entries));
+	catalog->entry_bytes -= (queue->cap - cap) * sizeof(*queue->entries);
 	queue->cap = cap;
 }
 
@@ -638,13 +675,15 @@ take_back(struct catalog *catalog, const struct change *change)
 {
 	struct queue *queue = change->queue;
 	struct entry *entry;
+
 	switch (change->kind) {
 	case APPENDED:
 		tags_release(&catalog->tags, queue->entries[--queue->tail].tag);
 		count_out(catalog, queue);
 		break;
 	case REMOVED:
-		queue->entries[lower_bound(queue, change->removed.id)].flags &= (uint8_t)~ENTRY_GONE;
+		queue->entries[lower_bound(queue, change->removed.id)].flags &=
+		    (uint8_t)~ENTRY_GONE;
 		count_in(catalog, queue);
 		break;
 	case LAST_SET:
@@ -654,7 +693,8 @@ take_back(struct catalog *catalog, const struct change *change)
 		break;
 	case STATE_SET:
 		entry = &queue->entries[lower_bound(queue, change->state.extra.id)];
-		apply_state(catalog, queue, entry, change->state.attempts, stored_extra(catalog, entry->id), &change->state.extra);
+		apply_state(catalog, queue, entry, change->state.attempts,
+			    stored_extra(catalog, entry->id), &change->state.extra);
 		break;
 	case LEASE_ADDED:
 		forget_lease(catalog, change->added.lease, change->added.exclusive);

@@ -1,4 +1,6 @@
-/* recent.c - one ring of bytes that is written round and round, and a slot an id that says where. */
+/*
+ * recent.c - one ring of bytes that is written round and round, and a slot an id that says where.
+ */
 #include "queue/catalog/recent.h"
 
 #include <stdalign.h>
@@ -17,7 +19,7 @@ recent_init(struct recent *recent, size_t bytes)
 	if (recent->bytes == 0)
 		return;
 	recent->ring = mem_realloc(NULL, recent->bytes); /* untouched until it is written */
-	recent->slots = mem_alloc(recent->slot_count * sizeof *recent->slots);
+	recent->slots = mem_alloc(recent->slot_count * sizeof(*recent->slots));
 }
 
 void
@@ -46,6 +48,7 @@ take_room(struct recent *recent, size_t size)
 {
 	size_t left = recent->bytes - recent->end % recent->bytes;
 	uint64_t at = recent->end + (size > left ? left : 0);
+
 	recent->end = at + size;
 	return at;
 }
@@ -54,7 +57,8 @@ void
 recent_add(struct recent *recent, const struct system_event *event)
 {
 	const size_t align = alignof(max_align_t);
-	size_t size = (sizeof *event + system_event_text_bytes(event) + align - 1) & ~(align - 1);
+	size_t size = (sizeof(*event) + system_event_text_bytes(event) + align - 1) & ~(align - 1);
+
 	if (size > recent->bytes)
 		return;
 	uint64_t at = take_room(recent, size);

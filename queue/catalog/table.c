@@ -1,4 +1,7 @@
-/* table.c - linear probing with backward-shift deletion, so that there are no tombstones to clean up. */
+/*
+ * table.c - linear probing with backward-shift deletion, so that there are no tombstones to clean
+ * up.
+ */
 #include "queue/catalog/table.h"
 
 #include <assert.h>
@@ -35,6 +38,7 @@ static void
 place(struct table *table, uint64_t hash, void *item)
 {
 	size_t i = home(table, hash);
+
 	while (table->slot[i].item != NULL)
 		i = after(table, i);
 	table->slot[i] = (struct table_slot){ hash, item };
@@ -44,8 +48,9 @@ static void
 resize(struct table *table, size_t slots)
 {
 	struct table old = *table;
+
 	table->slots = slots;
-	table->slot = mem_alloc(slots * sizeof *table->slot);
+	table->slot = mem_alloc(slots * sizeof(*table->slot));
 	for (size_t i = 0; i < old.slots; i++)
 		if (old.slot[i].item != NULL)
 			place(table, old.slot[i].hash, old.slot[i].item);
@@ -66,6 +71,7 @@ void
 table_remove(struct table *table, uint64_t hash, const void *item)
 {
 	size_t hole = home(table, hash);
+
 	while (table->slot[hole].item != item) {
 		assert(table->slot[hole].item != NULL);
 		hole = after(table, hole);
@@ -73,6 +79,7 @@ table_remove(struct table *table, uint64_t hash, const void *item)
 	/* Close the hole: whatever follows and may stand at or before it moves up. */
 	for (size_t i = after(table, hole); table->slot[i].item != NULL; i = after(table, i)) {
 		size_t wanted = home(table, table->slot[i].hash);
+
 		if (((i - wanted) & (table->slots - 1)) >= ((i - hole) & (table->slots - 1))) {
 			table->slot[hole] = table->slot[i];
 			hole = i;
@@ -94,7 +101,7 @@ table_clear(struct table *table)
 size_t
 table_bytes(const struct table *table)
 {
-	return table->slots * sizeof *table->slot;
+	return table->slots * sizeof(*table->slot);
 }
 
 void *
@@ -102,6 +109,7 @@ table_each(const struct table *table, size_t *at)
 {
 	while (*at < table->slots) {
 		void *item = table->slot[(*at)++].item;
+
 		if (item != NULL)
 			return item;
 	}

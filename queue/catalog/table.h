@@ -11,7 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* All zero is an empty table. Invariant: slots is 0 or a power of two, and at most 3/4 of it are in use. */
+/*
+ * All zero is an empty table. Invariant: slots is 0 or a power of two, and at most 3/4 of it are in
+ * use.
+ */
 struct table {
 	struct table_slot {
 		uint64_t hash;
@@ -28,7 +31,10 @@ void table_remove(struct table *table, uint64_t hash, const void *item); /* is t
 void table_clear(struct table *table);
 size_t table_bytes(const struct table *table);
 
-/* Visits every item in no order: start with *at = 0; NULL at the end. The table must not change meanwhile. */
+/*
+ * Visits every item in no order: start with *at = 0; NULL at the end. The table must not change
+ * meanwhile.
+ */
 void *table_each(const struct table *table, size_t *at);
 
 #endif

@@ -4,7 +4,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* What identifies a tag: the parts, and whether the thread was a number (shown, but no part of a match). */
+/*
+ * What identifies a tag: the parts, and whether the thread was a number (shown, but no part of a
+ * match).
+ */
 struct key {
 	struct str part[6];
 	bool thread_is_number;
@@ -13,7 +16,9 @@ struct key {
 static struct key
 key_of(struct str context_key, struct str original_key, const struct delivery *d)
 {
-	return (struct key){ { context_key, original_key, d->channel, d->to, d->account_id, d->thread_id }, d->thread_is_number };
+	return (struct key){ { context_key, original_key, d->channel, d->to, d->account_id,
+			       d->thread_id },
+			     d->thread_is_number };
 }
 
 static bool
@@ -22,6 +27,7 @@ same(const void *item, const void *arg)
 	const struct tag *tag = item;
 	const struct key *want = arg;
 	struct key have = key_of(tag->context_key, tag->original_key, &tag->delivery);
+
 	for (size_t i = 0; i < 6; i++)
 		if (!str_eq(have.part[i], want->part[i]))
 			return false;
@@ -32,12 +38,16 @@ static size_t
 parts_bytes(const struct key *key)
 {
 	size_t bytes = 0;
+
 	for (size_t i = 0; i < 6; i++)
 		bytes += key->part[i].len;
 	return bytes;
 }
 
-/* Hashes the parts one after the other; each part's own length keeps "ab","c" apart from "a","bc" in `same`. */
+/*
+ * Hashes the parts one after the other; each part's own length keeps "ab","c" apart from "a","bc"
+ * in `same`.
+ */
 static uint64_t
 hash_of(const struct key *key, struct buf *scratch)
 {
@@ -58,17 +68,19 @@ take_id(struct tags *tags)
 {
 	if (tags->free_count > 0)
 		return tags->free_ids[--tags->free_count];
-	tags->tags = mem_grow(tags->tags, &tags->cap, tags->count + 1, sizeof *tags->tags);
+	tags->tags = mem_grow(tags->tags, &tags->cap, tags->count + 1, sizeof(*tags->tags));
 	return (uint32_t)tags->count++;
 }
 
 static struct tag *
 new_tag(const struct key *key)
 {
-	struct tag *tag = mem_alloc(sizeof *tag + parts_bytes(key));
+	struct tag *tag = mem_alloc(sizeof(*tag) + parts_bytes(key));
 	char *at = (char *)(tag + 1);
-	struct str *into[6] = { &tag->context_key, &tag->original_key,        &tag->delivery.channel,
-				&tag->delivery.to, &tag->delivery.account_id, &tag->delivery.thread_id };
+	struct str *into[6] = { &tag->context_key,         &tag->original_key,
+				&tag->delivery.channel,    &tag->delivery.to,
+				&tag->delivery.account_id, &tag->delivery.thread_id };
+
 	for (size_t i = 0; i < 6; i++) {
 		if (key->part[i].len == 0)
 			continue;
@@ -80,7 +92,10 @@ new_tag(const struct key *key)
 	return tag;
 }
 
-/* The tag that stands for everything this one matches: without the original key, the thread as text. */
+/*
+ * The tag that stands for everything this one matches: without the original key, the thread as
+ * text.
+ */
 static uint32_t
 match_of(struct tags *tags, const struct tag *tag)
 {
@@ -95,7 +110,7 @@ void
 tags_init(struct tags *tags)
 {
 	*tags = (struct tags){ 0 };
-	tags->tags = mem_grow(NULL, &tags->cap, 1, sizeof *tags->tags);
+	tags->tags = mem_grow(NULL, &tags->cap, 1, sizeof(*tags->tags));
 	tags->tags[tags->count++] = mem_alloc(sizeof(struct tag));
 }
 
@@ -111,9 +126,11 @@ tags_clear(struct tags *tags)
 }
 
 uint32_t
-tags_intern(struct tags *tags, struct str context_key, struct str original_key, const struct delivery *delivery)
+tags_intern(struct tags *tags, struct str context_key, struct str original_key,
+	    const struct delivery *delivery)
 {
 	struct key key = key_of(context_key, original_key, delivery);
+
 	if (plain(&key))
 		return 0;
 	struct buf scratch = { 0 };
@@ -125,7 +142,7 @@ tags_intern(struct tags *tags, struct str context_key, struct str original_key, 
 		tag->id = take_id(tags);
 		tag->hash = hash;
 		tags->tags[tag->id] = tag;
-		tags->bytes += sizeof *tag + parts_bytes(&key);
+		tags->bytes += sizeof(*tag) + parts_bytes(&key);
 		table_add(&tags->index, hash, tag);
 		tag->match = match_of(tags, tag);
 	}
@@ -151,9 +168,10 @@ tags_release(struct tags *tags, uint32_t id)
 		return;
 	struct key key = key_of(tag->context_key, tag->original_key, &tag->delivery);
 	table_remove(&tags->index, tag->hash, tag);
-	tags->bytes -= sizeof *tag + parts_bytes(&key);
+	tags->bytes -= sizeof(*tag) + parts_bytes(&key);
 	tags->tags[id] = NULL;
-	tags->free_ids = mem_grow(tags->free_ids, &tags->free_cap, tags->free_count + 1, sizeof *tags->free_ids);
+	tags->free_ids = mem_grow(tags->free_ids, &tags->free_cap, tags->free_count + 1,
+				  sizeof(*tags->free_ids));
 	tags->free_ids[tags->free_count++] = id;
 	uint32_t match = tag->match;
 	free(tag);

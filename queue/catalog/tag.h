@@ -1,8 +1,10 @@
 /*
- * tag.h - what many pending events have in common, kept once: context key, delivery context, original key.
+ * tag.h - what many pending events have in common, kept once: context key, delivery context,
+ * original key.
  *
- * A plain event has none of them and carries tag 0. Everything the queue rules compare or list (match, last context,
- * merged delivery, "re-keyed from") is read from tags, so no rule needs the event's row from disk.
+ * A plain event has none of them and carries tag 0. Everything the queue rules compare or list
+ * (match, last context, merged delivery, "re-keyed from") is read from tags, so no rule needs the
+ * event's row from disk.
  * Here: interning and reference counts. Not here: texts of events, the rules themselves.
  */
 #ifndef QUEUE_CATALOG_TAG_H
@@ -16,7 +18,11 @@ struct tag {
 	struct str original_key; /* NULL: the event was not re-keyed */
 	struct delivery delivery;
 	uint32_t id;
-	uint32_t match; /* events match (ROUTING section 7) exactly when this is equal; itself, or a tag it keeps alive */
+	/*
+	 * events match (ROUTING section 7) exactly when this is equal; itself, or a tag it keeps
+	 * alive
+	 */
+	uint32_t match;
 	uint32_t refs;
 	uint64_t hash;
 };
@@ -33,7 +39,8 @@ void tags_init(struct tags *tags);
 void tags_clear(struct tags *tags);
 
 /* The tag of these, with one more reference. Text is copied when the tag is new. */
-uint32_t tags_intern(struct tags *tags, struct str context_key, struct str original_key, const struct delivery *delivery);
+uint32_t tags_intern(struct tags *tags, struct str context_key, struct str original_key,
+		     const struct delivery *delivery);
 
 void tags_hold(struct tags *tags, uint32_t id);
 void tags_release(struct tags *tags, uint32_t id);

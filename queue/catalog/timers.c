@@ -11,6 +11,7 @@ static void
 swap(struct due_timer *a, struct due_timer *b)
 {
 	struct due_timer c = *a;
+
 	*a = *b;
 	*b = c;
 }
@@ -18,7 +19,8 @@ swap(struct due_timer *a, struct due_timer *b)
 static void
 sift_up(struct timers *timers, size_t i)
 {
-	for (; i > 0 && timers->heap[i].at_boot_ms < timers->heap[(i - 1) / 2].at_boot_ms; i = (i - 1) / 2)
+	for (; i > 0 && timers->heap[i].at_boot_ms < timers->heap[(i - 1) / 2].at_boot_ms;
+	     i = (i - 1) / 2)
 		swap(&timers->heap[i], &timers->heap[(i - 1) / 2]);
 }
 
@@ -27,6 +29,7 @@ sift_down(struct timers *timers, size_t i)
 {
 	for (;;) {
 		size_t least = i;
+
 		for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < timers->count; child++)
 			if (timers->heap[child].at_boot_ms < timers->heap[least].at_boot_ms)
 				least = child;
@@ -40,7 +43,8 @@ sift_down(struct timers *timers, size_t i)
 void
 timers_add(struct timers *timers, struct due_timer timer)
 {
-	timers->heap = mem_grow(timers->heap, &timers->cap, timers->count + 1, sizeof *timers->heap);
+	timers->heap =
+	    mem_grow(timers->heap, &timers->cap, timers->count + 1, sizeof(*timers->heap));
 	timers->heap[timers->count++] = timer;
 	sift_up(timers, timers->count - 1);
 }
@@ -66,9 +70,11 @@ timers_mostly_stale(const struct timers *timers, size_t needed)
 
 /* One that was hardly worth it is not tried again before there are twice as many. */
 void
-timers_compact(struct timers *timers, bool (*needed)(const struct due_timer *timer, void *arg), void *arg)
+timers_compact(struct timers *timers, bool (*needed)(const struct due_timer *timer, void *arg),
+	       void *arg)
 {
 	size_t kept = 0;
+
 	for (size_t i = 0; i < timers->count; i++)
 		if (needed(&timers->heap[i], arg))
 			timers->heap[kept++] = timers->heap[i];

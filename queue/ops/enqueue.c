@@ -1,8 +1,8 @@
 /*
- * enqueue.c - enqueue: check, route, compare with what is queued, make room, append (ROUTING section 7).
+ * enqueue.c - enqueue: check, route, compare with what is queued, make room, append (ROUTING
+ * section 7).
  */
 #include "queue/ops/idempotency.h"
-
 #include "schema/prompt.h"
 
 /* One draft on its way in. */
@@ -20,13 +20,15 @@ static bool
 matches(const struct plan *plan, const struct candidate *c, const struct entry *entry)
 {
 	const struct tags *tags = &plan->catalog.tags;
+
 	return tags_get(tags, entry->tag)->match == tags_get(tags, c->tag)->match;
 }
 
 static bool
 identical(const struct plan *plan, const struct candidate *c, const struct entry *entry)
 {
-	return entry->text_hash == c->text_hash && entry_text_bytes(entry) == c->draft->text.len && matches(plan, c, entry);
+	return entry->text_hash == c->text_hash && entry_text_bytes(entry) == c->draft->text.len &&
+	       matches(plan, c, entry);
 }
 
 /* Without a context key only the newest event counts; with one, every queued event does. */
@@ -35,9 +37,11 @@ find_duplicate(const struct plan *plan, const struct candidate *c)
 {
 	if (c->draft->context_key.s == NULL) {
 		const struct entry *newest = queue_newest(c->queue);
+
 		return newest != NULL && identical(plan, c, newest) ? newest : NULL;
 	}
-	for (const struct entry *e = queue_first(c->queue, 0); e != NULL; e = queue_next(c->queue, e))
+	for (const struct entry *e = queue_first(c->queue, 0); e != NULL;
+	     e = queue_next(c->queue, e))
 		if (identical(plan, c, e))
 			return e;
 	return NULL;
@@ -48,8 +52,10 @@ static const struct entry *
 find_matching(const struct plan *plan, const struct candidate *c, size_t *count)
 {
 	const struct entry *oldest = NULL;
+
 	*count = 0;
-	for (const struct entry *e = queue_first(c->queue, 0); e != NULL; e = queue_next(c->queue, e)) {
+	for (const struct entry *e = queue_first(c->queue, 0); e != NULL;
+	     e = queue_next(c->queue, e)) {
 		if (!matches(plan, c, e))
 			continue;
 		oldest = oldest != NULL ? oldest : e;
@@ -58,16 +64,22 @@ find_matching(const struct plan *plan, const struct candidate *c, size_t *count)
 	return oldest;
 }
 
-/* Takes those out. Their ids have the room that they need and no more: a batch of replaces may look at a long queue each time. */
+/*
+ * Takes those out. Their ids have the room that they need and no more: a batch of replaces may look
+ * at a long queue each time.
+ */
 static void
-remove_matching(struct plan *plan, const struct candidate *c, const struct entry *oldest, size_t count)
+remove_matching(struct plan *plan, const struct candidate *c, const struct entry *oldest,
+		size_t count)
 {
-	int64_t *ids = arena_alloc(&c->op->arena, count * sizeof *ids);
+	int64_t *ids = arena_alloc(&c->op->arena, count * sizeof(*ids));
 	size_t found = 0;
+
 	for (const struct entry *e = oldest; found < count; e = queue_next(c->queue, e))
 		if (matches(plan, c, e))
 			ids[found++] = e->id;
-	plan_settle(plan, c->queue, (struct store_outcome){ .kind = OUTCOME_REPLACED, .ids = ids, .count = count });
+	plan_settle(plan, c->queue,
+		    (struct store_outcome){ .kind = OUTCOME_REPLACED, .ids = ids, .count = count });
 }
 
 static int
@@ -77,32 +89,40 @@ full(struct op *op, uint64_t *counter, const char *what, size_t limit)
 	return error_set(&op->error, ERROR_QUEUE_FULL, "%s; the limit is %zu", what, limit);
 }
 
-/* Room for one more event: refused, or made by evicting the oldest (which does not touch the last context). */
+/*
+ * Room for one more event: refused, or made by evicting the oldest (which does not touch the last
+ * context).
+ */
 static int
 make_room(struct plan *plan, const struct candidate *c)
 {
 	const struct engine_options *limit = plan->options;
+
 	if (plan->catalog.pending >= limit->pending_max)
-		return full(c->op, &plan->stats->rejected_pending_full, "too many events are pending", limit->pending_max);
+		return full(c->op, &plan->stats->rejected_pending_full,
+			    "too many events are pending", limit->pending_max);
 	if (c->queue->depth == 0 && plan->catalog.sessions >= limit->sessions_max)
-		return full(c->op, &plan->stats->rejected_sessions_full, "too many sessions have events pending",
-			    limit->sessions_max);
+		return full(c->op, &plan->stats->rejected_sessions_full,
+			    "too many sessions have events pending", limit->sessions_max);
 	if (c->queue->depth < limit->session_pending_max)
 		return 0;
 	if (limit->overflow == OVERFLOW_REJECT)
-		return full(c->op, &plan->stats->rejected_session_full, "the session is full", limit->session_pending_max);
+		return full(c->op, &plan->stats->rejected_session_full, "the session is full",
+			    limit->session_pending_max);
 	const struct entry *oldest = queue_first(c->queue, 0);
 	while (oldest != NULL && (oldest->flags & ENTRY_LEASED)) /* a consumer has it in hand */
 		oldest = queue_next(c->queue, oldest);
 	if (oldest == NULL)
-		return full(c->op, &plan->stats->rejected_session_full, "the session is full of leased events",
-			    limit->session_pending_max);
-	int64_t *id = arena_alloc(&c->op->arena, sizeof *id);
+		return full(c->op, &plan->stats->rejected_session_full,
+			    "the session is full of leased events", limit->session_pending_max);
+	int64_t *id = arena_alloc(&c->op->arena, sizeof(*id));
 	*id = oldest->id;
 	if (c->draft->context_key.s == NULL) /* else it has another at once */
 		queue_outlive(&plan->catalog, c->queue, oldest);
-	plan_settle(plan, c->queue,
-		    (struct store_outcome){ .kind = OUTCOME_EVICTED, .detail = STR("overflow"), .ids = id, .count = 1 });
+	plan_settle(
+	    plan, c->queue,
+	    (struct store_outcome){
+		.kind = OUTCOME_EVICTED, .detail = STR("overflow"), .ids = id, .count = 1 });
 	return 0;
 }
 
@@ -132,7 +152,8 @@ append(struct plan *plan, const struct candidate *c, struct enqueue_result *resu
 		return -1;
 	}
 	result->event = event_of(c);
-	plan_append(plan, c->queue, &result->event, c->text_hash, c->tag, c->draft->delay_ms, c->draft->ttl_ms);
+	plan_append(plan, c->queue, &result->event, c->text_hash, c->tag, c->draft->delay_ms,
+		    c->draft->ttl_ms);
 	result->id = result->event.id;
 	if (c->draft->context_key.s != NULL)
 		queue_set_last(&plan->catalog, c->queue, c->tag);
@@ -140,7 +161,8 @@ append(struct plan *plan, const struct candidate *c, struct enqueue_result *resu
 }
 
 static int
-answer_duplicate(struct plan *plan, const struct candidate *c, const struct entry *twin, struct enqueue_result *result)
+answer_duplicate(struct plan *plan, const struct candidate *c, const struct entry *twin,
+		 struct enqueue_result *result)
 {
 	result->outcome = ENQUEUE_DUPLICATE;
 	result->id = twin->id;
@@ -157,6 +179,7 @@ static int
 enqueue_plain(struct plan *plan, const struct candidate *c, struct enqueue_result *result)
 {
 	const struct entry *twin = c->draft->allow_duplicate ? NULL : find_duplicate(plan, c);
+
 	if (twin != NULL)
 		return answer_duplicate(plan, c, twin, result);
 	result->outcome = ENQUEUE_QUEUED;
@@ -168,6 +191,7 @@ enqueue_replacing(struct plan *plan, const struct candidate *c, struct enqueue_r
 {
 	size_t count;
 	const struct entry *oldest = find_matching(plan, c, &count);
+
 	if (count == 1 && identical(plan, c, oldest))
 		return answer_duplicate(plan, c, oldest, result);
 	if (count > 0)
@@ -176,11 +200,14 @@ enqueue_replacing(struct plan *plan, const struct candidate *c, struct enqueue_r
 	return append(plan, c, result);
 }
 
-/* The original key is kept with the tag only where it says something: when it is not the queue key. */
+/*
+ * The original key is kept with the tag only where it says something: when it is not the queue key.
+ */
 static struct str
 rekeyed_from(const struct candidate *c)
 {
 	struct str sent = text_trim(c->original);
+
 	return str_eq(sent, c->place.queue_key) ? STR_NULL : sent;
 }
 
@@ -189,14 +216,16 @@ static int
 make_candidate(struct plan *plan, struct op *op, struct draft *draft, struct candidate *c)
 {
 	*c = (struct candidate){ .op = op, .draft = draft, .original = draft->address.session_key };
-	if (plan_route(plan, op, &draft->address, &c->place) < 0 || queue_key_check(c->place.queue_key, &op->error) < 0)
+	if (plan_route(plan, op, &draft->address, &c->place) < 0 ||
+	    queue_key_check(c->place.queue_key, &op->error) < 0)
 		return -1;
 	if (c->original.s == NULL)
 		c->original = STR("main"); /* what an agent id alone means */
 	c->queue = catalog_find_or_add_hashed(&plan->catalog, c->place.queue_key, c->place.hash);
 	queue_prefetch(c->queue);
 	c->text_hash = text_hash(draft->text);
-	c->tag = tags_intern(&plan->catalog.tags, draft->context_key, rekeyed_from(c), &draft->delivery);
+	c->tag =
+	    tags_intern(&plan->catalog.tags, draft->context_key, rekeyed_from(c), &draft->delivery);
 	return 0;
 }
 
@@ -204,36 +233,42 @@ make_candidate(struct plan *plan, struct op *op, struct draft *draft, struct can
 #define KEPT 5
 
 static int
-enqueue_again(struct plan *plan, struct op *op, struct str answer, const struct draft *drafts, struct enqueue_result *results,
-	      size_t count)
+enqueue_again(struct plan *plan, struct op *op, struct str answer, const struct draft *drafts,
+	      struct enqueue_result *results, size_t count)
 {
 	int64_t *numbers;
+
 	if (idempotency_numbers(&op->arena, answer, &numbers) != KEPT * count)
-		return error_set(&op->error, ERROR_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
+		return error_set(&op->error, ERROR_IDEMPOTENCY_MISMATCH,
+				 "the idempotency key was used for another request");
 	for (size_t i = 0; i < count; i++, numbers += KEPT) {
 		struct system_event *event = &results[i].event;
+
 		results[i].outcome = (enum enqueue_outcome)numbers[0];
 		results[i].id = numbers[1];
 		event->state = (enum event_state)numbers[2];
 		event->attempts = (int)numbers[3];
 		event->available_at_ms = numbers[4];
-		plan_want_again(plan, op, results[i].id, drafts[i].text.len, event); /* the same request, the same texts */
+		/* the same request, the same texts */
+		plan_want_again(plan, op, results[i].id, drafts[i].text.len, event);
 	}
 	return 0;
 }
 
 /* Of an event that is still to be read, the result has what it was asked to be. */
 static int
-remember(struct plan *plan, struct op *op, const struct idempotency *request, const struct enqueue_result *results, size_t count)
+remember(struct plan *plan, struct op *op, const struct idempotency *request,
+	 const struct enqueue_result *results, size_t count)
 {
 	if (request->key.s == NULL)
 		return 0;
-	int64_t *numbers = arena_alloc(&op->arena, KEPT * count * sizeof *numbers);
+	int64_t *numbers = arena_alloc(&op->arena, KEPT * count * sizeof(*numbers));
 	for (size_t i = 0; i < count; i++) {
 		const struct system_event *event = &results[i].event;
-		const int64_t kept[KEPT] = { results[i].outcome, results[i].id, event->state, event->attempts,
-					     event->available_at_ms };
-		memcpy(numbers + KEPT * i, kept, sizeof kept);
+		const int64_t kept[KEPT] = { results[i].outcome, results[i].id, event->state,
+					     event->attempts, event->available_at_ms };
+
+		memcpy(numbers + KEPT * i, kept, sizeof(kept));
 	}
 	return idempotency_remember(plan, op, request, numbers, KEPT * count);
 }
@@ -243,6 +278,7 @@ enqueue_one(struct plan *plan, struct op *op, struct draft *draft, struct enqueu
 {
 	struct candidate c;
 	struct str answer;
+
 	if (draft_check(draft, &op->arena, &op->error) < 0)
 		return -1;
 	int recalled = idempotency_recall(plan, &draft->idempotency, &answer, &op->error);
@@ -250,7 +286,8 @@ enqueue_one(struct plan *plan, struct op *op, struct draft *draft, struct enqueu
 		return recalled < 0 ? -1 : enqueue_again(plan, op, answer, draft, result, 1);
 	if (make_candidate(plan, op, draft, &c) < 0)
 		return -1;
-	if ((draft->replace ? enqueue_replacing(plan, &c, result) : enqueue_plain(plan, &c, result)) < 0)
+	if ((draft->replace ? enqueue_replacing(plan, &c, result)
+			    : enqueue_plain(plan, &c, result)) < 0)
 		return -1;
 	return remember(plan, op, &draft->idempotency, result, 1);
 }
@@ -260,10 +297,12 @@ static bool
 enqueue_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
 {
 	const struct enqueue_op *enqueue = (const struct enqueue_op *)op;
+
 	(void)plan;
 	if (index > enqueue->count)
 		return false;
-	const struct idempotency *request = index == 0 ? &op->idempotency : &enqueue->drafts[index - 1].idempotency;
+	const struct idempotency *request =
+	    index == 0 ? &op->idempotency : &enqueue->drafts[index - 1].idempotency;
 	if (!idempotency_lookup(request, ret))
 		*ret = (struct lookup){ .kind = LOOKUP_NONE };
 	return true;
@@ -273,7 +312,9 @@ static void
 enqueue_found(struct op *op, size_t index, const struct found *found)
 {
 	struct enqueue_op *enqueue = (struct enqueue_op *)op;
-	idempotency_found(index == 0 ? &op->idempotency : &enqueue->drafts[index - 1].idempotency, &op->arena, found->key);
+
+	idempotency_found(index == 0 ? &op->idempotency : &enqueue->drafts[index - 1].idempotency,
+			  &op->arena, found->key);
 }
 
 static int
@@ -281,12 +322,16 @@ plan_enqueue(struct plan *plan, struct op *op)
 {
 	struct enqueue_op *enqueue = (struct enqueue_op *)op;
 	struct str answer;
+
 	if (enqueue->count > plan->options->batch_events_max)
-		return error_set(&op->error, ERROR_TOO_LARGE, "a batch holds at most %zu events", plan->options->batch_events_max);
-	enqueue->results = arena_alloc(&op->arena, enqueue->count * sizeof *enqueue->results);
+		return error_set(&op->error, ERROR_TOO_LARGE, "a batch holds at most %zu events",
+				 plan->options->batch_events_max);
+	enqueue->results = arena_alloc(&op->arena, enqueue->count * sizeof(*enqueue->results));
 	int recalled = idempotency_recall(plan, &op->idempotency, &answer, &op->error);
 	if (recalled != 0)
-		return recalled < 0 ? -1 : enqueue_again(plan, op, answer, enqueue->drafts, enqueue->results, enqueue->count);
+		return recalled < 0 ? -1
+				    : enqueue_again(plan, op, answer, enqueue->drafts,
+						    enqueue->results, enqueue->count);
 	for (size_t i = 0; i < enqueue->count; i++) {
 		enqueue->failed = i;
 		if (enqueue_one(plan, op, &enqueue->drafts[i], &enqueue->results[i]) < 0)
@@ -298,7 +343,9 @@ plan_enqueue(struct plan *plan, struct op *op)
 void
 enqueue_op_init(struct enqueue_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(enqueue_op, results), .appends = true, .plan = plan_enqueue,
-					     .lookup = enqueue_lookup, .found = enqueue_found };
+	static const struct op_kind kind = { OP_KIND(enqueue_op, results), .appends = true,
+					     .plan = plan_enqueue, .lookup = enqueue_lookup,
+					     .found = enqueue_found };
+
 	op_start(&op->op, &kind);
 }

@@ -1,13 +1,14 @@
 /*
- * history.c - what happened: pages of settled events and of dead letters, and dead letters enqueued anew.
+ * history.c - what happened: pages of settled events and of dead letters, and dead letters enqueued
+ * anew.
  */
-#include "queue/plan.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- pages ---------------------------------------------------------------------------------------------------------- */
+#include "queue/plan.h"
+
+/* --- pages --- */
 
 /* A cursor is where the page before ended: "<outcome>:<event>". */
 static int
@@ -15,9 +16,10 @@ read_cursor(struct history_op *history)
 {
 	char text[48], *end = text;
 	struct history_query *query = &history->query;
+
 	if (history->cursor.s == NULL)
 		return 0;
-	if (history->cursor.len > 0 && history->cursor.len < sizeof text) {
+	if (history->cursor.len > 0 && history->cursor.len < sizeof(text)) {
 		memcpy(text, history->cursor.s, history->cursor.len);
 		text[history->cursor.len] = '\0';
 		query->before_outcome = strtoll(text, &end, 10);
@@ -25,7 +27,8 @@ read_cursor(struct history_op *history)
 			query->before_event = strtoll(end + 1, &end, 10);
 	}
 	if (end == text || *end != '\0' || query->before_outcome <= 0 || query->before_event <= 0)
-		return error_set_field(&history->op.error, "cursor", "not a cursor of an earlier page");
+		return error_set_field(&history->op.error, "cursor",
+				       "not a cursor of an earlier page");
 	return 0;
 }
 
@@ -34,7 +37,9 @@ query(struct plan *plan, struct op *op)
 {
 	struct history_op *history = (struct history_op *)op;
 	struct cached_route place = { 0 };
-	if (history->address.session_key.s != NULL && plan_route(plan, op, &history->address, &place) < 0)
+
+	if (history->address.session_key.s != NULL &&
+	    plan_route(plan, op, &history->address, &place) < 0)
 		return NULL;
 	history->query = (struct history_query){ .session_key = place.queue_key,
 						 .source = history->source,
@@ -45,7 +50,7 @@ query(struct plan *plan, struct op *op)
 						 .limit = history->limit };
 	if (read_cursor(history) < 0)
 		return NULL;
-	history->items = arena_alloc(&op->arena, (history->limit + 1) * sizeof *history->items);
+	history->items = arena_alloc(&op->arena, (history->limit + 1) * sizeof(*history->items));
 	history->count = 0;
 	return &history->query;
 }
@@ -55,10 +60,12 @@ row(void *arg, const struct system_event *event, const struct store_outcome *out
 {
 	struct history_op *history = arg;
 	struct history_item *item = &history->items[history->count++];
+
 	system_event_copy(&item->event, event, &history->op.arena);
 	item->event.state = EVENT_STATE_SETTLED;
 	item->event.outcome = outcome->kind;
-	item->end = (struct timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms, outcome_lease(outcome),
+	item->end = (struct timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms,
+					     outcome_lease(outcome),
 					     arena_dup(&history->op.arena, outcome->detail) };
 }
 
@@ -67,9 +74,10 @@ page(struct op *op, int64_t more_outcome, int64_t more_event)
 {
 	struct history_op *history = (struct history_op *)op;
 	char text[48];
+
 	if (more_outcome == 0)
 		return;
-	int len = snprintf(text, sizeof text, "%" PRId64 ":%" PRId64, more_outcome, more_event);
+	int len = snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64, more_outcome, more_event);
 	history->next_cursor = arena_dup(&op->arena, (struct str){ text, (size_t)len });
 }
 
@@ -80,12 +88,13 @@ plan_history(struct plan *plan, struct op *op)
 	return PLAN_DONE; /* the page is there already */
 }
 
-/* --- requeue -------------------------------------------------------------------------------------------------------- */
+/* --- requeue --- */
 
 static bool
 requeue_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
 {
 	const struct requeue_op *requeue = (const struct requeue_op *)op;
+
 	(void)plan;
 	*ret = (struct lookup){ .kind = LOOKUP_DEAD };
 	if (index >= requeue->id_count)
@@ -99,11 +108,13 @@ static void
 requeue_found(struct op *op, size_t index, const struct found *found)
 {
 	struct requeue_op *requeue = (struct requeue_op *)op;
+
 	requeue->text_bytes += found->event->text.len;
 	if (requeue->text_bytes > ANSWER_TEXT_BYTES_MAX)
 		return; /* it will be refused */
 	if (requeue->items == NULL)
-		requeue->items = arena_alloc(&op->arena, requeue->id_count * sizeof *requeue->items);
+		requeue->items =
+		    arena_alloc(&op->arena, requeue->id_count * sizeof(*requeue->items));
 	system_event_copy(&requeue->items[index].event, found->event, &op->arena);
 	requeue->items[index].dead = true;
 }
@@ -122,7 +133,8 @@ static bool
 requeued_meanwhile(const struct plan *plan, int64_t id)
 {
 	for (size_t i = 0; i < plan->batch.outcome_count; i++)
-		if (plan->batch.outcomes[i].kind == OUTCOME_REQUEUED && plan->batch.outcomes[i].ids[0] == id)
+		if (plan->batch.outcomes[i].kind == OUTCOME_REQUEUED &&
+		    plan->batch.outcomes[i].ids[0] == id)
 			return true;
 	return false;
 }
@@ -131,37 +143,48 @@ static int
 make_room(struct plan *plan, struct op *op, const struct queue *queue)
 {
 	const struct engine_options *limit = plan->options;
-	if (plan->catalog.pending >= limit->pending_max || queue->depth >= limit->session_pending_max ||
+
+	if (plan->catalog.pending >= limit->pending_max ||
+	    queue->depth >= limit->session_pending_max ||
 	    (queue->depth == 0 && plan->catalog.sessions >= limit->sessions_max))
-		return error_set(&op->error, ERROR_QUEUE_FULL, "there is no room for these dead letters in %.*s",
+		return error_set(&op->error, ERROR_QUEUE_FULL,
+				 "there is no room for these dead letters in %.*s",
 				 (int)queue->session.key.len, queue->session.key.s);
 	return 0;
 }
 
-/* The dead letter's text as a new event where it was queued; the old event remembers the new one's id. */
+/*
+ * The dead letter's text as a new event where it was queued; the old event remembers the new one's
+ * id.
+ */
 static int
 requeue_one(struct plan *plan, struct requeue_op *requeue, const struct system_event *dead)
 {
 	struct arena *arena = &requeue->op.arena;
 	struct queue *queue = catalog_find_or_add(&plan->catalog, dead->session_key);
+
 	if (make_room(plan, &requeue->op, queue) < 0)
 		return -1;
 	struct str sent = text_trim(dead->original_session_key);
 	bool rekeyed = !str_eq(sent, dead->session_key);
-	struct system_event *event = arena_alloc(arena, sizeof *event);
+	struct system_event *event = arena_alloc(arena, sizeof(*event));
 	*event = *dead;
-	uint32_t tag = tags_intern(&plan->catalog.tags, event->context_key, rekeyed ? sent : STR_NULL, &event->delivery);
-	plan_append(plan, queue, event, text_hash(event->text), tag, (int64_t)requeue->requeued * requeue->spacing_ms, 0);
+	uint32_t tag = tags_intern(&plan->catalog.tags, event->context_key,
+				   rekeyed ? sent : STR_NULL, &event->delivery);
+	plan_append(plan, queue, event, text_hash(event->text), tag,
+		    (int64_t)requeue->requeued * requeue->spacing_ms, 0);
 	if (event->context_key.len > 0)
 		queue_set_last(&plan->catalog, queue, tag);
 	char text[24];
-	int len = snprintf(text, sizeof text, "%" PRId64, event->id);
-	int64_t *id = arena_alloc(arena, sizeof *id);
+	int len = snprintf(text, sizeof(text), "%" PRId64, event->id);
+	int64_t *id = arena_alloc(arena, sizeof(*id));
 	*id = dead->id;
 	plan_record(
 	    plan, queue,
-	    (struct store_outcome){
-		.kind = OUTCOME_REQUEUED, .detail = arena_dup(arena, (struct str){ text, (size_t)len }), .ids = id, .count = 1 });
+	    (struct store_outcome){ .kind = OUTCOME_REQUEUED,
+				    .detail = arena_dup(arena, (struct str){ text, (size_t)len }),
+				    .ids = id,
+				    .count = 1 });
 	return 0;
 }
 
@@ -169,12 +192,16 @@ static int
 plan_requeue(struct plan *plan, struct op *op)
 {
 	struct requeue_op *requeue = (struct requeue_op *)op;
+
 	if (requeue->text_bytes > ANSWER_TEXT_BYTES_MAX)
-		return error_set(&op->error, ERROR_TOO_LARGE, "these dead letters hold more than %d bytes of text; name fewer",
+		return error_set(&op->error, ERROR_TOO_LARGE,
+				 "these dead letters hold more than %d bytes of text; name fewer",
 				 ANSWER_TEXT_BYTES_MAX);
 	for (size_t i = 0; requeue->items != NULL && i < requeue->id_count; i++) {
 		const struct requeue_item *item = &requeue->items[i];
-		if (!item->dead || named_before(requeue, i) || requeued_meanwhile(plan, item->event.id))
+
+		if (!item->dead || named_before(requeue, i) ||
+		    requeued_meanwhile(plan, item->event.id))
 			continue;
 		if (!requeue->dry_run && requeue_one(plan, requeue, &item->event) < 0)
 			return -1;
@@ -187,15 +214,18 @@ plan_requeue(struct plan *plan, struct op *op)
 void
 history_op_init(struct history_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(history_op, end), .plan = plan_history, .query = query, .row = row,
-					     .page = page };
+	static const struct op_kind kind = { OP_KIND(history_op, end), .plan = plan_history,
+					     .query = query, .row = row, .page = page };
+
 	op_start(&op->op, &kind);
 }
 
 void
 requeue_op_init(struct requeue_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(requeue_op, requeued), .appends = true, .plan = plan_requeue,
-					     .lookup = requeue_lookup, .found = requeue_found };
+	static const struct op_kind kind = { OP_KIND(requeue_op, requeued), .appends = true,
+					     .plan = plan_requeue, .lookup = requeue_lookup,
+					     .found = requeue_found };
+
 	op_start(&op->op, &kind);
 }

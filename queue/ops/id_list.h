@@ -1,8 +1,9 @@
 /*
- * id_list.h - a handful of pending events on their way into an answer: which, and how they get there.
+ * id_list.h - a handful of pending events on their way into an answer: which, and how they get
+ * there.
  *
- * Here: lists of ids on an op's arena, choosing a prefix of what is deliverable, asking for the events. Shared by the calls
- * that take (op_take.c) and lend (op_lease.c). Private to queue/.
+ * Here: lists of ids on an op's arena, choosing a prefix of what is deliverable, asking for the
+ * events. Shared by the calls that take (op_take.c) and lend (op_lease.c). Private to queue/.
  */
 #ifndef QUEUE_OPS_ID_LIST_H
 #define QUEUE_OPS_ID_LIST_H
@@ -29,20 +30,27 @@ struct choice {
 	size_t limit;      /* 0: as many as an answer holds */
 	bool prompt;       /* leave exec completions */
 };
-struct id_list id_list_choose(const struct plan *plan, struct op *op, const struct queue *queue, const struct choice *choice);
+struct id_list id_list_choose(const struct plan *plan, struct op *op, const struct queue *queue,
+			      const struct choice *choice);
 
 /* The events that the lease still holds. */
-struct id_list id_list_held(const struct catalog *catalog, const struct lease *lease, struct arena *arena);
+struct id_list id_list_held(const struct catalog *catalog, const struct lease *lease,
+			    struct arena *arena);
 
-/* Asks for the events, which are pending, in that order, as the answer's list and in the state given. */
-void id_list_answer(struct plan *plan, struct op *op, const struct queue *queue, struct id_list taking, enum event_state state,
-		    enum outcome_kind outcome, struct system_event_list *list);
 /*
- * What an answer keeps of each event, to be given again: its id and its attempts. Into numbers, which have room for two an event,
- * and from them, as id_list_answer, wherever the events are now.
+ * Asks for the events, which are pending, in that order, as the answer's list and in the state
+ * given.
+ */
+void id_list_answer(struct plan *plan, struct op *op, const struct queue *queue,
+		    struct id_list taking, enum event_state state, enum outcome_kind outcome,
+		    struct system_event_list *list);
+/*
+ * What an answer keeps of each event, to be given again: its id and its attempts. Into numbers,
+ * which have room for two an event, and from them, as id_list_answer, wherever the events are now.
  */
 void id_list_keep(const struct queue *queue, struct id_list taking, int64_t *numbers);
-void id_list_answer_again(struct plan *plan, struct op *op, const int64_t *numbers, size_t count, enum event_state state,
-			  enum outcome_kind outcome, struct system_event_list *list);
+void id_list_answer_again(struct plan *plan, struct op *op, const int64_t *numbers, size_t count,
+			  enum event_state state, enum outcome_kind outcome,
+			  struct system_event_list *list);
 
 #endif

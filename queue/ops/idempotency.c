@@ -1,8 +1,9 @@
 /*
  * idempotency.c - kept as numbers in JSON; those of the batch under way are found by a table.
  *
- * The first number is not the answer's: it says what the others mean. It is negative, since the first form of all had none, and
- * began with numbers that were not. Who changes what any call keeps gives it the next one down: an answer must not be misread.
+ * The first number is not the answer's: it says what the others mean. It is negative, since the
+ * first form of all had none, and began with numbers that were not. Who changes what any call keeps
+ * gives it the next one down: an answer must not be misread.
  */
 #include "queue/ops/idempotency.h"
 
@@ -26,8 +27,10 @@ void
 idempotency_forget(struct plan *plan, size_t count)
 {
 	struct store_batch *batch = &plan->batch;
+
 	for (; batch->key_count > count; batch->key_count--) {
 		struct str key = batch->keys[batch->key_count - 1].key;
+
 		table_remove(&plan->keys, text_hash(key), find(plan, key));
 	}
 }
@@ -52,18 +55,22 @@ idempotency_found(struct idempotency *request, struct arena *arena, const struct
 static int
 used_for_another(struct error *err)
 {
-	return error_set(err, ERROR_IDEMPOTENCY_MISMATCH, "the idempotency key was used for another request");
+	return error_set(err, ERROR_IDEMPOTENCY_MISMATCH,
+			 "the idempotency key was used for another request");
 }
 
 static bool
 is_ours(struct str answer)
 {
 	struct str form = STR(FORM);
-	return str_starts(answer, form) && answer.len > form.len && strchr(",]", answer.s[form.len]) != NULL;
+
+	return str_starts(answer, form) && answer.len > form.len &&
+	       strchr(",]", answer.s[form.len]) != NULL;
 }
 
 int
-idempotency_recall(struct plan *plan, struct idempotency *request, struct str *answer, struct error *err)
+idempotency_recall(struct plan *plan, struct idempotency *request, struct str *answer,
+		   struct error *err)
 {
 	request->replayed = false;
 	if (request->key.s == NULL)
@@ -75,8 +82,9 @@ idempotency_recall(struct plan *plan, struct idempotency *request, struct str *a
 		return used_for_another(err);
 	*answer = own != NULL ? own->answer : request->seen_answer;
 	if (!is_ours(*answer))
-		return error_set(err, ERROR_CONFLICT,
-				 "this was done before; how it was answered, another version of sevq has kept");
+		return error_set(
+		    err, ERROR_CONFLICT,
+		    "this was done before; how it was answered, another version of sevq has kept");
 	request->replayed = true;
 	return 1;
 }
@@ -86,6 +94,7 @@ static struct str
 write_answer(struct arena *arena, const int64_t *numbers, size_t count)
 {
 	struct buf text = { 0 };
+
 	buf_adds(&text, FORM);
 	for (size_t i = 0; i < count; i++) {
 		buf_adds(&text, ",");
@@ -97,19 +106,26 @@ write_answer(struct arena *arena, const int64_t *numbers, size_t count)
 	return answer;
 }
 
-/* The key of the whole request may be that of one of its events: then both are the same request, or one of them is refused. */
+/*
+ * The key of the whole request may be that of one of its events: then both are the same request, or
+ * one of them is refused.
+ */
 int
-idempotency_remember(struct plan *plan, struct op *op, const struct idempotency *request, const int64_t *numbers, size_t count)
+idempotency_remember(struct plan *plan, struct op *op, const struct idempotency *request,
+		     const int64_t *numbers, size_t count)
 {
 	struct store_batch *batch = &plan->batch;
+
 	if (request->key.s == NULL)
 		return 0;
 	const struct store_key *own = find(plan, request->key);
 	if (own != NULL)
 		return own->request == request->request ? 0 : used_for_another(&op->error);
-	struct store_key *key = arena_alloc(&op->arena, sizeof *key);
-	*key = (struct store_key){ request->key, request->request, plan->now_ms, write_answer(&op->arena, numbers, count) };
-	batch->keys = mem_grow(batch->keys, &batch->key_cap, batch->key_count + 1, sizeof *batch->keys);
+	struct store_key *key = arena_alloc(&op->arena, sizeof(*key));
+	*key = (struct store_key){ request->key, request->request, plan->now_ms,
+				   write_answer(&op->arena, numbers, count) };
+	batch->keys =
+	    mem_grow(batch->keys, &batch->key_cap, batch->key_count + 1, sizeof(*batch->keys));
 	batch->keys[batch->key_count++] = *key;
 	table_add(&plan->keys, text_hash(key->key), key);
 	return 0;
@@ -120,8 +136,9 @@ idempotency_numbers(struct arena *arena, struct str answer, int64_t **numbers)
 {
 	struct json json = { 0 };
 	size_t count = 0;
+
 	if (json_scan(&json, answer.s, answer.len, NULL) == 0) {
-		*numbers = arena_alloc(arena, json.count * sizeof **numbers);
+		*numbers = arena_alloc(arena, json.count * sizeof(**numbers));
 		size_t form = json_first(&json, 0);
 		for (size_t t = json_next(&json, 0, form); t != 0; t = json_next(&json, 0, t))
 			if (json_int64(&json, t, &(*numbers)[count]))

@@ -1,16 +1,18 @@
 /*
- * look.c - the calls that only look: peek, find, sessions. They are ops like the others, so that what they show has
- * been committed; they cost no commit of their own.
+ * look.c - the calls that only look: peek, find, sessions. They are ops like the others, so that
+ * what they show has been committed; they cost no commit of their own.
  */
-#include "queue/plan.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "queue/plan.h"
 #include "schema/session_key.h"
 
-/* A page of sessions ends early when its queues hold this many events together: the list walks each of them. */
+/*
+ * A page of sessions ends early when its queues hold this many events together: the list walks each
+ * of them.
+ */
 #define PAGE_ENTRIES_MAX 200000
 
 static int
@@ -19,6 +21,7 @@ plan_peek(struct plan *plan, struct op *op)
 	struct peek_op *peek = (struct peek_op *)op;
 	struct queue *queue;
 	int64_t after = 0;
+
 	if (peek->after.s != NULL && !event_id_parse(peek->after, &after))
 		return error_set_field(&op->error, "after", "not an event id");
 	if (plan_queue(plan, op, &peek->address, &peek->session_key, &queue) < 0)
@@ -27,10 +30,12 @@ plan_peek(struct plan *plan, struct op *op)
 		return 0;
 	size_t limit = peek->limit < queue->depth ? peek->limit : queue->depth, bytes = 0;
 	peek->depth = queue->depth;
-	peek->found.events = arena_alloc(&op->arena, (limit + 1) * sizeof *peek->found.events);
-	for (const struct entry *e = queue_first(queue, after); e != NULL; e = queue_next(queue, e)) {
+	peek->found.events = arena_alloc(&op->arena, (limit + 1) * sizeof(*peek->found.events));
+	for (const struct entry *e = queue_first(queue, after); e != NULL;
+	     e = queue_next(queue, e)) {
 		bytes += entry_text_bytes(e);
-		peek->more = peek->found.count == limit || (bytes > ANSWER_TEXT_BYTES_MAX && peek->found.count > 0);
+		peek->more = peek->found.count == limit ||
+			     (bytes > ANSWER_TEXT_BYTES_MAX && peek->found.count > 0);
 		if (peek->more)
 			break;
 		plan_want(plan, op, e, entry_state(e), 0, &peek->found.events[peek->found.count++]);
@@ -51,6 +56,7 @@ find_found(struct op *op, size_t index, const struct found *found)
 {
 	struct find_op *find = (struct find_op *)op;
 	const struct store_outcome *outcome = found->outcome;
+
 	(void)index;
 	if (found->event != NULL) {
 		system_event_copy(&find->found, found->event, &op->arena);
@@ -58,25 +64,33 @@ find_found(struct op *op, size_t index, const struct found *found)
 		return;
 	}
 	if (find->timeline_count == find->timeline_cap) {
-		struct timeline_entry *more = arena_alloc(&op->arena, (find->timeline_cap + 1) * 2 * sizeof *more);
+		struct timeline_entry *more =
+		    arena_alloc(&op->arena, (find->timeline_cap + 1) * 2 * sizeof(*more));
+
 		if (find->timeline_count > 0)
-			memcpy(more, find->timeline, find->timeline_count * sizeof *more);
+			memcpy(more, find->timeline, find->timeline_count * sizeof(*more));
 		find->timeline = more;
 		find->timeline_cap = (find->timeline_cap + 1) * 2;
 	}
 	find->timeline[find->timeline_count++] =
-	    (struct timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms, outcome_lease(outcome),
+	    (struct timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms,
+				     outcome_lease(outcome),
 				     arena_dup(&op->arena, outcome->detail) };
 }
 
-/* The event and its timeline were looked up; where it stands now, the catalog knows, and how it ended, the timeline. */
+/*
+ * The event and its timeline were looked up; where it stands now, the catalog knows, and how it
+ * ended, the timeline.
+ */
 static int
 plan_find(struct plan *plan, struct op *op)
 {
 	struct find_op *find = (struct find_op *)op;
+
 	find->event = find->found;
 	if (find->event.id == 0)
-		return error_set(&op->error, ERROR_NOT_FOUND, "no event has this id, or it has been forgotten");
+		return error_set(&op->error, ERROR_NOT_FOUND,
+				 "no event has this id, or it has been forgotten");
 	const struct queue *queue = catalog_find(&plan->catalog, find->event.session_key);
 	const struct entry *entry = queue != NULL ? queue_entry(queue, find->event.id) : NULL;
 	find->event.state = entry != NULL ? entry_state(entry) : EVENT_STATE_SETTLED;
@@ -85,16 +99,20 @@ plan_find(struct plan *plan, struct op *op)
 		find->event.available_at_ms = entry_available_at(plan, entry);
 	for (size_t i = 0; i < find->timeline_count; i++) {
 		enum outcome_kind kind = find->timeline[i].kind;
+
 		if (kind <= OUTCOME_LAST_SETTLING)
 			find->event.outcome = kind;
-		if (entry == NULL && (kind == OUTCOME_NACKED || kind == OUTCOME_LAPSED || kind == OUTCOME_DEAD))
+		if (entry == NULL &&
+		    (kind == OUTCOME_NACKED || kind == OUTCOME_LAPSED || kind == OUTCOME_DEAD))
 			find->event.attempts++;
 	}
 	if (entry != NULL || find->event.outcome != 0)
 		return PLAN_DONE;
 	if (op->again)
-		return error_set(&op->error, ERROR_NOT_FOUND, "how this event ended has been forgotten");
-	return PLAN_AGAIN; /* settled by an op before this one in the batch: its outcome is there next turn */
+		return error_set(&op->error, ERROR_NOT_FOUND,
+				 "how this event ended has been forgotten");
+	/* settled by an op before this one in the batch: its outcome is there next turn */
+	return PLAN_AGAIN;
 }
 
 /* A session's place in the list: ascending by value, then by key. */
@@ -108,7 +126,9 @@ static int
 by_place(const void *a, const void *b)
 {
 	const struct place *x = a, *y = b;
-	return x->value != y->value ? (x->value > y->value) - (x->value < y->value) : str_cmp(x->key, y->key);
+
+	return x->value != y->value ? (x->value > y->value) - (x->value < y->value)
+				    : str_cmp(x->key, y->key);
 }
 
 static int64_t
@@ -134,15 +154,18 @@ read_cursor(struct sessions_op *list, struct place *ret)
 	char digits[24];
 	const char *colon = memchr(list->cursor.s, ':', list->cursor.len);
 	size_t len = colon != NULL ? (size_t)(colon - list->cursor.s) : 0;
-	if (len == 0 || len >= sizeof digits)
-		return error_set_field(&list->op.error, "cursor", "not a cursor of an earlier page");
+
+	if (len == 0 || len >= sizeof(digits))
+		return error_set_field(&list->op.error, "cursor",
+				       "not a cursor of an earlier page");
 	memcpy(digits, list->cursor.s, len);
 	digits[len] = '\0';
 	char *end;
 	ret->value = strtoll(digits, &end, 10);
 	ret->key = (struct str){ colon + 1, list->cursor.len - len - 1 };
 	if (*end != '\0' || ret->key.len == 0)
-		return error_set_field(&list->op.error, "cursor", "not a cursor of an earlier page");
+		return error_set_field(&list->op.error, "cursor",
+				       "not a cursor of an earlier page");
 	return 0;
 }
 
@@ -150,8 +173,9 @@ static struct str
 make_cursor(struct arena *arena, const struct place *last)
 {
 	char digits[24];
-	int len = snprintf(digits, sizeof digits, "%" PRId64 ":", last->value);
+	int len = snprintf(digits, sizeof(digits), "%" PRId64 ":", last->value);
 	char *text = arena_bytes(arena, (size_t)len + last->key.len);
+
 	memcpy(text, digits, (size_t)len);
 	memcpy(text + len, last->key.s, last->key.len);
 	return (struct str){ text, (size_t)len + last->key.len };
@@ -168,8 +192,11 @@ static bool
 passes(const struct filter *filter, const struct queue *queue)
 {
 	struct str key = queue->session.key;
-	return queue->depth > 0 && str_starts(key, filter->agent) && str_starts(key, filter->prefix) &&
-	       (filter->min_age_ms == 0 || queue_first(queue, 0)->ts_ms <= filter->oldest_before_ms);
+
+	return queue->depth > 0 && str_starts(key, filter->agent) &&
+	       str_starts(key, filter->prefix) &&
+	       (filter->min_age_ms == 0 ||
+		queue_first(queue, 0)->ts_ms <= filter->oldest_before_ms);
 }
 
 /* The next queue that may pass: as catalog_each. */
@@ -199,17 +226,21 @@ make_filter(struct plan *plan, struct sessions_op *list, struct filter *ret)
 	return 0;
 }
 
-/* The first of all places that were added. More are held than asked for, so that they need not be sorted each time. */
+/*
+ * The first of all places that were added. More are held than asked for, so that they need not be
+ * sorted each time.
+ */
 struct first_places {
 	struct place *places; /* room for 2 * most */
 	size_t most, count;
-	bool full; /* places[most - 1] has enough before it: what stands behind it cannot be among the first */
+	/* places[most - 1] has enough before it: what stands behind it cannot be among the first */
+	bool full;
 };
 
 static void
 sort_out(struct first_places *first)
 {
-	qsort(first->places, first->count, sizeof *first->places, by_place);
+	qsort(first->places, first->count, sizeof(*first->places), by_place);
 	first->full = first->count >= first->most;
 	if (first->full)
 		first->count = first->most;
@@ -226,15 +257,17 @@ add_place(struct first_places *first, struct place place)
 }
 
 /*
- * The first places, one more than the page has, of sessions that pass and stand behind the cursor; total counts those before
- * it too.
+ * The first places, one more than the page has, of sessions that pass and stand behind the cursor;
+ * total counts those before it too.
  */
 static struct place *
-find_places(struct plan *plan, struct sessions_op *list, const struct filter *filter, const struct place *cursor, size_t *count)
+find_places(struct plan *plan, struct sessions_op *list, const struct filter *filter,
+	    const struct place *cursor, size_t *count)
 {
 	struct first_places first = { .most = list->limit + 1 };
 	const struct queue *queue;
-	first.places = arena_alloc(&list->op.arena, 2 * first.most * sizeof *first.places);
+
+	first.places = arena_alloc(&list->op.arena, 2 * first.most * sizeof(*first.places));
 	for (size_t at = 0; (queue = next_queue(&plan->catalog, filter, &at)) != NULL;) {
 		if (!passes(filter, queue))
 			continue;
@@ -251,13 +284,15 @@ find_places(struct plan *plan, struct sessions_op *list, const struct filter *fi
 static int
 by_key(const void *a, const void *b)
 {
-	return str_cmp(((const struct rekeyed_from *)a)->key, ((const struct rekeyed_from *)b)->key);
+	return str_cmp(((const struct rekeyed_from *)a)->key,
+		       ((const struct rekeyed_from *)b)->key);
 }
 
 static int
 by_count(const void *a, const void *b)
 {
 	const struct rekeyed_from *x = a, *y = b;
+
 	return x->count != y->count ? (x->count < y->count) - (x->count > y->count) : by_key(a, b);
 }
 
@@ -266,42 +301,50 @@ static size_t
 tally(struct rekeyed_from *from, size_t count)
 {
 	size_t distinct = 0;
+
 	if (count == 0)
 		return 0;
-	qsort(from, count, sizeof *from, by_key);
+	qsort(from, count, sizeof(*from), by_key);
 	for (size_t i = 0; i < count; i++) {
 		if (distinct > 0 && str_eq(from[distinct - 1].key, from[i].key))
 			from[distinct - 1].count += from[i].count;
 		else
 			from[distinct++] = from[i];
 	}
-	qsort(from, distinct, sizeof *from, by_count);
+	qsort(from, distinct, sizeof(*from), by_count);
 	return distinct;
 }
 
-/* One walk over the queue: the merged delivery context, and where its events came from. Runs of one tag count at once. */
+/*
+ * One walk over the queue: the merged delivery context, and where its events came from. Runs of one
+ * tag count at once.
+ */
 static void
 walk(const struct tags *tags, const struct queue *queue, struct arena *arena, struct session *ret)
 {
 	struct rekeyed_from *from = NULL;
 	size_t count = 0, cap = 0;
 	const struct tag *tag, *before = NULL;
-	for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e), before = tag) {
+
+	for (const struct entry *e = queue_first(queue, 0); e != NULL;
+	     e = queue_next(queue, e), before = tag) {
 		tag = tags_get(tags, e->tag);
 		if (tag != before && !delivery_none(&tag->delivery)) {
 			struct delivery older = ret->delivery;
+
 			delivery_merge(&older, &tag->delivery, &ret->delivery);
 		}
 		if (tag->original_key.len == 0)
 			continue;
 		if (tag != before) {
-			from = mem_grow(from, &cap, count + 1, sizeof *from);
+			from = mem_grow(from, &cap, count + 1, sizeof(*from));
 			from[count++] = (struct rekeyed_from){ tag->original_key, 0 };
 		}
 		from[count - 1].count++;
 	}
 	ret->rekeyed_from_count = tally(from, count);
-	struct rekeyed_from *copy = arena_alloc(arena, (ret->rekeyed_from_count + 1) * sizeof *copy);
+	struct rekeyed_from *copy =
+	    arena_alloc(arena, (ret->rekeyed_from_count + 1) * sizeof(*copy));
 	for (size_t i = 0; i < ret->rekeyed_from_count; i++)
 		copy[i] = (struct rekeyed_from){ arena_dup(arena, from[i].key), from[i].count };
 	ret->rekeyed_from = copy;
@@ -309,10 +352,12 @@ walk(const struct tags *tags, const struct queue *queue, struct arena *arena, st
 }
 
 static void
-describe(const struct plan *plan, const struct queue *queue, struct arena *arena, struct session *ret)
+describe(const struct plan *plan, const struct queue *queue, struct arena *arena,
+	 struct session *ret)
 {
 	const struct tags *tags = &plan->catalog.tags;
 	struct delivery *d = &ret->delivery;
+
 	walk(tags, queue, arena, ret);
 	ret->session_key = arena_dup(arena, queue->session.key);
 	ret->agent_id = session_key_agent(ret->session_key);
@@ -335,13 +380,15 @@ plan_sessions(struct plan *plan, struct op *op)
 	struct sessions_op *list = (struct sessions_op *)op;
 	struct place cursor;
 	struct filter filter;
+
 	if (list->cursor.s != NULL && read_cursor(list, &cursor) < 0)
 		return -1;
 	if (make_filter(plan, list, &filter) < 0)
 		return -1;
 	size_t behind, entries = 0;
-	struct place *places = find_places(plan, list, &filter, list->cursor.s != NULL ? &cursor : NULL, &behind);
-	list->sessions = arena_alloc(&op->arena, (list->limit + 1) * sizeof *list->sessions);
+	struct place *places =
+	    find_places(plan, list, &filter, list->cursor.s != NULL ? &cursor : NULL, &behind);
+	list->sessions = arena_alloc(&op->arena, (list->limit + 1) * sizeof(*list->sessions));
 	for (list->count = 0; list->count < behind && list->count < list->limit; list->count++) {
 		entries += places[list->count].queue->depth;
 		if (entries > PAGE_ENTRIES_MAX && list->count > 0)
@@ -357,20 +404,24 @@ void
 peek_op_init(struct peek_op *op)
 {
 	static const struct op_kind kind = { OP_KIND(peek_op, session_key), .plan = plan_peek };
+
 	op_start(&op->op, &kind);
 }
 
 void
 find_op_init(struct find_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(find_op, event), .plan = plan_find, .lookup = find_lookup,
-					     .found = find_found };
+	static const struct op_kind kind = { OP_KIND(find_op, event), .plan = plan_find,
+					     .lookup = find_lookup, .found = find_found };
+
 	op_start(&op->op, &kind);
 }
 
 void
 sessions_op_init(struct sessions_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(sessions_op, sessions), .plan = plan_sessions };
+	static const struct op_kind kind = { OP_KIND(sessions_op, sessions),
+					     .plan = plan_sessions };
+
 	op_start(&op->op, &kind);
 }

@@ -1,11 +1,11 @@
 /*
- * take.c - the calls that take events out: drain, consume, withdraw, purge. Each is one recorded outcome, whatever the
- * number of events; their rows stay in the store until retention forgets them.
+ * take.c - the calls that take events out: drain, consume, withdraw, purge. Each is one recorded
+ * outcome, whatever the number of events; their rows stay in the store until retention forgets
+ * them.
  */
-#include "queue/ops/id_list.h"
-
 #include <stdlib.h>
 
+#include "queue/ops/id_list.h"
 #include "queue/ops/idempotency.h"
 
 static struct store_outcome
@@ -14,7 +14,9 @@ outcome(enum outcome_kind kind, struct id_list taking)
 	return (struct store_outcome){ .kind = kind, .ids = taking.ids, .count = taking.count };
 }
 
-/* Where nothing is taken nothing changes: the last context may stand for an event that was evicted. */
+/*
+ * Where nothing is taken nothing changes: the last context may stand for an event that was evicted.
+ */
 static void
 take(struct plan *plan, struct queue *queue, enum outcome_kind kind, struct id_list taking)
 {
@@ -43,7 +45,9 @@ drain_again(struct plan *plan, struct drain_op *drain, const struct queue *queue
 {
 	int64_t *numbers;
 	size_t count = idempotency_numbers(&drain->op.arena, answer, &numbers);
-	id_list_answer_again(plan, &drain->op, numbers, count, EVENT_STATE_SETTLED, OUTCOME_DRAINED, &drain->taken);
+
+	id_list_answer_again(plan, &drain->op, numbers, count, EVENT_STATE_SETTLED, OUTCOME_DRAINED,
+			     &drain->taken);
 	drain->remaining = queue != NULL ? queue->depth : 0;
 	return 0;
 }
@@ -54,7 +58,7 @@ remember_drain(struct plan *plan, struct op *op, const struct queue *queue, stru
 {
 	if (op->idempotency.key.s == NULL || chosen.count == 0)
 		return 0;
-	int64_t *numbers = arena_alloc(&op->arena, 2 * chosen.count * sizeof *numbers);
+	int64_t *numbers = arena_alloc(&op->arena, 2 * chosen.count * sizeof(*numbers));
 	id_list_keep(queue, chosen, numbers);
 	return idempotency_remember(plan, op, &op->idempotency, numbers, 2 * chosen.count);
 }
@@ -63,9 +67,11 @@ static int
 plan_drain(struct plan *plan, struct op *op)
 {
 	struct drain_op *drain = (struct drain_op *)op;
-	struct choice choice = { text_fold(&op->arena, drain->context_key_prefix), drain->limit, drain->prompt };
+	struct choice choice = { text_fold(&op->arena, drain->context_key_prefix), drain->limit,
+				 drain->prompt };
 	struct queue *queue;
 	struct str answer;
+
 	if (plan_queue(plan, op, &drain->address, &drain->session_key, &queue) < 0)
 		return -1;
 	int recalled = idempotency_recall(plan, &op->idempotency, &answer, &op->error);
@@ -74,7 +80,8 @@ plan_drain(struct plan *plan, struct op *op)
 	if (queue == NULL)
 		return 0;
 	struct id_list chosen = id_list_choose(plan, op, queue, &choice);
-	id_list_answer(plan, op, queue, chosen, EVENT_STATE_SETTLED, OUTCOME_DRAINED, &drain->taken);
+	id_list_answer(plan, op, queue, chosen, EVENT_STATE_SETTLED, OUTCOME_DRAINED,
+		       &drain->taken);
 	if (remember_drain(plan, op, queue, chosen) < 0)
 		return -1;
 	take(plan, queue, OUTCOME_DRAINED, chosen);
@@ -82,13 +89,18 @@ plan_drain(struct plan *plan, struct op *op)
 	return 0;
 }
 
-/* The ids that are pending in the queue, in the order asked; one that is named twice is there twice. */
+/*
+ * The ids that are pending in the queue, in the order asked; one that is named twice is there
+ * twice.
+ */
 static struct id_list
 choose_ids(struct op *op, const struct queue *queue, const struct str *ids, size_t count)
 {
 	struct id_list chosen = id_list_room(&op->arena, count);
+
 	for (size_t i = 0; i < count; i++) {
 		int64_t id;
+
 		if (event_id_parse(ids[i], &id) && queue_entry(queue, id) != NULL)
 			id_list_add(&chosen, id);
 	}
@@ -99,7 +111,8 @@ static struct id_list
 ascending_once(struct op *op, struct id_list asked)
 {
 	struct id_list once = id_list_room(&op->arena, asked.count);
-	memcpy(once.ids, asked.ids, asked.count * sizeof *asked.ids);
+
+	memcpy(once.ids, asked.ids, asked.count * sizeof(*asked.ids));
 	once.count = asked.count;
 	id_list_sort(&once);
 	return once;
@@ -111,8 +124,11 @@ first_mentions(struct op *op, struct id_list asked, struct id_list once)
 {
 	bool *seen = arena_alloc(&op->arena, once.count + 1);
 	struct id_list first = { asked.ids, 0 };
+
 	for (size_t i = 0; i < asked.count; i++) {
-		const int64_t *at = bsearch(&asked.ids[i], once.ids, once.count, sizeof *once.ids, id_compare);
+		const int64_t *at =
+		    bsearch(&asked.ids[i], once.ids, once.count, sizeof(*once.ids), id_compare);
+
 		if (!seen[at - once.ids])
 			first.ids[first.count++] = asked.ids[i];
 		seen[at - once.ids] = true;
@@ -124,6 +140,7 @@ static size_t
 text_bytes(const struct queue *queue, struct id_list taking)
 {
 	size_t bytes = 0;
+
 	for (size_t i = 0; i < taking.count; i++)
 		bytes += entry_text_bytes(queue_entry(queue, taking.ids[i]));
 	return bytes;
@@ -134,6 +151,7 @@ plan_consume(struct plan *plan, struct op *op)
 {
 	struct consume_op *consume = (struct consume_op *)op;
 	struct queue *queue;
+
 	if (plan_queue(plan, op, &consume->address, &consume->session_key, &queue) < 0)
 		return -1;
 	if (queue == NULL)
@@ -141,10 +159,12 @@ plan_consume(struct plan *plan, struct op *op)
 	struct id_list asked = choose_ids(op, queue, consume->ids, consume->id_count);
 	struct id_list once = ascending_once(op, asked);
 	if (text_bytes(queue, once) > ANSWER_TEXT_BYTES_MAX)
-		return error_set(&op->error, ERROR_TOO_LARGE, "these events hold more than %d bytes of text; name fewer",
+		return error_set(&op->error, ERROR_TOO_LARGE,
+				 "these events hold more than %d bytes of text; name fewer",
 				 ANSWER_TEXT_BYTES_MAX);
 	asked = first_mentions(op, asked, once);
-	id_list_answer(plan, op, queue, asked, EVENT_STATE_SETTLED, OUTCOME_CONSUMED, &consume->taken);
+	id_list_answer(plan, op, queue, asked, EVENT_STATE_SETTLED, OUTCOME_CONSUMED,
+		       &consume->taken);
 	take(plan, queue, OUTCOME_CONSUMED, once);
 	consume->remaining = queue->depth;
 	return 0;
@@ -154,6 +174,7 @@ static int64_t
 withdraw_id(const struct op *op)
 {
 	int64_t id;
+
 	return event_id_parse(((const struct withdraw_op *)op)->id, &id) ? id : 0;
 }
 
@@ -179,6 +200,7 @@ plan_withdraw(struct plan *plan, struct op *op)
 	struct withdraw_op *withdraw = (struct withdraw_op *)op;
 	struct queue *queue = catalog_find(&plan->catalog, withdraw->session_key);
 	struct id_list one = id_list_room(&op->arena, 1);
+
 	id_list_add(&one, withdraw_id(op));
 	const struct entry *entry = queue != NULL ? queue_entry(queue, one.ids[0]) : NULL;
 	if (entry == NULL)
@@ -194,7 +216,9 @@ plan_purge(struct plan *plan, struct op *op)
 	struct purge_op *purge = (struct purge_op *)op;
 	struct queue *queue;
 	struct str context_key = text_fold(&op->arena, purge->context_key);
-	if (purge->context_key.s != NULL && context_key.len == 0) /* whoever says it, does not mean everything */
+
+	/* whoever says it, does not mean everything */
+	if (purge->context_key.s != NULL && context_key.len == 0)
 		return error_set_field(&op->error, "/contextKey", "contextKey is blank");
 	if (plan_queue(plan, op, &purge->address, &purge->session_key, &queue) < 0)
 		return -1;
@@ -202,7 +226,8 @@ plan_purge(struct plan *plan, struct op *op)
 		return 0;
 	struct id_list chosen = id_list_room(&op->arena, queue->depth);
 	for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e))
-		if (context_key.len == 0 || str_eq(tags_get(&plan->catalog.tags, e->tag)->context_key, context_key))
+		if (context_key.len == 0 ||
+		    str_eq(tags_get(&plan->catalog.tags, e->tag)->context_key, context_key))
 			id_list_add(&chosen, e->id);
 	take(plan, queue, OUTCOME_PURGED, chosen);
 	purge->purged = chosen.count;
@@ -213,23 +238,27 @@ plan_purge(struct plan *plan, struct op *op)
 void
 drain_op_init(struct drain_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(drain_op, session_key), .plan = plan_drain, .lookup = drain_lookup,
-					     .found = drain_found };
+	static const struct op_kind kind = { OP_KIND(drain_op, session_key), .plan = plan_drain,
+					     .lookup = drain_lookup, .found = drain_found };
+
 	op_start(&op->op, &kind);
 }
 
 void
 consume_op_init(struct consume_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(consume_op, session_key), .plan = plan_consume };
+	static const struct op_kind kind = { OP_KIND(consume_op, session_key),
+					     .plan = plan_consume };
+
 	op_start(&op->op, &kind);
 }
 
 void
 withdraw_op_init(struct withdraw_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(withdraw_op, event), .plan = plan_withdraw, .lookup = withdraw_lookup,
-					     .found = withdraw_found };
+	static const struct op_kind kind = { OP_KIND(withdraw_op, event), .plan = plan_withdraw,
+					     .lookup = withdraw_lookup, .found = withdraw_found };
+
 	op_start(&op->op, &kind);
 }
 
@@ -237,5 +266,6 @@ void
 purge_op_init(struct purge_op *op)
 {
 	static const struct op_kind kind = { OP_KIND(purge_op, session_key), .plan = plan_purge };
+
 	op_start(&op->op, &kind);
 }

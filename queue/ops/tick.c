@@ -1,8 +1,8 @@
 /* tick.c - pops the timers that are due and asks the catalog what they still mean. */
 #include "queue/ops/tick.h"
 
-#include "queue/ops/lease.h"
 #include "queue/ops/id_list.h"
+#include "queue/ops/lease.h"
 
 /* Timers dealt with in one batch, and text that is read for them; the rest is for the next turn. */
 #define TICK_TIMERS_MAX 1000
@@ -12,20 +12,28 @@ static void
 lease_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 {
 	struct lease *lease = catalog_lease(&plan->catalog, timer->id);
-	/* A lease that ended while no server was there to take its ack is not the consumer's failure. */
+
+	/*
+	 * A lease that ended while no server was there to take its ack is not the consumer's
+	 * failure.
+	 */
 	if (lease != NULL && timer->at_boot_ms == lease->timer_boot_ms)
 		lease_lapse(plan, &op->arena, lease, timer->at_boot_ms > plan->opened_boot_ms);
 }
 
-/* Those who wait are told of the event as it was sent, and how that was its row alone says. Answers the bytes to be read. */
+/*
+ * Those who wait are told of the event as it was sent, and how that was its row alone says. Answers
+ * the bytes to be read.
+ */
 static size_t
 delay_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 {
 	struct extra extra = catalog_extra(&plan->catalog, timer->id);
+
 	if (extra.available_boot_ms == 0 || extra.available_boot_ms > plan->boot_ms)
 		return 0;
 	struct entry *entry = queue_entry(extra.queue, timer->id);
-	struct system_event *event = arena_alloc(&op->arena, sizeof *event);
+	struct system_event *event = arena_alloc(&op->arena, sizeof(*event));
 	extra.available_boot_ms = 0;
 	queue_set_state(&plan->catalog, extra.queue, entry, entry->attempts, &extra);
 	if (!((struct tick_op *)op)->blind)
@@ -34,16 +42,23 @@ delay_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 	return entry_text_bytes(entry);
 }
 
-/* A leased event is its consumer's until the lease is over; giving it back finds that it has expired. */
+/*
+ * A leased event is its consumer's until the lease is over; giving it back finds that it has
+ * expired.
+ */
 static void
 life_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 {
 	struct extra extra = catalog_extra(&plan->catalog, timer->id);
-	if (extra.expires_boot_ms == 0 || extra.expires_boot_ms > plan->boot_ms || extra.lease != NULL)
+
+	if (extra.expires_boot_ms == 0 || extra.expires_boot_ms > plan->boot_ms ||
+	    extra.lease != NULL)
 		return;
 	struct id_list one = id_list_room(&op->arena, 1);
 	id_list_add(&one, timer->id);
-	plan_settle(plan, extra.queue, (struct store_outcome){ .kind = OUTCOME_EXPIRED, .ids = one.ids, .count = one.count });
+	plan_settle(
+	    plan, extra.queue,
+	    (struct store_outcome){ .kind = OUTCOME_EXPIRED, .ids = one.ids, .count = one.count });
 	queue_refresh_last(&plan->catalog, extra.queue);
 }
 
@@ -51,8 +66,10 @@ static struct due_timer
 pop(struct plan *plan)
 {
 	struct due_timer timer = *timers_first(&plan->timers);
+
 	timers_pop(&plan->timers);
-	plan->popped = mem_grow(plan->popped, &plan->popped_cap, plan->popped_count + 1, sizeof *plan->popped);
+	plan->popped = mem_grow(plan->popped, &plan->popped_cap, plan->popped_count + 1,
+				sizeof(*plan->popped));
 	plan->popped[plan->popped_count++] = timer;
 	return timer;
 }
@@ -61,8 +78,10 @@ static int
 plan_tick(struct plan *plan, struct op *op)
 {
 	size_t bytes = 0;
+
 	for (size_t i = 0; i < TICK_TIMERS_MAX && bytes < TICK_TEXT_BYTES_MAX; i++) {
 		const struct due_timer *first = timers_first(&plan->timers);
+
 		if (first == NULL || first->at_boot_ms > plan->boot_ms)
 			break;
 		struct due_timer timer = pop(plan);
@@ -87,6 +106,7 @@ void
 tick_op_init(struct tick_op *op)
 {
 	static const struct op_kind kind = { OP_KIND(tick_op, end), .plan = plan_tick };
+
 	op_start(&op->op, &kind);
 	op->op.done = tick_done;
 }
@@ -96,15 +116,20 @@ tick_start(struct plan *plan)
 {
 	const struct extra *extra;
 	const struct lease *lease;
+
 	for (size_t at = 0; (extra = table_each(&plan->catalog.extras, &at)) != NULL;) {
 		if (extra->available_boot_ms > 0)
-			timers_add(&plan->timers, (struct due_timer){ extra->available_boot_ms, extra->id, TIMER_AVAILABLE });
+			timers_add(&plan->timers, (struct due_timer){ extra->available_boot_ms,
+								      extra->id, TIMER_AVAILABLE });
 		if (extra->expires_boot_ms > 0)
-			timers_add(&plan->timers, (struct due_timer){ extra->expires_boot_ms, extra->id, TIMER_EXPIRES });
+			timers_add(&plan->timers, (struct due_timer){ extra->expires_boot_ms,
+								      extra->id, TIMER_EXPIRES });
 		if (extra->lease != NULL &&
-		    (extra->lease->timer_boot_ms == 0 || extra->lease_end_boot_ms < extra->lease->timer_boot_ms))
+		    (extra->lease->timer_boot_ms == 0 ||
+		     extra->lease_end_boot_ms < extra->lease->timer_boot_ms))
 			extra->lease->timer_boot_ms = extra->lease_end_boot_ms;
 	}
 	for (size_t at = 0; (lease = table_each(&plan->catalog.leases, &at)) != NULL;)
-		timers_add(&plan->timers, (struct due_timer){ lease->timer_boot_ms, lease->id, TIMER_LEASE });
+		timers_add(&plan->timers,
+			   (struct due_timer){ lease->timer_boot_ms, lease->id, TIMER_LEASE });
 }

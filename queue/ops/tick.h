@@ -1,8 +1,8 @@
 /*
  * tick.h - what time does by itself: leases run out, delays end, events expire. Private to queue/.
  *
- * An op like the others, which the engine submits when a timer is due: so what time does is batched, durable and in order with
- * everything else.
+ * An op like the others, which the engine submits when a timer is due: so what time does is
+ * batched, durable and in order with everything else.
  */
 #ifndef QUEUE_OPS_TICK_H
 #define QUEUE_OPS_TICK_H
@@ -11,7 +11,8 @@
 
 struct tick_op {
 	struct op op;
-	bool blind;  /* events are not read for their wakes: that has failed, and must not stop time */
+	/* events are not read for their wakes: that has failed, and must not stop time */
+	bool blind;
 	char end[1]; /* it has no answer */
 };
 void tick_op_init(struct tick_op *op);

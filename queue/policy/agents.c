@@ -1,5 +1,6 @@
 /*
- * agents.c - the roster: agents.entries, an object by id, or else agents.list, an array of objects with an id.
+ * agents.c - the roster: agents.entries, an object by id, or else agents.list, an array of objects
+ * with an id.
  */
 #include "queue/policy/agents.h"
 
@@ -15,8 +16,8 @@ in_roster(const struct agents *agents, struct str id)
 }
 
 /*
- * Reads the roster, and who owns what names nobody when ownership is not explicit: NULL if that is not one agent. Without
- * any roster it is main; a roster that is there but empty names nobody.
+ * Reads the roster, and who owns what names nobody when ownership is not explicit: NULL if that is
+ * not one agent. Without any roster it is main; a roster that is there but empty names nobody.
  */
 static struct str
 read_roster(const cJSON *from, struct arena *arena, struct agents *ret)
@@ -25,10 +26,11 @@ read_roster(const cJSON *from, struct arena *arena, struct agents *ret)
 	int marks = 0;
 	const cJSON *agent;
 
-	ret->roster = arena_alloc(arena, (size_t)cJSON_GetArraySize(from) * sizeof *ret->roster);
+	ret->roster = arena_alloc(arena, (size_t)cJSON_GetArraySize(from) * sizeof(*ret->roster));
 	cJSON_ArrayForEach(agent, from)
 	{
-		struct str id = cJSON_IsObject(from) ? str_of(agent->string) : value_text(value_member(agent, "id"));
+		struct str id = cJSON_IsObject(from) ? str_of(agent->string)
+						     : value_text(value_member(agent, "id"));
 
 		if (cJSON_IsArray(from) && !cJSON_IsObject(agent))
 			continue;
@@ -59,12 +61,16 @@ system_agent(const cJSON *agents, struct arena *arena)
 void
 agents_compile(const cJSON *agents, struct arena *arena, struct agents *ret)
 {
-	const cJSON *entries = value_member(agents, "entries"), *list = value_member(agents, "list");
+	const cJSON *entries = value_member(agents, "entries"),
+		    *list = value_member(agents, "list");
 	bool explicit = value_is(value_member(agents, "ownership"), "explicit");
 	struct str system = system_agent(agents, arena), implied;
 
 	*ret = (struct agents){ 0 };
-	implied = read_roster(cJSON_IsObject(entries) ? entries : cJSON_IsArray(list) ? list : NULL, arena, ret);
+	implied = read_roster(cJSON_IsObject(entries) ? entries
+			      : cJSON_IsArray(list)   ? list
+						      : NULL,
+			      arena, ret);
 	if (explicit) {
 		ret->owner = system;
 		ret->default_agent = in_roster(ret, system) ? system : STR_NULL;

@@ -1,8 +1,8 @@
 /*
  * agents.h - the agents that a config names, and which of them owns what names none.
  *
- * Here: the roster, the configured owner (ROUTING section 3), the default agent and the agent of a binding (6.4).
- * Not here: the owner of a particular key (route).
+ * Here: the roster, the configured owner (ROUTING section 3), the default agent and the agent of a
+ * binding (6.4). Not here: the owner of a particular key (route).
  */
 #ifndef QUEUE_POLICY_AGENTS_H
 #define QUEUE_POLICY_AGENTS_H

@@ -1,5 +1,6 @@
 /*
- * allowlist.c - allowlists reduced to pins when the policy is compiled, found by two binary searches later.
+ * allowlist.c - allowlists reduced to pins when the policy is compiled, found by two binary
+ * searches later.
  */
 #include "queue/policy/allowlist.h"
 
@@ -78,7 +79,7 @@ account_pin(const cJSON *account, struct arena *arena)
 		value_member(config, "allowFrom"),
 	};
 
-	return first_list(lists, sizeof lists / sizeof lists[0], arena);
+	return first_list(lists, sizeof(lists) / sizeof(lists[0]), arena);
 }
 
 static struct pin
@@ -86,7 +87,7 @@ channel_pin(const cJSON *channel, struct arena *arena)
 {
 	const cJSON *const lists[] = { direct_list(channel), value_member(channel, "allowFrom") };
 
-	return first_list(lists, sizeof lists / sizeof lists[0], arena);
+	return first_list(lists, sizeof(lists) / sizeof(lists[0]), arena);
 }
 
 static void
@@ -98,16 +99,18 @@ compile_channel(const cJSON *channel, struct arena *arena, struct allowlist_chan
 	ret->pin = channel_pin(channel, arena);
 	if (!cJSON_IsObject(accounts))
 		return;
-	ret->accounts = arena_alloc(arena, (size_t)cJSON_GetArraySize(accounts) * sizeof *ret->accounts);
+	ret->accounts =
+	    arena_alloc(arena, (size_t)cJSON_GetArraySize(accounts) * sizeof(*ret->accounts));
 	cJSON_ArrayForEach(account, accounts)
 	{
 		struct str name = str_of(account->string);
 		struct pin pin = account_pin(account, arena);
 
 		if (pin.kind != PIN_NO_LIST && !account_id_is_reserved(name))
-			ret->accounts[ret->account_count++] = (struct account){ arena_dup(arena, name), pin };
+			ret->accounts[ret->account_count++] =
+			    (struct account){ arena_dup(arena, name), pin };
 	}
-	qsort(ret->accounts, ret->account_count, sizeof *ret->accounts, by_name);
+	qsort(ret->accounts, ret->account_count, sizeof(*ret->accounts), by_name);
 }
 
 void
@@ -118,10 +121,11 @@ allowlists_compile(const cJSON *channels, struct arena *arena, struct allowlists
 	*ret = (struct allowlists){ 0 };
 	if (!cJSON_IsObject(channels))
 		return;
-	ret->channels = arena_alloc(arena, (size_t)cJSON_GetArraySize(channels) * sizeof *ret->channels);
+	ret->channels =
+	    arena_alloc(arena, (size_t)cJSON_GetArraySize(channels) * sizeof(*ret->channels));
 	cJSON_ArrayForEach(channel, channels) if (cJSON_IsObject(channel))
 	    compile_channel(channel, arena, &ret->channels[ret->count++]);
-	qsort(ret->channels, ret->count, sizeof *ret->channels, by_name);
+	qsort(ret->channels, ret->count, sizeof(*ret->channels), by_name);
 }
 
 static const void *
@@ -133,11 +137,13 @@ find(struct str name, const void *entries, size_t count, size_t entry_bytes)
 struct pin
 allowlists_find(const struct allowlists *lists, struct str channel, struct str account)
 {
-	const struct allowlist_channel *found = find(channel, lists->channels, lists->count, sizeof *found);
+	const struct allowlist_channel *found =
+	    find(channel, lists->channels, lists->count, sizeof(*found));
 	const struct account *own;
 
 	if (found == NULL)
 		return (struct pin){ PIN_NO_CHANNEL, STR("") };
-	own = account.len > 0 ? find(account, found->accounts, found->account_count, sizeof *own) : NULL;
+	own = account.len > 0 ? find(account, found->accounts, found->account_count, sizeof(*own))
+			      : NULL;
 	return own != NULL ? own->pin : found->pin;
 }

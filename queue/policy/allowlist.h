@@ -1,8 +1,8 @@
 /*
  * allowlist.h - who may write to an agent directly, and whether that is one person.
  *
- * Here: the allowlists of channels and accounts, reduced to their pinned owner (ROUTING section 5.4 d and its
- * "Allowlist"), and the look-up of the one that counts.
+ * Here: the allowlists of channels and accounts, reduced to their pinned owner (ROUTING section 5.4
+ * d and its "Allowlist"), and the look-up of the one that counts.
  * Not here: comparing the owner with a key's peer (route).
  */
 #ifndef QUEUE_POLICY_ALLOWLIST_H
@@ -33,7 +33,10 @@ struct allowlists {
 
 void allowlists_compile(const cJSON *channels, struct arena *arena, struct allowlists *ret);
 
-/* The pin for a folded channel and account (empty: none): the account's where it has a list, else the channel's. */
+/*
+ * The pin for a folded channel and account (empty: none): the account's where it has a list, else
+ * the channel's.
+ */
 struct pin allowlists_find(const struct allowlists *lists, struct str channel, struct str account);
 
 #endif

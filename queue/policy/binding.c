@@ -3,7 +3,10 @@
  */
 #include "queue/policy/binding.h"
 
-/* What a binding matches on, the strongest first: the first binding of the first tier that has one decides. */
+/*
+ * What a binding matches on, the strongest first: the first binding of the first tier that has one
+ * decides.
+ */
 enum tier {
 	TIER_PEER,     /* this very peer */
 	TIER_ANY_PEER, /* any direct peer */
@@ -39,15 +42,18 @@ dm_scope_parse(const cJSON *value)
 
 	if (value_nullish(value))
 		return DM_MAIN;
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (value_is(value, names[i]))
 			return (enum dm_scope)i;
 	return DM_OTHER;
 }
 
-/* ---- compiling ---- */
+/* --- compiling --- */
 
-/* Section 6.1: the tier that a match's peer puts it in; TIER_COUNT when no direct peer can match it. */
+/*
+ * Section 6.1: the tier that a match's peer puts it in; TIER_COUNT when no direct peer can match
+ * it.
+ */
 static enum tier
 peer_tier(const cJSON *match, struct str account, struct arena *arena, struct str *peer)
 {
@@ -70,7 +76,8 @@ names_a_group(const cJSON *match, struct arena *arena)
 {
 	const cJSON *roles = value_member(match, "roles");
 
-	return value_id(arena, value_member(match, "guildId")).len > 0 || value_id(arena, value_member(match, "teamId")).len > 0 ||
+	return value_id(arena, value_member(match, "guildId")).len > 0 ||
+	       value_id(arena, value_member(match, "teamId")).len > 0 ||
 	       (cJSON_IsArray(roles) && cJSON_GetArraySize(roles) > 0);
 }
 
@@ -85,12 +92,15 @@ account_pattern(const cJSON *account, struct arena *arena)
 	return arena_dup(arena, account_id_normalize(arena, text));
 }
 
-/* False when the binding can match no direct chat. *broken is set when the resolver throws on it. */
+/*
+ * False when the binding can match no direct chat. *broken is set when the resolver throws on it.
+ */
 static bool
-compile_binding(const cJSON *binding, const cJSON *session, const struct agents *agents, struct arena *arena, struct binding *ret,
-		bool *broken)
+compile_binding(const cJSON *binding, const cJSON *session, const struct agents *agents,
+		struct arena *arena, struct binding *ret, bool *broken)
 {
-	const cJSON *match = value_member(binding, "match"), *account = value_member(match, "accountId");
+	const cJSON *match = value_member(binding, "match"),
+		    *account = value_member(match, "accountId");
 	const cJSON *scope = value_member(value_member(binding, "session"), "dmScope");
 	struct str channel = text_fold(arena, value_text(value_member(match, "channel")));
 
@@ -109,7 +119,8 @@ compile_binding(const cJSON *binding, const cJSON *session, const struct agents 
 	ret->account = account_pattern(account, arena);
 	ret->tier = peer_tier(match, ret->account, arena, &ret->peer);
 	ret->agent = agents_resolve(agents, value_text(value_member(binding, "agentId")), arena);
-	ret->scope = dm_scope_parse(value_nullish(scope) ? value_member(session, "dmScope") : scope);
+	ret->scope =
+	    dm_scope_parse(value_nullish(scope) ? value_member(session, "dmScope") : scope);
 	return ret->tier < TIER_COUNT && !names_a_group(match, arena);
 }
 
@@ -121,8 +132,9 @@ compile_identities(const cJSON *links, struct arena *arena, struct bindings *ret
 
 	if (!cJSON_IsObject(links))
 		return;
-	cJSON_ArrayForEach(link, links) ids += cJSON_IsArray(link) ? (size_t)cJSON_GetArraySize(link) : 0;
-	ret->identities = arena_alloc(arena, ids * sizeof *ret->identities);
+	cJSON_ArrayForEach(link, links) ids +=
+	    cJSON_IsArray(link) ? (size_t)cJSON_GetArraySize(link) : 0;
+	ret->identities = arena_alloc(arena, ids * sizeof(*ret->identities));
 	cJSON_ArrayForEach(link, links)
 	{
 		struct str name = arena_dup(arena, text_fold(arena, str_of(link->string)));
@@ -135,8 +147,8 @@ compile_identities(const cJSON *links, struct arena *arena, struct bindings *ret
 }
 
 void
-bindings_compile(const cJSON *bindings, const cJSON *session, const struct agents *agents, struct arena *arena,
-		 struct bindings *ret)
+bindings_compile(const cJSON *bindings, const cJSON *session, const struct agents *agents,
+		 struct arena *arena, struct bindings *ret)
 {
 	const cJSON *binding;
 
@@ -144,12 +156,13 @@ bindings_compile(const cJSON *bindings, const cJSON *session, const struct agent
 	compile_identities(value_member(session, "identityLinks"), arena, ret);
 	if (!cJSON_IsArray(bindings))
 		return;
-	ret->items = arena_alloc(arena, (size_t)cJSON_GetArraySize(bindings) * sizeof *ret->items);
-	cJSON_ArrayForEach(binding, bindings) if (compile_binding(binding, session, agents, arena, &ret->items[ret->count],
+	ret->items = arena_alloc(arena, (size_t)cJSON_GetArraySize(bindings) * sizeof(*ret->items));
+	cJSON_ArrayForEach(binding, bindings) if (compile_binding(binding, session, agents, arena,
+								  &ret->items[ret->count],
 								  &ret->broken)) ret->count++;
 }
 
-/* ---- asking ---- */
+/* --- asking --- */
 
 static const struct binding *
 first_match(const struct bindings *bindings, const struct direct_target *target, struct str account)
@@ -159,20 +172,26 @@ first_match(const struct bindings *bindings, const struct direct_target *target,
 	for (size_t i = 0; i < bindings->count; i++) {
 		const struct binding *b = &bindings->items[i];
 
-		if (str_eq(b->channel, target->channel) && (b->account.s == NULL || str_eq(b->account, account)) &&
-		    (b->tier != TIER_PEER || str_eq(b->peer, target->peer)) && (best == NULL || b->tier < best->tier))
+		if (str_eq(b->channel, target->channel) &&
+		    (b->account.s == NULL || str_eq(b->account, account)) &&
+		    (b->tier != TIER_PEER || str_eq(b->peer, target->peer)) &&
+		    (best == NULL || b->tier < best->tier))
 			best = b;
 	}
 	return best;
 }
 
-/* The name that stands for the peer: that of the first link which has it, with or without its channel. */
+/*
+ * The name that stands for the peer: that of the first link which has it, with or without its
+ * channel.
+ */
 static struct str
 linked_peer(const struct bindings *bindings, const struct direct_target *target)
 {
 	for (size_t i = 0; i < bindings->identity_count; i++) {
 		struct str id = bindings->identities[i].id, channel = target->channel;
-		bool scoped = id.len == channel.len + 1 + target->peer.len && str_starts(id, channel) && id.s[channel.len] == ':' &&
+		bool scoped = id.len == channel.len + 1 + target->peer.len &&
+			      str_starts(id, channel) && id.s[channel.len] == ':' &&
 			      memcmp(id.s + channel.len + 1, target->peer.s, target->peer.len) == 0;
 
 		if (scoped || str_eq(id, target->peer))
@@ -183,7 +202,8 @@ linked_peer(const struct bindings *bindings, const struct direct_target *target)
 
 /* Section 6.5, for the scopes that give a session of its own. */
 static struct str
-produce(const struct binding *binding, const struct direct_target *target, struct str account, struct str peer, struct arena *arena)
+produce(const struct binding *binding, const struct direct_target *target, struct str account,
+	struct str peer, struct arena *arena)
 {
 	struct buf rest = { 0 };
 	struct str key;
@@ -204,8 +224,8 @@ produce(const struct binding *binding, const struct direct_target *target, struc
 }
 
 bool
-bindings_preserve(const struct bindings *bindings, struct str key, const struct direct_target *target, struct str main_key,
-		  struct arena *arena)
+bindings_preserve(const struct bindings *bindings, struct str key,
+		  const struct direct_target *target, struct str main_key, struct arena *arena)
 {
 	const struct binding *binding;
 	struct str account, produced;
@@ -214,9 +234,11 @@ bindings_preserve(const struct bindings *bindings, struct str key, const struct 
 		return false;
 	account = account_id_normalize(arena, target->account);
 	binding = first_match(bindings, target, account);
-	if (binding == NULL || binding->agent.s == NULL || binding->scope == DM_MAIN || binding->scope == DM_OTHER)
+	if (binding == NULL || binding->agent.s == NULL || binding->scope == DM_MAIN ||
+	    binding->scope == DM_OTHER)
 		return false;
 	produced = produce(binding, target, account, linked_peer(bindings, target), arena);
 	return !session_key_is(produced, binding->agent, main_key) &&
-	       (str_eq(produced, text_fold(arena, key)) || str_eq(produced, text_fold(arena, session_key_base(key))));
+	       (str_eq(produced, text_fold(arena, key)) ||
+		str_eq(produced, text_fold(arena, session_key_base(key))));
 }

@@ -1,8 +1,10 @@
 /*
  * binding.h - direct chats that a binding gives a session of their own (ROUTING section 6).
  *
- * Here: bindings[] and session.identityLinks compiled, and the one question that routing asks of them.
- * Not here: the rest of OpenClaw's route resolver: groups, guilds, teams and roles cannot matter to a direct key.
+ * Here: bindings[] and session.identityLinks compiled, and the one question that routing asks of
+ * them.
+ * Not here: the rest of OpenClaw's route resolver: groups, guilds, teams and roles cannot matter to
+ * a direct key.
  */
 #ifndef QUEUE_POLICY_BINDING_H
 #define QUEUE_POLICY_BINDING_H
@@ -30,14 +32,16 @@ struct bindings {
 };
 
 /* session: the config's, for its identityLinks and dmScope. */
-void bindings_compile(const cJSON *bindings, const cJSON *session, const struct agents *agents, struct arena *arena,
-		      struct bindings *ret);
+void bindings_compile(const cJSON *bindings, const cJSON *session, const struct agents *agents,
+		      struct arena *arena, struct bindings *ret);
 
 /*
- * Would a binding produce the key that names this target as a session of its own? key is the agent key, trimmed;
- * main_key the policy's. Asked only where the config's dmScope is main, so that no binding means no.
+ * Would a binding produce the key that names this target as a session of its own? key is the agent
+ * key, trimmed; main_key the policy's. Asked only where the config's dmScope is main, so that no
+ * binding means no.
  */
-bool bindings_preserve(const struct bindings *bindings, struct str key, const struct direct_target *target, struct str main_key,
+bool bindings_preserve(const struct bindings *bindings, struct str key,
+		       const struct direct_target *target, struct str main_key,
 		       struct arena *arena);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * policy.c - an OpenClaw config becomes a policy: JSON5 to JSON, JSON to cJSON, and each part compiled by its own file.
+ * policy.c - an OpenClaw config becomes a policy: JSON5 to JSON, JSON to cJSON, and each part
+ * compiled by its own file.
  */
 #include "queue/policy/policy.h"
 
@@ -11,7 +12,8 @@
 static void
 compile(const cJSON *config, struct policy *policy)
 {
-	const cJSON *session = value_member(config, "session"), *agents = value_member(config, "agents");
+	const cJSON *session = value_member(config, "session"),
+		    *agents = value_member(config, "agents");
 	const cJSON *timezone = value_member(value_member(agents, "defaults"), "userTimezone");
 	struct arena *arena = &policy->arena;
 	struct str main_key = text_fold(arena, value_text(value_member(session, "mainKey")));
@@ -22,7 +24,8 @@ compile(const cJSON *config, struct policy *policy)
 	policy->timezone = arena_dup(arena, value_text(timezone));
 	agents_compile(agents, arena, &policy->agents);
 	allowlists_compile(value_member(config, "channels"), arena, &policy->allowlists);
-	bindings_compile(value_member(config, "bindings"), session, &policy->agents, arena, &policy->bindings);
+	bindings_compile(value_member(config, "bindings"), session, &policy->agents, arena,
+			 &policy->bindings);
 }
 
 /* Reads the text as an object; *ret is NULL for a blank text. */
@@ -51,7 +54,9 @@ read_config(const char *text, size_t len, cJSON **ret, struct error *err)
 		return error_set(err, ERROR_CONFIG, "a number has too many characters");
 	if (!cJSON_IsObject(config)) {
 		cJSON_Delete(config);
-		return error_set(err, ERROR_CONFIG, "a policy is an object, with members such as session and channels");
+		return error_set(
+		    err, ERROR_CONFIG,
+		    "a policy is an object, with members such as session and channels");
 	}
 	*ret = config;
 	return 0;
@@ -65,7 +70,7 @@ policy_parse(const char *text, size_t len, struct policy **ret, struct error *er
 
 	if (read_config(text, len, &config, err) < 0)
 		return -1;
-	policy = mem_alloc(sizeof *policy);
+	policy = mem_alloc(sizeof(*policy));
 	compile(config, policy);
 	cJSON_Delete(config);
 	*ret = policy;

@@ -1,8 +1,9 @@
 /*
  * policy.h - the routing part of an OpenClaw config, compiled.
  *
- * Here: reading the config (JSON5), and an immutable policy. Everything outside `session`, `agents`, `channels` and
- * `bindings` is ignored, and so is what has the wrong type where OpenClaw ignores it (ROUTING).
+ * Here: reading the config (JSON5), and an immutable policy. Everything outside `session`,
+ * `agents`, `channels` and `bindings` is ignored, and so is what has the wrong type where OpenClaw
+ * ignores it (ROUTING).
  * Not here: files (the caller reads them), deciding (route.h).
  */
 #ifndef QUEUE_POLICY_POLICY_H
@@ -13,7 +14,10 @@
 
 struct policy;
 
-/* Compiles JSON5 text; empty text is the empty policy. The text is not kept. Errors: ERROR_CONFIG with line and column. */
+/*
+ * Compiles JSON5 text; empty text is the empty policy. The text is not kept. Errors: ERROR_CONFIG
+ * with line and column.
+ */
 int policy_parse(const char *text, size_t len, struct policy **ret, struct error *err);
 void policy_free(struct policy *policy);
 

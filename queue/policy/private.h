@@ -1,15 +1,16 @@
 /*
- * private.h - the compiled policy, for the two files that know what is in it: policy.c makes it, route.c reads it.
+ * private.h - the compiled policy, for the two files that know what is in it: policy.c makes it,
+ * route.c reads it.
  *
  * It is immutable once made; everything it points to lives in its arena.
  */
 #ifndef QUEUE_POLICY_PRIVATE_H
 #define QUEUE_POLICY_PRIVATE_H
 
-#include "queue/policy/binding.h"
-#include "queue/policy/policy.h"
 #include "queue/policy/agents.h"
 #include "queue/policy/allowlist.h"
+#include "queue/policy/binding.h"
+#include "queue/policy/policy.h"
 
 struct policy {
 	struct arena arena;

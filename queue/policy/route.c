@@ -1,9 +1,9 @@
 /*
  * route.c - the decision: which queue an address means.
  *
- * The steps of ROUTING section 5 are a table. Each looks at the key and says whether it moves it to the agent's main
- * session, and why or why not; the first that does names the rule. Every move has the same destination, and none of the
- * steps would move that again, so the rest need not look.
+ * The steps of ROUTING section 5 are a table. Each looks at the key and says whether it moves it to
+ * the agent's main session, and why or why not; the first that does names the rule. Every move has
+ * the same destination, and none of the steps would move that again, so the rest need not look.
  */
 #include "queue/policy/route.h"
 
@@ -14,10 +14,11 @@ struct pass {
 	const struct policy *policy;
 	const struct address *address;
 	struct arena *arena;
-	struct str sent;           /* the key as sent, trimmed */
-	struct str owner;          /* normalised agent id */
-	bool bare;                 /* it is no agent key */
-	struct str key;            /* an agent key: as sent, or a bare one qualified with its owner */
+	struct str sent;  /* the key as sent, trimmed */
+	struct str owner; /* normalised agent id */
+	bool bare;        /* it is no agent key */
+	/* an agent key: as sent, or a bare one qualified with its owner */
+	struct str key;
 	struct session_key parsed; /* the same in its normal form, taken apart */
 };
 
@@ -30,7 +31,7 @@ struct finding {
 #define MOVES(text) ((struct finding){ true, STR(text) })
 #define STAYS(text) ((struct finding){ false, STR(text) })
 
-/* ---- where main is ---- */
+/* --- where main is --- */
 
 /* What stands behind "agent:<owner>:" in the queue key of the main session. */
 static struct str
@@ -46,7 +47,7 @@ is_away(const struct pass *pass)
 	return !session_key_is(pass->key, pass->owner, home(pass->policy));
 }
 
-/* ---- the steps ---- */
+/* --- the steps --- */
 
 static bool
 is_alias(const struct pass *pass)
@@ -117,10 +118,12 @@ direct_main(const struct pass *pass)
 		return (struct finding){ false, unpinned[pin.kind] };
 	if (!str_eq(pin.owner, target.peer))
 		return STAYS("the peer is not the owner that the allowlist names");
-	if (bindings_preserve(&pass->policy->bindings, pass->key, &target, pass->policy->main_key, pass->arena))
+	if (bindings_preserve(&pass->policy->bindings, pass->key, &target, pass->policy->main_key,
+			      pass->arena))
 		return STAYS("a binding gives this chat a session of its own");
-	return is_away(pass) ? MOVES("dmScope is main and the peer is the only owner on the allowlist")
-			     : STAYS("the key is the main session's own");
+	return is_away(pass)
+		   ? MOVES("dmScope is main and the peer is the only owner on the allowlist")
+		   : STAYS("the key is the main session's own");
 }
 
 static struct str
@@ -129,7 +132,8 @@ why_kept(const struct pass *pass)
 	if (pass->bare)
 		return STR("no other rule moves the key, which is only qualified with its owner");
 	if (!str_eq(pass->sent, pass->parsed.key))
-		return STR("no other rule moves the key, which is only brought into its normal form");
+		return STR(
+		    "no other rule moves the key, which is only brought into its normal form");
 	return STR("no other rule moves the key");
 }
 
@@ -142,10 +146,11 @@ static const struct {
 	{ RULE_CRON_RUN, cron_run },
 	{ RULE_DIRECT_MAIN, direct_main },
 };
-#define STEP_COUNT (sizeof steps / sizeof steps[0])
-_Static_assert(STEP_COUNT + 1 <= ROUTE_STEPS_MAX, "a decision has room for every step and for keep");
+#define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
+_Static_assert(STEP_COUNT + 1 <= ROUTE_STEPS_MAX,
+	       "a decision has room for every step and for keep");
 
-/* ---- the decision ---- */
+/* --- the decision --- */
 
 /* Section 3. The parsed agent id is sanitised like any other. */
 static int
@@ -155,23 +160,33 @@ find_owner(struct pass *pass, enum key_shape shape, struct error *err)
 	struct str named = asked.len > 0 ? agent_id_normalize(pass->arena, asked) : STR_NULL;
 
 	if (shape == KEY_AGENT) {
-		/* A name that was cut may change when it is normalised again; a key made from it still belongs to it. */
-		pass->owner = str_eq(named, pass->parsed.agent_id) ? named : agent_id_normalize(pass->arena, pass->parsed.agent_id);
+		/*
+		 * A name that was cut may change when it is normalised again; a key made from it
+		 * still belongs to it.
+		 */
+		pass->owner = str_eq(named, pass->parsed.agent_id)
+				  ? named
+				  : agent_id_normalize(pass->arena, pass->parsed.agent_id);
 		if (named.s != NULL && !str_eq(named, pass->owner))
-			return error_set(err, ERROR_OWNER_MISMATCH, "the session key belongs to agent %.*s, not to %.*s",
-					 (int)pass->owner.len, pass->owner.s, (int)named.len, named.s);
+			return error_set(err, ERROR_OWNER_MISMATCH,
+					 "the session key belongs to agent %.*s, not to %.*s",
+					 (int)pass->owner.len, pass->owner.s, (int)named.len,
+					 named.s);
 		return 0;
 	}
 	pass->owner = named.s != NULL ? named : pass->policy->agents.owner;
 	if (pass->owner.s == NULL)
-		return error_set(err, ERROR_OWNER_UNRESOLVED, "the session key names no agent and the policy has no single owner");
+		return error_set(
+		    err, ERROR_OWNER_UNRESOLVED,
+		    "the session key names no agent and the policy has no single owner");
 	return 0;
 }
 
 static int
 malformed(struct error *err)
 {
-	return error_set(err, ERROR_MALFORMED_KEY, "an agent's session key is agent:<agent id>:<rest>, neither part empty");
+	return error_set(err, ERROR_MALFORMED_KEY,
+			 "an agent's session key is agent:<agent id>:<rest>, neither part empty");
 }
 
 /* Classifies the key, finds its owner and qualifies it if it is bare. */
@@ -221,9 +236,10 @@ go_through(const struct pass *pass, bool explain, struct decision *decision)
 }
 
 /*
- * A key that stays comes back in its normal form, so that is looked at as well: "Agent:Main:Main" is no alias as it is
- * sent but is one when it comes again, and a capital sigma lower-cases otherwise at the end of a peer than before a thread
- * suffix. Without the second look such queue keys would not be fixed points.
+ * A key that stays comes back in its normal form, so that is looked at as well: "Agent:Main:Main"
+ * is no alias as it is sent but is one when it comes again, and a capital sigma lower-cases
+ * otherwise at the end of a peer than before a thread suffix. Without the second look such queue
+ * keys would not be fixed points.
  */
 static enum rule
 decide(struct pass *pass, bool explain, struct decision *decision)
@@ -246,10 +262,12 @@ key_sent(const struct address *address)
 }
 
 int
-route_decide(const struct policy *policy, const struct address *address, bool explain, struct arena *arena, struct decision *ret,
-	     struct error *err)
+route_decide(const struct policy *policy, const struct address *address, bool explain,
+	     struct arena *arena, struct decision *ret, struct error *err)
 {
-	struct pass pass = { .policy = policy, .address = address, .arena = arena, .sent = key_sent(address) };
+	struct pass pass = {
+		.policy = policy, .address = address, .arena = arena, .sent = key_sent(address)
+	};
 	struct decision decision = { 0 };
 
 	if (start(&pass, err) < 0)
@@ -258,7 +276,10 @@ route_decide(const struct policy *policy, const struct address *address, bool ex
 	if (decision.rule != RULE_KEEP) {
 		struct str main = session_key_build(arena, pass.owner, home(policy));
 
-		/* A main key of the config can be anything; what it makes must be a key, and in normal form. */
+		/*
+		 * A main key of the config can be anything; what it makes must be a key, and in
+		 * normal form.
+		 */
 		if (session_key_parse(arena, main, &pass.parsed) != KEY_AGENT)
 			return malformed(err);
 	}

@@ -1,8 +1,9 @@
 /*
  * route.h - the one decision: which queue an address means (ROUTING sections 3 to 6).
  *
- * Here: one pure function. Every key that enters passes it, whatever the call, so producers and consumers agree.
- * A queue key is a fixed point: routing it again under the same policy changes nothing.
+ * Here: one pure function. Every key that enters passes it, whatever the call, so producers and
+ * consumers agree. A queue key is a fixed point: routing it again under the same policy changes
+ * nothing.
  * Not here: storing, moving.
  */
 #ifndef QUEUE_POLICY_ROUTE_H
@@ -30,11 +31,12 @@ struct decision {
 };
 
 /*
- * Decides. An address with an agent id and no session key means that agent's main session (the key "main").
- * Text of the decision is borrowed from the address and the policy or lives in the arena. explain fills the steps.
- * Failures: ERROR_BLANK_KEY, ERROR_MALFORMED_KEY, ERROR_OWNER_UNRESOLVED, ERROR_OWNER_MISMATCH.
+ * Decides. An address with an agent id and no session key means that agent's main session (the key
+ * "main"). Text of the decision is borrowed from the address and the policy or lives in the arena.
+ * explain fills the steps. Failures: ERROR_BLANK_KEY, ERROR_MALFORMED_KEY, ERROR_OWNER_UNRESOLVED,
+ * ERROR_OWNER_MISMATCH.
  */
-int route_decide(const struct policy *policy, const struct address *address, bool explain, struct arena *arena,
-		 struct decision *ret, struct error *err);
+int route_decide(const struct policy *policy, const struct address *address, bool explain,
+		 struct arena *arena, struct decision *ret, struct error *err);
 
 #endif

@@ -28,14 +28,18 @@ stir(uint64_t hash, uint64_t word)
 	return hash ^ hash >> 32;
 }
 
-/* Eight bytes at a time. It need not be a good hash: a slot that many share is one where little is found. */
+/*
+ * Eight bytes at a time. It need not be a good hash: a slot that many share is one where little is
+ * found.
+ */
 static uint64_t
 mix(uint64_t hash, struct str part)
 {
 	uint64_t word = 0;
+
 	hash = stir(hash, part.len);
-	for (; part.len >= sizeof word; part.s += sizeof word, part.len -= sizeof word) {
-		memcpy(&word, part.s, sizeof word);
+	for (; part.len >= sizeof(word); part.s += sizeof(word), part.len -= sizeof(word)) {
+		memcpy(&word, part.s, sizeof(word));
 		hash = stir(hash, word);
 	}
 	word = 0;
@@ -48,6 +52,7 @@ static size_t
 slot_of(const struct str parts[PARTS])
 {
 	uint64_t hash = 0;
+
 	for (size_t i = 0; i < PARTS; i++)
 		hash = mix(hash, parts[i]);
 	return (size_t)(hash % ROUTE_CACHE_SLOTS);
@@ -73,6 +78,7 @@ const struct cached_route *
 route_cache_find(const struct route_cache *places, const struct address *address)
 {
 	struct str parts[PARTS];
+
 	if (places->slots == NULL)
 		return NULL;
 	take_apart(address, parts);
@@ -94,20 +100,22 @@ copy(struct str *text, char *at)
 }
 
 void
-route_cache_add(struct route_cache *places, const struct address *address, const struct cached_route *place)
+route_cache_add(struct route_cache *places, const struct address *address,
+		const struct cached_route *place)
 {
 	struct str parts[PARTS];
 	size_t bytes = place->queue_key.len;
+
 	take_apart(address, parts);
 	for (size_t i = 0; i < PARTS; i++)
 		bytes += parts[i].len;
 	if (bytes > ROUTE_CACHE_BYTES_MAX)
 		return;
 	if (places->slots == NULL)
-		places->slots = mem_alloc(ROUTE_CACHE_SLOTS * sizeof *places->slots);
+		places->slots = mem_alloc(ROUTE_CACHE_SLOTS * sizeof(*places->slots));
 	struct route_cache_slot **slot = &places->slots[slot_of(parts)];
 	free(*slot);
-	*slot = mem_alloc(sizeof **slot + bytes);
+	*slot = mem_alloc(sizeof(**slot) + bytes);
 	char *at = (char *)(*slot + 1);
 	(*slot)->place = *place;
 	at = copy(&(*slot)->place.queue_key, at);

@@ -1,8 +1,8 @@
 /*
  * values.h - values of a config, as JavaScript sees them.
  *
- * Here: the few readings of a JSON value that ROUTING's rules are made of. Any value may be asked for, of any type or
- * absent (NULL): a config can hold anything anywhere.
+ * Here: the few readings of a JSON value that ROUTING's rules are made of. Any value may be asked
+ * for, of any type or absent (NULL): a config can hold anything anywhere.
  * Not here: which member means what (policy and its parts).
  */
 #ifndef QUEUE_POLICY_VALUES_H
@@ -12,7 +12,10 @@
 
 #include "schema/mem.h"
 
-/* object.name, and NULL for anything that is no object: an array has no members, whatever JavaScript says. */
+/*
+ * object.name, and NULL for anything that is no object: an array has no members, whatever
+ * JavaScript says.
+ */
 const cJSON *value_member(const cJSON *object, const char *name);
 
 /* A string's own text, borrowed from the value; NULL for anything else. */
@@ -24,7 +27,9 @@ bool value_is(const cJSON *value, const char *text);
 bool value_nullish(const cJSON *value); /* absent or null: what ?? passes over */
 bool value_falsy(const cJSON *value);   /* absent, null, false, 0 or "" */
 
-/* String(value): what an allowlist entry of any type stands for (ROUTING section 1, "stringify"). */
+/*
+ * String(value): what an allowlist entry of any type stands for (ROUTING section 1, "stringify").
+ */
 struct str value_stringify(struct arena *arena, const cJSON *value);
 
 /* An id: a string trimmed, a number as text; empty for anything else. */

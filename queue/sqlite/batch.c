@@ -1,12 +1,13 @@
 /*
  * batch.c - the records of the commit under way, as tables that SQLite reads from.
  *
- * A statement for each record is bound, started and ended each time: a quarter of what its row costs. So SQLite is shown the
- * batch as two virtual tables, and one INSERT ... SELECT a commit takes each. They are empty but while a commit runs.
+ * A statement for each record is bound, started and ended each time: a quarter of what its row
+ * costs. So SQLite is shown the batch as two virtual tables, and one INSERT ... SELECT a commit
+ * takes each. They are empty but while a commit runs.
  */
-#include "queue/sqlite/private.h"
-
 #include <stdlib.h>
+
+#include "queue/sqlite/private.h"
 
 /* What stands in a column. A time of 0 and a text of NULL are null. */
 enum type { INT64, INT, BOOL, TIME, TEXT, DELIVERY, ORIGINAL_KEY, IDS, ATTEMPTS };
@@ -14,7 +15,11 @@ enum type { INT64, INT, BOOL, TIME, TEXT, DELIVERY, ORIGINAL_KEY, IDS, ATTEMPTS 
 struct column {
 	const char *name;
 	enum type type;
-	size_t offset; /* of a member of the record, or of the record's own struct where that takes more than a member */
+	/*
+	 * of a member of the record, or of the record's own struct where that takes more than a
+	 * member
+	 */
+	size_t offset;
 };
 
 #define EVENT(member) offsetof(struct store_event, member)
@@ -52,7 +57,8 @@ static const struct column outcome_columns[] = {
 	{ "attempts", ATTEMPTS, 0 },
 };
 
-_Static_assert(sizeof(size_t) == sizeof(int64_t) && sizeof(enum rule) == sizeof(int), "numbers are read by their width");
+_Static_assert(sizeof(size_t) == sizeof(int64_t) && sizeof(enum rule) == sizeof(int),
+	       "numbers are read by their width");
 
 /* One list of the batch. */
 struct list {
@@ -62,16 +68,17 @@ struct list {
 	size_t records, count; /* offsets of the list's members in the batch */
 };
 
-#define LIST(singular, plural)                                                                                                     \
-	{                                                                                                                          \
-		"batch_" #singular, singular##_columns, sizeof(singular##_columns) / sizeof(struct column),                        \
-		    sizeof(struct store_##singular), offsetof(struct store_batch, plural),                                         \
-		    offsetof(struct store_batch, singular##_count)                                                                 \
+#define LIST(singular, plural)                                                                     \
+	{                                                                                          \
+		"batch_" #singular, singular##_columns,                                            \
+		    sizeof(singular##_columns) / sizeof(struct column),                            \
+		    sizeof(struct store_##singular), offsetof(struct store_batch, plural),         \
+		    offsetof(struct store_batch, singular##_count)                                 \
 	}
 
 static const struct list lists[] = { LIST(event, events), LIST(outcome, outcomes) };
 
-#define LISTS (sizeof lists / sizeof *lists)
+#define LISTS (sizeof(lists) / sizeof(*lists))
 
 struct view {
 	sqlite3_vtab base;
@@ -85,7 +92,7 @@ struct cursor {
 	size_t row, count;
 };
 
-/* --- values ----------------------------------------------------------------------------------------------------------- */
+/* --- values --- */
 
 /* It is there until the statement has ended or, in the scratch, until the next row. */
 static void
@@ -119,10 +126,15 @@ say_ids(sqlite3_context *into, const struct store_outcome *outcome, struct buf *
 	say_written(into, scratch);
 }
 
-/* Seldom there, and not in the scratch, where the ids are. Apart from the other columns, which would all pay for its buffer. */
-static void __attribute__((noinline)) say_attempts(sqlite3_context *into, const struct store_outcome *outcome)
+/*
+ * Seldom there, and not in the scratch, where the ids are. Apart from the other columns, which
+ * would all pay for its buffer.
+ */
+static void __attribute__((noinline))
+say_attempts(sqlite3_context *into, const struct store_outcome *outcome)
 {
 	struct buf text = { 0 };
+
 	if (outcome->attempts == NULL)
 		return;
 	for (size_t i = 0; i < outcome->count; i++) {
@@ -177,24 +189,27 @@ say(sqlite3_context *into, enum type type, const void *value, struct buf *scratc
 	}
 }
 
-/* --- what SQLite asks of a virtual table ------------------------------------------------------------------------------- */
+/* --- what SQLite asks of a virtual table --- */
 
 static int
 declare(sqlite3 *db, const struct list *list)
 {
 	struct buf sql = { 0 };
+
 	for (size_t i = 0; i < list->column_count; i++)
 		buf_addf(&sql, "%s%s", i == 0 ? "CREATE TABLE x(" : ",", list->columns[i].name);
-	buf_add(&sql, ")", sizeof ")");
+	buf_add(&sql, ")", sizeof(")"));
 	int rc = sqlite3_declare_vtab(db, sql.data);
 	buf_clear(&sql);
 	return rc;
 }
 
 static int
-view_connect(sqlite3 *db, void *store, int argc, const char *const *argv, sqlite3_vtab **ret, char **err)
+view_connect(sqlite3 *db, void *store, int argc, const char *const *argv, sqlite3_vtab **ret,
+	     char **err)
 {
-	struct view *view = mem_alloc(sizeof *view);
+	struct view *view = mem_alloc(sizeof(*view));
+
 	(void)argc, (void)err;
 	view->store = store;
 	view->list = lists;
@@ -222,7 +237,8 @@ view_best_index(sqlite3_vtab *view, sqlite3_index_info *info)
 static int
 view_open(sqlite3_vtab *view, sqlite3_vtab_cursor **ret)
 {
-	struct cursor *cursor = mem_alloc(sizeof *cursor);
+	struct cursor *cursor = mem_alloc(sizeof(*cursor));
+
 	(void)view;
 	*ret = &cursor->base;
 	return SQLITE_OK;
@@ -241,6 +257,7 @@ view_begin(sqlite3_vtab_cursor *base, int number, const char *name, int argc, sq
 	struct cursor *cursor = (struct cursor *)base;
 	const struct view *view = (const struct view *)base->pVtab;
 	const char *batch = (const char *)view->store->batch;
+
 	(void)number, (void)name, (void)argc, (void)argv;
 	cursor->row = cursor->count = 0;
 	if (batch == NULL)
@@ -269,7 +286,10 @@ view_column(sqlite3_vtab_cursor *base, sqlite3_context *into, int number)
 	const struct cursor *cursor = (const struct cursor *)base;
 	const struct view *view = (const struct view *)base->pVtab;
 	const struct column *column = &view->list->columns[number];
-	say(into, column->type, cursor->records + cursor->row * view->list->record_bytes + column->offset, &view->store->scratch);
+
+	say(into, column->type,
+	    cursor->records + cursor->row * view->list->record_bytes + column->offset,
+	    &view->store->scratch);
 	return SQLITE_OK;
 }
 
@@ -296,6 +316,7 @@ sqlite_show_batches(struct sqlite_store *store)
 		.xRowid = view_row_id,
 	};
 	int rc = SQLITE_OK;
+
 	for (size_t i = 0; rc == SQLITE_OK && i < LISTS; i++)
 		rc = sqlite3_create_module(store->db, lists[i].name, &module, store);
 	return rc;

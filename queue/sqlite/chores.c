@@ -1,13 +1,14 @@
 /*
- * chores.c - what is done between turns: checkpoints, a look at the disk (sqlite_disk.c), forgetting (sqlite_sweep.c has
- * the sweep of events and outcomes).
+ * chores.c - what is done between turns: checkpoints, a look at the disk (sqlite_disk.c),
+ * forgetting (sqlite_sweep.c has the sweep of events and outcomes).
  *
- * The WAL is checkpointed after the answers have gone out, when it has grown to a size that keeps one checkpoint short;
- * SQLite then starts it over from its beginning, and overwrites what is there: that syncs twice as fast as a file that grows.
+ * The WAL is checkpointed after the answers have gone out, when it has grown to a size that keeps
+ * one checkpoint short; SQLite then starts it over from its beginning, and overwrites what is
+ * there: that syncs twice as fast as a file that grows.
  */
-#include "queue/sqlite/private.h"
-
 #include <time.h>
+
+#include "queue/sqlite/private.h"
 
 #define CHECKPOINT_FRAMES 1000
 #define LOOK_INTERVAL_MS 1000
@@ -16,25 +17,29 @@ static int64_t
 monotonic_ms(void)
 {
 	struct timespec now;
+
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /*
- * A sync of the database that fails may have lost pages of this checkpoint and of earlier ones, and the log would start over
- * after the next as if they were there (C8).
+ * A sync of the database that fails may have lost pages of this checkpoint and of earlier ones, and
+ * the log would start over after the next as if they were there (C8).
  */
 static void
 checkpoint(struct sqlite_store *store)
 {
 	int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
 	if (rc == SQLITE_FULL && sqlite_give_up_reserve(store))
-		rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+					       NULL);
 	if (rc == SQLITE_OK)
 		store->stats.checkpoints++;
 	else if (sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC)
 		sqlite_break(store);
-	store->wal_frames = 0; /* after a failure too: the next commit says how many there are, and it is tried again */
+	/* after a failure too: the next commit says how many there are, and it is tried again */
+	store->wal_frames = 0;
 }
 
 /* One step. False when no key is old enough, or the disk does not let us. */
@@ -42,7 +47,11 @@ static bool
 forget_keys(struct sqlite_store *store, int64_t before_ms)
 {
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_KEYS];
-	struct error err; /* nobody to tell: what is not forgotten now is later, and of a broken store `ready` tells */
+	/*
+	 * nobody to tell: what is not forgotten now is later, and of a broken store `ready` tells
+	 */
+	struct error err;
+
 	sqlite3_bind_int64(remove, 1, before_ms);
 	int rc = sqlite_run(store->statement[STATEMENT_BEGIN]);
 	if (rc == SQLITE_OK)
@@ -56,6 +65,7 @@ sqlite_chores(struct store *base, const struct chores *chores)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	int64_t now_ms = monotonic_ms();
+
 	if (store->broken)
 		return false;
 	if (store->wal_frames >= CHECKPOINT_FRAMES)

@@ -1,15 +1,17 @@
 /*
- * history.c - looking back: what was said about a lease, an event, an idempotency key; pages of what happened.
+ * history.c - looking back: what was said about a lease, an event, an idempotency key; pages of
+ * what happened.
  *
- * Outcomes carry no index by event. An event's timeline is found from its time (outcomes ascend in time as in id) within its
- * session; a page of history walks outcomes backwards. Both stop after a bounded number of rows.
+ * Outcomes carry no index by event. An event's timeline is found from its time (outcomes ascend in
+ * time as in id) within its session; a page of history walks outcomes backwards. Both stop after a
+ * bounded number of rows.
  */
 #include "queue/sqlite/private.h"
 
 #define PAGE_OUTCOMES_MAX 20000 /* rows that one page looks at */
 #define PAGE_EVENTS_MAX 20000
 
-/* --- lookups -------------------------------------------------------------------------------------------------------- */
+/* --- lookups --- */
 
 /* One lookup and who asked. */
 struct asked {
@@ -28,18 +30,25 @@ names(const struct store_outcome *outcome, int64_t event)
 	return false;
 }
 
-/* Gives the outcomes that the statement yields and that name the event, up to the one that settles it. */
+/*
+ * Gives the outcomes that the statement yields and that name the event, up to the one that settles
+ * it.
+ */
 static int
-give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event, enum outcome_kind *settled)
+give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event,
+	      enum outcome_kind *settled)
 {
 	int rc = SQLITE_ROW;
+
 	while (*settled == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		struct arena arena = { 0 };
 		struct store_outcome outcome;
+
 		if (sqlite_outcome(row, &arena, &outcome) < 0) {
 			rc = SQLITE_CORRUPT;
 		} else if (names(&outcome, event)) {
-			asked->each(asked->arg, asked->index, &(struct found){ .outcome = &outcome });
+			asked->each(asked->arg, asked->index,
+				    &(struct found){ .outcome = &outcome });
 			if (outcome.kind <= OUTCOME_LAST_SETTLING)
 				*settled = outcome.kind;
 		}
@@ -64,6 +73,7 @@ static bool
 leave(struct lent *lent, const struct store_outcome *outcome)
 {
 	size_t before = lent->held;
+
 	for (size_t i = 0, j = 0; i < lent->count && j < outcome->count;) {
 		if (lent->ids[i] == outcome->ids[j] && !lent->left[i]) {
 			lent->left[i] = true;
@@ -84,15 +94,15 @@ concerns(struct lent *lent, const struct store_outcome *outcome)
 	if (lent->ids != NULL)
 		return leave(lent, outcome);
 	lent->count = lent->held = outcome->count;
-	lent->ids =
-	    memcpy(arena_alloc(&lent->arena, outcome->count * sizeof *lent->ids), outcome->ids, outcome->count * sizeof *lent->ids);
+	lent->ids = memcpy(arena_alloc(&lent->arena, outcome->count * sizeof(*lent->ids)),
+			   outcome->ids, outcome->count * sizeof(*lent->ids));
 	lent->left = arena_alloc(&lent->arena, outcome->count);
 	return true;
 }
 
 /*
- * Until the lease is empty: what happens to its events afterwards is nothing to it. They leave it by what is done under the
- * lease, or because somebody takes them whoever has them.
+ * Until the lease is empty: what happens to its events afterwards is nothing to it. They leave it
+ * by what is done under the lease, or because somebody takes them whoever has them.
  */
 static int
 lookup_lease(const struct asked *asked, const struct lookup *lookup)
@@ -100,14 +110,18 @@ lookup_lease(const struct asked *asked, const struct lookup *lookup)
 	sqlite3_stmt *row = asked->store->statement[STATEMENT_LEASE_OUTCOMES];
 	struct lent lent = { .ids = NULL };
 	int rc = SQLITE_ROW;
+
 	sqlite3_bind_int64(row, 1, lookup->id);
-	while (rc == SQLITE_ROW && (lent.ids == NULL || lent.held > 0) && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+	while (rc == SQLITE_ROW && (lent.ids == NULL || lent.held > 0) &&
+	       (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		struct arena arena = { 0 };
 		struct store_outcome outcome;
+
 		if (sqlite_outcome(row, &arena, &outcome) < 0)
 			rc = SQLITE_CORRUPT;
 		else if (concerns(&lent, &outcome))
-			asked->each(asked->arg, asked->index, &(struct found){ .outcome = &outcome });
+			asked->each(asked->arg, asked->index,
+				    &(struct found){ .outcome = &outcome });
 		arena_clear(&arena);
 	}
 	sqlite3_reset(row);
@@ -121,9 +135,11 @@ outcome_since(struct sqlite_store *store, int64_t ts_ms)
 {
 	sqlite3_stmt *row = store->statement[STATEMENT_OUTCOME_SINCE];
 	int64_t low = 0, high = store->ends.outcome + 1;
+
 	while (low < high) {
 		int64_t mid = low + (high - low) / 2, id = high;
 		bool before = false;
+
 		sqlite3_bind_int64(row, 1, mid);
 		if (sqlite3_step(row) == SQLITE_ROW) {
 			id = sqlite3_column_int64(row, 0);
@@ -145,6 +161,7 @@ lookup_event(const struct asked *asked, const struct lookup *lookup, int64_t *ts
 	sqlite3_stmt *read = asked->store->statement[STATEMENT_READ_EVENT];
 	struct arena arena = { 0 };
 	struct system_event event;
+
 	*ts_ms = 0;
 	sqlite3_bind_int64(read, 1, lookup->id);
 	int rc = sqlite3_step(read);
@@ -166,6 +183,7 @@ lookup_timeline(const struct asked *asked, const struct lookup *lookup)
 	enum outcome_kind settled = 0;
 	int64_t ts_ms;
 	int rc = lookup_event(asked, lookup, &ts_ms);
+
 	if (rc != SQLITE_DONE || ts_ms == 0)
 		return rc;
 	sqlite3_bind_int64(row, 1, lookup->id);
@@ -184,6 +202,7 @@ lookup_dead_letter(const struct asked *asked, const struct lookup *lookup)
 {
 	sqlite3_stmt *row = asked->store->statement[STATEMENT_IS_DEAD_LETTER];
 	int64_t ts_ms;
+
 	sqlite3_bind_int64(row, 1, lookup->id);
 	int rc = sqlite3_step(row);
 	sqlite3_reset(row);
@@ -194,12 +213,14 @@ static int
 lookup_key(const struct asked *asked, const struct lookup *lookup)
 {
 	sqlite3_stmt *row = asked->store->statement[STATEMENT_FIND_KEY];
+
 	sqlite_bind_text(row, 1, lookup->key);
 	int rc = sqlite3_step(row);
 	if (rc == SQLITE_ROW) {
 		struct store_key key = { .key = lookup->key,
 					 .request = (uint64_t)sqlite3_column_int64(row, 0),
 					 .answer = sqlite_text(row, 1) };
+
 		asked->each(asked->arg, asked->index, &(struct found){ .key = &key });
 	}
 	sqlite3_reset(row);
@@ -210,6 +231,7 @@ static int
 look_up(const struct asked *asked, const struct lookup *lookup)
 {
 	int64_t ts_ms;
+
 	switch (lookup->kind) {
 	case LOOKUP_NONE:
 		break;
@@ -228,11 +250,13 @@ look_up(const struct asked *asked, const struct lookup *lookup)
 }
 
 void
-sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count, lookup_found *each, read_done *done, void *arg)
+sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count, lookup_found *each,
+	      read_done *done, void *arg)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct error err;
 	int rc = SQLITE_DONE;
+
 	sqlite_begin_reading(store);
 	for (size_t i = 0; rc == SQLITE_DONE && i < count; i++)
 		rc = look_up(&(struct asked){ store, i, each, arg }, &lookups[i]);
@@ -242,7 +266,7 @@ sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count, lo
 	done(arg, rc == SQLITE_DONE ? NULL : &err);
 }
 
-/* --- history -------------------------------------------------------------------------------------------------------- */
+/* --- history --- */
 
 /* A page while it is being made. */
 struct page {
@@ -269,6 +293,7 @@ give(struct page *page, const struct store_outcome *outcome, const struct system
 {
 	struct store_outcome one = *outcome;
 	int64_t id = event->id;
+
 	if (page->rows > 0 && page->text_bytes + event->text.len > ANSWER_TEXT_BYTES_MAX) {
 		stop_before(page, outcome, id);
 		return;
@@ -287,11 +312,13 @@ give_event(struct page *page, const struct store_outcome *outcome, size_t at)
 	sqlite3_stmt *read = page->store->statement[STATEMENT_READ_EVENT];
 	struct arena arena = { 0 };
 	struct system_event event;
+
 	sqlite3_bind_int64(read, 1, outcome->ids[at]);
 	int rc = sqlite3_step(read);
 	if (rc == SQLITE_ROW && sqlite_event(page->store, read, &arena, &event) < 0)
 		rc = SQLITE_CORRUPT;
-	if (rc == SQLITE_ROW && (page->query->source.s == NULL || str_eq(event.source, page->query->source))) {
+	if (rc == SQLITE_ROW &&
+	    (page->query->source.s == NULL || str_eq(event.source, page->query->source))) {
 		event.attempts = outcome->attempts != NULL ? outcome->attempts[at] : 0;
 		give(page, outcome, &event);
 	}
@@ -312,8 +339,11 @@ give_outcome(struct page *page, const struct store_outcome *outcome)
 {
 	const struct history_query *query = page->query;
 	int rc = SQLITE_DONE;
-	for (size_t i = outcome->count; rc == SQLITE_DONE && page->more_outcome == 0 && i > 0; i--) {
-		if (outcome->id == query->before_outcome && outcome->ids[i - 1] >= query->before_event)
+
+	for (size_t i = outcome->count; rc == SQLITE_DONE && page->more_outcome == 0 && i > 0;
+	     i--) {
+		if (outcome->id == query->before_outcome &&
+		    outcome->ids[i - 1] >= query->before_event)
 			continue;
 		if (page_full(page)) {
 			stop_before(page, outcome, outcome->ids[i - 1]);
@@ -331,9 +361,11 @@ asked_for(const struct page *page, sqlite3_stmt *row)
 {
 	const struct history_query *query = page->query;
 	int kind = sqlite3_column_int(row, 2);
+
 	if (page->session != 0 && sqlite3_column_int64(row, 7) != page->session)
 		return false;
-	return query->dead_letters || (query->kind != 0 ? kind == (int)query->kind : kind <= OUTCOME_LAST_SETTLING);
+	return query->dead_letters ||
+	       (query->kind != 0 ? kind == (int)query->kind : kind <= OUTCOME_LAST_SETTLING);
 }
 
 /* A JSON array of numbers, one an event; null: all 0. */
@@ -344,11 +376,13 @@ read_attempts(sqlite3_stmt *row, struct arena *arena, struct store_outcome *outc
 	struct str text = sqlite_text(row, 8);
 	size_t count = 0;
 	int64_t number;
+
 	if (text.s == NULL)
 		return 0;
 	uint8_t *attempts = arena_alloc(arena, outcome->count + 1);
 	if (json_scan(&json, text.s, text.len, NULL) == 0)
-		for (size_t t = json_first(&json, 0); t != 0 && count <= outcome->count; t = json_next(&json, 0, t))
+		for (size_t t = json_first(&json, 0); t != 0 && count <= outcome->count;
+		     t = json_next(&json, 0, t))
 			attempts[count++] = json_int64(&json, t, &number) ? (uint8_t)number : 0;
 	json_clear(&json);
 	outcome->attempts = attempts;
@@ -361,6 +395,7 @@ give_row(struct page *page, sqlite3_stmt *row)
 	struct arena arena = { 0 };
 	struct store_outcome outcome;
 	int rc = SQLITE_CORRUPT;
+
 	if (sqlite_outcome(row, &arena, &outcome) == 0 && read_attempts(row, &arena, &outcome) == 0)
 		rc = give_outcome(page, &outcome);
 	arena_clear(&arena);
@@ -374,6 +409,7 @@ stop_after(struct page *page, sqlite3_stmt *row)
 	struct arena arena = { 0 };
 	struct store_outcome outcome;
 	int rc = sqlite_outcome(row, &arena, &outcome) == 0 ? SQLITE_DONE : SQLITE_CORRUPT;
+
 	if (rc == SQLITE_DONE) {
 		page->more_outcome = outcome.id;
 		page->more_event = outcome.ids[0];
@@ -387,6 +423,7 @@ give_page(struct page *page, sqlite3_stmt *row)
 {
 	int rc;
 	size_t seen = 0;
+
 	while ((rc = sqlite3_step(row)) == SQLITE_ROW) {
 		if (sqlite3_column_int64(row, 1) < page->query->since_ms)
 			return SQLITE_DONE; /* times descend with the ids */
@@ -406,8 +443,10 @@ newest_outcome(const struct page *page)
 {
 	const struct history_query *query = page->query;
 	int64_t newest = query->before_outcome > 0 ? query->before_outcome : INT64_MAX;
+
 	if (query->until_ms > 0 && query->until_ms < INT64_MAX) {
 		int64_t later = outcome_since(page->store, query->until_ms + 1);
+
 		newest = later <= newest ? later - 1 : newest;
 	}
 	return newest;
@@ -418,6 +457,7 @@ static int
 find_session(struct page *page)
 {
 	sqlite3_stmt *find = page->store->statement[STATEMENT_FIND_SESSION];
+
 	sqlite_bind_text(find, 1, page->query->session_key);
 	int rc = sqlite3_step(find);
 	if (rc == SQLITE_ROW)
@@ -431,6 +471,7 @@ make_page(struct page *page)
 {
 	const struct history_query *query = page->query;
 	int rc = query->session_key.s != NULL ? find_session(page) : SQLITE_DONE;
+
 	if (rc != SQLITE_DONE || (query->session_key.s != NULL && page->session == 0))
 		return rc;
 	enum statement which = query->dead_letters  ? STATEMENT_DEAD_LETTERS
@@ -446,10 +487,14 @@ make_page(struct page *page)
 }
 
 void
-sqlite_history(struct store *base, const struct history_query *query, history_row *each, history_done *done, void *arg)
+sqlite_history(struct store *base, const struct history_query *query, history_row *each,
+	       history_done *done, void *arg)
 {
-	struct page page = { .store = (struct sqlite_store *)base, .query = query, .each = each, .arg = arg };
+	struct page page = {
+		.store = (struct sqlite_store *)base, .query = query, .each = each, .arg = arg
+	};
 	struct error err;
+
 	sqlite_begin_reading(page.store);
 	int rc = make_page(&page);
 	if (rc != SQLITE_DONE)

@@ -1,12 +1,15 @@
-/* ids.c - lists of event ids as they stand in an outcome's row: short, and readable with json_each. */
-#include "queue/sqlite/private.h"
-
+/*
+ * ids.c - lists of event ids as they stand in an outcome's row: short, and readable with json_each.
+ */
 #include <ctype.h>
+
+#include "queue/sqlite/private.h"
 
 static size_t
 run_length(const int64_t *ids, size_t count)
 {
 	size_t n = 1;
+
 	while (n < count && ids[n] == ids[n - 1] + 1)
 		n++;
 	return n;
@@ -35,6 +38,7 @@ read_id(const char **at, const char *end, int64_t *ret)
 {
 	int64_t n = 0;
 	const char *p = *at;
+
 	for (; p < end && isdigit((unsigned char)*p); p++)
 		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *p - '0', &n))
 			return false;
@@ -59,12 +63,14 @@ ids_next(const char **at, const char *end, struct id_range *range)
 {
 	const char *p = *at;
 	struct id_range next = { 0 };
+
 	if (range->last > 0 && skip(&p, end, ']') && p == end)
 		return false;
 	p = *at;
 	bool fine = skip(&p, end, range->last > 0 ? ',' : '[');
 	if (fine && skip(&p, end, '['))
-		fine = read_id(&p, end, &next.first) && skip(&p, end, ',') && read_id(&p, end, &next.last) && skip(&p, end, ']');
+		fine = read_id(&p, end, &next.first) && skip(&p, end, ',') &&
+		       read_id(&p, end, &next.last) && skip(&p, end, ']');
 	else if (fine && (fine = read_id(&p, end, &next.first)))
 		next.last = next.first;
 	if (!fine || next.first <= range->last || next.last < next.first) {
@@ -82,6 +88,7 @@ ids_read(struct str text, size_t most, struct arena *arena, int64_t **ids, size_
 	const char *at = text.s, *end = text.s + text.len;
 	struct id_range range = { 0 };
 	size_t total = 0;
+
 	while (ids_next(&at, end, &range)) {
 		if (range.last - range.first >= (int64_t)(most - total))
 			return false;
@@ -89,7 +96,7 @@ ids_read(struct str text, size_t most, struct arena *arena, int64_t **ids, size_
 	}
 	if (at == NULL)
 		return false;
-	*ids = arena_alloc(arena, (total + 1) * sizeof **ids);
+	*ids = arena_alloc(arena, (total + 1) * sizeof(**ids));
 	*count = 0;
 	range = (struct id_range){ 0 };
 	for (at = text.s; ids_next(&at, end, &range);)

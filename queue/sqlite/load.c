@@ -1,12 +1,12 @@
 /*
  * load.c - opening: which of the stored events are still pending.
  *
- * The outcomes are read first and become one sorted list of settled ranges; then the events are walked in id order beside
- * it. Two scans in key order, no index, no random access.
+ * The outcomes are read first and become one sorted list of settled ranges; then the events are
+ * walked in id order beside it. Two scans in key order, no index, no random access.
  */
-#include "queue/sqlite/private.h"
-
 #include <stdlib.h>
+
+#include "queue/sqlite/private.h"
 
 struct settled {
 	struct id_range *ranges; /* ascending and disjoint once sorted */
@@ -17,6 +17,7 @@ static int
 by_first(const void *a, const void *b)
 {
 	const struct id_range *x = a, *y = b;
+
 	return (x->first > y->first) - (x->first < y->first);
 }
 
@@ -25,8 +26,10 @@ add_ranges(struct settled *settled, struct str ids)
 {
 	const char *at = ids.s, *end = ids.s + ids.len;
 	struct id_range range = { 0 };
+
 	while (ids_next(&at, end, &range)) {
-		settled->ranges = mem_grow(settled->ranges, &settled->cap, settled->count + 1, sizeof range);
+		settled->ranges =
+		    mem_grow(settled->ranges, &settled->cap, settled->count + 1, sizeof(range));
 		settled->ranges[settled->count++] = range;
 	}
 	return at != NULL;
@@ -36,42 +39,51 @@ static int
 load_settled(struct sqlite_store *store, struct settled *settled, struct error *err)
 {
 	sqlite3_stmt *row = NULL;
-	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts, kind, events FROM outcome ORDER BY id", -1, &row, NULL), failed = 0;
+	int rc = sqlite3_prepare_v2(
+		store->db, "SELECT id, ts, kind, events FROM outcome ORDER BY id", -1, &row, NULL),
+	    failed = 0;
+
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		rc = SQLITE_OK;
 		store->ends.outcome = sqlite3_column_int64(row, 0);
 		store->ends.ts_ms = sqlite3_column_int64(row, 1);
 		store->stats.outcomes++;
-		if (sqlite3_column_int(row, 2) <= OUTCOME_LAST_SETTLING && !add_ranges(settled, sqlite_text(row, 3)))
-			failed = error_set(err, ERROR_STORAGE_CORRUPT, "outcome %lld in %s is damaged",
-					   (long long)store->ends.outcome, store->path);
+		if (sqlite3_column_int(row, 2) <= OUTCOME_LAST_SETTLING &&
+		    !add_ranges(settled, sqlite_text(row, 3)))
+			failed =
+			    error_set(err, ERROR_STORAGE_CORRUPT, "outcome %lld in %s is damaged",
+				      (long long)store->ends.outcome, store->path);
 	}
 	if (failed == 0 && rc != SQLITE_DONE)
 		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	sqlite3_finalize(row);
 	if (settled->count > 1)
-		qsort(settled->ranges, settled->count, sizeof *settled->ranges, by_first);
+		qsort(settled->ranges, settled->count, sizeof(*settled->ranges), by_first);
 	return failed;
 }
 
 /* Leases, extensions, nacks, lapses: the few outcomes that leave events pending, in order. */
 static int
-load_open_outcomes(struct sqlite_store *store, const struct store_loading *loading, struct error *err)
+load_open_outcomes(struct sqlite_store *store, const struct store_loading *loading,
+		   struct error *err)
 {
 	sqlite3_stmt *row = NULL;
 	int failed = 0;
-	int rc = sqlite3_prepare_v2(
-	    store->db,
-	    "SELECT outcome.id, ts, kind, events, lease, until, detail, key FROM outcome JOIN session ON session.id = session"
-	    " WHERE kind > 9 AND kind < 15 ORDER BY outcome.id",
-	    -1, &row, NULL);
+	int rc = sqlite3_prepare_v2(store->db,
+				    "SELECT outcome.id, ts, kind, events, lease, until, detail, "
+				    "key FROM outcome JOIN session ON session.id = session"
+				    " WHERE kind > 9 AND kind < 15 ORDER BY outcome.id",
+				    -1, &row, NULL);
+
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		struct arena arena = { 0 };
 		struct store_outcome outcome;
 		struct store_session session = { .key = sqlite_text(row, 7) };
+
 		rc = SQLITE_OK;
 		if (sqlite_outcome(row, &arena, &outcome) < 0)
-			failed = error_set(err, ERROR_STORAGE_CORRUPT, "an outcome in %s is damaged", store->path);
+			failed = error_set(err, ERROR_STORAGE_CORRUPT,
+					   "an outcome in %s is damaged", store->path);
 		outcome.session = &session;
 		if (failed == 0)
 			loading->outcome(loading->arg, &outcome);
@@ -83,7 +95,7 @@ load_open_outcomes(struct sqlite_store *store, const struct store_loading *loadi
 	return failed;
 }
 
-/* --- the events ---------------------------------------------------------------------------------------------------- */
+/* --- the events --- */
 
 #define TOLD_MAX 64
 
@@ -94,7 +106,8 @@ struct walk {
 	const struct store_loading *loading;
 	struct error *err;
 	int failed;
-	size_t at;                           /* the first settled range that ends behind the last event */
+	/* the first settled range that ends behind the last event */
+	size_t at;
 	int64_t last;                        /* its id */
 	struct store_event events[TOLD_MAX]; /* pending, read and not yet told */
 	size_t count;
@@ -104,7 +117,8 @@ struct walk {
 static int
 damaged(struct walk *walk, int64_t id)
 {
-	return error_set(walk->err, ERROR_STORAGE_CORRUPT, "event %lld in %s is damaged", (long long)id, walk->store->path);
+	return error_set(walk->err, ERROR_STORAGE_CORRUPT, "event %lld in %s is damaged",
+			 (long long)id, walk->store->path);
 }
 
 /* Tells of the session once; its key is read no more often than that. NULL: there is none. */
@@ -112,6 +126,7 @@ static struct store_session *
 need_session(struct walk *walk, struct session_rows *rows)
 {
 	sqlite3_stmt *key = walk->store->statement[STATEMENT_SESSION_KEY];
+
 	if (rows->loading != NULL)
 		return rows->loading;
 	sqlite3_bind_int64(key, 1, rows->session);
@@ -124,8 +139,9 @@ need_session(struct walk *walk, struct session_rows *rows)
 }
 
 /*
- * Counts the events that were read, finds their sessions, and tells them all. A session is found in memory that is seldom in
- * the processor's cache: many at a time are fetched side by side, one by one each would be waited for.
+ * Counts the events that were read, finds their sessions, and tells them all. A session is found in
+ * memory that is seldom in the processor's cache: many at a time are fetched side by side, one by
+ * one each would be waited for.
  */
 static int
 tell(struct walk *walk)
@@ -133,10 +149,12 @@ tell(struct walk *walk)
 	struct session_rows *rows[TOLD_MAX];
 	size_t count = walk->count;
 	int failed = 0;
+
 	for (size_t i = 0; i < count; i++)
 		rows[i] = sqlite_count_event(walk->store, walk->events[i].session_row);
 	for (size_t i = 0; i < count && failed == 0; i++) {
 		struct store_event *record = &walk->events[i];
+
 		record->session = need_session(walk, rows[i]);
 		if (record->session == NULL)
 			failed = damaged(walk, record->event.id);
@@ -151,14 +169,18 @@ tell(struct walk *walk)
 }
 
 /* The columns that a walk reads, in the order of read_event_row. */
-#define WALK_COLUMNS "id, session, ts, text_hash, text_bytes, exec, available_at, expires_at, context_key, delivery, original_key"
+#define WALK_COLUMNS                                                                               \
+	"id, session, ts, text_hash, text_bytes, exec, available_at, expires_at, context_key, "    \
+	"delivery, original_key"
 #define WALK_COLUMN_COUNT 11
 
 static int
 read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *ret)
 {
 	struct arena *arena = &walk->arena;
-	struct str delivery = arena_dup(arena, sqlite_value_text(column[9])); /* what is read points into it */
+	/* what is read points into it */
+	struct str delivery = arena_dup(arena, sqlite_value_text(column[9]));
+
 	*ret = (struct store_event){
 		.event = { .id = sqlite3_value_int64(column[0]),
 			   .ts_ms = sqlite3_value_int64(column[2]),
@@ -167,11 +189,13 @@ read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *re
 			   .available_at_ms = sqlite3_value_int64(column[6]),
 			   .expires_at_ms = sqlite3_value_int64(column[7]),
 			   .context_key = arena_dup(arena, sqlite_value_text(column[8])),
-			   .original_session_key = arena_dup(arena, sqlite_value_text(column[10])) },
+			   .original_session_key =
+			       arena_dup(arena, sqlite_value_text(column[10])) },
 		.session_row = sqlite3_value_int64(column[1]),
 		.text_hash = (uint64_t)sqlite3_value_int64(column[3]),
 	};
-	if (sqlite_read_delivery(delivery, &walk->store->delivery_json, arena, &ret->event.delivery) < 0)
+	if (sqlite_read_delivery(delivery, &walk->store->delivery_json, arena,
+				 &ret->event.delivery) < 0)
 		return damaged(walk, ret->event.id);
 	return 0;
 }
@@ -182,6 +206,7 @@ pass_event(struct walk *walk, sqlite3_value **column)
 {
 	const struct settled *settled = walk->settled;
 	int64_t id = sqlite3_value_int64(column[0]);
+
 	if (id <= walk->last)
 		return damaged(walk, id);
 	walk->last = id;
@@ -195,11 +220,14 @@ pass_event(struct walk *walk, sqlite3_value **column)
 	return failed == 0 && walk->count == TOLD_MAX ? tell(walk) : failed;
 }
 
-/* pass_event as an SQL function: false, so that the statement goes on by itself; an error ends it. */
+/*
+ * pass_event as an SQL function: false, so that the statement goes on by itself; an error ends it.
+ */
 static void
 pass_row(sqlite3_context *context, int count, sqlite3_value **column)
 {
 	struct walk *walk = sqlite3_user_data(context);
+
 	(void)count;
 	walk->failed = pass_event(walk, column);
 	if (walk->failed < 0)
@@ -212,7 +240,10 @@ static int
 find_newest_event(struct sqlite_store *store, struct error *err)
 {
 	sqlite3_stmt *row = NULL;
-	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts FROM event ORDER BY id DESC LIMIT 1", -1, &row, NULL), failed = 0;
+	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts FROM event ORDER BY id DESC LIMIT 1",
+				    -1, &row, NULL),
+	    failed = 0;
+
 	if (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		store->ends.event = sqlite3_column_int64(row, 0);
 		if (sqlite3_column_int64(row, 1) > store->ends.ts_ms)
@@ -225,29 +256,38 @@ find_newest_event(struct sqlite_store *store, struct error *err)
 }
 
 /*
- * Walks the events in id order and tells the pending ones. Every row is seen by the function in the WHERE clause and none is
- * a result: one step for all of them takes three quarters of the time of a step for each.
+ * Walks the events in id order and tells the pending ones. Every row is seen by the function in the
+ * WHERE clause and none is a result: one step for all of them takes three quarters of the time of a
+ * step for each.
  */
 static int
 walk_events(struct walk *walk)
 {
 	sqlite3 *db = walk->store->db;
-	int rc = sqlite3_create_function(db, "sevq_pass", WALK_COLUMN_COUNT, SQLITE_UTF8 | SQLITE_DIRECTONLY, walk, pass_row, NULL,
-					 NULL);
+	int rc =
+	    sqlite3_create_function(db, "sevq_pass", WALK_COLUMN_COUNT,
+				    SQLITE_UTF8 | SQLITE_DIRECTONLY, walk, pass_row, NULL, NULL);
+
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db, "SELECT 1 FROM event WHERE sevq_pass(" WALK_COLUMNS ") ORDER BY id", NULL, NULL, NULL);
+		rc = sqlite3_exec(
+		    db, "SELECT 1 FROM event WHERE sevq_pass(" WALK_COLUMNS ") ORDER BY id", NULL,
+		    NULL, NULL);
 	if (walk->failed == 0 && rc != SQLITE_OK)
-		walk->failed = sqlite_fail(walk->store, walk->err, ERROR_STORAGE_FAILED, "cannot read");
+		walk->failed =
+		    sqlite_fail(walk->store, walk->err, ERROR_STORAGE_FAILED, "cannot read");
 	if (walk->failed == 0)
 		walk->failed = tell(walk);
-	sqlite3_create_function(db, "sevq_pass", WALK_COLUMN_COUNT, SQLITE_UTF8, NULL, NULL, NULL, NULL);
+	sqlite3_create_function(db, "sevq_pass", WALK_COLUMN_COUNT, SQLITE_UTF8, NULL, NULL, NULL,
+				NULL);
 	return walk->failed;
 }
 
 static int
-load_pending(struct sqlite_store *store, const struct settled *settled, const struct store_loading *loading, struct error *err)
+load_pending(struct sqlite_store *store, const struct settled *settled,
+	     const struct store_loading *loading, struct error *err)
 {
-	struct walk *walk = mem_alloc(sizeof *walk);
+	struct walk *walk = mem_alloc(sizeof(*walk));
+
 	walk->store = store;
 	walk->settled = settled;
 	walk->loading = loading;
@@ -263,19 +303,23 @@ load_contexts(struct sqlite_store *store, const struct store_loading *loading, s
 {
 	sqlite3_stmt *row = store->statement[STATEMENT_CONTEXTS];
 	int rc;
+
 	while ((rc = sqlite3_step(row)) == SQLITE_ROW)
 		loading->context(loading->arg, sqlite_text(row, 0), sqlite_text(row, 1));
-	int failed = rc != SQLITE_DONE ? sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read") : 0;
+	int failed =
+	    rc != SQLITE_DONE ? sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read") : 0;
 	sqlite3_reset(row);
 	return failed;
 }
 
 int
-sqlite_load(struct store *base, const struct store_loading *loading, struct store_newest *ends, struct error *err)
+sqlite_load(struct store *base, const struct store_loading *loading, struct store_newest *ends,
+	    struct error *err)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct settled settled = { 0 };
 	int failed = load_settled(store, &settled, err);
+
 	if (failed == 0)
 		failed = find_newest_event(store, err);
 	*ends = store->ends;

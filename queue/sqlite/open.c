@@ -1,12 +1,10 @@
 /*
  * open.c - from a path to a database that is ours, whole, of our version, and nobody else's.
  *
- * In order: the directory, the lock file, the file's own header (before SQLite touches it, so that a foreign or newer file
- * keeps every byte), the connection, migrations, statements. A new database is made whole under another name and then
- * renamed, so a crash never leaves half of one.
+ * In order: the directory, the lock file, the file's own header (before SQLite touches it, so that
+ * a foreign or newer file keeps every byte), the connection, migrations, statements. A new database
+ * is made whole under another name and then renamed, so a crash never leaves half of one.
  */
-#include "queue/sqlite/private.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,23 +14,28 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+
 #include <unistd.h>
 
+#include "queue/sqlite/private.h"
 #include "schema/migrations.h"
 
 #define HEADER_BYTES 100
-#define SCHEMA_VERSION ((int)(sizeof migrations / sizeof *migrations))
-#define PATIENCE_MS 1000              /* with others who have the database open while we start */
-#define CHECKED_WHOLE_BYTES (8 << 20) /* files up to this size are checked page by page on open; larger ones as they are read */
+#define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(*migrations)))
+#define PATIENCE_MS 1000 /* with others who have the database open while we start */
+/* files up to this size are checked page by page on open; larger ones as they are read */
+#define CHECKED_WHOLE_BYTES (8 << 20)
 
 #define STRING_OF(number) #number
 #define STRING(number) STRING_OF(number)
 
 /* The columns of an event, in the order that sqlite_event (sqlite_rows.c) reads them. */
-#define EVENT_COLUMNS                                                                                                              \
-	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, source, traceparent, text,"             \
+#define EVENT_COLUMNS                                                                              \
+	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, "       \
+	"source, traceparent, text,"                                                               \
 	" available_at, expires_at, exec"
-#define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail" /* as sqlite_outcome reads them */
+/* as sqlite_outcome reads them */
+#define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail"
 
 static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -44,42 +47,61 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_ADD_SESSION] = "INSERT INTO session(key) VALUES (?)",
 	[STATEMENT_REMOVE_SESSION] = "DELETE FROM session WHERE id = ?",
 	[STATEMENT_KEEP_CONTEXT] = "UPDATE session SET last_context = ?2 WHERE key = ?1",
-	[STATEMENT_CONTEXTS] = "SELECT key, last_context FROM session WHERE last_context IS NOT NULL",
-	[STATEMENT_ADD_EVENTS] = "INSERT OR FAIL INTO event SELECT * FROM batch_event", /* who fails takes all back */
+	[STATEMENT_CONTEXTS] =
+	    "SELECT key, last_context FROM session WHERE last_context IS NOT NULL",
+	/* who fails takes all back */
+	[STATEMENT_ADD_EVENTS] = "INSERT OR FAIL INTO event SELECT * FROM batch_event",
 	[STATEMENT_READ_EVENT] =
-	    "SELECT " EVENT_COLUMNS " FROM event JOIN session ON session.id = event.session WHERE event.id = ?",
+	    "SELECT " EVENT_COLUMNS
+	    " FROM event JOIN session ON session.id = event.session WHERE event.id = ?",
 	[STATEMENT_REMOVE_EVENT] = "DELETE FROM event WHERE id = ? RETURNING session",
 	[STATEMENT_ADD_OUTCOMES] = "INSERT OR FAIL INTO outcome SELECT * FROM batch_outcome",
-	[STATEMENT_OLDEST_OUTCOME] = "SELECT " OUTCOME_COLUMNS ", (SELECT key FROM session WHERE session.id = outcome.session)"
-				     " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
+	[STATEMENT_OLDEST_OUTCOME] =
+	    "SELECT " OUTCOME_COLUMNS
+	    ", (SELECT key FROM session WHERE session.id = outcome.session)"
+	    " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
 	[STATEMENT_REMOVE_OUTCOME] = "DELETE FROM outcome WHERE id = ?",
 	[STATEMENT_LEASE_OUTCOMES] =
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id = ?1 AND kind = 10 UNION ALL"
-	    " SELECT " OUTCOME_COLUMNS " FROM outcome WHERE session = (SELECT session FROM outcome WHERE id = ?1)"
-	    " AND id > ?1 AND (lease = ?1 AND kind <> 11 OR kind IN (2, 3, 4, 5))", /* those take what is leased, too */
+	    " SELECT " OUTCOME_COLUMNS
+	    " FROM outcome WHERE session = (SELECT session FROM outcome WHERE id = ?1)"
+	    " AND id > ?1 AND (lease = ?1 AND kind <> 11 OR kind IN (2, 3, 4, 5))", /* those take
+										       what is
+										       leased, too
+										     */
 	[STATEMENT_OUTCOME_SINCE] = "SELECT id, ts FROM outcome WHERE id >= ? ORDER BY id LIMIT 1",
-	[STATEMENT_SESSION_OUTCOMES] =
-	    "SELECT " OUTCOME_COLUMNS " FROM outcome"
-	    " WHERE session = (SELECT session FROM event WHERE id = ?) AND id >= ? ORDER BY id LIMIT 100000",
-	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session, attempts FROM outcome WHERE id <= ?1 ORDER BY id DESC",
+	[STATEMENT_SESSION_OUTCOMES] = "SELECT " OUTCOME_COLUMNS " FROM outcome"
+				       " WHERE session = (SELECT session FROM event WHERE id = ?) "
+				       "AND id >= ? ORDER BY id LIMIT 100000",
+	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS
+			      ", session, attempts FROM outcome WHERE id <= ?1 ORDER BY id DESC",
 	[STATEMENT_SESSION_HISTORY] =
-	    "SELECT " OUTCOME_COLUMNS ", session, attempts FROM outcome WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
+	    "SELECT " OUTCOME_COLUMNS
+	    ", session, attempts FROM outcome WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
 	[STATEMENT_DEAD_LETTERS] = /* one row an event */
-	"SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until, detail, session,"
+	"SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until, detail, "
+	"session,"
 	" '[' || dead_letter.attempts || ']'"
-	" FROM dead_letter INDEXED BY dead_letter_order CROSS JOIN outcome ON outcome.id = dead_letter.outcome"
-	" WHERE requeued IS NULL AND dead_letter.outcome <= ?1 ORDER BY dead_letter.outcome DESC, event DESC",
-	[STATEMENT_ADD_DEAD_LETTER] = "INSERT INTO dead_letter(event, outcome, attempts) VALUES (?, ?, ?)",
+	" FROM dead_letter INDEXED BY dead_letter_order CROSS JOIN outcome ON outcome.id = "
+	"dead_letter.outcome"
+	" WHERE requeued IS NULL AND dead_letter.outcome <= ?1 ORDER BY dead_letter.outcome DESC, "
+	"event DESC",
+	[STATEMENT_ADD_DEAD_LETTER] =
+	    "INSERT INTO dead_letter(event, outcome, attempts) VALUES (?, ?, ?)",
 	[STATEMENT_REQUEUE_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",
 	[STATEMENT_REMOVE_DEAD_LETTER] = "DELETE FROM dead_letter WHERE event = ?",
-	[STATEMENT_IS_DEAD_LETTER] = "SELECT 1 FROM dead_letter WHERE event = ? AND requeued IS NULL",
+	[STATEMENT_IS_DEAD_LETTER] =
+	    "SELECT 1 FROM dead_letter WHERE event = ? AND requeued IS NULL",
 	[STATEMENT_REQUEUED] =
-	    "SELECT " OUTCOME_COLUMNS " FROM dead_letter CROSS JOIN outcome ON outcome.id = requeued WHERE event = ?",
-	[STATEMENT_ADD_KEY] = "INSERT INTO idempotency(ts, key, request, answer) VALUES (?, ?, ?, ?)",
+	    "SELECT " OUTCOME_COLUMNS
+	    " FROM dead_letter CROSS JOIN outcome ON outcome.id = requeued WHERE event = ?",
+	[STATEMENT_ADD_KEY] =
+	    "INSERT INTO idempotency(ts, key, request, answer) VALUES (?, ?, ?, ?)",
 	[STATEMENT_FIND_KEY] = "SELECT request, answer FROM idempotency WHERE key = ?",
 	[STATEMENT_REMOVE_KEYS] = /* the oldest alone are looked at: times ascend with ids */
 	"DELETE FROM idempotency WHERE id IN"
-	" (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id LIMIT " STRING(SQLITE_SWEEP_MAX) ") WHERE ts < ?)",
+	" (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id LIMIT " STRING(
+	    SQLITE_SWEEP_MAX) ") WHERE ts < ?)",
 };
 
 void
@@ -92,6 +114,7 @@ int
 sqlite_fail(struct sqlite_store *store, struct error *err, enum error_code code, const char *what)
 {
 	int rc = sqlite3_errcode(store->db);
+
 	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
 		code = ERROR_STORAGE_CORRUPT;
 	if (rc == SQLITE_FULL)
@@ -99,13 +122,14 @@ sqlite_fail(struct sqlite_store *store, struct error *err, enum error_code code,
 	return error_set(err, code, "%s %s: %s", what, store->path, sqlite3_errmsg(store->db));
 }
 
-/* --- the file before SQLite ---------------------------------------------------------------------------------------- */
+/* --- the file before SQLite --- */
 
 char *
 path_with_suffix(const char *path, const char *suffix)
 {
 	size_t bytes = strlen(path) + strlen(suffix) + 1;
 	char *name = mem_alloc(bytes);
+
 	snprintf(name, bytes, "%s%s", path, suffix);
 	return name;
 }
@@ -116,7 +140,10 @@ sync_directory(const char *path, struct error *err)
 {
 	char *copy = path_with_suffix(path, "");
 	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int failed = fd < 0 || fsync(fd) < 0 ? error_set(err, ERROR_STORAGE_FAILED, "cannot sync the directory of %s", path) : 0;
+	int failed = fd < 0 || fsync(fd) < 0 ? error_set(err, ERROR_STORAGE_FAILED,
+							 "cannot sync the directory of %s", path)
+					     : 0;
+
 	if (fd >= 0)
 		close(fd);
 	free(copy);
@@ -129,31 +156,43 @@ make_directories(const char *path, struct error *err)
 {
 	char *copy = mem_alloc(strlen(path) + 1);
 	int failed = 0;
+
 	strcpy(copy, path);
-	for (char *slash = strchr(copy + 1, '/'); slash != NULL && failed == 0; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(copy + 1, '/'); slash != NULL && failed == 0;
+	     slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(copy, 0700) == 0)
 			failed = sync_directory(copy, err);
 		else if (errno != EEXIST)
-			failed = error_set(err, ERROR_STORAGE_FAILED, "cannot make the directory %s: %s", copy, strerror(errno));
+			failed =
+			    error_set(err, ERROR_STORAGE_FAILED, "cannot make the directory %s: %s",
+				      copy, strerror(errno));
 		*slash = '/';
 	}
 	free(copy);
 	return failed;
 }
 
-/* Held until the process ends. The file stays: removing it would let two servers lock two files of one name. */
+/*
+ * Held until the process ends. The file stays: removing it would let two servers lock two files of
+ * one name.
+ */
 static int
 take_lock(struct sqlite_store *store, struct error *err)
 {
 	char *name = path_with_suffix(store->path, ".lock");
 	int failed = 0;
+
 	store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (store->lock_fd < 0)
-		failed = error_set(err, ERROR_STORAGE_FAILED, "cannot open %s: %s", name, strerror(errno));
+		failed = error_set(err, ERROR_STORAGE_FAILED, "cannot open %s: %s", name,
+				   strerror(errno));
 	else if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		failed = errno == EWOULDBLOCK ? error_set(err, ERROR_STORAGE_LOCKED, "another server has %s open", store->path)
-					      : error_set(err, ERROR_STORAGE_FAILED, "cannot lock %s: %s", name, strerror(errno));
+		failed = errno == EWOULDBLOCK
+			     ? error_set(err, ERROR_STORAGE_LOCKED, "another server has %s open",
+					 store->path)
+			     : error_set(err, ERROR_STORAGE_FAILED, "cannot lock %s: %s", name,
+					 strerror(errno));
 	free(name);
 	return failed;
 }
@@ -170,12 +209,15 @@ refuse_network(struct sqlite_store *store, struct error *err)
 						 0x00C36400 /* Ceph */,
 						 0x0BD00BD0 /* Lustre */ };
 	struct statfs fs;
+
 	if (store->options.allow_network_fs || fstatfs(store->lock_fd, &fs) < 0)
 		return 0;
-	for (size_t i = 0; i < sizeof network / sizeof *network; i++)
+	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++)
 		if (((unsigned long)fs.f_type & 0xFFFFFFFF) == network[i])
-			return error_set(err, ERROR_STORAGE_FAILED, "%s is on a network file system, where a commit is no promise",
-					 store->path);
+			return error_set(
+			    err, ERROR_STORAGE_FAILED,
+			    "%s is on a network file system, where a commit is no promise",
+			    store->path);
 	return 0;
 }
 
@@ -191,23 +233,33 @@ has_wal(struct sqlite_store *store)
 	char *name = path_with_suffix(store->path, "-wal");
 	struct stat st;
 	bool has = stat(name, &st) == 0 && st.st_size > 0;
+
 	free(name);
 	return has;
 }
 
-/* A checkpoint that was killed leaves a file shorter than its first page says; the WAL has the rest then. */
+/*
+ * A checkpoint that was killed leaves a file shorter than its first page says; the WAL has the rest
+ * then.
+ */
 static int
 check_header(struct sqlite_store *store, const unsigned char *header, off_t size, struct error *err)
 {
 	uint32_t page_bytes = (uint32_t)header[16] << 8 | header[17];
 	uint32_t version = big_endian(header + 60), pages = big_endian(header + 28);
-	if (memcmp(header, "SQLite format 3", 16) != 0 || big_endian(header + 68) != SQLITE_APPLICATION_ID)
-		return error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a sevq database", store->path);
+
+	if (memcmp(header, "SQLite format 3", 16) != 0 ||
+	    big_endian(header + 68) != SQLITE_APPLICATION_ID)
+		return error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a sevq database",
+				 store->path);
 	if (version > SCHEMA_VERSION)
-		return error_set(err, ERROR_STORAGE_NEWER, "%s has version %u; this program knows up to %d", store->path, version,
-				 SCHEMA_VERSION);
-	if ((uint64_t)size < (uint64_t)pages * (page_bytes == 1 ? 65536 : page_bytes) && !has_wal(store))
-		return error_set(err, ERROR_STORAGE_CORRUPT, "%s is cut short: %lld bytes of %u pages", store->path,
+		return error_set(err, ERROR_STORAGE_NEWER,
+				 "%s has version %u; this program knows up to %d", store->path,
+				 version, SCHEMA_VERSION);
+	if ((uint64_t)size < (uint64_t)pages * (page_bytes == 1 ? 65536 : page_bytes) &&
+	    !has_wal(store))
+		return error_set(err, ERROR_STORAGE_CORRUPT,
+				 "%s is cut short: %lld bytes of %u pages", store->path,
 				 (long long)size, pages);
 	return 0;
 }
@@ -217,33 +269,42 @@ static int
 check_absence(struct sqlite_store *store, struct error *err)
 {
 	if (errno != ENOENT)
-		return error_set(err, ERROR_STORAGE_FAILED, "cannot open %s: %s", store->path, strerror(errno));
+		return error_set(err, ERROR_STORAGE_FAILED, "cannot open %s: %s", store->path,
+				 strerror(errno));
 	if (has_wal(store))
-		return error_set(err, ERROR_STORAGE_CORRUPT, "%s-wal is there, but its database is not", store->path);
+		return error_set(err, ERROR_STORAGE_CORRUPT,
+				 "%s-wal is there, but its database is not", store->path);
 	return 0;
 }
 
-/* Looks at an existing file without SQLite, so that what we refuse keeps every byte. *exists: there is one to open. */
+/*
+ * Looks at an existing file without SQLite, so that what we refuse keeps every byte. *exists: there
+ * is one to open.
+ */
 static int
 look_at_file(struct sqlite_store *store, bool *exists, struct error *err)
 {
 	unsigned char header[HEADER_BYTES];
 	struct stat st;
-	int fd = open(store->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), failed = 0; /* a FIFO would wait for a writer */
+	/* a FIFO would wait for a writer */
+	int fd = open(store->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), failed = 0;
+
 	*exists = fd >= 0;
 	if (fd < 0)
 		return check_absence(store, err);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		failed = error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a regular file", store->path);
-	else if (read(fd, header, sizeof header) != (ssize_t)sizeof header)
-		failed = error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a sevq database", store->path);
+		failed =
+		    error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a regular file", store->path);
+	else if (read(fd, header, sizeof(header)) != (ssize_t)sizeof(header))
+		failed =
+		    error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a sevq database", store->path);
 	else
 		failed = check_header(store, header, st.st_size, err);
 	close(fd);
 	return failed;
 }
 
-/* --- the database -------------------------------------------------------------------------------------------------- */
+/* --- the database --- */
 
 static int
 execute(struct sqlite_store *store, const char *statements, struct error *err)
@@ -258,7 +319,9 @@ read_version(struct sqlite_store *store, int *ret, struct error *err)
 {
 	sqlite3_stmt *get = NULL;
 	int failed = 0;
-	if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &get, NULL) == SQLITE_OK && sqlite3_step(get) == SQLITE_ROW)
+
+	if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &get, NULL) == SQLITE_OK &&
+	    sqlite3_step(get) == SQLITE_ROW)
 		*ret = sqlite3_column_int(get, 0);
 	else
 		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
@@ -272,9 +335,11 @@ migrate(struct sqlite_store *store, int version, struct error *err)
 {
 	struct buf script = { 0 };
 	int failed = 0;
+
 	for (; version < SCHEMA_VERSION && failed == 0; version++) {
 		script.len = 0;
-		buf_addf(&script, "BEGIN IMMEDIATE;%s;PRAGMA user_version = %d;COMMIT;", migrations[version], version + 1);
+		buf_addf(&script, "BEGIN IMMEDIATE;%s;PRAGMA user_version = %d;COMMIT;",
+			 migrations[version], version + 1);
 		buf_add(&script, "", 1);
 		failed = execute(store, script.data, err);
 	}
@@ -282,7 +347,10 @@ migrate(struct sqlite_store *store, int version, struct error *err)
 	return failed;
 }
 
-/* There is one thread: SQLite's locks and the counting of its memory are for nothing. Ignored once SQLite is at work. */
+/*
+ * There is one thread: SQLite's locks and the counting of its memory are for nothing. Ignored once
+ * SQLite is at work.
+ */
 static void
 configure(void)
 {
@@ -294,6 +362,7 @@ static int
 open_file(struct sqlite_store *store, const char *path, struct error *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+
 	if (sqlite3_open_v2(path, &store->db, flags, sqlite_vfs()) != SQLITE_OK)
 		return sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot open");
 	return 0;
@@ -301,8 +370,8 @@ open_file(struct sqlite_store *store, const char *path, struct error *err)
 
 #define PRAGMA(name, value) "PRAGMA " name " = " STRING(value) ";"
 
-static const char file_pragmas[] =
-    PRAGMA("page_size", SQLITE_PAGE_BYTES) PRAGMA("synchronous", FULL) PRAGMA("application_id", SQLITE_APPLICATION_ID);
+static const char file_pragmas[] = PRAGMA("page_size", SQLITE_PAGE_BYTES)
+    PRAGMA("synchronous", FULL) PRAGMA("application_id", SQLITE_APPLICATION_ID);
 
 /* Made whole beside the path, then renamed to it. */
 static int
@@ -310,6 +379,7 @@ create(struct sqlite_store *store, struct error *err)
 {
 	char *name = path_with_suffix(store->path, ".new");
 	mode_t before = umask(077);
+
 	unlink(name);
 	int failed = open_file(store, name, err);
 	if (failed == 0)
@@ -319,7 +389,8 @@ create(struct sqlite_store *store, struct error *err)
 	sqlite3_close(store->db);
 	store->db = NULL;
 	if (failed == 0 && rename(name, store->path) < 0)
-		failed = error_set(err, ERROR_STORAGE_FAILED, "cannot rename %s: %s", name, strerror(errno));
+		failed = error_set(err, ERROR_STORAGE_FAILED, "cannot rename %s: %s", name,
+				   strerror(errno));
 	umask(before);
 	free(name);
 	return failed < 0 ? failed : sync_directory(store->path, err);
@@ -331,25 +402,32 @@ check_whole(struct sqlite_store *store, struct error *err)
 	struct stat st;
 	sqlite3_stmt *check = NULL;
 	int failed = 0;
+
 	if (stat(store->path, &st) < 0 || st.st_size > CHECKED_WHOLE_BYTES)
 		return 0;
 	if (sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK ||
 	    sqlite3_step(check) != SQLITE_ROW)
 		failed = sqlite_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot check");
 	else if (strcmp((const char *)sqlite3_column_text(check, 0), "ok") != 0)
-		failed = error_set(err, ERROR_STORAGE_CORRUPT, "%s is damaged: %s", store->path, sqlite3_column_text(check, 0));
+		failed = error_set(err, ERROR_STORAGE_CORRUPT, "%s is damaged: %s", store->path,
+				   sqlite3_column_text(check, 0));
 	sqlite3_finalize(check);
 	return failed;
 }
 
 /*
- * WAL, an fsync a commit. Checkpoints are ours to place (sqlite_chores.c). The page cache holds a large commit; more would only
- * be memory that new pages walk through, cold: what is read twice is in the queue's ring, or in the kernel's cache.
+ * WAL, an fsync a commit. Checkpoints are ours to place (sqlite_chores.c). The page cache holds a
+ * large commit; more would only be memory that new pages walk through, cold: what is read twice is
+ * in the queue's ring, or in the kernel's cache.
  */
-static const char settings[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
-			       "PRAGMA journal_size_limit = 16777216; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;";
+static const char settings[] =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+    "PRAGMA journal_size_limit = 16777216; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;";
 
-/* The first read takes the lock to write and makes the index of the log anew (sqlite_vfs.c), which has failures of its own. */
+/*
+ * The first read takes the lock to write and makes the index of the log anew (sqlite_vfs.c), which
+ * has failures of its own.
+ */
 static int
 begin_reading(struct sqlite_store *store, int *version, struct error *err)
 {
@@ -357,10 +435,12 @@ begin_reading(struct sqlite_store *store, int *version, struct error *err)
 		return 0;
 	switch (sqlite3_extended_errcode(store->db)) {
 	case SQLITE_BUSY_RECOVERY:
-		return error_set(err, ERROR_STORAGE_LOCKED, "somebody else is writing to %s, perhaps in a shell", store->path);
+		return error_set(err, ERROR_STORAGE_LOCKED,
+				 "somebody else is writing to %s, perhaps in a shell", store->path);
 	case SQLITE_IOERR_WRITE:
 	case SQLITE_IOERR_FSYNC:
-		return error_set(err, ERROR_STORAGE_FAILED, "cannot write the log of %s again", store->path);
+		return error_set(err, ERROR_STORAGE_FAILED, "cannot write the log of %s again",
+				 store->path);
 	default:
 		return -1;
 	}
@@ -371,32 +451,38 @@ static int
 keep_checkpoints(struct sqlite_store *store, struct error *err)
 {
 	int version;
+
 	if (read_version(store, &version, err) < 0)
 		return -1;
 	if (sqlite_keep_checkpoints(store->db) == SQLITE_OK)
 		return 0;
-	return error_set(err, ERROR_STORAGE_LOCKED, "somebody else is checkpointing %s", store->path);
+	return error_set(err, ERROR_STORAGE_LOCKED, "somebody else is checkpointing %s",
+			 store->path);
 }
 
 /*
- * The one connection. A version that only the WAL knows is found here; the connection is then closed without a checkpoint, so that
- * the file keeps its bytes.
+ * The one connection. A version that only the WAL knows is found here; the connection is then
+ * closed without a checkpoint, so that the file keeps its bytes.
  */
 static int
 connect_db(struct sqlite_store *store, struct error *err)
 {
 	int version = 0;
+
 	if (open_file(store, store->path, err) < 0)
 		return -1;
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_busy_timeout(store->db, PATIENCE_MS); /* somebody who reads may be at the same recovery */
+	/* somebody who reads may be at the same recovery */
+	sqlite3_busy_timeout(store->db, PATIENCE_MS);
 	if (begin_reading(store, &version, err) < 0)
 		return -1;
 	sqlite3_busy_timeout(store->db, 0);
 	if (version < 0 || version > SCHEMA_VERSION)
-		return error_set(err, ERROR_STORAGE_NEWER, "%s was written by a newer version", store->path);
-	if (check_whole(store, err) < 0 || execute(store, settings, err) < 0 || migrate(store, version, err) < 0)
+		return error_set(err, ERROR_STORAGE_NEWER, "%s was written by a newer version",
+				 store->path);
+	if (check_whole(store, err) < 0 || execute(store, settings, err) < 0 ||
+	    migrate(store, version, err) < 0)
 		return -1;
 	if (keep_checkpoints(store, err) < 0)
 		return -1;
@@ -418,7 +504,8 @@ prepare(struct sqlite_store *store, struct error *err)
 	if (sqlite_show_batches(store) != SQLITE_OK)
 		return sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot use");
 	for (size_t i = 0; i < STATEMENT_COUNT; i++)
-		if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statement[i], NULL) != SQLITE_OK)
+		if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+				       &store->statement[i], NULL) != SQLITE_OK)
 			return sqlite_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot use");
 	sqlite3_wal_hook(store->db, on_wal, store);
 	return 0;
@@ -428,8 +515,9 @@ static int
 open_all(struct sqlite_store *store, struct error *err)
 {
 	bool exists;
-	if (make_directories(store->path, err) < 0 || take_lock(store, err) < 0 || refuse_network(store, err) < 0 ||
-	    look_at_file(store, &exists, err) < 0)
+
+	if (make_directories(store->path, err) < 0 || take_lock(store, err) < 0 ||
+	    refuse_network(store, err) < 0 || look_at_file(store, &exists, err) < 0)
 		return -1;
 	sqlite_make_room_to_open(store);
 	if (!exists && create(store, err) < 0)
@@ -443,12 +531,14 @@ open_all(struct sqlite_store *store, struct error *err)
 int
 sqlite_open(const struct sqlite_options *options, struct store **ret, struct error *err)
 {
-	struct sqlite_store *store = mem_alloc(sizeof *store);
+	struct sqlite_store *store = mem_alloc(sizeof(*store));
+
 	assert(*options->path != '\0');
 	configure();
 	store->base.driver = &sqlite_driver;
 	store->options = *options;
-	store->path = realpath(options->path, NULL); /* one name for one file, or a link would have a lock of its own */
+	/* one name for one file, or a link would have a lock of its own */
+	store->path = realpath(options->path, NULL);
 	if (store->path == NULL)
 		store->path = path_with_suffix(options->path, "");
 	store->lock_fd = -1;

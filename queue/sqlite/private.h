@@ -6,8 +6,8 @@
 
 #include <sqlite3.h>
 
-#include "queue/sqlite/store.h"
 #include "queue/catalog/table.h"
+#include "queue/sqlite/store.h"
 
 #define SQLITE_APPLICATION_ID 0x73657671 /* "sevq" */
 
@@ -54,7 +54,8 @@ enum statement {
 struct session_rows {
 	int64_t session;
 	size_t events;
-	struct store_session *loading; /* the queue's own, while the store is loaded; NULL: nothing pending so far */
+	/* the queue's own, while the store is loaded; NULL: nothing pending so far */
+	struct store_session *loading;
 };
 
 /* A round of the sweep. */
@@ -64,7 +65,8 @@ struct sqlite_sweep {
 	struct sweep_range {
 		int64_t first, last;
 		bool dead; /* they are, or were, dead letters */
-	} * ranges;        /* of events; those before range_at are gone, and in that one those before next */
+		/* of events; those before range_at are gone, and in that one those before next */
+	} * ranges;
 	size_t range_count, range_cap, range_at;
 	int64_t next;
 	uint64_t events;   /* in all ranges */
@@ -82,18 +84,22 @@ struct sqlite_store {
 	sqlite3 *db;
 	sqlite3_stmt *statement[STATEMENT_COUNT];
 	struct store_stats stats;
-	struct table session_rows;       /* struct session_rows by session, owned */
-	struct store_newest ends;        /* the newest stored */
-	int wal_frames;                  /* in the WAL after the last commit; 0 after a checkpoint */
+	struct table session_rows; /* struct session_rows by session, owned */
+	struct store_newest ends;  /* the newest stored */
+	/* in the WAL after the last commit; 0 after a checkpoint */
+	int wal_frames;
 	const struct store_batch *batch; /* of the commit under way; else NULL */
-	bool broken;                     /* what is on disk is unknown: nothing may be acknowledged any more (C8) */
-	bool full;                       /* below the watermark, or SQLite said so; enqueues are refused */
-	uint64_t free_bytes;             /* on the disk, as far as we know, less what is in the log only */
-	bool reserved;                   /* the reserve was made, or could not be */
-	bool capped;                     /* max_bytes is in force, for a batch with events */
-	int64_t next_look_ms;            /* when to look at the disk again (monotonic) */
-	bool sweeping;                   /* the last step found something to forget */
-	bool forgetting;                 /* the same for idempotency keys */
+	/* what is on disk is unknown: nothing may be acknowledged any more (C8) */
+	bool broken;
+	/* below the watermark, or SQLite said so; enqueues are refused */
+	bool full;
+	/* on the disk, as far as we know, less what is in the log only */
+	uint64_t free_bytes;
+	bool reserved;        /* the reserve was made, or could not be */
+	bool capped;          /* max_bytes is in force, for a batch with events */
+	int64_t next_look_ms; /* when to look at the disk again (monotonic) */
+	bool sweeping;        /* the last step found something to forget */
+	bool forgetting;      /* the same for idempotency keys */
 	struct sqlite_sweep sweep;
 	/* While reading: */
 	struct json delivery_json;
@@ -104,68 +110,100 @@ struct sqlite_store {
 extern const struct store_driver sqlite_driver;
 int sqlite_run(sqlite3_stmt *statement); /* one that gives no rows; SQLITE_OK or why not */
 /*
- * Ends the transaction under way: commits it, or takes it back when rc says that a statement failed. -1: ERROR_STORAGE_FULL
- * or ERROR_STORAGE_FAILED, and nothing of it is there; ERROR_STORAGE_UNKNOWN, and the store is broken.
+ * Ends the transaction under way: commits it, or takes it back when rc says that a statement
+ * failed. -1: ERROR_STORAGE_FULL or ERROR_STORAGE_FAILED, and nothing of it is there;
+ * ERROR_STORAGE_UNKNOWN, and the store is broken.
  */
 int sqlite_end(struct sqlite_store *store, int rc, struct error *err);
-/* What is on disk is unknown: nothing is acknowledged any more, and nobody believes the index of the log (C8). */
+/*
+ * What is on disk is unknown: nothing is acknowledged any more, and nobody believes the index of
+ * the log (C8).
+ */
 void sqlite_break(struct sqlite_store *store);
 /* Around many reads, so that they take the locks once. Neither fails. */
 void sqlite_begin_reading(struct sqlite_store *store);
 void sqlite_end_reading(struct sqlite_store *store);
 
-/* sqlite_batch.c: the batch under way as tables, batch_event and batch_outcome. SQLITE_OK or why not. */
+/*
+ * sqlite_batch.c: the batch under way as tables, batch_event and batch_outcome. SQLITE_OK or why
+ * not.
+ */
 int sqlite_show_batches(struct sqlite_store *store);
 
 /* sqlite_vfs.c */
 const char *sqlite_vfs(void);          /* the name of the VFS that the database is opened with */
 sqlite3_file *sqlite_log(sqlite3 *db); /* the log of a database in WAL mode */
-/* Whether commits leave the sync of the log to whoever calls sqlite_sync, and only begin to write it to the disk. */
+/*
+ * Whether commits leave the sync of the log to whoever calls sqlite_sync, and only begin to write
+ * it to the disk.
+ */
 void sqlite_defer_sync(sqlite3_file *log, bool put_off);
-int sqlite_sync(sqlite3_file *log);          /* if anything was written since the last; SQLITE_OK or why not */
-bool sqlite_log_is_there(sqlite3_file *log); /* under its name still, where the next start looks for it */
-int sqlite_keep_checkpoints(sqlite3 *db);    /* from others, from here on; SQLITE_BUSY: somebody is at it */
+/* if anything was written since the last; SQLITE_OK or why not */
+int sqlite_sync(sqlite3_file *log);
+/* under its name still, where the next start looks for it */
+bool sqlite_log_is_there(sqlite3_file *log);
+/* from others, from here on; SQLITE_BUSY: somebody is at it */
+int sqlite_keep_checkpoints(sqlite3 *db);
 /* Whoever reads or checkpoints next, here or in another process, goes by what is in the log. */
 void sqlite_forget_index(sqlite3 *db);
 
 /* sqlite_disk.c */
 void sqlite_make_room_to_open(struct sqlite_store *store); /* once the lock is taken */
 void sqlite_look_at_disk(struct sqlite_store *store);      /* now and then: how much is free */
-/* Whether events stay below max_bytes, or the file may grow for what takes them out and for what is forgotten. */
+/*
+ * Whether events stay below max_bytes, or the file may grow for what takes them out and for what is
+ * forgotten.
+ */
 void sqlite_cap(struct sqlite_store *store, bool events);
-/* Whether the batch may be written, and caps it; from here on its rows count as written. False: there are events in it. */
+/*
+ * Whether the batch may be written, and caps it; from here on its rows count as written. False:
+ * there are events in it.
+ */
 bool sqlite_has_room(struct sqlite_store *store, const struct store_batch *batch);
 bool sqlite_give_up_reserve(struct sqlite_store *store); /* false: there was none */
 
 /* sqlite_open.c */
-char *path_with_suffix(const char *path, const char *suffix); /* path and suffix; the caller frees it */
-int sqlite_fail(struct sqlite_store *store, struct error *err, enum error_code code, const char *what);
+/* path and suffix; the caller frees it */
+char *path_with_suffix(const char *path, const char *suffix);
+int sqlite_fail(struct sqlite_store *store, struct error *err, enum error_code code,
+		const char *what);
 
 /* sqlite_load.c */
-int sqlite_load(struct store *base, const struct store_loading *loading, struct store_newest *ends, struct error *err);
+int sqlite_load(struct store *base, const struct store_loading *loading, struct store_newest *ends,
+		struct error *err);
 
 /* sqlite_chores.c */
 bool sqlite_chores(struct store *base, const struct chores *chores);
 
 /* sqlite_sweep.c */
-bool sqlite_sweep(struct sqlite_store *store, const struct chores *chores); /* a step; false: nothing to do now */
+/* a step; false: nothing to do now */
+bool sqlite_sweep(struct sqlite_store *store, const struct chores *chores);
 void sqlite_sweep_clear(struct sqlite_sweep *round);
 
 /* sqlite_history.c */
-void sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count, lookup_found *each, read_done *done, void *arg);
-void sqlite_history(struct store *base, const struct history_query *query, history_row *each, history_done *done, void *arg);
+void sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count,
+		   lookup_found *each, read_done *done, void *arg);
+void sqlite_history(struct store *base, const struct history_query *query, history_row *each,
+		    history_done *done, void *arg);
 
 /* sqlite_rows.c: rows to structs and back. */
-struct str sqlite_text(sqlite3_stmt *statement, int column); /* NULL stays NULL; until the next step */
+/* NULL stays NULL; until the next step */
+struct str sqlite_text(sqlite3_stmt *statement, int column);
 struct str sqlite_value_text(sqlite3_value *value);
 void sqlite_bind_text(sqlite3_stmt *statement, int index, struct str text);
-/* The row under the cursor as an event or an outcome (the columns in the order of sqlite_open.c). Borrowed as below. */
-int sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena, struct system_event *ret);
+/*
+ * The row under the cursor as an event or an outcome (the columns in the order of sqlite_open.c).
+ * Borrowed as below.
+ */
+int sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena,
+		 struct system_event *ret);
 int sqlite_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret);
 /* Text is borrowed from the row or lives in the arena. */
-int sqlite_read_delivery(struct str text, struct json *json, struct arena *arena, struct delivery *ret);
+int sqlite_read_delivery(struct str text, struct json *json, struct arena *arena,
+			 struct delivery *ret);
 struct session_rows *sqlite_count_event(struct sqlite_store *store, int64_t session);
-bool sqlite_uncount_event(struct sqlite_store *store, int64_t session); /* true: that was the session's last */
+/* true: that was the session's last */
+bool sqlite_uncount_event(struct sqlite_store *store, int64_t session);
 
 /* sqlite_ids.c: ascending ids as JSON, "[1,[3,7],9]", and back. */
 struct id_range {
@@ -173,8 +211,8 @@ struct id_range {
 };
 void ids_write(struct buf *out, const int64_t *ids, size_t count);
 /*
- * Reads the range behind *range (all zero: the first) at *at; false at the end or, with *at NULL, at something that is no
- * such list.
+ * Reads the range behind *range (all zero: the first) at *at; false at the end or, with *at NULL,
+ * at something that is no such list.
  */
 bool ids_next(const char **at, const char *end, struct id_range *range);
 /* Reads the whole list into the arena; false if it is none, or holds more than most ids. */

@@ -1,19 +1,22 @@
 /* rows.c - columns to structs and back, and the count of rows a session has. */
-#include "queue/sqlite/private.h"
-
 #include <stdlib.h>
+
+#include "queue/sqlite/private.h"
 
 struct str
 sqlite_text(sqlite3_stmt *statement, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(statement, column);
-	return (struct str){ text, text != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0 };
+
+	return (struct str){ text,
+			     text != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0 };
 }
 
 struct str
 sqlite_value_text(sqlite3_value *value)
 {
 	const char *text = (const char *)sqlite3_value_text(value);
+
 	return (struct str){ text, text != NULL ? (size_t)sqlite3_value_bytes(value) : 0 };
 }
 
@@ -38,9 +41,11 @@ sqlite_read_delivery(struct str text, struct json *json, struct arena *arena, st
 }
 
 int
-sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena, struct system_event *ret)
+sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena,
+	     struct system_event *ret)
 {
 	int rule = sqlite3_column_int(row, 3), wake = sqlite3_column_int(row, 4);
+
 	if (rule < 0 || rule >= RULE_COUNT || (wake != WAKE_NEXT_HEARTBEAT && wake != WAKE_NOW))
 		return -1;
 	*ret = (struct system_event){
@@ -60,7 +65,8 @@ sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena,
 	};
 	if (ret->original_session_key.s == NULL)
 		ret->original_session_key = ret->session_key;
-	return sqlite_read_delivery(sqlite_text(row, 6), &store->delivery_json, arena, &ret->delivery);
+	return sqlite_read_delivery(sqlite_text(row, 6), &store->delivery_json, arena,
+				    &ret->delivery);
 }
 
 int
@@ -76,13 +82,17 @@ sqlite_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret
 	};
 	if (ret->kind < 1 || ret->kind >= OUTCOME_COUNT)
 		return -1;
-	return ids_read(sqlite_text(row, 3), SQLITE_OUTCOME_EVENTS_MAX, arena, &ret->ids, &ret->count) ? 0 : -1;
+	return ids_read(sqlite_text(row, 3), SQLITE_OUTCOME_EVENTS_MAX, arena, &ret->ids,
+			&ret->count)
+		   ? 0
+		   : -1;
 }
 
 static bool
 same_session(const void *item, const void *key)
 {
 	const struct session_rows *rows = item;
+
 	return rows->session == *(const int64_t *)key;
 }
 
@@ -95,9 +105,11 @@ spread(int64_t session)
 struct session_rows *
 sqlite_count_event(struct sqlite_store *store, int64_t session)
 {
-	struct session_rows *rows = table_find(&store->session_rows, spread(session), same_session, &session);
+	struct session_rows *rows =
+	    table_find(&store->session_rows, spread(session), same_session, &session);
+
 	if (rows == NULL) {
-		rows = mem_alloc(sizeof *rows);
+		rows = mem_alloc(sizeof(*rows));
 		rows->session = session;
 		table_add(&store->session_rows, spread(session), rows);
 	}
@@ -109,7 +121,9 @@ sqlite_count_event(struct sqlite_store *store, int64_t session)
 bool
 sqlite_uncount_event(struct sqlite_store *store, int64_t session)
 {
-	struct session_rows *rows = table_find(&store->session_rows, spread(session), same_session, &session);
+	struct session_rows *rows =
+	    table_find(&store->session_rows, spread(session), same_session, &session);
+
 	store->stats.events--;
 	if (rows == NULL || --rows->events > 0)
 		return false;

@@ -1,34 +1,41 @@
 /*
  * store.c - the driver at work: one transaction a batch, reads by id.
  *
- * Every commit ends with one fsync of the WAL on the one connection there is: COMMIT has begun to write it out
- * (sqlite_vfs.c), and what the queue has to do by then, it does meanwhile. After any failure the question is whether something
- * may be on disk: a statement that fails before COMMIT, and a COMMIT that ran out of space, have been rolled back for certain;
- * a COMMIT that failed otherwise, or a sync, may have reached the disk, and nobody may be told anything about it (C8).
+ * Every commit ends with one fsync of the WAL on the one connection there is: COMMIT has begun to
+ * write it out (sqlite_vfs.c), and what the queue has to do by then, it does meanwhile. After any
+ * failure the question is whether something may be on disk: a statement that fails before COMMIT,
+ * and a COMMIT that ran out of space, have been rolled back for certain; a COMMIT that failed
+ * otherwise, or a sync, may have reached the disk, and nobody may be told anything about it (C8).
  */
-#include "queue/sqlite/private.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
 #include <unistd.h>
+
+#include "queue/sqlite/private.h"
 
 int
 sqlite_run(sqlite3_stmt *statement)
 {
 	int rc = sqlite3_step(statement);
+
 	sqlite3_reset(statement);
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* The session's row, found or made; its number is kept with the session only once the commit is written. */
+/*
+ * The session's row, found or made; its number is kept with the session only once the commit is
+ * written.
+ */
 static int
 session_row(struct sqlite_store *store, const struct store_session *session, int64_t *ret)
 {
 	*ret = session->row;
 	if (session->row != 0)
 		return SQLITE_OK;
-	sqlite3_stmt *find = store->statement[STATEMENT_FIND_SESSION], *add = store->statement[STATEMENT_ADD_SESSION];
+	sqlite3_stmt *find = store->statement[STATEMENT_FIND_SESSION],
+		     *add = store->statement[STATEMENT_ADD_SESSION];
 	sqlite_bind_text(find, 1, session->key);
 	int rc = sqlite3_step(find);
 	if (rc == SQLITE_ROW)
@@ -47,15 +54,18 @@ static int
 update_dead_letters(struct sqlite_store *store, const struct store_outcome *outcome)
 {
 	bool dies = outcome->kind == OUTCOME_DEAD || outcome->kind == OUTCOME_EVICTED;
-	sqlite3_stmt *update = store->statement[dies ? STATEMENT_ADD_DEAD_LETTER : STATEMENT_REQUEUE_DEAD_LETTER];
+	sqlite3_stmt *update =
+	    store->statement[dies ? STATEMENT_ADD_DEAD_LETTER : STATEMENT_REQUEUE_DEAD_LETTER];
 	int rc = SQLITE_OK;
+
 	if (!dies && outcome->kind != OUTCOME_REQUEUED)
 		return rc;
 	for (size_t i = 0; rc == SQLITE_OK && i < outcome->count; i++) {
 		sqlite3_bind_int64(update, 1, outcome->ids[i]);
 		sqlite3_bind_int64(update, 2, outcome->id);
 		if (dies)
-			sqlite3_bind_int(update, 3, outcome->attempts != NULL ? outcome->attempts[i] : 0);
+			sqlite3_bind_int(update, 3,
+					 outcome->attempts != NULL ? outcome->attempts[i] : 0);
 		rc = sqlite_run(update);
 	}
 	return rc;
@@ -65,6 +75,7 @@ static int
 add_key(struct sqlite_store *store, const struct store_key *key)
 {
 	sqlite3_stmt *add = store->statement[STATEMENT_ADD_KEY];
+
 	sqlite3_bind_int64(add, 1, key->ts_ms);
 	sqlite_bind_text(add, 2, key->key);
 	sqlite3_bind_int64(add, 3, (int64_t)key->request);
@@ -76,6 +87,7 @@ static int
 keep_context(struct sqlite_store *store, const struct store_context *context)
 {
 	sqlite3_stmt *keep = store->statement[STATEMENT_KEEP_CONTEXT];
+
 	sqlite_bind_text(keep, 1, context->session->key);
 	sqlite_bind_text(keep, 2, context->context_key);
 	return sqlite_run(keep);
@@ -86,10 +98,12 @@ static int
 find_sessions(struct sqlite_store *store, struct store_batch *batch)
 {
 	int rc = SQLITE_OK;
+
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->event_count; i++)
 		rc = session_row(store, batch->events[i].session, &batch->events[i].session_row);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
-		rc = session_row(store, batch->outcomes[i].session, &batch->outcomes[i].session_row);
+		rc =
+		    session_row(store, batch->outcomes[i].session, &batch->outcomes[i].session_row);
 	return rc;
 }
 
@@ -97,6 +111,7 @@ static int
 write_batch(struct sqlite_store *store, struct store_batch *batch)
 {
 	int rc = sqlite_run(store->statement[STATEMENT_BEGIN]);
+
 	store->batch = batch;
 	if (rc == SQLITE_OK)
 		rc = find_sessions(store, batch);
@@ -125,6 +140,7 @@ int
 sqlite_end(struct sqlite_store *store, int rc, struct error *err)
 {
 	enum error_code code = ERROR_STORAGE_FAILED;
+
 	if (rc == SQLITE_OK) {
 		rc = sqlite_run(store->statement[STATEMENT_COMMIT]);
 		if (rc == SQLITE_OK)
@@ -165,17 +181,22 @@ static int
 check_place(struct sqlite_store *store, struct error *err)
 {
 	int moved = 0;
-	bool is_there = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && !moved;
+	bool is_there =
+	    sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+	    !moved;
+
 	if (is_there && sqlite_log_is_there(sqlite_log(store->db)))
 		return 0;
 	sqlite_break(store);
-	return error_set(err, ERROR_STORAGE_UNKNOWN, "%s%s was removed or replaced", store->path, is_there ? "-wal" : "");
+	return error_set(err, ERROR_STORAGE_UNKNOWN, "%s%s was removed or replaced", store->path,
+			 is_there ? "-wal" : "");
 }
 
 static int
 write_and_commit(struct sqlite_store *store, struct store_batch *batch, struct error *err)
 {
 	sqlite3_file *log = sqlite_log(store->db);
+
 	sqlite_defer_sync(log, true);
 	int failed = sqlite_end(store, write_batch(store, batch), err);
 	sqlite_defer_sync(log, false);
@@ -191,7 +212,8 @@ refuse_all(const struct sqlite_store *store, struct error *err)
 static int
 refuse_events(struct error *err)
 {
-	return error_set(err, ERROR_STORAGE_FULL, "there is no room for events: the disk or --db-max-bytes is full");
+	return error_set(err, ERROR_STORAGE_FULL,
+			 "there is no room for events: the disk or --db-max-bytes is full");
 }
 
 static int
@@ -202,7 +224,8 @@ commit_batch(struct sqlite_store *store, struct store_batch *batch, struct error
 	if (!sqlite_has_room(store, batch))
 		return refuse_events(err);
 	int failed = write_and_commit(store, batch, err);
-	bool again = failed < 0 && err->code == ERROR_STORAGE_FULL && batch->event_count == 0 && sqlite_give_up_reserve(store);
+	bool again = failed < 0 && err->code == ERROR_STORAGE_FULL && batch->event_count == 0 &&
+		     sqlite_give_up_reserve(store);
 	return again ? write_and_commit(store, batch, err) : failed;
 }
 
@@ -216,11 +239,13 @@ make_durable(struct sqlite_store *store, struct error *err)
 }
 
 static void
-commit(struct store *base, struct store_batch *batch, commit_written *written, commit_done *done, void *arg)
+commit(struct store *base, struct store_batch *batch, commit_written *written, commit_done *done,
+       void *arg)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct error err;
 	int failed = commit_batch(store, batch, &err);
+
 	if (failed == 0) {
 		remember(store, batch);
 		written(arg);
@@ -229,7 +254,10 @@ commit(struct store *base, struct store_batch *batch, commit_written *written, c
 	done(arg, failed < 0 ? &err : NULL);
 }
 
-/* Nothing depends on this but the price: without it every statement takes the locks and gives them back. */
+/*
+ * Nothing depends on this but the price: without it every statement takes the locks and gives them
+ * back.
+ */
 void
 sqlite_begin_reading(struct sqlite_store *store)
 {
@@ -251,6 +279,7 @@ read_one(struct sqlite_store *store, int64_t id, read_event *each, void *arg, st
 	struct arena arena = { 0 };
 	struct system_event event;
 	int failed = 0;
+
 	sqlite3_bind_int64(row, 1, id);
 	int rc = sqlite3_step(row);
 	if (rc == SQLITE_ROW && sqlite_event(store, row, &arena, &event) == 0)
@@ -263,11 +292,13 @@ read_one(struct sqlite_store *store, int64_t id, read_event *each, void *arg, st
 }
 
 static void
-read_events(struct store *base, const int64_t *ids, size_t count, read_event *each, read_done *done, void *arg)
+read_events(struct store *base, const int64_t *ids, size_t count, read_event *each, read_done *done,
+	    void *arg)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct error err;
 	int failed = 0;
+
 	sqlite_begin_reading(store);
 	for (size_t i = 0; failed == 0 && i < count; i++)
 		failed = read_one(store, ids[i], each, arg, &err);
@@ -279,6 +310,7 @@ static bool
 ready(struct store *base, struct error *err)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
+
 	if (store->broken)
 		refuse_all(store, err);
 	else if (store->full)
@@ -291,12 +323,16 @@ stats(struct store *base, struct store_stats *ret)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	sqlite3_int64 pages = 0;
+
 	*ret = store->stats;
 	sqlite3_file *file = NULL;
-	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK && file->pMethods != NULL)
+	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) ==
+		SQLITE_OK &&
+	    file->pMethods != NULL)
 		file->pMethods->xFileSize(file, &pages);
 	ret->database_bytes = (uint64_t)pages;
-	ret->wal_bytes = (uint64_t)store->wal_frames * (SQLITE_PAGE_BYTES + 24); /* a frame is a page and its header */
+	/* a frame is a page and its header */
+	ret->wal_bytes = (uint64_t)store->wal_frames * (SQLITE_PAGE_BYTES + 24);
 }
 
 static void
@@ -304,6 +340,7 @@ close_store(struct store *base)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	void *rows;
+
 	for (size_t at = 0; (rows = table_each(&store->session_rows, &at)) != NULL;)
 		free(rows);
 	table_clear(&store->session_rows);

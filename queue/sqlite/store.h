@@ -1,8 +1,8 @@
 /*
  * store.h - the default storage driver: one SQLite file in WAL mode (DESIGN section 4).
  *
- * Here: how to open it. Exactly one connection writes and checkpoints; a lock file beside the database keeps a second
- * server out.
+ * Here: how to open it. Exactly one connection writes and checkpoints; a lock file beside the
+ * database keeps a second server out.
  * Not here: anything a caller needs after opening (queue/store.h).
  */
 #ifndef QUEUE_SQLITE_STORE_H
@@ -11,8 +11,10 @@
 #include "queue/store.h"
 
 struct sqlite_options {
-	const char *path;        /* created with mode 0600, its directory with 0700, where missing */
-	uint64_t max_bytes;      /* events are refused where the file would grow beyond it; outcomes are not; 0: no cap */
+	/* created with mode 0600, its directory with 0700, where missing */
+	const char *path;
+	/* events are refused where the file would grow beyond it; outcomes are not; 0: no cap */
+	uint64_t max_bytes;
 	uint64_t min_free_bytes; /* enqueue answers ERROR_STORAGE_FULL below this much free disk */
 	bool allow_network_fs;
 };
@@ -20,8 +22,8 @@ struct sqlite_options {
 void sqlite_options_init(struct sqlite_options *options);
 
 /*
- * Opens, creating or migrating as needed. Failures: ERROR_STORAGE_LOCKED, _FOREIGN, _NEWER (file untouched), _CORRUPT,
- * _FAILED (detail names the path and why).
+ * Opens, creating or migrating as needed. Failures: ERROR_STORAGE_LOCKED, _FOREIGN, _NEWER (file
+ * untouched), _CORRUPT, _FAILED (detail names the path and why).
  */
 int sqlite_open(const struct sqlite_options *options, struct store **ret, struct error *err);
 

@@ -1,20 +1,23 @@
 /*
  * sweep.c - forgetting outcomes past their time, oldest first, with the events they settled.
  *
- * The events of one outcome are scattered: between two of a session stand those of all others that came meanwhile. Removed
- * outcome by outcome, every page would be written once for nearly every row in it. So the sweep goes in rounds: it gathers
- * what the oldest outcomes have settled, removes those events in id order, page by page, and last the outcomes. Each is
- * done in steps of a few hundred rows between turns, a step that removes is a transaction.
+ * The events of one outcome are scattered: between two of a session stand those of all others that
+ * came meanwhile. Removed outcome by outcome, every page would be written once for nearly every row
+ * in it. So the sweep goes in rounds: it gathers what the oldest outcomes have settled, removes
+ * those events in id order, page by page, and last the outcomes. Each is done in steps of a few
+ * hundred rows between turns, a step that removes is a transaction.
  *
- * An outcome goes after its events, never before: an event without its outcome would be pending again. A round that is broken
- * off by a crash or a full disk leaves outcomes whose events are gone already; the next round gathers them once more. The
- * newest event stays, so that ids and times never go back.
+ * An outcome goes after its events, never before: an event without its outcome would be pending
+ * again. A round that is broken off by a crash or a full disk leaves outcomes whose events are gone
+ * already; the next round gathers them once more. The newest event stays, so that ids and times
+ * never go back.
  */
-#include "queue/sqlite/private.h"
-
 #include <stdlib.h>
 
-#define ROUND_ROWS 16384    /* events and outcomes; the last outcome gathered may bring more events */
+#include "queue/sqlite/private.h"
+
+/* events and outcomes; the last outcome gathered may bring more events */
+#define ROUND_ROWS 16384
 #define OUTCOMES_A_STEP 100 /* their index by session makes each of them dear */
 
 static void
@@ -34,21 +37,23 @@ sqlite_sweep_clear(struct sqlite_sweep *round)
 	*round = (struct sqlite_sweep){ 0 };
 }
 
-/* --- gathering ----------------------------------------------------------------------------------------------------- */
+/* --- gathering --- */
 
 /* Events that are gathered already do not count as kept. */
 static bool
 past_its_time(const struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
 {
 	return sqlite3_column_int64(oldest, 1) < chores->settled_before_ms ||
-	       store->stats.events > chores->pending_count + chores->settled_rows_max + store->sweep.events;
+	       store->stats.events >
+		   chores->pending_count + chores->settled_rows_max + store->sweep.events;
 }
 
 enum verdict { WAIT, PASS_OVER, FORGET };
 
 /*
- * What the sweep may do with the outcome: forget it; pass it over, because it tells of an event that is still pending; or
- * wait, because it is not past its time, is the newest, or names the newest event.
+ * What the sweep may do with the outcome: forget it; pass it over, because it tells of an event
+ * that is still pending; or wait, because it is not past its time, is the newest, or names the
+ * newest event.
  */
 static enum verdict
 judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
@@ -57,7 +62,9 @@ judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *cho
 	bool settles = sqlite3_column_int(oldest, 2) <= OUTCOME_LAST_SETTLING;
 	const char *at = ids.s;
 	struct id_range range = { 0 };
-	if (sqlite3_column_int64(oldest, 0) >= store->ends.outcome || !past_its_time(store, oldest, chores))
+
+	if (sqlite3_column_int64(oldest, 0) >= store->ends.outcome ||
+	    !past_its_time(store, oldest, chores))
 		return WAIT;
 	while (ids_next(&at, ids.s + ids.len, &range)) {
 		if (settles && range.last >= store->ends.event)
@@ -77,11 +84,16 @@ gather_outcome(struct sqlite_sweep *round, sqlite3_stmt *oldest)
 	enum outcome_kind kind = (enum outcome_kind)sqlite3_column_int(oldest, 2);
 	bool dead = kind == OUTCOME_DEAD || kind == OUTCOME_EVICTED;
 	struct id_range range = { 0 };
-	round->outcomes = mem_grow(round->outcomes, &round->outcome_cap, round->outcome_count + 1, sizeof *round->outcomes);
+
+	round->outcomes = mem_grow(round->outcomes, &round->outcome_cap, round->outcome_count + 1,
+				   sizeof(*round->outcomes));
 	round->outcomes[round->outcome_count++] = sqlite3_column_int64(oldest, 0);
-	for (const char *at = ids.s; kind <= OUTCOME_LAST_SETTLING && ids_next(&at, ids.s + ids.len, &range);) {
-		round->ranges = mem_grow(round->ranges, &round->range_cap, round->range_count + 1, sizeof *round->ranges);
-		round->ranges[round->range_count++] = (struct sweep_range){ range.first, range.last, dead };
+	for (const char *at = ids.s;
+	     kind <= OUTCOME_LAST_SETTLING && ids_next(&at, ids.s + ids.len, &range);) {
+		round->ranges = mem_grow(round->ranges, &round->range_cap, round->range_count + 1,
+					 sizeof(*round->ranges));
+		round->ranges[round->range_count++] =
+		    (struct sweep_range){ range.first, range.last, dead };
 		round->events += (uint64_t)(range.last - range.first) + 1;
 	}
 }
@@ -92,6 +104,7 @@ gather_next(struct sqlite_store *store, const struct chores *chores)
 {
 	sqlite3_stmt *oldest = store->statement[STATEMENT_OLDEST_OUTCOME];
 	enum verdict verdict = WAIT;
+
 	sqlite3_bind_int64(oldest, 1, store->sweep.after);
 	if (sqlite3_step(oldest) == SQLITE_ROW)
 		verdict = judge(store, oldest, chores);
@@ -107,6 +120,7 @@ static int
 by_first(const void *a, const void *b)
 {
 	const struct sweep_range *x = a, *y = b;
+
 	return (x->first > y->first) - (x->first < y->first);
 }
 
@@ -122,18 +136,21 @@ gather(struct sqlite_store *store, const struct chores *chores)
 {
 	struct sqlite_sweep *round = &store->sweep;
 	size_t enough = rows(round) + SQLITE_SWEEP_MAX;
-	for (size_t looks = 0; !round->gathered && looks < SQLITE_SWEEP_MAX && rows(round) < enough; looks++)
+
+	for (size_t looks = 0; !round->gathered && looks < SQLITE_SWEEP_MAX && rows(round) < enough;
+	     looks++)
 		round->gathered = gather_next(store, chores) == WAIT || rows(round) >= ROUND_ROWS;
 	if (round->gathered && round->range_count > 0)
-		qsort(round->ranges, round->range_count, sizeof *round->ranges, by_first);
+		qsort(round->ranges, round->range_count, sizeof(*round->ranges), by_first);
 }
 
-/* --- removing ------------------------------------------------------------------------------------------------------ */
+/* --- removing --- */
 
 static int
 remove_event(struct sqlite_store *store, int64_t id)
 {
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_EVENT];
+
 	sqlite3_bind_int64(remove, 1, id);
 	int rc = sqlite3_step(remove);
 	int64_t session = rc == SQLITE_ROW ? sqlite3_column_int64(remove, 0) : 0;
@@ -163,8 +180,11 @@ remove_events(struct sqlite_store *store)
 {
 	struct sqlite_sweep *round = &store->sweep;
 	int rc = SQLITE_OK;
-	for (size_t i = 0; rc == SQLITE_OK && i < SQLITE_SWEEP_MAX && round->range_at < round->range_count; i++) {
+
+	for (size_t i = 0;
+	     rc == SQLITE_OK && i < SQLITE_SWEEP_MAX && round->range_at < round->range_count; i++) {
 		const struct sweep_range *range = &round->ranges[round->range_at];
+
 		if (round->next < range->first)
 			round->next = range->first;
 		rc = remove_event(store, round->next);
@@ -182,7 +202,10 @@ remove_outcomes(struct sqlite_store *store)
 	struct sqlite_sweep *round = &store->sweep;
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_OUTCOME];
 	int rc = SQLITE_OK;
-	for (size_t i = 0; rc == SQLITE_OK && i < OUTCOMES_A_STEP && round->outcome_at < round->outcome_count; i++) {
+
+	for (size_t i = 0;
+	     rc == SQLITE_OK && i < OUTCOMES_A_STEP && round->outcome_at < round->outcome_count;
+	     i++) {
 		sqlite3_bind_int64(remove, 1, round->outcomes[round->outcome_at++]);
 		rc = sqlite_run(remove);
 	}
@@ -202,12 +225,17 @@ static bool
 remove_some(struct sqlite_store *store)
 {
 	struct sqlite_sweep *round = &store->sweep;
-	struct error err; /* nobody to tell: what is not swept now is swept later, and of a broken store `ready` tells */
+	/*
+	 * nobody to tell: what is not swept now is swept later, and of a broken store `ready` tells
+	 */
+	struct error err;
 	size_t outcomes_before = round->outcome_at;
+
 	round->removed = 0;
 	int rc = sqlite_run(store->statement[STATEMENT_BEGIN]);
 	if (rc == SQLITE_OK)
-		rc = round->range_at < round->range_count ? remove_events(store) : remove_outcomes(store);
+		rc = round->range_at < round->range_count ? remove_events(store)
+							  : remove_outcomes(store);
 	if (sqlite_end(store, rc, &err) < 0) {
 		undo(store);
 		return false;
@@ -222,6 +250,7 @@ sqlite_sweep(struct sqlite_store *store, const struct chores *chores)
 {
 	struct sqlite_sweep *round = &store->sweep;
 	bool more;
+
 	if (!round->gathered) {
 		gather(store, chores);
 		more = !round->gathered || round->outcome_count > 0;
@@ -231,6 +260,7 @@ sqlite_sweep(struct sqlite_store *store, const struct chores *chores)
 			begin_round(round);
 	}
 	if (!more)
-		sqlite_sweep_clear(round); /* the next time it begins with the oldest outcome again */
+		/* the next time it begins with the oldest outcome again */
+		sqlite_sweep_clear(round);
 	return more;
 }

@@ -1,7 +1,8 @@
 /*
  * calls.h - the handlers of the API, one file for each resource; routes.c says which call is whose.
  *
- * A handler is given a request that is well-formed, for us, allowed, and whose body is complete and of the right type.
+ * A handler is given a request that is well-formed, for us, allowed, and whose body is complete and
+ * of the right type.
  */
 #ifndef SERVER_CALLS_CALLS_H
 #define SERVER_CALLS_CALLS_H

@@ -2,7 +2,6 @@
  * consume.c - POST /v1/consume: take exactly these events, wherever they stand.
  */
 #include "server/calls/calls.h"
-
 #include "server/calls/field.h"
 #include "server/calls/json.h"
 #include "server/http/reply.h"
@@ -42,7 +41,8 @@ consume_post(struct request *request)
 	struct wanted wanted = { 0 };
 
 	consume_op_init(consume);
-	if (body_read(request, fields, sizeof fields / sizeof fields[0], &wanted, &wanted.address) != 0)
+	if (body_read(request, fields, sizeof(fields) / sizeof(fields[0]), &wanted,
+		      &wanted.address) != 0)
 		return;
 	consume->address = wanted.address;
 	consume->ids = wanted.ids.items;

@@ -2,7 +2,6 @@
  * drain.c - POST /v1/drain: take and forget, oldest first.
  */
 #include "server/calls/calls.h"
-
 #include "server/calls/field.h"
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
@@ -46,6 +45,7 @@ drain_post(struct request *request)
 
 	drain_op_init(drain);
 	if (idempotency_key_set(request, 'd') == 0 &&
-	    body_read(request, fields, sizeof fields / sizeof fields[0], drain, &drain->address) == 0)
+	    body_read(request, fields, sizeof(fields) / sizeof(fields[0]), drain,
+		      &drain->address) == 0)
 		request_submit(request, answer, NULL);
 }

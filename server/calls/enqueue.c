@@ -1,11 +1,11 @@
 /*
  * enqueue.c - POST /v1/events: one event, {"events":[...]}, or lines of JSON.
  *
- * The three forms become drafts of one op, which the engine admits as a whole or not at all. A fault is named by where the
- * client put it: "/text", "/events/3/text", and "/3/text" for the fourth line.
+ * The three forms become drafts of one op, which the engine admits as a whole or not at all. A
+ * fault is named by where the client put it: "/text", "/events/3/text", and "/3/text" for the
+ * fourth line.
  */
 #include "server/calls/calls.h"
-
 #include "server/calls/field.h"
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
@@ -27,11 +27,12 @@ static const struct field draft_fields[] = {
 	FIELD("traceparent", TEXT, struct draft, traceparent),
 	FIELD_RANGE("delayMs", INT64, struct draft, delay_ms, 0, DELAY_MS_MAX),
 	FIELD_RANGE("ttlMs", INT64, struct draft, ttl_ms, 1, TTL_MS_MAX),
-	FIELD_RANGE("idempotencyKey", TEXT, struct draft, idempotency.key, 1, IDEMPOTENCY_KEY_BYTES_MAX),
+	FIELD_RANGE("idempotencyKey", TEXT, struct draft, idempotency.key, 1,
+		    IDEMPOTENCY_KEY_BYTES_MAX),
 };
 
 #define KEY_KIND 'e'
-#define DRAFT_FIELDS (sizeof draft_fields / sizeof draft_fields[0])
+#define DRAFT_FIELDS (sizeof(draft_fields) / sizeof(draft_fields[0]))
 
 /* A draft's own idempotency key stands for the draft as it was written. */
 static void
@@ -39,9 +40,11 @@ read_draft(struct request *request, size_t token, struct draft *draft, struct ba
 {
 	const struct json *doc = &request->server->doc;
 
-	fields_read(doc, token, draft_fields, DRAFT_FIELDS, draft, &draft->address, &request->arena, bad);
+	fields_read(doc, token, draft_fields, DRAFT_FIELDS, draft, &draft->address, &request->arena,
+		    bad);
 	if (draft->idempotency.key.s != NULL)
-		draft->idempotency = idempotency_key_of(request, KEY_KIND, draft->idempotency.key, json_raw(doc, token));
+		draft->idempotency = idempotency_key_of(request, KEY_KIND, draft->idempotency.key,
+							json_raw(doc, token));
 }
 
 /* One of several: its key is another than the whole request's, if that has one. */
@@ -49,8 +52,10 @@ static void
 read_one_of(struct request *request, size_t token, struct draft *draft, struct bad_fields *bad)
 {
 	read_draft(request, token, draft, bad);
-	if (draft->idempotency.key.s != NULL && str_eq(draft->idempotency.key, request->op.idempotency.key))
-		bad_fields_add(bad, STR("/idempotencyKey"), "is the Idempotency-Key of the whole request");
+	if (draft->idempotency.key.s != NULL &&
+	    str_eq(draft->idempotency.key, request->op.idempotency.key))
+		bad_fields_add(bad, STR("/idempotencyKey"),
+			       "is the Idempotency-Key of the whole request");
 }
 
 /* The only one: its key is the request's. */
@@ -65,19 +70,21 @@ read_only(struct request *request, struct draft *draft, struct bad_fields *bad)
 	if (key.s == NULL)
 		return;
 	if (request->op.idempotency.key.s == NULL)
-		request->op.idempotency = (struct idempotency){ .key = key, .request = text_hash(request->body) };
+		request->op.idempotency =
+		    (struct idempotency){ .key = key, .request = text_hash(request->body) };
 	else if (!str_eq(key, request->op.idempotency.key))
-		bad_fields_add(bad, STR("/idempotencyKey"), "is not the Idempotency-Key of the request");
+		bad_fields_add(bad, STR("/idempotencyKey"),
+			       "is not the Idempotency-Key of the request");
 }
 
-/* Answers. */
+/* --- answers --- */
 
 static void
 add_result(struct buf *out, const struct enqueue_result *result)
 {
-	static const char *const outcomes[] = {
-		[ENQUEUE_QUEUED] = "queued", [ENQUEUE_REPLACED] = "replaced", [ENQUEUE_DUPLICATE] = "duplicate"
-	};
+	static const char *const outcomes[] = { [ENQUEUE_QUEUED] = "queued",
+						[ENQUEUE_REPLACED] = "replaced",
+						[ENQUEUE_DUPLICATE] = "duplicate" };
 
 	BUF_ADD_LITERAL(out, "{\"outcome\":\"");
 	buf_adds(out, outcomes[result->outcome]);
@@ -101,7 +108,9 @@ is_forgotten(struct request *request)
 		i++;
 	if (i == enqueue->count || !request->op.idempotency.replayed)
 		return false;
-	error_set(&err, ERROR_CONFLICT, "the first answer is no longer kept; the events were enqueued then, and not again now");
+	error_set(
+	    &err, ERROR_CONFLICT,
+	    "the first answer is no longer kept; the events were enqueued then, and not again now");
 	problem_send(request, &err);
 	return true;
 }
@@ -145,8 +154,9 @@ static void
 fail_at(struct request *request, const char *list, size_t index)
 {
 	const struct error *err = &request->enqueue.op.error;
-	bool of_draft = err->code == ERROR_INVALID_FIELD || err->code == ERROR_BLANK_KEY || err->code == ERROR_MALFORMED_KEY ||
-			err->code == ERROR_OWNER_UNRESOLVED || err->code == ERROR_OWNER_MISMATCH;
+	bool of_draft = err->code == ERROR_INVALID_FIELD || err->code == ERROR_BLANK_KEY ||
+			err->code == ERROR_MALFORMED_KEY || err->code == ERROR_OWNER_UNRESOLVED ||
+			err->code == ERROR_OWNER_MISMATCH;
 
 	problem_send_in(request, err, of_draft ? list : NULL, index);
 }
@@ -157,7 +167,7 @@ fail_batch(struct request *request)
 	fail_at(request, "/events", request->enqueue.failed);
 }
 
-/* The three forms. */
+/* --- the three forms --- */
 
 static struct draft *
 make_drafts(struct request *request, size_t count)
@@ -174,13 +184,15 @@ check_count(struct request *request, size_t count)
 
 	if (count <= (size_t)request->server->options->max_batch_events)
 		return 0;
-	error_set(&err, ERROR_TOO_LARGE, "a batch has at most %lld events", (long long)request->server->options->max_batch_events);
+	error_set(&err, ERROR_TOO_LARGE, "a batch has at most %lld events",
+		  (long long)request->server->options->max_batch_events);
 	problem_send(request, &err);
 	return -1;
 }
 
 static void
-submit(struct request *request, struct bad_fields *bad, request_handler *answer, request_handler *fail)
+submit(struct request *request, struct bad_fields *bad, request_handler *answer,
+       request_handler *fail)
 {
 	if (bad->count > 0)
 		problem_send_fields(request, bad);
@@ -276,7 +288,8 @@ fail_lines(struct request *request)
 }
 
 static int
-read_line(struct request *request, struct str line, size_t number, struct draft *draft, struct bad_fields *bad)
+read_line(struct request *request, struct str line, size_t number, struct draft *draft,
+	  struct bad_fields *bad)
 {
 	struct error err;
 

@@ -2,14 +2,13 @@
  * events.c - looking at pending events and taking them back: peek, find, withdraw, purge.
  */
 #include "server/calls/calls.h"
-
 #include "server/calls/field.h"
 #include "server/calls/json.h"
 #include "server/http/reply.h"
 
 #define OK (&(struct reply){ .status = 200 })
 
-/* GET /v1/events: peek. */
+/* --- GET /v1/events: peek --- */
 
 static const struct field peek_parameters[] = {
 	FIELD("sessionKey", TEXT, struct peek_op, address.session_key),
@@ -41,11 +40,13 @@ events_peek(struct request *request)
 
 	peek_op_init(peek);
 	peek->limit = PEEK_PAGE_DEFAULT;
-	if (query_read(request, peek_parameters, sizeof peek_parameters / sizeof peek_parameters[0], peek, &peek->address) == 0)
+	if (query_read(request, peek_parameters,
+		       sizeof(peek_parameters) / sizeof(peek_parameters[0]), peek,
+		       &peek->address) == 0)
 		request_submit(request, answer_peek, NULL);
 }
 
-/* GET and DELETE /v1/events/{id}. */
+/* --- GET and DELETE /v1/events/{id} --- */
 
 /* The timeline begins with the event's own arrival. */
 static void
@@ -56,7 +57,8 @@ answer_find(struct request *request)
 
 	BUF_ADD_LITERAL(out, "{\"event\":");
 	json_add_event(out, &find->event);
-	buf_addf(out, ",\"timeline\":[{\"ts\":%lld,\"what\":\"queued\",\"originalSessionKey\":", (long long)find->event.ts_ms);
+	buf_addf(out, ",\"timeline\":[{\"ts\":%lld,\"what\":\"queued\",\"originalSessionKey\":",
+		 (long long)find->event.ts_ms);
 	json_quote(out, find->event.original_session_key);
 	buf_addf(out, ",\"rule\":\"%s\"}", rule_name(find->event.rule));
 	for (size_t i = 0; i < find->timeline_count; i++) {
@@ -96,7 +98,7 @@ events_withdraw(struct request *request)
 		request_submit(request, answer_withdraw, NULL);
 }
 
-/* DELETE /v1/events: purge. */
+/* --- DELETE /v1/events: purge --- */
 
 static const struct field purge_parameters[] = {
 	FIELD("sessionKey", TEXT, struct purge_op, address.session_key),
@@ -124,7 +126,8 @@ events_purge(struct request *request)
 	struct purge_op *purge = &request->purge;
 
 	purge_op_init(purge);
-	if (query_read(request, purge_parameters, sizeof purge_parameters / sizeof purge_parameters[0], purge, &purge->address) ==
-	    0)
+	if (query_read(request, purge_parameters,
+		       sizeof(purge_parameters) / sizeof(purge_parameters[0]), purge,
+		       &purge->address) == 0)
 		request_submit(request, answer_purge, NULL);
 }

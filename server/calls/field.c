@@ -1,34 +1,37 @@
 /*
  * field.c - fields by tables.
  *
- * Two readers, of JSON members and of query parameters, and for each a setter by type. The tables are short, so finding a
- * name is a walk: a length and a few bytes compared.
+ * Two readers, of JSON members and of query parameters, and for each a setter by type. The tables
+ * are short, so finding a name is a walk: a length and a few bytes compared.
  */
 #include "server/calls/field.h"
 
 #include <assert.h>
 #include <stdio.h>
 
-#include "server/server.h"
 #include "server/http/target.h"
+#include "server/server.h"
 
 #define FIELDS_MAX 24
 #define POINTER_BYTES_MAX 96
 
 /* Sets the member; NULL or why it cannot. */
-typedef const char *setter(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena);
+typedef const char *setter(void *at, const struct field *field, const struct json *doc,
+			   size_t token, struct arena *arena);
 
 static const char *
 out_of_bounds(const struct field *field)
 {
 	static char why[96]; /* used up before the next one is made */
 
-	snprintf(why, sizeof why, "must be an integer from %lld to %lld", (long long)field->min, (long long)field->max);
+	snprintf(why, sizeof(why), "must be an integer from %lld to %lld", (long long)field->min,
+		 (long long)field->max);
 	return why;
 }
 
 static const char *
-set_text(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena)
+set_text(void *at, const struct field *field, const struct json *doc, size_t token,
+	 struct arena *arena)
 {
 	static char why[96];
 	struct str text;
@@ -37,29 +40,34 @@ set_text(void *at, const struct field *field, const struct json *doc, size_t tok
 		return "must be a string";
 	text = json_string(doc, token, arena);
 	*(struct str *)at = text;
-	if (field->type != FIELD_TEXT || field->max == 0 || (text.len >= (size_t)field->min && text.len <= (size_t)field->max))
+	if (field->type != FIELD_TEXT || field->max == 0 ||
+	    (text.len >= (size_t)field->min && text.len <= (size_t)field->max))
 		return NULL;
-	snprintf(why, sizeof why, "must have %lld to %lld bytes", (long long)field->min, (long long)field->max);
+	snprintf(why, sizeof(why), "must have %lld to %lld bytes", (long long)field->min,
+		 (long long)field->max);
 	return why;
 }
 
 static const char *
-set_bool(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena)
+set_bool(void *at, const struct field *field, const struct json *doc, size_t token,
+	 struct arena *arena)
 {
 	(void)field;
 	(void)arena;
 	*(bool *)at = doc->tokens[token].type == JSON_TRUE;
-	return *(bool *)at || doc->tokens[token].type == JSON_FALSE ? NULL : "must be true or false";
+	return *(bool *)at || doc->tokens[token].type == JSON_FALSE ? NULL
+								    : "must be true or false";
 }
 
 static const char *
-set_number(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena)
+set_number(void *at, const struct field *field, const struct json *doc, size_t token,
+	   struct arena *arena)
 {
 	int64_t number;
 
 	(void)arena;
-	if (doc->tokens[token].type != JSON_NUMBER || !json_int64(doc, token, &number) || number < field->min ||
-	    number > field->max)
+	if (doc->tokens[token].type != JSON_NUMBER || !json_int64(doc, token, &number) ||
+	    number < field->min || number > field->max)
 		return out_of_bounds(field);
 	if (field->type == FIELD_SIZE)
 		*(size_t *)at = (size_t)number;
@@ -69,7 +77,8 @@ set_number(void *at, const struct field *field, const struct json *doc, size_t t
 }
 
 static const char *
-set_wake(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena)
+set_wake(void *at, const struct field *field, const struct json *doc, size_t token,
+	 struct arena *arena)
 {
 	struct str word;
 
@@ -86,7 +95,8 @@ set_wake(void *at, const struct field *field, const struct json *doc, size_t tok
 }
 
 static const char *
-set_format(void *at, const struct field *field, const struct json *doc, size_t token, struct arena *arena)
+set_format(void *at, const struct field *field, const struct json *doc, size_t token,
+	   struct arena *arena)
 {
 	struct str word = STR("");
 
@@ -107,9 +117,9 @@ static void
 add_named(struct bad_fields *bad, struct str name, const char *slash, const char *why)
 {
 	char pointer[POINTER_BYTES_MAX];
-	size_t len = (size_t)snprintf(pointer, sizeof pointer, "%s", slash);
+	size_t len = (size_t)snprintf(pointer, sizeof(pointer), "%s", slash);
 
-	for (size_t i = 0; i < name.len && len < sizeof pointer - 8; i++) {
+	for (size_t i = 0; i < name.len && len < sizeof(pointer) - 8; i++) {
 		if (*slash != '\0' && (name.s[i] == '~' || name.s[i] == '/')) {
 			pointer[len++] = '~';
 			pointer[len++] = name.s[i] == '~' ? '0' : '1';
@@ -126,15 +136,16 @@ field_named(const struct field *fields, size_t count, struct str name)
 {
 	size_t i = 0;
 
-	while (i < count && (fields[i].name.len - 1 != name.len || memcmp(fields[i].name.s + 1, name.s, name.len) != 0))
+	while (i < count && (fields[i].name.len - 1 != name.len ||
+			     memcmp(fields[i].name.s + 1, name.s, name.len) != 0))
 		i++;
 	return i;
 }
 
 /* An array of strings; a bad item has its own pointer. */
 static void
-read_texts(struct texts *ret, const struct field *field, const struct json *doc, size_t token, struct arena *arena,
-	   struct bad_fields *bad)
+read_texts(struct texts *ret, const struct field *field, const struct json *doc, size_t token,
+	   struct arena *arena, struct bad_fields *bad)
 {
 	char pointer[POINTER_BYTES_MAX];
 	size_t count = 0, n = 0;
@@ -146,22 +157,23 @@ read_texts(struct texts *ret, const struct field *field, const struct json *doc,
 	for (size_t t = json_first(doc, token); t != 0; t = json_next(doc, token, t))
 		count++;
 	if (count > (size_t)field->max) {
-		snprintf(pointer, sizeof pointer, "must have at most %lld items", (long long)field->max);
+		snprintf(pointer, sizeof(pointer), "must have at most %lld items",
+			 (long long)field->max);
 		bad_fields_add(bad, field->name, pointer);
 		return;
 	}
-	*ret = (struct texts){ arena_alloc(arena, count * sizeof *ret->items), count };
+	*ret = (struct texts){ arena_alloc(arena, count * sizeof(*ret->items)), count };
 	for (size_t t = json_first(doc, token); t != 0; t = json_next(doc, token, t), n++) {
 		if (set_text(&ret->items[n], field, doc, t, arena) == NULL)
 			continue;
-		snprintf(pointer, sizeof pointer, "%s/%zu", field->name.s, n);
+		snprintf(pointer, sizeof(pointer), "%s/%zu", field->name.s, n);
 		bad_fields_add(bad, str_of(pointer), "must be a string");
 	}
 }
 
 static void
-read_member(const struct json *doc, size_t token, const struct field *field, void *target, struct arena *arena,
-	    struct bad_fields *bad)
+read_member(const struct json *doc, size_t token, const struct field *field, void *target,
+	    struct arena *arena, struct bad_fields *bad)
 {
 	void *at = (char *)target + field->offset;
 	struct error err;
@@ -182,17 +194,23 @@ fields_add_unknown(struct bad_fields *bad, struct str name)
 	add_named(bad, name, "/", "no such field");
 }
 
-/* Said only where nothing else was wrong: a sessionKey of a wrong type is there, though not in the address. */
+/*
+ * Said only where nothing else was wrong: a sessionKey of a wrong type is there, though not in the
+ * address.
+ */
 static void
-need_address(const struct address *address, struct str pointer, size_t count_before, struct bad_fields *bad)
+need_address(const struct address *address, struct str pointer, size_t count_before,
+	     struct bad_fields *bad)
 {
-	if (address != NULL && address->session_key.s == NULL && address->agent_id.s == NULL && bad->count == count_before)
+	if (address != NULL && address->session_key.s == NULL && address->agent_id.s == NULL &&
+	    bad->count == count_before)
 		bad_fields_add(bad, pointer, "is required unless agentId is given");
 }
 
 void
-fields_read(const struct json *doc, size_t token, const struct field *fields, size_t count, void *target,
-	    const struct address *address, struct arena *arena, struct bad_fields *bad)
+fields_read(const struct json *doc, size_t token, const struct field *fields, size_t count,
+	    void *target, const struct address *address, struct arena *arena,
+	    struct bad_fields *bad)
 {
 	size_t count_before = bad->count;
 	uint32_t seen = 0;
@@ -221,7 +239,7 @@ fields_read(const struct json *doc, size_t token, const struct field *fields, si
 	need_address(address, STR("/sessionKey"), count_before, bad);
 }
 
-/* Queries. */
+/* --- queries --- */
 
 static bool
 text_number(struct str text, int64_t *ret)
@@ -237,11 +255,12 @@ text_number(struct str text, int64_t *ret)
 static const char *
 set_sort(enum sort *ret, struct str word)
 {
-	static const char *const words[] = {
-		[SORT_KEY] = "key", [SORT_DEPTH] = "depth", [SORT_OLDEST] = "oldest", [SORT_NEWEST] = "newest"
-	};
+	static const char *const words[] = { [SORT_KEY] = "key",
+					     [SORT_DEPTH] = "depth",
+					     [SORT_OLDEST] = "oldest",
+					     [SORT_NEWEST] = "newest" };
 
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (str_eq(word, str_of(words[i]))) {
 			*ret = (enum sort)i;
 			return NULL;
@@ -272,7 +291,8 @@ set_parameter(void *at, const struct field *field, struct str value)
 }
 
 static int
-read_query(struct request *request, const struct field *fields, size_t count, void *target, struct bad_fields *bad)
+read_query(struct request *request, const struct field *fields, size_t count, void *target,
+	   struct bad_fields *bad)
 {
 	struct str rest = request->query, name, value;
 	struct error err;
@@ -314,13 +334,15 @@ body_scan(struct request *request)
 }
 
 int
-body_read(struct request *request, const struct field *fields, size_t count, void *target, const struct address *address)
+body_read(struct request *request, const struct field *fields, size_t count, void *target,
+	  const struct address *address)
 {
 	struct bad_fields bad = { 0 };
 
 	if (body_scan(request) != 0)
 		return -1;
-	fields_read(&request->server->doc, 0, fields, count, target, address, &request->arena, &bad);
+	fields_read(&request->server->doc, 0, fields, count, target, address, &request->arena,
+		    &bad);
 	if (bad.count == 0)
 		return 0;
 	problem_send_fields(request, &bad);
@@ -328,7 +350,8 @@ body_read(struct request *request, const struct field *fields, size_t count, voi
 }
 
 int
-query_read(struct request *request, const struct field *fields, size_t count, void *target, const struct address *address)
+query_read(struct request *request, const struct field *fields, size_t count, void *target,
+	   const struct address *address)
 {
 	struct bad_fields bad = { 0 };
 

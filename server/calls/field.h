@@ -1,8 +1,8 @@
 /*
  * field.h - reading what a call takes, by a table: members of a JSON object, parameters of a query.
  *
- * Here: names, types and bounds; every wrong, missing and unknown field is found and listed, not only the first.
- * Not here: what fields mean together (schema/event, queue).
+ * Here: names, types and bounds; every wrong, missing and unknown field is found and listed, not
+ * only the first. Not here: what fields mean together (schema/event, queue).
  *
  * A table row names where the value goes in the target struct. null and absent are the same.
  */
@@ -37,22 +37,29 @@ struct field {
 	int64_t min, max;
 };
 
-#define FIELD_ROW(name, type, required, offset, min, max)                                                                          \
-	{                                                                                                                          \
-		{ "/" name, sizeof(name) }, FIELD_##type, required, offset, min, max                                               \
+#define FIELD_ROW(name, type, required, offset, min, max)                                          \
+	{                                                                                          \
+		{ "/" name, sizeof(name) }, FIELD_##type, required, offset, min, max               \
 	}
-#define FIELD(name, type, target, member) FIELD_ROW(name, type, false, offsetof(target, member), 0, 0)
-#define FIELD_REQUIRED(name, type, target, member) FIELD_ROW(name, type, true, offsetof(target, member), 0, 0)
-#define FIELD_RANGE(name, type, target, member, min, max) FIELD_ROW(name, type, false, offsetof(target, member), min, max)
-#define FIELD_LIST(name, target, member, max) FIELD_ROW(name, TEXTS, false, offsetof(target, member), 0, max)
-#define FIELD_LIST_REQUIRED(name, target, member, max) FIELD_ROW(name, TEXTS, true, offsetof(target, member), 0, max)
+#define FIELD(name, type, target, member)                                                          \
+	FIELD_ROW(name, type, false, offsetof(target, member), 0, 0)
+#define FIELD_REQUIRED(name, type, target, member)                                                 \
+	FIELD_ROW(name, type, true, offsetof(target, member), 0, 0)
+#define FIELD_RANGE(name, type, target, member, min, max)                                          \
+	FIELD_ROW(name, type, false, offsetof(target, member), min, max)
+#define FIELD_LIST(name, target, member, max)                                                      \
+	FIELD_ROW(name, TEXTS, false, offsetof(target, member), 0, max)
+#define FIELD_LIST_REQUIRED(name, target, member, max)                                             \
+	FIELD_ROW(name, TEXTS, true, offsetof(target, member), 0, max)
 
 /*
- * Reads the value at token, which must be an object. Text is borrowed from the document's text or lives in the arena.
- * address, unless NULL, is the one in target: every event and every session has one, so it must have been given.
+ * Reads the value at token, which must be an object. Text is borrowed from the document's text or
+ * lives in the arena. address, unless NULL, is the one in target: every event and every session has
+ * one, so it must have been given.
  */
-void fields_read(const struct json *doc, size_t token, const struct field *fields, size_t count, void *target,
-		 const struct address *address, struct arena *arena, struct bad_fields *bad);
+void fields_read(const struct json *doc, size_t token, const struct field *fields, size_t count,
+		 void *target, const struct address *address, struct arena *arena,
+		 struct bad_fields *bad);
 
 /* Lists a member that no table knows. */
 void fields_add_unknown(struct bad_fields *bad, struct str name);
@@ -61,9 +68,14 @@ void fields_add_unknown(struct bad_fields *bad, struct str name);
 int body_scan(struct request *request);
 
 /* Scans and reads a body. -1 after answering. */
-int body_read(struct request *request, const struct field *fields, size_t count, void *target, const struct address *address);
+int body_read(struct request *request, const struct field *fields, size_t count, void *target,
+	      const struct address *address);
 
-/* Reads a query (TEXT, SIZE, INT64 and SORT only), in which pointers are bare names. -1 after answering. */
-int query_read(struct request *request, const struct field *fields, size_t count, void *target, const struct address *address);
+/*
+ * Reads a query (TEXT, SIZE, INT64 and SORT only), in which pointers are bare names. -1 after
+ * answering.
+ */
+int query_read(struct request *request, const struct field *fields, size_t count, void *target,
+	       const struct address *address);
 
 #endif

@@ -2,7 +2,6 @@
  * health.c - livez, readyz, healthz, version: for monitors, without a token.
  */
 #include "server/calls/calls.h"
-
 #include "server/calls/field.h"
 #include "server/calls/json.h"
 #include "server/http/reply.h"

@@ -1,13 +1,12 @@
 /*
  * history.c - what happened to events: pages of it, and dead letters, which can be enqueued anew.
  *
- * Requeue by selector is two ops: the dead letters are looked up as a page of them, then requeued by their ids. One that is
- * requeued by someone else in between is passed over.
+ * Requeue by selector is two ops: the dead letters are looked up as a page of them, then requeued
+ * by their ids. One that is requeued by someone else in between is passed over.
  */
-#include "server/calls/calls.h"
-
 #include <stdio.h>
 
+#include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
 #include "server/http/reply.h"
@@ -45,10 +44,13 @@ struct page {
 	size_t limit;
 };
 
-#define PAGE_PARAMETERS                                                                                                            \
-	FIELD("sessionKey", TEXT, struct page, address.session_key), FIELD("agentId", TEXT, struct page, address.agent_id),        \
-	    FIELD("channel", TEXT, struct page, address.channel), FIELD("accountId", TEXT, struct page, address.account_id),       \
-	    FIELD_RANGE("limit", SIZE, struct page, limit, 1, HISTORY_PAGE_MAX), FIELD("cursor", TEXT, struct page, cursor)
+#define PAGE_PARAMETERS                                                                            \
+	FIELD("sessionKey", TEXT, struct page, address.session_key),                               \
+	    FIELD("agentId", TEXT, struct page, address.agent_id),                                 \
+	    FIELD("channel", TEXT, struct page, address.channel),                                  \
+	    FIELD("accountId", TEXT, struct page, address.account_id),                             \
+	    FIELD_RANGE("limit", SIZE, struct page, limit, 1, HISTORY_PAGE_MAX),                   \
+	    FIELD("cursor", TEXT, struct page, cursor)
 
 static const struct field history_parameters[] = {
 	PAGE_PARAMETERS,
@@ -80,7 +82,8 @@ read_state(struct str state, enum outcome_kind *ret, struct error *err)
 			return 0;
 		}
 	return error_set_field(err, "state",
-			       "must be drained, consumed, withdrawn, purged, replaced, evicted, acked, expired or dead");
+			       "must be drained, consumed, withdrawn, purged, replaced, evicted, "
+			       "acked, expired or dead");
 }
 
 static void
@@ -149,7 +152,8 @@ answer_requeue(struct request *request)
 	const struct requeue_op *requeue = &request->requeue;
 	struct buf *out = reply_begin(request);
 
-	buf_addf(out, "{\"requeued\":%zu,\"passedOver\":%zu,\"more\":%s,\"dryRun\":%s}", requeue->requeued, requeue->passed_over,
+	buf_addf(out, "{\"requeued\":%zu,\"passedOver\":%zu,\"more\":%s,\"dryRun\":%s}",
+		 requeue->requeued, requeue->passed_over,
 		 request->selection->more ? "true" : "false", requeue->dry_run ? "true" : "false");
 	reply_send(request, OK);
 }
@@ -168,7 +172,10 @@ requeue_ids(struct request *request)
 	request_submit(request, answer_requeue, NULL);
 }
 
-/* The page is newest first; what died first is to be delivered first. Its ids move to the request, for the next op. */
+/*
+ * The page is newest first; what died first is to be delivered first. Its ids move to the request,
+ * for the next op.
+ */
 static void
 selected(struct request *request)
 {
@@ -178,10 +185,13 @@ selected(struct request *request)
 
 	selection->more = history->next_cursor.s != NULL;
 	selection->ids =
-	    (struct texts){ arena_alloc(&request->arena, history->count * sizeof *selection->ids.items), history->count };
+	    (struct texts){ arena_alloc(&request->arena,
+					history->count * sizeof(*selection->ids.items)),
+			    history->count };
 	for (size_t i = 0; i < history->count; i++) {
-		snprintf(digits, sizeof digits, "%lld", (long long)history->items[i].event.id);
-		selection->ids.items[history->count - 1 - i] = arena_dup(&request->arena, str_of(digits));
+		snprintf(digits, sizeof(digits), "%lld", (long long)history->items[i].event.id);
+		selection->ids.items[history->count - 1 - i] =
+		    arena_dup(&request->arena, str_of(digits));
 	}
 	op_clear(&request->op);
 	requeue_ids(request);
@@ -204,20 +214,23 @@ select_and_requeue(struct request *request)
 static int
 check_selection(const struct selection *selection, struct error *err)
 {
-	bool session = selection->address.session_key.s != NULL || selection->address.agent_id.s != NULL;
+	bool session =
+	    selection->address.session_key.s != NULL || selection->address.agent_id.s != NULL;
 	int ways = (selection->ids.items != NULL) + session + selection->all;
 
 	if (ways != 1)
-		return error_set_field(err, "/ids", "give exactly one of ids, sessionKey (or agentId), and all");
+		return error_set_field(err, "/ids",
+				       "give exactly one of ids, sessionKey (or agentId), and all");
 	if (selection->all && !selection->confirm && !selection->dry_run)
-		return error_set_field(err, "/confirm", "all dead letters are requeued only with \"confirm\":true");
+		return error_set_field(err, "/confirm",
+				       "all dead letters are requeued only with \"confirm\":true");
 	return 0;
 }
 
 void
 dead_letters_requeue(struct request *request)
 {
-	struct selection *selection = arena_alloc(&request->arena, sizeof *selection);
+	struct selection *selection = arena_alloc(&request->arena, sizeof(*selection));
 	struct error err;
 
 	request->selection = selection;

@@ -1,8 +1,9 @@
 /*
  * hooks.c - POST /hooks/wake: {text, mode?, agentId?, sessionKey?}.
  *
- * As OpenClaw reads it: the body's type is not looked at, unknown members and modes are passed over, and what is not said
- * is "now" and the main session of the policy's owner. Unlike OpenClaw's own, it re-keys, and it is told twice safely.
+ * As OpenClaw reads it: the body's type is not looked at, unknown members and modes are passed
+ * over, and what is not said is "now" and the main session of the policy's owner. Unlike OpenClaw's
+ * own, it re-keys, and it is told twice safely.
  */
 #include "server/calls/hooks.h"
 
@@ -49,7 +50,8 @@ read_text(struct request *request, const char *member, struct str *ret)
 	const struct json *doc = &request->server->doc;
 
 	for (size_t t = json_first(doc, 0); t != 0; t = json_next(doc, 0, t)) {
-		if (!str_eq(json_string(doc, t, &request->arena), str_of(member)) || doc->tokens[t + 1].type == JSON_NULL)
+		if (!str_eq(json_string(doc, t, &request->arena), str_of(member)) ||
+		    doc->tokens[t + 1].type == JSON_NULL)
 			continue;
 		if (doc->tokens[t + 1].type != JSON_STRING)
 			return refuse(request, member, "must be a string");
@@ -69,7 +71,8 @@ read_payload(struct request *request, struct draft *draft)
 		return -1;
 	if (request->server->doc.tokens[0].type != JSON_OBJECT)
 		return refuse(request, "the body", "must be an object");
-	if (read_text(request, "text", &draft->text) != 0 || read_text(request, "mode", &mode) != 0 ||
+	if (read_text(request, "text", &draft->text) != 0 ||
+	    read_text(request, "mode", &mode) != 0 ||
 	    read_text(request, "agentId", &draft->address.agent_id) != 0 ||
 	    read_text(request, "sessionKey", &draft->address.session_key) != 0)
 		return -1;
@@ -77,7 +80,8 @@ read_payload(struct request *request, struct draft *draft)
 		return refuse(request, "text", "required");
 	if (draft->address.agent_id.s == NULL && draft->address.session_key.s == NULL)
 		draft->address.session_key = STR("main");
-	draft->wake = str_eq(mode, str_of(wake_name(WAKE_NEXT_HEARTBEAT))) ? WAKE_NEXT_HEARTBEAT : WAKE_NOW;
+	draft->wake =
+	    str_eq(mode, str_of(wake_name(WAKE_NEXT_HEARTBEAT))) ? WAKE_NEXT_HEARTBEAT : WAKE_NOW;
 	draft->source = STR("hook");
 	return 0;
 }
@@ -89,7 +93,8 @@ answer(struct request *request)
 	struct reply reply = { .status = 200 };
 	struct buf *out = reply_begin(request);
 
-	buf_addf(out, "{\"ok\":true,\"mode\":\"%s\",\"eventOutcome\":\"%s\"}", wake_name(request->enqueue.drafts[0].wake),
+	buf_addf(out, "{\"ok\":true,\"mode\":\"%s\",\"eventOutcome\":\"%s\"}",
+		 wake_name(request->enqueue.drafts[0].wake),
 		 result->outcome == ENQUEUE_DUPLICATE ? "coalesced" : "queued");
 	reply_replayed(request, &reply);
 	reply_send(request, &reply);
@@ -101,7 +106,7 @@ hooks_wake(struct request *request)
 	struct enqueue_op *enqueue = &request->enqueue;
 
 	enqueue_op_init(enqueue);
-	enqueue->drafts = arena_alloc(&request->arena, sizeof *enqueue->drafts);
+	enqueue->drafts = arena_alloc(&request->arena, sizeof(*enqueue->drafts));
 	enqueue->count = 1;
 	if (idempotency_key_set(request, 'h') == 0 && read_payload(request, enqueue->drafts) == 0)
 		request_submit(request, answer, NULL);

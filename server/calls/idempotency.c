@@ -1,8 +1,8 @@
 /*
  * idempotency.c - a request that may be sent twice.
  *
- * Enqueue, drain, lease and webhook each have their own keys: a letter in front of the key tells them apart, so that a
- * key used for one call is free for another.
+ * Enqueue, drain, lease and webhook each have their own keys: a letter in front of the key tells
+ * them apart, so that a key used for one call is free for another.
  */
 #include "server/calls/idempotency.h"
 
@@ -29,7 +29,8 @@ read_string(struct arena *arena, struct str text, struct str *ret)
 	size_t len = 0, i = 1;
 
 	for (; i < text.len && text.s[i] != '"'; i++) {
-		if (text.s[i] == '\\' && (++i == text.len || (text.s[i] != '"' && text.s[i] != '\\')))
+		if (text.s[i] == '\\' &&
+		    (++i == text.len || (text.s[i] != '"' && text.s[i] != '\\')))
 			return false;
 		if (text.s[i] < 0x20 || text.s[i] > 0x7e)
 			return false;
@@ -49,17 +50,20 @@ is_bare(struct str text)
 }
 
 /*
- * The key as the client means it, *ret; NULL: the header was not sent. It is a string of RFC 8941 ("abc", with \" and \\),
- * or bare text without quotes. -1 after answering that it is neither, or empty, or too long.
+ * The key as the client means it, *ret; NULL: the header was not sent. It is a string of RFC 8941
+ * ("abc", with \" and \\), or bare text without quotes. -1 after answering that it is neither, or
+ * empty, or too long.
  */
 static int
 read_key(struct request *request, struct str *ret)
 {
 	struct str text = request->headers[HEADER_IDEMPOTENCY_KEY], key = text;
 
-	if (text.s != NULL && !(text.len > 0 && text.s[0] == '"' ? read_string(&request->arena, text, &key) : is_bare(text)))
-		return refuse(request,
-			      HEADER " must be one \"string\", or text without spaces, quotes, commas, semicolons and backslashes");
+	if (text.s != NULL &&
+	    !(text.len > 0 && text.s[0] == '"' ? read_string(&request->arena, text, &key)
+					       : is_bare(text)))
+		return refuse(request, HEADER " must be one \"string\", or text without spaces, "
+					      "quotes, commas, semicolons and backslashes");
 	if (text.s != NULL && (key.len == 0 || key.len > IDEMPOTENCY_KEY_BYTES_MAX))
 		return refuse(request, HEADER " must have 1 to 255 bytes");
 	*ret = key;
@@ -75,7 +79,8 @@ idempotency_key_of(struct request *request, char kind, struct str key, struct st
 	prefixed[0] = kind;
 	prefixed[1] = ':';
 	memcpy(prefixed + IDEMPOTENCY_KIND_BYTES, key.s, key.len);
-	return (struct idempotency){ .key = { prefixed, IDEMPOTENCY_KIND_BYTES + key.len }, .request = text_hash(sent) };
+	return (struct idempotency){ .key = { prefixed, IDEMPOTENCY_KIND_BYTES + key.len },
+				     .request = text_hash(sent) };
 }
 
 int

@@ -9,9 +9,13 @@
 #include "server/http/request.h"
 
 /* For the queue: the key among those of one kind of call, and the request that it stands for. */
-struct idempotency idempotency_key_of(struct request *request, char kind, struct str key, struct str sent);
+struct idempotency idempotency_key_of(struct request *request, char kind, struct str key,
+				      struct str sent);
 
-/* The same for the request's op, of its header and body. -1 after answering that the header is no key. */
+/*
+ * The same for the request's op, of its header and body. -1 after answering that the header is no
+ * key.
+ */
 int idempotency_key_set(struct request *request, char kind);
 
 #endif

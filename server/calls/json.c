@@ -83,14 +83,15 @@ json_add_events(struct buf *out, const struct system_event_list *list)
 void
 json_add_block(struct buf *out, const struct system_event_list *list, struct str zone)
 {
-	struct prompt_event *events = mem_alloc(list->count * sizeof *events + 1);
+	struct prompt_event *events = mem_alloc(list->count * sizeof(*events) + 1);
 	struct buf text = { 0 };
 	size_t count = 0;
 
 	for (size_t i = 0; i < list->count; i++)
 		if (list->events[i].id != 0)
-			events[count++] =
-			    (struct prompt_event){ list->events[i].text, list->events[i].context_key, list->events[i].ts_ms };
+			events[count++] = (struct prompt_event){ list->events[i].text,
+								 list->events[i].context_key,
+								 list->events[i].ts_ms };
 	BUF_ADD_LITERAL(out, ",\"block\":");
 	if (prompt_write(&text, events, count, zone))
 		json_quote(out, (struct str){ text.data, text.len });
@@ -103,7 +104,8 @@ json_add_block(struct buf *out, const struct system_event_list *list, struct str
 void
 json_add_entry(struct buf *out, const struct timeline_entry *entry)
 {
-	buf_addf(out, "{\"ts\":%lld,\"what\":\"%s\"", (long long)entry->ts_ms, outcome_name(entry->kind));
+	buf_addf(out, "{\"ts\":%lld,\"what\":\"%s\"", (long long)entry->ts_ms,
+		 outcome_name(entry->kind));
 	if (entry->lease > 0)
 		buf_addf(out, ",\"leaseId\":\"%lld\"", (long long)entry->lease);
 	if (entry->until_ms > 0)
@@ -134,8 +136,11 @@ json_add_session(struct buf *out, const struct session *session)
 	json_quote(out, session->session_key);
 	BUF_ADD_LITERAL(out, ",\"agentId\":");
 	json_add_text(out, session->agent_id);
-	buf_addf(out, ",\"depth\":%zu,\"leased\":%zu,\"delayed\":%zu,\"oldestTs\":%lld,\"newestTs\":%lld", session->depth,
-		 session->leased, session->delayed, (long long)session->oldest_ts_ms, (long long)session->newest_ts_ms);
+	buf_addf(
+	    out,
+	    ",\"depth\":%zu,\"leased\":%zu,\"delayed\":%zu,\"oldestTs\":%lld,\"newestTs\":%lld",
+	    session->depth, session->leased, session->delayed, (long long)session->oldest_ts_ms,
+	    (long long)session->newest_ts_ms);
 	BUF_ADD_LITERAL(out, ",\"lastContextKey\":");
 	json_add_text(out, session->last_context_key);
 	if (!delivery_none(&session->delivery)) {
@@ -157,8 +162,9 @@ json_add_decision(struct buf *out, const struct decision *decision)
 	for (size_t i = 0; i < decision->step_count; i++) {
 		const struct route_step *step = &decision->steps[i];
 
-		buf_addf(out, "%s{\"rule\":\"%s\",\"applied\":%s,\"why\":", i > 0 ? "," : ",\"steps\":[", rule_name(step->rule),
-			 step->applied ? "true" : "false");
+		buf_addf(out,
+			 "%s{\"rule\":\"%s\",\"applied\":%s,\"why\":", i > 0 ? "," : ",\"steps\":[",
+			 rule_name(step->rule), step->applied ? "true" : "false");
 		json_quote(out, step->why);
 		BUF_ADD_LITERAL(out, "}");
 	}

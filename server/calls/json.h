@@ -1,7 +1,8 @@
 /*
  * json.h - the words of the API as JSON text (DESIGN section 3).
  *
- * Here: writing events, sessions and decisions. Not here: reading (field), one call's answer (the call's file).
+ * Here: writing events, sessions and decisions. Not here: reading (field), one call's answer (the
+ * call's file).
  */
 #ifndef SERVER_CALLS_JSON_H
 #define SERVER_CALLS_JSON_H
@@ -15,10 +16,13 @@
 void json_add_text(struct buf *out, struct str text); /* NULL as null */
 void json_add_time(struct buf *out, int64_t ms);      /* 0 as null */
 void json_add_event(struct buf *out, const struct system_event *event);
-void json_add_events(struct buf *out, const struct system_event_list *list); /* an array, without those that are forgotten */
-void json_add_block(struct buf *out, const struct system_event_list *list, struct str zone); /* ,"block": the prompt's lines */
+/* an array, without those that are forgotten */
+void json_add_events(struct buf *out, const struct system_event_list *list);
+/* ,"block": the prompt's lines */
+void json_add_block(struct buf *out, const struct system_event_list *list, struct str zone);
 void json_add_entry(struct buf *out, const struct timeline_entry *entry);
 void json_add_session(struct buf *out, const struct session *session);
-void json_add_decision(struct buf *out, const struct decision *decision); /* steps where it has them */
+/* steps where it has them */
+void json_add_decision(struct buf *out, const struct decision *decision);
 
 #endif

@@ -2,7 +2,6 @@
  * leases.c - take under a lease, and what becomes of it: ack, nack, extend.
  */
 #include "server/calls/calls.h"
-
 #include "server/calls/field.h"
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
@@ -94,9 +93,9 @@ static const struct field extend_fields[] = {
 static void
 answer_lease(struct request *request)
 {
-	static const char *const words[] = {
-		[LEASE_ACK] = ",\"acked\":", [LEASE_NACK] = ",\"nacked\":", [LEASE_EXTEND] = ",\"extended\":"
-	};
+	static const char *const words[] = { [LEASE_ACK] = ",\"acked\":",
+					     [LEASE_NACK] = ",\"nacked\":",
+					     [LEASE_EXTEND] = ",\"extended\":" };
 	const struct lease_change_op *lease = &request->lease;
 	struct buf *out = reply_begin(request);
 

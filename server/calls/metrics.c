@@ -1,5 +1,6 @@
 /*
- * metrics.c - every number once, in a table: its place in the JSON, its name for Prometheus, and what it means.
+ * metrics.c - every number once, in a table: its place in the JSON, its name for Prometheus, and
+ * what it means.
  */
 #include "server/calls/metrics.h"
 
@@ -7,15 +8,16 @@
 #include <time.h>
 
 #include "server/calls/calls.h"
-#include "server/http/deadline.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
-#include "server/http/reply.h"
 #include "server/calls/routes.h"
+#include "server/http/deadline.h"
+#include "server/http/reply.h"
 #include "server/server.h"
 
 struct row {
-	const char *group, *name; /* in the JSON; group NULL: at the top. Rows of one group stand together. */
+	/* in the JSON; group NULL: at the top. Rows of one group stand together. */
+	const char *group, *name;
 	const char *metric;
 	bool counter;
 	size_t offset;
@@ -105,7 +107,7 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
-#define ROWS (sizeof rows / sizeof rows[0])
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 /* All members are 64 bits wide and none is negative. */
 static_assert(sizeof(size_t) == sizeof(uint64_t), "size_t has 64 bits");
@@ -115,7 +117,7 @@ value_of(const struct metrics *metrics, const struct row *row)
 {
 	uint64_t value;
 
-	memcpy(&value, (const char *)metrics + row->offset, sizeof value);
+	memcpy(&value, (const char *)metrics + row->offset, sizeof(value));
 	return value;
 }
 
@@ -155,12 +157,14 @@ metrics_json(const struct metrics *metrics, struct buf *out)
 	const char *group = NULL, *before = "{";
 
 	for (size_t i = 0; i < ROWS; i++) {
-		if (group != rows[i].group && (group == NULL || strcmp(group, rows[i].group) != 0)) {
+		if (group != rows[i].group &&
+		    (group == NULL || strcmp(group, rows[i].group) != 0)) {
 			buf_addf(out, "%s,\"%s\":", group != NULL ? "}" : "", rows[i].group);
 			before = "{";
 		}
 		group = rows[i].group;
-		buf_addf(out, "%s\"%s\":%llu", before, rows[i].name, (unsigned long long)value_of(metrics, &rows[i]));
+		buf_addf(out, "%s\"%s\":%llu", before, rows[i].name,
+			 (unsigned long long)value_of(metrics, &rows[i]));
 		before = ",";
 	}
 	BUF_ADD_LITERAL(out, "}");
@@ -171,7 +175,8 @@ metrics_json(const struct metrics *metrics, struct buf *out)
 static void
 add_head(struct buf *out, const char *metric, const char *help, bool counter)
 {
-	buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, counter ? "counter" : "gauge");
+	buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric,
+		 counter ? "counter" : "gauge");
 }
 
 void
@@ -179,20 +184,24 @@ metrics_text(const struct metrics *metrics, struct buf *out)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		add_head(out, rows[i].metric, rows[i].help, rows[i].counter);
-		buf_addf(out, "%s %llu\n", rows[i].metric, (unsigned long long)value_of(metrics, &rows[i]));
+		buf_addf(out, "%s %llu\n", rows[i].metric,
+			 (unsigned long long)value_of(metrics, &rows[i]));
 	}
 	add_head(out, "sevq_http_calls_total", "Requests that reached a call.", true);
 	for (size_t i = 0; i < CALLS; i++)
-		buf_addf(out, "sevq_http_calls_total{method=\"%s\",path=\"%s\"} %llu\n", llhttp_method_name(calls[i].method),
-			 calls[i].path, (unsigned long long)metrics->http.calls[i]);
-	add_head(out, "sevq_http_responses_total", "Answers by the first digit of their status.", true);
+		buf_addf(out, "sevq_http_calls_total{method=\"%s\",path=\"%s\"} %llu\n",
+			 llhttp_method_name(calls[i].method), calls[i].path,
+			 (unsigned long long)metrics->http.calls[i]);
+	add_head(out, "sevq_http_responses_total", "Answers by the first digit of their status.",
+		 true);
 	for (int i = 2; i < STATUS_CLASSES; i++)
 		buf_addf(out, "sevq_http_responses_total{status=\"%dxx\"} %llu\n", i,
 			 (unsigned long long)metrics->http.responses[i]);
 	add_head(out, "sevq_http_problems_total", "Problems answered, by code.", true);
 	for (int i = 0; i < ERROR_CODE_COUNT; i++)
 		if (metrics->http.problems[i] > 0)
-			buf_addf(out, "sevq_http_problems_total{code=\"%s\"} %llu\n", error_code_name((enum error_code)i),
+			buf_addf(out, "sevq_http_problems_total{code=\"%s\"} %llu\n",
+				 error_code_name((enum error_code)i),
 				 (unsigned long long)metrics->http.problems[i]);
 }
 
@@ -206,5 +215,6 @@ metrics_get(struct request *request)
 		return;
 	metrics_read(request->server, &metrics);
 	metrics_text(&metrics, reply_begin(request));
-	reply_send(request, &(struct reply){ .status = 200, .type = "text/plain; version=0.0.4; charset=utf-8" });
+	reply_send(request, &(struct reply){ .status = 200,
+					     .type = "text/plain; version=0.0.4; charset=utf-8" });
 }

@@ -1,8 +1,8 @@
 /*
  * metrics.h - what is counted, and the two ways to read it: GET /v1/stats and GET /metrics.
  *
- * Here: the counters of the HTTP side, and one table that names every number once for both readers (but those that
- * have a label, which Prometheus alone gets).
+ * Here: the counters of the HTTP side, and one table that names every number once for both readers
+ * (but those that have a label, which Prometheus alone gets).
  * Not here: who counts.
  */
 #ifndef SERVER_CALLS_METRICS_H
@@ -19,7 +19,8 @@ struct http_stats {
 	uint64_t accepted, refused_limit, refused_address, evicted_idle, accept_pauses, hang_ups;
 	uint64_t requests, bytes_in, bytes_out;
 	uint64_t late_headers, late_body, late_readers, idle_closed;
-	uint64_t streams_opened, streams_refused, streams_dropped, wakes_sent, waiters_refused, tokens_throttled;
+	uint64_t streams_opened, streams_refused, streams_dropped, wakes_sent, waiters_refused,
+	    tokens_throttled;
 	uint64_t responses[STATUS_CLASSES]; /* by the status' first digit */
 	uint64_t calls[CALLS_MAX];          /* by row of the routes */
 	uint64_t problems[ERROR_CODE_COUNT];
@@ -37,6 +38,7 @@ struct server;
 void metrics_read(const struct server *server, struct metrics *ret);
 /* Both append to out. */
 void metrics_json(const struct metrics *metrics, struct buf *out);
-void metrics_text(const struct metrics *metrics, struct buf *out); /* Prometheus, text format 0.0.4 */
+/* Prometheus, text format 0.0.4 */
+void metrics_text(const struct metrics *metrics, struct buf *out);
 
 #endif

@@ -2,7 +2,6 @@
  * route.c - POST /v1/route: where an event would go and why; nothing is stored.
  */
 #include "server/calls/calls.h"
-
 #include "server/calls/field.h"
 #include "server/calls/json.h"
 #include "server/http/reply.h"
@@ -22,9 +21,10 @@ route_post(struct request *request)
 	struct decision decision;
 	struct error err;
 
-	if (body_read(request, fields, sizeof fields / sizeof fields[0], &address, &address) != 0)
+	if (body_read(request, fields, sizeof(fields) / sizeof(fields[0]), &address, &address) != 0)
 		return;
-	if (engine_route(request->server->engine, &address, &request->arena, &decision, &err) != 0) {
+	if (engine_route(request->server->engine, &address, &request->arena, &decision, &err) !=
+	    0) {
 		problem_send(request, &err);
 		return;
 	}

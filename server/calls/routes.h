@@ -24,9 +24,10 @@ struct call {
 extern const struct call calls[CALLS];
 
 /*
- * The call for a method and a path, and the undecoded {id}. Failures: ERROR_NOT_FOUND; ERROR_METHOD_NOT_ALLOWED, with the
- * methods there are in allow ("GET, HEAD, POST").
+ * The call for a method and a path, and the undecoded {id}. Failures: ERROR_NOT_FOUND;
+ * ERROR_METHOD_NOT_ALLOWED, with the methods there are in allow ("GET, HEAD, POST").
  */
-const struct call *routes_find(uint8_t method, struct str path, struct str *id, char allow[64], struct error *err);
+const struct call *routes_find(uint8_t method, struct str path, struct str *id, char allow[64],
+			       struct error *err);
 
 #endif

@@ -2,7 +2,6 @@
  * sessions.c - GET /v1/sessions: what is queued where.
  */
 #include "server/calls/calls.h"
-
 #include "server/calls/field.h"
 #include "server/calls/json.h"
 #include "server/http/reply.h"
@@ -45,6 +44,7 @@ sessions_get(struct request *request)
 	sessions_op_init(sessions);
 	sessions->sort = SORT_KEY;
 	sessions->limit = SESSIONS_PAGE_DEFAULT;
-	if (query_read(request, parameters, sizeof parameters / sizeof parameters[0], sessions, NULL) == 0)
+	if (query_read(request, parameters, sizeof(parameters) / sizeof(parameters[0]), sessions,
+		       NULL) == 0)
 		request_submit(request, answer, NULL);
 }

@@ -2,7 +2,6 @@
  * stats.c - GET /v1/stats: the numbers of metrics as JSON.
  */
 #include "server/calls/calls.h"
-
 #include "server/calls/field.h"
 #include "server/calls/metrics.h"
 #include "server/http/reply.h"

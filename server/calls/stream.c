@@ -1,15 +1,17 @@
 /*
  * stream.c - GET /v1/stream.
  *
- * The engine tells of every queue in which something became deliverable. For each reader whose filter the queue passes a
- * wake is noted, at most one a queue, in one of two lists: those to be told at once, and those to be told when the
- * reader's coalesceMs are over, which are in order of time because that is the same for all of a reader's wakes. Several
- * wakes of one queue thus become one, with the latest source; the depth is looked up when it is told.
+ * The engine tells of every queue in which something became deliverable. For each reader whose
+ * filter the queue passes a wake is noted, at most one a queue, in one of two lists: those to be
+ * told at once, and those to be told when the reader's coalesceMs are over, which are in order of
+ * time because that is the same for all of a reader's wakes. Several wakes of one queue thus become
+ * one, with the latest source; the depth is looked up when it is told.
  *
- * A reader is written to only when it has taken everything before. One that does not read therefore holds no more than what
- * it was told last and one note for each queue; when that is more than --stream-buffer it is dropped, and hears of all of it
- * when it comes back. What it is told when it connects may be more than that. One that does read hears of the oldest before their
- * time, when there are so many.
+ * A reader is written to only when it has taken everything before. One that does not read therefore
+ * holds no more than what it was told last and one note for each queue; when that is more than
+ * --stream-buffer it is dropped, and hears of all of it when it comes back. What it is told when it
+ * connects may be more than that. One that does read hears of the oldest before their time, when
+ * there are so many.
  */
 #include "server/calls/stream.h"
 
@@ -19,9 +21,9 @@
 #include "queue/catalog/table.h"
 #include "schema/session_key.h"
 #include "server/calls/calls.h"
-#include "server/http/connection.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
+#include "server/http/connection.h"
 #include "server/http/reply.h"
 #include "server/server.h"
 
@@ -43,11 +45,15 @@ struct reader_wake {
 
 TAILQ_HEAD(reader_wake_list, reader_wake);
 
-/* Invariants: 1. every wake is in the table and in one of the lists. 2. held_bytes is the memory of all of them. */
+/*
+ * Invariants: 1. every wake is in the table and in one of the lists. 2. held_bytes is the memory of
+ * all of them.
+ */
 struct reader {
 	struct streams *streams;
 	struct request *request;
-	struct str only, agent, prefix; /* the filter: a queue key, and what queue keys start with; NULL: all */
+	/* the filter: a queue key, and what queue keys start with; NULL: all */
+	struct str only, agent, prefix;
 	int64_t coalesce_ms;
 	struct table wakes;
 	struct reader_wake_list at_once, later;
@@ -65,7 +71,10 @@ wall_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Ids are microseconds at the start: no server tells a million wakes a second, so the next start begins higher. */
+/*
+ * Ids are microseconds at the start: no server tells a million wakes a second, so the next start
+ * begins higher.
+ */
 void
 streams_init(struct streams *streams, struct server *server)
 {
@@ -73,13 +82,13 @@ streams_init(struct streams *streams, struct server *server)
 	TAILQ_INIT(&streams->readers);
 }
 
-/* Notes. */
+/* --- notes --- */
 
 static bool
 passes(const struct reader *reader, struct str key)
 {
-	return (reader->only.s == NULL || str_eq(key, reader->only)) && str_starts(key, reader->agent) &&
-	       str_starts(key, reader->prefix);
+	return (reader->only.s == NULL || str_eq(key, reader->only)) &&
+	       str_starts(key, reader->agent) && str_starts(key, reader->prefix);
 }
 
 static bool
@@ -91,7 +100,7 @@ same_key(const void *item, const void *key)
 static size_t
 bytes_of(const struct reader_wake *wake)
 {
-	return sizeof *wake + wake->key.len;
+	return sizeof(*wake) + wake->key.len;
 }
 
 static struct reader_wake_list *
@@ -103,9 +112,10 @@ list_of(struct reader *reader, const struct reader_wake *wake)
 static struct reader_wake *
 wake_new(struct reader *reader, struct str key, uint64_t hash)
 {
-	struct reader_wake *wake = mem_alloc(sizeof *wake + key.len);
+	struct reader_wake *wake = mem_alloc(sizeof(*wake) + key.len);
 
-	*wake = (struct reader_wake){ .key = { memcpy(wake + 1, key.s, key.len), key.len }, .hash = hash };
+	*wake = (struct reader_wake){ .key = { memcpy(wake + 1, key.s, key.len), key.len },
+				      .hash = hash };
 	wake->due_ms = monotonic_ms() + reader->coalesce_ms;
 	table_add(&reader->wakes, hash, wake);
 	TAILQ_INSERT_TAIL(&reader->later, wake, link);
@@ -137,7 +147,7 @@ note(struct reader *reader, struct str key, bool now, struct str source)
 	}
 	wake->ts_ms = wall_ms();
 	wake->has_source = source.s != NULL;
-	wake->source_len = source.len < sizeof wake->source ? source.len : sizeof wake->source;
+	wake->source_len = source.len < sizeof(wake->source) ? source.len : sizeof(wake->source);
 	if (wake->source_len > 0)
 		memcpy(wake->source, source.s, wake->source_len);
 }
@@ -154,16 +164,19 @@ streams_on_wake(void *arg, struct str queue_key, size_t deliverable, bool now, s
 		note(reader, queue_key, now, source);
 }
 
-/* Telling. */
+/* --- telling --- */
 
 static void
-add_event(struct streams *streams, struct buf *out, struct str key, size_t depth, struct str source, bool now, int64_t ts_ms)
+add_event(struct streams *streams, struct buf *out, struct str key, size_t depth, struct str source,
+	  bool now, int64_t ts_ms)
 {
-	buf_addf(out, "id: %llu\nevent: wake\ndata: {\"sessionKey\":", (unsigned long long)++streams->last_id);
+	buf_addf(out, "id: %llu\nevent: wake\ndata: {\"sessionKey\":",
+		 (unsigned long long)++streams->last_id);
 	json_quote(out, key);
 	buf_addf(out, ",\"depth\":%zu,\"source\":", depth);
 	json_add_text(out, source);
-	buf_addf(out, ",\"wake\":\"%s\",\"ts\":%lld}\n\n", wake_name(now ? WAKE_NOW : WAKE_NEXT_HEARTBEAT), (long long)ts_ms);
+	buf_addf(out, ",\"wake\":\"%s\",\"ts\":%lld}\n\n",
+		 wake_name(now ? WAKE_NOW : WAKE_NEXT_HEARTBEAT), (long long)ts_ms);
 	streams->server->stats.wakes_sent++;
 }
 
@@ -171,7 +184,8 @@ static void
 tell(struct reader *reader, struct reader_wake *wake, struct buf *out)
 {
 	size_t depth = engine_deliverable(reader->streams->server->engine, wake->key);
-	struct str source = wake->has_source ? (struct str){ wake->source, wake->source_len } : STR_NULL;
+	struct str source =
+	    wake->has_source ? (struct str){ wake->source, wake->source_len } : STR_NULL;
 
 	if (depth > 0)
 		add_event(reader->streams, out, wake->key, depth, source, wake->now, wake->ts_ms);
@@ -203,7 +217,8 @@ tell_due(struct reader *reader, int64_t now_ms)
 
 	while ((wake = TAILQ_FIRST(&reader->at_once)) != NULL)
 		tell(reader, wake, out);
-	while ((wake = TAILQ_FIRST(&reader->later)) != NULL && (wake->due_ms <= now_ms || reader->held_bytes > reader->most_bytes))
+	while ((wake = TAILQ_FIRST(&reader->later)) != NULL &&
+	       (wake->due_ms <= now_ms || reader->held_bytes > reader->most_bytes))
 		tell(reader, wake, out);
 	if (reader->ping_ms <= now_ms) {
 		BUF_ADD_LITERAL(out, PING);
@@ -260,7 +275,7 @@ streams_next_ms(const struct streams *streams)
 	return next;
 }
 
-/* Beginning and end. */
+/* --- beginning and end --- */
 
 static void
 add_level(void *arg, struct str key, size_t deliverable, bool now, struct str source)
@@ -268,10 +283,14 @@ add_level(void *arg, struct str key, size_t deliverable, bool now, struct str so
 	struct reader *reader = arg;
 
 	if (passes(reader, key))
-		add_event(reader->streams, &reader->streams->server->out, key, deliverable, source, now, wall_ms());
+		add_event(reader->streams, &reader->streams->server->out, key, deliverable, source,
+			  now, wall_ms());
 }
 
-/* Between the engine's turns, so nothing that is deliverable can be missed: it is told here or noted later. */
+/*
+ * Between the engine's turns, so nothing that is deliverable can be missed: it is told here or
+ * noted later.
+ */
 void
 reader_start(struct reader *reader)
 {
@@ -296,7 +315,8 @@ reader_free(struct reader *reader)
 
 	if (reader == NULL)
 		return;
-	while ((wake = TAILQ_FIRST(&reader->at_once)) != NULL || (wake = TAILQ_FIRST(&reader->later)) != NULL)
+	while ((wake = TAILQ_FIRST(&reader->at_once)) != NULL ||
+	       (wake = TAILQ_FIRST(&reader->later)) != NULL)
 		wake_free(reader, wake);
 	table_clear(&reader->wakes);
 	TAILQ_REMOVE(&reader->streams->readers, reader, link);
@@ -328,7 +348,7 @@ streams_end_routed(struct streams *streams)
 	end(streams, false);
 }
 
-/* The call. */
+/* --- the call --- */
 
 struct wanted {
 	struct address address;
@@ -347,7 +367,8 @@ static const struct field parameters[] = {
 
 /* A session key means its queue; an agent alone all of its queues. Text in the request's arena. */
 static int
-make_filter(struct request *request, const struct wanted *wanted, struct reader *reader, struct error *err)
+make_filter(struct request *request, const struct wanted *wanted, struct reader *reader,
+	    struct error *err)
 {
 	struct decision decision;
 
@@ -357,7 +378,8 @@ make_filter(struct request *request, const struct wanted *wanted, struct reader 
 			reader->agent = agent_key_prefix(&request->arena, wanted->address.agent_id);
 		return address_check(&wanted->address, err);
 	}
-	if (engine_route(request->server->engine, &wanted->address, &request->arena, &decision, err) != 0)
+	if (engine_route(request->server->engine, &wanted->address, &request->arena, &decision,
+			 err) != 0)
 		return -1;
 	reader->only = arena_dup(&request->arena, decision.queue_key);
 	return 0;
@@ -369,7 +391,8 @@ check_room(struct server *server, struct error *err)
 	if (server->stats.streams < (uint64_t)server->options->max_streams)
 		return 0;
 	server->stats.streams_refused++;
-	return error_set(err, ERROR_QUEUE_FULL, "too many streams; the limit is %lld", (long long)server->options->max_streams);
+	return error_set(err, ERROR_QUEUE_FULL, "too many streams; the limit is %lld",
+			 (long long)server->options->max_streams);
 }
 
 static void
@@ -397,11 +420,13 @@ stream_get(struct request *request)
 	struct reader *reader;
 	struct error err;
 
-	if (query_read(request, parameters, sizeof parameters / sizeof parameters[0], &wanted, NULL) != 0)
+	if (query_read(request, parameters, sizeof(parameters) / sizeof(parameters[0]), &wanted,
+		       NULL) != 0)
 		return;
-	reader = mem_alloc(sizeof *reader);
+	reader = mem_alloc(sizeof(*reader));
 	reader->coalesce_ms = wanted.coalesce_ms;
-	if (make_filter(request, &wanted, reader, &err) != 0 || check_room(request->server, &err) != 0) {
+	if (make_filter(request, &wanted, reader, &err) != 0 ||
+	    check_room(request->server, &err) != 0) {
 		free(reader);
 		problem_send(request, &err);
 	} else if (request->method == HTTP_HEAD) {

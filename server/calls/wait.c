@@ -1,9 +1,11 @@
 /*
- * wait.c - GET /v1/wait: answers when the session has something deliverable, or when the time is over. Consumes nothing.
+ * wait.c - GET /v1/wait: answers when the session has something deliverable, or when the time is
+ * over. Consumes nothing.
  *
- * A waiting request costs a connection, an op and a timer, and no work at all: the engine answers it in the turn that makes
- * something deliverable. An op may only be taken back while it is parked, and it is not yet when it has just been submitted;
- * so what ends the waiting only puts the waiter on a list, and the list is settled after each turn of the engine.
+ * A waiting request costs a connection, an op and a timer, and no work at all: the engine answers
+ * it in the turn that makes something deliverable. An op may only be taken back while it is parked,
+ * and it is not yet when it has just been submitted; so what ends the waiting only puts the waiter
+ * on a list, and the list is settled after each turn of the engine.
  */
 #include "server/calls/wait.h"
 
@@ -78,11 +80,12 @@ static struct waiter *
 waiter_new(struct request *request, int64_t timeout_ms)
 {
 	struct waits *waits = &request->server->waits;
-	struct waiter *waiter = mem_alloc(sizeof *waiter);
+	struct waiter *waiter = mem_alloc(sizeof(*waiter));
 
 	waiter->request = request;
 	waiter->timer = evtimer_new(request->server->base, time_is_over, waiter);
-	event_add(waiter->timer, &(struct timeval){ .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 });
+	event_add(waiter->timer, &(struct timeval){ .tv_sec = timeout_ms / 1000,
+						    .tv_usec = timeout_ms % 1000 * 1000 });
 	move(waiter, timeout_ms > 0 ? &waits->waiting : &waits->over);
 	waits->count++;
 	return waiter;
@@ -99,7 +102,7 @@ waiter_free(struct waiter *waiter)
 	free(waiter);
 }
 
-/* The call. */
+/* --- the call --- */
 
 struct wanted {
 	struct address address;
@@ -122,7 +125,8 @@ answer(struct request *request)
 
 	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
 	json_quote(out, wait->session_key);
-	buf_addf(out, ",\"ready\":%s,\"depth\":%zu}", wait->deliverable > 0 ? "true" : "false", wait->deliverable);
+	buf_addf(out, ",\"ready\":%s,\"depth\":%zu}", wait->deliverable > 0 ? "true" : "false",
+		 wait->deliverable);
 	reply_send(request, &(struct reply){ .status = 200 });
 }
 
@@ -135,7 +139,8 @@ too_many(struct request *request)
 	if (server->waits.count < (size_t)server->options->max_waiters)
 		return false;
 	server->stats.waiters_refused++;
-	error_set(&err, ERROR_QUEUE_FULL, "too many calls wait; the limit is %lld", (long long)server->options->max_waiters);
+	error_set(&err, ERROR_QUEUE_FULL, "too many calls wait; the limit is %lld",
+		  (long long)server->options->max_waiters);
 	problem_send(request, &err);
 	return true;
 }
@@ -146,7 +151,8 @@ wait_get(struct request *request)
 	struct wanted wanted = { .timeout_ms = WAIT_MS_DEFAULT };
 
 	wait_op_init(&request->wait);
-	if (query_read(request, parameters, sizeof parameters / sizeof parameters[0], &wanted, &wanted.address) != 0 ||
+	if (query_read(request, parameters, sizeof(parameters) / sizeof(parameters[0]), &wanted,
+		       &wanted.address) != 0 ||
 	    too_many(request))
 		return;
 	request->wait.address = wanted.address;

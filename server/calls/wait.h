@@ -1,8 +1,8 @@
 /*
  * wait.h - requests that wait for events.
  *
- * Their ops are parked in the engine, which wakes them. Who waits too long, has hung up, or is there when the server ends,
- * is taken back from it.
+ * Their ops are parked in the engine, which wakes them. Who waits too long, has hung up, or is
+ * there when the server ends, is taken back from it.
  * Here: the deadlines of waiting, each request with its own. Not here: what wakes (queue/waiting).
  */
 #ifndef SERVER_CALLS_WAIT_H

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "server/http/guard.h"
 #include "server/calls/routes.h"
-#include "server/server.h"
+#include "server/http/guard.h"
 #include "server/http/target.h"
 #include "server/http/throttle.h"
+#include "server/server.h"
 
 /* "Bearer TOKEN"; NULL for anything else. */
 static struct str
@@ -42,13 +42,15 @@ static int
 refuse_token(struct request *request, bool presented, struct error *err)
 {
 	if (request->hook)
-		request->retry_after_s = throttle_count(&request->server->throttle, request->address, monotonic_ms());
+		request->retry_after_s =
+		    throttle_count(&request->server->throttle, request->address, monotonic_ms());
 	if (request->retry_after_s > 0) {
 		request->server->stats.tokens_throttled++;
 		return error_set(err, ERROR_QUEUE_FULL, "too many bad tokens from this address");
 	}
 	return error_set(err, ERROR_UNAUTHORIZED,
-			 presented ? "the token is not known here" : "Authorization: Bearer TOKEN is needed");
+			 presented ? "the token is not known here"
+				   : "Authorization: Bearer TOKEN is needed");
 }
 
 static int
@@ -66,7 +68,8 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 	if (request->hook)
 		throttle_forget(&request->server->throttle, request->address);
 	if ((scopes & needed) == 0)
-		return error_set(err, ERROR_FORBIDDEN, "the token's scope does not allow this call");
+		return error_set(err, ERROR_FORBIDDEN,
+				 "the token's scope does not allow this call");
 	return 0;
 }
 
@@ -78,13 +81,17 @@ check_type(struct request *request, struct error *err)
 	const char *semicolon = type.s != NULL ? memchr(type.s, ';', type.len) : NULL;
 
 	if (semicolon != NULL) {
-		parameter = text_trim((struct str){ semicolon + 1, (size_t)(type.s + type.len - semicolon - 1) });
+		parameter = text_trim(
+		    (struct str){ semicolon + 1, (size_t)(type.s + type.len - semicolon - 1) });
 		type = text_trim((struct str){ type.s, (size_t)(semicolon - type.s) });
 	}
-	request->lines = request->call->takes_lines && type.len == 20 && strncasecmp(type.s, "application/x-ndjson", 20) == 0;
+	request->lines = request->call->takes_lines && type.len == 20 &&
+			 strncasecmp(type.s, "application/x-ndjson", 20) == 0;
 	if (!request->lines && (type.len != 16 || strncasecmp(type.s, "application/json", 16) != 0))
-		return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json");
-	if (parameter.len > 0 && (parameter.len != 13 || strncasecmp(parameter.s, "charset=utf-8", 13) != 0) &&
+		return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE,
+				 "Content-Type must be application/json");
+	if (parameter.len > 0 &&
+	    (parameter.len != 13 || strncasecmp(parameter.s, "charset=utf-8", 13) != 0) &&
 	    (parameter.len != 15 || strncasecmp(parameter.s, "charset=\"utf-8\"", 15) != 0))
 		return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE, "the only charset is utf-8");
 	return 0;
@@ -94,15 +101,20 @@ static int
 check_body(struct request *request, bool has_body, struct error *err)
 {
 	if (request->call->takes_body && request->query.len > 0)
-		return error_set(err, ERROR_INVALID_FIELD, "this call takes its fields in the body, not in the query");
+		return error_set(err, ERROR_INVALID_FIELD,
+				 "this call takes its fields in the body, not in the query");
 	if (!request->call->takes_body)
 		return has_body ? error_set(err, ERROR_BAD_REQUEST, "this call has no body") : 0;
-	if (request->call->takes_any || (!has_body && request->headers[HEADER_CONTENT_TYPE].s == NULL))
+	if (request->call->takes_any ||
+	    (!has_body && request->headers[HEADER_CONTENT_TYPE].s == NULL))
 		return 0; /* no body of no type: the handler misses its JSON */
 	return check_type(request, err);
 }
 
-/* Small requests always pass: acknowledging and looking must work when others have filled the buffers. */
+/*
+ * Small requests always pass: acknowledging and looking must work when others have filled the
+ * buffers.
+ */
 static int
 check_buffers(struct request *request, uint64_t missing, struct error *err)
 {
@@ -111,7 +123,8 @@ check_buffers(struct request *request, uint64_t missing, struct error *err)
 
 	if ((missing > request->server->limits.head_bytes_max && buffered + missing > most) ||
 	    (request->call->bulky && buffered > most))
-		return error_set(err, ERROR_QUEUE_FULL, "too much is buffered for other connections");
+		return error_set(err, ERROR_QUEUE_FULL,
+				 "too much is buffered for other connections");
 	return 0;
 }
 
@@ -142,10 +155,11 @@ check_origin(const struct request *request, const struct endpoint *endpoint, str
 }
 
 int
-admission_check(struct request *request, const struct parser *parser, const struct endpoint *endpoint, struct auth_memo *memo,
-		struct error *err)
+admission_check(struct request *request, const struct parser *parser,
+		const struct endpoint *endpoint, struct auth_memo *memo, struct error *err)
 {
-	if (check_origin(request, endpoint, err) != 0 || find_call(request, err) != 0 || check_token(request, memo, err) != 0)
+	if (check_origin(request, endpoint, err) != 0 || find_call(request, err) != 0 ||
+	    check_token(request, memo, err) != 0)
 		return -1;
 	if (request->server->closing && request->call->scope != SCOPE_NONE)
 		return error_set(err, ERROR_CLOSING, "the server is shutting down");

@@ -1,8 +1,8 @@
 /*
  * admission.h - whether a request may be carried out: everything that can be known from its head.
  *
- * Here: the order of the checks (guard, call, token, closing, body, buffers), and those that are nobody else's.
- * Not here: framing (parser), what the body says (the calls).
+ * Here: the order of the checks (guard, call, token, closing, body, buffers), and those that are
+ * nobody else's. Not here: framing (parser), what the body says (the calls).
  */
 #ifndef SERVER_HTTP_ADMISSION_H
 #define SERVER_HTTP_ADMISSION_H
@@ -12,10 +12,11 @@
 #include "server/http/request.h"
 
 /*
- * Finds the call of a request whose path and headers are known, and checks that it may be made: request->call, id and
- * lines are set. The first failure is the answer; with ERROR_METHOD_NOT_ALLOWED request->allow has the methods there are.
+ * Finds the call of a request whose path and headers are known, and checks that it may be made:
+ * request->call, id and lines are set. The first failure is the answer; with
+ * ERROR_METHOD_NOT_ALLOWED request->allow has the methods there are.
  */
-int admission_check(struct request *request, const struct parser *parser, const struct endpoint *endpoint, struct auth_memo *memo,
-		    struct error *err);
+int admission_check(struct request *request, const struct parser *parser,
+		    const struct endpoint *endpoint, struct auth_memo *memo, struct error *err);
 
 #endif

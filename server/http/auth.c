@@ -5,11 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/file.h"
@@ -46,7 +47,8 @@ token_valid(struct str token)
 	for (size_t i = 0; i < token.len; i++) {
 		unsigned char c = (unsigned char)token.s[i];
 
-		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') && memchr("-._~+/", c, 6) == NULL)
+		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') &&
+		    memchr("-._~+/", c, 6) == NULL)
 			return false;
 	}
 	return true;
@@ -70,11 +72,12 @@ scope_named(struct str name)
 	static const struct {
 		const char *name;
 		unsigned scope;
-	} scopes[] = {
-		{ "produce", SCOPE_PRODUCE }, { "consume", SCOPE_CONSUME }, { "read", SCOPE_READ }, { "admin", SCOPE_ADMIN }
-	};
+	} scopes[] = { { "produce", SCOPE_PRODUCE },
+		       { "consume", SCOPE_CONSUME },
+		       { "read", SCOPE_READ },
+		       { "admin", SCOPE_ADMIN } };
 
-	for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)
+	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++)
 		if (str_eq(name, str_of(scopes[i].name)))
 			return scopes[i].scope;
 	return SCOPE_NONE;
@@ -87,17 +90,22 @@ read_line(struct str line, struct token *ret, struct error *err)
 	struct str token = cut(&line, " \t"), scopes = text_trim(line);
 
 	if (!token_valid(token))
-		return error_set(err, ERROR_CONFIG, "no token of %d to %d letters, digits and -._~+/", TOKEN_BYTES_MIN,
+		return error_set(err, ERROR_CONFIG,
+				 "no token of %d to %d letters, digits and -._~+/", TOKEN_BYTES_MIN,
 				 TOKEN_BYTES_MAX);
 	ret->scopes = scopes.len == 0 ? SCOPE_ALL : SCOPE_NONE;
 	while (scopes.len > 0) {
 		unsigned scope = scope_named(text_trim(cut(&scopes, ",")));
 
 		if (scope == SCOPE_NONE)
-			return error_set(err, ERROR_CONFIG, "unknown scope; there are produce, consume, read and admin");
+			return error_set(
+			    err, ERROR_CONFIG,
+			    "unknown scope; there are produce, consume, read and admin");
 		ret->scopes |= scope;
 	}
-	return digest(token, ret->digest) ? 0 : error_set(err, ERROR_CONFIG, "SHA-256 is not available");
+	return digest(token, ret->digest)
+		   ? 0
+		   : error_set(err, ERROR_CONFIG, "SHA-256 is not available");
 }
 
 static int
@@ -108,7 +116,8 @@ read_lines(struct auth *auth, struct str text, struct error *err)
 
 		if (line.len == 0 || line.s[0] == '#')
 			continue;
-		auth->tokens = mem_grow(auth->tokens, &auth->cap, auth->count + 1, sizeof *auth->tokens);
+		auth->tokens =
+		    mem_grow(auth->tokens, &auth->cap, auth->count + 1, sizeof(*auth->tokens));
 		if (read_line(line, &auth->tokens[auth->count++], err) != 0) {
 			err->line = number;
 			err->column = 1;
@@ -153,7 +162,7 @@ int
 auth_load(const char *path, struct auth **ret, struct error *err)
 {
 	static uint64_t generations;
-	struct auth *auth = mem_alloc(sizeof *auth);
+	struct auth *auth = mem_alloc(sizeof(*auth));
 	struct buf text = { 0 };
 	struct error why = { 0 };
 	int failed;
@@ -194,9 +203,9 @@ auth_create(const char *path, bool *ret_made, struct error *err)
 	*ret_made = lstat(path, &st) != 0 && errno == ENOENT;
 	if (!*ret_made)
 		return 0; /* whatever it is, loading judges it */
-	if (RAND_bytes(random, sizeof random) != 1)
+	if (RAND_bytes(random, sizeof(random)) != 1)
 		return error_set(err, ERROR_CONFIG, "no random bytes for a token");
-	for (size_t i = 0; i < sizeof random; i++)
+	for (size_t i = 0; i < sizeof(random); i++)
 		buf_addf(&text, "%02x", random[i]);
 	buf_adds(&text, "\n");
 	failed = file_replace(path, (struct str){ text.data, text.len }, err);
@@ -213,7 +222,8 @@ check(const struct auth *auth, struct str token)
 	if (!digest(token, given))
 		return 0;
 	for (size_t i = 0; i < auth->count; i++) {
-		unsigned same = (unsigned)(CRYPTO_memcmp(given, auth->tokens[i].digest, DIGEST_BYTES) == 0);
+		unsigned same =
+		    (unsigned)(CRYPTO_memcmp(given, auth->tokens[i].digest, DIGEST_BYTES) == 0);
 
 		scopes |= auth->tokens[i].scopes & (0u - same);
 	}
@@ -225,10 +235,11 @@ auth_recall(const struct auth *auth, struct auth_memo *memo, struct str token)
 {
 	unsigned scopes;
 
-	if (memo->generation == auth->generation && memo->len == token.len && CRYPTO_memcmp(memo->token, token.s, token.len) == 0)
+	if (memo->generation == auth->generation && memo->len == token.len &&
+	    CRYPTO_memcmp(memo->token, token.s, token.len) == 0)
 		return memo->scopes;
 	scopes = check(auth, token);
-	if (scopes == 0 || token.len > sizeof memo->token)
+	if (scopes == 0 || token.len > sizeof(memo->token))
 		return scopes;
 	memo->generation = auth->generation;
 	memo->scopes = scopes;

@@ -1,9 +1,10 @@
 /*
  * auth.h - who may call: bearer tokens and what each is good for.
  *
- * Here: the token file (one token a line, with optional scopes, # comments), and the check of a presented token.
- * A token file is a regular file, ours, with no right for anybody else, and no symbolic link; else it is refused.
- * Tokens are kept and compared as SHA-256 digests, all of them, in constant time, and never logged.
+ * Here: the token file (one token a line, with optional scopes, # comments), and the check of a
+ * presented token. A token file is a regular file, ours, with no right for anybody else, and no
+ * symbolic link; else it is refused. Tokens are kept and compared as SHA-256 digests, all of them,
+ * in constant time, and never logged.
  * Not here: headers (admission), answers (problem).
  */
 #ifndef SERVER_HTTP_AUTH_H
@@ -34,10 +35,15 @@ struct auth;
 int auth_load(const char *path, struct auth **ret, struct error *err);
 void auth_free(struct auth *auth);
 
-/* Makes the file with one new token for everything. *ret_made says whether there was none before. */
+/*
+ * Makes the file with one new token for everything. *ret_made says whether there was none before.
+ */
 int auth_create(const char *path, bool *ret_made, struct error *err);
 
-/* The token a connection presented last, so that the next request with the same one costs a comparison. All zero: none. */
+/*
+ * The token a connection presented last, so that the next request with the same one costs a
+ * comparison. All zero: none.
+ */
 struct auth_memo {
 	uint64_t generation;
 	unsigned scopes;

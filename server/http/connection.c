@@ -1,31 +1,33 @@
 /*
  * connection.c - the way of a request through the server, from the socket to a handler and back.
  *
- * Read it from the end: what libevent tells; reading on, to the parser; a head, a message; the handler's answer or its op,
- * which comes back; the answer to the socket. The states are explained in connection_private.h.
+ * Read it from the end: what libevent tells; reading on, to the parser; a head, a message; the
+ * handler's answer or its op, which comes back; the answer to the socket. The states are explained
+ * in connection_private.h.
  */
-#include "server/http/connection_private.h"
-
 #include <assert.h>
 #include <string.h>
 
-#include "server/http/admission.h"
 #include "server/calls/hooks.h"
-#include "server/http/problem.h"
 #include "server/calls/routes.h"
 #include "server/calls/stream.h"
-#include "server/http/target.h"
 #include "server/calls/wait.h"
+#include "server/http/admission.h"
+#include "server/http/connection_private.h"
+#include "server/http/problem.h"
+#include "server/http/target.h"
 
 #define IN_BYTES_KEPT 65536 /* a larger buffer is given back after its request */
 #define ANSWER_BYTES_KEPT 4096
-#define PREPARED_BODY_BYTES_MAX 4096 /* all answers of a turn are in memory at once: not those to long requests */
-#define READ_BYTES 2048              /* asked for at once, where nothing says how much will come */
+/* all answers of a turn are in memory at once: not those to long requests */
+#define PREPARED_BODY_BYTES_MAX 4096
+#define READ_BYTES 2048 /* asked for at once, where nothing says how much will come */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 /*
- * The socket stays readable for as long as something is left in it, and the loop would turn for nothing: until the request
- * is answered it is therefore not watched. (The end of a waiting client that has sent so much is seen when its time is over.)
+ * The socket stays readable for as long as something is left in it, and the loop would turn for
+ * nothing: until the request is answered it is therefore not watched. (The end of a waiting client
+ * that has sent so much is seen when its time is over.)
  */
 static void
 pause_reading(struct connection *c)
@@ -67,7 +69,7 @@ linger(struct connection *c)
 	connection_set_deadline(c, DEADLINE_LINGER);
 }
 
-/* Out. */
+/* --- out --- */
 
 void
 connection_send(struct connection *c, const char *data, size_t len)
@@ -172,7 +174,7 @@ connection_refuse(struct connection *c, const struct error *err)
 	finish(c);
 }
 
-/* Requests. */
+/* --- requests --- */
 
 bool
 connection_has_unread(const struct connection *c)
@@ -276,7 +278,8 @@ bind_request(struct connection *c)
 	for (int i = 0; i < HEADERS; i++)
 		request->headers[i] = parser_text(base, c->parser.headers[i]);
 	request->body = (struct str){ base + c->parser.head_len, c->parser.body_len };
-	if (c->parser.has_body) { /* no call that has a body asks for these, so they are not followed */
+	/* no call that has a body asks for these, so they are not followed */
+	if (c->parser.has_body) {
 		request->path = STR_NULL;
 		request->query = STR_NULL;
 	}
@@ -285,7 +288,8 @@ bind_request(struct connection *c)
 static bool
 ends_connection(const struct connection *c)
 {
-	return c->requests >= (uint64_t)c->server->options->max_requests_per_connection || !parser_keeps_alive(&c->parser);
+	return c->requests >= (uint64_t)c->server->options->max_requests_per_connection ||
+	       !parser_keeps_alive(&c->parser);
 }
 
 static void
@@ -293,7 +297,8 @@ head_arrived(struct connection *c)
 {
 	struct request *request = &c->request;
 	struct str target = parser_text(c->in.data + c->begin, c->parser.target);
-	bool waits = c->parser.headers[HEADER_EXPECT].start != 0 && c->parser.http.http_minor == 1 && c->parser.has_body;
+	bool waits = c->parser.headers[HEADER_EXPECT].start != 0 &&
+		     c->parser.http.http_minor == 1 && c->parser.has_body;
 
 	c->requests++;
 	c->server->stats.requests++;
@@ -307,7 +312,8 @@ head_arrived(struct connection *c)
 		return;
 	}
 	c->refusal.code = ERROR_NONE;
-	if (admission_check(request, &c->parser, &c->listener->endpoint, &c->memo, &c->refusal) != 0)
+	if (admission_check(request, &c->parser, &c->listener->endpoint, &c->memo, &c->refusal) !=
+	    0)
 		c->parser.drop_body = true;
 	request->close = ends_connection(c);
 	if (c->refusal.code == ERROR_NONE)
@@ -335,10 +341,11 @@ message_arrived(struct connection *c)
 	else if (c->request.answered)
 		finish(c);
 	else
-		connection_set_deadline(c, c->request.waiter != NULL ? DEADLINE_NONE : DEADLINE_RESPONSE);
+		connection_set_deadline(c, c->request.waiter != NULL ? DEADLINE_NONE
+								     : DEADLINE_RESPONSE);
 }
 
-/* In. */
+/* --- in --- */
 
 /* Room behind what is there. What was answered goes to make it. */
 static char *
@@ -385,15 +392,20 @@ end_input(struct connection *c, ssize_t why)
 	if (why == WIRE_BROKEN) {
 		c->server->stats.hang_ups++;
 		connection_close(c);
-	} else if (c->state == CONNECTION_LINGERING || c->state == CONNECTION_STREAMING || c->request.waiter != NULL)
+	} else if (c->state == CONNECTION_LINGERING || c->state == CONNECTION_STREAMING ||
+		   c->request.waiter != NULL)
 		connection_close(c);
 }
 
-/* Reads on. Room is made for the rest of a body at once, as admission has allowed. False if nothing came. */
+/*
+ * Reads on. Room is made for the rest of a body at once, as admission has allowed. False if nothing
+ * came.
+ */
 static bool
 receive(struct connection *c)
 {
-	size_t missing = (size_t)parser_body_missing(&c->parser), len = missing > 0 ? missing : READ_BYTES;
+	size_t missing = (size_t)parser_body_missing(&c->parser),
+	       len = missing > 0 ? missing : READ_BYTES;
 	ssize_t n = wire_read(&c->wire, make_room(c, len), len);
 
 	if (n > 0)
@@ -410,11 +422,14 @@ receive_body(struct connection *c)
 	return parser_body_missing(&c->parser) > 0 && !c->ended && receive(c);
 }
 
-/* The present message may grow: what is over the small size that everybody has counts against all. */
+/*
+ * The present message may grow: what is over the small size that everybody has counts against all.
+ */
 static bool
 overfilled(const struct connection *c)
 {
-	return c->in.cap > IN_BYTES_KEPT && c->server->stats.buffered_bytes > (uint64_t)c->server->options->max_buffered_bytes;
+	return c->in.cap > IN_BYTES_KEPT &&
+	       c->server->stats.buffered_bytes > (uint64_t)c->server->options->max_buffered_bytes;
 }
 
 static void
@@ -426,7 +441,8 @@ read_on(struct connection *c)
 	case PARSED_MORE:
 		c->in.len = c->begin + parser_end(&c->parser);
 		if (overfilled(c)) {
-			error_set(&err, ERROR_QUEUE_FULL, "too much is buffered for other connections");
+			error_set(&err, ERROR_QUEUE_FULL,
+				  "too much is buffered for other connections");
 			connection_refuse(c, &err);
 		}
 		break;
@@ -483,8 +499,8 @@ lacks_nothing(const struct connection *c)
 void
 connection_advance(struct connection *c)
 {
-	while (c->state == CONNECTION_READING &&
-	       (c->in.len > c->begin + c->parser.fed || lacks_nothing(c) || pull(c) || receive_body(c)))
+	while (c->state == CONNECTION_READING && (c->in.len > c->begin + c->parser.fed ||
+						  lacks_nothing(c) || pull(c) || receive_body(c)))
 		read_on(c);
 	if (c->state != CONNECTION_READING)
 		return;
@@ -494,9 +510,12 @@ connection_advance(struct connection *c)
 		watch(c);
 }
 
-/* What libevent tells. */
+/* --- what libevent tells --- */
 
-/* While a request is under way, or what came before is still to be looked at: what comes then waits, up to a limit. */
+/*
+ * While a request is under way, or what came before is still to be looked at: what comes then
+ * waits, up to a limit.
+ */
 static void
 read_ahead(struct connection *c)
 {
@@ -518,7 +537,7 @@ static void
 throw_away(struct connection *c)
 {
 	char bytes[READ_BYTES];
-	ssize_t n = wire_read(&c->wire, bytes, sizeof bytes);
+	ssize_t n = wire_read(&c->wire, bytes, sizeof(bytes));
 
 	if (n < 0)
 		end_input(c, n);

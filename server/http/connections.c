@@ -1,16 +1,17 @@
 /*
- * connections.c - all connections: opening and closing them, the limits on their number, and their deadlines.
+ * connections.c - all connections: opening and closing them, the limits on their number, and their
+ * deadlines.
  */
-#include "server/http/connection_private.h"
-
 #include <assert.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
+
 #include <unistd.h>
 
 #include "server/calls/stream.h"
 #include "server/calls/wait.h"
+#include "server/http/connection_private.h"
 
 #define REFUSED_CONNECTIONS 128 /* that may stand over the limits to be told so */
 
@@ -96,18 +97,19 @@ connection_close(struct connection *c)
 	close_socket(c);
 	c->state = CONNECTION_DEAD;
 	if (c->request.waiter != NULL)
-		waiter_end(c->request.waiter); /* the struct must not wait for what may never come */
+		/* the struct must not wait for what may never come */
+		waiter_end(c->request.waiter);
 	if (!c->held)
 		connection_release(c);
 }
 
-/* Opening. */
+/* --- opening --- */
 
 static struct connection *
 connection_new(struct listener *listener, const struct sockaddr *address)
 {
 	struct server *server = listener->server;
-	struct connection *c = mem_alloc(sizeof *c);
+	struct connection *c = mem_alloc(sizeof(*c));
 
 	c->server = server;
 	c->listener = listener;
@@ -127,7 +129,8 @@ check_room(struct connection *c, struct error *err)
 {
 	struct server *server = c->server;
 
-	if (c->peer != NULL && c->peer->connections > (size_t)server->options->max_connections_per_address) {
+	if (c->peer != NULL &&
+	    c->peer->connections > (size_t)server->options->max_connections_per_address) {
 		server->stats.refused_address++;
 		return error_set(err, ERROR_QUEUE_FULL, "too many connections from this address");
 	}
@@ -148,14 +151,15 @@ connection_open(struct listener *listener, int fd, const struct sockaddr *addres
 	struct error err;
 	int on = 1;
 
-	if (server->stats.connections >= (uint64_t)server->options->max_connections + REFUSED_CONNECTIONS) {
+	if (server->stats.connections >=
+	    (uint64_t)server->options->max_connections + REFUSED_CONNECTIONS) {
 		server->stats.refused_limit++;
 		close(fd);
 		return;
 	}
 	c = connection_new(listener, address);
 	if (address->sa_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	connection_start(c, fd);
 	connection_hold(c);
 	if (check_room(c, &err) != 0)
@@ -165,7 +169,7 @@ connection_open(struct listener *listener, int fd, const struct sockaddr *addres
 	connection_release(c);
 }
 
-/* The loop's turn. */
+/* --- the loop's turn --- */
 
 void
 connections_resume(struct server *server)
@@ -187,7 +191,8 @@ body_is_late(const struct connection *c)
 	const struct options *options = c->server->options;
 	size_t wanted = (size_t)(options->min_body_rate * BODY_WINDOW_MS / 1000);
 
-	return monotonic_ms() - c->body_began_ms >= options->body_timeout_ms || c->parser.body_seen - c->body_looked < wanted;
+	return monotonic_ms() - c->body_began_ms >= options->body_timeout_ms ||
+	       c->parser.body_seen - c->body_looked < wanted;
 }
 
 static void
@@ -235,7 +240,8 @@ expire(struct connection *c)
 static struct connection *
 connection_of(struct deadline *deadline)
 {
-	return (struct connection *)(void *)((char *)deadline - offsetof(struct connection, deadline));
+	return (struct connection *)(void *)((char *)deadline -
+					     offsetof(struct connection, deadline));
 }
 
 void

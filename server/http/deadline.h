@@ -1,8 +1,9 @@
 /*
  * deadline.h - what must happen in time.
  *
- * Every kind of deadline has one duration for all, so each kind is a queue in order of expiry: setting and clearing cost a
- * few pointers however many connections there are, and one timer serves them all.
+ * Every kind of deadline has one duration for all, so each kind is a queue in order of expiry:
+ * setting and clearing cost a few pointers however many connections there are, and one timer serves
+ * them all.
  * Here: the queues. Not here: what expiry means (connection).
  */
 #ifndef SERVER_HTTP_DEADLINE_H

@@ -13,8 +13,9 @@ parse_unix(const char *path, struct endpoint *ret, struct error *err)
 {
 	size_t len = strlen(path);
 
-	if (len == 0 || len >= sizeof ret->un.sun_path)
-		return error_set(err, ERROR_CONFIG, "a unix socket's path has 1 to %zu bytes", sizeof ret->un.sun_path - 1);
+	if (len == 0 || len >= sizeof(ret->un.sun_path))
+		return error_set(err, ERROR_CONFIG, "a unix socket's path has 1 to %zu bytes",
+				 sizeof(ret->un.sun_path) - 1);
 	ret->un.sun_family = AF_UNIX;
 	memcpy(ret->un.sun_path, path, len + 1);
 	ret->len = (socklen_t)sizeof(struct sockaddr_un);
@@ -48,7 +49,7 @@ parse_ip(const char *text, struct endpoint *ret)
 		return false;
 	text += six;
 	len = (size_t)(colon - text) - six;
-	if (len >= sizeof host)
+	if (len >= sizeof(host))
 		return false;
 	memcpy(host, text, len);
 	host[len] = '\0';
@@ -58,7 +59,8 @@ parse_ip(const char *text, struct endpoint *ret)
 	else
 		ret->in4.sin_port = htons(port);
 	ret->len = six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-	return inet_pton(six ? AF_INET6 : AF_INET, host, six ? (void *)&ret->in6.sin6_addr : (void *)&ret->in4.sin_addr) == 1;
+	return inet_pton(six ? AF_INET6 : AF_INET, host,
+			 six ? (void *)&ret->in6.sin6_addr : (void *)&ret->in4.sin_addr) == 1;
 }
 
 int
@@ -70,7 +72,8 @@ endpoint_parse(const char *text, struct endpoint *ret, struct error *err)
 		if (parse_unix(text + 5, &parsed, err) != 0)
 			return -1;
 	} else if (!parse_ip(text, &parsed))
-		return error_set(err, ERROR_CONFIG, "\"%s\" is not ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH", text);
+		return error_set(err, ERROR_CONFIG,
+				 "\"%s\" is not ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH", text);
 	*ret = parsed;
 	return 0;
 }
@@ -82,11 +85,11 @@ endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_BYTES])
 
 	switch (endpoint->any.sa_family) {
 	case AF_INET:
-		inet_ntop(AF_INET, &endpoint->in4.sin_addr, host, sizeof host);
+		inet_ntop(AF_INET, &endpoint->in4.sin_addr, host, sizeof(host));
 		snprintf(text, ENDPOINT_TEXT_BYTES, "%s:%d", host, endpoint_port(endpoint));
 		return;
 	case AF_INET6:
-		inet_ntop(AF_INET6, &endpoint->in6.sin6_addr, host, sizeof host);
+		inet_ntop(AF_INET6, &endpoint->in6.sin6_addr, host, sizeof(host));
 		snprintf(text, ENDPOINT_TEXT_BYTES, "[%s]:%d", host, endpoint_port(endpoint));
 		return;
 	default:

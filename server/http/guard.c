@@ -13,7 +13,9 @@ same(struct str a, struct str b)
 	return a.len == b.len && strncasecmp(a.s, b.s, a.len) == 0;
 }
 
-/* Splits NAME:PORT and [NAME]:PORT. Without a port *port is -1; a port that is none makes it fail. */
+/*
+ * Splits NAME:PORT and [NAME]:PORT. Without a port *port is -1; a port that is none makes it fail.
+ */
 static bool
 split(struct str authority, struct str *name, int *port)
 {
@@ -24,7 +26,8 @@ split(struct str authority, struct str *name, int *port)
 	digits = authority.len - len;
 	*name = authority;
 	*port = -1;
-	if (len == 0 || authority.s[len - 1] != ':' || (authority.s[0] == '[' && len >= 2 && authority.s[len - 2] != ']'))
+	if (len == 0 || authority.s[len - 1] != ':' ||
+	    (authority.s[0] == '[' && len >= 2 && authority.s[len - 2] != ']'))
 		return authority.len > 0;
 	name->len = len - 1;
 	if (digits == 0 || digits > 5)
@@ -38,12 +41,14 @@ split(struct str authority, struct str *name, int *port)
 static bool
 name_is_ours(const struct endpoint *endpoint, struct str name)
 {
-	static const struct str names[] = { { "127.0.0.1", 9 }, { "localhost", 9 }, { "[::1]", 5 } };
+	static const struct str names[] = { { "127.0.0.1", 9 },
+					    { "localhost", 9 },
+					    { "[::1]", 5 } };
 	char text[ENDPOINT_TEXT_BYTES];
 	struct str bound;
 	int port;
 
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (same(name, names[i]))
 			return true;
 	if (endpoint_is_unix(endpoint) || endpoint_is_any(endpoint))
@@ -93,26 +98,32 @@ origin_is_ours(const struct options *options, const struct endpoint *endpoint, s
 	for (size_t i = 0; i < 2; i++) {
 		struct str authority;
 
-		if (origin.len < schemes[i].len || !same((struct str){ origin.s, schemes[i].len }, schemes[i]))
+		if (origin.len < schemes[i].len ||
+		    !same((struct str){ origin.s, schemes[i].len }, schemes[i]))
 			continue;
 		authority = (struct str){ origin.s + schemes[i].len, origin.len - schemes[i].len };
-		return (i == 0 && authority_is_ours(endpoint, authority, DEFAULT_HTTP_PORT)) || allowed(options, authority);
+		return (i == 0 && authority_is_ours(endpoint, authority, DEFAULT_HTTP_PORT)) ||
+		       allowed(options, authority);
 	}
 	return false;
 }
 
 int
-guard_check(const struct options *options, const struct endpoint *endpoint, const struct origin *from, bool changes,
-	    struct error *err)
+guard_check(const struct options *options, const struct endpoint *endpoint,
+	    const struct origin *from, bool changes, struct error *err)
 {
 	/* HTTP/1.0 may leave Host out; a browser never does. */
-	if (from->host.s != NULL && !authority_is_ours(endpoint, from->host, -1) && !allowed(options, from->host))
-		return error_set(err, ERROR_MISDIRECTED, "Host is none of this server's names; --allow-host adds one");
+	if (from->host.s != NULL && !authority_is_ours(endpoint, from->host, -1) &&
+	    !allowed(options, from->host))
+		return error_set(err, ERROR_MISDIRECTED,
+				 "Host is none of this server's names; --allow-host adds one");
 	if (!changes)
 		return 0;
 	if (from->sec_fetch_site.s != NULL) {
-		if (!same(from->sec_fetch_site, STR("same-origin")) && !same(from->sec_fetch_site, STR("none")))
-			return error_set(err, ERROR_FORBIDDEN, "a page of another site may not change anything here");
+		if (!same(from->sec_fetch_site, STR("same-origin")) &&
+		    !same(from->sec_fetch_site, STR("none")))
+			return error_set(err, ERROR_FORBIDDEN,
+					 "a page of another site may not change anything here");
 	} else if (from->origin.s != NULL && !origin_is_ours(options, endpoint, from->origin))
 		return error_set(err, ERROR_FORBIDDEN, "Origin is none of this server's names");
 	return 0;

@@ -1,9 +1,9 @@
 /*
  * guard.h - what a browser on this machine could be made to send, kept out.
  *
- * Loopback is no trust boundary: a page may resolve its own name to 127.0.0.1 (DNS rebinding) or post to us from
- * another site. So Host must be one of our names, and a request that changes something must not come from another site.
- * Here: those two rules. Not here: tokens (auth).
+ * Loopback is no trust boundary: a page may resolve its own name to 127.0.0.1 (DNS rebinding) or
+ * post to us from another site. So Host must be one of our names, and a request that changes
+ * something must not come from another site. Here: those two rules. Not here: tokens (auth).
  */
 #ifndef SERVER_HTTP_GUARD_H
 #define SERVER_HTTP_GUARD_H
@@ -16,10 +16,11 @@ struct origin {
 };
 
 /*
- * endpoint: the one the request came in on. Its port and address count as ours, beside localhost, 127.0.0.1, [::1] and
- * --allow-host; Host may leave the port out. Failures: ERROR_MISDIRECTED, ERROR_FORBIDDEN (changes only).
+ * endpoint: the one the request came in on. Its port and address count as ours, beside localhost,
+ * 127.0.0.1, [::1] and --allow-host; Host may leave the port out. Failures: ERROR_MISDIRECTED,
+ * ERROR_FORBIDDEN (changes only).
  */
-int guard_check(const struct options *options, const struct endpoint *endpoint, const struct origin *from, bool changes,
-		struct error *err);
+int guard_check(const struct options *options, const struct endpoint *endpoint,
+		const struct origin *from, bool changes, struct error *err);
 
 #endif

@@ -4,10 +4,11 @@
 #include "server/http/listener.h"
 
 #include <errno.h>
-#include <event2/listener.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include <event2/listener.h>
 #include <unistd.h>
 
 #include "server/http/connection.h"
@@ -18,7 +19,8 @@
 #define RETRY_MS 1000
 
 static void
-accepted(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *address, int len, void *arg)
+accepted(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *address, int len,
+	 void *arg)
 {
 	(void)socket;
 	(void)len;
@@ -35,7 +37,10 @@ set_accepting(struct listeners *listeners, bool accepting)
 			evconnlistener_disable(listeners->all[i].socket);
 }
 
-/* Out of descriptors or memory: trying again at once would only spin. An idle connection is given up to make room. */
+/*
+ * Out of descriptors or memory: trying again at once would only spin. An idle connection is given
+ * up to make room.
+ */
 static void
 accept_failed(struct evconnlistener *socket, void *arg)
 {
@@ -44,7 +49,8 @@ accept_failed(struct evconnlistener *socket, void *arg)
 	struct timeval retry = { .tv_sec = RETRY_MS / 1000 };
 
 	(void)socket;
-	log_line(LOG_WARN, log_msg("cannot accept connections"), log_text("detail", strerror(errno)));
+	log_line(LOG_WARN, log_msg("cannot accept connections"),
+		 log_text("detail", strerror(errno)));
 	server->stats.accept_pauses++;
 	server->listeners.paused = true;
 	set_accepting(&server->listeners, false);
@@ -104,15 +110,17 @@ bind_one(struct server *server, const char *text, struct error *err)
 		flags |= LEV_OPT_BIND_IPV6ONLY;
 	listener->server = server;
 	mask = umask(0177); /* a socket file is for its owner */
-	listener->socket =
-	    evconnlistener_new_bind(server->base, accepted, listener, flags, BACKLOG, &endpoint->any, (int)endpoint->len);
+	listener->socket = evconnlistener_new_bind(server->base, accepted, listener, flags, BACKLOG,
+						   &endpoint->any, (int)endpoint->len);
 	umask(mask);
 	if (listener->socket == NULL)
-		return error_set(err, ERROR_CONFIG, "cannot listen on %s: %s", text, strerror(errno));
+		return error_set(err, ERROR_CONFIG, "cannot listen on %s: %s", text,
+				 strerror(errno));
 	server->listeners.count++;
 	evconnlistener_set_error_cb(listener->socket, accept_failed);
 	if (!endpoint_is_unix(endpoint))
-		getsockname(evconnlistener_get_fd(listener->socket), &endpoint->any, &endpoint->len);
+		getsockname(evconnlistener_get_fd(listener->socket), &endpoint->any,
+			    &endpoint->len);
 	return 0;
 }
 
@@ -137,7 +145,8 @@ listeners_start(struct server *server)
 
 	for (size_t i = 0; i < server->listeners.count; i++) {
 		endpoint_format(&server->listeners.all[i].endpoint, text);
-		log_line(LOG_INFO, log_msg("listening"), log_text("address", text), log_text("version", SEVQ_VERSION));
+		log_line(LOG_INFO, log_msg("listening"), log_text("address", text),
+			 log_text("version", SEVQ_VERSION));
 	}
 	set_accepting(&server->listeners, true);
 }

@@ -1,9 +1,10 @@
 /*
  * listener.h - sockets that connections come from.
  *
- * Here: binding, accepting, and not spinning when descriptors run out: accepting stops until a connection is closed (or
- * a second has passed), and one descriptor is kept in reserve for files that must be read meanwhile (SIGHUP).
- * Not here: what is done with a connection, and the limits on them (connection).
+ * Here: binding, accepting, and not spinning when descriptors run out: accepting stops until a
+ * connection is closed (or a second has passed), and one descriptor is kept in reserve for files
+ * that must be read meanwhile (SIGHUP). Not here: what is done with a connection, and the limits on
+ * them (connection).
  */
 #ifndef SERVER_HTTP_LISTENER_H
 #define SERVER_HTTP_LISTENER_H
@@ -29,7 +30,10 @@ struct listeners {
 	int reserve; /* descriptor */
 };
 
-/* Binds every --listen; accepts nothing before start. Failure: ERROR_CONFIG with address and reason. */
+/*
+ * Binds every --listen; accepts nothing before start. Failure: ERROR_CONFIG with address and
+ * reason.
+ */
 int listeners_open(struct server *server, struct error *err);
 void listeners_start(struct server *server); /* and says in the log where */
 void listeners_close(struct server *server); /* also half-open ones, and twice */

@@ -1,11 +1,12 @@
 /*
  * parser.c - one HTTP/1.1 message at a time.
  *
- * llhttp does the grammar. It is paused at the end of the head, where our own rules are checked at once, and at the end of
- * the message, and begins anew for each message, so nothing of one request can change how the next is read. What llhttp
- * takes and we do not: line folding, bare line feeds, no or several Hosts, repeated headers of those we read, empty
- * names, other versions and protocols, transfer codings other than exactly "chunked", bodies on GET and HEAD, and
- * anything without a bound.
+ * llhttp does the grammar. It is paused at the end of the head, where our own rules are checked at
+ * once, and at the end of the message, and begins anew for each message, so nothing of one request
+ * can change how the next is read. What llhttp takes and we do not: line folding, bare line feeds,
+ * no or several Hosts, repeated headers of those we read, empty names, other versions and
+ * protocols, transfer codings other than exactly "chunked", bodies on GET and HEAD, and anything
+ * without a bound.
  */
 #include "server/http/parser.h"
 
@@ -41,7 +42,10 @@ bad(struct parser *p, const char *why)
 	return refuse(p, ERROR_BAD_REQUEST, why);
 }
 
-/* Callbacks may come in pieces. Pieces of one item lie side by side, except in folded lines, which are refused later. */
+/*
+ * Callbacks may come in pieces. Pieces of one item lie side by side, except in folded lines, which
+ * are refused later.
+ */
 static void
 extend(struct parser *p, struct span *span, const char *at, size_t len)
 {
@@ -56,7 +60,9 @@ on_url(llhttp_t *http, const char *at, size_t len)
 	struct parser *p = http->data;
 
 	extend(p, &p->target, at, len);
-	return p->target.len <= p->limits->target_bytes_max ? 0 : refuse(p, ERROR_URI_TOO_LONG, "the request target is too long");
+	return p->target.len <= p->limits->target_bytes_max
+		   ? 0
+		   : refuse(p, ERROR_URI_TOO_LONG, "the request target is too long");
 }
 
 static int
@@ -68,14 +74,18 @@ on_version(llhttp_t *http, const char *at, size_t len)
 	return 0;
 }
 
-/* METHOD SP target SP HTTP/1.x, with single spaces: llhttp also knows RTSP and ICE, and takes more spaces. */
+/*
+ * METHOD SP target SP HTTP/1.x, with single spaces: llhttp also knows RTSP and ICE, and takes more
+ * spaces.
+ */
 static int
 on_version_complete(llhttp_t *http)
 {
 	struct parser *p = http->data;
 	size_t end = p->target.start + p->target.len;
 
-	if (p->base[p->target.start - 2] == ' ' || end + 6 != p->version.start || memcmp(p->base + end, " HTTP/", 6) != 0)
+	if (p->base[p->target.start - 2] == ' ' || end + 6 != p->version.start ||
+	    memcmp(p->base + end, " HTTP/", 6) != 0)
 		return bad(p, "the request line is not METHOD TARGET HTTP/1.1");
 	if (http->http_major != 1 || http->http_minor > 1)
 		return refuse(p, ERROR_HTTP_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here");
@@ -89,7 +99,7 @@ on_header_field(llhttp_t *http, const char *at, size_t len)
 	struct parser *p = http->data;
 
 	if (p->head_len > 0) {
-		size_t room = sizeof p->trailer - 1 - strlen(p->trailer);
+		size_t room = sizeof(p->trailer) - 1 - strlen(p->trailer);
 
 		strncat(p->trailer, at, len < room ? len : room);
 		return 0;
@@ -103,8 +113,8 @@ header_named(struct str name)
 {
 	int header = 0;
 
-	while (header < HEADERS &&
-	       (header_names[header].len != name.len || strncasecmp(header_names[header].s, name.s, name.len) != 0))
+	while (header < HEADERS && (header_names[header].len != name.len ||
+				    strncasecmp(header_names[header].s, name.s, name.len) != 0))
 		header++;
 	return header;
 }
@@ -113,7 +123,8 @@ header_named(struct str name)
 static int
 trailer_complete(struct parser *p)
 {
-	bool frames = strcasecmp(p->trailer, "content-length") == 0 || strcasecmp(p->trailer, "transfer-encoding") == 0;
+	bool frames = strcasecmp(p->trailer, "content-length") == 0 ||
+		      strcasecmp(p->trailer, "transfer-encoding") == 0;
 
 	p->header = HEADERS;
 	p->trailer[0] = '\0';
@@ -158,8 +169,8 @@ on_header_value_complete(llhttp_t *http)
 	header = &p->headers[p->header];
 	if (header->start != 0)
 		return bad(p, "a header that may stand once stands twice");
-	while (p->value.len > 0 &&
-	       (p->base[p->value.start + p->value.len - 1] == ' ' || p->base[p->value.start + p->value.len - 1] == '\t'))
+	while (p->value.len > 0 && (p->base[p->value.start + p->value.len - 1] == ' ' ||
+				    p->base[p->value.start + p->value.len - 1] == '\t'))
 		p->value.len--;
 	*header = p->value;
 	if (header->start == 0) /* an empty value has no place, but is there */
@@ -174,7 +185,10 @@ on_headers_complete(llhttp_t *http)
 	return HPE_PAUSED;
 }
 
-/* Moves the piece to the end of the body before it: chunks are joined, a body of one piece stays where it is. */
+/*
+ * Moves the piece to the end of the body before it: chunks are joined, a body of one piece stays
+ * where it is.
+ */
 static int
 on_body(llhttp_t *http, const char *at, size_t len)
 {
@@ -234,13 +248,17 @@ parser_init(struct parser *parser, const struct parser_limits *limits)
 	parser->http.data = parser;
 }
 
-/* Every line ends with CR LF, and none begins with white space (a folded line, RFC 9112 section 5.2). */
+/*
+ * Every line ends with CR LF, and none begins with white space (a folded line, RFC 9112 section
+ * 5.2).
+ */
 static int
 check_lines(struct parser *p)
 {
 	const char *end = p->base + p->head_len;
 
-	for (const char *lf = p->base; lf < end && (lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL; lf++) {
+	for (const char *lf = p->base;
+	     lf < end && (lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL; lf++) {
 		if (lf == p->base || lf[-1] != '\r')
 			return bad(p, "a line does not end with CR LF");
 		if (lf + 1 < end && (lf[1] == ' ' || lf[1] == '\t'))
@@ -249,7 +267,10 @@ check_lines(struct parser *p)
 	return 0;
 }
 
-/* RFC 9112 section 6.1: without chunked as the last coding the length is unknown; others before it we do not speak. */
+/*
+ * RFC 9112 section 6.1: without chunked as the last coding the length is unknown; others before it
+ * we do not speak.
+ */
 static int
 check_transfer_encoding(struct parser *p)
 {
@@ -264,15 +285,20 @@ check_transfer_encoding(struct parser *p)
 		return 0;
 	comma = memrchr(coding.s, ',', coding.len);
 	if (comma != NULL) {
-		struct str last = text_trim((struct str){ comma + 1, (size_t)(coding.s + coding.len - comma - 1) });
+		struct str last = text_trim(
+		    (struct str){ comma + 1, (size_t)(coding.s + coding.len - comma - 1) });
 
 		if (last.len == 7 && strncasecmp(last.s, "chunked", 7) == 0)
-			return refuse(p, ERROR_NOT_IMPLEMENTED, "the only transfer coding spoken here is chunked");
+			return refuse(p, ERROR_NOT_IMPLEMENTED,
+				      "the only transfer coding spoken here is chunked");
 	}
 	return bad(p, "Transfer-Encoding does not end with chunked");
 }
 
-/* Names, addresses and a port; no user, no path, no list. Whether the name is ours is not decided here. */
+/*
+ * Names, addresses and a port; no user, no path, no list. Whether the name is ours is not decided
+ * here.
+ */
 static int
 check_host(struct parser *p)
 {
@@ -283,7 +309,8 @@ check_host(struct parser *p)
 	for (size_t i = 0; i < host.len; i++) {
 		char c = host.s[i];
 
-		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') && memchr(".-_:[]", c, 6) == NULL)
+		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') &&
+		    memchr(".-_:[]", c, 6) == NULL)
 			return bad(p, "Host is not NAME or NAME:PORT");
 	}
 	return 0;
@@ -300,18 +327,25 @@ check_head(struct parser *p)
 		return -1;
 	if (p->has_body && (p->http.method == HTTP_GET || p->http.method == HTTP_HEAD))
 		return bad(p, "GET and HEAD have no body");
-	if (expect.s != NULL && (expect.len != 12 || strncasecmp(expect.s, "100-continue", 12) != 0))
-		return refuse(p, ERROR_EXPECTATION_FAILED, "the only expectation known here is 100-continue");
-	if (p->http.http_minor == 0 && p->http.method == HTTP_POST && (p->http.flags & F_CONTENT_LENGTH) == 0)
+	if (expect.s != NULL &&
+	    (expect.len != 12 || strncasecmp(expect.s, "100-continue", 12) != 0))
+		return refuse(p, ERROR_EXPECTATION_FAILED,
+			      "the only expectation known here is 100-continue");
+	if (p->http.http_minor == 0 && p->http.method == HTTP_POST &&
+	    (p->http.flags & F_CONTENT_LENGTH) == 0)
 		return bad(p, "POST needs a Content-Length in HTTP/1.0");
 	if (p->headers[HEADER_CONTENT_ENCODING].start != 0)
 		return refuse(p, ERROR_UNSUPPORTED_MEDIA_TYPE, "no content coding is known here");
-	if ((p->http.flags & F_CONTENT_LENGTH) != 0 && p->http.content_length > p->limits->body_bytes_max)
+	if ((p->http.flags & F_CONTENT_LENGTH) != 0 &&
+	    p->http.content_length > p->limits->body_bytes_max)
 		return refuse(p, ERROR_TOO_LARGE, "the request body is too long");
 	return 0;
 }
 
-/* llhttp's own refusals. A version with two digits is one we do not speak; everything else is no HTTP. */
+/*
+ * llhttp's own refusals. A version with two digits is one we do not speak; everything else is no
+ * HTTP.
+ */
 static enum parsed
 llhttp_failed(struct parser *p, llhttp_errno_t why)
 {
@@ -322,7 +356,8 @@ llhttp_failed(struct parser *p, llhttp_errno_t why)
 	if (why == HPE_INVALID_VERSION && p->version.len == 3 && version[1] == '.' &&
 	    (p->http.http_major != 1 || p->http.http_minor > 1))
 		refuse(p, ERROR_HTTP_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here");
-	else if (why == HPE_INVALID_CONTENT_LENGTH && p->http.reason != NULL && strstr(p->http.reason, "overflow") != NULL)
+	else if (why == HPE_INVALID_CONTENT_LENGTH && p->http.reason != NULL &&
+		 strstr(p->http.reason, "overflow") != NULL)
 		refuse(p, ERROR_TOO_LARGE, "the request body is too long");
 	else
 		error_set(&p->error, ERROR_BAD_REQUEST, "this is not HTTP/1.1: %s",
@@ -346,7 +381,8 @@ over_limit(struct parser *p)
 	size_t most = p->limits->head_bytes_max;
 
 	if (p->head_len == 0)
-		return p->fed >= most && refuse(p, ERROR_HEADERS_TOO_LARGE, "the request headers are too long") != 0;
+		return p->fed >= most &&
+		       refuse(p, ERROR_HEADERS_TOO_LARGE, "the request headers are too long") != 0;
 	return p->chunk_bytes > most + CHUNK_BYTES_PER_BODY_BYTE * p->body_seen &&
 	       refuse(p, ERROR_HEADERS_TOO_LARGE, "chunk extensions or trailers are too long") != 0;
 }
@@ -367,7 +403,8 @@ parser_feed(struct parser *parser, char *base, size_t len)
 	result = llhttp_execute(&parser->http, base + before, end - before);
 	if (result != HPE_OK && result != HPE_PAUSED)
 		return llhttp_failed(parser, result);
-	parser->fed = result == HPE_PAUSED ? (size_t)(llhttp_get_error_pos(&parser->http) - base) : end;
+	parser->fed =
+	    result == HPE_PAUSED ? (size_t)(llhttp_get_error_pos(&parser->http) - base) : end;
 	if (result == HPE_PAUSED && parser->head_len == 0)
 		return head_complete(parser);
 	if (parser->head_len > 0)
@@ -404,5 +441,7 @@ parser_keeps_alive(const struct parser *parser)
 uint64_t
 parser_body_missing(const struct parser *parser)
 {
-	return parser->head_len > 0 && (parser->http.flags & F_CHUNKED) == 0 ? parser->http.content_length : 0;
+	return parser->head_len > 0 && (parser->http.flags & F_CHUNKED) == 0
+		   ? parser->http.content_length
+		   : 0;
 }

@@ -1,8 +1,10 @@
 /*
- * parser.h - bytes to one HTTP/1.1 message: llhttp, and every rule of RFC 9112 that it leaves to us.
+ * parser.h - bytes to one HTTP/1.1 message: llhttp, and every rule of RFC 9112 that it leaves to
+ * us.
  *
- * Here: framing, limits on it, the few headers anybody reads. Fed with bytes in one growing buffer, it keeps no copy: what
- * it found are offsets from the message's first byte, so the buffer may move between two feeds.
+ * Here: framing, limits on it, the few headers anybody reads. Fed with bytes in one growing buffer,
+ * it keeps no copy: what it found are offsets from the message's first byte, so the buffer may move
+ * between two feeds.
  * Not here: sockets, paths and methods (routes), who may call.
  *
  *     head                              body, chunks joined in place
@@ -55,21 +57,22 @@ struct parser {
 	char trailer[20];            /* name of the trailer being read, as far as it matters */
 	struct span target, version; /* of the request line */
 	struct span headers[HEADERS];
-	int header;                    /* the one being read; HEADERS: one that nobody reads */
-	struct span name, value;       /* of the one being read */
-	size_t fed;                    /* bytes from base that were read */
-	size_t head_len, body_len;     /* head_len is 0 until the head is complete */
-	size_t body_seen, chunk_bytes; /* body bytes, also dropped ones; bytes of the body's framing */
-	bool has_body;                 /* known after the head */
-	bool drop_body;                /* set after the head: the body is read and forgotten */
+	int header;                /* the one being read; HEADERS: one that nobody reads */
+	struct span name, value;   /* of the one being read */
+	size_t fed;                /* bytes from base that were read */
+	size_t head_len, body_len; /* head_len is 0 until the head is complete */
+	/* body bytes, also dropped ones; bytes of the body's framing */
+	size_t body_seen, chunk_bytes;
+	bool has_body;  /* known after the head */
+	bool drop_body; /* set after the head: the body is read and forgotten */
 	struct error error;
 };
 
 void parser_init(struct parser *parser, const struct parser_limits *limits);
 
 /*
- * Reads on in len bytes from base, of which the first parser->fed were read before. After MORE the unread part is empty,
- * and the buffer's content ends at parser_end: chunk framing is gone.
+ * Reads on in len bytes from base, of which the first parser->fed were read before. After MORE the
+ * unread part is empty, and the buffer's content ends at parser_end: chunk framing is gone.
  */
 enum parsed parser_feed(struct parser *parser, char *base, size_t len);
 size_t parser_end(const struct parser *parser);
@@ -77,6 +80,7 @@ size_t parser_end(const struct parser *parser);
 /* After HEAD. */
 struct str parser_text(const char *base, struct span span); /* NULL when absent */
 bool parser_keeps_alive(const struct parser *parser);
-uint64_t parser_body_missing(const struct parser *parser); /* bytes that Content-Length still promises; 0 when chunked */
+/* bytes that Content-Length still promises; 0 when chunked */
+uint64_t parser_body_missing(const struct parser *parser);
 
 #endif

@@ -10,7 +10,10 @@
 
 #include "schema/mem.h"
 
-/* 0 for what has no address. An IPv6 prefix that has the same key as an IPv4 address shares its count, which does no harm. */
+/*
+ * 0 for what has no address. An IPv6 prefix that has the same key as an IPv4 address shares its
+ * count, which does no harm.
+ */
 static uint64_t
 key_of(const struct sockaddr *address)
 {
@@ -20,11 +23,11 @@ key_of(const struct sockaddr *address)
 
 	switch (address->sa_family) {
 	case AF_INET:
-		memcpy(&in4, address, sizeof in4);
+		memcpy(&in4, address, sizeof(in4));
 		return UINT64_C(1) << 32 | in4.sin_addr.s_addr;
 	case AF_INET6:
-		memcpy(&in6, address, sizeof in6);
-		memcpy(&key, &in6.sin6_addr, sizeof key);
+		memcpy(&in6, address, sizeof(in6));
+		memcpy(&key, &in6.sin6_addr, sizeof(key));
 		return key != 0 ? key : 1; /* ::1 and its like share one */
 	default:
 		return 0;
@@ -48,7 +51,7 @@ peers_enter(struct peers *peers, const struct sockaddr *address)
 	for (peer = *bucket; peer != NULL && peer->key != key; peer = peer->next)
 		;
 	if (peer == NULL) {
-		peer = mem_alloc(sizeof *peer);
+		peer = mem_alloc(sizeof(*peer));
 		*peer = (struct peer){ .key = key, .next = *bucket };
 		*bucket = peer;
 	}

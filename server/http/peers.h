@@ -1,7 +1,8 @@
 /*
  * peers.h - how many connections each address has.
  *
- * Here: a count for each IPv4 address and each IPv6 /64 (one customer has that many addresses at least).
+ * Here: a count for each IPv4 address and each IPv6 /64 (one customer has that many addresses at
+ * least).
  * Not here: the limit (connection).
  */
 #ifndef SERVER_HTTP_PEERS_H

@@ -36,7 +36,8 @@ static const struct {
 	[ERROR_UNSUPPORTED_MEDIA_TYPE] = { 415, "The body is of a wrong type", "" },
 	[ERROR_EXPECTATION_FAILED] = { 417, "The expectation is unknown", "" },
 	[ERROR_MISDIRECTED] = { 421, "The request is for another host", "" },
-	[ERROR_IDEMPOTENCY_MISMATCH] = { 422, "The idempotency key was used for another request", "" },
+	[ERROR_IDEMPOTENCY_MISMATCH] = { 422, "The idempotency key was used for another request",
+					 "" },
 	[ERROR_QUEUE_FULL] = { 429, "A limit is reached; try again later", RETRY_AFTER },
 	[ERROR_HEADERS_TOO_LARGE] = { 431, "The headers are too large", "" },
 	[ERROR_NOT_IMPLEMENTED] = { 501, "The transfer coding is not known", "" },
@@ -80,10 +81,11 @@ static void
 add_detail(struct buf *out, const struct error *err)
 {
 	char detail[ERROR_DETAIL_BYTES + 48];
-	int len = snprintf(detail, sizeof detail, "%s", err->detail);
+	int len = snprintf(detail, sizeof(detail), "%s", err->detail);
 
 	if (err->line > 0)
-		len += snprintf(detail + len, sizeof detail - (size_t)len, ", at line %d, column %d", err->line, err->column);
+		len += snprintf(detail + len, sizeof(detail) - (size_t)len,
+				", at line %d, column %d", err->line, err->column);
 	json_quote(out, (struct str){ detail, (size_t)len });
 }
 
@@ -102,7 +104,8 @@ add_headers(const struct request *request, const struct error *err, char extra[R
 static void
 answer(struct request *request, const struct error *err, const struct bad_fields *bad)
 {
-	struct reply reply = { .status = problems[err->code].status, .type = "application/problem+json" };
+	struct reply reply = { .status = problems[err->code].status,
+			       .type = "application/problem+json" };
 	struct buf *out = reply_begin(request);
 	const char *name = error_code_name(err->code);
 
@@ -113,8 +116,9 @@ answer(struct request *request, const struct error *err, const struct bad_fields
 		hooks_refuse(request, &reply, err);
 		return;
 	}
-	buf_addf(out, "{\"type\":\"urn:sevq:problem:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", name,
-		 problems[err->code].title, reply.status);
+	buf_addf(out,
+		 "{\"type\":\"urn:sevq:problem:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":",
+		 name, problems[err->code].title, reply.status);
 	add_detail(out, err);
 	buf_addf(out, ",\"code\":\"%s\"", name);
 	if (bad->count > 0) {
@@ -136,7 +140,8 @@ void
 problem_send_in(struct request *request, const struct error *err, const char *list, size_t index)
 {
 	struct bad_fields bad = { .list = list, .index = index };
-	bool of_query = request->body.len == 0 && err->pointer[0] == '/'; /* there a pointer is a bare name */
+	/* there a pointer is a bare name */
+	bool of_query = request->body.len == 0 && err->pointer[0] == '/';
 
 	if (err->pointer[0] != '\0' || list != NULL)
 		bad_fields_add(&bad, str_of(err->pointer + of_query), err->detail);

@@ -1,5 +1,6 @@
 /*
- * problem.h - failures as answers (RFC 9457), and codes as statuses: the only place that knows both.
+ * problem.h - failures as answers (RFC 9457), and codes as statuses: the only place that knows
+ * both.
  *
  * Here: the status and title of each code, the problem document, the list of bad fields.
  * Not here: exit codes (serve).
@@ -16,8 +17,9 @@
 /* Fields that are wrong, as the JSON of "errors"; all zero is empty. Clear it. */
 struct bad_fields {
 	struct buf json;
-	size_t count;     /* also those beyond the listed ones */
-	const char *list; /* "/events": every pointer begins with it and the index, "/events/3"; NULL: with neither */
+	size_t count; /* also those beyond the listed ones */
+	/* "/events": every pointer begins with it and the index, "/events/3"; NULL: with neither */
+	const char *list;
 	size_t index;
 };
 
@@ -27,8 +29,12 @@ void bad_fields_clear(struct bad_fields *bad);
 
 /* Answers with the problem; an err with a pointer lists that field. */
 void problem_send(struct request *request, const struct error *err);
-/* The same for a member of a list, as in struct bad_fields; the member itself is listed where err has no pointer. */
-void problem_send_in(struct request *request, const struct error *err, const char *list, size_t index);
+/*
+ * The same for a member of a list, as in struct bad_fields; the member itself is listed where err
+ * has no pointer.
+ */
+void problem_send_in(struct request *request, const struct error *err, const char *list,
+		     size_t index);
 /* Answers 400 with the fields, of which there must be one, and clears them. */
 void problem_send_fields(struct request *request, struct bad_fields *bad);
 

@@ -1,16 +1,16 @@
 /*
  * reply.c - answers.
  *
- * The body is built first, because its length stands in the head; room is left in front of it, so that head and body are
- * one piece of memory and go out in one system call.
+ * The body is built first, because its length stands in the head; room is left in front of it, so
+ * that head and body are one piece of memory and go out in one system call.
  */
 #include "server/http/reply.h"
 
 #include <assert.h>
 #include <time.h>
 
-#include "server/http/connection.h"
 #include "server/calls/routes.h"
+#include "server/http/connection.h"
 #include "server/log.h"
 #include "server/server.h"
 
@@ -51,7 +51,7 @@ line_of(int status)
 
 	while (lines[i].status != status) {
 		i++;
-		assert(i < sizeof lines / sizeof lines[0]);
+		assert(i < sizeof(lines) / sizeof(lines[0]));
 	}
 	return lines[i].line;
 }
@@ -66,7 +66,8 @@ date_line(struct server *server)
 	if (now != server->date) {
 		server->date = now;
 		gmtime_r(&now, &tm);
-		strftime(server->date_line, sizeof server->date_line, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+		strftime(server->date_line, sizeof(server->date_line),
+			 "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
 	}
 	return server->date_line;
 }
@@ -80,13 +81,13 @@ put(char *at, const char *text)
 static char *
 put_number(char *at, size_t number)
 {
-	char digits[20], *first = digits + sizeof digits;
+	char digits[20], *first = digits + sizeof(digits);
 
 	do
 		*--first = (char)('0' + number % 10);
 	while ((number /= 10) > 0);
-	memcpy(at, first, (size_t)(digits + sizeof digits - first));
-	return at + (digits + sizeof digits - first);
+	memcpy(at, first, (size_t)(digits + sizeof(digits) - first));
+	return at + (digits + sizeof(digits) - first);
 }
 
 /* What every answer says. */
@@ -102,7 +103,8 @@ put_common(char *at, struct request *request, const struct reply *reply)
 }
 
 static size_t
-write_head(struct request *request, const struct reply *reply, size_t body_len, char head[HEAD_BYTES])
+write_head(struct request *request, const struct reply *reply, size_t body_len,
+	   char head[HEAD_BYTES])
 {
 	char *at = put_common(head, request, reply);
 
@@ -122,9 +124,10 @@ static void
 log_access(const struct request *request, int status, size_t body_len)
 {
 	if (log_enabled(LOG_DEBUG))
-		log_line(LOG_DEBUG, log_msg("answered"), log_text("method", llhttp_method_name(request->method)),
-			 log_text("path", request->call != NULL ? request->call->path : "?"), log_number("status", status),
-			 log_number("bytes", (long long)body_len));
+		log_line(LOG_DEBUG, log_msg("answered"),
+			 log_text("method", llhttp_method_name(request->method)),
+			 log_text("path", request->call != NULL ? request->call->path : "?"),
+			 log_number("status", status), log_number("bytes", (long long)body_len));
 }
 
 struct buf *
@@ -172,7 +175,10 @@ reply_send(struct request *request, const struct reply *reply)
 		buf_clear(out);
 }
 
-/* Without a length or chunks, the body ends with the connection (RFC 9112 section 6.3): every client can read that. */
+/*
+ * Without a length or chunks, the body ends with the connection (RFC 9112 section 6.3): every
+ * client can read that.
+ */
 void
 reply_stream(struct request *request, const char *type)
 {

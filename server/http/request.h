@@ -1,12 +1,13 @@
 /*
  * request.h - one request, from its head to its answer.
  *
- * Here: what a handler is given: the call, the fields, the body, room for its op. One at a time for each connection.
- * Not here: bytes (parser, connection), reading fields (field), writing answers (reply, problem).
+ * Here: what a handler is given: the call, the fields, the body, room for its op. One at a time for
+ * each connection. Not here: bytes (parser, connection), reading fields (field), writing answers
+ * (reply, problem).
  *
- * A handler ends in one of three ways: it has answered (reply or problem, at once); it has submitted its op and will
- * answer in the function it named, or submit another there; or it has begun a stream. Text of the request is borrowed until
- * the answer has been written.
+ * A handler ends in one of three ways: it has answered (reply or problem, at once); it has
+ * submitted its op and will answer in the function it named, or submit another there; or it has
+ * begun a stream. Text of the request is borrowed until the answer has been written.
  */
 #ifndef SERVER_HTTP_REQUEST_H
 #define SERVER_HTTP_REQUEST_H
@@ -23,11 +24,13 @@ typedef void request_handler(struct request *request);
 struct request {
 	struct server *server;
 	struct connection *connection;
-	const struct call *call;    /* NULL until routed, and for unknown paths */
-	uint8_t method;             /* of llhttp */
-	bool http_1_0, close;       /* close: the connection ends with this answer */
-	bool answered;              /* exactly once; the answer may be made, counted and logged before it may be sent */
-	bool hook;                  /* for the path of OpenClaw's webhook, which has answers of its own shape */
+	const struct call *call; /* NULL until routed, and for unknown paths */
+	uint8_t method;          /* of llhttp */
+	bool http_1_0, close;    /* close: the connection ends with this answer */
+	/* exactly once; the answer may be made, counted and logged before it may be sent */
+	bool answered;
+	/* for the path of OpenClaw's webhook, which has answers of its own shape */
+	bool hook;
 	int retry_after_s;          /* of a refusal; 0: what its code says */
 	uint64_t address;           /* of the client, to count what it tries */
 	struct str path, query, id; /* id: the {id} of the path, decoded */
@@ -59,16 +62,22 @@ struct request {
 	};
 };
 
-/* Hands the request's op to the engine. answer is called when it has succeeded, fail (or a problem) when not. */
+/*
+ * Hands the request's op to the engine. answer is called when it has succeeded, fail (or a problem)
+ * when not.
+ */
 void request_submit(struct request *request, request_handler *answer, request_handler *fail);
 
 /*
- * The same for a call whose answer ends it, and is not much longer than the request: if that is short, the answer is made ready
- * while the disk is at work on what it tells.
+ * The same for a call whose answer ends it, and is not much longer than the request: if that is
+ * short, the answer is made ready while the disk is at work on what it tells.
  */
 void request_submit_prepared(struct request *request, request_handler *answer);
 
-/* Takes an op back that waits in the engine, and answers as if it had come back. False: it does not wait there (now). */
+/*
+ * Takes an op back that waits in the engine, and answers as if it had come back. False: it does not
+ * wait there (now).
+ */
 bool request_cancel_wait(struct request *request);
 
 #endif

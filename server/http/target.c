@@ -1,5 +1,6 @@
 /*
- * target.c - request targets, read without leniency: what a proxy in front may read in another way is refused.
+ * target.c - request targets, read without leniency: what a proxy in front may read in another way
+ * is refused.
  */
 #include "server/http/target.h"
 
@@ -12,7 +13,10 @@ hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Printable ASCII less what RFC 3986 wants escaped; [ ] { } | are taken, as browsers send them in queries. */
+/*
+ * Printable ASCII less what RFC 3986 wants escaped; [ ] { } | are taken, as browsers send them in
+ * queries.
+ */
 static bool
 allowed(char c)
 {
@@ -25,16 +29,20 @@ target_split(struct str target, struct str *path, struct str *query, struct erro
 	const char *question;
 
 	if (target.len == 0 || target.s[0] != '/' || (target.len > 1 && target.s[1] == '/'))
-		return error_set(err, ERROR_BAD_REQUEST, "the request target must be a path, and begin with one slash");
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "the request target must be a path, and begin with one slash");
 	for (size_t i = 0; i < target.len; i++) {
 		if (!allowed(target.s[i]))
-			return error_set(err, ERROR_BAD_REQUEST, "the request target has a character that must be escaped");
+			return error_set(err, ERROR_BAD_REQUEST,
+					 "the request target has a character that must be escaped");
 		if (str_starts((struct str){ target.s + i, target.len - i }, STR("%00")))
 			return error_set(err, ERROR_BAD_REQUEST, "the request target has %%00");
 	}
 	question = memchr(target.s, '?', target.len);
-	*path = (struct str){ target.s, question != NULL ? (size_t)(question - target.s) : target.len };
-	*query = question != NULL ? (struct str){ question + 1, target.len - path->len - 1 } : STR_NULL;
+	*path =
+	    (struct str){ target.s, question != NULL ? (size_t)(question - target.s) : target.len };
+	*query =
+	    question != NULL ? (struct str){ question + 1, target.len - path->len - 1 } : STR_NULL;
 	return 0;
 }
 
@@ -48,12 +56,14 @@ unescape(struct str rest)
 }
 
 int
-target_decode(struct arena *arena, struct str text, bool in_query, struct str *ret, struct error *err)
+target_decode(struct arena *arena, struct str text, bool in_query, struct str *ret,
+	      struct error *err)
 {
 	char *decoded, *end;
 
 	*ret = text;
-	if (memchr(text.s, '%', text.len) == NULL && (!in_query || memchr(text.s, '+', text.len) == NULL))
+	if (memchr(text.s, '%', text.len) == NULL &&
+	    (!in_query || memchr(text.s, '+', text.len) == NULL))
 		return 0;
 	decoded = end = arena_bytes(arena, text.len);
 	for (size_t i = 0; i < text.len; i++) {
@@ -61,14 +71,17 @@ target_decode(struct arena *arena, struct str text, bool in_query, struct str *r
 			int byte = unescape((struct str){ text.s + i, text.len - i });
 
 			if (byte < 0)
-				return error_set(err, ERROR_BAD_REQUEST, "the request target has a broken %% escape");
+				return error_set(err, ERROR_BAD_REQUEST,
+						 "the request target has a broken %% escape");
 			*end++ = (char)byte;
 			i += 2;
 		} else
 			*end++ = in_query && text.s[i] == '+' ? ' ' : text.s[i];
 	}
 	*ret = (struct str){ decoded, (size_t)(end - decoded) };
-	return text_is_utf8(ret->s, ret->len) ? 0 : error_set(err, ERROR_BAD_REQUEST, "the request target is not UTF-8");
+	return text_is_utf8(ret->s, ret->len)
+		   ? 0
+		   : error_set(err, ERROR_BAD_REQUEST, "the request target is not UTF-8");
 }
 
 bool
@@ -87,7 +100,9 @@ query_next(struct str *query, struct str *name, struct str *value)
 	query->s += name->len;
 	query->len -= name->len;
 	equals = memchr(name->s, '=', name->len);
-	*value = equals != NULL ? (struct str){ equals + 1, (size_t)(name->s + name->len - equals - 1) } : STR("");
+	*value = equals != NULL
+		     ? (struct str){ equals + 1, (size_t)(name->s + name->len - equals - 1) }
+		     : STR("");
 	name->len = equals != NULL ? (size_t)(equals - name->s) : name->len;
 	return true;
 }

@@ -1,7 +1,8 @@
 /*
  * target.h - the request target: path and query, strictly read.
  *
- * Here: what a target may look like, percent-decoding, walking through query parameters. Pure functions.
+ * Here: what a target may look like, percent-decoding, walking through query parameters. Pure
+ * functions.
  * Not here: which paths and parameters there are (routes, field).
  */
 #ifndef SERVER_HTTP_TARGET_H
@@ -11,15 +12,23 @@
 #include "schema/mem.h"
 
 /*
- * Splits an origin-form target. Failure: ERROR_BAD_REQUEST for anything else: absolute-form, "//" in front, characters that
- * must be escaped, an escaped NUL, a fragment. query is NULL where there is no "?".
+ * Splits an origin-form target. Failure: ERROR_BAD_REQUEST for anything else: absolute-form, "//"
+ * in front, characters that must be escaped, an escaped NUL, a fragment. query is NULL where there
+ * is no "?".
  */
 int target_split(struct str target, struct str *path, struct str *query, struct error *err);
 
-/* Decodes escapes, and in queries "+" as a space. ERROR_BAD_REQUEST for a broken escape, and unless the result is UTF-8. */
-int target_decode(struct arena *arena, struct str text, bool in_query, struct str *ret, struct error *err);
+/*
+ * Decodes escapes, and in queries "+" as a space. ERROR_BAD_REQUEST for a broken escape, and unless
+ * the result is UTF-8.
+ */
+int target_decode(struct arena *arena, struct str text, bool in_query, struct str *ret,
+		  struct error *err);
 
-/* Takes the next name=value off *query, neither decoded; empty ones are passed over. False at the end. */
+/*
+ * Takes the next name=value off *query, neither decoded; empty ones are passed over. False at the
+ * end.
+ */
 bool query_next(struct str *query, struct str *name, struct str *value);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * throttle.h - how many bad tokens each address has tried within a minute.
  *
- * Here: a count for each address (as in peers), in a table of fixed size: when it is full, the oldest count makes room.
- * Not here: what is refused (admission).
+ * Here: a count for each address (as in peers), in a table of fixed size: when it is full, the
+ * oldest count makes room. Not here: what is refused (admission).
  */
 #ifndef SERVER_HTTP_THROTTLE_H
 #define SERVER_HTTP_THROTTLE_H

@@ -4,15 +4,17 @@
 #include "server/http/wire.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+
+#include <event2/buffer.h>
 #include <unistd.h>
 
 #include "schema/mem.h"
 
 void
-wire_open(struct wire *wire, struct event_base *base, int fd, event_callback_fn readable, event_callback_fn writable, void *arg)
+wire_open(struct wire *wire, struct event_base *base, int fd, event_callback_fn readable,
+	  event_callback_fn writable, void *arg)
 {
 	*wire = (struct wire){ .fd = fd };
 	event_assign(&wire->readable, base, fd, EV_READ | EV_PERSIST, readable, arg);
@@ -111,5 +113,5 @@ wire_limit_kernel(struct wire *wire, size_t bytes)
 {
 	int limit = (int)bytes;
 
-	setsockopt(wire->fd, SOL_SOCKET, SO_SNDBUF, &limit, sizeof limit);
+	setsockopt(wire->fd, SOL_SOCKET, SO_SNDBUF, &limit, sizeof(limit));
 }

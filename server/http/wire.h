@@ -1,20 +1,22 @@
 /*
  * wire.h - the bytes of a connection, from and to its socket.
  *
- * Here: reading what has arrived, sending, and keeping what the socket does not take yet. Nothing else knows that there is
- * a socket.
+ * Here: reading what has arrived, sending, and keeping what the socket does not take yet. Nothing
+ * else knows that there is a socket.
  * Not here: messages, states, limits on what is kept (connection).
  *
- * An answer goes out with one system call, and what has arrived comes in with one, straight to where it is parsed. libevent's
- * bufferevents would ask the kernel first how much there is, and copy it once more.
+ * An answer goes out with one system call, and what has arrived comes in with one, straight to
+ * where it is parsed. libevent's bufferevents would ask the kernel first how much there is, and
+ * copy it once more.
  */
 #ifndef SERVER_HTTP_WIRE_H
 #define SERVER_HTTP_WIRE_H
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
 #include <stddef.h>
 #include <sys/types.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
 
 struct evbuffer;
 
@@ -26,8 +28,8 @@ struct wire {
 };
 
 /* Takes over fd, which does not block. Nothing is told before wire_listen. */
-void wire_open(struct wire *wire, struct event_base *base, int fd, event_callback_fn readable, event_callback_fn writable,
-	       void *arg);
+void wire_open(struct wire *wire, struct event_base *base, int fd, event_callback_fn readable,
+	       event_callback_fn writable, void *arg);
 /* The socket is closed here and now; what is unsent is lost. */
 void wire_close(struct wire *wire);
 
@@ -41,7 +43,10 @@ void wire_ignore(struct wire *wire);
 /* Up to len bytes into data. 0: there is nothing now. */
 ssize_t wire_read(struct wire *wire, char *data, size_t len);
 
-/* Sends what the socket takes and keeps the rest, for wire_flush when it is told that there is room. */
+/*
+ * Sends what the socket takes and keeps the rest, for wire_flush when it is told that there is
+ * room.
+ */
 void wire_send(struct wire *wire, const char *data, size_t len);
 /* 0, or WIRE_BROKEN. */
 int wire_flush(struct wire *wire);

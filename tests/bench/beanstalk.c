@@ -1,5 +1,6 @@
 /*
- * beanstalk.c - put to a beanstalkd. It has no sessions: the session's key stands before the text, in the job.
+ * beanstalk.c - put to a beanstalkd. It has no sessions: the session's key stands before the text,
+ * in the job.
  */
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /*
- * connections.c - sockets and the loop, which sleeps in epoll_wait whenever there is nothing to read.
+ * connections.c - sockets and the loop, which sleeps in epoll_wait whenever there is nothing to
+ * read.
  */
 #include "connections.h"
 
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+
 #include <unistd.h>
 
 #include "wake.h"
@@ -29,7 +31,7 @@ connection_wrong(const struct connection *c, const char *why)
 	errx(1, "%s: %.*s", why, (int)len, said);
 }
 
-/* ---- one connection ---- */
+/* --- one connection --- */
 
 void
 connection_dial(struct load *load, struct connection *c)
@@ -48,14 +50,16 @@ connection_dial(struct load *load, struct connection *c)
 	if (load->mode->protocol->open != NULL)
 		load->mode->protocol->open(load, c);
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
-	if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, c->fd, &(struct epoll_event){ .events = EPOLLIN, .data.ptr = c }) < 0)
+	if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, c->fd,
+		      &(struct epoll_event){ .events = EPOLLIN, .data.ptr = c }) < 0)
 		err(1, "epoll");
 }
 
 static void
 send_more(struct load *load, struct connection *c)
 {
-	const ssize_t n = send(c->fd, c->request.data + c->sent, c->request.len - c->sent, MSG_NOSIGNAL);
+	const ssize_t n =
+	    send(c->fd, c->request.data + c->sent, c->request.len - c->sent, MSG_NOSIGNAL);
 	const bool waited = c->sent > 0;
 
 	if (n < 0 && errno != EAGAIN)
@@ -63,7 +67,9 @@ send_more(struct load *load, struct connection *c)
 	c->sent += n > 0 ? (size_t)n : 0;
 	if (waited || c->sent < c->request.len)
 		epoll_ctl(load->epoll, EPOLL_CTL_MOD, c->fd,
-			  &(struct epoll_event){ .events = EPOLLIN | (c->sent < c->request.len ? EPOLLOUT : 0), .data.ptr = c });
+			  &(struct epoll_event){
+			      .events = EPOLLIN | (c->sent < c->request.len ? EPOLLOUT : 0),
+			      .data.ptr = c });
 }
 
 static void
@@ -131,7 +137,7 @@ receive(struct load *load, struct connection *c)
 	load->mode->proceed(load, c);
 }
 
-/* ---- rounds ---- */
+/* --- rounds --- */
 
 void
 connection_begin(struct load *load, struct connection *c, size_t step)

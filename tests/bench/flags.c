@@ -14,16 +14,21 @@ static const struct {
 	enum type type;
 	size_t offset;
 } flags[] = {
-	{ "dir", TEXT, offsetof(struct load, dir) },           /* sync and rows: where their files are */
+	/* sync and rows: where their files are */
+	{ "dir", TEXT, offsetof(struct load, dir) },
 	{ "token", TEXT, offsetof(struct load, token) },       /* of a sevqd */
 	{ "port", NUMBER, offsetof(struct load, port) },       /* of 127.0.0.1 */
 	{ "connections", NUMBER, offsetof(struct load, connections) },
 	{ "sessions", NUMBER, offsetof(struct load, sessions) }, /* how many */
-	{ "random", NUMBER, offsetof(struct load, random) },   /* 0: in turn; 1: each event's is any of them */
+	/* 0: in turn; 1: each event's is any of them */
+	{ "random", NUMBER, offsetof(struct load, random) },
 	{ "prefix", TEXT, offsetof(struct load, prefix) },     /* of their keys */
-	{ "size", NUMBER, offsetof(struct load, size) },       /* events a batch, drain, lease or transaction */
-	{ "body-bytes", NUMBER, offsetof(struct load, body_bytes) }, /* an event as JSON; its text is as long everywhere */
-	{ "count", NUMBER, offsetof(struct load, count) },     /* rounds in all; else for so long: */
+	/* events a batch, drain, lease or transaction */
+	{ "size", NUMBER, offsetof(struct load, size) },
+	/* an event as JSON; its text is as long everywhere */
+	{ "body-bytes", NUMBER, offsetof(struct load, body_bytes) },
+	/* rounds in all; else for so long: */
+	{ "count", NUMBER, offsetof(struct load, count) },
 	{ "seconds", SECONDS, offsetof(struct load, seconds) },
 	{ "warmup", SECONDS, offsetof(struct load, warmup) },
 };

@@ -1,7 +1,8 @@
 /*
  * form.c - requests made once.
  *
- * The generator shares the processors with the server it measures: a request is a few memcpy and a dozen digits.
+ * The generator shares the processors with the server it measures: a request is a few memcpy and a
+ * dozen digits.
  */
 #include "form.h"
 
@@ -87,7 +88,7 @@ form_bytes(const struct form *form)
 	return bytes;
 }
 
-/* ---- events ---- */
+/* --- events --- */
 
 size_t
 key_bytes(const struct load *load)
@@ -127,7 +128,7 @@ form_add_text(struct form *form, const struct load *load)
 	form_clear(&text);
 }
 
-/* ---- filling in ---- */
+/* --- filling in --- */
 
 /* xorshift64: every session is as likely as another, and no two runs of a load differ in which. */
 static uint64_t

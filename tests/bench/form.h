@@ -1,8 +1,9 @@
 /*
  * form.h - a request made once, with holes for what differs from one to the next.
  *
- * Every number but a lease's id is written with the same number of digits, so that what a request says of its length stays
- * true. Here: forms, and what goes into their holes. Not here: what a protocol puts around it.
+ * Every number but a lease's id is written with the same number of digits, so that what a request
+ * says of its length stays true. Here: forms, and what goes into their holes. Not here: what a
+ * protocol puts around it.
  */
 #ifndef BENCH_FORM_H
 #define BENCH_FORM_H
@@ -49,7 +50,8 @@ size_t text_bytes(const struct load *load);
 /* The length of what form_fill appends; a lease's id counts as nothing. */
 size_t form_bytes(const struct form *form);
 
-void form_fill(const struct form *form, struct load *load, const struct connection *c, struct buf *out);
+void form_fill(const struct form *form, struct load *load, const struct connection *c,
+	       struct buf *out);
 void form_clear(struct form *form);
 
 #endif

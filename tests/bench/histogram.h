@@ -1,5 +1,6 @@
 /*
- * histogram.h - how long things took: every one is counted, in buckets one or two in a hundred wide.
+ * histogram.h - how long things took: every one is counted, in buckets one or two in a hundred
+ * wide.
  */
 #ifndef BENCH_HISTOGRAM_H
 #define BENCH_HISTOGRAM_H

@@ -9,21 +9,24 @@
 #include "connections.h"
 #include "modes.h"
 
-/* ---- requests ---- */
+/* --- requests --- */
 
 void
 http_add_head(struct form *form, const struct load *load, const struct form *body)
 {
-	form_addf(form, " HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer ", (int)load->port);
+	form_addf(form, " HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer ",
+		  (int)load->port);
 	form_add(form, load->token);
 	form_add(form, "\r\n");
 	if (body != NULL)
-		form_addf(form, "Content-Type: application/json\r\nContent-Length: %zu\r\n", form_bytes(body));
+		form_addf(form, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
+			  form_bytes(body));
 	form_add(form, "\r\n");
 }
 
 void
-http_add_request(struct form *form, const struct load *load, const char *path, const struct form *body)
+http_add_request(struct form *form, const struct load *load, const char *path,
+		 const struct form *body)
 {
 	form_add(form, "POST ");
 	form_add(form, path);
@@ -105,7 +108,7 @@ make_ack(const struct load *load, struct form *form)
 	form_clear(&body);
 }
 
-/* ---- answers ---- */
+/* --- answers --- */
 
 /* What stands behind the word that begins there, or NULL. */
 static const char *
@@ -120,7 +123,8 @@ end(struct connection *c)
 {
 	const char *line = c->answer.data, *length = NULL, *lf;
 
-	for (; (lf = memchr(line, '\n', (size_t)(c->answer.data + c->answer.len - line))) != NULL; line = lf + 1) {
+	for (; (lf = memchr(line, '\n', (size_t)(c->answer.data + c->answer.len - line))) != NULL;
+	     line = lf + 1) {
 		if (*line == '\r')
 			break;
 		if (length == NULL)
@@ -170,20 +174,22 @@ static uint64_t
 events_of(const struct step *step, const struct connection *c)
 {
 	if (step->begins != NULL)
-		return c->end - c->body > strlen(step->begins) && after(c->answer.data + c->body, step->begins) != NULL;
+		return c->end - c->body > strlen(step->begins) &&
+		       after(c->answer.data + c->body, step->begins) != NULL;
 	return step->marks != NULL ? occurrences(c, step->marks) : number_behind(c, step->count);
 }
 
 void
 http_check(const struct load *load, const struct step *step, struct connection *c)
 {
-	if (c->body < 16 || memcmp(c->answer.data, "HTTP/1.1 ", 9) != 0 || atoi(c->answer.data + 9) != step->status)
+	if (c->body < 16 || memcmp(c->answer.data, "HTTP/1.1 ", 9) != 0 ||
+	    atoi(c->answer.data + 9) != step->status)
 		connection_wrong(c, "not the status it must be");
 	if (events_of(step, c) != load->size)
 		connection_wrong(c, "not as many events as it must be");
 }
 
-/* ---- modes ---- */
+/* --- modes --- */
 
 /* A lease is kept for its ack; both are one round. */
 static void
@@ -206,9 +212,9 @@ proceed_lease(struct load *load, struct connection *c)
 
 const struct protocol http = { .end = end };
 
-#define STEP(...)                                                                                                                  \
-	{                                                                                                                          \
-		.check = http_check, __VA_ARGS__                                                                                   \
+#define STEP(...)                                                                                  \
+	{                                                                                          \
+		.check = http_check, __VA_ARGS__                                                   \
 	}
 
 /* clang-format off */

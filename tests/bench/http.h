@@ -16,7 +16,8 @@ extern const struct protocol http;
 void http_add_head(struct form *form, const struct load *load, const struct form *body);
 
 /* POST path, with this body. */
-void http_add_request(struct form *form, const struct load *load, const char *path, const struct form *body);
+void http_add_request(struct form *form, const struct load *load, const char *path,
+		      const struct form *body);
 
 /* One event, as a body or among others. */
 void http_add_event(struct form *form, const struct load *load, enum hole session);

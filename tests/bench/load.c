@@ -1,13 +1,14 @@
 /*
- * load.c - one load for all: the same generator for a sevqd, its peers, and the bare disk and SQLite to hold them against.
+ * load.c - one load for all: the same generator for a sevqd, its peers, and the bare disk and
+ * SQLite to hold them against.
  *
  *     load sync|rows --dir DIRECTORY ...
- *     load post|batch|drain|lease|wake --port PORT --token TOKEN [--connections N] [--count N | --seconds S] ...
- *     load xadd|rpush|lpop|put|insert --port PORT ...
+ *     load post|batch|drain|lease|wake --port PORT --token TOKEN [--connections N] [--count N |
+ * --seconds S] ... load xadd|rpush|lpop|put|insert --port PORT ...
  *
- * One answer that is not what it must be ends the run with exit code 1. Prints one line of JSON. Requests of the warm-up
- * are checked but not counted. What is under way when the time is up is waited for and counts, with the time that it took: a
- * server that stalls at the end has stalled.
+ * One answer that is not what it must be ends the run with exit code 1. Prints one line of JSON.
+ * Requests of the warm-up are checked but not counted. What is under way when the time is up is
+ * waited for and counts, with the time that it took: a server that stalls at the end has stalled.
  */
 #include "load.h"
 
@@ -19,8 +20,9 @@
 #include "flags.h"
 #include "modes.h"
 
-static const struct mode *const modes[] = { &sync_mode, &rows_mode, &post_mode,  &batch_mode, &drain_mode, &lease_mode,
-					    &wake_mode, &xadd_mode, &rpush_mode, &lpop_mode,  &put_mode,   &insert_mode };
+static const struct mode *const modes[] = { &sync_mode,  &rows_mode,  &post_mode, &batch_mode,
+					    &drain_mode, &lease_mode, &wake_mode, &xadd_mode,
+					    &rpush_mode, &lpop_mode,  &put_mode,  &insert_mode };
 
 uint64_t
 now_us(void)
@@ -84,14 +86,22 @@ report_quantiles(const struct histogram *times)
 	static const struct {
 		const char *name;
 		double share;
-	} quantiles[] = { { "p50Us", 0.5 }, { "p90Us", 0.9 }, { "p99Us", 0.99 }, { "p999Us", 0.999 }, { "maxUs", 1 } };
+	} quantiles[] = { { "p50Us", 0.5 },
+			  { "p90Us", 0.9 },
+			  { "p99Us", 0.99 },
+			  { "p999Us", 0.999 },
+			  { "maxUs", 1 } };
 	size_t i;
 
 	for (i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
-		printf(",\"%s\":%llu", quantiles[i].name, (unsigned long long)histogram_quantile(times, quantiles[i].share));
+		printf(",\"%s\":%llu", quantiles[i].name,
+		       (unsigned long long)histogram_quantile(times, quantiles[i].share));
 }
 
-/* Every bucket that something is in: its time and how many. Who adds several runs up needs them all. */
+/*
+ * Every bucket that something is in: its time and how many. Who adds several runs up needs them
+ * all.
+ */
 static void
 report_times(const struct histogram *times)
 {
@@ -111,9 +121,11 @@ report_times(const struct histogram *times)
 static void
 report(const struct load *load)
 {
-	printf("{\"mode\":\"%s\",\"rounds\":%llu,\"requests\":%llu,\"events\":%llu,\"seconds\":%.6f", load->mode->name,
-	       (unsigned long long)load->rounds_begun, (unsigned long long)load->requests, (unsigned long long)load->events,
-	       (double)(load->last_us - load->from_us) / 1e6);
+	printf(
+	    "{\"mode\":\"%s\",\"rounds\":%llu,\"requests\":%llu,\"events\":%llu,\"seconds\":%.6f",
+	    load->mode->name, (unsigned long long)load->rounds_begun,
+	    (unsigned long long)load->requests, (unsigned long long)load->events,
+	    (double)(load->last_us - load->from_us) / 1e6);
 	report_quantiles(&load->times);
 	report_times(&load->times);
 	printf("}\n");

@@ -1,9 +1,10 @@
 /*
- * load.h - one run of the load generator: what was asked for, what it does, and what has been counted.
+ * load.h - one run of the load generator: what was asked for, what it does, and what has been
+ * counted.
  *
- * Here: the structs that every file here shares. A mode is what is done; its steps are the requests of one round, each made
- * once as a form before the run; its protocol is how the server is spoken to. Not here: any server's words (http, redis,
- * beanstalk, postgres), sockets (connections).
+ * Here: the structs that every file here shares. A mode is what is done; its steps are the requests
+ * of one round, each made once as a form before the run; its protocol is how the server is spoken
+ * to. Not here: any server's words (http, redis, beanstalk, postgres), sockets (connections).
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -19,7 +20,8 @@ struct connection;
 /* One request, and what its answer must be. */
 struct step {
 	void (*make)(const struct load *load, struct form *form);
-	void (*check)(const struct load *load, const struct step *step, struct connection *c); /* ends the run if it is not */
+	/* ends the run if it is not */
+	void (*check)(const struct load *load, const struct step *step, struct connection *c);
 	/* over HTTP: */
 	int status;
 	const char *begins; /* a right answer, which is about one event */
@@ -28,14 +30,17 @@ struct step {
 };
 
 struct protocol {
-	void (*open)(struct load *load, struct connection *c); /* what is said first on a new connection; NULL: nothing */
-	size_t (*end)(struct connection *c);                   /* the length of the answer, once it can be told; else 0 */
+	/* what is said first on a new connection; NULL: nothing */
+	void (*open)(struct load *load, struct connection *c);
+	/* the length of the answer, once it can be told; else 0 */
+	size_t (*end)(struct connection *c);
 };
 
 struct mode {
 	const char *name;
 	void (*run)(struct load *load);
-	const struct protocol *protocol;                          /* NULL: no server, but a directory */
+	/* NULL: no server, but a directory */
+	const struct protocol *protocol;
 	void (*proceed)(struct load *load, struct connection *c); /* after a right answer */
 	struct step steps[STEPS];
 };
@@ -51,12 +56,13 @@ struct load {
 	/* as it goes */
 	struct form forms[STEPS];
 	int epoll;
-	uint64_t busy;                       /* connections that go on; waiters do not count */
-	uint64_t now_us;                     /* when the answer at hand came */
-	uint64_t dice;                       /* never 0 */
-	uint64_t events_sent, rounds_begun;  /* warm-up included */
-	uint64_t requests, events;           /* answered and counted */
-	uint64_t from_us, until_us, last_us; /* what counts: rounds begun between the two; and when the last of them ended */
+	uint64_t busy;                      /* connections that go on; waiters do not count */
+	uint64_t now_us;                    /* when the answer at hand came */
+	uint64_t dice;                      /* never 0 */
+	uint64_t events_sent, rounds_begun; /* warm-up included */
+	uint64_t requests, events;          /* answered and counted */
+	/* what counts: rounds begun between the two; and when the last of them ended */
+	uint64_t from_us, until_us, last_us;
 	struct histogram times;
 };
 

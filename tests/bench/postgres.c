@@ -1,5 +1,6 @@
 /*
- * postgres.c - INSERT to a PostgreSQL: prepared once a connection, then Bind, Execute and Sync, in protocol 3.
+ * postgres.c - INSERT to a PostgreSQL: prepared once a connection, then Bind, Execute and Sync, in
+ * protocol 3.
  *
  * It must trust us. The table is event(session, text); what else it has is filled in by itself.
  */
@@ -11,7 +12,8 @@
 
 #define VERSION 196608 /* 3.0 */
 #define STARTUP "user\0postgres\0database\0postgres\0"
-#define PARSE "\0INSERT INTO event (session, text) VALUES ($1, $2)\0\0" /* unnamed; the types are the columns' */
+/* unnamed; the types are the columns' */
+#define PARSE "\0INSERT INTO event (session, text) VALUES ($1, $2)\0\0"
 
 /* BindComplete, CommandComplete, ReadyForQuery outside of a transaction: nothing else is right. */
 #define ANSWER "2\0\0\0\4C\0\0\0\17INSERT 0 1\0Z\0\0\0\5I"
@@ -73,7 +75,10 @@ message_end(const struct connection *c, size_t at)
 	return at + 1 + ntohl(len);
 }
 
-/* The end of ReadyForQuery, which ends every answer. After a refusal at startup it never comes: the connection is closed. */
+/*
+ * The end of ReadyForQuery, which ends every answer. After a refusal at startup it never comes: the
+ * connection is closed.
+ */
 static size_t
 end(struct connection *c)
 {

@@ -1,5 +1,6 @@
 /*
- * redis.c - XADD, RPUSH and LPOP to a Redis, in RESP2. A stream or list a session, under the session's key.
+ * redis.c - XADD, RPUSH and LPOP to a Redis, in RESP2. A stream or list a session, under the
+ * session's key.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include "connections.h"
 #include "modes.h"
 
-/* ---- requests ---- */
+/* --- requests --- */
 
 static void
 add_word(struct form *form, const char *word)
@@ -67,13 +68,14 @@ make_lpop(const struct load *load, struct form *form)
 	add_word(form, size);
 }
 
-/* ---- answers ---- */
+/* --- answers --- */
 
 /* Where the line that begins there ends, its end included; 0: not there yet. */
 static size_t
 end_of_line(const struct connection *c, size_t from)
 {
-	const char *lf = from < c->answer.len ? memchr(c->answer.data + from, '\n', c->answer.len - from) : NULL;
+	const char *lf =
+	    from < c->answer.len ? memchr(c->answer.data + from, '\n', c->answer.len - from) : NULL;
 
 	return lf != NULL ? (size_t)(lf - c->answer.data) + 1 : 0;
 }
@@ -120,7 +122,8 @@ check_xadd(const struct load *load, const struct step *step, struct connection *
 
 	(void)load;
 	(void)step;
-	if (c->answer.data[0] != '$' || number_at(c, 0) < 3 || memchr(c->answer.data + line, '-', c->end - line) == NULL)
+	if (c->answer.data[0] != '$' || number_at(c, 0) < 3 ||
+	    memchr(c->answer.data + line, '-', c->end - line) == NULL)
 		connection_wrong(c, "not the id of an entry");
 }
 
@@ -148,7 +151,7 @@ check_lpop(const struct load *load, const struct step *step, struct connection *
 			connection_wrong(c, "not a text");
 }
 
-/* ---- modes ---- */
+/* --- modes --- */
 
 static const struct protocol resp = { .end = end };
 

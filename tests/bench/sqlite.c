@@ -1,16 +1,19 @@
 /*
- * sqlite.c - bare SQLite: rows of an event's text, so many a transaction, each transaction durable. No secondary index.
+ * sqlite.c - bare SQLite: rows of an event's text, so many a transaction, each transaction durable.
+ * No secondary index.
  */
 #include <err.h>
-#include <sqlite3.h>
 #include <stdio.h>
+
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include "modes.h"
 
-#define SCHEMA                                                                                                                     \
-	"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"                                                                        \
-	"CREATE TABLE event (id INTEGER PRIMARY KEY, ts INTEGER NOT NULL, text TEXT NOT NULL) STRICT"
+#define SCHEMA                                                                                     \
+	"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"                                        \
+	"CREATE TABLE event (id INTEGER PRIMARY KEY, ts INTEGER NOT NULL, text TEXT NOT NULL) "    \
+	"STRICT"
 #define INSERT "INSERT INTO event (ts, text) VALUES (?, ?)"
 
 static void __attribute__((noreturn)) fail(sqlite3 *db)
@@ -32,7 +35,8 @@ insert(struct load *load, sqlite3 *db, sqlite3_stmt *row, struct buf *text)
 	form_fill(&load->forms[0], load, NULL, text);
 	sqlite3_bind_int64(row, 1, (sqlite3_int64)load->now_us);
 	sqlite3_bind_text(row, 2, text->data, (int)text->len, SQLITE_STATIC);
-	if (sqlite3_step(row) != SQLITE_DONE || sqlite3_changes(db) != 1 || sqlite3_reset(row) != SQLITE_OK)
+	if (sqlite3_step(row) != SQLITE_DONE || sqlite3_changes(db) != 1 ||
+	    sqlite3_reset(row) != SQLITE_OK)
 		fail(db);
 }
 

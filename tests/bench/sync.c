@@ -1,9 +1,10 @@
 /*
- * sync.c - the bare disk: appends and syncs, one after the other, in a file that grows. What the most careful program could
- * do alone.
+ * sync.c - the bare disk: appends and syncs, one after the other, in a file that grows. What the
+ * most careful program could do alone.
  */
 #include <err.h>
 #include <fcntl.h>
+
 #include <unistd.h>
 
 #include "modes.h"
@@ -23,7 +24,8 @@ static void
 run(struct load *load)
 {
 	const int dir = open(load->dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-	const int fd = openat(dir, "sync", O_CREAT | O_TRUNC | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
+	const int fd =
+	    openat(dir, "sync", O_CREAT | O_TRUNC | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
 	uint64_t begun;
 
 	if (fd < 0)

@@ -1,8 +1,9 @@
 /*
  * wake.c - from the answer to a post until the answer of the one who waited for it.
  *
- * While every connection posts, each has another beside it that waits for a session of its own, takes what is there and
- * waits again; what counts is the time from the answer to a post into that session until the waiter's.
+ * While every connection posts, each has another beside it that waits for a session of its own,
+ * takes what is there and waits again; what counts is the time from the answer to a post into that
+ * session until the waiter's.
  */
 #include "wake.h"
 
@@ -13,7 +14,7 @@
 /* A poster's two, a waiter's two. */
 enum { POST, CALL, WAIT, TAKE };
 
-/* ---- requests ---- */
+/* --- requests --- */
 
 static void
 make_call(const struct load *load, struct form *form)
@@ -45,7 +46,7 @@ make_take(const struct load *load, struct form *form)
 	form_clear(&body);
 }
 
-/* ---- rounds ---- */
+/* --- rounds --- */
 
 /* The waiter was sent its answer in the same turn as the poster; either may be read first. */
 static void
@@ -75,12 +76,16 @@ waiter_heard(struct load *load, struct connection *waiter)
 	connection_send(load, waiter, TAKE);
 }
 
-/* A waiter that began before a post that has been answered since does wait by now: the server reads in order. */
+/*
+ * A waiter that began before a post that has been answered since does wait by now: the server reads
+ * in order.
+ */
 static void
 poster_heard(struct load *load, struct connection *poster)
 {
 	struct connection *waiter = poster->other;
-	const bool waits = waiter->at == WAIT && !waiter->called && waiter->begun_us < poster->begun_us;
+	const bool waits =
+	    waiter->at == WAIT && !waiter->called && waiter->begun_us < poster->begun_us;
 
 	if (poster->at == CALL) {
 		poster->posted_us = load->now_us;
@@ -114,18 +119,20 @@ wake_begin(struct load *load, struct connection *connections)
 	uint64_t i;
 
 	for (i = 0; i < wake_waiters(load); i++) {
-		struct connection *poster = &connections[i], *waiter = &connections[load->connections + i];
+		struct connection *poster = &connections[i],
+				  *waiter = &connections[load->connections + i];
 
 		poster->other = waiter;
 		waiter->other = poster;
-		poster->session = waiter->session = load->sessions + i; /* behind those that are posted to in turn */
+		/* behind those that are posted to in turn */
+		poster->session = waiter->session = load->sessions + i;
 		begin_waiting(load, waiter);
 	}
 }
 
-#define STEP(...)                                                                                                                  \
-	{                                                                                                                          \
-		.check = http_check, __VA_ARGS__                                                                                   \
+#define STEP(...)                                                                                  \
+	{                                                                                          \
+		.check = http_check, __VA_ARGS__                                                   \
 	}
 
 /* clang-format off */

@@ -1,14 +1,16 @@
 /*
  * fault_test.c - every single call to the disk fails once, and from then on for good, in every way.
  *
- * A script of calls runs through the engine on SQLite over a VFS that fails the k-th call of one kind (shim.h), for every k
- * until the script makes no more such calls or K_MAX is reached. Beside it a model takes every acknowledged call and no
- * refused one. Then the database is opened with the real VFS, as a kill would have left it and as closing left it: it
- * must hold exactly what the model holds. Where the outcome of a commit was unknown, with or without that batch is right, but
+ * A script of calls runs through the engine on SQLite over a VFS that fails the k-th call of one
+ * kind (shim.h), for every k until the script makes no more such calls or K_MAX is reached. Beside
+ * it a model takes every acknowledged call and no refused one. Then the database is opened with the
+ * real VFS, as a kill would have left it and as closing left it: it must hold exactly what the
+ * model holds. Where the outcome of a commit was unknown, with or without that batch is right, but
  * nothing may have been answered, then or later.
  *
- * A sync that fails may also take back what was written since the last, as the kernel may. Beside that stands a sqlite3 shell,
- * which keeps the log's index alive, and then stays, or is the last to close the database.
+ * A sync that fails may also take back what was written since the last, as the kernel may. Beside
+ * that stands a sqlite3 shell, which keeps the log's index alive, and then stays, or is the last to
+ * close the database.
  */
 #include <fcntl.h>
 #include <ftw.h>
@@ -16,10 +18,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "queue/sqlite/store.h"
 #include "tests/fault/shim.h"
@@ -163,20 +165,21 @@ static int64_t leases[COUNT(keys)]; /* the newest of each key; 0: none */
 static enum { NOBODY, SHELL_STAYS, SHELL_QUITS } beside; /* once the server has ended */
 static sqlite3 *shell;                                   /* NULL: none */
 
-/* ---- files --------------------------------------------------------------------------------------------------------- */
+/* --- files --- */
 
 static void
 copy_one(const char *from, const char *to, const char *suffix)
 {
 	char name[PATH_BYTES + 8], block[65536];
-	snprintf(name, sizeof name, "%s%s", from, suffix);
+
+	snprintf(name, sizeof(name), "%s%s", from, suffix);
 	int in = open(name, O_RDONLY | O_CLOEXEC);
-	snprintf(name, sizeof name, "%s%s", to, suffix);
+	snprintf(name, sizeof(name), "%s%s", to, suffix);
 	unlink(name);
 	if (in < 0)
 		return;
 	int out = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	for (ssize_t n; (n = read(in, block, sizeof block)) > 0;)
+	for (ssize_t n; (n = read(in, block, sizeof(block))) > 0;)
 		assert_int_equal(write(out, block, (size_t)n), n);
 	close(in), close(out);
 }
@@ -192,15 +195,17 @@ copy_database(const char *from, const char *to)
 static void
 remove_database(const char *name)
 {
-	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal", ".new", ".new-journal", ".lock", ".reserve" };
+	static const char *const suffixes[] = { "",     "-wal",         "-shm",  "-journal",
+						".new", ".new-journal", ".lock", ".reserve" };
 	char full[PATH_BYTES + 16];
+
 	for (size_t i = 0; i < COUNT(suffixes); i++) {
-		snprintf(full, sizeof full, "%s%s", name, suffixes[i]);
+		snprintf(full, sizeof(full), "%s%s", name, suffixes[i]);
 		unlink(full);
 	}
 }
 
-/* ---- a shell beside the server ---------------------------------------------------------------------------------------- */
+/* --- a shell beside the server --- */
 
 static void
 tell_shell(const char *statements)
@@ -223,10 +228,11 @@ close_shell(void)
 	shell = NULL;
 }
 
-/* ---- the model ------------------------------------------------------------------------------------------------------ */
+/* --- the model --- */
 
 static bool
-chosen(const struct step *step, const char *context_key, const char *text, int is_lent, int newest_lease, size_t already)
+chosen(const struct step *step, const char *context_key, const char *text, int is_lent,
+       int newest_lease, size_t already)
 {
 	switch (step->what) {
 	case REPLACE:
@@ -249,6 +255,7 @@ apply_lease(struct model *m, const struct step *step)
 {
 	size_t lent_now = 0;
 	int lease = step->what == LEND ? ++m->leases[step->key] : m->leases[step->key];
+
 	for (size_t i = 0; i < m->count; i++) {
 		if (m->events[i].key != step->key)
 			continue;
@@ -263,13 +270,15 @@ static void
 apply(struct model *m, const struct step *step)
 {
 	size_t kept = 0, removed = 0;
+
 	if (step->what == LEND || step->what == NACK) {
 		apply_lease(m, step);
 		return;
 	}
 	for (size_t i = 0; i < m->count; i++) {
 		if (m->events[i].key == step->key &&
-		    chosen(step, m->events[i].context_key, m->events[i].text, m->events[i].lent, m->leases[step->key], removed))
+		    chosen(step, m->events[i].context_key, m->events[i].text, m->events[i].lent,
+			   m->leases[step->key], removed))
 			removed++;
 		else
 			m->events[kept++] = m->events[i];
@@ -288,10 +297,12 @@ static bool
 same_list(const struct model *m, int key, const struct system_event_list *list)
 {
 	size_t at = 0;
+
 	for (size_t i = 0; i < m->count; i++) {
 		if (m->events[i].key != key)
 			continue;
-		if (at == list->count || !str_eq(list->events[at].text, str_of(m->events[i].text)) ||
+		if (at == list->count ||
+		    !str_eq(list->events[at].text, str_of(m->events[i].text)) ||
 		    (list->events[at].state == EVENT_STATE_LEASED) != (m->events[i].lent > 0))
 			return false;
 		at++;
@@ -299,7 +310,7 @@ same_list(const struct model *m, int key, const struct system_event_list *list)
 	return at == list->count;
 }
 
-/* ---- the engine ---------------------------------------------------------------------------------------------------- */
+/* --- the engine --- */
 
 static int
 open_engine(const char *name)
@@ -308,6 +319,7 @@ open_engine(const char *name)
 	struct engine_options options;
 	struct policy *policy;
 	struct store *store;
+
 	sqlite_options_init(&storage);
 	engine_options_init(&options);
 	options.recent_bytes = 0; /* the disk is asked */
@@ -336,6 +348,7 @@ static int64_t *
 id_of(const char *text)
 {
 	size_t i = 0;
+
 	while (i < text_count && texts[i] != text)
 		i++;
 	if (i == text_count)
@@ -349,6 +362,7 @@ submit(const struct step *step)
 {
 	struct draft one = draft(keys[step->key], step->text);
 	int64_t id = step->what == CONSUME || step->what == WITHDRAW ? *id_of(step->text) : 0;
+
 	switch (step->what) {
 	case ENQUEUE:
 	case REPLACE:
@@ -413,12 +427,16 @@ account_unknown(const struct step *steps, struct call *const *calls, size_t coun
 		assert_true(calls[i] == NULL || calls[i]->answered == 0);
 }
 
-/* Runs the calls up to the end of the turn as one batch; how many steps that were. -1: the engine has stopped. */
+/*
+ * Runs the calls up to the end of the turn as one batch; how many steps that were. -1: the engine
+ * has stopped.
+ */
 static int
 run_turn(const struct step *steps)
 {
 	struct call *calls[TURN_CALLS_MAX];
 	size_t count = 0;
+
 	for (; steps[count].what != END_OF_TURN; count++)
 		calls[count] = submit(&steps[count]);
 	if (engine_turn(engine, &error) < 0) {
@@ -452,6 +470,7 @@ run_script(const struct step *steps, size_t count)
 			i++;
 		} else {
 			int done = run_turn(&steps[i]);
+
 			if (done < 0)
 				return;
 			i += (size_t)done;
@@ -462,13 +481,14 @@ run_script(const struct step *steps, size_t count)
 	checkpoints = stats.store.checkpoints;
 }
 
-/* ---- one fault, all faults ------------------------------------------------------------------------------------------- */
+/* --- one fault, all faults --- */
 
 static bool
 holds(const struct model *m)
 {
 	for (int key = 0; key < (int)COUNT(keys); key++) {
 		struct call *call = peek(engine, keys[key]);
+
 		assert_int_equal(engine_turn(engine, &error), 0);
 		assert_int_equal(call->op.error.code, ERROR_NONE);
 		if (!same_list(m, key, &call->peek.found))
@@ -482,20 +502,22 @@ static void
 check_database(const char *name, const struct shim_fault *fault, const char *when)
 {
 	const char *wrong = NULL;
+
 	if (open_engine(name) < 0)
 		wrong = error.detail;
 	else if (!holds(&model) && !(unknown && holds(&maybe)))
 		wrong = "it does not hold what was acknowledged";
 	if (wrong == NULL) {
 		struct call *call = enqueue(engine, keys[0], "afterwards");
+
 		if (engine_turn(engine, &error) < 0 || call->op.error.code != ERROR_NONE)
 			wrong = "it takes no events";
 	}
 	close_engine();
 	calls_free();
 	if (wrong != NULL)
-		fail_msg("kind %d, call %d%s, code %d: %s: %s", (int)fault->kind, fault->k, fault->from_then_on ? " and on" : "",
-			 fault->code, when, wrong);
+		fail_msg("kind %d, call %d%s, code %d: %s: %s", (int)fault->kind, fault->k,
+			 fault->from_then_on ? " and on" : "", fault->code, when, wrong);
 }
 
 static void
@@ -504,8 +526,8 @@ begin_model(void)
 	model = (struct model){ 0 };
 	unknown = false;
 	text_count = 0;
-	memset(ids, 0, sizeof ids);
-	memset(leases, 0, sizeof leases);
+	memset(ids, 0, sizeof(ids));
+	memset(leases, 0, sizeof(leases));
 	remove_database(path);
 }
 
@@ -550,7 +572,10 @@ run_one(const struct step *steps, size_t count, const struct shim_fault *fault, 
 	return failed;
 }
 
-/* The VFS for files knows no full disk when it syncs: an fsync that fails is SQLITE_IOERR_FSYNC, whatever the cause. */
+/*
+ * The VFS for files knows no full disk when it syncs: an fsync that fails is SQLITE_IOERR_FSYNC,
+ * whatever the cause.
+ */
 static bool
 makes_sense(enum shim_kind kind, int code)
 {
@@ -572,10 +597,13 @@ static void
 run_all(const struct step *steps, size_t count, bool from_template)
 {
 	static const int codes[] = { SQLITE_IOERR, SQLITE_FULL, SQLITE_NOMEM };
-	static const int missing[] = { 0, FRAME_BYTES }; /* of a write, at its end, where the commit is */
+	/* of a write, at its end, where the commit is */
+	static const int missing[] = { 0, FRAME_BYTES };
 	int runs = 0;
+
 	swept = !from_template;
-	assert_false(run_one(steps, count, &(struct shim_fault){ 0 }, from_template)); /* it runs to its end when nothing fails */
+	/* it runs to its end when nothing fails */
+	assert_false(run_one(steps, count, &(struct shim_fault){ 0 }, from_template));
 	assert_int_equal(checkpoints, from_template);
 	for (int kind = 0; kind < SHIM_KIND_COUNT; kind++)
 		for (size_t c = 0; c < COUNT(codes); c++)
@@ -585,7 +613,8 @@ run_all(const struct step *steps, size_t count, bool from_template)
 				struct shim_fault fault = { .kind = (enum shim_kind)kind,
 							    .code = codes[c],
 							    .from_then_on = on == 1 };
-				for (size_t m = 0; m < (kind == SHIM_WRITE ? COUNT(missing) : 1); m++) {
+				for (size_t m = 0; m < (kind == SHIM_WRITE ? COUNT(missing) : 1);
+				     m++) {
 					fault.missing = missing[m];
 					runs += run_every(steps, count, fault, from_template);
 				}
@@ -613,14 +642,16 @@ static void
 lose_all(const struct step *steps, size_t count, bool from_template)
 {
 	int runs = 0;
+
 	swept = !from_template;
 	for (beside = NOBODY; beside <= SHELL_QUITS; beside++)
 		for (int on = 0; on < 2; on++)
-			runs +=
-			    run_every(steps, count,
-				      (struct shim_fault){
-					  .kind = SHIM_SYNC, .code = SQLITE_IOERR_FSYNC, .from_then_on = on == 1, .forgets = true },
-				      from_template);
+			runs += run_every(steps, count,
+					  (struct shim_fault){ .kind = SHIM_SYNC,
+							       .code = SQLITE_IOERR_FSYNC,
+							       .from_then_on = on == 1,
+							       .forgets = true },
+					  from_template);
 	beside = NOBODY;
 	print_message("%d runs\n", runs);
 	assert_true(runs > 20);
@@ -639,6 +670,7 @@ static void
 make_template(void)
 {
 	struct engine_stats stats = { 0 };
+
 	remove_database(path);
 	assert_int_equal(open_engine(path), 0);
 	while (stats.store.wal_bytes < 1000 * FRAME_BYTES) {
@@ -687,15 +719,19 @@ static void
 assert_index_is_forgotten(void)
 {
 	char name[PATH_BYTES + 8], header[96];
-	snprintf(name, sizeof name, "%s-shm", path);
+
+	snprintf(name, sizeof(name), "%s-shm", path);
 	int fd = open(name, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(read(fd, header, sizeof header), sizeof header);
+	assert_int_equal(read(fd, header, sizeof(header)), sizeof(header));
 	close(fd);
-	for (size_t i = 0; i < sizeof header; i++)
+	for (size_t i = 0; i < sizeof(header); i++)
 		assert_int_equal(header[i], 0);
 }
 
-/* C8: nothing is answered after a sync that failed, though the log still has all that was answered before. */
+/*
+ * C8: nothing is answered after a sync that failed, though the log still has all that was answered
+ * before.
+ */
 static void
 assert_chores_stop_the_engine(const char *text)
 {
@@ -758,15 +794,21 @@ forgetting_keys_whose_sync_fails_stops_the_engine(void **state)
 	close_engine();
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(
-	    sqlite3_exec(db, "INSERT INTO idempotency(ts, key, request, answer) VALUES (1, 'old', 1, '')", NULL, NULL, NULL),
+	    sqlite3_exec(
+		db, "INSERT INTO idempotency(ts, key, request, answer) VALUES (1, 'old', 1, '')",
+		NULL, NULL, NULL),
 	    SQLITE_OK);
 	sqlite3_close(db);
 	assert_int_equal(open_engine(path), 0);
-	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 2, .code = SQLITE_IOERR_FSYNC }); /* the first is the log's header */
+	/* the first is the log's header */
+	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 2, .code = SQLITE_IOERR_FSYNC });
 	assert_chores_stop_the_engine("still there");
 }
 
-/* A second sync may succeed and mean nothing: what the first could not write may be forgotten by then. */
+/*
+ * A second sync may succeed and mean nothing: what the first could not write may be forgotten by
+ * then.
+ */
 static void
 a_sync_that_failed_is_not_tried_again(void **state)
 {
@@ -789,7 +831,7 @@ a_full_disk_costs_the_reserve_when_events_are_taken(void **state)
 	(void)state;
 	const struct shim_fault full = { .kind = SHIM_WRITE, .k = 1, .code = SQLITE_FULL };
 	char reserve[PATH_BYTES + 16];
-	snprintf(reserve, sizeof reserve, "%s.reserve", path);
+	snprintf(reserve, sizeof(reserve), "%s.reserve", path);
 	remove_database(path);
 	assert_int_equal(open_engine(path), 0);
 	enqueue(engine, keys[0], "1");
@@ -824,7 +866,7 @@ a_turn_costs_one_sync_however_many_calls(void **state)
 	for (int calls = 0; calls < 20; calls++) {
 		shim_arm(&(struct shim_fault){ 0 });
 		for (int i = 0; i < calls; i++) {
-			snprintf(name, sizeof name, "%d", i);
+			snprintf(name, sizeof(name), "%d", i);
 			enqueue(engine, keys[i % 2], name);
 			peek(engine, keys[0]);
 		}
@@ -860,7 +902,8 @@ the_checker_finds_a_loss(void **state)
 	model = (struct model){ .events = { { .text = "2" }, { .text = "1" } }, .count = 2 };
 	list.count = 2;
 	assert_false(same_list(&model, 0, &list));
-	model = (struct model){ .events = { { .text = "1", .lent = 1 }, { .text = "2" } }, .count = 2 };
+	model =
+	    (struct model){ .events = { { .text = "1", .lent = 1 }, { .text = "2" } }, .count = 2 };
 	assert_false(same_list(&model, 0, &list));
 }
 
@@ -875,13 +918,14 @@ static int
 begin(void **state)
 {
 	(void)state;
-	memset(long_text, 'y', sizeof long_text - 1);
-	snprintf(directory, sizeof directory, "%s/sevq-fault-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	memset(long_text, 'y', sizeof(long_text) - 1);
+	snprintf(directory, sizeof(directory), "%s/sevq-fault-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(directory) == NULL)
 		return -1;
-	snprintf(path, sizeof path, "%s/sevq.db", directory);
-	snprintf(copy, sizeof copy, "%s/copy.db", directory);
-	snprintf(template, sizeof template, "%s/template.db", directory);
+	snprintf(path, sizeof(path), "%s/sevq.db", directory);
+	snprintf(copy, sizeof(copy), "%s/copy.db", directory);
+	snprintf(template, sizeof(template), "%s/template.db", directory);
 	shim_register();
 	return 0;
 }
@@ -910,5 +954,6 @@ main(void)
 		cmocka_unit_test(forgetting_keys_whose_sync_fails_stops_the_engine),
 		cmocka_unit_test(a_sync_that_failed_is_not_tried_again),
 	};
+
 	return cmocka_run_group_tests(tests, begin, end);
 }

@@ -1,9 +1,10 @@
 /* shim.c - each file is the real one behind ours; each method asks `fails` first. */
 #include "tests/fault/shim.h"
 
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <sqlite3.h>
 
 /* What stood where something was written. */
 struct undo {
@@ -28,7 +29,7 @@ shim_arm(const struct shim_fault *fault)
 {
 	armed = *fault;
 	failures = 0;
-	memset(calls, 0, sizeof calls);
+	memset(calls, 0, sizeof(calls));
 }
 
 void
@@ -53,7 +54,9 @@ static bool
 fails(enum shim_kind kind)
 {
 	int call = ++calls[kind];
-	bool now = armed.k > 0 && kind == armed.kind && (call == armed.k || (armed.from_then_on && call > armed.k));
+	bool now = armed.k > 0 && kind == armed.kind &&
+		   (call == armed.k || (armed.from_then_on && call > armed.k));
+
 	failures += now;
 	return now;
 }
@@ -69,7 +72,8 @@ static void
 remember(sqlite3_file *file, int len, sqlite3_int64 at)
 {
 	struct shim_file *ours = (struct shim_file *)file;
-	struct undo *undo = malloc(sizeof *undo + (size_t)len);
+	struct undo *undo = malloc(sizeof(*undo) + (size_t)len);
+
 	*undo = (struct undo){ .before = ours->unsynced, .at = at, .len = len };
 	real(file)->pMethods->xRead(real(file), undo->bytes, len, at);
 	ours->unsynced = undo;
@@ -79,6 +83,7 @@ static void
 end_of_unsynced(sqlite3_file *file, bool forget)
 {
 	struct shim_file *ours = (struct shim_file *)file;
+
 	for (struct undo *undo = ours->unsynced, *before; undo != NULL; undo = before) {
 		before = undo->before;
 		if (forget)
@@ -98,7 +103,8 @@ file_close(sqlite3_file *file)
 static int
 file_read(sqlite3_file *file, void *into, int bytes, sqlite3_int64 at)
 {
-	return fails(SHIM_READ) ? armed.code : real(file)->pMethods->xRead(real(file), into, bytes, at);
+	return fails(SHIM_READ) ? armed.code
+				: real(file)->pMethods->xRead(real(file), into, bytes, at);
 }
 
 static int
@@ -117,13 +123,15 @@ file_write(sqlite3_file *file, const void *from, int bytes, sqlite3_int64 at)
 static int
 file_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
-	return fails(SHIM_TRUNCATE) ? armed.code : real(file)->pMethods->xTruncate(real(file), size);
+	return fails(SHIM_TRUNCATE) ? armed.code
+				    : real(file)->pMethods->xTruncate(real(file), size);
 }
 
 static int
 file_sync(sqlite3_file *file, int flags)
 {
 	bool failed = fails(SHIM_SYNC);
+
 	end_of_unsynced(file, failed && armed.forgets);
 	return failed ? armed.code : real(file)->pMethods->xSync(real(file), flags);
 }
@@ -149,7 +157,8 @@ file_unlock(sqlite3_file *file, int level)
 static int
 file_check_reserved(sqlite3_file *file, int *reserved)
 {
-	return fails(SHIM_LOCK) ? armed.code : real(file)->pMethods->xCheckReservedLock(real(file), reserved);
+	return fails(SHIM_LOCK) ? armed.code
+				: real(file)->pMethods->xCheckReservedLock(real(file), reserved);
 }
 
 static int
@@ -173,7 +182,9 @@ file_characteristics(sqlite3_file *file)
 static int
 file_shm_map(sqlite3_file *file, int region, int bytes, int extend, void volatile **at)
 {
-	return fails(SHIM_SHM) ? armed.code : real(file)->pMethods->xShmMap(real(file), region, bytes, extend, at);
+	return fails(SHIM_SHM)
+		   ? armed.code
+		   : real(file)->pMethods->xShmMap(real(file), region, bytes, extend, at);
 }
 
 static int
@@ -220,6 +231,7 @@ static int
 vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
 {
 	struct shim_file *ours = (struct shim_file *)file;
+
 	(void)vfs;
 	ours->base.pMethods = NULL;
 	ours->unsynced = NULL;
@@ -243,6 +255,7 @@ void
 shim_register(void)
 {
 	static sqlite3_vfs shim;
+
 	if (real_vfs != NULL)
 		return;
 	real_vfs = sqlite3_vfs_find(NULL);

@@ -1,5 +1,6 @@
 /*
- * shim.h - a SQLite VFS that passes everything to the real one, except the calls it was told to fail.
+ * shim.h - a SQLite VFS that passes everything to the real one, except the calls it was told to
+ * fail.
  *
  * Here: counting calls by kind, and failing the k-th, or all from the k-th on.
  * Not here: what should happen then (fault_test.c).
@@ -26,8 +27,9 @@ struct shim_fault {
 	int k; /* which call of the kind, from 1; 0: none */
 	int code;
 	bool from_then_on;
-	int missing;  /* bytes at the end of what should have been written; 0: half of it */
-	bool forgets; /* a sync: what was written since the last is as it was before, as the kernel may do */
+	int missing; /* bytes at the end of what should have been written; 0: half of it */
+	/* a sync: what was written since the last is as it was before, as the kernel may do */
+	bool forgets;
 };
 
 void shim_register(void); /* as the default VFS, once */

@@ -1,5 +1,6 @@
 /*
- * json_fuzz.c - what the strict scanner accepts, cJSON reads as the same value, and scanning again finds the same.
+ * json_fuzz.c - what the strict scanner accepts, cJSON reads as the same value, and scanning again
+ * finds the same.
  */
 #include "schema/json.h"
 
@@ -64,7 +65,8 @@ check_number(const struct json *doc, size_t token, const cJSON *json)
 static void
 check_value(const struct json *doc, size_t token, const cJSON *json)
 {
-	static const int types[] = { cJSON_NULL, cJSON_False, cJSON_True, cJSON_Number, cJSON_String, cJSON_Array, cJSON_Object };
+	static const int types[] = { cJSON_NULL,   cJSON_False, cJSON_True,  cJSON_Number,
+				     cJSON_String, cJSON_Array, cJSON_Object };
 	const uint8_t type = doc->tokens[token].type;
 	const cJSON *child = json->child;
 	size_t t;
@@ -76,7 +78,8 @@ check_value(const struct json *doc, size_t token, const cJSON *json)
 		check_number(doc, token, json);
 	if (type < JSON_ARRAY)
 		return;
-	for (t = json_first(doc, token); t != 0; t = json_next(doc, token, t), child = child->next) {
+	for (t = json_first(doc, token); t != 0;
+	     t = json_next(doc, token, t), child = child->next) {
 		assert(child != NULL);
 		if (type == JSON_OBJECT)
 			check_text(doc, t, child->string);
@@ -93,8 +96,8 @@ same_tokens(const struct json *a, const struct json *b)
 	for (t = 0; t < a->count && t < b->count; t++) {
 		const struct json_token *x = &a->tokens[t], *y = &b->tokens[t];
 
-		if (x->start != y->start || x->end != y->end || x->next != y->next || x->type != y->type ||
-		    x->escaped != y->escaped)
+		if (x->start != y->start || x->end != y->end || x->next != y->next ||
+		    x->type != y->type || x->escaped != y->escaped)
 			return false;
 	}
 	return a->count == b->count;

@@ -1,14 +1,14 @@
 /*
- * relax_fuzz.c - what the relaxed dialect writes passes the strict scanner and cJSON, and relaxing it again changes nothing.
+ * relax_fuzz.c - what the relaxed dialect writes passes the strict scanner and cJSON, and relaxing
+ * it again changes nothing.
  */
-#include "schema/json.h"
-
 #include <assert.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
 
 #include "fuzz.h"
+#include "schema/json.h"
 
 static void
 check_output(const struct buf *out)
@@ -38,7 +38,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_output(&out);
 	else {
 		assert(error.code == ERROR_INVALID_JSON && error.line >= 1 && error.column >= 1);
-		assert((size_t)error.line <= size + 1 && (size_t)error.column <= size + 1 && out.len == 0);
+		assert((size_t)error.line <= size + 1 && (size_t)error.column <= size + 1 &&
+		       out.len == 0);
 	}
 	buf_clear(&out);
 	return 0;

@@ -1,13 +1,13 @@
 /*
  * replay.c - feeds every file of the directories named to a fuzz target, without libFuzzer.
  */
-#include "fuzz.h"
-
 #include <dirent.h>
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+#include "fuzz.h"
 
 static void
 replay_file(const char *directory, const char *name)

@@ -1,8 +1,8 @@
 /*
  * route_fuzz.c - a queue key is a fixed point: f(f(x)) = f(x), under any policy that compiles.
  *
- * The input, so that people can write one too: session key, agent id, channel and account id, a line each (an empty one
- * is not given), and behind them the policy.
+ * The input, so that people can write one too: session key, agent id, channel and account id, a
+ * line each (an empty one is not given), and behind them the policy.
  */
 #include "queue/policy/route.h"
 
@@ -28,12 +28,14 @@ static bool
 admitted(const struct address *a)
 {
 	return address_check(a, NULL) == 0 && text_is_utf8(a->session_key.s, a->session_key.len) &&
-	       text_is_utf8(a->agent_id.s, a->agent_id.len) && text_is_utf8(a->channel.s, a->channel.len) &&
+	       text_is_utf8(a->agent_id.s, a->agent_id.len) &&
+	       text_is_utf8(a->channel.s, a->channel.len) &&
 	       text_is_utf8(a->account_id.s, a->account_id.len);
 }
 
 static void
-check_fixed(const struct policy *policy, struct address address, const struct decision *first, struct arena *arena)
+check_fixed(const struct policy *policy, struct address address, const struct decision *first,
+	    struct arena *arena)
 {
 	struct decision again;
 

@@ -1,28 +1,30 @@
 /*
  * libsevq_dialogue.c - a program as users of libsevq write it, for test_libsevq.py.
  *
- * It knows the public header only and finds its server by itself. Each argument is one call on one context, answered by
- * one line: the call, how it ended, the HTTP status. "tour" makes every call there is and checks what comes back;
- * "threads" lets four threads enqueue at once, each with a context of its own.
+ * It knows the public header only and finds its server by itself. Each argument is one call on one
+ * context, answered by one line: the call, how it ended, the HTTP status. "tour" makes every call
+ * there is and checks what comes back; "threads" lets four threads enqueue at once, each with a
+ * context of its own.
  */
 #include <assert.h>
 #include <pthread.h>
+#include <sevq.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include <sevq.h>
 
 #define THREADS 4
 #define EVENTS_PER_THREAD 50
 
-static const struct sevq_address direct = { .session_key = "agent:main:telegram:default:direct:123" };
+static const struct sevq_address direct = { .session_key =
+						"agent:main:telegram:default:direct:123" };
 static const struct sevq_address main_key = { .session_key = "agent:main:main" };
 
 static void
 expect(const struct sevq_client *client, enum sevq_code got, enum sevq_code want)
 {
 	if (got != want)
-		fprintf(stderr, "%s, not %s: %s\n", sevq_code_name(got), sevq_code_name(want), sevq_error_message(client));
+		fprintf(stderr, "%s, not %s: %s\n", sevq_code_name(got), sevq_code_name(want),
+			sevq_error_message(client));
 	assert(got == want && sevq_error_code(client) == got);
 	assert((got == SEVQ_OK) == (sevq_error_message(client)[0] == '\0'));
 }
@@ -52,7 +54,8 @@ tour_of_enqueue(struct sevq_client *client)
 	assert(strcmp(receipt->event->original_session_key, direct.session_key) == 0);
 	assert(strcmp(receipt->event->rule, "direct-main") == 0);
 	assert(strcmp(receipt->event->text, "one \xc3\xa9\n\"two\"") == 0);
-	assert(strcmp(receipt->event->delivery->thread_id, "7") == 0 && receipt->event->delivery->to == NULL);
+	assert(strcmp(receipt->event->delivery->thread_id, "7") == 0 &&
+	       receipt->event->delivery->to == NULL);
 	assert(receipt->event->context_key == NULL && receipt->event->ts_ms > 1600000000000);
 	sevq_free(receipt);
 
@@ -85,7 +88,8 @@ tour_of_batches(struct sevq_client *client)
 
 	drafts[1].text = "  ";
 	expect(client, sevq_enqueue_batch(client, drafts, 2, NULL), SEVQ_INVALID_FIELD);
-	assert(sevq_http_status(client) == 400 && strstr(sevq_error_message(client), "/events/1/text") != NULL);
+	assert(sevq_http_status(client) == 400 &&
+	       strstr(sevq_error_message(client), "/events/1/text") != NULL);
 }
 
 static void
@@ -120,7 +124,8 @@ tour_of_looking(struct sevq_client *client)
 	expect(client, sevq_sessions(client, &filter, NULL), SEVQ_INVALID_FIELD);
 
 	expect(client, sevq_route(client, &direct, &decision), SEVQ_OK);
-	assert(strcmp(decision->session_key, main_key.session_key) == 0 && decision->rekeyed && decision->step_count > 0);
+	assert(strcmp(decision->session_key, main_key.session_key) == 0 && decision->rekeyed &&
+	       decision->step_count > 0);
 	assert(strcmp(decision->owner, "main") == 0);
 	sevq_free(decision);
 
@@ -150,7 +155,8 @@ tour_of_taking(struct sevq_client *client)
 	prefix.context_key_prefix = "c";
 	prefix.limit = 5;
 	expect(client, sevq_drain(client, &direct, &prefix, &events), SEVQ_OK);
-	assert(events->count == 1 && events->remaining == 1 && strcmp(events->events[0]->text, "three") == 0);
+	assert(events->count == 1 && events->remaining == 1 &&
+	       strcmp(events->events[0]->text, "three") == 0);
 	sevq_free(events);
 
 	expect(client, sevq_peek(client, &main_key, 0, NULL, &events), SEVQ_OK);
@@ -159,7 +165,8 @@ tour_of_taking(struct sevq_client *client)
 	expect(client, enqueue(client, "four", &receipt), SEVQ_OK);
 	ids[1] = receipt->event->id;
 	expect(client, sevq_consume(client, &main_key, ids, 2, &events), SEVQ_OK);
-	assert(events->count == 1 && strcmp(events->events[0]->text, "four") == 0 && events->remaining == 1);
+	assert(events->count == 1 && strcmp(events->events[0]->text, "four") == 0 &&
+	       events->remaining == 1);
 	sevq_free(events);
 	sevq_free(receipt);
 
@@ -167,12 +174,14 @@ tour_of_taking(struct sevq_client *client)
 	assert(purged->purged == 0 && purged->remaining == 1);
 	sevq_free(purged);
 	expect(client, sevq_purge(client, &direct, NULL, &purged), SEVQ_OK);
-	assert(purged->purged == 1 && purged->remaining == 0 && strcmp(purged->session_key, main_key.session_key) == 0);
+	assert(purged->purged == 1 && purged->remaining == 0 &&
+	       strcmp(purged->session_key, main_key.session_key) == 0);
 	sevq_free(purged);
 	expect(client, sevq_drain(client, &main_key, NULL, &events), SEVQ_OK);
 	assert(events->count == 0 && events->remaining == 0);
 	sevq_free(events);
-	expect(client, sevq_drain(client, NULL, NULL, NULL), SEVQ_INVALID_FIELD); /* no address at all */
+	/* no address at all */
+	expect(client, sevq_drain(client, NULL, NULL, NULL), SEVQ_INVALID_FIELD);
 }
 
 static void
@@ -186,7 +195,8 @@ tour_of_leases(struct sevq_client *client)
 	const char *first[1];
 
 	expect(client, sevq_wait(client, &direct, 0, &ready), SEVQ_OK);
-	assert(!ready->ready && ready->depth == 0 && strcmp(ready->session_key, main_key.session_key) == 0);
+	assert(!ready->ready && ready->depth == 0 &&
+	       strcmp(ready->session_key, main_key.session_key) == 0);
 	sevq_free(ready);
 	expect(client, sevq_lease(client, &main_key, NULL, &lease), SEVQ_OK);
 	assert(lease->lease_id == NULL && lease->count == 0 && lease->expires_at_ms == 0);
@@ -204,8 +214,10 @@ tour_of_leases(struct sevq_client *client)
 	options.prompt = true;
 	options.idempotency_key = "with \"quotes\" and \\";
 	expect(client, sevq_lease(client, &main_key, &options, &lease), SEVQ_OK);
-	assert(lease->count == 2 && lease->remaining == 0 && strstr(lease->block, "] five\nSystem: [") != NULL);
-	expect(client, sevq_lease(client, &main_key, &options, &again), SEVQ_OK); /* the same answer, not another lease */
+	assert(lease->count == 2 && lease->remaining == 0 &&
+	       strstr(lease->block, "] five\nSystem: [") != NULL);
+	/* the same answer, not another lease */
+	expect(client, sevq_lease(client, &main_key, &options, &again), SEVQ_OK);
 	assert(strcmp(again->lease_id, lease->lease_id) == 0 && again->count == 2);
 	sevq_free(again);
 	options.limit = 4;
@@ -213,10 +225,12 @@ tour_of_leases(struct sevq_client *client)
 
 	first[0] = lease->events[0]->id;
 	expect(client, sevq_extend(client, lease->lease_id, NULL, 0, 60000, &change), SEVQ_OK);
-	assert(change->changed == 2 && change->remaining == 2 && change->expires_at_ms > lease->expires_at_ms);
+	assert(change->changed == 2 && change->remaining == 2 &&
+	       change->expires_at_ms > lease->expires_at_ms);
 	sevq_free(change);
 	expect(client, sevq_ack(client, lease->lease_id, first, 1, &change), SEVQ_OK);
-	assert(change->changed == 1 && change->remaining == 1 && strcmp(change->lease_id, lease->lease_id) == 0);
+	assert(change->changed == 1 && change->remaining == 1 &&
+	       strcmp(change->lease_id, lease->lease_id) == 0);
 	sevq_free(change);
 	sevq_nack_options_init(&nack);
 	nack.reason = "not yet";
@@ -234,7 +248,8 @@ note_wakeup(const struct sevq_wakeup *wakeup, void *arg)
 {
 	size_t *depth = arg;
 
-	assert(wakeup->id[0] != '\0' && wakeup->json[0] == '{' && strcmp(wakeup->session_key, main_key.session_key) == 0);
+	assert(wakeup->id[0] != '\0' && wakeup->json[0] == '{' &&
+	       strcmp(wakeup->session_key, main_key.session_key) == 0);
 	*depth = wakeup->depth;
 	return false;
 }
@@ -264,10 +279,13 @@ tour_of_what_was(struct sevq_client *client)
 	filter.since_ms = 1;
 	filter.limit = 1;
 	expect(client, sevq_history(client, &filter, &history), SEVQ_OK);
-	assert(history->count == 1 && history->next_cursor == NULL && strcmp(history->events[0]->event->text, "five") == 0);
-	assert(strcmp(history->events[0]->outcome->what, "acked") == 0 && history->events[0]->outcome->lease_id != NULL);
+	assert(history->count == 1 && history->next_cursor == NULL &&
+	       strcmp(history->events[0]->event->text, "five") == 0);
+	assert(strcmp(history->events[0]->outcome->what, "acked") == 0 &&
+	       history->events[0]->outcome->lease_id != NULL);
 	expect(client, sevq_find(client, history->events[0]->event->id, &story), SEVQ_OK);
-	assert(story->timeline_count == 4 && strcmp(story->timeline[1]->what, "leased") == 0 && story->timeline[1]->until_ms > 0);
+	assert(story->timeline_count == 4 && strcmp(story->timeline[1]->what, "leased") == 0 &&
+	       story->timeline[1]->until_ms > 0);
 	sevq_free(story);
 	sevq_free(history);
 
@@ -279,11 +297,15 @@ tour_of_what_was(struct sevq_client *client)
 	requeue.id_count = 1;
 	requeue.dry_run = true;
 	expect(client, sevq_requeue(client, &requeue, &requeued), SEVQ_OK);
-	assert(requeued->requeued == 0 && requeued->passed_over == 1 && !requeued->more && requeued->dry_run);
+	assert(requeued->requeued == 0 && requeued->passed_over == 1 && !requeued->more &&
+	       requeued->dry_run);
 	sevq_free(requeued);
 }
 
-/* Of strangers' streams: prints each wakeup, stops at one with depth 8, and shows that the context is busy then. */
+/*
+ * Of strangers' streams: prints each wakeup, stops at one with depth 8, and shows that the context
+ * is busy then.
+ */
 static bool
 print_wakeup(const struct sevq_wakeup *wakeup, void *arg)
 {
@@ -380,8 +402,9 @@ main(int argc, char **argv)
 			run_threads();
 		} else {
 			code = call(client, argv[i]);
-			printf("%s %s %d %ld %s\n", argv[i], sevq_code_name(code), sevq_http_status(client),
-			       sevq_retry_after(client), sevq_error_message(client));
+			printf("%s %s %d %ld %s\n", argv[i], sevq_code_name(code),
+			       sevq_http_status(client), sevq_retry_after(client),
+			       sevq_error_message(client));
 		}
 	}
 	sevq_close(client);

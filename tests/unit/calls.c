@@ -17,6 +17,7 @@ static void
 on_done(struct op *op, void *arg)
 {
 	struct call *call = arg;
+
 	assert(op == &call->op);
 	call->answered++;
 	call->answered_as = ++answers;
@@ -26,6 +27,7 @@ static void
 on_prepare(struct op *op, void *arg)
 {
 	struct call *call = arg;
+
 	assert(op == &call->op && call->answered == 0);
 	assert(op->error.code == ERROR_NONE);
 	call->prepared++;
@@ -34,7 +36,8 @@ on_prepare(struct op *op, void *arg)
 static struct call *
 new_call(void)
 {
-	struct call *call = mem_alloc(sizeof *call);
+	struct call *call = mem_alloc(sizeof(*call));
+
 	call->next = all;
 	all = call;
 	return call;
@@ -45,6 +48,7 @@ calls_free(void)
 {
 	while (all != NULL) {
 		struct call *call = all;
+
 		all = call->next;
 		op_clear(&call->op);
 		free(call);
@@ -72,8 +76,9 @@ struct call *
 enqueue_drafts(struct engine *engine, const struct draft *drafts, size_t count)
 {
 	struct call *call = new_call();
+
 	assert(count <= CALL_DRAFTS_MAX);
-	memcpy(call->drafts, drafts, count * sizeof *drafts);
+	memcpy(call->drafts, drafts, count * sizeof(*drafts));
 	enqueue_op_init(&call->enqueue);
 	call->enqueue.drafts = call->drafts;
 	call->enqueue.count = count;
@@ -96,6 +101,7 @@ struct call *
 enqueue_keyed(struct engine *engine, const char *key, const char *context_key, const char *text)
 {
 	struct draft one = draft(key, text);
+
 	one.context_key = str_of(context_key);
 	return enqueue_draft(engine, one);
 }
@@ -104,6 +110,7 @@ struct call *
 drain(struct engine *engine, const char *key, size_t limit)
 {
 	struct call *call = new_call();
+
 	drain_op_init(&call->drain);
 	call->drain.address.session_key = str_of(key);
 	call->drain.limit = limit;
@@ -114,6 +121,7 @@ struct call *
 drain_prefix(struct engine *engine, const char *key, const char *prefix)
 {
 	struct call *call = new_call();
+
 	drain_op_init(&call->drain);
 	call->drain.address.session_key = str_of(key);
 	call->drain.context_key_prefix = str_of(prefix);
@@ -133,7 +141,7 @@ name_ids(struct call *call, const int64_t *ids, size_t count)
 {
 	assert(count <= CALL_DRAFTS_MAX);
 	for (size_t i = 0; i < count; i++)
-		call->ids[i] = id_text(call->id_texts[i], sizeof call->id_texts[i], ids[i]);
+		call->ids[i] = id_text(call->id_texts[i], sizeof(call->id_texts[i]), ids[i]);
 	return call->ids;
 }
 
@@ -141,6 +149,7 @@ struct call *
 consume(struct engine *engine, const char *key, const int64_t *ids, size_t count)
 {
 	struct call *call = new_call();
+
 	consume_op_init(&call->consume);
 	call->consume.address.session_key = str_of(key);
 	call->consume.ids = name_ids(call, ids, count);
@@ -152,6 +161,7 @@ struct call *
 peek_page(struct engine *engine, const char *key, size_t limit, const char *after)
 {
 	struct call *call = new_call();
+
 	peek_op_init(&call->peek);
 	call->peek.address.session_key = str_of(key);
 	call->peek.limit = limit;
@@ -169,8 +179,9 @@ struct call *
 find_event(struct engine *engine, int64_t id)
 {
 	struct call *call = new_call();
+
 	find_op_init(&call->find);
-	call->find.id = id_text(call->id_texts[0], sizeof call->id_texts[0], id);
+	call->find.id = id_text(call->id_texts[0], sizeof(call->id_texts[0]), id);
 	return submit(engine, call);
 }
 
@@ -178,8 +189,9 @@ struct call *
 withdraw(struct engine *engine, int64_t id)
 {
 	struct call *call = new_call();
+
 	withdraw_op_init(&call->withdraw);
-	call->withdraw.id = id_text(call->id_texts[0], sizeof call->id_texts[0], id);
+	call->withdraw.id = id_text(call->id_texts[0], sizeof(call->id_texts[0]), id);
 	return submit(engine, call);
 }
 
@@ -187,6 +199,7 @@ struct call *
 purge(struct engine *engine, const char *key, const char *context_key)
 {
 	struct call *call = new_call();
+
 	purge_op_init(&call->purge);
 	call->purge.address.session_key = str_of(key);
 	call->purge.context_key = str_of(context_key);
@@ -197,6 +210,7 @@ struct call *
 list_sessions(struct engine *engine, struct sessions_op input)
 {
 	struct call *call = new_call();
+
 	sessions_op_init(&call->sessions);
 	input.op = call->sessions.op;
 	call->sessions = input;
@@ -210,6 +224,7 @@ lend_as(struct engine *engine, struct lease_take_op input)
 {
 	struct call *call = new_call();
 	struct idempotency idempotency = input.op.idempotency;
+
 	lease_take_op_init(&call->lend);
 	input.op = call->lend.op;
 	input.op.idempotency = idempotency;
@@ -222,15 +237,19 @@ lend_as(struct engine *engine, struct lease_take_op input)
 struct call *
 lend(struct engine *engine, const char *key, size_t limit, int64_t lease_ms)
 {
-	return lend_as(engine, (struct lease_take_op){ .address.session_key = str_of(key), .limit = limit, .lease_ms = lease_ms });
+	return lend_as(engine, (struct lease_take_op){ .address.session_key = str_of(key),
+						       .limit = limit,
+						       .lease_ms = lease_ms });
 }
 
 struct call *
-change_lease(struct engine *engine, struct lease_change_op input, int64_t lease, const int64_t *ids, size_t count)
+change_lease(struct engine *engine, struct lease_change_op input, int64_t lease, const int64_t *ids,
+	     size_t count)
 {
 	struct call *call = new_call();
+
 	call->lease = input;
-	call->lease.lease = id_text(call->lease_text, sizeof call->lease_text, lease);
+	call->lease.lease = id_text(call->lease_text, sizeof(call->lease_text), lease);
 	call->lease.ids = ids != NULL ? name_ids(call, ids, count) : NULL;
 	call->lease.id_count = count;
 	return submit(engine, call);
@@ -240,6 +259,7 @@ struct call *
 ack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count)
 {
 	struct lease_change_op input;
+
 	lease_change_op_init(&input, LEASE_ACK);
 	return change_lease(engine, input, lease, ids, count);
 }
@@ -248,6 +268,7 @@ struct call *
 nack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count)
 {
 	struct lease_change_op input;
+
 	lease_change_op_init(&input, LEASE_NACK);
 	return change_lease(engine, input, lease, ids, count);
 }
@@ -256,6 +277,7 @@ struct call *
 extend(struct engine *engine, int64_t lease, const int64_t *ids, size_t count, int64_t lease_ms)
 {
 	struct lease_change_op input;
+
 	lease_change_op_init(&input, LEASE_EXTEND);
 	input.lease_ms = lease_ms;
 	return change_lease(engine, input, lease, ids, count);
@@ -265,6 +287,7 @@ struct call *
 wait_for(struct engine *engine, const char *key)
 {
 	struct call *call = new_call();
+
 	wait_op_init(&call->wait);
 	call->wait.address.session_key = str_of(key);
 	return submit(engine, call);
@@ -274,6 +297,7 @@ struct call *
 list_history(struct engine *engine, struct history_op input)
 {
 	struct call *call = new_call();
+
 	history_op_init(&call->history);
 	input.op = call->history.op;
 	call->history = input;
@@ -286,6 +310,7 @@ struct call *
 requeue(struct engine *engine, const int64_t *ids, size_t count, int64_t spacing_ms, bool dry_run)
 {
 	struct call *call = new_call();
+
 	requeue_op_init(&call->requeue);
 	call->requeue.ids = name_ids(call, ids, count);
 	call->requeue.id_count = count;
@@ -307,6 +332,7 @@ void
 assert_texts(const struct system_event_list *list, const char *want)
 {
 	struct buf have = { 0 };
+
 	for (size_t i = 0; i < list->count; i++) {
 		if (i > 0)
 			buf_adds(&have, " ");

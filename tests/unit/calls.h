@@ -1,7 +1,9 @@
 /*
- * calls.h - ops as a test writes them: one line submits a call, its answer stays until the test ends.
+ * calls.h - ops as a test writes them: one line submits a call, its answer stays until the test
+ * ends.
  *
- * Here: making and submitting ops, how often and in which order they were answered, what an answer holds.
+ * Here: making and submitting ops, how often and in which order they were answered, what an answer
+ * holds.
  * Not here: turning the engine; a test does that, since when is often the question.
  */
 #ifndef TESTS_CALLS_H
@@ -42,7 +44,8 @@ void calls_free(void);
 
 /* Each makes a call and submits it. Text is borrowed. */
 struct call *enqueue(struct engine *engine, const char *key, const char *text);
-struct call *enqueue_keyed(struct engine *engine, const char *key, const char *context_key, const char *text);
+struct call *enqueue_keyed(struct engine *engine, const char *key, const char *context_key,
+			   const char *text);
 struct call *enqueue_draft(struct engine *engine, struct draft one);
 struct call *enqueue_drafts(struct engine *engine, const struct draft *drafts, size_t count);
 struct call *drain(struct engine *engine, const char *key, size_t limit);
@@ -53,19 +56,27 @@ struct call *peek_page(struct engine *engine, const char *key, size_t limit, con
 struct call *find_event(struct engine *engine, int64_t id);
 struct call *withdraw(struct engine *engine, int64_t id);
 struct call *purge(struct engine *engine, const char *key, const char *context_key);
-struct call *list_sessions(struct engine *engine, struct sessions_op input); /* op is filled in here */
+/* op is filled in here */
+struct call *list_sessions(struct engine *engine, struct sessions_op input);
 
-/* Takes up to limit events (0: all) under a lease of lease_ms; lend_as as its input says (op is filled in here). */
+/*
+ * Takes up to limit events (0: all) under a lease of lease_ms; lend_as as its input says (op is
+ * filled in here).
+ */
 struct call *lend(struct engine *engine, const char *key, size_t limit, int64_t lease_ms);
 struct call *lend_as(struct engine *engine, struct lease_take_op input);
 /* ids NULL: all that the lease holds. change_lease: as its input says, besides lease and ids. */
 struct call *ack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count);
 struct call *nack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count);
-struct call *extend(struct engine *engine, int64_t lease, const int64_t *ids, size_t count, int64_t lease_ms);
-struct call *change_lease(struct engine *engine, struct lease_change_op input, int64_t lease, const int64_t *ids, size_t count);
+struct call *extend(struct engine *engine, int64_t lease, const int64_t *ids, size_t count,
+		    int64_t lease_ms);
+struct call *change_lease(struct engine *engine, struct lease_change_op input, int64_t lease,
+			  const int64_t *ids, size_t count);
 struct call *wait_for(struct engine *engine, const char *key);
-struct call *list_history(struct engine *engine, struct history_op input); /* op is filled in here */
-struct call *requeue(struct engine *engine, const int64_t *ids, size_t count, int64_t spacing_ms, bool dry_run);
+/* op is filled in here */
+struct call *list_history(struct engine *engine, struct history_op input);
+struct call *requeue(struct engine *engine, const int64_t *ids, size_t count, int64_t spacing_ms,
+		     bool dry_run);
 
 /* A draft with what most tests say about one. */
 struct draft draft(const char *key, const char *text);

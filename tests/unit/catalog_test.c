@@ -1,8 +1,9 @@
 /*
- * catalog_test.c - the catalog's journal and upkeep: what a batch did is final or as if it had never been.
+ * catalog_test.c - the catalog's journal and upkeep: what a batch did is final or as if it had
+ * never been.
  *
- * The last test runs thousands of random batches, with changes taken back at every depth, beside a model that copies
- * itself at every mark and goes back by forgetting the copy.
+ * The last test runs thousands of random batches, with changes taken back at every depth, beside a
+ * model that copies itself at every mark and goes back by forgetting the copy.
  */
 #include "queue/catalog/catalog.h"
 
@@ -48,7 +49,9 @@ append(const char *key, const char *context_key)
 	struct queue *queue = catalog_find_or_add(&catalog, str_of(key));
 	struct delivery nowhere = { 0 };
 	uint32_t tag = tags_intern(&catalog.tags, str_of(context_key), STR_NULL, &nowhere);
-	queue_append(&catalog, queue, &(struct system_event){ .id = next_id, .ts_ms = next_id * 10 }, 0, tag);
+
+	queue_append(&catalog, queue,
+		     &(struct system_event){ .id = next_id, .ts_ms = next_id * 10 }, 0, tag);
 	if (context_key != NULL)
 		queue_set_last(&catalog, queue, tag);
 	return next_id++;
@@ -58,6 +61,7 @@ static void
 take(const char *key, int64_t id)
 {
 	struct queue *queue = find(key);
+
 	queue_remove(&catalog, queue, queue_entry(queue, id));
 	queue_refresh_last(&catalog, queue);
 }
@@ -66,7 +70,8 @@ take(const char *key, int64_t id)
 __attribute__((noinline)) static void
 assert_last(const char *key, const char *context_key)
 {
-	assert_true(str_eq(tags_get(&catalog.tags, find(key)->last_tag)->context_key, str_of(context_key)));
+	assert_true(
+	    str_eq(tags_get(&catalog.tags, find(key)->last_tag)->context_key, str_of(context_key)));
 }
 
 static void
@@ -74,6 +79,7 @@ assert_ids(const char *key, const int64_t *ids, size_t count)
 {
 	const struct queue *queue = find(key);
 	const struct entry *e = queue_first(queue, 0);
+
 	assert_int_equal(queue->depth, count);
 	for (size_t i = 0; i < count; i++, e = queue_next(queue, e))
 		assert_int_equal(e->id, ids[i]);
@@ -174,7 +180,8 @@ rollback_to_a_mark_keeps_what_was_before_it(void **state)
 	catalog_rollback(&catalog, mark);
 	assert_ids("a", (int64_t[]){ 1 }, 1);
 	assert_last("a", "x");
-	assert_int_equal(catalog.sessions, 1); /* an empty queue is no session, even while the batch lasts */
+	/* an empty queue is no session, even while the batch lasts */
+	assert_int_equal(catalog.sessions, 1);
 	catalog_commit(&catalog);
 	assert_null(find("b"));
 	assert_ids("a", (int64_t[]){ 1 }, 1);
@@ -235,7 +242,7 @@ a_queue_gives_its_memory_back(void **state)
 	assert_true(catalog.entry_bytes * 10 < full);
 }
 
-/* ---- random batches beside a model --------------------------------------------------------------------------------- */
+/* --- random batches beside a model --- */
 
 #define KEYS 4
 #define EVENTS 64 /* at most, in one model queue */
@@ -278,8 +285,11 @@ below(size_t n)
 static uint32_t
 intern(const struct model_event *e)
 {
-	struct delivery delivery = { .thread_id = e->thread ? STR("7") : STR_NULL, .thread_is_number = e->number };
-	return tags_intern(&catalog.tags, str_of(contexts[e->context]), str_of(originals[e->original]), &delivery);
+	struct delivery delivery = { .thread_id = e->thread ? STR("7") : STR_NULL,
+				     .thread_is_number = e->number };
+
+	return tags_intern(&catalog.tags, str_of(contexts[e->context]),
+			   str_of(originals[e->original]), &delivery);
 }
 
 static void
@@ -287,13 +297,18 @@ append_somewhere(void)
 {
 	size_t at = below(KEYS);
 	struct model_queue *q = &model.queues[at];
+
 	if (q->depth == EVENTS)
 		return;
-	struct model_event e = { .id = next_id++, .context = (int)below(5), .original = (int)below(4), .thread = below(2) == 0 };
+	struct model_event e = { .id = next_id++,
+				 .context = (int)below(5),
+				 .original = (int)below(4),
+				 .thread = below(2) == 0 };
 	e.number = e.thread && below(2) == 0;
 	struct queue *queue = catalog_find_or_add(&catalog, str_of(keys[at]));
 	uint32_t tag = intern(&e);
-	queue_append(&catalog, queue, &(struct system_event){ .id = e.id, .ts_ms = e.id * 10 }, 0, tag);
+	queue_append(&catalog, queue, &(struct system_event){ .id = e.id, .ts_ms = e.id * 10 }, 0,
+		     tag);
 	q->events[q->depth++] = e;
 	if (contexts[e.context] != NULL) {
 		queue_set_last(&catalog, queue, tag);
@@ -306,8 +321,9 @@ remove_from(size_t at, size_t i)
 {
 	struct model_queue *q = &model.queues[at];
 	struct queue *queue = find(keys[at]);
+
 	queue_remove(&catalog, queue, queue_entry(queue, q->events[i].id));
-	memmove(&q->events[i], &q->events[i + 1], (q->depth - i - 1) * sizeof *q->events);
+	memmove(&q->events[i], &q->events[i + 1], (q->depth - i - 1) * sizeof(*q->events));
 	q->depth--;
 }
 
@@ -315,6 +331,7 @@ static void
 refresh(size_t at)
 {
 	struct model_queue *q = &model.queues[at];
+
 	q->last = 0;
 	for (size_t i = 0; i < q->depth; i++)
 		if (contexts[q->events[i].context] != NULL)
@@ -327,6 +344,7 @@ take_somewhere(void)
 {
 	size_t at = below(KEYS);
 	size_t depth = model.queues[at].depth, count = below(4) == 0 ? depth : below(3);
+
 	if (depth == 0)
 		return;
 	for (; count > 0 && model.queues[at].depth > 0; count--)
@@ -340,10 +358,12 @@ static void
 set_state(size_t at, const struct model_event *e)
 {
 	struct queue *queue = find(keys[at]);
-	struct extra extra = { .lease = e->lease != 0 ? catalog_find_lease(&catalog, e->lease) : NULL,
+	struct extra extra = { .lease =
+				   e->lease != 0 ? catalog_find_lease(&catalog, e->lease) : NULL,
 			       .lease_end_boot_ms = e->lease,
 			       .available_boot_ms = e->delayed ? e->id : 0,
 			       .expires_boot_ms = e->mortal ? e->id * 2 : 0 };
+
 	assert_true(e->lease == 0 || extra.lease != NULL);
 	queue_set_state(&catalog, queue, queue_entry(queue, e->id), e->attempts, &extra);
 }
@@ -352,6 +372,7 @@ static size_t
 count_leased(const struct model_queue *q)
 {
 	size_t count = 0;
+
 	for (size_t i = 0; i < q->depth; i++)
 		count += q->events[i].lease != 0;
 	return count;
@@ -365,6 +386,7 @@ lend_somewhere(void)
 	struct model_queue *q = &model.queues[at];
 	struct model_event *chosen[LEASE_EVENTS];
 	int64_t ids[LEASE_EVENTS];
+
 	for (size_t i = below(3); i < q->depth && count < LEASE_EVENTS; i++) {
 		if (q->events[i].lease != 0 || q->events[i].delayed)
 			continue;
@@ -375,9 +397,11 @@ lend_somewhere(void)
 		return;
 	bool exclusive = count_leased(q) == 0 && below(3) == 0;
 	next_lease += 1 + ((next_lease + 1) % 2 != exclusive);
-	catalog_add_lease(
-	    &catalog,
-	    &(struct lease){ .id = next_lease, .queue = find(keys[at]), .exclusive = exclusive, .ids = ids, .count = count });
+	catalog_add_lease(&catalog, &(struct lease){ .id = next_lease,
+						     .queue = find(keys[at]),
+						     .exclusive = exclusive,
+						     .ids = ids,
+						     .count = count });
 	for (size_t i = 0; i < count; i++) {
 		chosen[i]->lease = next_lease;
 		set_state(at, chosen[i]);
@@ -388,6 +412,7 @@ static void
 change_state_somewhere(void)
 {
 	size_t at = below(KEYS);
+
 	if (model.queues[at].depth == 0)
 		return;
 	struct model_event *e = &model.queues[at].events[below(model.queues[at].depth)];
@@ -417,9 +442,11 @@ static void
 run_batch(void)
 {
 	struct model before = model;
+
 	mark_count = 0;
 	for (size_t steps = below(40); steps > 0; steps--) {
 		size_t what = below(14);
+
 		if (what < 6)
 			append_somewhere();
 		else if (what < 8)
@@ -443,6 +470,7 @@ static void
 assert_same_event(const struct entry *entry, const struct model_event *event)
 {
 	const struct tag *tag = tags_get(&catalog.tags, entry->tag);
+
 	assert_int_equal(entry->id, event->id);
 	assert_int_equal(entry->ts_ms, event->id * 10);
 	assert_true(str_eq(tag->context_key, str_of(contexts[event->context])));
@@ -465,9 +493,11 @@ assert_states(const struct queue *queue, const struct model_queue *q)
 {
 	size_t leased = 0, delayed = 0, leases = 0;
 	bool exclusive = false;
+
 	for (size_t i = 0; i < q->depth; i++) {
 		const struct model_event *e = &q->events[i];
 		size_t live = 0, first = q->depth;
+
 		delayed += e->delayed;
 		leased += e->lease != 0;
 		for (size_t j = 0; e->lease != 0 && j < q->depth; j++) {
@@ -494,6 +524,7 @@ static size_t
 count_extras(const struct model_queue *q)
 {
 	size_t count = 0;
+
 	for (size_t i = 0; i < q->depth; i++)
 		count += q->events[i].lease != 0 || q->events[i].delayed || q->events[i].mortal;
 	return count;
@@ -504,6 +535,7 @@ static void
 assert_same_queue(const struct queue *queue, const struct model_queue *q)
 {
 	size_t live = 0;
+
 	assert_false(queue->touched);
 	assert_true(queue->head < queue->tail && queue->tail <= queue->cap);
 	assert_false(queue->entries[queue->head].flags & ENTRY_GONE);
@@ -514,27 +546,34 @@ assert_same_queue(const struct queue *queue, const struct model_queue *q)
 	}
 	assert_int_equal(live, queue->depth);
 	assert_int_equal(live, q->depth);
-	assert_true(str_eq(tags_get(&catalog.tags, queue->last_tag)->context_key, str_of(contexts[q->last])));
+	assert_true(str_eq(tags_get(&catalog.tags, queue->last_tag)->context_key,
+			   str_of(contexts[q->last])));
 }
 
-/* Each reference has somebody who holds it: an entry, a last context, or a tag whose match it is. */
+/*
+ * Each reference has somebody who holds it: an entry, a last context, or a tag whose match it is.
+ */
 static void
 assert_references(void)
 {
-	uint32_t *refs = mem_alloc(catalog.tags.count * sizeof *refs);
+	uint32_t *refs = mem_alloc(catalog.tags.count * sizeof(*refs));
 	const struct queue *queue;
+
 	for (size_t at = 0; (queue = catalog_each(&catalog, &at)) != NULL;) {
 		refs[queue->last_tag]++;
-		for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e))
+		for (const struct entry *e = queue_first(queue, 0); e != NULL;
+		     e = queue_next(queue, e))
 			refs[e->tag]++;
 	}
 	for (uint32_t id = 1; id < catalog.tags.count; id++) {
 		const struct tag *tag = catalog.tags.tags[id];
+
 		if (tag != NULL && tag->match != id)
 			refs[tag->match]++;
 	}
 	for (uint32_t id = 1; id < catalog.tags.count; id++)
-		assert_int_equal(refs[id], catalog.tags.tags[id] != NULL ? catalog.tags.tags[id]->refs : 0);
+		assert_int_equal(refs[id],
+				 catalog.tags.tags[id] != NULL ? catalog.tags.tags[id]->refs : 0);
 	free(refs);
 }
 
@@ -542,8 +581,10 @@ static void
 assert_same(void)
 {
 	size_t pending = 0, sessions = 0, leases = 0, extras = 0;
+
 	for (size_t at = 0; at < KEYS; at++) {
 		const struct queue *queue = find(keys[at]);
+
 		if (queue != NULL)
 			leases += assert_states(queue, &model.queues[at]);
 		extras += count_extras(&model.queues[at]);
@@ -566,7 +607,7 @@ static void
 random_batches_agree_with_a_model(void **state)
 {
 	(void)state;
-	memset(&model, 0, sizeof model);
+	memset(&model, 0, sizeof(model));
 	srandom(7);
 	for (int batch = 0; batch < BATCHES; batch++) {
 		run_batch();
@@ -601,5 +642,6 @@ main(void)
 		TEST(a_queue_gives_its_memory_back),
 		TEST(random_batches_agree_with_a_model),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

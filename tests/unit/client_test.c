@@ -1,26 +1,27 @@
 /*
- * client_test.c - the parts of libsevq that need no server: addresses, the search for the server, requests, answers.
+ * client_test.c - the parts of libsevq that need no server: addresses, the search for the server,
+ * requests, answers.
  *
  * The link wraps the allocators (--wrap), so that a test can let the k-th allocation fail.
  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
 #include "client/answer.h"
 #include "client/json.h"
 #include "client/place.h"
 #include "client/request.h"
 #include "client/sse.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* ---- memory that runs out ---- */
+/* --- memory that runs out --- */
 
 static int allocations_left = -1; /* < 0: no limit */
 
@@ -81,7 +82,7 @@ hook_cjson(void)
 	cJSON_InitHooks(&hooks);
 }
 
-/* ---- addresses ---- */
+/* --- addresses --- */
 
 static void
 base_urls_are_read_or_refused(void **state)
@@ -112,7 +113,8 @@ base_urls_are_read_or_refused(void **state)
 		{ "http://host/#f", NULL, false },
 		{ "unix:relative.sock", NULL, false },
 		{ "unix:/"
-		  "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
+		  "01234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		  "01234567890123456789012345678",
 		  NULL, false },
 	};
 	size_t i;
@@ -131,7 +133,8 @@ base_urls_are_read_or_refused(void **state)
 			assert_int_equal(code, SEVQ_OK);
 			assert_string_equal(url.base, cases[i].base);
 			assert_int_equal(url.local, cases[i].local);
-			assert_int_equal(url.unix_path != NULL, strncmp(cases[i].text, "unix:", 5) == 0);
+			assert_int_equal(url.unix_path != NULL,
+					 strncmp(cases[i].text, "unix:", 5) == 0);
 		}
 		sevq_url_clear(&url);
 	}
@@ -144,7 +147,8 @@ a_password_in_a_url_is_not_repeated_in_the_message(void **state)
 	struct sevq_url url;
 
 	(void)state;
-	assert_int_equal(sevq_url_read("http://user:secret@host", &url, &fault), SEVQ_CONFIGURATION);
+	assert_int_equal(sevq_url_read("http://user:secret@host", &url, &fault),
+			 SEVQ_CONFIGURATION);
 	assert_null(strstr(fault.message, "secret"));
 }
 
@@ -176,7 +180,7 @@ a_query_joins_what_is_given(void **state)
 	sevq_buffer_clear(&target);
 }
 
-/* ---- finding the server ---- */
+/* --- finding the server --- */
 
 static char home[] = "/tmp/sevq-client-XXXXXX", home_template[] = "/tmp/sevq-client-XXXXXX";
 
@@ -201,7 +205,9 @@ write_runtime(const char *address, int pid, mode_t mode)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), "{\"address\":\"%s\",\"tokenFile\":\"%s/sevq/own-token\",\"pid\":%d}\n", address, home, pid);
+	snprintf(text, sizeof(text),
+		 "{\"address\":\"%s\",\"tokenFile\":\"%s/sevq/own-token\",\"pid\":%d}\n", address,
+		 home, pid);
 	write_file("sevqd.json", text, mode);
 }
 
@@ -225,7 +231,8 @@ make_home(void **state)
 static int
 remove_home(void **state)
 {
-	static const char *const names[] = { "/sevq/sevqd.json", "/sevq/token", "/sevq/own-token", "/sevq/link", "/sevq", "" };
+	static const char *const names[] = { "/sevq/sevqd.json", "/sevq/token", "/sevq/own-token",
+					     "/sevq/link",       "/sevq",       "" };
 	char path[128];
 	size_t i;
 
@@ -239,7 +246,8 @@ remove_home(void **state)
 
 /* Finds with these options and compares; code other than SEVQ_OK: must fail so. */
 static void
-expect_place(const struct sevq_connect_options *options, enum sevq_code code, const char *url, const char *token)
+expect_place(const struct sevq_connect_options *options, enum sevq_code code, const char *url,
+	     const char *token)
 {
 	static const struct sevq_connect_options none;
 	struct sevq_fault fault = { 0 };
@@ -293,7 +301,8 @@ a_running_server_is_found_with_its_token(void **state)
 	expect_place(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
 	expect_place(&the_same, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
 	expect_place(&another, SEVQ_OK, "http://127.0.0.1:4243", "default-token");
-	write_file("sevqd.json", "{\"address\":\"http://127.0.0.1:4242\",\"tokenFile\":null,\"pid\":1}", 0600);
+	write_file("sevqd.json",
+		   "{\"address\":\"http://127.0.0.1:4242\",\"tokenFile\":null,\"pid\":1}", 0600);
 	expect_place(NULL, SEVQ_OK, "http://127.0.0.1:4242", NULL);
 }
 
@@ -301,14 +310,16 @@ static void
 a_server_that_is_gone_says_nothing(void **state)
 {
 	(void)state;
-	write_runtime("http://127.0.0.1:4242", 0x7ffffffe, 0600); /* beyond the highest process id */
+	/* beyond the highest process id */
+	write_runtime("http://127.0.0.1:4242", 0x7ffffffe, 0600);
 	expect_place(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
 }
 
 static void
 what_is_named_goes_before_what_is_found(void **state)
 {
-	struct sevq_connect_options options = { .base_url = "http://127.0.0.1:1", .token = "named" };
+	struct sevq_connect_options options = { .base_url = "http://127.0.0.1:1",
+						.token = "named" };
 	struct sevq_connect_options file = { .token_file = NULL };
 	char path[128];
 
@@ -363,16 +374,18 @@ files_open_to_others_are_not_trusted(void **state)
 static void
 a_damaged_runtime_file_is_said_to_be(void **state)
 {
-	static const char *const damaged[] = { "",
-					       "{",
-					       "[]",
-					       "{\"address\":1,\"pid\":1}",
-					       "{\"address\":\"http://127.0.0.1:1\"}",
-					       "{\"address\":\"http://127.0.0.1:1\",\"pid\":0}",
-					       "{\"address\":\"http://127.0.0.1:1\",\"pid\":-1}",
-					       "{\"address\":\"http://127.0.0.1:1\",\"pid\":1,\"tokenFile\":\"relative\"}",
-					       "{\"address\":\"gopher://x\",\"pid\":1}",
-					       "{\"address\":\"http://127.0.0.1:1\",\"pid\":1} x" };
+	static const char *const damaged[] = {
+		"",
+		"{",
+		"[]",
+		"{\"address\":1,\"pid\":1}",
+		"{\"address\":\"http://127.0.0.1:1\"}",
+		"{\"address\":\"http://127.0.0.1:1\",\"pid\":0}",
+		"{\"address\":\"http://127.0.0.1:1\",\"pid\":-1}",
+		"{\"address\":\"http://127.0.0.1:1\",\"pid\":1,\"tokenFile\":\"relative\"}",
+		"{\"address\":\"gopher://x\",\"pid\":1}",
+		"{\"address\":\"http://127.0.0.1:1\",\"pid\":1} x"
+	};
 	size_t i;
 
 	(void)state;
@@ -385,7 +398,8 @@ a_damaged_runtime_file_is_said_to_be(void **state)
 static void
 a_token_is_one_visible_word(void **state)
 {
-	static const char *const bad[] = { "", " ", "two words", "line\nfeed", "ctrl\x01", "\xc3\xa9", "del\x7f" };
+	static const char *const bad[] = { "",         " ",        "two words", "line\nfeed",
+					   "ctrl\x01", "\xc3\xa9", "del\x7f" };
 	struct sevq_connect_options options = { 0 };
 	size_t i;
 
@@ -416,11 +430,12 @@ of_a_servers_token_file_the_first_token_counts(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
 		write_file("token", cases[i].text, 0600);
-		expect_place(NULL, cases[i].token != NULL ? SEVQ_OK : SEVQ_CONFIGURATION, SEVQ_DEFAULT_URL, cases[i].token);
+		expect_place(NULL, cases[i].token != NULL ? SEVQ_OK : SEVQ_CONFIGURATION,
+			     SEVQ_DEFAULT_URL, cases[i].token);
 	}
 }
 
-/* ---- requests ---- */
+/* --- requests --- */
 
 static void
 expect_body(struct sevq_request *request, const char *want)
@@ -465,13 +480,15 @@ a_draft_sends_only_what_is_given(void **state)
 
 	sevq_request_init(&request, "POST", "/v1/events");
 	sevq_request_draft(&request, &full_draft);
-	expect_body(
-	    &request,
-	    "{\"sessionKey\":\"agent:a:main\",\"agentId\":\"a\",\"channel\":\"telegram\",\"accountId\":\"default\","
-	    "\"text\":\"quo\\\"ted \xc3\xa9 \\n\",\"contextKey\":\"c\",\"source\":\"hook\","
-	    "\"deliveryContext\":{\"channel\":\"telegram\",\"to\":\"123\",\"threadId\":\"7\"},\"wake\":\"now\",\"replace\":true,"
-	    "\"allowDuplicate\":true,\"traceparent\":\"00-x\",\"delayMs\":5,\"ttlMs\":31536000000,\"idempotencyKey\":"
-	    "\"k\xc3\xa9\"}");
+	expect_body(&request,
+		    "{\"sessionKey\":\"agent:a:main\",\"agentId\":\"a\",\"channel\":\"telegram\","
+		    "\"accountId\":\"default\","
+		    "\"text\":\"quo\\\"ted \xc3\xa9 \\n\",\"contextKey\":\"c\",\"source\":\"hook\","
+		    "\"deliveryContext\":{\"channel\":\"telegram\",\"to\":\"123\",\"threadId\":"
+		    "\"7\"},\"wake\":\"now\",\"replace\":true,"
+		    "\"allowDuplicate\":true,\"traceparent\":\"00-x\",\"delayMs\":5,\"ttlMs\":"
+		    "31536000000,\"idempotencyKey\":"
+		    "\"k\xc3\xa9\"}");
 	assert_true(request.repeatable); /* thanks to its key */
 	sevq_request_clear(&request);
 }
@@ -490,7 +507,8 @@ a_batch_is_a_list_of_drafts(void **state)
 	draft.text = "2";
 	draft.wake = SEVQ_WAKE_NEXT_HEARTBEAT;
 	sevq_request_batch_draft(&request, &draft);
-	expect_body(&request, "{\"events\":[{\"text\":\"1\"},{\"text\":\"2\",\"wake\":\"next-heartbeat\"}]}");
+	expect_body(&request,
+		    "{\"events\":[{\"text\":\"1\"},{\"text\":\"2\",\"wake\":\"next-heartbeat\"}]}");
 	sevq_request_clear(&request);
 }
 
@@ -524,7 +542,8 @@ an_idempotency_key_becomes_a_header_and_makes_repeatable(void **state)
 	sevq_request_init(&request, "POST", "/v1/drain");
 	assert_false(request.repeatable);
 	sevq_request_idempotency(&request, "a \"b\" \\ %s");
-	assert_string_equal(sevq_buffer_text(&request.header), "Idempotency-Key: \"a \\\"b\\\" \\\\ %s\"");
+	assert_string_equal(sevq_buffer_text(&request.header),
+			    "Idempotency-Key: \"a \\\"b\\\" \\\\ %s\"");
 	assert_true(request.repeatable);
 	sevq_request_clear(&request);
 }
@@ -532,7 +551,9 @@ an_idempotency_key_becomes_a_header_and_makes_repeatable(void **state)
 static void
 a_batch_is_repeatable_when_every_draft_has_a_key(void **state)
 {
-	static const char *const keys[][3] = { { "a", "b", "c" }, { NULL, "b", "c" }, { "a", NULL, "c" }, { "a", "b", NULL } };
+	static const char *const keys[][3] = {
+		{ "a", "b", "c" }, { NULL, "b", "c" }, { "a", NULL, "c" }, { "a", "b", NULL }
+	};
 	struct sevq_request request;
 	struct sevq_draft draft;
 	size_t i, k;
@@ -551,7 +572,7 @@ a_batch_is_repeatable_when_every_draft_has_a_key(void **state)
 	}
 }
 
-/* ---- server-sent events ---- */
+/* --- server-sent events --- */
 
 /* Notes what was heard as "name,id,data;"; data "stop" is enough. */
 static bool
@@ -565,7 +586,8 @@ static void
 events_of_a_stream_are_the_same_however_it_is_cut(void **state)
 {
 	static const char text[] =
-	    "retry: 5\n\n: a comment\n:\n\nid: 7\nevent: wake\ndata: one\n\ndata:two\r\ndata\r\ndata:  three\r\n\r\n"
+	    "retry: 5\n\n: a comment\n:\n\nid: 7\nevent: wake\ndata: "
+	    "one\n\ndata:two\r\ndata\r\ndata:  three\r\n\r\n"
 	    "event: x\rdata: y\r\revent: none\n\nnonsense\nid\ndata: z\n\ndata: unfinished\n";
 	size_t first, second;
 
@@ -578,7 +600,8 @@ events_of_a_stream_are_the_same_however_it_is_cut(void **state)
 			assert_true(sevq_sse_feed(&sse, text, first));
 			assert_true(sevq_sse_feed(&sse, text + first, second - first));
 			assert_true(sevq_sse_feed(&sse, text + second, sizeof(text) - 1 - second));
-			assert_string_equal(sevq_buffer_text(&heard), "wake,7,one;message,7,two\n\n three;x,7,y;message,,z;");
+			assert_string_equal(sevq_buffer_text(&heard),
+					    "wake,7,one;message,7,two\n\n three;x,7,y;message,,z;");
 			sevq_sse_clear(&sse);
 			sevq_buffer_clear(&heard);
 		}
@@ -604,7 +627,7 @@ a_stream_that_was_enough_or_too_much_takes_nothing_more(void **state)
 	sevq_buffer_clear(&heard);
 }
 
-/* ---- arguments ---- */
+/* --- arguments --- */
 
 static void
 structs_of_other_versions_are_told_apart(void **state)
@@ -618,16 +641,19 @@ structs_of_other_versions_are_told_apart(void **state)
 
 	(void)state;
 	sevq_connect_options_init(&options);
-	options.base_url = "http://127.0.0.1:1"; /* nobody listens: a call that is made ends unreachable */
+	/* nobody listens: a call that is made ends unreachable */
+	options.base_url = "http://127.0.0.1:1";
 	options.token = "t";
 	assert_int_equal(sevq_connect(&options, &client), SEVQ_OK);
 
 	memset(&larger, 0, sizeof(larger));
 	larger.draft.text = "x";
-	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_INVALID_ARGUMENT); /* size 0: not initialised */
+	/* size 0: not initialised */
+	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_INVALID_ARGUMENT);
 	assert_int_equal(sevq_error_code(client), SEVQ_INVALID_ARGUMENT);
 	larger.draft.size = sizeof(larger);
-	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_UNREACHABLE); /* newer, but nothing new is used */
+	/* newer, but nothing new is used */
+	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_UNREACHABLE);
 	larger.newer[3] = 1;
 	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_INVALID_ARGUMENT);
 	larger.newer[3] = 0;
@@ -723,7 +749,8 @@ senseless_leases_and_streams_are_refused_too(void **state)
 	stream.last_event_id = NULL;
 	assert_int_equal(sevq_stream(client, &stream, hear_nothing, NULL), SEVQ_UNREACHABLE);
 	sevq_requeue_options_init(&requeue);
-	assert_int_equal(sevq_requeue(client, &requeue, NULL), SEVQ_INVALID_ARGUMENT); /* nothing is not all */
+	/* nothing is not all */
+	assert_int_equal(sevq_requeue(client, &requeue, NULL), SEVQ_INVALID_ARGUMENT);
 	requeue.all = true;
 	requeue.address.agent_id = "a";
 	assert_int_equal(sevq_requeue(client, &requeue, NULL), SEVQ_INVALID_ARGUMENT);
@@ -748,13 +775,15 @@ a_context_that_could_not_be_made_says_so_at_every_call(void **state)
 	assert_int_equal(sevq_stats(NULL, NULL), SEVQ_NO_MEMORY);
 }
 
-/* ---- answers ---- */
+/* --- answers --- */
 
-#define EVENT                                                                                                                      \
-	"{\"id\":\"7\",\"sessionKey\":\"agent:main:main\",\"originalSessionKey\":\"k\",\"rule\":\"keep\",\"text\":"                \
-	"\"a\\u0007\xc3\xa9\","                                                                                                    \
-	"\"ts\":1700000000123,\"contextKey\":null,\"source\":\"hook\",\"wake\":\"now\",\"attempts\":2,\"availableAt\":5,"          \
-	"\"state\":\"queued\","                                                                                                    \
+#define EVENT                                                                                      \
+	"{\"id\":\"7\",\"sessionKey\":\"agent:main:main\",\"originalSessionKey\":\"k\",\"rule\":"  \
+	"\"keep\",\"text\":"                                                                       \
+	"\"a\\u0007\xc3\xa9\","                                                                    \
+	"\"ts\":1700000000123,\"contextKey\":null,\"source\":\"hook\",\"wake\":\"now\","           \
+	"\"attempts\":2,\"availableAt\":5,"                                                        \
+	"\"state\":\"queued\","                                                                    \
 	"\"deliveryContext\":{\"channel\":\"telegram\",\"threadId\":12},\"future\":{\"x\":[1]}}"
 
 static void *
@@ -785,7 +814,8 @@ an_event_is_read_with_every_field(void **state)
 	assert_string_equal(event->wake, "now");
 	assert_string_equal(event->state, "queued");
 	assert_null(event->traceparent);
-	assert_true(event->attempts == 2 && event->available_at_ms == 5 && event->expires_at_ms == 0);
+	assert_true(event->attempts == 2 && event->available_at_ms == 5 &&
+		    event->expires_at_ms == 0);
 	assert_string_equal(event->delivery->channel, "telegram");
 	assert_string_equal(event->delivery->thread_id, "12");
 	assert_null(event->delivery->to);
@@ -795,18 +825,21 @@ an_event_is_read_with_every_field(void **state)
 static void
 lists_keep_their_order(void **state)
 {
-	struct sevq_receipts *receipts = read_answer(&sevq_shape_receipts, "{\"results\":[{\"outcome\":\"queued\",\"event\":" EVENT
-									   "},{\"outcome\":\"replaced\",\"event\":" EVENT
-									   "},{\"outcome\":\"duplicate\",\"event\":" EVENT "}]}");
-	struct sevq_events *events = read_answer(
-	    &sevq_shape_found, "{\"sessionKey\":\"k\",\"events\":[" EVENT
-			       ",{\"id\":\"8\",\"sessionKey\":\"k\",\"text\":\"t\",\"ts\":0}],\"depth\":9,\"more\":true}");
-	struct sevq_sessions *sessions =
-	    read_answer(&sevq_shape_sessions, "{\"sessions\":[{\"sessionKey\":\"k\",\"agentId\":\"a\",\"depth\":3,\"leased\":0,"
-					      "\"delayed\":0,\"oldestTs\":1,\"newestTs\":2,"
-					      "\"lastContextKey\":\"c\",\"deliveryContext\":null,\"rekeyedFrom\":[{\"key\":\"x\","
-					      "\"count\":2},{\"key\":\"y\",\"count\":1}],"
-					      "\"waiters\":0}],\"total\":1,\"nextCursor\":null}");
+	struct sevq_receipts *receipts = read_answer(
+	    &sevq_shape_receipts, "{\"results\":[{\"outcome\":\"queued\",\"event\":" EVENT
+				  "},{\"outcome\":\"replaced\",\"event\":" EVENT
+				  "},{\"outcome\":\"duplicate\",\"event\":" EVENT "}]}");
+	struct sevq_events *events =
+	    read_answer(&sevq_shape_found, "{\"sessionKey\":\"k\",\"events\":[" EVENT
+					   ",{\"id\":\"8\",\"sessionKey\":\"k\",\"text\":\"t\","
+					   "\"ts\":0}],\"depth\":9,\"more\":true}");
+	struct sevq_sessions *sessions = read_answer(
+	    &sevq_shape_sessions,
+	    "{\"sessions\":[{\"sessionKey\":\"k\",\"agentId\":\"a\",\"depth\":3,\"leased\":0,"
+	    "\"delayed\":0,\"oldestTs\":1,\"newestTs\":2,"
+	    "\"lastContextKey\":\"c\",\"deliveryContext\":null,\"rekeyedFrom\":[{\"key\":\"x\","
+	    "\"count\":2},{\"key\":\"y\",\"count\":1}],"
+	    "\"waiters\":0}],\"total\":1,\"nextCursor\":null}");
 
 	(void)state;
 	assert_int_equal(receipts->count, 3);
@@ -831,20 +864,22 @@ lists_keep_their_order(void **state)
 static void
 answers_about_leases_and_the_past_are_read(void **state)
 {
-	struct sevq_lease *none = read_answer(&sevq_shape_lease, "{\"leaseId\":null,\"sessionKey\":\"k\",\"expiresAt\":null,"
-								 "\"events\":[],\"remaining\":3,\"block\":null}");
-	struct sevq_lease_change *nacked =
-	    read_answer(&sevq_shape_nacked, "{\"leaseId\":\"7\",\"nacked\":3,\"dead\":1,\"remaining\":2}");
-	struct sevq_story *story =
-	    read_answer(&sevq_shape_story, "{\"event\":" EVENT ",\"timeline\":[{\"ts\":1,\"what\":\"queued\","
-					   "\"originalSessionKey\":\"o\",\"rule\":\"keep\"},{\"ts\":2,\"what\":"
-					   "\"leased\",\"leaseId\":\"7\",\"until\":9,\"detail\":\"me\"}]}");
-	struct sevq_history *history =
-	    read_answer(&sevq_shape_history, "{\"events\":[{\"event\":" EVENT ",\"outcome\":{\"what\":\"dead\","
-					     "\"ts\":5,\"detail\":\"exit 3\"}}],\"nextCursor\":\"c\"}");
+	struct sevq_lease *none = read_answer(
+	    &sevq_shape_lease, "{\"leaseId\":null,\"sessionKey\":\"k\",\"expiresAt\":null,"
+			       "\"events\":[],\"remaining\":3,\"block\":null}");
+	struct sevq_lease_change *nacked = read_answer(
+	    &sevq_shape_nacked, "{\"leaseId\":\"7\",\"nacked\":3,\"dead\":1,\"remaining\":2}");
+	struct sevq_story *story = read_answer(
+	    &sevq_shape_story, "{\"event\":" EVENT ",\"timeline\":[{\"ts\":1,\"what\":\"queued\","
+			       "\"originalSessionKey\":\"o\",\"rule\":\"keep\"},{\"ts\":2,\"what\":"
+			       "\"leased\",\"leaseId\":\"7\",\"until\":9,\"detail\":\"me\"}]}");
+	struct sevq_history *history = read_answer(
+	    &sevq_shape_history, "{\"events\":[{\"event\":" EVENT ",\"outcome\":{\"what\":\"dead\","
+				 "\"ts\":5,\"detail\":\"exit 3\"}}],\"nextCursor\":\"c\"}");
 
 	(void)state;
-	assert_true(none->lease_id == NULL && none->count == 0 && none->remaining == 3 && none->expires_at_ms == 0);
+	assert_true(none->lease_id == NULL && none->count == 0 && none->remaining == 3 &&
+		    none->expires_at_ms == 0);
 	assert_true(nacked->changed == 3 && nacked->dead == 1 && nacked->remaining == 2);
 	assert_int_equal(story->timeline_count, 2);
 	assert_string_equal(story->timeline[0]->original_session_key, "o");
@@ -922,7 +957,8 @@ answers_that_make_no_sense_are_refused(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		struct sevq_fault fault = { 0 };
 
-		assert_null(sevq_answer_read(cases[i].shape, cases[i].text, strlen(cases[i].text), &fault));
+		assert_null(
+		    sevq_answer_read(cases[i].shape, cases[i].text, strlen(cases[i].text), &fault));
 		assert_int_equal(fault.code, SEVQ_BAD_ANSWER);
 		assert_true(fault.message[0] != '\0');
 	}
@@ -937,7 +973,8 @@ an_answer_cut_anywhere_is_refused(void **state)
 	(void)state;
 	for (len = 0; len < sizeof(text) - 1; len++) {
 		struct sevq_fault fault = { 0 };
-		char *cut = malloc(len + 1); /* of its own, so that reading behind its end is seen */
+		/* of its own, so that reading behind its end is seen */
+		char *cut = malloc(len + 1);
 
 		memcpy(cut, text, len);
 		assert_null(sevq_answer_read(&sevq_shape_taken, cut, len, &fault));
@@ -954,18 +991,24 @@ problems_become_codes_and_messages(void **state)
 		enum sevq_code code;
 		const char *message;
 	} cases[] = {
-		{ "{\"code\":\"queue-full\",\"detail\":\"the session is full\"}", SEVQ_QUEUE_FULL, "the session is full" },
+		{ "{\"code\":\"queue-full\",\"detail\":\"the session is full\"}", SEVQ_QUEUE_FULL,
+		  "the session is full" },
 		{ "{\"code\":\"invalid-field\",\"detail\":\"2 fields are "
 		  "wrong\",\"errors\":[{\"pointer\":\"/text\",\"detail\":\"is blank\"},1,"
 		  "{\"pointer\":\"/x\"},{\"pointer\":\"/y\",\"detail\":\"no such field\"}]}",
 		  SEVQ_INVALID_FIELD, "is blank (/text); no such field (/y)" },
-		{ "{\"code\":\"invalid-field\",\"detail\":\"odd\",\"errors\":[]}", SEVQ_INVALID_FIELD, "odd" },
-		{ "{\"code\":\"from-the-future\",\"detail\":\"odd\"}", SEVQ_PROBLEM, "odd (from-the-future)" },
-		{ "{\"code\":\"lost\",\"detail\":\"odd\"}", SEVQ_PROBLEM, "odd (lost)" }, /* our own names are not the server's */
+		{ "{\"code\":\"invalid-field\",\"detail\":\"odd\",\"errors\":[]}",
+		  SEVQ_INVALID_FIELD, "odd" },
+		{ "{\"code\":\"from-the-future\",\"detail\":\"odd\"}", SEVQ_PROBLEM,
+		  "odd (from-the-future)" },
+		/* our own names are not the server's */
+		{ "{\"code\":\"lost\",\"detail\":\"odd\"}", SEVQ_PROBLEM, "odd (lost)" },
 		{ "{\"code\":\"closing\",\"title\":\"Closing\"}", SEVQ_CLOSING, "Closing" },
 		{ "{\"code\":\"closing\"}", SEVQ_CLOSING, "closing" },
-		{ "{\"code\":1}", SEVQ_BAD_ANSWER, "the answer is not a problem as sevqd writes it" },
-		{ "{\"detail\":\"x\"}", SEVQ_BAD_ANSWER, "the answer is not a problem as sevqd writes it" },
+		{ "{\"code\":1}", SEVQ_BAD_ANSWER,
+		  "the answer is not a problem as sevqd writes it" },
+		{ "{\"detail\":\"x\"}", SEVQ_BAD_ANSWER,
+		  "the answer is not a problem as sevqd writes it" },
 		{ "{", SEVQ_BAD_ANSWER, "the answer is not a problem as sevqd writes it" },
 	};
 	size_t i;
@@ -974,7 +1017,8 @@ problems_become_codes_and_messages(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		struct sevq_fault fault = { 0 };
 
-		assert_int_equal(sevq_answer_problem(cases[i].text, strlen(cases[i].text), &fault), cases[i].code);
+		assert_int_equal(sevq_answer_problem(cases[i].text, strlen(cases[i].text), &fault),
+				 cases[i].code);
 		assert_int_equal(fault.code, cases[i].code);
 		assert_string_equal(fault.message, cases[i].message);
 	}
@@ -984,7 +1028,8 @@ static void
 a_long_message_is_cut_at_a_character(void **state)
 {
 	struct sevq_fault fault = { 0 };
-	char text[SEVQ_MESSAGE_BYTES * 2] = "xx"; /* so that the last byte that fits is half a character */
+	/* so that the last byte that fits is half a character */
+	char text[SEVQ_MESSAGE_BYTES * 2] = "xx";
 	size_t i;
 
 	(void)state;
@@ -1008,12 +1053,16 @@ every_code_has_a_name_and_only_harmless_ones_may_be_repeated(void **state)
 	}
 	assert_string_equal(sevq_code_name((enum sevq_code)99), "unknown");
 	assert_true(sevq_code_retryable(SEVQ_QUEUE_FULL) && sevq_code_retryable(SEVQ_UNREACHABLE));
-	assert_false(sevq_code_retryable(SEVQ_LOST) || sevq_code_retryable(SEVQ_TIMED_OUT) || sevq_code_retryable(SEVQ_OK));
+	assert_false(sevq_code_retryable(SEVQ_LOST) || sevq_code_retryable(SEVQ_TIMED_OUT) ||
+		     sevq_code_retryable(SEVQ_OK));
 }
 
-/* ---- no memory ---- */
+/* --- no memory --- */
 
-/* Lets the 1st, 2nd, ... allocation fail until try succeeds; each time it must say that memory ran out. */
+/*
+ * Lets the 1st, 2nd, ... allocation fail until try succeeds; each time it must say that memory ran
+ * out.
+ */
 static void run_out_everywhere(enum sevq_code (*try)(void))
 {
 	enum sevq_code code;
@@ -1050,7 +1099,8 @@ try_request(void)
 	sevq_request_address_query(&request, &full_draft.address);
 	failed = request.failed || request.target.failed || request.header.failed;
 	if (!failed)
-		assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(request.body, "ids")), 2);
+		assert_int_equal(
+		    cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(request.body, "ids")), 2);
 	sevq_request_clear(&request);
 	return failed ? SEVQ_NO_MEMORY : SEVQ_OK;
 }
@@ -1070,7 +1120,8 @@ try_stream(void)
 {
 	static const char text[] = "id: 7\nevent: wake\ndata: one\ndata: two\n\n";
 	char heard_memory[64];
-	struct sevq_buffer heard = { .data = heard_memory, .cap = sizeof(heard_memory) }; /* which never runs out */
+	/* which never runs out */
+	struct sevq_buffer heard = { .data = heard_memory, .cap = sizeof(heard_memory) };
 	struct sevq_sse sse = { .heard = note_event, .arg = &heard };
 	bool fed = sevq_sse_feed(&sse, text, sizeof(text) - 1);
 
@@ -1083,7 +1134,8 @@ try_stream(void)
 static enum sevq_code
 try_place(void)
 {
-	static const struct sevq_connect_options options = { .base_url = "unix:/run/sevq.sock", .token = "t" };
+	static const struct sevq_connect_options options = { .base_url = "unix:/run/sevq.sock",
+							     .token = "t" };
 	struct sevq_fault fault = { 0 };
 	struct sevq_place place;
 
@@ -1110,15 +1162,24 @@ main(void)
 		cmocka_unit_test(a_password_in_a_url_is_not_repeated_in_the_message),
 		cmocka_unit_test(everything_but_unreserved_characters_is_escaped),
 		cmocka_unit_test(a_query_joins_what_is_given),
-		cmocka_unit_test_setup_teardown(with_nothing_there_the_default_address_and_no_token, make_home, remove_home),
-		cmocka_unit_test_setup_teardown(the_default_token_goes_to_this_machine_only, make_home, remove_home),
-		cmocka_unit_test_setup_teardown(a_running_server_is_found_with_its_token, make_home, remove_home),
-		cmocka_unit_test_setup_teardown(a_server_that_is_gone_says_nothing, make_home, remove_home),
-		cmocka_unit_test_setup_teardown(what_is_named_goes_before_what_is_found, make_home, remove_home),
-		cmocka_unit_test_setup_teardown(files_open_to_others_are_not_trusted, make_home, remove_home),
-		cmocka_unit_test_setup_teardown(a_damaged_runtime_file_is_said_to_be, make_home, remove_home),
-		cmocka_unit_test_setup_teardown(a_token_is_one_visible_word, make_home, remove_home),
-		cmocka_unit_test_setup_teardown(of_a_servers_token_file_the_first_token_counts, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(with_nothing_there_the_default_address_and_no_token,
+						make_home, remove_home),
+		cmocka_unit_test_setup_teardown(the_default_token_goes_to_this_machine_only,
+						make_home, remove_home),
+		cmocka_unit_test_setup_teardown(a_running_server_is_found_with_its_token, make_home,
+						remove_home),
+		cmocka_unit_test_setup_teardown(a_server_that_is_gone_says_nothing, make_home,
+						remove_home),
+		cmocka_unit_test_setup_teardown(what_is_named_goes_before_what_is_found, make_home,
+						remove_home),
+		cmocka_unit_test_setup_teardown(files_open_to_others_are_not_trusted, make_home,
+						remove_home),
+		cmocka_unit_test_setup_teardown(a_damaged_runtime_file_is_said_to_be, make_home,
+						remove_home),
+		cmocka_unit_test_setup_teardown(a_token_is_one_visible_word, make_home,
+						remove_home),
+		cmocka_unit_test_setup_teardown(of_a_servers_token_file_the_first_token_counts,
+						make_home, remove_home),
 		cmocka_unit_test(a_draft_sends_only_what_is_given),
 		cmocka_unit_test(a_batch_is_a_list_of_drafts),
 		cmocka_unit_test(ids_are_escaped_in_a_path_and_listed_in_a_body),
@@ -1126,10 +1187,15 @@ main(void)
 		cmocka_unit_test(a_batch_is_repeatable_when_every_draft_has_a_key),
 		cmocka_unit_test(events_of_a_stream_are_the_same_however_it_is_cut),
 		cmocka_unit_test(a_stream_that_was_enough_or_too_much_takes_nothing_more),
-		cmocka_unit_test_setup_teardown(structs_of_other_versions_are_told_apart, make_home, remove_home),
-		cmocka_unit_test_setup_teardown(senseless_arguments_are_refused_before_anything_is_sent, make_home, remove_home),
-		cmocka_unit_test_setup_teardown(senseless_leases_and_streams_are_refused_too, make_home, remove_home),
-		cmocka_unit_test_setup_teardown(a_context_that_could_not_be_made_says_so_at_every_call, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(structs_of_other_versions_are_told_apart, make_home,
+						remove_home),
+		cmocka_unit_test_setup_teardown(
+		    senseless_arguments_are_refused_before_anything_is_sent, make_home,
+		    remove_home),
+		cmocka_unit_test_setup_teardown(senseless_leases_and_streams_are_refused_too,
+						make_home, remove_home),
+		cmocka_unit_test_setup_teardown(
+		    a_context_that_could_not_be_made_says_so_at_every_call, make_home, remove_home),
 		cmocka_unit_test(an_event_is_read_with_every_field),
 		cmocka_unit_test(lists_keep_their_order),
 		cmocka_unit_test(answers_about_leases_and_the_past_are_read),
@@ -1139,7 +1205,8 @@ main(void)
 		cmocka_unit_test(problems_become_codes_and_messages),
 		cmocka_unit_test(a_long_message_is_cut_at_a_character),
 		cmocka_unit_test(every_code_has_a_name_and_only_harmless_ones_may_be_repeated),
-		cmocka_unit_test_setup_teardown(running_out_of_memory_is_a_code, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(running_out_of_memory_is_a_code, make_home,
+						remove_home),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,18 +1,18 @@
 /*
  * command_test.c - the command line and the tables of the sevq command.
  */
-#include "client/command/backoff.h"
-#include "client/command/options.h"
-#include "client/command/table.h"
-
 #include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
+#include <unistd.h>
+
+#include "client/command/backoff.h"
+#include "client/command/options.h"
+#include "client/command/table.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define ARGUMENTS_MAX 8
@@ -45,7 +45,8 @@ read_words(const char *const words[ARGUMENTS_MAX], uint64_t set, struct sevq_opt
 static void
 options_and_arguments_may_be_mixed(void **state)
 {
-	const char *const words[ARGUMENTS_MAX] = { "key", "--limit", "5", "id", "--json", "--", "--yes" };
+	const char *const words[ARGUMENTS_MAX] = { "key",    "--limit", "5",    "id",
+						   "--json", "--",      "--yes" };
 	struct sevq_options options;
 
 	(void)state;
@@ -60,8 +61,8 @@ options_and_arguments_may_be_mixed(void **state)
 static void
 fields_of_the_delivery_context_add_up(void **state)
 {
-	const char *const words[ARGUMENTS_MAX] = { "--delivery", "channel=telegram", "--delivery=to=a,b=c", "--delivery",
-						   "thread=" };
+	const char *const words[ARGUMENTS_MAX] = { "--delivery", "channel=telegram",
+						   "--delivery=to=a,b=c", "--delivery", "thread=" };
 	struct sevq_options options;
 
 	(void)state;
@@ -78,9 +79,10 @@ durations_have_units(void **state)
 	static const struct {
 		const char *text;
 		int64_t ms; /* 0: refused */
-	} cases[] = { { "30", 30000 },    { "30s", 30000 }, { "1.5s", 1500 }, { "250ms", 250 }, { "5m", 300000 }, { "2h", 7200000 },
-		      { "1d", 86400000 }, { "", 0 },        { "s", 0 },       { "0", 0 },       { "-1", 0 },      { "5x", 0 },
-		      { "1d ", 0 },       { "1e300d", 0 },  { "nan", 0 },     { "inf", 0 } };
+	} cases[] = { { "30", 30000 },  { "30s", 30000 },  { "1.5s", 1500 },   { "250ms", 250 },
+		      { "5m", 300000 }, { "2h", 7200000 }, { "1d", 86400000 }, { "", 0 },
+		      { "s", 0 },       { "0", 0 },        { "-1", 0 },        { "5x", 0 },
+		      { "1d ", 0 },     { "1e300d", 0 },   { "nan", 0 },       { "inf", 0 } };
 	struct sevq_options options;
 	size_t i;
 
@@ -88,7 +90,8 @@ durations_have_units(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		const char *const words[ARGUMENTS_MAX] = { "--min-age", cases[i].text };
 
-		assert_int_equal(read_words(words, EVERY_OPTION, &options), cases[i].ms != 0 ? 0 : -1);
+		assert_int_equal(read_words(words, EVERY_OPTION, &options),
+				 cases[i].ms != 0 ? 0 : -1);
 		if (cases[i].ms != 0)
 			assert_true(options.min_age_ms == cases[i].ms);
 	}
@@ -131,13 +134,15 @@ an_option_of_another_command_is_refused(void **state)
 static void
 every_option_is_in_the_set_of_all(void **state)
 {
-	const char *const words[ARGUMENTS_MAX] = { "--backoff-max", "2m", "--format", "prompt", "--for", "1h", "--no-count" };
+	const char *const words[ARGUMENTS_MAX] = { "--backoff-max", "2m", "--format",  "prompt",
+						   "--for",         "1h", "--no-count" };
 	struct sevq_options options;
 
 	(void)state;
 	assert_true(SEVQ_OPTION_COUNT <= 64);
 	assert_int_equal(read_words(words, EVERY_OPTION, &options), 0);
-	assert_true(options.backoff_max_ms == 120000 && options.prompt && options.lease_ms == 3600000 && options.no_count);
+	assert_true(options.backoff_max_ms == 120000 && options.prompt &&
+		    options.lease_ms == 3600000 && options.no_count);
 }
 
 static void
@@ -150,7 +155,8 @@ back_off_doubles_up_to_its_bound(void **state)
 	assert_int_equal(sevq_backoff_ms(10, 1000, 300000), 300000);
 	assert_int_equal(sevq_backoff_ms(4000000000u, 1000, 300000), 300000);
 	assert_int_equal(sevq_backoff_ms(1, 5000, 300), 300);
-	assert_true(sevq_backoff_ms(4000000000u, 1, INT64_C(100) * 365 * 86400000) == INT64_C(100) * 365 * 86400000);
+	assert_true(sevq_backoff_ms(4000000000u, 1, INT64_C(100) * 365 * 86400000) ==
+		    INT64_C(100) * 365 * 86400000);
 }
 
 static void
@@ -169,7 +175,8 @@ text_is_harmless_to_a_terminal(void **state)
 		const char *text, *escaped;
 	} cases[] = {
 		{ "", "" },
-		{ "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
+		{ "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
+		  "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
 		{ "a\nb\rc\td", "a\\nb\\rc\\td" },
 		{ "\x1b[31m", "\\u{1b}[31m" },
 		{ "\x7f", "\\u{7f}" },
@@ -221,7 +228,9 @@ expect_printed(const struct sevq_table *table, const char *want)
 static void
 columns_are_aligned_and_empty_ones_left_out(void **state)
 {
-	static const struct sevq_column columns[] = { { "ID", true }, { "CONTEXT", false }, { "TEXT", false } };
+	static const struct sevq_column columns[] = { { "ID", true },
+						      { "CONTEXT", false },
+						      { "TEXT", false } };
 	struct sevq_table table;
 
 	(void)state;
@@ -281,7 +290,8 @@ times_are_whole_where_there_is_no_terminal(void **state)
 	(void)state;
 	sevq_table_init(&table, columns, COUNT(columns));
 	sevq_table_add_time(&table, 1700000000999);
-	assert_string_equal(table.cells[0], isatty(STDOUT_FILENO) ? table.cells[0] : "2023-11-14T22:13:20Z");
+	assert_string_equal(table.cells[0],
+			    isatty(STDOUT_FILENO) ? table.cells[0] : "2023-11-14T22:13:20Z");
 	sevq_table_add_time(&table, 0);
 	assert_string_equal(table.cells[1], "");
 	sevq_table_clear(&table);

@@ -1,7 +1,9 @@
 /*
- * engine_test.c - every call and the rules of ROUTING section 7, and what a batch promises when the store is slow or fails.
+ * engine_test.c - every call and the rules of ROUTING section 7, and what a batch promises when the
+ * store is slow or fails.
  *
- * The store is in memory and does as it is told (memory_store.h); the engine on SQLite is tested in sqlite_store_test.c.
+ * The store is in memory and does as it is told (memory_store.h); the engine on SQLite is tested in
+ * sqlite_store_test.c.
  */
 #include "queue/engine.h"
 
@@ -28,6 +30,7 @@ static struct policy *
 policy(const char *json5)
 {
 	struct policy *parsed;
+
 	assert_int_equal(policy_parse(json5, strlen(json5), &parsed, &error), 0);
 	return parsed;
 }
@@ -114,7 +117,9 @@ assert_queued(const char *key, const char *texts)
 static const struct session *
 session(const char *key)
 {
-	struct call *call = done(list_sessions(engine, (struct sessions_op){ .address.session_key = str_of(key) }));
+	struct call *call =
+	    done(list_sessions(engine, (struct sessions_op){ .address.session_key = str_of(key) }));
+
 	return call->sessions.count > 0 ? &call->sessions.sessions[0] : NULL;
 }
 
@@ -122,11 +127,12 @@ static struct engine_stats
 stats(void)
 {
 	struct engine_stats now;
+
 	engine_stats(engine, &now);
 	return now;
 }
 
-/* ---- the calls ----------------------------------------------------------------------------------------------------- */
+/* --- the calls --- */
 
 static void
 enqueue_answers_with_the_stored_event(void **state)
@@ -168,7 +174,8 @@ an_agent_alone_means_its_main_session(void **state)
 {
 	(void)state;
 	struct draft to_agent = { .address.agent_id = STR("Ops"), .text = STR("x") };
-	const struct system_event *event = &done(enqueue_draft(engine, to_agent))->enqueue.results[0].event;
+	const struct system_event *event =
+	    &done(enqueue_draft(engine, to_agent))->enqueue.results[0].event;
 	assert_str(event->session_key, "agent:ops:main");
 	assert_str(event->original_session_key, "main");
 }
@@ -223,7 +230,8 @@ static void
 drain_by_prefix_takes_only_those(void **state)
 {
 	(void)state;
-	put_keyed(A, "cron:1", "1"), put(A, "2"), put_keyed(A, "exec:1", "3"), put_keyed(A, "cron:2", "4");
+	put_keyed(A, "cron:1", "1"), put(A, "2"), put_keyed(A, "exec:1", "3"),
+	    put_keyed(A, "cron:2", "4");
 	struct call *call = done(drain_prefix(engine, A, " CRON: "));
 	assert_texts(&call->drain.taken, "1 4");
 	assert_int_equal(call->drain.remaining, 2);
@@ -303,8 +311,9 @@ many_finds_in_one_turn_find_each_their_own(void **state)
 {
 	(void)state;
 	int64_t first = put(A, "1"), second = put(B, "2");
-	struct call *calls[] = { find_event(engine, second), find_event(engine, 99),  find_event(engine, first),
-				 find_event(engine, second), withdraw(engine, first), find_event(engine, first) };
+	struct call *calls[] = { find_event(engine, second), find_event(engine, 99),
+				 find_event(engine, first),  find_event(engine, second),
+				 withdraw(engine, first),    find_event(engine, first) };
 	turn();
 	assert_str(calls[0]->find.event.text, "2");
 	assert_int_equal(calls[1]->op.error.code, ERROR_NOT_FOUND);
@@ -352,11 +361,12 @@ a_bad_address_is_refused_by_every_call(void **state)
 	fails(consume(engine, "", NULL, 0), ERROR_BLANK_KEY);
 	fails(peek(engine, "agent::x"), ERROR_MALFORMED_KEY);
 	fails(purge(engine, " ", NULL), ERROR_BLANK_KEY);
-	fails(list_sessions(engine, (struct sessions_op){ .address.session_key = STR("agent:") }), ERROR_MALFORMED_KEY);
+	fails(list_sessions(engine, (struct sessions_op){ .address.session_key = STR("agent:") }),
+	      ERROR_MALFORMED_KEY);
 	assert_int_equal(store.commits, 0);
 }
 
-/* ---- sessions ------------------------------------------------------------------------------------------------------ */
+/* --- sessions --- */
 
 /* Lists with the given input; the keys, less "agent:", joined by blanks. */
 static void
@@ -364,8 +374,10 @@ assert_listed(struct sessions_op input, const char *want)
 {
 	struct call *call = done(list_sessions(engine, input));
 	struct buf have = { 0 };
+
 	for (size_t i = 0; i < call->sessions.count; i++) {
 		struct str key = call->sessions.sessions[i].session_key;
+
 		if (i > 0)
 			buf_adds(&have, " ");
 		buf_add(&have, key.s + 6, key.len - 6);
@@ -379,7 +391,8 @@ static void
 sessions_are_filtered_and_sorted(void **state)
 {
 	(void)state;
-	put("agent:y:b", "1"), put("agent:x:a", "1"), put("agent:x:a", "2"), put("agent:xx:a", "1"), put("agent:x:c", "1");
+	put("agent:y:b", "1"), put("agent:x:a", "1"), put("agent:x:a", "2"), put("agent:xx:a", "1"),
+	    put("agent:x:c", "1");
 	put("agent:z:gone", "1"), done(drain(engine, "agent:z:gone", 0));
 	assert_listed((struct sessions_op){ 0 }, "x:a x:c xx:a y:b");
 	assert_listed((struct sessions_op){ .sort = SORT_DEPTH }, "x:a x:c xx:a y:b");
@@ -409,14 +422,17 @@ static void
 a_cursor_goes_on_where_a_page_ended(void **state)
 {
 	(void)state;
-	static const char *const all[] = { "agent:x:a", "agent:x:b", "agent:x:c", "agent:x:d", "agent:x:e" };
+	static const char *const all[] = { "agent:x:a", "agent:x:b", "agent:x:c", "agent:x:d",
+					   "agent:x:e" };
 	for (int sort = SORT_KEY; sort <= SORT_NEWEST; sort++) {
 		struct sessions_op input = { .limit = 2, .sort = (enum sort)sort };
 		size_t seen = 0;
+
 		for (size_t i = 0; i < COUNT(all); i++)
 			put(all[i], "1");
 		do {
 			struct call *call = done(list_sessions(engine, input));
+
 			assert_int_equal(call->sessions.total, COUNT(all));
 			assert_true(call->sessions.count <= 2);
 			seen += call->sessions.count;
@@ -435,13 +451,15 @@ pages_of_many_sessions_are_in_order(void **state)
 	struct sessions_op input = { .limit = 7, .sort = SORT_KEY };
 	size_t seen = 0;
 	for (int i = 0; i < 500; i++) {
-		snprintf(key, sizeof key, "agent:x:%03d", i * 37 % 500);
+		snprintf(key, sizeof(key), "agent:x:%03d", i * 37 % 500);
 		put(key, "1");
 	}
 	do {
 		const struct sessions_op *page = &done(list_sessions(engine, input))->sessions;
+
 		for (size_t i = 0; i < page->count; i++) {
-			snprintf(key, sizeof key, "%.*s", (int)page->sessions[i].session_key.len, page->sessions[i].session_key.s);
+			snprintf(key, sizeof(key), "%.*s", (int)page->sessions[i].session_key.len,
+				 page->sessions[i].session_key.s);
 			assert_true(strcmp(before, key) < 0);
 			strcpy(before, key);
 		}
@@ -456,10 +474,14 @@ static void
 a_strange_cursor_is_refused(void **state)
 {
 	(void)state;
-	static const char *const strange[] = { "", ":", "1:", ":x", "x:y", "1x:y", "123456789012345678901234567890:x" };
+	static const char *const strange[] = {
+		"", ":", "1:", ":x", "x:y", "1x:y", "123456789012345678901234567890:x"
+	};
 	for (size_t i = 0; i < COUNT(strange); i++) {
-		struct call *call =
-		    fails(list_sessions(engine, (struct sessions_op){ .cursor = str_of(strange[i]) }), ERROR_INVALID_FIELD);
+		struct call *call = fails(
+		    list_sessions(engine, (struct sessions_op){ .cursor = str_of(strange[i]) }),
+		    ERROR_INVALID_FIELD);
+
 		assert_string_equal(call->op.error.pointer, "cursor");
 	}
 }
@@ -468,7 +490,8 @@ static void
 a_session_shows_where_its_events_came_from(void **state)
 {
 	(void)state;
-	put("main", "1"), put("agent:main:main", "2"), put(" main ", "3"), put("agent:main:main ", "4");
+	put("main", "1"), put("agent:main:main", "2"), put(" main ", "3"),
+	    put("agent:main:main ", "4");
 	put("AGENT:main:main", "5");
 	const struct session *s = session("main");
 	assert_int_equal(s->depth, 5);
@@ -484,6 +507,7 @@ static void
 put_from(struct delivery delivery)
 {
 	struct draft from = draft(A, "x");
+
 	from.delivery = delivery;
 	done(enqueue_draft(engine, from));
 }
@@ -492,7 +516,8 @@ static void
 a_session_shows_the_merged_delivery_context(void **state)
 {
 	(void)state;
-	put_from((struct delivery){ .channel = STR("telegram"), .to = STR("1"), .thread_id = STR("t") });
+	put_from(
+	    (struct delivery){ .channel = STR("telegram"), .to = STR("1"), .thread_id = STR("t") });
 	put(A, "none between");
 	put_from((struct delivery){ .channel = STR("telegram"), .to = STR("2") });
 	assert_str(session(A)->delivery.to, "2");
@@ -502,7 +527,7 @@ a_session_shows_the_merged_delivery_context(void **state)
 	assert_str(session(A)->delivery.thread_id, NULL);
 }
 
-/* ---- duplicates, replacing, the last context (ROUTING section 7) ---------------------------------------------------- */
+/* --- duplicates, replacing, the last context (ROUTING section 7) --- */
 
 struct step {
 	const char *context_key, *text, *to; /* to: of the delivery context; NULL: none */
@@ -515,6 +540,7 @@ run_steps(const struct step *steps, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct draft next = draft(A, steps[i].text);
+
 		next.context_key = str_of(steps[i].context_key);
 		next.delivery.to = str_of(steps[i].to);
 		next.replace = steps[i].how == 'r';
@@ -572,7 +598,8 @@ a_drained_event_is_no_duplicate(void **state)
 	(void)state;
 	put_keyed(A, "k", "a");
 	done(drain(engine, A, 0));
-	assert_int_equal(done(enqueue_keyed(engine, A, "k", "a"))->enqueue.results[0].outcome, ENQUEUE_QUEUED);
+	assert_int_equal(done(enqueue_keyed(engine, A, "k", "a"))->enqueue.results[0].outcome,
+			 ENQUEUE_QUEUED);
 }
 
 static void
@@ -591,7 +618,8 @@ a_rekeyed_event_is_a_duplicate_all_the_same(void **state)
 {
 	(void)state;
 	put("agent:main:main", "a");
-	assert_int_equal(done(enqueue(engine, "main", "a"))->enqueue.results[0].outcome, ENQUEUE_DUPLICATE);
+	assert_int_equal(done(enqueue(engine, "main", "a"))->enqueue.results[0].outcome,
+			 ENQUEUE_DUPLICATE);
 }
 
 static void
@@ -608,7 +636,8 @@ replace_takes_the_place_of_all_that_match(void **state)
 		{ .context_key = "l", .text = "z", .outcome = ENQUEUE_QUEUED },
 		{ .context_key = "k", .text = "c", .how = 'r', .outcome = ENQUEUE_REPLACED },
 		{ .context_key = "k", .text = "d", .outcome = ENQUEUE_QUEUED },
-		{ .context_key = "k", .text = "c", .how = 'r', .outcome = ENQUEUE_REPLACED }, /* the first of two */
+		/* the first of two */
+		{ .context_key = "k", .text = "c", .how = 'r', .outcome = ENQUEUE_REPLACED },
 	};
 	run_steps(steps, COUNT(steps));
 	assert_queued(A, "x y z c");
@@ -623,7 +652,8 @@ replace_needs_a_context_key(void **state)
 	(void)state;
 	struct draft blank = draft(A, "a");
 	blank.replace = true;
-	assert_string_equal(fails(enqueue_draft(engine, blank), ERROR_INVALID_FIELD)->op.error.pointer, "/replace");
+	assert_string_equal(
+	    fails(enqueue_draft(engine, blank), ERROR_INVALID_FIELD)->op.error.pointer, "/replace");
 }
 
 static void
@@ -636,7 +666,8 @@ replacing_needs_no_room(void **state)
 	struct draft next = draft(A, "b");
 	next.context_key = STR("k");
 	next.replace = true;
-	assert_int_equal(done(enqueue_draft(engine, next))->enqueue.results[0].outcome, ENQUEUE_REPLACED);
+	assert_int_equal(done(enqueue_draft(engine, next))->enqueue.results[0].outcome,
+			 ENQUEUE_REPLACED);
 }
 
 static void
@@ -655,7 +686,7 @@ the_last_context_follows_the_events(void **state)
 	assert_null(session(A));
 }
 
-/* ---- limits -------------------------------------------------------------------------------------------------------- */
+/* --- limits --- */
 
 static void
 a_full_session_refuses(void **state)
@@ -689,7 +720,10 @@ a_full_session_drops_its_oldest_where_told_to(void **state)
 	assert_queued(A, "6 7");
 }
 
-/* Which no event that is pending says: it came after the one that is leased, and before those without a key. */
+/*
+ * Which no event that is pending says: it came after the one that is leased, and before those
+ * without a key.
+ */
 static void
 a_last_context_that_outlives_its_event_is_kept_exactly(void **state)
 {
@@ -697,7 +731,8 @@ a_last_context_that_outlives_its_event_is_kept_exactly(void **state)
 	options.session_pending_max = 2;
 	options.overflow = OVERFLOW_DROP_OLDEST;
 	reopen();
-	put_keyed(A, "held", "1"), done(lend(engine, A, 0, 60000)), put_keyed(A, "k", "2"), put(A, "3"), put(A, "4");
+	put_keyed(A, "held", "1"), done(lend(engine, A, 0, 60000)), put_keyed(A, "k", "2"),
+	    put(A, "3"), put(A, "4");
 	reopen();
 	assert_str(session(A)->last_context_key, "k");
 	struct draft refused[] = { draft(A, "5"), draft(A, " ") };
@@ -740,7 +775,8 @@ a_session_emptied_in_this_batch_makes_room(void **state)
 	reopen();
 	put(A, "1"), put(B, "1");
 	struct draft bad[] = { draft("agent:main:c", "1"), draft(A, " ") };
-	struct call *calls[] = { drain(engine, A, 0), enqueue_drafts(engine, bad, 2), enqueue(engine, "agent:main:d", "1"),
+	struct call *calls[] = { drain(engine, A, 0), enqueue_drafts(engine, bad, 2),
+				 enqueue(engine, "agent:main:d", "1"),
 				 enqueue(engine, "agent:main:e", "1") };
 	turn();
 	assert_int_equal(calls[1]->op.error.code, ERROR_INVALID_FIELD);
@@ -772,7 +808,7 @@ too_large_a_batch_is_refused(void **state)
 	assert_queued(A, "1 2");
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------------------- */
+/* --- batches --- */
 
 static void
 the_calls_of_a_turn_share_one_commit_and_are_answered_in_order(void **state)
@@ -798,8 +834,9 @@ static void
 a_drain_sees_the_enqueue_of_the_same_turn(void **state)
 {
 	(void)state;
-	struct call *calls[] = { peek(engine, A),     enqueue(engine, A, "1"), peek(engine, A),
-				 drain(engine, A, 0), peek(engine, A),         enqueue(engine, A, "2") };
+	struct call *calls[] = { peek(engine, A), enqueue(engine, A, "1"),
+				 peek(engine, A), drain(engine, A, 0),
+				 peek(engine, A), enqueue(engine, A, "2") };
 	turn();
 	assert_texts(&calls[0]->peek.found, "");
 	assert_texts(&calls[2]->peek.found, "1");
@@ -826,19 +863,22 @@ a_bad_draft_in_the_middle_leaves_nothing(void **state)
 {
 	(void)state;
 	int64_t before = put_keyed(A, "k", "0");
-	struct draft drafts[] = { draft(A, "1"), draft(B, "2"), draft(A, "3"), draft(A, " "), draft(A, "5") };
+	struct draft drafts[] = { draft(A, "1"), draft(B, "2"), draft(A, "3"), draft(A, " "),
+				  draft(A, "5") };
 	drafts[2].context_key = STR("l");
 	struct draft replacing = draft(A, "new");
 	replacing.context_key = STR("k");
 	replacing.replace = true;
 	drafts[1] = replacing;
-	struct call *first = enqueue(engine, A, "first"), *bad = enqueue_drafts(engine, drafts, COUNT(drafts)),
+	struct call *first = enqueue(engine, A, "first"),
+		    *bad = enqueue_drafts(engine, drafts, COUNT(drafts)),
 		    *last = enqueue(engine, A, "last");
 	turn();
 	assert_int_equal(bad->op.error.code, ERROR_INVALID_FIELD);
 	assert_int_equal(bad->enqueue.failed, 3);
 	assert_int_equal(first->enqueue.results[0].event.id, before + 1);
-	assert_int_equal(last->enqueue.results[0].event.id, before + 2); /* the refused ones used up no ids */
+	/* the refused ones used up no ids */
+	assert_int_equal(last->enqueue.results[0].event.id, before + 2);
 	assert_queued(A, "0 first last");
 	assert_str(session(A)->last_context_key, "k");
 	assert_int_equal(store.event_count, 3);
@@ -880,7 +920,7 @@ a_call_made_by_an_answer_waits_for_the_next_turn(void **state)
 	assert_queued(A, "1 from an answer");
 }
 
-/* ---- a store that answers later ------------------------------------------------------------------------------------- */
+/* --- a store that answers later --- */
 
 static void
 nothing_is_answered_before_the_store_says_so(void **state)
@@ -888,7 +928,8 @@ nothing_is_answered_before_the_store_says_so(void **state)
 	(void)state;
 	put(A, "0");
 	store.defer = true;
-	struct call *calls[] = { peek(engine, A), find_event(engine, 1), enqueue(engine, A, "1"), drain(engine, A, 0) };
+	struct call *calls[] = { peek(engine, A), find_event(engine, 1), enqueue(engine, A, "1"),
+				 drain(engine, A, 0) };
 	turn();
 	while (store.commits == 1) { /* look up, read, commit */
 		for (size_t i = 0; i < COUNT(calls); i++)
@@ -978,7 +1019,7 @@ a_new_policy_is_in_force_at_once_when_nothing_is_under_way(void **state)
 	arena_clear(&arena);
 }
 
-/* ---- a store that fails --------------------------------------------------------------------------------------------- */
+/* --- a store that fails --- */
 
 static void
 a_full_store_refuses_enqueues_but_not_drains(void **state)
@@ -986,8 +1027,8 @@ a_full_store_refuses_enqueues_but_not_drains(void **state)
 	(void)state;
 	put(A, "0");
 	store.full_for_events = true;
-	struct call *refused = enqueue(engine, A, "1"), *taken = drain(engine, A, 0), *late = enqueue(engine, B, "2"),
-		    *looked = peek(engine, A);
+	struct call *refused = enqueue(engine, A, "1"), *taken = drain(engine, A, 0),
+		    *late = enqueue(engine, B, "2"), *looked = peek(engine, A);
 	turn();
 	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 	assert_int_equal(late->op.error.code, ERROR_STORAGE_FULL);
@@ -1009,8 +1050,10 @@ a_second_try_starts_from_empty_answers(void **state)
 	(void)state;
 	store.full_for_events = true;
 	struct call *refused = enqueue_keyed(engine, A, "k", "1"), *other = enqueue(engine, B, "2"),
-		    *listed = list_sessions(engine, (struct sessions_op){ .limit = 1 }), *looked = peek(engine, A),
-		    *taken = drain(engine, A, 0), *none = consume(engine, B, (int64_t[]){ 2 }, 1), *purged = purge(engine, A, NULL);
+		    *listed = list_sessions(engine, (struct sessions_op){ .limit = 1 }),
+		    *looked = peek(engine, A), *taken = drain(engine, A, 0),
+		    *none = consume(engine, B, (int64_t[]){ 2 }, 1),
+		    *purged = purge(engine, A, NULL);
 	turn();
 	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 	assert_int_equal(other->op.error.code, ERROR_STORAGE_FULL);
@@ -1037,8 +1080,8 @@ a_second_try_asks_again_who_was_refused(void **state)
 	next.context_key = STR("k");
 	next.replace = true;
 	store.full_for_events = true;
-	struct call *refused = enqueue_draft(engine, next), *gone = withdraw(engine, id), *bad = drain(engine, " ", 0),
-		    *blank = enqueue(engine, A, " ");
+	struct call *refused = enqueue_draft(engine, next), *gone = withdraw(engine, id),
+		    *bad = drain(engine, " ", 0), *blank = enqueue(engine, A, " ");
 	turn();
 	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 	assert_int_equal(gone->op.error.code, ERROR_NONE);
@@ -1068,8 +1111,8 @@ a_failed_commit_takes_everything_back(void **state)
 	(void)state;
 	put_keyed(A, "k", "0");
 	store.commit_fails = ERROR_STORAGE_FAILED;
-	struct call *calls[] = { enqueue_keyed(engine, A, "l", "1"), drain(engine, A, 1), enqueue(engine, B, "2"),
-				 peek(engine, A) };
+	struct call *calls[] = { enqueue_keyed(engine, A, "l", "1"), drain(engine, A, 1),
+				 enqueue(engine, B, "2"), peek(engine, A) };
 	turn();
 	for (size_t i = 0; i < COUNT(calls); i++) {
 		assert_int_equal(calls[i]->answered, 1);
@@ -1139,7 +1182,8 @@ a_written_commit_of_unknown_outcome_stops_the_engine(void **state)
 	put(A, "0");
 	store.commit_fails = ERROR_STORAGE_UNKNOWN;
 	store.fails_late = true;
-	struct call *calls[] = { enqueue(engine, A, "1"), drain(engine, A, 0), enqueue(engine, B, "2"), peek(engine, B) };
+	struct call *calls[] = { enqueue(engine, A, "1"), drain(engine, A, 0),
+				 enqueue(engine, B, "2"), peek(engine, B) };
 	assert_int_equal(engine_turn(engine, &error), -1);
 	assert_int_equal(error.code, ERROR_STORAGE_UNKNOWN);
 	for (size_t i = 0; i < COUNT(calls); i++)
@@ -1152,8 +1196,8 @@ static void
 an_answer_is_made_ready_when_its_commit_is_written(void **state)
 {
 	(void)state;
-	struct call *calls[] = { enqueue(engine, A, "1"), enqueue(engine, " ", "refused"), peek(engine, A), wait_for(engine, B),
-				 ack(engine, 4711, NULL, 0) };
+	struct call *calls[] = { enqueue(engine, A, "1"), enqueue(engine, " ", "refused"),
+				 peek(engine, A), wait_for(engine, B), ack(engine, 4711, NULL, 0) };
 	turn();
 	assert_int_equal(calls[0]->prepared, 1);
 	assert_int_equal(calls[1]->prepared, 0);
@@ -1213,7 +1257,8 @@ a_failed_look_up_fails_only_who_asked(void **state)
 	(void)state;
 	int64_t id = put(A, "0");
 	store.read_fails = ERROR_STORAGE_FAILED;
-	struct call *found = find_event(engine, id), *gone = withdraw(engine, id), *added = enqueue(engine, B, "1");
+	struct call *found = find_event(engine, id), *gone = withdraw(engine, id),
+		    *added = enqueue(engine, B, "1");
 	turn();
 	assert_int_equal(found->op.error.code, ERROR_STORAGE_FAILED);
 	assert_int_equal(gone->op.error.code, ERROR_STORAGE_FAILED);
@@ -1228,8 +1273,9 @@ a_missing_event_fails_only_who_needs_it(void **state)
 	put(A, "0"), put(A, "1"), put(B, "2");
 	int64_t more = put(A, "x");
 	store.missing_id = 2;
-	struct call *taken = drain(engine, A, 0), *added = enqueue(engine, A, "3"), *other = drain(engine, B, 0),
-		    *looked = peek(engine, A), *first = drain(engine, A, 1), *gone = withdraw(engine, more);
+	struct call *taken = drain(engine, A, 0), *added = enqueue(engine, A, "3"),
+		    *other = drain(engine, B, 0), *looked = peek(engine, A),
+		    *first = drain(engine, A, 1), *gone = withdraw(engine, more);
 	turn();
 	assert_int_equal(taken->op.error.code, ERROR_STORAGE_FAILED);
 	assert_int_equal(taken->drain.taken.count, 0);
@@ -1333,7 +1379,7 @@ a_store_that_is_not_ready_takes_no_events(void **state)
 	assert_false(engine_ready(engine, &error));
 }
 
-/* ---- opening again -------------------------------------------------------------------------------------------------- */
+/* --- opening again --- */
 
 static void
 what_was_pending_is_pending_again(void **state)
@@ -1349,7 +1395,9 @@ what_was_pending_is_pending_again(void **state)
 	assert_int_equal(session("main")->rekeyed_from[0].count, 2);
 	assert_int_equal(stats().pending, 3);
 	assert_true(stats().catalog_bytes <= bytes);
-	assert_int_equal(done(enqueue_keyed(engine, "agent:main:main", "k", "1"))->enqueue.results[0].outcome, ENQUEUE_DUPLICATE);
+	assert_int_equal(
+	    done(enqueue_keyed(engine, "agent:main:main", "k", "1"))->enqueue.results[0].outcome,
+	    ENQUEUE_DUPLICATE);
 	assert_int_equal(put(A, "5"), 5);
 }
 

@@ -20,7 +20,8 @@ every_code_has_a_name_of_its_own(void **state)
 	for (int i = 0; i < ERROR_CODE_COUNT; i++) {
 		assert_non_null(error_code_name((enum error_code)i));
 		for (int j = 0; j < i; j++)
-			assert_string_not_equal(error_code_name((enum error_code)i), error_code_name((enum error_code)j));
+			assert_string_not_equal(error_code_name((enum error_code)i),
+						error_code_name((enum error_code)j));
 	}
 	assert_string_equal(error_code_name(ERROR_BLANK_KEY), "blank-key");
 	assert_string_equal(error_code_name(ERROR_TOO_LARGE), "payload-too-large");
@@ -59,7 +60,8 @@ a_long_detail_is_cut_between_characters(void **state)
 		if (len + 4 < ERROR_DETAIL_BYTES)
 			assert_int_equal(strlen(err.detail), len + 4);
 		else
-			assert_int_equal(strlen(err.detail), len < ERROR_DETAIL_BYTES ? len : ERROR_DETAIL_BYTES - 1);
+			assert_int_equal(strlen(err.detail),
+					 len < ERROR_DETAIL_BYTES ? len : ERROR_DETAIL_BYTES - 1);
 		assert_true(text_is_utf8(err.detail, strlen(err.detail)));
 		assert_null(strchr(err.detail, '?'));
 	}

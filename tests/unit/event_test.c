@@ -14,9 +14,19 @@
 static void
 only_issued_ids_are_ids(void **state)
 {
-	static const char *const others[] = {
-		"", "0", "01", "-1", "+1", " 1", "1 ", "1.0", "1e3", "0x1", "abc", "9223372036854775808", "99999999999999999999"
-	};
+	static const char *const others[] = { "",
+					      "0",
+					      "01",
+					      "-1",
+					      "+1",
+					      " 1",
+					      "1 ",
+					      "1.0",
+					      "1e3",
+					      "0x1",
+					      "abc",
+					      "9223372036854775808",
+					      "99999999999999999999" };
 	int64_t id = 77;
 
 	(void)state;
@@ -61,7 +71,8 @@ a_draft_is_normalised(void **state)
 	assert_true(str_eq(draft.context_key, STR("cron:job-1")));
 	assert_null(draft.source.s);
 	assert_true(str_eq(draft.traceparent, STR("00-a")));
-	assert_true(str_eq(draft.address.session_key, STR(" main "))); /* as sent: it is stored like that */
+	/* as sent: it is stored like that */
+	assert_true(str_eq(draft.address.session_key, STR(" main ")));
 	arena_clear(&arena);
 }
 
@@ -101,7 +112,8 @@ replace_needs_a_context_key(void **state)
 {
 	(void)state;
 	assert_refused((struct draft){ .text = STR("x"), .replace = true }, "/replace");
-	assert_refused((struct draft){ .text = STR("x"), .context_key = STR(" "), .replace = true }, "/replace");
+	assert_refused((struct draft){ .text = STR("x"), .context_key = STR(" "), .replace = true },
+		       "/replace");
 }
 
 static const struct {
@@ -116,10 +128,13 @@ static const struct {
 	{ offsetof(struct draft, address.agent_id), AGENT_ID_BYTES_MAX, "/agentId" },
 	{ offsetof(struct draft, address.channel), CHANNEL_BYTES_MAX, "/channel" },
 	{ offsetof(struct draft, address.account_id), ACCOUNT_ID_BYTES_MAX, "/accountId" },
-	{ offsetof(struct draft, delivery.channel), DELIVERY_FIELD_BYTES_MAX, "/deliveryContext/channel" },
+	{ offsetof(struct draft, delivery.channel), DELIVERY_FIELD_BYTES_MAX,
+	  "/deliveryContext/channel" },
 	{ offsetof(struct draft, delivery.to), DELIVERY_FIELD_BYTES_MAX, "/deliveryContext/to" },
-	{ offsetof(struct draft, delivery.account_id), DELIVERY_FIELD_BYTES_MAX, "/deliveryContext/accountId" },
-	{ offsetof(struct draft, delivery.thread_id), DELIVERY_FIELD_BYTES_MAX, "/deliveryContext/threadId" },
+	{ offsetof(struct draft, delivery.account_id), DELIVERY_FIELD_BYTES_MAX,
+	  "/deliveryContext/accountId" },
+	{ offsetof(struct draft, delivery.thread_id), DELIVERY_FIELD_BYTES_MAX,
+	  "/deliveryContext/threadId" },
 };
 
 static void
@@ -162,9 +177,10 @@ a_context_key_is_measured_after_folding_too(void **state)
 	char key[CONTEXT_KEY_BYTES_MAX];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof key; i += 2)
+	for (size_t i = 0; i < sizeof(key); i += 2)
 		memcpy(key + i, "\u0130", 2);
-	assert_refused((struct draft){ .text = STR("x"), .context_key = { key, sizeof key } }, "/contextKey");
+	assert_refused((struct draft){ .text = STR("x"), .context_key = { key, sizeof(key) } },
+		       "/contextKey");
 }
 
 int

@@ -24,6 +24,7 @@ static void
 open_engine(void)
 {
 	struct policy *policy;
+
 	assert_int_equal(policy_parse("", 0, &policy, &error), 0);
 	assert_int_equal(engine_open(&store.base, policy, &options, &engine, &error), 0);
 }
@@ -113,6 +114,7 @@ assert_deliverable(const char *key, const char *texts)
 {
 	struct call *call = done(peek(engine, key));
 	struct system_event_list list = { call->peek.found.events, 0 };
+
 	for (size_t i = 0; i < call->peek.found.count; i++)
 		if (list.events[i].state == EVENT_STATE_QUEUED)
 			list.events[list.count++] = list.events[i];
@@ -130,6 +132,7 @@ struct engine_stats
 stats(void)
 {
 	struct engine_stats all;
+
 	engine_stats(engine, &all);
 	return all;
 }

@@ -1,5 +1,6 @@
 /*
- * fixture.h - the engine on a store in memory, with clocks that stand still until a test moves them.
+ * fixture.h - the engine on a store in memory, with clocks that stand still until a test moves
+ * them.
  *
  * Here: opening and closing, turns, the few lines that every test of a call begins and ends with.
  * Not here: the calls themselves (calls.h), the store (memory_store.h).
@@ -14,7 +15,8 @@
 #define A "agent:main:a"
 #define B "agent:main:b"
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
-#define IDS(...) (const int64_t[]){ __VA_ARGS__ }, sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)
+#define IDS(...)                                                                                   \
+	(const int64_t[]){ __VA_ARGS__ }, sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)
 #define ALL NULL, 0
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_begin, fixture_end)
 
@@ -35,10 +37,12 @@ void pass(int64_t ms); /* time passes, on both clocks; nothing is told of it */
 struct call *done(struct call *call);
 struct call *fails(struct call *call, enum error_code code);
 
-int64_t put(const char *key, const char *text);                  /* the event's id */
-int64_t borrow(const char *key, size_t limit, int64_t lease_ms); /* the lease's id; 0: nothing to have */
-void assert_queued(const char *key, const char *texts);          /* pending, in order; as "1 2" */
-void assert_deliverable(const char *key, const char *texts);     /* the same of what could be drained now; takes nothing */
+int64_t put(const char *key, const char *text); /* the event's id */
+/* the lease's id; 0: nothing to have */
+int64_t borrow(const char *key, size_t limit, int64_t lease_ms);
+void assert_queued(const char *key, const char *texts); /* pending, in order; as "1 2" */
+/* the same of what could be drained now; takes nothing */
+void assert_deliverable(const char *key, const char *texts);
 const struct system_event *look_at(int64_t id);
 struct engine_stats stats(void);
 

@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 
-static const struct options with_names = { .allow_host = { .items = { "sevq.example", "other.example:8443" }, .count = 2 } };
+static const struct options with_names = {
+	.allow_host = { .items = { "sevq.example", "other.example:8443" }, .count = 2 }
+};
 
 static enum error_code
 check(const char *endpoint, const char *host, const char *origin, const char *site, bool changes)
@@ -28,10 +30,10 @@ check(const char *endpoint, const char *host, const char *origin, const char *si
 static void
 our_names_with_our_port_are_ours(void **state)
 {
-	static const char *const ours[] = {
-		"127.0.0.1:7", "localhost:7",  "[::1]:7",          "LOCALHOST",    "127.0.0.1",
-		"[::1]",       "sevq.example", "sevq.example:443", "SEVQ.example", "other.example:8443"
-	};
+	static const char *const ours[] = { "127.0.0.1:7",       "localhost:7",      "[::1]:7",
+					    "LOCALHOST",         "127.0.0.1",        "[::1]",
+					    "sevq.example",      "sevq.example:443", "SEVQ.example",
+					    "other.example:8443" };
 	static const char *const others[] = { "evil.example",
 					      "evil.example:7",
 					      "127.0.0.1:8",
@@ -49,10 +51,11 @@ our_names_with_our_port_are_ours(void **state)
 					      "localhost.evil.example:7" };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		assert_int_equal(check("127.0.0.1:7", ours[i], NULL, NULL, true), ERROR_NONE);
-	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-		assert_int_equal(check("127.0.0.1:7", others[i], NULL, NULL, false), ERROR_MISDIRECTED);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(check("127.0.0.1:7", others[i], NULL, NULL, false),
+				 ERROR_MISDIRECTED);
 	assert_int_equal(check("192.168.0.9:7", "192.168.0.9:7", NULL, NULL, false), ERROR_NONE);
 	assert_int_equal(check("0.0.0.0:7", "0.0.0.0:7", NULL, NULL, false), ERROR_MISDIRECTED);
 	assert_int_equal(check("unix:x", "localhost", NULL, NULL, false), ERROR_NONE);
@@ -73,7 +76,8 @@ a_change_must_not_come_from_another_site(void **state)
 		{ NULL, "same-site", ERROR_FORBIDDEN },
 		{ NULL, "cross-site", ERROR_FORBIDDEN },
 		{ NULL, "", ERROR_FORBIDDEN },
-		{ "http://evil.example", "same-origin", ERROR_NONE }, /* the browser knows better than we do */
+		/* the browser knows better than we do */
+		{ "http://evil.example", "same-origin", ERROR_NONE },
 		{ "http://127.0.0.1:7", NULL, ERROR_NONE },
 		{ "http://localhost:7", "cross-site", ERROR_FORBIDDEN },
 		{ "http://[::1]:7", NULL, ERROR_NONE },
@@ -87,9 +91,13 @@ a_change_must_not_come_from_another_site(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		assert_int_equal(check("127.0.0.1:7", "localhost:7", rows[i].origin, rows[i].site, true), rows[i].code);
-		assert_int_equal(check("127.0.0.1:7", "localhost:7", rows[i].origin, rows[i].site, false), ERROR_NONE);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(
+		    check("127.0.0.1:7", "localhost:7", rows[i].origin, rows[i].site, true),
+		    rows[i].code);
+		assert_int_equal(
+		    check("127.0.0.1:7", "localhost:7", rows[i].origin, rows[i].site, false),
+		    ERROR_NONE);
 	}
 }
 

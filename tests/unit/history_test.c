@@ -1,8 +1,7 @@
 /*
- * history_test.c - what the file remembers of leases, keys and settled events, and what retention forgets; the engine on SQLite.
+ * history_test.c - what the file remembers of leases, keys and settled events, and what retention
+ * forgets; the engine on SQLite.
  */
-#include "queue/sqlite/store.h"
-
 #include <ftw.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -11,11 +10,12 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include "queue/sqlite/store.h"
 #include "tests/unit/fixture.h"
 
 #define MINUTE INT64_C(60000)
@@ -29,6 +29,7 @@ open_file(void)
 	struct sqlite_options storage;
 	struct store *opened;
 	struct policy *policy;
+
 	sqlite_options_init(&storage);
 	storage.min_free_bytes = 0;
 	storage.path = path;
@@ -53,10 +54,11 @@ begin(void **state)
 		return -1;
 	engine_close(engine);
 	engine = NULL;
-	snprintf(directory, sizeof directory, "%s/sevq-history-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(directory, sizeof(directory), "%s/sevq-history-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(directory) == NULL)
 		return -1;
-	snprintf(path, sizeof path, "%s/sevq.db", directory);
+	snprintf(path, sizeof(path), "%s/sevq.db", directory);
 	open_file();
 	return 0;
 }
@@ -81,6 +83,7 @@ shell(const char *query)
 {
 	sqlite3 *db;
 	sqlite3_stmt *row;
+
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_prepare_v2(db, query, -1, &row, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(row), SQLITE_ROW);
@@ -105,16 +108,20 @@ assert_history(struct history_op input, size_t limit, const char *want)
 {
 	struct buf have = { 0 };
 	int64_t before = INT64_MAX;
+
 	input.limit = limit;
 	for (;;) {
 		struct call *call = done(list_history(engine, input));
+
 		for (size_t i = 0; i < call->history.count; i++) {
 			const struct history_item *item = &call->history.items[i];
+
 			assert_true(item->end.ts_ms <= before);
 			before = item->end.ts_ms;
 			assert_int_equal(item->event.state, EVENT_STATE_SETTLED);
 			assert_int_equal(item->event.outcome, item->end.kind);
-			buf_addf(&have, "%s%.*s:%s", have.len > 0 ? " " : "", (int)item->event.text.len, item->event.text.s,
+			buf_addf(&have, "%s%.*s:%s", have.len > 0 ? " " : "",
+				 (int)item->event.text.len, item->event.text.s,
 				 outcome_name(item->end.kind));
 		}
 		assert_true(call->history.count <= limit);
@@ -122,7 +129,8 @@ assert_history(struct history_op input, size_t limit, const char *want)
 			break;
 		input.cursor = call->history.next_cursor;
 	}
-	assert_str((struct str){ have.data, have.len }, have.len > 0 || want[0] != '\0' ? want : NULL);
+	assert_str((struct str){ have.data, have.len },
+		   have.len > 0 || want[0] != '\0' ? want : NULL);
 	buf_clear(&have);
 }
 
@@ -130,6 +138,7 @@ static void
 settle_some(void)
 {
 	struct draft hook = draft(B, "b1");
+
 	hook.source = STR("hook");
 	put(A, "a1"), put(A, "a2"), put(A, "a3"), put(A, "a4"), put(A, "a5");
 	done(enqueue_draft(engine, hook)), put(B, "b2");
@@ -149,7 +158,8 @@ history_is_shown_newest_first_in_pages_of_any_size(void **state)
 	(void)state;
 	settle_some();
 	for (size_t limit = 1; limit < 9; limit++)
-		assert_history((struct history_op){ 0 }, limit, "b2:purged a5:consumed b1:acked a3:drained a2:drained a1:drained");
+		assert_history((struct history_op){ 0 }, limit,
+			       "b2:purged a5:consumed b1:acked a3:drained a2:drained a1:drained");
 }
 
 static void
@@ -161,19 +171,26 @@ history_can_be_filtered(void **state)
 	for (size_t limit = 1; limit < 5; limit++) {
 		assert_history((struct history_op){ .address.session_key = STR(A) }, limit,
 			       "a5:consumed a3:drained a2:drained a1:drained");
-		assert_history((struct history_op){ .address.session_key = STR("agent:main:none") }, limit, "");
+		assert_history((struct history_op){ .address.session_key = STR("agent:main:none") },
+			       limit, "");
 		assert_history((struct history_op){ .source = STR("hook") }, limit, "b1:acked");
-		assert_history((struct history_op){ .kind = OUTCOME_DRAINED }, limit, "a3:drained a2:drained a1:drained");
+		assert_history((struct history_op){ .kind = OUTCOME_DRAINED }, limit,
+			       "a3:drained a2:drained a1:drained");
 		assert_history((struct history_op){ .kind = OUTCOME_DEAD }, limit, "");
-		assert_history((struct history_op){ .since_ms = start + 1 }, limit, "b2:purged a5:consumed b1:acked");
+		assert_history((struct history_op){ .since_ms = start + 1 }, limit,
+			       "b2:purged a5:consumed b1:acked");
 		assert_history((struct history_op){ .until_ms = start + 2 * MINUTE - 1 }, limit,
 			       "b1:acked a3:drained a2:drained a1:drained");
-		assert_history((struct history_op){ .since_ms = start + MINUTE, .until_ms = start + MINUTE }, limit, "b1:acked");
+		assert_history(
+		    (struct history_op){ .since_ms = start + MINUTE, .until_ms = start + MINUTE },
+		    limit, "b1:acked");
 		assert_history((struct history_op){ .until_ms = start - 1 }, limit, "");
 		assert_history((struct history_op){ .since_ms = INT64_MAX }, limit, "");
-		assert_history((struct history_op){ .until_ms = INT64_MAX, .kind = OUTCOME_PURGED }, limit, "b2:purged");
+		assert_history((struct history_op){ .until_ms = INT64_MAX, .kind = OUTCOME_PURGED },
+			       limit, "b2:purged");
 	}
-	fails(list_history(engine, (struct history_op){ .address.session_key = STR("agent:") }), ERROR_MALFORMED_KEY);
+	fails(list_history(engine, (struct history_op){ .address.session_key = STR("agent:") }),
+	      ERROR_MALFORMED_KEY);
 }
 
 /* They are as every event says of itself. */
@@ -181,12 +198,16 @@ static void
 assert_attempts_agree(struct history_op input, const char *want)
 {
 	struct buf have = { 0 };
+
 	do {
 		struct history_op *page = &done(list_history(engine, input))->history;
+
 		for (size_t i = 0; i < page->count; i++) {
 			const struct system_event *event = &page->items[i].event;
+
 			assert_int_equal(event->attempts, look_at(event->id)->attempts);
-			buf_addf(&have, "%.*s:%d ", (int)event->text.len, event->text.s, event->attempts);
+			buf_addf(&have, "%.*s:%d ", (int)event->text.len, event->text.s,
+				 event->attempts);
 		}
 		input.cursor = page->next_cursor;
 	} while (input.cursor.s != NULL);
@@ -209,7 +230,8 @@ history_says_how_often_each_had_failed(void **state)
 	int64_t lease = borrow(A, 0, 11 * MINUTE);
 	done(nack(engine, lease, IDS(2, 3)));
 	done(nack(engine, borrow(A, 1, MINUTE), ALL)); /* 2 is dead */
-	pass(11 * MINUTE), turn();                     /* 1 has lapsed, and the mortal one expired */
+	/* 1 has lapsed, and the mortal one expired */
+	pass(11 * MINUTE), turn();
 	put(A, "4"), put(A, "5"), put(A, "6"), put(A, "7");
 	done(drain(engine, A, 3));
 	done(nack(engine, borrow(A, 1, MINUTE), ALL));
@@ -217,8 +239,11 @@ history_says_how_often_each_had_failed(void **state)
 	done(purge(engine, B, NULL));
 	for (int round = 0; round < 2; round++) {
 		for (size_t limit = 1; limit < 10; limit++) {
-			assert_attempts_agree((struct history_op){ .limit = limit }, "b:0 7:0 6:1 5:0 4:0 3:2 1:2 mortal:1 2:3 ");
-			assert_attempts_agree((struct history_op){ .limit = limit, .dead_letters = true }, "1:2 2:3 ");
+			assert_attempts_agree((struct history_op){ .limit = limit },
+					      "b:0 7:0 6:1 5:0 4:0 3:2 1:2 mortal:1 2:3 ");
+			assert_attempts_agree(
+			    (struct history_op){ .limit = limit, .dead_letters = true },
+			    "1:2 2:3 ");
 			calls_free();
 		}
 		open_again();
@@ -243,8 +268,9 @@ put_long(size_t count)
 {
 	static char text[TEXT_BYTES_MAX];
 	struct draft one = draft(A, "");
-	memset(text, 'x', sizeof text);
-	one.text = (struct str){ text, sizeof text };
+
+	memset(text, 'x', sizeof(text));
+	one.text = (struct str){ text, sizeof(text) };
 	one.allow_duplicate = true;
 	for (; count > 0; count--)
 		done(enqueue_draft(engine, one));
@@ -257,10 +283,12 @@ assert_pages_hold_little(struct history_op input, size_t count)
 {
 	size_t pages = 0;
 	int64_t before = INT64_MAX;
+
 	input.limit = HISTORY_PAGE_MAX;
 	do {
 		const struct history_op *page = &done(list_history(engine, input))->history;
 		size_t bytes = 0;
+
 		for (size_t i = 0; i < page->count; i++, count--) {
 			assert_true(page->items[i].event.id < before);
 			before = page->items[i].event.id;
@@ -315,10 +343,13 @@ strange_cursors_are_refused(void **state)
 					   "1:1 ",
 					   "99999999999999999999999999999999999999999999999:1" };
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		struct call *call = list_history(engine, (struct history_op){ .cursor = str_of(bad[i]) });
+		struct call *call =
+		    list_history(engine, (struct history_op){ .cursor = str_of(bad[i]) });
+
 		assert_string_equal(fails(call, ERROR_INVALID_FIELD)->op.error.pointer, "cursor");
 	}
-	assert_history((struct history_op){ .cursor = STR("9223372036854775807:9223372036854775807") }, 5, "");
+	assert_history(
+	    (struct history_op){ .cursor = STR("9223372036854775807:9223372036854775807") }, 5, "");
 }
 
 /* One attempt is all there is. */
@@ -348,18 +379,24 @@ dead_letters_are_listed_until_they_are_requeued(void **state)
 	int64_t end = now.wall_ms;
 	for (size_t limit = 1; limit < 5; limit++) {
 		assert_history(dead, limit, "x:dead 3:dead 2:dead 1:evicted");
-		assert_history((struct history_op){ .dead_letters = true, .address.session_key = STR(A) }, limit,
-			       "3:dead 2:dead 1:evicted");
-		assert_history((struct history_op){ .dead_letters = true, .until_ms = end - 1 }, limit, "3:dead 2:dead 1:evicted");
-		assert_history((struct history_op){ .dead_letters = true, .since_ms = end - 1 }, limit, "x:dead 3:dead 2:dead");
+		assert_history(
+		    (struct history_op){ .dead_letters = true, .address.session_key = STR(A) },
+		    limit, "3:dead 2:dead 1:evicted");
+		assert_history((struct history_op){ .dead_letters = true, .until_ms = end - 1 },
+			       limit, "3:dead 2:dead 1:evicted");
+		assert_history((struct history_op){ .dead_letters = true, .since_ms = end - 1 },
+			       limit, "x:dead 3:dead 2:dead");
 	}
-	struct call *page = done(list_history(engine, (struct history_op){ .dead_letters = true, .limit = 2 }));
+	struct call *page =
+	    done(list_history(engine, (struct history_op){ .dead_letters = true, .limit = 2 }));
 	struct call *call = done(requeue(engine, IDS(3, 1, 3, 99, 7), 0, false));
 	assert_int_equal(call->requeue.requeued, 2);
 	assert_int_equal(call->requeue.passed_over, 3);
 	for (size_t limit = 1; limit < 4; limit++) {
 		assert_history(dead, limit, "x:dead 2:dead");
-		assert_history((struct history_op){ .dead_letters = true, .cursor = page->history.next_cursor }, limit, "2:dead");
+		assert_history((struct history_op){ .dead_letters = true,
+						    .cursor = page->history.next_cursor },
+			       limit, "2:dead");
 	}
 	assert_deliverable(A, "3 1");
 	assert_history((struct history_op){ .kind = OUTCOME_DEAD }, 9, "x:dead 3:dead 2:dead");
@@ -378,7 +415,7 @@ a_requeued_dead_letter_tells_where_it_went(void **state)
 	int64_t anew = done(peek(engine, A))->peek.found.events[0].id;
 	const struct find_op *old = &done(find_event(engine, 2))->find;
 	char id[24];
-	snprintf(id, sizeof id, "%" PRId64, anew);
+	snprintf(id, sizeof(id), "%" PRId64, anew);
 	assert_string_equal(event_state_name(&old->event), "dead");
 	assert_int_equal(old->timeline[old->timeline_count - 1].kind, OUTCOME_REQUEUED);
 	assert_str(old->timeline[old->timeline_count - 1].detail, id);
@@ -397,6 +434,7 @@ a_requeued_exec_completion_is_one(void **state)
 	done(requeue(engine, IDS(id), 0, false));
 	for (int round = 0; round < 2; round++) {
 		struct lease_take_op prompt = { .address.session_key = STR(A), .prompt = true };
+
 		assert_int_equal(done(lend_as(engine, prompt))->lend.lease_id, 0);
 		open_again();
 	}
@@ -434,22 +472,25 @@ a_dead_letter_comes_back_as_it_was(void **state)
 	assert_str(list->sessions.sessions[0].rekeyed_from[0].key, "main");
 }
 
-/* ---- leases and keys on disk ---------------------------------------------------------------------------------------- */
+/* --- leases and keys on disk --- */
 
 static void
 leases_are_on_disk_as_they_were(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
-	struct lease_take_op exclusive = {
-		.address.session_key = STR(A), .limit = 2, .exclusive = true, .consumer = STR("c"), .lease_ms = MINUTE
-	};
+	struct lease_take_op exclusive = { .address.session_key = STR(A),
+					   .limit = 2,
+					   .exclusive = true,
+					   .consumer = STR("c"),
+					   .lease_ms = MINUTE };
 	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
 	done(ack(engine, lease, IDS(one)));
 	done(extend(engine, lease, ALL, 2 * MINUTE));
 	for (int round = 0; round < 2; round++) {
 		open_again();
-		assert_int_equal(engine_deliverable(engine, STR(A)), 0); /* though the third is nobody's */
+		/* though the third is nobody's */
+		assert_int_equal(engine_deliverable(engine, STR(A)), 0);
 		assert_int_equal(stats().leases, 1);
 		assert_int_equal(engine_due_ms(engine), 2 * MINUTE);
 		assert_int_equal(done(ack(engine, lease, IDS(one)))->lease.changed, 0);
@@ -499,13 +540,15 @@ assert_last(const char *key, const char *want)
 {
 	struct sessions_op one = { .address.session_key = str_of(key) };
 	struct call *call = done(list_sessions(engine, one));
+
 	assert_int_equal(call->sessions.count, 1);
 	assert_str(call->sessions.sessions[0].last_context_key, want);
 }
 
 /*
- * ROUTING section 7: dropping the oldest does not recompute the last context, so an event may have it that is long forgotten; or
- * one that came after all that have a key and are still there, because somebody holds those.
+ * ROUTING section 7: dropping the oldest does not recompute the last context, so an event may have
+ * it that is long forgotten; or one that came after all that have a key and are still there,
+ * because somebody holds those.
  */
 static void
 a_last_context_outlives_its_event_on_disk(void **state)
@@ -524,7 +567,8 @@ a_last_context_outlives_its_event_on_disk(void **state)
 		if (round == 1) {
 			pass(8 * DAY), turn();
 			sweep();
-			assert_int_equal(shell("SELECT count(*) FROM event WHERE context_key = 'evicted'"), 0);
+			assert_int_equal(
+			    shell("SELECT count(*) FROM event WHERE context_key = 'evicted'"), 0);
 		}
 		open_again();
 	}
@@ -575,7 +619,8 @@ keys_are_kept_a_day(void **state)
 	pass(1);
 	sweep();
 	assert_int_equal(shell("SELECT count(*) FROM idempotency"), 0);
-	assert_int_equal(done(enqueue_draft(engine, one))->enqueue.results[0].outcome, ENQUEUE_DUPLICATE);
+	assert_int_equal(done(enqueue_draft(engine, one))->enqueue.results[0].outcome,
+			 ENQUEUE_DUPLICATE);
 }
 
 static void
@@ -586,9 +631,10 @@ many_keys_are_forgotten_in_steps(void **state)
 	struct draft drafts[CALL_DRAFTS_MAX];
 	for (int i = 0; i < 20; i++) {
 		for (int j = 0; j < CALL_DRAFTS_MAX; j++) {
-			snprintf(names[j], sizeof names[j], "%d-%d", i, j);
+			snprintf(names[j], sizeof(names[j]), "%d-%d", i, j);
 			drafts[j] = draft(A, names[j]);
-			drafts[j].idempotency = (struct idempotency){ .key = str_of(names[j]), .request = 1 };
+			drafts[j].idempotency =
+			    (struct idempotency){ .key = str_of(names[j]), .request = 1 };
 		}
 		done(enqueue_drafts(engine, drafts, CALL_DRAFTS_MAX));
 		calls_free();
@@ -602,7 +648,7 @@ many_keys_are_forgotten_in_steps(void **state)
 	assert_int_equal(shell("SELECT count(*) FROM idempotency"), 0);
 }
 
-/* ---- retention ------------------------------------------------------------------------------------------------------ */
+/* --- retention --- */
 
 static void
 forgotten_rows_take_no_lease_and_no_attempt_with_them(void **state)
@@ -645,7 +691,8 @@ time_goes_on_where_there_is_no_room_for_answers(void **state)
 	done(enqueue_draft(engine, later)), put(A, "1"), put(A, "2");
 	engine_set_answer_budget(engine, 1);
 	pass(MINUTE);
-	struct call *first = list_history(engine, (struct history_op){ .limit = 10 }), *second = drain(engine, A, 0);
+	struct call *first = list_history(engine, (struct history_op){ .limit = 10 }),
+		    *second = drain(engine, A, 0);
 	turn();
 	assert_int_equal(first->history.count, 1);
 	assert_int_equal(second->op.error.code, ERROR_QUEUE_FULL);
@@ -740,9 +787,9 @@ requeueing_many_takes_no_time_worth_speaking_of(void **state)
 	options.attempts_max = 4;
 	open_again();
 	char text[16];
-	int64_t *ids = mem_alloc(EVENTS * sizeof *ids);
+	int64_t *ids = mem_alloc(EVENTS * sizeof(*ids));
 	for (int i = 0; i < EVENTS; i++) {
-		snprintf(text, sizeof text, "%d", i);
+		snprintf(text, sizeof(text), "%d", i);
 		ids[i] = put(A, text);
 		calls_free();
 	}
@@ -754,6 +801,7 @@ requeueing_many_takes_no_time_worth_speaking_of(void **state)
 	clock_t before = clock();
 	for (int i = 0; i < EVENTS; i += CALL_DRAFTS_MAX) {
 		size_t n = EVENTS - i < CALL_DRAFTS_MAX ? (size_t)(EVENTS - i) : CALL_DRAFTS_MAX;
+
 		assert_int_equal(done(requeue(engine, ids + i, n, 0, false))->requeue.requeued, n);
 		calls_free();
 	}
@@ -794,5 +842,6 @@ main(void)
 		TEST(an_answer_whose_events_are_forgotten_says_so),
 		TEST(requeueing_many_takes_no_time_worth_speaking_of),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,14 @@
 /*
- * idempotency_test.c - one idempotency key, one answer (C3): whatever was lost on the wire can be asked for again.
+ * idempotency_test.c - one idempotency key, one answer (C3): whatever was lost on the wire can be
+ * asked for again.
  */
-#include "tests/unit/fixture.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include "tests/unit/fixture.h"
 
 #define MINUTE 60000
 
@@ -22,6 +23,7 @@ static struct draft
 keyed(const char *queue_key, const char *text, const char *name, uint64_t request)
 {
 	struct draft one = draft(queue_key, text);
+
 	one.idempotency = key(name, request);
 	return one;
 }
@@ -59,6 +61,7 @@ the_same_request_is_answered_as_at_first(void **state)
 	for (int round = 0; round < 3; round++) {
 		struct call *again = done(with(enqueue(engine, A, "1"), "k", 7));
 		const struct enqueue_result *is = &again->enqueue.results[0];
+
 		assert_replayed(again, true);
 		assert_int_equal(is->outcome, ENQUEUE_QUEUED);
 		assert_int_equal(is->id, was->id);
@@ -84,7 +87,8 @@ another_request_is_refused(void **state)
 	struct draft drafts[] = { draft(B, "x"), keyed(B, "y", "k", 8) };
 	struct call *call = fails(enqueue_drafts(engine, drafts, 2), ERROR_IDEMPOTENCY_MISMATCH);
 	assert_int_equal(call->enqueue.failed, 1);
-	struct draft two[] = { draft(A, "1"), draft(A, "2") }; /* as many answers as were not kept */
+	/* as many answers as were not kept */
+	struct draft two[] = { draft(A, "1"), draft(A, "2") };
 	fails(with(enqueue_drafts(engine, two, 2), "k", 7), ERROR_IDEMPOTENCY_MISMATCH);
 	assert_queued(A, "1");
 	assert_queued(B, "");
@@ -94,8 +98,10 @@ static void
 a_key_of_the_same_turn_counts(void **state)
 {
 	(void)state;
-	struct call *calls[] = { with(enqueue(engine, A, "1"), "k", 7), with(enqueue(engine, A, "1"), "k", 7),
-				 with(enqueue(engine, A, "2"), "k", 8), with(enqueue(engine, B, "x"), "l", 7) };
+	struct call *calls[] = { with(enqueue(engine, A, "1"), "k", 7),
+				 with(enqueue(engine, A, "1"), "k", 7),
+				 with(enqueue(engine, A, "2"), "k", 8),
+				 with(enqueue(engine, B, "x"), "l", 7) };
 	turn();
 	assert_replayed(calls[0], false);
 	assert_replayed(calls[1], true);
@@ -116,8 +122,10 @@ every_outcome_is_repeated_as_it_was(void **state)
 	done(enqueue_keyed(engine, A, "k", "1"));
 	for (int round = 0; round < 2; round++) {
 		struct call *replaced = done(with(enqueue_draft(engine, next), "replace", 1));
+
 		assert_int_equal(replaced->enqueue.results[0].outcome, ENQUEUE_REPLACED);
-		struct call *duplicate = done(with(enqueue_keyed(engine, A, "k", "2"), "duplicate", 2));
+		struct call *duplicate =
+		    done(with(enqueue_keyed(engine, A, "k", "2"), "duplicate", 2));
 		assert_int_equal(duplicate->enqueue.results[0].outcome, ENQUEUE_DUPLICATE);
 		assert_int_equal(duplicate->enqueue.results[0].id, replaced->enqueue.results[0].id);
 		assert_replayed(duplicate, round == 1);
@@ -133,14 +141,15 @@ a_repeated_answer_takes_no_more_room_than_an_answer_may(void **state)
 	enum { EVENTS = 3 * ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX };
 	char text[16];
 	for (int i = 0; i < EVENTS; i++) {
-		snprintf(text, sizeof text, "%d", i);
+		snprintf(text, sizeof(text), "%d", i);
 		put(A, text);
 	}
 	put(B, "1");
 	done(with(drain(engine, A, 0), "k", 1));
 	engine_set_answer_budget(engine, 2 * ANSWER_TEXT_BYTES_MAX);
 	struct call *again = with(drain(engine, A, 0), "k", 1), *beside = peek(engine, B);
-	struct call *once_more = with(drain(engine, A, 0), "k", 1), *at_last = with(drain(engine, A, 0), "k", 1);
+	struct call *once_more = with(drain(engine, A, 0), "k", 1),
+		    *at_last = with(drain(engine, A, 0), "k", 1);
 	turn();
 	assert_replayed(again, true);
 	assert_int_equal(again->drain.taken.count, EVENTS);
@@ -158,6 +167,7 @@ a_delayed_event_is_repeated_as_delayed(void **state)
 	int64_t at = now.wall_ms + MINUTE;
 	for (int round = 0; round < 2; round++) {
 		struct call *call = done(with(enqueue_draft(engine, later), "k", 1));
+
 		assert_int_equal(call->enqueue.results[0].event.state, EVENT_STATE_DELAYED);
 		assert_int_equal(call->enqueue.results[0].event.available_at_ms, at);
 		pass(2 * MINUTE);
@@ -165,7 +175,10 @@ a_delayed_event_is_repeated_as_delayed(void **state)
 	assert_queued(A, "1");
 }
 
-/* As it stood at first: leased, and later given back for a while; and what a batch's own key keeps of it. */
+/*
+ * As it stood at first: leased, and later given back for a while; and what a batch's own key keeps
+ * of it.
+ */
 static void
 a_duplicate_is_repeated_as_it_stood(void **state)
 {
@@ -180,12 +193,16 @@ a_duplicate_is_repeated_as_it_stood(void **state)
 	done(change_lease(engine, later, lease, ALL));
 	int64_t at = now.wall_ms + MINUTE;
 	for (int round = 0; round < 4; round++) {
-		const struct system_event *leased = &done(with(enqueue(engine, A, "1"), "k", 1))->enqueue.results[0].event;
+		const struct system_event *leased =
+		    &done(with(enqueue(engine, A, "1"), "k", 1))->enqueue.results[0].event;
+
 		assert_int_equal(leased->state, EVENT_STATE_LEASED);
 		assert_int_equal(leased->attempts, 0);
 		struct call *batch = done(with(enqueue_drafts(engine, &twin, 1), "b", 3));
-		const struct system_event *delayed[] = { &batch->enqueue.results[0].event,
-							 &done(enqueue_draft(engine, twin))->enqueue.results[0].event };
+		const struct system_event *delayed[] = {
+			&batch->enqueue.results[0].event,
+			&done(enqueue_draft(engine, twin))->enqueue.results[0].event
+		};
 		for (size_t i = 0; i < COUNT(delayed); i++) {
 			assert_int_equal(delayed[i]->state, EVENT_STATE_DELAYED);
 			assert_int_equal(delayed[i]->attempts, 1);
@@ -223,7 +240,8 @@ each_event_of_a_batch_has_its_own_key(void **state)
 	(void)state;
 	struct draft first[] = { keyed(A, "1", "k1", 1), draft(A, "2"), keyed(A, "3", "k3", 3) };
 	done(enqueue_drafts(engine, first, 3));
-	struct draft second[] = { keyed(A, "4", "k4", 4), keyed(A, "1", "k1", 1), keyed(A, "4", "k4", 4) };
+	struct draft second[] = { keyed(A, "4", "k4", 4), keyed(A, "1", "k1", 1),
+				  keyed(A, "4", "k4", 4) };
 	struct call *call = done(enqueue_drafts(engine, second, 3));
 	assert_int_equal(call->enqueue.results[0].outcome, ENQUEUE_QUEUED);
 	assert_false(call->drafts[0].idempotency.replayed);
@@ -245,6 +263,7 @@ a_batch_has_a_key_of_its_own_too(void **state)
 	struct draft drafts[] = { one, draft(A, "2") };
 	for (int round = 0; round < 3; round++) {
 		struct call *call = done(with(enqueue_drafts(engine, drafts, 2), "all", 99));
+
 		assert_replayed(call, round > 0);
 		assert_int_equal(call->enqueue.results[0].event.id, 1);
 		assert_int_equal(call->enqueue.results[1].event.id, 2);
@@ -260,7 +279,8 @@ a_batch_under_the_key_of_one_of_its_events_is_refused(void **state)
 {
 	(void)state;
 	struct draft drafts[] = { keyed(A, "1", "k", 1), draft(A, "2") };
-	struct call *bad = with(enqueue_drafts(engine, drafts, 2), "k", 2), *other = enqueue(engine, B, "x");
+	struct call *bad = with(enqueue_drafts(engine, drafts, 2), "k", 2),
+		    *other = enqueue(engine, B, "x");
 	turn();
 	assert_int_equal(bad->op.error.code, ERROR_IDEMPOTENCY_MISMATCH);
 	assert_int_equal(other->op.error.code, ERROR_NONE);
@@ -280,6 +300,7 @@ a_drain_can_be_had_again(void **state)
 	put(A, "4");
 	for (int round = 0; round < 2; round++) {
 		struct call *again = done(with(drain(engine, A, 2), "k", 1));
+
 		assert_replayed(again, true);
 		assert_texts(&again->drain.taken, "1 2");
 		assert_int_equal(again->drain.taken.events[0].state, EVENT_STATE_SETTLED);
@@ -299,6 +320,7 @@ what_was_taken_is_repeated_with_its_attempts(void **state)
 	int64_t lease = 0;
 	for (int round = 0; round < 4; round++) {
 		const struct lease_take_op *lent = &done(lend_with(A, "l", 1))->lend;
+
 		assert_int_equal(lent->taken.events[0].attempts, 1);
 		assert_int_equal(lent->taken.events[1].attempts, 0);
 		if (round == 0)
@@ -313,14 +335,19 @@ what_was_taken_is_repeated_with_its_attempts(void **state)
 	}
 }
 
-/* What another version has kept: without what the first form of all had no number for, or with what ours has none for. */
+/*
+ * What another version has kept: without what the first form of all had no number for, or with what
+ * ours has none for.
+ */
 static void
 an_answer_in_another_form_is_a_conflict(void **state)
 {
 	(void)state;
-	static const char *const forms[] = { "[0,1]", "[1]", "[1,2,3]", "[-3,0,1]", "[-20]", "[]", "" };
+	static const char *const forms[] = { "[0,1]", "[1]", "[1,2,3]", "[-3,0,1]",
+					     "[-20]", "[]",  "" };
 	put(A, "1"), put(B, "1");
-	done(with(enqueue(engine, A, "2"), "e", 1)), done(with(drain(engine, A, 0), "d", 1)), done(lend_with(B, "l", 1));
+	done(with(enqueue(engine, A, "2"), "e", 1)), done(with(drain(engine, A, 0), "d", 1)),
+	    done(lend_with(B, "l", 1));
 	size_t events = store.event_count, outcomes = store.outcome_count;
 	for (size_t i = 0; i < COUNT(forms); i++) {
 		for (size_t j = 0; j < store.key_count; j++)
@@ -354,6 +381,7 @@ a_lease_can_be_had_again(void **state)
 	put(A, "3");
 	for (int round = 0; round < 3; round++) {
 		struct call *again = done(lend_with(A, "k", 1));
+
 		assert_replayed(again, true);
 		assert_int_equal(again->lend.lease_id, lease);
 		assert_int_equal(again->lend.until_ms, first->lend.until_ms);
@@ -421,7 +449,8 @@ a_full_store_keeps_no_key_of_what_it_refused(void **state)
 	(void)state;
 	put(A, "1");
 	store.full_for_events = true;
-	struct call *refused = with(enqueue(engine, A, "2"), "k", 1), *taken = with(drain(engine, A, 0), "d", 1),
+	struct call *refused = with(enqueue(engine, A, "2"), "k", 1),
+		    *taken = with(drain(engine, A, 0), "d", 1),
 		    *again = with(drain(engine, A, 0), "d", 1);
 	turn();
 	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
@@ -451,7 +480,8 @@ keys_are_looked_up_when_the_batch_begins(void **state)
 	store.defer = true;
 	struct call *first = with(enqueue(engine, A, "1"), "k", 1);
 	turn();
-	struct call *second = with(enqueue(engine, A, "1"), "k", 1); /* while the first is on its way to the disk */
+	/* while the first is on its way to the disk */
+	struct call *second = with(enqueue(engine, A, "1"), "k", 1);
 	while (memory_store_release(&store))
 		turn();
 	assert_replayed(first, false);
@@ -464,9 +494,10 @@ too_long_a_key_is_refused(void **state)
 {
 	(void)state;
 	char name[300];
-	memset(name, 'k', sizeof name);
+	memset(name, 'k', sizeof(name));
 	name[IDEMPOTENCY_KIND_BYTES + IDEMPOTENCY_KEY_BYTES_MAX + 1] = '\0';
-	struct call *call = fails(enqueue_draft(engine, keyed(A, "1", name, 1)), ERROR_INVALID_FIELD);
+	struct call *call =
+	    fails(enqueue_draft(engine, keyed(A, "1", name, 1)), ERROR_INVALID_FIELD);
 	assert_string_equal(call->op.error.pointer, "/idempotencyKey");
 	name[IDEMPOTENCY_KIND_BYTES + IDEMPOTENCY_KEY_BYTES_MAX] = '\0';
 	done(enqueue_draft(engine, keyed(A, "1", name, 1)));
@@ -500,5 +531,6 @@ main(void)
 		TEST(keys_are_looked_up_when_the_batch_begins),
 		TEST(too_long_a_key_is_refused),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
 /*
  * json_test.c - what the strict scanner and the relaxed dialect accept and refuse.
  *
- * The tables follow the categories of the well-known parsing suite: what every parser must accept, what every parser
- * must refuse, and what is left to the parser, fixed here. Every accepted text goes through cJSON and the relaxed dialect
- * as well, every refused one must have a place.
+ * The tables follow the categories of the well-known parsing suite: what every parser must accept,
+ * what every parser must refuse, and what is left to the parser, fixed here. Every accepted text
+ * goes through cJSON and the relaxed dialect as well, every refused one must have a place.
  */
 #include "schema/json.h"
 
@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
 #include <cjson/cJSON.h>
+#include <cmocka.h>
 
 #define T(literal) (literal), sizeof(literal) - 1
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -107,12 +107,16 @@ static const struct {
 	size_t len;
 	bool accepted;
 } left_to_us[] = {
-	/* a number too large or too small for a double is a number all the same; nobody here computes with it */
+	/*
+	 * a number too large or too small for a double is a number all the same; nobody here
+	 * computes with it
+	 */
 	{ T("[123.456e-789]"), true }, { T("[0.4e00669999999999999999999999999999999999999999999999999999969999999006]"), true },
 	{ T("[-1e+9999]"), true }, { T("[1.5e+9999]"), true }, { T("[-123123e100000]"), true }, { T("[123123e100000]"), true },
 	{ T("[123e-10000000]"), true }, { T("[-123123123123123123123123123123]"), true }, { T("[100000000000000000000]"), true },
 	{ T("[-237462374673276894279832749832423479823246327846]"), true },
-	{ T("[-0.000000000000000000000000000000000000000000000000000000000000000000000000000001]"), true }, /* not every cJSON can */
+	/* not every cJSON can */
+	{ T("[-0.000000000000000000000000000000000000000000000000000000000000000000000000000001]"), true },
 	/* half of a surrogate pair is not a character */
 	{ T("{\"\\uDFAA\":0}"), false }, { T("[\"\\uDADA\"]"), false }, { T("[\"\\uD888\\u1234\"]"), false }, { T("[\"\\uD800\\n\"]"), false },
 	{ T("[\"\\uDd1ea\"]"), false }, { T("[\"\\uD800\\uD800\\n\"]"), false }, { T("[\"\\ud800\"]"), false }, { T("[\"\\ud800abc\"]"), false },
@@ -189,10 +193,12 @@ check_accepted(struct text text)
 	size_t tokens;
 
 	if (json_scan(&doc, text.s, text.len, &error) < 0)
-		fail_msg("refused: %.*s: %d:%d %s", (int)text.len, text.s, error.line, error.column, error.detail);
+		fail_msg("refused: %.*s: %d:%d %s", (int)text.len, text.s, error.line, error.column,
+			 error.detail);
 	tokens = doc.count;
 	if (json_relax(text.s, text.len, &relaxed, &error) < 0)
-		fail_msg("not relaxed: %.*s: %d:%d %s", (int)text.len, text.s, error.line, error.column, error.detail);
+		fail_msg("not relaxed: %.*s: %d:%d %s", (int)text.len, text.s, error.line,
+			 error.column, error.detail);
 	assert_int_equal(json_scan(&doc, relaxed.data, relaxed.len, &error), 0);
 	assert_int_equal(doc.count, tokens);
 	json_clear(&doc);
@@ -245,7 +251,8 @@ what_is_left_to_the_parser_is_fixed(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(left_to_us); i++)
-		if ((json_scan(&doc, left_to_us[i].s, left_to_us[i].len, NULL) == 0) != left_to_us[i].accepted)
+		if ((json_scan(&doc, left_to_us[i].s, left_to_us[i].len, NULL) == 0) !=
+		    left_to_us[i].accepted)
 			fail_msg("not as fixed: %.*s", (int)left_to_us[i].len, left_to_us[i].s);
 	json_clear(&doc);
 }
@@ -271,7 +278,8 @@ an_error_says_where_and_what(void **state)
 static void
 every_prefix_has_an_answer(void **state)
 {
-	static const char text[] = "{\"a\\u0041\\ud83d\\ude39\":[1.5e+3,true,null,{\"\xe2\x82\xac\":false}]}";
+	static const char text[] =
+	    "{\"a\\u0041\\ud83d\\ude39\":[1.5e+3,true,null,{\"\xe2\x82\xac\":false}]}";
 	struct json doc = { 0 };
 	size_t len;
 
@@ -304,7 +312,9 @@ nest(struct buf *text, const char *open, const char *close, size_t depth)
 static void
 thirty_two_levels_and_no_more(void **state)
 {
-	static const char *const pairs[][2] = { { "[", "]" }, { "{\"a\":", "}" }, { "[{\"a\":", "}]" } };
+	static const char *const pairs[][2] = { { "[", "]" },
+						{ "{\"a\":", "}" },
+						{ "[{\"a\":", "}]" } };
 	struct buf text = { 0 }, out = { 0 };
 	struct json doc = { 0 };
 	struct error error;
@@ -357,16 +367,21 @@ names_are_compared_after_unescaping(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		if ((json_scan(&doc, cases[i].s, strlen(cases[i].s), NULL) == 0) != cases[i].accepted)
+		if ((json_scan(&doc, cases[i].s, strlen(cases[i].s), NULL) == 0) !=
+		    cases[i].accepted)
 			fail_msg("strict: %s", cases[i].s);
-		if ((json_relax(cases[i].s, strlen(cases[i].s), &out, NULL) == 0) != cases[i].accepted)
+		if ((json_relax(cases[i].s, strlen(cases[i].s), &out, NULL) == 0) !=
+		    cases[i].accepted)
 			fail_msg("relaxed: %s", cases[i].s);
 	}
 	json_clear(&doc);
 	buf_clear(&out);
 }
 
-/* An object of count members, their names in scattered order; the one at `odd` repeats the first, escaped. */
+/*
+ * An object of count members, their names in scattered order; the one at `odd` repeats the first,
+ * escaped.
+ */
 static void
 large_object(struct buf *text, unsigned count, unsigned odd)
 {
@@ -375,8 +390,8 @@ large_object(struct buf *text, unsigned count, unsigned odd)
 	text->len = 0;
 	buf_adds(text, "{");
 	for (i = 0; i < count; i++)
-		buf_addf(text, "%s\n\"%s%u\":%u", i > 0 ? "," : "", i == odd ? "\\u006e" : "n", i == odd ? 0 : i * 7919u % 1000003u,
-			 i);
+		buf_addf(text, "%s\n\"%s%u\":%u", i > 0 ? "," : "", i == odd ? "\\u006e" : "n",
+			 i == odd ? 0 : i * 7919u % 1000003u, i);
 	buf_adds(text, "}");
 }
 
@@ -527,7 +542,8 @@ strings_are_decoded(void **state)
 		{ "\"\"", "" },
 		{ "\"plain\"", "plain" },
 		{ "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t" },
-		{ "\"\\u0041\\u00e9\\u20AC\\ud834\\uDD1E.\"", "A\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e." },
+		{ "\"\\u0041\\u00e9\\u20AC\\ud834\\uDD1E.\"",
+		  "A\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e." },
 		{ "\"\\u007f\\u0080\\u07ff\\u0800\\uffff\\ud800\\udc00\\udbff\\udfff\"",
 		  "\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
 		{ "\"\xc3\xa9\\\\\xc3\xa9\"", "\xc3\xa9\\\xc3\xa9" },
@@ -553,8 +569,8 @@ quoting_escapes_what_it_must(void **state)
 	(void)state;
 	json_quote(&out, STR("a\"b\\c/\b\f\n\r\t\x01\x1f\x7f\xc3\xa9"));
 	json_quote(&out, STR(""));
-	assert_true(
-	    str_eq((struct str){ out.data, out.len }, STR("\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa9\"\"\"")));
+	assert_true(str_eq((struct str){ out.data, out.len },
+			   STR("\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa9\"\"\"")));
 	buf_clear(&out);
 }
 
@@ -562,7 +578,8 @@ quoting_escapes_what_it_must(void **state)
 static size_t
 random_bytes(char *to, size_t max)
 {
-	static const unsigned char leads[] = { 0xc3, 0xe2, 0xed, 0xf0, 0xf4, '"', '\\', 'u', 0x1f, '\n' };
+	static const unsigned char leads[] = { 0xc3, 0xe2, 0xed, 0xf0, 0xf4,
+					       '"',  '\\', 'u',  0x1f, '\n' };
 	const size_t len = (size_t)rand() % max;
 	size_t i;
 
@@ -622,7 +639,8 @@ check_byte_in_string(struct json *doc, struct buf *out, unsigned char byte, size
 	out->len = 0;
 	json_quote(out, (struct str){ raw + 1, len });
 	assert_int_equal(out->len > len + 2, special);
-	assert_int_equal(json_scan(doc, out->data, out->len, NULL), byte > 0 && byte < 0x80 ? 0 : -1);
+	assert_int_equal(json_scan(doc, out->data, out->len, NULL),
+			 byte > 0 && byte < 0x80 ? 0 : -1);
 	if (byte > 0 && byte < 0x80)
 		assert_true(str_eq(json_string(doc, 0, &arena), (struct str){ raw + 1, len }));
 	assert_int_equal(json_scan(doc, raw, len + 2, NULL), special || byte >= 0x80 ? -1 : 0);
@@ -731,13 +749,15 @@ the_relaxed_dialect_is_json5(void **state)
 		out.len = 0;
 		if (json_relax(source.s, source.len, &out, &error) < 0) {
 			if (relaxed[i].json != NULL)
-				fail_msg("refused: %s: %d:%d %s", source.s, error.line, error.column, error.detail);
+				fail_msg("refused: %s: %d:%d %s", source.s, error.line,
+					 error.column, error.detail);
 			assert_place(&error, source);
 			continue;
 		}
 		if (relaxed[i].json == NULL)
 			fail_msg("accepted: %s", source.s);
-		if (out.len != strlen(relaxed[i].json) || memcmp(out.data, relaxed[i].json, out.len) != 0)
+		if (out.len != strlen(relaxed[i].json) ||
+		    memcmp(out.data, relaxed[i].json, out.len) != 0)
 			fail_msg("%s became %.*s", source.s, (int)out.len, out.data);
 		assert_int_equal(json_scan(&doc, out.data, out.len, NULL), 0);
 		assert_true(cjson_reads((struct text){ out.data, out.len }));
@@ -755,7 +775,9 @@ a_relaxed_error_is_at_its_place_in_the_source(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(relaxed_places); i++) {
-		assert_int_equal(json_relax(relaxed_places[i].source, strlen(relaxed_places[i].source), &out, &error), -1);
+		assert_int_equal(json_relax(relaxed_places[i].source,
+					    strlen(relaxed_places[i].source), &out, &error),
+				 -1);
 		assert_string_equal(error.detail, relaxed_places[i].detail);
 		assert_int_equal(error.line, relaxed_places[i].line);
 		assert_int_equal(error.column, relaxed_places[i].column);

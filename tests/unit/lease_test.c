@@ -1,10 +1,9 @@
 /*
- * lease_test.c - delivery at least once: what a lease lends, what each way to end it leaves, and what comes too late.
+ * lease_test.c - delivery at least once: what a lease lends, what each way to end it leaves, and
+ * what comes too late.
  *
  * Promises C2, C4, C5, C6 and C10 of the design. Time stands still until a test lets it pass.
  */
-#include "tests/unit/fixture.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,12 +11,15 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/fixture.h"
+
 #define MINUTE 60000
 
 static void
 assert_state(int64_t id, const char *state, int attempts)
 {
 	const struct system_event *event = look_at(id);
+
 	assert_string_equal(event_state_name(event), state);
 	assert_int_equal(event->attempts, attempts);
 }
@@ -33,11 +35,12 @@ static struct lease_change_op
 nack_input(void)
 {
 	struct lease_change_op input;
+
 	lease_change_op_init(&input, LEASE_NACK);
 	return input;
 }
 
-/* ---- lending ------------------------------------------------------------------------------------------------------- */
+/* --- lending --- */
 
 static void
 a_lease_lends_a_prefix_oldest_first(void **state)
@@ -92,7 +95,9 @@ static void
 an_exclusive_lease_has_the_session_to_itself(void **state)
 {
 	(void)state;
-	struct lease_take_op exclusive = { .address.session_key = STR(A), .limit = 1, .exclusive = true };
+	struct lease_take_op exclusive = { .address.session_key = STR(A),
+					   .limit = 1,
+					   .exclusive = true };
 	put(A, "1"), put(A, "2");
 	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
 	assert_true(lease > 0);
@@ -103,7 +108,8 @@ an_exclusive_lease_has_the_session_to_itself(void **state)
 	done(ack(engine, lease, ALL));
 	assert_deliverable(A, "2 3");
 	int64_t other = borrow(A, 1, MINUTE);
-	assert_int_equal(done(lend_as(engine, exclusive))->lend.lease_id, 0); /* not while anything is lent */
+	/* not while anything is lent */
+	assert_int_equal(done(lend_as(engine, exclusive))->lend.lease_id, 0);
 	done(nack(engine, other, ALL));
 	assert_true(done(lend_as(engine, exclusive))->lend.lease_id > 0);
 }
@@ -113,7 +119,9 @@ an_exclusive_lease_is_so_after_a_restart(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
-	struct lease_take_op exclusive = { .address.session_key = STR(A), .limit = 1, .exclusive = true, .lease_ms = MINUTE };
+	struct lease_take_op exclusive = {
+		.address.session_key = STR(A), .limit = 1, .exclusive = true, .lease_ms = MINUTE
+	};
 	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
 	reopen();
 	assert_int_equal(borrow(A, 0, MINUTE), 0);
@@ -130,7 +138,8 @@ a_lease_can_ask_for_context_keys_and_for_a_prompt(void **state)
 	done(enqueue_keyed(engine, A, "cron:1", "1"));
 	put(A, "Exec completed (build, code 0)");
 	done(enqueue_keyed(engine, A, "cron:2", "3"));
-	struct lease_take_op some = { .address.session_key = STR(A), .context_key_prefix = STR(" CRON: ") };
+	struct lease_take_op some = { .address.session_key = STR(A),
+				      .context_key_prefix = STR(" CRON: ") };
 	assert_texts(&done(lend_as(engine, some))->lend.taken, "1 3");
 	some = (struct lease_take_op){ .address.session_key = STR(A), .prompt = true };
 	assert_int_equal(done(lend_as(engine, some))->lend.lease_id, 0);
@@ -173,7 +182,7 @@ a_leased_event_is_a_duplicates_twin(void **state)
 	assert_int_equal(result->event.state, EVENT_STATE_LEASED);
 }
 
-/* ---- ack ----------------------------------------------------------------------------------------------------------- */
+/* --- ack --- */
 
 static void
 an_acked_event_never_comes_back(void **state)
@@ -238,8 +247,9 @@ an_ack_repeated_in_the_same_turn_is_fine(void **state)
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
 	int64_t lease = borrow(A, 0, MINUTE);
 	done(ack(engine, lease, IDS(three)));
-	struct call *calls[] = { ack(engine, lease, IDS(one, two, three)), ack(engine, lease, IDS(one, two, three)),
-				 ack(engine, lease, ALL), ack(engine, lease, ALL) };
+	struct call *calls[] = { ack(engine, lease, IDS(one, two, three)),
+				 ack(engine, lease, IDS(one, two, three)), ack(engine, lease, ALL),
+				 ack(engine, lease, ALL) };
 	turn();
 	for (size_t i = 0; i < COUNT(calls); i++) {
 		assert_int_equal(calls[i]->answered, 1);
@@ -256,7 +266,8 @@ two_that_looked_the_lease_up_agree(void **state)
 	int64_t one = put(A, "1"), two = put(A, "2");
 	int64_t lease = borrow(A, 0, MINUTE);
 	done(ack(engine, lease, IDS(two)));
-	struct call *calls[] = { ack(engine, lease, IDS(one, two)), ack(engine, lease, IDS(one, two)) };
+	struct call *calls[] = { ack(engine, lease, IDS(one, two)),
+				 ack(engine, lease, IDS(one, two)) };
 	turn();
 	assert_int_equal(calls[0]->op.error.code, ERROR_NONE);
 	assert_int_equal(calls[0]->lease.changed, 1);
@@ -264,7 +275,10 @@ two_that_looked_the_lease_up_agree(void **state)
 	assert_int_equal(calls[1]->lease.changed, 0);
 }
 
-/* "All" means what the lease holds, so what it lost before the first ack is not asked of the second. */
+/*
+ * "All" means what the lease holds, so what it lost before the first ack is not asked of the
+ * second.
+ */
 static void
 an_ack_of_all_repeated_is_fine_though_some_were_given_back(void **state)
 {
@@ -285,12 +299,14 @@ static void
 an_ack_of_what_somebody_took_is_refused(void **state)
 {
 	(void)state;
-	int64_t one = put(A, "1"), two = done(enqueue_keyed(engine, A, "k", "2"))->enqueue.results[0].id;
+	int64_t one = put(A, "1"),
+		two = done(enqueue_keyed(engine, A, "k", "2"))->enqueue.results[0].id;
 	struct draft replacing = draft(A, "3");
 	replacing.context_key = STR("k");
 	replacing.replace = true;
 	for (int way = 0; way < 4; way++) {
 		int64_t lease = borrow(A, 0, MINUTE);
+
 		done(ack(engine, lease, IDS(one)));
 		if (way == 0)
 			done(withdraw(engine, two));
@@ -306,11 +322,15 @@ an_ack_of_what_somebody_took_is_refused(void **state)
 			assert_int_equal(done(ack(engine, lease, IDS(one)))->lease.changed, 0);
 			reopen();
 		}
-		one = put(A, "1"), two = done(enqueue_keyed(engine, A, "k", "2"))->enqueue.results[0].id;
+		one = put(A, "1"),
+		two = done(enqueue_keyed(engine, A, "k", "2"))->enqueue.results[0].id;
 	}
 }
 
-/* The lease was over with the ack: who asks again was answered then, whatever happened to the rest before or after. */
+/*
+ * The lease was over with the ack: who asks again was answered then, whatever happened to the rest
+ * before or after.
+ */
 static void
 an_ack_repeated_is_fine_whatever_somebody_took(void **state)
 {
@@ -336,10 +356,10 @@ a_long_lease_remembers_every_ack(void **state)
 {
 	(void)state;
 	enum { EVENTS = 1200 };
-	int64_t *ids = mem_alloc(EVENTS * sizeof *ids);
+	int64_t *ids = mem_alloc(EVENTS * sizeof(*ids));
 	char text[16];
 	for (int i = 0; i < EVENTS; i++) {
-		snprintf(text, sizeof text, "%d", i);
+		snprintf(text, sizeof(text), "%d", i);
 		ids[i] = put(A, text);
 	}
 	calls_free();
@@ -356,7 +376,7 @@ a_long_lease_remembers_every_ack(void **state)
 	free(ids);
 }
 
-/* ---- nack ---------------------------------------------------------------------------------------------------------- */
+/* --- nack --- */
 
 static void
 a_nack_gives_back_in_the_old_places(void **state)
@@ -443,6 +463,7 @@ after_its_last_attempt_an_event_is_a_dead_letter(void **state)
 	assert_queued(A, "2");
 	for (int round = 0; round < 2; round++) {
 		const struct system_event *dead = look_at(id);
+
 		assert_string_equal(event_state_name(dead), "dead");
 		assert_str(dead->text, "1");
 		assert_int_equal(dead->attempts, 3);
@@ -466,7 +487,7 @@ a_lease_that_runs_out_for_the_last_time_leaves_a_dead_letter(void **state)
 	assert_state(id, "dead", 1);
 }
 
-/* ---- extend -------------------------------------------------------------------------------------------------------- */
+/* --- extend --- */
 
 static void
 an_extended_lease_lasts_longer(void **state)
@@ -520,12 +541,13 @@ a_lease_can_be_made_shorter(void **state)
 	assert_deliverable(A, "1");
 }
 
-/* ---- too late, or wrong -------------------------------------------------------------------------------------------- */
+/* --- too late, or wrong --- */
 
 static void
 assert_all_refused(int64_t lease, const int64_t *ids, size_t count, enum error_code code)
 {
 	size_t rows = store.outcome_count, commits = store.commits;
+
 	fails(ack(engine, lease, ids, count), code);
 	fails(nack(engine, lease, ids, count), code);
 	fails(extend(engine, lease, ids, count, MINUTE), code);
@@ -545,9 +567,11 @@ a_lost_lease_is_refused_and_nothing_changes(void **state)
 	for (int round = 0; round < 2; round++) {
 		assert_all_refused(lease, ALL, ERROR_CONFLICT);
 		assert_all_refused(lease, IDS(one), ERROR_CONFLICT);
-		int64_t other = round == 1 ? 0 : borrow(A, 1, MINUTE); /* now somebody else has it */
+		/* now somebody else has it */
+		int64_t other = round == 1 ? 0 : borrow(A, 1, MINUTE);
 		assert_all_refused(lease, IDS(one), ERROR_CONFLICT);
-		assert_string_equal(event_state_name(look_at(one)), other != 0 ? "leased" : "queued");
+		assert_string_equal(event_state_name(look_at(one)),
+				    other != 0 ? "leased" : "queued");
 		if (other != 0)
 			done(nack(engine, other, ALL));
 		reopen();
@@ -616,7 +640,7 @@ naming_no_ids_changes_nothing(void **state)
 	assert_int_equal(call->lease.left, 1);
 }
 
-/* ---- the end of a lease -------------------------------------------------------------------------------------------- */
+/* --- the end of a lease --- */
 
 static void
 a_lease_that_runs_out_gives_back_in_the_old_places(void **state)
@@ -690,7 +714,8 @@ other_calls_take_leased_events_out_of_their_lease(void **state)
 	struct draft replacing = draft(A, "5");
 	replacing.context_key = STR("k");
 	replacing.replace = true;
-	assert_int_equal(done(enqueue_draft(engine, replacing))->enqueue.results[0].outcome, ENQUEUE_REPLACED);
+	assert_int_equal(done(enqueue_draft(engine, replacing))->enqueue.results[0].outcome,
+			 ENQUEUE_REPLACED);
 	fails(ack(engine, lease, IDS(one, three)), ERROR_CONFLICT);
 	fails(ack(engine, lease, IDS(four)), ERROR_CONFLICT);
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 1);
@@ -740,7 +765,7 @@ the_last_context_follows_acks_and_dead_letters(void **state)
 	assert_str(done(list_sessions(engine, one))->sessions.sessions[0].last_context_key, "k");
 }
 
-/* ---- a store that fails -------------------------------------------------------------------------------------------- */
+/* --- a store that fails --- */
 
 static void
 a_failed_commit_leaves_leases_as_they_were(void **state)
@@ -750,8 +775,9 @@ a_failed_commit_leaves_leases_as_they_were(void **state)
 	put(A, "2"), put(A, "3");
 	int64_t lease = borrow(A, 2, MINUTE);
 	store.commit_fails = ERROR_STORAGE_FAILED;
-	struct call *calls[] = { ack(engine, lease, IDS(one)), nack(engine, lease, ALL), lend(engine, A, 0, MINUTE),
-				 enqueue(engine, A, "4"), lend(engine, A, 0, MINUTE) };
+	struct call *calls[] = { ack(engine, lease, IDS(one)), nack(engine, lease, ALL),
+				 lend(engine, A, 0, MINUTE), enqueue(engine, A, "4"),
+				 lend(engine, A, 0, MINUTE) };
 	turn();
 	for (size_t i = 0; i < COUNT(calls); i++)
 		assert_int_equal(calls[i]->op.error.code, ERROR_STORAGE_FAILED);
@@ -791,8 +817,9 @@ a_repeated_ack_is_fine_on_a_full_store(void **state)
 	put(B, "x");
 	int64_t lease = borrow(A, 0, MINUTE);
 	store.full_for_events = true;
-	struct call *refused = enqueue(engine, A, "2"), *first = ack(engine, lease, ALL), *second = ack(engine, lease, ALL),
-		    *third = ack(engine, lease, IDS(one)), *taken = drain(engine, B, 0), *found = find_event(engine, 2);
+	struct call *refused = enqueue(engine, A, "2"), *first = ack(engine, lease, ALL),
+		    *second = ack(engine, lease, ALL), *third = ack(engine, lease, IDS(one)),
+		    *taken = drain(engine, B, 0), *found = find_event(engine, 2);
 	turn();
 	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 	assert_int_equal(first->lease.changed, 1);
@@ -815,10 +842,11 @@ a_stop_while_time_is_written_leaves_nothing(void **state)
 	assert_int_equal(engine_due_ms(engine), -1);
 }
 
-/* ---- the story of an event ------------------------------------------------------------------------------------------ */
+/* --- the story of an event --- */
 
 static void
-assert_entry(const struct timeline_entry *entry, enum outcome_kind kind, int64_t lease, int64_t until_ms, const char *detail)
+assert_entry(const struct timeline_entry *entry, enum outcome_kind kind, int64_t lease,
+	     int64_t until_ms, const char *detail)
 {
 	assert_string_equal(outcome_name(entry->kind), outcome_name(kind));
 	assert_int_equal(entry->lease, lease);
@@ -834,7 +862,9 @@ a_timeline_tells_everything_in_order(void **state)
 	reopen();
 	int64_t id = put(A, "1"), start = now.wall_ms;
 	put(A, "2"), put(B, "x");
-	struct lease_take_op first = { .address.session_key = STR(A), .consumer = STR("runner-1"), .lease_ms = MINUTE };
+	struct lease_take_op first = { .address.session_key = STR(A),
+				       .consumer = STR("runner-1"),
+				       .lease_ms = MINUTE };
 	int64_t one = done(lend_as(engine, first))->lend.lease_id;
 	pass(1000);
 	done(extend(engine, one, IDS(id), MINUTE));
@@ -909,5 +939,6 @@ main(void)
 		TEST(a_stop_while_time_is_written_leaves_nothing),
 		TEST(a_timeline_tells_everything_in_order),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

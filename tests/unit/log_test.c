@@ -26,7 +26,8 @@ static void
 plain_text_stays_as_it_is(void **state)
 {
 	(void)state;
-	quoted_as("agent:main:\xc3\xa9 \xf0\x9f\x98\x80", 18, "\"agent:main:\xc3\xa9 \xf0\x9f\x98\x80\"");
+	quoted_as("agent:main:\xc3\xa9 \xf0\x9f\x98\x80", 18,
+		  "\"agent:main:\xc3\xa9 \xf0\x9f\x98\x80\"");
 	quoted_as("", 0, "\"\"");
 	quoted_as("a\"b\\c", 5, "\"a\\\"b\\\\c\"");
 }

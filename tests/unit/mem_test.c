@@ -93,8 +93,8 @@ a_formatted_text_may_be_of_any_length(void **state)
 	char text[400];
 
 	(void)state;
-	memset(text, 'x', sizeof text);
-	for (int len = 0; len < (int)sizeof text; len++) {
+	memset(text, 'x', sizeof(text));
+	for (int len = 0; len < (int)sizeof(text); len++) {
 		struct buf buf = { 0 };
 
 		buf_adds(&buf, "<");
@@ -120,7 +120,7 @@ integers_are_written_in_full(void **state)
 		      { INT64_MIN, "-9223372036854775808" } };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct buf buf = { 0 };
 
 		buf_add_int(&buf, cases[i].n);
@@ -141,7 +141,7 @@ every_digit_stands_in_its_place(void **state)
 		buf.len = 0;
 		buf_add_int(&buf, n);
 		buf_add(&buf, "", 1);
-		snprintf(text, sizeof text, "%lld", n);
+		snprintf(text, sizeof(text), "%lld", n);
 		assert_string_equal(buf.data, text);
 	}
 	buf_clear(&buf);
@@ -157,7 +157,7 @@ an_array_grows_by_half(void **state)
 	for (int i = 0; i < 1000; i++) {
 		size_t before = cap;
 
-		items = mem_grow(items, &cap, (size_t)i + 1, sizeof *items);
+		items = mem_grow(items, &cap, (size_t)i + 1, sizeof(*items));
 		assert_true(cap == before || cap >= before + before / 2);
 		items[i] = i;
 		assert_true(cap <= (size_t)i + 1 + (size_t)i / 2);
@@ -171,10 +171,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pieces_of_an_arena_do_not_overlap),      cmocka_unit_test(allocated_pieces_are_zeroed_and_aligned),
-		cmocka_unit_test(a_copy_ends_in_nul_and_null_stays_null), cmocka_unit_test(a_buffer_takes_everything_in_order),
-		cmocka_unit_test(a_formatted_text_may_be_of_any_length),  cmocka_unit_test(integers_are_written_in_full),
-		cmocka_unit_test(every_digit_stands_in_its_place),        cmocka_unit_test(an_array_grows_by_half),
+		cmocka_unit_test(pieces_of_an_arena_do_not_overlap),
+		cmocka_unit_test(allocated_pieces_are_zeroed_and_aligned),
+		cmocka_unit_test(a_copy_ends_in_nul_and_null_stays_null),
+		cmocka_unit_test(a_buffer_takes_everything_in_order),
+		cmocka_unit_test(a_formatted_text_may_be_of_any_length),
+		cmocka_unit_test(integers_are_written_in_full),
+		cmocka_unit_test(every_digit_stands_in_its_place),
+		cmocka_unit_test(an_array_grows_by_half),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,28 +38,34 @@ find_ends(const struct memory_store *store, struct store_newest *ends)
 }
 
 static int
-load(struct store *base, const struct store_loading *loading, struct store_newest *ends, struct error *err)
+load(struct store *base, const struct store_loading *loading, struct store_newest *ends,
+     struct error *err)
 {
 	struct memory_store *store = (struct memory_store *)base;
+
 	if (store->load_fails != ERROR_NONE)
 		return error_set(err, store->load_fails, "told to");
 	find_ends(store, ends);
 	for (size_t i = 0; i < store->event_count; i++) {
 		const struct store_event *record = &store->events[i];
 		struct store_event told = *record;
+
 		told.event.text.s = NULL;
 		if (settled(store, told.event.id))
 			continue;
-		told.session = loading->session(loading->arg, told.event.session_key); /* each time anew: that must not matter */
+		/* each time anew: that must not matter */
+		told.session = loading->session(loading->arg, told.event.session_key);
 		told.session->row = 1;
 		if (loading->events(loading->arg, &told, 1, err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < store->context_count; i++)
 		if (store->contexts[i].context_key.s != NULL)
-			loading->context(loading->arg, store->contexts[i].session->key, store->contexts[i].context_key);
+			loading->context(loading->arg, store->contexts[i].session->key,
+					 store->contexts[i].context_key);
 	for (size_t i = 0; i < store->outcome_count; i++)
-		if (store->outcomes[i].kind > OUTCOME_LAST_SETTLING && store->outcomes[i].kind != OUTCOME_REQUEUED)
+		if (store->outcomes[i].kind > OUTCOME_LAST_SETTLING &&
+		    store->outcomes[i].kind != OUTCOME_REQUEUED)
 			loading->outcome(loading->arg, &store->outcomes[i]);
 	return 0;
 }
@@ -77,7 +83,8 @@ keep_event(struct memory_store *store, struct system_event event)
 			       &event.delivery.to,
 			       &event.delivery.account_id,
 			       &event.delivery.thread_id };
-	for (size_t i = 0; i < sizeof text / sizeof *text; i++)
+
+	for (size_t i = 0; i < sizeof(text) / sizeof(*text); i++)
 		*text[i] = arena_dup(&store->arena, *text[i]);
 	return event;
 }
@@ -85,7 +92,8 @@ keep_event(struct memory_store *store, struct system_event event)
 static struct store_session *
 keep_session(struct memory_store *store, const struct store_session *session)
 {
-	struct store_session *kept = arena_alloc(&store->arena, sizeof *kept);
+	struct store_session *kept = arena_alloc(&store->arena, sizeof(*kept));
+
 	kept->key = arena_dup(&store->arena, session->key);
 	return kept;
 }
@@ -94,10 +102,13 @@ static void
 keep_context(struct memory_store *store, const struct store_context *context)
 {
 	size_t at = 0;
-	while (at < store->context_count && !str_eq(store->contexts[at].session->key, context->session->key))
+
+	while (at < store->context_count &&
+	       !str_eq(store->contexts[at].session->key, context->session->key))
 		at++;
 	if (at == store->context_count) {
-		store->contexts = mem_grow(store->contexts, &store->context_cap, at + 1, sizeof *context);
+		store->contexts =
+		    mem_grow(store->contexts, &store->context_cap, at + 1, sizeof(*context));
 		store->contexts[at].session = keep_session(store, context->session);
 		store->context_count++;
 	}
@@ -109,26 +120,32 @@ keep(struct memory_store *store, const struct store_batch *batch)
 {
 	for (size_t i = 0; i < batch->event_count; i++) {
 		struct store_event record = { .text_hash = batch->events[i].text_hash };
+
 		record.event = keep_event(store, batch->events[i].event);
 		batch->events[i].session->row = 1;
-		store->events = mem_grow(store->events, &store->event_cap, store->event_count + 1, sizeof record);
+		store->events = mem_grow(store->events, &store->event_cap, store->event_count + 1,
+					 sizeof(record));
 		store->events[store->event_count++] = record;
 	}
 	for (size_t i = 0; i < batch->outcome_count; i++) {
 		struct store_outcome outcome = batch->outcomes[i];
+
 		outcome.session = keep_session(store, outcome.session);
-		outcome.ids = arena_alloc(&store->arena, outcome.count * sizeof *outcome.ids);
-		memcpy(outcome.ids, batch->outcomes[i].ids, outcome.count * sizeof *outcome.ids);
+		outcome.ids = arena_alloc(&store->arena, outcome.count * sizeof(*outcome.ids));
+		memcpy(outcome.ids, batch->outcomes[i].ids, outcome.count * sizeof(*outcome.ids));
 		outcome.detail = arena_dup(&store->arena, outcome.detail);
 		outcome.attempts = NULL; /* for pages */
-		store->outcomes = mem_grow(store->outcomes, &store->outcome_cap, store->outcome_count + 1, sizeof outcome);
+		store->outcomes = mem_grow(store->outcomes, &store->outcome_cap,
+					   store->outcome_count + 1, sizeof(outcome));
 		store->outcomes[store->outcome_count++] = outcome;
 	}
 	for (size_t i = 0; i < batch->key_count; i++) {
 		struct store_key key = batch->keys[i];
+
 		key.key = arena_dup(&store->arena, key.key);
 		key.answer = arena_dup(&store->arena, key.answer);
-		store->keys = mem_grow(store->keys, &store->key_cap, store->key_count + 1, sizeof key);
+		store->keys =
+		    mem_grow(store->keys, &store->key_cap, store->key_count + 1, sizeof(key));
 		store->keys[store->key_count++] = key;
 	}
 	for (size_t i = 0; i < batch->context_count; i++)
@@ -141,6 +158,7 @@ commit_now(struct memory_store *store)
 	struct error err;
 	enum error_code code = store->commit_fails;
 	commit_done *done = store->commit_done;
+
 	if (store->full_for_events && store->batch->event_count > 0)
 		code = ERROR_STORAGE_FULL;
 	store->commit_done = NULL;
@@ -159,6 +177,7 @@ read_now(struct memory_store *store)
 {
 	struct error err;
 	read_done *done = store->read_done;
+
 	store->read_done = NULL;
 	store->reads++;
 	if (store->read_fails != ERROR_NONE) {
@@ -168,7 +187,8 @@ read_now(struct memory_store *store)
 	}
 	for (size_t i = 0; i < store->read_count; i++)
 		for (size_t j = 0; j < store->event_count; j++)
-			if (store->events[j].event.id == store->read_ids[i] && store->read_ids[i] != store->missing_id)
+			if (store->events[j].event.id == store->read_ids[i] &&
+			    store->read_ids[i] != store->missing_id)
 				store->read_each(store->arg, &store->events[j].event);
 	done(store->arg, NULL);
 }
@@ -185,7 +205,8 @@ names(const struct store_outcome *outcome, int64_t id)
 static bool
 is_dead_letter(const struct memory_store *store, int64_t id)
 {
-	return (memory_store_settled(store, id, OUTCOME_DEAD) || memory_store_settled(store, id, OUTCOME_EVICTED)) &&
+	return (memory_store_settled(store, id, OUTCOME_DEAD) ||
+		memory_store_settled(store, id, OUTCOME_EVICTED)) &&
 	       !memory_store_settled(store, id, OUTCOME_REQUEUED);
 }
 
@@ -194,8 +215,10 @@ static bool
 not_held(const struct memory_store *store, size_t index, int64_t lease, int64_t id)
 {
 	bool held = false;
+
 	for (size_t i = 0; i < index; i++) {
 		const struct store_outcome *outcome = &store->outcomes[i];
+
 		if (outcome->kind == OUTCOME_EXTENDED || !names(outcome, id))
 			continue;
 		if (outcome->kind == OUTCOME_LEASED)
@@ -212,6 +235,7 @@ empties(const struct memory_store *store, size_t index, int64_t lease)
 {
 	const struct store_outcome *outcome = &store->outcomes[index];
 	bool takes = outcome->kind >= OUTCOME_CONSUMED && outcome->kind <= OUTCOME_REPLACED;
+
 	if (!takes && (outcome->lease != lease || outcome->kind == OUTCOME_EXTENDED))
 		return false;
 	for (size_t i = 0; i < outcome->count; i++)
@@ -226,12 +250,15 @@ look_up_one(struct memory_store *store, size_t index)
 	const struct lookup *lookup = &store->lookups[index];
 	bool event = lookup->kind == LOOKUP_EVENT || lookup->kind == LOOKUP_TIMELINE ||
 		     (lookup->kind == LOOKUP_DEAD && is_dead_letter(store, lookup->id));
+
 	for (size_t i = 0; event && i < store->event_count; i++)
 		if (store->events[i].event.id == lookup->id)
-			store->found(store->arg, index, &(struct found){ .event = &store->events[i].event });
+			store->found(store->arg, index,
+				     &(struct found){ .event = &store->events[i].event });
 	for (size_t i = 0; i < store->outcome_count; i++) {
 		const struct store_outcome *outcome = &store->outcomes[i];
 		bool lends = outcome->kind == OUTCOME_LEASED && outcome->id == lookup->id;
+
 		if ((lookup->kind == LOOKUP_TIMELINE && names(outcome, lookup->id)) ||
 		    (lookup->kind == LOOKUP_LEASE && (lends || empties(store, i, lookup->id))))
 			store->found(store->arg, index, &(struct found){ .outcome = outcome });
@@ -246,6 +273,7 @@ look_up_now(struct memory_store *store)
 {
 	struct error err;
 	read_done *done = store->lookup_done;
+
 	store->lookup_done = NULL;
 	store->reads++;
 	if (store->read_fails != ERROR_NONE) {
@@ -263,6 +291,7 @@ static void
 page_now(struct memory_store *store)
 {
 	history_done *done = store->page_done;
+
 	store->page_done = NULL;
 	done(store->arg, 0, 0, NULL);
 }
@@ -287,13 +316,16 @@ memory_store_release(struct memory_store *store)
 static void
 assert_idle(const struct memory_store *store)
 {
-	assert(store->commit_done == NULL && store->read_done == NULL && store->lookup_done == NULL && store->page_done == NULL);
+	assert(store->commit_done == NULL && store->read_done == NULL &&
+	       store->lookup_done == NULL && store->page_done == NULL);
 }
 
 static void
-look_up(struct store *base, const struct lookup *lookups, size_t count, lookup_found *each, read_done *done, void *arg)
+look_up(struct store *base, const struct lookup *lookups, size_t count, lookup_found *each,
+	read_done *done, void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
+
 	assert_idle(store);
 	store->lookups = lookups;
 	store->lookup_count = count;
@@ -305,9 +337,11 @@ look_up(struct store *base, const struct lookup *lookups, size_t count, lookup_f
 }
 
 static void
-page(struct store *base, const struct history_query *query, history_row *each, history_done *done, void *arg)
+page(struct store *base, const struct history_query *query, history_row *each, history_done *done,
+     void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
+
 	(void)query, (void)each;
 	assert_idle(store);
 	store->page_done = done;
@@ -317,9 +351,11 @@ page(struct store *base, const struct history_query *query, history_row *each, h
 }
 
 static void
-commit(struct store *base, struct store_batch *batch, commit_written *written, commit_done *done, void *arg)
+commit(struct store *base, struct store_batch *batch, commit_written *written, commit_done *done,
+       void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
+
 	assert_idle(store);
 	store->batch = batch;
 	store->commit_written = written;
@@ -330,9 +366,11 @@ commit(struct store *base, struct store_batch *batch, commit_written *written, c
 }
 
 static void
-read_events(struct store *base, const int64_t *ids, size_t count, read_event *each, read_done *done, void *arg)
+read_events(struct store *base, const int64_t *ids, size_t count, read_event *each, read_done *done,
+	    void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
+
 	assert_idle(store);
 	store->read_ids = ids;
 	store->read_count = count;
@@ -355,6 +393,7 @@ static bool
 ready(struct store *base, struct error *err)
 {
 	const struct memory_store *store = (struct memory_store *)base;
+
 	if (store->not_ready != ERROR_NONE)
 		error_set(err, store->not_ready, "told to");
 	return store->not_ready == ERROR_NONE;
@@ -364,7 +403,9 @@ static void
 stats(struct store *base, struct store_stats *ret)
 {
 	const struct memory_store *store = (struct memory_store *)base;
-	*ret = (struct store_stats){ .events = store->event_count, .outcomes = store->outcome_count };
+
+	*ret =
+	    (struct store_stats){ .events = store->event_count, .outcomes = store->outcome_count };
 }
 
 static void
@@ -376,7 +417,9 @@ close_store(struct store *base)
 void
 memory_store_init(struct memory_store *store)
 {
-	static const struct store_driver driver = { load, commit, read_events, look_up, page, chores, ready, stats, close_store };
+	static const struct store_driver driver = { load,   commit, read_events, look_up,    page,
+						    chores, ready,  stats,       close_store };
+
 	*store = (struct memory_store){ .base.driver = &driver };
 }
 

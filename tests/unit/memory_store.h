@@ -1,8 +1,8 @@
 /*
  * memory_store.h - a storage driver in memory, for tests of what stands above it.
  *
- * Here: a driver that keeps events, outcomes and keys in arrays, answers at once or when the test says so, and fails when told to.
- * A test reads and sets the fields; nothing is hidden.
+ * Here: a driver that keeps events, outcomes and keys in arrays, answers at once or when the test
+ * says so, and fails when told to. A test reads and sets the fields; nothing is hidden.
  */
 #ifndef TESTS_MEMORY_STORE_H
 #define TESTS_MEMORY_STORE_H
@@ -19,7 +19,8 @@ struct memory_store {
 	size_t outcome_count, outcome_cap;
 	struct store_key *keys;
 	size_t key_count, key_cap;
-	struct store_context *contexts; /* one a session that ever had one; session has the key only */
+	/* one a session that ever had one; session has the key only */
+	struct store_context *contexts;
 	size_t context_count, context_cap;
 	size_t commits, reads, chores; /* calls so far */
 
@@ -45,7 +46,8 @@ struct memory_store {
 	history_done *page_done;
 	read_done *read_done, *lookup_done;
 	void *arg;
-	bool closed_by_engine; /* set by close, for a store on the stack of a test that looks afterwards */
+	/* set by close, for a store on the stack of a test that looks afterwards */
+	bool closed_by_engine;
 };
 
 /* Closing it through the driver leaves what is durable; memory_store_clear frees that. */

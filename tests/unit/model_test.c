@@ -1,15 +1,14 @@
 /*
  * model_test.c - random calls in random turns, beside a model that does the same to one array.
  *
- * Each step submits a few calls, lets time pass or clocks jump, makes the store slow, full or failing, or starts the server
- * anew. The model says what every call must be answered and what is pending then; it knows nothing of batches but that one
- * that fails is as if it had never been. Promises C2 to C6 and C10 are what "the same" means here; besides, nobody waits
- * where there is something to have.
+ * Each step submits a few calls, lets time pass or clocks jump, makes the store slow, full or
+ * failing, or starts the server anew. The model says what every call must be answered and what is
+ * pending then; it knows nothing of batches but that one that fails is as if it had never been.
+ * Promises C2 to C6 and C10 are what "the same" means here; besides, nobody waits where there is
+ * something to have.
  *
  * Called with a number, it runs that seed alone and says what it does.
  */
-#include "tests/unit/fixture.h"
-
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +16,8 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "tests/unit/fixture.h"
 
 #define SEEDS 150
 #define STEPS 100
@@ -43,8 +44,9 @@ struct model_event {
 	enum outcome_kind settled; /* 0: pending */
 	bool never;                /* its batch failed: there is no such event, and never will be */
 	bool requeued;
-	int64_t lease, lease_end, lease_until; /* lease 0: none; end on the steady clock, until on the wall */
-	int64_t delay_end, available_at;       /* delay_end 0: not delayed */
+	/* lease 0: none; end on the steady clock, until on the wall */
+	int64_t lease, lease_end, lease_until;
+	int64_t delay_end, available_at; /* delay_end 0: not delayed */
 	int64_t life_end, expires_at;
 };
 
@@ -64,16 +66,33 @@ struct model_key {
 struct model {
 	int64_t now_ms, written_ms, opened;
 	int64_t next_event, next_outcome, written_outcome;
-	size_t lease_count, records, outcomes, appended, kept; /* of the batch; records: outcomes and events; kept: keys */
+	/* of the batch; records: outcomes and events; kept: keys */
+	size_t lease_count, records, outcomes, appended, kept;
 	int last[QUEUES];
 	struct model_key keys[3][KEYS]; /* of enqueues, drains, leases */
 	struct model_event events[EVENTS];
 	struct model_lease leases[LEASES];
 };
 
-enum what { ENQUEUE, DRAIN, CONSUME, WITHDRAW, PURGE, PEEK, FIND, LEND, ACK, NACK, EXTEND, REQUEUE, WAIT, WHATS };
-static const char *const names[WHATS] = { "enqueue", "drain", "consume", "withdraw", "purge",   "peek", "find",
-					  "lend",    "ack",   "nack",    "extend",   "requeue", "wait" };
+enum what {
+	ENQUEUE,
+	DRAIN,
+	CONSUME,
+	WITHDRAW,
+	PURGE,
+	PEEK,
+	FIND,
+	LEND,
+	ACK,
+	NACK,
+	EXTEND,
+	REQUEUE,
+	WAIT,
+	WHATS
+};
+static const char *const names[WHATS] = { "enqueue", "drain",   "consume", "withdraw", "purge",
+					  "peek",    "find",    "lend",    "ack",      "nack",
+					  "extend",  "requeue", "wait" };
 
 struct model_op {
 	enum what what;
@@ -121,7 +140,7 @@ one_in(size_t n)
 	return below(n) == 0;
 }
 
-/* ---- the model ----------------------------------------------------------------------------------------------------- */
+/* --- the model --- */
 
 static struct model_event *
 event(int64_t id)
@@ -149,8 +168,10 @@ static size_t
 count_events(int queue, int64_t lease, bool leased_only)
 {
 	size_t count = 0;
+
 	for (int64_t id = 1; id < m.next_event; id++)
-		count += pending(id) && (queue < 0 || m.events[id].queue == queue) && (lease == 0 || m.events[id].lease == lease) &&
+		count += pending(id) && (queue < 0 || m.events[id].queue == queue) &&
+			 (lease == 0 || m.events[id].lease == lease) &&
 			 (!leased_only || m.events[id].lease != 0);
 	return count;
 }
@@ -170,7 +191,8 @@ live(int64_t lease)
 static bool
 deliverable(int64_t id, int queue)
 {
-	return pending(id) && m.events[id].queue == queue && m.events[id].lease == 0 && m.events[id].delay_end == 0;
+	return pending(id) && m.events[id].queue == queue && m.events[id].lease == 0 &&
+	       m.events[id].delay_end == 0;
 }
 
 static bool
@@ -186,6 +208,7 @@ static size_t
 count_deliverable(int queue)
 {
 	size_t count = 0;
+
 	for (int64_t id = 1; id < m.next_event; id++)
 		count += deliverable(id, queue);
 	return held_exclusively(queue) ? 0 : count;
@@ -214,12 +237,17 @@ static struct ids
 choose(const struct model_op *op)
 {
 	struct ids chosen = { .count = 0 };
-	const char *prefix = op->context == 0 ? "" : op->context == 1 ? "k:" : contexts[op->context];
+	const char *prefix = op->context == 0   ? ""
+			     : op->context == 1 ? "k:"
+						: contexts[op->context];
+
 	for (int64_t id = 1; id < m.next_event && !held_exclusively(op->queue); id++) {
 		const struct model_event *e = &m.events[id];
 		const char *context = contexts[e->context] != NULL ? contexts[e->context] : "";
+
 		if (deliverable(id, op->queue) && (op->limit == 0 || chosen.count < op->limit) &&
-		    !(op->prompt && e->text == EXEC) && !(e->life_end > 0 && e->life_end <= now.boot_ms) &&
+		    !(op->prompt && e->text == EXEC) &&
+		    !(e->life_end > 0 && e->life_end <= now.boot_ms) &&
 		    strncmp(context, prefix, strlen(prefix)) == 0)
 			add_id(&chosen, id);
 	}
@@ -251,7 +279,8 @@ settle(struct ids ids, enum outcome_kind kind, bool refresh)
 	for (size_t i = 0; i < ids.count; i++) {
 		m.events[ids.id[i]].settled = kind;
 		if (m.events[ids.id[i]].lease != 0)
-			lease_of(m.events[ids.id[i]].lease)->ended_by_ack = false; /* an ack says otherwise */
+			/* an ack says otherwise */
+			lease_of(m.events[ids.id[i]].lease)->ended_by_ack = false;
 		m.events[ids.id[i]].lease = 0;
 	}
 	record();
@@ -264,8 +293,10 @@ static size_t
 give_back(int64_t lease, struct ids ids, bool counts, int64_t delay_ms)
 {
 	struct ids back = { .count = 0 }, dead = back, expired = back;
+
 	for (size_t i = 0; i < ids.count; i++) {
 		struct model_event *e = &m.events[ids.id[i]];
+
 		e->lease = 0;
 		e->delay_end = delay_ms > 0 ? now.boot_ms + delay_ms : 0;
 		e->available_at = delay_ms > 0 ? m.now_ms + delay_ms : 0;
@@ -290,9 +321,12 @@ tick(void)
 	for (size_t i = 0; i < m.lease_count; i++) {
 		struct ids due = { .count = 0 };
 		int64_t first = INT64_MAX;
+
 		for (int64_t id = 1; live(m.leases[i].id) > 0 && id < m.next_event; id++) {
 			const struct model_event *e = &m.events[id];
-			if (!pending(id) || e->lease != m.leases[i].id || e->lease_end > now.boot_ms)
+
+			if (!pending(id) || e->lease != m.leases[i].id ||
+			    e->lease_end > now.boot_ms)
 				continue;
 			first = e->lease_end < first ? e->lease_end : first;
 			add_id(&due, id);
@@ -302,6 +336,7 @@ tick(void)
 	}
 	for (int64_t id = 1; id < m.next_event; id++) {
 		struct model_event *e = &m.events[id];
+
 		if (e->delay_end <= now.boot_ms)
 			e->delay_end = 0;
 		if (pending(id) && e->lease == 0 && e->life_end > 0 && e->life_end <= now.boot_ms)
@@ -314,8 +349,10 @@ something_is_due(void)
 {
 	for (int64_t id = 1; id < m.next_event; id++) {
 		const struct model_event *e = &m.events[id];
+
 		if (pending(id) &&
-		    ((e->lease != 0 && e->lease_end <= now.boot_ms) || (e->delay_end > 0 && e->delay_end <= now.boot_ms) ||
+		    ((e->lease != 0 && e->lease_end <= now.boot_ms) ||
+		     (e->delay_end > 0 && e->delay_end <= now.boot_ms) ||
 		     (e->lease == 0 && e->life_end > 0 && e->life_end <= now.boot_ms)))
 			return true;
 	}
@@ -334,7 +371,9 @@ restart(void)
 	for (int64_t id = 1; id < m.next_event; id++) {
 		struct model_event *e = &m.events[id];
 		int64_t off = now.boot_ms - m.now_ms;
-		e->delay_end = e->lease == 0 && e->available_at > m.now_ms ? e->available_at + off : 0;
+
+		e->delay_end =
+		    e->lease == 0 && e->available_at > m.now_ms ? e->available_at + off : 0;
 		if (e->expires_at > 0)
 			e->life_end = e->expires_at + off > 0 ? e->expires_at + off : 1;
 		if (e->lease != 0)
@@ -342,7 +381,7 @@ restart(void)
 	}
 }
 
-/* ---- what the model makes of a call -------------------------------------------------------------------------------- */
+/* --- what the model makes of a call --- */
 
 /* Under a key that was used: true, with the answer; a code when it was another request. */
 static bool
@@ -403,6 +442,7 @@ enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 	int queue = op->draft[i].queue, context = op->draft[i].context, text = op->draft[i].text;
 	struct ids matching = { .count = 0 }, kept;
 	int64_t twin = 0;
+
 	if (text < 0) {
 		op->code = ERROR_INVALID_FIELD;
 		return;
@@ -416,7 +456,8 @@ enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 	for (int64_t id = 1; id < m.next_event; id++) {
 		if (!pending(id) || m.events[id].queue != queue)
 			continue;
-		bool match = m.events[id].context == context, same = match && m.events[id].text == text;
+		bool match = m.events[id].context == context,
+		     same = match && m.events[id].text == text;
 		if (context == 0)
 			twin = same ? id : 0; /* only the newest counts */
 		else if (same && twin == 0)
@@ -432,13 +473,15 @@ enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 	if (twin == 0) {
 		if (op->draft[i].replace)
 			settle(matching, OUTCOME_REPLACED, false);
-		outcome = op->draft[i].replace && matching.count > 0 ? ENQUEUE_REPLACED : ENQUEUE_QUEUED;
+		outcome =
+		    op->draft[i].replace && matching.count > 0 ? ENQUEUE_REPLACED : ENQUEUE_QUEUED;
 		if (!make_room(queue, options.overflow == OVERFLOW_DROP_OLDEST)) {
 			op->code = ERROR_QUEUE_FULL;
 			return;
 		}
-		twin = append((struct model_event){ .queue = queue, .context = context, .text = text }, op->draft[i].delay_ms,
-			      op->draft[i].ttl_ms);
+		twin =
+		    append((struct model_event){ .queue = queue, .context = context, .text = text },
+			   op->draft[i].delay_ms, op->draft[i].ttl_ms);
 	}
 	add_id(answer, outcome), add_id(answer, twin);
 	remember(0, op->draft[i].key, op->draft[i].request, &(struct ids){ { outcome, twin }, 2 });
@@ -478,8 +521,10 @@ static void
 model_consume(struct model_op *op)
 {
 	size_t at;
+
 	for (size_t i = 0; i < op->ids.count; i++)
-		if (pending(op->ids.id[i]) && event(op->ids.id[i])->queue == op->queue && !is_in(&op->want, op->ids.id[i], &at))
+		if (pending(op->ids.id[i]) && event(op->ids.id[i])->queue == op->queue &&
+		    !is_in(&op->want, op->ids.id[i], &at))
 			add_id(&op->want, op->ids.id[i]);
 	settle(op->want, OUTCOME_CONSUMED, true);
 	op->remaining = depth(op->queue);
@@ -499,8 +544,10 @@ static void
 model_purge(struct model_op *op)
 {
 	struct ids all = { .count = 0 };
+
 	for (int64_t id = 1; id < m.next_event; id++)
-		if (pending(id) && m.events[id].queue == op->queue && (op->context == 0 || m.events[id].context == op->context))
+		if (pending(id) && m.events[id].queue == op->queue &&
+		    (op->context == 0 || m.events[id].context == op->context))
 			add_id(&all, id);
 	settle(all, OUTCOME_PURGED, true);
 	op->changed = all.count;
@@ -519,6 +566,7 @@ static void
 model_find(struct model_op *op)
 {
 	int64_t id = op->ids.id[0];
+
 	if (id <= 0 || id >= at_start.next_event || m.events[id].never) {
 		op->code = ERROR_NOT_FOUND;
 		return;
@@ -535,8 +583,10 @@ model_lend(struct model_op *op)
 	if ((op->replayed = recall(op, 2, op->key, op->request, &op->want))) {
 		op->want_lease = op->want.id[0];
 		op->want_until = op->want.id[1];
-		memmove(op->want.id, op->want.id + 2, (op->want.count -= 2) * sizeof op->want.id[0]);
-		if (lease_of(op->want_lease)->queue == op->queue) /* as if the key had been routed elsewhere since */
+		memmove(op->want.id, op->want.id + 2,
+			(op->want.count -= 2) * sizeof(op->want.id[0]));
+		/* as if the key had been routed elsewhere since */
+		if (lease_of(op->want_lease)->queue == op->queue)
 			op->remaining -= live(op->want_lease);
 		return;
 	}
@@ -550,10 +600,14 @@ model_lend(struct model_op *op)
 	assert_true(m.lease_count < LEASES);
 	op->want_until = m.now_ms + op->lease_ms;
 	op->want_lease = record();
-	*lease = (struct model_lease){ .id = op->want_lease, .queue = op->queue, .exclusive = op->exclusive, .ids = op->want };
+	*lease = (struct model_lease){ .id = op->want_lease,
+				       .queue = op->queue,
+				       .exclusive = op->exclusive,
+				       .ids = op->want };
 	struct ids answer = { { op->want_lease, op->want_until }, 2 };
 	for (size_t i = 0; i < op->want.count; i++) {
 		struct model_event *e = &m.events[op->want.id[i]];
+
 		e->lease = lease->id;
 		e->lease_end = now.boot_ms + op->lease_ms;
 		e->lease_until = op->want_until;
@@ -566,6 +620,7 @@ static int
 by_value(const void *a, const void *b)
 {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
 	return (x > y) - (x < y);
 }
 
@@ -574,6 +629,7 @@ static bool
 find_named(const struct model_op *op, struct ids *named, struct ids *held)
 {
 	size_t at;
+
 	*named = *held = (struct ids){ .count = 0 };
 	for (int64_t id = 1; op->all && id < m.next_event; id++)
 		if (pending(id) && m.events[id].lease == op->lease)
@@ -581,7 +637,7 @@ find_named(const struct model_op *op, struct ids *named, struct ids *held)
 	for (size_t i = 0; !op->all && i < op->ids.count; i++)
 		if (!is_in(named, op->ids.id[i], &at))
 			add_id(named, op->ids.id[i]);
-	qsort(named->id, named->count, sizeof named->id[0], by_value);
+	qsort(named->id, named->count, sizeof(named->id[0]), by_value);
 	for (size_t i = 0; i < named->count; i++)
 		if (pending(named->id[i]) && event(named->id[i])->lease == op->lease)
 			add_id(held, named->id[i]);
@@ -589,9 +645,11 @@ find_named(const struct model_op *op, struct ids *named, struct ids *held)
 }
 
 static enum error_code
-judge(const struct model_op *op, const struct model_lease *lease, const struct ids *named, const struct ids *held)
+judge(const struct model_op *op, const struct model_lease *lease, const struct ids *named,
+      const struct ids *held)
 {
 	size_t at;
+
 	if (lease == NULL)
 		return ERROR_NOT_FOUND;
 	if (op->all)
@@ -613,6 +671,7 @@ model_lease_op(struct model_op *op, bool second)
 	size_t at;
 	bool all_held = find_named(op, &named, &held);
 	struct model_lease *lease = lease_of(op->lease);
+
 	if (!all_held && !second) {
 		op->again = true;
 		return;
@@ -649,10 +708,12 @@ model_requeue(struct model_op *op)
 		int64_t id = op->ids.id[i];
 		size_t at;
 		struct ids before = op->ids;
+
 		before.count = i;
-		if (id <= 0 || id >= at_start.next_event || at_start.events[id].requeued || m.events[id].requeued ||
-		    is_in(&before, id, &at) ||
-		    (at_start.events[id].settled != OUTCOME_DEAD && at_start.events[id].settled != OUTCOME_EVICTED))
+		if (id <= 0 || id >= at_start.next_event || at_start.events[id].requeued ||
+		    m.events[id].requeued || is_in(&before, id, &at) ||
+		    (at_start.events[id].settled != OUTCOME_DEAD &&
+		     at_start.events[id].settled != OUTCOME_EVICTED))
 			continue;
 		if (!op->dry_run && !make_room(m.events[id].queue, false)) {
 			op->code = ERROR_QUEUE_FULL;
@@ -676,6 +737,7 @@ static void
 model_op(struct model_op *op, bool second)
 {
 	static struct model before;
+
 	before = m;
 	op->code = ERROR_NONE;
 	op->again = op->replayed = false;
@@ -706,7 +768,7 @@ model_op(struct model_op *op, bool second)
 		m = before;
 }
 
-/* ---- a batch ------------------------------------------------------------------------------------------------------- */
+/* --- a batch --- */
 
 enum trouble { NONE, FAILED, FULL, FULL_FOR_EVENTS, UNKNOWN, TROUBLES };
 
@@ -726,6 +788,7 @@ model_try(bool ticks, bool second, bool refuse_appends)
 		tick();
 	for (size_t i = 0; i < op_count; i++) {
 		struct model_op *op = &ops[i];
+
 		if (second && !op->again)
 			continue;
 		if (refuse_appends && appends(op))
@@ -741,6 +804,7 @@ fail_all(bool second, enum error_code code)
 {
 	for (size_t i = 0; i < op_count; i++) {
 		bool concerned = !second || ops[i].again;
+
 		if (concerned && ops[i].code == ERROR_NONE)
 			ops[i].code = code;
 		ops[i].again = ops[i].again && !concerned;
@@ -752,6 +816,7 @@ static void
 take_back(const struct model *before)
 {
 	int64_t now_ms = m.now_ms, next_event = m.next_event, next_outcome = m.next_outcome;
+
 	m = *before;
 	m.now_ms = now_ms;
 	m.next_outcome = next_outcome;
@@ -765,18 +830,21 @@ model_batch(bool ticks, bool second, enum trouble trouble)
 {
 	static struct model before;
 	bool around[OPS];
+
 	before = m;
 	for (size_t i = 0; i < op_count; i++)
 		around[i] = ops[i].again;
 	model_try(ticks, second, false);
-	bool full = (trouble == FULL && m.records + m.kept > 0) || (trouble == FULL_FOR_EVENTS && m.appended > 0);
+	bool full = (trouble == FULL && m.records + m.kept > 0) ||
+		    (trouble == FULL_FOR_EVENTS && m.appended > 0);
 	if (full) {
 		take_back(&before);
 		for (size_t i = 0; second && i < op_count; i++)
 			ops[i].again = around[i];
 		model_try(ticks, second, true);
 	}
-	if ((trouble == FULL || trouble == FAILED || trouble == UNKNOWN) && m.records + m.kept > 0) {
+	if ((trouble == FULL || trouble == FAILED || trouble == UNKNOWN) &&
+	    m.records + m.kept > 0) {
 		take_back(&before);
 		for (size_t i = 0; second && i < op_count; i++)
 			ops[i].again = around[i];
@@ -801,13 +869,14 @@ model_batch(bool ticks, bool second, enum trouble trouble)
 	return again;
 }
 
-/* ---- making calls -------------------------------------------------------------------------------------------------- */
+/* --- making calls --- */
 
 /* Some event, rather a young one, or one that is none. */
 static int64_t
 some_id(void)
 {
 	int64_t newest = m.next_event - 1;
+
 	if (newest == 0 || one_in(20))
 		return newest + 1 + (int64_t)below(3);
 	return newest - (int64_t)below(newest < 15 ? (size_t)newest : 15);
@@ -845,6 +914,7 @@ make_op(void)
 						   : one_in(3) ? LEND
 							       : below(WAIT)),
 			       .queue = (int)below(QUEUES) };
+
 	op.context = one_in(4) ? (int)below(4) : 0;
 	op.key = one_in(6) ? (int)below(KEYS) : -1;
 	op.request = 1 + (uint64_t)one_in(8);
@@ -871,16 +941,22 @@ make_op(void)
 static struct idempotency
 key_of(int space, int key, uint64_t request)
 {
-	static const char *const key_names[3][KEYS] = { { "e0", "e1", "e2" }, { "d0", "d1", "d2" }, { "l0", "l1", "l2" } };
-	return (struct idempotency){ .key = str_of(key < 0 ? NULL : key_names[space][key]), .request = request };
+	static const char *const key_names[3][KEYS] = { { "e0", "e1", "e2" },
+							{ "d0", "d1", "d2" },
+							{ "l0", "l1", "l2" } };
+
+	return (struct idempotency){ .key = str_of(key < 0 ? NULL : key_names[space][key]),
+				     .request = request };
 }
 
 static struct call *
 submit_enqueue(const struct model_op *op)
 {
 	struct draft drafts[3];
+
 	for (size_t i = 0; i < op->drafts; i++) {
-		drafts[i] = draft(queue_keys[op->draft[i].queue], op->draft[i].text < 0 ? " " : texts[op->draft[i].text]);
+		drafts[i] = draft(queue_keys[op->draft[i].queue],
+				  op->draft[i].text < 0 ? " " : texts[op->draft[i].text]);
 		drafts[i].context_key = str_of(contexts[op->draft[i].context]);
 		drafts[i].replace = op->draft[i].replace;
 		drafts[i].allow_duplicate = op->draft[i].allow_duplicate;
@@ -897,18 +973,24 @@ static struct call *
 submit_lease_op(const struct model_op *op)
 {
 	struct lease_change_op input;
-	lease_change_op_init(&input, op->what == ACK ? LEASE_ACK : op->what == NACK ? LEASE_NACK : LEASE_EXTEND);
+
+	lease_change_op_init(&input, op->what == ACK    ? LEASE_ACK
+				     : op->what == NACK ? LEASE_NACK
+							: LEASE_EXTEND);
 	input.delay_ms = op->delay_ms;
 	input.count_attempt = op->counts;
 	input.lease_ms = op->lease_ms;
-	return change_lease(engine, input, op->lease, op->all ? NULL : op->ids.id, op->all ? 0 : op->ids.count);
+	return change_lease(engine, input, op->lease, op->all ? NULL : op->ids.id,
+			    op->all ? 0 : op->ids.count);
 }
 
 static struct call *
 submit_op(const struct model_op *op)
 {
-	const char *queue = queue_keys[op->queue], *prefix = op->context == 1 ? "k:" : contexts[op->context];
+	const char *queue = queue_keys[op->queue],
+		   *prefix = op->context == 1 ? "k:" : contexts[op->context];
 	struct call *call;
+
 	switch (op->what) {
 	case ENQUEUE:
 		return submit_enqueue(op);
@@ -929,7 +1011,8 @@ submit_op(const struct model_op *op)
 	case FIND:
 		return find_event(engine, op->ids.id[0]);
 	case LEND:
-		return lend_as(engine, (struct lease_take_op){ .op.idempotency = key_of(2, op->key, op->request),
+		return lend_as(engine, (struct lease_take_op){ .op.idempotency =
+								   key_of(2, op->key, op->request),
 							       .address.session_key = str_of(queue),
 							       .limit = op->limit,
 							       .lease_ms = op->lease_ms,
@@ -943,7 +1026,7 @@ submit_op(const struct model_op *op)
 	}
 }
 
-/* ---- comparing ----------------------------------------------------------------------------------------------------- */
+/* --- comparing --- */
 
 static void
 assert_events(const struct system_event_list *have, const struct ids *want)
@@ -951,6 +1034,7 @@ assert_events(const struct system_event_list *have, const struct ids *want)
 	assert_int_equal(have->count, want->count);
 	for (size_t i = 0; i < want->count; i++) {
 		const struct model_event *e = &m.events[want->id[i]];
+
 		assert_int_equal(have->events[i].id, want->id[i]);
 		assert_str(have->events[i].text, texts[e->text]);
 		assert_str(have->events[i].context_key, contexts[e->context]);
@@ -962,6 +1046,7 @@ static void
 assert_answered(const struct model_op *op)
 {
 	const struct call *call = op->call;
+
 	assert_int_equal(call->answered, 1);
 	assert_string_equal(error_code_name(call->op.error.code), error_code_name(op->code));
 	if (op->code != ERROR_NONE)
@@ -1020,12 +1105,14 @@ assert_same_queue(int queue)
 {
 	struct ids want = { .count = 0 };
 	const struct system_event_list *have = &done(peek(engine, queue_keys[queue]))->peek.found;
+
 	for (int64_t id = 1; id < m.next_event; id++)
 		if (pending(id) && m.events[id].queue == queue)
 			add_id(&want, id);
 	assert_events(have, &want);
 	for (size_t i = 0; i < want.count; i++) {
 		const struct model_event *e = &m.events[want.id[i]];
+
 		assert_int_equal(have->events[i].attempts, e->attempts);
 		assert_int_equal(have->events[i].state, e->lease != 0      ? EVENT_STATE_LEASED
 							: e->delay_end > 0 ? EVENT_STATE_DELAYED
@@ -1034,7 +1121,8 @@ assert_same_queue(int queue)
 			assert_int_equal(have->events[i].available_at_ms, e->available_at);
 		assert_int_equal(have->events[i].expires_at_ms, e->expires_at);
 	}
-	assert_int_equal(engine_deliverable(engine, str_of(queue_keys[queue])), count_deliverable(queue));
+	assert_int_equal(engine_deliverable(engine, str_of(queue_keys[queue])),
+			 count_deliverable(queue));
 	struct sessions_op one = { .address.session_key = str_of(queue_keys[queue]) };
 	struct call *list = done(list_sessions(engine, one));
 	assert_int_equal(list->sessions.count, want.count > 0);
@@ -1048,6 +1136,7 @@ look_at_waiters(void)
 {
 	for (size_t i = 0; i < WAITERS; i++) {
 		const struct call *call = waiters[i];
+
 		if (call == NULL)
 			continue;
 		int queue = str_eq(call->wait.address.session_key, STR(A)) ? 0 : 1;
@@ -1056,17 +1145,19 @@ look_at_waiters(void)
 			assert_int_equal(engine_deliverable(engine, str_of(queue_keys[queue])), 0);
 			continue;
 		}
-		assert_true(call->op.error.code != ERROR_NONE || call->wait.deliverable > 0 || gave_up[i]);
+		assert_true(call->op.error.code != ERROR_NONE || call->wait.deliverable > 0 ||
+			    gave_up[i]);
 		waiters[i] = NULL;
 	}
 }
 
-/* ---- steps --------------------------------------------------------------------------------------------------------- */
+/* --- steps --- */
 
 static void
 wait_or_give_up(void)
 {
 	size_t i = below(WAITERS);
+
 	if (waiters[i] == NULL) {
 		waiters[i] = wait_for(engine, queue_keys[below(QUEUES)]);
 		gave_up[i] = false;
@@ -1082,7 +1173,7 @@ start_anew(void)
 {
 	engine_close(engine);
 	engine = NULL;
-	memset(waiters, 0, sizeof waiters);
+	memset(waiters, 0, sizeof(waiters));
 	if (one_in(2))
 		pass((int64_t)below(5000));
 	if (one_in(4))
@@ -1107,6 +1198,7 @@ static int
 run_turns(bool defer)
 {
 	int rc;
+
 	store.defer = defer;
 	do
 		rc = engine_turn(engine, &error);
@@ -1118,10 +1210,11 @@ run_turns(bool defer)
 static void
 step(void)
 {
-	static const enum error_code codes[TROUBLES] = {
-		[FAILED] = ERROR_STORAGE_FAILED, [FULL] = ERROR_STORAGE_FULL, [UNKNOWN] = ERROR_STORAGE_UNKNOWN
-	};
+	static const enum error_code codes[TROUBLES] = { [FAILED] = ERROR_STORAGE_FAILED,
+							 [FULL] = ERROR_STORAGE_FULL,
+							 [UNKNOWN] = ERROR_STORAGE_UNKNOWN };
 	enum trouble trouble = one_in(6) ? (enum trouble)below(TROUBLES) : NONE;
+
 	let_time_pass();
 	int64_t due_ms = engine_due_ms(engine);
 	assert_true(due_ms == 0 || !something_is_due() || now.boot_ms < failed_boot_ms + 1000);
@@ -1129,7 +1222,8 @@ step(void)
 	for (size_t i = 0; i < op_count; i++) {
 		ops[i] = make_op();
 		if (talk)
-			printf("  %s queue %d lease %" PRId64 "\n", names[ops[i].what], ops[i].queue, ops[i].lease);
+			printf("  %s queue %d lease %" PRId64 "\n", names[ops[i].what],
+			       ops[i].queue, ops[i].lease);
 		ops[i].call = submit_op(&ops[i]);
 		if (one_in(5))
 			wait_or_give_up();
@@ -1140,12 +1234,14 @@ step(void)
 	store.full_for_events = trouble == FULL_FOR_EVENTS;
 	int rc = run_turns(one_in(3));
 	if (talk)
-		printf("  trouble %d; next outcome %" PRId64 ", event %" PRId64 "\n", (int)trouble, m.next_outcome, m.next_event);
+		printf("  trouble %d; next outcome %" PRId64 ", event %" PRId64 "\n", (int)trouble,
+		       m.next_outcome, m.next_event);
 	store.commit_fails = ERROR_NONE;
 	store.full_for_events = false;
 	if (rc < 0) {
 		assert_int_equal(trouble, UNKNOWN);
-		start_anew(); /* nothing of the last batch is there, and whoever was not answered will never be */
+		/* nothing of the last batch is there, and whoever was not answered will never be */
+		start_anew();
 	} else {
 		for (size_t i = 0; i < op_count; i++)
 			assert_answered(&ops[i]);
@@ -1168,8 +1264,8 @@ run(void)
 	options.overflow = one_in(2) ? OVERFLOW_REJECT : OVERFLOW_DROP_OLDEST;
 	options.recent_bytes = one_in(3) ? 0 : 512 * (1 + below(16));
 	reopen();
-	memset(&m, 0, sizeof m);
-	memset(waiters, 0, sizeof waiters);
+	memset(&m, 0, sizeof(m));
+	memset(waiters, 0, sizeof(waiters));
 	m.next_event = m.next_outcome = 1;
 	m.opened = now.boot_ms;
 	m.now_ms = now.wall_ms;
@@ -1189,7 +1285,8 @@ run(void)
 static void
 random_turns_agree_with_a_model(void **state)
 {
-	for (seed = only_seed != 0 ? only_seed : 1; seed <= (only_seed != 0 ? only_seed : SEEDS); seed++) {
+	for (seed = only_seed != 0 ? only_seed : 1; seed <= (only_seed != 0 ? only_seed : SEEDS);
+	     seed++) {
 		run();
 		assert_int_equal(fixture_end(state), 0);
 		engine = NULL;
@@ -1213,6 +1310,7 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = { TEST(random_turns_agree_with_a_model) };
+
 	only_seed = argc > 1 ? (unsigned)atoi(argv[1]) : 0;
 	talk = only_seed != 0;
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,8 @@ static const struct {
 	{ 123456789.125, "123456789.125" },
 	{ 9007199254740993.0, "9007199254740992" },
 	{ 12345678901234567890.0, "12345678901234567000" },
-	{ 5.684341886080802e-14, "5.684341886080802e-14" }, /* a power of two whose nearest 16 digits are others */
+	/* a power of two whose nearest 16 digits are others */
+	{ 5.684341886080802e-14, "5.684341886080802e-14" },
 	{ 9.5e-5, "0.000095" },
 	{ 999999999999999900000.0, "999999999999999900000" },
 	{ DBL_MAX, "1.7976931348623157e+308" },
@@ -48,7 +49,7 @@ numbers_are_written_as_ecmascript_does(void **state)
 	char text[NUMBER_BYTES];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct str got = number_text(cases[i].n, text);
 
 		assert_int_equal(got.len, strlen(cases[i].text));
@@ -64,10 +65,11 @@ every_number_reads_back_the_same(void **state)
 	(void)state;
 	srandom(1);
 	for (int i = 0; i < 20000; i++) {
-		uint64_t bits = (uint64_t)random() << 33 ^ (uint64_t)random() << 11 ^ (uint64_t)random();
+		uint64_t bits =
+		    (uint64_t)random() << 33 ^ (uint64_t)random() << 11 ^ (uint64_t)random();
 		double n;
 
-		memcpy(&n, &bits, sizeof n);
+		memcpy(&n, &bits, sizeof(n));
 		if (!isfinite(n))
 			continue;
 		text[number_text(n, text).len] = '\0';

@@ -1,5 +1,6 @@
 /*
- * options_test.c - one table, four sources: the strongest wins, and what is wrong is said by the name it was given.
+ * options_test.c - one table, four sources: the strongest wins, and what is wrong is said by the
+ * name it was given.
  */
 #include "server/options.h"
 
@@ -7,12 +8,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "server/log.h"
@@ -36,8 +36,9 @@ load(struct options *options, const char *line, struct error *err)
 	char *argv[32] = { 0 }, *rest = NULL;
 	int argc = 0, failed;
 
-	snprintf(copy, sizeof copy, "sevqd %s", line);
-	for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
+	snprintf(copy, sizeof(copy), "sevqd %s", line);
+	for (char *word = strtok_r(copy, " ", &rest); word != NULL;
+	     word = strtok_r(NULL, " ", &rest))
 		argv[argc++] = word;
 	*options = (struct options){ 0 };
 	*err = (struct error){ 0 };
@@ -88,10 +89,11 @@ the_stronger_source_wins(void **state)
 	struct error err;
 
 	(void)state;
-	write_config("{ maxPending: 5, maxSessions: 6, listen: ['127.0.0.1:1', '[::1]:2'], noAuth: true, logLevel: 'warn' }");
+	write_config("{ maxPending: 5, maxSessions: 6, listen: ['127.0.0.1:1', '[::1]:2'], noAuth: "
+		     "true, logLevel: 'warn' }");
 	setenv("SEVQ_MAX_SESSIONS", "7", 1);
 	setenv("SEVQ_LISTEN", "127.0.0.1:3,127.0.0.1:4,unix:x", 1);
-	snprintf(line, sizeof line, "--config %s", config_path);
+	snprintf(line, sizeof(line), "--config %s", config_path);
 	assert_int_equal(load(&o, line, &err), 0);
 	assert_int_equal(o.max_pending, 5);
 	assert_int_equal(o.max_sessions, 7);
@@ -101,7 +103,9 @@ the_stronger_source_wins(void **state)
 	assert_int_equal(o.log_level, LOG_WARN);
 	options_clear(&o);
 
-	snprintf(line, sizeof line, "--config=%s --listen 127.0.0.1:9 --max-sessions=8 --log-level debug", config_path);
+	snprintf(line, sizeof(line),
+		 "--config=%s --listen 127.0.0.1:9 --max-sessions=8 --log-level debug",
+		 config_path);
 	assert_int_equal(load(&o, line, &err), 0);
 	assert_int_equal(o.listen.count, 1);
 	assert_string_equal(o.listen.items[0], "127.0.0.1:9");
@@ -150,7 +154,7 @@ a_wrong_command_line_is_a_usage_error_that_names_the_flag(void **state)
 	struct error err;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		assert_int_equal(load(&o, lines[i][0], &err), -1);
 		assert_int_equal(err.code, ERROR_USAGE);
 		assert_non_null(strstr(err.detail, lines[i][1]));
@@ -180,8 +184,8 @@ a_wrong_config_file_is_a_config_error_that_names_the_key(void **state)
 	struct error err;
 
 	(void)state;
-	snprintf(line, sizeof line, "--config %s", config_path);
-	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+	snprintf(line, sizeof(line), "--config %s", config_path);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		write_config(texts[i][0]);
 		assert_int_equal(load(&o, line, &err), -1);
 		assert_int_equal(err.code, ERROR_CONFIG);
@@ -232,7 +236,7 @@ others_are_let_in_only_with_tokens_and_a_proxy(void **state)
 	struct error err;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_int_equal(load(&o, rows[i].line, &err), rows[i].failed);
 		options_clear(&o);
 	}
@@ -247,13 +251,16 @@ what_is_printed_can_be_read_again(void **state)
 	char line[128];
 
 	(void)state;
-	assert_int_equal(
-	    load(&o, "--listen unix:a --listen [::1]:5 --max-pending 77 --overflow drop-oldest --no-auth --db a\"b", &err), 0);
+	assert_int_equal(load(&o,
+			      "--listen unix:a --listen [::1]:5 --max-pending 77 --overflow "
+			      "drop-oldest --no-auth --db a\"b",
+			      &err),
+			 0);
 	options_print(&o, &first);
 	options_clear(&o);
 	buf_add(&first, "", 1);
 	write_config(first.data);
-	snprintf(line, sizeof line, "--config %s", config_path);
+	snprintf(line, sizeof(line), "--config %s", config_path);
 	assert_int_equal(load(&o, line, &err), 0);
 	options_print(&o, &second);
 	options_clear(&o);

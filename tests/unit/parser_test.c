@@ -1,5 +1,6 @@
 /*
- * parser_test.c - however a message's bytes are cut, the parser says the same; and it reads nothing behind its end.
+ * parser_test.c - however a message's bytes are cut, the parser says the same; and it reads nothing
+ * behind its end.
  */
 #include "server/http/parser.h"
 
@@ -7,11 +8,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-#include <stdlib.h>
 
 static const struct parser_limits limits = { 512, 128, 256 };
 
@@ -32,7 +32,10 @@ take_texts(struct parser *parser, const char *base, struct result *ret)
 	memcpy(ret->host, host.s, host.len);
 }
 
-/* Feeds the text in pieces of step bytes, each time from memory of exactly that size, so that ASan sees a byte too far. */
+/*
+ * Feeds the text in pieces of step bytes, each time from memory of exactly that size, so that ASan
+ * sees a byte too far.
+ */
 static struct result
 parse(const char *text, size_t step)
 {
@@ -105,16 +108,21 @@ a_message_is_read_to_its_end_and_not_further(void **state)
 		{ "GET /a?b HTTP/1.0\r\n" HOST "\r\n", "", "", false },
 		{ "GET /a?b HTTP/1.0\r\nConnection: keep-alive\r\n" HOST "\r\n", "", "", true },
 		{ "GET /a?b HTTP/1.1\r\nConnection: x, close\r\n" HOST "\r\n", "", "", false },
-		{ "POST /a?b HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhelloPOST", "hello", "POST", true },
-		{ "POST /a?b HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nT: x\r\n\r\nGET",
+		{ "POST /a?b HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhelloPOST", "hello",
+		  "POST", true },
+		{ "POST /a?b HTTP/1.1\r\n" HOST
+		  "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nT: "
+		  "x\r\n\r\nGET",
 		  "hello", "GET", true },
-		{ "POST /a?b HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\n\r\n2\r\na\n\r\n0\r\nT:  x\r\n\r\n", "a\n", "",
-		  true },
-		{ "GET /a?b HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: h2c\r\n\r\nabc", "", "abc", true },
+		{ "POST /a?b HTTP/1.1\r\n" HOST
+		  "Transfer-Encoding: Chunked\r\n\r\n2\r\na\n\r\n0\r\nT:  x\r\n\r\n",
+		  "a\n", "", true },
+		{ "GET /a?b HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: h2c\r\n\r\nabc", "",
+		  "abc", true },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct result result;
 
 		whole_and_in_pieces(rows[i].text, &result);
@@ -143,21 +151,28 @@ what_is_refused_is_refused_however_it_is_cut(void **state)
 		{ "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", ERROR_BAD_REQUEST },
 		{ "GET / RTSP/1.0\r\n" HOST "\r\n", ERROR_BAD_REQUEST },
 		{ "GET  / HTTP/1.1\r\n" HOST "\r\n", ERROR_BAD_REQUEST },
-		{ "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ERROR_BAD_REQUEST },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", ERROR_NOT_IMPLEMENTED },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n", ERROR_BAD_REQUEST },
+		{ "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		  ERROR_BAD_REQUEST },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n",
+		  ERROR_NOT_IMPLEMENTED },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n",
+		  ERROR_BAD_REQUEST },
 		{ "POST / HTTP/1.1\r\n" HOST "Expect: tea\r\n\r\n", ERROR_EXPECTATION_FAILED },
 		{ "POST / HTTP/1.1\r\n" HOST "Content-Length: 257\r\n\r\n", ERROR_TOO_LARGE },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n101\r\n", ERROR_TOO_LARGE },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\rX", ERROR_BAD_REQUEST },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nContent-Length: 4\r\n\r\n",
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n101\r\n",
+		  ERROR_TOO_LARGE },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\rX",
 		  ERROR_BAD_REQUEST },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nT: a\r\n b\r\n\r\n",
+		{ "POST / HTTP/1.1\r\n" HOST
+		  "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nContent-Length: 4\r\n\r\n",
+		  ERROR_BAD_REQUEST },
+		{ "POST / HTTP/1.1\r\n" HOST
+		  "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nT: a\r\n b\r\n\r\n",
 		  ERROR_BAD_REQUEST },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct result result;
 
 		whole_and_in_pieces(rows[i].text, &result);
@@ -176,19 +191,21 @@ every_part_has_its_limit(void **state)
 		{ "GET /", ERROR_URI_TOO_LONG },
 		{ "GET / HTTP/1.1\r\nX: ", ERROR_HEADERS_TOO_LARGE },
 		{ "GET / HTTP/1.1\r\n", ERROR_HEADERS_TOO_LARGE },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1;", ERROR_HEADERS_TOO_LARGE },
-		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\nT: ", ERROR_HEADERS_TOO_LARGE },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1;",
+		  ERROR_HEADERS_TOO_LARGE },
+		{ "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\nT: ",
+		  ERROR_HEADERS_TOO_LARGE },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char text[1024];
 		struct result result;
 		size_t len = strlen(rows[i].before);
 
 		memcpy(text, rows[i].before, len);
-		memset(text + len, 'x', sizeof text - len - 1);
-		text[sizeof text - 1] = '\0';
+		memset(text + len, 'x', sizeof(text) - len - 1);
+		text[sizeof(text) - 1] = '\0';
 		whole_and_in_pieces(text, &result);
 		assert_int_equal(result.ended, PARSED_FAILED);
 		assert_int_equal(result.code, rows[i].code);
@@ -203,9 +220,9 @@ a_dropped_body_is_read_but_not_kept(void **state)
 
 	(void)state;
 	parser_init(&parser, &limits);
-	assert_int_equal(parser_feed(&parser, text, sizeof text - 3), PARSED_HEAD);
+	assert_int_equal(parser_feed(&parser, text, sizeof(text) - 3), PARSED_HEAD);
 	parser.drop_body = true;
-	assert_int_equal(parser_feed(&parser, text, sizeof text - 3), PARSED_MORE);
+	assert_int_equal(parser_feed(&parser, text, sizeof(text) - 3), PARSED_MORE);
 	assert_int_equal(parser_end(&parser), parser.head_len);
 	assert_int_equal(parser_body_missing(&parser), 2);
 	memcpy(text + parser.fed, "lo", 2);

@@ -1,5 +1,6 @@
 /*
- * policy_test.c - reading a config: what is refused, what is ignored, and how values of any type are read.
+ * policy_test.c - reading a config: what is refused, what is ignored, and how values of any type
+ * are read.
  *
  * What a policy then means is seen by routing with it: route_test.
  */
@@ -12,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "queue/policy/values.h"
 #include "queue/policy/route.h"
+#include "queue/policy/values.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -38,7 +39,8 @@ a_faulty_text_is_refused_with_its_place(void **state)
 		struct policy *policy = NULL;
 		struct error err;
 
-		assert_int_equal(policy_parse(refused[i].text, strlen(refused[i].text), &policy, &err), -1);
+		assert_int_equal(
+		    policy_parse(refused[i].text, strlen(refused[i].text), &policy, &err), -1);
 		assert_null(policy);
 		assert_int_equal(err.code, ERROR_CONFIG);
 		assert_true(err.detail[0] != '\0');
@@ -102,7 +104,9 @@ the_time_zone_is_given_as_written(void **state)
 	for (size_t i = 0; i < COUNT(timezones); i++) {
 		struct policy *policy;
 
-		assert_int_equal(policy_parse(timezones[i].config, strlen(timezones[i].config), &policy, NULL), 0);
+		assert_int_equal(
+		    policy_parse(timezones[i].config, strlen(timezones[i].config), &policy, NULL),
+		    0);
 		assert_int_equal(policy_timezone(policy).s == NULL, timezones[i].timezone == NULL);
 		assert_true(str_eq(policy_timezone(policy), str_of(timezones[i].timezone)));
 		policy_free(policy);
@@ -113,9 +117,8 @@ the_time_zone_is_given_as_written(void **state)
 static void
 values_of_any_type_are_accepted_anywhere(void **state)
 {
-	static const char *const values[] = {
-		"null", "true", "0", "-1.5e300", "''", "'x'", "[]", "[null,[],{}]", "{}", "{a:{a:1}}"
-	};
+	static const char *const values[] = { "null", "true",         "0",  "-1.5e300", "''", "'x'",
+					      "[]",   "[null,[],{}]", "{}", "{a:{a:1}}" };
 	static const char *const places[] = {
 		"{session:%s}",
 		"{agents:%s}",
@@ -134,7 +137,8 @@ values_of_any_type_are_accepted_anywhere(void **state)
 		"{bindings:[%s]}",
 		"{bindings:[{type:%s,agentId:%s,match:%s,session:%s}]}",
 		"{bindings:[{agentId:'main',match:{channel:%s,accountId:%s,peer:%s}}]}",
-		"{bindings:[{agentId:%s,match:{channel:'telegram',accountId:%s,peer:{kind:%s,id:%s}},session:{dmScope:%s}}]}",
+		"{bindings:[{agentId:%s,match:{channel:'telegram',accountId:%s,peer:{kind:%s,id:%s}"
+		"},session:{dmScope:%s}}]}",
 		"{bindings:[{match:{channel:'telegram',guildId:%s,teamId:%s,roles:%s}}]}",
 	};
 	struct address address = { .session_key = STR("agent:main:telegram:default:direct:1") };
@@ -153,7 +157,8 @@ values_of_any_type_are_accepted_anywhere(void **state)
 				else
 					buf_add(&text, at, 1);
 			assert_int_equal(policy_parse(text.data, text.len, &policy, NULL), 0);
-			assert_int_equal(route_decide(policy, &address, true, &arena, &decision, NULL), 0);
+			assert_int_equal(
+			    route_decide(policy, &address, true, &arena, &decision, NULL), 0);
 			policy_free(policy);
 			arena_clear(&arena);
 			buf_clear(&text);

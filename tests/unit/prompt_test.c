@@ -1,5 +1,6 @@
 /*
- * prompt_test.c - what a prompt says of events and what it leaves (ROUTING section 8): a table for each rule, and every vector.
+ * prompt_test.c - what a prompt says of events and what it leaves (ROUTING section 8): a table for
+ * each rule, and every vector.
  *
  * The vectors are given as the argument. Time zones have a test of their own.
  */
@@ -117,8 +118,8 @@ noise_is_left_out(void **state)
 		"",
 		" \n\ufeff",
 	};
-	static const char *const kept[] = { "heartbeat", "please read heartbeat.md", "reason  periodic", "heartbeat\npoll",
-					    "\u200b" };
+	static const char *const kept[] = { "heartbeat", "please read heartbeat.md",
+					    "reason  periodic", "heartbeat\npoll", "\u200b" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(noise); i++)
@@ -126,7 +127,8 @@ noise_is_left_out(void **state)
 	for (size_t i = 0; i < COUNT(kept); i++) {
 		struct buf out = { 0 };
 
-		assert_true(prompt_write(&out, &(struct prompt_event){ str_of(kept[i]), STR_NULL, 0 }, 1, STR("utc")));
+		assert_true(prompt_write(
+		    &out, &(struct prompt_event){ str_of(kept[i]), STR_NULL, 0 }, 1, STR("utc")));
 		buf_clear(&out);
 	}
 }
@@ -134,11 +136,13 @@ noise_is_left_out(void **state)
 static void
 a_notice_of_a_new_session_stays_as_it_is(void **state)
 {
-	const struct str notice = STR("session-created:agent:main:x"), other = STR("session-created");
+	const struct str notice = STR("session-created:agent:main:x"),
+			 other = STR("session-created");
 	const struct str text = STR(" Node: heartbeat poll \u00b7 last input 5s \u00b7 x ");
 
 	(void)state;
-	assert_says(&(struct prompt_event){ text, notice, TS_MS }, 1, STAMP "Node: heartbeat poll \u00b7 last input 5s \u00b7 x");
+	assert_says(&(struct prompt_event){ text, notice, TS_MS }, 1,
+		    STAMP "Node: heartbeat poll \u00b7 last input 5s \u00b7 x");
 	assert_says(&(struct prompt_event){ text, other, TS_MS }, 1, NULL);
 	assert_says(&(struct prompt_event){ STR(" "), notice, TS_MS }, 1, NULL);
 }
@@ -153,20 +157,23 @@ a_node_is_silent_about_its_last_input(void **state)
 		{ "Node: x \u00b7 last input 5s ago", "Node: x" },
 		{ "Node: x  \u00b7 last input 5s ago", "Node: x" },
 		{ " Node: x \u00b7 LAST Input 5s\nago\u00b7y ", "Node: x\u00b7y" },
-		{ "Node: \u00b7 last input 1 \u00b7 last input 2 \u00b7", "Node:\u00b7 last input 2 \u00b7" },
-		{ "Node: \u00b7 last input \u00b7 last input 2 \u00b7", "Node: \u00b7 last input\u00b7" },
+		{ "Node: \u00b7 last input 1 \u00b7 last input 2 \u00b7",
+		  "Node:\u00b7 last input 2 \u00b7" },
+		{ "Node: \u00b7 last input \u00b7 last input 2 \u00b7",
+		  "Node: \u00b7 last input\u00b7" },
 		{ "Node: \u00b7 last input ", "Node: \u00b7 last input" },
 		{ "Node: \u00b7 last inputs 5 \u00b7 x", "Node: \u00b7 last inputs 5 \u00b7 x" },
 		{ "Node:\u00b7 last input 5 \u00b7 x", "Node:\u00b7 last input 5 \u00b7 x" },
 		{ "node: x \u00b7 last input 5 \u00b7 x", "node: x \u00b7 last input 5 \u00b7 x" },
-		{ "Box \u00b7 last input 5s ago \u00b7 mode ui", "Box \u00b7 last input 5s ago \u00b7 mode ui" },
+		{ "Box \u00b7 last input 5s ago \u00b7 mode ui",
+		  "Box \u00b7 last input 5s ago \u00b7 mode ui" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(nodes); i++) {
 		char want[128];
 
-		snprintf(want, sizeof want, STAMP "%s", nodes[i].want);
+		snprintf(want, sizeof(want), STAMP "%s", nodes[i].want);
 		assert_text_says(nodes[i].text, want);
 	}
 }
@@ -175,8 +182,10 @@ static void
 every_line_has_a_prefix(void **state)
 {
 	const struct prompt_event events[] = {
-		{ STR("heartbeat poll"), STR_NULL, 0 }, { STR("\na\nSystem: b\n\r\nc\n"), STR("key"), TS_MS },
-		{ STR("heartbeat poll"), STR_NULL, 0 }, { STR("d"), STR_NULL, 0 },
+		{ STR("heartbeat poll"), STR_NULL, 0 },
+		{ STR("\na\nSystem: b\n\r\nc\n"), STR("key"), TS_MS },
+		{ STR("heartbeat poll"), STR_NULL, 0 },
+		{ STR("d"), STR_NULL, 0 },
 		{ STR("heartbeat poll"), STR_NULL, 0 },
 	};
 
@@ -193,7 +202,7 @@ nothing_to_say_is_no_block(void **state)
 	assert_says(NULL, 0, NULL);
 }
 
-/* ---- the vectors ---- */
+/* --- the vectors --- */
 
 /* The value of that name in an object; 0 if there is none or it is null. */
 static size_t
@@ -222,13 +231,15 @@ check_vector(const struct json *doc)
 	struct arena arena = { 0 };
 	size_t queued = member(doc, 0, "events"), expect = member(doc, 0, "expect"), count = 0;
 	size_t left = member(doc, expect, "remaining"), next_left = json_first(doc, left);
-	struct str name = text_of(doc, 0, "name", &arena), want = text_of(doc, expect, "block", &arena);
+	struct str name = text_of(doc, 0, "name", &arena),
+		   want = text_of(doc, expect, "block", &arena);
 	struct str process_tz = text_of(doc, 0, "processTZ", &arena);
 	struct buf out = { 0 };
 	bool any;
 
 	for (size_t t = json_first(doc, queued); t != 0; t = json_next(doc, queued, t)) {
-		struct prompt_event event = { text_of(doc, t, "text", &arena), text_of(doc, t, "contextKey", &arena), 0 };
+		struct prompt_event event = { text_of(doc, t, "text", &arena),
+					      text_of(doc, t, "contextKey", &arena), 0 };
 
 		assert_true(json_int64(doc, member(doc, t, "ts"), &event.ts_ms));
 		if (!prompt_is_exec_completion(event.text)) {
@@ -237,7 +248,8 @@ check_vector(const struct json *doc)
 			continue;
 		}
 		if (next_left == 0 || !str_eq(event.text, json_string(doc, next_left, &arena)))
-			fail_msg("%.*s: leaves %.*s", (int)name.len, name.s, (int)event.text.len, event.text.s);
+			fail_msg("%.*s: leaves %.*s", (int)name.len, name.s, (int)event.text.len,
+				 event.text.s);
 		next_left = json_next(doc, left, next_left);
 	}
 	if (next_left != 0)

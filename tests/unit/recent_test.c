@@ -1,4 +1,7 @@
-/* recent_test.c - a ring of events: the newest are whole, the oldest are gone, and nobody is taken for another. */
+/*
+ * recent_test.c - a ring of events: the newest are whole, the oldest are gone, and nobody is taken
+ * for another.
+ */
 #include "queue/catalog/recent.h"
 
 #include <setjmp.h>
@@ -36,8 +39,11 @@ event(int64_t id, size_t text_bytes)
 {
 	static char names[9][32], text[2 * RING_BYTES];
 	struct str name[9];
+
 	for (int i = 0; i < 9; i++)
-		name[i] = (struct str){ names[i], (size_t)snprintf(names[i], sizeof names[i], "%d of %lld", i, (long long)id) };
+		name[i] =
+		    (struct str){ names[i], (size_t)snprintf(names[i], sizeof(names[i]),
+							     "%d of %lld", i, (long long)id) };
 	memset(text, 'a' + (int)(id % 26), text_bytes);
 	static struct system_event made;
 	made = (struct system_event){ .id = id,
@@ -73,6 +79,7 @@ static void
 assert_there(int64_t id, size_t text_bytes)
 {
 	const struct system_event *have = recent_find(&recent, id), *want = event(id, text_bytes);
+
 	assert_non_null(have);
 	assert_int_equal(have->id, id);
 	assert_int_equal(have->ts_ms, want->ts_ms);
@@ -133,9 +140,9 @@ ids_may_have_gaps(void **state)
 {
 	(void)state;
 	const int64_t ids[] = { 7, 8, 100, 101, INT64_C(5000000000) };
-	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++)
 		recent_add(&recent, event(ids[i], 10));
-	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++)
 		assert_there(ids[i], 10);
 	assert_null(recent_find(&recent, 9));
 	assert_null(recent_find(&recent, 99));
@@ -169,7 +176,8 @@ static void
 an_event_may_fill_the_ring(void **state)
 {
 	(void)state;
-	const size_t rest = RING_BYTES - sizeof(struct system_event) - (system_event_text_bytes(event(2, 0)) + 15) / 16 * 16;
+	const size_t rest = RING_BYTES - sizeof(struct system_event) -
+			    (system_event_text_bytes(event(2, 0)) + 15) / 16 * 16;
 	recent_add(&recent, event(1, 10));
 	recent_add(&recent, event(2, rest));
 	assert_there(2, rest);
@@ -206,9 +214,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(an_event_comes_back_as_it_was),   TEST(the_newest_push_out_the_oldest),    TEST(ids_may_have_gaps),
-		TEST(no_event_is_taken_for_another),   TEST(an_event_too_large_is_passed_over), TEST(an_event_may_fill_the_ring),
-		TEST(a_ring_of_nothing_keeps_nothing), TEST(its_bytes_are_those_in_use),
+		TEST(an_event_comes_back_as_it_was),
+		TEST(the_newest_push_out_the_oldest),
+		TEST(ids_may_have_gaps),
+		TEST(no_event_is_taken_for_another),
+		TEST(an_event_too_large_is_passed_over),
+		TEST(an_event_may_fill_the_ring),
+		TEST(a_ring_of_nothing_keeps_nothing),
+		TEST(its_bytes_are_those_in_use),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

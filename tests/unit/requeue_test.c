@@ -1,12 +1,15 @@
-/* requeue_test.c - dead letters enqueued anew: each once, in the order asked, in steps of time if that was asked for. */
-#include "tests/unit/fixture.h"
-
+/*
+ * requeue_test.c - dead letters enqueued anew: each once, in the order asked, in steps of time if
+ * that was asked for.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "tests/unit/fixture.h"
 
 #define MINUTE 60000
 
@@ -19,7 +22,8 @@ begin(void **state)
 	options.attempts_max = 1;
 	reopen();
 	put(A, "1"), put(A, "2"), put(A, "3"), put(B, "x");
-	done(nack(engine, borrow(A, 0, MINUTE), ALL)), done(nack(engine, borrow(B, 0, MINUTE), ALL));
+	done(nack(engine, borrow(A, 0, MINUTE), ALL)),
+	    done(nack(engine, borrow(B, 0, MINUTE), ALL));
 	return 0;
 }
 
@@ -43,7 +47,8 @@ static void
 each_comes_back_once(void **state)
 {
 	(void)state;
-	struct call *calls[] = { requeue(engine, IDS(1, 1), 0, false), requeue(engine, IDS(2, 1), 0, false) };
+	struct call *calls[] = { requeue(engine, IDS(1, 1), 0, false),
+				 requeue(engine, IDS(2, 1), 0, false) };
 	turn();
 	assert_int_equal(calls[0]->requeue.requeued, 1);
 	assert_int_equal(calls[0]->requeue.passed_over, 1);
@@ -54,7 +59,8 @@ each_comes_back_once(void **state)
 		assert_deliverable(A, "1 2");
 		reopen();
 	}
-	done(nack(engine, borrow(A, 0, MINUTE), ALL)); /* they die again, and then it is they who come back */
+	/* they die again, and then it is they who come back */
+	done(nack(engine, borrow(A, 0, MINUTE), ALL));
 	assert_int_equal(done(requeue(engine, IDS(1, 2), 0, false))->requeue.requeued, 0);
 	assert_int_equal(done(requeue(engine, IDS(5, 6), 0, false))->requeue.requeued, 2);
 }
@@ -84,11 +90,11 @@ too_much_text_is_refused(void **state)
 	static char text[TEXT_BYTES_MAX], digits[FIT + 1][24];
 	struct str ids[FIT + 1];
 	struct draft one = draft(A, "");
-	memset(text, 'x', sizeof text);
-	one.text = (struct str){ text, sizeof text };
+	memset(text, 'x', sizeof(text));
+	one.text = (struct str){ text, sizeof(text) };
 	one.allow_duplicate = true;
 	for (size_t i = 0; i <= FIT; i++) {
-		snprintf(digits[i], sizeof digits[i], "%zu", 5 + i);
+		snprintf(digits[i], sizeof(digits[i]), "%zu", 5 + i);
 		ids[i] = str_of(digits[i]);
 		done(enqueue_draft(engine, one));
 	}
@@ -96,6 +102,7 @@ too_much_text_is_refused(void **state)
 		done(nack(engine, lease, ALL));
 	for (size_t count = FIT + 1; count >= FIT; count--) {
 		struct call *call = requeue(engine, IDS(1), 0, false);
+
 		call->requeue.ids = ids;
 		call->requeue.id_count = count;
 		if (count > FIT)
@@ -138,7 +145,8 @@ where_there_is_no_room_nothing_comes_back(void **state)
 {
 	(void)state;
 	options.session_pending_max = 2;
-	options.overflow = OVERFLOW_DROP_OLDEST; /* what waits is not dropped for the sake of what is dead */
+	/* what waits is not dropped for the sake of what is dead */
+	options.overflow = OVERFLOW_DROP_OLDEST;
 	reopen();
 	put(A, "4");
 	fails(requeue(engine, IDS(4, 1, 2), 0, false), ERROR_QUEUE_FULL);
@@ -207,5 +215,6 @@ main(void)
 		TEST(a_failed_commit_leaves_them_dead),
 		TEST(an_evicted_event_is_a_dead_letter),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

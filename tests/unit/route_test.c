@@ -1,7 +1,8 @@
 /*
  * route_test.c - the decision, paragraph by paragraph (ROUTING sections 3 to 6), and every vector.
  *
- * A table for each paragraph; the policies are JSON5, as people write them. The vectors are given as the argument.
+ * A table for each paragraph; the policies are JSON5, as people write them. The vectors are given
+ * as the argument.
  */
 #include "queue/policy/route.h"
 
@@ -16,7 +17,8 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers" /* most rows give no agent, channel and account */
+/* most rows give no agent, channel and account */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 /* One question and its answer: a queue key and rule, or an error. */
 struct row {
@@ -43,22 +45,25 @@ compiled(const char *text)
 }
 
 static void
-check_again(const struct policy *policy, struct address address, const struct decision *first, const char *key)
+check_again(const struct policy *policy, struct address address, const struct decision *first,
+	    const char *key)
 {
 	struct arena arena = { 0 };
 	struct decision again;
 
 	address.session_key = first->queue_key;
-	if (route_decide(policy, &address, true, &arena, &again, NULL) < 0 || !str_eq(again.queue_key, first->queue_key) ||
-	    again.rule != RULE_KEEP || again.rekeyed)
-		fail_msg("%s: its queue key %.*s is no fixed point", key, (int)first->queue_key.len, first->queue_key.s);
+	if (route_decide(policy, &address, true, &arena, &again, NULL) < 0 ||
+	    !str_eq(again.queue_key, first->queue_key) || again.rule != RULE_KEEP || again.rekeyed)
+		fail_msg("%s: its queue key %.*s is no fixed point", key, (int)first->queue_key.len,
+			 first->queue_key.s);
 	arena_clear(&arena);
 }
 
 static void
 check_row(const struct row *row)
 {
-	struct address address = { given(row->key), given(row->agent), given(row->channel), given(row->account) };
+	struct address address = { given(row->key), given(row->agent), given(row->channel),
+				   given(row->account) };
 	struct policy *policy = compiled(row->policy);
 	struct arena arena = { 0 };
 	struct decision got;
@@ -66,11 +71,13 @@ check_row(const struct row *row)
 
 	if (route_decide(policy, &address, false, &arena, &got, &err) < 0) {
 		if (row->rule != NULL || strcmp(error_code_name(err.code), row->want) != 0)
-			fail_msg("%s under %s: %s: %s", row->key, row->policy, error_code_name(err.code), err.detail);
+			fail_msg("%s under %s: %s: %s", row->key, row->policy,
+				 error_code_name(err.code), err.detail);
 	} else {
-		if (row->rule == NULL || !str_eq(got.queue_key, str_of(row->want)) || strcmp(rule_name(got.rule), row->rule) != 0)
-			fail_msg("%s under %s: %.*s, %s", row->key, row->policy, (int)got.queue_key.len, got.queue_key.s,
-				 rule_name(got.rule));
+		if (row->rule == NULL || !str_eq(got.queue_key, str_of(row->want)) ||
+		    strcmp(rule_name(got.rule), row->rule) != 0)
+			fail_msg("%s under %s: %.*s, %s", row->key, row->policy,
+				 (int)got.queue_key.len, got.queue_key.s, rule_name(got.rule));
 		check_again(policy, address, &got, row->key);
 	}
 	arena_clear(&arena);
@@ -84,7 +91,7 @@ check_rows(const struct row *rows, size_t count)
 		check_row(&rows[i]);
 }
 
-/* ---- section 3 ---- */
+/* --- section 3 --- */
 
 static const struct row owners[] = {
 	/* the key's own agent, then the request's, then the policy's */
@@ -95,7 +102,8 @@ static const struct row owners[] = {
 	{ "{agents:{list:[{id:'My Agent'}]}}", "x", "agent:my-agent:x", "keep" },
 	{ "{agents:{list:[{id:'a'},{id:'b'}]}}", "x", "owner-unresolved", NULL },
 	{ "{agents:{list:[{id:'a'},{id:'b',default:true}]}}", "x", "agent:b:x", "keep" },
-	{ "{agents:{list:[{id:'a',default:true},{id:'b',default:true}]}}", "x", "owner-unresolved", NULL },
+	{ "{agents:{list:[{id:'a',default:true},{id:'b',default:true}]}}", "x", "owner-unresolved",
+	  NULL },
 	{ "{agents:{list:[{id:'a'},{id:'b',default:1}]}}", "x", "owner-unresolved", NULL },
 	{ "{agents:{list:[]}}", "x", "owner-unresolved", NULL }, /* a roster, if an empty one */
 	{ "{agents:{list:{}}}", "x", "agent:main:x", "keep" },
@@ -105,12 +113,15 @@ static const struct row owners[] = {
 	{ "{agents:{entries:{a:{}},list:[{id:'b'}]}}", "x", "agent:a:x", "keep" },
 	{ "{agents:{entries:[],list:[{id:'b'}]}}", "x", "agent:b:x", "keep" },
 	/* the system agent, and explicit ownership */
-	{ "{agents:{entries:{a:{},b:{}},defaults:{systemAgent:{agentId:' C '}}}}", "x", "agent:c:x", "keep" },
-	{ "{agents:{entries:{a:{}},defaults:{systemAgent:{agentId:' '}}}}", "x", "agent:a:x", "keep" },
+	{ "{agents:{entries:{a:{},b:{}},defaults:{systemAgent:{agentId:' C '}}}}", "x", "agent:c:x",
+	  "keep" },
+	{ "{agents:{entries:{a:{}},defaults:{systemAgent:{agentId:' '}}}}", "x", "agent:a:x",
+	  "keep" },
 	{ "{agents:{entries:{a:{}},ownership:'explicit'}}", "x", "owner-unresolved", NULL },
 	{ "{agents:{ownership:'explicit'}}", "x", "owner-unresolved", NULL },
 	{ "{agents:{ownership:'EXPLICIT'}}", "x", "agent:main:x", "keep" },
-	{ "{agents:{entries:{a:{}},ownership:'explicit',defaults:{systemAgent:{agentId:'z'}}}}", "x", "agent:z:x", "keep" },
+	{ "{agents:{entries:{a:{}},ownership:'explicit',defaults:{systemAgent:{agentId:'z'}}}}",
+	  "x", "agent:z:x", "keep" },
 	/* disagreement */
 	{ "{}", "agent:a:x", "owner-mismatch", NULL, .agent = "b" },
 	{ "{}", "agent:My Agent:x", "agent:my agent:x", "keep", .agent = "my-agent" },
@@ -129,7 +140,7 @@ a_key_has_one_owner(void **state)
 	check_rows(owners, COUNT(owners));
 }
 
-/* ---- section 4 ---- */
+/* --- section 4 --- */
 
 static const struct row aliases[] = {
 	{ "{}", "main", "agent:main:main", "main-alias" },
@@ -139,24 +150,29 @@ static const struct row aliases[] = {
 	{ "{session:{mainKey:' Home '}}", "main", "agent:main:home", "main-alias" },
 	{ "{session:{mainKey:'home'}}", "home", "agent:main:home", "main-alias" },
 	{ "{session:{mainKey:'home'}}", "Home", "agent:main:home", "keep" },
-	{ "{session:{mainKey:'home'}}", "MAIN", "agent:main:home", "main-alias" }, /* passes the alias again */
+	/* passes the alias again */
+	{ "{session:{mainKey:'home'}}", "MAIN", "agent:main:home", "main-alias" },
 	{ "{session:{mainKey:'home'}}", "agent:main:main", "agent:main:home", "main-alias" },
 	{ "{session:{mainKey:'home'}}", "agent:x:main", "agent:x:home", "main-alias" },
 	{ "{session:{mainKey:'home'}}", "agent:x:home", "agent:x:home", "keep" },
-	{ "{session:{mainKey:'home'}}", "Agent:Main:Main", "agent:main:home", "main-alias" }, /* in its normal form */
+	/* in its normal form */
+	{ "{session:{mainKey:'home'}}", "Agent:Main:Main", "agent:main:home", "main-alias" },
 	{ "{session:{mainKey:'home'}}", "agent: main :main", "agent:main:home", "main-alias" },
-	{ "{session:{mainKey:'home'}}", "agent:My Agent:main", "agent:my agent:main", "keep" }, /* not the id as parsed */
+	/* not the id as parsed */
+	{ "{session:{mainKey:'home'}}", "agent:My Agent:main", "agent:my agent:main", "keep" },
 	{ "{session:{mainKey:'  '}}", "main", "agent:main:main", "main-alias" },
 	{ "{session:{mainKey:7}}", "main", "agent:main:main", "main-alias" },
 	{ "{session:{mainKey:':x'}}", "main", "malformed-key", NULL }, /* there is no such key */
-	{ "{session:{mainKey:'signal:group: X '}}", "main", "agent:main:signal:group:x", "main-alias" },
+	{ "{session:{mainKey:'signal:group: X '}}", "main", "agent:main:signal:group:x",
+	  "main-alias" },
 	{ "{}", "foo:main", "agent:main:foo:main", "keep" },
 	/* scope */
 	{ "{session:{scope:'global'}}", "main", "agent:main:global", "main-alias" },
 	{ "{session:{scope:'global'}}", "agent:x:main", "agent:x:global", "main-alias" },
 	{ "{session:{scope:'global'}}", "global", "agent:main:global", "keep" },
 	{ "{session:{scope:'GLOBAL'}}", "main", "agent:main:main", "main-alias" },
-	{ "{session:{scope:'global',mainKey:'global'}}", "agent:x:global", "agent:x:global", "keep" },
+	{ "{session:{scope:'global',mainKey:'global'}}", "agent:x:global", "agent:x:global",
+	  "keep" },
 	/* qualify */
 	{ "{}", " Foo ", "agent:main:foo", "keep" },
 	{ "{}", "Matrix:Channel:!AbC:S", "agent:main:matrix:channel:!AbC:S", "keep" },
@@ -172,53 +188,70 @@ main_has_other_names(void **state)
 	check_rows(aliases, COUNT(aliases));
 }
 
-/* ---- section 5 ---- */
+/* --- section 5 --- */
 
 static const struct row steps[] = {
 	{ "{}", "  \u3000", "blank-key", NULL },
 	{ "{}", "Agent:main", "malformed-key", NULL, .agent = "other" }, /* before anything else */
 	/* cron runs */
-	{ "{session:{dmScope:'per-peer'}}", "agent:main:cron:j:run:1:x", "agent:main:main", "cron-run" },
+	{ "{session:{dmScope:'per-peer'}}", "agent:main:cron:j:run:1:x", "agent:main:main",
+	  "cron-run" },
 	{ "{}", "agent:My Agent!:cron:j:run:1", "agent:my-agent:main", "cron-run" },
-	{ "{session:{scope:'global'}}", "agent:work:cron:j:run:1", "agent:work:global", "cron-run" },
-	{ "{session:{mainKey:'home'}}", "cron:j:run:1", "agent:main:home", "cron-run" }, /* a bare one is qualified first */
-	{ "{session:{mainKey:'cron:j:run:1'}}", "agent:main:cron:j:run:1", "agent:main:cron:j:run:1", "keep" },
+	{ "{session:{scope:'global'}}", "agent:work:cron:j:run:1", "agent:work:global",
+	  "cron-run" },
+	/* a bare one is qualified first */
+	{ "{session:{mainKey:'home'}}", "cron:j:run:1", "agent:main:home", "cron-run" },
+	{ "{session:{mainKey:'cron:j:run:1'}}", "agent:main:cron:j:run:1",
+	  "agent:main:cron:j:run:1", "keep" },
 	/* direct main */
-	{ "{channels:{telegram:{allowFrom:['123']}}}", "agent:main:telegram:default:direct:123", "agent:main:main", "direct-main" },
-	{ "{channels:{telegram:{allowFrom:['123']}}}", "telegram:direct:123", "agent:main:main", "direct-main" },
-	{ "{channels:{telegram:{allowFrom:['123']}}}", "agent:ghost:telegram:dm:123:thread:7", "agent:ghost:main", "direct-main" },
-	{ "{session:{scope:'global'},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123", "agent:a:global",
+	{ "{channels:{telegram:{allowFrom:['123']}}}", "agent:main:telegram:default:direct:123",
+	  "agent:main:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:['123']}}}", "telegram:direct:123", "agent:main:main",
 	  "direct-main" },
-	{ "{session:{dmScope:null},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123", "agent:a:main",
-	  "direct-main" },
-	{ "{session:{dmScope:''},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123",
-	  "agent:a:telegram:direct:123", "keep" },
-	{ "{session:{dmScope:'MAIN'},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123",
-	  "agent:a:telegram:direct:123", "keep" },
-	{ "{session:{dmScope:7},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123",
-	  "agent:a:telegram:direct:123", "keep" },
-	{ "{session:{mainKey:'telegram:direct:123'},channels:{telegram:{allowFrom:['123']}}}", "agent:a:telegram:direct:123",
-	  "agent:a:telegram:direct:123", "keep" },
-	{ "{session:{identityLinks:{al:['123']}},channels:{telegram:{allowFrom:['al']}}}", "agent:a:telegram:direct:123",
-	  "agent:a:telegram:direct:123", "keep" },
+	{ "{channels:{telegram:{allowFrom:['123']}}}", "agent:ghost:telegram:dm:123:thread:7",
+	  "agent:ghost:main", "direct-main" },
+	{ "{session:{scope:'global'},channels:{telegram:{allowFrom:['123']}}}",
+	  "agent:a:telegram:direct:123", "agent:a:global", "direct-main" },
+	{ "{session:{dmScope:null},channels:{telegram:{allowFrom:['123']}}}",
+	  "agent:a:telegram:direct:123", "agent:a:main", "direct-main" },
+	{ "{session:{dmScope:''},channels:{telegram:{allowFrom:['123']}}}",
+	  "agent:a:telegram:direct:123", "agent:a:telegram:direct:123", "keep" },
+	{ "{session:{dmScope:'MAIN'},channels:{telegram:{allowFrom:['123']}}}",
+	  "agent:a:telegram:direct:123", "agent:a:telegram:direct:123", "keep" },
+	{ "{session:{dmScope:7},channels:{telegram:{allowFrom:['123']}}}",
+	  "agent:a:telegram:direct:123", "agent:a:telegram:direct:123", "keep" },
+	{ "{session:{mainKey:'telegram:direct:123'},channels:{telegram:{allowFrom:['123']}}}",
+	  "agent:a:telegram:direct:123", "agent:a:telegram:direct:123", "keep" },
+	{ "{session:{identityLinks:{al:['123']}},channels:{telegram:{allowFrom:['al']}}}",
+	  "agent:a:telegram:direct:123", "agent:a:telegram:direct:123", "keep" },
 	/* pinned owners */
-	{ "{channels:{telegram:{allowFrom:[123,'123 ',' ',[],[null]]}}}", "agent:a:telegram:direct:123", "agent:a:main",
+	{ "{channels:{telegram:{allowFrom:[123,'123 ',' ',[],[null]]}}}",
+	  "agent:a:telegram:direct:123", "agent:a:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:['123',' * ']}}}", "agent:a:telegram:direct:123",
+	  "agent:a:telegram:direct:123", "keep" },
+	{ "{channels:{telegram:{allowFrom:['123','4','*']}}}", "agent:a:telegram:direct:*",
+	  "agent:a:telegram:direct:*", "keep" },
+	{ "{channels:{telegram:{allowFrom:['123',null]}}}", "agent:a:telegram:direct:123",
+	  "agent:a:telegram:direct:123", "keep" },
+	{ "{channels:{telegram:{allowFrom:[null]}}}", "agent:a:telegram:direct:null",
+	  "agent:a:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:[{id:1}]}}}", "agent:a:telegram:direct:[object object]",
+	  "agent:a:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:[1e21]}}}", "agent:a:telegram:direct:1e+21",
+	  "agent:a:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:[0x7b]}}}", "agent:a:telegram:direct:123", "agent:a:main",
 	  "direct-main" },
-	{ "{channels:{telegram:{allowFrom:['123',' * ']}}}", "agent:a:telegram:direct:123", "agent:a:telegram:direct:123", "keep" },
-	{ "{channels:{telegram:{allowFrom:['123','4','*']}}}", "agent:a:telegram:direct:*", "agent:a:telegram:direct:*", "keep" },
-	{ "{channels:{telegram:{allowFrom:['123',null]}}}", "agent:a:telegram:direct:123", "agent:a:telegram:direct:123", "keep" },
-	{ "{channels:{telegram:{allowFrom:[null]}}}", "agent:a:telegram:direct:null", "agent:a:main", "direct-main" },
-	{ "{channels:{telegram:{allowFrom:[{id:1}]}}}", "agent:a:telegram:direct:[object object]", "agent:a:main", "direct-main" },
-	{ "{channels:{telegram:{allowFrom:[1e21]}}}", "agent:a:telegram:direct:1e+21", "agent:a:main", "direct-main" },
-	{ "{channels:{telegram:{allowFrom:[0x7b]}}}", "agent:a:telegram:direct:123", "agent:a:main", "direct-main" },
-	{ "{channels:{telegram:{allowFrom:['telegram:123']}}}", "agent:a:telegram:direct:123", "agent:a:telegram:direct:123",
-	  "keep" },
-	{ "{channels:{telegram:{allowFrom:['+123']}}}", "agent:a:telegram:direct:123", "agent:a:telegram:direct:123", "keep" },
+	{ "{channels:{telegram:{allowFrom:['telegram:123']}}}", "agent:a:telegram:direct:123",
+	  "agent:a:telegram:direct:123", "keep" },
+	{ "{channels:{telegram:{allowFrom:['+123']}}}", "agent:a:telegram:direct:123",
+	  "agent:a:telegram:direct:123", "keep" },
 	{ "{channels:{telegram:{allowFrom:['\u039f\u0394\u039f\u03a3']}}}",
-	  "agent:a:telegram:direct:\u039f\u0394\u039f\u03a3:thread:1", "agent:a:main", "direct-main" },
+	  "agent:a:telegram:direct:\u039f\u0394\u039f\u03a3:thread:1", "agent:a:main",
+	  "direct-main" },
 	/* the sigma before the thread suffix of the queue key is not a final one */
 	{ "{channels:{telegram:{allowFrom:['\u03bf\u03b4\u03bf\u03c3']}}}",
-	  "agent:a:telegram:direct:\u039f\u0394\u039f\u03a3:thread:1", "agent:a:main", "direct-main" },
+	  "agent:a:telegram:direct:\u039f\u0394\u039f\u03a3:thread:1", "agent:a:main",
+	  "direct-main" },
 };
 
 static void
@@ -234,14 +267,20 @@ the_first_step_that_applies_decides(void **state)
 
 static const struct row allowlists[] = {
 	/* the order */
-	{ "{channels:{telegram:{accounts:{work:{dm:{allowFrom:['1']},config:{dm:{allowFrom:['9']}}}}}}}", DIRECT, MOVES },
-	{ "{channels:{telegram:{accounts:{work:{allowFrom:['9'],config:{dm:{allowFrom:['1']}}}}}}}", DIRECT, MOVES },
-	{ "{channels:{telegram:{accounts:{work:{allowFrom:['1'],config:{allowFrom:['9']}}}}}}", DIRECT, MOVES },
-	{ "{channels:{telegram:{dm:{allowFrom:['9']},accounts:{work:{config:{allowFrom:['1']}}}}}}", DIRECT, MOVES },
+	{ "{channels:{telegram:{accounts:{work:{dm:{allowFrom:['1']},config:{dm:{allowFrom:['9']}}}"
+	  "}}}}",
+	  DIRECT, MOVES },
+	{ "{channels:{telegram:{accounts:{work:{allowFrom:['9'],config:{dm:{allowFrom:['1']}}}}}}}",
+	  DIRECT, MOVES },
+	{ "{channels:{telegram:{accounts:{work:{allowFrom:['1'],config:{allowFrom:['9']}}}}}}",
+	  DIRECT, MOVES },
+	{ "{channels:{telegram:{dm:{allowFrom:['9']},accounts:{work:{config:{allowFrom:['1']}}}}}}",
+	  DIRECT, MOVES },
 	{ "{channels:{telegram:{dm:{allowFrom:['1']},allowFrom:['9']}}}", DIRECT, MOVES },
 	{ "{channels:{telegram:{dm:{allowFrom:'9'},allowFrom:['1']}}}", DIRECT, MOVES },
 	/* an empty array counts, what is no array does not */
-	{ "{channels:{telegram:{allowFrom:['1'],accounts:{work:{dm:{allowFrom:[]}}}}}}", DIRECT, STAYS },
+	{ "{channels:{telegram:{allowFrom:['1'],accounts:{work:{dm:{allowFrom:[]}}}}}}", DIRECT,
+	  STAYS },
 	{ "{channels:{telegram:{allowFrom:['1'],accounts:{work:{allowFrom:{}}}}}}", DIRECT, MOVES },
 	/* objects only, and names exactly */
 	{ "{channels:[{telegram:{allowFrom:['1']}}]}", DIRECT, STAYS },
@@ -249,20 +288,26 @@ static const struct row allowlists[] = {
 	{ "{channels:{Telegram:{allowFrom:['1']}}}", DIRECT, STAYS },
 	{ "{channels:{telegram:{accounts:{Work:{allowFrom:['1']}}}}}", DIRECT, STAYS },
 	{ "{channels:{telegram:{accounts:[{allowFrom:['9']}],allowFrom:['1']}}}", DIRECT, MOVES },
-	{ "{channels:{telegram:{accounts:{constructor:{allowFrom:['1']}}}}}", "agent:a:telegram:constructor:direct:1",
-	  "agent:a:telegram:constructor:direct:1", "keep" },
-	{ "{channels:{constructor:{allowFrom:['1']}}}", "agent:a:constructor:direct:1", "agent:a:main", "direct-main" },
-	{ "{channels:{telegram:{allowFrom:['1'],accounts:{'':{allowFrom:['9']}}}}}", "agent:a:telegram:direct:1", "agent:a:main",
-	  "direct-main" },
+	{ "{channels:{telegram:{accounts:{constructor:{allowFrom:['1']}}}}}",
+	  "agent:a:telegram:constructor:direct:1", "agent:a:telegram:constructor:direct:1",
+	  "keep" },
+	{ "{channels:{constructor:{allowFrom:['1']}}}", "agent:a:constructor:direct:1",
+	  "agent:a:main", "direct-main" },
+	{ "{channels:{telegram:{allowFrom:['1'],accounts:{'':{allowFrom:['9']}}}}}",
+	  "agent:a:telegram:direct:1", "agent:a:main", "direct-main" },
 	/* not consulted */
-	{ "{channels:{defaults:{allowFrom:['1']},telegram:{config:{allowFrom:['1']},groupAllowFrom:['1']}}}", DIRECT, STAYS },
+	{ "{channels:{defaults:{allowFrom:['1']},telegram:{config:{allowFrom:['1']},groupAllowFrom:"
+	  "['1']}}}",
+	  DIRECT, STAYS },
 	/* the request's channel and account go first; blank ones are like missing ones */
 	{ "{channels:{telegram:{allowFrom:['1']}}}", DIRECT, MOVES, .channel = " ", .account = "" },
 	{ "{channels:{telegram:{allowFrom:['1']}}}", DIRECT, STAYS, .channel = "webchat" },
-	{ "{channels:{telegram:{allowFrom:['1']}}}", "agent:a:direct:1", "agent:a:main", "direct-main", .channel = " Telegram " },
-	{ "{channels:{telegram:{accounts:{home:{allowFrom:['1']},work:{allowFrom:['9']}}}}}", DIRECT, MOVES, .account = " HOME " },
-	{ "{channels:{telegram:{accounts:{'default':{allowFrom:['1']}}}}}", "agent:a:telegram:direct:1",
-	  "agent:a:telegram:direct:1", "keep" },
+	{ "{channels:{telegram:{allowFrom:['1']}}}", "agent:a:direct:1", "agent:a:main",
+	  "direct-main", .channel = " Telegram " },
+	{ "{channels:{telegram:{accounts:{home:{allowFrom:['1']},work:{allowFrom:['9']}}}}}",
+	  DIRECT, MOVES, .account = " HOME " },
+	{ "{channels:{telegram:{accounts:{'default':{allowFrom:['1']}}}}}",
+	  "agent:a:telegram:direct:1", "agent:a:telegram:direct:1", "keep" },
 };
 
 static void
@@ -272,12 +317,14 @@ one_allowlist_counts(void **state)
 	check_rows(allowlists, COUNT(allowlists));
 }
 
-/* ---- section 6 ---- */
+/* --- section 6 --- */
 
-#define BOUND(match, scope)                                                                                                        \
-	"{channels:{telegram:{allowFrom:['1']}},bindings:[{agentId:'a',match:" match ",session:{dmScope:'" scope "'}}]}"
+#define BOUND(match, scope)                                                                        \
+	"{channels:{telegram:{allowFrom:['1']}},bindings:[{agentId:'a',match:" match               \
+	",session:{dmScope:'" scope "'}}]}"
 #define PACP "per-account-channel-peer"
-#define OWN(bindings, more) "{channels:{telegram:{allowFrom:['1']}},bindings:[" bindings "]" more "}"
+#define OWN(bindings, more)                                                                        \
+	"{channels:{telegram:{allowFrom:['1']}},bindings:[" bindings "]" more "}"
 
 static const struct row bindings[] = {
 	/* which binding: channel and account */
@@ -289,17 +336,23 @@ static const struct row bindings[] = {
 	{ BOUND("{channel:'telegram'}", PACP), DIRECT, MOVES }, /* the default account only */
 	{ BOUND("{channel:'telegram',accountId:null}", PACP), "agent:a:telegram:default:direct:1",
 	  "agent:a:telegram:default:direct:1", "keep" },
-	{ BOUND("{channel:'telegram',accountId:' '}", "per-channel-peer"), "agent:a:telegram:direct:1", "agent:a:telegram:direct:1",
-	  "keep" },
-	{ BOUND("{channel:'telegram',accountId:'my.acct'}", PACP), "agent:a:telegram:my.acct:direct:1", "agent:a:main",
-	  "direct-main" }, /* makes my-acct */
+	{ BOUND("{channel:'telegram',accountId:' '}", "per-channel-peer"),
+	  "agent:a:telegram:direct:1", "agent:a:telegram:direct:1", "keep" },
+	{ BOUND("{channel:'telegram',accountId:'my.acct'}", PACP),
+	  "agent:a:telegram:my.acct:direct:1", "agent:a:main", "direct-main" }, /* makes my-acct */
 	/* which binding: peers */
-	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:' DM ',id:1}}", PACP), DIRECT, STAYS },
-	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'direct',id:'*'}}", PACP), DIRECT, STAYS },
-	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'direct',id:'2'}}", PACP), DIRECT, MOVES },
-	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'group',id:'1'}}", PACP), DIRECT, MOVES },
-	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'nope',id:'1'}}", PACP), DIRECT, MOVES },
-	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'direct',id:[1]}}", PACP), DIRECT, MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:' DM ',id:1}}", PACP), DIRECT,
+	  STAYS },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'direct',id:'*'}}", PACP), DIRECT,
+	  STAYS },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'direct',id:'2'}}", PACP), DIRECT,
+	  MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'group',id:'1'}}", PACP), DIRECT,
+	  MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'nope',id:'1'}}", PACP), DIRECT,
+	  MOVES },
+	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:'direct',id:[1]}}", PACP), DIRECT,
+	  MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*',peer:'x'}", PACP), DIRECT, MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*',peer:null}", PACP), DIRECT, STAYS },
 	{ BOUND("{channel:'telegram',accountId:'*',peer:0}", PACP), DIRECT, STAYS },
@@ -310,33 +363,44 @@ static const struct row bindings[] = {
 	{ BOUND("{channel:'telegram',accountId:'*',guildId:'g'}", PACP), DIRECT, MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*',teamId:7}", PACP), DIRECT, MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*',roles:['r']}", PACP), DIRECT, MOVES },
-	{ BOUND("{channel:'telegram',accountId:'*',guildId:' ',teamId:{},roles:[]}", PACP), DIRECT, STAYS },
-	{ "{channels:{telegram:{allowFrom:['abc']}},bindings:[{agentId:'a',match:{channel:'telegram',peer:{kind:'dm',id:'ABC'}},"
+	{ BOUND("{channel:'telegram',accountId:'*',guildId:' ',teamId:{},roles:[]}", PACP), DIRECT,
+	  STAYS },
+	{ "{channels:{telegram:{allowFrom:['abc']}},bindings:[{agentId:'a',match:{channel:'"
+	  "telegram',peer:{kind:'dm',id:'ABC'}},"
 	  "session:{dmScope:'per-channel-peer'}}]}",
-	  "agent:a:telegram:direct:ABC", "agent:a:main", "direct-main" }, /* ids are compared as they are */
+	  "agent:a:telegram:direct:ABC", "agent:a:main",
+	  "direct-main" }, /* ids are compared as they are */
 	/* which binding: tiers, then order */
-	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'work'}},{agentId:'a',match:{channel:'telegram',accountId:'*',peer:"
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'work'}},{agentId:'a',match:{"
+	      "channel:'telegram',accountId:'*',peer:"
 	      "{kind:'dm',id:'*'}},session:{dmScope:'" PACP "'}}",
 	      ""),
 	  DIRECT, STAYS },
-	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*',peer:{kind:'dm',id:'*'}}},{agentId:'a',match:{channel:'"
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*',peer:{kind:'dm',id:'*'}}},{"
+	      "agentId:'a',match:{channel:'"
 	      "telegram',accountId:'*',peer:{kind:'dm',id:'1'}},session:{dmScope:'" PACP "'}}",
 	      ""),
 	  DIRECT, STAYS },
-	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'}},{agentId:'a',match:{channel:'telegram',accountId:'work'},"
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'}},{agentId:'a',match:{channel:'"
+	      "telegram',accountId:'work'},"
 	      "session:{dmScope:'" PACP "'}}",
 	      ""),
 	  DIRECT, STAYS },
-	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'}},{agentId:'a',match:{channel:'telegram',accountId:'*'},"
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'}},{agentId:'a',match:{channel:'"
+	      "telegram',accountId:'*'},"
 	      "session:{dmScope:'" PACP "'}}",
 	      ""),
 	  DIRECT, MOVES },
-	{ OWN("{type:'acp',agentId:'a',match:{channel:'telegram',accountId:'*'}},{type:'route',agentId:'a',match:{channel:'"
+	{ OWN("{type:'acp',agentId:'a',match:{channel:'telegram',accountId:'*'}},{type:'route',"
+	      "agentId:'a',match:{channel:'"
 	      "telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
 	      ""),
 	  DIRECT, STAYS },
 	/* what makes the resolver throw */
-	{ OWN("null,{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}", ""), DIRECT, MOVES },
+	{ OWN("null,{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP
+	      "'}}",
+	      ""),
+	  DIRECT, MOVES },
 	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP
 	      "'}},{match:{channel:'irc',accountId:5}}",
 	      ""),
@@ -346,18 +410,25 @@ static const struct row bindings[] = {
 	      ""),
 	  DIRECT, STAYS },
 	/* the binding's agent */
-	{ OWN("{agentId:' A ',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	{ OWN("{agentId:' A ',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP
+	      "'}}",
 	      ",agents:{list:[{id:'a'},{id:'b'}]}"),
 	  DIRECT, STAYS },
-	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}", ",agents:{list:[{id:'b'}]}"),
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",agents:{list:[{id:'b'}]}"),
 	  DIRECT, MOVES },
-	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}", ",agents:{list:[]}"), DIRECT,
-	  STAYS },
-	{ OWN("{agentId:'b',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}", ""), DIRECT, MOVES },
-	{ OWN("{agentId:'main',match:{channel:'telegram'},session:{dmScope:'" PACP "'}}", ",agents:{list:[{id:'b'}]}"),
+	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",agents:{list:[]}"),
+	  DIRECT, STAYS },
+	{ OWN("{agentId:'b',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ""),
+	  DIRECT, MOVES },
+	{ OWN("{agentId:'main',match:{channel:'telegram'},session:{dmScope:'" PACP "'}}",
+	      ",agents:{list:[{id:'b'}]}"),
 	  "agent:main:telegram:default:direct:1", "agent:main:telegram:default:direct:1", "keep" },
-	{ OWN("{match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}", ",agents:{list:[{id:'a'}]}"), DIRECT,
-	  STAYS },
+	{ OWN("{match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
+	      ",agents:{list:[{id:'a'}]}"),
+	  DIRECT, STAYS },
 	{ OWN("{agentId:' ',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
 	      ",agents:{list:[{id:'a'},{id:'b'}]}"),
 	  DIRECT, MOVES },
@@ -365,28 +436,34 @@ static const struct row bindings[] = {
 	      ",agents:{list:[{id:'b'}],defaults:{systemAgent:{agentId:'a'}}}"),
 	  DIRECT, MOVES },
 	{ OWN("{match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
-	      ",agents:{ownership:'explicit',list:[{id:'b'},{id:'a'}],defaults:{systemAgent:{agentId:'a'}}}"),
+	      ",agents:{ownership:'explicit',list:[{id:'b'},{id:'a'}],defaults:{systemAgent:{"
+	      "agentId:'a'}}}"),
 	  DIRECT, STAYS },
 	{ OWN("{match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
-	      ",agents:{ownership:'explicit',list:[{id:'b'}],defaults:{systemAgent:{agentId:'a'}}}"),
+	      ",agents:{ownership:'explicit',list:[{id:'b'}],defaults:{systemAgent:{agentId:'a'}}"
+	      "}"),
 	  DIRECT, MOVES },
 	/* the key it makes */
 	{ BOUND("{channel:'telegram',accountId:'*'}", "per-channel-peer"), DIRECT, MOVES },
-	{ BOUND("{channel:'telegram',accountId:'*'}", "per-channel-peer"), "agent:a:telegram:direct:1", "agent:a:telegram:direct:1",
-	  "keep" },
-	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "agent:a:telegram:direct:1", "agent:a:main", "direct-main" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", "per-channel-peer"),
+	  "agent:a:telegram:direct:1", "agent:a:telegram:direct:1", "keep" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "agent:a:telegram:direct:1",
+	  "agent:a:main", "direct-main" },
 	{ BOUND("{channel:'telegram',accountId:'*'}", "per-peer"), DIRECT, MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*'}", "main"), DIRECT, MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*'}", "bogus"), DIRECT, MOVES },
-	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "agent:a:telegram:work:dm:1", "agent:a:main", "direct-main" },
-	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), DIRECT ":THREAD:5", DIRECT ":thread:5", "keep" },
-	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "AGENT:A:TELEGRAM:WORK:DIRECT:1", STAYS },
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "agent:a:telegram:work:dm:1",
+	  "agent:a:main", "direct-main" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), DIRECT ":THREAD:5", DIRECT ":thread:5",
+	  "keep" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "AGENT:A:TELEGRAM:WORK:DIRECT:1",
+	  STAYS },
 	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
 	      ",session:{mainKey:'telegram:work:direct:1'}"),
 	  DIRECT, STAYS },
 	/* keys without a channel, and the request's channel and account, do not take part */
-	{ BOUND("{channel:'telegram',accountId:'*'}", "per-peer"), "agent:a:direct:1", "agent:a:main", "direct-main",
-	  .channel = "telegram" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", "per-peer"), "agent:a:direct:1",
+	  "agent:a:main", "direct-main", .channel = "telegram" },
 	{ BOUND("{channel:'telegram',accountId:'home'}", PACP), DIRECT, MOVES, .account = "home" },
 	/* identity links */
 	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
@@ -396,11 +473,13 @@ static const struct row bindings[] = {
 	      ",session:{identityLinks:{al:[' Telegram:1 ']}}"),
 	  DIRECT, MOVES },
 	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
-	      ",session:{identityLinks:{al:['discord:1','telegram-1','telegram:2','telegrax:1','telegram:11',7],b:'1',' ':['1'],' "
+	      ",session:{identityLinks:{al:['discord:1','telegram-1','telegram:2','telegrax:1','"
+	      "telegram:11',7],b:'1',' ':['1'],' "
 	      "1 ':['1']}}"),
 	  DIRECT, STAYS },
 	/* only direct main is suppressed */
-	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "agent:a:cron:j:run:1", "agent:a:main", "cron-run" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "agent:a:cron:j:run:1", "agent:a:main",
+	  "cron-run" },
 };
 
 static void
@@ -410,7 +489,7 @@ a_binding_preserves_the_key_it_makes(void **state)
 	check_rows(bindings, COUNT(bindings));
 }
 
-/* ---- reasons ---- */
+/* --- reasons --- */
 
 static const struct {
 	const char *policy, *key, *why; /* why: of the step direct-main */
@@ -424,10 +503,14 @@ static const struct {
 	{ "{channels:{telegram:{}}}", DIRECT, "the channel has no allowlist" },
 	{ "{channels:{telegram:{allowFrom:[]}}}", DIRECT, "the allowlist is empty" },
 	{ "{channels:{telegram:{allowFrom:['*']}}}", DIRECT, "the allowlist lets anybody in" },
-	{ "{channels:{telegram:{allowFrom:[1,2]}}}", DIRECT, "the allowlist has more than one owner" },
-	{ "{channels:{telegram:{allowFrom:[2]}}}", DIRECT, "the peer is not the owner that the allowlist names" },
-	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), DIRECT, "a binding gives this chat a session of its own" },
-	{ "{channels:{telegram:{allowFrom:[1]}}}", DIRECT, "dmScope is main and the peer is the only owner on the allowlist" },
+	{ "{channels:{telegram:{allowFrom:[1,2]}}}", DIRECT,
+	  "the allowlist has more than one owner" },
+	{ "{channels:{telegram:{allowFrom:[2]}}}", DIRECT,
+	  "the peer is not the owner that the allowlist names" },
+	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), DIRECT,
+	  "a binding gives this chat a session of its own" },
+	{ "{channels:{telegram:{allowFrom:[1]}}}", DIRECT,
+	  "dmScope is main and the peer is the only owner on the allowlist" },
 };
 
 static void
@@ -507,24 +590,29 @@ a_plain_key_needs_no_memory(void **state)
 static void
 huge_parts_do_no_harm(void **state)
 {
-	static const char *const shapes[] = {
-		"agent:%s:main",     "agent:%s:cron:j:run:%s", "agent:a:telegram:%s:direct:%s", "agent:a:%s", "%s",
-		"matrix:channel:%s", "agent:a:signal:group:%s"
-	};
+	static const char *const shapes[] = { "agent:%s:main",
+					      "agent:%s:cron:j:run:%s",
+					      "agent:a:telegram:%s:direct:%s",
+					      "agent:a:%s",
+					      "%s",
+					      "matrix:channel:%s",
+					      "agent:a:signal:group:%s" };
 	struct policy *policy = compiled("{channels:{telegram:{allowFrom:['1']}}}");
 	char part[480], key[2048];
 
 	(void)state;
-	for (size_t i = 0; i + 2 < sizeof part; i += 2)
+	for (size_t i = 0; i + 2 < sizeof(part); i += 2)
 		memcpy(part + i, "\u0130", 3);
 	for (size_t i = 0; i < COUNT(shapes); i++) {
-		struct address address = { .session_key = { key, 0 }, .channel = str_of(part), .account_id = str_of(part) };
+		struct address address = { .session_key = { key, 0 },
+					   .channel = str_of(part),
+					   .account_id = str_of(part) };
 		struct arena arena = { 0 };
 		struct decision got;
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		address.session_key.len = (size_t)snprintf(key, sizeof key, shapes[i], part, part);
+		address.session_key.len = (size_t)snprintf(key, sizeof(key), shapes[i], part, part);
 #pragma GCC diagnostic pop
 		assert_int_equal(route_decide(policy, &address, true, &arena, &got, NULL), 0);
 		check_again(policy, address, &got, shapes[i]);
@@ -533,7 +621,7 @@ huge_parts_do_no_harm(void **state)
 	policy_free(policy);
 }
 
-/* ---- the vectors ---- */
+/* --- the vectors --- */
 
 static const char *vectors_path;
 
@@ -542,7 +630,9 @@ member_text(const struct json *doc, size_t object, struct str name, struct arena
 {
 	for (*at = json_first(doc, object); *at != 0; *at = json_next(doc, object, *at))
 		if (str_eq(json_string(doc, *at, arena), name))
-			return doc->tokens[*at + 1].type == JSON_STRING ? json_string(doc, *at + 1, arena) : json_raw(doc, *at + 1);
+			return doc->tokens[*at + 1].type == JSON_STRING
+				   ? json_string(doc, *at + 1, arena)
+				   : json_raw(doc, *at + 1);
 	return STR_NULL;
 }
 
@@ -550,7 +640,8 @@ static void
 check_vector(const struct json *doc, struct arena *arena)
 {
 	size_t at, expect;
-	struct str name = member_text(doc, 0, STR("name"), arena, &at), config = member_text(doc, 0, STR("cfg"), arena, &at);
+	struct str name = member_text(doc, 0, STR("name"), arena, &at),
+		   config = member_text(doc, 0, STR("cfg"), arena, &at);
 	struct address address = {
 		member_text(doc, 0, STR("sessionKey"), arena, &at),
 		member_text(doc, 0, STR("agentId"), arena, &at),
@@ -572,8 +663,8 @@ check_vector(const struct json *doc, struct arena *arena)
 			fail_msg("%.*s: %s", (int)name.len, name.s, error_code_name(err.code));
 	} else {
 		if (!str_eq(key, got.queue_key) || !str_eq(rule, str_of(rule_name(got.rule))))
-			fail_msg("%.*s: %.*s, %s", (int)name.len, name.s, (int)got.queue_key.len, got.queue_key.s,
-				 rule_name(got.rule));
+			fail_msg("%.*s: %.*s, %s", (int)name.len, name.s, (int)got.queue_key.len,
+				 got.queue_key.s, rule_name(got.rule));
 		check_again(policy, address, &got, arena_dup(arena, name).s);
 	}
 	policy_free(policy);

@@ -62,7 +62,8 @@ static const struct {
 	{ "AZaz09_-", "azaz09_-", "azaz09_-", "azaz09_-" },
 	{ "0@[`{/:a", "0-a", "0-a", "0-a" },
 	{ X64 "a", X64, X64, X64 },
-	{ X60 "aaa.b", X60 "aaa-", X60 "aaa-", X60 "aaa-" }, /* cut behind the dash, which survives */
+	/* cut behind the dash, which survives */
+	{ X60 "aaa.b", X60 "aaa-", X60 "aaa-", X60 "aaa-" },
 	{ X64 "-", X64, X64, X64 },
 	{ "__proto__", "__proto__", "default", "(absent)" },
 	{ "Prototype", "prototype", "default", "(absent)" },
@@ -76,9 +77,13 @@ ids_are_normalised(void **state)
 	struct arena *arena = *state;
 
 	for (size_t i = 0; i < COUNT(ids); i++) {
-		assert_string_equal(c(arena, agent_id_normalize(arena, str_of(ids[i].id))), ids[i].agent);
-		assert_string_equal(c(arena, account_id_normalize(arena, str_of(ids[i].id))), ids[i].account);
-		assert_string_equal(c(arena, account_id_normalize_optional(arena, str_of(ids[i].id))), ids[i].optional);
+		assert_string_equal(c(arena, agent_id_normalize(arena, str_of(ids[i].id))),
+				    ids[i].agent);
+		assert_string_equal(c(arena, account_id_normalize(arena, str_of(ids[i].id))),
+				    ids[i].account);
+		assert_string_equal(
+		    c(arena, account_id_normalize_optional(arena, str_of(ids[i].id))),
+		    ids[i].optional);
 	}
 	assert_string_equal(c(arena, agent_id_normalize(arena, STR_NULL)), "main");
 }
@@ -95,7 +100,8 @@ static const struct {
 	{ "signal:group: AbC :X", "signal:group:AbC:x" },
 	{ "signal:group: :X", "signal:group::x" },
 	{ "a:signal:group:X:signal:group:Y", "a:signal:group:X:signal:group:Y" },
-	{ "signal:group:signal:group:X", "signal:group:signal:group:x" }, /* the segment was "signal" */
+	/* the segment was "signal" */
+	{ "signal:group:signal:group:X", "signal:group:signal:group:x" },
 	{ "signal:group::signal:group:X", "signal:group::signal:group:X" },
 	{ "xsignal:group:AbC", "xsignal:group:abc" },
 	{ "signal:group:", "signal:group:" },
@@ -103,7 +109,8 @@ static const struct {
 	{ "signal:Groups:AbC", "signal:groups:abc" },
 	/* Matrix rooms: the whole tail, but for the last thread marker */
 	{ "Agent:Main:Matrix:Channel:!AbC:S", "agent:main:matrix:channel:!AbC:S" },
-	{ "Agent:Main:Matrix:Group:!AbC:S:THREAD:$EvT", "agent:main:matrix:group:!AbC:S:thread:$EvT" },
+	{ "Agent:Main:Matrix:Group:!AbC:S:THREAD:$EvT",
+	  "agent:main:matrix:group:!AbC:S:thread:$EvT" },
 	{ "matrix:channel:!A:Thread:B:Thread:C", "matrix:channel:!A:Thread:B:thread:C" },
 	{ "matrix:channel::THREAD:Q", "matrix:channel::thread:Q" },
 	{ "matrix:channel:!A:THREAD:", "matrix:channel:!A:thread:" },
@@ -130,7 +137,8 @@ keys_are_normalised_but_for_opaque_ids(void **state)
 		struct str normal = session_key_normalize(arena, str_of(normals[i].key));
 
 		assert_string_equal(c(arena, normal), normals[i].normal);
-		assert_string_equal(c(arena, session_key_normalize(arena, normal)), normals[i].normal);
+		assert_string_equal(c(arena, session_key_normalize(arena, normal)),
+				    normals[i].normal);
 	}
 }
 
@@ -143,7 +151,8 @@ static const struct {
 	{ " Agent: My Agent :X:", KEY_AGENT, "agent:my agent:x:", "my agent", "x:" },
 	{ "agent:a:b::c", KEY_AGENT, "agent:a:b::c", "a", "b::c" },
 	{ "agent:a: b", KEY_AGENT, "agent:a: b", "a", " b" },
-	{ "agent:main:signal:group:AbC", KEY_AGENT, "agent:main:signal:group:AbC", "main", "signal:group:AbC" },
+	{ "agent:main:signal:group:AbC", KEY_AGENT, "agent:main:signal:group:AbC", "main",
+	  "signal:group:AbC" },
 	{ "", KEY_BLANK, "", "(absent)", "" },
 	{ "\u00a0\n", KEY_BLANK, "", "(absent)", "" },
 	{ "Main", KEY_BARE, "main", "(absent)", "main" },
@@ -167,7 +176,8 @@ every_text_has_a_shape(void **state)
 	for (size_t i = 0; i < COUNT(shapes); i++) {
 		struct session_key key;
 
-		assert_int_equal(session_key_parse(arena, str_of(shapes[i].key), &key), shapes[i].shape);
+		assert_int_equal(session_key_parse(arena, str_of(shapes[i].key), &key),
+				 shapes[i].shape);
 		assert_string_equal(c(arena, key.key), shapes[i].normal);
 		assert_string_equal(c(arena, key.agent_id), shapes[i].agent);
 		assert_string_equal(c(arena, key.rest), shapes[i].rest);
@@ -199,7 +209,8 @@ keys_are_built_and_recognised(void **state)
 	assert_false(session_key_is(key, STR("b"), STR("b:c")));
 	assert_false(session_key_is(STR("a"), STR("a"), STR("b:c")));
 	assert_string_equal(c(arena, session_key_agent(key)), "a");
-	assert_string_equal(c(arena, agent_key_prefix(arena, STR(" My Agent "))), "agent:my-agent:");
+	assert_string_equal(c(arena, agent_key_prefix(arena, STR(" My Agent "))),
+			    "agent:my-agent:");
 }
 
 static const struct {
@@ -220,21 +231,30 @@ static void
 the_last_thread_suffix_is_stripped(void **state)
 {
 	for (size_t i = 0; i < COUNT(bases); i++)
-		assert_string_equal(c(*state, session_key_base(str_of(bases[i].key))), bases[i].base);
+		assert_string_equal(c(*state, session_key_base(str_of(bases[i].key))),
+				    bases[i].base);
 }
 
 static const struct {
 	const char *key;
 	bool cron_run, subagent;
 } kinds[] = {
-	{ "agent:a:cron:j:run:1", true, false },    { "agent:a:CRON:j:RUN:1:heartbeat", true, false },
-	{ "agent:a:cron:j:run:1:", true, false },   { "agent:a:cron: :run: x", true, false },
-	{ "agent:a:cron:j:run:", false, false },    { "agent:a:cron:j:run::x", false, false },
-	{ "agent:a:cron::run:1", false, false },    { "agent:a:cron:j", false, false },
-	{ "agent:a:cron:j:k:run:1", false, false }, { "agent:a:cron:j:running:1", false, false },
-	{ "agent:a:xcron:j:run:1", false, false },  { "cron:j:run:1", false, false },
-	{ "agent:a:subagent:1", false, true },      { "SubAgent:1", false, true },
-	{ "agent:a:subagent", false, false },       { "agent:a:x:subagent:1", false, false },
+	{ "agent:a:cron:j:run:1", true, false },
+	{ "agent:a:CRON:j:RUN:1:heartbeat", true, false },
+	{ "agent:a:cron:j:run:1:", true, false },
+	{ "agent:a:cron: :run: x", true, false },
+	{ "agent:a:cron:j:run:", false, false },
+	{ "agent:a:cron:j:run::x", false, false },
+	{ "agent:a:cron::run:1", false, false },
+	{ "agent:a:cron:j", false, false },
+	{ "agent:a:cron:j:k:run:1", false, false },
+	{ "agent:a:cron:j:running:1", false, false },
+	{ "agent:a:xcron:j:run:1", false, false },
+	{ "cron:j:run:1", false, false },
+	{ "agent:a:subagent:1", false, true },
+	{ "SubAgent:1", false, true },
+	{ "agent:a:subagent", false, false },
+	{ "agent:a:x:subagent:1", false, false },
 };
 
 static void
@@ -321,7 +341,8 @@ static const struct {
 	{ "agent:a:telegram:direct:1:thread:2:thread:3", "telegram", "", "1:thread:2" },
 	{ "agent:a:telegram:direct:a::b", "telegram", "", "a::b" },
 	{ "agent:a:telegram:acct:dm:direct:7", "telegram", "acct", "direct:7" },
-	{ "agent:a:telegram:direct:\u039f\u0394\u039f\u03a3:thread:1", "telegram", "", "\u03bf\u03b4\u03bf\u03c2" },
+	{ "agent:a:telegram:direct:\u039f\u0394\u039f\u03a3:thread:1", "telegram", "",
+	  "\u03bf\u03b4\u03bf\u03c2" },
 	{ "agent:a:telegram:direct:x: ", "telegram", "", "x:" },
 	{ "agent:a:signal:direct:signal:group:AbC", "signal", "", "signal:group:abc" },
 	{ "agent:a:telegram:direct: : ", "telegram", "", ":" },
@@ -360,14 +381,20 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(ids_are_normalised, with_arena, without_arena),
-		cmocka_unit_test_setup_teardown(keys_are_normalised_but_for_opaque_ids, with_arena, without_arena),
+		cmocka_unit_test_setup_teardown(keys_are_normalised_but_for_opaque_ids, with_arena,
+						without_arena),
 		cmocka_unit_test_setup_teardown(every_text_has_a_shape, with_arena, without_arena),
 		cmocka_unit_test(a_plain_key_is_parsed_without_a_copy),
-		cmocka_unit_test_setup_teardown(keys_are_built_and_recognised, with_arena, without_arena),
-		cmocka_unit_test_setup_teardown(the_last_thread_suffix_is_stripped, with_arena, without_arena),
-		cmocka_unit_test_setup_teardown(cron_runs_and_subagents_are_recognised, with_arena, without_arena),
-		cmocka_unit_test_setup_teardown(chat_types_are_told_apart, with_arena, without_arena),
-		cmocka_unit_test_setup_teardown(direct_keys_name_their_target, with_arena, without_arena),
+		cmocka_unit_test_setup_teardown(keys_are_built_and_recognised, with_arena,
+						without_arena),
+		cmocka_unit_test_setup_teardown(the_last_thread_suffix_is_stripped, with_arena,
+						without_arena),
+		cmocka_unit_test_setup_teardown(cron_runs_and_subagents_are_recognised, with_arena,
+						without_arena),
+		cmocka_unit_test_setup_teardown(chat_types_are_told_apart, with_arena,
+						without_arena),
+		cmocka_unit_test_setup_teardown(direct_keys_name_their_target, with_arena,
+						without_arena),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,13 @@
 /*
  * sqlite_ids_test.c - lists of ids as they stand in an outcome's row.
  */
-#include "queue/sqlite/private.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
+#include "queue/sqlite/private.h"
 #include "schema/mem.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -44,6 +43,7 @@ random_ids(int64_t *ids, size_t max)
 {
 	size_t count = 1 + (size_t)random() % max;
 	int64_t id = 0;
+
 	for (size_t i = 0; i < count; i++)
 		ids[i] = id += 1 + (random() % 4 == 0 ? random() % 1000 : 0);
 	return count;
@@ -58,6 +58,7 @@ what_is_written_is_read_back(void **state)
 	srandom(1);
 	for (int round = 0; round < 2000; round++) {
 		size_t count = random_ids(ids, COUNT(ids)), read = 0;
+
 		out.len = 0;
 		ids_write(&out, ids, count);
 		const char *at = out.data;
@@ -76,15 +77,20 @@ what_is_no_such_list_is_refused(void **state)
 {
 	(void)state;
 	static const char *const malformed[] = {
-		"",       "[",        "[]",      "1",      "[1",        "[1,",       "[1,]",    "[,1]",   "[0]",
-		"[-1]",   "[[1,2]",   "[[1,2",   "[[1]]",  "[[2,1]]",   "[[1,2,3]]", "[1]]",    "[1] ",   "[ 1]",
-		"[1, 2]", "[1.5]",    "[\"1\"]", "[null]", "[a]",       "{}",        "[[0,3]]", "[1][2]", "[[1,2]3]",
-		"],",     "[1,2,[3]", "x[1]",    "[2,1]",  "[[1,3],3]", "[1,1]",     ",1]",     "[1[2]",  "[9223372036854775808]",
+		"",        "[",         "[]",        "1",      "[1",       "[1,",
+		"[1,]",    "[,1]",      "[0]",       "[-1]",   "[[1,2]",   "[[1,2",
+		"[[1]]",   "[[2,1]]",   "[[1,2,3]]", "[1]]",   "[1] ",     "[ 1]",
+		"[1, 2]",  "[1.5]",     "[\"1\"]",   "[null]", "[a]",      "{}",
+		"[[0,3]]", "[1][2]",    "[[1,2]3]",  "],",     "[1,2,[3]", "x[1]",
+		"[2,1]",   "[[1,3],3]", "[1,1]",     ",1]",    "[1[2]",    "[9223372036854775808]",
 	};
 	for (size_t i = 0; i < COUNT(malformed); i++) {
-		/* An allocation of the very size: reading past the end is seen by the sanitizers. */
+		/*
+		 * An allocation of the very size: reading past the end is seen by the sanitizers.
+		 */
 		size_t len = strlen(malformed[i]);
 		char *text = mem_alloc(len);
+
 		memcpy(text, malformed[i], len);
 		const char *at = text;
 		struct id_range range = { 0 };
@@ -104,5 +110,6 @@ main(void)
 		cmocka_unit_test(what_is_written_is_read_back),
 		cmocka_unit_test(what_is_no_such_list_is_refused),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

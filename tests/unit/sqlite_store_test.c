@@ -1,11 +1,9 @@
 /*
- * sqlite_store_test.c - the engine on SQLite: what a file promises across restarts, sweeps, full disks and other people's
- * hands, and every reason not to open one.
+ * sqlite_store_test.c - the engine on SQLite: what a file promises across restarts, sweeps, full
+ * disks and other people's hands, and every reason not to open one.
  *
  * A crash is a copy of the database and its WAL, opened elsewhere: what a killed process leaves.
  */
-#include "queue/sqlite/store.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -16,12 +14,13 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "queue/engine.h"
+#include "queue/sqlite/store.h"
 #include "tests/unit/calls.h"
 
 #define A "agent:main:a"
@@ -35,12 +34,13 @@ static struct engine_options options;
 static struct engine *engine;
 static struct error error;
 
-/* ---- files --------------------------------------------------------------------------------------------------------- */
+/* --- files --- */
 
 static const char *
 in_directory(char *into, const char *name)
 {
 	int len = snprintf(into, PATH_BYTES, "%s/%s", directory, name);
+
 	assert_in_range(len, 1, PATH_BYTES - 1);
 	return into;
 }
@@ -58,8 +58,9 @@ read_file(const char *name)
 	struct buf bytes = { 0 };
 	char block[4096];
 	FILE *file = fopen(name, "re");
+
 	assert_non_null(file);
-	for (size_t n; (n = fread(block, 1, sizeof block, file)) > 0;)
+	for (size_t n; (n = fread(block, 1, sizeof(block), file)) > 0;)
 		buf_add(&bytes, block, n);
 	fclose(file);
 	return bytes;
@@ -69,6 +70,7 @@ static void
 write_file(const char *name, const char *bytes, size_t len)
 {
 	FILE *file = fopen(name, "we");
+
 	assert_non_null(file);
 	assert_int_equal(fwrite(bytes, 1, len, file), len);
 	fclose(file);
@@ -78,6 +80,7 @@ static void
 overwrite(const char *name, off_t offset, const char *bytes, size_t len)
 {
 	int fd = open(name, O_WRONLY | O_CLOEXEC);
+
 	assert_int_equal(pwrite(fd, bytes, len, offset), (ssize_t)len);
 	close(fd);
 }
@@ -92,6 +95,7 @@ static void
 copy_file(const char *from, const char *to)
 {
 	struct buf bytes = read_file(from);
+
 	write_file(to, bytes.data, bytes.len);
 	buf_clear(&bytes);
 }
@@ -100,7 +104,8 @@ static const char *
 wal_of(const char *name)
 {
 	static char wal[PATH_BYTES + 4];
-	snprintf(wal, sizeof wal, "%s-wal", name);
+
+	snprintf(wal, sizeof(wal), "%s-wal", name);
 	return wal;
 }
 
@@ -109,6 +114,7 @@ static void
 crash_copy(void)
 {
 	struct buf wal = { 0 };
+
 	copy_file(path, copy);
 	if (exists(wal_of(path)))
 		wal = read_file(wal_of(path));
@@ -116,13 +122,14 @@ crash_copy(void)
 	buf_clear(&wal);
 }
 
-/* ---- the engine ---------------------------------------------------------------------------------------------------- */
+/* --- the engine --- */
 
 static int
 try_open(const char *name)
 {
 	struct store *store;
 	struct policy *policy;
+
 	storage.path = name;
 	error = (struct error){ 0 };
 	if (sqlite_open(&storage, &store, &error) < 0)
@@ -161,7 +168,8 @@ begin(void **state)
 {
 	(void)state;
 	/* In memory where that is: how long an fsync takes is not the question here. */
-	snprintf(directory, sizeof directory, "%s/sevq-store-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(directory, sizeof(directory), "%s/sevq-store-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(directory) == NULL)
 		return -1;
 	in_directory(path, "sevq.db");
@@ -205,10 +213,11 @@ put_many(const char *key, size_t count)
 	static unsigned serial;
 	char texts[CALL_DRAFTS_MAX][16];
 	struct draft drafts[CALL_DRAFTS_MAX];
+
 	for (size_t n; count > 0; count -= n) {
 		n = count < CALL_DRAFTS_MAX ? count : CALL_DRAFTS_MAX;
 		for (size_t i = 0; i < n; i++) {
-			snprintf(texts[i], sizeof texts[i], "%u", serial++);
+			snprintf(texts[i], sizeof(texts[i]), "%u", serial++);
 			drafts[i] = draft(key, texts[i]);
 		}
 		done(enqueue_drafts(engine, drafts, n));
@@ -226,6 +235,7 @@ static struct engine_stats
 stats(void)
 {
 	struct engine_stats now;
+
 	engine_stats(engine, &now);
 	return now;
 }
@@ -234,6 +244,7 @@ static size_t
 depth(const char *key)
 {
 	size_t found = done(peek_page(engine, key, 1, NULL))->peek.depth;
+
 	calls_free();
 	return found;
 }
@@ -245,16 +256,22 @@ finish_chores(void)
 		continue;
 }
 
-/* ---- looking past the engine ---------------------------------------------------------------------------------------- */
+/* --- looking past the engine --- */
 
-/* Runs statements on the file as somebody with the sqlite3 shell would; the first column of the last row. */
+/*
+ * Runs statements on the file as somebody with the sqlite3 shell would; the first column of the
+ * last row.
+ */
 static int64_t
 shell(const char *name, const char *statements)
 {
 	sqlite3 *db;
 	sqlite3_stmt *statement = NULL;
 	int64_t value = -1;
-	assert_int_equal(sqlite3_open_v2(name, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL), SQLITE_OK);
+
+	assert_int_equal(
+	    sqlite3_open_v2(name, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL),
+	    SQLITE_OK);
 	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	for (const char *rest = statements; *rest != '\0';) {
 		assert_int_equal(sqlite3_prepare_v2(db, rest, -1, &statement, &rest), SQLITE_OK);
@@ -274,6 +291,7 @@ static void
 assert_refused(const char *name, enum error_code code)
 {
 	struct buf before = read_file(name), wal_before = { 0 };
+
 	if (exists(wal_of(name)))
 		wal_before = read_file(wal_of(name));
 	assert_int_equal(try_open(name), -1);
@@ -299,12 +317,13 @@ make_database(void)
 	close_engine();
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------- */
+/* --- opening --- */
 
 static mode_t
 mode_of(const char *name)
 {
 	struct stat st;
+
 	assert_int_equal(stat(name, &st), 0);
 	return st.st_mode & 07777;
 }
@@ -330,7 +349,7 @@ a_relative_path_is_fine(void **state)
 {
 	(void)state;
 	char before[PATH_BYTES];
-	assert_non_null(getcwd(before, sizeof before));
+	assert_non_null(getcwd(before, sizeof(before)));
 	assert_int_equal(chdir(directory), 0);
 	open_at("sevq.db");
 	put(A, "1");
@@ -360,9 +379,10 @@ other_files_are_not_ours(void **state)
 	assert_refused(name, ERROR_STORAGE_FOREIGN);
 	write_file(in_directory(name, "short"), "SQLite format 3", 16);
 	assert_refused(name, ERROR_STORAGE_FOREIGN);
-	write_file(in_directory(name, "old"), page, sizeof page);
+	write_file(in_directory(name, "old"), page, sizeof(page));
 	assert_refused(name, ERROR_STORAGE_FOREIGN);
-	shell(in_directory(name, "other.db"), "CREATE TABLE event (id INTEGER PRIMARY KEY); PRAGMA user_version = 1;");
+	shell(in_directory(name, "other.db"),
+	      "CREATE TABLE event (id INTEGER PRIMARY KEY); PRAGMA user_version = 1;");
 	assert_refused(name, ERROR_STORAGE_FOREIGN);
 	assert_int_equal(mkdir(in_directory(name, "directory"), 0700), 0);
 	assert_int_equal(try_open(name), -1);
@@ -390,7 +410,8 @@ an_older_database_is_brought_up_to_date(void **state)
 	make_database();
 	int64_t version = shell(path, "PRAGMA user_version");
 	shell(path, "DROP INDEX session_last_context; ALTER TABLE session DROP COLUMN last_context;"
-		    "ALTER TABLE outcome DROP COLUMN attempts; ALTER TABLE dead_letter DROP COLUMN attempts;"
+		    "ALTER TABLE outcome DROP COLUMN attempts; ALTER TABLE dead_letter DROP COLUMN "
+		    "attempts;"
 		    "PRAGMA user_version = 1");
 	open_at(path);
 	assert_queued(A, "1");
@@ -406,7 +427,8 @@ static void
 a_version_that_only_the_wal_knows_counts(void **state)
 {
 	(void)state;
-	static const char *const versions[] = { "PRAGMA user_version = 99", "PRAGMA user_version = -1" };
+	static const char *const versions[] = { "PRAGMA user_version = 99",
+						"PRAGMA user_version = -1" };
 	make_database();
 	for (size_t i = 0; i < COUNT(versions); i++) {
 		shell(path, versions[i]);
@@ -430,7 +452,10 @@ a_truncated_database_is_corrupt(void **state)
 	buf_clear(&whole);
 }
 
-/* A checkpoint that was killed after the first page: the file is shorter than it says, and the WAL has the rest. */
+/*
+ * A checkpoint that was killed after the first page: the file is shorter than it says, and the WAL
+ * has the rest.
+ */
 static void
 a_killed_checkpoint_is_no_truncation(void **state)
 {
@@ -444,7 +469,8 @@ a_killed_checkpoint_is_no_truncation(void **state)
 	buf_clear(&whole);
 	open_at(copy);
 	assert_int_equal(depth(A), 1000);
-	assert_int_equal(shell(copy, "PRAGMA integrity_check(1); SELECT count(*) FROM pending"), 1000);
+	assert_int_equal(shell(copy, "PRAGMA integrity_check(1); SELECT count(*) FROM pending"),
+			 1000);
 }
 
 static void
@@ -452,13 +478,13 @@ a_damaged_page_is_corrupt(void **state)
 {
 	(void)state;
 	char junk[4096];
-	memset(junk, 0x5a, sizeof junk);
+	memset(junk, 0x5a, sizeof(junk));
 	open_at(path);
 	put_many(A, 1000);
 	close_engine();
 	for (off_t page = 1; page < 8; page++) {
 		copy_file(path, copy);
-		overwrite(copy, page * 4096, junk, sizeof junk);
+		overwrite(copy, page * 4096, junk, sizeof(junk));
 		assert_refused(copy, ERROR_STORAGE_CORRUPT);
 	}
 }
@@ -467,13 +493,18 @@ a_damaged_page_is_corrupt(void **state)
 static off_t
 child_page(const char *whole, off_t page, size_t cell)
 {
-	const unsigned char *inner = (const unsigned char *)whole + (page - 1) * 4096, *pointer = inner + 12 + 2 * cell;
+	const unsigned char *inner = (const unsigned char *)whole + (page - 1) * 4096,
+			    *pointer = inner + 12 + 2 * cell;
 	const unsigned char *at = inner + (pointer[0] << 8 | pointer[1]);
+
 	assert_int_equal(inner[0], 5);
 	return (off_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
 }
 
-/* A page stands where the next should: its events come twice. The file is larger than what is checked page by page. */
+/*
+ * A page stands where the next should: its events come twice. The file is larger than what is
+ * checked page by page.
+ */
 static void
 events_out_of_order_are_corrupt(void **state)
 {
@@ -481,8 +512,9 @@ events_out_of_order_are_corrupt(void **state)
 	open_at(path);
 	put_many(A, 1000);
 	close_engine();
-	off_t root = (off_t)shell(path, "CREATE TABLE ballast(x); INSERT INTO ballast VALUES (zeroblob(9000000));"
-					"PRAGMA wal_checkpoint; SELECT rootpage FROM sqlite_schema WHERE name = 'event'");
+	off_t root = (off_t)shell(
+	    path, "CREATE TABLE ballast(x); INSERT INTO ballast VALUES (zeroblob(9000000));"
+		  "PRAGMA wal_checkpoint; SELECT rootpage FROM sqlite_schema WHERE name = 'event'");
 	struct buf whole = read_file(path);
 	off_t first = child_page(whole.data, root, 1), second = child_page(whole.data, root, 2);
 	overwrite(path, (second - 1) * 4096, whole.data + (first - 1) * 4096, 4096);
@@ -510,7 +542,10 @@ an_event_of_no_session_is_corrupt(void **state)
 	assert_refused(path, ERROR_STORAGE_CORRUPT);
 }
 
-/* Starting an empty database beside it would take over the old WAL, pages of another file, or lose it. */
+/*
+ * Starting an empty database beside it would take over the old WAL, pages of another file, or lose
+ * it.
+ */
 static void
 a_wal_without_its_database_is_left_alone(void **state)
 {
@@ -571,12 +606,13 @@ a_path_that_cannot_be_is_a_failure(void **state)
 	assert_int_equal(error.code, ERROR_STORAGE_FAILED);
 }
 
-/* ---- across restarts ------------------------------------------------------------------------------------------------ */
+/* --- across restarts --- */
 
 static struct draft
 rich_draft(void)
 {
 	struct draft rich = draft(" main ", "Zwei\nZeilen \"quoted\" \xf0\x9f\xa6\x9e '; -- \x01");
+
 	rich.context_key = STR("cron:\xc3\xa9");
 	rich.source = STR("exec-event");
 	rich.traceparent = STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
@@ -600,6 +636,7 @@ assert_same_event(const struct system_event *have, const struct system_event *wa
 		{ &have->source, &want->source },
 		{ &have->traceparent, &want->traceparent },
 	};
+
 	for (size_t i = 0; i < COUNT(pairs); i++) {
 		assert_true(str_eq(*pairs[i][0], *pairs[i][1]));
 		assert_int_equal(pairs[i][0]->s == NULL, pairs[i][1]->s == NULL);
@@ -617,13 +654,17 @@ an_event_comes_back_as_it_was_answered(void **state)
 {
 	(void)state;
 	open_at(path);
-	struct call *rich = done(enqueue_draft(engine, rich_draft())), *plain = done(enqueue(engine, A, "x"));
+	struct call *rich = done(enqueue_draft(engine, rich_draft())),
+		    *plain = done(enqueue(engine, A, "x"));
 	for (int round = 0; round < 2; round++) {
-		assert_same_event(&done(find_event(engine, 1))->find.event, &rich->enqueue.results[0].event);
-		assert_same_event(&done(find_event(engine, 2))->find.event, &plain->enqueue.results[0].event);
+		assert_same_event(&done(find_event(engine, 1))->find.event,
+				  &rich->enqueue.results[0].event);
+		assert_same_event(&done(find_event(engine, 2))->find.event,
+				  &plain->enqueue.results[0].event);
 		reopen();
 	}
-	assert_int_equal(done(enqueue_draft(engine, rich_draft()))->enqueue.results[0].outcome, ENQUEUE_DUPLICATE);
+	assert_int_equal(done(enqueue_draft(engine, rich_draft()))->enqueue.results[0].outcome,
+			 ENQUEUE_DUPLICATE);
 }
 
 static void
@@ -646,7 +687,8 @@ order_and_contexts_survive_a_restart(void **state)
 {
 	(void)state;
 	open_at(path);
-	put(A, "1"), done(enqueue_keyed(engine, A, "k", "2")), put("main", "3"), done(enqueue_keyed(engine, A, "l", "4"));
+	put(A, "1"), done(enqueue_keyed(engine, A, "k", "2")), put("main", "3"),
+	    done(enqueue_keyed(engine, A, "l", "4"));
 	put(A, "5"), put("agent:main:main", "6");
 	done(consume(engine, A, (int64_t[]){ 4, 1 }, 2));
 	reopen();
@@ -660,7 +702,10 @@ order_and_contexts_survive_a_restart(void **state)
 	assert_int_equal(put(A, "7"), 7);
 }
 
-/* More than are told at a time on open, of sessions that come up one by one, each with a context and a delivery of its own. */
+/*
+ * More than are told at a time on open, of sessions that come up one by one, each with a context
+ * and a delivery of its own.
+ */
 static void
 many_sessions_survive_a_restart(void **state)
 {
@@ -668,8 +713,8 @@ many_sessions_survive_a_restart(void **state)
 	char key[64], context[16];
 	open_at(path);
 	for (int i = 0; i < 300; i++) {
-		snprintf(key, sizeof key, "agent:main:many:%d", i % 100);
-		snprintf(context, sizeof context, "context %d", i);
+		snprintf(key, sizeof(key), "agent:main:many:%d", i % 100);
+		snprintf(context, sizeof(context), "context %d", i);
 		struct draft one = draft(key, context);
 		one.context_key = str_of(context);
 		one.delivery.to = str_of(context);
@@ -679,8 +724,8 @@ many_sessions_survive_a_restart(void **state)
 	reopen();
 	assert_int_equal(stats().pending, 300);
 	for (int i = 0; i < 100; i++) {
-		snprintf(key, sizeof key, "agent:main:many:%d", i);
-		snprintf(context, sizeof context, "context %d", i + 200);
+		snprintf(key, sizeof(key), "agent:main:many:%d", i);
+		snprintf(context, sizeof(context), "context %d", i + 200);
 		const struct sessions_op input = { .address.session_key = str_of(key) };
 		const struct sessions_op *found = &done(list_sessions(engine, input))->sessions;
 		assert_int_equal(found->count, 1);
@@ -719,7 +764,7 @@ row_counts_survive_a_restart(void **state)
 	}
 }
 
-/* ---- the sweep ------------------------------------------------------------------------------------------------------ */
+/* --- the sweep --- */
 
 static void
 ids_and_times_never_go_back(void **state)
@@ -736,7 +781,8 @@ ids_and_times_never_go_back(void **state)
 	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 1);
 	reopen();
 	finish_chores();
-	assert_int_equal(shell(path, "SELECT id FROM event"), 2); /* the newest stays, settled as it is */
+	/* the newest stays, settled as it is */
+	assert_int_equal(shell(path, "SELECT id FROM event"), 2);
 	const struct system_event *event = &done(enqueue(engine, A, "3"))->enqueue.results[0].event;
 	assert_int_equal(event->id, 3);
 	assert_int_equal(event->ts_ms, INT64_C(4102444800000));
@@ -753,7 +799,8 @@ an_outcome_later_than_any_event_keeps_time(void **state)
 	close_engine();
 	shell(path, "UPDATE outcome SET ts = 4102444800000");
 	open_at(path);
-	assert_int_equal(done(enqueue(engine, A, "2"))->enqueue.results[0].event.ts_ms, INT64_C(4102444800000));
+	assert_int_equal(done(enqueue(engine, A, "2"))->enqueue.results[0].event.ts_ms,
+			 INT64_C(4102444800000));
 }
 
 static void
@@ -771,7 +818,8 @@ the_sweep_forgets_what_settled_long_ago(void **state)
 	finish_chores();
 	assert_int_equal(shell(path, "SELECT group_concat(id) = '3,4' FROM event"), 1);
 	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 1);
-	assert_int_equal(shell(path, "SELECT key = '" B "' FROM session"), 1); /* a session goes with its last event */
+	/* a session goes with its last event */
+	assert_int_equal(shell(path, "SELECT key = '" B "' FROM session"), 1);
 	assert_int_equal(shell(path, "SELECT count(*) FROM session"), 1);
 	assert_int_equal(stats().store.events, 2);
 	assert_int_equal(stats().store.outcomes, 1);
@@ -800,7 +848,10 @@ the_sweep_keeps_no_more_rows_than_told(void **state)
 	assert_queued(A, "last");
 }
 
-/* A crash after any step of the sweep, also in the middle of a long outcome: what was pending is pending, nothing else. */
+/*
+ * A crash after any step of the sweep, also in the middle of a long outcome: what was pending is
+ * pending, nothing else.
+ */
 static void
 no_step_of_the_sweep_brings_an_event_back(void **state)
 {
@@ -815,7 +866,8 @@ no_step_of_the_sweep_brings_an_event_back(void **state)
 	for (int i = 0; i < 60; i++)
 		odd[i] = 1404 + 5 * i;
 	done(consume(engine, A, odd, COUNT(odd)));
-	put("agent:main:last", "x"), done(drain(engine, "agent:main:last", 0)); /* the newest outcome stays, with its event */
+	/* the newest outcome stays, with its event */
+	put("agent:main:last", "x"), done(drain(engine, "agent:main:last", 0));
 	size_t a = depth(A), b = depth(B);
 	struct engine *running = engine;
 	for (bool more = true; more; steps++) {
@@ -827,7 +879,8 @@ no_step_of_the_sweep_brings_an_event_back(void **state)
 		assert_int_equal(shell(copy, "SELECT count(*) FROM pending"), (int64_t)(a + b));
 		if (steps % 2 == 0) { /* and the sweep goes on from there */
 			finish_chores();
-			assert_int_equal(shell(copy, "SELECT count(*) FROM event"), (int64_t)(a + b + 1));
+			assert_int_equal(shell(copy, "SELECT count(*) FROM event"),
+					 (int64_t)(a + b + 1));
 			assert_int_equal(shell(copy, "SELECT count(*) FROM outcome"), 1);
 		}
 		close_engine();
@@ -848,12 +901,14 @@ many_outcomes_are_swept_in_rounds(void **state)
 	for (int i = 0; i < 100; i++) {
 		for (int k = 0; k < each; k += 3)
 			put_many(A, 3), put_many(B, 3);
-		done(drain(engine, i % 2 == 0 ? A : B, 0)), done(drain(engine, i % 2 == 0 ? B : A, 0));
+		done(drain(engine, i % 2 == 0 ? A : B, 0)),
+		    done(drain(engine, i % 2 == 0 ? B : A, 0));
 	}
 	put(A, "pending");
 	finish_chores();
 	assert_int_equal(shell(path, "SELECT count(*) FROM event"), each + 1);
-	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 1); /* the newest stays, with its events */
+	/* the newest stays, with its events */
+	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 1);
 	assert_int_equal(stats().store.swept, 199 * each);
 	assert_int_equal(stats().store.events, each + 1);
 	assert_int_equal(stats().store.outcomes, 1);
@@ -868,8 +923,10 @@ a_step_of_the_sweep_that_fails_counts_for_nothing(void **state)
 	options.retention_ms = -1000;
 	open_at(path);
 	close_engine();
-	shell(path, "CREATE TRIGGER refusal BEFORE DELETE ON event WHEN old.id = 4 AND NOT EXISTS"
-		    " (SELECT 1 FROM event WHERE text = 'now') BEGIN SELECT raise(ABORT, 'not now'); END");
+	shell(
+	    path,
+	    "CREATE TRIGGER refusal BEFORE DELETE ON event WHEN old.id = 4 AND NOT EXISTS"
+	    " (SELECT 1 FROM event WHERE text = 'now') BEGIN SELECT raise(ABORT, 'not now'); END");
 	open_at(path);
 	put_many(A, 5);
 	done(drain(engine, A, 0));
@@ -892,7 +949,8 @@ an_outcome_that_names_the_newest_event_waits(void **state)
 	options.retention_ms = -1000;
 	open_at(path);
 	put(B, "x"), put_many(A, 3);
-	done(drain(engine, A, 0)), done(lend(engine, B, 0, 60000)); /* so that it is not the newest outcome */
+	/* so that it is not the newest outcome */
+	done(drain(engine, A, 0)), done(lend(engine, B, 0, 60000));
 	finish_chores();
 	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 4);
 	put(A, "5");
@@ -920,17 +978,19 @@ the_wal_is_checkpointed_when_it_has_grown(void **state)
 	assert_false(exists(wal_of(path)));
 }
 
-/* ---- full ----------------------------------------------------------------------------------------------------------- */
+/* --- full --- */
 
 /* Fills the session until the store refuses; how many events are in it then. */
 static size_t
 fill(const char *key)
 {
 	char text[2000];
-	memset(text, 'x', sizeof text);
-	text[sizeof text - 1] = '\0';
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
 	for (;;) {
 		struct draft big = draft(key, text);
+
 		big.allow_duplicate = true;
 		struct call *call = enqueue_draft(engine, big);
 		assert_int_equal(engine_turn(engine, &error), 0);
@@ -954,7 +1014,8 @@ a_full_database_refuses_events_but_lets_them_out(void **state)
 	assert_true(held > 1000);
 	assert_false(engine_ready(engine, &error));
 	assert_int_equal(error.code, ERROR_STORAGE_FULL);
-	for (size_t i = 0; i < held; i++) { /* one at a time: as many outcomes as there were events */
+	/* one at a time: as many outcomes as there were events */
+	for (size_t i = 0; i < held; i++) {
 		assert_int_equal(done(drain(engine, A, 1))->drain.taken.count, 1);
 		calls_free();
 	}
@@ -982,12 +1043,13 @@ too_little_free_space_refuses_events_but_lets_them_out(void **state)
 	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 }
 
-/* ---- other people's hands -------------------------------------------------------------------------------------------- */
+/* --- other people's hands --- */
 
 static void
 assert_stops(void)
 {
 	struct call *call = enqueue(engine, A, "2");
+
 	assert_int_equal(engine_turn(engine, &error), -1);
 	assert_int_equal(error.code, ERROR_STORAGE_UNKNOWN);
 	assert_int_equal(call->answered, 0);
@@ -1031,7 +1093,8 @@ a_removed_log_stops_the_engine(void **state)
 	crash_copy();
 	assert_int_equal(unlink(wal_of(path)), 0);
 	assert_stops();
-	assert_string_equal(error.detail + strlen(error.detail) - strlen("-wal was removed or replaced"),
+	assert_string_equal(error.detail + strlen(error.detail) -
+				strlen("-wal was removed or replaced"),
 			    "-wal was removed or replaced");
 	close_engine();
 	open_at(copy);
@@ -1062,7 +1125,8 @@ who_writes_when_we_start_is_not_overlooked(void **state)
 	sqlite3 *db;
 	make_database();
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE; DELETE FROM event", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE; DELETE FROM event", NULL, NULL, NULL),
+			 SQLITE_OK);
 	assert_int_equal(try_open(path), -1);
 	assert_int_equal(error.code, ERROR_STORAGE_LOCKED);
 	assert_non_null(strstr(error.detail, path));
@@ -1082,7 +1146,8 @@ a_reader_beside_us_does_no_harm(void **state)
 	open_at(path);
 	put_many(A, 100);
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT id FROM pending", -1, &all, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT id FROM pending", -1, &all, NULL),
+			 SQLITE_OK);
 	assert_int_equal(sqlite3_step(all), SQLITE_ROW);
 	while (stats().store.wal_bytes < 4200000)
 		put_many(A, CALL_DRAFTS_MAX), done(drain(engine, A, 0));
@@ -1102,8 +1167,10 @@ a_damaged_row_fails_only_who_needs_it(void **state)
 	open_at(path);
 	close_engine();
 	shell(path,
-	      "CREATE TRIGGER rule AFTER INSERT ON event WHEN new.text = 'rule' BEGIN UPDATE event SET rule = 99 WHERE id = 1; END;"
-	      "CREATE TRIGGER wake AFTER INSERT ON event WHEN new.text = 'wake' BEGIN UPDATE event SET wake = -1 WHERE id = 1; END;"
+	      "CREATE TRIGGER rule AFTER INSERT ON event WHEN new.text = 'rule' BEGIN UPDATE event "
+	      "SET rule = 99 WHERE id = 1; END;"
+	      "CREATE TRIGGER wake AFTER INSERT ON event WHEN new.text = 'wake' BEGIN UPDATE event "
+	      "SET wake = -1 WHERE id = 1; END;"
 	      "CREATE TRIGGER json AFTER INSERT ON event WHEN new.text = 'json'"
 	      " BEGIN UPDATE event SET rule = 0, wake = 0, delivery = '{' WHERE id = 1; END;");
 	static const char *const damages[] = { "rule", "wake", "json" };
@@ -1111,7 +1178,8 @@ a_damaged_row_fails_only_who_needs_it(void **state)
 	put(A, "1"), put(B, "2");
 	for (size_t i = 0; i < COUNT(damages); i++) {
 		put(B, damages[i]);
-		struct call *bad = peek(engine, A), *good = peek(engine, B), *added = enqueue(engine, B, "another");
+		struct call *bad = peek(engine, A), *good = peek(engine, B),
+			    *added = enqueue(engine, B, "another");
 		assert_int_equal(engine_turn(engine, &error), 0);
 		assert_int_equal(bad->op.error.code, ERROR_STORAGE_FAILED);
 		assert_int_equal(good->op.error.code, ERROR_NONE);
@@ -1120,13 +1188,14 @@ a_damaged_row_fails_only_who_needs_it(void **state)
 	assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 1); /* needs no text */
 }
 
-/* ---- for people ----------------------------------------------------------------------------------------------------- */
+/* --- for people --- */
 
 static void
 do_something(int64_t newest)
 {
 	const char *key = random() % 2 == 0 ? A : B;
 	int64_t id = 1 + random() % newest;
+
 	switch (random() % 6) {
 	case 0:
 		done(drain(engine, key, 1 + (size_t)random() % 5));
@@ -1152,14 +1221,19 @@ static void
 assert_view_agrees(void)
 {
 	char query[200];
+
 	for (int i = 0; i < 2; i++) {
 		const char *key = i == 0 ? A : B;
 		struct call *call = done(peek(engine, key));
 		struct buf ids = { 0 };
+
 		buf_adds(&ids, "SELECT coalesce(group_concat(id), '') = '");
 		for (size_t j = 0; j < call->peek.found.count; j++)
-			buf_addf(&ids, j > 0 ? ",%" PRId64 : "%" PRId64, call->peek.found.events[j].id);
-		snprintf(query, sizeof query, "' FROM (SELECT id FROM pending WHERE session_key = '%s' ORDER BY id)", key);
+			buf_addf(&ids, j > 0 ? ",%" PRId64 : "%" PRId64,
+				 call->peek.found.events[j].id);
+		snprintf(query, sizeof(query),
+			 "' FROM (SELECT id FROM pending WHERE session_key = '%s' ORDER BY id)",
+			 key);
 		buf_adds(&ids, query);
 		buf_add(&ids, "", 1);
 		if (shell(path, ids.data) != 1)
@@ -1239,5 +1313,6 @@ main(void)
 		TEST(a_damaged_row_fails_only_who_needs_it),
 		TEST(the_pending_view_agrees_with_the_catalog),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,28 +1,28 @@
 /*
- * sqlite_vfs_test.c - what our VFS asks of the disk and of other people's connections, and what it must not change.
+ * sqlite_vfs_test.c - what our VFS asks of the disk and of other people's connections, and what it
+ * must not change.
  *
- * Below it stands the shim of tests/fault, which counts and fails calls. Others come through SQLite's own VFS: `another` in
- * this process, and the sqlite3 shell.
+ * Below it stands the shim of tests/fault, which counts and fails calls. Others come through
+ * SQLite's own VFS: `another` in this process, and the sqlite3 shell.
  */
-#include "queue/sqlite/private.h"
-
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
+#include "queue/sqlite/private.h"
 #include "tests/fault/shim.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define ALL "SELECT count(*) + coalesce(sum(length(bytes)), 0) FROM item"
 #define ADD "INSERT INTO item(bytes) VALUES (zeroblob(100))"
 #define ADD_PAGES "INSERT INTO item(bytes) VALUES (randomblob(20000))"
-#define ADD_MORE_THAN_CACHED                                                                                                       \
-	"WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)"                                                       \
+#define ADD_MORE_THAN_CACHED                                                                       \
+	"WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)"                       \
 	" INSERT INTO item(bytes) SELECT randomblob(3000) FROM n"
 
 static char directory[64], path[96];
@@ -45,6 +45,7 @@ static int64_t
 ask(sqlite3 *connection, const char *question)
 {
 	sqlite3_stmt *statement;
+
 	assert_int_equal(sqlite3_prepare_v2(connection, question, -1, &statement, NULL), SQLITE_OK);
 	if (sqlite3_step(statement) != SQLITE_ROW)
 		fail_msg("%s: %s", question, sqlite3_errmsg(connection));
@@ -59,7 +60,8 @@ ask_shell(const char *question)
 {
 	char command[512];
 	long long answer = -1;
-	snprintf(command, sizeof command, "sqlite3 -readonly %s '%s'", path, question);
+
+	snprintf(command, sizeof(command), "sqlite3 -readonly %s '%s'", path, question);
 	FILE *shell = popen(command, "re");
 	assert_non_null(shell);
 	assert_int_equal(fscanf(shell, "%lld", &answer), 1);
@@ -70,7 +72,8 @@ ask_shell(const char *question)
 static void
 assert_whole(sqlite3 *connection)
 {
-	assert_int_equal(ask(connection, "SELECT integrity_check = 'ok' FROM pragma_integrity_check(1)"), 1);
+	assert_int_equal(
+	    ask(connection, "SELECT integrity_check = 'ok' FROM pragma_integrity_check(1)"), 1);
 }
 
 /* How many frames are in the log, and how many of them in the database too. */
@@ -82,7 +85,10 @@ static struct frames
 checkpoint(void)
 {
 	struct frames frames;
-	assert_int_equal(sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames.log, &frames.done), SQLITE_OK);
+
+	assert_int_equal(sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames.log,
+						   &frames.done),
+			 SQLITE_OK);
 	return frames;
 }
 
@@ -102,7 +108,9 @@ count_calls(void)
 static void
 only_open_ours(void)
 {
-	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, sqlite_vfs()), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, sqlite_vfs()),
+	    SQLITE_OK);
 }
 
 static void
@@ -132,20 +140,25 @@ read_file(const char *suffix)
 {
 	struct file file = { .bytes = { 0 } };
 	char block[4096];
-	snprintf(file.name, sizeof file.name, "%s%s", path, suffix);
+
+	snprintf(file.name, sizeof(file.name), "%s%s", path, suffix);
 	FILE *stream = fopen(file.name, "re");
 	assert_non_null(stream);
-	for (size_t n; (n = fread(block, 1, sizeof block, stream)) > 0;)
+	for (size_t n; (n = fread(block, 1, sizeof(block), stream)) > 0;)
 		buf_add(&file.bytes, block, n);
 	fclose(stream);
 	return file;
 }
 
-/* As a sync that fails may leave it: what was written since is forgotten, though the file is no shorter. */
+/*
+ * As a sync that fails may leave it: what was written since is forgotten, though the file is no
+ * shorter.
+ */
 static void
 lose_what_is_newer(struct file *file)
 {
 	FILE *stream = fopen(file->name, "r+e");
+
 	assert_non_null(stream);
 	assert_int_equal(fseek(stream, 0, SEEK_END), 0);
 	long size = ftell(stream);
@@ -162,14 +175,16 @@ static int
 begin(void **state)
 {
 	(void)state;
-	snprintf(directory, sizeof directory, "%s/sevq-vfs-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(directory, sizeof(directory), "%s/sevq-vfs-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(directory) == NULL)
 		return -1;
-	snprintf(path, sizeof path, "%s/test.db", directory);
+	snprintf(path, sizeof(path), "%s/test.db", directory);
 	shim_register();
 	count_calls();
 	open_ours();
-	run(db, "CREATE TABLE item(id INTEGER PRIMARY KEY, bytes BLOB); CREATE TABLE other(id INTEGER PRIMARY KEY)");
+	run(db, "CREATE TABLE item(id INTEGER PRIMARY KEY, bytes BLOB); CREATE TABLE other(id "
+		"INTEGER PRIMARY KEY)");
 	assert_int_equal(sqlite3_open_v2(path, &another, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
 	return 0;
 }
@@ -192,7 +207,7 @@ end(void **state)
 	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* --- writes ---------------------------------------------------------------------------------------------------------- */
+/* --- writes --- */
 
 static void
 a_commit_of_several_pages_is_a_write_a_sync_and_no_lock(void **state)
@@ -232,7 +247,10 @@ a_read_sees_what_is_gathered(void **state)
 	assert_whole(another);
 }
 
-/* A transaction that outgrows the cache: what fails is a gathered write before COMMIT, in it, or at its sync. */
+/*
+ * A transaction that outgrows the cache: what fails is a gathered write before COMMIT, in it, or at
+ * its sync.
+ */
 static void
 a_write_that_fails_is_told_and_loses_nothing_else(void **state)
 {
@@ -242,10 +260,12 @@ a_write_that_fails_is_told_and_loses_nothing_else(void **state)
 		int64_t before = ask(db, ALL);
 		bool told = true;
 		int k = 1;
+
 		for (; told; k++) {
 			fail_call(SHIM_WRITE, k, codes[c]);
 			told =
-			    try(db, "BEGIN; " ADD_MORE_THAN_CACHED "; UPDATE item SET bytes = zeroblob(10); COMMIT") != SQLITE_OK;
+			    try(db, "BEGIN; " ADD_MORE_THAN_CACHED
+				    "; UPDATE item SET bytes = zeroblob(10); COMMIT") != SQLITE_OK;
 			assert_int_equal(told, shim_failed() > 0);
 			shim_disarm();
 			if (!sqlite3_get_autocommit(db))
@@ -274,7 +294,7 @@ what_was_taken_back_is_not_written_on_closing(void **state)
 	assert_int_equal(ask(db, ALL), 0);
 }
 
-/* --- syncs ----------------------------------------------------------------------------------------------------------- */
+/* --- syncs --- */
 
 static void
 a_log_that_is_synced_is_not_synced_for_a_checkpoint(void **state)
@@ -303,6 +323,7 @@ static sqlite3_file *
 log_without_syncs(void)
 {
 	sqlite3_file *log = sqlite_log(db);
+
 	sqlite_defer_sync(log, true);
 	count_calls();
 	return log;
@@ -367,7 +388,7 @@ the_header_of_a_log_that_starts_over_is_synced_at_once(void **state)
 	assert_int_equal(shim_calls(SHIM_SYNC), 1);
 }
 
-/* --- others ---------------------------------------------------------------------------------------------------------- */
+/* --- others --- */
 
 static void
 nobody_else_can_write_until_we_close(void **state)
@@ -398,6 +419,7 @@ another_process_reads_every_commit(void **state)
 		assert_int_equal(ask_shell("SELECT count(*) FROM item"), i);
 		if (i % 7 == 0) {
 			struct frames frames = checkpoint();
+
 			assert_int_equal(frames.done, frames.log);
 			assert_int_equal(ask_shell("SELECT count(*) FROM item"), i);
 		}
@@ -410,7 +432,9 @@ the_log_starts_over_after_a_checkpoint(void **state)
 	(void)state;
 	for (int i = 0; i < 10; i++) {
 		for (int n = 0; n < 10; n++)
-			run(db, ADD_PAGES), assert_int_equal(ask(another, "SELECT count(*) FROM item"), i * 10 + n + 1);
+			run(db, ADD_PAGES),
+			    assert_int_equal(ask(another, "SELECT count(*) FROM item"),
+					     i * 10 + n + 1);
 		struct frames frames = checkpoint();
 		assert_int_equal(frames.done, frames.log);
 		assert_in_range(frames.log, 50, 150);
@@ -429,6 +453,7 @@ the_log_grows_while_somebody_reads_and_starts_over_afterwards(void **state)
 	assert_int_equal(ask(another, ALL), 2 * 20001);
 	for (int i = 0; i < 10; i++) {
 		struct frames before = checkpoint();
+
 		run(db, ADD_PAGES);
 		struct frames after = checkpoint();
 		assert_true(after.log > before.log);
@@ -468,7 +493,8 @@ many_readers_do_not_hold_up_a_checkpoint_when_they_are_gone(void **state)
 	sqlite3 *readers[SQLITE_SHM_NLOCK];
 	for (size_t i = 0; i < COUNT(readers); i++) {
 		run(db, ADD);
-		assert_int_equal(sqlite3_open_v2(path, &readers[i], SQLITE_OPEN_READONLY, "unix"), SQLITE_OK);
+		assert_int_equal(sqlite3_open_v2(path, &readers[i], SQLITE_OPEN_READONLY, "unix"),
+				 SQLITE_OK);
 		run(readers[i], "BEGIN");
 		assert_int_equal(ask(readers[i], "SELECT count(*) FROM item"), i + 1);
 		assert_int_equal(ask(db, "SELECT count(*) FROM item"), i + 1);
@@ -485,7 +511,7 @@ many_readers_do_not_hold_up_a_checkpoint_when_they_are_gone(void **state)
 	assert_true(checkpoint().log < frames.log);
 }
 
-/* --- an index that outlived its server ------------------------------------------------------------------------------- */
+/* --- an index that outlived its server --- */
 
 /* `another` keeps it alive, as an idle shell does. */
 static void
@@ -616,8 +642,10 @@ static void
 a_log_that_cannot_be_written_again_is_not_believed(void **state)
 {
 	(void)state;
-	static const struct shim_fault faults[] = { { .kind = SHIM_WRITE, .k = 2, .code = SQLITE_FULL },
-						    { .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC } };
+	static const struct shim_fault faults[] = {
+		{ .kind = SHIM_WRITE, .k = 2, .code = SQLITE_FULL },
+		{ .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC }
+	};
 	assert_int_equal(ask(another, ALL), 0); /* it has the index open */
 	for (int i = 0; i < 5; i++)
 		run(db, ADD_PAGES);
@@ -663,5 +691,6 @@ main(void)
 		TEST(a_log_found_there_is_written_again_before_it_is_believed),
 		TEST(a_log_that_cannot_be_written_again_is_not_believed),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

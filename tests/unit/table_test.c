@@ -1,5 +1,6 @@
 /*
- * table_test.c - the hash table against a plain array of what should be in it, with hashes that collide on purpose.
+ * table_test.c - the hash table against a plain array of what should be in it, with hashes that
+ * collide on purpose.
  */
 #include "queue/catalog/table.h"
 
@@ -34,6 +35,7 @@ static void
 assert_holds(const struct table *table, struct item *items, size_t count)
 {
 	size_t in = 0, seen = 0;
+
 	for (size_t i = 0; i < count; i++) {
 		assert_ptr_equal(find(table, &items[i]), items[i].in ? &items[i] : NULL);
 		in += items[i].in;
@@ -55,12 +57,16 @@ flip(struct table *table, struct item *item)
 	item->in = !item->in;
 }
 
-/* mask: which bits of a hash may be set; few bits make long runs, which removal must close without losing anybody. */
+/*
+ * mask: which bits of a hash may be set; few bits make long runs, which removal must close without
+ * losing anybody.
+ */
 static void
 flip_at_random(uint64_t mask, size_t count)
 {
 	struct table table = { 0 };
 	struct item items[ITEMS];
+
 	srandom((unsigned)mask);
 	for (size_t i = 0; i < count; i++)
 		items[i] = (struct item){ .hash = (uint64_t)random() & mask, .name = (int)i };
@@ -95,6 +101,7 @@ removal_closes_a_run_that_wraps_around(void **state)
 	for (size_t gone = 0; gone < 7; gone++) {
 		struct table table = { 0 };
 		struct item items[7];
+
 		for (size_t i = 0; i < 7; i++) {
 			items[i] = (struct item){ .hash = hashes[i], .name = (int)i };
 			flip(&table, &items[i]);
@@ -146,5 +153,6 @@ main(void)
 		cmocka_unit_test(an_empty_table_finds_nothing),
 		cmocka_unit_test(memory_is_given_back_when_most_items_are_gone),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /*
- * tag_test.c - what many events share is kept once, matches as ROUTING section 7 says, and goes with the last of them.
+ * tag_test.c - what many events share is kept once, matches as ROUTING section 7 says, and goes
+ * with the last of them.
  */
 #include "queue/catalog/tag.h"
 
@@ -30,8 +31,11 @@ nothing_is_left(void **state)
 }
 
 static const struct delivery nowhere;
-static const struct delivery text_thread = { .channel = { "telegram", 8 }, .thread_id = { "7", 1 } };
-static const struct delivery number_thread = { .channel = { "telegram", 8 }, .thread_id = { "7", 1 }, .thread_is_number = true };
+static const struct delivery text_thread = { .channel = { "telegram", 8 },
+					     .thread_id = { "7", 1 } };
+static const struct delivery number_thread = { .channel = { "telegram", 8 },
+					       .thread_id = { "7", 1 },
+					       .thread_is_number = true };
 
 static uint32_t
 intern(const char *context_key, const char *original_key, const struct delivery *delivery)
@@ -81,12 +85,20 @@ static void
 a_difference_in_any_part_makes_another_tag(void **state)
 {
 	(void)state;
-	const struct delivery to = { .to = { "telegram", 8 } }, account = { .account_id = { "telegram", 8 } };
-	uint32_t ids[] = { intern("k", NULL, &nowhere),  intern(NULL, "k", &nowhere),     intern("k", "k", &nowhere),
-			   intern("kk", NULL, &nowhere), intern("k", NULL, &text_thread), intern("k", NULL, &number_thread),
-			   intern(NULL, NULL, &to),      intern(NULL, NULL, &account),    intern("telegram", NULL, &nowhere),
-			   intern("ktele", "gram", &to), intern("k", "telegram", &to) };
-	size_t count = sizeof ids / sizeof *ids;
+	const struct delivery to = { .to = { "telegram", 8 } },
+			      account = { .account_id = { "telegram", 8 } };
+	uint32_t ids[] = { intern("k", NULL, &nowhere),
+			   intern(NULL, "k", &nowhere),
+			   intern("k", "k", &nowhere),
+			   intern("kk", NULL, &nowhere),
+			   intern("k", NULL, &text_thread),
+			   intern("k", NULL, &number_thread),
+			   intern(NULL, NULL, &to),
+			   intern(NULL, NULL, &account),
+			   intern("telegram", NULL, &nowhere),
+			   intern("ktele", "gram", &to),
+			   intern("k", "telegram", &to) };
+	size_t count = sizeof(ids) / sizeof(*ids);
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < i; j++)
 			assert_int_not_equal(ids[i], ids[j]);
@@ -108,8 +120,9 @@ static void
 the_original_key_is_no_part_of_a_match(void **state)
 {
 	(void)state;
-	uint32_t ids[] = { intern("k", "agent:a:x", &nowhere), intern("k", "agent:a:y", &nowhere), intern("k", NULL, &nowhere),
-			   intern(NULL, "agent:a:x", &nowhere), intern("other", "agent:a:x", &nowhere) };
+	uint32_t ids[] = { intern("k", "agent:a:x", &nowhere), intern("k", "agent:a:y", &nowhere),
+			   intern("k", NULL, &nowhere), intern(NULL, "agent:a:x", &nowhere),
+			   intern("other", "agent:a:x", &nowhere) };
 	assert_int_equal(match(ids[0]), match(ids[1]));
 	assert_int_equal(match(ids[0]), match(ids[2]));
 	assert_int_equal(match(ids[3]), 0);
@@ -117,12 +130,16 @@ the_original_key_is_no_part_of_a_match(void **state)
 	release(ids, 5);
 }
 
-/* The tag that stands for the group outlives whoever made it first, so a later event still finds the same group. */
+/*
+ * The tag that stands for the group outlives whoever made it first, so a later event still finds
+ * the same group.
+ */
 static void
 a_match_group_lives_as_long_as_its_last_member(void **state)
 {
 	(void)state;
-	uint32_t plain = intern("k", NULL, &nowhere), first = intern("k", "agent:a:x", &nowhere), group = match(first);
+	uint32_t plain = intern("k", NULL, &nowhere), first = intern("k", "agent:a:x", &nowhere),
+		 group = match(first);
 	tags_release(&tags, plain);
 	uint32_t second = intern("k", "agent:a:y", &nowhere);
 	tags_release(&tags, first);
@@ -161,5 +178,6 @@ main(void)
 		TEST(a_match_group_lives_as_long_as_its_last_member),
 		TEST(ids_of_freed_tags_are_used_again),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

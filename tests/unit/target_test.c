@@ -27,7 +27,7 @@ a_target_is_a_path_and_perhaps_a_query(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct str path, query;
 
 		assert_int_equal(target_split(str_of(rows[i].target), &path, &query, NULL), 0);
@@ -40,14 +40,16 @@ a_target_is_a_path_and_perhaps_a_query(void **state)
 static void
 anything_else_is_refused(void **state)
 {
-	static const char *const targets[] = { "",      "*",     "v1",        "//v1", "http://x/", "/a b",
-					       "/a\tb", "/\x7f", "/\xc3\xa9", "/a#b", "/a%00",     "/?x=%00",
-					       "/\"",   "/<",    "/\\",       "/^",   "/`" };
+	static const char *const targets[] = { "",          "*",    "v1",    "//v1",
+					       "http://x/", "/a b", "/a\tb", "/\x7f",
+					       "/\xc3\xa9", "/a#b", "/a%00", "/?x=%00",
+					       "/\"",       "/<",   "/\\",   "/^",
+					       "/`" };
 	struct str path, query;
 	struct error err;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
 		assert_int_equal(target_split(str_of(targets[i]), &path, &query, &err), -1);
 		assert_int_equal(err.code, ERROR_BAD_REQUEST);
 	}
@@ -61,17 +63,29 @@ escapes_are_decoded_once_and_plus_only_in_queries(void **state)
 		bool in_query;
 		const char *decoded; /* NULL: refused */
 	} rows[] = {
-		{ "plain", true, "plain" }, { "a%20b", true, "a b" },    { "a+b", true, "a b" },         { "a+b", false, "a+b" },
-		{ "%2B%2b", true, "++" },   { "%2541", true, "%41" },    { "%C3%a9", true, "\xc3\xa9" }, { "", true, "" },
-		{ "%", true, NULL },        { "%4", true, NULL },        { "%zz", true, NULL },          { "a%4g", false, NULL },
-		{ "%ff", true, NULL },      { "%ed%a0%80", true, NULL }, { "%%41", true, NULL },
+		{ "plain", true, "plain" },
+		{ "a%20b", true, "a b" },
+		{ "a+b", true, "a b" },
+		{ "a+b", false, "a+b" },
+		{ "%2B%2b", true, "++" },
+		{ "%2541", true, "%41" },
+		{ "%C3%a9", true, "\xc3\xa9" },
+		{ "", true, "" },
+		{ "%", true, NULL },
+		{ "%4", true, NULL },
+		{ "%zz", true, NULL },
+		{ "a%4g", false, NULL },
+		{ "%ff", true, NULL },
+		{ "%ed%a0%80", true, NULL },
+		{ "%%41", true, NULL },
 	};
 	struct arena arena = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct str decoded;
-		int failed = target_decode(&arena, str_of(rows[i].text), rows[i].in_query, &decoded, NULL);
+		int failed =
+		    target_decode(&arena, str_of(rows[i].text), rows[i].in_query, &decoded, NULL);
 
 		assert_int_equal(failed, rows[i].decoded != NULL ? 0 : -1);
 		if (!failed)
@@ -84,7 +98,9 @@ static void
 a_query_is_walked_in_order(void **state)
 {
 	struct str query = STR("&a=1&&b&c==2&=d&"), name, value;
-	static const char *const expected[][2] = { { "a", "1" }, { "b", "" }, { "c", "=2" }, { "", "d" } };
+	static const char *const expected[][2] = {
+		{ "a", "1" }, { "b", "" }, { "c", "=2" }, { "", "d" }
+	};
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {

@@ -15,21 +15,22 @@
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* Compares, and shows both when they differ. */
-#define ASSERT_TEXT(got, want)                                                                                                     \
-	do {                                                                                                                       \
-		struct str got_ = (got);                                                                                           \
-		char *copy_ = strndup(got_.len > 0 ? got_.s : "", got_.len);                                                       \
-		assert_string_equal(copy_, want);                                                                                  \
-		free(copy_);                                                                                                       \
+#define ASSERT_TEXT(got, want)                                                                     \
+	do {                                                                                       \
+		struct str got_ = (got);                                                           \
+		char *copy_ = strndup(got_.len > 0 ? got_.s : "", got_.len);                       \
+		assert_string_equal(copy_, want);                                                  \
+		free(copy_);                                                                       \
 	} while (0)
 
 static void
 white_space_of_ecmascript_is_trimmed(void **state)
 {
 	static const char *const spaces[] = {
-		"\t",     "\n",     "\v",     "\f",     "\r",     " ",      "\u00a0", "\u1680", "\u2000",
-		"\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009",
-		"\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000", "\ufeff",
+		"\t",     "\n",     "\v",     "\f",     "\r",     " ",      "\u00a0",
+		"\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005",
+		"\u2006", "\u2007", "\u2008", "\u2009", "\u200a", "\u2028", "\u2029",
+		"\u202f", "\u205f", "\u3000", "\ufeff",
 	};
 	static const char *const others[] = { "\xc2\x85", "\u200b", "\u180e", "\u200c",   "\u2060",
 					      "\x1f",     "\x7f",   "\u1681", " \xc2\x85" };
@@ -37,7 +38,8 @@ white_space_of_ecmascript_is_trimmed(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(spaces); i++) {
-		snprintf(text, sizeof text, "%s%s a%sb %s", spaces[i], spaces[i], spaces[i], spaces[i]);
+		snprintf(text, sizeof(text), "%s%s a%sb %s", spaces[i], spaces[i], spaces[i],
+			 spaces[i]);
 		struct str trimmed = text_trim(str_of(text));
 
 		assert_int_equal(trimmed.len, 2 + strlen(spaces[i]));
@@ -138,7 +140,10 @@ folding_trims_then_lowers(void **state)
 static void
 only_well_formed_utf8_without_nul_is_valid(void **state)
 {
-	static const char *const good[] = { "", "a", "abcdefgh\u00e9", "\u07ff\u0800\uffff\U00010000\U0010ffff", "\x7f", "\ufffe" };
+	static const char *const good[] = {
+		"",     "a",     "abcdefgh\u00e9", "\u07ff\u0800\uffff\U00010000\U0010ffff",
+		"\x7f", "\ufffe"
+	};
 	static const char *const bad[] = { "\x80",
 					   "abcdefgh\xc3",
 					   "\xc0\xaf",
@@ -180,9 +185,9 @@ the_text_hash_is_the_start_of_sha256(void **state)
 	uint64_t hash = text_hash(STR("abc"));
 
 	(void)state;
-	assert_memory_equal(&hash, abc, sizeof hash);
+	assert_memory_equal(&hash, abc, sizeof(hash));
 	hash = text_hash(STR_NULL);
-	assert_memory_equal(&hash, empty, sizeof hash);
+	assert_memory_equal(&hash, empty, sizeof(hash));
 }
 
 int

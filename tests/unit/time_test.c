@@ -1,14 +1,14 @@
 /*
- * time_test.c - delays and times to live: right to the millisecond while the server runs, right by the wall clock over a
- * restart, and never more wrong than the clock itself.
+ * time_test.c - delays and times to live: right to the millisecond while the server runs, right by
+ * the wall clock over a restart, and never more wrong than the clock itself.
  */
-#include "tests/unit/fixture.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include "tests/unit/fixture.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR (60 * MINUTE)
@@ -18,6 +18,7 @@ static int64_t
 put_timed(const char *key, const char *text, int64_t delay_ms, int64_t ttl_ms)
 {
 	struct draft timed = draft(key, text);
+
 	timed.delay_ms = delay_ms;
 	timed.ttl_ms = ttl_ms;
 	return done(enqueue_draft(engine, timed))->enqueue.results[0].id;
@@ -39,7 +40,8 @@ a_delayed_event_waits_for_its_time(void **state)
 	(void)state;
 	struct draft later = draft(A, "1");
 	later.delay_ms = MINUTE;
-	const struct system_event *event = &done(enqueue_draft(engine, later))->enqueue.results[0].event;
+	const struct system_event *event =
+	    &done(enqueue_draft(engine, later))->enqueue.results[0].event;
 	assert_string_equal(event_state_name(event), "delayed");
 	assert_int_equal(event->available_at_ms, now.wall_ms + MINUTE);
 	put(A, "2");
@@ -91,7 +93,8 @@ static void
 an_event_may_be_delayed_and_mortal(void **state)
 {
 	(void)state;
-	int64_t id = put_timed(A, "1", MINUTE, 2 * MINUTE), never = put_timed(B, "x", 2 * MINUTE, MINUTE);
+	int64_t id = put_timed(A, "1", MINUTE, 2 * MINUTE),
+		never = put_timed(B, "x", 2 * MINUTE, MINUTE);
 	pass(MINUTE);
 	assert_deliverable(A, "1");
 	assert_string_equal(event_state_name(look_at(never)), "expired");
@@ -100,7 +103,10 @@ an_event_may_be_delayed_and_mortal(void **state)
 	assert_string_equal(event_state_name(look_at(id)), "expired");
 }
 
-/* Its consumer has it in hand; what becomes of it is the consumer's to say, until the lease is over. */
+/*
+ * Its consumer has it in hand; what becomes of it is the consumer's to say, until the lease is
+ * over.
+ */
 static void
 a_leased_event_expires_when_it_comes_back(void **state)
 {
@@ -108,6 +114,7 @@ a_leased_event_expires_when_it_comes_back(void **state)
 	for (int how = 0; how < 4; how++) {
 		int64_t id = put_timed(A, "1", 0, MINUTE);
 		int64_t lease = borrow(A, 0, 2 * MINUTE);
+
 		pass(MINUTE);
 		assert_string_equal(event_state_name(look_at(id)), "leased");
 		if (how == 3)
@@ -187,20 +194,22 @@ times_that_cannot_be_are_refused(void **state)
 	(void)state;
 	struct draft bad = draft(A, "1");
 	bad.delay_ms = -1;
-	assert_string_equal(fails(enqueue_draft(engine, bad), ERROR_INVALID_FIELD)->op.error.pointer, "/delayMs");
+	assert_string_equal(
+	    fails(enqueue_draft(engine, bad), ERROR_INVALID_FIELD)->op.error.pointer, "/delayMs");
 	bad.delay_ms = YEAR + 1;
 	fails(enqueue_draft(engine, bad), ERROR_INVALID_FIELD);
 	bad.delay_ms = INT64_MAX;
 	fails(enqueue_draft(engine, bad), ERROR_INVALID_FIELD);
 	bad.delay_ms = 0;
 	bad.ttl_ms = INT64_MIN;
-	assert_string_equal(fails(enqueue_draft(engine, bad), ERROR_INVALID_FIELD)->op.error.pointer, "/ttlMs");
+	assert_string_equal(
+	    fails(enqueue_draft(engine, bad), ERROR_INVALID_FIELD)->op.error.pointer, "/ttlMs");
 	assert_int_equal(store.commits, 0);
 	put_timed(A, "1", YEAR, YEAR);
 	assert_int_equal(engine_due_ms(engine), YEAR);
 }
 
-/* ---- clocks -------------------------------------------------------------------------------------------------------- */
+/* --- clocks --- */
 
 static void
 the_wall_clock_moves_nothing_while_the_server_runs(void **state)
@@ -222,7 +231,8 @@ static void
 time_passes_while_no_server_runs(void **state)
 {
 	(void)state;
-	put_timed(A, "1", MINUTE, 0), put_timed(A, "2", 0, MINUTE), put_timed(A, "3", 3 * MINUTE, 0), put(A, "4");
+	put_timed(A, "1", MINUTE, 0), put_timed(A, "2", 0, MINUTE),
+	    put_timed(A, "3", 3 * MINUTE, 0), put(A, "4");
 	put_timed(A, "5", 0, 3 * MINUTE);
 	sleep_stopped(MINUTE);
 	assert_deliverable(A, "1 4 5");
@@ -252,7 +262,10 @@ a_machine_that_starts_anew_keeps_time(void **state)
 	assert_deliverable(A, "1 3");
 }
 
-/* A small board without a battery starts in the past; what was to last a minute may not last for years then (C10). */
+/*
+ * A small board without a battery starts in the past; what was to last a minute may not last for
+ * years then (C10).
+ */
 static void
 a_clock_that_starts_in_the_past_wedges_nothing(void **state)
 {
@@ -283,13 +296,14 @@ time_goes_on_from_the_last_that_was_written(void **state)
 	assert_int_equal(engine_due_ms(engine), 10);
 }
 
-/* ---- timers that nobody needs any more ------------------------------------------------------------------------------ */
+/* --- timers that nobody needs any more --- */
 
 /* Until nothing is due any more. How many turns that took. */
 static size_t
 let_all_come_up(void)
 {
 	size_t turns = 0;
+
 	for (int64_t due; (due = engine_due_ms(engine)) >= 0; turns++) {
 		pass(due);
 		turn();
@@ -330,7 +344,9 @@ making_a_lease_longer_and_shorter_for_ever_keeps_one_timer(void **state)
 	assert_deliverable(A, "1 2");
 }
 
-/* Each time by a little: only the last timer counts, and most of those before it are squeezed out. */
+/*
+ * Each time by a little: only the last timer counts, and most of those before it are squeezed out.
+ */
 static void
 making_a_lease_shorter_again_and_again_keeps_few_timers(void **state)
 {
@@ -447,5 +463,6 @@ main(void)
 		TEST(what_was_refused_sets_no_timer),
 		TEST(timers_of_what_is_over_are_squeezed_out),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,7 @@
-/* timers_test.c - the heap gives timers in order of time, whatever was added, popped or squeezed out in between. */
+/*
+ * timers_test.c - the heap gives timers in order of time, whatever was added, popped or squeezed
+ * out in between.
+ */
 #include "queue/catalog/timers.h"
 
 #include <setjmp.h>
@@ -28,6 +31,7 @@ static void
 assert_next(int64_t at)
 {
 	const struct due_timer *first = timers_first(&timers);
+
 	assert_non_null(first);
 	assert_int_equal(first->at_boot_ms, at);
 	assert_int_equal(first->id, at * 10);
@@ -39,7 +43,8 @@ static void
 timers_come_up_in_order_of_time(void **state)
 {
 	(void)state;
-	static const int64_t at[] = { 5, 3, 8, 1, 9, 2, 7, 3 }, ordered[] = { 1, 2, 3, 3, 5, 7, 8, 9 };
+	static const int64_t at[] = { 5, 3, 8, 1, 9, 2, 7, 3 },
+			     ordered[] = { 1, 2, 3, 3, 5, 7, 8, 9 };
 	for (size_t i = 0; i < 8; i++)
 		add(at[i]);
 	for (size_t i = 0; i < 8; i++)
@@ -73,7 +78,9 @@ is_first_of_ten(const struct due_timer *timer, void *arg)
 	return timer->at_boot_ms % 10 == 1;
 }
 
-/* Whoever thinks that none is needed, and is wrong, does not look at all of them again and again. */
+/*
+ * Whoever thinks that none is needed, and is wrong, does not look at all of them again and again.
+ */
 static void
 squeezing_in_vain_is_put_off(void **state)
 {
@@ -99,6 +106,7 @@ static int
 by_value(const void *a, const void *b)
 {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
 	return (x > y) - (x < y);
 }
 
@@ -107,6 +115,7 @@ random_timers_agree_with_a_sorted_list(void **state)
 {
 	int64_t list[300];
 	size_t count = 0;
+
 	(void)state;
 	srandom(5);
 	for (int i = 0; i < 20000; i++) {
@@ -114,7 +123,7 @@ random_timers_agree_with_a_sorted_list(void **state)
 			list[count++] = random() % 100;
 			add(list[count - 1]);
 		} else if (count > 0) {
-			qsort(list, count, sizeof *list, by_value);
+			qsort(list, count, sizeof(*list), by_value);
 			assert_next(list[0]);
 			list[0] = list[--count];
 		}
@@ -133,5 +142,6 @@ main(void)
 		TEST(squeezing_in_vain_is_put_off),
 		TEST(random_timers_agree_with_a_sorted_list),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,14 @@
 /*
- * wait_test.c - whoever waits hears of everything that makes something deliverable, once it is committed, and of nothing else.
+ * wait_test.c - whoever waits hears of everything that makes something deliverable, once it is
+ * committed, and of nothing else.
  */
-#include "tests/unit/fixture.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include "tests/unit/fixture.h"
 
 #define MINUTE 60000
 
@@ -18,14 +19,15 @@ static void
 tell(void *arg, struct str key, size_t deliverable, bool soon, struct str source)
 {
 	(void)arg;
-	buf_addf(&told, "%.*s:%zu:%s:%.*s ", (int)key.len - 11, key.s + 11, deliverable, soon ? "now" : "next", (int)source.len,
-		 source.s != NULL ? source.s : "");
+	buf_addf(&told, "%.*s:%zu:%s:%.*s ", (int)key.len - 11, key.s + 11, deliverable,
+		 soon ? "now" : "next", (int)source.len, source.s != NULL ? source.s : "");
 }
 
 static void
 assert_told(const char *want)
 {
 	struct str have = { told.data, told.len };
+
 	if (!str_eq(have, str_of(want)))
 		fail_msg("told \"%.*s\", not \"%s\"", (int)have.len, have.s, want);
 	told.len = 0;
@@ -43,6 +45,7 @@ static struct call *
 waiter(const char *key)
 {
 	struct call *call = wait_for(engine, key);
+
 	turn();
 	assert_int_equal(call->answered, 0);
 	return call;
@@ -95,7 +98,8 @@ static void
 an_enqueue_of_the_same_turn_wakes_whichever_comes_first(void **state)
 {
 	(void)state;
-	struct call *before = wait_for(engine, A), *put_in = enqueue(engine, A, "1"), *after = wait_for(engine, A);
+	struct call *before = wait_for(engine, A), *put_in = enqueue(engine, A, "1"),
+		    *after = wait_for(engine, A);
 	turn();
 	assert_int_equal(put_in->answered, 1);
 	assert_woken(before, 1);
@@ -207,7 +211,9 @@ static void
 the_end_of_an_exclusive_lease_wakes(void **state)
 {
 	(void)state;
-	struct lease_take_op exclusive = { .address.session_key = STR(A), .limit = 1, .exclusive = true, .lease_ms = MINUTE };
+	struct lease_take_op exclusive = {
+		.address.session_key = STR(A), .limit = 1, .exclusive = true, .lease_ms = MINUTE
+	};
 	struct lease_change_op later;
 	lease_change_op_init(&later, LEASE_NACK);
 	later.delay_ms = 10 * MINUTE;
@@ -216,6 +222,7 @@ the_end_of_an_exclusive_lease_wakes(void **state)
 	for (int how = 0; how < 7; how++) {
 		int64_t id = put(A, "1");
 		int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
+
 		put(A, "2");
 		struct call *call = waiter(A);
 		switch (how) {
@@ -253,7 +260,9 @@ static void
 an_exclusive_lease_holds_waiters_back(void **state)
 {
 	(void)state;
-	struct lease_take_op exclusive = { .address.session_key = STR(A), .limit = 2, .exclusive = true, .lease_ms = MINUTE };
+	struct lease_take_op exclusive = {
+		.address.session_key = STR(A), .limit = 2, .exclusive = true, .lease_ms = MINUTE
+	};
 	int64_t one = put(A, "1");
 	put(A, "2");
 	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
@@ -426,7 +435,8 @@ the_end_of_a_delay_is_told_as_the_event_was_sent(void **state)
 	soon.delay_ms = plain.delay_ms = other.delay_ms = MINUTE;
 	plain.source = STR("hook");
 	for (int round = 0; round < 2; round++) {
-		done(enqueue_draft(engine, soon)), done(enqueue_draft(engine, plain)), done(enqueue_draft(engine, other));
+		done(enqueue_draft(engine, soon)), done(enqueue_draft(engine, plain)),
+		    done(enqueue_draft(engine, other));
 		if (round == 1)
 			reopen();
 		engine_on_wake(engine, tell, NULL);
@@ -455,9 +465,9 @@ many_long_events_whose_delays_end_are_told_of(void **state)
 	static char texts[EVENTS][TEXT_BYTES_MAX];
 	struct draft drafts[EVENTS];
 	for (int i = 0; i < EVENTS; i++) {
-		memset(texts[i], 'x', sizeof texts[i]);
+		memset(texts[i], 'x', sizeof(texts[i]));
 		drafts[i] = draft(i < EVENTS / 2 ? A : B, "");
-		drafts[i].text = (struct str){ texts[i], sizeof texts[i] };
+		drafts[i].text = (struct str){ texts[i], sizeof(texts[i]) };
 		drafts[i].allow_duplicate = true;
 		drafts[i].delay_ms = MINUTE;
 	}
@@ -466,7 +476,8 @@ many_long_events_whose_delays_end_are_told_of(void **state)
 	size_t commits = store.commits;
 	for (int i = 0; i < EVENTS && engine_due_ms(engine) == 0; i++)
 		turn();
-	assert_int_equal(engine_deliverable(engine, STR(A)) + engine_deliverable(engine, STR(B)), EVENTS);
+	assert_int_equal(engine_deliverable(engine, STR(A)) + engine_deliverable(engine, STR(B)),
+			 EVENTS);
 	assert_int_equal(store.commits, commits);
 	assert_int_equal(store.reads, 4);
 }
@@ -515,5 +526,6 @@ main(void)
 		TEST(many_long_events_whose_delays_end_are_told_of),
 		TEST(a_wake_is_a_level),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static int
 begin(void **state)
 {
 	(void)state;
-	memset(ops, 0, sizeof ops);
+	memset(ops, 0, sizeof(ops));
 	for (size_t i = 0; i < 6; i++) { /* 0 2 4 at a, 1 3 5 at b */
 		ops[i].queue_key = i % 2 == 0 ? a : b;
 		waiting_add(&waiting, &ops[i]);
@@ -39,6 +39,7 @@ assert_taken(const int *which)
 {
 	for (; *which >= 0; which++) {
 		struct op *op = waiting_take(&waiting, a);
+
 		assert_ptr_equal(op, &ops[*which]);
 		assert_false(op->parked);
 	}
@@ -61,6 +62,7 @@ static void
 one_can_be_taken_out_anywhere(void **state)
 {
 	static const int left[3][3] = { { 2, 4, -1 }, { 0, 4, -1 }, { 0, 2, -1 } };
+
 	for (size_t i = 0; i < 3; i++) {
 		waiting_remove(&waiting, &ops[2 * i]);
 		assert_int_equal(waiting_count(&waiting, a), 2);
@@ -104,5 +106,6 @@ main(void)
 		TEST(without_a_key_everybody_is_taken),
 		TEST(the_key_is_copied),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

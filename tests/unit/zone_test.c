@@ -1,8 +1,9 @@
 /*
  * zone_test.c - what a zone's name means and how a moment is written in it.
  *
- * The table is ICU's own answer for a winter and a summer moment (Intl.DateTimeFormat of Node 20, en-US, short zone names),
- * with every name that ICU prints and every zone where it differs from the time zone database. The host is in Berlin.
+ * The table is ICU's own answer for a winter and a summer moment (Intl.DateTimeFormat of Node 20,
+ * en-US, short zone names), with every name that ICU prints and every zone where it differs from
+ * the time zone database. The host is in Berlin.
  */
 #include "schema/zone.h"
 
@@ -30,7 +31,8 @@ static const struct {
 	{ "Africa/Abidjan", "2026-01-05 09:07:03 GMT", "2026-07-01 23:59:59 GMT" },
 	{ "America/Adak", "2026-01-04 23:07:03 HAST", "2026-07-01 14:59:59 HADT" },
 	{ "America/Anchorage", "2026-01-05 00:07:03 AKST", "2026-07-01 15:59:59 AKDT" },
-	{ "America/Argentina/Buenos_Aires", "2026-01-05 06:07:03 GMT-3", "2026-07-01 20:59:59 GMT-3" },
+	{ "America/Argentina/Buenos_Aires", "2026-01-05 06:07:03 GMT-3",
+	  "2026-07-01 20:59:59 GMT-3" },
 	{ "America/Chicago", "2026-01-05 03:07:03 CST", "2026-07-01 18:59:59 CDT" },
 	{ "America/Ciudad_Juarez", "2026-01-05 02:07:03 MST", "2026-07-01 17:59:59 MDT" },
 	{ "America/Denver", "2026-01-05 02:07:03 MST", "2026-07-01 17:59:59 MDT" },
@@ -118,13 +120,15 @@ utc_and_gmt_are_written_as_iso_8601(void **state)
 static void
 a_zone_is_known_in_any_case(void **state)
 {
-	static const char *const names[] = { "asia/kolkata",       "ASIA/KOLKATA",  " Asia/Kolkata ",
-					     "\u00a0Asia/kolkatA", "Asia/Calcutta", "ist" };
+	static const char *const names[] = { "asia/kolkata",   "ASIA/KOLKATA",
+					     " Asia/Kolkata ", "\u00a0Asia/kolkatA",
+					     "Asia/Calcutta",  "ist" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++)
 		assert_written(str_of(names[i]), WINTER_MS, "2026-01-05 14:37:03 GMT+5:30");
-	assert_written(STR("america/argentina/BUENOS_AIRES"), WINTER_MS, "2026-01-05 06:07:03 GMT-3");
+	assert_written(STR("america/argentina/BUENOS_AIRES"), WINTER_MS,
+		       "2026-01-05 06:07:03 GMT-3");
 	assert_written(STR("america/adak"), WINTER_MS, "2026-01-04 23:07:03 HAST");
 	assert_written(STR("pst"), WINTER_MS, "2026-01-05 01:07:03 PST");
 }
@@ -179,9 +183,12 @@ the_hosts_zone_is_that_of_the_environment(void **state)
 	static const struct {
 		const char *tz, *want;
 	} hosts[] = {
-		{ "America/New_York", "2026-01-05 04:07:03 EST" },     { "UTC", "2026-01-05 09:07:03 UTC" },
-		{ "America/Whitehorse", "2026-01-05 02:07:03 GMT-7" }, { "EST5EDT,M3.2.0,M11.1.0", "2026-01-05 04:07:03 EST" },
-		{ "<+0545>-5:45", "2026-01-05 14:52:03 GMT+5:45" },    { "No/Such", "2026-01-05 09:07:03 GMT+0" },
+		{ "America/New_York", "2026-01-05 04:07:03 EST" },
+		{ "UTC", "2026-01-05 09:07:03 UTC" },
+		{ "America/Whitehorse", "2026-01-05 02:07:03 GMT-7" },
+		{ "EST5EDT,M3.2.0,M11.1.0", "2026-01-05 04:07:03 EST" },
+		{ "<+0545>-5:45", "2026-01-05 14:52:03 GMT+5:45" },
+		{ "No/Such", "2026-01-05 09:07:03 GMT+0" },
 	};
 
 	(void)state;
@@ -220,9 +227,11 @@ moments_far_away_do_no_harm(void **state)
 {
 	(void)state;
 	assert_written(STR("utc"), INT64_C(253402300800000), "10000-01-01T00:00:00Z");
-	assert_written(STR("Asia/Kolkata"), INT64_C(8640000000000000), "275760-09-13 05:30:00 GMT+5:30");
+	assert_written(STR("Asia/Kolkata"), INT64_C(8640000000000000),
+		       "275760-09-13 05:30:00 GMT+5:30");
 	assert_written(STR("utc"), INT64_C(-8640000000000000), "-271821-04-20T00:00:00Z");
-	assert_written(STR("Europe/Berlin"), INT64_C(-5000000000000), "1811-07-23 16:00:08 GMT+0:53:28");
+	assert_written(STR("Europe/Berlin"), INT64_C(-5000000000000),
+		       "1811-07-23 16:00:08 GMT+0:53:28");
 	assert_written(STR("utc"), INT64_C(8640000000000001), "unknown-time");
 	assert_written(STR("utc"), INT64_MIN, "unknown-time");
 	assert_written(STR("Asia/Kolkata"), INT64_MAX, "unknown-time");
@@ -232,7 +241,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_zone_has_the_name_that_americans_know_or_its_offset, host_in_berlin),
+		cmocka_unit_test_setup(a_zone_has_the_name_that_americans_know_or_its_offset,
+				       host_in_berlin),
 		cmocka_unit_test_setup(utc_and_gmt_are_written_as_iso_8601, host_in_berlin),
 		cmocka_unit_test_setup(a_zone_is_known_in_any_case, host_in_berlin),
 		cmocka_unit_test_setup(every_other_name_means_the_hosts_zone, host_in_berlin),
