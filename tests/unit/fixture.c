@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -20,13 +21,19 @@ stopped(void)
 	return now;
 }
 
+struct policy *
+parse_policy(const char *json5)
+{
+	struct policy *parsed;
+
+	assert_int_equal(policy_parse(json5, strlen(json5), &parsed, &error), 0);
+	return parsed;
+}
+
 static void
 open_engine(void)
 {
-	struct policy *policy;
-
-	assert_int_equal(policy_parse("", 0, &policy, &error), 0);
-	assert_int_equal(engine_open(&store.base, policy, &options, &engine, &error), 0);
+	assert_int_equal(engine_open(&store.base, parse_policy(""), &options, &engine, &error), 0);
 }
 
 void
@@ -98,6 +105,12 @@ put(const char *key, const char *text)
 }
 
 int64_t
+put_keyed(const char *key, const char *context_key, const char *text)
+{
+	return done(enqueue_keyed(engine, key, context_key, text))->enqueue.results[0].event.id;
+}
+
+int64_t
 borrow(const char *key, size_t limit, int64_t lease_ms)
 {
 	return done(lend(engine, key, limit, lease_ms))->lend.lease_id;
@@ -126,6 +139,15 @@ const struct system_event *
 look_at(int64_t id)
 {
 	return &done(find_event(engine, id))->find.event;
+}
+
+const struct session *
+session_of(const char *key)
+{
+	struct call *call =
+	    done(list_sessions(engine, (struct sessions_op){ .address.session_key = str_of(key) }));
+
+	return call->sessions.count > 0 ? &call->sessions.sessions[0] : NULL;
 }
 
 struct engine_stats

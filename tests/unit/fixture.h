@@ -37,13 +37,18 @@ void pass(int64_t ms); /* time passes, on both clocks; nothing is told of it */
 struct call *done(struct call *call);
 struct call *fails(struct call *call, enum error_code code);
 
-int64_t put(const char *key, const char *text); /* the event's id */
+struct policy *
+parse_policy(const char *json5); /* the caller's, or the engine's that it is given to */
+/* the event's id */
+int64_t put(const char *key, const char *text);
+int64_t put_keyed(const char *key, const char *context_key, const char *text);
 /* the lease's id; 0: nothing to have */
 int64_t borrow(const char *key, size_t limit, int64_t lease_ms);
 void assert_queued(const char *key, const char *texts); /* pending, in order; as "1 2" */
 /* the same of what could be drained now; takes nothing */
 void assert_deliverable(const char *key, const char *texts);
 const struct system_event *look_at(int64_t id);
+const struct session *session_of(const char *key); /* as the list of sessions has it; else NULL */
 struct engine_stats stats(void);
 
 #endif

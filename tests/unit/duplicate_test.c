@@ -1,0 +1,183 @@
+/* duplicate_test.c - duplicates, replacing, and the last context key (ROUTING section 7). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/fixture.h"
+
+struct step {
+	const char *context_key, *text, *to; /* to: of the delivery context; NULL: none */
+	char how;                            /* 'r': replace; 'd': allow a duplicate */
+	int outcome;
+};
+
+static void
+run_steps(const struct step *steps, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct draft next = draft(A, steps[i].text);
+
+		next.context_key = str_of(steps[i].context_key);
+		next.delivery.to = str_of(steps[i].to);
+		next.replace = steps[i].how == 'r';
+		next.allow_duplicate = steps[i].how == 'd';
+		struct call *call = done(enqueue_draft(engine, next));
+		if (call->enqueue.results[0].outcome != (enum enqueue_outcome)steps[i].outcome)
+			fail_msg("step %zu: outcome %d", i, (int)call->enqueue.results[0].outcome);
+		assert_str(call->enqueue.results[0].event.text, steps[i].text);
+	}
+}
+
+static void
+without_a_context_key_only_the_newest_counts(void **state)
+{
+	(void)state;
+	static const struct step steps[] = {
+		{ .text = "a", .outcome = ENQUEUE_QUEUED },
+		{ .text = "a", .outcome = ENQUEUE_DUPLICATE },
+		{ .text = "b", .outcome = ENQUEUE_QUEUED },
+		{ .text = "a", .outcome = ENQUEUE_QUEUED },
+		{ .text = "a", .to = "1", .outcome = ENQUEUE_QUEUED },
+		{ .text = "a", .to = "1", .outcome = ENQUEUE_DUPLICATE },
+		{ .text = "a", .outcome = ENQUEUE_QUEUED },
+		{ .text = "a", .how = 'd', .outcome = ENQUEUE_QUEUED },
+		{ .text = "a", .context_key = "k", .outcome = ENQUEUE_QUEUED },
+		{ .text = "a", .outcome = ENQUEUE_QUEUED },
+	};
+	run_steps(steps, COUNT(steps));
+	assert_int_equal(stats().duplicates, 2);
+}
+
+static void
+with_a_context_key_every_queued_event_counts(void **state)
+{
+	(void)state;
+	static const struct step steps[] = {
+		{ .context_key = "k", .text = "a", .outcome = ENQUEUE_QUEUED },
+		{ .context_key = "k", .text = "b", .outcome = ENQUEUE_QUEUED },
+		{ .text = "c", .outcome = ENQUEUE_QUEUED },
+		{ .context_key = " K ", .text = " a ", .how = 0, .outcome = ENQUEUE_DUPLICATE },
+		{ .context_key = "l", .text = "a", .outcome = ENQUEUE_QUEUED },
+		{ .context_key = "k", .text = "a", .to = "1", .outcome = ENQUEUE_QUEUED },
+		{ .context_key = "k", .text = "a", .how = 'd', .outcome = ENQUEUE_QUEUED },
+	};
+	run_steps(steps, 3);
+	struct call *call = done(enqueue_keyed(engine, A, steps[3].context_key, steps[3].text));
+	assert_int_equal(call->enqueue.results[0].outcome, ENQUEUE_DUPLICATE);
+	assert_int_equal(call->enqueue.results[0].event.id, 1); /* the one already queued */
+	run_steps(steps + 4, 3);
+}
+
+static void
+a_drained_event_is_no_duplicate(void **state)
+{
+	(void)state;
+	put_keyed(A, "k", "a");
+	done(drain(engine, A, 0));
+	assert_int_equal(done(enqueue_keyed(engine, A, "k", "a"))->enqueue.results[0].outcome,
+			 ENQUEUE_QUEUED);
+}
+
+static void
+a_duplicate_leaves_last_context_alone(void **state)
+{
+	(void)state;
+	put_keyed(A, "k", "a"), put_keyed(A, "l", "b");
+	size_t commits = store.commits;
+	put_keyed(A, "k", "a");
+	assert_int_equal(store.commits, commits); /* and stores nothing */
+	assert_str(session_of(A)->last_context_key, "l");
+}
+
+static void
+a_rekeyed_event_is_a_duplicate_all_the_same(void **state)
+{
+	(void)state;
+	put("agent:main:main", "a");
+	assert_int_equal(done(enqueue(engine, "main", "a"))->enqueue.results[0].outcome,
+			 ENQUEUE_DUPLICATE);
+}
+
+static void
+replace_takes_the_place_of_all_that_match(void **state)
+{
+	(void)state;
+	static const struct step steps[] = {
+		{ .context_key = "k", .text = "a", .how = 'r', .outcome = ENQUEUE_QUEUED },
+		{ .text = "x", .outcome = ENQUEUE_QUEUED },
+		{ .context_key = "k", .text = "a", .how = 'r', .outcome = ENQUEUE_DUPLICATE },
+		{ .context_key = "k", .text = "b", .how = 'r', .outcome = ENQUEUE_REPLACED },
+		{ .context_key = "k", .text = "c", .outcome = ENQUEUE_QUEUED },
+		{ .context_key = "k", .text = "y", .to = "1", .outcome = ENQUEUE_QUEUED },
+		{ .context_key = "l", .text = "z", .outcome = ENQUEUE_QUEUED },
+		{ .context_key = "k", .text = "c", .how = 'r', .outcome = ENQUEUE_REPLACED },
+		{ .context_key = "k", .text = "d", .outcome = ENQUEUE_QUEUED },
+		/* the first of two */
+		{ .context_key = "k", .text = "c", .how = 'r', .outcome = ENQUEUE_REPLACED },
+	};
+	run_steps(steps, COUNT(steps));
+	assert_queued(A, "x y z c");
+	assert_str(session_of(A)->last_context_key, "k");
+	assert_int_equal(stats().outcomes[OUTCOME_REPLACED], 5);
+	assert_true(memory_store_settled(&store, 1, OUTCOME_REPLACED));
+}
+
+static void
+replace_needs_a_context_key(void **state)
+{
+	(void)state;
+	struct draft blank = draft(A, "a");
+	blank.replace = true;
+	assert_string_equal(
+	    fails(enqueue_draft(engine, blank), ERROR_INVALID_FIELD)->op.error.pointer, "/replace");
+}
+
+static void
+replacing_needs_no_room(void **state)
+{
+	(void)state;
+	options.session_pending_max = options.pending_max = options.sessions_max = 1;
+	reopen();
+	put_keyed(A, "k", "a");
+	struct draft next = draft(A, "b");
+	next.context_key = STR("k");
+	next.replace = true;
+	assert_int_equal(done(enqueue_draft(engine, next))->enqueue.results[0].outcome,
+			 ENQUEUE_REPLACED);
+}
+
+static void
+the_last_context_follows_the_events(void **state)
+{
+	(void)state;
+	put_keyed(A, "k", "1"), put(A, "2"), put_keyed(A, "l", "3"), put(A, "4");
+	assert_str(session_of(A)->last_context_key, "l");
+	done(consume(engine, A, (int64_t[]){ 4 }, 1));
+	assert_str(session_of(A)->last_context_key, "l");
+	done(consume(engine, A, (int64_t[]){ 3 }, 1));
+	assert_str(session_of(A)->last_context_key, "k");
+	done(drain(engine, A, 1));
+	assert_str(session_of(A)->last_context_key, NULL);
+	done(drain(engine, A, 0));
+	assert_null(session_of(A));
+}
+
+static const struct CMUnitTest tests[] = {
+	TEST(without_a_context_key_only_the_newest_counts),
+	TEST(with_a_context_key_every_queued_event_counts),
+	TEST(a_drained_event_is_no_duplicate),
+	TEST(a_duplicate_leaves_last_context_alone),
+	TEST(a_rekeyed_event_is_a_duplicate_all_the_same),
+	TEST(replace_takes_the_place_of_all_that_match),
+	TEST(replace_needs_a_context_key),
+	TEST(replacing_needs_no_room),
+	TEST(the_last_context_follows_the_events),
+};
+
+int
+main(void)
+{
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
