@@ -120,3 +120,21 @@ id_list_answer_again(struct plan *plan, struct op *op, const int64_t *numbers, s
 				each < TEXT_BYTES_MAX ? each : TEXT_BYTES_MAX, &list->events[i]);
 	}
 }
+
+static struct store_outcome
+outcome(enum outcome_kind kind, struct id_list taking)
+{
+	return (struct store_outcome){ .kind = kind, .ids = taking.ids, .count = taking.count };
+}
+
+/*
+ * Where nothing is taken nothing changes: the last context may stand for an event that was evicted.
+ */
+void
+id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind, struct id_list taking)
+{
+	if (taking.count == 0)
+		return;
+	plan_settle(plan, queue, outcome(kind, taking));
+	queue_refresh_last(&plan->catalog, queue);
+}

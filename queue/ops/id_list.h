@@ -3,7 +3,7 @@
  * there.
  *
  * Here: lists of ids on an op's arena, choosing a prefix of what is deliverable, asking for the
- * events. Shared by the calls that take (op_take.c) and lend (op_lease.c). Private to queue/.
+ * events. Shared by the calls that take and lend. Private to queue/.
  */
 #ifndef QUEUE_OPS_ID_LIST_H
 #define QUEUE_OPS_ID_LIST_H
@@ -52,5 +52,9 @@ void id_list_keep(const struct queue *queue, struct id_list taking, int64_t *num
 void id_list_answer_again(struct plan *plan, struct op *op, const int64_t *numbers, size_t count,
 			  enum event_state state, enum outcome_kind outcome,
 			  struct system_event_list *list);
+
+/* Takes events, ascending and pending, out of their queue with a recorded reason. */
+void id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind,
+		  struct id_list taking);
 
 #endif

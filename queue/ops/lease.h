@@ -1,11 +1,36 @@
 /*
- * lease.h - what the clock and the start need of leases. The calls themselves are ops (queue/op.h).
- * Private to queue/.
+ * lease.h - what a lease holds and gives back: shared by the calls (lease_take.c, lease_change.c)
+ * and by the clock (tick.c). Private to queue/.
  */
 #ifndef QUEUE_OPS_LEASE_H
 #define QUEUE_OPS_LEASE_H
 
-#include "queue/plan.h"
+#include "queue/ops/id_list.h"
+
+/* The lease holds this event for so long from now. */
+void lease_hold(struct plan *plan, struct lease *lease, int64_t id, int64_t lease_ms);
+
+/*
+ * A lease has one timer that counts. One that comes up before the end sets the next, so that
+ * extending often sets none.
+ */
+void lease_set_timer(struct plan *plan, struct lease *lease, int64_t at_boot_ms);
+
+/* Events on their way back to their queue, sorted by what becomes of them. */
+struct lease_return {
+	struct id_list back, dead, expired;
+};
+struct lease_return lease_prepare_return(struct arena *arena, size_t count);
+
+/*
+ * One event leaves its lease: back in its place, perhaps after a delay; dead after its last
+ * attempt; or expired, which is none.
+ */
+void lease_give_back(struct plan *plan, struct queue *queue, int64_t id, bool count,
+		     int64_t delay_ms, struct lease_return *trip);
+/* Records the trip: what came back under its kind, what did not as settled. */
+void lease_record_return(struct plan *plan, struct queue *queue, const struct lease_return *trip,
+			 struct store_outcome kind);
 
 /*
  * Gives back whatever of the lease has reached its end: in its old place, an attempt counted if

@@ -1,0 +1,96 @@
+/*
+ * consume.c - take exactly the events that are named: one recorded outcome, whatever their number.
+ */
+#include <stdlib.h>
+
+#include "queue/ops/id_list.h"
+
+/*
+ * The ids that are pending in the queue, in the order asked; one that is named twice is there
+ * twice.
+ */
+static struct id_list
+choose_ids(struct op *op, const struct queue *queue, const struct str *ids, size_t count)
+{
+	struct id_list chosen = id_list_room(&op->arena, count);
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t id;
+
+		if (event_id_parse(ids[i], &id) && queue_entry(queue, id) != NULL)
+			id_list_add(&chosen, id);
+	}
+	return chosen;
+}
+
+static struct id_list
+ascending_once(struct op *op, struct id_list asked)
+{
+	struct id_list once = id_list_room(&op->arena, asked.count);
+
+	memcpy(once.ids, asked.ids, asked.count * sizeof(*asked.ids));
+	once.count = asked.count;
+	id_list_sort(&once);
+	return once;
+}
+
+/* Leaves only the first mention of each id. */
+static struct id_list
+first_mentions(struct op *op, struct id_list asked, struct id_list once)
+{
+	bool *seen = arena_alloc(&op->arena, once.count + 1);
+	struct id_list first = { asked.ids, 0 };
+
+	for (size_t i = 0; i < asked.count; i++) {
+		const int64_t *at =
+		    bsearch(&asked.ids[i], once.ids, once.count, sizeof(*once.ids), id_compare);
+
+		if (!seen[at - once.ids])
+			first.ids[first.count++] = asked.ids[i];
+		seen[at - once.ids] = true;
+	}
+	return first;
+}
+
+static size_t
+text_bytes(const struct queue *queue, struct id_list taking)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < taking.count; i++)
+		bytes += entry_text_bytes(queue_entry(queue, taking.ids[i]));
+	return bytes;
+}
+
+static int
+plan_consume(struct plan *plan, struct op *op)
+{
+	struct consume_op *consume = (struct consume_op *)op;
+	struct queue *queue;
+
+	if (plan_queue(plan, op, &consume->address, &consume->session_key, &queue) < 0)
+		return -1;
+	if (queue == NULL)
+		return 0;
+	struct id_list asked = choose_ids(op, queue, consume->ids, consume->id_count);
+	struct id_list once = ascending_once(op, asked);
+	if (text_bytes(queue, once) > ANSWER_TEXT_BYTES_MAX)
+		return error_set(&op->error, ERROR_TOO_LARGE,
+				 "these events hold more than %d bytes of text; name fewer",
+				 ANSWER_TEXT_BYTES_MAX);
+	asked = first_mentions(op, asked, once);
+	id_list_answer(plan, op, queue, asked, EVENT_STATE_SETTLED, OUTCOME_CONSUMED,
+		       &consume->taken);
+	id_list_take(plan, queue, OUTCOME_CONSUMED, once);
+	consume->remaining = queue->depth;
+	return 0;
+}
+
+void
+consume_op_init(struct consume_op *op)
+{
+	static const struct op_kind kind = { OP_KIND(consume_op, session_key),
+					     .plan = plan_consume };
+
+	op_start(&op->op, &kind);
+}

@@ -1,0 +1,78 @@
+/*
+ * drain.c - take and forget a prefix of what is deliverable: one recorded outcome, whatever the
+ * number of events. Their rows stay in the store until retention forgets them.
+ */
+#include "queue/ops/id_list.h"
+#include "queue/ops/idempotency.h"
+
+static bool
+drain_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
+{
+	(void)plan;
+	return index == 0 && idempotency_lookup(&op->idempotency, ret);
+}
+
+static void
+drain_found(struct op *op, size_t index, const struct found *found)
+{
+	(void)index;
+	idempotency_found(&op->idempotency, &op->arena, found->key);
+}
+
+static int
+drain_again(struct plan *plan, struct drain_op *drain, const struct queue *queue, struct str answer)
+{
+	int64_t *numbers;
+	size_t count = idempotency_numbers(&drain->op.arena, answer, &numbers);
+
+	id_list_answer_again(plan, &drain->op, numbers, count, EVENT_STATE_SETTLED, OUTCOME_DRAINED,
+			     &drain->taken);
+	drain->remaining = queue != NULL ? queue->depth : 0;
+	return 0;
+}
+
+/* Before the events leave the queue, which knows their attempts. */
+static int
+remember_drain(struct plan *plan, struct op *op, const struct queue *queue, struct id_list chosen)
+{
+	if (op->idempotency.key.s == NULL || chosen.count == 0)
+		return 0;
+	int64_t *numbers = arena_alloc(&op->arena, 2 * chosen.count * sizeof(*numbers));
+	id_list_keep(queue, chosen, numbers);
+	return idempotency_remember(plan, op, &op->idempotency, numbers, 2 * chosen.count);
+}
+
+static int
+plan_drain(struct plan *plan, struct op *op)
+{
+	struct drain_op *drain = (struct drain_op *)op;
+	struct choice choice = { text_fold(&op->arena, drain->context_key_prefix), drain->limit,
+				 drain->prompt };
+	struct queue *queue;
+	struct str answer;
+
+	if (plan_queue(plan, op, &drain->address, &drain->session_key, &queue) < 0)
+		return -1;
+	int recalled = idempotency_recall(plan, &op->idempotency, &answer, &op->error);
+	if (recalled != 0)
+		return recalled < 0 ? -1 : drain_again(plan, drain, queue, answer);
+	if (queue == NULL)
+		return 0;
+	struct id_list chosen = id_list_choose(plan, op, queue, &choice);
+	id_list_answer(plan, op, queue, chosen, EVENT_STATE_SETTLED, OUTCOME_DRAINED,
+		       &drain->taken);
+	if (remember_drain(plan, op, queue, chosen) < 0)
+		return -1;
+	id_list_take(plan, queue, OUTCOME_DRAINED, chosen);
+	drain->remaining = queue->depth;
+	return 0;
+}
+
+void
+drain_op_init(struct drain_op *op)
+{
+	static const struct op_kind kind = { OP_KIND(drain_op, session_key), .plan = plan_drain,
+					     .lookup = drain_lookup, .found = drain_found };
+
+	op_start(&op->op, &kind);
+}

@@ -1,0 +1,41 @@
+/*
+ * peek.c - what is pending in a session, oldest first. An op like the others, so that what it shows
+ * has been committed; it costs no commit of its own.
+ */
+#include "queue/plan.h"
+
+static int
+plan_peek(struct plan *plan, struct op *op)
+{
+	struct peek_op *peek = (struct peek_op *)op;
+	struct queue *queue;
+	int64_t after = 0;
+
+	if (peek->after.s != NULL && !event_id_parse(peek->after, &after))
+		return error_set_field(&op->error, "after", "not an event id");
+	if (plan_queue(plan, op, &peek->address, &peek->session_key, &queue) < 0)
+		return -1;
+	if (queue == NULL)
+		return 0;
+	size_t limit = peek->limit < queue->depth ? peek->limit : queue->depth, bytes = 0;
+	peek->depth = queue->depth;
+	peek->found.events = arena_alloc(&op->arena, (limit + 1) * sizeof(*peek->found.events));
+	for (const struct entry *e = queue_first(queue, after); e != NULL;
+	     e = queue_next(queue, e)) {
+		bytes += entry_text_bytes(e);
+		peek->more = peek->found.count == limit ||
+			     (bytes > ANSWER_TEXT_BYTES_MAX && peek->found.count > 0);
+		if (peek->more)
+			break;
+		plan_want(plan, op, e, entry_state(e), 0, &peek->found.events[peek->found.count++]);
+	}
+	return 0;
+}
+
+void
+peek_op_init(struct peek_op *op)
+{
+	static const struct op_kind kind = { OP_KIND(peek_op, session_key), .plan = plan_peek };
+
+	op_start(&op->op, &kind);
+}

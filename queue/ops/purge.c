@@ -1,0 +1,35 @@
+/* purge.c - empty a session, or one context key of it, as one recorded outcome. */
+#include "queue/ops/id_list.h"
+
+static int
+plan_purge(struct plan *plan, struct op *op)
+{
+	struct purge_op *purge = (struct purge_op *)op;
+	struct queue *queue;
+	struct str context_key = text_fold(&op->arena, purge->context_key);
+
+	/* whoever says it, does not mean everything */
+	if (purge->context_key.s != NULL && context_key.len == 0)
+		return error_set_field(&op->error, "/contextKey", "contextKey is blank");
+	if (plan_queue(plan, op, &purge->address, &purge->session_key, &queue) < 0)
+		return -1;
+	if (queue == NULL)
+		return 0;
+	struct id_list chosen = id_list_room(&op->arena, queue->depth);
+	for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e))
+		if (context_key.len == 0 ||
+		    str_eq(tags_get(&plan->catalog.tags, e->tag)->context_key, context_key))
+			id_list_add(&chosen, e->id);
+	id_list_take(plan, queue, OUTCOME_PURGED, chosen);
+	purge->purged = chosen.count;
+	purge->remaining = queue->depth;
+	return 0;
+}
+
+void
+purge_op_init(struct purge_op *op)
+{
+	static const struct op_kind kind = { OP_KIND(purge_op, session_key), .plan = plan_purge };
+
+	op_start(&op->op, &kind);
+}

@@ -1,0 +1,136 @@
+/* requeue.c - dead letters enqueued anew. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "queue/plan.h"
+
+static bool
+requeue_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
+{
+	const struct requeue_op *requeue = (const struct requeue_op *)op;
+
+	(void)plan;
+	*ret = (struct lookup){ .kind = LOOKUP_DEAD };
+	if (index >= requeue->id_count)
+		return false;
+	if (!event_id_parse(requeue->ids[index], &ret->id))
+		ret->kind = LOOKUP_NONE;
+	return true;
+}
+
+static void
+requeue_found(struct op *op, size_t index, const struct found *found)
+{
+	struct requeue_op *requeue = (struct requeue_op *)op;
+
+	requeue->text_bytes += found->event->text.len;
+	if (requeue->text_bytes > ANSWER_TEXT_BYTES_MAX)
+		return; /* it will be refused */
+	if (requeue->items == NULL)
+		requeue->items =
+		    arena_alloc(&op->arena, requeue->id_count * sizeof(*requeue->items));
+	system_event_copy(&requeue->items[index].event, found->event, &op->arena);
+	requeue->items[index].dead = true;
+}
+
+static bool
+named_before(const struct requeue_op *requeue, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (requeue->items[i].event.id == requeue->items[index].event.id)
+			return true;
+	return false;
+}
+
+/* By a call before this one in the batch, which its lookup could not see. */
+static bool
+requeued_meanwhile(const struct plan *plan, int64_t id)
+{
+	for (size_t i = 0; i < plan->batch.outcome_count; i++)
+		if (plan->batch.outcomes[i].kind == OUTCOME_REQUEUED &&
+		    plan->batch.outcomes[i].ids[0] == id)
+			return true;
+	return false;
+}
+
+static int
+make_room(struct plan *plan, struct op *op, const struct queue *queue)
+{
+	const struct engine_options *limit = plan->options;
+
+	if (plan->catalog.pending >= limit->pending_max ||
+	    queue->depth >= limit->session_pending_max ||
+	    (queue->depth == 0 && plan->catalog.sessions >= limit->sessions_max))
+		return error_set(&op->error, ERROR_QUEUE_FULL,
+				 "there is no room for these dead letters in %.*s",
+				 (int)queue->session.key.len, queue->session.key.s);
+	return 0;
+}
+
+/*
+ * The dead letter's text as a new event where it was queued; the old event remembers the new one's
+ * id.
+ */
+static int
+requeue_one(struct plan *plan, struct requeue_op *requeue, const struct system_event *dead)
+{
+	struct arena *arena = &requeue->op.arena;
+	struct queue *queue = catalog_find_or_add(&plan->catalog, dead->session_key);
+
+	if (make_room(plan, &requeue->op, queue) < 0)
+		return -1;
+	struct str sent = text_trim(dead->original_session_key);
+	bool rekeyed = !str_eq(sent, dead->session_key);
+	struct system_event *event = arena_alloc(arena, sizeof(*event));
+	*event = *dead;
+	uint32_t tag = tags_intern(&plan->catalog.tags, event->context_key,
+				   rekeyed ? sent : STR_NULL, &event->delivery);
+	plan_append(plan, queue, event, text_hash(event->text), tag,
+		    (int64_t)requeue->requeued * requeue->spacing_ms, 0);
+	if (event->context_key.len > 0)
+		queue_set_last(&plan->catalog, queue, tag);
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%" PRId64, event->id);
+	int64_t *id = arena_alloc(arena, sizeof(*id));
+	*id = dead->id;
+	plan_record(
+	    plan, queue,
+	    (struct store_outcome){ .kind = OUTCOME_REQUEUED,
+				    .detail = arena_dup(arena, (struct str){ text, (size_t)len }),
+				    .ids = id,
+				    .count = 1 });
+	return 0;
+}
+
+static int
+plan_requeue(struct plan *plan, struct op *op)
+{
+	struct requeue_op *requeue = (struct requeue_op *)op;
+
+	if (requeue->text_bytes > ANSWER_TEXT_BYTES_MAX)
+		return error_set(&op->error, ERROR_TOO_LARGE,
+				 "these dead letters hold more than %d bytes of text; name fewer",
+				 ANSWER_TEXT_BYTES_MAX);
+	for (size_t i = 0; requeue->items != NULL && i < requeue->id_count; i++) {
+		const struct requeue_item *item = &requeue->items[i];
+
+		if (!item->dead || named_before(requeue, i) ||
+		    requeued_meanwhile(plan, item->event.id))
+			continue;
+		if (!requeue->dry_run && requeue_one(plan, requeue, &item->event) < 0)
+			return -1;
+		requeue->requeued++;
+	}
+	requeue->passed_over = requeue->id_count - requeue->requeued;
+	return PLAN_DONE;
+}
+
+void
+requeue_op_init(struct requeue_op *op)
+{
+	static const struct op_kind kind = { OP_KIND(requeue_op, requeued), .appends = true,
+					     .plan = plan_requeue, .lookup = requeue_lookup,
+					     .found = requeue_found };
+
+	op_start(&op->op, &kind);
+}
