@@ -1,21 +1,27 @@
-/* clock.c - the kernel's clocks. */
+/* clock.c - reads the kernel's clocks; the only file of queue/ that does. */
 #include "queue/clock.h"
 
 #include <time.h>
 
 static int64_t
-read_ms(clockid_t clock)
+read_us(clockid_t clock)
 {
 	struct timespec now;
 
 	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static struct clock
 kernel(void)
 {
-	return (struct clock){ read_ms(CLOCK_REALTIME), read_ms(CLOCK_BOOTTIME) };
+	return (struct clock){ read_us(CLOCK_REALTIME) / 1000, read_us(CLOCK_BOOTTIME) / 1000 };
 }
 
 struct clock (*clock_now)(void) = kernel;
+
+int64_t
+clock_monotonic_us(void)
+{
+	return read_us(CLOCK_MONOTONIC);
+}

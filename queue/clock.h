@@ -1,10 +1,11 @@
 /*
- * clock.h - what time it is, for everything that is due some day.
+ * clock.h - what time it is: the one clock of queue/.
  *
- * Here: the wall clock, which is written down, and the steady one (CLOCK_BOOTTIME), which counts
- * suspends and is what everything runs on while a server runs. One variable, so that a test can
- * stop time and let it jump.
- * Not here: which of them means what (engine, load), how long a commit took. Private to queue/.
+ * Here: the wall clock, which is written down; the boot clock (CLOCK_BOOTTIME), which counts
+ * suspends and decides what is due while a server runs; and the monotonic clock, which measures how
+ * long something took. The first two are read together through a variable, so that a test can stop
+ * time and let it jump.
+ * Not here: which deadline uses which clock (engine, load). Private to queue/.
  */
 #ifndef QUEUE_CLOCK_H
 #define QUEUE_CLOCK_H
@@ -16,5 +17,8 @@ struct clock {
 	int64_t boot_ms; /* since the machine started; never goes back */
 };
 extern struct clock (*clock_now)(void);
+
+/* Microseconds since some moment; never goes back. For durations only; tests do not replace it. */
+int64_t clock_monotonic_us(void);
 
 #endif

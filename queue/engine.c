@@ -30,7 +30,6 @@
 #include "queue/engine.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "queue/catalog/recent.h"
 #include "queue/clock.h"
@@ -93,15 +92,6 @@ engine_options_init(struct engine_options *options)
 		.retention_rows = RETENTION_ROWS_DEFAULT,
 		.recent_bytes = RECENT_BYTES,
 	};
-}
-
-static int64_t
-monotonic_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* --- lists of ops --- */
@@ -426,7 +416,7 @@ on_committed(void *arg, const struct error *err)
 {
 	struct engine *engine = arg;
 
-	engine->stats.commit_us_total += (uint64_t)(monotonic_us() - engine->commit_began_us);
+	engine->stats.commit_us_total += (uint64_t)(clock_monotonic_us() - engine->commit_began_us);
 	if (err == NULL) {
 		engine->stats.commits++;
 		finish(engine);
@@ -452,7 +442,7 @@ commit(struct engine *engine)
 		return;
 	}
 	plan_gather_contexts(&engine->plan);
-	engine->commit_began_us = monotonic_us();
+	engine->commit_began_us = clock_monotonic_us();
 	engine->store->driver->commit(engine->store, batch, on_written, on_committed, engine);
 }
 

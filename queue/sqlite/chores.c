@@ -6,21 +6,11 @@
  * one checkpoint short; SQLite then starts it over from its beginning, and overwrites what is
  * there: that syncs twice as fast as a file that grows.
  */
-#include <time.h>
-
+#include "queue/clock.h"
 #include "queue/sqlite/private.h"
 
 #define CHECKPOINT_FRAMES 1000
 #define LOOK_INTERVAL_MS 1000
-
-static int64_t
-monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /*
  * A sync of the database that fails may have lost pages of this checkpoint and of earlier ones, and
@@ -64,7 +54,7 @@ bool
 sqlite_chores(struct store *base, const struct chores *chores)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
-	int64_t now_ms = monotonic_ms();
+	int64_t now_ms = clock_monotonic_us() / 1000;
 
 	if (store->broken)
 		return false;
