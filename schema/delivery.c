@@ -33,13 +33,6 @@ delivery_none(const struct delivery *d)
 	       d->thread_id.len == 0;
 }
 
-bool
-delivery_same(const struct delivery *a, const struct delivery *b)
-{
-	return str_eq(a->channel, b->channel) && str_eq(a->to, b->to) &&
-	       str_eq(a->account_id, b->account_id) && str_eq(a->thread_id, b->thread_id);
-}
-
 /* --- reading --- */
 
 static void

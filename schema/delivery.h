@@ -18,9 +18,6 @@ struct delivery {
 
 bool delivery_none(const struct delivery *d);
 
-/* Identical: channel, to, account and thread (as text) are; none equals only none. */
-bool delivery_same(const struct delivery *a, const struct delivery *b);
-
 /*
  * Reads and normalises the value at token (null and absent fields, blank ones and fields of other
  * types drop out, as in OpenClaw; unknown fields are dropped). The value itself must be an object

@@ -339,12 +339,6 @@ session_key_is_cron_run(const struct session_key *key)
 	return next_colon(rest, id) > id;
 }
 
-bool
-session_key_is_subagent(const struct session_key *key)
-{
-	return str_starts(key->rest, STR("subagent:"));
-}
-
 #define SEGMENTS_MAX 4
 
 /*
@@ -370,26 +364,21 @@ split(struct str rest, struct segments *ret)
 	}
 }
 
-static enum chat_type
-kind_of(struct str segment)
+/* The word that names the kind of chat: "direct", "dm", "group" or "channel". */
+static bool
+is_direct_word(struct str segment)
 {
-	static const struct {
-		struct str name;
-		enum chat_type type;
-	} kinds[] = {
-		{ STR_INIT("direct"), CHAT_DIRECT },
-		{ STR_INIT("dm"), CHAT_DIRECT },
-		{ STR_INIT("group"), CHAT_GROUP },
-		{ STR_INIT("channel"), CHAT_CHANNEL },
-	};
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (str_eq(segment, kinds[i].name))
-			return kinds[i].type;
-	return CHAT_UNKNOWN;
+	return str_eq(segment, STR("direct")) || str_eq(segment, STR("dm"));
 }
 
-/* A segment that is prefix and something more. */
+static bool
+is_kind_word(struct str segment)
+{
+	return is_direct_word(segment) || str_eq(segment, STR("group")) ||
+	       str_eq(segment, STR("channel"));
+}
+
+/* Does the segment start with the prefix and go on behind it? */
 static bool
 extends(struct str segment, struct str prefix)
 {
@@ -408,55 +397,35 @@ is_discord_channel(struct str rest, const struct segments *s)
 	       s->p[last].s + s->p[last].len == rest.s + rest.len;
 }
 
-/* Test D: shapes from before keys named their kind. */
-static enum chat_type
-legacy_type(struct str rest, const struct segments *s)
+/*
+ * Test D, the legacy shapes: groups and channels, never direct chats. "<id>@g.us" is not looked
+ * for: it has too few segments for tests A to C.
+ */
+static bool
+is_legacy(struct str rest, const struct segments *s)
 {
-	const struct str whatsapp = STR("whatsapp:"), suffix = STR("@g.us");
-	size_t id = str_starts(rest, whatsapp) ? whatsapp.len : 0;
-
-	if (extends(rest, STR("group:")))
-		return CHAT_GROUP;
-	if (extends(rest, STR("channel:")) || is_discord_channel(rest, s))
-		return CHAT_CHANNEL;
-	if (next_colon(rest, id) == rest.len && rest.len > id + suffix.len &&
-	    marker_at(rest, rest.len - suffix.len, suffix))
-		return CHAT_GROUP;
-	return CHAT_UNKNOWN;
+	return extends(rest, STR("group:")) || extends(rest, STR("channel:")) ||
+	       is_discord_channel(rest, s);
 }
 
 /*
- * Tests A to D over a lower-cased rest. *marker is the index of the segment that names the kind;
- * unchanged for test D.
+ * Section 2, "Chat type", tests A to D over a lower-cased rest: the index of the segment that says
+ * "direct" or "dm", or -1 if the chat is of another type or of none.
  */
-static enum chat_type
-classify(struct str rest, const struct segments *s, int *marker)
+static int
+direct_marker(struct str rest, const struct segments *s)
 {
-	enum chat_type kinds[] = { kind_of(s->p[0]), kind_of(s->p[1]), kind_of(s->p[2]) };
-	enum chat_type legacy = legacy_type(rest, s);
 	const bool holds[] = {
-		kinds[0] == CHAT_DIRECT && s->p[1].len > 0,
-		kinds[1] != CHAT_UNKNOWN && s->p[0].len > 0 && s->p[2].len > 0,
-		kinds[2] != CHAT_UNKNOWN && s->p[0].len > 0 && s->p[1].len > 0 && s->p[3].len > 0,
+		is_direct_word(s->p[0]) && s->p[1].len > 0,
+		is_kind_word(s->p[1]) && s->p[0].len > 0 && s->p[2].len > 0,
+		is_kind_word(s->p[2]) && s->p[0].len > 0 && s->p[1].len > 0 && s->p[3].len > 0,
 	};
+	int marker = holds[0] ? 0 : holds[1] ? 1 : 2;
 
-	if (legacy != CHAT_UNKNOWN || str_eq(s->p[0], STR("agent")) ||
-	    holds[0] + holds[1] + holds[2] != 1)
-		return legacy;
-	*marker = holds[0] ? 0 : holds[1] ? 1 : 2;
-	return kinds[*marker];
-}
-
-enum chat_type
-session_key_chat_type(struct arena *arena, struct str key)
-{
-	struct session_key parsed;
-	struct segments segments;
-	int marker;
-
-	session_key_parse(arena, text_lower(arena, key), &parsed);
-	split(parsed.rest, &segments);
-	return classify(parsed.rest, &segments, &marker);
+	if (holds[0] + holds[1] + holds[2] != 1 || str_eq(s->p[0], STR("agent")) ||
+	    is_legacy(rest, s))
+		return -1;
+	return is_direct_word(s->p[marker]) ? marker : -1;
 }
 
 bool
@@ -470,7 +439,8 @@ session_key_direct_target(struct arena *arena, struct str key, struct direct_tar
 	if (session_key_parse(arena, base, &parsed) != KEY_AGENT)
 		return false;
 	split(parsed.rest, &segments);
-	if (classify(parsed.rest, &segments, &marker) != CHAT_DIRECT)
+	marker = direct_marker(parsed.rest, &segments);
+	if (marker < 0)
 		return false;
 	/*
 	 * Never blank: a segment follows, and white space alone at the end of a key is trimmed off

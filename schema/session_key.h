@@ -69,14 +69,8 @@ struct str agent_key_prefix(struct arena *arena, struct str agent_id);
  */
 struct str session_key_base(struct str key);
 
-/* Section 2.5 and 2.6. A bare key is never a cron run; it can be a sub-agent's. */
+/* Section 2.5. A bare key is never a cron run. */
 bool session_key_is_cron_run(const struct session_key *key);
-bool session_key_is_subagent(const struct session_key *key);
-
-enum chat_type { CHAT_UNKNOWN, CHAT_DIRECT, CHAT_GROUP, CHAT_CHANNEL };
-
-/* Section 2, "Chat type", of any text. */
-enum chat_type session_key_chat_type(struct arena *arena, struct str key);
 
 /*
  * Whom a direct-message key talks to. Everything folded; channel and account are empty where the
@@ -86,7 +80,9 @@ struct direct_target {
 	struct str channel, account, peer;
 };
 
-/* Section 2, "Direct target". False, with *ret unchanged, when the key names none. */
+/*
+ * Section 2, "Chat type" and "Direct target". False, with *ret unchanged, when the key names none.
+ */
 bool session_key_direct_target(struct arena *arena, struct str key, struct direct_target *ret);
 
 #endif

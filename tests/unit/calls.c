@@ -329,6 +329,19 @@ assert_str(struct str have, const char *want)
 }
 
 void
+assert_delivery(const struct delivery *have, const struct delivery *want)
+{
+	struct buf have_json = { 0 }, want_json = { 0 };
+
+	delivery_write(&have_json, have);
+	delivery_write(&want_json, want);
+	buf_add(&want_json, "", 1);
+	assert_str((struct str){ have_json.data, have_json.len }, want_json.data);
+	buf_clear(&have_json);
+	buf_clear(&want_json);
+}
+
+void
 assert_texts(const struct system_event_list *list, const char *want)
 {
 	struct buf have = { 0 };

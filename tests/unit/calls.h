@@ -83,6 +83,8 @@ struct draft draft(const char *key, const char *text);
 
 /* NULL: absent. */
 void assert_str(struct str have, const char *want);
+/* Equal as JSON: every field, and whether the thread is a number. */
+void assert_delivery(const struct delivery *have, const struct delivery *want);
 /* The list holds events with these texts, in this order; want is "one two three". */
 void assert_texts(const struct system_event_list *list, const char *want);
 

@@ -39,7 +39,7 @@ enqueue_answers_with_the_stored_event(void **state)
 	assert_str(found->context_key, "build:1");
 	assert_str(found->source, "exec-event");
 	assert_str(found->traceparent, "00-1-2-01");
-	assert_true(delivery_same(&found->delivery, &full.delivery));
+	assert_delivery(&found->delivery, &full.delivery);
 }
 
 static void

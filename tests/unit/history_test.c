@@ -466,7 +466,7 @@ a_dead_letter_comes_back_as_it_was(void **state)
 	assert_str(anew->traceparent, "00-1-2-01");
 	assert_int_equal(anew->wake, WAKE_NOW);
 	assert_int_equal(anew->expires_at_ms, 0);
-	assert_true(delivery_same(&anew->delivery, &rich.delivery));
+	assert_delivery(&anew->delivery, &rich.delivery);
 	struct call *list = done(list_sessions(engine, (struct sessions_op){ 0 }));
 	assert_str(list->sessions.sessions[0].last_context_key, "k");
 	assert_str(list->sessions.sessions[0].rekeyed_from[0].key, "main");

@@ -237,96 +237,90 @@ the_last_thread_suffix_is_stripped(void **state)
 
 static const struct {
 	const char *key;
-	bool cron_run, subagent;
-} kinds[] = {
-	{ "agent:a:cron:j:run:1", true, false },
-	{ "agent:a:CRON:j:RUN:1:heartbeat", true, false },
-	{ "agent:a:cron:j:run:1:", true, false },
-	{ "agent:a:cron: :run: x", true, false },
-	{ "agent:a:cron:j:run:", false, false },
-	{ "agent:a:cron:j:run::x", false, false },
-	{ "agent:a:cron::run:1", false, false },
-	{ "agent:a:cron:j", false, false },
-	{ "agent:a:cron:j:k:run:1", false, false },
-	{ "agent:a:cron:j:running:1", false, false },
-	{ "agent:a:xcron:j:run:1", false, false },
-	{ "cron:j:run:1", false, false },
-	{ "agent:a:subagent:1", false, true },
-	{ "SubAgent:1", false, true },
-	{ "agent:a:subagent", false, false },
-	{ "agent:a:x:subagent:1", false, false },
+	bool cron_run;
+} cron_runs[] = {
+	{ "agent:a:cron:j:run:1", true },    { "agent:a:CRON:j:RUN:1:heartbeat", true },
+	{ "agent:a:cron:j:run:1:", true },   { "agent:a:cron: :run: x", true },
+	{ "agent:a:cron:j:run:", false },    { "agent:a:cron:j:run::x", false },
+	{ "agent:a:cron::run:1", false },    { "agent:a:cron:j", false },
+	{ "agent:a:cron:j:k:run:1", false }, { "agent:a:cron:j:running:1", false },
+	{ "agent:a:xcron:j:run:1", false },  { "cron:j:run:1", false },
+	{ "agent:a:subagent:1", false },
 };
 
 static void
-cron_runs_and_subagents_are_recognised(void **state)
+cron_runs_are_recognised(void **state)
 {
-	for (size_t i = 0; i < COUNT(kinds); i++) {
+	for (size_t i = 0; i < COUNT(cron_runs); i++) {
 		struct session_key key;
 
-		session_key_parse(*state, str_of(kinds[i].key), &key);
-		assert_int_equal(session_key_is_cron_run(&key), kinds[i].cron_run);
-		assert_int_equal(session_key_is_subagent(&key), kinds[i].subagent);
+		session_key_parse(*state, str_of(cron_runs[i].key), &key);
+		assert_int_equal(session_key_is_cron_run(&key), cron_runs[i].cron_run);
 	}
 }
 
 static const struct {
 	const char *key;
-	enum chat_type type;
+	bool direct;
 } chats[] = {
 	/* A, B, C */
-	{ "agent:a:direct:1", CHAT_DIRECT },
-	{ "agent:a:DM:1", CHAT_DIRECT },
-	{ "direct:1", CHAT_DIRECT },
-	{ "agent:a:telegram:direct:1", CHAT_DIRECT },
-	{ "agent:a:telegram:group:1", CHAT_GROUP },
-	{ "agent:a:telegram:channel:1", CHAT_CHANNEL },
-	{ "agent:a:telegram:acct:dm:1", CHAT_DIRECT },
-	{ "agent:a:telegram:acct:group:1", CHAT_GROUP },
-	{ "agent:a:telegram:direct:1:group:2", CHAT_DIRECT },
+	{ "agent:a:direct:1", true },
+	{ "agent:a:DM:1", true },
+	{ "direct:1", false }, /* no agent key */
+	{ "agent:a:telegram:direct:1", true },
+	{ "agent:a:telegram:group:1", false },
+	{ "agent:a:telegram:channel:1", false },
+	{ "agent:a:telegram:acct:dm:1", true },
+	{ "agent:a:telegram:acct:group:1", false },
+	{ "agent:a:telegram:direct:1:group:2", true },
 	/* too little, too far */
-	{ "agent:a:direct:", CHAT_UNKNOWN },
-	{ "agent:a:telegram:direct:", CHAT_UNKNOWN },
-	{ "agent:a:telegram::direct:1", CHAT_UNKNOWN },
-	{ "agent:a:telegram:acct:direct:", CHAT_UNKNOWN },
-	{ ":direct:1", CHAT_UNKNOWN },
-	{ ":x:direct:1", CHAT_UNKNOWN },
-	{ "agent:a:telegram:x:y:direct:1", CHAT_UNKNOWN },
-	{ "agent:a:main", CHAT_UNKNOWN },
-	{ "", CHAT_UNKNOWN },
+	{ "agent:a:direct:", false },
+	{ "agent:a:telegram:direct:", false },
+	{ "agent:a:telegram::direct:1", false },
+	{ "agent:a:telegram:acct:direct:", false },
+	{ "agent:a::direct:1", false },
+	{ "agent:a::x:direct:1", false },
+	{ "agent:a:telegram:x:y:direct:1", false },
+	{ "agent:a:main", false },
+	{ "", false },
 	/* ambiguous */
-	{ "agent:a:direct:dm:1", CHAT_UNKNOWN },
-	{ "agent:a:telegram:direct:direct:1", CHAT_UNKNOWN },
-	{ "agent:a:telegram:group:direct:1", CHAT_UNKNOWN },
+	{ "agent:a:direct:dm:1", false },
+	{ "agent:a:telegram:direct:direct:1", false },
+	{ "agent:a:telegram:group:direct:1", false },
 	/* nested agents */
-	{ "agent:a:agent:x:direct:1", CHAT_UNKNOWN },
-	{ "agent:a:agent:direct:1", CHAT_UNKNOWN },
+	{ "agent:a:agent:x:direct:1", false },
+	{ "agent:a:agent:direct:1", false },
 	/* D */
-	{ "agent:a:group:1", CHAT_GROUP },
-	{ "group:", CHAT_UNKNOWN },
-	{ "agent:a:channel:1", CHAT_CHANNEL },
-	{ "agent:a:whatsapp:123@g.us", CHAT_GROUP },
-	{ "agent:a:123@G.US", CHAT_GROUP },
-	{ "agent:a:x:123@g.us", CHAT_UNKNOWN },
-	{ "agent:a:@g.us", CHAT_UNKNOWN },
-	{ "agent:a:discord:guild-1:channel-2", CHAT_CHANNEL },
-	{ "agent:a:discord:acct:guild-1:channel-2", CHAT_CHANNEL },
-	{ "agent:a:discord:guild-1:channel-2:x", CHAT_UNKNOWN },
-	{ "agent:a:discord:guild-:channel-2", CHAT_UNKNOWN },
-	{ "agent:a:discord:guild-9:guild-1:channel-2", CHAT_CHANNEL },
-	{ "agent:a:discord::guild-1:channel-2", CHAT_UNKNOWN },
-	{ "agent:a:slack:guild-1:channel-2", CHAT_UNKNOWN },
+	{ "agent:a:group:1", false },
+	{ "agent:a:group:", false },
+	{ "agent:a:channel:1", false },
+	{ "agent:a:whatsapp:123@g.us", false },
+	{ "agent:a:123@G.US", false },
+	{ "agent:a:x:123@g.us", false },
+	{ "agent:a:@g.us", false },
+	{ "agent:a:discord:guild-1:channel-2", false },
+	{ "agent:a:discord:acct:guild-1:channel-2", false },
+	{ "agent:a:discord:guild-1:channel-2:x", false },
+	{ "agent:a:discord:guild-:channel-2", false },
+	{ "agent:a:discord:guild-9:guild-1:channel-2", false },
+	{ "agent:a:discord::guild-1:channel-2", false },
+	{ "agent:a:slack:guild-1:channel-2", false },
 	/* D and another: D answers */
-	{ "agent:a:discord:direct:guild-1:channel-2", CHAT_CHANNEL },
-	{ "agent:a:group:direct:5", CHAT_GROUP },
-	{ "agent:a:channel:acct:direct:5", CHAT_CHANNEL },
+	{ "agent:a:discord:direct:guild-1:channel-2", false },
+	{ "agent:a:group:direct:5", false },
+	{ "agent:a:channel:acct:direct:5", false },
 };
 
 static void
-chat_types_are_told_apart(void **state)
+direct_chats_are_told_from_others(void **state)
 {
-	for (size_t i = 0; i < COUNT(chats); i++)
-		if (session_key_chat_type(*state, str_of(chats[i].key)) != chats[i].type)
-			fail_msg("%s is not of type %d", chats[i].key, chats[i].type);
+	for (size_t i = 0; i < COUNT(chats); i++) {
+		struct direct_target target;
+
+		if (session_key_direct_target(*state, str_of(chats[i].key), &target) !=
+		    chats[i].direct)
+			fail_msg("%s: direct is not %d", chats[i].key, chats[i].direct);
+	}
 }
 
 static const struct {
@@ -389,9 +383,9 @@ main(void)
 						without_arena),
 		cmocka_unit_test_setup_teardown(the_last_thread_suffix_is_stripped, with_arena,
 						without_arena),
-		cmocka_unit_test_setup_teardown(cron_runs_and_subagents_are_recognised, with_arena,
+		cmocka_unit_test_setup_teardown(cron_runs_are_recognised, with_arena,
 						without_arena),
-		cmocka_unit_test_setup_teardown(chat_types_are_told_apart, with_arena,
+		cmocka_unit_test_setup_teardown(direct_chats_are_told_from_others, with_arena,
 						without_arena),
 		cmocka_unit_test_setup_teardown(direct_keys_name_their_target, with_arena,
 						without_arena),

@@ -641,7 +641,7 @@ assert_same_event(const struct system_event *have, const struct system_event *wa
 		assert_true(str_eq(*pairs[i][0], *pairs[i][1]));
 		assert_int_equal(pairs[i][0]->s == NULL, pairs[i][1]->s == NULL);
 	}
-	assert_true(delivery_same(&have->delivery, &want->delivery));
+	assert_delivery(&have->delivery, &want->delivery);
 	assert_int_equal(have->delivery.thread_is_number, want->delivery.thread_is_number);
 	assert_int_equal(have->id, want->id);
 	assert_int_equal(have->ts_ms, want->ts_ms);

@@ -109,11 +109,15 @@ static void
 a_number_thread_matches_the_same_text(void **state)
 {
 	(void)state;
-	uint32_t ids[] = { intern("k", NULL, &number_thread), intern("k", NULL, &text_thread) };
+	const struct delivery no_thread = { .channel = { "telegram", 8 } };
+	uint32_t ids[] = { intern("k", NULL, &number_thread), intern("k", NULL, &text_thread),
+			   intern("k", NULL, &no_thread), intern("k", NULL, &nowhere) };
 	assert_int_not_equal(ids[0], ids[1]);
 	assert_int_equal(match(ids[0]), match(ids[1]));
+	assert_int_not_equal(match(ids[0]), match(ids[2]));
+	assert_int_not_equal(match(ids[2]), match(ids[3]));
 	assert_true(tags_get(&tags, ids[0])->delivery.thread_is_number);
-	release(ids, 2);
+	release(ids, sizeof(ids) / sizeof(*ids));
 }
 
 static void
