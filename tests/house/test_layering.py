@@ -1,7 +1,8 @@
-"""The floors hold: includes go down only, a library is known only at its home, a header stands by itself, a file says what it is.
+"""The layers hold: includes go down only and in no circle, a library is known only at its home, a
+header stands by itself, a type has one definition, a file says what it is.
 
-Every rule is a function from a source tree to its breaches. It must find none in ours, and each kind of breach in a tree made
-to have it, so that a rule which has stopped looking is noticed.
+Every rule is a function from a source tree to its breaches. It must find none in ours, and each
+kind of breach in a tree made to have it, so that a rule which has stopped looking is noticed.
 """
 import os
 import re
@@ -16,15 +17,30 @@ FLOORS = ("schema", "queue", "server")  # each may include itself and what stand
 FOLDERS = (*FLOORS, "client")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
-# Where a library may be included. Below server/ and queue/sqlite/ a reader need not know that HTTP or SQL exist.
+# Where a library may be included. Outside server/ and queue/sqlite/ a reader need not know that
+# HTTP or SQL exist.
 HOMES = {
     "libevent": (r"event2/|evhttp|event\.h$", ("server/",)),
     "llhttp": (r"llhttp", ("server/",)),
     "SQLite": (r"sqlite3", ("queue/sqlite/",)),
-    "libunistring": (r"uni(str|case|ctype|norm|types|conv|name|width|gbrk|wbrk|lbrk|stdio)\.h$", ("schema/text.c",)),
+    "libunistring": (
+        r"uni(str|case|ctype|norm|types|conv|name|width|gbrk|wbrk|lbrk|stdio)\.h$",
+        ("schema/text.c",),
+    ),
     "OpenSSL": (r"openssl/", ("schema/text.c", "server/http/auth.c")),
     "cJSON": (r"(^|/)cJSON", ("queue/policy/", "server/", "client/")),
     "libcurl": (r"curl/", ("client/",)),
+}
+
+# What the files of a folder may include of ours beside what the floors allow, where that is less:
+# the folder, then the only includes that it may have (ONLY) or those that it may not (NEVER).
+ONLY = {
+    "queue/sqlite/": r"queue/(sqlite/|store\.h$|clock\.h$|catalog/table\.h$)|schema/",
+}
+NEVER = {
+    "server/http/": r"server/calls/",
+    "queue/policy/": r"queue/(ops/|engine\.h$)",
+    "queue/catalog/": r"queue/(ops/|engine\.h$)",
 }
 
 
@@ -50,23 +66,85 @@ def upward_includes(tree):
                 yield f"{name} includes {included}"
 
 
+def strayed_includes(tree):
+    for name, text in sources(tree):
+        for included in ours(text):
+            only = [may for folder, may in ONLY.items() if name.startswith(folder)]
+            never = [may_not for folder, may_not in NEVER.items() if name.startswith(folder)]
+            if not all(re.match(may, included) for may in only) or any(
+                re.match(may_not, included) for may_not in never
+            ):
+                yield f"{name} includes {included}"
+
+
+def module(name):
+    """A .c file and its header are one module: "queue/op" is both queue/op.c and queue/op.h."""
+    return name.rsplit(".", 1)[0]
+
+
+def way_back(graph, start):
+    """The shortest way from a module over its includes back to itself; None if there is none."""
+    ways, seen = [[start]], set()
+    for way in ways:
+        for included in sorted(graph.get(way[-1], ())):
+            if included == start:
+                return [*way, start]
+            if included not in seen:
+                seen.add(included)
+                ways.append([*way, included])
+    return None
+
+
+def circles(tree):
+    graph = {}
+    for name, text in sources(tree):
+        graph.setdefault(module(name), set()).update(
+            module(included) for included in ours(text) if module(included) != module(name)
+        )
+    for name in sorted(graph):
+        way = way_back(graph, name)
+        if way:
+            yield f"{name} includes itself: {' -> '.join(way)}"
+
+
+def repeated_types(tree):
+    """A type of a header has one definition; the sevq_ prefix marks the types of libsevq.
+
+    Two .c files may each have a struct of the same name: neither can see the other's.
+    """
+    defined = re.compile(r"^(?:typedef |static |const )*(?:struct|enum|union) (\w+)\s*\{", re.M)
+    types = [(tag, name) for name, text in sources(tree, FLOORS) for tag in defined.findall(text)]
+    public = {tag: name for tag, name in types if name.endswith(".h")}
+    for tag, name in types:
+        if tag.startswith("sevq_"):
+            yield f"{name} defines {tag}, whose prefix is libsevq's"
+        elif public.get(tag, name) != name:
+            yield f"{name} defines {tag}, which {public[tag]} defines too"
+
+
 def strayed_libraries(tree):
     for name, text in sources(tree):
         for library, (header, homes) in HOMES.items():
             for _, included in INCLUDE.findall(text):
-                if re.search(header, included) and included.split("/")[0] not in FOLDERS and not name.startswith(homes):
+                a_library = included.split("/")[0] not in FOLDERS
+                if a_library and re.search(header, included) and not name.startswith(homes):
                     yield f"{name} includes {library}"
 
 
 def dependent_headers(tree):
     """Each header compiles alone. cc -fsyntax-only needs no library but where its headers are."""
-    flags = subprocess.run(["pkg-config", "--cflags", "libevent", "sqlite3", "libcjson", "libcurl"], check=True, text=True,
-        stdout=subprocess.PIPE).stdout
-    compile_alone = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Werror", "-fsyntax-only", f"-I{tree}",
-        f"-I{SOURCES}/.deps/usr/share/include/llhttp", "-I/usr/share/include/llhttp", *shlex.split(flags), "-x", "c", "-"]
+    libraries = ["libevent", "sqlite3", "libcjson", "libcurl"]
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", *libraries], check=True, text=True, stdout=subprocess.PIPE
+    ).stdout
+    compile_alone = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Werror"]
+    compile_alone += ["-fsyntax-only", f"-I{tree}", f"-I{SOURCES}/.deps/usr/share/include/llhttp"]
+    compile_alone += ["-I/usr/share/include/llhttp", *shlex.split(flags), "-x", "c", "-"]
     for name, _ in sources(tree):
         if name.endswith(".h"):
-            done = subprocess.run(compile_alone, input=f'#include "{name}"\n', text=True, stderr=subprocess.PIPE)
+            done = subprocess.run(
+                compile_alone, input=f'#include "{name}"\n', text=True, stderr=subprocess.PIPE
+            )
             if done.returncode != 0:
                 yield f"{name} does not stand alone: {done.stderr}"
 
@@ -81,18 +159,76 @@ def files_without_opening(tree):
 def unregistered_tests(tree):
     """A test that no meson.build names would never run."""
     lists = {path.parent: path.read_text() for path in (tree / "tests").rglob("meson.build")}
-    for path in sorted([*(tree / "tests").rglob("test_*.py"), *(tree / "tests" / "unit").glob("*_test.c")]):
+    in_python, in_c = (tree / "tests").rglob("test_*.py"), (tree / "tests/unit").glob("*_test.c")
+    for path in sorted([*in_python, *in_c]):
         noun = re.sub(r"^test_|_test$", "", path.stem)
-        if not any(f"'{noun}'" in text for folder, text in lists.items() if folder in path.parents):
+        near = [text for folder, text in lists.items() if folder in path.parents]
+        if not any(f"'{noun}'" in text for text in near):
             yield f"{path.relative_to(tree)} is in no meson.build"
 
 
-RULES = (upward_includes, strayed_libraries, dependent_headers, files_without_opening, unregistered_tests)
+RULES = (
+    upward_includes,
+    strayed_includes,
+    circles,
+    strayed_libraries,
+    repeated_types,
+    dependent_headers,
+    files_without_opening,
+    unregistered_tests,
+)
+
+# Breaches that are older than their rule. The list only shrinks: what is mended must leave it.
+KNOWN = {
+    strayed_includes: {
+        "server/http/admission.c",
+        "server/http/connection.c",
+        "server/http/connections.c",
+        "server/http/problem.c",
+        "server/http/reply.c",
+    },
+    circles: {
+        "queue/engine",
+        "queue/load",
+        "queue/op",
+        "queue/ops/id_list",
+        "queue/ops/idempotency",
+        "queue/ops/lease",
+        "queue/ops/tick",
+        "queue/plan",
+        "queue/policy/policy",
+        "queue/policy/private",
+        "queue/sqlite/private",
+        "queue/sqlite/store",
+        "queue/waiting",
+        "schema/mem",
+        "schema/text",
+        "server/calls/field",
+        "server/calls/hooks",
+        "server/calls/idempotency",
+        "server/calls/metrics",
+        "server/calls/routes",
+        "server/calls/stream",
+        "server/calls/wait",
+        "server/http/admission",
+        "server/http/connection",
+        "server/http/connection_private",
+        "server/http/listener",
+        "server/http/problem",
+        "server/http/reply",
+        "server/server",
+    },
+    repeated_types: {"schema/session_key.c"},
+}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_our_tree_has_no(rule):
-    assert list(rule(SOURCES)) == []
+    known = KNOWN.get(rule, set())
+    breaches = list(rule(SOURCES))
+    assert [breach for breach in breaches if breach.split(" ")[0] not in known] == []
+    mended = known - {breach.split(" ")[0] for breach in breaches}
+    assert mended == set(), f"take these off KNOWN[{rule.__name__}], they are mended: {mended}"
 
 
 GOOD = "/* {name} - says what it is. */\n"
@@ -102,6 +238,14 @@ BREACHES = (
     (upward_includes, "client/a.c", '#include "schema/text.h"\n'),
     (upward_includes, "server/a.c", '#include "client/sevq.h"\n'),
     (upward_includes, "queue/a.c", '#include "op.h"\n'),
+    (strayed_includes, "server/http/a.c", '#include "server/calls/routes.h"\n'),
+    (strayed_includes, "queue/policy/a.c", '#include "queue/engine.h"\n'),
+    (strayed_includes, "queue/catalog/a.h", '#include "queue/ops/tick.h"\n'),
+    (strayed_includes, "queue/sqlite/a.c", '#include "queue/op.h"\n'),
+    (strayed_includes, "queue/sqlite/a.c", '#include "queue/catalog/catalog.h"\n'),
+    (repeated_types, "server/a.c", "struct a {\n"),
+    (repeated_types, "server/a.c", "enum a\n{\n"),
+    (repeated_types, "schema/a.h", "struct sevq_b {\n"),
     (strayed_libraries, "queue/a.c", "#include <event2/event.h>\n"),
     (strayed_libraries, "queue/a.c", "#include <llhttp.h>\n"),
     (strayed_libraries, "queue/a.c", "#include <sqlite3.h>\n"),
@@ -114,19 +258,39 @@ BREACHES = (
 )
 
 
-@pytest.mark.parametrize("rule, name, body", BREACHES, ids=lambda part: getattr(part, "__name__", None))
+@pytest.mark.parametrize(
+    "rule, name, body", BREACHES, ids=lambda part: getattr(part, "__name__", None)
+)
 def test_a_breach_is_found(tmp_path, rule, name, body):
-    for path, text in (("queue/a.h", ""), (name, body)):
-        (tmp_path / path).parent.mkdir(exist_ok=True)
+    for path, text in (("queue/a.h", "struct a {\n\tint a;\n};\n"), (name, body)):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(GOOD.format(name=Path(path).name) + text)
     assert [breach.split(" ")[0] for breach in rule(tmp_path)] == [name]
+
+
+@pytest.mark.parametrize(
+    "includes",
+    (
+        {"a.c": "b.h", "b.h": "a.h"},
+        {"a.h": "b.h", "b.c": "a.h"},
+        {"a.c": "b.h", "b.c": "c.h", "c.h": "a.h"},
+    ),
+    ids=("two files", "two files by a .c and a .h", "three files"),
+)
+def test_a_circle_is_found_whole(tmp_path, includes):
+    (tmp_path / "queue").mkdir()
+    for name, included in {"above.c": "a.h", **includes, "below.c": "below.h"}.items():
+        (tmp_path / "queue" / name).write_text(f'#include "queue/{included}"\n')
+    found = [breach.split(" ")[0] for breach in circles(tmp_path)]
+    assert found == sorted({f"queue/{module(name)}" for name in includes})
 
 
 def test_a_file_without_an_opening_is_found(tmp_path):
     (tmp_path / "schema").mkdir()
     (tmp_path / "schema" / "silent.c").write_text("#include <stdio.h>\n")
     (tmp_path / "schema" / "terse.h").write_text("/* terse.h */\n")
-    assert [b.split(" ")[0] for b in files_without_opening(tmp_path)] == ["schema/silent.c", "schema/terse.h"]
+    found = [breach.split(" ")[0] for breach in files_without_opening(tmp_path)]
+    assert found == ["schema/silent.c", "schema/terse.h"]
 
 
 def test_an_unregistered_test_is_found(tmp_path):
@@ -134,4 +298,5 @@ def test_an_unregistered_test_is_found(tmp_path):
     (tmp_path / "tests" / "unit" / "meson.build").write_text("['known']")
     for name in ("known_test.c", "forgotten_test.c"):
         (tmp_path / "tests" / "unit" / name).touch()
-    assert list(unregistered_tests(tmp_path)) == ["tests/unit/forgotten_test.c is in no meson.build"]
+    found = list(unregistered_tests(tmp_path))
+    assert found == ["tests/unit/forgotten_test.c is in no meson.build"]
