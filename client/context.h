@@ -1,9 +1,9 @@
 /*
  * context.h - the context, and how a call goes through it.
  *
- * Here: what every public call is made of: begin, refuse or take its options over, build a request,
+ * Here: what every public call is made of: begin, refuse or import its options, build a request,
  * run it.
- * Not here: the calls themselves (client.c and a file for each kind of them).
+ * Not here: the calls themselves (events.c, lease.c, history.c, sessions.c, stream.c).
  */
 #ifndef SEVQ_CLIENT_CONTEXT_H
 #define SEVQ_CLIENT_CONTEXT_H

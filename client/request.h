@@ -2,7 +2,7 @@
  * request.h - a call as it goes out: method, target, JSON body.
  *
  * Here: building, with one question about memory at the end (failed). No I/O.
- * Not here: sending (http.h), which calls there are (client.c).
+ * Not here: sending (http.h), which calls there are (events.c and its neighbours).
  */
 #ifndef SEVQ_CLIENT_REQUEST_H
 #define SEVQ_CLIENT_REQUEST_H

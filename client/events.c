@@ -1,0 +1,153 @@
+/*
+ * Events of one queue: enqueue, drain, peek, consume, find, withdraw, purge.
+ */
+#include "client/context.h"
+
+static bool
+import_draft(struct sevq_client *client, struct sevq_draft *ours, const struct sevq_draft *theirs)
+{
+	if (sevq_context_import(ours, sizeof(*ours), theirs, &client->fault) != SEVQ_OK)
+		return false;
+	if (ours->text == NULL)
+		sevq_context_refuse(client, "an event needs a text");
+	else if ((unsigned)ours->wake > SEVQ_WAKE_NEXT_HEARTBEAT)
+		sevq_context_refuse(client, "no such wake");
+	else if (ours->delay_ms < 0 || ours->ttl_ms < 0)
+		sevq_context_refuse(client, "a time is negative");
+	return client->fault.code == SEVQ_OK;
+}
+
+enum sevq_code
+sevq_enqueue(struct sevq_client *client, const struct sevq_draft *draft, struct sevq_receipt **ret)
+{
+	struct sevq_request request;
+	struct sevq_draft ours;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	if (draft == NULL)
+		return sevq_context_refuse(client, "no draft");
+	sevq_request_init(&request, "POST", "/v1/events");
+	if (import_draft(client, &ours, draft))
+		sevq_request_draft(&request, &ours);
+	return sevq_context_run(client, &request, &sevq_shape_receipt, ret);
+}
+
+enum sevq_code
+sevq_enqueue_batch(struct sevq_client *client, const struct sevq_draft *drafts, size_t count,
+		   struct sevq_receipts **ret)
+{
+	struct sevq_request request;
+	struct sevq_draft ours;
+	const char *at = (const char *)drafts;
+	size_t stride, i;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	if (drafts == NULL || count == 0)
+		return sevq_context_refuse(client, "no drafts");
+	/* of the caller's array, whose version of the struct may not be ours */
+	stride = drafts->size;
+	sevq_request_init(&request, "POST", "/v1/events");
+	for (i = 0; i < count && !request.failed; i++, at += stride) {
+		if (!import_draft(client, &ours, (const struct sevq_draft *)(const void *)at))
+			break;
+		if (ours.size != stride) {
+			sevq_context_refuse(client, "a struct was not initialised");
+			break;
+		}
+		sevq_request_batch_draft(&request, &ours);
+	}
+	return sevq_context_run(client, &request, &sevq_shape_receipts, ret);
+}
+
+enum sevq_code
+sevq_drain(struct sevq_client *client, const struct sevq_address *address,
+	   const struct sevq_drain_options *options, struct sevq_events **ret)
+{
+	struct sevq_drain_options ours = { 0 };
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
+		return client->fault.code;
+	sevq_request_init(&request, "POST", "/v1/drain");
+	sevq_request_address(&request, address);
+	sevq_request_number(&request, "limit", (int64_t)ours.limit);
+	sevq_request_text(&request, "contextKeyPrefix", ours.context_key_prefix);
+	sevq_request_text(&request, "format", ours.prompt ? "prompt" : NULL);
+	sevq_context_idempotency(client, &request, ours.idempotency_key);
+	return sevq_context_run(client, &request, &sevq_shape_taken, ret);
+}
+
+enum sevq_code
+sevq_peek(struct sevq_client *client, const struct sevq_address *address, size_t limit,
+	  const char *after_id, struct sevq_events **ret)
+{
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	sevq_request_init(&request, "GET", "/v1/events");
+	sevq_request_address_query(&request, address);
+	sevq_url_query_number(&request.target, "limit", (int64_t)limit);
+	sevq_url_query(&request.target, "after", after_id);
+	return sevq_context_run(client, &request, &sevq_shape_found, ret);
+}
+
+enum sevq_code
+sevq_consume(struct sevq_client *client, const struct sevq_address *address, const char *const *ids,
+	     size_t id_count, struct sevq_events **ret)
+{
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	sevq_request_init(&request, "POST", "/v1/consume");
+	sevq_request_address(&request, address);
+	sevq_context_ids(client, &request, ids, id_count);
+	return sevq_context_run(client, &request, &sevq_shape_taken, ret);
+}
+
+/* One event by its id. */
+static enum sevq_code
+by_id(struct sevq_client *client, const char *method, const char *id,
+      const struct sevq_shape *shape, void *ret)
+{
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	if (id == NULL || id[0] == '\0')
+		return sevq_context_refuse(client, "an id is missing");
+	sevq_request_init(&request, method, "/v1/events");
+	sevq_request_segment(&request, id);
+	return sevq_context_run(client, &request, shape, ret);
+}
+
+enum sevq_code
+sevq_find(struct sevq_client *client, const char *id, struct sevq_story **ret)
+{
+	return by_id(client, "GET", id, &sevq_shape_story, ret);
+}
+
+enum sevq_code
+sevq_withdraw(struct sevq_client *client, const char *id, struct sevq_event **ret)
+{
+	return by_id(client, "DELETE", id, &sevq_shape_event, ret);
+}
+
+enum sevq_code
+sevq_purge(struct sevq_client *client, const struct sevq_address *address, const char *context_key,
+	   struct sevq_purged **ret)
+{
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	sevq_request_init(&request, "DELETE", "/v1/events");
+	sevq_request_address_query(&request, address);
+	sevq_url_query(&request.target, "contextKey", context_key);
+	return sevq_context_run(client, &request, &sevq_shape_purged, ret);
+}

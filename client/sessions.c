@@ -1,0 +1,52 @@
+/*
+ * What an operator asks about the server: where a key is routed, which queues there are, the
+ * counters.
+ */
+#include "client/context.h"
+
+enum sevq_code
+sevq_route(struct sevq_client *client, const struct sevq_address *address,
+	   struct sevq_decision **ret)
+{
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	sevq_request_init(&request, "POST", "/v1/route");
+	sevq_request_address(&request, address);
+	request.repeatable = true; /* a question, though posed by POST */
+	return sevq_context_run(client, &request, &sevq_shape_decision, ret);
+}
+
+enum sevq_code
+sevq_sessions(struct sevq_client *client, const struct sevq_sessions_options *options,
+	      struct sevq_sessions **ret)
+{
+	struct sevq_sessions_options ours = { 0 };
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
+		return client->fault.code;
+	sevq_request_init(&request, "GET", "/v1/sessions");
+	sevq_url_query(&request.target, "sessionKey", ours.session_key);
+	sevq_url_query(&request.target, "agentId", ours.agent_id);
+	sevq_url_query(&request.target, "prefix", ours.prefix);
+	sevq_url_query_number(&request.target, "minAgeMs", ours.min_age_ms);
+	sevq_url_query(&request.target, "sort", ours.sort);
+	sevq_url_query_number(&request.target, "limit", (int64_t)ours.limit);
+	sevq_url_query(&request.target, "cursor", ours.cursor);
+	return sevq_context_run(client, &request, &sevq_shape_sessions, ret);
+}
+
+enum sevq_code
+sevq_stats(struct sevq_client *client, char **ret)
+{
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	sevq_request_init(&request, "GET", "/v1/stats");
+	return sevq_context_run(client, &request, &sevq_shape_text, ret);
+}
