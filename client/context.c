@@ -57,8 +57,8 @@ sevq_connect(const struct sevq_connect_options *given, struct sevq_client **ret)
 		return fault->code;
 	if (options.timeout_ms < 0 || options.connect_timeout_ms < 0)
 		return sevq_fault_set(fault, SEVQ_INVALID_ARGUMENT, "a timeout is negative");
-	if (sevq_place_find(&options, &client->place, fault) == SEVQ_OK)
-		sevq_http_open(&client->place, &options, &client->http, fault);
+	if (sevq_endpoint_find(&options, &client->endpoint, fault) == SEVQ_OK)
+		sevq_http_open(&client->endpoint, &options, &client->http, fault);
 	return fault->code;
 }
 
@@ -68,7 +68,7 @@ sevq_close(struct sevq_client *client)
 	if (client == NULL)
 		return;
 	sevq_http_close(client->http);
-	sevq_place_clear(&client->place);
+	sevq_endpoint_clear(&client->endpoint);
 	free(client);
 	curl_global_cleanup();
 }
@@ -110,7 +110,7 @@ sevq_last_answer(const struct sevq_client *client, size_t *ret_len)
 const char *
 sevq_base_url(const struct sevq_client *client)
 {
-	return client != NULL && client->place.url.text != NULL ? client->place.url.text : "";
+	return client != NULL && client->endpoint.url.text != NULL ? client->endpoint.url.text : "";
 }
 
 enum sevq_code
@@ -148,7 +148,7 @@ read_answer(struct sevq_client *client, const struct sevq_shape *shape)
 	else
 		sevq_fault_set(&client->fault, SEVQ_BAD_ANSWER,
 			       "%s does not answer as sevqd does (HTTP status %d)",
-			       client->place.url.text, answer->status);
+			       client->endpoint.url.text, answer->status);
 	return NULL;
 }
 

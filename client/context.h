@@ -13,7 +13,7 @@
 
 struct sevq_client {
 	struct sevq_fault fault; /* how the last call ended */
-	struct sevq_place place;
+	struct sevq_endpoint endpoint;
 	struct sevq_http *http; /* NULL: sevq_connect has failed, and fault says why */
 	struct sevq_http_answer answer;
 	bool hearing; /* a stream, and can do nothing else meanwhile */

@@ -133,7 +133,7 @@ add_common_headers(struct curl_slist **list, const char *accept, const char *tok
 
 /* Everything that stays the same from call to call. */
 static CURLcode
-set_up(struct sevq_http *http, const struct sevq_place *place,
+set_up(struct sevq_http *http, const struct sevq_endpoint *endpoint,
        const struct sevq_connect_options *options)
 {
 	CURL *easy = http->easy;
@@ -160,15 +160,15 @@ set_up(struct sevq_http *http, const struct sevq_place *place,
 	SET(CURLOPT_NOPROGRESS, 0L);
 	SET(CURLOPT_USERAGENT,
 	    options->user_agent != NULL ? options->user_agent : "libsevq/" SEVQ_VERSION);
-	SET(CURLOPT_UNIX_SOCKET_PATH, place->url.unix_path);
-	if (place->url.local) /* whatever http_proxy says */
+	SET(CURLOPT_UNIX_SOCKET_PATH, endpoint->url.unix_path);
+	if (endpoint->url.local) /* whatever http_proxy says */
 		SET(CURLOPT_PROXY, "");
 #undef SET
 	return rc;
 }
 
 enum sevq_code
-sevq_http_open(const struct sevq_place *place, const struct sevq_connect_options *options,
+sevq_http_open(const struct sevq_endpoint *endpoint, const struct sevq_connect_options *options,
 	       struct sevq_http **ret, struct sevq_fault *fault)
 {
 	struct sevq_http *http = calloc(1, sizeof(*http));
@@ -176,19 +176,19 @@ sevq_http_open(const struct sevq_place *place, const struct sevq_connect_options
 
 	if (http == NULL)
 		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
-	http->base = strdup(place->url.base);
-	http->where = strdup(place->url.text);
+	http->base = strdup(endpoint->url.base);
+	http->where = strdup(endpoint->url.text);
 	http->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
 	http->easy = curl_easy_init();
 	if (http->base == NULL || http->where == NULL || http->easy == NULL ||
-	    !add_common_headers(&http->headers, "application/json", place->token) ||
-	    !add_common_headers(&http->stream_headers, "text/event-stream", place->token) ||
-	    !add_common_headers(&http->body_headers, "application/json", place->token) ||
+	    !add_common_headers(&http->headers, "application/json", endpoint->token) ||
+	    !add_common_headers(&http->stream_headers, "text/event-stream", endpoint->token) ||
+	    !add_common_headers(&http->body_headers, "application/json", endpoint->token) ||
 	    !add_header(&http->body_headers, "Content-Type: ", "application/json")) {
 		sevq_http_close(http);
 		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
 	}
-	rc = set_up(http, place, options);
+	rc = set_up(http, endpoint, options);
 	if (rc != CURLE_OK) {
 		sevq_http_close(http);
 		return rc == CURLE_OUT_OF_MEMORY

@@ -7,7 +7,7 @@
 #ifndef SEVQ_CLIENT_HTTP_H
 #define SEVQ_CLIENT_HTTP_H
 
-#include "client/place.h"
+#include "client/endpoint.h"
 #include "client/request.h"
 
 /*
@@ -19,10 +19,10 @@
 struct sevq_http;
 
 /*
- * Failures: SEVQ_NO_MEMORY, SEVQ_CONFIGURATION. place is borrowed for the call; options as in
+ * Failures: SEVQ_NO_MEMORY, SEVQ_CONFIGURATION. endpoint is borrowed for the call; options as in
  * sevq.h.
  */
-enum sevq_code sevq_http_open(const struct sevq_place *place,
+enum sevq_code sevq_http_open(const struct sevq_endpoint *endpoint,
 			      const struct sevq_connect_options *options, struct sevq_http **ret,
 			      struct sevq_fault *fault);
 void sevq_http_close(struct sevq_http *http); /* accepts NULL */

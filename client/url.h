@@ -2,7 +2,7 @@
  * url.h - addresses: the base URL of a server, and what is put behind it.
  *
  * Here: reading and checking a base URL, percent-escaping, query strings. No I/O.
- * Not here: which URL to use (place.h), which paths exist (events.c and the other calls).
+ * Not here: which URL to use (endpoint.h), which paths exist (events.c and the other calls).
  */
 #ifndef SEVQ_CLIENT_URL_H
 #define SEVQ_CLIENT_URL_H

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "client/answer.h"
+#include "client/endpoint.h"
 #include "client/json.h"
-#include "client/place.h"
 #include "client/request.h"
 #include "client/sse.h"
 
@@ -246,33 +246,34 @@ remove_home(void **state)
 
 /* Finds with these options and compares; code other than SEVQ_OK: must fail so. */
 static void
-expect_place(const struct sevq_connect_options *options, enum sevq_code code, const char *url,
-	     const char *token)
+expect_endpoint(const struct sevq_connect_options *options, enum sevq_code code, const char *url,
+		const char *token)
 {
 	static const struct sevq_connect_options none;
 	struct sevq_fault fault = { 0 };
-	struct sevq_place place;
+	struct sevq_endpoint endpoint;
 
-	assert_int_equal(sevq_place_find(options != NULL ? options : &none, &place, &fault), code);
+	assert_int_equal(sevq_endpoint_find(options != NULL ? options : &none, &endpoint, &fault),
+			 code);
 	if (code == SEVQ_OK) {
 		assert_string_equal(fault.message, "");
-		assert_string_equal(place.url.text, url);
+		assert_string_equal(endpoint.url.text, url);
 		if (token == NULL)
-			assert_null(place.token);
+			assert_null(endpoint.token);
 		else
-			assert_string_equal(place.token, token);
+			assert_string_equal(endpoint.token, token);
 	} else {
 		assert_true(fault.message[0] != '\0');
-		assert_null(place.url.text);
+		assert_null(endpoint.url.text);
 	}
-	sevq_place_clear(&place);
+	sevq_endpoint_clear(&endpoint);
 }
 
 static void
 with_nothing_there_the_default_address_and_no_token(void **state)
 {
 	(void)state;
-	expect_place(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
+	expect_endpoint(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
 }
 
 static void
@@ -283,9 +284,9 @@ the_default_token_goes_to_this_machine_only(void **state)
 
 	(void)state;
 	write_file("token", "default-token\n", 0600);
-	expect_place(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, "default-token");
-	expect_place(&other_port, SEVQ_OK, "http://localhost:1", "default-token");
-	expect_place(&elsewhere, SEVQ_OK, "http://queue.example", NULL);
+	expect_endpoint(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, "default-token");
+	expect_endpoint(&other_port, SEVQ_OK, "http://localhost:1", "default-token");
+	expect_endpoint(&elsewhere, SEVQ_OK, "http://queue.example", NULL);
 }
 
 static void
@@ -298,12 +299,12 @@ a_running_server_is_found_with_its_token(void **state)
 	write_file("token", "default-token", 0600);
 	write_file("own-token", " own-token \n", 0600);
 	write_runtime("http://127.0.0.1:4242", getpid(), 0600);
-	expect_place(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
-	expect_place(&the_same, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
-	expect_place(&another, SEVQ_OK, "http://127.0.0.1:4243", "default-token");
+	expect_endpoint(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
+	expect_endpoint(&the_same, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
+	expect_endpoint(&another, SEVQ_OK, "http://127.0.0.1:4243", "default-token");
 	write_file("sevqd.json",
 		   "{\"address\":\"http://127.0.0.1:4242\",\"tokenFile\":null,\"pid\":1}", 0600);
-	expect_place(NULL, SEVQ_OK, "http://127.0.0.1:4242", NULL);
+	expect_endpoint(NULL, SEVQ_OK, "http://127.0.0.1:4242", NULL);
 }
 
 static void
@@ -312,7 +313,7 @@ a_server_that_is_gone_says_nothing(void **state)
 	(void)state;
 	/* beyond the highest process id */
 	write_runtime("http://127.0.0.1:4242", 0x7ffffffe, 0600);
-	expect_place(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
+	expect_endpoint(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
 }
 
 static void
@@ -327,19 +328,19 @@ what_is_named_goes_before_what_is_found(void **state)
 	write_file("own-token", "own-token", 0600);
 	write_runtime("http://127.0.0.1:4242", getpid(), 0600);
 	setenv("SEVQ_URL", "https://queue.example/x", 1);
-	expect_place(NULL, SEVQ_OK, "https://queue.example/x", NULL);
+	expect_endpoint(NULL, SEVQ_OK, "https://queue.example/x", NULL);
 	snprintf(path, sizeof(path), "%s/sevq/own-token", home);
 	setenv("SEVQ_TOKEN_FILE", path, 1);
-	expect_place(NULL, SEVQ_OK, "https://queue.example/x", "own-token");
+	expect_endpoint(NULL, SEVQ_OK, "https://queue.example/x", "own-token");
 	setenv("SEVQ_TOKEN", "from-environment", 1);
-	expect_place(NULL, SEVQ_OK, "https://queue.example/x", "from-environment");
+	expect_endpoint(NULL, SEVQ_OK, "https://queue.example/x", "from-environment");
 	file.token_file = path;
-	expect_place(&file, SEVQ_OK, "https://queue.example/x", "own-token");
-	expect_place(&options, SEVQ_OK, "http://127.0.0.1:1", "named");
+	expect_endpoint(&file, SEVQ_OK, "https://queue.example/x", "own-token");
+	expect_endpoint(&options, SEVQ_OK, "http://127.0.0.1:1", "named");
 	setenv("SEVQ_URL", "", 1); /* empty is not given */
 	setenv("SEVQ_TOKEN", "", 1);
 	setenv("SEVQ_TOKEN_FILE", "", 1);
-	expect_place(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
+	expect_endpoint(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
 }
 
 static void
@@ -353,22 +354,22 @@ files_open_to_others_are_not_trusted(void **state)
 	snprintf(link, sizeof(link), "%s/sevq/link", home);
 	write_file("own-token", "own-token", 0640);
 	file.token_file = path;
-	expect_place(&file, SEVQ_CONFIGURATION, NULL, NULL);
+	expect_endpoint(&file, SEVQ_CONFIGURATION, NULL, NULL);
 	write_file("own-token", "own-token", 0600);
-	expect_place(&file, SEVQ_OK, SEVQ_DEFAULT_URL, "own-token");
+	expect_endpoint(&file, SEVQ_OK, SEVQ_DEFAULT_URL, "own-token");
 	file.token_file = home; /* a directory */
-	expect_place(&file, SEVQ_CONFIGURATION, NULL, NULL);
+	expect_endpoint(&file, SEVQ_CONFIGURATION, NULL, NULL);
 	write_file("token", "default-token", 0604);
-	expect_place(NULL, SEVQ_CONFIGURATION, NULL, NULL);
+	expect_endpoint(NULL, SEVQ_CONFIGURATION, NULL, NULL);
 	write_file("token", "default-token", 0600);
 	write_runtime("http://127.0.0.1:4242", getpid(), 0622);
-	expect_place(NULL, SEVQ_CONFIGURATION, NULL, NULL);
+	expect_endpoint(NULL, SEVQ_CONFIGURATION, NULL, NULL);
 	write_runtime("http://127.0.0.1:4242", getpid(), 0644);
-	expect_place(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
+	expect_endpoint(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
 	snprintf(path, sizeof(path), "%s/sevq/sevqd.json", home);
 	assert_int_equal(rename(path, link), 0);
 	assert_int_equal(symlink(link, path), 0);
-	expect_place(NULL, SEVQ_CONFIGURATION, NULL, NULL);
+	expect_endpoint(NULL, SEVQ_CONFIGURATION, NULL, NULL);
 }
 
 static void
@@ -391,7 +392,7 @@ a_damaged_runtime_file_is_said_to_be(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(damaged); i++) {
 		write_file("sevqd.json", damaged[i], 0600);
-		expect_place(NULL, SEVQ_CONFIGURATION, NULL, NULL);
+		expect_endpoint(NULL, SEVQ_CONFIGURATION, NULL, NULL);
 	}
 }
 
@@ -406,10 +407,10 @@ a_token_is_one_visible_word(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(bad); i++) {
 		options.token = bad[i];
-		expect_place(&options, SEVQ_CONFIGURATION, NULL, NULL);
+		expect_endpoint(&options, SEVQ_CONFIGURATION, NULL, NULL);
 	}
 	options.token = "\t a.B-c~1/+= \r\n";
-	expect_place(&options, SEVQ_OK, SEVQ_DEFAULT_URL, "a.B-c~1/+=");
+	expect_endpoint(&options, SEVQ_OK, SEVQ_DEFAULT_URL, "a.B-c~1/+=");
 }
 
 static void
@@ -430,8 +431,8 @@ of_a_servers_token_file_the_first_token_counts(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
 		write_file("token", cases[i].text, 0600);
-		expect_place(NULL, cases[i].token != NULL ? SEVQ_OK : SEVQ_CONFIGURATION,
-			     SEVQ_DEFAULT_URL, cases[i].token);
+		expect_endpoint(NULL, cases[i].token != NULL ? SEVQ_OK : SEVQ_CONFIGURATION,
+				SEVQ_DEFAULT_URL, cases[i].token);
 	}
 }
 
@@ -1132,15 +1133,15 @@ try_stream(void)
 }
 
 static enum sevq_code
-try_place(void)
+try_endpoint(void)
 {
 	static const struct sevq_connect_options options = { .base_url = "unix:/run/sevq.sock",
 							     .token = "t" };
 	struct sevq_fault fault = { 0 };
-	struct sevq_place place;
+	struct sevq_endpoint endpoint;
 
-	if (sevq_place_find(&options, &place, &fault) == SEVQ_OK)
-		sevq_place_clear(&place);
+	if (sevq_endpoint_find(&options, &endpoint, &fault) == SEVQ_OK)
+		sevq_endpoint_clear(&endpoint);
 	return fault.code;
 }
 
@@ -1150,7 +1151,7 @@ running_out_of_memory_is_a_code(void **state)
 	(void)state;
 	run_out_everywhere(try_request);
 	run_out_everywhere(try_answer);
-	run_out_everywhere(try_place);
+	run_out_everywhere(try_endpoint);
 	run_out_everywhere(try_stream);
 }
 

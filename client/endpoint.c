@@ -7,7 +7,7 @@
  * process it names is alive. A token found this way goes to the address found with it, or to this
  * machine; to another host only a token that was named for it.
  */
-#include "client/place.h"
+#include "client/endpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -215,26 +215,26 @@ default_token(char **ret, struct sevq_fault *fault)
 
 static enum sevq_code
 find_token(const struct sevq_connect_options *options, const struct runtime *runtime,
-	   struct sevq_place *place, struct sevq_fault *fault)
+	   struct sevq_endpoint *endpoint, struct sevq_fault *fault)
 {
 	if (options->token != NULL)
-		return read_token(options->token, "the token given", &place->token, fault);
+		return read_token(options->token, "the token given", &endpoint->token, fault);
 	if (options->token_file != NULL)
-		return read_token_file(options->token_file, false, &place->token, fault);
+		return read_token_file(options->token_file, false, &endpoint->token, fault);
 	if (variable("SEVQ_TOKEN") != NULL)
-		return read_token(variable("SEVQ_TOKEN"), "SEVQ_TOKEN", &place->token, fault);
+		return read_token(variable("SEVQ_TOKEN"), "SEVQ_TOKEN", &endpoint->token, fault);
 	if (variable("SEVQ_TOKEN_FILE") != NULL)
-		return read_token_file(variable("SEVQ_TOKEN_FILE"), false, &place->token, fault);
-	if (runtime->url.text != NULL && strcmp(runtime->url.text, place->url.text) == 0)
+		return read_token_file(variable("SEVQ_TOKEN_FILE"), false, &endpoint->token, fault);
+	if (runtime->url.text != NULL && strcmp(runtime->url.text, endpoint->url.text) == 0)
 		return runtime->token_file != NULL
-			   ? read_token_file(runtime->token_file, true, &place->token, fault)
+			   ? read_token_file(runtime->token_file, true, &endpoint->token, fault)
 			   : SEVQ_OK;
-	return place->url.local ? default_token(&place->token, fault) : SEVQ_OK;
+	return endpoint->url.local ? default_token(&endpoint->token, fault) : SEVQ_OK;
 }
 
 enum sevq_code
-sevq_place_find(const struct sevq_connect_options *options, struct sevq_place *ret,
-		struct sevq_fault *fault)
+sevq_endpoint_find(const struct sevq_connect_options *options, struct sevq_endpoint *ret,
+		   struct sevq_fault *fault)
 {
 	const char *named = options->base_url != NULL ? options->base_url : variable("SEVQ_URL");
 	struct runtime runtime = { 0 };
@@ -252,14 +252,14 @@ sevq_place_find(const struct sevq_connect_options *options, struct sevq_place *r
 		find_token(options, &runtime, ret, fault);
 	runtime_clear(&runtime);
 	if (fault->code != SEVQ_OK)
-		sevq_place_clear(ret);
+		sevq_endpoint_clear(ret);
 	return fault->code;
 }
 
 void
-sevq_place_clear(struct sevq_place *place)
+sevq_endpoint_clear(struct sevq_endpoint *endpoint)
 {
-	sevq_url_clear(&place->url);
-	free(place->token);
-	memset(place, 0, sizeof(*place));
+	sevq_url_clear(&endpoint->url);
+	free(endpoint->token);
+	memset(endpoint, 0, sizeof(*endpoint));
 }
