@@ -309,12 +309,12 @@ sevq_free(void *payload)
 
 /* Zeroed memory that goes with the answer. */
 static void *
-block_of(struct answer *answer, size_t size, struct sevq_fault *fault)
+block_of(struct answer *answer, size_t size, struct sevq_error *error)
 {
 	struct block *block = calloc(1, sizeof(*block) + size);
 
 	if (block == NULL) {
-		sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 		return NULL;
 	}
 	block->next = answer->blocks;
@@ -323,9 +323,9 @@ block_of(struct answer *answer, size_t size, struct sevq_fault *fault)
 }
 
 static int
-wrong(const struct field *field, struct sevq_fault *fault)
+wrong(const struct field *field, struct sevq_error *error)
 {
-	sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer's \"%s\" is not what sevqd says",
+	sevq_error_set(error, SEVQ_BAD_ANSWER, "the answer's \"%s\" is not what sevqd says",
 		       field->name);
 	return -1;
 }
@@ -339,28 +339,28 @@ is_integer(const cJSON *item, double min)
 }
 
 static int read_fields(struct answer *, const struct sevq_shape *, const cJSON *, void *,
-		       struct sevq_fault *);
+		       struct sevq_error *);
 
 static int
 read_text(struct answer *answer, const struct field *field, const cJSON *item, void *at,
-	  struct sevq_fault *fault)
+	  struct sevq_error *error)
 {
 	(void)answer;
 	if (!cJSON_IsString(item))
-		return wrong(field, fault);
+		return wrong(field, error);
 	*(const char **)at = item->valuestring;
 	return 0;
 }
 
 static int
 read_text_or_number(struct answer *answer, const struct field *field, const cJSON *item, void *at,
-		    struct sevq_fault *fault)
+		    struct sevq_error *error)
 {
 	char *digits;
 
 	if (!is_integer(item, -INTEGER_MAX))
-		return read_text(answer, field, item, at, fault);
-	digits = block_of(answer, 24, fault);
+		return read_text(answer, field, item, at, error);
+	digits = block_of(answer, 24, error);
 	if (digits == NULL)
 		return -1;
 	snprintf(digits, 24, "%.0f", item->valuedouble);
@@ -370,40 +370,40 @@ read_text_or_number(struct answer *answer, const struct field *field, const cJSO
 
 static int
 read_integer(struct answer *answer, const struct field *field, const cJSON *item, void *at,
-	     struct sevq_fault *fault)
+	     struct sevq_error *error)
 {
 	(void)answer;
 	if (!is_integer(item, -INTEGER_MAX))
-		return wrong(field, fault);
+		return wrong(field, error);
 	*(int64_t *)at = (int64_t)item->valuedouble;
 	return 0;
 }
 
 static int
 read_count(struct answer *answer, const struct field *field, const cJSON *item, void *at,
-	   struct sevq_fault *fault)
+	   struct sevq_error *error)
 {
 	(void)answer;
 	if (!is_integer(item, 0) || item->valuedouble > (double)SIZE_MAX)
-		return wrong(field, fault);
+		return wrong(field, error);
 	*(size_t *)at = (size_t)item->valuedouble;
 	return 0;
 }
 
 static int
 read_flag(struct answer *answer, const struct field *field, const cJSON *item, void *at,
-	  struct sevq_fault *fault)
+	  struct sevq_error *error)
 {
 	(void)answer;
 	if (!cJSON_IsBool(item))
-		return wrong(field, fault);
+		return wrong(field, error);
 	*(bool *)at = cJSON_IsTrue(item);
 	return 0;
 }
 
 static int
 read_outcome(struct answer *answer, const struct field *field, const cJSON *item, void *at,
-	     struct sevq_fault *fault)
+	     struct sevq_error *error)
 {
 	static const char *const names[] = { NULL, "queued", "replaced", "duplicate" };
 	const char *name = cJSON_GetStringValue(item);
@@ -416,22 +416,22 @@ read_outcome(struct answer *answer, const struct field *field, const cJSON *item
 			return 0;
 		}
 	}
-	return wrong(field, fault);
+	return wrong(field, error);
 }
 
 static int
 read_object(struct answer *answer, const struct field *field, const cJSON *item, void *at,
-	    struct sevq_fault *fault)
+	    struct sevq_error *error)
 {
 	void *object;
 
 	if (!cJSON_IsObject(item))
-		return wrong(field, fault);
-	object = block_of(answer, field->shape->size, fault);
+		return wrong(field, error);
+	object = block_of(answer, field->shape->size, error);
 	if (object == NULL)
 		return -1;
 	*(void **)at = object;
-	return read_fields(answer, field->shape, item, object, fault);
+	return read_fields(answer, field->shape, item, object, error);
 }
 
 /*
@@ -440,7 +440,7 @@ read_object(struct answer *answer, const struct field *field, const cJSON *item,
  */
 static int
 read_list(struct answer *answer, const struct field *field, const cJSON *item, void *at,
-	  struct sevq_fault *fault)
+	  struct sevq_error *error)
 {
 	size_t count, i = 0;
 	const cJSON *element;
@@ -448,18 +448,18 @@ read_list(struct answer *answer, const struct field *field, const cJSON *item, v
 	char *structs;
 
 	if (!cJSON_IsArray(item))
-		return wrong(field, fault);
+		return wrong(field, error);
 	count = (size_t)cJSON_GetArraySize(item);
-	pointers = block_of(answer, count * sizeof(*pointers), fault);
-	structs = pointers != NULL ? block_of(answer, count * field->shape->size, fault) : NULL;
+	pointers = block_of(answer, count * sizeof(*pointers), error);
+	structs = pointers != NULL ? block_of(answer, count * field->shape->size, error) : NULL;
 	if (structs == NULL)
 		return -1;
 	cJSON_ArrayForEach(element, item)
 	{
 		pointers[i] = structs + i * field->shape->size;
 		if (!cJSON_IsObject(element))
-			return wrong(field, fault);
-		if (read_fields(answer, field->shape, element, pointers[i], fault) != 0)
+			return wrong(field, error);
+		if (read_fields(answer, field->shape, element, pointers[i], error) != 0)
 			return -1;
 		i++;
 	}
@@ -468,7 +468,7 @@ read_list(struct answer *answer, const struct field *field, const cJSON *item, v
 }
 
 typedef int reader(struct answer *, const struct field *, const cJSON *, void *,
-		   struct sevq_fault *);
+		   struct sevq_error *);
 
 static reader *const readers[] = {
 	[TEXT] = read_text,       [TEXT_OR_NUMBER] = read_text_or_number,
@@ -479,7 +479,7 @@ static reader *const readers[] = {
 
 static int
 read_fields(struct answer *answer, const struct sevq_shape *shape, const cJSON *object, void *ret,
-	    struct sevq_fault *fault)
+	    struct sevq_error *error)
 {
 	const struct field *field;
 	const cJSON *item;
@@ -488,10 +488,10 @@ read_fields(struct answer *answer, const struct sevq_shape *shape, const cJSON *
 		item = cJSON_GetObjectItemCaseSensitive(object, field->name);
 		if (item == NULL || cJSON_IsNull(item)) {
 			if (field->required)
-				return wrong(field, fault);
+				return wrong(field, error);
 			continue;
 		}
-		if (readers[field->kind](answer, field, item, (char *)ret + field->offset, fault) !=
+		if (readers[field->kind](answer, field, item, (char *)ret + field->offset, error) !=
 		    0)
 			return -1;
 		if (field->kind == LIST)
@@ -503,14 +503,14 @@ read_fields(struct answer *answer, const struct sevq_shape *shape, const cJSON *
 
 void *
 sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len,
-		 struct sevq_fault *fault)
+		 struct sevq_error *error)
 {
 	size_t size = shape->size > 0 ? shape->size : len + 1;
 	struct answer *answer = calloc(1, sizeof(*answer) + size);
 	const cJSON *object;
 
 	if (answer == NULL) {
-		sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 		return NULL;
 	}
 	answer->tree = sevq_json_parse(text, len);
@@ -518,11 +518,11 @@ sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len,
 		     ? cJSON_GetObjectItemCaseSensitive(answer->tree, shape->inside)
 		     : answer->tree;
 	if (!cJSON_IsObject(object)) {
-		sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer is not JSON as sevqd writes it");
+		sevq_error_set(error, SEVQ_BAD_ANSWER, "the answer is not JSON as sevqd writes it");
 	} else if (shape->size == 0) {
 		memcpy(answer->payload, text, len);
 		return answer->payload;
-	} else if (read_fields(answer, shape, object, answer->payload, fault) == 0) {
+	} else if (read_fields(answer, shape, object, answer->payload, error) == 0) {
 		return answer->payload;
 	}
 	sevq_free(answer->payload);
@@ -552,7 +552,7 @@ add_bad_fields(struct sevq_buffer *out, const cJSON *errors)
 }
 
 static void
-read_problem(const cJSON *problem, enum sevq_code code, const char *name, struct sevq_fault *fault)
+read_problem(const cJSON *problem, enum sevq_code code, const char *name, struct sevq_error *error)
 {
 	const char *detail =
 	    cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "detail"));
@@ -564,25 +564,25 @@ read_problem(const cJSON *problem, enum sevq_code code, const char *name, struct
 	if (fields.len > 0)
 		detail = sevq_buffer_text(&fields);
 	if (detail == NULL)
-		sevq_fault_set(fault, code, "%s", name);
+		sevq_error_set(error, code, "%s", name);
 	else if (code == SEVQ_PROBLEM)
-		sevq_fault_set(fault, code, "%s (%s)", detail, name);
+		sevq_error_set(error, code, "%s (%s)", detail, name);
 	else
-		sevq_fault_set(fault, code, "%s", detail);
+		sevq_error_set(error, code, "%s", detail);
 	sevq_buffer_clear(&fields);
 }
 
 enum sevq_code
-sevq_answer_problem(const char *text, size_t len, struct sevq_fault *fault)
+sevq_answer_problem(const char *text, size_t len, struct sevq_error *error)
 {
 	cJSON *problem = sevq_json_parse(text, len);
 	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "code"));
 
 	if (name != NULL)
-		read_problem(problem, sevq_fault_code(name), name, fault);
+		read_problem(problem, sevq_code_find(name), name, error);
 	else
-		sevq_fault_set(fault, SEVQ_BAD_ANSWER,
+		sevq_error_set(error, SEVQ_BAD_ANSWER,
 			       "the answer is not a problem as sevqd writes it");
 	cJSON_Delete(problem);
-	return fault->code;
+	return error->code;
 }

@@ -9,7 +9,7 @@
 #ifndef SEVQ_CLIENT_ANSWER_H
 #define SEVQ_CLIENT_ANSWER_H
 
-#include "client/fault.h"
+#include "client/error.h"
 
 struct sevq_shape; /* which members become which fields */
 
@@ -34,12 +34,12 @@ extern const struct sevq_shape sevq_shape_text;     /* char *: the JSON object i
 
 /* NULL on failure: SEVQ_BAD_ANSWER, SEVQ_NO_MEMORY. */
 void *sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len,
-		       struct sevq_fault *fault);
+		       struct sevq_error *error);
 
 /*
- * Reads a problem (RFC 9457) into fault: its code, and its bad fields or else its detail.
+ * Reads a problem (RFC 9457) into error: its code, and its bad fields or else its detail.
  * SEVQ_BAD_ANSWER if it is none.
  */
-enum sevq_code sevq_answer_problem(const char *text, size_t len, struct sevq_fault *fault);
+enum sevq_code sevq_answer_problem(const char *text, size_t len, struct sevq_error *error);
 
 #endif

@@ -18,7 +18,7 @@ sevq_version(void)
 }
 
 enum sevq_code
-sevq_context_import(void *ours, size_t our_size, const void *theirs, struct sevq_fault *fault)
+sevq_context_import(void *ours, size_t our_size, const void *theirs, struct sevq_error *error)
 {
 	size_t their_size, i;
 
@@ -27,10 +27,10 @@ sevq_context_import(void *ours, size_t our_size, const void *theirs, struct sevq
 		return SEVQ_OK;
 	their_size = *(const size_t *)theirs;
 	if (their_size < sizeof(size_t) || their_size > STRUCT_BYTES_MAX)
-		return sevq_fault_set(fault, SEVQ_INVALID_ARGUMENT, "a struct was not initialised");
+		return sevq_error_set(error, SEVQ_INVALID_ARGUMENT, "a struct was not initialised");
 	for (i = our_size; i < their_size; i++)
 		if (((const char *)theirs)[i] != 0)
-			return sevq_fault_set(fault, SEVQ_INVALID_ARGUMENT,
+			return sevq_error_set(error, SEVQ_INVALID_ARGUMENT,
 					      "an option needs a newer libsevq");
 	memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
 	return SEVQ_OK;
@@ -41,7 +41,7 @@ sevq_connect(const struct sevq_connect_options *given, struct sevq_client **ret)
 {
 	struct sevq_client *client = calloc(1, sizeof(*client));
 	struct sevq_connect_options options = { 0 };
-	struct sevq_fault *fault;
+	struct sevq_error *error;
 
 	*ret = NULL;
 	if (client == NULL)
@@ -52,14 +52,14 @@ sevq_connect(const struct sevq_connect_options *given, struct sevq_client **ret)
 		return SEVQ_NO_MEMORY;
 	}
 	*ret = client;
-	fault = &client->fault;
-	if (sevq_context_import(&options, sizeof(options), given, fault) != SEVQ_OK)
-		return fault->code;
+	error = &client->error;
+	if (sevq_context_import(&options, sizeof(options), given, error) != SEVQ_OK)
+		return error->code;
 	if (options.timeout_ms < 0 || options.connect_timeout_ms < 0)
-		return sevq_fault_set(fault, SEVQ_INVALID_ARGUMENT, "a timeout is negative");
-	if (sevq_endpoint_find(&options, &client->endpoint, fault) == SEVQ_OK)
-		sevq_http_open(&client->endpoint, &options, &client->http, fault);
-	return fault->code;
+		return sevq_error_set(error, SEVQ_INVALID_ARGUMENT, "a timeout is negative");
+	if (sevq_endpoint_find(&options, &client->endpoint, error) == SEVQ_OK)
+		sevq_http_open(&client->endpoint, &options, &client->http, error);
+	return error->code;
 }
 
 void
@@ -76,13 +76,13 @@ sevq_close(struct sevq_client *client)
 enum sevq_code
 sevq_error_code(const struct sevq_client *client)
 {
-	return client != NULL ? client->fault.code : SEVQ_NO_MEMORY;
+	return client != NULL ? client->error.code : SEVQ_NO_MEMORY;
 }
 
 const char *
 sevq_error_message(const struct sevq_client *client)
 {
-	return client != NULL ? client->fault.message : "out of memory";
+	return client != NULL ? client->error.message : "out of memory";
 }
 
 int
@@ -116,7 +116,7 @@ sevq_base_url(const struct sevq_client *client)
 enum sevq_code
 sevq_context_refuse(struct sevq_client *client, const char *why)
 {
-	return sevq_fault_set(&client->fault, SEVQ_INVALID_ARGUMENT, "%s", why);
+	return sevq_error_set(&client->error, SEVQ_INVALID_ARGUMENT, "%s", why);
 }
 
 bool
@@ -128,7 +128,7 @@ sevq_context_begin(struct sevq_client *client)
 		sevq_context_refuse(client, "the context hears a stream");
 		return false;
 	}
-	memset(&client->fault, 0, sizeof(client->fault));
+	memset(&client->error, 0, sizeof(client->error));
 	memset(&client->answer, 0, sizeof(client->answer));
 	return true;
 }
@@ -140,13 +140,13 @@ read_answer(struct sevq_client *client, const struct sevq_shape *shape)
 	const struct sevq_http_answer *answer = &client->answer;
 
 	if (shape != NULL && answer->status >= 200 && answer->status < 300 && answer->json)
-		return sevq_answer_read(shape, answer->body, answer->len, &client->fault);
+		return sevq_answer_read(shape, answer->body, answer->len, &client->error);
 	if (answer->endless)
 		return NULL; /* it was handed on, and nothing is left to read */
 	if (answer->status >= 400 && answer->problem)
-		sevq_answer_problem(answer->body, answer->len, &client->fault);
+		sevq_answer_problem(answer->body, answer->len, &client->error);
 	else
-		sevq_fault_set(&client->fault, SEVQ_BAD_ANSWER,
+		sevq_error_set(&client->error, SEVQ_BAD_ANSWER,
 			       "%s does not answer as sevqd does (HTTP status %d)",
 			       client->endpoint.url.text, answer->status);
 	return NULL;
@@ -177,7 +177,7 @@ sevq_context_ids(struct sevq_client *client, struct sevq_request *request, const
 	for (i = 0; i < id_count; i++)
 		if (ids == NULL || ids[i] == NULL)
 			sevq_context_refuse(client, "an id is missing");
-	if (ids != NULL && client->fault.code == SEVQ_OK)
+	if (ids != NULL && client->error.code == SEVQ_OK)
 		sevq_request_texts(request, "ids", ids, id_count);
 }
 
@@ -187,11 +187,11 @@ sevq_context_run(struct sevq_client *client, struct sevq_request *request,
 {
 	void *answer = NULL;
 
-	if (client->fault.code != SEVQ_OK)
+	if (client->error.code != SEVQ_OK)
 		; /* refused while it was built */
 	else if (request->failed || request->target.failed || request->header.failed)
-		sevq_fault_set(&client->fault, SEVQ_NO_MEMORY, "out of memory");
-	else if (sevq_http_exchange(client->http, request, &client->answer, &client->fault) ==
+		sevq_error_set(&client->error, SEVQ_NO_MEMORY, "out of memory");
+	else if (sevq_http_exchange(client->http, request, &client->answer, &client->error) ==
 		 SEVQ_OK)
 		answer = read_answer(client, shape);
 	sevq_request_clear(request);
@@ -199,5 +199,5 @@ sevq_context_run(struct sevq_client *client, struct sevq_request *request,
 		memcpy(ret, &answer, sizeof(answer)); /* a pointer of another type, but a pointer */
 	else
 		sevq_free(answer);
-	return client->fault.code;
+	return client->error.code;
 }

@@ -12,9 +12,9 @@
 #include "client/http.h"
 
 struct sevq_client {
-	struct sevq_fault fault; /* how the last call ended */
+	struct sevq_error error; /* how the last call ended */
 	struct sevq_endpoint endpoint;
-	struct sevq_http *http; /* NULL: sevq_connect has failed, and fault says why */
+	struct sevq_http *http; /* NULL: sevq_connect has failed, and error says why */
 	struct sevq_http_answer answer;
 	bool hearing; /* a stream, and can do nothing else meanwhile */
 };
@@ -30,7 +30,7 @@ enum sevq_code sevq_context_refuse(struct sevq_client *client, const char *why);
  * must be unused) or newer (ours that it lacks are zero). NULL is all zero.
  */
 enum sevq_code sevq_context_import(void *ours, size_t our_size, const void *theirs,
-				   struct sevq_fault *fault);
+				   struct sevq_error *error);
 
 /*
  * Puts the caller's key on the request, which then may be repeated; NULL: none. Refuses what is no

@@ -86,7 +86,7 @@ read_all(int fd, struct sevq_buffer *out)
  */
 static enum sevq_code
 read_private(const char *path, bool must_be_ours, mode_t access_mask, struct sevq_buffer *out,
-	     struct sevq_fault *fault)
+	     struct sevq_error *error)
 {
 	struct stat st;
 	int fd;
@@ -94,40 +94,40 @@ read_private(const char *path, bool must_be_ours, mode_t access_mask, struct sev
 	fd = open(path,
 		  O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (must_be_ours ? O_NOFOLLOW : 0));
 	if (fd < 0)
-		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
+		return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: not a regular file", path);
+		sevq_error_set(error, SEVQ_CONFIGURATION, "%s: not a regular file", path);
 	else if (must_be_ours && st.st_uid != geteuid())
-		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: belongs to somebody else", path);
+		sevq_error_set(error, SEVQ_CONFIGURATION, "%s: belongs to somebody else", path);
 	else if ((st.st_mode & access_mask) != 0)
-		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: open to others (mode %03o)", path,
+		sevq_error_set(error, SEVQ_CONFIGURATION, "%s: open to others (mode %03o)", path,
 			       (unsigned)(st.st_mode & 0777));
 	else if (read_all(fd, out) != 0)
-		sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
+		sevq_error_set(error, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
 	else if (out->failed)
-		sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	close(fd);
-	return fault->code;
+	return error->code;
 }
 
 /* A token goes into a header line as it is: one word of visible ASCII. */
 static enum sevq_code
-keep_token(const char *word, size_t len, const char *where, char **ret, struct sevq_fault *fault)
+keep_token(const char *word, size_t len, const char *where, char **ret, struct sevq_error *error)
 {
 	size_t i;
 
 	if (len == 0)
-		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: no token in it", where);
+		return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: no token in it", where);
 	for (i = 0; i < len; i++)
 		if ((unsigned char)word[i] <= 0x20 || (unsigned char)word[i] >= 0x7f)
-			return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: not a token", where);
+			return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: not a token", where);
 	*ret = strndup(word, len);
-	return *ret != NULL ? SEVQ_OK : sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+	return *ret != NULL ? SEVQ_OK : sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 }
 
 /* A token that was given as such, less the white space around it. */
 static enum sevq_code
-read_token(const char *text, const char *where, char **ret, struct sevq_fault *fault)
+read_token(const char *text, const char *where, char **ret, struct sevq_error *error)
 {
 	size_t len;
 
@@ -135,7 +135,7 @@ read_token(const char *text, const char *where, char **ret, struct sevq_fault *f
 	len = strlen(text);
 	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL)
 		len--;
-	return keep_token(text, len, where, ret, fault);
+	return keep_token(text, len, where, ret, error);
 }
 
 /*
@@ -143,28 +143,28 @@ read_token(const char *text, const char *where, char **ret, struct sevq_fault *f
  * behind it, # comments.
  */
 static enum sevq_code
-read_token_file(const char *path, bool must_be_ours, char **ret, struct sevq_fault *fault)
+read_token_file(const char *path, bool must_be_ours, char **ret, struct sevq_error *error)
 {
 	struct sevq_buffer text = { 0 };
 	const char *line;
 
-	if (read_private(path, must_be_ours, 077, &text, fault) == SEVQ_OK) {
+	if (read_private(path, must_be_ours, 077, &text, error) == SEVQ_OK) {
 		line = sevq_buffer_text(&text);
 		line += strspn(line, " \t\r\n");
 		while (*line == '#') {
 			line += strcspn(line, "\n");
 			line += strspn(line, " \t\r\n");
 		}
-		keep_token(line, strcspn(line, " \t\r\n"), path, ret, fault);
+		keep_token(line, strcspn(line, " \t\r\n"), path, ret, error);
 	}
 	sevq_buffer_clear(&text);
-	return fault->code;
+	return error->code;
 }
 
 /* {"address":URL,"tokenFile":PATH or null,"pid":N}; a process that is gone says nothing. */
 static enum sevq_code
 read_runtime_json(const char *path, const struct sevq_buffer *text, struct runtime *runtime,
-		  struct sevq_fault *fault)
+		  struct sevq_error *error)
 {
 	cJSON *root = sevq_json_parse(sevq_buffer_text(text), text->len);
 	const char *address =
@@ -175,85 +175,85 @@ read_runtime_json(const char *path, const struct sevq_buffer *text, struct runti
 
 	if (address == NULL || !cJSON_IsNumber(pid) || pid->valueint <= 0 ||
 	    (token_file != NULL && token_file[0] != '/')) {
-		sevq_fault_set(fault, SEVQ_CONFIGURATION,
+		sevq_error_set(error, SEVQ_CONFIGURATION,
 			       "%s: damaged; remove it, or name the server's address", path);
 	} else if (kill(pid->valueint, 0) == 0 || errno != ESRCH) {
 		if (token_file != NULL && (runtime->token_file = strdup(token_file)) == NULL)
-			sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+			sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 		else
-			sevq_url_read(address, &runtime->url, fault);
+			sevq_url_read(address, &runtime->url, error);
 	}
 	cJSON_Delete(root);
-	return fault->code;
+	return error->code;
 }
 
 /* Leaves runtime all zero where no server of ours runs. */
 static enum sevq_code
-read_runtime(struct runtime *runtime, struct sevq_fault *fault)
+read_runtime(struct runtime *runtime, struct sevq_error *error)
 {
 	struct sevq_buffer path = { 0 }, text = { 0 };
 
 	if (state_path(&path, "sevqd.json") && access(sevq_buffer_text(&path), F_OK) == 0 &&
-	    read_private(sevq_buffer_text(&path), true, 022, &text, fault) == SEVQ_OK)
-		read_runtime_json(sevq_buffer_text(&path), &text, runtime, fault);
+	    read_private(sevq_buffer_text(&path), true, 022, &text, error) == SEVQ_OK)
+		read_runtime_json(sevq_buffer_text(&path), &text, runtime, error);
 	sevq_buffer_clear(&text);
 	sevq_buffer_clear(&path);
-	return fault->code;
+	return error->code;
 }
 
 /* The token beside the default database, where there is one. */
 static enum sevq_code
-default_token(char **ret, struct sevq_fault *fault)
+default_token(char **ret, struct sevq_error *error)
 {
 	struct sevq_buffer path = { 0 };
 
 	if (state_path(&path, "token") && access(sevq_buffer_text(&path), F_OK) == 0)
-		read_token_file(sevq_buffer_text(&path), true, ret, fault);
+		read_token_file(sevq_buffer_text(&path), true, ret, error);
 	sevq_buffer_clear(&path);
-	return fault->code;
+	return error->code;
 }
 
 static enum sevq_code
 find_token(const struct sevq_connect_options *options, const struct runtime *runtime,
-	   struct sevq_endpoint *endpoint, struct sevq_fault *fault)
+	   struct sevq_endpoint *endpoint, struct sevq_error *error)
 {
 	if (options->token != NULL)
-		return read_token(options->token, "the token given", &endpoint->token, fault);
+		return read_token(options->token, "the token given", &endpoint->token, error);
 	if (options->token_file != NULL)
-		return read_token_file(options->token_file, false, &endpoint->token, fault);
+		return read_token_file(options->token_file, false, &endpoint->token, error);
 	if (variable("SEVQ_TOKEN") != NULL)
-		return read_token(variable("SEVQ_TOKEN"), "SEVQ_TOKEN", &endpoint->token, fault);
+		return read_token(variable("SEVQ_TOKEN"), "SEVQ_TOKEN", &endpoint->token, error);
 	if (variable("SEVQ_TOKEN_FILE") != NULL)
-		return read_token_file(variable("SEVQ_TOKEN_FILE"), false, &endpoint->token, fault);
+		return read_token_file(variable("SEVQ_TOKEN_FILE"), false, &endpoint->token, error);
 	if (runtime->url.text != NULL && strcmp(runtime->url.text, endpoint->url.text) == 0)
 		return runtime->token_file != NULL
-			   ? read_token_file(runtime->token_file, true, &endpoint->token, fault)
+			   ? read_token_file(runtime->token_file, true, &endpoint->token, error)
 			   : SEVQ_OK;
-	return endpoint->url.local ? default_token(&endpoint->token, fault) : SEVQ_OK;
+	return endpoint->url.local ? default_token(&endpoint->token, error) : SEVQ_OK;
 }
 
 enum sevq_code
 sevq_endpoint_find(const struct sevq_connect_options *options, struct sevq_endpoint *ret,
-		   struct sevq_fault *fault)
+		   struct sevq_error *error)
 {
 	const char *named = options->base_url != NULL ? options->base_url : variable("SEVQ_URL");
 	struct runtime runtime = { 0 };
 
 	memset(ret, 0, sizeof(*ret));
 	if (named != NULL)
-		sevq_url_read(named, &ret->url, fault);
+		sevq_url_read(named, &ret->url, error);
 	/* The server's own file is only looked at where something is still to be found. */
-	if (fault->code == SEVQ_OK && (named == NULL || ret->url.local))
-		read_runtime(&runtime, fault);
-	if (fault->code == SEVQ_OK && named == NULL)
+	if (error->code == SEVQ_OK && (named == NULL || ret->url.local))
+		read_runtime(&runtime, error);
+	if (error->code == SEVQ_OK && named == NULL)
 		sevq_url_read(runtime.url.text != NULL ? runtime.url.text : SEVQ_DEFAULT_URL,
-			      &ret->url, fault);
-	if (fault->code == SEVQ_OK)
-		find_token(options, &runtime, ret, fault);
+			      &ret->url, error);
+	if (error->code == SEVQ_OK)
+		find_token(options, &runtime, ret, error);
 	runtime_clear(&runtime);
-	if (fault->code != SEVQ_OK)
+	if (error->code != SEVQ_OK)
 		sevq_endpoint_clear(ret);
-	return fault->code;
+	return error->code;
 }
 
 void

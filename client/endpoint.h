@@ -21,7 +21,7 @@ struct sevq_endpoint {
  * must not be trusted), SEVQ_NO_MEMORY; *ret is then all zero.
  */
 enum sevq_code sevq_endpoint_find(const struct sevq_connect_options *options,
-				  struct sevq_endpoint *ret, struct sevq_fault *fault);
+				  struct sevq_endpoint *ret, struct sevq_error *error);
 void sevq_endpoint_clear(struct sevq_endpoint *endpoint);
 
 #endif

@@ -6,7 +6,7 @@
 static bool
 import_draft(struct sevq_client *client, struct sevq_draft *ours, const struct sevq_draft *theirs)
 {
-	if (sevq_context_import(ours, sizeof(*ours), theirs, &client->fault) != SEVQ_OK)
+	if (sevq_context_import(ours, sizeof(*ours), theirs, &client->error) != SEVQ_OK)
 		return false;
 	if (ours->text == NULL)
 		sevq_context_refuse(client, "an event needs a text");
@@ -14,7 +14,7 @@ import_draft(struct sevq_client *client, struct sevq_draft *ours, const struct s
 		sevq_context_refuse(client, "no such wake");
 	else if (ours->delay_ms < 0 || ours->ttl_ms < 0)
 		sevq_context_refuse(client, "a time is negative");
-	return client->fault.code == SEVQ_OK;
+	return client->error.code == SEVQ_OK;
 }
 
 enum sevq_code
@@ -70,8 +70,8 @@ sevq_drain(struct sevq_client *client, const struct sevq_address *address,
 
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
-	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
-		return client->fault.code;
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
+		return client->error.code;
 	sevq_request_init(&request, "POST", "/v1/drain");
 	sevq_request_address(&request, address);
 	sevq_request_number(&request, "limit", (int64_t)ours.limit);

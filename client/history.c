@@ -12,8 +12,8 @@ sevq_history(struct sevq_client *client, const struct sevq_history_options *opti
 
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
-	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
-		return client->fault.code;
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
+		return client->error.code;
 	sevq_request_init(&request, "GET", "/v1/history");
 	sevq_request_address_query(&request, &ours.address);
 	sevq_url_query(&request.target, "state", ours.state);
@@ -50,8 +50,8 @@ sevq_requeue(struct sevq_client *client, const struct sevq_requeue_options *opti
 
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
-	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
-		return client->fault.code;
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
+		return client->error.code;
 	selectors = (ours.ids != NULL) +
 		    (ours.address.session_key != NULL || ours.address.agent_id != NULL) + ours.all;
 	if (selectors != 1 || ours.rate_per_second < 0)

@@ -169,13 +169,13 @@ set_up(struct sevq_http *http, const struct sevq_endpoint *endpoint,
 
 enum sevq_code
 sevq_http_open(const struct sevq_endpoint *endpoint, const struct sevq_connect_options *options,
-	       struct sevq_http **ret, struct sevq_fault *fault)
+	       struct sevq_http **ret, struct sevq_error *error)
 {
 	struct sevq_http *http = calloc(1, sizeof(*http));
 	CURLcode rc;
 
 	if (http == NULL)
-		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	http->base = strdup(endpoint->url.base);
 	http->where = strdup(endpoint->url.text);
 	http->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
@@ -186,14 +186,14 @@ sevq_http_open(const struct sevq_endpoint *endpoint, const struct sevq_connect_o
 	    !add_common_headers(&http->body_headers, "application/json", endpoint->token) ||
 	    !add_header(&http->body_headers, "Content-Type: ", "application/json")) {
 		sevq_http_close(http);
-		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	}
 	rc = set_up(http, endpoint, options);
 	if (rc != CURLE_OK) {
 		sevq_http_close(http);
 		return rc == CURLE_OUT_OF_MEMORY
-			   ? sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory")
-			   : sevq_fault_set(fault, SEVQ_CONFIGURATION, "libcurl: %s",
+			   ? sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory")
+			   : sevq_error_set(error, SEVQ_CONFIGURATION, "libcurl: %s",
 					    curl_easy_strerror(rc));
 	}
 	*ret = http;
@@ -242,35 +242,35 @@ set_request(struct sevq_http *http, const struct sevq_request *request, const ch
 /* What libcurl could not do, in the words of sevq.h. */
 static enum sevq_code
 failed(const struct sevq_http *http, const struct sevq_request *request, CURLcode rc,
-       struct sevq_fault *fault)
+       struct sevq_error *error)
 {
 	const char *why = http->error[0] != '\0' ? http->error : curl_easy_strerror(rc);
 
 	if (rc == CURLE_OUT_OF_MEMORY || http->answer.failed)
-		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	if (http->sent == 0)
-		return sevq_fault_set(fault, SEVQ_UNREACHABLE, "nothing answers at %s: %s",
+		return sevq_error_set(error, SEVQ_UNREACHABLE, "nothing answers at %s: %s",
 				      http->where, why);
 	if (request->take != NULL)
-		return sevq_fault_set(fault, SEVQ_LOST, "lost %s: %s", http->where,
+		return sevq_error_set(error, SEVQ_LOST, "lost %s: %s", http->where,
 				      rc == CURLE_ABORTED_BY_CALLBACK ? "it says nothing any more"
 								      : why);
 	switch (rc) {
 	case CURLE_OPERATION_TIMEDOUT:
-		return sevq_fault_set(fault, SEVQ_TIMED_OUT,
+		return sevq_error_set(error, SEVQ_TIMED_OUT,
 				      "no answer from %s in time; it may have been carried out",
 				      http->where);
 	case CURLE_WRITE_ERROR:
-		return sevq_fault_set(fault, SEVQ_BAD_ANSWER, "the answer of %s is too long",
+		return sevq_error_set(error, SEVQ_BAD_ANSWER, "the answer of %s is too long",
 				      http->where);
 	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, or something else altogether */
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_BAD_CONTENT_ENCODING:
-		return sevq_fault_set(fault, SEVQ_BAD_ANSWER, "%s does not speak as sevqd does: %s",
+		return sevq_error_set(error, SEVQ_BAD_ANSWER, "%s does not speak as sevqd does: %s",
 				      http->where, why);
 	default: /* also the second sending that on_send has stopped */
-		return sevq_fault_set(
-		    fault, SEVQ_LOST, "lost %s before its answer; it may have been carried out: %s",
+		return sevq_error_set(
+		    error, SEVQ_LOST, "lost %s before its answer; it may have been carried out: %s",
 		    http->where,
 		    rc == CURLE_ABORTED_BY_CALLBACK ? "the connection was closed" : why);
 	}
@@ -326,7 +326,7 @@ read_answer(const struct sevq_http *http, const struct sevq_request *request,
 
 enum sevq_code
 sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request,
-		   struct sevq_http_answer *ret, struct sevq_fault *fault)
+		   struct sevq_http_answer *ret, struct sevq_error *error)
 {
 	char *body = NULL;
 	CURLcode rc;
@@ -335,12 +335,12 @@ sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request,
 	if (request->body != NULL) {
 		body = cJSON_PrintUnformatted(request->body);
 		if (body == NULL)
-			return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+			return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	}
 	rc = perform(http, request, body);
 	cJSON_free(body);
 	if (rc != CURLE_OK)
-		return failed(http, request, rc, fault);
+		return failed(http, request, rc, error);
 	read_answer(http, request, ret);
 	return SEVQ_OK;
 }

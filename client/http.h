@@ -24,7 +24,7 @@ struct sevq_http;
  */
 enum sevq_code sevq_http_open(const struct sevq_endpoint *endpoint,
 			      const struct sevq_connect_options *options, struct sevq_http **ret,
-			      struct sevq_fault *fault);
+			      struct sevq_error *error);
 void sevq_http_close(struct sevq_http *http); /* accepts NULL */
 
 /* What came back. The body ends in NUL and lives until the next exchange. */
@@ -45,6 +45,6 @@ struct sevq_http_answer {
  * within another exchange's take.
  */
 enum sevq_code sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request,
-				  struct sevq_http_answer *ret, struct sevq_fault *fault);
+				  struct sevq_http_answer *ret, struct sevq_error *error);
 
 #endif

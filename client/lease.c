@@ -14,8 +14,8 @@ sevq_lease(struct sevq_client *client, const struct sevq_address *address,
 
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
-	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
-		return client->fault.code;
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
+		return client->error.code;
 	if (ours.lease_ms < 0)
 		return sevq_context_refuse(client, "a time is negative");
 	sevq_request_init(&request, "POST", "/v1/leases");
@@ -69,7 +69,7 @@ sevq_nack(struct sevq_client *client, const char *lease_id, const char *const *i
 
 	if (!begin(client, &request, lease_id, "nack"))
 		return sevq_error_code(client);
-	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) == SEVQ_OK &&
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) == SEVQ_OK &&
 	    ours.delay_ms < 0)
 		sevq_context_refuse(client, "a time is negative");
 	sevq_context_ids(client, &request, ids, id_count);

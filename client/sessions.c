@@ -27,8 +27,8 @@ sevq_sessions(struct sevq_client *client, const struct sevq_sessions_options *op
 
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
-	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
-		return client->fault.code;
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
+		return client->error.code;
 	sevq_request_init(&request, "GET", "/v1/sessions");
 	sevq_url_query(&request.target, "sessionKey", ours.session_key);
 	sevq_url_query(&request.target, "agentId", ours.agent_id);

@@ -11,7 +11,7 @@ struct stream {
 	bool (*heard)(const struct sevq_wakeup *wakeup, void *arg);
 	void *arg;
 	bool enough; /* said heard */
-	struct sevq_fault fault;
+	struct sevq_error error;
 	struct sevq_sse sse;
 };
 
@@ -24,14 +24,14 @@ on_event(const struct sevq_sse_event *event, void *arg)
 	if (strcmp(event->name, "wake") != 0)
 		return true;
 	wakeup =
-	    sevq_answer_read(&sevq_shape_wakeup, event->data, strlen(event->data), &stream->fault);
+	    sevq_answer_read(&sevq_shape_wakeup, event->data, strlen(event->data), &stream->error);
 	if (wakeup == NULL)
 		return false;
 	wakeup->id = event->id;
 	wakeup->json = event->data;
 	stream->enough = !stream->heard(wakeup, stream->arg);
 	/* of calls that were refused meanwhile */
-	memset(&stream->client->fault, 0, sizeof(stream->client->fault));
+	memset(&stream->client->error, 0, sizeof(stream->client->error));
 	sevq_free(wakeup);
 	return !stream->enough;
 }
@@ -48,19 +48,19 @@ on_bytes(void *arg, const char *data, size_t len)
 static void
 judge(struct stream *stream)
 {
-	struct sevq_fault *fault = &stream->client->fault;
+	struct sevq_error *error = &stream->client->error;
 	const struct sevq_sse *sse = &stream->sse;
 
-	if (fault->code != SEVQ_OK || stream->enough)
+	if (error->code != SEVQ_OK || stream->enough)
 		return;
-	if (stream->fault.code != SEVQ_OK)
-		*fault = stream->fault;
+	if (stream->error.code != SEVQ_OK)
+		*error = stream->error;
 	else if (sse->line.failed || sse->name.failed || sse->id.failed || sse->data.failed)
-		sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	else if (sse->line.len > SEVQ_SSE_BYTES_MAX || sse->data.len > SEVQ_SSE_BYTES_MAX)
-		sevq_fault_set(fault, SEVQ_BAD_ANSWER, "an event of the stream is too long");
+		sevq_error_set(error, SEVQ_BAD_ANSWER, "an event of the stream is too long");
 	else
-		sevq_fault_set(fault, SEVQ_LOST, "the stream has ended");
+		sevq_error_set(error, SEVQ_LOST, "the stream has ended");
 }
 
 static void
@@ -86,8 +86,8 @@ sevq_stream(struct sevq_client *client, const struct sevq_stream_options *option
 
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
-	if (sevq_context_import(&ours, sizeof(ours), options, &client->fault) != SEVQ_OK)
-		return client->fault.code;
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
+		return client->error.code;
 	if (heard == NULL || ours.coalesce_ms < 0 || ours.silence_ms < 0)
 		return sevq_context_refuse(client,
 					   heard == NULL ? "nobody hears" : "a time is negative");
@@ -102,5 +102,5 @@ sevq_stream(struct sevq_client *client, const struct sevq_stream_options *option
 	client->hearing = false;
 	judge(&stream);
 	sevq_sse_clear(&stream.sse);
-	return client->fault.code;
+	return client->error.code;
 }

@@ -50,77 +50,77 @@ without_final_slashes(const char *text)
 }
 
 static enum sevq_code
-read_unix(const char *text, struct sevq_url *url, struct sevq_fault *fault)
+read_unix(const char *text, struct sevq_url *url, struct sevq_error *error)
 {
 	const char *path = text + strlen("unix:");
 
 	if (path[0] != '/')
-		return sevq_fault_set(fault, SEVQ_CONFIGURATION,
+		return sevq_error_set(error, SEVQ_CONFIGURATION,
 				      "%s: the path of a socket starts with a slash", text);
 	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: too long for a socket", text);
+		return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: too long for a socket", text);
 	url->local = true;
 	url->text = strdup(text);
 	url->unix_path = strdup(path);
 	url->base = strdup("http://localhost");
 	if (url->text == NULL || url->unix_path == NULL || url->base == NULL)
-		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	return SEVQ_OK;
 }
 
 static enum sevq_code
-check_parts(CURLU *parts, const char *text, struct sevq_fault *fault)
+check_parts(CURLU *parts, const char *text, struct sevq_error *error)
 {
 	if (strncasecmp(text, "http://", 7) != 0 && strncasecmp(text, "https://", 8) != 0)
-		return sevq_fault_set(
-		    fault, SEVQ_CONFIGURATION,
+		return sevq_error_set(
+		    error, SEVQ_CONFIGURATION,
 		    "%s: a server's address starts with http://, https:// or unix:", text);
 	switch (curl_url_set(parts, CURLUPART_URL, text, 0)) {
 	case CURLUE_OK:
 		break;
 	case CURLUE_OUT_OF_MEMORY:
-		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+		return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	default:
-		return sevq_fault_set(fault, SEVQ_CONFIGURATION, "%s: not a URL", text);
+		return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: not a URL", text);
 	}
 	if (has_part(parts, CURLUPART_USER) || has_part(parts, CURLUPART_PASSWORD))
-		return sevq_fault_set(
-		    fault, SEVQ_CONFIGURATION,
+		return sevq_error_set(
+		    error, SEVQ_CONFIGURATION,
 		    "a server's address has no user and no password: use a token");
 	if (has_part(parts, CURLUPART_QUERY) || has_part(parts, CURLUPART_FRAGMENT))
-		return sevq_fault_set(fault, SEVQ_CONFIGURATION,
+		return sevq_error_set(error, SEVQ_CONFIGURATION,
 				      "%s: a server's address has no query and no fragment", text);
 	return SEVQ_OK;
 }
 
 static enum sevq_code
-read_tcp(const char *text, struct sevq_url *url, struct sevq_fault *fault)
+read_tcp(const char *text, struct sevq_url *url, struct sevq_error *error)
 {
 	CURLU *parts = curl_url();
 	enum sevq_code code;
 
 	if (parts == NULL)
-		return sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
-	code = check_parts(parts, text, fault);
+		return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
+	code = check_parts(parts, text, error);
 	if (code == SEVQ_OK) {
 		url->local = is_loopback(parts);
 		url->text = without_final_slashes(text);
 		url->base = without_final_slashes(text);
 		if (url->text == NULL || url->base == NULL)
-			code = sevq_fault_set(fault, SEVQ_NO_MEMORY, "out of memory");
+			code = sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	}
 	curl_url_cleanup(parts);
 	return code;
 }
 
 enum sevq_code
-sevq_url_read(const char *text, struct sevq_url *ret, struct sevq_fault *fault)
+sevq_url_read(const char *text, struct sevq_url *ret, struct sevq_error *error)
 {
 	enum sevq_code code;
 
 	memset(ret, 0, sizeof(*ret));
-	code = strncmp(text, "unix:", 5) == 0 ? read_unix(text, ret, fault)
-					      : read_tcp(text, ret, fault);
+	code = strncmp(text, "unix:", 5) == 0 ? read_unix(text, ret, error)
+					      : read_tcp(text, ret, error);
 	if (code != SEVQ_OK)
 		sevq_url_clear(ret);
 	return code;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "client/buffer.h"
-#include "client/fault.h"
+#include "client/error.h"
 
 /* A checked base URL. All zero is none. */
 struct sevq_url {
@@ -25,7 +25,7 @@ struct sevq_url {
  * Reads "http://host[:port][/prefix]", "https://..." or "unix:/path". No user, password, query or
  * fragment. Failures: SEVQ_CONFIGURATION, SEVQ_NO_MEMORY; *ret is then all zero.
  */
-enum sevq_code sevq_url_read(const char *text, struct sevq_url *ret, struct sevq_fault *fault);
+enum sevq_code sevq_url_read(const char *text, struct sevq_url *ret, struct sevq_error *error);
 void sevq_url_clear(struct sevq_url *url);
 
 /* Appends s with everything but RFC 3986's unreserved characters percent-escaped. */

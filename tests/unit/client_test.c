@@ -121,13 +121,13 @@ base_urls_are_read_or_refused(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		struct sevq_fault fault = { 0 };
+		struct sevq_error error = { 0 };
 		struct sevq_url url;
-		enum sevq_code code = sevq_url_read(cases[i].text, &url, &fault);
+		enum sevq_code code = sevq_url_read(cases[i].text, &url, &error);
 
 		if (cases[i].base == NULL) {
 			assert_int_equal(code, SEVQ_CONFIGURATION);
-			assert_true(fault.message[0] != '\0');
+			assert_true(error.message[0] != '\0');
 			assert_null(url.text);
 		} else {
 			assert_int_equal(code, SEVQ_OK);
@@ -143,13 +143,13 @@ base_urls_are_read_or_refused(void **state)
 static void
 a_password_in_a_url_is_not_repeated_in_the_message(void **state)
 {
-	struct sevq_fault fault = { 0 };
+	struct sevq_error error = { 0 };
 	struct sevq_url url;
 
 	(void)state;
-	assert_int_equal(sevq_url_read("http://user:secret@host", &url, &fault),
+	assert_int_equal(sevq_url_read("http://user:secret@host", &url, &error),
 			 SEVQ_CONFIGURATION);
-	assert_null(strstr(fault.message, "secret"));
+	assert_null(strstr(error.message, "secret"));
 }
 
 static void
@@ -250,20 +250,20 @@ expect_endpoint(const struct sevq_connect_options *options, enum sevq_code code,
 		const char *token)
 {
 	static const struct sevq_connect_options none;
-	struct sevq_fault fault = { 0 };
+	struct sevq_error error = { 0 };
 	struct sevq_endpoint endpoint;
 
-	assert_int_equal(sevq_endpoint_find(options != NULL ? options : &none, &endpoint, &fault),
+	assert_int_equal(sevq_endpoint_find(options != NULL ? options : &none, &endpoint, &error),
 			 code);
 	if (code == SEVQ_OK) {
-		assert_string_equal(fault.message, "");
+		assert_string_equal(error.message, "");
 		assert_string_equal(endpoint.url.text, url);
 		if (token == NULL)
 			assert_null(endpoint.token);
 		else
 			assert_string_equal(endpoint.token, token);
 	} else {
-		assert_true(fault.message[0] != '\0');
+		assert_true(error.message[0] != '\0');
 		assert_null(endpoint.url.text);
 	}
 	sevq_endpoint_clear(&endpoint);
@@ -790,10 +790,10 @@ a_context_that_could_not_be_made_says_so_at_every_call(void **state)
 static void *
 read_answer(const struct sevq_shape *shape, const char *text)
 {
-	struct sevq_fault fault = { 0 };
-	void *answer = sevq_answer_read(shape, text, strlen(text), &fault);
+	struct sevq_error error = { 0 };
+	void *answer = sevq_answer_read(shape, text, strlen(text), &error);
 
-	assert_int_equal(fault.code, SEVQ_OK);
+	assert_int_equal(error.code, SEVQ_OK);
 	assert_non_null(answer);
 	return answer;
 }
@@ -956,12 +956,12 @@ answers_that_make_no_sense_are_refused(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		struct sevq_fault fault = { 0 };
+		struct sevq_error error = { 0 };
 
 		assert_null(
-		    sevq_answer_read(cases[i].shape, cases[i].text, strlen(cases[i].text), &fault));
-		assert_int_equal(fault.code, SEVQ_BAD_ANSWER);
-		assert_true(fault.message[0] != '\0');
+		    sevq_answer_read(cases[i].shape, cases[i].text, strlen(cases[i].text), &error));
+		assert_int_equal(error.code, SEVQ_BAD_ANSWER);
+		assert_true(error.message[0] != '\0');
 	}
 }
 
@@ -973,13 +973,13 @@ an_answer_cut_anywhere_is_refused(void **state)
 
 	(void)state;
 	for (len = 0; len < sizeof(text) - 1; len++) {
-		struct sevq_fault fault = { 0 };
+		struct sevq_error error = { 0 };
 		/* of its own, so that reading behind its end is seen */
 		char *cut = malloc(len + 1);
 
 		memcpy(cut, text, len);
-		assert_null(sevq_answer_read(&sevq_shape_taken, cut, len, &fault));
-		assert_int_equal(fault.code, SEVQ_BAD_ANSWER);
+		assert_null(sevq_answer_read(&sevq_shape_taken, cut, len, &error));
+		assert_int_equal(error.code, SEVQ_BAD_ANSWER);
 		free(cut);
 	}
 }
@@ -1016,19 +1016,19 @@ problems_become_codes_and_messages(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		struct sevq_fault fault = { 0 };
+		struct sevq_error error = { 0 };
 
-		assert_int_equal(sevq_answer_problem(cases[i].text, strlen(cases[i].text), &fault),
+		assert_int_equal(sevq_answer_problem(cases[i].text, strlen(cases[i].text), &error),
 				 cases[i].code);
-		assert_int_equal(fault.code, cases[i].code);
-		assert_string_equal(fault.message, cases[i].message);
+		assert_int_equal(error.code, cases[i].code);
+		assert_string_equal(error.message, cases[i].message);
 	}
 }
 
 static void
 a_long_message_is_cut_at_a_character(void **state)
 {
-	struct sevq_fault fault = { 0 };
+	struct sevq_error error = { 0 };
 	/* so that the last byte that fits is half a character */
 	char text[SEVQ_MESSAGE_BYTES * 2] = "xx";
 	size_t i;
@@ -1036,10 +1036,10 @@ a_long_message_is_cut_at_a_character(void **state)
 	(void)state;
 	for (i = 2; i + 2 < sizeof(text); i += 2)
 		memcpy(text + i, "\xc3\xa9", 3);
-	sevq_fault_set(&fault, SEVQ_LOST, "%s", text);
-	assert_true(strlen(fault.message) < SEVQ_MESSAGE_BYTES);
-	assert_int_equal(strlen(fault.message) % 2, 0);
-	assert_memory_equal(fault.message, text, strlen(fault.message));
+	sevq_error_set(&error, SEVQ_LOST, "%s", text);
+	assert_true(strlen(error.message) < SEVQ_MESSAGE_BYTES);
+	assert_int_equal(strlen(error.message) % 2, 0);
+	assert_memory_equal(error.message, text, strlen(error.message));
 }
 
 static void
@@ -1050,7 +1050,7 @@ every_code_has_a_name_and_only_harmless_ones_may_be_repeated(void **state)
 	(void)state;
 	for (code = SEVQ_PROBLEM + 1; code <= SEVQ_CLOSING; code++) {
 		assert_string_not_equal(sevq_code_name((enum sevq_code)code), "unknown");
-		assert_int_equal(sevq_fault_code(sevq_code_name((enum sevq_code)code)), code);
+		assert_int_equal(sevq_code_find(sevq_code_name((enum sevq_code)code)), code);
 	}
 	assert_string_equal(sevq_code_name((enum sevq_code)99), "unknown");
 	assert_true(sevq_code_retryable(SEVQ_QUEUE_FULL) && sevq_code_retryable(SEVQ_UNREACHABLE));
@@ -1110,10 +1110,10 @@ static enum sevq_code
 try_answer(void)
 {
 	static const char text[] = "{\"sessionKey\":\"k\",\"events\":[" EVENT "],\"remaining\":12}";
-	struct sevq_fault fault = { 0 };
+	struct sevq_error error = { 0 };
 
-	sevq_free(sevq_answer_read(&sevq_shape_taken, text, sizeof(text) - 1, &fault));
-	return fault.code;
+	sevq_free(sevq_answer_read(&sevq_shape_taken, text, sizeof(text) - 1, &error));
+	return error.code;
 }
 
 static enum sevq_code
@@ -1137,12 +1137,12 @@ try_endpoint(void)
 {
 	static const struct sevq_connect_options options = { .base_url = "unix:/run/sevq.sock",
 							     .token = "t" };
-	struct sevq_fault fault = { 0 };
+	struct sevq_error error = { 0 };
 	struct sevq_endpoint endpoint;
 
-	if (sevq_endpoint_find(&options, &endpoint, &fault) == SEVQ_OK)
+	if (sevq_endpoint_find(&options, &endpoint, &error) == SEVQ_OK)
 		sevq_endpoint_clear(&endpoint);
-	return fault.code;
+	return error.code;
 }
 
 static void

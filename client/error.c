@@ -1,7 +1,7 @@
 /*
  * The codes and their names, in one table, and the record of a failure.
  */
-#include "client/fault.h"
+#include "client/error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -73,7 +73,7 @@ sevq_code_retryable(enum sevq_code code)
 }
 
 enum sevq_code
-sevq_fault_code(const char *name)
+sevq_code_find(const char *name)
 {
 	size_t i;
 
@@ -98,16 +98,16 @@ cut_at_character(char *message, size_t len)
 }
 
 enum sevq_code
-sevq_fault_set(struct sevq_fault *fault, enum sevq_code code, const char *fmt, ...)
+sevq_error_set(struct sevq_error *error, enum sevq_code code, const char *fmt, ...)
 {
 	va_list ap;
 	int need;
 
-	fault->code = code;
+	error->code = code;
 	va_start(ap, fmt);
-	need = vsnprintf(fault->message, sizeof(fault->message), fmt, ap);
+	need = vsnprintf(error->message, sizeof(error->message), fmt, ap);
 	va_end(ap);
-	if (need >= (int)sizeof(fault->message))
-		cut_at_character(fault->message, sizeof(fault->message) - 1);
+	if (need >= (int)sizeof(error->message))
+		cut_at_character(error->message, sizeof(error->message) - 1);
 	return code;
 }
