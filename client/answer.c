@@ -125,14 +125,14 @@ static const struct field taken_fields[] = {
 };
 const struct sevq_shape sevq_shape_taken = { sizeof(struct sevq_events), NULL, taken_fields };
 
-static const struct field found_fields[] = {
+static const struct field peeked_fields[] = {
 	NEED(sevq_events, "sessionKey", TEXT, session_key),
 	NEED_LIST(sevq_events, "events", events, count, &event),
 	NEED(sevq_events, "depth", COUNT, depth),
 	NEED(sevq_events, "more", FLAG, more),
 	END,
 };
-const struct sevq_shape sevq_shape_found = { sizeof(struct sevq_events), NULL, found_fields };
+const struct sevq_shape sevq_shape_peeked = { sizeof(struct sevq_events), NULL, peeked_fields };
 
 static const struct field purged_fields[] = {
 	NEED(sevq_purged, "sessionKey", TEXT, session_key),

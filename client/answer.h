@@ -18,7 +18,7 @@ extern const struct sevq_shape sevq_shape_receipts; /* struct sevq_receipts */
 extern const struct sevq_shape sevq_shape_event;    /* struct sevq_event, in a member "event" */
 extern const struct sevq_shape sevq_shape_story;    /* struct sevq_story */
 extern const struct sevq_shape sevq_shape_taken;    /* struct sevq_events, of drain and consume */
-extern const struct sevq_shape sevq_shape_found;    /* struct sevq_events, of peek */
+extern const struct sevq_shape sevq_shape_peeked;   /* struct sevq_events, of peek */
 extern const struct sevq_shape sevq_shape_purged;   /* struct sevq_purged */
 extern const struct sevq_shape sevq_shape_decision; /* struct sevq_decision */
 extern const struct sevq_shape sevq_shape_sessions; /* struct sevq_sessions */

@@ -124,7 +124,7 @@ sevq_context_begin(struct sevq_client *client)
 {
 	if (client == NULL || client->http == NULL)
 		return false;
-	if (client->hearing) {
+	if (client->streaming) {
 		sevq_context_refuse(client, "the context hears a stream");
 		return false;
 	}
@@ -141,7 +141,7 @@ read_answer(struct sevq_client *client, const struct sevq_shape *shape)
 
 	if (shape != NULL && answer->status >= 200 && answer->status < 300 && answer->json)
 		return sevq_answer_read(shape, answer->body, answer->len, &client->error);
-	if (answer->endless)
+	if (answer->streamed)
 		return NULL; /* it was handed on, and nothing is left to read */
 	if (answer->status >= 400 && answer->problem)
 		sevq_answer_problem(answer->body, answer->len, &client->error);

@@ -16,7 +16,7 @@ struct sevq_client {
 	struct sevq_endpoint endpoint;
 	struct sevq_http *http; /* NULL: sevq_connect has failed, and error says why */
 	struct sevq_http_answer answer;
-	bool hearing; /* a stream, and can do nothing else meanwhile */
+	bool streaming; /* a stream, and can do nothing else meanwhile */
 };
 
 /* A call starts: true if the context can make it, else its code says why not. */

@@ -93,7 +93,7 @@ sevq_peek(struct sevq_client *client, const struct sevq_address *address, size_t
 	sevq_request_address_query(&request, address);
 	sevq_url_query_number(&request.target, "limit", (int64_t)limit);
 	sevq_url_query(&request.target, "after", after_id);
-	return sevq_context_run(client, &request, &sevq_shape_found, ret);
+	return sevq_context_run(client, &request, &sevq_shape_peeked, ret);
 }
 
 enum sevq_code

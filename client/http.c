@@ -33,9 +33,9 @@ struct sevq_http {
 	struct sevq_buffer url, answer;
 	/* During an exchange: */
 	const struct sevq_request *request;
-	int sent;         /* how often the request went out */
-	bool taken;       /* an endless answer has been taken as far as it was wanted */
-	int64_t heard_ms; /* when something came */
+	int sent;             /* how often the request went out */
+	bool stopped;         /* an endless answer has been taken as far as it was wanted */
+	int64_t last_data_ms; /* when something came */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -59,14 +59,14 @@ is_type(const char *header, const char *type)
 
 /* Whether what comes is the endless answer that was asked for, not a problem. */
 static bool
-is_endless(const struct sevq_http *http, const struct sevq_request *request)
+is_stream(const struct sevq_http *http, const struct sevq_request *request)
 {
 	const char *type = NULL;
 	long status = 0;
 
 	curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(http->easy, CURLINFO_CONTENT_TYPE, &type);
-	return request->take != NULL && status == 200 && is_type(type, "text/event-stream");
+	return request->on_data != NULL && status == 200 && is_type(type, "text/event-stream");
 }
 
 static size_t
@@ -74,10 +74,11 @@ on_data(char *data, size_t size, size_t count, void *arg)
 {
 	struct sevq_http *http = arg;
 
-	http->heard_ms = now_ms();
-	if (is_endless(http, http->request)) {
-		http->taken = !http->request->take(http->request->take_arg, data, size * count);
-		return http->taken ? 0 : size * count;
+	http->last_data_ms = now_ms();
+	if (is_stream(http, http->request)) {
+		http->stopped =
+		    !http->request->on_data(http->request->on_data_arg, data, size * count);
+		return http->stopped ? 0 : size * count;
 	}
 	if (count > SEVQ_ANSWER_BYTES_MAX - http->answer.len)
 		return 0;
@@ -104,7 +105,8 @@ on_progress(void *arg, curl_off_t down_all, curl_off_t down, curl_off_t up_all, 
 	struct sevq_http *http = arg;
 
 	(void)down_all, (void)down, (void)up_all, (void)up;
-	return http->request->take != NULL && now_ms() - http->heard_ms > http->request->silence_ms;
+	return http->request->on_data != NULL &&
+	       now_ms() - http->last_data_ms > http->request->silence_ms;
 }
 
 /* Puts a line at the end of a list; on failure the list stays as it was. */
@@ -221,7 +223,7 @@ static CURLcode
 set_request(struct sevq_http *http, const struct sevq_request *request, const char *body,
 	    const struct curl_slist *headers)
 {
-	bool endless = request->take != NULL;
+	bool streamed = request->on_data != NULL;
 	CURLcode rc;
 
 	rc = curl_easy_setopt(http->easy, CURLOPT_URL, sevq_buffer_text(&http->url));
@@ -234,7 +236,7 @@ set_request(struct sevq_http *http, const struct sevq_request *request, const ch
 	}
 	curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(http->easy, CURLOPT_TIMEOUT_MS,
-			 endless ? 0L : (long)(http->timeout_ms + request->wait_ms));
+			 streamed ? 0L : (long)(http->timeout_ms + request->wait_ms));
 	return rc == CURLE_OK ? curl_easy_setopt(http->easy, CURLOPT_CUSTOMREQUEST, request->method)
 			      : rc;
 }
@@ -251,7 +253,7 @@ failed(const struct sevq_http *http, const struct sevq_request *request, CURLcod
 	if (http->sent == 0)
 		return sevq_error_set(error, SEVQ_UNREACHABLE, "nothing answers at %s: %s",
 				      http->where, why);
-	if (request->take != NULL)
+	if (request->on_data != NULL)
 		return sevq_error_set(error, SEVQ_LOST, "lost %s: %s", http->where,
 				      rc == CURLE_ABORTED_BY_CALLBACK ? "it says nothing any more"
 								      : why);
@@ -279,16 +281,16 @@ failed(const struct sevq_http *http, const struct sevq_request *request, CURLcod
 static CURLcode
 perform(struct sevq_http *http, const struct sevq_request *request, const char *body)
 {
-	struct curl_slist *fixed = request->take != NULL ? http->stream_headers
-				   : body != NULL        ? http->body_headers
-							 : http->headers;
+	struct curl_slist *fixed = request->on_data != NULL ? http->stream_headers
+				   : body != NULL           ? http->body_headers
+							    : http->headers;
 	struct curl_slist own = { .data = request->header.data, .next = fixed };
 	CURLcode rc;
 
 	http->request = request;
 	http->sent = 0;
-	http->taken = false;
-	http->heard_ms = now_ms();
+	http->stopped = false;
+	http->last_data_ms = now_ms();
 	http->error[0] = '\0';
 	sevq_buffer_truncate(&http->url);
 	sevq_buffer_truncate(&http->answer);
@@ -301,7 +303,7 @@ perform(struct sevq_http *http, const struct sevq_request *request, const char *
 		rc = curl_easy_perform(http->easy);
 	curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL); /* our own line ends here */
 	http->request = NULL;
-	return http->taken ? CURLE_OK : rc;
+	return http->stopped ? CURLE_OK : rc;
 }
 
 static void
@@ -318,7 +320,7 @@ read_answer(const struct sevq_http *http, const struct sevq_request *request,
 	ret->status = (int)status;
 	ret->retry_after_s = (long)retry_after_s;
 	ret->json = is_type(type, "application/json");
-	ret->endless = is_endless(http, request);
+	ret->streamed = is_stream(http, request);
 	ret->problem = is_type(type, "application/problem+json");
 	ret->body = sevq_buffer_text(&http->answer);
 	ret->len = http->answer.len;

@@ -33,7 +33,7 @@ struct sevq_http_answer {
 	long retry_after_s;
 	bool json, problem; /* what the content type says */
 	/* it was handed on, to its end or as far as it was wanted; there is no body */
-	bool endless;
+	bool streamed;
 	const char *body;
 	size_t len;
 };

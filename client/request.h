@@ -24,8 +24,8 @@ struct sevq_request {
 	 * Where it is set, the answer is an endless one: what comes is handed on until take returns
 	 * false.
 	 */
-	bool (*take)(void *arg, const char *data, size_t len);
-	void *take_arg;
+	bool (*on_data)(void *arg, const char *data, size_t len);
+	void *on_data_arg;
 	int64_t silence_ms; /* of an endless answer: how long nothing may come */
 };
 

@@ -584,7 +584,7 @@ sevq_stream_options_init(struct sevq_stream_options *options)
  */
 SEVQ_API enum sevq_code sevq_stream(struct sevq_client *client,
 				    const struct sevq_stream_options *options,
-				    bool (*heard)(const struct sevq_wakeup *wakeup, void *arg),
+				    bool (*on_wakeup)(const struct sevq_wakeup *wakeup, void *arg),
 				    void *arg);
 
 /* --- what was --- */

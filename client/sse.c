@@ -20,7 +20,7 @@ end_event(struct sevq_sse *sse)
 	const char *name = sse->name.len > 0 ? sevq_buffer_text(&sse->name) : "message";
 	struct sevq_sse_event event = { name, sevq_buffer_text(&sse->id),
 					sevq_buffer_text(&sse->data) };
-	bool more = !sse->any_data || sse->heard(&event, sse->arg);
+	bool more = !sse->any_data || sse->on_event(&event, sse->arg);
 
 	sevq_buffer_truncate(&sse->name);
 	sevq_buffer_truncate(&sse->data);

@@ -21,7 +21,7 @@ struct sevq_sse_event {
 
 /* All zero but for the first two is a stream at its beginning. */
 struct sevq_sse {
-	bool (*heard)(const struct sevq_sse_event *event, void *arg); /* false: enough */
+	bool (*on_event)(const struct sevq_sse_event *event, void *arg); /* false: enough */
 	void *arg;
 	/* Its own: */
 	struct sevq_buffer line, name, id, data;
@@ -29,8 +29,8 @@ struct sevq_sse {
 };
 
 /*
- * Takes what came. false: heard said enough, or a line is too long, or memory ran out; nothing more
- * may be given.
+ * Takes what came. false: on_event said enough, or a line is too long, or memory ran out; nothing
+ * more may be given.
  */
 bool sevq_sse_feed(struct sevq_sse *sse, const char *bytes, size_t len);
 void sevq_sse_clear(struct sevq_sse *sse);

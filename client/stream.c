@@ -8,9 +8,9 @@
 
 struct stream {
 	struct sevq_client *client;
-	bool (*heard)(const struct sevq_wakeup *wakeup, void *arg);
+	bool (*on_wakeup)(const struct sevq_wakeup *wakeup, void *arg);
 	void *arg;
-	bool enough; /* said heard */
+	bool stopped; /* said on_wakeup */
 	struct sevq_error error;
 	struct sevq_sse sse;
 };
@@ -29,11 +29,11 @@ on_event(const struct sevq_sse_event *event, void *arg)
 		return false;
 	wakeup->id = event->id;
 	wakeup->json = event->data;
-	stream->enough = !stream->heard(wakeup, stream->arg);
+	stream->stopped = !stream->on_wakeup(wakeup, stream->arg);
 	/* of calls that were refused meanwhile */
 	memset(&stream->client->error, 0, sizeof(stream->client->error));
 	sevq_free(wakeup);
-	return !stream->enough;
+	return !stream->stopped;
 }
 
 static bool
@@ -46,12 +46,12 @@ on_bytes(void *arg, const char *data, size_t len)
 
 /* Why it is over, where the exchange itself has gone well. */
 static void
-judge(struct stream *stream)
+set_outcome(struct stream *stream)
 {
 	struct sevq_error *error = &stream->client->error;
 	const struct sevq_sse *sse = &stream->sse;
 
-	if (error->code != SEVQ_OK || stream->enough)
+	if (error->code != SEVQ_OK || stream->stopped)
 		return;
 	if (stream->error.code != SEVQ_OK)
 		*error = stream->error;
@@ -64,23 +64,24 @@ judge(struct stream *stream)
 }
 
 static void
-fill(struct sevq_request *request, const struct sevq_stream_options *options, struct stream *stream)
+fill_request(struct sevq_request *request, const struct sevq_stream_options *options,
+	     struct stream *stream)
 {
 	sevq_request_address_query(request, &options->address);
 	sevq_url_query(&request->target, "prefix", options->prefix);
 	sevq_url_query_number(&request->target, "coalesceMs", options->coalesce_ms);
 	if (options->last_event_id != NULL && options->last_event_id[0] != '\0')
 		sevq_buffer_addf(&request->header, "Last-Event-ID: %s", options->last_event_id);
-	request->take = on_bytes;
-	request->take_arg = stream;
+	request->on_data = on_bytes;
+	request->on_data_arg = stream;
 	request->silence_ms = options->silence_ms != 0 ? options->silence_ms : SILENCE_MS_DEFAULT;
 }
 
 enum sevq_code
 sevq_stream(struct sevq_client *client, const struct sevq_stream_options *options,
-	    bool (*heard)(const struct sevq_wakeup *wakeup, void *arg), void *arg)
+	    bool (*on_wakeup)(const struct sevq_wakeup *wakeup, void *arg), void *arg)
 {
-	struct stream stream = { .client = client, .heard = heard, .arg = arg };
+	struct stream stream = { .client = client, .on_wakeup = on_wakeup, .arg = arg };
 	struct sevq_stream_options ours;
 	struct sevq_request request;
 
@@ -88,19 +89,19 @@ sevq_stream(struct sevq_client *client, const struct sevq_stream_options *option
 		return sevq_error_code(client);
 	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
 		return client->error.code;
-	if (heard == NULL || ours.coalesce_ms < 0 || ours.silence_ms < 0)
-		return sevq_context_refuse(client,
-					   heard == NULL ? "nobody hears" : "a time is negative");
+	if (on_wakeup == NULL || ours.coalesce_ms < 0 || ours.silence_ms < 0)
+		return sevq_context_refuse(client, on_wakeup == NULL ? "nobody hears"
+								     : "a time is negative");
 	if (ours.last_event_id != NULL && strpbrk(ours.last_event_id, "\r\n") != NULL)
 		return sevq_context_refuse(client, "an event id is one line");
-	stream.sse.heard = on_event;
+	stream.sse.on_event = on_event;
 	stream.sse.arg = &stream;
 	sevq_request_init(&request, "GET", "/v1/stream");
-	fill(&request, &ours, &stream);
-	client->hearing = true;
+	fill_request(&request, &ours, &stream);
+	client->streaming = true;
 	sevq_context_run(client, &request, NULL, NULL);
-	client->hearing = false;
-	judge(&stream);
+	client->streaming = false;
+	set_outcome(&stream);
 	sevq_sse_clear(&stream.sse);
 	return client->error.code;
 }

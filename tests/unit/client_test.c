@@ -596,7 +596,7 @@ events_of_a_stream_are_the_same_however_it_is_cut(void **state)
 	for (first = 0; first < sizeof(text); first++) {
 		for (second = first; second < sizeof(text); second++) {
 			struct sevq_buffer heard = { 0 };
-			struct sevq_sse sse = { .heard = note_event, .arg = &heard };
+			struct sevq_sse sse = { .on_event = note_event, .arg = &heard };
 
 			assert_true(sevq_sse_feed(&sse, text, first));
 			assert_true(sevq_sse_feed(&sse, text + first, second - first));
@@ -614,7 +614,7 @@ a_stream_that_was_enough_or_too_much_takes_nothing_more(void **state)
 {
 	static char lines[SEVQ_SSE_BYTES_MAX + 8];
 	struct sevq_buffer heard = { 0 };
-	struct sevq_sse sse = { .heard = note_event, .arg = &heard };
+	struct sevq_sse sse = { .on_event = note_event, .arg = &heard };
 
 	(void)state;
 	assert_false(sevq_sse_feed(&sse, "data: stop\n\ndata: more\n\n", 25));
@@ -831,9 +831,9 @@ lists_keep_their_order(void **state)
 				  "},{\"outcome\":\"replaced\",\"event\":" EVENT
 				  "},{\"outcome\":\"duplicate\",\"event\":" EVENT "}]}");
 	struct sevq_events *events =
-	    read_answer(&sevq_shape_found, "{\"sessionKey\":\"k\",\"events\":[" EVENT
-					   ",{\"id\":\"8\",\"sessionKey\":\"k\",\"text\":\"t\","
-					   "\"ts\":0}],\"depth\":9,\"more\":true}");
+	    read_answer(&sevq_shape_peeked, "{\"sessionKey\":\"k\",\"events\":[" EVENT
+					    ",{\"id\":\"8\",\"sessionKey\":\"k\",\"text\":\"t\","
+					    "\"ts\":0}],\"depth\":9,\"more\":true}");
 	struct sevq_sessions *sessions = read_answer(
 	    &sevq_shape_sessions,
 	    "{\"sessions\":[{\"sessionKey\":\"k\",\"agentId\":\"a\",\"depth\":3,\"leased\":0,"
@@ -929,8 +929,8 @@ answers_that_make_no_sense_are_refused(void **state)
 		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[],\"remaining\":0.5}" },
 		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[],\"remaining\":1e30}" },
 		{ &sevq_shape_taken, "{\"sessionKey\":\"k\",\"events\":[],\"remaining\":\"0\"}" },
-		{ &sevq_shape_found, "{\"sessionKey\":\"k\",\"events\":[],\"depth\":0,\"more\":0}" },
-		{ &sevq_shape_found, "{\"sessionKey\":\"k\",\"events\":[],\"depth\":0}" },
+		{ &sevq_shape_peeked, "{\"sessionKey\":\"k\",\"events\":[],\"depth\":0,\"more\":0}" },
+		{ &sevq_shape_peeked, "{\"sessionKey\":\"k\",\"events\":[],\"depth\":0}" },
 		{ &sevq_shape_receipt, "{\"outcome\":\"lost\",\"event\":" EVENT "}" },
 		{ &sevq_shape_receipt, "{\"outcome\":1,\"event\":" EVENT "}" },
 		{ &sevq_shape_receipt, "{\"outcome\":\"queued\",\"event\":[]}" },
@@ -1123,7 +1123,7 @@ try_stream(void)
 	char heard_memory[64];
 	/* which never runs out */
 	struct sevq_buffer heard = { .data = heard_memory, .cap = sizeof(heard_memory) };
-	struct sevq_sse sse = { .heard = note_event, .arg = &heard };
+	struct sevq_sse sse = { .on_event = note_event, .arg = &heard };
 	bool fed = sevq_sse_feed(&sse, text, sizeof(text) - 1);
 
 	if (fed)
