@@ -27,45 +27,44 @@ struct sevq_command {
 	enum sevq_exit (*run)(struct sevq_client *client, struct sevq_options *options);
 };
 
-/* The commands, each where it lives. */
+/* The commands, under the name of their file. Each prints its answer and returns the exit code. */
+
 /* event.c */
 enum sevq_exit sevq_run_event(struct sevq_client *client, struct sevq_options *options);
+
 /* take.c */
 enum sevq_exit sevq_run_drain(struct sevq_client *client, struct sevq_options *options);
-/* take.c */
 enum sevq_exit sevq_run_peek(struct sevq_client *client, struct sevq_options *options);
-/* take.c */
 enum sevq_exit sevq_run_consume(struct sevq_client *client, struct sevq_options *options);
+
 /* remove.c */
 enum sevq_exit sevq_run_withdraw(struct sevq_client *client, struct sevq_options *options);
-/* remove.c */
 enum sevq_exit sevq_run_purge(struct sevq_client *client, struct sevq_options *options);
+
 /* look.c */
 enum sevq_exit sevq_run_sessions(struct sevq_client *client, struct sevq_options *options);
-/* look.c */
 enum sevq_exit sevq_run_route(struct sevq_client *client, struct sevq_options *options);
-/* look.c */
 enum sevq_exit sevq_run_stats(struct sevq_client *client, struct sevq_options *options);
+
 /* lease.c */
 enum sevq_exit sevq_run_lease(struct sevq_client *client, struct sevq_options *options);
-/* lease.c */
 enum sevq_exit sevq_run_ack(struct sevq_client *client, struct sevq_options *options);
-/* lease.c */
 enum sevq_exit sevq_run_nack(struct sevq_client *client, struct sevq_options *options);
-/* lease.c */
 enum sevq_exit sevq_run_extend(struct sevq_client *client, struct sevq_options *options);
+
 /* wait.c */
 enum sevq_exit sevq_run_wait(struct sevq_client *client, struct sevq_options *options);
-/* wait.c */
 enum sevq_exit sevq_run_tail(struct sevq_client *client, struct sevq_options *options);
+
 /* run.c */
 enum sevq_exit sevq_run_run(struct sevq_client *client, struct sevq_options *options);
+
 /* history.c */
 enum sevq_exit sevq_run_show(struct sevq_client *client, struct sevq_options *options);
-/* history.c */
 enum sevq_exit sevq_run_history(struct sevq_client *client, struct sevq_options *options);
-/* history.c */
 enum sevq_exit sevq_run_dead_letters(struct sevq_client *client, struct sevq_options *options);
+
+/* What commands share (command.c). */
 
 /* Says on standard error how the last call on client failed, and with which code to exit. */
 enum sevq_exit sevq_report(const struct sevq_client *client);
@@ -88,9 +87,9 @@ void sevq_print_json(const struct sevq_client *client);
 bool sevq_ask(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Events as a table. */
-void sevq_print_events(struct sevq_event *const *events, size_t count); /* take.c */
+void sevq_print_events(struct sevq_event *const *events, size_t count);
 
 /* The lines of a prompt; on a terminal they are made harmless. NULL prints nothing. */
-void sevq_print_block(const char *block); /* take.c */
+void sevq_print_block(const char *block);
 
 #endif

@@ -2,11 +2,8 @@
  * sevq - the command: the table of commands, finding the one that is meant, and the help.
  */
 #include <locale.h>
-#include <stdarg.h>
-#include <stdlib.h>
 
 #include "client/command/command.h"
-#include "client/command/table.h"
 
 /* clang-format off */
 #define WITH_ADDRESS (SEVQ_WITH(SEVQ_OPTION_SESSION_KEY) | SEVQ_WITH(SEVQ_OPTION_AGENT) | SEVQ_WITH(SEVQ_OPTION_CHANNEL) | SEVQ_WITH(SEVQ_OPTION_ACCOUNT))
@@ -99,92 +96,6 @@ explain(const struct sevq_command *command)
 	if (command->options != 0)
 		putchar('\n');
 	sevq_options_explain(stdout, SEVQ_WITH_COMMON);
-}
-
-enum sevq_exit
-sevq_report_usage(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("sevq: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputs(" (see sevq --help)\n", stderr);
-	return SEVQ_EXIT_USAGE;
-}
-
-static enum sevq_exit
-exit_of(enum sevq_code code)
-{
-	switch (code) {
-	case SEVQ_OK:
-		return SEVQ_EXIT_DONE;
-	case SEVQ_UNAUTHORIZED:
-	case SEVQ_FORBIDDEN:
-		return SEVQ_EXIT_NOT_ALLOWED;
-	case SEVQ_NOT_FOUND:
-		return SEVQ_EXIT_NOTHING;
-	default:
-		return sevq_code_retryable(code) ? SEVQ_EXIT_TRY_AGAIN : SEVQ_EXIT_FAILED;
-	}
-}
-
-enum sevq_exit
-sevq_report(const struct sevq_client *client)
-{
-	enum sevq_code code = sevq_error_code(client);
-	char *message = sevq_escaped(sevq_error_message(client));
-
-	if (code == SEVQ_UNREACHABLE)
-		fprintf(stderr, "sevq: no sevqd at %s: start one with `sevqd`\n",
-			sevq_base_url(client));
-	else if (code == SEVQ_UNAUTHORIZED)
-		fprintf(stderr, "sevq: %s; name its token with --token-file or SEVQ_TOKEN_FILE\n",
-			message);
-	else if (sevq_retry_after(client) > 0)
-		fprintf(stderr, "sevq: %s; try again in %ld s\n", message,
-			sevq_retry_after(client));
-	else
-		fprintf(stderr, "sevq: %s\n", message);
-	free(message);
-	return exit_of(code);
-}
-
-bool
-sevq_take_key_argument(struct sevq_options *options)
-{
-	if (options->argument_count > 0 && options->address.session_key != NULL) {
-		sevq_report_usage("the session is named twice");
-		return false;
-	}
-	if (options->argument_count > 0)
-		options->address.session_key = options->arguments[0];
-	if (options->address.session_key == NULL && options->address.agent_id == NULL) {
-		sevq_report_usage("name a session key or an --agent");
-		return false;
-	}
-	return true;
-}
-
-bool
-sevq_ask(const char *fmt, ...)
-{
-	char answer[16] = "";
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	if (fgets(answer, sizeof(answer), stdin) == NULL)
-		fputc('\n', stderr);
-	return answer[0] == 'y' || answer[0] == 'Y';
-}
-
-void
-sevq_print_json(const struct sevq_client *client)
-{
-	puts(sevq_last_answer(client, NULL));
 }
 
 static enum sevq_exit

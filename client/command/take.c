@@ -3,56 +3,8 @@
  */
 #include <stdlib.h>
 
-#include <unistd.h>
-
 #include "client/command/command.h"
 #include "client/command/table.h"
-
-void
-sevq_print_events(struct sevq_event *const *events, size_t count)
-{
-	const struct sevq_column columns[] = { { "ID", true },
-					       { isatty(STDOUT_FILENO) ? "AGE" : "TIME", true },
-					       { "SOURCE", false },
-					       { "CONTEXT", false },
-					       { "TEXT", false } };
-	struct sevq_table table;
-	size_t i;
-
-	sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
-	for (i = 0; i < count; i++) {
-		sevq_table_add(&table, events[i]->id);
-		sevq_table_add_time(&table, events[i]->ts_ms);
-		sevq_table_add(&table, events[i]->source);
-		sevq_table_add(&table, events[i]->context_key);
-		sevq_table_add(&table, events[i]->text);
-	}
-	sevq_table_print(&table);
-	sevq_table_clear(&table);
-}
-
-void
-sevq_print_block(const char *block)
-{
-	const char *end;
-	char *line, *harmless;
-
-	if (block == NULL)
-		return;
-	if (!isatty(STDOUT_FILENO)) {
-		puts(block);
-		return;
-	}
-	for (; block != NULL; block = end != NULL ? end + 1 : NULL) {
-		end = strchr(block, '\n');
-		line =
-		    sevq_need(end != NULL ? strndup(block, (size_t)(end - block)) : strdup(block));
-		harmless = sevq_escaped(line);
-		puts(harmless);
-		free(harmless);
-		free(line);
-	}
-}
 
 /* On standard error, so that standard output holds nothing but events. */
 static void

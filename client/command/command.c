@@ -1,0 +1,144 @@
+/*
+ * What commands share: reporting a failure, reading the session from the command line, asking, and
+ * printing events.
+ */
+#include "client/command/command.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <unistd.h>
+
+#include "client/command/table.h"
+
+enum sevq_exit
+sevq_report_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("sevq: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs(" (see sevq --help)\n", stderr);
+	return SEVQ_EXIT_USAGE;
+}
+
+static enum sevq_exit
+exit_of(enum sevq_code code)
+{
+	switch (code) {
+	case SEVQ_OK:
+		return SEVQ_EXIT_DONE;
+	case SEVQ_UNAUTHORIZED:
+	case SEVQ_FORBIDDEN:
+		return SEVQ_EXIT_NOT_ALLOWED;
+	case SEVQ_NOT_FOUND:
+		return SEVQ_EXIT_NOTHING;
+	default:
+		return sevq_code_retryable(code) ? SEVQ_EXIT_TRY_AGAIN : SEVQ_EXIT_FAILED;
+	}
+}
+
+enum sevq_exit
+sevq_report(const struct sevq_client *client)
+{
+	enum sevq_code code = sevq_error_code(client);
+	char *message = sevq_escaped(sevq_error_message(client));
+
+	if (code == SEVQ_UNREACHABLE)
+		fprintf(stderr, "sevq: no sevqd at %s: start one with `sevqd`\n",
+			sevq_base_url(client));
+	else if (code == SEVQ_UNAUTHORIZED)
+		fprintf(stderr, "sevq: %s; name its token with --token-file or SEVQ_TOKEN_FILE\n",
+			message);
+	else if (sevq_retry_after(client) > 0)
+		fprintf(stderr, "sevq: %s; try again in %ld s\n", message,
+			sevq_retry_after(client));
+	else
+		fprintf(stderr, "sevq: %s\n", message);
+	free(message);
+	return exit_of(code);
+}
+
+bool
+sevq_take_key_argument(struct sevq_options *options)
+{
+	if (options->argument_count > 0 && options->address.session_key != NULL) {
+		sevq_report_usage("the session is named twice");
+		return false;
+	}
+	if (options->argument_count > 0)
+		options->address.session_key = options->arguments[0];
+	if (options->address.session_key == NULL && options->address.agent_id == NULL) {
+		sevq_report_usage("name a session key or an --agent");
+		return false;
+	}
+	return true;
+}
+
+bool
+sevq_ask(const char *fmt, ...)
+{
+	char answer[16] = "";
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	if (fgets(answer, sizeof(answer), stdin) == NULL)
+		fputc('\n', stderr);
+	return answer[0] == 'y' || answer[0] == 'Y';
+}
+
+void
+sevq_print_json(const struct sevq_client *client)
+{
+	puts(sevq_last_answer(client, NULL));
+}
+
+void
+sevq_print_events(struct sevq_event *const *events, size_t count)
+{
+	const struct sevq_column columns[] = { { "ID", true },
+					       { isatty(STDOUT_FILENO) ? "AGE" : "TIME", true },
+					       { "SOURCE", false },
+					       { "CONTEXT", false },
+					       { "TEXT", false } };
+	struct sevq_table table;
+	size_t i;
+
+	sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+	for (i = 0; i < count; i++) {
+		sevq_table_add(&table, events[i]->id);
+		sevq_table_add_time(&table, events[i]->ts_ms);
+		sevq_table_add(&table, events[i]->source);
+		sevq_table_add(&table, events[i]->context_key);
+		sevq_table_add(&table, events[i]->text);
+	}
+	sevq_table_print(&table);
+	sevq_table_clear(&table);
+}
+
+void
+sevq_print_block(const char *block)
+{
+	const char *end;
+	char *line, *harmless;
+
+	if (block == NULL)
+		return;
+	if (!isatty(STDOUT_FILENO)) {
+		puts(block);
+		return;
+	}
+	for (; block != NULL; block = end != NULL ? end + 1 : NULL) {
+		end = strchr(block, '\n');
+		line =
+		    sevq_need(end != NULL ? strndup(block, (size_t)(end - block)) : strdup(block));
+		harmless = sevq_escaped(line);
+		puts(harmless);
+		free(harmless);
+		free(line);
+	}
+}
