@@ -3,9 +3,10 @@
  */
 #include "client/command/options.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
+
+#include "client/command/number.h"
 
 /* Reads text into the field at `at`; false: it means nothing. text is NULL for a flag. */
 typedef bool reader(const char *text, void *at);
@@ -35,11 +36,7 @@ read_flag(const char *text, void *at)
 static bool
 read_number(const char *text, void *at)
 {
-	char *end;
-
-	errno = 0;
-	*(int64_t *)at = strtoll(text, &end, 10);
-	return errno == 0 && end != text && *end == '\0' && *(int64_t *)at > 0;
+	return sevq_number_read(text, at);
 }
 
 /* A number and a unit; without one, seconds. Up to a century. */

@@ -14,6 +14,8 @@
 
 #include <unistd.h>
 
+#include "client/command/number.h"
+
 #define WIDTH_DEFAULT 80
 #define LAST_WIDTH_MIN 8
 #define GAP 2
@@ -211,12 +213,13 @@ screen_width(void)
 {
 	struct winsize size;
 	const char *columns = getenv("COLUMNS");
+	int64_t width;
 
 	if (!isatty(STDOUT_FILENO))
 		return 0;
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
 		return size.ws_col;
-	return columns != NULL && atoi(columns) > 0 ? (size_t)atoi(columns) : WIDTH_DEFAULT;
+	return columns != NULL && sevq_number_read(columns, &width) ? (size_t)width : WIDTH_DEFAULT;
 }
 
 static void
