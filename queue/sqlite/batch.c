@@ -5,9 +5,11 @@
  * costs. So SQLite is shown the batch as two virtual tables, and one INSERT ... SELECT a commit
  * takes each. They are empty but while a commit runs.
  */
+#include "queue/sqlite/batch.h"
+
 #include <stdlib.h>
 
-#include "queue/sqlite/private.h"
+#include "queue/sqlite/ids.h"
 
 /* What stands in a column. A time of 0 and a text of NULL are null. */
 enum type { INT64, INT, BOOL, TIME, TEXT, DELIVERY, ORIGINAL_KEY, IDS, ATTEMPTS };

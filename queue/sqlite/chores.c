@@ -1,16 +1,20 @@
 /*
- * chores.c - what is done between turns: checkpoints, a look at the disk (sqlite_disk.c),
- * forgetting (sqlite_sweep.c has the sweep of events and outcomes).
+ * chores.c - what is done between turns: checkpoints, a look at the disk (disk.c),
+ * forgetting (sweep.c has the sweep of events and outcomes).
  *
  * The WAL is checkpointed after the answers have gone out, when it has grown to a size that keeps
  * one checkpoint short; SQLite then starts it over from its beginning, and overwrites what is
  * there: that syncs twice as fast as a file that grows.
  */
+#include "queue/sqlite/chores.h"
+
 #include "queue/clock.h"
-#include "queue/sqlite/private.h"
+#include "queue/sqlite/disk.h"
+#include "queue/sqlite/sweep.h"
+#include "queue/sqlite/transaction.h"
 
 #define CHECKPOINT_FRAMES 1000
-#define LOOK_INTERVAL_MS 1000
+#define DISK_CHECK_INTERVAL_MS 1000
 
 /*
  * A sync of the database that fails may have lost pages of this checkpoint and of earlier ones, and
@@ -47,7 +51,7 @@ forget_keys(struct sqlite_store *store, int64_t before_ms)
 	if (rc == SQLITE_OK)
 		rc = sqlite_run(remove);
 	int forgotten = sqlite3_changes(store->db);
-	return sqlite_end(store, rc, &err) == 0 && forgotten == SQLITE_SWEEP_MAX;
+	return sqlite_end(store, rc, &err) == 0 && forgotten == FORGET_ROWS_MAX;
 }
 
 bool
@@ -62,16 +66,16 @@ sqlite_chores(struct store *base, const struct chores *chores)
 		checkpoint(store);
 	if (store->broken) /* and whoever reads next would make its index anew */
 		return false;
-	if (now_ms >= store->next_look_ms) {
+	if (now_ms >= store->next_disk_check_ms) {
 		sqlite_look_at_disk(store);
-		store->next_look_ms = now_ms + LOOK_INTERVAL_MS;
-		store->sweeping = store->forgetting = true;
+		store->next_disk_check_ms = now_ms + DISK_CHECK_INTERVAL_MS;
+		store->more_to_sweep = store->more_keys = true;
 	}
-	if (store->forgetting || store->sweeping)
+	if (store->more_keys || store->more_to_sweep)
 		sqlite_cap(store, false);
-	if (store->forgetting)
-		store->forgetting = forget_keys(store, chores->keys_before_ms);
-	else if (store->sweeping)
-		store->sweeping = sqlite_sweep(store, chores);
-	return store->forgetting || store->sweeping;
+	if (store->more_keys)
+		store->more_keys = forget_keys(store, chores->keys_before_ms);
+	else if (store->more_to_sweep)
+		store->more_to_sweep = sqlite_sweep(store, chores);
+	return store->more_keys || store->more_to_sweep;
 }

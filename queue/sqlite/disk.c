@@ -10,6 +10,8 @@
  * Others fill disks as well. Beside the database stands a reserve, a file that is given up when
  * there is no room for anything else, and made again when there is plenty.
  */
+#include "queue/sqlite/disk.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +20,7 @@
 
 #include <unistd.h>
 
-#include "queue/sqlite/private.h"
+#include "queue/sqlite/path.h"
 
 #define RESERVE_BYTES (8 << 20)        /* some 50,000 outcomes, and a log to write them to */
 #define OPENING_BYTES (1 << 20)        /* for the log and its index */
@@ -80,10 +82,9 @@ sqlite_make_room_to_open(struct sqlite_store *store)
 void
 sqlite_look_at_disk(struct sqlite_store *store)
 {
-	uint64_t wanted = store->options.min_free_bytes;
+	uint64_t wanted = store->min_free_bytes;
 
-	store->free_bytes =
-	    less(free_bytes(store), (uint64_t)store->wal_frames * SQLITE_PAGE_BYTES);
+	store->free_bytes = less(free_bytes(store), (uint64_t)store->wal_frames * PAGE_BYTES);
 	store->full = store->free_bytes < wanted;
 	if (!store->reserved && less(store->free_bytes, 2 * RESERVE_BYTES) > wanted)
 		make_reserve(store);
@@ -98,9 +99,9 @@ leaves_enough(struct sqlite_store *store, const struct store_batch *batch)
 	for (size_t i = 0; i < batch->event_count; i++)
 		bytes += EVENT_ROW_BYTES + batch->events[i].event.text.len;
 	bytes *= 2; /* in the log, and from there in the database */
-	if (less(store->free_bytes, bytes) < store->options.min_free_bytes)
+	if (less(store->free_bytes, bytes) < store->min_free_bytes)
 		sqlite_look_at_disk(store);
-	if (less(store->free_bytes, bytes) < store->options.min_free_bytes)
+	if (less(store->free_bytes, bytes) < store->min_free_bytes)
 		return false; /* a smaller one may have room */
 	store->free_bytes = less(store->free_bytes, bytes);
 	return true;
@@ -110,7 +111,7 @@ void
 sqlite_cap(struct sqlite_store *store, bool events)
 {
 	char pragma[64];
-	uint64_t pages = store->options.max_bytes / SQLITE_PAGE_BYTES;
+	uint64_t pages = store->max_bytes / PAGE_BYTES;
 
 	if (pages == 0 || store->capped == events)
 		return;

@@ -1,9 +1,9 @@
 /*
  * ids.c - lists of event ids as they stand in an outcome's row: short, and readable with json_each.
  */
-#include <ctype.h>
+#include "queue/sqlite/ids.h"
 
-#include "queue/sqlite/private.h"
+#include <ctype.h>
 
 static size_t
 run_length(const int64_t *ids, size_t count)

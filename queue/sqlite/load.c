@@ -4,9 +4,14 @@
  * The outcomes are read first and become one sorted list of settled ranges; then the events are
  * walked in id order beside it. Two scans in key order, no index, no random access.
  */
+#include "queue/sqlite/load.h"
+
 #include <stdlib.h>
 
-#include "queue/sqlite/private.h"
+#include "queue/sqlite/ids.h"
+#include "queue/sqlite/rows.h"
+#include "queue/sqlite/session_rows.h"
+#include "queue/sqlite/transaction.h"
 
 struct settled {
 	struct id_range *ranges; /* ascending and disjoint once sorted */
@@ -45,14 +50,14 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct error *
 
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		rc = SQLITE_OK;
-		store->ends.outcome = sqlite3_column_int64(row, 0);
-		store->ends.ts_ms = sqlite3_column_int64(row, 1);
+		store->newest.outcome = sqlite3_column_int64(row, 0);
+		store->newest.ts_ms = sqlite3_column_int64(row, 1);
 		store->stats.outcomes++;
 		if (sqlite3_column_int(row, 2) <= OUTCOME_LAST_SETTLING &&
 		    !add_ranges(settled, sqlite_text(row, 3)))
 			failed =
 			    error_set(err, ERROR_STORAGE_CORRUPT, "outcome %lld in %s is damaged",
-				      (long long)store->ends.outcome, store->path);
+				      (long long)store->newest.outcome, store->path);
 	}
 	if (failed == 0 && rc != SQLITE_DONE)
 		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
@@ -245,9 +250,9 @@ find_newest_event(struct sqlite_store *store, struct error *err)
 	    failed = 0;
 
 	if (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		store->ends.event = sqlite3_column_int64(row, 0);
-		if (sqlite3_column_int64(row, 1) > store->ends.ts_ms)
-			store->ends.ts_ms = sqlite3_column_int64(row, 1);
+		store->newest.event = sqlite3_column_int64(row, 0);
+		if (sqlite3_column_int64(row, 1) > store->newest.ts_ms)
+			store->newest.ts_ms = sqlite3_column_int64(row, 1);
 	} else if (rc != SQLITE_DONE) {
 		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	}
@@ -322,7 +327,7 @@ sqlite_load(struct store *base, const struct store_loading *loading, struct stor
 
 	if (failed == 0)
 		failed = find_newest_event(store, err);
-	*ends = store->ends;
+	*ends = store->newest;
 	if (failed == 0)
 		failed = load_pending(store, &settled, loading, err);
 	if (failed == 0)

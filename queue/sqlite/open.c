@@ -5,10 +5,11 @@
  * a foreign or newer file keeps every byte), the connection, migrations, statements. A new database
  * is made whole under another name and then renamed, so a crash never leaves half of one.
  */
+#include "queue/sqlite/open.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -17,161 +18,21 @@
 
 #include <unistd.h>
 
-#include "queue/sqlite/private.h"
+#include "queue/sqlite/batch.h"
+#include "queue/sqlite/disk.h"
+#include "queue/sqlite/path.h"
+#include "queue/sqlite/transaction.h"
+#include "queue/sqlite/vfs.h"
 #include "schema/migrations.h"
 
+#define APPLICATION_ID 0x73657671 /* "sevq" */
 #define HEADER_BYTES 100
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(*migrations)))
 #define PATIENCE_MS 1000 /* with others who have the database open while we start */
 /* files up to this size are checked page by page on open; larger ones as they are read */
 #define CHECKED_WHOLE_BYTES (8 << 20)
 
-#define STRING_OF(number) #number
-#define STRING(number) STRING_OF(number)
-
-/* The columns of an event, in the order that sqlite_event (sqlite_rows.c) reads them. */
-#define EVENT_COLUMNS                                                                              \
-	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, "       \
-	"source, traceparent, text,"                                                               \
-	" available_at, expires_at, exec"
-/* as sqlite_outcome reads them */
-#define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail"
-
-static const char *const sql[STATEMENT_COUNT] = {
-	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
-	[STATEMENT_BEGIN_READING] = "BEGIN",
-	[STATEMENT_COMMIT] = "COMMIT",
-	[STATEMENT_ROLLBACK] = "ROLLBACK",
-	[STATEMENT_FIND_SESSION] = "SELECT id FROM session WHERE key = ?",
-	[STATEMENT_SESSION_KEY] = "SELECT key FROM session WHERE id = ?",
-	[STATEMENT_ADD_SESSION] = "INSERT INTO session(key) VALUES (?)",
-	[STATEMENT_REMOVE_SESSION] = "DELETE FROM session WHERE id = ?",
-	[STATEMENT_KEEP_CONTEXT] = "UPDATE session SET last_context = ?2 WHERE key = ?1",
-	[STATEMENT_CONTEXTS] =
-	    "SELECT key, last_context FROM session WHERE last_context IS NOT NULL",
-	/* who fails takes all back */
-	[STATEMENT_ADD_EVENTS] = "INSERT OR FAIL INTO event SELECT * FROM batch_event",
-	[STATEMENT_READ_EVENT] =
-	    "SELECT " EVENT_COLUMNS
-	    " FROM event JOIN session ON session.id = event.session WHERE event.id = ?",
-	[STATEMENT_REMOVE_EVENT] = "DELETE FROM event WHERE id = ? RETURNING session",
-	[STATEMENT_ADD_OUTCOMES] = "INSERT OR FAIL INTO outcome SELECT * FROM batch_outcome",
-	[STATEMENT_OLDEST_OUTCOME] =
-	    "SELECT " OUTCOME_COLUMNS
-	    ", (SELECT key FROM session WHERE session.id = outcome.session)"
-	    " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
-	[STATEMENT_REMOVE_OUTCOME] = "DELETE FROM outcome WHERE id = ?",
-	[STATEMENT_LEASE_OUTCOMES] =
-	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id = ?1 AND kind = 10 UNION ALL"
-	    " SELECT " OUTCOME_COLUMNS
-	    " FROM outcome WHERE session = (SELECT session FROM outcome WHERE id = ?1)"
-	    " AND id > ?1 AND (lease = ?1 AND kind <> 11 OR kind IN (2, 3, 4, 5))", /* those take
-										       what is
-										       leased, too
-										     */
-	[STATEMENT_OUTCOME_SINCE] = "SELECT id, ts FROM outcome WHERE id >= ? ORDER BY id LIMIT 1",
-	[STATEMENT_SESSION_OUTCOMES] = "SELECT " OUTCOME_COLUMNS " FROM outcome"
-				       " WHERE session = (SELECT session FROM event WHERE id = ?) "
-				       "AND id >= ? ORDER BY id LIMIT 100000",
-	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS
-			      ", session, attempts FROM outcome WHERE id <= ?1 ORDER BY id DESC",
-	[STATEMENT_SESSION_HISTORY] =
-	    "SELECT " OUTCOME_COLUMNS
-	    ", session, attempts FROM outcome WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
-	[STATEMENT_DEAD_LETTERS] = /* one row an event */
-	"SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until, detail, "
-	"session,"
-	" '[' || dead_letter.attempts || ']'"
-	" FROM dead_letter INDEXED BY dead_letter_order CROSS JOIN outcome ON outcome.id = "
-	"dead_letter.outcome"
-	" WHERE requeued IS NULL AND dead_letter.outcome <= ?1 ORDER BY dead_letter.outcome DESC, "
-	"event DESC",
-	[STATEMENT_ADD_DEAD_LETTER] =
-	    "INSERT INTO dead_letter(event, outcome, attempts) VALUES (?, ?, ?)",
-	[STATEMENT_REQUEUE_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",
-	[STATEMENT_REMOVE_DEAD_LETTER] = "DELETE FROM dead_letter WHERE event = ?",
-	[STATEMENT_IS_DEAD_LETTER] =
-	    "SELECT 1 FROM dead_letter WHERE event = ? AND requeued IS NULL",
-	[STATEMENT_REQUEUED] =
-	    "SELECT " OUTCOME_COLUMNS
-	    " FROM dead_letter CROSS JOIN outcome ON outcome.id = requeued WHERE event = ?",
-	[STATEMENT_ADD_KEY] =
-	    "INSERT INTO idempotency(ts, key, request, answer) VALUES (?, ?, ?, ?)",
-	[STATEMENT_FIND_KEY] = "SELECT request, answer FROM idempotency WHERE key = ?",
-	[STATEMENT_REMOVE_KEYS] = /* the oldest alone are looked at: times ascend with ids */
-	"DELETE FROM idempotency WHERE id IN"
-	" (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id LIMIT " STRING(
-	    SQLITE_SWEEP_MAX) ") WHERE ts < ?)",
-};
-
-void
-sqlite_options_init(struct sqlite_options *options)
-{
-	*options = (struct sqlite_options){ .min_free_bytes = 64 << 20 };
-}
-
-int
-sqlite_fail(struct sqlite_store *store, struct error *err, enum error_code code, const char *what)
-{
-	int rc = sqlite3_errcode(store->db);
-
-	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
-		code = ERROR_STORAGE_CORRUPT;
-	if (rc == SQLITE_FULL)
-		code = ERROR_STORAGE_FULL;
-	return error_set(err, code, "%s %s: %s", what, store->path, sqlite3_errmsg(store->db));
-}
-
 /* --- the file before SQLite --- */
-
-char *
-path_with_suffix(const char *path, const char *suffix)
-{
-	size_t bytes = strlen(path) + strlen(suffix) + 1;
-	char *name = mem_alloc(bytes);
-
-	snprintf(name, bytes, "%s%s", path, suffix);
-	return name;
-}
-
-/* What was made or renamed in the directory that holds path is still there after a power loss. */
-static int
-sync_directory(const char *path, struct error *err)
-{
-	char *copy = path_with_suffix(path, "");
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int failed = fd < 0 || fsync(fd) < 0 ? error_set(err, ERROR_STORAGE_FAILED,
-							 "cannot sync the directory of %s", path)
-					     : 0;
-
-	if (fd >= 0)
-		close(fd);
-	free(copy);
-	return failed;
-}
-
-/* Makes the directories above the file, private to us. */
-static int
-make_directories(const char *path, struct error *err)
-{
-	char *copy = mem_alloc(strlen(path) + 1);
-	int failed = 0;
-
-	strcpy(copy, path);
-	for (char *slash = strchr(copy + 1, '/'); slash != NULL && failed == 0;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(copy, 0700) == 0)
-			failed = sync_directory(copy, err);
-		else if (errno != EEXIST)
-			failed =
-			    error_set(err, ERROR_STORAGE_FAILED, "cannot make the directory %s: %s",
-				      copy, strerror(errno));
-		*slash = '/';
-	}
-	free(copy);
-	return failed;
-}
 
 /*
  * Held until the process ends. The file stays: removing it would let two servers lock two files of
@@ -210,7 +71,7 @@ refuse_network(struct sqlite_store *store, struct error *err)
 						 0x0BD00BD0 /* Lustre */ };
 	struct statfs fs;
 
-	if (store->options.allow_network_fs || fstatfs(store->lock_fd, &fs) < 0)
+	if (store->allow_network_fs || fstatfs(store->lock_fd, &fs) < 0)
 		return 0;
 	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++)
 		if (((unsigned long)fs.f_type & 0xFFFFFFFF) == network[i])
@@ -248,8 +109,7 @@ check_header(struct sqlite_store *store, const unsigned char *header, off_t size
 	uint32_t page_bytes = (uint32_t)header[16] << 8 | header[17];
 	uint32_t version = big_endian(header + 60), pages = big_endian(header + 28);
 
-	if (memcmp(header, "SQLite format 3", 16) != 0 ||
-	    big_endian(header + 68) != SQLITE_APPLICATION_ID)
+	if (memcmp(header, "SQLite format 3", 16) != 0 || big_endian(header + 68) != APPLICATION_ID)
 		return error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a sevq database",
 				 store->path);
 	if (version > SCHEMA_VERSION)
@@ -368,10 +228,10 @@ open_file(struct sqlite_store *store, const char *path, struct error *err)
 	return 0;
 }
 
-#define PRAGMA(name, value) "PRAGMA " name " = " STRING(value) ";"
+#define PRAGMA(name, value) "PRAGMA " name " = " SQL_TEXT(value) ";"
 
-static const char file_pragmas[] = PRAGMA("page_size", SQLITE_PAGE_BYTES)
-    PRAGMA("synchronous", FULL) PRAGMA("application_id", SQLITE_APPLICATION_ID);
+static const char file_pragmas[] = PRAGMA("page_size", PAGE_BYTES) PRAGMA("synchronous", FULL)
+    PRAGMA("application_id", APPLICATION_ID);
 
 /* Made whole beside the path, then renamed to it. */
 static int
@@ -416,7 +276,7 @@ check_whole(struct sqlite_store *store, struct error *err)
 }
 
 /*
- * WAL, an fsync a commit. Checkpoints are ours to place (sqlite_chores.c). The page cache holds a
+ * WAL, an fsync a commit. Checkpoints are ours to place (chores.c). The page cache holds a
  * large commit; more would only be memory that new pages walk through, cold: what is read twice is
  * in the queue's ring, or in the kernel's cache.
  */
@@ -425,7 +285,7 @@ static const char settings[] =
     "PRAGMA journal_size_limit = 16777216; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;";
 
 /*
- * The first read takes the lock to write and makes the index of the log anew (sqlite_vfs.c), which
+ * The first read takes the lock to write and makes the index of the log anew (vfs.c), which
  * has failures of its own.
  */
 static int
@@ -503,19 +363,18 @@ prepare(struct sqlite_store *store, struct error *err)
 {
 	if (sqlite_show_batches(store) != SQLITE_OK)
 		return sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot use");
-	for (size_t i = 0; i < STATEMENT_COUNT; i++)
-		if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
-				       &store->statement[i], NULL) != SQLITE_OK)
-			return sqlite_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot use");
+	if (statements_prepare(store->db, store->statement) != SQLITE_OK)
+		return sqlite_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot use");
 	sqlite3_wal_hook(store->db, on_wal, store);
 	return 0;
 }
 
-static int
-open_all(struct sqlite_store *store, struct error *err)
+int
+open_database(struct sqlite_store *store, struct error *err)
 {
 	bool exists;
 
+	configure();
 	if (make_directories(store->path, err) < 0 || take_lock(store, err) < 0 ||
 	    refuse_network(store, err) < 0 || look_at_file(store, &exists, err) < 0)
 		return -1;
@@ -525,27 +384,5 @@ open_all(struct sqlite_store *store, struct error *err)
 	if (connect_db(store, err) < 0 || prepare(store, err) < 0)
 		return -1;
 	sqlite_look_at_disk(store);
-	return 0;
-}
-
-int
-sqlite_open(const struct sqlite_options *options, struct store **ret, struct error *err)
-{
-	struct sqlite_store *store = mem_alloc(sizeof(*store));
-
-	assert(*options->path != '\0');
-	configure();
-	store->base.driver = &sqlite_driver;
-	store->options = *options;
-	/* one name for one file, or a link would have a lock of its own */
-	store->path = realpath(options->path, NULL);
-	if (store->path == NULL)
-		store->path = path_with_suffix(options->path, "");
-	store->lock_fd = -1;
-	if (open_all(store, err) < 0) {
-		store->base.driver->close(&store->base);
-		return -1;
-	}
-	*ret = &store->base;
 	return 0;
 }

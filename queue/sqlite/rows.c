@@ -1,7 +1,11 @@
 /* rows.c - columns to structs and back, and the count of rows a session has. */
+#include "queue/sqlite/rows.h"
+
 #include <stdlib.h>
 
-#include "queue/sqlite/private.h"
+#include "queue/sqlite/ids.h"
+
+#define OUTCOME_EVENTS_MAX 10000000 /* no outcome names more; a larger list is damage */
 
 struct str
 sqlite_text(sqlite3_stmt *statement, int column)
@@ -82,52 +86,7 @@ sqlite_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret
 	};
 	if (ret->kind < 1 || ret->kind >= OUTCOME_COUNT)
 		return -1;
-	return ids_read(sqlite_text(row, 3), SQLITE_OUTCOME_EVENTS_MAX, arena, &ret->ids,
-			&ret->count)
+	return ids_read(sqlite_text(row, 3), OUTCOME_EVENTS_MAX, arena, &ret->ids, &ret->count)
 		   ? 0
 		   : -1;
-}
-
-static bool
-same_session(const void *item, const void *key)
-{
-	const struct session_rows *rows = item;
-
-	return rows->session == *(const int64_t *)key;
-}
-
-static uint64_t
-spread(int64_t session)
-{
-	return (uint64_t)session * 0x9E3779B97F4A7C15u;
-}
-
-struct session_rows *
-sqlite_count_event(struct sqlite_store *store, int64_t session)
-{
-	struct session_rows *rows =
-	    table_find(&store->session_rows, spread(session), same_session, &session);
-
-	if (rows == NULL) {
-		rows = mem_alloc(sizeof(*rows));
-		rows->session = session;
-		table_add(&store->session_rows, spread(session), rows);
-	}
-	rows->events++;
-	store->stats.events++;
-	return rows;
-}
-
-bool
-sqlite_uncount_event(struct sqlite_store *store, int64_t session)
-{
-	struct session_rows *rows =
-	    table_find(&store->session_rows, spread(session), same_session, &session);
-
-	store->stats.events--;
-	if (rows == NULL || --rows->events > 0)
-		return false;
-	table_remove(&store->session_rows, spread(session), rows);
-	free(rows);
-	return true;
 }

@@ -2,27 +2,30 @@
  * store.c - the driver at work: one transaction a batch, reads by id.
  *
  * Every commit ends with one fsync of the WAL on the one connection there is: COMMIT has begun to
- * write it out (sqlite_vfs.c), and what the queue has to do by then, it does meanwhile. After any
+ * write it out (vfs.c), and what the queue has to do by then, it does meanwhile. After any
  * failure the question is whether something may be on disk: a statement that fails before COMMIT,
  * and a COMMIT that ran out of space, have been rolled back for certain; a COMMIT that failed
  * otherwise, or a sync, may have reached the disk, and nobody may be told anything about it (C8).
  */
-#include <inttypes.h>
-#include <stdio.h>
+#include "queue/sqlite/store.h"
+
+#include <assert.h>
 #include <stdlib.h>
 
 #include <unistd.h>
 
-#include "queue/sqlite/private.h"
-
-int
-sqlite_run(sqlite3_stmt *statement)
-{
-	int rc = sqlite3_step(statement);
-
-	sqlite3_reset(statement);
-	return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
+#include "queue/sqlite/chores.h"
+#include "queue/sqlite/disk.h"
+#include "queue/sqlite/history.h"
+#include "queue/sqlite/load.h"
+#include "queue/sqlite/lookup.h"
+#include "queue/sqlite/open.h"
+#include "queue/sqlite/path.h"
+#include "queue/sqlite/rows.h"
+#include "queue/sqlite/session_rows.h"
+#include "queue/sqlite/sweep.h"
+#include "queue/sqlite/transaction.h"
+#include "queue/sqlite/vfs.h"
 
 /*
  * The session's row, found or made; its number is kept with the session only once the commit is
@@ -129,39 +132,6 @@ write_batch(struct sqlite_store *store, struct store_batch *batch)
 	return rc;
 }
 
-void
-sqlite_break(struct sqlite_store *store)
-{
-	store->broken = true;
-	sqlite_forget_index(store->db);
-}
-
-int
-sqlite_end(struct sqlite_store *store, int rc, struct error *err)
-{
-	enum error_code code = ERROR_STORAGE_FAILED;
-
-	if (rc == SQLITE_OK) {
-		rc = sqlite_run(store->statement[STATEMENT_COMMIT]);
-		if (rc == SQLITE_OK)
-			return 0;
-		if (rc != SQLITE_FULL)
-			code = ERROR_STORAGE_UNKNOWN;
-	}
-	sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot write");
-	if (!sqlite3_get_autocommit(store->db)) /* SQLite may have rolled back by itself already */
-		sqlite_run(store->statement[STATEMENT_ROLLBACK]);
-	if (!sqlite3_get_autocommit(store->db))
-		code = ERROR_STORAGE_UNKNOWN;
-	else if (rc == SQLITE_FULL)
-		code = ERROR_STORAGE_FULL;
-	store->full = store->full || code == ERROR_STORAGE_FULL;
-	if (code == ERROR_STORAGE_UNKNOWN)
-		sqlite_break(store);
-	err->code = code;
-	return -1;
-}
-
 /* What the driver keeps in memory about the rows of a commit. */
 static void
 remember(struct sqlite_store *store, struct store_batch *batch)
@@ -169,10 +139,10 @@ remember(struct sqlite_store *store, struct store_batch *batch)
 	for (size_t i = 0; i < batch->event_count; i++) {
 		batch->events[i].session->row = batch->events[i].session_row;
 		sqlite_count_event(store, batch->events[i].session_row);
-		store->ends.event = batch->events[i].event.id;
+		store->newest.event = batch->events[i].event.id;
 	}
 	if (batch->outcome_count > 0)
-		store->ends.outcome = batch->outcomes[batch->outcome_count - 1].id;
+		store->newest.outcome = batch->outcomes[batch->outcome_count - 1].id;
 	store->stats.outcomes += batch->outcome_count;
 }
 
@@ -254,23 +224,6 @@ commit(struct store *base, struct store_batch *batch, commit_written *written, c
 	done(arg, failed < 0 ? &err : NULL);
 }
 
-/*
- * Nothing depends on this but the price: without it every statement takes the locks and gives them
- * back.
- */
-void
-sqlite_begin_reading(struct sqlite_store *store)
-{
-	sqlite_run(store->statement[STATEMENT_BEGIN_READING]);
-}
-
-void
-sqlite_end_reading(struct sqlite_store *store)
-{
-	if (!sqlite3_get_autocommit(store->db)) /* a failed read may have ended it */
-		sqlite_run(store->statement[STATEMENT_COMMIT]);
-}
-
 /* A row that is not there or damaged is passed over. */
 static int
 read_one(struct sqlite_store *store, int64_t id, read_event *each, void *arg, struct error *err)
@@ -332,23 +285,20 @@ stats(struct store *base, struct store_stats *ret)
 		file->pMethods->xFileSize(file, &pages);
 	ret->database_bytes = (uint64_t)pages;
 	/* a frame is a page and its header */
-	ret->wal_bytes = (uint64_t)store->wal_frames * (SQLITE_PAGE_BYTES + 24);
+	ret->wal_bytes = (uint64_t)store->wal_frames * (PAGE_BYTES + 24);
 }
 
 static void
 close_store(struct store *base)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
-	void *rows;
 
-	for (size_t at = 0; (rows = table_each(&store->session_rows, &at)) != NULL;)
-		free(rows);
-	table_clear(&store->session_rows);
+	session_rows_clear(store);
 	for (size_t i = 0; i < STATEMENT_COUNT; i++)
 		sqlite3_finalize(store->statement[i]);
 	if (store->broken) /* recovery decides, on the next start */
 		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	sqlite_sweep_clear(&store->sweep);
+	sweep_free(store->sweep);
 	sqlite3_close(store->db); /* the last connection: checkpoints and removes the WAL */
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
@@ -358,7 +308,7 @@ close_store(struct store *base)
 	free(store);
 }
 
-const struct store_driver sqlite_driver = {
+static const struct store_driver sqlite_driver = {
 	.load = sqlite_load,
 	.commit = commit,
 	.read = read_events,
@@ -369,3 +319,32 @@ const struct store_driver sqlite_driver = {
 	.stats = stats,
 	.close = close_store,
 };
+
+void
+sqlite_options_init(struct sqlite_options *options)
+{
+	*options = (struct sqlite_options){ .min_free_bytes = 64 << 20 };
+}
+
+int
+sqlite_open(const struct sqlite_options *options, struct store **ret, struct error *err)
+{
+	struct sqlite_store *store = mem_alloc(sizeof(*store));
+
+	assert(*options->path != '\0');
+	store->base.driver = &sqlite_driver;
+	store->max_bytes = options->max_bytes;
+	store->min_free_bytes = options->min_free_bytes;
+	store->allow_network_fs = options->allow_network_fs;
+	/* one name for one file, or a link would have a lock of its own */
+	store->path = realpath(options->path, NULL);
+	if (store->path == NULL)
+		store->path = path_with_suffix(options->path, "");
+	store->lock_fd = -1;
+	if (open_database(store, err) < 0) {
+		close_store(&store->base);
+		return -1;
+	}
+	*ret = &store->base;
+	return 0;
+}

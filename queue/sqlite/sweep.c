@@ -12,16 +12,41 @@
  * already; the next round gathers them once more. The newest event stays, so that ids and times
  * never go back.
  */
+#include "queue/sqlite/sweep.h"
+
 #include <stdlib.h>
 
-#include "queue/sqlite/private.h"
+#include "queue/sqlite/ids.h"
+#include "queue/sqlite/rows.h"
+#include "queue/sqlite/session_rows.h"
+#include "queue/sqlite/transaction.h"
 
 /* events and outcomes; the last outcome gathered may bring more events */
 #define ROUND_ROWS 16384
 #define OUTCOMES_A_STEP 100 /* their index by session makes each of them dear */
 
+struct sweep_range {
+	int64_t first, last;
+	bool dead; /* its events are, or were, dead letters */
+};
+
+/* A round of the sweep. */
+struct sweep {
+	bool gathered; /* what the round removes is known */
+	int64_t after; /* the last outcome looked at */
+	/* of events; those before range_at are gone, and in that one the events before next */
+	struct sweep_range *ranges;
+	size_t range_count, range_cap, range_at;
+	int64_t next;
+	uint64_t events;   /* in all ranges */
+	int64_t *outcomes; /* ids; those before outcome_at are gone */
+	size_t outcome_count, outcome_cap, outcome_at;
+	int64_t sessions[FORGET_ROWS_MAX]; /* of the events that the step under way has removed */
+	size_t removed;
+};
+
 static void
-begin_round(struct sqlite_sweep *round)
+begin_round(struct sweep *round)
 {
 	round->gathered = false;
 	round->range_count = round->range_at = round->outcome_count = round->outcome_at = 0;
@@ -30,11 +55,13 @@ begin_round(struct sqlite_sweep *round)
 }
 
 void
-sqlite_sweep_clear(struct sqlite_sweep *round)
+sweep_free(struct sweep *round)
 {
+	if (round == NULL)
+		return;
 	free(round->ranges);
 	free(round->outcomes);
-	*round = (struct sqlite_sweep){ 0 };
+	free(round);
 }
 
 /* --- gathering --- */
@@ -45,7 +72,7 @@ past_its_time(const struct sqlite_store *store, sqlite3_stmt *oldest, const stru
 {
 	return sqlite3_column_int64(oldest, 1) < chores->settled_before_ms ||
 	       store->stats.events >
-		   chores->pending_count + chores->settled_rows_max + store->sweep.events;
+		   chores->pending_count + chores->settled_rows_max + store->sweep->events;
 }
 
 enum verdict { WAIT, PASS_OVER, FORGET };
@@ -63,11 +90,11 @@ judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *cho
 	const char *at = ids.s;
 	struct id_range range = { 0 };
 
-	if (sqlite3_column_int64(oldest, 0) >= store->ends.outcome ||
+	if (sqlite3_column_int64(oldest, 0) >= store->newest.outcome ||
 	    !past_its_time(store, oldest, chores))
 		return WAIT;
 	while (ids_next(&at, ids.s + ids.len, &range)) {
-		if (settles && range.last >= store->ends.event)
+		if (settles && range.last >= store->newest.event)
 			return WAIT;
 		for (int64_t id = range.first; !settles && id <= range.last; id++)
 			if (chores->pending(chores->arg, session, id))
@@ -78,7 +105,7 @@ judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *cho
 
 /* An outcome that does not settle its events is forgotten alone. */
 static void
-gather_outcome(struct sqlite_sweep *round, sqlite3_stmt *oldest)
+gather_outcome(struct sweep *round, sqlite3_stmt *oldest)
 {
 	struct str ids = sqlite_text(oldest, 3);
 	enum outcome_kind kind = (enum outcome_kind)sqlite3_column_int(oldest, 2);
@@ -105,13 +132,13 @@ gather_next(struct sqlite_store *store, const struct chores *chores)
 	sqlite3_stmt *oldest = store->statement[STATEMENT_OLDEST_OUTCOME];
 	enum verdict verdict = WAIT;
 
-	sqlite3_bind_int64(oldest, 1, store->sweep.after);
+	sqlite3_bind_int64(oldest, 1, store->sweep->after);
 	if (sqlite3_step(oldest) == SQLITE_ROW)
 		verdict = judge(store, oldest, chores);
 	if (verdict == FORGET)
-		gather_outcome(&store->sweep, oldest);
+		gather_outcome(store->sweep, oldest);
 	if (verdict != WAIT)
-		store->sweep.after = sqlite3_column_int64(oldest, 0);
+		store->sweep->after = sqlite3_column_int64(oldest, 0);
 	sqlite3_reset(oldest);
 	return verdict;
 }
@@ -125,7 +152,7 @@ by_first(const void *a, const void *b)
 }
 
 static size_t
-rows(const struct sqlite_sweep *round)
+rows(const struct sweep *round)
 {
 	return (size_t)round->events + round->outcome_count;
 }
@@ -134,10 +161,10 @@ rows(const struct sqlite_sweep *round)
 static void
 gather(struct sqlite_store *store, const struct chores *chores)
 {
-	struct sqlite_sweep *round = &store->sweep;
-	size_t enough = rows(round) + SQLITE_SWEEP_MAX;
+	struct sweep *round = store->sweep;
+	size_t enough = rows(round) + FORGET_ROWS_MAX;
 
-	for (size_t looks = 0; !round->gathered && looks < SQLITE_SWEEP_MAX && rows(round) < enough;
+	for (size_t looks = 0; !round->gathered && looks < FORGET_ROWS_MAX && rows(round) < enough;
 	     looks++)
 		round->gathered = gather_next(store, chores) == WAIT || rows(round) >= ROUND_ROWS;
 	if (round->gathered && round->range_count > 0)
@@ -159,7 +186,7 @@ remove_event(struct sqlite_store *store, int64_t id)
 	sqlite3_reset(remove);
 	if (rc != SQLITE_DONE || session == 0)
 		return rc == SQLITE_DONE ? SQLITE_OK : rc;
-	store->sweep.sessions[store->sweep.removed++] = session;
+	store->sweep->sessions[store->sweep->removed++] = session;
 	if (!sqlite_uncount_event(store, session))
 		return SQLITE_OK;
 	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_SESSION], 1, session);
@@ -178,11 +205,11 @@ remove_dead_letter(struct sqlite_store *store, int64_t id)
 static int
 remove_events(struct sqlite_store *store)
 {
-	struct sqlite_sweep *round = &store->sweep;
+	struct sweep *round = store->sweep;
 	int rc = SQLITE_OK;
 
 	for (size_t i = 0;
-	     rc == SQLITE_OK && i < SQLITE_SWEEP_MAX && round->range_at < round->range_count; i++) {
+	     rc == SQLITE_OK && i < FORGET_ROWS_MAX && round->range_at < round->range_count; i++) {
 		const struct sweep_range *range = &round->ranges[round->range_at];
 
 		if (round->next < range->first)
@@ -199,7 +226,7 @@ remove_events(struct sqlite_store *store)
 static int
 remove_outcomes(struct sqlite_store *store)
 {
-	struct sqlite_sweep *round = &store->sweep;
+	struct sweep *round = store->sweep;
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_OUTCOME];
 	int rc = SQLITE_OK;
 
@@ -216,15 +243,15 @@ remove_outcomes(struct sqlite_store *store)
 static void
 undo(struct sqlite_store *store)
 {
-	for (size_t i = 0; i < store->sweep.removed; i++)
-		sqlite_count_event(store, store->sweep.sessions[i]);
+	for (size_t i = 0; i < store->sweep->removed; i++)
+		sqlite_count_event(store, store->sweep->sessions[i]);
 }
 
 /* A step of it. False when the disk does not let us. */
 static bool
 remove_some(struct sqlite_store *store)
 {
-	struct sqlite_sweep *round = &store->sweep;
+	struct sweep *round = store->sweep;
 	/*
 	 * nobody to tell: what is not swept now is swept later, and of a broken store `ready` tells
 	 */
@@ -248,9 +275,11 @@ remove_some(struct sqlite_store *store)
 bool
 sqlite_sweep(struct sqlite_store *store, const struct chores *chores)
 {
-	struct sqlite_sweep *round = &store->sweep;
 	bool more;
 
+	if (store->sweep == NULL)
+		store->sweep = mem_alloc(sizeof(*store->sweep));
+	struct sweep *round = store->sweep;
 	if (!round->gathered) {
 		gather(store, chores);
 		more = !round->gathered || round->outcome_count > 0;
@@ -259,8 +288,9 @@ sqlite_sweep(struct sqlite_store *store, const struct chores *chores)
 		if (round->outcome_at == round->outcome_count)
 			begin_round(round);
 	}
-	if (!more)
-		/* the next time it begins with the oldest outcome again */
-		sqlite_sweep_clear(round);
+	if (!more) { /* the next round begins with the oldest outcome again */
+		sweep_free(round);
+		store->sweep = NULL;
+	}
 	return more;
 }

@@ -48,6 +48,8 @@
  * reading meanwhile has the header as it was and a slot with its mark, which recovery leaves alone:
  * it goes on to see what it saw, as far as the log still has it.
  */
+#include "queue/sqlite/vfs.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +59,7 @@
 
 #include <unistd.h>
 
-#include "queue/sqlite/private.h"
+#include "schema/mem.h"
 
 /* of the largest page: no VFS is asked to write more at once */
 #define GATHERED_BYTES_MAX (64 << 10)

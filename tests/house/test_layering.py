@@ -198,8 +198,6 @@ KNOWN = {
         "queue/plan",
         "queue/policy/policy",
         "queue/policy/private",
-        "queue/sqlite/private",
-        "queue/sqlite/store",
         "queue/waiting",
         "schema/mem",
         "schema/text",

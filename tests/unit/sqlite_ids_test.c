@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "queue/sqlite/private.h"
+#include "queue/sqlite/ids.h"
 #include "schema/mem.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

@@ -14,7 +14,8 @@
 #include <cmocka.h>
 #include <unistd.h>
 
-#include "queue/sqlite/private.h"
+#include "queue/sqlite/vfs.h"
+#include "schema/mem.h"
 #include "tests/fault/shim.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

@@ -1,0 +1,18 @@
+/*
+ * batch.h - the batch of the commit under way, as tables that SQLite reads from.
+ *
+ * Here: creating them. Their columns are those of schema/sql, in that order. Not here: the INSERT
+ * statements that read them (statements.c).
+ */
+#ifndef QUEUE_SQLITE_BATCH_H
+#define QUEUE_SQLITE_BATCH_H
+
+#include "queue/sqlite/database.h"
+
+/*
+ * Creates batch_event and batch_outcome on the store's connection. They show store->batch, and are
+ * empty while it is NULL. SQLITE_OK or why not.
+ */
+int sqlite_show_batches(struct sqlite_store *store);
+
+#endif

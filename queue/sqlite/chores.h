@@ -1,0 +1,12 @@
+/*
+ * chores.h - the driver's chores: what is done between commits.
+ */
+#ifndef QUEUE_SQLITE_CHORES_H
+#define QUEUE_SQLITE_CHORES_H
+
+#include "queue/store.h"
+
+/* As store_driver.chores says (queue/store.h). */
+bool sqlite_chores(struct store *base, const struct chores *chores);
+
+#endif

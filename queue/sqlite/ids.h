@@ -1,0 +1,25 @@
+/*
+ * ids.h - ascending ids as JSON, "[1,[3,7],9]", and back.
+ */
+#ifndef QUEUE_SQLITE_IDS_H
+#define QUEUE_SQLITE_IDS_H
+
+#include "schema/mem.h"
+
+struct id_range {
+	int64_t first, last;
+};
+
+/* Appends the list; ids ascend, count > 0. */
+void ids_write(struct buf *out, const int64_t *ids, size_t count);
+
+/*
+ * Reads the range behind *range (all zero: the first) at *at. False at the end of the list; or, and
+ * then *at is NULL, where the text is no such list.
+ */
+bool ids_next(const char **at, const char *end, struct id_range *range);
+
+/* Reads the whole list into the arena. False: it is none, or holds more than most ids. */
+bool ids_read(struct str text, size_t most, struct arena *arena, int64_t **ids, size_t *count);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * session_rows.c - how many event rows each session has on disk.
+ */
+#include "queue/sqlite/session_rows.h"
+
+#include <stdlib.h>
+
+#include "queue/sqlite/database.h"
+
+static bool
+same_session(const void *item, const void *key)
+{
+	const struct session_rows *rows = item;
+
+	return rows->session == *(const int64_t *)key;
+}
+
+static uint64_t
+spread(int64_t session)
+{
+	return (uint64_t)session * 0x9E3779B97F4A7C15u;
+}
+
+struct session_rows *
+sqlite_count_event(struct sqlite_store *store, int64_t session)
+{
+	struct session_rows *rows =
+	    table_find(&store->session_rows, spread(session), same_session, &session);
+
+	if (rows == NULL) {
+		rows = mem_alloc(sizeof(*rows));
+		rows->session = session;
+		table_add(&store->session_rows, spread(session), rows);
+	}
+	rows->events++;
+	store->stats.events++;
+	return rows;
+}
+
+bool
+sqlite_uncount_event(struct sqlite_store *store, int64_t session)
+{
+	struct session_rows *rows =
+	    table_find(&store->session_rows, spread(session), same_session, &session);
+
+	store->stats.events--;
+	if (rows == NULL || --rows->events > 0)
+		return false;
+	table_remove(&store->session_rows, spread(session), rows);
+	free(rows);
+	return true;
+}
+
+void
+session_rows_clear(struct sqlite_store *store)
+{
+	void *rows;
+
+	for (size_t at = 0; (rows = table_each(&store->session_rows, &at)) != NULL;)
+		free(rows);
+	table_clear(&store->session_rows);
+}

@@ -1,0 +1,58 @@
+/*
+ * statements.h - the prepared statements of a connection, by name.
+ *
+ * Here: which statements there are, and how they are prepared. Not here: binding, running.
+ */
+#ifndef QUEUE_SQLITE_STATEMENTS_H
+#define QUEUE_SQLITE_STATEMENTS_H
+
+#include <sqlite3.h>
+
+/* How many rows one step of forgetting removes at most: idempotency keys or events. */
+#define FORGET_ROWS_MAX 500
+
+/* A number, or another macro, as SQL text. */
+#define SQL_TEXT_OF(value) #value
+#define SQL_TEXT(value) SQL_TEXT_OF(value)
+
+enum statement {
+	STATEMENT_BEGIN,
+	STATEMENT_BEGIN_READING,
+	STATEMENT_COMMIT,
+	STATEMENT_ROLLBACK,
+	STATEMENT_FIND_SESSION,
+	STATEMENT_SESSION_KEY,
+	STATEMENT_ADD_SESSION,
+	STATEMENT_REMOVE_SESSION,
+	STATEMENT_KEEP_CONTEXT,
+	STATEMENT_CONTEXTS,
+	STATEMENT_ADD_EVENTS,
+	STATEMENT_READ_EVENT,
+	STATEMENT_REMOVE_EVENT,
+	STATEMENT_ADD_OUTCOMES,
+	STATEMENT_OLDEST_OUTCOME,
+	STATEMENT_REMOVE_OUTCOME,
+	STATEMENT_LEASE_OUTCOMES,
+	STATEMENT_OUTCOME_SINCE,
+	STATEMENT_SESSION_OUTCOMES,
+	STATEMENT_HISTORY,
+	STATEMENT_SESSION_HISTORY,
+	STATEMENT_DEAD_LETTERS,
+	STATEMENT_ADD_DEAD_LETTER,
+	STATEMENT_REQUEUE_DEAD_LETTER,
+	STATEMENT_REMOVE_DEAD_LETTER,
+	STATEMENT_IS_DEAD_LETTER,
+	STATEMENT_REQUEUED,
+	STATEMENT_ADD_KEY,
+	STATEMENT_FIND_KEY,
+	STATEMENT_REMOVE_KEYS,
+	STATEMENT_COUNT
+};
+
+/*
+ * Prepares all of them into ret[STATEMENT_COUNT]; the batch tables (batch.h) must exist. The caller
+ * finalizes them. After a failure, which it returns as SQLite's code, the rest is NULL.
+ */
+int statements_prepare(sqlite3 *db, sqlite3_stmt **ret);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * transaction.c - one transaction: begin, run statements, end, and why it failed.
+ */
+#include "queue/sqlite/transaction.h"
+
+#include "queue/sqlite/vfs.h"
+
+int
+sqlite_run(sqlite3_stmt *statement)
+{
+	int rc = sqlite3_step(statement);
+
+	sqlite3_reset(statement);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int
+sqlite_fail(struct sqlite_store *store, struct error *err, enum error_code code, const char *what)
+{
+	int rc = sqlite3_errcode(store->db);
+
+	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
+		code = ERROR_STORAGE_CORRUPT;
+	if (rc == SQLITE_FULL)
+		code = ERROR_STORAGE_FULL;
+	return error_set(err, code, "%s %s: %s", what, store->path, sqlite3_errmsg(store->db));
+}
+
+void
+sqlite_break(struct sqlite_store *store)
+{
+	store->broken = true;
+	sqlite_forget_index(store->db);
+}
+
+int
+sqlite_end(struct sqlite_store *store, int rc, struct error *err)
+{
+	enum error_code code = ERROR_STORAGE_FAILED;
+
+	if (rc == SQLITE_OK) {
+		rc = sqlite_run(store->statement[STATEMENT_COMMIT]);
+		if (rc == SQLITE_OK)
+			return 0;
+		if (rc != SQLITE_FULL)
+			code = ERROR_STORAGE_UNKNOWN;
+	}
+	sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot write");
+	if (!sqlite3_get_autocommit(store->db)) /* SQLite may have rolled back by itself already */
+		sqlite_run(store->statement[STATEMENT_ROLLBACK]);
+	if (!sqlite3_get_autocommit(store->db))
+		code = ERROR_STORAGE_UNKNOWN;
+	else if (rc == SQLITE_FULL)
+		code = ERROR_STORAGE_FULL;
+	store->full = store->full || code == ERROR_STORAGE_FULL;
+	if (code == ERROR_STORAGE_UNKNOWN)
+		sqlite_break(store);
+	err->code = code;
+	return -1;
+}
+
+/*
+ * Nothing depends on this but the price: without it every statement takes the locks and gives them
+ * back.
+ */
+void
+sqlite_begin_reading(struct sqlite_store *store)
+{
+	sqlite_run(store->statement[STATEMENT_BEGIN_READING]);
+}
+
+void
+sqlite_end_reading(struct sqlite_store *store)
+{
+	if (!sqlite3_get_autocommit(store->db)) /* a failed read may have ended it */
+		sqlite_run(store->statement[STATEMENT_COMMIT]);
+}
