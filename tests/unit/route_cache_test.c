@@ -1,5 +1,5 @@
 /*
- * places_test.c - what was routed lately is found again, whole, and never in the place of another.
+ * route_cache_test.c - what was routed lately is found again, whole, and never in the place of another.
  */
 #include <setjmp.h>
 #include <stdarg.h>
