@@ -1,4 +1,4 @@
-/* batch_test.c - the calls of a turn are one commit, also on a store that answers later. */
+/* batch_test.c - the calls of a turn share one commit, also on a store that calls back later. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,8 @@ a_drain_sees_the_enqueue_of_the_same_turn(void **state)
 	assert_texts(&calls[4]->peek.found, "");
 	assert_int_equal(store.commits, 1);
 	assert_queued(A, "2");
-	assert_true(memory_store_settled(&store, 1, OUTCOME_DRAINED)); /* both logs have it */
+	/* recorded as enqueued and as drained */
+	assert_true(memory_store_settled(&store, 1, OUTCOME_DRAINED));
 	assert_int_equal(store.event_count, 2);
 }
 
@@ -124,13 +125,13 @@ an_answer_is_made_ready_when_its_commit_is_written(void **state)
 	assert_int_equal(calls[0]->prepared, 1);
 	assert_int_equal(calls[1]->prepared, 0);
 	assert_int_equal(calls[2]->prepared, 1);
-	assert_int_equal(calls[3]->prepared, 0); /* it waits */
-	assert_int_equal(calls[4]->prepared, 0); /* it has gone round again, in vain */
+	assert_int_equal(calls[3]->prepared, 0); /* it is parked as a waiter */
+	assert_int_equal(calls[4]->prepared, 0); /* it was planned again and still failed */
 	struct call *woken = calls[3], *waker = enqueue(engine, B, "2");
 	turn();
 	assert_int_equal(waker->prepared, 1);
 	assert_int_equal(woken->answered, 1);
-	assert_int_equal(woken->prepared, 0); /* nothing was written for it */
+	assert_int_equal(woken->prepared, 0); /* the commit holds nothing of it */
 	store.commit_fails = ERROR_STORAGE_FAILED;
 	struct call *failed = enqueue(engine, A, "3");
 	turn();
@@ -161,12 +162,13 @@ a_new_policy_waits_for_the_batch_under_way(void **state)
 	memory_store_release(&store);
 	assert_str(after->enqueue.results[0].event.session_key, "agent:main:hub");
 	store.defer = false;
-	assert_queued("agent:main:main", "2"); /* another name of the new main session now */
+	/* the old key is an alias of the new main session now */
+	assert_queued("agent:main:main", "2");
 	assert_int_equal(stats().sessions, 2);
 }
 
 static void
-a_second_try_is_under_the_policy_of_the_first(void **state)
+a_retried_batch_keeps_its_policy(void **state)
 {
 	(void)state;
 	store.defer = store.full_for_events = true;
@@ -203,7 +205,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(calls_made_meanwhile_go_to_the_next_batch),
 	TEST(an_answer_is_made_ready_when_its_commit_is_written),
 	TEST(a_new_policy_waits_for_the_batch_under_way),
-	TEST(a_second_try_is_under_the_policy_of_the_first),
+	TEST(a_retried_batch_keeps_its_policy),
 	TEST(a_new_policy_is_in_force_at_once_when_nothing_is_under_way),
 };
 

@@ -1,4 +1,4 @@
-/* calls.c - every call is remembered in one list and freed with it. */
+/* calls.c - one list owns every call, until calls_free. */
 #include "tests/unit/calls.h"
 
 #include <assert.h>
@@ -135,7 +135,7 @@ id_text(char *text, size_t bytes, int64_t id)
 	return str_of(text);
 }
 
-/* The ids as text, in the call. */
+/* Writes the ids as text into the call. */
 static const struct str *
 name_ids(struct call *call, const int64_t *ids, size_t count)
 {

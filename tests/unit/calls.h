@@ -33,9 +33,9 @@ struct call {
 	struct draft drafts[CALL_DRAFTS_MAX];
 	struct str ids[CALL_DRAFTS_MAX];
 	char id_texts[CALL_DRAFTS_MAX][24], lease_text[24];
-	int prepared;    /* times; never after it was answered */
-	int answered;    /* times */
-	int answered_as; /* the how-manieth answer of all, from 1 */
+	int prepared;    /* how often the answer was prepared; never after it was answered */
+	int answered;    /* how often the call was answered */
+	int answered_as; /* its number among all answers of the test, from 1 */
 	struct call *next;
 };
 
@@ -56,16 +56,16 @@ struct call *peek_page(struct engine *engine, const char *key, size_t limit, con
 struct call *find_event(struct engine *engine, int64_t id);
 struct call *withdraw(struct engine *engine, int64_t id);
 struct call *purge(struct engine *engine, const char *key, const char *context_key);
-/* op is filled in here */
+/* its op is filled in here */
 struct call *list_sessions(struct engine *engine, struct sessions_op input);
 
 /*
- * Takes up to limit events (0: all) under a lease of lease_ms; lend_as as its input says (op is
- * filled in here).
+ * Takes up to limit events (0: all) under a lease of lease_ms. lend_as takes all options from its
+ * input, whose op is filled in here.
  */
 struct call *lend(struct engine *engine, const char *key, size_t limit, int64_t lease_ms);
 struct call *lend_as(struct engine *engine, struct lease_take_op input);
-/* ids NULL: all that the lease holds. change_lease: as its input says, besides lease and ids. */
+/* ids NULL: all events of the lease. change_lease takes all other options from its input. */
 struct call *ack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count);
 struct call *nack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count);
 struct call *extend(struct engine *engine, int64_t lease, const int64_t *ids, size_t count,
@@ -73,19 +73,19 @@ struct call *extend(struct engine *engine, int64_t lease, const int64_t *ids, si
 struct call *change_lease(struct engine *engine, struct lease_change_op input, int64_t lease,
 			  const int64_t *ids, size_t count);
 struct call *wait_for(struct engine *engine, const char *key);
-/* op is filled in here */
+/* its op is filled in here */
 struct call *list_history(struct engine *engine, struct history_op input);
 struct call *requeue(struct engine *engine, const int64_t *ids, size_t count, int64_t spacing_ms,
 		     bool dry_run);
 
-/* A draft with what most tests say about one. */
+/* A draft with the two fields that most tests need. */
 struct draft draft(const char *key, const char *text);
 
-/* NULL: absent. */
+/* want NULL: have is absent. */
 void assert_str(struct str have, const char *want);
 /* Equal as JSON: every field, and whether the thread is a number. */
 void assert_delivery(const struct delivery *have, const struct delivery *want);
-/* The list holds events with these texts, in this order; want is "one two three". */
+/* The list's texts in order, joined by blanks, are want: "one two three". */
 void assert_texts(const struct system_event_list *list, const char *want);
 
 #endif

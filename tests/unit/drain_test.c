@@ -1,4 +1,4 @@
-/* drain_test.c - the calls that take events: drain, consume, withdraw and purge. */
+/* drain_test.c - the calls that remove events: drain, consume, withdraw and purge. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include "tests/unit/fixture.h"
 
 static void
-drain_takes_oldest_first_and_all(void **state)
+drain_without_a_limit_takes_all_oldest_first(void **state)
 {
 	(void)state;
 	put(A, "1"), put(B, "x"), put(A, "2"), put(A, "3");
@@ -20,7 +20,7 @@ drain_takes_oldest_first_and_all(void **state)
 	assert_int_equal(call->drain.remaining, 0);
 	assert_texts(&done(drain(engine, A, 0))->drain.taken, "");
 	assert_queued(B, "x");
-	assert_int_equal(store.outcome_count, 1); /* one call, one row */
+	assert_int_equal(store.outcome_count, 1); /* one outcome record for the whole call */
 }
 
 static void
@@ -56,7 +56,7 @@ drain_takes_no_more_text_than_an_answer_holds(void **state)
 }
 
 static void
-drain_by_prefix_takes_only_those(void **state)
+drain_by_prefix_takes_only_matching_context_keys(void **state)
 {
 	(void)state;
 	put_keyed(A, "cron:1", "1"), put(A, "2"), put_keyed(A, "exec:1", "3"),
@@ -69,7 +69,7 @@ drain_by_prefix_takes_only_those(void **state)
 }
 
 static void
-consume_takes_these_in_the_order_asked(void **state)
+consume_takes_the_named_events_in_the_order_asked(void **state)
 {
 	(void)state;
 	int64_t a1 = put(A, "1"), a2 = put(A, "2"), b = put(B, "x"), a3 = put(A, "3");
@@ -81,17 +81,19 @@ consume_takes_these_in_the_order_asked(void **state)
 	assert_queued(B, "x");
 	assert_int_equal(a2, store.events[1].event.id);
 	assert_true(memory_store_settled(&store, a3, OUTCOME_CONSUMED));
-	assert_int_equal(store.outcomes[0].ids[0], a1); /* ascending in the record */
+	/* the record lists ids in ascending order */
+	assert_int_equal(store.outcomes[0].ids[0], a1);
 }
 
 static void
-consume_of_nothing_known_changes_nothing(void **state)
+consume_of_unknown_ids_changes_nothing(void **state)
 {
 	(void)state;
 	options.session_pending_max = 1;
 	options.overflow = OVERFLOW_DROP_OLDEST;
 	reopen();
-	put_keyed(A, "k", "1"), put(A, "2"); /* the last context outlives its evicted event */
+	/* the event with the key was evicted, its last context stays */
+	put_keyed(A, "k", "1"), put(A, "2");
 	size_t commits = store.commits;
 	assert_texts(&done(consume(engine, A, (int64_t[]){ 999 }, 1))->consume.taken, "");
 	assert_int_equal(store.commits, commits);
@@ -103,7 +105,7 @@ consume_of_nothing_known_changes_nothing(void **state)
 }
 
 static void
-withdraw_takes_one_and_answers_with_it(void **state)
+withdraw_removes_one_event_and_answers_with_it(void **state)
 {
 	(void)state;
 	put_keyed(A, "k", "1");
@@ -116,7 +118,7 @@ withdraw_takes_one_and_answers_with_it(void **state)
 }
 
 static void
-purge_takes_all_or_one_context_key(void **state)
+purge_removes_all_events_or_one_context_key(void **state)
 {
 	(void)state;
 	put_keyed(A, "k", "1"), put(A, "2"), put_keyed(A, "kk", "3"), put_keyed(A, "k", "4");
@@ -131,14 +133,14 @@ purge_takes_all_or_one_context_key(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	TEST(drain_takes_oldest_first_and_all),
+	TEST(drain_without_a_limit_takes_all_oldest_first),
 	TEST(drain_takes_no_more_than_its_limit),
 	TEST(drain_takes_no_more_text_than_an_answer_holds),
-	TEST(drain_by_prefix_takes_only_those),
-	TEST(consume_takes_these_in_the_order_asked),
-	TEST(consume_of_nothing_known_changes_nothing),
-	TEST(withdraw_takes_one_and_answers_with_it),
-	TEST(purge_takes_all_or_one_context_key),
+	TEST(drain_by_prefix_takes_only_matching_context_keys),
+	TEST(consume_takes_the_named_events_in_the_order_asked),
+	TEST(consume_of_unknown_ids_changes_nothing),
+	TEST(withdraw_removes_one_event_and_answers_with_it),
+	TEST(purge_removes_all_events_or_one_context_key),
 };
 
 int

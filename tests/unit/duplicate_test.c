@@ -8,7 +8,7 @@
 #include "tests/unit/fixture.h"
 
 struct step {
-	const char *context_key, *text, *to; /* to: of the delivery context; NULL: none */
+	const char *context_key, *text, *to; /* to: of the delivery context, NULL when absent */
 	char how;                            /* 'r': replace; 'd': allow a duplicate */
 	int outcome;
 };
@@ -31,7 +31,7 @@ run_steps(const struct step *steps, size_t count)
 }
 
 static void
-without_a_context_key_only_the_newest_counts(void **state)
+without_a_context_key_only_the_newest_event_is_compared(void **state)
 {
 	(void)state;
 	static const struct step steps[] = {
@@ -51,7 +51,7 @@ without_a_context_key_only_the_newest_counts(void **state)
 }
 
 static void
-with_a_context_key_every_queued_event_counts(void **state)
+with_a_context_key_every_pending_event_is_compared(void **state)
 {
 	(void)state;
 	static const struct step steps[] = {
@@ -66,12 +66,12 @@ with_a_context_key_every_queued_event_counts(void **state)
 	run_steps(steps, 3);
 	struct call *call = done(enqueue_keyed(engine, A, steps[3].context_key, steps[3].text));
 	assert_int_equal(call->enqueue.results[0].outcome, ENQUEUE_DUPLICATE);
-	assert_int_equal(call->enqueue.results[0].event.id, 1); /* the one already queued */
+	assert_int_equal(call->enqueue.results[0].event.id, 1); /* the event already queued */
 	run_steps(steps + 4, 3);
 }
 
 static void
-a_drained_event_is_no_duplicate(void **state)
+a_drained_event_is_not_compared(void **state)
 {
 	(void)state;
 	put_keyed(A, "k", "a");
@@ -87,12 +87,12 @@ a_duplicate_leaves_last_context_alone(void **state)
 	put_keyed(A, "k", "a"), put_keyed(A, "l", "b");
 	size_t commits = store.commits;
 	put_keyed(A, "k", "a");
-	assert_int_equal(store.commits, commits); /* and stores nothing */
+	assert_int_equal(store.commits, commits); /* a duplicate is not stored */
 	assert_str(session_of(A)->last_context_key, "l");
 }
 
 static void
-a_rekeyed_event_is_a_duplicate_all_the_same(void **state)
+a_rekeyed_event_can_be_a_duplicate(void **state)
 {
 	(void)state;
 	put("agent:main:main", "a");
@@ -101,7 +101,7 @@ a_rekeyed_event_is_a_duplicate_all_the_same(void **state)
 }
 
 static void
-replace_takes_the_place_of_all_that_match(void **state)
+replace_removes_every_event_with_its_context_key(void **state)
 {
 	(void)state;
 	static const struct step steps[] = {
@@ -114,7 +114,7 @@ replace_takes_the_place_of_all_that_match(void **state)
 		{ .context_key = "l", .text = "z", .outcome = ENQUEUE_QUEUED },
 		{ .context_key = "k", .text = "c", .how = 'r', .outcome = ENQUEUE_REPLACED },
 		{ .context_key = "k", .text = "d", .outcome = ENQUEUE_QUEUED },
-		/* the first of two */
+		/* its text is that of the first of the two pending events */
 		{ .context_key = "k", .text = "c", .how = 'r', .outcome = ENQUEUE_REPLACED },
 	};
 	run_steps(steps, COUNT(steps));
@@ -135,7 +135,7 @@ replace_needs_a_context_key(void **state)
 }
 
 static void
-replacing_needs_no_room(void **state)
+replacing_works_in_a_full_session(void **state)
 {
 	(void)state;
 	options.session_pending_max = options.pending_max = options.sessions_max = 1;
@@ -149,7 +149,7 @@ replacing_needs_no_room(void **state)
 }
 
 static void
-the_last_context_follows_the_events(void **state)
+the_last_context_is_that_of_the_newest_pending_event_with_a_key(void **state)
 {
 	(void)state;
 	put_keyed(A, "k", "1"), put(A, "2"), put_keyed(A, "l", "3"), put(A, "4");
@@ -165,15 +165,15 @@ the_last_context_follows_the_events(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	TEST(without_a_context_key_only_the_newest_counts),
-	TEST(with_a_context_key_every_queued_event_counts),
-	TEST(a_drained_event_is_no_duplicate),
+	TEST(without_a_context_key_only_the_newest_event_is_compared),
+	TEST(with_a_context_key_every_pending_event_is_compared),
+	TEST(a_drained_event_is_not_compared),
 	TEST(a_duplicate_leaves_last_context_alone),
-	TEST(a_rekeyed_event_is_a_duplicate_all_the_same),
-	TEST(replace_takes_the_place_of_all_that_match),
+	TEST(a_rekeyed_event_can_be_a_duplicate),
+	TEST(replace_removes_every_event_with_its_context_key),
 	TEST(replace_needs_a_context_key),
-	TEST(replacing_needs_no_room),
-	TEST(the_last_context_follows_the_events),
+	TEST(replacing_works_in_a_full_session),
+	TEST(the_last_context_is_that_of_the_newest_pending_event_with_a_key),
 };
 
 int

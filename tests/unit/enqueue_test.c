@@ -1,4 +1,4 @@
-/* enqueue_test.c - what enqueue answers with, and what it refuses whole. */
+/* enqueue_test.c - the answer of an enqueue, and batches of drafts that are refused as a whole. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ enqueue_answers_with_the_stored_event(void **state)
 }
 
 static void
-an_agent_alone_means_its_main_session(void **state)
+an_agent_without_a_key_means_its_main_session(void **state)
 {
 	(void)state;
 	struct draft to_agent = { .address.agent_id = STR("Ops"), .text = STR("x") };
@@ -81,7 +81,7 @@ too_large_a_batch_is_refused(void **state)
 }
 
 static void
-a_bad_draft_in_the_middle_leaves_nothing(void **state)
+one_bad_draft_refuses_the_whole_batch(void **state)
 {
 	(void)state;
 	int64_t before = put_keyed(A, "k", "0");
@@ -99,7 +99,7 @@ a_bad_draft_in_the_middle_leaves_nothing(void **state)
 	assert_int_equal(bad->op.error.code, ERROR_INVALID_FIELD);
 	assert_int_equal(bad->enqueue.failed, 3);
 	assert_int_equal(first->enqueue.results[0].event.id, before + 1);
-	/* the refused ones used up no ids */
+	/* the refused drafts used up no ids */
 	assert_int_equal(last->enqueue.results[0].event.id, before + 2);
 	assert_queued(A, "0 first last");
 	assert_str(session_of(A)->last_context_key, "k");
@@ -121,10 +121,10 @@ a_duplicate_within_a_refused_batch_is_not_counted(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(enqueue_answers_with_the_stored_event),
-	TEST(an_agent_alone_means_its_main_session),
+	TEST(an_agent_without_a_key_means_its_main_session),
 	TEST(a_bad_address_is_refused_by_every_call),
 	TEST(too_large_a_batch_is_refused),
-	TEST(a_bad_draft_in_the_middle_leaves_nothing),
+	TEST(one_bad_draft_refuses_the_whole_batch),
 	TEST(a_duplicate_within_a_refused_batch_is_not_counted),
 };
 

@@ -1,4 +1,4 @@
-/* failing_store_test.c - a commit or a read that fails, and an outcome that nobody knows. */
+/* failing_store_test.c - commits and reads that fail, and commits whose outcome is unknown. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include "tests/unit/fixture.h"
 
 static void
-a_failed_commit_takes_everything_back(void **state)
+a_failed_commit_undoes_the_whole_batch(void **state)
 {
 	(void)state;
 	put_keyed(A, "k", "0");
@@ -20,7 +20,7 @@ a_failed_commit_takes_everything_back(void **state)
 		assert_int_equal(calls[i]->answered, 1);
 		assert_int_equal(calls[i]->op.error.code, ERROR_STORAGE_FAILED);
 	}
-	assert_int_equal(calls[1]->drain.taken.count, 0); /* on failure the answer is empty */
+	assert_int_equal(calls[1]->drain.taken.count, 0); /* a failed call has an empty answer */
 	assert_int_equal(calls[3]->peek.found.count, 0);
 	store.commit_fails = ERROR_NONE;
 	assert_queued(A, "0");
@@ -76,9 +76,9 @@ chores_of_unknown_outcome_stop_the_engine(void **state)
 	assert_int_equal(call->answered, 0);
 }
 
-/* What the engine has done by then is seen by nobody. */
+/* The commit was written before its outcome became unknown: no call is answered all the same. */
 static void
-a_written_commit_of_unknown_outcome_stops_the_engine(void **state)
+an_outcome_unknown_after_the_write_stops_the_engine(void **state)
 {
 	(void)state;
 	put(A, "0");
@@ -95,7 +95,7 @@ a_written_commit_of_unknown_outcome_stops_the_engine(void **state)
 }
 
 static void
-an_unknown_outcome_may_come_late(void **state)
+a_deferred_unknown_outcome_stops_the_engine(void **state)
 {
 	(void)state;
 	store.defer = true;
@@ -124,7 +124,7 @@ a_store_that_cannot_read_fails_the_batch(void **state)
 }
 
 static void
-a_failed_look_up_fails_only_who_asked(void **state)
+a_failed_look_up_fails_only_the_calls_that_needed_it(void **state)
 {
 	(void)state;
 	int64_t id = put(A, "0");
@@ -137,9 +137,9 @@ a_failed_look_up_fails_only_who_asked(void **state)
 	assert_int_equal(added->op.error.code, ERROR_NONE);
 }
 
-/* One lost row must not stop whoever shares a batch with its session. */
+/* One lost row must not fail the other calls of the batch. */
 static void
-a_missing_event_fails_only_who_needs_it(void **state)
+a_missing_event_fails_only_the_calls_that_need_it(void **state)
 {
 	(void)state;
 	put(A, "0"), put(A, "1"), put(B, "2");
@@ -162,14 +162,14 @@ a_missing_event_fails_only_who_needs_it(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	TEST(a_failed_commit_takes_everything_back),
+	TEST(a_failed_commit_undoes_the_whole_batch),
 	TEST(a_commit_of_unknown_outcome_stops_the_engine),
 	TEST(chores_of_unknown_outcome_stop_the_engine),
-	TEST(a_written_commit_of_unknown_outcome_stops_the_engine),
-	TEST(an_unknown_outcome_may_come_late),
+	TEST(an_outcome_unknown_after_the_write_stops_the_engine),
+	TEST(a_deferred_unknown_outcome_stops_the_engine),
 	TEST(a_store_that_cannot_read_fails_the_batch),
-	TEST(a_failed_look_up_fails_only_who_asked),
-	TEST(a_missing_event_fails_only_who_needs_it),
+	TEST(a_failed_look_up_fails_only_the_calls_that_needed_it),
+	TEST(a_missing_event_fails_only_the_calls_that_need_it),
 };
 
 int

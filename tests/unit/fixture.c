@@ -1,4 +1,4 @@
-/* fixture.c - one engine at a time; what it leaves is freed with the test. */
+/* fixture.c - one engine at a time; the end of a test frees it, its store and its calls. */
 #include "tests/unit/fixture.h"
 
 #include <setjmp.h>
@@ -51,7 +51,7 @@ fixture_begin(void **state)
 	now = (struct clock){ .wall_ms = INT64_C(1800000000000), .boot_ms = 1000000 };
 	memory_store_init(&store);
 	engine_options_init(&options);
-	options.recent_bytes = 0; /* the store is asked */
+	options.recent_bytes = 0; /* so that events are read from the store */
 	open_engine();
 	return 0;
 }

@@ -31,24 +31,25 @@ int fixture_end(void **state);
 
 void reopen(void);
 void turn(void);
-void pass(int64_t ms); /* time passes, on both clocks; nothing is told of it */
+void pass(int64_t ms); /* moves both clocks; the engine notices in its next turn */
 
-/* One call in a turn of its own, which must succeed, or fail so. */
+/* Runs a turn with this one call, which must succeed, or fail with this code. */
 struct call *done(struct call *call);
 struct call *fails(struct call *call, enum error_code code);
 
 struct policy *
-parse_policy(const char *json5); /* the caller's, or the engine's that it is given to */
+parse_policy(const char *json5); /* the caller frees it, or the engine that it is given to */
 /* the event's id */
 int64_t put(const char *key, const char *text);
 int64_t put_keyed(const char *key, const char *context_key, const char *text);
-/* the lease's id; 0: nothing to have */
+/* the lease's id; 0 when there was no event to lease */
 int64_t borrow(const char *key, size_t limit, int64_t lease_ms);
-void assert_queued(const char *key, const char *texts); /* pending, in order; as "1 2" */
-/* the same of what could be drained now; takes nothing */
+/* the texts of all pending events, in order, as "1 2" */
+void assert_queued(const char *key, const char *texts);
+/* the same of those that a drain would take now */
 void assert_deliverable(const char *key, const char *texts);
 const struct system_event *look_at(int64_t id);
-const struct session *session_of(const char *key); /* as the list of sessions has it; else NULL */
+const struct session *session_of(const char *key); /* its entry in the list of sessions, or NULL */
 struct engine_stats stats(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* full_store_test.c - a full store refuses new events, and everything else goes on. */
+/* full_store_test.c - a full store refuses new events; every other call still works. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ a_full_store_refuses_enqueues_but_not_drains(void **state)
 	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 	assert_int_equal(late->op.error.code, ERROR_STORAGE_FULL);
 	assert_int_equal(taken->op.error.code, ERROR_NONE);
-	assert_texts(&taken->drain.taken, "0"); /* not what was refused */
+	assert_texts(&taken->drain.taken, "0"); /* the refused event is not among them */
 	assert_texts(&looked->peek.found, "");
 	assert_int_equal(taken->answered_as, 3);
 	assert_int_equal(store.event_count, 1);
@@ -29,7 +29,7 @@ a_full_store_refuses_enqueues_but_not_drains(void **state)
 	assert_queued(A, "1");
 }
 
-/* What the first try put into the answers is not in them: those events were refused. */
+/* The first try answered with events that are refused now; the second try must not repeat them. */
 static void
 a_second_try_starts_from_empty_answers(void **state)
 {
@@ -56,9 +56,12 @@ a_second_try_starts_from_empty_answers(void **state)
 	assert_int_equal(stats().pending, 0);
 }
 
-/* What is refused for the sake of what did not come to be is looked at again. */
+/*
+ * The withdrawal failed in the first try, because a replacing event had removed its event. The
+ * replacing event is refused, so the second try must plan the withdrawal again.
+ */
 static void
-a_second_try_asks_again_who_was_refused(void **state)
+a_second_try_plans_refused_calls_again(void **state)
 {
 	(void)state;
 	struct draft next = draft(A, "b");
@@ -77,7 +80,7 @@ a_second_try_asks_again_who_was_refused(void **state)
 }
 
 static void
-a_store_too_full_for_anything_fails_everything(void **state)
+a_store_that_is_full_for_every_write_fails_the_batch(void **state)
 {
 	(void)state;
 	put(A, "0");
@@ -92,7 +95,7 @@ a_store_too_full_for_anything_fails_everything(void **state)
 }
 
 static void
-a_store_that_is_not_ready_takes_no_events(void **state)
+a_store_that_is_not_ready_refuses_new_events(void **state)
 {
 	(void)state;
 	put(A, "0");
@@ -109,9 +112,9 @@ a_store_that_is_not_ready_takes_no_events(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(a_full_store_refuses_enqueues_but_not_drains),
 	TEST(a_second_try_starts_from_empty_answers),
-	TEST(a_second_try_asks_again_who_was_refused),
-	TEST(a_store_too_full_for_anything_fails_everything),
-	TEST(a_store_that_is_not_ready_takes_no_events),
+	TEST(a_second_try_plans_refused_calls_again),
+	TEST(a_store_that_is_full_for_every_write_fails_the_batch),
+	TEST(a_store_that_is_not_ready_refuses_new_events),
 };
 
 int

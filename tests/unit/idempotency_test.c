@@ -1,6 +1,6 @@
 /*
- * idempotency_test.c - one idempotency key, one answer (C3): whatever was lost on the wire can be
- * asked for again.
+ * idempotency_test.c - one idempotency key, one answer (C3): a client whose answer was lost can
+ * repeat the request.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@ key(const char *name, uint64_t request)
 	return (struct idempotency){ .key = str_of(name), .request = request };
 }
 
-/* An event whose own key this is. */
+/* A draft with an idempotency key of its own. */
 static struct draft
 keyed(const char *queue_key, const char *text, const char *name, uint64_t request)
 {
@@ -28,9 +28,9 @@ keyed(const char *queue_key, const char *text, const char *name, uint64_t reques
 	return one;
 }
 
-/* Gives the call the key, before its turn. */
+/* Sets the call's idempotency key, before its turn. */
 static struct call *
-with(struct call *call, const char *name, uint64_t request)
+with_key(struct call *call, const char *name, uint64_t request)
 {
 	call->op.idempotency = key(name, request);
 	return call;
@@ -39,7 +39,7 @@ with(struct call *call, const char *name, uint64_t request)
 static struct call *
 lend_with(const char *queue_key, const char *name, uint64_t request)
 {
-	return with(lend(engine, queue_key, 0, MINUTE), name, request);
+	return with_key(lend(engine, queue_key, 0, MINUTE), name, request);
 }
 
 static void
@@ -51,15 +51,15 @@ assert_replayed(const struct call *call, bool replayed)
 }
 
 static void
-the_same_request_is_answered_as_at_first(void **state)
+a_repeated_request_gets_the_first_answer(void **state)
 {
 	(void)state;
-	struct call *first = with(enqueue(engine, A, "1"), "k", 7);
+	struct call *first = with_key(enqueue(engine, A, "1"), "k", 7);
 	assert_replayed(done(first), false);
 	const struct enqueue_result *was = &first->enqueue.results[0];
 	done(drain(engine, A, 0));
 	for (int round = 0; round < 3; round++) {
-		struct call *again = done(with(enqueue(engine, A, "1"), "k", 7));
+		struct call *again = done(with_key(enqueue(engine, A, "1"), "k", 7));
 		const struct enqueue_result *is = &again->enqueue.results[0];
 
 		assert_replayed(again, true);
@@ -79,29 +79,29 @@ the_same_request_is_answered_as_at_first(void **state)
 }
 
 static void
-another_request_is_refused(void **state)
+another_request_under_the_same_key_is_refused(void **state)
 {
 	(void)state;
-	done(with(enqueue(engine, A, "1"), "k", 7));
-	fails(with(enqueue(engine, A, "2"), "k", 8), ERROR_IDEMPOTENCY_MISMATCH);
+	done(with_key(enqueue(engine, A, "1"), "k", 7));
+	fails(with_key(enqueue(engine, A, "2"), "k", 8), ERROR_IDEMPOTENCY_MISMATCH);
 	struct draft drafts[] = { draft(B, "x"), keyed(B, "y", "k", 8) };
 	struct call *call = fails(enqueue_drafts(engine, drafts, 2), ERROR_IDEMPOTENCY_MISMATCH);
 	assert_int_equal(call->enqueue.failed, 1);
-	/* as many answers as were not kept */
+	/* the same hash, but two drafts where one was answered */
 	struct draft two[] = { draft(A, "1"), draft(A, "2") };
-	fails(with(enqueue_drafts(engine, two, 2), "k", 7), ERROR_IDEMPOTENCY_MISMATCH);
+	fails(with_key(enqueue_drafts(engine, two, 2), "k", 7), ERROR_IDEMPOTENCY_MISMATCH);
 	assert_queued(A, "1");
 	assert_queued(B, "");
 }
 
 static void
-a_key_of_the_same_turn_counts(void **state)
+a_key_used_earlier_in_the_turn_is_known(void **state)
 {
 	(void)state;
-	struct call *calls[] = { with(enqueue(engine, A, "1"), "k", 7),
-				 with(enqueue(engine, A, "1"), "k", 7),
-				 with(enqueue(engine, A, "2"), "k", 8),
-				 with(enqueue(engine, B, "x"), "l", 7) };
+	struct call *calls[] = { with_key(enqueue(engine, A, "1"), "k", 7),
+				 with_key(enqueue(engine, A, "1"), "k", 7),
+				 with_key(enqueue(engine, A, "2"), "k", 8),
+				 with_key(enqueue(engine, B, "x"), "l", 7) };
 	turn();
 	assert_replayed(calls[0], false);
 	assert_replayed(calls[1], true);
@@ -113,7 +113,7 @@ a_key_of_the_same_turn_counts(void **state)
 }
 
 static void
-every_outcome_is_repeated_as_it_was(void **state)
+every_outcome_is_repeated(void **state)
 {
 	(void)state;
 	struct draft next = draft(A, "2");
@@ -121,11 +121,11 @@ every_outcome_is_repeated_as_it_was(void **state)
 	next.replace = true;
 	done(enqueue_keyed(engine, A, "k", "1"));
 	for (int round = 0; round < 2; round++) {
-		struct call *replaced = done(with(enqueue_draft(engine, next), "replace", 1));
+		struct call *replaced = done(with_key(enqueue_draft(engine, next), "replace", 1));
 
 		assert_int_equal(replaced->enqueue.results[0].outcome, ENQUEUE_REPLACED);
 		struct call *duplicate =
-		    done(with(enqueue_keyed(engine, A, "k", "2"), "duplicate", 2));
+		    done(with_key(enqueue_keyed(engine, A, "k", "2"), "duplicate", 2));
 		assert_int_equal(duplicate->enqueue.results[0].outcome, ENQUEUE_DUPLICATE);
 		assert_int_equal(duplicate->enqueue.results[0].id, replaced->enqueue.results[0].id);
 		assert_replayed(duplicate, round == 1);
@@ -133,9 +133,12 @@ every_outcome_is_repeated_as_it_was(void **state)
 	}
 }
 
-/* How long the texts are that it will have is not known before they are read. */
+/*
+ * A repeated answer is planned before its texts are read, so the limit must hold without their
+ * lengths.
+ */
 static void
-a_repeated_answer_takes_no_more_room_than_an_answer_may(void **state)
+a_repeated_answer_stays_within_the_answer_limit(void **state)
 {
 	(void)state;
 	enum { EVENTS = 3 * ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX };
@@ -145,11 +148,11 @@ a_repeated_answer_takes_no_more_room_than_an_answer_may(void **state)
 		put(A, text);
 	}
 	put(B, "1");
-	done(with(drain(engine, A, 0), "k", 1));
+	done(with_key(drain(engine, A, 0), "k", 1));
 	engine_set_answer_budget(engine, 2 * ANSWER_TEXT_BYTES_MAX);
-	struct call *again = with(drain(engine, A, 0), "k", 1), *beside = peek(engine, B);
-	struct call *once_more = with(drain(engine, A, 0), "k", 1),
-		    *at_last = with(drain(engine, A, 0), "k", 1);
+	struct call *again = with_key(drain(engine, A, 0), "k", 1), *beside = peek(engine, B);
+	struct call *once_more = with_key(drain(engine, A, 0), "k", 1),
+		    *at_last = with_key(drain(engine, A, 0), "k", 1);
 	turn();
 	assert_replayed(again, true);
 	assert_int_equal(again->drain.taken.count, EVENTS);
@@ -166,7 +169,7 @@ a_delayed_event_is_repeated_as_delayed(void **state)
 	later.delay_ms = MINUTE;
 	int64_t at = now.wall_ms + MINUTE;
 	for (int round = 0; round < 2; round++) {
-		struct call *call = done(with(enqueue_draft(engine, later), "k", 1));
+		struct call *call = done(with_key(enqueue_draft(engine, later), "k", 1));
 
 		assert_int_equal(call->enqueue.results[0].event.state, EVENT_STATE_DELAYED);
 		assert_int_equal(call->enqueue.results[0].event.available_at_ms, at);
@@ -176,11 +179,11 @@ a_delayed_event_is_repeated_as_delayed(void **state)
 }
 
 /*
- * As it stood at first: leased, and later given back for a while; and what a batch's own key keeps
- * of it.
+ * The repeated answer shows the duplicate's state at the time of the first answer: leased, or
+ * nacked with a delay; also where the key is that of the batch.
  */
 static void
-a_duplicate_is_repeated_as_it_stood(void **state)
+a_duplicate_is_repeated_in_the_state_of_the_first_answer(void **state)
 {
 	(void)state;
 	struct draft twin = keyed(A, "1", "l", 2);
@@ -189,16 +192,16 @@ a_duplicate_is_repeated_as_it_stood(void **state)
 	later.delay_ms = MINUTE;
 	put(A, "1");
 	int64_t lease = borrow(A, 0, MINUTE);
-	done(with(enqueue(engine, A, "1"), "k", 1));
+	done(with_key(enqueue(engine, A, "1"), "k", 1));
 	done(change_lease(engine, later, lease, ALL));
 	int64_t at = now.wall_ms + MINUTE;
 	for (int round = 0; round < 4; round++) {
 		const struct system_event *leased =
-		    &done(with(enqueue(engine, A, "1"), "k", 1))->enqueue.results[0].event;
+		    &done(with_key(enqueue(engine, A, "1"), "k", 1))->enqueue.results[0].event;
 
 		assert_int_equal(leased->state, EVENT_STATE_LEASED);
 		assert_int_equal(leased->attempts, 0);
-		struct call *batch = done(with(enqueue_drafts(engine, &twin, 1), "b", 3));
+		struct call *batch = done(with_key(enqueue_drafts(engine, &twin, 1), "b", 3));
 		const struct system_event *delayed[] = {
 			&batch->enqueue.results[0].event,
 			&done(enqueue_draft(engine, twin))->enqueue.results[0].event
@@ -217,18 +220,18 @@ a_duplicate_is_repeated_as_it_stood(void **state)
 }
 
 static void
-what_was_refused_is_not_kept(void **state)
+a_refused_request_keeps_no_answer(void **state)
 {
 	(void)state;
 	options.session_pending_max = 1;
 	reopen();
 	put(A, "1");
-	fails(with(enqueue(engine, A, "2"), "k", 7), ERROR_QUEUE_FULL);
-	fails(with(enqueue(engine, A, " "), "k", 8), ERROR_INVALID_FIELD);
+	fails(with_key(enqueue(engine, A, "2"), "k", 7), ERROR_QUEUE_FULL);
+	fails(with_key(enqueue(engine, A, " "), "k", 8), ERROR_INVALID_FIELD);
 	struct draft drafts[] = { keyed(B, "x", "k", 9), draft(A, "3") };
 	fails(enqueue_drafts(engine, drafts, 2), ERROR_QUEUE_FULL);
 	done(drain(engine, A, 0));
-	assert_replayed(done(with(enqueue(engine, A, "2"), "k", 7)), false);
+	assert_replayed(done(with_key(enqueue(engine, A, "2"), "k", 7)), false);
 	assert_queued(A, "2");
 	assert_queued(B, "");
 	assert_int_equal(store.key_count, 1);
@@ -253,16 +256,16 @@ each_event_of_a_batch_has_its_own_key(void **state)
 	assert_queued(A, "1 2 3 4");
 }
 
-/* The whole answer can be had again, with the part of it that was itself an answer had again. */
+/* The repeated answer includes the draft whose own key had already been answered before. */
 static void
-a_batch_has_a_key_of_its_own_too(void **state)
+a_batch_may_have_a_key_too(void **state)
 {
 	(void)state;
 	struct draft one = keyed(A, "1", "k1", 1);
 	done(enqueue_draft(engine, one));
 	struct draft drafts[] = { one, draft(A, "2") };
 	for (int round = 0; round < 3; round++) {
-		struct call *call = done(with(enqueue_drafts(engine, drafts, 2), "all", 99));
+		struct call *call = done(with_key(enqueue_drafts(engine, drafts, 2), "all", 99));
 
 		assert_replayed(call, round > 0);
 		assert_int_equal(call->enqueue.results[0].event.id, 1);
@@ -273,33 +276,35 @@ a_batch_has_a_key_of_its_own_too(void **state)
 	assert_queued(A, "1 2");
 }
 
-/* Kept twice, it would fail the commit of everybody in the turn. */
+/* Storing the key twice would fail the commit of every call in the turn. */
 static void
 a_batch_under_the_key_of_one_of_its_events_is_refused(void **state)
 {
 	(void)state;
 	struct draft drafts[] = { keyed(A, "1", "k", 1), draft(A, "2") };
-	struct call *bad = with(enqueue_drafts(engine, drafts, 2), "k", 2),
+	struct call *bad = with_key(enqueue_drafts(engine, drafts, 2), "k", 2),
 		    *other = enqueue(engine, B, "x");
 	turn();
 	assert_int_equal(bad->op.error.code, ERROR_IDEMPOTENCY_MISMATCH);
 	assert_int_equal(other->op.error.code, ERROR_NONE);
 	assert_queued(A, "");
-	for (int round = 0; round < 2; round++) /* but one event is the whole request */
-		assert_replayed(done(with(enqueue_drafts(engine, drafts, 1), "k", 1)), round > 0);
+	/* with a single event both keys mean the same request */
+	for (int round = 0; round < 2; round++)
+		assert_replayed(done(with_key(enqueue_drafts(engine, drafts, 1), "k", 1)),
+				round > 0);
 	assert_int_equal(store.key_count, 1);
 }
 
 static void
-a_drain_can_be_had_again(void **state)
+a_drain_can_be_repeated(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2"), put(A, "3");
-	struct call *first = done(with(drain(engine, A, 2), "k", 1));
+	struct call *first = done(with_key(drain(engine, A, 2), "k", 1));
 	assert_texts(&first->drain.taken, "1 2");
 	put(A, "4");
 	for (int round = 0; round < 2; round++) {
-		struct call *again = done(with(drain(engine, A, 2), "k", 1));
+		struct call *again = done(with_key(drain(engine, A, 2), "k", 1));
 
 		assert_replayed(again, true);
 		assert_texts(&again->drain.taken, "1 2");
@@ -307,12 +312,12 @@ a_drain_can_be_had_again(void **state)
 		assert_int_equal(again->drain.remaining, 2);
 		reopen();
 	}
-	fails(with(drain(engine, A, 0), "k", 2), ERROR_IDEMPOTENCY_MISMATCH);
+	fails(with_key(drain(engine, A, 0), "k", 2), ERROR_IDEMPOTENCY_MISMATCH);
 	assert_queued(A, "3 4");
 }
 
 static void
-what_was_taken_is_repeated_with_its_attempts(void **state)
+drained_events_are_repeated_with_their_attempts(void **state)
 {
 	(void)state;
 	put(A, "1");
@@ -327,7 +332,8 @@ what_was_taken_is_repeated_with_its_attempts(void **state)
 			lease = lent->lease_id;
 		else if (round == 1)
 			done(nack(engine, lease, ALL));
-		const struct drain_op *drained = &done(with(drain(engine, A, 0), "d", 1))->drain;
+		const struct drain_op *drained =
+		    &done(with_key(drain(engine, A, 0), "d", 1))->drain;
 		assert_int_equal(drained->taken.count, round > 0 ? 2 : 0);
 		for (size_t i = 0; i < drained->taken.count; i++)
 			assert_int_equal(drained->taken.events[i].attempts, 2 - i);
@@ -336,24 +342,24 @@ what_was_taken_is_repeated_with_its_attempts(void **state)
 }
 
 /*
- * What another version has kept: without what the first form of all had no number for, or with what
- * ours has none for.
+ * Answers kept by another version: older ones lack a field, newer ones have one that this version
+ * does not know.
  */
 static void
-an_answer_in_another_form_is_a_conflict(void **state)
+an_answer_kept_in_another_format_is_a_conflict(void **state)
 {
 	(void)state;
 	static const char *const forms[] = { "[0,1]", "[1]", "[1,2,3]", "[-3,0,1]",
 					     "[-20]", "[]",  "" };
 	put(A, "1"), put(B, "1");
-	done(with(enqueue(engine, A, "2"), "e", 1)), done(with(drain(engine, A, 0), "d", 1)),
-	    done(lend_with(B, "l", 1));
+	done(with_key(enqueue(engine, A, "2"), "e", 1)),
+	    done(with_key(drain(engine, A, 0), "d", 1)), done(lend_with(B, "l", 1));
 	size_t events = store.event_count, outcomes = store.outcome_count;
 	for (size_t i = 0; i < COUNT(forms); i++) {
 		for (size_t j = 0; j < store.key_count; j++)
 			store.keys[j].answer = str_of(forms[i]);
-		fails(with(enqueue(engine, A, "2"), "e", 1), ERROR_CONFLICT);
-		fails(with(drain(engine, A, 0), "d", 1), ERROR_CONFLICT);
+		fails(with_key(enqueue(engine, A, "2"), "e", 1), ERROR_CONFLICT);
+		fails(with_key(drain(engine, A, 0), "d", 1), ERROR_CONFLICT);
 		fails(lend_with(B, "l", 1), ERROR_CONFLICT);
 	}
 	assert_int_equal(store.event_count, events);
@@ -361,18 +367,18 @@ an_answer_in_another_form_is_a_conflict(void **state)
 }
 
 static void
-a_drain_of_nothing_keeps_no_answer(void **state)
+a_drain_of_no_events_keeps_no_answer(void **state)
 {
 	(void)state;
-	done(with(drain(engine, A, 0), "k", 1));
+	done(with_key(drain(engine, A, 0), "k", 1));
 	put(A, "1");
-	struct call *call = done(with(drain(engine, A, 0), "k", 1));
+	struct call *call = done(with_key(drain(engine, A, 0), "k", 1));
 	assert_replayed(call, false);
 	assert_texts(&call->drain.taken, "1");
 }
 
 static void
-a_lease_can_be_had_again(void **state)
+a_lease_can_be_repeated(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
@@ -398,9 +404,9 @@ a_lease_can_be_had_again(void **state)
 	fails(lend_with(A, "k", 2), ERROR_IDEMPOTENCY_MISMATCH);
 }
 
-/* Asking twice does not give the events to two consumers: both have the one lease. */
+/* Two requests under one key get the same lease; the events do not go to two consumers. */
 static void
-two_in_one_turn_have_one_lease(void **state)
+two_requests_of_one_turn_get_one_lease(void **state)
 {
 	(void)state;
 	put(A, "1");
@@ -416,18 +422,18 @@ two_in_one_turn_have_one_lease(void **state)
 }
 
 static void
-an_event_forgotten_since_is_left_out(void **state)
+an_event_deleted_since_is_left_out(void **state)
 {
 	(void)state;
-	options.recent_bytes = 1 << 16; /* which does not know */
+	options.recent_bytes = 1 << 16; /* from memory the deleted event could still be answered */
 	reopen();
-	done(with(enqueue(engine, A, "1"), "k", 1)), put(A, "2");
-	done(with(drain(engine, A, 0), "d", 1));
-	store.missing_id = 1; /* retention has been there */
-	struct call *call = done(with(enqueue(engine, A, "1"), "k", 1));
+	done(with_key(enqueue(engine, A, "1"), "k", 1)), put(A, "2");
+	done(with_key(drain(engine, A, 0), "d", 1));
+	store.missing_id = 1; /* retention has deleted the event */
+	struct call *call = done(with_key(enqueue(engine, A, "1"), "k", 1));
 	assert_replayed(call, true);
 	assert_int_equal(call->enqueue.results[0].event.id, 0);
-	call = done(with(drain(engine, A, 0), "d", 1));
+	call = done(with_key(drain(engine, A, 0), "d", 1));
 	assert_int_equal(call->drain.taken.events[0].id, 0);
 	assert_int_equal(call->drain.taken.events[1].id, 2);
 }
@@ -437,38 +443,38 @@ a_failed_commit_keeps_no_key(void **state)
 {
 	(void)state;
 	store.commit_fails = ERROR_STORAGE_FAILED;
-	fails(with(enqueue(engine, A, "1"), "k", 1), ERROR_STORAGE_FAILED);
+	fails(with_key(enqueue(engine, A, "1"), "k", 1), ERROR_STORAGE_FAILED);
 	store.commit_fails = ERROR_NONE;
-	assert_replayed(done(with(enqueue(engine, A, "2"), "k", 2)), false);
+	assert_replayed(done(with_key(enqueue(engine, A, "2"), "k", 2)), false);
 	assert_queued(A, "2");
 }
 
 static void
-a_full_store_keeps_no_key_of_what_it_refused(void **state)
+a_full_store_keeps_no_key_of_a_refused_request(void **state)
 {
 	(void)state;
 	put(A, "1");
 	store.full_for_events = true;
-	struct call *refused = with(enqueue(engine, A, "2"), "k", 1),
-		    *taken = with(drain(engine, A, 0), "d", 1),
-		    *again = with(drain(engine, A, 0), "d", 1);
+	struct call *refused = with_key(enqueue(engine, A, "2"), "k", 1),
+		    *taken = with_key(drain(engine, A, 0), "d", 1),
+		    *again = with_key(drain(engine, A, 0), "d", 1);
 	turn();
 	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 	assert_texts(&taken->drain.taken, "1");
 	assert_replayed(again, true);
 	assert_texts(&again->drain.taken, "1");
 	store.full_for_events = false;
-	assert_replayed(done(with(enqueue(engine, A, "3"), "k", 3)), false);
+	assert_replayed(done(with_key(enqueue(engine, A, "3"), "k", 3)), false);
 	assert_int_equal(store.key_count, 2);
 }
 
 static void
-a_store_that_cannot_look_keys_up_takes_nothing(void **state)
+a_failed_key_look_up_fails_the_call(void **state)
 {
 	(void)state;
-	done(with(enqueue(engine, A, "1"), "k", 1));
+	done(with_key(enqueue(engine, A, "1"), "k", 1));
 	store.read_fails = ERROR_STORAGE_FAILED;
-	fails(with(enqueue(engine, A, "2"), "l", 1), ERROR_STORAGE_FAILED);
+	fails(with_key(enqueue(engine, A, "2"), "l", 1), ERROR_STORAGE_FAILED);
 	store.read_fails = ERROR_NONE;
 	assert_queued(A, "1");
 }
@@ -478,10 +484,10 @@ keys_are_looked_up_when_the_batch_begins(void **state)
 {
 	(void)state;
 	store.defer = true;
-	struct call *first = with(enqueue(engine, A, "1"), "k", 1);
+	struct call *first = with_key(enqueue(engine, A, "1"), "k", 1);
 	turn();
-	/* while the first is on its way to the disk */
-	struct call *second = with(enqueue(engine, A, "1"), "k", 1);
+	/* while the commit of the first call is under way */
+	struct call *second = with_key(enqueue(engine, A, "1"), "k", 1);
 	while (memory_store_release(&store))
 		turn();
 	assert_replayed(first, false);
@@ -490,7 +496,7 @@ keys_are_looked_up_when_the_batch_begins(void **state)
 }
 
 static void
-too_long_a_key_is_refused(void **state)
+an_overlong_key_is_refused(void **state)
 {
 	(void)state;
 	char name[300];
@@ -507,29 +513,29 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_same_request_is_answered_as_at_first),
-		TEST(another_request_is_refused),
-		TEST(a_key_of_the_same_turn_counts),
-		TEST(every_outcome_is_repeated_as_it_was),
-		TEST(a_repeated_answer_takes_no_more_room_than_an_answer_may),
+		TEST(a_repeated_request_gets_the_first_answer),
+		TEST(another_request_under_the_same_key_is_refused),
+		TEST(a_key_used_earlier_in_the_turn_is_known),
+		TEST(every_outcome_is_repeated),
+		TEST(a_repeated_answer_stays_within_the_answer_limit),
 		TEST(a_delayed_event_is_repeated_as_delayed),
-		TEST(a_duplicate_is_repeated_as_it_stood),
-		TEST(what_was_refused_is_not_kept),
+		TEST(a_duplicate_is_repeated_in_the_state_of_the_first_answer),
+		TEST(a_refused_request_keeps_no_answer),
 		TEST(each_event_of_a_batch_has_its_own_key),
-		TEST(a_batch_has_a_key_of_its_own_too),
+		TEST(a_batch_may_have_a_key_too),
 		TEST(a_batch_under_the_key_of_one_of_its_events_is_refused),
-		TEST(a_drain_can_be_had_again),
-		TEST(what_was_taken_is_repeated_with_its_attempts),
-		TEST(an_answer_in_another_form_is_a_conflict),
-		TEST(a_drain_of_nothing_keeps_no_answer),
-		TEST(a_lease_can_be_had_again),
-		TEST(two_in_one_turn_have_one_lease),
-		TEST(an_event_forgotten_since_is_left_out),
+		TEST(a_drain_can_be_repeated),
+		TEST(drained_events_are_repeated_with_their_attempts),
+		TEST(an_answer_kept_in_another_format_is_a_conflict),
+		TEST(a_drain_of_no_events_keeps_no_answer),
+		TEST(a_lease_can_be_repeated),
+		TEST(two_requests_of_one_turn_get_one_lease),
+		TEST(an_event_deleted_since_is_left_out),
 		TEST(a_failed_commit_keeps_no_key),
-		TEST(a_full_store_keeps_no_key_of_what_it_refused),
-		TEST(a_store_that_cannot_look_keys_up_takes_nothing),
+		TEST(a_full_store_keeps_no_key_of_a_refused_request),
+		TEST(a_failed_key_look_up_fails_the_call),
 		TEST(keys_are_looked_up_when_the_batch_begins),
-		TEST(too_long_a_key_is_refused),
+		TEST(an_overlong_key_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /*
- * lease_test.c - delivery at least once: what a lease lends, what each way to end it leaves, and
- * what comes too late.
+ * lease_test.c - delivery at least once: what a lease holds, what each way to end it leaves behind,
+ * and calls that come too late.
  *
- * Promises C2, C4, C5, C6 and C10 of the design. Time stands still until a test lets it pass.
+ * Promises C2, C4, C5, C6 and C10 of the design. The clocks stand still until a test moves them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ assert_state(int64_t id, const char *state, int attempts)
 	assert_int_equal(event->attempts, attempts);
 }
 
-/* An outcome of the store, from the newest: 0. */
+/* An outcome record of the store; 0 is the newest. */
 static const struct store_outcome *
 recorded(size_t back)
 {
@@ -40,7 +40,7 @@ nack_input(void)
 	return input;
 }
 
-/* --- lending --- */
+/* --- take --- */
 
 static void
 a_lease_lends_a_prefix_oldest_first(void **state)
@@ -54,13 +54,13 @@ a_lease_lends_a_prefix_oldest_first(void **state)
 	assert_int_equal(lease->remaining, 1);
 	assert_int_equal(lease->lease_id, recorded(0)->id);
 	assert_int_equal(lease->taken.events[0].state, EVENT_STATE_LEASED);
-	assert_int_equal(store.outcome_count, 1); /* one call, one row */
+	assert_int_equal(store.outcome_count, 1); /* one record for the whole call */
 	assert_queued(A, "1 2 3");
 	assert_deliverable(A, "3");
 }
 
 static void
-a_lease_of_nothing_is_none(void **state)
+a_lease_of_no_events_is_not_made(void **state)
 {
 	(void)state;
 	struct lease_take_op *lease = &done(lend(engine, A, 0, MINUTE))->lend;
@@ -108,14 +108,14 @@ an_exclusive_lease_has_the_session_to_itself(void **state)
 	done(ack(engine, lease, ALL));
 	assert_deliverable(A, "2 3");
 	int64_t other = borrow(A, 1, MINUTE);
-	/* not while anything is lent */
+	/* an exclusive lease is not granted while any event is leased */
 	assert_int_equal(done(lend_as(engine, exclusive))->lend.lease_id, 0);
 	done(nack(engine, other, ALL));
 	assert_true(done(lend_as(engine, exclusive))->lend.lease_id > 0);
 }
 
 static void
-an_exclusive_lease_is_so_after_a_restart(void **state)
+an_exclusive_lease_stays_exclusive_after_a_restart(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
@@ -149,7 +149,7 @@ a_lease_can_ask_for_context_keys_and_for_a_prompt(void **state)
 }
 
 static void
-drain_and_peek_see_beside_leases(void **state)
+drain_skips_leased_events_and_peek_shows_them(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2"), put(A, "3");
@@ -171,7 +171,7 @@ drain_and_peek_see_beside_leases(void **state)
 }
 
 static void
-a_leased_event_is_a_duplicates_twin(void **state)
+a_leased_event_makes_an_enqueue_a_duplicate(void **state)
 {
 	(void)state;
 	int64_t id = put(A, "1");
@@ -204,7 +204,7 @@ an_acked_event_never_comes_back(void **state)
 }
 
 static void
-some_can_be_acked_and_the_rest_comes_back(void **state)
+after_a_partial_ack_the_rest_comes_back(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
@@ -219,7 +219,7 @@ some_can_be_acked_and_the_rest_comes_back(void **state)
 }
 
 static void
-an_ack_repeated_is_fine(void **state)
+a_repeated_ack_succeeds(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2");
@@ -241,7 +241,7 @@ an_ack_repeated_is_fine(void **state)
 }
 
 static void
-an_ack_repeated_in_the_same_turn_is_fine(void **state)
+a_repeated_ack_in_the_same_turn_succeeds(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
@@ -258,9 +258,9 @@ an_ack_repeated_in_the_same_turn_is_fine(void **state)
 	assert_int_equal(stats().outcomes[OUTCOME_ACKED], 3);
 }
 
-/* Both must look the lease up first, and both are judged in the batch in which the first acks. */
+/* Both acks look the lease up before the batch in which the first of them takes effect. */
 static void
-two_that_looked_the_lease_up_agree(void **state)
+two_acks_that_both_looked_the_lease_up_succeed(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2");
@@ -276,11 +276,11 @@ two_that_looked_the_lease_up_agree(void **state)
 }
 
 /*
- * "All" means what the lease holds, so what it lost before the first ack is not asked of the
- * second.
+ * "All" means what the lease holds: an event that was nacked before the first ack is no concern of
+ * the second.
  */
 static void
-an_ack_of_all_repeated_is_fine_though_some_were_given_back(void **state)
+a_repeated_ack_of_all_succeeds_after_a_nack(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1");
@@ -294,9 +294,9 @@ an_ack_of_all_repeated_is_fine_though_some_were_given_back(void **state)
 	assert_deliverable(A, "1");
 }
 
-/* What nobody acked is gone; the call must not sound as if it were done. */
+/* The events were removed by another call and never acked, so the ack must not report success. */
 static void
-an_ack_of_what_somebody_took_is_refused(void **state)
+an_ack_of_an_event_that_was_removed_is_refused(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"),
@@ -328,18 +328,18 @@ an_ack_of_what_somebody_took_is_refused(void **state)
 }
 
 /*
- * The lease was over with the ack: who asks again was answered then, whatever happened to the rest
- * before or after.
+ * The first ack ended the lease. A repeated ack gets the same answer, whatever happened to the
+ * other events before or after.
  */
 static void
-an_ack_repeated_is_fine_whatever_somebody_took(void **state)
+a_repeated_ack_succeeds_after_other_events_were_removed(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
 	int64_t lease = borrow(A, 0, MINUTE);
 	done(withdraw(engine, one));
 	done(nack(engine, lease, IDS(two)));
-	done(consume(engine, A, IDS(two))); /* which the lease does not hold any more */
+	done(consume(engine, A, IDS(two))); /* the event has left the lease */
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 1);
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
 	fails(ack(engine, lease, IDS(two, three)), ERROR_CONFLICT);
@@ -379,7 +379,7 @@ a_long_lease_remembers_every_ack(void **state)
 /* --- nack --- */
 
 static void
-a_nack_gives_back_in_the_old_places(void **state)
+nacked_events_return_to_their_old_positions(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1");
@@ -425,7 +425,7 @@ a_nack_may_come_with_a_delay_and_a_reason(void **state)
 }
 
 static void
-a_nack_that_does_not_count_counts_nothing(void **state)
+an_uncounted_nack_leaves_attempts_alone(void **state)
 {
 	(void)state;
 	int64_t id = put(A, "1");
@@ -440,7 +440,7 @@ a_nack_that_does_not_count_counts_nothing(void **state)
 }
 
 static void
-after_its_last_attempt_an_event_is_a_dead_letter(void **state)
+an_event_nacked_on_its_last_attempt_is_a_dead_letter(void **state)
 {
 	(void)state;
 	options.attempts_max = 3;
@@ -452,7 +452,7 @@ after_its_last_attempt_an_event_is_a_dead_letter(void **state)
 	done(nack(engine, borrow(A, 1, MINUTE), ALL));
 	borrow(A, 1, MINUTE);
 	pass(MINUTE);
-	reopen(); /* ended while no server ran: not the consumer's failure */
+	reopen(); /* the lease ended while no server ran, which is not the consumer's failure */
 	assert_state(id, "queued", 1);
 	borrow(A, 1, MINUTE);
 	pass(MINUTE);
@@ -473,7 +473,7 @@ after_its_last_attempt_an_event_is_a_dead_letter(void **state)
 }
 
 static void
-a_lease_that_runs_out_for_the_last_time_leaves_a_dead_letter(void **state)
+an_event_whose_last_attempt_runs_out_is_a_dead_letter(void **state)
 {
 	(void)state;
 	options.attempts_max = 1;
@@ -567,7 +567,7 @@ a_lost_lease_is_refused_and_nothing_changes(void **state)
 	for (int round = 0; round < 2; round++) {
 		assert_all_refused(lease, ALL, ERROR_CONFLICT);
 		assert_all_refused(lease, IDS(one), ERROR_CONFLICT);
-		/* now somebody else has it */
+		/* the event is leased to somebody else now */
 		int64_t other = round == 1 ? 0 : borrow(A, 1, MINUTE);
 		assert_all_refused(lease, IDS(one), ERROR_CONFLICT);
 		assert_string_equal(event_state_name(look_at(one)),
@@ -579,7 +579,7 @@ a_lost_lease_is_refused_and_nothing_changes(void **state)
 }
 
 static void
-what_was_given_back_is_lost(void **state)
+a_nacked_event_has_left_its_lease(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2");
@@ -643,7 +643,7 @@ naming_no_ids_changes_nothing(void **state)
 /* --- the end of a lease --- */
 
 static void
-a_lease_that_runs_out_gives_back_in_the_old_places(void **state)
+events_of_an_expired_lease_return_to_their_old_positions(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
@@ -655,7 +655,7 @@ a_lease_that_runs_out_gives_back_in_the_old_places(void **state)
 	assert_deliverable(A, "3");
 	pass(1);
 	assert_int_equal(engine_due_ms(engine), 0);
-	struct call *call = lend(engine, A, 0, MINUTE); /* in the turn of its end */
+	struct call *call = lend(engine, A, 0, MINUTE); /* in the turn in which the lease ends */
 	done(call);
 	assert_texts(&call->lend.taken, "1 3");
 	assert_int_equal(call->lend.taken.events[0].attempts, 1);
@@ -663,7 +663,7 @@ a_lease_that_runs_out_gives_back_in_the_old_places(void **state)
 }
 
 static void
-a_restart_keeps_a_live_lease_and_counts_nothing(void **state)
+a_restart_keeps_a_live_lease_and_its_attempts(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1");
@@ -682,7 +682,7 @@ a_restart_keeps_a_live_lease_and_counts_nothing(void **state)
 }
 
 static void
-a_lease_that_ended_while_no_server_ran_counts_nothing(void **state)
+a_lease_that_ends_while_no_server_runs_counts_no_attempt(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2");
@@ -694,7 +694,7 @@ a_lease_that_ended_while_no_server_ran_counts_nothing(void **state)
 	assert_int_equal(engine_due_ms(engine), 0);
 	assert_deliverable(A, "1");
 	assert_state(one, "queued", 0);
-	pass(MINUTE); /* and this one ends while the server runs */
+	pass(MINUTE); /* this lease ends while the server runs */
 	assert_state(two, "queued", 1);
 	assert_all_refused(lease, ALL, ERROR_CONFLICT);
 	reopen();
@@ -790,7 +790,7 @@ a_failed_commit_leaves_leases_as_they_were(void **state)
 }
 
 static void
-a_lapse_that_cannot_be_written_is_tried_again(void **state)
+an_expiry_that_fails_to_commit_is_tried_again(void **state)
 {
 	(void)state;
 	put(A, "1");
@@ -799,7 +799,8 @@ a_lapse_that_cannot_be_written_is_tried_again(void **state)
 	store.commit_fails = ERROR_STORAGE_FAILED;
 	turn();
 	assert_int_equal(stats().leases, 1);
-	assert_in_range(engine_due_ms(engine), 1, 5000); /* soon, but not at once again and again */
+	/* it is tried again soon, but not in every turn */
+	assert_in_range(engine_due_ms(engine), 1, 5000);
 	size_t commits = store.commits;
 	turn();
 	assert_int_equal(store.commits, commits);
@@ -808,9 +809,9 @@ a_lapse_that_cannot_be_written_is_tried_again(void **state)
 	assert_deliverable(A, "1");
 }
 
-/* A full disk fails the first try of the batch; nobody may be told less for it. */
+/* A full disk fails the first try of the batch; the second try must not refuse the ack. */
 static void
-a_repeated_ack_is_fine_on_a_full_store(void **state)
+a_repeated_ack_succeeds_on_a_full_store(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1");
@@ -831,7 +832,7 @@ a_repeated_ack_is_fine_on_a_full_store(void **state)
 }
 
 static void
-a_stop_while_time_is_written_leaves_nothing(void **state)
+an_expiry_of_unknown_outcome_leaves_nothing_due(void **state)
 {
 	(void)state;
 	put(A, "1");
@@ -842,7 +843,7 @@ a_stop_while_time_is_written_leaves_nothing(void **state)
 	assert_int_equal(engine_due_ms(engine), -1);
 }
 
-/* --- the story of an event --- */
+/* --- timeline --- */
 
 static void
 assert_entry(const struct timeline_entry *entry, enum outcome_kind kind, int64_t lease,
@@ -855,7 +856,7 @@ assert_entry(const struct timeline_entry *entry, enum outcome_kind kind, int64_t
 }
 
 static void
-a_timeline_tells_everything_in_order(void **state)
+a_timeline_lists_every_step_in_order(void **state)
 {
 	(void)state;
 	options.attempts_max = 3;
@@ -898,46 +899,46 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_lease_lends_a_prefix_oldest_first),
-		TEST(a_lease_of_nothing_is_none),
+		TEST(a_lease_of_no_events_is_not_made),
 		TEST(a_lease_never_blocks_later_events),
 		TEST(an_exclusive_lease_has_the_session_to_itself),
-		TEST(an_exclusive_lease_is_so_after_a_restart),
+		TEST(an_exclusive_lease_stays_exclusive_after_a_restart),
 		TEST(a_lease_can_ask_for_context_keys_and_for_a_prompt),
-		TEST(drain_and_peek_see_beside_leases),
-		TEST(a_leased_event_is_a_duplicates_twin),
+		TEST(drain_skips_leased_events_and_peek_shows_them),
+		TEST(a_leased_event_makes_an_enqueue_a_duplicate),
 		TEST(an_acked_event_never_comes_back),
-		TEST(some_can_be_acked_and_the_rest_comes_back),
-		TEST(an_ack_repeated_is_fine),
-		TEST(an_ack_repeated_in_the_same_turn_is_fine),
-		TEST(two_that_looked_the_lease_up_agree),
-		TEST(an_ack_of_all_repeated_is_fine_though_some_were_given_back),
-		TEST(an_ack_of_what_somebody_took_is_refused),
-		TEST(an_ack_repeated_is_fine_whatever_somebody_took),
+		TEST(after_a_partial_ack_the_rest_comes_back),
+		TEST(a_repeated_ack_succeeds),
+		TEST(a_repeated_ack_in_the_same_turn_succeeds),
+		TEST(two_acks_that_both_looked_the_lease_up_succeed),
+		TEST(a_repeated_ack_of_all_succeeds_after_a_nack),
+		TEST(an_ack_of_an_event_that_was_removed_is_refused),
+		TEST(a_repeated_ack_succeeds_after_other_events_were_removed),
 		TEST(a_long_lease_remembers_every_ack),
-		TEST(a_nack_gives_back_in_the_old_places),
+		TEST(nacked_events_return_to_their_old_positions),
 		TEST(a_nack_may_come_with_a_delay_and_a_reason),
-		TEST(a_nack_that_does_not_count_counts_nothing),
-		TEST(after_its_last_attempt_an_event_is_a_dead_letter),
-		TEST(a_lease_that_runs_out_for_the_last_time_leaves_a_dead_letter),
+		TEST(an_uncounted_nack_leaves_attempts_alone),
+		TEST(an_event_nacked_on_its_last_attempt_is_a_dead_letter),
+		TEST(an_event_whose_last_attempt_runs_out_is_a_dead_letter),
 		TEST(an_extended_lease_lasts_longer),
 		TEST(a_lease_can_be_extended_in_part),
 		TEST(a_lease_can_be_made_shorter),
 		TEST(a_lost_lease_is_refused_and_nothing_changes),
-		TEST(what_was_given_back_is_lost),
+		TEST(a_nacked_event_has_left_its_lease),
 		TEST(an_acked_event_can_be_neither_nacked_nor_extended),
 		TEST(unknown_leases_and_foreign_ids_are_refused),
 		TEST(naming_no_ids_changes_nothing),
-		TEST(a_lease_that_runs_out_gives_back_in_the_old_places),
-		TEST(a_restart_keeps_a_live_lease_and_counts_nothing),
-		TEST(a_lease_that_ended_while_no_server_ran_counts_nothing),
+		TEST(events_of_an_expired_lease_return_to_their_old_positions),
+		TEST(a_restart_keeps_a_live_lease_and_its_attempts),
+		TEST(a_lease_that_ends_while_no_server_runs_counts_no_attempt),
 		TEST(other_calls_take_leased_events_out_of_their_lease),
 		TEST(overflow_never_evicts_a_leased_event),
 		TEST(the_last_context_follows_acks_and_dead_letters),
 		TEST(a_failed_commit_leaves_leases_as_they_were),
-		TEST(a_lapse_that_cannot_be_written_is_tried_again),
-		TEST(a_repeated_ack_is_fine_on_a_full_store),
-		TEST(a_stop_while_time_is_written_leaves_nothing),
-		TEST(a_timeline_tells_everything_in_order),
+		TEST(an_expiry_that_fails_to_commit_is_tried_again),
+		TEST(a_repeated_ack_succeeds_on_a_full_store),
+		TEST(an_expiry_of_unknown_outcome_leaves_nothing_due),
+		TEST(a_timeline_lists_every_step_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@ a_full_session_refuses(void **state)
 }
 
 static void
-a_full_session_drops_its_oldest_where_told_to(void **state)
+a_full_session_evicts_its_oldest_under_drop_oldest(void **state)
 {
 	(void)state;
 	options.session_pending_max = 2;
@@ -35,16 +35,17 @@ a_full_session_drops_its_oldest_where_told_to(void **state)
 	assert_true(memory_store_settled(&store, 1, OUTCOME_EVICTED));
 	assert_int_equal(stats().outcomes[OUTCOME_EVICTED], 1);
 	struct draft more[] = { draft(A, "4"), draft(A, "5"), draft(A, "6"), draft(A, "7") };
-	done(enqueue_drafts(engine, more, COUNT(more))); /* evicts events of its own batch too */
+	/* it also evicts events of its own batch */
+	done(enqueue_drafts(engine, more, COUNT(more)));
 	assert_queued(A, "6 7");
 }
 
 /*
- * Which no event that is pending says: it came after the one that is leased, and before those
- * without a key.
+ * The evicted event with the key "k" was newer than the leased event and older than the events
+ * without a key, so no pending event tells the last context any more.
  */
 static void
-a_last_context_that_outlives_its_event_is_kept_exactly(void **state)
+the_last_context_of_an_evicted_event_survives_a_restart(void **state)
 {
 	(void)state;
 	options.session_pending_max = 2;
@@ -64,7 +65,7 @@ a_last_context_that_outlives_its_event_is_kept_exactly(void **state)
 	put(A, "5");
 	reopen();
 	assert_str(session_of(A)->last_context_key, "k");
-	put_keyed(A, "k", "6"); /* the same, and now an event has it again */
+	put_keyed(A, "k", "6"); /* the last context is that of a pending event again */
 	done(consume(engine, A, (int64_t[]){ store.events[store.event_count - 1].event.id }, 1));
 	assert_str(session_of(A)->last_context_key, "held");
 	reopen();
@@ -75,7 +76,7 @@ a_last_context_that_outlives_its_event_is_kept_exactly(void **state)
 }
 
 static void
-too_many_sessions_refuse_a_new_one(void **state)
+a_new_session_over_the_limit_is_refused(void **state)
 {
 	(void)state;
 	options.sessions_max = 2;
@@ -87,7 +88,7 @@ too_many_sessions_refuse_a_new_one(void **state)
 }
 
 static void
-a_session_emptied_in_this_batch_makes_room(void **state)
+a_session_emptied_in_the_same_batch_frees_its_place(void **state)
 {
 	(void)state;
 	options.sessions_max = 2;
@@ -104,7 +105,7 @@ a_session_emptied_in_this_batch_makes_room(void **state)
 }
 
 static void
-too_many_pending_events_refuse(void **state)
+an_event_over_the_pending_limit_is_refused(void **state)
 {
 	(void)state;
 	options.pending_max = 2;
@@ -117,11 +118,11 @@ too_many_pending_events_refuse(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(a_full_session_refuses),
-	TEST(a_full_session_drops_its_oldest_where_told_to),
-	TEST(a_last_context_that_outlives_its_event_is_kept_exactly),
-	TEST(too_many_sessions_refuse_a_new_one),
-	TEST(a_session_emptied_in_this_batch_makes_room),
-	TEST(too_many_pending_events_refuse),
+	TEST(a_full_session_evicts_its_oldest_under_drop_oldest),
+	TEST(the_last_context_of_an_evicted_event_survives_a_restart),
+	TEST(a_new_session_over_the_limit_is_refused),
+	TEST(a_session_emptied_in_the_same_batch_frees_its_place),
+	TEST(an_event_over_the_pending_limit_is_refused),
 };
 
 int

@@ -1,4 +1,7 @@
-/* memory_store.c - commit copies, read looks up, and every failure is one field. */
+/*
+ * memory_store.c - commit copies into arrays, read looks up there, and a test sets failures by
+ * fields.
+ */
 #include "tests/unit/memory_store.h"
 
 #include <assert.h>
@@ -53,7 +56,7 @@ load(struct store *base, const struct store_loading *loading, struct store_newes
 		told.event.text.s = NULL;
 		if (settled(store, told.event.id))
 			continue;
-		/* each time anew: that must not matter */
+		/* a new address each time, since the engine may not keep it */
 		told.session = loading->session(loading->arg, told.event.session_key);
 		told.session->row = 1;
 		if (loading->events(loading->arg, &told, 1, err) < 0)
@@ -210,7 +213,7 @@ is_dead_letter(const struct memory_store *store, int64_t id)
 	       !memory_store_settled(store, id, OUTCOME_REQUEUED);
 }
 
-/* Whether the lease does not hold the event when this outcome comes: not yet, or no longer. */
+/* Whether the event is not in the lease when this outcome is recorded: not yet, or no longer. */
 static bool
 not_held(const struct memory_store *store, size_t index, int64_t lease, int64_t id)
 {
@@ -229,7 +232,7 @@ not_held(const struct memory_store *store, size_t index, int64_t lease, int64_t 
 	return !held;
 }
 
-/* Whether an event leaves the lease by this outcome. */
+/* Whether this outcome ends the event's place in the lease. */
 static bool
 empties(const struct memory_store *store, size_t index, int64_t lease)
 {
@@ -286,7 +289,7 @@ look_up_now(struct memory_store *store)
 	done(store->arg, NULL);
 }
 
-/* No pages: the driver's own tests have those. */
+/* No paging; the tests of the SQLite driver cover it. */
 static void
 page_now(struct memory_store *store)
 {

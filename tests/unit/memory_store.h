@@ -11,26 +11,28 @@
 
 struct memory_store {
 	struct store base;
-	struct arena arena; /* holds what was committed */
+	struct arena arena; /* holds committed texts */
 
-	struct store_event *events; /* what is durable; session is NULL */
+	struct store_event *events; /* the committed events; session is NULL */
 	size_t event_count, event_cap;
 	struct store_outcome *outcomes; /* session has the key only */
 	size_t outcome_count, outcome_cap;
 	struct store_key *keys;
 	size_t key_count, key_cap;
-	/* one a session that ever had one; session has the key only */
+	/* one per session that ever had a last context; session has the key only */
 	struct store_context *contexts;
 	size_t context_count, context_cap;
 	size_t commits, reads, chores; /* calls so far */
 
-	bool defer;                   /* keep each callback until memory_store_release */
-	enum error_code commit_fails; /* this and later commits end so; nothing is kept */
-	bool fails_late;              /* and when the batch is written; then it is kept */
-	bool full_for_events;         /* commits with events end with ERROR_STORAGE_FULL */
-	enum error_code read_fails;   /* every read ends so */
-	int64_t missing_id;           /* this event is passed over by reads */
-	enum error_code not_ready;    /* what ready answers */
+	bool defer; /* holds each callback back until memory_store_release */
+	/* this and later commits fail with this code; nothing is stored */
+	enum error_code commit_fails;
+	/* the commit fails after the write; the batch is stored then */
+	bool fails_late;
+	bool full_for_events;       /* commits with new events fail with ERROR_STORAGE_FULL */
+	enum error_code read_fails; /* every read fails with this code */
+	int64_t missing_id;         /* reads do not find this event */
+	enum error_code not_ready;  /* the answer of ready */
 	enum error_code load_fails;
 
 	/* The call under way, if deferred. */
@@ -46,18 +48,18 @@ struct memory_store {
 	history_done *page_done;
 	read_done *read_done, *lookup_done;
 	void *arg;
-	/* set by close, for a store on the stack of a test that looks afterwards */
+	/* set by close, for a test that looks at the store afterwards */
 	bool closed_by_engine;
 };
 
-/* Closing it through the driver leaves what is durable; memory_store_clear frees that. */
+/* Closing the store as a driver keeps its contents; memory_store_clear frees them. */
 void memory_store_init(struct memory_store *store);
 void memory_store_clear(struct memory_store *store);
 
-/* Carries out the call under way and calls back. False: none is. */
+/* Carries out the deferred call and calls back. False when there is none. */
 bool memory_store_release(struct memory_store *store);
 
-/* Whether an outcome of this kind names the event. */
+/* Whether an outcome of this kind lists the event. */
 bool memory_store_settled(const struct memory_store *store, int64_t id, enum outcome_kind kind);
 
 #endif

@@ -1,4 +1,4 @@
-/* peek_test.c - the calls that only look: peek and find. */
+/* peek_test.c - the calls that change nothing: peek and find. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ peek_pages_and_takes_nothing(void **state)
 }
 
 static void
-an_event_is_found_pending_or_not(void **state)
+find_answers_with_pending_and_with_drained_events(void **state)
 {
 	(void)state;
 	int64_t id = put(A, "1");
@@ -41,7 +41,7 @@ an_event_is_found_pending_or_not(void **state)
 }
 
 static void
-many_finds_in_one_turn_find_each_their_own(void **state)
+many_finds_in_one_turn_each_get_their_event(void **state)
 {
 	(void)state;
 	int64_t first = put(A, "1"), second = put(B, "2");
@@ -58,7 +58,7 @@ many_finds_in_one_turn_find_each_their_own(void **state)
 }
 
 static void
-looking_costs_no_commit(void **state)
+peek_and_find_need_no_commit(void **state)
 {
 	(void)state;
 	int64_t id = put(A, "1");
@@ -69,9 +69,9 @@ looking_costs_no_commit(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(peek_pages_and_takes_nothing),
-	TEST(an_event_is_found_pending_or_not),
-	TEST(many_finds_in_one_turn_find_each_their_own),
-	TEST(looking_costs_no_commit),
+	TEST(find_answers_with_pending_and_with_drained_events),
+	TEST(many_finds_in_one_turn_each_get_their_event),
+	TEST(peek_and_find_need_no_commit),
 };
 
 int

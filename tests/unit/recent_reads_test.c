@@ -1,4 +1,4 @@
-/* recent_reads_test.c - a recent event is answered from memory, the others from the store. */
+/* recent_reads_test.c - recent events are answered from memory, older ones from the store. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,27 +7,28 @@
 
 #include "tests/unit/fixture.h"
 
-/* With room for recent events. */
+/* Opens the engine again, with memory for recent events. */
 static void
-reopen_remembering(void)
+reopen_with_recent(void)
 {
 	options.recent_bytes = 1 << 16;
 	reopen();
 }
 
 static void
-a_young_event_is_not_read_from_the_store(void **state)
+a_recent_event_is_not_read_from_the_store(void **state)
 {
 	(void)state;
 	put(A, "0");
-	reopen_remembering();
+	reopen_with_recent();
 	put(A, "1"), put(A, "2");
 	size_t reads = store.reads;
 	struct call *taken = done(consume(engine, A, (const int64_t[]){ 3, 2 }, 2));
 	assert_texts(&taken->consume.taken, "2 1");
 	assert_int_equal(taken->consume.taken.events[0].state, EVENT_STATE_SETTLED);
 	assert_int_equal(store.reads, reads);
-	assert_texts(&done(drain(engine, A, 0))->drain.taken, "0"); /* older than the engine */
+	/* enqueued before the engine was opened, so not in memory */
+	assert_texts(&done(drain(engine, A, 0))->drain.taken, "0");
 	assert_int_equal(store.reads, reads + 1);
 	struct engine_stats stats;
 	engine_stats(engine, &stats);
@@ -36,11 +37,11 @@ a_young_event_is_not_read_from_the_store(void **state)
 }
 
 static void
-young_and_old_come_in_their_order(void **state)
+recent_and_older_events_come_in_order(void **state)
 {
 	(void)state;
 	put(A, "0"), put(A, "1");
-	reopen_remembering();
+	reopen_with_recent();
 	put(A, "2");
 	struct call *added = enqueue(engine, A, "3"), *taken = drain(engine, A, 0);
 	turn();
@@ -48,9 +49,9 @@ young_and_old_come_in_their_order(void **state)
 	assert_texts(&taken->drain.taken, "0 1 2 3");
 }
 
-/* It is what its own answer said, whatever becomes of its neighbours in memory. */
+/* An answer owns its events: it stays valid when the recent events are dropped from memory. */
 static void
-a_young_event_stays_in_its_answer(void **state)
+an_answer_outlives_the_recent_events_in_memory(void **state)
 {
 	(void)state;
 	options.recent_bytes = 1024;
@@ -69,7 +70,7 @@ an_event_that_was_not_committed_is_not_remembered(void **state)
 {
 	(void)state;
 	struct engine_stats stats;
-	reopen_remembering();
+	reopen_with_recent();
 	store.commit_fails = ERROR_STORAGE_FAILED;
 	struct call *added = enqueue(engine, A, "0");
 	turn();
@@ -83,9 +84,9 @@ an_event_that_was_not_committed_is_not_remembered(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	TEST(a_young_event_is_not_read_from_the_store),
-	TEST(young_and_old_come_in_their_order),
-	TEST(a_young_event_stays_in_its_answer),
+	TEST(a_recent_event_is_not_read_from_the_store),
+	TEST(recent_and_older_events_come_in_order),
+	TEST(an_answer_outlives_the_recent_events_in_memory),
 	TEST(an_event_that_was_not_committed_is_not_remembered),
 };
 

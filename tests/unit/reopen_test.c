@@ -1,4 +1,4 @@
-/* reopen_test.c - what an engine knows after it was closed and opened again. */
+/* reopen_test.c - an engine that is opened again continues from the store. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include "tests/unit/fixture.h"
 
 static void
-what_was_pending_is_pending_again(void **state)
+pending_events_are_pending_again(void **state)
 {
 	(void)state;
 	put_keyed("main", "k", "1"), put(A, "2"), put("main", "3"), put_keyed(A, "l", "4");
@@ -28,10 +28,10 @@ what_was_pending_is_pending_again(void **state)
 }
 
 static void
-time_and_ids_go_on_from_what_was_stored(void **state)
+times_and_ids_continue_from_the_stored_ones(void **state)
 {
 	(void)state;
-	int64_t future = INT64_C(4102444800000); /* a clock that went back a long way */
+	int64_t future = INT64_C(4102444800000); /* the wall clock has gone back by decades since */
 	put(A, "1");
 	store.events[0].event.ts_ms = future;
 	store.events[0].event.id = 1000;
@@ -42,7 +42,7 @@ time_and_ids_go_on_from_what_was_stored(void **state)
 }
 
 static void
-a_store_that_does_not_load_stays_the_callers(void **state)
+a_store_that_fails_to_load_stays_open_for_the_caller(void **state)
 {
 	(void)state;
 	struct policy *mine = parse_policy("");
@@ -59,7 +59,7 @@ a_store_that_does_not_load_stays_the_callers(void **state)
 }
 
 static void
-an_event_without_a_text_is_damage(void **state)
+a_stored_event_without_text_is_corruption(void **state)
 {
 	(void)state;
 	put(A, "1");
@@ -72,10 +72,10 @@ an_event_without_a_text_is_damage(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	TEST(what_was_pending_is_pending_again),
-	TEST(time_and_ids_go_on_from_what_was_stored),
-	TEST(a_store_that_does_not_load_stays_the_callers),
-	TEST(an_event_without_a_text_is_damage),
+	TEST(pending_events_are_pending_again),
+	TEST(times_and_ids_continue_from_the_stored_ones),
+	TEST(a_store_that_fails_to_load_stays_open_for_the_caller),
+	TEST(a_stored_event_without_text_is_corruption),
 };
 
 int

@@ -1,6 +1,6 @@
 /*
- * requeue_test.c - dead letters enqueued anew: each once, in the order asked, in steps of time if
- * that was asked for.
+ * requeue_test.c - dead letters enqueued again: each once, in the order asked, spread over time on
+ * request.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 
 #define MINUTE 60000
 
-/* Three of A and one of B, dead; ids 1 to 4. */
+/* Dead letters: three of A and one of B, ids 1 to 4. */
 static int
 begin(void **state)
 {
@@ -28,7 +28,7 @@ begin(void **state)
 }
 
 static void
-dead_letters_come_back_as_new_events_in_the_order_asked(void **state)
+dead_letters_are_requeued_as_new_events_in_the_order_asked(void **state)
 {
 	(void)state;
 	put(A, "4");
@@ -44,7 +44,7 @@ dead_letters_come_back_as_new_events_in_the_order_asked(void **state)
 }
 
 static void
-each_comes_back_once(void **state)
+each_dead_letter_is_requeued_once(void **state)
 {
 	(void)state;
 	struct call *calls[] = { requeue(engine, IDS(1, 1), 0, false),
@@ -59,14 +59,14 @@ each_comes_back_once(void **state)
 		assert_deliverable(A, "1 2");
 		reopen();
 	}
-	/* they die again, and then it is they who come back */
+	/* the new events become dead letters, and those can be requeued */
 	done(nack(engine, borrow(A, 0, MINUTE), ALL));
 	assert_int_equal(done(requeue(engine, IDS(1, 2), 0, false))->requeue.requeued, 0);
 	assert_int_equal(done(requeue(engine, IDS(5, 6), 0, false))->requeue.requeued, 2);
 }
 
 static void
-what_is_no_dead_letter_is_passed_over(void **state)
+ids_of_other_events_are_skipped(void **state)
 {
 	(void)state;
 	int64_t waits = put(A, "4"), taken = put(B, "y");
@@ -81,7 +81,7 @@ what_is_no_dead_letter_is_passed_over(void **state)
 	assert_deliverable(A, "4");
 }
 
-/* A short list of ids would otherwise bring any amount of text into memory. */
+/* Without the limit a short list of ids would read any amount of text into memory. */
 static void
 too_much_text_is_refused(void **state)
 {
@@ -126,7 +126,7 @@ a_dry_run_only_counts(void **state)
 }
 
 static void
-they_can_be_spread_over_time(void **state)
+requeued_events_can_be_spread_over_time(void **state)
 {
 	(void)state;
 	done(requeue(engine, IDS(1, 2, 3), 500, false));
@@ -141,11 +141,11 @@ they_can_be_spread_over_time(void **state)
 }
 
 static void
-where_there_is_no_room_nothing_comes_back(void **state)
+a_full_session_refuses_the_whole_requeue(void **state)
 {
 	(void)state;
 	options.session_pending_max = 2;
-	/* what waits is not dropped for the sake of what is dead */
+	/* pending events are not evicted to make room for dead letters */
 	options.overflow = OVERFLOW_DROP_OLDEST;
 	reopen();
 	put(A, "4");
@@ -159,7 +159,7 @@ where_there_is_no_room_nothing_comes_back(void **state)
 }
 
 static void
-too_many_sessions_are_too_many_here_too(void **state)
+the_limit_of_sessions_holds_for_a_requeue(void **state)
 {
 	(void)state;
 	options.sessions_max = 1;
@@ -169,7 +169,7 @@ too_many_sessions_are_too_many_here_too(void **state)
 }
 
 static void
-a_failed_commit_leaves_them_dead(void **state)
+a_failed_commit_leaves_dead_letters_dead(void **state)
 {
 	(void)state;
 	store.commit_fails = ERROR_STORAGE_FAILED;
@@ -204,15 +204,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(dead_letters_come_back_as_new_events_in_the_order_asked),
-		TEST(each_comes_back_once),
-		TEST(what_is_no_dead_letter_is_passed_over),
+		TEST(dead_letters_are_requeued_as_new_events_in_the_order_asked),
+		TEST(each_dead_letter_is_requeued_once),
+		TEST(ids_of_other_events_are_skipped),
 		TEST(too_much_text_is_refused),
 		TEST(a_dry_run_only_counts),
-		TEST(they_can_be_spread_over_time),
-		TEST(where_there_is_no_room_nothing_comes_back),
-		TEST(too_many_sessions_are_too_many_here_too),
-		TEST(a_failed_commit_leaves_them_dead),
+		TEST(requeued_events_can_be_spread_over_time),
+		TEST(a_full_session_refuses_the_whole_requeue),
+		TEST(the_limit_of_sessions_holds_for_a_requeue),
+		TEST(a_failed_commit_leaves_dead_letters_dead),
 		TEST(an_evicted_event_is_a_dead_letter),
 	};
 

@@ -1,4 +1,4 @@
-/* sessions_test.c - the list of sessions: filters, order, pages, and what it shows of each. */
+/* sessions_test.c - the list of sessions: filters, order, pages, and the fields of a session. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #include "tests/unit/fixture.h"
 
-/* Lists with the given input; the keys, less "agent:", joined by blanks. */
+/* Lists with this input; want holds the session keys without "agent:", joined by blanks. */
 static void
 assert_listed(struct sessions_op input, const char *want)
 {
@@ -60,7 +60,7 @@ sessions_sort_by_time(void **state)
 }
 
 static void
-a_cursor_goes_on_where_a_page_ended(void **state)
+a_cursor_continues_where_a_page_ended(void **state)
 {
 	(void)state;
 	static const char *const all[] = { "agent:x:a", "agent:x:b", "agent:x:c", "agent:x:d",
@@ -83,7 +83,7 @@ a_cursor_goes_on_where_a_page_ended(void **state)
 	}
 }
 
-/* Far more sessions than a page has, in no order: each is on one page, in its place. */
+/* Far more sessions than a page holds, enqueued in no order: each is on one page, in order. */
 static void
 pages_of_many_sessions_are_in_order(void **state)
 {
@@ -112,7 +112,7 @@ pages_of_many_sessions_are_in_order(void **state)
 }
 
 static void
-a_strange_cursor_is_refused(void **state)
+a_malformed_cursor_is_refused(void **state)
 {
 	(void)state;
 	static const char *const strange[] = {
@@ -128,7 +128,7 @@ a_strange_cursor_is_refused(void **state)
 }
 
 static void
-a_session_shows_where_its_events_came_from(void **state)
+a_session_counts_the_keys_its_events_were_rekeyed_from(void **state)
 {
 	(void)state;
 	put("main", "1"), put("agent:main:main", "2"), put(" main ", "3"),
@@ -171,10 +171,10 @@ a_session_shows_the_merged_delivery_context(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(sessions_are_filtered_and_sorted),
 	TEST(sessions_sort_by_time),
-	TEST(a_cursor_goes_on_where_a_page_ended),
+	TEST(a_cursor_continues_where_a_page_ended),
 	TEST(pages_of_many_sessions_are_in_order),
-	TEST(a_strange_cursor_is_refused),
-	TEST(a_session_shows_where_its_events_came_from),
+	TEST(a_malformed_cursor_is_refused),
+	TEST(a_session_counts_the_keys_its_events_were_rekeyed_from),
 	TEST(a_session_shows_the_merged_delivery_context),
 };
 

@@ -1,6 +1,6 @@
 /*
- * time_test.c - delays and times to live: right to the millisecond while the server runs, right by
- * the wall clock over a restart, and never more wrong than the clock itself.
+ * time_test.c - delays and times to live: exact to the millisecond while the server runs, exact by
+ * the wall clock over a restart, and never further off than the clock itself.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,9 +24,9 @@ put_timed(const char *key, const char *text, int64_t delay_ms, int64_t ttl_ms)
 	return done(enqueue_draft(engine, timed))->enqueue.results[0].id;
 }
 
-/* The server stops; this much passes on the wall clock before it starts again. */
+/* Closes the engine, lets this much pass on the wall clock, and opens it again. */
 static void
-sleep_stopped(int64_t ms)
+restart_after(int64_t ms)
 {
 	engine_close(engine);
 	engine = NULL;
@@ -55,13 +55,13 @@ a_delayed_event_waits_for_its_time(void **state)
 	pass(MINUTE - 11);
 	assert_deliverable(A, "2");
 	pass(1);
-	assert_deliverable(A, "1 2"); /* in its old place */
+	assert_deliverable(A, "1 2"); /* at its old position */
 	assert_int_equal(engine_due_ms(engine), -1);
 	assert_int_equal(stats().delayed_now, 0);
 }
 
 static void
-a_delayed_event_can_be_taken_by_name(void **state)
+a_delayed_event_can_be_consumed_by_id(void **state)
 {
 	(void)state;
 	int64_t one = put_timed(A, "1", MINUTE, 0), two = put_timed(A, "2", MINUTE, 0);
@@ -73,14 +73,15 @@ a_delayed_event_can_be_taken_by_name(void **state)
 }
 
 static void
-an_expired_event_is_recorded_and_never_given(void **state)
+an_expired_event_is_recorded_and_never_delivered(void **state)
 {
 	(void)state;
 	int64_t id = put_timed(A, "1", 0, MINUTE);
 	put(A, "2");
 	assert_int_equal(look_at(id)->expires_at_ms, now.wall_ms + MINUTE);
 	pass(MINUTE);
-	struct call *call = done(drain(engine, A, 0)); /* in the turn of its end */
+	/* in the turn in which its time to live ends */
+	struct call *call = done(drain(engine, A, 0));
 	assert_texts(&call->drain.taken, "2");
 	assert_string_equal(event_state_name(look_at(id)), "expired");
 	assert_true(memory_store_settled(&store, id, OUTCOME_EXPIRED));
@@ -90,7 +91,7 @@ an_expired_event_is_recorded_and_never_given(void **state)
 }
 
 static void
-an_event_may_be_delayed_and_mortal(void **state)
+an_event_may_have_a_delay_and_a_time_to_live(void **state)
 {
 	(void)state;
 	int64_t id = put_timed(A, "1", MINUTE, 2 * MINUTE),
@@ -103,12 +104,9 @@ an_event_may_be_delayed_and_mortal(void **state)
 	assert_string_equal(event_state_name(look_at(id)), "expired");
 }
 
-/*
- * Its consumer has it in hand; what becomes of it is the consumer's to say, until the lease is
- * over.
- */
+/* An expired event stays with the consumer that leased it until the lease is over. */
 static void
-a_leased_event_expires_when_it_comes_back(void **state)
+a_leased_event_expires_when_its_lease_ends(void **state)
 {
 	(void)state;
 	for (int how = 0; how < 4; how++) {
@@ -132,7 +130,7 @@ a_leased_event_expires_when_it_comes_back(void **state)
 }
 
 static void
-an_event_given_back_keeps_its_time_to_live(void **state)
+a_nacked_event_keeps_its_time_to_live(void **state)
 {
 	(void)state;
 	int64_t id = put_timed(A, "1", 0, MINUTE);
@@ -146,7 +144,7 @@ an_event_given_back_keeps_its_time_to_live(void **state)
 }
 
 static void
-more_than_one_turn_can_expire_gives_none_of_them_out(void **state)
+a_large_backlog_of_expired_events_is_never_delivered(void **state)
 {
 	(void)state;
 	struct draft mortal[50];
@@ -176,7 +174,7 @@ more_than_one_turn_can_expire_gives_none_of_them_out(void **state)
 }
 
 static void
-the_last_context_follows_the_end_of_a_life(void **state)
+the_last_context_follows_expiry(void **state)
 {
 	(void)state;
 	struct draft mortal = draft(A, "2");
@@ -189,7 +187,7 @@ the_last_context_follows_the_end_of_a_life(void **state)
 }
 
 static void
-times_that_cannot_be_are_refused(void **state)
+impossible_times_are_refused(void **state)
 {
 	(void)state;
 	struct draft bad = draft(A, "1");
@@ -212,7 +210,7 @@ times_that_cannot_be_are_refused(void **state)
 /* --- clocks --- */
 
 static void
-the_wall_clock_moves_nothing_while_the_server_runs(void **state)
+wall_clock_jumps_change_no_delay_while_the_server_runs(void **state)
 {
 	(void)state;
 	int64_t ts = look_at(put_timed(A, "1", MINUTE, 0))->ts_ms;
@@ -222,32 +220,33 @@ the_wall_clock_moves_nothing_while_the_server_runs(void **state)
 	assert_deliverable(A, "");
 	now.wall_ms -= 20 * YEAR;
 	assert_deliverable(A, "");
-	assert_true(look_at(put(B, "x"))->ts_ms >= ts + 10 * YEAR); /* and times do not go back */
+	/* times of events do not go back */
+	assert_true(look_at(put(B, "x"))->ts_ms >= ts + 10 * YEAR);
 	now.boot_ms += MINUTE;
 	assert_deliverable(A, "1 3");
 }
 
 static void
-time_passes_while_no_server_runs(void **state)
+delays_run_on_while_no_server_runs(void **state)
 {
 	(void)state;
 	put_timed(A, "1", MINUTE, 0), put_timed(A, "2", 0, MINUTE),
 	    put_timed(A, "3", 3 * MINUTE, 0), put(A, "4");
 	put_timed(A, "5", 0, 3 * MINUTE);
-	sleep_stopped(MINUTE);
+	restart_after(MINUTE);
 	assert_deliverable(A, "1 4 5");
 	assert_queued(A, "1 3 4 5");
 	assert_int_equal(stats().outcomes[OUTCOME_EXPIRED], 1);
 	assert_int_equal(engine_due_ms(engine), 2 * MINUTE);
-	sleep_stopped(2 * MINUTE - 1);
+	restart_after(2 * MINUTE - 1);
 	assert_deliverable(A, "1 4 5");
 	pass(1);
 	assert_deliverable(A, "1 3 4");
 }
 
-/* The machine started anew: its steady clock begins at nothing. */
+/* After a reboot the steady clock starts at zero. */
 static void
-a_machine_that_starts_anew_keeps_time(void **state)
+delays_survive_a_reboot(void **state)
 {
 	(void)state;
 	put_timed(A, "1", MINUTE, 0), put_timed(A, "2", 0, MINUTE), put_timed(A, "3", 2 * HOUR, 0);
@@ -263,11 +262,11 @@ a_machine_that_starts_anew_keeps_time(void **state)
 }
 
 /*
- * A small board without a battery starts in the past; what was to last a minute may not last for
+ * A machine without a battery-backed clock starts in the past. A minute's delay must not last for
  * years then (C10).
  */
 static void
-a_clock_that_starts_in_the_past_wedges_nothing(void **state)
+a_clock_that_starts_in_the_past_prolongs_no_delay(void **state)
 {
 	(void)state;
 	put_timed(A, "1", MINUTE, 0), put_timed(A, "2", 0, MINUTE), put(A, "3");
@@ -282,9 +281,9 @@ a_clock_that_starts_in_the_past_wedges_nothing(void **state)
 	assert_int_equal(engine_due_ms(engine), -1);
 }
 
-/* The last that was written may be an outcome. */
+/* The newest time in the store may be that of an outcome, not of an event. */
 static void
-time_goes_on_from_the_last_that_was_written(void **state)
+times_continue_from_the_newest_stored_time(void **state)
 {
 	(void)state;
 	put(A, "1"), put_timed(A, "2", HOUR, 0);
@@ -296,11 +295,11 @@ time_goes_on_from_the_last_that_was_written(void **state)
 	assert_int_equal(engine_due_ms(engine), 10);
 }
 
-/* --- timers that nobody needs any more --- */
+/* --- timers left behind --- */
 
-/* Until nothing is due any more. How many turns that took. */
+/* Runs turns until no timer is left; answers how many it took. */
 static size_t
-let_all_come_up(void)
+run_all_timers(void)
 {
 	size_t turns = 0;
 
@@ -312,7 +311,7 @@ let_all_come_up(void)
 }
 
 static void
-extending_for_ever_keeps_one_timer(void **state)
+repeated_extensions_keep_one_timer(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
@@ -323,13 +322,13 @@ extending_for_ever_keeps_one_timer(void **state)
 		calls_free();
 	}
 	int64_t start = now.boot_ms;
-	assert_in_range(let_all_come_up(), 1, 3);
+	assert_in_range(run_all_timers(), 1, 3);
 	assert_int_equal(now.boot_ms - start, HOUR);
 	assert_deliverable(A, "1 2");
 }
 
 static void
-making_a_lease_longer_and_shorter_for_ever_keeps_one_timer(void **state)
+alternately_longer_and_shorter_leases_keep_one_timer(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
@@ -340,15 +339,16 @@ making_a_lease_longer_and_shorter_for_ever_keeps_one_timer(void **state)
 		done(extend(engine, lease, ALL, HOUR / 2));
 		calls_free();
 	}
-	assert_in_range(let_all_come_up(), 1, 4);
+	assert_in_range(run_all_timers(), 1, 4);
 	assert_deliverable(A, "1 2");
 }
 
 /*
- * Each time by a little: only the last timer counts, and most of those before it are squeezed out.
+ * Each change is small: only the last timer counts, and compaction removes most of the earlier
+ * ones.
  */
 static void
-making_a_lease_shorter_again_and_again_keeps_few_timers(void **state)
+repeated_shortening_of_a_lease_keeps_few_timers(void **state)
 {
 	(void)state;
 	put(A, "1");
@@ -359,12 +359,12 @@ making_a_lease_shorter_again_and_again_keeps_few_timers(void **state)
 	}
 	assert_int_equal(engine_due_ms(engine), HOUR - 4999);
 	done(extend(engine, lease, ALL, HOUR));
-	assert_in_range(let_all_come_up(), 1, 1500);
+	assert_in_range(run_all_timers(), 1, 1500);
 	assert_deliverable(A, "1");
 }
 
 static void
-a_lease_that_could_not_be_given_back_in_part_is_so_next_time(void **state)
+a_partial_lease_end_that_failed_to_commit_is_tried_again(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1");
@@ -383,7 +383,7 @@ a_lease_that_could_not_be_given_back_in_part_is_so_next_time(void **state)
 }
 
 static void
-a_lease_that_could_not_be_made_shorter_keeps_its_time(void **state)
+a_lease_whose_shortening_failed_keeps_its_end(void **state)
 {
 	(void)state;
 	put(A, "1");
@@ -406,12 +406,12 @@ a_loaded_lease_has_one_timer(void **state)
 		done(extend(engine, lease, &id, 1, id * MINUTE));
 	reopen();
 	assert_int_equal(engine_due_ms(engine), MINUTE);
-	assert_int_equal(let_all_come_up(), 3);
+	assert_int_equal(run_all_timers(), 3);
 	assert_deliverable(A, "1 2 3");
 }
 
 static void
-what_was_refused_sets_no_timer(void **state)
+a_refused_event_sets_no_timer(void **state)
 {
 	(void)state;
 	struct draft drafts[] = { draft(A, "1"), draft(A, " ") };
@@ -425,7 +425,7 @@ what_was_refused_sets_no_timer(void **state)
 }
 
 static void
-timers_of_what_is_over_are_squeezed_out(void **state)
+stale_timers_are_compacted_away(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 5000; i++) {
@@ -433,7 +433,7 @@ timers_of_what_is_over_are_squeezed_out(void **state)
 		done(ack(engine, borrow(A, 0, HOUR + i), ALL));
 		calls_free();
 	}
-	assert_in_range(let_all_come_up(), 0, 1999);
+	assert_in_range(run_all_timers(), 0, 1999);
 }
 
 int
@@ -441,27 +441,27 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_delayed_event_waits_for_its_time),
-		TEST(a_delayed_event_can_be_taken_by_name),
-		TEST(an_expired_event_is_recorded_and_never_given),
-		TEST(an_event_may_be_delayed_and_mortal),
-		TEST(a_leased_event_expires_when_it_comes_back),
-		TEST(an_event_given_back_keeps_its_time_to_live),
-		TEST(more_than_one_turn_can_expire_gives_none_of_them_out),
-		TEST(the_last_context_follows_the_end_of_a_life),
-		TEST(times_that_cannot_be_are_refused),
-		TEST(the_wall_clock_moves_nothing_while_the_server_runs),
-		TEST(time_passes_while_no_server_runs),
-		TEST(a_machine_that_starts_anew_keeps_time),
-		TEST(a_clock_that_starts_in_the_past_wedges_nothing),
-		TEST(time_goes_on_from_the_last_that_was_written),
-		TEST(extending_for_ever_keeps_one_timer),
-		TEST(making_a_lease_longer_and_shorter_for_ever_keeps_one_timer),
-		TEST(making_a_lease_shorter_again_and_again_keeps_few_timers),
-		TEST(a_lease_that_could_not_be_given_back_in_part_is_so_next_time),
-		TEST(a_lease_that_could_not_be_made_shorter_keeps_its_time),
+		TEST(a_delayed_event_can_be_consumed_by_id),
+		TEST(an_expired_event_is_recorded_and_never_delivered),
+		TEST(an_event_may_have_a_delay_and_a_time_to_live),
+		TEST(a_leased_event_expires_when_its_lease_ends),
+		TEST(a_nacked_event_keeps_its_time_to_live),
+		TEST(a_large_backlog_of_expired_events_is_never_delivered),
+		TEST(the_last_context_follows_expiry),
+		TEST(impossible_times_are_refused),
+		TEST(wall_clock_jumps_change_no_delay_while_the_server_runs),
+		TEST(delays_run_on_while_no_server_runs),
+		TEST(delays_survive_a_reboot),
+		TEST(a_clock_that_starts_in_the_past_prolongs_no_delay),
+		TEST(times_continue_from_the_newest_stored_time),
+		TEST(repeated_extensions_keep_one_timer),
+		TEST(alternately_longer_and_shorter_leases_keep_one_timer),
+		TEST(repeated_shortening_of_a_lease_keeps_few_timers),
+		TEST(a_partial_lease_end_that_failed_to_commit_is_tried_again),
+		TEST(a_lease_whose_shortening_failed_keeps_its_end),
 		TEST(a_loaded_lease_has_one_timer),
-		TEST(what_was_refused_sets_no_timer),
-		TEST(timers_of_what_is_over_are_squeezed_out),
+		TEST(a_refused_event_sets_no_timer),
+		TEST(stale_timers_are_compacted_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

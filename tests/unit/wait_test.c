@@ -1,6 +1,6 @@
 /*
- * wait_test.c - whoever waits hears of everything that makes something deliverable, once it is
- * committed, and of nothing else.
+ * wait_test.c - a waiter is woken by everything that makes an event deliverable, once it is
+ * committed, and by nothing else.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,35 +12,38 @@
 
 #define MINUTE 60000
 
-/* What the engine told of wakes: "key:deliverable:now:source ", less "agent:main:". */
-static struct buf told;
+/*
+ * The wakes that the engine reported, each as "key:deliverable:now:source " without the key's
+ * "agent:main:".
+ */
+static struct buf reported;
 
 static void
-tell(void *arg, struct str key, size_t deliverable, bool soon, struct str source)
+on_wake(void *arg, struct str key, size_t deliverable, bool soon, struct str source)
 {
 	(void)arg;
-	buf_addf(&told, "%.*s:%zu:%s:%.*s ", (int)key.len - 11, key.s + 11, deliverable,
+	buf_addf(&reported, "%.*s:%zu:%s:%.*s ", (int)key.len - 11, key.s + 11, deliverable,
 		 soon ? "now" : "next", (int)source.len, source.s != NULL ? source.s : "");
 }
 
 static void
-assert_told(const char *want)
+assert_wakes(const char *want)
 {
-	struct str have = { told.data, told.len };
+	struct str have = { reported.data, reported.len };
 
 	if (!str_eq(have, str_of(want)))
-		fail_msg("told \"%.*s\", not \"%s\"", (int)have.len, have.s, want);
-	told.len = 0;
+		fail_msg("reported \"%.*s\", not \"%s\"", (int)have.len, have.s, want);
+	reported.len = 0;
 }
 
 static int
 end(void **state)
 {
-	buf_clear(&told);
+	buf_clear(&reported);
 	return fixture_end(state);
 }
 
-/* A call that waits now. */
+/* A wait that is parked after its turn. */
 static struct call *
 waiter(const char *key)
 {
@@ -59,16 +62,16 @@ assert_woken(const struct call *call, size_t deliverable)
 	assert_int_equal(call->wait.deliverable, deliverable);
 }
 
-/* Takes it back, as whoever gave up waiting does. */
+/* Cancels a wait, as the server does for a client that hung up. */
 static void
-give_up(struct call *call)
+cancel(struct call *call)
 {
 	assert_int_equal(call->answered, 0);
 	assert_true(engine_cancel_wait(engine, &call->op));
 }
 
 static void
-who_waits_for_what_is_there_is_answered_at_once(void **state)
+a_wait_for_a_deliverable_event_is_answered_at_once(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
@@ -81,7 +84,7 @@ who_waits_for_what_is_there_is_answered_at_once(void **state)
 }
 
 static void
-an_enqueue_wakes_in_its_own_turn(void **state)
+an_enqueue_wakes_a_waiter_in_its_own_turn(void **state)
 {
 	(void)state;
 	struct call *call = waiter(A);
@@ -95,7 +98,7 @@ an_enqueue_wakes_in_its_own_turn(void **state)
 }
 
 static void
-an_enqueue_of_the_same_turn_wakes_whichever_comes_first(void **state)
+an_enqueue_and_a_wait_of_one_turn_meet_in_either_order(void **state)
 {
 	(void)state;
 	struct call *before = wait_for(engine, A), *put_in = enqueue(engine, A, "1"),
@@ -107,7 +110,7 @@ an_enqueue_of_the_same_turn_wakes_whichever_comes_first(void **state)
 }
 
 static void
-what_is_taken_in_the_same_turn_wakes_nobody(void **state)
+an_event_drained_in_the_same_turn_wakes_nobody(void **state)
 {
 	(void)state;
 	struct call *call = waiter(A);
@@ -115,11 +118,11 @@ what_is_taken_in_the_same_turn_wakes_nobody(void **state)
 	turn();
 	enqueue(engine, A, "2"), lend(engine, A, 0, MINUTE);
 	turn();
-	give_up(call);
+	cancel(call);
 }
 
 static void
-several_waiters_all_hear(void **state)
+every_waiter_of_a_session_is_woken(void **state)
 {
 	(void)state;
 	struct call *calls[50];
@@ -127,7 +130,7 @@ several_waiters_all_hear(void **state)
 		calls[i] = wait_for(engine, i % 2 == 0 ? A : B);
 	turn();
 	struct call *list = done(list_sessions(engine, (struct sessions_op){ 0 }));
-	assert_int_equal(list->sessions.count, 0); /* nobody's session has anything */
+	assert_int_equal(list->sessions.count, 0); /* no session has a pending event */
 	put(A, "1");
 	for (size_t i = 0; i < COUNT(calls); i++)
 		assert_int_equal(calls[i]->answered, i % 2 == 0);
@@ -145,14 +148,14 @@ a_listed_session_says_how_many_wait(void **state)
 	struct call *calls[] = { waiter(A), waiter(A) };
 	struct call *list = done(list_sessions(engine, (struct sessions_op){ 0 }));
 	assert_int_equal(list->sessions.sessions[0].waiters, 2);
-	give_up(calls[0]);
+	cancel(calls[0]);
 	list = done(list_sessions(engine, (struct sessions_op){ 0 }));
 	assert_int_equal(list->sessions.sessions[0].waiters, 1);
-	give_up(calls[1]);
+	cancel(calls[1]);
 }
 
 static void
-what_is_given_back_wakes(void **state)
+a_nack_wakes(void **state)
 {
 	(void)state;
 	put(A, "1");
@@ -206,7 +209,10 @@ a_requeued_dead_letter_wakes(void **state)
 	assert_woken(call, 1);
 }
 
-/* Whatever ends an exclusive lease lets out what it held back, though that came long before. */
+/*
+ * The end of an exclusive lease makes the events deliverable that it held back, however old they
+ * are.
+ */
 static void
 the_end_of_an_exclusive_lease_wakes(void **state)
 {
@@ -275,22 +281,22 @@ an_exclusive_lease_holds_waiters_back(void **state)
 }
 
 static void
-who_gives_up_costs_nothing(void **state)
+a_cancelled_wait_leaves_nothing_behind(void **state)
 {
 	(void)state;
 	struct call *first = waiter(A), *second = waiter(A), *third = waiter(A);
-	give_up(second);
-	assert_false(engine_cancel_wait(engine, &second->op)); /* it is gone */
-	give_up(third);
-	give_up(first);
+	cancel(second);
+	assert_false(engine_cancel_wait(engine, &second->op)); /* the wait was cancelled */
+	cancel(third);
+	cancel(first);
 	assert_int_equal(stats().waiters, 0);
 	put(A, "1");
 	assert_int_equal(first->answered + second->answered + third->answered, 0);
 }
 
-/* Its caller is told that it comes back by itself, so it must. */
+/* Cancelling tells the caller that the op will still be handed back, so it must be. */
 static void
-who_gives_up_before_waiting_is_answered_with_nothing(void **state)
+a_wait_cancelled_before_its_turn_is_handed_back(void **state)
 {
 	(void)state;
 	struct call *call = wait_for(engine, A);
@@ -302,7 +308,7 @@ who_gives_up_before_waiting_is_answered_with_nothing(void **state)
 }
 
 static void
-a_new_policy_lets_waiters_look_again(void **state)
+a_new_policy_plans_waits_again(void **state)
 {
 	(void)state;
 	struct policy *hub;
@@ -366,24 +372,24 @@ static void
 nobody_is_woken_before_the_commit(void **state)
 {
 	(void)state;
-	engine_on_wake(engine, tell, NULL);
+	engine_on_wake(engine, on_wake, NULL);
 	struct call *call = waiter(A);
 	store.defer = true;
 	enqueue(engine, A, "1");
 	turn();
-	assert_told("");
+	assert_wakes("");
 	struct call *meanwhile = wait_for(engine, A);
 	turn();
 	memory_store_release(&store);
-	assert_told("a:1:next: ");
+	assert_wakes("a:1:next: ");
 	turn();
 	assert_woken(call, 1);
 	assert_woken(meanwhile, 1);
 }
 
-/* The waiter is told how much there is when it is answered, not when it was woken. */
+/* A waiter is answered with the count at the time of the answer, not of the wake. */
 static void
-who_is_woken_looks_again(void **state)
+a_woken_waiter_counts_again(void **state)
 {
 	(void)state;
 	struct call *call = waiter(A);
@@ -393,40 +399,40 @@ who_is_woken_looks_again(void **state)
 	struct call *taken = drain(engine, A, 0);
 	memory_store_release(&store);
 	store.defer = false;
-	turn(); /* the drain was there before the waiter was roused */
+	turn(); /* the drain was planned before the waiter was woken */
 	assert_texts(&taken->drain.taken, "1");
-	give_up(call);
+	cancel(call);
 }
 
 static void
-every_woken_queue_is_told_of_once(void **state)
+every_woken_queue_is_reported_once(void **state)
 {
 	(void)state;
-	engine_on_wake(engine, tell, NULL);
+	engine_on_wake(engine, on_wake, NULL);
 	struct draft drafts[] = { draft(A, "1"), draft(B, "2"), draft(A, "3"), draft(A, "4") };
 	drafts[0].source = STR("hook");
 	drafts[2].wake = WAKE_NOW;
 	drafts[2].source = STR("cron-event");
 	drafts[3].source = STR("exec-event");
 	done(enqueue_drafts(engine, drafts, 4));
-	assert_told("a:3:now:exec-event b:1:next: ");
+	assert_wakes("a:3:now:exec-event b:1:next: ");
 	int64_t lease = borrow(A, 2, MINUTE);
 	done(nack(engine, lease, ALL));
-	assert_told("a:3:next: ");
+	assert_wakes("a:3:next: ");
 	struct draft refused[] = { draft(B, "5"), draft(A, " ") };
 	refused[0].wake = WAKE_NOW;
 	enqueue_drafts(engine, refused, 2);
 	struct draft fine = draft(B, "6");
 	fine.source = STR("x");
 	done(enqueue_draft(engine, fine));
-	assert_told("b:2:next:x ");
+	assert_wakes("b:2:next:x ");
 	done(enqueue(engine, B, "6")); /* a duplicate */
-	assert_told("");
+	assert_wakes("");
 }
 
-/* As if it had come just now; also when nothing of it is in memory any more. */
+/* The wake has the event's own source and urgency, also when its text is not in memory any more. */
 static void
-the_end_of_a_delay_is_told_as_the_event_was_sent(void **state)
+the_end_of_a_delay_is_reported_with_the_events_source(void **state)
 {
 	(void)state;
 	struct draft soon = draft(A, "1"), plain = draft(A, "2"), other = draft(B, "3");
@@ -439,26 +445,26 @@ the_end_of_a_delay_is_told_as_the_event_was_sent(void **state)
 		    done(enqueue_draft(engine, other));
 		if (round == 1)
 			reopen();
-		engine_on_wake(engine, tell, NULL);
+		engine_on_wake(engine, on_wake, NULL);
 		pass(MINUTE), turn();
-		assert_told("a:2:now:hook b:1:next: ");
+		assert_wakes("a:2:now:hook b:1:next: ");
 		done(drain(engine, A, 0)), done(drain(engine, B, 0));
 	}
 	done(enqueue_draft(engine, soon));
 	store.missing_id = store.events[store.event_count - 1].event.id;
-	pass(MINUTE), turn(); /* time goes on without it */
-	assert_told("a:1:next: ");
+	pass(MINUTE), turn(); /* the delay ends although the event is missing */
+	assert_wakes("a:1:next: ");
 	soon.text = STR("4");
 	done(enqueue_draft(engine, soon));
 	store.read_fails = ERROR_STORAGE_FAILED;
-	pass(MINUTE), turn(); /* and where nothing can be read */
-	assert_told("a:2:next: ");
+	pass(MINUTE), turn(); /* when the store cannot read, the wake has no source */
+	assert_wakes("a:2:next: ");
 	assert_int_equal(stats().delayed_now, 0);
 }
 
-/* What they have in memory while they are told of is bounded. */
+/* The memory that such wakes take is bounded. */
 static void
-many_long_events_whose_delays_end_are_told_of(void **state)
+many_long_events_whose_delays_end_are_all_reported(void **state)
 {
 	(void)state;
 	enum { EVENTS = 60 };
@@ -483,14 +489,14 @@ many_long_events_whose_delays_end_are_told_of(void **state)
 }
 
 static void
-a_wake_is_a_level(void **state)
+deliverable_queues_are_reported_after_a_restart(void **state)
 {
 	(void)state;
 	put(A, "1"), put(B, "2"), put(B, "3"), put("agent:main:c", "4");
 	borrow("agent:main:c", 0, MINUTE);
 	reopen();
-	engine_each_deliverable(engine, tell, NULL);
-	struct str have = { told.data, told.len };
+	engine_each_deliverable(engine, on_wake, NULL);
+	struct str have = { reported.data, reported.len };
 	assert_int_equal(have.len, 2 * strlen("a:1:next: "));
 	assert_non_null(memmem(have.s, have.len, "a:1:next: ", 10));
 	assert_non_null(memmem(have.s, have.len, "b:2:next: ", 10));
@@ -503,28 +509,28 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(who_waits_for_what_is_there_is_answered_at_once),
-		TEST(an_enqueue_wakes_in_its_own_turn),
-		TEST(an_enqueue_of_the_same_turn_wakes_whichever_comes_first),
-		TEST(what_is_taken_in_the_same_turn_wakes_nobody),
-		TEST(several_waiters_all_hear),
+		TEST(a_wait_for_a_deliverable_event_is_answered_at_once),
+		TEST(an_enqueue_wakes_a_waiter_in_its_own_turn),
+		TEST(an_enqueue_and_a_wait_of_one_turn_meet_in_either_order),
+		TEST(an_event_drained_in_the_same_turn_wakes_nobody),
+		TEST(every_waiter_of_a_session_is_woken),
 		TEST(a_listed_session_says_how_many_wait),
-		TEST(what_is_given_back_wakes),
+		TEST(a_nack_wakes),
 		TEST(the_end_of_a_delay_wakes),
 		TEST(a_requeued_dead_letter_wakes),
 		TEST(the_end_of_an_exclusive_lease_wakes),
 		TEST(an_exclusive_lease_holds_waiters_back),
-		TEST(who_gives_up_costs_nothing),
-		TEST(who_gives_up_before_waiting_is_answered_with_nothing),
-		TEST(a_new_policy_lets_waiters_look_again),
+		TEST(a_cancelled_wait_leaves_nothing_behind),
+		TEST(a_wait_cancelled_before_its_turn_is_handed_back),
+		TEST(a_new_policy_plans_waits_again),
 		TEST(a_failed_commit_wakes_nobody_and_loses_no_wake),
 		TEST(a_delay_that_ends_in_a_failed_commit_wakes_later),
 		TEST(nobody_is_woken_before_the_commit),
-		TEST(who_is_woken_looks_again),
-		TEST(every_woken_queue_is_told_of_once),
-		TEST(the_end_of_a_delay_is_told_as_the_event_was_sent),
-		TEST(many_long_events_whose_delays_end_are_told_of),
-		TEST(a_wake_is_a_level),
+		TEST(a_woken_waiter_counts_again),
+		TEST(every_woken_queue_is_reported_once),
+		TEST(the_end_of_a_delay_is_reported_with_the_events_source),
+		TEST(many_long_events_whose_delays_end_are_all_reported),
+		TEST(deliverable_queues_are_reported_after_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
