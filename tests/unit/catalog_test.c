@@ -1,9 +1,9 @@
 /*
- * catalog_test.c - the catalog's journal and upkeep: what a batch did is final or as if it had
- * never been.
+ * catalog_test.c - the catalog's queues and its journal: a batch is either committed or rolled back
+ * without a trace.
  *
- * The last test runs thousands of random batches, with changes taken back at every depth, beside a
- * model that copies itself at every mark and goes back by forgetting the copy.
+ * The last test runs thousands of random batches, with rollbacks to marks of every depth, beside a
+ * model that copies itself at every mark and rolls back by dropping the copy.
  */
 #include "queue/catalog/catalog.h"
 
@@ -42,7 +42,7 @@ find(const char *key)
 	return catalog_find(&catalog, str_of(key));
 }
 
-/* Appends an event with this context key (NULL: none) as an enqueue does; returns its id. */
+/* Appends an event with this context key (NULL: none), as an enqueue does; answers its id. */
 static int64_t
 append(const char *key, const char *context_key)
 {
@@ -66,7 +66,7 @@ take(const char *key, int64_t id)
 	queue_refresh_last(&catalog, queue);
 }
 
-/* Not inlined: gcc 12 at -O3 takes a NULL text for one that memcmp reads. */
+/* Not inlined: gcc 12 at -O3 warns that memcmp could read a NULL text. */
 __attribute__((noinline)) static void
 assert_last(const char *key, const char *context_key)
 {
@@ -87,7 +87,7 @@ assert_ids(const char *key, const int64_t *ids, size_t count)
 }
 
 static void
-assert_nothing_is_kept(void)
+assert_is_empty(void)
 {
 	assert_int_equal(catalog.pending, 0);
 	assert_int_equal(catalog.sessions, 0);
@@ -102,7 +102,7 @@ assert_nothing_is_kept(void)
 }
 
 static void
-committed_events_stand_in_order(void **state)
+committed_events_are_in_order(void **state)
 {
 	(void)state;
 	append("a", NULL), append("b", NULL), append("a", "k");
@@ -128,11 +128,11 @@ a_batch_sees_its_own_changes(void **state)
 	assert_null(queue_first(find("a"), 0));
 	assert_int_equal(catalog.sessions, 0);
 	catalog_commit(&catalog);
-	assert_nothing_is_kept();
+	assert_is_empty();
 }
 
 static void
-first_skips_to_behind_an_id(void **state)
+first_finds_the_event_after_an_id(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 5; i++)
@@ -146,17 +146,17 @@ first_skips_to_behind_an_id(void **state)
 }
 
 static void
-rollback_to_the_beginning_leaves_nothing(void **state)
+a_full_rollback_leaves_nothing(void **state)
 {
 	(void)state;
 	append("a", "k"), append("b", "k");
 	take("b", 2);
 	catalog_rollback(&catalog, 0);
-	assert_nothing_is_kept();
+	assert_is_empty();
 }
 
 static void
-rollback_gives_back_what_was_taken(void **state)
+a_rollback_restores_removed_events(void **state)
 {
 	(void)state;
 	append("a", "x"), append("a", "y"), append("a", NULL);
@@ -170,7 +170,7 @@ rollback_gives_back_what_was_taken(void **state)
 }
 
 static void
-rollback_to_a_mark_keeps_what_was_before_it(void **state)
+a_rollback_to_a_mark_keeps_earlier_changes(void **state)
 {
 	(void)state;
 	append("a", "x");
@@ -180,7 +180,7 @@ rollback_to_a_mark_keeps_what_was_before_it(void **state)
 	catalog_rollback(&catalog, mark);
 	assert_ids("a", (int64_t[]){ 1 }, 1);
 	assert_last("a", "x");
-	/* an empty queue is no session, even while the batch lasts */
+	/* an empty queue is not counted as a session, not even during the batch */
 	assert_int_equal(catalog.sessions, 1);
 	catalog_commit(&catalog);
 	assert_null(find("b"));
@@ -188,7 +188,7 @@ rollback_to_a_mark_keeps_what_was_before_it(void **state)
 }
 
 static void
-an_unkeyed_event_leaves_the_last_context(void **state)
+an_event_without_a_key_leaves_the_last_context_alone(void **state)
 {
 	(void)state;
 	append("a", "x"), append("a", NULL);
@@ -198,7 +198,7 @@ an_unkeyed_event_leaves_the_last_context(void **state)
 	assert_last("a", "x");
 }
 
-/* ROUTING section 7: eviction does not recompute it; the next removal does. */
+/* Eviction does not recompute the last context, the next removal does (ROUTING section 7). */
 static void
 a_last_context_may_outlive_its_event(void **state)
 {
@@ -214,9 +214,9 @@ a_last_context_may_outlive_its_event(void **state)
 	assert_int_equal(catalog.tags.bytes, 0);
 }
 
-/* 48 bytes a pending event, besides its session (tests/bench/RESULTS.md). */
+/* A pending event takes 48 bytes besides its session (tests/bench/RESULTS.md). */
 static void
-an_entry_takes_little_more_than_itself(void **state)
+a_pending_event_takes_its_entry_and_little_more(void **state)
 {
 	(void)state;
 	for (size_t count = 1; count <= 10000; count++) {
@@ -227,7 +227,7 @@ an_entry_takes_little_more_than_itself(void **state)
 }
 
 static void
-a_queue_gives_its_memory_back(void **state)
+a_queue_that_shrinks_frees_memory(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 1000; i++)
@@ -235,7 +235,7 @@ a_queue_gives_its_memory_back(void **state)
 	catalog_commit(&catalog);
 	size_t full = catalog.entry_bytes;
 	for (int64_t id = 1; id < 1000; id++) {
-		take("a", id % 2 == 0 ? id : 1000 - id); /* from both ends and the middle */
+		take("a", id % 2 == 0 ? id : 1000 - id); /* removes from both ends and the middle */
 		catalog_commit(&catalog);
 	}
 	assert_ids("a", (int64_t[]){ 1000 }, 1);
@@ -245,7 +245,7 @@ a_queue_gives_its_memory_back(void **state)
 /* --- random batches beside a model --- */
 
 #define KEYS 4
-#define EVENTS 64 /* at most, in one model queue */
+#define EVENTS 64 /* the most that one model queue holds */
 #define MARKS 8
 #define BATCHES 6000
 
@@ -256,7 +256,7 @@ static const char *const originals[] = { NULL, NULL, "agent:x:1", "agent:x:2" };
 struct model_event {
 	int64_t id;
 	int context, original;
-	bool thread, number; /* a delivery context with a thread; as a number */
+	bool thread, number; /* the delivery context has a thread; the thread is a number */
 	bool delayed, mortal;
 	int attempts;
 	int64_t lease; /* 0: none */
@@ -274,7 +274,8 @@ struct model {
 
 static struct model model, marked[MARKS];
 static size_t marks[MARKS], mark_count;
-static int64_t next_lease; /* those of one batch are never used again, even if it is taken back */
+/* ids are never used again, not even those of a batch that was rolled back */
+static int64_t next_lease;
 
 static size_t
 below(size_t n)
@@ -349,11 +350,11 @@ take_somewhere(void)
 		return;
 	for (; count > 0 && model.queues[at].depth > 0; count--)
 		remove_from(at, below(model.queues[at].depth));
-	if (below(4) != 0 || model.queues[at].depth == 0) /* else as an eviction */
+	if (below(4) != 0 || model.queues[at].depth == 0) /* otherwise it is an eviction */
 		refresh(at);
 }
 
-/* Puts the state of the model's event in place. */
+/* Sets the catalog's event to the state of the model's. */
 static void
 set_state(size_t at, const struct model_event *e)
 {
@@ -378,9 +379,9 @@ count_leased(const struct model_queue *q)
 	return count;
 }
 
-/* A lease of a few events that are nobody's; sometimes an exclusive one, of odd id. */
+/* Leases a few events that are not leased; leases of odd id are exclusive. */
 static void
-lend_somewhere(void)
+lease_somewhere(void)
 {
 	size_t at = below(KEYS), count = 0;
 	struct model_queue *q = &model.queues[at];
@@ -426,7 +427,7 @@ change_state_somewhere(void)
 }
 
 static void
-mark_or_go_back(void)
+mark_or_roll_back(void)
 {
 	if (mark_count < MARKS && below(2) == 0) {
 		marked[mark_count] = model;
@@ -452,11 +453,11 @@ run_batch(void)
 		else if (what < 8)
 			take_somewhere();
 		else if (what < 10)
-			lend_somewhere();
+			lease_somewhere();
 		else if (what < 12)
 			change_state_somewhere();
 		else
-			mark_or_go_back();
+			mark_or_roll_back();
 	}
 	if (below(3) > 0) {
 		catalog_commit(&catalog);
@@ -487,7 +488,7 @@ assert_same_event(const struct entry *entry, const struct model_event *event)
 	assert_int_equal(extra.expires_boot_ms, event->mortal ? event->id * 2 : 0);
 }
 
-/* Counts, and leases: of this model queue, each with as many events as it holds. */
+/* Compares the counts of this queue, and that each of its leases holds as many events. */
 static size_t
 assert_states(const struct queue *queue, const struct model_queue *q)
 {
@@ -530,7 +531,7 @@ count_extras(const struct model_queue *q)
 	return count;
 }
 
-/* The invariants of catalog.h, and the same events as in the model. */
+/* Checks the invariants of catalog.h, and that the events are those of the model. */
 static void
 assert_same_queue(const struct queue *queue, const struct model_queue *q)
 {
@@ -550,9 +551,7 @@ assert_same_queue(const struct queue *queue, const struct model_queue *q)
 			   str_of(contexts[q->last])));
 }
 
-/*
- * Each reference has somebody who holds it: an entry, a last context, or a tag whose match it is.
- */
+/* Every reference to a tag is held by an entry, a last context, or a tag that matches it. */
 static void
 assert_references(void)
 {
@@ -611,7 +610,7 @@ random_batches_agree_with_a_model(void **state)
 	srandom(7);
 	for (int batch = 0; batch < BATCHES; batch++) {
 		run_batch();
-		/* An emptied queue is a new one, without a last context. */
+		/* A queue that was emptied starts again without a last context. */
 		for (size_t at = 0; at < KEYS; at++)
 			if (model.queues[at].depth == 0)
 				model.queues[at].last = 0;
@@ -621,7 +620,7 @@ random_batches_agree_with_a_model(void **state)
 		while (model.queues[at].depth > 0)
 			remove_from(at, 0);
 	catalog_commit(&catalog);
-	assert_nothing_is_kept();
+	assert_is_empty();
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -630,16 +629,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(committed_events_stand_in_order),
+		TEST(committed_events_are_in_order),
 		TEST(a_batch_sees_its_own_changes),
-		TEST(first_skips_to_behind_an_id),
-		TEST(rollback_to_the_beginning_leaves_nothing),
-		TEST(rollback_gives_back_what_was_taken),
-		TEST(rollback_to_a_mark_keeps_what_was_before_it),
-		TEST(an_unkeyed_event_leaves_the_last_context),
+		TEST(first_finds_the_event_after_an_id),
+		TEST(a_full_rollback_leaves_nothing),
+		TEST(a_rollback_restores_removed_events),
+		TEST(a_rollback_to_a_mark_keeps_earlier_changes),
+		TEST(an_event_without_a_key_leaves_the_last_context_alone),
 		TEST(a_last_context_may_outlive_its_event),
-		TEST(an_entry_takes_little_more_than_itself),
-		TEST(a_queue_gives_its_memory_back),
+		TEST(a_pending_event_takes_its_entry_and_little_more),
+		TEST(a_queue_that_shrinks_frees_memory),
 		TEST(random_batches_agree_with_a_model),
 	};
 

@@ -1,6 +1,6 @@
 /*
- * history_test.c - what the file remembers of leases, keys and settled events, and what retention
- * forgets; the engine on SQLite.
+ * history_test.c - the engine on SQLite: history, dead letters, leases and keys on disk, and what
+ * retention deletes.
  */
 #include <ftw.h>
 #include <inttypes.h>
@@ -77,7 +77,7 @@ end(void **state)
 	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* The first column of a query's only row, as somebody with the sqlite3 shell sees it. */
+/* Runs a query on the file, as the sqlite3 shell does; answers the first column of its only row. */
 static int64_t
 shell(const char *query)
 {
@@ -93,7 +93,7 @@ shell(const char *query)
 	return value;
 }
 
-/* Everything that is past its time, as chores find it on a new start. */
+/* Reopens the engine and runs chores until retention has deleted everything that is old enough. */
 static void
 sweep(void)
 {
@@ -102,7 +102,7 @@ sweep(void)
 		continue;
 }
 
-/* All pages of this size, as "text:outcome text:outcome"; checks that they descend. */
+/* Reads all pages of this size; want is "text:outcome text:outcome". Times must descend. */
 static void
 assert_history(struct history_op input, size_t limit, const char *want)
 {
@@ -153,7 +153,7 @@ settle_some(void)
 }
 
 static void
-history_is_shown_newest_first_in_pages_of_any_size(void **state)
+history_comes_newest_first_in_pages_of_any_size(void **state)
 {
 	(void)state;
 	settle_some();
@@ -193,7 +193,7 @@ history_can_be_filtered(void **state)
 	      ERROR_MALFORMED_KEY);
 }
 
-/* They are as every event says of itself. */
+/* The attempts in the history are those that find answers with; want is "text:attempts ". */
 static void
 assert_attempts_agree(struct history_op input, const char *want)
 {
@@ -216,7 +216,7 @@ assert_attempts_agree(struct history_op input, const char *want)
 }
 
 static void
-history_says_how_often_each_had_failed(void **state)
+history_has_the_attempts_of_each_event(void **state)
 {
 	(void)state;
 	struct draft mortal = draft(A, "mortal");
@@ -229,8 +229,8 @@ history_says_how_often_each_had_failed(void **state)
 	done(nack(engine, borrow(A, 0, MINUTE), ALL));
 	int64_t lease = borrow(A, 0, 11 * MINUTE);
 	done(nack(engine, lease, IDS(2, 3)));
-	done(nack(engine, borrow(A, 1, MINUTE), ALL)); /* 2 is dead */
-	/* 1 has lapsed, and the mortal one expired */
+	done(nack(engine, borrow(A, 1, MINUTE), ALL)); /* 2 becomes a dead letter */
+	/* the lease of 1 has run out, and "mortal" has expired */
 	pass(11 * MINUTE), turn();
 	put(A, "4"), put(A, "5"), put(A, "6"), put(A, "7");
 	done(drain(engine, A, 3));
@@ -251,7 +251,7 @@ history_says_how_often_each_had_failed(void **state)
 }
 
 static void
-a_page_goes_on_though_more_happened_meanwhile(void **state)
+a_cursor_continues_although_new_events_were_settled(void **state)
 {
 	(void)state;
 	settle_some();
@@ -262,7 +262,7 @@ a_page_goes_on_though_more_happened_meanwhile(void **state)
 	assert_history(rest, 7, "a2:drained a1:drained");
 }
 
-/* Events with as much text as one may have; more than an answer holds. */
+/* Enqueues events of the largest text; together they exceed an answer. */
 static void
 put_long(size_t count)
 {
@@ -277,9 +277,9 @@ put_long(size_t count)
 	calls_free();
 }
 
-/* All of it, page by page: as many events, each once, and never more text than an answer holds. */
+/* Reads all pages: each event once, and no page with more text than an answer may hold. */
 static void
-assert_pages_hold_little(struct history_op input, size_t count)
+assert_pages_within_answer_limit(struct history_op input, size_t count)
 {
 	size_t pages = 0;
 	int64_t before = INT64_MAX;
@@ -303,18 +303,19 @@ assert_pages_hold_little(struct history_op input, size_t count)
 }
 
 static void
-a_page_ends_where_an_answer_is_full_of_text(void **state)
+a_page_ends_at_the_answers_text_limit(void **state)
 {
 	(void)state;
 	size_t fit = ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX;
 	put_long(2 * fit + 1);
 	done(purge(engine, A, NULL));
-	assert_pages_hold_little((struct history_op){ 0 }, 2 * fit + 1);
-	assert_pages_hold_little((struct history_op){ .address.session_key = STR(A) }, 2 * fit + 1);
+	assert_pages_within_answer_limit((struct history_op){ 0 }, 2 * fit + 1);
+	assert_pages_within_answer_limit((struct history_op){ .address.session_key = STR(A) },
+					 2 * fit + 1);
 }
 
 static void
-a_page_of_dead_letters_ends_there_too(void **state)
+a_page_of_dead_letters_ends_at_the_answers_text_limit(void **state)
 {
 	(void)state;
 	size_t fit = ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX;
@@ -322,11 +323,11 @@ a_page_of_dead_letters_ends_there_too(void **state)
 	options.overflow = OVERFLOW_DROP_OLDEST;
 	open_again();
 	put_long(2 * fit + 2);
-	assert_pages_hold_little((struct history_op){ .dead_letters = true }, 2 * fit + 1);
+	assert_pages_within_answer_limit((struct history_op){ .dead_letters = true }, 2 * fit + 1);
 }
 
 static void
-strange_cursors_are_refused(void **state)
+malformed_cursors_are_refused(void **state)
 {
 	(void)state;
 	static const char *const bad[] = { "",
@@ -352,7 +353,7 @@ strange_cursors_are_refused(void **state)
 	    (struct history_op){ .cursor = STR("9223372036854775807:9223372036854775807") }, 5, "");
 }
 
-/* One attempt is all there is. */
+/* Makes dead letters: each event has one attempt only. */
 static void
 make_dead_letters(void)
 {
@@ -407,7 +408,7 @@ dead_letters_are_listed_until_they_are_requeued(void **state)
 }
 
 static void
-a_requeued_dead_letter_tells_where_it_went(void **state)
+the_timeline_of_a_requeued_dead_letter_has_its_new_id(void **state)
 {
 	(void)state;
 	make_dead_letters();
@@ -422,9 +423,9 @@ a_requeued_dead_letter_tells_where_it_went(void **state)
 	assert_int_equal(look_at(anew)->attempts, 0);
 }
 
-/* ROUTING section 8: a prompt leaves it where it is, also the second time. */
+/* A lease for a prompt skips the event after the requeue too (ROUTING section 8). */
 static void
-a_requeued_exec_completion_is_one(void **state)
+a_requeued_exec_completion_is_still_one(void **state)
 {
 	(void)state;
 	options.attempts_max = 1;
@@ -441,7 +442,7 @@ a_requeued_exec_completion_is_one(void **state)
 }
 
 static void
-a_dead_letter_comes_back_as_it_was(void **state)
+a_requeued_dead_letter_keeps_its_fields(void **state)
 {
 	(void)state;
 	struct draft rich = draft(" main ", "Zwei\nZeilen");
@@ -475,7 +476,7 @@ a_dead_letter_comes_back_as_it_was(void **state)
 /* --- leases and keys on disk --- */
 
 static void
-leases_are_on_disk_as_they_were(void **state)
+leases_survive_a_restart(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
@@ -489,7 +490,7 @@ leases_are_on_disk_as_they_were(void **state)
 	done(extend(engine, lease, ALL, 2 * MINUTE));
 	for (int round = 0; round < 2; round++) {
 		open_again();
-		/* though the third is nobody's */
+		/* although the third event is not leased */
 		assert_int_equal(engine_deliverable(engine, STR(A)), 0);
 		assert_int_equal(stats().leases, 1);
 		assert_int_equal(engine_due_ms(engine), 2 * MINUTE);
@@ -509,9 +510,9 @@ leases_are_on_disk_as_they_were(void **state)
 	assert_int_equal(found->timeline[2].kind, OUTCOME_ACKED);
 }
 
-/* The driver finds who took the rest, and only as long as the lease held it. */
+/* The driver looks up which calls removed events from the lease while the lease held them. */
 static void
-what_was_taken_out_of_a_lease_is_on_disk(void **state)
+removals_from_a_lease_survive_a_restart(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
@@ -546,12 +547,12 @@ assert_last(const char *key, const char *want)
 }
 
 /*
- * ROUTING section 7: dropping the oldest does not recompute the last context, so an event may have
- * it that is long forgotten; or one that came after all that have a key and are still there,
- * because somebody holds those.
+ * Eviction does not recompute the last context (ROUTING section 7). So it may be that of an event
+ * deleted long ago; or that of an evicted event newer than all pending events with a key, since
+ * leased events are not evicted.
  */
 static void
-a_last_context_outlives_its_event_on_disk(void **state)
+the_last_context_of_a_deleted_event_survives_a_restart(void **state)
 {
 	(void)state;
 	options.session_pending_max = 2;
@@ -572,7 +573,7 @@ a_last_context_outlives_its_event_on_disk(void **state)
 		}
 		open_again();
 	}
-	done(consume(engine, A, IDS(3))); /* a removal recomputes it */
+	done(consume(engine, A, IDS(3))); /* a removal recomputes the last context */
 	assert_last(A, NULL);
 	done(consume(engine, B, IDS(7)));
 	assert_last(B, "held");
@@ -585,7 +586,7 @@ a_last_context_outlives_its_event_on_disk(void **state)
 }
 
 static void
-attempts_and_delays_are_on_disk(void **state)
+attempts_and_delays_survive_a_restart(void **state)
 {
 	(void)state;
 	int64_t id = put(A, "1");
@@ -604,7 +605,7 @@ attempts_and_delays_are_on_disk(void **state)
 }
 
 static void
-keys_are_kept_a_day(void **state)
+idempotency_keys_are_kept_for_a_day(void **state)
 {
 	(void)state;
 	struct draft one = draft(A, "1");
@@ -624,7 +625,7 @@ keys_are_kept_a_day(void **state)
 }
 
 static void
-many_keys_are_forgotten_in_steps(void **state)
+many_keys_are_deleted_in_steps(void **state)
 {
 	(void)state;
 	char names[CALL_DRAFTS_MAX][32];
@@ -651,18 +652,18 @@ many_keys_are_forgotten_in_steps(void **state)
 /* --- retention --- */
 
 static void
-forgotten_rows_take_no_lease_and_no_attempt_with_them(void **state)
+retention_keeps_live_leases_and_attempts(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
-	done(nack(engine, borrow(A, 0, MINUTE), ALL)); /* bears on both */
+	done(nack(engine, borrow(A, 0, MINUTE), ALL)); /* the record names both events */
 	done(consume(engine, A, IDS(1)));
 	put(A, "3"), done(ack(engine, borrow(A, 0, MINUTE), IDS(3)));
 	pass(MINUTE);
 	turn();
 	pass(8 * DAY);
 	int64_t lease = borrow(A, 0, MINUTE);
-	put(B, "x"); /* newer than all */
+	put(B, "x"); /* the newest event is never deleted */
 	for (int round = 0; round < 2; round++) {
 		sweep();
 		assert_int_equal(shell("SELECT group_concat(id) = '2,4' FROM event"), 1);
@@ -682,7 +683,7 @@ forgotten_rows_take_no_lease_and_no_attempt_with_them(void **state)
 }
 
 static void
-time_goes_on_where_there_is_no_room_for_answers(void **state)
+delays_end_although_the_answer_budget_is_used_up(void **state)
 {
 	(void)state;
 	struct draft later = draft(A, "later");
@@ -703,7 +704,7 @@ time_goes_on_where_there_is_no_room_for_answers(void **state)
 }
 
 static void
-a_clock_that_jumps_ahead_forgets_nothing(void **state)
+a_clock_that_jumps_ahead_deletes_nothing(void **state)
 {
 	(void)state;
 	struct draft one = draft(A, "1");
@@ -724,7 +725,7 @@ a_clock_that_jumps_ahead_forgets_nothing(void **state)
 }
 
 static void
-a_lease_id_is_never_used_again(void **state)
+lease_ids_are_never_reused(void **state)
 {
 	(void)state;
 	options.retention_ms = -1000;
@@ -734,14 +735,14 @@ a_lease_id_is_never_used_again(void **state)
 	done(ack(engine, lease, ALL));
 	put(B, "x");
 	sweep();
-	assert_int_equal(shell("SELECT count(*) FROM outcome"), 1); /* the newest stays */
+	assert_int_equal(shell("SELECT count(*) FROM outcome"), 1); /* the newest outcome stays */
 	fails(ack(engine, lease, ALL), ERROR_NOT_FOUND);
 	open_again();
 	assert_true(borrow(B, 0, MINUTE) > lease + 1);
 }
 
 static void
-dead_letters_are_forgotten_with_their_events(void **state)
+dead_letters_are_deleted_with_their_events(void **state)
 {
 	(void)state;
 	make_dead_letters();
@@ -758,7 +759,7 @@ dead_letters_are_forgotten_with_their_events(void **state)
 }
 
 static void
-an_answer_whose_events_are_forgotten_says_so(void **state)
+a_repeated_answer_marks_deleted_events(void **state)
 {
 	(void)state;
 	struct lease_take_op keyed = { .address.session_key = STR(A), .lease_ms = MINUTE };
@@ -778,9 +779,9 @@ an_answer_whose_events_are_forgotten_says_so(void **state)
 	assert_str(again->lend.taken.events[1].text, "2");
 }
 
-/* Thousands of leases, each its own row, stand between the dead letters of one session. */
+/* Thousands of rows of leases lie between the dead letters of one session. */
 static void
-requeueing_many_takes_no_time_worth_speaking_of(void **state)
+requeueing_many_dead_letters_is_fast(void **state)
 {
 	(void)state;
 	enum { EVENTS = 1000 };
@@ -817,30 +818,30 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(history_is_shown_newest_first_in_pages_of_any_size),
+		TEST(history_comes_newest_first_in_pages_of_any_size),
 		TEST(history_can_be_filtered),
-		TEST(history_says_how_often_each_had_failed),
-		TEST(a_page_goes_on_though_more_happened_meanwhile),
-		TEST(a_page_ends_where_an_answer_is_full_of_text),
-		TEST(a_page_of_dead_letters_ends_there_too),
-		TEST(strange_cursors_are_refused),
+		TEST(history_has_the_attempts_of_each_event),
+		TEST(a_cursor_continues_although_new_events_were_settled),
+		TEST(a_page_ends_at_the_answers_text_limit),
+		TEST(a_page_of_dead_letters_ends_at_the_answers_text_limit),
+		TEST(malformed_cursors_are_refused),
 		TEST(dead_letters_are_listed_until_they_are_requeued),
-		TEST(a_requeued_dead_letter_tells_where_it_went),
-		TEST(a_requeued_exec_completion_is_one),
-		TEST(a_dead_letter_comes_back_as_it_was),
-		TEST(leases_are_on_disk_as_they_were),
-		TEST(what_was_taken_out_of_a_lease_is_on_disk),
-		TEST(a_last_context_outlives_its_event_on_disk),
-		TEST(attempts_and_delays_are_on_disk),
-		TEST(keys_are_kept_a_day),
-		TEST(many_keys_are_forgotten_in_steps),
-		TEST(forgotten_rows_take_no_lease_and_no_attempt_with_them),
-		TEST(time_goes_on_where_there_is_no_room_for_answers),
-		TEST(a_clock_that_jumps_ahead_forgets_nothing),
-		TEST(a_lease_id_is_never_used_again),
-		TEST(dead_letters_are_forgotten_with_their_events),
-		TEST(an_answer_whose_events_are_forgotten_says_so),
-		TEST(requeueing_many_takes_no_time_worth_speaking_of),
+		TEST(the_timeline_of_a_requeued_dead_letter_has_its_new_id),
+		TEST(a_requeued_exec_completion_is_still_one),
+		TEST(a_requeued_dead_letter_keeps_its_fields),
+		TEST(leases_survive_a_restart),
+		TEST(removals_from_a_lease_survive_a_restart),
+		TEST(the_last_context_of_a_deleted_event_survives_a_restart),
+		TEST(attempts_and_delays_survive_a_restart),
+		TEST(idempotency_keys_are_kept_for_a_day),
+		TEST(many_keys_are_deleted_in_steps),
+		TEST(retention_keeps_live_leases_and_attempts),
+		TEST(delays_end_although_the_answer_budget_is_used_up),
+		TEST(a_clock_that_jumps_ahead_deletes_nothing),
+		TEST(lease_ids_are_never_reused),
+		TEST(dead_letters_are_deleted_with_their_events),
+		TEST(a_repeated_answer_marks_deleted_events),
+		TEST(requeueing_many_dead_letters_is_fast),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,13 @@
 /*
- * model_test.c - random calls in random turns, beside a model that does the same to one array.
+ * model_test.c - random calls in random turns, checked against a model that applies them to one
+ * array.
  *
- * Each step submits a few calls, lets time pass or clocks jump, makes the store slow, full or
- * failing, or starts the server anew. The model says what every call must be answered and what is
- * pending then; it knows nothing of batches but that one that fails is as if it had never been.
- * Promises C2 to C6 and C10 are what "the same" means here; besides, nobody waits where there is
- * something to have.
+ * Each step submits a few calls, lets time pass or makes clocks jump, makes the store slow, full or
+ * failing, or restarts the engine. The model predicts every answer and the pending events. All it
+ * knows of batches is that a failed one leaves no trace. It checks promises C2 to C6 and C10, and
+ * that no waiter stays parked where an event is deliverable.
  *
- * Called with a number, it runs that seed alone and says what it does.
+ * With a number as its argument the program runs that seed alone and prints each step.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -42,9 +42,9 @@ struct ids {
 struct model_event {
 	int queue, context, text, attempts;
 	enum outcome_kind settled; /* 0: pending */
-	bool never;                /* its batch failed: there is no such event, and never will be */
+	bool never;                /* its batch failed, so the event was never stored */
 	bool requeued;
-	/* lease 0: none; end on the steady clock, until on the wall */
+	/* lease 0: not leased; lease_end on the steady clock, lease_until on the wall clock */
 	int64_t lease, lease_end, lease_until;
 	int64_t delay_end, available_at; /* delay_end 0: not delayed */
 	int64_t life_end, expires_at;
@@ -60,16 +60,17 @@ struct model_lease {
 struct model_key {
 	bool there;
 	uint64_t request;
-	struct ids answer; /* enqueue: outcome and id in turns; drain: ids; lease: id, until, ids */
+	/* enqueue: pairs of outcome and id; drain: ids; lease: id, until, then ids */
+	struct ids answer;
 };
 
 struct model {
 	int64_t now_ms, written_ms, opened;
 	int64_t next_event, next_outcome, written_outcome;
-	/* of the batch; records: outcomes and events; kept: keys */
+	/* counters; of the batch under way: records (events and outcomes) and kept (keys) */
 	size_t lease_count, records, outcomes, appended, kept;
 	int last[QUEUES];
-	struct model_key keys[3][KEYS]; /* of enqueues, drains, leases */
+	struct model_key keys[3][KEYS]; /* by kind of call: enqueues, drains, leases */
 	struct model_event events[EVENTS];
 	struct model_lease leases[LEASES];
 };
@@ -96,7 +97,7 @@ static const char *const names[WHATS] = { "enqueue", "drain",   "consume", "with
 
 struct model_op {
 	enum what what;
-	int queue, context, key; /* context: as prefix or filter, 0: all; key -1: none */
+	int queue, context, key; /* context: a prefix or filter, 0 for all; key -1: none */
 	uint64_t request;
 	size_t limit, drafts;
 	bool exclusive, prompt, all, counts, dry_run;
@@ -109,10 +110,10 @@ struct model_op {
 		int64_t delay_ms, ttl_ms;
 	} draft[3];
 	struct call *call;
-	/* What the model expects: */
+	/* What the model expects of the answer. */
 	enum error_code code;
 	bool again, replayed;
-	struct ids want; /* events; for an enqueue outcome and id in turns */
+	struct ids want; /* ids of events; for an enqueue pairs of outcome and id */
 	size_t remaining, changed, dead;
 	int64_t want_lease, want_until;
 	enum outcome_kind settled;
@@ -123,7 +124,7 @@ static struct model m, at_start;
 static struct model_op ops[OPS];
 static size_t op_count;
 static struct call *waiters[WAITERS];
-static bool gave_up[WAITERS];
+static bool cancelled[WAITERS];
 static int64_t failed_boot_ms;
 static unsigned only_seed, seed;
 static bool talk;
@@ -163,7 +164,7 @@ lease_of(int64_t id)
 	return NULL;
 }
 
-/* Events of a queue (-1: all), or of a lease if that is given. */
+/* Counts the events of a queue (-1: all), or of a lease if one is given. */
 static size_t
 count_events(int queue, int64_t lease, bool leased_only)
 {
@@ -279,7 +280,7 @@ settle(struct ids ids, enum outcome_kind kind, bool refresh)
 	for (size_t i = 0; i < ids.count; i++) {
 		m.events[ids.id[i]].settled = kind;
 		if (m.events[ids.id[i]].lease != 0)
-			/* an ack says otherwise */
+			/* an ack sets it afterwards */
 			lease_of(m.events[ids.id[i]].lease)->ended_by_ack = false;
 		m.events[ids.id[i]].lease = 0;
 	}
@@ -288,9 +289,9 @@ settle(struct ids ids, enum outcome_kind kind, bool refresh)
 		refresh_last(m.events[ids.id[0]].queue);
 }
 
-/* Back to its queue, or dead, or expired; one record each. */
+/* Ends an event's place in its lease: queued again, dead letter or expired; one record each. */
 static size_t
-give_back(int64_t lease, struct ids ids, bool counts, int64_t delay_ms)
+return_events(int64_t lease, struct ids ids, bool counts, int64_t delay_ms)
 {
 	struct ids back = { .count = 0 }, dead = back, expired = back;
 
@@ -332,7 +333,7 @@ tick(void)
 			add_id(&due, id);
 		}
 		if (due.count > 0)
-			give_back(m.leases[i].id, due, first > m.opened, 0);
+			return_events(m.leases[i].id, due, first > m.opened, 0);
 	}
 	for (int64_t id = 1; id < m.next_event; id++) {
 		struct model_event *e = &m.events[id];
@@ -345,7 +346,7 @@ tick(void)
 }
 
 static bool
-something_is_due(void)
+is_anything_due(void)
 {
 	for (int64_t id = 1; id < m.next_event; id++) {
 		const struct model_event *e = &m.events[id];
@@ -359,7 +360,7 @@ something_is_due(void)
 	return false;
 }
 
-/* What a new start makes of it: wall times on a steady clock that may be another one. */
+/* After a restart all times follow the wall clock, on a steady clock that may have started anew. */
 static void
 restart(void)
 {
@@ -383,7 +384,7 @@ restart(void)
 
 /* --- what the model makes of a call --- */
 
-/* Under a key that was used: true, with the answer; a code when it was another request. */
+/* Answers a call whose key was used before: true, with the kept answer or a mismatch. */
 static bool
 recall(struct model_op *op, int space, int key, uint64_t request, struct ids *answer)
 {
@@ -459,7 +460,7 @@ enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 		bool match = m.events[id].context == context,
 		     same = match && m.events[id].text == text;
 		if (context == 0)
-			twin = same ? id : 0; /* only the newest counts */
+			twin = same ? id : 0; /* without a key only the newest counts */
 		else if (same && twin == 0)
 			twin = id;
 		if (match)
@@ -501,7 +502,8 @@ model_enqueue(struct model_op *op)
 		return;
 	if (!m.keys[0][op->key].there)
 		remember(0, op->key, op->request, &op->want);
-	else if (m.keys[0][op->key].request != op->request) /* a key of its own events */
+	/* its key is also that of one of its events */
+	else if (m.keys[0][op->key].request != op->request)
 		op->code = ERROR_IDEMPOTENCY_MISMATCH;
 }
 
@@ -530,7 +532,7 @@ model_consume(struct model_op *op)
 	op->remaining = depth(op->queue);
 }
 
-/* An id says nothing of an event that was not there when the batch began. */
+/* An event that was enqueued in the same batch cannot be withdrawn by its id. */
 static void
 model_withdraw(struct model_op *op)
 {
@@ -585,7 +587,7 @@ model_lend(struct model_op *op)
 		op->want_until = op->want.id[1];
 		memmove(op->want.id, op->want.id + 2,
 			(op->want.count -= 2) * sizeof(op->want.id[0]));
-		/* as if the key had been routed elsewhere since */
+		/* as if the key led to another queue by now */
 		if (lease_of(op->want_lease)->queue == op->queue)
 			op->remaining -= live(op->want_lease);
 		return;
@@ -624,7 +626,9 @@ by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* What is named, each once; *held: of it, what the lease holds. False: that is not all. */
+/*
+ * Finds the named events, each once; *held are those that the lease holds. False when some are not.
+ */
 static bool
 find_named(const struct model_op *op, struct ids *named, struct ids *held)
 {
@@ -690,7 +694,7 @@ model_lease_op(struct model_op *op, bool second)
 			if (is_in(&lease->ids, held.id[i], &at))
 				lease->acked[at] = true;
 	} else if (op->what == NACK) {
-		op->dead = give_back(op->lease, held, op->counts, op->delay_ms);
+		op->dead = return_events(op->lease, held, op->counts, op->delay_ms);
 	} else {
 		record();
 		for (size_t i = 0; i < held.count; i++) {
@@ -732,7 +736,7 @@ model_requeue(struct model_op *op)
 	op->remaining = op->ids.count - op->changed;
 }
 
-/* Undone when it is refused or goes round again. */
+/* Applies one call; undoes it when it is refused or must be planned again. */
 static void
 model_op(struct model_op *op, bool second)
 {
@@ -798,7 +802,7 @@ model_try(bool ticks, bool second, bool refuse_appends)
 	}
 }
 
-/* Who was not refused for a reason of its own failed so. */
+/* Every call that was not refused for a reason of its own fails with this code. */
 static void
 fail_all(bool second, enum error_code code)
 {
@@ -811,9 +815,9 @@ fail_all(bool second, enum error_code code)
 	}
 }
 
-/* The batch failed: all is as before, but ids are not used again. */
+/* The batch failed: everything is as before it, except that its ids are not used again. */
 static void
-take_back(const struct model *before)
+undo_batch(const struct model *before)
 {
 	int64_t now_ms = m.now_ms, next_event = m.next_event, next_outcome = m.next_outcome;
 
@@ -824,7 +828,7 @@ take_back(const struct model *before)
 		m.events[m.next_event] = (struct model_event){ .never = true };
 }
 
-/* Whether anybody goes round again. */
+/* Applies a batch; answers whether any call must be planned again. */
 static bool
 model_batch(bool ticks, bool second, enum trouble trouble)
 {
@@ -838,14 +842,14 @@ model_batch(bool ticks, bool second, enum trouble trouble)
 	bool full = (trouble == FULL && m.records + m.kept > 0) ||
 		    (trouble == FULL_FOR_EVENTS && m.appended > 0);
 	if (full) {
-		take_back(&before);
+		undo_batch(&before);
 		for (size_t i = 0; second && i < op_count; i++)
 			ops[i].again = around[i];
 		model_try(ticks, second, true);
 	}
 	if ((trouble == FULL || trouble == FAILED || trouble == UNKNOWN) &&
 	    m.records + m.kept > 0) {
-		take_back(&before);
+		undo_batch(&before);
 		for (size_t i = 0; second && i < op_count; i++)
 			ops[i].again = around[i];
 		fail_all(second, trouble == FULL ? ERROR_STORAGE_FULL : ERROR_STORAGE_FAILED);
@@ -871,7 +875,7 @@ model_batch(bool ticks, bool second, enum trouble trouble)
 
 /* --- making calls --- */
 
-/* Some event, rather a young one, or one that is none. */
+/* An id: mostly of a recent event, sometimes of no event. */
 static int64_t
 some_id(void)
 {
@@ -1130,9 +1134,9 @@ assert_same_queue(int queue)
 		assert_str(list->sessions.sessions[0].last_context_key, contexts[m.last[queue]]);
 }
 
-/* Nobody waits where there is something, and nobody was woken for nothing. */
+/* No waiter is parked where an event is deliverable, and none was woken without one. */
 static void
-look_at_waiters(void)
+check_waiters(void)
 {
 	for (size_t i = 0; i < WAITERS; i++) {
 		const struct call *call = waiters[i];
@@ -1141,12 +1145,12 @@ look_at_waiters(void)
 			continue;
 		int queue = str_eq(call->wait.address.session_key, STR(A)) ? 0 : 1;
 		if (call->answered == 0) {
-			assert_false(gave_up[i]);
+			assert_false(cancelled[i]);
 			assert_int_equal(engine_deliverable(engine, str_of(queue_keys[queue])), 0);
 			continue;
 		}
 		assert_true(call->op.error.code != ERROR_NONE || call->wait.deliverable > 0 ||
-			    gave_up[i]);
+			    cancelled[i]);
 		waiters[i] = NULL;
 	}
 }
@@ -1154,22 +1158,22 @@ look_at_waiters(void)
 /* --- steps --- */
 
 static void
-wait_or_give_up(void)
+wait_or_cancel(void)
 {
 	size_t i = below(WAITERS);
 
 	if (waiters[i] == NULL) {
 		waiters[i] = wait_for(engine, queue_keys[below(QUEUES)]);
-		gave_up[i] = false;
+		cancelled[i] = false;
 	} else if (engine_cancel_wait(engine, &waiters[i]->op)) {
 		waiters[i] = NULL;
 	} else {
-		gave_up[i] = true; /* not yet parked: it comes back by itself */
+		cancelled[i] = true; /* not parked yet: its op is handed back after its turn */
 	}
 }
 
 static void
-start_anew(void)
+restart_engine(void)
 {
 	engine_close(engine);
 	engine = NULL;
@@ -1177,7 +1181,7 @@ start_anew(void)
 	if (one_in(2))
 		pass((int64_t)below(5000));
 	if (one_in(4))
-		now.boot_ms = (int64_t)below(2000); /* the machine too */
+		now.boot_ms = (int64_t)below(2000); /* the machine reboots too */
 	if (one_in(4))
 		now.wall_ms += (int64_t)below(20000) - 10000;
 	reopen();
@@ -1217,7 +1221,7 @@ step(void)
 
 	let_time_pass();
 	int64_t due_ms = engine_due_ms(engine);
-	assert_true(due_ms == 0 || !something_is_due() || now.boot_ms < failed_boot_ms + 1000);
+	assert_true(due_ms == 0 || !is_anything_due() || now.boot_ms < failed_boot_ms + 1000);
 	op_count = below(OPS + 1);
 	for (size_t i = 0; i < op_count; i++) {
 		ops[i] = make_op();
@@ -1226,7 +1230,7 @@ step(void)
 			       ops[i].queue, ops[i].lease);
 		ops[i].call = submit_op(&ops[i]);
 		if (one_in(5))
-			wait_or_give_up();
+			wait_or_cancel();
 	}
 	if (model_batch(due_ms == 0, false, trouble))
 		model_batch(false, true, trouble);
@@ -1240,15 +1244,15 @@ step(void)
 	store.full_for_events = false;
 	if (rc < 0) {
 		assert_int_equal(trouble, UNKNOWN);
-		/* nothing of the last batch is there, and whoever was not answered will never be */
-		start_anew();
+		/* nothing of the last batch was stored, and its unanswered calls stay unanswered */
+		restart_engine();
 	} else {
 		for (size_t i = 0; i < op_count; i++)
 			assert_answered(&ops[i]);
 	}
-	look_at_waiters();
+	check_waiters();
 	if (one_in(8))
-		start_anew();
+		restart_engine();
 	op_count = 0;
 	if (engine_due_ms(engine) == 0)
 		model_batch(true, false, NONE);
@@ -1277,7 +1281,7 @@ run(void)
 		step();
 		for (int queue = 0; queue < QUEUES; queue++)
 			assert_same_queue(queue);
-		look_at_waiters();
+		check_waiters();
 		assert_int_equal(stats().pending, depth(-1));
 	}
 }

@@ -1,6 +1,4 @@
-/*
- * sqlite_ids_test.c - lists of ids as they stand in an outcome's row.
- */
+/* sqlite_ids_test.c - the text form of a list of ids in an outcome's row. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -50,7 +48,7 @@ random_ids(int64_t *ids, size_t max)
 }
 
 static void
-what_is_written_is_read_back(void **state)
+a_written_list_is_read_back(void **state)
 {
 	(void)state;
 	struct buf out = { 0 };
@@ -73,7 +71,7 @@ what_is_written_is_read_back(void **state)
 }
 
 static void
-what_is_no_such_list_is_refused(void **state)
+a_malformed_list_is_refused(void **state)
 {
 	(void)state;
 	static const char *const malformed[] = {
@@ -86,7 +84,8 @@ what_is_no_such_list_is_refused(void **state)
 	};
 	for (size_t i = 0; i < COUNT(malformed); i++) {
 		/*
-		 * An allocation of the very size: reading past the end is seen by the sanitizers.
+		 * The allocation has exactly the text's size, so that the sanitizers see a read
+		 * past its end.
 		 */
 		size_t len = strlen(malformed[i]);
 		char *text = mem_alloc(len);
@@ -107,8 +106,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_are_written_with_runs_as_ranges),
-		cmocka_unit_test(what_is_written_is_read_back),
-		cmocka_unit_test(what_is_no_such_list_is_refused),
+		cmocka_unit_test(a_written_list_is_read_back),
+		cmocka_unit_test(a_malformed_list_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

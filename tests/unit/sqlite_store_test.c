@@ -1,8 +1,9 @@
 /*
- * sqlite_store_test.c - the engine on SQLite: what a file promises across restarts, sweeps, full
- * disks and other people's hands, and every reason not to open one.
+ * sqlite_store_test.c - the engine on SQLite: restarts, sweeps, full disks, files changed by other
+ * programs, and every reason to refuse a file.
  *
- * A crash is a copy of the database and its WAL, opened elsewhere: what a killed process leaves.
+ * A crash is simulated by a copy of the database and its WAL, opened elsewhere: the files are those
+ * that a killed process leaves.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -109,7 +110,7 @@ wal_of(const char *name)
 	return wal;
 }
 
-/* What kill -9 would leave now, at `copy`. */
+/* Copies to `copy` what kill -9 would leave at this moment. */
 static void
 crash_copy(void)
 {
@@ -167,7 +168,7 @@ static int
 begin(void **state)
 {
 	(void)state;
-	/* In memory where that is: how long an fsync takes is not the question here. */
+	/* In memory where possible: these tests do not need a durable fsync. */
 	snprintf(directory, sizeof(directory), "%s/sevq-store-XXXXXX",
 		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(directory) == NULL)
@@ -177,7 +178,7 @@ begin(void **state)
 	sqlite_options_init(&storage);
 	storage.min_free_bytes = 0;
 	engine_options_init(&options);
-	options.recent_bytes = 0; /* the store is asked */
+	options.recent_bytes = 0; /* so that events are read from the store */
 	return 0;
 }
 
@@ -206,7 +207,7 @@ put(const char *key, const char *text)
 	return done(enqueue(engine, key, text))->enqueue.results[0].event.id;
 }
 
-/* Many events in one call, all different. */
+/* Enqueues many different events in one call. */
 static void
 put_many(const char *key, size_t count)
 {
@@ -256,11 +257,10 @@ finish_chores(void)
 		continue;
 }
 
-/* --- looking past the engine --- */
+/* --- the file without the engine --- */
 
 /*
- * Runs statements on the file as somebody with the sqlite3 shell would; the first column of the
- * last row.
+ * Runs statements on the file, as the sqlite3 shell does; answers the first column of the last row.
  */
 static int64_t
 shell(const char *name, const char *statements)
@@ -286,7 +286,7 @@ shell(const char *name, const char *statements)
 	return value;
 }
 
-/* Refused with the code, and not a byte of the file or its WAL is changed. */
+/* Opening is refused with the code and changes no byte of the file or its WAL. */
 static void
 assert_refused(const char *name, enum error_code code)
 {
@@ -308,7 +308,7 @@ assert_refused(const char *name, enum error_code code)
 	buf_clear(&before), buf_clear(&after), buf_clear(&wal_before), buf_clear(&wal_after);
 }
 
-/* A whole database with an event in it, closed. */
+/* Makes a complete database with one event, and closes it. */
 static void
 make_database(void)
 {
@@ -345,7 +345,7 @@ a_new_database_is_private(void **state)
 }
 
 static void
-a_relative_path_is_fine(void **state)
+a_relative_path_is_accepted(void **state)
 {
 	(void)state;
 	char before[PATH_BYTES];
@@ -360,7 +360,7 @@ a_relative_path_is_fine(void **state)
 }
 
 static void
-a_half_made_database_is_made_anew(void **state)
+a_half_made_database_is_made_again(void **state)
 {
 	(void)state;
 	char name[PATH_BYTES];
@@ -370,7 +370,7 @@ a_half_made_database_is_made_anew(void **state)
 }
 
 static void
-other_files_are_not_ours(void **state)
+other_files_are_refused_unchanged(void **state)
 {
 	(void)state;
 	char name[PATH_BYTES];
@@ -388,7 +388,7 @@ other_files_are_not_ours(void **state)
 	assert_int_equal(try_open(name), -1);
 	assert_int_equal(error.code, ERROR_STORAGE_FOREIGN);
 	assert_int_equal(mkfifo(in_directory(name, "pipe"), 0600), 0);
-	assert_int_equal(try_open(name), -1); /* and does not wait for a writer */
+	assert_int_equal(try_open(name), -1); /* and without waiting for a writer */
 	assert_int_equal(error.code, ERROR_STORAGE_FOREIGN);
 }
 
@@ -404,7 +404,7 @@ a_newer_database_keeps_every_byte(void **state)
 }
 
 static void
-an_older_database_is_brought_up_to_date(void **state)
+an_older_database_is_migrated(void **state)
 {
 	(void)state;
 	make_database();
@@ -424,7 +424,7 @@ an_older_database_is_brought_up_to_date(void **state)
 }
 
 static void
-a_version_that_only_the_wal_knows_counts(void **state)
+a_version_that_only_the_wal_has_is_read(void **state)
 {
 	(void)state;
 	static const char *const versions[] = { "PRAGMA user_version = 99",
@@ -453,11 +453,11 @@ a_truncated_database_is_corrupt(void **state)
 }
 
 /*
- * A checkpoint that was killed after the first page: the file is shorter than it says, and the WAL
- * has the rest.
+ * A checkpoint was killed after its first page: the file is shorter than its header says, and the
+ * WAL has the rest.
  */
 static void
-a_killed_checkpoint_is_no_truncation(void **state)
+a_killed_checkpoint_is_not_taken_for_truncation(void **state)
 {
 	(void)state;
 	open_at(path);
@@ -489,7 +489,7 @@ a_damaged_page_is_corrupt(void **state)
 	}
 }
 
-/* The page that a cell of a tree's inner page leads to. */
+/* The child page of a cell in an interior page of a b-tree. */
 static off_t
 child_page(const char *whole, off_t page, size_t cell)
 {
@@ -502,7 +502,7 @@ child_page(const char *whole, off_t page, size_t cell)
 }
 
 /*
- * A page stands where the next should: its events come twice. The file is larger than what is
+ * One page is overwritten with another, so that its events come twice. The file is too large to be
  * checked page by page.
  */
 static void
@@ -534,7 +534,7 @@ a_damaged_outcome_is_corrupt(void **state)
 }
 
 static void
-an_event_of_no_session_is_corrupt(void **state)
+an_event_without_a_session_is_corrupt(void **state)
 {
 	(void)state;
 	make_database();
@@ -542,10 +542,7 @@ an_event_of_no_session_is_corrupt(void **state)
 	assert_refused(path, ERROR_STORAGE_CORRUPT);
 }
 
-/*
- * Starting an empty database beside it would take over the old WAL, pages of another file, or lose
- * it.
- */
+/* A new database beside the old WAL would take pages of another file from it, or lose it. */
 static void
 a_wal_without_its_database_is_left_alone(void **state)
 {
@@ -575,13 +572,13 @@ a_second_server_is_refused(void **state)
 	assert_int_equal(try_open(path), -1);
 	assert_int_equal(error.code, ERROR_STORAGE_LOCKED);
 	assert_ptr_equal(engine, first);
-	put(A, "1"); /* the first goes on */
+	put(A, "1"); /* the first server continues */
 	reopen();
 	assert_queued(A, "1");
 }
 
 static void
-a_link_leads_to_the_same_lock(void **state)
+a_symbolic_link_meets_the_same_lock(void **state)
 {
 	(void)state;
 	open_at(path);
@@ -593,7 +590,7 @@ a_link_leads_to_the_same_lock(void **state)
 }
 
 static void
-a_path_that_cannot_be_is_a_failure(void **state)
+an_impossible_path_fails(void **state)
 {
 	(void)state;
 	char name[PATH_BYTES], long_name[PATH_BYTES];
@@ -703,8 +700,8 @@ order_and_contexts_survive_a_restart(void **state)
 }
 
 /*
- * More than are told at a time on open, of sessions that come up one by one, each with a context
- * and a delivery of its own.
+ * More sessions than one load callback carries, each with a context key and a delivery context of
+ * its own.
  */
 static void
 many_sessions_survive_a_restart(void **state)
@@ -767,7 +764,7 @@ row_counts_survive_a_restart(void **state)
 /* --- the sweep --- */
 
 static void
-ids_and_times_never_go_back(void **state)
+ids_and_times_never_decrease(void **state)
 {
 	(void)state;
 	open_at(path);
@@ -781,16 +778,16 @@ ids_and_times_never_go_back(void **state)
 	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 1);
 	reopen();
 	finish_chores();
-	/* the newest stays, settled as it is */
+	/* the newest event stays, although it is settled */
 	assert_int_equal(shell(path, "SELECT id FROM event"), 2);
 	const struct system_event *event = &done(enqueue(engine, A, "3"))->enqueue.results[0].event;
 	assert_int_equal(event->id, 3);
 	assert_int_equal(event->ts_ms, INT64_C(4102444800000));
 }
 
-/* The time of a drain counts too: it may be later than that of any event. */
+/* The newest time may be that of a drain, later than that of any event. */
 static void
-an_outcome_later_than_any_event_keeps_time(void **state)
+times_continue_from_an_outcome_later_than_any_event(void **state)
 {
 	(void)state;
 	open_at(path);
@@ -804,7 +801,7 @@ an_outcome_later_than_any_event_keeps_time(void **state)
 }
 
 static void
-the_sweep_forgets_what_settled_long_ago(void **state)
+the_sweep_deletes_events_settled_long_ago(void **state)
 {
 	(void)state;
 	open_at(path);
@@ -818,20 +815,20 @@ the_sweep_forgets_what_settled_long_ago(void **state)
 	finish_chores();
 	assert_int_equal(shell(path, "SELECT group_concat(id) = '3,4' FROM event"), 1);
 	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 1);
-	/* a session goes with its last event */
+	/* a session's row is deleted with its last event */
 	assert_int_equal(shell(path, "SELECT key = '" B "' FROM session"), 1);
 	assert_int_equal(shell(path, "SELECT count(*) FROM session"), 1);
 	assert_int_equal(stats().store.events, 2);
 	assert_int_equal(stats().store.outcomes, 1);
 	assert_int_equal(stats().store.swept, 2);
 	assert_queued(B, "4");
-	put(A, "5"); /* its session is made again */
+	put(A, "5"); /* its session's row is made again */
 	reopen();
 	assert_queued(A, "5");
 }
 
 static void
-the_sweep_keeps_no_more_rows_than_told(void **state)
+the_sweep_keeps_at_most_the_given_number_of_rows(void **state)
 {
 	(void)state;
 	options.retention_rows = 10;
@@ -842,15 +839,15 @@ the_sweep_keeps_no_more_rows_than_told(void **state)
 	}
 	put(A, "last");
 	finish_chores();
-	assert_int_equal(stats().store.events, 11); /* ten settled, one pending */
+	assert_int_equal(stats().store.events, 11); /* ten settled events, one pending */
 	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 11);
 	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 2);
 	assert_queued(A, "last");
 }
 
 /*
- * A crash after any step of the sweep, also in the middle of a long outcome: what was pending is
- * pending, nothing else.
+ * After a crash behind any step of the sweep, also in the middle of a long outcome, exactly the
+ * pending events are pending.
  */
 static void
 no_step_of_the_sweep_brings_an_event_back(void **state)
@@ -866,7 +863,7 @@ no_step_of_the_sweep_brings_an_event_back(void **state)
 	for (int i = 0; i < 60; i++)
 		odd[i] = 1404 + 5 * i;
 	done(consume(engine, A, odd, COUNT(odd)));
-	/* the newest outcome stays, with its event */
+	/* the newest outcome and its event stay */
 	put("agent:main:last", "x"), done(drain(engine, "agent:main:last", 0));
 	size_t a = depth(A), b = depth(B);
 	struct engine *running = engine;
@@ -877,7 +874,7 @@ no_step_of_the_sweep_brings_an_event_back(void **state)
 		assert_int_equal(depth(A), a);
 		assert_int_equal(depth(B), b);
 		assert_int_equal(shell(copy, "SELECT count(*) FROM pending"), (int64_t)(a + b));
-		if (steps % 2 == 0) { /* and the sweep goes on from there */
+		if (steps % 2 == 0) { /* the sweep continues from there */
 			finish_chores();
 			assert_int_equal(shell(copy, "SELECT count(*) FROM event"),
 					 (int64_t)(a + b + 1));
@@ -890,7 +887,7 @@ no_step_of_the_sweep_brings_an_event_back(void **state)
 	assert_int_equal(stats().store.events, a + b + 1);
 }
 
-/* More than a round of the sweep takes, in outcomes whose events stand between each other. */
+/* More outcomes than one round of the sweep takes, with interleaved events. */
 static void
 many_outcomes_are_swept_in_rounds(void **state)
 {
@@ -907,7 +904,7 @@ many_outcomes_are_swept_in_rounds(void **state)
 	put(A, "pending");
 	finish_chores();
 	assert_int_equal(shell(path, "SELECT count(*) FROM event"), each + 1);
-	/* the newest stays, with its events */
+	/* the newest outcome and its events stay */
 	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 1);
 	assert_int_equal(stats().store.swept, 199 * each);
 	assert_int_equal(stats().store.events, each + 1);
@@ -915,9 +912,9 @@ many_outcomes_are_swept_in_rounds(void **state)
 	assert_queued(A, "pending");
 }
 
-/* Not even towards the session's row, which goes with the last event. */
+/* It does not count towards the session's row either, which is deleted with the last event. */
 static void
-a_step_of_the_sweep_that_fails_counts_for_nothing(void **state)
+a_failed_step_of_the_sweep_changes_no_count(void **state)
 {
 	(void)state;
 	options.retention_ms = -1000;
@@ -935,7 +932,7 @@ a_step_of_the_sweep_that_fails_counts_for_nothing(void **state)
 	assert_int_equal(stats().store.swept, 0);
 	assert_int_equal(stats().store.events, 8);
 	put(B, "now");
-	while (stats().store.swept < 5) /* it is tried again a second later */
+	while (stats().store.swept < 5) /* the sweep is tried again a second later */
 		engine_chores(engine);
 	finish_chores();
 	reopen();
@@ -943,25 +940,25 @@ a_step_of_the_sweep_that_fails_counts_for_nothing(void **state)
 }
 
 static void
-an_outcome_that_names_the_newest_event_waits(void **state)
+an_outcome_of_the_newest_event_is_not_swept(void **state)
 {
 	(void)state;
 	options.retention_ms = -1000;
 	open_at(path);
 	put(B, "x"), put_many(A, 3);
-	/* so that it is not the newest outcome */
+	/* so that the drain is not the newest outcome */
 	done(drain(engine, A, 0)), done(lend(engine, B, 0, 60000));
 	finish_chores();
 	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 4);
 	put(A, "5");
-	reopen(); /* looks for something to sweep at once */
+	reopen(); /* a new engine sweeps at once */
 	finish_chores();
 	assert_int_equal(shell(path, "SELECT group_concat(id) = '1,5' FROM event"), 1);
 	assert_queued(A, "5");
 }
 
 static void
-the_wal_is_checkpointed_when_it_has_grown(void **state)
+a_grown_wal_is_checkpointed(void **state)
 {
 	(void)state;
 	struct stat st;
@@ -980,7 +977,7 @@ the_wal_is_checkpointed_when_it_has_grown(void **state)
 
 /* --- full --- */
 
-/* Fills the session until the store refuses; how many events are in it then. */
+/* Enqueues until the store refuses; answers how many events are pending then. */
 static size_t
 fill(const char *key)
 {
@@ -1004,7 +1001,7 @@ fill(const char *key)
 }
 
 static void
-a_full_database_refuses_events_but_lets_them_out(void **state)
+a_full_database_refuses_enqueues_but_not_drains(void **state)
 {
 	(void)state;
 	struct stat st;
@@ -1014,7 +1011,7 @@ a_full_database_refuses_events_but_lets_them_out(void **state)
 	assert_true(held > 1000);
 	assert_false(engine_ready(engine, &error));
 	assert_int_equal(error.code, ERROR_STORAGE_FULL);
-	/* one at a time: as many outcomes as there were events */
+	/* one at a time, so that each event has an outcome of its own */
 	for (size_t i = 0; i < held; i++) {
 		assert_int_equal(done(drain(engine, A, 1))->drain.taken.count, 1);
 		calls_free();
@@ -1023,14 +1020,14 @@ a_full_database_refuses_events_but_lets_them_out(void **state)
 	options.retention_ms = -1000;
 	reopen();
 	finish_chores();
-	assert_true(fill(A) > held / 2); /* what the sweep gave back is used again */
+	assert_true(fill(A) > held / 2); /* pages that the sweep freed are used again */
 	close_engine();
 	assert_int_equal(stat(path, &st), 0);
 	assert_true(st.st_size <= (4 << 20) + (1 << 20));
 }
 
 static void
-too_little_free_space_refuses_events_but_lets_them_out(void **state)
+too_little_free_space_refuses_enqueues_but_not_drains(void **state)
 {
 	(void)state;
 	open_at(path);
@@ -1043,7 +1040,7 @@ too_little_free_space_refuses_events_but_lets_them_out(void **state)
 	assert_int_equal(refused->op.error.code, ERROR_STORAGE_FULL);
 }
 
-/* --- other people's hands --- */
+/* --- files changed by other programs --- */
 
 static void
 assert_stops(void)
@@ -1079,13 +1076,13 @@ a_replaced_file_stops_the_engine(void **state)
 	close_engine();
 	struct buf after = read_file(path);
 	assert_int_equal(before.len, after.len);
-	assert_memory_equal(before.data, after.data, before.len); /* the other file is left alone */
+	assert_memory_equal(before.data, after.data, before.len); /* the new file is not touched */
 	buf_clear(&before), buf_clear(&after);
 }
 
-/* Where nothing of what is written to it now would be found again. */
+/* Commits to a removed WAL would be lost. */
 static void
-a_removed_log_stops_the_engine(void **state)
+a_removed_wal_stops_the_engine(void **state)
 {
 	(void)state;
 	open_at(path);
@@ -1102,7 +1099,7 @@ a_removed_log_stops_the_engine(void **state)
 }
 
 static void
-a_replaced_log_stops_the_engine(void **state)
+a_replaced_wal_stops_the_engine(void **state)
 {
 	(void)state;
 	char moved[PATH_BYTES], log[PATH_BYTES];
@@ -1113,13 +1110,13 @@ a_replaced_log_stops_the_engine(void **state)
 	copy_file(moved, log);
 	assert_stops();
 	close_engine();
-	open_at(path); /* the one that is there now */
+	open_at(path); /* the WAL that is there now */
 	assert_queued(A, "1");
 }
 
-/* Or what he writes would be in the store, and not in the catalog. */
+/* Otherwise the other writer's events would be in the store and not in the catalog. */
 static void
-who_writes_when_we_start_is_not_overlooked(void **state)
+a_writer_during_the_start_is_noticed(void **state)
 {
 	(void)state;
 	sqlite3 *db;
@@ -1138,7 +1135,7 @@ who_writes_when_we_start_is_not_overlooked(void **state)
 }
 
 static void
-a_reader_beside_us_does_no_harm(void **state)
+a_concurrent_reader_does_no_harm(void **state)
 {
 	(void)state;
 	sqlite3 *db;
@@ -1161,7 +1158,7 @@ a_reader_beside_us_does_no_harm(void **state)
 }
 
 static void
-a_damaged_row_fails_only_who_needs_it(void **state)
+a_damaged_row_fails_only_the_calls_that_need_it(void **state)
 {
 	(void)state;
 	open_at(path);
@@ -1185,7 +1182,8 @@ a_damaged_row_fails_only_who_needs_it(void **state)
 		assert_int_equal(good->op.error.code, ERROR_NONE);
 		assert_int_equal(added->op.error.code, ERROR_NONE);
 	}
-	assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 1); /* needs no text */
+	/* a purge reads no rows */
+	assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 1);
 }
 
 /* --- for people --- */
@@ -1271,46 +1269,46 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_database_is_private),
-		TEST(a_relative_path_is_fine),
-		TEST(a_half_made_database_is_made_anew),
-		TEST(other_files_are_not_ours),
+		TEST(a_relative_path_is_accepted),
+		TEST(a_half_made_database_is_made_again),
+		TEST(other_files_are_refused_unchanged),
 		TEST(a_newer_database_keeps_every_byte),
-		TEST(an_older_database_is_brought_up_to_date),
-		TEST(a_version_that_only_the_wal_knows_counts),
+		TEST(an_older_database_is_migrated),
+		TEST(a_version_that_only_the_wal_has_is_read),
 		TEST(a_truncated_database_is_corrupt),
-		TEST(a_killed_checkpoint_is_no_truncation),
+		TEST(a_killed_checkpoint_is_not_taken_for_truncation),
 		TEST(a_damaged_page_is_corrupt),
 		TEST(events_out_of_order_are_corrupt),
 		TEST(a_damaged_outcome_is_corrupt),
-		TEST(an_event_of_no_session_is_corrupt),
+		TEST(an_event_without_a_session_is_corrupt),
 		TEST(a_wal_without_its_database_is_left_alone),
 		TEST(a_second_server_is_refused),
-		TEST(a_link_leads_to_the_same_lock),
-		TEST(a_path_that_cannot_be_is_a_failure),
+		TEST(a_symbolic_link_meets_the_same_lock),
+		TEST(an_impossible_path_fails),
 		TEST(an_event_comes_back_as_it_was_answered),
 		TEST(the_longest_text_comes_back),
 		TEST(order_and_contexts_survive_a_restart),
 		TEST(many_sessions_survive_a_restart),
 		TEST(a_crash_keeps_what_was_answered),
 		TEST(row_counts_survive_a_restart),
-		TEST(ids_and_times_never_go_back),
-		TEST(an_outcome_later_than_any_event_keeps_time),
-		TEST(the_sweep_forgets_what_settled_long_ago),
-		TEST(the_sweep_keeps_no_more_rows_than_told),
+		TEST(ids_and_times_never_decrease),
+		TEST(times_continue_from_an_outcome_later_than_any_event),
+		TEST(the_sweep_deletes_events_settled_long_ago),
+		TEST(the_sweep_keeps_at_most_the_given_number_of_rows),
 		TEST(no_step_of_the_sweep_brings_an_event_back),
 		TEST(many_outcomes_are_swept_in_rounds),
-		TEST(a_step_of_the_sweep_that_fails_counts_for_nothing),
-		TEST(an_outcome_that_names_the_newest_event_waits),
-		TEST(the_wal_is_checkpointed_when_it_has_grown),
-		TEST(a_full_database_refuses_events_but_lets_them_out),
-		TEST(too_little_free_space_refuses_events_but_lets_them_out),
+		TEST(a_failed_step_of_the_sweep_changes_no_count),
+		TEST(an_outcome_of_the_newest_event_is_not_swept),
+		TEST(a_grown_wal_is_checkpointed),
+		TEST(a_full_database_refuses_enqueues_but_not_drains),
+		TEST(too_little_free_space_refuses_enqueues_but_not_drains),
 		TEST(a_removed_file_stops_the_engine),
 		TEST(a_replaced_file_stops_the_engine),
-		TEST(a_removed_log_stops_the_engine),
-		TEST(a_replaced_log_stops_the_engine),
-		TEST(who_writes_when_we_start_is_not_overlooked),
-		TEST(a_reader_beside_us_does_no_harm),
-		TEST(a_damaged_row_fails_only_who_needs_it),
+		TEST(a_removed_wal_stops_the_engine),
+		TEST(a_replaced_wal_stops_the_engine),
+		TEST(a_writer_during_the_start_is_noticed),
+		TEST(a_concurrent_reader_does_no_harm),
+		TEST(a_damaged_row_fails_only_the_calls_that_need_it),
 		TEST(the_pending_view_agrees_with_the_catalog),
 	};
 

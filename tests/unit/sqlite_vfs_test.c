@@ -1,8 +1,8 @@
 /*
- * sqlite_vfs_test.c - what our VFS asks of the disk and of other people's connections, and what it
- * must not change.
+ * sqlite_vfs_test.c - the writes, syncs and locks of our VFS, and what other connections see of the
+ * database.
  *
- * Below it stands the shim of tests/fault, which counts and fails calls. Others come through
+ * The shim of tests/fault lies below our VFS and counts and fails its calls. Other connections use
  * SQLite's own VFS: `another` in this process, and the sqlite3 shell.
  */
 #include <ftw.h>
@@ -55,7 +55,7 @@ ask(sqlite3 *connection, const char *question)
 	return answer;
 }
 
-/* The same by another process, that may only read. */
+/* Answers the question by another, read-only process. */
 static int64_t
 ask_shell(const char *question)
 {
@@ -77,7 +77,7 @@ assert_whole(sqlite3 *connection)
 	    ask(connection, "SELECT integrity_check = 'ok' FROM pragma_integrity_check(1)"), 1);
 }
 
-/* How many frames are in the log, and how many of them in the database too. */
+/* The frames in the WAL, and how many of them are checkpointed. */
 struct frames {
 	int log, done;
 };
@@ -105,7 +105,7 @@ count_calls(void)
 	shim_arm(&(struct shim_fault){ 0 });
 }
 
-/* Before anything is read. */
+/* Opens our connection without reading the file. */
 static void
 only_open_ours(void)
 {
@@ -121,7 +121,7 @@ open_ours(void)
 	run(db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 10");
 }
 
-/* As a kill leaves it. */
+/* Closes our connection without a checkpoint: the files are those that a kill leaves. */
 static void
 kill_ours(void)
 {
@@ -130,7 +130,7 @@ kill_ours(void)
 	db = NULL;
 }
 
-/* A file of the database, as it is now. */
+/* A copy of one of the database's files. */
 struct file {
 	char name[128];
 	struct buf bytes;
@@ -152,11 +152,11 @@ read_file(const char *suffix)
 }
 
 /*
- * As a sync that fails may leave it: what was written since is forgotten, though the file is no
- * shorter.
+ * Overwrites with the older copy and fills the rest with zeros, as a failed sync may leave a file:
+ * newer writes are lost, but the file keeps its length.
  */
 static void
-lose_what_is_newer(struct file *file)
+lose_newer_writes(struct file *file)
 {
 	FILE *stream = fopen(file->name, "r+e");
 
@@ -224,7 +224,7 @@ a_commit_of_several_pages_is_a_write_a_sync_and_no_lock(void **state)
 	}
 }
 
-/* SQLite's own VFS writes nothing, and says so late, where it is asked for 128 KiB and more. */
+/* SQLite's own VFS writes nothing when asked for 128 KiB or more, and reports it late. */
 static void
 no_write_is_larger_than_a_page_may_be(void **state)
 {
@@ -235,7 +235,7 @@ no_write_is_larger_than_a_page_may_be(void **state)
 }
 
 static void
-a_read_sees_what_is_gathered(void **state)
+a_read_sees_gathered_writes(void **state)
 {
 	(void)state;
 	run(db, "BEGIN; " ADD_MORE_THAN_CACHED);
@@ -249,11 +249,11 @@ a_read_sees_what_is_gathered(void **state)
 }
 
 /*
- * A transaction that outgrows the cache: what fails is a gathered write before COMMIT, in it, or at
+ * The transaction outgrows the page cache, so gathered writes can fail before COMMIT, in it, or at
  * its sync.
  */
 static void
-a_write_that_fails_is_told_and_loses_nothing_else(void **state)
+a_failed_write_fails_its_transaction_only(void **state)
 {
 	(void)state;
 	static const int codes[] = { SQLITE_FULL, SQLITE_IOERR };
@@ -283,10 +283,10 @@ a_write_that_fails_is_told_and_loses_nothing_else(void **state)
 }
 
 static void
-what_was_taken_back_is_not_written_on_closing(void **state)
+a_rolled_back_transaction_is_not_written_on_close(void **state)
 {
 	(void)state;
-	checkpoint(); /* or taking back would read the log, and so write what is gathered */
+	checkpoint(); /* otherwise ROLLBACK reads the WAL, which writes the gathered pages */
 	run(db, "BEGIN; INSERT INTO item(bytes) VALUES (randomblob(200000)); ROLLBACK");
 	count_calls();
 	kill_ours();
@@ -298,7 +298,7 @@ what_was_taken_back_is_not_written_on_closing(void **state)
 /* --- syncs --- */
 
 static void
-a_log_that_is_synced_is_not_synced_for_a_checkpoint(void **state)
+a_synced_wal_is_not_synced_again_for_a_checkpoint(void **state)
 {
 	(void)state;
 	run(db, ADD_PAGES);
@@ -309,7 +309,7 @@ a_log_that_is_synced_is_not_synced_for_a_checkpoint(void **state)
 }
 
 static void
-a_sync_that_failed_is_done_before_a_checkpoint(void **state)
+a_failed_sync_is_repeated_before_a_checkpoint(void **state)
 {
 	(void)state;
 	run(db, ADD_PAGES);
@@ -321,7 +321,7 @@ a_sync_that_failed_is_done_before_a_checkpoint(void **state)
 }
 
 static sqlite3_file *
-log_without_syncs(void)
+wal_with_deferred_sync(void)
 {
 	sqlite3_file *log = sqlite_log(db);
 
@@ -331,11 +331,11 @@ log_without_syncs(void)
 }
 
 static void
-a_sync_that_is_put_off_is_the_callers(void **state)
+a_deferred_sync_is_left_to_the_caller(void **state)
 {
 	(void)state;
 	run(db, ADD_PAGES);
-	sqlite3_file *log = log_without_syncs();
+	sqlite3_file *log = wal_with_deferred_sync();
 	run(db, ADD_PAGES);
 	assert_int_equal(shim_calls(SHIM_WRITE), 1);
 	assert_int_equal(ask(another, ALL), 2 * 20001);
@@ -345,16 +345,16 @@ a_sync_that_is_put_off_is_the_callers(void **state)
 	assert_int_equal(sqlite_sync(log), SQLITE_OK);
 	assert_int_equal(shim_calls(SHIM_SYNC), 1);
 	assert_int_equal(sqlite_sync(log), SQLITE_OK);
-	assert_int_equal(shim_calls(SHIM_SYNC), 1); /* there was nothing new */
+	assert_int_equal(shim_calls(SHIM_SYNC), 1); /* nothing was written since */
 	run(db, ADD_PAGES);
 	assert_int_equal(shim_calls(SHIM_SYNC), 2);
 }
 
 static void
-a_sync_that_was_put_off_and_failed_is_still_to_be_done(void **state)
+a_failed_deferred_sync_stays_due(void **state)
 {
 	(void)state;
-	sqlite3_file *log = log_without_syncs();
+	sqlite3_file *log = wal_with_deferred_sync();
 	run(db, ADD_PAGES);
 	sqlite_defer_sync(log, false);
 	fail_call(SHIM_SYNC, 1, SQLITE_IOERR);
@@ -364,24 +364,24 @@ a_sync_that_was_put_off_and_failed_is_still_to_be_done(void **state)
 }
 
 static void
-a_checkpoint_does_what_was_put_off(void **state)
+a_checkpoint_does_the_deferred_sync(void **state)
 {
 	(void)state;
-	sqlite3_file *log = log_without_syncs();
+	sqlite3_file *log = wal_with_deferred_sync();
 	run(db, ADD_PAGES);
 	sqlite_defer_sync(log, false);
 	checkpoint();
-	assert_int_equal(shim_calls(SHIM_SYNC), 2); /* the log, the database */
+	assert_int_equal(shim_calls(SHIM_SYNC), 2); /* of the WAL and of the database */
 }
 
-/* Or frames could be on the disk behind the header of what was there before. */
+/* Otherwise new frames could be on the disk behind the header of the old WAL. */
 static void
-the_header_of_a_log_that_starts_over_is_synced_at_once(void **state)
+the_header_of_a_restarted_wal_is_synced_at_once(void **state)
 {
 	(void)state;
 	run(db, ADD_PAGES);
 	checkpoint();
-	log_without_syncs();
+	wal_with_deferred_sync();
 	run(db, ADD_PAGES);
 	assert_int_equal(shim_calls(SHIM_WRITE), 2);
 	assert_int_equal(shim_calls(SHIM_SYNC), 1);
@@ -389,7 +389,7 @@ the_header_of_a_log_that_starts_over_is_synced_at_once(void **state)
 	assert_int_equal(shim_calls(SHIM_SYNC), 1);
 }
 
-/* --- others --- */
+/* --- other connections --- */
 
 static void
 nobody_else_can_write_until_we_close(void **state)
@@ -409,7 +409,7 @@ nobody_else_can_write_until_we_close(void **state)
 }
 
 static void
-another_process_reads_every_commit(void **state)
+another_process_sees_every_commit(void **state)
 {
 	(void)state;
 	sqlite3_close(another);
@@ -428,7 +428,7 @@ another_process_reads_every_commit(void **state)
 }
 
 static void
-the_log_starts_over_after_a_checkpoint(void **state)
+the_wal_starts_over_after_a_checkpoint(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 10; i++) {
@@ -444,7 +444,7 @@ the_log_starts_over_after_a_checkpoint(void **state)
 }
 
 static void
-the_log_grows_while_somebody_reads_and_starts_over_afterwards(void **state)
+the_wal_grows_during_a_read_and_starts_over_afterwards(void **state)
 {
 	(void)state;
 	run(db, ADD_PAGES);
@@ -469,9 +469,9 @@ the_log_grows_while_somebody_reads_and_starts_over_afterwards(void **state)
 	assert_int_equal(ask(another, ALL), 13 * 20001);
 }
 
-/* What the checkpoint has done is looked for in the database by whoever begins to read. */
+/* A reader that begins now takes the checkpointed pages from the database. */
 static void
-half_a_checkpoint_is_seen_by_others(void **state)
+a_partial_checkpoint_is_seen_by_others(void **state)
 {
 	(void)state;
 	run(db, ADD_PAGES);
@@ -486,9 +486,9 @@ half_a_checkpoint_is_seen_by_others(void **state)
 	assert_whole(another);
 }
 
-/* Each of them has a slot for its mark, which we come to share. */
+/* Each reader has a read mark; there are more readers than marks, so we share one. */
 static void
-many_readers_do_not_hold_up_a_checkpoint_when_they_are_gone(void **state)
+many_closed_readers_do_not_block_a_checkpoint(void **state)
 {
 	(void)state;
 	sqlite3 *readers[SQLITE_SHM_NLOCK];
@@ -512,11 +512,11 @@ many_readers_do_not_hold_up_a_checkpoint_when_they_are_gone(void **state)
 	assert_true(checkpoint().log < frames.log);
 }
 
-/* --- an index that outlived its server --- */
+/* --- a WAL-index that outlived its server --- */
 
-/* `another` keeps it alive, as an idle shell does. */
+/* `another` keeps the WAL-index alive, as an idle shell does. */
 static void
-frames_that_only_an_old_index_has_are_not_believed(void **state)
+frames_that_only_an_old_wal_index_knows_are_ignored(void **state)
 {
 	(void)state;
 	assert_int_equal(ask(another, ALL), 0);
@@ -524,7 +524,7 @@ frames_that_only_an_old_index_has_are_not_believed(void **state)
 	struct file log = read_file("-wal");
 	run(db, ADD_PAGES), run(db, ADD);
 	kill_ours();
-	lose_what_is_newer(&log);
+	lose_newer_writes(&log);
 	open_ours();
 	assert_int_equal(ask(db, ALL), 20001);
 	run(db, ADD);
@@ -536,7 +536,7 @@ frames_that_only_an_old_index_has_are_not_believed(void **state)
 }
 
 static void
-a_checkpoint_that_only_an_old_index_knows_of_is_done_again(void **state)
+a_checkpoint_that_only_an_old_wal_index_knows_is_repeated(void **state)
 {
 	(void)state;
 	assert_int_equal(ask(another, ALL), 0);
@@ -545,19 +545,19 @@ a_checkpoint_that_only_an_old_index_knows_of_is_done_again(void **state)
 	struct frames before = checkpoint();
 	assert_int_equal(before.done, before.log);
 	kill_ours();
-	lose_what_is_newer(&database);
+	lose_newer_writes(&database);
 	open_ours();
 	assert_int_equal(ask(db, ALL), 20001);
 	struct frames after = checkpoint();
 	assert_int_equal(after.done, before.done);
-	run(db, ADD); /* the log starts over */
+	run(db, ADD); /* the WAL starts over */
 	assert_int_equal(ask(another, ALL), 20001 + 101);
 	assert_whole(another);
 }
 
-/* A sync that failed, say; then the shell is the last to close, and checkpoints. */
+/* As after a failed sync: the other connection is the last to close, so it checkpoints. */
 static void
-an_index_that_is_forgotten_is_believed_by_nobody(void **state)
+an_invalidated_wal_index_is_used_by_nobody(void **state)
 {
 	(void)state;
 	assert_int_equal(ask(another, ALL), 0);
@@ -566,7 +566,7 @@ an_index_that_is_forgotten_is_believed_by_nobody(void **state)
 	run(db, ADD_PAGES);
 	sqlite_forget_index(db);
 	kill_ours();
-	lose_what_is_newer(&log);
+	lose_newer_writes(&log);
 	sqlite3_close(another);
 	another = NULL;
 	open_ours();
@@ -575,7 +575,7 @@ an_index_that_is_forgotten_is_believed_by_nobody(void **state)
 }
 
 static void
-who_reads_meanwhile_goes_on_to_see_what_he_saw(void **state)
+a_reader_keeps_its_snapshot_over_a_restart(void **state)
 {
 	(void)state;
 	run(db, ADD_PAGES);
@@ -589,7 +589,7 @@ who_reads_meanwhile_goes_on_to_see_what_he_saw(void **state)
 		run(db, ADD_PAGES);
 		struct frames frames = checkpoint();
 		assert_true(frames.done < frames.log);
-		run(another, "PRAGMA shrink_memory"); /* it has read nothing yet */
+		run(another, "PRAGMA shrink_memory"); /* drops its cached pages */
 		assert_int_equal(ask(another, ALL), 20001);
 		assert_whole(another);
 	}
@@ -600,7 +600,7 @@ who_reads_meanwhile_goes_on_to_see_what_he_saw(void **state)
 }
 
 static void
-who_writes_keeps_us_from_reading_and_then_we_keep_others_from_writing(void **state)
+a_writer_blocks_our_recovery_and_then_we_block_writers(void **state)
 {
 	(void)state;
 	sqlite3_close(db);
@@ -613,12 +613,12 @@ who_writes_keeps_us_from_reading_and_then_we_keep_others_from_writing(void **sta
 	assert_int_equal(try(another, ADD), SQLITE_BUSY);
 }
 
-/* With an index that is there, and without one. */
+/* First with an existing WAL-index, then without one. */
 static void
-a_log_found_there_is_written_again_before_it_is_believed(void **state)
+an_existing_wal_is_rewritten_before_it_is_read(void **state)
 {
 	(void)state;
-	assert_int_equal(ask(another, ALL), 0); /* it has the index open */
+	assert_int_equal(ask(another, ALL), 0); /* it keeps the WAL-index open */
 	for (int i = 0; i < 5; i++)
 		run(db, ADD_PAGES);
 	for (int i = 0; i < 2; i++) {
@@ -640,14 +640,14 @@ a_log_found_there_is_written_again_before_it_is_believed(void **state)
 }
 
 static void
-a_log_that_cannot_be_written_again_is_not_believed(void **state)
+a_wal_that_cannot_be_rewritten_is_not_read(void **state)
 {
 	(void)state;
 	static const struct shim_fault faults[] = {
 		{ .kind = SHIM_WRITE, .k = 2, .code = SQLITE_FULL },
 		{ .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC }
 	};
-	assert_int_equal(ask(another, ALL), 0); /* it has the index open */
+	assert_int_equal(ask(another, ALL), 0); /* it keeps the WAL-index open */
 	for (int i = 0; i < 5; i++)
 		run(db, ADD_PAGES);
 	for (size_t i = 0; i < COUNT(faults); i++) {
@@ -669,28 +669,28 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_commit_of_several_pages_is_a_write_a_sync_and_no_lock),
 		TEST(no_write_is_larger_than_a_page_may_be),
-		TEST(a_read_sees_what_is_gathered),
-		TEST(a_write_that_fails_is_told_and_loses_nothing_else),
-		TEST(what_was_taken_back_is_not_written_on_closing),
-		TEST(a_log_that_is_synced_is_not_synced_for_a_checkpoint),
-		TEST(a_sync_that_failed_is_done_before_a_checkpoint),
-		TEST(a_sync_that_is_put_off_is_the_callers),
-		TEST(a_sync_that_was_put_off_and_failed_is_still_to_be_done),
-		TEST(a_checkpoint_does_what_was_put_off),
-		TEST(the_header_of_a_log_that_starts_over_is_synced_at_once),
+		TEST(a_read_sees_gathered_writes),
+		TEST(a_failed_write_fails_its_transaction_only),
+		TEST(a_rolled_back_transaction_is_not_written_on_close),
+		TEST(a_synced_wal_is_not_synced_again_for_a_checkpoint),
+		TEST(a_failed_sync_is_repeated_before_a_checkpoint),
+		TEST(a_deferred_sync_is_left_to_the_caller),
+		TEST(a_failed_deferred_sync_stays_due),
+		TEST(a_checkpoint_does_the_deferred_sync),
+		TEST(the_header_of_a_restarted_wal_is_synced_at_once),
 		TEST(nobody_else_can_write_until_we_close),
-		TEST(another_process_reads_every_commit),
-		TEST(the_log_starts_over_after_a_checkpoint),
-		TEST(the_log_grows_while_somebody_reads_and_starts_over_afterwards),
-		TEST(half_a_checkpoint_is_seen_by_others),
-		TEST(many_readers_do_not_hold_up_a_checkpoint_when_they_are_gone),
-		TEST(frames_that_only_an_old_index_has_are_not_believed),
-		TEST(a_checkpoint_that_only_an_old_index_knows_of_is_done_again),
-		TEST(an_index_that_is_forgotten_is_believed_by_nobody),
-		TEST(who_reads_meanwhile_goes_on_to_see_what_he_saw),
-		TEST(who_writes_keeps_us_from_reading_and_then_we_keep_others_from_writing),
-		TEST(a_log_found_there_is_written_again_before_it_is_believed),
-		TEST(a_log_that_cannot_be_written_again_is_not_believed),
+		TEST(another_process_sees_every_commit),
+		TEST(the_wal_starts_over_after_a_checkpoint),
+		TEST(the_wal_grows_during_a_read_and_starts_over_afterwards),
+		TEST(a_partial_checkpoint_is_seen_by_others),
+		TEST(many_closed_readers_do_not_block_a_checkpoint),
+		TEST(frames_that_only_an_old_wal_index_knows_are_ignored),
+		TEST(a_checkpoint_that_only_an_old_wal_index_knows_is_repeated),
+		TEST(an_invalidated_wal_index_is_used_by_nobody),
+		TEST(a_reader_keeps_its_snapshot_over_a_restart),
+		TEST(a_writer_blocks_our_recovery_and_then_we_block_writers),
+		TEST(an_existing_wal_is_rewritten_before_it_is_read),
+		TEST(a_wal_that_cannot_be_rewritten_is_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
