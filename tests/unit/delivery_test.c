@@ -92,7 +92,7 @@ contexts_are_normalised(void **state)
 }
 
 static void
-anything_but_an_object_is_refused(void **state)
+only_objects_are_accepted(void **state)
 {
 	static const char *const others[] = { "[]", "\"telegram\"", "1", "true", "false" };
 
@@ -135,7 +135,7 @@ static const struct {
 };
 
 static void
-a_merge_lets_the_newer_win(void **state)
+in_a_merge_the_newer_wins(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(merges); i++) {
@@ -145,7 +145,7 @@ a_merge_lets_the_newer_win(void **state)
 		read_context(merges[i].newer, &newer, NULL);
 		delivery_merge(&older, &newer, &merged);
 		assert_written(&merged, merges[i].merged);
-		delivery_merge(&older, &newer, &older); /* in place, as a fold does it */
+		delivery_merge(&older, &newer, &older); /* in place, as the catalog merges */
 		assert_written(&older, merges[i].merged);
 	}
 }
@@ -155,8 +155,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(contexts_are_normalised, clear),
-		cmocka_unit_test_teardown(anything_but_an_object_is_refused, clear),
-		cmocka_unit_test_teardown(a_merge_lets_the_newer_win, clear),
+		cmocka_unit_test_teardown(only_objects_are_accepted, clear),
+		cmocka_unit_test_teardown(in_a_merge_the_newer_wins, clear),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

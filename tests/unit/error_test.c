@@ -1,5 +1,5 @@
 /*
- * error_test.c - codes have names, and a detail is valid UTF-8 whatever was put into it.
+ * error_test.c - every code has a name, and a detail is valid UTF-8 whatever bytes it is made from.
  */
 #include "schema/error.h"
 
@@ -44,7 +44,7 @@ a_failure_carries_code_field_and_detail(void **state)
 	assert_int_equal(error_set(NULL, ERROR_CONFLICT, "nobody asks"), -1);
 }
 
-/* Wherever the cut falls in a character, none of it is left. */
+/* The cut may fall within a character at any byte; none of the character is left. */
 static void
 a_long_detail_is_cut_between_characters(void **state)
 {
@@ -68,7 +68,7 @@ a_long_detail_is_cut_between_characters(void **state)
 }
 
 static void
-bytes_that_are_no_character_are_replaced(void **state)
+invalid_bytes_are_replaced(void **state)
 {
 	struct error err;
 
@@ -87,7 +87,7 @@ main(void)
 		cmocka_unit_test(every_code_has_a_name_of_its_own),
 		cmocka_unit_test(a_failure_carries_code_field_and_detail),
 		cmocka_unit_test(a_long_detail_is_cut_between_characters),
-		cmocka_unit_test(bytes_that_are_no_character_are_replaced),
+		cmocka_unit_test(invalid_bytes_are_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,4 @@
-/*
- * event_test.c - ids, names, and what a draft must be.
- */
+/* event_test.c - ids, names of enums, and the checks of a draft. */
 #include "schema/event.h"
 
 #include <setjmp.h>
@@ -39,7 +37,7 @@ only_issued_ids_are_ids(void **state)
 	assert_true(id == INT64_MAX);
 }
 
-/* They are stored, so they stay. */
+/* The numbers are stored in databases, so they must not change. */
 static void
 stored_words_keep_their_numbers(void **state)
 {
@@ -71,13 +69,13 @@ a_draft_is_normalised(void **state)
 	assert_true(str_eq(draft.context_key, STR("cron:job-1")));
 	assert_null(draft.source.s);
 	assert_true(str_eq(draft.traceparent, STR("00-a")));
-	/* as sent: it is stored like that */
+	/* unchanged: it is stored as it was sent */
 	assert_true(str_eq(draft.address.session_key, STR(" main ")));
 	arena_clear(&arena);
 }
 
 static void
-a_blank_context_key_is_none(void **state)
+a_blank_context_key_is_absent(void **state)
 {
 	struct draft draft = { .text = STR("x"), .context_key = STR(" \ufeff") };
 
@@ -157,7 +155,7 @@ every_field_has_its_limit(void **state)
 }
 
 static void
-white_space_around_a_text_does_not_count(void **state)
+white_space_around_a_text_is_not_counted(void **state)
 {
 	char *text = mem_alloc(TEXT_BYTES_MAX + 2);
 	struct draft draft = { .text = { text, TEXT_BYTES_MAX + 2 } };
@@ -172,7 +170,7 @@ white_space_around_a_text_does_not_count(void **state)
 
 /* U+0130 takes two bytes, its lower case three. */
 static void
-a_context_key_is_measured_after_folding_too(void **state)
+a_context_key_is_limited_before_and_after_folding(void **state)
 {
 	char key[CONTEXT_KEY_BYTES_MAX];
 
@@ -190,12 +188,12 @@ main(void)
 		cmocka_unit_test(only_issued_ids_are_ids),
 		cmocka_unit_test(stored_words_keep_their_numbers),
 		cmocka_unit_test(a_draft_is_normalised),
-		cmocka_unit_test(a_blank_context_key_is_none),
+		cmocka_unit_test(a_blank_context_key_is_absent),
 		cmocka_unit_test(a_blank_text_is_refused),
 		cmocka_unit_test(replace_needs_a_context_key),
 		cmocka_unit_test(every_field_has_its_limit),
-		cmocka_unit_test(white_space_around_a_text_does_not_count),
-		cmocka_unit_test(a_context_key_is_measured_after_folding_too),
+		cmocka_unit_test(white_space_around_a_text_is_not_counted),
+		cmocka_unit_test(a_context_key_is_limited_before_and_after_folding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

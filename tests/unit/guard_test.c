@@ -1,6 +1,4 @@
-/*
- * guard_test.c - which Host, Origin and Sec-Fetch-Site are ours.
- */
+/* guard_test.c - the values of Host, Origin and Sec-Fetch-Site that are accepted. */
 #include "server/http/guard.h"
 
 #include <setjmp.h>
@@ -28,7 +26,7 @@ check(const char *endpoint, const char *host, const char *origin, const char *si
 }
 
 static void
-our_names_with_our_port_are_ours(void **state)
+our_names_with_our_port_are_accepted(void **state)
 {
 	static const char *const ours[] = { "127.0.0.1:7",       "localhost:7",      "[::1]:7",
 					    "LOCALHOST",         "127.0.0.1",        "[::1]",
@@ -64,7 +62,7 @@ our_names_with_our_port_are_ours(void **state)
 }
 
 static void
-a_change_must_not_come_from_another_site(void **state)
+a_change_from_another_site_is_refused(void **state)
 {
 	static const struct {
 		const char *origin, *site;
@@ -76,7 +74,7 @@ a_change_must_not_come_from_another_site(void **state)
 		{ NULL, "same-site", ERROR_FORBIDDEN },
 		{ NULL, "cross-site", ERROR_FORBIDDEN },
 		{ NULL, "", ERROR_FORBIDDEN },
-		/* the browser knows better than we do */
+		/* Sec-Fetch-Site overrules Origin */
 		{ "http://evil.example", "same-origin", ERROR_NONE },
 		{ "http://127.0.0.1:7", NULL, ERROR_NONE },
 		{ "http://localhost:7", "cross-site", ERROR_FORBIDDEN },
@@ -105,8 +103,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(our_names_with_our_port_are_ours),
-		cmocka_unit_test(a_change_must_not_come_from_another_site),
+		cmocka_unit_test(our_names_with_our_port_are_accepted),
+		cmocka_unit_test(a_change_from_another_site_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,10 @@
 /*
  * json_test.c - what the strict scanner and the relaxed dialect accept and refuse.
  *
- * The tables follow the categories of the well-known parsing suite: what every parser must accept,
- * what every parser must refuse, and what is left to the parser, fixed here. Every accepted text
- * goes through cJSON and the relaxed dialect as well, every refused one must have a place.
+ * The tables follow JSONTestSuite: texts that every parser must accept, texts that every parser
+ * must refuse, and texts that are left to the parser, whose treatment is fixed here. cJSON and the
+ * relaxed dialect must accept every accepted text too; every refused text must have a line and
+ * column.
  */
 #include "schema/json.h"
 
@@ -90,7 +91,7 @@ static const struct text invalid[] = {
 	{ T("[\"\\") }, { T("[\"a\0a\"]") }, { T("[\"new\nline\"]") }, { T("[\"\t\"]") }, { T("\"\\UA66D\"") }, { T("\"\"x") }, { T("[\"\r\"]") },
 	{ T("[\"\x1f\"]") }, { T("[\"\\u12\"]") }, { T("[\"\\'\"]") }, { T("[\"\\v\"]") }, { T("[\"\\0\"]") }, { T("[\"a\\\nb\"]") }, { T("\"abc") },
 	{ T("\"\\u") }, { T("\"\\ud800\\udc0") }, { T("`a`") }, { T("[\"\\u 123\"]") }, { T("[\"\\u+123\"]") },
-	/* the whole text */
+	/* the text as a whole */
 	{ T("<.>") }, { T("[<null>]") }, { T("[1]x") }, { T("[1]]") }, { T("[\"asd]") }, { T("a\xc3\xa5") }, { T("[True]") }, { T("1]") },
 	{ T("{\"x\": true,") }, { T("[][]") }, { T("]") }, { T("\xef\xbb{}") }, { T("\xe5") }, { T("[") }, { T("") }, { T("[\0]") }, { T("2@") },
 	{ T("{}}") }, { T("{\"\":") }, { T("{\"a\":/*comment*/\"b\"}") }, { T("{\"a\": true} \"x\"") }, { T("['") }, { T("[,") }, { T("[{") }, { T("[\"a") },
@@ -107,15 +108,12 @@ static const struct {
 	size_t len;
 	bool accepted;
 } left_to_us[] = {
-	/*
-	 * a number too large or too small for a double is a number all the same; nobody here
-	 * computes with it
-	 */
+	/* a number beyond the range of a double is still a number; nothing here computes with it */
 	{ T("[123.456e-789]"), true }, { T("[0.4e00669999999999999999999999999999999999999999999999999999969999999006]"), true },
 	{ T("[-1e+9999]"), true }, { T("[1.5e+9999]"), true }, { T("[-123123e100000]"), true }, { T("[123123e100000]"), true },
 	{ T("[123e-10000000]"), true }, { T("[-123123123123123123123123123123]"), true }, { T("[100000000000000000000]"), true },
 	{ T("[-237462374673276894279832749832423479823246327846]"), true },
-	/* not every cJSON can */
+	/* some versions of cJSON refuse this */
 	{ T("[-0.000000000000000000000000000000000000000000000000000000000000000000000000000001]"), true },
 	/* half of a surrogate pair is not a character */
 	{ T("{\"\\uDFAA\":0}"), false }, { T("[\"\\uDADA\"]"), false }, { T("[\"\\uD888\\u1234\"]"), false }, { T("[\"\\uD800\\n\"]"), false },
@@ -258,7 +256,7 @@ what_is_left_to_the_parser_is_fixed(void **state)
 }
 
 static void
-an_error_says_where_and_what(void **state)
+an_error_has_a_place_and_a_reason(void **state)
 {
 	struct json doc = { 0 };
 	struct error error;
@@ -274,7 +272,7 @@ an_error_says_where_and_what(void **state)
 	json_clear(&doc);
 }
 
-/* No prefix of a text crashes, and only whole numbers have prefixes that are texts. */
+/* No prefix of a text crashes the scanner, and only numbers have prefixes that are valid texts. */
 static void
 every_prefix_has_an_answer(void **state)
 {
@@ -285,7 +283,7 @@ every_prefix_has_an_answer(void **state)
 
 	(void)state;
 	for (len = 0; len < sizeof(text) - 1; len++) {
-		char *copy = malloc(len + 1); /* so that reading past the end is seen */
+		char *copy = malloc(len + 1); /* so that the sanitizers see a read past the end */
 
 		memcpy(copy, text, len);
 		copy = realloc(copy, len > 0 ? len : 1);
@@ -310,7 +308,7 @@ nest(struct buf *text, const char *open, const char *close, size_t depth)
 }
 
 static void
-thirty_two_levels_and_no_more(void **state)
+nesting_is_limited_to_thirty_two_levels(void **state)
 {
 	static const char *const pairs[][2] = { { "[", "]" },
 						{ "{\"a\":", "}" },
@@ -439,7 +437,7 @@ the_first_repeated_name_is_reported(void **state)
 }
 
 static void
-a_large_document_is_given_back(void **state)
+a_large_document_is_freed(void **state)
 {
 	struct json doc = { 0 };
 	struct buf text = { 0 };
@@ -574,7 +572,7 @@ quoting_escapes_what_it_must(void **state)
 	buf_clear(&out);
 }
 
-/* Random bytes: mostly of the kinds that UTF-8 is made of, so that some of them are text. */
+/* Random bytes, mostly from UTF-8 sequences, so that some of them are valid text. */
 static size_t
 random_bytes(char *to, size_t max)
 {
@@ -598,7 +596,7 @@ random_bytes(char *to, size_t max)
 }
 
 static void
-what_was_quoted_reads_back_the_same(void **state)
+a_quoted_text_reads_back_unchanged(void **state)
 {
 	struct json doc = { 0 };
 	struct buf out = { 0 };
@@ -626,7 +624,7 @@ what_was_quoted_reads_back_the_same(void **state)
 	buf_clear(&out);
 }
 
-/* A byte among plain ones: quoted and read back, and read as it stands. */
+/* Puts a byte among plain ones: quoted and read back, and scanned unquoted. */
 static void
 check_byte_in_string(struct json *doc, struct buf *out, unsigned char byte, size_t at, size_t len)
 {
@@ -648,7 +646,7 @@ check_byte_in_string(struct json *doc, struct buf *out, unsigned char byte, size
 }
 
 static void
-a_special_byte_is_seen_wherever_it_stands(void **state)
+a_special_byte_is_found_at_every_offset(void **state)
 {
 	struct json doc = { 0 };
 	struct buf out = { 0 };
@@ -702,7 +700,7 @@ static const struct {
 	{ "1000000000000000000000000000000000000000000000000000000000000000", "1.0000000000000001e+63" },
 	/* words */
 	{ "true", "true" }, { "[null,false,]", "[null,false]" }, { "undefined", NULL }, { "truex", NULL }, { "True", NULL }, { "tru", NULL }, { "a", NULL },
-	/* a config as people write them */
+	/* a configuration as people write it */
 	{ "// my config\n{\n  session: { dmScope: 'main', }, /* one owner */\n  channels: { telegram: { allowFrom: [123, '456',], }, },\n}\n",
 	  "{\"session\":{\"dmScope\":\"main\"},\"channels\":{\"telegram\":{\"allowFrom\":[123,\"456\"]}}}" },
 };
@@ -767,7 +765,7 @@ the_relaxed_dialect_is_json5(void **state)
 }
 
 static void
-a_relaxed_error_is_at_its_place_in_the_source(void **state)
+a_relaxed_error_has_its_place_in_the_source(void **state)
 {
 	struct buf out = { 0 };
 	struct error error;
@@ -790,7 +788,7 @@ a_relaxed_error_is_at_its_place_in_the_source(void **state)
 }
 
 static void
-relaxing_appends_or_leaves_the_buffer_alone(void **state)
+relaxing_appends_unless_it_fails(void **state)
 {
 	struct buf out = { 0 };
 	struct error error;
@@ -814,22 +812,22 @@ main(void)
 		cmocka_unit_test(what_every_parser_accepts_is_accepted),
 		cmocka_unit_test(what_every_parser_refuses_is_refused),
 		cmocka_unit_test(what_is_left_to_the_parser_is_fixed),
-		cmocka_unit_test(an_error_says_where_and_what),
+		cmocka_unit_test(an_error_has_a_place_and_a_reason),
 		cmocka_unit_test(every_prefix_has_an_answer),
-		cmocka_unit_test(thirty_two_levels_and_no_more),
+		cmocka_unit_test(nesting_is_limited_to_thirty_two_levels),
 		cmocka_unit_test(names_are_compared_after_unescaping),
 		cmocka_unit_test(a_repeated_name_is_found_among_any_number),
 		cmocka_unit_test(the_first_repeated_name_is_reported),
-		cmocka_unit_test(a_large_document_is_given_back),
+		cmocka_unit_test(a_large_document_is_freed),
 		cmocka_unit_test(readers_walk_members_and_elements),
 		cmocka_unit_test(integers_are_exact_or_refused),
 		cmocka_unit_test(strings_are_decoded),
 		cmocka_unit_test(quoting_escapes_what_it_must),
-		cmocka_unit_test(what_was_quoted_reads_back_the_same),
-		cmocka_unit_test(a_special_byte_is_seen_wherever_it_stands),
+		cmocka_unit_test(a_quoted_text_reads_back_unchanged),
+		cmocka_unit_test(a_special_byte_is_found_at_every_offset),
 		cmocka_unit_test(the_relaxed_dialect_is_json5),
-		cmocka_unit_test(a_relaxed_error_is_at_its_place_in_the_source),
-		cmocka_unit_test(relaxing_appends_or_leaves_the_buffer_alone),
+		cmocka_unit_test(a_relaxed_error_has_its_place_in_the_source),
+		cmocka_unit_test(relaxing_appends_unless_it_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /*
- * log_test.c - nothing that a client sends can act on the terminal or the log reader.
+ * log_test.c - text from clients is escaped, so that it cannot control a terminal or a log reader.
  */
 #include "server/log.h"
 
@@ -23,7 +23,7 @@ quoted_as(const char *text, size_t len, const char *expected)
 }
 
 static void
-plain_text_stays_as_it_is(void **state)
+plain_text_is_unchanged(void **state)
 {
 	(void)state;
 	quoted_as("agent:main:\xc3\xa9 \xf0\x9f\x98\x80", 18,
@@ -33,7 +33,7 @@ plain_text_stays_as_it_is(void **state)
 }
 
 static void
-what_could_act_is_escaped(void **state)
+control_and_format_characters_are_escaped(void **state)
 {
 	(void)state;
 	quoted_as("a\nb\x1b[0m", 7, "\"a\\u000ab\\u001b[0m\"");
@@ -55,7 +55,7 @@ invalid_bytes_are_replaced_one_by_one(void **state)
 }
 
 static void
-long_text_is_cut(void **state)
+long_text_is_truncated(void **state)
 {
 	struct buf text = { 0 }, out = { 0 };
 
@@ -73,10 +73,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plain_text_stays_as_it_is),
-		cmocka_unit_test(what_could_act_is_escaped),
+		cmocka_unit_test(plain_text_is_unchanged),
+		cmocka_unit_test(control_and_format_characters_are_escaped),
 		cmocka_unit_test(invalid_bytes_are_replaced_one_by_one),
-		cmocka_unit_test(long_text_is_cut),
+		cmocka_unit_test(long_text_is_truncated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

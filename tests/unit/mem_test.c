@@ -108,7 +108,7 @@ a_formatted_text_may_be_of_any_length(void **state)
 }
 
 static void
-integers_are_written_in_full(void **state)
+integers_are_written_with_all_digits(void **state)
 {
 	static const struct {
 		long long n;
@@ -131,7 +131,7 @@ integers_are_written_in_full(void **state)
 }
 
 static void
-every_digit_stands_in_its_place(void **state)
+every_digit_is_in_its_place(void **state)
 {
 	struct buf buf = { 0 };
 	char text[24];
@@ -176,8 +176,8 @@ main(void)
 		cmocka_unit_test(a_copy_ends_in_nul_and_null_stays_null),
 		cmocka_unit_test(a_buffer_takes_everything_in_order),
 		cmocka_unit_test(a_formatted_text_may_be_of_any_length),
-		cmocka_unit_test(integers_are_written_in_full),
-		cmocka_unit_test(every_digit_stands_in_its_place),
+		cmocka_unit_test(integers_are_written_with_all_digits),
+		cmocka_unit_test(every_digit_is_in_its_place),
 		cmocka_unit_test(an_array_grows_by_half),
 	};
 

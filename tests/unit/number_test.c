@@ -1,6 +1,4 @@
-/*
- * number_test.c - doubles as ECMAScript writes them.
- */
+/* number_test.c - doubles are written as ECMAScript writes them. */
 #include "schema/number.h"
 
 #include <float.h>
@@ -31,7 +29,7 @@ static const struct {
 	{ 123456789.125, "123456789.125" },
 	{ 9007199254740993.0, "9007199254740992" },
 	{ 12345678901234567890.0, "12345678901234567000" },
-	/* a power of two whose nearest 16 digits are others */
+	/* a power of two: its nearest 16 digits do not read back, these do */
 	{ 5.684341886080802e-14, "5.684341886080802e-14" },
 	{ 9.5e-5, "0.000095" },
 	{ 999999999999999900000.0, "999999999999999900000" },

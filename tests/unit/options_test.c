@@ -1,6 +1,6 @@
 /*
- * options_test.c - one table, four sources: the strongest wins, and what is wrong is said by the
- * name it was given.
+ * options_test.c - options from four sources: the strongest wins, and an error names the option as
+ * that source does.
  */
 #include "server/options.h"
 
@@ -28,7 +28,7 @@ set_up(void **state)
 	return 0;
 }
 
-/* Loads from a command line written as one string. */
+/* Loads options from a command line in one string. */
 static int
 load(struct options *options, const char *line, struct error *err)
 {
@@ -57,7 +57,7 @@ write_config(const char *text)
 }
 
 static void
-without_anything_there_are_defaults(void **state)
+without_a_source_options_have_their_defaults(void **state)
 {
 	struct options o;
 	struct error err;
@@ -115,7 +115,7 @@ the_stronger_source_wins(void **state)
 }
 
 static void
-compat_sets_what_was_not_chosen(void **state)
+compat_sets_only_options_that_no_source_sets(void **state)
 {
 	struct options o;
 	struct error err;
@@ -218,7 +218,7 @@ a_wrong_variable_is_a_config_error(void **state)
 }
 
 static void
-others_are_let_in_only_with_tokens_and_a_proxy(void **state)
+listening_beyond_loopback_needs_tokens_and_a_proxy(void **state)
 {
 	static const struct {
 		const char *line;
@@ -243,7 +243,7 @@ others_are_let_in_only_with_tokens_and_a_proxy(void **state)
 }
 
 static void
-what_is_printed_can_be_read_again(void **state)
+printed_options_can_be_loaded_again(void **state)
 {
 	struct buf first = { 0 }, second = { 0 };
 	struct options o;
@@ -291,14 +291,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(without_anything_there_are_defaults),
+		TEST(without_a_source_options_have_their_defaults),
 		TEST(the_stronger_source_wins),
-		TEST(compat_sets_what_was_not_chosen),
+		TEST(compat_sets_only_options_that_no_source_sets),
 		TEST(a_wrong_command_line_is_a_usage_error_that_names_the_flag),
 		TEST(a_wrong_config_file_is_a_config_error_that_names_the_key),
 		TEST(a_wrong_variable_is_a_config_error),
-		TEST(others_are_let_in_only_with_tokens_and_a_proxy),
-		TEST(what_is_printed_can_be_read_again),
+		TEST(listening_beyond_loopback_needs_tokens_and_a_proxy),
+		TEST(printed_options_can_be_loaded_again),
 		TEST(help_names_every_option_with_its_default),
 	};
 	int fd = mkstemp(config_path), failed;

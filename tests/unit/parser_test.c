@@ -1,6 +1,6 @@
 /*
- * parser_test.c - however a message's bytes are cut, the parser says the same; and it reads nothing
- * behind its end.
+ * parser_test.c - the parser's result does not depend on how a message is cut, and it reads nothing
+ * past its end.
  */
 #include "server/http/parser.h"
 
@@ -33,8 +33,8 @@ take_texts(struct parser *parser, const char *base, struct result *ret)
 }
 
 /*
- * Feeds the text in pieces of step bytes, each time from memory of exactly that size, so that ASan
- * sees a byte too far.
+ * Feeds the text in pieces of `step` bytes. Each piece has memory of exactly its size, so that ASan
+ * sees a read past its end.
  */
 static struct result
 parse(const char *text, size_t step)
@@ -97,7 +97,7 @@ whole_and_in_pieces(const char *text, struct result *ret)
 #define HOST "Host: h:1\r\n"
 
 static void
-a_message_is_read_to_its_end_and_not_further(void **state)
+a_message_is_read_to_its_end_and_no_further(void **state)
 {
 	static const struct {
 		const char *text, *body, *rest;
@@ -136,7 +136,7 @@ a_message_is_read_to_its_end_and_not_further(void **state)
 }
 
 static void
-what_is_refused_is_refused_however_it_is_cut(void **state)
+a_bad_message_is_refused_however_it_is_cut(void **state)
 {
 	static const struct {
 		const char *text;
@@ -235,8 +235,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_message_is_read_to_its_end_and_not_further),
-		cmocka_unit_test(what_is_refused_is_refused_however_it_is_cut),
+		cmocka_unit_test(a_message_is_read_to_its_end_and_no_further),
+		cmocka_unit_test(a_bad_message_is_refused_however_it_is_cut),
 		cmocka_unit_test(every_part_has_its_limit),
 		cmocka_unit_test(a_dropped_body_is_read_but_not_kept),
 	};

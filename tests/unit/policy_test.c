@@ -1,8 +1,8 @@
 /*
- * policy_test.c - reading a config: what is refused, what is ignored, and how values of any type
+ * policy_test.c - parsing a policy: what is refused, what is ignored, and how values of any type
  * are read.
  *
- * What a policy then means is seen by routing with it: route_test.
+ * The meaning of a policy is tested by routing with it, in route_test.c.
  */
 #include "queue/policy/policy.h"
 
@@ -32,7 +32,7 @@ static const struct {
 };
 
 static void
-a_faulty_text_is_refused_with_its_place(void **state)
+a_malformed_policy_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(refused); i++) {
@@ -50,7 +50,7 @@ a_faulty_text_is_refused_with_its_place(void **state)
 }
 
 static void
-anything_but_an_object_is_refused(void **state)
+only_objects_are_accepted(void **state)
 {
 	static const char *const others[] = { "[]", "null", "1", "'text'", "true" };
 
@@ -113,7 +113,10 @@ the_time_zone_is_given_as_written(void **state)
 	}
 }
 
-/* Whatever stands where the rules look must not end the process; a fuzzer goes on from here. */
+/*
+ * No value in any place that the rules read may end the process. A fuzz target does the same with
+ * more values.
+ */
 static void
 values_of_any_type_are_accepted_anywhere(void **state)
 {
@@ -205,8 +208,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_faulty_text_is_refused_with_its_place),
-		cmocka_unit_test(anything_but_an_object_is_refused),
+		cmocka_unit_test(a_malformed_policy_is_refused_with_its_place),
+		cmocka_unit_test(only_objects_are_accepted),
 		cmocka_unit_test(a_blank_text_is_the_empty_policy),
 		cmocka_unit_test(the_time_zone_is_given_as_written),
 		cmocka_unit_test(values_of_any_type_are_accepted_anywhere),

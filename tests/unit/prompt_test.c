@@ -1,8 +1,8 @@
 /*
- * prompt_test.c - what a prompt says of events and what it leaves (ROUTING section 8): a table for
- * each rule, and every vector.
+ * prompt_test.c - prompts made from events (ROUTING section 8): a table for each rule, and every
+ * vector.
  *
- * The vectors are given as the argument. Time zones have a test of their own.
+ * The program's argument is the file of vectors. Time zones are tested in zone_test.c.
  */
 #include "schema/prompt.h"
 
@@ -24,7 +24,7 @@
 
 static const char *vectors_path;
 
-/* want NULL: nothing to say. */
+/* want NULL: the prompt is empty. */
 static void
 assert_says(const struct prompt_event *events, size_t count, const char *want)
 {
@@ -45,7 +45,7 @@ assert_text_says(const char *text, const char *want)
 }
 
 static void
-a_completion_is_known_by_its_text(void **state)
+an_exec_completion_is_recognised_by_its_text(void **state)
 {
 	static const char *const completions[] = {
 		"exec finished: ok",
@@ -134,7 +134,7 @@ noise_is_left_out(void **state)
 }
 
 static void
-a_notice_of_a_new_session_stays_as_it_is(void **state)
+a_notice_of_a_new_session_is_unchanged(void **state)
 {
 	const struct str notice = STR("session-created:agent:main:x"),
 			 other = STR("session-created");
@@ -148,7 +148,7 @@ a_notice_of_a_new_session_stays_as_it_is(void **state)
 }
 
 static void
-a_node_is_silent_about_its_last_input(void **state)
+the_last_input_of_a_node_is_left_out(void **state)
 {
 	static const struct {
 		const char *text, *want;
@@ -196,7 +196,7 @@ every_line_has_a_prefix(void **state)
 }
 
 static void
-nothing_to_say_is_no_block(void **state)
+without_lines_there_is_no_block(void **state)
 {
 	(void)state;
 	assert_says(NULL, 0, NULL);
@@ -204,7 +204,7 @@ nothing_to_say_is_no_block(void **state)
 
 /* --- the vectors --- */
 
-/* The value of that name in an object; 0 if there is none or it is null. */
+/* The value of this name in an object; 0 when it is absent or null. */
 static size_t
 member(const struct json *doc, size_t object, const char *name)
 {
@@ -288,12 +288,12 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_completion_is_known_by_its_text),
+		cmocka_unit_test(an_exec_completion_is_recognised_by_its_text),
 		cmocka_unit_test(noise_is_left_out),
-		cmocka_unit_test(a_notice_of_a_new_session_stays_as_it_is),
-		cmocka_unit_test(a_node_is_silent_about_its_last_input),
+		cmocka_unit_test(a_notice_of_a_new_session_is_unchanged),
+		cmocka_unit_test(the_last_input_of_a_node_is_left_out),
 		cmocka_unit_test(every_line_has_a_prefix),
-		cmocka_unit_test(nothing_to_say_is_no_block),
+		cmocka_unit_test(without_lines_there_is_no_block),
 		cmocka_unit_test(every_vector_holds),
 	};
 

@@ -1,6 +1,6 @@
 /*
- * recent_test.c - a ring of events: the newest are whole, the oldest are gone, and nobody is taken
- * for another.
+ * recent_test.c - a ring of recent events: the newest are found complete, older ones are
+ * overwritten, and none is taken for another.
  */
 #include "queue/catalog/recent.h"
 
@@ -33,7 +33,7 @@ end(void **state)
 	return 0;
 }
 
-/* An event whose every text says which it is, from memory that is overwritten by the next. */
+/* An event whose texts all carry its number, in memory that the next event overwrites. */
 static const struct system_event *
 event(int64_t id, size_t text_bytes)
 {
@@ -74,7 +74,7 @@ assert_same_text(struct str have, struct str want)
 	assert_int_equal(have.s[have.len], '\0');
 }
 
-/* It is there and nothing of it is missing. */
+/* The ring holds the event with all its fields. */
 static void
 assert_there(int64_t id, size_t text_bytes)
 {
@@ -102,7 +102,7 @@ assert_there(int64_t id, size_t text_bytes)
 }
 
 static void
-an_event_comes_back_as_it_was(void **state)
+an_added_event_is_found_complete(void **state)
 {
 	(void)state;
 	for (int64_t id = 1; id <= 4; id++)
@@ -112,9 +112,9 @@ an_event_comes_back_as_it_was(void **state)
 	assert_null(recent_find(&recent, 5));
 }
 
-/* Texts of every length, so that the ring ends everywhere within an event. */
+/* Texts of many lengths, so that the end of the ring falls on every part of an event. */
 static void
-the_newest_push_out_the_oldest(void **state)
+the_newest_events_overwrite_the_oldest(void **state)
 {
 	(void)state;
 	size_t kept_most = 0;
@@ -124,7 +124,8 @@ the_newest_push_out_the_oldest(void **state)
 		for (int64_t old = id; old > 0 && old > id - 50; old--) {
 			if (recent_find(&recent, old) == NULL)
 				continue;
-			assert_int_equal(kept, id - old); /* nothing is missing in between */
+			/* there is no gap between the oldest and the newest */
+			assert_int_equal(kept, id - old);
 			assert_there(old, (size_t)old % 700);
 			kept++;
 		}
@@ -148,7 +149,7 @@ ids_may_have_gaps(void **state)
 	assert_null(recent_find(&recent, 99));
 }
 
-/* Two that share a slot: the later one has it. */
+/* Of two events that share a slot the newer one keeps it. */
 static void
 no_event_is_taken_for_another(void **state)
 {
@@ -162,7 +163,7 @@ no_event_is_taken_for_another(void **state)
 }
 
 static void
-an_event_too_large_is_passed_over(void **state)
+an_event_larger_than_the_ring_is_not_kept(void **state)
 {
 	(void)state;
 	recent_add(&recent, event(1, 10));
@@ -171,7 +172,7 @@ an_event_too_large_is_passed_over(void **state)
 	assert_there(1, 10);
 }
 
-/* One that needs the whole ring has it, from wherever the ring stands. */
+/* An event as large as the ring fits, at every position of the ring. */
 static void
 an_event_may_fill_the_ring(void **state)
 {
@@ -188,7 +189,7 @@ an_event_may_fill_the_ring(void **state)
 }
 
 static void
-a_ring_of_nothing_keeps_nothing(void **state)
+a_ring_of_no_bytes_keeps_nothing(void **state)
 {
 	(void)state;
 	struct recent none;
@@ -200,7 +201,7 @@ a_ring_of_nothing_keeps_nothing(void **state)
 }
 
 static void
-its_bytes_are_those_in_use(void **state)
+the_reported_bytes_are_those_in_use(void **state)
 {
 	(void)state;
 	assert_int_equal(recent_bytes(&recent), 0);
@@ -214,14 +215,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(an_event_comes_back_as_it_was),
-		TEST(the_newest_push_out_the_oldest),
+		TEST(an_added_event_is_found_complete),
+		TEST(the_newest_events_overwrite_the_oldest),
 		TEST(ids_may_have_gaps),
 		TEST(no_event_is_taken_for_another),
-		TEST(an_event_too_large_is_passed_over),
+		TEST(an_event_larger_than_the_ring_is_not_kept),
 		TEST(an_event_may_fill_the_ring),
-		TEST(a_ring_of_nothing_keeps_nothing),
-		TEST(its_bytes_are_those_in_use),
+		TEST(a_ring_of_no_bytes_keeps_nothing),
+		TEST(the_reported_bytes_are_those_in_use),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /*
- * route_test.c - the decision, paragraph by paragraph (ROUTING sections 3 to 6), and every vector.
+ * route_test.c - route decisions: a table for each paragraph of ROUTING sections 3 to 6, and every
+ * vector.
  *
- * A table for each paragraph; the policies are JSON5, as people write them. The vectors are given
- * as the argument.
+ * The policies are JSON5. The program's argument is the file of vectors.
  */
 #include "queue/policy/route.h"
 
@@ -20,7 +20,7 @@
 /* most rows give no agent, channel and account */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
-/* One question and its answer: a queue key and rule, or an error. */
+/* An address and its decision: a queue key and rule, or an error. */
 struct row {
 	const char *policy, *key;
 	const char *want, *rule; /* rule NULL: want is the code of an error */
@@ -105,7 +105,7 @@ static const struct row owners[] = {
 	{ "{agents:{list:[{id:'a',default:true},{id:'b',default:true}]}}", "x", "owner-unresolved",
 	  NULL },
 	{ "{agents:{list:[{id:'a'},{id:'b',default:1}]}}", "x", "owner-unresolved", NULL },
-	{ "{agents:{list:[]}}", "x", "owner-unresolved", NULL }, /* a roster, if an empty one */
+	{ "{agents:{list:[]}}", "x", "owner-unresolved", NULL }, /* an empty roster is a roster */
 	{ "{agents:{list:{}}}", "x", "agent:main:x", "keep" },
 	{ "{agents:{list:[null,7,{id:'a'}]}}", "x", "agent:a:x", "keep" },
 	{ "{agents:{entries:{a:{}}}}", "x", "agent:a:x", "keep" },
@@ -144,13 +144,13 @@ a_key_has_one_owner(void **state)
 
 static const struct row aliases[] = {
 	{ "{}", "main", "agent:main:main", "main-alias" },
-	{ "{}", "MAIN", "agent:main:main", "keep" }, /* qualified, and that is it already */
+	{ "{}", "MAIN", "agent:main:main", "keep" }, /* already qualified */
 	{ "{}", "Agent:Main:Main", "agent:main:main", "keep" },
 	{ "{}", "agent:main:main", "agent:main:main", "keep" },
 	{ "{session:{mainKey:' Home '}}", "main", "agent:main:home", "main-alias" },
 	{ "{session:{mainKey:'home'}}", "home", "agent:main:home", "main-alias" },
 	{ "{session:{mainKey:'home'}}", "Home", "agent:main:home", "keep" },
-	/* passes the alias again */
+	/* the alias is applied again */
 	{ "{session:{mainKey:'home'}}", "MAIN", "agent:main:home", "main-alias" },
 	{ "{session:{mainKey:'home'}}", "agent:main:main", "agent:main:home", "main-alias" },
 	{ "{session:{mainKey:'home'}}", "agent:x:main", "agent:x:home", "main-alias" },
@@ -162,7 +162,7 @@ static const struct row aliases[] = {
 	{ "{session:{mainKey:'home'}}", "agent:My Agent:main", "agent:my agent:main", "keep" },
 	{ "{session:{mainKey:'  '}}", "main", "agent:main:main", "main-alias" },
 	{ "{session:{mainKey:7}}", "main", "agent:main:main", "main-alias" },
-	{ "{session:{mainKey:':x'}}", "main", "malformed-key", NULL }, /* there is no such key */
+	{ "{session:{mainKey:':x'}}", "main", "malformed-key", NULL }, /* no such key exists */
 	{ "{session:{mainKey:'signal:group: X '}}", "main", "agent:main:signal:group:x",
 	  "main-alias" },
 	{ "{}", "foo:main", "agent:main:foo:main", "keep" },
@@ -182,7 +182,7 @@ static const struct row aliases[] = {
 };
 
 static void
-main_has_other_names(void **state)
+main_sessions_have_aliases(void **state)
 {
 	(void)state;
 	check_rows(aliases, COUNT(aliases));
@@ -192,7 +192,7 @@ main_has_other_names(void **state)
 
 static const struct row steps[] = {
 	{ "{}", "  \u3000", "blank-key", NULL },
-	{ "{}", "Agent:main", "malformed-key", NULL, .agent = "other" }, /* before anything else */
+	{ "{}", "Agent:main", "malformed-key", NULL, .agent = "other" }, /* this step comes first */
 	/* cron runs */
 	{ "{session:{dmScope:'per-peer'}}", "agent:main:cron:j:run:1:x", "agent:main:main",
 	  "cron-run" },
@@ -278,7 +278,7 @@ static const struct row allowlists[] = {
 	  DIRECT, MOVES },
 	{ "{channels:{telegram:{dm:{allowFrom:['1']},allowFrom:['9']}}}", DIRECT, MOVES },
 	{ "{channels:{telegram:{dm:{allowFrom:'9'},allowFrom:['1']}}}", DIRECT, MOVES },
-	/* an empty array counts, what is no array does not */
+	/* an empty array counts, any other type does not */
 	{ "{channels:{telegram:{allowFrom:['1'],accounts:{work:{dm:{allowFrom:[]}}}}}}", DIRECT,
 	  STAYS },
 	{ "{channels:{telegram:{allowFrom:['1'],accounts:{work:{allowFrom:{}}}}}}", DIRECT, MOVES },
@@ -311,7 +311,7 @@ static const struct row allowlists[] = {
 };
 
 static void
-one_allowlist_counts(void **state)
+one_allowlist_applies(void **state)
 {
 	(void)state;
 	check_rows(allowlists, COUNT(allowlists));
@@ -339,7 +339,8 @@ static const struct row bindings[] = {
 	{ BOUND("{channel:'telegram',accountId:' '}", "per-channel-peer"),
 	  "agent:a:telegram:direct:1", "agent:a:telegram:direct:1", "keep" },
 	{ BOUND("{channel:'telegram',accountId:'my.acct'}", PACP),
-	  "agent:a:telegram:my.acct:direct:1", "agent:a:main", "direct-main" }, /* makes my-acct */
+	  "agent:a:telegram:my.acct:direct:1", "agent:a:main",
+	  "direct-main" }, /* normalised to my-acct */
 	/* which binding: peers */
 	{ BOUND("{channel:'telegram',accountId:'*',peer:{kind:' DM ',id:1}}", PACP), DIRECT,
 	  STAYS },
@@ -369,7 +370,7 @@ static const struct row bindings[] = {
 	  "telegram',peer:{kind:'dm',id:'ABC'}},"
 	  "session:{dmScope:'per-channel-peer'}}]}",
 	  "agent:a:telegram:direct:ABC", "agent:a:main",
-	  "direct-main" }, /* ids are compared as they are */
+	  "direct-main" }, /* ids are compared unchanged */
 	/* which binding: tiers, then order */
 	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'work'}},{agentId:'a',match:{"
 	      "channel:'telegram',accountId:'*',peer:"
@@ -396,7 +397,7 @@ static const struct row bindings[] = {
 	      "telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
 	      ""),
 	  DIRECT, STAYS },
-	/* what makes the resolver throw */
+	/* policies that make the resolver throw */
 	{ OWN("null,{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP
 	      "'}}",
 	      ""),
@@ -443,7 +444,7 @@ static const struct row bindings[] = {
 	      ",agents:{ownership:'explicit',list:[{id:'b'}],defaults:{systemAgent:{agentId:'a'}}"
 	      "}"),
 	  DIRECT, MOVES },
-	/* the key it makes */
+	/* the key that the binding makes */
 	{ BOUND("{channel:'telegram',accountId:'*'}", "per-channel-peer"), DIRECT, MOVES },
 	{ BOUND("{channel:'telegram',accountId:'*'}", "per-channel-peer"),
 	  "agent:a:telegram:direct:1", "agent:a:telegram:direct:1", "keep" },
@@ -461,7 +462,7 @@ static const struct row bindings[] = {
 	{ OWN("{agentId:'a',match:{channel:'telegram',accountId:'*'},session:{dmScope:'" PACP "'}}",
 	      ",session:{mainKey:'telegram:work:direct:1'}"),
 	  DIRECT, STAYS },
-	/* keys without a channel, and the request's channel and account, do not take part */
+	/* keys without a channel: the request's channel and account are not used */
 	{ BOUND("{channel:'telegram',accountId:'*'}", "per-peer"), "agent:a:direct:1",
 	  "agent:a:main", "direct-main", .channel = "telegram" },
 	{ BOUND("{channel:'telegram',accountId:'home'}", PACP), DIRECT, MOVES, .account = "home" },
@@ -477,7 +478,7 @@ static const struct row bindings[] = {
 	      "telegram:11',7],b:'1',' ':['1'],' "
 	      "1 ':['1']}}"),
 	  DIRECT, STAYS },
-	/* only direct main is suppressed */
+	/* a binding suppresses no other step */
 	{ BOUND("{channel:'telegram',accountId:'*'}", PACP), "agent:a:cron:j:run:1", "agent:a:main",
 	  "cron-run" },
 };
@@ -492,7 +493,7 @@ a_binding_preserves_the_key_it_makes(void **state)
 /* --- reasons --- */
 
 static const struct {
-	const char *policy, *key, *why; /* why: of the step direct-main */
+	const char *policy, *key, *why; /* why: the reason of the step direct-main */
 } reasons[] = {
 	{ "{}", "agent:a:x", "the key does not name a direct chat" },
 	{ "{session:{dmScope:'per-peer'}}", DIRECT, "dmScope is per-peer" },
@@ -514,7 +515,7 @@ static const struct {
 };
 
 static void
-every_step_says_why(void **state)
+every_step_has_a_reason(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(reasons); i++) {
@@ -541,7 +542,7 @@ every_step_says_why(void **state)
 }
 
 static const struct {
-	const char *key, *why; /* of the step keep */
+	const char *key, *why; /* the reason of the step keep */
 } kept[] = {
 	{ "agent:a:x", "no other rule moves the key" },
 	{ " agent:a:x ", "no other rule moves the key" },
@@ -551,7 +552,7 @@ static const struct {
 };
 
 static void
-keeping_says_what_it_did_to_the_key(void **state)
+the_reason_for_keeping_names_the_change_to_the_key(void **state)
 {
 	struct policy *policy = compiled("{}");
 
@@ -586,9 +587,9 @@ a_plain_key_needs_no_memory(void **state)
 	policy_free(policy);
 }
 
-/* The longest texts that are admitted, of characters that grow when they are lower-cased. */
+/* The longest texts allowed, of characters that grow when lower-cased. */
 static void
-huge_parts_do_no_harm(void **state)
+the_longest_parts_are_routed(void **state)
 {
 	static const char *const shapes[] = { "agent:%s:main",
 					      "agent:%s:cron:j:run:%s",
@@ -700,14 +701,14 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_key_has_one_owner),
-		cmocka_unit_test(main_has_other_names),
+		cmocka_unit_test(main_sessions_have_aliases),
 		cmocka_unit_test(the_first_step_that_applies_decides),
-		cmocka_unit_test(one_allowlist_counts),
+		cmocka_unit_test(one_allowlist_applies),
 		cmocka_unit_test(a_binding_preserves_the_key_it_makes),
-		cmocka_unit_test(every_step_says_why),
-		cmocka_unit_test(keeping_says_what_it_did_to_the_key),
+		cmocka_unit_test(every_step_has_a_reason),
+		cmocka_unit_test(the_reason_for_keeping_names_the_change_to_the_key),
 		cmocka_unit_test(a_plain_key_needs_no_memory),
-		cmocka_unit_test(huge_parts_do_no_harm),
+		cmocka_unit_test(the_longest_parts_are_routed),
 		cmocka_unit_test(every_vector_holds_and_is_a_fixed_point),
 	};
 

@@ -56,7 +56,7 @@ static const struct {
 	{ "_a-", "_a", "_a", "_a" },
 	{ "\u00dcn\u00ef", "n", "n", "n" },
 	{ "\u212a9", "k9", "k9", "k9" }, /* KELVIN SIGN lower-cases into the alphabet */
-	{ "\u212a-", "k", "k", "k" },    /* but is no plain id */
+	{ "\u212a-", "k", "k", "k" },    /* but the id is not plain */
 	{ X64, X64, X64, X64 },
 	{ X60 "aaa-", X60 "aaa-", X60 "aaa-", X60 "aaa-" },
 	{ "AZaz09_-", "azaz09_-", "azaz09_-", "azaz09_-" },
@@ -312,7 +312,7 @@ static const struct {
 };
 
 static void
-direct_chats_are_told_from_others(void **state)
+direct_chats_are_recognised(void **state)
 {
 	for (size_t i = 0; i < COUNT(chats); i++) {
 		struct direct_target target;
@@ -385,7 +385,7 @@ main(void)
 						without_arena),
 		cmocka_unit_test_setup_teardown(cron_runs_are_recognised, with_arena,
 						without_arena),
-		cmocka_unit_test_setup_teardown(direct_chats_are_told_from_others, with_arena,
+		cmocka_unit_test_setup_teardown(direct_chats_are_recognised, with_arena,
 						without_arena),
 		cmocka_unit_test_setup_teardown(direct_keys_name_their_target, with_arena,
 						without_arena),

@@ -30,7 +30,7 @@ find(const struct table *table, const struct item *item)
 	return table_find(table, item->hash, same_name, &item->name);
 }
 
-/* Everything that should be there is, once; nothing else is. */
+/* The table holds every expected item once, and nothing else. */
 static void
 assert_holds(const struct table *table, struct item *items, size_t count)
 {
@@ -58,8 +58,8 @@ flip(struct table *table, struct item *item)
 }
 
 /*
- * mask: which bits of a hash may be set; few bits make long runs, which removal must close without
- * losing anybody.
+ * mask: the bits of a hash that may be set. Few bits make long runs of slots, and a removal must
+ * close the run without losing an item.
  */
 static void
 flip_at_random(uint64_t mask, size_t count)
@@ -92,7 +92,7 @@ random_changes_agree_with_a_model(void **state)
 	flip_at_random(0, 20);
 }
 
-/* Homes 14 and 15 of 16 slots: the run goes round the end, and closing a hole must follow it. */
+/* With home slots 14 and 15 of 16 the run wraps around the end; closing a hole must follow it. */
 static void
 removal_closes_a_run_that_wraps_around(void **state)
 {
@@ -127,7 +127,7 @@ an_empty_table_finds_nothing(void **state)
 }
 
 static void
-memory_is_given_back_when_most_items_are_gone(void **state)
+memory_is_freed_when_most_items_are_removed(void **state)
 {
 	(void)state;
 	struct table table = { 0 };
@@ -151,7 +151,7 @@ main(void)
 		cmocka_unit_test(random_changes_agree_with_a_model),
 		cmocka_unit_test(removal_closes_a_run_that_wraps_around),
 		cmocka_unit_test(an_empty_table_finds_nothing),
-		cmocka_unit_test(memory_is_given_back_when_most_items_are_gone),
+		cmocka_unit_test(memory_is_freed_when_most_items_are_removed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

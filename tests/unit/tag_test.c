@@ -1,6 +1,6 @@
 /*
- * tag_test.c - what many events share is kept once, matches as ROUTING section 7 says, and goes
- * with the last of them.
+ * tag_test.c - a tag holds once what many events share, matches by ROUTING section 7, and is freed
+ * with its last event.
  */
 #include "queue/catalog/tag.h"
 
@@ -20,7 +20,7 @@ begin(void **state)
 	return 0;
 }
 
-/* Every reference was given back, so nothing is kept. */
+/* Every reference was released, so no tag is left. */
 static int
 nothing_is_left(void **state)
 {
@@ -135,8 +135,8 @@ the_original_key_is_no_part_of_a_match(void **state)
 }
 
 /*
- * The tag that stands for the group outlives whoever made it first, so a later event still finds
- * the same group.
+ * The tag that stands for the group outlives the event that made it, so a later event finds the
+ * same group.
  */
 static void
 a_match_group_lives_as_long_as_its_last_member(void **state)
@@ -153,7 +153,7 @@ a_match_group_lives_as_long_as_its_last_member(void **state)
 }
 
 static void
-ids_of_freed_tags_are_used_again(void **state)
+ids_of_freed_tags_are_reused(void **state)
 {
 	(void)state;
 	uint32_t ids[100];
@@ -180,7 +180,7 @@ main(void)
 		TEST(a_number_thread_matches_the_same_text),
 		TEST(the_original_key_is_no_part_of_a_match),
 		TEST(a_match_group_lives_as_long_as_its_last_member),
-		TEST(ids_of_freed_tags_are_used_again),
+		TEST(ids_of_freed_tags_are_reused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,12 +69,12 @@ static const struct {
 	{ "\u03a3\u0391", "\u03c3\u03b1" },
 	{ "\u0391\u03a3 \u0391", "\u03b1\u03c2 \u03b1" },
 	{ "\u03a3", "\u03c3" },       /* nothing before it */
-	{ "a\u03a3:b", "a\u03c3:b" }, /* a colon is passed over */
+	{ "a\u03a3:b", "a\u03c3:b" }, /* a colon is skipped */
 	{ "a\u03a3:", "a\u03c2:" },
-	{ "a\u03a3'b", "a\u03c3'b" }, /* so is an apostrophe */
-	{ "a\u03a3_b", "a\u03c2_b" }, /* not so a low line */
+	{ "a\u03a3'b", "a\u03c3'b" }, /* an apostrophe is skipped too */
+	{ "a\u03a3_b", "a\u03c2_b" }, /* a low line is not */
 	{ "a'\u03a3", "a'\u03c2" },
-	{ "a\u03a3\u0345", "a\u03c2\u0345" }, /* nor what is cased, but ignorable before that */
+	{ "a\u03a3\u0345", "a\u03c2\u0345" }, /* nor is what is cased and ignorable */
 	{ "\u0345\u03a3", "\u0345\u03c3" },
 	{ "a_\u03a3", "a_\u03c3" },
 	{ "_a\u03a3", "_a\u03c2" },
@@ -97,7 +97,7 @@ lower_casing_is_that_of_unicode(void **state)
 }
 
 static void
-what_is_lower_already_is_not_copied(void **state)
+a_lower_case_text_is_not_copied(void **state)
 {
 	struct arena arena = { 0 };
 	struct str text = STR("agent:main:main");
@@ -176,7 +176,7 @@ comparison_is_by_bytes(void **state)
 	assert_false(str_starts(STR("a"), STR("aa")));
 }
 
-/* Stored beside every event: it must never change. */
+/* The hash is stored beside every event, so it must never change. */
 static void
 the_text_hash_is_the_start_of_sha256(void **state)
 {
@@ -196,7 +196,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(white_space_of_ecmascript_is_trimmed),
 		cmocka_unit_test(lower_casing_is_that_of_unicode),
-		cmocka_unit_test(what_is_lower_already_is_not_copied),
+		cmocka_unit_test(a_lower_case_text_is_not_copied),
 		cmocka_unit_test(lower_casing_may_grow_a_text_by_any_factor),
 		cmocka_unit_test(folding_trims_then_lowers),
 		cmocka_unit_test(only_well_formed_utf8_without_nul_is_valid),

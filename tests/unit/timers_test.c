@@ -1,6 +1,6 @@
 /*
- * timers_test.c - the heap gives timers in order of time, whatever was added, popped or squeezed
- * out in between.
+ * timers_test.c - the heap returns timers in order of time, after any mix of adding, popping and
+ * compacting.
  */
 #include "queue/catalog/timers.h"
 
@@ -40,7 +40,7 @@ assert_next(int64_t at)
 }
 
 static void
-timers_come_up_in_order_of_time(void **state)
+timers_are_popped_in_order_of_time(void **state)
 {
 	(void)state;
 	static const int64_t at[] = { 5, 3, 8, 1, 9, 2, 7, 3 },
@@ -60,7 +60,7 @@ is_odd(const struct due_timer *timer, void *arg)
 }
 
 static void
-squeezing_keeps_what_is_needed_in_order(void **state)
+compaction_keeps_needed_timers_in_order(void **state)
 {
 	(void)state;
 	for (int64_t at = 100; at > 0; at--)
@@ -78,11 +78,9 @@ is_first_of_ten(const struct due_timer *timer, void *arg)
 	return timer->at_boot_ms % 10 == 1;
 }
 
-/*
- * Whoever thinks that none is needed, and is wrong, does not look at all of them again and again.
- */
+/* A compaction that removed nothing is not repeated until the heap has doubled. */
 static void
-squeezing_in_vain_is_put_off(void **state)
+a_useless_compaction_is_not_repeated_soon(void **state)
 {
 	(void)state;
 	for (int64_t at = 1; at <= 1024; at++)
@@ -137,9 +135,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(timers_come_up_in_order_of_time),
-		TEST(squeezing_keeps_what_is_needed_in_order),
-		TEST(squeezing_in_vain_is_put_off),
+		TEST(timers_are_popped_in_order_of_time),
+		TEST(compaction_keeps_needed_timers_in_order),
+		TEST(a_useless_compaction_is_not_repeated_soon),
 		TEST(random_timers_agree_with_a_sorted_list),
 	};
 

@@ -1,4 +1,7 @@
-/* waiting_test.c - ops at their keys: taken in the order they came, from wherever they stand. */
+/*
+ * waiting_test.c - parked ops: taken by key in the order they came, or one by one from any
+ * position.
+ */
 #include "queue/waiting.h"
 
 #include <setjmp.h>
@@ -33,7 +36,7 @@ end(void **state)
 	return 0;
 }
 
-/* Those that wait at a are these, in this order; -1 ends. */
+/* Takes all ops parked at a: exactly these, in this order; -1 ends the list. */
 static void
 assert_taken(const int *which)
 {
@@ -48,7 +51,7 @@ assert_taken(const int *which)
 }
 
 static void
-a_key_gives_its_own_in_order(void **state)
+ops_of_a_key_are_taken_in_order(void **state)
 {
 	(void)state;
 	assert_int_equal(waiting_count(&waiting, a), 3);
@@ -59,7 +62,7 @@ a_key_gives_its_own_in_order(void **state)
 }
 
 static void
-one_can_be_taken_out_anywhere(void **state)
+one_op_can_be_taken_from_any_position(void **state)
 {
 	static const int left[3][3] = { { 2, 4, -1 }, { 0, 4, -1 }, { 0, 2, -1 } };
 
@@ -72,7 +75,7 @@ one_can_be_taken_out_anywhere(void **state)
 }
 
 static void
-without_a_key_everybody_is_taken(void **state)
+without_a_key_all_ops_are_taken(void **state)
 {
 	(void)state;
 	size_t taken = 0;
@@ -101,9 +104,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_key_gives_its_own_in_order),
-		TEST(one_can_be_taken_out_anywhere),
-		TEST(without_a_key_everybody_is_taken),
+		TEST(ops_of_a_key_are_taken_in_order),
+		TEST(one_op_can_be_taken_from_any_position),
+		TEST(without_a_key_all_ops_are_taken),
 		TEST(the_key_is_copied),
 	};
 

@@ -1,9 +1,9 @@
 /*
- * zone_test.c - what a zone's name means and how a moment is written in it.
+ * zone_test.c - time zones by name, and times written in them.
  *
- * The table is ICU's own answer for a winter and a summer moment (Intl.DateTimeFormat of Node 20,
- * en-US, short zone names), with every name that ICU prints and every zone where it differs from
- * the time zone database. The host is in Berlin.
+ * The table is the output of ICU for one time in winter and one in summer (Intl.DateTimeFormat of
+ * Node 20, en-US, short zone names). It has every abbreviation that ICU prints and every zone where
+ * ICU differs from the time zone database. The host's zone is Berlin.
  */
 #include "schema/zone.h"
 
@@ -98,7 +98,7 @@ assert_written(struct str name, int64_t ts_ms, const char *want)
 }
 
 static void
-a_zone_has_the_name_that_americans_know_or_its_offset(void **state)
+a_zone_is_written_as_its_american_abbreviation_or_offset(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(known); i++) {
@@ -134,7 +134,7 @@ a_zone_is_known_in_any_case(void **state)
 }
 
 static void
-every_other_name_means_the_hosts_zone(void **state)
+an_unknown_name_means_the_hosts_zone(void **state)
 {
 	static const char *const names[] = {
 		"",
@@ -199,7 +199,7 @@ the_hosts_zone_is_that_of_the_environment(void **state)
 }
 
 static void
-leaving_gives_the_process_its_zone_back(void **state)
+leaving_restores_the_zone_of_the_process(void **state)
 {
 	(void)state;
 	assert_written(STR("Asia/Kolkata"), WINTER_MS, "2026-01-05 14:37:03 GMT+5:30");
@@ -212,7 +212,7 @@ leaving_gives_the_process_its_zone_back(void **state)
 }
 
 static void
-milliseconds_are_cut(void **state)
+milliseconds_are_truncated(void **state)
 {
 	(void)state;
 	assert_written(STR("utc"), WINTER_MS + 999, "2026-01-05T09:07:03Z");
@@ -223,7 +223,7 @@ milliseconds_are_cut(void **state)
 }
 
 static void
-moments_far_away_do_no_harm(void **state)
+times_far_away_are_written(void **state)
 {
 	(void)state;
 	assert_written(STR("utc"), INT64_C(253402300800000), "10000-01-01T00:00:00Z");
@@ -241,15 +241,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_zone_has_the_name_that_americans_know_or_its_offset,
+		cmocka_unit_test_setup(a_zone_is_written_as_its_american_abbreviation_or_offset,
 				       host_in_berlin),
 		cmocka_unit_test_setup(utc_and_gmt_are_written_as_iso_8601, host_in_berlin),
 		cmocka_unit_test_setup(a_zone_is_known_in_any_case, host_in_berlin),
-		cmocka_unit_test_setup(every_other_name_means_the_hosts_zone, host_in_berlin),
+		cmocka_unit_test_setup(an_unknown_name_means_the_hosts_zone, host_in_berlin),
 		cmocka_unit_test_setup(the_hosts_zone_is_that_of_the_environment, host_in_berlin),
-		cmocka_unit_test_setup(leaving_gives_the_process_its_zone_back, host_in_berlin),
-		cmocka_unit_test_setup(milliseconds_are_cut, host_in_berlin),
-		cmocka_unit_test_setup(moments_far_away_do_no_harm, host_in_berlin),
+		cmocka_unit_test_setup(leaving_restores_the_zone_of_the_process, host_in_berlin),
+		cmocka_unit_test_setup(milliseconds_are_truncated, host_in_berlin),
+		cmocka_unit_test_setup(times_far_away_are_written, host_in_berlin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
