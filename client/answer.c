@@ -1,12 +1,12 @@
 /*
- * Reading answers by table.
+ * Reads answers by table.
  *
  * A shape lists the members of a JSON object and where in a struct each goes. Texts are not copied:
- * they stay in the cJSON tree, which belongs to the answer. Everything else that an answer points
- * to is in a list of blocks. Both hang on a head in front of what the caller sees:
+ * they stay in the cJSON tree, which the answer owns. Nested structs and lists are in blocks, which
+ * the answer owns too. Both hang on a header in front of the struct that the caller gets:
  *
  *     | tree | blocks | struct sevq_events ... |
- *                     ^ what the caller has
+ *                     ^ the caller's pointer
  */
 #include "client/answer.h"
 
@@ -17,7 +17,7 @@
 #include "client/buffer.h"
 #include "client/json.h"
 
-#define INTEGER_MAX 9007199254740992.0 /* 2^53: what a JSON number carries exactly */
+#define INTEGER_MAX 9007199254740992.0 /* 2^53: up to here a JSON number is exact */
 
 enum kind {
 	TEXT,
@@ -33,26 +33,30 @@ enum kind {
 struct field {
 	const char *name;
 	enum kind kind;
-	bool required; /* else missing and null mean zero */
+	bool required; /* false: if it is missing or null, the field is zero */
 	size_t offset;
-	size_t count_offset;            /* of a LIST */
-	const struct sevq_shape *shape; /* of an OBJECT, of the items of a LIST */
+	size_t count_offset;            /* of a LIST: where its length goes */
+	const struct sevq_shape *shape; /* of an OBJECT, or of the items of a LIST */
 };
 
 struct sevq_shape {
-	size_t size;                /* of the struct; 0: the text of the answer */
-	const char *inside;         /* the member that holds it; NULL: the object itself */
-	const struct field *fields; /* up to one without a name */
+	size_t size;                /* of the struct; 0: the answer is kept as text */
+	const char *inside;         /* the member that holds the object; NULL: the answer itself */
+	const struct field *fields; /* END is the last */
 };
 
 /* clang-format off */
 #define END { NULL, TEXT, false, 0, 0, NULL }
 #define NEED(type, name, kind, field) { name, kind, true, offsetof(struct type, field), 0, NULL }
 #define MAY(type, name, kind, field) { name, kind, false, offsetof(struct type, field), 0, NULL }
-#define NEED_OBJECT(type, name, field, shape) { name, OBJECT, true, offsetof(struct type, field), 0, shape }
-#define MAY_OBJECT(type, name, field, shape) { name, OBJECT, false, offsetof(struct type, field), 0, shape }
-#define NEED_LIST(type, name, field, count, shape) { name, LIST, true, offsetof(struct type, field), offsetof(struct type, count), shape }
-#define MAY_LIST(type, name, field, count, shape) { name, LIST, false, offsetof(struct type, field), offsetof(struct type, count), shape }
+#define NEED_OBJECT(type, name, field, shape) \
+	{ name, OBJECT, true, offsetof(struct type, field), 0, shape }
+#define MAY_OBJECT(type, name, field, shape) \
+	{ name, OBJECT, false, offsetof(struct type, field), 0, shape }
+#define NEED_LIST(type, name, field, count, shape) \
+	{ name, LIST, true, offsetof(struct type, field), offsetof(struct type, count), shape }
+#define MAY_LIST(type, name, field, count, shape) \
+	{ name, LIST, false, offsetof(struct type, field), offsetof(struct type, count), shape }
 
 static const struct field delivery_fields[] = {
 	MAY(sevq_delivery, "channel", TEXT, channel),
@@ -94,7 +98,9 @@ static const struct field happening_fields[] = {
 	MAY(sevq_happening, "rule", TEXT, rule),
 	END,
 };
-static const struct sevq_shape happening = { sizeof(struct sevq_happening), NULL, happening_fields };
+static const struct sevq_shape happening = {
+	sizeof(struct sevq_happening), NULL, happening_fields,
+};
 
 static const struct field story_fields[] = {
 	NEED_OBJECT(sevq_story, "event", event, &event),
@@ -114,7 +120,9 @@ static const struct field receipts_fields[] = {
 	NEED_LIST(sevq_receipts, "results", receipts, count, &sevq_shape_receipt),
 	END,
 };
-const struct sevq_shape sevq_shape_receipts = { sizeof(struct sevq_receipts), NULL, receipts_fields };
+const struct sevq_shape sevq_shape_receipts = {
+	sizeof(struct sevq_receipts), NULL, receipts_fields,
+};
 
 static const struct field taken_fields[] = {
 	NEED(sevq_events, "sessionKey", TEXT, session_key),
@@ -158,7 +166,9 @@ static const struct field decision_fields[] = {
 	NEED_LIST(sevq_decision, "steps", steps, step_count, &step),
 	END,
 };
-const struct sevq_shape sevq_shape_decision = { sizeof(struct sevq_decision), NULL, decision_fields };
+const struct sevq_shape sevq_shape_decision = {
+	sizeof(struct sevq_decision), NULL, decision_fields,
+};
 
 static const struct field rekeyed_fields[] = {
 	NEED(sevq_rekeyed_from, "key", TEXT, key),
@@ -189,7 +199,9 @@ static const struct field sessions_fields[] = {
 	MAY(sevq_sessions, "nextCursor", TEXT, next_cursor),
 	END,
 };
-const struct sevq_shape sevq_shape_sessions = { sizeof(struct sevq_sessions), NULL, sessions_fields };
+const struct sevq_shape sevq_shape_sessions = {
+	sizeof(struct sevq_sessions), NULL, sessions_fields,
+};
 
 static const struct field lease_fields[] = {
 	MAY(sevq_lease, "leaseId", TEXT, lease_id),
@@ -217,7 +229,9 @@ static const struct field nacked_fields[] = {
 	NEED(sevq_lease_change, "remaining", COUNT, remaining),
 	END,
 };
-const struct sevq_shape sevq_shape_nacked = { sizeof(struct sevq_lease_change), NULL, nacked_fields };
+const struct sevq_shape sevq_shape_nacked = {
+	sizeof(struct sevq_lease_change), NULL, nacked_fields,
+};
 
 static const struct field extended_fields[] = {
 	NEED(sevq_lease_change, "leaseId", TEXT, lease_id),
@@ -226,7 +240,9 @@ static const struct field extended_fields[] = {
 	NEED(sevq_lease_change, "remaining", COUNT, remaining),
 	END,
 };
-const struct sevq_shape sevq_shape_extended = { sizeof(struct sevq_lease_change), NULL, extended_fields };
+const struct sevq_shape sevq_shape_extended = {
+	sizeof(struct sevq_lease_change), NULL, extended_fields,
+};
 
 static const struct field ready_fields[] = {
 	NEED(sevq_readiness, "sessionKey", TEXT, session_key),
@@ -267,7 +283,9 @@ static const struct field requeued_fields[] = {
 	NEED(sevq_requeued, "dryRun", FLAG, dry_run),
 	END,
 };
-const struct sevq_shape sevq_shape_requeued = { sizeof(struct sevq_requeued), NULL, requeued_fields };
+const struct sevq_shape sevq_shape_requeued = {
+	sizeof(struct sevq_requeued), NULL, requeued_fields,
+};
 
 static const struct field no_fields[] = { END };
 const struct sevq_shape sevq_shape_text = { 0, NULL, no_fields };
@@ -307,7 +325,7 @@ sevq_free(void *payload)
 	free(answer);
 }
 
-/* Zeroed memory that goes with the answer. */
+/* Returns zeroed memory that the answer owns, or NULL with SEVQ_NO_MEMORY in error. */
 static void *
 block_of(struct answer *answer, size_t size, struct sevq_error *error)
 {
@@ -330,7 +348,7 @@ wrong(const struct field *field, struct sevq_error *error)
 	return -1;
 }
 
-/* A whole number from min up that a JSON number carries exactly. */
+/* Whether item is a whole number, at least min, that a JSON number represents exactly. */
 static bool
 is_integer(const cJSON *item, double min)
 {
@@ -435,8 +453,8 @@ read_object(struct answer *answer, const struct field *field, const cJSON *item,
 }
 
 /*
- * One block holds the pointers, one the structs. The count is written by the caller, who knows
- * where it goes.
+ * One block holds the pointers, another the structs. read_fields writes the count, because a reader
+ * does not know count_offset's base.
  */
 static int
 read_list(struct answer *answer, const struct field *field, const cJSON *item, void *at,
@@ -530,8 +548,8 @@ sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len,
 }
 
 /*
- * Every bad field that a problem names, with what is wrong with it: "must be a string (/text); no
- * such field (/colour)".
+ * Appends what is wrong with each field that a problem names: "must be a string (/text); no such
+ * field (/colour)".
  */
 static void
 add_bad_fields(struct sevq_buffer *out, const cJSON *errors)

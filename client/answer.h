@@ -1,17 +1,18 @@
 /*
  * answer.h - from the JSON of an answer to the structs of sevq.h.
  *
- * Here: one constant shape per answer, and the one function that reads by them. No I/O.
- * What the struct does not know is passed over, so a newer server may say more; what it needs must
- * be there and have its type. An answer is one piece of memory to its owner: sevq_free takes all of
- * it.
+ * Here: one constant shape for each answer, and the function that reads an answer by its shape.
+ * Members that a shape does not list are ignored, so a newer server may send more; members that it
+ * requires must be there and have their type.
+ * Not here: I/O, and what the calls do with the answers.
+ * sevq_free frees an answer with everything it points to.
  */
 #ifndef SEVQ_CLIENT_ANSWER_H
 #define SEVQ_CLIENT_ANSWER_H
 
 #include "client/error.h"
 
-struct sevq_shape; /* which members become which fields */
+struct sevq_shape; /* which member of the JSON object goes to which field of the struct */
 
 extern const struct sevq_shape sevq_shape_receipt;  /* struct sevq_receipt */
 extern const struct sevq_shape sevq_shape_receipts; /* struct sevq_receipts */
@@ -32,13 +33,13 @@ extern const struct sevq_shape sevq_shape_history;  /* struct sevq_history */
 extern const struct sevq_shape sevq_shape_requeued; /* struct sevq_requeued */
 extern const struct sevq_shape sevq_shape_text;     /* char *: the JSON object itself */
 
-/* NULL on failure: SEVQ_BAD_ANSWER, SEVQ_NO_MEMORY. */
+/* Returns the struct that shape describes, or NULL on SEVQ_BAD_ANSWER and SEVQ_NO_MEMORY. */
 void *sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len,
 		       struct sevq_error *error);
 
 /*
- * Reads a problem (RFC 9457) into error: its code, and its bad fields or else its detail.
- * SEVQ_BAD_ANSWER if it is none.
+ * Reads a problem (RFC 9457) into error: its code, and as the message the fields that it calls
+ * wrong, else its detail. SEVQ_BAD_ANSWER if the text is no problem.
  */
 enum sevq_code sevq_answer_problem(const char *text, size_t len, struct sevq_error *error);
 

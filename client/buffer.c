@@ -1,5 +1,6 @@
 /*
- * The growable text of the client. It grows by half, so appending is linear on the whole.
+ * The growable text of the client. Its capacity grows by half, so that building a text piece by
+ * piece takes linear time.
  */
 #include "client/buffer.h"
 
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for that many bytes behind len, and the NUL. */
+/* Makes room for `more` bytes behind len and for the NUL. */
 static bool
 reserve(struct sevq_buffer *buffer, size_t more)
 {
@@ -85,7 +86,7 @@ sevq_buffer_take(struct sevq_buffer *buffer)
 {
 	char *data;
 
-	sevq_buffer_add(buffer, NULL, 0); /* also an empty text is a text */
+	sevq_buffer_add(buffer, NULL, 0); /* an empty text gets its NUL too */
 	data = buffer->failed ? NULL : buffer->data;
 	if (data == NULL)
 		free(buffer->data);

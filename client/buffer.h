@@ -1,9 +1,9 @@
 /*
  * buffer.h - a growable text that remembers when memory ran out.
  *
- * Here: appending. The first append that finds no memory marks the buffer failed and all later ones
- * do nothing, so whoever builds a text asks once, at the end.
- * Not here: limits; whoever reads from outside bounds the size.
+ * Here: appending. If memory runs out the buffer is marked as failed and later appends do nothing,
+ * so that the builder of a text checks once, at the end.
+ * Not here: limits. A caller that appends input from outside bounds its size.
  */
 #ifndef SEVQ_CLIENT_BUFFER_H
 #define SEVQ_CLIENT_BUFFER_H
@@ -24,11 +24,19 @@ void sevq_buffer_adds(struct sevq_buffer *buffer, const char *s);
 void sevq_buffer_addf(struct sevq_buffer *buffer, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-const char *sevq_buffer_text(const struct sevq_buffer *buffer); /* never NULL */
-/* the caller frees it; NULL if failed; leaves it empty */
+/* Returns the text, "" if there is none; never NULL. Valid until the buffer changes. */
+const char *sevq_buffer_text(const struct sevq_buffer *buffer);
+
+/*
+ * Moves the text to the caller, who frees it, and leaves the buffer empty. Returns NULL if the
+ * buffer has failed.
+ */
 char *sevq_buffer_take(struct sevq_buffer *buffer);
-/* empty and not failed, keeps the memory */
+
+/* Makes the buffer empty and not failed. Its memory stays for the next text. */
 void sevq_buffer_truncate(struct sevq_buffer *buffer);
-void sevq_buffer_clear(struct sevq_buffer *buffer); /* frees */
+
+/* Frees the memory; the buffer is then empty. */
+void sevq_buffer_clear(struct sevq_buffer *buffer);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <curl/curl.h>
 
-#define STRUCT_BYTES_MAX 4096 /* a size beyond this is a struct that nobody initialised */
+#define STRUCT_BYTES_MAX 4096 /* a larger size means that the struct was not initialised */
 #define IDEMPOTENCY_KEY_BYTES_MAX 255
 
 const char *
@@ -46,7 +46,7 @@ sevq_connect(const struct sevq_connect_options *given, struct sevq_client **ret)
 	*ret = NULL;
 	if (client == NULL)
 		return SEVQ_NO_MEMORY;
-	/* counted: sevq_close takes it back */
+	/* libcurl counts these calls; sevq_close makes the opposite one */
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		free(client);
 		return SEVQ_NO_MEMORY;
@@ -133,7 +133,7 @@ sevq_context_begin(struct sevq_client *client)
 	return true;
 }
 
-/* What came back is an answer, a problem, or not from sevqd. */
+/* Reads the answer by its shape, or fills the context's error from a problem. NULL on failure. */
 static void *
 read_answer(struct sevq_client *client, const struct sevq_shape *shape)
 {
@@ -142,7 +142,7 @@ read_answer(struct sevq_client *client, const struct sevq_shape *shape)
 	if (shape != NULL && answer->status >= 200 && answer->status < 300 && answer->json)
 		return sevq_answer_read(shape, answer->body, answer->len, &client->error);
 	if (answer->streamed)
-		return NULL; /* it was handed on, and nothing is left to read */
+		return NULL; /* on_data has had all of it */
 	if (answer->status >= 400 && answer->problem)
 		sevq_answer_problem(answer->body, answer->len, &client->error);
 	else
@@ -188,7 +188,7 @@ sevq_context_run(struct sevq_client *client, struct sevq_request *request,
 	void *answer = NULL;
 
 	if (client->error.code != SEVQ_OK)
-		; /* refused while it was built */
+		; /* the call was refused while its request was built */
 	else if (request->failed || request->target.failed || request->header.failed)
 		sevq_error_set(&client->error, SEVQ_NO_MEMORY, "out of memory");
 	else if (sevq_http_exchange(client->http, request, &client->answer, &client->error) ==
@@ -196,7 +196,7 @@ sevq_context_run(struct sevq_client *client, struct sevq_request *request,
 		answer = read_answer(client, shape);
 	sevq_request_clear(request);
 	if (answer != NULL && ret != NULL)
-		memcpy(ret, &answer, sizeof(answer)); /* a pointer of another type, but a pointer */
+		memcpy(ret, &answer, sizeof(answer)); /* ret points to a pointer of another type */
 	else
 		sevq_free(answer);
 	return client->error.code;

@@ -12,41 +12,48 @@
 #include "client/http.h"
 
 struct sevq_client {
-	struct sevq_error error; /* how the last call ended */
+	struct sevq_error error; /* of the last call; code SEVQ_OK if it succeeded */
 	struct sevq_endpoint endpoint;
-	struct sevq_http *http; /* NULL: sevq_connect has failed, and error says why */
+	struct sevq_http *http; /* NULL: sevq_connect failed, and error says why */
 	struct sevq_http_answer answer;
-	bool streaming; /* a stream, and can do nothing else meanwhile */
+	bool streaming; /* sevq_stream is running: other calls are refused */
 };
 
-/* A call starts: true if the context can make it, else its code says why not. */
+/*
+ * Begins a call: forgets the error and the answer of the last one. false: the context cannot make
+ * the call, and sevq_error_code says why.
+ */
 bool sevq_context_begin(struct sevq_client *client);
 
-/* The call makes no sense: SEVQ_INVALID_ARGUMENT. */
+/* Refuses the call with SEVQ_INVALID_ARGUMENT and this message. */
 enum sevq_code sevq_context_refuse(struct sevq_client *client, const char *why);
 
 /*
- * Copies a caller's struct that begins with its size into ours, which may be older (its new fields
- * must be unused) or newer (ours that it lacks are zero). NULL is all zero.
+ * Copies a caller's struct that begins with its size into ours. If the caller's is longer, the
+ * members that ours lacks must be zero; if it is shorter, the rest of ours is zero. NULL counts as
+ * all zero.
  */
 enum sevq_code sevq_context_import(void *ours, size_t our_size, const void *theirs,
 				   struct sevq_error *error);
 
 /*
- * Puts the caller's key on the request, which then may be repeated; NULL: none. Refuses what is no
- * key.
+ * Adds the caller's idempotency key to the request, which makes it repeatable. key NULL: none.
+ * Refuses the call if the key is not valid.
  */
 void sevq_context_idempotency(struct sevq_client *client, struct sevq_request *request,
 			      const char *key);
 
-/* Puts ids into the body as "ids"; NULL: none, which is not an empty list. Refuses missing ones. */
+/*
+ * Adds ids to the body as "ids". ids NULL leaves the member out, which is not the same as an empty
+ * list. Refuses the call if an id is NULL.
+ */
 void sevq_context_ids(struct sevq_client *client, struct sevq_request *request,
 		      const char *const *ids, size_t id_count);
 
 /*
- * Carries a request out, unless it was refused while it was built, and releases it. ret, where
- * given, is the address of a pointer to what shape describes. shape NULL: the answer is an endless
- * one.
+ * Sends the request, unless the call was refused before, and clears it. ret is NULL or the address
+ * of a pointer to the struct that shape describes. shape NULL: the answer is a stream, which the
+ * request's on_data gets.
  */
 enum sevq_code sevq_context_run(struct sevq_client *client, struct sevq_request *request,
 				const struct sevq_shape *shape, void *ret);

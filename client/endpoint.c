@@ -1,11 +1,12 @@
 /*
- * Finding the server.
+ * Finds the server.
  *
- * A running sevqd leaves a file that says where it listens and where its token is. Whoever can
- * write that file can have a token sent anywhere, and whoever takes over the port of a dead server
- * is given it: so the file counts only if it is ours, if nobody else may write it, and while the
- * process it names is alive. A token found this way goes to the address found with it, or to this
- * machine; to another host only a token that was named for it.
+ * A running sevqd keeps a runtime file, sevqd.json, that says where it listens and where its token
+ * is. Two attacks must fail. Somebody who can write that file could have a token sent anywhere, so
+ * the file counts only if this user owns it and nobody else may write it. Somebody who listens on
+ * the port of a dead server would be sent its token, so the file counts only while the process that
+ * it names is alive. A token from the runtime file goes only to the address in that file, the
+ * default token only to this machine; another host gets a token only if the user names one.
  */
 #include "client/endpoint.h"
 
@@ -21,10 +22,10 @@
 
 #define FILE_BYTES_MAX 65536
 
-/* What a running server says about itself. All zero: there is none. */
+/* The contents of the runtime file. All zero: no server of this user runs. */
 struct runtime {
 	struct sevq_url url;
-	char *token_file; /* NULL: it wants no token */
+	char *token_file; /* NULL: the server asks for no token */
 };
 
 static void
@@ -36,8 +37,8 @@ runtime_clear(struct runtime *runtime)
 }
 
 /*
- * A variable that is set and not empty. Not for programs that run with more rights than their
- * caller.
+ * Returns an environment variable, or NULL if it is unset or empty. A program that runs with more
+ * rights than its caller (setuid) sees none.
  */
 static const char *
 variable(const char *name)
@@ -48,8 +49,8 @@ variable(const char *name)
 }
 
 /*
- * The path of a file in the state directory. A relative XDG_STATE_HOME does not count, as that
- * standard wants.
+ * Appends the path of a file in the state directory. A relative XDG_STATE_HOME is ignored, as its
+ * specification demands. false: there is no state directory.
  */
 static bool
 state_path(struct sevq_buffer *path, const char *name)
@@ -63,7 +64,7 @@ state_path(struct sevq_buffer *path, const char *name)
 	return path->len > 0;
 }
 
-/* Appends all of an open file; -1 with errno where it cannot be read or is too long. */
+/* Appends the contents of an open file. -1 with errno: it cannot be read or is too long. */
 static int
 read_all(int fd, struct sevq_buffer *out)
 {
@@ -81,8 +82,8 @@ read_all(int fd, struct sevq_buffer *out)
 }
 
 /*
- * Reads a small file that is nobody else's business: access_mask are the permission bits that
- * others must not have.
+ * Reads a small file that must be private: none of the permission bits in access_mask may be set.
+ * must_be_ours: it must also belong to this user, and not be a symbolic link.
  */
 static enum sevq_code
 read_private(const char *path, bool must_be_ours, mode_t access_mask, struct sevq_buffer *out,
@@ -110,7 +111,7 @@ read_private(const char *path, bool must_be_ours, mode_t access_mask, struct sev
 	return error->code;
 }
 
-/* A token goes into a header line as it is: one word of visible ASCII. */
+/* Copies a token. It becomes part of a header line, so it must be one word of visible ASCII. */
 static enum sevq_code
 keep_token(const char *word, size_t len, const char *where, char **ret, struct sevq_error *error)
 {
@@ -125,7 +126,7 @@ keep_token(const char *word, size_t len, const char *where, char **ret, struct s
 	return *ret != NULL ? SEVQ_OK : sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 }
 
-/* A token that was given as such, less the white space around it. */
+/* Copies a token that was given as text, without the white space around it. */
 static enum sevq_code
 read_token(const char *text, const char *where, char **ret, struct sevq_error *error)
 {
@@ -139,8 +140,8 @@ read_token(const char *text, const char *where, char **ret, struct sevq_error *e
 }
 
 /*
- * The first token of a token file, which may be the server's own: a token a line, with scopes
- * behind it, # comments.
+ * Copies the first token of a token file. The file may be the server's own: one token in each line,
+ * with its scopes behind it, and lines with # as comments.
  */
 static enum sevq_code
 read_token_file(const char *path, bool must_be_ours, char **ret, struct sevq_error *error)
@@ -161,7 +162,10 @@ read_token_file(const char *path, bool must_be_ours, char **ret, struct sevq_err
 	return error->code;
 }
 
-/* {"address":URL,"tokenFile":PATH or null,"pid":N}; a process that is gone says nothing. */
+/*
+ * Reads {"address":URL,"tokenFile":PATH or null,"pid":N}. If no process has that pid, runtime stays
+ * all zero.
+ */
 static enum sevq_code
 read_runtime_json(const char *path, const struct sevq_buffer *text, struct runtime *runtime,
 		  struct sevq_error *error)
@@ -187,7 +191,7 @@ read_runtime_json(const char *path, const struct sevq_buffer *text, struct runti
 	return error->code;
 }
 
-/* Leaves runtime all zero where no server of ours runs. */
+/* Reads the runtime file. Without a file, or if its server has ended, runtime stays all zero. */
 static enum sevq_code
 read_runtime(struct runtime *runtime, struct sevq_error *error)
 {
@@ -201,7 +205,7 @@ read_runtime(struct runtime *runtime, struct sevq_error *error)
 	return error->code;
 }
 
-/* The token beside the default database, where there is one. */
+/* Reads the token beside the default database, if there is one. */
 static enum sevq_code
 default_token(char **ret, struct sevq_error *error)
 {
@@ -242,7 +246,7 @@ sevq_endpoint_find(const struct sevq_connect_options *options, struct sevq_endpo
 	memset(ret, 0, sizeof(*ret));
 	if (named != NULL)
 		sevq_url_read(named, &ret->url, error);
-	/* The server's own file is only looked at where something is still to be found. */
+	/* The runtime file can add nothing to the address of another machine. */
 	if (error->code == SEVQ_OK && (named == NULL || ret->url.local))
 		read_runtime(&runtime, error);
 	if (error->code == SEVQ_OK && named == NULL)

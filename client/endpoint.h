@@ -1,7 +1,8 @@
 /*
- * endpoint.h - where the server is and which token it wants.
+ * endpoint.h - finding the server: its address and the token for it.
  *
- * Here: the search order (sevq.h, sevq_connect) and the checks on files that are trusted with it.
+ * Here: the search order that sevq_connect promises (sevq.h), and the checks of the files that are
+ * part of it.
  * Not here: HTTP.
  */
 #ifndef SEVQ_CLIENT_ENDPOINT_H
@@ -13,12 +14,12 @@
 
 struct sevq_endpoint {
 	struct sevq_url url;
-	char *token; /* NULL: none was found; the server may not want one */
+	char *token; /* NULL: none was found; the server may ask for none */
 };
 
 /*
- * Finds both. Failures: SEVQ_CONFIGURATION (an address or token that cannot be used, a file that
- * must not be trusted), SEVQ_NO_MEMORY; *ret is then all zero.
+ * Finds the address and the token. Failures: SEVQ_CONFIGURATION (an address or token cannot be
+ * used, or a file must not be trusted), SEVQ_NO_MEMORY; *ret is then all zero.
  */
 enum sevq_code sevq_endpoint_find(const struct sevq_connect_options *options,
 				  struct sevq_endpoint *ret, struct sevq_error *error);

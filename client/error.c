@@ -1,5 +1,5 @@
 /*
- * The codes and their names, in one table, and the record of a failure.
+ * The codes with their names in one table, and filling the record of a failure.
  */
 #include "client/error.h"
 
@@ -9,7 +9,7 @@
 static const struct {
 	const char *name;
 	enum sevq_code code;
-	bool retryable; /* nothing changed, and the same call may succeed later */
+	bool retryable; /* the call changed nothing and may succeed later */
 } codes[] = {
 	{ "ok", SEVQ_OK, false },
 	{ "no-memory", SEVQ_NO_MEMORY, false },
@@ -84,8 +84,8 @@ sevq_code_find(const char *name)
 }
 
 /*
- * Takes off a character that was cut in the middle: continuation bytes at the end, and the byte
- * that leads them.
+ * Removes a UTF-8 character that was cut in the middle: the continuation bytes at the end, and
+ * their lead byte.
  */
 static void
 cut_at_character(char *message, size_t len)

@@ -46,7 +46,7 @@ sevq_enqueue_batch(struct sevq_client *client, const struct sevq_draft *drafts, 
 		return sevq_error_code(client);
 	if (drafts == NULL || count == 0)
 		return sevq_context_refuse(client, "no drafts");
-	/* of the caller's array, whose version of the struct may not be ours */
+	/* the caller may have been compiled with a struct of another size */
 	stride = drafts->size;
 	sevq_request_init(&request, "POST", "/v1/events");
 	for (i = 0; i < count && !request.failed; i++, at += stride) {
@@ -110,7 +110,7 @@ sevq_consume(struct sevq_client *client, const struct sevq_address *address, con
 	return sevq_context_run(client, &request, &sevq_shape_taken, ret);
 }
 
-/* One event by its id. */
+/* Makes a call on one event: METHOD /v1/events/{id}. */
 static enum sevq_code
 by_id(struct sevq_client *client, const char *method, const char *id,
       const struct sevq_shape *shape, void *ret)

@@ -1,5 +1,5 @@
 /*
- * What was: events that are gone, dead letters, and queueing these anew.
+ * History: events that have left their queues, dead letters, and requeueing them.
  */
 #include "client/context.h"
 
@@ -60,7 +60,7 @@ sevq_requeue(struct sevq_client *client, const struct sevq_requeue_options *opti
 	sevq_context_ids(client, &request, ours.ids, ours.id_count);
 	sevq_request_address(&request, &ours.address);
 	sevq_request_true(&request, "all", ours.all);
-	sevq_request_true(&request, "confirm", ours.all); /* whoever says all has said it */
+	sevq_request_true(&request, "confirm", ours.all); /* setting all is the confirmation */
 	sevq_request_true(&request, "dryRun", ours.dry_run);
 	sevq_request_number(&request, "ratePerSecond", ours.rate_per_second);
 	return sevq_context_run(client, &request, &sevq_shape_requeued, ret);

@@ -1,15 +1,15 @@
 /*
  * The client's HTTP, on one libcurl easy handle.
  *
- * A kept connection may turn out closed when the next request is already on it. libcurl then sends
- * the request again, which for a read is welcome and for anything else could do it twice: the
- * server may have carried it out and died before its answer. So a callback counts how often a
- * request goes out, and stops the second time unless the request is repeatable. To make that rare a
- * connection is not kept as long as the server would keep it.
+ * The server may close a kept connection while the next request is on its way. libcurl then sends
+ * the request again on a new connection. That is right for reads, but anything else could be done
+ * twice: the server may have carried it out and died before it answered. So on_send counts how
+ * often a request is sent, and aborts the second time unless the request is repeatable. To make
+ * this rare, an idle connection is dropped before the server's own idle timeout.
  *
- * An endless answer is handed on as it comes. It has no end to wait for, so what bounds it is
- * silence: libcurl asks about once a second whether to go on, and when nothing has come for too
- * long the answer is no.
+ * A stream goes to the request's on_data as it arrives. It has no end, so it gets no timeout; it
+ * ends when nothing has come for too long. libcurl calls on_progress about once a second, which
+ * checks that.
  */
 #include "client/http.h"
 
@@ -25,17 +25,17 @@
 
 struct sevq_http {
 	CURL *easy;
-	struct curl_slist *headers, *body_headers; /* without a body, with one */
-	struct curl_slist *stream_headers;         /* for an endless answer */
-	/* requests start with base; messages say where */
-	char *base, *where;
-	int64_t timeout_ms; /* for a call that has no waiting in it */
+	struct curl_slist *headers, *body_headers; /* of requests without and with a body */
+	struct curl_slist *stream_headers;         /* of requests for a stream */
+	char *base;                                /* what every URL starts with */
+	char *where;                               /* the server's address in messages */
+	int64_t timeout_ms;                        /* of a call; a request's wait_ms is added */
 	struct sevq_buffer url, answer;
 	/* During an exchange: */
 	const struct sevq_request *request;
-	int sent;             /* how often the request went out */
-	bool stopped;         /* an endless answer has been taken as far as it was wanted */
-	int64_t last_data_ms; /* when something came */
+	int sent;             /* how often the request was sent */
+	bool stopped;         /* on_data wants no more of the stream */
+	int64_t last_data_ms; /* when data last arrived, by the monotonic clock */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -57,7 +57,7 @@ is_type(const char *header, const char *type)
 	       strchr("; \t", header[len]) != NULL;
 }
 
-/* Whether what comes is the endless answer that was asked for, not a problem. */
+/* Whether the answer is the stream that was asked for, and not a problem. */
 static bool
 is_stream(const struct sevq_http *http, const struct sevq_request *request)
 {
@@ -86,7 +86,7 @@ on_data(char *data, size_t size, size_t count, void *arg)
 	return http->answer.failed ? 0 : size * count;
 }
 
-/* NOLINTBEGIN(readability-non-const-parameter): libcurl says what it looks like */
+/* NOLINTBEGIN(readability-non-const-parameter): libcurl defines the signature */
 static int
 on_send(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
@@ -98,7 +98,7 @@ on_send(void *arg, char *ip, char *local_ip, int port, int local_port)
 }
 /* NOLINTEND(readability-non-const-parameter) */
 
-/* Not 0: give up. */
+/* Returns non-zero to abort: the stream has been silent for too long. */
 static int
 on_progress(void *arg, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
 {
@@ -109,7 +109,7 @@ on_progress(void *arg, curl_off_t down_all, curl_off_t down, curl_off_t up_all, 
 	       now_ms() - http->last_data_ms > http->request->silence_ms;
 }
 
-/* Puts a line at the end of a list; on failure the list stays as it was. */
+/* Appends a header line to the list. On failure the list is unchanged. */
 static bool
 add_header(struct curl_slist **list, const char *name, const char *value)
 {
@@ -128,12 +128,12 @@ add_header(struct curl_slist **list, const char *name, const char *value)
 static bool
 add_common_headers(struct curl_slist **list, const char *accept, const char *token)
 {
-	/* never ask first */
+	/* an empty Expect keeps libcurl from asking before it sends a large body */
 	return add_header(list, "Accept: ", accept) && add_header(list, "Expect:", "") &&
 	       (token == NULL || add_header(list, "Authorization: Bearer ", token));
 }
 
-/* Everything that stays the same from call to call. */
+/* Sets the options that are the same for every call. */
 static CURLcode
 set_up(struct sevq_http *http, const struct sevq_endpoint *endpoint,
        const struct sevq_connect_options *options)
@@ -163,7 +163,7 @@ set_up(struct sevq_http *http, const struct sevq_endpoint *endpoint,
 	SET(CURLOPT_USERAGENT,
 	    options->user_agent != NULL ? options->user_agent : "libsevq/" SEVQ_VERSION);
 	SET(CURLOPT_UNIX_SOCKET_PATH, endpoint->url.unix_path);
-	if (endpoint->url.local) /* whatever http_proxy says */
+	if (endpoint->url.local) /* no proxy for this machine, whatever http_proxy says */
 		SET(CURLOPT_PROXY, "");
 #undef SET
 	return rc;
@@ -218,7 +218,7 @@ sevq_http_close(struct sevq_http *http)
 	free(http);
 }
 
-/* What differs from call to call. body NULL: none. */
+/* Sets the options of one call. body NULL: none. */
 static CURLcode
 set_request(struct sevq_http *http, const struct sevq_request *request, const char *body,
 	    const struct curl_slist *headers)
@@ -241,7 +241,7 @@ set_request(struct sevq_http *http, const struct sevq_request *request, const ch
 			      : rc;
 }
 
-/* What libcurl could not do, in the words of sevq.h. */
+/* Translates a failure of libcurl into a code of sevq.h and a message. */
 static enum sevq_code
 failed(const struct sevq_http *http, const struct sevq_request *request, CURLcode rc,
        struct sevq_error *error)
@@ -265,12 +265,12 @@ failed(const struct sevq_http *http, const struct sevq_request *request, CURLcod
 	case CURLE_WRITE_ERROR:
 		return sevq_error_set(error, SEVQ_BAD_ANSWER, "the answer of %s is too long",
 				      http->where);
-	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, or something else altogether */
+	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, or not HTTP at all */
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_BAD_CONTENT_ENCODING:
 		return sevq_error_set(error, SEVQ_BAD_ANSWER, "%s does not speak as sevqd does: %s",
 				      http->where, why);
-	default: /* also the second sending that on_send has stopped */
+	default: /* among them the second sending, which on_send aborts */
 		return sevq_error_set(
 		    error, SEVQ_LOST, "lost %s before its answer; it may have been carried out: %s",
 		    http->where,
@@ -301,7 +301,7 @@ perform(struct sevq_http *http, const struct sevq_request *request, const char *
 		 : set_request(http, request, body, request->header.len > 0 ? &own : fixed);
 	if (rc == CURLE_OK)
 		rc = curl_easy_perform(http->easy);
-	curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL); /* our own line ends here */
+	curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL); /* `own` ends with this function */
 	http->request = NULL;
 	return http->stopped ? CURLE_OK : rc;
 }

@@ -1,8 +1,8 @@
 /*
- * http.h - one exchange after the other over one kept connection.
+ * http.h - HTTP exchanges, one after the other, over one kept connection.
  *
- * Here: libcurl, its settings, and what its results mean for a caller: was anything sent, can it be
- * repeated. Not here: what requests and answers say.
+ * Here: libcurl, its settings, and what its results mean for the caller: whether anything was sent.
+ * Not here: what requests and answers say (request.h, answer.h).
  */
 #ifndef SEVQ_CLIENT_HTTP_H
 #define SEVQ_CLIENT_HTTP_H
@@ -11,7 +11,7 @@
 #include "client/request.h"
 
 /*
- * More than the largest answer that a server gives: 8 MiB of text with every byte escaped, and its
+ * More than the largest answer of a server, which is 8 MiB of text with every byte escaped, and the
  * events around it.
  */
 #define SEVQ_ANSWER_BYTES_MAX ((size_t)256 << 20)
@@ -27,22 +27,20 @@ enum sevq_code sevq_http_open(const struct sevq_endpoint *endpoint,
 			      struct sevq_error *error);
 void sevq_http_close(struct sevq_http *http); /* accepts NULL */
 
-/* What came back. The body ends in NUL and lives until the next exchange. */
+/* An answer. Its body ends in NUL and is valid until the next exchange. */
 struct sevq_http_answer {
-	int status; /* 0: nothing came */
+	int status; /* 0: no answer came */
 	long retry_after_s;
-	bool json, problem; /* what the content type says */
-	/* it was handed on, to its end or as far as it was wanted; there is no body */
-	bool streamed;
+	bool json, problem; /* by the content type */
+	bool streamed;      /* on_data got the body, and there is none here */
 	const char *body;
 	size_t len;
 };
 
 /*
- * Sends and receives. SEVQ_OK: there is an answer, whatever its status. Else SEVQ_UNREACHABLE
- * (nothing was sent), SEVQ_LOST, SEVQ_TIMED_OUT, SEVQ_BAD_ANSWER (not HTTP as we know it),
- * SEVQ_NO_MEMORY. Not from
- * within another exchange's take.
+ * Sends the request and receives the answer. SEVQ_OK: an answer came, with whatever status.
+ * Failures: SEVQ_UNREACHABLE (nothing was sent), SEVQ_LOST, SEVQ_TIMED_OUT, SEVQ_BAD_ANSWER (not
+ * valid HTTP/1), SEVQ_NO_MEMORY. Must not be called from a request's on_data.
  */
 enum sevq_code sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request,
 				  struct sevq_http_answer *ret, struct sevq_error *error);

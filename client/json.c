@@ -1,6 +1,6 @@
 /*
- * cJSON notes where its last parse failed in one variable for the whole process, so parses are
- * taken in turns: other threads of the process have contexts of their own.
+ * Parsing JSON. cJSON records where its last parse failed in a variable of the whole process, so a
+ * mutex lets one thread parse at a time.
  */
 #include "client/json.h"
 

@@ -1,7 +1,7 @@
 /*
- * json.h - cJSON as the client uses it.
+ * json.h - parsing JSON with cJSON, strictly.
  *
- * Here: strict use of its parser (the whole text, nothing behind it).
+ * Here: a parser that refuses anything behind the JSON value, and that threads may call.
  * Not here: what the answers mean (answer.h).
  */
 #ifndef SEVQ_CLIENT_JSON_H
@@ -12,8 +12,8 @@
 #include <cjson/cJSON.h>
 
 /*
- * Parses the whole text; NULL if it is not exactly one JSON value. Free with cJSON_Delete. Safe
- * with threads.
+ * Parses the whole text. Returns NULL if it is not exactly one JSON value, or if memory runs out.
+ * The caller frees the value with cJSON_Delete. Threads may call it at the same time.
  */
 cJSON *sevq_json_parse(const char *text, size_t len);
 

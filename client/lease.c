@@ -1,5 +1,5 @@
 /*
- * Leases: take, ack, nack, extend; and waiting until there is something to take.
+ * Leases: take, ack, nack, extend; and the wait until there is something to take.
  */
 #include "client/context.h"
 
@@ -56,7 +56,7 @@ sevq_ack(struct sevq_client *client, const char *lease_id, const char *const *id
 	if (!begin(client, &request, lease_id, "ack"))
 		return sevq_error_code(client);
 	sevq_context_ids(client, &request, ids, id_count);
-	request.repeatable = true; /* acked twice is acked */
+	request.repeatable = true; /* a second ack changes nothing */
 	return sevq_context_run(client, &request, &sevq_shape_acked, ret);
 }
 
@@ -92,7 +92,7 @@ sevq_extend(struct sevq_client *client, const char *lease_id, const char *const 
 		sevq_context_refuse(client, "a time is negative");
 	sevq_context_ids(client, &request, ids, id_count);
 	sevq_request_number(&request, "leaseMs", lease_ms);
-	request.repeatable = true; /* it counts from now, whenever that is */
+	request.repeatable = true; /* the new end counts from now, so the last one wins */
 	return sevq_context_run(client, &request, &sevq_shape_extended, ret);
 }
 
@@ -110,7 +110,7 @@ sevq_wait(struct sevq_client *client, const struct sevq_address *address, int64_
 	sevq_request_address_query(&request, address);
 	sevq_buffer_addf(&request.target, "%stimeoutMs=%ld",
 			 strchr(sevq_buffer_text(&request.target), '?') == NULL ? "?" : "&",
-			 (long)timeout_ms); /* also when it is 0 */
+			 (long)timeout_ms); /* 0 must be sent: the server's default is not 0 */
 	request.wait_ms = timeout_ms;
 	return sevq_context_run(client, &request, &sevq_shape_ready, ret);
 }

@@ -1,6 +1,6 @@
 /*
- * Building requests. cJSON gives NULL where memory ran out; every step passes that on in `failed`
- * and goes on.
+ * Builds requests. cJSON returns NULL when memory runs out; every step records that in `failed` and
+ * goes on.
  */
 #include "client/request.h"
 
@@ -46,7 +46,7 @@ sevq_request_address_query(struct sevq_request *request, const struct sevq_addre
 	sevq_url_query(&request->target, "accountId", address->account_id);
 }
 
-/* Adds one member to an object of the body. Without a value there is nothing to add. */
+/* Adds a member to an object of the body. A NULL value adds nothing. */
 static void
 put(struct sevq_request *request, cJSON *object, const char *name, const char *value)
 {

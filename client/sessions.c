@@ -14,7 +14,7 @@ sevq_route(struct sevq_client *client, const struct sevq_address *address,
 		return sevq_error_code(client);
 	sevq_request_init(&request, "POST", "/v1/route");
 	sevq_request_address(&request, address);
-	request.repeatable = true; /* a question, though posed by POST */
+	request.repeatable = true; /* a POST that changes nothing */
 	return sevq_context_run(client, &request, &sevq_shape_decision, ret);
 }
 

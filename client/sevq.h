@@ -1,23 +1,22 @@
 /*
  * sevq.h - libsevq, a blocking client for sevqd.
  *
- * Here: one context a connection, the calls of the HTTP API as functions, their answers as structs.
- * Not here: waiting without blocking, retrying (the caller knows whether a call may be repeated;
- * with an idempotency key an enqueue, a drain and a lease may, and get the first answer again).
+ * Here: the calls of the HTTP API as functions, their answers as structs, one context for each
+ * connection.
+ * Not here: calls that do not block; retries. The caller decides whether a call is repeated: with
+ * the same idempotency key an enqueue, a drain or a lease may be, and gets the first answer again.
  *
  * A caller may rely on:
- *  - The library lives in other people's processes. It prints nothing, changes no signal, locale or
- * environment, and running out of memory is an error code.
- *  - One context belongs to one thread at a time; different contexts do not disturb each other.
- * After fork the child must not use, and must not close, a context of its parent.
- *  - Texts are UTF-8 and end in NUL. A NULL text means "not given" on the way in and "none" on the
- * way out.
- *  - What is passed in is borrowed for the call only. What an answer points to belongs to that
- * answer, and all of it goes with sevq_free.
- *  - ret parameters are written only on success, and may be NULL where the answer is not wanted.
- *  - Structs that begin with `size` may grow at their end in later versions: fill them with their
- * init function. Answers may grow at their end too: take them by pointer, as the library gives
- * them.
+ *  - The library prints nothing, changes no signal handler, locale or environment variable, and
+ *    reports running out of memory as an error code.
+ *  - A context is used by one thread at a time; contexts are independent of each other. After fork
+ *    the child must neither use nor close a context of its parent.
+ *  - Texts are UTF-8 and end in NUL. NULL means "not given" in arguments and "none" in answers.
+ *  - The library borrows its arguments until the call returns. An answer owns everything that it
+ *    points to; sevq_free frees all of it.
+ *  - A ret parameter is written only on success. It may be NULL if the answer is not wanted.
+ *  - Later versions may add members at the end of structs. Fill those that begin with `size` with
+ *    their init function, and use answers through the pointers that the library returns.
  *
  *     struct sevq_client *client;
  *     struct sevq_draft draft;
@@ -48,24 +47,27 @@ extern "C" {
 #endif
 
 /*
- * How a call ended. Below 100 the library speaks, from 100 on the server, under its own names
- * ("blank-key"). Numbers are never reused; new ones may appear.
+ * How a call ended. Codes below 100 come from the library, codes from 100 up are the server's
+ * problem codes ("blank-key"). Numbers are never reused; later versions may add some.
  */
 enum sevq_code {
 	SEVQ_OK = 0,
-	SEVQ_NO_MEMORY = 1,        /* here; the call may have been carried out */
-	SEVQ_INVALID_ARGUMENT = 2, /* refused before anything was sent */
-	/* address, token or token file cannot be used; nothing was sent */
+	/* this process is out of memory; the server may have carried out the call */
+	SEVQ_NO_MEMORY = 1,
+	/* an argument is wrong; nothing was sent */
+	SEVQ_INVALID_ARGUMENT = 2,
+	/* the address, the token or the token file cannot be used; nothing was sent */
 	SEVQ_CONFIGURATION = 3,
-	SEVQ_UNREACHABLE = 4, /* no connection; nothing was sent */
-	/* the connection broke: whether the call was carried out is not known */
+	/* no connection to the server; nothing was sent */
+	SEVQ_UNREACHABLE = 4,
+	/* the connection broke; the server may have carried out the call */
 	SEVQ_LOST = 5,
-	/* no answer in time: whether the call was carried out is not known */
+	/* no answer within the timeout; the server may have carried out the call */
 	SEVQ_TIMED_OUT = 6,
-	/* not an answer of sevqd as we know it; the call may have been carried out */
+	/* the answer is not one of sevqd; the server may have carried out the call */
 	SEVQ_BAD_ANSWER = 7,
 
-	SEVQ_PROBLEM = 100, /* a code that this version does not know; the message has it */
+	SEVQ_PROBLEM = 100, /* a problem code unknown to this version; the message names it */
 	SEVQ_BLANK_KEY = 101,
 	SEVQ_MALFORMED_KEY = 102,
 	SEVQ_OWNER_UNRESOLVED = 103,
@@ -94,12 +96,12 @@ enum sevq_code {
 	SEVQ_CLOSING = 126
 };
 
-/* The public name of a code ("queue-full"; the library's own: "unreachable"). Never NULL. */
+/* Returns the name of a code: "queue-full", "unreachable". Never NULL. */
 SEVQ_API const char *sevq_code_name(enum sevq_code code);
 
 /*
- * Whether nothing was changed and the very same call may succeed later. False for SEVQ_LOST and
- * SEVQ_TIMED_OUT: repeating those may enqueue twice.
+ * Returns whether the call changed nothing and may succeed if it is repeated later. False for
+ * SEVQ_LOST and SEVQ_TIMED_OUT: repeating such a call may enqueue an event twice.
  */
 SEVQ_API bool sevq_code_retryable(enum sevq_code code);
 
@@ -112,12 +114,12 @@ struct sevq_client;
 
 struct sevq_connect_options {
 	size_t size;
-	/* "http://127.0.0.1:7387", "https://host/prefix", "unix:/path"; NULL: found (below) */
+	/* "http://127.0.0.1:7387", "https://host/prefix", "unix:/path"; NULL: see sevq_connect */
 	const char *base_url;
-	const char *token;       /* bearer token */
-	const char *token_file;  /* or a file that holds it; used where token is NULL */
+	const char *token;       /* bearer token; NULL: see sevq_connect */
+	const char *token_file;  /* file with the token, used if token is NULL */
 	long timeout_ms;         /* for a whole call; 0: 30 seconds */
-	long connect_timeout_ms; /* of which for connecting; 0: 5 seconds */
+	long connect_timeout_ms; /* for connecting, within timeout_ms; 0: 5 seconds */
 	const char *user_agent;  /* NULL: "libsevq/<version>" */
 };
 
@@ -129,60 +131,63 @@ sevq_connect_options_init(struct sevq_connect_options *options)
 }
 
 /*
- * Makes a context; the connection itself is made by the first call and kept between calls. NULL
- * options are all defaults. *ret is written also on failure, so that the message can be read (NULL
- * only with SEVQ_NO_MEMORY); it is the caller's to close either way.
+ * Makes a context. The first call connects to the server; later calls reuse the connection. options
+ * NULL means all defaults. *ret is written on failure too, so that the message can be read (it is
+ * NULL only if there is no memory for it); the caller closes it in either case.
  *
- * The server is found by itself, in this order: the options; SEVQ_URL, SEVQ_TOKEN and
- * SEVQ_TOKEN_FILE; the file $XDG_STATE_HOME/sevq/sevqd.json (else ~/.local/state/sevq/sevqd.json)
- * of a running sevqd of this user; and http://127.0.0.1:7387 with the file `token` in the same
- * directory. A token that was not named is only sent to this machine. Token files must be regular
- * files that nobody else can read; the first token of one counts. Failures: SEVQ_NO_MEMORY,
- * SEVQ_INVALID_ARGUMENT, SEVQ_CONFIGURATION.
+ * Address and token are looked for in this order:
+ *  1. the options;
+ *  2. the environment variables SEVQ_URL, SEVQ_TOKEN and SEVQ_TOKEN_FILE;
+ *  3. the file sevqd.json that a running sevqd of this user keeps in $XDG_STATE_HOME/sevq (without
+ *     that variable, ~/.local/state/sevq);
+ *  4. http://127.0.0.1:7387 and the file `token` in the same directory.
+ * A token found by 3 is sent only to the address found with it, one found by 4 only to this
+ * machine. A token file must be a regular file that nobody else can read; its first token is used.
+ * Failures: SEVQ_NO_MEMORY, SEVQ_INVALID_ARGUMENT, SEVQ_CONFIGURATION.
  */
 SEVQ_API enum sevq_code sevq_connect(const struct sevq_connect_options *options,
 				     struct sevq_client **ret);
 SEVQ_API void sevq_close(struct sevq_client *client); /* accepts NULL */
 
 /*
- * How the last call on this context ended. The texts live until the next call; client may be NULL
- * (no memory).
+ * How the last call on this context ended. Texts are valid until the next call on it. client may be
+ * NULL, which means SEVQ_NO_MEMORY.
  */
 SEVQ_API enum sevq_code sevq_error_code(const struct sevq_client *client);
-/* one sentence without the stop; "" on success */
+/* one sentence without a full stop; "" on success */
 SEVQ_API const char *sevq_error_message(const struct sevq_client *client);
-/* 0: there was no answer */
+/* 0: no answer came */
 SEVQ_API int sevq_http_status(const struct sevq_client *client);
-/* seconds to wait; 0: the server did not say */
+/* how many seconds the server asks to wait before the next try; 0: it does not say */
 SEVQ_API long sevq_retry_after(const struct sevq_client *client);
 
 /*
- * The last answer as it came (JSON, ends in NUL), "" if there was none. Lives until the next call
- * on this context.
+ * Returns the body of the last answer (JSON that ends in NUL), or "" if none came. Valid until the
+ * next call on this context.
  */
 SEVQ_API const char *sevq_last_answer(const struct sevq_client *client, size_t *ret_len);
 
-/* Where the context sends its calls, as it was found or given. */
+/* Returns the address of the server, as it was given or found; "" if there is none. */
 SEVQ_API const char *sevq_base_url(const struct sevq_client *client);
 
-/* Frees any answer of the calls below, with everything it points to. Accepts NULL. */
+/* Frees an answer of any call below, with everything it points to. Accepts NULL. */
 SEVQ_API void sevq_free(void *answer);
 
-/* --- what is sent and what comes back --- */
+/* --- events: as they are sent and as they come back --- */
 
 /*
- * Which queue is meant. Every call routes it the same way; agent_id alone means that agent's main
- * session.
+ * Names a session. The server routes it to a queue, in the same way for every call. agent_id alone
+ * means that agent's main session.
  */
 struct sevq_address {
 	const char *session_key;
 	const char *agent_id;
-	/* overrides the channel of the key where the allowlist is looked up */
+	/* used instead of the key's own channel and account to look up the allowlist */
 	const char *channel;
-	const char *account_id; /* likewise the account */
+	const char *account_id;
 };
 
-/* Where an answer to an event should go. */
+/* Where the agent's answer to an event goes. */
 struct sevq_delivery {
 	const char *channel, *to, *account_id, *thread_id;
 };
@@ -193,17 +198,17 @@ enum sevq_wake { SEVQ_WAKE_DEFAULT = 0, SEVQ_WAKE_NOW = 1, SEVQ_WAKE_NEXT_HEARTB
 struct sevq_draft {
 	size_t size;
 	struct sevq_address address;
-	const char *text; /* required, not blank, at most 64 KiB */
-	const char *context_key;
+	const char *text;              /* required, not blank, at most 64 KiB */
+	const char *context_key;       /* what the event is about */
 	const char *source;            /* "exec-event", "cron-event", "hook", ... */
 	struct sevq_delivery delivery; /* all NULL: none */
 	enum sevq_wake wake;
-	bool replace; /* takes the place of matching events; needs a context key */
-	bool allow_duplicate;
-	const char *traceparent;
-	int64_t delay_ms; /* not to be had before that; 0: at once */
-	int64_t ttl_ms;   /* expires so long after now; 0: never */
-	/* 1..255 bytes; for 24 hours the same draft with it is queued once */
+	bool replace;            /* removes queued events with the same context key */
+	bool allow_duplicate;    /* queues the event even if the same one is queued */
+	const char *traceparent; /* W3C trace context */
+	int64_t delay_ms;        /* how long the event cannot be taken yet; 0: at once */
+	int64_t ttl_ms;          /* how long from now until the event expires; 0: never */
+	/* 1 to 255 bytes; for 24 hours a draft that is sent again with it is queued only once */
 	const char *idempotency_key;
 };
 
@@ -214,23 +219,23 @@ sevq_draft_init(struct sevq_draft *draft)
 	draft->size = sizeof(*draft);
 }
 
-/* An event as it comes back. */
+/* An event as the server returns it. */
 struct sevq_event {
 	const char *id;                   /* opaque */
-	const char *session_key;          /* the queue key */
-	const char *original_session_key; /* as it was sent */
-	const char *rule;                 /* "keep", "main-alias", "cron-run", "direct-main" */
+	const char *session_key;          /* the key of its queue */
+	const char *original_session_key; /* the key that its producer sent */
+	const char *rule; /* how it was routed: "keep", "main-alias", "cron-run", "direct-main" */
 	const char *text;
 	const char *context_key;
 	const char *source;
-	const char *wake; /* "now", "next-heartbeat" */
-	const char *state;
+	const char *wake;  /* "now", "next-heartbeat" */
+	const char *state; /* "queued", "delayed", "leased", or how it left the queue */
 	const char *traceparent;
 	const struct sevq_delivery *delivery; /* NULL: none */
-	int64_t ts_ms;                        /* since 1970 */
-	int64_t available_at_ms;              /* 0: at once */
-	int64_t expires_at_ms;                /* 0: never */
-	int64_t attempts;
+	int64_t ts_ms;                        /* when it was enqueued, since 1970 */
+	int64_t available_at_ms;              /* when it can be taken, since 1970 */
+	int64_t expires_at_ms;                /* since 1970; 0: never */
+	int64_t attempts;                     /* deliveries that failed */
 };
 
 enum sevq_outcome {
@@ -239,7 +244,7 @@ enum sevq_outcome {
 	SEVQ_OUTCOME_DUPLICATE = 3
 };
 
-/* What became of a draft. For a duplicate, event is the one that was queued already. */
+/* The answer to a draft. Of a duplicate, event is the one that is queued already. */
 struct sevq_receipt {
 	enum sevq_outcome outcome;
 	struct sevq_event *event;
@@ -250,82 +255,80 @@ struct sevq_receipts {
 	size_t count;
 };
 
-/* Events that were taken or seen, oldest first. */
+/* Events of one queue, oldest first. */
 struct sevq_events {
-	const char *session_key; /* the queue key */
+	const char *session_key; /* the key of the queue */
 	struct sevq_event **events;
 	size_t count;
-	size_t remaining;  /* drain, consume: what is left in the queue */
-	size_t depth;      /* peek: what is in the queue */
-	bool more;         /* peek: there are newer events than these */
-	const char *block; /* drain for a prompt: the lines; NULL: none */
+	size_t remaining;  /* of drain and consume: how many events the queue still has */
+	size_t depth;      /* of peek: how many events the queue has */
+	bool more;         /* of peek: the queue has newer events than these */
+	const char *block; /* of drain with prompt: the lines of the prompt; NULL: none */
 };
 
 /*
- * Events that were taken under a lease, oldest first: they come back when it ends, unless they are
- * acked before.
+ * Events that were taken under a lease, oldest first. Those that are not acked before it ends can
+ * be taken again.
  */
 struct sevq_lease {
-	const char *lease_id; /* NULL: nothing was there, and nothing is leased */
+	const char *lease_id; /* NULL: there was nothing to lease */
 	const char *session_key;
-	int64_t expires_at_ms;
+	int64_t expires_at_ms; /* since 1970 */
 	struct sevq_event **events;
 	size_t count;
-	size_t remaining;  /* in the queue, besides these */
-	const char *block; /* for a prompt: the lines; NULL: none */
+	size_t remaining;  /* how many events the queue has besides these */
+	const char *block; /* with prompt: the lines of the prompt; NULL: none */
 };
 
-/* What an ack, a nack or an extension did. */
+/* The answer to an ack, a nack or an extend. */
 struct sevq_lease_change {
 	const char *lease_id;
-	size_t changed;        /* events that were acked, given back, kept */
-	size_t dead;           /* nack: of these, how many have become dead letters */
-	size_t remaining;      /* events that the lease still holds */
-	int64_t expires_at_ms; /* extension: until when */
+	size_t changed;        /* how many events were acked, given back or extended */
+	size_t dead;           /* of nack: how many of them became dead letters */
+	size_t remaining;      /* how many events the lease still holds */
+	int64_t expires_at_ms; /* of extend: the new end of the lease, since 1970 */
 };
 
+/* The answer to a wait. */
 struct sevq_readiness {
 	const char *session_key;
-	bool ready;   /* false: nothing came in time */
-	size_t depth; /* events that can be had now */
+	bool ready;   /* false: the timeout passed and there is nothing to take */
+	size_t depth; /* how many events can be taken now */
 };
 
-/*
- * A session has events: told when they come, and once at the beginning for each session that has
- * some.
- */
+/* One message of the stream: this session has events that can be taken. */
 struct sevq_wakeup {
-	const char *id; /* ascends over all wakeups */
+	const char *id; /* larger than the id of every earlier wakeup */
 	const char *session_key;
-	size_t depth;       /* events that can be had */
-	const char *source; /* of the event that woke it; NULL: none was named */
+	size_t depth;       /* how many events can be taken */
+	const char *source; /* of the newest event; NULL: it names none */
 	const char *wake;   /* "now", "next-heartbeat" */
-	int64_t ts_ms;
-	const char *json; /* all of it, as the server says it */
+	int64_t ts_ms;      /* since 1970 */
+	const char *json;   /* the whole message, as the server wrote it */
 };
 
-/* One thing that happened to an event. */
+/* One entry of an event's timeline. */
 struct sevq_happening {
 	/*
 	 * "queued", "leased", "extended", "nacked", "returned", "lapsed", "acked", "drained",
 	 * "dead", ...
 	 */
 	const char *what;
-	int64_t ts_ms;
-	int64_t until_ms;                        /* of a lease; 0: not said */
+	int64_t ts_ms;                           /* since 1970 */
+	int64_t until_ms;                        /* of a lease, since 1970; 0: not given */
 	const char *lease_id;                    /* NULL: none */
-	const char *detail;                      /* who, or why; NULL: not said */
-	const char *original_session_key, *rule; /* "queued": how it came here */
+	const char *detail;                      /* who did it, or why; NULL: not given */
+	const char *original_session_key, *rule; /* of "queued": how it was routed */
 };
 
-/* An event and all that happened to it, oldest first. */
+/* An event and its timeline, oldest entry first. */
 struct sevq_story {
 	struct sevq_event *event;
 	struct sevq_happening **timeline;
 	size_t timeline_count;
 };
 
-/* An event that is gone, and how it went. */
+/* An event that has left its queue, and the entry of its timeline that says how. */
 struct sevq_past {
 	struct sevq_event *event;
 	struct sevq_happening *outcome;
@@ -339,8 +342,8 @@ struct sevq_history {
 
 struct sevq_requeued {
 	size_t requeued;
-	size_t passed_over; /* ids that are no dead letters */
-	bool more;          /* there are more than one call takes: call again */
+	size_t passed_over; /* ids that are not those of dead letters */
+	bool more;          /* more dead letters than one call requeues: call again */
 	bool dry_run;       /* nothing was changed */
 };
 
@@ -356,7 +359,7 @@ struct sevq_route_step {
 };
 
 struct sevq_decision {
-	const char *session_key; /* the queue key */
+	const char *session_key; /* the key of the queue */
 	const char *rule;        /* the first step that changed the key, else "keep" */
 	bool rekeyed;
 	const char *owner; /* agent id */
@@ -382,34 +385,35 @@ struct sevq_session {
 struct sevq_sessions {
 	struct sevq_session **sessions;
 	size_t count;
-	size_t total;            /* that match, on all pages */
+	size_t total;            /* matching sessions on all pages */
 	const char *next_cursor; /* NULL: this is the last page */
 };
 
 /* --- the calls --- */
 /*
- * Each returns SEVQ_OK or why not, and leaves the same with a message in the context. Besides the
- * codes of the server, each can end in SEVQ_NO_MEMORY, SEVQ_INVALID_ARGUMENT, SEVQ_UNREACHABLE,
- * SEVQ_LOST, SEVQ_TIMED_OUT, SEVQ_BAD_ANSWER, and, where sevq_connect has failed, in the code that
- * it failed with.
+ * Each call returns SEVQ_OK or the code of its failure, and stores the code with a message in the
+ * context. Besides the server's codes, every call may return SEVQ_NO_MEMORY, SEVQ_INVALID_ARGUMENT,
+ * SEVQ_UNREACHABLE, SEVQ_LOST, SEVQ_TIMED_OUT and SEVQ_BAD_ANSWER. On a context whose sevq_connect
+ * failed, every call returns the code of that failure.
  */
 
-/* Queues one event. SEVQ_OK: it is on disk, or its duplicate is. */
+/* Enqueues one event. On SEVQ_OK the event is on disk, or the one that it duplicates is. */
 SEVQ_API enum sevq_code sevq_enqueue(struct sevq_client *client, const struct sevq_draft *draft,
 				     struct sevq_receipt **ret);
 
-/* Queues all of them or none, in one transaction. count is at least 1. */
+/* Enqueues all drafts or none, in one transaction. count is at least 1. */
 SEVQ_API enum sevq_code sevq_enqueue_batch(struct sevq_client *client,
 					   const struct sevq_draft *drafts, size_t count,
 					   struct sevq_receipts **ret);
 
 struct sevq_drain_options {
 	size_t size;
-	size_t limit;                   /* 0: as many as one answer holds */
-	const char *context_key_prefix; /* only events whose context key starts so; NULL: all */
-	/* printable ASCII; for 24 hours the same call with it gets the same events again */
+	size_t limit; /* 0: as many as one answer holds */
+	const char
+	    *context_key_prefix; /* only events whose context key starts with it; NULL: all */
+	/* printable ASCII; for 24 hours the same call with it returns the same events again */
 	const char *idempotency_key;
-	/* the lines of a prompt too; leaves what a prompt does not take */
+	/* fills block with the lines of a prompt; exec completions stay in the queue */
 	bool prompt;
 };
 
@@ -421,55 +425,57 @@ sevq_drain_options_init(struct sevq_drain_options *options)
 }
 
 /*
- * Takes the oldest events and forgets them; an empty queue is an empty answer. options may be NULL.
+ * Takes the oldest events out of the queue. An empty queue is an empty answer, not a failure.
+ * options may be NULL.
  */
 SEVQ_API enum sevq_code sevq_drain(struct sevq_client *client, const struct sevq_address *address,
 				   const struct sevq_drain_options *options,
 				   struct sevq_events **ret);
 
 /*
- * Shows the oldest events, those newer than the event after_id where it is given. limit 0: the
- * server's page.
+ * Returns the oldest events and leaves them in the queue. With after_id it starts behind that
+ * event. limit 0: the server's page size.
  */
 SEVQ_API enum sevq_code sevq_peek(struct sevq_client *client, const struct sevq_address *address,
 				  size_t limit, const char *after_id, struct sevq_events **ret);
 
-/* Takes exactly these events, in this order; ids that are not queued are passed over. */
+/* Takes exactly these events out of the queue, in this order. Ids that are not queued are skipped.
+ */
 SEVQ_API enum sevq_code sevq_consume(struct sevq_client *client, const struct sevq_address *address,
 				     const char *const *ids, size_t id_count,
 				     struct sevq_events **ret);
 
 /*
- * One event by its id, pending or gone, with its timeline. SEVQ_NOT_FOUND: there was none, or it is
- * forgotten.
+ * Returns one event with its timeline, also after it has left its queue. SEVQ_NOT_FOUND: there was
+ * no such event, or its history is no longer kept.
  */
 SEVQ_API enum sevq_code sevq_find(struct sevq_client *client, const char *id,
 				  struct sevq_story **ret);
 
 /*
- * Takes back one pending event; the answer is the event as it was. SEVQ_NOT_FOUND: it is not
+ * Removes one pending event, as its producer may wish to, and returns it. SEVQ_NOT_FOUND: it is not
  * pending.
  */
 SEVQ_API enum sevq_code sevq_withdraw(struct sevq_client *client, const char *id,
 				      struct sevq_event **ret);
 
-/* Empties a queue, or only takes out the events with this context key. */
+/* Removes all events of a queue, or with context_key only those that have it. */
 SEVQ_API enum sevq_code sevq_purge(struct sevq_client *client, const struct sevq_address *address,
 				   const char *context_key, struct sevq_purged **ret);
 
-/* Which queue an address means, and why. Nothing is stored. */
+/* Returns the queue that an address is routed to, and why. Stores nothing. */
 SEVQ_API enum sevq_code sevq_route(struct sevq_client *client, const struct sevq_address *address,
 				   struct sevq_decision **ret);
 
 struct sevq_sessions_options {
 	size_t size;
-	const char *session_key; /* only the queue that this key means */
-	const char *agent_id;    /* only this agent's */
-	const char *prefix;      /* only queue keys that start so */
+	const char *session_key; /* only the queue that this key is routed to */
+	const char *agent_id;    /* only queues of this agent */
+	const char *prefix;      /* only queue keys that start with it */
 	int64_t min_age_ms;      /* only queues whose oldest event is at least this old */
 	const char *sort;        /* "key" (the default), "depth", "oldest", "newest" */
-	size_t limit;            /* 0: the server's page */
-	const char *cursor;      /* next_cursor of the page before */
+	size_t limit;            /* 0: the server's page size */
+	const char *cursor;      /* next_cursor of the previous page */
 };
 
 static inline void
@@ -479,22 +485,23 @@ sevq_sessions_options_init(struct sevq_sessions_options *options)
 	options->size = sizeof(*options);
 }
 
-/* The queues that have something pending, a page at a time. options may be NULL. */
+/* Lists the queues that have pending events, one page a call. options may be NULL. */
 SEVQ_API enum sevq_code sevq_sessions(struct sevq_client *client,
 				      const struct sevq_sessions_options *options,
 				      struct sevq_sessions **ret);
 
-/* --- leases: take, then ack, or get it again --- */
+/* --- leases: what is taken and not acked can be taken again --- */
 
 struct sevq_lease_options {
 	size_t size;
-	size_t limit;                   /* 0: as many as one answer holds */
-	int64_t lease_ms;               /* up to an hour; 0: 60 seconds */
-	const char *context_key_prefix; /* only events whose context key starts so; NULL: all */
-	const char *consumer;           /* who takes them, for the timeline */
-	const char *idempotency_key;    /* as for drain */
-	bool exclusive;                 /* nothing else of the session can be had meanwhile */
-	bool prompt;                    /* as for drain */
+	size_t limit;     /* 0: as many as one answer holds */
+	int64_t lease_ms; /* up to an hour; 0: 60 seconds */
+	const char
+	    *context_key_prefix;     /* only events whose context key starts with it; NULL: all */
+	const char *consumer;        /* who takes the events, for their timelines */
+	const char *idempotency_key; /* as for drain */
+	bool exclusive; /* nobody else can take events of the session while the lease lasts */
+	bool prompt;    /* as for drain */
 };
 
 static inline void
@@ -505,29 +512,29 @@ sevq_lease_options_init(struct sevq_lease_options *options)
 }
 
 /*
- * Takes the oldest events under a lease; where there is nothing the answer has no lease_id. options
- * may be NULL.
+ * Takes the oldest events under a lease. If there is nothing to take, lease_id is NULL. options may
+ * be NULL.
  */
 SEVQ_API enum sevq_code sevq_lease(struct sevq_client *client, const struct sevq_address *address,
 				   const struct sevq_lease_options *options,
 				   struct sevq_lease **ret);
 
 /*
- * Of the next three: ids NULL means all events that the lease holds. SEVQ_CONFLICT: the lease is
- * lost
- * and nothing was changed; the events come again. SEVQ_NOT_FOUND: no such lease.
+ * Of the next three calls: ids NULL means all events that the lease holds. SEVQ_CONFLICT: the lease
+ * has ended, nothing was changed, and the events will be delivered again. SEVQ_NOT_FOUND: there
+ * never was such a lease.
  */
 
-/* Done with them: they are never delivered again. May be repeated. */
+/* Finishes the events: they are never delivered again. The call may be repeated. */
 SEVQ_API enum sevq_code sevq_ack(struct sevq_client *client, const char *lease_id,
 				 const char *const *ids, size_t id_count,
 				 struct sevq_lease_change **ret);
 
 struct sevq_nack_options {
 	size_t size;
-	int64_t delay_ms;   /* not to be had before that; 0: at once */
+	int64_t delay_ms;   /* how long the events cannot be taken again; 0: at once */
 	const char *reason; /* for the timeline */
-	bool do_not_count;  /* this was no attempt: it brings no event nearer to the dead letters */
+	bool do_not_count;  /* does not count as a failed attempt */
 };
 
 static inline void
@@ -537,13 +544,13 @@ sevq_nack_options_init(struct sevq_nack_options *options)
 	options->size = sizeof(*options);
 }
 
-/* Gives them back. options may be NULL. */
+/* Gives the events back to the queue. options may be NULL. */
 SEVQ_API enum sevq_code sevq_nack(struct sevq_client *client, const char *lease_id,
 				  const char *const *ids, size_t id_count,
 				  const struct sevq_nack_options *options,
 				  struct sevq_lease_change **ret);
 
-/* Keeps them for lease_ms from now; 0: 60 seconds. */
+/* Extends the lease of the events to lease_ms from now; 0: 60 seconds. */
 SEVQ_API enum sevq_code sevq_extend(struct sevq_client *client, const char *lease_id,
 				    const char *const *ids, size_t id_count, int64_t lease_ms,
 				    struct sevq_lease_change **ret);
@@ -551,22 +558,22 @@ SEVQ_API enum sevq_code sevq_extend(struct sevq_client *client, const char *leas
 /* --- waiting --- */
 
 /*
- * Blocks until something can be had, at most for timeout_ms (up to five minutes; 0: only asks).
- * Takes nothing.
+ * Blocks until there is an event to take, for at most timeout_ms (up to five minutes; 0: answers at
+ * once). Takes nothing.
  */
 SEVQ_API enum sevq_code sevq_wait(struct sevq_client *client, const struct sevq_address *address,
 				  int64_t timeout_ms, struct sevq_readiness **ret);
 
 struct sevq_stream_options {
 	size_t size;
-	/* only the session that it means; an agent alone: all sessions of the agent */
+	/* only the session that it names; an agent alone: all sessions of the agent */
 	struct sevq_address address;
-	const char *prefix; /* only queue keys that start so */
-	/* at most one wakeup a session in this time; 0: the server's */
+	const char *prefix; /* only queue keys that start with it */
+	/* at most one wakeup for each session in this time; 0: the server's default */
 	int64_t coalesce_ms;
-	/* of the last wakeup heard; a server tells of all that there is, whatever it says */
+	/* id of the last wakeup; a new stream reports all waiting sessions, with or without it */
 	const char *last_event_id;
-	/* the server is lost when nothing comes for so long; 0: 45 seconds (it pings every 15) */
+	/* the connection counts as lost after so long without data; 0: 45 seconds (pings: 15) */
 	int64_t silence_ms;
 };
 
@@ -578,26 +585,27 @@ sevq_stream_options_init(struct sevq_stream_options *options)
 }
 
 /*
- * Hears of wakeups until `heard` returns false (SEVQ_OK) or the connection ends (SEVQ_LOST, whoever
- * ended it; call again for a new one). A wakeup is lent to `heard`, which must not use this client:
- * take events through another one.
+ * Calls on_wakeup for every wakeup: first for each session that has events now, then whenever
+ * events arrive. Returns SEVQ_OK when on_wakeup returns false, and SEVQ_LOST when the connection
+ * ends for any reason; call again to reconnect. The wakeup is valid until on_wakeup returns.
+ * on_wakeup must not use this client: take events through another one.
  */
 SEVQ_API enum sevq_code sevq_stream(struct sevq_client *client,
 				    const struct sevq_stream_options *options,
 				    bool (*on_wakeup)(const struct sevq_wakeup *wakeup, void *arg),
 				    void *arg);
 
-/* --- what was --- */
+/* --- history --- */
 
 struct sevq_history_options {
 	size_t size;
-	struct sevq_address address; /* only the session that it means */
-	/* only what went so: "drained", "acked", "expired", "dead", ... */
+	struct sevq_address address; /* only the session that it names */
+	/* only events that left in this way: "drained", "acked", "expired", "dead", ... */
 	const char *state;
-	const char *source;         /* only events from there */
-	int64_t since_ms, until_ms; /* since 1970; 0: no bound */
-	size_t limit;               /* 0: the server's page */
-	const char *cursor;         /* next_cursor of the page before */
+	const char *source;         /* only events with this source */
+	int64_t since_ms, until_ms; /* when they left, since 1970; 0: no bound */
+	size_t limit;               /* 0: the server's page size */
+	const char *cursor;         /* next_cursor of the previous page */
 };
 
 static inline void
@@ -607,20 +615,20 @@ sevq_history_options_init(struct sevq_history_options *options)
 	options->size = sizeof(*options);
 }
 
-/* The events that are gone and not yet forgotten, a page at a time. options may be NULL. */
+/* Lists events that have left their queues, one page a call. options may be NULL. */
 SEVQ_API enum sevq_code sevq_history(struct sevq_client *client,
 				     const struct sevq_history_options *options,
 				     struct sevq_history **ret);
 
 /*
- * Those that nobody got: given up after too many attempts, or evicted. address NULL or empty: of
- * all sessions.
+ * Lists dead letters: events that failed too often, or were evicted. address NULL or empty: of all
+ * sessions.
  */
 SEVQ_API enum sevq_code sevq_dead_letters(struct sevq_client *client,
 					  const struct sevq_address *address, size_t limit,
 					  const char *cursor, struct sevq_history **ret);
 
-/* Which dead letters: exactly one of ids, a session and all. */
+/* Selects dead letters by exactly one of ids, address and all. */
 struct sevq_requeue_options {
 	size_t size;
 	const char *const *ids;
@@ -628,7 +636,8 @@ struct sevq_requeue_options {
 	struct sevq_address address;
 	bool all;
 	bool dry_run;
-	int64_t rate_per_second; /* spread over time, so many a second; 0: all at once */
+	int64_t
+	    rate_per_second; /* delays them so that this many a second can be taken; 0: no delay */
 };
 
 static inline void
@@ -638,14 +647,14 @@ sevq_requeue_options_init(struct sevq_requeue_options *options)
 	options->size = sizeof(*options);
 }
 
-/* Queues dead letters anew, as new events at the end of their queues; at most 1000 a call. */
+/* Enqueues dead letters as new events at the end of their queues, at most 1000 a call. */
 SEVQ_API enum sevq_code sevq_requeue(struct sevq_client *client,
 				     const struct sevq_requeue_options *options,
 				     struct sevq_requeued **ret);
 
 /* --- the server --- */
 
-/* The server's counters as JSON text; its members are the server's. sevq_free it. */
+/* Returns the server's counters as JSON text. The caller frees it with sevq_free. */
 SEVQ_API enum sevq_code sevq_stats(struct sevq_client *client, char **ret);
 
 #ifdef __cplusplus

@@ -1,6 +1,6 @@
 /*
- * The stream is cut into lines, a line into field and value; an empty line ends the event. Lines
- * end in LF, CR or CR LF.
+ * Parses server-sent events. A line is a field and its value, and an empty line ends the event.
+ * Lines end in LF, CR or CR LF.
  */
 #include "client/sse.h"
 
@@ -13,7 +13,7 @@ set(struct sevq_buffer *text, const char *value)
 	sevq_buffer_adds(text, value);
 }
 
-/* The data that has gathered is an event; without any there is none. */
+/* Reports the fields so far as an event, unless they have no data, and starts the next event. */
 static bool
 end_event(struct sevq_sse *sse)
 {
@@ -28,7 +28,7 @@ end_event(struct sevq_sse *sse)
 	return more;
 }
 
-/* Fields that we do not know, and comments, which are fields without a name, are passed over. */
+/* Unknown fields are ignored, and so are comments, which are fields with an empty name. */
 static void
 take_field(struct sevq_sse *sse, const char *field, const char *value)
 {
@@ -69,7 +69,7 @@ sevq_sse_feed(struct sevq_sse *sse, const char *bytes, size_t len)
 	const char *end = bytes + len, *at;
 
 	while (bytes < end) {
-		if (*bytes == '\n' && sse->after_cr) { /* the line has ended already */
+		if (*bytes == '\n' && sse->after_cr) { /* CR has ended the line already */
 			sse->after_cr = false;
 			bytes++;
 			continue;

@@ -1,16 +1,17 @@
 /*
- * The stream of wakeups: one endless answer, whose events are handed on one by one.
+ * The stream of wakeups: reads the server-sent events of one long answer and calls on_wakeup for
+ * each.
  */
 #include "client/context.h"
 #include "client/sse.h"
 
-#define SILENCE_MS_DEFAULT 45000 /* three pings of the server's */
+#define SILENCE_MS_DEFAULT 45000 /* three intervals of the server's ping */
 
 struct stream {
 	struct sevq_client *client;
 	bool (*on_wakeup)(const struct sevq_wakeup *wakeup, void *arg);
 	void *arg;
-	bool stopped; /* said on_wakeup */
+	bool stopped; /* on_wakeup returned false */
 	struct sevq_error error;
 	struct sevq_sse sse;
 };
@@ -30,7 +31,7 @@ on_event(const struct sevq_sse_event *event, void *arg)
 	wakeup->id = event->id;
 	wakeup->json = event->data;
 	stream->stopped = !stream->on_wakeup(wakeup, stream->arg);
-	/* of calls that were refused meanwhile */
+	/* on_wakeup may have tried a call on this context, which was refused with an error */
 	memset(&stream->client->error, 0, sizeof(stream->client->error));
 	sevq_free(wakeup);
 	return !stream->stopped;
@@ -44,7 +45,7 @@ on_bytes(void *arg, const char *data, size_t len)
 	return sevq_sse_feed(&stream->sse, data, len);
 }
 
-/* Why it is over, where the exchange itself has gone well. */
+/* Sets the call's error to why the stream ended, unless the exchange itself has set one. */
 static void
 set_outcome(struct stream *stream)
 {

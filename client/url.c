@@ -1,6 +1,5 @@
 /*
- * Base URLs are taken apart by libcurl's own URL parser, so that what is checked here is what is
- * used there.
+ * Checks base URLs with libcurl's own parser, so that libcurl connects to what was checked.
  */
 #include "client/url.h"
 
@@ -13,7 +12,7 @@
 
 #include <curl/curl.h>
 
-/* Also an empty part is one: "http://host?" has a query. */
+/* Whether the URL has this part. An empty one counts: "http://host?" has a query. */
 static bool
 has_part(CURLU *parts, CURLUPart part)
 {

@@ -1,8 +1,8 @@
 /*
- * url.h - addresses: the base URL of a server, and what is put behind it.
+ * url.h - URLs: the base URL of a server, and the path and query behind it.
  *
- * Here: reading and checking a base URL, percent-escaping, query strings. No I/O.
- * Not here: which URL to use (endpoint.h), which paths exist (events.c and the other calls).
+ * Here: checking a base URL, percent-escaping, query strings.
+ * Not here: I/O, which URL to use (endpoint.h), which paths exist (events.c and the other calls).
  */
 #ifndef SEVQ_CLIENT_URL_H
 #define SEVQ_CLIENT_URL_H
@@ -12,28 +12,28 @@
 #include "client/buffer.h"
 #include "client/error.h"
 
-/* A checked base URL. All zero is none. */
+/* A base URL that has been checked. All zero: none. */
 struct sevq_url {
-	char *text; /* for people: as it was given, less a slash at the end */
-	/* for requests: "http://127.0.0.1:7387"; for a unix socket "http://localhost" */
+	char *text; /* for messages: as it was given, without slashes at the end */
+	/* for requests: "http://127.0.0.1:7387"; with a unix socket "http://localhost" */
 	char *base;
 	char *unix_path; /* NULL: TCP */
-	bool local;      /* leads nowhere but to this machine: loopback or a unix socket */
+	bool local;      /* a loopback address or a unix socket: this machine */
 };
 
 /*
- * Reads "http://host[:port][/prefix]", "https://..." or "unix:/path". No user, password, query or
- * fragment. Failures: SEVQ_CONFIGURATION, SEVQ_NO_MEMORY; *ret is then all zero.
+ * Reads "http://host[:port][/prefix]", "https://..." or "unix:/path". A user, password, query or
+ * fragment is refused. Failures: SEVQ_CONFIGURATION, SEVQ_NO_MEMORY; *ret is then all zero.
  */
 enum sevq_code sevq_url_read(const char *text, struct sevq_url *ret, struct sevq_error *error);
 void sevq_url_clear(struct sevq_url *url);
 
-/* Appends s with everything but RFC 3986's unreserved characters percent-escaped. */
+/* Appends s and percent-escapes everything but the unreserved characters of RFC 3986. */
 void sevq_url_escape(struct sevq_buffer *out, const char *s);
 
 /*
- * Appends name=value to a target, behind '?' or '&' as its turn comes; a NULL value (a zero number)
- * appends nothing.
+ * Append name=value to a target, behind '?' for the first parameter and '&' for the others. A NULL
+ * value and a zero number append nothing.
  */
 void sevq_url_query(struct sevq_buffer *target, const char *name, const char *value);
 void sevq_url_query_number(struct sevq_buffer *target, const char *name, int64_t value);

@@ -1,5 +1,5 @@
 /*
- * What commands share: reporting a failure, reading the session from the command line, asking, and
+ * What commands share: reporting a failure, the session that an argument names, asking a question,
  * printing events.
  */
 #include "client/command/command.h"

@@ -1,8 +1,9 @@
 /*
  * command.h - what a command is, and what all of them share.
  *
- * Here: the descriptor, the exit codes, the ways to end. One command, one function; the table of
- * all is in main.c.
+ * Here: the descriptor, the exit codes, the function of every command, and the helpers that they
+ * share: reports, questions, printing of events.
+ * Not here: the table of all commands and the help (main.c).
  */
 #ifndef SEVQ_COMMAND_COMMAND_H
 #define SEVQ_COMMAND_COMMAND_H
@@ -13,17 +14,17 @@ enum sevq_exit {
 	SEVQ_EXIT_DONE = 0,
 	SEVQ_EXIT_FAILED = 1,
 	SEVQ_EXIT_USAGE = 2,
-	SEVQ_EXIT_NOTHING = 3,     /* nothing there */
-	SEVQ_EXIT_NOT_ALLOWED = 4, /* no token, or a wrong one */
-	SEVQ_EXIT_TRY_AGAIN = 75,  /* nothing changed; the same may succeed later */
+	SEVQ_EXIT_NOTHING = 3,     /* there is no such event, session or lease */
+	SEVQ_EXIT_NOT_ALLOWED = 4, /* the token is missing, wrong or lacks a scope */
+	SEVQ_EXIT_TRY_AGAIN = 75,  /* nothing changed; the same command may succeed later */
 };
 
 struct sevq_command {
 	const char *name;
-	const char *arguments; /* for the help: "KEY ID..." */
-	const char *about;
+	const char *arguments;            /* for the help: "KEY ID..." */
+	const char *about;                /* for the help: one line */
 	int arguments_min, arguments_max; /* max < 0: any number */
-	uint64_t options;                 /* besides the common ones */
+	uint64_t options;                 /* a set of SEVQ_WITH(), besides SEVQ_WITH_COMMON */
 	enum sevq_exit (*run)(struct sevq_client *client, struct sevq_options *options);
 };
 
@@ -66,30 +67,30 @@ enum sevq_exit sevq_run_dead_letters(struct sevq_client *client, struct sevq_opt
 
 /* What commands share (command.c). */
 
-/* Says on standard error how the last call on client failed, and with which code to exit. */
+/* Reports on standard error how the last call on client failed. Returns the exit code for it. */
 enum sevq_exit sevq_report(const struct sevq_client *client);
 
-/* Says that the command line makes no sense. */
+/* Reports a mistake on the command line. Returns SEVQ_EXIT_USAGE. */
 enum sevq_exit sevq_report_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * The session of commands that take KEY as an argument or as an option: puts the argument into
- * options->address. false: neither a key nor an agent was given; it has been said.
+ * Completes options->address from the argument KEY, which may be given instead of --session-key.
+ * false: it names no session, or names it twice; the mistake has been reported.
  */
 bool sevq_take_key_argument(struct sevq_options *options);
 
-/* The server's answer as it is, with a line feed. */
+/* Prints the server's last answer as it is, and a line feed. */
 void sevq_print_json(const struct sevq_client *client);
 
 /*
- * Asks a person at the terminal, with a question that ends in " [y/N] "; whether the answer is yes.
+ * Asks a person at the terminal. The question ends in " [y/N] ". Returns whether the answer is yes.
  */
 bool sevq_ask(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Events as a table. */
+/* Prints events as a table. */
 void sevq_print_events(struct sevq_event *const *events, size_t count);
 
-/* The lines of a prompt; on a terminal they are made harmless. NULL prints nothing. */
+/* Prints the lines of a prompt, on a terminal with control characters escaped. NULL: nothing. */
 void sevq_print_block(const char *block);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * sevq event - queues one event, or with --lines one for each line of standard input.
+ * sevq event - enqueues one event, or with --lines one for each line of standard input.
  */
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 
 #define INPUT_BYTES_MAX ((size_t)64 << 20)
 
-/* Standard input as a text, or NULL after saying why not. The caller frees it. */
+/* Reads standard input. Returns a text that the caller frees, or NULL after reporting a failure. */
 static char *
 read_input(void)
 {
@@ -85,7 +85,7 @@ queue_one(struct sevq_client *client, const struct sevq_options *options, const 
 	return SEVQ_EXIT_DONE;
 }
 
-/* Cuts text into its lines, in place; empty ones are none. The caller frees the list. */
+/* Splits text into lines, in place, and skips empty ones. The caller frees the list. */
 static struct sevq_draft *
 drafts_of_lines(char *text, const struct sevq_options *options, size_t *count)
 {

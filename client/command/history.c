@@ -15,7 +15,7 @@ time_title(void)
 	return isatty(STDOUT_FILENO) ? "AGE" : "TIME";
 }
 
-/* What there is to say about a happening besides its name: "lease 12: exit 3". */
+/* Adds a cell with what an entry of the timeline says besides its name: "lease 12: exit 3". */
 static void
 add_detail(struct sevq_table *table, const struct sevq_happening *happening)
 {
@@ -131,7 +131,7 @@ show(const struct sevq_client *client, const struct sevq_options *options,
 	return result;
 }
 
-/* So long before now, since 1970, before which there is nothing; 0 stays "not said". */
+/* Returns the time of `ms` ago, since 1970 and not before it. 0 stays 0, which means no bound. */
 static int64_t
 ago(int64_t ms)
 {
@@ -145,7 +145,10 @@ ago(int64_t ms)
 	return then_ms > 1 ? then_ms : 1;
 }
 
-/* The session that an argument or an option names, if any. false: both do; it has been said. */
+/*
+ * Completes options->address from the argument, if there is one. false: an option names a session
+ * too; the mistake has been reported.
+ */
 static bool
 take_key(struct sevq_options *options)
 {
@@ -174,8 +177,8 @@ sevq_run_history(struct sevq_client *client, struct sevq_options *options)
 }
 
 /*
- * Which dead letters are meant. Only a person is asked whether all of them are; a program says
- * --yes.
+ * Selects the dead letters to requeue. To requeue those of every session a person at a terminal
+ * must confirm, and a program must give --yes.
  */
 static enum sevq_exit
 select_dead_letters(struct sevq_options *options, struct sevq_requeue_options *requeue)

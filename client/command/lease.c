@@ -1,14 +1,14 @@
 /*
- * sevq lease, ack, nack, extend - events that come back unless they are acked.
+ * sevq lease, ack, nack, extend - takes events under a lease, and finishes, returns or keeps them.
  */
 #include <stdlib.h>
 
 #include "client/command/command.h"
 #include "client/command/table.h"
 
-/* On standard error, so that standard output holds nothing but events. */
+/* Reports the lease on standard error, so that standard output holds nothing but events. */
 static void
-say_what_is_leased(const struct sevq_lease *lease)
+report_lease(const struct sevq_lease *lease)
 {
 	char *key = sevq_escaped(lease->session_key), until[SEVQ_TIME_BYTES];
 
@@ -47,14 +47,14 @@ sevq_run_lease(struct sevq_client *client, struct sevq_options *options)
 			sevq_print_block(lease->block);
 		else
 			sevq_print_events(lease->events, lease->count);
-		say_what_is_leased(lease);
+		report_lease(lease);
 	}
 	result = lease->lease_id != NULL ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
 	sevq_free(lease);
 	return result;
 }
 
-/* The events that are named behind the lease; NULL: all of them. */
+/* Returns the ids behind the lease on the command line; NULL: none, which means all its events. */
 static const char *const *
 ids_of(const struct sevq_options *options, size_t *count)
 {
@@ -62,7 +62,7 @@ ids_of(const struct sevq_options *options, size_t *count)
 	return *count > 0 ? (const char *const *)(options->arguments + 1) : NULL;
 }
 
-/* "acked 2 of lease 12, 1 left"; a nack says what has died. */
+/* Prints "acked 2 of lease 12, 1 left"; for a nack also how many became dead letters. */
 static void
 print_change(const char *what, const struct sevq_lease_change *change)
 {

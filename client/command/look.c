@@ -1,5 +1,5 @@
 /*
- * sevq sessions, route, stats - what is queued where, why, and how the server is.
+ * sevq sessions, route, stats - shows the queues, a routing decision, the server's counters.
  */
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 #include "client/command/table.h"
 #include "client/json.h"
 
-#define DEPTH_MAX 8 /* of the counters' names */
+#define DEPTH_MAX 8 /* of nested objects in the counters */
 
 static size_t
 rekeyed_count(const struct sevq_session *session)
@@ -43,9 +43,9 @@ print_sessions(const struct sevq_sessions *sessions)
 	sevq_table_clear(&table);
 }
 
-/* On standard error, so that standard output holds nothing but sessions. */
+/* Reports further pages on standard error, so that standard output holds nothing but sessions. */
 static void
-say_what_is_left(const struct sevq_sessions *sessions)
+report_next_page(const struct sevq_sessions *sessions)
 {
 	char *cursor;
 
@@ -81,7 +81,7 @@ sevq_run_sessions(struct sevq_client *client, struct sevq_options *options)
 		sevq_print_json(client);
 	} else {
 		print_sessions(sessions);
-		say_what_is_left(sessions);
+		report_next_page(sessions);
 	}
 	result = sessions->count > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
 	sevq_free(sessions);
@@ -136,7 +136,7 @@ sevq_run_route(struct sevq_client *client, struct sevq_options *options)
 	return SEVQ_EXIT_DONE;
 }
 
-/* One row for each value: its name is the way to it, "store.walBytes". */
+/* Adds a row for each value in the object, named by its path: "store.walBytes". */
 static void
 add_counters(struct sevq_table *table, const char *name, const cJSON *value, int depth)
 {

@@ -1,5 +1,5 @@
 /*
- * sevq - the command: the table of commands, finding the one that is meant, and the help.
+ * sevq - the table of commands, running the one that the command line names, and the help.
  */
 #include <locale.h>
 
@@ -143,7 +143,7 @@ run_command(int argc, char **argv, struct sevq_options *options)
 	if (command == NULL)
 		return sevq_report_usage("no command %s", argv[0]);
 	snprintf(name, sizeof(name), "sevq %s", command->name);
-	argv[0] = name; /* as getopt says it before what is wrong */
+	argv[0] = name; /* getopt starts its messages with it */
 	if (sevq_options_read(argc, argv, command->options | SEVQ_WITH_COMMON, false, options) != 0)
 		return SEVQ_EXIT_USAGE;
 	if (options->help) {
@@ -186,7 +186,7 @@ main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	result = run(argc, argv);
-	/* What was taken from the queue must not get lost unnoticed on its way out. */
+	/* Drained events exist only in this output, so a failure to write it must be reported. */
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("sevq: standard output");
 		result = SEVQ_EXIT_FAILED;

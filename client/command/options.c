@@ -1,5 +1,5 @@
 /*
- * The options: one line each in one table, from which both getopt and the help are fed.
+ * Reads the options. One table has a line for each; getopt and the help are fed from it.
  */
 #include "client/command/options.h"
 
@@ -8,7 +8,7 @@
 
 #include "client/command/number.h"
 
-/* Reads text into the field at `at`; false: it means nothing. text is NULL for a flag. */
+/* Reads text into the field at `at`; text is NULL for a flag. false: the value is not valid. */
 typedef bool reader(const char *text, void *at);
 
 struct description {
@@ -39,7 +39,7 @@ read_number(const char *text, void *at)
 	return sevq_number_read(text, at);
 }
 
-/* A number and a unit; without one, seconds. Up to a century. */
+/* Reads a number with a unit, in seconds if it has none; at most a century. */
 static bool
 read_duration(const char *text, void *at)
 {
@@ -83,7 +83,7 @@ read_format(const char *text, void *at)
 	return *(bool *)at || strcmp(text, "table") == 0;
 }
 
-/* One field a time, so that a value may hold anything. */
+/* Reads one field. A value may hold any character, so further fields need further options. */
 static bool
 read_delivery(const char *text, void *at)
 {
@@ -157,8 +157,8 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 /* clang-format on */
 
 /*
- * getopt's table for a set: the value it returns is the option's number behind the characters that
- * mean errors.
+ * getopt returns an option's number in the set plus FIRST_VALUE, which is larger than the
+ * characters that it returns for errors.
  */
 #define FIRST_VALUE 256
 
@@ -187,13 +187,13 @@ sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 	int value;
 
 	fill_getopt(set, long_options);
-	optind = 0; /* starts over, also for glibc's own memory */
+	optind = 0; /* makes glibc start over, with its private state too */
 	while ((value = getopt_long(argc, argv, before_command ? "+h" : "h", long_options, NULL)) !=
 	       -1) {
 		if (value == 'h')
 			value = FIRST_VALUE + SEVQ_OPTION_HELP;
 		if (value < FIRST_VALUE)
-			return -1; /* getopt has said why */
+			return -1; /* getopt has reported why */
 		description = &descriptions[value - FIRST_VALUE];
 		if (!description->read(optarg, (char *)options + description->offset)) {
 			fprintf(stderr, "sevq: --%s %s: want %s\n", description->name, optarg,

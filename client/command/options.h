@@ -1,8 +1,8 @@
 /*
- * options.h - what can be said on the command line.
+ * options.h - the options of the command line.
  *
- * Here: every option of every command in one table (options.c), read into one struct.
- * Not here: which command takes which (main.c), what they do.
+ * Here: every option of every command, in one table (options.c) that is read into one struct.
+ * Not here: which command takes which options (main.c), and what they do.
  */
 #ifndef SEVQ_COMMAND_OPTIONS_H
 #define SEVQ_COMMAND_OPTIONS_H
@@ -13,16 +13,16 @@
 #include "client/sevq.h"
 
 enum sevq_option {
-	/* of every command */
+	/* options of every command */
 	SEVQ_OPTION_BASE_URL,
 	SEVQ_OPTION_TOKEN,
 	SEVQ_OPTION_TOKEN_FILE,
 	SEVQ_OPTION_TIMEOUT,
 	SEVQ_OPTION_JSON,
 	SEVQ_OPTION_HELP,
-	/* before the command only */
+	/* option before the command only */
 	SEVQ_OPTION_VERSION,
-	/* of some */
+	/* options of some commands */
 	SEVQ_OPTION_TEXT,
 	SEVQ_OPTION_LINES,
 	SEVQ_OPTION_SESSION_KEY,
@@ -67,14 +67,14 @@ enum sevq_option {
 	SEVQ_OPTION_COUNT
 };
 
-/* A set of options. */
+/* Sets of options: the union of these. */
 #define SEVQ_WITH(option) (UINT64_C(1) << (option))
 #define SEVQ_WITH_COMMON                                                                           \
 	(SEVQ_WITH(SEVQ_OPTION_BASE_URL) | SEVQ_WITH(SEVQ_OPTION_TOKEN) |                          \
 	 SEVQ_WITH(SEVQ_OPTION_TOKEN_FILE) | SEVQ_WITH(SEVQ_OPTION_TIMEOUT) |                      \
 	 SEVQ_WITH(SEVQ_OPTION_JSON) | SEVQ_WITH(SEVQ_OPTION_HELP))
 
-/* All zero is nothing said. Texts are borrowed from the command line. */
+/* The options as given; zero: not given. Texts are borrowed from the command line. */
 struct sevq_options {
 	const char *base_url, *token, *token_file;
 	int64_t timeout_ms;
@@ -97,25 +97,25 @@ struct sevq_options {
 	const char *consumer, *reason;
 	bool exclusive, no_count;
 	const char *state;
-	int64_t since_ms, until_ms; /* before now */
+	int64_t since_ms, until_ms; /* ages: counted back from now */
 	bool requeue, requeue_all, dry_run;
 	int64_t rate;
 	bool once;
 	int64_t max_rounds;
 	int64_t backoff_ms, backoff_max_ms;
-	char **arguments; /* what stands behind the options */
+	char **arguments; /* the words that are not options */
 	int argument_count;
 };
 
 /*
- * Reads options out of the set from argv[1] on and leaves the rest in arguments. before_command:
- * stops at the first argument; else options and arguments may be mixed. Returns -1 after it has
- * said on standard error what is wrong.
+ * Reads the options of the set from argv[1] on, and points arguments to the other words.
+ * before_command: reading stops at the first word that is no option; else options and arguments may
+ * be mixed. Returns -1 after it has reported a mistake on standard error.
  */
 int sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 		      struct sevq_options *options);
 
-/* One line of help for each option of the set. */
+/* Prints one line of help for each option of the set. */
 void sevq_options_explain(FILE *out, uint64_t set);
 
 #endif

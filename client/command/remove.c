@@ -1,5 +1,5 @@
 /*
- * sevq withdraw, purge - events that nobody shall get.
+ * sevq withdraw, purge - removes events that nobody should get any more.
  */
 #include <stdlib.h>
 
@@ -29,7 +29,7 @@ sevq_run_withdraw(struct sevq_client *client, struct sevq_options *options)
 	return SEVQ_EXIT_DONE;
 }
 
-/* Whether the person at the terminal wants a whole session gone. A program is not asked. */
+/* Asks a person at a terminal before a whole session is purged. A program is not asked. */
 static enum sevq_exit
 ask(struct sevq_client *client, const struct sevq_options *options)
 {
@@ -42,7 +42,7 @@ ask(struct sevq_client *client, const struct sevq_options *options)
 	if (sevq_peek(client, &options->address, 1, NULL, &events) != SEVQ_OK)
 		return sevq_report(client);
 	key = sevq_escaped(events->session_key);
-	yes = events->depth == 0 || /* nothing to lose: purge says so */
+	yes = events->depth == 0 || /* nothing to ask about: purge reports it */
 	      sevq_ask("Throw away %zu event%s of %s? [y/N] ", events->depth,
 		       events->depth == 1 ? "" : "s", key);
 	free(key);

@@ -1,6 +1,6 @@
 /*
- * Tables. Texts come from anybody who can post an event, so every cell is made harmless before it
- * is measured.
+ * Prints tables. Anybody who can post an event chooses texts in them, so every cell is escaped
+ * before it is measured.
  */
 #include "client/command/table.h"
 
@@ -30,7 +30,7 @@ sevq_need(void *p)
 	return p;
 }
 
-/* The character at s and its length in bytes; -1 with length 1 where s is not UTF-8. */
+/* Decodes the UTF-8 character at s and sets its length in bytes; -1 with length 1: not UTF-8. */
 static long
 decode(const char *s, size_t *len)
 {
@@ -58,7 +58,7 @@ decode(const char *s, size_t *len)
 	return c;
 }
 
-/* Controls, and marks that end a line or turn the direction of what follows. */
+/* Whether c is a control character, or a mark that ends a line or changes the text direction. */
 static bool
 is_harmful(long c)
 {
@@ -94,7 +94,7 @@ sevq_escaped(const char *text)
 	return sevq_need(sevq_buffer_take(&out));
 }
 
-/* What a character takes on the screen. */
+/* Returns how many columns of the screen a character takes. */
 static size_t
 width_of(long c)
 {
@@ -113,9 +113,9 @@ text_width(const char *s)
 	return width;
 }
 
-/* Bytes of s that fit into the width. */
+/* Returns how many bytes of s fit into the width. */
 static size_t
-fitting(const char *s, size_t width)
+bytes_that_fit(const char *s, size_t width)
 {
 	const char *start = s;
 	size_t len;
@@ -169,7 +169,7 @@ sevq_table_add_number(struct sevq_table *table, uint64_t number)
 	sevq_table_add(table, digits);
 }
 
-/* The largest unit that fits, rounded down. A time that our clock has not reached yet is now. */
+/* Writes an age in its largest unit, rounded down. A time in the future has the age 0. */
 static void
 format_age(int64_t seconds, char *out, size_t size)
 {
@@ -207,7 +207,7 @@ sevq_table_add_time(struct sevq_table *table, int64_t time_ms)
 	sevq_table_add(table, text);
 }
 
-/* The terminal's width; 0 when standard output is none. */
+/* Returns the width of the terminal; 0: standard output is not a terminal. */
 static size_t
 screen_width(void)
 {
@@ -229,14 +229,14 @@ print_spaces(size_t count)
 		putchar(' ');
 }
 
-/* One cell; cut at the width, or filled up to it unless it is the last of its line. */
+/* Prints one cell, cut to the width, or padded to it unless it is the last of its line. */
 static void
 print_cell(const char *text, size_t width, bool right, bool last)
 {
 	size_t taken = text_width(text);
 
 	if (taken > width) {
-		printf("%.*s%s", (int)fitting(text, width - 1), text, ">");
+		printf("%.*s%s", (int)bytes_that_fit(text, width - 1), text, ">");
 		return;
 	}
 	if (right)
@@ -247,8 +247,8 @@ print_cell(const char *text, size_t width, bool right, bool last)
 }
 
 /*
- * What each column needs; 0: nothing in it. Returns the last column that has something, and whether
- * there is a head.
+ * Measures the columns: the width of each, 0 if all its cells are empty. Returns the last column
+ * that is not empty, and in *head whether any has a title.
  */
 static size_t
 measure(const struct sevq_table *table, size_t widths[SEVQ_COLUMNS_MAX], bool *head)
@@ -273,7 +273,7 @@ measure(const struct sevq_table *table, size_t widths[SEVQ_COLUMNS_MAX], bool *h
 	return last;
 }
 
-/* The last column gives way to what the screen has. */
+/* Shrinks the last column to what is left of the screen's width. */
 static void
 fit_to_screen(size_t widths[SEVQ_COLUMNS_MAX], size_t last)
 {
@@ -286,7 +286,7 @@ fit_to_screen(size_t widths[SEVQ_COLUMNS_MAX], size_t last)
 		widths[last] = room;
 }
 
-/* row NULL: the titles. Nothing stands behind the last cell that has something. */
+/* Prints a row without spaces at its end. row NULL: the titles. */
 static void
 print_row(const struct sevq_table *table, char *const *row, const size_t widths[SEVQ_COLUMNS_MAX],
 	  size_t last)

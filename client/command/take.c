@@ -1,14 +1,14 @@
 /*
- * sevq drain, peek, consume - the events of a session, taken or only shown.
+ * sevq drain, peek, consume - takes the events of a session, or only shows them.
  */
 #include <stdlib.h>
 
 #include "client/command/command.h"
 #include "client/command/table.h"
 
-/* On standard error, so that standard output holds nothing but events. */
+/* Reports what is left on standard error, so that standard output holds nothing but events. */
 static void
-say_what_is_left(const struct sevq_events *events)
+report_remaining(const struct sevq_events *events)
 {
 	char *key = sevq_escaped(events->session_key);
 
@@ -37,7 +37,7 @@ show(const struct sevq_client *client, const struct sevq_options *options,
 			sevq_print_block(events->block);
 		else
 			sevq_print_events(events->events, events->count);
-		say_what_is_left(events);
+		report_remaining(events);
 	}
 	sevq_free(events);
 	return result;

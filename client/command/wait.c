@@ -1,5 +1,5 @@
 /*
- * sevq wait, tail - when there is something to take.
+ * sevq wait, tail - waits until there is something to take, and reports which sessions have it.
  */
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 #include "client/command/table.h"
 
 #define WAIT_MS_DEFAULT 30000
-#define WAIT_MS_MAX (5 * 60 * 1000) /* of one call; a longer wait is several */
+#define WAIT_MS_MAX (5 * 60 * 1000) /* of one call; a longer wait is several calls */
 
 enum sevq_exit
 sevq_run_wait(struct sevq_client *client, struct sevq_options *options)
@@ -40,8 +40,8 @@ sevq_run_wait(struct sevq_client *client, struct sevq_options *options)
 struct tail {
 	struct sevq_options *options;
 	struct sevq_backoff backoff;
-	char *last_id; /* NULL: nothing heard yet */
-	int64_t heard;
+	char *last_id; /* of the last wakeup; NULL: none yet */
+	int64_t wakeup_count;
 };
 
 /* "2026-11-22T17:04:05Z  agent:main:main  2 waiting  exec-event  now" */
@@ -70,16 +70,16 @@ on_wakeup(const struct sevq_wakeup *wakeup, void *arg)
 		puts(wakeup->json);
 	else
 		print_wakeup(wakeup);
-	tail->heard++;
-	return fflush(stdout) == 0 && tail->heard != tail->options->limit;
+	tail->wakeup_count++;
+	return fflush(stdout) == 0 && tail->wakeup_count != tail->options->limit;
 }
 
 /*
- * Hears until it is enough. A connection that is lost is made again; only the very first must come
- * about at once.
+ * Reads the stream until --limit wakeups have come. It reconnects when the connection is lost, but
+ * a server that cannot be reached at the start is a failure.
  */
 static enum sevq_exit
-hear(struct sevq_client *client, struct tail *tail)
+read_stream(struct sevq_client *client, struct tail *tail)
 {
 	struct sevq_stream_options stream;
 	bool first;
@@ -91,7 +91,7 @@ hear(struct sevq_client *client, struct tail *tail)
 		stream.last_event_id = tail->last_id;
 		if (sevq_stream(client, &stream, on_wakeup, tail) == SEVQ_OK)
 			return SEVQ_EXIT_DONE;
-		first = tail->backoff.count == 0 && tail->heard == 0;
+		first = tail->backoff.count == 0 && tail->wakeup_count == 0;
 		if (!sevq_backoff_may_help(client) ||
 		    (first && sevq_error_code(client) == SEVQ_UNREACHABLE))
 			return sevq_report(client);
@@ -107,7 +107,7 @@ sevq_run_tail(struct sevq_client *client, struct sevq_options *options)
 
 	if (options->argument_count > 0 && !sevq_take_key_argument(options))
 		return SEVQ_EXIT_USAGE;
-	result = hear(client, &tail);
+	result = read_stream(client, &tail);
 	free(tail.last_id);
 	return result;
 }
