@@ -343,7 +343,7 @@ block_of(struct answer *answer, size_t size, struct sevq_error *error)
 static int
 wrong(const struct field *field, struct sevq_error *error)
 {
-	sevq_error_set(error, SEVQ_BAD_ANSWER, "the answer's \"%s\" is not what sevqd says",
+	sevq_error_set(error, SEVQ_BAD_ANSWER, "the answer's member \"%s\" is missing or wrong",
 		       field->name);
 	return -1;
 }

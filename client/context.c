@@ -27,11 +27,12 @@ sevq_context_import(void *ours, size_t our_size, const void *theirs, struct sevq
 		return SEVQ_OK;
 	their_size = *(const size_t *)theirs;
 	if (their_size < sizeof(size_t) || their_size > STRUCT_BYTES_MAX)
-		return sevq_error_set(error, SEVQ_INVALID_ARGUMENT, "a struct was not initialised");
+		return sevq_error_set(error, SEVQ_INVALID_ARGUMENT,
+				      "a struct has no valid size; call its init function first");
 	for (i = our_size; i < their_size; i++)
 		if (((const char *)theirs)[i] != 0)
 			return sevq_error_set(error, SEVQ_INVALID_ARGUMENT,
-					      "an option needs a newer libsevq");
+					      "an option is unknown to this version of libsevq");
 	memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
 	return SEVQ_OK;
 }
@@ -125,7 +126,8 @@ sevq_context_begin(struct sevq_client *client)
 	if (client == NULL || client->http == NULL)
 		return false;
 	if (client->streaming) {
-		sevq_context_refuse(client, "the context hears a stream");
+		sevq_context_refuse(client,
+				    "this context is reading a stream; use another context");
 		return false;
 	}
 	memset(&client->error, 0, sizeof(client->error));
@@ -147,7 +149,7 @@ read_answer(struct sevq_client *client, const struct sevq_shape *shape)
 		sevq_answer_problem(answer->body, answer->len, &client->error);
 	else
 		sevq_error_set(&client->error, SEVQ_BAD_ANSWER,
-			       "%s does not answer as sevqd does (HTTP status %d)",
+			       "%s is no sevqd: unexpected answer with HTTP status %d",
 			       client->endpoint.url.text, answer->status);
 	return NULL;
 }

@@ -99,9 +99,10 @@ read_private(const char *path, bool must_be_ours, mode_t access_mask, struct sev
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		sevq_error_set(error, SEVQ_CONFIGURATION, "%s: not a regular file", path);
 	else if (must_be_ours && st.st_uid != geteuid())
-		sevq_error_set(error, SEVQ_CONFIGURATION, "%s: belongs to somebody else", path);
+		sevq_error_set(error, SEVQ_CONFIGURATION, "%s: belongs to another user", path);
 	else if ((st.st_mode & access_mask) != 0)
-		sevq_error_set(error, SEVQ_CONFIGURATION, "%s: open to others (mode %03o)", path,
+		sevq_error_set(error, SEVQ_CONFIGURATION,
+			       "%s: open to others (mode %03o); run chmod 600 on it", path,
 			       (unsigned)(st.st_mode & 0777));
 	else if (read_all(fd, out) != 0)
 		sevq_error_set(error, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
@@ -118,10 +119,11 @@ keep_token(const char *word, size_t len, const char *where, char **ret, struct s
 	size_t i;
 
 	if (len == 0)
-		return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: no token in it", where);
+		return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: contains no token", where);
 	for (i = 0; i < len; i++)
 		if ((unsigned char)word[i] <= 0x20 || (unsigned char)word[i] >= 0x7f)
-			return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: not a token", where);
+			return sevq_error_set(error, SEVQ_CONFIGURATION,
+					      "%s: a token is one word of printable ASCII", where);
 	*ret = strndup(word, len);
 	return *ret != NULL ? SEVQ_OK : sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 }
@@ -180,7 +182,7 @@ read_runtime_json(const char *path, const struct sevq_buffer *text, struct runti
 	if (address == NULL || !cJSON_IsNumber(pid) || pid->valueint <= 0 ||
 	    (token_file != NULL && token_file[0] != '/')) {
 		sevq_error_set(error, SEVQ_CONFIGURATION,
-			       "%s: damaged; remove it, or name the server's address", path);
+			       "%s: damaged; remove it, or give the server's address", path);
 	} else if (kill(pid->valueint, 0) == 0 || errno != ESRCH) {
 		if (token_file != NULL && (runtime->token_file = strdup(token_file)) == NULL)
 			sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");

@@ -11,9 +11,9 @@ import_draft(struct sevq_client *client, struct sevq_draft *ours, const struct s
 	if (ours->text == NULL)
 		sevq_context_refuse(client, "an event needs a text");
 	else if ((unsigned)ours->wake > SEVQ_WAKE_NEXT_HEARTBEAT)
-		sevq_context_refuse(client, "no such wake");
+		sevq_context_refuse(client, "wake is not a value of enum sevq_wake");
 	else if (ours->delay_ms < 0 || ours->ttl_ms < 0)
-		sevq_context_refuse(client, "a time is negative");
+		sevq_context_refuse(client, "delay_ms and ttl_ms must not be negative");
 	return client->error.code == SEVQ_OK;
 }
 
@@ -26,7 +26,7 @@ sevq_enqueue(struct sevq_client *client, const struct sevq_draft *draft, struct 
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
 	if (draft == NULL)
-		return sevq_context_refuse(client, "no draft");
+		return sevq_context_refuse(client, "draft is NULL");
 	sevq_request_init(&request, "POST", "/v1/events");
 	if (import_draft(client, &ours, draft))
 		sevq_request_draft(&request, &ours);
@@ -45,7 +45,7 @@ sevq_enqueue_batch(struct sevq_client *client, const struct sevq_draft *drafts, 
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
 	if (drafts == NULL || count == 0)
-		return sevq_context_refuse(client, "no drafts");
+		return sevq_context_refuse(client, "a batch needs at least one draft");
 	/* the caller may have been compiled with a struct of another size */
 	stride = drafts->size;
 	sevq_request_init(&request, "POST", "/v1/events");
@@ -53,7 +53,7 @@ sevq_enqueue_batch(struct sevq_client *client, const struct sevq_draft *drafts, 
 		if (!import_draft(client, &ours, (const struct sevq_draft *)(const void *)at))
 			break;
 		if (ours.size != stride) {
-			sevq_context_refuse(client, "a struct was not initialised");
+			sevq_context_refuse(client, "the drafts of a batch differ in size");
 			break;
 		}
 		sevq_request_batch_draft(&request, &ours);

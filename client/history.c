@@ -54,8 +54,10 @@ sevq_requeue(struct sevq_client *client, const struct sevq_requeue_options *opti
 		return client->error.code;
 	selectors = (ours.ids != NULL) +
 		    (ours.address.session_key != NULL || ours.address.agent_id != NULL) + ours.all;
-	if (selectors != 1 || ours.rate_per_second < 0)
-		return sevq_context_refuse(client, "name ids, or a session, or all");
+	if (selectors != 1)
+		return sevq_context_refuse(client, "give exactly one of ids, a session and all");
+	if (ours.rate_per_second < 0)
+		return sevq_context_refuse(client, "rate_per_second must not be negative");
 	sevq_request_init(&request, "POST", "/v1/dead-letters/requeue");
 	sevq_context_ids(client, &request, ours.ids, ours.id_count);
 	sevq_request_address(&request, &ours.address);

@@ -251,28 +251,31 @@ failed(const struct sevq_http *http, const struct sevq_request *request, CURLcod
 	if (rc == CURLE_OUT_OF_MEMORY || http->answer.failed)
 		return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	if (http->sent == 0)
-		return sevq_error_set(error, SEVQ_UNREACHABLE, "nothing answers at %s: %s",
+		return sevq_error_set(error, SEVQ_UNREACHABLE, "cannot connect to %s: %s",
 				      http->where, why);
 	if (request->on_data != NULL)
-		return sevq_error_set(error, SEVQ_LOST, "lost %s: %s", http->where,
-				      rc == CURLE_ABORTED_BY_CALLBACK ? "it says nothing any more"
-								      : why);
+		return sevq_error_set(
+		    error, SEVQ_LOST, "lost the connection to %s: %s", http->where,
+		    rc == CURLE_ABORTED_BY_CALLBACK ? "the server has been silent for too long"
+						    : why);
 	switch (rc) {
 	case CURLE_OPERATION_TIMEDOUT:
-		return sevq_error_set(error, SEVQ_TIMED_OUT,
-				      "no answer from %s in time; it may have been carried out",
-				      http->where);
+		return sevq_error_set(
+		    error, SEVQ_TIMED_OUT,
+		    "no answer from %s in time; the call may have been carried out", http->where);
 	case CURLE_WRITE_ERROR:
-		return sevq_error_set(error, SEVQ_BAD_ANSWER, "the answer of %s is too long",
+		return sevq_error_set(error, SEVQ_BAD_ANSWER, "the answer of %s is too large",
 				      http->where);
 	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, or not HTTP at all */
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_BAD_CONTENT_ENCODING:
-		return sevq_error_set(error, SEVQ_BAD_ANSWER, "%s does not speak as sevqd does: %s",
-				      http->where, why);
+		return sevq_error_set(error, SEVQ_BAD_ANSWER, "%s is no sevqd: %s", http->where,
+				      why);
 	default: /* among them the second sending, which on_send aborts */
 		return sevq_error_set(
-		    error, SEVQ_LOST, "lost %s before its answer; it may have been carried out: %s",
+		    error, SEVQ_LOST,
+		    "lost the connection to %s before its answer; the call may have been carried "
+		    "out: %s",
 		    http->where,
 		    rc == CURLE_ABORTED_BY_CALLBACK ? "the connection was closed" : why);
 	}

@@ -17,7 +17,7 @@ sevq_lease(struct sevq_client *client, const struct sevq_address *address,
 	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
 		return client->error.code;
 	if (ours.lease_ms < 0)
-		return sevq_context_refuse(client, "a time is negative");
+		return sevq_context_refuse(client, "lease_ms must not be negative");
 	sevq_request_init(&request, "POST", "/v1/leases");
 	sevq_request_address(&request, address);
 	sevq_request_number(&request, "limit", (int64_t)ours.limit);
@@ -38,7 +38,7 @@ begin(struct sevq_client *client, struct sevq_request *request, const char *leas
 	if (!sevq_context_begin(client))
 		return false;
 	if (lease_id == NULL || lease_id[0] == '\0') {
-		sevq_context_refuse(client, "the lease is missing");
+		sevq_context_refuse(client, "the lease id is missing");
 		return false;
 	}
 	sevq_request_init(request, "POST", "/v1/leases");
@@ -71,7 +71,7 @@ sevq_nack(struct sevq_client *client, const char *lease_id, const char *const *i
 		return sevq_error_code(client);
 	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) == SEVQ_OK &&
 	    ours.delay_ms < 0)
-		sevq_context_refuse(client, "a time is negative");
+		sevq_context_refuse(client, "delay_ms must not be negative");
 	sevq_context_ids(client, &request, ids, id_count);
 	sevq_request_number(&request, "delayMs", ours.delay_ms);
 	sevq_request_text(&request, "reason", ours.reason);
@@ -89,7 +89,7 @@ sevq_extend(struct sevq_client *client, const char *lease_id, const char *const 
 	if (!begin(client, &request, lease_id, "extend"))
 		return sevq_error_code(client);
 	if (lease_ms < 0)
-		sevq_context_refuse(client, "a time is negative");
+		sevq_context_refuse(client, "lease_ms must not be negative");
 	sevq_context_ids(client, &request, ids, id_count);
 	sevq_request_number(&request, "leaseMs", lease_ms);
 	request.repeatable = true; /* the new end counts from now, so the last one wins */
@@ -105,7 +105,7 @@ sevq_wait(struct sevq_client *client, const struct sevq_address *address, int64_
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
 	if (timeout_ms < 0 || timeout_ms > WAIT_MS_MAX)
-		return sevq_context_refuse(client, "a wait is 0 to 5 minutes long");
+		return sevq_context_refuse(client, "timeout_ms must be 0 to 300000 (5 minutes)");
 	sevq_request_init(&request, "GET", "/v1/wait");
 	sevq_request_address_query(&request, address);
 	sevq_buffer_addf(&request.target, "%stimeoutMs=%ld",

@@ -90,11 +90,13 @@ sevq_stream(struct sevq_client *client, const struct sevq_stream_options *option
 		return sevq_error_code(client);
 	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
 		return client->error.code;
-	if (on_wakeup == NULL || ours.coalesce_ms < 0 || ours.silence_ms < 0)
-		return sevq_context_refuse(client, on_wakeup == NULL ? "nobody hears"
-								     : "a time is negative");
+	if (on_wakeup == NULL)
+		return sevq_context_refuse(client, "on_wakeup is NULL");
+	if (ours.coalesce_ms < 0 || ours.silence_ms < 0)
+		return sevq_context_refuse(client,
+					   "coalesce_ms and silence_ms must not be negative");
 	if (ours.last_event_id != NULL && strpbrk(ours.last_event_id, "\r\n") != NULL)
-		return sevq_context_refuse(client, "an event id is one line");
+		return sevq_context_refuse(client, "last_event_id must be one line");
 	stream.sse.on_event = on_event;
 	stream.sse.arg = &stream;
 	sevq_request_init(&request, "GET", "/v1/stream");

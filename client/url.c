@@ -55,9 +55,11 @@ read_unix(const char *text, struct sevq_url *url, struct sevq_error *error)
 
 	if (path[0] != '/')
 		return sevq_error_set(error, SEVQ_CONFIGURATION,
-				      "%s: the path of a socket starts with a slash", text);
+				      "%s: the path of a unix socket must start with a slash",
+				      text);
 	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: too long for a socket", text);
+		return sevq_error_set(error, SEVQ_CONFIGURATION,
+				      "%s: the path is too long for a unix socket", text);
 	url->local = true;
 	url->text = strdup(text);
 	url->unix_path = strdup(path);
@@ -73,22 +75,23 @@ check_parts(CURLU *parts, const char *text, struct sevq_error *error)
 	if (strncasecmp(text, "http://", 7) != 0 && strncasecmp(text, "https://", 8) != 0)
 		return sevq_error_set(
 		    error, SEVQ_CONFIGURATION,
-		    "%s: a server's address starts with http://, https:// or unix:", text);
+		    "%s: a server's address must start with http://, https:// or unix:", text);
 	switch (curl_url_set(parts, CURLUPART_URL, text, 0)) {
 	case CURLUE_OK:
 		break;
 	case CURLUE_OUT_OF_MEMORY:
 		return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	default:
-		return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: not a URL", text);
+		return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: not a valid URL", text);
 	}
 	if (has_part(parts, CURLUPART_USER) || has_part(parts, CURLUPART_PASSWORD))
 		return sevq_error_set(
 		    error, SEVQ_CONFIGURATION,
-		    "a server's address has no user and no password: use a token");
+		    "a server's address must not contain a user or password; use a token");
 	if (has_part(parts, CURLUPART_QUERY) || has_part(parts, CURLUPART_FRAGMENT))
 		return sevq_error_set(error, SEVQ_CONFIGURATION,
-				      "%s: a server's address has no query and no fragment", text);
+				      "%s: a server's address must not contain a query or fragment",
+				      text);
 	return SEVQ_OK;
 }
 

@@ -38,46 +38,96 @@ struct option_row {
 
 /* clang-format off */
 static const struct option_row rows[] = {
-	{ "listen", ENDPOINTS, AT(listen), "ADDR:PORT", 0, 0, 0, "address to listen on, or unix:PATH; repeatable; port 0 takes a free one (" DEFAULT_LISTEN ")" },
-	{ "db", TEXT, AT(db), "FILE", 0, 0, 0, "database ($XDG_STATE_HOME/sevq/sevq.db)" },
-	{ "policy", TEXT, AT(policy), "FILE", 0, 0, 0, "OpenClaw config to route by ($OPENCLAW_CONFIG_PATH, ~/.openclaw/openclaw.json where it exists, else empty)" },
-	{ "token-file", TEXT, AT(token_file), "FILE", 0, 0, 0, "bearer tokens: one a line, with optional scopes produce,consume,read,admin (\"token\" beside the database, made at first start)" },
-	{ "no-auth", SWITCH, AT(no_auth), NULL, 0, 0, 1, "ask for no token; refused unless every listener is local" },
-	{ "behind-proxy", SWITCH, AT(behind_proxy), NULL, 0, 0, 1, "allow listeners that other machines can reach: a proxy in front must speak TLS, sevqd does not" },
-	{ "allow-host", LIST, AT(allow_host), "HOST", 0, 0, 0, "a further name clients may call us by, HOST or HOST:PORT; repeatable" },
-	{ "compat", CHOICE, AT(compat), "none|openclaw", COMPAT_NONE, 0, 0, "openclaw: --max-pending 20 --overflow drop-oldest" },
-	{ "overflow", CHOICE, AT(overflow), "reject|drop-oldest", OVERFLOW_REJECT, 0, 0, "what happens at a session's limit" },
-	{ "log-level", CHOICE, AT(log_level), "debug|info|warn|error", LOG_INFO, 0, 0, "how much to say; read again on SIGHUP" },
-	{ "log-format", CHOICE, AT(log_format), "auto|json|text", LOG_AUTO, 0, 0, "auto: text on a terminal, else JSON lines" },
-	{ "max-pending", NUMBER, AT(max_pending), "N", SESSION_PENDING_DEFAULT, 1, 1000000000, "events pending in one session" },
-	{ "max-pending-total", NUMBER, AT(max_pending_total), "N", PENDING_DEFAULT, 1, 1000000000, "events pending in all" },
-	{ "max-sessions", NUMBER, AT(max_sessions), "N", SESSIONS_DEFAULT, 1, 1000000000, "sessions with something pending" },
-	{ "max-batch-events", NUMBER, AT(max_batch_events), "N", BATCH_EVENTS_DEFAULT, 1, 100000, "events in one batch" },
-	{ "max-attempts", NUMBER, AT(max_attempts), "N", ATTEMPTS_DEFAULT, 1, 255, "deliveries that may fail before an event becomes a dead letter" },
-	{ "retention-ms", NUMBER, AT(retention_ms), "MS", RETENTION_MS_DEFAULT, 0, 36500 * DAY_MS, "how long settled events stay on disk" },
-	{ "retention-rows", NUMBER, AT(retention_rows), "N", RETENTION_ROWS_DEFAULT, 0, INT64_MAX, "how many settled events stay at the most" },
-	{ "db-max-bytes", NUMBER, AT(db_max_bytes), "BYTES", 0, 0, INT64_MAX, "size of the database file above which events are refused with 507; 0: any" },
-	{ "db-min-free-bytes", NUMBER, AT(db_min_free_bytes), "BYTES", 64 << 20, 0, INT64_MAX, "free disk below which events are refused with 507" },
-	{ "allow-network-fs", SWITCH, AT(allow_network_fs), NULL, 0, 0, 1, "allow a database on a network file system" },
-	{ "max-body-bytes", NUMBER, AT(max_body_bytes), "BYTES", BODY_BYTES_DEFAULT, 1024, 1 << 30, "a request body; over it 413" },
-	{ "max-header-bytes", NUMBER, AT(max_header_bytes), "BYTES", HEADER_BYTES_DEFAULT, 512, 1 << 20, "request line and headers; over it 431" },
-	{ "max-target-bytes", NUMBER, AT(max_target_bytes), "BYTES", 8192, 128, 1 << 20, "a request target; over it 414" },
-	{ "max-connections", NUMBER, AT(max_connections), "N", 10000, 1, 1000000, "connections in all; over it the longest idle one is closed, else 429" },
-	{ "max-connections-per-address", NUMBER, AT(max_connections_per_address), "N", 5000, 1, 1000000, "connections of one address (IPv6: of one /64); over it 429" },
-	{ "max-pipelined-bytes", NUMBER, AT(max_pipelined_bytes), "BYTES", 65536, 1024, 1 << 30, "bytes read ahead while a request is under way; more wait in the kernel" },
-	{ "max-buffered-bytes", NUMBER, AT(max_buffered_bytes), "BYTES", 256 << 20, 1 << 20, INT64_MAX, "bytes buffered for all connections; over it large bodies, and calls whose answers may be large, get 429" },
-	{ "max-waiters", NUMBER, AT(max_waiters), "N", 5000, 1, 1000000, "calls that wait for events; over it 429" },
-	{ "max-streams", NUMBER, AT(max_streams), "N", 100, 0, 1000000, "streams of wakes; over it 429" },
-	{ "stream-buffer", NUMBER, AT(stream_buffer), "BYTES", 256 << 10, 4096, 1 << 30, "bytes that a slow reader of a stream may hold up; over it its stream is dropped" },
-	{ "stream-ping-ms", NUMBER, AT(stream_ping_ms), "MS", 15000, 10, DAY_MS, "between two pings on a stream" },
-	{ "max-requests-per-connection", NUMBER, AT(max_requests_per_connection), "N", 10000, 1, INT64_MAX, "requests on one connection before it is closed" },
-	{ "header-timeout-ms", NUMBER, AT(header_timeout_ms), "MS", 10000, 10, DAY_MS, "for a request's headers to arrive; over it 408" },
-	{ "body-timeout-ms", NUMBER, AT(body_timeout_ms), "MS", 30000, 10, DAY_MS, "for a request's body to arrive; over it 408" },
-	{ "min-body-rate", NUMBER, AT(min_body_rate), "BYTES", 1024, 0, 1 << 30, "bytes a second that a body must bring over any five seconds; under it 408" },
-	{ "response-timeout-ms", NUMBER, AT(response_timeout_ms), "MS", 60000, 10, DAY_MS, "for a client to read its answer; over it the connection is dropped" },
-	{ "idle-timeout-ms", NUMBER, AT(idle_timeout_ms), "MS", 60000, 10, DAY_MS, "between requests; over it the connection is closed" },
-	{ "linger-timeout-ms", NUMBER, AT(linger_timeout_ms), "MS", 2000, 10, DAY_MS, "for a client to read the last answer before its connection is closed" },
-	{ "shutdown-grace-ms", NUMBER, AT(shutdown_grace_ms), "MS", 5000, 0, DAY_MS, "for connections to end after SIGTERM" },
+	{ "listen", ENDPOINTS, AT(listen), "ADDR:PORT", 0, 0, 0,
+	  "address to listen on, or unix:PATH; repeatable; port 0 takes a free one "
+	  "(" DEFAULT_LISTEN ")" },
+	{ "db", TEXT, AT(db), "FILE", 0, 0, 0,
+	  "database file ($XDG_STATE_HOME/sevq/sevq.db)" },
+	{ "policy", TEXT, AT(policy), "FILE", 0, 0, 0,
+	  "OpenClaw config to route by ($OPENCLAW_CONFIG_PATH, ~/.openclaw/openclaw.json "
+	  "where it exists, else none)" },
+	{ "token-file", TEXT, AT(token_file), "FILE", 0, 0, 0,
+	  "bearer tokens, one a line, with optional scopes produce,consume,read,admin "
+	  "(\"token\" beside the database, made at first start)" },
+	{ "no-auth", SWITCH, AT(no_auth), NULL, 0, 0, 1,
+	  "ask for no token; refused unless every listener is local" },
+	{ "behind-proxy", SWITCH, AT(behind_proxy), NULL, 0, 0, 1,
+	  "allow listeners that other machines can reach; a proxy in front must do TLS, "
+	  "because sevqd does not" },
+	{ "allow-host", LIST, AT(allow_host), "HOST", 0, 0, 0,
+	  "another name of this server that clients may use, HOST or HOST:PORT; repeatable" },
+	{ "compat", CHOICE, AT(compat), "none|openclaw", COMPAT_NONE, 0, 0,
+	  "openclaw: the same as --max-pending 20 --overflow drop-oldest" },
+	{ "overflow", CHOICE, AT(overflow), "reject|drop-oldest", OVERFLOW_REJECT, 0, 0,
+	  "at the limit of a session: refuse the new event, or evict the oldest as a dead "
+	  "letter" },
+	{ "log-level", CHOICE, AT(log_level), "debug|info|warn|error", LOG_INFO, 0, 0,
+	  "least severe messages to log; read again on SIGHUP" },
+	{ "log-format", CHOICE, AT(log_format), "auto|json|text", LOG_AUTO, 0, 0,
+	  "auto: text on a terminal, else JSON lines" },
+	{ "max-pending", NUMBER, AT(max_pending), "N", SESSION_PENDING_DEFAULT, 1, 1000000000,
+	  "pending events in one session; over it see --overflow" },
+	{ "max-pending-total", NUMBER, AT(max_pending_total), "N", PENDING_DEFAULT, 1, 1000000000,
+	  "pending events in all sessions; over it 429" },
+	{ "max-sessions", NUMBER, AT(max_sessions), "N", SESSIONS_DEFAULT, 1, 1000000000,
+	  "sessions with pending events; over it 429" },
+	{ "max-batch-events", NUMBER, AT(max_batch_events), "N", BATCH_EVENTS_DEFAULT, 1, 100000,
+	  "events in one batch; over it 413" },
+	{ "max-attempts", NUMBER, AT(max_attempts), "N", ATTEMPTS_DEFAULT, 1, 255,
+	  "failed deliveries after which an event becomes a dead letter" },
+	{ "retention-ms", NUMBER, AT(retention_ms), "MS", RETENTION_MS_DEFAULT, 0, 36500 * DAY_MS,
+	  "how long events stay in the history after they left their queue" },
+	{ "retention-rows", NUMBER, AT(retention_rows), "N", RETENTION_ROWS_DEFAULT, 0, INT64_MAX,
+	  "how many events the history keeps at most" },
+	{ "db-max-bytes", NUMBER, AT(db_max_bytes), "BYTES", 0, 0, INT64_MAX,
+	  "size of the database file above which new events get 507; 0: no limit" },
+	{ "db-min-free-bytes", NUMBER, AT(db_min_free_bytes), "BYTES", 64 << 20, 0, INT64_MAX,
+	  "free disk space below which new events get 507" },
+	{ "allow-network-fs", SWITCH, AT(allow_network_fs), NULL, 0, 0, 1,
+	  "allow a database on a network file system" },
+	{ "max-body-bytes", NUMBER, AT(max_body_bytes), "BYTES", BODY_BYTES_DEFAULT, 1024, 1 << 30,
+	  "size of a request body; over it 413" },
+	{ "max-header-bytes", NUMBER, AT(max_header_bytes), "BYTES", HEADER_BYTES_DEFAULT,
+	  512, 1 << 20,
+	  "size of the request line and headers; over it 431" },
+	{ "max-target-bytes", NUMBER, AT(max_target_bytes), "BYTES", 8192, 128, 1 << 20,
+	  "size of a request target; over it 414" },
+	{ "max-connections", NUMBER, AT(max_connections), "N", 10000, 1, 1000000,
+	  "connections in all; over it the one that is idle longest is closed, else 429" },
+	{ "max-connections-per-address", NUMBER, AT(max_connections_per_address), "N", 5000,
+	  1, 1000000,
+	  "connections from one address (IPv6: one /64); over it 429" },
+	{ "max-pipelined-bytes", NUMBER, AT(max_pipelined_bytes), "BYTES", 65536, 1024, 1 << 30,
+	  "bytes read ahead of the request under way; the rest waits in the kernel" },
+	{ "max-buffered-bytes", NUMBER, AT(max_buffered_bytes), "BYTES", 256 << 20, 1 << 20,
+	  INT64_MAX,
+	  "bytes buffered for all connections; over it large bodies and calls with large "
+	  "answers get 429" },
+	{ "max-waiters", NUMBER, AT(max_waiters), "N", 5000, 1, 1000000,
+	  "calls waiting for events; over it 429" },
+	{ "max-streams", NUMBER, AT(max_streams), "N", 100, 0, 1000000,
+	  "open streams; over it 429" },
+	{ "stream-buffer", NUMBER, AT(stream_buffer), "BYTES", 256 << 10, 4096, 1 << 30,
+	  "bytes buffered for one slow reader of a stream; over it the stream is closed" },
+	{ "stream-ping-ms", NUMBER, AT(stream_ping_ms), "MS", 15000, 10, DAY_MS,
+	  "time between two pings on a stream" },
+	{ "max-requests-per-connection", NUMBER, AT(max_requests_per_connection), "N", 10000,
+	  1, INT64_MAX,
+	  "requests on one connection before it is closed" },
+	{ "header-timeout-ms", NUMBER, AT(header_timeout_ms), "MS", 10000, 10, DAY_MS,
+	  "time for the headers of a request to arrive; over it 408" },
+	{ "body-timeout-ms", NUMBER, AT(body_timeout_ms), "MS", 30000, 10, DAY_MS,
+	  "time for the body of a request to arrive; over it 408" },
+	{ "min-body-rate", NUMBER, AT(min_body_rate), "BYTES", 1024, 0, 1 << 30,
+	  "bytes a second that must arrive of a body, over any five seconds; under it 408" },
+	{ "response-timeout-ms", NUMBER, AT(response_timeout_ms), "MS", 60000, 10, DAY_MS,
+	  "time for a client to read its answer; over it the connection is closed" },
+	{ "idle-timeout-ms", NUMBER, AT(idle_timeout_ms), "MS", 60000, 10, DAY_MS,
+	  "time between two requests; over it the connection is closed" },
+	{ "linger-timeout-ms", NUMBER, AT(linger_timeout_ms), "MS", 2000, 10, DAY_MS,
+	  "time for a client to read the last answer before the connection is closed" },
+	{ "shutdown-grace-ms", NUMBER, AT(shutdown_grace_ms), "MS", 5000, 0, DAY_MS,
+	  "time for connections to end after SIGTERM" },
 };
 /* clang-format on */
 
@@ -147,7 +197,7 @@ set_choice(struct loading *l, const struct option_row *row, const char *text, st
 			return 0;
 		}
 		if (word[len] == '\0')
-			return error_set(err, ERROR_CONFIG, "\"%.64s\" is none of %s", text,
+			return error_set(err, ERROR_CONFIG, "\"%.64s\" is not one of %s", text,
 					 row->words);
 		word += len + 1;
 	}
@@ -164,7 +214,7 @@ set_number(struct loading *l, const struct option_row *row, const char *text, st
 		    __builtin_add_overflow(number, *c - '0', &number))
 			break;
 	if (*c != '\0' || c == text || number < row->min || number > row->max)
-		return error_set(err, ERROR_CONFIG, "\"%.64s\" is no number from %lld to %lld",
+		return error_set(err, ERROR_CONFIG, "\"%.64s\" is not a number from %lld to %lld",
 				 text, (long long)row->min, (long long)row->max);
 	*(int64_t *)place(row, l->options) = number;
 	return 0;
@@ -265,12 +315,12 @@ load_flags(struct loading *l, int argc, char **argv, struct error *err)
 				return -1;
 		} else if (act(l->options, flag) != 0)
 			return error_set(err, ERROR_USAGE,
-					 "%s: no such option, or not exactly one; see --help",
+					 "%s: unknown or ambiguous option; see --help",
 					 argv[optind - 1]);
 	}
-	return optind == argc
-		   ? 0
-		   : error_set(err, ERROR_USAGE, "%s: not expected; see --help", argv[optind]);
+	return optind == argc ? 0
+			      : error_set(err, ERROR_USAGE, "%s: unexpected argument; see --help",
+					  argv[optind]);
 }
 
 /* --- environment --- */
@@ -321,7 +371,8 @@ load_environment(struct loading *l, struct error *err)
 
 	for (char **e = environ; *e != NULL; e++)
 		if (strncmp(*e, "SEVQ_", 5) == 0 && !known_variable(*e, strcspn(*e, "=")))
-			return error_set(err, ERROR_CONFIG, "%.*s: no such variable",
+			return error_set(err, ERROR_CONFIG,
+					 "%.*s: unknown variable; unset it, or see --help",
 					 (int)strcspn(*e, "="), *e);
 	for (size_t i = 0; i < ROWS; i++) {
 		const char *value;
@@ -406,14 +457,15 @@ set_member(struct loading *l, const struct json *doc, size_t member, struct erro
 				return -1;
 		return 0;
 	}
-	return error_set(err, ERROR_CONFIG, "%.*s: no such option", (int)name.len, name.s);
+	return error_set(err, ERROR_CONFIG, "%.*s: unknown option; see --help", (int)name.len,
+			 name.s);
 }
 
 static int
 set_members(struct loading *l, const struct json *doc, struct error *err)
 {
 	if (doc->tokens[0].type != JSON_OBJECT)
-		return error_set(err, ERROR_CONFIG, "must be an object");
+		return error_set(err, ERROR_CONFIG, "the file must hold one JSON object");
 	for (size_t t = json_first(doc, 0); t != 0; t = json_next(doc, 0, t))
 		if (set_member(l, doc, t, err) != 0)
 			return -1;
@@ -499,8 +551,7 @@ place_database(struct loading *l, struct error *err)
 	else if (home != NULL && *home != '\0')
 		buf_addf(&path, "%s/.local/state/sevq/sevq.db", home);
 	else
-		return error_set(err, ERROR_CONFIG,
-				 "no place for the database: neither --db nor HOME is set");
+		return error_set(err, ERROR_CONFIG, "no path for the database: set --db or HOME");
 	l->options->db = keep(l, path.data, path.len);
 	buf_clear(&path);
 	return 0;
@@ -518,14 +569,15 @@ check_listeners(const struct options *o, struct error *err)
 			continue;
 		if (o->no_auth)
 			return error_set(err, ERROR_CONFIG,
-					 "no-auth is refused: other machines can reach %s",
+					 "no-auth is refused because other machines can reach %s; "
+					 "listen on a loopback address or a unix socket",
 					 o->listen.items[i]);
 		if (!o->behind_proxy)
-			return error_set(err, ERROR_CONFIG,
-					 "listen: other machines can reach %s, and sevqd speaks no "
-					 "TLS; put a proxy in front and "
-					 "say --behind-proxy",
-					 o->listen.items[i]);
+			return error_set(
+			    err, ERROR_CONFIG,
+			    "listen: other machines can reach %s, and sevqd has no TLS; "
+			    "put a TLS proxy in front and give --behind-proxy",
+			    o->listen.items[i]);
 	}
 	return 0;
 }
@@ -606,25 +658,28 @@ options_help(struct buf *out)
 	    "       sevqd route [OPTION...]   try a policy on lines of JSON; see sevqd route "
 	    "--help\n\n"
 	    "A durable queue for the system events of OpenClaw agents.\n\n"
-	    "  --config FILE                       options from a file (JSON with comments): the "
-	    "names below in camelCase\n"
-	    "  --check-config                      check options, policy and tokens, then exit\n"
-	    "  --print-config                      print the options in force as such a file, then "
-	    "exit\n"
-	    "  --help, --version                   print this, or the version, then exit\n\n");
+	    "  --config FILE                       read options from FILE, JSON with comments; "
+	    "--max-pending is maxPending there\n"
+	    "  --check-config                      check options, policy and tokens, and exit\n"
+	    "  --print-config                      print the options in force as a config file, "
+	    "and exit\n"
+	    "  --help, --version                   print this help, or the version, and exit\n\n");
 	for (size_t i = 0; i < ROWS; i++)
 		help_row(out, &rows[i]);
-	buf_adds(out, "\nFlags win over the environment (SEVQ_MAX_PENDING for --max-pending; lists "
-		      "with commas), it over the config file,\n"
-		      "it over the defaults in parentheses. SIGHUP reads log level and format, "
-		      "policy and tokens again.\n"
-		      "SIGTERM and SIGINT stop after answering.\n\n"
-		      "Exit status: 0 stopped as asked; 2 wrong command line; 70 a commit of "
-		      "unknown outcome, start again;\n"
-		      "71 cannot listen; 74 the database cannot be opened, read or written; 75 "
-		      "another server has the database,\n"
-		      "or somebody writes to it; 78 wrong config, policy or token file, or a "
-		      "database that is foreign, newer or damaged.\n");
+	buf_adds(
+	    out,
+	    "\nA flag overrides the environment variable, the variable the config file, and the "
+	    "file the default in parentheses.\n"
+	    "The variable of --max-pending is SEVQ_MAX_PENDING; lists are separated by commas "
+	    "there.\n"
+	    "SIGHUP reloads the log level and format, the policy and the tokens. SIGTERM and "
+	    "SIGINT answer what is under way and stop.\n\n"
+	    "Exit status: 0 stopped by a signal; 2 wrong command line; 70 the outcome of a "
+	    "commit is unknown, start again;\n"
+	    "71 cannot listen; 74 cannot open, read or write the database; 75 another process "
+	    "has the database open or writes to it;\n"
+	    "78 wrong config, policy or token file, or the database is damaged, foreign or of a "
+	    "newer version.\n");
 }
 
 static void

@@ -50,7 +50,8 @@ sevq_report(const struct sevq_client *client)
 		fprintf(stderr, "sevq: no sevqd at %s: start one with `sevqd`\n",
 			sevq_base_url(client));
 	else if (code == SEVQ_UNAUTHORIZED)
-		fprintf(stderr, "sevq: %s; name its token with --token-file or SEVQ_TOKEN_FILE\n",
+		fprintf(stderr,
+			"sevq: %s; give the server's token with --token-file or SEVQ_TOKEN_FILE\n",
 			message);
 	else if (sevq_retry_after(client) > 0)
 		fprintf(stderr, "sevq: %s; try again in %ld s\n", message,
@@ -65,13 +66,13 @@ bool
 sevq_take_key_argument(struct sevq_options *options)
 {
 	if (options->argument_count > 0 && options->address.session_key != NULL) {
-		sevq_report_usage("the session is named twice");
+		sevq_report_usage("two sessions given: give KEY or --session-key, not both");
 		return false;
 	}
 	if (options->argument_count > 0)
 		options->address.session_key = options->arguments[0];
 	if (options->address.session_key == NULL && options->address.agent_id == NULL) {
-		sevq_report_usage("name a session key or an --agent");
+		sevq_report_usage("no session given: give a session key or --agent ID");
 		return false;
 	}
 	return true;

@@ -21,9 +21,10 @@ read_input(void)
 	if (ferror(stdin))
 		perror("sevq: standard input");
 	else if (input.len > INPUT_BYTES_MAX)
-		fputs("sevq: standard input is too long\n", stderr);
+		fputs("sevq: standard input is over 64 MiB; send it in parts\n", stderr);
 	else if (memchr(sevq_buffer_text(&input), '\0', input.len) != NULL)
-		fputs("sevq: standard input holds a NUL, which no event can\n", stderr);
+		fputs("sevq: standard input contains a NUL byte, which an event cannot hold\n",
+		      stderr);
 	else
 		return sevq_need(sevq_buffer_take(&input));
 	sevq_buffer_clear(&input);
@@ -114,7 +115,7 @@ queue_lines(struct sevq_client *client, const struct sevq_options *options, char
 
 	drafts = drafts_of_lines(text, options, &count);
 	if (count == 0) {
-		fputs("sevq: no lines\n", stderr);
+		fputs("sevq: standard input has no lines; nothing was enqueued\n", stderr);
 		return SEVQ_EXIT_NOTHING;
 	}
 	code = sevq_enqueue_batch(client, drafts, count, &receipts);
@@ -136,13 +137,13 @@ sevq_run_event(struct sevq_client *client, struct sevq_options *options)
 	char *input;
 
 	if (options->argument_count > 0 && options->text != NULL)
-		return sevq_report_usage("the text is given twice");
+		return sevq_report_usage("two texts given: give TEXT or --text, not both");
 	if (options->argument_count > 0)
 		options->text = options->arguments[0];
 	if (options->text == NULL)
-		return sevq_report_usage("an event needs a text");
+		return sevq_report_usage("no text given: give TEXT, or - to read standard input");
 	if (options->lines && options->idempotency_key != NULL)
-		return sevq_report_usage("an idempotency key is for one event, not for --lines");
+		return sevq_report_usage("--idempotency-key is for one event and excludes --lines");
 	if (strcmp(options->text, "-") != 0)
 		return options->lines
 			   ? sevq_report_usage("--lines reads standard input: give - as the text")

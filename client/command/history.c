@@ -173,7 +173,7 @@ sevq_run_history(struct sevq_client *client, struct sevq_options *options)
 	filter.cursor = options->cursor;
 	if (sevq_history(client, &filter, &history) != SEVQ_OK)
 		return sevq_report(client);
-	return show(client, options, history, "nothing is gone, or it is forgotten");
+	return show(client, options, history, "no events in the history");
 }
 
 /*
@@ -191,7 +191,7 @@ select_dead_letters(struct sevq_options *options, struct sevq_requeue_options *r
 		requeue->id_count = (size_t)options->argument_count;
 		return options->argument_count > 0 && !options->requeue_all
 			   ? SEVQ_EXIT_DONE
-			   : sevq_report_usage("--requeue wants ids");
+			   : sevq_report_usage("--requeue needs the ids of dead letters");
 	}
 	if (!take_key(options))
 		return SEVQ_EXIT_USAGE;
@@ -200,8 +200,9 @@ select_dead_letters(struct sevq_options *options, struct sevq_requeue_options *r
 	if (!requeue->all || options->yes || options->dry_run)
 		return SEVQ_EXIT_DONE;
 	if (!isatty(STDIN_FILENO))
-		return sevq_report_usage("--requeue-all of every session wants --yes");
-	return sevq_ask("Queue all dead letters anew? [y/N] ") ? SEVQ_EXIT_DONE : SEVQ_EXIT_FAILED;
+		return sevq_report_usage("--requeue-all of every session needs --yes");
+	return sevq_ask("Requeue the dead letters of all sessions? [y/N] ") ? SEVQ_EXIT_DONE
+									    : SEVQ_EXIT_FAILED;
 }
 
 static void
@@ -214,7 +215,7 @@ print_requeued(const struct sevq_options *options, const struct sevq_requeued *r
 	putchar('\n');
 	fflush(stdout);
 	if (requeued->more)
-		fputs("there are more: call again\n", stderr);
+		fputs("more dead letters are left: run the command again\n", stderr);
 }
 
 static enum sevq_exit
@@ -245,7 +246,7 @@ sevq_run_dead_letters(struct sevq_client *client, struct sevq_options *options)
 	if (options->requeue || options->requeue_all)
 		return requeue_dead_letters(client, options);
 	if (options->argument_count > 1)
-		return sevq_report_usage("ids are for --requeue");
+		return sevq_report_usage("give one session key, or --requeue and ids");
 	if (!take_key(options))
 		return SEVQ_EXIT_USAGE;
 	if (sevq_dead_letters(client, &options->address, (size_t)options->limit, options->cursor,

@@ -6,54 +6,57 @@
 #include "client/command/command.h"
 
 /* clang-format off */
-#define WITH_ADDRESS (SEVQ_WITH(SEVQ_OPTION_SESSION_KEY) | SEVQ_WITH(SEVQ_OPTION_AGENT) | SEVQ_WITH(SEVQ_OPTION_CHANNEL) | SEVQ_WITH(SEVQ_OPTION_ACCOUNT))
+#define WITH(name) SEVQ_WITH(SEVQ_OPTION_##name)
+#define WITH_ADDRESS (WITH(SESSION_KEY) | WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT))
 
 static const struct sevq_command commands[] = {
-	{ "event", "[TEXT|-]", "queue an event", 0, 1,
-	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_TEXT) | SEVQ_WITH(SEVQ_OPTION_LINES) | SEVQ_WITH(SEVQ_OPTION_CONTEXT_KEY) |
-	      SEVQ_WITH(SEVQ_OPTION_SOURCE) | SEVQ_WITH(SEVQ_OPTION_MODE) | SEVQ_WITH(SEVQ_OPTION_REPLACE) |
-	      SEVQ_WITH(SEVQ_OPTION_ALLOW_DUPLICATE) | SEVQ_WITH(SEVQ_OPTION_DELIVERY) | SEVQ_WITH(SEVQ_OPTION_TRACEPARENT) |
-	      SEVQ_WITH(SEVQ_OPTION_DELAY) | SEVQ_WITH(SEVQ_OPTION_TTL) | SEVQ_WITH(SEVQ_OPTION_IDEMPOTENCY_KEY),
-	  sevq_run_event },
-	{ "drain", "[KEY]", "take the events of a session, oldest first, and forget them", 0, 1,
-	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CONTEXT_PREFIX) | SEVQ_WITH(SEVQ_OPTION_FORMAT) |
-	      SEVQ_WITH(SEVQ_OPTION_IDEMPOTENCY_KEY), sevq_run_drain },
-	{ "lease", "[KEY]", "take the events of a session until they are acked, or else come back", 0, 1,
-	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CONTEXT_PREFIX) | SEVQ_WITH(SEVQ_OPTION_FORMAT) |
-	      SEVQ_WITH(SEVQ_OPTION_FOR) | SEVQ_WITH(SEVQ_OPTION_CONSUMER) | SEVQ_WITH(SEVQ_OPTION_EXCLUSIVE) |
-	      SEVQ_WITH(SEVQ_OPTION_IDEMPOTENCY_KEY), sevq_run_lease },
-	{ "ack", "LEASE [ID...]", "be done with leased events", 1, -1, 0, sevq_run_ack },
-	{ "nack", "LEASE [ID...]", "give leased events back", 1, -1,
-	  SEVQ_WITH(SEVQ_OPTION_DELAY) | SEVQ_WITH(SEVQ_OPTION_REASON) | SEVQ_WITH(SEVQ_OPTION_NO_COUNT), sevq_run_nack },
-	{ "extend", "LEASE [ID...]", "keep leased events longer", 1, -1, SEVQ_WITH(SEVQ_OPTION_FOR), sevq_run_extend },
-	{ "run", "[KEY] -- COMMAND [ARG...]", "wait for events and give them to a command, again and again", 1, -1,
-	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CONTEXT_PREFIX) | SEVQ_WITH(SEVQ_OPTION_FOR) |
-	      SEVQ_WITH(SEVQ_OPTION_CONSUMER) | SEVQ_WITH(SEVQ_OPTION_EXCLUSIVE) | SEVQ_WITH(SEVQ_OPTION_ONCE) |
-	      SEVQ_WITH(SEVQ_OPTION_MAX_ROUNDS) | SEVQ_WITH(SEVQ_OPTION_BACKOFF) | SEVQ_WITH(SEVQ_OPTION_BACKOFF_MAX), sevq_run_run },
-	{ "wait", "[KEY]", "wait until a session has events", 0, 1, WITH_ADDRESS, sevq_run_wait },
-	{ "tail", "[KEY]", "say which sessions get events, as it happens", 0, 1,
-	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_PREFIX) | SEVQ_WITH(SEVQ_OPTION_LIMIT), sevq_run_tail },
-	{ "peek", "[KEY]", "show the events of a session, oldest first, and leave them", 0, 1,
-	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_AFTER), sevq_run_peek },
-	{ "show", "ID", "show an event and what has happened to it", 1, 1, 0, sevq_run_show },
-	{ "consume", "KEY ID...", "take exactly these events of a session", 2, -1,
-	  SEVQ_WITH(SEVQ_OPTION_AGENT) | SEVQ_WITH(SEVQ_OPTION_CHANNEL) | SEVQ_WITH(SEVQ_OPTION_ACCOUNT), sevq_run_consume },
-	{ "withdraw", "ID", "take back one event that is still queued", 1, 1, 0, sevq_run_withdraw },
-	{ "purge", "[KEY]", "throw away the events of a session", 0, 1,
-	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_CONTEXT_KEY) | SEVQ_WITH(SEVQ_OPTION_YES), sevq_run_purge },
-	{ "sessions", "", "list what is queued where", 0, 0,
-	  SEVQ_WITH(SEVQ_OPTION_SESSION_KEY) | SEVQ_WITH(SEVQ_OPTION_AGENT) | SEVQ_WITH(SEVQ_OPTION_PREFIX) |
-	      SEVQ_WITH(SEVQ_OPTION_MIN_AGE) | SEVQ_WITH(SEVQ_OPTION_SORT) | SEVQ_WITH(SEVQ_OPTION_LIMIT) |
-	      SEVQ_WITH(SEVQ_OPTION_CURSOR), sevq_run_sessions },
-	{ "history", "[KEY]", "list events that are gone, newest first", 0, 1,
-	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_STATE) | SEVQ_WITH(SEVQ_OPTION_SOURCE) | SEVQ_WITH(SEVQ_OPTION_SINCE) |
-	      SEVQ_WITH(SEVQ_OPTION_UNTIL) | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CURSOR), sevq_run_history },
-	{ "dead-letters", "[KEY|ID...]", "list events that nobody got, or queue them anew", 0, -1,
-	  WITH_ADDRESS | SEVQ_WITH(SEVQ_OPTION_LIMIT) | SEVQ_WITH(SEVQ_OPTION_CURSOR) | SEVQ_WITH(SEVQ_OPTION_REQUEUE) |
-	      SEVQ_WITH(SEVQ_OPTION_REQUEUE_ALL) | SEVQ_WITH(SEVQ_OPTION_YES) | SEVQ_WITH(SEVQ_OPTION_DRY_RUN) | SEVQ_WITH(SEVQ_OPTION_RATE),
-	  sevq_run_dead_letters },
-	{ "route", "[KEY]", "say which queue a session key means, and why", 0, 1, WITH_ADDRESS, sevq_run_route },
-	{ "stats", "", "print the server's counters", 0, 0, 0, sevq_run_stats },
+	{ "event", "[TEXT|-]", "enqueue an event", 0, 1,
+	  WITH_ADDRESS | WITH(TEXT) | WITH(LINES) | WITH(CONTEXT_KEY) | WITH(SOURCE) |
+	      WITH(MODE) | WITH(REPLACE) | WITH(ALLOW_DUPLICATE) | WITH(DELIVERY) |
+	      WITH(TRACEPARENT) | WITH(DELAY) | WITH(TTL) | WITH(IDEMPOTENCY_KEY), sevq_run_event },
+	{ "drain", "[KEY]", "take the events of a session for good, oldest first", 0, 1,
+	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_PREFIX) | WITH(FORMAT) |
+	      WITH(IDEMPOTENCY_KEY), sevq_run_drain },
+	{ "lease", "[KEY]", "take the events of a session until you acknowledge them", 0, 1,
+	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_PREFIX) | WITH(FORMAT) | WITH(FOR) |
+	      WITH(CONSUMER) | WITH(EXCLUSIVE) | WITH(IDEMPOTENCY_KEY), sevq_run_lease },
+	{ "ack", "LEASE [ID...]", "acknowledge leased events: they are done", 1, -1,
+	  0, sevq_run_ack },
+	{ "nack", "LEASE [ID...]", "give leased events back to the queue", 1, -1,
+	  WITH(DELAY) | WITH(REASON) | WITH(NO_COUNT), sevq_run_nack },
+	{ "extend", "LEASE [ID...]", "extend the lease of events", 1, -1,
+	  WITH(FOR), sevq_run_extend },
+	{ "run", "[KEY] -- COMMAND [ARG...]", "run a command whenever a session has events", 1, -1,
+	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_PREFIX) | WITH(FOR) | WITH(CONSUMER) |
+	      WITH(EXCLUSIVE) | WITH(ONCE) | WITH(MAX_ROUNDS) | WITH(BACKOFF) | WITH(BACKOFF_MAX),
+	  sevq_run_run },
+	{ "wait", "[KEY]", "wait until a session has events", 0, 1,
+	  WITH_ADDRESS, sevq_run_wait },
+	{ "tail", "[KEY]", "print which sessions get events, as it happens", 0, 1,
+	  WITH_ADDRESS | WITH(PREFIX) | WITH(LIMIT), sevq_run_tail },
+	{ "peek", "[KEY]", "show the events of a session without taking them", 0, 1,
+	  WITH_ADDRESS | WITH(LIMIT) | WITH(AFTER), sevq_run_peek },
+	{ "show", "ID", "show an event and what happened to it", 1, 1,
+	  0, sevq_run_show },
+	{ "consume", "KEY ID...", "take exactly these events of a session for good", 2, -1,
+	  WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT), sevq_run_consume },
+	{ "withdraw", "ID", "remove one event that is still queued", 1, 1,
+	  0, sevq_run_withdraw },
+	{ "purge", "[KEY]", "remove the events of a session", 0, 1,
+	  WITH_ADDRESS | WITH(CONTEXT_KEY) | WITH(YES), sevq_run_purge },
+	{ "sessions", "", "list the sessions that have events", 0, 0,
+	  WITH(SESSION_KEY) | WITH(AGENT) | WITH(PREFIX) | WITH(MIN_AGE) | WITH(SORT) |
+	      WITH(LIMIT) | WITH(CURSOR), sevq_run_sessions },
+	{ "history", "[KEY]", "list events that left their queue, newest first", 0, 1,
+	  WITH_ADDRESS | WITH(STATE) | WITH(SOURCE) | WITH(SINCE) | WITH(UNTIL) | WITH(LIMIT) |
+	      WITH(CURSOR), sevq_run_history },
+	{ "dead-letters", "[KEY|ID...]", "list dead letters, or enqueue them again", 0, -1,
+	  WITH_ADDRESS | WITH(LIMIT) | WITH(CURSOR) | WITH(REQUEUE) | WITH(REQUEUE_ALL) |
+	      WITH(YES) | WITH(DRY_RUN) | WITH(RATE), sevq_run_dead_letters },
+	{ "route", "[KEY]", "show which queue a session key is routed to, and why", 0, 1,
+	  WITH_ADDRESS, sevq_run_route },
+	{ "stats", "", "print the server's counters", 0, 0,
+	  0, sevq_run_stats },
 };
 /* clang-format on */
 
@@ -75,15 +78,18 @@ explain_all(FILE *out)
 {
 	size_t i;
 
-	fputs("usage: sevq [OPTION...] COMMAND [ARGUMENT...]\n\nTalks to sevqd, the queue of "
-	      "system events.\n\n",
+	fputs("usage: sevq [OPTION...] COMMAND [ARGUMENT...]\n\n"
+	      "The command line of sevqd, a durable queue for the system events of agents.\n"
+	      "`sevq help COMMAND` lists the options of a command.\n\n",
 	      out);
 	for (i = 0; i < COMMAND_COUNT; i++)
 		fprintf(out, "  %-12s %-25s %s\n", commands[i].name, commands[i].arguments,
 			commands[i].about);
-	fprintf(out, "  %-12s %-25s %s\n\n", "help", "[COMMAND]", "explain");
+	fprintf(out, "  %-12s %-25s %s\n\n", "help", "[COMMAND]",
+		"print this help, or that of a command");
 	sevq_options_explain(out, SEVQ_WITH_COMMON | SEVQ_WITH(SEVQ_OPTION_VERSION));
-	fputs("\nexit: 0 done, 1 failed, 2 usage, 3 nothing there, 4 not allowed, 75 try again\n",
+	fputs("\nexit status: 0 done, 1 failed, 2 wrong usage, 3 nothing there, 4 not allowed, "
+	      "75 try again\n",
 	      out);
 }
 

@@ -197,7 +197,7 @@ def test_streams_that_end_or_make_no_sense_are_told_apart(said, code):
 def test_a_stream_that_falls_silent_is_lost():
     with FakeServer(SILENCE) as fake:
         said = talk("stream", url=fake.url, SILENCE_MS="200")
-    assert said[0][1] == "lost" and "nothing any more" in said[0][4]
+    assert said[0][1] == "lost" and "silent for too long" in said[0][4]
 
 
 @pytest.fixture(scope="module")

@@ -262,7 +262,7 @@ def test_show_tells_the_story_of_an_event(sevq):
 
 
 def test_history_is_filtered_and_paged(sevq):
-    assert sevq("history", exit=NOTHING) == ("", "nothing is gone, or it is forgotten\n")
+    assert sevq("history", exit=NOTHING) == ("", "no events in the history\n")
     first, second, third = ids(sevq("event", "-", "--lines", "--session-key", MAIN, "--source", "hook", stdin="1\n2\n3\n")[0])
     sevq("withdraw", second)
     sevq("drain", MAIN)
@@ -291,7 +291,7 @@ def test_dead_letters_are_queued_anew(start):
     assert sevq("dead-letters", "--requeue", dead[0])[0] == "queued 1 anew\n"
     assert [e["text"] for e in sevq.json("drain", MAIN)["events"]] == ["text 0"]
     assert "--yes" in sevq("dead-letters", "--requeue-all", exit=USAGE)[1]
-    assert "Queue all dead letters anew? [y/N]" in sevq.on_terminal("dead-letters", "--requeue-all", typed="n\n", exit=FAILED)
+    assert "Requeue the dead letters of all sessions? [y/N]" in sevq.on_terminal("dead-letters", "--requeue-all", typed="n\n", exit=FAILED)
     assert sevq("dead-letters", MAIN, "--requeue-all", "--rate", "10")[0] == "queued 1 anew\n"
     assert sevq.json("dead-letters", "--requeue-all", "--yes")["requeued"] == 1
     sevq("dead-letters", "--requeue-all", "--yes", exit=NOTHING)
