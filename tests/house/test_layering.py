@@ -122,6 +122,15 @@ def repeated_types(tree):
             yield f"{name} defines {tag}, which {public[tag]} defines too"
 
 
+def crowded_lists(tree):
+    """meson.build lists one C file a line, so that a change of the list is a line of a diff."""
+    for folder in (*FOLDERS, "tests"):
+        for path in sorted((tree / folder).rglob("meson.build")):
+            for line in path.read_text().splitlines():
+                if len(re.findall(r"[\w./]+\.[ch]\b", line.split("#")[0])) > 1:
+                    yield f"{path.relative_to(tree)} lists several files in a line: {line.strip()}"
+
+
 def strayed_libraries(tree):
     for name, text in sources(tree):
         for library, (header, homes) in HOMES.items():
@@ -173,6 +182,7 @@ RULES = (
     circles,
     strayed_libraries,
     repeated_types,
+    crowded_lists,
     dependent_headers,
     files_without_opening,
     unregistered_tests,
@@ -244,6 +254,8 @@ BREACHES = (
     (repeated_types, "server/a.c", "struct a {\n"),
     (repeated_types, "server/a.c", "enum a\n{\n"),
     (repeated_types, "schema/a.h", "struct sevq_b {\n"),
+    (crowded_lists, "queue/meson.build", "files('a.c', 'b.c')\n"),
+    (crowded_lists, "tests/unit/meson.build", "executable('a', 'a_test.c', '../b.c')\n"),
     (strayed_libraries, "queue/a.c", "#include <event2/event.h>\n"),
     (strayed_libraries, "queue/a.c", "#include <llhttp.h>\n"),
     (strayed_libraries, "queue/a.c", "#include <sqlite3.h>\n"),
