@@ -23,6 +23,7 @@
 #include "queue/sqlite/path.h"
 #include "queue/sqlite/transaction.h"
 #include "queue/sqlite/vfs.h"
+#include "queue/sqlite/wal_index.h"
 #include "schema/migrations.h"
 
 #define APPLICATION_ID 0x73657671 /* "sevq" */
@@ -223,7 +224,7 @@ open_file(struct sqlite_store *store, const char *path, struct error *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 
-	if (sqlite3_open_v2(path, &store->db, flags, sqlite_vfs()) != SQLITE_OK)
+	if (sqlite3_open_v2(path, &store->db, flags, vfs_register()) != SQLITE_OK)
 		return sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot open");
 	return 0;
 }
@@ -314,7 +315,7 @@ keep_checkpoints(struct sqlite_store *store, struct error *err)
 
 	if (read_version(store, &version, err) < 0)
 		return -1;
-	if (sqlite_keep_checkpoints(store->db) == SQLITE_OK)
+	if (wal_index_keep_checkpoints(store->db) == SQLITE_OK)
 		return 0;
 	return error_set(err, ERROR_STORAGE_LOCKED, "somebody else is checkpointing %s",
 			 store->path);

@@ -25,7 +25,7 @@
 #include "queue/sqlite/session_rows.h"
 #include "queue/sqlite/sweep.h"
 #include "queue/sqlite/transaction.h"
-#include "queue/sqlite/vfs.h"
+#include "queue/sqlite/wal.h"
 
 /*
  * The session's row, found or made; its number is kept with the session only once the commit is
@@ -155,7 +155,7 @@ check_place(struct sqlite_store *store, struct error *err)
 	    sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
 	    !moved;
 
-	if (is_there && sqlite_log_is_there(sqlite_log(store->db)))
+	if (is_there && wal_is_in_place(wal_of(store->db)))
 		return 0;
 	sqlite_break(store);
 	return error_set(err, ERROR_STORAGE_UNKNOWN, "%s%s was removed or replaced", store->path,
@@ -165,11 +165,11 @@ check_place(struct sqlite_store *store, struct error *err)
 static int
 write_and_commit(struct sqlite_store *store, struct store_batch *batch, struct error *err)
 {
-	sqlite3_file *log = sqlite_log(store->db);
+	sqlite3_file *log = wal_of(store->db);
 
-	sqlite_defer_sync(log, true);
+	wal_defer_sync(log, true);
 	int failed = sqlite_end(store, write_batch(store, batch), err);
-	sqlite_defer_sync(log, false);
+	wal_defer_sync(log, false);
 	return failed;
 }
 
@@ -202,7 +202,7 @@ commit_batch(struct sqlite_store *store, struct store_batch *batch, struct error
 static int
 make_durable(struct sqlite_store *store, struct error *err)
 {
-	if (sqlite_sync(sqlite_log(store->db)) == SQLITE_OK)
+	if (wal_sync(wal_of(store->db)) == SQLITE_OK)
 		return check_place(store, err);
 	sqlite_break(store);
 	return error_set(err, ERROR_STORAGE_UNKNOWN, "cannot sync the log of %s", store->path);

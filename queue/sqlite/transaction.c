@@ -3,7 +3,7 @@
  */
 #include "queue/sqlite/transaction.h"
 
-#include "queue/sqlite/vfs.h"
+#include "queue/sqlite/wal_index.h"
 
 int
 sqlite_run(sqlite3_stmt *statement)
@@ -30,7 +30,7 @@ void
 sqlite_break(struct sqlite_store *store)
 {
 	store->broken = true;
-	sqlite_forget_index(store->db);
+	wal_index_erase(store->db);
 }
 
 int

@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 #include "queue/sqlite/vfs.h"
-#include "schema/mem.h"
+#include "queue/sqlite/wal.h"
+#include "queue/sqlite/wal_index.h"
 #include "tests/fault/shim.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -110,7 +111,7 @@ static void
 only_open_ours(void)
 {
 	assert_int_equal(
-	    sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, sqlite_vfs()),
+	    sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs_register()),
 	    SQLITE_OK);
 }
 
@@ -323,9 +324,9 @@ a_failed_sync_is_repeated_before_a_checkpoint(void **state)
 static sqlite3_file *
 wal_with_deferred_sync(void)
 {
-	sqlite3_file *log = sqlite_log(db);
+	sqlite3_file *log = wal_of(db);
 
-	sqlite_defer_sync(log, true);
+	wal_defer_sync(log, true);
 	count_calls();
 	return log;
 }
@@ -341,10 +342,10 @@ a_deferred_sync_is_left_to_the_caller(void **state)
 	assert_int_equal(ask(another, ALL), 2 * 20001);
 	run(db, ADD_PAGES);
 	assert_int_equal(shim_calls(SHIM_SYNC), 0);
-	sqlite_defer_sync(log, false);
-	assert_int_equal(sqlite_sync(log), SQLITE_OK);
+	wal_defer_sync(log, false);
+	assert_int_equal(wal_sync(log), SQLITE_OK);
 	assert_int_equal(shim_calls(SHIM_SYNC), 1);
-	assert_int_equal(sqlite_sync(log), SQLITE_OK);
+	assert_int_equal(wal_sync(log), SQLITE_OK);
 	assert_int_equal(shim_calls(SHIM_SYNC), 1); /* nothing was written since */
 	run(db, ADD_PAGES);
 	assert_int_equal(shim_calls(SHIM_SYNC), 2);
@@ -356,10 +357,10 @@ a_failed_deferred_sync_stays_due(void **state)
 	(void)state;
 	sqlite3_file *log = wal_with_deferred_sync();
 	run(db, ADD_PAGES);
-	sqlite_defer_sync(log, false);
+	wal_defer_sync(log, false);
 	fail_call(SHIM_SYNC, 1, SQLITE_IOERR);
-	assert_int_equal(sqlite_sync(log), SQLITE_IOERR);
-	assert_int_equal(sqlite_sync(log), SQLITE_OK);
+	assert_int_equal(wal_sync(log), SQLITE_IOERR);
+	assert_int_equal(wal_sync(log), SQLITE_OK);
 	assert_int_equal(shim_calls(SHIM_SYNC), 2);
 }
 
@@ -369,7 +370,7 @@ a_checkpoint_does_the_deferred_sync(void **state)
 	(void)state;
 	sqlite3_file *log = wal_with_deferred_sync();
 	run(db, ADD_PAGES);
-	sqlite_defer_sync(log, false);
+	wal_defer_sync(log, false);
 	checkpoint();
 	assert_int_equal(shim_calls(SHIM_SYNC), 2); /* of the WAL and of the database */
 }
@@ -564,7 +565,7 @@ an_invalidated_wal_index_is_used_by_nobody(void **state)
 	run(db, ADD_PAGES);
 	struct file log = read_file("-wal");
 	run(db, ADD_PAGES);
-	sqlite_forget_index(db);
+	wal_index_erase(db);
 	kill_ours();
 	lose_newer_writes(&log);
 	sqlite3_close(another);
