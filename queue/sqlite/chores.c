@@ -25,13 +25,13 @@ checkpoint(struct sqlite_store *store)
 {
 	int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 
-	if (rc == SQLITE_FULL && sqlite_give_up_reserve(store))
+	if (rc == SQLITE_FULL && disk_remove_reserve(store))
 		rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
 					       NULL);
 	if (rc == SQLITE_OK)
 		store->stats.checkpoints++;
 	else if (sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC)
-		sqlite_break(store);
+		transaction_mark_broken(store);
 	/* after a failure too: the next commit says how many there are, and it is tried again */
 	store->wal_frames = 0;
 }
@@ -47,11 +47,11 @@ forget_keys(struct sqlite_store *store, int64_t before_ms)
 	struct error err;
 
 	sqlite3_bind_int64(remove, 1, before_ms);
-	int rc = sqlite_run(store->statement[STATEMENT_BEGIN]);
+	int rc = transaction_begin(store);
 	if (rc == SQLITE_OK)
-		rc = sqlite_run(remove);
+		rc = transaction_run(remove);
 	int forgotten = sqlite3_changes(store->db);
-	return sqlite_end(store, rc, &err) == 0 && forgotten == FORGET_ROWS_MAX;
+	return transaction_end(store, rc, &err) == 0 && forgotten == FORGET_ROWS_MAX;
 }
 
 bool
@@ -67,15 +67,15 @@ sqlite_chores(struct store *base, const struct chores *chores)
 	if (store->broken) /* and whoever reads next would make its index anew */
 		return false;
 	if (now_ms >= store->next_disk_check_ms) {
-		sqlite_look_at_disk(store);
+		disk_measure(store);
 		store->next_disk_check_ms = now_ms + DISK_CHECK_INTERVAL_MS;
 		store->more_to_sweep = store->more_keys = true;
 	}
 	if (store->more_keys || store->more_to_sweep)
-		sqlite_cap(store, false);
+		disk_set_cap(store, false);
 	if (store->more_keys)
 		store->more_keys = forget_keys(store, chores->keys_before_ms);
 	else if (store->more_to_sweep)
-		store->more_to_sweep = sqlite_sweep(store, chores);
+		store->more_to_sweep = sweep_step(store, chores);
 	return store->more_keys || store->more_to_sweep;
 }

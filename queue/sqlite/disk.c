@@ -30,7 +30,7 @@
 /* --- the reserve --- */
 
 bool
-sqlite_give_up_reserve(struct sqlite_store *store)
+disk_remove_reserve(struct sqlite_store *store)
 {
 	char *name = path_with_suffix(store->path, ".reserve");
 	bool given = unlink(name) == 0;
@@ -66,49 +66,49 @@ free_bytes(const struct sqlite_store *store)
 }
 
 static uint64_t
-less(uint64_t bytes, uint64_t taken)
+minus(uint64_t bytes, uint64_t taken)
 {
 	return bytes > taken ? bytes - taken : 0;
 }
 
 void
-sqlite_make_room_to_open(struct sqlite_store *store)
+disk_prepare_open(struct sqlite_store *store)
 {
 	if (free_bytes(store) < OPENING_BYTES)
-		sqlite_give_up_reserve(store);
+		disk_remove_reserve(store);
 }
 
 /* What is in the log will take as much in the database. */
 void
-sqlite_look_at_disk(struct sqlite_store *store)
+disk_measure(struct sqlite_store *store)
 {
 	uint64_t wanted = store->min_free_bytes;
 
-	store->free_bytes = less(free_bytes(store), (uint64_t)store->wal_frames * PAGE_BYTES);
+	store->free_bytes = minus(free_bytes(store), (uint64_t)store->wal_frames * PAGE_BYTES);
 	store->full = store->free_bytes < wanted;
-	if (!store->reserved && less(store->free_bytes, 2 * RESERVE_BYTES) > wanted)
+	if (!store->reserved && minus(store->free_bytes, 2 * RESERVE_BYTES) > wanted)
 		make_reserve(store);
 }
 
 /* Between two looks only our own writing is counted; who else writes is seen at the next. */
 static bool
-leaves_enough(struct sqlite_store *store, const struct store_batch *batch)
+claim_room(struct sqlite_store *store, const struct store_batch *batch)
 {
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < batch->event_count; i++)
 		bytes += EVENT_ROW_BYTES + batch->events[i].event.text.len;
 	bytes *= 2; /* in the log, and from there in the database */
-	if (less(store->free_bytes, bytes) < store->min_free_bytes)
-		sqlite_look_at_disk(store);
-	if (less(store->free_bytes, bytes) < store->min_free_bytes)
+	if (minus(store->free_bytes, bytes) < store->min_free_bytes)
+		disk_measure(store);
+	if (minus(store->free_bytes, bytes) < store->min_free_bytes)
 		return false; /* a smaller one may have room */
-	store->free_bytes = less(store->free_bytes, bytes);
+	store->free_bytes = minus(store->free_bytes, bytes);
 	return true;
 }
 
 void
-sqlite_cap(struct sqlite_store *store, bool events)
+disk_set_cap(struct sqlite_store *store, bool events)
 {
 	char pragma[64];
 	uint64_t pages = store->max_bytes / PAGE_BYTES;
@@ -122,8 +122,8 @@ sqlite_cap(struct sqlite_store *store, bool events)
 }
 
 bool
-sqlite_has_room(struct sqlite_store *store, const struct store_batch *batch)
+disk_admit_batch(struct sqlite_store *store, const struct store_batch *batch)
 {
-	sqlite_cap(store, batch->event_count > 0);
-	return batch->event_count == 0 || leaves_enough(store, batch);
+	disk_set_cap(store, batch->event_count > 0);
+	return batch->event_count == 0 || claim_room(store, batch);
 }

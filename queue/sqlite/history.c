@@ -6,7 +6,7 @@
 #include "queue/sqlite/history.h"
 
 #include "queue/sqlite/lookup.h"
-#include "queue/sqlite/rows.h"
+#include "queue/sqlite/row.h"
 #include "queue/sqlite/transaction.h"
 
 #define PAGE_OUTCOMES_MAX 20000 /* rows that one page looks at */
@@ -25,7 +25,7 @@ struct page {
 
 /* The next page begins with this event. */
 static void
-stop_before(struct page *page, const struct store_outcome *outcome, int64_t id)
+end_page_before(struct page *page, const struct store_outcome *outcome, int64_t id)
 {
 	page->more_outcome = outcome->id;
 	page->more_event = id + 1;
@@ -33,13 +33,13 @@ stop_before(struct page *page, const struct store_outcome *outcome, int64_t id)
 
 /* Gives the row, unless it has too much text for what is on the page already. */
 static void
-give(struct page *page, const struct store_outcome *outcome, const struct system_event *event)
+add_row(struct page *page, const struct store_outcome *outcome, const struct system_event *event)
 {
 	struct store_outcome one = *outcome;
 	int64_t id = event->id;
 
 	if (page->rows > 0 && page->text_bytes + event->text.len > ANSWER_TEXT_BYTES_MAX) {
-		stop_before(page, outcome, id);
+		end_page_before(page, outcome, id);
 		return;
 	}
 	one.ids = &id;
@@ -51,7 +51,7 @@ give(struct page *page, const struct store_outcome *outcome, const struct system
 
 /* The event in that place of the outcome. */
 static int
-give_event(struct page *page, const struct store_outcome *outcome, size_t at)
+add_event(struct page *page, const struct store_outcome *outcome, size_t at)
 {
 	sqlite3_stmt *read = page->store->statement[STATEMENT_READ_EVENT];
 	struct arena arena = { 0 };
@@ -59,12 +59,12 @@ give_event(struct page *page, const struct store_outcome *outcome, size_t at)
 
 	sqlite3_bind_int64(read, 1, outcome->ids[at]);
 	int rc = sqlite3_step(read);
-	if (rc == SQLITE_ROW && sqlite_event(page->store, read, &arena, &event) < 0)
+	if (rc == SQLITE_ROW && row_read_event(page->store, read, &arena, &event) < 0)
 		rc = SQLITE_CORRUPT;
 	if (rc == SQLITE_ROW &&
 	    (page->query->source.s == NULL || str_eq(event.source, page->query->source))) {
 		event.attempts = outcome->attempts != NULL ? outcome->attempts[at] : 0;
-		give(page, outcome, &event);
+		add_row(page, outcome, &event);
 	}
 	sqlite3_reset(read);
 	arena_clear(&arena);
@@ -79,7 +79,7 @@ page_full(const struct page *page)
 
 /* The events of one outcome, newest first, from where the cursor stands. */
 static int
-give_outcome(struct page *page, const struct store_outcome *outcome)
+add_outcome(struct page *page, const struct store_outcome *outcome)
 {
 	const struct history_query *query = page->query;
 	int rc = SQLITE_DONE;
@@ -90,18 +90,18 @@ give_outcome(struct page *page, const struct store_outcome *outcome)
 		    outcome->ids[i - 1] >= query->before_event)
 			continue;
 		if (page_full(page)) {
-			stop_before(page, outcome, outcome->ids[i - 1]);
+			end_page_before(page, outcome, outcome->ids[i - 1]);
 			break;
 		}
 		page->events++;
-		rc = give_event(page, outcome, i - 1);
+		rc = add_event(page, outcome, i - 1);
 	}
 	return rc;
 }
 
 /* Conditions are looked at here and not in SQL, so that rows that do not meet them count too. */
 static bool
-asked_for(const struct page *page, sqlite3_stmt *row)
+matches_query(const struct page *page, sqlite3_stmt *row)
 {
 	const struct history_query *query = page->query;
 	int kind = sqlite3_column_int(row, 2);
@@ -117,7 +117,7 @@ static int
 read_attempts(sqlite3_stmt *row, struct arena *arena, struct store_outcome *outcome)
 {
 	struct json json = { 0 };
-	struct str text = sqlite_text(row, 8);
+	struct str text = row_text(row, 8);
 	size_t count = 0;
 	int64_t number;
 
@@ -134,25 +134,26 @@ read_attempts(sqlite3_stmt *row, struct arena *arena, struct store_outcome *outc
 }
 
 static int
-give_row(struct page *page, sqlite3_stmt *row)
+add_outcome_row(struct page *page, sqlite3_stmt *row)
 {
 	struct arena arena = { 0 };
 	struct store_outcome outcome;
 	int rc = SQLITE_CORRUPT;
 
-	if (sqlite_outcome(row, &arena, &outcome) == 0 && read_attempts(row, &arena, &outcome) == 0)
-		rc = give_outcome(page, &outcome);
+	if (row_read_outcome(row, &arena, &outcome) == 0 &&
+	    read_attempts(row, &arena, &outcome) == 0)
+		rc = add_outcome(page, &outcome);
 	arena_clear(&arena);
 	return rc;
 }
 
 /* The page has looked at enough; the next one goes on behind this row. */
 static int
-stop_after(struct page *page, sqlite3_stmt *row)
+end_page_after(struct page *page, sqlite3_stmt *row)
 {
 	struct arena arena = { 0 };
 	struct store_outcome outcome;
-	int rc = sqlite_outcome(row, &arena, &outcome) == 0 ? SQLITE_DONE : SQLITE_CORRUPT;
+	int rc = row_read_outcome(row, &arena, &outcome) == 0 ? SQLITE_DONE : SQLITE_CORRUPT;
 
 	if (rc == SQLITE_DONE) {
 		page->more_outcome = outcome.id;
@@ -163,7 +164,7 @@ stop_after(struct page *page, sqlite3_stmt *row)
 }
 
 static int
-give_page(struct page *page, sqlite3_stmt *row)
+fill_page(struct page *page, sqlite3_stmt *row)
 {
 	int rc;
 	size_t seen = 0;
@@ -171,25 +172,25 @@ give_page(struct page *page, sqlite3_stmt *row)
 	while ((rc = sqlite3_step(row)) == SQLITE_ROW) {
 		if (sqlite3_column_int64(row, 1) < page->query->since_ms)
 			return SQLITE_DONE; /* times descend with the ids */
-		if (asked_for(page, row) && (rc = give_row(page, row)) != SQLITE_DONE)
+		if (matches_query(page, row) && (rc = add_outcome_row(page, row)) != SQLITE_DONE)
 			return rc;
 		if (page->more_outcome != 0)
 			return SQLITE_DONE;
 		if (++seen == PAGE_OUTCOMES_MAX)
-			return stop_after(page, row);
+			return end_page_after(page, row);
 	}
 	return rc;
 }
 
 /* The newest outcome that the page may show. */
 static int64_t
-newest_outcome(const struct page *page)
+newest_shown(const struct page *page)
 {
 	const struct history_query *query = page->query;
 	int64_t newest = query->before_outcome > 0 ? query->before_outcome : INT64_MAX;
 
 	if (query->until_ms > 0 && query->until_ms < INT64_MAX) {
-		int64_t later = outcome_since(page->store, query->until_ms + 1);
+		int64_t later = lookup_outcome_since(page->store, query->until_ms + 1);
 
 		newest = later <= newest ? later - 1 : newest;
 	}
@@ -202,7 +203,7 @@ find_session(struct page *page)
 {
 	sqlite3_stmt *find = page->store->statement[STATEMENT_FIND_SESSION];
 
-	sqlite_bind_text(find, 1, page->query->session_key);
+	row_bind_text(find, 1, page->query->session_key);
 	int rc = sqlite3_step(find);
 	if (rc == SQLITE_ROW)
 		page->session = sqlite3_column_int64(find, 0);
@@ -222,10 +223,10 @@ make_page(struct page *page)
 			       : page->session != 0 ? STATEMENT_SESSION_HISTORY
 						    : STATEMENT_HISTORY;
 	sqlite3_stmt *row = page->store->statement[which];
-	sqlite3_bind_int64(row, 1, newest_outcome(page));
+	sqlite3_bind_int64(row, 1, newest_shown(page));
 	if (which == STATEMENT_SESSION_HISTORY)
 		sqlite3_bind_int64(row, 2, page->session);
-	rc = give_page(page, row);
+	rc = fill_page(page, row);
 	sqlite3_reset(row);
 	return rc;
 }
@@ -239,10 +240,10 @@ sqlite_history(struct store *base, const struct history_query *query, history_ro
 	};
 	struct error err;
 
-	sqlite_begin_reading(page.store);
+	transaction_begin_read(page.store);
 	int rc = make_page(&page);
 	if (rc != SQLITE_DONE)
-		sqlite_fail(page.store, &err, ERROR_STORAGE_FAILED, "cannot read");
-	sqlite_end_reading(page.store);
+		transaction_fail(page.store, &err, ERROR_STORAGE_FAILED, "cannot read");
+	transaction_end_read(page.store);
 	done(arg, page.more_outcome, page.more_event, rc == SQLITE_DONE ? NULL : &err);
 }

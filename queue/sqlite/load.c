@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "queue/sqlite/ids.h"
-#include "queue/sqlite/rows.h"
+#include "queue/sqlite/row.h"
 #include "queue/sqlite/session_rows.h"
 #include "queue/sqlite/transaction.h"
 
@@ -54,13 +54,13 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct error *
 		store->newest.ts_ms = sqlite3_column_int64(row, 1);
 		store->stats.outcomes++;
 		if (sqlite3_column_int(row, 2) <= OUTCOME_LAST_SETTLING &&
-		    !add_ranges(settled, sqlite_text(row, 3)))
+		    !add_ranges(settled, row_text(row, 3)))
 			failed =
 			    error_set(err, ERROR_STORAGE_CORRUPT, "outcome %lld in %s is damaged",
 				      (long long)store->newest.outcome, store->path);
 	}
 	if (failed == 0 && rc != SQLITE_DONE)
-		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
+		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	sqlite3_finalize(row);
 	if (settled->count > 1)
 		qsort(settled->ranges, settled->count, sizeof(*settled->ranges), by_first);
@@ -83,10 +83,10 @@ load_open_outcomes(struct sqlite_store *store, const struct store_loading *loadi
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		struct arena arena = { 0 };
 		struct store_outcome outcome;
-		struct store_session session = { .key = sqlite_text(row, 7) };
+		struct store_session session = { .key = row_text(row, 7) };
 
 		rc = SQLITE_OK;
-		if (sqlite_outcome(row, &arena, &outcome) < 0)
+		if (row_read_outcome(row, &arena, &outcome) < 0)
 			failed = error_set(err, ERROR_STORAGE_CORRUPT,
 					   "an outcome in %s is damaged", store->path);
 		outcome.session = &session;
@@ -95,14 +95,14 @@ load_open_outcomes(struct sqlite_store *store, const struct store_loading *loadi
 		arena_clear(&arena);
 	}
 	if (failed == 0 && rc != SQLITE_DONE)
-		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
+		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	sqlite3_finalize(row);
 	return failed;
 }
 
 /* --- the events --- */
 
-#define TOLD_MAX 64
+#define REPORT_MAX 64
 
 /* The walk through the events. */
 struct walk {
@@ -113,8 +113,8 @@ struct walk {
 	int failed;
 	/* the first settled range that ends behind the last event */
 	size_t at;
-	int64_t last;                        /* its id */
-	struct store_event events[TOLD_MAX]; /* pending, read and not yet told */
+	int64_t last;                          /* its id */
+	struct store_event events[REPORT_MAX]; /* pending, read and not yet told */
 	size_t count;
 	struct arena arena; /* their texts */
 };
@@ -128,7 +128,7 @@ damaged(struct walk *walk, int64_t id)
 
 /* Tells of the session once; its key is read no more often than that. NULL: there is none. */
 static struct store_session *
-need_session(struct walk *walk, struct session_rows *rows)
+find_session(struct walk *walk, struct session_rows *rows)
 {
 	sqlite3_stmt *key = walk->store->statement[STATEMENT_SESSION_KEY];
 
@@ -136,7 +136,7 @@ need_session(struct walk *walk, struct session_rows *rows)
 		return rows->loading;
 	sqlite3_bind_int64(key, 1, rows->session);
 	if (sqlite3_step(key) == SQLITE_ROW) {
-		rows->loading = walk->loading->session(walk->loading->arg, sqlite_text(key, 0));
+		rows->loading = walk->loading->session(walk->loading->arg, row_text(key, 0));
 		rows->loading->row = rows->session;
 	}
 	sqlite3_reset(key);
@@ -149,18 +149,18 @@ need_session(struct walk *walk, struct session_rows *rows)
  * one each would be waited for.
  */
 static int
-tell(struct walk *walk)
+report_events(struct walk *walk)
 {
-	struct session_rows *rows[TOLD_MAX];
+	struct session_rows *rows[REPORT_MAX];
 	size_t count = walk->count;
 	int failed = 0;
 
 	for (size_t i = 0; i < count; i++)
-		rows[i] = sqlite_count_event(walk->store, walk->events[i].session_row);
+		rows[i] = session_rows_add_event(walk->store, walk->events[i].session_row);
 	for (size_t i = 0; i < count && failed == 0; i++) {
 		struct store_event *record = &walk->events[i];
 
-		record->session = need_session(walk, rows[i]);
+		record->session = find_session(walk, rows[i]);
 		if (record->session == NULL)
 			failed = damaged(walk, record->event.id);
 		else
@@ -184,7 +184,7 @@ read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *re
 {
 	struct arena *arena = &walk->arena;
 	/* what is read points into it */
-	struct str delivery = arena_dup(arena, sqlite_value_text(column[9]));
+	struct str delivery = arena_dup(arena, row_value_text(column[9]));
 
 	*ret = (struct store_event){
 		.event = { .id = sqlite3_value_int64(column[0]),
@@ -193,21 +193,20 @@ read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *re
 			   .exec_completion = sqlite3_value_int(column[5]) != 0,
 			   .available_at_ms = sqlite3_value_int64(column[6]),
 			   .expires_at_ms = sqlite3_value_int64(column[7]),
-			   .context_key = arena_dup(arena, sqlite_value_text(column[8])),
-			   .original_session_key =
-			       arena_dup(arena, sqlite_value_text(column[10])) },
+			   .context_key = arena_dup(arena, row_value_text(column[8])),
+			   .original_session_key = arena_dup(arena, row_value_text(column[10])) },
 		.session_row = sqlite3_value_int64(column[1]),
 		.text_hash = (uint64_t)sqlite3_value_int64(column[3]),
 	};
-	if (sqlite_read_delivery(delivery, &walk->store->delivery_json, arena,
-				 &ret->event.delivery) < 0)
+	if (row_read_delivery(delivery, &walk->store->delivery_json, arena, &ret->event.delivery) <
+	    0)
 		return damaged(walk, ret->event.id);
 	return 0;
 }
 
 /* The next event, beside the settled ranges: one in none of them is pending. */
 static int
-pass_event(struct walk *walk, sqlite3_value **column)
+visit_event(struct walk *walk, sqlite3_value **column)
 {
 	const struct settled *settled = walk->settled;
 	int64_t id = sqlite3_value_int64(column[0]);
@@ -218,23 +217,23 @@ pass_event(struct walk *walk, sqlite3_value **column)
 	while (walk->at < settled->count && settled->ranges[walk->at].last < id)
 		walk->at++;
 	if (walk->at < settled->count && settled->ranges[walk->at].first <= id) {
-		sqlite_count_event(walk->store, sqlite3_value_int64(column[1]));
+		session_rows_add_event(walk->store, sqlite3_value_int64(column[1]));
 		return 0;
 	}
 	int failed = read_event_row(walk, column, &walk->events[walk->count++]);
-	return failed == 0 && walk->count == TOLD_MAX ? tell(walk) : failed;
+	return failed == 0 && walk->count == REPORT_MAX ? report_events(walk) : failed;
 }
 
 /*
  * pass_event as an SQL function: false, so that the statement goes on by itself; an error ends it.
  */
 static void
-pass_row(sqlite3_context *context, int count, sqlite3_value **column)
+visit_row(sqlite3_context *context, int count, sqlite3_value **column)
 {
 	struct walk *walk = sqlite3_user_data(context);
 
 	(void)count;
-	walk->failed = pass_event(walk, column);
+	walk->failed = visit_event(walk, column);
 	if (walk->failed < 0)
 		sqlite3_result_error_code(context, SQLITE_ABORT);
 	else
@@ -254,7 +253,7 @@ find_newest_event(struct sqlite_store *store, struct error *err)
 		if (sqlite3_column_int64(row, 1) > store->newest.ts_ms)
 			store->newest.ts_ms = sqlite3_column_int64(row, 1);
 	} else if (rc != SQLITE_DONE) {
-		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
+		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	}
 	sqlite3_finalize(row);
 	return failed;
@@ -271,7 +270,7 @@ walk_events(struct walk *walk)
 	sqlite3 *db = walk->store->db;
 	int rc =
 	    sqlite3_create_function(db, "sevq_pass", WALK_COLUMN_COUNT,
-				    SQLITE_UTF8 | SQLITE_DIRECTONLY, walk, pass_row, NULL, NULL);
+				    SQLITE_UTF8 | SQLITE_DIRECTONLY, walk, visit_row, NULL, NULL);
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(
@@ -279,9 +278,9 @@ walk_events(struct walk *walk)
 		    NULL, NULL);
 	if (walk->failed == 0 && rc != SQLITE_OK)
 		walk->failed =
-		    sqlite_fail(walk->store, walk->err, ERROR_STORAGE_FAILED, "cannot read");
+		    transaction_fail(walk->store, walk->err, ERROR_STORAGE_FAILED, "cannot read");
 	if (walk->failed == 0)
-		walk->failed = tell(walk);
+		walk->failed = report_events(walk);
 	sqlite3_create_function(db, "sevq_pass", WALK_COLUMN_COUNT, SQLITE_UTF8, NULL, NULL, NULL,
 				NULL);
 	return walk->failed;
@@ -310,9 +309,10 @@ load_contexts(struct sqlite_store *store, const struct store_loading *loading, s
 	int rc;
 
 	while ((rc = sqlite3_step(row)) == SQLITE_ROW)
-		loading->context(loading->arg, sqlite_text(row, 0), sqlite_text(row, 1));
-	int failed =
-	    rc != SQLITE_DONE ? sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read") : 0;
+		loading->context(loading->arg, row_text(row, 0), row_text(row, 1));
+	int failed = rc != SQLITE_DONE
+			 ? transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read")
+			 : 0;
 	sqlite3_reset(row);
 	return failed;
 }

@@ -8,11 +8,11 @@
  */
 #include "queue/sqlite/lookup.h"
 
-#include "queue/sqlite/rows.h"
+#include "queue/sqlite/row.h"
 #include "queue/sqlite/transaction.h"
 
 /* One lookup and who asked. */
-struct asked {
+struct lookup_call {
 	struct sqlite_store *store;
 	size_t index;
 	lookup_found *each;
@@ -20,7 +20,7 @@ struct asked {
 };
 
 static bool
-names(const struct store_outcome *outcome, int64_t event)
+names_event(const struct store_outcome *outcome, int64_t event)
 {
 	for (size_t i = 0; i < outcome->count; i++)
 		if (outcome->ids[i] == event)
@@ -33,8 +33,8 @@ names(const struct store_outcome *outcome, int64_t event)
  * it.
  */
 static int
-give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event,
-	      enum outcome_kind *settled)
+report_outcomes(const struct lookup_call *call, sqlite3_stmt *row, int64_t event,
+		enum outcome_kind *settled)
 {
 	int rc = SQLITE_ROW;
 
@@ -42,11 +42,10 @@ give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event,
 		struct arena arena = { 0 };
 		struct store_outcome outcome;
 
-		if (sqlite_outcome(row, &arena, &outcome) < 0) {
+		if (row_read_outcome(row, &arena, &outcome) < 0) {
 			rc = SQLITE_CORRUPT;
-		} else if (names(&outcome, event)) {
-			asked->each(asked->arg, asked->index,
-				    &(struct found){ .outcome = &outcome });
+		} else if (names_event(&outcome, event)) {
+			call->each(call->arg, call->index, &(struct found){ .outcome = &outcome });
 			if (outcome.kind <= OUTCOME_LAST_SETTLING)
 				*settled = outcome.kind;
 		}
@@ -59,42 +58,42 @@ give_outcomes(const struct asked *asked, sqlite3_stmt *row, int64_t event,
 }
 
 /* A lease while what became of its events is read. */
-struct lent {
+struct leased_events {
 	struct arena arena;
 	const int64_t *ids; /* ascending */
-	bool *left;         /* which of them are the lease's no more */
+	bool *removed;      /* which of them are the lease's no more */
 	size_t count, held;
 };
 
 /* Takes the outcome's events out of the lease; false: none was in it. */
 static bool
-leave(struct lent *lent, const struct store_outcome *outcome)
+remove_from_lease(struct leased_events *lease, const struct store_outcome *outcome)
 {
-	size_t before = lent->held;
+	size_t before = lease->held;
 
-	for (size_t i = 0, j = 0; i < lent->count && j < outcome->count;) {
-		if (lent->ids[i] == outcome->ids[j] && !lent->left[i]) {
-			lent->left[i] = true;
-			lent->held--;
+	for (size_t i = 0, j = 0; i < lease->count && j < outcome->count;) {
+		if (lease->ids[i] == outcome->ids[j] && !lease->removed[i]) {
+			lease->removed[i] = true;
+			lease->held--;
 		}
-		if (lent->ids[i] < outcome->ids[j])
+		if (lease->ids[i] < outcome->ids[j])
 			i++;
 		else
 			j++;
 	}
-	return lent->held < before;
+	return lease->held < before;
 }
 
 /* The lease itself comes first. */
 static bool
-concerns(struct lent *lent, const struct store_outcome *outcome)
+apply_to_lease(struct leased_events *lease, const struct store_outcome *outcome)
 {
-	if (lent->ids != NULL)
-		return leave(lent, outcome);
-	lent->count = lent->held = outcome->count;
-	lent->ids = memcpy(arena_alloc(&lent->arena, outcome->count * sizeof(*lent->ids)),
-			   outcome->ids, outcome->count * sizeof(*lent->ids));
-	lent->left = arena_alloc(&lent->arena, outcome->count);
+	if (lease->ids != NULL)
+		return remove_from_lease(lease, outcome);
+	lease->count = lease->held = outcome->count;
+	lease->ids = memcpy(arena_alloc(&lease->arena, outcome->count * sizeof(*lease->ids)),
+			    outcome->ids, outcome->count * sizeof(*lease->ids));
+	lease->removed = arena_alloc(&lease->arena, outcome->count);
 	return true;
 }
 
@@ -103,33 +102,32 @@ concerns(struct lent *lent, const struct store_outcome *outcome)
  * by what is done under the lease, or because somebody takes them whoever has them.
  */
 static int
-lookup_lease(const struct asked *asked, const struct lookup *lookup)
+lookup_lease(const struct lookup_call *call, const struct lookup *lookup)
 {
-	sqlite3_stmt *row = asked->store->statement[STATEMENT_LEASE_OUTCOMES];
-	struct lent lent = { .ids = NULL };
+	sqlite3_stmt *row = call->store->statement[STATEMENT_LEASE_OUTCOMES];
+	struct leased_events lease = { .ids = NULL };
 	int rc = SQLITE_ROW;
 
 	sqlite3_bind_int64(row, 1, lookup->id);
-	while (rc == SQLITE_ROW && (lent.ids == NULL || lent.held > 0) &&
+	while (rc == SQLITE_ROW && (lease.ids == NULL || lease.held > 0) &&
 	       (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		struct arena arena = { 0 };
 		struct store_outcome outcome;
 
-		if (sqlite_outcome(row, &arena, &outcome) < 0)
+		if (row_read_outcome(row, &arena, &outcome) < 0)
 			rc = SQLITE_CORRUPT;
-		else if (concerns(&lent, &outcome))
-			asked->each(asked->arg, asked->index,
-				    &(struct found){ .outcome = &outcome });
+		else if (apply_to_lease(&lease, &outcome))
+			call->each(call->arg, call->index, &(struct found){ .outcome = &outcome });
 		arena_clear(&arena);
 	}
 	sqlite3_reset(row);
-	arena_clear(&lent.arena);
+	arena_clear(&lease.arena);
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
 /* The first outcome with a time of at least ts: by halving, because both ascend. */
 int64_t
-outcome_since(struct sqlite_store *store, int64_t ts_ms)
+lookup_outcome_since(struct sqlite_store *store, int64_t ts_ms)
 {
 	sqlite3_stmt *row = store->statement[STATEMENT_OUTCOME_SINCE];
 	int64_t low = 0, high = store->newest.outcome + 1;
@@ -154,20 +152,20 @@ outcome_since(struct sqlite_store *store, int64_t ts_ms)
 
 /* Gives the event; SQLITE_DONE with *ts_ms 0 when it is not there. */
 static int
-lookup_event(const struct asked *asked, const struct lookup *lookup, int64_t *ts_ms)
+lookup_event(const struct lookup_call *call, const struct lookup *lookup, int64_t *ts_ms)
 {
-	sqlite3_stmt *read = asked->store->statement[STATEMENT_READ_EVENT];
+	sqlite3_stmt *read = call->store->statement[STATEMENT_READ_EVENT];
 	struct arena arena = { 0 };
 	struct system_event event;
 
 	*ts_ms = 0;
 	sqlite3_bind_int64(read, 1, lookup->id);
 	int rc = sqlite3_step(read);
-	if (rc == SQLITE_ROW && sqlite_event(asked->store, read, &arena, &event) < 0)
+	if (rc == SQLITE_ROW && row_read_event(call->store, read, &arena, &event) < 0)
 		rc = SQLITE_CORRUPT;
 	if (rc == SQLITE_ROW) {
 		*ts_ms = event.ts_ms;
-		asked->each(asked->arg, asked->index, &(struct found){ .event = &event });
+		call->each(call->arg, call->index, &(struct found){ .event = &event });
 	}
 	sqlite3_reset(read);
 	arena_clear(&arena);
@@ -175,58 +173,58 @@ lookup_event(const struct asked *asked, const struct lookup *lookup, int64_t *ts
 }
 
 static int
-lookup_timeline(const struct asked *asked, const struct lookup *lookup)
+lookup_timeline(const struct lookup_call *call, const struct lookup *lookup)
 {
-	sqlite3_stmt *row = asked->store->statement[STATEMENT_SESSION_OUTCOMES];
+	sqlite3_stmt *row = call->store->statement[STATEMENT_SESSION_OUTCOMES];
 	enum outcome_kind settled = 0;
 	int64_t ts_ms;
-	int rc = lookup_event(asked, lookup, &ts_ms);
+	int rc = lookup_event(call, lookup, &ts_ms);
 
 	if (rc != SQLITE_DONE || ts_ms == 0)
 		return rc;
 	sqlite3_bind_int64(row, 1, lookup->id);
-	sqlite3_bind_int64(row, 2, outcome_since(asked->store, ts_ms));
-	rc = give_outcomes(asked, row, lookup->id, &settled);
+	sqlite3_bind_int64(row, 2, lookup_outcome_since(call->store, ts_ms));
+	rc = report_outcomes(call, row, lookup->id, &settled);
 	if (rc != SQLITE_DONE || (settled != OUTCOME_DEAD && settled != OUTCOME_EVICTED))
 		return rc;
 	settled = 0;
-	row = asked->store->statement[STATEMENT_REQUEUED];
+	row = call->store->statement[STATEMENT_REQUEUED];
 	sqlite3_bind_int64(row, 1, lookup->id);
-	return give_outcomes(asked, row, lookup->id, &settled);
+	return report_outcomes(call, row, lookup->id, &settled);
 }
 
 static int
-lookup_dead_letter(const struct asked *asked, const struct lookup *lookup)
+lookup_dead_letter(const struct lookup_call *call, const struct lookup *lookup)
 {
-	sqlite3_stmt *row = asked->store->statement[STATEMENT_IS_DEAD_LETTER];
+	sqlite3_stmt *row = call->store->statement[STATEMENT_IS_DEAD_LETTER];
 	int64_t ts_ms;
 
 	sqlite3_bind_int64(row, 1, lookup->id);
 	int rc = sqlite3_step(row);
 	sqlite3_reset(row);
-	return rc == SQLITE_ROW ? lookup_event(asked, lookup, &ts_ms) : rc;
+	return rc == SQLITE_ROW ? lookup_event(call, lookup, &ts_ms) : rc;
 }
 
 static int
-lookup_key(const struct asked *asked, const struct lookup *lookup)
+lookup_key(const struct lookup_call *call, const struct lookup *lookup)
 {
-	sqlite3_stmt *row = asked->store->statement[STATEMENT_FIND_KEY];
+	sqlite3_stmt *row = call->store->statement[STATEMENT_FIND_KEY];
 
-	sqlite_bind_text(row, 1, lookup->key);
+	row_bind_text(row, 1, lookup->key);
 	int rc = sqlite3_step(row);
 	if (rc == SQLITE_ROW) {
 		struct store_key key = { .key = lookup->key,
 					 .request = (uint64_t)sqlite3_column_int64(row, 0),
-					 .answer = sqlite_text(row, 1) };
+					 .answer = row_text(row, 1) };
 
-		asked->each(asked->arg, asked->index, &(struct found){ .key = &key });
+		call->each(call->arg, call->index, &(struct found){ .key = &key });
 	}
 	sqlite3_reset(row);
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
 static int
-look_up(const struct asked *asked, const struct lookup *lookup)
+look_up_one(const struct lookup_call *call, const struct lookup *lookup)
 {
 	int64_t ts_ms;
 
@@ -234,15 +232,15 @@ look_up(const struct asked *asked, const struct lookup *lookup)
 	case LOOKUP_NONE:
 		break;
 	case LOOKUP_EVENT:
-		return lookup_event(asked, lookup, &ts_ms);
+		return lookup_event(call, lookup, &ts_ms);
 	case LOOKUP_TIMELINE:
-		return lookup_timeline(asked, lookup);
+		return lookup_timeline(call, lookup);
 	case LOOKUP_LEASE:
-		return lookup_lease(asked, lookup);
+		return lookup_lease(call, lookup);
 	case LOOKUP_DEAD:
-		return lookup_dead_letter(asked, lookup);
+		return lookup_dead_letter(call, lookup);
 	case LOOKUP_KEY:
-		return lookup_key(asked, lookup);
+		return lookup_key(call, lookup);
 	}
 	return SQLITE_DONE;
 }
@@ -255,11 +253,11 @@ sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count, lo
 	struct error err;
 	int rc = SQLITE_DONE;
 
-	sqlite_begin_reading(store);
+	transaction_begin_read(store);
 	for (size_t i = 0; rc == SQLITE_DONE && i < count; i++)
-		rc = look_up(&(struct asked){ store, i, each, arg }, &lookups[i]);
+		rc = look_up_one(&(struct lookup_call){ store, i, each, arg }, &lookups[i]);
 	if (rc != SQLITE_DONE)
-		sqlite_fail(store, &err, ERROR_STORAGE_FAILED, "cannot read");
-	sqlite_end_reading(store);
+		transaction_fail(store, &err, ERROR_STORAGE_FAILED, "cannot read");
+	transaction_end_read(store);
 	done(arg, rc == SQLITE_DONE ? NULL : &err);
 }

@@ -12,6 +12,6 @@ void sqlite_lookup(struct store *base, const struct lookup *lookups, size_t coun
 
 /* The id of the first outcome with a time of at least ts_ms; above the newest when there is none.
  */
-int64_t outcome_since(struct sqlite_store *store, int64_t ts_ms);
+int64_t lookup_outcome_since(struct sqlite_store *store, int64_t ts_ms);
 
 #endif

@@ -18,7 +18,7 @@
 
 #include <unistd.h>
 
-#include "queue/sqlite/batch.h"
+#include "queue/sqlite/batch_table.h"
 #include "queue/sqlite/disk.h"
 #include "queue/sqlite/path.h"
 #include "queue/sqlite/transaction.h"
@@ -29,9 +29,9 @@
 #define APPLICATION_ID 0x73657671 /* "sevq" */
 #define HEADER_BYTES 100
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(*migrations)))
-#define PATIENCE_MS 1000 /* with others who have the database open while we start */
+#define OPEN_BUSY_TIMEOUT_MS 1000 /* with others who have the database open while we start */
 /* files up to this size are checked page by page on open; larger ones as they are read */
-#define CHECKED_WHOLE_BYTES (8 << 20)
+#define FULL_CHECK_BYTES_MAX (8 << 20)
 
 /* --- the file before SQLite --- */
 
@@ -61,7 +61,7 @@ take_lock(struct sqlite_store *store, struct error *err)
 
 /* Locks and fsync mean little on a network file system. */
 static int
-refuse_network(struct sqlite_store *store, struct error *err)
+refuse_network_fs(struct sqlite_store *store, struct error *err)
 {
 	static const unsigned long network[] = { 0x6969 /* NFS */,
 						 0x517B /* SMB */,
@@ -84,7 +84,7 @@ refuse_network(struct sqlite_store *store, struct error *err)
 }
 
 static uint32_t
-big_endian(const unsigned char *p)
+read_be32(const unsigned char *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
@@ -108,9 +108,9 @@ static int
 check_header(struct sqlite_store *store, const unsigned char *header, off_t size, struct error *err)
 {
 	uint32_t page_bytes = (uint32_t)header[16] << 8 | header[17];
-	uint32_t version = big_endian(header + 60), pages = big_endian(header + 28);
+	uint32_t version = read_be32(header + 60), pages = read_be32(header + 28);
 
-	if (memcmp(header, "SQLite format 3", 16) != 0 || big_endian(header + 68) != APPLICATION_ID)
+	if (memcmp(header, "SQLite format 3", 16) != 0 || read_be32(header + 68) != APPLICATION_ID)
 		return error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a sevq database",
 				 store->path);
 	if (version > SCHEMA_VERSION)
@@ -127,7 +127,7 @@ check_header(struct sqlite_store *store, const unsigned char *header, off_t size
 
 /* No file. A WAL without one holds pages that a new database would take for its own. */
 static int
-check_absence(struct sqlite_store *store, struct error *err)
+check_missing(struct sqlite_store *store, struct error *err)
 {
 	if (errno != ENOENT)
 		return error_set(err, ERROR_STORAGE_FAILED, "cannot open %s: %s", store->path,
@@ -143,7 +143,7 @@ check_absence(struct sqlite_store *store, struct error *err)
  * is one to open.
  */
 static int
-look_at_file(struct sqlite_store *store, bool *exists, struct error *err)
+inspect_file(struct sqlite_store *store, bool *exists, struct error *err)
 {
 	unsigned char header[HEADER_BYTES];
 	struct stat st;
@@ -152,7 +152,7 @@ look_at_file(struct sqlite_store *store, bool *exists, struct error *err)
 
 	*exists = fd >= 0;
 	if (fd < 0)
-		return check_absence(store, err);
+		return check_missing(store, err);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		failed =
 		    error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a regular file", store->path);
@@ -171,7 +171,7 @@ static int
 execute(struct sqlite_store *store, const char *statements, struct error *err)
 {
 	if (sqlite3_exec(store->db, statements, NULL, NULL, NULL) != SQLITE_OK)
-		return sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot set up");
+		return transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot set up");
 	return 0;
 }
 
@@ -185,7 +185,7 @@ read_version(struct sqlite_store *store, int *ret, struct error *err)
 	    sqlite3_step(get) == SQLITE_ROW)
 		*ret = sqlite3_column_int(get, 0);
 	else
-		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
+		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	sqlite3_finalize(get);
 	return failed;
 }
@@ -220,12 +220,12 @@ configure(void)
 }
 
 static int
-open_file(struct sqlite_store *store, const char *path, struct error *err)
+open_handle(struct sqlite_store *store, const char *path, struct error *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 
 	if (sqlite3_open_v2(path, &store->db, flags, vfs_register()) != SQLITE_OK)
-		return sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot open");
+		return transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot open");
 	return 0;
 }
 
@@ -236,13 +236,13 @@ static const char file_pragmas[] = PRAGMA("page_size", PAGE_BYTES) PRAGMA("synch
 
 /* Made whole beside the path, then renamed to it. */
 static int
-create(struct sqlite_store *store, struct error *err)
+create_database(struct sqlite_store *store, struct error *err)
 {
 	char *name = path_with_suffix(store->path, ".new");
 	mode_t before = umask(077);
 
 	unlink(name);
-	int failed = open_file(store, name, err);
+	int failed = open_handle(store, name, err);
 	if (failed == 0)
 		failed = execute(store, file_pragmas, err);
 	if (failed == 0)
@@ -254,21 +254,21 @@ create(struct sqlite_store *store, struct error *err)
 				   strerror(errno));
 	umask(before);
 	free(name);
-	return failed < 0 ? failed : sync_directory(store->path, err);
+	return failed < 0 ? failed : path_sync_directory(store->path, err);
 }
 
 static int
-check_whole(struct sqlite_store *store, struct error *err)
+check_integrity(struct sqlite_store *store, struct error *err)
 {
 	struct stat st;
 	sqlite3_stmt *check = NULL;
 	int failed = 0;
 
-	if (stat(store->path, &st) < 0 || st.st_size > CHECKED_WHOLE_BYTES)
+	if (stat(store->path, &st) < 0 || st.st_size > FULL_CHECK_BYTES_MAX)
 		return 0;
 	if (sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK ||
 	    sqlite3_step(check) != SQLITE_ROW)
-		failed = sqlite_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot check");
+		failed = transaction_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot check");
 	else if (strcmp((const char *)sqlite3_column_text(check, 0), "ok") != 0)
 		failed = error_set(err, ERROR_STORAGE_CORRUPT, "%s is damaged: %s", store->path,
 				   sqlite3_column_text(check, 0));
@@ -290,7 +290,7 @@ static const char settings[] =
  * has failures of its own.
  */
 static int
-begin_reading(struct sqlite_store *store, int *version, struct error *err)
+read_version_first(struct sqlite_store *store, int *version, struct error *err)
 {
 	if (read_version(store, version, err) == 0)
 		return 0;
@@ -309,7 +309,7 @@ begin_reading(struct sqlite_store *store, int *version, struct error *err)
 
 /* A database that was just made has no index with locks before it is read. */
 static int
-keep_checkpoints(struct sqlite_store *store, struct error *err)
+keep_checkpoint_lock(struct sqlite_store *store, struct error *err)
 {
 	int version;
 
@@ -326,33 +326,33 @@ keep_checkpoints(struct sqlite_store *store, struct error *err)
  * closed without a checkpoint, so that the file keeps its bytes.
  */
 static int
-connect_db(struct sqlite_store *store, struct error *err)
+open_connection(struct sqlite_store *store, struct error *err)
 {
 	int version = 0;
 
-	if (open_file(store, store->path, err) < 0)
+	if (open_handle(store, store->path, err) < 0)
 		return -1;
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	/* somebody who reads may be at the same recovery */
-	sqlite3_busy_timeout(store->db, PATIENCE_MS);
-	if (begin_reading(store, &version, err) < 0)
+	sqlite3_busy_timeout(store->db, OPEN_BUSY_TIMEOUT_MS);
+	if (read_version_first(store, &version, err) < 0)
 		return -1;
 	sqlite3_busy_timeout(store->db, 0);
 	if (version < 0 || version > SCHEMA_VERSION)
 		return error_set(err, ERROR_STORAGE_NEWER, "%s was written by a newer version",
 				 store->path);
-	if (check_whole(store, err) < 0 || execute(store, settings, err) < 0 ||
+	if (check_integrity(store, err) < 0 || execute(store, settings, err) < 0 ||
 	    migrate(store, version, err) < 0)
 		return -1;
-	if (keep_checkpoints(store, err) < 0)
+	if (keep_checkpoint_lock(store, err) < 0)
 		return -1;
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	return 0;
 }
 
 static int
-on_wal(void *arg, sqlite3 *db, const char *name, int frames)
+on_wal_written(void *arg, sqlite3 *db, const char *name, int frames)
 {
 	(void)db, (void)name;
 	((struct sqlite_store *)arg)->wal_frames = frames;
@@ -362,11 +362,11 @@ on_wal(void *arg, sqlite3 *db, const char *name, int frames)
 static int
 prepare(struct sqlite_store *store, struct error *err)
 {
-	if (sqlite_show_batches(store) != SQLITE_OK)
-		return sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot use");
+	if (batch_table_create(store) != SQLITE_OK)
+		return transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot use");
 	if (statements_prepare(store->db, store->statement) != SQLITE_OK)
-		return sqlite_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot use");
-	sqlite3_wal_hook(store->db, on_wal, store);
+		return transaction_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot use");
+	sqlite3_wal_hook(store->db, on_wal_written, store);
 	return 0;
 }
 
@@ -376,14 +376,14 @@ open_database(struct sqlite_store *store, struct error *err)
 	bool exists;
 
 	configure();
-	if (make_directories(store->path, err) < 0 || take_lock(store, err) < 0 ||
-	    refuse_network(store, err) < 0 || look_at_file(store, &exists, err) < 0)
+	if (path_make_directories(store->path, err) < 0 || take_lock(store, err) < 0 ||
+	    refuse_network_fs(store, err) < 0 || inspect_file(store, &exists, err) < 0)
 		return -1;
-	sqlite_make_room_to_open(store);
-	if (!exists && create(store, err) < 0)
+	disk_prepare_open(store);
+	if (!exists && create_database(store, err) < 0)
 		return -1;
-	if (connect_db(store, err) < 0 || prepare(store, err) < 0)
+	if (open_connection(store, err) < 0 || prepare(store, err) < 0)
 		return -1;
-	sqlite_look_at_disk(store);
+	disk_measure(store);
 	return 0;
 }

@@ -27,7 +27,7 @@ path_with_suffix(const char *path, const char *suffix)
 
 /* What was made or renamed in the directory that holds path is still there after a power loss. */
 int
-sync_directory(const char *path, struct error *err)
+path_sync_directory(const char *path, struct error *err)
 {
 	char *copy = path_with_suffix(path, "");
 	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -43,7 +43,7 @@ sync_directory(const char *path, struct error *err)
 
 /* Makes the directories above the file, private to us. */
 int
-make_directories(const char *path, struct error *err)
+path_make_directories(const char *path, struct error *err)
 {
 	char *copy = mem_alloc(strlen(path) + 1);
 	int failed = 0;
@@ -53,7 +53,7 @@ make_directories(const char *path, struct error *err)
 	     slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(copy, 0700) == 0)
-			failed = sync_directory(copy, err);
+			failed = path_sync_directory(copy, err);
 		else if (errno != EEXIST)
 			failed =
 			    error_set(err, ERROR_STORAGE_FAILED, "cannot make the directory %s: %s",

@@ -12,12 +12,12 @@
 char *path_with_suffix(const char *path, const char *suffix);
 
 /* Makes the directories above the file, private to us, each durable. ERROR_STORAGE_FAILED. */
-int make_directories(const char *path, struct error *err);
+int path_make_directories(const char *path, struct error *err);
 
 /*
  * Makes durable what was created or renamed in the directory that holds path: it survives a power
  * loss. ERROR_STORAGE_FAILED.
  */
-int sync_directory(const char *path, struct error *err);
+int path_sync_directory(const char *path, struct error *err);
 
 #endif

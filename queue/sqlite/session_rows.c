@@ -22,7 +22,7 @@ spread(int64_t session)
 }
 
 struct session_rows *
-sqlite_count_event(struct sqlite_store *store, int64_t session)
+session_rows_add_event(struct sqlite_store *store, int64_t session)
 {
 	struct session_rows *rows =
 	    table_find(&store->session_rows, spread(session), same_session, &session);
@@ -38,7 +38,7 @@ sqlite_count_event(struct sqlite_store *store, int64_t session)
 }
 
 bool
-sqlite_uncount_event(struct sqlite_store *store, int64_t session)
+session_rows_remove_event(struct sqlite_store *store, int64_t session)
 {
 	struct session_rows *rows =
 	    table_find(&store->session_rows, spread(session), same_session, &session);

@@ -16,10 +16,10 @@ struct session_rows {
 };
 
 /* Counts an event row, also in the store's statistics. Never NULL; owned by the store. */
-struct session_rows *sqlite_count_event(struct sqlite_store *store, int64_t session);
+struct session_rows *session_rows_add_event(struct sqlite_store *store, int64_t session);
 
 /* True: that was the session's last event. */
-bool sqlite_uncount_event(struct sqlite_store *store, int64_t session);
+bool session_rows_remove_event(struct sqlite_store *store, int64_t session);
 
 void session_rows_clear(struct sqlite_store *store);
 

@@ -5,12 +5,12 @@
 
 #include <stddef.h>
 
-/* The columns of an event, in the order that sqlite_event (rows.c) reads them. */
+/* The columns of an event, in the order that row_read_event (row.c) reads them. */
 #define EVENT_COLUMNS                                                                              \
 	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, "       \
 	"source, traceparent, text,"                                                               \
 	" available_at, expires_at, exec"
-/* as sqlite_outcome reads them */
+/* as row_read_outcome reads them */
 #define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail"
 
 static const char *const sql[STATEMENT_COUNT] = {

@@ -50,8 +50,8 @@ enum statement {
 };
 
 /*
- * Prepares all of them into ret[STATEMENT_COUNT]; the batch tables (batch.h) must exist. The caller
- * finalizes them. After a failure, which it returns as SQLite's code, the rest is NULL.
+ * Prepares all of them into ret[STATEMENT_COUNT]; the batch tables (batch_table.h) must exist. The
+ * caller finalizes them. After a failure, which it returns as SQLite's code, the rest is NULL.
  */
 int statements_prepare(sqlite3 *db, sqlite3_stmt **ret);
 

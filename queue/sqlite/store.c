@@ -21,7 +21,7 @@
 #include "queue/sqlite/lookup.h"
 #include "queue/sqlite/open.h"
 #include "queue/sqlite/path.h"
-#include "queue/sqlite/rows.h"
+#include "queue/sqlite/row.h"
 #include "queue/sqlite/session_rows.h"
 #include "queue/sqlite/sweep.h"
 #include "queue/sqlite/transaction.h"
@@ -39,15 +39,15 @@ session_row(struct sqlite_store *store, const struct store_session *session, int
 		return SQLITE_OK;
 	sqlite3_stmt *find = store->statement[STATEMENT_FIND_SESSION],
 		     *add = store->statement[STATEMENT_ADD_SESSION];
-	sqlite_bind_text(find, 1, session->key);
+	row_bind_text(find, 1, session->key);
 	int rc = sqlite3_step(find);
 	if (rc == SQLITE_ROW)
 		*ret = sqlite3_column_int64(find, 0);
 	sqlite3_reset(find);
 	if (rc != SQLITE_DONE)
 		return rc == SQLITE_ROW ? SQLITE_OK : rc;
-	sqlite_bind_text(add, 1, session->key);
-	rc = sqlite_run(add);
+	row_bind_text(add, 1, session->key);
+	rc = transaction_run(add);
 	*ret = sqlite3_last_insert_rowid(store->db);
 	return rc;
 }
@@ -69,7 +69,7 @@ update_dead_letters(struct sqlite_store *store, const struct store_outcome *outc
 		if (dies)
 			sqlite3_bind_int(update, 3,
 					 outcome->attempts != NULL ? outcome->attempts[i] : 0);
-		rc = sqlite_run(update);
+		rc = transaction_run(update);
 	}
 	return rc;
 }
@@ -80,10 +80,10 @@ add_key(struct sqlite_store *store, const struct store_key *key)
 	sqlite3_stmt *add = store->statement[STATEMENT_ADD_KEY];
 
 	sqlite3_bind_int64(add, 1, key->ts_ms);
-	sqlite_bind_text(add, 2, key->key);
+	row_bind_text(add, 2, key->key);
 	sqlite3_bind_int64(add, 3, (int64_t)key->request);
-	sqlite_bind_text(add, 4, key->answer);
-	return sqlite_run(add);
+	row_bind_text(add, 4, key->answer);
+	return transaction_run(add);
 }
 
 static int
@@ -91,14 +91,14 @@ keep_context(struct sqlite_store *store, const struct store_context *context)
 {
 	sqlite3_stmt *keep = store->statement[STATEMENT_KEEP_CONTEXT];
 
-	sqlite_bind_text(keep, 1, context->session->key);
-	sqlite_bind_text(keep, 2, context->context_key);
-	return sqlite_run(keep);
+	row_bind_text(keep, 1, context->session->key);
+	row_bind_text(keep, 2, context->context_key);
+	return transaction_run(keep);
 }
 
 /* Every record gets its session's number. */
 static int
-find_sessions(struct sqlite_store *store, struct store_batch *batch)
+find_or_add_sessions(struct sqlite_store *store, struct store_batch *batch)
 {
 	int rc = SQLITE_OK;
 
@@ -113,15 +113,15 @@ find_sessions(struct sqlite_store *store, struct store_batch *batch)
 static int
 write_batch(struct sqlite_store *store, struct store_batch *batch)
 {
-	int rc = sqlite_run(store->statement[STATEMENT_BEGIN]);
+	int rc = transaction_begin(store);
 
 	store->batch = batch;
 	if (rc == SQLITE_OK)
-		rc = find_sessions(store, batch);
+		rc = find_or_add_sessions(store, batch);
 	if (rc == SQLITE_OK && batch->event_count > 0)
-		rc = sqlite_run(store->statement[STATEMENT_ADD_EVENTS]);
+		rc = transaction_run(store->statement[STATEMENT_ADD_EVENTS]);
 	if (rc == SQLITE_OK && batch->outcome_count > 0)
-		rc = sqlite_run(store->statement[STATEMENT_ADD_OUTCOMES]);
+		rc = transaction_run(store->statement[STATEMENT_ADD_OUTCOMES]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
 		rc = update_dead_letters(store, &batch->outcomes[i]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->key_count; i++)
@@ -134,11 +134,11 @@ write_batch(struct sqlite_store *store, struct store_batch *batch)
 
 /* What the driver keeps in memory about the rows of a commit. */
 static void
-remember(struct sqlite_store *store, struct store_batch *batch)
+record_batch(struct sqlite_store *store, struct store_batch *batch)
 {
 	for (size_t i = 0; i < batch->event_count; i++) {
 		batch->events[i].session->row = batch->events[i].session_row;
-		sqlite_count_event(store, batch->events[i].session_row);
+		session_rows_add_event(store, batch->events[i].session_row);
 		store->newest.event = batch->events[i].event.id;
 	}
 	if (batch->outcome_count > 0)
@@ -148,7 +148,7 @@ remember(struct sqlite_store *store, struct store_batch *batch)
 
 /* What was written to a file that is no longer under its name, nobody finds again. */
 static int
-check_place(struct sqlite_store *store, struct error *err)
+check_files(struct sqlite_store *store, struct error *err)
 {
 	int moved = 0;
 	bool is_there =
@@ -157,7 +157,7 @@ check_place(struct sqlite_store *store, struct error *err)
 
 	if (is_there && wal_is_in_place(wal_of(store->db)))
 		return 0;
-	sqlite_break(store);
+	transaction_mark_broken(store);
 	return error_set(err, ERROR_STORAGE_UNKNOWN, "%s%s was removed or replaced", store->path,
 			 is_there ? "-wal" : "");
 }
@@ -168,19 +168,19 @@ write_and_commit(struct sqlite_store *store, struct store_batch *batch, struct e
 	sqlite3_file *log = wal_of(store->db);
 
 	wal_defer_sync(log, true);
-	int failed = sqlite_end(store, write_batch(store, batch), err);
+	int failed = transaction_end(store, write_batch(store, batch), err);
 	wal_defer_sync(log, false);
 	return failed;
 }
 
 static int
-refuse_all(const struct sqlite_store *store, struct error *err)
+refuse_unknown(const struct sqlite_store *store, struct error *err)
 {
 	return error_set(err, ERROR_STORAGE_UNKNOWN, "%s is in an unknown state", store->path);
 }
 
 static int
-refuse_events(struct error *err)
+refuse_full(struct error *err)
 {
 	return error_set(err, ERROR_STORAGE_FULL,
 			 "there is no room for events: the disk or --db-max-bytes is full");
@@ -190,21 +190,21 @@ static int
 commit_batch(struct sqlite_store *store, struct store_batch *batch, struct error *err)
 {
 	if (store->broken)
-		return refuse_all(store, err);
-	if (!sqlite_has_room(store, batch))
-		return refuse_events(err);
+		return refuse_unknown(store, err);
+	if (!disk_admit_batch(store, batch))
+		return refuse_full(err);
 	int failed = write_and_commit(store, batch, err);
 	bool again = failed < 0 && err->code == ERROR_STORAGE_FULL && batch->event_count == 0 &&
-		     sqlite_give_up_reserve(store);
+		     disk_remove_reserve(store);
 	return again ? write_and_commit(store, batch, err) : failed;
 }
 
 static int
-make_durable(struct sqlite_store *store, struct error *err)
+sync_batch(struct sqlite_store *store, struct error *err)
 {
 	if (wal_sync(wal_of(store->db)) == SQLITE_OK)
-		return check_place(store, err);
-	sqlite_break(store);
+		return check_files(store, err);
+	transaction_mark_broken(store);
 	return error_set(err, ERROR_STORAGE_UNKNOWN, "cannot sync the log of %s", store->path);
 }
 
@@ -217,9 +217,9 @@ commit(struct store *base, struct store_batch *batch, commit_written *written, c
 	int failed = commit_batch(store, batch, &err);
 
 	if (failed == 0) {
-		remember(store, batch);
+		record_batch(store, batch);
 		written(arg);
-		failed = make_durable(store, &err);
+		failed = sync_batch(store, &err);
 	}
 	done(arg, failed < 0 ? &err : NULL);
 }
@@ -235,10 +235,10 @@ read_one(struct sqlite_store *store, int64_t id, read_event *each, void *arg, st
 
 	sqlite3_bind_int64(row, 1, id);
 	int rc = sqlite3_step(row);
-	if (rc == SQLITE_ROW && sqlite_event(store, row, &arena, &event) == 0)
+	if (rc == SQLITE_ROW && row_read_event(store, row, &arena, &event) == 0)
 		each(arg, &event);
 	else if (rc != SQLITE_ROW && rc != SQLITE_DONE && rc != SQLITE_CORRUPT)
-		failed = sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
+		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	sqlite3_reset(row);
 	arena_clear(&arena);
 	return failed;
@@ -252,10 +252,10 @@ read_events(struct store *base, const int64_t *ids, size_t count, read_event *ea
 	struct error err;
 	int failed = 0;
 
-	sqlite_begin_reading(store);
+	transaction_begin_read(store);
 	for (size_t i = 0; failed == 0 && i < count; i++)
 		failed = read_one(store, ids[i], each, arg, &err);
-	sqlite_end_reading(store);
+	transaction_end_read(store);
 	done(arg, failed < 0 ? &err : NULL);
 }
 
@@ -265,9 +265,9 @@ ready(struct store *base, struct error *err)
 	struct sqlite_store *store = (struct sqlite_store *)base;
 
 	if (store->broken)
-		refuse_all(store, err);
+		refuse_unknown(store, err);
 	else if (store->full)
-		refuse_events(err);
+		refuse_full(err);
 	return !store->broken && !store->full;
 }
 

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 #include "queue/sqlite/ids.h"
-#include "queue/sqlite/rows.h"
+#include "queue/sqlite/row.h"
 #include "queue/sqlite/session_rows.h"
 #include "queue/sqlite/transaction.h"
 
@@ -68,46 +68,46 @@ sweep_free(struct sweep *round)
 
 /* Events that are gathered already do not count as kept. */
 static bool
-past_its_time(const struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
+past_retention(const struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
 {
 	return sqlite3_column_int64(oldest, 1) < chores->settled_before_ms ||
 	       store->stats.events >
 		   chores->pending_count + chores->settled_rows_max + store->sweep->events;
 }
 
-enum verdict { WAIT, PASS_OVER, FORGET };
+enum sweep_action { STOP, SKIP, REMOVE };
 
 /*
  * What the sweep may do with the outcome: forget it; pass it over, because it tells of an event
  * that is still pending; or wait, because it is not past its time, is the newest, or names the
  * newest event.
  */
-static enum verdict
-judge(struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
+static enum sweep_action
+decide(struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
 {
-	struct str ids = sqlite_text(oldest, 3), session = sqlite_text(oldest, 7);
+	struct str ids = row_text(oldest, 3), session = row_text(oldest, 7);
 	bool settles = sqlite3_column_int(oldest, 2) <= OUTCOME_LAST_SETTLING;
 	const char *at = ids.s;
 	struct id_range range = { 0 };
 
 	if (sqlite3_column_int64(oldest, 0) >= store->newest.outcome ||
-	    !past_its_time(store, oldest, chores))
-		return WAIT;
+	    !past_retention(store, oldest, chores))
+		return STOP;
 	while (ids_next(&at, ids.s + ids.len, &range)) {
 		if (settles && range.last >= store->newest.event)
-			return WAIT;
+			return STOP;
 		for (int64_t id = range.first; !settles && id <= range.last; id++)
 			if (chores->pending(chores->arg, session, id))
-				return PASS_OVER;
+				return SKIP;
 	}
-	return at != NULL ? FORGET : PASS_OVER;
+	return at != NULL ? REMOVE : SKIP;
 }
 
 /* An outcome that does not settle its events is forgotten alone. */
 static void
 gather_outcome(struct sweep *round, sqlite3_stmt *oldest)
 {
-	struct str ids = sqlite_text(oldest, 3);
+	struct str ids = row_text(oldest, 3);
 	enum outcome_kind kind = (enum outcome_kind)sqlite3_column_int(oldest, 2);
 	bool dead = kind == OUTCOME_DEAD || kind == OUTCOME_EVICTED;
 	struct id_range range = { 0 };
@@ -126,21 +126,21 @@ gather_outcome(struct sweep *round, sqlite3_stmt *oldest)
 }
 
 /* Looks at the next outcome behind those looked at before. */
-static enum verdict
+static enum sweep_action
 gather_next(struct sqlite_store *store, const struct chores *chores)
 {
 	sqlite3_stmt *oldest = store->statement[STATEMENT_OLDEST_OUTCOME];
-	enum verdict verdict = WAIT;
+	enum sweep_action action = STOP;
 
 	sqlite3_bind_int64(oldest, 1, store->sweep->after);
 	if (sqlite3_step(oldest) == SQLITE_ROW)
-		verdict = judge(store, oldest, chores);
-	if (verdict == FORGET)
+		action = decide(store, oldest, chores);
+	if (action == REMOVE)
 		gather_outcome(store->sweep, oldest);
-	if (verdict != WAIT)
+	if (action != STOP)
 		store->sweep->after = sqlite3_column_int64(oldest, 0);
 	sqlite3_reset(oldest);
-	return verdict;
+	return action;
 }
 
 static int
@@ -152,7 +152,7 @@ by_first(const void *a, const void *b)
 }
 
 static size_t
-rows(const struct sweep *round)
+gathered_rows(const struct sweep *round)
 {
 	return (size_t)round->events + round->outcome_count;
 }
@@ -162,11 +162,12 @@ static void
 gather(struct sqlite_store *store, const struct chores *chores)
 {
 	struct sweep *round = store->sweep;
-	size_t enough = rows(round) + FORGET_ROWS_MAX;
+	size_t enough = gathered_rows(round) + FORGET_ROWS_MAX;
 
-	for (size_t looks = 0; !round->gathered && looks < FORGET_ROWS_MAX && rows(round) < enough;
-	     looks++)
-		round->gathered = gather_next(store, chores) == WAIT || rows(round) >= ROUND_ROWS;
+	for (size_t looks = 0;
+	     !round->gathered && looks < FORGET_ROWS_MAX && gathered_rows(round) < enough; looks++)
+		round->gathered =
+		    gather_next(store, chores) == STOP || gathered_rows(round) >= ROUND_ROWS;
 	if (round->gathered && round->range_count > 0)
 		qsort(round->ranges, round->range_count, sizeof(*round->ranges), by_first);
 }
@@ -187,10 +188,10 @@ remove_event(struct sqlite_store *store, int64_t id)
 	if (rc != SQLITE_DONE || session == 0)
 		return rc == SQLITE_DONE ? SQLITE_OK : rc;
 	store->sweep->sessions[store->sweep->removed++] = session;
-	if (!sqlite_uncount_event(store, session))
+	if (!session_rows_remove_event(store, session))
 		return SQLITE_OK;
 	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_SESSION], 1, session);
-	return sqlite_run(store->statement[STATEMENT_REMOVE_SESSION]);
+	return transaction_run(store->statement[STATEMENT_REMOVE_SESSION]);
 }
 
 /* A dead letter goes with its event. */
@@ -198,7 +199,7 @@ static int
 remove_dead_letter(struct sqlite_store *store, int64_t id)
 {
 	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_DEAD_LETTER], 1, id);
-	return sqlite_run(store->statement[STATEMENT_REMOVE_DEAD_LETTER]);
+	return transaction_run(store->statement[STATEMENT_REMOVE_DEAD_LETTER]);
 }
 
 /* The next few events. */
@@ -234,22 +235,22 @@ remove_outcomes(struct sqlite_store *store)
 	     rc == SQLITE_OK && i < OUTCOMES_A_STEP && round->outcome_at < round->outcome_count;
 	     i++) {
 		sqlite3_bind_int64(remove, 1, round->outcomes[round->outcome_at++]);
-		rc = sqlite_run(remove);
+		rc = transaction_run(remove);
 	}
 	return rc;
 }
 
 /* The rows are back; so are their counts. */
 static void
-undo(struct sqlite_store *store)
+restore_counts(struct sqlite_store *store)
 {
 	for (size_t i = 0; i < store->sweep->removed; i++)
-		sqlite_count_event(store, store->sweep->sessions[i]);
+		session_rows_add_event(store, store->sweep->sessions[i]);
 }
 
 /* A step of it. False when the disk does not let us. */
 static bool
-remove_some(struct sqlite_store *store)
+remove_step(struct sqlite_store *store)
 {
 	struct sweep *round = store->sweep;
 	/*
@@ -259,12 +260,12 @@ remove_some(struct sqlite_store *store)
 	size_t outcomes_before = round->outcome_at;
 
 	round->removed = 0;
-	int rc = sqlite_run(store->statement[STATEMENT_BEGIN]);
+	int rc = transaction_begin(store);
 	if (rc == SQLITE_OK)
 		rc = round->range_at < round->range_count ? remove_events(store)
 							  : remove_outcomes(store);
-	if (sqlite_end(store, rc, &err) < 0) {
-		undo(store);
+	if (transaction_end(store, rc, &err) < 0) {
+		restore_counts(store);
 		return false;
 	}
 	store->stats.swept += round->removed;
@@ -273,7 +274,7 @@ remove_some(struct sqlite_store *store)
 }
 
 bool
-sqlite_sweep(struct sqlite_store *store, const struct chores *chores)
+sweep_step(struct sqlite_store *store, const struct chores *chores)
 {
 	bool more;
 
@@ -284,7 +285,7 @@ sqlite_sweep(struct sqlite_store *store, const struct chores *chores)
 		gather(store, chores);
 		more = !round->gathered || round->outcome_count > 0;
 	} else {
-		more = remove_some(store);
+		more = remove_step(store);
 		if (round->outcome_at == round->outcome_count)
 			begin_round(round);
 	}

@@ -9,7 +9,7 @@
 #include "queue/sqlite/database.h"
 
 /* Does one step. False: nothing is left to forget now, or the disk does not let us. */
-bool sqlite_sweep(struct sqlite_store *store, const struct chores *chores);
+bool sweep_step(struct sqlite_store *store, const struct chores *chores);
 
 void sweep_free(struct sweep *round); /* accepts NULL */
 

@@ -6,7 +6,7 @@
 #include "queue/sqlite/wal_index.h"
 
 int
-sqlite_run(sqlite3_stmt *statement)
+transaction_run(sqlite3_stmt *statement)
 {
 	int rc = sqlite3_step(statement);
 
@@ -15,7 +15,14 @@ sqlite_run(sqlite3_stmt *statement)
 }
 
 int
-sqlite_fail(struct sqlite_store *store, struct error *err, enum error_code code, const char *what)
+transaction_begin(struct sqlite_store *store)
+{
+	return transaction_run(store->statement[STATEMENT_BEGIN]);
+}
+
+int
+transaction_fail(struct sqlite_store *store, struct error *err, enum error_code code,
+		 const char *what)
 {
 	int rc = sqlite3_errcode(store->db);
 
@@ -27,34 +34,34 @@ sqlite_fail(struct sqlite_store *store, struct error *err, enum error_code code,
 }
 
 void
-sqlite_break(struct sqlite_store *store)
+transaction_mark_broken(struct sqlite_store *store)
 {
 	store->broken = true;
 	wal_index_erase(store->db);
 }
 
 int
-sqlite_end(struct sqlite_store *store, int rc, struct error *err)
+transaction_end(struct sqlite_store *store, int rc, struct error *err)
 {
 	enum error_code code = ERROR_STORAGE_FAILED;
 
 	if (rc == SQLITE_OK) {
-		rc = sqlite_run(store->statement[STATEMENT_COMMIT]);
+		rc = transaction_run(store->statement[STATEMENT_COMMIT]);
 		if (rc == SQLITE_OK)
 			return 0;
 		if (rc != SQLITE_FULL)
 			code = ERROR_STORAGE_UNKNOWN;
 	}
-	sqlite_fail(store, err, ERROR_STORAGE_FAILED, "cannot write");
+	transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot write");
 	if (!sqlite3_get_autocommit(store->db)) /* SQLite may have rolled back by itself already */
-		sqlite_run(store->statement[STATEMENT_ROLLBACK]);
+		transaction_run(store->statement[STATEMENT_ROLLBACK]);
 	if (!sqlite3_get_autocommit(store->db))
 		code = ERROR_STORAGE_UNKNOWN;
 	else if (rc == SQLITE_FULL)
 		code = ERROR_STORAGE_FULL;
 	store->full = store->full || code == ERROR_STORAGE_FULL;
 	if (code == ERROR_STORAGE_UNKNOWN)
-		sqlite_break(store);
+		transaction_mark_broken(store);
 	err->code = code;
 	return -1;
 }
@@ -64,14 +71,14 @@ sqlite_end(struct sqlite_store *store, int rc, struct error *err)
  * back.
  */
 void
-sqlite_begin_reading(struct sqlite_store *store)
+transaction_begin_read(struct sqlite_store *store)
 {
-	sqlite_run(store->statement[STATEMENT_BEGIN_READING]);
+	transaction_run(store->statement[STATEMENT_BEGIN_READING]);
 }
 
 void
-sqlite_end_reading(struct sqlite_store *store)
+transaction_end_read(struct sqlite_store *store)
 {
 	if (!sqlite3_get_autocommit(store->db)) /* a failed read may have ended it */
-		sqlite_run(store->statement[STATEMENT_COMMIT]);
+		transaction_run(store->statement[STATEMENT_COMMIT]);
 }

@@ -10,30 +10,33 @@
 #include "queue/sqlite/database.h"
 
 /* Runs a statement that gives no rows. SQLITE_OK or why not. */
-int sqlite_run(sqlite3_stmt *statement);
+int transaction_run(sqlite3_stmt *statement);
+
+/* Begins a write transaction. SQLITE_OK or why not; transaction_end takes either. */
+int transaction_begin(struct sqlite_store *store);
 
 /*
  * Ends the write transaction: commits it, or rolls it back when rc says that a statement failed.
  * -1: ERROR_STORAGE_FULL or ERROR_STORAGE_FAILED, and nothing of it is on disk; or
  * ERROR_STORAGE_UNKNOWN, and the store is broken.
  */
-int sqlite_end(struct sqlite_store *store, int rc, struct error *err);
+int transaction_end(struct sqlite_store *store, int rc, struct error *err);
 
 /*
  * Fails with what SQLite says about its last call: the code given, or ERROR_STORAGE_CORRUPT or
  * ERROR_STORAGE_FULL where SQLite knows better. what: "cannot read". Always -1.
  */
-int sqlite_fail(struct sqlite_store *store, struct error *err, enum error_code code,
-		const char *what);
+int transaction_fail(struct sqlite_store *store, struct error *err, enum error_code code,
+		     const char *what);
 
 /*
  * What is on disk is unknown: from here on nothing is acknowledged, and no process trusts the
  * WAL-index (DELIVERY C8).
  */
-void sqlite_break(struct sqlite_store *store);
+void transaction_mark_broken(struct sqlite_store *store);
 
 /* Around many reads, so that they take the locks once. Neither fails. */
-void sqlite_begin_reading(struct sqlite_store *store);
-void sqlite_end_reading(struct sqlite_store *store);
+void transaction_begin_read(struct sqlite_store *store);
+void transaction_end_read(struct sqlite_store *store);
 
 #endif

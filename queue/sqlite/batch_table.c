@@ -1,11 +1,11 @@
 /*
- * batch.c - the records of the commit under way, as tables that SQLite reads from.
+ * batch_table.c - the records of the commit under way, as tables that SQLite reads from.
  *
  * A statement for each record is bound, started and ended each time: a quarter of what its row
  * costs. So SQLite is shown the batch as two virtual tables, and one INSERT ... SELECT a commit
  * takes each. They are empty but while a commit runs.
  */
-#include "queue/sqlite/batch.h"
+#include "queue/sqlite/batch_table.h"
 
 #include <stdlib.h>
 
@@ -63,14 +63,14 @@ _Static_assert(sizeof(size_t) == sizeof(int64_t) && sizeof(enum rule) == sizeof(
 	       "numbers are read by their width");
 
 /* One list of the batch. */
-struct list {
+struct record_list {
 	const char *name;
 	const struct column *columns;
 	size_t column_count, record_bytes;
 	size_t records, count; /* offsets of the list's members in the batch */
 };
 
-#define LIST(singular, plural)                                                                     \
+#define RECORD_LIST(singular, plural)                                                              \
 	{                                                                                          \
 		"batch_" #singular, singular##_columns,                                            \
 		    sizeof(singular##_columns) / sizeof(struct column),                            \
@@ -78,14 +78,15 @@ struct list {
 		    offsetof(struct store_batch, singular##_count)                                 \
 	}
 
-static const struct list lists[] = { LIST(event, events), LIST(outcome, outcomes) };
+static const struct record_list record_lists[] = { RECORD_LIST(event, events),
+						   RECORD_LIST(outcome, outcomes) };
 
-#define LISTS (sizeof(lists) / sizeof(*lists))
+#define RECORD_LISTS (sizeof(record_lists) / sizeof(*record_lists))
 
-struct view {
+struct batch_table {
 	sqlite3_vtab base;
 	struct sqlite_store *store;
-	const struct list *list;
+	const struct record_list *list;
 };
 
 struct cursor {
@@ -98,34 +99,34 @@ struct cursor {
 
 /* It is there until the statement has ended or, in the scratch, until the next row. */
 static void
-say_text(sqlite3_context *into, struct str text)
+result_text(sqlite3_context *into, struct str text)
 {
 	if (text.s != NULL)
 		sqlite3_result_text64(into, text.s, text.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 static void
-say_written(sqlite3_context *into, const struct buf *scratch)
+result_scratch(sqlite3_context *into, const struct buf *scratch)
 {
-	say_text(into, (struct str){ scratch->data, scratch->len });
+	result_text(into, (struct str){ scratch->data, scratch->len });
 }
 
 static void
-say_delivery(sqlite3_context *into, const struct delivery *delivery, struct buf *scratch)
+result_delivery(sqlite3_context *into, const struct delivery *delivery, struct buf *scratch)
 {
 	if (delivery_none(delivery))
 		return;
 	scratch->len = 0;
 	delivery_write(scratch, delivery);
-	say_written(into, scratch);
+	result_scratch(into, scratch);
 }
 
 static void
-say_ids(sqlite3_context *into, const struct store_outcome *outcome, struct buf *scratch)
+result_ids(sqlite3_context *into, const struct store_outcome *outcome, struct buf *scratch)
 {
 	scratch->len = 0;
 	ids_write(scratch, outcome->ids, outcome->count);
-	say_written(into, scratch);
+	result_scratch(into, scratch);
 }
 
 /*
@@ -133,7 +134,7 @@ say_ids(sqlite3_context *into, const struct store_outcome *outcome, struct buf *
  * would all pay for its buffer.
  */
 static void __attribute__((noinline))
-say_attempts(sqlite3_context *into, const struct store_outcome *outcome)
+result_attempts(sqlite3_context *into, const struct store_outcome *outcome)
 {
 	struct buf text = { 0 };
 
@@ -150,14 +151,14 @@ say_attempts(sqlite3_context *into, const struct store_outcome *outcome)
 
 /* Null where it is the queue key itself. */
 static void
-say_original_key(sqlite3_context *into, const struct system_event *event)
+result_original_key(sqlite3_context *into, const struct system_event *event)
 {
 	if (!str_eq(event->original_session_key, event->session_key))
-		say_text(into, event->original_session_key);
+		result_text(into, event->original_session_key);
 }
 
 static void
-say(sqlite3_context *into, enum type type, const void *value, struct buf *scratch)
+result_column(sqlite3_context *into, enum type type, const void *value, struct buf *scratch)
 {
 	switch (type) {
 	case INT64:
@@ -174,19 +175,19 @@ say(sqlite3_context *into, enum type type, const void *value, struct buf *scratc
 			sqlite3_result_int64(into, *(const int64_t *)value);
 		break;
 	case TEXT:
-		say_text(into, *(const struct str *)value);
+		result_text(into, *(const struct str *)value);
 		break;
 	case DELIVERY:
-		say_delivery(into, value, scratch);
+		result_delivery(into, value, scratch);
 		break;
 	case ORIGINAL_KEY:
-		say_original_key(into, value);
+		result_original_key(into, value);
 		break;
 	case IDS:
-		say_ids(into, value, scratch);
+		result_ids(into, value, scratch);
 		break;
 	case ATTEMPTS:
-		say_attempts(into, value);
+		result_attempts(into, value);
 		break;
 	}
 }
@@ -194,7 +195,7 @@ say(sqlite3_context *into, enum type type, const void *value, struct buf *scratc
 /* --- what SQLite asks of a virtual table --- */
 
 static int
-declare(sqlite3 *db, const struct list *list)
+declare_table(sqlite3 *db, const struct record_list *list)
 {
 	struct buf sql = { 0 };
 
@@ -207,119 +208,119 @@ declare(sqlite3 *db, const struct list *list)
 }
 
 static int
-view_connect(sqlite3 *db, void *store, int argc, const char *const *argv, sqlite3_vtab **ret,
+vtab_connect(sqlite3 *db, void *store, int argc, const char *const *argv, sqlite3_vtab **ret,
 	     char **err)
 {
-	struct view *view = mem_alloc(sizeof(*view));
+	struct batch_table *table = mem_alloc(sizeof(*table));
 
 	(void)argc, (void)err;
-	view->store = store;
-	view->list = lists;
-	while (strcmp(view->list->name, argv[0]) != 0)
-		view->list++;
-	*ret = &view->base;
-	return declare(db, view->list);
+	table->store = store;
+	table->list = record_lists;
+	while (strcmp(table->list->name, argv[0]) != 0)
+		table->list++;
+	*ret = &table->base;
+	return declare_table(db, table->list);
 }
 
 static int
-view_disconnect(sqlite3_vtab *view)
+vtab_disconnect(sqlite3_vtab *table)
 {
-	free(view);
+	free(table);
 	return SQLITE_OK;
 }
 
 /* There is one way to read it: all of it, in order. */
 static int
-view_best_index(sqlite3_vtab *view, sqlite3_index_info *info)
+vtab_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
-	(void)view, (void)info;
+	(void)table, (void)info;
 	return SQLITE_OK;
 }
 
 static int
-view_open(sqlite3_vtab *view, sqlite3_vtab_cursor **ret)
+vtab_open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret)
 {
 	struct cursor *cursor = mem_alloc(sizeof(*cursor));
 
-	(void)view;
+	(void)table;
 	*ret = &cursor->base;
 	return SQLITE_OK;
 }
 
 static int
-view_close(sqlite3_vtab_cursor *cursor)
+vtab_close(sqlite3_vtab_cursor *cursor)
 {
 	free(cursor);
 	return SQLITE_OK;
 }
 
 static int
-view_begin(sqlite3_vtab_cursor *base, int number, const char *name, int argc, sqlite3_value **argv)
+vtab_filter(sqlite3_vtab_cursor *base, int number, const char *name, int argc, sqlite3_value **argv)
 {
 	struct cursor *cursor = (struct cursor *)base;
-	const struct view *view = (const struct view *)base->pVtab;
-	const char *batch = (const char *)view->store->batch;
+	const struct batch_table *table = (const struct batch_table *)base->pVtab;
+	const char *batch = (const char *)table->store->batch;
 
 	(void)number, (void)name, (void)argc, (void)argv;
 	cursor->row = cursor->count = 0;
 	if (batch == NULL)
 		return SQLITE_OK;
-	cursor->records = *(const char *const *)(batch + view->list->records);
-	cursor->count = *(const size_t *)(batch + view->list->count);
+	cursor->records = *(const char *const *)(batch + table->list->records);
+	cursor->count = *(const size_t *)(batch + table->list->count);
 	return SQLITE_OK;
 }
 
 static int
-view_next(sqlite3_vtab_cursor *cursor)
+vtab_next(sqlite3_vtab_cursor *cursor)
 {
 	((struct cursor *)cursor)->row++;
 	return SQLITE_OK;
 }
 
 static int
-view_at_end(sqlite3_vtab_cursor *cursor)
+vtab_eof(sqlite3_vtab_cursor *cursor)
 {
 	return ((struct cursor *)cursor)->row == ((struct cursor *)cursor)->count;
 }
 
 static int
-view_column(sqlite3_vtab_cursor *base, sqlite3_context *into, int number)
+vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *into, int number)
 {
 	const struct cursor *cursor = (const struct cursor *)base;
-	const struct view *view = (const struct view *)base->pVtab;
-	const struct column *column = &view->list->columns[number];
+	const struct batch_table *table = (const struct batch_table *)base->pVtab;
+	const struct column *column = &table->list->columns[number];
 
-	say(into, column->type,
-	    cursor->records + cursor->row * view->list->record_bytes + column->offset,
-	    &view->store->scratch);
+	result_column(into, column->type,
+		      cursor->records + cursor->row * table->list->record_bytes + column->offset,
+		      &table->store->scratch);
 	return SQLITE_OK;
 }
 
 static int
-view_row_id(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
+vtab_row_id(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 {
 	*ret = (sqlite3_int64)((struct cursor *)cursor)->row;
 	return SQLITE_OK;
 }
 
 int
-sqlite_show_batches(struct sqlite_store *store)
+batch_table_create(struct sqlite_store *store)
 {
 	static const sqlite3_module module = {
-		.xConnect = view_connect, /* and no xCreate: the table is there by its name */
-		.xBestIndex = view_best_index,
-		.xDisconnect = view_disconnect,
-		.xOpen = view_open,
-		.xClose = view_close,
-		.xFilter = view_begin,
-		.xNext = view_next,
-		.xEof = view_at_end,
-		.xColumn = view_column,
-		.xRowid = view_row_id,
+		.xConnect = vtab_connect, /* and no xCreate: the table is there by its name */
+		.xBestIndex = vtab_best_index,
+		.xDisconnect = vtab_disconnect,
+		.xOpen = vtab_open,
+		.xClose = vtab_close,
+		.xFilter = vtab_filter,
+		.xNext = vtab_next,
+		.xEof = vtab_eof,
+		.xColumn = vtab_column,
+		.xRowid = vtab_row_id,
 	};
 	int rc = SQLITE_OK;
 
-	for (size_t i = 0; rc == SQLITE_OK && i < LISTS; i++)
-		rc = sqlite3_create_module(store->db, lists[i].name, &module, store);
+	for (size_t i = 0; rc == SQLITE_OK && i < RECORD_LISTS; i++)
+		rc = sqlite3_create_module(store->db, record_lists[i].name, &module, store);
 	return rc;
 }

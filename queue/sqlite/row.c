@@ -1,5 +1,5 @@
-/* rows.c - columns to structs and back, and the count of rows a session has. */
-#include "queue/sqlite/rows.h"
+/* row.c - columns to structs and back, and the count of rows a session has. */
+#include "queue/sqlite/row.h"
 
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 #define OUTCOME_EVENTS_MAX 10000000 /* no outcome names more; a larger list is damage */
 
 struct str
-sqlite_text(sqlite3_stmt *statement, int column)
+row_text(sqlite3_stmt *statement, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(statement, column);
 
@@ -17,7 +17,7 @@ sqlite_text(sqlite3_stmt *statement, int column)
 }
 
 struct str
-sqlite_value_text(sqlite3_value *value)
+row_value_text(sqlite3_value *value)
 {
 	const char *text = (const char *)sqlite3_value_text(value);
 
@@ -25,7 +25,7 @@ sqlite_value_text(sqlite3_value *value)
 }
 
 void
-sqlite_bind_text(sqlite3_stmt *statement, int index, struct str text)
+row_bind_text(sqlite3_stmt *statement, int index, struct str text)
 {
 	if (text.s == NULL)
 		sqlite3_bind_null(statement, index);
@@ -34,7 +34,7 @@ sqlite_bind_text(sqlite3_stmt *statement, int index, struct str text)
 }
 
 int
-sqlite_read_delivery(struct str text, struct json *json, struct arena *arena, struct delivery *ret)
+row_read_delivery(struct str text, struct json *json, struct arena *arena, struct delivery *ret)
 {
 	*ret = (struct delivery){ 0 };
 	if (text.s == NULL)
@@ -45,8 +45,8 @@ sqlite_read_delivery(struct str text, struct json *json, struct arena *arena, st
 }
 
 int
-sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena,
-	     struct system_event *ret)
+row_read_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena,
+	       struct system_event *ret)
 {
 	int rule = sqlite3_column_int(row, 3), wake = sqlite3_column_int(row, 4);
 
@@ -55,26 +55,25 @@ sqlite_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena,
 	*ret = (struct system_event){
 		.id = sqlite3_column_int64(row, 0),
 		.ts_ms = sqlite3_column_int64(row, 1),
-		.session_key = sqlite_text(row, 2),
+		.session_key = row_text(row, 2),
 		.rule = (enum rule)rule,
 		.wake = (enum wake)wake,
-		.context_key = sqlite_text(row, 5),
-		.original_session_key = sqlite_text(row, 7),
-		.source = sqlite_text(row, 8),
-		.traceparent = sqlite_text(row, 9),
-		.text = sqlite_text(row, 10),
+		.context_key = row_text(row, 5),
+		.original_session_key = row_text(row, 7),
+		.source = row_text(row, 8),
+		.traceparent = row_text(row, 9),
+		.text = row_text(row, 10),
 		.available_at_ms = sqlite3_column_int64(row, 11),
 		.expires_at_ms = sqlite3_column_int64(row, 12),
 		.exec_completion = sqlite3_column_int(row, 13) != 0,
 	};
 	if (ret->original_session_key.s == NULL)
 		ret->original_session_key = ret->session_key;
-	return sqlite_read_delivery(sqlite_text(row, 6), &store->delivery_json, arena,
-				    &ret->delivery);
+	return row_read_delivery(row_text(row, 6), &store->delivery_json, arena, &ret->delivery);
 }
 
 int
-sqlite_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret)
+row_read_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret)
 {
 	*ret = (struct store_outcome){
 		.id = sqlite3_column_int64(row, 0),
@@ -82,11 +81,10 @@ sqlite_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret
 		.kind = (enum outcome_kind)sqlite3_column_int(row, 2),
 		.lease = sqlite3_column_int64(row, 4),
 		.until_ms = sqlite3_column_int64(row, 5),
-		.detail = sqlite_text(row, 6),
+		.detail = row_text(row, 6),
 	};
 	if (ret->kind < 1 || ret->kind >= OUTCOME_COUNT)
 		return -1;
-	return ids_read(sqlite_text(row, 3), OUTCOME_EVENTS_MAX, arena, &ret->ids, &ret->count)
-		   ? 0
-		   : -1;
+	return ids_read(row_text(row, 3), OUTCOME_EVENTS_MAX, arena, &ret->ids, &ret->count) ? 0
+											     : -1;
 }

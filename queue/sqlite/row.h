@@ -1,0 +1,29 @@
+/*
+ * row.h - columns to structs, and structs to parameters.
+ *
+ * Text that is read is borrowed from the row until its statement steps or is reset, or lives in the
+ * arena.
+ */
+#ifndef QUEUE_SQLITE_ROW_H
+#define QUEUE_SQLITE_ROW_H
+
+#include "queue/sqlite/database.h"
+
+/* NULL stays NULL. */
+struct str row_text(sqlite3_stmt *statement, int column);
+struct str row_value_text(sqlite3_value *value);
+void row_bind_text(sqlite3_stmt *statement, int index, struct str text);
+
+/*
+ * The row under the cursor as an event or an outcome, its columns in the order of EVENT_COLUMNS or
+ * OUTCOME_COLUMNS (statements.c). -1: it is damaged.
+ */
+int row_read_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena,
+		   struct system_event *ret);
+int row_read_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret);
+
+/* The delivery column; json is scratch. -1: it is damaged. */
+int row_read_delivery(struct str text, struct json *json, struct arena *arena,
+		      struct delivery *ret);
+
+#endif
