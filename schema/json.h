@@ -87,6 +87,24 @@ bool json_int64(const struct json *doc, size_t token, int64_t *ret);
 int json_relax(const char *text, size_t len, struct buf *out, struct error *err);
 
 /*
+ * Where each token stands in the source of a relaxed text: item i belongs to token i of a scan of
+ * what was written. All zero is empty.
+ */
+struct json_places {
+	uint32_t *offsets; /* bytes from the start of the source */
+	size_t count;
+};
+
+/* The same as json_relax, which also says where the tokens stood. *ret is only written on success.
+ */
+int json_relax_places(const char *text, size_t len, struct buf *out, struct json_places *ret,
+		      struct error *err);
+void json_places_clear(struct json_places *places);
+
+/* Line and column, both from 1 and the column in bytes, of a place in a text. */
+void json_locate(const char *text, size_t offset, int *line, int *column);
+
+/*
  * Appends s as a JSON string with its quotes. Valid UTF-8 goes through as it is; only what must be
  * escaped is.
  */

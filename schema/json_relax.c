@@ -571,8 +571,19 @@ check_written(struct relaxer *r)
 	return fail(r, error.detail);
 }
 
+static uint32_t *
+source_offsets(const struct relaxer *r)
+{
+	uint32_t *offsets = mem_alloc((r->count + 1) * sizeof(*offsets));
+
+	for (size_t i = 0; i < r->count; i++)
+		offsets[i] = (uint32_t)r->marks[i].source;
+	return offsets;
+}
+
 int
-json_relax(const char *text, size_t len, struct buf *out, struct error *err)
+json_relax_places(const char *text, size_t len, struct buf *out, struct json_places *ret,
+		  struct error *err)
 {
 	struct relaxer r = { .text = text,
 			     .at = text,
@@ -590,7 +601,22 @@ json_relax(const char *text, size_t len, struct buf *out, struct error *err)
 		rc = check_written(&r);
 	if (rc < 0)
 		out->len = r.begin;
+	else if (ret != NULL)
+		*ret = (struct json_places){ source_offsets(&r), r.count };
 	free(r.marks);
 	buf_clear(&r.word);
 	return rc;
+}
+
+int
+json_relax(const char *text, size_t len, struct buf *out, struct error *err)
+{
+	return json_relax_places(text, len, out, NULL, err);
+}
+
+void
+json_places_clear(struct json_places *places)
+{
+	free(places->offsets);
+	*places = (struct json_places){ 0 };
 }

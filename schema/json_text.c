@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "schema/json.h"
+
 static bool
 is_surrogate(uint32_t code_point, uint32_t first)
 {
@@ -108,21 +110,25 @@ json_unescape_u(const char **at, const char *end, uint32_t *ret)
 	return NULL;
 }
 
+void
+json_locate(const char *text, size_t offset, int *line, int *column)
+{
+	const char *at = text + offset, *begin = text, *p;
+
+	*line = 1;
+	while ((p = memchr(begin, '\n', (size_t)(at - begin))) != NULL) {
+		begin = p + 1;
+		(*line)++;
+	}
+	*column = (int)(at - begin) + 1;
+}
+
 int
 json_fail(struct error *err, const char *text, const char *at, const char *why)
 {
-	const char *line = text, *p;
-	int number = 1;
-
 	error_set(err, ERROR_INVALID_JSON, "%s", why);
-	if (err == NULL)
-		return -1;
-	while ((p = memchr(line, '\n', (size_t)(at - line))) != NULL) {
-		line = p + 1;
-		number++;
-	}
-	err->line = number;
-	err->column = (int)(at - line) + 1;
+	if (err != NULL)
+		json_locate(text, (size_t)(at - text), &err->line, &err->column);
 	return -1;
 }
 

@@ -222,11 +222,9 @@ make_digest(void)
 	atexit(free_digest);
 }
 
-uint64_t
-text_hash(struct str s)
+static void
+hash_whole(struct str s, unsigned char sum[EVP_MAX_MD_SIZE])
 {
-	unsigned char sum[EVP_MAX_MD_SIZE];
-	uint64_t hash;
 	bool done;
 
 	if (digest == NULL)
@@ -235,6 +233,29 @@ text_hash(struct str s)
 	       EVP_DigestUpdate(digest, s.s, s.len) == 1 &&
 	       EVP_DigestFinal_ex(digest, sum, NULL) == 1;
 	assert(done);
+}
+
+uint64_t
+text_hash(struct str s)
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	uint64_t hash;
+
+	hash_whole(s, sum);
 	memcpy(&hash, sum, sizeof(hash));
 	return hash;
+}
+
+void
+text_sha256(struct str s, char ret[TEXT_SHA256_BYTES])
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char sum[EVP_MAX_MD_SIZE];
+
+	hash_whole(s, sum);
+	for (size_t i = 0; i < TEXT_SHA256_BYTES / 2; i++) {
+		ret[2 * i] = digits[sum[i] >> 4];
+		ret[2 * i + 1] = digits[sum[i] & 15];
+	}
+	ret[TEXT_SHA256_BYTES - 1] = '\0';
 }

@@ -69,4 +69,8 @@ bool text_is_utf8(const char *s, size_t len);
  */
 uint64_t text_hash(struct str s);
 
+/* SHA-256(s) as 64 hexadecimal digits, NUL-terminated. */
+#define TEXT_SHA256_BYTES 65
+void text_sha256(struct str s, char ret[TEXT_SHA256_BYTES]);
+
 #endif
