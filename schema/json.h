@@ -101,9 +101,6 @@ int json_relax_places(const char *text, size_t len, struct buf *out, struct json
 		      struct error *err);
 void json_places_clear(struct json_places *places);
 
-/* Line and column, both from 1 and the column in bytes, of a place in a text. */
-void json_locate(const char *text, size_t offset, int *line, int *column);
-
 /*
  * Appends s as a JSON string with its quotes. Valid UTF-8 goes through as it is; only what must be
  * escaped is.

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "schema/json.h"
-
 static bool
 is_surrogate(uint32_t code_point, uint32_t first)
 {

@@ -1,6 +1,6 @@
 /*
- * json_text.h - what the strict scanner (json.c) and the relaxed dialect (json_relax.c) share, and
- * nobody else uses.
+ * json_text.h - what the strict scanner (json.c) and the relaxed dialect (json_relax.c) share. Of
+ * others, only who refuses a value in its source uses it, to say where.
  *
  * Here: code points in and out of UTF-8, \u escapes, and failing at a place in a text.
  * Not here: either grammar.
@@ -33,6 +33,9 @@ const char *json_unescape_u(const char **at, const char *end, uint32_t *ret);
 
 /* Exactly that many hexadecimal digits, at most eight: moves *at behind them, or returns false. */
 bool json_hex(const char **at, const char *end, int digits, uint32_t *ret);
+
+/* Line and column, both from 1 and the column in bytes, of a place in a text. */
+void json_locate(const char *text, size_t offset, int *line, int *column);
 
 /* Fails with ERROR_INVALID_JSON and the line and column of at. */
 int json_fail(struct error *err, const char *text, const char *at, const char *why);

@@ -1,59 +1,67 @@
 /*
- * policy_file.c - finding and reading the policy.
+ * policy_file.c - finding, reading and compiling the policy.
  */
 #include "server/policy_file.h"
 
 #include <stdlib.h>
 
-#include <unistd.h>
+#include "server/config/config.h"
+#include "server/config/paths.h"
 
-#include "server/file.h"
-
-/*
- * The path into out, NUL-terminated; empty for none. One that was named must be there, the default
- * one may be missing.
- */
 static void
-find(const struct options *options, struct buf *out)
+remember(const struct config *config, const char *path, struct policy_source *ret)
 {
-	const char *named = options->policy, *home = getenv("HOME");
+	const struct config_files *files = &config->files;
 
-	if (named == NULL)
-		named = getenv("OPENCLAW_CONFIG_PATH");
-	if (named != NULL && *named != '\0')
-		buf_adds(out, named);
-	else if (home != NULL && *home != '\0')
-		buf_addf(out, "%s/.openclaw/openclaw.json", home);
-	buf_add(out, "", 1);
-	if ((named == NULL || *named == '\0') && access(out->data, F_OK) != 0)
-		out->data[0] = '\0';
-}
-
-int
-policy_file_read(const char *path, struct policy **ret, struct error *err)
-{
-	struct buf text = { 0 };
-	struct error why = { 0 };
-	int failed = file_read(path, POLICY_BYTES_MAX, &text, err);
-
-	if (!failed && policy_parse(text.data, text.len, ret, &why) != 0) {
-		failed = error_set(err, ERROR_CONFIG, "policy %s: %s", path, why.detail);
-		err->line = why.line;
-		err->column = why.column;
+	*ret = (struct policy_source){ .warning = config->warning };
+	ret->files = mem_alloc((files->count + 1) * sizeof(char *));
+	for (size_t i = 0; i < files->count; i++) {
+		ret->files[ret->count++] = strdup(files->items[i]->path);
+		if (strcmp(path, files->items[i]->path) == 0)
+			ret->config = ret->files[i];
 	}
-	buf_clear(&text);
+	config_files_hash(files, ret->hash);
+}
+
+/* The config and what it was read from, at the path; NULL for none, which is the empty config. */
+static int
+compile(const char *path, const char *const dotenv[2], struct policy **ret,
+	struct policy_source *source, struct error *err)
+{
+	struct config config = { 0 };
+	int failed = path != NULL ? config_read(&config, path, dotenv, err) : 0;
+
+	if (!failed)
+		failed = policy_parse(config.json.data, config.json.len, ret, err);
+	if (!failed && source != NULL) {
+		*source = (struct policy_source){ 0 };
+		if (path != NULL)
+			remember(&config, path, source);
+	}
+	config_clear(&config);
 	return failed;
 }
 
 int
-policy_file_load(const struct options *options, struct policy **ret, struct error *err)
+policy_file_load(const struct options *options, struct policy **ret, struct policy_source *source,
+		 struct error *err)
 {
-	struct buf path = { 0 };
-	int failed;
+	struct arena arena = { 0 };
+	const char *path, *dotenv[2];
+	int failed = config_path_find(&arena, options->policy, &path, err);
 
-	find(options, &path);
-	failed = path.data[0] != '\0' ? policy_file_read(path.data, ret, err)
-				      : policy_parse("", 0, ret, err);
-	buf_clear(&path);
+	config_path_dotenv(&arena, options->policy, dotenv);
+	if (!failed)
+		failed = compile(path, dotenv, ret, source, err);
+	arena_clear(&arena);
 	return failed;
+}
+
+void
+policy_source_clear(struct policy_source *source)
+{
+	for (size_t i = 0; i < source->count; i++)
+		free(source->files[i]);
+	free(source->files);
+	*source = (struct policy_source){ 0 };
 }

@@ -175,9 +175,10 @@ answer_all(struct questions *session)
 static int
 load_policy(const char *path, struct policy **ret)
 {
+	struct options options = { .policy = path };
 	struct error err = { 0 };
-	int failed =
-	    path != NULL ? policy_file_read(path, ret, &err) : policy_parse("", 0, ret, &err);
+	int failed = path != NULL ? policy_file_load(&options, ret, NULL, &err)
+				  : policy_parse("", 0, ret, &err);
 
 	if (failed == 0)
 		return 0;

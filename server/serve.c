@@ -115,15 +115,50 @@ reload_level(struct loop *loop)
 	options_clear(&fresh);
 }
 
+/* From where the policy in force was read, and what of it does not count. */
+static void
+log_policy(const struct policy_source *source)
+{
+	if (source->count == 0)
+		log_line(LOG_INFO, log_msg("there is no policy file, routing by the empty policy"));
+	else
+		log_line(LOG_INFO, log_msg("policy read"), log_text("file", source->config),
+			 log_number("files", (long long)source->count),
+			 log_text("hash", source->hash));
+	if (source->warning.code != ERROR_NONE)
+		log_failure(LOG_WARN, "the policy's env block is left out", &source->warning);
+}
+
+/*
+ * A default config that was there and is gone is no reason to route by the empty policy: whoever
+ * wants that restarts the server.
+ */
+static int
+read_policy_again(const struct server *server, struct policy **policy, struct policy_source *source,
+		  struct error *err)
+{
+	if (policy_file_load(server->options, policy, source, err) != 0)
+		return -1;
+	if (source->count > 0 || server->policy_source.count == 0)
+		return 0;
+	policy_free(*policy);
+	return error_set(err, ERROR_CONFIG, "policy %s: it is gone", server->policy_source.config);
+}
+
 static void
 reload_policy(struct loop *loop)
 {
+	struct server *server = loop->server;
+	struct policy_source source;
 	struct policy *policy;
 	struct error err;
 
-	if (policy_file_load(loop->server->options, &policy, &err) == 0) {
-		engine_set_policy(loop->server->engine, policy);
-		streams_end_routed(&loop->server->streams);
+	if (read_policy_again(server, &policy, &source, &err) == 0) {
+		policy_source_clear(&server->policy_source);
+		server->policy_source = source;
+		engine_set_policy(server->engine, policy);
+		streams_end_routed(&server->streams);
+		log_policy(&server->policy_source);
 	} else
 		log_failure(LOG_ERROR, "policy not reloaded, the old one stays", &err);
 }
@@ -385,7 +420,7 @@ open_engine(struct server *server, struct error *err)
 	struct policy *policy;
 	struct store *store;
 
-	if (policy_file_load(server->options, &policy, err) != 0)
+	if (policy_file_load(server->options, &policy, &server->policy_source, err) != 0)
 		return -1;
 	if (open_store(server->options, &store, err) != 0) {
 		policy_free(policy);
@@ -456,6 +491,7 @@ clear_server(struct server *server)
 	connections_close_all(server);
 	engine_close(server->engine);
 	auth_free(server->auth);
+	policy_source_clear(&server->policy_source);
 	json_clear(&server->doc);
 	buf_clear(&server->out);
 	event_base_free(server->base);
@@ -479,6 +515,7 @@ start_and_run(struct loop *loop)
 		if (runtime_file_write(server, loop->token_file, &err) != 0)
 			log_failure(LOG_WARN,
 				    "the sevq command will not find this server by itself", &err);
+		log_policy(&server->policy_source);
 		watch_signals(loop);
 		listeners_start(server);
 		if (made)
@@ -510,19 +547,34 @@ serve(int argc, char **argv, struct options *options)
 	return start_and_run(&loop);
 }
 
-/* Everything that can be checked without making, locking or binding anything. */
+static void
+print_read(const char *what, const char *path)
+{
+	printf("%s: %s\n", what, path);
+}
+
+/* Everything that can be checked without making, locking or binding anything. Names what it read.
+ */
 static enum exit_code
 check_config(const struct options *options)
 {
+	struct policy_source source = { 0 };
 	struct policy *policy = NULL;
 	struct auth *auth = NULL;
 	char *path = options->token_file != NULL ? strdup(options->token_file)
 						 : file_beside(options->db, "token");
 	struct error err;
 	bool has_tokens = options->token_file != NULL || access(path, F_OK) == 0;
-	bool failed = policy_file_load(options, &policy, &err) != 0 ||
+	bool failed = policy_file_load(options, &policy, &source, &err) != 0 ||
 		      (!options->no_auth && has_tokens && auth_load(path, &auth, &err) != 0);
 
+	if (!failed && options->config != NULL)
+		print_read("config", options->config);
+	for (size_t i = 0; !failed && i < source.count; i++)
+		print_read("policy", source.files[i]);
+	if (auth != NULL && !failed)
+		print_read("tokens", path);
+	policy_source_clear(&source);
 	policy_free(policy);
 	auth_free(auth);
 	free(path);

@@ -19,6 +19,7 @@
 #include "server/http/peers.h"
 #include "server/http/throttle.h"
 #include "server/options.h"
+#include "server/policy_file.h"
 
 TAILQ_HEAD(connection_list, connection);
 
@@ -28,6 +29,7 @@ struct server {
 	struct options *options;
 	struct parser_limits limits;
 	struct auth *auth; /* NULL: --no-auth */
+	struct policy_source policy_source;
 	struct listeners listeners;
 
 	struct connection_list connections; /* all of them */
