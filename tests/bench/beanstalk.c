@@ -1,6 +1,6 @@
 /*
- * beanstalk.c - put to a beanstalkd. It has no sessions: the session's key stands before the text,
- * in the job.
+ * beanstalk.c - put to a beanstalkd. It has no sessions, so a job's body is the session's key and
+ * the text.
  */
 #include <string.h>
 
@@ -19,7 +19,7 @@ make_put(const struct load *load, struct form *form)
 	form_add(form, "\r\n");
 }
 
-/* Every answer to a put is a line. */
+/* Every answer to a put is one line. */
 static size_t
 end(struct connection *c)
 {

@@ -89,7 +89,7 @@ connection_send(struct load *load, struct connection *c, size_t step)
 	send_more(load, c);
 }
 
-/* Whether the answer is all there. */
+/* Whether the answer is complete. */
 static bool
 read_more(struct load *load, struct connection *c)
 {
@@ -130,7 +130,7 @@ receive(struct load *load, struct connection *c)
 		return;
 	load->now_us = now_us();
 	step->check(load, step, c);
-	if (c->closes) { /* its requests are used up */
+	if (c->closes) { /* the answer announced the end of the connection */
 		close(c->fd);
 		connection_dial(load, c);
 	}

@@ -14,20 +14,20 @@ static const struct {
 	enum type type;
 	size_t offset;
 } flags[] = {
-	/* sync and rows: where their files are */
+	/* for sync and rows: the directory of their files */
 	{ "dir", TEXT, offsetof(struct load, dir) },
-	{ "token", TEXT, offsetof(struct load, token) },       /* of a sevqd */
-	{ "port", NUMBER, offsetof(struct load, port) },       /* of 127.0.0.1 */
+	{ "token", TEXT, offsetof(struct load, token) },       /* a token of the sevqd */
+	{ "port", NUMBER, offsetof(struct load, port) },       /* a port of 127.0.0.1 */
 	{ "connections", NUMBER, offsetof(struct load, connections) },
-	{ "sessions", NUMBER, offsetof(struct load, sessions) }, /* how many */
-	/* 0: in turn; 1: each event's is any of them */
+	{ "sessions", NUMBER, offsetof(struct load, sessions) }, /* the number of sessions */
+	/* 0: sessions in turn; 1: a random session for each event */
 	{ "random", NUMBER, offsetof(struct load, random) },
-	{ "prefix", TEXT, offsetof(struct load, prefix) },     /* of their keys */
-	/* events a batch, drain, lease or transaction */
+	{ "prefix", TEXT, offsetof(struct load, prefix) },     /* the prefix of the sessions' keys */
+	/* events per batch, drain, lease or transaction */
 	{ "size", NUMBER, offsetof(struct load, size) },
-	/* an event as JSON; its text is as long everywhere */
+	/* bytes of an event as JSON; its text has the same length for all servers */
 	{ "body-bytes", NUMBER, offsetof(struct load, body_bytes) },
-	/* rounds in all; else for so long: */
+	/* the number of rounds, or else the time: */
 	{ "count", NUMBER, offsetof(struct load, count) },
 	{ "seconds", SECONDS, offsetof(struct load, seconds) },
 	{ "warmup", SECONDS, offsetof(struct load, warmup) },

@@ -1,12 +1,10 @@
-/*
- * flags.h - what the load generator is asked for.
- */
+/* flags.h - the command line of the load generator. */
 #ifndef BENCH_FLAGS_H
 #define BENCH_FLAGS_H
 
 #include "load.h"
 
-/* Reads what stands behind the mode. False: that cannot be. */
+/* Reads the arguments after the mode. False when they are invalid. */
 bool flags_read(struct load *load, int argc, char **argv);
 
 #endif

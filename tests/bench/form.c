@@ -1,8 +1,8 @@
 /*
- * form.c - requests made once.
+ * form.c - requests that are built once.
  *
- * The generator shares the processors with the server it measures: a request is a few memcpy and a
- * dozen digits.
+ * The generator shares the processors with the server that it measures, so sending a request must
+ * cost no more than a few memcpy and a dozen digits.
  */
 #include "form.h"
 
@@ -18,7 +18,7 @@
 #define EVENT_DIGITS 10
 #define DIGITS_MAX 16
 
-/* What stands in a JSON body of one event around its key and its text. */
+/* The parts of an event's JSON body around its key and its text. */
 #define AROUND "{\"sessionKey\":\"\",\"text\":\"\"}"
 
 void
@@ -130,7 +130,7 @@ form_add_text(struct form *form, const struct load *load)
 
 /* --- filling in --- */
 
-/* xorshift64: every session is as likely as another, and no two runs of a load differ in which. */
+/* xorshift64: every session is equally likely, and every run of a load makes the same choices. */
 static uint64_t
 roll(struct load *load)
 {

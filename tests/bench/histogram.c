@@ -5,7 +5,7 @@
 
 #define STEPS UINT64_C(64)
 
-/* How far a time is shifted so that it is below 2 * STEPS. */
+/* The right shift that brings a time below 2 * STEPS. */
 static unsigned
 shift_of(uint64_t us)
 {

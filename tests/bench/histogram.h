@@ -1,7 +1,4 @@
-/*
- * histogram.h - how long things took: every one is counted, in buckets one or two in a hundred
- * wide.
- */
+/* histogram.h - counts of durations, in buckets of one or two per cent. */
 #ifndef BENCH_HISTOGRAM_H
 #define BENCH_HISTOGRAM_H
 
@@ -16,10 +13,10 @@ struct histogram {
 
 void histogram_add(struct histogram *h, uint64_t us);
 
-/* The longest time in a bucket. */
+/* The longest time that belongs to a bucket. */
 uint64_t histogram_end(uint64_t bucket);
 
-/* The time that the share q (0 to 1) did not exceed; 0 for an empty histogram. */
+/* The q-quantile (q from 0 to 1); 0 for an empty histogram. */
 uint64_t histogram_quantile(const struct histogram *h, double q);
 
 #endif

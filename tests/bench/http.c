@@ -110,14 +110,14 @@ make_ack(const struct load *load, struct form *form)
 
 /* --- answers --- */
 
-/* What stands behind the word that begins there, or NULL. */
+/* The text after `word`, if it begins there, or NULL. */
 static const char *
 after(const char *at, const char *word)
 {
 	return strncmp(at, word, strlen(word)) == 0 ? at + strlen(word) : NULL;
 }
 
-/* Line by line: the head of an answer is all that a post's needs to be searched for. */
+/* Parses the head line by line. */
 static size_t
 end(struct connection *c)
 {
@@ -139,7 +139,7 @@ end(struct connection *c)
 	return c->body + strtoul(length, NULL, 10);
 }
 
-/* What stands behind the mark from there on in the answer, or NULL. */
+/* The text after the next occurrence of the mark, or NULL. */
 static const char *
 behind(const struct connection *c, size_t from, const char *mark)
 {
@@ -191,7 +191,7 @@ http_check(const struct load *load, const struct step *step, struct connection *
 
 /* --- modes --- */
 
-/* A lease is kept for its ack; both are one round. */
+/* A lease and its ack are one round; the lease's id is kept in between. */
 static void
 proceed_lease(struct load *load, struct connection *c)
 {

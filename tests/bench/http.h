@@ -1,6 +1,4 @@
-/*
- * http.h - what the modes that speak to a sevqd share.
- */
+/* http.h - requests and answers shared by the modes that load a sevqd. */
 #ifndef BENCH_HTTP_H
 #define BENCH_HTTP_H
 
@@ -12,7 +10,7 @@
 
 extern const struct protocol http;
 
-/* What follows the path, up to the body; NULL: there is none. */
+/* Adds the head after the path; body NULL: the request has none. */
 void http_add_head(struct form *form, const struct load *load, const struct form *body);
 
 /* POST path, with this body. */

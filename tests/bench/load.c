@@ -71,7 +71,7 @@ find_mode(const char *name)
 	return NULL;
 }
 
-/* Whether everything is given that the mode cannot do without. */
+/* Whether every flag that the mode requires is given. */
 static bool
 is_complete(const struct load *load)
 {
@@ -98,10 +98,7 @@ report_quantiles(const struct histogram *times)
 		       (unsigned long long)histogram_quantile(times, quantiles[i].share));
 }
 
-/*
- * Every bucket that something is in: its time and how many. Who adds several runs up needs them
- * all.
- */
+/* Every bucket in use: its time and count. Merging several runs needs them all. */
 static void
 report_times(const struct histogram *times)
 {

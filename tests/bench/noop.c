@@ -10,7 +10,7 @@
 #include "server/http/reply.h"
 #include "server/serve.h"
 
-/* What the real one says to such an event. */
+/* The real server's answer to such an event. */
 #define ANSWER                                                                                     \
 	"{\"outcome\":\"queued\",\"event\":{\"id\":\"1000000\",\"sessionKey\":\"agent:main:bench:" \
 	"00000000\","                                                                              \

@@ -10,12 +10,12 @@
 #include "connections.h"
 #include "modes.h"
 
-#define VERSION 196608 /* 3.0 */
+#define VERSION 196608 /* protocol version 3.0 */
 #define STARTUP "user\0postgres\0database\0postgres\0"
-/* unnamed; the types are the columns' */
+/* an unnamed statement; parameters have the types of their columns */
 #define PARSE "\0INSERT INTO event (session, text) VALUES ($1, $2)\0\0"
 
-/* BindComplete, CommandComplete, ReadyForQuery outside of a transaction: nothing else is right. */
+/* BindComplete, CommandComplete, ReadyForQuery outside of a transaction: the only right answer. */
 #define ANSWER "2\0\0\0\4C\0\0\0\17INSERT 0 1\0Z\0\0\0\5I"
 
 static void
@@ -34,7 +34,7 @@ add_int16(struct buf *out, size_t n)
 	buf_add(out, &bytes, sizeof(bytes));
 }
 
-/* A message's length counts itself, and not its type. */
+/* A message's length includes itself but not the type. */
 static void
 add_message(struct buf *out, const char *type, const void *body, size_t len)
 {
@@ -48,14 +48,14 @@ add_bind(struct form *form, const struct load *load)
 {
 	form_add(form, "B");
 	add_int32(&form->bytes, 4 + 1 + 1 + 2 + 2 + 4 + key_bytes(load) + 4 + text_bytes(load) + 2);
-	form_add_bytes(form, "\0", 2); /* portal and statement: unnamed */
-	add_int16(&form->bytes, 0);    /* all parameters are text */
+	form_add_bytes(form, "\0", 2); /* unnamed portal and statement */
+	add_int16(&form->bytes, 0);    /* all parameters in text format */
 	add_int16(&form->bytes, 2);
 	add_int32(&form->bytes, key_bytes(load));
 	form_add_key(form, load, EVENT_SESSION);
 	add_int32(&form->bytes, text_bytes(load));
 	form_add_text(form, load);
-	add_int16(&form->bytes, 0); /* and all results */
+	add_int16(&form->bytes, 0); /* all results in text format */
 }
 
 static void
@@ -76,8 +76,8 @@ message_end(const struct connection *c, size_t at)
 }
 
 /*
- * The end of ReadyForQuery, which ends every answer. After a refusal at startup it never comes: the
- * connection is closed.
+ * Finds the end of ReadyForQuery, which ends every answer. After a refusal at startup it never
+ * comes; the server closes the connection.
  */
 static size_t
 end(struct connection *c)

@@ -1,6 +1,6 @@
 /*
- * redis.c - XADD, RPUSH and LPOP to a Redis, in RESP2. A stream or list a session, under the
- * session's key.
+ * redis.c - XADD, RPUSH and LPOP to a Redis, in RESP2. Each session has a stream or list under its
+ * key.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +70,7 @@ make_lpop(const struct load *load, struct form *form)
 
 /* --- answers --- */
 
-/* Where the line that begins there ends, its end included; 0: not there yet. */
+/* The offset behind the line that begins at `from`; 0 when the line is incomplete. */
 static size_t
 end_of_line(const struct connection *c, size_t from)
 {
@@ -80,14 +80,14 @@ end_of_line(const struct connection *c, size_t from)
 	return lf != NULL ? (size_t)(lf - c->answer.data) + 1 : 0;
 }
 
-/* The number in the line that begins there. */
+/* The number in the line that begins at `from`, after its type byte. */
 static long long
 number_at(const struct connection *c, size_t from)
 {
 	return strtoll(c->answer.data + from + 1, NULL, 10);
 }
 
-/* Where the value that begins there ends, which is no array; 0: not known yet. */
+/* The offset behind the value at `from`, which is no array; 0 when it is incomplete. */
 static size_t
 end_of_value(const struct connection *c, size_t from)
 {
@@ -127,7 +127,7 @@ check_xadd(const struct load *load, const struct step *step, struct connection *
 		connection_wrong(c, "not the id of an entry");
 }
 
-/* How long the list is now. */
+/* The answer is the new length of the list. */
 static void
 check_rpush(const struct load *load, const struct step *step, struct connection *c)
 {
@@ -136,7 +136,7 @@ check_rpush(const struct load *load, const struct step *step, struct connection 
 		connection_wrong(c, "not the length of a list");
 }
 
-/* As many texts as asked for, each of a text's length. */
+/* The answer has as many texts as were asked for, each of the right length. */
 static void
 check_lpop(const struct load *load, const struct step *step, struct connection *c)
 {

@@ -1,6 +1,6 @@
 /*
- * sqlite.c - bare SQLite: rows of an event's text, so many a transaction, each transaction durable.
- * No secondary index.
+ * sqlite.c - bare SQLite: rows with an event's text, several per transaction, each transaction
+ * durable, no secondary index.
  */
 #include <err.h>
 #include <stdio.h>

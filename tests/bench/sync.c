@@ -1,6 +1,6 @@
 /*
- * sync.c - the bare disk: appends and syncs, one after the other, in a file that grows. What the
- * most careful program could do alone.
+ * sync.c - the bare disk: appends and syncs in turn, in a growing file; the best that a durable
+ * program can do.
  */
 #include <err.h>
 #include <fcntl.h>

@@ -1,9 +1,8 @@
 /*
- * wake.c - from the answer to a post until the answer of the one who waited for it.
+ * wake.c - the time from the answer to a post until the answer to the waiter that it wakes.
  *
- * While every connection posts, each has another beside it that waits for a session of its own,
- * takes what is there and waits again; what counts is the time from the answer to a post into that
- * session until the waiter's.
+ * Each posting connection has a waiting one beside it, which waits for a session of its own, drains
+ * it and waits again.
  */
 #include "wake.h"
 
@@ -11,7 +10,7 @@
 #include "http.h"
 #include "modes.h"
 
-/* A poster's two, a waiter's two. */
+/* Two steps of a poster and two of a waiter. */
 enum { POST, CALL, WAIT, TAKE };
 
 /* --- requests --- */
@@ -48,7 +47,7 @@ make_take(const struct load *load, struct form *form)
 
 /* --- rounds --- */
 
-/* The waiter was sent its answer in the same turn as the poster; either may be read first. */
+/* The server answers poster and waiter in the same turn; either answer may be read first. */
 static void
 count_wake(struct load *load, const struct connection *poster, const struct connection *waiter)
 {
@@ -76,10 +75,7 @@ waiter_heard(struct load *load, struct connection *waiter)
 	connection_send(load, waiter, TAKE);
 }
 
-/*
- * A waiter that began before a post that has been answered since does wait by now: the server reads
- * in order.
- */
+/* The server reads in order: once a later post is answered, the waiter is parked. */
 static void
 poster_heard(struct load *load, struct connection *poster)
 {
@@ -124,7 +120,7 @@ wake_begin(struct load *load, struct connection *connections)
 
 		poster->other = waiter;
 		waiter->other = poster;
-		/* behind those that are posted to in turn */
+		/* sessions after those that are posted to in turn */
 		poster->session = waiter->session = load->sessions + i;
 		begin_waiting(load, waiter);
 	}

@@ -6,10 +6,12 @@
 
 #include "load.h"
 
-/* How many connections there are besides those asked for: 0 in any other mode. */
+/* The number of waiting connections besides those asked for: 0 in any other mode. */
 uint64_t wake_waiters(const struct load *load);
 
-/* Sends the waiters, who stand behind the others, to wait. In any other mode: nothing. */
+/*
+ * Lets the waiters, which follow the other connections, begin to wait. Does nothing in other modes.
+ */
 void wake_begin(struct load *load, struct connection *connections);
 
 #endif

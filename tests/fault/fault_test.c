@@ -28,7 +28,7 @@
 #include "tests/unit/calls.h"
 
 #define K_MAX 200
-#define FRAME_BYTES 4120 /* of the log: a page and its header */
+#define FRAME_BYTES 4120 /* a frame of the WAL: a page and its header */
 #define EVENTS_MAX 32
 #define TURN_CALLS_MAX 8
 #define PATH_BYTES 128
@@ -36,7 +36,7 @@
 
 static const char *const keys[] = { "agent:main:a", "agent:main:b" };
 
-/* One call of the script. The last of a turn is followed by END_OF_TURN. */
+/* One call of the script. END_OF_TURN follows the last call of a turn. */
 struct step {
 	enum what {
 		ENQUEUE,
@@ -52,11 +52,12 @@ struct step {
 		END_OF_TURN,
 		DO_CHORES,
 		OPEN_AGAIN,
-		SHELL_BEGINS, /* to read, in a transaction */
+		SHELL_BEGINS, /* the sqlite3 shell begins a read transaction */
 		SHELL_ENDS
 	} what;
 	int key;
-	const char *text;        /* ENQUEUE, REPLACE: the event's; CONSUME, WITHDRAW: which event */
+	/* ENQUEUE, REPLACE: the new event's text; CONSUME, WITHDRAW: that of the event meant */
+	const char *text;
 	const char *context_key; /* REPLACE */
 	size_t limit;            /* DRAIN, LEND */
 };
@@ -78,7 +79,7 @@ struct step {
 #define READ { .what = SHELL_BEGINS }
 #define READ_NO_MORE { .what = SHELL_ENDS }
 
-/* A text of so many pages that the commit of this one event is more than one write. */
+/* A text of so many pages that committing its event takes more than one write. */
 static char long_text[TEXT_BYTES_MAX + 1];
 
 static const struct step mixed[] = {
@@ -98,7 +99,7 @@ static const struct step mixed[] = {
 	ENQUEUE(1, "10"), TURN,
 };
 
-/* Leases, over a sweep and a new start. */
+/* Leases, over a sweep and a restart. */
 static const struct step lent[] = {
 	ENQUEUE(0, "1"), ENQUEUE(0, "2"), ENQUEUE(1, "3"), TURN,
 	LEND(0, 1), LEND(1, 1), ENQUEUE(0, "4"), TURN,
@@ -113,7 +114,7 @@ static const struct step lent[] = {
 	LOOK(0), LOOK(1), TURN,
 };
 
-/* Begins with a WAL large enough for a checkpoint. */
+/* The script begins with a WAL large enough for a checkpoint. */
 static const struct step checkpointed[] = {
 	ENQUEUE(0, "1"), TURN,
 	CHORES,
@@ -123,7 +124,7 @@ static const struct step checkpointed[] = {
 	CHORES,
 };
 
-/* The same; a checkpoint stops at a reader, without a sync, and the next does the rest. */
+/* The same with a reader: one checkpoint stops at it without a sync, and the next does the rest. */
 static const struct step checkpointed_twice[] = {
 	ENQUEUE(0, "1"), TURN,
 	READ,
@@ -137,12 +138,12 @@ static const struct step checkpointed_twice[] = {
 };
 /* clang-format on */
 
-/* What is queued, by text; texts of a script differ. */
+/* The pending events by their texts, which are unique in a script. */
 struct model {
 	struct {
 		int key;
 		const char *text, *context_key;
-		int lent; /* the how-manieth lease of its key; 0: none */
+		int lent; /* the number of its lease among those of its key; 0: not leased */
 	} events[EVENTS_MAX];
 	size_t count;
 	int leases[COUNT(keys)];
@@ -152,18 +153,19 @@ static char directory[64], path[PATH_BYTES], copy[PATH_BYTES], template[PATH_BYT
 static struct engine *engine;
 static struct error error;
 
-static struct model model;      /* what was acknowledged */
-static struct model maybe;      /* the same with the batch whose outcome is unknown */
-static uint64_t checkpoints;    /* of the last script that ran to its end */
-static bool swept;              /* what has settled is swept at once */
+static struct model model;      /* the state after every acknowledged call */
+static struct model maybe;      /* the same after the batch whose outcome is unknown */
+static uint64_t checkpoints;    /* calls of the last script that ran to its end */
+static bool swept;              /* retention is 0: settled events are swept at once */
 static bool unknown;            /* there is one */
-static int64_t ids[EVENTS_MAX]; /* of acknowledged events, by place in texts */
+static int64_t ids[EVENTS_MAX]; /* ids of acknowledged events, by index into texts */
 static const char *texts[EVENTS_MAX];
 static size_t text_count;
-static int64_t leases[COUNT(keys)]; /* the newest of each key; 0: none */
+static int64_t leases[COUNT(keys)]; /* the newest lease of each key; 0: none */
 
-static enum { NOBODY, SHELL_STAYS, SHELL_QUITS } beside; /* once the server has ended */
-static sqlite3 *shell;                                   /* NULL: none */
+/* opened again after the server has ended */
+static enum { NOBODY, SHELL_STAYS, SHELL_QUITS } beside;
+static sqlite3 *shell; /* NULL: none */
 
 /* --- files --- */
 
@@ -184,7 +186,7 @@ copy_one(const char *from, const char *to, const char *suffix)
 	close(in), close(out);
 }
 
-/* What a kill would leave of `from`, at `to`. */
+/* Copies to `to` what a kill would leave of `from`. */
 static void
 copy_database(const char *from, const char *to)
 {
@@ -208,7 +210,7 @@ remove_database(const char *name)
 /* --- a shell beside the server --- */
 
 static void
-tell_shell(const char *statements)
+shell_run(const char *statements)
 {
 	if (shell != NULL && sqlite3_exec(shell, statements, NULL, NULL, NULL) != SQLITE_OK)
 		fail_msg("the shell: %s: %s", statements, sqlite3_errmsg(shell));
@@ -218,7 +220,7 @@ static void
 open_shell(void)
 {
 	assert_int_equal(sqlite3_open_v2(path, &shell, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
-	tell_shell("SELECT count(*) FROM event");
+	shell_run("SELECT count(*) FROM event");
 }
 
 static void
@@ -249,7 +251,7 @@ chosen(const struct step *step, const char *context_key, const char *text, int i
 	}
 }
 
-/* What was lent of the key is given back, or a few more are lent. */
+/* Ends the leases of the key, or leases a few more of its events. */
 static void
 apply_lease(struct model *m, const struct step *step)
 {
@@ -322,7 +324,7 @@ open_engine(const char *name)
 
 	sqlite_options_init(&storage);
 	engine_options_init(&options);
-	options.recent_bytes = 0; /* the disk is asked */
+	options.recent_bytes = 0; /* so that events are read from the disk */
 	storage.path = name;
 	storage.min_free_bytes = 0;
 	options.retention_ms = swept ? -1000 : RETENTION_MS_DEFAULT;
@@ -356,7 +358,7 @@ id_of(const char *text)
 	return &ids[i];
 }
 
-/* The call of this step; NULL when it names an event that was not taken. */
+/* Submits the call of this step; NULL when it names an event that was not accepted. */
 static struct call *
 submit(const struct step *step)
 {
@@ -388,7 +390,7 @@ submit(const struct step *step)
 	}
 }
 
-/* The calls that were answered well have happened, in order; nothing else has. */
+/* Applies the calls that succeeded to the model, in order, and nothing else. */
 static void
 account(const struct step *steps, struct call *const *calls, size_t count)
 {
@@ -410,7 +412,7 @@ account(const struct step *steps, struct call *const *calls, size_t count)
 	}
 }
 
-/* Nothing of the batch was answered, and nothing ever is again. */
+/* No call of the batch was answered, and the engine never answers again. */
 static void
 account_unknown(const struct step *steps, struct call *const *calls, size_t count)
 {
@@ -428,8 +430,8 @@ account_unknown(const struct step *steps, struct call *const *calls, size_t coun
 }
 
 /*
- * Runs the calls up to the end of the turn as one batch; how many steps that were. -1: the engine
- * has stopped.
+ * Runs the calls up to the end of the turn as one batch; answers how many steps it ran, or -1 when
+ * the engine has stopped.
  */
 static int
 run_turn(const struct step *steps)
@@ -455,7 +457,7 @@ run_script(const struct step *steps, size_t count)
 			while (engine_chores(engine))
 				continue;
 			if (engine_stopped(engine, &error))
-				return; /* nothing that was answered has changed */
+				return; /* the answered calls have not changed */
 			i++;
 		} else if (steps[i].what == OPEN_AGAIN) {
 			close_engine();
@@ -463,10 +465,10 @@ run_script(const struct step *steps, size_t count)
 				return;
 			i++;
 		} else if (steps[i].what == SHELL_BEGINS) {
-			tell_shell("BEGIN; SELECT count(*) FROM event");
+			shell_run("BEGIN; SELECT count(*) FROM event");
 			i++;
 		} else if (steps[i].what == SHELL_ENDS) {
-			tell_shell("COMMIT");
+			shell_run("COMMIT");
 			i++;
 		} else {
 			int done = run_turn(&steps[i]);
@@ -484,7 +486,7 @@ run_script(const struct step *steps, size_t count)
 /* --- one fault, all faults --- */
 
 static bool
-holds(const struct model *m)
+agrees_with_model(const struct model *m)
 {
 	for (int key = 0; key < (int)COUNT(keys); key++) {
 		struct call *call = peek(engine, keys[key]);
@@ -497,7 +499,7 @@ holds(const struct model *m)
 	return true;
 }
 
-/* The database at name opens, holds what it should, and works. */
+/* Checks that the database at `name` opens, holds the events of the model, and works. */
 static void
 check_database(const char *name, const struct shim_fault *fault, const char *when)
 {
@@ -505,7 +507,7 @@ check_database(const char *name, const struct shim_fault *fault, const char *whe
 
 	if (open_engine(name) < 0)
 		wrong = error.detail;
-	else if (!holds(&model) && !(unknown && holds(&maybe)))
+	else if (!agrees_with_model(&model) && !(unknown && agrees_with_model(&maybe)))
 		wrong = "it does not hold what was acknowledged";
 	if (wrong == NULL) {
 		struct call *call = enqueue(engine, keys[0], "afterwards");
@@ -531,7 +533,7 @@ begin_model(void)
 	remove_database(path);
 }
 
-/* With the large WAL, what fails begins after opening, or reading the WAL would be most of it. */
+/* With the large WAL faults begin after opening; otherwise most would hit its recovery. */
 static int
 open_armed(const struct shim_fault *fault, bool from_template)
 {
@@ -544,7 +546,7 @@ open_armed(const struct shim_fault *fault, bool from_template)
 	return failed;
 }
 
-/* False when the script makes no k-th call of this kind, so that nothing failed. */
+/* False when the script makes fewer than k calls of this kind, so that nothing failed. */
 static bool
 run_one(const struct step *steps, size_t count, const struct shim_fault *fault, bool from_template)
 {
@@ -573,16 +575,16 @@ run_one(const struct step *steps, size_t count, const struct shim_fault *fault, 
 }
 
 /*
- * The VFS for files knows no full disk when it syncs: an fsync that fails is SQLITE_IOERR_FSYNC,
- * whatever the cause.
+ * A sync cannot fail with SQLITE_FULL: SQLite's VFS reports every failed fsync as
+ * SQLITE_IOERR_FSYNC.
  */
 static bool
-makes_sense(enum shim_kind kind, int code)
+is_possible(enum shim_kind kind, int code)
 {
 	return kind != SHIM_SYNC || code != SQLITE_FULL;
 }
 
-/* Every call of this kind; how many there were. */
+/* Fails every call of this kind in turn; answers how many there were. */
 static int
 run_every(const struct step *steps, size_t count, struct shim_fault fault, bool from_template)
 {
@@ -597,18 +599,18 @@ static void
 run_all(const struct step *steps, size_t count, bool from_template)
 {
 	static const int codes[] = { SQLITE_IOERR, SQLITE_FULL, SQLITE_NOMEM };
-	/* of a write, at its end, where the commit is */
+	/* a write may fail at its end, where the commit record is */
 	static const int missing[] = { 0, FRAME_BYTES };
 	int runs = 0;
 
 	swept = !from_template;
-	/* it runs to its end when nothing fails */
+	/* without a fault the script runs to its end */
 	assert_false(run_one(steps, count, &(struct shim_fault){ 0 }, from_template));
 	assert_int_equal(checkpoints, from_template);
 	for (int kind = 0; kind < SHIM_KIND_COUNT; kind++)
 		for (size_t c = 0; c < COUNT(codes); c++)
 			for (int on = 0; on < 2; on++) {
-				if (!makes_sense((enum shim_kind)kind, codes[c]))
+				if (!is_possible((enum shim_kind)kind, codes[c]))
 					continue;
 				struct shim_fault fault = { .kind = (enum shim_kind)kind,
 							    .code = codes[c],
@@ -637,7 +639,7 @@ no_fault_breaks_a_lease(void **state)
 	run_all(lent, COUNT(lent), false);
 }
 
-/* Every sync fails, and what it should have synced is lost. */
+/* Every sync fails in turn, and the writes that it should have synced are lost. */
 static void
 lose_all(const struct step *steps, size_t count, bool from_template)
 {
@@ -658,14 +660,14 @@ lose_all(const struct step *steps, size_t count, bool from_template)
 }
 
 static void
-no_lost_write_does(void **state)
+no_lost_write_loses_an_event(void **state)
 {
 	(void)state;
 	lose_all(mixed, COUNT(mixed), false);
 	lose_all(lent, COUNT(lent), false);
 }
 
-/* A WAL so large that the next chores make a checkpoint, of few pages. */
+/* Makes a database whose WAL is so large that the next chores checkpoint it; few pages differ. */
 static void
 make_template(void)
 {
@@ -685,7 +687,7 @@ make_template(void)
 }
 
 static void
-no_fault_of_a_checkpoint_does(void **state)
+no_fault_of_a_checkpoint_loses_an_event(void **state)
 {
 	(void)state;
 	make_template();
@@ -693,7 +695,7 @@ no_fault_of_a_checkpoint_does(void **state)
 }
 
 static void
-no_lost_write_of_a_checkpoint_does(void **state)
+no_lost_write_of_a_checkpoint_loses_an_event(void **state)
 {
 	(void)state;
 	make_template();
@@ -714,9 +716,9 @@ answer_one_and_fail_the_next_sync(void)
 	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 1, .code = SQLITE_IOERR_FSYNC });
 }
 
-/* The index that others share has no header that they could believe. */
+/* The shared WAL-index has no valid header. */
 static void
-assert_index_is_forgotten(void)
+assert_wal_index_is_invalid(void)
 {
 	char name[PATH_BYTES + 8], header[96];
 
@@ -729,8 +731,8 @@ assert_index_is_forgotten(void)
 }
 
 /*
- * C8: nothing is answered after a sync that failed, though the log still has all that was answered
- * before.
+ * Nothing is answered after a failed sync, although the WAL still has everything answered before
+ * (C8).
  */
 static void
 assert_chores_stop_the_engine(const char *text)
@@ -746,7 +748,7 @@ assert_chores_stop_the_engine(const char *text)
 	struct call *late = enqueue(engine, keys[0], "not answered");
 	assert_int_equal(engine_turn(engine, &error), -1);
 	assert_int_equal(late->answered, 0);
-	assert_index_is_forgotten();
+	assert_wal_index_is_invalid();
 	close_engine();
 	calls_free();
 	assert_int_equal(open_engine(path), 0);
@@ -783,7 +785,7 @@ a_sweep_whose_sync_fails_stops_the_engine(void **state)
 }
 
 static void
-forgetting_keys_whose_sync_fails_stops_the_engine(void **state)
+deleting_keys_whose_sync_fails_stops_the_engine(void **state)
 {
 	(void)state;
 	sqlite3 *db;
@@ -800,17 +802,17 @@ forgetting_keys_whose_sync_fails_stops_the_engine(void **state)
 	    SQLITE_OK);
 	sqlite3_close(db);
 	assert_int_equal(open_engine(path), 0);
-	/* the first is the log's header */
+	/* the first write is that of the WAL's header */
 	shim_arm(&(struct shim_fault){ .kind = SHIM_SYNC, .k = 2, .code = SQLITE_IOERR_FSYNC });
 	assert_chores_stop_the_engine("still there");
 }
 
 /*
- * A second sync may succeed and mean nothing: what the first could not write may be forgotten by
- * then.
+ * A second sync may succeed although the kernel has dropped the pages that the first failed to
+ * write.
  */
 static void
-a_sync_that_failed_is_not_tried_again(void **state)
+a_failed_sync_is_not_retried(void **state)
 {
 	(void)state;
 	answer_one_and_fail_the_next_sync();
@@ -824,9 +826,9 @@ a_sync_that_failed_is_not_tried_again(void **state)
 	calls_free();
 }
 
-/* Whoever takes gets the room that was kept back; whoever puts in does not. */
+/* The reserve is for calls that remove events; enqueues do not get it. */
 static void
-a_full_disk_costs_the_reserve_when_events_are_taken(void **state)
+drains_on_a_full_disk_use_the_reserve(void **state)
 {
 	(void)state;
 	const struct shim_fault full = { .kind = SHIM_WRITE, .k = 1, .code = SQLITE_FULL };
@@ -855,9 +857,9 @@ a_full_disk_costs_the_reserve_when_events_are_taken(void **state)
 	calls_free();
 }
 
-/* C1, and what makes it cheap: one sync for a whole turn, and not before it. */
+/* A turn has one sync, after all its calls (C1). */
 static void
-a_turn_costs_one_sync_however_many_calls(void **state)
+a_turn_needs_one_sync_for_any_number_of_calls(void **state)
 {
 	(void)state;
 	char name[16];
@@ -873,7 +875,7 @@ a_turn_costs_one_sync_however_many_calls(void **state)
 		drain(engine, keys[0], 0);
 		assert_int_equal(shim_calls(SHIM_SYNC), 0);
 		assert_int_equal(engine_turn(engine, &error), 0);
-		if (calls > 1) /* the first commit writes the beginning of the WAL as well */
+		if (calls > 1) /* the first commit writes the WAL's header too */
 			assert_int_equal(shim_calls(SHIM_SYNC), 1);
 		calls_free();
 	}
@@ -886,9 +888,9 @@ a_turn_costs_one_sync_however_many_calls(void **state)
 	calls_free();
 }
 
-/* The checker itself: it must see an event that is missing, one too many, and a wrong order. */
+/* The checker must notice a missing event, an extra event, and a wrong order. */
 static void
-the_checker_finds_a_loss(void **state)
+the_checker_finds_differences(void **state)
 {
 	(void)state;
 	struct system_event events[] = { { .text = STR("1") }, { .text = STR("2") } };
@@ -941,18 +943,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_checker_finds_a_loss),
-		cmocka_unit_test(a_turn_costs_one_sync_however_many_calls),
-		cmocka_unit_test(a_full_disk_costs_the_reserve_when_events_are_taken),
+		cmocka_unit_test(the_checker_finds_differences),
+		cmocka_unit_test(a_turn_needs_one_sync_for_any_number_of_calls),
+		cmocka_unit_test(drains_on_a_full_disk_use_the_reserve),
 		cmocka_unit_test(no_fault_loses_or_invents_an_event),
 		cmocka_unit_test(no_fault_breaks_a_lease),
-		cmocka_unit_test(no_lost_write_does),
-		cmocka_unit_test(no_fault_of_a_checkpoint_does),
-		cmocka_unit_test(no_lost_write_of_a_checkpoint_does),
+		cmocka_unit_test(no_lost_write_loses_an_event),
+		cmocka_unit_test(no_fault_of_a_checkpoint_loses_an_event),
+		cmocka_unit_test(no_lost_write_of_a_checkpoint_loses_an_event),
 		cmocka_unit_test(a_checkpoint_whose_sync_fails_stops_the_engine),
 		cmocka_unit_test(a_sweep_whose_sync_fails_stops_the_engine),
-		cmocka_unit_test(forgetting_keys_whose_sync_fails_stops_the_engine),
-		cmocka_unit_test(a_sync_that_failed_is_not_tried_again),
+		cmocka_unit_test(deleting_keys_whose_sync_fails_stops_the_engine),
+		cmocka_unit_test(a_failed_sync_is_not_retried),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

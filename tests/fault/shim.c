@@ -1,4 +1,7 @@
-/* shim.c - each file is the real one behind ours; each method asks `fails` first. */
+/*
+ * shim.c - each method asks `fails`, then calls the method of the real file, which lies behind
+ * ours.
+ */
 #include "tests/fault/shim.h"
 
 #include <stdlib.h>
@@ -6,7 +9,7 @@
 
 #include <sqlite3.h>
 
-/* What stood where something was written. */
+/* The bytes that a write replaced. */
 struct undo {
 	struct undo *before;
 	sqlite3_int64 at;
@@ -16,8 +19,9 @@ struct undo {
 
 struct shim_file {
 	sqlite3_file base;
-	sqlite3_file *real;    /* behind this struct */
-	struct undo *unsynced; /* the newest first; kept while a sync may forget */
+	sqlite3_file *real; /* lies behind this struct in memory */
+	/* newest first; kept only for a fault that reverts unsynced writes */
+	struct undo *unsynced;
 };
 
 static sqlite3_vfs *real_vfs;
@@ -67,7 +71,7 @@ real(sqlite3_file *file)
 	return ((struct shim_file *)file)->real;
 }
 
-/* Behind the end of the file there are zeros. */
+/* Past the end of the file the old bytes are zeros. */
 static void
 remember(sqlite3_file *file, int len, sqlite3_int64 at)
 {
@@ -259,7 +263,7 @@ shim_register(void)
 	if (real_vfs != NULL)
 		return;
 	real_vfs = sqlite3_vfs_find(NULL);
-	shim = *real_vfs; /* what is not about files asks for no file of ours */
+	shim = *real_vfs; /* methods that take no file stay the real ones */
 	shim.zName = "shim";
 	shim.szOsFile = (int)sizeof(struct shim_file) + real_vfs->szOsFile;
 	shim.xOpen = vfs_open;

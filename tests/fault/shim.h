@@ -1,9 +1,8 @@
 /*
- * shim.h - a SQLite VFS that passes everything to the real one, except the calls it was told to
- * fail.
+ * shim.h - a SQLite VFS that passes calls to the real one and fails those it was told to fail.
  *
- * Here: counting calls by kind, and failing the k-th, or all from the k-th on.
- * Not here: what should happen then (fault_test.c).
+ * Here: counting calls by kind; failing the k-th call, or all from the k-th on. Not here: what must
+ * happen then (fault_test.c).
  */
 #ifndef TESTS_SHIM_H
 #define TESTS_SHIM_H
@@ -17,28 +16,28 @@ enum shim_kind {
 	SHIM_TRUNCATE,
 	SHIM_OPEN,
 	SHIM_DELETE,
-	SHIM_LOCK, /* taking one; letting go never fails */
+	SHIM_LOCK, /* taking a lock; releasing one never fails */
 	SHIM_SHM,
 	SHIM_KIND_COUNT
 };
 
 struct shim_fault {
 	enum shim_kind kind;
-	int k; /* which call of the kind, from 1; 0: none */
+	int k; /* the number of the call of its kind, from 1; 0: no call fails */
 	int code;
 	bool from_then_on;
-	int missing; /* bytes at the end of what should have been written; 0: half of it */
-	/* a sync: what was written since the last is as it was before, as the kernel may do */
+	int missing; /* bytes that a failing write leaves unwritten at its end; 0: half of them */
+	/* a failing sync reverts the writes since the last one, as the kernel may */
 	bool forgets;
 };
 
-void shim_register(void); /* as the default VFS, once */
+void shim_register(void); /* registers it once, as the default VFS */
 
-/* Counts from 0 again and fails as told. */
+/* Restarts the counts at 0 and sets the fault. */
 void shim_arm(const struct shim_fault *fault);
 void shim_disarm(void);
 
-int shim_failed(void);               /* how many calls failed since shim_arm */
-int shim_calls(enum shim_kind kind); /* how many there were */
+int shim_failed(void);               /* calls that failed since shim_arm */
+int shim_calls(enum shim_kind kind); /* calls since shim_arm */
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * json_fuzz.c - what the strict scanner accepts, cJSON reads as the same value, and scanning again
- * finds the same.
+ * json_fuzz.c - cJSON reads every text that the strict scanner accepts as the same value, and a
+ * second scan agrees.
  */
 #include "schema/json.h"
 
@@ -12,7 +12,7 @@
 
 #include "fuzz.h"
 
-/* The longest number that every cJSON reads. */
+/* The longest number that every version of cJSON reads. */
 #define CJSON_NUMBER_BYTES 63
 
 static void
@@ -61,7 +61,7 @@ check_number(const struct json *doc, size_t token, const cJSON *json)
 		assert((double)n == json->valuedouble);
 }
 
-/* The value at token is the value of json. */
+/* Checks that the value at `token` equals that of `json`. */
 static void
 check_value(const struct json *doc, size_t token, const cJSON *json)
 {

@@ -1,6 +1,6 @@
 /*
- * relax_fuzz.c - what the relaxed dialect writes passes the strict scanner and cJSON, and relaxing
- * it again changes nothing.
+ * relax_fuzz.c - the output of the relaxed dialect passes the strict scanner and cJSON, and
+ * relaxing it again changes nothing.
  */
 #include <assert.h>
 #include <string.h>

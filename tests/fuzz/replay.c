@@ -23,7 +23,7 @@ replay_file(const char *directory, const char *name)
 	if (file == NULL || fstat(fileno(file), &st) < 0)
 		err(1, "%s", path);
 	size = (size_t)st.st_size;
-	data = malloc(size); /* exactly, so that a sanitizer sees a byte too many */
+	data = malloc(size); /* of the exact size, so that a sanitizer sees a read past its end */
 	if (size > 0 && fread(data, 1, size, file) != size)
 		err(1, "%s", path);
 	fclose(file);

@@ -1,8 +1,8 @@
 /*
- * route_fuzz.c - a queue key is a fixed point: f(f(x)) = f(x), under any policy that compiles.
+ * route_fuzz.c - a queue key routes to itself, under any policy that compiles.
  *
- * The input, so that people can write one too: session key, agent id, channel and account id, a
- * line each (an empty one is not given), and behind them the policy.
+ * The input has a line each for the session key, agent id, channel and account id (an empty line
+ * means absent); the rest is the policy.
  */
 #include "queue/policy/route.h"
 
@@ -10,7 +10,7 @@
 
 #include "fuzz.h"
 
-/* Takes a line off the front. */
+/* Takes the first line off the input. */
 static struct str
 line(struct str *rest)
 {
@@ -23,7 +23,7 @@ line(struct str *rest)
 	return s;
 }
 
-/* What the service lets through to routing. */
+/* Whether the server would pass this text on to routing. */
 static bool
 admitted(const struct address *a)
 {
@@ -57,7 +57,7 @@ check_route(const struct policy *policy, struct address address)
 		assert(first.step_count == 0);
 		assert(text_is_utf8(first.queue_key.s, first.queue_key.len));
 		check_fixed(policy, address, &first, &arena);
-		address.agent_id = STR_NULL; /* a consumer knows the key alone */
+		address.agent_id = STR_NULL; /* a consumer only has the key */
 		check_fixed(policy, address, &first, &arena);
 	} else
 		assert(error.code >= ERROR_BLANK_KEY && error.code <= ERROR_OWNER_MISMATCH);

@@ -1,10 +1,10 @@
 /*
- * libsevq_dialogue.c - a program as users of libsevq write it, for test_libsevq.py.
+ * libsevq_dialogue.c - a program that uses libsevq, for test_libsevq.py.
  *
- * It knows the public header only and finds its server by itself. Each argument is one call on one
- * context, answered by one line: the call, how it ended, the HTTP status. "tour" makes every call
- * there is and checks what comes back; "threads" lets four threads enqueue at once, each with a
- * context of its own.
+ * It includes the public header only and lets the library find the server. Each argument is one
+ * call on one context, answered by one line: the call, how it ended, the HTTP status. "tour" makes
+ * every call and checks the results; "threads" lets four threads enqueue at once, each with its own
+ * context.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -72,7 +72,7 @@ tour_of_batches(struct sevq_client *client)
 
 	sevq_draft_init(&drafts[0]);
 	sevq_draft_init(&drafts[1]);
-	drafts[0].address.agent_id = "main"; /* alone: its main session */
+	drafts[0].address.agent_id = "main"; /* without a key: its main session */
 	drafts[1].address = main_key;
 	drafts[0].text = "two";
 	drafts[0].context_key = "c";
@@ -93,7 +93,7 @@ tour_of_batches(struct sevq_client *client)
 }
 
 static void
-tour_of_looking(struct sevq_client *client)
+tour_of_reads(struct sevq_client *client)
 {
 	struct sevq_sessions_options filter;
 	struct sevq_sessions *sessions;
@@ -135,7 +135,7 @@ tour_of_looking(struct sevq_client *client)
 }
 
 static void
-tour_of_taking(struct sevq_client *client)
+tour_of_removals(struct sevq_client *client)
 {
 	struct sevq_drain_options prefix;
 	struct sevq_events *events;
@@ -161,7 +161,7 @@ tour_of_taking(struct sevq_client *client)
 
 	expect(client, sevq_peek(client, &main_key, 0, NULL, &events), SEVQ_OK);
 	ids[1] = events->events[0]->id;
-	sevq_free(events); /* and with it the id */
+	sevq_free(events); /* the id is freed with the answer */
 	expect(client, enqueue(client, "four", &receipt), SEVQ_OK);
 	ids[1] = receipt->event->id;
 	expect(client, sevq_consume(client, &main_key, ids, 2, &events), SEVQ_OK);
@@ -180,7 +180,7 @@ tour_of_taking(struct sevq_client *client)
 	expect(client, sevq_drain(client, &main_key, NULL, &events), SEVQ_OK);
 	assert(events->count == 0 && events->remaining == 0);
 	sevq_free(events);
-	/* no address at all */
+	/* without an address */
 	expect(client, sevq_drain(client, NULL, NULL, NULL), SEVQ_INVALID_FIELD);
 }
 
@@ -216,7 +216,7 @@ tour_of_leases(struct sevq_client *client)
 	expect(client, sevq_lease(client, &main_key, &options, &lease), SEVQ_OK);
 	assert(lease->count == 2 && lease->remaining == 0 &&
 	       strstr(lease->block, "] five\nSystem: [") != NULL);
-	/* the same answer, not another lease */
+	/* the same answer, no second lease */
 	expect(client, sevq_lease(client, &main_key, &options, &again), SEVQ_OK);
 	assert(strcmp(again->lease_id, lease->lease_id) == 0 && again->count == 2);
 	sevq_free(again);
@@ -244,7 +244,7 @@ tour_of_leases(struct sevq_client *client)
 }
 
 static bool
-note_wakeup(const struct sevq_wakeup *wakeup, void *arg)
+record_wakeup(const struct sevq_wakeup *wakeup, void *arg)
 {
 	size_t *depth = arg;
 
@@ -255,7 +255,7 @@ note_wakeup(const struct sevq_wakeup *wakeup, void *arg)
 }
 
 static void
-tour_of_what_was(struct sevq_client *client)
+tour_of_history(struct sevq_client *client)
 {
 	struct sevq_history_options filter;
 	struct sevq_requeue_options requeue;
@@ -268,7 +268,7 @@ tour_of_what_was(struct sevq_client *client)
 
 	sevq_stream_options_init(&stream);
 	stream.address = direct;
-	expect(client, sevq_stream(client, &stream, note_wakeup, &depth), SEVQ_OK);
+	expect(client, sevq_stream(client, &stream, record_wakeup, &depth), SEVQ_OK);
 	assert(depth == 1);
 	expect(client, sevq_purge(client, &main_key, NULL, NULL), SEVQ_OK);
 
@@ -303,8 +303,8 @@ tour_of_what_was(struct sevq_client *client)
 }
 
 /*
- * Of strangers' streams: prints each wakeup, stops at one with depth 8, and shows that the context
- * is busy then.
+ * Prints each wakeup of a stream, stops at one with depth 8, and shows that the context is busy
+ * meanwhile.
  */
 static bool
 print_wakeup(const struct sevq_wakeup *wakeup, void *arg)
@@ -316,7 +316,7 @@ print_wakeup(const struct sevq_wakeup *wakeup, void *arg)
 }
 
 static enum sevq_code
-hear(struct sevq_client *client)
+listen_to_stream(struct sevq_client *client)
 {
 	struct sevq_stream_options options;
 
@@ -356,7 +356,7 @@ run_threads(void)
 		assert(pthread_join(threads[i], NULL) == 0);
 }
 
-/* One call by its name. */
+/* Makes one call, given by its name. */
 static enum sevq_code
 call(struct sevq_client *client, const char *name)
 {
@@ -373,7 +373,7 @@ call(struct sevq_client *client, const char *name)
 	if (strcmp(name, "nack") == 0)
 		return sevq_nack(client, "7", NULL, 0, NULL, NULL);
 	if (strcmp(name, "stream") == 0)
-		return hear(client);
+		return listen_to_stream(client);
 	assert(strcmp(name, "stats") == 0);
 	return sevq_stats(client, NULL);
 }
@@ -394,10 +394,10 @@ main(int argc, char **argv)
 		if (strcmp(argv[i], "tour") == 0) {
 			tour_of_enqueue(client);
 			tour_of_batches(client);
-			tour_of_looking(client);
-			tour_of_taking(client);
+			tour_of_reads(client);
+			tour_of_removals(client);
 			tour_of_leases(client);
-			tour_of_what_was(client);
+			tour_of_history(client);
 		} else if (strcmp(argv[i], "threads") == 0) {
 			run_threads();
 		} else {

@@ -23,7 +23,7 @@
 
 /* --- memory that runs out --- */
 
-static int allocations_left = -1; /* < 0: no limit */
+static int allocations_left = -1; /* below 0: no limit */
 
 static bool
 may_allocate(void)
@@ -31,7 +31,7 @@ may_allocate(void)
 	return allocations_left < 0 || allocations_left-- > 0;
 }
 
-/* The linker gives the wrapped functions these names. */
+/* The linker's --wrap option requires these names. */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *p, size_t size);
@@ -199,7 +199,7 @@ write_file(const char *name, const char *text, mode_t mode)
 	assert_int_equal(chmod(path, mode), 0);
 }
 
-/* What a server with this pid says about itself; its token file is "own-token". */
+/* Writes the runtime file of a server with this pid; its token file is "own-token". */
 static void
 write_runtime(const char *address, int pid, mode_t mode)
 {
@@ -244,7 +244,9 @@ remove_home(void **state)
 	return 0;
 }
 
-/* Finds with these options and compares; code other than SEVQ_OK: must fail so. */
+/*
+ * Searches with these options and compares the result; a code other than SEVQ_OK must be the error.
+ */
 static void
 expect_endpoint(const struct sevq_connect_options *options, enum sevq_code code, const char *url,
 		const char *token)
@@ -308,7 +310,7 @@ a_running_server_is_found_with_its_token(void **state)
 }
 
 static void
-a_server_that_is_gone_says_nothing(void **state)
+the_runtime_file_of_a_dead_server_is_ignored(void **state)
 {
 	(void)state;
 	/* beyond the highest process id */
@@ -317,7 +319,7 @@ a_server_that_is_gone_says_nothing(void **state)
 }
 
 static void
-what_is_named_goes_before_what_is_found(void **state)
+explicit_settings_overrule_the_runtime_file(void **state)
 {
 	struct sevq_connect_options options = { .base_url = "http://127.0.0.1:1",
 						.token = "named" };
@@ -337,14 +339,14 @@ what_is_named_goes_before_what_is_found(void **state)
 	file.token_file = path;
 	expect_endpoint(&file, SEVQ_OK, "https://queue.example/x", "own-token");
 	expect_endpoint(&options, SEVQ_OK, "http://127.0.0.1:1", "named");
-	setenv("SEVQ_URL", "", 1); /* empty is not given */
+	setenv("SEVQ_URL", "", 1); /* an empty value counts as not set */
 	setenv("SEVQ_TOKEN", "", 1);
 	setenv("SEVQ_TOKEN_FILE", "", 1);
 	expect_endpoint(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
 }
 
 static void
-files_open_to_others_are_not_trusted(void **state)
+files_that_others_can_write_or_read_are_refused(void **state)
 {
 	struct sevq_connect_options file = { 0 };
 	char path[128], link[128];
@@ -373,7 +375,7 @@ files_open_to_others_are_not_trusted(void **state)
 }
 
 static void
-a_damaged_runtime_file_is_said_to_be(void **state)
+a_damaged_runtime_file_is_an_error(void **state)
 {
 	static const char *const damaged[] = {
 		"",
@@ -414,7 +416,7 @@ a_token_is_one_visible_word(void **state)
 }
 
 static void
-of_a_servers_token_file_the_first_token_counts(void **state)
+the_first_token_of_a_token_file_is_used(void **state)
 {
 	static const struct {
 		const char *text, *token; /* token NULL: refused */
@@ -465,7 +467,7 @@ static const struct sevq_draft full_draft = {
 };
 
 static void
-a_draft_sends_only_what_is_given(void **state)
+a_draft_sends_only_the_fields_that_are_set(void **state)
 {
 	struct sevq_draft draft;
 	struct sevq_request request;
@@ -490,7 +492,7 @@ a_draft_sends_only_what_is_given(void **state)
 		    "\"allowDuplicate\":true,\"traceparent\":\"00-x\",\"delayMs\":5,\"ttlMs\":"
 		    "31536000000,\"idempotencyKey\":"
 		    "\"k\xc3\xa9\"}");
-	assert_true(request.repeatable); /* thanks to its key */
+	assert_true(request.repeatable); /* because of its key */
 	sevq_request_clear(&request);
 }
 
@@ -575,7 +577,7 @@ a_batch_is_repeatable_when_every_draft_has_a_key(void **state)
 
 /* --- server-sent events --- */
 
-/* Notes what was heard as "name,id,data;"; data "stop" is enough. */
+/* Records each event as "name,id,data;"; stops the stream on data "stop". */
 static bool
 note_event(const struct sevq_sse_event *event, void *arg)
 {
@@ -584,7 +586,7 @@ note_event(const struct sevq_sse_event *event, void *arg)
 }
 
 static void
-events_of_a_stream_are_the_same_however_it_is_cut(void **state)
+a_stream_is_parsed_the_same_however_it_is_cut(void **state)
 {
 	static const char text[] =
 	    "retry: 5\n\n: a comment\n:\n\nid: 7\nevent: wake\ndata: "
@@ -610,7 +612,7 @@ events_of_a_stream_are_the_same_however_it_is_cut(void **state)
 }
 
 static void
-a_stream_that_was_enough_or_too_much_takes_nothing_more(void **state)
+a_stopped_or_oversized_stream_takes_no_more_bytes(void **state)
 {
 	static char lines[SEVQ_SSE_BYTES_MAX + 8];
 	struct sevq_buffer heard = { 0 };
@@ -631,7 +633,7 @@ a_stream_that_was_enough_or_too_much_takes_nothing_more(void **state)
 /* --- arguments --- */
 
 static void
-structs_of_other_versions_are_told_apart(void **state)
+structs_of_other_versions_are_recognised(void **state)
 {
 	struct {
 		struct sevq_draft draft;
@@ -642,7 +644,7 @@ structs_of_other_versions_are_told_apart(void **state)
 
 	(void)state;
 	sevq_connect_options_init(&options);
-	/* nobody listens: a call that is made ends unreachable */
+	/* nobody listens there: a call that is sent ends as unreachable */
 	options.base_url = "http://127.0.0.1:1";
 	options.token = "t";
 	assert_int_equal(sevq_connect(&options, &client), SEVQ_OK);
@@ -653,7 +655,7 @@ structs_of_other_versions_are_told_apart(void **state)
 	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_INVALID_ARGUMENT);
 	assert_int_equal(sevq_error_code(client), SEVQ_INVALID_ARGUMENT);
 	larger.draft.size = sizeof(larger);
-	/* newer, but nothing new is used */
+	/* a newer struct, but its new fields are not set */
 	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_UNREACHABLE);
 	larger.newer[3] = 1;
 	assert_int_equal(sevq_enqueue(client, &larger.draft, NULL), SEVQ_INVALID_ARGUMENT);
@@ -666,7 +668,7 @@ structs_of_other_versions_are_told_apart(void **state)
 }
 
 static void
-senseless_arguments_are_refused_before_anything_is_sent(void **state)
+invalid_arguments_are_refused_before_anything_is_sent(void **state)
 {
 	struct sevq_connect_options options;
 	const char *missing[] = { NULL };
@@ -696,14 +698,14 @@ senseless_arguments_are_refused_before_anything_is_sent(void **state)
 }
 
 static bool
-hear_nothing(const struct sevq_wakeup *wakeup, void *arg)
+ignore_wake(const struct sevq_wakeup *wakeup, void *arg)
 {
 	(void)wakeup, (void)arg;
 	return true;
 }
 
 static void
-senseless_leases_and_streams_are_refused_too(void **state)
+invalid_leases_and_streams_are_refused(void **state)
 {
 	static const char *const bad_keys[] = { "", "\xc3\xa9", "line\nfeed", "del\x7f" };
 	struct sevq_connect_options options;
@@ -746,11 +748,11 @@ senseless_leases_and_streams_are_refused_too(void **state)
 	sevq_stream_options_init(&stream);
 	assert_int_equal(sevq_stream(client, &stream, NULL, NULL), SEVQ_INVALID_ARGUMENT);
 	stream.last_event_id = "1\r\nX: y";
-	assert_int_equal(sevq_stream(client, &stream, hear_nothing, NULL), SEVQ_INVALID_ARGUMENT);
+	assert_int_equal(sevq_stream(client, &stream, ignore_wake, NULL), SEVQ_INVALID_ARGUMENT);
 	stream.last_event_id = NULL;
-	assert_int_equal(sevq_stream(client, &stream, hear_nothing, NULL), SEVQ_UNREACHABLE);
+	assert_int_equal(sevq_stream(client, &stream, ignore_wake, NULL), SEVQ_UNREACHABLE);
 	sevq_requeue_options_init(&requeue);
-	/* nothing is not all */
+	/* an empty list does not mean all */
 	assert_int_equal(sevq_requeue(client, &requeue, NULL), SEVQ_INVALID_ARGUMENT);
 	requeue.all = true;
 	requeue.address.agent_id = "a";
@@ -759,7 +761,7 @@ senseless_leases_and_streams_are_refused_too(void **state)
 }
 
 static void
-a_context_that_could_not_be_made_says_so_at_every_call(void **state)
+every_call_on_a_failed_context_reports_its_error(void **state)
 {
 	struct sevq_connect_options options;
 	struct sevq_client *client;
@@ -863,7 +865,7 @@ lists_keep_their_order(void **state)
 }
 
 static void
-answers_about_leases_and_the_past_are_read(void **state)
+answers_about_leases_and_history_are_read(void **state)
 {
 	struct sevq_lease *none = read_answer(
 	    &sevq_shape_lease, "{\"leaseId\":null,\"sessionKey\":\"k\",\"expiresAt\":null,"
@@ -895,7 +897,7 @@ answers_about_leases_and_the_past_are_read(void **state)
 }
 
 static void
-counters_come_as_they_are(void **state)
+counters_are_read_unchanged(void **state)
 {
 	char *text = read_answer(&sevq_shape_text, "{\"pending\": 1} ");
 
@@ -905,7 +907,7 @@ counters_come_as_they_are(void **state)
 }
 
 static void
-answers_that_make_no_sense_are_refused(void **state)
+malformed_answers_are_refused(void **state)
 {
 	/* clang-format off */
 	static const struct {
@@ -974,7 +976,7 @@ an_answer_cut_anywhere_is_refused(void **state)
 	(void)state;
 	for (len = 0; len < sizeof(text) - 1; len++) {
 		struct sevq_error error = { 0 };
-		/* of its own, so that reading behind its end is seen */
+		/* in memory of its exact size, so that the sanitizers see a read past its end */
 		char *cut = malloc(len + 1);
 
 		memcpy(cut, text, len);
@@ -1002,7 +1004,7 @@ problems_become_codes_and_messages(void **state)
 		  SEVQ_INVALID_FIELD, "odd" },
 		{ "{\"code\":\"from-the-future\",\"detail\":\"odd\"}", SEVQ_PROBLEM,
 		  "odd (from-the-future)" },
-		/* our own names are not the server's */
+		/* names of client errors are not names of the server's */
 		{ "{\"code\":\"lost\",\"detail\":\"odd\"}", SEVQ_PROBLEM, "odd (lost)" },
 		{ "{\"code\":\"closing\",\"title\":\"Closing\"}", SEVQ_CLOSING, "Closing" },
 		{ "{\"code\":\"closing\"}", SEVQ_CLOSING, "closing" },
@@ -1026,10 +1028,10 @@ problems_become_codes_and_messages(void **state)
 }
 
 static void
-a_long_message_is_cut_at_a_character(void **state)
+a_long_message_is_cut_between_characters(void **state)
 {
 	struct sevq_error error = { 0 };
-	/* so that the last byte that fits is half a character */
+	/* so that the limit falls within a character */
 	char text[SEVQ_MESSAGE_BYTES * 2] = "xx";
 	size_t i;
 
@@ -1043,7 +1045,7 @@ a_long_message_is_cut_at_a_character(void **state)
 }
 
 static void
-every_code_has_a_name_and_only_harmless_ones_may_be_repeated(void **state)
+every_code_has_a_name_and_a_fixed_retryability(void **state)
 {
 	int code;
 
@@ -1061,8 +1063,7 @@ every_code_has_a_name_and_only_harmless_ones_may_be_repeated(void **state)
 /* --- no memory --- */
 
 /*
- * Lets the 1st, 2nd, ... allocation fail until try succeeds; each time it must say that memory ran
- * out.
+ * Lets the 1st, 2nd, ... allocation fail until `try` succeeds; each failure must be SEVQ_NO_MEMORY.
  */
 static void run_out_everywhere(enum sevq_code (*try)(void))
 {
@@ -1121,7 +1122,7 @@ try_stream(void)
 {
 	static const char text[] = "id: 7\nevent: wake\ndata: one\ndata: two\n\n";
 	char heard_memory[64];
-	/* which never runs out */
+	/* the last run, in which no allocation fails */
 	struct sevq_buffer heard = { .data = heard_memory, .cap = sizeof(heard_memory) };
 	struct sevq_sse sse = { .on_event = note_event, .arg = &heard };
 	bool fed = sevq_sse_feed(&sse, text, sizeof(text) - 1);
@@ -1146,7 +1147,7 @@ try_endpoint(void)
 }
 
 static void
-running_out_of_memory_is_a_code(void **state)
+running_out_of_memory_is_an_error_code(void **state)
 {
 	(void)state;
 	run_out_everywhere(try_request);
@@ -1169,44 +1170,43 @@ main(void)
 						make_home, remove_home),
 		cmocka_unit_test_setup_teardown(a_running_server_is_found_with_its_token, make_home,
 						remove_home),
-		cmocka_unit_test_setup_teardown(a_server_that_is_gone_says_nothing, make_home,
-						remove_home),
-		cmocka_unit_test_setup_teardown(what_is_named_goes_before_what_is_found, make_home,
-						remove_home),
-		cmocka_unit_test_setup_teardown(files_open_to_others_are_not_trusted, make_home,
-						remove_home),
-		cmocka_unit_test_setup_teardown(a_damaged_runtime_file_is_said_to_be, make_home,
+		cmocka_unit_test_setup_teardown(the_runtime_file_of_a_dead_server_is_ignored,
+						make_home, remove_home),
+		cmocka_unit_test_setup_teardown(explicit_settings_overrule_the_runtime_file,
+						make_home, remove_home),
+		cmocka_unit_test_setup_teardown(files_that_others_can_write_or_read_are_refused,
+						make_home, remove_home),
+		cmocka_unit_test_setup_teardown(a_damaged_runtime_file_is_an_error, make_home,
 						remove_home),
 		cmocka_unit_test_setup_teardown(a_token_is_one_visible_word, make_home,
 						remove_home),
-		cmocka_unit_test_setup_teardown(of_a_servers_token_file_the_first_token_counts,
-						make_home, remove_home),
-		cmocka_unit_test(a_draft_sends_only_what_is_given),
+		cmocka_unit_test_setup_teardown(the_first_token_of_a_token_file_is_used, make_home,
+						remove_home),
+		cmocka_unit_test(a_draft_sends_only_the_fields_that_are_set),
 		cmocka_unit_test(a_batch_is_a_list_of_drafts),
 		cmocka_unit_test(ids_are_escaped_in_a_path_and_listed_in_a_body),
 		cmocka_unit_test(an_idempotency_key_becomes_a_header_and_makes_repeatable),
 		cmocka_unit_test(a_batch_is_repeatable_when_every_draft_has_a_key),
-		cmocka_unit_test(events_of_a_stream_are_the_same_however_it_is_cut),
-		cmocka_unit_test(a_stream_that_was_enough_or_too_much_takes_nothing_more),
-		cmocka_unit_test_setup_teardown(structs_of_other_versions_are_told_apart, make_home,
+		cmocka_unit_test(a_stream_is_parsed_the_same_however_it_is_cut),
+		cmocka_unit_test(a_stopped_or_oversized_stream_takes_no_more_bytes),
+		cmocka_unit_test_setup_teardown(structs_of_other_versions_are_recognised, make_home,
 						remove_home),
 		cmocka_unit_test_setup_teardown(
-		    senseless_arguments_are_refused_before_anything_is_sent, make_home,
-		    remove_home),
-		cmocka_unit_test_setup_teardown(senseless_leases_and_streams_are_refused_too,
+		    invalid_arguments_are_refused_before_anything_is_sent, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(invalid_leases_and_streams_are_refused, make_home,
+						remove_home),
+		cmocka_unit_test_setup_teardown(every_call_on_a_failed_context_reports_its_error,
 						make_home, remove_home),
-		cmocka_unit_test_setup_teardown(
-		    a_context_that_could_not_be_made_says_so_at_every_call, make_home, remove_home),
 		cmocka_unit_test(an_event_is_read_with_every_field),
 		cmocka_unit_test(lists_keep_their_order),
-		cmocka_unit_test(answers_about_leases_and_the_past_are_read),
-		cmocka_unit_test(counters_come_as_they_are),
-		cmocka_unit_test(answers_that_make_no_sense_are_refused),
+		cmocka_unit_test(answers_about_leases_and_history_are_read),
+		cmocka_unit_test(counters_are_read_unchanged),
+		cmocka_unit_test(malformed_answers_are_refused),
 		cmocka_unit_test(an_answer_cut_anywhere_is_refused),
 		cmocka_unit_test(problems_become_codes_and_messages),
-		cmocka_unit_test(a_long_message_is_cut_at_a_character),
-		cmocka_unit_test(every_code_has_a_name_and_only_harmless_ones_may_be_repeated),
-		cmocka_unit_test_setup_teardown(running_out_of_memory_is_a_code, make_home,
+		cmocka_unit_test(a_long_message_is_cut_between_characters),
+		cmocka_unit_test(every_code_has_a_name_and_a_fixed_retryability),
+		cmocka_unit_test_setup_teardown(running_out_of_memory_is_an_error_code, make_home,
 						remove_home),
 	};
 

@@ -19,7 +19,7 @@
 
 #define EVERY_OPTION ((SEVQ_WITH(SEVQ_OPTION_COUNT - 1) - 1) | SEVQ_WITH(SEVQ_OPTION_COUNT - 1))
 
-/* Reads words (up to a NULL) behind a command's name. getopt's complaints are not wanted here. */
+/* Parses words, up to a NULL, as arguments of a command. getopt's messages are suppressed. */
 static int
 read_words(const char *const words[ARGUMENTS_MAX], uint64_t set, struct sevq_options *options)
 {
@@ -59,7 +59,7 @@ options_and_arguments_may_be_mixed(void **state)
 }
 
 static void
-fields_of_the_delivery_context_add_up(void **state)
+fields_of_the_delivery_context_are_merged(void **state)
 {
 	const char *const words[ARGUMENTS_MAX] = { "--delivery", "channel=telegram",
 						   "--delivery=to=a,b=c", "--delivery", "thread=" };
@@ -98,7 +98,7 @@ durations_have_units(void **state)
 }
 
 static void
-nonsense_is_refused(void **state)
+invalid_arguments_are_refused(void **state)
 {
 	static const char *const cases[][ARGUMENTS_MAX] = { { "--nonsense" },
 							    { "--limit" },
@@ -146,7 +146,7 @@ every_option_is_in_the_set_of_all(void **state)
 }
 
 static void
-back_off_doubles_up_to_its_bound(void **state)
+backoff_doubles_up_to_its_limit(void **state)
 {
 	(void)state;
 	assert_int_equal(sevq_backoff_ms(1, 1000, 300000), 1000);
@@ -169,7 +169,7 @@ times_are_text_in_utc(void **state)
 }
 
 static void
-text_is_harmless_to_a_terminal(void **state)
+text_is_escaped_for_a_terminal(void **state)
 {
 	static const struct {
 		const char *text, *escaped;
@@ -203,7 +203,7 @@ text_is_harmless_to_a_terminal(void **state)
 	}
 }
 
-/* What a table prints, with standard output a file. */
+/* Compares what a table prints, with standard output in a file. */
 static void
 expect_printed(const struct sevq_table *table, const char *want)
 {
@@ -258,14 +258,14 @@ wide_characters_take_two_columns(void **state)
 	sevq_table_init(&table, columns, COUNT(columns));
 	sevq_table_add(&table, "\xe6\xbc\xa2\xe6\xbc\xa2"); /* two of them */
 	sevq_table_add(&table, "x");
-	sevq_table_add(&table, "e\xcc\x81"); /* an accent of its own takes none */
+	sevq_table_add(&table, "e\xcc\x81"); /* a combining accent takes none */
 	sevq_table_add(&table, "y");
 	expect_printed(&table, "\xe6\xbc\xa2\xe6\xbc\xa2  x\ne\xcc\x81     y\n");
 	sevq_table_clear(&table);
 }
 
 static void
-a_table_without_titles_has_no_head(void **state)
+a_table_without_titles_has_no_heading(void **state)
 {
 	static const struct sevq_column columns[] = { { "", false }, { "", false } };
 	struct sevq_table table;
@@ -282,7 +282,7 @@ a_table_without_titles_has_no_head(void **state)
 }
 
 static void
-times_are_whole_where_there_is_no_terminal(void **state)
+times_are_complete_without_a_terminal(void **state)
 {
 	static const struct sevq_column columns[] = { { "", false } };
 	struct sevq_table table;
@@ -302,18 +302,18 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_and_arguments_may_be_mixed),
-		cmocka_unit_test(fields_of_the_delivery_context_add_up),
+		cmocka_unit_test(fields_of_the_delivery_context_are_merged),
 		cmocka_unit_test(durations_have_units),
-		cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(invalid_arguments_are_refused),
 		cmocka_unit_test(an_option_of_another_command_is_refused),
 		cmocka_unit_test(every_option_is_in_the_set_of_all),
-		cmocka_unit_test(back_off_doubles_up_to_its_bound),
+		cmocka_unit_test(backoff_doubles_up_to_its_limit),
 		cmocka_unit_test(times_are_text_in_utc),
-		cmocka_unit_test(text_is_harmless_to_a_terminal),
+		cmocka_unit_test(text_is_escaped_for_a_terminal),
 		cmocka_unit_test(columns_are_aligned_and_empty_ones_left_out),
 		cmocka_unit_test(wide_characters_take_two_columns),
-		cmocka_unit_test(a_table_without_titles_has_no_head),
-		cmocka_unit_test(times_are_whole_where_there_is_no_terminal),
+		cmocka_unit_test(a_table_without_titles_has_no_heading),
+		cmocka_unit_test(times_are_complete_without_a_terminal),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8");
