@@ -67,18 +67,20 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct error *
 	return failed;
 }
 
-/* Leases, extensions, nacks, lapses: the few outcomes that leave events pending, in order. */
+#define IS_OPEN "kind > " SQL_TEXT(KIND_LAST_SETTLING) " AND kind < " SQL_TEXT(KIND_REQUEUED)
+
+/* The few outcomes that leave their events pending: leases, extensions, nacks, lapses. */
+static const char open_outcomes[] = "SELECT outcome.id, ts, kind, events, lease, until, detail, key"
+				    " FROM outcome JOIN session ON session.id = session"
+				    " WHERE " IS_OPEN " ORDER BY outcome.id";
+
 static int
 load_open_outcomes(struct sqlite_store *store, const struct store_loading *loading,
 		   struct error *err)
 {
 	sqlite3_stmt *row = NULL;
 	int failed = 0;
-	int rc = sqlite3_prepare_v2(store->db,
-				    "SELECT outcome.id, ts, kind, events, lease, until, detail, "
-				    "key FROM outcome JOIN session ON session.id = session"
-				    " WHERE kind > 9 AND kind < 15 ORDER BY outcome.id",
-				    -1, &row, NULL);
+	int rc = sqlite3_prepare_v2(store->db, open_outcomes, -1, &row, NULL);
 
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		struct arena arena = { 0 };

@@ -1,23 +1,56 @@
 /*
  * statements.c - the SQL of every prepared statement.
+ *
+ * Not here: the statements that run only once, while the database is opened (open.c, load.c).
  */
 #include "queue/sqlite/statements.h"
 
+#include <assert.h>
 #include <stddef.h>
 
-/* The columns of an event, in the order that row_read_event (row.c) reads them. */
+#include "schema/event.h"
+
+#define ASSERT_KIND(name)                                                                          \
+	static_assert(KIND_##name == (int)OUTCOME_##name, "the number of OUTCOME_" #name)
+
+ASSERT_KIND(CONSUMED);
+ASSERT_KIND(WITHDRAWN);
+ASSERT_KIND(PURGED);
+ASSERT_KIND(REPLACED);
+ASSERT_KIND(LAST_SETTLING);
+ASSERT_KIND(LEASED);
+ASSERT_KIND(EXTENDED);
+ASSERT_KIND(REQUEUED);
+
+#define IS_LEASED "kind = " SQL_TEXT(KIND_LEASED)
+#define IS_NOT_EXTENDED "kind <> " SQL_TEXT(KIND_EXTENDED)
+
+/* Kinds that take an event out of the queue whether it is leased or not. */
+#define TAKES_LEASED                                                                               \
+	"kind IN (" SQL_TEXT(KIND_CONSUMED) "," SQL_TEXT(KIND_WITHDRAWN) "," SQL_TEXT(             \
+	    KIND_PURGED) "," SQL_TEXT(KIND_REPLACED) ")"
+
+/* The most outcomes of a session that are searched for those of one event. */
+#define TIMELINE_OUTCOMES_MAX 100000
+
+/* The columns of an event, in the order in which row_read_event (row.c) reads them. */
 #define EVENT_COLUMNS                                                                              \
 	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, "       \
-	"source, traceparent, text,"                                                               \
-	" available_at, expires_at, exec"
-/* as row_read_outcome reads them */
+	"source, traceparent, text, available_at, expires_at, exec"
+
+/* The columns of an outcome, in the order in which row_read_outcome (row.c) reads them. */
 #define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail"
 
+/*
+ * INSERT OR FAIL: SQLite need not be able to undo one statement, because after any failure the
+ * whole transaction is rolled back.
+ */
 static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
 	[STATEMENT_BEGIN_READING] = "BEGIN",
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_ROLLBACK] = "ROLLBACK",
+
 	[STATEMENT_FIND_SESSION] = "SELECT id FROM session WHERE key = ?",
 	[STATEMENT_SESSION_KEY] = "SELECT key FROM session WHERE id = ?",
 	[STATEMENT_ADD_SESSION] = "INSERT INTO session(key) VALUES (?)",
@@ -25,59 +58,57 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_KEEP_CONTEXT] = "UPDATE session SET last_context = ?2 WHERE key = ?1",
 	[STATEMENT_CONTEXTS] =
 	    "SELECT key, last_context FROM session WHERE last_context IS NOT NULL",
-	/* who fails takes all back */
+
 	[STATEMENT_ADD_EVENTS] = "INSERT OR FAIL INTO event SELECT * FROM batch_event",
 	[STATEMENT_READ_EVENT] =
-	    "SELECT " EVENT_COLUMNS
-	    " FROM event JOIN session ON session.id = event.session WHERE event.id = ?",
+	    "SELECT " EVENT_COLUMNS " FROM event JOIN session ON session.id = event.session"
+	    " WHERE event.id = ?",
 	[STATEMENT_REMOVE_EVENT] = "DELETE FROM event WHERE id = ? RETURNING session",
+
 	[STATEMENT_ADD_OUTCOMES] = "INSERT OR FAIL INTO outcome SELECT * FROM batch_outcome",
-	[STATEMENT_OLDEST_OUTCOME] =
-	    "SELECT " OUTCOME_COLUMNS
-	    ", (SELECT key FROM session WHERE session.id = outcome.session)"
-	    " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
+	[STATEMENT_OLDEST_OUTCOME] = "SELECT " OUTCOME_COLUMNS ","
+				     " (SELECT key FROM session WHERE session.id = outcome.session)"
+				     " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
 	[STATEMENT_REMOVE_OUTCOME] = "DELETE FROM outcome WHERE id = ?",
 	[STATEMENT_LEASE_OUTCOMES] =
-	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id = ?1 AND kind = 10 UNION ALL"
-	    " SELECT " OUTCOME_COLUMNS
-	    " FROM outcome WHERE session = (SELECT session FROM outcome WHERE id = ?1)"
-	    " AND id > ?1 AND (lease = ?1 AND kind <> 11 OR kind IN (2, 3, 4, 5))", /* those take
-										       what is
-										       leased, too
-										     */
+	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id = ?1 AND " IS_LEASED " UNION ALL"
+	    " SELECT " OUTCOME_COLUMNS " FROM outcome"
+	    " WHERE session = (SELECT session FROM outcome WHERE id = ?1) AND id > ?1"
+	    " AND (lease = ?1 AND " IS_NOT_EXTENDED " OR " TAKES_LEASED ")",
 	[STATEMENT_OUTCOME_SINCE] = "SELECT id, ts FROM outcome WHERE id >= ? ORDER BY id LIMIT 1",
-	[STATEMENT_SESSION_OUTCOMES] = "SELECT " OUTCOME_COLUMNS " FROM outcome"
-				       " WHERE session = (SELECT session FROM event WHERE id = ?) "
-				       "AND id >= ? ORDER BY id LIMIT 100000",
-	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS
-			      ", session, attempts FROM outcome WHERE id <= ?1 ORDER BY id DESC",
-	[STATEMENT_SESSION_HISTORY] =
-	    "SELECT " OUTCOME_COLUMNS
-	    ", session, attempts FROM outcome WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
-	[STATEMENT_DEAD_LETTERS] = /* one row an event */
-	"SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until, detail, "
-	"session,"
-	" '[' || dead_letter.attempts || ']'"
-	" FROM dead_letter INDEXED BY dead_letter_order CROSS JOIN outcome ON outcome.id = "
-	"dead_letter.outcome"
-	" WHERE requeued IS NULL AND dead_letter.outcome <= ?1 ORDER BY dead_letter.outcome DESC, "
-	"event DESC",
+	[STATEMENT_SESSION_OUTCOMES] =
+	    "SELECT " OUTCOME_COLUMNS " FROM outcome"
+	    " WHERE session = (SELECT session FROM event WHERE id = ?) AND id >= ?"
+	    " ORDER BY id LIMIT " SQL_TEXT(TIMELINE_OUTCOMES_MAX),
+	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session, attempts FROM outcome"
+			      " WHERE id <= ?1 ORDER BY id DESC",
+	[STATEMENT_SESSION_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session, attempts FROM outcome"
+				      " WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
+
+	/* the columns of STATEMENT_HISTORY, but one row an event */
+	[STATEMENT_DEAD_LETTERS] =
+	    "SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until,"
+	    " detail, session, '[' || dead_letter.attempts || ']'"
+	    " FROM dead_letter INDEXED BY dead_letter_order"
+	    " CROSS JOIN outcome ON outcome.id = dead_letter.outcome"
+	    " WHERE requeued IS NULL AND dead_letter.outcome <= ?1"
+	    " ORDER BY dead_letter.outcome DESC, event DESC",
 	[STATEMENT_ADD_DEAD_LETTER] =
 	    "INSERT INTO dead_letter(event, outcome, attempts) VALUES (?, ?, ?)",
 	[STATEMENT_REQUEUE_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",
 	[STATEMENT_REMOVE_DEAD_LETTER] = "DELETE FROM dead_letter WHERE event = ?",
 	[STATEMENT_IS_DEAD_LETTER] =
 	    "SELECT 1 FROM dead_letter WHERE event = ? AND requeued IS NULL",
-	[STATEMENT_REQUEUED] =
-	    "SELECT " OUTCOME_COLUMNS
-	    " FROM dead_letter CROSS JOIN outcome ON outcome.id = requeued WHERE event = ?",
+	[STATEMENT_REQUEUED] = "SELECT " OUTCOME_COLUMNS " FROM dead_letter"
+			       " CROSS JOIN outcome ON outcome.id = requeued WHERE event = ?",
+
 	[STATEMENT_ADD_KEY] =
 	    "INSERT INTO idempotency(ts, key, request, answer) VALUES (?, ?, ?, ?)",
 	[STATEMENT_FIND_KEY] = "SELECT request, answer FROM idempotency WHERE key = ?",
-	[STATEMENT_REMOVE_KEYS] = /* the oldest alone are looked at: times ascend with ids */
-	"DELETE FROM idempotency WHERE id IN"
-	" (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id LIMIT " SQL_TEXT(
-	    FORGET_ROWS_MAX) ") WHERE ts < ?)",
+	/* times ascend with ids, so only the rows with the lowest ids can be old enough */
+	[STATEMENT_REMOVE_KEYS] = "DELETE FROM idempotency WHERE id IN"
+				  " (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id"
+				  " LIMIT " SQL_TEXT(FORGET_ROWS_MAX) ") WHERE ts < ?)",
 };
 
 int

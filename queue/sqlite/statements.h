@@ -15,6 +15,19 @@
 #define SQL_TEXT_OF(value) #value
 #define SQL_TEXT(value) SQL_TEXT_OF(value)
 
+/*
+ * Kinds of outcomes, as numbers that SQL_TEXT can write; statements.c asserts that they equal those
+ * of enum outcome_kind (schema/event.h).
+ */
+#define KIND_CONSUMED 2
+#define KIND_WITHDRAWN 3
+#define KIND_PURGED 4
+#define KIND_REPLACED 5
+#define KIND_LAST_SETTLING 9
+#define KIND_LEASED 10
+#define KIND_EXTENDED 11
+#define KIND_REQUEUED 15
+
 enum statement {
 	STATEMENT_BEGIN,
 	STATEMENT_BEGIN_READING,
