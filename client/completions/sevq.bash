@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# bash completion of sevq. It asks the command's own help, so it cannot name what the command does not have.
+# bash completion of sevq. It reads the command's own help, so it always offers what this version
+# has.
 
 _sevq() {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' help value word
@@ -18,7 +19,7 @@ _sevq() {
 	case $value in
 	FILE) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	*\|*) mapfile -t COMPREPLY < <(compgen -W "${value//|/ }" -- "$current") ;;
-	?*) ;; # a value that only its author knows
+	?*) ;; # a free value, which cannot be completed
 	*)
 		if [[ -z $command && $current != -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' <<<"$help")" -- "$current")
