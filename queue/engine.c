@@ -352,7 +352,8 @@ keep_timers(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->set_count; i++)
 		timers_add(&plan->timers, plan->set[i]);
-	size_t needed = 2 * plan->catalog.extras.count + plan->catalog.leases.count; /* at most */
+	size_t needed =
+	    2 * plan->catalog.leases.extras.count + plan->catalog.leases.by_id.count; /* at most */
 	if (timers_mostly_stale(&plan->timers, needed))
 		timers_compact(&plan->timers, timer_needed, &plan->catalog);
 }
@@ -966,7 +967,7 @@ engine_stats(const struct engine *engine, struct engine_stats *ret)
 	*ret = engine->stats;
 	ret->pending = engine->plan.catalog.pending;
 	ret->sessions = engine->plan.catalog.sessions;
-	ret->leases = engine->plan.catalog.leases.count;
+	ret->leases = engine->plan.catalog.leases.by_id.count;
 	ret->waiters = engine->plan.waiting.count;
 	count_queues(&engine->plan.catalog, ret);
 	ret->catalog_bytes = catalog_bytes(&engine->plan.catalog);

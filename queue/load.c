@@ -129,7 +129,7 @@ apply(struct plan *plan, struct queue *queue, struct entry *entry,
 	if (!lends && (extra.lease == NULL || extra.lease->id != outcome->lease))
 		return;
 	if (lends || outcome->kind == OUTCOME_EXTENDED) {
-		extra.lease = lends ? catalog_find_lease(&plan->catalog, outcome->id) : extra.lease;
+		extra.lease = lends ? leases_find(&plan->catalog.leases, outcome->id) : extra.lease;
 		extra.lease_end_boot_ms = to_boot_ms(plan, outcome->until_ms);
 		extra.available_boot_ms = 0;
 	} else {

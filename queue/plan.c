@@ -295,8 +295,8 @@ plan_wake(struct plan *plan, struct queue *queue, const struct system_event *eve
 static void
 wake_held_back(struct plan *plan)
 {
-	for (size_t i = 0; i < plan->catalog.touched_lease_count; i++) {
-		const struct lease *lease = plan->catalog.touched_leases[i];
+	for (size_t i = 0; i < plan->catalog.leases.touched_count; i++) {
+		const struct lease *lease = plan->catalog.leases.touched[i];
 
 		if (lease->exclusive && lease->live == 0)
 			plan_wake(plan, lease->queue, NULL);

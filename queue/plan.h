@@ -10,7 +10,7 @@
 #ifndef QUEUE_PLAN_H
 #define QUEUE_PLAN_H
 
-#include "queue/catalog/catalog.h"
+#include "queue/catalog/journal.h"
 #include "queue/catalog/timers.h"
 #include "queue/engine.h"
 #include "queue/policy/route_cache.h"

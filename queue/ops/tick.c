@@ -117,7 +117,7 @@ tick_start(struct plan *plan)
 	const struct extra *extra;
 	const struct lease *lease;
 
-	for (size_t at = 0; (extra = table_each(&plan->catalog.extras, &at)) != NULL;) {
+	for (size_t at = 0; (extra = table_each(&plan->catalog.leases.extras, &at)) != NULL;) {
 		if (extra->available_boot_ms > 0)
 			timers_add(&plan->timers, (struct due_timer){ extra->available_boot_ms,
 								      extra->id, TIMER_AVAILABLE });
@@ -129,7 +129,7 @@ tick_start(struct plan *plan)
 		     extra->lease_end_boot_ms < extra->lease->timer_boot_ms))
 			extra->lease->timer_boot_ms = extra->lease_end_boot_ms;
 	}
-	for (size_t at = 0; (lease = table_each(&plan->catalog.leases, &at)) != NULL;)
+	for (size_t at = 0; (lease = table_each(&plan->catalog.leases.by_id, &at)) != NULL;)
 		timers_add(&plan->timers,
 			   (struct due_timer){ lease->timer_boot_ms, lease->id, TIMER_LEASE });
 }

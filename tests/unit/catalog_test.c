@@ -5,8 +5,6 @@
  * The last test runs thousands of random batches, with rollbacks to marks of every depth, beside a
  * model that copies itself at every mark and rolls back by dropping the copy.
  */
-#include "queue/catalog/catalog.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "queue/catalog/journal.h"
 #include "schema/mem.h"
 
 static struct catalog catalog;
@@ -96,9 +95,9 @@ assert_is_empty(void)
 	assert_int_equal(catalog.key_bytes, 0);
 	assert_int_equal(catalog.tags.bytes, 0);
 	assert_int_equal(catalog.tags.index.count, 0);
-	assert_int_equal(catalog.leases.count, 0);
-	assert_int_equal(catalog.lease_bytes, 0);
-	assert_int_equal(catalog.extras.count, 0);
+	assert_int_equal(catalog.leases.by_id.count, 0);
+	assert_int_equal(catalog.leases.lease_bytes, 0);
+	assert_int_equal(catalog.leases.extras.count, 0);
 }
 
 static void
@@ -360,7 +359,7 @@ set_state(size_t at, const struct model_event *e)
 {
 	struct queue *queue = find(keys[at]);
 	struct extra extra = { .lease =
-				   e->lease != 0 ? catalog_find_lease(&catalog, e->lease) : NULL,
+				   e->lease != 0 ? leases_find(&catalog.leases, e->lease) : NULL,
 			       .lease_end_boot_ms = e->lease,
 			       .available_boot_ms = e->delayed ? e->id : 0,
 			       .expires_boot_ms = e->mortal ? e->id * 2 : 0 };
@@ -531,7 +530,7 @@ count_extras(const struct model_queue *q)
 	return count;
 }
 
-/* Checks the invariants of catalog.h, and that the events are those of the model. */
+/* Checks the invariants of queue.h, and that the events are those of the model. */
 static void
 assert_same_queue(const struct queue *queue, const struct model_queue *q)
 {
@@ -597,8 +596,8 @@ assert_same(void)
 	assert_int_equal(catalog.pending, pending);
 	assert_int_equal(catalog.sessions, sessions);
 	assert_int_equal(catalog.index.count, sessions);
-	assert_int_equal(catalog.leases.count, leases);
-	assert_int_equal(catalog.extras.count, extras);
+	assert_int_equal(catalog.leases.by_id.count, leases);
+	assert_int_equal(catalog.leases.extras.count, extras);
 	assert_references();
 }
 

@@ -1,0 +1,315 @@
+/*
+ * journal.c - a list of changes, each with what was before it. Rolling back takes them back from
+ * the end; committing only lets go what they kept for that.
+ */
+#include "queue/catalog/journal.h"
+
+#include <assert.h>
+
+#include "schema/mem.h"
+
+enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, LEASE_ADDED, TIMER_SET };
+
+struct change {
+	struct queue *queue;
+	enum change_kind kind;
+	union {
+		struct {
+			int64_t id;
+			uint32_t tag;
+		} removed;
+		struct {
+			uint32_t tag; /* its reference is held here */
+			bool outlives;
+		} last; /* before */
+		struct {
+			struct extra extra; /* as it was; with the id */
+			uint8_t attempts;
+		} state;
+		struct {
+			struct lease *lease, *exclusive; /* the queue's exclusive lease before */
+		} added;
+		struct {
+			struct lease *lease;
+			int64_t boot_ms; /* before */
+		} timer;
+	};
+};
+
+/* What the kind needs for the way back is the caller's to fill in. */
+static struct change *
+note(struct catalog *catalog, struct queue *queue, enum change_kind kind)
+{
+	catalog->journal = mem_grow(catalog->journal, &catalog->journal_cap,
+				    catalog->journal_count + 1, sizeof(*catalog->journal));
+	struct change *change = &catalog->journal[catalog->journal_count++];
+	change->queue = queue;
+	change->kind = kind;
+	catalog_touch(catalog, queue);
+	return change;
+}
+
+/* --- entries --- */
+
+void
+queue_append(struct catalog *catalog, struct queue *queue, const struct system_event *event,
+	     uint64_t text_hash, uint32_t tag)
+{
+	assert(queue->tail == queue->head || queue->entries[queue->tail - 1].id < event->id);
+	queue_load(catalog, queue, event, text_hash, tag);
+	note(catalog, queue, APPENDED);
+}
+
+static void
+undo_append(struct catalog *catalog, struct queue *queue)
+{
+	tags_release(&catalog->tags, queue_pop(queue));
+	catalog_count_out(catalog, queue);
+}
+
+void
+queue_remove(struct catalog *catalog, struct queue *queue, struct entry *entry)
+{
+	if (entry->flags & (ENTRY_LEASED | ENTRY_DELAYED | ENTRY_EXPIRES))
+		queue_set_state(catalog, queue, entry, entry->attempts, &(struct extra){ 0 });
+	queue_mark_gone(queue, entry);
+	catalog_count_out(catalog, queue);
+	struct change *change = note(catalog, queue, REMOVED);
+	change->removed.id = entry->id;
+	change->removed.tag = entry->tag;
+}
+
+static void
+undo_remove(struct catalog *catalog, struct queue *queue, int64_t id)
+{
+	queue_unmark_gone(queue, queue_entry_even_gone(queue, id));
+	catalog_count_in(catalog, queue);
+}
+
+/* --- leases, delays, times to live --- */
+
+/* Puts the state in place of the stored one, with every count that follows from it. */
+static void
+apply_state(struct catalog *catalog, struct queue *queue, struct entry *entry, uint8_t attempts,
+	    struct extra *stored, const struct extra *extra)
+{
+	queue_set_flags(queue, entry, attempts, extra);
+	leases_put_extra(&catalog->leases, stored, extra);
+}
+
+void
+queue_set_state(struct catalog *catalog, struct queue *queue, struct entry *entry, int attempts,
+		const struct extra *extra)
+{
+	struct extra *stored = leases_stored_extra(&catalog->leases, entry->id);
+	struct extra after = *extra;
+	struct change *change = note(catalog, queue, STATE_SET);
+
+	change->state.extra = stored != NULL ? *stored : (struct extra){ .id = entry->id };
+	change->state.attempts = entry->attempts;
+	after.id = entry->id;
+	after.queue = queue;
+	apply_state(catalog, queue, entry, (uint8_t)(attempts < UINT8_MAX ? attempts : UINT8_MAX),
+		    stored, &after);
+}
+
+static void
+undo_set_state(struct catalog *catalog, struct queue *queue, const struct extra *before,
+	       uint8_t attempts)
+{
+	struct entry *entry = queue_entry_even_gone(queue, before->id);
+
+	apply_state(catalog, queue, entry, attempts,
+		    leases_stored_extra(&catalog->leases, before->id), before);
+}
+
+struct lease *
+catalog_add_lease(struct catalog *catalog, const struct lease *from)
+{
+	struct lease *lease = leases_add(&catalog->leases, from);
+	struct change *change = note(catalog, lease->queue, LEASE_ADDED);
+
+	change->added.lease = lease;
+	change->added.exclusive = lease->queue->exclusive;
+	leases_touch(&catalog->leases, lease);
+	if (lease->exclusive)
+		lease->queue->exclusive = lease;
+	return lease;
+}
+
+/* No event is under the lease any more: those changes came after and were taken back before. */
+static void
+undo_add_lease(struct catalog *catalog, struct lease *lease, struct lease *exclusive_before)
+{
+	lease->queue->exclusive = exclusive_before;
+	leases_untouch(&catalog->leases, lease);
+	leases_remove(&catalog->leases, lease);
+}
+
+void
+catalog_set_timer(struct catalog *catalog, struct lease *lease, int64_t at_boot_ms)
+{
+	struct change *change = note(catalog, lease->queue, TIMER_SET);
+
+	change->timer.lease = lease;
+	change->timer.boot_ms = lease->timer_boot_ms;
+	lease->timer_boot_ms = at_boot_ms;
+}
+
+/* --- the last context --- */
+
+static void
+change_last(struct catalog *catalog, struct queue *queue, uint32_t tag, bool outlives)
+{
+	struct change *change = note(catalog, queue, LAST_SET);
+
+	change->last.tag = queue->last_tag;
+	change->last.outlives = queue->last_outlives;
+	tags_hold(&catalog->tags, tag);
+	queue->last_changed = queue->last_changed || outlives || queue->last_outlives;
+	queue->last_tag = tag;
+	queue->last_outlives = outlives;
+}
+
+static void
+undo_change_last(struct catalog *catalog, struct queue *queue, uint32_t tag, bool outlives)
+{
+	tags_release(&catalog->tags, queue->last_tag);
+	queue->last_tag = tag;
+	queue->last_outlives = outlives;
+}
+
+void
+queue_set_last(struct catalog *catalog, struct queue *queue, uint32_t tag)
+{
+	if (tag != queue->last_tag || queue->last_outlives)
+		change_last(catalog, queue, tag, false);
+}
+
+static bool
+has_context(const struct catalog *catalog, const struct entry *entry)
+{
+	return tags_get(&catalog->tags, entry->tag)->context_key.len > 0;
+}
+
+/*
+ * Looks from the oldest on: each time it goes on where it stopped when the event before was
+ * evicted.
+ */
+void
+queue_outlive(struct catalog *catalog, struct queue *queue, const struct entry *entry)
+{
+	if (queue->last_outlives || !has_context(catalog, entry))
+		return;
+	const struct entry *newer = queue_next(queue, entry);
+	while (newer != NULL && !has_context(catalog, newer))
+		newer = queue_next(queue, newer);
+	if (newer == NULL)
+		change_last(catalog, queue, queue->last_tag, true);
+}
+
+void
+queue_refresh_last(struct catalog *catalog, struct queue *queue)
+{
+	if (queue->last_tag == 0)
+		return;
+	for (size_t i = queue->tail; i > queue->head; i--) {
+		const struct entry *entry = &queue->entries[i - 1];
+
+		if ((entry->flags & ENTRY_GONE) == 0 && has_context(catalog, entry)) {
+			queue_set_last(catalog, queue, entry->tag);
+			return;
+		}
+	}
+	queue_set_last(catalog, queue, 0);
+}
+
+/* --- the end of a batch --- */
+
+/* A lease that holds nothing any more is over. */
+static void
+drop_empty_leases(struct catalog *catalog)
+{
+	struct leases *leases = &catalog->leases;
+
+	for (size_t i = 0; i < leases->touched_count; i++) {
+		struct lease *lease = leases->touched[i];
+
+		lease->touched = false;
+		if (lease->live > 0)
+			continue;
+		if (lease->queue->exclusive == lease)
+			lease->queue->exclusive = NULL;
+		leases_remove(leases, lease);
+	}
+	leases->touched_count = 0;
+}
+
+static void
+end_batch(struct catalog *catalog)
+{
+	assert(catalog->journal_count == 0);
+	drop_empty_leases(catalog);
+	catalog_tidy(catalog);
+}
+
+size_t
+catalog_mark(const struct catalog *catalog)
+{
+	return catalog->journal_count;
+}
+
+static void
+undo(struct catalog *catalog, const struct change *change)
+{
+	struct queue *queue = change->queue;
+
+	switch (change->kind) {
+	case APPENDED:
+		undo_append(catalog, queue);
+		break;
+	case REMOVED:
+		undo_remove(catalog, queue, change->removed.id);
+		break;
+	case LAST_SET:
+		undo_change_last(catalog, queue, change->last.tag, change->last.outlives);
+		break;
+	case STATE_SET:
+		undo_set_state(catalog, queue, &change->state.extra, change->state.attempts);
+		break;
+	case LEASE_ADDED:
+		undo_add_lease(catalog, change->added.lease, change->added.exclusive);
+		break;
+	case TIMER_SET:
+		change->timer.lease->timer_boot_ms = change->timer.boot_ms;
+		break;
+	}
+}
+
+void
+catalog_rollback(struct catalog *catalog, size_t mark)
+{
+	while (catalog->journal_count > mark)
+		undo(catalog, &catalog->journal[--catalog->journal_count]);
+	if (mark == 0)
+		end_batch(catalog);
+}
+
+/* Lets go the references to tags that the change kept for the way back. */
+static void
+release(struct catalog *catalog, const struct change *change)
+{
+	if (change->kind == REMOVED)
+		tags_release(&catalog->tags, change->removed.tag);
+	else if (change->kind == LAST_SET)
+		tags_release(&catalog->tags, change->last.tag);
+}
+
+void
+catalog_commit(struct catalog *catalog)
+{
+	for (size_t i = 0; i < catalog->journal_count; i++)
+		release(catalog, &catalog->journal[i]);
+	catalog->journal_count = 0;
+	end_batch(catalog);
+}

@@ -1,0 +1,182 @@
+/* leases.c - two tables, and a stock of freed extras. */
+#include "queue/catalog/leases.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/mem.h"
+
+#ifdef __SANITIZE_ADDRESS__ /* with reuse it would not see a use after the free */
+#define SPARE_EXTRAS_MAX 0
+#else
+#define SPARE_EXTRAS_MAX 4096
+#endif
+
+static uint64_t
+spread(int64_t id)
+{
+	return (uint64_t)id * 0x9E3779B97F4A7C15u;
+}
+
+static size_t
+lease_bytes(const struct lease *lease)
+{
+	return sizeof(*lease) + lease->count * sizeof(*lease->ids);
+}
+
+void
+leases_clear(struct leases *leases)
+{
+	void *item;
+
+	for (size_t at = 0; (item = table_each(&leases->extras, &at)) != NULL;)
+		free(item);
+	for (size_t at = 0; (item = table_each(&leases->by_id, &at)) != NULL;)
+		free(item);
+	while (leases->spare_count > 0)
+		free(leases->spare[--leases->spare_count]);
+	free(leases->spare);
+	table_clear(&leases->extras);
+	table_clear(&leases->by_id);
+	free(leases->touched);
+	*leases = (struct leases){ 0 };
+}
+
+size_t
+leases_bytes(const struct leases *leases)
+{
+	return (leases->extras.count + leases->spare_count) * sizeof(struct extra) +
+	       table_bytes(&leases->extras) + leases->lease_bytes + table_bytes(&leases->by_id);
+}
+
+/* --- extras --- */
+
+static bool
+same_extra(const void *item, const void *id)
+{
+	return ((const struct extra *)item)->id == *(const int64_t *)id;
+}
+
+struct extra *
+leases_stored_extra(const struct leases *leases, int64_t id)
+{
+	return table_find(&leases->extras, spread(id), same_extra, &id);
+}
+
+struct extra
+leases_extra(const struct leases *leases, int64_t id)
+{
+	const struct extra *stored = leases_stored_extra(leases, id);
+
+	return stored != NULL ? *stored : (struct extra){ .id = id };
+}
+
+static struct extra *
+new_extra(struct leases *leases)
+{
+	return leases->spare_count > 0 ? leases->spare[--leases->spare_count]
+				       : mem_alloc(sizeof(struct extra));
+}
+
+static void
+free_extra(struct leases *leases, struct extra *extra)
+{
+	if (leases->spare_count == SPARE_EXTRAS_MAX) {
+		free(extra);
+		return;
+	}
+	leases->spare = mem_grow(leases->spare, &leases->spare_cap, leases->spare_count + 1,
+				 sizeof(*leases->spare));
+	leases->spare[leases->spare_count++] = extra;
+}
+
+static void
+store_extra(struct leases *leases, struct extra *stored, const struct extra *extra)
+{
+	bool needed =
+	    extra->lease != NULL || extra->available_boot_ms > 0 || extra->expires_boot_ms > 0;
+
+	if (stored != NULL && !needed) {
+		table_remove(&leases->extras, spread(extra->id), stored);
+		free_extra(leases, stored);
+	} else if (stored == NULL && needed) {
+		stored = new_extra(leases);
+		*stored = *extra;
+		table_add(&leases->extras, spread(extra->id), stored);
+	} else if (needed) {
+		*stored = *extra;
+	}
+}
+
+void
+leases_put_extra(struct leases *leases, struct extra *stored, const struct extra *extra)
+{
+	if (stored != NULL && stored->lease != NULL) {
+		leases_touch(leases, stored->lease);
+		stored->lease->live--;
+	}
+	if (extra->lease != NULL) {
+		leases_touch(leases, extra->lease);
+		extra->lease->live++;
+	}
+	store_extra(leases, stored, extra);
+}
+
+/* --- leases --- */
+
+static bool
+same_lease(const void *item, const void *id)
+{
+	return ((const struct lease *)item)->id == *(const int64_t *)id;
+}
+
+struct lease *
+leases_find(const struct leases *leases, int64_t id)
+{
+	return table_find(&leases->by_id, spread(id), same_lease, &id);
+}
+
+struct lease *
+leases_add(struct leases *leases, const struct lease *from)
+{
+	struct lease *lease = mem_alloc(lease_bytes(from));
+	int64_t *ids = (int64_t *)(lease + 1);
+
+	*lease = *from;
+	lease->ids = memcpy(ids, from->ids, from->count * sizeof(*ids));
+	lease->live = 0;
+	lease->touched = false;
+	leases->lease_bytes += lease_bytes(lease);
+	table_add(&leases->by_id, spread(lease->id), lease);
+	return lease;
+}
+
+void
+leases_remove(struct leases *leases, struct lease *lease)
+{
+	leases->lease_bytes -= lease_bytes(lease);
+	table_remove(&leases->by_id, spread(lease->id), lease);
+	free(lease);
+}
+
+void
+leases_touch(struct leases *leases, struct lease *lease)
+{
+	if (lease->touched)
+		return;
+	lease->touched = true;
+	leases->touched = mem_grow(leases->touched, &leases->touched_cap, leases->touched_count + 1,
+				   sizeof(*leases->touched));
+	leases->touched[leases->touched_count++] = lease;
+}
+
+void
+leases_untouch(struct leases *leases, const struct lease *lease)
+{
+	size_t i = leases->touched_count;
+
+	while (leases->touched[--i] != lease)
+		assert(i > 0);
+	leases->touched[i] = leases->touched[--leases->touched_count];
+}

@@ -1,0 +1,78 @@
+/*
+ * leases.h - what only some pending events have: a lease, a delay, a time to live.
+ *
+ * Here: the extras by event id and the leases by their id, and how many events each lease holds.
+ * Not here: the entries and counts of a queue (queue.h): a queue is only pointed to. Nor how a
+ * change is rolled back (journal.h), nor what happens when a time comes (timers.h, queue/ops).
+ */
+#ifndef QUEUE_CATALOG_LEASES_H
+#define QUEUE_CATALOG_LEASES_H
+
+#include "queue/catalog/table.h"
+
+struct queue;
+
+/*
+ * The lease, delay and time to live of one event. Times are of the engine's steady clock
+ * (CLOCK_BOOTTIME), 0 for none; the wall times beside them are shown to people.
+ */
+struct extra {
+	int64_t id; /* of the event */
+	struct queue *queue;
+	struct lease *lease;       /* NULL unless the entry is leased */
+	int64_t lease_end_boot_ms; /* of this event: extending may name only some of a lease's */
+	int64_t available_boot_ms, expires_boot_ms;
+	int64_t available_at_ms, expires_at_ms;
+};
+
+/*
+ * Some events of one queue, held for one consumer until a time. Its timer comes up at the first end
+ * of an event that it holds, or before.
+ */
+struct lease {
+	int64_t id; /* of the outcome that recorded it */
+	struct queue *queue;
+	bool exclusive;        /* nothing else of the queue is deliverable meanwhile */
+	bool touched;          /* by the batch under way */
+	size_t live;           /* how many events it still holds; 0: it is over */
+	int64_t timer_boot_ms; /* when its timer comes up; any other of its timers is void */
+	const int64_t *ids;    /* of all events it ever held, ascending; behind the struct */
+	size_t count;
+};
+
+/* All zero is empty. */
+struct leases {
+	struct table extras;  /* by event id; owned */
+	struct extra **spare; /* freed extras for reuse: leases come and go by the thousand */
+	size_t spare_count, spare_cap;
+	struct table by_id; /* leases; owned */
+	size_t lease_bytes;
+	struct lease **touched; /* leases of the batch under way, each once */
+	size_t touched_count, touched_cap;
+};
+
+void leases_clear(struct leases *leases);
+size_t leases_bytes(const struct leases *leases);
+
+/* The event's extra, or an empty one. */
+struct extra leases_extra(const struct leases *leases, int64_t id);
+/* The extra that is stored for the event; NULL: none. */
+struct extra *leases_stored_extra(const struct leases *leases, int64_t id);
+/*
+ * Puts a copy of the extra in the place of the stored one (NULL: none is), and the event from the
+ * lease of the one to that of the other. An extra without a lease or a time is not stored.
+ */
+void leases_put_extra(struct leases *leases, struct extra *stored, const struct extra *extra);
+
+/* The lease of this id, even if it holds no event; NULL: none. */
+struct lease *leases_find(const struct leases *leases, int64_t id);
+/* Adds a copy of the lease and of its ids, which holds no event yet. */
+struct lease *leases_add(struct leases *leases, const struct lease *from);
+void leases_remove(struct leases *leases, struct lease *lease);
+
+/* Adds the lease to the touched ones. */
+void leases_touch(struct leases *leases, struct lease *lease);
+/* Takes it out of them again. */
+void leases_untouch(struct leases *leases, const struct lease *lease);
+
+#endif

@@ -1,0 +1,221 @@
+/*
+ * queue.c - one array of entries.
+ *
+ * Removing marks an entry gone; at the end of the batch gone entries are squeezed out, at the front
+ * for free and in the middle once they are half of the array. Until then an entry keeps its place,
+ * so rolling back is clearing a mark.
+ */
+#include "queue/catalog/queue.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "schema/mem.h"
+
+#define ENTRIES_SHRINK_MIN 64
+
+struct queue *
+queue_new(struct str key, uint64_t hash)
+{
+	struct queue *queue = mem_alloc(sizeof(*queue) + key.len);
+
+	memcpy(queue + 1, key.s, key.len);
+	queue->session.key = (struct str){ (char *)(queue + 1), key.len };
+	queue->hash = hash;
+	return queue;
+}
+
+void
+queue_free(struct queue *queue)
+{
+	if (queue != NULL)
+		free(queue->entries);
+	free(queue);
+}
+
+static bool
+is_gone(const struct entry *entry)
+{
+	return (entry->flags & ENTRY_GONE) != 0;
+}
+
+/*
+ * Moves the entries to the front of their array when half of it is free there; grows it otherwise,
+ * by a quarter: with millions of entries memory is what counts, not the moves.
+ */
+static size_t
+make_room(struct queue *queue)
+{
+	if (queue->tail < queue->cap)
+		return 0;
+	if (queue->head > 0 && queue->head >= queue->cap / 2) {
+		memmove(queue->entries, queue->entries + queue->head,
+			(queue->tail - queue->head) * sizeof(*queue->entries));
+		queue->tail -= queue->head;
+		queue->head = 0;
+		return 0;
+	}
+	size_t more = queue->cap / 4 + 1;
+	queue->cap += more;
+	queue->entries = mem_realloc(queue->entries, queue->cap * sizeof(*queue->entries));
+	return more * sizeof(*queue->entries);
+}
+
+size_t
+queue_push(struct queue *queue, const struct system_event *event, uint64_t text_hash, uint32_t tag)
+{
+	size_t grown = make_room(queue);
+
+	queue->entries[queue->tail++] =
+	    (struct entry){ .id = event->id,
+			    .ts_ms = event->ts_ms,
+			    .text_hash = text_hash,
+			    .tag = tag,
+			    .text_bytes_m1 = (uint16_t)(event->text.len - 1),
+			    .flags = event->exec_completion ? ENTRY_EXEC : 0 };
+	queue->depth++;
+	return grown;
+}
+
+uint32_t
+queue_pop(struct queue *queue)
+{
+	queue->depth--;
+	return queue->entries[--queue->tail].tag;
+}
+
+void
+queue_mark_gone(struct queue *queue, struct entry *entry)
+{
+	assert(!is_gone(entry));
+	entry->flags |= ENTRY_GONE;
+	queue->depth--;
+}
+
+void
+queue_unmark_gone(struct queue *queue, struct entry *entry)
+{
+	entry->flags &= (uint8_t)~ENTRY_GONE;
+	queue->depth++;
+}
+
+size_t
+queue_squeeze(struct queue *queue)
+{
+	while (is_gone(&queue->entries[queue->head]))
+		queue->head++;
+	size_t span = queue->tail - queue->head;
+	bool roomy = queue->cap > ENTRIES_SHRINK_MIN && queue->depth * 4 < queue->cap;
+	if (!roomy && span < queue->depth * 2)
+		return 0;
+	size_t to = 0;
+	for (size_t i = queue->head; i < queue->tail; i++)
+		if (!is_gone(&queue->entries[i]))
+			queue->entries[to++] = queue->entries[i];
+	queue->head = 0;
+	queue->tail = to;
+	if (!roomy)
+		return 0;
+	size_t cap = queue->depth * 2, less = queue->cap - cap;
+	queue->entries = mem_realloc(queue->entries, cap * sizeof(*queue->entries));
+	queue->cap = cap;
+	return less * sizeof(*queue->entries);
+}
+
+static uint8_t
+flags_of(const struct extra *extra)
+{
+	assert(extra->lease == NULL || extra->available_boot_ms == 0);
+	return (uint8_t)((extra->lease != NULL ? ENTRY_LEASED : 0) |
+			 (extra->available_boot_ms > 0 ? ENTRY_DELAYED : 0) |
+			 (extra->expires_boot_ms > 0 ? ENTRY_EXPIRES : 0));
+}
+
+static void
+count_flags(struct queue *queue, const struct entry *entry, int by)
+{
+	queue->leased += (size_t)((entry->flags & ENTRY_LEASED) != 0 ? by : 0);
+	queue->delayed += (size_t)((entry->flags & ENTRY_DELAYED) != 0 ? by : 0);
+}
+
+void
+queue_set_flags(struct queue *queue, struct entry *entry, uint8_t attempts,
+		const struct extra *extra)
+{
+	count_flags(queue, entry, -1);
+	entry->flags = (uint8_t)((entry->flags & (ENTRY_GONE | ENTRY_EXEC)) | flags_of(extra));
+	entry->attempts = attempts;
+	count_flags(queue, entry, 1);
+}
+
+size_t
+queue_deliverable(const struct queue *queue)
+{
+	if (queue->exclusive != NULL && queue->exclusive->live > 0)
+		return 0;
+	return queue->depth - queue->leased - queue->delayed; /* never both at once */
+}
+
+/* --- finding an entry --- */
+
+/* Index of the first entry with an id of at least id. */
+static size_t
+lower_bound(const struct queue *queue, int64_t id)
+{
+	size_t low = queue->head, high = queue->tail;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (queue->entries[mid].id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static struct entry *
+live_from(const struct queue *queue, size_t i)
+{
+	while (i < queue->tail && is_gone(&queue->entries[i]))
+		i++;
+	return i < queue->tail ? &queue->entries[i] : NULL;
+}
+
+struct entry *
+queue_first(const struct queue *queue, int64_t after)
+{
+	return live_from(queue, after > 0 ? lower_bound(queue, after + 1) : queue->head);
+}
+
+struct entry *
+queue_next(const struct queue *queue, const struct entry *entry)
+{
+	return live_from(queue, (size_t)(entry - queue->entries) + 1);
+}
+
+struct entry *
+queue_newest(const struct queue *queue)
+{
+	for (size_t i = queue->tail; i > queue->head; i--)
+		if (!is_gone(&queue->entries[i - 1]))
+			return &queue->entries[i - 1];
+	return NULL;
+}
+
+struct entry *
+queue_entry(const struct queue *queue, int64_t id)
+{
+	size_t i = lower_bound(queue, id);
+
+	if (i == queue->tail || queue->entries[i].id != id || is_gone(&queue->entries[i]))
+		return NULL;
+	return &queue->entries[i];
+}
+
+struct entry *
+queue_entry_even_gone(const struct queue *queue, int64_t id)
+{
+	return &queue->entries[lower_bound(queue, id)];
+}
