@@ -11,6 +11,7 @@ static const char *const rule_names[RULE_COUNT] = {
 	[RULE_MAIN_ALIAS] = "main-alias",
 	[RULE_CRON_RUN] = "cron-run",
 	[RULE_DIRECT_MAIN] = "direct-main",
+	[RULE_ISOLATED_HEARTBEAT] = "isolated-heartbeat",
 };
 
 const char *

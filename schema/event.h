@@ -64,9 +64,11 @@ enum rule {
 	RULE_MAIN_ALIAS = 1,
 	RULE_CRON_RUN = 2,
 	RULE_DIRECT_MAIN = 3,
+	RULE_ISOLATED_HEARTBEAT = 4,
 	RULE_COUNT,
 };
-const char *rule_name(enum rule rule); /* "keep", "main-alias", "cron-run", "direct-main" */
+/* "keep", "main-alias", "cron-run", "direct-main", "isolated-heartbeat" */
+const char *rule_name(enum rule rule);
 
 enum wake { WAKE_NEXT_HEARTBEAT = 0, WAKE_NOW = 1 }; /* stored: append only */
 const char *wake_name(enum wake wake);

@@ -62,15 +62,14 @@ void
 agents_compile(const cJSON *agents, struct arena *arena, struct agents *ret)
 {
 	const cJSON *entries = value_member(agents, "entries"),
-		    *list = value_member(agents, "list");
+		    *list = value_member(agents, "list"), *roster;
 	bool explicit = value_is(value_member(agents, "ownership"), "explicit");
 	struct str system = system_agent(agents, arena), implied;
 
 	*ret = (struct agents){ 0 };
-	implied = read_roster(cJSON_IsObject(entries) ? entries
-			      : cJSON_IsArray(list)   ? list
-						      : NULL,
-			      arena, ret);
+	roster = cJSON_IsObject(entries) ? entries : cJSON_IsArray(list) ? list : NULL;
+	implied = read_roster(roster, arena, ret);
+	heartbeats_compile(agents, roster, arena, &ret->heartbeats);
 	if (explicit) {
 		ret->owner = system;
 		ret->default_agent = in_roster(ret, system) ? system : STR_NULL;

@@ -1,13 +1,13 @@
 /*
  * agents.h - the agents that a config names, and which of them owns what names none.
  *
- * Here: the roster, the configured owner (ROUTING section 3), the default agent and the agent of a
- * binding (6.4). Not here: the owner of a particular key (route).
+ * Here: the roster, the configured owner (ROUTING section 3), the default agent, the agent of a
+ * binding (6.4) and the agents' heartbeats. Not here: the owner of a particular key (route).
  */
 #ifndef QUEUE_POLICY_AGENTS_H
 #define QUEUE_POLICY_AGENTS_H
 
-#include "queue/policy/values.h"
+#include "queue/policy/heartbeat.h"
 
 /* Ids are normalised. Lives in the arena that it was compiled into. */
 struct agents {
@@ -15,6 +15,7 @@ struct agents {
 	size_t count;
 	struct str owner;         /* of a bare key; NULL: unresolved */
 	struct str default_agent; /* where a binding names none; NULL: OpenClaw's resolver throws */
+	struct heartbeats heartbeats;
 };
 
 void agents_compile(const cJSON *agents, struct arena *arena, struct agents *ret);

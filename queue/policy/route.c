@@ -1,9 +1,10 @@
 /*
  * route.c - the decision: which queue an address means.
  *
- * The steps of ROUTING section 5 are a table. Each looks at the key and says whether it moves it to
- * the agent's main session, and why or why not; the first that does names the rule. Every move has
- * the same destination, and none of the steps would move that again, so the rest need not look.
+ * The key of an isolated heartbeat gives way to its base first. The other steps of ROUTING section
+ * 5 are a table. Each looks at the key and says whether it moves it to the agent's main session,
+ * and why or why not. Every move has the same destination, and none of the steps would move that
+ * again, so the rest need not look. The first step that changes the key names the rule.
  */
 #include "queue/policy/route.h"
 
@@ -17,6 +18,7 @@ struct pass {
 	struct str sent;  /* the key as sent, trimmed */
 	struct str owner; /* normalised agent id */
 	bool bare;        /* it is no agent key */
+	bool left;        /* it was an isolated heartbeat's; key and parsed are its base's */
 	/* an agent key: as sent, or a bare one qualified with its owner */
 	struct str key;
 	struct session_key parsed; /* the same in its normal form, taken apart */
@@ -129,6 +131,8 @@ direct_main(const struct pass *pass)
 static struct str
 why_kept(const struct pass *pass)
 {
+	if (pass->left)
+		return STR("no other rule moves the base");
 	if (pass->bare)
 		return STR("no other rule moves the key, which is only qualified with its owner");
 	if (!str_eq(pass->sent, pass->parsed.key))
@@ -147,8 +151,8 @@ static const struct {
 	{ RULE_DIRECT_MAIN, direct_main },
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
-_Static_assert(STEP_COUNT + 1 <= ROUTE_STEPS_MAX,
-	       "a decision has room for every step and for keep");
+_Static_assert(STEP_COUNT + 2 <= ROUTE_STEPS_MAX,
+	       "a decision has room for every step, the heartbeat's and keep");
 
 /* --- the decision --- */
 
@@ -189,6 +193,14 @@ malformed(struct error *err)
 			 "an agent's session key is agent:<agent id>:<rest>, neither part empty");
 }
 
+/* A bare key gets its owner; what comes of it. */
+static enum key_shape
+qualify(struct pass *pass)
+{
+	pass->key = session_key_build(pass->arena, pass->owner, pass->parsed.key);
+	return session_key_parse(pass->arena, pass->key, &pass->parsed);
+}
+
 /* Classifies the key, finds its owner and qualifies it if it is bare. */
 static int
 start(struct pass *pass, struct error *err)
@@ -203,12 +215,7 @@ start(struct pass *pass, struct error *err)
 		return -1;
 	pass->key = pass->sent;
 	pass->bare = shape == KEY_BARE;
-	if (pass->bare) {
-		pass->key = session_key_build(pass->arena, pass->owner, pass->parsed.key);
-		if (session_key_parse(pass->arena, pass->key, &pass->parsed) != KEY_AGENT)
-			return malformed(err);
-	}
-	return 0;
+	return !pass->bare || qualify(pass) == KEY_AGENT ? 0 : malformed(err);
 }
 
 static void
@@ -217,11 +224,40 @@ explain_step(struct decision *decision, enum rule rule, bool applied, struct str
 	decision->steps[decision->step_count++] = (struct route_step){ rule, applied, why };
 }
 
+/*
+ * The key of an isolated heartbeat becomes its base. Says so, and why not, only of keys that end
+ * like one.
+ */
+static bool
+leave_heartbeat(struct pass *pass, bool explain, struct decision *decision)
+{
+	static const struct str why[] = {
+		[HEARTBEAT_SHARED] = STR_INIT("the agent's heartbeats run in their base's session"),
+		[HEARTBEAT_ITS_BASE] = STR_INIT("a session that the policy names is called so"),
+		[HEARTBEAT_ISOLATED] =
+		    STR_INIT("a heartbeat in a session of its own takes the events of its base"),
+	};
+	size_t suffixes;
+	enum heartbeat_key kind =
+	    heartbeats_look(&pass->policy->agents.heartbeats, &pass->parsed, pass->owner,
+			    pass->policy->main_key, pass->arena, &suffixes);
+
+	if (explain && kind != HEARTBEAT_NONE)
+		explain_step(decision, RULE_ISOLATED_HEARTBEAT, kind == HEARTBEAT_ISOLATED,
+			     why[kind]);
+	if (kind != HEARTBEAT_ISOLATED)
+		return false;
+	pass->key = heartbeat_base(pass->bare ? pass->sent : pass->key, suffixes);
+	session_key_parse(pass->arena, pass->key, &pass->parsed);
+	if (pass->bare)
+		qualify(pass);
+	return true; /* the base is an agent key because the whole was */
+}
+
 /* Goes through the steps until one moves the key. */
 static enum rule
 go_through(const struct pass *pass, bool explain, struct decision *decision)
 {
-	decision->step_count = 0;
 	for (size_t i = 0; i < STEP_COUNT; i++) {
 		struct finding finding = steps[i].look(pass);
 
@@ -244,11 +280,13 @@ go_through(const struct pass *pass, bool explain, struct decision *decision)
 static enum rule
 decide(struct pass *pass, bool explain, struct decision *decision)
 {
+	const size_t before = decision->step_count;
 	enum rule rule = go_through(pass, explain, decision);
 
 	if (rule != RULE_KEEP || str_eq(pass->key, pass->parsed.key))
 		return rule;
 	pass->key = pass->parsed.key;
+	decision->step_count = before;
 	return go_through(pass, explain, decision);
 }
 
@@ -272,6 +310,7 @@ route_decide(const struct policy *policy, const struct address *address, bool ex
 
 	if (start(&pass, err) < 0)
 		return -1;
+	pass.left = leave_heartbeat(&pass, explain, &decision);
 	decision.rule = decide(&pass, explain, &decision);
 	if (decision.rule != RULE_KEEP) {
 		struct str main = session_key_build(arena, pass.owner, home(policy));
@@ -283,6 +322,8 @@ route_decide(const struct policy *policy, const struct address *address, bool ex
 		if (session_key_parse(arena, main, &pass.parsed) != KEY_AGENT)
 			return malformed(err);
 	}
+	if (pass.left)
+		decision.rule = RULE_ISOLATED_HEARTBEAT;
 	decision.queue_key = pass.parsed.key;
 	decision.rekeyed = !str_eq(decision.queue_key, pass.sent);
 	decision.owner = pass.owner;

@@ -46,6 +46,7 @@ stored_words_keep_their_numbers(void **state)
 	assert_string_equal(rule_name((enum rule)1), "main-alias");
 	assert_string_equal(rule_name((enum rule)2), "cron-run");
 	assert_string_equal(rule_name((enum rule)3), "direct-main");
+	assert_string_equal(rule_name((enum rule)4), "isolated-heartbeat");
 	assert_string_equal(wake_name((enum wake)0), "next-heartbeat");
 	assert_string_equal(wake_name((enum wake)1), "now");
 }

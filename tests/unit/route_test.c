@@ -696,6 +696,198 @@ every_vector_holds_and_is_a_fixed_point(void **state)
 	fclose(file);
 }
 
+/* --- isolated heartbeats --- */
+
+#define ISOLATED "{agents:{defaults:{heartbeat:{isolatedSession:true}}}}"
+#define BEATS(heartbeat)                                                                           \
+	"{agents:{defaults:{heartbeat:{isolatedSession:true}},list:[{id:'a',heartbeat:" heartbeat  \
+	"}]}}"
+
+static const struct row heartbeats[] = {
+	{ ISOLATED, "agent:a:x:heartbeat", "agent:a:x", "isolated-heartbeat" },
+	{ ISOLATED, "agent:a:x:heartbeat:heartbeat:heartbeat", "agent:a:x", "isolated-heartbeat" },
+	{ ISOLATED, " Agent:A:X:HEARTBEAT ", "agent:a:x", "isolated-heartbeat" },
+	{ ISOLATED, "x:heartbeat", "agent:main:x", "isolated-heartbeat" },
+	{ ISOLATED, "main:heartbeat", "agent:main:main", "isolated-heartbeat" },
+	{ ISOLATED, "agent:a:cron:j:run:1:heartbeat", "agent:a:main", "isolated-heartbeat" },
+	{ ISOLATED, "agent:a:x:thread:7:heartbeat", "agent:a:x:thread:7", "isolated-heartbeat" },
+	{ ISOLATED, "agent:a:x::heartbeat", "agent:a:x:", "isolated-heartbeat" },
+	{ ISOLATED, "agent:a:x :heartbeat :heartbeat", "agent:a:x", "isolated-heartbeat" },
+	/* not such a key */
+	{ ISOLATED, "agent:a:heartbeat", "agent:a:heartbeat", "keep" },
+	{ ISOLATED, "heartbeat", "agent:main:heartbeat", "keep" },
+	{ ISOLATED, ":heartbeat", "malformed-key", NULL },
+	{ ISOLATED, "agent:a:heartbeat:heartbeat", "agent:a:heartbeat", "isolated-heartbeat" },
+	{ ISOLATED, "agent:a:xheartbeat", "agent:a:xheartbeat", "keep" },
+	{ ISOLATED, "agent:a:heartbeat:x", "agent:a:heartbeat:x", "keep" },
+	{ ISOLATED, "agent:a:x:heartbeat:thread:1", "agent:a:x:heartbeat:thread:1", "keep" },
+	/* a Matrix room's id is opaque */
+	{ ISOLATED, "agent:a:matrix:channel:!R:HEARTBEAT", "agent:a:matrix:channel:!R:HEARTBEAT",
+	  "keep" },
+	{ ISOLATED, "agent:a:matrix:channel:!R:heartbeat", "agent:a:matrix:channel:!R",
+	  "isolated-heartbeat" },
+	/* whose heartbeat, and exactly true */
+	{ "{}", "agent:a:x:heartbeat", "agent:a:x:heartbeat", "keep" },
+	{ "{agents:{defaults:{heartbeat:{isolatedSession:'true'}}}}", "x:heartbeat",
+	  "agent:main:x:heartbeat", "keep" },
+	{ "{agents:{defaults:{heartbeat:{isolatedSession:1}}}}", "x:heartbeat",
+	  "agent:main:x:heartbeat", "keep" },
+	{ BEATS("{isolatedSession:false}"), "agent:a:x:heartbeat", "agent:a:x:heartbeat", "keep" },
+	{ BEATS("{isolatedSession:false}"), "agent:b:x:heartbeat", "agent:b:x",
+	  "isolated-heartbeat" },
+	{ BEATS("{isolatedSession:null}"), "agent:a:x:heartbeat", "agent:a:x:heartbeat", "keep" },
+	{ BEATS("{every:'5m'}"), "agent:a:x:heartbeat", "agent:a:x", "isolated-heartbeat" },
+	{ BEATS("'x'"), "agent:a:x:heartbeat", "agent:a:x", "isolated-heartbeat" },
+	{ "{agents:{entries:{'A ':{heartbeat:{isolatedSession:true}},b:{}}}}",
+	  "agent:a:x:heartbeat", "agent:a:x", "isolated-heartbeat" },
+	{ "{agents:{entries:{'A ':{heartbeat:{isolatedSession:true}},b:{}}}}",
+	  "agent:b:x:heartbeat", "agent:b:x:heartbeat", "keep" },
+	{ "{agents:{list:[{id:'a'},{id:'A',heartbeat:{isolatedSession:true}}]}}",
+	  "agent:a:x:heartbeat", "agent:a:x:heartbeat", "keep" },
+	{ ISOLATED, "x:heartbeat", "agent:b:x", "isolated-heartbeat", .agent = "b" },
+	/* where the base leads */
+	{ "{session:{mainKey:'hub'},agents:{defaults:{heartbeat:{isolatedSession:true}}}}",
+	  "agent:a:main:heartbeat", "agent:a:hub", "isolated-heartbeat" },
+	{ "{session:{scope:'global'},agents:{defaults:{heartbeat:{isolatedSession:true}}}}",
+	  "agent:a:main:heartbeat", "agent:a:global", "isolated-heartbeat" },
+	{ "{session:{scope:'global'},agents:{defaults:{heartbeat:{isolatedSession:true}}}}",
+	  "global:heartbeat", "agent:main:global", "isolated-heartbeat" },
+	{ "{channels:{t:{allowFrom:[1]}},agents:{defaults:{heartbeat:{isolatedSession:true}}}}",
+	  "agent:a:t:direct:1:heartbeat", "agent:a:main", "isolated-heartbeat" },
+	{ "{channels:{t:{allowFrom:[1]}},agents:{defaults:{heartbeat:{isolatedSession:true}}}}",
+	  "agent:a:t:direct:2:heartbeat", "agent:a:t:direct:2", "isolated-heartbeat" },
+	/* a session of the policy that is called so is a base itself */
+	{ "{session:{mainKey:'a:heartbeat'},agents:{defaults:{heartbeat:{isolatedSession:true}}}}",
+	  "agent:a:a:heartbeat", "agent:a:a:heartbeat", "keep" },
+	{ "{session:{mainKey:'a:heartbeat'},agents:{defaults:{heartbeat:{isolatedSession:true}}}}",
+	  "agent:a:a:heartbeat:heartbeat", "agent:a:a:heartbeat", "isolated-heartbeat" },
+	{ "{session:{mainKey:'a:heartbeat'},agents:{defaults:{heartbeat:{isolatedSession:true}}}}",
+	  "main", "agent:main:a:heartbeat", "main-alias" },
+	{ BEATS("{session:' Ops:Heartbeat '}"), "agent:a:ops:heartbeat", "agent:a:ops:heartbeat",
+	  "keep" },
+	{ BEATS("{session:'ops:heartbeat'}"), "agent:a:ops:heartbeat:heartbeat:heartbeat",
+	  "agent:a:ops:heartbeat", "isolated-heartbeat" },
+	{ BEATS("{session:'agent:a:ops:heartbeat'}"), "ops:heartbeat", "agent:a:ops:heartbeat",
+	  "keep" },
+	{ BEATS("{session:'agent:b:ops:heartbeat'}"), "agent:a:ops:heartbeat", "agent:a:ops",
+	  "isolated-heartbeat" },
+	{ BEATS("{session:'ops:heartbeat'}"), "agent:b:ops:heartbeat", "agent:b:ops",
+	  "isolated-heartbeat" },
+};
+
+static void
+an_isolated_heartbeat_means_its_base(void **state)
+{
+	(void)state;
+	check_rows(heartbeats, COUNT(heartbeats));
+}
+
+/* The queue key of a key under a policy; to be freed. */
+static char *
+queue_key_of(const struct policy *policy, const char *key, enum rule *rule)
+{
+	struct address address = { .session_key = str_of(key) };
+	struct arena arena = { 0 };
+	struct decision got;
+	struct error err;
+	char *queue_key;
+
+	if (route_decide(policy, &address, false, &arena, &got, &err) < 0)
+		fail_msg("%s: %s", key, err.detail);
+	check_again(policy, address, &got, key);
+	queue_key = strndup(got.queue_key.s, got.queue_key.len);
+	*rule = got.rule;
+	arena_clear(&arena);
+	return queue_key;
+}
+
+/* Any key with the suffix any number of times leads where the key leads. */
+static void
+producers_and_runners_of_heartbeats_meet(void **state)
+{
+	static const char *const policies[] = {
+		ISOLATED,
+		BEATS("{session:'ops'}"),
+		"{session:{mainKey:'hub',scope:'global'},agents:{defaults:{heartbeat:{"
+		"isolatedSession:true}}}}",
+		"{session:{mainKey:'Hub'},channels:{telegram:{allowFrom:['Me']}},"
+		"agents:{entries:{a:{},main:{}},ownership:'explicit',"
+		"defaults:{systemAgent:{agentId:'a'},heartbeat:{isolatedSession:true}}}}",
+	};
+	static const char *const keys[] = {
+		"main",
+		"MAIN",
+		"hub",
+		"global",
+		"x",
+		"agent:a:main",
+		"agent:main:hub",
+		"Agent:A:x:y",
+		"agent:a:cron:j:run:r",
+		"agent:a:telegram:direct:me",
+		"agent:a:telegram:acc:dm:ME:thread:5",
+		"agent:a:telegram:direct:you",
+		"agent:a:subagent:s",
+		"agent:a:signal:group:AbC==",
+		"agent:a:matrix:group:!Room:Host",
+		"agent:a:\u03a3",
+		"agent:my agent:x",
+		"agent:a:x:",
+	};
+	static const char *const suffixes[] = { ":heartbeat", ":heartbeat:heartbeat",
+						":heartbeat :heartbeat" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(policies) * COUNT(keys) * COUNT(suffixes); i++) {
+		const char *key = keys[i / COUNT(suffixes) % COUNT(keys)];
+		struct policy *policy = compiled(policies[i / COUNT(suffixes) / COUNT(keys)]);
+		char with_suffix[128], *base, *queue_key;
+		enum rule rule;
+
+		snprintf(with_suffix, sizeof(with_suffix), "%s%s", key,
+			 suffixes[i % COUNT(suffixes)]);
+		base = queue_key_of(policy, key, &rule);
+		queue_key = queue_key_of(policy, with_suffix, &rule);
+		if (strcmp(queue_key, base) != 0 || rule != RULE_ISOLATED_HEARTBEAT)
+			fail_msg("%s: %s, but without suffix %s", with_suffix, queue_key, base);
+		free(base);
+		free(queue_key);
+		policy_free(policy);
+	}
+}
+
+static void
+a_heartbeat_key_is_explained_and_no_other(void **state)
+{
+	static const struct {
+		const char *key;
+		size_t steps;
+		bool applied;
+	} explained[] = { { "agent:a:x:heartbeat", 5, true },
+			  { "agent:a:main:heartbeat", 5, true },
+			  { "agent:a:cron:j:run:r:heartbeat", 3, true },
+			  { "agent:b:x:heartbeat", 5, false },
+			  { "agent:a:x", 4, false } };
+	struct policy *policy =
+	    compiled("{agents:{entries:{a:{heartbeat:{isolatedSession:true}},b:{}}}}");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(explained); i++) {
+		struct address address = { .session_key = str_of(explained[i].key) };
+		struct arena arena = { 0 };
+		struct decision got;
+
+		assert_int_equal(route_decide(policy, &address, true, &arena, &got, NULL), 0);
+		assert_int_equal(got.step_count, explained[i].steps);
+		assert_int_equal(got.steps[0].rule == RULE_ISOLATED_HEARTBEAT,
+				 explained[i].steps != 4);
+		assert_int_equal(got.steps[0].applied, explained[i].applied);
+		assert_true(got.steps[0].why.len > 0);
+		arena_clear(&arena);
+	}
+	policy_free(policy);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -706,6 +898,9 @@ main(int argc, char **argv)
 		cmocka_unit_test(one_allowlist_applies),
 		cmocka_unit_test(a_binding_preserves_the_key_it_makes),
 		cmocka_unit_test(every_step_has_a_reason),
+		cmocka_unit_test(an_isolated_heartbeat_means_its_base),
+		cmocka_unit_test(producers_and_runners_of_heartbeats_meet),
+		cmocka_unit_test(a_heartbeat_key_is_explained_and_no_other),
 		cmocka_unit_test(the_reason_for_keeping_names_the_change_to_the_key),
 		cmocka_unit_test(a_plain_key_needs_no_memory),
 		cmocka_unit_test(the_longest_parts_are_routed),
