@@ -1,9 +1,10 @@
 /*
- * batch_table.c - the records of the commit under way, as tables that SQLite reads from.
+ * batch_table.c - the records of the commit under way, as virtual tables that SQLite reads from.
  *
- * A statement for each record is bound, started and ended each time: a quarter of what its row
- * costs. So SQLite is shown the batch as two virtual tables, and one INSERT ... SELECT a commit
- * takes each. They are empty but while a commit runs.
+ * An INSERT for each record would bind, start and end a statement each time, which is a quarter of
+ * what the row costs. Instead SQLite sees the batch as two virtual tables, batch_event and
+ * batch_outcome, and one INSERT ... SELECT a commit copies each. They are empty except while a
+ * commit runs.
  */
 #include "queue/sqlite/batch_table.h"
 
@@ -11,23 +12,20 @@
 
 #include "queue/sqlite/ids.h"
 
-/* What stands in a column. A time of 0 and a text of NULL are null. */
+/* The type of a column. A TIME of 0 and a TEXT of NULL become SQL's NULL. */
 enum type { INT64, INT, BOOL, TIME, TEXT, DELIVERY, ORIGINAL_KEY, IDS, ATTEMPTS };
 
 struct column {
 	const char *name;
 	enum type type;
-	/*
-	 * of a member of the record, or of the record's own struct where that takes more than a
-	 * member
-	 */
+	/* in the record: of the member, or of the struct that the value is made from */
 	size_t offset;
 };
 
 #define EVENT(member) offsetof(struct store_event, member)
 #define OUTCOME(member) offsetof(struct store_outcome, member)
 
-/* In the order of schema/sql. */
+/* The columns of both tables stand in the order of schema/sql. */
 static const struct column event_columns[] = {
 	{ "id", INT64, EVENT(event.id) },
 	{ "session", INT64, EVENT(session_row) },
@@ -62,12 +60,12 @@ static const struct column outcome_columns[] = {
 _Static_assert(sizeof(size_t) == sizeof(int64_t) && sizeof(enum rule) == sizeof(int),
 	       "numbers are read by their width");
 
-/* One list of the batch. */
+/* One list of records in a batch. */
 struct record_list {
 	const char *name;
 	const struct column *columns;
 	size_t column_count, record_bytes;
-	size_t records, count; /* offsets of the list's members in the batch */
+	size_t records, count; /* offsets in struct store_batch: of the array, and of its length */
 };
 
 #define RECORD_LIST(singular, plural)                                                              \
@@ -97,7 +95,7 @@ struct cursor {
 
 /* --- values --- */
 
-/* It is there until the statement has ended or, in the scratch, until the next row. */
+/* The text stays until the statement has ended; in the scratch, until the next row. */
 static void
 result_text(sqlite3_context *into, struct str text)
 {
@@ -130,8 +128,9 @@ result_ids(sqlite3_context *into, const struct store_outcome *outcome, struct bu
 }
 
 /*
- * Seldom there, and not in the scratch, where the ids are. Apart from the other columns, which
- * would all pay for its buffer.
+ * Attempts are rare. They have a buffer of their own, because the row's ids are still in the
+ * scratch; and a function of its own that is not inlined, so that no other column pays for the
+ * buffer.
  */
 static void __attribute__((noinline))
 result_attempts(sqlite3_context *into, const struct store_outcome *outcome)
@@ -149,7 +148,7 @@ result_attempts(sqlite3_context *into, const struct store_outcome *outcome)
 	buf_clear(&text);
 }
 
-/* Null where it is the queue key itself. */
+/* NULL where the original key is the queue key itself. */
 static void
 result_original_key(sqlite3_context *into, const struct system_event *event)
 {
@@ -192,7 +191,7 @@ result_column(sqlite3_context *into, enum type type, const void *value, struct b
 	}
 }
 
-/* --- what SQLite asks of a virtual table --- */
+/* --- the methods of the virtual tables --- */
 
 static int
 declare_table(sqlite3 *db, const struct record_list *list)
@@ -229,7 +228,7 @@ vtab_disconnect(sqlite3_vtab *table)
 	return SQLITE_OK;
 }
 
-/* There is one way to read it: all of it, in order. */
+/* There is one plan: read all rows, in order. */
 static int
 vtab_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
@@ -307,7 +306,7 @@ int
 batch_table_create(struct sqlite_store *store)
 {
 	static const sqlite3_module module = {
-		.xConnect = vtab_connect, /* and no xCreate: the table is there by its name */
+		.xConnect = vtab_connect, /* no xCreate: the table exists by its name alone */
 		.xBestIndex = vtab_best_index,
 		.xDisconnect = vtab_disconnect,
 		.xOpen = vtab_open,

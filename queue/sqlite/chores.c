@@ -1,10 +1,10 @@
 /*
- * chores.c - what is done between turns: checkpoints, a look at the disk (disk.c),
- * forgetting (sweep.c has the sweep of events and outcomes).
+ * chores.c - what the driver does between commits: checkpoints, measuring the disk (disk.c),
+ * forgetting idempotency keys, and events and outcomes (sweep.c).
  *
- * The WAL is checkpointed after the answers have gone out, when it has grown to a size that keeps
- * one checkpoint short; SQLite then starts it over from its beginning, and overwrites what is
- * there: that syncs twice as fast as a file that grows.
+ * The WAL is checkpointed after the answers have gone out, and early enough to keep each checkpoint
+ * short. SQLite then starts the WAL over from its beginning and overwrites it in place: that syncs
+ * twice as fast as a file that grows.
  */
 #include "queue/sqlite/chores.h"
 
@@ -17,8 +17,9 @@
 #define DISK_CHECK_INTERVAL_MS 1000
 
 /*
- * A sync of the database that fails may have lost pages of this checkpoint and of earlier ones, and
- * the log would start over after the next as if they were there (C8).
+ * A failed sync of the database marks the store broken. The kernel may have lost pages of this
+ * checkpoint and of earlier ones, and after the next checkpoint the WAL would start over as if
+ * they were on the disk (DESIGN C8).
  */
 static void
 checkpoint(struct sqlite_store *store)
@@ -32,18 +33,16 @@ checkpoint(struct sqlite_store *store)
 		store->stats.checkpoints++;
 	else if (sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC)
 		transaction_mark_broken(store);
-	/* after a failure too: the next commit says how many there are, and it is tried again */
+	/* after a failure too: the next commit counts the frames again, and a checkpoint follows */
 	store->wal_frames = 0;
 }
 
-/* One step. False when no key is old enough, or the disk does not let us. */
+/* Does one step. False: no more keys are old enough, or the disk does not let us. */
 static bool
 forget_keys(struct sqlite_store *store, int64_t before_ms)
 {
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_KEYS];
-	/*
-	 * nobody to tell: what is not forgotten now is later, and of a broken store `ready` tells
-	 */
+	/* reported to nobody: a later step tries again, and ready reports a broken store */
 	struct error err;
 
 	sqlite3_bind_int64(remove, 1, before_ms);
@@ -64,7 +63,7 @@ sqlite_chores(struct store *base, const struct chores *chores)
 		return false;
 	if (store->wal_frames >= CHECKPOINT_FRAMES)
 		checkpoint(store);
-	if (store->broken) /* and whoever reads next would make its index anew */
+	if (store->broken) /* by the checkpoint; the next read would rebuild the WAL-index */
 		return false;
 	if (now_ms >= store->next_disk_check_ms) {
 		disk_measure(store);

@@ -31,7 +31,7 @@ struct sqlite_store {
 	struct store_newest newest; /* the newest rows that were ever stored */
 	int wal_frames;             /* in the WAL after the last commit; 0 after a checkpoint */
 	const struct store_batch *batch; /* of the commit under way; else NULL */
-	/* what is on disk is unknown: nothing may be acknowledged any more (DELIVERY C8) */
+	/* what is on disk is unknown: nothing may be acknowledged any more (DESIGN C8) */
 	bool broken;
 	/* free space is below the limit, or SQLite ran out of it; events are refused */
 	bool full;

@@ -1,14 +1,14 @@
 /*
- * disk.c - room on the disk: who may use it, and what is kept back.
+ * disk.c - room on the disk: who may use it, and what is kept in reserve.
  *
- * Who puts events in must not stop who takes them out, and taking needs room too: an outcome is a
- * row, which goes to the log and from there to the database. So events are refused before the room
- * is used up: where the database would grow over max_bytes, and where less than min_free_bytes
- * would be left on the disk. That is counted before a batch is written, because one batch can be
- * more than there was. Outcomes have no such limits.
+ * Producers must not stop consumers by filling the disk, and taking events out needs room too: an
+ * outcome is a row, which goes to the WAL and from there to the database. So events are refused
+ * while there still is room: when the database would grow over max_bytes, or when less than
+ * min_free_bytes would be left on the disk. The driver computes that before it writes a batch,
+ * because a single batch can be larger than what is free. Outcomes have no such limits.
  *
- * Others fill disks as well. Beside the database stands a reserve, a file that is given up when
- * there is no room for anything else, and made again when there is plenty.
+ * Other programs fill the disk as well. So beside the database there is a reserve file. It is
+ * removed when nothing else gives room, and made again when there is plenty.
  */
 #include "queue/sqlite/disk.h"
 
@@ -22,12 +22,12 @@
 
 #include "queue/sqlite/path.h"
 
-#define RESERVE_BYTES (8 << 20)        /* some 50,000 outcomes, and a log to write them to */
-#define OPENING_BYTES (1 << 20)        /* for the log and its index */
-#define EVENT_ROW_BYTES 1024           /* of an event without its text; most have much less */
+#define RESERVE_BYTES (8 << 20)        /* for 50,000 outcomes, and a WAL to write them to */
+#define OPENING_BYTES (1 << 20)        /* for the WAL and the WAL-index */
+#define EVENT_ROW_BYTES 1024           /* an event without its text; most need much less */
 #define PAGES_MAX UINT64_C(0xfffffffe) /* SQLite's own limit */
 
-/* --- the reserve --- */
+/* --- the reserve file --- */
 
 bool
 disk_remove_reserve(struct sqlite_store *store)
@@ -46,7 +46,7 @@ make_reserve(struct sqlite_store *store)
 	char *name = path_with_suffix(store->path, ".reserve");
 	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
-	store->reserved = true; /* where it cannot be made now, it is not tried each second */
+	store->reserved = true; /* even if it fails, so that it is not tried every second */
 	if (fd >= 0 && posix_fallocate(fd, 0, RESERVE_BYTES) != 0)
 		unlink(name);
 	if (fd >= 0)
@@ -54,7 +54,7 @@ make_reserve(struct sqlite_store *store)
 	free(name);
 }
 
-/* --- what is free --- */
+/* --- free space --- */
 
 static uint64_t
 free_bytes(const struct sqlite_store *store)
@@ -78,7 +78,7 @@ disk_prepare_open(struct sqlite_store *store)
 		disk_remove_reserve(store);
 }
 
-/* What is in the log will take as much in the database. */
+/* The frames in the WAL will need as much room again in the database. */
 void
 disk_measure(struct sqlite_store *store)
 {
@@ -90,7 +90,10 @@ disk_measure(struct sqlite_store *store)
 		make_reserve(store);
 }
 
-/* Between two looks only our own writing is counted; who else writes is seen at the next. */
+/*
+ * Takes the room that the batch needs off the free space. What other programs write is seen at the
+ * next measurement.
+ */
 static bool
 claim_room(struct sqlite_store *store, const struct store_batch *batch)
 {
@@ -98,11 +101,11 @@ claim_room(struct sqlite_store *store, const struct store_batch *batch)
 
 	for (size_t i = 0; i < batch->event_count; i++)
 		bytes += EVENT_ROW_BYTES + batch->events[i].event.text.len;
-	bytes *= 2; /* in the log, and from there in the database */
+	bytes *= 2; /* in the WAL, and from there in the database */
 	if (minus(store->free_bytes, bytes) < store->min_free_bytes)
 		disk_measure(store);
 	if (minus(store->free_bytes, bytes) < store->min_free_bytes)
-		return false; /* a smaller one may have room */
+		return false; /* but a smaller batch may have room: the store is not full */
 	store->free_bytes = minus(store->free_bytes, bytes);
 	return true;
 }

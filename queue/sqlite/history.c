@@ -1,7 +1,8 @@
 /*
- * history.c - pages of what happened.
+ * history.c - pages of history: what happened to events, newest first.
  *
- * A page walks the outcomes backwards, and stops after a bounded number of rows.
+ * A page walks the outcomes backwards and adds a row for each event of an outcome that matches the
+ * query. It stops after a bounded number of rows, whether they match or not.
  */
 #include "queue/sqlite/history.h"
 
@@ -9,21 +10,21 @@
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/transaction.h"
 
-#define PAGE_OUTCOMES_MAX 20000 /* rows that one page looks at */
-#define PAGE_EVENTS_MAX 20000
+#define PAGE_OUTCOMES_MAX 20000 /* that one page reads */
+#define PAGE_EVENTS_MAX 20000   /* that one page reads */
 
-/* A page while it is being made. */
+/* A page that is being made. */
 struct page {
 	struct sqlite_store *store;
 	const struct history_query *query;
 	history_row *each;
 	void *arg;
 	int64_t session;                  /* 0: all */
-	size_t rows, events, text_bytes;  /* given; looked at; in those given */
-	int64_t more_outcome, more_event; /* where the next page goes on */
+	size_t rows, events, text_bytes;  /* rows added; events read; text in the rows */
+	int64_t more_outcome, more_event; /* the cursor of the next page; 0: none */
 };
 
-/* The next page begins with this event. */
+/* Ends the page; the next page begins with this event. */
 static void
 end_page_before(struct page *page, const struct store_outcome *outcome, int64_t id)
 {
@@ -31,7 +32,7 @@ end_page_before(struct page *page, const struct store_outcome *outcome, int64_t 
 	page->more_event = id + 1;
 }
 
-/* Gives the row, unless it has too much text for what is on the page already. */
+/* Adds a row, or ends the page before it when the text would be too much for an answer. */
 static void
 add_row(struct page *page, const struct store_outcome *outcome, const struct system_event *event)
 {
@@ -49,7 +50,7 @@ add_row(struct page *page, const struct store_outcome *outcome, const struct sys
 	page->text_bytes += event->text.len;
 }
 
-/* The event in that place of the outcome. */
+/* Adds the event in that place of the outcome, if it is stored and from the right source. */
 static int
 add_event(struct page *page, const struct store_outcome *outcome, size_t at)
 {
@@ -77,7 +78,7 @@ page_full(const struct page *page)
 	return page->rows == page->query->limit || page->events >= PAGE_EVENTS_MAX;
 }
 
-/* The events of one outcome, newest first, from where the cursor stands. */
+/* Adds the events of one outcome, newest first, from the cursor on. */
 static int
 add_outcome(struct page *page, const struct store_outcome *outcome)
 {
@@ -99,7 +100,7 @@ add_outcome(struct page *page, const struct store_outcome *outcome)
 	return rc;
 }
 
-/* Conditions are looked at here and not in SQL, so that rows that do not meet them count too. */
+/* Conditions are checked here and not in SQL, so that rows that do not match count as read. */
 static bool
 matches_query(const struct page *page, sqlite3_stmt *row)
 {
@@ -112,7 +113,7 @@ matches_query(const struct page *page, sqlite3_stmt *row)
 	       (query->kind != 0 ? kind == (int)query->kind : kind <= OUTCOME_LAST_SETTLING);
 }
 
-/* A JSON array of numbers, one an event; null: all 0. */
+/* Reads the attempts column: a JSON array of numbers, one an event; NULL: all 0. */
 static int
 read_attempts(sqlite3_stmt *row, struct arena *arena, struct store_outcome *outcome)
 {
@@ -147,7 +148,7 @@ add_outcome_row(struct page *page, sqlite3_stmt *row)
 	return rc;
 }
 
-/* The page has looked at enough; the next one goes on behind this row. */
+/* Ends the page because it has read enough; the next page begins after this row. */
 static int
 end_page_after(struct page *page, sqlite3_stmt *row)
 {
@@ -171,7 +172,7 @@ fill_page(struct page *page, sqlite3_stmt *row)
 
 	while ((rc = sqlite3_step(row)) == SQLITE_ROW) {
 		if (sqlite3_column_int64(row, 1) < page->query->since_ms)
-			return SQLITE_DONE; /* times descend with the ids */
+			return SQLITE_DONE; /* times descend with ids */
 		if (matches_query(page, row) && (rc = add_outcome_row(page, row)) != SQLITE_DONE)
 			return rc;
 		if (page->more_outcome != 0)
@@ -182,7 +183,7 @@ fill_page(struct page *page, sqlite3_stmt *row)
 	return rc;
 }
 
-/* The newest outcome that the page may show. */
+/* The id of the newest outcome that the page may show. */
 static int64_t
 newest_shown(const struct page *page)
 {
@@ -197,7 +198,7 @@ newest_shown(const struct page *page)
 	return newest;
 }
 
-/* 0: no such session. */
+/* Sets page->session; it stays 0 when there is no such session. */
 static int
 find_session(struct page *page)
 {

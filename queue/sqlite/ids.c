@@ -1,5 +1,7 @@
 /*
- * ids.c - lists of event ids as they stand in an outcome's row: short, and readable with json_each.
+ * ids.c - ascending lists of event ids as JSON text, as an outcome's row stores them.
+ *
+ * Ranges keep the text short; SQLite's json_each reads it.
  */
 #include "queue/sqlite/ids.h"
 

@@ -1,8 +1,9 @@
 /*
- * load.c - opening: which of the stored events are still pending.
+ * load.c - loading: which of the stored events are still pending.
  *
- * The outcomes are read first and become one sorted list of settled ranges; then the events are
- * walked in id order beside it. Two scans in key order, no index, no random access.
+ * The outcomes are read first, and become one sorted list of ranges of settled ids. Then the events
+ * are read in id order and merged with that list: an event in no range is pending. That takes two
+ * scans in key order, and no index or random access.
  */
 #include "queue/sqlite/load.h"
 
@@ -14,7 +15,7 @@
 #include "queue/sqlite/transaction.h"
 
 struct settled {
-	struct id_range *ranges; /* ascending and disjoint once sorted */
+	struct id_range *ranges; /* ascending and disjoint after sorting */
 	size_t count, cap;
 };
 
@@ -106,17 +107,17 @@ load_open_outcomes(struct sqlite_store *store, const struct store_loading *loadi
 
 #define REPORT_MAX 64
 
-/* The walk through the events. */
+/* The scan of the events. */
 struct walk {
 	struct sqlite_store *store;
 	const struct settled *settled;
 	const struct store_loading *loading;
 	struct error *err;
 	int failed;
-	/* the first settled range that ends behind the last event */
+	/* the first settled range that ends at or behind the last event */
 	size_t at;
-	int64_t last;                          /* its id */
-	struct store_event events[REPORT_MAX]; /* pending, read and not yet told */
+	int64_t last;                          /* the id of the last event read */
+	struct store_event events[REPORT_MAX]; /* pending, not reported yet */
 	size_t count;
 	struct arena arena; /* their texts */
 };
@@ -128,7 +129,7 @@ damaged(struct walk *walk, int64_t id)
 			 (long long)id, walk->store->path);
 }
 
-/* Tells of the session once; its key is read no more often than that. NULL: there is none. */
+/* Reports a session, and reads its key, once. NULL: there is no such session. */
 static struct store_session *
 find_session(struct walk *walk, struct session_rows *rows)
 {
@@ -146,9 +147,9 @@ find_session(struct walk *walk, struct session_rows *rows)
 }
 
 /*
- * Counts the events that were read, finds their sessions, and tells them all. A session is found in
- * memory that is seldom in the processor's cache: many at a time are fetched side by side, one by
- * one each would be waited for.
+ * Counts the gathered events, finds their sessions, and reports them. The sessions are seldom in
+ * the processor's cache. Many events at a time let it fetch several at once; one by one, each fetch
+ * would be waited for.
  */
 static int
 report_events(struct walk *walk)
@@ -175,7 +176,7 @@ report_events(struct walk *walk)
 	return failed;
 }
 
-/* The columns that a walk reads, in the order of read_event_row. */
+/* The columns that the scan reads, in the order of read_event_row. */
 #define WALK_COLUMNS                                                                               \
 	"id, session, ts, text_hash, text_bytes, exec, available_at, expires_at, context_key, "    \
 	"delivery, original_key"
@@ -185,7 +186,7 @@ static int
 read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *ret)
 {
 	struct arena *arena = &walk->arena;
-	/* what is read points into it */
+	/* a copy, because the delivery points into it */
 	struct str delivery = arena_dup(arena, row_value_text(column[9]));
 
 	*ret = (struct store_event){
@@ -206,7 +207,7 @@ read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *re
 	return 0;
 }
 
-/* The next event, beside the settled ranges: one in none of them is pending. */
+/* Merges the next event with the settled ranges: an event in none of them is pending. */
 static int
 visit_event(struct walk *walk, sqlite3_value **column)
 {
@@ -226,9 +227,7 @@ visit_event(struct walk *walk, sqlite3_value **column)
 	return failed == 0 && walk->count == REPORT_MAX ? report_events(walk) : failed;
 }
 
-/*
- * pass_event as an SQL function: false, so that the statement goes on by itself; an error ends it.
- */
+/* visit_event as an SQL function. Its result is false, so the scan goes on; an error ends it. */
 static void
 visit_row(sqlite3_context *context, int count, sqlite3_value **column)
 {
@@ -262,9 +261,9 @@ find_newest_event(struct sqlite_store *store, struct error *err)
 }
 
 /*
- * Walks the events in id order and tells the pending ones. Every row is seen by the function in the
- * WHERE clause and none is a result: one step for all of them takes three quarters of the time of a
- * step for each.
+ * Reads the events in id order and reports the pending ones. A function in the WHERE clause sees
+ * every row, and no row is a result: so one sqlite3_step reads all events, in three quarters of the
+ * time that a step for each would take.
  */
 static int
 walk_events(struct walk *walk)
@@ -337,6 +336,6 @@ sqlite_load(struct store *base, const struct store_loading *loading, struct stor
 	if (failed == 0)
 		failed = load_open_outcomes(store, loading, err);
 	free(settled.ranges);
-	store->broken = failed < 0; /* closing it then leaves every byte as it is */
+	store->broken = failed < 0; /* closing then leaves every byte as it is */
 	return failed;
 }

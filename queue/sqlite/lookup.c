@@ -1,17 +1,16 @@
 /*
- * history.c - looking back: what was said about a lease, an event, an idempotency key; pages of
- * what happened.
+ * lookup.c - what is stored about a lease, an event, an idempotency key.
  *
- * Outcomes carry no index by event. An event's timeline is found from its time (outcomes ascend in
- * time as in id) within its session; a page of history walks outcomes backwards. Both stop after a
- * bounded number of rows.
+ * Outcomes have no index by event. An event's timeline is found among the outcomes of its session,
+ * from the event's time on (the times of outcomes ascend with their ids), and the search stops
+ * after a bounded number of rows.
  */
 #include "queue/sqlite/lookup.h"
 
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/transaction.h"
 
-/* One lookup and who asked. */
+/* One lookup of a call, and whom its results go to. */
 struct lookup_call {
 	struct sqlite_store *store;
 	size_t index;
@@ -29,8 +28,8 @@ names_event(const struct store_outcome *outcome, int64_t event)
 }
 
 /*
- * Gives the outcomes that the statement yields and that name the event, up to the one that settles
- * it.
+ * Reports those of the statement's outcomes that name the event, up to the one that settles it;
+ * sets *settled to its kind.
  */
 static int
 report_outcomes(const struct lookup_call *call, sqlite3_stmt *row, int64_t event,
@@ -57,15 +56,15 @@ report_outcomes(const struct lookup_call *call, sqlite3_stmt *row, int64_t event
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
-/* A lease while what became of its events is read. */
+/* The events of a lease, while the outcomes after it are read. */
 struct leased_events {
 	struct arena arena;
-	const int64_t *ids; /* ascending */
-	bool *removed;      /* which of them are the lease's no more */
+	const int64_t *ids; /* ascending; NULL: the lease itself was not read yet */
+	bool *removed;      /* which of them have left the lease */
 	size_t count, held;
 };
 
-/* Takes the outcome's events out of the lease; false: none was in it. */
+/* Takes the outcome's events out of the lease. False: none of them was in it. */
 static bool
 remove_from_lease(struct leased_events *lease, const struct store_outcome *outcome)
 {
@@ -84,7 +83,10 @@ remove_from_lease(struct leased_events *lease, const struct store_outcome *outco
 	return lease->held < before;
 }
 
-/* The lease itself comes first. */
+/*
+ * Applies the next outcome to the lease; the first one is the lease itself. False: the outcome is
+ * not about the lease's events.
+ */
 static bool
 apply_to_lease(struct leased_events *lease, const struct store_outcome *outcome)
 {
@@ -98,8 +100,9 @@ apply_to_lease(struct leased_events *lease, const struct store_outcome *outcome)
 }
 
 /*
- * Until the lease is empty: what happens to its events afterwards is nothing to it. They leave it
- * by what is done under the lease, or because somebody takes them whoever has them.
+ * Reports the lease, then the outcomes that took events out of it: those that name the lease, and
+ * those that take events whether they are leased or not. Stops once the lease is empty; what
+ * happens to its events afterwards is not about the lease.
  */
 static int
 lookup_lease(const struct lookup_call *call, const struct lookup *lookup)
@@ -125,7 +128,7 @@ lookup_lease(const struct lookup_call *call, const struct lookup *lookup)
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
-/* The first outcome with a time of at least ts: by halving, because both ascend. */
+/* A binary search: ids and times ascend together. */
 int64_t
 lookup_outcome_since(struct sqlite_store *store, int64_t ts_ms)
 {
@@ -150,7 +153,7 @@ lookup_outcome_since(struct sqlite_store *store, int64_t ts_ms)
 	return low;
 }
 
-/* Gives the event; SQLITE_DONE with *ts_ms 0 when it is not there. */
+/* Reports the event and sets *ts_ms; SQLITE_DONE and 0 when it is not stored. */
 static int
 lookup_event(const struct lookup_call *call, const struct lookup *lookup, int64_t *ts_ms)
 {

@@ -1,9 +1,9 @@
 /*
- * open.c - from a path to a database that is ours, whole, of our version, and nobody else's.
+ * open.c - opens a database that is ours, undamaged, of our version, and in use by nobody else.
  *
- * In order: the directory, the lock file, the file's own header (before SQLite touches it, so that
- * a foreign or newer file keeps every byte), the connection, migrations, statements. A new database
- * is made whole under another name and then renamed, so a crash never leaves half of one.
+ * In order: the directory, the lock file, the file's own header (before SQLite touches the file, so
+ * that a foreign or newer file keeps every byte), the connection, migrations, statements. A new
+ * database is completed under another name and then renamed, so a crash never leaves half of one.
  */
 #include "queue/sqlite/open.h"
 
@@ -29,15 +29,15 @@
 #define APPLICATION_ID 0x73657671 /* "sevq" */
 #define HEADER_BYTES 100
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(*migrations)))
-#define OPEN_BUSY_TIMEOUT_MS 1000 /* with others who have the database open while we start */
-/* files up to this size are checked page by page on open; larger ones as they are read */
+#define OPEN_BUSY_TIMEOUT_MS 1000 /* for others who have the database open */
+/* larger files are not checked page by page when they are opened, only as they are read */
 #define FULL_CHECK_BYTES_MAX (8 << 20)
 
 /* --- the file before SQLite --- */
 
 /*
- * Held until the process ends. The file stays: removing it would let two servers lock two files of
- * one name.
+ * Takes the lock that is held until the store is closed. The lock file stays: if it were removed,
+ * two servers could each lock a file of that name.
  */
 static int
 take_lock(struct sqlite_store *store, struct error *err)
@@ -59,7 +59,7 @@ take_lock(struct sqlite_store *store, struct error *err)
 	return failed;
 }
 
-/* Locks and fsync mean little on a network file system. */
+/* On a network file system locks and syncs cannot be relied on. */
 static int
 refuse_network_fs(struct sqlite_store *store, struct error *err)
 {
@@ -101,8 +101,8 @@ has_wal(struct sqlite_store *store)
 }
 
 /*
- * A checkpoint that was killed leaves a file shorter than its first page says; the WAL has the rest
- * then.
+ * A file shorter than its first page says is damaged, unless there is a WAL: a checkpoint that was
+ * killed leaves such a file, and the WAL has the rest.
  */
 static int
 check_header(struct sqlite_store *store, const unsigned char *header, off_t size, struct error *err)
@@ -125,7 +125,8 @@ check_header(struct sqlite_store *store, const unsigned char *header, off_t size
 	return 0;
 }
 
-/* No file. A WAL without one holds pages that a new database would take for its own. */
+/* There is no database. It must not have a WAL, whose pages a new database would take for its own.
+ */
 static int
 check_missing(struct sqlite_store *store, struct error *err)
 {
@@ -139,15 +140,15 @@ check_missing(struct sqlite_store *store, struct error *err)
 }
 
 /*
- * Looks at an existing file without SQLite, so that what we refuse keeps every byte. *exists: there
- * is one to open.
+ * Checks an existing file without SQLite, so that a file that is refused keeps every byte. Sets
+ * *exists: there is a file to open.
  */
 static int
 inspect_file(struct sqlite_store *store, bool *exists, struct error *err)
 {
 	unsigned char header[HEADER_BYTES];
 	struct stat st;
-	/* a FIFO would wait for a writer */
+	/* O_NONBLOCK: or a FIFO would wait for a writer */
 	int fd = open(store->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), failed = 0;
 
 	*exists = fd >= 0;
@@ -190,7 +191,7 @@ read_version(struct sqlite_store *store, int *ret, struct error *err)
 	return failed;
 }
 
-/* Each migration is one transaction that ends with its number. */
+/* Runs the missing migrations, each in one transaction that also sets the version. */
 static int
 migrate(struct sqlite_store *store, int version, struct error *err)
 {
@@ -209,8 +210,8 @@ migrate(struct sqlite_store *store, int version, struct error *err)
 }
 
 /*
- * There is one thread: SQLite's locks and the counting of its memory are for nothing. Ignored once
- * SQLite is at work.
+ * The process has one thread, so SQLite needs neither its mutexes nor its memory statistics. Has no
+ * effect once SQLite is initialised.
  */
 static void
 configure(void)
@@ -234,7 +235,7 @@ open_handle(struct sqlite_store *store, const char *path, struct error *err)
 static const char file_pragmas[] = PRAGMA("page_size", PAGE_BYTES) PRAGMA("synchronous", FULL)
     PRAGMA("application_id", APPLICATION_ID);
 
-/* Made whole beside the path, then renamed to it. */
+/* Creates the database under another name, then renames it. */
 static int
 create_database(struct sqlite_store *store, struct error *err)
 {
@@ -277,17 +278,17 @@ check_integrity(struct sqlite_store *store, struct error *err)
 }
 
 /*
- * WAL, an fsync a commit. Checkpoints are ours to place (chores.c). The page cache holds a
- * large commit; more would only be memory that new pages walk through, cold: what is read twice is
- * in the queue's ring, or in the kernel's cache.
+ * WAL mode, with a sync for each commit. The driver runs the checkpoints itself (chores.c). The
+ * page cache holds a large commit. A larger one would not help: new pages would only pass through
+ * it, and what is read twice is in the queue's ring of recent events or in the kernel's cache.
  */
 static const char settings[] =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
     "PRAGMA journal_size_limit = 16777216; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;";
 
 /*
- * The first read takes the lock to write and makes the index of the log anew (vfs.c), which
- * has failures of its own.
+ * The first read takes the write lock and rebuilds the WAL-index (wal_index.c), which can fail in
+ * ways of its own.
  */
 static int
 read_version_first(struct sqlite_store *store, int *version, struct error *err)
@@ -307,7 +308,7 @@ read_version_first(struct sqlite_store *store, int *version, struct error *err)
 	}
 }
 
-/* A database that was just made has no index with locks before it is read. */
+/* Reads first: a database that was just created has no WAL-index, and no locks, before a read. */
 static int
 keep_checkpoint_lock(struct sqlite_store *store, struct error *err)
 {
@@ -322,8 +323,9 @@ keep_checkpoint_lock(struct sqlite_store *store, struct error *err)
 }
 
 /*
- * The one connection. A version that only the WAL knows is found here; the connection is then
- * closed without a checkpoint, so that the file keeps its bytes.
+ * Opens the one connection. The newer version of a database may stand in the WAL only, where no
+ * check before this one sees it; the connection is then closed without a checkpoint, so that the
+ * file keeps every byte.
  */
 static int
 open_connection(struct sqlite_store *store, struct error *err)
@@ -334,7 +336,7 @@ open_connection(struct sqlite_store *store, struct error *err)
 		return -1;
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	/* somebody who reads may be at the same recovery */
+	/* a reader may be running the same recovery */
 	sqlite3_busy_timeout(store->db, OPEN_BUSY_TIMEOUT_MS);
 	if (read_version_first(store, &version, err) < 0)
 		return -1;

@@ -25,7 +25,6 @@ path_with_suffix(const char *path, const char *suffix)
 	return name;
 }
 
-/* What was made or renamed in the directory that holds path is still there after a power loss. */
 int
 path_sync_directory(const char *path, struct error *err)
 {
@@ -41,7 +40,6 @@ path_sync_directory(const char *path, struct error *err)
 	return failed;
 }
 
-/* Makes the directories above the file, private to us. */
 int
 path_make_directories(const char *path, struct error *err)
 {

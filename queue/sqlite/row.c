@@ -1,11 +1,11 @@
-/* row.c - columns to structs and back, and the count of rows a session has. */
+/* row.c - columns to structs, and structs to parameters. */
 #include "queue/sqlite/row.h"
 
 #include <stdlib.h>
 
 #include "queue/sqlite/ids.h"
 
-#define OUTCOME_EVENTS_MAX 10000000 /* no outcome names more; a larger list is damage */
+#define OUTCOME_EVENTS_MAX 10000000 /* no outcome has more; a longer list is damage */
 
 struct str
 row_text(sqlite3_stmt *statement, int column)

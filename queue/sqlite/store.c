@@ -1,11 +1,14 @@
 /*
- * store.c - the driver at work: one transaction a batch, reads by id.
+ * store.c - the driver: opening and closing, one transaction a batch, reads by id.
  *
- * Every commit ends with one fsync of the WAL on the one connection there is: COMMIT has begun to
- * write it out (vfs.c), and what the queue has to do by then, it does meanwhile. After any
- * failure the question is whether something may be on disk: a statement that fails before COMMIT,
- * and a COMMIT that ran out of space, have been rolled back for certain; a COMMIT that failed
- * otherwise, or a sync, may have reached the disk, and nobody may be told anything about it (C8).
+ * A commit ends with one sync of the WAL, which is deferred (wal.c): COMMIT only begins to write
+ * the WAL to the disk, the queue does the work that it has meanwhile, and then the driver syncs.
+ * After a failure the question is whether part of the batch may be on disk. A statement that fails
+ * before COMMIT, and a COMMIT that runs out of space, are certainly rolled back. Any other failure
+ * of COMMIT, or of the sync, may have left the batch on the disk; then nobody may be told how it
+ * ended, and the store acknowledges nothing more (DESIGN C8).
+ *
+ * This file is the top of the driver: the others do not know it.
  */
 #include "queue/sqlite/store.h"
 
@@ -28,8 +31,8 @@
 #include "queue/sqlite/wal.h"
 
 /*
- * The session's row, found or made; its number is kept with the session only once the commit is
- * written.
+ * Finds or adds the session's row. record_batch keeps the row's number with the session once the
+ * commit is written; until then it may be rolled back.
  */
 static int
 session_row(struct sqlite_store *store, const struct store_session *session, int64_t *ret)
@@ -52,7 +55,7 @@ session_row(struct sqlite_store *store, const struct store_session *session, int
 	return rc;
 }
 
-/* What the outcome does to the list of dead letters. */
+/* Adds dead letters for an outcome that makes them, or marks them as requeued. */
 static int
 update_dead_letters(struct sqlite_store *store, const struct store_outcome *outcome)
 {
@@ -96,7 +99,7 @@ keep_context(struct sqlite_store *store, const struct store_context *context)
 	return transaction_run(keep);
 }
 
-/* Every record gets its session's number. */
+/* Sets the session row of every record; batch_table.c reads it from there. */
 static int
 find_or_add_sessions(struct sqlite_store *store, struct store_batch *batch)
 {
@@ -132,7 +135,7 @@ write_batch(struct sqlite_store *store, struct store_batch *batch)
 	return rc;
 }
 
-/* What the driver keeps in memory about the rows of a commit. */
+/* Notes in memory what the commit has written: session rows, counts, the newest ids. */
 static void
 record_batch(struct sqlite_store *store, struct store_batch *batch)
 {
@@ -146,7 +149,10 @@ record_batch(struct sqlite_store *store, struct store_batch *batch)
 	store->stats.outcomes += batch->outcome_count;
 }
 
-/* What was written to a file that is no longer under its name, nobody finds again. */
+/*
+ * Fails if the database or the WAL has lost its name: the next start would not find what was
+ * written to it.
+ */
 static int
 check_files(struct sqlite_store *store, struct error *err)
 {
@@ -224,7 +230,7 @@ commit(struct store *base, struct store_batch *batch, commit_written *written, c
 	done(arg, failed < 0 ? &err : NULL);
 }
 
-/* A row that is not there or damaged is passed over. */
+/* Skips a row that is missing or damaged. */
 static int
 read_one(struct sqlite_store *store, int64_t id, read_event *each, void *arg, struct error *err)
 {
@@ -284,7 +290,7 @@ stats(struct store *base, struct store_stats *ret)
 	    file->pMethods != NULL)
 		file->pMethods->xFileSize(file, &pages);
 	ret->database_bytes = (uint64_t)pages;
-	/* a frame is a page and its header */
+	/* a frame is a header of 24 bytes and a page */
 	ret->wal_bytes = (uint64_t)store->wal_frames * (PAGE_BYTES + 24);
 }
 
@@ -296,10 +302,10 @@ close_store(struct store *base)
 	session_rows_clear(store);
 	for (size_t i = 0; i < STATEMENT_COUNT; i++)
 		sqlite3_finalize(store->statement[i]);
-	if (store->broken) /* recovery decides, on the next start */
+	if (store->broken) /* recovery decides what counts, on the next start */
 		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sweep_free(store->sweep);
-	sqlite3_close(store->db); /* the last connection: checkpoints and removes the WAL */
+	sqlite3_close(store->db); /* checkpoints and removes the WAL, as the last connection */
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	json_clear(&store->delivery_json);
@@ -336,7 +342,7 @@ sqlite_open(const struct sqlite_options *options, struct store **ret, struct err
 	store->max_bytes = options->max_bytes;
 	store->min_free_bytes = options->min_free_bytes;
 	store->allow_network_fs = options->allow_network_fs;
-	/* one name for one file, or a link would have a lock of its own */
+	/* one name for one file, or a link to it would have a lock file of its own */
 	store->path = realpath(options->path, NULL);
 	if (store->path == NULL)
 		store->path = path_with_suffix(options->path, "");

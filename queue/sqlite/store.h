@@ -3,7 +3,7 @@
  *
  * Here: how to open it. Exactly one connection writes and checkpoints; a lock file beside the
  * database keeps a second server out.
- * Not here: anything a caller needs after opening (queue/store.h).
+ * Not here: what a caller does with an open store (queue/store.h).
  */
 #ifndef QUEUE_SQLITE_STORE_H
 #define QUEUE_SQLITE_STORE_H
@@ -11,9 +11,9 @@
 #include "queue/store.h"
 
 struct sqlite_options {
-	/* created with mode 0600, its directory with 0700, where missing */
+	/* created with mode 0600 if missing, its directories with 0700 */
 	const char *path;
-	/* events are refused where the file would grow beyond it; outcomes are not; 0: no cap */
+	/* events are refused, but not outcomes, when the file would grow beyond it; 0: no cap */
 	uint64_t max_bytes;
 	uint64_t min_free_bytes; /* enqueue answers ERROR_STORAGE_FULL below this much free disk */
 	bool allow_network_fs;

@@ -1,15 +1,15 @@
 /*
- * sweep.c - forgetting outcomes past their time, oldest first, with the events they settled.
+ * sweep.c - removes outcomes past their time, oldest first, with the events they settled.
  *
- * The events of one outcome are scattered: between two of a session stand those of all others that
- * came meanwhile. Removed outcome by outcome, every page would be written once for nearly every row
- * in it. So the sweep goes in rounds: it gathers what the oldest outcomes have settled, removes
- * those events in id order, page by page, and last the outcomes. Each is done in steps of a few
- * hundred rows between turns, a step that removes is a transaction.
+ * The events of one outcome are scattered: between two events of a session stand the events of all
+ * other sessions that came meanwhile. If they were removed outcome by outcome, every page would be
+ * written once for nearly every row in it. So the sweep works in rounds: it gathers what the oldest
+ * outcomes have settled, removes those events in id order, page by page, and then the outcomes. It
+ * works in steps of a few hundred rows between commits; each step that removes is one transaction.
  *
- * An outcome goes after its events, never before: an event without its outcome would be pending
- * again. A round that is broken off by a crash or a full disk leaves outcomes whose events are gone
- * already; the next round gathers them once more. The newest event stays, so that ids and times
+ * An outcome is removed after its events, never before: without its outcome an event would be
+ * pending again. A round that a crash or a full disk interrupts leaves outcomes whose events are
+ * gone already; the next round gathers them again. The newest event stays, so that ids and times
  * never go back.
  */
 #include "queue/sqlite/sweep.h"
@@ -21,9 +21,9 @@
 #include "queue/sqlite/session_rows.h"
 #include "queue/sqlite/transaction.h"
 
-/* events and outcomes; the last outcome gathered may bring more events */
+/* events and outcomes; the last outcome that is gathered may exceed it */
 #define ROUND_ROWS 16384
-#define OUTCOMES_A_STEP 100 /* their index by session makes each of them dear */
+#define OUTCOMES_A_STEP 100 /* few, because their index by session makes each expensive */
 
 struct sweep_range {
 	int64_t first, last;
@@ -33,15 +33,16 @@ struct sweep_range {
 /* A round of the sweep. */
 struct sweep {
 	bool gathered; /* what the round removes is known */
-	int64_t after; /* the last outcome looked at */
-	/* of events; those before range_at are gone, and in that one the events before next */
+	int64_t after; /* the last outcome that was considered */
+	/* ranges of events; those before range_at are removed, and of that one the ids before next
+	 */
 	struct sweep_range *ranges;
 	size_t range_count, range_cap, range_at;
 	int64_t next;
 	uint64_t events;   /* in all ranges */
-	int64_t *outcomes; /* ids; those before outcome_at are gone */
+	int64_t *outcomes; /* ids; those before outcome_at are removed */
 	size_t outcome_count, outcome_cap, outcome_at;
-	int64_t sessions[FORGET_ROWS_MAX]; /* of the events that the step under way has removed */
+	int64_t sessions[FORGET_ROWS_MAX]; /* of the events that this step has removed */
 	size_t removed;
 };
 
@@ -66,7 +67,7 @@ sweep_free(struct sweep *round)
 
 /* --- gathering --- */
 
-/* Events that are gathered already do not count as kept. */
+/* Events that are gathered already do not count as stored. */
 static bool
 past_retention(const struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
 {
@@ -78,9 +79,8 @@ past_retention(const struct sqlite_store *store, sqlite3_stmt *oldest, const str
 enum sweep_action { STOP, SKIP, REMOVE };
 
 /*
- * What the sweep may do with the outcome: forget it; pass it over, because it tells of an event
- * that is still pending; or wait, because it is not past its time, is the newest, or names the
- * newest event.
+ * What the sweep may do with the outcome: remove it; skip it, because one of its events is still
+ * pending; or stop, because it is not past its time, is the newest, or settles the newest event.
  */
 static enum sweep_action
 decide(struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
@@ -103,7 +103,7 @@ decide(struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *ch
 	return at != NULL ? REMOVE : SKIP;
 }
 
-/* An outcome that does not settle its events is forgotten alone. */
+/* Gathers the outcome; if it settles its events, gathers them too. */
 static void
 gather_outcome(struct sweep *round, sqlite3_stmt *oldest)
 {
@@ -125,7 +125,7 @@ gather_outcome(struct sweep *round, sqlite3_stmt *oldest)
 	}
 }
 
-/* Looks at the next outcome behind those looked at before. */
+/* Considers the next outcome. */
 static enum sweep_action
 gather_next(struct sqlite_store *store, const struct chores *chores)
 {
@@ -157,7 +157,7 @@ gathered_rows(const struct sweep *round)
 	return (size_t)round->events + round->outcome_count;
 }
 
-/* A step of it. */
+/* Does one step of gathering. */
 static void
 gather(struct sqlite_store *store, const struct chores *chores)
 {
@@ -194,7 +194,7 @@ remove_event(struct sqlite_store *store, int64_t id)
 	return transaction_run(store->statement[STATEMENT_REMOVE_SESSION]);
 }
 
-/* A dead letter goes with its event. */
+/* A dead letter is removed with its event. */
 static int
 remove_dead_letter(struct sqlite_store *store, int64_t id)
 {
@@ -202,7 +202,7 @@ remove_dead_letter(struct sqlite_store *store, int64_t id)
 	return transaction_run(store->statement[STATEMENT_REMOVE_DEAD_LETTER]);
 }
 
-/* The next few events. */
+/* Removes the next few events. */
 static int
 remove_events(struct sqlite_store *store)
 {
@@ -240,7 +240,7 @@ remove_outcomes(struct sqlite_store *store)
 	return rc;
 }
 
-/* The rows are back; so are their counts. */
+/* The rollback has brought the rows back; counts them again. */
 static void
 restore_counts(struct sqlite_store *store)
 {
@@ -248,14 +248,12 @@ restore_counts(struct sqlite_store *store)
 		session_rows_add_event(store, store->sweep->sessions[i]);
 }
 
-/* A step of it. False when the disk does not let us. */
+/* Does one step of removing. False: the disk does not let us. */
 static bool
 remove_step(struct sqlite_store *store)
 {
 	struct sweep *round = store->sweep;
-	/*
-	 * nobody to tell: what is not swept now is swept later, and of a broken store `ready` tells
-	 */
+	/* reported to nobody: a later step tries again, and ready reports a broken store */
 	struct error err;
 	size_t outcomes_before = round->outcome_at;
 

@@ -1,5 +1,7 @@
 /*
  * transaction.c - one transaction: begin, run statements, end, and why it failed.
+ *
+ * The bottom of the driver's own files: what they all do with a connection.
  */
 #include "queue/sqlite/transaction.h"
 
@@ -53,7 +55,7 @@ transaction_end(struct sqlite_store *store, int rc, struct error *err)
 			code = ERROR_STORAGE_UNKNOWN;
 	}
 	transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot write");
-	if (!sqlite3_get_autocommit(store->db)) /* SQLite may have rolled back by itself already */
+	if (!sqlite3_get_autocommit(store->db)) /* unless SQLite has rolled back by itself */
 		transaction_run(store->statement[STATEMENT_ROLLBACK]);
 	if (!sqlite3_get_autocommit(store->db))
 		code = ERROR_STORAGE_UNKNOWN;
@@ -66,10 +68,7 @@ transaction_end(struct sqlite_store *store, int rc, struct error *err)
 	return -1;
 }
 
-/*
- * Nothing depends on this but the price: without it every statement takes the locks and gives them
- * back.
- */
+/* If it fails, each statement takes and releases the locks by itself: slower, but no harm. */
 void
 transaction_begin_read(struct sqlite_store *store)
 {
@@ -79,6 +78,6 @@ transaction_begin_read(struct sqlite_store *store)
 void
 transaction_end_read(struct sqlite_store *store)
 {
-	if (!sqlite3_get_autocommit(store->db)) /* a failed read may have ended it */
+	if (!sqlite3_get_autocommit(store->db)) /* unless a failed read has ended it */
 		transaction_run(store->statement[STATEMENT_COMMIT]);
 }

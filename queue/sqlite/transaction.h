@@ -31,7 +31,7 @@ int transaction_fail(struct sqlite_store *store, struct error *err, enum error_c
 
 /*
  * What is on disk is unknown: from here on nothing is acknowledged, and no process trusts the
- * WAL-index (DELIVERY C8).
+ * WAL-index (DESIGN C8).
  */
 void transaction_mark_broken(struct sqlite_store *store);
 

@@ -1,14 +1,16 @@
--- The two logs (DESIGN section 1). Both are only appended to; rows leave when retention forgets them, oldest outcome first.
+-- The two logs, events and outcomes (DESIGN section 1). Both are only appended to; retention
+-- removes rows, oldest outcome first.
 -- application_id 0x73657671 is "sevq"; user_version is the number of the last migration.
 
--- Queue keys, by the small number that events and outcomes carry. A session's row goes with its last event.
+-- Queue keys, each with the small number that events and outcomes refer to. A session's row is
+-- removed with its last event.
 CREATE TABLE session (
 	id INTEGER PRIMARY KEY,
 	key TEXT NOT NULL UNIQUE
 ) STRICT;
 
--- Events, immutable, in id order. The newest row is never removed, so that ids and times never go back.
--- What the catalog reads on open stands first, the text last.
+-- Events, immutable, in id order. The newest row is never removed, so that ids and times never go
+-- back. The columns that the catalog reads on a start come first, the text last.
 CREATE TABLE event (
 	id INTEGER PRIMARY KEY,
 	session INTEGER NOT NULL,
@@ -18,35 +20,39 @@ CREATE TABLE event (
 	rule INTEGER NOT NULL,        -- 0 keep, 1 main-alias, 2 cron-run, 3 direct-main
 	wake INTEGER NOT NULL,        -- 0 next-heartbeat, 1 now
 	exec INTEGER NOT NULL,        -- 1: an exec completion, by its text (ROUTING section 8)
-	available_at INTEGER,         -- not before; null: at once
-	expires_at INTEGER,           -- not after; null: for ever
+	available_at INTEGER,         -- not delivered before; null: at once
+	expires_at INTEGER,           -- expires then; null: never
 	context_key TEXT,
 	delivery TEXT,                -- JSON object
-	original_key TEXT,            -- the key as sent; null when it is the queue key itself
+	original_key TEXT,            -- the session key as sent; null when it is the queue key
 	source TEXT,
 	traceparent TEXT,
 	text TEXT NOT NULL
 ) STRICT;
 
--- What happened to events, one row a call. Kinds up to 9 settle their events; the others only tell where they are.
+-- Outcomes: what happened to events, one row for each call. Kinds up to 9 settle their events, the
+-- others leave them as they are. The kind says what lease, until and detail mean.
 CREATE TABLE outcome (
-	id INTEGER PRIMARY KEY,       -- of a 'leased' row: the lease's id
+	id INTEGER PRIMARY KEY,       -- of a 'leased' row also the lease's id
 	ts INTEGER NOT NULL,
 	kind INTEGER NOT NULL REFERENCES outcome_kind(id),
 	session INTEGER NOT NULL,
-	events TEXT NOT NULL,         -- JSON array, ascending: an id, or a range [first,last]
-	lease INTEGER,                -- leased: -1 when exclusive; acked, nacked, returned, extended, lapsed: which lease
-	until INTEGER,                -- leased, extended: its end; nacked, returned: available again at
-	detail TEXT                   -- leased: the consumer; nacked, returned, dead: the reason; requeued: the new event's id
+	events TEXT NOT NULL,         -- JSON array, ascending: ids, and ranges [first,last]
+	lease INTEGER,                -- leased: -1 when exclusive;
+	                              -- acked, nacked, returned, extended, lapsed: the lease's id
+	until INTEGER,                -- leased, extended: when the lease ends;
+	                              -- nacked, returned: when the events are available again
+	detail TEXT                   -- leased: the consumer; nacked, returned, dead: the reason;
+	                              -- requeued: the new event's id
 ) STRICT;
 
 CREATE INDEX outcome_session ON outcome(session);
 
--- Events that were evicted or that died, until they are forgotten.
+-- Dead letters: events that were evicted or died. A row is removed with its event.
 CREATE TABLE dead_letter (
 	event INTEGER PRIMARY KEY,
 	outcome INTEGER NOT NULL,
-	requeued INTEGER              -- the outcome by which it was enqueued anew; null: a dead letter still
+	requeued INTEGER              -- the outcome that enqueued it again; null: none has
 ) STRICT;
 
 CREATE INDEX dead_letter_order ON dead_letter(outcome, event) WHERE requeued IS NULL;
@@ -60,16 +66,17 @@ INSERT INTO outcome_kind VALUES
 	(7, 'acked'), (8, 'expired'), (9, 'dead'),
 	(10, 'leased'), (11, 'extended'), (12, 'nacked'), (13, 'returned'), (14, 'lapsed'), (15, 'requeued');
 
--- Requests that carried an idempotency key, and what they were answered; in id order, forgotten after a day.
+-- Requests with an idempotency key, and the answers they got, in id order. Rows are removed after a
+-- day.
 CREATE TABLE idempotency (
 	id INTEGER PRIMARY KEY,
 	ts INTEGER NOT NULL,
 	key TEXT NOT NULL UNIQUE,
-	request INTEGER NOT NULL,     -- 64 bits of SHA-256(request): another request with the same key is refused
-	answer TEXT NOT NULL          -- JSON, the queue's own
+	request INTEGER NOT NULL,     -- 64 bits of SHA-256(request); another request is refused
+	answer TEXT NOT NULL          -- JSON, for the queue alone
 ) STRICT;
 
--- For people with the sqlite3 shell.
+-- Views for people with the sqlite3 shell.
 CREATE VIEW settled AS
 	WITH RECURSIVE range(outcome, first, last) AS (
 		SELECT outcome.id,
@@ -80,7 +87,8 @@ CREATE VIEW settled AS
 		SELECT outcome, first + 1, last FROM range WHERE first < last
 	)
 	SELECT range.first AS event, outcome_kind.name AS outcome, outcome.ts AS ts
-	FROM range JOIN outcome ON outcome.id = range.outcome JOIN outcome_kind ON outcome_kind.id = outcome.kind
+	FROM range JOIN outcome ON outcome.id = range.outcome
+		JOIN outcome_kind ON outcome_kind.id = outcome.kind
 	WHERE outcome.kind <= 9;
 
 CREATE VIEW pending AS

@@ -1,4 +1,4 @@
--- Deliveries of its events that had failed when an outcome settled them: a JSON array, one number an event; null where none had, or
--- where an older version wrote it.
+-- How many deliveries of each event had failed when an outcome settled it: a JSON array, one number
+-- for each event. Null where none had failed, or where an older version wrote the row.
 ALTER TABLE outcome ADD COLUMN attempts TEXT;
 ALTER TABLE dead_letter ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
