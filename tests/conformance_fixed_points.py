@@ -1,4 +1,5 @@
-"""Queue keys are fixed points: routes every vector, then every answer again under the same policy, and nothing may change.
+"""Queue keys are fixed points: every vector is routed, then every answer again under the same
+policy, and must not change.
 
 conformance_fixed_points.py SEVQD FILE...
 """

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""embed.py OUT FILE... - writes the numbered migrations as a C array of strings, in the order given, without the lines that are comments."""
+"""embed.py OUT FILE... - writes the numbered migrations as a C array of strings, in the order
+given, without the lines that are comments.
+"""
 import json, sys
 
 out, files = sys.argv[1], sys.argv[2:]

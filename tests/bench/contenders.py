@@ -1,8 +1,9 @@
-"""Who is measured: sevqd, a sevqd that queues nothing, and the peers that are installed.
+"""The measured servers: sevqd, a sevqd that queues nothing, and the peers that are installed.
 
-Here: how each is found, started in a directory of its own on loopback, and stopped. Not here: what is measured.
-A peer's data is thrown away, so peers are killed, not stopped. All die with the driver, even if that is killed. Nothing here touches the
-services that a distribution may have started from the same packages.
+Here: finding each, starting it on loopback in its own directory, and stopping it. Not here: the
+measurements. A peer's data is discarded, so peers are killed, not stopped. All servers end with the
+driver, even if that is killed. Services that the distribution started from the same packages are
+not touched.
 """
 import glob
 import os
@@ -32,7 +33,8 @@ def is_answering(port):
 
 
 def said(*line):
-    """What a command prints. One that fails has said why on standard error, and ends the run."""
+    """The output of a command. A failing command ends the run with its message on standard error.
+    """
     done = subprocess.run(line, stdout=subprocess.PIPE, check=False, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, line[:2]))} ended with {done.returncode}")
@@ -47,7 +49,7 @@ def cpu_seconds(pid):
 
 
 class Sevq:
-    """The server this is about. One session takes all that a run posts: its limit of 10,000 would stop the runs with one."""
+    """sevqd. Runs with one session post all events to it, so its limit of 10,000 is raised."""
 
     name, title = "sevq", "sevqd"
     jobs = {"post": "post", "batch": "batch", "drain": "drain", "lease": "lease", "wake": "wake"}
@@ -85,12 +87,12 @@ class Sevq:
         return cpu_seconds(self.server.process.pid)
 
     def memory_bytes(self):
-        """Resident."""
+        """Resident memory."""
         with open(f"/proc/{self.server.process.pid}/status", encoding="ascii", errors="replace") as f:
             return int(next(line for line in f if line.startswith("VmRSS:")).split()[1]) * 1024
 
     def stats(self):
-        """On a connection of its own: one that is idle meanwhile is closed."""
+        """Uses a new connection, since an idle one would have been closed."""
         client = self.server.client()
         try:
             return client.stats()
@@ -98,7 +100,7 @@ class Sevq:
             client.close()
 
     def counters(self):
-        """What a load is checked against, and how often was committed for it."""
+        """The server's counters of events and commits, against which a load is checked."""
         stats = self.stats()
         return sum(stats["events"][name] for name in ("enqueued", "drained", "acked")), stats["engine"]["commits"]
 
@@ -120,7 +122,7 @@ class Peer:
     """A program from Debian in the foreground."""
 
     death = "KILL"
-    identity = ()  # options of setpriv: as whom it runs
+    identity = ()  # options of setpriv: the user it runs as
 
     def __init__(self, directory):
         self.directory, self.port, self.process = directory, free_port(), None
@@ -148,10 +150,10 @@ class Peer:
         return self.directory.with_suffix(".log")
 
     def prepare(self):
-        """Before it starts."""
+        """Prepares the directory before the start."""
 
     def furnish(self):
-        """When it listens."""
+        """Creates the tables once it listens."""
 
     def is_ready(self):
         if self.process.poll() is not None:
@@ -198,14 +200,14 @@ class Beanstalkd(Peer):
 
 
 class Postgres(Peer):
-    """It refuses to run as root; its package brings a user for it."""
+    """PostgreSQL refuses to run as root; its package creates a user for it."""
 
     name, title, program, package, version_flag = "postgres", "PostgreSQL", "postgres", "postgresql", "--version"
     jobs = {"post": "insert"}
     settings = ["-c", "fsync=on", "-c", "synchronous_commit=on"]
     table = ("CREATE TABLE event (id bigserial PRIMARY KEY, ts timestamptz NOT NULL DEFAULT now(), "
              "session text NOT NULL, text text NOT NULL)")
-    death = "QUIT"  # killed harder it leaves shared memory behind
+    death = "QUIT"  # SIGKILL would leave shared memory behind
     user = "postgres"
     identity = ("--reuid", user, "--regid", user, "--clear-groups") if os.geteuid() == 0 else ()
 
@@ -250,7 +252,7 @@ class Postgres(Peer):
         self.call("psql", "-X", "-q", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres", "-d", "postgres", "-c", self.table)
 
     def cpu_seconds(self):
-        return None  # it is many processes
+        return None  # PostgreSQL has many processes
 
 
 CONTENDERS = {c.name: c for c in (Sevq, Noop, Redis, Beanstalkd, Postgres)}

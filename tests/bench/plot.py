@@ -1,4 +1,6 @@
-"""One figure: throughput against connections, and the latency of a post. Needs Debian's python3-matplotlib."""
+"""One figure: throughput against connections, and the latency of a post. Needs Debian's
+python3-matplotlib.
+"""
 import statistics
 
 from contenders import CONTENDERS

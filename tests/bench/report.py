@@ -1,7 +1,7 @@
-"""What the rounds come to: a table of figures, and a table of goals.
+"""The results of the rounds: a table of figures and a table of goals.
 
-Here: medians, ratios, text. A ratio is made within each round and only then summed up, because the disk drifts between them.
-Not here: measuring (rounds).
+Here: medians, ratios, text. Ratios are taken within each round, and then their median, because the
+disk drifts between rounds. Not here: measuring (rounds).
 """
 import statistics
 
@@ -9,7 +9,7 @@ from rounds import AT_RANDOM, BATCHES, DRAINS, LEASES, ONE, POSTS, ROWS, SYNC, W
 
 
 class Figures:
-    """One round's rows, by name. Where something was not measured, asking for it is a LookupError."""
+    """The rows of one round, by name. A row that was not measured raises LookupError."""
 
     def __init__(self, measured):
         self.rows, self.memory = measured["rows"], measured["memory"]
@@ -21,7 +21,7 @@ class Figures:
         return found
 
     def calls(self, *row, **more):
-        """A second."""
+        """Per second."""
         found = self.all(*row, **more)
         return sum(r["requests"] for r in found) / sum(r["seconds"] for r in found)
 
@@ -33,12 +33,12 @@ class Figures:
         return statistics.median(r["p99Us"] for r in self.all(*row, **more))
 
     def cpu_us(self, *row):
-        """Of the server, an event."""
+        """Processor time of the server per event."""
         found = self.all(*row)
         return sum(r["cpuSeconds"] for r in found) * 1e6 / sum(r["rounds"] * r["size"] for r in found)
 
     def memory_bytes(self):
-        """A pending event."""
+        """Memory per pending event."""
         if self.memory is None:
             raise LookupError("memory")
         return self.memory["residentBytes"] / self.memory["events"]
@@ -50,7 +50,7 @@ def posts(connections, who="sevq"):
 
 AT_LEAST, AT_MOST = ">=", "<="
 
-# What to reach: in words, the bound, and the figure of a round.
+# The goals: in words, the bound, and the figure of a round.
 GOALS = (
     *((f"posts, {n} connection{'s' * (n > 1)} / Redis, always synced", AT_LEAST, 2.0 if n == 64 else 1.0,
        lambda f, n=n: f.calls(*posts(n)) / f.calls(*posts(n, "redis"))) for n in (1, 8, 64, 256)),
@@ -73,7 +73,7 @@ def reached(bound, goal, value):
 
 
 def goals(rounds):
-    """Of each goal what was measured, a value a round; none where something it needs was not."""
+    """For each goal one value per round; none when a row that it needs was not measured."""
     found = []
     for name, bound, goal, figure in GOALS:
         try:
@@ -96,14 +96,14 @@ def shown(values, digits=0, is_spread=True):
 
 
 def table(lines, left=1):
-    """The first line is the heading; the first columns stand left."""
+    """The first line is the heading; the first columns are left-aligned."""
     widths = [max(map(len, column)) for column in zip(*lines)]
     ruled = [lines[0], ["-" * w for w in widths], *lines[1:]]
     return "\n".join("| " + " | ".join(c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))) + " |" for line in ruled)
 
 
 def row_figures(row, bare):
-    """What one measurement comes to."""
+    """The figures of one measurement."""
     calls, commits, cpu = row["requests"] / row["seconds"], row.get("commits"), row.get("cpuSeconds")
     sent = row["rounds"] * row.get("size", 1)
     return {
@@ -121,13 +121,13 @@ def row_figures(row, bare):
 
 
 def bare_rate(rows):
-    """Of fdatasync, in a round."""
+    """The rate of fdatasync in a round."""
     rates = [r["requests"] / r["seconds"] for r in rows if r["what"] == SYNC]
     return statistics.mean(rates) if rates else None
 
 
 def summary(rounds):
-    """Per kind of measurement its figures, a list with one item a measurement."""
+    """For each kind of measurement a list with the figures of each measurement."""
     found = {}
     for measured in rounds:
         bare = bare_rate(measured["rows"])
@@ -152,7 +152,7 @@ COLUMNS = (  # heading, figure, digits, whether the smallest and the largest are
 
 
 def figures_table(found, order):
-    """Rows of one kind stand together, contenders in their order."""
+    """Rows of one kind are together, contenders in order."""
     kinds = list(dict.fromkeys(what for what, _, _ in found))
     lines = [["", "of", "connections", *(heading for heading, _, _, _ in COLUMNS)]]
     for what, who, connections in sorted(found, key=lambda key: (kinds.index(key[0]), key[2], order.index(key[1]))):
@@ -172,7 +172,7 @@ def goals_table(found):
 
 
 def sentences(rounds):
-    """What idle waiters and pending events cost."""
+    """Sentences on the cost of idle waiters and pending events."""
     idle, memory = [r["idle"] for r in rounds if r["idle"]], [r["memory"] for r in rounds if r["memory"]]
     if idle:
         yield (f"{WAITERS:,} idle waiters: {shown([i['memoryBytes'] / 2**20 for i in idle], 1)} MiB, "

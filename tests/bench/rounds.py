@@ -1,8 +1,8 @@
-"""What is measured: one round of everything.
+"""One round of all measurements.
 
-In a round all contenders are measured in turn, each for a short slice, so that a drift of the disk hits all alike; every
-second round goes through them the other way round. Each round has its own servers and databases.
-Not here: what it comes to (report).
+In a round all contenders are measured in turn, in short slices, so that a drift of the disk affects
+all of them; every second round has the reverse order. Each round has its own servers and databases.
+Not here: the evaluation (report).
 """
 import contextlib
 import functools
@@ -19,11 +19,12 @@ SESSIONS = 1000
 MANY_SESSIONS = 5000
 BATCH, DRAIN = 100, 20
 WAITERS = 2000
-SHORT_SLICES = 3  # for each of the others: a slice of drains takes what was just put there, and that must be young
+# for each of the others: a slice of drains takes events that were just enqueued, from memory
+SHORT_SLICES = 3
 POSTERS = {"sevq": (1, 8, 64, 256), "noop": (1, 8, 64, 256), "redis": (1, 8, 64, 256), "beanstalkd": (1, 8, 64), "postgres": (1, 8, 64)}
 CONNECTIONS = (1, 8, 64, 256)
 
-# The rows, as they are called in every table and file.
+# The names of the rows in every table and file.
 SYNC, POSTS, BATCHES, ROWS = "fdatasync of 4 KiB", "posts", f"batches of {BATCH}", f"rows, {BATCH} a transaction"
 DRAINS, LEASES, WAKES = f"drains of {DRAIN}", f"lease and ack of {DRAIN}", "201 to the waiter's answer"
 TAKERS = {(DRAINS, "sevq", "drain"): (1, 64), (DRAINS, "redis", "drain"): (64,), (LEASES, "sevq", "lease"): (1, 64)}
@@ -34,13 +35,13 @@ QUANTILES = {"p50Us": 0.5, "p90Us": 0.9, "p99Us": 0.99, "p999Us": 0.999}
 
 
 def quantile(times, share):
-    """The time that this share of the counted ones did not exceed."""
+    """The quantile of the counted times."""
     seen = itertools.accumulate(count for _, count in times)
     return next(us for (us, _), so_far in zip(times, seen) if so_far >= share * sum(count for _, count in times))
 
 
 def merged(reports):
-    """Several slices as one."""
+    """Merges the reports of several slices."""
     times = sorted(itertools.chain.from_iterable(r.pop("times") for r in reports))
     sums = {name: sum(r[name] for r in reports) for name in SUMS if reports[0].get(name) is not None}
     longest = max(r["maxUs"] for r in reports)
@@ -48,7 +49,7 @@ def merged(reports):
 
 
 def bare_load(given, mode, **flags):
-    """What the load generator reports."""
+    """The report of the load generator."""
     words = [word for name, value in flags.items() for word in ("--" + name, str(value))]
     return json.loads(said(given.load, mode, *words))
 
@@ -59,10 +60,10 @@ class Round:
         self.rows, self.running = [], {}
         self.memory = self.idle = None
 
-    # Whom.
+    # Contenders.
 
     def contender(self, name):
-        """Started when it is first needed."""
+        """The contender, started at its first use."""
         if name not in self.running:
             self.running[name] = CONTENDERS[name](self.directory / name)
             self.running[name].start()
@@ -70,7 +71,7 @@ class Round:
 
     @contextlib.contextmanager
     def fresh(self):
-        """A sevqd that has done nothing yet."""
+        """A newly started sevqd."""
         server = Sevq(self.directory / "fresh")
         self.running["fresh"] = server
         yield server.start()
@@ -78,13 +79,15 @@ class Round:
         del self.running["fresh"]
         shutil.rmtree(self.directory / "fresh")
 
-    # How.
+    # Slices.
 
     def say(self, *words):
         print(f"round {self.number + 1} of {self.given.rounds}:", *words, file=sys.stderr, flush=True)
 
     def alternate(self, jobs, repeats):
-        """Jobs are what, who, connections, and the function that measures one slice of it: all in turn, again and again."""
+        """Runs jobs in turn, several times. A job is (row, contender, connections, function that
+        measures one slice).
+        """
         found = {}
         present = [job for job in jobs if job[1] not in self.absent][:: 1 if self.number % 2 == 0 else -1]
         for what, who, connections, measure in present * repeats:
@@ -94,7 +97,9 @@ class Round:
             self.rows.append({"what": what, "who": who, "connections": connections, **merged(reports)})
 
     def load(self, contender, mode, **flags):
-        """The report of a load, and what it cost the server. Every event it speaks of must be one in the server's books too."""
+        """Runs a load; returns its report and the server's cost. The server's counters must agree
+        with the report.
+        """
         flags = {"sessions": SESSIONS, "size": 1, **contender.flags(), **flags}
         before, cpu = contender.counters(), contender.cpu_seconds()
         report = bare_load(self.given, mode, **flags)
@@ -116,10 +121,10 @@ class Round:
         return what, who, connections, measure
 
     def sync(self, beside):
-        """The bare disk, in turn with what is held against it."""
+        """The bare disk, in turn with the measurements that are compared with it."""
         return SYNC, "disk", 1, lambda: {**bare_load(self.given, "sync", dir=self.directory, seconds=self.seconds()), "beside": beside}
 
-    # What.
+    # Measurements.
 
     def posts(self):
         for connections in CONNECTIONS:
@@ -133,7 +138,7 @@ class Round:
             self.alternate([self.sync(BATCHES), sqlite, batches], self.given.repeats)
 
     def drains(self):
-        """Of sessions that were filled for it just before."""
+        """Drains sessions that were filled just before."""
         for connections in (1, 64):
             jobs = [(what, who, connections, functools.partial(self.take, who, job, connections))
                     for (what, who, job), counts in TAKERS.items() if connections in counts]
@@ -151,11 +156,12 @@ class Round:
         self.alternate([self.sync(AT_RANDOM), many, one], self.given.repeats)
 
     def wakes(self):
-        """Once: what an earlier slice has left in a session would be taken with what the next waits for."""
+        """One slice only: the next would also drain events that an earlier one left in a session.
+        """
         self.alternate([self.sync(WAKES), self.slice(WAKES, "sevq", "wake", 64, prefix="agent:main:wake:")], 1)
 
     def pending_memory(self):
-        """What more pending events cost, when what is allocated but once already is."""
+        """The memory of additional pending events, after one-time allocations."""
         first, more = self.given.pending
         self.say(f"memory of {more:,} pending events")
         with self.fresh() as server:
@@ -169,7 +175,9 @@ class Round:
         self.load(server, "batch", size=BATCH, connections=8, count=events // BATCH)
 
     def idle_waiters(self):
-        """What they cost in memory, connections included; and in processor time while nothing happens."""
+        """The memory of idle waiters with their connections, and their processor time while nothing
+        happens.
+        """
         self.say(f"{WAITERS} idle waiters")
         with self.fresh() as server:
             before = server.memory_bytes()
@@ -184,14 +192,14 @@ class Round:
                 waiter.close()
 
     def check_noop(self):
-        """A ceiling is one only if as many bytes go through it."""
+        """Checks that the noop server's answers are as long as the real ones."""
         event = {"sessionKey": "agent:main:bench:00000000", "text": "x" * 148}
         sizes = [len(self.contender(c.name).server.client().call("POST", "/v1/events", event).body) for c in (Sevq, Noop)]
         assert abs(sizes[0] - sizes[1]) <= 8, f"the answer of noop.c has {sizes[1]} bytes, the real one {sizes[0]}"
         assert self.contender(Noop.name).stats()["events"]["enqueued"] == 0, "noop.c queues: its handler is not in the other's place"
 
     def measure(self):
-        """Everything asked for; whatever happens, nothing is left running."""
+        """Measures all given rows; stops every server at the end, also on an error."""
         try:
             self.check_noop()
             for name in self.given.only:

@@ -1,4 +1,4 @@
-"""The crash tests run the same real server as the dialogues in tests/http."""
+"""The crash tests run the same real server as the tests in tests/http."""
 import sys
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from sevqd import Server
 
 @pytest.fixture
 def server(tmp_path):
-    """Not started; with one owner, so that some keys are re-keyed. Whatever still runs at the end is killed."""
+    """A server that is not started yet. Its policy has one owner, so that some keys are rekeyed. It
+    is killed at the end if it still runs.
+    """
     server = Server(tmp_path / "server", policy=ONE_OWNER)
     yield server
     if server.process is not None:

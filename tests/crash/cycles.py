@@ -1,4 +1,5 @@
-"""How often servers are killed: 30 times in all, or as often as asked for; and by which dice."""
+"""How many times servers are killed (30, or SEVQ_CRASH_CYCLES), and the seed of the random choices.
+"""
 import os
 import random
 

@@ -1,23 +1,23 @@
-"""What clients saw before a crash and what is found after it, and the judgement whether the two agree.
+"""What clients saw before a crash and what is found after it, and a check that the two agree.
 
 Here: plain records and one pure function, check. Not here: servers, threads, time.
 
-A history says: which events were posted, and for each post whether it was acknowledged (its ids are known) or its
-answer was lost; which takes were asked for, and what each answered, if it did; what peeks showed meanwhile; and
-what is found in each queue after the restart. The promises (C1, C2, C5, C6, C9):
+A history has the posted events, each post with its ids or, if its answer was lost, without; the
+takes with their answers, if any; what peeks showed meanwhile; and the events found in each queue
+after the restart. The promises (C1, C2, C5, C6, C9):
 
     lost        an event that was acknowledged or seen, and not taken, is found
-    half        a batch is wholly there or wholly not
-    returned    what was taken, or was not there after an earlier crash, is not found
+    half        a batch is found as a whole or not at all
+    returned    an event that was taken, or absent after an earlier crash, is not found
     twice       an event is found once, taken once, and has one id; an id belongs to one event
-    order       in id order, each producer's events stand in the order it sent them; answers are oldest first
-    passed      a drain takes the oldest: nothing older than a drained event is found
+    order       by id, each producer's events are in the order sent; answers are oldest first
+    passed      a drain takes the oldest: no event older than a drained one is found
     key         an event is found under its queue key, with the key it was sent with
     unknown     every text is one that was sent, byte for byte
     replaced    of a chain of replacements only the newest is found
 
-A take whose answer was lost may have happened or not: it excuses what is missing from its queue, but only what it could
-have taken (a drain the oldest up to its limit, a consume its ids).
+A take whose answer was lost may or may not have happened. It excuses missing events of its queue,
+but only those it could have taken (a drain the oldest up to its limit, a consume its ids).
 """
 from collections import Counter, defaultdict
 from typing import NamedTuple, Optional
@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 
 class Post(NamedTuple):
-    events: tuple  # of Sent; several are a batch
+    events: tuple  # tuple of Sent; several are a batch
     ids: Optional[tuple]  # None: no answer
 
 
@@ -48,15 +48,15 @@ class Take(NamedTuple):
     queue: str
     limit: int  # at most so many
     ids: Optional[frozenset]  # only these; None: a drain, the oldest
-    answer: Optional[tuple]  # of Seen; None: no answer
+    answer: Optional[tuple]  # tuple of Seen; None: no answer
 
 
 class History(NamedTuple):
     posts: tuple
     takes: tuple = ()
     peeks: tuple = ()  # each a tuple of Seen
-    found: tuple = ()  # of Seen, queue by queue in the order presented
-    gone: frozenset = frozenset()  # texts that had left, or never arrived, at an earlier look
+    found: tuple = ()  # tuple of Seen, queue by queue, in the order of the answers
+    gone: frozenset = frozenset()  # texts that were absent after an earlier crash
 
 
 def check(history):
@@ -112,12 +112,15 @@ def check_order(history, sightings):
 
 
 def check_there(history, sightings, taken):
-    """What was acknowledged or seen is found, unless it was taken, replaced, or a lost take may have it."""
+    """Every event that was acknowledged or seen is found, unless it was taken or replaced, or a
+    lost take may have taken it.
+    """
     seen_texts = {seen.text for seen in sightings}
     stored = [post for post in history.posts if post.ids or any(e.text in seen_texts for e in post.events)]
     there = {e.text: e for post in stored for e in post.events}
     whole = {e.text for post in stored if post.ids or len(post.events) == 1 for e in post.events}
-    newest, latest = defaultdict(int), defaultdict(int)  # per chain: the newest that is there, the latest that was sent
+    # per chain: the newest event found, and the latest sent
+    newest, latest = defaultdict(int), defaultdict(int)
     for post in history.posts:
         for e in post.events:
             if e.chain:
@@ -129,7 +132,7 @@ def check_there(history, sightings, taken):
 
     ids = {seen.text: seen.id for seen in sightings}
     ids.update((e.text, i) for post in history.posts if post.ids for e, i in zip(post.events, post.ids))
-    room = Counter()  # how many events the lost drains of a queue may have
+    room = Counter()  # how many events the lost drains of a queue may have taken
     lost_ids, lost_queues = set(), set()
     for take in history.takes:
         if take.answer is None:
@@ -156,7 +159,7 @@ def check_there(history, sightings, taken):
 
 
 def after(history):
-    """The start of the next history: what was found is pending, everything else is gone for good."""
+    """The start of the next history: the found events are pending, all others must never return."""
     sent = {e.text: e for post in history.posts for e in post.events}
     posts = tuple(Post((sent[seen.text],), (seen.id,)) for seen in history.found)
     return History(posts, gone=history.gone | (sent.keys() - {seen.text for seen in history.found}))

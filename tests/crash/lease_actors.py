@@ -1,10 +1,11 @@
-"""A producer or a consumer of leases: a process of its own that outlives servers and may be killed at any moment.
+"""A producer or a consumer of leases: a process that outlives servers and may be killed at any
+time.
 
-    lease_actors.py produce|consume NAME DIRECTORY SEED
+lease_actors.py produce|consume NAME DIRECTORY SEED
 
-It finds the server of the day in DIRECTORY/place and writes down in DIRECTORY/NAME.journal what it asks before it asks, and
-what it was told before it does anything else; so whenever it dies, at most one request has an unknown end. Not here:
-what is right (lease_history.py).
+It finds the running server in DIRECTORY/place. In DIRECTORY/NAME.journal it records each request
+before sending it, and each answer before doing anything else; so when it is killed, at most one
+request has an unknown outcome. Not here: which answers are right (lease_history.py).
 """
 import http.client
 import json
@@ -18,7 +19,7 @@ from pathlib import Path
 from load import FILLER
 from sevqd import Client
 
-# As sent, and where it must be under the policy of one owner.
+# The key as sent, and the queue key under the policy of one owner.
 KEYS = {
     "agent:main:main": "agent:main:main",
     "agent:main:telegram:default:direct:123": "agent:main:main",
@@ -29,7 +30,7 @@ LOST = (OSError, http.client.HTTPException)
 
 
 class Place:
-    """Where the server is: written at each start, read by everybody."""
+    """The address of the running server: written at each start, read by all actors."""
 
     def __init__(self, directory):
         self.path = Path(directory) / "place"
@@ -40,7 +41,7 @@ class Place:
         new.replace(self.path)
 
     def after(self, life):
-        """Waits for a later life than this."""
+        """Waits until the server has been started again after this start."""
         while True:
             found = json.loads(self.path.read_text())
             if found[0] > life:
@@ -49,7 +50,7 @@ class Place:
 
 
 class Journal:
-    """Records that are there once write has returned, whatever happens to the writer."""
+    """A file of records that are durable against a kill of the writer once write has returned."""
 
     def __init__(self, path):
         self.file, self.count = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 0
@@ -67,19 +68,21 @@ class Journal:
 
 
 class Line:
-    """A connection to the server of the day."""
+    """A connection to the running server."""
 
     def __init__(self, place):
         self.place, self.life, self.client = place, 0, None
 
     def call(self, *args, **kwargs):
-        """Raises one of LOST when there is no answer: by the end of a server, also one that takes its leave."""
+        """Raises one of LOST when there is no answer, because the server was killed or is stopping.
+        """
         if self.client is None:
             self.life, port, token = self.place.after(self.life)
             self.client = Client(port, token, once=True)
         try:
             reply = self.client.call(*args, **kwargs)
-            if reply.status == 401 or reply.status == 503 and reply.json["code"] == "closing":  # 401: another's, at a dead one's port
+            # 401: another server has the dead one's port
+            if reply.status == 401 or reply.status == 503 and reply.json["code"] == "closing":
                 raise ConnectionError(reply)
         except LOST:
             self.client.close()
@@ -88,7 +91,7 @@ class Line:
         return reply
 
     def hang_up(self, *args, **kwargs):
-        """Asks, and does not wait for the answer."""
+        """Sends a request and closes without waiting for the answer."""
         if self.client is not None:
             self.client.send(*args, **kwargs)
             self.client.close()
@@ -106,7 +109,9 @@ class Actor:
         return f"{self.name}-{self.keys}"
 
     def ask(self, path, body, key=None, again=True, **what):
-        """Asks until there is an answer, or only once; None: none came. With a key it is the same request each time."""
+        """Sends the request until there is an answer, or only once; None when there was none. With
+        a key every repetition is the same request.
+        """
         headers = [("Idempotency-Key", f'"{key}"')] if key else []
         text = json.dumps(body, ensure_ascii=False)
         n, tries = self.journal.ask(path=path, body=text, key=key, **what), 0
@@ -125,7 +130,9 @@ class Actor:
 
 
 class Producer(Actor):
-    """Posts with idempotency keys, and posts again what it has no answer to; now and then also what it has."""
+    """Posts with idempotency keys, and repeats posts that were not answered; now and then also
+    answered ones.
+    """
 
     def __init__(self, *args):
         super().__init__(*args)
@@ -135,7 +142,7 @@ class Producer(Actor):
         self.sequence += 1
         size = self.rng.choice((0, 0, 10, 100, 300, 3000 if self.rng.random() < 0.1 else 50))
         text = f"{self.name} #{self.sequence} {(FILLER * (size // len(FILLER) + 1))[:size]}."
-        # Only the key stands between a second post and a second event.
+        # Only the key prevents a second event.
         return {"text": text, "sessionKey": session_key, "allowDuplicate": True} | ({"idempotencyKey": self.key()} if own_key else {})
 
     def turn(self):
@@ -159,7 +166,7 @@ class Producer(Actor):
 
 
 class Consumer(Actor):
-    """Leases, and does with the lease what consumers do."""
+    """Takes leases and ends them in all the ways that consumers do."""
 
     FATES = {
         "ack": 40, "ack_twice": 6, "ack_by_parts": 6, "ack_some": 6, "nack": 8, "nack_uncounted": 4, "nack_some": 6, "nack_then_ack": 3,
@@ -172,13 +179,13 @@ class Consumer(Actor):
         if not self.ids:
             self.wait(session_key)
             return
-        time.sleep(self.rng.random() * 0.008)  # the work
+        time.sleep(self.rng.random() * 0.008)  # simulates the work on the events
         some = set(self.rng.sample(self.ids, self.rng.randint(1, len(self.ids))))
         fate = self.rng.choices(list(self.FATES), self.FATES.values())[0]
         getattr(self, fate)(self.ids, [i for i in self.ids if i in some], [i for i in self.ids if i not in some])
 
     def take(self, session_key, limit, seconds):
-        """The consumer's lease; ids is empty when there was nothing to take."""
+        """A lease; ids is empty when no event was deliverable."""
         body = {"sessionKey": session_key, "limit": limit, "leaseMs": round(seconds * 1000), "consumer": self.name}
         reply = self.ask("/v1/leases", body, self.key(), what="lease", ms=body["leaseMs"])
         assert reply.status == 200, reply
@@ -195,7 +202,7 @@ class Consumer(Actor):
         body = {"ids": ids} if named else {}
         if what == "extend":
             fields.setdefault("leaseMs", 500)
-        # Only an ack can be asked again: it is answered as the first time.
+        # Only an ack can be repeated: it gets the same answer.
         return self.ask(f"/v1/leases/{self.lease}/{what}", body | fields, again=what == "ack", what=what, lease=self.lease, ids=ids,
             counts=fields.get("countAttempt", True), ms=fields.get("leaseMs", 0))
 

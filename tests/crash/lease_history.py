@@ -1,21 +1,25 @@
-"""What clients of leases saw over several lives of a server, and the judgement whether it keeps the promises.
+"""What clients of leases saw over several runs of a server, and a check of the server's promises.
 
 Here: plain records and one pure function, check. Not here: servers, processes, waiting.
 
-Times are seconds on the one clock that all clients of a machine share. A client knows when it asked and when it heard the
-answer, and the server acted at some moment between the two; so each lease has a time until which it surely lasts and
-one at which it is surely over, and a promise is broken only where every moment between breaks it. What was asked again
-until an answer came is one record: asked first, answered last.
+Times are seconds on one clock that all clients of the machine share. A client knows when it sent a
+request and when it got the answer; the server acted at some time in between. So each lease has a
+time until which it surely holds, and one from which it is surely over, and a promise is broken only
+if every time in between breaks it. A request that was repeated until an answer came is one record,
+with the time of the first request and of the last answer.
 
-    lost        an event that was posted ends acked, or as a dead letter, or is still there; a batch does so wholly (C2)
-    twice       one idempotency key, one event, whatever was sent again (C3); it ends in one way, by one lease (C2)
+    lost        a posted event is acked, or a dead letter, or still pending; a batch as a whole (C2)
+    twice       one idempotency key makes one event, however often it was sent (C3);
+                an event ends in one way, by one lease (C2)
     overlap     no two leases hold an event at the same time (C4)
-    late        what a lease has lost can no longer be acked, given back or extended by it (C4)
-    refused     while it holds, also over a restart, these are not refused; and an ack is not, repeated (C4)
-    order       first deliveries follow the order of the queue; an answer is oldest first (C5); leases are numbered as given
-    returned    what was acked is never delivered again (C6)
-    attempts    every delivery that failed counts, except what a restart took away and what was given back without;
-                so many, and the event is a dead letter
+    late        an event that has left a lease cannot be acked, nacked or extended by it (C4)
+    refused     while a lease holds, also over a restart, these calls are not refused;
+                nor is a repeated ack (C4)
+    order       first deliveries follow the order of the queue; an answer is oldest first (C5);
+                the ids of leases ascend
+    returned    an acked event is never delivered again (C6)
+    attempts    every failed delivery counts an attempt, except those that a restart ended and
+                nacks that do not count; after the last attempt the event is a dead letter
     key         an event stays under its queue key, with the key it was sent with
     unknown     every text is one that was sent, byte for byte (C9)
 """
@@ -24,14 +28,15 @@ from itertools import combinations
 from math import inf
 from typing import NamedTuple, Optional
 
-MARGIN = 0.02  # for milliseconds rounded, and wall time that stood for the steady clock over a restart
+# for rounded milliseconds, and for the wall clock replacing the steady clock over a restart
+MARGIN = 0.02
 
 
 class Post(NamedTuple):
     texts: tuple
     key: str  # as sent
     queue: str  # where it must be
-    answers: tuple = ()  # of tuples of ids, one for each time it was answered
+    answers: tuple = ()  # tuple of tuples of ids, one for each answer
 
 
 class Seen(NamedTuple):
@@ -48,7 +53,7 @@ class Lease(NamedTuple):
     answered: float
     seconds: float
     events: tuple  # of Seen
-    again: bool = False  # asked more than once: the answer may be about an earlier moment
+    again: bool = False  # sent more than once: the answer may belong to an earlier request
 
 
 class Call(NamedTuple):
@@ -63,7 +68,9 @@ class Call(NamedTuple):
 
 
 class Life(NamedTuple):
-    """One run of the server: not yet begun, surely begun, not yet ended, surely ended."""
+    """One run of the server: bounds of its start (not yet, surely) and of its end (not yet,
+    surely).
+    """
 
     spawned: float
     listening: float
@@ -76,13 +83,13 @@ class History(NamedTuple):
     leases: tuple = ()
     calls: tuple = ()
     lives: tuple = (Life(0, 0),)
-    dead: tuple = ()  # of Seen: the dead letters
-    left: tuple = ()  # of Seen: what is queued in the end
+    dead: tuple = ()  # tuple of Seen: the dead letters
+    left: tuple = ()  # tuple of Seen: the events pending in the end
     attempts_max: int = 8
 
 
 class Hold:
-    """One event under one lease, and the calls about it in the order in which they were asked."""
+    """One event under one lease, and the calls about it in the order of their requests."""
 
     def __init__(self, lease, event, calls):
         self.lease, self.event, self.calls = lease, event, calls
@@ -94,7 +101,7 @@ class Hold:
         return [c for c in self.calls if c.what == what and c.status in (statuses or (200,))]
 
     def lasts_until(self):
-        """It surely lasts until then."""
+        """The time until which the hold surely lasts."""
         end = self.lease.asked + self.lease.seconds
         for call in self.calls:
             if call.status not in (200, None):
@@ -105,13 +112,13 @@ class Hold:
         return end
 
     def is_over_at(self):
-        """It is surely over then."""
+        """The time at which the hold is surely over."""
         nacked = [c.answered for c in self.did("nack")]
         return min([max([self.lease.answered + self.lease.seconds, *(c.answered + c.seconds for c in self.did("extend", 200, None))]), *nacked])
 
 
 def holds_of(history):
-    """By event id: its holds in the order of the leases."""
+    """The holds of each event id, in the order of the leases."""
     calls, holds = defaultdict(list), defaultdict(list)
     for call in sorted(history.calls, key=lambda c: c.asked):
         for event in call.ids:
@@ -135,7 +142,9 @@ def sightings(history):
 
 
 def check_identity(history):
-    """Every sighting is of an event as it was sent; a text has one id, whoever says it, and an id one text."""
+    """Every sighting is of an event as it was sent; a text has one id in all answers, and an id one
+    text.
+    """
     sent = {text: post for post in history.posts for text in post.texts}
     said = [(i, text) for post in history.posts for answer in post.answers for i, text in zip(answer, post.texts)]
     id_of, text_of = {}, {}
@@ -151,7 +160,7 @@ def check_identity(history):
 
 
 def check_end(history, holds):
-    """Of what was answered, or was seen, each event ends in one way."""
+    """Every event that was answered or seen ends in exactly one way."""
     ends = Counter(seen.text for seen in (*history.dead, *history.left))
     ends.update(hold.event.text for of_one in holds.values() for hold in of_one if hold.did("ack"))
     seen = {s.text for s in sightings(history)}
@@ -168,12 +177,13 @@ def check_leases(holds):
             if b.lease.answered < a.lasts_until() - MARGIN:
                 yield "overlap", a.event.text
             acks = a.did("ack")
-            if acks:  # after the next lease began it came too late; before, the next should not have been
+            # after the next lease began the ack was late; before, the next lease should not exist
+            if acks:
                 yield "returned" if acks[0].answered < b.lease.asked else "late", a.event.text
 
 
 def check_calls(history, holds):
-    """Calls are refused when the hold is over, and only then."""
+    """Calls are refused if and only if the hold is over."""
     by_lease = {(hold.lease.id, hold.event.id): hold for of_one in holds.values() for hold in of_one}
     for call in history.calls:
         found = [by_lease[call.lease, i].before(call) for i in call.ids if (call.lease, i) in by_lease]
@@ -192,13 +202,14 @@ def is_entitled(hold, call):
 def check_order(history, holds):
     for lease in history.leases:
         yield from (("order", b.text) for a, b in zip(lease.events, lease.events[1:]) if a.id >= b.id)
-    latest = defaultdict(int)  # per queue: the latest of the leases that gave an event for the first time
+    # per queue: the latest of the leases that delivered an event for the first time
+    latest = defaultdict(int)
     for number in sorted(holds):
         first = holds[number][0]
         if first.lease.id < latest[first.event.queue]:
             yield "order", first.event.text
         latest[first.event.queue] = max(latest[first.event.queue], first.lease.id)
-    heard = inf  # of the leases with higher numbers, the earliest
+    heard = inf  # the earliest start among the leases of higher ids
     for lease in sorted(history.leases, key=lambda l: -l.id):
         if heard < lease.asked:
             yield "order", lease.id
@@ -206,11 +217,13 @@ def check_order(history, holds):
 
 
 def check_attempts(history, holds):
-    """What a delivery says of the failures before it; and a dead letter has failed as often as it must."""
+    """The attempts in a delivery match the failures before it; a dead letter failed as often as the
+    limit says.
+    """
     for of_one in holds.values():
         low = high = 0
         for hold, later in zip(of_one, [*of_one[1:], None]):
-            said = hold.event.attempts  # when it is asked again, of the event as it is then
+            said = hold.event.attempts  # a repeated request shows the attempts at that time
             if not hold.lease.again and not low <= said <= min(high, history.attempts_max - 1):
                 yield "attempts", hold.event.text
             fewest, most = failures(history, hold, later)
@@ -221,7 +234,9 @@ def check_attempts(history, holds):
 
 
 def failures(history, hold, later):
-    """How often the end of this hold counts, at least and at most. later: the next hold, or None."""
+    """The least and the most attempts that the end of this hold counts. later: the next hold, or
+    None.
+    """
     nacks = hold.did("nack")
     if nacks:
         return (1, 1) if nacks[0].counts else (0, 0)

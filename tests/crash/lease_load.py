@@ -1,7 +1,8 @@
-"""A crowd of producers and consumers of leases around one server, and what they wrote down, read as a history.
+"""A crowd of producers and consumers of leases around one server, and their journals read as a
+history.
 
-Here: starting, killing and replacing the processes; reading their journals; asking to the end what they left open.
-Not here: what they do (lease_actors.py), the judgement (lease_history.py).
+Here: starting, killing and replacing the processes; reading their journals; repeating the requests
+that they left open. Not here: what they do (lease_actors.py) and the checks (lease_history.py).
 """
 import json
 import subprocess
@@ -25,7 +26,7 @@ class Crowd:
         self.running = []
 
     def greet(self, life, server):
-        """The server of the day is here; whoever died is replaced."""
+        """Tells the actors the server's address, and replaces those that died."""
         self.lives.append(life)
         self.place.write(len(self.lives), server)
         self.look()
@@ -43,7 +44,7 @@ class Crowd:
             return kind, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=err, stderr=err)
 
     def look(self):
-        """Takes note of who died; by its own hand or ours, or for a reason that is an error."""
+        """Collects the actors that died: by a kill, or by an error, which fails the test."""
         for kind, process in self.running:
             if process.poll() is not None:
                 self.killed += 1
@@ -64,20 +65,21 @@ class Crowd:
         self.look()
 
     def written(self):
-        """Bytes in all journals: whether something happens."""
+        """The bytes in all journals; they grow while the actors work."""
         self.look()
         return sum(f.stat().st_size for f in self.directory.glob("*.journal"))
 
 
 class Story:
-    """The journals, request by request."""
+    """The requests of all journals, in order."""
 
     def __init__(self, crowd):
         self.posts, self.leases, self.calls = [], [], []
-        self.unanswered = []  # that can be asked again
+        self.unanswered = []  # requests that can be repeated
         for file in sorted(crowd.directory.glob("*.journal")):
             requests = {}
-            for line in file.read_bytes().split(b"\n")[:-1]:  # what a killed writer has not ended is not written
+            # a line that a killed writer has not finished is ignored
+            for line in file.read_bytes().split(b"\n")[:-1]:
                 record = json.loads(line)
                 requests.setdefault(record["n"], {}).update(record)
             self.unanswered += [r for r in requests.values() if "answered" not in r and r["what"] in ("post", "lease", "ack")]
@@ -106,7 +108,9 @@ class Story:
         self.calls.append(call._replace(answered=r["answered"], status=r["status"]) if "answered" in r else call)
 
     def ask_to_the_end(self, api):
-        """What the dead left open is asked once more with the same key: then the history is complete."""
+        """Repeats the requests that killed actors left open, with the same key, so that the history
+        is complete.
+        """
         for request in self.unanswered:
             headers = [("Idempotency-Key", f'"{request["key"]}"')] if request["key"] else []
             reply = api.call("POST", request["path"], request["body"], headers=headers)
@@ -116,7 +120,7 @@ class Story:
             self.add(request)
 
     def take_all(self, api):
-        """Leases and acks until nothing comes any more and nothing is queued."""
+        """Leases and acks until no event is pending."""
         while True:
             queues = [s["sessionKey"] for s in ok(api.sessions(limit=1000))["sessions"]]
             if not queues:
@@ -134,7 +138,7 @@ class Story:
                 self.calls.append(Call(lease.id, "ack", frozenset(e.id for e in lease.events), asked, time.monotonic(), reply.status))
 
     def history(self, lives, **found):
-        posts = {}  # what was posted again is one post with several answers
+        posts = {}  # a repeated post is one post with several answers
         for post in self.posts:
             posts[post.texts] = post._replace(answers=posts.get(post.texts, post._replace(answers=())).answers + post.answers)
         return History(tuple(posts.values()), tuple(self.leases), tuple(self.calls), tuple(lives), **found)

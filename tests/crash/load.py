@@ -1,8 +1,10 @@
-"""Clients that load a server until it dies under them, and write down what they saw.
+"""Clients that load a server until it is killed, and record what they saw.
 
-Here: producers, consumers, the look at what is there after a restart. Not here: the judgement (history.py).
-Every client is a thread with one keep-alive connection; a record is complete before the next request is sent, so
-whatever moment the server dies, at most one request per client has an unknown end.
+Here: producers, consumers, reading what is there after a restart. Not here: the checks
+(history.py).
+
+Every client is a thread with one keep-alive connection. It completes a record before it sends the
+next request, so that a kill leaves at most one request per client with an unknown outcome.
 """
 import http.client
 import json
@@ -11,7 +13,7 @@ import threading
 from history import Post, Seen, Sent, Take
 from sevqd import ok
 
-# As sent, and where it must be under the policy of one owner.
+# The key as sent, and the queue key under the policy of one owner.
 KEYS = {
     "agent:main:main": "agent:main:main",
     "agent:main:telegram:default:direct:123": "agent:main:main",
@@ -25,7 +27,7 @@ TAKEN_FROM = [key for key in KEYS if key != "agent:quiet:main"]
 
 
 class Closing(Exception):
-    """The server said that it is shutting down."""
+    """The server answered that it is stopping."""
 
 
 LOST = (OSError, http.client.HTTPException, Closing)
@@ -63,7 +65,7 @@ class Load:
             thread.join()
 
     def act(self, turn, who, seed):
-        """Takes turns until the connection is lost."""
+        """Calls turn() until the connection is lost."""
         rng = type(self.rng)(seed)
         api = self.server.client(once=True)
         memory = {"seq": 0, "mine": []}
@@ -142,14 +144,16 @@ class Load:
     lock = threading.Lock()
 
     def record(self, list_, entry):
-        """Appends; returns its place, which the same thread fills in when the answer comes."""
+        """Appends the record and returns its index; the same thread completes it when the answer
+        comes.
+        """
         with self.lock:
             list_.append(entry)
             return len(list_) - 1
 
 
 def look(api):
-    """Everything that is queued, as the server shows it: session by session, page by page."""
+    """All pending events as the server lists them: session by session, page by page."""
     queues, cursor = [], {}
     while True:
         page = ok(api.sessions(limit=1000, **cursor))
@@ -172,7 +176,7 @@ def look(api):
 
 
 def take_all(api, found):
-    """Drains every queue that has something; returns the takes."""
+    """Drains every queue that is not empty; returns the takes."""
     takes = []
     for queue in dict.fromkeys(s.queue for s in found):
         while True:

@@ -1,8 +1,9 @@
-"""kill -9 at any moment under load from several connections, again and again on one database.
+"""kill -9 at random moments under load from several connections, again and again on one database.
 
-After each restart: every acknowledged event that was not taken is there once, in order, under its queue key, byte for
-byte; what was taken stays taken; batches are whole or absent (history.py says it exactly). SEVQ_CRASH_CYCLES asks for
-more cycles, SEVQ_CRASH_SEED repeats a run's choices (not its timing).
+After each restart every acknowledged event that was not taken is there once, in order, under its
+queue key, byte for byte; taken events stay taken; batches are whole or absent (history.py has the
+exact promises). SEVQ_CRASH_CYCLES sets the number of cycles; SEVQ_CRASH_SEED repeats the choices of
+a run, not its timing.
 """
 import random
 import signal
@@ -18,10 +19,11 @@ from sevqd import Server, wait_until
 
 
 def kill_at_a_random_moment(server, load, rng):
-    """Under load; sometimes while it is already stopping, sometimes once more while it starts."""
+    """Kills the server under load; sometimes while it is stopping, sometimes again while it starts.
+    """
     enough = rng.choice((1, 10, 50, 200))
     wait_until(lambda: load.acknowledged >= enough or load.errors, "acknowledged posts")
-    time.sleep(rng.random() * 0.1)  # the random moment
+    time.sleep(rng.random() * 0.1)  # waits until a random moment
     if rng.random() < 0.15:
         server.signal(signal.SIGTERM)
         time.sleep(rng.random() * 0.005)
@@ -34,7 +36,7 @@ def kill_at_a_random_moment(server, load, rng):
 
 
 def cycle(server, name, rng, history):
-    """Load, crash, restart, look: the history with what happened and what is found."""
+    """Load, crash, restart and read: the history with what happened and what is found."""
     load = Load(server, name, rng)
     load.start()
     kill_at_a_random_moment(server, load, rng)
@@ -54,7 +56,7 @@ def test_no_acknowledged_event_is_lost_by_a_kill(server):
         posts += sum(p.ids is not None for p in history.posts)
         events += len(history.found)
         history = after(history)
-        if rng.random() < 0.4:  # else the next life begins with a queue
+        if rng.random() < 0.4:  # otherwise the next run begins with pending events
             api = server.client()
             found = look(api)
             takes = take_all(api, found)
@@ -78,7 +80,9 @@ def test_a_kill_during_the_very_first_start_leaves_nothing_half(tmp_path):
 
 @pytest.fixture
 def crashed(server):
-    """A server killed under load, not restarted, with what its clients saw; nothing was taken from it."""
+    """A server killed under load and not restarted, with the history of its clients; no event was
+    taken.
+    """
     server.start()
     load = Load(server, "x", random.Random(SEED), producers=3, consumers=0)
     load.start()
@@ -90,7 +94,7 @@ def crashed(server):
 
 
 def found_after(server, history, *statements):
-    """Restarts with these changes made to the file; what is broken then."""
+    """Restarts with these changes made to the file; returns the broken promises."""
     db = sqlite3.connect(server.db)
     with db:
         for statement, values in statements:
@@ -101,7 +105,7 @@ def found_after(server, history, *statements):
 
 
 def an_acknowledged_event(history):
-    """One that is neither taken nor replaced."""
+    """The text of an event that is neither taken nor replaced."""
     taken = {i for take in history.takes for i in take.ids}
     return next((post.events[0], post.ids[0]) for post in history.posts if post.ids and not post.events[0].chain and post.ids[0] not in taken)
 
@@ -111,13 +115,13 @@ def test_the_checker_accepts_the_untouched_file(crashed):
 
 
 def test_the_checker_finds_an_event_deleted_from_the_file(crashed):
-    """The negative control: a loss is seen from the outside."""
+    """The negative control: the checker notices a lost event."""
     event, number = an_acknowledged_event(crashed[1])
     assert found_after(*crashed, ("DELETE FROM event WHERE id = ?", (number,))) == [("lost", event.text)]
 
 
 def test_the_checker_finds_a_drain_deleted_from_the_file(server):
-    """A forgotten outcome brings a taken event back."""
+    """Without its outcome a taken event is pending again."""
     server.start()
     load = Load(server, "x", random.Random(SEED), producers=1, consumers=0)
     load.start()

@@ -1,4 +1,4 @@
-"""The checker itself: it accepts what may happen and finds each broken promise."""
+"""Tests of the checker: it accepts every allowed history and finds each broken promise."""
 import pytest
 
 from history import History, Post, Seen, Sent, Take, after, check

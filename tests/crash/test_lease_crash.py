@@ -1,7 +1,8 @@
-"""kill -9 of the server and of its consumers at any moment, again and again on one database, with leases.
+"""kill -9 of the server and of its consumers at random moments, again and again on one database,
+with leases.
 
-In the end everything left is leased and acked; then the whole history is judged (lease_history.py says by what). The same
-variables as in test_crash.py.
+In the end all remaining events are leased and acked; then the whole history is checked against the
+promises of lease_history.py. The environment variables are those of test_crash.py.
 """
 import random
 import signal
@@ -18,7 +19,8 @@ from policies import ONE_OWNER
 from sevqd import Server, ok, wait_until
 
 ATTEMPTS = 3
-MANY = 1000000  # events of a session: producers get ahead of consumers, and thousands of cycles must not fill one
+# pending events of a session: producers are faster than consumers, so many cycles could fill it
+MANY = 1000000
 
 
 def start(server, crowd):
@@ -28,7 +30,7 @@ def start(server, crowd):
 
 
 def kill(server, crowd, rng):
-    """Sometimes while it is already stopping."""
+    """Kills the server, sometimes while it is stopping."""
     crowd.lives[-1] = crowd.lives[-1]._replace(killed=time.monotonic())
     if rng.random() < 0.15:
         server.signal(signal.SIGTERM)
@@ -38,11 +40,13 @@ def kill(server, crowd, rng):
 
 
 def cycle(server, crowd, rng):
-    """Load, perhaps the death of a client, a crash; sometimes leases end before the next start, or that is killed too."""
+    """Load, perhaps a kill of a client, a crash. Sometimes leases end before the next start, or
+    that start is killed too.
+    """
     start(server, crowd)
     enough = crowd.written() + rng.choice((1, 20000, 100000))
     wait_until(lambda: crowd.written() >= enough, "requests")
-    time.sleep(rng.random() * 0.1)  # the random moment
+    time.sleep(rng.random() * 0.1)  # waits until a random moment
     if rng.random() < 0.5:
         crowd.kill_one()
         time.sleep(rng.random() * 0.05)
@@ -53,7 +57,8 @@ def cycle(server, crowd, rng):
         time.sleep(rng.random() * 0.05)
         killed = time.monotonic()
         server.kill()
-        crowd.lives.append(Life(begun, killed, killed, time.monotonic()))  # whether it ever listened is not known
+        # the killed start may or may not have listened
+        crowd.lives.append(Life(begun, killed, killed, time.monotonic()))
     if rng.random() < 0.25:
         time.sleep(rng.random() * 0.5)
 
@@ -70,7 +75,7 @@ def test_leases_keep_their_promises_over_kills(tmp_path):
     finally:
         if server.process is not None:
             server.kill()
-        crowd.end()  # tells of clients that failed
+        crowd.end()  # fails when a client failed
     broken = check(history._replace(attempts_max=ATTEMPTS))
     assert not broken, sorted(map(str, broken))[:10]
     acks = sum(call.what == "ack" and call.status == 200 for call in story.calls)
@@ -81,7 +86,9 @@ def test_leases_keep_their_promises_over_kills(tmp_path):
 
 
 def finish(server, crowd):
-    """After the last start everything is asked and taken to its end; one more crash brings nothing back."""
+    """After the last start, repeats all open requests and drains everything; one more crash brings
+    nothing back.
+    """
     spawned = time.monotonic()
     api = server.start().client()
     crowd.lives.append(Life(spawned, time.monotonic()))
@@ -96,7 +103,8 @@ def finish(server, crowd):
     return story, history
 
 
-CONTROLS = {  # what the consumer does, the outcome that is deleted from the file, and what that breaks
+# what the consumer does, the outcome deleted from the file, and the promise that this breaks
+CONTROLS = {
     "a lease": ("extend", "SELECT min(id) FROM outcome", "overlap"),
     "an ack": ("ack", "SELECT max(id) FROM outcome", "returned"),
 }
@@ -104,8 +112,8 @@ CONTROLS = {  # what the consumer does, the outcome that is deleted from the fil
 
 @pytest.mark.parametrize("act, which, promise", CONTROLS.values(), ids=CONTROLS.keys())
 @pytest.mark.parametrize("forgets", [False, True], ids=["kept", "forgotten"])
-def test_the_judge_finds_what_is_deleted_from_the_file(server, tmp_path, act, which, promise, forgets):
-    """The negative control: what the file has lost is seen from the outside."""
+def test_the_checker_finds_an_outcome_deleted_from_the_file(server, tmp_path, act, which, promise, forgets):
+    """The negative control: the checker notices a record that was deleted from the file."""
     rng = random.Random(SEED)
     crowd = Crowd(tmp_path / "crowd", rng, producers=0, consumers=0)
     start(server, crowd)

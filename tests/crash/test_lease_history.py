@@ -1,4 +1,5 @@
-"""The judge of leases itself: it accepts what may happen and finds each broken promise."""
+"""Tests of the checker of leases: it accepts every allowed history and finds each broken promise.
+"""
 from math import inf
 
 import pytest
@@ -42,7 +43,8 @@ ONE = posts(1)
 BATCH = Post(("event 1", "event 2"), DIRECT, Q)
 ACKED = History(ONE, (lease(7, 0, 1),), (ack(7, 0.1, 1),))
 TWICE = lease(7, 0, 1), lease(8, 0.5, seen(1, 1))  # the first ran out
-DOWN = Life(-1, -1, 0.2, 0.21), Life(0.45, 0.47)  # killed while the first lease held, and started when it was over
+# killed while the first lease held, and started when it was over
+DOWN = Life(-1, -1, 0.2, 0.21), Life(0.45, 0.47)
 CUT = Life(-1, -1, 0.1, 0.11), Life(0.15, 0.17)  # started again while it held
 
 MAY_HAPPEN = {

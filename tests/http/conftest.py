@@ -1,4 +1,4 @@
-"""Fixtures: servers that end with their test and are judged when they do."""
+"""Fixtures: servers that end with their test, and are checked for errors when they do."""
 import pytest
 
 from sevqd import Server
@@ -6,7 +6,9 @@ from sevqd import Server
 
 @pytest.fixture
 def make(tmp_path):
-    """Makes servers without starting them: make("--flag", policy=...); each in its own directory. Stops what still runs."""
+    """Makes servers without starting them: make("--flag", policy=...), each in its own directory.
+    Stops those that still run.
+    """
     made = []
 
     def build(*flags, name=None, **options):

@@ -1,11 +1,11 @@
-"""A server that misbehaves on purpose: for what a client must bear and sevqd never does."""
+"""A server that misbehaves on purpose, in ways that clients must survive and sevqd never shows."""
 import json
 import socket
 import threading
 
 
 def answer(body=b"{}", status="200 OK", kind="application/json", headers=(), length=None):
-    """The bytes of an answer; body: bytes as they are, anything else as JSON."""
+    """The bytes of an answer. A body of bytes is sent unchanged, anything else as JSON."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}"]
     if kind is not None:
@@ -15,11 +15,11 @@ def answer(body=b"{}", status="200 OK", kind="application/json", headers=(), len
 
 
 CLOSE = object()  # instead of an answer: closes the connection
-SILENCE = object()  # instead of an answer: says nothing until the client goes away
+SILENCE = object()  # instead of an answer: silence until the client hangs up
 
 
 class FakeServer:
-    """Answers the requests of all connections, one after the other, by the script; keeps what it was asked."""
+    """Answers the requests of all connections in turn, by the script, and records them."""
 
     def __init__(self, *script, path=None):
         self.script, self.requests, self.connections = list(script), [], 0
@@ -64,7 +64,7 @@ class FakeServer:
 
     @staticmethod
     def is_short(said):
-        """Whether an answer promises more than it has: only closing ends it."""
+        """Whether the answer is shorter than its Content-Length, so that only closing ends it."""
         head, body = said.split(b"\r\n\r\n", 1)
         return any(int(line.split(b":")[1]) > len(body) for line in head.split(b"\r\n") if line.startswith(b"Content-Length:"))
 

@@ -1,10 +1,11 @@
-"""Raw requests that are malformed or unusual, each with the answer it must get (RFC 9112, and doc/DESIGN.md on llhttp).
+"""Raw requests that are malformed or unusual, with the answer that each must get (RFC 9112, and
+doc/DESIGN.md on llhttp).
 
 Here: the table. Not here: how they are sent (test_malformed.py).
 
-Every refused request is followed by a whole, valid one that enqueues the text SMUGGLED: after a refusal the connection
-ends, so it must never be carried out, however the bytes before it are cut into packets. TOKEN stands for the token, and
-is as long.
+Every refused request is followed by a valid one that enqueues the text SMUGGLED. A refusal ends the
+connection, so that event must never be stored, however the bytes are cut into packets. TOKEN stands
+for the token and has its length.
 """
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ def refused(name, raw, status, mark=True, **options):
 
 
 def accepted(name, raw, *statuses, **options):
-    """These answers, and the connection lives on."""
+    """These answers, and the connection stays open."""
     return Case(name, raw, statuses or (200,), False, **options)
 
 

@@ -1,4 +1,6 @@
-"""Policy files as people have them: JSON5, with comments, trailing commas, bare names and single quotes."""
+"""Policy files as people write them: JSON5 with comments, trailing commas, bare names, single
+quotes.
+"""
 
 DIRECT = "agent:main:telegram:default:direct:123"  # the key a Telegram producer holds
 MAIN = "agent:main:main"  # the key the heartbeat runner drains

@@ -1,9 +1,10 @@
-"""A real sevqd for tests: its own directory, port 0, loopback, stopped and judged at the end.
+"""A real sevqd for tests: in its own directory, on loopback and port 0, stopped and checked at the
+end.
 
-Here: starting and stopping the server, reading its log, a small keep-alive client, raw sockets.
-Not here: what the answers ought to be (the tests), except the shape that every problem has.
+Here: starting and stopping the server, reading its log, a small keep-alive client, raw sockets. Not
+here: the right answers (the tests), except the shape that all problems share.
 
-The binaries' paths come in the environment: SEVQD, and SEVQ for the command.
+The paths of the binaries are in the environment: SEVQD, and SEVQ for the command.
 """
 import contextlib
 import http.client
@@ -20,7 +21,7 @@ import time
 import urllib.parse
 from pathlib import Path
 
-PATIENCE = float(os.environ.get("SEVQ_TEST_PATIENCE", "30"))  # seconds until a condition that must come is given up
+PATIENCE = float(os.environ.get("SEVQ_TEST_PATIENCE", "30"))  # seconds to wait for a condition
 REPORT = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:|Assertion .* failed)")
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "LD_LIBRARY_PATH")
 
@@ -37,7 +38,7 @@ def sanitized():
 
 
 def wait_until(condition, why="the condition", patience=PATIENCE):
-    """Looks again until condition() is true; returns what it said."""
+    """Polls until condition() is true; returns its value."""
     end = time.monotonic() + patience
     while True:
         said = condition()
@@ -69,7 +70,9 @@ def ok(reply, status=200):
 
 
 def problem(reply, status, code, pointer=None):
-    """Asserts an RFC 9457 problem with this status and code, and a bad field where one is named; returns the document."""
+    """Asserts an RFC 9457 problem with this status and code, and this bad field if one is given;
+    returns the document.
+    """
     assert reply.status == status, reply
     assert reply.headers["content-type"] == "application/problem+json", reply.headers
     doc = reply.json
@@ -88,8 +91,8 @@ def problem(reply, status, code, pointer=None):
 class Client:
     """A keep-alive connection that speaks the API.
 
-    It connects again after the server closed it politely, unless it is to be one connection only: after a server's end
-    its port may be another's.
+    It connects again after the server closed it in an orderly way. A client of a single connection
+    does not: after a server's end another server may have its port.
     """
 
     def __init__(self, port, token, timeout=PATIENCE, once=False):
@@ -110,7 +113,7 @@ class Client:
         self.conn.close()
 
     def send(self, method, path, body=None, *, query=None, headers=(), kind="application/json"):
-        """body: bytes and text go as they are, anything else as JSON."""
+        """A body of bytes or text is sent unchanged, anything else as JSON."""
         if query:
             path += "?" + urllib.parse.urlencode(query)
         if body is not None and not isinstance(body, (bytes, str)):
@@ -132,7 +135,7 @@ class Client:
         self.send(*args, **kwargs)
         return self.receive()
 
-    # The calls of the API, as the dialogues say them.
+    # The calls of the API.
 
     def enqueue(self, text, session_key=None, **fields):
         body = {"text": text, **fields}
@@ -189,7 +192,7 @@ class Client:
         return self.call("POST", "/v1/dead-letters/requeue", fields)
 
     def timeline(self, event_id):
-        """What happened to the event, oldest first, by name."""
+        """The names of the outcomes in the event's timeline, oldest first."""
         return [entry["what"] for entry in ok(self.find(event_id))["timeline"]]
 
     def sessions(self, **query):
@@ -202,7 +205,7 @@ class Client:
         return ok(self.call("GET", "/v1/stats"))
 
     def texts(self, session_key):
-        """What is pending there, oldest first."""
+        """The texts that are pending there, oldest first."""
         return [e["text"] for e in ok(self.peek(session_key, limit=1000))["events"]]
 
     def session(self, session_key):
@@ -212,7 +215,7 @@ class Client:
 
 
 class Raw:
-    """A bare connection: bytes out, answers in. For what http.client is too polite to send."""
+    """A bare connection: bytes out, answers in. For requests that http.client would not send."""
 
     def __init__(self, port, receive_buffer=None):
         self.sock = socket.socket()
@@ -263,13 +266,13 @@ class Raw:
         return Reply(int(status), headers, rest[:length])
 
     def closed(self):
-        """Waits for the server's end of stream; whether nothing came before it."""
+        """Waits until the server closes; whether no bytes came before."""
         while self.read_more():
             pass
         return not self.buffer
 
     def is_quiet(self, seconds=0.05):
-        """Whether nothing, not even an end, comes for that long."""
+        """Whether for that long no bytes come and the connection stays open."""
         return not self.buffer and not select.select([self.sock], [], [], seconds)[0]
 
 
@@ -296,7 +299,7 @@ class Stream(Raw):
         return [tuple(line.split(": ", 1)) for line in block.decode().split("\n")]
 
     def wake(self):
-        """The next wake: its data and its id. Passes over pings and retry."""
+        """The next wake: its data and its id. Skips pings and retry."""
         while True:
             block = self.block()
             if block is None:
@@ -320,7 +323,9 @@ def request(method, path, token=None, body=None, headers=(), host="127.0.0.1", k
 
 
 class Server:
-    """One sevqd process on one directory. start() again after stop() or kill() uses the same database."""
+    """One sevqd process on one directory. start() again after stop() or kill() uses the same
+    database.
+    """
 
     program = "SEVQD"  # the variable that names the binary
 
@@ -333,7 +338,8 @@ class Server:
         if policy is not None:
             self.write_policy(policy)
         self.process = None
-        self.log, self.noise = [], []  # log records, and lines on standard error that are none
+        # records of the log, and lines on standard error that are no records
+        self.log, self.noise = [], []
         self.heard = threading.Condition()
 
     def write_policy(self, policy):
@@ -358,12 +364,14 @@ class Server:
             resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))
 
     def run(self, *more, timeout=PATIENCE):
-        """Runs it to its end: for starts that must fail and for commands. Returns the completed process."""
+        """Runs the server to its end, for starts that must fail and for commands; returns the
+        completed process.
+        """
         return subprocess.run([binary(self.program), *self.arguments(*more)], env=self.environment(), cwd=self.directory, timeout=timeout,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def spawn(self, *wrapper):
-        """Begins a start without waiting for it."""
+        """Starts the process without waiting until it listens."""
         assert self.process is None, "already running"
         self.log, self.noise = [], []
         self.process = subprocess.Popen([*wrapper, binary(self.program), *self.arguments()], env=self.environment(), cwd=self.directory,
@@ -398,7 +406,7 @@ class Server:
             self.heard.notify_all()
 
     def wait_for_log(self, wanted, why="a log record", since=0):
-        """The first log record from the since-th on that is wanted."""
+        """The first log record for which wanted() is true, from index `since` on."""
         end = time.monotonic() + PATIENCE
         with self.heard:
             while True:
@@ -422,7 +430,7 @@ class Server:
 
     @contextlib.contextmanager
     def held_still(self):
-        """What is sent meanwhile is there at once afterwards, for one turn of its loop."""
+        """Stops the process meanwhile, so that everything sent arrives in one turn of its loop."""
         self.signal(signal.SIGSTOP)
         stat = Path(f"/proc/{self.process.pid}/stat")
         wait_until(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] in "Tt", "the server to stop")
@@ -433,18 +441,20 @@ class Server:
         self.process.send_signal(number)
 
     def wait(self):
-        """Waits for the end and everything it wrote; returns the exit code."""
+        """Waits for the end of the process and of its output; returns the exit code."""
         code = self.process.wait(PATIENCE)
         self.listener.join(PATIENCE)
         self.process = None
         return code
 
     def reports(self):
-        """Sanitizer reports and failed assertions among what it wrote."""
+        """Sanitizer reports and failed assertions in its output."""
         return [line for line in self.noise if REPORT.search(line)]
 
     def stop(self):
-        """SIGTERM: must exit 0, without a report and without a line that is no log record."""
+        """Sends SIGTERM: the server must exit 0, without sanitizer reports and with log records
+        only.
+        """
         self.signal(signal.SIGTERM)
         code = self.wait()
         assert not self.reports(), "".join(self.noise)

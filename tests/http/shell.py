@@ -1,4 +1,4 @@
-"""The sevq command as a person or a script runs it, in the surroundings of one server, or of none."""
+"""The sevq command as a person or a script runs it, in an environment with one server or none."""
 import fcntl
 import json
 import os
@@ -13,7 +13,7 @@ DONE, FAILED, USAGE, NOTHING, NOT_ALLOWED, TRY_AGAIN = 0, 1, 2, 3, 4, 75
 
 
 class Shell:
-    """Runs sevq in the surroundings of one server, or of none."""
+    """Runs sevq in an environment with one server or none."""
 
     def __init__(self, server, **env):
         self.env = {**server.environment(), "LC_ALL": "C.UTF-8"}
@@ -34,7 +34,7 @@ class Shell:
         return json.loads(out)
 
     def on_terminal(self, *words, typed="", width=60, exit=DONE):
-        """The same on a terminal of this width; returns what stands on the screen."""
+        """The same on a terminal of this width; returns its screen."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
         if typed:
@@ -45,7 +45,7 @@ class Shell:
         try:
             while data := os.read(ours, 4096):
                 screen += data
-        except OSError:  # the other side is closed
+        except OSError:  # the command has closed the terminal
             pass
         os.close(ours)
         assert process.wait(PATIENCE) == exit, screen

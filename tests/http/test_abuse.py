@@ -1,4 +1,4 @@
-"""Clients that are slow, many, or rude: none of them keeps a good one from its answer."""
+"""Clients that are slow, many, or hostile: none of them keeps a good client from its answer."""
 import select
 import socket
 import threading
@@ -21,14 +21,14 @@ def test_many_idle_connections_do_no_harm(start):
     idle = [server.raw() for _ in range(300)]
     good_client_is_served(server)
     before = server.cpu_seconds()
-    time.sleep(0.3)  # idleness is what is measured
+    time.sleep(0.3)  # the test measures idleness
     assert server.cpu_seconds() - before < 0.1
     for raw in idle:
         raw.send(request("GET", "/livez"))
     assert all(raw.answer().status == 200 for raw in idle)
 
 
-def test_an_idle_connection_is_closed_without_a_word(start):
+def test_an_idle_connection_is_closed_silently(start):
     server = start("--idle-timeout-ms", 100, "--header-timeout-ms", 100)
     fresh, used = server.raw(), server.raw()
     used.send(request("GET", "/livez"))
@@ -57,7 +57,7 @@ def test_slow_headers_time_out(start):
     good_client_is_served(server)
 
 
-def test_the_clock_of_headers_does_not_begin_again_with_each_byte(start):
+def test_the_deadline_of_headers_is_not_renewed_by_each_byte(start):
     server = start("--header-timeout-ms", 300)
     raw, began = server.raw(), time.monotonic()
     trickle(raw, b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 1000, pause=0.01)
@@ -84,7 +84,7 @@ def test_a_slow_chunked_body_times_out(start):
 
 
 def test_a_body_must_keep_up_a_rate(start):
-    """A body that trickles is cut off long before its own deadline; a slow but steady one is not."""
+    """A trickling body is cut off long before its deadline; a slow but steady one is not."""
     server = start("--min-body-rate", 1000)
     text = b'{"text":"%s","sessionKey":"main"}' % (b"x" * 60000)
     head = request("POST", "/v1/events", server.token, text)[:-len(text)]
@@ -103,7 +103,7 @@ def test_a_body_must_keep_up_a_rate(start):
 
 
 def test_bodies_together_are_bounded(start):
-    """Clients that hold large bodies back keep others from large ones, not from small ones."""
+    """Clients that hold back large bodies keep others from sending large ones, not small ones."""
     server = start("--max-buffered-bytes", 1 << 20)
     large = b'{"text":"x","sessionKey":"main"}' + b" " * 700000
     head = request("POST", "/v1/events", server.token, large)[:-len(large)]
@@ -120,7 +120,7 @@ def test_bodies_together_are_bounded(start):
 
 @pytest.mark.parametrize("path", ["/v1/events?sessionKey=agent:main:main", "/v1/history"])
 def test_answers_together_are_bounded(start, path):
-    """Many that ask for much in one moment keep each other from it, not others from a little."""
+    """Many large answers at once refuse each other, but not small ones."""
     server = start("--max-buffered-bytes", 4 << 20)
     api = server.client()
     for key in MAIN, "agent:gone:main":
@@ -167,7 +167,7 @@ def big_answers(server, count):
 
 
 @pytest.fixture
-def with_much_to_read(start):
+def with_large_answers(start):
     server = start("--response-timeout-ms", 300)
     api = server.client()
     for n in range(4):
@@ -175,8 +175,8 @@ def with_much_to_read(start):
     return server
 
 
-def test_a_client_that_does_not_read_is_dropped(with_much_to_read):
-    server = with_much_to_read
+def test_a_client_that_does_not_read_is_dropped(with_large_answers):
+    server = with_large_answers
     raw = server.raw(receive_buffer=4096)
     raw.send(request("GET", "/livez"))
     assert raw.answer().status == 200
@@ -186,9 +186,9 @@ def test_a_client_that_does_not_read_is_dropped(with_much_to_read):
     good_client_is_served(server)
 
 
-def test_answers_that_are_not_read_do_not_pile_up(with_much_to_read):
-    """Ten clients ask for 30 answers of 4 MB each and read nothing: memory stays bounded."""
-    server = with_much_to_read
+def test_answers_that_are_not_read_do_not_pile_up(with_large_answers):
+    """Ten clients request 30 answers of 4 MB each and read nothing: memory stays bounded."""
+    server = with_large_answers
     before = resident(server)
     clients = [server.raw(receive_buffer=4096) for _ in range(10)]
     for raw in clients:
@@ -206,12 +206,12 @@ def resident(server):
 
 
 def peak(server):
-    """The most memory that it has had so far."""
+    """The peak of the server's memory so far."""
     with open(f"/proc/{server.process.pid}/status") as f:
         return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM:"))
 
 
-def test_a_batch_of_replaces_takes_no_memory_for_what_it_passes_over(start):
+def test_a_batch_of_replaces_takes_no_memory_for_skipped_events(start):
     server = start()
     api = server.client()
     for n in range(10):
@@ -276,9 +276,10 @@ def test_at_the_cap_busy_connections_stay_and_the_newcomer_is_refused(start):
 def test_with_64_descriptors_the_server_neither_spins_nor_dies(make):
     server = make(descriptors=64).start()
     good_client_is_served(server)
-    held = [server.raw() for _ in range(100)]  # the kernel's backlog takes those the server cannot
+    # the kernel's backlog takes connections that the server cannot
+    held = [server.raw() for _ in range(100)]
     before, began = server.cpu_seconds(), time.monotonic()
-    time.sleep(1)  # what it does with nothing to do is what is measured
+    time.sleep(1)  # the test measures an idle server
     assert server.cpu_seconds() - before < 0.2 * (time.monotonic() - began)
     for raw in held:
         raw.close()
@@ -286,7 +287,7 @@ def test_with_64_descriptors_the_server_neither_spins_nor_dies(make):
     good_client_is_served(server)
 
 
-def test_connections_beyond_the_descriptors_are_answered_or_told_to_come_again(make):
+def test_connections_beyond_the_descriptors_are_answered_or_refused_with_retry(make):
     server = make(descriptors=64).start()
     busy = [server.raw() for _ in range(20)]
     for raw in busy:
@@ -296,7 +297,7 @@ def test_connections_beyond_the_descriptors_are_answered_or_told_to_come_again(m
         try:
             raw.send(b"\r\n" if raw in busy else request("GET", "/livez"))
         except OSError:
-            pass  # closed to make room
+            pass  # closed to free a descriptor
     assert {raw.answer().status for raw in busy} == {200}
     statuses = [answer and answer.status for answer in (raw.answer() for raw in more)]
     assert set(statuses) <= {200, 429, None}
@@ -306,7 +307,7 @@ def test_connections_beyond_the_descriptors_are_answered_or_told_to_come_again(m
 
 
 def test_hanging_up_before_the_answer_is_noticed(start):
-    """A thousand clients that post and leave: what was taken in is stored, no descriptor stays."""
+    """A thousand clients post and hang up: accepted events are stored, and no descriptor leaks."""
     server = start()
     good_client_is_served(server)
     wait_until(lambda: server.open_descriptors() < 40, "the first client to be gone")
@@ -356,8 +357,10 @@ def test_many_clients_at_once_are_all_answered_right(start):
     assert not wrong, wrong[:3]
 
 
-def test_a_client_that_asks_on_and_does_not_read_stops_nobody(server, api):
-    """More is waiting behind its unread answer than may be read ahead: nothing is done about that until it reads."""
+def test_a_client_that_sends_on_and_does_not_read_stops_nobody(server, api):
+    """More requests wait behind its unread answer than the server reads ahead: it reads on only
+    when the client does.
+    """
     for n in range(4):
         ok(api.enqueue(f"{n}" + "x" * 60000, MAIN), 201)
     deaf, one = server.raw(receive_buffer=4096), request("GET", "/v1/events?sessionKey=" + MAIN, server.token)

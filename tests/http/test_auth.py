@@ -1,4 +1,6 @@
-"""Tokens: made at first start, required even on loopback, with scopes, reloaded on SIGHUP, refused when others could read them."""
+"""Tokens: made at the first start, required even on loopback, limited by scopes, reloaded on
+SIGHUP, refused when other users can read the file.
+"""
 import os
 import signal
 import stat
@@ -54,7 +56,7 @@ def test_two_authorizations_are_refused(server):
     assert raw.answer().status in (400, 401)
 
 
-def test_an_unknown_path_without_a_token_tells_nothing(server):
+def test_an_unknown_path_without_a_token_is_unauthorized(server):
     assert server.client(token=None).call("GET", "/v1/nothing").status in (401, 404)
 
 
@@ -71,7 +73,7 @@ all-token-0123456789abcdef00000
 
 @pytest.fixture
 def tokens(make):
-    """A server with a token file of its own; makes a client for a token by its first word."""
+    """A server with a token file of its own; makes clients by the name of their token."""
     server = make()
     path = server.directory / "tokens"
     path.write_text(TOKENS)
@@ -121,8 +123,8 @@ def test_several_scopes_add_up(tokens):
     assert len(ok(tokens("both").drain(MAIN))["events"]) == 1
 
 
-def test_a_producer_may_take_back_its_own_event(tokens):
-    """Withdrawing is a producer's receipt."""
+def test_a_producer_may_withdraw_its_event(tokens):
+    """A producer may withdraw an event whose id it was given."""
     event = ok(tokens("producer").enqueue("x", MAIN), 201)["event"]
     assert tokens("producer").withdraw(event["id"]).status == 200
 
@@ -178,7 +180,7 @@ def test_a_token_file_that_others_could_read_is_refused(make, damage):
     assert "token" in done.stderr and "some-token" not in done.stderr
 
 
-def test_a_token_file_that_was_named_must_be_there(make):
+def test_a_token_file_that_is_given_must_exist(make):
     done = make("--token-file", "nowhere").run()
     assert done.returncode == 78, done
 
@@ -206,6 +208,6 @@ def test_no_auth_is_refused_where_others_can_reach_it(make, address):
     assert "no-auth" in done.stderr
 
 
-def test_a_listener_for_others_without_tls_is_refused(make):
+def test_a_listener_beyond_loopback_without_tls_is_refused(make):
     done = make("--listen", "0.0.0.0:0").run()
     assert done.returncode in (2, 78), done

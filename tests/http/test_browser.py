@@ -1,4 +1,4 @@
-"""Loopback is no trust boundary: pages in a browser on this machine must not reach the queue."""
+"""Web pages in a browser on this machine must not reach the queue, although it is on loopback."""
 import pytest
 
 from policies import MAIN
@@ -14,7 +14,7 @@ def ask(server, method, path, host, body=None, headers=()):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "LocalHost:{port}"])
-def test_our_own_names_are_ours(server, host):
+def test_our_own_names_are_accepted(server, host):
     assert ask(server, "GET", "/v1/stats", host).status == 200
 
 
@@ -26,7 +26,7 @@ def test_another_host_is_misdirected(server, host):
 
 
 @pytest.mark.parametrize("site, accepted", [("same-origin", True), ("none", True), ("same-site", False), ("cross-site", False), ("", False), ("Same-Origin, none", False)])
-def test_a_browser_says_where_a_request_comes_from(server, site, accepted):
+def test_a_cross_site_request_is_refused_by_sec_fetch_site(server, site, accepted):
     reply = ask(server, "POST", "/v1/events", "127.0.0.1:{port}", POST, [("Sec-Fetch-Site", site)])
     if accepted:
         ok(reply, 201)

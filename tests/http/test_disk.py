@@ -1,4 +1,6 @@
-"""A disk that is full: what was accepted can be taken, and nothing is lost. Where the mount of a small one is not allowed, less is tried."""
+"""A full disk: accepted events can be drained, and none is lost. Most tests need permission to
+mount a small disk, and are skipped without it.
+"""
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +41,7 @@ def free(disk):
 
 
 def fill_up(disk):
-    """Somebody else takes all that is left."""
+    """Another program fills the rest of the disk."""
     with open(disk / "another", "wb", buffering=0) as f:
         try:
             while True:
@@ -55,14 +57,14 @@ def take_one(api):
     return lease["events"][0]["text"].split()[0]
 
 
-def test_events_are_refused_while_there_is_room_for_taking_them(disk, full):
+def test_enqueues_are_refused_while_there_is_room_for_drains(disk, full):
     server, count = full
     assert count > 100 and free(disk) > MIN_FREE // 2
     assert [take_one(server.client()) for _ in range(count)] == [f"{n}" for n in range(count)]
 
 
-def test_many_events_of_one_moment_do_not_use_up_the_room(disk, make):
-    """They come in one turn, and one turn is one commit."""
+def test_many_events_of_one_turn_do_not_use_up_the_reserve(disk, make):
+    """They arrive in one turn, and a turn is one commit."""
     server = make("--db-min-free-bytes", MIN_FREE, name="disk/server").start()
     body = {"events": [{"text": f"{n} " + "x" * 60000, "sessionKey": MAIN, "allowDuplicate": True} for n in range(15)]}
 
@@ -78,7 +80,7 @@ def test_many_events_of_one_moment_do_not_use_up_the_room(disk, make):
     ok(server.client().drain(MAIN))
 
 
-def test_a_batch_that_does_not_fit_keeps_no_smaller_one_out(disk, make):
+def test_a_batch_that_does_not_fit_does_not_block_smaller_ones(disk, make):
     server = make("--db-min-free-bytes", MIN_FREE, name="disk/server").start()
     with open(disk / "another", "wb") as f:
         f.write(bytes(free(disk) - MIN_FREE - (1 << 20)))
@@ -88,7 +90,7 @@ def test_a_batch_that_does_not_fit_keeps_no_smaller_one_out(disk, make):
         ok(api.enqueue(f"{n}", MAIN), 201)
 
 
-def test_a_disk_that_others_filled_lets_events_out(disk, full):
+def test_events_can_be_drained_from_a_disk_that_others_filled(disk, full):
     server, count = full
     fill_up(disk)
     api = server.client()
@@ -112,7 +114,7 @@ def test_a_server_starts_on_a_full_disk(disk, full):
     assert ok(server.client().peek(MAIN, limit=1))["depth"] == count - 2
 
 
-def test_the_reserve_is_used_once_and_comes_back_with_the_room(disk, make):
+def test_the_reserve_is_restored_when_there_is_room_again(disk, make):
     server = make("--db-min-free-bytes", MIN_FREE, name="disk/server").start()
     reserve = server.db.with_name("sevq.db.reserve")
     api = server.client()

@@ -8,7 +8,7 @@ from policies import MAIN
 from sevqd import ok, problem
 
 
-def test_an_event_comes_back_as_it_was_stored(api):
+def test_an_answer_has_the_stored_event(api):
     before = int(time.time() * 1000)
     answer = ok(api.enqueue("Exec completed (build, code 0)", MAIN, source="exec-event", contextKey="Cron:Nightly", wake="now",
         deliveryContext={"channel": "Telegram", "to": " 123 ", "threadId": 42.0}, traceparent="00-0af7-b7ad-01"), 201)
@@ -33,7 +33,7 @@ def test_a_plain_event_has_defaults(api):
     assert event.get("source") is None and event.get("traceparent") is None
 
 
-def test_text_is_trimmed_and_otherwise_kept_byte_for_byte(api):
+def test_text_is_trimmed_and_otherwise_unchanged(api):
     text = "zwei\nZeilen\t\u0085 \u200b \"q\" \\ / \b\f \x7f e\u0301 \ufffd \U0001f600 \u2028 inside"
     event = ok(api.enqueue("\u00a0\u3000 " + text + "\r\n\ufeff", MAIN), 201)["event"]
     assert event["text"] == text
@@ -120,7 +120,7 @@ def test_a_body_that_is_no_object_is_refused(api, body):
 
 @pytest.mark.parametrize("fields", [{"text": "x"}, {"text": "x", "sessionKey": None}])
 def test_an_event_needs_an_address(api, fields):
-    """Neither sessionKey nor agentId: there is no key to route."""
+    """Without sessionKey and agentId there is no key to route."""
     reply = api.call("POST", "/v1/events", fields)
     assert reply.status == 400 and reply.json["code"] in ("blank-key", "invalid-field"), reply
 
@@ -207,7 +207,7 @@ def test_lines_without_any_event_are_refused(api):
     problem(api.ndjson(b"\n\n"), 400, "invalid-field")
 
 
-# JSON as it must be.
+# Strict JSON.
 
 @pytest.mark.parametrize("body", [
     b"", b" ", b"{", b'{"text":"x",}', b"{'text':'x'}", b'{text:"x"}', b'{"text":"x"} x', b'{"text":"x"}{}', b'{"text":"\\u0000"}', b'{"text":"\x01"}',
@@ -228,5 +228,5 @@ def test_only_json_is_taken(api, kind):
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"])
-def test_json_may_say_that_it_is_utf8(api, kind):
+def test_the_content_type_may_name_utf_8(api, kind):
     ok(api.call("POST", "/v1/events", {"text": "x", "sessionKey": MAIN}, kind=kind), 201)

@@ -1,4 +1,4 @@
-"""What happened to events: timelines, history, dead letters, and dead letters enqueued anew."""
+"""Timelines, history, dead letters, and requeued dead letters."""
 import pytest
 
 from policies import DIRECT, MAIN, ONE_OWNER
@@ -12,7 +12,7 @@ def enqueue(api, text, key=MAIN, **fields):
 
 
 def kill_one(api, text, key=MAIN, reason=None, **fields):
-    """A dead letter: its id."""
+    """Makes a dead letter; returns its id."""
     event = enqueue(api, text, key, **fields)
     lease = ok(api.lease(key))
     ok(api.nack(lease["leaseId"], **({"reason": reason} if reason else {})))
@@ -37,7 +37,7 @@ def ids(items):
 
 @pytest.fixture
 def fragile(start):
-    """A client of a server where one failed delivery is the last."""
+    """A client of a server where an event is a dead letter after one failed delivery."""
     return start("--max-attempts", 1).client()
 
 
@@ -50,7 +50,7 @@ def test_a_timeline_begins_with_the_key_as_it_was_sent(start):
     assert found["timeline"] == [{"ts": found["event"]["ts"], "what": "queued", "originalSessionKey": DIRECT, "rule": "direct-main"}]
 
 
-def test_a_timeline_tells_everything_in_order(api):
+def test_a_timeline_has_every_outcome_in_order(api):
     event = enqueue(api, "x")
     first = ok(api.lease(MAIN, consumer="runner-7"))
     extended = ok(api.extend(first["leaseId"], leaseMs=120000))
@@ -72,7 +72,7 @@ def test_a_timeline_tells_everything_in_order(api):
 
 @pytest.mark.parametrize("how, state", [("drain", "drained"), ("consume", "consumed"), ("withdraw", "withdrawn"), ("purge", "purged"),
     ("replace", "replaced"), ("ack", "acked"), ("expire", "expired")])
-def test_how_it_ended_is_known_also_after_a_restart(start, how, state):
+def test_outcomes_are_known_after_a_restart(start, how, state):
     server = start()
     api = server.client()
     event = enqueue(api, "x", contextKey="c", **({"ttlMs": 1} if how == "expire" else {}))
@@ -103,7 +103,7 @@ def test_an_id_that_never_was_is_not_found(api):
 
 # History.
 
-def test_history_is_newest_first_and_pages_have_no_seams(api):
+def test_history_is_newest_first_and_pages_neither_overlap_nor_skip(api):
     events = [enqueue(api, f"{n}") for n in range(25)]
     for n in range(0, 25, 5):
         ok(api.drain(MAIN, limit=5))
@@ -131,7 +131,7 @@ def test_a_bad_query_is_refused(api, query, pointer):
     problem(api.history(**query), 400, "invalid-field", pointer)
 
 
-def test_retention_forgets_what_is_settled_and_only_that(start):
+def test_retention_deletes_settled_events_only(start):
     server = start("--retention-ms", 0)
     api = server.client()
     gone = [enqueue(api, f"{n}") for n in range(100)]
@@ -146,7 +146,7 @@ def test_retention_forgets_what_is_settled_and_only_that(start):
 
 # Dead letters.
 
-def test_dead_letters_say_why(start):
+def test_dead_letters_have_their_reason(start):
     api = start("--max-attempts", 1, "--max-pending", 2, "--overflow", "drop-oldest").client()
     dead = kill_one(api, "failed", reason="exit 1")
     evicted = enqueue(api, "pushed out", OPS)
@@ -163,7 +163,7 @@ def test_dead_letters_come_in_pages(fragile):
     assert ids(pages(fragile.dead_letters, limit=3)) == dead[::-1]
 
 
-def test_a_requeued_dead_letter_is_a_new_event_with_the_old_words(fragile):
+def test_a_requeued_dead_letter_is_a_new_event_with_the_old_fields(fragile):
     dead = kill_one(fragile, "again", contextKey="c", source="hook", wake="now", deliveryContext={"channel": "telegram", "to": "1"})
     assert ok(fragile.requeue(ids=[dead])) == {"requeued": 1, "passedOver": 0, "more": False, "dryRun": False}
     [event] = ok(fragile.peek(MAIN))["events"]
@@ -182,7 +182,7 @@ def test_a_dead_letter_is_requeued_once(fragile):
     assert len(fragile.texts(MAIN)) == 1
 
 
-def test_unknown_and_living_ids_are_passed_over(fragile):
+def test_ids_that_are_no_dead_letters_are_skipped(fragile):
     alive = enqueue(fragile, "alive", OPS)
     assert ok(fragile.requeue(ids=[alive, "77777", "x", ""])) == {"requeued": 0, "passedOver": 4, "more": False, "dryRun": False}
 
@@ -241,7 +241,7 @@ def test_more_than_a_thousand_take_several_calls(start):
     assert api.texts(MAIN) == ["1101"]
 
 
-def test_what_is_gone_says_how_often_it_had_failed(start):
+def test_settled_events_keep_their_attempts(start):
     api = start("--max-attempts", 2).client()
     dead, drained = (ok(api.enqueue(text, MAIN), 201)["event"]["id"] for text in ("a", "b"))
     ok(api.nack(ok(api.lease(MAIN))["leaseId"]))

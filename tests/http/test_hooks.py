@@ -1,4 +1,4 @@
-"""POST /hooks/wake: OpenClaw's own webhook, so that its senders only change the host."""
+"""POST /hooks/wake: OpenClaw's webhook, so that its senders need only change the host."""
 import pytest
 
 from policies import DIRECT, MAIN, ONE_OWNER
@@ -12,7 +12,7 @@ def wake(api, body, **options):
 
 
 def refused(reply, status):
-    """OpenClaw's own shape of a refusal; returns what it says."""
+    """Asserts a refusal in OpenClaw's own form; returns its message."""
     assert reply.status == status and reply.headers["content-type"] == "application/json", reply
     doc = reply.json
     assert set(doc) == {"ok", "error"} and doc["ok"] is False and isinstance(doc["error"], str) and doc["error"], doc
@@ -41,13 +41,13 @@ def test_the_mode_is_now_unless_it_is_next_heartbeat(api, sent, meant):
 
 @pytest.mark.parametrize("fields, key", [({"sessionKey": DIRECT}, MAIN), ({"agentId": "Ops"}, "agent:ops:main"), ({"sessionKey": "agent:ops:x", "agentId": "ops"}, "agent:ops:x"),
     ({"sessionKey": " ", "agentId": None}, MAIN)], ids=str)
-def test_it_re_keys(start, fields, key):
+def test_a_hook_is_routed(start, fields, key):
     api = start(policy=ONE_OWNER).client()
     ok(wake(api, {"text": "x", **fields}))
     assert api.texts(key) == ["x"]
 
 
-def test_what_openclaw_does_not_look_at_is_not_looked_at(api):
+def test_fields_that_openclaw_ignores_are_ignored(api):
     assert ok(wake(api, '{"text":"x","deliver":true,"channel":"last"}', kind="text/plain"))["ok"]
     assert ok(wake(api, b'{"text":"y"}', kind=None))["ok"]
 
@@ -74,7 +74,7 @@ def test_other_methods_are_refused_with_those_there_are(api):
         assert reply.headers["allow"] == "POST"
 
 
-def test_a_full_queue_says_when_to_come_back(start):
+def test_a_full_queue_answers_with_retry_after(start):
     api = start("--max-pending", 1).client()
     ok(wake(api, {"text": "x"}))
     reply = wake(api, {"text": "y"})
@@ -102,7 +102,7 @@ def test_a_page_of_another_site_is_refused(server):
 
 # Tokens.
 
-def test_openclaws_own_header_is_as_good(server):
+def test_openclaws_own_header_is_accepted(server):
     raw = server.raw()
     raw.send(request("POST", HOOK, None, {"text": "x"}, [("X-OpenClaw-Token", server.token)]))
     assert ok(raw.answer())["ok"]
@@ -144,9 +144,9 @@ def test_after_twenty_bad_tokens_an_address_must_wait(server, api):
     refused(wake(Client(server.port, None), {"text": "x"}), 401)
 
 
-# Twice.
+# Repeated requests.
 
-def test_a_hook_may_be_sent_twice(api):
+def test_a_hook_may_be_repeated(api):
     headers = {"Idempotency-Key": "delivery-7"}
     first = wake(api, {"text": "x"}, headers=headers)
     ok(api.drain(MAIN))

@@ -1,4 +1,4 @@
-"""A request that may be sent twice: the same key and request get the first answer, and nothing is done twice (C3)."""
+"""Idempotency keys: a repeated request gets the first answer, and nothing is done twice (C3)."""
 import pytest
 
 from policies import MAIN
@@ -18,7 +18,9 @@ def same(first, again):
 
 
 def forget(api, event):
-    """Waits until retention has forgotten the event, which something newer helps: the newest outcome stays."""
+    """Waits until retention has deleted the event. Adds a newer one, since the newest outcome
+    stays.
+    """
     ok(api.enqueue("newer", "agent:newer:main"), 201)
     ok(api.drain("agent:newer:main"))
     wait_until(lambda: api.find(event["id"]).status == 404, "the sweep")
@@ -42,7 +44,7 @@ def test_a_duplicate_is_answered_as_one_again(api):
     same(first, post(api, EVENT, "k"))
 
 
-def test_what_failed_before_is_answered_with_its_attempts_again(api):
+def test_a_repeated_answer_has_the_attempts_of_the_first(api):
     ok(api.enqueue("x", MAIN), 201)
     lease = ok(api.lease(MAIN))["leaseId"]
     duplicate = post(api, EVENT, "k")
@@ -57,7 +59,7 @@ def test_what_failed_before_is_answered_with_its_attempts_again(api):
     same(drained, post(api, {"sessionKey": MAIN}, "k", "/v1/drain"))
 
 
-def test_a_replacement_and_a_delay_are_answered_as_they_were(api):
+def test_a_replacement_and_a_delay_are_repeated(api):
     ok(api.enqueue("old", MAIN, contextKey="c"), 201)
     body = {**EVENT, "contextKey": "c", "replace": True, "delayMs": 60000}
     first = post(api, body, "k")
@@ -72,7 +74,7 @@ def test_the_same_key_with_another_request_is_refused(api):
     assert api.texts(MAIN) == ["x"]
 
 
-def test_the_field_is_as_good_as_the_header(api):
+def test_the_key_may_be_a_field_or_a_header(api):
     body = {**EVENT, "idempotencyKey": "k"}
     first = api.call("POST", "/v1/events", body)
     same(first, api.call("POST", "/v1/events", body))
@@ -94,8 +96,8 @@ def test_keys_are_kept_over_a_restart(server, api, end):
     assert server.client().texts(MAIN) == ["x"]
 
 
-def test_twins_that_come_at_once_are_one_event(server, api):
-    """They share a turn of the loop, so the second finds its key in the same transaction."""
+def test_two_concurrent_requests_under_one_key_are_one_event(server, api):
+    """Both are in one turn of the loop, so the second finds its key in the same transaction."""
     for n in range(30):
         raw = server.raw()
         raw.send(request("POST", "/v1/events", server.token, {**EVENT, "text": f"{n}"}, [("Idempotency-Key", f"k{n}")]) * 3)

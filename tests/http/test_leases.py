@@ -1,4 +1,4 @@
-"""Delivery at least once: lease, ack, nack, extend, and leases that end by themselves."""
+"""Delivery at least once: lease, ack, nack, extend, and leases that run out."""
 import pytest
 
 from policies import MAIN
@@ -17,7 +17,7 @@ def ids(events):
 
 
 def await_again(api, count=1):
-    """Until that many events are deliverable, without looking more often than they become so."""
+    """Waits until that many events are deliverable."""
     wait_until(lambda: ok(api.wait(MAIN, timeoutMs=10000))["depth"] >= count, "the events to come back")
 
 
@@ -35,14 +35,14 @@ def test_a_lease_lasts_a_minute_unless_said_otherwise(api, three):
     assert abs(lease["expiresAt"] - three[0]["ts"] - 60000) < 30000
 
 
-def test_what_is_leased_is_nobody_elses(api, three):
+def test_a_leased_event_is_given_to_nobody_else(api, three):
     ok(api.lease(MAIN, limit=2, leaseMs=LONG))
     assert ids(ok(api.lease(MAIN, leaseMs=LONG))["events"]) == ids(three[2:])
     assert ok(api.lease(MAIN)) == {"leaseId": None, "sessionKey": MAIN, "expiresAt": None, "events": [], "remaining": 3}
     assert ok(api.drain(MAIN))["events"] == []
 
 
-def test_nothing_deliverable_is_no_lease(api):
+def test_without_deliverable_events_there_is_no_lease(api):
     assert ok(api.lease(MAIN)) == {"leaseId": None, "sessionKey": MAIN, "expiresAt": None, "events": [], "remaining": 0}
     problem(api.ack("1"), 404, "not-found")
 
@@ -98,7 +98,7 @@ def test_a_lease_needs_a_session(api):
 
 # Ack.
 
-def test_what_is_acked_is_finished(api, three):
+def test_an_acked_event_is_settled(api, three):
     lease = ok(api.lease(MAIN, leaseMs=LONG))
     assert ok(api.ack(lease["leaseId"], ids=[three[1]["id"]])) == {"leaseId": lease["leaseId"], "acked": 1, "remaining": 2}
     assert ok(api.ack(lease["leaseId"])) == {"leaseId": lease["leaseId"], "acked": 2, "remaining": 0}
@@ -111,7 +111,7 @@ def test_an_ack_needs_no_body(api, three):
     assert ok(api.call("POST", f"/v1/leases/{lease['leaseId']}/ack"))["acked"] == 3
 
 
-def test_an_ack_is_refused_when_somebody_took_the_rest(api, three):
+def test_an_ack_is_refused_when_other_calls_removed_the_rest(api, three):
     lease = ok(api.lease(MAIN, limit=2, leaseMs=LONG))
     ok(api.ack(lease["leaseId"], ids=[three[0]["id"]]))
     ok(api.withdraw(three[1]["id"]))
@@ -167,7 +167,7 @@ def test_leases_are_posted(api):
 
 # Nack.
 
-def test_a_nack_gives_events_back_in_their_places_and_counts(api, three):
+def test_nacked_events_return_to_their_positions_and_count_an_attempt(api, three):
     lease = ok(api.lease(MAIN, limit=2, leaseMs=LONG))
     assert ok(api.nack(lease["leaseId"], ids=[three[0]["id"]], reason="not now")) == {"leaseId": lease["leaseId"], "nacked": 1, "dead": 0, "remaining": 1}
     again = ok(api.lease(MAIN, leaseMs=LONG))
@@ -189,7 +189,7 @@ def test_a_nack_may_delay(api, three):
     assert ids(ok(api.lease(MAIN))["events"]) == ids(three[:1])
 
 
-def test_what_was_given_back_can_no_longer_be_acked(api, three):
+def test_a_nacked_event_can_no_longer_be_acked(api, three):
     lease = ok(api.lease(MAIN, leaseMs=LONG))
     ok(api.nack(lease["leaseId"], ids=ids(three[:1])))
     problem(api.ack(lease["leaseId"], ids=ids(three)), 409, "conflict")
@@ -251,14 +251,14 @@ def test_a_late_ack_is_refused_also_when_another_has_acked(api, three):
 
 
 def test_a_lease_ends_also_when_nobody_calls(server, api, three):
-    """The server wakes up by itself: a stream hears of it."""
+    """A stream reports the end, so the server noticed it without a call."""
     ok(api.lease(MAIN, leaseMs=80))
     stream = Stream(server, "?coalesceMs=0")
     wake = stream.wake()
     assert (wake["sessionKey"], wake["depth"], wake["source"], wake["wake"]) == (MAIN, 3, None, "next-heartbeat")
 
 
-def test_lapsed_attempts_end_as_dead_letters(start):
+def test_attempts_that_run_out_end_as_dead_letters(start):
     api = start("--max-attempts", 1).client()
     event = ok(api.enqueue("x", MAIN), 201)["event"]
     ok(api.lease(MAIN, leaseMs=50))

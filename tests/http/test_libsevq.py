@@ -1,4 +1,6 @@
-"""libsevq, as installed and as linked: every call against a real server, and what it says of servers that fail."""
+"""libsevq, installed and linked: every call against a real server, and its errors for servers that
+fail.
+"""
 import json
 import os
 import shutil
@@ -57,7 +59,7 @@ def test_the_connection_is_kept_between_calls():
     assert fake.connections == 1
 
 
-def test_what_goes_over_the_wire():
+def test_the_requests_on_the_wire():
     with FakeServer(QUEUED, STATS) as fake:
         talk("enqueue", "stats", url=fake.url + "/", token="a-token")
     (method, target, headers, body), (_, _, plain, none) = fake.requests
@@ -79,14 +81,14 @@ def test_a_unix_socket_is_as_good(tmp_path):
     assert fake.requests[0][2]["host"] == "localhost"
 
 
-def test_nobody_there_is_unreachable_and_may_be_tried_again():
+def test_without_a_server_the_error_is_unreachable_and_retryable():
     with FakeServer() as fake:
         pass
     assert talk("enqueue", url=fake.url)[0][:3] == ("enqueue", "unreachable", "0")
     assert talk("enqueue", url="unix:/nonexistent/s")[0][1] == "unreachable"
 
 
-def test_a_call_without_its_answer_is_lost_and_not_made_twice():
+def test_a_call_whose_answer_is_lost_is_not_repeated():
     """Also on a kept connection, where libcurl by itself would send it again."""
     with FakeServer(QUEUED, CLOSE, QUEUED) as fake:
         said = talk("enqueue", "enqueue", url=fake.url)
@@ -125,7 +127,7 @@ def test_a_slow_server_is_given_up():
     (answer({"code": "queue-full"}, "200 OK", "application/problem+json"), "bad-answer"),
     (answer({}, kind="Application/JSON ; charset=utf-8"), "ok"),
 ], ids=repr)
-def test_odd_answers_are_told_apart(said, code):
+def test_malformed_answers_have_distinct_errors(said, code):
     with FakeServer(said, STATS) as fake:
         assert talk("stats", url=fake.url)[0][1] == code
     assert len(fake.requests) == 1
@@ -166,7 +168,7 @@ def wake(depth):
     return b'event: wake\nid: %d\ndata: {"sessionKey":"k","depth":%d,"source":null,"wake":"now","ts":1}\n\n' % (40 + depth, depth)
 
 
-def test_wakeups_are_handed_on_until_it_is_enough():
+def test_wakeups_are_delivered_until_the_callback_stops():
     with FakeServer(stream(b"retry: 2000\n\n" + wake(1) + b": ping\n\nevent: other\ndata: x\n\n" + wake(2) + wake(8) + wake(3))) as fake:
         said = talk("stream", url=fake.url, LAST_EVENT_ID="39")
     assert [s[1:] for s in said if s[0] == "wakeup"] == [("41", "k", "1"), ("42", "k", "2"), ("48", "k", "8")]
@@ -188,10 +190,10 @@ def test_wakeups_are_handed_on_until_it_is_enough():
     (answer({"code": "forbidden"}, "403 Forbidden", "application/problem+json"), "forbidden"),
     (CLOSE, "lost"),
 ], ids=lambda v: repr(v)[:60])
-def test_streams_that_end_or_make_no_sense_are_told_apart(said, code):
+def test_streams_that_end_or_are_malformed_have_distinct_errors(said, code):
     with FakeServer(said, STATS) as fake:
         heard = talk("stream", "stats", url=fake.url)
-    assert heard[-2][1] == code and heard[-1][1] == "ok"  # and the context is as good as before
+    assert heard[-2][1] == code and heard[-1][1] == "ok"  # the context can still be used
 
 
 def test_a_stream_that_falls_silent_is_lost():
@@ -211,7 +213,7 @@ def installed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def flags(installed):
-    """What pkg-config says of libsevq there."""
+    """The flags that pkg-config gives for libsevq there."""
     (pc,) = installed.rglob("libsevq.pc")
     def ask(*what):
         done = subprocess.run(["pkg-config", *what, "libsevq"], check=True, text=True, stdout=subprocess.PIPE,

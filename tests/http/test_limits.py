@@ -1,4 +1,4 @@
-"""Every limit: what happens at it, and that taking and looking still work there."""
+"""Every limit: what happens when it is reached, and that drains and reads still work then."""
 import json
 
 import pytest
@@ -93,7 +93,7 @@ def test_one_session_too_many_is_refused(start):
     ok(api.enqueue("5", "agent:main:c"), 201)
 
 
-def test_looking_at_sessions_makes_none(start):
+def test_reading_a_session_does_not_create_it(start):
     api = start("--max-sessions", 1).client()
     for n in range(5):
         api.peek(f"agent:main:{n}")
@@ -103,7 +103,7 @@ def test_looking_at_sessions_makes_none(start):
 
 @pytest.mark.parametrize("overflow", ["reject", "drop-oldest"])
 def test_events_in_all_are_limited_whatever_the_overflow(start, overflow):
-    """Dropping is for a session at its limit; the whole being full is refused."""
+    """drop-oldest is for a full session; when the whole queue is full, events are refused."""
     api = start("--max-pending-total", 4, "--overflow", overflow).client()
     fill(api, 2, "agent:main:a")
     fill(api, 2, "agent:main:b")
@@ -175,7 +175,7 @@ def test_a_target_has_a_largest_size(start):
         assert raw.answer().status in (200, 400) if status == 400 else problem(raw.answer(), 414, "uri-too-long")
 
 
-def test_a_connection_has_a_last_request(start):
+def test_a_connection_has_a_limited_number_of_requests(start):
     server = start("--max-requests-per-connection", 3)
     raw = server.raw()
     raw.send(request("GET", "/livez") * 5)
@@ -186,7 +186,9 @@ def test_a_connection_has_a_last_request(start):
 
 
 def test_a_page_of_events_ends_at_its_text(start):
-    """An answer holds 8 MiB of text: a page may be shorter than its limit, and says that there is more."""
+    """An answer holds 8 MiB of text: a page may be shorter than its limit and then shows that there
+    is more.
+    """
     api = start().client()
     for n in range(10):
         ok(api.batch(*({"text": f"{n}.{m} " + "x" * 64000, "sessionKey": MAIN} for m in range(15))))
@@ -227,8 +229,8 @@ def test_a_capped_database_refuses_events_and_still_drains(start):
     assert server.client().texts(MAIN) == []
 
 
-def test_a_capped_database_lets_out_one_by_one_what_it_took_in(start):
-    """Each lease and each ack is a row, of which there are more than of events."""
+def test_every_event_of_a_capped_database_can_be_leased_and_acked(start):
+    """Each lease and each ack is a row of its own, so there are more rows than events."""
     server = start("--db-max-bytes", 200000)
     api = server.client()
     count = 0

@@ -1,4 +1,6 @@
-"""The table of malformed.py, sent whole, byte by byte, and cut at random; nothing smuggled is ever carried out."""
+"""The requests of malformed.py, sent whole, byte by byte, and cut at random; no smuggled request is
+ever carried out.
+"""
 import os
 import random
 import select
@@ -16,7 +18,7 @@ def whole(raw):
 
 
 def bytewise(raw):
-    """Each byte for itself; long ones are cut at both ends only."""
+    """Single bytes; long requests are cut at both ends only."""
     if len(raw) <= 2000:
         return [raw[i:i + 1] for i in range(len(raw))]
     middle = raw[300:-300]
@@ -40,7 +42,9 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def raw(server):
-    """A connection; whatever its requests stored is gone after the test, so that one failure does not bring others."""
+    """A connection. Its events are removed after the test, so that one failure does not cause
+    others.
+    """
     connection = server.raw()
     yield connection
     connection.close()
@@ -59,7 +63,7 @@ def send(raw, pieces):
 
 
 def final_answer(raw, head):
-    """The next answer but 100, which a server may leave out when the body is there already."""
+    """The next answer other than 100, which a server may omit when it already has the body."""
     answer = raw.answer(head)
     return raw.answer(head) if answer is not None and answer.status == 100 else answer
 
@@ -86,7 +90,8 @@ def test_a_raw_request_has_its_answer(server, raw, case, cut):
         if answer.status >= 400 and not case.head:
             assert answer.headers["content-type"] == "application/problem+json" and answer.json["status"] == answer.status
     if case.closes:
-        if case.answers and not case.half_close:  # a half-close may be seen after the answer has left
+        # a half-close may be seen after the answer has left
+        if case.answers and not case.half_close:
             assert answer.headers["connection"] == "close"
         assert raw.closed(), raw.buffer[:200]
     else:
@@ -111,7 +116,7 @@ def test_an_answer_waits_for_100_continue(server, raw):
 
 
 def test_pipelined_answers_come_in_order(server, raw):
-    """Reads that could be answered at once wait behind posts that need the disk."""
+    """Reads that could be answered at once still come after posts that wait for the disk."""
     key = {"sessionKey": "agent:pipe:main"}
     raw.send(b"".join(request("POST", "/v1/events", server.token, {"text": f"{n}", **key}) + request("GET", "/v1/events?sessionKey=agent:pipe:main", server.token) for n in range(50)))
     for n in range(50):
@@ -121,13 +126,15 @@ def test_pipelined_answers_come_in_order(server, raw):
 
 
 def test_a_pipeline_has_a_bound_but_everything_is_answered(raw):
-    """More requests than the bound: the server stops reading until answers have left, and loses none."""
+    """More requests than the bound: the server stops reading until answers have left, and loses
+    none.
+    """
     raw.send(request("GET", "/livez") * 3000)
     for _ in range(3000):
         assert raw.answer().status == 200
 
 
-def test_a_head_says_what_a_get_would(raw):
+def test_a_head_has_the_headers_of_a_get(raw):
     raw.send(request("GET", "/version") + request("HEAD", "/version"))
     got, head = raw.answer(), raw.answer(head=True)
     assert head.status == got.status and head.headers["content-length"] == got.headers["content-length"]

@@ -1,4 +1,4 @@
-"""Every problem code has its status, one shape, and no secrets. One table shows them all."""
+"""Every problem code: its status, the common shape, and no secrets in it."""
 import re
 from pathlib import Path
 
@@ -44,7 +44,7 @@ TABLE = {
     "http-version-not-supported": (505, lambda server: raw(server, request("GET", "/livez").replace(b"HTTP/1.1", b"HTTP/2.0"))),
 }
 
-# Codes that no client can bring about from the outside on a healthy disk; each has its test elsewhere.
+# Codes that no client can cause while the disk is healthy; each is tested elsewhere.
 ELSEWHERE = {
     "storage-full": "test_limits.py",
     "closing": "test_signals.py",
@@ -53,7 +53,7 @@ ELSEWHERE = {
 
 @pytest.fixture
 def small(start):
-    """Everything small, so that every limit can be reached."""
+    """A server with small limits, so that every limit can be reached."""
     return start("--max-pending", 2, "--max-body-bytes", 2000, "--max-header-bytes", 1000, "--max-target-bytes", 200, "--header-timeout-ms", 300,
         policy="{ agents: { list: [ { id: 'a' }, { id: 'b' } ] } }")
 

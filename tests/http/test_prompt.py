@@ -41,7 +41,7 @@ def test_exec_completions_stay_in_the_queue(api, take):
 
 
 @pytest.mark.parametrize("take", ["drain", "lease"])
-def test_noise_is_taken_and_not_said(api, take):
+def test_noise_is_drained_and_left_out(api, take):
     enqueue(api, "Heartbeat poll", "Read HEARTBEAT.md")
     taken = ok(getattr(api, take)(MAIN, format="prompt"))
     assert len(taken["events"]) == 2 and taken["block"] is None
@@ -49,7 +49,7 @@ def test_noise_is_taken_and_not_said(api, take):
 
 
 @pytest.mark.parametrize("take", ["drain", "lease"])
-def test_nothing_is_no_block(api, take):
+def test_without_events_there_is_no_block(api, take):
     assert ok(getattr(api, take)(MAIN, format="prompt"))["block"] is None
 
 

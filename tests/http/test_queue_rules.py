@@ -55,7 +55,7 @@ def test_a_duplicate_leaves_last_context_alone(api):
     assert api.session(MAIN)["lastContextKey"] == "second"
 
 
-def test_replace_appends_in_place_of_every_match(api):
+def test_replace_removes_every_match_and_appends(api):
     for text in ("1", "2", "3"):
         api.enqueue(text, MAIN, contextKey="progress")
     api.enqueue("other", MAIN)
@@ -104,7 +104,7 @@ def test_after_removals_last_context_is_the_newest_that_remains(api):
     assert api.session(MAIN)["lastContextKey"] is None
 
 
-def test_a_drain_forgets_last_context(api):
+def test_a_drain_clears_last_context(api):
     api.enqueue("a", MAIN, contextKey="c")
     api.drain(MAIN)
     api.enqueue("b", MAIN)

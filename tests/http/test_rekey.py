@@ -1,4 +1,6 @@
-"""The point of it all: what is posted under a direct-message key is found by the runner that drains the main key."""
+"""Rekeying: an event posted under a direct-message key is found by the runner that drains the main
+key.
+"""
 import pytest
 
 from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
@@ -26,7 +28,7 @@ def test_without_a_policy_a_direct_event_stays_where_it_was_posted(api):
 
 
 def test_every_call_routes_its_key(start):
-    """Producers and consumers may hold either key, whatever they call."""
+    """Producers and consumers may use either key in every call."""
     api = start(policy=ONE_OWNER).client()
     first, second, third, _ = [ok(api.enqueue(f"event {n}", MAIN), 201)["event"] for n in range(4)]
     assert ok(api.peek(DIRECT))["sessionKey"] == MAIN and len(ok(api.peek(DIRECT))["events"]) == 4
@@ -39,7 +41,7 @@ def test_every_call_routes_its_key(start):
     assert ok(api.purge(DIRECT)) == {"sessionKey": MAIN, "purged": 1, "remaining": 0}
 
 
-def test_a_duplicate_is_seen_across_both_keys(start):
+def test_a_duplicate_is_found_across_both_keys(start):
     api = start(policy=ONE_OWNER).client()
     event = ok(api.enqueue("same", DIRECT), 201)["event"]
     assert ok(api.enqueue("same", MAIN)) == {"outcome": "duplicate", "event": event}
@@ -79,7 +81,7 @@ def test_a_key_that_does_not_route_is_refused_by_every_call(api, key, status, co
         problem(reply, status, code)
 
 
-def test_two_answers_to_whose_agent_it_is_are_refused(api):
+def test_conflicting_agents_are_refused(api):
     problem(api.enqueue("x", "agent:main:main", agentId="ops"), 409, "owner-mismatch")
     problem(api.route("agent:main:main", agentId="ops"), 409, "owner-mismatch")
 

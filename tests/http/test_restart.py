@@ -16,7 +16,7 @@ def again(server, end):
 
 
 @WAYS
-def test_everything_queued_is_there_again(start, end):
+def test_everything_pending_is_pending_again(start, end):
     server = start(policy=ONE_OWNER)
     api = server.client()
     for n in range(50):
@@ -32,7 +32,8 @@ def test_everything_queued_is_there_again(start, end):
         ok(api.enqueue(f"event {n}", (MAIN, DIRECT, "agent:ops:x", "agent:main:cron:a:run:b")[n % 4], **fields), 201)
     before = [ok(api.peek(key))["events"] for key in (MAIN, "agent:ops:x")], ok(api.sessions())
     assert ok(api.sessions())["total"] == 2 and len(before[0][0]) + len(before[0][1]) == 50
-    assert api.stats()["engine"]["recentMisses"] == 0  # what was in memory then comes from the disk now
+    # events that were in memory come from the disk now
+    assert api.stats()["engine"]["recentMisses"] == 0
     api = again(server, end)
     assert ([ok(api.peek(key))["events"] for key in (MAIN, "agent:ops:x")], ok(api.sessions())) == before
     assert ok(api.drain(MAIN))["events"] == [{**e, "state": "drained"} for e in before[0][0]]
@@ -54,7 +55,7 @@ def test_a_last_context_whose_event_was_evicted_stays(start, end):
 
 
 @WAYS
-def test_what_was_taken_stays_taken(server, end):
+def test_removed_events_stay_removed(server, end):
     api = server.client()
     events = [ok(api.enqueue(f"event {n}", MAIN), 201)["event"] for n in range(10)]
     api.drain(MAIN, limit=2)
@@ -67,7 +68,7 @@ def test_what_was_taken_stays_taken(server, end):
 
 
 @WAYS
-def test_ids_are_never_given_again(server, end):
+def test_ids_are_never_reused(server, end):
     api = server.client()
     last = 0
     for n in range(4):
@@ -131,8 +132,8 @@ def test_events_of_many_sizes_survive(server):
     assert [api.texts(f"agent:main:s{n}") for n in range(len(texts))] == [[t.strip()] for t in texts]
 
 
-def test_a_person_with_a_shell_sees_what_is_pending(start):
-    """The view in the file says the same as the server."""
+def test_the_pending_view_is_readable_with_the_sqlite3_shell(start):
+    """The view in the file has the same events as the server."""
     server = start(policy=ONE_OWNER)
     api = server.client()
     for n in range(6):
@@ -150,7 +151,7 @@ UNKNOWN_COMMIT = 70
 
 
 def test_a_database_that_was_removed_stops_the_server_without_an_answer(server):
-    """What is written to a file without a name, nobody finds again: better no answer than a wrong one."""
+    """Events written to a deleted file are lost, so the server must stop without an answer."""
     ok(server.client().enqueue("x", MAIN), 201)
     kept = server.directory / "kept.db"
     server.db.rename(kept)
@@ -161,7 +162,7 @@ def test_a_database_that_was_removed_stops_the_server_without_an_answer(server):
 
 
 def test_a_database_without_its_log_of_writes_is_whole(server):
-    """A clean stop leaves everything in one file, which can be carried elsewhere."""
+    """A clean stop leaves everything in one file, which can be moved."""
     api = server.client()
     ok(api.batch(*({"text": f"event {n}", "sessionKey": MAIN} for n in range(100))))
     server.stop()

@@ -1,4 +1,4 @@
-"""POST /v1/route: the decision and its reasons; and the command that tries a policy before it runs."""
+"""POST /v1/route: the decision and its reasons; and `sevqd route`, which tries a policy offline."""
 import json
 import subprocess
 
@@ -17,7 +17,7 @@ def test_a_decision_has_its_reasons(start):
     assert {"main-alias", "cron-run"} <= {step["rule"] for step in answer["steps"] if not step["applied"]}
 
 
-def test_a_key_that_stays_says_why(start):
+def test_a_key_that_is_kept_has_a_reason(start):
     answer = ok(start(policy=TWO_OWNERS).client().route(DIRECT))
     assert (answer["sessionKey"], answer["rule"], answer["rekeyed"]) == (DIRECT, "keep", False)
     why = [step["why"] for step in answer["steps"] if step["rule"] == "direct-main"]
@@ -26,7 +26,7 @@ def test_a_key_that_stays_says_why(start):
 
 @pytest.mark.parametrize("rest, fits", [("x" * (1024 - 11), True), ("x" * (1024 - 10), False), ("\u0130" * 337, True), ("\u0130" * 338, False)])
 def test_a_queue_key_is_one_that_can_be_sent(api, rest, fits):
-    """A bare key gets "agent:main:" in front, and lower-casing makes some letters longer."""
+    """A bare key is prefixed with "agent:main:", and lower-casing makes some letters longer."""
     if not fits:
         problem(api.enqueue("x", rest), 400, "invalid-field", "/sessionKey")
         problem(api.route(rest), 400, "invalid-field", "/sessionKey")
@@ -84,7 +84,7 @@ def test_the_command_answers_a_bad_line_as_an_error_and_goes_on(make):
 
 
 @pytest.mark.parametrize("policy, place", [("{\n  session: }", "line 2, column 12"), ("//" + "x" * (8 << 20), "over 8388608 bytes")], ids=["broken", "too long"])
-def test_the_command_takes_no_policy_that_the_server_refuses(make, policy, place):
+def test_the_command_refuses_the_policies_that_the_server_refuses(make, policy, place):
     server = make(policy=policy)
     tried = command(server, "route", "--policy", str(server.policy), input=b"")
     refused = command(server, "--check-config", "--policy", str(server.policy))

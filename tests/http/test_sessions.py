@@ -1,4 +1,4 @@
-"""GET /v1/sessions: what is queued where."""
+"""GET /v1/sessions: the sessions with pending events."""
 import pytest
 
 from policies import DIRECT, MAIN, ONE_OWNER
@@ -21,7 +21,7 @@ def test_no_sessions_at_first(api):
     assert ok(api.sessions()) == {"sessions": [], "total": 0, "nextCursor": None}
 
 
-def test_a_session_tells_what_is_queued(start):
+def test_a_session_has_its_counts(start):
     api = start(policy=ONE_OWNER).client()
     first = ok(api.enqueue("1", MAIN, contextKey="c", deliveryContext={"to": "1"}), 201)["event"]
     for n in range(2):
@@ -34,7 +34,7 @@ def test_a_session_tells_what_is_queued(start):
         "lastContextKey": "c", "deliveryContext": {"to": "1"}, "waiters": 0}
 
 
-def test_what_was_taken_no_longer_counts(start):
+def test_removed_events_are_not_counted(start):
     api = start(policy=ONE_OWNER).client()
     api.enqueue("1", DIRECT)
     second = ok(api.enqueue("2", MAIN), 201)["event"]
@@ -72,7 +72,7 @@ def test_sessions_are_filtered(three):
 
 
 def test_a_session_is_found_by_the_address_that_its_events_had(start):
-    """Whatever it takes to say whose it is, as in every other call."""
+    """An address with agent, channel and account finds the session, as in every other call."""
     api = start(policy="{ session: { dmScope: 'main' }, agents: { list: [{ id: 'a' }, { id: 'b' }], ownership: 'explicit' },"
         " channels: { telegram: { allowFrom: ['123'] }, signal: { allowFrom: ['1', '2'] } } }").client()
     for address in {"sessionKey": "main", "agentId": "a"}, {"sessionKey": "agent:b:telegram:direct:123", "channel": "telegram"}:
@@ -104,7 +104,7 @@ def test_a_cursor_walks_through_all_of_them_once(api, sort):
     assert seen == whole
 
 
-def test_a_cursor_survives_that_its_session_is_gone(api):
+def test_a_cursor_survives_the_end_of_its_session(api):
     ok(api.batch(*({"text": "x", "sessionKey": f"agent:main:s{n}"} for n in range(6))))
     page = ok(api.sessions(limit=3))
     api.drain(keys(page)[2])

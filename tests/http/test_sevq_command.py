@@ -1,4 +1,4 @@
-"""The sevq command against a real server: what people type and what scripts rely on."""
+"""The sevq command against a real server: what people see and what scripts depend on."""
 import json
 import os
 import re
@@ -23,7 +23,7 @@ def ids(out):
     return re.findall(r"^(?:queued|replaced by|already queued as) (\S+) in", out, re.M)
 
 
-# The point.
+# Rekeying.
 
 def test_an_event_for_a_direct_key_is_drained_from_the_main_key(sevq):
     out, err = sevq("event", "--text", "Exec completed (build, code 0)", "--session-key", DIRECT)
@@ -44,7 +44,7 @@ def test_with_two_owners_it_stays_where_it_was(start):
 
 # event.
 
-def test_event_sends_what_its_options_say(sevq):
+def test_event_sends_the_fields_of_its_options(sevq):
     said = sevq.json("event", "--text", " hello ", "--agent", "Ops", "--context-key", "C", "--source", "hook", "--mode", "now",
         "--delivery", "channel=lark", "--delivery", "to=1,2", "--delivery", "thread=5", "--traceparent", "00-a-b-01")
     event = said["event"]
@@ -54,7 +54,7 @@ def test_event_sends_what_its_options_say(sevq):
     assert event["deliveryContext"] == {"channel": "feishu", "to": "1,2", "threadId": "5"}
 
 
-def test_event_says_what_became_of_it(sevq):
+def test_event_prints_its_outcome(sevq):
     first, = ids(sevq("event", "a", "--agent", "main", "--context-key", "c")[0])
     out, _ = sevq("event", "a", "--agent", "main", "--context-key", "c")
     assert out.startswith(f"already queued as {first} in {MAIN}")
@@ -74,7 +74,8 @@ def test_lines_are_one_batch(sevq):
     out, _ = sevq("event", "-", "--lines", "--session-key", MAIN, stdin="one\n\ntwo\r\nthree")
     assert len(ids(out)) == 3
     assert [e["text"] for e in sevq.json("drain", MAIN)["events"]] == ["one", "two", "three"]
-    sevq("event", "-", "--lines", "--session-key", MAIN, stdin="one\n \ntwo", exit=FAILED)  # all or none
+    # all or none
+    sevq("event", "-", "--lines", "--session-key", MAIN, stdin="one\n \ntwo", exit=FAILED)
     sevq("peek", MAIN, exit=NOTHING)
     sevq("event", "-", "--lines", "--session-key", MAIN, stdin="\n\n", exit=NOTHING)
 
@@ -99,7 +100,7 @@ def test_event_may_come_later_expire_and_be_sent_twice(sevq):
     assert "key" in sevq("event", "other", "--session-key", DIRECT, "--idempotency-key", "k", exit=FAILED)[1]
 
 
-# Taking and looking.
+# Drain, lease and peek.
 
 def test_peek_leaves_and_pages(sevq):
     out, _ = sevq("event", "-", "--lines", "--session-key", MAIN, stdin="1\n2\n3\n")
@@ -111,7 +112,7 @@ def test_peek_leaves_and_pages(sevq):
     assert sevq.json("peek", "--agent", "main")["depth"] == 3
 
 
-def test_drain_takes_what_it_is_told_to(sevq):
+def test_drain_obeys_its_options(sevq):
     for n in range(4):
         sevq("event", str(n), "--session-key", MAIN, *(("--context-key", "even") if n % 2 == 0 else ()))
     out, err = sevq("drain", MAIN, "--context-prefix", "EV", "--limit", "1")
@@ -136,7 +137,7 @@ def test_a_repeated_call_with_the_same_key_has_the_same_answer(sevq, call):
     assert "idempotency key" in sevq(call, MAIN, "--idempotency-key", "\u00e9", exit=FAILED)[1]
 
 
-def test_a_lease_is_taken_and_settled_bit_by_bit(sevq):
+def test_a_lease_can_be_acked_in_parts(sevq):
     first, second, third, fourth = ids(sevq("event", "-", "--lines", "--session-key", MAIN, stdin="1\n2\n3\n4\n")[0])
     out, err = sevq("lease", DIRECT, "--limit", "3", "--for", "5m", "--consumer", "me")
     assert [line.split()[0] for line in out.splitlines()] == ["ID", first, second, third]
@@ -170,7 +171,7 @@ def test_a_nack_need_not_count_and_says_what_dies(start):
     assert out.splitlines()[1].split()[2:] == ["dead", MAIN, "lease", lease + ":", "broken", "x"] and event_id in out
 
 
-# Waiting.
+# Wait and tail.
 
 def test_wait_is_over_when_something_comes(sevq):
     assert sevq("wait", MAIN, "--timeout", "50ms", exit=NOTHING) == ("", "")
@@ -239,7 +240,7 @@ def test_tail_goes_on_where_it_was_when_the_connection_is_lost(make):
     assert fake.requests[0][2]["accept"] == "text/event-stream"
 
 
-def test_tail_of_strangers_is_harmless(make):
+def test_tail_escapes_text_from_the_server(make):
     with FakeServer(stream(wake("\x1b[2J"))) as fake, Tail(Shell(make(), SEVQ_URL=fake.url), "--limit", "1") as tail:
         assert "\\u{1b}[2J" in tail.line()
 
@@ -249,9 +250,9 @@ def test_tail_without_a_server_or_a_token_ends(start, make):
     Shell(start(), SEVQ_TOKEN_FILE="")("tail", exit=NOT_ALLOWED, SEVQ_TOKEN="wrong")
 
 
-# What was.
+# History.
 
-def test_show_tells_the_story_of_an_event(sevq):
+def test_show_prints_the_timeline_of_an_event(sevq):
     event_id, = ids(sevq("event", "hello\n", "--session-key", DIRECT)[0])
     lease = sevq.json("lease", MAIN, "--consumer", "me")["leaseId"]
     sevq("ack", lease)
@@ -311,7 +312,7 @@ def test_withdraw_takes_one_back(sevq):
     sevq("withdraw", "../sessions", exit=NOTHING)
 
 
-def test_purge_throws_away(sevq):
+def test_purge_removes_events(sevq):
     sevq("event", "-", "--lines", "--session-key", MAIN, stdin="1\n2\n")
     sevq("event", "3", "--session-key", MAIN, "--context-key", "c")
     assert sevq("purge", MAIN, "--context-key", "c")[0] == f"purged 1 from {MAIN}, 2 left\n"
@@ -352,7 +353,7 @@ def test_sessions_names_the_next_page(sevq):
     assert [s["agentId"] for s in sevq.json("sessions", "--limit", "2", "--cursor", cursor)["sessions"]] == ["c"]
 
 
-def test_route_says_why(sevq):
+def test_route_prints_the_reasons(sevq):
     out, _ = sevq("route", DIRECT)
     assert out.startswith(f"queue  {MAIN}\nrule   direct-main\nowner  main\n\nSTEP ")
     assert re.search(r"^direct-main +yes +\S", out, re.M)
@@ -376,10 +377,11 @@ def test_on_a_terminal_times_are_ages_and_texts_are_cut(sevq):
     head, row, *_ = screen.splitlines()
     assert head.split() == ["ID", "AGE", "TEXT"]
     assert re.match(r" *\d+ +\d+s  wide wide", row) and row.endswith(">") and len(row) == 50
-    assert "wide " * 40 in sevq("peek", MAIN)[0].replace("wide\n", "wide \n")  # elsewhere it is whole
+    # without a terminal the text is complete
+    assert "wide " * 40 in sevq("peek", MAIN)[0].replace("wide\n", "wide \n")
 
 
-def test_a_text_cannot_play_with_the_terminal(sevq):
+def test_text_is_escaped_on_a_terminal(sevq):
     sevq("event", "-", "--session-key", MAIN, stdin="\x1b]0;owned\x07\n\u202egnp")
     for said in (sevq("peek", MAIN)[0], sevq.on_terminal("peek", MAIN, width=200)):
         assert "\x1b" not in said and "\x07" not in said and "\u202e" not in said
@@ -398,7 +400,7 @@ def test_wide_characters_are_measured(sevq):
     ("drain", "a", "--yes"), ("--nonsense",), ("event",), ("event", "a", "--text", "b"), ("event", "a", "--lines"),
     ("event", "a", "--mode", "later"), ("drain", "a", "--limit", "0"), ("help", "nonsense"), ("sessions", "a"), ("ack",), ("wait",), ("show",), ("lease", "a", "--format", "json"),
     ("nack", "1", "--delay", "soon"), ("dead-letters", "--requeue"), ("dead-letters", "a", "b"), ("history", "a", "b")], ids=" ".join)
-def test_what_makes_no_sense_is_usage(make, words):
+def test_invalid_arguments_are_a_usage_error(make, words):
     out, err = Shell(make())(*words, exit=USAGE)
     assert out == "" and err != ""
 
@@ -471,12 +473,12 @@ def test_without_a_server_it_says_how_to_start_one(make):
 
 
 def by_itself(server):
-    """A shell in which nothing names the server."""
+    """A shell without any setting that names the server."""
     return Shell(server, SEVQ_URL="", SEVQ_TOKEN_FILE="")
 
 
 def on_default_database(make, *flags, **options):
-    """A server whose database is where sevqd puts it by itself, and the command looks."""
+    """A server whose database is at the default path, where the command looks for it."""
     server = make(*flags, **options)
     server.db = server.directory / "state/sevq/sevq.db"
     return server
@@ -548,7 +550,7 @@ def test_a_lost_answer_is_not_to_be_tried_again(make):
     assert "may have been carried out" in err
 
 
-def test_messages_of_strangers_are_harmless(make):
+def test_error_messages_from_the_server_are_escaped(make):
     with FakeServer(answer({"code": "conflict", "detail": "\x1b[2J"}, "409 Conflict", "application/problem+json")) as fake:
         _, err = Shell(make(), SEVQ_URL=fake.url)("peek", MAIN, exit=FAILED)
     assert err == "sevq: \\u{1b}[2J\n"

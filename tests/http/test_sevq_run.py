@@ -1,4 +1,4 @@
-"""sevq run: a command gets the events, and whatever dies in between, none is lost."""
+"""sevq run: a command gets the events, and none is lost, whichever process dies."""
 import json
 import os
 import random
@@ -18,7 +18,7 @@ INTERRUPTED = "sevq: stopping when the command has ended; a second signal goes t
 
 
 class Runner:
-    """A `sevq run` of its own. Ends with the test, and what it has started with it."""
+    """A `sevq run`. It and the processes it started end with the test."""
 
     def __init__(self, shell, *words, ignored=(), **env):
         self.process = subprocess.Popen([binary("SEVQ"), "run", *words], env={**shell.env, "SEVQ": binary("SEVQ"), **env}, text=True,
@@ -64,7 +64,7 @@ def queue(sevq, *texts):
 
 
 def happened(sevq, event_id):
-    """What has happened to an event, as (what, detail)."""
+    """The outcomes of an event, as (name, detail)."""
     return [(entry["what"], entry.get("detail")) for entry in sevq.json("show", event_id)["timeline"]]
 
 
@@ -74,7 +74,7 @@ def texts(sevq):
 
 
 def sleeper(tmp_path):
-    """A command that says its process id in a file, and then waits to be told to go on by another file."""
+    """A command that writes its process id to a file and waits until another file exists."""
     return f"echo $$ >{tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; until [ -e {tmp_path}/go ]; do sleep 0.02; done"
 
 
@@ -123,7 +123,7 @@ def test_the_command_may_be_another_server(sevq):
     assert "maxPending" in out
 
 
-def test_what_the_command_says_is_its_own(sevq):
+def test_the_output_of_the_command_is_unchanged(sevq):
     queue(sevq, "one")
     assert sevq("run", MAIN, "--once", "--", "sh", "-c", "echo out; echo err >&2") == ("out\n", "err\n")
 
@@ -225,7 +225,7 @@ def test_the_lease_is_kept_while_the_command_runs(sevq, run, tmp_path):
     assert whats[:2] == ["queued", "leased"] and set(whats[2:-1]) == {"extended"} and whats[-1] == "acked"
 
 
-def test_a_lost_lease_is_said_and_not_acked(sevq):
+def test_a_lost_lease_is_reported_and_not_acked(sevq):
     queue(sevq, "one")
     out, err = sevq("run", MAIN, "--max-rounds", "1", "--", "sh", "-c", '"$SEVQ" nack $SEVQ_LEASE_ID', exit=FAILED, SEVQ=binary("SEVQ"))
     assert re.fullmatch(rf"sevq: lost lease \S+ on {MAIN} \(conflict\): its events come again\n", err)
@@ -310,7 +310,7 @@ def test_a_signal_that_a_terminal_gives_to_both_costs_no_attempt(sevq, run, tmp_
 
 
 def test_a_signal_that_was_ignored_before_is_ignored(sevq, run):
-    """As in a script that ignores it, or behind a shell's &."""
+    """As in a script that ignores it, or in the background of a shell."""
     runner = run(MAIN, "--max-rounds", "1", "--", "cat", ignored=(signal.SIGINT,))
     wait_until(lambda: waiting(sevq), "the runner to wait")
     runner.signal(signal.SIGINT)
@@ -321,14 +321,14 @@ def test_a_signal_that_was_ignored_before_is_ignored(sevq, run):
 # Servers that come and go.
 
 def on_socket(make):
-    """A server that is the same address after a restart."""
+    """A server that has the same address after a restart."""
     server = make(policy=ONE_OWNER)
     server.flags = ["--listen", f"unix:{server.directory}/s"]
     server.start()
     return server, Shell(server, SEVQ_URL=f"unix:{server.directory}/s", SEVQ_TOKEN_FILE=str(server.directory / "token"))
 
 
-def test_a_restart_while_it_waits_is_got_over(make, run):
+def test_a_restart_while_it_waits_does_no_harm(make, run):
     server, shell = on_socket(make)
     runner = run(MAIN, "--max-rounds", "1", "--", "cat", shell=shell)
     wait_until(lambda: waiting(shell), "the runner to wait")
@@ -362,7 +362,7 @@ def test_it_waits_for_a_server_that_is_not_there_yet(make, run):
     assert runner.end() == ("", "")
 
 
-def test_a_server_that_will_not_have_it_ends_it(sevq):
+def test_a_server_that_refuses_it_ends_it(sevq):
     sevq("run", MAIN, "--", "true", exit=NOT_ALLOWED, SEVQ_TOKEN="wrong")
 
 
@@ -387,7 +387,8 @@ def test_a_lease_whose_answer_was_lost_is_asked_for_with_the_same_key():
     first, second, third, fourth = fake.requests
     assert first[1:2] == second[1:2] == ("/v1/leases",) and first[3] == second[3]
     assert re.fullmatch(r'"[0-9a-f]{32}"', first[2]["idempotency-key"]) and first[2]["idempotency-key"] == second[2]["idempotency-key"]
-    assert (third[1], fourth[1]) == ("/v1/leases/7/extend", "/v1/leases/7/ack")  # whether it is still ours is asked first
+    # the runner first asks whether the lease still holds
+    assert (third[1], fourth[1]) == ("/v1/leases/7/extend", "/v1/leases/7/ack")
 
 
 def test_two_leases_have_two_keys():
@@ -414,7 +415,7 @@ def test_with_the_server_gone_a_second_signal_ends_it(make, run):
         assert "trying again" in runner.process.stderr.readline()
         runner.signal(signal.SIGTERM)
         def ended():
-            runner.signal(signal.SIGINT)  # until it has counted as a second one
+            runner.signal(signal.SIGINT)  # until it has been counted as the second signal
             return runner.process.poll() is not None
         wait_until(ended, "the runner to end")
     assert "may have been carried out" in runner.end(exit=FAILED)[1]
@@ -433,5 +434,5 @@ def test_once_without_a_server_is_to_be_tried_again(make):
 
 @pytest.mark.parametrize("words", [("run",), ("run", MAIN), ("run", MAIN, "--"), ("run", "--agent", "main"), ("run", MAIN, "--for", "x", "--", "true")],
     ids=" ".join)
-def test_without_a_command_it_makes_no_sense(make, words):
+def test_without_a_command_it_is_a_usage_error(make, words):
     assert Shell(make())(*words, exit=USAGE)[0] == ""

@@ -10,7 +10,7 @@ from sevqd import ok, request, wait_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_stop_is_obeyed(server, number):
+def test_a_stop_signal_stops_the_server(server, number):
     server.signal(number)
     assert server.wait() == 0
     assert not server.noise
@@ -33,8 +33,10 @@ def test_stopping_checkpoints(server):
     assert server.start().client().texts(MAIN) == ["x"]
 
 
-def test_a_stop_under_load_answers_what_it_accepted(server):
-    """Whoever got a 201 finds the event after the restart; whoever got no answer finds nothing or a whole event; 503 says closing."""
+def test_a_stop_under_load_keeps_every_answered_event(server):
+    """An event answered with 201 is there after the restart; one without an answer is absent or
+    complete; a 503 has the code closing.
+    """
     acknowledged, unsure, refused, wrong, running = [], [], [], [], threading.Barrier(9)
 
     def produce(name):
@@ -83,7 +85,7 @@ def test_a_new_policy_is_taken_on_sighup(start):
     server.signal(signal.SIGHUP)
     wait_until(lambda: ok(api.route(DIRECT))["sessionKey"] == MAIN, "the new policy")
     assert ok(api.enqueue("after", DIRECT), 201)["event"]["sessionKey"] == MAIN
-    # What was queued stays where it is until it is moved: a list by prefix finds it.
+    # Pending events keep their queue key under a new policy; a list by prefix finds them.
     assert [s["sessionKey"] for s in ok(api.sessions(prefix=DIRECT))["sessions"]] == [DIRECT]
     assert ok(api.find(before["id"]))["event"]["sessionKey"] == DIRECT
 
@@ -125,7 +127,7 @@ def test_many_reloads_do_no_harm(start):
     assert api.texts(MAIN) == [str(n) for n in range(50)]
 
 
-def test_a_closed_pipe_is_no_end(server):
+def test_sigpipe_does_not_end_the_server(server):
     """SIGPIPE: a client that hangs up while it is answered."""
     for _ in range(50):
         raw = server.raw()

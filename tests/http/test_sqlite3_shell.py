@@ -1,6 +1,7 @@
-"""Somebody with the sqlite3 shell, while the server works: reads everything that was acknowledged, and changes nothing.
+"""The sqlite3 shell beside a working server: it reads every acknowledged event and can change
+nothing.
 
-What his shell remembers of a log, the next server does not believe.
+A server that starts later ignores the WAL-index that a shell has kept alive.
 """
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ def shell(server, sql, *flags):
 
 
 class OpenShell:
-    """A shell that stays there, idle between questions."""
+    """A shell that stays open, idle between queries."""
 
     def __init__(self, server):
         self.process = subprocess.Popen(["sqlite3", str(server.db)], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -34,7 +35,7 @@ class OpenShell:
         return self.process.stdout.readline().strip()
 
     def quit(self):
-        """Closes its database, and so, if it is the last to do so, checkpoints."""
+        """Closes the database, which checkpoints it if no other process has it open."""
         self.process.communicate(".quit\n")
 
 
@@ -97,7 +98,7 @@ def test_a_shell_cannot_change_anything(api, server):
 
 
 def test_a_shell_cannot_checkpoint(api, server):
-    """SQLite 3.40 may lose a log to two who do (its WAL-reset bug)."""
+    """SQLite 3.40 may lose a WAL when two processes checkpoint it (its WAL-reset bug)."""
     for n in range(3):
         ok(api.enqueue(str(n), MAIN), 201)
         assert shell(server, "PRAGMA wal_checkpoint").stdout.startswith("1|")
@@ -106,8 +107,8 @@ def test_a_shell_cannot_checkpoint(api, server):
     assert pending(server) == 3
 
 
-def test_who_writes_in_a_shell_keeps_a_server_from_starting(make, opened):
-    """Or what he writes would be in the database, and the server know nothing of it."""
+def test_a_writing_shell_keeps_a_server_from_starting(make, opened):
+    """Otherwise the shell's events would be in the database but not in the server's memory."""
     server = make().start()
     ok(server.client().enqueue("event", MAIN), 201)
     server.stop()
@@ -125,8 +126,10 @@ def test_who_writes_in_a_shell_keeps_a_server_from_starting(make, opened):
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.parametrize("quits", [False, True], ids=["stays", "quits"])
-def test_what_a_failed_sync_has_lost_no_shell_brings_back(make, opened, quits):
-    """The kernel forgets what it could not write. An open shell keeps the log's index alive, which still tells of it."""
+def test_no_shell_brings_back_what_a_failed_sync_lost(make, opened, quits):
+    """After a failed fsync the kernel drops the pages it could not write. The WAL-index that an
+    open shell keeps alive still lists them.
+    """
     server = make(env={"ASAN_OPTIONS": "detect_leaks=0"}).start()
     server.stop()
     server.spawn("strace", "-D", "-o", server.directory / "trace", "-e", "inject=fdatasync:error=EIO:when=6+")

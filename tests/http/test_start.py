@@ -1,4 +1,6 @@
-"""Starts that must fail, each with its exit code and nothing harmed; options, config file, environment."""
+"""Starts that must fail, each with its exit code and without damage; options, config file,
+environment.
+"""
 import hashlib
 import json
 import socket
@@ -17,7 +19,7 @@ def digest(path):
 
 
 def refused(server, code, *more):
-    """Runs to its end with that exit code and says why; returns what it said."""
+    """Asserts that the server exits with this code and a message; returns the message."""
     done = server.run(*more)
     assert done.returncode == code, done
     assert done.stderr.strip(), "it must say why"
@@ -100,7 +102,7 @@ def test_a_file_that_is_no_database_is_refused_untouched(make, content):
 
 @pytest.mark.parametrize("keep", [100, 4096, 0.5, -1], ids=["header", "one-page", "half", "last-byte"])
 def test_a_truncated_database_is_refused(stopped, keep):
-    """Half of a database is not quietly an empty one."""
+    """Half of a database must not be taken for an empty one."""
     api = stopped.start().client()
     for n in range(20):
         ok(api.batch(*({"text": f"{n} {m} " + "x" * 500, "sessionKey": MAIN} for m in range(20))))
@@ -113,7 +115,7 @@ def test_a_truncated_database_is_refused(stopped, keep):
 
 
 def test_a_damaged_page_is_refused_or_loses_nothing(stopped):
-    """Overwriting a page in the middle must not pass as health."""
+    """An overwritten page in the middle must be noticed."""
     api = stopped.start().client()
     for n in range(20):
         ok(api.batch(*({"text": f"{n} {m} " + "x" * 500, "sessionKey": MAIN} for m in range(20))))
@@ -199,7 +201,7 @@ def test_a_policy_with_an_error_is_refused_with_its_place(make, text, line, colu
     assert not server.db.exists(), "nothing is made before the policy is read"
 
 
-def test_a_policy_that_was_named_must_be_there(make):
+def test_a_policy_that_is_given_must_exist(make):
     refused(make(), CONFIG, "--policy", "nowhere.json")
 
 
@@ -217,7 +219,7 @@ def test_a_wrong_option_is_a_usage_error(make, arguments):
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-def test_help_and_version_end_well(make, flag):
+def test_help_and_version_exit_0(make, flag):
     done = make().run(flag)
     assert done.returncode == 0 and done.stdout and not done.stderr
 
@@ -263,7 +265,7 @@ def test_an_unknown_variable_of_ours_is_refused(make):
     assert "SEVQ_COLOUR" in refused(server, CONFIG)
 
 
-def test_check_config_says_and_does_nothing_more(make):
+def test_check_config_only_checks(make):
     server = make(policy=ONE_OWNER)
     done = server.run("--check-config")
     assert done.returncode == 0, done

@@ -1,4 +1,4 @@
-"""State for people and monitors: stats, livez, readyz, version; and paths and methods that are none."""
+"""Monitoring: stats, livez, readyz, version; and unknown paths and methods."""
 import re
 
 import pytest

@@ -1,4 +1,6 @@
-"""GET /v1/stream: wakes for whoever listens. A wake is a level: who comes later hears of all there is."""
+"""GET /v1/stream: wakes. A stream that begins later gets a wake for every session with deliverable
+events.
+"""
 import time
 
 import pytest
@@ -17,9 +19,9 @@ def streams(api):
     return api.stats()["http"]["streams"]
 
 
-# What is told.
+# What a wake reports.
 
-def test_an_event_is_told_with_its_source(server, api):
+def test_a_wake_has_the_events_source(server, api):
     stream = Stream(server, "?coalesceMs=0")
     event = ok(api.enqueue("x", MAIN, source="exec-event"), 201)["event"]
     wake = stream.wake()
@@ -28,7 +30,7 @@ def test_an_event_is_told_with_its_source(server, api):
     assert abs(wake["ts"] - event["ts"]) < 10000 and set(wake) == {"sessionKey", "depth", "source", "wake", "ts", "id"}
 
 
-def test_whoever_connects_hears_of_every_deliverable_session(server, api):
+def test_a_new_stream_gets_every_deliverable_session(server, api):
     for n in range(50):
         ok(api.enqueue("x", f"agent:a{n}:main"), 201)
     ok(api.enqueue("y", "agent:a0:main"), 201)
@@ -66,7 +68,7 @@ def test_ids_ascend_over_all_streams(server, api):
     assert all(a[-1] < b[0] for a, b in zip(seen, seen[1:])) and all(len(set(ids)) == 3 for ids in seen)
 
 
-def test_every_way_to_become_deliverable_is_told(server, api):
+def test_every_way_to_become_deliverable_wakes(server, api):
     stream = Stream(server, "?coalesceMs=0")
     ok(api.enqueue("a", MAIN, delayMs=60), 201)
     assert stream.wake()["depth"] == 1  # the end of a delay
@@ -77,10 +79,10 @@ def test_every_way_to_become_deliverable_is_told(server, api):
     lease = ok(api.lease(MAIN, exclusive=True))
     ok(api.enqueue("b", MAIN), 201)
     ok(api.ack(lease["leaseId"]))
-    assert stream.wake()["depth"] == 1  # the end of what kept others back
+    assert stream.wake()["depth"] == 1  # the end of an exclusive lease
 
 
-def test_what_is_no_longer_true_is_not_told(server, api):
+def test_a_wake_that_is_no_longer_true_is_not_sent(server, api):
     stream = Stream(server, "?coalesceMs=150")
     ok(api.enqueue("x", MAIN), 201)
     ok(api.drain(MAIN))
@@ -88,7 +90,7 @@ def test_what_is_no_longer_true_is_not_told(server, api):
     assert stream.wake()["sessionKey"] == OPS
 
 
-# When it is told.
+# When a wake is sent.
 
 def test_wakes_of_one_session_become_one_with_the_latest_source(server, api):
     stream = Stream(server, "?coalesceMs=200")
@@ -108,7 +110,7 @@ def test_a_wake_waits_for_a_quarter_of_a_second_unless_said_otherwise(server, ap
     assert stream.wake()["sessionKey"] == MAIN and time.monotonic() - began > 0.2
 
 
-def test_what_is_for_now_does_not_wait(server, api):
+def test_a_wake_for_now_is_sent_at_once(server, api):
     stream = Stream(server, "?coalesceMs=60000")
     ok(api.enqueue("later", OPS), 201)
     ok(api.enqueue("first", MAIN), 201)
@@ -117,7 +119,7 @@ def test_what_is_for_now_does_not_wait(server, api):
     assert (wake["sessionKey"], wake["wake"], wake["depth"], wake["source"]) == (MAIN, "now", 2, "cron-event")
 
 
-def test_what_is_for_now_does_not_wait_when_its_delay_is_over(server, api):
+def test_a_wake_for_now_is_sent_at_once_after_a_delay(server, api):
     stream = Stream(server, "?coalesceMs=60000")
     ok(api.enqueue("x", MAIN, wake="now", source="cron-event", delayMs=50), 201)
     wake = stream.wake()
@@ -129,19 +131,19 @@ def test_a_silent_stream_is_pinged(start):
     assert [stream.block() for _ in range(4)] == [[("retry", "2000")]] + [[("", "ping")]] * 3
 
 
-def test_it_begins_with_how_soon_to_come_back(server):
+def test_it_begins_with_a_retry_time(server):
     stream = Stream(server)
     assert stream.block() == [("retry", "2000")]
     assert "content-length" not in stream.head and "connection: close" in stream.head and "cache-control: no-store" in stream.head
 
 
-# To whom it is told.
+# Filters.
 
 @pytest.mark.parametrize("query, heard", [
     ("?sessionKey=agent:main:main", {"agent:main:main"}), ("?sessionKey=main", {"agent:main:main"}),
     ("?agentId=Main", {"agent:main:main", "agent:main:x"}), ("?prefix=agent:main:", {"agent:main:main", "agent:main:x"}),
     ("?prefix=agent:o", {"agent:ops:main"}), ("?agentId=ops&prefix=agent:ops:ma", {"agent:ops:main"})], ids=str)
-def test_a_filter_lets_through_what_it_names(server, api, query, heard):
+def test_a_filter_passes_only_what_it_names(server, api, query, heard):
     sessions = ["agent:main:main", "agent:main:x", "agent:ops:main"]
     for key in sessions:
         ok(api.enqueue("before", key), 201)
@@ -181,7 +183,7 @@ def test_a_head_is_only_a_head(server):
 
 # Bounds.
 
-def test_too_many_streams_are_told_so(start):
+def test_too_many_streams_are_refused(start):
     server = start("--max-streams", 2)
     api = server.client()
     several = [Stream(server), Stream(server)]
@@ -193,7 +195,7 @@ def test_too_many_streams_are_told_so(start):
 
 
 @pytest.mark.parametrize("what", ["close", "half close"])
-def test_a_reader_that_goes_leaves_nothing(server, api, what):
+def test_a_reader_that_hangs_up_leaves_nothing(server, api, what):
     assert streams(api) == 0
     before = server.open_descriptors()
     several = [Stream(server, "?coalesceMs=60000") for _ in range(10)]
@@ -208,7 +210,7 @@ def test_a_reader_that_goes_leaves_nothing(server, api, what):
     wait_until(lambda: server.open_descriptors() == before, "their descriptors")
 
 
-def test_what_a_reader_says_is_thrown_away(server, api):
+def test_bytes_from_a_reader_are_discarded(server, api):
     stream = Stream(server, "?coalesceMs=0")
     stream.send(request("POST", "/v1/events", server.token, {"text": "no", "sessionKey": MAIN}) * 2000)
     ok(api.enqueue("x", MAIN), 201)
@@ -216,7 +218,7 @@ def test_what_a_reader_says_is_thrown_away(server, api):
     assert api.texts(MAIN) == ["x"] and api.stats()["http"]["bufferedBytes"] < 1 << 20
 
 
-def test_a_reader_that_holds_up_too_much_is_dropped_and_others_are_not(start):
+def test_a_reader_with_too_much_unread_is_dropped_and_others_are_not(start):
     server = start("--stream-buffer", 16384)
     api = server.client()
     _slow, quick = Stream(server, "?coalesceMs=0", receive_buffer=4096), Stream(server, "?coalesceMs=0")
@@ -232,7 +234,7 @@ def test_a_reader_that_holds_up_too_much_is_dropped_and_others_are_not(start):
     assert quick.wake()["sessionKey"] == MAIN
 
 
-def test_a_slow_reader_holds_one_note_a_session(start):
+def test_a_slow_reader_has_one_wake_per_session(start):
     server = start("--stream-buffer", 16384)
     api = server.client()
     slow = Stream(server, "?coalesceMs=0", receive_buffer=4096)
@@ -264,7 +266,7 @@ def test_a_prompt_reader_hears_more_sessions_at_once_than_a_slow_one_may_hold(st
 
 # The server's end.
 
-def test_a_reader_for_whom_much_is_gathered_hears_of_the_oldest_before_their_time(start):
+def test_a_reader_with_many_gathered_wakes_gets_the_oldest_early(start):
     server = start("--stream-buffer", 8192)
     api = server.client()
     stream = Stream(server, "?coalesceMs=60000")

@@ -1,8 +1,9 @@
-"""C1 seen from below: strace shows that every answer to a post was written after the log was synced to the disk, once.
+"""Promise C1 under strace: every answer to a post is sent after exactly one sync of the WAL with
+its event.
 
-One connection: a sync for each post. Many connections: posts share syncs; none is answered before its own, and none of them
-pays for more than one. What checkpoints sync is the database, or the log when nothing new is in it. Where there is enough to be
-written, the kernel was told to begin before the sync.
+With one connection each post has a sync of its own. With many, posts share syncs; none is answered
+before its sync, and each waits for one only. A checkpoint syncs the database, or a WAL without new
+frames. When there is much to write, the kernel was told to begin before the sync.
 """
 import re
 import shutil
@@ -17,7 +18,8 @@ from sevqd import ok, request, wait_until
 STRACE = shutil.which("strace")
 CALLS = "listen,fdatasync,fsync,sync_file_range,pwrite64,pwritev,write,writev,sendto,sendmsg,read,readv,recvfrom,recvmsg"
 LINE = re.compile(r"^(?:\d+ +)?(\w+)\((\d+)<([^>]*)>(.*)\) += (-?\d+)")
-LOG_HEADER = ", 32, 0"  # so many bytes, and where: the log starts over, which syncs its header before there is anything to commit
+# a write of this length at this offset restarts the WAL; its header is synced before any commit
+LOG_HEADER = ", 32, 0"
 CONNECTIONS, ROUNDS = 64, 20
 
 pytestmark = pytest.mark.skipif(STRACE is None, reason="strace is not installed")
@@ -31,14 +33,16 @@ def spawn_traced(server):
 
 @pytest.fixture
 def traced(make):
-    """A server with strace as its grandchild, so that it is still the process we started."""
+    """A server traced by a grandchild, so that the server is still the process we started."""
     server = make(env={"ASAN_OPTIONS": "detect_leaks=0"})
     spawn_traced(server)
     return server
 
 
 def trace(server):
-    """What happened, in order: ("listen", fd), ("dirty",), ("begun",), ("sync",), ("checkpoint",), ("request", fd), ("answer", fd)."""
+    """The traced events, in order: ("listen", fd), ("dirty",), ("begun",), ("sync",),
+    ("checkpoint",), ("request", fd), ("answer", fd).
+    """
     server.stop()
     wait_until(lambda: "+++ exited" in server.trace.read_text(errors="replace"), "the trace to be complete")
     for line in server.trace.read_text(errors="replace").splitlines():
@@ -67,7 +71,9 @@ def trace(server):
 
 
 def judge(events):
-    """How many answers each sync of new log gave, and how many checkpoints there were. Fails where an answer has not one sync of its own."""
+    """The number of answers after each sync of new WAL frames, and the number of checkpoints. Fails
+    on an answer that did not wait for exactly one sync.
+    """
     dirty, syncs_since, batches, checkpoints = False, {}, [], 0
     for what, fd in events:
         if what == "dirty":
@@ -91,7 +97,9 @@ def judge(events):
 
 
 def posted(make, error):
-    """A server that is told so where it wants writing to begin, and a connection that has sent it enough for that."""
+    """A server whose sync_file_range fails with this error, and a connection that has posted enough
+    to make the server call it.
+    """
     server = make(env={"ASAN_OPTIONS": "detect_leaks=0"})
     server.spawn(STRACE, "-D", "-o", server.directory / "trace", "-e", "inject=sync_file_range:error=" + error)
     server.await_listening()
@@ -149,20 +157,20 @@ def test_many_connections_share_syncs_and_none_is_missing(traced):
 
 
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC", "EUCLEAN"])
-def test_what_the_kernel_says_it_cannot_write_is_not_answered(make, error):
+def test_a_post_whose_sync_fails_is_not_answered(make, error):
     server, api = posted(make, error)
     assert server.wait() == 70
     assert api.closed()
 
 
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
-def test_a_kernel_that_does_not_begin_early_is_as_good(make, error):
+def test_early_writing_is_optional(make, error):
     server, api = posted(make, error)
     ok(api.answer(), 201)
     server.stop()
 
 
-def test_what_a_killed_server_left_in_the_log_is_written_and_synced_again_first(traced):
+def test_the_wal_of_a_killed_server_is_rewritten_and_synced_first(traced):
     api = traced.client()
     ok(api.enqueue("event", MAIN), 201)
     traced.kill()
@@ -173,7 +181,7 @@ def test_what_a_killed_server_left_in_the_log_is_written_and_synced_again_first(
 
 
 @pytest.mark.parametrize("inject", ["pwrite64:error=ENOSPC", "fdatasync:error=EIO"])
-def test_a_log_that_cannot_be_written_again_ends_the_start(make, inject):
+def test_a_wal_that_cannot_be_rewritten_ends_the_start(make, inject):
     server = make(env={"ASAN_OPTIONS": "detect_leaks=0"}).start()
     ok(server.client().enqueue("event", MAIN), 201)
     server.kill()
@@ -185,7 +193,7 @@ def test_a_log_that_cannot_be_written_again_ends_the_start(make, inject):
 
 
 def test_a_checkpoint_whose_sync_fails_ends_the_server_at_once(make):
-    """Not only when somebody next wants a commit: until then it would say that it is well."""
+    """It must not wait for the next commit, since until then it would report itself healthy."""
     server = make(env={"ASAN_OPTIONS": "detect_leaks=0"}).start()
     server.stop()
     server.spawn(STRACE, "-D", "-o", server.directory / "trace", "-P", str(server.db), "-e", "inject=fdatasync:error=EIO")

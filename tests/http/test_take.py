@@ -1,4 +1,4 @@
-"""Looking at what is queued, and taking it: peek, find, drain, consume, withdraw, purge."""
+"""Reading and removing events: peek, find, drain, consume, withdraw, purge."""
 import pytest
 
 from policies import MAIN
@@ -16,13 +16,13 @@ def ids(events):
 
 
 def ended(events, how):
-    """The same events, after that has happened to them."""
+    """The same events with this outcome as their state."""
     return [{**e, "state": how} for e in events]
 
 
 # Drain.
 
-def test_drain_returns_oldest_first_and_forgets(api, ten):
+def test_drain_returns_oldest_first_and_removes(api, ten):
     assert ok(api.drain(MAIN)) == {"sessionKey": MAIN, "events": ended(ten, "drained"), "remaining": 0}
     assert ok(api.drain(MAIN)) == {"sessionKey": MAIN, "events": [], "remaining": 0}
     assert api.session(MAIN) is None
@@ -50,7 +50,7 @@ def test_draining_one_session_leaves_another(api, ten):
     assert api.texts("agent:ops:main") == ["elsewhere"]
 
 
-def test_drain_ends_at_the_size_of_an_answer_and_says_what_remains(start):
+def test_drain_ends_at_the_size_of_an_answer_and_counts_the_rest(start):
     """An answer holds 8 MiB of text; a drain of more takes a prefix."""
     api = start().client()
     for n in range(12):
@@ -75,7 +75,7 @@ def test_a_bad_drain_takes_nothing(api, ten, fields, pointer):
 
 # Consume.
 
-def test_consume_takes_exactly_these_in_the_order_asked(api, ten):
+def test_consume_takes_the_named_events_in_the_order_asked(api, ten):
     taken = ok(api.consume(MAIN, [ten[7]["id"], ten[2]["id"], ten[7]["id"], "999999", "no id of ours", "", "-1", "00" + ten[3]["id"]]))
     assert taken == {"sessionKey": MAIN, "events": ended([ten[7], ten[2]], "consumed"), "remaining": 8}
     assert ids(ok(api.peek(MAIN))["events"]) == [e["id"] for n, e in enumerate(ten) if n not in (2, 7)]
@@ -113,7 +113,7 @@ def test_peek_pages_after_an_id(api, ten):
     assert ok(api.peek(MAIN, after=ten[9]["id"]))["events"] == []
 
 
-def test_a_page_stands_after_an_event_that_was_taken_meanwhile(api, ten):
+def test_a_page_continues_after_an_event_that_was_removed(api, ten):
     api.consume(MAIN, [ten[3]["id"]])
     assert ids(ok(api.peek(MAIN, after=ten[3]["id"]))["events"]) == ids(ten[4:])
 
@@ -156,7 +156,7 @@ def test_withdraw_takes_one_event_back(api, ten):
 
 
 @pytest.mark.parametrize("event_id", ["999999999", "0", "-1", "x", "1x", "%20", "99999999999999999999999", "1%2F2"])
-def test_an_id_we_never_gave_is_not_found(api, ten, event_id):
+def test_an_unknown_id_is_not_found(api, ten, event_id):
     problem(api.find(event_id), 404, "not-found")
     problem(api.withdraw(event_id), 404, "not-found")
 
@@ -183,7 +183,7 @@ def test_purge_by_context_key_is_exact(api, ten):
 
 @pytest.mark.parametrize("blank", ["", " ", "\u00a0"])
 def test_purge_by_a_blank_context_key_is_not_purge_of_everything(api, ten, blank):
-    """An empty variable of a script."""
+    """As from an empty variable of a script."""
     problem(api.purge(MAIN, contextKey=blank), 400, "invalid-field", "contextKey")
     assert len(api.texts(MAIN)) == 10
 

@@ -1,4 +1,4 @@
-"""Delays and times to live: kept by the clock, over restarts, and recorded."""
+"""Delays and times to live: exact, kept over restarts, and recorded."""
 import time
 
 import pytest
@@ -24,7 +24,7 @@ def test_a_delayed_event_is_pending_and_not_deliverable(api):
     assert (session["depth"], session["delayed"], session["leased"]) == (1, 1, 0) and api.stats()["delayed"] == 1
 
 
-def test_a_delay_ends_in_the_events_old_place(api):
+def test_a_delayed_event_keeps_its_position(api):
     ok(api.enqueue("a", MAIN, delayMs=80), 201)
     ok(api.enqueue("b", MAIN), 201)
     ok(api.enqueue("c", MAIN, delayMs=40), 201)
@@ -39,7 +39,7 @@ def test_a_delay_is_never_too_short(api):
     assert time.time() * 1000 >= event["availableAt"] - 2
 
 
-def test_no_delay_is_none(api):
+def test_a_delay_of_zero_is_no_delay(api):
     event = ok(api.enqueue("x", MAIN, delayMs=0), 201)["event"]
     assert event["state"] == "queued" and event["availableAt"] == event["ts"]
 
@@ -85,7 +85,7 @@ def test_an_event_in_time_is_delivered(api):
     assert ok(api.drain(MAIN))["events"][0]["expiresAt"] == event["ts"] + YEAR
 
 
-def test_a_leased_event_is_its_consumers_until_the_lease_is_over(api):
+def test_a_leased_event_expires_when_its_lease_is_over(api):
     kept, lost = (ok(api.enqueue(t, MAIN, ttlMs=50), 201)["event"]["id"] for t in ("kept", "lost"))
     lease = ok(api.lease(MAIN))
     ok(api.enqueue("clock", "agent:clock:main", delayMs=100), 201)
@@ -118,7 +118,7 @@ def test_an_impossible_time_is_refused(api, fields, pointer):
     assert api.stats()["pending"] == 0
 
 
-def test_waiting_for_time_costs_nothing(server, api):
+def test_waiting_for_a_delay_uses_no_processor_time(server, api):
     for n in range(100):
         ok(api.enqueue("x", f"agent:a{n}:main", delayMs=YEAR, ttlMs=YEAR), 201)
     busy, end = server.cpu_seconds(), time.monotonic() + 0.5

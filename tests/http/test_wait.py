@@ -1,4 +1,4 @@
-"""GET /v1/wait: answered when something becomes deliverable, and by whatever makes it so."""
+"""GET /v1/wait: answered by everything that makes an event deliverable."""
 import signal
 import socket
 import threading
@@ -11,7 +11,7 @@ from sevqd import Raw, ok, problem, request, sanitized, wait_until
 
 
 class Waiting:
-    """A waiting call in a thread of its own; begun when the server counts it."""
+    """A wait in a thread of its own; it has begun when the server counts it."""
 
     def __init__(self, server, session_key=MAIN, **query):
         self.client, before = server.client(), server.client().stats()["waiters"]
@@ -53,7 +53,7 @@ def test_an_event_wakes(server, api):
     assert waiters(api) == 0
 
 
-def test_all_that_wait_hear(server, api):
+def test_every_waiter_is_answered(server, api):
     several = [Waiting(server) for _ in range(5)]
     ok(api.enqueue("x", MAIN), 201)
     assert [w.answer()["ready"] for w in several] == [True] * 5
@@ -83,7 +83,7 @@ def test_a_nack_wakes_and_an_ack_does_not(server, api):
 
 
 @pytest.mark.parametrize("end", ["ack", "nack later", "consume", "time"])
-def test_the_end_of_an_exclusive_lease_wakes_for_what_came_meanwhile(server, api, end):
+def test_the_end_of_an_exclusive_lease_wakes_for_events_it_held_back(server, api, end):
     ok(api.enqueue("a", MAIN), 201)
     lease = ok(api.lease(MAIN, exclusive=True, leaseMs=200 if end == "time" else 60000))
     waiting = Waiting(server)
@@ -121,7 +121,7 @@ def test_an_agent_alone_means_its_main_session(api):
 
 
 def test_an_event_that_another_takes_first_leaves_the_waiter_to_the_next(server, api):
-    """A wake promises nothing: whoever is told looks for itself."""
+    """A wake does not reserve the event for the waiter."""
     waiting = Waiting(server)
     ok(api.enqueue("x", MAIN), 201)
     assert waiting.answer()["ready"]
@@ -137,7 +137,7 @@ def test_waiters_are_seen_in_sessions(server, api):
     waiting.answer()
 
 
-def test_a_reload_wakes_those_whose_key_means_another_queue_then(start):
+def test_a_reload_answers_waiters_whose_key_leads_elsewhere(start):
     server = start(policy="{}")
     api = server.client()
     ok(api.enqueue("x", MAIN), 201)
@@ -147,16 +147,16 @@ def test_a_reload_wakes_those_whose_key_means_another_queue_then(start):
     assert waiting.answer() == {"sessionKey": MAIN, "ready": True, "depth": 1}
 
 
-# Its own end.
+# Time-outs.
 
-def test_nothing_comes_of_waiting_when_nothing_comes(api):
+def test_a_wait_without_events_times_out(api):
     began = time.monotonic()
     assert ok(api.wait(MAIN, timeoutMs=120)) == {"sessionKey": MAIN, "ready": False, "depth": 0}
     assert time.monotonic() - began >= 0.11
     assert waiters(api) == 0
 
 
-def test_no_time_is_a_look(api):
+def test_a_wait_of_zero_is_answered_at_once(api):
     assert ok(api.wait(MAIN, timeoutMs=0))["ready"] is False
 
 
@@ -178,7 +178,7 @@ def test_a_wait_outlasts_the_deadline_for_answers(start):
     assert ok(server.client().wait(MAIN, timeoutMs=400))["ready"] is False
 
 
-def test_too_many_waiters_are_told_so(start):
+def test_too_many_waiters_are_refused(start):
     server = start("--max-waiters", 2)
     several = [Waiting(server), Waiting(server)]
     api = server.client()
@@ -188,7 +188,7 @@ def test_too_many_waiters_are_told_so(start):
     assert ok(api.wait(MAIN))["ready"]
 
 
-# Clients that behave otherwise.
+# Unusual clients.
 
 @pytest.mark.parametrize("reset", [False, True], ids=["close", "reset"])
 def test_a_client_that_hangs_up_costs_nothing(server, api, reset):
@@ -226,7 +226,7 @@ def test_what_is_pipelined_behind_a_wait_is_answered_after_it(server, api):
 
 
 def test_a_long_request_behind_a_wait_is_read_in_order(server, api):
-    """Some of it was read ahead, and more comes in when the wait is over, before that has been looked at."""
+    """A part was read ahead; more arrives when the wait is over, before that part is parsed."""
     texts = ["".join(f"{letter}{n:05d}." for n in range(8500)) for letter in "ABC"]
     raw = server.raw()
     raw.send(get("/v1/wait?timeoutMs=100&sessionKey=agent:nobody:main", server) +
@@ -237,7 +237,7 @@ def test_a_long_request_behind_a_wait_is_read_in_order(server, api):
 
 
 def test_the_rest_of_a_long_request_behind_a_wait_is_read_when_it_comes(start):
-    """As much was read ahead as may be, and nothing was left in the kernel when the wait was over."""
+    """The read-ahead buffer was full, and the kernel had no more bytes when the wait was over."""
     server = start("--min-body-rate", 0, "--body-timeout-ms", 5000)
     raw = server.raw()
     post = request("POST", "/v1/events", server.token, b'{"text":"late","sessionKey":"main"}' + b" " * 200000)
@@ -279,7 +279,7 @@ def test_one_connection_waits_again_and_again(server, api):
 
 # The server's end.
 
-def test_whoever_waits_when_the_server_ends_is_answered(start):
+def test_waiters_are_answered_when_the_server_ends(start):
     server = start()
     several = [Waiting(server, timeoutMs=300000) for _ in range(3)]
     began = time.monotonic()
@@ -314,7 +314,7 @@ def test_a_thousand_idle_waiters_cost_little(start):
     wait_until(lambda: waiters(api) == 0, "all to be gone")
 
 
-def test_what_is_read_ahead_is_counted_and_let_go(server, api):
+def test_read_ahead_bytes_are_counted_and_freed(server, api):
     def buffered():
         return api.stats()["http"]["bufferedBytes"]
 

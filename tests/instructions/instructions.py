@@ -1,14 +1,17 @@
 #!/usr/bin/python3
-"""Counts the instructions a real sevqd spends on one post, on one event of a batch and on one taken, under valgrind's callgrind.
+"""Counts the instructions of a real sevqd per post, per event of a batch and per removed event,
+with valgrind's callgrind.
 
-instructions.py [--sevqd SEVQD]             the figures, beside those of baseline.json
-instructions.py [--sevqd SEVQD] --report    and the functions that cost most in a post of 64 connections, each by itself
-instructions.py [--sevqd SEVQD] --update    and makes them the baseline
+instructions.py [--sevqd SEVQD]             prints the figures beside those of baseline.json
+    instructions.py [--sevqd SEVQD] --report    also prints the most expensive functions of a post
+                                                on 64 connections, without their callees
+    instructions.py [--sevqd SEVQD] --update    also writes the figures to baseline.json
 
-The load is the same each time: the server is stopped while every connection writes its request, so that one turn has them
-all; sizes, sessions and their order are fixed. callgrind begins a new count where SIGHUP is heard, so that each phase has its
-own: what starting and stopping cost is in none. Two runs differ by less than 0.1%. Neither the kernel's share is counted nor
-waiting; and the rounds of SHA-256 are left out, because valgrind knows no SHA instructions and needs 15,000 others instead.
+The load is always the same: the server is stopped while every connection writes its request, so
+that one turn has them all; sizes, sessions and their order are fixed. callgrind starts a new count
+at each SIGHUP, so that each phase has its own and none includes starting or stopping. Two runs
+differ by less than 0.1%. Neither the kernel nor waiting is counted. The rounds of SHA-256 are left
+out: valgrind knows no SHA instructions, so they would take 15,000 others instead.
 """
 import argparse
 import json
@@ -32,7 +35,8 @@ WARM_UP, ROUNDS, SINGLES, TAKES = 4, 30, 600, 5
 BATCH = TAKES * TAKEN
 POST, POST_ALONE, POST_BATCH = "post, 64 connections", "post, 1 connection", f"event of a batch of {BATCH}"
 DRAIN, LEASE = f"event of a drain of {TAKEN}", f"event of a lease and ack of {TAKEN}"
-BUILT_OF = ("gcc", "libc6", "libevent-core-2.1-7", "libsqlite3-0", "libssl3", "valgrind")  # Debian's packages
+# Debian's packages
+BUILT_OF = ("gcc", "libc6", "libevent-core-2.1-7", "libsqlite3-0", "libssl3", "valgrind")
 TEXT = "Exec completed (build 4711, code 0) " + "event " * 20
 SHA = re.compile(r"0x\w+ \[libcrypto")  # its assembler has no names
 NAME = re.compile(r"(c?ob|c?fn)=\((\d+)\)(?: (.*))?")
@@ -41,7 +45,7 @@ COST = re.compile(r"[-+*\d]\S* \d+$")
 
 
 class Counted:
-    """A sevqd under callgrind, and what each phase of its life has cost."""
+    """A sevqd under callgrind, and the instructions of each phase."""
 
     def __init__(self, directory):
         self.server, self.phases = Server(directory), []
@@ -55,7 +59,9 @@ class Counted:
         return self
 
     def ends(self, phase, units):
-        """What was counted since the phase before belongs to this one, which did so many units of work; None: to nothing."""
+        """Ends a phase that did this many units of work; None discards what was counted since the
+        last phase.
+        """
         since = len(self.server.log)
         self.server.signal(signal.SIGHUP)
         self.server.wait_for_log(lambda r: r["msg"] == "reloaded", "the reload", since)
@@ -65,7 +71,7 @@ class Counted:
         connection.send(request("POST", path, self.server.token, body))
 
     def together(self, path, bodies):
-        """One call on each connection, all in one turn; their answers."""
+        """Makes one call on each connection, all in one turn; returns the answers."""
         with self.server.held_still():
             for connection, body in zip(self.connections, bodies):
                 self.call(connection, path if isinstance(path, str) else path.pop(0), body)
@@ -76,7 +82,7 @@ class Counted:
         return answer(self.connections[0])
 
     def costs(self):
-        """Of each phase: by function, the instructions a unit."""
+        """For each phase the instructions per unit, by function."""
         found = {}
         for n, (phase, units) in enumerate(self.phases, 1):
             if units:
@@ -92,7 +98,9 @@ def answer(connection):
 
 
 def functions(count):
-    """Reads a file of callgrind's: by function, the instructions of its own. A name is written out only once."""
+    """Reads a callgrind file: the instructions of each function without its callees. A name is
+    spelled out only once in the file.
+    """
     costs, names, function, library, of_call = {}, {}, None, None, False
     for line in count:
         name = NAME.match(line)
@@ -106,7 +114,7 @@ def functions(count):
             costs[function] = costs.get(function, 0) + int(line.split()[1])
         elif TOTAL.match(line):
             assert sum(costs.values()) == int(line.split()[1]), "what was read is not what callgrind counted"
-        of_call = line.startswith("calls=")  # the line after it has what the called cost
+        of_call = line.startswith("calls=")  # the next line has the cost of the callee
     return costs
 
 
@@ -133,14 +141,14 @@ def post_alone(counted):
 
 
 def fill(counted):
-    """What will be taken."""
+    """Enqueues the events that are taken later."""
     texts = [f"{n:06} {TEXT}" for n in range(BATCH)]
     counted.together("/v1/events", [{"events": [{"sessionKey": session, "text": text} for text in texts]} for session in taken_sessions()])
     counted.ends(POST_BATCH, CONNECTIONS * BATCH)
 
 
 def take(counted, path, many):
-    """Of every session; the answers."""
+    """Takes from every session; returns the answers."""
     answers = counted.together(path, [{"sessionKey": session, many: TAKEN} for session in taken_sessions()])
     assert all(len(a["events"]) == TAKEN for a in answers)
     return answers
@@ -162,7 +170,7 @@ def lease(counted):
 
 
 def count():
-    """Runs it all; of each figure, by function, the instructions a unit."""
+    """Runs all phases; returns for each figure the instructions per unit, by function."""
     with tempfile.TemporaryDirectory(prefix="sevq-instructions-") as directory:
         counted = Counted(directory).start()
         try:
@@ -180,7 +188,7 @@ def total(by_function):
 
 
 def most_expensive(by_function, most):
-    """A table of functions, and of how many instructions a unit each is itself."""
+    """A table of functions with their own instructions per unit."""
     lines = [f"{cost:10,.0f}  {name}{' (left out)' * bool(SHA.match(name))}" for name, cost in by_function.items()]
     return "\n".join(sorted(lines, reverse=True)[:most])
 
@@ -190,7 +198,7 @@ def baseline():
 
 
 def update(figures):
-    """Writes the baseline, and what it was counted with."""
+    """Writes the baseline, with the versions of the tools."""
     said = subprocess.run(["dpkg-query", "--show", *BUILT_OF], check=True, text=True, stdout=subprocess.PIPE).stdout
     flags = Path("/proc/cpuinfo").read_text().split()
     about = {**dict(line.split("\t") for line in said.splitlines()), "processor": "with AVX2" if "avx2" in flags else "without AVX2"}

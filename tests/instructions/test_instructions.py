@@ -1,4 +1,6 @@
-"""A post, an event of a batch and one taken need no more instructions than baseline.json says, give or take the fifteen percent of a change."""
+"""The instructions of a post, of an event of a batch and of a removed event stay within 15% of
+baseline.json.
+"""
 import warnings
 
 import pytest
@@ -15,7 +17,9 @@ def costs():
 
 
 def judge(figure, by_function, known):
-    """Fails where it has grown too much; says so where the baseline is too high to notice what may come."""
+    """Fails when a figure has grown too much, or when the baseline is too high to notice the next
+    growth.
+    """
     counted = total(by_function)
     change = f"{figure}: {counted:,} instructions, {100 * (counted / known - 1):+.1f}% of the baseline's {known:,}"
     assert counted <= known * (1 + MORE), f"{change}. The most expensive functions, each by itself:\n{most_expensive(by_function, 15)}"
