@@ -22,7 +22,8 @@ static const struct {
 	{ "sessions", NUMBER, offsetof(struct load, sessions) }, /* the number of sessions */
 	/* 0: sessions in turn; 1: a random session for each event */
 	{ "random", NUMBER, offsetof(struct load, random) },
-	{ "prefix", TEXT, offsetof(struct load, prefix) },     /* the prefix of the sessions' keys */
+	/* the prefix of the sessions' keys */
+	{ "prefix", TEXT, offsetof(struct load, prefix) },
 	/* events per batch, drain, lease or transaction */
 	{ "size", NUMBER, offsetof(struct load, size) },
 	/* bytes of an event as JSON; its text has the same length for all servers */

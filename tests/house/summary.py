@@ -1,6 +1,6 @@
-"""The end of ./check: pytest's own closing lines, and one count over every meson test log named.
+"""The end of ./check: pytest's closing lines, and one count over the given meson test logs.
 
-summary.py [--failed-builds N] LOG.json...     exit 0 if everything passed
+summary.py [--failed-builds N] LOG.json... exits 0 if everything passed.
 """
 import argparse
 import collections
@@ -13,7 +13,7 @@ PASSED, NEITHER = {"OK", "EXPECTEDFAIL"}, {"SKIP"}
 
 
 def tests(log):
-    """The records of a meson log: one JSON document a line, each a test that ended."""
+    """The records of a meson log: a JSON document per line, one for each test."""
     with open(log, encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
@@ -23,7 +23,7 @@ def verdict(test):
 
 
 def closing(test):
-    """pytest's last line, else nothing for what passed and meson's word for what did not."""
+    """pytest's last line; without one, meson's word for a failure and nothing for a success."""
     said = [match.group() for match in CLOSING.finditer(test.get("stdout", ""))]
     return said[-1] if said else "" if verdict(test) == "passed" else test["result"]
 
@@ -34,7 +34,8 @@ def main():
     parser.add_argument("logs", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
     count = collections.Counter(failed=args.failed_builds)
-    for log in filter(pathlib.Path.exists, args.logs):  # a pattern that matched nothing names itself
+    # a pattern without a match is left unexpanded
+    for log in filter(pathlib.Path.exists, args.logs):
         for test in tests(log):
             count[verdict(test)] += 1
             if closing(test):

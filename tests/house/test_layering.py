@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import subprocess
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 SOURCES = Path(os.environ.get("SOURCES", Path(__file__).parents[2]))
 FLOORS = ("schema", "queue", "server")  # each may include itself and what stands before it
 FOLDERS = (*FLOORS, "client")
+PROSE_COLUMNS = 100
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
 # Where a library may be included. Outside server/ and queue/sqlite/ a reader need not know that
@@ -165,6 +167,35 @@ def files_without_opening(tree):
             yield f"{name} does not open by saying what it is"
 
 
+def prose_of_c(path):
+    text = path.read_text()
+    for match in re.finditer(r'"(?:\\.|[^"\\\n])*"|/\*.*?\*/', text, re.S):
+        if match.group().startswith('"'):
+            continue
+        first = text.rfind("\n", 0, match.start()) + 1
+        yield from (line.expandtabs(8) for line in text[first : match.end()].split("\n"))
+
+
+def prose_of_python(path):
+    with tokenize.open(path) as source:
+        for token in tokenize.generate_tokens(source.readline):
+            is_docstring = token.type == tokenize.STRING and token.string.startswith('"""')
+            if token.type == tokenize.COMMENT:
+                yield token.line[: token.end[1]]
+            elif is_docstring and token.line.lstrip().startswith('"""'):
+                yield from token.line.split("\n")
+
+
+def long_prose(tree):
+    """Comments and docstrings end at column 100. clang-format leaves some of those in C alone."""
+    for folder in (*FOLDERS, "tests"):
+        for path in sorted((tree / folder).rglob("*.*")):
+            prose = {".c": prose_of_c, ".h": prose_of_c, ".py": prose_of_python}.get(path.suffix)
+            for line in prose(path) if prose else ():
+                if len(line) > PROSE_COLUMNS:
+                    yield f"{path.relative_to(tree)} has a long comment: {line.strip()}"
+
+
 def unregistered_tests(tree):
     """A test that no meson.build names would never run."""
     lists = {path.parent: path.read_text() for path in (tree / "tests").rglob("meson.build")}
@@ -185,6 +216,7 @@ RULES = (
     crowded_lists,
     dependent_headers,
     files_without_opening,
+    long_prose,
     unregistered_tests,
 )
 
@@ -265,6 +297,10 @@ BREACHES = (
     (strayed_libraries, "schema/a.c", "#include <cjson/cJSON.h>\n"),
     (strayed_libraries, "server/a.c", "#include <curl/curl.h>\n"),
     (dependent_headers, "queue/b.h", "size_t b(void);\n"),
+    (long_prose, "queue/a.c", f"int a; /* {'a ' * 45} */\n"),
+    (long_prose, "queue/a.c", f"/*\n * a\n *\t\t{'a' * 88}\n */\n"),
+    (long_prose, "tests/a.py", f"a = 1  # {'a ' * 50}\n"),
+    (long_prose, "tests/a.py", f'def a():\n    """a\n\n    {"a " * 50}\n    """\n'),
 )
 
 
@@ -274,7 +310,8 @@ BREACHES = (
 def test_a_breach_is_found(tmp_path, rule, name, body):
     for path, text in (("queue/a.h", "struct a {\n\tint a;\n};\n"), (name, body)):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(GOOD.format(name=Path(path).name) + text)
+        good = "" if path.endswith(".py") else GOOD.format(name=Path(path).name)
+        (tmp_path / path).write_text(good + text)
     assert [breach.split(" ")[0] for breach in rule(tmp_path)] == [name]
 
 

@@ -1,7 +1,8 @@
-"""The documents' dialogues are what happens: every ```console block is played, in order, against the real thing.
+"""The documents' dialogues are true: every ```console block runs, in order, against a real server.
 
-Lines that begin with `$ ` are typed into one shell, lines that begin with `> ` continue them, and what stands below is the answer
-that must come. Times, processes and ids in JSON may differ. Only the server's port is not the one people use.
+Lines that begin with `$ ` are typed into one shell, lines that begin with `> ` continue them, and
+the lines below are the expected output. Times, process ids and ids in JSON may differ. Only the
+server's port is not the default.
 """
 import os
 import re
@@ -13,7 +14,8 @@ import pytest
 from sevqd import PATIENCE, Server, binary
 
 SOURCES = Path(os.environ["SOURCES"])
-DIALOGUES = {"README.md": 20, "doc/DELIVERY.md": 20, "doc/API.md": 4}  # and how many steps there are at least
+# and its least number of steps
+DIALOGUES = {"README.md": 20, "doc/DELIVERY.md": 20, "doc/API.md": 4}
 MASKS = ((r'"id":"\d+"', '"id":"N"'), (r"^id: \d+$", "id: N"), (r'"(ts|availableAt|expiresAt)":\d{13}', r'"\1":T'),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?", "TIME"), (r"System: \[[^]]+\]", "System: [TIME]"), (r"sevq run, \S+, \d+", "sevq run, HOST, PID"))
 END = "--- end of the answer ---"
@@ -48,14 +50,16 @@ def masked(answer):
 
 
 class Default(Server):
-    """A server as ./run starts it: its own choice of database and token, but a free port."""
+    """A server as ./run starts it: with the default database and token, but a free port."""
 
     def arguments(self, *more):
         return ["--log-format", "json", "--listen", "127.0.0.1:0", *self.flags, *more]
 
 
 class Reader:
-    """Somebody who types what the README says, in a home of their own. `./run` goes to the other terminal."""
+    """A reader who types the commands of the README, in a home directory of their own. `./run` runs
+    in a second terminal.
+    """
 
     def __init__(self, home):
         self.home, self.server = home, None
@@ -102,7 +106,7 @@ def reader(tmp_path):
 
 
 @pytest.mark.parametrize("name", DIALOGUES)
-def test_the_dialogues_are_what_happens(reader, name):
+def test_the_dialogues_are_true(reader, name):
     for command, answer in dialogue(name):
         assert masked(reader.types(command)) == masked(answer), command
 
@@ -117,7 +121,7 @@ def test_there_is_a_dialogue(name):
     assert len(dialogue(name)) >= DIALOGUES[name]
 
 
-# Their tables are what the sources say.
+# The documents' tables agree with the sources.
 
 def table(name, heading):
     """The rows of the tables of a document's section, as lists of cells."""
@@ -162,7 +166,7 @@ def test_the_fields_of_an_event_are_those_of_the_server():
     assert told == read - {"text", "sessionKey", "agentId", "channel", "accountId"}
 
 
-def test_the_story_of_an_event_has_the_words_of_the_queue():
+def test_the_timelines_words_are_those_of_the_queue():
     kept = set(re.findall(r"\(\d+, '(\w+)'\)", text("schema/sql/001_log.sql")))
     told = {word for row in table("doc/DELIVERY.md", "What happened to an event") for word in re.findall(r"`(\w+)`", row[0])}
     assert told == kept | {"queued"}
