@@ -247,7 +247,7 @@ take_back(struct engine *engine)
 {
 	struct plan *plan = &engine->plan;
 
-	catalog_rollback(&plan->catalog, 0);
+	journal_rollback(&plan->catalog, 0);
 	for (size_t i = 0; i < plan->popped_count; i++)
 		timers_add(&plan->timers, plan->popped[i]);
 	if (plan->popped_count > 0)
@@ -380,7 +380,7 @@ succeed(struct engine *engine)
 	if (engine->plan.popped_count > 0)
 		engine->time_waits_until_boot_ms = 0;
 	wake(engine);
-	catalog_commit(&engine->plan.catalog);
+	journal_commit(&engine->plan.catalog);
 	keep_timers(&engine->plan);
 	plan_reset(&engine->plan);
 }

@@ -46,7 +46,7 @@ load_times(struct plan *plan, struct queue *queue, const struct system_event *ev
 	if (event->expires_at_ms > 0)
 		extra.expires_boot_ms = to_boot_ms(plan, event->expires_at_ms);
 	if (extra.available_boot_ms > 0 || extra.expires_boot_ms > 0)
-		queue_set_state(&plan->catalog, queue, queue_entry(queue, event->id), 0, &extra);
+		journal_set_state(&plan->catalog, queue, queue_entry(queue, event->id), 0, &extra);
 }
 
 static struct store_session *
@@ -61,7 +61,7 @@ load_event(struct plan *plan, const struct store_event *record, struct error *er
 {
 	struct catalog *catalog = &plan->catalog;
 	const struct system_event *event = &record->event;
-	struct queue *queue = session_queue(record->session);
+	struct queue *queue = queue_of_session(record->session);
 
 	if (event->text.len == 0 || event->text.len > TEXT_BYTES_MAX)
 		return error_set(err, ERROR_STORAGE_CORRUPT, "event %lld has a text of %zu bytes",
@@ -70,10 +70,10 @@ load_event(struct plan *plan, const struct store_event *record, struct error *er
 	if (str_eq(original, event->session_key))
 		original = STR_NULL;
 	uint32_t tag = tags_intern(&catalog->tags, event->context_key, original, &event->delivery);
-	queue_load(catalog, queue, event, record->text_hash, tag);
+	catalog_load_event(catalog, queue, event, record->text_hash, tag);
 	load_times(plan, queue, event);
 	if (event->context_key.len > 0)
-		queue_set_last(catalog, queue, tag);
+		journal_set_last(catalog, queue, tag);
 	return 0;
 }
 
@@ -85,11 +85,11 @@ load_events(void *arg, const struct store_event *events, size_t count, struct er
 
 	take_time(loading->plan, &loading->ends);
 	for (size_t i = 0; i < count; i++)
-		queue_prefetch(session_queue(events[i].session));
+		queue_prefetch(queue_of_session(events[i].session));
 	for (size_t i = 0; i < count && failed == 0; i++)
 		failed = load_event(loading->plan, &events[i], err);
 	/* not before: it drops queues that are still empty */
-	catalog_commit(&loading->plan->catalog);
+	journal_commit(&loading->plan->catalog);
 	return failed;
 }
 
@@ -101,8 +101,8 @@ load_context(void *arg, struct str key, struct str context_key)
 	const struct delivery none = { 0 };
 
 	if (queue != NULL)
-		queue_load_last(catalog, queue,
-				tags_intern(&catalog->tags, context_key, STR_NULL, &none));
+		catalog_load_kept_last(catalog, queue,
+				       tags_intern(&catalog->tags, context_key, STR_NULL, &none));
 }
 
 static void
@@ -114,7 +114,7 @@ load_lease(struct plan *plan, struct queue *queue, const struct store_outcome *o
 			       .ids = outcome->ids,
 			       .count = outcome->count };
 
-	catalog_add_lease(&plan->catalog, &lease);
+	journal_add_lease(&plan->catalog, &lease);
 }
 
 /* What the outcome did to one event that is still pending. */
@@ -124,12 +124,13 @@ apply(struct plan *plan, struct queue *queue, struct entry *entry,
 {
 	struct extra extra = catalog_extra(&plan->catalog, entry->id);
 	int attempts = entry->attempts;
-	bool lends = outcome->kind == OUTCOME_LEASED;
+	bool leased = outcome->kind == OUTCOME_LEASED;
 
-	if (!lends && (extra.lease == NULL || extra.lease->id != outcome->lease))
+	if (!leased && (extra.lease == NULL || extra.lease->id != outcome->lease))
 		return;
-	if (lends || outcome->kind == OUTCOME_EXTENDED) {
-		extra.lease = lends ? leases_find(&plan->catalog.leases, outcome->id) : extra.lease;
+	if (leased || outcome->kind == OUTCOME_EXTENDED) {
+		extra.lease =
+		    leased ? leases_find(&plan->catalog.leases, outcome->id) : extra.lease;
 		extra.lease_end_boot_ms = to_boot_ms(plan, outcome->until_ms);
 		extra.available_boot_ms = 0;
 	} else {
@@ -139,7 +140,7 @@ apply(struct plan *plan, struct queue *queue, struct entry *entry,
 		    outcome->until_ms > plan->now_ms ? to_boot_ms(plan, outcome->until_ms) : 0;
 		attempts += outcome->kind != OUTCOME_RETURNED;
 	}
-	queue_set_state(&plan->catalog, queue, entry, attempts, &extra);
+	journal_set_state(&plan->catalog, queue, entry, attempts, &extra);
 }
 
 static void
@@ -158,7 +159,7 @@ load_outcome(void *arg, const struct store_outcome *outcome)
 		if (entry != NULL)
 			apply(plan, queue, entry, outcome);
 	}
-	catalog_commit(&plan->catalog);
+	journal_commit(&plan->catalog);
 }
 
 int

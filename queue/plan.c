@@ -9,7 +9,7 @@
 struct plan_mark
 plan_mark(const struct plan *plan)
 {
-	return (struct plan_mark){ .journal = catalog_mark(&plan->catalog),
+	return (struct plan_mark){ .journal = journal_mark(&plan->catalog),
 				   .events = plan->batch.event_count,
 				   .outcomes = plan->batch.outcome_count,
 				   .keys = plan->batch.key_count,
@@ -25,7 +25,7 @@ plan_mark(const struct plan *plan)
 void
 plan_undo(struct plan *plan, struct plan_mark mark)
 {
-	catalog_rollback(&plan->catalog, mark.journal);
+	journal_rollback(&plan->catalog, mark.journal);
 	idempotency_forget(plan, mark.keys);
 	plan->batch.event_count = mark.events;
 	plan->batch.outcome_count = mark.outcomes;
@@ -140,7 +140,7 @@ set_times(struct plan *plan, struct queue *queue, const struct system_event *eve
 		    plan, (struct due_timer){ extra.expires_boot_ms, event->id, TIMER_EXPIRES });
 	}
 	if (delay_ms > 0 || ttl_ms > 0)
-		queue_set_state(&plan->catalog, queue, queue_entry(queue, event->id), 0, &extra);
+		journal_set_state(&plan->catalog, queue, queue_entry(queue, event->id), 0, &extra);
 }
 
 void
@@ -160,7 +160,7 @@ plan_append(struct plan *plan, struct queue *queue, struct system_event *event, 
 	record->event = *event;
 	record->session = &queue->session;
 	record->text_hash = text_hash;
-	queue_append(&plan->catalog, queue, event, text_hash, tag);
+	journal_append(&plan->catalog, queue, event, text_hash, tag);
 	set_times(plan, queue, event, delay_ms, ttl_ms);
 	if (delay_ms <= 0)
 		plan_wake(plan, queue, event);
@@ -195,7 +195,7 @@ plan_settle(struct plan *plan, struct queue *queue, struct store_outcome outcome
 			attempts = arena_alloc(&plan->arena, outcome.count);
 		if (entry->attempts > 0)
 			attempts[i] = entry->attempts;
-		queue_remove(&plan->catalog, queue, entry);
+		journal_remove(&plan->catalog, queue, entry);
 	}
 	outcome.attempts = attempts;
 	plan_record(plan, queue, outcome);
@@ -209,14 +209,13 @@ plan_gather_contexts(struct plan *plan)
 	for (size_t i = 0; i < plan->catalog.touched_count; i++) {
 		struct queue *queue = plan->catalog.touched[i];
 
-		if (!queue->last_changed)
+		if (!queue->last_kept_changed)
 			continue;
 		struct str key = tags_get(&plan->catalog.tags, queue->last_tag)->context_key;
 		batch->contexts = mem_grow(batch->contexts, &batch->context_cap,
 					   batch->context_count + 1, sizeof(*batch->contexts));
 		batch->contexts[batch->context_count++] =
-		    (struct store_context){ &queue->session,
-					    queue->last_outlives ? key : STR_NULL };
+		    (struct store_context){ &queue->session, queue->last_kept ? key : STR_NULL };
 	}
 }
 
@@ -263,8 +262,8 @@ plan_want(struct plan *plan, struct op *op, const struct entry *entry, enum even
 }
 
 void
-plan_want_again(struct plan *plan, struct op *op, int64_t id, size_t text_bytes,
-		struct system_event *into)
+plan_want_repeated(struct plan *plan, struct op *op, int64_t id, size_t text_bytes,
+		   struct system_event *into)
 {
 	*add_want(plan, text_bytes) = (struct want){ .id = id,
 						     .into = into,

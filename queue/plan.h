@@ -152,8 +152,8 @@ int64_t entry_available_at(const struct plan *plan, const struct entry *entry);
  * outcome, and its available_at_ms where that is not what its row says. It may be forgotten by now.
  * text_bytes: of its text, at the most.
  */
-void plan_want_again(struct plan *plan, struct op *op, int64_t id, size_t text_bytes,
-		     struct system_event *into);
+void plan_want_repeated(struct plan *plan, struct op *op, int64_t id, size_t text_bytes,
+			struct system_event *into);
 /*
  * Asks for a pending event that a wake is to tell of. It is in no answer, and a row that cannot be
  * read fails nobody.

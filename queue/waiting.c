@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* Ops linked both ways: next towards the end, waits_after towards the front. */
-struct place {
+struct waiters {
 	struct str key; /* behind the struct */
 	uint64_t hash;
 	struct op *first, *last;
@@ -15,55 +15,55 @@ struct place {
 static bool
 same(const void *item, const void *key)
 {
-	return str_eq(((const struct place *)item)->key, *(const struct str *)key);
+	return str_eq(((const struct waiters *)item)->key, *(const struct str *)key);
 }
 
-static struct place *
+static struct waiters *
 find(const struct waiting *waiting, struct str key)
 {
-	return waiting->count > 0 ? table_find(&waiting->places, text_hash(key), same, &key) : NULL;
+	return waiting->count > 0 ? table_find(&waiting->by_key, text_hash(key), same, &key) : NULL;
 }
 
-static struct place *
+static struct waiters *
 make(struct waiting *waiting, struct str key)
 {
-	struct place *place = mem_alloc(sizeof(*place) + key.len);
+	struct waiters *waiters = mem_alloc(sizeof(*waiters) + key.len);
 
-	place->key = (struct str){ memcpy(place + 1, key.s, key.len), key.len };
-	place->hash = text_hash(key);
-	table_add(&waiting->places, place->hash, place);
-	return place;
+	waiters->key = (struct str){ memcpy(waiters + 1, key.s, key.len), key.len };
+	waiters->hash = text_hash(key);
+	table_add(&waiting->by_key, waiters->hash, waiters);
+	return waiters;
 }
 
 void
 waiting_add(struct waiting *waiting, struct op *op)
 {
-	struct place *place = find(waiting, op->queue_key);
+	struct waiters *waiters = find(waiting, op->queue_key);
 
-	if (place == NULL)
-		place = make(waiting, op->queue_key);
+	if (waiters == NULL)
+		waiters = make(waiting, op->queue_key);
 	op->next = NULL;
-	op->waits_after = place->last;
-	*(place->last != NULL ? &place->last->next : &place->first) = op;
-	place->last = op;
+	op->waits_after = waiters->last;
+	*(waiters->last != NULL ? &waiters->last->next : &waiters->first) = op;
+	waiters->last = op;
 	op->parked = true;
-	place->count++;
+	waiters->count++;
 	waiting->count++;
 }
 
 void
 waiting_remove(struct waiting *waiting, struct op *op)
 {
-	struct place *place = find(waiting, op->queue_key);
+	struct waiters *waiters = find(waiting, op->queue_key);
 
-	assert(op->parked && place != NULL);
-	*(op->waits_after != NULL ? &op->waits_after->next : &place->first) = op->next;
-	*(op->next != NULL ? &op->next->waits_after : &place->last) = op->waits_after;
+	assert(op->parked && waiters != NULL);
+	*(op->waits_after != NULL ? &op->waits_after->next : &waiters->first) = op->next;
+	*(op->next != NULL ? &op->next->waits_after : &waiters->last) = op->waits_after;
 	op->parked = false;
 	waiting->count--;
-	if (--place->count == 0) {
-		table_remove(&waiting->places, place->hash, place);
-		free(place);
+	if (--waiters->count == 0) {
+		table_remove(&waiting->by_key, waiters->hash, waiters);
+		free(waiters);
 	}
 }
 
@@ -71,9 +71,9 @@ struct op *
 waiting_take(struct waiting *waiting, struct str queue_key)
 {
 	size_t at = 0;
-	struct place *place =
-	    queue_key.s != NULL ? find(waiting, queue_key) : table_each(&waiting->places, &at);
-	struct op *op = place != NULL ? place->first : NULL;
+	struct waiters *waiters =
+	    queue_key.s != NULL ? find(waiting, queue_key) : table_each(&waiting->by_key, &at);
+	struct op *op = waiters != NULL ? waiters->first : NULL;
 
 	if (op != NULL)
 		waiting_remove(waiting, op);
@@ -83,18 +83,18 @@ waiting_take(struct waiting *waiting, struct str queue_key)
 size_t
 waiting_count(const struct waiting *waiting, struct str queue_key)
 {
-	const struct place *place = find(waiting, queue_key);
+	const struct waiters *waiters = find(waiting, queue_key);
 
-	return place != NULL ? place->count : 0;
+	return waiters != NULL ? waiters->count : 0;
 }
 
 void
 waiting_clear(struct waiting *waiting)
 {
-	struct place *place;
+	struct waiters *waiters;
 
-	for (size_t at = 0; (place = table_each(&waiting->places, &at)) != NULL;)
-		free(place);
-	table_clear(&waiting->places);
+	for (size_t at = 0; (waiters = table_each(&waiting->by_key, &at)) != NULL;)
+		free(waiters);
+	table_clear(&waiting->by_key);
 	waiting->count = 0;
 }

@@ -16,7 +16,7 @@
 
 /* All zero: nobody waits. */
 struct waiting {
-	struct table places; /* by queue key; owned */
+	struct table by_key; /* struct waiters by queue key; owned */
 	size_t count;        /* ops */
 };
 

@@ -105,19 +105,19 @@ catalog_lease(const struct catalog *catalog, int64_t id)
 }
 
 void
-queue_load(struct catalog *catalog, struct queue *queue, const struct system_event *event,
-	   uint64_t text_hash, uint32_t tag)
+catalog_load_event(struct catalog *catalog, struct queue *queue, const struct system_event *event,
+		   uint64_t text_hash, uint32_t tag)
 {
 	catalog->entry_bytes += queue_push(queue, event, text_hash, tag);
 	catalog_count_in(catalog, queue);
 }
 
 void
-queue_load_last(struct catalog *catalog, struct queue *queue, uint32_t tag)
+catalog_load_kept_last(struct catalog *catalog, struct queue *queue, uint32_t tag)
 {
 	tags_release(&catalog->tags, queue->last_tag);
 	queue->last_tag = tag;
-	queue->last_outlives = true;
+	queue->last_kept = true;
 }
 
 /* --- the batch under way --- */
@@ -147,7 +147,7 @@ catalog_tidy(struct catalog *catalog)
 	for (size_t i = 0; i < catalog->touched_count; i++) {
 		struct queue *queue = catalog->touched[i];
 
-		queue->touched = queue->last_changed = false;
+		queue->touched = queue->last_kept_changed = false;
 		if (queue->depth > 0)
 			catalog->entry_bytes -= queue_squeeze(queue);
 		else

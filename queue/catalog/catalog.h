@@ -63,13 +63,13 @@ struct lease *catalog_lease(const struct catalog *catalog, int64_t id);
  * Appends an event when the store is loaded: final at once, not journaled. The tag's reference
  * passes to the queue. Ids must ascend. Moves entries: older pointers are dead.
  */
-void queue_load(struct catalog *catalog, struct queue *queue, const struct system_event *event,
-		uint64_t text_hash, uint32_t tag);
+void catalog_load_event(struct catalog *catalog, struct queue *queue,
+			const struct system_event *event, uint64_t text_hash, uint32_t tag);
 /*
  * When the store is loaded, after the events: a last context that has outlived its own. Final at
  * once; takes over the reference.
  */
-void queue_load_last(struct catalog *catalog, struct queue *queue, uint32_t tag);
+void catalog_load_kept_last(struct catalog *catalog, struct queue *queue, uint32_t tag);
 
 /* For journal.c. */
 /* The queue has one event more, or one less: the sums follow. */

@@ -52,11 +52,11 @@ note(struct catalog *catalog, struct queue *queue, enum change_kind kind)
 /* --- entries --- */
 
 void
-queue_append(struct catalog *catalog, struct queue *queue, const struct system_event *event,
-	     uint64_t text_hash, uint32_t tag)
+journal_append(struct catalog *catalog, struct queue *queue, const struct system_event *event,
+	       uint64_t text_hash, uint32_t tag)
 {
 	assert(queue->tail == queue->head || queue->entries[queue->tail - 1].id < event->id);
-	queue_load(catalog, queue, event, text_hash, tag);
+	catalog_load_event(catalog, queue, event, text_hash, tag);
 	note(catalog, queue, APPENDED);
 }
 
@@ -68,10 +68,10 @@ undo_append(struct catalog *catalog, struct queue *queue)
 }
 
 void
-queue_remove(struct catalog *catalog, struct queue *queue, struct entry *entry)
+journal_remove(struct catalog *catalog, struct queue *queue, struct entry *entry)
 {
 	if (entry->flags & (ENTRY_LEASED | ENTRY_DELAYED | ENTRY_EXPIRES))
-		queue_set_state(catalog, queue, entry, entry->attempts, &(struct extra){ 0 });
+		journal_set_state(catalog, queue, entry, entry->attempts, &(struct extra){ 0 });
 	queue_mark_gone(queue, entry);
 	catalog_count_out(catalog, queue);
 	struct change *change = note(catalog, queue, REMOVED);
@@ -98,8 +98,8 @@ apply_state(struct catalog *catalog, struct queue *queue, struct entry *entry, u
 }
 
 void
-queue_set_state(struct catalog *catalog, struct queue *queue, struct entry *entry, int attempts,
-		const struct extra *extra)
+journal_set_state(struct catalog *catalog, struct queue *queue, struct entry *entry, int attempts,
+		  const struct extra *extra)
 {
 	struct extra *stored = leases_stored_extra(&catalog->leases, entry->id);
 	struct extra after = *extra;
@@ -124,7 +124,7 @@ undo_set_state(struct catalog *catalog, struct queue *queue, const struct extra 
 }
 
 struct lease *
-catalog_add_lease(struct catalog *catalog, const struct lease *from)
+journal_add_lease(struct catalog *catalog, const struct lease *from)
 {
 	struct lease *lease = leases_add(&catalog->leases, from);
 	struct change *change = note(catalog, lease->queue, LEASE_ADDED);
@@ -147,7 +147,7 @@ undo_add_lease(struct catalog *catalog, struct lease *lease, struct lease *exclu
 }
 
 void
-catalog_set_timer(struct catalog *catalog, struct lease *lease, int64_t at_boot_ms)
+journal_set_timer(struct catalog *catalog, struct lease *lease, int64_t at_boot_ms)
 {
 	struct change *change = note(catalog, lease->queue, TIMER_SET);
 
@@ -164,11 +164,11 @@ change_last(struct catalog *catalog, struct queue *queue, uint32_t tag, bool out
 	struct change *change = note(catalog, queue, LAST_SET);
 
 	change->last.tag = queue->last_tag;
-	change->last.outlives = queue->last_outlives;
+	change->last.outlives = queue->last_kept;
 	tags_hold(&catalog->tags, tag);
-	queue->last_changed = queue->last_changed || outlives || queue->last_outlives;
+	queue->last_kept_changed = queue->last_kept_changed || outlives || queue->last_kept;
 	queue->last_tag = tag;
-	queue->last_outlives = outlives;
+	queue->last_kept = outlives;
 }
 
 static void
@@ -176,13 +176,13 @@ undo_change_last(struct catalog *catalog, struct queue *queue, uint32_t tag, boo
 {
 	tags_release(&catalog->tags, queue->last_tag);
 	queue->last_tag = tag;
-	queue->last_outlives = outlives;
+	queue->last_kept = outlives;
 }
 
 void
-queue_set_last(struct catalog *catalog, struct queue *queue, uint32_t tag)
+journal_set_last(struct catalog *catalog, struct queue *queue, uint32_t tag)
 {
-	if (tag != queue->last_tag || queue->last_outlives)
+	if (tag != queue->last_tag || queue->last_kept)
 		change_last(catalog, queue, tag, false);
 }
 
@@ -197,9 +197,9 @@ has_context(const struct catalog *catalog, const struct entry *entry)
  * evicted.
  */
 void
-queue_outlive(struct catalog *catalog, struct queue *queue, const struct entry *entry)
+journal_keep_last(struct catalog *catalog, struct queue *queue, const struct entry *entry)
 {
-	if (queue->last_outlives || !has_context(catalog, entry))
+	if (queue->last_kept || !has_context(catalog, entry))
 		return;
 	const struct entry *newer = queue_next(queue, entry);
 	while (newer != NULL && !has_context(catalog, newer))
@@ -209,7 +209,7 @@ queue_outlive(struct catalog *catalog, struct queue *queue, const struct entry *
 }
 
 void
-queue_refresh_last(struct catalog *catalog, struct queue *queue)
+journal_refresh_last(struct catalog *catalog, struct queue *queue)
 {
 	if (queue->last_tag == 0)
 		return;
@@ -217,11 +217,11 @@ queue_refresh_last(struct catalog *catalog, struct queue *queue)
 		const struct entry *entry = &queue->entries[i - 1];
 
 		if ((entry->flags & ENTRY_GONE) == 0 && has_context(catalog, entry)) {
-			queue_set_last(catalog, queue, entry->tag);
+			journal_set_last(catalog, queue, entry->tag);
 			return;
 		}
 	}
-	queue_set_last(catalog, queue, 0);
+	journal_set_last(catalog, queue, 0);
 }
 
 /* --- the end of a batch --- */
@@ -254,7 +254,7 @@ end_batch(struct catalog *catalog)
 }
 
 size_t
-catalog_mark(const struct catalog *catalog)
+journal_mark(const struct catalog *catalog)
 {
 	return catalog->journal_count;
 }
@@ -287,7 +287,7 @@ undo(struct catalog *catalog, const struct change *change)
 }
 
 void
-catalog_rollback(struct catalog *catalog, size_t mark)
+journal_rollback(struct catalog *catalog, size_t mark)
 {
 	while (catalog->journal_count > mark)
 		undo(catalog, &catalog->journal[--catalog->journal_count]);
@@ -306,7 +306,7 @@ release(struct catalog *catalog, const struct change *change)
 }
 
 void
-catalog_commit(struct catalog *catalog)
+journal_commit(struct catalog *catalog)
 {
 	for (size_t i = 0; i < catalog->journal_count; i++)
 		release(catalog, &catalog->journal[i]);

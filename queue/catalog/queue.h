@@ -47,8 +47,8 @@ struct queue {
 	size_t leased, delayed;  /* of depth */
 	struct lease *exclusive; /* live; NULL: none */
 	uint32_t last_tag;       /* whose context key is the last context; 0: none; one reference */
-	bool last_outlives;      /* the event that it is of was evicted, which left it as it is */
-	bool last_changed;       /* by the batch under way, from such a one or to one */
+	bool last_kept;          /* the event that it is of was evicted, which left it as it is */
+	bool last_kept_changed;  /* by the batch under way, from such a one or to one */
 	bool touched;            /* by the batch under way */
 	/* its place among the queues that the batch woke, while those are gathered */
 	size_t woken;
@@ -56,7 +56,7 @@ struct queue {
 
 /* The queue that the session is of. */
 static inline struct queue *
-session_queue(struct store_session *session)
+queue_of_session(struct store_session *session)
 {
 	return (struct queue *)((char *)session - offsetof(struct queue, session));
 }

@@ -5,7 +5,7 @@
 
 #include "schema/mem.h"
 
-#define SQUEEZE_MIN 1024
+#define COMPACT_MIN 1024
 
 static void
 swap(struct due_timer *a, struct due_timer *b)
@@ -65,7 +65,7 @@ timers_pop(struct timers *timers)
 bool
 timers_mostly_stale(const struct timers *timers, size_t needed)
 {
-	return timers->count > 2 * needed + SQUEEZE_MIN && timers->count >= timers->squeeze_at;
+	return timers->count > 2 * needed + COMPACT_MIN && timers->count >= timers->compact_at;
 }
 
 /* One that was hardly worth it is not tried again before there are twice as many. */
@@ -78,7 +78,7 @@ timers_compact(struct timers *timers, bool (*needed)(const struct due_timer *tim
 	for (size_t i = 0; i < timers->count; i++)
 		if (needed(&timers->heap[i], arg))
 			timers->heap[kept++] = timers->heap[i];
-	timers->squeeze_at = kept > timers->count / 2 ? 2 * kept : 0;
+	timers->compact_at = kept > timers->count / 2 ? 2 * kept : 0;
 	timers->count = kept;
 	for (size_t i = kept / 2; i-- > 0;)
 		sift_down(timers, i);

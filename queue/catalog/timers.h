@@ -26,7 +26,7 @@ struct due_timer {
 struct timers {
 	struct due_timer *heap;
 	size_t count, cap;
-	size_t squeeze_at; /* not before there are so many */
+	size_t compact_at; /* not before there are so many */
 };
 
 void timers_add(struct timers *timers, struct due_timer timer);

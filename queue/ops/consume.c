@@ -12,7 +12,7 @@
 static struct id_list
 choose_ids(struct op *op, const struct queue *queue, const struct str *ids, size_t count)
 {
-	struct id_list chosen = id_list_room(&op->arena, count);
+	struct id_list chosen = id_list_alloc(&op->arena, count);
 
 	for (size_t i = 0; i < count; i++) {
 		int64_t id;
@@ -26,7 +26,7 @@ choose_ids(struct op *op, const struct queue *queue, const struct str *ids, size
 static struct id_list
 ascending_once(struct op *op, struct id_list asked)
 {
-	struct id_list once = id_list_room(&op->arena, asked.count);
+	struct id_list once = id_list_alloc(&op->arena, asked.count);
 
 	memcpy(once.ids, asked.ids, asked.count * sizeof(*asked.ids));
 	once.count = asked.count;
@@ -53,12 +53,12 @@ first_mentions(struct op *op, struct id_list asked, struct id_list once)
 }
 
 static size_t
-text_bytes(const struct queue *queue, struct id_list taking)
+text_bytes(const struct queue *queue, struct id_list list)
 {
 	size_t bytes = 0;
 
-	for (size_t i = 0; i < taking.count; i++)
-		bytes += entry_text_bytes(queue_entry(queue, taking.ids[i]));
+	for (size_t i = 0; i < list.count; i++)
+		bytes += entry_text_bytes(queue_entry(queue, list.ids[i]));
 	return bytes;
 }
 

@@ -20,25 +20,26 @@ drain_found(struct op *op, size_t index, const struct found *found)
 }
 
 static int
-drain_again(struct plan *plan, struct drain_op *drain, const struct queue *queue, struct str answer)
+drain_repeated(struct plan *plan, struct drain_op *drain, const struct queue *queue,
+	       struct str answer)
 {
 	int64_t *numbers;
 	size_t count = idempotency_numbers(&drain->op.arena, answer, &numbers);
 
-	id_list_answer_again(plan, &drain->op, numbers, count, EVENT_STATE_SETTLED, OUTCOME_DRAINED,
-			     &drain->taken);
+	id_list_answer_repeated(plan, &drain->op, numbers, count, EVENT_STATE_SETTLED,
+				OUTCOME_DRAINED, &drain->taken);
 	drain->remaining = queue != NULL ? queue->depth : 0;
 	return 0;
 }
 
 /* Before the events leave the queue, which knows their attempts. */
 static int
-remember_drain(struct plan *plan, struct op *op, const struct queue *queue, struct id_list chosen)
+drain_remember(struct plan *plan, struct op *op, const struct queue *queue, struct id_list chosen)
 {
 	if (op->idempotency.key.s == NULL || chosen.count == 0)
 		return 0;
 	int64_t *numbers = arena_alloc(&op->arena, 2 * chosen.count * sizeof(*numbers));
-	id_list_keep(queue, chosen, numbers);
+	id_list_remember(queue, chosen, numbers);
 	return idempotency_remember(plan, op, &op->idempotency, numbers, 2 * chosen.count);
 }
 
@@ -55,13 +56,13 @@ plan_drain(struct plan *plan, struct op *op)
 		return -1;
 	int recalled = idempotency_recall(plan, &op->idempotency, &answer, &op->error);
 	if (recalled != 0)
-		return recalled < 0 ? -1 : drain_again(plan, drain, queue, answer);
+		return recalled < 0 ? -1 : drain_repeated(plan, drain, queue, answer);
 	if (queue == NULL)
 		return 0;
 	struct id_list chosen = id_list_choose(plan, op, queue, &choice);
 	id_list_answer(plan, op, queue, chosen, EVENT_STATE_SETTLED, OUTCOME_DRAINED,
 		       &drain->taken);
-	if (remember_drain(plan, op, queue, chosen) < 0)
+	if (drain_remember(plan, op, queue, chosen) < 0)
 		return -1;
 	id_list_take(plan, queue, OUTCOME_DRAINED, chosen);
 	drain->remaining = queue->depth;

@@ -9,7 +9,7 @@
 struct candidate {
 	struct op *op;
 	struct draft *draft;
-	struct cached_route place;
+	struct cached_route route;
 	struct str original; /* the session key as sent */
 	struct queue *queue;
 	uint64_t text_hash;
@@ -118,7 +118,7 @@ make_room(struct plan *plan, const struct candidate *c)
 	int64_t *id = arena_alloc(&c->op->arena, sizeof(*id));
 	*id = oldest->id;
 	if (c->draft->context_key.s == NULL) /* else it has another at once */
-		queue_outlive(&plan->catalog, c->queue, oldest);
+		journal_keep_last(&plan->catalog, c->queue, oldest);
 	plan_settle(
 	    plan, c->queue,
 	    (struct store_outcome){
@@ -130,9 +130,9 @@ static struct system_event
 event_of(const struct candidate *c)
 {
 	return (struct system_event){
-		.session_key = c->place.queue_key,
+		.session_key = c->route.queue_key,
 		.original_session_key = c->original,
-		.rule = c->place.rule,
+		.rule = c->route.rule,
 		.text = c->draft->text,
 		.context_key = c->draft->context_key,
 		.source = c->draft->source,
@@ -156,7 +156,7 @@ append(struct plan *plan, const struct candidate *c, struct enqueue_result *resu
 		    c->draft->ttl_ms);
 	result->id = result->event.id;
 	if (c->draft->context_key.s != NULL)
-		queue_set_last(&plan->catalog, c->queue, c->tag);
+		journal_set_last(&plan->catalog, c->queue, c->tag);
 	return 0;
 }
 
@@ -208,7 +208,7 @@ rekeyed_from(const struct candidate *c)
 {
 	struct str sent = text_trim(c->original);
 
-	return str_eq(sent, c->place.queue_key) ? STR_NULL : sent;
+	return str_eq(sent, c->route.queue_key) ? STR_NULL : sent;
 }
 
 /* Who the draft is for, and what it is compared by. */
@@ -216,12 +216,12 @@ static int
 make_candidate(struct plan *plan, struct op *op, struct draft *draft, struct candidate *c)
 {
 	*c = (struct candidate){ .op = op, .draft = draft, .original = draft->address.session_key };
-	if (plan_route(plan, op, &draft->address, &c->place) < 0 ||
-	    queue_key_check(c->place.queue_key, &op->error) < 0)
+	if (plan_route(plan, op, &draft->address, &c->route) < 0 ||
+	    queue_key_check(c->route.queue_key, &op->error) < 0)
 		return -1;
 	if (c->original.s == NULL)
 		c->original = STR("main"); /* what an agent id alone means */
-	c->queue = catalog_find_or_add_hashed(&plan->catalog, c->place.queue_key, c->place.hash);
+	c->queue = catalog_find_or_add_hashed(&plan->catalog, c->route.queue_key, c->route.hash);
 	queue_prefetch(c->queue);
 	c->text_hash = text_hash(draft->text);
 	c->tag =
@@ -233,8 +233,8 @@ make_candidate(struct plan *plan, struct op *op, struct draft *draft, struct can
 #define KEPT 5
 
 static int
-enqueue_again(struct plan *plan, struct op *op, struct str answer, const struct draft *drafts,
-	      struct enqueue_result *results, size_t count)
+enqueue_repeated(struct plan *plan, struct op *op, struct str answer, const struct draft *drafts,
+		 struct enqueue_result *results, size_t count)
 {
 	int64_t *numbers;
 
@@ -250,15 +250,15 @@ enqueue_again(struct plan *plan, struct op *op, struct str answer, const struct 
 		event->attempts = (int)numbers[3];
 		event->available_at_ms = numbers[4];
 		/* the same request, the same texts */
-		plan_want_again(plan, op, results[i].id, drafts[i].text.len, event);
+		plan_want_repeated(plan, op, results[i].id, drafts[i].text.len, event);
 	}
 	return 0;
 }
 
 /* Of an event that is still to be read, the result has what it was asked to be. */
 static int
-remember(struct plan *plan, struct op *op, const struct idempotency *request,
-	 const struct enqueue_result *results, size_t count)
+enqueue_remember(struct plan *plan, struct op *op, const struct idempotency *request,
+		 const struct enqueue_result *results, size_t count)
 {
 	if (request->key.s == NULL)
 		return 0;
@@ -283,13 +283,13 @@ enqueue_one(struct plan *plan, struct op *op, struct draft *draft, struct enqueu
 		return -1;
 	int recalled = idempotency_recall(plan, &draft->idempotency, &answer, &op->error);
 	if (recalled != 0)
-		return recalled < 0 ? -1 : enqueue_again(plan, op, answer, draft, result, 1);
+		return recalled < 0 ? -1 : enqueue_repeated(plan, op, answer, draft, result, 1);
 	if (make_candidate(plan, op, draft, &c) < 0)
 		return -1;
 	if ((draft->replace ? enqueue_replacing(plan, &c, result)
 			    : enqueue_plain(plan, &c, result)) < 0)
 		return -1;
-	return remember(plan, op, &draft->idempotency, result, 1);
+	return enqueue_remember(plan, op, &draft->idempotency, result, 1);
 }
 
 /* The request's own key first, then those of its drafts. */
@@ -330,14 +330,14 @@ plan_enqueue(struct plan *plan, struct op *op)
 	int recalled = idempotency_recall(plan, &op->idempotency, &answer, &op->error);
 	if (recalled != 0)
 		return recalled < 0 ? -1
-				    : enqueue_again(plan, op, answer, enqueue->drafts,
-						    enqueue->results, enqueue->count);
+				    : enqueue_repeated(plan, op, answer, enqueue->drafts,
+						       enqueue->results, enqueue->count);
 	for (size_t i = 0; i < enqueue->count; i++) {
 		enqueue->failed = i;
 		if (enqueue_one(plan, op, &enqueue->drafts[i], &enqueue->results[i]) < 0)
 			return -1;
 	}
-	return remember(plan, op, &op->idempotency, enqueue->results, enqueue->count);
+	return enqueue_remember(plan, op, &op->idempotency, enqueue->results, enqueue->count);
 }
 
 void

@@ -31,12 +31,12 @@ static const struct history_query *
 query(struct plan *plan, struct op *op)
 {
 	struct history_op *history = (struct history_op *)op;
-	struct cached_route place = { 0 };
+	struct cached_route route = { 0 };
 
 	if (history->address.session_key.s != NULL &&
-	    plan_route(plan, op, &history->address, &place) < 0)
+	    plan_route(plan, op, &history->address, &route) < 0)
 		return NULL;
-	history->query = (struct history_query){ .session_key = place.queue_key,
+	history->query = (struct history_query){ .session_key = route.queue_key,
 						 .source = history->source,
 						 .kind = history->kind,
 						 .dead_letters = history->dead_letters,

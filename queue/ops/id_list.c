@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 struct id_list
-id_list_room(struct arena *arena, size_t count)
+id_list_alloc(struct arena *arena, size_t count)
 {
 	return (struct id_list){ arena_alloc(arena, (count + 1) * sizeof(int64_t)), 0 };
 }
@@ -18,15 +18,15 @@ id_compare(const void *a, const void *b)
 }
 
 void
-id_list_sort(struct id_list *taking)
+id_list_sort(struct id_list *list)
 {
 	size_t once = 0;
 
-	qsort(taking->ids, taking->count, sizeof(*taking->ids), id_compare);
-	for (size_t i = 0; i < taking->count; i++)
-		if (i == 0 || taking->ids[i] != taking->ids[i - 1])
-			taking->ids[once++] = taking->ids[i];
-	taking->count = once;
+	qsort(list->ids, list->count, sizeof(*list->ids), id_compare);
+	for (size_t i = 0; i < list->count; i++)
+		if (i == 0 || list->ids[i] != list->ids[i - 1])
+			list->ids[once++] = list->ids[i];
+	list->count = once;
 }
 
 /* Its time is over, though nobody has recorded that yet: time does only so much in one turn. */
@@ -38,7 +38,7 @@ has_expired(const struct plan *plan, const struct entry *entry)
 }
 
 static bool
-wanted(const struct plan *plan, const struct entry *entry, const struct choice *choice)
+is_chosen(const struct plan *plan, const struct entry *entry, const struct choice *choice)
 {
 	return entry_deliverable(entry) && !has_expired(plan, entry) &&
 	       !(choice->prompt && (entry->flags & ENTRY_EXEC)) &&
@@ -54,10 +54,10 @@ id_list_choose(const struct plan *plan, struct op *op, const struct queue *queue
 
 	if (limit > deliverable)
 		limit = deliverable;
-	struct id_list chosen = id_list_room(&op->arena, limit);
+	struct id_list chosen = id_list_alloc(&op->arena, limit);
 	for (const struct entry *e = queue_first(queue, 0); e != NULL && chosen.count < limit;
 	     e = queue_next(queue, e)) {
-		if (!wanted(plan, e, choice))
+		if (!is_chosen(plan, e, choice))
 			continue;
 		bytes += entry_text_bytes(e);
 		if (bytes > ANSWER_TEXT_BYTES_MAX && chosen.count > 0)
@@ -70,7 +70,7 @@ id_list_choose(const struct plan *plan, struct op *op, const struct queue *queue
 struct id_list
 id_list_held(const struct catalog *catalog, const struct lease *lease, struct arena *arena)
 {
-	struct id_list held = id_list_room(arena, lease->count);
+	struct id_list held = id_list_alloc(arena, lease->count);
 
 	for (size_t i = 0; i < lease->count; i++)
 		if (catalog_extra(catalog, lease->ids[i]).lease == lease)
@@ -79,62 +79,63 @@ id_list_held(const struct catalog *catalog, const struct lease *lease, struct ar
 }
 
 static void
-make_list(struct op *op, size_t count, struct system_event_list *list)
+make_answer(struct op *op, size_t count, struct system_event_list *answer)
 {
-	list->events = arena_alloc(&op->arena, (count + 1) * sizeof(*list->events));
-	list->count = count;
+	answer->events = arena_alloc(&op->arena, (count + 1) * sizeof(*answer->events));
+	answer->count = count;
 }
 
 void
-id_list_answer(struct plan *plan, struct op *op, const struct queue *queue, struct id_list taking,
-	       enum event_state state, enum outcome_kind outcome, struct system_event_list *list)
+id_list_answer(struct plan *plan, struct op *op, const struct queue *queue, struct id_list list,
+	       enum event_state state, enum outcome_kind outcome, struct system_event_list *answer)
 {
-	make_list(op, taking.count, list);
-	for (size_t i = 0; i < taking.count; i++)
-		plan_want(plan, op, queue_entry(queue, taking.ids[i]), state, outcome,
-			  &list->events[i]);
+	make_answer(op, list.count, answer);
+	for (size_t i = 0; i < list.count; i++)
+		plan_want(plan, op, queue_entry(queue, list.ids[i]), state, outcome,
+			  &answer->events[i]);
 }
 
 void
-id_list_keep(const struct queue *queue, struct id_list taking, int64_t *numbers)
+id_list_remember(const struct queue *queue, struct id_list list, int64_t *numbers)
 {
-	for (size_t i = 0; i < taking.count; i++) {
-		numbers[2 * i] = taking.ids[i];
-		numbers[2 * i + 1] = queue_entry(queue, taking.ids[i])->attempts;
+	for (size_t i = 0; i < list.count; i++) {
+		numbers[2 * i] = list.ids[i];
+		numbers[2 * i + 1] = queue_entry(queue, list.ids[i])->attempts;
 	}
 }
 
 void
-id_list_answer_again(struct plan *plan, struct op *op, const int64_t *numbers, size_t count,
-		     enum event_state state, enum outcome_kind outcome,
-		     struct system_event_list *list)
+id_list_answer_repeated(struct plan *plan, struct op *op, const int64_t *numbers, size_t count,
+			enum event_state state, enum outcome_kind outcome,
+			struct system_event_list *answer)
 {
 	size_t each = ANSWER_TEXT_BYTES_MAX / (count / 2 + 1); /* all of them were one answer */
 
-	make_list(op, count / 2, list);
-	for (size_t i = 0; i < list->count; i++) {
-		list->events[i].attempts = (int)numbers[2 * i + 1];
-		list->events[i].state = state;
-		list->events[i].outcome = outcome;
-		plan_want_again(plan, op, numbers[2 * i],
-				each < TEXT_BYTES_MAX ? each : TEXT_BYTES_MAX, &list->events[i]);
+	make_answer(op, count / 2, answer);
+	for (size_t i = 0; i < answer->count; i++) {
+		answer->events[i].attempts = (int)numbers[2 * i + 1];
+		answer->events[i].state = state;
+		answer->events[i].outcome = outcome;
+		plan_want_repeated(plan, op, numbers[2 * i],
+				   each < TEXT_BYTES_MAX ? each : TEXT_BYTES_MAX,
+				   &answer->events[i]);
 	}
 }
 
 static struct store_outcome
-outcome(enum outcome_kind kind, struct id_list taking)
+outcome(enum outcome_kind kind, struct id_list list)
 {
-	return (struct store_outcome){ .kind = kind, .ids = taking.ids, .count = taking.count };
+	return (struct store_outcome){ .kind = kind, .ids = list.ids, .count = list.count };
 }
 
 /*
  * Where nothing is taken nothing changes: the last context may stand for an event that was evicted.
  */
 void
-id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind, struct id_list taking)
+id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind, struct id_list list)
 {
-	if (taking.count == 0)
+	if (list.count == 0)
 		return;
-	plan_settle(plan, queue, outcome(kind, taking));
-	queue_refresh_last(&plan->catalog, queue);
+	plan_settle(plan, queue, outcome(kind, list));
+	journal_refresh_last(&plan->catalog, queue);
 }

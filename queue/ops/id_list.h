@@ -15,14 +15,15 @@ struct id_list {
 	size_t count;
 };
 
-struct id_list id_list_room(struct arena *arena, size_t count); /* empty, with room for that many */
+struct id_list id_list_alloc(struct arena *arena,
+			     size_t count); /* empty, with room for that many */
 static inline void
-id_list_add(struct id_list *taking, int64_t id)
+id_list_add(struct id_list *list, int64_t id)
 {
-	taking->ids[taking->count++] = id;
+	list->ids[list->count++] = id;
 }
 int id_compare(const void *a, const void *b); /* of two int64_t, for qsort and bsearch */
-void id_list_sort(struct id_list *taking);    /* ascending, each once */
+void id_list_sort(struct id_list *list);      /* ascending, each once */
 
 /* What to choose: the oldest deliverable events whose context key starts with the prefix. */
 struct choice {
@@ -42,19 +43,19 @@ struct id_list id_list_held(const struct catalog *catalog, const struct lease *l
  * given.
  */
 void id_list_answer(struct plan *plan, struct op *op, const struct queue *queue,
-		    struct id_list taking, enum event_state state, enum outcome_kind outcome,
-		    struct system_event_list *list);
+		    struct id_list list, enum event_state state, enum outcome_kind outcome,
+		    struct system_event_list *answer);
 /*
  * What an answer keeps of each event, to be given again: its id and its attempts. Into numbers,
  * which have room for two an event, and from them, as id_list_answer, wherever the events are now.
  */
-void id_list_keep(const struct queue *queue, struct id_list taking, int64_t *numbers);
-void id_list_answer_again(struct plan *plan, struct op *op, const int64_t *numbers, size_t count,
-			  enum event_state state, enum outcome_kind outcome,
-			  struct system_event_list *list);
+void id_list_remember(const struct queue *queue, struct id_list list, int64_t *numbers);
+void id_list_answer_repeated(struct plan *plan, struct op *op, const int64_t *numbers, size_t count,
+			     enum event_state state, enum outcome_kind outcome,
+			     struct system_event_list *answer);
 
 /* Takes events, ascending and pending, out of their queue with a recorded reason. */
 void id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind,
-		  struct id_list taking);
+		  struct id_list list);
 
 #endif

@@ -9,16 +9,16 @@
  */
 #include "queue/ops/lease.h"
 
-struct lease_return
-lease_prepare_return(struct arena *arena, size_t count)
+struct lease_returned
+lease_returned_alloc(struct arena *arena, size_t count)
 {
-	return (struct lease_return){ id_list_room(arena, count), id_list_room(arena, count),
-				      id_list_room(arena, count) };
+	return (struct lease_returned){ id_list_alloc(arena, count), id_list_alloc(arena, count),
+					id_list_alloc(arena, count) };
 }
 
 void
-lease_give_back(struct plan *plan, struct queue *queue, int64_t id, bool count, int64_t delay_ms,
-		struct lease_return *trip)
+lease_return_event(struct plan *plan, struct queue *queue, int64_t id, bool count, int64_t delay_ms,
+		   struct lease_returned *returned)
 {
 	struct entry *entry = queue_entry(queue, id);
 	struct extra extra = catalog_extra(&plan->catalog, id);
@@ -28,41 +28,41 @@ lease_give_back(struct plan *plan, struct queue *queue, int64_t id, bool count, 
 	extra.lease = NULL;
 	extra.available_boot_ms = delay_ms > 0 ? plan->boot_ms + delay_ms : 0;
 	extra.available_at_ms = delay_ms > 0 ? plan->now_ms + delay_ms : 0;
-	queue_set_state(&plan->catalog, queue, entry, attempts, &extra);
+	journal_set_state(&plan->catalog, queue, entry, attempts, &extra);
 	if (expired)
-		id_list_add(&trip->expired, id);
+		id_list_add(&returned->expired, id);
 	else if (count && attempts >= plan->options->attempts_max)
-		id_list_add(&trip->dead, id);
+		id_list_add(&returned->dead, id);
 	else
-		id_list_add(&trip->back, id);
+		id_list_add(&returned->queued, id);
 	if (delay_ms > 0)
 		plan_set_timer(plan,
 			       (struct due_timer){ extra.available_boot_ms, id, TIMER_AVAILABLE });
 }
 
 void
-lease_record_return(struct plan *plan, struct queue *queue, const struct lease_return *trip,
-		    struct store_outcome kind)
+lease_record_returned(struct plan *plan, struct queue *queue, const struct lease_returned *returned,
+		      struct store_outcome kind)
 {
 	struct store_outcome dead = { .kind = OUTCOME_DEAD,
 				      .lease = kind.lease,
 				      .detail =
 					  kind.detail.s != NULL ? kind.detail : STR("attempts"),
-				      .ids = trip->dead.ids,
-				      .count = trip->dead.count };
+				      .ids = returned->dead.ids,
+				      .count = returned->dead.count };
 	struct store_outcome expired = { .kind = OUTCOME_EXPIRED,
 					 .lease = kind.lease,
-					 .ids = trip->expired.ids,
-					 .count = trip->expired.count };
+					 .ids = returned->expired.ids,
+					 .count = returned->expired.count };
 
-	kind.ids = trip->back.ids;
-	kind.count = trip->back.count;
+	kind.ids = returned->queued.ids;
+	kind.count = returned->queued.count;
 	if (kind.count > 0)
 		plan_record(plan, queue, kind);
 	plan_settle(plan, queue, dead);
 	plan_settle(plan, queue, expired);
 	if (dead.count + expired.count > 0)
-		queue_refresh_last(&plan->catalog, queue);
+		journal_refresh_last(&plan->catalog, queue);
 	if (kind.count > 0 && kind.until_ms <= plan->now_ms)
 		plan_wake(plan, queue, NULL);
 }
@@ -70,14 +70,14 @@ lease_record_return(struct plan *plan, struct queue *queue, const struct lease_r
 void
 lease_set_timer(struct plan *plan, struct lease *lease, int64_t at_boot_ms)
 {
-	catalog_set_timer(&plan->catalog, lease, at_boot_ms);
+	journal_set_timer(&plan->catalog, lease, at_boot_ms);
 	plan_set_timer(plan, (struct due_timer){ at_boot_ms, lease->id, TIMER_LEASE });
 }
 
 void
 lease_lapse(struct plan *plan, struct arena *arena, struct lease *lease, bool count)
 {
-	struct lease_return trip = lease_prepare_return(arena, lease->count);
+	struct lease_returned returned = lease_returned_alloc(arena, lease->count);
 	struct queue *queue = lease->queue;
 	struct store_outcome lapsed = { .kind = count ? OUTCOME_LAPSED : OUTCOME_RETURNED,
 					.lease = lease->id };
@@ -88,13 +88,13 @@ lease_lapse(struct plan *plan, struct arena *arena, struct lease *lease, bool co
 		int64_t end_boot_ms = catalog_extra(&plan->catalog, held.ids[i]).lease_end_boot_ms;
 
 		if (end_boot_ms <= plan->boot_ms)
-			lease_give_back(plan, queue, held.ids[i], count, 0, &trip);
+			lease_return_event(plan, queue, held.ids[i], count, 0, &returned);
 		else if (end_boot_ms < next_boot_ms)
 			next_boot_ms = end_boot_ms;
 	}
 	if (next_boot_ms < INT64_MAX)
 		lease_set_timer(plan, lease, next_boot_ms);
-	lease_record_return(plan, queue, &trip, lapsed);
+	lease_record_returned(plan, queue, &returned, lapsed);
 }
 
 void
@@ -105,5 +105,5 @@ lease_hold(struct plan *plan, struct lease *lease, int64_t id, int64_t lease_ms)
 
 	extra.lease = lease;
 	extra.lease_end_boot_ms = plan->boot_ms + lease_ms;
-	queue_set_state(&plan->catalog, lease->queue, entry, entry->attempts, &extra);
+	journal_set_state(&plan->catalog, lease->queue, entry, entry->attempts, &extra);
 }

@@ -17,20 +17,20 @@ void lease_hold(struct plan *plan, struct lease *lease, int64_t id, int64_t leas
 void lease_set_timer(struct plan *plan, struct lease *lease, int64_t at_boot_ms);
 
 /* Events on their way back to their queue, sorted by what becomes of them. */
-struct lease_return {
-	struct id_list back, dead, expired;
+struct lease_returned {
+	struct id_list queued, dead, expired;
 };
-struct lease_return lease_prepare_return(struct arena *arena, size_t count);
+struct lease_returned lease_returned_alloc(struct arena *arena, size_t count);
 
 /*
  * One event leaves its lease: back in its place, perhaps after a delay; dead after its last
  * attempt; or expired, which is none.
  */
-void lease_give_back(struct plan *plan, struct queue *queue, int64_t id, bool count,
-		     int64_t delay_ms, struct lease_return *trip);
-/* Records the trip: what came back under its kind, what did not as settled. */
-void lease_record_return(struct plan *plan, struct queue *queue, const struct lease_return *trip,
-			 struct store_outcome kind);
+void lease_return_event(struct plan *plan, struct queue *queue, int64_t id, bool count,
+			int64_t delay_ms, struct lease_returned *returned);
+/* Records the returned: what came back under its kind, what did not as settled. */
+void lease_record_returned(struct plan *plan, struct queue *queue,
+			   const struct lease_returned *returned, struct store_outcome kind);
 
 /*
  * Gives back whatever of the lease has reached its end: in its old place, an attempt counted if

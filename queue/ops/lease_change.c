@@ -36,10 +36,10 @@ named_ids(struct plan *plan, struct lease_change_op *call, const struct lease *l
 {
 	if (call->ids == NULL) {
 		*ret = lease != NULL ? id_list_held(&plan->catalog, lease, &call->op.arena)
-				     : id_list_room(&call->op.arena, 0);
+				     : id_list_alloc(&call->op.arena, 0);
 		return 0;
 	}
-	*ret = id_list_room(&call->op.arena, call->id_count);
+	*ret = id_list_alloc(&call->op.arena, call->id_count);
 	for (size_t i = 0; i < call->id_count; i++) {
 		int64_t id;
 
@@ -65,7 +65,7 @@ all_held(const struct plan *plan, const struct lease *lease, struct id_list name
 }
 
 static bool
-lease_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
+lease_change_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
 {
 	const struct lease_change_op *call = (const struct lease_change_op *)op;
 
@@ -84,7 +84,7 @@ find_id(int64_t *ids, size_t count, int64_t id)
 
 /* The lease itself comes first, then what became of its events. */
 static void
-lease_found(struct op *op, size_t index, const struct found *found)
+lease_change_found(struct op *op, size_t index, const struct found *found)
 {
 	struct lease_change_op *call = (struct lease_change_op *)op;
 	const struct store_outcome *outcome = found->outcome;
@@ -171,25 +171,26 @@ ack(struct plan *plan, struct lease *lease, struct id_list named)
 					    .lease = lease->id,
 					    .ids = named.ids,
 					    .count = named.count });
-	queue_refresh_last(&plan->catalog, queue);
+	journal_refresh_last(&plan->catalog, queue);
 }
 
 static void
 nack(struct plan *plan, struct lease_change_op *call, struct lease *lease, struct id_list named)
 {
 	struct queue *queue = lease->queue;
-	struct lease_return trip = lease_prepare_return(&call->op.arena, named.count);
+	struct lease_returned returned = lease_returned_alloc(&call->op.arena, named.count);
 
 	for (size_t i = 0; i < named.count; i++)
-		lease_give_back(plan, queue, named.ids[i], call->count_attempt, call->delay_ms,
-				&trip);
-	call->dead = trip.dead.count;
-	lease_record_return(plan, queue, &trip,
-			    (struct store_outcome){
-				.kind = call->count_attempt ? OUTCOME_NACKED : OUTCOME_RETURNED,
-				.lease = lease->id,
-				.until_ms = call->delay_ms > 0 ? plan->now_ms + call->delay_ms : 0,
-				.detail = call->reason });
+		lease_return_event(plan, queue, named.ids[i], call->count_attempt, call->delay_ms,
+				   &returned);
+	call->dead = returned.dead.count;
+	lease_record_returned(
+	    plan, queue, &returned,
+	    (struct store_outcome){ .kind = call->count_attempt ? OUTCOME_NACKED : OUTCOME_RETURNED,
+				    .lease = lease->id,
+				    .until_ms =
+					call->delay_ms > 0 ? plan->now_ms + call->delay_ms : 0,
+				    .detail = call->reason });
 }
 
 static void
@@ -211,7 +212,7 @@ extend(struct plan *plan, struct lease_change_op *call, struct lease *lease, str
 }
 
 static int
-plan_lease_op(struct plan *plan, struct op *op)
+plan_lease_change(struct plan *plan, struct op *op)
 {
 	struct lease_change_op *call = (struct lease_change_op *)op;
 	struct lease *lease =
@@ -244,8 +245,9 @@ void
 lease_change_op_init(struct lease_change_op *op, enum lease_action action)
 {
 	static const struct op_kind kind = { OP_KIND(lease_change_op, until_ms),
-					     .plan = plan_lease_op, .lookup = lease_lookup,
-					     .found = lease_found };
+					     .plan = plan_lease_change,
+					     .lookup = lease_change_lookup,
+					     .found = lease_change_found };
 
 	op_start(&op->op, &kind);
 	op->action = action;

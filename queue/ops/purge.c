@@ -15,7 +15,7 @@ plan_purge(struct plan *plan, struct op *op)
 		return -1;
 	if (queue == NULL)
 		return 0;
-	struct id_list chosen = id_list_room(&op->arena, queue->depth);
+	struct id_list chosen = id_list_alloc(&op->arena, queue->depth);
 	for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e))
 		if (context_key.len == 0 ||
 		    str_eq(tags_get(&plan->catalog.tags, e->tag)->context_key, context_key))

@@ -88,7 +88,7 @@ requeue_one(struct plan *plan, struct requeue_op *requeue, const struct system_e
 	plan_append(plan, queue, event, text_hash(event->text), tag,
 		    (int64_t)requeue->requeued * requeue->spacing_ms, 0);
 	if (event->context_key.len > 0)
-		queue_set_last(&plan->catalog, queue, tag);
+		journal_set_last(&plan->catalog, queue, tag);
 	char text[24];
 	int len = snprintf(text, sizeof(text), "%" PRId64, event->id);
 	int64_t *id = arena_alloc(arena, sizeof(*id));

@@ -15,17 +15,17 @@
  */
 #define PAGE_ENTRIES_MAX 200000
 
-/* A session's place in the list: ascending by value, then by key. */
-struct place {
+/* A session's position in the list: ascending by value, then by key. */
+struct list_position {
 	int64_t value;
 	struct str key;
 	const struct queue *queue;
 };
 
 static int
-by_place(const void *a, const void *b)
+by_position(const void *a, const void *b)
 {
-	const struct place *x = a, *y = b;
+	const struct list_position *x = a, *y = b;
 
 	return x->value != y->value ? (x->value > y->value) - (x->value < y->value)
 				    : str_cmp(x->key, y->key);
@@ -47,9 +47,9 @@ sort_value(enum sort sort, const struct queue *queue)
 	return 0;
 }
 
-/* A cursor is the place of the last session shown: "<value>:<key>". */
+/* A cursor is the position of the last session shown: "<value>:<key>". */
 static int
-read_cursor(struct sessions_op *list, struct place *ret)
+read_cursor(struct sessions_op *list, struct list_position *ret)
 {
 	char digits[24];
 	const char *colon = memchr(list->cursor.s, ':', list->cursor.len);
@@ -70,7 +70,7 @@ read_cursor(struct sessions_op *list, struct place *ret)
 }
 
 static struct str
-make_cursor(struct arena *arena, const struct place *last)
+make_cursor(struct arena *arena, const struct list_position *last)
 {
 	char digits[24];
 	int len = snprintf(digits, sizeof(digits), "%" PRId64 ":", last->value);
@@ -114,71 +114,73 @@ make_filter(struct plan *plan, struct sessions_op *list, struct filter *ret)
 	*ret = (struct filter){ .prefix = list->prefix,
 				.min_age_ms = list->min_age_ms,
 				.oldest_before_ms = plan->now_ms - list->min_age_ms };
-	struct cached_route place;
+	struct cached_route route;
 	if (list->address.session_key.s == NULL) {
 		if (list->address.agent_id.s != NULL)
 			ret->agent = agent_key_prefix(&list->op.arena, list->address.agent_id);
 		return address_check(&list->address, &list->op.error);
 	}
-	if (plan_route(plan, &list->op, &list->address, &place) < 0)
+	if (plan_route(plan, &list->op, &list->address, &route) < 0)
 		return -1;
-	ret->only = place.queue_key;
+	ret->only = route.queue_key;
 	return 0;
 }
 
 /*
- * The first of all places that were added. More are held than asked for, so that they need not be
- * sorted each time.
+ * The first of all positions that were added. More are held than asked for, so that they need not
+ * be sorted each time.
  */
-struct first_places {
-	struct place *places; /* room for 2 * most */
+struct first_positions {
+	struct list_position *positions; /* room for 2 * most */
 	size_t most, count;
-	/* places[most - 1] has enough before it: what stands behind it cannot be among the first */
+	/* positions[most - 1] has enough before it: what stands behind it cannot be among the first
+	 */
 	bool full;
 };
 
 static void
-sort_out(struct first_places *first)
+keep_first(struct first_positions *first)
 {
-	qsort(first->places, first->count, sizeof(*first->places), by_place);
+	qsort(first->positions, first->count, sizeof(*first->positions), by_position);
 	first->full = first->count >= first->most;
 	if (first->full)
 		first->count = first->most;
 }
 
 static void
-add_place(struct first_places *first, struct place place)
+add_position(struct first_positions *first, struct list_position position)
 {
-	if (first->full && by_place(&first->places[first->most - 1], &place) < 0)
+	if (first->full && by_position(&first->positions[first->most - 1], &position) < 0)
 		return;
 	if (first->count == 2 * first->most)
-		sort_out(first);
-	first->places[first->count++] = place;
+		keep_first(first);
+	first->positions[first->count++] = position;
 }
 
 /*
- * The first places, one more than the page has, of sessions that pass and stand behind the cursor;
- * total counts those before it too.
+ * The first positions, one more than the page has, of sessions that pass and stand behind the
+ * cursor; total counts those before it too.
  */
-static struct place *
-find_places(struct plan *plan, struct sessions_op *list, const struct filter *filter,
-	    const struct place *cursor, size_t *count)
+static struct list_position *
+find_positions(struct plan *plan, struct sessions_op *list, const struct filter *filter,
+	       const struct list_position *cursor, size_t *count)
 {
-	struct first_places first = { .most = list->limit + 1 };
+	struct first_positions first = { .most = list->limit + 1 };
 	const struct queue *queue;
 
-	first.places = arena_alloc(&list->op.arena, 2 * first.most * sizeof(*first.places));
+	first.positions = arena_alloc(&list->op.arena, 2 * first.most * sizeof(*first.positions));
 	for (size_t at = 0; (queue = next_queue(&plan->catalog, filter, &at)) != NULL;) {
 		if (!passes(filter, queue))
 			continue;
-		struct place place = { sort_value(list->sort, queue), queue->session.key, queue };
+		struct list_position position = { sort_value(list->sort, queue), queue->session.key,
+						  queue };
 		list->total++;
-		if (cursor == NULL || by_place(cursor, &place) < 0)
-			add_place(&first, place);
+		if (cursor == NULL || by_position(cursor, &position) < 0)
+			add_position(&first, position);
 	}
-	sort_out(&first);
+	keep_first(&first);
 	*count = first.count;
-	return first.places;
+	return first.positions;
 }
 
 static int
@@ -278,7 +280,7 @@ static int
 plan_sessions(struct plan *plan, struct op *op)
 {
 	struct sessions_op *list = (struct sessions_op *)op;
-	struct place cursor;
+	struct list_position cursor;
 	struct filter filter;
 
 	if (list->cursor.s != NULL && read_cursor(list, &cursor) < 0)
@@ -286,17 +288,18 @@ plan_sessions(struct plan *plan, struct op *op)
 	if (make_filter(plan, list, &filter) < 0)
 		return -1;
 	size_t behind, entries = 0;
-	struct place *places =
-	    find_places(plan, list, &filter, list->cursor.s != NULL ? &cursor : NULL, &behind);
+	struct list_position *positions =
+	    find_positions(plan, list, &filter, list->cursor.s != NULL ? &cursor : NULL, &behind);
 	list->sessions = arena_alloc(&op->arena, (list->limit + 1) * sizeof(*list->sessions));
 	for (list->count = 0; list->count < behind && list->count < list->limit; list->count++) {
-		entries += places[list->count].queue->depth;
+		entries += positions[list->count].queue->depth;
 		if (entries > PAGE_ENTRIES_MAX && list->count > 0)
 			break;
-		describe(plan, places[list->count].queue, &op->arena, &list->sessions[list->count]);
+		describe(plan, positions[list->count].queue, &op->arena,
+			 &list->sessions[list->count]);
 	}
 	if (list->count < behind)
-		list->next_cursor = make_cursor(&op->arena, &places[list->count - 1]);
+		list->next_cursor = make_cursor(&op->arena, &positions[list->count - 1]);
 	return 0;
 }
 

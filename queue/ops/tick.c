@@ -35,7 +35,7 @@ delay_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 	struct entry *entry = queue_entry(extra.queue, timer->id);
 	struct system_event *event = arena_alloc(&op->arena, sizeof(*event));
 	extra.available_boot_ms = 0;
-	queue_set_state(&plan->catalog, extra.queue, entry, entry->attempts, &extra);
+	journal_set_state(&plan->catalog, extra.queue, entry, entry->attempts, &extra);
 	if (!((struct tick_op *)op)->blind)
 		plan_want_for_wake(plan, op, timer->id, event);
 	plan_wake(plan, extra.queue, event);
@@ -54,12 +54,12 @@ life_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 	if (extra.expires_boot_ms == 0 || extra.expires_boot_ms > plan->boot_ms ||
 	    extra.lease != NULL)
 		return;
-	struct id_list one = id_list_room(&op->arena, 1);
+	struct id_list one = id_list_alloc(&op->arena, 1);
 	id_list_add(&one, timer->id);
 	plan_settle(
 	    plan, extra.queue,
 	    (struct store_outcome){ .kind = OUTCOME_EXPIRED, .ids = one.ids, .count = one.count });
-	queue_refresh_last(&plan->catalog, extra.queue);
+	journal_refresh_last(&plan->catalog, extra.queue);
 }
 
 static struct due_timer

@@ -13,7 +13,7 @@
 
 /* POST /v1/leases */
 
-static const struct field lend_fields[] = {
+static const struct field take_fields[] = {
 	FIELD("sessionKey", TEXT, struct lease_take_op, address.session_key),
 	FIELD("agentId", TEXT, struct lease_take_op, address.agent_id),
 	FIELD("channel", TEXT, struct lease_take_op, address.channel),
@@ -27,27 +27,27 @@ static const struct field lend_fields[] = {
 };
 
 static void
-answer_lend(struct request *request)
+answer_take(struct request *request)
 {
-	const struct lease_take_op *lend = &request->lend;
+	const struct lease_take_op *take = &request->lease_take;
 	struct reply reply = { .status = 200 };
 	struct buf *out = reply_begin(request);
 
-	if (lend->lease_id > 0) {
+	if (take->lease_id > 0) {
 		BUF_ADD_LITERAL(out, "{\"leaseId\":\"");
-		buf_add_int(out, lend->lease_id);
+		buf_add_int(out, take->lease_id);
 		BUF_ADD_LITERAL(out, "\",\"sessionKey\":");
 	} else
 		BUF_ADD_LITERAL(out, "{\"leaseId\":null,\"sessionKey\":");
-	json_quote(out, lend->session_key);
+	json_quote(out, take->session_key);
 	BUF_ADD_LITERAL(out, ",\"expiresAt\":");
-	json_add_time(out, lend->until_ms);
+	json_add_time(out, take->until_ms);
 	BUF_ADD_LITERAL(out, ",\"events\":");
-	json_add_events(out, &lend->taken);
+	json_add_events(out, &take->taken);
 	BUF_ADD_LITERAL(out, ",\"remaining\":");
-	buf_add_int(out, (long long)lend->remaining);
-	if (lend->prompt)
-		json_add_block(out, &lend->taken, engine_timezone(request->server->engine));
+	buf_add_int(out, (long long)take->remaining);
+	if (take->prompt)
+		json_add_block(out, &take->taken, engine_timezone(request->server->engine));
 	BUF_ADD_LITERAL(out, "}");
 	reply_replayed(request, &reply);
 	reply_send(request, &reply);
@@ -56,12 +56,12 @@ answer_lend(struct request *request)
 void
 leases_post(struct request *request)
 {
-	struct lease_take_op *lend = &request->lend;
+	struct lease_take_op *take = &request->lease_take;
 
-	lease_take_op_init(lend);
+	lease_take_op_init(take);
 	if (idempotency_key_set(request, 'l') == 0 &&
-	    body_read(request, lend_fields, COUNT(lend_fields), lend, &lend->address) == 0)
-		request_submit(request, answer_lend, NULL);
+	    body_read(request, take_fields, COUNT(take_fields), take, &take->address) == 0)
+		request_submit(request, answer_take, NULL);
 }
 
 /* POST /v1/leases/{id}/ack, nack, extend */

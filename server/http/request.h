@@ -54,7 +54,7 @@ struct request {
 		struct withdraw_op withdraw;
 		struct purge_op purge;
 		struct sessions_op sessions;
-		struct lease_take_op lend;
+		struct lease_take_op lease_take;
 		struct lease_change_op lease;
 		struct wait_op wait;
 		struct history_op history;

@@ -49,10 +49,10 @@ append(const char *key, const char *context_key)
 	struct delivery nowhere = { 0 };
 	uint32_t tag = tags_intern(&catalog.tags, str_of(context_key), STR_NULL, &nowhere);
 
-	queue_append(&catalog, queue,
-		     &(struct system_event){ .id = next_id, .ts_ms = next_id * 10 }, 0, tag);
+	journal_append(&catalog, queue,
+		       &(struct system_event){ .id = next_id, .ts_ms = next_id * 10 }, 0, tag);
 	if (context_key != NULL)
-		queue_set_last(&catalog, queue, tag);
+		journal_set_last(&catalog, queue, tag);
 	return next_id++;
 }
 
@@ -61,8 +61,8 @@ take(const char *key, int64_t id)
 {
 	struct queue *queue = find(key);
 
-	queue_remove(&catalog, queue, queue_entry(queue, id));
-	queue_refresh_last(&catalog, queue);
+	journal_remove(&catalog, queue, queue_entry(queue, id));
+	journal_refresh_last(&catalog, queue);
 }
 
 /* Not inlined: gcc 12 at -O3 warns that memcmp could read a NULL text. */
@@ -105,7 +105,7 @@ committed_events_are_in_order(void **state)
 {
 	(void)state;
 	append("a", NULL), append("b", NULL), append("a", "k");
-	catalog_commit(&catalog);
+	journal_commit(&catalog);
 	assert_ids("a", (int64_t[]){ 1, 3 }, 2);
 	assert_ids("b", (int64_t[]){ 2 }, 1);
 	assert_int_equal(catalog.pending, 3);
@@ -126,7 +126,7 @@ a_batch_sees_its_own_changes(void **state)
 	assert_null(queue_newest(find("a")));
 	assert_null(queue_first(find("a"), 0));
 	assert_int_equal(catalog.sessions, 0);
-	catalog_commit(&catalog);
+	journal_commit(&catalog);
 	assert_is_empty();
 }
 
@@ -150,7 +150,7 @@ a_full_rollback_leaves_nothing(void **state)
 	(void)state;
 	append("a", "k"), append("b", "k");
 	take("b", 2);
-	catalog_rollback(&catalog, 0);
+	journal_rollback(&catalog, 0);
 	assert_is_empty();
 }
 
@@ -159,10 +159,10 @@ a_rollback_restores_removed_events(void **state)
 {
 	(void)state;
 	append("a", "x"), append("a", "y"), append("a", NULL);
-	catalog_commit(&catalog);
+	journal_commit(&catalog);
 	take("a", 2), take("a", 1), take("a", 3);
 	assert_last("a", NULL);
-	catalog_rollback(&catalog, 0);
+	journal_rollback(&catalog, 0);
 	assert_ids("a", (int64_t[]){ 1, 2, 3 }, 3);
 	assert_last("a", "y");
 	assert_int_equal(catalog.pending, 3);
@@ -173,15 +173,15 @@ a_rollback_to_a_mark_keeps_earlier_changes(void **state)
 {
 	(void)state;
 	append("a", "x");
-	size_t mark = catalog_mark(&catalog);
+	size_t mark = journal_mark(&catalog);
 	append("a", "y"), append("b", NULL);
 	take("a", 1);
-	catalog_rollback(&catalog, mark);
+	journal_rollback(&catalog, mark);
 	assert_ids("a", (int64_t[]){ 1 }, 1);
 	assert_last("a", "x");
 	/* an empty queue is not counted as a session, not even during the batch */
 	assert_int_equal(catalog.sessions, 1);
-	catalog_commit(&catalog);
+	journal_commit(&catalog);
 	assert_null(find("b"));
 	assert_ids("a", (int64_t[]){ 1 }, 1);
 }
@@ -192,7 +192,7 @@ an_event_without_a_key_leaves_the_last_context_alone(void **state)
 	(void)state;
 	append("a", "x"), append("a", NULL);
 	assert_last("a", "x");
-	catalog_commit(&catalog);
+	journal_commit(&catalog);
 	take("a", 2);
 	assert_last("a", "x");
 }
@@ -203,12 +203,12 @@ a_last_context_may_outlive_its_event(void **state)
 {
 	(void)state;
 	append("a", "x"), append("a", NULL), append("a", NULL);
-	catalog_commit(&catalog);
-	queue_remove(&catalog, find("a"), queue_entry(find("a"), 1));
-	catalog_commit(&catalog);
+	journal_commit(&catalog);
+	journal_remove(&catalog, find("a"), queue_entry(find("a"), 1));
+	journal_commit(&catalog);
 	assert_last("a", "x");
 	take("a", 2);
-	catalog_commit(&catalog);
+	journal_commit(&catalog);
 	assert_last("a", NULL);
 	assert_int_equal(catalog.tags.bytes, 0);
 }
@@ -220,7 +220,7 @@ a_pending_event_takes_its_entry_and_little_more(void **state)
 	(void)state;
 	for (size_t count = 1; count <= 10000; count++) {
 		append("a", NULL);
-		catalog_commit(&catalog);
+		journal_commit(&catalog);
 		assert_true(catalog.entry_bytes <= count * 40 + sizeof(struct entry));
 	}
 }
@@ -231,11 +231,11 @@ a_queue_that_shrinks_frees_memory(void **state)
 	(void)state;
 	for (int i = 0; i < 1000; i++)
 		append("a", NULL);
-	catalog_commit(&catalog);
+	journal_commit(&catalog);
 	size_t full = catalog.entry_bytes;
 	for (int64_t id = 1; id < 1000; id++) {
 		take("a", id % 2 == 0 ? id : 1000 - id); /* removes from both ends and the middle */
-		catalog_commit(&catalog);
+		journal_commit(&catalog);
 	}
 	assert_ids("a", (int64_t[]){ 1000 }, 1);
 	assert_true(catalog.entry_bytes * 10 < full);
@@ -307,11 +307,11 @@ append_somewhere(void)
 	e.number = e.thread && below(2) == 0;
 	struct queue *queue = catalog_find_or_add(&catalog, str_of(keys[at]));
 	uint32_t tag = intern(&e);
-	queue_append(&catalog, queue, &(struct system_event){ .id = e.id, .ts_ms = e.id * 10 }, 0,
-		     tag);
+	journal_append(&catalog, queue, &(struct system_event){ .id = e.id, .ts_ms = e.id * 10 }, 0,
+		       tag);
 	q->events[q->depth++] = e;
 	if (contexts[e.context] != NULL) {
-		queue_set_last(&catalog, queue, tag);
+		journal_set_last(&catalog, queue, tag);
 		q->last = e.context;
 	}
 }
@@ -322,7 +322,7 @@ remove_from(size_t at, size_t i)
 	struct model_queue *q = &model.queues[at];
 	struct queue *queue = find(keys[at]);
 
-	queue_remove(&catalog, queue, queue_entry(queue, q->events[i].id));
+	journal_remove(&catalog, queue, queue_entry(queue, q->events[i].id));
 	memmove(&q->events[i], &q->events[i + 1], (q->depth - i - 1) * sizeof(*q->events));
 	q->depth--;
 }
@@ -336,7 +336,7 @@ refresh(size_t at)
 	for (size_t i = 0; i < q->depth; i++)
 		if (contexts[q->events[i].context] != NULL)
 			q->last = q->events[i].context;
-	queue_refresh_last(&catalog, find(keys[at]));
+	journal_refresh_last(&catalog, find(keys[at]));
 }
 
 static void
@@ -365,7 +365,7 @@ set_state(size_t at, const struct model_event *e)
 			       .expires_boot_ms = e->mortal ? e->id * 2 : 0 };
 
 	assert_true(e->lease == 0 || extra.lease != NULL);
-	queue_set_state(&catalog, queue, queue_entry(queue, e->id), e->attempts, &extra);
+	journal_set_state(&catalog, queue, queue_entry(queue, e->id), e->attempts, &extra);
 }
 
 static size_t
@@ -397,7 +397,7 @@ lease_somewhere(void)
 		return;
 	bool exclusive = count_leased(q) == 0 && below(3) == 0;
 	next_lease += 1 + ((next_lease + 1) % 2 != exclusive);
-	catalog_add_lease(&catalog, &(struct lease){ .id = next_lease,
+	journal_add_lease(&catalog, &(struct lease){ .id = next_lease,
 						     .queue = find(keys[at]),
 						     .exclusive = exclusive,
 						     .ids = ids,
@@ -430,11 +430,11 @@ mark_or_roll_back(void)
 {
 	if (mark_count < MARKS && below(2) == 0) {
 		marked[mark_count] = model;
-		marks[mark_count++] = catalog_mark(&catalog);
+		marks[mark_count++] = journal_mark(&catalog);
 	} else if (mark_count > 0) {
 		mark_count -= 1 + below(mark_count);
 		model = marked[mark_count];
-		catalog_rollback(&catalog, marks[mark_count]);
+		journal_rollback(&catalog, marks[mark_count]);
 	}
 }
 
@@ -459,9 +459,9 @@ run_batch(void)
 			mark_or_roll_back();
 	}
 	if (below(3) > 0) {
-		catalog_commit(&catalog);
+		journal_commit(&catalog);
 	} else {
-		catalog_rollback(&catalog, 0);
+		journal_rollback(&catalog, 0);
 		model = before;
 	}
 }
@@ -618,7 +618,7 @@ random_batches_agree_with_a_model(void **state)
 	for (size_t at = 0; at < KEYS; at++)
 		while (model.queues[at].depth > 0)
 			remove_from(at, 0);
-	catalog_commit(&catalog);
+	journal_commit(&catalog);
 	assert_is_empty();
 }
 

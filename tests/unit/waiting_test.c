@@ -82,7 +82,7 @@ without_a_key_all_ops_are_taken(void **state)
 	while (waiting_take(&waiting, STR_NULL) != NULL)
 		taken++;
 	assert_int_equal(taken, 6);
-	assert_int_equal(waiting.places.count, 0);
+	assert_int_equal(waiting.by_key.count, 0);
 }
 
 static void
