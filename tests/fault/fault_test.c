@@ -45,7 +45,7 @@ struct step {
 		CONSUME,
 		WITHDRAW,
 		PURGE,
-		LEND,
+		LEASE,
 		ACK,
 		NACK,
 		LOOK,
@@ -59,7 +59,7 @@ struct step {
 	/* ENQUEUE, REPLACE: the new event's text; CONSUME, WITHDRAW: that of the event meant */
 	const char *text;
 	const char *context_key; /* REPLACE */
-	size_t limit;            /* DRAIN, LEND */
+	size_t limit;            /* DRAIN, LEASE */
 };
 
 /* clang-format off */
@@ -69,7 +69,7 @@ struct step {
 #define CONSUME(k, t) { .what = CONSUME, .key = (k), .text = (t) }
 #define WITHDRAW(k, t) { .what = WITHDRAW, .key = (k), .text = (t) }
 #define PURGE(k) { .what = PURGE, .key = (k) }
-#define LEND(k, n) { .what = LEND, .key = (k), .limit = (n) }
+#define LEASE(k, n) { .what = LEASE, .key = (k), .limit = (n) }
 #define ACK(k) { .what = ACK, .key = (k) }
 #define NACK(k) { .what = NACK, .key = (k) }
 #define LOOK(k) { .what = LOOK, .key = (k) }
@@ -100,15 +100,15 @@ static const struct step mixed[] = {
 };
 
 /* Leases, over a sweep and a restart. */
-static const struct step lent[] = {
+static const struct step with_leases[] = {
 	ENQUEUE(0, "1"), ENQUEUE(0, "2"), ENQUEUE(1, "3"), TURN,
-	LEND(0, 1), LEND(1, 1), ENQUEUE(0, "4"), TURN,
+	LEASE(0, 1), LEASE(1, 1), ENQUEUE(0, "4"), TURN,
 	DRAIN(0, 1), LOOK(0), TURN,
 	ACK(0), NACK(1), LOOK(1), TURN,
 	CHORES,
-	LEND(0, 2), TURN,
+	LEASE(0, 2), TURN,
 	REOPEN,
-	ACK(0), LEND(1, 1), TURN,
+	ACK(0), LEASE(1, 1), TURN,
 	CHORES,
 	NACK(1), ENQUEUE(1, "5"), TURN,
 	LOOK(0), LOOK(1), TURN,
@@ -143,7 +143,7 @@ struct model {
 	struct {
 		int key;
 		const char *text, *context_key;
-		int lent; /* the number of its lease among those of its key; 0: not leased */
+		int lease; /* the number of its lease among those of its key; 0: not leased */
 	} events[EVENTS_MAX];
 	size_t count;
 	int leases[COUNT(keys)];
@@ -255,16 +255,17 @@ chosen(const struct step *step, const char *context_key, const char *text, int i
 static void
 apply_lease(struct model *m, const struct step *step)
 {
-	size_t lent_now = 0;
-	int lease = step->what == LEND ? ++m->leases[step->key] : m->leases[step->key];
+	size_t leased_now = 0;
+	int lease = step->what == LEASE ? ++m->leases[step->key] : m->leases[step->key];
 
 	for (size_t i = 0; i < m->count; i++) {
 		if (m->events[i].key != step->key)
 			continue;
-		if (step->what == NACK && m->events[i].lent == lease)
-			m->events[i].lent = 0;
-		else if (step->what == LEND && m->events[i].lent == 0 && lent_now++ < step->limit)
-			m->events[i].lent = lease;
+		if (step->what == NACK && m->events[i].lease == lease)
+			m->events[i].lease = 0;
+		else if (step->what == LEASE && m->events[i].lease == 0 &&
+			 leased_now++ < step->limit)
+			m->events[i].lease = lease;
 	}
 }
 
@@ -273,13 +274,13 @@ apply(struct model *m, const struct step *step)
 {
 	size_t kept = 0, removed = 0;
 
-	if (step->what == LEND || step->what == NACK) {
+	if (step->what == LEASE || step->what == NACK) {
 		apply_lease(m, step);
 		return;
 	}
 	for (size_t i = 0; i < m->count; i++) {
 		if (m->events[i].key == step->key &&
-		    chosen(step, m->events[i].context_key, m->events[i].text, m->events[i].lent,
+		    chosen(step, m->events[i].context_key, m->events[i].text, m->events[i].lease,
 			   m->leases[step->key], removed))
 			removed++;
 		else
@@ -290,7 +291,7 @@ apply(struct model *m, const struct step *step)
 		assert_true(m->count < EVENTS_MAX);
 		m->events[m->count].key = step->key;
 		m->events[m->count].text = step->text;
-		m->events[m->count].lent = 0;
+		m->events[m->count].lease = 0;
 		m->events[m->count++].context_key = step->context_key;
 	}
 }
@@ -305,7 +306,7 @@ same_list(const struct model *m, int key, const struct system_event_list *list)
 			continue;
 		if (at == list->count ||
 		    !str_eq(list->events[at].text, str_of(m->events[i].text)) ||
-		    (list->events[at].state == EVENT_STATE_LEASED) != (m->events[i].lent > 0))
+		    (list->events[at].state == EVENT_STATE_LEASED) != (m->events[i].lease > 0))
 			return false;
 		at++;
 	}
@@ -379,8 +380,8 @@ submit(const struct step *step)
 		return id > 0 ? withdraw(engine, id) : NULL;
 	case PURGE:
 		return purge(engine, keys[step->key], NULL);
-	case LEND:
-		return lend(engine, keys[step->key], step->limit, LEASE_MS_MAX);
+	case LEASE:
+		return take_lease(engine, keys[step->key], step->limit, LEASE_MS_MAX);
 	case ACK:
 		return leases[step->key] > 0 ? ack(engine, leases[step->key], NULL, 0) : NULL;
 	case NACK:
@@ -405,8 +406,8 @@ account(const struct step *steps, struct call *const *calls, size_t count)
 		apply(&model, &steps[i]);
 		if (steps[i].what == ENQUEUE || steps[i].what == REPLACE)
 			*id_of(steps[i].text) = calls[i]->enqueue.results[0].event.id;
-		if (steps[i].what == LEND)
-			leases[steps[i].key] = calls[i]->lend.lease_id;
+		if (steps[i].what == LEASE)
+			leases[steps[i].key] = calls[i]->lease_take.lease_id;
 		if (steps[i].what == LOOK)
 			assert_true(same_list(&model, steps[i].key, &calls[i]->peek.found));
 	}
@@ -636,7 +637,7 @@ static void
 no_fault_breaks_a_lease(void **state)
 {
 	(void)state;
-	run_all(lent, COUNT(lent), false);
+	run_all(with_leases, COUNT(with_leases), false);
 }
 
 /* Every sync fails in turn, and the writes that it should have synced are lost. */
@@ -664,7 +665,7 @@ no_lost_write_loses_an_event(void **state)
 {
 	(void)state;
 	lose_all(mixed, COUNT(mixed), false);
-	lose_all(lent, COUNT(lent), false);
+	lose_all(with_leases, COUNT(with_leases), false);
 }
 
 /* Makes a database whose WAL is so large that the next chores checkpoint it; few pages differ. */
@@ -904,8 +905,8 @@ the_checker_finds_differences(void **state)
 	model = (struct model){ .events = { { .text = "2" }, { .text = "1" } }, .count = 2 };
 	list.count = 2;
 	assert_false(same_list(&model, 0, &list));
-	model =
-	    (struct model){ .events = { { .text = "1", .lent = 1 }, { .text = "2" } }, .count = 2 };
+	model = (struct model){ .events = { { .text = "1", .lease = 1 }, { .text = "2" } },
+				.count = 2 };
 	assert_false(same_list(&model, 0, &list));
 }
 

@@ -220,26 +220,26 @@ list_sessions(struct engine *engine, struct sessions_op input)
 }
 
 struct call *
-lend_as(struct engine *engine, struct lease_take_op input)
+take_lease_as(struct engine *engine, struct lease_take_op input)
 {
 	struct call *call = new_call();
 	struct idempotency idempotency = input.op.idempotency;
 
-	lease_take_op_init(&call->lend);
-	input.op = call->lend.op;
+	lease_take_op_init(&call->lease_take);
+	input.op = call->lease_take.op;
 	input.op.idempotency = idempotency;
 	if (input.lease_ms == 0)
-		input.lease_ms = call->lend.lease_ms;
-	call->lend = input;
+		input.lease_ms = call->lease_take.lease_ms;
+	call->lease_take = input;
 	return submit(engine, call);
 }
 
 struct call *
-lend(struct engine *engine, const char *key, size_t limit, int64_t lease_ms)
+take_lease(struct engine *engine, const char *key, size_t limit, int64_t lease_ms)
 {
-	return lend_as(engine, (struct lease_take_op){ .address.session_key = str_of(key),
-						       .limit = limit,
-						       .lease_ms = lease_ms });
+	return take_lease_as(engine, (struct lease_take_op){ .address.session_key = str_of(key),
+							     .limit = limit,
+							     .lease_ms = lease_ms });
 }
 
 struct call *

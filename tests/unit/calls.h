@@ -24,7 +24,7 @@ struct call {
 		struct withdraw_op withdraw;
 		struct purge_op purge;
 		struct sessions_op sessions;
-		struct lease_take_op lend;
+		struct lease_take_op lease_take;
 		struct lease_change_op lease;
 		struct wait_op wait;
 		struct history_op history;
@@ -60,11 +60,11 @@ struct call *purge(struct engine *engine, const char *key, const char *context_k
 struct call *list_sessions(struct engine *engine, struct sessions_op input);
 
 /*
- * Takes up to limit events (0: all) under a lease of lease_ms. lend_as takes all options from its
- * input, whose op is filled in here.
+ * Takes up to limit events (0: all) under a lease of lease_ms. take_lease_as takes all options from
+ * its input, whose op is filled in here.
  */
-struct call *lend(struct engine *engine, const char *key, size_t limit, int64_t lease_ms);
-struct call *lend_as(struct engine *engine, struct lease_take_op input);
+struct call *take_lease(struct engine *engine, const char *key, size_t limit, int64_t lease_ms);
+struct call *take_lease_as(struct engine *engine, struct lease_take_op input);
 /* ids NULL: all events of the lease. change_lease takes all other options from its input. */
 struct call *ack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count);
 struct call *nack(struct engine *engine, int64_t lease, const int64_t *ids, size_t count);

@@ -111,9 +111,9 @@ put_keyed(const char *key, const char *context_key, const char *text)
 }
 
 int64_t
-borrow(const char *key, size_t limit, int64_t lease_ms)
+lease_events(const char *key, size_t limit, int64_t lease_ms)
 {
-	return done(lend(engine, key, limit, lease_ms))->lend.lease_id;
+	return done(take_lease(engine, key, limit, lease_ms))->lease_take.lease_id;
 }
 
 void

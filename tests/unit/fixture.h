@@ -43,7 +43,7 @@ parse_policy(const char *json5); /* the caller frees it, or the engine that it i
 int64_t put(const char *key, const char *text);
 int64_t put_keyed(const char *key, const char *context_key, const char *text);
 /* the lease's id; 0 when there was no event to lease */
-int64_t borrow(const char *key, size_t limit, int64_t lease_ms);
+int64_t lease_events(const char *key, size_t limit, int64_t lease_ms);
 /* the texts of all pending events, in order, as "1 2" */
 void assert_queued(const char *key, const char *texts);
 /* the same of those that a drain would take now */

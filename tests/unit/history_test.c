@@ -144,10 +144,10 @@ settle_some(void)
 	done(enqueue_draft(engine, hook)), put(B, "b2");
 	done(drain(engine, A, 3));
 	pass(MINUTE);
-	done(ack(engine, borrow(B, 1, MINUTE), ALL));
+	done(ack(engine, lease_events(B, 1, MINUTE), ALL));
 	pass(MINUTE);
 	done(consume(engine, A, IDS(5)));
-	done(nack(engine, borrow(A, 0, MINUTE), ALL));
+	done(nack(engine, lease_events(A, 0, MINUTE), ALL));
 	pass(MINUTE);
 	done(purge(engine, B, NULL));
 }
@@ -226,16 +226,16 @@ history_has_the_attempts_of_each_event(void **state)
 	options.overflow = OVERFLOW_DROP_OLDEST;
 	open_again();
 	put(A, "1"), put(A, "2"), put(A, "3"), done(enqueue_draft(engine, mortal)), put(B, "b");
-	done(nack(engine, borrow(A, 0, MINUTE), ALL));
-	int64_t lease = borrow(A, 0, 11 * MINUTE);
+	done(nack(engine, lease_events(A, 0, MINUTE), ALL));
+	int64_t lease = lease_events(A, 0, 11 * MINUTE);
 	done(nack(engine, lease, IDS(2, 3)));
-	done(nack(engine, borrow(A, 1, MINUTE), ALL)); /* 2 becomes a dead letter */
+	done(nack(engine, lease_events(A, 1, MINUTE), ALL)); /* 2 becomes a dead letter */
 	/* the lease of 1 has run out, and "mortal" has expired */
 	pass(11 * MINUTE), turn();
 	put(A, "4"), put(A, "5"), put(A, "6"), put(A, "7");
 	done(drain(engine, A, 3));
-	done(nack(engine, borrow(A, 1, MINUTE), ALL));
-	done(ack(engine, borrow(A, 0, MINUTE), ALL));
+	done(nack(engine, lease_events(A, 1, MINUTE), ALL));
+	done(ack(engine, lease_events(A, 0, MINUTE), ALL));
 	done(purge(engine, B, NULL));
 	for (int round = 0; round < 2; round++) {
 		for (size_t limit = 1; limit < 10; limit++) {
@@ -365,9 +365,9 @@ make_dead_letters(void)
 	pass(1);
 	put(A, "5"); /* evicts 1 */
 	pass(1);
-	done(nack(engine, borrow(A, 2, MINUTE), ALL));
+	done(nack(engine, lease_events(A, 2, MINUTE), ALL));
 	pass(1);
-	done(nack(engine, borrow(B, 0, MINUTE), ALL));
+	done(nack(engine, lease_events(B, 0, MINUTE), ALL));
 	done(drain(engine, A, 0));
 }
 
@@ -431,12 +431,12 @@ a_requeued_exec_completion_is_still_one(void **state)
 	options.attempts_max = 1;
 	open_again();
 	int64_t id = put(A, "Exec completed (build, code 0)");
-	done(nack(engine, borrow(A, 0, MINUTE), ALL));
+	done(nack(engine, lease_events(A, 0, MINUTE), ALL));
 	done(requeue(engine, IDS(id), 0, false));
 	for (int round = 0; round < 2; round++) {
 		struct lease_take_op prompt = { .address.session_key = STR(A), .prompt = true };
 
-		assert_int_equal(done(lend_as(engine, prompt))->lend.lease_id, 0);
+		assert_int_equal(done(take_lease_as(engine, prompt))->lease_take.lease_id, 0);
 		open_again();
 	}
 }
@@ -455,7 +455,7 @@ a_requeued_dead_letter_keeps_its_fields(void **state)
 	options.attempts_max = 1;
 	open_again();
 	int64_t id = done(enqueue_draft(engine, rich))->enqueue.results[0].id;
-	done(nack(engine, borrow("main", 0, MINUTE), ALL));
+	done(nack(engine, lease_events("main", 0, MINUTE), ALL));
 	done(requeue(engine, IDS(id), 0, false));
 	const struct system_event *anew = &done(peek(engine, "main"))->peek.found.events[0];
 	assert_true(anew->id > id);
@@ -485,7 +485,7 @@ leases_survive_a_restart(void **state)
 					   .exclusive = true,
 					   .consumer = STR("c"),
 					   .lease_ms = MINUTE };
-	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
+	int64_t lease = done(take_lease_as(engine, exclusive))->lease_take.lease_id;
 	done(ack(engine, lease, IDS(one)));
 	done(extend(engine, lease, ALL, 2 * MINUTE));
 	for (int round = 0; round < 2; round++) {
@@ -516,17 +516,17 @@ removals_from_a_lease_survive_a_restart(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
-	int64_t taken = borrow(A, 2, MINUTE), finished = borrow(A, 1, MINUTE);
+	int64_t taken = lease_events(A, 2, MINUTE), finished = lease_events(A, 1, MINUTE);
 	done(ack(engine, taken, IDS(one)));
 	done(consume(engine, A, IDS(two)));
 	fails(ack(engine, taken, ALL), ERROR_CONFLICT);
 	done(ack(engine, finished, IDS(three)));
 	assert_int_equal(done(ack(engine, finished, ALL))->lease.changed, 0);
 	int64_t four = put(A, "4"), five = put(A, "5");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(nack(engine, lease, IDS(four)));
 	done(ack(engine, lease, IDS(five)));
-	int64_t other = borrow(A, 0, MINUTE);
+	int64_t other = lease_events(A, 0, MINUTE);
 	done(purge(engine, A, NULL));
 	for (int round = 0; round < 2; round++) {
 		assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
@@ -560,7 +560,7 @@ the_last_context_of_a_deleted_event_survives_a_restart(void **state)
 	open_again();
 	done(enqueue_keyed(engine, A, "evicted", "1")), put(A, "2"), put(A, "3"), put(A, "4");
 	int64_t held = done(enqueue_keyed(engine, B, "held", "x"))->enqueue.results[0].id;
-	borrow(B, 0, MINUTE);
+	lease_events(B, 0, MINUTE);
 	done(enqueue_keyed(engine, B, "evicted", "y")), put(B, "z");
 	for (int round = 0; round < 3; round++) {
 		assert_last(A, "evicted");
@@ -593,9 +593,9 @@ attempts_and_delays_survive_a_restart(void **state)
 	struct lease_change_op later;
 	lease_change_op_init(&later, LEASE_NACK);
 	later.delay_ms = MINUTE;
-	done(nack(engine, borrow(A, 0, MINUTE), ALL));
-	borrow(A, 0, MINUTE), pass(MINUTE), turn();
-	done(change_lease(engine, later, borrow(A, 0, MINUTE), ALL));
+	done(nack(engine, lease_events(A, 0, MINUTE), ALL));
+	lease_events(A, 0, MINUTE), pass(MINUTE), turn();
+	done(change_lease(engine, later, lease_events(A, 0, MINUTE), ALL));
 	open_again();
 	assert_deliverable(A, "");
 	assert_int_equal(look_at(id)->attempts, 3);
@@ -656,13 +656,13 @@ retention_keeps_live_leases_and_attempts(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
-	done(nack(engine, borrow(A, 0, MINUTE), ALL)); /* the record names both events */
+	done(nack(engine, lease_events(A, 0, MINUTE), ALL)); /* the record names both events */
 	done(consume(engine, A, IDS(1)));
-	put(A, "3"), done(ack(engine, borrow(A, 0, MINUTE), IDS(3)));
+	put(A, "3"), done(ack(engine, lease_events(A, 0, MINUTE), IDS(3)));
 	pass(MINUTE);
 	turn();
 	pass(8 * DAY);
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	put(B, "x"); /* the newest event is never deleted */
 	for (int round = 0; round < 2; round++) {
 		sweep();
@@ -731,14 +731,14 @@ lease_ids_are_never_reused(void **state)
 	options.retention_ms = -1000;
 	open_again();
 	put(A, "1");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(ack(engine, lease, ALL));
 	put(B, "x");
 	sweep();
 	assert_int_equal(shell("SELECT count(*) FROM outcome"), 1); /* the newest outcome stays */
 	fails(ack(engine, lease, ALL), ERROR_NOT_FOUND);
 	open_again();
-	assert_true(borrow(B, 0, MINUTE) > lease + 1);
+	assert_true(lease_events(B, 0, MINUTE) > lease + 1);
 }
 
 static void
@@ -767,16 +767,16 @@ a_repeated_answer_marks_deleted_events(void **state)
 	options.retention_ms = -1000;
 	open_again();
 	put(A, "1"), put(A, "2");
-	int64_t lease = done(lend_as(engine, keyed))->lend.lease_id;
+	int64_t lease = done(take_lease_as(engine, keyed))->lease_take.lease_id;
 	done(ack(engine, lease, IDS(1)));
 	put(B, "x"), done(drain(engine, B, 0)), put(B, "y");
 	sweep();
-	struct call *again = done(lend_as(engine, keyed));
+	struct call *again = done(take_lease_as(engine, keyed));
 	assert_true(again->op.idempotency.replayed);
-	assert_int_equal(again->lend.lease_id, lease);
-	assert_int_equal(again->lend.taken.count, 2);
-	assert_int_equal(again->lend.taken.events[0].id, 0);
-	assert_str(again->lend.taken.events[1].text, "2");
+	assert_int_equal(again->lease_take.lease_id, lease);
+	assert_int_equal(again->lease_take.taken.count, 2);
+	assert_int_equal(again->lease_take.taken.events[0].id, 0);
+	assert_str(again->lease_take.taken.events[1].text, "2");
 }
 
 /* Thousands of rows of leases lie between the dead letters of one session. */
@@ -795,7 +795,7 @@ requeueing_many_dead_letters_is_fast(void **state)
 		calls_free();
 	}
 	for (int i = 0; i < 4 * EVENTS; i++) {
-		done(nack(engine, borrow(A, 1, MINUTE), ALL));
+		done(nack(engine, lease_events(A, 1, MINUTE), ALL));
 		calls_free();
 	}
 	assert_int_equal(stats().pending, 0);

@@ -37,9 +37,9 @@ with_key(struct call *call, const char *name, uint64_t request)
 }
 
 static struct call *
-lend_with(const char *queue_key, const char *name, uint64_t request)
+take_lease_with_key(const char *queue_key, const char *name, uint64_t request)
 {
-	return with_key(lend(engine, queue_key, 0, MINUTE), name, request);
+	return with_key(take_lease(engine, queue_key, 0, MINUTE), name, request);
 }
 
 static void
@@ -191,7 +191,7 @@ a_duplicate_is_repeated_in_the_state_of_the_first_answer(void **state)
 	lease_change_op_init(&later, LEASE_NACK);
 	later.delay_ms = MINUTE;
 	put(A, "1");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(with_key(enqueue(engine, A, "1"), "k", 1));
 	done(change_lease(engine, later, lease, ALL));
 	int64_t at = now.wall_ms + MINUTE;
@@ -321,15 +321,16 @@ drained_events_are_repeated_with_their_attempts(void **state)
 {
 	(void)state;
 	put(A, "1");
-	done(nack(engine, borrow(A, 0, MINUTE), ALL)), put(A, "2");
+	done(nack(engine, lease_events(A, 0, MINUTE), ALL)), put(A, "2");
 	int64_t lease = 0;
 	for (int round = 0; round < 4; round++) {
-		const struct lease_take_op *lent = &done(lend_with(A, "l", 1))->lend;
+		const struct lease_take_op *leased =
+		    &done(take_lease_with_key(A, "l", 1))->lease_take;
 
-		assert_int_equal(lent->taken.events[0].attempts, 1);
-		assert_int_equal(lent->taken.events[1].attempts, 0);
+		assert_int_equal(leased->taken.events[0].attempts, 1);
+		assert_int_equal(leased->taken.events[1].attempts, 0);
 		if (round == 0)
-			lease = lent->lease_id;
+			lease = leased->lease_id;
 		else if (round == 1)
 			done(nack(engine, lease, ALL));
 		const struct drain_op *drained =
@@ -353,14 +354,14 @@ an_answer_kept_in_another_format_is_a_conflict(void **state)
 					     "[-20]", "[]",  "" };
 	put(A, "1"), put(B, "1");
 	done(with_key(enqueue(engine, A, "2"), "e", 1)),
-	    done(with_key(drain(engine, A, 0), "d", 1)), done(lend_with(B, "l", 1));
+	    done(with_key(drain(engine, A, 0), "d", 1)), done(take_lease_with_key(B, "l", 1));
 	size_t events = store.event_count, outcomes = store.outcome_count;
 	for (size_t i = 0; i < COUNT(forms); i++) {
 		for (size_t j = 0; j < store.key_count; j++)
 			store.keys[j].answer = str_of(forms[i]);
 		fails(with_key(enqueue(engine, A, "2"), "e", 1), ERROR_CONFLICT);
 		fails(with_key(drain(engine, A, 0), "d", 1), ERROR_CONFLICT);
-		fails(lend_with(B, "l", 1), ERROR_CONFLICT);
+		fails(take_lease_with_key(B, "l", 1), ERROR_CONFLICT);
 	}
 	assert_int_equal(store.event_count, events);
 	assert_int_equal(store.outcome_count, outcomes);
@@ -382,26 +383,26 @@ a_lease_can_be_repeated(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
-	struct call *first = done(lend_with(A, "k", 1));
-	int64_t lease = first->lend.lease_id;
+	struct call *first = done(take_lease_with_key(A, "k", 1));
+	int64_t lease = first->lease_take.lease_id;
 	put(A, "3");
 	for (int round = 0; round < 3; round++) {
-		struct call *again = done(lend_with(A, "k", 1));
+		struct call *again = done(take_lease_with_key(A, "k", 1));
 
 		assert_replayed(again, true);
-		assert_int_equal(again->lend.lease_id, lease);
-		assert_int_equal(again->lend.until_ms, first->lend.until_ms);
-		assert_texts(&again->lend.taken, "1 2");
-		assert_int_equal(again->lend.taken.events[1].state, EVENT_STATE_LEASED);
-		assert_int_equal(again->lend.remaining, 1);
+		assert_int_equal(again->lease_take.lease_id, lease);
+		assert_int_equal(again->lease_take.until_ms, first->lease_take.until_ms);
+		assert_texts(&again->lease_take.taken, "1 2");
+		assert_int_equal(again->lease_take.taken.events[1].state, EVENT_STATE_LEASED);
+		assert_int_equal(again->lease_take.remaining, 1);
 		if (round == 1)
 			done(ack(engine, lease, ALL));
 		reopen();
 	}
-	assert_replayed(done(lend_with(B, "l", 1)), false);
+	assert_replayed(done(take_lease_with_key(B, "l", 1)), false);
 	put(B, "x");
-	assert_texts(&done(lend_with(B, "l", 1))->lend.taken, "x");
-	fails(lend_with(A, "k", 2), ERROR_IDEMPOTENCY_MISMATCH);
+	assert_texts(&done(take_lease_with_key(B, "l", 1))->lease_take.taken, "x");
+	fails(take_lease_with_key(A, "k", 2), ERROR_IDEMPOTENCY_MISMATCH);
 }
 
 /* Two requests under one key get the same lease; the events do not go to two consumers. */
@@ -410,15 +411,15 @@ two_requests_of_one_turn_get_one_lease(void **state)
 {
 	(void)state;
 	put(A, "1");
-	struct call *one = lend_with(A, "k", 1), *two = lend_with(A, "k", 1);
+	struct call *one = take_lease_with_key(A, "k", 1), *two = take_lease_with_key(A, "k", 1);
 	turn();
 	assert_replayed(one, false);
 	assert_replayed(two, true);
-	assert_int_equal(one->lend.lease_id, two->lend.lease_id);
-	assert_texts(&two->lend.taken, "1");
+	assert_int_equal(one->lease_take.lease_id, two->lease_take.lease_id);
+	assert_texts(&two->lease_take.taken, "1");
 	pass(MINUTE);
 	turn();
-	fails(ack(engine, two->lend.lease_id, ALL), ERROR_CONFLICT);
+	fails(ack(engine, two->lease_take.lease_id, ALL), ERROR_CONFLICT);
 }
 
 static void

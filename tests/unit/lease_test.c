@@ -47,7 +47,7 @@ a_lease_lends_a_prefix_oldest_first(void **state)
 {
 	(void)state;
 	put(A, "1"), put(B, "x"), put(A, "2"), put(A, "3");
-	struct lease_take_op *lease = &done(lend(engine, A, 2, MINUTE))->lend;
+	struct lease_take_op *lease = &done(take_lease(engine, A, 2, MINUTE))->lease_take;
 	assert_texts(&lease->taken, "1 2");
 	assert_str(lease->session_key, A);
 	assert_int_equal(lease->until_ms, now.wall_ms + MINUTE);
@@ -63,13 +63,13 @@ static void
 a_lease_of_no_events_is_not_made(void **state)
 {
 	(void)state;
-	struct lease_take_op *lease = &done(lend(engine, A, 0, MINUTE))->lend;
+	struct lease_take_op *lease = &done(take_lease(engine, A, 0, MINUTE))->lease_take;
 	assert_int_equal(lease->lease_id, 0);
 	assert_int_equal(lease->until_ms, 0);
 	assert_texts(&lease->taken, "");
 	put(A, "1");
-	borrow(A, 0, MINUTE);
-	lease = &done(lend(engine, A, 0, MINUTE))->lend;
+	lease_events(A, 0, MINUTE);
+	lease = &done(take_lease(engine, A, 0, MINUTE))->lease_take;
 	assert_int_equal(lease->lease_id, 0);
 	assert_int_equal(lease->remaining, 1);
 	assert_int_equal(store.outcome_count, 1);
@@ -80,13 +80,13 @@ a_lease_never_blocks_later_events(void **state)
 {
 	(void)state;
 	put(A, "1");
-	int64_t first = borrow(A, 0, MINUTE);
+	int64_t first = lease_events(A, 0, MINUTE);
 	put(A, "2");
-	struct call *second = done(lend(engine, A, 0, MINUTE));
-	assert_texts(&second->lend.taken, "2");
+	struct call *second = done(take_lease(engine, A, 0, MINUTE));
+	assert_texts(&second->lease_take.taken, "2");
 	put(A, "3");
 	assert_texts(&done(drain(engine, A, 0))->drain.taken, "3");
-	done(ack(engine, second->lend.lease_id, ALL));
+	done(ack(engine, second->lease_take.lease_id, ALL));
 	done(nack(engine, first, ALL));
 	assert_deliverable(A, "1");
 }
@@ -99,19 +99,19 @@ an_exclusive_lease_has_the_session_to_itself(void **state)
 					   .limit = 1,
 					   .exclusive = true };
 	put(A, "1"), put(A, "2");
-	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
+	int64_t lease = done(take_lease_as(engine, exclusive))->lease_take.lease_id;
 	assert_true(lease > 0);
 	put(A, "3");
 	assert_int_equal(engine_deliverable(engine, STR(A)), 0);
-	assert_int_equal(borrow(A, 0, MINUTE), 0);
+	assert_int_equal(lease_events(A, 0, MINUTE), 0);
 	assert_texts(&done(drain(engine, A, 0))->drain.taken, "");
 	done(ack(engine, lease, ALL));
 	assert_deliverable(A, "2 3");
-	int64_t other = borrow(A, 1, MINUTE);
+	int64_t other = lease_events(A, 1, MINUTE);
 	/* an exclusive lease is not granted while any event is leased */
-	assert_int_equal(done(lend_as(engine, exclusive))->lend.lease_id, 0);
+	assert_int_equal(done(take_lease_as(engine, exclusive))->lease_take.lease_id, 0);
 	done(nack(engine, other, ALL));
-	assert_true(done(lend_as(engine, exclusive))->lend.lease_id > 0);
+	assert_true(done(take_lease_as(engine, exclusive))->lease_take.lease_id > 0);
 }
 
 static void
@@ -122,9 +122,9 @@ an_exclusive_lease_stays_exclusive_after_a_restart(void **state)
 	struct lease_take_op exclusive = {
 		.address.session_key = STR(A), .limit = 1, .exclusive = true, .lease_ms = MINUTE
 	};
-	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
+	int64_t lease = done(take_lease_as(engine, exclusive))->lease_take.lease_id;
 	reopen();
-	assert_int_equal(borrow(A, 0, MINUTE), 0);
+	assert_int_equal(lease_events(A, 0, MINUTE), 0);
 	done(nack(engine, lease, ALL));
 	assert_deliverable(A, "1 2");
 	reopen();
@@ -140,11 +140,11 @@ a_lease_can_ask_for_context_keys_and_for_a_prompt(void **state)
 	done(enqueue_keyed(engine, A, "cron:2", "3"));
 	struct lease_take_op some = { .address.session_key = STR(A),
 				      .context_key_prefix = STR(" CRON: ") };
-	assert_texts(&done(lend_as(engine, some))->lend.taken, "1 3");
+	assert_texts(&done(take_lease_as(engine, some))->lease_take.taken, "1 3");
 	some = (struct lease_take_op){ .address.session_key = STR(A), .prompt = true };
-	assert_int_equal(done(lend_as(engine, some))->lend.lease_id, 0);
+	assert_int_equal(done(take_lease_as(engine, some))->lease_take.lease_id, 0);
 	put(A, "4");
-	assert_texts(&done(lend_as(engine, some))->lend.taken, "4");
+	assert_texts(&done(take_lease_as(engine, some))->lease_take.taken, "4");
 	assert_deliverable(A, "Exec completed (build, code 0)");
 }
 
@@ -153,7 +153,7 @@ drain_skips_leased_events_and_peek_shows_them(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2"), put(A, "3");
-	int64_t lease = borrow(A, 1, MINUTE);
+	int64_t lease = lease_events(A, 1, MINUTE);
 	struct call *call = done(drain(engine, A, 1));
 	assert_texts(&call->drain.taken, "2");
 	assert_int_equal(call->drain.remaining, 2);
@@ -175,7 +175,7 @@ a_leased_event_makes_an_enqueue_a_duplicate(void **state)
 {
 	(void)state;
 	int64_t id = put(A, "1");
-	borrow(A, 0, MINUTE);
+	lease_events(A, 0, MINUTE);
 	struct enqueue_result *result = &done(enqueue(engine, A, "1"))->enqueue.results[0];
 	assert_int_equal(result->outcome, ENQUEUE_DUPLICATE);
 	assert_int_equal(result->id, id);
@@ -190,7 +190,7 @@ an_acked_event_never_comes_back(void **state)
 	(void)state;
 	int64_t id = put(A, "1");
 	put(A, "2");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	struct call *call = done(ack(engine, lease, ALL));
 	assert_int_equal(call->lease.changed, 2);
 	assert_int_equal(call->lease.left, 0);
@@ -208,7 +208,7 @@ after_a_partial_ack_the_rest_comes_back(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	struct call *call = done(ack(engine, lease, IDS(three, one, three)));
 	assert_int_equal(call->lease.changed, 2);
 	assert_int_equal(call->lease.left, 1);
@@ -223,7 +223,7 @@ a_repeated_ack_succeeds(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(ack(engine, lease, IDS(one)));
 	struct call *call = done(ack(engine, lease, IDS(one)));
 	assert_int_equal(call->lease.changed, 0);
@@ -245,7 +245,7 @@ a_repeated_ack_in_the_same_turn_succeeds(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(ack(engine, lease, IDS(three)));
 	struct call *calls[] = { ack(engine, lease, IDS(one, two, three)),
 				 ack(engine, lease, IDS(one, two, three)), ack(engine, lease, ALL),
@@ -264,7 +264,7 @@ two_acks_that_both_looked_the_lease_up_succeed(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(ack(engine, lease, IDS(two)));
 	struct call *calls[] = { ack(engine, lease, IDS(one, two)),
 				 ack(engine, lease, IDS(one, two)) };
@@ -285,7 +285,7 @@ a_repeated_ack_of_all_succeeds_after_a_nack(void **state)
 	(void)state;
 	int64_t one = put(A, "1");
 	put(A, "2"), put(A, "3");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(nack(engine, lease, IDS(one)));
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 2);
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
@@ -305,7 +305,7 @@ an_ack_of_an_event_that_was_removed_is_refused(void **state)
 	replacing.context_key = STR("k");
 	replacing.replace = true;
 	for (int way = 0; way < 4; way++) {
-		int64_t lease = borrow(A, 0, MINUTE);
+		int64_t lease = lease_events(A, 0, MINUTE);
 
 		done(ack(engine, lease, IDS(one)));
 		if (way == 0)
@@ -336,7 +336,7 @@ a_repeated_ack_succeeds_after_other_events_were_removed(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(withdraw(engine, one));
 	done(nack(engine, lease, IDS(two)));
 	done(consume(engine, A, IDS(two))); /* the event has left the lease */
@@ -344,7 +344,7 @@ a_repeated_ack_succeeds_after_other_events_were_removed(void **state)
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 0);
 	fails(ack(engine, lease, IDS(two, three)), ERROR_CONFLICT);
 	one = put(A, "1"), two = put(A, "2");
-	lease = borrow(A, 0, MINUTE);
+	lease = lease_events(A, 0, MINUTE);
 	done(nack(engine, lease, IDS(one)));
 	done(ack(engine, lease, IDS(two)));
 	done(consume(engine, A, IDS(one)));
@@ -363,7 +363,7 @@ a_long_lease_remembers_every_ack(void **state)
 		ids[i] = put(A, text);
 	}
 	calls_free();
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	for (int i = 0; i < EVENTS; i++) {
 		if (i % 3 == 0)
 			done(extend(engine, lease, ALL, MINUTE));
@@ -384,17 +384,17 @@ nacked_events_return_to_their_old_positions(void **state)
 	(void)state;
 	int64_t one = put(A, "1");
 	put(A, "2"), put(A, "3");
-	int64_t lease = borrow(A, 2, MINUTE);
+	int64_t lease = lease_events(A, 2, MINUTE);
 	struct call *call = done(nack(engine, lease, IDS(one)));
 	assert_int_equal(call->lease.changed, 1);
 	assert_int_equal(call->lease.dead, 0);
 	assert_int_equal(call->lease.left, 1);
 	assert_deliverable(A, "1 3");
 	done(nack(engine, lease, ALL));
-	struct call *again = done(lend(engine, A, 0, MINUTE));
-	assert_texts(&again->lend.taken, "1 2 3");
-	assert_int_equal(again->lend.taken.events[0].attempts, 1);
-	assert_int_equal(again->lend.taken.events[2].attempts, 0);
+	struct call *again = done(take_lease(engine, A, 0, MINUTE));
+	assert_texts(&again->lease_take.taken, "1 2 3");
+	assert_int_equal(again->lease_take.taken.events[0].attempts, 1);
+	assert_int_equal(again->lease_take.taken.events[2].attempts, 0);
 }
 
 static void
@@ -405,7 +405,7 @@ a_nack_may_come_with_a_delay_and_a_reason(void **state)
 	struct lease_change_op later = nack_input();
 	later.delay_ms = 5000;
 	later.reason = STR("no network");
-	int64_t back_at = now.wall_ms + 5000, lease = borrow(A, 0, MINUTE);
+	int64_t back_at = now.wall_ms + 5000, lease = lease_events(A, 0, MINUTE);
 	done(change_lease(engine, later, lease, ALL));
 	for (int round = 0; round < 2; round++) {
 		assert_deliverable(A, "");
@@ -432,7 +432,7 @@ an_uncounted_nack_leaves_attempts_alone(void **state)
 	struct lease_change_op free_of_charge = nack_input();
 	free_of_charge.count_attempt = false;
 	for (int i = 0; i < 20; i++)
-		done(change_lease(engine, free_of_charge, borrow(A, 0, MINUTE), ALL));
+		done(change_lease(engine, free_of_charge, lease_events(A, 0, MINUTE), ALL));
 	assert_state(id, "queued", 0);
 	reopen();
 	assert_state(id, "queued", 0);
@@ -449,16 +449,16 @@ an_event_nacked_on_its_last_attempt_is_a_dead_letter(void **state)
 	put(A, "2");
 	struct lease_change_op why = nack_input();
 	why.reason = STR("cannot parse it");
-	done(nack(engine, borrow(A, 1, MINUTE), ALL));
-	borrow(A, 1, MINUTE);
+	done(nack(engine, lease_events(A, 1, MINUTE), ALL));
+	lease_events(A, 1, MINUTE);
 	pass(MINUTE);
 	reopen(); /* the lease ended while no server ran, which is not the consumer's failure */
 	assert_state(id, "queued", 1);
-	borrow(A, 1, MINUTE);
+	lease_events(A, 1, MINUTE);
 	pass(MINUTE);
 	assert_state(id, "queued", 2);
 	reopen();
-	struct call *call = done(change_lease(engine, why, borrow(A, 1, MINUTE), ALL));
+	struct call *call = done(change_lease(engine, why, lease_events(A, 1, MINUTE), ALL));
 	assert_int_equal(call->lease.dead, 1);
 	assert_queued(A, "2");
 	for (int round = 0; round < 2; round++) {
@@ -479,7 +479,7 @@ an_event_whose_last_attempt_runs_out_is_a_dead_letter(void **state)
 	options.attempts_max = 1;
 	reopen();
 	int64_t id = put(A, "1");
-	borrow(A, 0, MINUTE);
+	lease_events(A, 0, MINUTE);
 	pass(MINUTE);
 	turn();
 	assert_int_equal(stats().pending, 0);
@@ -494,7 +494,7 @@ an_extended_lease_lasts_longer(void **state)
 {
 	(void)state;
 	put(A, "1");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	pass(MINUTE - 1);
 	struct call *call = done(extend(engine, lease, ALL, MINUTE));
 	assert_int_equal(call->lease.until_ms, now.wall_ms + MINUTE);
@@ -513,7 +513,7 @@ a_lease_can_be_extended_in_part(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(extend(engine, lease, IDS(two), 3 * MINUTE));
 	for (int round = 0; round < 2; round++) {
 		pass(round == 0 ? MINUTE : 0);
@@ -534,7 +534,7 @@ a_lease_can_be_made_shorter(void **state)
 {
 	(void)state;
 	put(A, "1");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(extend(engine, lease, ALL, 10));
 	assert_int_equal(engine_due_ms(engine), 10);
 	pass(10);
@@ -561,14 +561,14 @@ a_lost_lease_is_refused_and_nothing_changes(void **state)
 	(void)state;
 	int64_t one = put(A, "1");
 	put(A, "2");
-	int64_t lease = borrow(A, 1, MINUTE);
+	int64_t lease = lease_events(A, 1, MINUTE);
 	pass(MINUTE);
 	assert_deliverable(A, "1 2");
 	for (int round = 0; round < 2; round++) {
 		assert_all_refused(lease, ALL, ERROR_CONFLICT);
 		assert_all_refused(lease, IDS(one), ERROR_CONFLICT);
 		/* the event is leased to somebody else now */
-		int64_t other = round == 1 ? 0 : borrow(A, 1, MINUTE);
+		int64_t other = round == 1 ? 0 : lease_events(A, 1, MINUTE);
 		assert_all_refused(lease, IDS(one), ERROR_CONFLICT);
 		assert_string_equal(event_state_name(look_at(one)),
 				    other != 0 ? "leased" : "queued");
@@ -583,7 +583,7 @@ a_nacked_event_has_left_its_lease(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(nack(engine, lease, IDS(one)));
 	assert_all_refused(lease, IDS(one), ERROR_CONFLICT);
 	assert_all_refused(lease, IDS(one, two), ERROR_CONFLICT);
@@ -598,7 +598,7 @@ an_acked_event_can_be_neither_nacked_nor_extended(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(ack(engine, lease, IDS(one)));
 	fails(nack(engine, lease, IDS(one, two)), ERROR_CONFLICT);
 	fails(extend(engine, lease, IDS(one), MINUTE), ERROR_CONFLICT);
@@ -610,7 +610,7 @@ unknown_leases_and_foreign_ids_are_refused(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2");
-	int64_t lease = borrow(A, 1, MINUTE), other = borrow(A, 1, MINUTE);
+	int64_t lease = lease_events(A, 1, MINUTE), other = lease_events(A, 1, MINUTE);
 	assert_all_refused(99, ALL, ERROR_NOT_FOUND);
 	assert_all_refused(99, IDS(one), ERROR_NOT_FOUND);
 	assert_all_refused(0, ALL, ERROR_NOT_FOUND);
@@ -634,7 +634,7 @@ naming_no_ids_changes_nothing(void **state)
 {
 	(void)state;
 	put(A, "1");
-	int64_t lease = borrow(A, 0, MINUTE), none = 0;
+	int64_t lease = lease_events(A, 0, MINUTE), none = 0;
 	struct call *call = done(ack(engine, lease, &none, 0));
 	assert_int_equal(call->lease.changed, 0);
 	assert_int_equal(call->lease.left, 1);
@@ -647,18 +647,19 @@ events_of_an_expired_lease_return_to_their_old_positions(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
-	borrow(A, 1, MINUTE);
-	borrow(A, 1, 2 * MINUTE);
+	lease_events(A, 1, MINUTE);
+	lease_events(A, 1, 2 * MINUTE);
 	put(A, "3");
 	assert_int_equal(engine_due_ms(engine), MINUTE);
 	pass(MINUTE - 1);
 	assert_deliverable(A, "3");
 	pass(1);
 	assert_int_equal(engine_due_ms(engine), 0);
-	struct call *call = lend(engine, A, 0, MINUTE); /* in the turn in which the lease ends */
+	struct call *call =
+	    take_lease(engine, A, 0, MINUTE); /* in the turn in which the lease ends */
 	done(call);
-	assert_texts(&call->lend.taken, "1 3");
-	assert_int_equal(call->lend.taken.events[0].attempts, 1);
+	assert_texts(&call->lease_take.taken, "1 3");
+	assert_int_equal(call->lease_take.taken.events[0].attempts, 1);
 	assert_int_equal(stats().outcomes[OUTCOME_LAPSED], 1);
 }
 
@@ -668,7 +669,7 @@ a_restart_keeps_a_live_lease_and_its_attempts(void **state)
 	(void)state;
 	int64_t one = put(A, "1");
 	put(A, "2");
-	int64_t lease = borrow(A, 1, MINUTE);
+	int64_t lease = lease_events(A, 1, MINUTE);
 	for (int i = 0; i < 10; i++) {
 		pass(1000);
 		reopen();
@@ -686,7 +687,7 @@ a_lease_that_ends_while_no_server_runs_counts_no_attempt(void **state)
 {
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(extend(engine, lease, IDS(two), 3 * MINUTE));
 	engine_close(engine), engine = NULL;
 	pass(2 * MINUTE);
@@ -708,7 +709,7 @@ other_calls_take_leased_events_out_of_their_lease(void **state)
 	(void)state;
 	int64_t one = put(A, "1"), two = put(A, "2"), three = put(A, "3");
 	int64_t four = done(enqueue_keyed(engine, A, "k", "4"))->enqueue.results[0].id;
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	assert_texts(&done(consume(engine, A, (int64_t[]){ one }, 1))->consume.taken, "1");
 	assert_str(done(withdraw(engine, two))->withdraw.event.text, "2");
 	struct draft replacing = draft(A, "5");
@@ -720,7 +721,7 @@ other_calls_take_leased_events_out_of_their_lease(void **state)
 	fails(ack(engine, lease, IDS(four)), ERROR_CONFLICT);
 	assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 1);
 	assert_queued(A, "5");
-	lease = borrow(A, 0, MINUTE);
+	lease = lease_events(A, 0, MINUTE);
 	assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 1);
 	assert_all_refused(lease, ALL, ERROR_CONFLICT);
 	assert_int_equal(stats().leases, 0);
@@ -739,10 +740,10 @@ overflow_never_evicts_a_leased_event(void **state)
 	options.overflow = OVERFLOW_DROP_OLDEST;
 	reopen();
 	put(A, "1"), put(A, "2"), put(A, "3");
-	int64_t lease = borrow(A, 2, MINUTE);
+	int64_t lease = lease_events(A, 2, MINUTE);
 	put(A, "4");
 	assert_queued(A, "1 2 4");
-	borrow(A, 0, MINUTE);
+	lease_events(A, 0, MINUTE);
 	fails(enqueue(engine, A, "5"), ERROR_QUEUE_FULL);
 	done(nack(engine, lease, ALL));
 	put(A, "5");
@@ -757,7 +758,7 @@ the_last_context_follows_acks_and_dead_letters(void **state)
 	reopen();
 	done(enqueue_keyed(engine, A, "k", "1")), done(enqueue_keyed(engine, A, "l", "2")),
 	    done(enqueue_keyed(engine, A, "m", "3"));
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	struct sessions_op one = { .address.session_key = STR(A) };
 	done(ack(engine, lease, IDS(3)));
 	assert_str(done(list_sessions(engine, one))->sessions.sessions[0].last_context_key, "l");
@@ -773,16 +774,16 @@ a_failed_commit_leaves_leases_as_they_were(void **state)
 	(void)state;
 	int64_t one = put(A, "1");
 	put(A, "2"), put(A, "3");
-	int64_t lease = borrow(A, 2, MINUTE);
+	int64_t lease = lease_events(A, 2, MINUTE);
 	store.commit_fails = ERROR_STORAGE_FAILED;
 	struct call *calls[] = { ack(engine, lease, IDS(one)), nack(engine, lease, ALL),
-				 lend(engine, A, 0, MINUTE), enqueue(engine, A, "4"),
-				 lend(engine, A, 0, MINUTE) };
+				 take_lease(engine, A, 0, MINUTE), enqueue(engine, A, "4"),
+				 take_lease(engine, A, 0, MINUTE) };
 	turn();
 	for (size_t i = 0; i < COUNT(calls); i++)
 		assert_int_equal(calls[i]->op.error.code, ERROR_STORAGE_FAILED);
-	assert_int_equal(calls[2]->lend.lease_id, 0);
-	assert_int_equal(calls[2]->lend.taken.count, 0);
+	assert_int_equal(calls[2]->lease_take.lease_id, 0);
+	assert_int_equal(calls[2]->lease_take.taken.count, 0);
 	store.commit_fails = ERROR_NONE;
 	assert_deliverable(A, "3");
 	assert_int_equal(stats().leases, 1);
@@ -794,7 +795,7 @@ an_expiry_that_fails_to_commit_is_tried_again(void **state)
 {
 	(void)state;
 	put(A, "1");
-	borrow(A, 0, MINUTE);
+	lease_events(A, 0, MINUTE);
 	pass(MINUTE);
 	store.commit_fails = ERROR_STORAGE_FAILED;
 	turn();
@@ -816,7 +817,7 @@ a_repeated_ack_succeeds_on_a_full_store(void **state)
 	(void)state;
 	int64_t one = put(A, "1");
 	put(B, "x");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	store.full_for_events = true;
 	struct call *refused = enqueue(engine, A, "2"), *first = ack(engine, lease, ALL),
 		    *second = ack(engine, lease, ALL), *third = ack(engine, lease, IDS(one)),
@@ -836,7 +837,7 @@ an_expiry_of_unknown_outcome_leaves_nothing_due(void **state)
 {
 	(void)state;
 	put(A, "1");
-	borrow(A, 0, MINUTE);
+	lease_events(A, 0, MINUTE);
 	pass(MINUTE);
 	store.commit_fails = ERROR_STORAGE_UNKNOWN;
 	assert_int_equal(engine_turn(engine, &error), -1);
@@ -866,7 +867,7 @@ a_timeline_lists_every_step_in_order(void **state)
 	struct lease_take_op first = { .address.session_key = STR(A),
 				       .consumer = STR("runner-1"),
 				       .lease_ms = MINUTE };
-	int64_t one = done(lend_as(engine, first))->lend.lease_id;
+	int64_t one = done(take_lease_as(engine, first))->lease_take.lease_id;
 	pass(1000);
 	done(extend(engine, one, IDS(id), MINUTE));
 	struct lease_change_op why = nack_input();
@@ -874,10 +875,10 @@ a_timeline_lists_every_step_in_order(void **state)
 	why.delay_ms = 500;
 	done(change_lease(engine, why, one, IDS(id)));
 	pass(500);
-	int64_t two = borrow(A, 0, MINUTE);
+	int64_t two = lease_events(A, 0, MINUTE);
 	pass(MINUTE);
 	turn();
-	done(ack(engine, borrow(A, 0, MINUTE), ALL));
+	done(ack(engine, lease_events(A, 0, MINUTE), ALL));
 	reopen();
 	const struct find_op *found = &done(find_event(engine, id))->find;
 	assert_string_equal(event_state_name(&found->event), "acked");

@@ -51,7 +51,7 @@ the_last_context_of_an_evicted_event_survives_a_restart(void **state)
 	options.session_pending_max = 2;
 	options.overflow = OVERFLOW_DROP_OLDEST;
 	reopen();
-	put_keyed(A, "held", "1"), done(lend(engine, A, 0, 60000)), put_keyed(A, "k", "2"),
+	put_keyed(A, "held", "1"), done(take_lease(engine, A, 0, 60000)), put_keyed(A, "k", "2"),
 	    put(A, "3"), put(A, "4");
 	reopen();
 	assert_str(session_of(A)->last_context_key, "k");

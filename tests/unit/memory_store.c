@@ -260,10 +260,10 @@ look_up_one(struct memory_store *store, size_t index)
 				     &(struct found){ .event = &store->events[i].event });
 	for (size_t i = 0; i < store->outcome_count; i++) {
 		const struct store_outcome *outcome = &store->outcomes[i];
-		bool lends = outcome->kind == OUTCOME_LEASED && outcome->id == lookup->id;
+		bool begins = outcome->kind == OUTCOME_LEASED && outcome->id == lookup->id;
 
 		if ((lookup->kind == LOOKUP_TIMELINE && names(outcome, lookup->id)) ||
-		    (lookup->kind == LOOKUP_LEASE && (lends || empties(store, i, lookup->id))))
+		    (lookup->kind == LOOKUP_LEASE && (begins || empties(store, i, lookup->id))))
 			store->found(store->arg, index, &(struct found){ .outcome = outcome });
 	}
 	for (size_t i = 0; lookup->kind == LOOKUP_KEY && i < store->key_count; i++)

@@ -83,7 +83,7 @@ enum what {
 	PURGE,
 	PEEK,
 	FIND,
-	LEND,
+	LEASE,
 	ACK,
 	NACK,
 	EXTEND,
@@ -92,7 +92,7 @@ enum what {
 	WHATS
 };
 static const char *const names[WHATS] = { "enqueue", "drain",   "consume", "withdraw", "purge",
-					  "peek",    "find",    "lend",    "ack",      "nack",
+					  "peek",    "find",    "lease",   "ack",      "nack",
 					  "extend",  "requeue", "wait" };
 
 struct model_op {
@@ -579,7 +579,7 @@ model_find(struct model_op *op)
 }
 
 static void
-model_lend(struct model_op *op)
+model_take_lease(struct model_op *op)
 {
 	op->remaining = depth(op->queue);
 	if ((op->replayed = recall(op, 2, op->key, op->request, &op->want))) {
@@ -762,8 +762,8 @@ model_op(struct model_op *op, bool second)
 		model_peek(op);
 	else if (op->what == FIND)
 		model_find(op);
-	else if (op->what == LEND)
-		model_lend(op);
+	else if (op->what == LEASE)
+		model_take_lease(op);
 	else if (op->what == REQUEUE)
 		model_requeue(op);
 	else if (op->what != WAIT)
@@ -915,7 +915,7 @@ static struct model_op
 make_op(void)
 {
 	struct model_op op = { .what = (enum what)(one_in(3)   ? ENQUEUE
-						   : one_in(3) ? LEND
+						   : one_in(3) ? LEASE
 							       : below(WAIT)),
 			       .queue = (int)below(QUEUES) };
 
@@ -1014,15 +1014,15 @@ submit_op(const struct model_op *op)
 		return peek(engine, queue);
 	case FIND:
 		return find_event(engine, op->ids.id[0]);
-	case LEND:
-		return lend_as(engine, (struct lease_take_op){ .op.idempotency =
-								   key_of(2, op->key, op->request),
-							       .address.session_key = str_of(queue),
-							       .limit = op->limit,
-							       .lease_ms = op->lease_ms,
-							       .context_key_prefix = str_of(prefix),
-							       .exclusive = op->exclusive,
-							       .prompt = op->prompt });
+	case LEASE:
+		return take_lease_as(engine, (struct lease_take_op){
+						 .op.idempotency = key_of(2, op->key, op->request),
+						 .address.session_key = str_of(queue),
+						 .limit = op->limit,
+						 .lease_ms = op->lease_ms,
+						 .context_key_prefix = str_of(prefix),
+						 .exclusive = op->exclusive,
+						 .prompt = op->prompt });
 	case REQUEUE:
 		return requeue(engine, op->ids.id, op->ids.count, op->delay_ms, op->dry_run);
 	default:
@@ -1087,11 +1087,11 @@ assert_answered(const struct model_op *op)
 		assert_int_equal(call->find.event.outcome, op->settled);
 		assert_int_equal(call->find.event.attempts, op->attempts);
 		break;
-	case LEND:
-		assert_events(&call->lend.taken, &op->want);
-		assert_int_equal(call->lend.lease_id, op->want_lease);
-		assert_int_equal(call->lend.until_ms, op->want_until);
-		assert_int_equal(call->lend.remaining, op->remaining);
+	case LEASE:
+		assert_events(&call->lease_take.taken, &op->want);
+		assert_int_equal(call->lease_take.lease_id, op->want_lease);
+		assert_int_equal(call->lease_take.until_ms, op->want_until);
+		assert_int_equal(call->lease_take.remaining, op->remaining);
 		break;
 	case REQUEUE:
 		assert_int_equal(call->requeue.requeued, op->changed);

@@ -22,8 +22,8 @@ begin(void **state)
 	options.attempts_max = 1;
 	reopen();
 	put(A, "1"), put(A, "2"), put(A, "3"), put(B, "x");
-	done(nack(engine, borrow(A, 0, MINUTE), ALL)),
-	    done(nack(engine, borrow(B, 0, MINUTE), ALL));
+	done(nack(engine, lease_events(A, 0, MINUTE), ALL)),
+	    done(nack(engine, lease_events(B, 0, MINUTE), ALL));
 	return 0;
 }
 
@@ -60,7 +60,7 @@ each_dead_letter_is_requeued_once(void **state)
 		reopen();
 	}
 	/* the new events become dead letters, and those can be requeued */
-	done(nack(engine, borrow(A, 0, MINUTE), ALL));
+	done(nack(engine, lease_events(A, 0, MINUTE), ALL));
 	assert_int_equal(done(requeue(engine, IDS(1, 2), 0, false))->requeue.requeued, 0);
 	assert_int_equal(done(requeue(engine, IDS(5, 6), 0, false))->requeue.requeued, 2);
 }
@@ -98,7 +98,7 @@ too_much_text_is_refused(void **state)
 		ids[i] = str_of(digits[i]);
 		done(enqueue_draft(engine, one));
 	}
-	for (int64_t lease; (lease = borrow(A, 0, MINUTE)) != 0;)
+	for (int64_t lease; (lease = lease_events(A, 0, MINUTE)) != 0;)
 		done(nack(engine, lease, ALL));
 	for (size_t count = FIT + 1; count >= FIT; count--) {
 		struct call *call = requeue(engine, IDS(1), 0, false);

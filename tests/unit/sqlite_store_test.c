@@ -947,7 +947,7 @@ an_outcome_of_the_newest_event_is_not_swept(void **state)
 	open_at(path);
 	put(B, "x"), put_many(A, 3);
 	/* so that the drain is not the newest outcome */
-	done(drain(engine, A, 0)), done(lend(engine, B, 0, 60000));
+	done(drain(engine, A, 0)), done(take_lease(engine, B, 0, 60000));
 	finish_chores();
 	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 4);
 	put(A, "5");

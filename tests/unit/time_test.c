@@ -47,7 +47,7 @@ a_delayed_event_waits_for_its_time(void **state)
 	put(A, "2");
 	assert_deliverable(A, "2");
 	assert_queued(A, "1 2");
-	assert_texts(&done(lend(engine, A, 0, 10))->lend.taken, "2");
+	assert_texts(&done(take_lease(engine, A, 0, 10))->lease_take.taken, "2");
 	assert_int_equal(engine_due_ms(engine), 10);
 	pass(10);
 	turn();
@@ -111,7 +111,7 @@ a_leased_event_expires_when_its_lease_ends(void **state)
 	(void)state;
 	for (int how = 0; how < 4; how++) {
 		int64_t id = put_timed(A, "1", 0, MINUTE);
-		int64_t lease = borrow(A, 0, 2 * MINUTE);
+		int64_t lease = lease_events(A, 0, 2 * MINUTE);
 
 		pass(MINUTE);
 		assert_string_equal(event_state_name(look_at(id)), "leased");
@@ -137,7 +137,7 @@ a_nacked_event_keeps_its_time_to_live(void **state)
 	struct lease_change_op later;
 	lease_change_op_init(&later, LEASE_NACK);
 	later.delay_ms = 2 * MINUTE;
-	done(change_lease(engine, later, borrow(A, 0, 10), ALL));
+	done(change_lease(engine, later, lease_events(A, 0, 10), ALL));
 	reopen();
 	pass(MINUTE);
 	assert_string_equal(event_state_name(look_at(id)), "expired");
@@ -159,7 +159,7 @@ a_large_backlog_of_expired_events_is_never_delivered(void **state)
 	}
 	put(A, "before");
 	pass(MINUTE);
-	assert_texts(&done(lend(engine, A, 0, HOUR))->lend.taken, "before");
+	assert_texts(&done(take_lease(engine, A, 0, HOUR))->lease_take.taken, "before");
 	reopen();
 	struct call *after = enqueue(engine, A, "after");
 	assert_texts(&done(drain(engine, A, 0))->drain.taken, "after");
@@ -215,7 +215,7 @@ wall_clock_jumps_change_no_delay_while_the_server_runs(void **state)
 	(void)state;
 	int64_t ts = look_at(put_timed(A, "1", MINUTE, 0))->ts_ms;
 	put_timed(A, "2", 0, MINUTE), put(A, "3");
-	borrow(A, 0, MINUTE);
+	lease_events(A, 0, MINUTE);
 	now.wall_ms += 10 * YEAR;
 	assert_deliverable(A, "");
 	now.wall_ms -= 20 * YEAR;
@@ -250,7 +250,7 @@ delays_survive_a_reboot(void **state)
 {
 	(void)state;
 	put_timed(A, "1", MINUTE, 0), put_timed(A, "2", 0, MINUTE), put_timed(A, "3", 2 * HOUR, 0);
-	int64_t lease = borrow(A, 0, 2 * MINUTE);
+	int64_t lease = lease_events(A, 0, 2 * MINUTE);
 	engine_close(engine), engine = NULL;
 	now.boot_ms = 5;
 	now.wall_ms += MINUTE;
@@ -270,7 +270,7 @@ a_clock_that_starts_in_the_past_prolongs_no_delay(void **state)
 {
 	(void)state;
 	put_timed(A, "1", MINUTE, 0), put_timed(A, "2", 0, MINUTE), put(A, "3");
-	borrow(A, 0, MINUTE);
+	lease_events(A, 0, MINUTE);
 	engine_close(engine), engine = NULL;
 	now.wall_ms -= 20 * YEAR;
 	now.boot_ms = 5;
@@ -315,7 +315,7 @@ repeated_extensions_keep_one_timer(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	for (int i = 0; i < 100; i++) {
 		pass(10);
 		done(extend(engine, lease, ALL, HOUR));
@@ -332,7 +332,7 @@ alternately_longer_and_shorter_leases_keep_one_timer(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2");
-	int64_t lease = borrow(A, 0, HOUR);
+	int64_t lease = lease_events(A, 0, HOUR);
 	for (int i = 0; i < 100; i++) {
 		pass(10);
 		done(extend(engine, lease, ALL, HOUR));
@@ -352,7 +352,7 @@ repeated_shortening_of_a_lease_keeps_few_timers(void **state)
 {
 	(void)state;
 	put(A, "1");
-	int64_t lease = borrow(A, 0, HOUR);
+	int64_t lease = lease_events(A, 0, HOUR);
 	for (int i = 0; i < 5000; i++) {
 		done(extend(engine, lease, ALL, HOUR - i));
 		calls_free();
@@ -369,7 +369,7 @@ a_partial_lease_end_that_failed_to_commit_is_tried_again(void **state)
 	(void)state;
 	int64_t one = put(A, "1");
 	put(A, "2");
-	int64_t lease = borrow(A, 0, HOUR);
+	int64_t lease = lease_events(A, 0, HOUR);
 	done(extend(engine, lease, IDS(one), MINUTE));
 	store.commit_fails = ERROR_STORAGE_FAILED;
 	pass(MINUTE), turn();
@@ -387,7 +387,7 @@ a_lease_whose_shortening_failed_keeps_its_end(void **state)
 {
 	(void)state;
 	put(A, "1");
-	int64_t lease = borrow(A, 0, HOUR);
+	int64_t lease = lease_events(A, 0, HOUR);
 	store.commit_fails = ERROR_STORAGE_FAILED;
 	fails(extend(engine, lease, ALL, MINUTE), ERROR_STORAGE_FAILED);
 	store.commit_fails = ERROR_NONE;
@@ -401,7 +401,7 @@ a_loaded_lease_has_one_timer(void **state)
 {
 	(void)state;
 	put(A, "1"), put(A, "2"), put(A, "3");
-	int64_t lease = borrow(A, 0, HOUR);
+	int64_t lease = lease_events(A, 0, HOUR);
 	for (int64_t id = 1; id <= 3; id++)
 		done(extend(engine, lease, &id, 1, id * MINUTE));
 	reopen();
@@ -430,7 +430,7 @@ stale_timers_are_compacted_away(void **state)
 	(void)state;
 	for (int i = 0; i < 5000; i++) {
 		put_timed(A, "1", 0, HOUR + i);
-		done(ack(engine, borrow(A, 0, HOUR + i), ALL));
+		done(ack(engine, lease_events(A, 0, HOUR + i), ALL));
 		calls_free();
 	}
 	assert_in_range(run_all_timers(), 0, 1999);

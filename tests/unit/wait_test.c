@@ -116,7 +116,7 @@ an_event_drained_in_the_same_turn_wakes_nobody(void **state)
 	struct call *call = waiter(A);
 	enqueue(engine, A, "1"), drain(engine, A, 0);
 	turn();
-	enqueue(engine, A, "2"), lend(engine, A, 0, MINUTE);
+	enqueue(engine, A, "2"), take_lease(engine, A, 0, MINUTE);
 	turn();
 	cancel(call);
 }
@@ -144,7 +144,7 @@ static void
 a_listed_session_says_how_many_wait(void **state)
 {
 	(void)state;
-	put(A, "1"), borrow(A, 0, MINUTE);
+	put(A, "1"), lease_events(A, 0, MINUTE);
 	struct call *calls[] = { waiter(A), waiter(A) };
 	struct call *list = done(list_sessions(engine, (struct sessions_op){ 0 }));
 	assert_int_equal(list->sessions.sessions[0].waiters, 2);
@@ -159,11 +159,11 @@ a_nack_wakes(void **state)
 {
 	(void)state;
 	put(A, "1");
-	int64_t lease = borrow(A, 0, MINUTE);
+	int64_t lease = lease_events(A, 0, MINUTE);
 	struct call *call = waiter(A);
 	done(nack(engine, lease, ALL));
 	assert_woken(call, 1);
-	borrow(A, 0, MINUTE);
+	lease_events(A, 0, MINUTE);
 	call = waiter(A);
 	pass(MINUTE);
 	turn();
@@ -189,7 +189,7 @@ the_end_of_a_delay_wakes(void **state)
 	struct lease_change_op input;
 	lease_change_op_init(&input, LEASE_NACK);
 	input.delay_ms = 100;
-	done(change_lease(engine, input, borrow(A, 0, MINUTE), ALL));
+	done(change_lease(engine, input, lease_events(A, 0, MINUTE), ALL));
 	call = waiter(A);
 	pass(100);
 	turn();
@@ -203,7 +203,7 @@ a_requeued_dead_letter_wakes(void **state)
 	options.attempts_max = 1;
 	reopen();
 	int64_t id = put(A, "1");
-	done(nack(engine, borrow(A, 0, MINUTE), ALL));
+	done(nack(engine, lease_events(A, 0, MINUTE), ALL));
 	struct call *call = waiter(A);
 	done(requeue(engine, IDS(id), 0, false));
 	assert_woken(call, 1);
@@ -227,7 +227,7 @@ the_end_of_an_exclusive_lease_wakes(void **state)
 	reopen();
 	for (int how = 0; how < 7; how++) {
 		int64_t id = put(A, "1");
-		int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
+		int64_t lease = done(take_lease_as(engine, exclusive))->lease_take.lease_id;
 
 		put(A, "2");
 		struct call *call = waiter(A);
@@ -271,7 +271,7 @@ an_exclusive_lease_holds_waiters_back(void **state)
 	};
 	int64_t one = put(A, "1");
 	put(A, "2");
-	int64_t lease = done(lend_as(engine, exclusive))->lend.lease_id;
+	int64_t lease = done(take_lease_as(engine, exclusive))->lease_take.lease_id;
 	struct call *call = waiter(A);
 	put(A, "3");
 	done(nack(engine, lease, IDS(one)));
@@ -416,7 +416,7 @@ every_woken_queue_is_reported_once(void **state)
 	drafts[3].source = STR("exec-event");
 	done(enqueue_drafts(engine, drafts, 4));
 	assert_wakes("a:3:now:exec-event b:1:next: ");
-	int64_t lease = borrow(A, 2, MINUTE);
+	int64_t lease = lease_events(A, 2, MINUTE);
 	done(nack(engine, lease, ALL));
 	assert_wakes("a:3:next: ");
 	struct draft refused[] = { draft(B, "5"), draft(A, " ") };
@@ -493,7 +493,7 @@ deliverable_queues_are_reported_after_a_restart(void **state)
 {
 	(void)state;
 	put(A, "1"), put(B, "2"), put(B, "3"), put("agent:main:c", "4");
-	borrow("agent:main:c", 0, MINUTE);
+	lease_events("agent:main:c", 0, MINUTE);
 	reopen();
 	engine_each_deliverable(engine, on_wake, NULL);
 	struct str have = { reported.data, reported.len };
