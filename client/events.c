@@ -112,8 +112,8 @@ sevq_consume(struct sevq_client *client, const struct sevq_address *address, con
 
 /* Makes a call on one event: METHOD /v1/events/{id}. */
 static enum sevq_code
-by_id(struct sevq_client *client, const char *method, const char *id,
-      const struct sevq_shape *shape, void *ret)
+call_by_id(struct sevq_client *client, const char *method, const char *id,
+	   const struct sevq_shape *shape, void *ret)
 {
 	struct sevq_request request;
 
@@ -129,13 +129,13 @@ by_id(struct sevq_client *client, const char *method, const char *id,
 enum sevq_code
 sevq_find(struct sevq_client *client, const char *id, struct sevq_story **ret)
 {
-	return by_id(client, "GET", id, &sevq_shape_story, ret);
+	return call_by_id(client, "GET", id, &sevq_shape_story, ret);
 }
 
 enum sevq_code
 sevq_withdraw(struct sevq_client *client, const char *id, struct sevq_event **ret)
 {
-	return by_id(client, "DELETE", id, &sevq_shape_event, ret);
+	return call_by_id(client, "DELETE", id, &sevq_shape_event, ret);
 }
 
 enum sevq_code

@@ -25,7 +25,7 @@ sevq_report_usage(const char *fmt, ...)
 }
 
 static enum sevq_exit
-exit_of(enum sevq_code code)
+exit_code(enum sevq_code code)
 {
 	switch (code) {
 	case SEVQ_OK:
@@ -59,7 +59,7 @@ sevq_report(const struct sevq_client *client)
 	else
 		fprintf(stderr, "sevq: %s\n", message);
 	free(message);
-	return exit_of(code);
+	return exit_code(code);
 }
 
 bool

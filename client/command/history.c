@@ -133,7 +133,7 @@ show(const struct sevq_client *client, const struct sevq_options *options,
 
 /* Returns the time of `ms` ago, since 1970 and not before it. 0 stays 0, which means no bound. */
 static int64_t
-ago(int64_t ms)
+time_ago(int64_t ms)
 {
 	struct timespec now;
 	int64_t then_ms;
@@ -167,8 +167,8 @@ sevq_run_history(struct sevq_client *client, struct sevq_options *options)
 	filter.address = options->address;
 	filter.state = options->state;
 	filter.source = options->source;
-	filter.since_ms = ago(options->since_ms);
-	filter.until_ms = ago(options->until_ms);
+	filter.since_ms = time_ago(options->since_ms);
+	filter.until_ms = time_ago(options->until_ms);
 	filter.limit = (size_t)options->limit;
 	filter.cursor = options->cursor;
 	if (sevq_history(client, &filter, &history) != SEVQ_OK)
@@ -208,10 +208,9 @@ select_dead_letters(struct sevq_options *options, struct sevq_requeue_options *r
 static void
 print_requeued(const struct sevq_options *options, const struct sevq_requeued *requeued)
 {
-	printf("%s %zu%s", options->dry_run ? "would queue" : "queued", requeued->requeued,
-	       options->dry_run ? "" : " anew");
+	printf("%s %zu", options->dry_run ? "would requeue" : "requeued", requeued->requeued);
 	if (requeued->passed_over > 0)
-		printf(", passed over %zu that are no dead letters", requeued->passed_over);
+		printf(", skipped %zu that are no dead letters", requeued->passed_over);
 	putchar('\n');
 	fflush(stdout);
 	if (requeued->more)

@@ -56,7 +56,7 @@ sevq_run_lease(struct sevq_client *client, struct sevq_options *options)
 
 /* Returns the ids behind the lease on the command line; NULL: none, which means all its events. */
 static const char *const *
-ids_of(const struct sevq_options *options, size_t *count)
+lease_ids(const struct sevq_options *options, size_t *count)
 {
 	*count = (size_t)options->argument_count - 1;
 	return *count > 0 ? (const char *const *)(options->arguments + 1) : NULL;
@@ -90,7 +90,7 @@ sevq_run_ack(struct sevq_client *client, struct sevq_options *options)
 {
 	struct sevq_lease_change *change;
 	size_t count;
-	const char *const *ids = ids_of(options, &count);
+	const char *const *ids = lease_ids(options, &count);
 
 	if (sevq_ack(client, options->arguments[0], ids, count, &change) != SEVQ_OK)
 		return sevq_report(client);
@@ -103,7 +103,7 @@ sevq_run_nack(struct sevq_client *client, struct sevq_options *options)
 	struct sevq_nack_options nack;
 	struct sevq_lease_change *change;
 	size_t count;
-	const char *const *ids = ids_of(options, &count);
+	const char *const *ids = lease_ids(options, &count);
 
 	sevq_nack_options_init(&nack);
 	nack.delay_ms = options->delay_ms;
@@ -119,7 +119,7 @@ sevq_run_extend(struct sevq_client *client, struct sevq_options *options)
 {
 	struct sevq_lease_change *change;
 	size_t count;
-	const char *const *ids = ids_of(options, &count);
+	const char *const *ids = lease_ids(options, &count);
 
 	if (sevq_extend(client, options->arguments[0], ids, count, options->lease_ms, &change) !=
 	    SEVQ_OK)

@@ -288,12 +288,12 @@ def test_dead_letters_are_queued_anew(start):
         dead += ids(sevq("event", f"text {len(dead)}", "--agent", agent)[0])
         sevq("nack", sevq.json("lease", "--agent", agent)["leaseId"], "--reason", "broken")
     assert len(sevq.json("dead-letters", MAIN)["events"]) == 2
-    assert sevq("dead-letters", "--requeue", dead[0], "999999", "--dry-run")[0] == "would queue 1, passed over 1 that are no dead letters\n"
-    assert sevq("dead-letters", "--requeue", dead[0])[0] == "queued 1 anew\n"
+    assert sevq("dead-letters", "--requeue", dead[0], "999999", "--dry-run")[0] == "would requeue 1, skipped 1 that are no dead letters\n"
+    assert sevq("dead-letters", "--requeue", dead[0])[0] == "requeued 1\n"
     assert [e["text"] for e in sevq.json("drain", MAIN)["events"]] == ["text 0"]
     assert "--yes" in sevq("dead-letters", "--requeue-all", exit=USAGE)[1]
     assert "Requeue the dead letters of all sessions? [y/N]" in sevq.on_terminal("dead-letters", "--requeue-all", typed="n\n", exit=FAILED)
-    assert sevq("dead-letters", MAIN, "--requeue-all", "--rate", "10")[0] == "queued 1 anew\n"
+    assert sevq("dead-letters", MAIN, "--requeue-all", "--rate", "10")[0] == "requeued 1\n"
     assert sevq.json("dead-letters", "--requeue-all", "--yes")["requeued"] == 1
     sevq("dead-letters", "--requeue-all", "--yes", exit=NOTHING)
 
