@@ -1,6 +1,6 @@
 /*
  * chores.c - what the driver does between commits: checkpoints, measuring the disk (disk.c),
- * forgetting idempotency keys, and events and outcomes (sweep.c).
+ * removing what is past its time: idempotency keys, events and outcomes (sweep.c).
  *
  * The WAL is checkpointed after the answers have gone out, and early enough to keep each checkpoint
  * short. SQLite then starts the WAL over from its beginning and overwrites it in place: that syncs
@@ -39,7 +39,7 @@ checkpoint(struct sqlite_store *store)
 
 /* Does one step. False: no more keys are old enough, or the disk does not let us. */
 static bool
-forget_keys(struct sqlite_store *store, int64_t before_ms)
+remove_old_keys(struct sqlite_store *store, int64_t before_ms)
 {
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_KEYS];
 	/* reported to nobody: a later step tries again, and ready reports a broken store */
@@ -49,8 +49,8 @@ forget_keys(struct sqlite_store *store, int64_t before_ms)
 	int rc = transaction_begin(store);
 	if (rc == SQLITE_OK)
 		rc = transaction_run(remove);
-	int forgotten = sqlite3_changes(store->db);
-	return transaction_end(store, rc, &err) == 0 && forgotten == FORGET_ROWS_MAX;
+	int removed = sqlite3_changes(store->db);
+	return transaction_end(store, rc, &err) == 0 && removed == REMOVE_ROWS_MAX;
 }
 
 bool
@@ -73,7 +73,7 @@ sqlite_chores(struct store *base, const struct chores *chores)
 	if (store->more_keys || store->more_to_sweep)
 		disk_set_cap(store, false);
 	if (store->more_keys)
-		store->more_keys = forget_keys(store, chores->keys_before_ms);
+		store->more_keys = remove_old_keys(store, chores->keys_before_ms);
 	else if (store->more_to_sweep)
 		store->more_to_sweep = sweep_step(store, chores);
 	return store->more_keys || store->more_to_sweep;

@@ -23,7 +23,7 @@ void disk_measure(struct sqlite_store *store);
 
 /*
  * Holds the database below max_bytes (for a batch with events), or lets it grow for what takes
- * events out and for what is forgotten.
+ * events out and for what retention removes.
  */
 void disk_set_cap(struct sqlite_store *store, bool events);
 

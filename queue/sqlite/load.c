@@ -319,7 +319,7 @@ load_contexts(struct sqlite_store *store, const struct store_loading *loading, s
 }
 
 int
-sqlite_load(struct store *base, const struct store_loading *loading, struct store_newest *ends,
+sqlite_load(struct store *base, const struct store_loading *loading, struct store_newest *newest,
 	    struct error *err)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
@@ -328,7 +328,7 @@ sqlite_load(struct store *base, const struct store_loading *loading, struct stor
 
 	if (failed == 0)
 		failed = find_newest_event(store, err);
-	*ends = store->newest;
+	*newest = store->newest;
 	if (failed == 0)
 		failed = load_pending(store, &settled, loading, err);
 	if (failed == 0)

@@ -316,7 +316,7 @@ keep_checkpoint_lock(struct sqlite_store *store, struct error *err)
 
 	if (read_version(store, &version, err) < 0)
 		return -1;
-	if (wal_index_keep_checkpoints(store->db) == SQLITE_OK)
+	if (wal_index_keep_checkpoint_lock(store->db) == SQLITE_OK)
 		return 0;
 	return error_set(err, ERROR_STORAGE_LOCKED, "somebody else is checkpointing %s",
 			 store->path);

@@ -47,7 +47,7 @@ ASSERT_KIND(REQUEUED);
  */
 static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
-	[STATEMENT_BEGIN_READING] = "BEGIN",
+	[STATEMENT_BEGIN_READ] = "BEGIN",
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_ROLLBACK] = "ROLLBACK",
 
@@ -108,7 +108,7 @@ static const char *const sql[STATEMENT_COUNT] = {
 	/* times ascend with ids, so only the rows with the lowest ids can be old enough */
 	[STATEMENT_REMOVE_KEYS] = "DELETE FROM idempotency WHERE id IN"
 				  " (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id"
-				  " LIMIT " SQL_TEXT(FORGET_ROWS_MAX) ") WHERE ts < ?)",
+				  " LIMIT " SQL_TEXT(REMOVE_ROWS_MAX) ") WHERE ts < ?)",
 };
 
 int

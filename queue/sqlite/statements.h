@@ -8,8 +8,8 @@
 
 #include <sqlite3.h>
 
-/* How many rows one step of forgetting removes at most: idempotency keys or events. */
-#define FORGET_ROWS_MAX 500
+/* The most rows that one step of retention removes: idempotency keys or events. */
+#define REMOVE_ROWS_MAX 500
 
 /* A number, or another macro, as SQL text. */
 #define SQL_TEXT_OF(value) #value
@@ -30,7 +30,7 @@
 
 enum statement {
 	STATEMENT_BEGIN,
-	STATEMENT_BEGIN_READING,
+	STATEMENT_BEGIN_READ,
 	STATEMENT_COMMIT,
 	STATEMENT_ROLLBACK,
 	STATEMENT_FIND_SESSION,

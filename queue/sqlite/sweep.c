@@ -42,7 +42,7 @@ struct sweep {
 	uint64_t events;   /* in all ranges */
 	int64_t *outcomes; /* ids; those before outcome_at are removed */
 	size_t outcome_count, outcome_cap, outcome_at;
-	int64_t sessions[FORGET_ROWS_MAX]; /* of the events that this step has removed */
+	int64_t sessions[REMOVE_ROWS_MAX]; /* of the events that this step has removed */
 	size_t removed;
 };
 
@@ -162,10 +162,10 @@ static void
 gather(struct sqlite_store *store, const struct chores *chores)
 {
 	struct sweep *round = store->sweep;
-	size_t enough = gathered_rows(round) + FORGET_ROWS_MAX;
+	size_t enough = gathered_rows(round) + REMOVE_ROWS_MAX;
 
 	for (size_t looks = 0;
-	     !round->gathered && looks < FORGET_ROWS_MAX && gathered_rows(round) < enough; looks++)
+	     !round->gathered && looks < REMOVE_ROWS_MAX && gathered_rows(round) < enough; looks++)
 		round->gathered =
 		    gather_next(store, chores) == STOP || gathered_rows(round) >= ROUND_ROWS;
 	if (round->gathered && round->range_count > 0)
@@ -210,7 +210,7 @@ remove_events(struct sqlite_store *store)
 	int rc = SQLITE_OK;
 
 	for (size_t i = 0;
-	     rc == SQLITE_OK && i < FORGET_ROWS_MAX && round->range_at < round->range_count; i++) {
+	     rc == SQLITE_OK && i < REMOVE_ROWS_MAX && round->range_at < round->range_count; i++) {
 		const struct sweep_range *range = &round->ranges[round->range_at];
 
 		if (round->next < range->first)

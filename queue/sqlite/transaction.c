@@ -72,7 +72,7 @@ transaction_end(struct sqlite_store *store, int rc, struct error *err)
 void
 transaction_begin_read(struct sqlite_store *store)
 {
-	transaction_run(store->statement[STATEMENT_BEGIN_READING]);
+	transaction_run(store->statement[STATEMENT_BEGIN_READ]);
 }
 
 void

@@ -196,7 +196,7 @@ database_of(sqlite3 *db)
 }
 
 int
-wal_index_keep_checkpoints(sqlite3 *db)
+wal_index_keep_checkpoint_lock(sqlite3 *db)
 {
 	sqlite3_file *file = database_of(db);
 	int rc = shm_lock(file, CHECKPOINT_LOCK, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);

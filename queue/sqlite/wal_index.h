@@ -30,7 +30,7 @@ void wal_index_set_wal(sqlite3_file *database, sqlite3_file *wal);
  * Takes the checkpoint lock and keeps it, so that no other process checkpoints until the database
  * is closed. SQLITE_BUSY: one is checkpointing now.
  */
-int wal_index_keep_checkpoints(sqlite3 *db);
+int wal_index_keep_checkpoint_lock(sqlite3 *db);
 
 /*
  * Erases the header, so that whoever reads or checkpoints next, here or in another process,
