@@ -149,7 +149,7 @@ catalog_tidy(struct catalog *catalog)
 
 		queue->touched = queue->last_kept_changed = false;
 		if (queue->depth > 0)
-			catalog->entry_bytes -= queue_squeeze(queue);
+			catalog->entry_bytes -= queue_compact(queue);
 		else
 			drop_queue(catalog, queue);
 	}

@@ -1,6 +1,6 @@
 /*
- * journal.c - a list of changes, each with what was before it. Rolling back takes them back from
- * the end; committing only lets go what they kept for that.
+ * journal.c - a list of changes, each with the state before it. A rollback undoes them, the latest
+ * first; a commit only drops what they hold for that.
  */
 #include "queue/catalog/journal.h"
 
@@ -36,7 +36,7 @@ struct change {
 	};
 };
 
-/* What the kind needs for the way back is the caller's to fill in. */
+/* Adds a change to the journal. The caller fills in what the kind needs to be undone. */
 static struct change *
 note(struct catalog *catalog, struct queue *queue, enum change_kind kind)
 {
@@ -88,7 +88,7 @@ undo_remove(struct catalog *catalog, struct queue *queue, int64_t id)
 
 /* --- leases, delays, times to live --- */
 
-/* Puts the state in place of the stored one, with every count that follows from it. */
+/* Replaces the stored extra, and keeps the counts of the queue and of both leases right. */
 static void
 apply_state(struct catalog *catalog, struct queue *queue, struct entry *entry, uint8_t attempts,
 	    struct extra *stored, const struct extra *extra)
@@ -137,7 +137,7 @@ journal_add_lease(struct catalog *catalog, const struct lease *from)
 	return lease;
 }
 
-/* No event is under the lease any more: those changes came after and were taken back before. */
+/* The lease holds no event by now: the changes that gave it events came later, and are undone. */
 static void
 undo_add_lease(struct catalog *catalog, struct lease *lease, struct lease *exclusive_before)
 {
@@ -193,8 +193,8 @@ has_context(const struct catalog *catalog, const struct entry *entry)
 }
 
 /*
- * Looks from the oldest on: each time it goes on where it stopped when the event before was
- * evicted.
+ * Evictions go from the oldest on, and the search for a newer event with a context key ends at the
+ * first one: over many evictions it passes each event once.
  */
 void
 journal_keep_last(struct catalog *catalog, struct queue *queue, const struct entry *entry)
@@ -226,7 +226,7 @@ journal_refresh_last(struct catalog *catalog, struct queue *queue)
 
 /* --- the end of a batch --- */
 
-/* A lease that holds nothing any more is over. */
+/* Drops the leases that hold no event any more. */
 static void
 drop_empty_leases(struct catalog *catalog)
 {
@@ -295,7 +295,7 @@ journal_rollback(struct catalog *catalog, size_t mark)
 		end_batch(catalog);
 }
 
-/* Lets go the references to tags that the change kept for the way back. */
+/* Releases the references to tags that the change held to be undone. */
 static void
 release(struct catalog *catalog, const struct change *change)
 {

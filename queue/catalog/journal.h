@@ -1,8 +1,9 @@
 /*
- * journal.h - how a batch changes the catalog: every change with its way back.
+ * journal.h - the changes that a batch makes to the catalog, each of which can be rolled back.
  *
- * Here: the changes, a mark to roll back to inside a batch, and the two ends of a batch.
- * Not here: changes that loading makes for good (catalog.h), the rules (queue/ops).
+ * Here: the changes, marks to roll back to inside a batch, and the commit and rollback that end a
+ * batch.
+ * Not here: what loading adds for good (catalog.h), which change is right when (queue/ops).
  */
 #ifndef QUEUE_CATALOG_JOURNAL_H
 #define QUEUE_CATALOG_JOURNAL_H
@@ -10,37 +11,40 @@
 #include "queue/catalog/catalog.h"
 
 /*
- * Appends the event; the tag's reference passes to the queue. Ids must ascend. Moves entries: older
- * pointers are dead.
+ * Appends the event. The queue takes over the caller's reference to the tag. Ids must ascend. Moves
+ * entries: pointers to them become invalid.
  */
 void journal_append(struct catalog *catalog, struct queue *queue, const struct system_event *event,
 		    uint64_t text_hash, uint32_t tag);
-/* Takes the entry out; it leaves its lease, if it has one. */
+/* Removes the entry, also from its lease. The last context is the caller's to refresh. */
 void journal_remove(struct catalog *catalog, struct queue *queue, struct entry *entry);
 
 /*
- * Gives an entry another state: LEASED and DELAYED as the extra says (a lease; an available time
- * above 0), its attempts as given. An extra without anything in it is none. *extra is copied.
+ * Sets an entry's attempts, and its lease, delay and time to live as *extra says, which is copied;
+ * the id and the queue in it are filled in here.
  */
 void journal_set_state(struct catalog *catalog, struct queue *queue, struct entry *entry,
 		       int attempts, const struct extra *extra);
 
-/* Makes tag the source of the last context (0: none). */
+/* Makes the context key of the tag the last context (0: none). */
 void journal_set_last(struct catalog *catalog, struct queue *queue, uint32_t tag);
 /*
- * The entry will be evicted: if the last context is its own, it outlives it. To be called before.
+ * Call before evicting the entry: if the last context is the entry's, it is kept (last_kept),
+ * because an eviction does not change the last context (ROUTING section 7).
  */
 void journal_keep_last(struct catalog *catalog, struct queue *queue, const struct entry *entry);
-/* After removals: the newest remaining context key, else none (ROUTING section 7). */
+/* Call after removals: makes the newest remaining context key the last context, or none. */
 void journal_refresh_last(struct catalog *catalog, struct queue *queue);
 
-/* Adds a copy, which holds nothing yet. A lease that holds nothing is gone at the end of the batch.
+/*
+ * Adds a copy of the lease, which holds no event yet: journal_set_state puts events under it. A
+ * lease that holds none at the end of the batch is dropped.
  */
 struct lease *journal_add_lease(struct catalog *catalog, const struct lease *from);
-/* Says when the lease's timer comes up. */
+/* Sets when the lease's timer comes up; adding the timer is the caller's. */
 void journal_set_timer(struct catalog *catalog, struct lease *lease, int64_t at_boot_ms);
 
-/* The place in the journal to roll back to; 0 is the beginning of the batch. */
+/* A mark to roll back to; rolling back to 0, the beginning of the batch, ends the batch. */
 size_t journal_mark(const struct catalog *catalog);
 void journal_rollback(struct catalog *catalog, size_t mark);
 void journal_commit(struct catalog *catalog);

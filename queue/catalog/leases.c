@@ -1,4 +1,4 @@
-/* leases.c - two tables, and a stock of freed extras. */
+/* leases.c - a table of extras, a table of leases, and a stock of freed extras. */
 #include "queue/catalog/leases.h"
 
 #include <assert.h>
@@ -7,7 +7,7 @@
 
 #include "schema/mem.h"
 
-#ifdef __SANITIZE_ADDRESS__ /* with reuse it would not see a use after the free */
+#ifdef __SANITIZE_ADDRESS__ /* reuse would hide a use after free from it */
 #define SPARE_EXTRAS_MAX 0
 #else
 #define SPARE_EXTRAS_MAX 4096

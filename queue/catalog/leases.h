@@ -1,8 +1,8 @@
 /*
- * leases.h - what only some pending events have: a lease, a delay, a time to live.
+ * leases.h - the leases, and the delay and time to live of events that have one.
  *
  * Here: the extras by event id and the leases by their id, and how many events each lease holds.
- * Not here: the entries and counts of a queue (queue.h): a queue is only pointed to. Nor how a
+ * Not here: the entries and counts of a queue (queue.h), which is only pointed to. Nor how a
  * change is rolled back (journal.h), nor what happens when a time comes (timers.h, queue/ops).
  */
 #ifndef QUEUE_CATALOG_LEASES_H
@@ -20,7 +20,7 @@ struct extra {
 	int64_t id; /* of the event */
 	struct queue *queue;
 	struct lease *lease;       /* NULL unless the entry is leased */
-	int64_t lease_end_boot_ms; /* of this event: extending may name only some of a lease's */
+	int64_t lease_end_boot_ms; /* of this event: an extend may name only some of a lease */
 	int64_t available_boot_ms, expires_boot_ms;
 	int64_t available_at_ms, expires_at_ms;
 };
@@ -35,7 +35,7 @@ struct lease {
 	bool exclusive;        /* nothing else of the queue is deliverable meanwhile */
 	bool touched;          /* by the batch under way */
 	size_t live;           /* how many events it still holds; 0: it is over */
-	int64_t timer_boot_ms; /* when its timer comes up; any other of its timers is void */
+	int64_t timer_boot_ms; /* when its timer comes up; its other timers are stale */
 	const int64_t *ids;    /* of all events it ever held, ascending; behind the struct */
 	size_t count;
 };
@@ -59,20 +59,21 @@ struct extra leases_extra(const struct leases *leases, int64_t id);
 /* The extra that is stored for the event; NULL: none. */
 struct extra *leases_stored_extra(const struct leases *leases, int64_t id);
 /*
- * Puts a copy of the extra in the place of the stored one (NULL: none is), and the event from the
- * lease of the one to that of the other. An extra without a lease or a time is not stored.
+ * Replaces the stored extra (NULL: there is none) by a copy of the new one, and moves the event
+ * from the lease of the old to that of the new one. An extra without a lease or a time is not
+ * stored.
  */
 void leases_put_extra(struct leases *leases, struct extra *stored, const struct extra *extra);
 
 /* The lease of this id, even if it holds no event; NULL: none. */
 struct lease *leases_find(const struct leases *leases, int64_t id);
-/* Adds a copy of the lease and of its ids, which holds no event yet. */
+/* Adds a copy of the lease and its ids; the copy holds no event yet. */
 struct lease *leases_add(struct leases *leases, const struct lease *from);
 void leases_remove(struct leases *leases, struct lease *lease);
 
-/* Adds the lease to the touched ones. */
+/* Adds the lease to those that the batch under way has touched. */
 void leases_touch(struct leases *leases, struct lease *lease);
-/* Takes it out of them again. */
+/* Removes a touched lease from them. */
 void leases_untouch(struct leases *leases, const struct lease *lease);
 
 #endif

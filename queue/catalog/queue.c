@@ -1,9 +1,9 @@
 /*
  * queue.c - one array of entries.
  *
- * Removing marks an entry gone; at the end of the batch gone entries are squeezed out, at the front
- * for free and in the middle once they are half of the array. Until then an entry keeps its place,
- * so rolling back is clearing a mark.
+ * Removing an entry marks it gone, so that rolling back only has to clear the mark. The end of the
+ * batch drops gone entries at the front, which costs nothing, and in the middle once they are half
+ * of the array.
  */
 #include "queue/catalog/queue.h"
 
@@ -100,7 +100,7 @@ queue_unmark_gone(struct queue *queue, struct entry *entry)
 }
 
 size_t
-queue_squeeze(struct queue *queue)
+queue_compact(struct queue *queue)
 {
 	while (is_gone(&queue->entries[queue->head]))
 		queue->head++;

@@ -13,10 +13,10 @@
 #include "queue/store.h"
 
 enum entry_flag {
-	ENTRY_GONE = 1,    /* removed by the batch under way, or waiting to be squeezed out */
-	ENTRY_LEASED = 2,  /* held by a lease; it has an extra */
-	ENTRY_DELAYED = 4, /* not before its extra's time */
-	ENTRY_EXPIRES = 8, /* not after its extra's time */
+	ENTRY_GONE = 1,    /* removed by the batch under way, or not yet compacted away */
+	ENTRY_LEASED = 2,  /* held by a lease, which is in its extra */
+	ENTRY_DELAYED = 4, /* not deliverable before the time in its extra */
+	ENTRY_EXPIRES = 8, /* not deliverable after the time in its extra */
 	/* an exec completion, by its text: a prompt leaves it (ROUTING section 8) */
 	ENTRY_EXEC = 16,
 };
@@ -33,11 +33,12 @@ struct entry {
 };
 
 /*
- * Invariants: (1) entries[head..tail) are in ascending id order; (2) depth is the number of those
- * not gone; (3) outside a batch a queue in the catalog has depth > 0 and its first entry is not
- * gone; (4) between ops, where there is no last context no entry that is not gone has a context
- * key; (5) between ops the last context is that of the newest entry with a context key, unless it
- * has outlived its event.
+ * Invariants:
+ * 1. entries[head..tail) are in ascending id order.
+ * 2. depth is the number of entries that are not gone.
+ * 3. Outside a batch a queue in the catalog has depth > 0, and its first entry is not gone.
+ * 4. Between ops, without a last context no entry that is not gone has a context key.
+ * 5. Between ops the last context is that of the newest entry with a context key, unless last_kept.
  */
 struct queue {
 	struct store_session session; /* key owned */
@@ -47,27 +48,27 @@ struct queue {
 	size_t leased, delayed;  /* of depth */
 	struct lease *exclusive; /* live; NULL: none */
 	uint32_t last_tag;       /* whose context key is the last context; 0: none; one reference */
-	bool last_kept;          /* the event that it is of was evicted, which left it as it is */
-	bool last_kept_changed;  /* by the batch under way, from such a one or to one */
-	bool touched;            /* by the batch under way */
-	/* its place among the queues that the batch woke, while those are gathered */
+	bool last_kept; /* the event of the last context was evicted; the context was kept */
+	bool last_kept_changed; /* the batch under way set or cleared last_kept */
+	bool touched;           /* by the batch under way */
+	/* its index among the queues that the batch woke, while those are gathered */
 	size_t woken;
 };
 
-/* The queue that the session is of. */
+/* The queue whose session it is. */
 static inline struct queue *
 queue_of_session(struct store_session *session)
 {
 	return (struct queue *)((char *)session - offsetof(struct queue, session));
 }
 
-/* An empty queue; the key is copied. hash: the key's (text_hash). */
+/* Makes an empty queue with a copy of the key. hash: text_hash of the key. */
 struct queue *queue_new(struct str key, uint64_t hash);
 void queue_free(struct queue *queue);
 
 /*
- * The newest entry will be looked at soon, and one appended: the processor may fetch both
- * meanwhile.
+ * Prefetches the newest entry and the free one behind it into the processor's cache: the caller
+ * will compare with the one and append the other.
  */
 static inline void
 queue_prefetch(const struct queue *queue)
@@ -78,28 +79,29 @@ queue_prefetch(const struct queue *queue)
 }
 
 /*
- * Appends the event's entry, which takes over the reference to the tag. Ids must ascend. Moves
- * entries: older pointers are dead. Answers by how many bytes the array has grown.
+ * Appends an entry for the event; it takes over the caller's reference to the tag. Ids must ascend.
+ * Moves entries: pointers to them become invalid. Answers by how many bytes the array has grown.
  */
 size_t queue_push(struct queue *queue, const struct system_event *event, uint64_t text_hash,
 		  uint32_t tag);
-/* Takes the newest entry off the end again, as if it had never been there; answers its tag. */
+/* Undoes the latest queue_push; answers the entry's tag, whose reference is the caller's again. */
 uint32_t queue_pop(struct queue *queue);
 
-/* Marks the entry as gone, or takes the mark back. It has no extra. */
+/* Marks an entry, which has no extra, as gone, or clears the mark. */
 void queue_mark_gone(struct queue *queue, struct entry *entry);
 void queue_unmark_gone(struct queue *queue, struct entry *entry);
 /*
- * Drops gone entries off the front; moves the rest together, and gives memory back, when most of
- * the array is unused. Some entry is not gone. Answers by how many bytes the array has shrunk.
+ * Drops gone entries at the front; closes the gaps between the rest, and frees memory, when most of
+ * the array is unused. At least one entry must not be gone. Answers by how many bytes the array has
+ * shrunk.
  */
-size_t queue_squeeze(struct queue *queue);
+size_t queue_compact(struct queue *queue);
 
-/* Gives the entry the attempts, and the flags and counts that follow from its extra. */
+/* Sets the attempts, and the flags that follow from the extra, and keeps the counts right. */
 void queue_set_flags(struct queue *queue, struct entry *entry, uint8_t attempts,
 		     const struct extra *extra);
 
-/* How many events could be taken now. */
+/* How many events a drain or a lease could take now. */
 size_t queue_deliverable(const struct queue *queue);
 
 static inline bool
@@ -109,15 +111,15 @@ entry_deliverable(const struct entry *entry)
 }
 
 /*
- * The oldest entry not gone with an id above after (0: the oldest of all), the next one, and the
- * newest; NULL: none.
+ * Of the entries that are not gone: the oldest with an id above after (0: the oldest of all), the
+ * one that follows entry, and the newest. NULL: none.
  */
 struct entry *queue_first(const struct queue *queue, int64_t after);
 struct entry *queue_next(const struct queue *queue, const struct entry *entry);
 struct entry *queue_newest(const struct queue *queue);
-/* The entry of this id; NULL: none, or gone. */
+/* The entry with this id; NULL: there is none, or it is gone. */
 struct entry *queue_entry(const struct queue *queue, int64_t id);
-/* The same, gone or not; it is there. */
+/* The entry with this id, which must be in the array, gone or not. */
 struct entry *queue_entry_even_gone(const struct queue *queue, int64_t id);
 
 static inline size_t

@@ -1,5 +1,6 @@
 /*
- * recent.c - one ring of bytes that is written round and round, and a slot an id that says where.
+ * recent.c - one ring of bytes, and a table of slots, indexed by the event's id, that says where in
+ * the ring an event begins.
  */
 #include "queue/catalog/recent.h"
 
@@ -9,7 +10,7 @@
 
 #include "schema/mem.h"
 
-#define SLOT_FOR_BYTES 256 /* hardly an event takes less */
+#define SLOT_FOR_BYTES 256 /* few events take less, so slots do not run out before the ring */
 
 void
 recent_init(struct recent *recent, size_t bytes)
@@ -18,7 +19,8 @@ recent_init(struct recent *recent, size_t bytes)
 	recent->bytes = recent->slot_count * SLOT_FOR_BYTES;
 	if (recent->bytes == 0)
 		return;
-	recent->ring = mem_realloc(NULL, recent->bytes); /* untouched until it is written */
+	recent->ring = mem_realloc(
+	    NULL, recent->bytes); /* not cleared: the kernel gives pages as they are written */
 	recent->slots = mem_alloc(recent->slot_count * sizeof(*recent->slots));
 }
 
@@ -42,9 +44,12 @@ event_at(const struct recent *recent, uint64_t at)
 	return (void *)(recent->ring + at % recent->bytes);
 }
 
-/* Room in one piece: what does not fit before the ring's end stands at its beginning. */
+/*
+ * Reserves size bytes in one piece: an event that does not fit before the ring's end goes to the
+ * ring's beginning.
+ */
 static uint64_t
-take_room(struct recent *recent, size_t size)
+reserve(struct recent *recent, size_t size)
 {
 	size_t left = recent->bytes - recent->end % recent->bytes;
 	uint64_t at = recent->end + (size > left ? left : 0);
@@ -61,7 +66,7 @@ recent_add(struct recent *recent, const struct system_event *event)
 
 	if (size > recent->bytes)
 		return;
-	uint64_t at = take_room(recent, size);
+	uint64_t at = reserve(recent, size);
 	struct system_event *copy = event_at(recent, at);
 	system_event_pack(copy, event, (char *)(copy + 1));
 	*slot_of(recent, event->id) = (struct recent_slot){ event->id, at };

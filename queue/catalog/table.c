@@ -1,6 +1,5 @@
 /*
- * table.c - linear probing with backward-shift deletion, so that there are no tombstones to clean
- * up.
+ * table.c - linear probing with backward-shift deletion, so that no tombstones pile up.
  */
 #include "queue/catalog/table.h"
 
@@ -76,7 +75,7 @@ table_remove(struct table *table, uint64_t hash, const void *item)
 		assert(table->slot[hole].item != NULL);
 		hole = after(table, hole);
 	}
-	/* Close the hole: whatever follows and may stand at or before it moves up. */
+	/* Close the hole: move each following item up whose home slot is at or before the hole. */
 	for (size_t i = after(table, hole); table->slot[i].item != NULL; i = after(table, i)) {
 		size_t wanted = home(table, table->slot[i].hash);
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 /*
- * What identifies a tag: the parts, and whether the thread was a number (shown, but no part of a
- * match).
+ * The key of a tag: its texts, and whether the thread was a number, which is shown to clients but
+ * does not count when events are matched.
  */
 struct key {
 	struct str part[6];
@@ -45,8 +45,8 @@ parts_bytes(const struct key *key)
 }
 
 /*
- * Hashes the parts one after the other; each part's own length keeps "ab","c" apart from "a","bc"
- * in `same`.
+ * Hashes the parts one after the other. "ab","c" and "a","bc" have the same hash; `same` tells them
+ * apart by their lengths.
  */
 static uint64_t
 hash_of(const struct key *key, struct buf *scratch)
@@ -93,8 +93,8 @@ new_tag(const struct key *key)
 }
 
 /*
- * The tag that stands for everything this one matches: without the original key, the thread as
- * text.
+ * The tag by which events of this tag are matched: the same without the original key, and with the
+ * thread as text. Holds one reference to it if it is another tag.
  */
 static uint32_t
 match_of(struct tags *tags, const struct tag *tag)

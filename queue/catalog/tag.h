@@ -1,10 +1,10 @@
 /*
- * tag.h - what many pending events have in common, kept once: context key, delivery context,
- * original key.
+ * tag.h - the context key, delivery context and original key of events, interned: many pending
+ * events share them.
  *
- * A plain event has none of them and carries tag 0. Everything the queue rules compare or list
- * (match, last context, merged delivery, "re-keyed from") is read from tags, so no rule needs the
- * event's row from disk.
+ * A plain event has none of the three and carries tag 0. All that the queue rules compare or list
+ * (match, last context, merged delivery, "re-keyed from") is in tags, so that no rule has to read
+ * the event's row from disk.
  * Here: interning and reference counts. Not here: texts of events, the rules themselves.
  */
 #ifndef QUEUE_CATALOG_TAG_H
@@ -19,8 +19,8 @@ struct tag {
 	struct delivery delivery;
 	uint32_t id;
 	/*
-	 * events match (ROUTING section 7) exactly when this is equal; itself, or a tag it keeps
-	 * alive
+	 * Two events match (ROUTING section 7) exactly when this is equal. The id of the tag
+	 * itself, or of another tag that it holds a reference to.
 	 */
 	uint32_t match;
 	uint32_t refs;
@@ -28,7 +28,7 @@ struct tag {
 };
 
 struct tags {
-	struct tag **tags; /* by id; NULL where free; tags[0] is the plain one and stays */
+	struct tag **tags; /* by id; NULL: free; tags[0] is that of plain events */
 	uint32_t *free_ids;
 	size_t count, cap, free_count, free_cap;
 	struct table index;
@@ -38,10 +38,11 @@ struct tags {
 void tags_init(struct tags *tags);
 void tags_clear(struct tags *tags);
 
-/* The tag of these, with one more reference. Text is copied when the tag is new. */
+/* Answers the id of the tag with these texts, which are copied if it is new; adds a reference. */
 uint32_t tags_intern(struct tags *tags, struct str context_key, struct str original_key,
 		     const struct delivery *delivery);
 
+/* Adds a reference, or drops one: with the last the tag is freed. Tag 0 is never freed. */
 void tags_hold(struct tags *tags, uint32_t id);
 void tags_release(struct tags *tags, uint32_t id);
 

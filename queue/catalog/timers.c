@@ -1,4 +1,4 @@
-/* timers.c - a binary heap. */
+/* timers.c - a binary heap, the earliest timer at its top. */
 #include "queue/catalog/timers.h"
 
 #include <stdlib.h>
@@ -68,7 +68,10 @@ timers_mostly_stale(const struct timers *timers, size_t needed)
 	return timers->count > 2 * needed + COMPACT_MIN && timers->count >= timers->compact_at;
 }
 
-/* One that was hardly worth it is not tried again before there are twice as many. */
+/*
+ * A pass that dropped less than half is not repeated before there are twice as many timers, so that
+ * its cost stays in proportion to timers_add.
+ */
 void
 timers_compact(struct timers *timers, bool (*needed)(const struct due_timer *timer, void *arg),
 	       void *arg)

@@ -1,11 +1,10 @@
 /*
- * timers.h - what is due when: the ends of leases, delays and times to live, on the engine's steady
- * clock.
+ * timers.h - when leases and delays end and events expire, on the engine's steady clock.
  *
- * Here: a heap of (time, kind, id). A timer is never taken out early: what it was for may be over
- * when it comes up, so whoever pops it asks the catalog. Timers that are over are squeezed out when
- * they are most of the heap.
- * Not here: what happens then (op_tick.c), clocks.
+ * Here: a heap of (time, kind, id). A timer is not removed when its lease or event is gone, or has
+ * another time: whoever pops one asks the catalog whether it still counts. Stale timers are dropped
+ * together once they are most of the heap.
+ * Not here: what happens when a timer is due (ops/tick.c), clocks.
  */
 #ifndef QUEUE_CATALOG_TIMERS_H
 #define QUEUE_CATALOG_TIMERS_H
@@ -26,18 +25,18 @@ struct due_timer {
 struct timers {
 	struct due_timer *heap;
 	size_t count, cap;
-	size_t compact_at; /* not before there are so many */
+	size_t compact_at; /* no compaction before there are so many timers */
 };
 
 void timers_add(struct timers *timers, struct due_timer timer);
 const struct due_timer *timers_first(const struct timers *timers); /* NULL: none */
 void timers_pop(struct timers *timers);
 /*
- * Whether most of the timers are over where at most so many are needed, and looking at them all is
- * worth it.
+ * Whether timers_compact is worth a pass over the heap, if at most `needed` of the timers still
+ * count.
  */
 bool timers_mostly_stale(const struct timers *timers, size_t needed);
-/* Keeps only the timers for which needed says so. */
+/* Drops the timers for which needed answers false. */
 void timers_compact(struct timers *timers, bool (*needed)(const struct due_timer *timer, void *arg),
 		    void *arg);
 void timers_clear(struct timers *timers);
