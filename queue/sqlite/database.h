@@ -41,7 +41,7 @@ struct sqlite_store {
 	bool capped;                /* max_bytes is in force, for a batch with events */
 	int64_t next_disk_check_ms; /* when to measure the free space again (monotonic) */
 	bool more_to_sweep;         /* the last step of the sweep left something to remove */
-	bool more_keys;             /* the last step that forgot idempotency keys left some */
+	bool more_keys;             /* the last step that removed idempotency keys left some */
 	struct sweep *sweep;        /* the round under way, owned; NULL: none */
 	/* While a row is read or written: */
 	struct json delivery_json;

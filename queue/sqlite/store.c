@@ -35,7 +35,7 @@
  * commit is written; until then it may be rolled back.
  */
 static int
-session_row(struct sqlite_store *store, const struct store_session *session, int64_t *ret)
+find_or_add_session(struct sqlite_store *store, const struct store_session *session, int64_t *ret)
 {
 	*ret = session->row;
 	if (session->row != 0)
@@ -106,10 +106,11 @@ find_or_add_sessions(struct sqlite_store *store, struct store_batch *batch)
 	int rc = SQLITE_OK;
 
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->event_count; i++)
-		rc = session_row(store, batch->events[i].session, &batch->events[i].session_row);
+		rc = find_or_add_session(store, batch->events[i].session,
+					 &batch->events[i].session_row);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
-		rc =
-		    session_row(store, batch->outcomes[i].session, &batch->outcomes[i].session_row);
+		rc = find_or_add_session(store, batch->outcomes[i].session,
+					 &batch->outcomes[i].session_row);
 	return rc;
 }
 

@@ -17,7 +17,8 @@ int transaction_begin(struct sqlite_store *store);
 
 /*
  * Ends the write transaction: commits it, or rolls it back when rc says that a statement failed.
- * -1: ERROR_STORAGE_FULL or ERROR_STORAGE_FAILED, and nothing of it is on disk; or
+ * 0: it is committed, its sync deferred if the caller asked for that (wal.h). -1:
+ * ERROR_STORAGE_FULL or ERROR_STORAGE_FAILED, and nothing of it is on disk; or
  * ERROR_STORAGE_UNKNOWN, and the store is broken.
  */
 int transaction_end(struct sqlite_store *store, int rc, struct error *err);
