@@ -28,6 +28,7 @@ enum kind {
 	OUTCOME,        /* enum sevq_outcome */
 	OBJECT,         /* pointer to a struct of its own */
 	LIST,           /* pointer to pointers to structs, and a count */
+	TEXTS,          /* pointer to texts, and a count */
 };
 
 struct field {
@@ -55,6 +56,8 @@ struct sevq_shape {
 	{ name, OBJECT, false, offsetof(struct type, field), 0, shape }
 #define NEED_LIST(type, name, field, count, shape) \
 	{ name, LIST, true, offsetof(struct type, field), offsetof(struct type, count), shape }
+#define MAY_TEXTS(type, name, field, count) \
+	{ name, TEXTS, false, offsetof(struct type, field), offsetof(struct type, count), NULL }
 #define MAY_LIST(type, name, field, count, shape) \
 	{ name, LIST, false, offsetof(struct type, field), offsetof(struct type, count), shape }
 
@@ -210,6 +213,7 @@ static const struct field lease_fields[] = {
 	NEED_LIST(sevq_lease, "events", events, count, &event),
 	NEED(sevq_lease, "remaining", COUNT, remaining),
 	MAY(sevq_lease, "block", TEXT, block),
+	MAY_TEXTS(sevq_lease, "leftOut", left_out, left_out_count),
 	END,
 };
 const struct sevq_shape sevq_shape_lease = { sizeof(struct sevq_lease), NULL, lease_fields };
@@ -485,6 +489,27 @@ read_list(struct answer *answer, const struct field *field, const cJSON *item, v
 	return 0;
 }
 
+static int
+read_texts(struct answer *answer, const struct field *field, const cJSON *item, void *at,
+	   struct sevq_error *error)
+{
+	const char **texts;
+	const cJSON *element;
+
+	if (!cJSON_IsArray(item))
+		return wrong(field, error);
+	texts = block_of(answer, ((size_t)cJSON_GetArraySize(item) + 1) * sizeof(*texts), error);
+	if (texts == NULL)
+		return -1;
+	*(const char ***)at = texts;
+	cJSON_ArrayForEach(element, item)
+	{
+		if (read_text(answer, field, element, texts++, error) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 typedef int reader(struct answer *, const struct field *, const cJSON *, void *,
 		   struct sevq_error *);
 
@@ -493,6 +518,7 @@ static reader *const readers[] = {
 	[INTEGER] = read_integer, [COUNT] = read_count,
 	[FLAG] = read_flag,       [OUTCOME] = read_outcome,
 	[OBJECT] = read_object,   [LIST] = read_list,
+	[TEXTS] = read_texts,
 };
 
 static int
@@ -512,7 +538,7 @@ read_fields(struct answer *answer, const struct sevq_shape *shape, const cJSON *
 		if (readers[field->kind](answer, field, item, (char *)ret + field->offset, error) !=
 		    0)
 			return -1;
-		if (field->kind == LIST)
+		if (field->kind == LIST || field->kind == TEXTS)
 			*(size_t *)(void *)((char *)ret + field->count_offset) =
 			    (size_t)cJSON_GetArraySize(item);
 	}

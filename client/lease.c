@@ -2,6 +2,7 @@
  * Leases: take, ack, nack, extend; and the wait until there is something to take.
  */
 #include "client/context.h"
+#include "client/url.h"
 
 #define WAIT_MS_MAX (5 * 60 * 1000)
 
@@ -26,6 +27,8 @@ sevq_lease(struct sevq_client *client, const struct sevq_address *address,
 	sevq_request_text(&request, "consumer", ours.consumer);
 	sevq_request_true(&request, "exclusive", ours.exclusive);
 	sevq_request_text(&request, "format", ours.prompt ? "prompt" : NULL);
+	sevq_request_text(&request, "execCompletions",
+			  ours.prompt && ours.exec_completions ? "include" : NULL);
 	sevq_context_idempotency(client, &request, ours.idempotency_key);
 	return sevq_context_run(client, &request, &sevq_shape_lease, ret);
 }
@@ -100,14 +103,30 @@ enum sevq_code
 sevq_wait(struct sevq_client *client, const struct sevq_address *address, int64_t timeout_ms,
 	  struct sevq_readiness **ret)
 {
+	return sevq_wait_for(client, address, NULL, timeout_ms, ret);
+}
+
+enum sevq_code
+sevq_wait_for(struct sevq_client *client, const struct sevq_address *address,
+	      const struct sevq_wait_options *options, int64_t timeout_ms,
+	      struct sevq_readiness **ret)
+{
+	struct sevq_wait_options ours;
 	struct sevq_request request;
 
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
+		return client->error.code;
 	if (timeout_ms < 0 || timeout_ms > WAIT_MS_MAX)
 		return sevq_context_refuse(client, "timeout_ms must be 0 to 300000 (5 minutes)");
 	sevq_request_init(&request, "GET", "/v1/wait");
 	sevq_request_address_query(&request, address);
+	sevq_url_query(&request.target, "contextKeyPrefix", ours.context_key_prefix);
+	sevq_url_query(&request.target, "format", ours.prompt ? "prompt" : NULL);
+	sevq_url_query(&request.target, "execCompletions",
+		       ours.prompt && ours.exec_completions ? "include" : NULL);
+	sevq_url_query(&request.target, "wake", ours.wake_now ? "now" : NULL);
 	sevq_buffer_addf(&request.target, "%stimeoutMs=%ld",
 			 strchr(sevq_buffer_text(&request.target), '?') == NULL ? "?" : "&",
 			 (long)timeout_ms); /* 0 must be sent: the server's default is not 0 */

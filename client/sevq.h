@@ -278,6 +278,9 @@ struct sevq_lease {
 	size_t count;
 	size_t remaining;  /* how many events the queue has besides these */
 	const char *block; /* with prompt: the lines of the prompt; NULL: none */
+	/* with prompt: ids of events that are taken, but have no lines in the block */
+	const char *const *left_out;
+	size_t left_out_count;
 };
 
 /* The answer to an ack, a nack or an extend. */
@@ -502,6 +505,8 @@ struct sevq_lease_options {
 	const char *idempotency_key; /* as for drain */
 	bool exclusive; /* nobody else can take events of the session while the lease lasts */
 	bool prompt;    /* as for drain */
+	/* with prompt: also exec completions, which it would leave in the queue */
+	bool exec_completions;
 };
 
 static inline void
@@ -563,6 +568,28 @@ SEVQ_API enum sevq_code sevq_extend(struct sevq_client *client, const char *leas
  */
 SEVQ_API enum sevq_code sevq_wait(struct sevq_client *client, const struct sevq_address *address,
 				  int64_t timeout_ms, struct sevq_readiness **ret);
+
+/* What the events must be that a wait waits for: as for a lease, which would then give some. */
+struct sevq_wait_options {
+	size_t size;
+	const char *context_key_prefix; /* NULL: all */
+	bool prompt;                    /* events that a lease for a prompt takes */
+	bool exec_completions;          /* and with these */
+	bool wake_now;                  /* only events with wake "now" */
+};
+
+static inline void
+sevq_wait_options_init(struct sevq_wait_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->size = sizeof(*options);
+}
+
+/* The same as sevq_wait for events that are chosen by options, which may be NULL. */
+SEVQ_API enum sevq_code sevq_wait_for(struct sevq_client *client,
+				      const struct sevq_address *address,
+				      const struct sevq_wait_options *options, int64_t timeout_ms,
+				      struct sevq_readiness **ret);
 
 struct sevq_stream_options {
 	size_t size;

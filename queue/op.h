@@ -91,7 +91,8 @@ struct drain_op {
 	struct str context_key_prefix; /* folded by the engine; NULL: all */
 	/* leave exec completions where they are (ROUTING section 8) */
 	bool prompt;
-	struct str session_key;         /* out: the queue key */
+	bool exec_completions;  /* with prompt: take them, which it leaves (ROUTING section 8) */
+	struct str session_key; /* out: the queue key */
 	struct system_event_list taken; /* out */
 	/* out: pending events of the session after this call, whatever the prefix */
 	size_t remaining;
@@ -217,7 +218,8 @@ struct lease_take_op {
 	 */
 	bool exclusive;
 	bool prompt;
-	struct str session_key;         /* out */
+	bool exec_completions;  /* with prompt: take them, which it leaves (ROUTING section 8) */
+	struct str session_key; /* out */
 	int64_t lease_id, until_ms;     /* out; the id as text is its digits */
 	struct system_event_list taken; /* out */
 	size_t remaining;               /* out: pending events that this lease does not hold */
@@ -257,8 +259,11 @@ struct lease_change_op {
 struct wait_op {
 	struct op op;
 	struct address address;
+	struct str context_key_prefix; /* these as a lease's: ready when it would give something */
+	bool prompt, exec_completions;
+	bool wake_now;          /* only events with wake "now" */
 	struct str session_key; /* out */
-	size_t deliverable;     /* out */
+	size_t deliverable;     /* out: events that could be taken so */
 };
 
 /* A page of history or of dead letters, newest first. */

@@ -9,6 +9,7 @@
 #define SCHEMA_EVENT_H
 
 #include "schema/delivery.h"
+#include "schema/prompt.h"
 
 /* Limits on one event. */
 #define TEXT_BYTES_MAX 65536
@@ -56,7 +57,7 @@
 #define BODY_BYTES_DEFAULT (1 << 20)
 #define HEADER_BYTES_DEFAULT (16 << 10)
 #define COMPAT_SESSION_PENDING 20
-#define ATTEMPTS_DEFAULT 8
+#define ATTEMPTS_DEFAULT 25
 
 /* The step of ROUTING section 5 that decided. Stored: append only. */
 enum rule {
@@ -166,7 +167,7 @@ struct system_event {
 	struct str text, context_key, source, traceparent; /* the last three NULL when absent */
 	struct delivery delivery;
 	enum wake wake;
-	bool exec_completion; /* by its text: a prompt leaves it in the queue (ROUTING section 8) */
+	enum prompt_kind prompt; /* by its text and context key (ROUTING section 8) */
 	int attempts;
 	enum event_state state;
 	enum outcome_kind outcome; /* when settled */

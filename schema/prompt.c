@@ -97,8 +97,8 @@ is_plain(struct str s)
 	       (starts(s, STR(":")) || starts(text_trim(s), STR("(")));
 }
 
-bool
-prompt_is_exec_completion(struct str text)
+static bool
+is_exec_completion(struct str text)
 {
 	struct str trimmed = text_trim(text);
 	struct str s = behind(text, (size_t)(trimmed.s - text.s)); /* the end counts */
@@ -114,17 +114,44 @@ contains(struct str s, struct str words)
 	return memmem(s.s, s.len, words.s, words.len) != NULL;
 }
 
-/* Heartbeats talking of themselves. */
+/* Whether an ASCII word stands in s, in any case; found by one letter of it that is rare in texts.
+ */
 static bool
-is_noise(struct arena *arena, struct str text)
+has_word(struct str s, const char *word, size_t rare)
+{
+	const size_t len = strlen(word);
+	const char letters[] = { word[rare], (char)(word[rare] - 'a' + 'A') };
+
+	for (size_t i = 0; i < COUNT(letters); i++) {
+		const char *at = s.s, *end = s.s + s.len;
+
+		while ((at = memchr(at, letters[i], (size_t)(end - at))) != NULL) {
+			if ((size_t)(at - s.s) >= rare && (size_t)(end - at) >= len - rare &&
+			    strncasecmp(at - rare, word, len) == 0)
+				return true;
+			at++;
+		}
+	}
+	return false;
+}
+
+/*
+ * Heartbeats that speak of themselves. Lower-casing is dear, so it is done only where one of the
+ * two words stands that the phrases have; no letter outside ASCII becomes one of theirs.
+ */
+static bool
+is_left_out(struct arena *arena, struct str text)
 {
 	static const struct str inside[] = {
 		STR_INIT("reason periodic"),
 		STR_INIT("heartbeat poll"),
 		STR_INIT("heartbeat wake"),
 	};
-	struct str lowered = text_lower(arena, text);
+	struct str lowered;
 
+	if (!has_word(text, "heartbeat", 5) && !has_word(text, "periodic", 0))
+		return false;
+	lowered = text_lower(arena, text);
 	for (size_t i = 0; i < COUNT(inside); i++)
 		if (contains(lowered, inside[i]))
 			return true;
@@ -168,7 +195,7 @@ said(struct arena *arena, const struct prompt_event *event)
 
 	if (str_starts(event->context_key, STR("session-created:")))
 		return text;
-	if (is_noise(arena, text))
+	if (is_left_out(arena, text))
 		return STR("");
 	return str_starts(text, STR("Node:")) ? without_last_input(arena, text) : text;
 }
@@ -213,16 +240,31 @@ write_event(struct buf *out, const struct zone *zone, const struct prompt_event 
 	return any;
 }
 
+enum prompt_kind
+prompt_kind(struct str text, struct str context_key)
+{
+	struct arena arena = { 0 };
+	bool left_out;
+
+	if (is_exec_completion(text))
+		return PROMPT_EXEC_COMPLETION;
+	left_out = said(&arena, &(struct prompt_event){ text, context_key, 0, false }).len == 0;
+	arena_clear(&arena);
+	return left_out ? PROMPT_LEFT_OUT : PROMPT_LINES;
+}
+
 bool
-prompt_write(struct buf *out, const struct prompt_event *events, size_t count, struct str zone_name)
+prompt_write(struct buf *out, struct prompt_event *events, size_t count, struct str zone_name)
 {
 	struct arena arena = { 0 };
 	struct zone zone;
 	bool any = false;
 
 	zone_enter(&zone, &arena, zone_name);
-	for (size_t i = 0; i < count; i++)
-		any |= write_event(out, &zone, &events[i], !any);
+	for (size_t i = 0; i < count; i++) {
+		events[i].left_out = !write_event(out, &zone, &events[i], !any);
+		any = any || !events[i].left_out;
+	}
 	zone_leave(&zone);
 	arena_clear(&arena);
 	return any;

@@ -11,16 +11,24 @@
 #include "schema/mem.h"
 #include "schema/text.h"
 
-/*
- * An exec completion, by its text: a prompt does not take it from the queue, because OpenClaw's
- * runner relays it in its own way ("exec finished: ...", "Exec completed (id, code 0) :: output",
- * "Exec failed (id, signal SIGKILL)"; any case).
- */
-bool prompt_is_exec_completion(struct str text);
+/* What a prompt does with an event, by its text and context key. Stored: append only. */
+enum prompt_kind {
+	PROMPT_LINES = 0, /* it is shown */
+	/*
+	 * An exec completion stays in the queue, because OpenClaw's runner relays it in its own way
+	 * ("exec finished: ...", "Exec completed (id, code 0) :: output", "Exec failed (id, signal
+	 * SIGKILL)"; any case).
+	 */
+	PROMPT_EXEC_COMPLETION = 1,
+	/* Heartbeats that speak of themselves are taken and left out of the text. */
+	PROMPT_LEFT_OUT = 2,
+};
+enum prompt_kind prompt_kind(struct str text, struct str context_key);
 
 struct prompt_event {
 	struct str text, context_key; /* context_key NULL: none */
 	int64_t ts_ms;
+	bool left_out; /* out: it has no lines */
 };
 
 /*
@@ -28,7 +36,6 @@ struct prompt_event {
  * nothing was left to say. zone: agents.defaults.userTimezone, or NULL; what it means is
  * zone_enter's.
  */
-bool prompt_write(struct buf *out, const struct prompt_event *events, size_t count,
-		  struct str zone);
+bool prompt_write(struct buf *out, struct prompt_event *events, size_t count, struct str zone);
 
 #endif

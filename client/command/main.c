@@ -28,7 +28,8 @@ static const struct sevq_command commands[] = {
 	  WITH(FOR), sevq_run_extend },
 	{ "run", "[KEY] -- COMMAND [ARG...]", "run a command whenever a session has events", 1, -1,
 	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_PREFIX) | WITH(FOR) | WITH(CONSUMER) |
-	      WITH(EXCLUSIVE) | WITH(ONCE) | WITH(MAX_ROUNDS) | WITH(BACKOFF) | WITH(BACKOFF_MAX),
+	      WITH(EXCLUSIVE) | WITH(ONCE) | WITH(MAX_ROUNDS) | WITH(BACKOFF) | WITH(BACKOFF_MAX) |
+	      WITH(MIN_INTERVAL) | WITH(DEBOUNCE) | WITH(MAX_PER_MINUTE),
 	  sevq_run_run },
 	{ "wait", "[KEY]", "wait until a session has events", 0, 1,
 	  WITH_ADDRESS, sevq_run_wait },

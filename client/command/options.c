@@ -198,9 +198,15 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	[SEVQ_OPTION_MAX_ROUNDS] = { "max-rounds", "N", read_number, AT(max_rounds),
 	    "end after N rounds" },
 	[SEVQ_OPTION_BACKOFF] = { "backoff", "TIME", read_duration, AT(backoff_ms),
-	    "delay after a failure, doubled by each further one (1s)" },
+	    "delay of an event that failed alone, doubled by each attempt (1s)" },
 	[SEVQ_OPTION_BACKOFF_MAX] = { "backoff-max", "TIME", read_duration, AT(backoff_max_ms),
-	    "longest delay after failures (5m)" },
+	    "longest delay of an event that failed (1h)" },
+	[SEVQ_OPTION_MIN_INTERVAL] = { "min-interval", "TIME", read_duration, AT(min_interval_ms),
+	    "shortest time from one start of the command to the next" },
+	[SEVQ_OPTION_DEBOUNCE] = { "debounce", "TIME", read_duration, AT(debounce_ms),
+	    "start once no event has come for this time, at most 10 times as late" },
+	[SEVQ_OPTION_MAX_PER_MINUTE] = { "max-per-minute", "N", read_number, AT(max_per_minute),
+	    "at most N starts a minute; wake now cuts through these three" },
 };
 /* clang-format on */
 

@@ -64,6 +64,9 @@ enum sevq_option {
 	SEVQ_OPTION_MAX_ROUNDS,
 	SEVQ_OPTION_BACKOFF,
 	SEVQ_OPTION_BACKOFF_MAX,
+	SEVQ_OPTION_MIN_INTERVAL,
+	SEVQ_OPTION_DEBOUNCE,
+	SEVQ_OPTION_MAX_PER_MINUTE,
 	SEVQ_OPTION_COUNT
 };
 
@@ -103,6 +106,7 @@ struct sevq_options {
 	bool once;
 	int64_t max_rounds;
 	int64_t backoff_ms, backoff_max_ms;
+	int64_t min_interval_ms, debounce_ms, max_per_minute;
 	char **arguments; /* the words that are not options */
 	int argument_count;
 };

@@ -3,27 +3,26 @@
  * give back, and again.
  *
  * What makes it safe is the order. Events are acked only after the command has ended well; whatever
- * happens before that, to the command, to this process or to the server, the lease runs out and
- * they come again. So a command may see an event more than once, and never loses one.
+ * happens before that, to the command, to this process or to the server, the lease runs out and the
+ * events come again. So a command may see an event more than once, and never loses one.
+ *
+ * A failure of the command is not a failure of the event. Exit code 75 says that the failure is
+ * temporary: everything is given back and no attempt is counted. When a run with several events
+ * fails, nobody knows which of them made it fail: all are given back uncounted and the next run
+ * gets half as many, down to one. Only an event that fails alone collects an attempt and is delayed
+ * by its own back-off; good events are acked meanwhile, and the runs grow again.
  *
  * Signals are held back from before the lease until after the ack, and heard at chosen places in
- * between; while we only wait, nothing is held and a signal just ends us (child.h).
- *
- * The lease call is the one that must not be made twice: with its answer lost, the events would be
- * held by nobody who knows. It carries an idempotency key, so that trying again gives the first
- * answer. An ack may be repeated as it is. A nack that is repeated after a lost answer finds the
- * lease lost, which is as good.
+ * between; while the runner only waits, nothing is held and a signal just ends it (child.h).
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 
 #include <unistd.h>
 
-#include "client/command/backoff.h"
-#include "client/command/child.h"
-#include "client/command/command.h"
+#include "client/command/hold.h"
+#include "client/command/spacing.h"
 #include "client/command/table.h"
 #include "client/json.h"
 
@@ -31,212 +30,36 @@
 #define LEASE_MS_DEFAULT 60000
 #define WAIT_MS 30000 /* of one call */
 #define BACKOFF_MS_DEFAULT 1000
-#define BACKOFF_MAX_MS_DEFAULT (5 * 60 * 1000)
+#define BACKOFF_MAX_MS_DEFAULT (60 * 60 * 1000)
+#define REST_MAX_MS 60000    /* of the runner itself, after failures in a row */
 #define EXTEND_AGAIN_MS 1000 /* when the server could not be told */
-#define PASSED_BY_MS 50      /* when there was something, but not for us: doubling up to */
+#define PASSED_BY_MS 50      /* when another consumer was faster: doubling up to */
 #define PASSED_BY_MAX_MS 1000
 
-struct runner {
-	struct sevq_client *client;
-	const struct sevq_options *options;
-	char **command;
-	char consumer[128];
-	int64_t lease_ms;
-	struct sevq_signals signals;
-	struct sevq_backoff backoff; /* of calls */
-	unsigned failures;           /* of the command, in a row */
-	unsigned passed_by;          /* times in a row that there was something, but not for us */
-	int stopped_by;              /* the signal that told us to stop; 0: none did */
-	bool told_command;           /* and then the command too */
-	enum sevq_exit result;       /* of the last round, or why we end */
-	bool over;                   /* it cannot go on */
+/* How one run of the command ended. */
+enum outcome {
+	NOTHING,     /* there was no event, or the runner stops: the command did not run */
+	WELL,        /* the events are acked */
+	FAILED,      /* exit code other than 0 and 75, or a signal */
+	TEMPORARY,   /* exit code 75 */
+	INTERRUPTED, /* by the signal that stops the runner, or not started */
 };
 
-/* What a round holds. */
-struct hold {
-	struct sevq_lease *lease;
-	char *json; /* the answer as it came, where the command wants it */
-	/* on our clock, from before the call that got it: the lease ends no earlier */
-	int64_t until_ms;
-	bool lost;
+struct rounds {
+	struct sevq_runner runner;
+	struct sevq_spacing spacing;
+	size_t limit, width; /* events a run gets at most: as asked for, and at present */
+	unsigned failures;   /* runs in a row that failed with one event, or temporarily */
+	unsigned passed_by;  /* times in a row that the events were gone when they were leased */
+	bool rest;           /* before the next run */
+	bool told_command;   /* a second stop signal was passed on to the command */
 };
 
-/* The last call failed for good. */
-static void
-give_up(struct runner *runner)
-{
-	runner->result = sevq_report(runner->client);
-	runner->over = true;
-}
-
-static void
-note_stop(struct runner *runner, int number)
-{
-	if (number != 0)
-		runner->stopped_by = number;
-}
-
-/*
- * Whether what failed shall be tried again; then it has waited, as long as no signal came. A second
- * signal means that nobody wants to wait for the server.
- */
-static bool
-try_again(struct runner *runner)
-{
-	int number;
-
-	if (!sevq_backoff_may_help(runner->client)) {
-		give_up(runner);
-		return false;
-	}
-	number = sevq_signals_await(&runner->signals.stop,
-				    sevq_backoff_fail(&runner->backoff, runner->client));
-	if (number != 0 && runner->stopped_by != 0)
-		give_up(runner);
-	note_stop(runner, number);
-	return !runner->over;
-}
-
-/* Sleeps while nothing is held. */
-static void
-rest(const struct runner *runner, int64_t ms)
-{
-	sevq_signals_let_go(&runner->signals);
-	sevq_sleep(ms);
-	sevq_signals_hold(&runner->signals);
-}
-
-/* Until there is something. Ends the process when a signal comes. */
-static void
-wait_for_events(struct runner *runner)
-{
-	struct sevq_readiness *readiness;
-	enum sevq_code code;
-	bool ready = false;
-
-	while (!ready && !runner->over) {
-		sevq_signals_let_go(&runner->signals);
-		code = sevq_wait(runner->client, &runner->options->address, WAIT_MS, &readiness);
-		sevq_signals_hold(&runner->signals);
-		if (code == SEVQ_OK) {
-			sevq_backoff_reset(&runner->backoff);
-			ready = readiness->ready;
-			sevq_free(readiness);
-		} else if (sevq_backoff_may_help(runner->client)) {
-			rest(runner, sevq_backoff_fail(&runner->backoff, runner->client));
-		} else {
-			give_up(runner);
-		}
-	}
-}
-
-static void
-make_key(char key[33])
-{
-	unsigned char random[16];
-	size_t i;
-
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-		perror("sevq: no random numbers");
-		exit(SEVQ_EXIT_FAILED);
-	}
-	for (i = 0; i < sizeof(random); i++)
-		snprintf(key + 2 * i, 3, "%02x", random[i]);
-}
-
-static void
-say_lost(struct hold *hold, const char *why)
-{
-	char *key = sevq_escaped(hold->lease->session_key);
-
-	fprintf(stderr, "sevq: lost lease %s on %s (%s): its events come again\n",
-		hold->lease->lease_id, key, why);
-	free(key);
-	hold->lost = true;
-}
-
-/* Whether the last call found that the lease is not ours any more; then it has said so. */
-static bool
-found_lost(const struct runner *runner, struct hold *hold)
-{
-	enum sevq_code code = sevq_error_code(runner->client);
-
-	if (code == SEVQ_CONFLICT || code == SEVQ_NOT_FOUND)
-		say_lost(hold, sevq_code_name(code));
-	return hold->lost;
-}
-
-/* false: it could not be done, and the lease is as it was or lost. */
-static bool
-extend(struct runner *runner, struct hold *hold)
-{
-	int64_t now_ms = sevq_now_ms();
-
-	if (sevq_extend(runner->client, hold->lease->lease_id, NULL, 0, runner->lease_ms, NULL) !=
-	    SEVQ_OK) {
-		found_lost(runner, hold);
-		return false;
-	}
-	hold->until_ms = now_ms + runner->lease_ms;
-	return true;
-}
-
-/*
- * Leases events into hold; nothing there leaves it empty. An answer that came only after another
- * attempt may be as old as the first of them, so whether it still holds is asked before anything is
- * done with it.
- */
-static void
-lease(struct runner *runner, bool prompt, struct hold *hold)
-{
-	const struct sevq_options *options = runner->options;
-	struct sevq_lease_options wanted;
-	char key[33];
-
-	memset(hold, 0, sizeof(*hold));
-	make_key(key);
-	sevq_lease_options_init(&wanted);
-	wanted.limit = options->limit != 0 ? (size_t)options->limit : LIMIT_DEFAULT;
-	wanted.lease_ms = runner->lease_ms;
-	wanted.context_key_prefix = options->context_prefix;
-	wanted.consumer = options->consumer != NULL ? options->consumer : runner->consumer;
-	wanted.exclusive = options->exclusive;
-	wanted.prompt = prompt;
-	wanted.idempotency_key = key;
-	for (;;) {
-		hold->until_ms = sevq_now_ms() + runner->lease_ms;
-		if (sevq_lease(runner->client, &options->address, &wanted, &hold->lease) == SEVQ_OK)
-			break;
-		if (options->once && sevq_code_retryable(sevq_error_code(runner->client)))
-			/* nothing changed, and whoever says --once comes again by himself */
-			give_up(runner);
-		if (runner->over || !try_again(runner) || runner->stopped_by != 0)
-			return;
-	}
-	if (options->json)
-		hold->json = sevq_need(strdup(sevq_last_answer(runner->client, NULL)));
-	if (runner->backoff.count > 0 && hold->lease->lease_id != NULL)
-		extend(runner, hold);
-	sevq_backoff_reset(&runner->backoff);
-}
-
-static bool
-is_empty(const struct hold *hold)
-{
-	return hold->lease == NULL || hold->lease->lease_id == NULL || hold->lost;
-}
-
-static void
-release(struct hold *hold)
-{
-	sevq_free(hold->lease);
-	free(hold->json);
-	memset(hold, 0, sizeof(*hold));
-}
+/* --- what the command reads --- */
 
 /* The events as JSON, in one line: the array of the server's answer. */
 static void
-write_json(const struct hold *hold, struct sevq_buffer *out)
+write_json(const struct sevq_hold *hold, struct sevq_buffer *out)
 {
 	cJSON *root = sevq_json_parse(hold->json, strlen(hold->json));
 	char *text = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(root, "events"));
@@ -247,71 +70,89 @@ write_json(const struct hold *hold, struct sevq_buffer *out)
 	cJSON_Delete(root);
 }
 
-/*
- * As a prompt has it, for events that a prompt leaves to others: "System: [time] line", then
- * "System: line".
- */
+/* As a prompt has it: "System: [time] line", then "System: line". */
 static void
-write_plain_lines(const struct sevq_lease *lease, struct sevq_buffer *out)
+write_plain(const struct sevq_event *event, struct sevq_buffer *out)
 {
 	char time[SEVQ_TIME_BYTES];
 	const char *line, *end;
-	size_t i;
 
-	for (i = 0; i < lease->count; i++) {
-		sevq_buffer_addf(out, "System: [%s] ",
-				 sevq_time_text(lease->events[i]->ts_ms, time));
-		for (line = lease->events[i]->text; (end = strchr(line, '\n')) != NULL;
-		     line = end + 1) {
-			sevq_buffer_add(out, line, (size_t)(end - line));
-			sevq_buffer_adds(out, "\nSystem: ");
-		}
-		sevq_buffer_addf(out, "%s\n", line);
+	sevq_buffer_addf(out, "System: [%s] ", sevq_time_text(event->ts_ms, time));
+	for (line = event->text; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		sevq_buffer_add(out, line, (size_t)(end - line));
+		sevq_buffer_adds(out, "\nSystem: ");
 	}
+	sevq_buffer_addf(out, "%s\n", line);
 }
 
-/*
- * Leases what there is and writes it for the command. A prompt leaves exec completions in the
- * queue; when nothing else is there they get a round of their own, since nobody but us may come for
- * them.
- */
-static void
-take_events(struct runner *runner, struct hold *hold, struct sevq_buffer *input)
+static bool
+is_left_out(const struct sevq_lease *lease, const struct sevq_event *event)
 {
-	lease(runner, !runner->options->json, hold);
-	if (runner->options->json && !is_empty(hold)) {
+	size_t i;
+
+	for (i = 0; i < lease->left_out_count; i++)
+		if (strcmp(lease->left_out[i], event->id) == 0)
+			return true;
+	return false;
+}
+
+/* The server's lines, then the events that its prompt leaves out: nothing is acked unseen. */
+static void
+write_prompt(const struct sevq_lease *lease, struct sevq_buffer *out)
+{
+	size_t i;
+
+	if (lease->block != NULL)
+		sevq_buffer_addf(out, "%s\n", lease->block);
+	for (i = 0; i < lease->count; i++)
+		if (is_left_out(lease, lease->events[i]))
+			write_plain(lease->events[i], out);
+}
+
+static void
+write_input(const struct rounds *rounds, const struct sevq_hold *hold, struct sevq_buffer *input)
+{
+	if (rounds->runner.options->json)
 		write_json(hold, input);
-	} else if (!is_empty(hold)) {
-		if (hold->lease->block != NULL)
-			sevq_buffer_addf(input, "%s\n", hold->lease->block);
-	} else if (!runner->options->json && !runner->over && runner->stopped_by == 0) {
-		release(hold);
-		lease(runner, false, hold);
-		if (!is_empty(hold))
-			write_plain_lines(hold->lease, input);
-	}
+	else
+		write_prompt(hold->lease, input);
 	sevq_need(input->failed ? NULL : input);
 }
 
-/* One signal asks us to stop after this round; the next is passed on to the command. */
+/* --- one run of the command --- */
+
 static void
-bear(struct runner *runner, int number, pid_t pid)
+set_environment(const struct sevq_lease *lease)
 {
-	if (runner->stopped_by == 0) {
+	char count[24];
+
+	snprintf(count, sizeof(count), "%zu", lease->count);
+	if (setenv("SEVQ_SESSION_KEY", lease->session_key, 1) != 0 ||
+	    setenv("SEVQ_EVENT_COUNT", count, 1) != 0 ||
+	    setenv("SEVQ_LEASE_ID", lease->lease_id, 1) != 0)
+		sevq_need(NULL);
+}
+
+/* The first signal asks the runner to stop after this run; the next is passed on to the command. */
+static void
+on_stop_signal(struct rounds *rounds, int number, pid_t pid)
+{
+	if (rounds->runner.stopped_by == 0) {
 		fputs("sevq: stopping when the command has ended; a second signal goes to the "
 		      "command\n",
 		      stderr);
 	} else {
 		kill(pid, number);
-		runner->told_command = true;
+		rounds->told_command = true;
 	}
-	note_stop(runner, number);
+	sevq_runner_note_stop(&rounds->runner, number);
 }
 
-/* Until the command has ended; returns its status. Keeps the lease meanwhile. */
+/* Waits for the end of the command and keeps the lease meanwhile. Returns the command's status. */
 static int
-watch(struct runner *runner, struct hold *hold, pid_t pid)
+watch(struct rounds *rounds, struct sevq_hold *hold, pid_t pid)
 {
+	struct sevq_runner *runner = &rounds->runner;
 	int64_t third_ms = runner->lease_ms / 3,
 		again_ms = third_ms < EXTEND_AGAIN_MS ? third_ms : EXTEND_AGAIN_MS, left_ms;
 	int64_t extend_at_ms = hold->until_ms - runner->lease_ms + third_ms;
@@ -326,9 +167,10 @@ watch(struct runner *runner, struct hold *hold, pid_t pid)
 			if (waitpid(pid, &status, WNOHANG) == pid)
 				return status;
 		} else if (number != 0) {
-			bear(runner, number, pid);
+			on_stop_signal(rounds, number, pid);
 		} else if (left_ms <= 0) {
-			extend_at_ms = sevq_now_ms() + (extend(runner, hold) ? third_ms : again_ms);
+			extend_at_ms =
+			    sevq_now_ms() + (sevq_hold_extend(hold, runner) ? third_ms : again_ms);
 		}
 	}
 }
@@ -343,159 +185,220 @@ explain(int status, char *reason, size_t size)
 		snprintf(reason, size, "exit %d", WEXITSTATUS(status));
 }
 
-/* How a round ends for its events. */
-struct verdict {
-	bool ack;
-	struct sevq_nack_options nack;
-};
-
-/* Tells the server, until it knows or the lease has run out. */
-static void
-settle(struct runner *runner, struct hold *hold, const struct verdict *verdict)
+static enum outcome
+judge(const struct rounds *rounds, int status)
 {
-	const char *id = hold->lease->lease_id;
-	struct sevq_lease_change *change = NULL;
-	enum sevq_code code;
-
-	while (!hold->lost && !runner->over) {
-		code = verdict->ack
-			   ? sevq_ack(runner->client, id, NULL, 0, &change)
-			   : sevq_nack(runner->client, id, NULL, 0, &verdict->nack, &change);
-		if (code == SEVQ_OK)
-			break;
-		if (!found_lost(runner, hold) && sevq_now_ms() >= hold->until_ms)
-			say_lost(hold, "the server could not be told in time");
-		if (!hold->lost)
-			try_again(runner);
-	}
-	if (change != NULL && change->dead > 0)
-		fprintf(stderr, "sevq: %zu events failed too often and are dead letters now\n",
-			change->dead);
-	sevq_backoff_reset(&runner->backoff);
-	sevq_free(change);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return WELL;
+	if (rounds->told_command ||
+	    (WIFSIGNALED(status) && WTERMSIG(status) == rounds->runner.stopped_by))
+		return INTERRUPTED;
+	return WIFEXITED(status) && WEXITSTATUS(status) == SEVQ_EXIT_TRY_AGAIN ? TEMPORARY : FAILED;
 }
 
-/* Gives the events back as if they had never been taken. */
-static void
-give_back(struct runner *runner, struct hold *hold, const char *reason)
+static int64_t
+backoff_ms(const struct rounds *rounds, unsigned count)
 {
-	struct verdict verdict = { .ack = false };
+	const struct sevq_options *options = rounds->runner.options;
 
-	sevq_nack_options_init(&verdict.nack);
-	verdict.nack.reason = reason;
-	verdict.nack.do_not_count = true;
-	settle(runner, hold, &verdict);
+	return sevq_backoff_ms(
+	    count, options->backoff_ms != 0 ? options->backoff_ms : BACKOFF_MS_DEFAULT,
+	    options->backoff_max_ms != 0 ? options->backoff_max_ms : BACKOFF_MAX_MS_DEFAULT);
 }
 
-/* The verdict on a round whose command has ended so. */
+/* The event failed alone: it comes again after its own back-off. */
 static void
-judge(struct runner *runner, int status, const char *reason, struct verdict *verdict)
+count_attempt(struct rounds *rounds, struct sevq_hold *hold, const char *reason)
 {
-	const struct sevq_options *options = runner->options;
-	bool interrupted =
-	    runner->told_command || (WIFSIGNALED(status) && WTERMSIG(status) == runner->stopped_by);
+	const struct sevq_event *event = hold->lease->events[0];
+	struct sevq_nack_options options;
+	char *id = sevq_escaped(event->id);
 
-	verdict->ack = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	runner->failures = verdict->ack ? 0 : runner->failures + 1;
-	runner->result = verdict->ack ? SEVQ_EXIT_DONE : SEVQ_EXIT_FAILED;
-	sevq_nack_options_init(&verdict->nack);
-	verdict->nack.reason = reason;
-	verdict->nack.do_not_count = interrupted;
-	if (!verdict->ack && !interrupted)
-		verdict->nack.delay_ms = sevq_backoff_ms(
-		    runner->failures,
-		    options->backoff_ms != 0 ? options->backoff_ms : BACKOFF_MS_DEFAULT,
-		    options->backoff_max_ms != 0 ? options->backoff_max_ms
-						 : BACKOFF_MAX_MS_DEFAULT);
+	sevq_nack_options_init(&options);
+	options.reason = reason;
+	options.delay_ms = backoff_ms(rounds, (unsigned)event->attempts + 1);
+	fprintf(stderr, "sevq: event %s failed (%s, attempt %d); it is tried again in %.1f s\n", id,
+		reason, (int)event->attempts + 1, (double)options.delay_ms / 1000);
+	free(id);
+	sevq_hold_nack(hold, &rounds->runner, &options);
 }
 
+/* Acks or gives back what the command got. */
 static void
-set_environment(const struct sevq_lease *lease)
+settle(struct rounds *rounds, struct sevq_hold *hold, enum outcome outcome, const char *reason)
 {
-	char count[24];
-
-	snprintf(count, sizeof(count), "%zu", lease->count);
-	if (setenv("SEVQ_SESSION_KEY", lease->session_key, 1) != 0 ||
-	    setenv("SEVQ_EVENT_COUNT", count, 1) != 0 ||
-	    setenv("SEVQ_LEASE_ID", lease->lease_id, 1) != 0)
-		sevq_need(NULL);
+	if (outcome == WELL)
+		sevq_hold_ack(hold, &rounds->runner);
+	else if (outcome == FAILED && hold->lease->count == 1)
+		count_attempt(rounds, hold, reason);
+	else
+		sevq_hold_give_back(hold, &rounds->runner, reason);
+	if (hold->lost || (outcome != WELL && (outcome != FAILED || hold->lease->count == 1)))
+		rounds->runner.result = SEVQ_EXIT_FAILED;
 }
 
-/* The command with what has been taken, up to the ack. */
-static void
-run_command(struct runner *runner, struct hold *hold, const struct sevq_buffer *input)
+/*
+ * Whether the next attempt to start the command may succeed: not where it does not exist, or may
+ * not be run.
+ */
+static bool
+may_start_later(int error)
 {
-	struct verdict verdict;
+	return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE ||
+	       error == ETXTBSY;
+}
+
+static enum outcome
+fail_to_start(struct rounds *rounds, struct sevq_hold *hold, int error)
+{
+	fprintf(stderr, "sevq: %s: %s\n", rounds->runner.command[0], strerror(error));
+	sevq_hold_give_back(hold, &rounds->runner, "the command could not be started");
+	rounds->runner.result = SEVQ_EXIT_FAILED;
+	if (may_start_later(error))
+		return TEMPORARY;
+	rounds->runner.over = true;
+	return INTERRUPTED;
+}
+
+/* Runs the command for what is held, up to the ack. */
+static enum outcome
+run_command(struct rounds *rounds, struct sevq_hold *hold)
+{
+	struct sevq_buffer input = { 0 };
+	enum outcome outcome;
 	char reason[32];
 	int status;
 	pid_t pid;
 
+	write_input(rounds, hold, &input);
 	set_environment(hold->lease);
-	pid = sevq_child_start(&runner->signals, runner->command, sevq_buffer_text(input),
-			       input->len);
-	if (pid < 0) {
-		fprintf(stderr, "sevq: %s: %s\n", runner->command[0], strerror(errno));
-		give_back(runner, hold, "the command could not be started");
-		runner->result = SEVQ_EXIT_FAILED;
-		runner->over = true;
-		return;
-	}
-	status = watch(runner, hold, pid);
+	sevq_spacing_note_start(&rounds->spacing);
+	pid = sevq_child_start(&rounds->runner.signals, rounds->runner.command,
+			       sevq_buffer_text(&input), input.len);
+	sevq_buffer_clear(&input);
+	if (pid < 0)
+		return fail_to_start(rounds, hold, errno);
+	status = watch(rounds, hold, pid);
 	explain(status, reason, sizeof(reason));
-	judge(runner, status, reason, &verdict);
-	settle(runner, hold, &verdict);
-	if (hold->lost)
-		runner->result = SEVQ_EXIT_FAILED;
+	outcome = judge(rounds, status);
+	settle(rounds, hold, outcome, reason);
+	return outcome;
 }
 
-/* One round. false: there was nothing to run the command for. */
-static bool
-run_round(struct runner *runner)
-{
-	struct sevq_buffer input = { 0 };
-	struct hold hold;
-	bool any;
+/* --- rounds --- */
 
-	take_events(runner, &hold, &input);
-	note_stop(runner, sevq_signals_await(&runner->signals.stop, 0));
-	any = !is_empty(&hold);
-	if (any && runner->stopped_by != 0)
-		give_back(runner, &hold, "the runner was stopped");
-	else if (any)
-		run_command(runner, &hold, &input);
-	release(&hold);
-	sevq_buffer_clear(&input);
-	return any;
+/*
+ * The runner itself rests after failures, so that it does not hammer what is away. The rest is
+ * shorter than an event's back-off can be: what comes back is found within a minute.
+ */
+static void
+rest(struct rounds *rounds)
+{
+	int64_t ms = backoff_ms(rounds, rounds->failures);
+
+	if (rounds->rest)
+		sevq_runner_sleep(&rounds->runner, ms < REST_MAX_MS ? ms : REST_MAX_MS);
+	rounds->rest = false;
+}
+
+/* Leases at most limit events and runs the command for them; *count: how many it got. */
+static enum outcome
+run_once(struct rounds *rounds, size_t limit, size_t *count)
+{
+	struct sevq_runner *runner = &rounds->runner;
+	enum outcome outcome = NOTHING;
+	struct sevq_hold hold;
+
+	rest(rounds);
+	sevq_hold_take(&hold, runner, limit);
+	sevq_runner_note_stop(runner, sevq_signals_await(&runner->signals.stop, 0));
+	*count = sevq_hold_is_empty(&hold) ? 0 : hold.lease->count;
+	if (*count > 0 && runner->stopped_by != 0)
+		sevq_hold_give_back(&hold, runner, "the runner was stopped");
+	else if (*count > 0)
+		outcome = run_command(rounds, &hold);
+	sevq_hold_clear(&hold);
+	return outcome;
+}
+
+/* Learns from a run how many events the next one gets, and whether the runner rests before it. */
+static void
+adapt(struct rounds *rounds, enum outcome outcome, size_t count)
+{
+	if (outcome == WELL) {
+		rounds->failures = 0;
+		rounds->width =
+		    2 * rounds->width < rounds->limit ? 2 * rounds->width : rounds->limit;
+	} else if (outcome == FAILED && count > 1) {
+		rounds->width = count / 2;
+	} else if (outcome == FAILED || outcome == TEMPORARY) {
+		rounds->failures++;
+		rounds->rest = !rounds->runner.options->once;
+	}
+}
+
+/*
+ * One round: the events that can be had now, up to the limit, in one run or, where that fails, in
+ * several. False: there was nothing.
+ */
+static bool
+run_round(struct rounds *rounds)
+{
+	size_t todo = rounds->limit, count, first = 0;
+	enum outcome outcome;
+
+	rounds->runner.result = SEVQ_EXIT_DONE;
+	do {
+		outcome = run_once(rounds, todo < rounds->width ? todo : rounds->width, &count);
+		adapt(rounds, outcome, count);
+		if (first == 0)
+			todo = first = count;
+		if (outcome != FAILED || count == 1)
+			todo -= count < todo ? count : todo;
+	} while (todo > 0 && (outcome == WELL || outcome == FAILED) &&
+		 !sevq_runner_stops(&rounds->runner));
+	return first > 0;
+}
+
+/* Waits until there may be something to run the command for. */
+static void
+wait_for_events(struct rounds *rounds)
+{
+	while (!rounds->runner.over && sevq_runner_wait(&rounds->runner, WAIT_MS, false) == 0)
+		;
+	if (!rounds->runner.over)
+		sevq_spacing_wait(&rounds->spacing, &rounds->runner);
 }
 
 static enum sevq_exit
-run_rounds(struct runner *runner)
+run_rounds(struct rounds *rounds)
 {
+	struct sevq_runner *runner = &rounds->runner;
 	const struct sevq_options *options = runner->options;
-	int64_t rounds = 0;
+	int64_t count = 0;
 
-	while (!runner->over && runner->stopped_by == 0) {
+	while (!sevq_runner_stops(runner)) {
 		if (!options->once)
-			wait_for_events(runner);
+			wait_for_events(rounds);
 		if (runner->over)
 			break;
-		if (run_round(runner)) {
-			runner->passed_by = 0;
-			if (options->once || ++rounds == options->max_rounds)
+		if (run_round(rounds)) {
+			rounds->passed_by = 0;
+			if (options->once || ++count == options->max_rounds)
 				break;
-		} else if (options->once && !runner->over && runner->stopped_by == 0) {
+		} else if (options->once && !sevq_runner_stops(runner)) {
 			return SEVQ_EXIT_NOTHING;
 		} else if (!runner->over) {
-			rest(runner,
-			     sevq_backoff_ms(++runner->passed_by, PASSED_BY_MS, PASSED_BY_MAX_MS));
+			sevq_runner_sleep(runner, sevq_backoff_ms(++rounds->passed_by, PASSED_BY_MS,
+								  PASSED_BY_MAX_MS));
 		}
 	}
 	return runner->stopped_by != 0 && !runner->over ? SEVQ_EXIT_DONE : runner->result;
 }
 
-/* Who we are, for the history. */
+/* The consumer's name in the history of events. */
 static void
-name_ourselves(struct runner *runner)
+name_consumer(struct sevq_runner *runner)
 {
 	char host[64] = "";
 
@@ -506,7 +409,7 @@ name_ourselves(struct runner *runner)
 
 /* KEY, unless an option has named the session, and the command. */
 static bool
-take_arguments(struct runner *runner, struct sevq_options *options)
+take_arguments(struct sevq_runner *runner, struct sevq_options *options)
 {
 	int first = 0;
 
@@ -519,12 +422,16 @@ take_arguments(struct runner *runner, struct sevq_options *options)
 enum sevq_exit
 sevq_run_run(struct sevq_client *client, struct sevq_options *options)
 {
-	struct runner runner = { .client = client, .options = options };
+	struct rounds rounds = { .runner = { .client = client, .options = options } };
 
-	if (!take_arguments(&runner, options))
+	if (!take_arguments(&rounds.runner, options))
 		return sevq_report_usage("usage: sevq run [KEY] -- COMMAND [ARG...]");
-	runner.lease_ms = options->lease_ms != 0 ? options->lease_ms : LEASE_MS_DEFAULT;
-	name_ourselves(&runner);
-	sevq_signals_begin(&runner.signals);
-	return run_rounds(&runner);
+	if (options->max_per_minute > SEVQ_STARTS_MAX)
+		return sevq_report_usage("--max-per-minute is at most %d", SEVQ_STARTS_MAX);
+	rounds.runner.lease_ms = options->lease_ms != 0 ? options->lease_ms : LEASE_MS_DEFAULT;
+	rounds.limit = options->limit != 0 ? (size_t)options->limit : LIMIT_DEFAULT;
+	rounds.width = rounds.limit;
+	name_consumer(&rounds.runner);
+	sevq_signals_begin(&rounds.runner.signals);
+	return run_rounds(&rounds);
 }

@@ -61,6 +61,18 @@ make_room(struct queue *queue)
 	return more * sizeof(*queue->entries);
 }
 
+/* What the event is for good. */
+static uint8_t
+kind_of(const struct system_event *event)
+{
+	static const uint8_t prompts[] = {
+		[PROMPT_EXEC_COMPLETION] = ENTRY_EXEC, [PROMPT_LEFT_OUT] = ENTRY_LEFT_OUT
+	};
+	uint8_t flags = event->prompt <= PROMPT_LEFT_OUT ? prompts[event->prompt] : 0;
+
+	return (uint8_t)(event->wake == WAKE_NOW ? flags | ENTRY_NOW : flags);
+}
+
 size_t
 queue_push(struct queue *queue, const struct system_event *event, uint64_t text_hash, uint32_t tag)
 {
@@ -72,7 +84,7 @@ queue_push(struct queue *queue, const struct system_event *event, uint64_t text_
 			    .text_hash = text_hash,
 			    .tag = tag,
 			    .text_bytes_m1 = (uint16_t)(event->text.len - 1),
-			    .flags = event->exec_completion ? ENTRY_EXEC : 0 };
+			    .flags = kind_of(event) };
 	queue->depth++;
 	return grown;
 }
@@ -143,7 +155,7 @@ queue_set_flags(struct queue *queue, struct entry *entry, uint8_t attempts,
 		const struct extra *extra)
 {
 	count_flags(queue, entry, -1);
-	entry->flags = (uint8_t)((entry->flags & (ENTRY_GONE | ENTRY_EXEC)) | flags_of(extra));
+	entry->flags = (uint8_t)((entry->flags & (ENTRY_GONE | ENTRY_KIND)) | flags_of(extra));
 	entry->attempts = attempts;
 	count_flags(queue, entry, 1);
 }

@@ -81,7 +81,7 @@ plan_consume(struct plan *plan, struct op *op)
 	asked = first_mentions(op, asked, once);
 	id_list_answer(plan, op, queue, asked, EVENT_STATE_SETTLED, OUTCOME_CONSUMED,
 		       &consume->taken);
-	id_list_take(plan, queue, OUTCOME_CONSUMED, once);
+	id_list_take(plan, queue, OUTCOME_CONSUMED, STR_NULL, once);
 	consume->remaining = queue->depth;
 	return 0;
 }

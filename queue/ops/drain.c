@@ -47,8 +47,9 @@ static int
 plan_drain(struct plan *plan, struct op *op)
 {
 	struct drain_op *drain = (struct drain_op *)op;
-	struct choice choice = { text_fold(&op->arena, drain->context_key_prefix), drain->limit,
-				 drain->prompt };
+	struct choice choice = { .prefix = text_fold(&op->arena, drain->context_key_prefix),
+				 .limit = drain->limit,
+				 .leave_exec = drain->prompt && !drain->exec_completions };
 	struct queue *queue;
 	struct str answer;
 
@@ -64,7 +65,10 @@ plan_drain(struct plan *plan, struct op *op)
 		       &drain->taken);
 	if (drain_remember(plan, op, queue, chosen) < 0)
 		return -1;
-	id_list_take(plan, queue, OUTCOME_DRAINED, chosen);
+	if (drain->prompt)
+		id_list_take(plan, queue, OUTCOME_DRAINED, STR("left out of the prompt"),
+			     id_list_left_out(op, queue, &chosen));
+	id_list_take(plan, queue, OUTCOME_DRAINED, STR_NULL, chosen);
 	drain->remaining = queue->depth;
 	return 0;
 }

@@ -139,7 +139,7 @@ event_of(const struct candidate *c)
 		.traceparent = c->draft->traceparent,
 		.delivery = c->draft->delivery,
 		.wake = c->draft->wake,
-		.exec_completion = prompt_is_exec_completion(c->draft->text),
+		.prompt = prompt_kind(c->draft->text, c->draft->context_key),
 		.state = EVENT_STATE_QUEUED,
 	};
 }

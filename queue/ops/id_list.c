@@ -41,7 +41,8 @@ static bool
 is_chosen(const struct plan *plan, const struct entry *entry, const struct choice *choice)
 {
 	return entry_deliverable(entry) && !has_expired(plan, entry) &&
-	       !(choice->prompt && (entry->flags & ENTRY_EXEC)) &&
+	       !(choice->leave_exec && (entry->flags & ENTRY_EXEC)) &&
+	       !(choice->wake_now && !(entry->flags & ENTRY_NOW)) &&
 	       str_starts(tags_get(&plan->catalog.tags, entry->tag)->context_key, choice->prefix);
 }
 
@@ -65,6 +66,42 @@ id_list_choose(const struct plan *plan, struct op *op, const struct queue *queue
 		id_list_add(&chosen, e->id);
 	}
 	return chosen;
+}
+
+size_t
+id_list_count(const struct plan *plan, const struct queue *queue, const struct choice *choice)
+{
+	bool all = choice->prefix.len == 0 && !choice->leave_exec && !choice->wake_now;
+	size_t deliverable = queue_deliverable(queue), count = 0;
+
+	if (deliverable == 0)
+		return 0;
+	for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e)) {
+		if (!is_chosen(plan, e, choice))
+			continue;
+		if (all) /* one that has not expired is enough to be sure */
+			return deliverable;
+		count++;
+	}
+	return count;
+}
+
+struct id_list
+id_list_left_out(struct op *op, const struct queue *queue, struct id_list *list)
+{
+	struct id_list left_out = id_list_alloc(&op->arena, list->count);
+	size_t shown = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		int64_t id = list->ids[i];
+
+		if (queue_entry(queue, id)->flags & ENTRY_LEFT_OUT)
+			id_list_add(&left_out, id);
+		else
+			list->ids[shown++] = id;
+	}
+	list->count = shown;
+	return left_out;
 }
 
 struct id_list
@@ -132,10 +169,14 @@ outcome(enum outcome_kind kind, struct id_list list)
  * Where nothing is taken nothing changes: the last context may stand for an event that was evicted.
  */
 void
-id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind, struct id_list list)
+id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind, struct str detail,
+	     struct id_list list)
 {
+	struct store_outcome taken = outcome(kind, list);
+
 	if (list.count == 0)
 		return;
-	plan_settle(plan, queue, outcome(kind, list));
+	taken.detail = detail;
+	plan_settle(plan, queue, taken);
 	journal_refresh_last(&plan->catalog, queue);
 }

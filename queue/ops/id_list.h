@@ -29,8 +29,15 @@ void id_list_sort(struct id_list *list);      /* ascending, each once */
 struct choice {
 	struct str prefix; /* folded */
 	size_t limit;      /* 0: as many as an answer holds */
-	bool prompt;       /* leave exec completions */
+	bool leave_exec;   /* leave exec completions where they are */
+	bool wake_now;     /* only events with wake "now" */
 };
+
+/*
+ * How many events calls with the choice could take now, one after the other, whatever its limit.
+ */
+size_t id_list_count(const struct plan *plan, const struct queue *queue,
+		     const struct choice *choice);
 struct id_list id_list_choose(const struct plan *plan, struct op *op, const struct queue *queue,
 			      const struct choice *choice);
 
@@ -54,8 +61,14 @@ void id_list_answer_repeated(struct plan *plan, struct op *op, const int64_t *nu
 			     enum event_state state, enum outcome_kind outcome,
 			     struct system_event_list *answer);
 
-/* Takes events, ascending and pending, out of their queue with a recorded reason. */
-void id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind,
+/*
+ * Takes events, ascending and pending, out of their queue with a recorded reason; detail NULL: it
+ * has no more to tell.
+ */
+void id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind, struct str detail,
 		  struct id_list list);
+
+/* Moves those that a prompt takes without showing them from the list to the one returned. */
+struct id_list id_list_left_out(struct op *op, const struct queue *queue, struct id_list *list);
 
 #endif

@@ -96,7 +96,7 @@ plan_lease_take(struct plan *plan, struct op *op)
 	}
 	struct choice choice = { .prefix = text_fold(&op->arena, take->context_key_prefix),
 				 .limit = take->limit,
-				 .prompt = take->prompt };
+				 .leave_exec = take->prompt && !take->exec_completions };
 	struct id_list chosen = id_list_choose(plan, op, queue, &choice);
 	take->remaining = queue->depth - chosen.count;
 	if (chosen.count == 0)

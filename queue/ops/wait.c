@@ -1,18 +1,22 @@
 /*
- * wait.c - wait until something is deliverable. Consumes nothing and promises nothing: whoever
- * leases first has it.
+ * wait.c - wait until something is deliverable, of a kind. Consumes nothing and promises nothing:
+ * whoever leases first has it.
  */
-#include "queue/plan.h"
+#include "queue/ops/id_list.h"
 
 static int
 plan_wait(struct plan *plan, struct op *op)
 {
 	struct wait_op *wait = (struct wait_op *)op;
+	struct choice choice = { .prefix = text_fold(&op->arena, wait->context_key_prefix),
+				 .leave_exec = wait->prompt && !wait->exec_completions,
+				 .wake_now = wait->wake_now };
 	struct queue *queue;
 
 	if (plan_queue(plan, op, &wait->address, &wait->session_key, &queue) < 0)
 		return -1;
-	wait->deliverable = queue != NULL ? queue_deliverable(queue) : 0;
+	if (queue != NULL)
+		wait->deliverable = id_list_count(plan, queue, &choice);
 	if (wait->deliverable > 0)
 		return PLAN_DONE;
 	op->queue_key = wait->session_key = arena_dup(&op->arena, wait->session_key);

@@ -13,7 +13,7 @@
 #include "queue/sqlite/ids.h"
 
 /* The type of a column. A TIME of 0 and a TEXT of NULL become SQL's NULL. */
-enum type { INT64, INT, BOOL, TIME, TEXT, DELIVERY, ORIGINAL_KEY, IDS, ATTEMPTS };
+enum type { INT64, INT, TIME, TEXT, DELIVERY, ORIGINAL_KEY, IDS, ATTEMPTS };
 
 struct column {
 	const char *name;
@@ -34,7 +34,7 @@ static const struct column event_columns[] = {
 	{ "text_bytes", INT64, EVENT(event.text.len) },
 	{ "rule", INT, EVENT(event.rule) },
 	{ "wake", INT, EVENT(event.wake) },
-	{ "exec", BOOL, EVENT(event.exec_completion) },
+	{ "exec", INT, EVENT(event.prompt) },
 	{ "available_at", TIME, EVENT(event.available_at_ms) },
 	{ "expires_at", TIME, EVENT(event.expires_at_ms) },
 	{ "context_key", TEXT, EVENT(event.context_key) },
@@ -165,9 +165,6 @@ result_column(sqlite3_context *into, enum type type, const void *value, struct b
 		break;
 	case INT:
 		sqlite3_result_int(into, *(const int *)value);
-		break;
-	case BOOL:
-		sqlite3_result_int(into, *(const bool *)value);
 		break;
 	case TIME:
 		if (*(const int64_t *)value != 0)

@@ -179,8 +179,8 @@ report_events(struct walk *walk)
 /* The columns that the scan reads, in the order of read_event_row. */
 #define WALK_COLUMNS                                                                               \
 	"id, session, ts, text_hash, text_bytes, exec, available_at, expires_at, context_key, "    \
-	"delivery, original_key"
-#define WALK_COLUMN_COUNT 11
+	"delivery, original_key, wake"
+#define WALK_COLUMN_COUNT 12
 
 static int
 read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *ret)
@@ -193,7 +193,8 @@ read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *re
 		.event = { .id = sqlite3_value_int64(column[0]),
 			   .ts_ms = sqlite3_value_int64(column[2]),
 			   .text.len = (size_t)sqlite3_value_int64(column[4]),
-			   .exec_completion = sqlite3_value_int(column[5]) != 0,
+			   .prompt = (enum prompt_kind)sqlite3_value_int(column[5]),
+			   .wake = (enum wake)sqlite3_value_int(column[11]),
 			   .available_at_ms = sqlite3_value_int64(column[6]),
 			   .expires_at_ms = sqlite3_value_int64(column[7]),
 			   .context_key = arena_dup(arena, row_value_text(column[8])),

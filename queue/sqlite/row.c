@@ -65,7 +65,7 @@ row_read_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *aren
 		.text = row_text(row, 10),
 		.available_at_ms = sqlite3_column_int64(row, 11),
 		.expires_at_ms = sqlite3_column_int64(row, 12),
-		.exec_completion = sqlite3_column_int(row, 13) != 0,
+		.prompt = (enum prompt_kind)sqlite3_column_int(row, 13),
 	};
 	if (ret->original_session_key.s == NULL)
 		ret->original_session_key = ret->session_key;

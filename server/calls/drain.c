@@ -16,6 +16,7 @@ static const struct field fields[] = {
 	FIELD_RANGE("limit", SIZE, struct drain_op, limit, 1, ANSWER_EVENTS_MAX),
 	FIELD("contextKeyPrefix", TEXT, struct drain_op, context_key_prefix),
 	FIELD("format", FORMAT, struct drain_op, prompt),
+	FIELD("execCompletions", EXEC_COMPLETIONS, struct drain_op, exec_completions),
 };
 
 static void

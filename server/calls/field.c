@@ -76,40 +76,58 @@ set_number(void *at, const struct field *field, const struct json *doc, size_t t
 	return NULL;
 }
 
-static const char *
-set_wake(void *at, const struct field *field, const struct json *doc, size_t token,
-	 struct arena *arena)
-{
-	struct str word;
+/* Fields that hold one of a few words; the index of the word is their value. */
+static const struct {
+	const char *words[4];
+	const char *why; /* what it must be, where it is none of them */
+} choices[] = {
+	[FIELD_WAKE] = { { [WAKE_NEXT_HEARTBEAT] = "next-heartbeat", [WAKE_NOW] = "now" },
+			 "must be \"now\" or \"next-heartbeat\"" },
+	[FIELD_SORT] = { { [SORT_KEY] = "key",
+			   [SORT_DEPTH] = "depth",
+			   [SORT_OLDEST] = "oldest",
+			   [SORT_NEWEST] = "newest" },
+			 "must be key, depth, oldest or newest" },
+	[FIELD_FORMAT] = { { "json", "prompt" }, "must be \"json\" or \"prompt\"" },
+	[FIELD_EXEC_COMPLETIONS] = { { "leave", "include" }, "must be \"leave\" or \"include\"" },
+};
 
-	(void)field;
-	if (doc->tokens[token].type == JSON_STRING) {
-		word = json_string(doc, token, arena);
-		for (enum wake wake = WAKE_NEXT_HEARTBEAT; wake <= WAKE_NOW; wake++)
-			if (str_eq(word, str_of(wake_name(wake)))) {
-				*(enum wake *)at = wake;
-				return NULL;
-			}
+static const char *
+choose(void *at, const struct field *field, struct str word)
+{
+	const char *const *words = choices[field->type].words;
+
+	for (int i = 0; i < 4 && words[i] != NULL; i++) {
+		if (!str_eq(word, str_of(words[i])))
+			continue;
+		if (field->type == FIELD_WAKE)
+			*(enum wake *)at = (enum wake)i;
+		else if (field->type == FIELD_SORT)
+			*(enum sort *)at = (enum sort)i;
+		else
+			*(bool *)at = i == 1;
+		return NULL;
 	}
-	return "must be \"now\" or \"next-heartbeat\"";
+	return choices[field->type].why;
 }
 
 static const char *
-set_format(void *at, const struct field *field, const struct json *doc, size_t token,
+set_choice(void *at, const struct field *field, const struct json *doc, size_t token,
 	   struct arena *arena)
 {
-	struct str word = STR("");
-
-	(void)field;
-	if (doc->tokens[token].type == JSON_STRING)
-		word = json_string(doc, token, arena);
-	*(bool *)at = str_eq(word, STR("prompt"));
-	return *(bool *)at || str_eq(word, STR("json")) ? NULL : "must be \"json\" or \"prompt\"";
+	return choose(at, field,
+		      doc->tokens[token].type == JSON_STRING ? json_string(doc, token, arena)
+							     : STR_NULL);
 }
 
 static setter *const setters[] = {
-	[FIELD_TEXT] = set_text,    [FIELD_BOOL] = set_bool, [FIELD_SIZE] = set_number,
-	[FIELD_INT64] = set_number, [FIELD_WAKE] = set_wake, [FIELD_FORMAT] = set_format,
+	[FIELD_TEXT] = set_text,
+	[FIELD_BOOL] = set_bool,
+	[FIELD_SIZE] = set_number,
+	[FIELD_INT64] = set_number,
+	[FIELD_WAKE] = set_choice,
+	[FIELD_FORMAT] = set_choice,
+	[FIELD_EXEC_COMPLETIONS] = set_choice,
 };
 
 /* "/name" with the name escaped as RFC 6901 wants, cut where it is too long to be any of ours. */
@@ -253,22 +271,6 @@ text_number(struct str text, int64_t *ret)
 }
 
 static const char *
-set_sort(enum sort *ret, struct str word)
-{
-	static const char *const words[] = { [SORT_KEY] = "key",
-					     [SORT_DEPTH] = "depth",
-					     [SORT_OLDEST] = "oldest",
-					     [SORT_NEWEST] = "newest" };
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (str_eq(word, str_of(words[i]))) {
-			*ret = (enum sort)i;
-			return NULL;
-		}
-	return "must be key, depth, oldest or newest";
-}
-
-static const char *
 set_parameter(void *at, const struct field *field, struct str value)
 {
 	int64_t number;
@@ -278,7 +280,10 @@ set_parameter(void *at, const struct field *field, struct str value)
 		*(struct str *)at = value;
 		return NULL;
 	case FIELD_SORT:
-		return set_sort(at, value);
+	case FIELD_WAKE:
+	case FIELD_FORMAT:
+	case FIELD_EXEC_COMPLETIONS:
+		return choose(at, field, value);
 	default:
 		if (!text_number(value, &number) || number < field->min || number > field->max)
 			return out_of_bounds(field);

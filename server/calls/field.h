@@ -13,15 +13,16 @@
 #include "server/http/problem.h"
 
 enum field_type {
-	FIELD_TEXT,     /* struct str; min..max bytes, max 0: any number */
-	FIELD_BOOL,     /* bool */
-	FIELD_SIZE,     /* size_t, min..max */
-	FIELD_INT64,    /* int64_t, min..max */
-	FIELD_WAKE,     /* enum wake */
-	FIELD_SORT,     /* enum sort */
-	FIELD_DELIVERY, /* struct delivery */
-	FIELD_TEXTS,    /* struct texts */
-	FIELD_FORMAT,   /* bool: whether it is "prompt" */
+	FIELD_TEXT,             /* struct str; min..max bytes, max 0: any number */
+	FIELD_BOOL,             /* bool */
+	FIELD_SIZE,             /* size_t, min..max */
+	FIELD_INT64,            /* int64_t, min..max */
+	FIELD_WAKE,             /* enum wake */
+	FIELD_SORT,             /* enum sort */
+	FIELD_DELIVERY,         /* struct delivery */
+	FIELD_TEXTS,            /* struct texts */
+	FIELD_FORMAT,           /* bool: whether it is "prompt" */
+	FIELD_EXEC_COMPLETIONS, /* bool: whether it is \"include\" */
 };
 
 struct texts {
@@ -72,7 +73,7 @@ int body_read(struct request *request, const struct field *fields, size_t count,
 	      const struct address *address);
 
 /*
- * Reads a query (TEXT, SIZE, INT64 and SORT only), in which pointers are bare names. -1 after
+ * Reads a query (texts, numbers and words), in which pointers are bare names. -1 after
  * answering.
  */
 int query_read(struct request *request, const struct field *fields, size_t count, void *target,

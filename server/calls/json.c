@@ -80,6 +80,24 @@ json_add_events(struct buf *out, const struct system_event_list *list)
 	BUF_ADD_LITERAL(out, "]");
 }
 
+/* The ids of the events that have no lines in the block. */
+static void
+add_left_out(struct buf *out, const struct system_event_list *list,
+	     const struct prompt_event *written)
+{
+	const char *before = ",\"leftOut\":[\"";
+	bool any = false;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->events[i].id == 0 || !(written++)->left_out)
+			continue;
+		buf_adds(out, any ? ",\"" : before);
+		buf_addf(out, "%lld\"", (long long)list->events[i].id);
+		any = true;
+	}
+	buf_adds(out, any ? "]" : ",\"leftOut\":[]");
+}
+
 void
 json_add_block(struct buf *out, const struct system_event_list *list, struct str zone)
 {
@@ -89,14 +107,16 @@ json_add_block(struct buf *out, const struct system_event_list *list, struct str
 
 	for (size_t i = 0; i < list->count; i++)
 		if (list->events[i].id != 0)
-			events[count++] = (struct prompt_event){ list->events[i].text,
-								 list->events[i].context_key,
-								 list->events[i].ts_ms };
+			events[count++] =
+			    (struct prompt_event){ .text = list->events[i].text,
+						   .context_key = list->events[i].context_key,
+						   .ts_ms = list->events[i].ts_ms };
 	BUF_ADD_LITERAL(out, ",\"block\":");
 	if (prompt_write(&text, events, count, zone))
 		json_quote(out, (struct str){ text.data, text.len });
 	else
 		BUF_ADD_LITERAL(out, "null");
+	add_left_out(out, list, events);
 	buf_clear(&text);
 	free(events);
 }

@@ -24,6 +24,7 @@ static const struct field take_fields[] = {
 	FIELD_RANGE("consumer", TEXT, struct lease_take_op, consumer, 0, CONSUMER_BYTES_MAX),
 	FIELD("exclusive", BOOL, struct lease_take_op, exclusive),
 	FIELD("format", FORMAT, struct lease_take_op, prompt),
+	FIELD("execCompletions", EXEC_COMPLETIONS, struct lease_take_op, exec_completions),
 };
 
 static void

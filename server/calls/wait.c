@@ -106,6 +106,9 @@ waiter_free(struct waiter *waiter)
 
 struct wanted {
 	struct address address;
+	struct str context_key_prefix;
+	bool prompt, exec_completions;
+	enum wake wake;
 	int64_t timeout_ms;
 };
 
@@ -114,6 +117,10 @@ static const struct field parameters[] = {
 	FIELD("agentId", TEXT, struct wanted, address.agent_id),
 	FIELD("channel", TEXT, struct wanted, address.channel),
 	FIELD("accountId", TEXT, struct wanted, address.account_id),
+	FIELD("contextKeyPrefix", TEXT, struct wanted, context_key_prefix),
+	FIELD("format", FORMAT, struct wanted, prompt),
+	FIELD("execCompletions", EXEC_COMPLETIONS, struct wanted, exec_completions),
+	FIELD("wake", WAKE, struct wanted, wake),
 	FIELD_RANGE("timeoutMs", INT64, struct wanted, timeout_ms, 0, WAIT_MS_MAX),
 };
 
@@ -156,6 +163,10 @@ wait_get(struct request *request)
 	    too_many(request))
 		return;
 	request->wait.address = wanted.address;
+	request->wait.context_key_prefix = wanted.context_key_prefix;
+	request->wait.prompt = wanted.prompt;
+	request->wait.exec_completions = wanted.exec_completions;
+	request->wait.wake_now = wanted.wake == WAKE_NOW;
 	request->waiter = waiter_new(request, wanted.timeout_ms);
 	request_submit(request, answer, NULL);
 }

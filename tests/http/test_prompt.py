@@ -2,7 +2,7 @@
 import pytest
 
 from policies import MAIN
-from sevqd import ok
+from sevqd import ok, problem
 
 UTC = "{agents: {defaults: {userTimezone: 'UTC'}}}"
 EXEC = "Exec completed (build-1, code 0) :: ok"
@@ -46,6 +46,41 @@ def test_noise_is_drained_and_left_out(api, take):
     taken = ok(getattr(api, take)(MAIN, format="prompt"))
     assert len(taken["events"]) == 2 and taken["block"] is None
     assert ok(api.wait(MAIN, timeoutMs=0))["ready"] is False
+
+
+@pytest.mark.parametrize("take", ["drain", "lease"])
+def test_what_the_prompt_leaves_out_is_named(api, take):
+    a, b, c = enqueue(api, "Reason periodic backup failed: disk full", "shown", "read heartbeat.md was deleted")
+    taken = ok(getattr(api, take)(MAIN, format="prompt"))
+    assert taken["leftOut"] == [a["id"], c["id"]] and taken["block"] == line(b, "shown")
+    assert "leftOut" not in ok(getattr(api, take)(MAIN))
+
+
+def test_a_drain_tells_in_history_what_it_left_out(api):
+    a, b = enqueue(api, "shown", "Pager: heartbeat poll of db01 failed 3 times")
+    ok(api.drain(MAIN, format="prompt"))
+    ends = [ok(api.find(e["id"]))["timeline"][-1] for e in (a, b)]
+    assert [(end["what"], end.get("detail")) for end in ends] == [("drained", None), ("drained", "left out of the prompt")]
+
+
+def test_a_drain_without_prompt_leaves_nothing_out(api):
+    a, = enqueue(api, "Heartbeat poll")
+    ok(api.drain(MAIN))
+    assert "detail" not in ok(api.find(a["id"]))["timeline"][-1]
+
+
+@pytest.mark.parametrize("take", ["drain", "lease"])
+def test_exec_completions_can_be_included(api, take):
+    a, = enqueue(api, EXEC)
+    b, = enqueue(api, "other")
+    assert [e["text"] for e in ok(getattr(api, take)(MAIN, format="prompt", execCompletions="leave", limit=1))["events"]] == ["other"]
+    taken = ok(getattr(api, take)(MAIN, format="prompt", execCompletions="include"))
+    assert taken["block"].splitlines()[0] == line(a, EXEC) and taken["leftOut"] == []
+
+
+@pytest.mark.parametrize("take", ["drain", "lease"])
+def test_another_word_for_exec_completions_is_refused(api, take):
+    assert problem(getattr(api, take)(MAIN, execCompletions="yes"), 400, "invalid-field")["errors"][0]["pointer"] == "/execCompletions"
 
 
 @pytest.mark.parametrize("take", ["drain", "lease"])

@@ -92,12 +92,12 @@ def test_the_command_gets_the_lines_of_a_prompt(sevq):
     assert {past["outcome"]["what"] for past in sevq.json("history")["events"]} == {"acked"}
 
 
-def test_exec_completions_which_a_prompt_leaves_get_a_round_of_their_own(sevq):
+def test_the_oldest_events_come_first_exec_completions_too(sevq):
     queue(sevq, "Exec completed (build, code 0) :: a")
     sevq("event", "-", "--session-key", MAIN, stdin="plain\nand more")
-    out, _ = sevq("run", DIRECT, "--max-rounds", "2", "--", "sh", "-c", "echo round; cat")
+    out, _ = sevq("run", DIRECT, "--max-rounds", "1", "--", "sh", "-c", "echo round; cat")
     lines = [re.sub(r"\[.*?\]", "[]", line) for line in out.splitlines()]
-    assert lines == ["round", "System: [] plain", "System: and more", "round", "System: [] Exec completed (build, code 0) :: a"]
+    assert lines == ["round", "System: [] Exec completed (build, code 0) :: a", "System: [] plain", "System: and more"]
     assert texts(sevq) == []
 
 
@@ -166,11 +166,89 @@ def test_failures_in_a_row_wait_longer_and_longer(sevq, tmp_path):
     assert [what for what, _ in happened(sevq, event_id)] == ["queued"] + ["leased", "nacked"] * 4 + ["leased", "acked"]
 
 
+def test_a_failure_says_what_failed_and_when_it_comes_again(sevq):
+    event_id, = queue(sevq, "one")
+    _, err = sevq("run", MAIN, "--once", "--backoff", "90s", "--", "sh", "-c", "exit 3", exit=FAILED)
+    assert err == f"sevq: event {event_id} failed (exit 3, attempt 1); it is tried again in 90.0 s\n"
+
+
+@pytest.mark.parametrize("poison", range(7))
+def test_only_the_event_that_fails_alone_collects_attempts(start, poison):
+    sevq = Shell(start("--max-attempts", "2", policy=ONE_OWNER))
+    ids = queue(sevq, *("POISON" if i == poison else f"good {i}" for i in range(7)))
+    sevq("run", MAIN, "--once", "--", "sh", "-c", "! grep -q POISON", exit=FAILED)
+    ends = [happened(sevq, id)[-1][0] for id in ids]
+    assert ends == ["nacked" if i == poison else "acked" for i in range(7)]
+    attempts = [sevq.json("show", id)["event"]["attempts"] for id in ids]
+    assert attempts == [i == poison for i in range(7)]
+
+
+def test_with_one_poisoned_event_the_others_get_through_while_it_is_tried_again(start, run):
+    sevq = Shell(start("--max-attempts", "3", policy=ONE_OWNER))
+    queue(sevq, *("POISON" if i == 4 else f"good {i}" for i in range(10)))
+    run(MAIN, "--backoff", "1ms", "--backoff-max", "5ms", "--", "sh", "-c", "! grep -q POISON", shell=sevq)
+    wait_until(lambda: not texts(sevq), "the queue to be empty")
+    assert [dead["event"]["text"] for dead in sevq.json("dead-letters")["events"]] == ["POISON"]
+
+
+@pytest.mark.parametrize("count", (1, 5))
+def test_a_temporary_failure_gives_everything_back_uncounted(sevq, count):
+    ids = queue(sevq, *(f"event {i}" for i in range(count)))
+    sevq("run", MAIN, "--once", "--", "sh", "-c", "exit 75", exit=FAILED)
+    assert [happened(sevq, id)[-1] for id in ids] == [("returned", "exit 75")] * count
+    assert [event["attempts"] for event in sevq.json("peek", MAIN)["events"]] == [0] * count
+
+
+def test_what_a_prompt_leaves_out_is_given_plainly(sevq):
+    queue(sevq, "shown", "Reason periodic backup failed:\ndisk full".replace("\n", " "))
+    out, _ = sevq("run", MAIN, "--once", "--", "cat")
+    assert [re.sub(r"\[.*?\]", "[]", line) for line in out.splitlines()] == \
+        ["System: [] shown", "System: [] Reason periodic backup failed: disk full"]
+
+
+# Spacing.
+
+def starts(tmp_path):
+    path = tmp_path / "starts"
+    return [int(line) / 1e9 for line in path.read_text().split()] if path.exists() else []
+
+
+@pytest.mark.parametrize("option", (("--min-interval", "1h"), ("--max-per-minute", "1"), ("--debounce", "1h")))
+def test_wake_now_cuts_through_the_spacing(sevq, run, tmp_path, option):
+    queue(sevq, "first")
+    run(MAIN, *option, "--", "sh", "-c", f"cat >/dev/null; date +%s%N >>{tmp_path}/starts")
+    if option[0] != "--debounce":  # which holds the first one back, too
+        wait_until(lambda: len(starts(tmp_path)) == 1, "the first start")
+        queue(sevq, "second")
+    before = len(starts(tmp_path))
+    wait_until(lambda: waiting(sevq), "the runner to wait")
+    assert len(starts(tmp_path)) == before and len(texts(sevq)) == 1
+    sevq("event", "--text", "now", "--session-key", MAIN, "--mode", "now")
+    wait_until(lambda: not texts(sevq), "the next start")
+    assert len(starts(tmp_path)) == before + 1
+
+
+def test_the_command_starts_no_sooner_than_the_interval(sevq, run, tmp_path):
+    runner = run(MAIN, "--min-interval", "700ms", "--max-rounds", "3", "--limit", "1", "--", "sh", "-c",
+        f"date +%s%N >>{tmp_path}/starts")
+    queue(sevq, "a", "b", "c")
+    runner.end()
+    times = starts(tmp_path)
+    assert all(later - earlier > 0.65 for earlier, later in zip(times, times[1:])) and len(times) == 3
+
+
+def test_the_debounce_gathers_what_comes_in_a_row(sevq, run, tmp_path):
+    runner = run(MAIN, "--debounce", "1s", "--max-rounds", "1", "--", "sh", "-c", "cat")
+    for i in range(4):
+        queue(sevq, f"event {i}")
+    assert len(runner.end()[0].splitlines()) == 4
+
+
 def test_events_that_fail_too_often_become_dead_letters(start):
     sevq = Shell(start("--max-attempts", "2", policy=ONE_OWNER))
     event_id, = queue(sevq, "one")
     _, err = sevq("run", MAIN, "--backoff", "1ms", "--max-rounds", "2", "--", "false", exit=FAILED)
-    assert err == "sevq: 1 events failed too often and are dead letters now\n"
+    assert err.endswith("sevq: 1 events failed too often and are dead letters now\n")
     dead, = sevq.json("dead-letters")["events"]
     assert dead["event"]["id"] == event_id and dead["outcome"]["what"] == "dead"
 

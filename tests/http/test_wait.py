@@ -53,6 +53,47 @@ def test_an_event_wakes(server, api):
     assert waiters(api) == 0
 
 
+FORMS = [{}, {"contextKeyPrefix": "cron:"}, {"format": "prompt"}, {"format": "prompt", "execCompletions": "include"},
+    {"contextKeyPrefix": "cron:", "format": "prompt"}]
+EVENTS = [{"text": "plain"}, {"text": "with a context", "contextKey": "cron:1"}, {"text": "Exec completed (build, code 0)"},
+    {"text": "Exec failed (build, code 1)", "contextKey": "cron:2"}, {"text": "later", "delayMs": 3_600_000}, {"text": "gone", "ttlMs": 1}]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event["text"])
+def test_a_wait_is_ready_exactly_when_its_lease_gives_something(api, form, event):
+    ok(api.enqueue(sessionKey=MAIN, **event), 201)
+    if "ttlMs" in event:
+        wait_until(lambda: ok(api.lease(MAIN))["leaseId"] is None, "the event to expire")
+    ready = ok(api.wait(MAIN, timeoutMs=0, **form))
+    leased = ok(api.lease(MAIN, **form))
+    assert (ready["ready"], ready["depth"]) == (leased["leaseId"] is not None, len(leased["events"]))
+
+
+def test_a_wait_for_wake_now_hears_nothing_less(server, api):
+    waiting = Waiting(server, wake="now")
+    ok(api.enqueue("whenever", MAIN), 201)
+    assert ok(api.wait(MAIN, timeoutMs=0, wake="now")) == {"sessionKey": MAIN, "ready": False, "depth": 0}
+    assert ok(api.wait(MAIN, timeoutMs=0, wake="next-heartbeat"))["depth"] == 1
+    assert waiting.thread.is_alive()
+    ok(api.enqueue("at once", MAIN, wake="now"), 201)
+    assert waiting.answer() == {"sessionKey": MAIN, "ready": True, "depth": 1}
+
+
+def test_an_event_that_was_given_back_is_as_urgent_and_as_noisy_as_before(api):
+    ok(api.enqueue("Heartbeat poll", MAIN, wake="now"), 201)
+    ok(api.nack(ok(api.lease(MAIN))["leaseId"]))
+    assert ok(api.wait(MAIN, timeoutMs=0, wake="now"))["ready"] is True
+    event, = ok(api.drain(MAIN, format="prompt"))["events"]
+    assert ok(api.find(event["id"]))["timeline"][-1]["detail"] == "left out of the prompt"
+
+
+def test_a_wait_for_wake_now_knows_what_was_queued_before_a_restart(server):
+    ok(server.client().enqueue("at once", MAIN, wake="now"), 201)
+    server.restart()
+    assert ok(server.client().wait(MAIN, timeoutMs=0, wake="now"))["ready"] is True
+
+
 def test_every_waiter_is_answered(server, api):
     several = [Waiting(server) for _ in range(5)]
     ok(api.enqueue("x", MAIN), 201)

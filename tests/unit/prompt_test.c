@@ -26,7 +26,7 @@ static const char *vectors_path;
 
 /* want NULL: the prompt is empty. */
 static void
-assert_says(const struct prompt_event *events, size_t count, const char *want)
+assert_says(struct prompt_event *events, size_t count, const char *want)
 {
 	struct buf out = { 0 };
 
@@ -41,7 +41,7 @@ assert_says(const struct prompt_event *events, size_t count, const char *want)
 static void
 assert_text_says(const char *text, const char *want)
 {
-	assert_says(&(struct prompt_event){ str_of(text), STR_NULL, TS_MS }, 1, want);
+	assert_says(&(struct prompt_event){ str_of(text), STR_NULL, TS_MS, false }, 1, want);
 }
 
 static void
@@ -95,10 +95,10 @@ an_exec_completion_is_recognised_by_its_text(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(completions); i++)
-		if (!prompt_is_exec_completion(str_of(completions[i])))
+		if (prompt_kind(str_of(completions[i]), STR_NULL) != PROMPT_EXEC_COMPLETION)
 			fail_msg("no completion: %s", completions[i]);
 	for (size_t i = 0; i < COUNT(others); i++)
-		if (prompt_is_exec_completion(str_of(others[i])))
+		if (prompt_kind(str_of(others[i]), STR_NULL) == PROMPT_EXEC_COMPLETION)
 			fail_msg("a completion: %s", others[i]);
 }
 
@@ -128,7 +128,8 @@ noise_is_left_out(void **state)
 		struct buf out = { 0 };
 
 		assert_true(prompt_write(
-		    &out, &(struct prompt_event){ str_of(kept[i]), STR_NULL, 0 }, 1, STR("utc")));
+		    &out, &(struct prompt_event){ str_of(kept[i]), STR_NULL, 0, false }, 1,
+		    STR("utc")));
 		buf_clear(&out);
 	}
 }
@@ -141,10 +142,10 @@ a_notice_of_a_new_session_is_unchanged(void **state)
 	const struct str text = STR(" Node: heartbeat poll \u00b7 last input 5s \u00b7 x ");
 
 	(void)state;
-	assert_says(&(struct prompt_event){ text, notice, TS_MS }, 1,
+	assert_says(&(struct prompt_event){ text, notice, TS_MS, false }, 1,
 		    STAMP "Node: heartbeat poll \u00b7 last input 5s \u00b7 x");
-	assert_says(&(struct prompt_event){ text, other, TS_MS }, 1, NULL);
-	assert_says(&(struct prompt_event){ STR(" "), notice, TS_MS }, 1, NULL);
+	assert_says(&(struct prompt_event){ text, other, TS_MS, false }, 1, NULL);
+	assert_says(&(struct prompt_event){ STR(" "), notice, TS_MS, false }, 1, NULL);
 }
 
 static void
@@ -181,12 +182,12 @@ the_last_input_of_a_node_is_left_out(void **state)
 static void
 every_line_has_a_prefix(void **state)
 {
-	const struct prompt_event events[] = {
-		{ STR("heartbeat poll"), STR_NULL, 0 },
-		{ STR("\na\nSystem: b\n\r\nc\n"), STR("key"), TS_MS },
-		{ STR("heartbeat poll"), STR_NULL, 0 },
-		{ STR("d"), STR_NULL, 0 },
-		{ STR("heartbeat poll"), STR_NULL, 0 },
+	struct prompt_event events[] = {
+		{ STR("heartbeat poll"), STR_NULL, 0, false },
+		{ STR("\na\nSystem: b\n\r\nc\n"), STR("key"), TS_MS, false },
+		{ STR("heartbeat poll"), STR_NULL, 0, false },
+		{ STR("d"), STR_NULL, 0, false },
+		{ STR("heartbeat poll"), STR_NULL, 0, false },
 	};
 
 	(void)state;
@@ -239,10 +240,10 @@ check_vector(const struct json *doc)
 
 	for (size_t t = json_first(doc, queued); t != 0; t = json_next(doc, queued, t)) {
 		struct prompt_event event = { text_of(doc, t, "text", &arena),
-					      text_of(doc, t, "contextKey", &arena), 0 };
+					      text_of(doc, t, "contextKey", &arena), 0, false };
 
 		assert_true(json_int64(doc, member(doc, t, "ts"), &event.ts_ms));
-		if (!prompt_is_exec_completion(event.text)) {
+		if (prompt_kind(event.text, STR_NULL) != PROMPT_EXEC_COMPLETION) {
 			assert_true(count < EVENTS_MAX);
 			events[count++] = event;
 			continue;

@@ -59,7 +59,7 @@ event(int64_t id, size_t text_bytes)
 				      .traceparent = name[8],
 				      .delivery = { name[4], name[5], name[6], name[7], true },
 				      .wake = WAKE_NOW,
-				      .exec_completion = true };
+				      .prompt = PROMPT_EXEC_COMPLETION };
 	return &made;
 }
 
@@ -87,7 +87,7 @@ assert_there(int64_t id, size_t text_bytes)
 	assert_int_equal(have->expires_at_ms, want->expires_at_ms);
 	assert_int_equal(have->rule, want->rule);
 	assert_int_equal(have->wake, want->wake);
-	assert_int_equal(have->exec_completion, want->exec_completion);
+	assert_int_equal(have->prompt, want->prompt);
 	assert_same_text(have->session_key, want->session_key);
 	assert_same_text(have->original_session_key, want->original_session_key);
 	assert_same_text(have->text, want->text);
