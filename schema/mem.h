@@ -13,7 +13,7 @@
 
 #include <stddef.h>
 
-#include "schema/text.h"
+#include "schema/str.h"
 
 void *mem_alloc(size_t size);            /* zeroed */
 void *mem_realloc(void *p, size_t size); /* new bytes are not zeroed */

@@ -13,15 +13,6 @@
 
 #include "schema/mem.h"
 
-int
-str_cmp(struct str a, struct str b)
-{
-	size_t shorter = a.len < b.len ? a.len : b.len;
-	int order = shorter > 0 ? memcmp(a.s, b.s, shorter) : 0;
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /*
  * ECMAScript WhiteSpace and LineTerminator: narrower and wider than Unicode's White_Space (no
  * U+0085, but U+FEFF).

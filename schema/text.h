@@ -1,9 +1,8 @@
 /*
- * text.h - text as (pointer, length), and the two normalisations every rule is built on (ROUTING
- * section 1).
+ * text.h - the two normalisations of text that every rule is built on (ROUTING section 1).
  *
- * Here: spans, trim, lower, fold, UTF-8 validity. Unicode data comes from libunistring.
- * Not here: session keys and ids (session_key.h).
+ * Here: trim, lower, fold, UTF-8 validity, hashes. Unicode data comes from libunistring.
+ * Not here: struct str itself (str.h), session keys and ids (session_key.h).
  */
 #ifndef SCHEMA_TEXT_H
 #define SCHEMA_TEXT_H
@@ -11,42 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
+
+#include "schema/str.h"
 
 struct arena;
-
-/* Borrowed UTF-8 text. s == NULL means absent, which differs from empty where a rule says so. */
-struct str {
-	const char *s;
-	size_t len;
-};
-
-#define STR(literal) ((struct str){ (literal), sizeof(literal) - 1 })
-/* The same for static initialisers. */
-/* clang-format off */
-#define STR_INIT(literal) { (literal), sizeof(literal) - 1 }
-/* clang-format on */
-#define STR_NULL ((struct str){ NULL, 0 })
-
-static inline struct str
-str_of(const char *s)
-{
-	return (struct str){ s, s != NULL ? strlen(s) : 0 };
-}
-
-static inline bool
-str_eq(struct str a, struct str b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.s, b.s, a.len) == 0);
-}
-
-static inline bool
-str_starts(struct str s, struct str prefix)
-{
-	return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.s, prefix.s, prefix.len) == 0);
-}
-
-int str_cmp(struct str a, struct str b); /* byte order; for qsort-like use */
 
 /* ECMAScript white space off both ends; a sub-span of s. */
 struct str text_trim(struct str s);

@@ -6,9 +6,12 @@
  */
 #include "server/log.h"
 
+#include <stdint.h>
 #include <time.h>
 
 #include <unistd.h>
+
+#include "schema/text.h"
 
 #define LOG_TEXT_BYTES_MAX 1024
 

@@ -4,6 +4,8 @@
 #ifndef QUEUE_SQLITE_IDS_H
 #define QUEUE_SQLITE_IDS_H
 
+#include <stdint.h>
+
 #include "schema/mem.h"
 
 struct id_range {

@@ -3,6 +3,8 @@
  */
 #include "server/config/dotenv.h"
 
+#include "schema/text.h"
+
 static bool
 is_word(char c)
 {

@@ -10,6 +10,8 @@
 
 #include <unistd.h>
 
+#include "schema/text.h"
+
 /* --- paths as text --- */
 
 static const char *

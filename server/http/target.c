@@ -4,6 +4,8 @@
  */
 #include "server/http/target.h"
 
+#include "schema/text.h"
+
 static int
 hex(char c)
 {

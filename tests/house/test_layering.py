@@ -241,8 +241,6 @@ KNOWN = {
         "queue/policy/policy",
         "queue/policy/private",
         "queue/waiting",
-        "schema/mem",
-        "schema/text",
         "server/calls/field",
         "server/calls/hooks",
         "server/calls/idempotency",
