@@ -130,7 +130,7 @@ account_id_normalize(struct arena *arena, struct str id)
 /* --- opaque spans --- */
 
 /* A part of a key that keeps its case. */
-struct span {
+struct opaque_span {
 	size_t start, end;
 	bool trimmed;
 };
@@ -153,7 +153,7 @@ may_hold_opaque(struct str key)
  * colon, from *at on.
  */
 static bool
-next_signal_group(struct str key, size_t *at, struct span *ret)
+next_signal_group(struct str key, size_t *at, struct opaque_span *ret)
 {
 	const struct str marker = STR("signal:group:");
 
@@ -161,7 +161,7 @@ next_signal_group(struct str key, size_t *at, struct span *ret)
 		size_t start = i + marker.len, end = next_colon(key, start);
 
 		if (marker_at(key, i, marker) && end > start) {
-			*ret = (struct span){ start, end, true };
+			*ret = (struct opaque_span){ start, end, true };
 			*at = end; /* a colon, behind which the next may stand */
 			return true;
 		}
@@ -207,7 +207,8 @@ last_thread_marker(struct str key, size_t from)
  * nothing of its own.
  */
 static void
-write_span(struct buf *out, struct arena *arena, struct str key, size_t *done, struct span span)
+write_span(struct buf *out, struct arena *arena, struct str key, size_t *done,
+	   struct opaque_span span)
 {
 	struct str lowered, kept = part(key, span.start, span.end);
 
@@ -225,13 +226,13 @@ normalize_opaque(struct arena *arena, struct str key)
 {
 	size_t tail = matrix_tail(key), marker = last_thread_marker(key, tail);
 	size_t thread = marker < key.len ? marker + thread_marker.len : key.len;
-	const struct span matrix[] = { { tail, marker, false },
-				       { thread, key.len, false },
-				       { key.len, key.len, false } };
+	const struct opaque_span matrix[] = { { tail, marker, false },
+					      { thread, key.len, false },
+					      { key.len, key.len, false } };
 	size_t done = 0, searched = 0;
 	struct buf out = { 0 };
 	struct str ret;
-	struct span signal;
+	struct opaque_span signal;
 	bool more = next_signal_group(key, &searched, &signal);
 
 	for (size_t i = 0; i < sizeof(matrix) / sizeof(matrix[0]); i++) {

@@ -256,7 +256,6 @@ KNOWN = {
         "server/http/reply",
         "server/server",
     },
-    repeated_types: {"schema/session_key.c"},
 }
 
 
