@@ -22,7 +22,7 @@
 #define NAME_BYTES 64
 #define DAY_MS INT64_C(86400000)
 
-enum type { TEXT, LIST, ENDPOINTS, SWITCH, CHOICE, NUMBER };
+enum type { TEXT, LIST, ENDPOINTS, OWNERS, SWITCH, CHOICE, NUMBER };
 
 struct option_row {
 	const char *name;
@@ -44,8 +44,11 @@ static const struct option_row rows[] = {
 	{ "db", TEXT, AT(db), "FILE", 0, 0, 0,
 	  "database file ($XDG_STATE_HOME/sevq/sevq.db)" },
 	{ "policy", TEXT, AT(policy), "FILE", 0, 0, 0,
-	  "OpenClaw config to route by ($OPENCLAW_CONFIG_PATH, ~/.openclaw/openclaw.json "
-	  "where it exists, else none)" },
+	  "OpenClaw config to route by ($OPENCLAW_CONFIG_PATH, else openclaw.json in "
+	  "$OPENCLAW_STATE_DIR or ~/.openclaw where it exists, else none)" },
+	{ "owner", OWNERS, AT(owner), "CHANNEL:ID", 0, 0, 0,
+	  "an owner of a channel, as if the id were in its allowlist, for an owner who is "
+	  "paired; repeatable" },
 	{ "token-file", TEXT, AT(token_file), "FILE", 0, 0, 0,
 	  "bearer tokens, one a line, with optional scopes produce,consume,read,admin "
 	  "(\"token\" beside the database, made at first start)" },
@@ -170,13 +173,37 @@ place(const struct option_row *row, const struct options *options)
 	return (char *)(uintptr_t)options + row->offset;
 }
 
+static bool
+is_list(enum type type)
+{
+	return type == LIST || type == ENDPOINTS || type == OWNERS;
+}
+
+int
+options_owner(const char *text, struct given_owner *ret, struct error *err)
+{
+	const char *colon = strchr(text, ':');
+	struct str channel, id;
+
+	if (colon == NULL || !text_is_utf8(text, strlen(text)))
+		return error_set(err, ERROR_CONFIG, "\"%.64s\" is not CHANNEL:ID", text);
+	channel = text_trim((struct str){ text, (size_t)(colon - text) });
+	id = text_trim(str_of(colon + 1));
+	if (channel.len == 0 || id.len == 0)
+		return error_set(err, ERROR_CONFIG, "\"%.64s\" is not CHANNEL:ID", text);
+	*ret = (struct given_owner){ channel, id };
+	return 0;
+}
+
 static int
 set_list(struct loading *l, const struct option_row *row, const char *text, struct error *err)
 {
 	struct option_list *list = place(row, l->options);
 	struct endpoint endpoint;
+	struct given_owner owner;
 
-	if (row->type == ENDPOINTS && endpoint_parse(text, &endpoint, err) != 0)
+	if ((row->type == ENDPOINTS && endpoint_parse(text, &endpoint, err) != 0) ||
+	    (row->type == OWNERS && options_owner(text, &owner, err) != 0))
 		return -1;
 	if (list->count == OPTION_LIST_MAX)
 		return error_set(err, ERROR_CONFIG, "at most %d values", OPTION_LIST_MAX);
@@ -242,7 +269,7 @@ set_text(struct loading *l, const struct option_row *row, const char *text, stru
 
 static int (*const setters[])(struct loading *, const struct option_row *, const char *,
 			      struct error *) = {
-	[TEXT] = set_text,     [LIST] = set_list,     [ENDPOINTS] = set_list,
+	[TEXT] = set_text,     [LIST] = set_list,     [ENDPOINTS] = set_list, [OWNERS] = set_list,
 	[SWITCH] = set_switch, [CHOICE] = set_choice, [NUMBER] = set_number,
 };
 
@@ -382,9 +409,8 @@ load_environment(struct loading *l, struct error *err)
 		value = getenv(name);
 		if (value == NULL)
 			continue;
-		failed = rows[i].type == LIST || rows[i].type == ENDPOINTS
-			     ? set_items(l, i, name, value, err)
-			     : set(l, i, ENVIRONMENT, name, value, err);
+		failed = is_list(rows[i].type) ? set_items(l, i, name, value, err)
+					       : set(l, i, ENVIRONMENT, name, value, err);
 		if (failed)
 			return -1;
 	}
@@ -425,6 +451,7 @@ set_token(struct loading *l, size_t row, const char *called, const struct json *
 	static const char *const wanted[] = { [TEXT] = "a string",
 					      [LIST] = "a string or an array of strings",
 					      [ENDPOINTS] = "a string or an array of strings",
+					      [OWNERS] = "a string or an array of strings",
 					      [SWITCH] = "true or false",
 					      [CHOICE] = "a string",
 					      [NUMBER] = "a number" };
@@ -449,7 +476,7 @@ set_member(struct loading *l, const struct json *doc, size_t member, struct erro
 		key_name(&rows[i], key);
 		if (!str_eq(str_of(key), name))
 			continue;
-		if (!many || (rows[i].type != LIST && rows[i].type != ENDPOINTS))
+		if (!many || !is_list(rows[i].type))
 			return set_token(l, i, key, doc, member + 1, err);
 		for (size_t t = json_first(doc, member + 1); t != 0;
 		     t = json_next(doc, member + 1, t))
@@ -704,6 +731,7 @@ print_value(struct buf *out, const struct option_row *row, const struct options 
 		break;
 	case LIST:
 	case ENDPOINTS:
+	case OWNERS:
 		print_list(out, value);
 		break;
 	case SWITCH:

@@ -11,6 +11,7 @@
 #define SERVER_OPTIONS_H
 
 #include "queue/engine.h"
+#include "queue/policy/given_owner.h"
 #include "schema/mem.h"
 #include "server/http/endpoint.h"
 
@@ -32,7 +33,7 @@ struct option_list {
 
 /* All zero is empty. Numbers are int64_t, choices int: the table writes them by type. */
 struct options {
-	struct option_list listen, allow_host;
+	struct option_list listen, allow_host, owner;
 	/* policy and token_file NULL: the default places */
 	const char *config, *db, *policy, *token_file;
 	bool no_auth, behind_proxy, allow_network_fs;
@@ -60,6 +61,9 @@ struct options {
  */
 int options_load(struct options *ret, int argc, char **argv, struct error *err);
 void options_clear(struct options *options);
+
+/* Takes an owner CHANNEL:ID apart, borrowed from the text. ERROR_CONFIG. */
+int options_owner(const char *text, struct given_owner *ret, struct error *err);
 
 void options_help(struct buf *out);
 /* a config file that says the same */

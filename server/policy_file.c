@@ -23,16 +23,38 @@ remember(const struct config *config, const char *path, struct policy_source *re
 	config_files_hash(files, ret->hash);
 }
 
+static struct given_owners
+owners_of(const struct options *options, struct given_owner room[OPTION_LIST_MAX])
+{
+	struct given_owners owners = { .items = room };
+
+	for (size_t i = 0; i < options->owner.count; i++)
+		owners.count +=
+		    options_owner(options->owner.items[i], &room[owners.count], NULL) == 0;
+	return owners;
+}
+
+int
+policy_file_parse(const struct options *options, struct str text, struct policy **ret,
+		  struct error *err)
+{
+	struct given_owner room[OPTION_LIST_MAX];
+	const struct given_owners owners = owners_of(options, room);
+
+	return policy_parse_owned(text.s, text.len, &owners, ret, err);
+}
+
 /* The config and what it was read from, at the path; NULL for none, which is the empty config. */
 static int
-compile(const char *path, const char *const dotenv[2], struct policy **ret,
-	struct policy_source *source, struct error *err)
+compile(const struct options *options, const char *path, const char *const dotenv[2],
+	struct policy **ret, struct policy_source *source, struct error *err)
 {
 	struct config config = { 0 };
 	int failed = path != NULL ? config_read(&config, path, dotenv, err) : 0;
 
 	if (!failed)
-		failed = policy_parse(config.json.data, config.json.len, ret, err);
+		failed = policy_file_parse(
+		    options, (struct str){ config.json.data, config.json.len }, ret, err);
 	if (!failed && source != NULL) {
 		*source = (struct policy_source){ 0 };
 		if (path != NULL)
@@ -52,7 +74,7 @@ policy_file_load(const struct options *options, struct policy **ret, struct poli
 
 	config_path_dotenv(&arena, options->policy, dotenv);
 	if (!failed)
-		failed = compile(path, dotenv, ret, source, err);
+		failed = compile(options, path, dotenv, ret, source, err);
 	arena_clear(&arena);
 	return failed;
 }

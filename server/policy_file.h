@@ -32,4 +32,11 @@ void policy_source_clear(struct policy_source *source);
 int policy_file_load(const struct options *options, struct policy **ret,
 		     struct policy_source *source, struct error *err);
 
+/*
+ * Compiles a config that was read already and includes nothing, with the owners of the options.
+ * ERROR_CONFIG with line and column.
+ */
+int policy_file_parse(const struct options *options, struct str text, struct policy **ret,
+		      struct error *err);
+
 #endif

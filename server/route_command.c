@@ -18,16 +18,19 @@
 #define EXIT_WRONG_USE 2
 
 static const char help[] =
-    "usage: sevqd route [--policy FILE] [--explain]\n"
+    "usage: sevqd route [--policy FILE] [--owner CHANNEL:ID] [--explain]\n"
     "\n"
     "Reads one JSON object per line and prints where the session key is queued:\n"
     "  {\"sessionKey\": .., \"agentId\": .., \"channel\": .., \"accountId\": .., \"cfg\": {..}}\n"
-    "cfg, where given, is the OpenClaw config for that line. Prints one line for each:\n"
+    "cfg, where given, is the OpenClaw config for that line, taken as it stands: $include in it "
+    "is\n"
+    "refused, ${VAR} stays. Prints one line for each:\n"
     "  {\"sessionKey\": .., \"rule\": .., \"rekeyed\": .., \"owner\": ..}   or   {\"error\": .., "
     "\"detail\": ..}\n"
     "\n"
     "  --policy FILE  the OpenClaw config for lines without cfg; without it they meet an empty "
     "one\n"
+    "  --owner CHANNEL:ID  an owner as sevqd takes them, for all lines; repeatable\n"
     "  --explain      adds the steps, each with why it did or did not apply\n"
     "  --help         prints this, then exits\n"
     "\n"
@@ -36,7 +39,8 @@ static const char help[] =
 
 /* What one run needs. */
 struct questions {
-	struct policy *policy; /* for lines without cfg */
+	struct options options; /* policy and owner only */
+	struct policy *policy;  /* for lines without cfg */
 	bool explain;
 	struct json doc;
 	struct buf out;
@@ -62,22 +66,43 @@ read_string(const struct json *doc, size_t value, const char *pointer, struct ar
 	return 0;
 }
 
-static int
-read_policy(const struct json *doc, size_t value, struct question *question, struct error *err)
+/* Is there a member $include anywhere in the value? */
+static bool
+includes(const struct json *doc, size_t value, struct arena *arena)
 {
+	const bool object = doc->tokens[value].type == JSON_OBJECT;
+
+	if (!object && doc->tokens[value].type != JSON_ARRAY)
+		return false;
+	for (size_t t = json_first(doc, value); t != 0; t = json_next(doc, value, t))
+		if ((object && str_eq(json_string(doc, t, arena), STR("$include"))) ||
+		    includes(doc, object ? t + 1 : t, arena))
+			return true;
+	return false;
+}
+
+static int
+read_policy(const struct questions *session, size_t value, struct arena *arena,
+	    struct question *question, struct error *err)
+{
+	const struct json *doc = &session->doc;
 	struct str text = json_raw(doc, value);
 
 	if (doc->tokens[value].type == JSON_NULL)
 		return 0;
 	if (doc->tokens[value].type != JSON_OBJECT)
 		return error_set_field(err, "/cfg", "cfg is not an object");
-	return policy_parse(text.s, text.len, &question->policy, err);
+	if (includes(doc, value, arena))
+		return error_set_field(err, "/cfg",
+				       "cfg has $include, which only --policy resolves");
+	return policy_file_parse(&session->options, text, &question->policy, err);
 }
 
 static int
-read_member(const struct json *doc, size_t name, struct arena *arena, struct question *question,
-	    struct error *err)
+read_member(const struct questions *session, size_t name, struct arena *arena,
+	    struct question *question, struct error *err)
 {
+	const struct json *doc = &session->doc;
 	struct str text = json_string(doc, name, arena);
 	const struct {
 		const char *pointer;
@@ -90,7 +115,7 @@ read_member(const struct json *doc, size_t name, struct arena *arena, struct que
 	};
 
 	if (str_eq(text, STR("cfg")))
-		return read_policy(doc, name + 1, question, err);
+		return read_policy(session, name + 1, arena, question, err);
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		if (str_eq(text, str_of(strings[i].pointer + 1)))
 			return read_string(doc, name + 1, strings[i].pointer, arena,
@@ -110,7 +135,7 @@ read_question(struct questions *session, struct str line, struct arena *arena, s
 	if (doc->tokens[0].type != JSON_OBJECT)
 		return error_set(err, ERROR_INVALID_JSON, "the line is not an object");
 	for (size_t name = json_first(doc, 0); name != 0; name = json_next(doc, 0, name))
-		if (read_member(doc, name, arena, ret, err) < 0)
+		if (read_member(session, name, arena, ret, err) < 0)
 			return -1;
 	return 0; /* no limits on the address: nothing is stored */
 }
@@ -173,12 +198,13 @@ answer_all(struct questions *session)
 /* --- the command line --- */
 
 static int
-load_policy(const char *path, struct policy **ret)
+load_policy(struct questions *session)
 {
-	struct options options = { .policy = path };
+	const struct options *options = &session->options;
 	struct error err = { 0 };
-	int failed = path != NULL ? policy_file_load(&options, ret, NULL, &err)
-				  : policy_parse("", 0, ret, &err);
+	int failed = options->policy != NULL
+			 ? policy_file_load(options, &session->policy, NULL, &err)
+			 : policy_file_parse(options, STR(""), &session->policy, &err);
 
 	if (failed == 0)
 		return 0;
@@ -189,36 +215,70 @@ load_policy(const char *path, struct policy **ret)
 	return EX_CONFIG;
 }
 
-int
-route_command(int argc, char **argv)
+static int
+use_wrongly(const char *why)
+{
+	if (why != NULL)
+		fprintf(stderr, "sevqd route: %s\n", why);
+	fputs(help, stderr);
+	return EXIT_WRONG_USE;
+}
+
+static int
+add_owner(struct option_list *owners, const char *text)
+{
+	struct given_owner owner;
+	struct error err;
+
+	if (options_owner(text, &owner, &err) != 0)
+		return use_wrongly(err.detail);
+	if (owners->count == OPTION_LIST_MAX)
+		return use_wrongly("too many owners");
+	owners->items[owners->count++] = text;
+	return 0;
+}
+
+/* -1: go on. */
+static int
+read_options(struct questions *session, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "policy", required_argument, NULL, 'p' },
+		{ "owner", required_argument, NULL, 'o' },
 		{ "explain", no_argument, NULL, 'e' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	static char name[] = "sevqd route";
-	struct questions session = { 0 };
-	const char *path = NULL;
-	int option, code;
+	int option;
 
-	argv[0] = name; /* as getopt says it before what is wrong */
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'p') {
-			path = optarg;
+			session->options.policy = optarg;
 		} else if (option == 'e') {
-			session.explain = true;
-		} else {
-			fputs(help, option == 'h' ? stdout : stderr);
-			return option == 'h' ? 0 : EXIT_WRONG_USE;
-		}
+			session->explain = true;
+		} else if (option == 'h') {
+			fputs(help, stdout);
+			return 0;
+		} else if (option != 'o')
+			return use_wrongly(NULL);
+		else if (add_owner(&session->options.owner, optarg) != 0)
+			return EXIT_WRONG_USE;
 	}
-	if (optind < argc) {
-		fputs(help, stderr);
-		return EXIT_WRONG_USE;
-	}
-	code = load_policy(path, &session.policy);
+	return optind < argc ? use_wrongly(NULL) : -1;
+}
+
+int
+route_command(int argc, char **argv)
+{
+	static char name[] = "sevqd route";
+	struct questions session = { 0 };
+	int code;
+
+	argv[0] = name; /* as getopt says it before what is wrong */
+	code = read_options(&session, argc, argv);
+	if (code >= 0)
+		return code;
+	code = load_policy(&session);
 	if (code == 0)
 		code = answer_all(&session);
 	policy_free(session.policy);

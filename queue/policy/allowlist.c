@@ -8,7 +8,7 @@
 
 #include "schema/session_key.h"
 
-/* Both kinds of entry start with the name, so one comparison serves them. */
+/* All kinds of entry start with the name, so one comparison serves them. */
 struct account {
 	struct str name;
 	struct pin pin;
@@ -21,35 +21,48 @@ struct allowlist_channel {
 	size_t account_count;
 };
 
+struct channel_owner {
+	struct str name; /* of the channel, folded */
+	struct pin pin;
+};
+
 static int
 by_name(const void *a, const void *b)
 {
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
+/* One more entry of an allowlist, as text. */
+static void
+add_entry(struct pin *pin, struct str text, struct arena *arena)
+{
+	text = text_trim(text);
+	if (str_eq(text, STR("*")))
+		pin->kind = PIN_ANYBODY;
+	text = text_lower(arena, text);
+	if (pin->kind == PIN_ANYBODY || text.len == 0 ||
+	    (pin->kind == PIN_OWNER && str_eq(text, pin->owner)))
+		return;
+	pin->kind = pin->kind == PIN_NOBODY ? PIN_OWNER : PIN_SEVERAL;
+	pin->owner = text;
+}
+
+static struct pin
+reduced(struct pin pin)
+{
+	if (pin.kind != PIN_OWNER)
+		pin.owner = STR("");
+	return pin;
+}
+
 static struct pin
 reduce(const cJSON *list, struct arena *arena)
 {
-	struct pin pin = { PIN_NOBODY, STR("") };
+	struct pin pin = { .kind = PIN_NOBODY, .owner = STR("") };
 	const cJSON *entry;
 
-	cJSON_ArrayForEach(entry, list)
-	{
-		struct str text = text_trim(value_stringify(arena, entry));
-
-		if (str_eq(text, STR("*")))
-			return (struct pin){ PIN_ANYBODY, STR("") };
-		text = text_lower(arena, text);
-		if (text.len == 0 || str_eq(text, pin.owner))
-			continue;
-		if (pin.kind == PIN_NOBODY)
-			pin = (struct pin){ PIN_OWNER, text };
-		else
-			pin.kind = PIN_SEVERAL; /* a "*" may still follow */
-	}
-	if (pin.kind == PIN_SEVERAL)
-		pin.owner = STR("");
-	return pin;
+	cJSON_ArrayForEach(entry, list) add_entry(&pin, value_stringify(arena, entry), arena);
+	return reduced(pin);
 }
 
 /* The first that is an array. An empty array is one. */
@@ -59,7 +72,7 @@ first_list(const cJSON *const *lists, size_t count, struct arena *arena)
 	for (size_t i = 0; i < count; i++)
 		if (cJSON_IsArray(lists[i]))
 			return reduce(lists[i], arena);
-	return (struct pin){ PIN_NO_LIST, STR("") };
+	return (struct pin){ .kind = PIN_NO_LIST, .owner = STR("") };
 }
 
 static const cJSON *
@@ -113,12 +126,36 @@ compile_channel(const cJSON *channel, struct arena *arena, struct allowlist_chan
 	qsort(ret->accounts, ret->account_count, sizeof(*ret->accounts), by_name);
 }
 
+/* The pins that the operator gives, one a channel. */
+static void
+compile_owners(const struct given_owners *owners, struct arena *arena, struct allowlists *ret)
+{
+	ret->owners = arena_alloc(arena, owners->count * sizeof(*ret->owners));
+	for (size_t i = 0; i < owners->count; i++) {
+		struct str name = text_fold(arena, owners->items[i].channel);
+		size_t at = 0;
+
+		while (at < ret->owner_count && !str_eq(ret->owners[at].name, name))
+			at++;
+		if (at == ret->owner_count)
+			ret->owners[ret->owner_count++] =
+			    (struct channel_owner){ arena_dup(arena, name),
+						    { PIN_NOBODY, STR(""), true } };
+		add_entry(&ret->owners[at].pin, arena_dup(arena, owners->items[i].id), arena);
+	}
+	for (size_t i = 0; i < ret->owner_count; i++)
+		ret->owners[i].pin = reduced(ret->owners[i].pin);
+	qsort(ret->owners, ret->owner_count, sizeof(*ret->owners), by_name);
+}
+
 void
-allowlists_compile(const cJSON *channels, struct arena *arena, struct allowlists *ret)
+allowlists_compile(const cJSON *channels, const struct given_owners *owners, struct arena *arena,
+		   struct allowlists *ret)
 {
 	const cJSON *channel;
 
 	*ret = (struct allowlists){ 0 };
+	compile_owners(owners, arena, ret);
 	if (!cJSON_IsObject(channels))
 		return;
 	ret->channels =
@@ -134,16 +171,42 @@ find(struct str name, const void *entries, size_t count, size_t entry_bytes)
 	return count > 0 ? bsearch(&name, entries, count, entry_bytes, by_name) : NULL;
 }
 
-struct pin
-allowlists_find(const struct allowlists *lists, struct str channel, struct str account)
+/* What the config has for them. */
+static struct pin
+find_list(const struct allowlists *lists, struct str channel, struct str account)
 {
 	const struct allowlist_channel *found =
 	    find(channel, lists->channels, lists->count, sizeof(*found));
 	const struct account *own;
 
 	if (found == NULL)
-		return (struct pin){ PIN_NO_CHANNEL, STR("") };
+		return (struct pin){ .kind = PIN_NO_CHANNEL, .owner = STR("") };
 	own = account.len > 0 ? find(account, found->accounts, found->account_count, sizeof(*own))
 			      : NULL;
 	return own != NULL ? own->pin : found->pin;
+}
+
+/* The pin of one list that has the entries of both. */
+static struct pin
+join(struct pin list, struct pin given)
+{
+	if (list.kind < PIN_ANYBODY)
+		return given;
+	if (list.kind == PIN_ANYBODY || given.kind == PIN_ANYBODY)
+		return (struct pin){ .kind = PIN_ANYBODY, .owner = STR("") };
+	if (list.kind == PIN_OWNER &&
+	    (given.kind == PIN_NOBODY ||
+	     (given.kind == PIN_OWNER && str_eq(list.owner, given.owner))))
+		return list;
+	return (struct pin){ .kind = PIN_SEVERAL, .owner = STR("") };
+}
+
+struct pin
+allowlists_find(const struct allowlists *lists, struct str channel, struct str account)
+{
+	const struct channel_owner *given =
+	    find(channel, lists->owners, lists->owner_count, sizeof(*given));
+	struct pin list = find_list(lists, channel, account);
+
+	return given != NULL ? join(list, given->pin) : list;
 }

@@ -10,7 +10,7 @@
 #include "schema/json.h"
 
 static void
-compile(const cJSON *config, struct policy *policy)
+compile(const cJSON *config, const struct given_owners *owners, struct policy *policy)
 {
 	const cJSON *session = value_member(config, "session"),
 		    *agents = value_member(config, "agents");
@@ -23,7 +23,7 @@ compile(const cJSON *config, struct policy *policy)
 	policy->dm_scope = dm_scope_parse(value_member(session, "dmScope"));
 	policy->timezone = arena_dup(arena, value_text(timezone));
 	agents_compile(agents, arena, &policy->agents);
-	allowlists_compile(value_member(config, "channels"), arena, &policy->allowlists);
+	allowlists_compile(value_member(config, "channels"), owners, arena, &policy->allowlists);
 	bindings_compile(value_member(config, "bindings"), session, &policy->agents, arena,
 			 &policy->bindings);
 }
@@ -63,7 +63,8 @@ read_config(const char *text, size_t len, cJSON **ret, struct error *err)
 }
 
 int
-policy_parse(const char *text, size_t len, struct policy **ret, struct error *err)
+policy_parse_owned(const char *text, size_t len, const struct given_owners *owners,
+		   struct policy **ret, struct error *err)
 {
 	struct policy *policy;
 	cJSON *config;
@@ -71,10 +72,18 @@ policy_parse(const char *text, size_t len, struct policy **ret, struct error *er
 	if (read_config(text, len, &config, err) < 0)
 		return -1;
 	policy = mem_alloc(sizeof(*policy));
-	compile(config, policy);
+	compile(config, owners, policy);
 	cJSON_Delete(config);
 	*ret = policy;
 	return 0;
+}
+
+int
+policy_parse(const char *text, size_t len, struct policy **ret, struct error *err)
+{
+	static const struct given_owners none;
+
+	return policy_parse_owned(text, len, &none, ret, err);
 }
 
 void

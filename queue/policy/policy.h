@@ -9,6 +9,7 @@
 #ifndef QUEUE_POLICY_POLICY_H
 #define QUEUE_POLICY_POLICY_H
 
+#include "queue/policy/given_owner.h"
 #include "schema/error.h"
 #include "schema/text.h"
 
@@ -19,6 +20,10 @@ struct policy;
  * with line and column.
  */
 int policy_parse(const char *text, size_t len, struct policy **ret, struct error *err);
+
+/* The same, with owners whom no allowlist of the config names. */
+int policy_parse_owned(const char *text, size_t len, const struct given_owners *owners,
+		       struct policy **ret, struct error *err);
 void policy_free(struct policy *policy);
 
 /* agents.defaults.userTimezone as written, NULL when absent or not a string (ROUTING section 8). */

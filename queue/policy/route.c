@@ -123,9 +123,10 @@ direct_main(const struct pass *pass)
 	if (bindings_preserve(&pass->policy->bindings, pass->key, &target, pass->policy->main_key,
 			      pass->arena))
 		return STAYS("a binding gives this chat a session of its own");
-	return is_away(pass)
-		   ? MOVES("dmScope is main and the peer is the only owner on the allowlist")
-		   : STAYS("the key is the main session's own");
+	if (!is_away(pass))
+		return STAYS("the key is the main session's own");
+	return pin.given ? MOVES("dmScope is main and the peer is the only owner that was given")
+			 : MOVES("dmScope is main and the peer is the only owner on the allowlist");
 }
 
 static struct str

@@ -141,6 +141,8 @@ a_wrong_command_line_is_a_usage_error_that_names_the_flag(void **state)
 		{ "--listen 127.0.0.1:65536", "--listen" },
 		{ "--listen [::1:1", "--listen" },
 		{ "--listen localhost:1", "--listen" },
+		{ "--owner telegram", "--owner" },
+		{ "--owner :1", "--owner" },
 		{ "--max-pending many", "--max-pending" },
 		{ "--max-pending 0", "--max-pending" },
 		{ "--max-pending 99999999999999999999", "--max-pending" },

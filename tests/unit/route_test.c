@@ -782,6 +782,127 @@ an_isolated_heartbeat_means_its_base(void **state)
 	check_rows(heartbeats, COUNT(heartbeats));
 }
 
+/* --- owners beside the config --- */
+
+static const struct {
+	const char *config, *owners[4]; /* channel and id, one behind the other */
+	bool main;                      /* does telegram:direct:me lead to main? */
+} given_owners[] = {
+	/* no allowlist anywhere */
+	{ "{}", { "telegram", "me" }, true },
+	{ "{channels:7}", { "telegram", "me" }, true },
+	{ "{channels:{telegram:{}}}", { "telegram", "me" }, true },
+	{ "{channels:{telegram:{allowFrom:'you',dm:{allowFrom:null}}}}",
+	  { "telegram", "me" },
+	  true },
+	{ "{channels:{Telegram:{allowFrom:['you']}}}", { "telegram", "me" }, true },
+	{ "{channels:{signal:{allowFrom:['you']}}}", { "telegram", "me" }, true },
+	{ "{}", { " TeleGram ", " ME\t" }, true },
+	{ "{}", { "telegram", "me", "telegram", "ME" }, true },
+	{ "{}", { "signal", "you", "telegram", "me" }, true },
+	/* another's, or not one */
+	{ "{}", { "telegram", "you" }, false },
+	{ "{}", { "signal", "me" }, false },
+	{ "{}", { "telegram", "me", "telegram", "you" }, false },
+	{ "{}", { "telegram", "*" }, false },
+	{ "{}", { "telegram", "me", "telegram", "*" }, false },
+	{ "{}", { "telegram", "*", "telegram", "me" }, false },
+	/* as if it stood in the allowlist that counts */
+	{ "{channels:{telegram:{allowFrom:[]}}}", { "telegram", "me" }, true },
+	{ "{channels:{telegram:{allowFrom:['me']}}}", { "telegram", "me" }, true },
+	{ "{channels:{telegram:{allowFrom:['me']}}}", { "telegram", "you" }, false },
+	{ "{channels:{telegram:{allowFrom:['you']}}}", { "telegram", "me" }, false },
+	{ "{channels:{telegram:{allowFrom:['*']}}}", { "telegram", "me" }, false },
+	{ "{channels:{telegram:{allowFrom:['me']}}}", { "telegram", "*" }, false },
+	{ "{channels:{telegram:{allowFrom:['me','you']}}}", { "telegram", "me" }, false },
+	{ "{channels:{telegram:{allowFrom:['me']}}}", { "signal", "you" }, true },
+	{ "{channels:{telegram:{dm:{allowFrom:['you']},allowFrom:['me']}}}",
+	  { "telegram", "me" },
+	  false },
+	/* the other steps hold */
+	{ "{session:{dmScope:'per-peer'}}", { "telegram", "me" }, false },
+	{ "{bindings:[{match:{channel:'telegram'},session:{dmScope:'per-channel-peer'}}]}",
+	  { "telegram", "me" },
+	  false },
+};
+
+static void
+a_given_owner_counts_like_one_of_the_allowlist(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(given_owners); i++) {
+		struct address address = { .session_key = STR("agent:main:telegram:direct:me") };
+		struct given_owner pairs[2];
+		struct given_owners beside = { pairs, 0 };
+		struct arena arena = { 0 };
+		struct policy *policy;
+		struct decision got;
+
+		for (size_t j = 0; j < 2 && given_owners[i].owners[2 * j] != NULL; j++)
+			pairs[beside.count++] =
+			    (struct given_owner){ str_of(given_owners[i].owners[2 * j]),
+						  str_of(given_owners[i].owners[2 * j + 1]) };
+		assert_int_equal(policy_parse_owned(given_owners[i].config,
+						    strlen(given_owners[i].config), &beside,
+						    &policy, NULL),
+				 0);
+		assert_int_equal(route_decide(policy, &address, false, &arena, &got, NULL), 0);
+		if (str_eq(got.queue_key, STR("agent:main:main")) != given_owners[i].main)
+			fail_msg("%s, %s:%s", given_owners[i].config, given_owners[i].owners[0],
+				 given_owners[i].owners[1]);
+		check_again(policy, address, &got, "a given owner's");
+		arena_clear(&arena);
+		policy_free(policy);
+	}
+}
+
+/* With accounts: the list that counts for the account gets the owner, in whichever place it stands.
+ */
+static void
+a_given_owner_is_added_to_the_list_that_counts(void **state)
+{
+	static const char *const places[] = {
+		"accounts:{acc:{dm:{allowFrom:%s}}}",
+		"accounts:{acc:{config:{dm:{allowFrom:%s}}}}",
+		"accounts:{acc:{allowFrom:%s}}",
+		"accounts:{acc:{config:{allowFrom:%s}}}",
+		"dm:{allowFrom:%s}",
+		"allowFrom:%s",
+	};
+	static const struct {
+		const char *list;
+		bool main;
+	} lists[] = { { "[]", true },
+		      { "['Me']", true },
+		      { "['you']", false },
+		      { "['*']", false },
+		      { "{}", true } };
+	const struct given_owner me = { STR("telegram"), STR("me") };
+	const struct given_owners beside = { &me, 1 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(places) * COUNT(lists); i++) {
+		struct address address = { .session_key =
+					       STR("agent:main:telegram:acc:direct:me") };
+		struct arena arena = { 0 };
+		struct buf config = { 0 };
+		struct policy *policy;
+		struct decision got;
+		const char *place = places[i / COUNT(lists)], *gap = strstr(place, "%s");
+
+		buf_addf(&config, "{channels:{telegram:{%.*s%s%s}}}", (int)(gap - place), place,
+			 lists[i % COUNT(lists)].list, gap + 2);
+		assert_int_equal(
+		    policy_parse_owned(config.data, config.len, &beside, &policy, NULL), 0);
+		assert_int_equal(route_decide(policy, &address, false, &arena, &got, NULL), 0);
+		if (str_eq(got.queue_key, STR("agent:main:main")) != lists[i % COUNT(lists)].main)
+			fail_msg("%.*s", (int)config.len, config.data);
+		buf_clear(&config);
+		arena_clear(&arena);
+		policy_free(policy);
+	}
+}
+
 /* The queue key of a key under a policy; to be freed. */
 static char *
 queue_key_of(const struct policy *policy, const char *key, enum rule *rule)
@@ -900,6 +1021,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(every_step_has_a_reason),
 		cmocka_unit_test(an_isolated_heartbeat_means_its_base),
 		cmocka_unit_test(producers_and_runners_of_heartbeats_meet),
+		cmocka_unit_test(a_given_owner_counts_like_one_of_the_allowlist),
+		cmocka_unit_test(a_given_owner_is_added_to_the_list_that_counts),
 		cmocka_unit_test(a_heartbeat_key_is_explained_and_no_other),
 		cmocka_unit_test(the_reason_for_keeping_names_the_change_to_the_key),
 		cmocka_unit_test(a_plain_key_needs_no_memory),
