@@ -10,7 +10,6 @@
 #include "queue/policy/agents.h"
 #include "queue/policy/allowlist.h"
 #include "queue/policy/binding.h"
-#include "queue/policy/policy.h"
 
 struct policy {
 	struct arena arena;

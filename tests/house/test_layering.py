@@ -238,8 +238,6 @@ KNOWN = {
         "queue/ops/lease",
         "queue/ops/tick",
         "queue/plan",
-        "queue/policy/policy",
-        "queue/policy/private",
         "queue/waiting",
         "server/calls/field",
         "server/calls/hooks",
