@@ -1,13 +1,14 @@
 /*
- * consume.c - take exactly the events that are named: one recorded outcome, whatever their number.
+ * consume.c - take exactly the events that a request names: one recorded outcome, whatever their
+ * number.
  */
 #include <stdlib.h>
 
 #include "queue/ops/id_list.h"
 
 /*
- * The ids that are pending in the queue, in the order asked; one that is named twice is there
- * twice.
+ * Lists the asked ids that are pending in the queue, in the order asked; an id that is named twice
+ * is listed twice.
  */
 static struct id_list
 choose_ids(struct op *op, const struct queue *queue, const struct str *ids, size_t count)
@@ -34,7 +35,7 @@ ascending_once(struct op *op, struct id_list asked)
 	return once;
 }
 
-/* Leaves only the first mention of each id. */
+/* Keeps only the first mention of each id. once: the same ids, ascending. */
 static struct id_list
 first_mentions(struct op *op, struct id_list asked, struct id_list once)
 {

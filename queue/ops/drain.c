@@ -1,5 +1,5 @@
 /*
- * drain.c - take and forget a prefix of what is deliverable: one recorded outcome, whatever the
+ * drain.c - take a prefix of the deliverable events for good: one recorded outcome, whatever the
  * number of events. Their rows stay in the store until retention forgets them.
  */
 #include "queue/ops/id_list.h"
@@ -32,7 +32,7 @@ drain_repeated(struct plan *plan, struct drain_op *drain, const struct queue *qu
 	return 0;
 }
 
-/* Before the events leave the queue, which knows their attempts. */
+/* Keeps the answer under the key; call while the queue still has the events' attempts. */
 static int
 drain_remember(struct plan *plan, struct op *op, const struct queue *queue, struct id_list chosen)
 {

@@ -1,11 +1,11 @@
 /*
- * enqueue.c - enqueue: check, route, compare with what is queued, make room, append (ROUTING
+ * enqueue.c - enqueue: check, route, compare with the queued events, make room, append (ROUTING
  * section 7).
  */
 #include "queue/ops/idempotency.h"
 #include "schema/prompt.h"
 
-/* One draft on its way in. */
+/* One draft with its queue and what it is compared by. */
 struct candidate {
 	struct op *op;
 	struct draft *draft;
@@ -13,7 +13,7 @@ struct candidate {
 	struct str original; /* the session key as sent */
 	struct queue *queue;
 	uint64_t text_hash;
-	uint32_t tag; /* one reference, ours until the event is appended */
+	uint32_t tag; /* the candidate holds one reference, which append passes on */
 };
 
 static bool
@@ -31,7 +31,8 @@ identical(const struct plan *plan, const struct candidate *c, const struct entry
 	       matches(plan, c, entry);
 }
 
-/* Without a context key only the newest event counts; with one, every queued event does. */
+/* Compares with the newest event only, or, if the draft has a context key, with every queued event.
+ */
 static const struct entry *
 find_duplicate(const struct plan *plan, const struct candidate *c)
 {
@@ -47,7 +48,7 @@ find_duplicate(const struct plan *plan, const struct candidate *c)
 	return NULL;
 }
 
-/* The oldest pending event that a replace removes, and how many there are: all that match. */
+/* Finds the events that a replace removes, all that match: the oldest, and how many there are. */
 static const struct entry *
 find_matching(const struct plan *plan, const struct candidate *c, size_t *count)
 {
@@ -65,8 +66,8 @@ find_matching(const struct plan *plan, const struct candidate *c, size_t *count)
 }
 
 /*
- * Takes those out. Their ids have the room that they need and no more: a batch of replaces may look
- * at a long queue each time.
+ * Settles the matching events as replaced. The ids are counted first and get no more memory than
+ * they need: each op of a batch may meet a long queue, and all arenas live until the batch ends.
  */
 static void
 remove_matching(struct plan *plan, const struct candidate *c, const struct entry *oldest,
@@ -90,8 +91,8 @@ full(struct op *op, uint64_t *counter, const char *what, size_t limit)
 }
 
 /*
- * Room for one more event: refused, or made by evicting the oldest (which does not touch the last
- * context).
+ * Checks the limits for one more event. In a full session the event is refused, or the oldest event
+ * that is not leased is evicted; an eviction does not change the last context.
  */
 static int
 make_room(struct plan *plan, const struct candidate *c)
@@ -110,14 +111,14 @@ make_room(struct plan *plan, const struct candidate *c)
 		return full(c->op, &plan->stats->rejected_session_full, "the session is full",
 			    limit->session_pending_max);
 	const struct entry *oldest = queue_first(c->queue, 0);
-	while (oldest != NULL && (oldest->flags & ENTRY_LEASED)) /* a consumer has it in hand */
+	while (oldest != NULL && (oldest->flags & ENTRY_LEASED)) /* a consumer works on it */
 		oldest = queue_next(c->queue, oldest);
 	if (oldest == NULL)
 		return full(c->op, &plan->stats->rejected_session_full,
 			    "the session is full of leased events", limit->session_pending_max);
 	int64_t *id = arena_alloc(&c->op->arena, sizeof(*id));
 	*id = oldest->id;
-	if (c->draft->context_key.s == NULL) /* else it has another at once */
+	if (c->draft->context_key.s == NULL) /* else the new event sets the last context anyway */
 		journal_keep_last(&plan->catalog, c->queue, oldest);
 	plan_settle(
 	    plan, c->queue,
@@ -201,7 +202,7 @@ enqueue_replacing(struct plan *plan, const struct candidate *c, struct enqueue_r
 }
 
 /*
- * The original key is kept with the tag only where it says something: when it is not the queue key.
+ * The original key for the tag: none if it is the queue key, so that such events share a plain tag.
  */
 static struct str
 rekeyed_from(const struct candidate *c)
@@ -211,7 +212,7 @@ rekeyed_from(const struct candidate *c)
 	return str_eq(sent, c->route.queue_key) ? STR_NULL : sent;
 }
 
-/* Who the draft is for, and what it is compared by. */
+/* Finds the draft's queue, and what the draft is compared by. */
 static int
 make_candidate(struct plan *plan, struct op *op, struct draft *draft, struct candidate *c)
 {
@@ -220,7 +221,7 @@ make_candidate(struct plan *plan, struct op *op, struct draft *draft, struct can
 	    queue_key_check(c->route.queue_key, &op->error) < 0)
 		return -1;
 	if (c->original.s == NULL)
-		c->original = STR("main"); /* what an agent id alone means */
+		c->original = STR("main"); /* an agent id alone means the agent's main session */
 	c->queue = catalog_find_or_add_hashed(&plan->catalog, c->route.queue_key, c->route.hash);
 	queue_prefetch(c->queue);
 	c->text_hash = text_hash(draft->text);
@@ -229,7 +230,8 @@ make_candidate(struct plan *plan, struct op *op, struct draft *draft, struct can
 	return 0;
 }
 
-/* What is kept of each event in an answer: the outcome, and the event as it was then. */
+/* How many numbers are kept of each event in an answer: the outcome, and the event as it was then.
+ */
 #define KEPT 5
 
 static int
@@ -255,7 +257,10 @@ enqueue_repeated(struct plan *plan, struct op *op, struct str answer, const stru
 	return 0;
 }
 
-/* Of an event that is still to be read, the result has what it was asked to be. */
+/*
+ * Keeps the answer under the request's key. The results need not have been read yet: what is kept
+ * is known from the plan.
+ */
 static int
 enqueue_remember(struct plan *plan, struct op *op, const struct idempotency *request,
 		 const struct enqueue_result *results, size_t count)
@@ -292,7 +297,7 @@ enqueue_one(struct plan *plan, struct op *op, struct draft *draft, struct enqueu
 	return enqueue_remember(plan, op, &draft->idempotency, result, 1);
 }
 
-/* The request's own key first, then those of its drafts. */
+/* Looks up the request's own key first, then the keys of its drafts. */
 static bool
 enqueue_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
 {

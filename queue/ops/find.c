@@ -1,6 +1,6 @@
 /*
- * find.c - one event by its id, pending or not, and its timeline. An op like the others, so that
- * what it shows has been committed; it costs no commit of its own.
+ * find.c - one event by its id, pending or not, and its timeline. Find is an op like the others, so
+ * that it shows only what has been committed; it costs no commit of its own.
  */
 #include "queue/plan.h"
 
@@ -40,8 +40,8 @@ find_found(struct op *op, size_t index, const struct found *found)
 }
 
 /*
- * The event and its timeline were looked up; where it stands now, the catalog knows, and how it
- * ended, the timeline.
+ * The lookup found the event and its timeline. Whether it is pending, and in which state, is in the
+ * catalog; how it ended is in the timeline.
  */
 static int
 plan_find(struct plan *plan, struct op *op)
@@ -72,7 +72,7 @@ plan_find(struct plan *plan, struct op *op)
 	if (op->again)
 		return error_set(&op->error, ERROR_NOT_FOUND,
 				 "how this event ended has been forgotten");
-	/* settled by an op before this one in the batch: its outcome is there next turn */
+	/* An earlier op of this batch settled the event: the next turn finds that outcome. */
 	return PLAN_AGAIN;
 }
 

@@ -1,11 +1,11 @@
-/* history.c - what happened: pages of settled events and of dead letters. */
+/* history.c - pages of settled events and of dead letters. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "queue/plan.h"
 
-/* A cursor is where the page before ended: "<outcome>:<event>". */
+/* A cursor is the position where the page before ended: "<outcome>:<event>". */
 static int
 read_cursor(struct history_op *history)
 {

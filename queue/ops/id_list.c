@@ -1,4 +1,4 @@
-/* id_list.c - lists of ids, from the catalog to an answer. */
+/* id_list.c - lists of event ids: chosen in the catalog, answered, removed from their queue. */
 #include "queue/ops/id_list.h"
 
 #include <stdlib.h>
@@ -29,7 +29,7 @@ id_list_sort(struct id_list *list)
 	list->count = once;
 }
 
-/* Its time is over, though nobody has recorded that yet: time does only so much in one turn. */
+/* A tick handles only so many timers a turn, so an expired event may still be in its queue. */
 static bool
 has_expired(const struct plan *plan, const struct entry *entry)
 {
@@ -146,7 +146,7 @@ id_list_answer_repeated(struct plan *plan, struct op *op, const int64_t *numbers
 			enum event_state state, enum outcome_kind outcome,
 			struct system_event_list *answer)
 {
-	size_t each = ANSWER_TEXT_BYTES_MAX / (count / 2 + 1); /* all of them were one answer */
+	size_t each = ANSWER_TEXT_BYTES_MAX / (count / 2 + 1); /* they were one answer */
 
 	make_answer(op, count / 2, answer);
 	for (size_t i = 0; i < answer->count; i++) {
@@ -166,7 +166,8 @@ outcome(enum outcome_kind kind, struct id_list list)
 }
 
 /*
- * Where nothing is taken nothing changes: the last context may stand for an event that was evicted.
+ * If no event is taken the last context must stay as it is: it may be one that was kept although
+ * its event was evicted, and a refresh would drop it.
  */
 void
 id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind, struct str detail,

@@ -1,9 +1,9 @@
 /*
- * id_list.h - a handful of pending events on their way into an answer: which, and how they get
- * there.
+ * id_list.h - lists of the ids of pending events, on an op's arena.
  *
- * Here: lists of ids on an op's arena, choosing a prefix of what is deliverable, asking for the
- * events. Shared by the calls that take and lend. Private to queue/.
+ * Here: choosing a prefix of the deliverable events, asking for listed events as an answer,
+ * removing them from their queue. Shared by the calls that take events, for good or under a lease.
+ * Private to queue/.
  */
 #ifndef QUEUE_OPS_ID_LIST_H
 #define QUEUE_OPS_ID_LIST_H
@@ -15,46 +15,47 @@ struct id_list {
 	size_t count;
 };
 
-struct id_list id_list_alloc(struct arena *arena,
-			     size_t count); /* empty, with room for that many */
+/* An empty list with room for count ids, on the arena. */
+struct id_list id_list_alloc(struct arena *arena, size_t count);
 static inline void
 id_list_add(struct id_list *list, int64_t id)
 {
 	list->ids[list->count++] = id;
 }
-int id_compare(const void *a, const void *b); /* of two int64_t, for qsort and bsearch */
-void id_list_sort(struct id_list *list);      /* ascending, each once */
+/* Compares two int64_t, for qsort and bsearch. */
+int id_compare(const void *a, const void *b);
+/* Sorts the ids in ascending order and drops repeated ones. */
+void id_list_sort(struct id_list *list);
 
-/* What to choose: the oldest deliverable events whose context key starts with the prefix. */
+/* Which events to choose: the oldest deliverable ones whose context key starts with the prefix. */
 struct choice {
 	struct str prefix; /* folded */
 	size_t limit;      /* 0: as many as an answer holds */
-	bool leave_exec;   /* leave exec completions where they are */
+	bool leave_exec;   /* leave out exec completions (ROUTING section 8) */
 	bool wake_now;     /* only events with wake "now" */
 };
 
-/*
- * How many events calls with the choice could take now, one after the other, whatever its limit.
- */
+/* How many events repeated calls with this choice could take now, whatever its limit. */
 size_t id_list_count(const struct plan *plan, const struct queue *queue,
 		     const struct choice *choice);
 struct id_list id_list_choose(const struct plan *plan, struct op *op, const struct queue *queue,
 			      const struct choice *choice);
 
-/* The events that the lease still holds. */
+/* Lists the events that the lease still holds, ascending. */
 struct id_list id_list_held(const struct catalog *catalog, const struct lease *lease,
 			    struct arena *arena);
 
 /*
- * Asks for the events, which are pending, in that order, as the answer's list and in the state
- * given.
+ * Asks for the listed events, which are pending, to be in *answer in that order, in the given state
+ * and outcome.
  */
 void id_list_answer(struct plan *plan, struct op *op, const struct queue *queue,
 		    struct id_list list, enum event_state state, enum outcome_kind outcome,
 		    struct system_event_list *answer);
 /*
- * What an answer keeps of each event, to be given again: its id and its attempts. Into numbers,
- * which have room for two an event, and from them, as id_list_answer, wherever the events are now.
+ * For an answer that may be repeated, two numbers of each event are kept, its id and its
+ * attempts. id_list_remember fills in numbers; id_list_answer_repeated asks for the events again,
+ * pending or not, from that many numbers.
  */
 void id_list_remember(const struct queue *queue, struct id_list list, int64_t *numbers);
 void id_list_answer_repeated(struct plan *plan, struct op *op, const int64_t *numbers, size_t count,
@@ -62,13 +63,13 @@ void id_list_answer_repeated(struct plan *plan, struct op *op, const int64_t *nu
 			     struct system_event_list *answer);
 
 /*
- * Takes events, ascending and pending, out of their queue with a recorded reason; detail NULL: it
- * has no more to tell.
+ * Settles the events, ascending and pending, with an outcome of that kind and detail (NULL: none).
+ * Without events nothing changes.
  */
 void id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind, struct str detail,
 		  struct id_list list);
 
-/* Moves those that a prompt takes without showing them from the list to the one returned. */
+/* Moves the events that a prompt takes but does not show from the list to the one answered. */
 struct id_list id_list_left_out(struct op *op, const struct queue *queue, struct id_list *list);
 
 #endif

@@ -1,15 +1,16 @@
 /*
- * idempotency.c - kept as numbers in JSON; those of the batch under way are found by a table.
+ * idempotency.c - answers as JSON lists of numbers; a table finds the keys of the batch under way.
  *
- * The first number is not the answer's: it says what the others mean. It is negative, since the
- * first form of all had none, and began with numbers that were not. Who changes what any call keeps
- * gives it the next one down: an answer must not be misread.
+ * The first number is the version of the form: it says what the others mean. Versions are negative
+ * and count down, because the first form had no version and began with a number that never was
+ * negative. Whoever changes what any call keeps takes the next version, so that no answer is
+ * misread.
  */
 #include "queue/ops/idempotency.h"
 
 #include "schema/json.h"
 
-#define FORM "[-2" /* what an answer begins with */
+#define FORM "[-2" /* the version that every answer begins with */
 
 static bool
 same_key(const void *item, const void *key)
@@ -89,7 +90,7 @@ idempotency_recall(struct plan *plan, struct idempotency *request, struct str *a
 	return 1;
 }
 
-/* The form and the numbers as JSON. */
+/* The version and the numbers as JSON. */
 static struct str
 write_answer(struct arena *arena, const int64_t *numbers, size_t count)
 {
@@ -107,8 +108,8 @@ write_answer(struct arena *arena, const int64_t *numbers, size_t count)
 }
 
 /*
- * The key of the whole request may be that of one of its events: then both are the same request, or
- * one of them is refused.
+ * A batch request may carry the same key as one of its events. If both have the same request hash
+ * one entry serves both; else the second is refused.
  */
 int
 idempotency_remember(struct plan *plan, struct op *op, const struct idempotency *request,

@@ -1,11 +1,10 @@
 /*
- * idempotency.h - the answers that requests with an idempotency key were given (DESIGN section 4,
- * C3).
+ * idempotency.h - the answers to requests with an idempotency key, kept to be repeated (DESIGN
+ * section 4, C3).
  *
- * Here: whether a key was used before, in the store or in this batch, and what for; keeping an
- * answer, as a list of numbers of which each call knows the meaning. Shared by the calls that
- * enqueue, take and lend. Private to queue/.
- * Not here: keys as clients send them (server/idempotency).
+ * Here: finding a key that was used before, in the store or in this batch; keeping an answer as a
+ * list of numbers whose meaning each call knows. Shared by enqueue, drain and lease_take. Private
+ * to queue/. Not here: keys as clients send them (server/calls/idempotency.h).
  */
 #ifndef QUEUE_OPS_IDEMPOTENCY_H
 #define QUEUE_OPS_IDEMPOTENCY_H
@@ -13,21 +12,22 @@
 #include "queue/plan.h"
 
 /*
- * For an op's lookup: the request's key, or false where it has none. Then what was found under it,
- * copied into the arena.
+ * The lookup and found functions of an op: the first looks up the request's key, false if it has
+ * none; the second copies what was found under it into the arena.
  */
 bool idempotency_lookup(const struct idempotency *request, struct lookup *ret);
 void idempotency_found(struct idempotency *request, struct arena *arena,
 		       const struct store_key *key);
 
 /*
- * Under a key that was used before: 1 with its answer in *answer; -1 ERROR_IDEMPOTENCY_MISMATCH, or
- * ERROR_CONFLICT when another version kept it in a form that is not ours; else 0.
+ * Whether the request's key was used before: 0 if not; 1 with the kept answer in *answer; -1
+ * ERROR_IDEMPOTENCY_MISMATCH if it was used for another request, or ERROR_CONFLICT if another
+ * version of sevq kept an answer that this one cannot read.
  */
 int idempotency_recall(struct plan *plan, struct idempotency *request, struct str *answer,
 		       struct error *err);
 
-/* What was remembered, in the arena. How many there are. */
+/* Reads the numbers of a kept answer into the arena; answers how many there are. */
 size_t idempotency_numbers(struct arena *arena, struct str answer, int64_t **numbers);
 
 /*
@@ -37,7 +37,7 @@ size_t idempotency_numbers(struct arena *arena, struct str answer, int64_t **num
 int idempotency_remember(struct plan *plan, struct op *op, const struct idempotency *request,
 			 const int64_t *numbers, size_t count);
 
-/* Takes back what this batch has remembered but for the first count. */
+/* Forgets the answers that this batch keeps, except the first count. */
 void idempotency_forget(struct plan *plan, size_t count);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * lease.c - what a lease holds, and how events come back from it.
+ * lease.c - how events get under a lease, and how they return to their queue.
  *
- * Delivery at least once. A lease lends events to one consumer until a time. They keep their
- * places; nobody else is given them meanwhile. Ack settles them; nack, or the end of the lease,
- * gives them back and counts an attempt; after the last attempt allowed an event becomes a dead
- * letter instead. Every one of these is an outcome in the log, so a restart finds leases as they
- * were.
+ * Delivery at least once. A lease holds events for one consumer until a time. They keep their
+ * places in the queue, but nobody else can take them meanwhile. An ack settles them. A nack, or the
+ * end of the lease, returns them and counts an attempt; after the last attempt allowed an event
+ * becomes a dead letter instead. Each of these is an outcome in the log, so a restart finds the
+ * leases as they were.
  */
 #include "queue/ops/lease.h"
 
@@ -17,13 +17,13 @@ lease_returned_alloc(struct arena *arena, size_t count)
 }
 
 void
-lease_return_event(struct plan *plan, struct queue *queue, int64_t id, bool count, int64_t delay_ms,
-		   struct lease_returned *returned)
+lease_return_event(struct plan *plan, struct queue *queue, int64_t id, bool count_attempt,
+		   int64_t delay_ms, struct lease_returned *returned)
 {
 	struct entry *entry = queue_entry(queue, id);
 	struct extra extra = catalog_extra(&plan->catalog, id);
 	bool expired = extra.expires_boot_ms > 0 && extra.expires_boot_ms <= plan->boot_ms;
-	int attempts = entry->attempts + (count && !expired ? 1 : 0);
+	int attempts = entry->attempts + (count_attempt && !expired ? 1 : 0);
 
 	extra.lease = NULL;
 	extra.available_boot_ms = delay_ms > 0 ? plan->boot_ms + delay_ms : 0;
@@ -31,7 +31,7 @@ lease_return_event(struct plan *plan, struct queue *queue, int64_t id, bool coun
 	journal_set_state(&plan->catalog, queue, entry, attempts, &extra);
 	if (expired)
 		id_list_add(&returned->expired, id);
-	else if (count && attempts >= plan->options->attempts_max)
+	else if (count_attempt && attempts >= plan->options->attempts_max)
 		id_list_add(&returned->dead, id);
 	else
 		id_list_add(&returned->queued, id);
@@ -75,11 +75,11 @@ lease_set_timer(struct plan *plan, struct lease *lease, int64_t at_boot_ms)
 }
 
 void
-lease_lapse(struct plan *plan, struct arena *arena, struct lease *lease, bool count)
+lease_lapse(struct plan *plan, struct arena *arena, struct lease *lease, bool count_attempt)
 {
 	struct lease_returned returned = lease_returned_alloc(arena, lease->count);
 	struct queue *queue = lease->queue;
-	struct store_outcome lapsed = { .kind = count ? OUTCOME_LAPSED : OUTCOME_RETURNED,
+	struct store_outcome lapsed = { .kind = count_attempt ? OUTCOME_LAPSED : OUTCOME_RETURNED,
 					.lease = lease->id };
 	struct id_list held = id_list_held(&plan->catalog, lease, arena);
 	int64_t next_boot_ms = INT64_MAX;
@@ -88,7 +88,7 @@ lease_lapse(struct plan *plan, struct arena *arena, struct lease *lease, bool co
 		int64_t end_boot_ms = catalog_extra(&plan->catalog, held.ids[i]).lease_end_boot_ms;
 
 		if (end_boot_ms <= plan->boot_ms)
-			lease_return_event(plan, queue, held.ids[i], count, 0, &returned);
+			lease_return_event(plan, queue, held.ids[i], count_attempt, 0, &returned);
 		else if (end_boot_ms < next_boot_ms)
 			next_boot_ms = end_boot_ms;
 	}

@@ -1,10 +1,10 @@
 /*
  * lease_change.c - ack, nack and extend.
  *
- * A call that comes too late must change nothing, and one that is only repeated must be answered as
- * the first time. Who is who is decided by what the lease holds now (the catalog) and, when that is
- * not all that is named, by what the log says about it: such a call looks the lease's outcomes up
- * and is tried again next turn.
+ * A call that comes too late must change nothing, and a repeated one must be answered as the first
+ * time. If the lease holds all events that the call names, the catalog is enough to carry it out.
+ * Otherwise only the log can tell a repeated call from a late one: the op looks the lease's
+ * outcomes up and is planned again in the next turn.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ holds(const struct plan *plan, const struct lease *lease, int64_t id)
 }
 
 /*
- * The ids that the call names, ascending and once each; all that the lease holds when it names
+ * Finds the ids that the call names, ascending and once each; all that the lease holds if it names
  * none.
  */
 static int
@@ -82,7 +82,7 @@ find_id(int64_t *ids, size_t count, int64_t id)
 	return count > 0 ? bsearch(&id, ids, count, sizeof(id), id_compare) : NULL;
 }
 
-/* The lease itself comes first, then what became of its events. */
+/* The outcome that made the lease comes first, then those that took events out of it. */
 static void
 lease_change_found(struct op *op, size_t index, const struct found *found)
 {
@@ -106,7 +106,7 @@ lease_change_found(struct op *op, size_t index, const struct found *found)
 	}
 }
 
-/* Acked under this lease: its history says so, or a call before this one in the batch. */
+/* Whether the event was acked under this lease, in the log or by an earlier op of this batch. */
 static bool
 has_acked(const struct plan *plan, const struct lease_change_op *call, const int64_t *held)
 {
@@ -130,9 +130,10 @@ lost(struct lease_change_op *call)
 }
 
 /*
- * Something named is not held. By the lease's history: it never was the lease's; or it was acked
- * under it, and then acking it again is no error; or it is lost. Who names nothing names what the
- * lease holds, so an ack of nothing more is a repeated one when an ack was the end of the lease.
+ * Decides by the lease's history about a call that names an event which the lease does not hold.
+ * The event was never in the lease: refused. It was acked under it: acking it again is no error,
+ * and *named keeps only what is still held. Else it is lost: refused. A call that names no events
+ * means all that the lease holds, so if an ack ended the lease, such an ack is a repeated one.
  */
 static int
 judge_by_history(const struct plan *plan, struct lease_change_op *call, const struct lease *lease,

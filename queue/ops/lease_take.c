@@ -19,7 +19,8 @@ lease_take_found(struct op *op, size_t index, const struct found *found)
 	idempotency_found(&op->idempotency, &op->arena, found->key);
 }
 
-/* The answer that the key was given: lease, its end, its events with their attempts. */
+/* Repeats the answer that was kept under the key: the lease, its end, its events with their
+ * attempts. */
 static int
 lease_take_repeated(struct plan *plan, struct lease_take_op *take, const struct queue *queue,
 		    struct str answer)
@@ -34,7 +35,7 @@ lease_take_repeated(struct plan *plan, struct lease_take_op *take, const struct 
 	id_list_answer_repeated(plan, &take->op, numbers + 2, count - 2, EVENT_STATE_LEASED, 0,
 				&take->taken);
 	take->remaining = queue != NULL ? queue->depth : 0;
-	if (lease != NULL && lease->queue == queue) /* the key may be routed elsewhere since */
+	if (lease != NULL && lease->queue == queue) /* the address may lead elsewhere by now */
 		take->remaining -= lease->live;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * peek.c - what is pending in a session, oldest first. An op like the others, so that what it shows
- * has been committed; it costs no commit of its own.
+ * peek.c - the pending events of a session, oldest first. Peek is an op like the others, so that it
+ * shows only what has been committed; it costs no commit of its own.
  */
 #include "queue/plan.h"
 

@@ -8,7 +8,7 @@ plan_purge(struct plan *plan, struct op *op)
 	struct queue *queue;
 	struct str context_key = text_fold(&op->arena, purge->context_key);
 
-	/* whoever says it, does not mean everything */
+	/* a caller that names a context key does not mean every event, even if the key is blank */
 	if (purge->context_key.s != NULL && context_key.len == 0)
 		return error_set_field(&op->error, "/contextKey", "contextKey is blank");
 	if (plan_queue(plan, op, &purge->address, &purge->session_key, &queue) < 0)

@@ -1,4 +1,4 @@
-/* requeue.c - dead letters enqueued anew. */
+/* requeue.c - enqueue dead letters anew, as new events at the end of their queues. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -25,7 +25,7 @@ requeue_found(struct op *op, size_t index, const struct found *found)
 
 	requeue->text_bytes += found->event->text.len;
 	if (requeue->text_bytes > ANSWER_TEXT_BYTES_MAX)
-		return; /* it will be refused */
+		return; /* the plan refuses the request */
 	if (requeue->items == NULL)
 		requeue->items =
 		    arena_alloc(&op->arena, requeue->id_count * sizeof(*requeue->items));
@@ -42,7 +42,7 @@ named_before(const struct requeue_op *requeue, size_t index)
 	return false;
 }
 
-/* By a call before this one in the batch, which its lookup could not see. */
+/* Whether an earlier op of this batch requeued it, which this op's lookup could not see. */
 static bool
 requeued_meanwhile(const struct plan *plan, int64_t id)
 {
@@ -68,8 +68,8 @@ make_room(struct plan *plan, struct op *op, const struct queue *queue)
 }
 
 /*
- * The dead letter's text as a new event where it was queued; the old event remembers the new one's
- * id.
+ * Appends a copy of the dead letter as a new event to the queue that it was in; the outcome of the
+ * dead letter keeps the new event's id as its detail.
  */
 static int
 requeue_one(struct plan *plan, struct requeue_op *requeue, const struct system_event *dead)

@@ -1,6 +1,6 @@
 /*
- * sessions.c - list the sessions that have something pending. An op like the others, so that what
- * it shows has been committed; it costs no commit of its own.
+ * sessions.c - the list of sessions that have events pending. It is made by an op like the others,
+ * so that it shows only what has been committed; it costs no commit of its own.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,12 +10,12 @@
 #include "schema/session_key.h"
 
 /*
- * A page of sessions ends early when its queues hold this many events together: the list walks each
- * of them.
+ * A page of sessions ends early when its queues hold this many events together, because describing
+ * a session reads each of its entries.
  */
 #define PAGE_ENTRIES_MAX 200000
 
-/* A session's position in the list: ascending by value, then by key. */
+/* A session's position in the sorted list: ascending by value, then by key. */
 struct list_position {
 	int64_t value;
 	struct str key;
@@ -127,14 +127,13 @@ make_filter(struct plan *plan, struct sessions_op *list, struct filter *ret)
 }
 
 /*
- * The first of all positions that were added. More are held than asked for, so that they need not
- * be sorted each time.
+ * Keeps the first `most` of all positions that are added. It holds up to twice as many and sorts
+ * only when those are full, instead of once for each added one.
  */
 struct first_positions {
 	struct list_position *positions; /* room for 2 * most */
 	size_t most, count;
-	/* positions[most - 1] has enough before it: what stands behind it cannot be among the first
-	 */
+	/* positions[most - 1] is valid: a position after it cannot be among the first */
 	bool full;
 };
 
@@ -158,8 +157,8 @@ add_position(struct first_positions *first, struct list_position position)
 }
 
 /*
- * The first positions, one more than the page has, of sessions that pass and stand behind the
- * cursor; total counts those before it too.
+ * Finds the first sessions after the cursor that pass the filter, one more than the page has, so
+ * that it is known whether another page follows. list->total counts those before the cursor too.
  */
 static struct list_position *
 find_positions(struct plan *plan, struct sessions_op *list, const struct filter *filter,
@@ -198,7 +197,7 @@ by_count(const void *a, const void *b)
 	return x->count != y->count ? (x->count < y->count) - (x->count > y->count) : by_key(a, b);
 }
 
-/* Adds up equal keys, then puts the most frequent first. */
+/* Adds up the counts of equal keys, and sorts the most frequent first; answers how many remain. */
 static size_t
 tally(struct rekeyed_from *from, size_t count)
 {
@@ -218,8 +217,8 @@ tally(struct rekeyed_from *from, size_t count)
 }
 
 /*
- * One walk over the queue: the merged delivery context, and where its events came from. Runs of one
- * tag count at once.
+ * Reads the entries once: merges their delivery contexts, and counts the keys that events were
+ * re-keyed from. Consecutive entries of one tag are merged once.
  */
 static void
 walk(const struct tags *tags, const struct queue *queue, struct arena *arena, struct session *ret)

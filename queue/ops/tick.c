@@ -1,10 +1,10 @@
-/* tick.c - pops the timers that are due and asks the catalog what they still mean. */
+/* tick.c - pops the timers that are due, and acts on those that the catalog says still count. */
 #include "queue/ops/tick.h"
 
 #include "queue/ops/id_list.h"
 #include "queue/ops/lease.h"
 
-/* Timers dealt with in one batch, and text that is read for them; the rest is for the next turn. */
+/* The most timers popped in one batch, and the most text read for them; the next turn goes on. */
 #define TICK_TIMERS_MAX 1000
 #define TICK_TEXT_BYTES_MAX (1 << 20)
 
@@ -14,16 +14,16 @@ lease_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 	struct lease *lease = catalog_lease(&plan->catalog, timer->id);
 
 	/*
-	 * A lease that ended while no server was there to take its ack is not the consumer's
-	 * failure.
+	 * No attempt is counted for a lease that ended before the engine was opened: no
+	 * server was there to take the ack.
 	 */
 	if (lease != NULL && timer->at_boot_ms == lease->timer_boot_ms)
 		lease_lapse(plan, &op->arena, lease, timer->at_boot_ms > plan->opened_boot_ms);
 }
 
 /*
- * Those who wait are told of the event as it was sent, and how that was its row alone says. Answers
- * the bytes to be read.
+ * Makes a delayed event deliverable. The wake tells of its source and of how it was sent, so its
+ * row has to be read; answers how many bytes of text that reads.
  */
 static size_t
 delay_due(struct plan *plan, struct op *op, const struct due_timer *timer)
@@ -43,11 +43,11 @@ delay_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 }
 
 /*
- * A leased event is its consumer's until the lease is over; giving it back finds that it has
- * expired.
+ * Settles an expired event. A leased one stays with its consumer: when the lease ends,
+ * lease_return_event finds that it has expired.
  */
 static void
-life_due(struct plan *plan, struct op *op, const struct due_timer *timer)
+expiry_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 {
 	struct extra extra = catalog_extra(&plan->catalog, timer->id);
 
@@ -90,7 +90,7 @@ plan_tick(struct plan *plan, struct op *op)
 		else if (timer.kind == TIMER_AVAILABLE)
 			bytes += delay_due(plan, op, &timer);
 		else
-			life_due(plan, op, &timer);
+			expiry_due(plan, op, &timer);
 	}
 	return PLAN_DONE;
 }

@@ -1,8 +1,8 @@
 /*
- * tick.h - what time does by itself: leases run out, delays end, events expire. Private to queue/.
+ * tick.h - leases that run out, delays that end, events that expire. Private to queue/.
  *
- * An op like the others, which the engine submits when a timer is due: so what time does is
- * batched, durable and in order with everything else.
+ * A tick is an op like the others, which the engine submits when a timer is due: so the changes
+ * that it makes are batched, durable and in order with all others.
  */
 #ifndef QUEUE_OPS_TICK_H
 #define QUEUE_OPS_TICK_H
@@ -17,7 +17,7 @@ struct tick_op {
 };
 void tick_op_init(struct tick_op *op);
 
-/* Timers for everything in the catalog that is due some day; once, after loading. */
+/* Adds the timers of all leases, delays and times to live in the catalog; once, after loading. */
 void tick_start(struct plan *plan);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * wait.c - wait until something is deliverable, of a kind. Consumes nothing and promises nothing:
- * whoever leases first has it.
+ * wait.c - wait until an event of a kind is deliverable. A wait takes no event and reserves none:
+ * whoever drains or leases first gets it.
  */
 #include "queue/ops/id_list.h"
 

@@ -1,4 +1,4 @@
-/* withdraw.c - take back one pending event by its id. */
+/* withdraw.c - remove one pending event by its id. */
 #include "queue/ops/id_list.h"
 
 static int64_t
@@ -17,7 +17,7 @@ withdraw_lookup(const struct plan *plan, const struct op *op, size_t index, stru
 	return index == 0 && ret->id != 0;
 }
 
-/* An id alone does not say where the event is filed; its row does. */
+/* The queue that the event is in is known from its row only, not from its id. */
 static void
 withdraw_found(struct op *op, size_t index, const struct found *found)
 {
