@@ -2,7 +2,7 @@
 """Counts the instructions of a real sevqd per post, per event of a batch and per removed event,
 with valgrind's callgrind.
 
-instructions.py [--sevqd SEVQD]             prints the figures beside those of baseline.json
+    instructions.py [--sevqd SEVQD]             prints the figures beside those of baseline.json
     instructions.py [--sevqd SEVQD] --report    also prints the most expensive functions of a post
                                                 on 64 connections, without their callees
     instructions.py [--sevqd SEVQD] --update    also writes the figures to baseline.json
