@@ -224,7 +224,10 @@ struct sevq_event {
 	const char *id;                   /* opaque */
 	const char *session_key;          /* the key of its queue */
 	const char *original_session_key; /* the key that its producer sent */
-	const char *rule; /* how it was routed: "keep", "main-alias", "cron-run", "direct-main" */
+	/*
+	 * how it was routed: "keep", "main-alias", "cron-run", "direct-main", "isolated-heartbeat"
+	 */
+	const char *rule;
 	const char *text;
 	const char *context_key;
 	const char *source;
