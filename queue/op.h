@@ -65,8 +65,8 @@ struct enqueue_result {
 	enum enqueue_outcome outcome;
 	int64_t id;
 	/*
-	 * the stored one; for a duplicate the one already queued; id 0: repeated, and forgotten
-	 * since
+	 * as stored; of a duplicate the event that is queued already; id 0: a repeated answer whose
+	 * event has been forgotten since
 	 */
 	struct system_event event;
 };
@@ -82,7 +82,7 @@ struct enqueue_op {
 	struct enqueue_result *results; /* out; count of them, in order */
 };
 
-/* Drain: take and forget a prefix of what is deliverable. */
+/* Drain: take a prefix of the deliverable events for good. */
 struct drain_op {
 	struct op op;
 	struct address address;
@@ -99,8 +99,8 @@ struct drain_op {
 };
 
 /*
- * Consume: take exactly these, in the order asked; unknown ids are ignored, a repeated one counts
- * once.
+ * Consume: take exactly the named events, in the order asked. Ids that are not pending are ignored,
+ * a repeated id counts once.
  */
 struct consume_op {
 	struct op op;
@@ -112,7 +112,7 @@ struct consume_op {
 	size_t remaining;
 };
 
-/* Peek: what is pending, oldest first. */
+/* Peek: the pending events of a session, oldest first. */
 struct peek_op {
 	struct op op;
 	struct address address;
@@ -131,7 +131,7 @@ struct timeline_entry {
 	struct str detail;              /* NULL: none */
 };
 
-/* Find one event by id, pending or not: ERROR_NOT_FOUND when it never was or is forgotten. */
+/* Find one event by id, pending or not. ERROR_NOT_FOUND: it never was, or has been forgotten. */
 struct find_op {
 	struct op op;
 	struct str id;
@@ -148,7 +148,7 @@ struct find_op {
 struct withdraw_op {
 	struct op op;
 	struct str id;
-	struct str session_key;    /* the op's own: where the event was filed; NULL: it never was */
+	struct str session_key; /* the op's own: the queue key of the event; NULL: it never was */
 	struct system_event event; /* out */
 };
 
@@ -187,7 +187,7 @@ struct session {
 	size_t rekeyed_from_count;
 };
 
-/* List sessions that have something pending. */
+/* List the sessions that have events pending. */
 struct sessions_op {
 	struct op op;
 	/* a session key: only its queue; an agent id alone: all of the agent's; neither: all */
@@ -204,7 +204,8 @@ struct sessions_op {
 	size_t total;           /* out: sessions that match, all pages */
 };
 
-/* Take a prefix of what is deliverable under a lease. No events: no lease (id 0). */
+/* Take a prefix of the deliverable events under a lease. Without events there is no lease (id 0).
+ */
 struct lease_take_op {
 	struct op op;
 	struct address address;
@@ -213,8 +214,8 @@ struct lease_take_op {
 	struct str context_key_prefix;
 	struct str consumer; /* NULL: not said */
 	/*
-	 * nothing else of the session is deliverable meanwhile; taken only when nothing else is
-	 * lent
+	 * nothing else of the session is deliverable meanwhile; no lease is given while another
+	 * holds events of it
 	 */
 	bool exclusive;
 	bool prompt;
@@ -226,9 +227,9 @@ struct lease_take_op {
 };
 
 /*
- * Ack, nack or extend, all of a lease's events or some. ERROR_NOT_FOUND: no such lease;
- * ERROR_INVALID_FIELD: an id that it never held; ERROR_CONFLICT: it no longer holds what is named,
- * and nothing changes. Acking what was acked under this lease is done again.
+ * Ack, nack or extend all of a lease's events or some. ERROR_NOT_FOUND: no such lease.
+ * ERROR_INVALID_FIELD: an id that it never held. ERROR_CONFLICT: it no longer holds a named event,
+ * and nothing changes. An ack of events that were acked under this lease succeeds again.
  */
 enum lease_action { LEASE_ACK, LEASE_NACK, LEASE_EXTEND };
 struct lease_change_op {
@@ -245,25 +246,26 @@ struct lease_change_op {
 	int64_t *held; /* ascending */
 	bool *acked;   /* each of them */
 	size_t held_count;
-	bool ended_by_ack; /* the last that left it was acked, and not given back or taken */
+	bool ended_by_ack; /* the last outcome that took events out of it was an ack */
 	int64_t until_ms;  /* out, extend */
-	size_t changed;    /* out: events acked, given back or kept */
+	size_t changed;    /* out: events acked, returned or extended */
 	size_t dead;       /* out, nack: of these, how many became dead letters */
 	size_t left;       /* out: events that the lease still holds */
 };
 
 /*
- * Wait until the session has something deliverable. Comes back when it has, at once if it has now;
- * engine_cancel_wait takes it back before that. Consumes nothing.
+ * Wait until the session has an event deliverable. The op is done when it has, at once if it has
+ * one now; engine_cancel_wait ends it before that. Takes no event.
  */
 struct wait_op {
 	struct op op;
 	struct address address;
-	struct str context_key_prefix; /* these as a lease's: ready when it would give something */
+	struct str
+	    context_key_prefix; /* these as a lease's: done when such a lease would take an event */
 	bool prompt, exec_completions;
 	bool wake_now;          /* only events with wake "now" */
 	struct str session_key; /* out */
-	size_t deliverable;     /* out: events that could be taken so */
+	size_t deliverable;     /* out: events that such a lease could take */
 };
 
 /* A page of history or of dead letters, newest first. */
@@ -271,7 +273,7 @@ struct history_op {
 	struct op op;
 	struct address address; /* session_key NULL: all sessions */
 	struct str source;      /* NULL: all */
-	enum outcome_kind kind; /* 0: all that settle */
+	enum outcome_kind kind; /* 0: every kind that settles events */
 	bool dead_letters;
 	int64_t since_ms, until_ms; /* until 0: now */
 	size_t limit;               /* 1..HISTORY_PAGE_MAX */
@@ -283,12 +285,12 @@ struct history_op {
 	} * items; /* out */
 	size_t count;
 	struct str next_cursor; /* out: NULL on the last page */
-	char end[1];            /* nothing of the answer is made by the plan */
+	char end[1];            /* the plan makes no part of the answer */
 };
 
 /*
- * Enqueue dead letters anew, as new events at the end of their queues. Takes those it is given;
- * unknown ids are passed over. ERROR_TOO_LARGE when they have more text than an answer may have.
+ * Enqueue dead letters anew, as new events at the end of their queues. Ids that are no dead letters
+ * are passed over. ERROR_TOO_LARGE: they have more text than an answer may have.
  */
 struct requeue_op {
 	struct op op;
@@ -301,12 +303,12 @@ struct requeue_op {
 		bool dead;
 		struct system_event event;
 	} * items;
-	size_t text_bytes;  /* of them all */
+	size_t text_bytes;  /* of all items */
 	size_t requeued;    /* out */
-	size_t passed_over; /* out: no dead letters, or not any more */
+	size_t passed_over; /* out: ids that are no dead letters, or no longer */
 };
 
-/* Constructors fill in the kind; everything else is the caller's. */
+/* Fill in the kind and the defaults; everything else is zero and the caller's to set. */
 void enqueue_op_init(struct enqueue_op *op);
 void drain_op_init(struct drain_op *op);
 void consume_op_init(struct consume_op *op);

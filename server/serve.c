@@ -365,7 +365,7 @@ turn(struct loop *loop, bool busy)
 	engine_set_answer_budget(server->engine, answer_room(server));
 	if (engine_turn(server->engine, &err) != 0)
 		die(&err);
-	waits_settle(&server->waits);
+	waits_end_overdue(&server->waits);
 	streams_flush(&server->streams);
 	connections_expire(server);
 	if (loop->reload)

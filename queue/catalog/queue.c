@@ -61,9 +61,9 @@ make_room(struct queue *queue)
 	return more * sizeof(*queue->entries);
 }
 
-/* What the event is for good. */
+/* The flags of the event that never change. */
 static uint8_t
-kind_of(const struct system_event *event)
+kind_flags(const struct system_event *event)
 {
 	static const uint8_t prompts[] = {
 		[PROMPT_EXEC_COMPLETION] = ENTRY_EXEC, [PROMPT_LEFT_OUT] = ENTRY_LEFT_OUT
@@ -84,7 +84,7 @@ queue_push(struct queue *queue, const struct system_event *event, uint64_t text_
 			    .text_hash = text_hash,
 			    .tag = tag,
 			    .text_bytes_m1 = (uint16_t)(event->text.len - 1),
-			    .flags = kind_of(event) };
+			    .flags = kind_flags(event) };
 	queue->depth++;
 	return grown;
 }

@@ -22,7 +22,7 @@ enum entry_flag {
 	ENTRY_NOW = 32,      /* wake "now" */
 	ENTRY_LEFT_OUT = 64, /* a prompt takes it without showing it (ROUTING section 8) */
 };
-#define ENTRY_KIND (ENTRY_EXEC | ENTRY_NOW | ENTRY_LEFT_OUT) /* what never changes */
+#define ENTRY_KIND (ENTRY_EXEC | ENTRY_NOW | ENTRY_LEFT_OUT) /* never change */
 #define ENTRY_HELD_BACK (ENTRY_GONE | ENTRY_LEASED | ENTRY_DELAYED)
 
 /* One pending event: 32 bytes. */

@@ -31,8 +31,7 @@ identical(const struct plan *plan, const struct candidate *c, const struct entry
 	       matches(plan, c, entry);
 }
 
-/* Compares with the newest event only, or, if the draft has a context key, with every queued event.
- */
+/* Compares with the newest event, or, if the draft has a context key, with every queued one. */
 static const struct entry *
 find_duplicate(const struct plan *plan, const struct candidate *c)
 {
@@ -230,8 +229,7 @@ make_candidate(struct plan *plan, struct op *op, struct draft *draft, struct can
 	return 0;
 }
 
-/* How many numbers are kept of each event in an answer: the outcome, and the event as it was then.
- */
+/* Numbers that are kept of each event in an answer: the outcome, and the event as it was. */
 #define KEPT 5
 
 static int

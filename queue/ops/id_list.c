@@ -79,7 +79,7 @@ id_list_count(const struct plan *plan, const struct queue *queue, const struct c
 	for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e)) {
 		if (!is_chosen(plan, e, choice))
 			continue;
-		if (all) /* one that has not expired is enough to be sure */
+		if (all) /* one is deliverable: the count may include expired ones */
 			return deliverable;
 		count++;
 	}

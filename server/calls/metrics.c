@@ -49,7 +49,7 @@ static const struct row rows[] = {
 	{ "events", "withdrawn", "sevq_events_withdrawn_total", true, OUTCOME(WITHDRAWN), "Events taken back by their producers." },
 	{ "events", "purged", "sevq_events_purged_total", true, OUTCOME(PURGED), "Events purged." },
 	{ "events", "evicted", "sevq_events_evicted_total", true, OUTCOME(EVICTED), "Events that gave way to newer ones at a session's limit." },
-	{ "events", "leased", "sevq_events_leased_total", true, OUTCOME(LEASED), "Events lent under a lease." },
+	{ "events", "leased", "sevq_events_leased_total", true, OUTCOME(LEASED), "Events taken under a lease." },
 	{ "events", "extended", "sevq_events_extended_total", true, OUTCOME(EXTENDED), "Leased events kept longer." },
 	{ "events", "acked", "sevq_events_acked_total", true, OUTCOME(ACKED), "Leased events finished." },
 	{ "events", "nacked", "sevq_events_nacked_total", true, OUTCOME(NACKED), "Leased events given back, counting an attempt." },

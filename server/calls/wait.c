@@ -3,9 +3,9 @@
  * over. Consumes nothing.
  *
  * A waiting request costs a connection, an op and a timer, and no work at all: the engine answers
- * it in the turn that makes something deliverable. An op may only be taken back while it is parked,
- * and it is not yet when it has just been submitted; so what ends the waiting only puts the waiter
- * on a list, and the list is settled after each turn of the engine.
+ * it in the turn that makes something deliverable. An op can be cancelled only while it is
+ * parked, which it is not yet when it has just been submitted; so whatever ends the waiting only
+ * puts the waiter on a list, and waits_end_overdue cancels those after each turn of the engine.
  */
 #include "server/calls/wait.h"
 
@@ -56,9 +56,12 @@ waits_end(struct waits *waits)
 		waiter_end(waiter);
 }
 
-/* One that is not parked comes back by itself, or is parked later: it is tried again. */
+/*
+ * A waiter whose op is not parked stays in the list: the op is answered by itself, or it is parked
+ * later and the next call cancels it.
+ */
 void
-waits_settle(struct waits *waits)
+waits_end_overdue(struct waits *waits)
 {
 	struct waiter *waiter, *next;
 

@@ -21,8 +21,9 @@ struct waits {
 };
 
 void waits_init(struct waits *waits);
-void waits_end(struct waits *waits);    /* nobody waits any longer */
-void waits_settle(struct waits *waits); /* after the engine's turn: answers those that are over */
+void waits_end(struct waits *waits); /* nobody waits any longer */
+/* After each turn of the engine: ends the waits whose time is over. */
+void waits_end_overdue(struct waits *waits);
 
 void waiter_end(struct waiter *waiter);  /* this one waits no longer, also twice */
 void waiter_free(struct waiter *waiter); /* its op has come back. Accepts NULL. */
