@@ -5,14 +5,16 @@
  * is. Two attacks must fail. Somebody who can write that file could have a token sent anywhere, so
  * the file counts only if this user owns it and nobody else may write it. Somebody who listens on
  * the port of a dead server would be sent its token, so the file counts only while the process that
- * it names is alive. A token from the runtime file goes only to the address in that file, the
- * default token only to this machine; another host gets a token only if the user names one.
+ * it names is alive, belongs to this user and was started when the file says: pids are reused. The
+ * token goes only to the addresses in that file. Without such a file no token is found: whoever
+ * listens on the default port may be anybody. Every other server gets a token only if the user
+ * names one.
  */
 #include "client/endpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -26,6 +28,7 @@
 struct runtime {
 	struct sevq_url url;
 	char *token_file; /* NULL: the server asks for no token */
+	cJSON *listens;   /* URLs of all its listeners; NULL: url alone */
 };
 
 static void
@@ -33,6 +36,7 @@ runtime_clear(struct runtime *runtime)
 {
 	sevq_url_clear(&runtime->url);
 	free(runtime->token_file);
+	cJSON_Delete(runtime->listens);
 	memset(runtime, 0, sizeof(*runtime));
 }
 
@@ -165,8 +169,37 @@ read_token_file(const char *path, bool must_be_ours, char **ret, struct sevq_err
 }
 
 /*
- * Reads {"address":URL,"tokenFile":PATH or null,"pid":N}. If no process has that pid, runtime stays
- * all zero.
+ * Whether the process with this pid belongs to this user and has this start time (field 22 of
+ * /proc/PID/stat, in clock ticks since the machine started).
+ */
+static bool
+is_process(int pid, double start_time)
+{
+	char path[64];
+	struct sevq_buffer stat_line = { 0 };
+	struct stat st;
+	const char *field;
+	int fd, i;
+	bool same;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	same = fstat(fd, &st) == 0 && st.st_uid == geteuid() && read_all(fd, &stat_line) == 0;
+	close(fd);
+	/* the second field is a name in parentheses, and may hold any character */
+	field = strrchr(sevq_buffer_text(&stat_line), ')');
+	for (i = 2; field != NULL && i < 22; i++)
+		field = strchr(field + 1, ' ');
+	same = same && field != NULL && strtod(field, NULL) == start_time;
+	sevq_buffer_clear(&stat_line);
+	return same;
+}
+
+/*
+ * Reads {"address":URL,"listens":[URL...],"tokenFile":PATH or null,"pid":N,"startTime":N}. If that
+ * process is gone, runtime stays all zero.
  */
 static enum sevq_code
 read_runtime_json(const char *path, const struct sevq_buffer *text, struct runtime *runtime,
@@ -177,17 +210,19 @@ read_runtime_json(const char *path, const struct sevq_buffer *text, struct runti
 	    cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "address"));
 	const char *token_file =
 	    cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "tokenFile"));
-	const cJSON *pid = cJSON_GetObjectItemCaseSensitive(root, "pid");
+	const cJSON *pid = cJSON_GetObjectItemCaseSensitive(root, "pid"),
+		    *start = cJSON_GetObjectItemCaseSensitive(root, "startTime");
 
 	if (address == NULL || !cJSON_IsNumber(pid) || pid->valueint <= 0 ||
 	    (token_file != NULL && token_file[0] != '/')) {
 		sevq_error_set(error, SEVQ_CONFIGURATION,
 			       "%s: damaged; remove it, or give the server's address", path);
-	} else if (kill(pid->valueint, 0) == 0 || errno != ESRCH) {
+	} else if (sevq_url_read(address, &runtime->url, error) == SEVQ_OK) {
+		runtime->listens = cJSON_DetachItemFromObjectCaseSensitive(root, "listens");
 		if (token_file != NULL && (runtime->token_file = strdup(token_file)) == NULL)
 			sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
-		else
-			sevq_url_read(address, &runtime->url, error);
+		if (!cJSON_IsNumber(start) || !is_process(pid->valueint, start->valuedouble))
+			runtime_clear(runtime);
 	}
 	cJSON_Delete(root);
 	return error->code;
@@ -207,16 +242,29 @@ read_runtime(struct runtime *runtime, struct sevq_error *error)
 	return error->code;
 }
 
-/* Reads the token beside the default database, if there is one. */
-static enum sevq_code
-default_token(char **ret, struct sevq_error *error)
+/* Whether the running server listens at the address. */
+static bool
+listens_at(const struct runtime *runtime, const struct sevq_url *url)
 {
-	struct sevq_buffer path = { 0 };
+	const cJSON *item;
 
-	if (state_path(&path, "token") && access(sevq_buffer_text(&path), F_OK) == 0)
-		read_token_file(sevq_buffer_text(&path), true, ret, error);
-	sevq_buffer_clear(&path);
-	return error->code;
+	if (runtime->url.text == NULL)
+		return false;
+	if (strcmp(runtime->url.text, url->text) == 0)
+		return true;
+	cJSON_ArrayForEach(item, runtime->listens)
+	{
+		struct sevq_error error = { 0 };
+		struct sevq_url listener = { 0 };
+		bool same = cJSON_IsString(item) &&
+			    sevq_url_read(item->valuestring, &listener, &error) == SEVQ_OK &&
+			    strcmp(listener.text, url->text) == 0;
+
+		sevq_url_clear(&listener);
+		if (same)
+			return true;
+	}
+	return false;
 }
 
 static enum sevq_code
@@ -231,11 +279,9 @@ find_token(const struct sevq_connect_options *options, const struct runtime *run
 		return read_token(variable("SEVQ_TOKEN"), "SEVQ_TOKEN", &endpoint->token, error);
 	if (variable("SEVQ_TOKEN_FILE") != NULL)
 		return read_token_file(variable("SEVQ_TOKEN_FILE"), false, &endpoint->token, error);
-	if (runtime->url.text != NULL && strcmp(runtime->url.text, endpoint->url.text) == 0)
-		return runtime->token_file != NULL
-			   ? read_token_file(runtime->token_file, true, &endpoint->token, error)
-			   : SEVQ_OK;
-	return endpoint->url.local ? default_token(&endpoint->token, error) : SEVQ_OK;
+	if (listens_at(runtime, &endpoint->url) && runtime->token_file != NULL)
+		return read_token_file(runtime->token_file, true, &endpoint->token, error);
+	return SEVQ_OK;
 }
 
 enum sevq_code

@@ -140,10 +140,10 @@ sevq_connect_options_init(struct sevq_connect_options *options)
  *  2. the environment variables SEVQ_URL, SEVQ_TOKEN and SEVQ_TOKEN_FILE;
  *  3. the file sevqd.json that a running sevqd of this user keeps in $XDG_STATE_HOME/sevq (without
  *     that variable, ~/.local/state/sevq);
- *  4. http://127.0.0.1:7387 and the file `token` in the same directory.
- * A token found by 3 is sent only to the address found with it, one found by 4 only to this
- * machine. A token file must be a regular file that nobody else can read; its first token is used.
- * Failures: SEVQ_NO_MEMORY, SEVQ_INVALID_ARGUMENT, SEVQ_CONFIGURATION.
+ *  4. http://127.0.0.1:7387, without a token: whoever listens there may be anybody.
+ * A token found by 3 is sent only to the addresses that the file names. A token file must be a
+ * regular file that nobody else can read; its first token is used. Failures: SEVQ_NO_MEMORY,
+ * SEVQ_INVALID_ARGUMENT, SEVQ_CONFIGURATION.
  */
 SEVQ_API enum sevq_code sevq_connect(const struct sevq_connect_options *options,
 				     struct sevq_client **ret);

@@ -1,9 +1,11 @@
 /*
- * runtime_file.c - {"address":..,"tokenFile":..,"pid":..}
+ * runtime_file.c - {"address":..,"listens":[..],"tokenFile":..,"pid":..,"startTime":..}
  */
 #include "server/runtime_file.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <unistd.h>
 
@@ -12,20 +14,13 @@
 
 #define NAME "sevqd.json"
 
-/*
- * The first listener that speaks TCP, as a URL a client on this machine can use; else the first, a
- * unix socket.
- */
+/* The listener's URL, as a client on this machine can use it. */
 static void
-add_address(const struct listeners *listeners, struct buf *out)
+add_url(const struct endpoint *endpoint, struct buf *out)
 {
-	const struct endpoint *endpoint = &listeners->all[0].endpoint;
 	char text[ENDPOINT_TEXT_BYTES];
 	struct buf url = { 0 };
 
-	for (size_t i = listeners->count; i-- > 0;)
-		if (!endpoint_is_unix(&listeners->all[i].endpoint))
-			endpoint = &listeners->all[i].endpoint;
 	endpoint_format(endpoint, text);
 	if (endpoint_is_unix(endpoint)) {
 		char *absolute = realpath(endpoint->un.sun_path, NULL);
@@ -42,6 +37,46 @@ add_address(const struct listeners *listeners, struct buf *out)
 	buf_clear(&url);
 }
 
+/* The first listener that speaks TCP, else the first, a unix socket; and all of them. */
+static void
+add_addresses(const struct listeners *listeners, struct buf *out)
+{
+	const struct endpoint *first = &listeners->all[0].endpoint;
+
+	for (size_t i = listeners->count; i-- > 0;)
+		if (!endpoint_is_unix(&listeners->all[i].endpoint))
+			first = &listeners->all[i].endpoint;
+	BUF_ADD_LITERAL(out, "{\"address\":");
+	add_url(first, out);
+	BUF_ADD_LITERAL(out, ",\"listens\":[");
+	for (size_t i = 0; i < listeners->count; i++) {
+		buf_adds(out, i > 0 ? "," : "");
+		add_url(&listeners->all[i].endpoint, out);
+	}
+	BUF_ADD_LITERAL(out, "]");
+}
+
+/*
+ * When this process was started, in clock ticks since the machine was: field 22 of /proc/self/stat.
+ * With it a client knows this process from another that was given its pid later. 0: not known.
+ */
+static long long
+start_time(void)
+{
+	char text[1024];
+	FILE *file = fopen("/proc/self/stat", "re");
+	size_t len = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
+	const char *field;
+
+	if (file != NULL)
+		fclose(file);
+	text[len] = '\0';
+	field = strrchr(text, ')'); /* the second field is a name, and may hold any character */
+	for (int i = 2; field != NULL && i < 22; i++)
+		field = strchr(field + 1, ' ');
+	return field != NULL ? strtoll(field, NULL, 10) : 0;
+}
+
 int
 runtime_file_write(const struct server *server, const char *token_file, struct error *err)
 {
@@ -50,11 +85,10 @@ runtime_file_write(const struct server *server, const char *token_file, struct e
 	struct buf text = { 0 };
 	int failed;
 
-	BUF_ADD_LITERAL(&text, "{\"address\":");
-	add_address(&server->listeners, &text);
+	add_addresses(&server->listeners, &text);
 	BUF_ADD_LITERAL(&text, ",\"tokenFile\":");
 	json_add_text(&text, str_of(absolute));
-	buf_addf(&text, ",\"pid\":%d}\n", (int)getpid());
+	buf_addf(&text, ",\"pid\":%d,\"startTime\":%lld}\n", (int)getpid(), start_time());
 	failed = file_replace(path, (struct str){ text.data, text.len }, err);
 	if (failed)
 		unlink(path); /* it would lead to a server that is gone */

@@ -489,10 +489,27 @@ def test_a_server_is_found_by_itself_until_it_ends(make):
     sevq = by_itself(server)
     sevq("event", "x", "--session-key", MAIN)
     found = json.loads(server.db.with_name("sevqd.json").read_text())
-    assert found == {"address": f"http://127.0.0.1:{server.port}", "tokenFile": str(server.db.with_name("token")), "pid": server.process.pid}
+    started = int(open(f"/proc/{server.process.pid}/stat").read().rsplit(")", 1)[1].split()[19])
+    url = f"http://127.0.0.1:{server.port}"
+    assert found == {"address": url, "listens": [url], "tokenFile": str(server.db.with_name("token")), "pid": server.process.pid,
+        "startTime": started}
     assert server.db.with_name("sevqd.json").stat().st_mode & 0o777 == 0o600
     server.stop()
     assert not server.db.with_name("sevqd.json").exists()
+
+
+@pytest.mark.parametrize("left", ("nothing", "a dead server", "a server whose pid was given to another process"))
+def test_whoever_listens_without_a_running_server_is_given_no_token(make, left):
+    server = on_default_database(make).start()
+    runtime = json.loads(server.db.with_name("sevqd.json").read_text())
+    server.stop()
+    with FakeServer(answer({"sessionKey": MAIN, "events": [], "depth": 0, "more": False})) as fake:
+        if left != "nothing":
+            pid = os.getpid() if "another" in left else runtime["pid"]
+            server.db.with_name("sevqd.json").write_text(json.dumps({**runtime, "address": fake.url, "listens": [fake.url], "pid": pid}))
+        sevq = by_itself(server)
+        sevq("peek", MAIN, "--base-url", fake.url, exit=NOTHING)
+        assert server.db.with_name("token").exists() and "authorization" not in fake.requests[0][2]
 
 
 def test_a_server_without_tokens_is_found_too(make):

@@ -199,16 +199,41 @@ write_file(const char *name, const char *text, mode_t mode)
 	assert_int_equal(chmod(path, mode), 0);
 }
 
-/* Writes the runtime file of a server with this pid; its token file is "own-token". */
+/* When this process was started, by the field that `ps -o` knows as lstart, in clock ticks. */
+static long long
+start_time(void)
+{
+	long long start = 0;
+	FILE *file = fopen("/proc/self/stat", "r");
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file,
+				"%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u "
+				"%*d %*d %*d %*d %*d %*d %lld",
+				&start),
+			 1);
+	fclose(file);
+	return start;
+}
+
+/* Writes the runtime file of a server with this pid, which was started so much later than we. */
 static void
-write_runtime(const char *address, int pid, mode_t mode)
+write_runtime_started(const char *address, int pid, long long later, mode_t mode)
 {
 	char text[512];
 
 	snprintf(text, sizeof(text),
-		 "{\"address\":\"%s\",\"tokenFile\":\"%s/sevq/own-token\",\"pid\":%d}\n", address,
-		 home, pid);
+		 "{\"address\":\"%s\",\"listens\":[\"unix:/run/x\",\"%s\",\"http://[::1]:9\"],"
+		 "\"tokenFile\":\"%s/sevq/own-token\",\"pid\":%d,\"startTime\":%lld}\n",
+		 address, address, home, pid, start_time() + later);
 	write_file("sevqd.json", text, mode);
+}
+
+/* The same for a server that runs as this process; its token file is "own-token". */
+static void
+write_runtime(const char *address, int pid, mode_t mode)
+{
+	write_runtime_started(address, pid, 0, mode);
 }
 
 static int
@@ -279,15 +304,15 @@ with_nothing_there_the_default_address_and_no_token(void **state)
 }
 
 static void
-the_default_token_goes_to_this_machine_only(void **state)
+without_a_running_server_nobody_is_given_a_token(void **state)
 {
 	struct sevq_connect_options other_port = { .base_url = "http://localhost:1" };
 	struct sevq_connect_options elsewhere = { .base_url = "http://queue.example" };
 
 	(void)state;
 	write_file("token", "default-token\n", 0600);
-	expect_endpoint(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, "default-token");
-	expect_endpoint(&other_port, SEVQ_OK, "http://localhost:1", "default-token");
+	expect_endpoint(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
+	expect_endpoint(&other_port, SEVQ_OK, "http://localhost:1", NULL);
 	expect_endpoint(&elsewhere, SEVQ_OK, "http://queue.example", NULL);
 }
 
@@ -303,9 +328,44 @@ a_running_server_is_found_with_its_token(void **state)
 	write_runtime("http://127.0.0.1:4242", getpid(), 0600);
 	expect_endpoint(NULL, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
 	expect_endpoint(&the_same, SEVQ_OK, "http://127.0.0.1:4242", "own-token");
-	expect_endpoint(&another, SEVQ_OK, "http://127.0.0.1:4243", "default-token");
-	write_file("sevqd.json",
-		   "{\"address\":\"http://127.0.0.1:4242\",\"tokenFile\":null,\"pid\":1}", 0600);
+	expect_endpoint(&another, SEVQ_OK, "http://127.0.0.1:4243", NULL);
+}
+
+static void
+the_token_goes_to_every_listener_of_the_server_and_to_no_other(void **state)
+{
+	static const char *const own[] = { "unix:/run/x", "http://[::1]:9",
+					   "http://127.0.0.1:4242/" };
+	static const char *const others[] = { "unix:/run/y", "http://[::1]:8",
+					      "http://localhost:4242", "https://127.0.0.1:4242",
+					      "http://127.0.0.1" };
+	struct sevq_connect_options named = { 0 };
+	struct sevq_endpoint endpoint;
+	struct sevq_error error = { 0 };
+
+	(void)state;
+	write_file("own-token", "own-token", 0600);
+	write_runtime("http://127.0.0.1:4242", getpid(), 0600);
+	for (size_t i = 0; i < COUNT(own) + COUNT(others); i++) {
+		named.base_url = i < COUNT(own) ? own[i] : others[i - COUNT(own)];
+		assert_int_equal(sevq_endpoint_find(&named, &endpoint, &error), SEVQ_OK);
+		assert_int_equal(endpoint.token != NULL, i < COUNT(own));
+		sevq_endpoint_clear(&endpoint);
+	}
+}
+
+static void
+a_server_without_tokens_is_given_none(void **state)
+{
+	char text[256];
+
+	(void)state;
+	write_file("token", "default-token", 0600);
+	snprintf(text, sizeof(text),
+		 "{\"address\":\"http://127.0.0.1:4242\",\"tokenFile\":null,\"pid\":%d,"
+		 "\"startTime\":%lld}",
+		 getpid(), start_time());
+	write_file("sevqd.json", text, 0600);
 	expect_endpoint(NULL, SEVQ_OK, "http://127.0.0.1:4242", NULL);
 }
 
@@ -315,6 +375,23 @@ the_runtime_file_of_a_dead_server_is_ignored(void **state)
 	(void)state;
 	/* beyond the highest process id */
 	write_runtime("http://127.0.0.1:4242", 0x7ffffffe, 0600);
+	expect_endpoint(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
+}
+
+/* Its pid may have been given to a process that was started later, or to another user's. */
+static void
+the_runtime_file_counts_only_for_the_process_that_wrote_it(void **state)
+{
+	(void)state;
+	write_file("own-token", "own-token", 0600);
+	write_file("token", "default-token", 0600);
+	write_runtime_started("http://127.0.0.1:4242", getpid(), 1, 0600);
+	expect_endpoint(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
+	write_runtime_started("http://127.0.0.1:4242", getpid(), -1, 0600);
+	expect_endpoint(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
+	write_runtime("http://127.0.0.1:4242", 1, 0600);
+	expect_endpoint(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
+	write_file("sevqd.json", "{\"address\":\"http://127.0.0.1:1\",\"pid\":1}", 0600);
 	expect_endpoint(NULL, SEVQ_OK, SEVQ_DEFAULT_URL, NULL);
 }
 
@@ -361,9 +438,6 @@ files_that_others_can_write_or_read_are_refused(void **state)
 	expect_endpoint(&file, SEVQ_OK, SEVQ_DEFAULT_URL, "own-token");
 	file.token_file = home; /* a directory */
 	expect_endpoint(&file, SEVQ_CONFIGURATION, NULL, NULL);
-	write_file("token", "default-token", 0604);
-	expect_endpoint(NULL, SEVQ_CONFIGURATION, NULL, NULL);
-	write_file("token", "default-token", 0600);
 	write_runtime("http://127.0.0.1:4242", getpid(), 0622);
 	expect_endpoint(NULL, SEVQ_CONFIGURATION, NULL, NULL);
 	write_runtime("http://127.0.0.1:4242", getpid(), 0644);
@@ -431,10 +505,11 @@ the_first_token_of_a_token_file_is_used(void **state)
 	size_t i;
 
 	(void)state;
+	write_runtime("http://127.0.0.1:4242", getpid(), 0600);
 	for (i = 0; i < COUNT(cases); i++) {
-		write_file("token", cases[i].text, 0600);
+		write_file("own-token", cases[i].text, 0600);
 		expect_endpoint(NULL, cases[i].token != NULL ? SEVQ_OK : SEVQ_CONFIGURATION,
-				SEVQ_DEFAULT_URL, cases[i].token);
+				"http://127.0.0.1:4242", cases[i].token);
 	}
 }
 
@@ -1166,7 +1241,15 @@ main(void)
 		cmocka_unit_test(a_query_joins_what_is_given),
 		cmocka_unit_test_setup_teardown(with_nothing_there_the_default_address_and_no_token,
 						make_home, remove_home),
-		cmocka_unit_test_setup_teardown(the_default_token_goes_to_this_machine_only,
+		cmocka_unit_test_setup_teardown(
+		    the_token_goes_to_every_listener_of_the_server_and_to_no_other, make_home,
+		    remove_home),
+		cmocka_unit_test_setup_teardown(a_server_without_tokens_is_given_none, make_home,
+						remove_home),
+		cmocka_unit_test_setup_teardown(
+		    the_runtime_file_counts_only_for_the_process_that_wrote_it, make_home,
+		    remove_home),
+		cmocka_unit_test_setup_teardown(without_a_running_server_nobody_is_given_a_token,
 						make_home, remove_home),
 		cmocka_unit_test_setup_teardown(a_running_server_is_found_with_its_token, make_home,
 						remove_home),
