@@ -25,7 +25,7 @@
 
 #include "queue/sqlite/store.h"
 #include "server/file.h"
-#include "server/http/connection.h"
+#include "server/http/connections.h"
 #include "server/log.h"
 #include "server/policy_file.h"
 #include "server/runtime_file.h"

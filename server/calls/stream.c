@@ -23,7 +23,7 @@
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
-#include "server/http/connection.h"
+#include "server/http/connections.h"
 #include "server/http/reply.h"
 #include "server/server.h"
 

@@ -11,7 +11,7 @@
 
 #include "server/calls/stream.h"
 #include "server/calls/wait.h"
-#include "server/http/connection_private.h"
+#include "server/http/connection.h"
 
 #define REFUSED_CONNECTIONS 128 /* that may stand over the limits to be told so */
 

@@ -11,7 +11,7 @@
 #include <event2/listener.h>
 #include <unistd.h>
 
-#include "server/http/connection.h"
+#include "server/http/connections.h"
 #include "server/log.h"
 #include "server/server.h"
 

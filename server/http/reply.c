@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "server/calls/routes.h"
-#include "server/http/connection.h"
+#include "server/http/connections.h"
 #include "server/log.h"
 #include "server/server.h"
 

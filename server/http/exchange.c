@@ -1,9 +1,9 @@
 /*
- * connection.c - the way of a request through the server, from the socket to a handler and back.
+ * exchange.c - the way of a request through the server, from the socket to a handler and back.
  *
  * Read it from the end: what libevent tells; reading on, to the parser; a head, a message; the
  * handler's answer or its op, which comes back; the answer to the socket. The states are explained
- * in connection_private.h.
+ * in connection.h.
  */
 #include <assert.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "server/calls/stream.h"
 #include "server/calls/wait.h"
 #include "server/http/admission.h"
-#include "server/http/connection_private.h"
+#include "server/http/connection.h"
 #include "server/http/problem.h"
 #include "server/http/target.h"
 
