@@ -78,14 +78,15 @@ start_time(void)
 }
 
 int
-runtime_file_write(const struct server *server, const char *token_file, struct error *err)
+runtime_file_write(const char *db, const struct listeners *listeners, const char *token_file,
+		   struct error *err)
 {
-	char *path = file_beside(server->options->db, NAME),
+	char *path = file_beside(db, NAME),
 	     *absolute = token_file != NULL ? realpath(token_file, NULL) : NULL;
 	struct buf text = { 0 };
 	int failed;
 
-	add_addresses(&server->listeners, &text);
+	add_addresses(listeners, &text);
 	BUF_ADD_LITERAL(&text, ",\"tokenFile\":");
 	json_add_text(&text, str_of(absolute));
 	buf_addf(&text, ",\"pid\":%d,\"startTime\":%lld}\n", (int)getpid(), start_time());
@@ -99,9 +100,9 @@ runtime_file_write(const struct server *server, const char *token_file, struct e
 }
 
 void
-runtime_file_remove(const struct server *server)
+runtime_file_remove(const char *db)
 {
-	char *path = file_beside(server->options->db, NAME);
+	char *path = file_beside(db, NAME);
 
 	unlink(path);
 	free(path);

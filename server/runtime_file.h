@@ -6,13 +6,15 @@
 #ifndef SERVER_RUNTIME_FILE_H
 #define SERVER_RUNTIME_FILE_H
 
-#include "server/server.h"
+#include "schema/error.h"
+#include "server/http/listener.h"
 
 /*
- * token_file: NULL without authentication. ERROR_CONFIG; then there is no such file, not even an
- * old one.
+ * db: the database; token_file: NULL without authentication. ERROR_CONFIG; then there is no such
+ * file, not even an old one.
  */
-int runtime_file_write(const struct server *server, const char *token_file, struct error *err);
-void runtime_file_remove(const struct server *server);
+int runtime_file_write(const char *db, const struct listeners *listeners, const char *token_file,
+		       struct error *err);
+void runtime_file_remove(const char *db);
 
 #endif

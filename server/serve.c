@@ -24,15 +24,21 @@
 #include <unistd.h>
 
 #include "queue/sqlite/store.h"
+#include "server/calls/calls.h"
+#include "server/calls/routes.h"
+#include "server/calls/stream.h"
+#include "server/calls/wait.h"
 #include "server/file.h"
 #include "server/http/connections.h"
 #include "server/log.h"
+#include "server/options.h"
 #include "server/policy_file.h"
 #include "server/runtime_file.h"
-#include "server/server.h"
 
 #define DESCRIPTORS_NOT_FOR_CONNECTIONS 32
 #define GATHER_US 100
+
+static_assert(OPTION_LIST_MAX <= LISTENERS_MAX, "there is a listener for every --listen");
 
 enum exit_code {
 	EXIT_OK = 0,
@@ -46,7 +52,10 @@ enum exit_code {
 
 /* What the loop is told by signals and timers. */
 struct loop {
-	struct server *server;
+	struct calls *calls;
+	struct http *http; /* of calls */
+	struct options *options;
+	struct policy_source policy_source; /* of the policy in force */
 	int argc;
 	char **argv;
 	const char *token_file; /* NULL: no authentication */
@@ -87,7 +96,7 @@ fail_start(const struct error *err)
 static int
 load_tokens(struct loop *loop, char **path, bool *made, struct error *err)
 {
-	const struct options *options = loop->server->options;
+	const struct options *options = loop->options;
 
 	*made = false;
 	if (options->no_auth)
@@ -97,7 +106,7 @@ load_tokens(struct loop *loop, char **path, bool *made, struct error *err)
 	if (options->token_file == NULL && auth_create(*path, made, err) != 0)
 		return -1;
 	loop->token_file = *path;
-	return auth_load(*path, &loop->server->auth, err);
+	return auth_load(*path, &loop->http->auth, err);
 }
 
 /* Reading again on SIGHUP: each part by itself, and a bad one leaves the old in force. */
@@ -134,31 +143,30 @@ log_policy(const struct policy_source *source)
  * wants that restarts the server.
  */
 static int
-read_policy_again(const struct server *server, struct policy **policy, struct policy_source *source,
+read_policy_again(const struct loop *loop, struct policy **policy, struct policy_source *source,
 		  struct error *err)
 {
-	if (policy_file_load(server->options, policy, source, err) != 0)
+	if (policy_file_load(loop->options, policy, source, err) != 0)
 		return -1;
-	if (source->count > 0 || server->policy_source.count == 0)
+	if (source->count > 0 || loop->policy_source.count == 0)
 		return 0;
 	policy_free(*policy);
-	return error_set(err, ERROR_CONFIG, "policy %s: it is gone", server->policy_source.config);
+	return error_set(err, ERROR_CONFIG, "policy %s: it is gone", loop->policy_source.config);
 }
 
 static void
 reload_policy(struct loop *loop)
 {
-	struct server *server = loop->server;
 	struct policy_source source;
 	struct policy *policy;
 	struct error err;
 
-	if (read_policy_again(server, &policy, &source, &err) == 0) {
-		policy_source_clear(&server->policy_source);
-		server->policy_source = source;
-		engine_set_policy(server->engine, policy);
-		streams_end_routed(&server->streams);
-		log_policy(&server->policy_source);
+	if (read_policy_again(loop, &policy, &source, &err) == 0) {
+		policy_source_clear(&loop->policy_source);
+		loop->policy_source = source;
+		engine_set_policy(loop->calls->engine, policy);
+		streams_end_routed(loop->calls->streams);
+		log_policy(&loop->policy_source);
 	} else
 		log_failure(LOG_ERROR, "policy not reloaded, the old one stays", &err);
 }
@@ -175,19 +183,19 @@ reload_tokens(struct loop *loop)
 		log_failure(LOG_ERROR, "tokens not reloaded, the old ones stay", &err);
 		return;
 	}
-	auth_free(loop->server->auth);
-	loop->server->auth = auth;
+	auth_free(loop->http->auth);
+	loop->http->auth = auth;
 }
 
 /* A function of its own in every build: tests/instructions counts from one to the next. */
 static void __attribute__((noinline)) reload(struct loop *loop)
 {
 	loop->reload = false;
-	listeners_release_reserve(loop->server);
+	listeners_release_reserve(&loop->http->listeners);
 	reload_level(loop);
 	reload_policy(loop);
 	reload_tokens(loop);
-	listeners_retake_reserve(loop->server);
+	listeners_retake_reserve(&loop->http->listeners);
 	log_line(LOG_INFO, log_msg("reloaded"));
 }
 
@@ -221,10 +229,10 @@ watch_signals(struct loop *loop)
 	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
 
 	for (size_t i = 0; i < 3; i++) {
-		loop->signals[i] = evsignal_new(loop->server->base, numbers[i], on_signal, loop);
+		loop->signals[i] = evsignal_new(loop->http->base, numbers[i], on_signal, loop);
 		event_add(loop->signals[i], NULL);
 	}
-	loop->timer = evtimer_new(loop->server->base, on_timer, loop);
+	loop->timer = evtimer_new(loop->http->base, on_timer, loop);
 }
 
 static void
@@ -244,9 +252,9 @@ unwatch_signals(struct loop *loop)
 static void
 set_timer(struct loop *loop)
 {
-	int64_t next = deadlines_next_ms(&loop->server->deadlines),
-		streams = streams_next_ms(&loop->server->streams);
-	int64_t due = engine_due_ms(loop->server->engine), wait;
+	int64_t next = deadlines_next_ms(&loop->http->deadlines),
+		streams = streams_next_ms(loop->calls->streams);
+	int64_t due = engine_due_ms(loop->calls->engine), wait;
 
 	if (loop->stop_at_ms < next)
 		next = loop->stop_at_ms;
@@ -284,15 +292,15 @@ die(const struct error *err)
 static void
 begin_stop(struct loop *loop)
 {
-	struct server *server = loop->server;
+	struct http *http = loop->http;
 
 	log_line(LOG_INFO, log_msg("stopping"),
-		 log_number("connections", (long long)server->stats.connections));
-	server->closing = true;
-	loop->stop_at_ms = monotonic_ms() + server->options->shutdown_grace_ms;
-	listeners_close(server);
-	waits_end(&server->waits);
-	streams_end(&server->streams);
+		 log_number("connections", (long long)http->stats.connections));
+	http->closing = true;
+	loop->stop_at_ms = monotonic_ms() + loop->options->shutdown_grace_ms;
+	listeners_close(&http->listeners);
+	waits_end(loop->calls->waits);
+	streams_end(loop->calls->streams);
 }
 
 static int64_t
@@ -331,25 +339,24 @@ count_answers(const struct http_stats *stats)
 static void
 gather(struct loop *loop, bool busy)
 {
-	struct server *server = loop->server;
-	uint64_t answers = count_answers(&server->stats),
-		 expected = server->stats.requests + (answers - loop->answers);
+	struct http *http = loop->http;
+	uint64_t answers = count_answers(&http->stats),
+		 expected = http->stats.requests + (answers - loop->answers);
 	int64_t until_us = answers > loop->answers ? now_us() + GATHER_US : 0;
 
 	loop->answers = answers;
-	event_base_loop(server->base, EVLOOP_ONCE | (busy || until_us > 0 ? EVLOOP_NONBLOCK : 0));
-	while (server->stats.requests < expected && now_us() < until_us) {
+	event_base_loop(http->base, EVLOOP_ONCE | (busy || until_us > 0 ? EVLOOP_NONBLOCK : 0));
+	while (http->stats.requests < expected && now_us() < until_us) {
 		sched_yield();
-		event_base_loop(server->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		event_base_loop(http->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	}
 }
 
 /* What is left of --max-buffered-bytes, for texts and for the answers that are made of them. */
 static size_t
-answer_room(const struct server *server)
+answer_room(const struct http *http)
 {
-	uint64_t most = (uint64_t)server->options->max_buffered_bytes,
-		 buffered = server->stats.buffered_bytes;
+	uint64_t most = http->limits.buffered_bytes_max, buffered = http->stats.buffered_bytes;
 
 	return buffered < most ? (size_t)(most - buffered) / 2 : 0;
 }
@@ -357,44 +364,44 @@ answer_room(const struct server *server)
 static bool
 turn(struct loop *loop, bool busy)
 {
-	struct server *server = loop->server;
+	struct calls *calls = loop->calls;
 	struct error err;
 
 	gather(loop, busy);
-	connections_resume(server);
-	engine_set_answer_budget(server->engine, answer_room(server));
-	if (engine_turn(server->engine, &err) != 0)
+	connections_resume(loop->http);
+	engine_set_answer_budget(calls->engine, answer_room(loop->http));
+	if (engine_turn(calls->engine, &err) != 0)
 		die(&err);
-	waits_end_overdue(&server->waits);
-	streams_flush(&server->streams);
-	connections_expire(server);
+	waits_end_overdue(calls->waits);
+	streams_flush(calls->streams);
+	connections_expire(loop->http);
 	if (loop->reload)
 		reload(loop);
-	busy = engine_chores(server->engine);
-	if (engine_stopped(server->engine, &err))
+	busy = engine_chores(calls->engine);
+	if (engine_stopped(calls->engine, &err))
 		die(&err);
 	set_timer(loop);
 	/* An answer may have asked for more: nothing else would wake the loop for that. */
-	return busy || !TAILQ_EMPTY(&server->resumable) || !engine_idle(server->engine);
+	return busy || !TAILQ_EMPTY(&loop->http->resumable) || !engine_idle(calls->engine);
 }
 
 static void
 run(struct loop *loop)
 {
-	struct server *server = loop->server;
+	struct http *http = loop->http;
 	bool busy = false;
 
 	while (!loop->stop)
 		busy = turn(loop, busy);
 	begin_stop(loop);
 	turn(loop, true); /* what had arrived by now is still read */
-	connections_close_idle(server);
-	while (!TAILQ_EMPTY(&server->connections) && monotonic_ms() < loop->stop_at_ms) {
+	connections_close_idle(http);
+	while (!TAILQ_EMPTY(&http->connections) && monotonic_ms() < loop->stop_at_ms) {
 		set_timer(loop);
 		busy = turn(loop, busy);
-		connections_close_idle(server);
+		connections_close_idle(http);
 	}
-	while (!engine_idle(server->engine))
+	while (!engine_idle(loop->calls->engine))
 		turn(loop, true);
 }
 
@@ -414,21 +421,22 @@ open_store(const struct options *options, struct store **ret, struct error *err)
 }
 
 static int
-open_engine(struct server *server, struct error *err)
+open_engine(struct loop *loop, struct error *err)
 {
+	struct calls *calls = loop->calls;
 	struct engine_options options;
 	struct policy *policy;
 	struct store *store;
 
-	if (policy_file_load(server->options, &policy, &server->policy_source, err) != 0)
+	if (policy_file_load(loop->options, &policy, &loop->policy_source, err) != 0)
 		return -1;
-	if (open_store(server->options, &store, err) != 0) {
+	if (open_store(loop->options, &store, err) != 0) {
 		policy_free(policy);
 		return -1;
 	}
-	options_engine(server->options, &options);
-	if (engine_open(store, policy, &options, &server->engine, err) == 0) {
-		engine_on_wake(server->engine, streams_on_wake, &server->streams);
+	options_engine(loop->options, &options);
+	if (engine_open(store, policy, &options, &calls->engine, err) == 0) {
+		engine_on_wake(calls->engine, streams_on_wake, calls->streams);
 		return 0;
 	}
 	store->driver->close(store);
@@ -457,75 +465,111 @@ raise_descriptors(struct options *options)
 		 log_number("maxConnections", options->max_connections));
 }
 
-static void
-init_server(struct server *server, struct options *options)
+static struct event_base *
+make_base(void)
 {
 	struct event_config *config = event_config_new();
+	struct event_base *base;
 
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-	server->base = event_base_new_with_config(config);
+	base = event_base_new_with_config(config);
 	event_config_free(config);
-	assert(server->base != NULL);
-	server->options = options;
-	server->limits = (struct parser_limits){ (size_t)options->max_header_bytes,
-						 (size_t)options->max_target_bytes,
-						 (size_t)options->max_body_bytes };
-	server->started_ms = monotonic_ms();
-	TAILQ_INIT(&server->connections);
-	TAILQ_INIT(&server->resumable);
-	deadlines_init(&server->deadlines);
-	waits_init(&server->waits);
-	streams_init(&server->streams, server);
-	server->deadlines.duration_ms[DEADLINE_IDLE] = options->idle_timeout_ms;
-	server->deadlines.duration_ms[DEADLINE_HEADERS] = options->header_timeout_ms;
-	server->deadlines.duration_ms[DEADLINE_BODY] =
-	    options->body_timeout_ms < BODY_WINDOW_MS ? options->body_timeout_ms : BODY_WINDOW_MS;
-	server->deadlines.duration_ms[DEADLINE_RESPONSE] = options->response_timeout_ms;
-	server->deadlines.duration_ms[DEADLINE_LINGER] = options->linger_timeout_ms;
+	assert(base != NULL);
+	return base;
 }
 
 static void
-clear_server(struct server *server)
+init_http(struct http *http, const struct options *options)
 {
-	listeners_close(server);
-	connections_close_all(server);
-	engine_close(server->engine);
-	auth_free(server->auth);
-	policy_source_clear(&server->policy_source);
-	json_clear(&server->doc);
-	buf_clear(&server->out);
-	event_base_free(server->base);
+	int64_t *duration_ms = http->deadlines.duration_ms;
+
+	http->base = make_base();
+	http->calls = &routes;
+	http->guard = (struct guard){ options->allow_host.items, options->allow_host.count };
+	http->limits = (struct http_limits){
+		.message = { (size_t)options->max_header_bytes, (size_t)options->max_target_bytes,
+			     (size_t)options->max_body_bytes },
+		.pipelined_bytes_max = (size_t)options->max_pipelined_bytes,
+		.buffered_bytes_max = (uint64_t)options->max_buffered_bytes,
+		.connections_max = (uint64_t)options->max_connections,
+		.connections_per_address_max = (size_t)options->max_connections_per_address,
+		.requests_per_connection_max = (uint64_t)options->max_requests_per_connection,
+		.body_timeout_ms = options->body_timeout_ms,
+		.body_rate_min = options->min_body_rate,
+	};
+	duration_ms[DEADLINE_IDLE] = options->idle_timeout_ms;
+	duration_ms[DEADLINE_HEADERS] = options->header_timeout_ms;
+	duration_ms[DEADLINE_BODY] =
+	    options->body_timeout_ms < BODY_WINDOW_MS ? options->body_timeout_ms : BODY_WINDOW_MS;
+	duration_ms[DEADLINE_RESPONSE] = options->response_timeout_ms;
+	duration_ms[DEADLINE_LINGER] = options->linger_timeout_ms;
+	connections_init(http);
+}
+
+static void
+init_calls(struct calls *calls, const struct options *options)
+{
+	init_http(&calls->http, options);
+	calls->started_ms = monotonic_ms();
+	calls->limits = (struct call_limits){
+		.batch_events_max = options->max_batch_events,
+		.waiters_max = options->max_waiters,
+		.streams_max = options->max_streams,
+		.stream_buffer_bytes = options->stream_buffer,
+		.stream_ping_ms = options->stream_ping_ms,
+	};
+	calls->waits = waits_new();
+	calls->streams = streams_new(calls);
+}
+
+static void
+clear_calls(struct calls *calls)
+{
+	struct http *http = &calls->http;
+
+	listeners_close(&http->listeners);
+	connections_close_all(http);
+	engine_close(calls->engine);
+	waits_free(calls->waits);
+	streams_free(calls->streams);
+	json_clear(&calls->doc);
+	auth_free(http->auth);
+	buf_clear(&http->out);
+	event_base_free(http->base);
 }
 
 static enum exit_code
 start_and_run(struct loop *loop)
 {
-	struct server *server = loop->server;
+	const struct options *options = loop->options;
+	struct http *http = loop->http;
 	struct error err;
 	char *token_file = NULL;
 	bool made;
 	enum exit_code code = EXIT_OK;
 
-	if (open_engine(server, &err) != 0 || load_tokens(loop, &token_file, &made, &err) != 0)
+	if (open_engine(loop, &err) != 0 || load_tokens(loop, &token_file, &made, &err) != 0)
 		code = fail_start(&err);
-	else if (listeners_open(server, &err) != 0) {
+	else if (listeners_open(&http->listeners, http->base, options->listen.items,
+				options->listen.count, &err) != 0) {
 		fail_start(&err);
 		code = EXIT_CANNOT_LISTEN;
 	} else {
-		if (runtime_file_write(server, loop->token_file, &err) != 0)
+		if (runtime_file_write(options->db, &http->listeners, loop->token_file, &err) != 0)
 			log_failure(LOG_WARN,
 				    "the sevq command will not find this server by itself", &err);
-		log_policy(&server->policy_source);
+		log_policy(&loop->policy_source);
 		watch_signals(loop);
-		listeners_start(server);
+		listeners_start(&http->listeners);
 		if (made)
 			log_line(LOG_INFO, log_msg("made a token"), log_text("file", token_file));
 		run(loop);
-		runtime_file_remove(server);
+		runtime_file_remove(options->db);
 		log_line(LOG_INFO, log_msg("stopped"));
 	}
 	unwatch_signals(loop);
-	clear_server(server);
+	clear_calls(loop->calls);
+	policy_source_clear(&loop->policy_source);
 	free(token_file);
 	return code;
 }
@@ -533,8 +577,10 @@ start_and_run(struct loop *loop)
 static enum exit_code
 serve(int argc, char **argv, struct options *options)
 {
-	struct server server = { 0 };
-	struct loop loop = { .server = &server,
+	struct calls calls = { 0 };
+	struct loop loop = { .calls = &calls,
+			     .http = &calls.http,
+			     .options = options,
 			     .argc = argc,
 			     .argv = argv,
 			     .timer_at_ms = INT64_MAX,
@@ -543,7 +589,7 @@ serve(int argc, char **argv, struct options *options)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
 	raise_descriptors(options);
-	init_server(&server, options);
+	init_calls(&calls, options);
 	return start_and_run(&loop);
 }
 

@@ -1,16 +1,56 @@
 /*
- * calls.h - the handlers of the API, one file for each resource; routes.c says which call is whose.
+ * calls.h - the handlers of the API, one file for each resource, and what they share.
  *
  * A handler is given a request that is well-formed, for us, allowed, and whose body is complete and
  * of the right type.
+ * Not here: which call is whose (routes), how an op is submitted (submit), anything of sockets and
+ * framing (server/http/).
  */
 #ifndef SERVER_CALLS_CALLS_H
 #define SERVER_CALLS_CALLS_H
 
-#include "server/http/request.h"
+#include <stddef.h>
 
-request_handler events_post; /* events.c */
-request_handler events_peek;
+#include "queue/engine.h"
+#include "schema/json.h"
+#include "server/http/http.h"
+
+/* Counted by calls. All uint64_t, since start; streams is as of now. */
+struct call_stats {
+	uint64_t streams, streams_opened, streams_refused, streams_dropped, wakes_sent;
+	uint64_t waiters_refused;
+};
+
+struct waits;
+struct streams;
+
+/* int64_t as in the options that they come from. */
+struct call_limits {
+	int64_t batch_events_max, waiters_max, streams_max;
+	int64_t stream_buffer_bytes, stream_ping_ms;
+};
+
+/* One, owned by serve. HTTP knows only the part that is its own. */
+struct calls {
+	struct http http;
+	struct engine *engine;
+	struct call_limits limits;
+	struct call_stats stats;
+	struct waits *waits;     /* wait.h */
+	struct streams *streams; /* stream.h */
+	struct json
+	    doc; /* the body that a handler reads; kept so that the next need not allocate */
+	int64_t started_ms; /* monotonic */
+};
+
+static inline struct calls *
+calls_of(const struct request *request)
+{
+	return (struct calls *)(void *)((char *)request->http - offsetof(struct calls, http));
+}
+
+request_handler events_post; /* enqueue.c */
+request_handler events_peek; /* events.c */
 request_handler events_find;
 request_handler events_withdraw;
 request_handler events_purge;
@@ -19,15 +59,19 @@ request_handler leases_post; /* leases.c */
 request_handler leases_ack;
 request_handler leases_nack;
 request_handler leases_extend;
-request_handler wait_get;    /* wait.c */
-request_handler stream_get;  /* stream.c */
+request_handler wait_get; /* wait.c */
+request_handler wait_hung_up;
+request_handler wait_free;
+request_handler stream_get; /* stream.c */
+request_handler stream_drained;
+request_handler stream_free;
 request_handler history_get; /* history.c */
 request_handler dead_letters_get;
 request_handler dead_letters_requeue;
 request_handler hooks_wake;   /* hooks.c */
 request_handler consume_post; /* consume.c */
 request_handler sessions_get; /* sessions.c */
-request_handler route_post;   /* route_call.c */
+request_handler route_post;   /* route.c */
 request_handler stats_get;    /* stats.c */
 request_handler metrics_get;  /* metrics.c */
 request_handler health_live;  /* health.c */

@@ -4,6 +4,7 @@
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
+#include "server/calls/submit.h"
 #include "server/http/reply.h"
 
 /* What the body says, before it becomes an op. */
@@ -23,7 +24,7 @@ static const struct field fields[] = {
 static void
 answer(struct request *request)
 {
-	const struct consume_op *consume = &request->consume;
+	const struct consume_op *consume = &request->work->consume;
 	struct buf *out = reply_begin(request);
 
 	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
@@ -37,7 +38,7 @@ answer(struct request *request)
 void
 consume_post(struct request *request)
 {
-	struct consume_op *consume = &request->consume;
+	struct consume_op *consume = &request->work->consume;
 	struct wanted wanted = { 0 };
 
 	consume_op_init(consume);
@@ -47,5 +48,5 @@ consume_post(struct request *request)
 	consume->address = wanted.address;
 	consume->ids = wanted.ids.items;
 	consume->id_count = wanted.ids.count;
-	request_submit(request, answer, NULL);
+	submit_op(request, answer, NULL);
 }

@@ -5,8 +5,8 @@
 #include "server/calls/field.h"
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
+#include "server/calls/submit.h"
 #include "server/http/reply.h"
-#include "server/server.h"
 
 static const struct field fields[] = {
 	FIELD("sessionKey", TEXT, struct drain_op, address.session_key),
@@ -22,7 +22,7 @@ static const struct field fields[] = {
 static void
 answer(struct request *request)
 {
-	const struct drain_op *drain = &request->drain;
+	const struct drain_op *drain = &request->work->drain;
 	struct reply reply = { .status = 200 };
 	struct buf *out = reply_begin(request);
 
@@ -33,20 +33,20 @@ answer(struct request *request)
 	BUF_ADD_LITERAL(out, ",\"remaining\":");
 	buf_add_int(out, (long long)drain->remaining);
 	if (drain->prompt)
-		json_add_block(out, &drain->taken, engine_timezone(request->server->engine));
+		json_add_block(out, &drain->taken, engine_timezone(calls_of(request)->engine));
 	BUF_ADD_LITERAL(out, "}");
-	reply_replayed(request, &reply);
+	idempotency_note_replay(request, &reply);
 	reply_send(request, &reply);
 }
 
 void
 drain_post(struct request *request)
 {
-	struct drain_op *drain = &request->drain;
+	struct drain_op *drain = &request->work->drain;
 
 	drain_op_init(drain);
 	if (idempotency_key_set(request, 'd') == 0 &&
 	    body_read(request, fields, sizeof(fields) / sizeof(fields[0]), drain,
 		      &drain->address) == 0)
-		request_submit(request, answer, NULL);
+		submit_op(request, answer, NULL);
 }

@@ -9,8 +9,8 @@
 #include "server/calls/field.h"
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
+#include "server/calls/submit.h"
 #include "server/http/reply.h"
-#include "server/server.h"
 
 static const struct field draft_fields[] = {
 	FIELD_REQUIRED("text", TEXT, struct draft, text),
@@ -38,7 +38,7 @@ static const struct field draft_fields[] = {
 static void
 read_draft(struct request *request, size_t token, struct draft *draft, struct bad_fields *bad)
 {
-	const struct json *doc = &request->server->doc;
+	const struct json *doc = &calls_of(request)->doc;
 
 	fields_read(doc, token, draft_fields, DRAFT_FIELDS, draft, &draft->address, &request->arena,
 		    bad);
@@ -53,7 +53,7 @@ read_one_of(struct request *request, size_t token, struct draft *draft, struct b
 {
 	read_draft(request, token, draft, bad);
 	if (draft->idempotency.key.s != NULL &&
-	    str_eq(draft->idempotency.key, request->op.idempotency.key))
+	    str_eq(draft->idempotency.key, request->work->op.idempotency.key))
 		bad_fields_add(bad, STR("/idempotencyKey"),
 			       "is the Idempotency-Key of the whole request");
 }
@@ -69,10 +69,10 @@ read_only(struct request *request, struct draft *draft, struct bad_fields *bad)
 	draft->idempotency = (struct idempotency){ .key = STR_NULL };
 	if (key.s == NULL)
 		return;
-	if (request->op.idempotency.key.s == NULL)
-		request->op.idempotency =
+	if (request->work->op.idempotency.key.s == NULL)
+		request->work->op.idempotency =
 		    (struct idempotency){ .key = key, .request = text_hash(request->body) };
-	else if (!str_eq(key, request->op.idempotency.key))
+	else if (!str_eq(key, request->work->op.idempotency.key))
 		bad_fields_add(bad, STR("/idempotencyKey"),
 			       "is not the Idempotency-Key of the request");
 }
@@ -100,13 +100,13 @@ add_result(struct buf *out, const struct enqueue_result *result)
 static bool
 is_forgotten(struct request *request)
 {
-	const struct enqueue_op *enqueue = &request->enqueue;
+	const struct enqueue_op *enqueue = &request->work->enqueue;
 	struct error err;
 	size_t i = 0;
 
 	while (i < enqueue->count && enqueue->results[i].event.id > 0)
 		i++;
-	if (i == enqueue->count || !request->op.idempotency.replayed)
+	if (i == enqueue->count || !request->work->op.idempotency.replayed)
 		return false;
 	error_set(
 	    &err, ERROR_CONFLICT,
@@ -118,7 +118,7 @@ is_forgotten(struct request *request)
 static void
 answer_one(struct request *request)
 {
-	const struct enqueue_result *result = &request->enqueue.results[0];
+	const struct enqueue_result *result = &request->work->enqueue.results[0];
 	struct reply reply = { .status = result->outcome == ENQUEUE_DUPLICATE ? 200 : 201 };
 
 	if (is_forgotten(request))
@@ -126,7 +126,7 @@ answer_one(struct request *request)
 	add_result(reply_begin(request), result);
 	if (reply.status == 201)
 		reply_created(&reply, result->event.id);
-	reply_replayed(request, &reply);
+	idempotency_note_replay(request, &reply);
 	reply_send(request, &reply);
 }
 
@@ -139,13 +139,13 @@ answer_many(struct request *request)
 	if (is_forgotten(request))
 		return;
 	BUF_ADD_LITERAL(out, "{\"results\":[");
-	for (size_t i = 0; i < request->enqueue.count; i++) {
+	for (size_t i = 0; i < request->work->enqueue.count; i++) {
 		if (i > 0)
 			BUF_ADD_LITERAL(out, ",");
-		add_result(out, &request->enqueue.results[i]);
+		add_result(out, &request->work->enqueue.results[i]);
 	}
 	BUF_ADD_LITERAL(out, "]}");
-	reply_replayed(request, &reply);
+	idempotency_note_replay(request, &reply);
 	reply_send(request, &reply);
 }
 
@@ -153,7 +153,7 @@ answer_many(struct request *request)
 static void
 fail_at(struct request *request, const char *list, size_t index)
 {
-	const struct error *err = &request->enqueue.op.error;
+	const struct error *err = &request->work->enqueue.op.error;
 	bool of_draft = err->code == ERROR_INVALID_FIELD || err->code == ERROR_BLANK_KEY ||
 			err->code == ERROR_MALFORMED_KEY || err->code == ERROR_OWNER_UNRESOLVED ||
 			err->code == ERROR_OWNER_MISMATCH;
@@ -164,7 +164,7 @@ fail_at(struct request *request, const char *list, size_t index)
 static void
 fail_batch(struct request *request)
 {
-	fail_at(request, "/events", request->enqueue.failed);
+	fail_at(request, "/events", request->work->enqueue.failed);
 }
 
 /* --- the three forms --- */
@@ -172,9 +172,9 @@ fail_batch(struct request *request)
 static struct draft *
 make_drafts(struct request *request, size_t count)
 {
-	request->enqueue.count = count;
-	request->enqueue.drafts = arena_alloc(&request->arena, count * sizeof(struct draft));
-	return request->enqueue.drafts;
+	request->work->enqueue.count = count;
+	request->work->enqueue.drafts = arena_alloc(&request->arena, count * sizeof(struct draft));
+	return request->work->enqueue.drafts;
 }
 
 static int
@@ -182,10 +182,10 @@ check_count(struct request *request, size_t count)
 {
 	struct error err;
 
-	if (count <= (size_t)request->server->options->max_batch_events)
+	if (count <= (size_t)calls_of(request)->limits.batch_events_max)
 		return 0;
 	error_set(&err, ERROR_TOO_LARGE, "a batch has at most %lld events",
-		  (long long)request->server->options->max_batch_events);
+		  (long long)calls_of(request)->limits.batch_events_max);
 	problem_send(request, &err);
 	return -1;
 }
@@ -197,7 +197,7 @@ submit(struct request *request, struct bad_fields *bad, request_handler *answer,
 	if (bad->count > 0)
 		problem_send_fields(request, bad);
 	else
-		request_submit(request, answer, fail);
+		submit_op(request, answer, fail);
 }
 
 static void
@@ -209,14 +209,14 @@ post_one(struct request *request)
 	if (bad.count > 0)
 		problem_send_fields(request, &bad);
 	else
-		request_submit_prepared(request, answer_one);
+		submit_op_prepared(request, answer_one);
 }
 
 /* The number of events in {"events":[...]}; what else stands there is bad. */
 static size_t
 count_events(struct request *request, size_t events, struct bad_fields *bad)
 {
-	const struct json *doc = &request->server->doc;
+	const struct json *doc = &calls_of(request)->doc;
 	size_t count = 0;
 
 	for (size_t t = json_first(doc, 0); t != 0; t = json_next(doc, 0, t))
@@ -233,8 +233,8 @@ count_events(struct request *request, size_t events, struct bad_fields *bad)
 static void
 read_batch(struct request *request, size_t events, struct bad_fields *bad)
 {
-	const struct json *doc = &request->server->doc;
-	struct draft *draft = request->enqueue.drafts;
+	const struct json *doc = &calls_of(request)->doc;
+	struct draft *draft = request->work->enqueue.drafts;
 	size_t i = 0;
 
 	bad->list = "/events";
@@ -282,7 +282,8 @@ fail_lines(struct request *request)
 	struct str rest = request->body, line;
 	size_t number = 0, drafts = 0;
 
-	while (next_line(&rest, &line) && (line.len == 0 || drafts++ < request->enqueue.failed))
+	while (next_line(&rest, &line) &&
+	       (line.len == 0 || drafts++ < request->work->enqueue.failed))
 		number++;
 	fail_at(request, "", number);
 }
@@ -293,7 +294,7 @@ read_line(struct request *request, struct str line, size_t number, struct draft 
 {
 	struct error err;
 
-	if (json_scan(&request->server->doc, line.s, line.len, &err) != 0) {
+	if (json_scan(&calls_of(request)->doc, line.s, line.len, &err) != 0) {
 		err.line = (int)number + 1; /* of the body, not of the line */
 		problem_send(request, &err);
 		return -1;
@@ -340,7 +341,7 @@ post_lines(struct request *request)
 static size_t
 find_events(struct request *request)
 {
-	const struct json *doc = &request->server->doc;
+	const struct json *doc = &calls_of(request)->doc;
 
 	if (doc->tokens[0].type != JSON_OBJECT)
 		return 0;
@@ -355,7 +356,7 @@ events_post(struct request *request)
 {
 	size_t events;
 
-	enqueue_op_init(&request->enqueue);
+	enqueue_op_init(&request->work->enqueue);
 	if (idempotency_key_set(request, KEY_KIND) != 0)
 		return;
 	if (request->lines) {

@@ -4,6 +4,7 @@
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
+#include "server/calls/submit.h"
 #include "server/http/reply.h"
 
 #define OK (&(struct reply){ .status = 200 })
@@ -22,7 +23,7 @@ static const struct field peek_parameters[] = {
 static void
 answer_peek(struct request *request)
 {
-	const struct peek_op *peek = &request->peek;
+	const struct peek_op *peek = &request->work->peek;
 	struct buf *out = reply_begin(request);
 
 	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
@@ -36,14 +37,14 @@ answer_peek(struct request *request)
 void
 events_peek(struct request *request)
 {
-	struct peek_op *peek = &request->peek;
+	struct peek_op *peek = &request->work->peek;
 
 	peek_op_init(peek);
 	peek->limit = PEEK_PAGE_DEFAULT;
 	if (query_read(request, peek_parameters,
 		       sizeof(peek_parameters) / sizeof(peek_parameters[0]), peek,
 		       &peek->address) == 0)
-		request_submit(request, answer_peek, NULL);
+		submit_op(request, answer_peek, NULL);
 }
 
 /* --- GET and DELETE /v1/events/{id} --- */
@@ -52,7 +53,7 @@ events_peek(struct request *request)
 static void
 answer_find(struct request *request)
 {
-	const struct find_op *find = &request->find;
+	const struct find_op *find = &request->work->find;
 	struct buf *out = reply_begin(request);
 
 	BUF_ADD_LITERAL(out, "{\"event\":");
@@ -75,7 +76,7 @@ answer_withdraw(struct request *request)
 	struct buf *out = reply_begin(request);
 
 	BUF_ADD_LITERAL(out, "{\"event\":");
-	json_add_event(out, &request->withdraw.event);
+	json_add_event(out, &request->work->withdraw.event);
 	BUF_ADD_LITERAL(out, "}");
 	reply_send(request, OK);
 }
@@ -83,19 +84,19 @@ answer_withdraw(struct request *request)
 void
 events_find(struct request *request)
 {
-	find_op_init(&request->find);
-	request->find.id = request->id;
+	find_op_init(&request->work->find);
+	request->work->find.id = request->id;
 	if (query_read(request, NULL, 0, NULL, NULL) == 0)
-		request_submit(request, answer_find, NULL);
+		submit_op(request, answer_find, NULL);
 }
 
 void
 events_withdraw(struct request *request)
 {
-	withdraw_op_init(&request->withdraw);
-	request->withdraw.id = request->id;
+	withdraw_op_init(&request->work->withdraw);
+	request->work->withdraw.id = request->id;
 	if (query_read(request, NULL, 0, NULL, NULL) == 0)
-		request_submit(request, answer_withdraw, NULL);
+		submit_op(request, answer_withdraw, NULL);
 }
 
 /* --- DELETE /v1/events: purge --- */
@@ -111,7 +112,7 @@ static const struct field purge_parameters[] = {
 static void
 answer_purge(struct request *request)
 {
-	const struct purge_op *purge = &request->purge;
+	const struct purge_op *purge = &request->work->purge;
 	struct buf *out = reply_begin(request);
 
 	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
@@ -123,11 +124,11 @@ answer_purge(struct request *request)
 void
 events_purge(struct request *request)
 {
-	struct purge_op *purge = &request->purge;
+	struct purge_op *purge = &request->work->purge;
 
 	purge_op_init(purge);
 	if (query_read(request, purge_parameters,
 		       sizeof(purge_parameters) / sizeof(purge_parameters[0]), purge,
 		       &purge->address) == 0)
-		request_submit(request, answer_purge, NULL);
+		submit_op(request, answer_purge, NULL);
 }

@@ -9,8 +9,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "server/calls/calls.h"
 #include "server/http/target.h"
-#include "server/server.h"
 
 #define FIELDS_MAX 24
 #define POINTER_BYTES_MAX 96
@@ -332,7 +332,7 @@ body_scan(struct request *request)
 {
 	struct error err;
 
-	if (json_scan(&request->server->doc, request->body.s, request->body.len, &err) == 0)
+	if (json_scan(&calls_of(request)->doc, request->body.s, request->body.len, &err) == 0)
 		return 0;
 	problem_send(request, &err);
 	return -1;
@@ -346,7 +346,7 @@ body_read(struct request *request, const struct field *fields, size_t count, voi
 
 	if (body_scan(request) != 0)
 		return -1;
-	fields_read(&request->server->doc, 0, fields, count, target, address, &request->arena,
+	fields_read(&calls_of(request)->doc, 0, fields, count, target, address, &request->arena,
 		    &bad);
 	if (bad.count == 0)
 		return 0;

@@ -65,7 +65,7 @@ void fields_read(const struct json *doc, size_t token, const struct field *field
 /* Lists a member that no table knows. */
 void fields_add_unknown(struct bad_fields *bad, struct str name);
 
-/* Scans a body into server->doc. -1 after answering that it is no JSON. */
+/* Scans a body into calls->doc. -1 after answering that it is no JSON. */
 int body_scan(struct request *request);
 
 /* Scans and reads a body. -1 after answering. */

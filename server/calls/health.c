@@ -5,7 +5,6 @@
 #include "server/calls/field.h"
 #include "server/calls/json.h"
 #include "server/http/reply.h"
-#include "server/server.h"
 
 static void
 answer(struct request *request, const char *json)
@@ -29,9 +28,9 @@ health_ready(struct request *request)
 {
 	struct error err;
 
-	if (request->server->closing)
+	if (request->http->closing)
 		error_set(&err, ERROR_CLOSING, "the server is shutting down");
-	else if (engine_ready(request->server->engine, &err)) {
+	else if (engine_ready(calls_of(request)->engine, &err)) {
 		answer(request, "{\"status\":\"ok\"}");
 		return;
 	}

@@ -9,6 +9,7 @@
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
+#include "server/calls/submit.h"
 #include "server/http/reply.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
@@ -18,7 +19,7 @@
 static void
 answer_page(struct request *request)
 {
-	const struct history_op *history = &request->history;
+	const struct history_op *history = &request->work->history;
 	struct buf *out = reply_begin(request);
 
 	BUF_ADD_LITERAL(out, "{\"events\":[");
@@ -89,7 +90,7 @@ read_state(struct str state, enum outcome_kind *ret, struct error *err)
 static void
 get_page(struct request *request, const struct field *parameters, size_t count, bool dead_letters)
 {
-	struct history_op *history = &request->history;
+	struct history_op *history = &request->work->history;
 	struct page page = { .limit = HISTORY_PAGE_DEFAULT };
 	struct error err;
 
@@ -108,7 +109,7 @@ get_page(struct request *request, const struct field *parameters, size_t count, 
 	history->until_ms = page.until_ms;
 	history->limit = page.limit;
 	history->cursor = page.cursor;
-	request_submit(request, answer_page, NULL);
+	submit_op(request, answer_page, NULL);
 }
 
 void
@@ -149,27 +150,28 @@ static const struct field requeue_fields[] = {
 static void
 answer_requeue(struct request *request)
 {
-	const struct requeue_op *requeue = &request->requeue;
+	const struct requeue_op *requeue = &request->work->requeue;
 	struct buf *out = reply_begin(request);
 
 	buf_addf(out, "{\"requeued\":%zu,\"passedOver\":%zu,\"more\":%s,\"dryRun\":%s}",
 		 requeue->requeued, requeue->passed_over,
-		 request->selection->more ? "true" : "false", requeue->dry_run ? "true" : "false");
+		 request->work->selection->more ? "true" : "false",
+		 requeue->dry_run ? "true" : "false");
 	reply_send(request, OK);
 }
 
 static void
 requeue_ids(struct request *request)
 {
-	const struct selection *selection = request->selection;
-	struct requeue_op *requeue = &request->requeue;
+	const struct selection *selection = request->work->selection;
+	struct requeue_op *requeue = &request->work->requeue;
 
 	requeue_op_init(requeue);
 	requeue->ids = selection->ids.items;
 	requeue->id_count = selection->ids.count;
 	requeue->dry_run = selection->dry_run;
 	requeue->spacing_ms = selection->rate > 0 ? (int64_t)(1000 / selection->rate) : 0;
-	request_submit(request, answer_requeue, NULL);
+	submit_op(request, answer_requeue, NULL);
 }
 
 /*
@@ -179,8 +181,8 @@ requeue_ids(struct request *request)
 static void
 selected(struct request *request)
 {
-	const struct history_op *history = &request->history;
-	struct selection *selection = request->selection;
+	const struct history_op *history = &request->work->history;
+	struct selection *selection = request->work->selection;
 	char digits[24];
 
 	selection->more = history->next_cursor.s != NULL;
@@ -193,21 +195,21 @@ selected(struct request *request)
 		selection->ids.items[history->count - 1 - i] =
 		    arena_dup(&request->arena, str_of(digits));
 	}
-	op_clear(&request->op);
+	op_clear(&request->work->op);
 	requeue_ids(request);
 }
 
 static void
 select_and_requeue(struct request *request)
 {
-	struct history_op *history = &request->history;
+	struct history_op *history = &request->work->history;
 
 	history_op_init(history);
-	history->address = request->selection->address;
+	history->address = request->work->selection->address;
 	name_session(&history->address);
 	history->dead_letters = true;
 	history->limit = REQUEUE_MAX;
-	request_submit(request, selected, NULL);
+	submit_op(request, selected, NULL);
 }
 
 /* Exactly one of: ids, a session, all of them; and all of them only on purpose. */
@@ -233,7 +235,7 @@ dead_letters_requeue(struct request *request)
 	struct selection *selection = arena_alloc(&request->arena, sizeof(*selection));
 	struct error err;
 
-	request->selection = selection;
+	request->work->selection = selection;
 	if (body_read(request, requeue_fields, COUNT(requeue_fields), selection, NULL) != 0)
 		return;
 	if (check_selection(selection, &err) != 0)

@@ -11,18 +11,9 @@
 #include "server/calls/field.h"
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
-#include "server/server.h"
 
-bool
-hooks_own(struct str target)
-{
-	size_t len = sizeof(HOOK_PATH) - 1;
-
-	return str_starts(target, STR(HOOK_PATH)) && (target.len == len || target.s[len] == '?');
-}
-
-void
-hooks_refuse(struct request *request, struct reply *reply, const struct error *err)
+static void
+send_refusal(struct request *request, struct reply *reply, const struct error *err)
 {
 	struct buf *out = reply_begin(request);
 
@@ -33,6 +24,12 @@ hooks_refuse(struct request *request, struct reply *reply, const struct error *e
 	reply_send(request, reply);
 }
 
+const struct webhook hooks_webhook = {
+	.path = { HOOK_PATH, sizeof(HOOK_PATH) - 1 },
+	.refuse = send_refusal,
+};
+
+#include "server/calls/submit.h"
 static int
 refuse(struct request *request, const char *member, const char *why)
 {
@@ -47,7 +44,7 @@ refuse(struct request *request, const char *member, const char *why)
 static int
 read_text(struct request *request, const char *member, struct str *ret)
 {
-	const struct json *doc = &request->server->doc;
+	const struct json *doc = &calls_of(request)->doc;
 
 	for (size_t t = json_first(doc, 0); t != 0; t = json_next(doc, 0, t)) {
 		if (!str_eq(json_string(doc, t, &request->arena), str_of(member)) ||
@@ -69,7 +66,7 @@ read_payload(struct request *request, struct draft *draft)
 
 	if (body_scan(request) != 0)
 		return -1;
-	if (request->server->doc.tokens[0].type != JSON_OBJECT)
+	if (calls_of(request)->doc.tokens[0].type != JSON_OBJECT)
 		return refuse(request, "the body", "must be an object");
 	if (read_text(request, "text", &draft->text) != 0 ||
 	    read_text(request, "mode", &mode) != 0 ||
@@ -89,25 +86,25 @@ read_payload(struct request *request, struct draft *draft)
 static void
 answer(struct request *request)
 {
-	const struct enqueue_result *result = &request->enqueue.results[0];
+	const struct enqueue_result *result = &request->work->enqueue.results[0];
 	struct reply reply = { .status = 200 };
 	struct buf *out = reply_begin(request);
 
 	buf_addf(out, "{\"ok\":true,\"mode\":\"%s\",\"eventOutcome\":\"%s\"}",
-		 wake_name(request->enqueue.drafts[0].wake),
+		 wake_name(request->work->enqueue.drafts[0].wake),
 		 result->outcome == ENQUEUE_DUPLICATE ? "coalesced" : "queued");
-	reply_replayed(request, &reply);
+	idempotency_note_replay(request, &reply);
 	reply_send(request, &reply);
 }
 
 void
 hooks_wake(struct request *request)
 {
-	struct enqueue_op *enqueue = &request->enqueue;
+	struct enqueue_op *enqueue = &request->work->enqueue;
 
 	enqueue_op_init(enqueue);
 	enqueue->drafts = arena_alloc(&request->arena, sizeof(*enqueue->drafts));
 	enqueue->count = 1;
 	if (idempotency_key_set(request, 'h') == 0 && read_payload(request, enqueue->drafts) == 0)
-		request_submit(request, answer, NULL);
+		submit_op(request, answer, NULL);
 }

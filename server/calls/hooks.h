@@ -7,17 +7,11 @@
 #ifndef SERVER_CALLS_HOOKS_H
 #define SERVER_CALLS_HOOKS_H
 
-#include "server/http/reply.h"
+#include "server/http/request.h"
 
 #define HOOK_PATH "/hooks/wake"
 
-/*
- * Whether a request target, read or not, is for the webhook: its refusals are then of its own
- * shape, whoever refuses.
- */
-bool hooks_own(struct str target);
-
-/* Sends the refusal: {"ok":false,"error":"..."} */
-void hooks_refuse(struct request *request, struct reply *reply, const struct error *err);
+/* Its refusals are {"ok":false,"error":"..."}, whoever refuses. */
+extern const struct webhook hooks_webhook;
 
 #endif

@@ -7,6 +7,7 @@
 #include "server/calls/idempotency.h"
 
 #include "schema/event.h"
+#include "server/calls/submit.h"
 #include "server/http/problem.h"
 
 #define HEADER "Idempotency-Key"
@@ -91,6 +92,14 @@ idempotency_key_set(struct request *request, char kind)
 	if (read_key(request, &key) != 0)
 		return -1;
 	if (key.s != NULL)
-		request->op.idempotency = idempotency_key_of(request, kind, key, request->body);
+		request->work->op.idempotency =
+		    idempotency_key_of(request, kind, key, request->body);
 	return 0;
+}
+
+void
+idempotency_note_replay(const struct request *request, struct reply *reply)
+{
+	if (request->work->op.idempotency.replayed)
+		strcat(reply->extra, "Idempotency-Replayed: true\r\n");
 }

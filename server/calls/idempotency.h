@@ -6,7 +6,8 @@
 #ifndef SERVER_CALLS_IDEMPOTENCY_H
 #define SERVER_CALLS_IDEMPOTENCY_H
 
-#include "server/http/request.h"
+#include "schema/event.h"
+#include "server/http/reply.h"
 
 /* For the queue: the key among those of one kind of call, and the request that it stands for. */
 struct idempotency idempotency_key_of(struct request *request, char kind, struct str key,
@@ -17,5 +18,8 @@ struct idempotency idempotency_key_of(struct request *request, char kind, struct
  * key.
  */
 int idempotency_key_set(struct request *request, char kind);
+
+/* Adds Idempotency-Replayed where the answer of the request's op is an earlier one. */
+void idempotency_note_replay(const struct request *request, struct reply *reply);
 
 #endif

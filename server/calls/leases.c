@@ -5,8 +5,8 @@
 #include "server/calls/field.h"
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
+#include "server/calls/submit.h"
 #include "server/http/reply.h"
-#include "server/server.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 #define OK (&(struct reply){ .status = 200 })
@@ -30,7 +30,7 @@ static const struct field take_fields[] = {
 static void
 answer_take(struct request *request)
 {
-	const struct lease_take_op *take = &request->lease_take;
+	const struct lease_take_op *take = &request->work->lease_take;
 	struct reply reply = { .status = 200 };
 	struct buf *out = reply_begin(request);
 
@@ -48,21 +48,21 @@ answer_take(struct request *request)
 	BUF_ADD_LITERAL(out, ",\"remaining\":");
 	buf_add_int(out, (long long)take->remaining);
 	if (take->prompt)
-		json_add_block(out, &take->taken, engine_timezone(request->server->engine));
+		json_add_block(out, &take->taken, engine_timezone(calls_of(request)->engine));
 	BUF_ADD_LITERAL(out, "}");
-	reply_replayed(request, &reply);
+	idempotency_note_replay(request, &reply);
 	reply_send(request, &reply);
 }
 
 void
 leases_post(struct request *request)
 {
-	struct lease_take_op *take = &request->lease_take;
+	struct lease_take_op *take = &request->work->lease_take;
 
 	lease_take_op_init(take);
 	if (idempotency_key_set(request, 'l') == 0 &&
 	    body_read(request, take_fields, COUNT(take_fields), take, &take->address) == 0)
-		request_submit(request, answer_take, NULL);
+		submit_op(request, answer_take, NULL);
 }
 
 /* POST /v1/leases/{id}/ack, nack, extend */
@@ -97,7 +97,7 @@ answer_lease(struct request *request)
 	static const char *const words[] = { [LEASE_ACK] = ",\"acked\":",
 					     [LEASE_NACK] = ",\"nacked\":",
 					     [LEASE_EXTEND] = ",\"extended\":" };
-	const struct lease_change_op *lease = &request->lease;
+	const struct lease_change_op *lease = &request->work->lease_change;
 	struct buf *out = reply_begin(request);
 
 	BUF_ADD_LITERAL(out, "{\"leaseId\":");
@@ -118,7 +118,7 @@ answer_lease(struct request *request)
 static void
 act(struct request *request, enum lease_action action, const struct field *fields, size_t count)
 {
-	struct lease_change_op *lease = &request->lease;
+	struct lease_change_op *lease = &request->work->lease_change;
 	struct said said;
 
 	lease_change_op_init(lease, action);
@@ -132,7 +132,7 @@ act(struct request *request, enum lease_action action, const struct field *field
 	lease->lease_ms = said.lease_ms;
 	lease->reason = said.reason;
 	lease->count_attempt = said.count_attempt;
-	request_submit(request, answer_lease, NULL);
+	submit_op(request, answer_lease, NULL);
 }
 
 void

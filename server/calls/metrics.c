@@ -10,10 +10,7 @@
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
-#include "server/calls/routes.h"
-#include "server/http/deadline.h"
 #include "server/http/reply.h"
-#include "server/server.h"
 
 struct row {
 	/* in the JSON; group NULL: at the top. Rows of one group stand together. */
@@ -27,6 +24,7 @@ struct row {
 #define ENGINE(member) offsetof(struct metrics, engine.member)
 #define OUTCOME(kind) offsetof(struct metrics, engine.outcomes[OUTCOME_##kind])
 #define HTTP(member) offsetof(struct metrics, http.member)
+#define CALLS(member) offsetof(struct metrics, calls.member)
 
 /* clang-format off */
 static const struct row rows[] = {
@@ -93,12 +91,12 @@ static const struct row rows[] = {
 	{ "http", "requests", "sevq_http_requests_total", true, HTTP(requests), "Requests begun." },
 	{ "http", "bytesIn", "sevq_http_received_bytes_total", true, HTTP(bytes_in), "Bytes received." },
 	{ "http", "bytesOut", "sevq_http_sent_bytes_total", true, HTTP(bytes_out), "Bytes sent or waiting to be." },
-	{ "http", "waitersRefused", "sevq_http_waiters_refused_total", true, HTTP(waiters_refused), "Waiting calls refused at --max-waiters." },
-	{ "http", "streams", "sevq_http_streams", false, HTTP(streams), "Streams open now." },
-	{ "http", "streamsOpened", "sevq_http_streams_opened_total", true, HTTP(streams_opened), "Streams opened." },
-	{ "http", "streamsRefused", "sevq_http_streams_refused_total", true, HTTP(streams_refused), "Streams refused at --max-streams." },
-	{ "http", "streamsDropped", "sevq_http_streams_dropped_total", true, HTTP(streams_dropped), "Streams dropped at --stream-buffer." },
-	{ "http", "wakesSent", "sevq_http_wakes_sent_total", true, HTTP(wakes_sent), "Wakes told on streams." },
+	{ "http", "waitersRefused", "sevq_http_waiters_refused_total", true, CALLS(waiters_refused), "Waiting calls refused at --max-waiters." },
+	{ "http", "streams", "sevq_http_streams", false, CALLS(streams), "Streams open now." },
+	{ "http", "streamsOpened", "sevq_http_streams_opened_total", true, CALLS(streams_opened), "Streams opened." },
+	{ "http", "streamsRefused", "sevq_http_streams_refused_total", true, CALLS(streams_refused), "Streams refused at --max-streams." },
+	{ "http", "streamsDropped", "sevq_http_streams_dropped_total", true, CALLS(streams_dropped), "Streams dropped at --stream-buffer." },
+	{ "http", "wakesSent", "sevq_http_wakes_sent_total", true, CALLS(wakes_sent), "Wakes told on streams." },
 	{ "http", "tokensThrottled", "sevq_http_tokens_throttled_total", true, HTTP(tokens_throttled), "Calls of OpenClaw's webhook refused after too many bad tokens." },
 	{ "http", "lateHeaders", "sevq_http_late_headers_total", true, HTTP(late_headers), "Requests given up at --header-timeout-ms." },
 	{ "http", "lateBodies", "sevq_http_late_bodies_total", true, HTTP(late_body), "Requests given up at --body-timeout-ms or --min-body-rate." },
@@ -122,14 +120,16 @@ value_of(const struct metrics *metrics, const struct row *row)
 }
 
 void
-metrics_read(const struct server *server, struct metrics *ret)
+metrics_read(const struct calls *calls, struct metrics *ret)
 {
 	struct timespec now;
 	int64_t age;
 
-	engine_stats(server->engine, &ret->engine);
-	ret->http = server->stats;
-	ret->uptime_ms = (uint64_t)(monotonic_ms() - server->started_ms);
+	engine_stats(calls->engine, &ret->engine);
+	ret->http = calls->http.stats;
+	ret->table = calls->http.calls;
+	ret->calls = calls->stats;
+	ret->uptime_ms = (uint64_t)(monotonic_ms() - calls->started_ms);
 	clock_gettime(CLOCK_REALTIME, &now);
 	age = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ret->engine.oldest_ts_ms;
 	ret->oldest_age_ms = ret->engine.oldest_ts_ms > 0 && age > 0 ? (uint64_t)age : 0;
@@ -188,10 +188,10 @@ metrics_text(const struct metrics *metrics, struct buf *out)
 			 (unsigned long long)value_of(metrics, &rows[i]));
 	}
 	add_head(out, "sevq_http_calls_total", "Requests that reached a call.", true);
-	for (size_t i = 0; i < CALLS; i++)
+	for (size_t i = 0; i < metrics->table->count; i++)
 		buf_addf(out, "sevq_http_calls_total{method=\"%s\",path=\"%s\"} %llu\n",
-			 llhttp_method_name(calls[i].method), calls[i].path,
-			 (unsigned long long)metrics->http.calls[i]);
+			 llhttp_method_name(metrics->table->table[i].method),
+			 metrics->table->table[i].path, (unsigned long long)metrics->http.calls[i]);
 	add_head(out, "sevq_http_responses_total", "Answers by the first digit of their status.",
 		 true);
 	for (int i = 2; i < STATUS_CLASSES; i++)
@@ -213,7 +213,7 @@ metrics_get(struct request *request)
 
 	if (query_read(request, NULL, 0, NULL, NULL) != 0)
 		return;
-	metrics_read(request->server, &metrics);
+	metrics_read(calls_of(request), &metrics);
 	metrics_text(&metrics, reply_begin(request));
 	reply_send(request, &(struct reply){ .status = 200,
 					     .type = "text/plain; version=0.0.4; charset=utf-8" });

@@ -5,7 +5,6 @@
 #include "server/calls/field.h"
 #include "server/calls/json.h"
 #include "server/http/reply.h"
-#include "server/server.h"
 
 static const struct field fields[] = {
 	FIELD("sessionKey", TEXT, struct address, session_key),
@@ -23,7 +22,7 @@ route_post(struct request *request)
 
 	if (body_read(request, fields, sizeof(fields) / sizeof(fields[0]), &address, &address) != 0)
 		return;
-	if (engine_route(request->server->engine, &address, &request->arena, &decision, &err) !=
+	if (engine_route(calls_of(request)->engine, &address, &request->arena, &decision, &err) !=
 	    0) {
 		problem_send(request, &err);
 		return;

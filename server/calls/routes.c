@@ -8,10 +8,10 @@
 
 #include "server/calls/calls.h"
 #include "server/calls/hooks.h"
-#include "server/calls/metrics.h"
+#include "server/calls/submit.h"
 
 /* clang-format off */
-const struct call calls[CALLS] = {
+static const struct call table[] = {
 	{ HTTP_POST,   "/v1/events",      SCOPE_PRODUCE, .handle = events_post,     .takes_body = true, .takes_lines = true },
 	{ HTTP_GET,    "/v1/events",      SCOPE_READ,    .handle = events_peek,     .bulky = true },
 	{ HTTP_DELETE, "/v1/events",      SCOPE_ADMIN,   .handle = events_purge },
@@ -23,8 +23,8 @@ const struct call calls[CALLS] = {
 	{ HTTP_POST,   "/v1/leases/{id}/ack", SCOPE_CONSUME, .handle = leases_ack,  .takes_body = true },
 	{ HTTP_POST,   "/v1/leases/{id}/nack", SCOPE_CONSUME, .handle = leases_nack, .takes_body = true },
 	{ HTTP_POST,   "/v1/leases/{id}/extend", SCOPE_CONSUME, .handle = leases_extend, .takes_body = true },
-	{ HTTP_GET,    "/v1/wait",        SCOPE_CONSUME, .handle = wait_get },
-	{ HTTP_GET,    "/v1/stream",      SCOPE_READ,    .handle = stream_get,      .bulky = true },
+	{ HTTP_GET,    "/v1/wait",        SCOPE_CONSUME, .handle = wait_get, .hung_up = wait_hung_up, .free = wait_free },
+	{ HTTP_GET,    "/v1/stream",      SCOPE_READ,    .handle = stream_get,      .bulky = true, .drained = stream_drained, .free = stream_free },
 	{ HTTP_GET,    "/v1/history",     SCOPE_READ,    .handle = history_get,     .bulky = true },
 	{ HTTP_GET,    "/v1/dead-letters", SCOPE_READ,   .handle = dead_letters_get, .bulky = true },
 	{ HTTP_POST,   "/v1/dead-letters/requeue", SCOPE_ADMIN, .handle = dead_letters_requeue, .takes_body = true },
@@ -40,7 +40,9 @@ const struct call calls[CALLS] = {
 };
 /* clang-format on */
 
-static_assert(CALLS <= CALLS_MAX, "every call is counted");
+#define ROUTES (sizeof(table) / sizeof(table[0]))
+
+static_assert(ROUTES <= HTTP_CALLS_MAX, "every call is counted");
 
 /* One segment, not empty, stands for "{id}". */
 static bool
@@ -69,18 +71,18 @@ allow_method(char allow[64], uint8_t method)
 	strcat(allow, method == HTTP_GET ? "GET, HEAD" : name);
 }
 
-const struct call *
-routes_find(uint8_t method, struct str path, struct str *id, char allow[64], struct error *err)
+static const struct call *
+find(uint8_t method, struct str path, struct str *id, char allow[64], struct error *err)
 {
 	uint8_t wanted = method == HTTP_HEAD ? HTTP_GET : method;
 
 	*allow = '\0';
-	for (size_t i = 0; i < CALLS; i++) {
-		if (!matches(calls[i].path, path, id))
+	for (size_t i = 0; i < ROUTES; i++) {
+		if (!matches(table[i].path, path, id))
 			continue;
-		if (calls[i].method == wanted)
-			return &calls[i];
-		allow_method(allow, calls[i].method);
+		if (table[i].method == wanted)
+			return &table[i];
+		allow_method(allow, table[i].method);
 	}
 	if (*allow == '\0')
 		error_set(err, ERROR_NOT_FOUND, "no such path");
@@ -88,3 +90,12 @@ routes_find(uint8_t method, struct str path, struct str *id, char allow[64], str
 		error_set(err, ERROR_METHOD_NOT_ALLOWED, "the path has %s", allow);
 	return NULL;
 }
+
+const struct http_calls routes = {
+	.table = table,
+	.count = ROUTES,
+	.find = find,
+	.webhook = &hooks_webhook,
+	.work_bytes = sizeof(struct work),
+	.clear = submit_clear,
+};

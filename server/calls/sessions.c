@@ -4,6 +4,7 @@
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
+#include "server/calls/submit.h"
 #include "server/http/reply.h"
 
 static const struct field parameters[] = {
@@ -21,7 +22,7 @@ static const struct field parameters[] = {
 static void
 answer(struct request *request)
 {
-	const struct sessions_op *sessions = &request->sessions;
+	const struct sessions_op *sessions = &request->work->sessions;
 	struct buf *out = reply_begin(request);
 
 	BUF_ADD_LITERAL(out, "{\"sessions\":[");
@@ -39,12 +40,12 @@ answer(struct request *request)
 void
 sessions_get(struct request *request)
 {
-	struct sessions_op *sessions = &request->sessions;
+	struct sessions_op *sessions = &request->work->sessions;
 
 	sessions_op_init(sessions);
 	sessions->sort = SORT_KEY;
 	sessions->limit = SESSIONS_PAGE_DEFAULT;
 	if (query_read(request, parameters, sizeof(parameters) / sizeof(parameters[0]), sessions,
 		       NULL) == 0)
-		request_submit(request, answer, NULL);
+		submit_op(request, answer, NULL);
 }

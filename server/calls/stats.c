@@ -13,7 +13,7 @@ stats_get(struct request *request)
 
 	if (query_read(request, NULL, 0, NULL, NULL) != 0)
 		return;
-	metrics_read(request->server, &metrics);
+	metrics_read(calls_of(request), &metrics);
 	metrics_json(&metrics, reply_begin(request));
 	reply_send(request, &(struct reply){ .status = 200 });
 }

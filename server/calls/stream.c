@@ -15,7 +15,9 @@
  */
 #include "server/calls/stream.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <time.h>
 
 #include "queue/catalog/table.h"
@@ -23,14 +25,23 @@
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
-#include "server/http/connections.h"
+#include "server/http/connection.h"
+#include "server/http/exchange.h"
 #include "server/http/reply.h"
-#include "server/server.h"
 
 #define COALESCE_MS_DEFAULT 250
 #define COALESCE_MS_MAX 60000
 #define RETRY "retry: 2000\n\n"
 #define PING ": ping\n\n"
+
+TAILQ_HEAD(reader_list, reader);
+
+struct streams {
+	struct calls *calls;
+	struct reader_list readers;
+	/* of an event; ids ascend, also over restarts: they begin with the time */
+	uint64_t last_id;
+};
 
 /* One queue that a reader has to hear of. */
 struct reader_wake {
@@ -75,11 +86,22 @@ wall_ms(void)
  * Ids are microseconds at the start: no server tells a million wakes a second, so the next start
  * begins higher.
  */
-void
-streams_init(struct streams *streams, struct server *server)
+struct streams *
+streams_new(struct calls *calls)
 {
-	*streams = (struct streams){ .server = server, .last_id = (uint64_t)wall_ms() * 1000 };
+	struct streams *streams = mem_alloc(sizeof(*streams));
+
+	streams->calls = calls;
+	streams->last_id = (uint64_t)wall_ms() * 1000;
 	TAILQ_INIT(&streams->readers);
+	return streams;
+}
+
+void
+streams_free(struct streams *streams)
+{
+	assert(streams == NULL || TAILQ_EMPTY(&streams->readers));
+	free(streams);
 }
 
 /* --- notes --- */
@@ -177,13 +199,13 @@ add_event(struct streams *streams, struct buf *out, struct str key, size_t depth
 	json_add_text(out, source);
 	buf_addf(out, ",\"wake\":\"%s\",\"ts\":%lld}\n\n",
 		 wake_name(now ? WAKE_NOW : WAKE_NEXT_HEARTBEAT), (long long)ts_ms);
-	streams->server->stats.wakes_sent++;
+	streams->calls->stats.wakes_sent++;
 }
 
 static void
 tell(struct reader *reader, struct reader_wake *wake, struct buf *out)
 {
-	size_t depth = engine_deliverable(reader->streams->server->engine, wake->key);
+	size_t depth = engine_deliverable(reader->streams->calls->engine, wake->key);
 	struct str source =
 	    wake->has_source ? (struct str){ wake->source, wake->source_len } : STR_NULL;
 
@@ -196,14 +218,14 @@ tell(struct reader *reader, struct reader_wake *wake, struct buf *out)
 static struct buf *
 begin(struct reader *reader)
 {
-	reader->streams->server->out.len = 0;
-	return &reader->streams->server->out;
+	reader->streams->calls->http.out.len = 0;
+	return &reader->streams->calls->http.out;
 }
 
 static void
 send_made(struct reader *reader)
 {
-	const struct buf *out = &reader->streams->server->out;
+	const struct buf *out = &reader->streams->calls->http.out;
 
 	if (out->len > 0)
 		connection_send(reader->request->connection, out->data, out->len);
@@ -222,7 +244,7 @@ tell_due(struct reader *reader, int64_t now_ms)
 		tell(reader, wake, out);
 	if (reader->ping_ms <= now_ms) {
 		BUF_ADD_LITERAL(out, PING);
-		reader->ping_ms = now_ms + reader->streams->server->options->stream_ping_ms;
+		reader->ping_ms = now_ms + reader->streams->calls->limits.stream_ping_ms;
 	}
 	send_made(reader);
 }
@@ -235,8 +257,8 @@ flush(struct reader *reader, int64_t now_ms)
 	if (unsent == 0)
 		tell_due(reader, now_ms);
 	else if (unsent + reader->held_bytes > reader->most_bytes) {
-		reader->streams->server->stats.streams_dropped++;
-		connection_drop(reader->request->connection);
+		reader->streams->calls->stats.streams_dropped++;
+		connection_close(reader->request->connection);
 	}
 }
 
@@ -283,44 +305,45 @@ add_level(void *arg, struct str key, size_t deliverable, bool now, struct str so
 	struct reader *reader = arg;
 
 	if (passes(reader, key))
-		add_event(reader->streams, &reader->streams->server->out, key, deliverable, source,
-			  now, wall_ms());
+		add_event(reader->streams, &reader->streams->calls->http.out, key, deliverable,
+			  source, now, wall_ms());
 }
 
 /*
  * Between the engine's turns, so nothing that is deliverable can be missed: it is told here or
  * noted later.
  */
-void
-reader_start(struct reader *reader)
+static void
+start(struct reader *reader)
 {
 	struct buf *out = begin(reader);
 
 	BUF_ADD_LITERAL(out, RETRY);
-	engine_each_deliverable(reader->streams->server->engine, add_level, reader);
+	engine_each_deliverable(reader->streams->calls->engine, add_level, reader);
 	reader->most_bytes += out->len;
 	send_made(reader);
 }
 
 void
-reader_caught_up(struct reader *reader)
+stream_drained(struct request *request)
 {
-	reader->most_bytes = (size_t)reader->streams->server->options->stream_buffer;
+	struct reader *reader = request->state;
+
+	reader->most_bytes = (size_t)reader->streams->calls->limits.stream_buffer_bytes;
 }
 
 void
-reader_free(struct reader *reader)
+stream_free(struct request *request)
 {
+	struct reader *reader = request->state;
 	struct reader_wake *wake;
 
-	if (reader == NULL)
-		return;
 	while ((wake = TAILQ_FIRST(&reader->at_once)) != NULL ||
 	       (wake = TAILQ_FIRST(&reader->later)) != NULL)
 		wake_free(reader, wake);
 	table_clear(&reader->wakes);
 	TAILQ_REMOVE(&reader->streams->readers, reader, link);
-	reader->streams->server->stats.streams--;
+	reader->streams->calls->stats.streams--;
 	free(reader);
 }
 
@@ -332,7 +355,7 @@ end(struct streams *streams, bool all)
 	for (reader = TAILQ_FIRST(&streams->readers); reader != NULL; reader = next) {
 		next = TAILQ_NEXT(reader, link);
 		if (all || reader->only.s != NULL)
-			connection_end(reader->request->connection);
+			exchange_end_stream(reader->request);
 	}
 }
 
@@ -378,7 +401,7 @@ make_filter(struct request *request, const struct wanted *wanted, struct reader 
 			reader->agent = agent_key_prefix(&request->arena, wanted->address.agent_id);
 		return address_check(&wanted->address, err);
 	}
-	if (engine_route(request->server->engine, &wanted->address, &request->arena, &decision,
+	if (engine_route(calls_of(request)->engine, &wanted->address, &request->arena, &decision,
 			 err) != 0)
 		return -1;
 	reader->only = arena_dup(&request->arena, decision.queue_key);
@@ -386,31 +409,32 @@ make_filter(struct request *request, const struct wanted *wanted, struct reader 
 }
 
 static int
-check_room(struct server *server, struct error *err)
+check_room(struct calls *calls, struct error *err)
 {
-	if (server->stats.streams < (uint64_t)server->options->max_streams)
+	if (calls->stats.streams < (uint64_t)calls->limits.streams_max)
 		return 0;
-	server->stats.streams_refused++;
+	calls->stats.streams_refused++;
 	return error_set(err, ERROR_QUEUE_FULL, "too many streams; the limit is %lld",
-			 (long long)server->options->max_streams);
+			 (long long)calls->limits.streams_max);
 }
 
 static void
 open_stream(struct request *request, struct reader *reader)
 {
-	struct server *server = request->server;
+	struct calls *calls = calls_of(request);
 
-	reader->streams = &server->streams;
+	reader->streams = calls->streams;
 	reader->request = request;
-	reader->most_bytes = (size_t)server->options->stream_buffer;
-	reader->ping_ms = monotonic_ms() + server->options->stream_ping_ms;
+	reader->most_bytes = (size_t)calls->limits.stream_buffer_bytes;
+	reader->ping_ms = monotonic_ms() + calls->limits.stream_ping_ms;
 	TAILQ_INIT(&reader->at_once);
 	TAILQ_INIT(&reader->later);
-	TAILQ_INSERT_TAIL(&server->streams.readers, reader, link);
-	server->stats.streams++;
-	server->stats.streams_opened++;
-	request->reader = reader;
-	reply_stream(request, "text/event-stream");
+	TAILQ_INSERT_TAIL(&calls->streams->readers, reader, link);
+	calls->stats.streams++;
+	calls->stats.streams_opened++;
+	request->state = reader;
+	reply_stream(request, "text/event-stream", (size_t)calls->limits.stream_buffer_bytes);
+	start(reader);
 }
 
 void
@@ -426,7 +450,7 @@ stream_get(struct request *request)
 	reader = mem_alloc(sizeof(*reader));
 	reader->coalesce_ms = wanted.coalesce_ms;
 	if (make_filter(request, &wanted, reader, &err) != 0 ||
-	    check_room(request->server, &err) != 0) {
+	    check_room(calls_of(request), &err) != 0) {
 		free(reader);
 		problem_send(request, &err);
 	} else if (request->method == HTTP_HEAD) {

@@ -11,22 +11,13 @@
 #ifndef SERVER_CALLS_STREAM_H
 #define SERVER_CALLS_STREAM_H
 
-#include <sys/queue.h>
-
 #include "schema/text.h"
 
-struct server;
-struct reader;
-TAILQ_HEAD(reader_list, reader);
+struct calls;
+struct streams;
 
-struct streams {
-	struct server *server;
-	struct reader_list readers;
-	/* of an event; ids ascend, also over restarts: they begin with the time */
-	uint64_t last_id;
-};
-
-void streams_init(struct streams *streams, struct server *server);
+struct streams *streams_new(struct calls *calls);
+void streams_free(struct streams *streams); /* no reader is left. Accepts NULL. */
 
 /* For engine_on_wake; arg is the streams. Nothing is sent before flush. */
 void streams_on_wake(void *arg, struct str queue_key, size_t deliverable, bool now,
@@ -40,10 +31,5 @@ int64_t streams_next_ms(const struct streams *streams);
 void streams_end(struct streams *streams); /* at shutdown */
 /* those whose session key may mean another queue now */
 void streams_end_routed(struct streams *streams);
-
-/* For connection: the head is out; everything is; the stream is no more (accepts NULL). */
-void reader_start(struct reader *reader);
-void reader_caught_up(struct reader *reader);
-void reader_free(struct reader *reader);
 
 #endif

@@ -9,13 +9,23 @@
  */
 #include "server/calls/wait.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
+#include "server/calls/submit.h"
 #include "server/http/reply.h"
-#include "server/server.h"
+
+TAILQ_HEAD(waiter_list, waiter);
+
+struct waits {
+	struct waiter_list waiting;
+	struct waiter_list over; /* to be taken back when the engine has had its turn */
+	size_t count;
+};
 
 struct waiter {
 	struct request *request;
@@ -24,12 +34,21 @@ struct waiter {
 	TAILQ_ENTRY(waiter) link;
 };
 
-void
-waits_init(struct waits *waits)
+struct waits *
+waits_new(void)
 {
-	*waits = (struct waits){ .count = 0 };
+	struct waits *waits = mem_alloc(sizeof(*waits));
+
 	TAILQ_INIT(&waits->waiting);
 	TAILQ_INIT(&waits->over);
+	return waits;
+}
+
+void
+waits_free(struct waits *waits)
+{
+	assert(waits == NULL || waits->count == 0);
+	free(waits);
 }
 
 static void
@@ -41,10 +60,11 @@ move(struct waiter *waiter, struct waiter_list *list)
 	TAILQ_INSERT_TAIL(list, waiter, link);
 }
 
-void
-waiter_end(struct waiter *waiter)
+/* Its op is taken back after the engine's turn. Also twice. */
+static void
+cancel(struct waiter *waiter)
 {
-	move(waiter, &waiter->request->server->waits.over);
+	move(waiter, &calls_of(waiter->request)->waits->over);
 }
 
 void
@@ -53,7 +73,7 @@ waits_end(struct waits *waits)
 	struct waiter *waiter;
 
 	while ((waiter = TAILQ_FIRST(&waits->waiting)) != NULL)
-		waiter_end(waiter);
+		cancel(waiter);
 }
 
 /*
@@ -67,7 +87,7 @@ waits_end_overdue(struct waits *waits)
 
 	for (waiter = TAILQ_FIRST(&waits->over); waiter != NULL; waiter = next) {
 		next = TAILQ_NEXT(waiter, link);
-		request_cancel_wait(waiter->request);
+		submit_cancel_wait(waiter->request);
 	}
 }
 
@@ -76,17 +96,17 @@ time_is_over(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	waiter_end(arg);
+	cancel(arg);
 }
 
 static struct waiter *
 waiter_new(struct request *request, int64_t timeout_ms)
 {
-	struct waits *waits = &request->server->waits;
+	struct waits *waits = calls_of(request)->waits;
 	struct waiter *waiter = mem_alloc(sizeof(*waiter));
 
 	waiter->request = request;
-	waiter->timer = evtimer_new(request->server->base, time_is_over, waiter);
+	waiter->timer = evtimer_new(request->http->base, time_is_over, waiter);
 	event_add(waiter->timer, &(struct timeval){ .tv_sec = timeout_ms / 1000,
 						    .tv_usec = timeout_ms % 1000 * 1000 });
 	move(waiter, timeout_ms > 0 ? &waits->waiting : &waits->over);
@@ -94,12 +114,19 @@ waiter_new(struct request *request, int64_t timeout_ms)
 	return waiter;
 }
 
+/* The connection's struct must not wait for events that may never come. */
 void
-waiter_free(struct waiter *waiter)
+wait_hung_up(struct request *request)
 {
-	if (waiter == NULL)
-		return;
-	waiter->request->server->waits.count--;
+	cancel(request->state);
+}
+
+void
+wait_free(struct request *request)
+{
+	struct waiter *waiter = request->state;
+
+	calls_of(request)->waits->count--;
 	TAILQ_REMOVE(waiter->list, waiter, link);
 	event_free(waiter->timer);
 	free(waiter);
@@ -130,7 +157,7 @@ static const struct field parameters[] = {
 static void
 answer(struct request *request)
 {
-	const struct wait_op *wait = &request->wait;
+	const struct wait_op *wait = &request->work->wait;
 	struct buf *out = reply_begin(request);
 
 	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
@@ -143,14 +170,14 @@ answer(struct request *request)
 static bool
 too_many(struct request *request)
 {
-	struct server *server = request->server;
+	struct calls *calls = calls_of(request);
 	struct error err;
 
-	if (server->waits.count < (size_t)server->options->max_waiters)
+	if (calls->waits->count < (size_t)calls->limits.waiters_max)
 		return false;
-	server->stats.waiters_refused++;
+	calls->stats.waiters_refused++;
 	error_set(&err, ERROR_QUEUE_FULL, "too many calls wait; the limit is %lld",
-		  (long long)server->options->max_waiters);
+		  (long long)calls->limits.waiters_max);
 	problem_send(request, &err);
 	return true;
 }
@@ -160,16 +187,16 @@ wait_get(struct request *request)
 {
 	struct wanted wanted = { .timeout_ms = WAIT_MS_DEFAULT };
 
-	wait_op_init(&request->wait);
+	wait_op_init(&request->work->wait);
 	if (query_read(request, parameters, sizeof(parameters) / sizeof(parameters[0]), &wanted,
 		       &wanted.address) != 0 ||
 	    too_many(request))
 		return;
-	request->wait.address = wanted.address;
-	request->wait.context_key_prefix = wanted.context_key_prefix;
-	request->wait.prompt = wanted.prompt;
-	request->wait.exec_completions = wanted.exec_completions;
-	request->wait.wake_now = wanted.wake == WAKE_NOW;
-	request->waiter = waiter_new(request, wanted.timeout_ms);
-	request_submit(request, answer, NULL);
+	request->work->wait.address = wanted.address;
+	request->work->wait.context_key_prefix = wanted.context_key_prefix;
+	request->work->wait.prompt = wanted.prompt;
+	request->work->wait.exec_completions = wanted.exec_completions;
+	request->work->wait.wake_now = wanted.wake == WAKE_NOW;
+	request->state = waiter_new(request, wanted.timeout_ms);
+	submit_op(request, answer, NULL);
 }

@@ -8,24 +8,12 @@
 #ifndef SERVER_CALLS_WAIT_H
 #define SERVER_CALLS_WAIT_H
 
-#include <stddef.h>
-#include <sys/queue.h>
+struct waits;
 
-struct waiter;
-TAILQ_HEAD(waiter_list, waiter);
-
-struct waits {
-	struct waiter_list waiting;
-	struct waiter_list over; /* to be taken back when the engine has had its turn */
-	size_t count;
-};
-
-void waits_init(struct waits *waits);
-void waits_end(struct waits *waits); /* nobody waits any longer */
+struct waits *waits_new(void);
+void waits_free(struct waits *waits); /* no request may be waiting. Accepts NULL. */
+void waits_end(struct waits *waits);  /* at shutdown: every wait is over */
 /* After each turn of the engine: ends the waits whose time is over. */
 void waits_end_overdue(struct waits *waits);
-
-void waiter_end(struct waiter *waiter);  /* this one waits no longer, also twice */
-void waiter_free(struct waiter *waiter); /* its op has come back. Accepts NULL. */
 
 #endif

@@ -6,11 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "server/calls/routes.h"
-#include "server/http/guard.h"
+#include "server/http/http.h"
 #include "server/http/target.h"
-#include "server/http/throttle.h"
-#include "server/server.h"
 
 /* "Bearer TOKEN"; NULL for anything else. */
 static struct str
@@ -34,18 +31,19 @@ presented_token(const struct request *request)
 {
 	struct str token = bearer(request->headers[HEADER_AUTHORIZATION]);
 
-	return token.s == NULL && request->hook ? request->headers[HEADER_OPENCLAW_TOKEN] : token;
+	return token.s == NULL && request->webhook ? request->headers[HEADER_OPENCLAW_TOKEN]
+						   : token;
 }
 
 /* OpenClaw's webhook lets an address try so many tokens a minute. */
 static int
 refuse_token(struct request *request, bool presented, struct error *err)
 {
-	if (request->hook)
+	if (request->webhook)
 		request->retry_after_s =
-		    throttle_count(&request->server->throttle, request->address, monotonic_ms());
+		    throttle_count(&request->http->throttle, request->address, monotonic_ms());
 	if (request->retry_after_s > 0) {
-		request->server->stats.tokens_throttled++;
+		request->http->stats.tokens_throttled++;
 		return error_set(err, ERROR_QUEUE_FULL, "too many bad tokens from this address");
 	}
 	return error_set(err, ERROR_UNAUTHORIZED,
@@ -59,14 +57,14 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 	unsigned scopes, needed = request->call->scope;
 	struct str token;
 
-	if (request->server->auth == NULL || needed == SCOPE_NONE)
+	if (request->http->auth == NULL || needed == SCOPE_NONE)
 		return 0;
 	token = presented_token(request);
-	scopes = token.s != NULL ? auth_recall(request->server->auth, memo, token) : 0;
+	scopes = token.s != NULL ? auth_recall(request->http->auth, memo, token) : 0;
 	if (scopes == 0)
 		return refuse_token(request, token.s != NULL, err);
-	if (request->hook)
-		throttle_forget(&request->server->throttle, request->address);
+	if (request->webhook)
+		throttle_forget(&request->http->throttle, request->address);
 	if ((scopes & needed) == 0)
 		return error_set(err, ERROR_FORBIDDEN,
 				 "the token's scope does not allow this call");
@@ -118,10 +116,10 @@ check_body(struct request *request, bool has_body, struct error *err)
 static int
 check_buffers(struct request *request, uint64_t missing, struct error *err)
 {
-	uint64_t buffered = request->server->stats.buffered_bytes;
-	uint64_t most = (uint64_t)request->server->options->max_buffered_bytes;
+	uint64_t buffered = request->http->stats.buffered_bytes;
+	uint64_t most = request->http->limits.buffered_bytes_max;
 
-	if ((missing > request->server->limits.head_bytes_max && buffered + missing > most) ||
+	if ((missing > request->http->limits.message.head_bytes_max && buffered + missing > most) ||
 	    (request->call->bulky && buffered > most))
 		return error_set(err, ERROR_QUEUE_FULL,
 				 "too much is buffered for other connections");
@@ -133,7 +131,8 @@ find_call(struct request *request, struct error *err)
 {
 	struct str id = STR_NULL;
 
-	request->call = routes_find(request->method, request->path, &id, request->allow, err);
+	request->call =
+	    request->http->calls->find(request->method, request->path, &id, request->allow, err);
 	if (request->call == NULL)
 		return -1;
 	if (id.s == NULL)
@@ -151,7 +150,7 @@ check_origin(const struct request *request, const struct endpoint *endpoint, str
 				 request->headers[HEADER_SEC_FETCH_SITE] };
 	bool changes = request->method != HTTP_GET && request->method != HTTP_HEAD;
 
-	return guard_check(request->server->options, endpoint, &origin, changes, err);
+	return guard_check(&request->http->guard, endpoint, &origin, changes, err);
 }
 
 int
@@ -161,7 +160,7 @@ admission_check(struct request *request, const struct parser *parser,
 	if (check_origin(request, endpoint, err) != 0 || find_call(request, err) != 0 ||
 	    check_token(request, memo, err) != 0)
 		return -1;
-	if (request->server->closing && request->call->scope != SCOPE_NONE)
+	if (request->http->closing && request->call->scope != SCOPE_NONE)
 		return error_set(err, ERROR_CLOSING, "the server is shutting down");
 	if (check_body(request, parser->has_body, err) != 0)
 		return -1;

@@ -1,26 +1,27 @@
 /*
- * connection.h - a connection, to the two files that know its inside: exchange.c, the way
- * of its requests, and connections.c, its life and the limits on all of them.
+ * connection.h - one client: its socket, buffers, request and state, and how long it lives.
  *
- * A connection reads one request at a time:
+ * Here: the struct, sending, buffers and their count, hold and close.
+ * Not here: what happens to a request (exchange), accepting and the limits on connections
+ * (connections), HTTP grammar (parser), what an answer says (reply).
  *
- *     READING   bytes go to the parser. Its head decides early what will be refused; its end hands
- * the request on. WORKING   a handler has the request: it answers at once, or its op is in the
- * engine's batch. WRITING   the answer did not fit into the socket; nothing more is read until it
- * is gone. STREAMING the answer has no end: it is added to until one side ends it, and what the
- * client says is thrown away. LINGERING our side is closed and what still arrives is thrown away,
- * so that the client can read the last answer: closing at once would reset the connection and may
- * destroy it on the way. DEAD      the client is gone, its op is not: the struct waits for it, the
- * socket is closed already.
+ * States:
  *
- * A request may be under way for long without doing anything: it waits for events. Then the end of
- * the client's side means that nobody waits any more, and the connection goes at once; else it only
- * means that no request follows.
+ *     READING    Bytes go to the parser.
+ *     WORKING    The request's handler has it: it answers at once, or the request is pending.
+ *     WRITING    The socket has not taken the whole answer yet. No request is read meanwhile.
+ *     STREAMING  The answer has no end: its call adds to it until one side ends it. What the client
+ *                sends is thrown away.
+ *     LINGERING  Our side is shut down, and what still arrives is thrown away until the client
+ *                ends, so that it can read the last answer: closing at once would reset the
+ *                connection, which may destroy an answer on its way.
+ *     DEAD       The socket is closed. The struct stays until nobody holds it and its request is no
+ *                longer pending.
  *
- * What arrives while a request is under way is read ahead, up to --max-pipelined-bytes; the rest
- * stays in the kernel. An op's answer may come in the middle of the engine's turn, where no new op
- * may be carried out; what was read ahead is therefore parsed afterwards, from the list of
- * resumable connections. Until then what arrives still goes behind it.
+ * While a request is under way, input is read ahead, up to pipelined_bytes_max; the rest waits in
+ * the kernel. A pending request may be completed in the middle of the engine's turn, where no new
+ * request may be started. Therefore the connection then joins the list of resumable connections,
+ * and its next request is parsed when that list is gone through (connections_resume).
  *
  * The input buffer holds the present request and what was read behind it:
  *
@@ -29,9 +30,10 @@
 #ifndef SERVER_HTTP_CONNECTION_H
 #define SERVER_HTTP_CONNECTION_H
 
-#include "server/http/connections.h"
+#include <stdalign.h>
+
+#include "server/http/http.h"
 #include "server/http/wire.h"
-#include "server/server.h"
 
 enum connection_state {
 	CONNECTION_READING,
@@ -43,63 +45,85 @@ enum connection_state {
 };
 
 /*
- * Invariants: 1. begin + parser.fed <= in.len. 2. Between two messages parser.fed is 0. 3. Between
- * our functions an op is under way in CONNECTION_WORKING and perhaps in CONNECTION_DEAD, in no
- * other state. 4. The wire is closed in CONNECTION_DEAD only.
+ * Invariants: 1. begin + parser.fed <= in.len. 2. Between two messages parser.fed is 0. 3. While no
+ * function of this folder runs, a request is pending in WORKING and perhaps in DEAD, in no other
+ * state. 4. The wire is closed in DEAD only.
  */
 struct connection {
-	struct server *server;
-	const struct listener *listener;
+	struct http *http;
+	const struct endpoint *endpoint; /* the listener's */
 	struct wire wire;
 	enum connection_state state;
-	bool ended;        /* the client has sent its end */
-	bool resumable;    /* in that list */
-	bool op_under_way; /* the engine has the request's op */
-	bool paused;       /* as much was read ahead as may be */
-	bool held;         /* one of our functions has it in hand: not to be freed yet */
+	bool held;      /* a function has it in hand: it must not be freed yet */
+	bool pending;   /* exchange_complete will be called for its request */
+	bool resumable; /* in http->resumable */
+	bool ended;     /* the client sends no more */
+	bool paused;    /* the socket is not read: enough was read ahead */
+	bool preparing; /* connection_send fills answer instead of sending */
 	struct buf in, ahead;
-	struct buf answer; /* made ready before it may be sent */
-	bool preparing;    /* what is sent goes there */
+	struct buf answer; /* made before it may be sent */
 	size_t begin;
 	struct parser parser;
-	struct request request;
-	/* decided at the head, answered when the body has been read and dropped */
-	struct error refusal;
+	struct error
+	    refusal; /* decided at the head, answered after the body was read and dropped */
 	uint64_t requests;
 	int64_t body_began_ms;
 	size_t body_looked; /* body bytes at the last look */
 	size_t buffered;    /* bytes counted in stats.buffered_bytes */
 	struct deadline deadline;
 	struct auth_memo memo;
-	struct peer *peer;
+	struct peer *peer; /* NULL: a unix socket's client */
 	TAILQ_ENTRY(connection) link, resume_link;
+	struct request request;
+	alignas(max_align_t) char work[]; /* request.work: http->calls->work_bytes */
 };
 
-/* connections.c */
+/* Adds it to http->connections and to its address' count. Its socket is opened by exchange_start.
+ */
+struct connection *connection_new(struct http *http, const struct endpoint *endpoint,
+				  const struct sockaddr *address);
 
 /*
- * Whatever comes in from the loop or the engine takes the connection in hand first, and lets it go
- * at its end.
+ * Closes the socket: nothing more is read or written. The call of a request that takes long is told
+ * (hung_up). The struct is freed as soon as nobody holds it and its request is not pending.
  */
-void connection_hold(struct connection *c);
-void connection_release(struct connection *c);
+void connection_close(struct connection *connection);
+
 /*
- * Nothing more is read or written. The struct goes when nobody has it in hand and its op has come
- * back.
+ * Every function that libevent or a call enters by sets held first, and calls release at its end:
+ * in between, a close does not free the connection.
  */
-void connection_close(struct connection *c);
-void connection_clear_request(struct connection *c);
-void connection_set_deadline(struct connection *c, enum deadline_kind kind);
-void connection_set_resumable(struct connection *c, bool resumable);
-void connection_count_buffered(struct connection *c);
+void connection_release(struct connection *connection);
 
-/* exchange.c */
+/*
+ * Sends what the socket takes, and keeps the rest until it takes more. While an answer is being
+ * prepared, it is only kept.
+ */
+void connection_send(struct connection *connection, const char *data, size_t len);
+size_t
+connection_unsent(const struct connection *connection); /* bytes that the socket has not taken */
 
-void connection_start(struct connection *c, int fd); /* takes the socket over */
-/* Reads as many requests as can be answered one after the other. */
-void connection_advance(struct connection *c);
-/* Answers with a failure and ends the connection: what follows on it means nothing. */
-void connection_refuse(struct connection *c, const struct error *err);
-bool connection_has_unread(const struct connection *c); /* or its client has ended */
+/* The head of a stream is sent: STREAMING begins. The kernel keeps about kernel_bytes of it. */
+void connection_begin_stream(struct connection *connection, size_t kernel_bytes);
+
+/* Frees what the request holds, and begins an empty one. */
+void connection_clear_request(struct connection *connection);
+void connection_set_resumable(struct connection *connection, bool resumable);
+void connection_drop_ahead(struct connection *connection); /* what was read ahead is not needed */
+/* To be called after any of the buffers has changed its size. */
+void connection_count_buffered(struct connection *connection);
+
+static inline void
+connection_set_deadline(struct connection *c, enum deadline_kind kind)
+{
+	deadline_set(&c->http->deadlines, &c->deadline, kind);
+}
+
+/* Whether there is input that no request has taken: bytes, or the client's end. */
+static inline bool
+connection_has_unread(const struct connection *c)
+{
+	return c->in.len > c->begin || c->ahead.len > 0 || c->ended;
+}
 
 #endif

@@ -1,197 +1,127 @@
 /*
- * connections.c - all connections: opening and closing them, the limits on their number, and their
- * deadlines.
+ * connections.c - accepting connections, the limits on their number, and their deadlines.
  */
+#include "server/http/connections.h"
+
 #include <assert.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 #include <unistd.h>
 
-#include "server/calls/stream.h"
-#include "server/calls/wait.h"
 #include "server/http/connection.h"
+#include "server/http/exchange.h"
 
-#define REFUSED_CONNECTIONS 128 /* that may stand over the limits to be told so */
-
-void
-connection_count_buffered(struct connection *c)
-{
-	size_t now = c->in.cap + c->ahead.cap + c->answer.cap + wire_unsent(&c->wire);
-
-	c->server->stats.buffered_bytes += now - c->buffered;
-	c->buffered = now;
-}
-
-void
-connection_clear_request(struct connection *c)
-{
-	waiter_free(c->request.waiter);
-	reader_free(c->request.reader);
-	op_clear(&c->request.op);
-	arena_clear(&c->request.arena);
-	memset(&c->request, 0, offsetof(struct request, op)); /* who needs an op starts it */
-	c->request.server = c->server;
-	c->request.connection = c;
-}
-
-void
-connection_set_deadline(struct connection *c, enum deadline_kind kind)
-{
-	deadline_set(&c->server->deadlines, &c->deadline, kind);
-}
-
-void
-connection_set_resumable(struct connection *c, bool resumable)
-{
-	if (c->resumable == resumable)
-		return;
-	c->resumable = resumable;
-	if (resumable)
-		TAILQ_INSERT_TAIL(&c->server->resumable, c, resume_link);
-	else
-		TAILQ_REMOVE(&c->server->resumable, c, resume_link);
-}
-
-static void
-close_socket(struct connection *c)
-{
-	wire_close(&c->wire);
-	peers_leave(&c->server->peers, c->peer);
-	c->server->stats.connections--;
-	listeners_resume(c->server);
-}
-
-static void
-connection_free(struct connection *c)
-{
-	connection_clear_request(c);
-	buf_clear(&c->in);
-	buf_clear(&c->answer);
-	buf_clear(&c->ahead);
-	connection_count_buffered(c);
-	TAILQ_REMOVE(&c->server->connections, c, link);
-	free(c);
-}
-
-void
-connection_hold(struct connection *c)
-{
-	c->held = true;
-}
-
-void
-connection_release(struct connection *c)
-{
-	c->held = false;
-	if (c->state == CONNECTION_DEAD && !c->op_under_way)
-		connection_free(c);
-}
-
-void
-connection_close(struct connection *c)
-{
-	connection_set_deadline(c, DEADLINE_NONE);
-	connection_set_resumable(c, false);
-	close_socket(c);
-	c->state = CONNECTION_DEAD;
-	if (c->request.waiter != NULL)
-		/* the struct must not wait for what may never come */
-		waiter_end(c->request.waiter);
-	if (!c->held)
-		connection_release(c);
-}
-
-/* --- opening --- */
+#define REFUSED_CONNECTIONS 128 /* that may exceed the limit in order to be told so */
 
 static struct connection *
-connection_new(struct listener *listener, const struct sockaddr *address)
+connection_of(struct deadline *deadline)
 {
-	struct server *server = listener->server;
-	struct connection *c = mem_alloc(sizeof(*c));
-
-	c->server = server;
-	c->listener = listener;
-	c->peer = peers_enter(&server->peers, address);
-	connection_clear_request(c);
-	parser_init(&c->parser, &server->limits);
-	deadline_init(&c->deadline);
-	TAILQ_INSERT_TAIL(&server->connections, c, link);
-	server->stats.connections++;
-	server->stats.accepted++;
-	return c;
+	return (struct connection *)(void *)((char *)deadline -
+					     offsetof(struct connection, deadline));
 }
 
-/* Whether one more connection may stand, this one counted already. */
+/* Closes the connection that has been idle longest, if any is. */
+static void
+evict_idle(struct http *http)
+{
+	struct deadline *idle = TAILQ_FIRST(&http->deadlines.queues[DEADLINE_IDLE]);
+
+	if (idle == NULL)
+		return;
+	http->stats.evicted_idle++;
+	connection_close(connection_of(idle));
+}
+
+/* --- accepting --- */
+
+/* Whether there is room for this connection, which is counted already. */
 static int
 check_room(struct connection *c, struct error *err)
 {
-	struct server *server = c->server;
+	struct http *http = c->http;
 
-	if (c->peer != NULL &&
-	    c->peer->connections > (size_t)server->options->max_connections_per_address) {
-		server->stats.refused_address++;
+	if (c->peer != NULL && c->peer->connections > http->limits.connections_per_address_max) {
+		http->stats.refused_address++;
 		return error_set(err, ERROR_QUEUE_FULL, "too many connections from this address");
 	}
-	if (server->stats.connections > (uint64_t)server->options->max_connections)
-		connections_evict(server);
-	if (server->stats.connections > (uint64_t)server->options->max_connections) {
-		server->stats.refused_limit++;
+	if (http->stats.connections > http->limits.connections_max)
+		evict_idle(http);
+	if (http->stats.connections > http->limits.connections_max) {
+		http->stats.refused_limit++;
 		return error_set(err, ERROR_QUEUE_FULL, "too many connections");
 	}
 	return 0;
 }
 
-void
-connection_open(struct listener *listener, int fd, const struct sockaddr *address)
+static void
+on_accepted(void *arg, const struct endpoint *endpoint, int fd, const struct sockaddr *address)
 {
-	struct server *server = listener->server;
+	struct http *http = arg;
 	struct connection *c;
 	struct error err;
 	int on = 1;
 
-	if (server->stats.connections >=
-	    (uint64_t)server->options->max_connections + REFUSED_CONNECTIONS) {
-		server->stats.refused_limit++;
+	if (http->stats.connections >= http->limits.connections_max + REFUSED_CONNECTIONS) {
+		http->stats.refused_limit++;
 		close(fd);
 		return;
 	}
-	c = connection_new(listener, address);
+	c = connection_new(http, endpoint, address);
 	if (address->sa_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	connection_start(c, fd);
-	connection_hold(c);
+	exchange_start(c, fd);
+	c->held = true;
 	if (check_room(c, &err) != 0)
-		connection_refuse(c, &err);
+		exchange_refuse(c, &err);
 	else
 		connection_set_deadline(c, DEADLINE_HEADERS);
 	connection_release(c);
 }
 
+static void
+on_accept_failed(void *arg)
+{
+	struct http *http = arg;
+
+	http->stats.accept_pauses++;
+	evict_idle(http);
+}
+
+void
+connections_init(struct http *http)
+{
+	TAILQ_INIT(&http->connections);
+	TAILQ_INIT(&http->resumable);
+	deadlines_init(&http->deadlines);
+	http->listeners.accepted = on_accepted;
+	http->listeners.failed = on_accept_failed;
+	http->listeners.arg = http;
+}
+
 /* --- the loop's turn --- */
 
 void
-connections_resume(struct server *server)
+connections_resume(struct http *http)
 {
 	struct connection *c;
 
-	while ((c = TAILQ_FIRST(&server->resumable)) != NULL) {
+	while ((c = TAILQ_FIRST(&http->resumable)) != NULL) {
 		connection_set_resumable(c, false);
-		connection_hold(c);
-		connection_advance(c);
+		c->held = true;
+		exchange_advance(c);
 		connection_release(c);
 	}
 }
 
-/* Slow, but not too slow: every few seconds a body must have brought its share. */
+/* A body may be slow, but must bring body_rate_min in every window, and its end in time. */
 static bool
 body_is_late(const struct connection *c)
 {
-	const struct options *options = c->server->options;
-	size_t wanted = (size_t)(options->min_body_rate * BODY_WINDOW_MS / 1000);
+	const struct http_limits *limits = &c->http->limits;
+	size_t wanted = (size_t)(limits->body_rate_min * BODY_WINDOW_MS / 1000);
 
-	return monotonic_ms() - c->body_began_ms >= options->body_timeout_ms ||
+	return monotonic_ms() - c->body_began_ms >= limits->body_timeout_ms ||
 	       c->parser.body_seen - c->body_looked < wanted;
 }
 
@@ -202,13 +132,13 @@ time_out(struct connection *c, uint64_t *counter, const char *why)
 
 	++*counter;
 	error_set(&err, ERROR_TIMEOUT, "%s", why);
-	connection_refuse(c, &err);
+	exchange_refuse(c, &err);
 }
 
 static void
 expire(struct connection *c)
 {
-	struct http_stats *stats = &c->server->stats;
+	struct http_stats *stats = &c->http->stats;
 
 	switch (c->deadline.kind) {
 	case DEADLINE_HEADERS:
@@ -237,45 +167,29 @@ expire(struct connection *c)
 	connection_close(c);
 }
 
-static struct connection *
-connection_of(struct deadline *deadline)
-{
-	return (struct connection *)(void *)((char *)deadline -
-					     offsetof(struct connection, deadline));
-}
-
 void
-connections_expire(struct server *server)
+connections_expire(struct http *http)
 {
 	int64_t now_ms = monotonic_ms();
 	struct deadline *over;
 
-	while ((over = deadlines_over(&server->deadlines, now_ms)) != NULL) {
+	while ((over = deadlines_over(&http->deadlines, now_ms)) != NULL) {
 		struct connection *c = connection_of(over);
 
-		connection_hold(c);
+		c->held = true;
 		expire(c);
 		connection_release(c);
 	}
 }
 
-void
-connections_evict(struct server *server)
-{
-	struct deadline *idle = TAILQ_FIRST(&server->deadlines.queues[DEADLINE_IDLE]);
-
-	if (idle == NULL)
-		return;
-	server->stats.evicted_idle++;
-	connection_close(connection_of(idle));
-}
+/* --- the end --- */
 
 void
-connections_close_idle(struct server *server)
+connections_close_idle(struct http *http)
 {
 	struct connection *c, *next;
 
-	for (c = TAILQ_FIRST(&server->connections); c != NULL; c = next) {
+	for (c = TAILQ_FIRST(&http->connections); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
 		if (c->state == CONNECTION_READING && !connection_has_unread(c))
 			connection_close(c);
@@ -283,13 +197,13 @@ connections_close_idle(struct server *server)
 }
 
 void
-connections_close_all(struct server *server)
+connections_close_all(struct http *http)
 {
 	struct connection *c, *next;
 
-	for (c = TAILQ_FIRST(&server->connections); c != NULL; c = next) {
+	for (c = TAILQ_FIRST(&http->connections); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
 		connection_close(c);
 	}
-	assert(TAILQ_EMPTY(&server->connections));
+	assert(TAILQ_EMPTY(&http->connections));
 }

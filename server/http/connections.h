@@ -1,48 +1,23 @@
 /*
- * connections.h - one client: bytes in, requests one at a time, answers out.
+ * connections.h - all connections together.
  *
- * Here: reading and writing, keep-alive, pipelining, deadlines, limits on connections, and the life
- * of a connection: it lives until its request has been answered, whatever the client does
- * meanwhile.
- * Not here: HTTP grammar (parser), which calls there are (routes), what an answer says (reply).
+ * Here: accepting them, the limits on their number, their deadlines, and closing them.
+ * Not here: one connection (connection), its requests (exchange).
  */
 #ifndef SERVER_HTTP_CONNECTIONS_H
 #define SERVER_HTTP_CONNECTIONS_H
 
-#include <sys/queue.h>
+#include "server/http/http.h"
 
-#include "server/http/listener.h"
-#include "server/http/request.h"
-
-struct server;
-
-#define BODY_WINDOW_MS 5000 /* over which --min-body-rate is looked at */
-
-/* Takes the accepted descriptor over. */
-void connection_open(struct listener *listener, int fd, const struct sockaddr *address);
-
-/*
- * For reply: sends the whole answer, or as much as the socket takes and the rest when it can. While
- * an answer is being prepared it is kept until its op is done.
- */
-void connection_send(struct connection *connection, const char *data, size_t len);
-
-/*
- * For stream: what was sent and has not gone out yet; the end, after all that was sent; the end at
- * once.
- */
-size_t connection_unsent(const struct connection *connection);
-void connection_end(struct connection *connection);
-void connection_drop(struct connection *connection);
+/* Empties the lists, and makes http accept what its listeners bring. Durations stay as they are. */
+void connections_init(struct http *http);
 
 /* Parts of the loop's turn. */
-void connections_resume(struct server *server); /* reads on where input waited for an answer */
-void connections_expire(struct server *server); /* deadlines */
+void connections_resume(struct http *http); /* reads the next requests of resumable connections */
+void connections_expire(struct http *http); /* acts on deadlines that are over */
 
-/* closes the one that has been idle longest, if any is */
-void connections_evict(struct server *server);
-void connections_close_idle(struct server *server); /* those with no request begun */
-/* at the very end; none may have an op under way */
-void connections_close_all(struct server *server);
+void connections_close_idle(struct http *http); /* those that have not begun a request */
+/* All of them, at the very end: no request may be pending. */
+void connections_close_all(struct http *http);
 
 #endif

@@ -73,15 +73,15 @@ authority_is_ours(const struct endpoint *endpoint, struct str authority, int mis
 
 /* --allow-host NAME means NAME with any port, NAME:PORT exactly that. */
 static bool
-allowed(const struct options *options, struct str authority)
+allowed(const struct guard *guard, struct str authority)
 {
 	struct str name;
 	int port;
 
 	if (!split(authority, &name, &port))
 		return false;
-	for (size_t i = 0; i < options->allow_host.count; i++) {
-		struct str host = str_of(options->allow_host.items[i]);
+	for (size_t i = 0; i < guard->count; i++) {
+		struct str host = str_of(guard->names[i]);
 
 		if (same(host, authority) || same(host, name))
 			return true;
@@ -91,7 +91,7 @@ allowed(const struct options *options, struct str authority)
 
 /* "http://" and a host of ours; behind a proxy also "https://" and an allowed one. */
 static bool
-origin_is_ours(const struct options *options, const struct endpoint *endpoint, struct str origin)
+origin_is_ours(const struct guard *guard, const struct endpoint *endpoint, struct str origin)
 {
 	static const struct str schemes[] = { { "http://", 7 }, { "https://", 8 } };
 
@@ -103,18 +103,18 @@ origin_is_ours(const struct options *options, const struct endpoint *endpoint, s
 			continue;
 		authority = (struct str){ origin.s + schemes[i].len, origin.len - schemes[i].len };
 		return (i == 0 && authority_is_ours(endpoint, authority, DEFAULT_HTTP_PORT)) ||
-		       allowed(options, authority);
+		       allowed(guard, authority);
 	}
 	return false;
 }
 
 int
-guard_check(const struct options *options, const struct endpoint *endpoint,
-	    const struct origin *from, bool changes, struct error *err)
+guard_check(const struct guard *guard, const struct endpoint *endpoint, const struct origin *from,
+	    bool changes, struct error *err)
 {
 	/* HTTP/1.0 may leave Host out; a browser never does. */
 	if (from->host.s != NULL && !authority_is_ours(endpoint, from->host, -1) &&
-	    !allowed(options, from->host))
+	    !allowed(guard, from->host))
 		return error_set(err, ERROR_MISDIRECTED,
 				 "Host is none of this server's names; --allow-host adds one");
 	if (!changes)
@@ -124,7 +124,7 @@ guard_check(const struct options *options, const struct endpoint *endpoint,
 		    !same(from->sec_fetch_site, STR("none")))
 			return error_set(err, ERROR_FORBIDDEN,
 					 "a page of another site may not change anything here");
-	} else if (from->origin.s != NULL && !origin_is_ours(options, endpoint, from->origin))
+	} else if (from->origin.s != NULL && !origin_is_ours(guard, endpoint, from->origin))
 		return error_set(err, ERROR_FORBIDDEN, "Origin is none of this server's names");
 	return 0;
 }

@@ -8,7 +8,14 @@
 #ifndef SERVER_HTTP_GUARD_H
 #define SERVER_HTTP_GUARD_H
 
-#include "server/options.h"
+#include "schema/text.h"
+#include "server/http/endpoint.h"
+
+/* Names beside our own, HOST or HOST:PORT. Borrowed. */
+struct guard {
+	const char *const *names;
+	size_t count;
+};
 
 /* What a request says about where it goes and comes from. NULL: not said. */
 struct origin {
@@ -17,10 +24,10 @@ struct origin {
 
 /*
  * endpoint: the one the request came in on. Its port and address count as ours, beside localhost,
- * 127.0.0.1, [::1] and --allow-host; Host may leave the port out. Failures: ERROR_MISDIRECTED,
- * ERROR_FORBIDDEN (changes only).
+ * 127.0.0.1, [::1] and the names of guard; Host may leave the port out. Failures:
+ * ERROR_MISDIRECTED, ERROR_FORBIDDEN (changes only).
  */
-int guard_check(const struct options *options, const struct endpoint *endpoint,
+int guard_check(const struct guard *guard, const struct endpoint *endpoint,
 		const struct origin *from, bool changes, struct error *err);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "server/http/listener.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -11,9 +12,7 @@
 #include <event2/listener.h>
 #include <unistd.h>
 
-#include "server/http/connections.h"
 #include "server/log.h"
-#include "server/server.h"
 
 #define BACKLOG 1024
 #define RETRY_MS 1000
@@ -22,9 +21,11 @@ static void
 accepted(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *address, int len,
 	 void *arg)
 {
+	const struct listener *listener = arg;
+
 	(void)socket;
 	(void)len;
-	connection_open(arg, fd, address);
+	listener->listeners->accepted(listener->listeners->arg, &listener->endpoint, fd, address);
 }
 
 static void
@@ -44,18 +45,16 @@ set_accepting(struct listeners *listeners, bool accepting)
 static void
 accept_failed(struct evconnlistener *socket, void *arg)
 {
-	struct listener *listener = arg;
-	struct server *server = listener->server;
+	struct listeners *listeners = ((struct listener *)arg)->listeners;
 	struct timeval retry = { .tv_sec = RETRY_MS / 1000 };
 
 	(void)socket;
 	log_line(LOG_WARN, log_msg("cannot accept connections"),
 		 log_text("detail", strerror(errno)));
-	server->stats.accept_pauses++;
-	server->listeners.paused = true;
-	set_accepting(&server->listeners, false);
-	event_add(server->listeners.retry, &retry);
-	connections_evict(server);
+	listeners->paused = true;
+	set_accepting(listeners, false);
+	event_add(listeners->retry, &retry);
+	listeners->failed(listeners->arg);
 }
 
 static void
@@ -67,13 +66,13 @@ retry(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-listeners_resume(struct server *server)
+listeners_resume(struct listeners *listeners)
 {
-	if (!server->listeners.paused)
+	if (!listeners->paused)
 		return;
-	server->listeners.paused = false;
-	event_del(server->listeners.retry);
-	set_accepting(&server->listeners, true);
+	listeners->paused = false;
+	event_del(listeners->retry);
+	set_accepting(listeners, true);
 }
 
 /* A socket file that nobody listens on is left over from a server that did not end well. */
@@ -93,10 +92,10 @@ remove_stale(const struct endpoint *endpoint)
 }
 
 static int
-bind_one(struct server *server, const char *text, struct error *err)
+bind_one(struct listeners *listeners, struct event_base *base, const char *text, struct error *err)
 {
 	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED;
-	struct listener *listener = &server->listeners.all[server->listeners.count];
+	struct listener *listener = &listeners->all[listeners->count];
 	struct endpoint *endpoint = &listener->endpoint;
 	mode_t mask;
 
@@ -108,15 +107,15 @@ bind_one(struct server *server, const char *text, struct error *err)
 		flags |= LEV_OPT_REUSEABLE;
 	if (endpoint->any.sa_family == AF_INET6)
 		flags |= LEV_OPT_BIND_IPV6ONLY;
-	listener->server = server;
+	listener->listeners = listeners;
 	mask = umask(0177); /* a socket file is for its owner */
-	listener->socket = evconnlistener_new_bind(server->base, accepted, listener, flags, BACKLOG,
+	listener->socket = evconnlistener_new_bind(base, accepted, listener, flags, BACKLOG,
 						   &endpoint->any, (int)endpoint->len);
 	umask(mask);
 	if (listener->socket == NULL)
 		return error_set(err, ERROR_CONFIG, "cannot listen on %s: %s", text,
 				 strerror(errno));
-	server->listeners.count++;
+	listeners->count++;
 	evconnlistener_set_error_cb(listener->socket, accept_failed);
 	if (!endpoint_is_unix(endpoint))
 		getsockname(evconnlistener_get_fd(listener->socket), &endpoint->any,
@@ -125,37 +124,35 @@ bind_one(struct server *server, const char *text, struct error *err)
 }
 
 int
-listeners_open(struct server *server, struct error *err)
+listeners_open(struct listeners *listeners, struct event_base *base, const char *const *addresses,
+	       size_t count, struct error *err)
 {
-	const struct option_list *addresses = &server->options->listen;
-
-	server->listeners.retry = evtimer_new(server->base, retry, server);
-	server->listeners.reserve = -1;
-	for (size_t i = 0; i < addresses->count; i++)
-		if (bind_one(server, addresses->items[i], err) != 0)
+	assert(count <= LISTENERS_MAX);
+	listeners->retry = evtimer_new(base, retry, listeners);
+	listeners->reserve = -1;
+	for (size_t i = 0; i < count; i++)
+		if (bind_one(listeners, base, addresses[i], err) != 0)
 			return -1;
-	listeners_retake_reserve(server);
+	listeners_retake_reserve(listeners);
 	return 0;
 }
 
 void
-listeners_start(struct server *server)
+listeners_start(struct listeners *listeners)
 {
 	char text[ENDPOINT_TEXT_BYTES];
 
-	for (size_t i = 0; i < server->listeners.count; i++) {
-		endpoint_format(&server->listeners.all[i].endpoint, text);
+	for (size_t i = 0; i < listeners->count; i++) {
+		endpoint_format(&listeners->all[i].endpoint, text);
 		log_line(LOG_INFO, log_msg("listening"), log_text("address", text),
 			 log_text("version", SEVQ_VERSION));
 	}
-	set_accepting(&server->listeners, true);
+	set_accepting(listeners, true);
 }
 
 void
-listeners_close(struct server *server)
+listeners_close(struct listeners *listeners)
 {
-	struct listeners *listeners = &server->listeners;
-
 	for (size_t i = 0; i < listeners->count; i++) {
 		evconnlistener_free(listeners->all[i].socket);
 		if (endpoint_is_unix(&listeners->all[i].endpoint))
@@ -163,7 +160,7 @@ listeners_close(struct server *server)
 	}
 	if (listeners->retry != NULL) {
 		event_free(listeners->retry);
-		listeners_release_reserve(server);
+		listeners_release_reserve(listeners);
 	}
 	listeners->count = 0; /* connections still ask for the endpoint they came in on */
 	listeners->retry = NULL;
@@ -171,15 +168,15 @@ listeners_close(struct server *server)
 }
 
 void
-listeners_release_reserve(struct server *server)
+listeners_release_reserve(struct listeners *listeners)
 {
-	if (server->listeners.reserve >= 0)
-		close(server->listeners.reserve);
-	server->listeners.reserve = -1;
+	if (listeners->reserve >= 0)
+		close(listeners->reserve);
+	listeners->reserve = -1;
 }
 
 void
-listeners_retake_reserve(struct server *server)
+listeners_retake_reserve(struct listeners *listeners)
 {
-	server->listeners.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	listeners->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }

@@ -1,29 +1,39 @@
 /*
- * listener.h - sockets that connections come from.
+ * listener.h - the sockets that connections come from.
  *
- * Here: binding, accepting, and not spinning when descriptors run out: accepting stops until a
- * connection is closed (or a second has passed), and one descriptor is kept in reserve for files
- * that must be read meanwhile (SIGHUP). Not here: what is done with a connection, and the limits on
- * them (connection).
+ * Here: binding and accepting. When descriptors run out, accepting pauses until a connection is
+ * closed or a second has passed, instead of failing in a loop. One descriptor is kept in reserve
+ * for files that must be read meanwhile (SIGHUP).
+ * Not here: what becomes of a connection, and the limits on their number (connections): both are
+ * told through the functions in struct listeners.
  */
 #ifndef SERVER_HTTP_LISTENER_H
 #define SERVER_HTTP_LISTENER_H
 
 #include "server/http/endpoint.h"
-#include "server/options.h"
 
-struct server;
+#define LISTENERS_MAX 32
+
+struct listeners;
 struct evconnlistener;
 struct event;
+struct event_base;
 
 struct listener {
-	struct server *server;
+	struct listeners *listeners;
 	struct evconnlistener *socket;
 	struct endpoint endpoint; /* with the port that was bound */
 };
 
+/* All zero is closed. */
 struct listeners {
-	struct listener all[OPTION_LIST_MAX];
+	/* Takes fd over. endpoint stays valid after listeners_close. To be set before open. */
+	void (*accepted)(void *arg, const struct endpoint *endpoint, int fd,
+			 const struct sockaddr *address);
+	void (*failed)(void *arg); /* no descriptor is left: accepting pauses */
+	void *arg;
+
+	struct listener all[LISTENERS_MAX];
 	size_t count;
 	struct event *retry; /* runs while accepting is paused */
 	bool paused;
@@ -31,17 +41,18 @@ struct listeners {
 };
 
 /*
- * Binds every --listen; accepts nothing before start. Failure: ERROR_CONFIG with address and
- * reason.
+ * Binds every address, at most LISTENERS_MAX; accepts nothing before start. Failure: ERROR_CONFIG
+ * with address and reason; close the listeners then, too.
  */
-int listeners_open(struct server *server, struct error *err);
-void listeners_start(struct server *server); /* and says in the log where */
-void listeners_close(struct server *server); /* also half-open ones, and twice */
+int listeners_open(struct listeners *listeners, struct event_base *base,
+		   const char *const *addresses, size_t count, struct error *err);
+void listeners_start(struct listeners *listeners); /* and logs each address */
+void listeners_close(struct listeners *listeners); /* also half-open ones, and twice */
 
-void listeners_resume(struct server *server); /* a descriptor has become free */
+void listeners_resume(struct listeners *listeners); /* a descriptor has become free */
 
 /* Frees the reserve for reading files, and takes it back. */
-void listeners_release_reserve(struct server *server);
-void listeners_retake_reserve(struct server *server);
+void listeners_release_reserve(struct listeners *listeners);
+void listeners_retake_reserve(struct listeners *listeners);
 
 #endif

@@ -6,9 +6,9 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "server/calls/hooks.h"
+#include "schema/json.h"
+#include "server/http/http.h"
 #include "server/http/reply.h"
-#include "server/server.h"
 
 #define RETRY_AFTER "Retry-After: 1\r\n"
 #define CHALLENGE "WWW-Authenticate: Bearer realm=\"sevq\"\r\n"
@@ -110,10 +110,10 @@ answer(struct request *request, const struct error *err, const struct bad_fields
 	const char *name = error_code_name(err->code);
 
 	assert(reply.status != 0);
-	request->server->stats.problems[err->code]++;
+	request->http->stats.problems[err->code]++;
 	add_headers(request, err, reply.extra);
-	if (request->hook) {
-		hooks_refuse(request, &reply, err);
+	if (request->webhook) {
+		request->http->calls->webhook->refuse(request, &reply, err);
 		return;
 	}
 	buf_addf(out,

@@ -9,10 +9,8 @@
 #include <assert.h>
 #include <time.h>
 
-#include "server/calls/routes.h"
-#include "server/http/connections.h"
+#include "server/http/connection.h"
 #include "server/log.h"
-#include "server/server.h"
 
 #define HEAD_BYTES 640
 #define OUT_BYTES_KEPT (1 << 20)
@@ -58,18 +56,18 @@ line_of(int status)
 
 /* "Date: ...", made once a second. */
 static const char *
-date_line(struct server *server)
+date_line(struct http *http)
 {
 	time_t now = time(NULL);
 	struct tm tm;
 
-	if (now != server->date) {
-		server->date = now;
+	if (now != http->date) {
+		http->date = now;
 		gmtime_r(&now, &tm);
-		strftime(server->date_line, sizeof(server->date_line),
+		strftime(http->date_line, sizeof(http->date_line),
 			 "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
 	}
-	return server->date_line;
+	return http->date_line;
 }
 
 static char *
@@ -95,7 +93,7 @@ static char *
 put_common(char *at, struct request *request, const struct reply *reply)
 {
 	at = put(at, line_of(reply->status));
-	at = put(at, date_line(request->server));
+	at = put(at, date_line(request->http));
 	at = put(at, "Content-Type: ");
 	at = put(at, reply->type != NULL ? reply->type : "application/json");
 	at = put(at, "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
@@ -133,19 +131,12 @@ log_access(const struct request *request, int status, size_t body_len)
 struct buf *
 reply_begin(struct request *request)
 {
-	struct buf *out = &request->server->out;
+	struct buf *out = &request->http->out;
 
 	out->len = 0;
 	buf_reserve(out, HEAD_BYTES);
 	out->len = HEAD_BYTES;
 	return out;
-}
-
-void
-reply_replayed(const struct request *request, struct reply *reply)
-{
-	if (request->op.idempotency.replayed)
-		strcat(reply->extra, "Idempotency-Replayed: true\r\n");
 }
 
 void
@@ -157,17 +148,17 @@ reply_created(struct reply *reply, int64_t event_id)
 void
 reply_send(struct request *request, const struct reply *reply)
 {
-	struct server *server = request->server;
-	struct buf *out = &server->out;
+	struct http *http = request->http;
+	struct buf *out = &http->out;
 	size_t body_len = out->len - HEAD_BYTES, head_len;
 	char head[HEAD_BYTES];
 
 	assert(!request->answered);
 	request->answered = true;
-	request->close |= server->closing;
+	request->close |= http->closing;
 	head_len = write_head(request, reply, body_len, head);
 	memcpy(out->data + HEAD_BYTES - head_len, head, head_len);
-	server->stats.responses[reply->status / 100]++;
+	http->stats.responses[reply->status / 100]++;
 	log_access(request, reply->status, body_len);
 	connection_send(request->connection, out->data + HEAD_BYTES - head_len,
 			head_len + (request->method == HTTP_HEAD ? 0 : body_len));
@@ -180,7 +171,7 @@ reply_send(struct request *request, const struct reply *reply)
  * client can read that.
  */
 void
-reply_stream(struct request *request, const char *type)
+reply_stream(struct request *request, const char *type, size_t kernel_bytes)
 {
 	char head[HEAD_BYTES], *at;
 
@@ -189,7 +180,8 @@ reply_stream(struct request *request, const char *type)
 	request->close = true;
 	at = put_common(head, request, &(struct reply){ .status = 200, .type = type });
 	at = put(at, "Connection: close\r\n\r\n");
-	request->server->stats.responses[2]++;
+	request->http->stats.responses[2]++;
 	log_access(request, 200, 0);
 	connection_send(request->connection, head, (size_t)(at - head));
+	connection_begin_stream(request->connection, kernel_bytes);
 }

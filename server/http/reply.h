@@ -23,14 +23,16 @@ struct reply {
 
 /* The buffer for the body; borrowed until send. What it held before belongs to the writer. */
 struct buf *reply_begin(struct request *request);
-/* Says so where the answer of the request's op is an earlier one. */
-void reply_replayed(const struct request *request, struct reply *reply);
 /* Says where the event that was made can be found. */
 void reply_created(struct reply *reply, int64_t event_id);
 /* Sends head and body, counts and logs; exactly once a request. */
 void reply_send(struct request *request, const struct reply *reply);
 
-/* Sends the head of an answer whose body goes on until the connection ends. */
-void reply_stream(struct request *request, const char *type);
+/*
+ * Sends the head of an answer whose body goes on until the connection ends: its call adds to it
+ * with connection_send. request->state must be set. The kernel keeps about kernel_bytes of it for a
+ * slow reader.
+ */
+void reply_stream(struct request *request, const char *type, size_t kernel_bytes);
 
 #endif

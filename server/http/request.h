@@ -1,83 +1,91 @@
 /*
- * request.h - one request, from its head to its answer.
+ * request.h - one request, from its head to its answer, and the calls that can answer it.
  *
- * Here: what a handler is given: the call, the fields, the body, room for its op. One at a time for
- * each connection. Not here: bytes (parser, connection), reading fields (field), writing answers
- * (reply, problem).
+ * Here: what a handler is given, and what HTTP is told of the calls above it: struct call, one row
+ * for each; struct http_calls, the table of them.
+ * Not here: any particular call. Bytes (parser, connection), the order of things (exchange), how
+ * answers are written (reply, problem).
  *
- * A handler ends in one of three ways: it has answered (reply or problem, at once); it has
- * submitted its op and will answer in the function it named, or submit another there; or it has
- * begun a stream. Text of the request is borrowed until the answer has been written.
+ * A connection has one request at a time. Its handler ends in one of three ways: it has answered
+ * (reply_send or problem_send); it has called exchange_pend, and exchange_complete follows later;
+ * or it has called reply_stream. Text of the request is borrowed until the answer is written.
  */
 #ifndef SERVER_HTTP_REQUEST_H
 #define SERVER_HTTP_REQUEST_H
 
-#include "queue/op.h"
+#include "schema/mem.h"
+#include "server/http/auth.h"
 #include "server/http/parser.h"
 
-struct server;
+struct http;
 struct connection;
 struct request;
+struct reply;
+struct work; /* what a call keeps for one request; defined above HTTP, which only makes room for it
+	      */
 
 typedef void request_handler(struct request *request);
 
+struct call {
+	uint8_t method;   /* of llhttp; HEAD is answered like GET, without the body */
+	const char *path; /* "{id}" stands for one segment */
+	enum scope scope;
+	request_handler *handle;
+	bool takes_body;
+	bool takes_lines; /* a body of application/x-ndjson too */
+	bool takes_any;   /* a body of any type, or of none: its senders are not ours */
+	bool bulky;       /* its answer may be large: refused while too much is buffered */
+
+	/*
+	 * For calls that may take long, each NULL where it does not apply. Called only while
+	 * request->state is set.
+	 */
+	request_handler *drained; /* a stream: the socket has taken everything that was sent */
+	request_handler *hung_up; /* pending: the client is gone; complete the request soon */
+	request_handler *free;    /* the request is over: free request->state */
+};
+
+/* A path whose clients were not written for this server and expect refusals of their own form. */
+struct webhook {
+	struct str path;
+	/* Writes and sends the refusal. reply has its status and headers. */
+	void (*refuse)(struct request *request, struct reply *reply, const struct error *err);
+};
+
+/* All that HTTP knows of the calls. Constant. */
+struct http_calls {
+	const struct call *table;
+	size_t count; /* at most HTTP_CALLS_MAX (http.h) */
+	/*
+	 * The row for a method and a path, and the undecoded {id}. NULL with ERROR_NOT_FOUND, or
+	 * ERROR_METHOD_NOT_ALLOWED and the path's methods in allow ("GET, HEAD, POST").
+	 */
+	const struct call *(*find)(uint8_t method, struct str path, struct str *id, char allow[64],
+				   struct error *err);
+	const struct webhook *webhook; /* NULL: none */
+	size_t work_bytes;             /* sizeof(struct work); zeroed once, for each connection */
+	request_handler *clear;        /* frees what request->work holds, after each request */
+};
+
 struct request {
-	struct server *server;
+	struct http *http;
 	struct connection *connection;
+	struct work *work;
 	const struct call *call; /* NULL until routed, and for unknown paths */
+	void *state;             /* of a call that takes long, for its hooks; NULL: none */
 	uint8_t method;          /* of llhttp */
 	bool http_1_0, close;    /* close: the connection ends with this answer */
-	/* exactly once; the answer may be made, counted and logged before it may be sent */
+	/* set exactly once; the answer may be made, counted and logged before it may be sent */
 	bool answered;
-	/* for the path of OpenClaw's webhook, which has answers of its own shape */
-	bool hook;
+	bool webhook;               /* the target is the webhook's path */
+	bool lines;                 /* the body is application/x-ndjson */
 	int retry_after_s;          /* of a refusal; 0: what its code says */
-	uint64_t address;           /* of the client, to count what it tries */
+	uint64_t address;           /* key of the client's address (peers.h); 0: none */
 	struct str path, query, id; /* id: the {id} of the path, decoded */
 	struct str headers[HEADERS];
 	struct str body;
-	bool lines;                  /* the body is application/x-ndjson */
-	struct arena arena;          /* decoded input; dies with the request */
-	char allow[64];              /* methods of the path, where this one is none */
-	request_handler *answer;     /* writes the answer of an op that succeeded */
-	request_handler *fail;       /* of one that failed; NULL: the plain problem */
-	struct selection *selection; /* history.c: what is to be requeued; in the arena */
-	struct waiter *waiter;       /* its op may wait for long (wait.h); NULL: it does not */
-	struct reader *reader;       /* its answer is a stream (stream.h); NULL: it is not */
-	union {
-		struct op op;
-		struct enqueue_op enqueue;
-		struct drain_op drain;
-		struct consume_op consume;
-		struct peek_op peek;
-		struct find_op find;
-		struct withdraw_op withdraw;
-		struct purge_op purge;
-		struct sessions_op sessions;
-		struct lease_take_op lease_take;
-		struct lease_change_op lease;
-		struct wait_op wait;
-		struct history_op history;
-		struct requeue_op requeue;
-	};
+	struct arena arena; /* decoded input; dies with the request */
+	char allow[64];     /* methods of the path, after ERROR_METHOD_NOT_ALLOWED */
 };
-
-/*
- * Hands the request's op to the engine. answer is called when it has succeeded, fail (or a problem)
- * when not.
- */
-void request_submit(struct request *request, request_handler *answer, request_handler *fail);
-
-/*
- * The same for a call whose answer ends it, and is not much longer than the request: if that is
- * short, the answer is made ready while the disk is at work on what it tells.
- */
-void request_submit_prepared(struct request *request, request_handler *answer);
-
-/*
- * Takes an op back that waits in the engine, and answers as if it had come back. False: it does not
- * wait there (now).
- */
-bool request_cancel_wait(struct request *request);
 
 #endif

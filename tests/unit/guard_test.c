@@ -9,9 +9,8 @@
 
 #include <cmocka.h>
 
-static const struct options with_names = {
-	.allow_host = { .items = { "sevq.example", "other.example:8443" }, .count = 2 }
-};
+static const char *const names[] = { "sevq.example", "other.example:8443" };
+static const struct guard with_names = { names, 2 };
 
 static enum error_code
 check(const char *endpoint, const char *host, const char *origin, const char *site, bool changes)

@@ -1,0 +1,77 @@
+/*
+ * http.h - what the files of server/http/ share.
+ *
+ * Here: limits, counters, and one struct http that holds both, the calls, and the heads of every
+ * list of connections. Whoever serves owns it, fills base, calls, guard, auth and limits, and then
+ * calls connections_init.
+ * Not here: functions; anything of the queue. Nothing in server/http/ knows who owns it.
+ */
+#ifndef SERVER_HTTP_HTTP_H
+#define SERVER_HTTP_HTTP_H
+
+#include <time.h>
+
+#include <event2/event.h>
+
+#include "server/http/deadline.h"
+#include "server/http/guard.h"
+#include "server/http/listener.h"
+#include "server/http/peers.h"
+#include "server/http/request.h"
+#include "server/http/throttle.h"
+
+#define STATUS_CLASSES 6
+#define HTTP_CALLS_MAX 32
+#define BODY_WINDOW_MS 5000 /* over which body_rate_min is looked at */
+
+struct http_limits {
+	struct parser_limits message;         /* of one request */
+	size_t pipelined_bytes_max;           /* read ahead while a request is under way */
+	uint64_t buffered_bytes_max;          /* in all connections together */
+	uint64_t connections_max;             /* in all */
+	size_t connections_per_address_max;   /* IPv6: of one /64 */
+	uint64_t requests_per_connection_max; /* the last one closes the connection */
+	int64_t body_timeout_ms;
+	int64_t body_rate_min; /* bytes a second */
+};
+
+/* All uint64_t, since start; connections and buffered_bytes are as of now. */
+struct http_stats {
+	uint64_t connections, buffered_bytes;
+	uint64_t accepted, refused_limit, refused_address, evicted_idle, accept_pauses, hang_ups;
+	uint64_t requests, bytes_in, bytes_out;
+	uint64_t late_headers, late_body, late_readers, idle_closed;
+	uint64_t tokens_throttled;
+	uint64_t responses[STATUS_CLASSES]; /* by the status' first digit */
+	uint64_t calls[HTTP_CALLS_MAX];     /* by row of the table of calls */
+	uint64_t problems[ERROR_CODE_COUNT];
+};
+
+TAILQ_HEAD(connection_list, connection);
+
+/*
+ * Invariants: 1. every connection is in connections, and closed ones whose request is still pending
+ * too. 2. stats.buffered_bytes is the sum of what they hold (connection_count_buffered).
+ */
+struct http {
+	struct event_base *base;
+	const struct http_calls *calls;
+	struct guard guard;
+	struct auth *auth; /* NULL: no token is asked for */
+	struct http_limits limits;
+	bool closing; /* every answer is the last of its connection */
+
+	struct listeners listeners;
+	struct connection_list connections;
+	struct connection_list resumable; /* answered, and their next request has been read ahead */
+	struct peers peers;
+	struct deadlines deadlines;
+	struct throttle throttle; /* of bad tokens for the webhook */
+	struct http_stats stats;
+
+	struct buf out; /* the answer being written; kept so that the next need not allocate */
+	time_t date;    /* the second that date_line names */
+	char date_line[48];
+};
+
+#endif
