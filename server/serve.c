@@ -354,7 +354,7 @@ gather(struct loop *loop, bool busy)
 
 /* What is left of --max-buffered-bytes, for texts and for the answers that are made of them. */
 static size_t
-answer_room(const struct http *http)
+answer_budget(const struct http *http)
 {
 	uint64_t most = http->limits.buffered_bytes_max, buffered = http->stats.buffered_bytes;
 
@@ -369,7 +369,7 @@ turn(struct loop *loop, bool busy)
 
 	gather(loop, busy);
 	connections_resume(loop->http);
-	engine_set_answer_budget(calls->engine, answer_room(loop->http));
+	engine_set_answer_budget(calls->engine, answer_budget(loop->http));
 	if (engine_turn(calls->engine, &err) != 0)
 		die(&err);
 	waits_end_overdue(calls->waits);

@@ -8,17 +8,17 @@
 #include "server/http/reply.h"
 
 /* What the body says, before it becomes an op. */
-struct wanted {
+struct consume_body {
 	struct address address;
 	struct texts ids;
 };
 
 static const struct field fields[] = {
-	FIELD("sessionKey", TEXT, struct wanted, address.session_key),
-	FIELD("agentId", TEXT, struct wanted, address.agent_id),
-	FIELD("channel", TEXT, struct wanted, address.channel),
-	FIELD("accountId", TEXT, struct wanted, address.account_id),
-	FIELD_LIST_REQUIRED("ids", struct wanted, ids, ANSWER_EVENTS_MAX),
+	FIELD("sessionKey", TEXT, struct consume_body, address.session_key),
+	FIELD("agentId", TEXT, struct consume_body, address.agent_id),
+	FIELD("channel", TEXT, struct consume_body, address.channel),
+	FIELD("accountId", TEXT, struct consume_body, address.account_id),
+	FIELD_LIST_REQUIRED("ids", struct consume_body, ids, ANSWER_EVENTS_MAX),
 };
 
 static void
@@ -39,14 +39,14 @@ void
 consume_post(struct request *request)
 {
 	struct consume_op *consume = &request->work->consume;
-	struct wanted wanted = { 0 };
+	struct consume_body body = { 0 };
 
 	consume_op_init(consume);
-	if (body_read(request, fields, sizeof(fields) / sizeof(fields[0]), &wanted,
-		      &wanted.address) != 0)
+	if (body_read(request, fields, sizeof(fields) / sizeof(fields[0]), &body, &body.address) !=
+	    0)
 		return;
-	consume->address = wanted.address;
-	consume->ids = wanted.ids.items;
-	consume->id_count = wanted.ids.count;
+	consume->address = body.address;
+	consume->ids = body.ids.items;
+	consume->id_count = body.ids.count;
 	submit_op(request, answer, NULL);
 }

@@ -38,7 +38,7 @@ answer_page(struct request *request)
 
 /* GET /v1/history */
 
-struct page {
+struct page_query {
 	struct address address;
 	struct str state, source, cursor;
 	int64_t since_ms, until_ms;
@@ -46,19 +46,19 @@ struct page {
 };
 
 #define PAGE_PARAMETERS                                                                            \
-	FIELD("sessionKey", TEXT, struct page, address.session_key),                               \
-	    FIELD("agentId", TEXT, struct page, address.agent_id),                                 \
-	    FIELD("channel", TEXT, struct page, address.channel),                                  \
-	    FIELD("accountId", TEXT, struct page, address.account_id),                             \
-	    FIELD_RANGE("limit", SIZE, struct page, limit, 1, HISTORY_PAGE_MAX),                   \
-	    FIELD("cursor", TEXT, struct page, cursor)
+	FIELD("sessionKey", TEXT, struct page_query, address.session_key),                         \
+	    FIELD("agentId", TEXT, struct page_query, address.agent_id),                           \
+	    FIELD("channel", TEXT, struct page_query, address.channel),                            \
+	    FIELD("accountId", TEXT, struct page_query, address.account_id),                       \
+	    FIELD_RANGE("limit", SIZE, struct page_query, limit, 1, HISTORY_PAGE_MAX),             \
+	    FIELD("cursor", TEXT, struct page_query, cursor)
 
 static const struct field history_parameters[] = {
 	PAGE_PARAMETERS,
-	FIELD("state", TEXT, struct page, state),
-	FIELD("source", TEXT, struct page, source),
-	FIELD_RANGE("since", INT64, struct page, since_ms, 0, INT64_MAX),
-	FIELD_RANGE("until", INT64, struct page, until_ms, 0, INT64_MAX),
+	FIELD("state", TEXT, struct page_query, state),
+	FIELD("source", TEXT, struct page_query, source),
+	FIELD_RANGE("since", INT64, struct page_query, since_ms, 0, INT64_MAX),
+	FIELD_RANGE("until", INT64, struct page_query, until_ms, 0, INT64_MAX),
 };
 
 static const struct field dead_letters_parameters[] = { PAGE_PARAMETERS };
@@ -91,24 +91,24 @@ static void
 get_page(struct request *request, const struct field *parameters, size_t count, bool dead_letters)
 {
 	struct history_op *history = &request->work->history;
-	struct page page = { .limit = HISTORY_PAGE_DEFAULT };
+	struct page_query query = { .limit = HISTORY_PAGE_DEFAULT };
 	struct error err;
 
 	history_op_init(history);
-	if (query_read(request, parameters, count, &page, NULL) != 0)
+	if (query_read(request, parameters, count, &query, NULL) != 0)
 		return;
-	if (read_state(page.state, &history->kind, &err) != 0) {
+	if (read_state(query.state, &history->kind, &err) != 0) {
 		problem_send(request, &err);
 		return;
 	}
-	name_session(&page.address);
-	history->address = page.address;
-	history->source = page.source;
+	name_session(&query.address);
+	history->address = query.address;
+	history->source = query.source;
 	history->dead_letters = dead_letters;
-	history->since_ms = page.since_ms;
-	history->until_ms = page.until_ms;
-	history->limit = page.limit;
-	history->cursor = page.cursor;
+	history->since_ms = query.since_ms;
+	history->until_ms = query.until_ms;
+	history->limit = query.limit;
+	history->cursor = query.cursor;
 	submit_op(request, answer_page, NULL);
 }
 

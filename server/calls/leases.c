@@ -68,31 +68,31 @@ leases_post(struct request *request)
 /* POST /v1/leases/{id}/ack, nack, extend */
 
 /* What the body says, before it becomes an op. */
-struct said {
+struct lease_change_body {
 	struct texts ids;
 	int64_t delay_ms, lease_ms;
 	struct str reason;
 	bool count_attempt;
 };
 
-#define IDS FIELD_LIST("ids", struct said, ids, ANSWER_EVENTS_MAX)
+#define IDS FIELD_LIST("ids", struct lease_change_body, ids, ANSWER_EVENTS_MAX)
 
 static const struct field ack_fields[] = { IDS };
 
 static const struct field nack_fields[] = {
 	IDS,
-	FIELD_RANGE("delayMs", INT64, struct said, delay_ms, 0, DELAY_MS_MAX),
-	FIELD_RANGE("reason", TEXT, struct said, reason, 0, REASON_BYTES_MAX),
-	FIELD("countAttempt", BOOL, struct said, count_attempt),
+	FIELD_RANGE("delayMs", INT64, struct lease_change_body, delay_ms, 0, DELAY_MS_MAX),
+	FIELD_RANGE("reason", TEXT, struct lease_change_body, reason, 0, REASON_BYTES_MAX),
+	FIELD("countAttempt", BOOL, struct lease_change_body, count_attempt),
 };
 
 static const struct field extend_fields[] = {
 	IDS,
-	FIELD_RANGE("leaseMs", INT64, struct said, lease_ms, 1, LEASE_MS_MAX),
+	FIELD_RANGE("leaseMs", INT64, struct lease_change_body, lease_ms, 1, LEASE_MS_MAX),
 };
 
 static void
-answer_lease(struct request *request)
+answer_change(struct request *request)
 {
 	static const char *const words[] = { [LEASE_ACK] = ",\"acked\":",
 					     [LEASE_NACK] = ",\"nacked\":",
@@ -116,39 +116,40 @@ answer_lease(struct request *request)
 
 /* Everything in the body is optional, and so is the body. */
 static void
-act(struct request *request, enum lease_action action, const struct field *fields, size_t count)
+change(struct request *request, enum lease_action action, const struct field *fields, size_t count)
 {
 	struct lease_change_op *lease = &request->work->lease_change;
-	struct said said;
+	struct lease_change_body body;
 
 	lease_change_op_init(lease, action);
-	said = (struct said){ .lease_ms = lease->lease_ms, .count_attempt = lease->count_attempt };
-	if (request->body.len > 0 && body_read(request, fields, count, &said, NULL) != 0)
+	body = (struct lease_change_body){ .lease_ms = lease->lease_ms,
+					   .count_attempt = lease->count_attempt };
+	if (request->body.len > 0 && body_read(request, fields, count, &body, NULL) != 0)
 		return;
 	lease->lease = request->id;
-	lease->ids = said.ids.items;
-	lease->id_count = said.ids.count;
-	lease->delay_ms = said.delay_ms;
-	lease->lease_ms = said.lease_ms;
-	lease->reason = said.reason;
-	lease->count_attempt = said.count_attempt;
-	submit_op(request, answer_lease, NULL);
+	lease->ids = body.ids.items;
+	lease->id_count = body.ids.count;
+	lease->delay_ms = body.delay_ms;
+	lease->lease_ms = body.lease_ms;
+	lease->reason = body.reason;
+	lease->count_attempt = body.count_attempt;
+	submit_op(request, answer_change, NULL);
 }
 
 void
 leases_ack(struct request *request)
 {
-	act(request, LEASE_ACK, ack_fields, COUNT(ack_fields));
+	change(request, LEASE_ACK, ack_fields, COUNT(ack_fields));
 }
 
 void
 leases_nack(struct request *request)
 {
-	act(request, LEASE_NACK, nack_fields, COUNT(nack_fields));
+	change(request, LEASE_NACK, nack_fields, COUNT(nack_fields));
 }
 
 void
 leases_extend(struct request *request)
 {
-	act(request, LEASE_EXTEND, extend_fields, COUNT(extend_fields));
+	change(request, LEASE_EXTEND, extend_fields, COUNT(extend_fields));
 }

@@ -373,35 +373,35 @@ streams_end_routed(struct streams *streams)
 
 /* --- the call --- */
 
-struct wanted {
+struct stream_query {
 	struct address address;
 	struct str prefix;
 	int64_t coalesce_ms;
 };
 
 static const struct field parameters[] = {
-	FIELD("sessionKey", TEXT, struct wanted, address.session_key),
-	FIELD("agentId", TEXT, struct wanted, address.agent_id),
-	FIELD("channel", TEXT, struct wanted, address.channel),
-	FIELD("accountId", TEXT, struct wanted, address.account_id),
-	FIELD("prefix", TEXT, struct wanted, prefix),
-	FIELD_RANGE("coalesceMs", INT64, struct wanted, coalesce_ms, 0, COALESCE_MS_MAX),
+	FIELD("sessionKey", TEXT, struct stream_query, address.session_key),
+	FIELD("agentId", TEXT, struct stream_query, address.agent_id),
+	FIELD("channel", TEXT, struct stream_query, address.channel),
+	FIELD("accountId", TEXT, struct stream_query, address.account_id),
+	FIELD("prefix", TEXT, struct stream_query, prefix),
+	FIELD_RANGE("coalesceMs", INT64, struct stream_query, coalesce_ms, 0, COALESCE_MS_MAX),
 };
 
 /* A session key means its queue; an agent alone all of its queues. Text in the request's arena. */
 static int
-make_filter(struct request *request, const struct wanted *wanted, struct reader *reader,
+make_filter(struct request *request, const struct stream_query *query, struct reader *reader,
 	    struct error *err)
 {
 	struct decision decision;
 
-	reader->prefix = arena_dup(&request->arena, wanted->prefix);
-	if (wanted->address.session_key.s == NULL) {
-		if (wanted->address.agent_id.s != NULL)
-			reader->agent = agent_key_prefix(&request->arena, wanted->address.agent_id);
-		return address_check(&wanted->address, err);
+	reader->prefix = arena_dup(&request->arena, query->prefix);
+	if (query->address.session_key.s == NULL) {
+		if (query->address.agent_id.s != NULL)
+			reader->agent = agent_key_prefix(&request->arena, query->address.agent_id);
+		return address_check(&query->address, err);
 	}
-	if (engine_route(calls_of(request)->engine, &wanted->address, &request->arena, &decision,
+	if (engine_route(calls_of(request)->engine, &query->address, &request->arena, &decision,
 			 err) != 0)
 		return -1;
 	reader->only = arena_dup(&request->arena, decision.queue_key);
@@ -440,16 +440,16 @@ open_stream(struct request *request, struct reader *reader)
 void
 stream_get(struct request *request)
 {
-	struct wanted wanted = { .coalesce_ms = COALESCE_MS_DEFAULT };
+	struct stream_query query = { .coalesce_ms = COALESCE_MS_DEFAULT };
 	struct reader *reader;
 	struct error err;
 
-	if (query_read(request, parameters, sizeof(parameters) / sizeof(parameters[0]), &wanted,
+	if (query_read(request, parameters, sizeof(parameters) / sizeof(parameters[0]), &query,
 		       NULL) != 0)
 		return;
 	reader = mem_alloc(sizeof(*reader));
-	reader->coalesce_ms = wanted.coalesce_ms;
-	if (make_filter(request, &wanted, reader, &err) != 0 ||
+	reader->coalesce_ms = query.coalesce_ms;
+	if (make_filter(request, &query, reader, &err) != 0 ||
 	    check_room(calls_of(request), &err) != 0) {
 		free(reader);
 		problem_send(request, &err);

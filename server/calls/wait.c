@@ -92,7 +92,7 @@ waits_end_overdue(struct waits *waits)
 }
 
 static void
-time_is_over(evutil_socket_t fd, short what, void *arg)
+on_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
@@ -106,7 +106,7 @@ waiter_new(struct request *request, int64_t timeout_ms)
 	struct waiter *waiter = mem_alloc(sizeof(*waiter));
 
 	waiter->request = request;
-	waiter->timer = evtimer_new(request->http->base, time_is_over, waiter);
+	waiter->timer = evtimer_new(request->http->base, on_timeout, waiter);
 	event_add(waiter->timer, &(struct timeval){ .tv_sec = timeout_ms / 1000,
 						    .tv_usec = timeout_ms % 1000 * 1000 });
 	move(waiter, timeout_ms > 0 ? &waits->waiting : &waits->over);
@@ -134,7 +134,7 @@ wait_free(struct request *request)
 
 /* --- the call --- */
 
-struct wanted {
+struct wait_query {
 	struct address address;
 	struct str context_key_prefix;
 	bool prompt, exec_completions;
@@ -143,15 +143,15 @@ struct wanted {
 };
 
 static const struct field parameters[] = {
-	FIELD("sessionKey", TEXT, struct wanted, address.session_key),
-	FIELD("agentId", TEXT, struct wanted, address.agent_id),
-	FIELD("channel", TEXT, struct wanted, address.channel),
-	FIELD("accountId", TEXT, struct wanted, address.account_id),
-	FIELD("contextKeyPrefix", TEXT, struct wanted, context_key_prefix),
-	FIELD("format", FORMAT, struct wanted, prompt),
-	FIELD("execCompletions", EXEC_COMPLETIONS, struct wanted, exec_completions),
-	FIELD("wake", WAKE, struct wanted, wake),
-	FIELD_RANGE("timeoutMs", INT64, struct wanted, timeout_ms, 0, WAIT_MS_MAX),
+	FIELD("sessionKey", TEXT, struct wait_query, address.session_key),
+	FIELD("agentId", TEXT, struct wait_query, address.agent_id),
+	FIELD("channel", TEXT, struct wait_query, address.channel),
+	FIELD("accountId", TEXT, struct wait_query, address.account_id),
+	FIELD("contextKeyPrefix", TEXT, struct wait_query, context_key_prefix),
+	FIELD("format", FORMAT, struct wait_query, prompt),
+	FIELD("execCompletions", EXEC_COMPLETIONS, struct wait_query, exec_completions),
+	FIELD("wake", WAKE, struct wait_query, wake),
+	FIELD_RANGE("timeoutMs", INT64, struct wait_query, timeout_ms, 0, WAIT_MS_MAX),
 };
 
 static void
@@ -185,18 +185,18 @@ too_many(struct request *request)
 void
 wait_get(struct request *request)
 {
-	struct wanted wanted = { .timeout_ms = WAIT_MS_DEFAULT };
+	struct wait_query query = { .timeout_ms = WAIT_MS_DEFAULT };
 
 	wait_op_init(&request->work->wait);
-	if (query_read(request, parameters, sizeof(parameters) / sizeof(parameters[0]), &wanted,
-		       &wanted.address) != 0 ||
+	if (query_read(request, parameters, sizeof(parameters) / sizeof(parameters[0]), &query,
+		       &query.address) != 0 ||
 	    too_many(request))
 		return;
-	request->work->wait.address = wanted.address;
-	request->work->wait.context_key_prefix = wanted.context_key_prefix;
-	request->work->wait.prompt = wanted.prompt;
-	request->work->wait.exec_completions = wanted.exec_completions;
-	request->work->wait.wake_now = wanted.wake == WAKE_NOW;
-	request->state = waiter_new(request, wanted.timeout_ms);
+	request->work->wait.address = query.address;
+	request->work->wait.context_key_prefix = query.context_key_prefix;
+	request->work->wait.prompt = query.prompt;
+	request->work->wait.exec_completions = query.exec_completions;
+	request->work->wait.wake_now = query.wake == WAKE_NOW;
+	request->state = waiter_new(request, query.timeout_ms);
 	submit_op(request, answer, NULL);
 }
