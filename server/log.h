@@ -18,7 +18,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_AUTO, LOG_JSON, LOG_TEXT }; /* auto: text on a terminal, else JSON */
 
 /*
- * One member of a record. A NULL name is left out, so that an optional member can stand in the
+ * A member of a record. A NULL name is left out, so that an optional member can stand in the
  * list.
  */
 struct log_field {

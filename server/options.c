@@ -273,7 +273,7 @@ static int (*const setters[])(struct loading *, const struct option_row *, const
 	[SWITCH] = set_switch, [CHOICE] = set_choice, [NUMBER] = set_number,
 };
 
-/* One value of one option from one source; called, as there, is how the operator wrote its name. */
+/* Sets one option from one source. called: the option's name as the operator wrote it there. */
 static int
 set(struct loading *l, size_t row, enum source source, const char *called, const char *text,
     struct error *err)

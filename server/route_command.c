@@ -37,7 +37,7 @@ static const char help[] =
     "Exits with 1 if a line was not such an object, 2 if used wrongly, 78 if FILE cannot be "
     "used.\n";
 
-/* What one run needs. */
+/* The state of one run. */
 struct questions {
 	struct options options; /* policy and owner only */
 	struct policy *policy;  /* for lines without cfg */

@@ -50,7 +50,7 @@ enum exit_code {
 	EXIT_BAD_CONFIG = 78,
 };
 
-/* What the loop is told by signals and timers. */
+/* The loop's state, and what signals and timers have asked of it. */
 struct loop {
 	struct calls *calls;
 	struct http *http; /* of calls */
@@ -323,15 +323,15 @@ count_answers(const struct http_stats *stats)
 }
 
 /*
- * What has come, or will in a moment.
+ * Handles the input that has arrived or will arrive in a moment.
  *
- * Whoever has just been answered often asks again at once, and is quicker to do so than a sleeping
- * process is to wake up. So the loop looks for as many requests as the last turn answered, for at
- * most GATHER_US, before it carries out what has come; only when nothing has does the next turn
- * sleep. Requests that would have missed this commit share it, and one client alone does not wait
- * for the wake-up. Longer than a commit takes would cost more than it can gain: GATHER_US is about
- * that of a quick disk. A server whose clients are gone looks once, in vain, and then sleeps. The
- * processor is given to others between two looks, who may be those clients.
+ * A client that has just been answered often sends its next request at once, and is quicker to do
+ * so than a sleeping process is to wake up. So the loop looks for as many requests as the last turn
+ * answered, for at most GATHER_US, before it carries out what has come; only when nothing has does
+ * the next turn sleep. Requests that would have missed this commit share it, and one client alone
+ * does not wait for the wake-up. Longer than a commit takes would cost more than it can gain:
+ * GATHER_US is about that of a quick disk. A server whose clients are gone looks once, in vain, and
+ * then sleeps. The processor is given to others between two looks, who may be those clients.
  *
  * Measured: 1.05 times the posts a second with one connection, 1.38 with 8, 1.00 with 64, 1.04 with
  * 256, at 1.18, 0.81, 1.03 and 0.99 times the processor time a post.
@@ -352,7 +352,7 @@ gather(struct loop *loop, bool busy)
 	}
 }
 
-/* What is left of --max-buffered-bytes, for texts and for the answers that are made of them. */
+/* Half of what is left of --max-buffered-bytes: texts are held once, and again as answers. */
 static size_t
 answer_budget(const struct http *http)
 {

@@ -7,7 +7,7 @@
 #include "server/calls/submit.h"
 #include "server/http/reply.h"
 
-/* What the body says, before it becomes an op. */
+/* The body's fields, before they become an op. */
 struct consume_body {
 	struct address address;
 	struct texts ids;

@@ -47,7 +47,7 @@ read_draft(struct request *request, size_t token, struct draft *draft, struct ba
 							json_raw(doc, token));
 }
 
-/* One of several: its key is another than the whole request's, if that has one. */
+/* A draft of several must not repeat the idempotency key of the whole request. */
 static void
 read_one_of(struct request *request, size_t token, struct draft *draft, struct bad_fields *bad)
 {
@@ -58,7 +58,7 @@ read_one_of(struct request *request, size_t token, struct draft *draft, struct b
 			       "is the Idempotency-Key of the whole request");
 }
 
-/* The only one: its key is the request's. */
+/* The idempotency key of a single draft is that of the request. */
 static void
 read_only(struct request *request, struct draft *draft, struct bad_fields *bad)
 {
@@ -149,7 +149,7 @@ answer_many(struct request *request)
 	reply_send(request, &reply);
 }
 
-/* A failure of one draft is told with its place; limits and storage concern the whole call. */
+/* A failure of one draft names the draft; limits and storage failures concern the whole call. */
 static void
 fail_at(struct request *request, const char *list, size_t index)
 {

@@ -126,7 +126,7 @@ dead_letters_get(struct request *request)
 
 /* POST /v1/dead-letters/requeue */
 
-/* What the body says, kept from the first op to the second. */
+/* The body's fields, kept from the first op to the second. */
 struct selection {
 	struct address address;
 	struct texts ids;

@@ -40,7 +40,7 @@ refuse(struct request *request, const char *member, const char *why)
 	return -1;
 }
 
-/* One member that is text; null and blank are as if it were not there. */
+/* Reads one text member; null and blank text count as absent. */
 static int
 read_text(struct request *request, const char *member, struct str *ret)
 {

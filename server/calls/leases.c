@@ -67,7 +67,7 @@ leases_post(struct request *request)
 
 /* POST /v1/leases/{id}/ack, nack, extend */
 
-/* What the body says, before it becomes an op. */
+/* The body's fields, before they become an op. */
 struct lease_change_body {
 	struct texts ids;
 	int64_t delay_ms, lease_ms;

@@ -44,7 +44,7 @@ static const struct call table[] = {
 
 static_assert(ROUTES <= HTTP_CALLS_MAX, "every call is counted");
 
-/* One segment, not empty, stands for "{id}". */
+/* "{id}" stands for one segment that is not empty. */
 static bool
 matches(const char *pattern, struct str path, struct str *id)
 {

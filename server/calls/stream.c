@@ -1,17 +1,17 @@
 /*
  * stream.c - GET /v1/stream.
  *
- * The engine tells of every queue in which something became deliverable. For each reader whose
- * filter the queue passes a wake is noted, at most one a queue, in one of two lists: those to be
- * told at once, and those to be told when the reader's coalesceMs are over, which are in order of
- * time because that is the same for all of a reader's wakes. Several wakes of one queue thus become
- * one, with the latest source; the depth is looked up when it is told.
+ * The engine reports every queue in which something became deliverable. Each reader whose filter
+ * the queue passes gets a wake, at most one for each queue, in one of two lists: at_once, and later
+ * for wakes that wait until the reader's coalesceMs are over. All of a reader's wakes wait equally
+ * long, so later is in order of time. Several wakes of one queue thus become one, with the latest
+ * source; the depth is looked up when the wake is sent.
  *
- * A reader is written to only when it has taken everything before. One that does not read therefore
- * holds no more than what it was told last and one note for each queue; when that is more than
- * --stream-buffer it is dropped, and hears of all of it when it comes back. What it is told when it
- * connects may be more than that. One that does read hears of the oldest before their time, when
- * there are so many.
+ * A reader is written to only when the socket has taken everything before. A reader that does not
+ * read therefore costs at most what was sent last and one wake for each queue. When that exceeds
+ * --stream-buffer, the reader is dropped, and gets all of it anew when it connects again. The first
+ * wakes of a new reader may exceed that limit. For a reader that does read, the oldest wakes are
+ * sent before their time when they become too many.
  */
 #include "server/calls/stream.h"
 
@@ -39,11 +39,12 @@ TAILQ_HEAD(reader_list, reader);
 struct streams {
 	struct calls *calls;
 	struct reader_list readers;
-	/* of an event; ids ascend, also over restarts: they begin with the time */
+	/* of the last wake sent; ids ascend, also over restarts, because they begin with the time
+	 */
 	uint64_t last_id;
 };
 
-/* One queue that a reader has to hear of. */
+/* A wake that was not sent yet. */
 struct reader_wake {
 	struct str key; /* behind the struct */
 	uint64_t hash;
@@ -63,12 +64,12 @@ TAILQ_HEAD(reader_wake_list, reader_wake);
 struct reader {
 	struct streams *streams;
 	struct request *request;
-	/* the filter: a queue key, and what queue keys start with; NULL: all */
+	/* The filter: one queue key (only), or prefixes of queue keys. NULL: any. */
 	struct str only, agent, prefix;
 	int64_t coalesce_ms;
 	struct table wakes;
 	struct reader_wake_list at_once, later;
-	size_t held_bytes, most_bytes; /* most: that it may hold up now */
+	size_t held_bytes, most_bytes; /* most: the limit on held and unsent bytes, now */
 	int64_t ping_ms;
 	TAILQ_ENTRY(reader) link;
 };
@@ -214,7 +215,7 @@ tell(struct reader *reader, struct reader_wake *wake, struct buf *out)
 	wake_free(reader, wake);
 }
 
-/* What is sent to a reader is made in the buffer for answers, of which there is none under way. */
+/* Wakes are written in the buffer for answers: no answer is being written meanwhile. */
 static struct buf *
 begin(struct reader *reader)
 {
@@ -274,7 +275,7 @@ streams_flush(struct streams *streams)
 	}
 }
 
-/* A reader that has something unsent is not waited for: it makes itself heard when it has read. */
+/* A reader with something unsent has no time of its own: libevent reports when it has read. */
 static int64_t
 next_ms(const struct reader *reader)
 {
@@ -310,8 +311,8 @@ add_level(void *arg, struct str key, size_t deliverable, bool now, struct str so
 }
 
 /*
- * Between the engine's turns, so nothing that is deliverable can be missed: it is told here or
- * noted later.
+ * Sends a wake for every queue that has something deliverable. This runs between the engine's
+ * turns, so nothing is missed: whatever becomes deliverable later is reported by the engine.
  */
 static void
 start(struct reader *reader)

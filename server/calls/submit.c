@@ -24,7 +24,7 @@ answer_of(const struct work *work)
 	return work->fail != NULL ? work->fail : fail_plainly;
 }
 
-/* What the op will be answered with is known, and not yet durable. */
+/* The answer is known but not yet durable: it is made now and sent by on_done. */
 static void
 on_prepared(struct op *op, void *arg)
 {

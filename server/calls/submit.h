@@ -46,8 +46,8 @@ void submit_op(struct request *request, request_handler *answer, request_handler
 void submit_op_prepared(struct request *request, request_handler *answer);
 
 /*
- * Takes an op back that waits in the engine, and answers as if it had come back. False: it does not
- * wait there (now).
+ * Cancels an op that is parked in the engine, and answers the request with what it has. False: it
+ * is not parked (now).
  */
 bool submit_cancel_wait(struct request *request);
 

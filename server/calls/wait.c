@@ -23,7 +23,7 @@ TAILQ_HEAD(waiter_list, waiter);
 
 struct waits {
 	struct waiter_list waiting;
-	struct waiter_list over; /* to be taken back when the engine has had its turn */
+	struct waiter_list over; /* to be cancelled after the engine's turn */
 	size_t count;
 };
 
@@ -60,7 +60,7 @@ move(struct waiter *waiter, struct waiter_list *list)
 	TAILQ_INSERT_TAIL(list, waiter, link);
 }
 
-/* Its op is taken back after the engine's turn. Also twice. */
+/* Ends the wait: its op is cancelled after the engine's turn. May be called twice. */
 static void
 cancel(struct waiter *waiter)
 {

@@ -1,9 +1,10 @@
 /*
  * wait.h - requests that wait for events.
  *
- * Their ops are parked in the engine, which wakes them. Who waits too long, has hung up, or is
- * there when the server ends, is taken back from it.
- * Here: the deadlines of waiting, each request with its own. Not here: what wakes (queue/waiting).
+ * Their ops are parked in the engine, which completes them when something becomes deliverable. An
+ * op whose time is over, whose client has hung up, or that is parked when the server stops is
+ * cancelled.
+ * Here: each waiting request's own deadline. Not here: what wakes an op (queue/waiting).
  */
 #ifndef SERVER_CALLS_WAIT_H
 #define SERVER_CALLS_WAIT_H

@@ -127,7 +127,7 @@ read_lines(struct auth *auth, struct str text, struct error *err)
 	return auth->count > 0 ? 0 : error_set(err, ERROR_CONFIG, "holds no token");
 }
 
-/* What makes a file unfit to hold tokens, or NULL. */
+/* Why the file is unfit to hold tokens; NULL: it is fit. */
 static const char *
 unfit(int fd)
 {

@@ -1,10 +1,10 @@
 /*
- * deadline.h - what must happen in time.
+ * deadline.h - deadlines of connections, in one queue for each kind.
  *
  * Every kind of deadline has one duration for all, so each kind is a queue in order of expiry:
  * setting and clearing cost a few pointers however many connections there are, and one timer serves
  * them all.
- * Here: the queues. Not here: what expiry means (connection).
+ * Here: the queues. Not here: what expiry means (connections).
  */
 #ifndef SERVER_HTTP_DEADLINE_H
 #define SERVER_HTTP_DEADLINE_H

@@ -1,5 +1,5 @@
 /*
- * guard.h - what a browser on this machine could be made to send, kept out.
+ * guard.h - refuses what a web page could make a browser on this machine send.
  *
  * Loopback is no trust boundary: a page may resolve its own name to 127.0.0.1 (DNS rebinding) or
  * post to us from another site. So Host must be one of our names, and a request that changes
@@ -17,7 +17,7 @@ struct guard {
 	size_t count;
 };
 
-/* What a request says about where it goes and comes from. NULL: not said. */
+/* The headers that say where a request goes and comes from. NULL: absent. */
 struct origin {
 	struct str host, origin, sec_fetch_site;
 };

@@ -3,7 +3,7 @@
  *
  * Here: a count for each IPv4 address and each IPv6 /64 (one customer has that many addresses at
  * least).
- * Not here: the limit (connection).
+ * Not here: the limit (connections).
  */
 #ifndef SERVER_HTTP_PEERS_H
 #define SERVER_HTTP_PEERS_H

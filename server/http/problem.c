@@ -89,7 +89,7 @@ add_detail(struct buf *out, const struct error *err)
 	json_quote(out, (struct str){ detail, (size_t)len });
 }
 
-/* What the status needs besides itself. */
+/* Adds the header that the status calls for, such as Allow or Retry-After. */
 static void
 add_headers(const struct request *request, const struct error *err, char extra[REPLY_EXTRA_BYTES])
 {

@@ -88,7 +88,7 @@ put_number(char *at, size_t number)
 	return at + (digits + sizeof(digits) - first);
 }
 
-/* What every answer says. */
+/* Writes the status line and the headers that every answer has. */
 static char *
 put_common(char *at, struct request *request, const struct reply *reply)
 {

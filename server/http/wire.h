@@ -3,7 +3,7 @@
  *
  * Here: reading what has arrived, sending, and keeping what the socket does not take yet. Nothing
  * else knows that there is a socket.
- * Not here: messages, states, limits on what is kept (connection).
+ * Not here: messages, states, limits on what is kept (connection, exchange).
  *
  * An answer goes out with one system call, and what has arrived comes in with one, straight to
  * where it is parsed. libevent's bufferevents would ask the kernel first how much there is, and
