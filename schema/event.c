@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "schema/number.h"
+
 static const char *const rule_names[RULE_COUNT] = {
 	[RULE_KEEP] = "keep",
 	[RULE_MAIN_ALIAS] = "main-alias",
@@ -215,17 +217,5 @@ draft_check(struct draft *draft, struct arena *arena, struct error *err)
 bool
 event_id_parse(struct str s, int64_t *ret)
 {
-	int64_t id = 0;
-
-	if (s.len == 0 || s.s[0] == '0')
-		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.s[i] < '0' || s.s[i] > '9')
-			return false;
-		if (__builtin_mul_overflow(id, 10, &id) ||
-		    __builtin_add_overflow(id, s.s[i] - '0', &id))
-			return false;
-	}
-	*ret = id;
-	return true;
+	return s.len > 0 && s.s[0] != '0' && number_parse(s, 1, INT64_MAX, ret) == NUMBER_PARSED;
 }

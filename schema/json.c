@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "schema/json_text.h"
+#include "schema/number.h"
 
 /*
  * A document that has grown past this gives its tokens back when a text comes that cannot need as
@@ -538,24 +539,8 @@ json_string(const struct json *doc, size_t token, struct arena *arena)
 bool
 json_int64(const struct json *doc, size_t token, int64_t *ret)
 {
-	const struct str raw = json_raw(doc, token);
-	const bool negative = raw.len > 0 && raw.s[0] == '-';
-	int64_t n = 0; /* counted downwards: there is one more of the negative ones */
-	size_t i;
-
-	if (doc->tokens[token].type != JSON_NUMBER)
-		return false;
-	for (i = negative ? 1 : 0; i < raw.len; i++) {
-		if (raw.s[i] < '0' || raw.s[i] > '9')
-			return false;
-		if (__builtin_mul_overflow(n, 10, &n) ||
-		    __builtin_sub_overflow(n, raw.s[i] - '0', &n))
-			return false;
-	}
-	if (!negative && n == INT64_MIN)
-		return false;
-	*ret = negative ? n : -n;
-	return true;
+	return doc->tokens[token].type == JSON_NUMBER &&
+	       number_parse(json_raw(doc, token), INT64_MIN, INT64_MAX, ret) == NUMBER_PARSED;
 }
 
 static void

@@ -1,11 +1,11 @@
 /*
- * number.c - Number::toString of ECMAScript.
+ * number.c - the decimal parser, and Number::toString of ECMAScript.
  *
- * printf rounds correctly, so the shortest form is found by asking it for one digit more until the
- * text reads back as the same double. One case escapes that: just above a power of two the doubles
- * lie twice as far apart as below it, and a short text that reads back may lie farther away, on the
- * upper side, than the nearest one of its length, which does not. So the next text upward gets its
- * try, too.
+ * For the latter: printf rounds correctly, so the shortest form is found by asking it for one digit
+ * more until the text reads back as the same double. One case escapes that: just above a power of
+ * two the doubles lie twice as far apart as below it, and a short text that reads back may lie
+ * farther away, on the upper side, than the nearest one of its length, which does not. So the next
+ * text upward gets its try, too.
  */
 #include "schema/number.h"
 
@@ -15,6 +15,32 @@
 #include <stdlib.h>
 
 #define DIGITS_MAX 17
+
+enum number_parsed
+number_parse(struct str text, int64_t min, int64_t max, int64_t *ret)
+{
+	const bool negative = min < 0 && text.len > 0 && text.s[0] == '-';
+	bool overflow = false;
+	int64_t n = 0; /* counted downwards: there is one more negative number than positive ones */
+
+	if (text.len == negative)
+		return NUMBER_SYNTAX;
+	for (size_t i = negative; i < text.len; i++) {
+		if (text.s[i] < '0' || text.s[i] > '9')
+			return NUMBER_SYNTAX;
+		overflow |= __builtin_mul_overflow(n, 10, &n) ||
+			    __builtin_sub_overflow(n, text.s[i] - '0', &n);
+	}
+	if (overflow || (!negative && n == INT64_MIN))
+		return NUMBER_RANGE;
+	n = negative ? n : -n;
+	if (n < min || n > max)
+		return NUMBER_RANGE;
+	*ret = n;
+	return NUMBER_PARSED;
+}
+
+/* --- doubles as text --- */
 
 /* digits times ten to the exponent. */
 struct decimal {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "schema/event.h"
+#include "schema/number.h"
 #include "server/file.h"
 #include "server/log.h"
 
@@ -233,14 +234,9 @@ set_choice(struct loading *l, const struct option_row *row, const char *text, st
 static int
 set_number(struct loading *l, const struct option_row *row, const char *text, struct error *err)
 {
-	int64_t number = 0;
-	const char *c = text;
+	int64_t number;
 
-	for (; *c >= '0' && *c <= '9'; c++)
-		if (__builtin_mul_overflow(number, 10, &number) ||
-		    __builtin_add_overflow(number, *c - '0', &number))
-			break;
-	if (*c != '\0' || c == text || number < row->min || number > row->max)
+	if (number_parse(str_of(text), row->min, row->max, &number) != NUMBER_PARSED)
 		return error_set(err, ERROR_CONFIG, "\"%.64s\" is not a number from %lld to %lld",
 				 text, (long long)row->min, (long long)row->max);
 	*(int64_t *)place(row, l->options) = number;

@@ -4,24 +4,24 @@
 #include <stdlib.h>
 
 #include "queue/plan.h"
+#include "schema/number.h"
 
 /* A cursor is the position where the page before ended: "<outcome>:<event>". */
 static int
 read_cursor(struct history_op *history)
 {
-	char text[48], *end = text;
+	const struct str cursor = history->cursor;
 	struct history_query *query = &history->query;
 
-	if (history->cursor.s == NULL)
+	if (cursor.s == NULL)
 		return 0;
-	if (history->cursor.len > 0 && history->cursor.len < sizeof(text)) {
-		memcpy(text, history->cursor.s, history->cursor.len);
-		text[history->cursor.len] = '\0';
-		query->before_outcome = strtoll(text, &end, 10);
-		if (*end == ':')
-			query->before_event = strtoll(end + 1, &end, 10);
-	}
-	if (end == text || *end != '\0' || query->before_outcome <= 0 || query->before_event <= 0)
+	const char *colon = memchr(cursor.s, ':', cursor.len);
+	size_t len = colon != NULL ? (size_t)(colon - cursor.s) : cursor.len;
+	if (colon == NULL ||
+	    number_parse((struct str){ cursor.s, len }, 1, INT64_MAX, &query->before_outcome) !=
+		NUMBER_PARSED ||
+	    number_parse((struct str){ colon + 1, cursor.len - len - 1 }, 1, INT64_MAX,
+			 &query->before_event) != NUMBER_PARSED)
 		return error_set_field(&history->op.error, "cursor",
 				       "not a cursor of an earlier page");
 	return 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "queue/plan.h"
+#include "schema/number.h"
 #include "schema/session_key.h"
 
 /*
@@ -51,21 +52,15 @@ sort_value(enum sort sort, const struct queue *queue)
 static int
 read_cursor(struct sessions_op *list, struct list_position *ret)
 {
-	char digits[24];
 	const char *colon = memchr(list->cursor.s, ':', list->cursor.len);
 	size_t len = colon != NULL ? (size_t)(colon - list->cursor.s) : 0;
 
-	if (len == 0 || len >= sizeof(digits))
+	if (number_parse((struct str){ list->cursor.s, len }, INT64_MIN, INT64_MAX, &ret->value) !=
+		NUMBER_PARSED ||
+	    list->cursor.len == len + 1)
 		return error_set_field(&list->op.error, "cursor",
 				       "not a cursor of an earlier page");
-	memcpy(digits, list->cursor.s, len);
-	digits[len] = '\0';
-	char *end;
-	ret->value = strtoll(digits, &end, 10);
 	ret->key = (struct str){ colon + 1, list->cursor.len - len - 1 };
-	if (*end != '\0' || ret->key.len == 0)
-		return error_set_field(&list->op.error, "cursor",
-				       "not a cursor of an earlier page");
 	return 0;
 }
 

@@ -5,7 +5,7 @@
  */
 #include "queue/sqlite/ids.h"
 
-#include <ctype.h>
+#include "schema/number.h"
 
 static size_t
 run_length(const int64_t *ids, size_t count)
@@ -38,16 +38,14 @@ ids_write(struct buf *out, const int64_t *ids, size_t count)
 static bool
 read_id(const char **at, const char *end, int64_t *ret)
 {
-	int64_t n = 0;
 	const char *p = *at;
 
-	for (; p < end && isdigit((unsigned char)*p); p++)
-		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *p - '0', &n))
-			return false;
-	if (p == *at || n == 0)
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	if (number_parse((struct str){ *at, (size_t)(p - *at) }, 1, INT64_MAX, ret) !=
+	    NUMBER_PARSED)
 		return false;
 	*at = p;
-	*ret = n;
 	return true;
 }
 

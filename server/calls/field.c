@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "schema/number.h"
 #include "server/calls/calls.h"
 #include "server/http/target.h"
 
@@ -259,17 +260,6 @@ fields_read(const struct json *doc, size_t token, const struct field *fields, si
 
 /* --- queries --- */
 
-static bool
-text_number(struct str text, int64_t *ret)
-{
-	*ret = 0;
-	for (size_t i = 0; i < text.len; i++)
-		if (text.s[i] < '0' || text.s[i] > '9' || __builtin_mul_overflow(*ret, 10, ret) ||
-		    __builtin_add_overflow(*ret, text.s[i] - '0', ret))
-			return false;
-	return text.len > 0;
-}
-
 static const char *
 set_parameter(void *at, const struct field *field, struct str value)
 {
@@ -285,7 +275,7 @@ set_parameter(void *at, const struct field *field, struct str value)
 	case FIELD_EXEC_COMPLETIONS:
 		return choose(at, field, value);
 	default:
-		if (!text_number(value, &number) || number < field->min || number > field->max)
+		if (number_parse(value, field->min, field->max, &number) != NUMBER_PARSED)
 			return out_of_bounds(field);
 		if (field->type == FIELD_SIZE)
 			*(size_t *)at = (size_t)number;

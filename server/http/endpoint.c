@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/number.h"
+
 static int
 parse_unix(const char *path, struct endpoint *ret, struct error *err)
 {
@@ -25,14 +27,12 @@ parse_unix(const char *path, struct endpoint *ret, struct error *err)
 static bool
 parse_port(const char *text, uint16_t *ret)
 {
-	char *end;
-	unsigned long port;
+	int64_t port;
 
-	if (*text < '0' || *text > '9')
+	if (number_parse(str_of(text), 0, UINT16_MAX, &port) != NUMBER_PARSED)
 		return false;
-	port = strtoul(text, &end, 10);
 	*ret = (uint16_t)port;
-	return *end == '\0' && port <= 65535;
+	return true;
 }
 
 /* The host and the port of HOST:PORT or [HOST]:PORT. */

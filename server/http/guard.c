@@ -3,9 +3,13 @@
  */
 #include "server/http/guard.h"
 
+#include <limits.h>
 #include <strings.h>
 
+#include "schema/number.h"
+
 #define DEFAULT_HTTP_PORT 80
+#define PORT_DIGITS_MAX 5
 
 static bool
 same(struct str a, struct str b)
@@ -20,6 +24,7 @@ static bool
 split(struct str authority, struct str *name, int *port)
 {
 	size_t len = authority.len, digits;
+	int64_t number;
 
 	while (len > 0 && authority.s[len - 1] >= '0' && authority.s[len - 1] <= '9')
 		len--;
@@ -30,11 +35,10 @@ split(struct str authority, struct str *name, int *port)
 	    (authority.s[0] == '[' && len >= 2 && authority.s[len - 2] != ']'))
 		return authority.len > 0;
 	name->len = len - 1;
-	if (digits == 0 || digits > 5)
+	if (digits > PORT_DIGITS_MAX || number_parse((struct str){ authority.s + len, digits }, 0,
+						     INT_MAX, &number) != NUMBER_PARSED)
 		return false;
-	*port = 0;
-	for (size_t i = len; i < authority.len; i++)
-		*port = *port * 10 + (authority.s[i] - '0');
+	*port = (int)number;
 	return name->len > 0;
 }
 

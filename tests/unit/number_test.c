@@ -1,4 +1,4 @@
-/* number_test.c - doubles are written as ECMAScript writes them. */
+/* number_test.c - integers are read strictly, doubles are written as ECMAScript writes them. */
 #include "schema/number.h"
 
 #include <float.h>
@@ -55,6 +55,71 @@ numbers_are_written_as_ecmascript_does(void **state)
 	}
 }
 
+static const struct {
+	const char *text;
+	int64_t min, max;
+	enum number_parsed parsed;
+	int64_t n;
+} integers[] = {
+	{ "0", 0, 9, NUMBER_PARSED, 0 },
+	{ "9", 0, 9, NUMBER_PARSED, 9 },
+	{ "007", 0, 9, NUMBER_PARSED, 7 },
+	{ "9223372036854775807", 0, INT64_MAX, NUMBER_PARSED, INT64_MAX },
+	{ "00000000000000000000000000000000000000001", 0, INT64_MAX, NUMBER_PARSED, 1 },
+	{ "-9223372036854775808", INT64_MIN, INT64_MAX, NUMBER_PARSED, INT64_MIN },
+	{ "-0", -1, 1, NUMBER_PARSED, 0 },
+	{ "-5", -5, -5, NUMBER_PARSED, -5 },
+	{ "10", 0, 9, NUMBER_RANGE, 0 },
+	{ "0", 1, 9, NUMBER_RANGE, 0 },
+	{ "-6", -5, 5, NUMBER_RANGE, 0 },
+	{ "9223372036854775808", INT64_MIN, INT64_MAX, NUMBER_RANGE, 0 },
+	{ "-9223372036854775809", INT64_MIN, INT64_MAX, NUMBER_RANGE, 0 },
+	{ "18446744073709551617", 0, INT64_MAX, NUMBER_RANGE, 0 }, /* 2^64 + 1 */
+	{ "99999999999999999999999999999999", INT64_MIN, INT64_MAX, NUMBER_RANGE, 0 },
+	{ "99999999999999999999999999999999x", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+	{ "", 0, 9, NUMBER_SYNTAX, 0 },
+	{ "-", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+	{ "-1", 0, 9, NUMBER_SYNTAX, 0 },
+	{ "--1", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+	{ "+1", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+	{ " 1", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+	{ "1 ", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+	{ "1.0", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+	{ "1e3", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+	{ "0x1", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+	{ "1:", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+	{ "1/", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+	{ "\u0661", INT64_MIN, INT64_MAX, NUMBER_SYNTAX, 0 },
+};
+
+static void
+integers_are_read_strictly(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(integers) / sizeof(integers[0]); i++) {
+		int64_t n = 0;
+
+		if (number_parse(str_of(integers[i].text), integers[i].min, integers[i].max, &n) !=
+			integers[i].parsed ||
+		    n != integers[i].n)
+			fail_msg("\"%s\" gave %lld", integers[i].text, (long long)n);
+	}
+}
+
+static void
+a_refused_integer_leaves_the_result_alone(void **state)
+{
+	int64_t n = 42;
+
+	(void)state;
+	assert_int_equal(number_parse(STR("12x"), 0, 100, &n), NUMBER_SYNTAX);
+	assert_int_equal(number_parse(STR("101"), 0, 100, &n), NUMBER_RANGE);
+	assert_int_equal(number_parse(STR_NULL, 0, 100, &n), NUMBER_SYNTAX);
+	assert_int_equal(n, 42);
+	assert_int_equal(number_parse((struct str){ "123", 2 }, 0, 100, &n), NUMBER_PARSED);
+	assert_int_equal(n, 12);
+}
+
 static void
 every_number_reads_back_the_same(void **state)
 {
@@ -80,6 +145,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_written_as_ecmascript_does),
+		cmocka_unit_test(integers_are_read_strictly),
+		cmocka_unit_test(a_refused_integer_leaves_the_result_alone),
 		cmocka_unit_test(every_number_reads_back_the_same),
 	};
 
