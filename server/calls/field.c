@@ -16,25 +16,24 @@
 #define FIELDS_MAX 24
 #define POINTER_BYTES_MAX 96
 
-/* Sets the member; NULL or why it cannot. */
+#define WHY_BYTES 96
+
+/* Sets the member. Returns NULL, or why it cannot: a literal, or text written into why. */
 typedef const char *setter(void *at, const struct field *field, const struct json *doc,
-			   size_t token, struct arena *arena);
+			   size_t token, struct arena *arena, char why[WHY_BYTES]);
 
 static const char *
-out_of_bounds(const struct field *field)
+out_of_bounds(const struct field *field, char why[WHY_BYTES])
 {
-	static char why[96]; /* used up before the next one is made */
-
-	snprintf(why, sizeof(why), "must be an integer from %lld to %lld", (long long)field->min,
+	snprintf(why, WHY_BYTES, "must be an integer from %lld to %lld", (long long)field->min,
 		 (long long)field->max);
 	return why;
 }
 
 static const char *
 set_text(void *at, const struct field *field, const struct json *doc, size_t token,
-	 struct arena *arena)
+	 struct arena *arena, char why[WHY_BYTES])
 {
-	static char why[96];
 	struct str text;
 
 	if (doc->tokens[token].type != JSON_STRING)
@@ -44,17 +43,18 @@ set_text(void *at, const struct field *field, const struct json *doc, size_t tok
 	if (field->type != FIELD_TEXT || field->max == 0 ||
 	    (text.len >= (size_t)field->min && text.len <= (size_t)field->max))
 		return NULL;
-	snprintf(why, sizeof(why), "must have %lld to %lld bytes", (long long)field->min,
+	snprintf(why, WHY_BYTES, "must have %lld to %lld bytes", (long long)field->min,
 		 (long long)field->max);
 	return why;
 }
 
 static const char *
 set_bool(void *at, const struct field *field, const struct json *doc, size_t token,
-	 struct arena *arena)
+	 struct arena *arena, char why[WHY_BYTES])
 {
 	(void)field;
 	(void)arena;
+	(void)why;
 	*(bool *)at = doc->tokens[token].type == JSON_TRUE;
 	return *(bool *)at || doc->tokens[token].type == JSON_FALSE ? NULL
 								    : "must be true or false";
@@ -62,14 +62,14 @@ set_bool(void *at, const struct field *field, const struct json *doc, size_t tok
 
 static const char *
 set_number(void *at, const struct field *field, const struct json *doc, size_t token,
-	   struct arena *arena)
+	   struct arena *arena, char why[WHY_BYTES])
 {
 	int64_t number;
 
 	(void)arena;
 	if (doc->tokens[token].type != JSON_NUMBER || !json_int64(doc, token, &number) ||
 	    number < field->min || number > field->max)
-		return out_of_bounds(field);
+		return out_of_bounds(field, why);
 	if (field->type == FIELD_SIZE)
 		*(size_t *)at = (size_t)number;
 	else
@@ -114,8 +114,9 @@ choose(void *at, const struct field *field, struct str word)
 
 static const char *
 set_choice(void *at, const struct field *field, const struct json *doc, size_t token,
-	   struct arena *arena)
+	   struct arena *arena, char why[WHY_BYTES])
 {
+	(void)why;
 	return choose(at, field,
 		      doc->tokens[token].type == JSON_STRING ? json_string(doc, token, arena)
 							     : STR_NULL);
@@ -166,7 +167,7 @@ static void
 read_texts(struct texts *ret, const struct field *field, const struct json *doc, size_t token,
 	   struct arena *arena, struct bad_fields *bad)
 {
-	char pointer[POINTER_BYTES_MAX];
+	char pointer[POINTER_BYTES_MAX], why[WHY_BYTES];
 	size_t count = 0, n = 0;
 
 	if (doc->tokens[token].type != JSON_ARRAY) {
@@ -176,14 +177,13 @@ read_texts(struct texts *ret, const struct field *field, const struct json *doc,
 	for (size_t t = json_first(doc, token); t != 0; t = json_next(doc, token, t))
 		count++;
 	if (count > (size_t)field->max) {
-		snprintf(pointer, sizeof(pointer), "must have at most %lld items",
-			 (long long)field->max);
-		bad_fields_add(bad, field->name, pointer);
+		snprintf(why, sizeof(why), "must have at most %lld items", (long long)field->max);
+		bad_fields_add(bad, field->name, why);
 		return;
 	}
 	*ret = (struct texts){ arena_alloc(arena, count * sizeof(*ret->items)), count };
 	for (size_t t = json_first(doc, token); t != 0; t = json_next(doc, token, t), n++) {
-		if (set_text(&ret->items[n], field, doc, t, arena) == NULL)
+		if (set_text(&ret->items[n], field, doc, t, arena, why) == NULL)
 			continue;
 		snprintf(pointer, sizeof(pointer), "%s/%zu", field->name.s, n);
 		bad_fields_add(bad, str_of(pointer), "must be a string");
@@ -195,15 +195,16 @@ read_member(const struct json *doc, size_t token, const struct field *field, voi
 	    struct arena *arena, struct bad_fields *bad)
 {
 	void *at = (char *)target + field->offset;
+	char text[WHY_BYTES];
+	const char *why;
 	struct error err;
-	const char *why = NULL;
 
 	if (field->type == FIELD_DELIVERY) {
 		if (delivery_read(doc, token, arena, at, &err) != 0)
 			bad_fields_add(bad, str_of(err.pointer), err.detail);
 	} else if (field->type == FIELD_TEXTS)
 		read_texts(at, field, doc, token, arena, bad);
-	else if ((why = setters[field->type](at, field, doc, token, arena)) != NULL)
+	else if ((why = setters[field->type](at, field, doc, token, arena, text)) != NULL)
 		bad_fields_add(bad, field->name, why);
 }
 
@@ -261,7 +262,7 @@ fields_read(const struct json *doc, size_t token, const struct field *fields, si
 /* --- queries --- */
 
 static const char *
-set_parameter(void *at, const struct field *field, struct str value)
+set_parameter(void *at, const struct field *field, struct str value, char why[WHY_BYTES])
 {
 	int64_t number;
 
@@ -276,7 +277,7 @@ set_parameter(void *at, const struct field *field, struct str value)
 		return choose(at, field, value);
 	default:
 		if (number_parse(value, field->min, field->max, &number) != NUMBER_PARSED)
-			return out_of_bounds(field);
+			return out_of_bounds(field, why);
 		if (field->type == FIELD_SIZE)
 			*(size_t *)at = (size_t)number;
 		else
@@ -294,6 +295,7 @@ read_query(struct request *request, const struct field *fields, size_t count, vo
 	uint32_t seen = 0;
 
 	while (query_next(&rest, &name, &value)) {
+		char text[WHY_BYTES];
 		const char *why;
 		size_t i;
 
@@ -308,7 +310,8 @@ read_query(struct request *request, const struct field *fields, size_t count, vo
 		else if ((seen & 1u << i) != 0)
 			why = "may be given once";
 		else
-			why = set_parameter((char *)target + fields[i].offset, &fields[i], value);
+			why = set_parameter((char *)target + fields[i].offset, &fields[i], value,
+					    text);
 		if (i < count)
 			seen |= 1u << i;
 		if (why != NULL)
