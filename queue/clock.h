@@ -1,11 +1,11 @@
 /*
- * clock.h - what time it is: the one clock of queue/.
+ * clock.h - what time it is: the one file that reads the kernel's clocks.
  *
- * Here: the wall clock, which is written down; the boot clock (CLOCK_BOOTTIME), which counts
- * suspends and decides what is due while a server runs; and the monotonic clock, which measures how
- * long something took. The first two are read together through a variable, so that a test can stop
- * time and let it jump.
- * Not here: which deadline uses which clock (engine, load). Private to queue/.
+ * Here: the wall clock, for times that are stored and shown; the boot clock (CLOCK_BOOTTIME), which
+ * counts suspends and decides when an event is due; and the monotonic clock, for durations and for
+ * the deadlines of connections. The first two are read together through a variable, so that a test
+ * can stop time and let it jump.
+ * Not here: which deadline uses which clock (engine, load, server/http/deadline).
  */
 #ifndef QUEUE_CLOCK_H
 #define QUEUE_CLOCK_H
@@ -18,7 +18,10 @@ struct clock {
 };
 extern struct clock (*clock_now)(void);
 
-/* Microseconds since some moment; never goes back. For durations only; tests do not replace it. */
+/* Microseconds on the monotonic clock: since some moment, never going back. */
 int64_t clock_monotonic_us(void);
+
+/* The same in milliseconds, up to a scheduler's tick late, but cheap enough for every request. */
+int64_t clock_coarse_ms(void);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <unistd.h>
 
+#include "queue/clock.h"
 #include "schema/text.h"
 
 #define LOG_TEXT_BYTES_MAX 1024
@@ -108,14 +109,14 @@ log_quote(struct buf *out, struct str s)
 static void
 add_time(struct buf *out)
 {
-	struct timespec now;
+	const int64_t now_ms = clock_now().wall_ms;
+	const time_t now = now_ms / 1000;
 	struct tm tm;
 	char text[40];
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
+	gmtime_r(&now, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	buf_addf(out, "%s.%03ldZ", text, now.tv_nsec / 1000000);
+	buf_addf(out, "%s.%03dZ", text, (int)(now_ms % 1000));
 }
 
 static void

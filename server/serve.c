@@ -19,10 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include <unistd.h>
 
+#include "queue/clock.h"
 #include "queue/sqlite/store.h"
 #include "server/calls/calls.h"
 #include "server/calls/routes.h"
@@ -260,11 +260,11 @@ set_timer(struct loop *loop)
 		next = loop->stop_at_ms;
 	if (streams < next)
 		next = streams;
-	if (due >= 0 && monotonic_ms() + due < next)
-		next = monotonic_ms() + due;
+	if (due >= 0 && clock_coarse_ms() + due < next)
+		next = clock_coarse_ms() + due;
 	if (next >= loop->timer_at_ms)
 		return;
-	wait = next - monotonic_ms();
+	wait = next - clock_coarse_ms();
 	if (wait < 1)
 		wait = 1;
 	loop->timer_at_ms = next;
@@ -297,19 +297,10 @@ begin_stop(struct loop *loop)
 	log_line(LOG_INFO, log_msg("stopping"),
 		 log_number("connections", (long long)http->stats.connections));
 	http->closing = true;
-	loop->stop_at_ms = monotonic_ms() + loop->options->shutdown_grace_ms;
+	loop->stop_at_ms = clock_coarse_ms() + loop->options->shutdown_grace_ms;
 	listeners_close(&http->listeners);
 	waits_end(loop->calls->waits);
 	streams_end(loop->calls->streams);
-}
-
-static int64_t
-now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static uint64_t
@@ -342,11 +333,11 @@ gather(struct loop *loop, bool busy)
 	struct http *http = loop->http;
 	uint64_t answers = count_answers(&http->stats),
 		 expected = http->stats.requests + (answers - loop->answers);
-	int64_t until_us = answers > loop->answers ? now_us() + GATHER_US : 0;
+	int64_t until_us = answers > loop->answers ? clock_monotonic_us() + GATHER_US : 0;
 
 	loop->answers = answers;
 	event_base_loop(http->base, EVLOOP_ONCE | (busy || until_us > 0 ? EVLOOP_NONBLOCK : 0));
-	while (http->stats.requests < expected && now_us() < until_us) {
+	while (http->stats.requests < expected && clock_monotonic_us() < until_us) {
 		sched_yield();
 		event_base_loop(http->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	}
@@ -396,7 +387,7 @@ run(struct loop *loop)
 	begin_stop(loop);
 	turn(loop, true); /* what had arrived by now is still read */
 	connections_close_idle(http);
-	while (!TAILQ_EMPTY(&http->connections) && monotonic_ms() < loop->stop_at_ms) {
+	while (!TAILQ_EMPTY(&http->connections) && clock_coarse_ms() < loop->stop_at_ms) {
 		set_timer(loop);
 		busy = turn(loop, busy);
 		connections_close_idle(http);
@@ -510,7 +501,7 @@ static void
 init_calls(struct calls *calls, const struct options *options)
 {
 	init_http(&calls->http, options);
-	calls->started_ms = monotonic_ms();
+	calls->started_ms = clock_coarse_ms();
 	calls->limits = (struct call_limits){
 		.batch_events_max = options->max_batch_events,
 		.waiters_max = options->max_waiters,

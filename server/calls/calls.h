@@ -40,7 +40,7 @@ struct calls {
 	struct streams *streams; /* stream.h */
 	struct json
 	    doc; /* the body that a handler reads; kept so that the next need not allocate */
-	int64_t started_ms; /* monotonic */
+	int64_t started_ms; /* on clock_coarse_ms */
 };
 
 static inline struct calls *

@@ -5,8 +5,8 @@
 #include "server/calls/metrics.h"
 
 #include <assert.h>
-#include <time.h>
 
+#include "queue/clock.h"
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
@@ -122,17 +122,15 @@ value_of(const struct metrics *metrics, const struct row *row)
 void
 metrics_read(const struct calls *calls, struct metrics *ret)
 {
-	struct timespec now;
-	int64_t age;
+	int64_t age_ms;
 
 	engine_stats(calls->engine, &ret->engine);
 	ret->http = calls->http.stats;
 	ret->table = calls->http.calls;
 	ret->calls = calls->stats;
-	ret->uptime_ms = (uint64_t)(monotonic_ms() - calls->started_ms);
-	clock_gettime(CLOCK_REALTIME, &now);
-	age = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ret->engine.oldest_ts_ms;
-	ret->oldest_age_ms = ret->engine.oldest_ts_ms > 0 && age > 0 ? (uint64_t)age : 0;
+	ret->uptime_ms = (uint64_t)(clock_coarse_ms() - calls->started_ms);
+	age_ms = clock_now().wall_ms - ret->engine.oldest_ts_ms;
+	ret->oldest_age_ms = ret->engine.oldest_ts_ms > 0 && age_ms > 0 ? (uint64_t)age_ms : 0;
 }
 
 static void

@@ -18,9 +18,9 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #include "queue/catalog/table.h"
+#include "queue/clock.h"
 #include "schema/session_key.h"
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
@@ -74,15 +74,6 @@ struct reader {
 	TAILQ_ENTRY(reader) link;
 };
 
-static int64_t
-wall_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /*
  * Ids are microseconds at the start: no server tells a million wakes a second, so the next start
  * begins higher.
@@ -93,7 +84,7 @@ streams_new(struct calls *calls)
 	struct streams *streams = mem_alloc(sizeof(*streams));
 
 	streams->calls = calls;
-	streams->last_id = (uint64_t)wall_ms() * 1000;
+	streams->last_id = (uint64_t)clock_now().wall_ms * 1000;
 	TAILQ_INIT(&streams->readers);
 	return streams;
 }
@@ -139,7 +130,7 @@ wake_new(struct reader *reader, struct str key, uint64_t hash)
 
 	*wake = (struct reader_wake){ .key = { memcpy(wake + 1, key.s, key.len), key.len },
 				      .hash = hash };
-	wake->due_ms = monotonic_ms() + reader->coalesce_ms;
+	wake->due_ms = clock_coarse_ms() + reader->coalesce_ms;
 	table_add(&reader->wakes, hash, wake);
 	TAILQ_INSERT_TAIL(&reader->later, wake, link);
 	reader->held_bytes += bytes_of(wake);
@@ -168,7 +159,7 @@ note(struct reader *reader, struct str key, bool now, struct str source)
 		TAILQ_INSERT_TAIL(&reader->at_once, wake, link);
 		wake->now = true;
 	}
-	wake->ts_ms = wall_ms();
+	wake->ts_ms = clock_now().wall_ms;
 	wake->has_source = source.s != NULL;
 	wake->source_len = source.len < sizeof(wake->source) ? source.len : sizeof(wake->source);
 	if (wake->source_len > 0)
@@ -267,7 +258,7 @@ void
 streams_flush(struct streams *streams)
 {
 	struct reader *reader, *next;
-	int64_t now_ms = TAILQ_EMPTY(&streams->readers) ? 0 : monotonic_ms();
+	int64_t now_ms = TAILQ_EMPTY(&streams->readers) ? 0 : clock_coarse_ms();
 
 	for (reader = TAILQ_FIRST(&streams->readers); reader != NULL; reader = next) {
 		next = TAILQ_NEXT(reader, link);
@@ -307,7 +298,7 @@ add_level(void *arg, struct str key, size_t deliverable, bool now, struct str so
 
 	if (passes(reader, key))
 		add_event(reader->streams, &reader->streams->calls->http.out, key, deliverable,
-			  source, now, wall_ms());
+			  source, now, clock_now().wall_ms);
 }
 
 /*
@@ -427,7 +418,7 @@ open_stream(struct request *request, struct reader *reader)
 	reader->streams = calls->streams;
 	reader->request = request;
 	reader->most_bytes = (size_t)calls->limits.stream_buffer_bytes;
-	reader->ping_ms = monotonic_ms() + calls->limits.stream_ping_ms;
+	reader->ping_ms = clock_coarse_ms() + calls->limits.stream_ping_ms;
 	TAILQ_INIT(&reader->at_once);
 	TAILQ_INIT(&reader->later);
 	TAILQ_INSERT_TAIL(&calls->streams->readers, reader, link);

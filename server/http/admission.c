@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "queue/clock.h"
 #include "server/http/http.h"
 #include "server/http/target.h"
 
@@ -41,7 +42,7 @@ refuse_token(struct request *request, bool presented, struct error *err)
 {
 	if (request->webhook)
 		request->retry_after_s =
-		    throttle_count(&request->http->throttle, request->address, monotonic_ms());
+		    throttle_count(&request->http->throttle, request->address, clock_coarse_ms());
 	if (request->retry_after_s > 0) {
 		request->http->stats.tokens_throttled++;
 		return error_set(err, ERROR_QUEUE_FULL, "too many bad tokens from this address");

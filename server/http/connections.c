@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "queue/clock.h"
 #include "server/http/connection.h"
 #include "server/http/exchange.h"
 
@@ -121,7 +122,7 @@ body_is_late(const struct connection *c)
 	const struct http_limits *limits = &c->http->limits;
 	size_t wanted = (size_t)(limits->body_rate_min * BODY_WINDOW_MS / 1000);
 
-	return monotonic_ms() - c->body_began_ms >= limits->body_timeout_ms ||
+	return clock_coarse_ms() - c->body_began_ms >= limits->body_timeout_ms ||
 	       c->parser.body_seen - c->body_looked < wanted;
 }
 
@@ -170,7 +171,7 @@ expire(struct connection *c)
 void
 connections_expire(struct http *http)
 {
-	int64_t now_ms = monotonic_ms();
+	int64_t now_ms = clock_coarse_ms();
 	struct deadline *over;
 
 	while ((over = deadlines_over(&http->deadlines, now_ms)) != NULL) {

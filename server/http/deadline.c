@@ -3,16 +3,9 @@
  */
 #include "server/http/deadline.h"
 
-#include <time.h>
+#include <stddef.h>
 
-int64_t
-monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+#include "queue/clock.h"
 
 void
 deadlines_init(struct deadlines *deadlines)
@@ -35,7 +28,7 @@ deadline_set(struct deadlines *deadlines, struct deadline *deadline, enum deadli
 	deadline->kind = kind;
 	if (kind == DEADLINE_NONE)
 		return;
-	deadline->at_ms = monotonic_ms() + deadlines->duration_ms[kind];
+	deadline->at_ms = clock_coarse_ms() + deadlines->duration_ms[kind];
 	TAILQ_INSERT_TAIL(&deadlines->queues[kind], deadline, link);
 }
 

@@ -25,7 +25,7 @@ enum deadline_kind {
 /* Embedded in what has a deadline. Init before use. */
 struct deadline {
 	enum deadline_kind kind;
-	int64_t at_ms;
+	int64_t at_ms; /* on clock_coarse_ms, as every time here */
 	TAILQ_ENTRY(deadline) link;
 };
 
@@ -35,8 +35,6 @@ struct deadlines {
 	struct deadline_queue queues[DEADLINE_KINDS];
 	int64_t duration_ms[DEADLINE_KINDS];
 };
-
-int64_t monotonic_ms(void); /* a clock that only goes forward, a few milliseconds coarse */
 
 void deadlines_init(struct deadlines *deadlines);
 void deadline_init(struct deadline *deadline);

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "queue/clock.h"
 #include "server/http/admission.h"
 #include "server/http/connection.h"
 #include "server/http/problem.h"
@@ -267,7 +268,7 @@ await_input(struct connection *c)
 	} else if (kind != c->deadline.kind) {
 		connection_set_deadline(c, kind);
 		if (kind == DEADLINE_BODY) {
-			c->body_began_ms = monotonic_ms();
+			c->body_began_ms = clock_coarse_ms();
 			c->body_looked = c->parser.body_seen;
 		}
 	}
