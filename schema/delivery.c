@@ -1,5 +1,5 @@
 /*
- * delivery.c - delivery contexts: read from JSON, compared, merged, written.
+ * delivery.c - delivery contexts: read from JSON, merged, written.
  */
 #include "schema/delivery.h"
 
@@ -9,7 +9,7 @@
 #include "schema/number.h"
 #include "schema/session_key.h"
 
-/* Other names of channels, folded. */
+/* Aliases of channels, folded (ROUTING section 7). */
 static const struct {
 	struct str alias, channel;
 } aliases[] = {
@@ -64,7 +64,7 @@ read_thread(struct delivery *d, struct str text, struct arena *arena)
 	d->thread_id = text_trim(text);
 }
 
-/* A thread id that is a number: its integer part, as text. One beyond all doubles is none. */
+/* A thread id that is a number becomes its integer part, as text. Infinity counts as absent. */
 static void
 read_thread_number(struct delivery *d, struct str literal, struct arena *arena)
 {
@@ -77,11 +77,11 @@ read_thread_number(struct delivery *d, struct str literal, struct arena *arena)
 	d->thread_is_number = true;
 }
 
-/* In the order in which they are written. */
+/* The fields, in the order in which delivery_write writes them. */
 static const struct {
 	struct str name;
 	void (*read)(struct delivery *d, struct str text, struct arena *arena);
-	/* NULL: strings only */
+	/* NULL: the field takes strings only */
 	void (*read_number)(struct delivery *d, struct str literal, struct arena *arena);
 } fields[] = {
 	{ STR_INIT("channel"), read_channel, NULL },

@@ -1,8 +1,8 @@
 /*
  * error.c - the public names of the codes, and the record that carries a failure.
  *
- * A detail may quote what a client sent and may be cut: what is left is made valid UTF-8 here,
- * once, so that nobody who prints it has to care.
+ * A detail may quote a client's bytes, and may be cut at its limit. The result is made valid UTF-8
+ * here, once, so that it can be printed everywhere.
  */
 #include "schema/error.h"
 
@@ -50,8 +50,8 @@ static const char *const code_names[ERROR_CODE_COUNT] = {
 };
 
 /*
- * Makes text of a format valid UTF-8: bytes that are no character become '?', a character cut at
- * the end goes.
+ * Makes formatted text valid UTF-8. A character that the cut went through is removed; if the rest
+ * is still not valid, every byte outside ASCII becomes '?'.
  */
 static void
 mend(char *text, bool cut)

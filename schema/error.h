@@ -1,8 +1,9 @@
 /*
  * error.h - every way a request or a start can fail, and how a failure travels.
  *
- * Here: one code per failure a caller can tell apart (DESIGN section 3), and the record that
- * carries it upward. Not here: HTTP statuses (server/problem), exit codes (server/serve), logging.
+ * Here: one code for each failure that a caller can tell apart (DESIGN section 3), and the record
+ * that carries it upward. Not here: HTTP statuses (server/problem), exit codes (server/serve),
+ * logging.
  */
 #ifndef SCHEMA_ERROR_H
 #define SCHEMA_ERROR_H
@@ -11,17 +12,16 @@
 
 enum error_code {
 	ERROR_NONE = 0,
-	/* a session key that is empty after trimming; nothing changed */
-	ERROR_BLANK_KEY,
+	ERROR_BLANK_KEY,        /* a session key that is empty after trimming; nothing changed */
 	ERROR_MALFORMED_KEY,    /* starts with "agent:" but does not parse; nothing changed */
 	ERROR_OWNER_UNRESOLVED, /* a bare key and the policy names no single owner */
 	ERROR_OWNER_MISMATCH,   /* agent key and agentId name different agents */
 	ERROR_INVALID_JSON,     /* the text is not JSON; detail says where */
 	/* well-formed, but a field or parameter is unknown, missing or out of bounds */
 	ERROR_INVALID_FIELD,
-	ERROR_BAD_REQUEST,            /* HTTP framing or target that we refuse */
+	ERROR_BAD_REQUEST,            /* refused HTTP framing or target */
 	ERROR_UNAUTHORIZED,           /* no token, or a wrong one */
-	ERROR_FORBIDDEN,              /* the browser or the token's scope says no */
+	ERROR_FORBIDDEN,              /* the Origin or the token's scope does not allow it */
 	ERROR_NOT_FOUND,              /* no such path or event */
 	ERROR_METHOD_NOT_ALLOWED,     /* the path exists, the method does not */
 	ERROR_TIMEOUT,                /* the client was too slow */
@@ -29,12 +29,12 @@ enum error_code {
 	ERROR_TOO_LARGE,              /* body or batch over its limit */
 	ERROR_URI_TOO_LONG,           /* request target over its limit */
 	ERROR_UNSUPPORTED_MEDIA_TYPE, /* a body that is not JSON */
-	ERROR_EXPECTATION_FAILED,     /* an Expect we do not know */
-	ERROR_MISDIRECTED,            /* Host is not ours */
+	ERROR_EXPECTATION_FAILED,     /* an unknown Expect */
+	ERROR_MISDIRECTED,            /* Host is not one of the server's names */
 	ERROR_IDEMPOTENCY_MISMATCH,   /* the key was used for another request */
 	ERROR_QUEUE_FULL,             /* a depth, session or total limit; retry later */
 	ERROR_HEADERS_TOO_LARGE,      /* request headers over their limit */
-	ERROR_NOT_IMPLEMENTED,        /* a transfer coding we do not speak */
+	ERROR_NOT_IMPLEMENTED,        /* an unsupported transfer coding */
 	ERROR_HTTP_VERSION,           /* neither HTTP/1.0 nor HTTP/1.1 */
 	ERROR_STORAGE_FAILED,         /* the store could not read or write; nothing changed */
 	ERROR_STORAGE_FULL,           /* no space for an event; nothing changed */
@@ -60,7 +60,7 @@ struct error {
 	int line, column; /* 1-based position in a text; 0 when there is none */
 	/* RFC 6901 pointer or parameter name of the bad field, else "" */
 	char pointer[ERROR_POINTER_BYTES];
-	/* one English sentence without the final stop; valid UTF-8, cut if too long */
+	/* one English sentence without its full stop; valid UTF-8, cut if too long */
 	char detail[ERROR_DETAIL_BYTES];
 };
 
@@ -68,7 +68,7 @@ struct error {
 int error_set(struct error *err, enum error_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same, for a field: pointer as in struct error ("/text"). */
+/* The same with ERROR_INVALID_FIELD; pointer as in struct error ("/text"). */
 int error_set_field(struct error *err, const char *pointer, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

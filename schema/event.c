@@ -1,5 +1,5 @@
 /*
- * event.c - names of the stored words, ids, and what a draft must be before it is admitted.
+ * event.c - names of the stored enums, ids, and the checks that admit a draft.
  */
 #include "schema/event.h"
 
@@ -58,7 +58,7 @@ event_state_name(const struct system_event *event)
 						   : names[event->state];
 }
 
-/* The texts of an event, wherever it goes. */
+/* Where an event has its texts: all that must be copied with it. */
 static const size_t text_offsets[] = {
 	offsetof(struct system_event, session_key),
 	offsetof(struct system_event, original_session_key),
@@ -109,7 +109,7 @@ system_event_copy(struct system_event *to, const struct system_event *from, stru
 	system_event_pack(to, from, arena_bytes(arena, system_event_text_bytes(from)));
 }
 
-/* A field and the most bytes it may have. */
+/* A text field and its limit. */
 struct limit {
 	const char *pointer, *name;
 	size_t offset; /* of its struct str */
@@ -207,7 +207,7 @@ draft_check(struct draft *draft, struct arena *arena, struct error *err)
 		return error_set_field(err, "/ttlMs", "ttlMs is not between 1 and %lld",
 				       TTL_MS_MAX);
 
-	/* Lower-casing can make a key longer, so the limit is looked at again. */
+	/* Lower-casing can make a key longer, so its limit is checked again. */
 	if (draft->context_key.s == NULL)
 		return 0;
 	draft->context_key = text_lower(arena, draft->context_key);

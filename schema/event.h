@@ -22,7 +22,7 @@
 #define DELIVERY_FIELD_BYTES_MAX 1024
 #define TRACEPARENT_BYTES_MAX 128
 #define IDEMPOTENCY_KEY_BYTES_MAX 255
-/* that a caller puts in front of a key, to tell kinds of requests apart */
+/* a prefix that server/ adds to a key, so that kinds of requests do not share keys */
 #define IDEMPOTENCY_KIND_BYTES 2
 #define CONSUMER_BYTES_MAX 128
 #define REASON_BYTES_MAX 512
@@ -32,7 +32,7 @@
 #define LEASE_MS_MAX (60 * 60 * 1000)
 #define WAIT_MS_DEFAULT (30 * 1000)
 #define WAIT_MS_MAX (5 * 60 * 1000)
-#define IDEMPOTENCY_MS (24LL * 60 * 60 * 1000) /* how long a key is remembered */
+#define IDEMPOTENCY_MS (24LL * 60 * 60 * 1000) /* how long a key is kept */
 
 /* Limits on one answer. A page ends at the first of them. */
 #define ANSWER_EVENTS_MAX 10000
@@ -74,7 +74,7 @@ const char *rule_name(enum rule rule);
 enum wake { WAKE_NEXT_HEARTBEAT = 0, WAKE_NOW = 1 }; /* stored: append only */
 const char *wake_name(enum wake wake);
 
-/* What happened to events. Stored: append only. */
+/* What happened to an event. Stored: append only. */
 enum outcome_kind {
 	OUTCOME_DRAINED = 1,
 	OUTCOME_CONSUMED = 2,
@@ -85,30 +85,30 @@ enum outcome_kind {
 	OUTCOME_ACKED = 7,
 	OUTCOME_EXPIRED = 8,
 	OUTCOME_DEAD = 9, /* a dead letter */
-	/* those above settle their events, those below do not */
+	/* the kinds above settle an event, the kinds below do not */
 	OUTCOME_LAST_SETTLING = OUTCOME_DEAD,
 	OUTCOME_LEASED = 10,
 	OUTCOME_EXTENDED = 11,
-	OUTCOME_NACKED = 12,   /* given back, and that counts as an attempt */
-	OUTCOME_RETURNED = 13, /* given back, and that does not */
+	OUTCOME_NACKED = 12,   /* given back by a nack: counts as an attempt */
+	OUTCOME_RETURNED = 13, /* given back by a nack or the lease ran out: does not count */
 	OUTCOME_LAPSED = 14,   /* the lease ran out: counts as an attempt */
-	/* a dead letter's text was enqueued anew; it is no dead letter any more */
+	/* a dead letter was enqueued anew and is no dead letter any more */
 	OUTCOME_REQUEUED = 15,
 	OUTCOME_COUNT
 };
 
 const char *outcome_name(enum outcome_kind kind); /* "drained", "acked", ...: what people read */
 
-/* Stored, in answers that are kept: append only. */
+/* Stored in the answers kept for idempotency keys: append only. */
 enum event_state {
 	EVENT_STATE_QUEUED,  /* deliverable */
 	EVENT_STATE_DELAYED, /* pending, not before availableAt */
 	EVENT_STATE_LEASED,
-	EVENT_STATE_SETTLED, /* how, the event's outcome says */
+	EVENT_STATE_SETTLED, /* see system_event.outcome */
 };
 
 /*
- * What a caller says about where an event belongs. NULL means not given. ROUTING sections 3 to 6.
+ * Where an event belongs, as the caller says it (ROUTING sections 3 to 6). NULL: not given.
  */
 struct address {
 	struct str session_key; /* may be NULL when agent_id is given: the agent's main session */
@@ -116,14 +116,14 @@ struct address {
 };
 
 /*
- * A request that may be sent twice: the same key and the same request get the first answer again
+ * Makes a request safe to repeat: the same key with the same request gets the first answer again
  * (RFC 9110 section 9.2.2, the Idempotency-Key header).
  */
 struct idempotency {
 	struct str key;   /* NULL: none */
 	uint64_t request; /* hash of the request */
 	bool replayed;    /* out: the answer is an earlier one */
-	/* The queue's own: what was found under the key. */
+	/* Filled in by the queue: what the store has under the key. */
 	bool seen;
 	uint64_t seen_request;
 	struct str seen_answer;
@@ -141,18 +141,18 @@ struct draft {
 };
 
 /*
- * Normalises in place (text trimmed, context key folded, blank optional fields made NULL) and
- * checks every limit. Failure: ERROR_INVALID_FIELD with the field's pointer ("/text"). "replace"
- * without a context key is such a failure.
+ * Normalises the draft in place (trims the text, folds the context key, makes blank optional fields
+ * NULL) and checks every limit. Failure: ERROR_INVALID_FIELD with the field's pointer ("/text"),
+ * also for "replace" without a context key.
  */
 int draft_check(struct draft *draft, struct arena *arena, struct error *err);
 
-/* Limits of an address alone, for the calls that only name a session. */
+/* Checks an address alone, for calls that only name a session. ERROR_INVALID_FIELD. */
 int address_check(const struct address *address, struct error *err);
 
 /*
- * A queue key may be longer than the key as sent, and must itself be one that can be sent.
- * ERROR_INVALID_FIELD.
+ * Checks a queue key's length: routing can make it longer than the key as sent, and a client must
+ * be able to send it back. ERROR_INVALID_FIELD.
  */
 int queue_key_check(struct str queue_key, struct error *err);
 
@@ -174,20 +174,21 @@ struct system_event {
 };
 
 /*
- * An event apart from the memory it came from: all its texts, NUL-terminated, one behind the other.
+ * Copying an event: its texts stand one behind the other, each NUL-terminated, in memory that the
+ * caller has (pack; text_bytes says how much) or in an arena (copy).
  */
-/* what they take */
 size_t system_event_text_bytes(const struct system_event *event);
-/* texts has room for them */
 void system_event_pack(struct system_event *to, const struct system_event *from, char *texts);
-/* into the arena */
 void system_event_copy(struct system_event *to, const struct system_event *from,
 		       struct arena *arena);
 
 /* "queued", "delayed", "leased", or the outcome's name */
 const char *event_state_name(const struct system_event *event);
 
-/* Ids are opaque strings outside: decimal digits. Returns false for anything we never issued. */
+/*
+ * Reads an id as clients send it: decimal digits without leading zeros. False for anything that
+ * cannot be an id.
+ */
 bool event_id_parse(struct str s, int64_t *ret);
 
 #endif

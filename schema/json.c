@@ -1,11 +1,10 @@
 /*
- * json.c - the strict scanner, reading what it found, and quoting.
+ * json.c - the strict scanner, the readers of its tokens, and quoting.
  *
- * One pass over the bytes fills the token array by recursive descent; the recursion is as deep as
- * the text and that is bounded. Nothing is copied: strings are decoded when somebody asks for one.
- * Member names are compared when their object closes, because only then their number decides how:
- * pairwise for the few of a request, sorted for the many of an attack, so that a body of 100,000
- * names costs no more than its sorting.
+ * One pass of recursive descent fills the token array; JSON_DEPTH bounds the recursion. Nothing is
+ * copied: json_string decodes a string when it is asked for. Duplicate names are looked for when an
+ * object closes, when the number of its members is known: a few are compared pairwise, many are
+ * sorted first, so that a hostile body of 100,000 names costs one sort.
  */
 #include "schema/json.h"
 
@@ -17,16 +16,16 @@
 #include "schema/number.h"
 
 /*
- * A document that has grown past this gives its tokens back when a text comes that cannot need as
+ * A document with more tokens than this frees them at the next text that is too short to need as
  * many.
  */
 #define TOKENS_KEPT 65536
 
-/* Up to this many members names are compared pairwise. */
+/* The most members whose names are compared pairwise. */
 #define FEW_MEMBERS 16
 
 enum {
-	PLAIN = 1, /* stands for itself in a string */
+	PLAIN = 1, /* needs no look inside a string: ASCII, neither quote, backslash nor control */
 	SPACE = 2,
 	DIGIT = 4,
 };
@@ -39,10 +38,10 @@ enum {
 static const uint8_t classes[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, W, W, 0, 0, W, 0, 0,
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-	S, P, 0, P, P, P, P, P, P, P, P, P, P, P, P, P, /* the gap is the quote */
+	S, P, 0, P, P, P, P, P, P, P, P, P, P, P, P, P, /* 0: the quote */
 	D, D, D, D, D, D, D, D, D, D, P, P, P, P, P, P,
 	P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
-	P, P, P, P, P, P, P, P, P, P, P, P, 0, P, P, P, /* and here the backslash */
+	P, P, P, P, P, P, P, P, P, P, P, P, 0, P, P, P, /* 0: the backslash */
 	P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
 	P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
 };
@@ -52,14 +51,14 @@ static const uint8_t classes[256] = {
 #undef D
 /* clang-format on */
 
-/* In each of eight bytes. */
+/* The byte eight times. */
 #define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /*
- * Most of a string stands for itself, so eight bytes are looked at together: skips them while there
- * is no control character, quote or backslash among them, nor a byte with a bit of stop. A byte b
- * is below n where (b - n) & ~b has its highest bit; a borrow can say so wrongly only of the one
- * behind such a byte, so whether there is one is certain.
+ * Skips plain bytes of a string eight at a time, and stops at eight that contain a control
+ * character, a quote, a backslash or a byte with one of the bits of stop. (b - n) & ~b has its
+ * highest bit set where byte b is below n. A borrow can set that bit wrongly, but only in the byte
+ * above one where it is right, so whether any byte is special is always right.
  */
 static const char *
 skip_eights(const char *at, const char *end, uint64_t stop)
@@ -117,7 +116,7 @@ unexpected(const struct scanner *s, const char *expected)
 	return json_unexpected(s->err, s->doc->text, s->at, s->end, expected);
 }
 
-/* Opens a token here; it is closed when the scanner stands behind its value. */
+/* Opens a token at the scanner's position; close_token ends it at the position then reached. */
 static size_t
 open_token(struct scanner *s, enum json_type type)
 {
@@ -141,8 +140,8 @@ close_token(struct scanner *s, size_t token)
 }
 
 /*
- * The escape behind a backslash: moves *p behind it and returns NULL, or returns what is wrong with
- * it.
+ * Reads the escape behind a backslash: moves *p behind it and returns NULL, or returns what is
+ * wrong with it.
  */
 static const char *
 unescape(const char **p, const char *end, uint32_t *ret)
@@ -164,7 +163,7 @@ unescape(const char **p, const char *end, uint32_t *ret)
 	return NULL;
 }
 
-/* Something in a string that does not stand for itself in one byte, and is not its end. */
+/* Reads one character of a string that is not plain: an escape or UTF-8, or an error. */
 static int
 special(struct scanner *s, struct json_token *token)
 {
@@ -289,7 +288,7 @@ array(struct scanner *s, int depth)
 	return 0;
 }
 
-/* A string's bytes one after the other as they are after unescaping. */
+/* Yields the bytes of a string's unescaped form, one by one. */
 struct reader {
 	const char *at, *end;
 	char bytes[4]; /* of the escape last read */
@@ -346,7 +345,7 @@ compare_names(const void *a, const void *b, void *arg)
 	return order != 0 ? order : (ta > tb) - (ta < tb);
 }
 
-/* The first name that an earlier one repeats, of few members; 0 if there is none. */
+/* The first name that repeats an earlier one; 0 if there is none. For few members. */
 static size_t
 repeated_of_few(const struct json *doc, size_t object)
 {
@@ -361,7 +360,7 @@ repeated_of_few(const struct json *doc, size_t object)
 	return 0;
 }
 
-/* The same of any number. */
+/* The same for any number of members. */
 static size_t
 repeated_of_many(struct json *doc, size_t object, size_t members)
 {

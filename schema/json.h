@@ -1,13 +1,12 @@
 /*
- * json.h - the strict JSON scanner, the relaxed dialect of config files, and the JSON writer's one
- * hard part.
+ * json.h - the strict JSON scanner, the relaxed dialect of config files, and quoting.
  *
- * Here: RFC 8259 grammar over a span of bytes, checked whole before anything is read from it: valid
+ * Here: RFC 8259's grammar, checked over the whole text before anything is read from it: valid
  * UTF-8, depth at most JSON_DEPTH, no duplicate member names (compared after unescaping), no
- * \u0000, no lone surrogate escapes, no byte order mark, nothing behind the value. What passes can
- * be handed to cJSON without losing anything but digits of numbers that a double cannot hold;
- * upstream versions of it refuse numbers of more than 63 bytes (the relaxed dialect writes none).
- * Not here: field names, limits on values, files.
+ * \u0000, no lone surrogate escapes, no byte order mark, nothing behind the value. cJSON reads
+ * every text that passes, and loses only digits that a double cannot hold; some versions of cJSON
+ * refuse numbers of more than 63 bytes, which the relaxed dialect never writes. Not here: field
+ * names, limits on values, files.
  *
  * The scanner turns the text into a flat array of tokens in document order; a token knows where its
  * subtree ends, so readers walk members without recursion:
@@ -45,8 +44,8 @@ struct json_token {
 };
 
 /*
- * A scanned document. All zero is an empty one; tokens are kept between scans, so one document
- * serves many texts.
+ * A scanned document. All zero is an empty one. The token array is kept between scans, so one
+ * document can be used for many texts.
  */
 struct json {
 	const char *text; /* borrowed from the caller of scan */
@@ -56,8 +55,8 @@ struct json {
 };
 
 /*
- * Scans the whole text. On failure ERROR_INVALID_JSON with line and column (in bytes); the document
- * is then empty.
+ * Scans the whole text. Failure: ERROR_INVALID_JSON with line and column (in bytes), and an empty
+ * document.
  */
 int json_scan(struct json *doc, const char *text, size_t len, struct error *err);
 void json_clear(struct json *doc);
@@ -67,7 +66,7 @@ void json_clear(struct json *doc);
  * Token 0 is the root.
  */
 size_t json_first(const struct json *doc, size_t container);
-/* for objects, item is a member name */
+/* in an object, item is a member name */
 size_t json_next(const struct json *doc, size_t container, size_t item);
 
 /* A string token's text: the span itself, or decoded into the arena where it has escapes. */
@@ -79,10 +78,10 @@ bool json_int64(const struct json *doc, size_t token, int64_t *ret);
 
 /*
  * JSON5 as OpenClaw's config files use it (comments, trailing commas, unquoted names, single
- * quotes, hexadecimal and other number forms, line continuations) rewritten as strict JSON into
- * out. The same refusals as the strict scanner: duplicate names, depth, UTF-8, NUL; also Infinity
- * and NaN and whatever else a double cannot hold, which JSON cannot say. Appends to out. On failure
- * ERROR_INVALID_JSON with line and column in the *source*; out is as before.
+ * quotes, hexadecimal and other number forms, line continuations), rewritten as strict JSON and
+ * appended to out. Refuses what the strict scanner refuses (duplicate names, depth, UTF-8, NUL),
+ * and numbers that JSON has no form for (Infinity, NaN, anything beyond a double). Failure:
+ * ERROR_INVALID_JSON with line and column in the source; out is as before.
  */
 int json_relax(const char *text, size_t len, struct buf *out, struct error *err);
 
@@ -102,8 +101,8 @@ int json_relax_places(const char *text, size_t len, struct buf *out, struct json
 void json_places_clear(struct json_places *places);
 
 /*
- * Appends s as a JSON string with its quotes. Valid UTF-8 goes through as it is; only what must be
- * escaped is.
+ * Appends s, which is valid UTF-8, as a JSON string with its quotes. Escapes only what JSON
+ * requires to be escaped.
  */
 void json_quote(struct buf *out, struct str s);
 

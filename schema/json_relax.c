@@ -1,13 +1,13 @@
 /*
  * json_relax.c - JSON5 rewritten as strict JSON.
  *
- * A recursive descent over the source that writes while it reads. What it has written then passes
- * the strict scanner, which looks for repeated member names; since every value and name of the
- * source becomes exactly one token, in the same order, a mark per token leads from the scanner's
- * place back to the source. Everything else has been refused at its own place by then, and the two
- * agreeing on that is asserted.
- * JSON5 white space and identifiers are those of ECMAScript, but any code point above ASCII that is
- * not white space may stand in an identifier: a name in a config is not worth a Unicode table.
+ * A recursive descent over the source that writes strict JSON while it reads. The strict scanner
+ * then reads the result, to find repeated member names. Every value and name of the source becomes
+ * exactly one token, in the same order, so one mark for each token leads from the scanner's
+ * position back to the source. All other errors have been found in the source by then; that the
+ * scanner finds no error between marks is asserted. JSON5 white space and identifiers are those of
+ * ECMAScript, but any code point above ASCII that is not white space may stand in an identifier: a
+ * name in a config is not worth a Unicode table.
  */
 #include <assert.h>
 #include <math.h>
@@ -17,10 +17,10 @@
 #include "schema/json.h"
 #include "schema/json_text.h"
 
-/* Not every cJSON reads a longer number; one that is goes out as the double it means. */
+/* Some versions of cJSON read no longer number, so a longer one is rewritten from its double. */
 #define NUMBER_BYTES_MAX 63
 
-/* Where a token stands: in what was written, and in the source. */
+/* Where a token begins: in the output, and in the source. */
 struct mark {
 	size_t written, source;
 };
@@ -28,7 +28,7 @@ struct mark {
 struct relaxer {
 	const char *text, *at, *end; /* valid UTF-8 without NUL */
 	struct buf *out;
-	size_t begin; /* of our part of out */
+	size_t begin; /* where in out this text's output begins */
 	struct mark *marks;
 	size_t count, cap;
 	struct buf word; /* the string, name or number being read */
@@ -138,7 +138,7 @@ skip_comment(struct relaxer *r)
 	return 0;
 }
 
-/* White space and comments. */
+/* Skips white space and comments. */
 static int
 skip(struct relaxer *r)
 {
@@ -155,7 +155,7 @@ skip(struct relaxer *r)
 	}
 }
 
-/* The next token is written here and stands there in the source. */
+/* Marks where the next token begins, in the output and in the source. */
 static void
 mark(struct relaxer *r)
 {
@@ -171,14 +171,14 @@ add_code_point(struct relaxer *r, uint32_t c)
 	buf_add(&r->word, bytes, json_encode(c, bytes));
 }
 
-/* Writes the string or name that was read. */
+/* Writes the string or name in word, quoted. */
 static void
 write_word(struct relaxer *r)
 {
 	json_quote(r->out, (struct str){ r->word.data, r->word.len });
 }
 
-/* Where one character behind the backslash says it all. */
+/* An escape of one character behind the backslash; false if it is a longer one. */
 static bool
 short_escape(uint32_t c, uint32_t *ret)
 {
@@ -191,7 +191,7 @@ short_escape(uint32_t c, uint32_t *ret)
 	return true;
 }
 
-/* The digits of \x and \u, and what a backslash must not stand before. */
+/* Reads \x and \u with their digits; NULL, or why the escape is refused. */
 static const char *
 long_escape(struct relaxer *r, uint32_t *ret)
 {
@@ -214,7 +214,7 @@ escape(struct relaxer *r)
 
 	if (len == 0)
 		return unexpected(r, "the rest of an escape");
-	if (is_line_end(c)) { /* the string goes on in the next line */
+	if (is_line_end(c)) { /* a line continuation */
 		if (!take(r, "\r\n"))
 			r->at += len;
 		return 0;
@@ -231,7 +231,7 @@ escape(struct relaxer *r)
 	return 0;
 }
 
-/* A string with either quote, into word. */
+/* Reads a string, in single or double quotes, into word. */
 static int
 read_string(struct relaxer *r)
 {
@@ -272,7 +272,7 @@ string(struct relaxer *r)
 	return 0;
 }
 
-/* One character of an identifier into word; false where it ends. */
+/* Reads one character of an identifier into word; *ret is false at its end. */
 static int
 identifier_part(struct relaxer *r, bool first, bool *ret)
 {
@@ -317,7 +317,7 @@ identifier(struct relaxer *r)
 	return 0;
 }
 
-/* Digits here into word; how many there were. */
+/* Reads digits into word and returns how many. */
 static size_t
 digits(struct relaxer *r)
 {
@@ -330,8 +330,8 @@ digits(struct relaxer *r)
 }
 
 /*
- * A decimal number behind its sign: word gets what JSON insists on, and loses what it does not
- * know.
+ * Reads a decimal number behind its sign into word, in JSON's form: ".5" becomes "0.5" and "5."
+ * becomes "5".
  */
 static int
 decimal(struct relaxer *r)
@@ -378,8 +378,8 @@ hexadecimal(struct relaxer *r)
 }
 
 /*
- * A number goes out digit by digit as it came in where JSON and cJSON can take it so, else as the
- * double it means.
+ * Writes a number with its own digits where JSON has that form and cJSON its length, otherwise from
+ * its double.
  */
 static int
 number(struct relaxer *r)
@@ -432,8 +432,7 @@ word(struct relaxer *r)
 }
 
 /*
- * Behind an element: its comma, and nothing behind that where the list ends. *ret: there is another
- * one.
+ * Reads the comma or the closing bracket behind an element, or both. *ret: another element follows.
  */
 static int
 separator(struct relaxer *r, const char *closing, const char *expected, bool *ret)
@@ -454,7 +453,7 @@ separator(struct relaxer *r, const char *closing, const char *expected, bool *re
 	return 0;
 }
 
-/* Opens a list; *ret: there is something in it. */
+/* Opens an array or object; *ret: it is not empty. */
 static int
 open_list(struct relaxer *r, int depth, const char *closing, bool *ret)
 {
@@ -533,7 +532,7 @@ document(struct relaxer *r)
 	return r->at == r->end ? 0 : unexpected(r, "nothing more");
 }
 
-/* So that everything behind can look at code points without asking. */
+/* Checks UTF-8 and NUL once, so that all other functions can decode without checking. */
 static int
 check_bytes(struct relaxer *r)
 {
@@ -551,7 +550,7 @@ check_bytes(struct relaxer *r)
 	return 0;
 }
 
-/* The strict scanner's verdict on what was written, told of the source. */
+/* Runs the strict scanner over the output; an error is reported at its place in the source. */
 static int
 check_written(struct relaxer *r)
 {
@@ -563,7 +562,7 @@ check_written(struct relaxer *r)
 	json_clear(&doc);
 	if (rc == 0)
 		return 0;
-	/* all is written in one line */
+	/* the output is one line, so the column is the offset */
 	while (i < r->count && r->marks[i].written + 1 != (size_t)error.column)
 		i++;
 	assert(i < r->count);
@@ -593,7 +592,7 @@ json_relax_places(const char *text, size_t len, struct buf *out, struct json_pla
 			     .err = err };
 	int rc = -1;
 
-	if (len > JSON_BYTES_MAX / 8) /* what is written may be a few times longer */
+	if (len > JSON_BYTES_MAX / 8) /* the output may be a few times longer */
 		return error_set(err, ERROR_INVALID_JSON, "the text is over %d bytes",
 				 JSON_BYTES_MAX / 8);
 	buf_reserve(&r.word, 64);

@@ -1,5 +1,5 @@
 /*
- * json_text.c - code points, \u escapes and places in a text, for both dialects.
+ * json_text.c - code points, \u escapes and error positions, for both dialects.
  */
 #include "schema/json_text.h"
 
@@ -15,7 +15,7 @@ is_surrogate(uint32_t code_point, uint32_t first)
 size_t
 json_decode(const char *at, const char *end, uint32_t *ret)
 {
-	/* by length: anything less is overlong */
+	/* by length; a smaller code point is an overlong form */
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const unsigned char *p = (const unsigned char *)at;
 	uint32_t code_point = p[0];

@@ -1,15 +1,15 @@
 /*
  * mem.c - allocation that aborts, the arena, the buffer.
  *
- * An arena is a list of blocks, newest first; small pieces are cut off the newest. A piece too
- * large for that gets a block of its own behind the newest, so that the room left there is not
- * lost.
+ * An arena is a list of blocks, newest first. Small pieces are cut from the newest block; a large
+ * piece gets a block of its own, linked behind the newest, so that the space left in the newest is
+ * still used.
  *
- * Blocks that were given back wait in a short list for the next arena. A request needs two of them,
- * and they are of a size that malloc joins and splits again every time. Not where AddressSanitizer
- * watches: it would not see what is used after it was given back. The list stands outside the
- * blocks, and most arenas have one block of the usual size and say so: with hundreds of requests at
- * once what a block says of itself has long left the processor's cache when it is given back.
+ * Freed blocks of the usual size are kept in a short list of spares for the next arena: a request
+ * needs two, and malloc would merge and split blocks of that size every time. With AddressSanitizer
+ * there are no spares, because they would hide uses after free. The list is an array outside the
+ * blocks, and an arena notes whether it has only one usual block, so that freeing need not read a
+ * block's header, which with hundreds of concurrent requests has left the processor's cache.
  */
 #include "schema/mem.h"
 
@@ -119,7 +119,7 @@ static void __attribute__((destructor)) free_spares(void)
 		free(spares[--spare_count]);
 }
 
-/* A block of its own for a large piece. */
+/* Gives a large piece a block of its own. */
 static void *
 large(struct arena *arena, size_t size)
 {
@@ -129,7 +129,7 @@ large(struct arena *arena, size_t size)
 	if (arena->blocks == NULL) {
 		block->next = NULL;
 		arena->blocks = block;
-		arena->used = ARENA_BLOCK_BYTES; /* nothing can be cut off it */
+		arena->used = ARENA_BLOCK_BYTES; /* nothing can be cut from it */
 	} else {
 		block->next = arena->blocks->next;
 		arena->blocks->next = block;
@@ -211,7 +211,7 @@ buf_adds(struct buf *buf, const char *s)
 	buf_add(buf, s, strlen(s));
 }
 
-/* What most texts fit into, so that they are formatted once. */
+/* Most texts fit, so that they are formatted only once. */
 #define FORMATTED_BYTES 128
 
 void
@@ -237,7 +237,7 @@ buf_addf(struct buf *buf, const char *fmt, ...)
 	buf->len += len;
 }
 
-/* Two digits at a time: a fifth of an event's answer is numbers. */
+/* Writes two digits at a time: a fifth of the bytes of an event's JSON are numbers. */
 void
 buf_add_int(struct buf *buf, long long n)
 {

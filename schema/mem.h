@@ -1,12 +1,11 @@
 /*
- * mem.h - memory that is either there or ends the process.
+ * mem.h - memory allocation that never fails: it succeeds or aborts the process.
  *
- * Here: allocation that never returns NULL, an arena for things that die together, and a growable
- * buffer.
- * An allocation that fails aborts: every answered event is on disk, so stopping loses nothing, and
- * no path above has to be correct for a case that a running system does not meet. (libsevq, which
- * lives in other people's processes, does not use this file.)
- * Not here: limits; whoever reads from outside bounds the size before allocating.
+ * Here: allocation that never returns NULL, an arena for memory that is freed together, and a
+ * growable buffer. Aborting loses nothing, since every answered event is on disk, and no caller
+ * needs an error path that is never run. (libsevq, which lives in other people's processes, does
+ * not use this file.) Not here: limits. Whoever reads from outside bounds the size before
+ * allocating.
  */
 #ifndef SCHEMA_MEM_H
 #define SCHEMA_MEM_H
@@ -17,14 +16,14 @@
 
 void *mem_alloc(size_t size);            /* zeroed */
 void *mem_realloc(void *p, size_t size); /* new bytes are not zeroed */
-/* array with room for need items, grown by half */
+/* an array p of *cap items, grown by at least half to hold need items */
 void *mem_grow(void *p, size_t *cap, size_t need, size_t item_bytes);
 
 /* An arena: allocations that are freed together. All zero is an empty arena. */
 struct arena {
 	struct arena_block *blocks; /* newest first */
 	size_t used;                /* bytes used of the newest */
-	bool more;                  /* than one block, or one of another size than usual */
+	bool more;                  /* it has several blocks, or one of an unusual size */
 };
 
 void *arena_alloc(struct arena *arena, size_t size);     /* zeroed, aligned for any type */
@@ -44,7 +43,7 @@ void buf_addf(struct buf *buf, const char *fmt, ...) __attribute__((format(print
 void buf_add_int(struct buf *buf, long long n); /* decimal */
 void buf_clear(struct buf *buf);                /* frees */
 
-/* Here, because answers are made of many short pieces whose length the compiler knows. */
+/* Inline, because answers are made of many short pieces whose length the compiler knows. */
 static inline void
 buf_add(struct buf *buf, const void *data, size_t len)
 {

@@ -1,11 +1,10 @@
 /*
  * number.c - the decimal parser, and Number::toString of ECMAScript.
  *
- * For the latter: printf rounds correctly, so the shortest form is found by asking it for one digit
- * more until the text reads back as the same double. One case escapes that: just above a power of
- * two the doubles lie twice as far apart as below it, and a short text that reads back may lie
- * farther away, on the upper side, than the nearest one of its length, which does not. So the next
- * text upward gets its try, too.
+ * The latter's shortest form: printf rounds correctly, so it is asked for one digit more until its
+ * text reads back as the same double. That misses one case: doubles just above a power of two lie
+ * twice as far apart as those below, so the text nearest to the power may read back as a smaller
+ * double while the next text upward reads back right. So that one is tried as well.
  */
 #include "schema/number.h"
 
@@ -42,7 +41,7 @@ number_parse(struct str text, int64_t min, int64_t max, int64_t *ret)
 
 /* --- doubles as text --- */
 
-/* digits times ten to the exponent. */
+/* The number digits * 10^exponent. */
 struct decimal {
 	long long digits;
 	int exponent;
@@ -86,7 +85,7 @@ shortest(double n)
 	return nearest(n, DIGITS_MAX);
 }
 
-/* Where the point stands decides the notation. */
+/* Writes it in the notation that ECMAScript chooses by the position of the decimal point. */
 static char *
 write_decimal(char *at, size_t room, struct decimal d)
 {

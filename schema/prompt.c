@@ -1,9 +1,9 @@
 /*
- * prompt.c - what a prompt says of an event, and what it leaves to others.
+ * prompt.c - the text that a prompt shows for an event, and the events it does not show.
  *
- * Prefixes and marks are compared as ASCII, in any case where the rule says so: as in session_key.c
- * that is the same as lower-casing first, but for the k of KELVIN SIGN, which the noise below
- * therefore looks for in lower-cased text.
+ * Fixed words are compared as ASCII, without regard to case where the rule says so. As in
+ * session_key.c that equals lower-casing first, except for words with a k (KELVIN SIGN lower-cases
+ * to it); is_left_out has such words and therefore lower-cases the text.
  */
 #include "schema/prompt.h"
 
@@ -30,7 +30,7 @@ starts(struct str s, struct str words)
 
 /* --- exec completions --- */
 
-/* Goes past the words if s starts with them. */
+/* Moves s past the words if it starts with them. */
 static bool
 take(struct str *s, struct str words)
 {
@@ -40,7 +40,7 @@ take(struct str *s, struct str words)
 	return true;
 }
 
-/* Goes past the bytes that are of the set; how many. */
+/* Moves s past its first bytes that are in the set and returns how many. */
 static size_t
 take_all(struct str *s, struct str set)
 {
@@ -106,7 +106,7 @@ is_exec_completion(struct str text)
 	return is_plain(s) || is_structured(s);
 }
 
-/* --- what is said --- */
+/* --- the text of an event --- */
 
 static bool
 contains(struct str s, struct str words)
@@ -114,7 +114,9 @@ contains(struct str s, struct str words)
 	return memmem(s.s, s.len, words.s, words.len) != NULL;
 }
 
-/* Whether an ASCII word stands in s, in any case; found by one letter of it that is rare in texts.
+/*
+ * Does s contain the lower-case ASCII word, in any case? memchr looks for the letter word[rare],
+ * which should be one that is rare in texts.
  */
 static bool
 has_word(struct str s, const char *word, size_t rare)
@@ -136,8 +138,9 @@ has_word(struct str s, const char *word, size_t rare)
 }
 
 /*
- * Heartbeats that speak of themselves. Lower-casing is dear, so it is done only where one of the
- * two words stands that the phrases have; no letter outside ASCII becomes one of theirs.
+ * Is it a heartbeat's notice about itself (ROUTING section 8)? Lower-casing is expensive, so the
+ * text is first searched for the two words that the phrases contain; no letter outside ASCII
+ * lower-cases to a letter of these.
  */
 static bool
 is_left_out(struct arena *arena, struct str text)
@@ -159,8 +162,8 @@ is_left_out(struct arena *arena, struct str text)
 }
 
 /*
- * A node's "· last input 5s ago" changes all the time and says nothing: it goes, up to the next
- * dot, with the space before it.
+ * Removes a node's " · last input 5s ago", up to the next dot: it changes all the time and means
+ * nothing to a prompt.
  */
 static struct str
 without_last_input(struct arena *arena, struct str text)
@@ -185,11 +188,11 @@ without_last_input(struct arena *arena, struct str text)
 }
 
 /*
- * What a prompt says of the event; empty: nothing. Notices of new sessions may speak of heartbeats,
- * so they stay as they are.
+ * The text that a prompt shows for the event; empty if it is left out. A notice of a new session is
+ * always shown, since it may mention heartbeats.
  */
 static struct str
-said(struct arena *arena, const struct prompt_event *event)
+shown_text(struct arena *arena, const struct prompt_event *event)
 {
 	struct str text = text_trim(event->text);
 
@@ -201,8 +204,8 @@ said(struct arena *arena, const struct prompt_event *event)
 }
 
 /*
- * The text behind the time, every further line under a prefix of its own, so that none can pass for
- * somebody else's.
+ * Writes the text behind the time. Every further line gets the prefix as well, so that a line break
+ * in an event cannot fake a line of another speaker.
  */
 static void
 write_lines(struct buf *out, struct str text)
@@ -220,14 +223,13 @@ write_lines(struct buf *out, struct str text)
 }
 
 /*
- * Appends the event's lines, behind a LF if others are before them. Returns whether there is
- * anything to say.
+ * Appends the event's lines, behind a LF unless they are the first. Returns false if it has none.
  */
 static bool
 write_event(struct buf *out, const struct zone *zone, const struct prompt_event *event, bool first)
 {
 	struct arena arena = { 0 };
-	struct str text = said(&arena, event);
+	struct str text = shown_text(&arena, event);
 	bool any = text.len > 0;
 
 	if (any) {
@@ -248,7 +250,8 @@ prompt_kind(struct str text, struct str context_key)
 
 	if (is_exec_completion(text))
 		return PROMPT_EXEC_COMPLETION;
-	left_out = said(&arena, &(struct prompt_event){ text, context_key, 0, false }).len == 0;
+	left_out =
+	    shown_text(&arena, &(struct prompt_event){ text, context_key, 0, false }).len == 0;
 	arena_clear(&arena);
 	return left_out ? PROMPT_LEFT_OUT : PROMPT_LINES;
 }

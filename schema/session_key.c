@@ -1,8 +1,8 @@
 /*
- * session_key.c - session keys taken apart and put together.
+ * session_key.c - session keys and ids: normalised, parsed, built, classified.
  *
  * Markers ("agent:", ":thread:", "signal:group:" ...) are compared as ASCII without regard to case.
- * That is the same as lower-casing first: KELVIN SIGN is the only letter that lower-cases into
+ * That equals lower-casing first: KELVIN SIGN is the only letter outside ASCII that lower-cases to
  * ASCII alone, and no marker has a k.
  */
 #include "schema/session_key.h"
@@ -46,7 +46,7 @@ is_id_char(char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
-/* An id that only needs lower-casing: the plain case, and the one that keeps a dash at its end. */
+/* An id that only needs lower-casing. Unlike a sanitised one it may keep a dash at its end. */
 static bool
 is_plain_id(struct str s)
 {
@@ -59,8 +59,8 @@ is_plain_id(struct str s)
 }
 
 /*
- * Runs of other characters become one dash, dashes at the ends go, then it is cut: a dash may end
- * it again.
+ * Replaces each run of other characters by one dash, strips dashes from both ends, then cuts to 64
+ * characters: after the cut a dash may be at the end again.
  */
 static struct str
 sanitize(struct arena *arena, struct str lowered)
@@ -87,7 +87,7 @@ sanitize(struct arena *arena, struct str lowered)
 	return (struct str){ id + start, len - start };
 }
 
-/* What agent ids and account ids have in common; may come out empty. */
+/* The part of section 1 that agent and account ids share; the result may be empty. */
 static struct str
 normalize_id(struct arena *arena, struct str id)
 {
@@ -129,13 +129,13 @@ account_id_normalize(struct arena *arena, struct str id)
 
 /* --- opaque spans --- */
 
-/* A part of a key that keeps its case. */
+/* A part of a key that keeps its case (section 2.1). */
 struct opaque_span {
 	size_t start, end;
 	bool trimmed;
 };
 
-/* The cheap question that most keys answer with no. */
+/* A cheap check that is false for most keys: does "signal:" or "matrix:" occur? */
 static bool
 may_hold_opaque(struct str key)
 {
@@ -149,8 +149,8 @@ may_hold_opaque(struct str key)
 }
 
 /*
- * Section 2.1 (a): the next segment behind "signal:group:", which stands at the start or after a
- * colon, from *at on.
+ * Section 2.1 (a): finds the next segment behind "signal:group:", at the start of the key or after
+ * a colon, from offset *at on.
  */
 static bool
 next_signal_group(struct str key, size_t *at, struct opaque_span *ret)
@@ -162,7 +162,7 @@ next_signal_group(struct str key, size_t *at, struct opaque_span *ret)
 
 		if (marker_at(key, i, marker) && end > start) {
 			*ret = (struct opaque_span){ start, end, true };
-			*at = end; /* a colon, behind which the next may stand */
+			*at = end; /* a colon; the next span may begin behind it */
 			return true;
 		}
 	}
@@ -171,8 +171,8 @@ next_signal_group(struct str key, size_t *at, struct opaque_span *ret)
 }
 
 /*
- * Section 2.1 (b): where the tail behind [agent:<x>:...]matrix:channel: (or group:) starts; the
- * length if there is none.
+ * Section 2.1 (b): the offset of the tail behind [agent:<x>:...]matrix:channel: (or group:); the
+ * key's length if there is none.
  */
 static size_t
 matrix_tail(struct str key)
@@ -203,8 +203,8 @@ last_thread_marker(struct str key, size_t from)
 }
 
 /*
- * Writes what lies before the span in lower case, then the span. A span inside an earlier one is
- * nothing of its own.
+ * Writes the text from *done to the span in lower case, then the span as it is. Skips a span that
+ * begins inside an earlier one.
  */
 static void
 write_span(struct buf *out, struct arena *arena, struct str key, size_t *done,
@@ -343,8 +343,8 @@ session_key_is_cron_run(const struct session_key *key)
 #define SEGMENTS_MAX 4
 
 /*
- * The first segments of a rest, p0 to p3, empty where there are fewer, and the offsets behind their
- * colons.
+ * The first segments of a rest, p0 to p3, empty where there are fewer; behind[i] is the offset
+ * behind the colon of p[i].
  */
 struct segments {
 	struct str p[SEGMENTS_MAX];

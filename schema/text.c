@@ -67,7 +67,7 @@ text_trim(struct str s)
 }
 
 /*
- * Full lower-casing of text without capital sigmas, the only letter whose lower case depends on its
+ * Lower-cases text without capital sigmas. Sigma is the only letter whose lower case depends on its
  * neighbours.
  */
 static struct str
@@ -87,8 +87,8 @@ lower_plain(struct arena *arena, struct str s)
 }
 
 /*
- * Is the first character that counts a letter with case? Backward from the end, or forward from the
- * start.
+ * Is the nearest character that is not case-ignorable a letter with case? Searches backward from
+ * the end, or forward from the start.
  */
 static bool
 cased_beside(struct str s, bool backward)
@@ -108,9 +108,9 @@ cased_beside(struct str s, bool backward)
 }
 
 /*
- * With capital sigmas: each becomes a final one behind a cased letter, unless a cased letter
- * follows. JavaScript engines pass over every case-ignorable character on the way, modifier letters
- * and the apostrophe included; u8_tolower does not, so the sigmas are decided here.
+ * Lower-cases text with capital sigmas: a sigma becomes a final one behind a cased letter, unless a
+ * cased letter follows. JavaScript engines skip every case-ignorable character in between, modifier
+ * letters and the apostrophe included; u8_tolower does not, so the sigmas are decided here.
  */
 static struct str
 lower_greek(struct arena *arena, struct str s)

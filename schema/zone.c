@@ -1,9 +1,9 @@
 /*
- * zone.c - time zones by their names, and moments in them.
+ * zone.c - time zones by their names, and times written in them.
  *
- * The C library has one zone at a time, the process's, so entering a zone sets TZ and leaving it
- * sets TZ back. The names that ICU prints are nearly those of the time zone database: the table
- * below says which of them, and where ICU differs.
+ * libc knows one zone at a time, the process's, so entering a zone sets TZ and leaving it restores
+ * TZ. Most short names that ICU prints are the database's abbreviations; the table `names` lists
+ * them, and where ICU differs.
  */
 #include "schema/zone.h"
 
@@ -17,16 +17,16 @@
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* ECMAScript: 100 million days on either side of 1970 */
-#define MOMENT_MAX_MS INT64_C(8640000000000000)
+#define TIME_MAX_MS INT64_C(8640000000000000)
 
 /* --- which zone a name means --- */
 
-/* Entries of the database's directory that are no zones of their own: ICU knows none of them. */
+/* Entries of the database's directory that ICU does not know as zones. */
 static const char *const not_zones[] = { "Factory", "localtime", "posix", "posixrules", "right" };
 
 /*
- * What ICU still takes from the days when zones had three letters. EST, MST and HST are in the
- * database.
+ * Three-letter names that ICU still accepts from early Java. EST, MST and HST are missing here
+ * because the database has them.
  */
 static const struct {
 	struct str alias, name;
@@ -75,8 +75,8 @@ without_alias(struct str name)
 }
 
 /*
- * Writes one part of a path, which has a slash before it, as its directory spells it; false if
- * nothing there is called so.
+ * Corrects the case of one part of the path, which has a slash before it, to that of the
+ * directory's entry; false if there is no such entry.
  */
 static bool
 spell(char *path, struct str part)
@@ -100,7 +100,7 @@ spell(char *path, struct str part)
 	return found;
 }
 
-/* The same for all parts of the name that the path ends with. */
+/* The same for every part of the name at the end of the path. */
 static bool
 spell_all(char *path, char *name)
 {
@@ -131,7 +131,7 @@ is_zone_file(const char *path)
 	return memcmp(magic, "TZif", sizeof(magic)) == 0;
 }
 
-/* Where libc looks. */
+/* The directory in which libc looks. */
 static const char *
 database_dir(void)
 {
@@ -140,7 +140,7 @@ database_dir(void)
 	return dir != NULL && dir[0] != '\0' ? dir : "/usr/share/zoneinfo";
 }
 
-/* The zone's file, the name it ends with at *ret_name; NULL if the database has no such zone. */
+/* The path of the zone's file, and in it its name (*ret_name); NULL if there is no such zone. */
 static const char *
 find_file(struct arena *arena, struct str zone, const char **ret_name)
 {
@@ -159,7 +159,7 @@ find_file(struct arena *arena, struct str zone, const char **ret_name)
 	return path;
 }
 
-/* --- in the zone --- */
+/* --- entering and leaving --- */
 
 static void
 set_tz(const char *tz)
@@ -196,8 +196,8 @@ zone_leave(struct zone *zone)
 }
 
 /*
- * The database's abbreviations that ICU prints too, and by which name; NULL: it shows the offset.
- * The first row that fits counts. The offset tells Chicago's CST from those of Havana and Shanghai.
+ * The short name that ICU prints for an abbreviation of the database; NULL: the offset. The first
+ * row that matches counts. The offset tells Chicago's CST from those of Havana and Shanghai.
  */
 static const struct {
 	const char *zone; /* NULL: any */
@@ -249,7 +249,7 @@ short_name(const struct zone *zone, const struct tm *tm)
 }
 
 /*
- * "GMT+1", "GMT-3:30"; "GMT+0" is what the zones on Greenwich's clock show that are not called GMT.
+ * Writes "GMT+1", "GMT-3:30", or "GMT+0" for a zone without an offset that is not called GMT.
  */
 static void
 write_offset(struct buf *out, long offset)
@@ -277,7 +277,7 @@ zone_write(const struct zone *zone, struct buf *out, int64_t ts_ms)
 	const char *name;
 	struct tm tm;
 
-	if (ts_ms < -MOMENT_MAX_MS || ts_ms > MOMENT_MAX_MS) {
+	if (ts_ms < -TIME_MAX_MS || ts_ms > TIME_MAX_MS) {
 		buf_adds(out, "unknown-time");
 		return;
 	}

@@ -1,9 +1,8 @@
 /*
- * zone.h - moments as people write them: in a time zone, with its short name (ROUTING section 8).
+ * zone.h - times written for people: in a time zone, with its short name (ROUTING section 8).
  *
- * Here: which time zone a configured name means, and a moment's text in it, as ICU has it for
- * American English. When a zone's clocks change is libc's knowledge, from the system's time zone
- * database.
+ * Here: which time zone a configured name means, and a time's text in it, as ICU writes it for
+ * American English. libc reads a zone's offsets from the system's time zone database.
  * Not here: clocks.
  */
 #ifndef SCHEMA_ZONE_H
@@ -15,28 +14,28 @@
 #include "schema/text.h"
 
 /*
- * Between enter and leave this is the whole process's time zone, so nobody else may ask for local
- * times meanwhile.
+ * A time zone that is in use. Between enter and leave it is the whole process's, so no other code
+ * may ask for local times.
  */
 struct zone {
-	bool utc;         /* moments are written YYYY-MM-DDTHH:MM:SSZ */
+	bool utc;         /* times are written YYYY-MM-DDTHH:MM:SSZ */
 	const char *name; /* as the database spells it; "" when libc alone knows */
 	const char *host; /* TZ as it was, NULL when it was not set */
-	bool moved;       /* TZ is to be set back */
+	bool moved;       /* TZ was changed and must be restored */
 };
 
 /*
- * "utc" and "gmt" mean UTC; a name of the database, in any case, that zone; everything else
- * ("local", "host", "user", blank, NULL, unknown) the host's zone, which is that of the
- * environment's TZ, else the system's. What the zone points to is the arena's.
+ * Enters the zone that the name means: UTC for "utc" and "gmt", a zone of the database for its name
+ * in any case, and for everything else ("local", "host", "user", blank, NULL, unknown) the host's
+ * zone, from the environment's TZ or the system's setting. The zone's text lives in the arena.
  */
 void zone_enter(struct zone *zone, struct arena *arena, struct str name);
 void zone_leave(struct zone *zone);
 
 /*
- * Appends the moment, its milliseconds cut: in UTC as above, else "YYYY-MM-DD HH:MM:SS EST". Zones
- * without a short name that Americans know show their offset: "GMT+5:30". A moment outside
- * ECMAScript's range of time is "unknown-time".
+ * Appends the time without its milliseconds: in UTC as above, otherwise "YYYY-MM-DD HH:MM:SS EST".
+ * A zone without a short name in American English shows its offset, "GMT+5:30". A time outside
+ * ECMAScript's range is "unknown-time".
  */
 void zone_write(const struct zone *zone, struct buf *out, int64_t ts_ms);
 
