@@ -64,6 +64,8 @@ struct engine {
 	} * lookers;          /* one a lookup */
 	size_t lookup_count, lookup_cap, looker_cap;
 	struct op *paging; /* the op whose page of history is being read */
+	bool page_asked;   /* the store's history call has not returned yet */
+	bool page_told;    /* and it has called back already */
 	int64_t *read_ids;
 	size_t read_cap, read_at; /* read_at: the want that the next event read belongs to */
 	int64_t commit_began_us;
@@ -650,7 +652,9 @@ on_page(void *arg, int64_t more_outcome, int64_t more_event, const struct error 
 		fail_op(op, err);
 	else
 		op->kind->page(op, more_outcome, more_event);
-	page_next(engine, op->next);
+	engine->page_told = true;
+	if (!engine->page_asked) /* else page_next goes on when the call returns */
+		page_next(engine, op->next);
 }
 
 static void
@@ -662,9 +666,22 @@ on_row(void *arg, const struct system_event *event, const struct store_outcome *
 	engine->paging->kind->row(engine->paging, event, outcome);
 }
 
+/* Asks the store for the op's page. False: it will call back later. */
+static bool
+read_page(struct engine *engine, struct op *op, const struct history_query *query)
+{
+	engine->paging = op;
+	engine->page_asked = true;
+	engine->page_told = false;
+	engine->store->driver->history(engine->store, query, on_row, on_page, engine);
+	engine->page_asked = false;
+	return engine->page_told;
+}
+
 /*
- * Pages of history are read one after the other, for this op and those behind it; then the batch is
- * planned.
+ * Reads pages of history one after the other, for this op and those behind it; then the batch is
+ * planned. A store that calls back at once must not nest one call in the other: a batch may have
+ * as many of these ops as there are connections.
  */
 static void
 page_next(struct engine *engine, struct op *op)
@@ -679,9 +696,8 @@ page_next(struct engine *engine, struct op *op)
 			fail_crowding(engine, op);
 			continue;
 		}
-		engine->paging = op;
-		engine->store->driver->history(engine->store, query, on_row, on_page, engine);
-		return;
+		if (!read_page(engine, op, query))
+			return;
 	}
 	plan_batch(engine);
 }

@@ -128,7 +128,9 @@ has_word(struct str s, const char *word, size_t rare)
 		const char *at = s.s, *end = s.s + s.len;
 
 		while ((at = memchr(at, letters[i], (size_t)(end - at))) != NULL) {
+			/* the next letter decides nearly always, without a call */
 			if ((size_t)(at - s.s) >= rare && (size_t)(end - at) >= len - rare &&
+			    (at[1] | 0x20) == word[rare + 1] &&
 			    strncasecmp(at - rare, word, len) == 0)
 				return true;
 			at++;

@@ -1,8 +1,11 @@
 """Timelines, history, dead letters, and requeued dead letters."""
+import resource
+import signal
+
 import pytest
 
 from policies import DIRECT, MAIN, ONE_OWNER
-from sevqd import Stream, ok, problem, wait_until
+from sevqd import Raw, Stream, ok, problem, sanitized, wait_until
 
 OPS = "agent:ops:main"
 
@@ -285,3 +288,28 @@ def test_requeueing_wakes_a_stream(start):
     stream = Stream(server, "?coalesceMs=0")
     ok(api.requeue(ids=[dead]))
     assert stream.wake()["sessionKey"] == MAIN
+
+
+# Many at once.
+
+@pytest.mark.skipif(sanitized(), reason="a sanitizer's frames need more stack")
+def test_ten_thousand_queries_need_no_more_stack_than_one(start):
+    """They fall into one batch: the server is stopped while all connections write."""
+    connections, each = 900, 12
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    server = start("--max-connections-per-address", connections + 10)
+    api = server.client()
+    ok(api.enqueue("x", MAIN), 201)
+    ok(api.drain(MAIN))
+    resource.prlimit(server.process.pid, resource.RLIMIT_STACK, (256 * 1024, 256 * 1024))
+    query = f"GET /v1/history?limit=1 HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer {server.token}\r\n\r\n"
+    raws = [Raw(server.port) for _ in range(connections)]
+    server.process.send_signal(signal.SIGSTOP)
+    for raw in raws:
+        raw.send(query.encode() * each)
+    server.process.send_signal(signal.SIGCONT)
+    statuses = [raw.answer().status for raw in raws for _ in range(each)]
+    assert statuses == [200] * (connections * each)
+    for raw in raws:
+        raw.close()
