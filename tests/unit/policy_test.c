@@ -140,8 +140,9 @@ values_of_any_type_are_accepted_anywhere(void **state)
 		"{bindings:[%s]}",
 		"{bindings:[{type:%s,agentId:%s,match:%s,session:%s}]}",
 		"{bindings:[{agentId:'main',match:{channel:%s,accountId:%s,peer:%s}}]}",
-		"{bindings:[{agentId:%s,match:{channel:'telegram',accountId:%s,peer:{kind:%s,id:%s}"
-		"},session:{dmScope:%s}}]}",
+		("{bindings:[{agentId:%s,match:{channel:'telegram',accountId:%s,peer:{kind:%s,id:%"
+		 "s}"
+		 "},session:{dmScope:%s}}]}"),
 		"{bindings:[{match:{channel:'telegram',guildId:%s,teamId:%s,roles:%s}}]}",
 	};
 	struct address address = { .session_key = STR("agent:main:telegram:default:direct:1") };
