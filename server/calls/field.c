@@ -50,6 +50,7 @@ set_text(void *at, const struct field *field, const struct json *doc, size_t tok
 
 static const char *
 set_bool(void *at, const struct field *field, const struct json *doc, size_t token,
+	 /* NOLINTNEXTLINE(readability-non-const-parameter): as every setter */
 	 struct arena *arena, char why[WHY_BYTES])
 {
 	(void)field;
@@ -114,6 +115,7 @@ choose(void *at, const struct field *field, struct str word)
 
 static const char *
 set_choice(void *at, const struct field *field, const struct json *doc, size_t token,
+	   /* NOLINTNEXTLINE(readability-non-const-parameter): as every setter */
 	   struct arena *arena, char why[WHY_BYTES])
 {
 	(void)why;
