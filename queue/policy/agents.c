@@ -1,6 +1,6 @@
 /*
- * agents.c - the roster: agents.entries, an object by id, or else agents.list, an array of objects
- * with an id.
+ * agents.c - the roster: agents.entries, an object by id, or if that is absent agents.list, an
+ * array of objects with an id.
  */
 #include "queue/policy/agents.h"
 
@@ -16,8 +16,9 @@ in_roster(const struct agents *agents, struct str id)
 }
 
 /*
- * Reads the roster, and who owns what names nobody when ownership is not explicit: NULL if that is
- * not one agent. Without any roster it is main; a roster that is there but empty names nobody.
+ * Reads the roster and returns the agent that it implies as the owner of bare keys: the only one
+ * with `default: true`, otherwise the sole entry, or main if there is no roster. NULL if none of
+ * these holds, as for a roster that is empty.
  */
 static struct str
 read_roster(const cJSON *from, struct arena *arena, struct agents *ret)

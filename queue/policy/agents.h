@@ -1,5 +1,5 @@
 /*
- * agents.h - the agents that a config names, and which of them owns what names none.
+ * agents.h - the agents of a config, and which of them owns keys that name no agent.
  *
  * Here: the roster, the configured owner (ROUTING section 3), the default agent, the agent of a
  * binding (6.4) and the agents' heartbeats. Not here: the owner of a particular key (route).
@@ -9,18 +9,19 @@
 
 #include "queue/policy/heartbeat.h"
 
-/* Ids are normalised. Lives in the arena that it was compiled into. */
+/* Compiled from `agents`; ids are normalised. Lives in the arena that was given. */
 struct agents {
 	struct str *roster;
 	size_t count;
-	struct str owner;         /* of a bare key; NULL: unresolved */
-	struct str default_agent; /* where a binding names none; NULL: OpenClaw's resolver throws */
+	struct str owner; /* of a bare key; NULL: unresolved */
+	struct str
+	    default_agent; /* of a binding without agentId; NULL: OpenClaw's resolver throws */
 	struct heartbeats heartbeats;
 };
 
 void agents_compile(const cJSON *agents, struct arena *arena, struct agents *ret);
 
-/* The agent that a binding's agentId means; NULL where OpenClaw's resolver throws. */
+/* Section 6.4: the agent that a binding's agentId means; NULL where OpenClaw's resolver throws. */
 struct str agents_resolve(const struct agents *agents, struct str agent_id, struct arena *arena);
 
 #endif

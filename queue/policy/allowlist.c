@@ -1,6 +1,6 @@
 /*
- * allowlist.c - allowlists reduced to pins when the policy is compiled, found by two binary
- * searches later.
+ * allowlist.c - allowlists: reduced to pins when the policy is compiled, found by binary search
+ * when a key is routed.
  */
 #include "queue/policy/allowlist.h"
 
@@ -8,7 +8,8 @@
 
 #include "schema/session_key.h"
 
-/* All kinds of entry start with the name, so one comparison serves them. */
+/* Accounts, channels and owners all begin with their name, so that by_name can sort each of them.
+ */
 struct account {
 	struct str name;
 	struct pin pin;
@@ -17,7 +18,7 @@ struct account {
 struct allowlist_channel {
 	struct str name;
 	struct pin pin;
-	struct account *accounts; /* those with a list of their own, by name */
+	struct account *accounts; /* only those with an allowlist of their own, sorted by name */
 	size_t account_count;
 };
 
@@ -32,7 +33,7 @@ by_name(const void *a, const void *b)
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* One more entry of an allowlist, as text. */
+/* Adds an entry of an allowlist to its pin. */
 static void
 add_entry(struct pin *pin, struct str text, struct arena *arena)
 {
@@ -47,8 +48,9 @@ add_entry(struct pin *pin, struct str text, struct arena *arena)
 	pin->owner = text;
 }
 
+/* The finished pin: only PIN_OWNER has an owner. */
 static struct pin
-reduced(struct pin pin)
+finished(struct pin pin)
 {
 	if (pin.kind != PIN_OWNER)
 		pin.owner = STR("");
@@ -62,10 +64,10 @@ reduce(const cJSON *list, struct arena *arena)
 	const cJSON *entry;
 
 	cJSON_ArrayForEach(entry, list) add_entry(&pin, value_stringify(arena, entry), arena);
-	return reduced(pin);
+	return finished(pin);
 }
 
-/* The first that is an array. An empty array is one. */
+/* The pin of the first value that is an array; an empty array counts too (section 5). */
 static struct pin
 first_list(const cJSON *const *lists, size_t count, struct arena *arena)
 {
@@ -126,7 +128,7 @@ compile_channel(const cJSON *channel, struct arena *arena, struct allowlist_chan
 	qsort(ret->accounts, ret->account_count, sizeof(*ret->accounts), by_name);
 }
 
-/* The pins that the operator gives, one a channel. */
+/* Reduces the owners that the operator names to one pin for each channel. */
 static void
 compile_owners(const struct given_owners *owners, struct arena *arena, struct allowlists *ret)
 {
@@ -144,7 +146,7 @@ compile_owners(const struct given_owners *owners, struct arena *arena, struct al
 		add_entry(&ret->owners[at].pin, arena_dup(arena, owners->items[i].id), arena);
 	}
 	for (size_t i = 0; i < ret->owner_count; i++)
-		ret->owners[i].pin = reduced(ret->owners[i].pin);
+		ret->owners[i].pin = finished(ret->owners[i].pin);
 	qsort(ret->owners, ret->owner_count, sizeof(*ret->owners), by_name);
 }
 
@@ -171,7 +173,7 @@ find(struct str name, const void *entries, size_t count, size_t entry_bytes)
 	return count > 0 ? bsearch(&name, entries, count, entry_bytes, by_name) : NULL;
 }
 
-/* What the config has for them. */
+/* The pin of the config's list for the channel and account, without the operator's owners. */
 static struct pin
 find_list(const struct allowlists *lists, struct str channel, struct str account)
 {
@@ -186,7 +188,7 @@ find_list(const struct allowlists *lists, struct str channel, struct str account
 	return own != NULL ? own->pin : found->pin;
 }
 
-/* The pin of one list that has the entries of both. */
+/* The pin of a list with the entries of both: the config's and the operator's. */
 static struct pin
 join(struct pin list, struct pin given)
 {

@@ -1,9 +1,9 @@
 /*
- * allowlist.h - who may write to an agent directly, and whether that is one person.
+ * allowlist.h - the allowlists of direct chats, and whether one names a single person.
  *
- * Here: the allowlists of channels and accounts, reduced to their pinned owner (ROUTING section 5.4
- * d and its "Allowlist"), the owners that the operator names beside them, and the look-up of what
- * counts.
+ * Here: the allowlists of channels and accounts, reduced to their pinned owner (ROUTING section 5,
+ * step 4 d and "Allowlist"), the owners that the operator names beside them, and the look-up of the
+ * pin that counts.
  * Not here: comparing the owner with a key's peer (route).
  */
 #ifndef QUEUE_POLICY_ALLOWLIST_H
@@ -12,27 +12,27 @@
 #include "queue/policy/given_owner.h"
 #include "queue/policy/values.h"
 
-/* What an allowlist comes down to. */
+/* What an allowlist says about its owner, in this order for join(). */
 enum pin_kind {
 	PIN_NO_CHANNEL, /* the config has no such channel */
 	PIN_NO_LIST,    /* neither account nor channel has one */
-	PIN_NOBODY,     /* it is empty, or all its entries are blank */
-	PIN_ANYBODY,    /* it has a "*" */
-	PIN_SEVERAL,    /* two owners or more */
-	PIN_OWNER,      /* exactly one */
+	PIN_NOBODY,     /* the list is empty, or all its entries are blank */
+	PIN_ANYBODY,    /* the list has a "*" */
+	PIN_SEVERAL,    /* the list has two different entries or more */
+	PIN_OWNER,      /* the list has exactly one entry: the pinned owner */
 };
 
 struct pin {
 	enum pin_kind kind;
-	struct str owner; /* folded; empty unless there is exactly one */
-	bool given;       /* by the operator; no allowlist names it */
+	struct str owner; /* folded; empty unless kind is PIN_OWNER */
+	bool given;       /* named by the operator and by no allowlist */
 };
 
-/* All allowlists. Lives in the arena that it was compiled into. */
+/* All allowlists of a config. Lives in the arena that was given. */
 struct allowlists {
 	struct allowlist_channel *channels; /* by name */
 	size_t count;
-	struct channel_owner *owners; /* whom the operator names, by channel */
+	struct channel_owner *owners; /* named by the operator, by channel */
 	size_t owner_count;
 };
 
@@ -40,9 +40,9 @@ void allowlists_compile(const cJSON *channels, const struct given_owners *owners
 			struct arena *arena, struct allowlists *ret);
 
 /*
- * The pin for a folded channel and account (empty: none): the account's where it has a list, else
- * the channel's. The owners whom the operator names for the channel count as if they stood in that
- * list, also where there is none.
+ * The pin for a folded channel and account (empty: none): the account's if it has a list, otherwise
+ * the channel's. The owners that the operator names for the channel count as entries of that list,
+ * also where there is none.
  */
 struct pin allowlists_find(const struct allowlists *lists, struct str channel, struct str account);
 

@@ -1,11 +1,11 @@
 /*
- * binding.c - which binding a direct chat falls to, and the key that it would make.
+ * binding.c - the binding that a direct chat matches, and the key that it produces.
  */
 #include "queue/policy/binding.h"
 
 /*
- * What a binding matches on, the strongest first: the first binding of the first tier that has one
- * decides.
+ * Section 6.3: what a binding matches on, the strongest first. The first match in the first tier
+ * that has one decides.
  */
 enum tier {
 	TIER_PEER,     /* this very peer */
@@ -18,16 +18,16 @@ enum tier {
 struct binding {
 	struct str channel; /* folded */
 	struct str account; /* normalised; NULL: any */
-	struct str peer;    /* as written, trimmed; only for TIER_PEER */
+	struct str peer;    /* TIER_PEER only: as written, trimmed; case-sensitive */
 	enum tier tier;
 	struct str agent; /* NULL: the resolver throws */
 	enum dm_scope scope;
 };
 
-/* One id of an identity link. */
+/* One id of an entry of session.identityLinks. */
 struct identity {
 	struct str id;   /* folded: "peer" or "channel:peer" */
-	struct str name; /* folded: what stands for the peer */
+	struct str name; /* folded: replaces the peer in the key */
 };
 
 enum dm_scope
@@ -51,8 +51,8 @@ dm_scope_parse(const cJSON *value)
 /* --- compiling --- */
 
 /*
- * Section 6.1: the tier that a match's peer puts it in; TIER_COUNT when no direct peer can match
- * it.
+ * Section 6.1 and 6.3: the tier of a match, by its peer and account; TIER_COUNT if no direct chat
+ * can match it.
  */
 static enum tier
 peer_tier(const cJSON *match, struct str account, struct arena *arena, struct str *peer)
@@ -70,7 +70,7 @@ peer_tier(const cJSON *match, struct str account, struct arena *arena, struct st
 	return str_eq(id, STR("*")) ? TIER_ANY_PEER : TIER_PEER;
 }
 
-/* A guild, a team or roles: never true of a direct chat. */
+/* Does the match name a guild, a team or roles? A direct chat has none of them. */
 static bool
 names_a_group(const cJSON *match, struct arena *arena)
 {
@@ -81,7 +81,7 @@ names_a_group(const cJSON *match, struct arena *arena)
 	       (cJSON_IsArray(roles) && cJSON_GetArraySize(roles) > 0);
 }
 
-/* Section 6.2: NULL for any account. */
+/* Section 6.2: the account that a binding matches; NULL for any. */
 static struct str
 account_pattern(const cJSON *account, struct arena *arena)
 {
@@ -93,7 +93,8 @@ account_pattern(const cJSON *account, struct arena *arena)
 }
 
 /*
- * False when the binding can match no direct chat. *broken is set when the resolver throws on it.
+ * Returns false if the binding can match no direct chat. Sets *broken if OpenClaw's resolver throws
+ * on it.
  */
 static bool
 compile_binding(const cJSON *binding, const cJSON *session, const struct agents *agents,
@@ -162,7 +163,7 @@ bindings_compile(const cJSON *bindings, const cJSON *session, const struct agent
 								  &ret->broken)) ret->count++;
 }
 
-/* --- asking --- */
+/* --- matching --- */
 
 static const struct binding *
 first_match(const struct bindings *bindings, const struct direct_target *target, struct str account)
@@ -182,8 +183,8 @@ first_match(const struct bindings *bindings, const struct direct_target *target,
 }
 
 /*
- * The name that stands for the peer: that of the first link which has it, with or without its
- * channel.
+ * The peer as the key names it: the name of the first identity link that has the peer, with or
+ * without its channel; otherwise the peer itself.
  */
 static struct str
 linked_peer(const struct bindings *bindings, const struct direct_target *target)
@@ -200,7 +201,7 @@ linked_peer(const struct bindings *bindings, const struct direct_target *target)
 	return target->peer;
 }
 
-/* Section 6.5, for the scopes that give a session of its own. */
+/* Section 6.5: the key for a scope that gives the chat a session of its own. */
 static struct str
 produce(const struct binding *binding, const struct direct_target *target, struct str account,
 	struct str peer, struct arena *arena)

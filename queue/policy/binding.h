@@ -1,10 +1,9 @@
 /*
- * binding.h - direct chats that a binding gives a session of their own (ROUTING section 6).
+ * binding.h - bindings, which can give a direct chat a session of its own (ROUTING section 6).
  *
- * Here: bindings[] and session.identityLinks compiled, and the one question that routing asks of
- * them.
- * Not here: the rest of OpenClaw's route resolver: groups, guilds, teams and roles cannot matter to
- * a direct key.
+ * Here: bindings[] and session.identityLinks compiled, and whether they preserve a key.
+ * Not here: the rest of OpenClaw's route resolver, since groups, guilds, teams and roles do not
+ * matter to a direct key.
  */
 #ifndef QUEUE_POLICY_BINDING_H
 #define QUEUE_POLICY_BINDING_H
@@ -18,27 +17,27 @@ enum dm_scope {
 	DM_PER_PEER,
 	DM_PER_CHANNEL_PEER,
 	DM_PER_ACCOUNT_CHANNEL_PEER,
-	DM_OTHER, /* any other value: for a key like main, but direct keys are not moved under it */
+	DM_OTHER, /* any other value: produces main keys, but moves no direct key (section 5.4 c) */
 };
 enum dm_scope dm_scope_parse(const cJSON *value);
 
-/* Lives in the arena that it was compiled into. */
+/* Lives in the arena that was given. */
 struct bindings {
-	struct binding *items; /* those that can match a direct chat, in order */
+	struct binding *items; /* only those that can match a direct chat, in order */
 	size_t count;
 	struct identity *identities; /* in order */
 	size_t identity_count;
-	bool broken; /* OpenClaw's resolver throws on them, whatever it is asked */
+	bool broken; /* one makes OpenClaw's resolver throw, so none preserves a key (6.1) */
 };
 
-/* session: the config's, for its identityLinks and dmScope. */
+/* session is the config's: its identityLinks, and the dmScope of bindings without one. */
 void bindings_compile(const cJSON *bindings, const cJSON *session, const struct agents *agents,
 		      struct arena *arena, struct bindings *ret);
 
 /*
- * Would a binding produce the key that names this target as a session of its own? key is the agent
- * key, trimmed; main_key the policy's. Asked only where the config's dmScope is main, so that no
- * binding means no.
+ * Does a binding produce this key as a session of its own? key is the trimmed agent key and target
+ * what it names; main_key is the policy's. To be asked only where the config's dmScope is main:
+ * then a chat without a binding is not preserved.
  */
 bool bindings_preserve(const struct bindings *bindings, struct str key,
 		       const struct direct_target *target, struct str main_key,

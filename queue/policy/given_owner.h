@@ -1,14 +1,14 @@
 /*
- * given_owner.h - owners of channels whom the operator names beside the config.
+ * given_owner.h - owners of channels that the operator names with --owner, beside the config.
  *
- * Here: one pair, and a list of them. Not here: what they change (allowlist).
+ * Here: a channel with its owner, and a list of them. Not here: their effect (allowlist).
  */
 #ifndef QUEUE_POLICY_GIVEN_OWNER_H
 #define QUEUE_POLICY_GIVEN_OWNER_H
 
 #include "schema/text.h"
 
-/* As written; the id "*" is anybody. */
+/* Both as the operator wrote them; the id "*" means anybody. */
 struct given_owner {
 	struct str channel, id;
 };

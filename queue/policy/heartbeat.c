@@ -1,5 +1,5 @@
 /*
- * heartbeat.c - heartbeats compiled, and the base of a heartbeat's key.
+ * heartbeat.c - the heartbeats of a config, and the base of a heartbeat's key.
  */
 #include "queue/policy/heartbeat.h"
 
@@ -7,7 +7,7 @@
 
 /* --- compiling --- */
 
-/* What the config says of one heartbeat, over what holds without it. */
+/* Compiles one heartbeat object over the defaults. */
 static struct heartbeat
 compile_one(const cJSON *config, const struct heartbeat *defaults, struct arena *arena)
 {
@@ -46,9 +46,9 @@ heartbeats_compile(const cJSON *agents, const cJSON *roster, struct arena *arena
 	}
 }
 
-/* --- a key --- */
+/* --- keys --- */
 
-/* Of several agents with one id the first counts. */
+/* The owner's heartbeat, or the defaults. Of several agents with the same id the first counts. */
 static const struct heartbeat *
 find(const struct heartbeats *heartbeats, struct str owner)
 {
@@ -59,13 +59,13 @@ find(const struct heartbeats *heartbeats, struct str owner)
 }
 
 static bool
-ends_so(struct str text)
+has_suffix(struct str text)
 {
 	return text.len > SUFFIX.len &&
 	       str_eq((struct str){ text.s + text.len - SUFFIX.len, SUFFIX.len }, SUFFIX);
 }
 
-/* The key of the configured session where that ends like a heartbeat's; else empty. */
+/* The key of the configured session if it ends in the suffix; otherwise empty. */
 static struct str
 configured_key(const struct heartbeat *heartbeat, struct str owner, struct arena *arena)
 {
@@ -77,7 +77,7 @@ configured_key(const struct heartbeat *heartbeat, struct str owner, struct arena
 	shape = session_key_parse(arena, heartbeat->session, &key);
 	if (shape == KEY_BARE)
 		shape = session_key_parse(arena, session_key_build(arena, owner, key.key), &key);
-	return shape == KEY_AGENT && ends_so(key.key) ? key.key : STR("");
+	return shape == KEY_AGENT && has_suffix(key.key) ? key.key : STR("");
 }
 
 static struct str
@@ -94,11 +94,11 @@ heartbeat_base(struct str key, size_t suffixes)
 	return key;
 }
 
-/* Does it end so behind something that is more than the agent's id? */
+/* Does the key end in the suffix, with something between its prefix and that? */
 static bool
 has_base(struct str key, size_t prefix_len)
 {
-	return ends_so(key) && without_suffix(key).len > prefix_len;
+	return has_suffix(key) && without_suffix(key).len > prefix_len;
 }
 
 enum heartbeat_key

@@ -1,9 +1,9 @@
 /*
- * heartbeat.h - sessions that exist for a heartbeat only.
+ * heartbeat.h - isolated heartbeats: sessions that exist for a heartbeat only.
  *
- * With isolatedSession an agent's heartbeat does not run in the session BASE but in
- * "BASE:heartbeat", while it looks for events in BASE. Here: which agents do so, and the base of a
- * key. Not here: where the base then leads (route).
+ * With isolatedSession an agent's heartbeat runs not in the session BASE but in "BASE:heartbeat",
+ * and still takes the events of BASE. Here: which agents have isolated heartbeats, and the base of
+ * a key. Not here: where the base is routed (route).
  */
 #ifndef QUEUE_POLICY_HEARTBEAT_H
 #define QUEUE_POLICY_HEARTBEAT_H
@@ -11,16 +11,16 @@
 #include "queue/policy/values.h"
 #include "schema/session_key.h"
 
-/* agents.defaults.heartbeat, under an agent's own. */
+/* An agent's heartbeat; what it leaves out comes from agents.defaults.heartbeat. */
 struct heartbeat {
 	struct str agent_id; /* normalised */
 	bool isolated;
 	struct str session; /* the configured one, trimmed; empty: the main session */
 };
 
-/* Lives in the arena that it was compiled into. */
+/* Lives in the arena that was given. */
 struct heartbeats {
-	struct heartbeat *own; /* of the roster, in its order */
+	struct heartbeat *own; /* of the agents, in the roster's order */
 	size_t count;
 	struct heartbeat defaults;
 };
@@ -29,26 +29,26 @@ struct heartbeats {
 void heartbeats_compile(const cJSON *agents, const cJSON *roster, struct arena *arena,
 			struct heartbeats *ret);
 
-/* What a key that ends in ":heartbeat" is to its agent. */
+/* What a key with the suffix ":heartbeat" is to its agent. */
 enum heartbeat_key {
-	HEARTBEAT_NONE,     /* it does not end so, or nothing stands before */
+	HEARTBEAT_NONE,     /* it has no such suffix, or nothing before it */
 	HEARTBEAT_SHARED,   /* the agent's heartbeats have no sessions of their own */
-	HEARTBEAT_ITS_BASE, /* its main session, or the one configured for heartbeats, is called so
-			     */
-	HEARTBEAT_ISOLATED, /* the session of a heartbeat */
+	HEARTBEAT_ITS_BASE, /* the agent's main or configured session has this very key */
+	HEARTBEAT_ISOLATED, /* the session of an isolated heartbeat */
 };
 
 /*
- * Looks at an agent key in its normal form. *ret is how many suffixes stand behind its base;
- * written only for HEARTBEAT_ISOLATED.
+ * Classifies a normalised agent key. *ret is the number of suffixes behind its base, and written
+ * only for HEARTBEAT_ISOLATED.
  */
 enum heartbeat_key heartbeats_look(const struct heartbeats *heartbeats,
 				   const struct session_key *key, struct str owner,
 				   struct str main_key, struct arena *arena, size_t *ret);
 
 /*
- * The key as it was sent without that many suffixes. It is cut before it is brought into normal
- * form, as the base alone would be: a capital sigma lower-cases otherwise at the end of a text.
+ * The key as it was sent, without that many suffixes. To be cut before the key is normalised, so
+ * that the base is normalised as if it were sent alone: a capital sigma at the end of a text
+ * lower-cases differently.
  */
 struct str heartbeat_base(struct str key, size_t suffixes);
 

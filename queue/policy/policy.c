@@ -1,6 +1,6 @@
 /*
- * policy.c - an OpenClaw config becomes a policy: JSON5 to JSON, JSON to cJSON, and each part
- * compiled by its own file.
+ * policy.c - compiles an OpenClaw config to a policy: JSON5 to JSON, JSON to cJSON, then each part
+ * by its own file.
  */
 #include "queue/policy/policy.h"
 
@@ -28,7 +28,7 @@ compile(const cJSON *config, const struct given_owners *owners, struct policy *p
 			 &policy->bindings);
 }
 
-/* Reads the text as an object; *ret is NULL for a blank text. */
+/* Parses the text, which must be an object or blank; *ret is NULL if it is blank. */
 static int
 read_config(const char *text, size_t len, cJSON **ret, struct error *err)
 {

@@ -1,10 +1,9 @@
 /*
  * policy.h - the routing part of an OpenClaw config, compiled.
  *
- * Here: reading the config (JSON5), and an immutable policy. Everything outside `session`,
- * `agents`, `channels` and `bindings` is ignored, and so is what has the wrong type where OpenClaw
- * ignores it (ROUTING).
- * Not here: files (the caller reads them), deciding (route.h).
+ * Here: reading the config (JSON5) into an immutable policy. Everything outside `session`,
+ * `agents`, `channels` and `bindings` is ignored, and so are values of a wrong type that OpenClaw
+ * ignores (ROUTING). Not here: files (the caller reads them), deciding (route.h).
  */
 #ifndef QUEUE_POLICY_POLICY_H
 #define QUEUE_POLICY_POLICY_H
@@ -16,12 +15,12 @@
 struct policy;
 
 /*
- * Compiles JSON5 text; empty text is the empty policy. The text is not kept. Errors: ERROR_CONFIG
+ * Compiles JSON5 text, which is not kept; blank text gives the empty policy. Failure: ERROR_CONFIG
  * with line and column.
  */
 int policy_parse(const char *text, size_t len, struct policy **ret, struct error *err);
 
-/* The same, with owners whom no allowlist of the config names. */
+/* The same, with the owners that the operator names beside the config's allowlists. */
 int policy_parse_owned(const char *text, size_t len, const struct given_owners *owners,
 		       struct policy **ret, struct error *err);
 void policy_free(struct policy *policy);

@@ -1,8 +1,8 @@
 /*
- * private.h - the compiled policy, for the two files that know what is in it: policy.c makes it,
+ * private.h - what a compiled policy contains, for the two files that know: policy.c fills it in,
  * route.c reads it.
  *
- * It is immutable once made; everything it points to lives in its arena.
+ * A policy is immutable; everything it points to lives in its arena.
  */
 #ifndef QUEUE_POLICY_PRIVATE_H
 #define QUEUE_POLICY_PRIVATE_H

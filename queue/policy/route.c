@@ -1,10 +1,10 @@
 /*
- * route.c - the decision: which queue an address means.
+ * route.c - routing: the steps of ROUTING section 5.
  *
- * The key of an isolated heartbeat gives way to its base first. The other steps of ROUTING section
- * 5 are a table. Each looks at the key and says whether it moves it to the agent's main session,
- * and why or why not. Every move has the same destination, and none of the steps would move that
- * again, so the rest need not look. The first step that changes the key names the rule.
+ * First the key of an isolated heartbeat is replaced by its base. The other steps are a table: each
+ * decides whether the key moves to the agent's main session, and says why or why not. All moves
+ * have the same destination, which no step would move again, so the first move ends the table. The
+ * first step that changes the key names the rule.
  */
 #include "queue/policy/route.h"
 
@@ -18,10 +18,9 @@ struct pass {
 	struct str sent;  /* the key as sent, trimmed */
 	struct str owner; /* normalised agent id */
 	bool bare;        /* it is no agent key */
-	bool left;        /* it was an isolated heartbeat's; key and parsed are its base's */
-	/* an agent key: as sent, or a bare one qualified with its owner */
-	struct str key;
-	struct session_key parsed; /* the same in its normal form, taken apart */
+	bool isolated;    /* an isolated heartbeat's key was sent; key and parsed are its base */
+	struct str key;   /* an agent key: as sent, or a bare key qualified with its owner */
+	struct session_key parsed; /* key, normalised and parsed */
 };
 
 /* What a step found. */
@@ -33,20 +32,20 @@ struct finding {
 #define MOVES(text) ((struct finding){ true, STR(text) })
 #define STAYS(text) ((struct finding){ false, STR(text) })
 
-/* --- where main is --- */
+/* --- the main session --- */
 
-/* What stands behind "agent:<owner>:" in the queue key of the main session. */
+/* The rest, behind "agent:<owner>:", of the main session's queue key. */
 static struct str
-home(const struct policy *policy)
+main_rest(const struct policy *policy)
 {
 	return policy->global ? STR("global") : policy->main_key;
 }
 
-/* Would moving to main change the key? */
+/* Is the key another than the main session's queue key? */
 static bool
-is_away(const struct pass *pass)
+is_elsewhere(const struct pass *pass)
 {
-	return !session_key_is(pass->key, pass->owner, home(pass->policy));
+	return !session_key_is(pass->key, pass->owner, main_rest(pass->policy));
 }
 
 /* --- the steps --- */
@@ -65,8 +64,8 @@ main_alias(const struct pass *pass)
 		return MOVES("the key is a short name of the agent's main session");
 	if (!is_alias(pass))
 		return STAYS("the key does not name a main session");
-	return is_away(pass) ? MOVES("the key is another name of the agent's main session")
-			     : STAYS("the key is the main session's own");
+	return is_elsewhere(pass) ? MOVES("the key is another name of the agent's main session")
+				  : STAYS("the key is the main session's own");
 }
 
 static struct finding
@@ -74,11 +73,11 @@ cron_run(const struct pass *pass)
 {
 	if (!session_key_is_cron_run(&pass->parsed))
 		return STAYS("the key is not that of a cron run");
-	return is_away(pass) ? MOVES("a cron run reports to the agent's main session")
-			     : STAYS("the cron run's key is the main session's own");
+	return is_elsewhere(pass) ? MOVES("a cron run reports to the agent's main session")
+				  : STAYS("the cron run's key is the main session's own");
 }
 
-/* The allowlist that counts: the request's channel and account go before the key's. */
+/* The pin that counts: the request's channel and account come before the key's. */
 static struct pin
 pin_of(const struct pass *pass, const struct direct_target *target)
 {
@@ -123,7 +122,7 @@ direct_main(const struct pass *pass)
 	if (bindings_preserve(&pass->policy->bindings, pass->key, &target, pass->policy->main_key,
 			      pass->arena))
 		return STAYS("a binding gives this chat a session of its own");
-	if (!is_away(pass))
+	if (!is_elsewhere(pass))
 		return STAYS("the key is the main session's own");
 	return pin.given ? MOVES("dmScope is main and the peer is the only owner that was given")
 			 : MOVES("dmScope is main and the peer is the only owner on the allowlist");
@@ -132,7 +131,7 @@ direct_main(const struct pass *pass)
 static struct str
 why_kept(const struct pass *pass)
 {
-	if (pass->left)
+	if (pass->isolated)
 		return STR("no other rule moves the base");
 	if (pass->bare)
 		return STR("no other rule moves the key, which is only qualified with its owner");
@@ -142,7 +141,7 @@ why_kept(const struct pass *pass)
 	return STR("no other rule moves the key");
 }
 
-/* In order of ROUTING section 5. */
+/* The steps that may move a key, in the order of ROUTING section 5. */
 static const struct {
 	enum rule rule;
 	struct finding (*look)(const struct pass *pass);
@@ -157,7 +156,7 @@ _Static_assert(STEP_COUNT + 2 <= ROUTE_STEPS_MAX,
 
 /* --- the decision --- */
 
-/* Section 3. The parsed agent id is sanitised like any other. */
+/* Section 3: sets the owner. The agent id in the key is sanitised like any other. */
 static int
 find_owner(struct pass *pass, enum key_shape shape, struct error *err)
 {
@@ -166,8 +165,8 @@ find_owner(struct pass *pass, enum key_shape shape, struct error *err)
 
 	if (shape == KEY_AGENT) {
 		/*
-		 * A name that was cut may change when it is normalised again; a key made from it
-		 * still belongs to it.
+		 * Normalising an id that was cut to 64 characters can change it again (its last
+		 * dash goes); a key that was built with the cut id still belongs to that agent.
 		 */
 		pass->owner = str_eq(named, pass->parsed.agent_id)
 				  ? named
@@ -194,7 +193,7 @@ malformed(struct error *err)
 			 "an agent's session key is agent:<agent id>:<rest>, neither part empty");
 }
 
-/* A bare key gets its owner; what comes of it. */
+/* Qualifies a bare key with its owner; returns the shape of the result. */
 static enum key_shape
 qualify(struct pass *pass)
 {
@@ -226,11 +225,11 @@ explain_step(struct decision *decision, enum rule rule, bool applied, struct str
 }
 
 /*
- * The key of an isolated heartbeat becomes its base. Says so, and why not, only of keys that end
- * like one.
+ * Replaces the key of an isolated heartbeat by its base. Explains a step only for keys that end in
+ * ":heartbeat".
  */
 static bool
-leave_heartbeat(struct pass *pass, bool explain, struct decision *decision)
+replace_heartbeat(struct pass *pass, bool explain, struct decision *decision)
 {
 	static const struct str why[] = {
 		[HEARTBEAT_SHARED] = STR_INIT("the agent's heartbeats run in their base's session"),
@@ -252,12 +251,12 @@ leave_heartbeat(struct pass *pass, bool explain, struct decision *decision)
 	session_key_parse(pass->arena, pass->key, &pass->parsed);
 	if (pass->bare)
 		qualify(pass);
-	return true; /* the base is an agent key because the whole was */
+	return true; /* the base of an agent key is an agent key */
 }
 
-/* Goes through the steps until one moves the key. */
+/* Takes the steps until one moves the key. */
 static enum rule
-go_through(const struct pass *pass, bool explain, struct decision *decision)
+take_steps(const struct pass *pass, bool explain, struct decision *decision)
 {
 	for (size_t i = 0; i < STEP_COUNT; i++) {
 		struct finding finding = steps[i].look(pass);
@@ -273,25 +272,25 @@ go_through(const struct pass *pass, bool explain, struct decision *decision)
 }
 
 /*
- * A key that stays comes back in its normal form, so that is looked at as well: "Agent:Main:Main"
- * is no alias as it is sent but is one when it comes again, and a capital sigma lower-cases
- * otherwise at the end of a peer than before a thread suffix. Without the second look such queue
- * keys would not be fixed points.
+ * Takes the steps, and if the key stays takes them again for its normalised form, which is what the
+ * caller will send next time. "Agent:Main:Main" is no alias, but its normalised form is one; a
+ * capital sigma lower-cases differently at the end of a peer and before a thread suffix. Without
+ * the second time such queue keys would not be fixed points.
  */
 static enum rule
 decide(struct pass *pass, bool explain, struct decision *decision)
 {
 	const size_t before = decision->step_count;
-	enum rule rule = go_through(pass, explain, decision);
+	enum rule rule = take_steps(pass, explain, decision);
 
 	if (rule != RULE_KEEP || str_eq(pass->key, pass->parsed.key))
 		return rule;
 	pass->key = pass->parsed.key;
 	decision->step_count = before;
-	return go_through(pass, explain, decision);
+	return take_steps(pass, explain, decision);
 }
 
-/* The key "main" where an address has none, but an agent. */
+/* The trimmed key of the address; "main" if it has an agent id and no key. */
 static struct str
 key_sent(const struct address *address)
 {
@@ -311,19 +310,19 @@ route_decide(const struct policy *policy, const struct address *address, bool ex
 
 	if (start(&pass, err) < 0)
 		return -1;
-	pass.left = leave_heartbeat(&pass, explain, &decision);
+	pass.isolated = replace_heartbeat(&pass, explain, &decision);
 	decision.rule = decide(&pass, explain, &decision);
 	if (decision.rule != RULE_KEEP) {
-		struct str main = session_key_build(arena, pass.owner, home(policy));
+		struct str main = session_key_build(arena, pass.owner, main_rest(policy));
 
 		/*
-		 * A main key of the config can be anything; what it makes must be a key, and in
-		 * normal form.
+		 * session.mainKey can be any text; the main session's key must parse, and is taken
+		 * in its normalised form.
 		 */
 		if (session_key_parse(arena, main, &pass.parsed) != KEY_AGENT)
 			return malformed(err);
 	}
-	if (pass.left)
+	if (pass.isolated)
 		decision.rule = RULE_ISOLATED_HEARTBEAT;
 	decision.queue_key = pass.parsed.key;
 	decision.rekeyed = !str_eq(decision.queue_key, pass.sent);

@@ -1,4 +1,4 @@
-/* route_cache.c - one allocation a slot: its texts stand behind the struct. */
+/* route_cache.c - the cache of routes: one allocation a slot, with the texts behind the struct. */
 #include "queue/policy/route_cache.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 struct route_cache_slot {
 	struct str parts[PARTS]; /* of the address */
-	struct cached_route place;
+	struct cached_route route;
 };
 
 static void
@@ -22,30 +22,30 @@ take_apart(const struct address *address, struct str parts[PARTS])
 }
 
 static uint64_t
-stir(uint64_t hash, uint64_t word)
+mix_word(uint64_t hash, uint64_t word)
 {
 	hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
 	return hash ^ hash >> 32;
 }
 
 /*
- * Eight bytes at a time. It need not be a good hash: a slot that many share is one where little is
- * found.
+ * Hashes a text eight bytes at a time. The hash need not be good: addresses that share a slot only
+ * evict each other.
  */
 static uint64_t
-mix(uint64_t hash, struct str part)
+mix_text(uint64_t hash, struct str part)
 {
 	uint64_t word = 0;
 
-	hash = stir(hash, part.len);
+	hash = mix_word(hash, part.len);
 	for (; part.len >= sizeof(word); part.s += sizeof(word), part.len -= sizeof(word)) {
 		memcpy(&word, part.s, sizeof(word));
-		hash = stir(hash, word);
+		hash = mix_word(hash, word);
 	}
 	word = 0;
 	if (part.len > 0)
 		memcpy(&word, part.s, part.len);
-	return stir(hash, word);
+	return mix_word(hash, word);
 }
 
 static size_t
@@ -54,11 +54,11 @@ slot_of(const struct str parts[PARTS])
 	uint64_t hash = 0;
 
 	for (size_t i = 0; i < PARTS; i++)
-		hash = mix(hash, parts[i]);
+		hash = mix_text(hash, parts[i]);
 	return (size_t)(hash % ROUTE_CACHE_SLOTS);
 }
 
-/* Not given is another thing than empty. */
+/* Equal, where absent (NULL) differs from empty. */
 static bool
 same(struct str a, struct str b)
 {
@@ -66,29 +66,30 @@ same(struct str a, struct str b)
 }
 
 void
-route_cache_clear(struct route_cache *places)
+route_cache_clear(struct route_cache *cache)
 {
-	for (size_t i = 0; places->slots != NULL && i < ROUTE_CACHE_SLOTS; i++)
-		free(places->slots[i]);
-	free(places->slots);
-	places->slots = NULL;
+	for (size_t i = 0; cache->slots != NULL && i < ROUTE_CACHE_SLOTS; i++)
+		free(cache->slots[i]);
+	free(cache->slots);
+	cache->slots = NULL;
 }
 
 const struct cached_route *
-route_cache_find(const struct route_cache *places, const struct address *address)
+route_cache_find(const struct route_cache *cache, const struct address *address)
 {
 	struct str parts[PARTS];
 
-	if (places->slots == NULL)
+	if (cache->slots == NULL)
 		return NULL;
 	take_apart(address, parts);
-	const struct route_cache_slot *slot = places->slots[slot_of(parts)];
+	const struct route_cache_slot *slot = cache->slots[slot_of(parts)];
 	for (size_t i = 0; slot != NULL && i < PARTS; i++)
 		if (!same(slot->parts[i], parts[i]))
 			return NULL;
-	return slot != NULL ? &slot->place : NULL;
+	return slot != NULL ? &slot->route : NULL;
 }
 
+/* Copies a text to at, lets it point there, and returns the end. */
 static char *
 copy(struct str *text, char *at)
 {
@@ -100,25 +101,25 @@ copy(struct str *text, char *at)
 }
 
 void
-route_cache_add(struct route_cache *places, const struct address *address,
-		const struct cached_route *place)
+route_cache_add(struct route_cache *cache, const struct address *address,
+		const struct cached_route *route)
 {
 	struct str parts[PARTS];
-	size_t bytes = place->queue_key.len;
+	size_t bytes = route->queue_key.len;
 
 	take_apart(address, parts);
 	for (size_t i = 0; i < PARTS; i++)
 		bytes += parts[i].len;
 	if (bytes > ROUTE_CACHE_BYTES_MAX)
 		return;
-	if (places->slots == NULL)
-		places->slots = mem_alloc(ROUTE_CACHE_SLOTS * sizeof(*places->slots));
-	struct route_cache_slot **slot = &places->slots[slot_of(parts)];
+	if (cache->slots == NULL)
+		cache->slots = mem_alloc(ROUTE_CACHE_SLOTS * sizeof(*cache->slots));
+	struct route_cache_slot **slot = &cache->slots[slot_of(parts)];
 	free(*slot);
 	*slot = mem_alloc(sizeof(**slot) + bytes);
 	char *at = (char *)(*slot + 1);
-	(*slot)->place = *place;
-	at = copy(&(*slot)->place.queue_key, at);
+	(*slot)->route = *route;
+	at = copy(&(*slot)->route.queue_key, at);
 	for (size_t i = 0; i < PARTS; i++) {
 		(*slot)->parts[i] = parts[i];
 		at = copy(&(*slot)->parts[i], at);

@@ -1,5 +1,5 @@
 /*
- * values.c - String(), ?? and truth over cJSON.
+ * values.c - String(), ??, truthiness and ids, over cJSON.
  */
 #include "queue/policy/values.h"
 
@@ -36,7 +36,7 @@ value_falsy(const cJSON *value)
 	       (cJSON_IsNumber(value) && value->valuedouble == 0);
 }
 
-/* Elements joined by commas; null elements are empty there, though null alone is "null". */
+/* Writes String(value). In an array a null element is empty, though null alone is "null". */
 static void
 write_string(struct buf *out, const cJSON *value)
 {
