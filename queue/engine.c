@@ -933,6 +933,12 @@ engine_timezone(const struct engine *engine)
 	return policy_timezone(engine->policy);
 }
 
+const struct hook_gates *
+engine_hook_gates(const struct engine *engine)
+{
+	return policy_hook_gates(engine->policy);
+}
+
 /* --- the rest --- */
 
 int

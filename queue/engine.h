@@ -103,6 +103,9 @@ size_t engine_deliverable(const struct engine *engine, struct str queue_key);
  */
 struct str engine_timezone(const struct engine *engine);
 
+/* What the policy in force lets the senders of webhooks ask for; borrowed until the next policy. */
+const struct hook_gates *engine_hook_gates(const struct engine *engine);
+
 bool engine_idle(const struct engine *engine); /* nothing submitted and not yet answered */
 
 /*

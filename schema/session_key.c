@@ -104,6 +104,14 @@ agent_id_normalize(struct arena *arena, struct str id)
 	return normalized.len > 0 ? normalized : STR("main");
 }
 
+struct str
+agent_id_normalize_strict(struct arena *arena, struct str id)
+{
+	struct str normalized = normalize_id(arena, id);
+
+	return normalized.len > 0 ? normalized : STR_NULL;
+}
+
 bool
 account_id_is_reserved(struct str id)
 {

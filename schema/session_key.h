@@ -16,6 +16,9 @@
 /* Section 1. An id that normalises to nothing is "main". */
 struct str agent_id_normalize(struct arena *arena, struct str id);
 
+/* The same, but NULL for an id that normalises to nothing. */
+struct str agent_id_normalize_strict(struct arena *arena, struct str id);
+
 /*
  * Section 1. An id that normalises to nothing, or to a name that JavaScript reserves, is "default";
  * in the optional variant it is absent (NULL).

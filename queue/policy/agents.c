@@ -78,6 +78,17 @@ agents_compile(const cJSON *agents, struct arena *arena, struct agents *ret)
 		ret->owner = system.s != NULL ? system : implied;
 		ret->default_agent = implied;
 	}
+	ret->webhook_agent = ret->default_agent;
+	if (roster == NULL)
+		ret->webhook_agent = STR("main");
+	else if (ret->webhook_agent.s == NULL && ret->count == 1)
+		ret->webhook_agent = ret->roster[0];
+}
+
+bool
+agents_know(const struct agents *agents, struct str id)
+{
+	return in_roster(agents, id) || str_eq(id, agents->webhook_agent);
 }
 
 struct str

@@ -9,8 +9,9 @@
 #include "queue/policy/private.h"
 #include "schema/json.h"
 
-static void
-compile(const cJSON *config, const struct given_owners *owners, struct policy *policy)
+static int
+compile(const cJSON *config, const struct given_owners *owners, struct policy *policy,
+	struct error *err)
 {
 	const cJSON *session = value_member(config, "session"),
 		    *agents = value_member(config, "agents");
@@ -26,6 +27,8 @@ compile(const cJSON *config, const struct given_owners *owners, struct policy *p
 	allowlists_compile(value_member(config, "channels"), owners, arena, &policy->allowlists);
 	bindings_compile(value_member(config, "bindings"), session, &policy->agents, arena,
 			 &policy->bindings);
+	return hook_gates_compile(value_member(config, "hooks"), &policy->agents, arena,
+				  &policy->hook_gates, err);
 }
 
 /* Parses the text, which must be an object or blank; *ret is NULL if it is blank. */
@@ -68,14 +71,18 @@ policy_parse_owned(const char *text, size_t len, const struct given_owners *owne
 {
 	struct policy *policy;
 	cJSON *config;
+	int failed;
 
 	if (read_config(text, len, &config, err) < 0)
 		return -1;
 	policy = mem_alloc(sizeof(*policy));
-	compile(config, owners, policy);
+	failed = compile(config, owners, policy, err);
 	cJSON_Delete(config);
-	*ret = policy;
-	return 0;
+	if (failed)
+		policy_free(policy);
+	else
+		*ret = policy;
+	return failed;
 }
 
 int
@@ -99,4 +106,10 @@ struct str
 policy_timezone(const struct policy *policy)
 {
 	return policy->timezone;
+}
+
+const struct hook_gates *
+policy_hook_gates(const struct policy *policy)
+{
+	return &policy->hook_gates;
 }

@@ -2,8 +2,8 @@
  * policy.h - the routing part of an OpenClaw config, compiled.
  *
  * Here: reading the config (JSON5) into an immutable policy. Everything outside `session`,
- * `agents`, `channels` and `bindings` is ignored, and so are values of a wrong type that OpenClaw
- * ignores (ROUTING). Not here: files (the caller reads them), deciding (route.h).
+ * `agents`, `channels`, `bindings` and `hooks` is ignored, and so are values of a wrong type that
+ * OpenClaw ignores (ROUTING). Not here: files (the caller reads them), deciding (route.h).
  */
 #ifndef QUEUE_POLICY_POLICY_H
 #define QUEUE_POLICY_POLICY_H
@@ -13,10 +13,11 @@
 #include "schema/text.h"
 
 struct policy;
+struct hook_gates;
 
 /*
- * Compiles JSON5 text, which is not kept; blank text gives the empty policy. Failure: ERROR_CONFIG
- * with line and column.
+ * Compiles JSON5 text, which is not kept; blank text gives the empty policy. Failure: ERROR_CONFIG,
+ * with line and column where the text is wrong, or with the name of the member that is.
  */
 int policy_parse(const char *text, size_t len, struct policy **ret, struct error *err);
 
@@ -27,5 +28,8 @@ void policy_free(struct policy *policy);
 
 /* agents.defaults.userTimezone as written, NULL when absent or not a string (ROUTING section 8). */
 struct str policy_timezone(const struct policy *policy);
+
+/* What `hooks` lets the senders of webhooks ask for. */
+const struct hook_gates *policy_hook_gates(const struct policy *policy);
 
 #endif

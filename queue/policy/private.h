@@ -10,6 +10,7 @@
 #include "queue/policy/agents.h"
 #include "queue/policy/allowlist.h"
 #include "queue/policy/binding.h"
+#include "queue/policy/hook_gates.h"
 
 struct policy {
 	struct arena arena;
@@ -19,6 +20,7 @@ struct policy {
 	struct agents agents;
 	struct allowlists allowlists;
 	struct bindings bindings;
+	struct hook_gates hook_gates;
 	struct str timezone;
 };
 

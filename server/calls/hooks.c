@@ -7,10 +7,12 @@
  */
 #include "server/calls/hooks.h"
 
+#include "queue/policy/hook_gates.h"
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
+#include "server/calls/submit.h"
 
 static void
 send_refusal(struct request *request, struct reply *reply, const struct error *err)
@@ -29,59 +31,112 @@ const struct webhook hooks_webhook = {
 	.refuse = send_refusal,
 };
 
-#include "server/calls/submit.h"
 static int
-refuse(struct request *request, const char *member, const char *why)
+refuse(struct request *request, const char *why)
 {
 	struct error err;
 
-	error_set(&err, ERROR_INVALID_FIELD, "%s %s", member, why);
+	error_set(&err, ERROR_INVALID_FIELD, "%s", why);
 	problem_send(request, &err);
 	return -1;
 }
 
-/* Reads one text member; null and blank text count as absent. */
-static int
-read_text(struct request *request, const char *member, struct str *ret)
+/* --- the payload --- */
+
+/* A member of the body, which need not be an object; its value's token, or 0. */
+static size_t
+find_member(struct request *request, struct str name)
 {
 	const struct json *doc = &calls_of(request)->doc;
 
-	for (size_t t = json_first(doc, 0); t != 0; t = json_next(doc, 0, t)) {
-		if (!str_eq(json_string(doc, t, &request->arena), str_of(member)) ||
-		    doc->tokens[t + 1].type == JSON_NULL)
-			continue;
-		if (doc->tokens[t + 1].type != JSON_STRING)
-			return refuse(request, member, "must be a string");
-		*ret = json_string(doc, t + 1, &request->arena);
-		if (text_trim(*ret).len == 0)
-			*ret = STR_NULL;
-	}
+	if (doc->tokens[0].type != JSON_OBJECT)
+		return 0;
+	for (size_t t = json_first(doc, 0); t != 0; t = json_next(doc, 0, t))
+		if (str_eq(json_string(doc, t, &request->arena), name))
+			return t + 1;
 	return 0;
+}
+
+/* A value as text without white space at its ends; NULL: it is no string, or blank. */
+static struct str
+read_text(struct request *request, size_t value)
+{
+	const struct json *doc = &calls_of(request)->doc;
+	struct str text;
+
+	if (value == 0 || doc->tokens[value].type != JSON_STRING)
+		return STR_NULL;
+	text = text_trim(json_string(doc, value, &request->arena));
+	return text.len > 0 ? text : STR_NULL;
+}
+
+/* A text that may be missing, but not be there and say nothing. -1 after answering. */
+static int
+read_name(struct request *request, struct str member, const char *refusal, struct str *ret)
+{
+	const size_t value = find_member(request, member);
+
+	*ret = read_text(request, value);
+	return value == 0 || ret->s != NULL ? 0 : refuse(request, refusal);
+}
+
+/* Any mode of any type but that one means now. */
+static enum wake
+read_mode(struct request *request)
+{
+	const struct json *doc = &calls_of(request)->doc;
+	const size_t value = find_member(request, STR("mode"));
+	const struct str later = str_of(wake_name(WAKE_NEXT_HEARTBEAT));
+
+	return value != 0 && doc->tokens[value].type == JSON_STRING &&
+		       str_eq(json_string(doc, value, &request->arena), later)
+		   ? WAKE_NEXT_HEARTBEAT
+		   : WAKE_NOW;
 }
 
 static int
 read_payload(struct request *request, struct draft *draft)
 {
-	struct str mode = STR_NULL;
+	struct address *address = &draft->address;
 
 	if (body_scan(request) != 0)
 		return -1;
-	if (calls_of(request)->doc.tokens[0].type != JSON_OBJECT)
-		return refuse(request, "the body", "must be an object");
-	if (read_text(request, "text", &draft->text) != 0 ||
-	    read_text(request, "mode", &mode) != 0 ||
-	    read_text(request, "agentId", &draft->address.agent_id) != 0 ||
-	    read_text(request, "sessionKey", &draft->address.session_key) != 0)
-		return -1;
-	if (draft->text.s == NULL)
-		return refuse(request, "text", "required");
-	if (draft->address.agent_id.s == NULL && draft->address.session_key.s == NULL)
-		draft->address.session_key = STR("main");
-	draft->wake =
-	    str_eq(mode, str_of(wake_name(WAKE_NEXT_HEARTBEAT))) ? WAKE_NEXT_HEARTBEAT : WAKE_NOW;
 	draft->source = STR("hook");
+	draft->text = read_text(request, find_member(request, STR("text")));
+	if (draft->text.s == NULL)
+		return refuse(request, "text required");
+	draft->wake = read_mode(request);
+	if (read_name(request, STR("agentId"), "agentId must be a string that is not blank",
+		      &address->agent_id) != 0 ||
+	    read_name(request, STR("sessionKey"), "sessionKey must be a string that is not blank",
+		      &address->session_key) != 0)
+		return -1;
+	if (address->session_key.s != NULL && draft->wake == WAKE_NEXT_HEARTBEAT)
+		return refuse(request, "sessionKey requires mode=now");
 	return 0;
 }
+
+/* --- the policy's gates --- */
+
+/* -1 after answering that the policy does not let a sender ask for this address. */
+static int
+pass_gates(struct request *request, struct address *address)
+{
+	const struct engine *engine = calls_of(request)->engine;
+	const struct hook_gates *gates = engine_hook_gates(engine);
+	struct arena *arena = &request->arena;
+	struct decision decision;
+	struct error err;
+
+	if (hook_gates_admit(gates, address, arena, &err) == 0 &&
+	    engine_route(engine, address, arena, &decision, &err) == 0 &&
+	    hook_gates_admit_agent(gates, decision.owner, &err) == 0)
+		return 0;
+	problem_send(request, &err);
+	return -1;
+}
+
+/* --- the call --- */
 
 static void
 answer(struct request *request)
@@ -101,10 +156,12 @@ void
 hooks_wake(struct request *request)
 {
 	struct enqueue_op *enqueue = &request->work->enqueue;
+	struct draft *draft = arena_alloc(&request->arena, sizeof(*draft));
 
 	enqueue_op_init(enqueue);
-	enqueue->drafts = arena_alloc(&request->arena, sizeof(*enqueue->drafts));
+	enqueue->drafts = draft;
 	enqueue->count = 1;
-	if (idempotency_key_set(request, 'h') == 0 && read_payload(request, enqueue->drafts) == 0)
+	if (idempotency_key_set(request, 'h') == 0 && read_payload(request, draft) == 0 &&
+	    pass_gates(request, &draft->address) == 0)
 		submit_op(request, answer, NULL);
 }

@@ -1,4 +1,7 @@
 """POST /hooks/wake: OpenClaw's webhook, so that its senders need only change the host."""
+import json
+import signal
+
 import pytest
 
 from policies import DIRECT, MAIN, ONE_OWNER
@@ -33,14 +36,19 @@ def test_what_is_already_queued_is_coalesced(api):
     assert api.texts(MAIN) == ["x"]
 
 
-@pytest.mark.parametrize("sent, meant", [("now", "now"), ("next-heartbeat", "next-heartbeat"), ("whenever", "now"), ("", "now"), (None, "now")])
-def test_the_mode_is_now_unless_it_is_next_heartbeat(api, sent, meant):
-    assert ok(wake(api, {"text": "x", "mode": sent}))["mode"] == meant
-    assert ok(api.peek(MAIN))["events"][0]["wake"] == meant
+@pytest.mark.parametrize("sent", ["now", "whenever", "", " next-heartbeat", "Next-Heartbeat", None, True, False, 0, 1.5, ["next-heartbeat"], {}], ids=repr)
+def test_the_mode_is_now_unless_it_is_next_heartbeat(api, sent):
+    assert ok(wake(api, {"text": "x", "mode": sent}))["mode"] == "now"
+    assert ok(api.peek(MAIN))["events"][0]["wake"] == "now"
 
 
-@pytest.mark.parametrize("fields, key", [({"sessionKey": DIRECT}, MAIN), ({"agentId": "Ops"}, "agent:ops:main"), ({"sessionKey": "agent:ops:x", "agentId": "ops"}, "agent:ops:x"),
-    ({"sessionKey": " ", "agentId": None}, MAIN)], ids=str)
+def test_an_event_can_wait_for_the_next_heartbeat(api):
+    assert ok(wake(api, {"text": "x", "mode": "next-heartbeat"}))["mode"] == "next-heartbeat"
+    assert ok(api.peek(MAIN))["events"][0]["wake"] == "next-heartbeat"
+
+
+@pytest.mark.parametrize("fields, key", [({"sessionKey": DIRECT}, MAIN), ({"agentId": " Main "}, MAIN), ({"sessionKey": "hook:x"}, "agent:main:hook:x"),
+    ({"sessionKey": "agent:main:x", "agentId": "main"}, "agent:main:x")], ids=str)
 def test_a_hook_is_routed(start, fields, key):
     api = start(policy=ONE_OWNER).client()
     ok(wake(api, {"text": "x", **fields}))
@@ -52,7 +60,7 @@ def test_fields_that_openclaw_ignores_are_ignored(api):
     assert ok(wake(api, b'{"text":"y"}', kind=None))["ok"]
 
 
-@pytest.mark.parametrize("body", [{}, {"text": ""}, {"text": " \n"}, {"text": None}, {"text": 5}, {"text": ["x"]}, {"text": "x", "mode": 1}, {"text": "x", "sessionKey": 7},
+@pytest.mark.parametrize("body", [{}, {"text": ""}, {"text": " \n"}, {"text": None}, {"text": 5}, {"text": ["x"]}, {"text": "x", "sessionKey": 7},
     {"text": "x", "agentId": {}}, [], "text", b"", b"{", b'{"text":"x"} x', b'{"text":"x","text":"y"}', {"text": "x" * 65537}, {"text": "x", "sessionKey": "agent:"}], ids=str)
 def test_a_bad_payload_is_refused(api, body):
     refused(wake(api, body), 400)
@@ -61,6 +69,18 @@ def test_a_bad_payload_is_refused(api, body):
 
 def test_text_that_is_missing_is_named(api):
     assert refused(wake(api, {}), 400) == "text required"
+
+
+@pytest.mark.parametrize("field", ["agentId", "sessionKey"])
+@pytest.mark.parametrize("value", ["", " \t", None, 7, True, [], ["main"], {}], ids=repr)
+def test_a_field_that_is_there_and_says_nothing_is_refused(api, field, value):
+    assert field in refused(wake(api, {"text": "x", field: value}), 400)
+    assert api.stats()["pending"] == 0
+
+
+def test_a_session_key_needs_mode_now(api):
+    assert refused(wake(api, {"text": "x", "sessionKey": "hook:x", "mode": "next-heartbeat"}), 400) == "sessionKey requires mode=now"
+    assert api.stats()["pending"] == 0
 
 
 def test_an_agent_that_does_not_agree_is_refused(api):
@@ -98,6 +118,93 @@ def test_a_page_of_another_site_is_refused(server):
     raw = server.raw()
     raw.send(request("POST", HOOK, server.token, {"text": "x"}, [("Origin", "http://evil.example")]))
     refused(raw.answer(), 403)
+
+
+# The policy's agents and gates.
+
+TWO = {"agents": {"list": [{"id": "work", "default": True}, {"id": "Private"}]}}
+NOBODY = {"agents": {"list": [{"id": "work"}, {"id": "private"}]}}
+
+
+@pytest.mark.parametrize("policy, agent, owner", [
+    ({}, None, "main"), ({}, "main", "main"), ({}, "MAIN", "main"), ({}, "ops", None), ({}, "!!!", None), ({}, "-main", "main"),
+    (TWO, None, "work"), (TWO, "private", "private"), (TWO, " PRIVATE ", "private"), (TWO, "main", None), (TWO, "---", None),
+    (NOBODY, None, None), (NOBODY, "work", "work"), ({"agents": {"list": []}}, "main", None), ({"agents": {"list": [{"id": "solo"}]}}, None, "solo"),
+    ({"agents": {"entries": {"a": {}, "b": {"default": True}}}}, None, "b"), ({"agents": {"entries": {"a": {}, "b": {}}}}, "b", "b"),
+    ({"agents": {**TWO["agents"], "defaults": {"systemAgent": {"agentId": "private"}}}}, None, "work"),
+    ({"agents": {**TWO["agents"], "ownership": "explicit", "defaults": {"systemAgent": {"agentId": "private"}}}}, None, "private"),
+    ({"agents": {**TWO["agents"], "ownership": "explicit"}}, None, None),
+], ids=str)
+def test_an_agent_must_exist_and_the_default_is_openclaws(start, policy, agent, owner):
+    api = start(policy=json.dumps(policy)).client()
+    reply = wake(api, {"text": "x"} if agent is None else {"text": "x", "agentId": agent})
+    if owner is None:
+        assert "agentId" in refused(reply, 400)
+        assert api.stats()["pending"] == 0
+    else:
+        ok(reply)
+        assert api.texts(f"agent:{owner}:main") == ["x"]
+
+
+def test_a_key_of_an_agent_that_does_not_exist_is_refused(api):
+    assert refused(wake(api, {"text": "x", "sessionKey": "agent:ghost:x"}), 400) == 'unknown agentId "ghost"'
+
+
+GATES = [None, {}, {"enabled": False}, {"allowRequestSessionKey": False}, {"allowRequestSessionKey": True},
+    {"allowRequestSessionKey": True, "allowedSessionKeyPrefixes": [" Hook:", ""]}, {"allowRequestSessionKey": True, "allowedSessionKeyPrefixes": ["hook:", "agent:private:hook:"]},
+    {"allowRequestSessionKey": True, "allowedSessionKeyPrefixes": [" "]}, {"allowedSessionKeyPrefixes": ["hook:"]},
+    {"allowRequestSessionKey": True, "allowedAgentIds": ["WORK"]}, {"allowRequestSessionKey": True, "allowedAgentIds": []}, {"allowedAgentIds": ["private", "*"]},
+    {"enabled": True, "token": "t" * 20, "allowRequestSessionKey": True, "allowedAgentIds": ["private"], "allowedSessionKeyPrefixes": ["hook:"], "defaultSessionKey": "hook:in"}]
+KEYS = [None, "hook:a", "HOOK:a", "main", "agent:work:hook:a", "agent:private:hook:a", "agent:private:main", "agent:ghost:hook:a"]
+
+
+def admitted(gates, key, agent):
+    """The gates as OpenClaw's documentation words them: the agent that gets the event, or None."""
+    gates = {"allowRequestSessionKey": True} if gates is None else gates
+    named = key.split(":")[1] if key and key.startswith("agent:") else None
+    owner = named or agent or "work"
+    prefixes = [p.strip().lower() for p in gates.get("allowedSessionKeyPrefixes", []) if p.strip()]
+    allowed = [a.lower() for a in gates.get("allowedAgentIds", ["*"])]
+    fits = key is None or gates.get("allowRequestSessionKey", False) and (not prefixes or any(key.lower().startswith(p) for p in prefixes))
+    return owner if fits and owner in ("work", "private") and agent in (None, owner) and ("*" in allowed or owner in allowed) else None
+
+
+@pytest.mark.parametrize("gates", GATES, ids=str)
+def test_the_gates_of_the_policy_hold(start, gates):
+    policy = TWO if gates is None else {**TWO, "hooks": gates}
+    api = start(policy=json.dumps(policy)).client()
+    for n, (key, agent) in enumerate((k, a) for k in KEYS for a in (None, "work", "private")):
+        body = {"text": f"n{n}", **({"sessionKey": key} if key else {}), **({"agentId": agent} if agent else {})}
+        owner, reply = admitted(gates, key, agent), wake(api, body)
+        if owner is None:
+            assert reply.status in (400, 409), (body, reply)
+            refused(reply, reply.status)
+        else:
+            assert ok(reply)["eventOutcome"] == "queued", body
+            rest = "main" if key in (None, "main") else key.lower().removeprefix(f"agent:{owner}:")
+            events = ok(api.drain(f"agent:{owner}:{rest}"))["events"]
+            assert [e["text"] for e in events] == [f"n{n}"], body
+    assert api.stats()["pending"] == 0, "what is refused is not stored, nor what is taken stored elsewhere"
+
+
+@pytest.mark.parametrize("hooks, member", [([], "hooks"), (None, "hooks"), ({"allowRequestSessionKey": "no"}, "hooks.allowRequestSessionKey"),
+    ({"allowedAgentIds": "work"}, "hooks.allowedAgentIds"), ({"allowedAgentIds": [1]}, "hooks.allowedAgentIds"), ({"allowedSessionKeyPrefixes": None}, "hooks.allowedSessionKeyPrefixes"),
+    ({"maxBodyBytes": "1"}, "hooks.maxBodyBytes"), ({"defaultSessionKey": 5}, "hooks.defaultSessionKey"),
+    ({"enabled": True, "defaultSessionKey": "x", "allowedSessionKeyPrefixes": ["hook:"]}, "hooks.defaultSessionKey")], ids=str)
+def test_a_gate_that_cannot_be_read_stops_the_start(make, hooks, member):
+    server = make(policy=json.dumps({"hooks": hooks}))
+    done = server.run()
+    assert done.returncode == 78 and member in done.stderr, done
+
+
+def test_gates_follow_a_reload(start):
+    server = start(policy=json.dumps({"hooks": {"allowRequestSessionKey": True}}))
+    ok(wake(server.client(), {"text": "x", "sessionKey": "hook:a"}))
+    server.write_policy(json.dumps({"hooks": {}}))
+    seen = len(server.log)
+    server.signal(signal.SIGHUP)
+    server.wait_for_log(lambda r: r.get("msg") == "reloaded", "the end of the reload", seen)
+    refused(wake(server.client(), {"text": "x", "sessionKey": "hook:a"}), 400)
 
 
 # Tokens.
