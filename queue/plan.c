@@ -290,6 +290,13 @@ plan_wake(struct plan *plan, struct queue *queue, const struct system_event *eve
 	plan->woken[plan->woken_count++] = (struct woken_queue){ .queue = queue, .event = event };
 }
 
+void
+plan_wake_now(struct plan *plan, struct queue *queue, const struct system_event *event)
+{
+	plan_wake(plan, queue, event);
+	plan->woken[plan->woken_count - 1].now = true;
+}
+
 /* The end of an exclusive lease lets out what it held back, whatever ended it. */
 static void
 wake_held_back(struct plan *plan)
@@ -312,7 +319,7 @@ plan_gather_woken(struct plan *plan)
 		struct woken_queue next = plan->woken[i];
 
 		if (next.event != NULL) {
-			next.now = next.event->wake == WAKE_NOW;
+			next.now = next.now || next.event->wake == WAKE_NOW;
 			next.source = next.event->source;
 		}
 		if (next.queue->woken >= count ||

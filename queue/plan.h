@@ -45,7 +45,8 @@ struct plan {
 		struct queue *queue;
 		/* that can be had now; NULL: it was none that woke */
 		const struct system_event *event;
-		bool now;          /* once gathered: some of it with wake "now" */
+		/* with wake "now"; once gathered: some of it, or the event itself says so */
+		bool now;
 		struct str source; /* of the newest that has one; NULL: none has */
 	} * woken;
 	size_t woken_count, woken_cap;
@@ -176,6 +177,8 @@ plan_waiters(const struct plan *plan, struct str queue_key)
  * to be read.
  */
 void plan_wake(struct plan *plan, struct queue *queue, const struct system_event *event);
+/* The same, with wake "now" whatever the event says. */
+void plan_wake_now(struct plan *plan, struct queue *queue, const struct system_event *event);
 /* Before the batch is committed: the last contexts that the store has to keep, or no longer. */
 void plan_gather_contexts(struct plan *plan);
 /*

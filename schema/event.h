@@ -136,9 +136,17 @@ struct draft {
 	struct delivery delivery; /* already normalised by delivery_read */
 	enum wake wake;
 	bool replace, allow_duplicate;
+	/* it has an idempotency key of its own, which may stand with the request instead of here */
+	bool keyed;
 	int64_t delay_ms, ttl_ms; /* 0: none */
 	struct idempotency idempotency;
 };
+
+static inline bool
+draft_is_keyed(const struct draft *draft)
+{
+	return draft->keyed || draft->idempotency.key.s != NULL;
+}
 
 /*
  * Normalises the draft in place (trims the text, folds the context key, makes blank optional fields

@@ -8,7 +8,7 @@
 
 #include "schema/mem.h"
 
-enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, LEASE_ADDED, TIMER_SET };
+enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, NOW_SET, LEASE_ADDED, TIMER_SET };
 
 struct change {
 	struct queue *queue;
@@ -26,6 +26,7 @@ struct change {
 			struct extra extra; /* as it was; with the id */
 			uint8_t attempts;
 		} state;
+		int64_t now; /* the entry's id */
 		struct {
 			struct lease *lease, *exclusive; /* the queue's exclusive lease before */
 		} added;
@@ -121,6 +122,21 @@ undo_set_state(struct catalog *catalog, struct queue *queue, const struct extra 
 
 	apply_state(catalog, queue, entry, attempts,
 		    leases_stored_extra(&catalog->leases, before->id), before);
+}
+
+void
+journal_set_now(struct catalog *catalog, struct queue *queue, struct entry *entry)
+{
+	if (entry->flags & ENTRY_NOW)
+		return;
+	note(catalog, queue, NOW_SET)->now = entry->id;
+	entry->flags |= ENTRY_NOW;
+}
+
+static void
+undo_set_now(struct queue *queue, int64_t id)
+{
+	queue_entry_even_gone(queue, id)->flags &= (uint8_t)~ENTRY_NOW;
 }
 
 struct lease *
@@ -276,6 +292,9 @@ undo(struct catalog *catalog, const struct change *change)
 		break;
 	case STATE_SET:
 		undo_set_state(catalog, queue, &change->state.extra, change->state.attempts);
+		break;
+	case NOW_SET:
+		undo_set_now(queue, change->now);
 		break;
 	case LEASE_ADDED:
 		undo_add_lease(catalog, change->added.lease, change->added.exclusive);

@@ -26,6 +26,9 @@ void journal_remove(struct catalog *catalog, struct queue *queue, struct entry *
 void journal_set_state(struct catalog *catalog, struct queue *queue, struct entry *entry,
 		       int attempts, const struct extra *extra);
 
+/* Lets the entry count as sent with wake "now". */
+void journal_set_now(struct catalog *catalog, struct queue *queue, struct entry *entry);
+
 /* Makes the context key of the tag the last context (0: none). */
 void journal_set_last(struct catalog *catalog, struct queue *queue, uint32_t tag);
 /*

@@ -19,10 +19,10 @@ enum entry_flag {
 	ENTRY_EXPIRES = 8, /* not deliverable after the time in its extra */
 	/* an exec completion, by its text: a prompt leaves it (ROUTING section 8) */
 	ENTRY_EXEC = 16,
-	ENTRY_NOW = 32,      /* wake "now" */
+	ENTRY_NOW = 32,      /* sent with wake "now", or since then a duplicate of it was */
 	ENTRY_LEFT_OUT = 64, /* a prompt takes it without showing it (ROUTING section 8) */
 };
-#define ENTRY_KIND (ENTRY_EXEC | ENTRY_NOW | ENTRY_LEFT_OUT) /* never change */
+#define ENTRY_KIND (ENTRY_EXEC | ENTRY_NOW | ENTRY_LEFT_OUT) /* of the event, not of its state */
 #define ENTRY_HELD_BACK (ENTRY_GONE | ENTRY_LEASED | ENTRY_DELAYED)
 
 /* One pending event: 32 bytes. */

@@ -31,32 +31,66 @@ identical(const struct plan *plan, const struct candidate *c, const struct entry
 	       matches(plan, c, entry);
 }
 
+/*
+ * Whether the queued event serves at least as well as the draft would: nobody holds it, it is
+ * available no later, and it expires no sooner.
+ */
+static bool
+serves(const struct plan *plan, const struct candidate *c, const struct entry *entry)
+{
+	if ((entry->flags & (ENTRY_LEASED | ENTRY_DELAYED | ENTRY_EXPIRES)) == 0)
+		return true;
+	struct extra extra = catalog_extra(&plan->catalog, entry->id);
+	int64_t ttl_ms = c->draft->ttl_ms;
+
+	return extra.lease == NULL &&
+	       (extra.available_boot_ms == 0 ||
+		extra.available_boot_ms <= plan->boot_ms + c->draft->delay_ms) &&
+	       (extra.expires_boot_ms == 0 ||
+		(ttl_ms > 0 && extra.expires_boot_ms >= plan->boot_ms + ttl_ms));
+}
+
+/*
+ * Whether the queued event is the draft's twin, which makes the draft a duplicate. A draft with an
+ * idempotency key of its own has none: its key alone tells it from others.
+ */
+static bool
+is_twin(const struct plan *plan, const struct candidate *c, const struct entry *entry)
+{
+	return identical(plan, c, entry) && !draft_is_keyed(c->draft) && serves(plan, c, entry);
+}
+
 /* Compares with the newest event, or, if the draft has a context key, with every queued one. */
-static const struct entry *
+static struct entry *
 find_duplicate(const struct plan *plan, const struct candidate *c)
 {
 	if (c->draft->context_key.s == NULL) {
-		const struct entry *newest = queue_newest(c->queue);
+		struct entry *newest = queue_newest(c->queue);
 
-		return newest != NULL && identical(plan, c, newest) ? newest : NULL;
+		return newest != NULL && is_twin(plan, c, newest) ? newest : NULL;
 	}
-	for (const struct entry *e = queue_first(c->queue, 0); e != NULL;
-	     e = queue_next(c->queue, e))
-		if (identical(plan, c, e))
+	for (struct entry *e = queue_first(c->queue, 0); e != NULL; e = queue_next(c->queue, e))
+		if (is_twin(plan, c, e))
 			return e;
 	return NULL;
 }
 
-/* Finds the events that a replace removes, all that match: the oldest, and how many there are. */
-static const struct entry *
-find_matching(const struct plan *plan, const struct candidate *c, size_t *count)
+/* Whether a replace by this draft removes the event; a leased one is left to its holder. */
+static bool
+is_replaced(const struct plan *plan, const struct candidate *c, const struct entry *entry)
 {
-	const struct entry *oldest = NULL;
+	return (entry->flags & ENTRY_LEASED) == 0 && matches(plan, c, entry);
+}
+
+/* Finds the events that a replace removes: the oldest, and how many there are. */
+static struct entry *
+find_replaced(const struct plan *plan, const struct candidate *c, size_t *count)
+{
+	struct entry *oldest = NULL;
 
 	*count = 0;
-	for (const struct entry *e = queue_first(c->queue, 0); e != NULL;
-	     e = queue_next(c->queue, e)) {
-		if (!matches(plan, c, e))
+	for (struct entry *e = queue_first(c->queue, 0); e != NULL; e = queue_next(c->queue, e)) {
+		if (!is_replaced(plan, c, e))
 			continue;
 		oldest = oldest != NULL ? oldest : e;
 		++*count;
@@ -65,18 +99,18 @@ find_matching(const struct plan *plan, const struct candidate *c, size_t *count)
 }
 
 /*
- * Settles the matching events as replaced. The ids are counted first and get no more memory than
+ * Settles these events as replaced. The ids are counted first and get no more memory than
  * they need: each op of a batch may meet a long queue, and all arenas live until the batch ends.
  */
 static void
-remove_matching(struct plan *plan, const struct candidate *c, const struct entry *oldest,
+remove_replaced(struct plan *plan, const struct candidate *c, const struct entry *oldest,
 		size_t count)
 {
 	int64_t *ids = arena_alloc(&c->op->arena, count * sizeof(*ids));
 	size_t found = 0;
 
 	for (const struct entry *e = oldest; found < count; e = queue_next(c->queue, e))
-		if (matches(plan, c, e))
+		if (is_replaced(plan, c, e))
 			ids[found++] = e->id;
 	plan_settle(plan, c->queue,
 		    (struct store_outcome){ .kind = OUTCOME_REPLACED, .ids = ids, .count = count });
@@ -160,8 +194,23 @@ append(struct plan *plan, const struct candidate *c, struct enqueue_result *resu
 	return 0;
 }
 
+/*
+ * A duplicate with wake "now" wakes as now, although nothing is stored: the twin counts as sent so
+ * from here on, in memory only. If the twin is delayed, the wake comes at the end of its delay.
+ */
+static void
+wake_twin(struct plan *plan, const struct candidate *c, struct entry *twin)
+{
+	struct system_event *told = arena_alloc(&c->op->arena, sizeof(*told));
+
+	*told = (struct system_event){ .source = c->draft->source, .wake = WAKE_NOW };
+	journal_set_now(&plan->catalog, c->queue, twin);
+	if (entry_deliverable(twin))
+		plan_wake(plan, c->queue, told);
+}
+
 static int
-answer_duplicate(struct plan *plan, const struct candidate *c, const struct entry *twin,
+answer_duplicate(struct plan *plan, const struct candidate *c, struct entry *twin,
 		 struct enqueue_result *result)
 {
 	result->outcome = ENQUEUE_DUPLICATE;
@@ -170,6 +219,8 @@ answer_duplicate(struct plan *plan, const struct candidate *c, const struct entr
 	result->event.attempts = twin->attempts;
 	result->event.available_at_ms = entry_available_at(plan, twin);
 	plan_want(plan, c->op, twin, result->event.state, 0, &result->event);
+	if (c->draft->wake == WAKE_NOW)
+		wake_twin(plan, c, twin);
 	tags_release(&plan->catalog.tags, c->tag);
 	plan->duplicates++;
 	return 0;
@@ -178,7 +229,7 @@ answer_duplicate(struct plan *plan, const struct candidate *c, const struct entr
 static int
 enqueue_plain(struct plan *plan, const struct candidate *c, struct enqueue_result *result)
 {
-	const struct entry *twin = c->draft->allow_duplicate ? NULL : find_duplicate(plan, c);
+	struct entry *twin = c->draft->allow_duplicate ? NULL : find_duplicate(plan, c);
 
 	if (twin != NULL)
 		return answer_duplicate(plan, c, twin, result);
@@ -190,12 +241,12 @@ static int
 enqueue_replacing(struct plan *plan, const struct candidate *c, struct enqueue_result *result)
 {
 	size_t count;
-	const struct entry *oldest = find_matching(plan, c, &count);
+	struct entry *oldest = find_replaced(plan, c, &count);
 
-	if (count == 1 && identical(plan, c, oldest))
+	if (count == 1 && is_twin(plan, c, oldest))
 		return answer_duplicate(plan, c, oldest, result);
 	if (count > 0)
-		remove_matching(plan, c, oldest, count);
+		remove_replaced(plan, c, oldest, count);
 	result->outcome = count > 0 ? ENQUEUE_REPLACED : ENQUEUE_QUEUED;
 	return append(plan, c, result);
 }

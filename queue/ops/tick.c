@@ -38,7 +38,10 @@ delay_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 	journal_set_state(&plan->catalog, extra.queue, entry, entry->attempts, &extra);
 	if (!((struct tick_op *)op)->blind)
 		plan_want_for_wake(plan, op, timer->id, event);
-	plan_wake(plan, extra.queue, event);
+	if (entry->flags & ENTRY_NOW) /* which its row need not say */
+		plan_wake_now(plan, extra.queue, event);
+	else
+		plan_wake(plan, extra.queue, event);
 	return entry_text_bytes(entry);
 }
 

@@ -67,6 +67,7 @@ read_only(struct request *request, struct draft *draft, struct bad_fields *bad)
 	read_draft(request, 0, draft, bad);
 	key = draft->idempotency.key;
 	draft->idempotency = (struct idempotency){ .key = STR_NULL };
+	draft->keyed = key.s != NULL || request->work->op.idempotency.key.s != NULL;
 	if (key.s == NULL)
 		return;
 	if (request->work->op.idempotency.key.s == NULL)

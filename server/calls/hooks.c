@@ -161,7 +161,9 @@ hooks_wake(struct request *request)
 	enqueue_op_init(enqueue);
 	enqueue->drafts = draft;
 	enqueue->count = 1;
-	if (idempotency_key_set(request, 'h') == 0 && read_payload(request, draft) == 0 &&
-	    pass_gates(request, &draft->address) == 0)
+	if (idempotency_key_set(request, 'h') != 0)
+		return;
+	draft->keyed = enqueue->op.idempotency.key.s != NULL;
+	if (read_payload(request, draft) == 0 && pass_gates(request, &draft->address) == 0)
 		submit_op(request, answer, NULL);
 }

@@ -38,23 +38,23 @@ def test_the_same_request_gets_the_first_answer(api):
 
 def test_a_duplicate_is_answered_as_one_again(api):
     ok(api.enqueue("x", MAIN), 201)
-    first = post(api, EVENT, "k")
-    assert first.status == 200 and first.json["outcome"] == "duplicate"
+    first = post(api, {"events": [EVENT]}, "k")  # the key of a batch is no event's own
+    assert first.json["results"][0]["outcome"] == "duplicate"
     ok(api.drain(MAIN))
-    same(first, post(api, EVENT, "k"))
+    same(first, post(api, {"events": [EVENT]}, "k"))
 
 
 def test_a_repeated_answer_has_the_attempts_of_the_first(api):
     ok(api.enqueue("x", MAIN), 201)
-    lease = ok(api.lease(MAIN))["leaseId"]
-    duplicate = post(api, EVENT, "k")
-    assert duplicate.json["event"]["state"] == "leased"
-    ok(api.nack(lease))
+    duplicate = post(api, {"events": [EVENT]}, "k")
+    event = duplicate.json["results"][0]["event"]
+    assert (event["state"], event["attempts"]) == ("queued", 0)
+    ok(api.nack(ok(api.lease(MAIN))["leaseId"]))
     leased = post(api, {"sessionKey": MAIN}, "k", "/v1/leases")
     ok(api.nack(leased.json["leaseId"]))
     drained = post(api, {"sessionKey": MAIN}, "k", "/v1/drain")
     assert leased.json["events"][0]["attempts"] == 1 and drained.json["events"][0]["attempts"] == 2
-    same(duplicate, post(api, EVENT, "k"))
+    same(duplicate, post(api, {"events": [EVENT]}, "k"))
     same(leased, post(api, {"sessionKey": MAIN}, "k", "/v1/leases"))
     same(drained, post(api, {"sessionKey": MAIN}, "k", "/v1/drain"))
 

@@ -1,6 +1,10 @@
 """Duplicates, replacement, last context, merged delivery context (ROUTING section 7)."""
+import itertools
+
+import pytest
+
 from policies import MAIN
-from sevqd import ok
+from sevqd import Stream, ok
 
 
 def outcome(reply):
@@ -126,3 +130,102 @@ def test_an_empty_delivery_context_is_none(api):
     event = ok(api.enqueue("a", MAIN, deliveryContext={"channel": " ", "to": None, "threadId": True, "unknown": 1}), 201)["event"]
     assert "deliveryContext" not in event
     assert api.session(MAIN).get("deliveryContext") is None
+
+
+# A duplicate is only what a queued event serves at least as well.
+
+HOUR = 3_600_000
+TIMES = {
+    "plain": {},
+    "delayed": {"delayMs": HOUR},
+    "delayed longer": {"delayMs": 2 * HOUR},
+    "expiring": {"ttlMs": HOUR},
+    "expiring later": {"ttlMs": 2 * HOUR},
+    "delayed and expiring": {"delayMs": HOUR, "ttlMs": 2 * HOUR},
+}
+FOREVER = 100 * HOUR
+
+
+def serves(first, leased, second):
+    """Whether an event sent a moment ago is as good as another sent now: a time to live of the same
+    length ends a moment too soon, a delay of the same length ends soon enough.
+    """
+    lasts = second.get("ttlMs", FOREVER)
+    return not leased and first.get("delayMs", 0) <= second.get("delayMs", 0) and (
+        first.get("ttlMs", FOREVER) > lasts or "ttlMs" not in first)
+
+
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("key", [None, "header", "body", "batch"])
+def test_a_duplicate_is_only_what_a_queued_event_serves_as_well(api, key, replace):
+    for n, (first, second, leased) in enumerate(itertools.product(TIMES, TIMES, (False, True))):
+        if leased and "delayMs" in TIMES[first]:
+            continue  # it cannot be leased yet
+        form = f"{first}, {'leased, ' * leased}then {second}"
+        queue, event = f"agent:a{n}:main", {"sessionKey": f"agent:a{n}:main", "text": "Check mail", "contextKey": "cron:mail"}
+        one = ok(api.call("POST", "/v1/events", {**event, **TIMES[first]}), 201)["event"]["id"]
+        lease = ok(api.lease(queue))["leaseId"] if leased else None
+        before = api.stats()["pending"]
+        event.update(TIMES[second], replace=replace)
+        if key == "batch":
+            answer = ok(api.batch({**event, "idempotencyKey": f"k{n}"}))["results"][0]
+        else:
+            event.update({"idempotencyKey": f"k{n}"} if key == "body" else {})
+            headers = {"Idempotency-Key": f"k{n}"} if key == "header" else {}
+            answer = api.call("POST", "/v1/events", event, headers=headers).json
+        # the clock may not have gone on since the first was sent
+        same_ttl = "ttlMs" in TIMES[first] and TIMES[first]["ttlMs"] == TIMES[second].get("ttlMs")
+        if key is None and not leased and same_ttl:
+            continue
+        twin = key is None and serves(TIMES[first], leased, TIMES[second])
+        removed = replace and not leased and not twin
+        assert answer["outcome"] == ("duplicate" if twin else "replaced" if removed else "queued"), form
+        assert (answer["event"]["id"] == one) == twin, form
+        assert api.stats()["pending"] == before + (not twin and not removed), form
+        if leased:
+            assert ok(api.ack(lease, ids=[one]))["acked"] == 1, form
+
+
+def test_what_happens_again_after_a_time_to_live_has_begun_lasts_its_own(api):
+    first = ok(api.enqueue("a", MAIN, ttlMs=HOUR), 201)["event"]
+    second = first
+    while second["id"] == first["id"]:  # until a millisecond has passed
+        second = api.enqueue("a", MAIN, ttlMs=HOUR).json["event"]
+    assert second["expiresAt"] > first["expiresAt"]
+
+
+@pytest.mark.parametrize("same", ["a", "b"])
+def test_two_idempotency_keys_are_two_events(api, same):
+    for key, text in (("1", "a"), ("2", same), ("1", "a")):
+        api.call("POST", "/v1/events", {"sessionKey": MAIN, "text": text}, headers={"Idempotency-Key": key})
+    assert api.texts(MAIN) == ["a", same]
+
+
+def wake_again(api, text, how):
+    """Sends an event that is queued already once more, with wake now."""
+    if how == "hook":
+        return api.call("POST", "/hooks/wake", {"text": text, "sessionKey": MAIN, "mode": "now"}).json["eventOutcome"]
+    fields = {"text": text, "sessionKey": MAIN, "wake": "now", "source": "hook"}
+    reply = api.call("POST", "/v1/events", {"events": [fields]} if how == "batch" else fields).json
+    return reply["results"][0]["outcome"] if how == "batch" else reply["outcome"]
+
+
+@pytest.mark.parametrize("how", ["one", "batch", "hook"])
+def test_a_duplicate_for_now_wakes_as_now(server, api, how):
+    first = ok(api.enqueue("a", MAIN), 201)["event"]
+    stream = Stream(server, "?coalesceMs=60000")
+    assert stream.wake()["depth"] == 1
+    assert ok(api.wait(MAIN, wake="now", timeoutMs=0))["ready"] is False
+    before = api.stats()["pending"]
+    assert wake_again(api, "a", how) in ("duplicate", "coalesced")
+    told = stream.wake()  # at once, although others are gathered for a minute
+    assert (told["depth"], told["wake"], told["source"]) == (1, "now", "hook")
+    assert ok(api.wait(MAIN, wake="now", timeoutMs=0))["ready"] is True
+    assert api.stats()["pending"] == before
+    assert ok(api.find(first["id"]))["event"]["wake"] == "next-heartbeat"  # as it was sent
+
+
+def test_a_duplicate_for_now_of_a_delayed_event_wakes_as_now_when_the_delay_ends(api):
+    ok(api.enqueue("a", MAIN, delayMs=300), 201)
+    assert outcome(api.enqueue("a", MAIN, delayMs=HOUR, wake="now")) == "duplicate"
+    assert ok(api.wait(MAIN, wake="now"))["ready"] is True

@@ -124,6 +124,32 @@ replace_removes_every_event_with_its_context_key(void **state)
 	assert_true(memory_store_settled(&store, 1, OUTCOME_REPLACED));
 }
 
+/* A duplicate with wake "now" makes the queued event one for now, unless its batch fails. */
+static void
+a_duplicate_for_now_counts_once_its_batch_is_committed(void **state)
+{
+	(void)state;
+	put(A, "1");
+	struct call *waiting = wait_for(engine, A);
+	waiting->wait.wake_now = true;
+	turn();
+	struct draft drafts[] = { draft(A, "1"), draft(B, "2") };
+	drafts[0].wake = WAKE_NOW;
+	store.commit_fails = ERROR_STORAGE_FAILED;
+	fails(enqueue_drafts(engine, drafts, 2), ERROR_STORAGE_FAILED);
+	turn();
+	assert_int_equal(waiting->answered, 0);
+	store.commit_fails = ERROR_NONE;
+	struct call *later = wait_for(engine, A);
+	later->wait.wake_now = true;
+	turn();
+	assert_int_equal(later->answered, 0);
+	done(enqueue_draft(engine, drafts[0]));
+	turn();
+	assert_int_equal(waiting->answered + later->answered, 2);
+	assert_int_equal(waiting->wait.deliverable, 1);
+}
+
 static void
 replace_needs_a_context_key(void **state)
 {
@@ -171,6 +197,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_duplicate_leaves_last_context_alone),
 	TEST(a_rekeyed_event_can_be_a_duplicate),
 	TEST(replace_removes_every_event_with_its_context_key),
+	TEST(a_duplicate_for_now_counts_once_its_batch_is_committed),
 	TEST(replace_needs_a_context_key),
 	TEST(replacing_works_in_a_full_session),
 	TEST(the_last_context_is_that_of_the_newest_pending_event_with_a_key),

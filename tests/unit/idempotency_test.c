@@ -179,38 +179,36 @@ a_delayed_event_is_repeated_as_delayed(void **state)
 }
 
 /*
- * The repeated answer shows the duplicate's state at the time of the first answer: leased, or
- * nacked with a delay; also where the key is that of the batch.
+ * The repeated answer shows the duplicate's state at the time of the first answer: queued, or
+ * nacked with a delay.
  */
 static void
 a_duplicate_is_repeated_in_the_state_of_the_first_answer(void **state)
 {
 	(void)state;
-	struct draft twin = keyed(A, "1", "l", 2);
+	struct draft twin = draft(A, "1");
+	twin.delay_ms = 2 * MINUTE;
 	struct lease_change_op later;
 	lease_change_op_init(&later, LEASE_NACK);
 	later.delay_ms = MINUTE;
 	put(A, "1");
-	int64_t lease = lease_events(A, 0, MINUTE);
 	done(with_key(enqueue(engine, A, "1"), "k", 1));
+	int64_t lease = lease_events(A, 0, MINUTE);
 	done(change_lease(engine, later, lease, ALL));
 	int64_t at = now.wall_ms + MINUTE;
 	for (int round = 0; round < 4; round++) {
-		const struct system_event *leased =
-		    &done(with_key(enqueue(engine, A, "1"), "k", 1))->enqueue.results[0].event;
+		const struct enqueue_result *queued =
+		    &done(with_key(enqueue(engine, A, "1"), "k", 1))->enqueue.results[0];
 
-		assert_int_equal(leased->state, EVENT_STATE_LEASED);
-		assert_int_equal(leased->attempts, 0);
-		struct call *batch = done(with_key(enqueue_drafts(engine, &twin, 1), "b", 3));
-		const struct system_event *delayed[] = {
-			&batch->enqueue.results[0].event,
-			&done(enqueue_draft(engine, twin))->enqueue.results[0].event
-		};
-		for (size_t i = 0; i < COUNT(delayed); i++) {
-			assert_int_equal(delayed[i]->state, EVENT_STATE_DELAYED);
-			assert_int_equal(delayed[i]->attempts, 1);
-			assert_int_equal(delayed[i]->available_at_ms, at);
-		}
+		assert_int_equal(queued->outcome, ENQUEUE_DUPLICATE);
+		assert_int_equal(queued->event.state, EVENT_STATE_QUEUED);
+		assert_int_equal(queued->event.attempts, 0);
+		const struct enqueue_result *delayed =
+		    &done(with_key(enqueue_draft(engine, twin), "b", 3))->enqueue.results[0];
+		assert_int_equal(delayed->outcome, ENQUEUE_DUPLICATE);
+		assert_int_equal(delayed->event.state, EVENT_STATE_DELAYED);
+		assert_int_equal(delayed->event.attempts, 1);
+		assert_int_equal(delayed->event.available_at_ms, at);
 		if (round == 1)
 			pass(MINUTE), turn();
 		else if (round == 2)

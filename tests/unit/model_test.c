@@ -48,6 +48,7 @@ struct model_event {
 	int64_t lease, lease_end, lease_until;
 	int64_t delay_end, available_at; /* delay_end 0: not delayed */
 	int64_t life_end, expires_at;
+	bool sent_now, now; /* now: it was, or since the last start a duplicate of it was */
 };
 
 struct model_lease {
@@ -100,13 +101,13 @@ struct model_op {
 	int queue, context, key; /* context: a prefix or filter, 0 for all; key -1: none */
 	uint64_t request;
 	size_t limit, drafts;
-	bool exclusive, prompt, all, counts, dry_run;
+	bool exclusive, prompt, all, counts, dry_run, wake_now;
 	int64_t lease, lease_ms, delay_ms;
 	struct ids ids;
 	struct {
 		int queue, context, text, key; /* text -1: blank */
 		uint64_t request;
-		bool replace, allow_duplicate;
+		bool replace, allow_duplicate, now;
 		int64_t delay_ms, ttl_ms;
 	} draft[3];
 	struct call *call;
@@ -247,7 +248,7 @@ choose(const struct model_op *op)
 		const char *context = contexts[e->context] != NULL ? contexts[e->context] : "";
 
 		if (deliverable(id, op->queue) && (op->limit == 0 || chosen.count < op->limit) &&
-		    !(op->prompt && e->text == EXEC) &&
+		    !(op->prompt && e->text == EXEC) && !(op->wake_now && !e->now) &&
 		    !(e->life_end > 0 && e->life_end <= now.boot_ms) &&
 		    strncmp(context, prefix, strlen(prefix)) == 0)
 			add_id(&chosen, id);
@@ -379,6 +380,7 @@ restart(void)
 			e->life_end = e->expires_at + off > 0 ? e->expires_at + off : 1;
 		if (e->lease != 0)
 			e->lease_end = e->lease_until + off > 0 ? e->lease_until + off : 1;
+		e->now = e->sent_now;
 	}
 }
 
@@ -437,6 +439,16 @@ append(struct model_event e, int64_t delay_ms, int64_t ttl_ms)
 	return m.next_event++;
 }
 
+/* Whether the pending event is as good as the draft: free, as soon, and for as long. */
+static bool
+serves(int64_t id, int64_t delay_ms, int64_t ttl_ms)
+{
+	const struct model_event *e = &m.events[id];
+
+	return e->lease == 0 && (e->delay_end == 0 || e->delay_end <= now.boot_ms + delay_ms) &&
+	       (e->life_end == 0 || (ttl_ms > 0 && e->life_end >= now.boot_ms + ttl_ms));
+}
+
 static void
 enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 {
@@ -458,12 +470,13 @@ enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 		if (!pending(id) || m.events[id].queue != queue)
 			continue;
 		bool match = m.events[id].context == context,
-		     same = match && m.events[id].text == text;
+		     same = match && m.events[id].text == text && op->draft[i].key < 0 &&
+			    serves(id, op->draft[i].delay_ms, op->draft[i].ttl_ms);
 		if (context == 0)
 			twin = same ? id : 0; /* without a key only the newest counts */
 		else if (same && twin == 0)
 			twin = id;
-		if (match)
+		if (match && m.events[id].lease == 0)
 			add_id(&matching, id);
 	}
 	if (op->draft[i].replace)
@@ -480,10 +493,13 @@ enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 			op->code = ERROR_QUEUE_FULL;
 			return;
 		}
-		twin =
-		    append((struct model_event){ .queue = queue, .context = context, .text = text },
-			   op->draft[i].delay_ms, op->draft[i].ttl_ms);
+		twin = append((struct model_event){ .queue = queue,
+						    .context = context,
+						    .text = text,
+						    .sent_now = op->draft[i].now },
+			      op->draft[i].delay_ms, op->draft[i].ttl_ms);
 	}
+	m.events[twin].now = m.events[twin].now || op->draft[i].now;
 	add_id(answer, outcome), add_id(answer, twin);
 	remember(0, op->draft[i].key, op->draft[i].request, &(struct ids){ { outcome, twin }, 2 });
 }
@@ -726,7 +742,9 @@ model_requeue(struct model_op *op)
 		if (!op->dry_run) {
 			append((struct model_event){ .queue = m.events[id].queue,
 						     .context = m.events[id].context,
-						     .text = m.events[id].text },
+						     .text = m.events[id].text,
+						     .sent_now = m.events[id].sent_now,
+						     .now = m.events[id].sent_now },
 			       (int64_t)op->changed * op->delay_ms, 0);
 			record();
 			m.events[id].requeued = true;
@@ -906,6 +924,7 @@ make_drafts(struct model_op *op)
 		op->draft[i].request = 1 + (uint64_t)one_in(8);
 		op->draft[i].replace = op->draft[i].context > 0 && one_in(3);
 		op->draft[i].allow_duplicate = one_in(2);
+		op->draft[i].now = one_in(3);
 		op->draft[i].delay_ms = one_in(4) ? 1 + (int64_t)below(3000) : 0;
 		op->draft[i].ttl_ms = one_in(4) ? 1 + (int64_t)below(5000) : 0;
 	}
@@ -964,6 +983,7 @@ submit_enqueue(const struct model_op *op)
 		drafts[i].context_key = str_of(contexts[op->draft[i].context]);
 		drafts[i].replace = op->draft[i].replace;
 		drafts[i].allow_duplicate = op->draft[i].allow_duplicate;
+		drafts[i].wake = op->draft[i].now ? WAKE_NOW : WAKE_NEXT_HEARTBEAT;
 		drafts[i].delay_ms = op->draft[i].delay_ms;
 		drafts[i].ttl_ms = op->draft[i].ttl_ms;
 		drafts[i].idempotency = key_of(0, op->draft[i].key, op->draft[i].request);
@@ -1146,7 +1166,11 @@ check_waiters(void)
 		int queue = str_eq(call->wait.address.session_key, STR(A)) ? 0 : 1;
 		if (call->answered == 0) {
 			assert_false(cancelled[i]);
-			assert_int_equal(choose(&(struct model_op){ .queue = queue }).count, 0);
+			assert_int_equal(
+			    choose(&(struct model_op){ .queue = queue,
+						       .wake_now = call->wait.wake_now })
+				.count,
+			    0);
 			continue;
 		}
 		assert_true(call->op.error.code != ERROR_NONE || call->wait.deliverable > 0 ||
@@ -1164,6 +1188,7 @@ wait_or_cancel(void)
 
 	if (waiters[i] == NULL) {
 		waiters[i] = wait_for(engine, queue_keys[below(QUEUES)]);
+		waiters[i]->wait.wake_now = one_in(2);
 		cancelled[i] = false;
 	} else if (engine_cancel_wait(engine, &waiters[i]->op)) {
 		waiters[i] = NULL;

@@ -453,12 +453,12 @@ the_end_of_a_delay_is_reported_with_the_events_source(void **state)
 	done(enqueue_draft(engine, soon));
 	store.missing_id = store.events[store.event_count - 1].event.id;
 	pass(MINUTE), turn(); /* the delay ends although the event is missing */
-	assert_wakes("a:1:next: ");
+	assert_wakes("a:1:now: ");
 	soon.text = STR("4");
 	done(enqueue_draft(engine, soon));
 	store.read_fails = ERROR_STORAGE_FAILED;
 	pass(MINUTE), turn(); /* when the store cannot read, the wake has no source */
-	assert_wakes("a:2:next: ");
+	assert_wakes("a:2:now: ");
 	assert_int_equal(stats().delayed_now, 0);
 }
 
