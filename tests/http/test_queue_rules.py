@@ -229,3 +229,11 @@ def test_a_duplicate_for_now_of_a_delayed_event_wakes_as_now_when_the_delay_ends
     ok(api.enqueue("a", MAIN, delayMs=300), 201)
     assert outcome(api.enqueue("a", MAIN, delayMs=HOUR, wake="now")) == "duplicate"
     assert ok(api.wait(MAIN, wake="now"))["ready"] is True
+
+
+def test_two_idempotency_keys_of_the_webhook_are_two_events(api):
+    for key in ("1", "2", "1"):
+        body = {"text": "a", "sessionKey": MAIN}
+        reply = api.call("POST", "/hooks/wake", body, headers={"Idempotency-Key": key})
+        assert ok(reply)["eventOutcome"] == "queued"
+    assert api.texts(MAIN) == ["a", "a"]
