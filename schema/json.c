@@ -1,7 +1,7 @@
 /*
  * json.c - the strict scanner, the readers of its tokens, and quoting.
  *
- * One pass of recursive descent fills the token array; JSON_DEPTH bounds the recursion. Nothing is
+ * One pass of recursive descent fills the token array; depth_max bounds the recursion. Nothing is
  * copied: json_string decodes a string when it is asked for. Duplicate names are looked for when an
  * object closes, when the number of its members is known: a few are compared pairwise, many are
  * sorted first, so that a hostile body of 100,000 names costs one sort.
@@ -80,6 +80,7 @@ skip_eights(const char *at, const char *end, uint64_t stop)
 struct scanner {
 	struct json *doc;
 	const char *at, *end;
+	int depth_max;
 	struct error *err;
 };
 
@@ -267,7 +268,7 @@ array(struct scanner *s, int depth)
 	const size_t token = open_token(s, JSON_ARRAY);
 	size_t elements = 0;
 
-	if (depth == JSON_DEPTH)
+	if (depth == s->depth_max)
 		return fail(s, "nested too deeply");
 	s->at++;
 	skip(s, SPACE);
@@ -412,7 +413,7 @@ object(struct scanner *s, int depth)
 	const size_t token = open_token(s, JSON_OBJECT);
 	size_t members = 0;
 
-	if (depth == JSON_DEPTH)
+	if (depth == s->depth_max)
 		return fail(s, "nested too deeply");
 	s->at++;
 	skip(s, SPACE);
@@ -466,10 +467,12 @@ document(struct scanner *s)
 	return s->at == s->end ? 0 : unexpected(s, "nothing more");
 }
 
-int
-json_scan(struct json *doc, const char *text, size_t len, struct error *err)
+static int
+scan(struct json *doc, const char *text, size_t len, int depth_max, struct error *err)
 {
-	struct scanner s = { .doc = doc, .at = text, .end = text + len, .err = err };
+	struct scanner s = {
+		.doc = doc, .at = text, .end = text + len, .depth_max = depth_max, .err = err
+	};
 
 	/* A text has fewer tokens than bytes. */
 	if (doc->cap > TOKENS_KEPT && len <= TOKENS_KEPT)
@@ -483,6 +486,18 @@ json_scan(struct json *doc, const char *text, size_t len, struct error *err)
 		return 0;
 	doc->count = 0;
 	return -1;
+}
+
+int
+json_scan(struct json *doc, const char *text, size_t len, struct error *err)
+{
+	return scan(doc, text, len, JSON_DEPTH, err);
+}
+
+int
+json_scan_deep(struct json *doc, const char *text, size_t len, struct error *err)
+{
+	return scan(doc, text, len, JSON_DEPTH_DEEP, err);
 }
 
 void

@@ -25,6 +25,7 @@
 #include "schema/text.h"
 
 #define JSON_DEPTH 32
+#define JSON_DEPTH_DEEP 1000
 
 enum json_type {
 	JSON_NULL,
@@ -59,6 +60,8 @@ struct json {
  * document.
  */
 int json_scan(struct json *doc, const char *text, size_t len, struct error *err);
+/* The same to JSON_DEPTH_DEEP, for senders whose other members are passed over. */
+int json_scan_deep(struct json *doc, const char *text, size_t len, struct error *err);
 void json_clear(struct json *doc);
 
 /*

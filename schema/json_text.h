@@ -1,6 +1,6 @@
 /*
- * json_text.h - what the strict scanner (json.c) and the relaxed dialect (json_relax.c) share. Of
- * others, only who refuses a value in its source uses it, to say where.
+ * json_text.h - what the strict scanner (json.c), the relaxed dialect (json_relax.c) and the repair
+ * (json_repair.c) share. Of others, only who refuses a value in its source uses it, to say where.
  *
  * Here: code points in and out of UTF-8, \u escapes, and failing at a place in a text.
  * Not here: either grammar.

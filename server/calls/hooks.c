@@ -7,12 +7,15 @@
  */
 #include "server/calls/hooks.h"
 
+#include <stdio.h>
+
 #include "queue/policy/hook_gates.h"
+#include "schema/json_repair.h"
 #include "server/calls/calls.h"
-#include "server/calls/field.h"
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
 #include "server/calls/submit.h"
+#include "server/http/problem.h"
 
 static void
 send_refusal(struct request *request, struct reply *reply, const struct error *err)
@@ -43,6 +46,32 @@ refuse(struct request *request, const char *why)
 
 /* --- the payload --- */
 
+/*
+ * Scans the body as JSON.parse would read it, as far as it can be stored. No body is an empty
+ * object. -1 after answering.
+ */
+static int
+scan_body(struct request *request)
+{
+	struct calls *calls = calls_of(request);
+	size_t bytes_max = engine_hook_gates(calls->engine)->body_bytes_max;
+	struct str body;
+	struct error err;
+
+	if (request->body.len > bytes_max) {
+		error_set(&err, ERROR_TOO_LARGE, "the body is over %zu bytes", bytes_max);
+		problem_send(request, &err);
+		return -1;
+	}
+	body = json_repair(&request->arena, request->body);
+	if (body.len == 0)
+		body = STR("{}");
+	if (json_scan_deep(&calls->doc, body.s, body.len, &err) == 0)
+		return 0;
+	problem_send(request, &err);
+	return -1;
+}
+
 /* A member of the body, which need not be an object; its value's token, or 0. */
 static size_t
 find_member(struct request *request, struct str name)
@@ -68,6 +97,32 @@ read_text(struct request *request, size_t value)
 		return STR_NULL;
 	text = text_trim(json_string(doc, value, &request->arena));
 	return text.len > 0 ? text : STR_NULL;
+}
+
+/*
+ * A text that is too long for an event keeps its beginning, up to a character's end, and gets a
+ * last line that says so. The hash is that of the whole text: two long texts that begin alike are
+ * no duplicates.
+ */
+static struct str
+cut(struct arena *arena, struct str text)
+{
+	char hash[TEXT_SHA256_BYTES], mark[128];
+	size_t kept, mark_len;
+	char *to;
+
+	if (text.len <= TEXT_BYTES_MAX)
+		return text;
+	text_sha256(text, hash);
+	mark_len = (size_t)snprintf(mark, sizeof(mark), "\n[cut by sevq: %zu bytes, SHA-256 %.16s]",
+				    text.len, hash);
+	kept = TEXT_BYTES_MAX - mark_len;
+	while (((unsigned char)text.s[kept] & 0xc0) == 0x80)
+		kept--;
+	to = arena_bytes(arena, kept + mark_len);
+	memcpy(to, text.s, kept);
+	memcpy(to + kept, mark, mark_len);
+	return (struct str){ to, kept + mark_len };
 }
 
 /* A text that may be missing, but not be there and say nothing. -1 after answering. */
@@ -99,12 +154,13 @@ read_payload(struct request *request, struct draft *draft)
 {
 	struct address *address = &draft->address;
 
-	if (body_scan(request) != 0)
+	if (scan_body(request) != 0)
 		return -1;
 	draft->source = STR("hook");
 	draft->text = read_text(request, find_member(request, STR("text")));
 	if (draft->text.s == NULL)
 		return refuse(request, "text required");
+	draft->text = cut(&request->arena, draft->text);
 	draft->wake = read_mode(request);
 	if (read_name(request, STR("agentId"), "agentId must be a string that is not blank",
 		      &address->agent_id) != 0 ||

@@ -1,5 +1,7 @@
 """POST /hooks/wake: OpenClaw's webhook, so that its senders need only change the host."""
+import hashlib
 import json
+import random
 import signal
 
 import pytest
@@ -61,7 +63,7 @@ def test_fields_that_openclaw_ignores_are_ignored(api):
 
 
 @pytest.mark.parametrize("body", [{}, {"text": ""}, {"text": " \n"}, {"text": None}, {"text": 5}, {"text": ["x"]}, {"text": "x", "sessionKey": 7},
-    {"text": "x", "agentId": {}}, [], "text", b"", b"{", b'{"text":"x"} x', b'{"text":"x","text":"y"}', {"text": "x" * 65537}, {"text": "x", "sessionKey": "agent:"}], ids=str)
+    {"text": "x", "agentId": {}}, [], "text", b"", b"{", b'{"text":"x"} x', b'{"text":"x","text":"y"}', b'{"text":"x","a":{"b":1,"b":2}}', {"text": "x", "sessionKey": "agent:"}], ids=str)
 def test_a_bad_payload_is_refused(api, body):
     refused(wake(api, body), 400)
     assert api.stats()["pending"] == 0
@@ -205,6 +207,83 @@ def test_gates_follow_a_reload(start):
     server.signal(signal.SIGHUP)
     server.wait_for_log(lambda r: r.get("msg") == "reloaded", "the end of the reload", seen)
     refused(wake(server.client(), {"text": "x", "sessionKey": "hook:a"}), 400)
+
+
+# Bodies, as JSON.parse and OpenClaw's limits take them.
+
+def taken(api, body):
+    """Posts the bytes; returns the text that is stored."""
+    ok(wake(api, body))
+    [event] = ok(api.drain(MAIN))["events"]
+    return event["text"]
+
+
+REPAIRED = [
+    (b'\xef\xbb\xbf{"text":"x"}', "x"), (b'\xc2\xa0\x0b\x0c{"text":"x"}\xe2\x80\xa8\xe3\x80\x80', "x"), (b'{"text":"a\\u0000b"}', "a\ufffdb"),
+    (b'{"text":"a\\ud83d"}', "a\ufffd"), (b'{"text":"\\uDE00\\uD83D\\ude00"}', "\ufffd\U0001f600"), (b'{"text":"\\ud83d\\ud83d\\ude00"}', "\ufffd\U0001f600"),
+    (b'{"text":"\\ud83d\\n!"}', "\ufffd\n!"), (b'{"text":"\\ud83d\\u0000"}', "\ufffd\ufffd"), (b'{"text":"\\\\ud83d"}', "\\ud83d"), (b'{"text":"\\\\\\ud83d"}', "\\\ufffd"),
+    (b'{"te\\u0078t":"x"}', "x"), (b'{"text":"x","\\ud800a":"\xff","\xc0":[{"\\u0000":null}]}', "x"), (b'{"text":"a\xffb"}', "a\ufffdb"),
+    (b'{"text":"\xe2\x82"}', "\ufffd"), (b'{"text":"\xf0\x9f\x98!"}', "\ufffd!"), (b'{"text":"\xed\xa0\xbd"}', "\ufffd" * 3), (b'{"text":"\xc0\x80\xf5\x80"}', "\ufffd" * 4),
+    (b'{"text":"a\xe2\\u0041"}', "a\ufffdA"), (b'{"text":"x","deep":' + b"[" * 998 + b"]" * 998 + b"}", "x"),
+]
+
+
+@pytest.mark.parametrize("body, text", REPAIRED, ids=lambda v: repr(v)[:40])
+def test_what_cannot_be_stored_is_replaced(api, body, text):
+    assert taken(api, body) == text
+
+
+@pytest.mark.parametrize("body", [b'{"text":"x"}\xff', b'\xff{"text":"x"}', b'{"text":"\\ud83"}', b'{"text":"\\x41"}', b'{"text":"a\x00b"}', b'{"text":"a\nb"}', b'{"text":"x"}\x00', b'{"text":"x"}{}',
+    b"{'text':'x'}", b'{"text":"x",}', b'{"text":"x","n":01}', b'{"text":"x","n":NaN}', b'{"text":"x" /* */}', b'{"text":"x","deep":' + b"[" * 1000 + b"]" * 1000 + b"}"],
+    ids=lambda v: repr(v)[:40])
+def test_what_is_no_json_is_refused(api, body):
+    refused(wake(api, body), 400)
+    assert api.stats()["pending"] == 0
+
+
+def test_any_bytes_in_a_string_are_read_as_a_decoder_reads_them(api):
+    numbers = random.Random(7)
+    pieces = [bytes([b]) for b in range(0x80, 0x100)] + ["é€😀a".encode()[n:m] for n in range(9) for m in range(n + 1, 11)] + [b"a", b" "]
+    for _ in range(300):
+        junk = b"<" + b"".join(numbers.choices(pieces, k=numbers.randrange(1, 40))) + b">"
+        assert taken(api, b'{"text":"' + junk + b'"}') == junk.decode(errors="replace"), junk
+
+
+@pytest.mark.parametrize("call", ["/v1/events", "/v1/drain"])
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
+def test_elsewhere_json_stays_strict(api, call, kind):
+    for text in (b"\\ud83d", b"\\u0000", b"\xff"):
+        assert api.call("POST", call, b'{"sessionKey":"' + text + b'","text":"x"}', kind=kind).status == 400
+    assert api.call("POST", call, b'\xef\xbb\xbf{"sessionKey":"x","text":"x"}', kind=kind).status == 400
+    assert api.call("POST", call, b'{"sessionKey":"x","text":"x","a":' + b"[" * 40 + b"]" * 40 + b"}", kind=kind).status == 400
+
+
+@pytest.mark.parametrize("length, character", [(65536, "x"), (65537, "x"), (250000, "x"), (30000, "é"), (40000, "é"), (30000, "😀"), (87000, "€")])
+def test_a_text_that_is_too_long_is_cut_with_a_mark(api, length, character):
+    sent = "." + character * length if character != "x" else character * length
+    size, stored = len(sent.encode()), taken(api, json.dumps({"text": sent}, ensure_ascii=False).encode())
+    if size <= 65536:
+        assert stored == sent
+        return
+    kept, mark = stored.rsplit("\n", 1)
+    assert mark == f"[cut by sevq: {size} bytes, SHA-256 {hashlib.sha256(sent.encode()).hexdigest()[:16]}]"
+    assert sent.startswith(kept) and 65536 - 4 < len(stored.encode()) <= 65536
+
+
+def test_long_texts_that_begin_alike_are_no_duplicates(api):
+    for end in "ab":
+        assert ok(wake(api, {"text": "x" * 70000 + end}))["eventOutcome"] == "queued"
+    assert ok(wake(api, {"text": "x" * 70000 + "b"}))["eventOutcome"] == "coalesced"
+    assert len(api.texts(MAIN)) == 2
+
+
+@pytest.mark.parametrize("gates, limit", [(None, 262144), ({}, 262144), ({"maxBodyBytes": 1000}, 1000), ({"maxBodyBytes": 0}, 262144), ({"maxBodyBytes": -5}, 262144), ({"maxBodyBytes": 1e300}, 1 << 20)], ids=str)
+def test_a_body_may_be_as_long_as_openclaw_allows(start, gates, limit):
+    api = start(policy=json.dumps({} if gates is None else {"hooks": gates})).client()
+    body = b'{"text":"x"}'
+    ok(wake(api, body + b" " * (limit - len(body))))
+    refused(wake(api, body + b" " * (limit - len(body) + 1)), 413)
+    assert api.texts(MAIN) == ["x"]
 
 
 # Tokens.
