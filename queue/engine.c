@@ -838,14 +838,6 @@ engine_idle(const struct engine *engine)
 	return engine->waiting.count == 0 && engine->batch.count == 0;
 }
 
-static bool
-is_pending(void *arg, struct str session_key, int64_t event_id)
-{
-	const struct queue *queue = catalog_find(arg, session_key);
-
-	return queue != NULL && queue_entry(queue, event_id) != NULL;
-}
-
 /*
  * The time by which things are old enough to be forgotten. A wall clock that runs ahead for a
  * moment must not take a week's history with it, so it counts only as far as time has passed since
@@ -870,9 +862,7 @@ engine_chores(struct engine *engine)
 	const struct chores chores = { .settled_before_ms = now_ms - engine->options.retention_ms,
 				       .settled_rows_max = engine->options.retention_rows,
 				       .keys_before_ms = now_ms - IDEMPOTENCY_MS,
-				       .pending_count = engine->plan.catalog.pending,
-				       .pending = is_pending,
-				       .arg = &engine->plan.catalog };
+				       .pending_count = engine->plan.catalog.pending };
 	bool more = engine->store->driver->chores(engine->store, &chores);
 	struct error err;
 	if (!engine->store->driver->ready(engine->store, &err) && err.code == ERROR_STORAGE_UNKNOWN)

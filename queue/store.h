@@ -188,14 +188,12 @@ struct store {
 	const struct store_driver *driver;
 };
 
-/* What chores may remove. */
+/* What chores may remove. An event is removed whole: its row and every outcome that names it. */
 struct chores {
 	int64_t settled_before_ms; /* settled events, by the time of their outcome; */
 	size_t settled_rows_max;   /* or the oldest of them, while there are more */
 	int64_t keys_before_ms;    /* idempotency keys */
 	size_t pending_count;      /* how many of the stored events are pending */
-	bool (*pending)(void *arg, struct str session_key, int64_t event_id); /* is this one? */
-	void *arg;
 };
 
 struct store_driver {

@@ -41,6 +41,33 @@ add_ranges(struct settled *settled, struct str ids)
 	return at != NULL;
 }
 
+/* Begins with what was removed; the rows that are there may be newer. */
+static int
+load_newest(struct sqlite_store *store, struct error *err)
+{
+	sqlite3_stmt *row = NULL;
+	int failed = 0;
+
+	if (sqlite3_prepare_v2(store->db, "SELECT event, outcome, ts FROM newest", -1, &row,
+			       NULL) == SQLITE_OK &&
+	    sqlite3_step(row) == SQLITE_ROW)
+		store->kept = (struct store_newest){ sqlite3_column_int64(row, 0),
+						     sqlite3_column_int64(row, 1),
+						     sqlite3_column_int64(row, 2) };
+	else
+		failed = transaction_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot read");
+	sqlite3_finalize(row);
+	store->newest = store->kept;
+	return failed;
+}
+
+static void
+keep_highest(int64_t *highest, int64_t value)
+{
+	if (value > *highest)
+		*highest = value;
+}
+
 static int
 load_settled(struct sqlite_store *store, struct settled *settled, struct error *err)
 {
@@ -51,14 +78,14 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct error *
 
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		rc = SQLITE_OK;
-		store->newest.outcome = sqlite3_column_int64(row, 0);
-		store->newest.ts_ms = sqlite3_column_int64(row, 1);
+		keep_highest(&store->newest.outcome, sqlite3_column_int64(row, 0));
+		keep_highest(&store->newest.ts_ms, sqlite3_column_int64(row, 1));
 		store->stats.outcomes++;
 		if (sqlite3_column_int(row, 2) <= OUTCOME_LAST_SETTLING &&
 		    !add_ranges(settled, row_text(row, 3)))
 			failed =
 			    error_set(err, ERROR_STORAGE_CORRUPT, "outcome %lld in %s is damaged",
-				      (long long)store->newest.outcome, store->path);
+				      (long long)sqlite3_column_int64(row, 0), store->path);
 	}
 	if (failed == 0 && rc != SQLITE_DONE)
 		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
@@ -251,9 +278,8 @@ find_newest_event(struct sqlite_store *store, struct error *err)
 	    failed = 0;
 
 	if (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		store->newest.event = sqlite3_column_int64(row, 0);
-		if (sqlite3_column_int64(row, 1) > store->newest.ts_ms)
-			store->newest.ts_ms = sqlite3_column_int64(row, 1);
+		keep_highest(&store->newest.event, sqlite3_column_int64(row, 0));
+		keep_highest(&store->newest.ts_ms, sqlite3_column_int64(row, 1));
 	} else if (rc != SQLITE_DONE) {
 		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	}
@@ -325,8 +351,10 @@ sqlite_load(struct store *base, const struct store_loading *loading, struct stor
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct settled settled = { 0 };
-	int failed = load_settled(store, &settled, err);
+	int failed = load_newest(store, err);
 
+	if (failed == 0)
+		failed = load_settled(store, &settled, err);
 	if (failed == 0)
 		failed = find_newest_event(store, err);
 	*newest = store->newest;

@@ -63,12 +63,12 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_READ_EVENT] =
 	    "SELECT " EVENT_COLUMNS " FROM event JOIN session ON session.id = event.session"
 	    " WHERE event.id = ?",
-	[STATEMENT_REMOVE_EVENT] = "DELETE FROM event WHERE id = ? RETURNING session",
+	[STATEMENT_REMOVE_EVENT] = "DELETE FROM event WHERE id = ? RETURNING session, text_bytes",
+	[STATEMENT_ANY_EVENT] = "SELECT 1 FROM event WHERE id BETWEEN ? AND ? LIMIT 1",
 
 	[STATEMENT_ADD_OUTCOMES] = "INSERT OR FAIL INTO outcome SELECT * FROM batch_outcome",
-	[STATEMENT_OLDEST_OUTCOME] = "SELECT " OUTCOME_COLUMNS ","
-				     " (SELECT key FROM session WHERE session.id = outcome.session)"
-				     " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
+	[STATEMENT_OLDEST_OUTCOME] =
+	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
 	[STATEMENT_REMOVE_OUTCOME] = "DELETE FROM outcome WHERE id = ?",
 	[STATEMENT_LEASE_OUTCOMES] =
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id = ?1 AND " IS_LEASED " UNION ALL"
@@ -109,6 +109,8 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_REMOVE_KEYS] = "DELETE FROM idempotency WHERE id IN"
 				  " (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id"
 				  " LIMIT " SQL_TEXT(REMOVE_ROWS_MAX) ") WHERE ts < ?)",
+
+	[STATEMENT_KEEP_NEWEST] = "UPDATE newest SET event = ?, outcome = ?, ts = ?",
 };
 
 int

@@ -144,9 +144,12 @@ record_batch(struct sqlite_store *store, struct store_batch *batch)
 		batch->events[i].session->row = batch->events[i].session_row;
 		session_rows_add_event(store, batch->events[i].session_row);
 		store->newest.event = batch->events[i].event.id;
+		store->newest.ts_ms = batch->events[i].event.ts_ms;
 	}
-	if (batch->outcome_count > 0)
+	if (batch->outcome_count > 0) {
 		store->newest.outcome = batch->outcomes[batch->outcome_count - 1].id;
+		store->newest.ts_ms = batch->outcomes[batch->outcome_count - 1].ts_ms;
+	}
 	store->stats.outcomes += batch->outcome_count;
 }
 

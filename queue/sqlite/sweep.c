@@ -9,8 +9,12 @@
  *
  * An outcome is removed after its events, never before: without its outcome an event would be
  * pending again. A round that a crash or a full disk interrupts leaves outcomes whose events are
- * gone already; the next round gathers them again. The newest event stays, so that ids and times
- * never go back.
+ * gone already; the next round gathers them again. Outcomes that settle nothing (leases, nacks)
+ * stay as long as one of their events is stored, so that an event keeps its whole timeline, and go
+ * in a round after that.
+ *
+ * The newest rows go like the others. The table newest keeps their ids and time, written in the
+ * same transaction, so that ids are never given twice and times never go back.
  */
 #include "queue/sqlite/sweep.h"
 
@@ -24,6 +28,8 @@
 /* events and outcomes; the last outcome that is gathered may exceed it */
 #define ROUND_ROWS 16384
 #define OUTCOMES_A_STEP 100 /* few, because their index by session makes each expensive */
+/* of text that one step removes: all of its pages are written to the WAL */
+#define REMOVE_BYTES_MAX (1 << 20)
 
 struct sweep_range {
 	int64_t first, last;
@@ -34,6 +40,8 @@ struct sweep_range {
 struct sweep {
 	bool gathered; /* what the round removes is known */
 	int64_t after; /* the last outcome that was considered */
+	/* since the first outcome was considered: one was skipped; one was removed */
+	bool skipped, progressed;
 	/* ranges of events; those before range_at are removed, and of that one the ids before next
 	 */
 	struct sweep_range *ranges;
@@ -43,7 +51,7 @@ struct sweep {
 	int64_t *outcomes; /* ids; those before outcome_at are removed */
 	size_t outcome_count, outcome_cap, outcome_at;
 	int64_t sessions[REMOVE_ROWS_MAX]; /* of the events that this step has removed */
-	size_t removed;
+	size_t removed, removed_bytes;     /* of the text of those events */
 };
 
 static void
@@ -76,31 +84,59 @@ past_retention(const struct sqlite_store *store, sqlite3_stmt *oldest, const str
 		   chores->pending_count + chores->settled_rows_max + store->sweep->events;
 }
 
+static bool
+any_event_stored(struct sqlite_store *store, struct id_range range)
+{
+	sqlite3_stmt *any = store->statement[STATEMENT_ANY_EVENT];
+
+	sqlite3_bind_int64(any, 1, range.first);
+	sqlite3_bind_int64(any, 2, range.last);
+	int rc = sqlite3_step(any);
+	sqlite3_reset(any);
+	return rc != SQLITE_DONE; /* also if it cannot be read */
+}
+
+/* Whether the list of ids is readable, and none of the events is stored. */
+static bool
+events_are_gone(struct sqlite_store *store, struct str ids)
+{
+	const char *at = ids.s;
+	struct id_range range = { 0 };
+
+	while (ids_next(&at, ids.s + ids.len, &range))
+		if (any_event_stored(store, range))
+			return false;
+	return at != NULL;
+}
+
+static bool
+is_id_list(struct str ids)
+{
+	const char *at = ids.s;
+	struct id_range range = { 0 };
+
+	while (ids_next(&at, ids.s + ids.len, &range))
+		continue;
+	return at != NULL;
+}
+
 enum sweep_action { STOP, SKIP, REMOVE };
 
 /*
- * What the sweep may do with the outcome: remove it; skip it, because one of its events is still
- * pending; or stop, because it is not past its time, is the newest, or settles the newest event.
+ * What the sweep may do with the outcome: remove it; skip it, because it is part of the timeline of
+ * an event that is stored, or damaged; or stop, because it is not past its time.
  */
 static enum sweep_action
 decide(struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
 {
-	struct str ids = row_text(oldest, 3), session = row_text(oldest, 7);
+	struct str ids = row_text(oldest, 3);
 	bool settles = sqlite3_column_int(oldest, 2) <= OUTCOME_LAST_SETTLING;
-	const char *at = ids.s;
-	struct id_range range = { 0 };
 
-	if (sqlite3_column_int64(oldest, 0) >= store->newest.outcome ||
-	    !past_retention(store, oldest, chores))
+	if (!settles && events_are_gone(store, ids))
+		return REMOVE;
+	if (!past_retention(store, oldest, chores))
 		return STOP;
-	while (ids_next(&at, ids.s + ids.len, &range)) {
-		if (settles && range.last >= store->newest.event)
-			return STOP;
-		for (int64_t id = range.first; !settles && id <= range.last; id++)
-			if (chores->pending(chores->arg, session, id))
-				return SKIP;
-	}
-	return at != NULL ? REMOVE : SKIP;
+	return settles && is_id_list(ids) ? REMOVE : SKIP;
 }
 
 /* Gathers the outcome; if it settles its events, gathers them too. */
@@ -139,6 +175,7 @@ gather_next(struct sqlite_store *store, const struct chores *chores)
 		gather_outcome(store->sweep, oldest);
 	if (action != STOP)
 		store->sweep->after = sqlite3_column_int64(oldest, 0);
+	store->sweep->skipped = store->sweep->skipped || action == SKIP;
 	sqlite3_reset(oldest);
 	return action;
 }
@@ -182,12 +219,14 @@ remove_event(struct sqlite_store *store, int64_t id)
 	sqlite3_bind_int64(remove, 1, id);
 	int rc = sqlite3_step(remove);
 	int64_t session = rc == SQLITE_ROW ? sqlite3_column_int64(remove, 0) : 0;
+	size_t text_bytes = rc == SQLITE_ROW ? (size_t)sqlite3_column_int64(remove, 1) : 0;
 	if (rc == SQLITE_ROW)
 		rc = sqlite3_step(remove);
 	sqlite3_reset(remove);
 	if (rc != SQLITE_DONE || session == 0)
 		return rc == SQLITE_DONE ? SQLITE_OK : rc;
 	store->sweep->sessions[store->sweep->removed++] = session;
+	store->sweep->removed_bytes += text_bytes;
 	if (!session_rows_remove_event(store, session))
 		return SQLITE_OK;
 	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_SESSION], 1, session);
@@ -210,7 +249,9 @@ remove_events(struct sqlite_store *store)
 	int rc = SQLITE_OK;
 
 	for (size_t i = 0;
-	     rc == SQLITE_OK && i < REMOVE_ROWS_MAX && round->range_at < round->range_count; i++) {
+	     rc == SQLITE_OK && i < REMOVE_ROWS_MAX && round->removed_bytes < REMOVE_BYTES_MAX &&
+	     round->range_at < round->range_count;
+	     i++) {
 		const struct sweep_range *range = &round->ranges[round->range_at];
 
 		if (round->next < range->first)
@@ -240,6 +281,21 @@ remove_outcomes(struct sqlite_store *store)
 	return rc;
 }
 
+/* Keeps the newest ids and the latest time, whose rows may be among those that are removed. */
+static int
+keep_newest(struct sqlite_store *store)
+{
+	sqlite3_stmt *keep = store->statement[STATEMENT_KEEP_NEWEST];
+	const struct store_newest *newest = &store->newest;
+
+	if (memcmp(newest, &store->kept, sizeof(*newest)) == 0)
+		return SQLITE_OK;
+	sqlite3_bind_int64(keep, 1, newest->event);
+	sqlite3_bind_int64(keep, 2, newest->outcome);
+	sqlite3_bind_int64(keep, 3, newest->ts_ms);
+	return transaction_run(keep);
+}
+
 /* The rollback has brought the rows back; counts them again. */
 static void
 restore_counts(struct sqlite_store *store)
@@ -257,8 +313,10 @@ remove_step(struct sqlite_store *store)
 	struct error err;
 	size_t outcomes_before = round->outcome_at;
 
-	round->removed = 0;
+	round->removed = round->removed_bytes = 0;
 	int rc = transaction_begin(store);
+	if (rc == SQLITE_OK)
+		rc = keep_newest(store);
 	if (rc == SQLITE_OK)
 		rc = round->range_at < round->range_count ? remove_events(store)
 							  : remove_outcomes(store);
@@ -266,9 +324,26 @@ remove_step(struct sqlite_store *store)
 		restore_counts(store);
 		return false;
 	}
+	store->kept = store->newest;
 	store->stats.swept += round->removed;
 	store->stats.outcomes -= round->outcome_at - outcomes_before;
+	round->progressed = true;
 	return true;
+}
+
+/*
+ * No outcome is left to remove. An outcome that was skipped may have lost its last event since:
+ * then all are considered once more.
+ */
+static bool
+start_over(struct sweep *round)
+{
+	bool again = round->skipped && round->progressed;
+
+	round->skipped = round->progressed = false;
+	round->after = 0;
+	begin_round(round);
+	return again;
 }
 
 bool
@@ -281,7 +356,7 @@ sweep_step(struct sqlite_store *store, const struct chores *chores)
 	struct sweep *round = store->sweep;
 	if (!round->gathered) {
 		gather(store, chores);
-		more = !round->gathered || round->outcome_count > 0;
+		more = !round->gathered || round->outcome_count > 0 || start_over(round);
 	} else {
 		more = remove_step(store);
 		if (round->outcome_at == round->outcome_count)

@@ -9,8 +9,8 @@ CREATE TABLE session (
 	key TEXT NOT NULL UNIQUE
 ) STRICT;
 
--- Events, immutable, in id order. The newest row is never removed, so that ids and times never go
--- back. The columns that the catalog reads on a start come first, the text last.
+-- Events, immutable, in id order. The columns that the catalog reads on a start come first, the text
+-- last.
 CREATE TABLE event (
 	id INTEGER PRIMARY KEY,
 	session INTEGER NOT NULL,

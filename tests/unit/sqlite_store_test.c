@@ -411,7 +411,7 @@ an_older_database_is_migrated(void **state)
 	int64_t version = shell(path, "PRAGMA user_version");
 	shell(path, "DROP INDEX session_last_context; ALTER TABLE session DROP COLUMN last_context;"
 		    "ALTER TABLE outcome DROP COLUMN attempts; ALTER TABLE dead_letter DROP COLUMN "
-		    "attempts;"
+		    "attempts; DROP TABLE newest;"
 		    "PRAGMA user_version = 1");
 	open_at(path);
 	assert_queued(A, "1");
@@ -775,14 +775,13 @@ ids_and_times_never_decrease(void **state)
 	options.retention_ms = -1000;
 	open_at(path);
 	finish_chores();
-	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 1);
-	reopen();
-	finish_chores();
-	/* the newest event stays, although it is settled */
-	assert_int_equal(shell(path, "SELECT id FROM event"), 2);
+	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 0);
+	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 0);
+	reopen(); /* what knows the ids and the time now is a row of their own */
 	const struct system_event *event = &done(enqueue(engine, A, "3"))->enqueue.results[0].event;
 	assert_int_equal(event->id, 3);
 	assert_int_equal(event->ts_ms, INT64_C(4102444800000));
+	assert_int_equal(done(take_lease(engine, A, 0, 60000))->lease_take.lease_id, 3);
 }
 
 /* The newest time may be that of a drain, later than that of any event. */
@@ -863,7 +862,6 @@ no_step_of_the_sweep_brings_an_event_back(void **state)
 	for (int i = 0; i < 60; i++)
 		odd[i] = 1404 + 5 * i;
 	done(consume(engine, A, odd, COUNT(odd)));
-	/* the newest outcome and its event stay */
 	put("agent:main:last", "x"), done(drain(engine, "agent:main:last", 0));
 	size_t a = depth(A), b = depth(B);
 	struct engine *running = engine;
@@ -877,14 +875,14 @@ no_step_of_the_sweep_brings_an_event_back(void **state)
 		if (steps % 2 == 0) { /* the sweep continues from there */
 			finish_chores();
 			assert_int_equal(shell(copy, "SELECT count(*) FROM event"),
-					 (int64_t)(a + b + 1));
-			assert_int_equal(shell(copy, "SELECT count(*) FROM outcome"), 1);
+					 (int64_t)(a + b));
+			assert_int_equal(shell(copy, "SELECT count(*) FROM outcome"), 0);
 		}
 		close_engine();
 		engine = running;
 	}
 	assert_true(steps > 4);
-	assert_int_equal(stats().store.events, a + b + 1);
+	assert_int_equal(stats().store.events, a + b);
 }
 
 /* More outcomes than one round of the sweep takes, with interleaved events. */
@@ -903,12 +901,11 @@ many_outcomes_are_swept_in_rounds(void **state)
 	}
 	put(A, "pending");
 	finish_chores();
-	assert_int_equal(shell(path, "SELECT count(*) FROM event"), each + 1);
-	/* the newest outcome and its events stay */
-	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 1);
-	assert_int_equal(stats().store.swept, 199 * each);
-	assert_int_equal(stats().store.events, each + 1);
-	assert_int_equal(stats().store.outcomes, 1);
+	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 1);
+	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 0);
+	assert_int_equal(stats().store.swept, 200 * each);
+	assert_int_equal(stats().store.events, 1);
+	assert_int_equal(stats().store.outcomes, 0);
 	assert_queued(A, "pending");
 }
 
@@ -940,21 +937,43 @@ a_failed_step_of_the_sweep_changes_no_count(void **state)
 }
 
 static void
-an_outcome_of_the_newest_event_is_not_swept(void **state)
+the_newest_event_is_swept_like_the_others(void **state)
 {
 	(void)state;
 	options.retention_ms = -1000;
 	open_at(path);
 	put(B, "x"), put_many(A, 3);
-	/* so that the drain is not the newest outcome */
 	done(drain(engine, A, 0)), done(take_lease(engine, B, 0, 60000));
 	finish_chores();
-	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 4);
-	put(A, "5");
-	reopen(); /* a new engine sweeps at once */
-	finish_chores();
-	assert_int_equal(shell(path, "SELECT group_concat(id) = '1,5' FROM event"), 1);
+	assert_int_equal(shell(path, "SELECT group_concat(id) = '1' FROM event"), 1);
+	assert_int_equal(put(A, "5"), 5);
 	assert_queued(A, "5");
+}
+
+/* Leases and nacks stay as long as the event that they are about, and go with it. */
+static void
+an_event_is_forgotten_whole(void **state)
+{
+	(void)state;
+	open_at(path);
+	put(A, "1"), put(B, "2");
+	for (int i = 0; i < 3; i++)
+		done(nack(engine, done(take_lease(engine, A, 0, 60000))->lease_take.lease_id, NULL,
+			  0));
+	done(drain(engine, A, 0)), done(drain(engine, B, 0));
+	close_engine();
+	shell(path, "UPDATE outcome SET ts = ts - 8 * 86400000 WHERE id <= 6");
+	open_at(path);
+	finish_chores();
+	assert_int_equal(shell(path, "SELECT count(*) FROM event"), 2);
+	assert_int_equal(shell(path, "SELECT count(*) FROM outcome"), 8);
+	close_engine();
+	shell(path, "UPDATE outcome SET ts = ts - 8 * 86400000 WHERE id = 7");
+	open_at(path);
+	finish_chores();
+	assert_int_equal(shell(path, "SELECT group_concat(id) = '2' FROM event"), 1);
+	assert_int_equal(shell(path, "SELECT group_concat(id) = '8' FROM outcome"), 1);
+	assert_int_equal(stats().store.outcomes, 1);
 }
 
 static void
@@ -1298,7 +1317,8 @@ main(void)
 		TEST(no_step_of_the_sweep_brings_an_event_back),
 		TEST(many_outcomes_are_swept_in_rounds),
 		TEST(a_failed_step_of_the_sweep_changes_no_count),
-		TEST(an_outcome_of_the_newest_event_is_not_swept),
+		TEST(the_newest_event_is_swept_like_the_others),
+		TEST(an_event_is_forgotten_whole),
 		TEST(a_grown_wal_is_checkpointed),
 		TEST(a_full_database_refuses_enqueues_but_not_drains),
 		TEST(too_little_free_space_refuses_enqueues_but_not_drains),
