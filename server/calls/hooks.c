@@ -15,6 +15,8 @@
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
 #include "server/calls/submit.h"
+
+#define KEY_UNITS_MAX 256 /* of an idempotency key */
 #include "server/http/problem.h"
 
 static void
@@ -172,6 +174,97 @@ read_payload(struct request *request, struct draft *draft)
 	return 0;
 }
 
+/* --- the idempotency key --- */
+
+/* The length of the text in JavaScript, which counts a character beyond U+FFFF twice. */
+static size_t
+utf16_units(struct str text)
+{
+	size_t units = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		const unsigned char byte = (unsigned char)text.s[i];
+
+		units += byte >= 0xf0 ? 2 : (byte & 0xc0) != 0x80 ? 1 : 0;
+	}
+	return units;
+}
+
+/* A key of any text; one that cannot be kept as it is, as its hash. */
+static struct str
+storable_key(struct arena *arena, struct str key)
+{
+	char hash[TEXT_SHA256_BYTES];
+
+	if (key.len <= IDEMPOTENCY_KEY_BYTES_MAX && text_is_utf8(key.s, key.len))
+		return key;
+	text_sha256(key, hash);
+	return arena_dup(arena, str_of(hash));
+}
+
+/* Passes over what OpenClaw passes over: blank keys, and those of more than 256 units. */
+static struct str
+usable_key(struct arena *arena, struct str key, size_t units)
+{
+	return key.len > 0 && units <= KEY_UNITS_MAX ? storable_key(arena, key) : STR_NULL;
+}
+
+/*
+ * The first usable key of the two headers and the body, as OpenClaw's other webhooks look for it;
+ * NULL: there is none. A header in quotes is a string of RFC 8941, as everywhere. -1 after
+ * answering that it is a wrong one.
+ */
+static int
+read_key(struct request *request, struct str *ret)
+{
+	static const enum header headers[] = { HEADER_IDEMPOTENCY_KEY,
+					       HEADER_OPENCLAW_IDEMPOTENCY_KEY };
+	struct arena *arena = &request->arena;
+	struct str key = STR_NULL, text;
+
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]) && key.s == NULL; i++) {
+		text = request->headers[headers[i]];
+		if (text.len > 0 && text.s[0] == '"' && !idempotency_unquote(arena, text, &text))
+			return refuse(request, "the idempotency key begins with a quote and is no "
+					       "quoted string");
+		text = text_trim(text);
+		key = usable_key(arena, text, text.len);
+	}
+	if (key.s == NULL) {
+		text = read_text(request, find_member(request, STR("idempotencyKey")));
+		key = usable_key(arena, text, utf16_units(text));
+	}
+	*ret = key;
+	return 0;
+}
+
+/*
+ * Told twice with the same key, an event is stored once. What counts as the same is what OpenClaw
+ * reads of the body: its form, and members such as a number of attempts, may differ.
+ */
+static int
+set_key(struct request *request, struct draft *draft)
+{
+	const struct str parts[] = { draft->text, draft->address.agent_id,
+				     draft->address.session_key, str_of(wake_name(draft->wake)) };
+	struct buf whole = { 0 };
+	struct str key;
+
+	if (read_key(request, &key) != 0)
+		return -1;
+	if (key.s == NULL)
+		return 0;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		buf_add(&whole, parts[i].s, parts[i].len);
+		buf_add(&whole, "", 1); /* none of them has a NUL */
+	}
+	request->work->op.idempotency =
+	    idempotency_key_of(request, 'h', key, (struct str){ whole.data, whole.len });
+	draft->keyed = true;
+	buf_clear(&whole);
+	return 0;
+}
+
 /* --- the policy's gates --- */
 
 /* -1 after answering that the policy does not let a sender ask for this address. */
@@ -217,9 +310,7 @@ hooks_wake(struct request *request)
 	enqueue_op_init(enqueue);
 	enqueue->drafts = draft;
 	enqueue->count = 1;
-	if (idempotency_key_set(request, 'h') != 0)
-		return;
-	draft->keyed = enqueue->op.idempotency.key.s != NULL;
-	if (read_payload(request, draft) == 0 && pass_gates(request, &draft->address) == 0)
+	if (read_payload(request, draft) == 0 && set_key(request, draft) == 0 &&
+	    pass_gates(request, &draft->address) == 0)
 		submit_op(request, answer, NULL);
 }

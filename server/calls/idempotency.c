@@ -22,9 +22,8 @@ refuse(struct request *request, const char *why)
 	return -1;
 }
 
-/* RFC 8941 section 3.3.3. False: not a string, or more than one. */
-static bool
-read_string(struct arena *arena, struct str text, struct str *ret)
+bool
+idempotency_unquote(struct arena *arena, struct str text, struct str *ret)
 {
 	char *out = arena_bytes(arena, text.len);
 	size_t len = 0, i = 1;
@@ -61,7 +60,7 @@ read_key(struct request *request, struct str *ret)
 	struct str text = request->headers[HEADER_IDEMPOTENCY_KEY], key = text;
 
 	if (text.s != NULL &&
-	    !(text.len > 0 && text.s[0] == '"' ? read_string(&request->arena, text, &key)
+	    !(text.len > 0 && text.s[0] == '"' ? idempotency_unquote(&request->arena, text, &key)
 					       : is_bare(text)))
 		return refuse(request, HEADER " must be one \"string\", or text without spaces, "
 					      "quotes, commas, semicolons and backslashes");

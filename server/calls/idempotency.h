@@ -19,6 +19,9 @@ struct idempotency idempotency_key_of(struct request *request, char kind, struct
  */
 int idempotency_key_set(struct request *request, char kind);
 
+/* A quoted string of RFC 8941 section 3.3.3, decoded. False: it is none, or more than one. */
+bool idempotency_unquote(struct arena *arena, struct str text, struct str *ret);
+
 /* Adds Idempotency-Replayed where the answer of the request's op is an earlier one. */
 void idempotency_note_replay(const struct request *request, struct reply *reply);
 

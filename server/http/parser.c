@@ -23,6 +23,7 @@ static const struct str header_names[HEADERS] = {
 	[HEADER_CONTENT_TYPE] = { "content-type", 12 },
 	[HEADER_EXPECT] = { "expect", 6 },
 	[HEADER_IDEMPOTENCY_KEY] = { "idempotency-key", 15 },
+	[HEADER_OPENCLAW_IDEMPOTENCY_KEY] = { "x-openclaw-idempotency-key", 26 },
 	[HEADER_OPENCLAW_TOKEN] = { "x-openclaw-token", 16 },
 	[HEADER_ORIGIN] = { "origin", 6 },
 	[HEADER_SEC_FETCH_SITE] = { "sec-fetch-site", 14 },

@@ -340,3 +340,44 @@ def test_a_hook_may_be_repeated(api):
     assert ok(first) == ok(again) and again.headers["idempotency-replayed"] == "true" and api.texts(MAIN) == []
     refused(wake(api, {"text": "y"}, headers=headers), 422)
     refused(wake(api, {"text": "y"}, headers={"Idempotency-Key": '"x'}), 400)
+
+
+@pytest.mark.parametrize("key", ["build 4711", "a,b;c\\d", "k" * 255, "k" * 256, "caf\xe9", '"quoted \\" key"', "[x]"], ids=lambda k: k[:20])
+@pytest.mark.parametrize("header", ["Idempotency-Key", "X-OpenClaw-Idempotency-Key", None])
+def test_any_text_is_an_idempotency_key(api, header, key):
+    """In the body too, where it may hold what a header cannot."""
+    keys = [key] if header else [key, "\u20ac" * 256, "\U0001f600" * 128, "a\nb"]
+    for key in keys:
+        options = {"headers": {header: key}} if header else {}
+        body = {"text": "x", **({} if header else {"idempotencyKey": key})}
+        first = wake(api, body, **options)
+        assert ok(first)["eventOutcome"] == "queued" and len(ok(api.drain(MAIN))["events"]) == 1
+        again = wake(api, body, **options)
+        assert ok(again) == ok(first) and again.headers["idempotency-replayed"] == "true" and api.texts(MAIN) == [], key
+        refused(wake(api, {**body, "text": "y"}, **options), 422)
+
+
+def test_the_first_key_that_can_be_used_counts(api):
+    names = ("Idempotency-Key", "X-OpenClaw-Idempotency-Key", "idempotencyKey")
+    useless = {"Idempotency-Key": ["", "k" * 257, '""'], "X-OpenClaw-Idempotency-Key": ["", "k" * 257], "idempotencyKey": ["", " ", "k" * 257, "\U0001f600" * 129, None, 7, ["k"], {}]}
+    for n, name in enumerate(names):
+        given = {later: f"key of {later}" for later in names[n + 1:]} | {name: f" key {n} "}
+        for earlier in names[:n]:
+            given[earlier] = useless[earlier][n - 1]
+        body = {"text": f"n{n}", "idempotencyKey": given.pop("idempotencyKey", None)}
+        for changed in (body, {**body, "idempotencyKey": body["idempotencyKey"] if n == 2 else "another"}):
+            ok(wake(api, changed, headers=given))
+        assert [e["text"] for e in ok(api.drain(MAIN))["events"]] == [f"n{n}"], name
+        assert wake(api, body, headers=given).headers["idempotency-replayed"] == "true"
+    for key in useless["idempotencyKey"]:
+        assert [ok(wake(api, {"text": "x", "idempotencyKey": key}))["eventOutcome"] for _ in range(2)] == ["queued", "coalesced"], key
+        ok(api.drain(MAIN))
+
+
+def test_what_counts_as_repeated_is_what_is_read(api):
+    ok(wake(api, {"text": "x", "mode": "now", "attempt": 1, "idempotencyKey": "k"}))
+    for body in ({"idempotencyKey": "k", "text": " x "}, {"attempt": 2, "text": "x", "mode": True, "idempotencyKey": " k"}):
+        assert wake(api, body).headers["idempotency-replayed"] == "true"
+    for body in ({"text": "x", "mode": "next-heartbeat"}, {"text": "x", "agentId": "main"}, {"text": "x", "sessionKey": "main"}, {"text": "xmain"}):
+        refused(wake(api, {**body, "idempotencyKey": "k"}), 422)
+    assert api.texts(MAIN) == ["x"]
