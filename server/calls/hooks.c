@@ -1,9 +1,9 @@
 /*
- * hooks.c - POST /hooks/wake: {text, mode?, agentId?, sessionKey?}.
+ * hooks.c - POST /hooks/wake: {text, mode?, agentId?, sessionKey?, idempotencyKey?}.
  *
  * As OpenClaw reads it: the body's type is not looked at, unknown members and modes are passed
- * over, and what is not said is "now" and the main session of the policy's owner. Unlike OpenClaw's
- * own, it re-keys, and it is told twice safely.
+ * over, and what is not said is "now" and the main session of OpenClaw's default agent. Unlike
+ * OpenClaw's own, it re-keys, and it is told twice safely. doc/OPENCLAW.md lists what differs.
  */
 #include "server/calls/hooks.h"
 
@@ -15,9 +15,9 @@
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
 #include "server/calls/submit.h"
+#include "server/http/problem.h"
 
 #define KEY_UNITS_MAX 256 /* of an idempotency key */
-#include "server/http/problem.h"
 
 static void
 send_refusal(struct request *request, struct reply *reply, const struct error *err)
@@ -32,9 +32,23 @@ send_refusal(struct request *request, struct reply *reply, const struct error *e
 }
 
 const struct webhook hooks_webhook = {
-	.path = { HOOK_PATH, sizeof(HOOK_PATH) - 1 },
+	.path = { HOOKS_PATH, sizeof(HOOKS_PATH) - 1 },
 	.refuse = send_refusal,
 };
+
+const char *
+hooks_explain(struct str path)
+{
+	const struct str hooks = STR(HOOKS_PATH);
+
+	if (str_eq(path, STR(HOOKS_PATH "/agent")))
+		return HOOKS_PATH "/agent runs an agent, which only OpenClaw's gateway does; "
+				  "sevq queues events for agents: POST " HOOK_PATH;
+	if (str_starts(path, hooks) && (path.len == hooks.len || path.s[hooks.len] == '/'))
+		return "sevq has no webhook but " HOOK_PATH "; hooks.mappings of OpenClaw's "
+		       "config are served by its gateway";
+	return NULL;
+}
 
 static int
 refuse(struct request *request, const char *why)

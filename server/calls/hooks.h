@@ -9,9 +9,13 @@
 
 #include "server/http/request.h"
 
+#define HOOKS_PATH "/hooks" /* all of OpenClaw's webhooks are below it */
 #define HOOK_PATH "/hooks/wake"
 
-/* Its refusals are {"ok":false,"error":"..."}, whoever refuses. */
+/* Refusals below HOOKS_PATH are {"ok":false,"error":"..."}, whoever refuses. */
 extern const struct webhook hooks_webhook;
+
+/* What a webhook of OpenClaw's is that is not served here; NULL for a path of anything else. */
+const char *hooks_explain(struct str path);
 
 #endif

@@ -84,7 +84,9 @@ find(uint8_t method, struct str path, struct str *id, char allow[64], struct err
 			return &table[i];
 		allow_method(allow, table[i].method);
 	}
-	if (*allow == '\0')
+	if (*allow == '\0' && hooks_explain(path) != NULL)
+		error_set(err, ERROR_NOT_FOUND, "%s", hooks_explain(path));
+	else if (*allow == '\0')
 		error_set(err, ERROR_NOT_FOUND, "no such path");
 	else
 		error_set(err, ERROR_METHOD_NOT_ALLOWED, "the path has %s", allow);

@@ -179,7 +179,8 @@ is_for_webhook(const struct http *http, struct str target)
 	const struct webhook *webhook = http->calls->webhook;
 
 	return webhook != NULL && str_starts(target, webhook->path) &&
-	       (target.len == webhook->path.len || target.s[webhook->path.len] == '?');
+	       (target.len == webhook->path.len || target.s[webhook->path.len] == '?' ||
+		target.s[webhook->path.len] == '/');
 }
 
 static void

@@ -45,9 +45,9 @@ struct call {
 	request_handler *free;    /* the request is over: free request->state */
 };
 
-/* A path whose clients were not written for this server and expect refusals of their own form. */
+/* Paths whose clients were not written for this server and expect refusals of their own form. */
 struct webhook {
-	struct str path;
+	struct str path; /* itself, and all below it */
 	/* Writes and sends the refusal. reply has its status and headers. */
 	void (*refuse)(struct request *request, struct reply *reply, const struct error *err);
 };
@@ -77,7 +77,7 @@ struct request {
 	bool http_1_0, close;    /* close: the connection ends with this answer */
 	/* set exactly once; the answer may be made, counted and logged before it may be sent */
 	bool answered;
-	bool webhook;               /* the target is the webhook's path */
+	bool webhook;               /* the target is a path of the webhook's */
 	bool lines;                 /* the body is application/x-ndjson */
 	int retry_after_s;          /* of a refusal; 0: what its code says */
 	uint64_t address;           /* key of the client's address (peers.h); 0: none */

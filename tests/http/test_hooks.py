@@ -96,6 +96,18 @@ def test_other_methods_are_refused_with_those_there_are(api):
         assert reply.headers["allow"] == "POST"
 
 
+@pytest.mark.parametrize("path", ["/hooks/agent", "/hooks", "/hooks/", "/hooks/gmail", "/hooks/wake/", "/hooks//wake", "/hooks?x=1", "/hooks/agent?token=x"])
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_openclaws_other_webhooks_are_named_and_not_there(api, method, path):
+    said = refused(api.call(method, path, {"message": "x"} if method == "POST" else None), 404)
+    assert "/hooks/wake" in said and "gateway" in said and ("runs an agent" in said) == ("agent" in path.split("?")[0])
+
+
+def test_paths_that_only_begin_like_webhooks_are_unknown(api):
+    for path in ("/hooksy", "/hook/wake", "/v1/hooks/wake"):
+        assert api.call("POST", path, {}).headers["content-type"] == "application/problem+json"
+
+
 def test_a_full_queue_answers_with_retry_after(start):
     api = start("--max-pending", 1).client()
     ok(wake(api, {"text": "x"}))
