@@ -4,14 +4,16 @@
 #include <stdlib.h>
 
 #include "client/command/command.h"
+#include "client/command/lossy.h"
 #include "client/command/table.h"
 
 #define INPUT_BYTES_MAX ((size_t)64 << 20)
 
 /* Reads standard input. Returns a text that the caller frees, or NULL after reporting a failure. */
 static char *
-read_input(void)
+read_input(bool lossy)
 {
+	char *text = NULL;
 	struct sevq_buffer input = { 0 };
 	char part[16384];
 	size_t n;
@@ -22,13 +24,16 @@ read_input(void)
 		perror("sevq: standard input");
 	else if (input.len > INPUT_BYTES_MAX)
 		fputs("sevq: standard input is over 64 MiB; send it in parts\n", stderr);
+	else if (lossy)
+		text = sevq_need(input.failed ? NULL : sevq_lossy(input.data, input.len));
 	else if (memchr(sevq_buffer_text(&input), '\0', input.len) != NULL)
-		fputs("sevq: standard input contains a NUL byte, which an event cannot hold\n",
+		fputs("sevq: standard input contains a NUL byte, which an event can only hold as "
+		      "U+FFFD: --lossy\n",
 		      stderr);
 	else
-		return sevq_need(sevq_buffer_take(&input));
+		text = sevq_need(sevq_buffer_take(&input));
 	sevq_buffer_clear(&input);
-	return NULL;
+	return text;
 }
 
 static void
@@ -130,6 +135,21 @@ queue_lines(struct sevq_client *client, const struct sevq_options *options, char
 	return SEVQ_EXIT_DONE;
 }
 
+/* The text as an argument gave it. */
+static enum sevq_exit
+queue_argument(struct sevq_client *client, const struct sevq_options *options)
+{
+	enum sevq_exit result;
+	char *text;
+
+	if (!options->lossy)
+		return queue_one(client, options, options->text);
+	text = sevq_need(sevq_lossy(options->text, strlen(options->text)));
+	result = queue_one(client, options, text);
+	free(text);
+	return result;
+}
+
 enum sevq_exit
 sevq_run_event(struct sevq_client *client, struct sevq_options *options)
 {
@@ -147,8 +167,8 @@ sevq_run_event(struct sevq_client *client, struct sevq_options *options)
 	if (strcmp(options->text, "-") != 0)
 		return options->lines
 			   ? sevq_report_usage("--lines reads standard input: give - as the text")
-			   : queue_one(client, options, options->text);
-	input = read_input();
+			   : queue_argument(client, options);
+	input = read_input(options->lossy);
 	if (input == NULL)
 		return SEVQ_EXIT_FAILED;
 	result = options->lines ? queue_lines(client, options, input)

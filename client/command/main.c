@@ -11,8 +11,8 @@
 
 static const struct sevq_command commands[] = {
 	{ "event", "[TEXT|-]", "enqueue an event", 0, 1,
-	  WITH_ADDRESS | WITH(TEXT) | WITH(LINES) | WITH(CONTEXT_KEY) | WITH(SOURCE) |
-	      WITH(MODE) | WITH(REPLACE) | WITH(ALLOW_DUPLICATE) | WITH(DELIVERY) |
+	  WITH_ADDRESS | WITH(TEXT) | WITH(LINES) | WITH(LOSSY) | WITH(CONTEXT_KEY) |
+	      WITH(SOURCE) | WITH(MODE) | WITH(REPLACE) | WITH(ALLOW_DUPLICATE) | WITH(DELIVERY) |
 	      WITH(TRACEPARENT) | WITH(DELAY) | WITH(TTL) | WITH(IDEMPOTENCY_KEY), sevq_run_event },
 	{ "drain", "[KEY]", "take the events of a session for good, oldest first", 0, 1,
 	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_PREFIX) | WITH(FORMAT) |

@@ -123,6 +123,8 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	    "text of the event; - reads it from standard input" },
 	[SEVQ_OPTION_LINES] = { "lines", NULL, read_flag, AT(lines),
 	    "with -: enqueue every line as an event, all or none" },
+	[SEVQ_OPTION_LOSSY] = { "lossy", NULL, read_flag, AT(lossy),
+	    "replace what no event can hold, such as broken UTF-8, by U+FFFD" },
 	[SEVQ_OPTION_SESSION_KEY] = { "session-key", "KEY", read_text, AT(address.session_key),
 	    "the session" },
 	[SEVQ_OPTION_AGENT] = { "agent", "ID", read_text, AT(address.agent_id),

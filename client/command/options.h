@@ -25,6 +25,7 @@ enum sevq_option {
 	/* options of some commands */
 	SEVQ_OPTION_TEXT,
 	SEVQ_OPTION_LINES,
+	SEVQ_OPTION_LOSSY,
 	SEVQ_OPTION_SESSION_KEY,
 	SEVQ_OPTION_AGENT,
 	SEVQ_OPTION_CHANNEL,
@@ -83,7 +84,7 @@ struct sevq_options {
 	int64_t timeout_ms;
 	bool json, help, version;
 	const char *text;
-	bool lines;
+	bool lines, lossy;
 	struct sevq_address address;
 	const char *context_key, *context_prefix, *source, *traceparent;
 	enum sevq_wake wake;

@@ -23,7 +23,7 @@ class Shell:
 
     def __call__(self, *words, stdin=None, exit=DONE, **env):
         """Returns (standard output, standard error)."""
-        done = subprocess.run([binary("SEVQ"), *words], env={**self.env, **env}, timeout=PATIENCE, text=True,
+        done = subprocess.run([binary("SEVQ"), *words], env={**self.env, **env}, timeout=PATIENCE, text=True, errors="surrogateescape",
             input=stdin if stdin is not None else "", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert done.returncode == exit, (words, done)
         return done.stdout, done.stderr

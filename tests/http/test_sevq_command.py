@@ -82,7 +82,30 @@ def test_lines_are_one_batch(sevq):
 
 def test_a_nul_in_standard_input_is_refused(sevq):
     _, err = sevq("event", "-", "--session-key", MAIN, stdin="a\0b", exit=FAILED)
-    assert "NUL" in err
+    assert "NUL" in err and "--lossy" in err
+
+
+BROKEN = [b"a\0b", b"caf\xe9 ", b"\xff\xfe", b"\xed\xa0\xbd", b"\xe2\x82", b"\xf0\x9f\x98!", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\xe0\x9f\xbf", b"\xf5", b"\x80\xbf", "ok é€😀".encode()]
+
+
+@pytest.mark.parametrize("lossy", [True, False])
+def test_what_no_event_can_hold_is_replaced_on_request(sevq, lossy):
+    flags = ("--lossy",) if lossy else ()
+    for text in BROKEN:
+        valid = text == text.decode(errors="replace").encode() and b"\0" not in text
+        stored = text.decode(errors="replace").replace("\0", "\ufffd").strip()
+        ways = [("-", text)] + ([(os.fsdecode(text), None)] if b"\0" not in text else [])
+        for argument, stdin in ways:
+            sevq("event", argument, "--session-key", MAIN, *flags, stdin=None if stdin is None else os.fsdecode(stdin), exit=0 if lossy or valid else FAILED)
+            sevq.json("peek", MAIN, exit=0) if lossy or valid else sevq("peek", MAIN, exit=NOTHING)
+            if lossy or valid:
+                assert [e["text"] for e in sevq.json("drain", MAIN)["events"]] == [stored], text
+
+
+def test_lines_can_be_lossy(sevq):
+    sevq("event", "-", "--lines", "--lossy", "--session-key", MAIN, stdin=os.fsdecode(b"a\0\n\xff\nb"))
+    assert [e["text"] for e in sevq.json("drain", MAIN)["events"]] == ["a\ufffd", "\ufffd", "b"]
+
 
 
 def test_a_bad_field_is_named(sevq):
