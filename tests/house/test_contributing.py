@@ -38,7 +38,7 @@ def missing_paths(text):
 
 
 @pytest.mark.parametrize("document", ["CONTRIBUTING.md", "README.md", "CHANGELOG.md", "doc/DESIGN.md", "doc/ROUTING.md",
-    "doc/API.md", "doc/DELIVERY.md"])
+    "doc/API.md", "doc/DELIVERY.md", "doc/OPENCLAW.md"])
 def test_every_path_in_a_document_exists(document):
     assert missing_paths((SOURCES / document).read_text()) == []
 
