@@ -10,32 +10,19 @@
 #define QUEUE_ENGINE_H
 
 #include "queue/op.h"
+#include "queue/options.h"
 #include "queue/policy/policy.h"
 #include "queue/policy/route.h"
+#include "queue/stats.h"
 #include "queue/store.h"
 
 struct engine;
 
-enum overflow { OVERFLOW_REJECT, OVERFLOW_DROP_OLDEST };
-
-struct engine_options {
-	size_t batch_events_max;    /* drafts in one enqueue */
-	size_t session_pending_max; /* events in one session */
-	size_t sessions_max;        /* sessions with something pending */
-	size_t pending_max;         /* events in all */
-	enum overflow overflow;
-	int attempts_max;      /* failed deliveries before an event becomes a dead letter; 1..255 */
-	int64_t retention_ms;  /* how long settled events stay on disk */
-	size_t retention_rows; /* how many at the most */
-	/* of memory for the events appended last, so that the young are not read back; 0: none */
-	size_t recent_bytes;
-};
-
-/* The defaults of DESIGN section 3. */
-void engine_options_init(struct engine_options *options);
-
 /*
- * Opens over a store and rebuilds the catalog from it. Takes store and policy over on success only.
+ * Opens over a store and starts to load what it has. Takes store and policy over on success only. A
+ * store that loads at once (SQLite) has loaded when this returns, or failed; another goes on:
+ * engine_is_busy until it is over, and engine_stopped where it has failed. Ops submitted before
+ * wait.
  */
 int engine_open(struct store *store, struct policy *policy, const struct engine_options *options,
 		struct engine **ret, struct error *err);
@@ -60,8 +47,8 @@ void engine_submit(struct engine *engine, struct op *op);
 int engine_turn(struct engine *engine, struct error *err);
 
 /*
- * Whether a turn or a chore has left the store in an unknown state (ERROR_STORAGE_UNKNOWN): nobody
- * may be answered any more (C8), and every later turn fails.
+ * Whether any call has left the store in an unknown state (ERROR_STORAGE_UNKNOWN): nobody may be
+ * answered any more (C8), and every later turn fails.
  */
 bool engine_stopped(const struct engine *engine, struct error *err);
 
@@ -74,7 +61,7 @@ int64_t engine_due_ms(const struct engine *engine);
 /*
  * Takes back an op that waits to be woken: true, and the op is the caller's again without done
  * having been called. False: it does not wait, and comes back by itself in this turn or the next,
- * with nothing to have if there is nothing.
+ * with nothing to have if there is nothing; or a batch is under way: ask again after it.
  */
 bool engine_cancel_wait(struct engine *engine, struct op *op);
 
@@ -84,17 +71,15 @@ bool engine_cancel_wait(struct engine *engine, struct op *op);
  * succeeded. now: some of it asked for wake "now"; source: of the newest event, NULL when it was a
  * lease that ended or a consumer that gave something back. Text borrowed.
  */
-typedef void wake_callback(void *arg, struct str queue_key, size_t deliverable, bool now,
-			   struct str source);
 void engine_on_wake(struct engine *engine, wake_callback *woken, void *arg);
 
 /*
- * Tells of every queue that has something deliverable, as it stands between turns: a wake is a
- * level, not an edge.
+ * Tells of every queue that has something deliverable: a wake is a level, not an edge. Not while
+ * engine_is_busy.
  */
 void engine_each_deliverable(const struct engine *engine, wake_callback *each, void *arg);
 
-/* How many events of the queue are deliverable, between turns. */
+/* How many events of the queue are deliverable. Not while engine_is_busy. */
 size_t engine_deliverable(const struct engine *engine, struct str queue_key);
 
 /*
@@ -106,7 +91,17 @@ struct str engine_timezone(const struct engine *engine);
 /* What the policy in force lets the senders of webhooks ask for; borrowed until the next policy. */
 const struct hook_gates *engine_hook_gates(const struct engine *engine);
 
-bool engine_idle(const struct engine *engine); /* nothing submitted and not yet answered */
+/*
+ * The load, a batch or a chore is under way in the store, which calls back from the loop. Never
+ * between turns with a store that answers at once (SQLite).
+ */
+bool engine_is_busy(const struct engine *engine);
+
+/* Nothing is submitted and not yet answered, and nothing is under way. */
+bool engine_idle(const struct engine *engine);
+
+/* A turn now would do something; false while something is under way, so that nobody spins. */
+bool engine_has_work(const struct engine *engine);
 
 /*
  * How much text the answers of the next batches may hold together, in bytes; at first any. A call
@@ -115,8 +110,9 @@ bool engine_idle(const struct engine *engine); /* nothing submitted and not yet 
 void engine_set_answer_budget(struct engine *engine, size_t text_bytes);
 
 /*
- * One small step of housekeeping (checkpoint, sweep). True if there is more to do: call it again
- * next turn.
+ * Starts one small step of housekeeping (checkpoint, sweep), unless something is under way. True:
+ * it is over and there is more to do, call it again next turn; where it ends later, engine_has_work
+ * says whether there is.
  */
 bool engine_chores(struct engine *engine);
 
@@ -133,33 +129,11 @@ int engine_route(const struct engine *engine, const struct address *address, str
  */
 void engine_set_policy(struct engine *engine, struct policy *policy);
 
-/* Counters since start, and the present state. Reading walks over all queues. */
-struct engine_stats {
-	uint64_t outcomes[OUTCOME_COUNT]; /* events, by what happened to them */
-	uint64_t enqueued, duplicates;    /* events */
-	/* calls */
-	uint64_t rejected_session_full, rejected_sessions_full, rejected_pending_full,
-	    rejected_storage_full;
-	/* calls, for want of room */
-	uint64_t rejected_answers;
-	/* ops: all kinds, reads included */
-	uint64_t commits, commit_failures, ops;
-	/* the largest batch, in ops */
-	size_t batch_ops_max;
-	/* time spent in commits */
-	uint64_t commit_us_total;
-	size_t pending, sessions, leased_now, delayed_now, leases, waiters; /* now */
-	/* of all pending events; 0 when there are none */
-	int64_t oldest_ts_ms;
-	/* memory of the catalog */
-	size_t catalog_bytes;
-	/* memory of recent events */
-	size_t recent_bytes;
-	/* events for answers: from there; from the store */
-	uint64_t recent_hits, recent_misses;
-	struct store_stats store;
-};
-void engine_stats(const struct engine *engine, struct engine_stats *ret);
+/*
+ * Counters since start, and the present state; while something is under way, as they stood when
+ * they were last read without. Reading walks over all queues.
+ */
+void engine_stats(struct engine *engine, struct engine_stats *ret);
 
 /* False with the reason when enqueue could not be taken now (store failed or full). */
 bool engine_ready(const struct engine *engine, struct error *err);

@@ -10,56 +10,51 @@
 
 #include "queue/ops/tick.h"
 
-struct loading {
-	struct plan *plan;
-	struct store_newest ends; /* known before the first event */
-};
-
 /*
- * It is at least as late as what was written last. A clock that starts in the past would otherwise
- * stretch a minute's lease to years.
+ * Lets time be at least as late as what was written last. A clock that starts in the past would
+ * otherwise stretch a minute's lease to years.
  */
 static void
-take_time(struct plan *plan, const struct store_newest *ends)
+take_time(struct queue_state *state, const struct store_newest *newest)
 {
-	if (ends->ts_ms > plan->now_ms)
-		plan->now_ms = ends->ts_ms;
+	if (newest->ts_ms > state->now_ms)
+		state->now_ms = newest->ts_ms;
 }
 
 /* A wall time on the steady clock; never 0, which means none. */
 static int64_t
-to_boot_ms(const struct plan *plan, int64_t wall_ms)
+to_boot_ms(const struct queue_state *state, int64_t wall_ms)
 {
-	int64_t boot_ms = plan->boot_ms + (wall_ms - plan->now_ms);
+	int64_t boot_ms = state->boot_ms + (wall_ms - state->now_ms);
 
 	return boot_ms > 0 ? boot_ms : 1;
 }
 
 static void
-load_times(struct plan *plan, struct queue *queue, const struct system_event *event)
+load_times(struct queue_state *state, struct queue *queue, const struct system_event *event)
 {
 	struct extra extra = { .available_at_ms = event->available_at_ms,
 			       .expires_at_ms = event->expires_at_ms };
 
-	if (event->available_at_ms > plan->now_ms)
-		extra.available_boot_ms = to_boot_ms(plan, event->available_at_ms);
+	if (event->available_at_ms > state->now_ms)
+		extra.available_boot_ms = to_boot_ms(state, event->available_at_ms);
 	if (event->expires_at_ms > 0)
-		extra.expires_boot_ms = to_boot_ms(plan, event->expires_at_ms);
+		extra.expires_boot_ms = to_boot_ms(state, event->expires_at_ms);
 	if (extra.available_boot_ms > 0 || extra.expires_boot_ms > 0)
-		journal_set_state(&plan->catalog, queue, queue_entry(queue, event->id), 0, &extra);
+		journal_set_state(&state->catalog, queue, queue_entry(queue, event->id), 0, &extra);
 }
 
 static struct store_session *
 load_session(void *arg, struct str key)
 {
-	return &catalog_find_or_add(&((struct loading *)arg)->plan->catalog, key)->session;
+	return &catalog_find_or_add(&((struct load *)arg)->state->catalog, key)->session;
 }
 
 /* The same tag and entry that the enqueue made. */
 static int
-load_event(struct plan *plan, const struct store_event *record, struct error *err)
+load_event(struct queue_state *state, const struct store_event *record, struct error *err)
 {
-	struct catalog *catalog = &plan->catalog;
+	struct catalog *catalog = &state->catalog;
 	const struct system_event *event = &record->event;
 	struct queue *queue = queue_of_session(record->session);
 
@@ -71,7 +66,7 @@ load_event(struct plan *plan, const struct store_event *record, struct error *er
 		original = STR_NULL;
 	uint32_t tag = tags_intern(&catalog->tags, event->context_key, original, &event->delivery);
 	catalog_load_event(catalog, queue, event, record->text_hash, tag);
-	load_times(plan, queue, event);
+	load_times(state, queue, event);
 	if (event->context_key.len > 0)
 		journal_set_last(catalog, queue, tag);
 	return 0;
@@ -80,23 +75,23 @@ load_event(struct plan *plan, const struct store_event *record, struct error *er
 static int
 load_events(void *arg, const struct store_event *events, size_t count, struct error *err)
 {
-	struct loading *loading = arg;
+	struct load *load = arg;
 	int failed = 0;
 
-	take_time(loading->plan, &loading->ends);
+	take_time(load->state, &load->newest);
 	for (size_t i = 0; i < count; i++)
 		queue_prefetch(queue_of_session(events[i].session));
 	for (size_t i = 0; i < count && failed == 0; i++)
-		failed = load_event(loading->plan, &events[i], err);
+		failed = load_event(load->state, &events[i], err);
 	/* not before: it drops queues that are still empty */
-	journal_commit(&loading->plan->catalog);
+	journal_commit(&load->state->catalog);
 	return failed;
 }
 
 static void
 load_context(void *arg, struct str key, struct str context_key)
 {
-	struct catalog *catalog = &((struct loading *)arg)->plan->catalog;
+	struct catalog *catalog = &((struct load *)arg)->state->catalog;
 	struct queue *queue = catalog_find(catalog, key);
 	const struct delivery none = { 0 };
 
@@ -106,7 +101,7 @@ load_context(void *arg, struct str key, struct str context_key)
 }
 
 static void
-load_lease(struct plan *plan, struct queue *queue, const struct store_outcome *outcome)
+load_lease(struct queue_state *state, struct queue *queue, const struct store_outcome *outcome)
 {
 	struct lease lease = { .id = outcome->id,
 			       .queue = queue,
@@ -114,15 +109,15 @@ load_lease(struct plan *plan, struct queue *queue, const struct store_outcome *o
 			       .ids = outcome->ids,
 			       .count = outcome->count };
 
-	journal_add_lease(&plan->catalog, &lease);
+	journal_add_lease(&state->catalog, &lease);
 }
 
 /* What the outcome did to one event that is still pending. */
 static void
-apply(struct plan *plan, struct queue *queue, struct entry *entry,
+apply(struct queue_state *state, struct queue *queue, struct entry *entry,
       const struct store_outcome *outcome)
 {
-	struct extra extra = catalog_extra(&plan->catalog, entry->id);
+	struct extra extra = catalog_extra(&state->catalog, entry->id);
 	int attempts = entry->attempts;
 	bool leased = outcome->kind == OUTCOME_LEASED;
 
@@ -130,51 +125,62 @@ apply(struct plan *plan, struct queue *queue, struct entry *entry,
 		return;
 	if (leased || outcome->kind == OUTCOME_EXTENDED) {
 		extra.lease =
-		    leased ? leases_find(&plan->catalog.leases, outcome->id) : extra.lease;
-		extra.lease_end_boot_ms = to_boot_ms(plan, outcome->until_ms);
+		    leased ? leases_find(&state->catalog.leases, outcome->id) : extra.lease;
+		extra.lease_end_boot_ms = to_boot_ms(state, outcome->until_ms);
 		extra.available_boot_ms = 0;
 	} else {
 		extra.lease = NULL;
 		extra.available_at_ms = outcome->until_ms;
 		extra.available_boot_ms =
-		    outcome->until_ms > plan->now_ms ? to_boot_ms(plan, outcome->until_ms) : 0;
+		    outcome->until_ms > state->now_ms ? to_boot_ms(state, outcome->until_ms) : 0;
 		attempts += outcome->kind != OUTCOME_RETURNED;
 	}
-	journal_set_state(&plan->catalog, queue, entry, attempts, &extra);
+	journal_set_state(&state->catalog, queue, entry, attempts, &extra);
 }
 
 static void
 load_outcome(void *arg, const struct store_outcome *outcome)
 {
-	struct plan *plan = ((struct loading *)arg)->plan;
-	struct queue *queue = catalog_find(&plan->catalog, outcome->session->key);
+	struct queue_state *state = ((struct load *)arg)->state;
+	struct queue *queue = catalog_find(&state->catalog, outcome->session->key);
 
 	if (queue == NULL)
 		return;
 	if (outcome->kind == OUTCOME_LEASED)
-		load_lease(plan, queue, outcome);
+		load_lease(state, queue, outcome);
 	for (size_t i = 0; i < outcome->count; i++) {
 		struct entry *entry = queue_entry(queue, outcome->ids[i]);
 
 		if (entry != NULL)
-			apply(plan, queue, entry, outcome);
+			apply(state, queue, entry, outcome);
 	}
-	journal_commit(&plan->catalog);
+	journal_commit(&state->catalog);
 }
 
-int
-plan_load(struct plan *plan, struct store *store, struct error *err)
+static void
+on_loaded(void *arg, const struct error *err)
 {
-	struct loading loading = { .plan = plan };
-	struct store_loading told = { load_session, load_events, load_context, load_outcome,
-				      &loading };
+	struct load *load = arg;
+	struct queue_state *state = load->state;
 
-	plan->opened_boot_ms = plan->boot_ms;
-	if (store->driver->load(store, &told, &loading.ends, err) < 0)
-		return -1;
-	plan->next_event = loading.ends.event + 1;
-	plan->next_outcome = loading.ends.outcome + 1;
-	take_time(plan, &loading.ends);
-	tick_start(plan);
-	return 0;
+	if (err == NULL) {
+		state->next_event = load->newest.event + 1;
+		state->next_outcome = load->newest.outcome + 1;
+		take_time(state, &load->newest);
+		tick_start(state);
+	}
+	load->done(load->done_arg, err);
+}
+
+void
+load_start(struct load *load, struct queue_state *state, struct store *store, load_done *done,
+	   void *arg)
+{
+	*load = (struct load){
+		.state = state,
+		.callbacks = { load_session, load_events, load_context, load_outcome, load },
+		.done = done,
+		.done_arg = arg,
+	};
+	store->driver->load(store, &load->callbacks, &load->newest, on_loaded, load);
 }

@@ -1,12 +1,28 @@
 /*
- * load.h - the catalog as the store's two logs tell it. Private to queue/.
+ * load.h - the state as the store's two logs tell it. Private to queue/.
  */
 #ifndef QUEUE_LOAD_H
 #define QUEUE_LOAD_H
 
-#include "queue/plan.h"
+#include "queue/state.h"
 
-/* Fills the plan's catalog, timers, ids and time. On failure the catalog is to be cleared. */
-int plan_load(struct plan *plan, struct store *store, struct error *err);
+/* The load has ended; err NULL: the state is complete. On failure the state is to be cleared. */
+typedef void load_done(void *arg, const struct error *err);
+
+/* A load under way; embedded, filled in by load_start. */
+struct load {
+	struct queue_state *state;
+	struct store_newest newest; /* known before the first event */
+	struct store_loading callbacks;
+	load_done *done;
+	void *done_arg;
+};
+
+/*
+ * Fills the state's catalog, timers, ids and time. Calls done, before it returns or later; load and
+ * state must live until then.
+ */
+void load_start(struct load *load, struct queue_state *state, struct store *store, load_done *done,
+		void *arg);
 
 #endif

@@ -16,7 +16,8 @@
 #include "queue/store.h"
 #include "schema/event.h"
 
-struct op_kind; /* how an op of this kind is carried out; one constant per kind, in queue/op_*.c */
+struct op_kind; /* how an op of this kind is carried out; one constant for each call, in queue/ops/
+		 */
 
 struct op {
 	const struct op_kind *kind;
@@ -35,7 +36,7 @@ struct op {
 	/* waits_after: the one before it among those that wait at its key */
 	struct op *next, *waits_after;
 	bool parked;          /* it waits to be woken */
-	bool waits_not;       /* its caller has given up: it is answered as it stands */
+	bool cancelled;       /* its caller has given up: it is answered as it stands */
 	int planned;          /* enum plan_result */
 	struct str queue_key; /* where a parked op waits */
 	/* its second time round: what it asks for is looked up before it is planned */
@@ -45,13 +46,16 @@ struct op {
 	struct error error;
 };
 
-/*
- * Begins an op of the kind: all that the call has is zero. Memory of an earlier one is not freed.
- */
-void op_start(struct op *op, const struct op_kind *kind);
-
 /* Frees the answer. The struct itself is the caller's. Works on a zeroed op too. */
-void op_clear(struct op *op);
+static inline void
+op_clear(struct op *op)
+{
+	arena_clear(&op->arena);
+}
+
+/* Hears of a queue in which something became deliverable: see engine_on_wake. */
+typedef void wake_callback(void *arg, struct str queue_key, size_t deliverable, bool now,
+			   struct str source);
 
 /* Events in an answer, oldest first unless a call says otherwise. */
 struct system_event_list {

@@ -4,38 +4,77 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "queue/ops/idempotency.h"
-
 struct plan_mark
 plan_mark(const struct plan *plan)
 {
-	return (struct plan_mark){ .journal = journal_mark(&plan->catalog),
-				   .events = plan->batch.event_count,
-				   .outcomes = plan->batch.outcome_count,
-				   .keys = plan->batch.key_count,
+	return (struct plan_mark){ .journal = journal_mark(&plan->state->catalog),
+				   .events = plan->records.event_count,
+				   .outcomes = plan->records.outcome_count,
+				   .keys = plan->records.key_count,
 				   .wants = plan->want_count,
 				   .want_bytes = plan->want_bytes,
 				   .woken = plan->woken_count,
 				   .set = plan->set_count,
 				   .duplicates = plan->duplicates,
-				   .next_event = plan->next_event,
-				   .next_outcome = plan->next_outcome };
+				   .next_event = plan->state->next_event,
+				   .next_outcome = plan->state->next_outcome };
 }
+
+/* --- idempotency keys of the batch --- */
+
+static bool
+same_key(const void *item, const void *key)
+{
+	return str_eq(((const struct store_key *)item)->key, *(const struct str *)key);
+}
+
+const struct store_key *
+plan_find_key(const struct plan *plan, struct str key)
+{
+	return table_find(&plan->keys, text_hash(key), same_key, &key);
+}
+
+void
+plan_add_key(struct plan *plan, struct store_key *key)
+{
+	struct store_batch *records = &plan->records;
+
+	records->keys = mem_grow(records->keys, &records->key_cap, records->key_count + 1,
+				 sizeof(*records->keys));
+	records->keys[records->key_count++] = *key;
+	table_add(&plan->keys, text_hash(key->key), key);
+}
+
+/* Removes all keys but the first count. */
+static void
+forget_keys(struct plan *plan, size_t count)
+{
+	struct store_batch *records = &plan->records;
+
+	for (; records->key_count > count; records->key_count--) {
+		struct str key = records->keys[records->key_count - 1].key;
+
+		table_remove(&plan->keys, text_hash(key),
+			     table_find(&plan->keys, text_hash(key), same_key, &key));
+	}
+}
+
+/* --- undoing --- */
 
 void
 plan_undo(struct plan *plan, struct plan_mark mark)
 {
-	journal_rollback(&plan->catalog, mark.journal);
-	idempotency_forget(plan, mark.keys);
-	plan->batch.event_count = mark.events;
-	plan->batch.outcome_count = mark.outcomes;
+	journal_rollback(&plan->state->catalog, mark.journal);
+	forget_keys(plan, mark.keys);
+	plan->records.event_count = mark.events;
+	plan->records.outcome_count = mark.outcomes;
 	plan->want_count = mark.wants;
 	plan->want_bytes = mark.want_bytes;
 	plan->woken_count = mark.woken;
 	plan->set_count = mark.set;
 	plan->duplicates = mark.duplicates;
-	plan->next_event = mark.next_event;
-	plan->next_outcome = mark.next_outcome;
+	plan->state->next_event = mark.next_event;
+	plan->state->next_outcome = mark.next_outcome;
 }
 
 void
@@ -43,8 +82,8 @@ plan_reset(struct plan *plan)
 {
 	table_clear(&plan->keys);
 	arena_clear(&plan->arena);
-	plan->batch.event_count = plan->batch.outcome_count = plan->batch.key_count =
-	    plan->batch.context_count = 0;
+	plan->records.event_count = plan->records.outcome_count = plan->records.key_count =
+	    plan->records.context_count = 0;
 	plan->want_count = plan->want_bytes = plan->woken_count = plan->popped_count =
 	    plan->set_count = plan->duplicates = 0;
 }
@@ -53,32 +92,28 @@ void
 plan_clear(struct plan *plan)
 {
 	arena_clear(&plan->arena);
-	free(plan->batch.events);
-	free(plan->batch.outcomes);
-	free(plan->batch.keys);
-	free(plan->batch.contexts);
+	free(plan->records.events);
+	free(plan->records.outcomes);
+	free(plan->records.keys);
+	free(plan->records.contexts);
 	free(plan->wants);
 	free(plan->woken);
 	table_clear(&plan->keys);
 	free(plan->popped);
 	free(plan->set);
-	timers_clear(&plan->timers);
-	waiting_clear(&plan->waiting);
-	route_cache_clear(&plan->places);
-	catalog_clear(&plan->catalog);
 }
 
-/* Routed before, and still in mind. */
+/* Finds a decision that the route cache still has. */
 static bool
-recall_place(struct plan *plan, struct op *op, const struct address *address,
-	     struct cached_route *ret)
+find_cached_route(struct plan *plan, struct op *op, const struct address *address,
+		  struct cached_route *ret)
 {
-	const struct cached_route *place = route_cache_find(&plan->places, address);
+	const struct cached_route *cached = route_cache_find(&plan->state->route_cache, address);
 
-	if (place == NULL)
+	if (cached == NULL)
 		return false;
-	*ret = *place;
-	ret->queue_key = arena_dup(&op->arena, place->queue_key);
+	*ret = *cached;
+	ret->queue_key = arena_dup(&op->arena, cached->queue_key);
 	return true;
 }
 
@@ -88,14 +123,15 @@ plan_route(struct plan *plan, struct op *op, const struct address *address,
 {
 	struct decision decision;
 
-	if (recall_place(plan, op, address, ret))
+	if (find_cached_route(plan, op, address, ret))
 		return 0;
 	if (address_check(address, &op->error) < 0 ||
-	    route_decide(plan->policy, address, false, &op->arena, &decision, &op->error) < 0)
+	    route_decide(plan->state->policy, address, false, &op->arena, &decision, &op->error) <
+		0)
 		return -1;
 	*ret = (struct cached_route){ decision.queue_key, text_hash(decision.queue_key),
 				      decision.rule };
-	route_cache_add(&plan->places, address, ret);
+	route_cache_add(&plan->state->route_cache, address, ret);
 	return 0;
 }
 
@@ -103,12 +139,12 @@ int
 plan_queue(struct plan *plan, struct op *op, const struct address *address, struct str *key,
 	   struct queue **queue)
 {
-	struct cached_route place;
+	struct cached_route cached;
 
-	if (plan_route(plan, op, address, &place) < 0)
+	if (plan_route(plan, op, address, &cached) < 0)
 		return -1;
-	*key = place.queue_key;
-	*queue = catalog_find_hashed(&plan->catalog, place.queue_key, place.hash);
+	*key = cached.queue_key;
+	*queue = catalog_find_hashed(&plan->state->catalog, cached.queue_key, cached.hash);
 	return 0;
 }
 
@@ -121,7 +157,7 @@ plan_set_timer(struct plan *plan, struct due_timer timer)
 	plan->set[plan->set_count++] = timer;
 }
 
-/* What delay and time to live mean for the entry just appended. */
+/* Gives the entry just appended its delay and its time to live, with their timers. */
 static void
 set_times(struct plan *plan, struct queue *queue, const struct system_event *event,
 	  int64_t delay_ms, int64_t ttl_ms)
@@ -130,29 +166,30 @@ set_times(struct plan *plan, struct queue *queue, const struct system_event *eve
 			       .expires_at_ms = event->expires_at_ms };
 
 	if (delay_ms > 0) {
-		extra.available_boot_ms = plan->boot_ms + delay_ms;
+		extra.available_boot_ms = plan->state->boot_ms + delay_ms;
 		plan_set_timer(plan, (struct due_timer){ extra.available_boot_ms, event->id,
 							 TIMER_AVAILABLE });
 	}
 	if (ttl_ms > 0) {
-		extra.expires_boot_ms = plan->boot_ms + ttl_ms;
+		extra.expires_boot_ms = plan->state->boot_ms + ttl_ms;
 		plan_set_timer(
 		    plan, (struct due_timer){ extra.expires_boot_ms, event->id, TIMER_EXPIRES });
 	}
 	if (delay_ms > 0 || ttl_ms > 0)
-		journal_set_state(&plan->catalog, queue, queue_entry(queue, event->id), 0, &extra);
+		journal_set_state(&plan->state->catalog, queue, queue_entry(queue, event->id), 0,
+				  &extra);
 }
 
 void
 plan_append(struct plan *plan, struct queue *queue, struct system_event *event, uint64_t text_hash,
 	    uint32_t tag, int64_t delay_ms, int64_t ttl_ms)
 {
-	struct store_batch *batch = &plan->batch;
+	struct store_batch *batch = &plan->records;
 
-	event->id = plan->next_event++;
-	event->ts_ms = plan->now_ms;
-	event->available_at_ms = delay_ms > 0 ? plan->now_ms + delay_ms : 0;
-	event->expires_at_ms = ttl_ms > 0 ? plan->now_ms + ttl_ms : 0;
+	event->id = plan->state->next_event++;
+	event->ts_ms = plan->state->now_ms;
+	event->available_at_ms = delay_ms > 0 ? plan->state->now_ms + delay_ms : 0;
+	event->expires_at_ms = ttl_ms > 0 ? plan->state->now_ms + ttl_ms : 0;
 	event->state = delay_ms > 0 ? EVENT_STATE_DELAYED : EVENT_STATE_QUEUED;
 	batch->events = mem_grow(batch->events, &batch->event_cap, batch->event_count + 1,
 				 sizeof(*batch->events));
@@ -160,7 +197,7 @@ plan_append(struct plan *plan, struct queue *queue, struct system_event *event, 
 	record->event = *event;
 	record->session = &queue->session;
 	record->text_hash = text_hash;
-	journal_append(&plan->catalog, queue, event, text_hash, tag);
+	journal_append(&plan->state->catalog, queue, event, text_hash, tag);
 	set_times(plan, queue, event, delay_ms, ttl_ms);
 	if (delay_ms <= 0)
 		plan_wake(plan, queue, event);
@@ -169,11 +206,11 @@ plan_append(struct plan *plan, struct queue *queue, struct system_event *event, 
 int64_t
 plan_record(struct plan *plan, struct queue *queue, struct store_outcome outcome)
 {
-	struct store_batch *batch = &plan->batch;
+	struct store_batch *batch = &plan->records;
 
 	assert(outcome.count > 0);
-	outcome.id = plan->next_outcome++;
-	outcome.ts_ms = plan->now_ms;
+	outcome.id = plan->state->next_outcome++;
+	outcome.ts_ms = plan->state->now_ms;
 	outcome.session = &queue->session;
 	batch->outcomes = mem_grow(batch->outcomes, &batch->outcome_cap, batch->outcome_count + 1,
 				   sizeof(*batch->outcomes));
@@ -195,7 +232,7 @@ plan_settle(struct plan *plan, struct queue *queue, struct store_outcome outcome
 			attempts = arena_alloc(&plan->arena, outcome.count);
 		if (entry->attempts > 0)
 			attempts[i] = entry->attempts;
-		journal_remove(&plan->catalog, queue, entry);
+		journal_remove(&plan->state->catalog, queue, entry);
 	}
 	outcome.attempts = attempts;
 	plan_record(plan, queue, outcome);
@@ -204,14 +241,14 @@ plan_settle(struct plan *plan, struct queue *queue, struct store_outcome outcome
 void
 plan_gather_contexts(struct plan *plan)
 {
-	struct store_batch *batch = &plan->batch;
+	struct store_batch *batch = &plan->records;
 
-	for (size_t i = 0; i < plan->catalog.touched_count; i++) {
-		struct queue *queue = plan->catalog.touched[i];
+	for (size_t i = 0; i < plan->state->catalog.touched_count; i++) {
+		struct queue *queue = plan->state->catalog.touched[i];
 
 		if (!queue->last_kept_changed)
 			continue;
-		struct str key = tags_get(&plan->catalog.tags, queue->last_tag)->context_key;
+		struct str key = tags_get(&plan->state->catalog.tags, queue->last_tag)->context_key;
 		batch->contexts = mem_grow(batch->contexts, &batch->context_cap,
 					   batch->context_count + 1, sizeof(*batch->contexts));
 		batch->contexts[batch->context_count++] =
@@ -242,7 +279,7 @@ int64_t
 entry_available_at(const struct plan *plan, const struct entry *entry)
 {
 	return entry->flags & ENTRY_DELAYED
-		   ? catalog_extra(&plan->catalog, entry->id).available_at_ms
+		   ? catalog_extra(&plan->state->catalog, entry->id).available_at_ms
 		   : 0;
 }
 
@@ -297,12 +334,12 @@ plan_wake_now(struct plan *plan, struct queue *queue, const struct system_event 
 	plan->woken[plan->woken_count - 1].now = true;
 }
 
-/* The end of an exclusive lease lets out what it held back, whatever ended it. */
+/* Wakes queues whose exclusive lease has ended, whatever ended it. */
 static void
 wake_held_back(struct plan *plan)
 {
-	for (size_t i = 0; i < plan->catalog.leases.touched_count; i++) {
-		const struct lease *lease = plan->catalog.leases.touched[i];
+	for (size_t i = 0; i < plan->state->catalog.leases.touched_count; i++) {
+		const struct lease *lease = plan->state->catalog.leases.touched[i];
 
 		if (lease->exclusive && lease->live == 0)
 			plan_wake(plan, lease->queue, NULL);

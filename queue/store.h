@@ -89,6 +89,13 @@ struct store_batch {
 	size_t context_count, context_cap;
 };
 
+/* Without records; contexts are never alone. */
+static inline bool
+store_batch_is_empty(const struct store_batch *batch)
+{
+	return batch->event_count + batch->outcome_count + batch->key_count == 0;
+}
+
 /*
  * The batch is written, but not durable yet. The commit can fail only with ERROR_STORAGE_UNKNOWN
  * from here on. While the disk syncs, the queue may do work that nobody outside can see.
@@ -104,6 +111,11 @@ typedef void commit_done(void *arg, const struct error *err);
 /* One event that was read; events come in the order of the ids. Borrowed for the call. */
 typedef void read_event(void *arg, const struct system_event *event);
 typedef void read_done(void *arg, const struct error *err);
+
+/* The load has ended: err NULL, or why nothing of the store can be used. */
+typedef void load_ended(void *arg, const struct error *err);
+/* A chore has ended. more: another may follow at once. err: NULL, or ERROR_STORAGE_UNKNOWN. */
+typedef void chores_done(void *arg, bool more, const struct error *err);
 
 /* What the queue can look up before it plans an op. */
 enum lookup_kind {
@@ -196,13 +208,21 @@ struct chores {
 	size_t pending_count;      /* how many of the stored events are pending */
 };
 
+/*
+ * Every call ends in one call of its done, before it returns or later from the loop, and none after
+ * close. ERROR_STORAGE_UNKNOWN from any of them stops the queue for good.
+ */
 struct store_driver {
-	/* Sets newest first; then reports every pending event, last contexts and open outcomes. */
-	int (*load)(struct store *store, const struct store_loading *loading,
-		    struct store_newest *newest, struct error *err);
+	/*
+	 * Sets newest first; then reports every pending event, last contexts and open outcomes;
+	 * then calls done. loading and newest are borrowed until then.
+	 */
+	void (*load)(struct store *store, const struct store_loading *loading,
+		     struct store_newest *newest, load_ended *done, void *arg);
 	/*
 	 * Makes the batch durable. Calls written, unless the batch fails before, then done. The
-	 * batch is borrowed until the first of the two.
+	 * batch is borrowed until the first of the two. An empty batch is not written, but asks
+	 * whether the store may still answer: done gets NULL, or ERROR_STORAGE_UNKNOWN.
 	 */
 	void (*commit)(struct store *store, struct store_batch *batch, commit_written *written,
 		       commit_done *done, void *arg);
@@ -223,10 +243,12 @@ struct store_driver {
 			history_done *done, void *arg);
 	/*
 	 * One small step of housekeeping between commits: a checkpoint, or removing some of what is
-	 * past its time. True: there is more to do. After a failure the store tries again by
-	 * itself, unless the state of the disk is unknown, which ready reports.
+	 * past its time; then done. A store without anything to do calls done before it returns.
+	 * chores is borrowed until done. After a failure the store tries again by itself, unless
+	 * the state of the disk is unknown.
 	 */
-	bool (*chores)(struct store *store, const struct chores *chores);
+	void (*chores)(struct store *store, const struct chores *chores, chores_done *done,
+		       void *arg);
 	/*
 	 * Whether the store takes events. False: it is full for now (ERROR_STORAGE_FULL), or what
 	 * is on disk is unknown, for good (ERROR_STORAGE_UNKNOWN).

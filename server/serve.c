@@ -364,7 +364,8 @@ turn(struct loop *loop, bool busy)
 	if (engine_turn(calls->engine, &err) != 0)
 		die(&err);
 	waits_end_overdue(calls->waits);
-	streams_flush(calls->streams);
+	if (!engine_is_busy(calls->engine)) /* what streams tell is read from the catalog */
+		streams_flush(calls->streams);
 	connections_expire(loop->http);
 	if (loop->reload)
 		reload(loop);
@@ -373,7 +374,7 @@ turn(struct loop *loop, bool busy)
 		die(&err);
 	set_timer(loop);
 	/* An answer may have asked for more: nothing else would wake the loop for that. */
-	return busy || !TAILQ_EMPTY(&loop->http->resumable) || !engine_idle(calls->engine);
+	return busy || !TAILQ_EMPTY(&loop->http->resumable) || engine_has_work(calls->engine);
 }
 
 static void
@@ -393,7 +394,7 @@ run(struct loop *loop)
 		connections_close_idle(http);
 	}
 	while (!engine_idle(loop->calls->engine))
-		turn(loop, true);
+		busy = turn(loop, busy);
 }
 
 /* --- start and end --- */
@@ -428,7 +429,9 @@ open_engine(struct loop *loop, struct error *err)
 	options_engine(loop->options, &options);
 	if (engine_open(store, policy, &options, &calls->engine, err) == 0) {
 		engine_on_wake(calls->engine, streams_on_wake, calls->streams);
-		return 0;
+		while (engine_is_busy(calls->engine)) /* never with SQLite, which loads at once */
+			event_base_loop(loop->http->base, EVLOOP_ONCE);
+		return engine_stopped(calls->engine, err) ? -1 : 0;
 	}
 	store->driver->close(store);
 	policy_free(policy);

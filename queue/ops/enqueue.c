@@ -19,7 +19,7 @@ struct candidate {
 static bool
 matches(const struct plan *plan, const struct candidate *c, const struct entry *entry)
 {
-	const struct tags *tags = &plan->catalog.tags;
+	const struct tags *tags = &plan->state->catalog.tags;
 
 	return tags_get(tags, entry->tag)->match == tags_get(tags, c->tag)->match;
 }
@@ -40,14 +40,14 @@ serves(const struct plan *plan, const struct candidate *c, const struct entry *e
 {
 	if ((entry->flags & (ENTRY_LEASED | ENTRY_DELAYED | ENTRY_EXPIRES)) == 0)
 		return true;
-	struct extra extra = catalog_extra(&plan->catalog, entry->id);
+	struct extra extra = catalog_extra(&plan->state->catalog, entry->id);
 	int64_t ttl_ms = c->draft->ttl_ms;
 
 	return extra.lease == NULL &&
 	       (extra.available_boot_ms == 0 ||
-		extra.available_boot_ms <= plan->boot_ms + c->draft->delay_ms) &&
+		extra.available_boot_ms <= plan->state->boot_ms + c->draft->delay_ms) &&
 	       (extra.expires_boot_ms == 0 ||
-		(ttl_ms > 0 && extra.expires_boot_ms >= plan->boot_ms + ttl_ms));
+		(ttl_ms > 0 && extra.expires_boot_ms >= plan->state->boot_ms + ttl_ms));
 }
 
 /*
@@ -130,29 +130,29 @@ full(struct op *op, uint64_t *counter, const char *what, size_t limit)
 static int
 make_room(struct plan *plan, const struct candidate *c)
 {
-	const struct engine_options *limit = plan->options;
+	const struct engine_options *limit = &plan->state->options;
 
-	if (plan->catalog.pending >= limit->pending_max)
-		return full(c->op, &plan->stats->rejected_pending_full,
+	if (plan->state->catalog.pending >= limit->pending_max)
+		return full(c->op, &plan->state->stats.rejected_pending_full,
 			    "too many events are pending", limit->pending_max);
-	if (c->queue->depth == 0 && plan->catalog.sessions >= limit->sessions_max)
-		return full(c->op, &plan->stats->rejected_sessions_full,
+	if (c->queue->depth == 0 && plan->state->catalog.sessions >= limit->sessions_max)
+		return full(c->op, &plan->state->stats.rejected_sessions_full,
 			    "too many sessions have events pending", limit->sessions_max);
 	if (c->queue->depth < limit->session_pending_max)
 		return 0;
 	if (limit->overflow == OVERFLOW_REJECT)
-		return full(c->op, &plan->stats->rejected_session_full, "the session is full",
+		return full(c->op, &plan->state->stats.rejected_session_full, "the session is full",
 			    limit->session_pending_max);
 	const struct entry *oldest = queue_first(c->queue, 0);
 	while (oldest != NULL && (oldest->flags & ENTRY_LEASED)) /* a consumer works on it */
 		oldest = queue_next(c->queue, oldest);
 	if (oldest == NULL)
-		return full(c->op, &plan->stats->rejected_session_full,
+		return full(c->op, &plan->state->stats.rejected_session_full,
 			    "the session is full of leased events", limit->session_pending_max);
 	int64_t *id = arena_alloc(&c->op->arena, sizeof(*id));
 	*id = oldest->id;
 	if (c->draft->context_key.s == NULL) /* else the new event sets the last context anyway */
-		journal_keep_last(&plan->catalog, c->queue, oldest);
+		journal_keep_last(&plan->state->catalog, c->queue, oldest);
 	plan_settle(
 	    plan, c->queue,
 	    (struct store_outcome){
@@ -182,7 +182,7 @@ static int
 append(struct plan *plan, const struct candidate *c, struct enqueue_result *result)
 {
 	if (make_room(plan, c) < 0) {
-		tags_release(&plan->catalog.tags, c->tag);
+		tags_release(&plan->state->catalog.tags, c->tag);
 		return -1;
 	}
 	result->event = event_of(c);
@@ -190,7 +190,7 @@ append(struct plan *plan, const struct candidate *c, struct enqueue_result *resu
 		    c->draft->ttl_ms);
 	result->id = result->event.id;
 	if (c->draft->context_key.s != NULL)
-		journal_set_last(&plan->catalog, c->queue, c->tag);
+		journal_set_last(&plan->state->catalog, c->queue, c->tag);
 	return 0;
 }
 
@@ -204,7 +204,7 @@ wake_twin(struct plan *plan, const struct candidate *c, struct entry *twin)
 	struct system_event *told = arena_alloc(&c->op->arena, sizeof(*told));
 
 	*told = (struct system_event){ .source = c->draft->source, .wake = WAKE_NOW };
-	journal_set_now(&plan->catalog, c->queue, twin);
+	journal_set_now(&plan->state->catalog, c->queue, twin);
 	if (entry_deliverable(twin))
 		plan_wake(plan, c->queue, told);
 }
@@ -221,7 +221,7 @@ answer_duplicate(struct plan *plan, const struct candidate *c, struct entry *twi
 	plan_want(plan, c->op, twin, result->event.state, 0, &result->event);
 	if (c->draft->wake == WAKE_NOW)
 		wake_twin(plan, c, twin);
-	tags_release(&plan->catalog.tags, c->tag);
+	tags_release(&plan->state->catalog.tags, c->tag);
 	plan->duplicates++;
 	return 0;
 }
@@ -272,11 +272,12 @@ make_candidate(struct plan *plan, struct op *op, struct draft *draft, struct can
 		return -1;
 	if (c->original.s == NULL)
 		c->original = STR("main"); /* an agent id alone means the agent's main session */
-	c->queue = catalog_find_or_add_hashed(&plan->catalog, c->route.queue_key, c->route.hash);
+	c->queue =
+	    catalog_find_or_add_hashed(&plan->state->catalog, c->route.queue_key, c->route.hash);
 	queue_prefetch(c->queue);
 	c->text_hash = text_hash(draft->text);
-	c->tag =
-	    tags_intern(&plan->catalog.tags, draft->context_key, rekeyed_from(c), &draft->delivery);
+	c->tag = tags_intern(&plan->state->catalog.tags, draft->context_key, rekeyed_from(c),
+			     &draft->delivery);
 	return 0;
 }
 
@@ -377,9 +378,9 @@ plan_enqueue(struct plan *plan, struct op *op)
 	struct enqueue_op *enqueue = (struct enqueue_op *)op;
 	struct str answer;
 
-	if (enqueue->count > plan->options->batch_events_max)
+	if (enqueue->count > plan->state->options.batch_events_max)
 		return error_set(&op->error, ERROR_TOO_LARGE, "a batch holds at most %zu events",
-				 plan->options->batch_events_max);
+				 plan->state->options.batch_events_max);
 	enqueue->results = arena_alloc(&op->arena, enqueue->count * sizeof(*enqueue->results));
 	int recalled = idempotency_recall(plan, &op->idempotency, &answer, &op->error);
 	if (recalled != 0)

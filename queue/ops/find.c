@@ -52,7 +52,7 @@ plan_find(struct plan *plan, struct op *op)
 	if (find->event.id == 0)
 		return error_set(&op->error, ERROR_NOT_FOUND,
 				 "no event has this id, or it has been forgotten");
-	const struct queue *queue = catalog_find(&plan->catalog, find->event.session_key);
+	const struct queue *queue = catalog_find(&plan->state->catalog, find->event.session_key);
 	const struct entry *entry = queue != NULL ? queue_entry(queue, find->event.id) : NULL;
 	find->event.state = entry != NULL ? entry_state(entry) : EVENT_STATE_SETTLED;
 	find->event.attempts = entry != NULL ? entry->attempts : 0;

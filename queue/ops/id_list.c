@@ -34,7 +34,8 @@ static bool
 has_expired(const struct plan *plan, const struct entry *entry)
 {
 	return (entry->flags & ENTRY_EXPIRES) != 0 &&
-	       catalog_extra(&plan->catalog, entry->id).expires_boot_ms <= plan->boot_ms;
+	       catalog_extra(&plan->state->catalog, entry->id).expires_boot_ms <=
+		   plan->state->boot_ms;
 }
 
 static bool
@@ -43,7 +44,8 @@ is_chosen(const struct plan *plan, const struct entry *entry, const struct choic
 	return entry_deliverable(entry) && !has_expired(plan, entry) &&
 	       !(choice->leave_exec && (entry->flags & ENTRY_EXEC)) &&
 	       !(choice->wake_now && !(entry->flags & ENTRY_NOW)) &&
-	       str_starts(tags_get(&plan->catalog.tags, entry->tag)->context_key, choice->prefix);
+	       str_starts(tags_get(&plan->state->catalog.tags, entry->tag)->context_key,
+			  choice->prefix);
 }
 
 struct id_list
@@ -179,5 +181,5 @@ id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind, str
 		return;
 	taken.detail = detail;
 	plan_settle(plan, queue, taken);
-	journal_refresh_last(&plan->catalog, queue);
+	journal_refresh_last(&plan->state->catalog, queue);
 }

@@ -1,5 +1,5 @@
 /*
- * idempotency.c - answers as JSON lists of numbers; a table finds the keys of the batch under way.
+ * idempotency.c - answers as JSON lists of numbers.
  *
  * The first number is the version of the form: it says what the others mean. Versions are negative
  * and count down, because the first form had no version and began with a number that never was
@@ -11,30 +11,6 @@
 #include "schema/json.h"
 
 #define FORM "[-2" /* the version that every answer begins with */
-
-static bool
-same_key(const void *item, const void *key)
-{
-	return str_eq(((const struct store_key *)item)->key, *(const struct str *)key);
-}
-
-static const struct store_key *
-find(const struct plan *plan, struct str key)
-{
-	return table_find(&plan->keys, text_hash(key), same_key, &key);
-}
-
-void
-idempotency_forget(struct plan *plan, size_t count)
-{
-	struct store_batch *batch = &plan->batch;
-
-	for (; batch->key_count > count; batch->key_count--) {
-		struct str key = batch->keys[batch->key_count - 1].key;
-
-		table_remove(&plan->keys, text_hash(key), find(plan, key));
-	}
-}
 
 bool
 idempotency_lookup(const struct idempotency *request, struct lookup *ret)
@@ -76,7 +52,7 @@ idempotency_recall(struct plan *plan, struct idempotency *request, struct str *a
 	request->replayed = false;
 	if (request->key.s == NULL)
 		return 0;
-	const struct store_key *own = find(plan, request->key);
+	const struct store_key *own = plan_find_key(plan, request->key);
 	if (own == NULL && !request->seen)
 		return 0;
 	if ((own != NULL ? own->request : request->seen_request) != request->request)
@@ -115,20 +91,15 @@ int
 idempotency_remember(struct plan *plan, struct op *op, const struct idempotency *request,
 		     const int64_t *numbers, size_t count)
 {
-	struct store_batch *batch = &plan->batch;
-
 	if (request->key.s == NULL)
 		return 0;
-	const struct store_key *own = find(plan, request->key);
+	const struct store_key *own = plan_find_key(plan, request->key);
 	if (own != NULL)
 		return own->request == request->request ? 0 : used_for_another(&op->error);
 	struct store_key *key = arena_alloc(&op->arena, sizeof(*key));
-	*key = (struct store_key){ request->key, request->request, plan->now_ms,
+	*key = (struct store_key){ request->key, request->request, plan->state->now_ms,
 				   write_answer(&op->arena, numbers, count) };
-	batch->keys =
-	    mem_grow(batch->keys, &batch->key_cap, batch->key_count + 1, sizeof(*batch->keys));
-	batch->keys[batch->key_count++] = *key;
-	table_add(&plan->keys, text_hash(key->key), key);
+	plan_add_key(plan, key);
 	return 0;
 }
 

@@ -37,7 +37,4 @@ size_t idempotency_numbers(struct arena *arena, struct str answer, int64_t **num
 int idempotency_remember(struct plan *plan, struct op *op, const struct idempotency *request,
 			 const int64_t *numbers, size_t count);
 
-/* Forgets the answers that this batch keeps, except the first count. */
-void idempotency_forget(struct plan *plan, size_t count);
-
 #endif

@@ -21,17 +21,17 @@ lease_return_event(struct plan *plan, struct queue *queue, int64_t id, bool coun
 		   int64_t delay_ms, struct lease_returned *returned)
 {
 	struct entry *entry = queue_entry(queue, id);
-	struct extra extra = catalog_extra(&plan->catalog, id);
-	bool expired = extra.expires_boot_ms > 0 && extra.expires_boot_ms <= plan->boot_ms;
+	struct extra extra = catalog_extra(&plan->state->catalog, id);
+	bool expired = extra.expires_boot_ms > 0 && extra.expires_boot_ms <= plan->state->boot_ms;
 	int attempts = entry->attempts + (count_attempt && !expired ? 1 : 0);
 
 	extra.lease = NULL;
-	extra.available_boot_ms = delay_ms > 0 ? plan->boot_ms + delay_ms : 0;
-	extra.available_at_ms = delay_ms > 0 ? plan->now_ms + delay_ms : 0;
-	journal_set_state(&plan->catalog, queue, entry, attempts, &extra);
+	extra.available_boot_ms = delay_ms > 0 ? plan->state->boot_ms + delay_ms : 0;
+	extra.available_at_ms = delay_ms > 0 ? plan->state->now_ms + delay_ms : 0;
+	journal_set_state(&plan->state->catalog, queue, entry, attempts, &extra);
 	if (expired)
 		id_list_add(&returned->expired, id);
-	else if (count_attempt && attempts >= plan->options->attempts_max)
+	else if (count_attempt && attempts >= plan->state->options.attempts_max)
 		id_list_add(&returned->dead, id);
 	else
 		id_list_add(&returned->queued, id);
@@ -62,15 +62,15 @@ lease_record_returned(struct plan *plan, struct queue *queue, const struct lease
 	plan_settle(plan, queue, dead);
 	plan_settle(plan, queue, expired);
 	if (dead.count + expired.count > 0)
-		journal_refresh_last(&plan->catalog, queue);
-	if (kind.count > 0 && kind.until_ms <= plan->now_ms)
+		journal_refresh_last(&plan->state->catalog, queue);
+	if (kind.count > 0 && kind.until_ms <= plan->state->now_ms)
 		plan_wake(plan, queue, NULL);
 }
 
 void
 lease_set_timer(struct plan *plan, struct lease *lease, int64_t at_boot_ms)
 {
-	journal_set_timer(&plan->catalog, lease, at_boot_ms);
+	journal_set_timer(&plan->state->catalog, lease, at_boot_ms);
 	plan_set_timer(plan, (struct due_timer){ at_boot_ms, lease->id, TIMER_LEASE });
 }
 
@@ -81,13 +81,14 @@ lease_lapse(struct plan *plan, struct arena *arena, struct lease *lease, bool co
 	struct queue *queue = lease->queue;
 	struct store_outcome lapsed = { .kind = count_attempt ? OUTCOME_LAPSED : OUTCOME_RETURNED,
 					.lease = lease->id };
-	struct id_list held = id_list_held(&plan->catalog, lease, arena);
+	struct id_list held = id_list_held(&plan->state->catalog, lease, arena);
 	int64_t next_boot_ms = INT64_MAX;
 
 	for (size_t i = 0; i < held.count; i++) {
-		int64_t end_boot_ms = catalog_extra(&plan->catalog, held.ids[i]).lease_end_boot_ms;
+		int64_t end_boot_ms =
+		    catalog_extra(&plan->state->catalog, held.ids[i]).lease_end_boot_ms;
 
-		if (end_boot_ms <= plan->boot_ms)
+		if (end_boot_ms <= plan->state->boot_ms)
 			lease_return_event(plan, queue, held.ids[i], count_attempt, 0, &returned);
 		else if (end_boot_ms < next_boot_ms)
 			next_boot_ms = end_boot_ms;
@@ -101,9 +102,9 @@ void
 lease_hold(struct plan *plan, struct lease *lease, int64_t id, int64_t lease_ms)
 {
 	struct entry *entry = queue_entry(lease->queue, id);
-	struct extra extra = catalog_extra(&plan->catalog, id);
+	struct extra extra = catalog_extra(&plan->state->catalog, id);
 
 	extra.lease = lease;
-	extra.lease_end_boot_ms = plan->boot_ms + lease_ms;
-	journal_set_state(&plan->catalog, lease->queue, entry, entry->attempts, &extra);
+	extra.lease_end_boot_ms = plan->state->boot_ms + lease_ms;
+	journal_set_state(&plan->state->catalog, lease->queue, entry, entry->attempts, &extra);
 }

@@ -23,7 +23,7 @@ lease_id(const struct lease_change_op *call)
 static bool
 holds(const struct plan *plan, const struct lease *lease, int64_t id)
 {
-	return catalog_extra(&plan->catalog, id).lease == lease;
+	return catalog_extra(&plan->state->catalog, id).lease == lease;
 }
 
 /*
@@ -35,7 +35,7 @@ named_ids(struct plan *plan, struct lease_change_op *call, const struct lease *l
 	  struct id_list *ret)
 {
 	if (call->ids == NULL) {
-		*ret = lease != NULL ? id_list_held(&plan->catalog, lease, &call->op.arena)
+		*ret = lease != NULL ? id_list_held(&plan->state->catalog, lease, &call->op.arena)
 				     : id_list_alloc(&call->op.arena, 0);
 		return 0;
 	}
@@ -112,8 +112,8 @@ has_acked(const struct plan *plan, const struct lease_change_op *call, const int
 {
 	bool acked = call->acked[held - call->held];
 
-	for (size_t i = 0; !acked && i < plan->batch.outcome_count; i++) {
-		const struct store_outcome *outcome = &plan->batch.outcomes[i];
+	for (size_t i = 0; !acked && i < plan->records.outcome_count; i++) {
+		const struct store_outcome *outcome = &plan->records.outcomes[i];
 
 		acked = outcome->kind == OUTCOME_ACKED && outcome->lease == lease_id(call) &&
 			find_id(outcome->ids, outcome->count, *held) != NULL;
@@ -172,7 +172,7 @@ ack(struct plan *plan, struct lease *lease, struct id_list named)
 					    .lease = lease->id,
 					    .ids = named.ids,
 					    .count = named.count });
-	journal_refresh_last(&plan->catalog, queue);
+	journal_refresh_last(&plan->state->catalog, queue);
 }
 
 static void
@@ -187,19 +187,19 @@ nack(struct plan *plan, struct lease_change_op *call, struct lease *lease, struc
 	call->dead = returned.dead.count;
 	lease_record_returned(
 	    plan, queue, &returned,
-	    (struct store_outcome){ .kind = call->count_attempt ? OUTCOME_NACKED : OUTCOME_RETURNED,
-				    .lease = lease->id,
-				    .until_ms =
-					call->delay_ms > 0 ? plan->now_ms + call->delay_ms : 0,
-				    .detail = call->reason });
+	    (struct store_outcome){
+		.kind = call->count_attempt ? OUTCOME_NACKED : OUTCOME_RETURNED,
+		.lease = lease->id,
+		.until_ms = call->delay_ms > 0 ? plan->state->now_ms + call->delay_ms : 0,
+		.detail = call->reason });
 }
 
 static void
 extend(struct plan *plan, struct lease_change_op *call, struct lease *lease, struct id_list named)
 {
-	int64_t end_boot_ms = plan->boot_ms + call->lease_ms;
+	int64_t end_boot_ms = plan->state->boot_ms + call->lease_ms;
 
-	call->until_ms = plan->now_ms + call->lease_ms;
+	call->until_ms = plan->state->now_ms + call->lease_ms;
 	plan_record(plan, lease->queue,
 		    (struct store_outcome){ .kind = OUTCOME_EXTENDED,
 					    .lease = lease->id,
@@ -217,7 +217,7 @@ plan_lease_change(struct plan *plan, struct op *op)
 {
 	struct lease_change_op *call = (struct lease_change_op *)op;
 	struct lease *lease =
-	    lease_id(call) != 0 ? catalog_lease(&plan->catalog, lease_id(call)) : NULL;
+	    lease_id(call) != 0 ? catalog_lease(&plan->state->catalog, lease_id(call)) : NULL;
 	struct id_list named;
 
 	if (lease_id(call) == 0)
@@ -237,7 +237,7 @@ plan_lease_change(struct plan *plan, struct op *op)
 		nack(plan, call, lease, named);
 	else if (named.count > 0)
 		extend(plan, call, lease, named);
-	lease = catalog_lease(&plan->catalog, lease_id(call));
+	lease = catalog_lease(&plan->state->catalog, lease_id(call));
 	call->left = lease != NULL ? lease->live : 0;
 	return 0;
 }

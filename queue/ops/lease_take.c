@@ -29,7 +29,7 @@ lease_take_repeated(struct plan *plan, struct lease_take_op *take, const struct 
 	size_t count = idempotency_numbers(&take->op.arena, answer, &numbers);
 
 	assert(count >= 2);
-	const struct lease *lease = catalog_lease(&plan->catalog, numbers[0]);
+	const struct lease *lease = catalog_lease(&plan->state->catalog, numbers[0]);
 	take->lease_id = numbers[0];
 	take->until_ms = numbers[1];
 	id_list_answer_repeated(plan, &take->op, numbers + 2, count - 2, EVENT_STATE_LEASED, 0,
@@ -64,7 +64,7 @@ lease_events(struct plan *plan, struct lease_take_op *take, struct queue *queue,
 			     .ids = chosen.ids,
 			     .count = chosen.count };
 
-	take->until_ms = plan->now_ms + take->lease_ms;
+	take->until_ms = plan->state->now_ms + take->lease_ms;
 	take->lease_id = new.id =
 	    plan_record(plan, queue,
 			(struct store_outcome){ .kind = OUTCOME_LEASED,
@@ -73,10 +73,10 @@ lease_events(struct plan *plan, struct lease_take_op *take, struct queue *queue,
 						.lease = take->exclusive ? LEASE_EXCLUSIVE : 0,
 						.ids = chosen.ids,
 						.count = chosen.count });
-	struct lease *lease = journal_add_lease(&plan->catalog, &new);
+	struct lease *lease = journal_add_lease(&plan->state->catalog, &new);
 	for (size_t i = 0; i < chosen.count; i++)
 		lease_hold(plan, lease, chosen.ids[i], take->lease_ms);
-	lease_set_timer(plan, lease, plan->boot_ms + take->lease_ms);
+	lease_set_timer(plan, lease, plan->state->boot_ms + take->lease_ms);
 }
 
 static int

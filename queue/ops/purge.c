@@ -18,7 +18,7 @@ plan_purge(struct plan *plan, struct op *op)
 	struct id_list chosen = id_list_alloc(&op->arena, queue->depth);
 	for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e))
 		if (context_key.len == 0 ||
-		    str_eq(tags_get(&plan->catalog.tags, e->tag)->context_key, context_key))
+		    str_eq(tags_get(&plan->state->catalog.tags, e->tag)->context_key, context_key))
 			id_list_add(&chosen, e->id);
 	id_list_take(plan, queue, OUTCOME_PURGED, STR_NULL, chosen);
 	purge->purged = chosen.count;

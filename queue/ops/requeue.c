@@ -46,9 +46,9 @@ named_before(const struct requeue_op *requeue, size_t index)
 static bool
 requeued_meanwhile(const struct plan *plan, int64_t id)
 {
-	for (size_t i = 0; i < plan->batch.outcome_count; i++)
-		if (plan->batch.outcomes[i].kind == OUTCOME_REQUEUED &&
-		    plan->batch.outcomes[i].ids[0] == id)
+	for (size_t i = 0; i < plan->records.outcome_count; i++)
+		if (plan->records.outcomes[i].kind == OUTCOME_REQUEUED &&
+		    plan->records.outcomes[i].ids[0] == id)
 			return true;
 	return false;
 }
@@ -56,11 +56,11 @@ requeued_meanwhile(const struct plan *plan, int64_t id)
 static int
 make_room(struct plan *plan, struct op *op, const struct queue *queue)
 {
-	const struct engine_options *limit = plan->options;
+	const struct engine_options *limit = &plan->state->options;
 
-	if (plan->catalog.pending >= limit->pending_max ||
+	if (plan->state->catalog.pending >= limit->pending_max ||
 	    queue->depth >= limit->session_pending_max ||
-	    (queue->depth == 0 && plan->catalog.sessions >= limit->sessions_max))
+	    (queue->depth == 0 && plan->state->catalog.sessions >= limit->sessions_max))
 		return error_set(&op->error, ERROR_QUEUE_FULL,
 				 "there is no room for these dead letters in %.*s",
 				 (int)queue->session.key.len, queue->session.key.s);
@@ -75,7 +75,7 @@ static int
 requeue_one(struct plan *plan, struct requeue_op *requeue, const struct system_event *dead)
 {
 	struct arena *arena = &requeue->op.arena;
-	struct queue *queue = catalog_find_or_add(&plan->catalog, dead->session_key);
+	struct queue *queue = catalog_find_or_add(&plan->state->catalog, dead->session_key);
 
 	if (make_room(plan, &requeue->op, queue) < 0)
 		return -1;
@@ -83,12 +83,12 @@ requeue_one(struct plan *plan, struct requeue_op *requeue, const struct system_e
 	bool rekeyed = !str_eq(sent, dead->session_key);
 	struct system_event *event = arena_alloc(arena, sizeof(*event));
 	*event = *dead;
-	uint32_t tag = tags_intern(&plan->catalog.tags, event->context_key,
+	uint32_t tag = tags_intern(&plan->state->catalog.tags, event->context_key,
 				   rekeyed ? sent : STR_NULL, &event->delivery);
 	plan_append(plan, queue, event, text_hash(event->text), tag,
 		    (int64_t)requeue->requeued * requeue->spacing_ms, 0);
 	if (event->context_key.len > 0)
-		journal_set_last(&plan->catalog, queue, tag);
+		journal_set_last(&plan->state->catalog, queue, tag);
 	char text[24];
 	int len = snprintf(text, sizeof(text), "%" PRId64, event->id);
 	int64_t *id = arena_alloc(arena, sizeof(*id));

@@ -108,7 +108,7 @@ make_filter(struct plan *plan, struct sessions_op *list, struct filter *ret)
 {
 	*ret = (struct filter){ .prefix = list->prefix,
 				.min_age_ms = list->min_age_ms,
-				.oldest_before_ms = plan->now_ms - list->min_age_ms };
+				.oldest_before_ms = plan->state->now_ms - list->min_age_ms };
 	struct cached_route route;
 	if (list->address.session_key.s == NULL) {
 		if (list->address.agent_id.s != NULL)
@@ -163,7 +163,7 @@ find_positions(struct plan *plan, struct sessions_op *list, const struct filter 
 	const struct queue *queue;
 
 	first.positions = arena_alloc(&list->op.arena, 2 * first.most * sizeof(*first.positions));
-	for (size_t at = 0; (queue = next_queue(&plan->catalog, filter, &at)) != NULL;) {
+	for (size_t at = 0; (queue = next_queue(&plan->state->catalog, filter, &at)) != NULL;) {
 		if (!passes(filter, queue))
 			continue;
 		struct list_position position = { sort_value(list->sort, queue), queue->session.key,
@@ -251,7 +251,7 @@ static void
 describe(const struct plan *plan, const struct queue *queue, struct arena *arena,
 	 struct session *ret)
 {
-	const struct tags *tags = &plan->catalog.tags;
+	const struct tags *tags = &plan->state->catalog.tags;
 	struct delivery *d = &ret->delivery;
 
 	walk(tags, queue, arena, ret);

@@ -11,14 +11,15 @@
 static void
 lease_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 {
-	struct lease *lease = catalog_lease(&plan->catalog, timer->id);
+	struct lease *lease = catalog_lease(&plan->state->catalog, timer->id);
 
 	/*
 	 * No attempt is counted for a lease that ended before the engine was opened: no
 	 * server was there to take the ack.
 	 */
 	if (lease != NULL && timer->at_boot_ms == lease->timer_boot_ms)
-		lease_lapse(plan, &op->arena, lease, timer->at_boot_ms > plan->opened_boot_ms);
+		lease_lapse(plan, &op->arena, lease,
+			    timer->at_boot_ms > plan->state->opened_boot_ms);
 }
 
 /*
@@ -28,15 +29,15 @@ lease_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 static size_t
 delay_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 {
-	struct extra extra = catalog_extra(&plan->catalog, timer->id);
+	struct extra extra = catalog_extra(&plan->state->catalog, timer->id);
 
-	if (extra.available_boot_ms == 0 || extra.available_boot_ms > plan->boot_ms)
+	if (extra.available_boot_ms == 0 || extra.available_boot_ms > plan->state->boot_ms)
 		return 0;
 	struct entry *entry = queue_entry(extra.queue, timer->id);
 	struct system_event *event = arena_alloc(&op->arena, sizeof(*event));
 	extra.available_boot_ms = 0;
-	journal_set_state(&plan->catalog, extra.queue, entry, entry->attempts, &extra);
-	if (!((struct tick_op *)op)->blind)
+	journal_set_state(&plan->state->catalog, extra.queue, entry, entry->attempts, &extra);
+	if (!((struct tick_op *)op)->skip_reads)
 		plan_want_for_wake(plan, op, timer->id, event);
 	if (entry->flags & ENTRY_NOW) /* which its row need not say */
 		plan_wake_now(plan, extra.queue, event);
@@ -52,9 +53,9 @@ delay_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 static void
 expiry_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 {
-	struct extra extra = catalog_extra(&plan->catalog, timer->id);
+	struct extra extra = catalog_extra(&plan->state->catalog, timer->id);
 
-	if (extra.expires_boot_ms == 0 || extra.expires_boot_ms > plan->boot_ms ||
+	if (extra.expires_boot_ms == 0 || extra.expires_boot_ms > plan->state->boot_ms ||
 	    extra.lease != NULL)
 		return;
 	struct id_list one = id_list_alloc(&op->arena, 1);
@@ -62,15 +63,15 @@ expiry_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 	plan_settle(
 	    plan, extra.queue,
 	    (struct store_outcome){ .kind = OUTCOME_EXPIRED, .ids = one.ids, .count = one.count });
-	journal_refresh_last(&plan->catalog, extra.queue);
+	journal_refresh_last(&plan->state->catalog, extra.queue);
 }
 
 static struct due_timer
 pop(struct plan *plan)
 {
-	struct due_timer timer = *timers_first(&plan->timers);
+	struct due_timer timer = *timers_first(&plan->state->timers);
 
-	timers_pop(&plan->timers);
+	timers_pop(&plan->state->timers);
 	plan->popped = mem_grow(plan->popped, &plan->popped_cap, plan->popped_count + 1,
 				sizeof(*plan->popped));
 	plan->popped[plan->popped_count++] = timer;
@@ -83,9 +84,9 @@ plan_tick(struct plan *plan, struct op *op)
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < TICK_TIMERS_MAX && bytes < TICK_TEXT_BYTES_MAX; i++) {
-		const struct due_timer *first = timers_first(&plan->timers);
+		const struct due_timer *first = timers_first(&plan->state->timers);
 
-		if (first == NULL || first->at_boot_ms > plan->boot_ms)
+		if (first == NULL || first->at_boot_ms > plan->state->boot_ms)
 			break;
 		struct due_timer timer = pop(plan);
 		if (timer.kind == TIMER_LEASE)
@@ -115,24 +116,25 @@ tick_op_init(struct tick_op *op)
 }
 
 void
-tick_start(struct plan *plan)
+tick_start(struct queue_state *state)
 {
 	const struct extra *extra;
 	const struct lease *lease;
 
-	for (size_t at = 0; (extra = table_each(&plan->catalog.leases.extras, &at)) != NULL;) {
+	for (size_t at = 0; (extra = table_each(&state->catalog.leases.extras, &at)) != NULL;) {
 		if (extra->available_boot_ms > 0)
-			timers_add(&plan->timers, (struct due_timer){ extra->available_boot_ms,
-								      extra->id, TIMER_AVAILABLE });
+			timers_add(&state->timers,
+				   (struct due_timer){ extra->available_boot_ms, extra->id,
+						       TIMER_AVAILABLE });
 		if (extra->expires_boot_ms > 0)
-			timers_add(&plan->timers, (struct due_timer){ extra->expires_boot_ms,
-								      extra->id, TIMER_EXPIRES });
+			timers_add(&state->timers, (struct due_timer){ extra->expires_boot_ms,
+								       extra->id, TIMER_EXPIRES });
 		if (extra->lease != NULL &&
 		    (extra->lease->timer_boot_ms == 0 ||
 		     extra->lease_end_boot_ms < extra->lease->timer_boot_ms))
 			extra->lease->timer_boot_ms = extra->lease_end_boot_ms;
 	}
-	for (size_t at = 0; (lease = table_each(&plan->catalog.leases.by_id, &at)) != NULL;)
-		timers_add(&plan->timers,
+	for (size_t at = 0; (lease = table_each(&state->catalog.leases.by_id, &at)) != NULL;)
+		timers_add(&state->timers,
 			   (struct due_timer){ lease->timer_boot_ms, lease->id, TIMER_LEASE });
 }

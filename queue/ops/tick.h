@@ -11,13 +11,13 @@
 
 struct tick_op {
 	struct op op;
-	/* events are not read for their wakes: that has failed, and must not stop time */
-	bool blind;
+	/* events are not read for their wakes: reading has failed, and must not stop the timers */
+	bool skip_reads;
 	char end[1]; /* it has no answer */
 };
 void tick_op_init(struct tick_op *op);
 
 /* Adds the timers of all leases, delays and times to live in the catalog; once, after loading. */
-void tick_start(struct plan *plan);
+void tick_start(struct queue_state *state);
 
 #endif

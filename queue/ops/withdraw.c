@@ -29,7 +29,7 @@ static int
 plan_withdraw(struct plan *plan, struct op *op)
 {
 	struct withdraw_op *withdraw = (struct withdraw_op *)op;
-	struct queue *queue = catalog_find(&plan->catalog, withdraw->session_key);
+	struct queue *queue = catalog_find(&plan->state->catalog, withdraw->session_key);
 	struct id_list one = id_list_alloc(&op->arena, 1);
 
 	id_list_add(&one, withdraw_id(op));

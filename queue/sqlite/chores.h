@@ -6,7 +6,7 @@
 
 #include "queue/store.h"
 
-/* As store_driver.chores says (queue/store.h). */
+/* Does what store_driver.chores says (queue/store.h). True: there is more to do. */
 bool sqlite_chores(struct store *base, const struct chores *chores);
 
 #endif

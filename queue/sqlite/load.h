@@ -6,7 +6,7 @@
 
 #include "queue/store.h"
 
-/* As store_driver.load says (queue/store.h). */
+/* Does what store_driver.load says (queue/store.h), and returns how it ended. */
 int sqlite_load(struct store *base, const struct store_loading *loading,
 		struct store_newest *newest, struct error *err);
 

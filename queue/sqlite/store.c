@@ -224,7 +224,15 @@ commit(struct store *base, struct store_batch *batch, commit_written *written, c
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct error err;
-	int failed = commit_batch(store, batch, &err);
+	int failed;
+
+	if (store_batch_is_empty(batch)) { /* only this server writes, so it may answer */
+		if (store->broken)
+			refuse_unknown(store, &err);
+		done(arg, store->broken ? &err : NULL);
+		return;
+	}
+	failed = commit_batch(store, batch, &err);
 
 	if (failed == 0) {
 		record_batch(store, batch);
@@ -267,6 +275,28 @@ read_events(struct store *base, const int64_t *ids, size_t count, read_event *ea
 		failed = read_one(store, ids[i], each, arg, &err);
 	transaction_end_read(store);
 	done(arg, failed < 0 ? &err : NULL);
+}
+
+static void
+load(struct store *base, const struct store_loading *loading, struct store_newest *newest,
+     load_ended *done, void *arg)
+{
+	struct error err;
+	int failed = sqlite_load(base, loading, newest, &err);
+
+	done(arg, failed < 0 ? &err : NULL);
+}
+
+static void
+chores(struct store *base, const struct chores *wanted, chores_done *done, void *arg)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+	bool more = sqlite_chores(base, wanted);
+	struct error err;
+
+	if (store->broken)
+		refuse_unknown(store, &err);
+	done(arg, more, store->broken ? &err : NULL);
 }
 
 static bool
@@ -319,12 +349,12 @@ close_store(struct store *base)
 }
 
 static const struct store_driver sqlite_driver = {
-	.load = sqlite_load,
+	.load = load,
 	.commit = commit,
 	.read = read_events,
 	.lookup = sqlite_lookup,
 	.history = sqlite_history,
-	.chores = sqlite_chores,
+	.chores = chores,
 	.ready = ready,
 	.stats = stats,
 	.close = close_store,

@@ -70,6 +70,7 @@ struct reader {
 	struct table wakes;
 	struct reader_wake_list at_once, later;
 	size_t held_bytes, most_bytes; /* most: the limit on held and unsent bytes, now */
+	bool level_told;               /* of what was deliverable when the stream began */
 	int64_t ping_ms;
 	TAILQ_ENTRY(reader) link;
 };
@@ -224,11 +225,35 @@ send_made(struct reader *reader)
 }
 
 static void
+add_level(void *arg, struct str key, size_t deliverable, bool now, struct str source)
+{
+	struct reader *reader = arg;
+
+	if (passes(reader, key))
+		add_event(reader->streams, &reader->streams->calls->http.out, key, deliverable,
+			  source, now, clock_now().wall_ms);
+}
+
+/*
+ * Tells a new reader of every queue that has something deliverable. Nothing is missed: whatever
+ * becomes deliverable later is reported by the engine.
+ */
+static void
+tell_level(struct reader *reader, struct buf *out)
+{
+	engine_each_deliverable(reader->streams->calls->engine, add_level, reader);
+	reader->most_bytes += out->len;
+	reader->level_told = true;
+}
+
+static void
 tell_due(struct reader *reader, int64_t now_ms)
 {
 	struct buf *out = begin(reader);
 	struct reader_wake *wake;
 
+	if (!reader->level_told)
+		tell_level(reader, out);
 	while ((wake = TAILQ_FIRST(&reader->at_once)) != NULL)
 		tell(reader, wake, out);
 	while ((wake = TAILQ_FIRST(&reader->later)) != NULL &&
@@ -291,28 +316,15 @@ streams_next_ms(const struct streams *streams)
 
 /* --- beginning and end --- */
 
-static void
-add_level(void *arg, struct str key, size_t deliverable, bool now, struct str source)
-{
-	struct reader *reader = arg;
-
-	if (passes(reader, key))
-		add_event(reader->streams, &reader->streams->calls->http.out, key, deliverable,
-			  source, now, clock_now().wall_ms);
-}
-
-/*
- * Sends a wake for every queue that has something deliverable. This runs between the engine's
- * turns, so nothing is missed: whatever becomes deliverable later is reported by the engine.
- */
+/* Begins the answer. While the engine is busy, the level is left to the next flush. */
 static void
 start(struct reader *reader)
 {
 	struct buf *out = begin(reader);
 
 	BUF_ADD_LITERAL(out, RETRY);
-	engine_each_deliverable(reader->streams->calls->engine, add_level, reader);
-	reader->most_bytes += out->len;
+	if (!engine_is_busy(reader->streams->calls->engine))
+		tell_level(reader, out);
 	send_made(reader);
 }
 

@@ -65,9 +65,9 @@ chores_of_unknown_outcome_stop_the_engine(void **state)
 	store.not_ready = ERROR_STORAGE_FULL;
 	engine_chores(engine);
 	assert_false(engine_stopped(engine, &error));
-	store.not_ready = ERROR_STORAGE_UNKNOWN;
-	engine_chores(engine);
+	store.chores_fail = ERROR_STORAGE_UNKNOWN;
 	store.not_ready = ERROR_NONE;
+	engine_chores(engine);
 	assert_true(engine_stopped(engine, &error));
 	assert_int_equal(error.code, ERROR_STORAGE_UNKNOWN);
 	assert_false(engine_ready(engine, &error));

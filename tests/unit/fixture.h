@@ -29,6 +29,12 @@ extern struct clock now;
 int fixture_begin(void **state);
 int fixture_end(void **state);
 
+/*
+ * Where SEVQ_TEST_LATE lets the store call back only after each turn: not in this test, which says
+ * itself when the store does.
+ */
+void call_back_at_once(void);
+
 void reopen(void);
 void turn(void);
 void pass(int64_t ms); /* moves both clocks; the engine notices in its next turn */

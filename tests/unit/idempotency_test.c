@@ -482,6 +482,7 @@ static void
 keys_are_looked_up_when_the_batch_begins(void **state)
 {
 	(void)state;
+	call_back_at_once();
 	store.defer = true;
 	struct call *first = with_key(enqueue(engine, A, "1"), "k", 1);
 	turn();

@@ -41,11 +41,9 @@ find_ends(const struct memory_store *store, struct store_newest *ends)
 }
 
 static int
-load(struct store *base, const struct store_loading *loading, struct store_newest *ends,
-     struct error *err)
+load_all(struct memory_store *store, const struct store_loading *loading, struct store_newest *ends,
+	 struct error *err)
 {
-	struct memory_store *store = (struct memory_store *)base;
-
 	if (store->load_fails != ERROR_NONE)
 		return error_set(err, store->load_fails, "told to");
 	find_ends(store, ends);
@@ -155,37 +153,99 @@ keep(struct memory_store *store, const struct store_batch *batch)
 		keep_context(store, &batch->contexts[i]);
 }
 
+/* Calls back, with the error that the code stands for. */
 static void
-commit_now(struct memory_store *store)
+end_call(struct memory_store *store, void (*done)(void *arg, const struct error *err),
+	 enum error_code code)
 {
 	struct error err;
-	enum error_code code = store->commit_fails;
-	commit_done *done = store->commit_done;
 
-	if (store->full_for_events && store->batch->event_count > 0)
-		code = ERROR_STORAGE_FULL;
-	store->commit_done = NULL;
-	store->commits++;
-	if (code == ERROR_NONE || store->fails_late) {
-		keep(store, store->batch);
-		store->commit_written(store->arg);
-	}
 	if (code != ERROR_NONE)
 		error_set(&err, code, "told to");
 	done(store->arg, code == ERROR_NONE ? NULL : &err);
 }
 
 static void
+load_now(struct memory_store *store)
+{
+	load_ended *done = store->load_done;
+	struct error err;
+	int failed;
+
+	store->load_done = NULL;
+	failed = load_all(store, store->loading, store->newest, &err);
+	done(store->arg, failed < 0 ? &err : NULL);
+}
+
+static void
+chores_now(struct memory_store *store)
+{
+	chores_done *done = store->chores_done;
+	struct error err;
+
+	store->chores_done = NULL;
+	if (store->chores_fail != ERROR_NONE)
+		error_set(&err, store->chores_fail, "told to");
+	done(store->arg, false, store->chores_fail != ERROR_NONE ? &err : NULL);
+}
+
+/* An empty batch only asks whether the store may answer. */
+static void
+ask_now(struct memory_store *store)
+{
+	commit_done *done = store->commit_done;
+
+	store->commit_done = NULL;
+	store->asks++;
+	end_call(store, done, store->ask_fails);
+}
+
+static enum error_code
+commit_code(const struct memory_store *store)
+{
+	return store->full_for_events && store->batch->event_count > 0 ? ERROR_STORAGE_FULL
+								       : store->commit_fails;
+}
+
+/* Keeps the batch and says that it is written. False: it fails before. */
+static bool
+write_now(struct memory_store *store)
+{
+	store->commits++;
+	store->commit_code = commit_code(store);
+	if (store->commit_code != ERROR_NONE && !store->fails_late)
+		return false;
+	keep(store, store->batch);
+	store->batch = NULL;
+	store->commit_written(store->arg);
+	return true;
+}
+
+/* One half of a deferred commit, or all of it. */
+static void
+commit_now(struct memory_store *store)
+{
+	commit_done *done = store->commit_done;
+
+	if (store->batch != NULL && store_batch_is_empty(store->batch)) {
+		ask_now(store);
+		return;
+	}
+	if (store->batch != NULL && write_now(store) && store->defer && store->defer_durable)
+		return;
+	store->commit_done = NULL;
+	end_call(store, done, store->commit_code);
+}
+
+static void
 read_now(struct memory_store *store)
 {
-	struct error err;
 	read_done *done = store->read_done;
 
 	store->read_done = NULL;
 	store->reads++;
 	if (store->read_fails != ERROR_NONE) {
-		error_set(&err, store->read_fails, "told to");
-		done(store->arg, &err);
+		end_call(store, done, store->read_fails);
 		return;
 	}
 	for (size_t i = 0; i < store->read_count; i++)
@@ -274,14 +334,12 @@ look_up_one(struct memory_store *store, size_t index)
 static void
 look_up_now(struct memory_store *store)
 {
-	struct error err;
 	read_done *done = store->lookup_done;
 
 	store->lookup_done = NULL;
 	store->reads++;
 	if (store->read_fails != ERROR_NONE) {
-		error_set(&err, store->read_fails, "told to");
-		done(store->arg, &err);
+		end_call(store, done, store->read_fails);
 		return;
 	}
 	for (size_t i = 0; i < store->lookup_count; i++)
@@ -294,9 +352,12 @@ static void
 page_now(struct memory_store *store)
 {
 	history_done *done = store->page_done;
+	struct error err;
 
 	store->page_done = NULL;
-	done(store->arg, 0, 0, NULL);
+	if (store->page_fails != ERROR_NONE)
+		error_set(&err, store->page_fails, "told to");
+	done(store->arg, 0, 0, store->page_fails != ERROR_NONE ? &err : NULL);
 }
 
 bool
@@ -310,6 +371,10 @@ memory_store_release(struct memory_store *store)
 		look_up_now(store);
 	else if (store->page_done != NULL)
 		page_now(store);
+	else if (store->load_done != NULL)
+		load_now(store);
+	else if (store->chores_done != NULL)
+		chores_now(store);
 	else
 		return false;
 	return true;
@@ -320,7 +385,8 @@ static void
 assert_idle(const struct memory_store *store)
 {
 	assert(store->commit_done == NULL && store->read_done == NULL &&
-	       store->lookup_done == NULL && store->page_done == NULL);
+	       store->lookup_done == NULL && store->page_done == NULL && store->load_done == NULL &&
+	       store->chores_done == NULL);
 }
 
 static void
@@ -384,12 +450,33 @@ read_events(struct store *base, const int64_t *ids, size_t count, read_event *ea
 		read_now(store);
 }
 
-static bool
-chores(struct store *base, const struct chores *what)
+static void
+load(struct store *base, const struct store_loading *loading, struct store_newest *newest,
+     load_ended *done, void *arg)
 {
+	struct memory_store *store = (struct memory_store *)base;
+
+	assert_idle(store);
+	store->loading = loading;
+	store->newest = newest;
+	store->load_done = done;
+	store->arg = arg;
+	if (!store->defer)
+		load_now(store);
+}
+
+static void
+chores(struct store *base, const struct chores *what, chores_done *done, void *arg)
+{
+	struct memory_store *store = (struct memory_store *)base;
+
 	(void)what;
-	((struct memory_store *)base)->chores++;
-	return false;
+	assert_idle(store);
+	store->chores++;
+	store->chores_done = done;
+	store->arg = arg;
+	if (!store->defer)
+		chores_now(store);
 }
 
 static bool

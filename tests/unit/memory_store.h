@@ -22,18 +22,19 @@ struct memory_store {
 	/* one per session that ever had a last context; session has the key only */
 	struct store_context *contexts;
 	size_t context_count, context_cap;
-	size_t commits, reads, chores; /* calls so far */
+	size_t commits, asks, reads, chores; /* calls so far; asks: commits of empty batches */
 
-	bool defer; /* holds each callback back until memory_store_release */
-	/* this and later commits fail with this code; nothing is stored */
-	enum error_code commit_fails;
-	/* the commit fails after the write; the batch is stored then */
-	bool fails_late;
-	bool full_for_events;       /* commits with new events fail with ERROR_STORAGE_FULL */
-	enum error_code read_fails; /* every read fails with this code */
-	int64_t missing_id;         /* reads do not find this event */
-	enum error_code not_ready;  /* the answer of ready */
-	enum error_code load_fails;
+	bool defer; /* keep each callback until memory_store_release */
+	/* with defer: a commit is released twice, when it is written and when it is durable */
+	bool defer_durable;
+	enum error_code commit_fails; /* this and later commits end so; nothing is kept */
+	bool fails_late;              /* and when the batch is written; then it is kept */
+	bool full_for_events;         /* commits with events end with ERROR_STORAGE_FULL */
+	enum error_code read_fails;   /* every read and lookup ends so */
+	int64_t missing_id;           /* this event is passed over by reads */
+	enum error_code not_ready;    /* what ready answers */
+	enum error_code load_fails, page_fails, chores_fail;
+	enum error_code ask_fails; /* commits of empty batches end so */
 
 	/* The call under way, if deferred. */
 	struct store_batch *batch;
@@ -47,6 +48,11 @@ struct memory_store {
 	lookup_found *found;
 	history_done *page_done;
 	read_done *read_done, *lookup_done;
+	const struct store_loading *loading;
+	struct store_newest *newest;
+	load_ended *load_done;
+	chores_done *chores_done;
+	enum error_code commit_code; /* of the commit that is written */
 	void *arg;
 	/* set by close, for a test that looks at the store afterwards */
 	bool closed_by_engine;

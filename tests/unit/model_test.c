@@ -1229,6 +1229,7 @@ run_turns(bool defer)
 	int rc;
 
 	store.defer = defer;
+	store.defer_durable = one_in(2);
 	do
 		rc = engine_turn(engine, &error);
 	while (rc == 0 && (memory_store_release(&store) || !engine_idle(engine)));

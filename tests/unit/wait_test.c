@@ -372,6 +372,7 @@ static void
 nobody_is_woken_before_the_commit(void **state)
 {
 	(void)state;
+	call_back_at_once();
 	engine_on_wake(engine, on_wake, NULL);
 	struct call *call = waiter(A);
 	store.defer = true;
@@ -383,6 +384,7 @@ nobody_is_woken_before_the_commit(void **state)
 	memory_store_release(&store);
 	assert_wakes("a:1:next: ");
 	turn();
+	memory_store_release(&store);
 	assert_woken(call, 1);
 	assert_woken(meanwhile, 1);
 }
@@ -392,6 +394,7 @@ static void
 a_woken_waiter_counts_again(void **state)
 {
 	(void)state;
+	call_back_at_once();
 	struct call *call = waiter(A);
 	store.defer = true;
 	enqueue(engine, A, "1");

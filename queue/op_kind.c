@@ -1,5 +1,5 @@
-/* op.c - what every op shares. The calls themselves are in op_*.c. */
-#include "queue/plan.h"
+/* op_kind.c - beginning an op. */
+#include "queue/op_kind.h"
 
 /* An error that is none says nothing, so its text is left as it is. */
 void
@@ -9,10 +9,4 @@ op_start(struct op *op, const struct op_kind *kind)
 	memset(op + 1, 0, kind->bytes - sizeof(*op));
 	op->error.code = ERROR_NONE;
 	op->kind = kind;
-}
-
-void
-op_clear(struct op *op)
-{
-	arena_clear(&op->arena);
 }

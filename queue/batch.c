@@ -1,0 +1,707 @@
+/*
+ * batch.c - group commit, step by step.
+ *
+ * The problem. An fsync costs a few hundred microseconds however much it covers, so the queue never
+ * commits for one op: everything submitted since the last turn is planned in order against the
+ * catalog, the events that the answers need are read, the records are committed in one transaction
+ * with one fsync, and only then is anybody answered. While the commit runs, the kernel gathers the
+ * next turn's requests; batches grow with load by themselves, and there is no timer, no lock and no
+ * second thread.
+ *
+ * The design. A batch is at one step at a time:
+ *
+ *     look up   what ops need from the store before they can be planned
+ *     pages     pages of history, one after the other
+ *     plan      each op against the catalog; it sees what those before it have changed
+ *     read      texts of the answers, from memory or the store
+ *     commit    the records; the catalog's changes become final when they are written
+ *     finish    every op is answered, in order
+ *
+ * The start of a step returns the next one, or STEP_ASKED: then the store calls back, at once
+ * (SQLite) or later from the loop (a network store), and the answered half of the step returns the
+ * next one. A call-back only notes that it came. go_on runs the steps in a loop, so nothing nests,
+ * whatever the store does and however many ops a batch has.
+ *
+ * A batch without records asks the store too: only the store knows whether it may still answer.
+ * Once records are written, the catalog and all that depends on it are brought up to date and
+ * answers prepared, while the disk makes the records durable. The only failure left is an unknown
+ * outcome, which stops the queue for good, so none of this is ever undone. An unknown outcome of
+ * any call stops it.
+ *
+ * A failed commit takes the catalog back to where it was. If the store was full, ops that need
+ * space are refused and the others planned again, so a full disk never stops a drain.
+ *
+ * An op ends in one of three ways: it is answered; it waits, parked at its queue key, until a
+ * commit wakes that queue; or it goes round again, because it found that it must look something up
+ * first.
+ *
+ * What it refuses to be: a scheduler. Ops run in the order they came; a batch is never reordered,
+ * split or held back.
+ */
+#include "queue/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "queue/catalog/journal.h"
+#include "queue/clock.h"
+
+#define TICK_RETRY_MS 1000 /* after a batch with a tick has failed */
+
+static void go_on(struct batch *batch);
+
+void
+batch_init(struct batch *batch, struct queue_state *state)
+{
+	*batch = (struct batch){ .state = state, .step = STEP_OVER, .answer_budget = SIZE_MAX };
+	batch->plan.state = state;
+	tick_op_init(&batch->tick);
+	op_list_init(&batch->ops);
+}
+
+void
+batch_clear(struct batch *batch)
+{
+	plan_clear(&batch->plan);
+	op_clear(&batch->tick.op);
+	free(batch->read_ids);
+	free(batch->lookups);
+	free(batch->lookers);
+}
+
+/* --- failing, and trying again --- */
+
+static void
+clear_answer(struct op *op)
+{
+	memset((char *)op + op->kind->answer, 0, op->kind->bytes - op->kind->answer);
+}
+
+static void
+fail_op(struct op *op, const struct error *err)
+{
+	op->error = *err;
+	op->planned = PLAN_DONE;
+	clear_answer(op);
+}
+
+/* Undoes the plan. The timers that a tick has popped are due again, but not at once. */
+static void
+undo_plan(struct batch *batch)
+{
+	struct queue_state *state = batch->state;
+	struct plan *plan = &batch->plan;
+
+	journal_rollback(&state->catalog, 0);
+	for (size_t i = 0; i < plan->popped_count; i++)
+		timers_add(&state->timers, plan->popped[i]);
+	if (plan->popped_count > 0)
+		state->tick_after_boot_ms = state->boot_ms + TICK_RETRY_MS;
+	plan_reset(plan);
+}
+
+static enum step
+fail_all(struct batch *batch, const struct error *err)
+{
+	undo_plan(batch);
+	for (struct op *op = batch->ops.first; op != NULL; op = op->next)
+		if (op->error.code == ERROR_NONE)
+			fail_op(op, err);
+	return STEP_FINISH;
+}
+
+/*
+ * Plans the ops that have not failed again, after undo_plan. Calls that were refused may pass now:
+ * it may have been for the sake of something that is gone. An enqueue that was refused stays so: it
+ * might want the space that is missing.
+ */
+static enum step
+plan_again(struct batch *batch)
+{
+	for (struct op *op = batch->ops.first; op != NULL; op = op->next)
+		if (op->planned == PLAN_REFUSED && !op->kind->appends)
+			op->error = (struct error){ 0 };
+	return STEP_PLAN;
+}
+
+/*
+ * Answers are in memory until they are sent, all of a batch at once. A call may not make them more
+ * than the budget allows, unless it is the first of its batch.
+ */
+static bool
+is_over_budget(const struct batch *batch, size_t bytes_before)
+{
+	size_t bytes = batch->plan.want_bytes;
+
+	return bytes_before > 0 && bytes > bytes_before && bytes > batch->answer_budget;
+}
+
+static int
+refuse_over_budget(struct batch *batch, struct op *op)
+{
+	batch->state->stats.rejected_answers++;
+	return error_set(&op->error, ERROR_QUEUE_FULL, "too many large answers at once");
+}
+
+/* --- look up --- */
+
+static void
+add_lookup(struct batch *batch, struct op *op, size_t index, struct lookup lookup)
+{
+	size_t count = batch->lookup_count;
+
+	batch->lookups =
+	    mem_grow(batch->lookups, &batch->lookup_cap, count + 1, sizeof(*batch->lookups));
+	batch->lookers =
+	    mem_grow(batch->lookers, &batch->looker_cap, count + 1, sizeof(*batch->lookers));
+	batch->lookups[count] = lookup;
+	batch->lookers[count] = (struct looker){ op, index };
+	batch->lookup_count++;
+}
+
+static void
+on_found(void *arg, size_t index, const struct found *found)
+{
+	struct batch *batch = arg;
+	const struct looker *looker = &batch->lookers[index];
+
+	looker->op->kind->found(looker->op, looker->index, found);
+}
+
+/* The store has done what it was asked for. */
+static void
+on_called_back(void *arg, const struct error *err)
+{
+	struct batch *batch = arg;
+
+	assert(batch->asked && !batch->called_back);
+	batch->called_back = true;
+	batch->error = err != NULL ? *err : (struct error){ 0 };
+	if (!batch->inside)
+		go_on(batch);
+}
+
+static enum step
+look_up(struct batch *batch)
+{
+	struct lookup lookup;
+
+	batch->lookup_count = 0;
+	batch->paging = batch->ops.first;
+	for (struct op *op = batch->ops.first; op != NULL; op = op->next)
+		for (size_t i = 0;
+		     op->kind->lookup != NULL && op->kind->lookup(&batch->plan, op, i, &lookup);
+		     i++)
+			if (lookup.kind != LOOKUP_NONE)
+				add_lookup(batch, op, i, lookup);
+	if (batch->lookup_count == 0)
+		return STEP_PAGES;
+	batch->asked = true;
+	batch->store->driver->lookup(batch->store, batch->lookups, batch->lookup_count, on_found,
+				     on_called_back, batch);
+	return STEP_ASKED;
+}
+
+static enum step
+looked_up(struct batch *batch, const struct error *err)
+{
+	for (size_t i = 0; err != NULL && i < batch->lookup_count; i++)
+		fail_op(batch->lookers[i].op, err);
+	return STEP_PAGES;
+}
+
+/* --- pages --- */
+
+static void
+on_row(void *arg, const struct system_event *event, const struct store_outcome *outcome)
+{
+	struct batch *batch = arg;
+
+	batch->plan.want_bytes += event->text.len;
+	batch->paging->kind->row(batch->paging, event, outcome);
+}
+
+static void
+on_page(void *arg, int64_t more_outcome, int64_t more_event, const struct error *err)
+{
+	struct batch *batch = arg;
+
+	batch->more_outcome = more_outcome;
+	batch->more_event = more_event;
+	on_called_back(batch, err);
+}
+
+/* The query of an op that wants a page; NULL: it wants none, or has failed. */
+static const struct history_query *
+page_query(struct batch *batch, struct op *op)
+{
+	if (op->kind->query == NULL || op->error.code != ERROR_NONE)
+		return NULL;
+	const struct history_query *query = op->kind->query(&batch->plan, op);
+	if (query == NULL || batch->plan.want_bytes <= batch->answer_budget)
+		return query;
+	refuse_over_budget(batch, op);
+	return NULL;
+}
+
+static enum step
+read_page(struct batch *batch)
+{
+	const struct history_query *query;
+
+	for (; batch->paging != NULL; batch->paging = batch->paging->next) {
+		query = page_query(batch, batch->paging);
+		if (query == NULL)
+			continue;
+		batch->asked = true;
+		batch->store->driver->history(batch->store, query, on_row, on_page, batch);
+		return STEP_ASKED;
+	}
+	return STEP_PLAN;
+}
+
+static enum step
+page_was_read(struct batch *batch, const struct error *err)
+{
+	struct op *op = batch->paging;
+
+	if (err != NULL)
+		fail_op(op, err);
+	else
+		op->kind->page(op, batch->more_outcome, batch->more_event);
+	batch->paging = op->next;
+	return STEP_PAGES;
+}
+
+/* --- plan --- */
+
+/* Refuses before any work what would only fail later. */
+static int
+admit(struct batch *batch, struct op *op)
+{
+	if (!op->kind->appends || batch->store->driver->ready(batch->store, &op->error))
+		return 0;
+	batch->state->stats.rejected_storage_full += op->error.code == ERROR_STORAGE_FULL;
+	return -1;
+}
+
+static void
+plan_op(struct batch *batch, struct op *op)
+{
+	struct plan_mark mark = plan_mark(&batch->plan);
+
+	if (op->error.code != ERROR_NONE || admit(batch, op) < 0)
+		return;
+	clear_answer(op); /* of an earlier try */
+	op->planned = op->kind->plan(&batch->plan, op);
+	if (op->planned == PLAN_DONE && is_over_budget(batch, mark.want_bytes))
+		op->planned = refuse_over_budget(batch, op);
+	batch->parked += op->planned == PLAN_PARKED;
+	if (op->planned != PLAN_DONE)
+		plan_undo(&batch->plan, mark);
+	if (op->planned == PLAN_REFUSED)
+		clear_answer(op);
+}
+
+static enum step
+plan_all(struct batch *batch)
+{
+	state_read_clocks(batch->state);
+	batch->parked = 0;
+	for (struct op *op = batch->ops.first; op != NULL; op = op->next)
+		plan_op(batch, op);
+	return STEP_READ;
+}
+
+/* --- read --- */
+
+/* Copies the row for the answer, with what the catalog knows better. */
+static void
+deliver(struct want *want, const struct system_event *event)
+{
+	system_event_copy(want->into, event, &want->op->arena);
+	want->into->attempts = want->attempts;
+	if (want->available_at_ms > 0)
+		want->into->available_at_ms = want->available_at_ms;
+	want->into->state = want->state;
+	want->into->outcome = want->outcome;
+	want->into = NULL;
+}
+
+/*
+ * Finds an event in memory: of this very batch, which is not in the store yet, or a recent one.
+ * NULL: ask the store, which alone knows of an event that may have been forgotten whether it was.
+ */
+static const struct system_event *
+find_in_memory(struct batch *batch, const struct want *want)
+{
+	const struct store_batch *records = &batch->plan.records;
+	struct engine_stats *stats = &batch->state->stats;
+
+	if (records->event_count > 0 && want->id >= records->events[0].event.id)
+		return &records->events[want->id - records->events[0].event.id].event;
+	const struct system_event *event =
+	    want->old ? NULL : recent_find(&batch->state->recent, want->id);
+	*(event != NULL ? &stats->recent_hits : &stats->recent_misses) += 1;
+	return event;
+}
+
+/* Delivers what is in memory; the ids of the rest are in read_ids. */
+static size_t
+deliver_from_memory(struct batch *batch)
+{
+	struct plan *plan = &batch->plan;
+	size_t others = 0;
+
+	batch->read_ids =
+	    mem_grow(batch->read_ids, &batch->read_cap, plan->want_count, sizeof(*batch->read_ids));
+	for (size_t i = 0; i < plan->want_count; i++) {
+		struct want *want = &plan->wants[i];
+		const struct system_event *event = find_in_memory(batch, want);
+
+		if (event != NULL)
+			deliver(want, event);
+		else
+			batch->read_ids[others++] = want->id;
+	}
+	return others;
+}
+
+static void
+on_event(void *arg, const struct system_event *event)
+{
+	struct batch *batch = arg;
+	struct plan *plan = &batch->plan;
+
+	while (batch->read_at < plan->want_count && (plan->wants[batch->read_at].into == NULL ||
+						     plan->wants[batch->read_at].id != event->id))
+		batch->read_at++;
+	if (batch->read_at < plan->want_count)
+		deliver(&plan->wants[batch->read_at], event);
+}
+
+static enum step
+read_events(struct batch *batch)
+{
+	size_t others = deliver_from_memory(batch);
+
+	batch->read_at = 0;
+	if (others == 0)
+		return STEP_COMMIT;
+	batch->asked = true;
+	batch->store->driver->read(batch->store, batch->read_ids, others, on_event, on_called_back,
+				   batch);
+	return STEP_ASKED;
+}
+
+/* Fails the ops whose answers need an event that did not come. False: there is none. */
+static bool
+fail_without_event(struct batch *batch)
+{
+	struct error lost;
+	bool any = false;
+
+	for (size_t i = 0; i < batch->plan.want_count; i++) {
+		const struct want *want = &batch->plan.wants[i];
+
+		if (want->into == NULL || want->optional)
+			continue;
+		error_set(&lost, ERROR_STORAGE_FAILED,
+			  "pending event %lld cannot be read from the store", (long long)want->id);
+		fail_op(want->op, &lost);
+		any = true;
+	}
+	return any;
+}
+
+/*
+ * Nothing is committed before the texts of its answers are in hand. A lost row fails the ops that
+ * need it and nobody else. Where the store cannot be read, the timers go on without what the tick
+ * alone wanted to read.
+ */
+static enum step
+events_were_read(struct batch *batch, const struct error *err)
+{
+	bool skip = err != NULL && batch->ops.first == &batch->tick.op && !batch->tick.skip_reads;
+
+	if (err != NULL && !skip)
+		return fail_all(batch, err);
+	if (!skip && !fail_without_event(batch))
+		return STEP_COMMIT;
+	batch->tick.skip_reads = batch->tick.skip_reads || skip;
+	undo_plan(batch);
+	return plan_again(batch);
+}
+
+/* --- commit --- */
+
+static void
+count_records(struct batch *batch)
+{
+	const struct store_batch *records = &batch->plan.records;
+	struct engine_stats *stats = &batch->state->stats;
+
+	stats->enqueued += records->event_count;
+	stats->duplicates += batch->plan.duplicates;
+	for (size_t i = 0; i < records->outcome_count; i++)
+		stats->outcomes[records->outcomes[i].kind] += records->outcomes[i].count;
+}
+
+/* Keeps the new events in memory; their texts are borrowed from ops, which are not answered yet. */
+static void
+keep_recent(struct batch *batch)
+{
+	const struct store_batch *records = &batch->plan.records;
+
+	for (size_t i = 0; i < records->event_count; i++)
+		recent_add(&batch->state->recent, &records->events[i].event);
+}
+
+/* Moves ops that found nothing from the batch to those that wait to be woken. */
+static void
+park(struct batch *batch)
+{
+	struct op_list ops;
+
+	op_list_init(&ops);
+	op_list_move(&batch->ops, &ops);
+	while (ops.first != NULL) {
+		struct op *op = op_list_take(&ops);
+
+		if (op->planned == PLAN_PARKED && !op->cancelled)
+			waiting_add(&batch->state->waiting, op);
+		else
+			op_list_add(&batch->ops, op);
+	}
+}
+
+/* Tells whoever waits for what is deliverable now, while the queues are still in the catalog. */
+static void
+wake(struct batch *batch)
+{
+	struct plan *plan = &batch->plan;
+
+	if (batch->parked > 0)
+		park(batch);
+	plan_gather_woken(plan);
+	for (size_t i = 0; i < plan->woken_count; i++) {
+		const struct woken_queue *woken = &plan->woken[i];
+		struct str key = woken->queue->session.key;
+		size_t deliverable = queue_deliverable(woken->queue);
+
+		if (deliverable == 0)
+			continue;
+		if (batch->on_wake != NULL)
+			batch->on_wake(batch->on_wake_arg, key, deliverable, woken->now,
+				       woken->source);
+		state_wake_waiters(batch->state, key);
+	}
+}
+
+static bool
+timer_counts(const struct due_timer *timer, void *arg)
+{
+	const struct catalog *catalog = arg;
+
+	if (timer->kind == TIMER_LEASE) {
+		const struct lease *lease = catalog_lease(catalog, timer->id);
+
+		return lease != NULL && timer->at_boot_ms == lease->timer_boot_ms;
+	}
+	struct extra extra = catalog_extra(catalog, timer->id);
+	return timer->at_boot_ms ==
+	       (timer->kind == TIMER_AVAILABLE ? extra.available_boot_ms : extra.expires_boot_ms);
+}
+
+/*
+ * Adds the batch's timers to the heap. Timers of leases that were acked early stay as garbage;
+ * compact when most is garbage.
+ */
+static void
+keep_timers(struct batch *batch)
+{
+	struct queue_state *state = batch->state;
+	const struct leases *leases = &state->catalog.leases;
+	size_t counting = 2 * leases->extras.count + leases->by_id.count; /* at most */
+
+	for (size_t i = 0; i < batch->plan.set_count; i++)
+		timers_add(&state->timers, batch->plan.set[i]);
+	if (timers_mostly_stale(&state->timers, counting))
+		timers_compact(&state->timers, timer_counts, &state->catalog);
+}
+
+/* Everything that follows from a batch but the answers. */
+static void
+make_final(struct batch *batch)
+{
+	batch->written = true;
+	count_records(batch);
+	keep_recent(batch);
+	if (batch->plan.popped_count > 0)
+		batch->state->tick_after_boot_ms = 0;
+	wake(batch);
+	journal_commit(&batch->state->catalog);
+	keep_timers(batch);
+	plan_reset(&batch->plan);
+}
+
+/* The records are written, and the disk is at work: answers are made ready meanwhile. */
+static void
+on_written(void *arg)
+{
+	struct batch *batch = arg;
+
+	make_final(batch);
+	for (struct op *op = batch->ops.first; op != NULL; op = op->next)
+		if (op->prepare != NULL && op->planned == PLAN_DONE && op->error.code == ERROR_NONE)
+			op->prepare(op, op->arg);
+}
+
+static enum step
+commit(struct batch *batch)
+{
+	struct store_batch *records = &batch->plan.records;
+
+	batch->written = false;
+	plan_gather_contexts(&batch->plan);
+	batch->commit_began_us = store_batch_is_empty(records) ? 0 : clock_monotonic_us();
+	batch->asked = true;
+	batch->store->driver->commit(batch->store, records, on_written, on_called_back, batch);
+	return STEP_ASKED;
+}
+
+/* Refuses what appends, after the store was full; the rest gets a second try in the same batch. */
+static enum step
+plan_without_appends(struct batch *batch, const struct error *err)
+{
+	batch->full_store = true;
+	undo_plan(batch);
+	for (struct op *op = batch->ops.first; op != NULL; op = op->next) {
+		if (op->error.code == ERROR_NONE && op->kind->appends) {
+			fail_op(op, err);
+			batch->state->stats.rejected_storage_full++;
+		}
+	}
+	return plan_again(batch);
+}
+
+static void
+count_commit(struct batch *batch, const struct error *err)
+{
+	struct engine_stats *stats = &batch->state->stats;
+
+	if (batch->commit_began_us == 0) /* it had no records */
+		return;
+	stats->commit_us_total += (uint64_t)(clock_monotonic_us() - batch->commit_began_us);
+	*(err == NULL ? &stats->commits : &stats->commit_failures) += 1;
+}
+
+static enum step
+committed(struct batch *batch, const struct error *err)
+{
+	count_commit(batch, err);
+	if (err == NULL) {
+		if (!batch->written) /* there were no records */
+			make_final(batch);
+		return STEP_FINISH;
+	}
+	if (err->code == ERROR_STORAGE_UNKNOWN)
+		return STEP_OVER; /* go_on stops the queue: nobody is answered */
+	assert(!batch->written);
+	if (err->code == ERROR_STORAGE_FULL && !batch->full_store)
+		return plan_without_appends(batch, err);
+	return fail_all(batch, err);
+}
+
+/* --- finish --- */
+
+/*
+ * Answers every op, in order. An answer may submit again: that is for the next batch. The batch is
+ * over for whoever asks meanwhile.
+ */
+static enum step
+finish(struct batch *batch)
+{
+	struct op_list done;
+
+	op_list_init(&done);
+	op_list_move(&batch->ops, &done);
+	while (done.first != NULL) {
+		struct op *op = op_list_take(&done);
+
+		if (op->planned != PLAN_AGAIN) {
+			op->done(op, op->arg);
+			continue;
+		}
+		op->again = true;
+		op_list_add(&batch->state->submitted, op);
+		batch->state->turn_again = true;
+	}
+	return STEP_OVER;
+}
+
+/* --- the loop of steps --- */
+
+static const struct {
+	enum step (*start)(struct batch *batch);
+	enum step (*answered)(struct batch *batch,
+			      const struct error *err); /* NULL: asks nothing */
+} steps[] = {
+	[STEP_LOOK_UP] = { look_up, looked_up }, [STEP_PAGES] = { read_page, page_was_read },
+	[STEP_PLAN] = { plan_all, NULL },        [STEP_READ] = { read_events, events_were_read },
+	[STEP_COMMIT] = { commit, committed },   [STEP_FINISH] = { finish, NULL },
+};
+
+/* The store has called back. A call of unknown outcome stops the queue, whichever it was. */
+static enum step
+take_answer(struct batch *batch)
+{
+	const struct error *err = batch->error.code != ERROR_NONE ? &batch->error : NULL;
+	bool unknown = err != NULL && err->code == ERROR_STORAGE_UNKNOWN;
+
+	batch->asked = batch->called_back = false;
+	if (unknown)
+		batch->state->stopped = *err;
+	if (unknown && batch->step != STEP_COMMIT)
+		return STEP_OVER;
+	return steps[batch->step].answered(batch, err);
+}
+
+static void
+go_on(struct batch *batch)
+{
+	batch->inside = true;
+	while (batch->step != STEP_OVER && (!batch->asked || batch->called_back)) {
+		enum step next =
+		    batch->called_back ? take_answer(batch) : steps[batch->step].start(batch);
+
+		if (next != STEP_ASKED)
+			batch->step = next;
+	}
+	batch->inside = false;
+}
+
+/*
+ * The tick goes first: nobody is given what has just expired, and what has just been given back can
+ * be taken.
+ */
+void
+batch_start(struct batch *batch)
+{
+	struct engine_stats *stats = &batch->state->stats;
+
+	assert(batch->step == STEP_OVER && !batch_is_under_way(batch));
+	if (state_due_boot_ms(batch->state) <= clock_now().boot_ms) {
+		tick_op_init(&batch->tick);
+		op_list_add(&batch->ops, &batch->tick.op);
+	}
+	op_list_move(&batch->state->submitted, &batch->ops);
+	if (batch->ops.count == 0)
+		return;
+	batch->full_store = false;
+	stats->ops += batch->ops.count;
+	if (batch->ops.count > stats->batch_ops_max)
+		stats->batch_ops_max = batch->ops.count;
+	batch->step = STEP_LOOK_UP;
+	go_on(batch);
+}

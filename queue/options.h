@@ -1,0 +1,31 @@
+/*
+ * options.h - the limits and habits of one engine.
+ *
+ * Here: the struct and its defaults. Not here: how a user sets them (server/options).
+ */
+#ifndef QUEUE_OPTIONS_H
+#define QUEUE_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What happens to an enqueue when its session is full. */
+enum overflow { OVERFLOW_REJECT, OVERFLOW_DROP_OLDEST };
+
+struct engine_options {
+	size_t batch_events_max;    /* drafts in one enqueue */
+	size_t session_pending_max; /* events in one session */
+	size_t sessions_max;        /* sessions with something pending */
+	size_t pending_max;         /* events in all */
+	enum overflow overflow;
+	int attempts_max;      /* failed deliveries before an event becomes a dead letter; 1..255 */
+	int64_t retention_ms;  /* how long settled events stay on disk */
+	size_t retention_rows; /* how many settled events stay at most */
+	/* of memory for the newest events, so that they are not read back from disk; 0: none */
+	size_t recent_bytes;
+};
+
+/* The defaults of DESIGN section 3. */
+void engine_options_init(struct engine_options *options);
+
+#endif

@@ -1,0 +1,59 @@
+/* state.c - begins and ends what outlives a batch; clocks; waking. */
+#include "queue/state.h"
+
+#include "queue/clock.h"
+
+void
+state_read_clocks(struct queue_state *state)
+{
+	struct clock now = clock_now();
+
+	if (now.wall_ms > state->now_ms)
+		state->now_ms = now.wall_ms;
+	state->boot_ms = now.boot_ms;
+}
+
+void
+state_init(struct queue_state *state, const struct engine_options *options)
+{
+	*state = (struct queue_state){ .options = *options };
+	catalog_init(&state->catalog);
+	recent_init(&state->recent, options->recent_bytes);
+	op_list_init(&state->submitted);
+	state_read_clocks(state);
+	state->opened_wall_ms = state->now_ms;
+	state->opened_boot_ms = state->boot_ms;
+}
+
+void
+state_clear(struct queue_state *state)
+{
+	policy_free(state->policy);
+	route_cache_clear(&state->route_cache);
+	timers_clear(&state->timers);
+	waiting_clear(&state->waiting);
+	recent_clear(&state->recent);
+	catalog_clear(&state->catalog);
+}
+
+void
+state_wake_waiters(struct queue_state *state, struct str queue_key)
+{
+	struct op *op;
+
+	while ((op = waiting_take(&state->waiting, queue_key)) != NULL) {
+		op_list_add(&state->submitted, op);
+		state->turn_again = true;
+	}
+}
+
+int64_t
+state_due_boot_ms(const struct queue_state *state)
+{
+	const struct due_timer *first = timers_first(&state->timers);
+
+	if (first == NULL)
+		return INT64_MAX;
+	return first->at_boot_ms > state->tick_after_boot_ms ? first->at_boot_ms
+							     : state->tick_after_boot_ms;
+}

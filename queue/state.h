@@ -1,0 +1,60 @@
+/*
+ * state.h - what the queue knows from one batch to the next.
+ *
+ * Here: the catalog and everything else that outlives a batch: timers, waiting ops, the policy in
+ * force, ids, clocks, counters. One of it, owned by the engine.
+ * Not here: what one batch is about to change (plan), which step it is at (batch). Private to
+ * queue/.
+ *
+ * A plan changes the catalog while a batch is under way, and the commit decides whether that
+ * stays. Whoever reads this outside a batch does so when none is under way.
+ */
+#ifndef QUEUE_STATE_H
+#define QUEUE_STATE_H
+
+#include "queue/catalog/catalog.h"
+#include "queue/catalog/recent.h"
+#include "queue/catalog/timers.h"
+#include "queue/op_list.h"
+#include "queue/options.h"
+#include "queue/policy/policy.h"
+#include "queue/policy/route_cache.h"
+#include "queue/stats.h"
+#include "queue/waiting.h"
+
+struct queue_state {
+	struct engine_options options;
+	struct policy *policy;          /* in force; owned */
+	struct route_cache route_cache; /* under that policy */
+	struct catalog catalog;
+	struct timers timers;
+	struct waiting waiting; /* ops that wait to be woken */
+	struct recent recent;   /* events of written commits only */
+	struct engine_stats stats;
+	struct op_list submitted; /* for the next batch */
+	/* an op of this turn was woken, or goes round again: a batch follows in the same turn */
+	bool turn_again;
+	int64_t next_event, next_outcome; /* ids; ascend over the life of the database */
+	int64_t now_ms;                   /* wall time; never goes back */
+	/* CLOCK_BOOTTIME at the same moment; everything that is due some day is held against it */
+	int64_t boot_ms;
+	int64_t opened_wall_ms, opened_boot_ms; /* when the engine was opened, on both clocks */
+	int64_t tick_after_boot_ms;             /* no tick before that: the last one failed */
+	/* why the queue has stopped for good (ERROR_STORAGE_UNKNOWN); ERROR_NONE: it runs */
+	struct error stopped;
+};
+
+/* Fills it in with the options, reads the clocks. policy is set by the caller. */
+void state_init(struct queue_state *state, const struct engine_options *options);
+void state_clear(struct queue_state *state); /* frees the policy too; ops are not touched */
+
+/* Reads the clocks: the wall clock never goes back here; the boot clock counts suspends too. */
+void state_read_clocks(struct queue_state *state);
+
+/* When the next tick is due, in boot time; INT64_MAX: nothing is due. */
+int64_t state_due_boot_ms(const struct queue_state *state);
+
+/* Submits all ops that wait at the key (NULL: anywhere) for another look in this turn. */
+void state_wake_waiters(struct queue_state *state, struct str queue_key);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * stats.h - what an engine counts.
+ *
+ * Here: the struct. Not here: who counts what (batch, ops, engine), how it is shown
+ * (server/calls/metrics).
+ */
+#ifndef QUEUE_STATS_H
+#define QUEUE_STATS_H
+
+#include "queue/store.h"
+
+/* Counters since the engine was opened, and the present state. */
+struct engine_stats {
+	uint64_t outcomes[OUTCOME_COUNT]; /* events, by what happened to them */
+	uint64_t enqueued, duplicates;    /* events */
+	/* calls */
+	uint64_t rejected_session_full, rejected_sessions_full, rejected_pending_full,
+	    rejected_storage_full;
+	/* calls whose answer would not have fit in memory beside the others of its batch */
+	uint64_t rejected_answers;
+	/* commits: of batches that had something to write; ops: all kinds, reads included */
+	uint64_t commits, commit_failures, ops;
+	/* the largest batch, in ops */
+	size_t batch_ops_max;
+	/* time spent in commits */
+	uint64_t commit_us_total;
+	/* events for answers: found among the recent ones; read from the store */
+	uint64_t recent_hits, recent_misses;
+	/* The present state; what stands before are counters. */
+	size_t pending, sessions, leased_now, delayed_now, leases, waiters; /* now */
+	/* of all pending events; 0 when there are none */
+	int64_t oldest_ts_ms;
+	/* memory of the catalog */
+	size_t catalog_bytes;
+	/* memory of recent events */
+	size_t recent_bytes;
+	struct store_stats store;
+};
+
+#endif
