@@ -118,16 +118,17 @@ contains(struct str s, struct str words)
  * Does s contain the lower-case ASCII word, in any case? memchr looks for the letter word[rare],
  * which should be one that is rare in texts.
  */
-static bool
+static inline bool
 has_word(struct str s, const char *word, size_t rare)
 {
 	const size_t len = strlen(word);
-	const char letters[] = { word[rare], (char)(word[rare] - 'a' + 'A') };
 
-	for (size_t i = 0; i < COUNT(letters); i++) {
+	if (s.len < len)
+		return false;
+	for (int upper = 0; upper <= 'a' - 'A'; upper += 'a' - 'A') {
 		const char *at = s.s, *end = s.s + s.len;
 
-		while ((at = memchr(at, letters[i], (size_t)(end - at))) != NULL) {
+		while ((at = memchr(at, word[rare] - upper, (size_t)(end - at))) != NULL) {
 			/* the next letter decides nearly always, without a call */
 			if ((size_t)(at - s.s) >= rare && (size_t)(end - at) >= len - rare &&
 			    (at[1] | 0x20) == word[rare + 1] &&
@@ -140,10 +141,16 @@ has_word(struct str s, const char *word, size_t rare)
 }
 
 /*
- * Is it a heartbeat's notice about itself (ROUTING section 8)? Lower-casing is expensive, so the
- * text is first searched for the two words that the phrases contain; no letter outside ASCII
- * lower-cases to a letter of these.
+ * Each phrase that leaves an event out has one of two words. Every enqueue asks, and lower-casing
+ * is expensive; no letter outside ASCII lower-cases to a letter of these.
  */
+static bool
+may_be_left_out(struct str text)
+{
+	return has_word(text, "heartbeat", 5) || has_word(text, "periodic", 0);
+}
+
+/* Is it a heartbeat's notice about itself (ROUTING section 8)? */
 static bool
 is_left_out(struct arena *arena, struct str text)
 {
@@ -154,7 +161,7 @@ is_left_out(struct arena *arena, struct str text)
 	};
 	struct str lowered;
 
-	if (!has_word(text, "heartbeat", 5) && !has_word(text, "periodic", 0))
+	if (!may_be_left_out(text))
 		return false;
 	lowered = text_lower(arena, text);
 	for (size_t i = 0; i < COUNT(inside); i++)
@@ -252,6 +259,8 @@ prompt_kind(struct str text, struct str context_key)
 
 	if (is_exec_completion(text))
 		return PROMPT_EXEC_COMPLETION;
+	if (!may_be_left_out(text))
+		return PROMPT_LINES;
 	left_out =
 	    shown_text(&arena, &(struct prompt_event){ text, context_key, 0, false }).len == 0;
 	arena_clear(&arena);
