@@ -205,12 +205,6 @@ buf_reserve(struct buf *buf, size_t more)
 		    mem_grow(buf->data, &buf->cap, need > BUF_BYTES_MIN ? need : BUF_BYTES_MIN, 1);
 }
 
-void
-buf_adds(struct buf *buf, const char *s)
-{
-	buf_add(buf, s, strlen(s));
-}
-
 /* Most texts fit, so that they are formatted only once. */
 #define FORMATTED_BYTES 128
 

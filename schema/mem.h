@@ -38,7 +38,6 @@ struct buf {
 };
 
 void buf_reserve(struct buf *buf, size_t more); /* room for that many bytes behind len */
-void buf_adds(struct buf *buf, const char *s);  /* a C string */
 void buf_addf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_add_int(struct buf *buf, long long n); /* decimal */
 void buf_clear(struct buf *buf);                /* frees */
@@ -53,6 +52,13 @@ buf_add(struct buf *buf, const void *data, size_t len)
 		buf_reserve(buf, len);
 	memcpy(buf->data + buf->len, data, len);
 	buf->len += len;
+}
+
+/* Appends a C string. */
+static inline void
+buf_adds(struct buf *buf, const char *s)
+{
+	buf_add(buf, s, strlen(s));
 }
 
 #endif
