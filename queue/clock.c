@@ -27,6 +27,12 @@ clock_monotonic_us(void)
 }
 
 int64_t
+clock_processor_us(void)
+{
+	return read_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
+int64_t
 clock_coarse_ms(void)
 {
 	return read_us(CLOCK_MONOTONIC_COARSE) / 1000;

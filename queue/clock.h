@@ -5,6 +5,7 @@
  * counts suspends and decides when an event is due; and the monotonic clock, for durations and for
  * the deadlines of connections. The first two are read together through a variable, so that a test
  * can stop time and let it jump.
+ * And the processor time that the thread has used, which measures work and not waiting.
  * Not here: which deadline uses which clock (engine, load, server/http/deadline).
  */
 #ifndef QUEUE_CLOCK_H
@@ -21,7 +22,11 @@ extern struct clock (*clock_now)(void);
 /* Microseconds on the monotonic clock: since some moment, never going back. */
 int64_t clock_monotonic_us(void);
 
-/* The same in milliseconds, up to a scheduler's tick late, but cheap enough for every request. */
+/* Processor time that this thread has used, in microseconds. A system call, unlike the others. */
+int64_t clock_processor_us(void);
+
+/* Time on the monotonic clock in milliseconds, up to a scheduler's tick late, but cheap enough for
+ * every request. */
 int64_t clock_coarse_ms(void);
 
 #endif

@@ -62,6 +62,7 @@ struct loop {
 	struct event *signals[3], *timer;
 	int64_t timer_at_ms, stop_at_ms; /* INT64_MAX: not set */
 	uint64_t answers;                /* given when it last looked for requests */
+	int64_t processor_us;            /* that the thread had used at the end of the last turn */
 	bool reload, stop;
 };
 
@@ -352,11 +353,29 @@ answer_budget(const struct http *http)
 	return buffered < most ? (size_t)(most - buffered) / 2 : 0;
 }
 
+/* Counts the turn, which is over, by the processor time that it has used. */
+static void
+count_turn(struct loop *loop, bool reloaded)
+{
+	struct call_stats *stats = &loop->calls->stats;
+	int64_t now_us = clock_processor_us();
+	uint64_t used_us = (uint64_t)(now_us - loop->processor_us);
+
+	loop->processor_us = now_us;
+	stats->turns++;
+	stats->long_turns += used_us > LONG_TURN_US;
+	if (reloaded)
+		stats->turn_us_max = 0;
+	else if (used_us > stats->turn_us_max)
+		stats->turn_us_max = used_us;
+}
+
 static bool
 turn(struct loop *loop, bool busy)
 {
 	struct calls *calls = loop->calls;
 	struct error err;
+	bool reloads;
 
 	gather(loop, busy);
 	connections_resume(loop->http);
@@ -367,12 +386,14 @@ turn(struct loop *loop, bool busy)
 	if (!engine_is_busy(calls->engine)) /* what streams tell is read from the catalog */
 		streams_flush(calls->streams);
 	connections_expire(loop->http);
-	if (loop->reload)
+	reloads = loop->reload;
+	if (reloads)
 		reload(loop);
 	busy = engine_chores(calls->engine);
 	if (engine_stopped(calls->engine, &err))
 		die(&err);
 	set_timer(loop);
+	count_turn(loop, reloads);
 	/* An answer may have asked for more: nothing else would wake the loop for that. */
 	return busy || !TAILQ_EMPTY(&loop->http->resumable) || engine_has_work(calls->engine);
 }
@@ -383,6 +404,7 @@ run(struct loop *loop)
 	struct http *http = loop->http;
 	bool busy = false;
 
+	loop->processor_us = clock_processor_us();
 	while (!loop->stop)
 		busy = turn(loop, busy);
 	begin_stop(loop);

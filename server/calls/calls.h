@@ -19,7 +19,11 @@
 struct call_stats {
 	uint64_t streams, streams_opened, streams_refused, streams_dropped, wakes_sent;
 	uint64_t waiters_refused;
+	/* turns of the loop, and of them those that used more than LONG_TURN_US */
+	uint64_t turns, long_turns;
+	uint64_t turn_us_max; /* of processor time, since the start or the last reload */
 };
+#define LONG_TURN_US 10000
 
 struct waits;
 struct streams;

@@ -73,6 +73,10 @@ static const struct row rows[] = {
 	{ "engine", "recentHits", "sevq_recent_hits_total", true, ENGINE(recent_hits), "Events for answers that were still in memory." },
 	{ "engine", "recentMisses", "sevq_recent_misses_total", true, ENGINE(recent_misses), "Events for answers that were read from the database." },
 
+	{ "loop", "turns", "sevq_turns_total", true, CALLS(turns), "Turns of the loop." },
+	{ "loop", "longTurns", "sevq_long_turns_total", true, CALLS(long_turns), "Turns of the loop that used more than 10 ms of processor time." },
+	{ "loop", "turnUsMax", "sevq_turn_microseconds_max", false, CALLS(turn_us_max), "The most processor time that one turn of the loop has used, since the start or the last reload." },
+
 	{ "store", "databaseBytes", "sevq_database_bytes", false, ENGINE(store.database_bytes), "Size of the database file." },
 	{ "store", "walBytes", "sevq_wal_bytes", false, ENGINE(store.wal_bytes), "Bytes of the write-ahead log that are not in the database yet." },
 	{ "store", "events", "sevq_stored_events", false, ENGINE(store.events), "Events on disk, settled ones included." },
