@@ -557,16 +557,46 @@ json_int64(const struct json *doc, size_t token, int64_t *ret)
 	       number_parse(json_raw(doc, token), INT64_MIN, INT64_MAX, ret) == NUMBER_PARSED;
 }
 
-static void
-quote_special(struct buf *out, unsigned char c)
-{
-	static const char bytes[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
-	const char *found = memchr(bytes, c, sizeof(bytes) - 1);
+/*
+ * How a byte is written in a string; len 0: as it is. Eight bytes each, so that one copy of fixed
+ * size writes any of them.
+ */
+static const struct escape {
+	char text[7];
+	uint8_t len;
+} escapes[256] = {
+#define SHORT(byte, name) [byte] = { { '\\', (name) }, 2 }
+#define LONG(byte, high, low) [byte] = { { '\\', 'u', '0', '0', (high), (low) }, 6 }
+	LONG(0x00, '0', '0'), LONG(0x01, '0', '1'), LONG(0x02, '0', '2'), LONG(0x03, '0', '3'),
+	LONG(0x04, '0', '4'), LONG(0x05, '0', '5'), LONG(0x06, '0', '6'), LONG(0x07, '0', '7'),
+	SHORT('\b', 'b'),     SHORT('\t', 't'),     SHORT('\n', 'n'),     LONG(0x0b, '0', 'b'),
+	SHORT('\f', 'f'),     SHORT('\r', 'r'),     LONG(0x0e, '0', 'e'), LONG(0x0f, '0', 'f'),
+	LONG(0x10, '1', '0'), LONG(0x11, '1', '1'), LONG(0x12, '1', '2'), LONG(0x13, '1', '3'),
+	LONG(0x14, '1', '4'), LONG(0x15, '1', '5'), LONG(0x16, '1', '6'), LONG(0x17, '1', '7'),
+	LONG(0x18, '1', '8'), LONG(0x19, '1', '9'), LONG(0x1a, '1', 'a'), LONG(0x1b, '1', 'b'),
+	LONG(0x1c, '1', 'c'), LONG(0x1d, '1', 'd'), LONG(0x1e, '1', 'e'), LONG(0x1f, '1', 'f'),
+	SHORT('"', '"'),      SHORT('\\', '\\'),
+#undef SHORT
+#undef LONG
+};
 
-	if (found != NULL)
-		buf_add(out, (const char[]){ '\\', names[found - bytes] }, 2);
-	else
-		buf_addf(out, "\\u%04x", c);
+/* Writes the bytes from at on that have to be escaped, up to the first that has not. */
+static const char *
+quote_run(struct buf *out, const char *at, const char *end)
+{
+	const char *behind = at + 1;
+
+	while (behind < end && escapes[(unsigned char)*behind].len > 0)
+		behind++;
+	/* 6 bytes each at the most; each copy writes 8 */
+	buf_reserve(out, 6 * (size_t)(behind - at) + sizeof(struct escape));
+	for (; at < behind; at++) {
+		const struct escape *escape = &escapes[(unsigned char)*at];
+
+		memcpy(out->data + out->len, escape, sizeof(*escape));
+		out->len += escape->len;
+	}
+	return at;
 }
 
 void
@@ -584,8 +614,7 @@ json_quote(struct buf *out, struct str s)
 		if (at == end)
 			break;
 		buf_add(out, start, (size_t)(at - start));
-		quote_special(out, (unsigned char)*at++);
-		start = at;
+		start = at = quote_run(out, at, end);
 	}
 	buf_add(out, start, (size_t)(end - start));
 	buf_add(out, "\"", 1);

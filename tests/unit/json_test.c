@@ -572,6 +572,40 @@ quoting_escapes_what_it_must(void **state)
 	buf_clear(&out);
 }
 
+/* Each byte alone, and then all of them in one run. */
+static void
+every_byte_is_written_by_its_rule(void **state)
+{
+	static const char shorts[] = "\b\t\n\f\r\"\\", names[] = "btnfr\"\\";
+	struct buf out = { 0 }, all = { 0 }, bytes = { 0 };
+	char expected[16];
+
+	(void)state;
+	buf_adds(&all, "\"");
+	for (int c = 1; c < 256; c++) {
+		const char byte = (char)c, *named = strchr(shorts, c);
+
+		if (named != NULL)
+			snprintf(expected, sizeof(expected), "\\%c", names[named - shorts]);
+		else
+			snprintf(expected, sizeof(expected), c < 0x20 ? "\\u%04x" : "%c", c);
+		out.len = 0;
+		json_quote(&out, (struct str){ &byte, 1 });
+		assert_int_equal(out.len, strlen(expected) + 2);
+		assert_memory_equal(out.data + 1, expected, strlen(expected));
+		buf_adds(&all, expected);
+		buf_add(&bytes, &byte, 1);
+	}
+	buf_adds(&all, "\"");
+	out.len = 0;
+	json_quote(&out, (struct str){ bytes.data, bytes.len });
+	assert_int_equal(out.len, all.len);
+	assert_memory_equal(out.data, all.data, all.len);
+	buf_clear(&out);
+	buf_clear(&all);
+	buf_clear(&bytes);
+}
+
 /* Random bytes, mostly from UTF-8 sequences, so that some of them are valid text. */
 static size_t
 random_bytes(char *to, size_t max)
@@ -823,6 +857,7 @@ main(void)
 		cmocka_unit_test(integers_are_exact_or_refused),
 		cmocka_unit_test(strings_are_decoded),
 		cmocka_unit_test(quoting_escapes_what_it_must),
+		cmocka_unit_test(every_byte_is_written_by_its_rule),
 		cmocka_unit_test(a_quoted_text_reads_back_unchanged),
 		cmocka_unit_test(a_special_byte_is_found_at_every_offset),
 		cmocka_unit_test(the_relaxed_dialect_is_json5),
