@@ -1,12 +1,16 @@
 /*
  * parser.c - one HTTP/1.1 message at a time.
  *
- * llhttp does the grammar. It is paused at the end of the head, where our own rules are checked at
- * once, and at the end of the message, and begins anew for each message, so nothing of one request
- * can change how the next is read. What llhttp takes and we do not: line folding, bare line feeds,
- * no or several Hosts, repeated headers of those we read, empty names, other versions and
- * protocols, transfer codings other than exactly "chunked", bodies on GET and HEAD, and anything
- * without a bound.
+ * llhttp does the grammar of the head. It is paused at its end, where our own rules are checked at
+ * once, and begins anew for each message, so nothing of one request can change how the next is
+ * read. What llhttp takes and we do not: line folding, bare line feeds, no or several Hosts,
+ * repeated headers of those we read, empty names, other versions and protocols, transfer codings
+ * other than exactly "chunked", bodies on GET and HEAD, and anything without a bound.
+ *
+ * What frames a message has one meaning: we read Content-Length and Transfer-Encoding ourselves,
+ * and refuse the message unless llhttp has read the same in them. Connection and Expect are read
+ * here alone, and Upgrade by nobody: what llhttp makes of these is not looked at. The body is
+ * framed here, a chunked one by chunked.c.
  */
 #include "server/http/parser.h"
 
@@ -19,7 +23,9 @@
 static const struct str header_names[HEADERS] = {
 	[HEADER_HOST] = { "host", 4 },
 	[HEADER_AUTHORIZATION] = { "authorization", 13 },
+	[HEADER_CONNECTION] = { "connection", 10 },
 	[HEADER_CONTENT_ENCODING] = { "content-encoding", 16 },
+	[HEADER_CONTENT_LENGTH] = { "content-length", 14 },
 	[HEADER_CONTENT_TYPE] = { "content-type", 12 },
 	[HEADER_EXPECT] = { "expect", 6 },
 	[HEADER_IDEMPOTENCY_KEY] = { "idempotency-key", 15 },
@@ -93,20 +99,25 @@ on_version_complete(llhttp_t *http)
 	return 0;
 }
 
-/* Trailers are dropped, and their bytes with them: of a name only a few are kept aside. */
 static int
 on_header_field(llhttp_t *http, const char *at, size_t len)
 {
 	struct parser *p = http->data;
 
-	if (p->head_len > 0) {
-		size_t room = sizeof(p->trailer) - 1 - strlen(p->trailer);
-
-		strncat(p->trailer, at, len < room ? len : room);
-		return 0;
-	}
 	extend(p, &p->name, at, len);
 	return 0;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool
+same(struct str a, struct str b)
+{
+	return a.len == b.len && strncasecmp(a.s, b.s, a.len) == 0;
 }
 
 static int
@@ -114,22 +125,21 @@ header_named(struct str name)
 {
 	int header = 0;
 
-	while (header < HEADERS && (header_names[header].len != name.len ||
-				    strncasecmp(header_names[header].s, name.s, name.len) != 0))
+	while (header < HEADERS && !same(header_names[header], name))
 		header++;
 	return header;
 }
 
-/* RFC 9110 section 6.5.1: what frames the message cannot come after it. */
-static int
-trailer_complete(struct parser *p)
+/*
+ * llhttp takes spaces behind a length, but no tabs. They mean the same (RFC 9110 section 5.5), so
+ * it is given spaces.
+ */
+static void
+blank_tabs(char *s, const char *end)
 {
-	bool frames = strcasecmp(p->trailer, "content-length") == 0 ||
-		      strcasecmp(p->trailer, "transfer-encoding") == 0;
-
-	p->header = HEADERS;
-	p->trailer[0] = '\0';
-	return frames ? bad(p, "a trailer cannot say how long the body is") : 0;
+	for (; s < end && *s != '\r' && *s != '\n'; s++)
+		if (*s == '\t')
+			*s = ' ';
 }
 
 static int
@@ -138,11 +148,11 @@ on_header_field_complete(llhttp_t *http)
 	struct parser *p = http->data;
 	struct str name = { p->base + p->name.start, p->name.len };
 
-	if (p->head_len > 0)
-		return trailer_complete(p);
-	if (name.len == 0 || name.s[name.len - 1] == ' ' || name.s[name.len - 1] == '\t')
+	if (name.len == 0 || is_blank(name.s[name.len - 1]))
 		return bad(p, "a header has no name, or a space behind it");
 	p->header = header_named(name);
+	if (p->header == HEADER_CONTENT_LENGTH)
+		blank_tabs(p->base + p->name.start + p->name.len, p->end);
 	p->name = p->value = (struct span){ 0 };
 	return 0;
 }
@@ -152,11 +162,39 @@ on_header_value(llhttp_t *http, const char *at, size_t len)
 {
 	struct parser *p = http->data;
 
-	if (p->head_len == 0)
-		extend(p, &p->value, at, len);
-	else if ((at > p->from ? at[-1] : p->last) == '\n')
-		return bad(p, "a trailer is folded over two lines");
+	extend(p, &p->value, at, len);
 	return 0;
+}
+
+/* RFC 9110 section 5.6.1: members between commas, which may be empty. False at the end. */
+static bool
+next_member(struct str *list, struct str *member)
+{
+	const char *comma;
+
+	if (list->len == 0)
+		return false;
+	comma = memchr(list->s, ',', list->len);
+	*member = (struct str){ list->s, comma != NULL ? (size_t)(comma - list->s) : list->len };
+	list->s += member->len + (comma != NULL);
+	list->len -= member->len + (comma != NULL);
+	while (member->len > 0 && is_blank(member->s[0]))
+		*member = (struct str){ member->s + 1, member->len - 1 };
+	while (member->len > 0 && is_blank(member->s[member->len - 1]))
+		member->len--;
+	return true;
+}
+
+/* Connection may stand several times, which is the same as one list. */
+static void
+read_connection(struct parser *p, struct str value)
+{
+	struct str option;
+
+	while (next_member(&value, &option)) {
+		p->wants_close |= same(option, STR("close"));
+		p->wants_keep_alive |= same(option, STR("keep-alive"));
+	}
 }
 
 static int
@@ -168,58 +206,21 @@ on_header_value_complete(llhttp_t *http)
 	if (p->header == HEADERS)
 		return 0;
 	header = &p->headers[p->header];
-	if (header->start != 0)
+	if (p->header == HEADER_CONNECTION)
+		read_connection(p, (struct str){ p->base + p->value.start, p->value.len });
+	else if (header->start != 0)
 		return bad(p, "a header that may stand once stands twice");
-	while (p->value.len > 0 && (p->base[p->value.start + p->value.len - 1] == ' ' ||
-				    p->base[p->value.start + p->value.len - 1] == '\t'))
+	while (p->value.len > 0 && is_blank(p->base[p->value.start + p->value.len - 1]))
 		p->value.len--;
 	*header = p->value;
 	if (header->start == 0) /* an empty value has no place, but is there */
 		header->start = 1;
+	p->header = HEADERS;
 	return 0;
 }
 
 static int
 on_headers_complete(llhttp_t *http)
-{
-	(void)http;
-	return HPE_PAUSED;
-}
-
-/*
- * Moves the piece to the end of the body before it: chunks are joined, a body of one piece stays
- * where it is.
- */
-static int
-on_body(llhttp_t *http, const char *at, size_t len)
-{
-	struct parser *p = http->data;
-	char *end = p->base + p->head_len + p->body_len;
-
-	p->body_seen += len;
-	if (p->body_seen > p->limits->body_bytes_max)
-		return refuse(p, ERROR_TOO_LARGE, "the request body is too long");
-	if (p->drop_body)
-		return 0;
-	if (end != at)
-		memmove(end, at, len);
-	p->body_len += len;
-	return 0;
-}
-
-/* A chunk that says it is too long need not be waited for. */
-static int
-on_chunk_header(llhttp_t *http)
-{
-	struct parser *p = http->data;
-
-	return http->content_length <= p->limits->body_bytes_max - p->body_seen
-		   ? 0
-		   : refuse(p, ERROR_TOO_LARGE, "the request body is too long");
-}
-
-static int
-on_message_complete(llhttp_t *http)
 {
 	(void)http;
 	return HPE_PAUSED;
@@ -234,9 +235,6 @@ static const llhttp_settings_t settings = {
 	.on_header_value = on_header_value,
 	.on_header_value_complete = on_header_value_complete,
 	.on_headers_complete = on_headers_complete,
-	.on_body = on_body,
-	.on_chunk_header = on_chunk_header,
-	.on_message_complete = on_message_complete,
 };
 
 void
@@ -245,6 +243,7 @@ parser_init(struct parser *parser, const struct parser_limits *limits)
 	memset(parser, 0, offsetof(struct parser, error));
 	parser->error.code = ERROR_NONE;
 	parser->limits = limits;
+	parser->header = HEADERS;
 	llhttp_init(&parser->http, HTTP_REQUEST, &settings);
 	parser->http.data = parser;
 }
@@ -256,8 +255,12 @@ parser_init(struct parser *parser, const struct parser_limits *limits)
 static int
 check_lines(struct parser *p)
 {
-	const char *end = p->base + p->head_len;
+	const char *start = p->base, *end = p->base + p->head_len;
 
+	while (*start == '\n' ||
+	       *start == '\r') /* llhttp passes over empty lines before a request */
+		if (*start++ == '\r' && *start != '\n')
+			return bad(p, "a CR stands without LF");
 	for (const char *lf = p->base;
 	     lf < end && (lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL; lf++) {
 		if (lf == p->base || lf[-1] != '\r')
@@ -268,32 +271,76 @@ check_lines(struct parser *p)
 	return 0;
 }
 
-/*
- * RFC 9112 section 6.1: without chunked as the last coding the length is unknown; others before it
- * we do not speak.
- */
+/* RFC 9112 section 6.1. Other codings before chunked are known to exist, but not spoken here. */
 static int
 check_transfer_encoding(struct parser *p)
 {
-	struct str coding = parser_text(p->base, p->headers[HEADER_TRANSFER_ENCODING]);
-	const char *comma;
+	struct str codings = parser_text(p->base, p->headers[HEADER_TRANSFER_ENCODING]);
+	struct str rest = codings, last = STR("");
 
-	if (coding.s == NULL)
+	if (codings.s == NULL)
 		return 0;
 	if (p->http.http_minor == 0)
 		return bad(p, "HTTP/1.0 has no Transfer-Encoding");
-	if (coding.len == 7 && strncasecmp(coding.s, "chunked", 7) == 0)
-		return 0;
-	comma = memrchr(coding.s, ',', coding.len);
-	if (comma != NULL) {
-		struct str last = text_trim(
-		    (struct str){ comma + 1, (size_t)(coding.s + coding.len - comma - 1) });
+	while (next_member(&rest, &last))
+		;
+	if (!same(last, STR("chunked")))
+		return bad(p, "Transfer-Encoding does not end with chunked");
+	if (memchr(codings.s, ',', codings.len) != NULL)
+		return refuse(p, ERROR_NOT_IMPLEMENTED,
+			      "the only transfer coding spoken here is chunked");
+	p->is_chunked = true;
+	return 0;
+}
 
-		if (last.len == 7 && strncasecmp(last.s, "chunked", 7) == 0)
-			return refuse(p, ERROR_NOT_IMPLEMENTED,
-				      "the only transfer coding spoken here is chunked");
+/* Digits alone. llhttp has refused what does not fit in 64 bits. */
+static int
+check_content_length(struct parser *p)
+{
+	struct str length = parser_text(p->base, p->headers[HEADER_CONTENT_LENGTH]);
+
+	for (size_t i = 0; i < length.len; i++) {
+		if (length.s[i] < '0' || length.s[i] > '9')
+			return bad(p, "Content-Length is no number");
+		p->body_missing = p->body_missing * 10 + (uint64_t)(length.s[i] - '0');
 	}
-	return bad(p, "Transfer-Encoding does not end with chunked");
+	return 0;
+}
+
+/* Whether two readers may be at different places after this message. */
+static int
+check_agreement(struct parser *p)
+{
+	const uint16_t flags = p->http.flags;
+	bool has_length = p->headers[HEADER_CONTENT_LENGTH].start != 0,
+	     has_coding = p->headers[HEADER_TRANSFER_ENCODING].start != 0;
+
+	if (has_length && has_coding)
+		return bad(p, "Content-Length and Transfer-Encoding exclude each other");
+	if (has_length != ((flags & F_CONTENT_LENGTH) != 0) ||
+	    (has_length && p->body_missing != p->http.content_length))
+		return bad(p, "Content-Length can be read in two ways");
+	if (has_coding != ((flags & F_TRANSFER_ENCODING) != 0) ||
+	    p->is_chunked != ((flags & F_CHUNKED) != 0))
+		return bad(p, "Transfer-Encoding can be read in two ways");
+	return 0;
+}
+
+static int
+check_framing(struct parser *p)
+{
+	if (check_transfer_encoding(p) != 0 || check_content_length(p) != 0 ||
+	    check_agreement(p) != 0)
+		return -1;
+	p->has_body = p->is_chunked || p->body_missing > 0;
+	if (p->has_body && (p->http.method == HTTP_GET || p->http.method == HTTP_HEAD))
+		return bad(p, "GET and HEAD have no body");
+	if (p->http.method == HTTP_CONNECT)
+		return bad(p, "CONNECT has no path");
+	if (p->http.http_minor == 0 && p->http.method == HTTP_POST &&
+	    p->headers[HEADER_CONTENT_LENGTH].start == 0)
+		return bad(p, "POST needs a Content-Length in HTTP/1.0");
+	return 0;
 }
 
 /*
@@ -324,21 +371,14 @@ check_head(struct parser *p)
 
 	if (p->http.http_major != 1)
 		return bad(p, "the request line has no version");
-	if (check_lines(p) != 0 || check_transfer_encoding(p) != 0 || check_host(p) != 0)
+	if (check_lines(p) != 0 || check_framing(p) != 0 || check_host(p) != 0)
 		return -1;
-	if (p->has_body && (p->http.method == HTTP_GET || p->http.method == HTTP_HEAD))
-		return bad(p, "GET and HEAD have no body");
-	if (expect.s != NULL &&
-	    (expect.len != 12 || strncasecmp(expect.s, "100-continue", 12) != 0))
+	if (expect.s != NULL && !same(expect, STR("100-continue")))
 		return refuse(p, ERROR_EXPECTATION_FAILED,
 			      "the only expectation known here is 100-continue");
-	if (p->http.http_minor == 0 && p->http.method == HTTP_POST &&
-	    (p->http.flags & F_CONTENT_LENGTH) == 0)
-		return bad(p, "POST needs a Content-Length in HTTP/1.0");
 	if (p->headers[HEADER_CONTENT_ENCODING].start != 0)
 		return refuse(p, ERROR_UNSUPPORTED_MEDIA_TYPE, "no content coding is known here");
-	if ((p->http.flags & F_CONTENT_LENGTH) != 0 &&
-	    p->http.content_length > p->limits->body_bytes_max)
+	if (p->body_missing > p->limits->body_bytes_max)
 		return refuse(p, ERROR_TOO_LARGE, "the request body is too long");
 	return 0;
 }
@@ -369,54 +409,116 @@ llhttp_failed(struct parser *p, llhttp_errno_t why)
 static enum parsed
 head_complete(struct parser *p)
 {
-	llhttp_resume(&p->http);
 	p->head_len = p->fed;
-	p->has_body = (p->http.flags & F_CHUNKED) != 0 || p->http.content_length > 0;
 	return check_head(p) == 0 ? PARSED_HEAD : PARSED_FAILED;
 }
 
-/* Nothing is unbounded: not the head, and not what a chunked body adds to its bytes. */
-static bool
-over_limit(struct parser *p)
+static enum parsed
+feed_head(struct parser *p, size_t len)
 {
-	size_t most = p->limits->head_bytes_max;
+	const size_t most = p->limits->head_bytes_max, end = len < most ? len : most;
+	llhttp_errno_t result;
 
-	if (p->head_len == 0)
-		return p->fed >= most &&
-		       refuse(p, ERROR_HEADERS_TOO_LARGE, "the request headers are too long") != 0;
-	return p->chunk_bytes > most + CHUNK_BYTES_PER_BODY_BYTE * p->body_seen &&
-	       refuse(p, ERROR_HEADERS_TOO_LARGE, "chunk extensions or trailers are too long") != 0;
+	p->end = p->base + end;
+	if (p->header == HEADER_CONTENT_LENGTH && p->base[p->fed - 1] != '\r' &&
+	    p->base[p->fed - 1] != '\n') /* its value goes on */
+		blank_tabs(p->base + p->fed, p->end);
+	result = llhttp_execute(&p->http, p->base + p->fed, end - p->fed);
+	if (result == HPE_PAUSED) {
+		p->fed = (size_t)(llhttp_get_error_pos(&p->http) - p->base);
+		return head_complete(p);
+	}
+	if (result != HPE_OK)
+		return llhttp_failed(p, result);
+	p->fed = end;
+	if (p->fed < most)
+		return PARSED_MORE;
+	refuse(p, ERROR_HEADERS_TOO_LARGE, "the request headers are too long");
+	return PARSED_FAILED;
+}
+
+/*
+ * Takes the next len bytes as body. They are moved to the end of what the body has so far: chunks
+ * are joined, a body of one piece stays where it is.
+ */
+static void
+take_body(struct parser *p, size_t len)
+{
+	char *end = p->base + p->head_len + p->body_len;
+
+	p->body_seen += len;
+	if (!p->drop_body) {
+		if (end != p->base + p->fed)
+			memmove(end, p->base + p->fed, len);
+		p->body_len += len;
+	}
+	p->fed += len;
+}
+
+static size_t
+least(uint64_t a, size_t b)
+{
+	return a < b ? (size_t)a : b;
+}
+
+/* Reads one byte of framing. A chunk that says it is too long need not be waited for. */
+static int
+read_framing(struct parser *p)
+{
+	p->chunk_bytes++;
+	if (chunked_read(&p->chunked, p->base[p->fed++], &p->error) != 0)
+		return -1;
+	if (chunked_in_data(&p->chunked) &&
+	    p->chunked.left > p->limits->body_bytes_max - p->body_seen)
+		return refuse(p, ERROR_TOO_LARGE, "the request body is too long");
+	return 0;
+}
+
+/* Nothing is unbounded: what chunks add to the bytes of a body has a limit, too. */
+static enum parsed
+feed_chunked(struct parser *p, size_t len)
+{
+	while (p->fed < len && !chunked_at_end(&p->chunked)) {
+		if (chunked_in_data(&p->chunked)) {
+			size_t piece = least(p->chunked.left, len - p->fed);
+
+			take_body(p, piece);
+			chunked_take(&p->chunked, piece);
+		} else if (read_framing(p) != 0)
+			return PARSED_FAILED;
+	}
+	if (p->chunk_bytes > p->limits->head_bytes_max + CHUNK_BYTES_PER_BODY_BYTE * p->body_seen) {
+		refuse(p, ERROR_HEADERS_TOO_LARGE, "chunk extensions or trailers are too long");
+		return PARSED_FAILED;
+	}
+	return chunked_at_end(&p->chunked) ? PARSED_DONE : PARSED_MORE;
+}
+
+static enum parsed
+feed_body(struct parser *p, size_t len)
+{
+	if (p->is_chunked)
+		return feed_chunked(p, len);
+	if (p->body_missing > 0) {
+		size_t piece = least(p->body_missing, len - p->fed);
+
+		take_body(p, piece);
+		p->body_missing -= piece;
+	}
+	return p->body_missing == 0 ? PARSED_DONE : PARSED_MORE;
 }
 
 enum parsed
 parser_feed(struct parser *parser, char *base, size_t len)
 {
-	size_t before = parser->fed, body_before = parser->body_seen, end = len;
-	llhttp_errno_t result;
+	enum parsed parsed;
 
 	assert(parser->error.code == ERROR_NONE && parser->fed <= len);
-	if (parser->head_len > 0 && !parser->has_body)
-		return PARSED_DONE;
-	if (parser->head_len == 0 && end > parser->limits->head_bytes_max)
-		end = parser->limits->head_bytes_max;
 	parser->base = base;
-	parser->from = base + before;
-	result = llhttp_execute(&parser->http, base + before, end - before);
-	if (result != HPE_OK && result != HPE_PAUSED)
-		return llhttp_failed(parser, result);
-	parser->fed =
-	    result == HPE_PAUSED ? (size_t)(llhttp_get_error_pos(&parser->http) - base) : end;
-	if (result == HPE_PAUSED && parser->head_len == 0)
-		return head_complete(parser);
-	if (parser->head_len > 0)
-		parser->chunk_bytes += parser->fed - before - (parser->body_seen - body_before);
-	if (over_limit(parser))
-		return PARSED_FAILED;
-	if (result == HPE_PAUSED)
-		return PARSED_DONE;
-	parser->last = end > before ? base[end - 1] : parser->last;
-	parser->fed = parser_end(parser);
-	return PARSED_MORE;
+	parsed = parser->head_len == 0 ? feed_head(parser, len) : feed_body(parser, len);
+	if (parsed == PARSED_MORE)
+		parser->fed = parser_end(parser);
+	return parsed;
 }
 
 size_t
@@ -434,15 +536,11 @@ parser_text(const char *base, struct span span)
 bool
 parser_keeps_alive(const struct parser *parser)
 {
-	if ((parser->http.flags & F_CONNECTION_CLOSE) != 0)
-		return false;
-	return parser->http.http_minor > 0 || (parser->http.flags & F_CONNECTION_KEEP_ALIVE) != 0;
+	return !parser->wants_close && (parser->http.http_minor > 0 || parser->wants_keep_alive);
 }
 
 uint64_t
 parser_body_missing(const struct parser *parser)
 {
-	return parser->head_len > 0 && (parser->http.flags & F_CHUNKED) == 0
-		   ? parser->http.content_length
-		   : 0;
+	return parser->body_missing;
 }

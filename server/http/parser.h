@@ -1,6 +1,6 @@
 /*
- * parser.h - bytes to one HTTP/1.1 message: llhttp, and every rule of RFC 9112 that it leaves to
- * us.
+ * parser.h - bytes to one HTTP/1.1 message: llhttp for the head, and every rule of RFC 9112 that it
+ * leaves to us.
  *
  * Here: framing, limits on it, the few headers anybody reads. Fed with bytes in one growing buffer,
  * it keeps no copy: what it found are offsets from the message's first byte, so the buffer may move
@@ -18,11 +18,14 @@
 
 #include "schema/error.h"
 #include "schema/text.h"
+#include "server/http/chunked.h"
 
 enum header {
 	HEADER_HOST,
 	HEADER_AUTHORIZATION,
+	HEADER_CONNECTION,
 	HEADER_CONTENT_ENCODING,
+	HEADER_CONTENT_LENGTH,
 	HEADER_CONTENT_TYPE,
 	HEADER_EXPECT,
 	HEADER_IDEMPOTENCY_KEY,
@@ -53,9 +56,7 @@ struct parser {
 	llhttp_t http;
 	const struct parser_limits *limits;
 	char *base;                  /* during a feed only */
-	const char *from;            /* where this feed began */
-	char last;                   /* the last byte of the feeds before */
-	char trailer[20];            /* name of the trailer being read, as far as it matters */
+	char *end;                   /* of what is fed */
 	struct span target, version; /* of the request line */
 	struct span headers[HEADERS];
 	int header;                /* the one being read; HEADERS: one that nobody reads */
@@ -64,7 +65,11 @@ struct parser {
 	size_t head_len, body_len; /* head_len is 0 until the head is complete */
 	/* body bytes, also dropped ones; bytes of the body's framing */
 	size_t body_seen, chunk_bytes;
-	bool has_body;  /* known after the head */
+	/* Known after the head. */
+	bool wants_close, wants_keep_alive; /* of Connection */
+	bool has_body, is_chunked;
+	uint64_t body_missing; /* bytes that Content-Length still promises */
+	struct chunked chunked;
 	bool drop_body; /* set after the head: the body is read and forgotten */
 	struct error error;
 };
@@ -81,7 +86,7 @@ size_t parser_end(const struct parser *parser);
 /* After HEAD. */
 struct str parser_text(const char *base, struct span span); /* NULL when absent */
 bool parser_keeps_alive(const struct parser *parser);
-/* bytes that Content-Length still promises; 0 when chunked */
+/* bytes that Content-Length still promises; 0 when chunked, and before the head is complete */
 uint64_t parser_body_missing(const struct parser *parser);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,11 +34,11 @@ take_texts(struct parser *parser, const char *base, struct result *ret)
 }
 
 /*
- * Feeds the text in pieces of `step` bytes. Each piece has memory of exactly its size, so that ASan
- * sees a read past its end.
+ * Feeds the first bytes of the text together, the rest in pieces of `step` bytes. Each piece has
+ * memory of exactly its size, so that ASan sees a read past its end.
  */
 static struct result
-parse(const char *text, size_t step)
+parse_cut(const char *text, size_t first, size_t step)
 {
 	struct parser parser;
 	struct result result = { .ended = PARSED_MORE };
@@ -47,7 +48,8 @@ parse(const char *text, size_t step)
 	parser_init(&parser, &limits);
 	while (result.ended == PARSED_MORE || result.ended == PARSED_HEAD) {
 		if (result.ended == PARSED_MORE) {
-			size_t piece = len - given < step ? len - given : step;
+			size_t wanted = given == 0 ? first : step;
+			size_t piece = len - given < wanted ? len - given : wanted;
 			char *moved;
 
 			if (piece == 0)
@@ -78,19 +80,32 @@ parse(const char *text, size_t step)
 }
 
 static void
+assert_same(const struct result *other, const struct result *ret)
+{
+	assert_int_equal(other->ended, ret->ended);
+	assert_int_equal(other->code, ret->code);
+	assert_string_equal(other->body, ret->body);
+	assert_string_equal(other->target, ret->target);
+	assert_int_equal(other->keeps_alive, ret->keeps_alive);
+	if (ret->ended == PARSED_DONE)
+		assert_int_equal(other->used, ret->used);
+}
+
+static void
 whole_and_in_pieces(const char *text, struct result *ret)
 {
-	*ret = parse(text, strlen(text));
-	for (size_t step = 1; step < 8; step++) {
-		struct result other = parse(text, step);
+	const size_t len = strlen(text);
 
-		assert_int_equal(other.ended, ret->ended);
-		assert_int_equal(other.code, ret->code);
-		assert_string_equal(other.body, ret->body);
-		assert_string_equal(other.target, ret->target);
-		assert_int_equal(other.keeps_alive, ret->keeps_alive);
-		if (ret->ended == PARSED_DONE)
-			assert_int_equal(other.used, ret->used);
+	*ret = parse_cut(text, len, len);
+	for (size_t step = 1; step < 8; step++) {
+		struct result other = parse_cut(text, step, step);
+
+		assert_same(&other, ret);
+	}
+	for (size_t first = 1; first < len; first++) {
+		struct result other = parse_cut(text, first, len);
+
+		assert_same(&other, ret);
 	}
 }
 
@@ -169,6 +184,11 @@ a_bad_message_is_refused_however_it_is_cut(void **state)
 		{ "POST / HTTP/1.1\r\n" HOST
 		  "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nT: a\r\n b\r\n\r\n",
 		  ERROR_BAD_REQUEST },
+		{ "POST / HTTP/1.1\r\n" HOST
+		  "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n: a\r\n\r\n",
+		  ERROR_BAD_REQUEST },
+		{ "\rGET / HTTP/1.1\r\n" HOST "\r\n", ERROR_BAD_REQUEST },
+		{ "CONNECT /v1 HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", ERROR_BAD_REQUEST },
 	};
 
 	(void)state;
@@ -178,6 +198,41 @@ a_bad_message_is_refused_however_it_is_cut(void **state)
 		whole_and_in_pieces(rows[i].text, &result);
 		assert_int_equal(result.ended, PARSED_FAILED);
 		assert_int_equal(result.code, rows[i].code);
+	}
+}
+
+/* A header that frames, with white space around its value, and how the message must end. */
+static void
+check_framing(const char *name, const char *value, const char *before, const char *after,
+	      const char *body)
+{
+	bool refused = strcmp(name, "Transfer-Encoding") == 0 && strchr(after, '\t') != NULL;
+	char text[512];
+	struct result result;
+
+	snprintf(text, sizeof(text), "POST / HTTP/1.1\r\n%s:%s%s%s\r\n" HOST "A: b\tc\r\n\r\n%sGET",
+		 name, before, value, after, body);
+	whole_and_in_pieces(text, &result);
+	assert_int_equal(result.ended, refused ? PARSED_FAILED : PARSED_DONE);
+	if (refused)
+		return;
+	assert_string_equal(result.body, "hello");
+	assert_string_equal(text + result.used, "GET");
+}
+
+static void
+white_space_around_a_length_or_coding_never_moves_the_end(void **state)
+{
+	static const char *const spaces[] = { "", " ", "\t", " \t", "\t ", "\t\t", "   " };
+	const size_t count = sizeof(spaces) / sizeof(spaces[0]);
+
+	(void)state;
+	for (size_t i = 0; i < count * count; i++) {
+		const char *before = spaces[i / count], *after = spaces[i % count];
+
+		check_framing("Content-Length", "5", before, after, "hello");
+		check_framing("Transfer-Encoding", "chunked", before, after,
+			      "5;a = \"b\"\r\nhello\r\n0\r\nT: u\r\n\r\n");
 	}
 }
 
@@ -237,6 +292,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_message_is_read_to_its_end_and_no_further),
 		cmocka_unit_test(a_bad_message_is_refused_however_it_is_cut),
+		cmocka_unit_test(white_space_around_a_length_or_coding_never_moves_the_end),
 		cmocka_unit_test(every_part_has_its_limit),
 		cmocka_unit_test(a_dropped_body_is_read_but_not_kept),
 	};
