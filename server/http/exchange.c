@@ -178,9 +178,31 @@ is_for_webhook(const struct http *http, struct str target)
 {
 	const struct webhook *webhook = http->calls->webhook;
 
+	target = target_behind_authority(target);
 	return webhook != NULL && str_starts(target, webhook->path) &&
 	       (target.len == webhook->path.len || target.s[webhook->path.len] == '?' ||
 		target.s[webhook->path.len] == '/');
+}
+
+/*
+ * Reads the target. Of a URL the authority counts, and not Host (RFC 9112 section 3.2.2): it must
+ * name this server.
+ */
+static int
+read_target(struct connection *c, struct str target)
+{
+	struct request *request = &c->request;
+	struct str authority;
+
+	if (target_split(target, &authority, &request->path, &request->query, &c->refusal) != 0)
+		return -1;
+	if (authority.s == NULL)
+		return 0;
+	if (!guard_knows(&c->http->guard, c->endpoint, authority))
+		return error_set(&c->refusal, ERROR_BAD_REQUEST,
+				 "the request target names another server");
+	request->headers[HEADER_HOST] = authority;
+	return 0;
 }
 
 static void
@@ -198,7 +220,7 @@ head_arrived(struct connection *c)
 	request->http_1_0 = c->parser.http.http_minor == 0;
 	request->webhook = is_for_webhook(c->http, target);
 	request->address = c->peer != NULL ? c->peer->key : 0;
-	if (target_split(target, &request->path, &request->query, &c->refusal) != 0) {
+	if (read_target(c, target) != 0) {
 		exchange_refuse(c, &c->refusal);
 		return;
 	}

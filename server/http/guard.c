@@ -112,13 +112,18 @@ origin_is_ours(const struct guard *guard, const struct endpoint *endpoint, struc
 	return false;
 }
 
+bool
+guard_knows(const struct guard *guard, const struct endpoint *endpoint, struct str host)
+{
+	return authority_is_ours(endpoint, host, -1) || allowed(guard, host);
+}
+
 int
 guard_check(const struct guard *guard, const struct endpoint *endpoint, const struct origin *from,
 	    bool changes, struct error *err)
 {
 	/* HTTP/1.0 may leave Host out; a browser never does. */
-	if (from->host.s != NULL && !authority_is_ours(endpoint, from->host, -1) &&
-	    !allowed(guard, from->host))
+	if (from->host.s != NULL && !guard_knows(guard, endpoint, from->host))
 		return error_set(err, ERROR_MISDIRECTED,
 				 "Host is none of this server's names; --allow-host adds one");
 	if (!changes)

@@ -30,4 +30,7 @@ struct origin {
 int guard_check(const struct guard *guard, const struct endpoint *endpoint,
 		const struct origin *from, bool changes, struct error *err);
 
+/* Whether HOST or HOST:PORT names this server, as Host must. */
+bool guard_knows(const struct guard *guard, const struct endpoint *endpoint, struct str host);
+
 #endif

@@ -4,7 +4,11 @@
  */
 #include "server/http/target.h"
 
+#include <strings.h>
+
 #include "schema/text.h"
+
+#define SCHEME_BYTES 7 /* "http://" */
 
 static int
 hex(char c)
@@ -25,14 +29,9 @@ allowed(char c)
 	return c > 0x20 && c < 0x7f && memchr("\"#<>\\^`", c, 7) == NULL;
 }
 
-int
-target_split(struct str target, struct str *path, struct str *query, struct error *err)
+static int
+check_characters(struct str target, struct error *err)
 {
-	const char *question;
-
-	if (target.len == 0 || target.s[0] != '/' || (target.len > 1 && target.s[1] == '/'))
-		return error_set(err, ERROR_BAD_REQUEST,
-				 "the request target must be a path, and begin with one slash");
 	for (size_t i = 0; i < target.len; i++) {
 		if (!allowed(target.s[i]))
 			return error_set(err, ERROR_BAD_REQUEST,
@@ -40,11 +39,53 @@ target_split(struct str target, struct str *path, struct str *query, struct erro
 		if (str_starts((struct str){ target.s + i, target.len - i }, STR("%00")))
 			return error_set(err, ERROR_BAD_REQUEST, "the request target has %%00");
 	}
-	question = memchr(target.s, '?', target.len);
-	*path =
-	    (struct str){ target.s, question != NULL ? (size_t)(question - target.s) : target.len };
+	return 0;
+}
+
+/* The length of "http://authority"; 0 without it. */
+static size_t
+authority_end(struct str target)
+{
+	size_t end = SCHEME_BYTES;
+
+	if (target.len < SCHEME_BYTES || strncasecmp(target.s, "http://", SCHEME_BYTES) != 0)
+		return 0;
+	while (end < target.len && target.s[end] != '/' && target.s[end] != '?')
+		end++;
+	return end;
+}
+
+struct str
+target_behind_authority(struct str target)
+{
+	size_t len = authority_end(target);
+
+	return (struct str){ target.s + len, target.len - len };
+}
+
+int
+target_split(struct str target, struct str *authority, struct str *path, struct str *query,
+	     struct error *err)
+{
+	const size_t end = authority_end(target);
+	struct str rest = { target.s + end, target.len - end };
+	const char *question;
+
+	*authority =
+	    end > 0 ? (struct str){ target.s + SCHEME_BYTES, end - SCHEME_BYTES } : STR_NULL;
+	if ((end == 0 && (rest.len == 0 || rest.s[0] != '/')) || end == SCHEME_BYTES ||
+	    str_starts(rest, STR("//")))
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "the request target must be a path that begins with one slash, or "
+				 "a URL with http");
+	if (check_characters(target, err) != 0)
+		return -1;
+	question = memchr(rest.s, '?', rest.len);
+	*path = (struct str){ rest.s, question != NULL ? (size_t)(question - rest.s) : rest.len };
 	*query =
-	    question != NULL ? (struct str){ question + 1, target.len - path->len - 1 } : STR_NULL;
+	    question != NULL ? (struct str){ question + 1, rest.len - path->len - 1 } : STR_NULL;
+	if (path->len == 0)
+		*path = STR("/");
 	return 0;
 }
 

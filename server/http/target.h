@@ -12,11 +12,16 @@
 #include "schema/mem.h"
 
 /*
- * Splits an origin-form target. Failure: ERROR_BAD_REQUEST for anything else: absolute-form, "//"
- * in front, characters that must be escaped, an escaped NUL, a fragment. query is NULL where there
- * is no "?".
+ * Splits a target in origin form (/path?query) or absolute form (http://authority/path?query, RFC
+ * 9112 section 3.2.2). Failure: ERROR_BAD_REQUEST for anything else: another scheme, a user, "//"
+ * in front of the path, characters that must be escaped, an escaped NUL, a fragment. authority is
+ * NULL in origin form, query where there is no "?".
  */
-int target_split(struct str target, struct str *path, struct str *query, struct error *err);
+int target_split(struct str target, struct str *authority, struct str *path, struct str *query,
+		 struct error *err);
+
+/* What is behind "http://authority", if that is there: for targets that may be wrong. */
+struct str target_behind_authority(struct str target);
 
 /*
  * Decodes escapes, and in queries "+" as a space. ERROR_BAD_REQUEST for a broken escape, and unless

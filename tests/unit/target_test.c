@@ -15,22 +15,30 @@ static void
 a_target_is_a_path_and_perhaps_a_query(void **state)
 {
 	static const struct {
-		const char *target, *path, *query;
+		const char *target, *path, *query, *authority;
 	} rows[] = {
-		{ "/", "/", NULL },
-		{ "/v1/events", "/v1/events", NULL },
-		{ "/v1/events?", "/v1/events", "" },
-		{ "/v1/events?a=b&c", "/v1/events", "a=b&c" },
-		{ "/v1/events?a=?/", "/v1/events", "a=?/" },
-		{ "/a//b", "/a//b", NULL },
-		{ "/%41?[]{}|", "/%41", "[]{}|" },
+		{ "/", "/", NULL, NULL },
+		{ "/v1/events", "/v1/events", NULL, NULL },
+		{ "/v1/events?", "/v1/events", "", NULL },
+		{ "/v1/events?a=b&c", "/v1/events", "a=b&c", NULL },
+		{ "/v1/events?a=?/", "/v1/events", "a=?/", NULL },
+		{ "/a//b", "/a//b", NULL, NULL },
+		{ "/%41?[]{}|", "/%41", "[]{}|", NULL },
+		{ "http://h/a?b", "/a", "b", "h" },
+		{ "HTTP://[::1]:80/", "/", NULL, "[::1]:80" },
+		{ "http://h:1", "/", NULL, "h:1" },
+		{ "http://h?a/b", "/", "a/b", "h" },
+		{ "/http://h", "/http://h", NULL, NULL },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct str path, query;
+		struct str authority, path, query;
 
-		assert_int_equal(target_split(str_of(rows[i].target), &path, &query, NULL), 0);
+		assert_int_equal(
+		    target_split(str_of(rows[i].target), &authority, &path, &query, NULL), 0);
+		assert_int_equal(authority.s == NULL, rows[i].authority == NULL);
+		assert_true(str_eq(authority, str_of(rows[i].authority)));
 		assert_true(str_eq(path, str_of(rows[i].path)));
 		assert_int_equal(query.s == NULL, rows[i].query == NULL);
 		assert_true(str_eq(query, str_of(rows[i].query)));
@@ -40,17 +48,19 @@ a_target_is_a_path_and_perhaps_a_query(void **state)
 static void
 anything_else_is_refused(void **state)
 {
-	static const char *const targets[] = { "",          "*",    "v1",    "//v1",
-					       "http://x/", "/a b", "/a\tb", "/\x7f",
-					       "/\xc3\xa9", "/a#b", "/a%00", "/?x=%00",
-					       "/\"",       "/<",   "/\\",   "/^",
-					       "/`" };
-	struct str path, query;
+	static const char *const targets[] = { "",           "*",       "v1",        "//v1",
+					       "http:///",   "/a b",    "/a\tb",     "/\x7f",
+					       "/\xc3\xa9",  "/a#b",    "/a%00",     "/?x=%00",
+					       "/\"",        "/<",      "/\\",       "/^",
+					       "/`",         "http://", "http:/a",   "http://h//a",
+					       "https://h/", "x://h/",  "http://h/ " };
+	struct str authority, path, query;
 	struct error err;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
-		assert_int_equal(target_split(str_of(targets[i]), &path, &query, &err), -1);
+		assert_int_equal(target_split(str_of(targets[i]), &authority, &path, &query, &err),
+				 -1);
 		assert_int_equal(err.code, ERROR_BAD_REQUEST);
 	}
 }
