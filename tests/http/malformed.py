@@ -108,13 +108,31 @@ REQUEST_LINES = [
     refused("bare LF everywhere", get().replace(b"\r\n", b"\n"), 400),
     refused("bare CR after the request line", get().replace(b"\r\n", b"\r", 1), 400),
     refused("CR CR LF after the request line", b"GET /v1/stats HTTP/1.1\r\r\nHost: 127.0.0.1\r\n\r\n", 400),
+    refused("a bare CR before the request line", b"\r" + get(), 400),
+    refused("a bare LF before the request line", b"\n" + get(), 400),
+    refused("CR CR LF before the request line", b"\r\r\n" + get(), 400),
+    refused("a bare CR before the second request line", b"\r\n\r" + get(), 400),
+    refused("CONNECT of a path, with a body", post(length(MARK), line=b"CONNECT /v1/events HTTP/1.1", body=MARK), 400),
     refused("CONNECT", get(line=b"CONNECT 127.0.0.1:80 HTTP/1.1"), 400),
     refused("OPTIONS of everything", get(line=b"OPTIONS * HTTP/1.1"), 400),
     refused("an upgrade to h2c by PRI", get(line=b"PRI /v1/stats HTTP/1.1"), 400),
 ]
 
 TARGETS = [
-    refused("absolute form", get(line=b"GET http://127.0.0.1/v1/stats HTTP/1.1"), 400),
+    accepted("absolute form", get(line=b"GET http://127.0.0.1/v1/stats HTTP/1.1")),
+    accepted("absolute form with a body", post(length(EVENT), line=b"POST http://localhost/v1/events HTTP/1.1"), 201),
+    accepted("absolute form in capitals", get(line=b"GET HTTP://LOCALHOST/v1/stats HTTP/1.1")),
+    accepted("absolute form of IPv6", get(line=b"GET http://[::1]/v1/stats HTTP/1.1")),
+    accepted("absolute form with a query", get(line=b"GET http://127.0.0.1/v1/events?sessionKey=main HTTP/1.1")),
+    accepted("absolute form without a path", get(line=b"GET http://127.0.0.1 HTTP/1.1"), 404),
+    accepted("absolute form without a path, with a query", get(line=b"GET http://127.0.0.1?/v1/stats HTTP/1.1"), 404),
+    accepted("absolute form goes before Host", message(b"GET http://127.0.0.1/v1/stats HTTP/1.1", b"Host: evil.example", AUTH)),
+    refused("absolute form without Host", message(b"GET http://127.0.0.1/v1/stats HTTP/1.1", AUTH), 400),
+    refused("absolute form with another port", get(line=b"GET http://127.0.0.1:1/v1/stats HTTP/1.1"), 400),
+    refused("absolute form with a user", get(line=b"GET http://user@127.0.0.1/v1/stats HTTP/1.1"), 400),
+    refused("absolute form without an authority", get(line=b"GET http:///v1/stats HTTP/1.1"), 400),
+    refused("absolute form with //", get(line=b"GET http://127.0.0.1//v1/stats HTTP/1.1"), 400),
+    refused("absolute form with https", get(line=b"GET https://127.0.0.1/v1/stats HTTP/1.1"), 400),
     refused("absolute form of another host", get(line=b"GET http://evil.example/v1/stats HTTP/1.1"), 400),
     refused("absolute form, unknown scheme", get(line=b"GET x://127.0.0.1/v1/stats HTTP/1.1"), 400),
     refused("a path that begins with //", get(line=b"GET //v1/stats HTTP/1.1"), 400),
@@ -232,6 +250,22 @@ CHUNKS = [
     accepted("capital hexadecimal and leading zeros", chunks(b"00%X\r\n%s\r\n000\r\n\r\n" % (len(EVENT), EVENT)), 201),
     accepted("a chunk extension", chunks(b"%x;name=value\r\n%s\r\n0\r\n\r\n" % (len(EVENT), EVENT)), 201),
     accepted("a quoted chunk extension", chunks(b'%x;name="va;lue"\r\n%s\r\n0\r\n\r\n' % (len(EVENT), EVENT)), 201),
+    accepted("two chunk extensions", chunks(b"%x;a=b;c\r\n%s\r\n0;d\r\n\r\n" % (len(EVENT), EVENT)), 201),
+    accepted("white space in chunk extensions", chunks(b"%x ; a\t= b \t;\tc ;d\r\n%s\r\n0\r\n\r\n" % (len(EVENT), EVENT)), 201),
+    accepted("quoted pairs in chunk extensions", chunks(b'%x;a="\\"\\\\;\t\xe9";b=""\r\n%s\r\n0\r\n\r\n' % (len(EVENT), EVENT)), 201),
+    refused("an empty chunk extension", chunks(b"3;\r\nabc\r\n0\r\n\r\n"), 400),
+    refused("a chunk extension without a name", chunks(b"3;=a\r\nabc\r\n0\r\n\r\n"), 400),
+    refused("a chunk extension without a value", chunks(b"3;a=\r\nabc\r\n0\r\n\r\n"), 400),
+    refused("a chunk extension with two values", chunks(b"3;a=b c\r\nabc\r\n0\r\n\r\n"), 400),
+    refused("a chunk extension that ends with a space", chunks(b"3;a \r\nabc\r\n0\r\n\r\n"), 400),
+    refused("an open quote in a chunk extension", chunks(b'3;a="b\r\nabc\r\n0\r\n\r\n'), 400),
+    refused("a quoted line end in a chunk extension", chunks(b'3;a="\\\r\n";b\r\nabc\r\n0\r\n\r\n'), 400),
+    refused("a bare CR in a chunk extension", chunks(b"3;a\rb\r\nabc\r\n0\r\n\r\n"), 400),
+    refused("an empty trailer name", chunks(b"%x\r\n%s\r\n0\r\n: y\r\n\r\n" % (len(EVENT), EVENT)), 400),
+    refused("a space before a trailer's colon", chunks(b"%x\r\n%s\r\n0\r\nX : y\r\n\r\n" % (len(EVENT), EVENT)), 400),
+    refused("a Transfer-Encoding trailer", chunks(b"%x\r\n%s\r\n0\r\ntransfer-ENCODING: chunked\r\n\r\n" % (len(EVENT), EVENT)), 400),
+    refused("a bare CR in a trailer", chunks(b"%x\r\n%s\r\n0\r\nX: y\rz\r\n\r\n" % (len(EVENT), EVENT)), 400),
+    refused("a NUL in a trailer", chunks(b"%x\r\n%s\r\n0\r\nX: \0\r\n\r\n" % (len(EVENT), EVENT)), 400),
     accepted("trailers are dropped", chunks(b"%x\r\n%s\r\n0\r\nX-Trailer: y\r\nAuthorization: Bearer wrong\r\n\r\n" % (len(EVENT), EVENT)), 201),
     accepted("a Host in a trailer is none", chunks(b"%x\r\n%s\r\n0\r\nHost: evil.example\r\n\r\n" % (len(EVENT), EVENT)), 201),
     accepted("Chunked in capitals", post(b"Transfer-Encoding: CHUNKED", body=b"%x\r\n%s\r\n0\r\n\r\n" % (len(EVENT), EVENT)), 201),
@@ -343,5 +377,41 @@ PIPELINES = [
     Case("a chunked body that ends early", chunks(b"0\r\n\r\nX" + smuggled()), (400, 400), True),
 ]
 
+OWS = [b"", b" ", b"\t", b" \t", b"\t ", b"\t\t", b" " * 30]
+NO_OWS = [b"\x0b", b"\x0c", b"\0", b" \x0b", b"\t\x1f"]
+
+
+def framed(header, before, after):
+    """A request with the header that frames or routes it, and white space around its value."""
+    value = lambda text: header + b":" + before + text + after
+    if header == b"Content-Length":
+        return post(value(b"%d" % len(EVENT)))
+    if header == b"Transfer-Encoding":
+        return post(value(b"chunked"), body=b"%x\r\n%s\r\n0\r\n\r\n" % (len(EVENT), EVENT))
+    if header == b"Host":
+        return message(GET, value(b"127.0.0.1"), AUTH)
+    if header == b"Expect":
+        return post(value(b"100-continue"), length(EVENT))
+    return get(*([b"Connection: upgrade"] if header == b"Upgrade" else []), value(b"h2c" if header == b"Upgrade" else b"close"))
+
+
+def framing(header, before, after):
+    """RFC 9110 section 5.5: spaces and tabs around a value are no part of it. Where llhttp does not
+    see that a body is chunked, the message is refused.
+    """
+    name, raw = f"{header.decode()} between {before!r} and {after!r}", framed(header, before, after)
+    if before in NO_OWS or after in NO_OWS or (header == b"Transfer-Encoding" and b"\t" in after):
+        return refused(name, raw, 400)
+    if header == b"Connection":
+        return last(name, raw + smuggled())
+    return accepted(name, raw, 201 if raw.startswith(b"POST") else 200)
+
+
+FRAMING = [framing(header, before, after) for header in (b"Content-Length", b"Transfer-Encoding", b"Host", b"Connection", b"Expect", b"Upgrade")
+    for before, after in [*((b" ", w) for w in OWS + NO_OWS), *((w, b"") for w in OWS + NO_OWS), *((w, w) for w in OWS[2:])]]
+FRAMING += [refused(f"{header.decode()} and {w!r} before its colon", framed(header, b" ", b"").replace(header + b":", header + w + b":"), 400)
+    for header in (b"Content-Length", b"Transfer-Encoding", b"Host", b"Connection", b"Expect", b"Upgrade") for w in OWS[1:] + NO_OWS]
+FRAMING = list({c.name: c for c in FRAMING}.values())
+
 CASES = [Case(f"{group}: {c.name}", *c[1:]) for group, cases in (("request line", REQUEST_LINES), ("target", TARGETS), ("host", HOSTS), ("header", HEADERS), ("length", LENGTHS),
-    ("chunk", CHUNKS), ("coding", CODINGS), ("connection", CONNECTIONS), ("expect", EXPECTATIONS), ("pipeline", PIPELINES)) for c in cases]
+    ("chunk", CHUNKS), ("coding", CODINGS), ("framing", FRAMING), ("connection", CONNECTIONS), ("expect", EXPECTATIONS), ("pipeline", PIPELINES)) for c in cases]
