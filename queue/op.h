@@ -232,8 +232,10 @@ struct lease_take_op {
 
 /*
  * Ack, nack or extend all of a lease's events or some. ERROR_NOT_FOUND: no such lease.
- * ERROR_INVALID_FIELD: an id that it never held. ERROR_CONFLICT: it no longer holds a named event,
- * and nothing changes. An ack of events that were acked under this lease succeeds again.
+ * ERROR_INVALID_FIELD: an id that it never held, whatever the others are. ERROR_CONFLICT: a named
+ * event was returned to its queue, and nothing changes. Events that were settled while the lease
+ * held them are listed as gone, and the call applies to the rest. An ack of events that were acked
+ * under this lease succeeds again.
  */
 enum lease_action { LEASE_ACK, LEASE_NACK, LEASE_EXTEND };
 struct lease_change_op {
@@ -247,14 +249,16 @@ struct lease_change_op {
 	bool count_attempt; /* nack */
 	int64_t lease_ms;   /* extend: from now */
 	/* The op's own, from the lease's history: */
-	int64_t *held; /* ascending */
-	bool *acked;   /* each of them */
+	int64_t *held;              /* ascending */
+	enum outcome_kind *left_by; /* what took each of them out of the lease; 0: nothing yet */
 	size_t held_count;
-	bool ended_by_ack; /* the last outcome that took events out of it was an ack */
-	int64_t until_ms;  /* out, extend */
-	size_t changed;    /* out: events acked, returned or extended */
-	size_t dead;       /* out, nack: of these, how many became dead letters */
-	size_t left;       /* out: events that the lease still holds */
+	bool ended_by_ack;   /* the last outcome that took events out of it was an ack */
+	int64_t until_ms;    /* out, extend */
+	size_t changed;      /* out: events acked, returned or extended */
+	size_t dead;         /* out, nack: of these, how many became dead letters */
+	size_t left;         /* out: events that the lease still holds */
+	const int64_t *gone; /* out: named events that were settled meanwhile; ascending */
+	size_t gone_count;
 };
 
 /*

@@ -5,7 +5,11 @@
  * time. If the lease holds all events that the call names, the catalog is enough to carry it out.
  * Otherwise only the log can tell a repeated call from a late one: the op looks the lease's
  * outcomes up and is planned again in the next turn.
+ *
+ * An event that was settled while the lease held it, by a call or by its time to live, needs no ack
+ * any more and can be given to nobody else. It is named as gone and does not hinder the rest.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -92,33 +96,41 @@ lease_change_found(struct op *op, size_t index, const struct found *found)
 	(void)index;
 	if (outcome->kind == OUTCOME_LEASED) {
 		call->held = arena_alloc(&op->arena, outcome->count * sizeof(*call->held));
-		call->acked = arena_alloc(&op->arena, outcome->count * sizeof(*call->acked));
+		call->left_by = arena_alloc(&op->arena, outcome->count * sizeof(*call->left_by));
 		call->held_count = outcome->count;
 		memcpy(call->held, outcome->ids, outcome->count * sizeof(*call->held));
 		return;
 	}
 	call->ended_by_ack = outcome->kind == OUTCOME_ACKED;
-	for (size_t i = 0; call->ended_by_ack && i < outcome->count; i++) {
+	for (size_t i = 0; i < outcome->count; i++) {
 		const int64_t *at = find_id(call->held, call->held_count, outcome->ids[i]);
 
-		if (at != NULL)
-			call->acked[at - call->held] = true;
+		if (at != NULL && call->left_by[at - call->held] == 0)
+			call->left_by[at - call->held] = outcome->kind;
 	}
 }
 
-/* Whether the event was acked under this lease, in the log or by an earlier op of this batch. */
 static bool
-has_acked(const struct plan *plan, const struct lease_change_op *call, const int64_t *held)
+ends_hold(const struct store_outcome *outcome)
 {
-	bool acked = call->acked[held - call->held];
+	return outcome->kind <= OUTCOME_LAST_SETTLING || outcome->kind == OUTCOME_NACKED ||
+	       outcome->kind == OUTCOME_RETURNED || outcome->kind == OUTCOME_LAPSED;
+}
 
-	for (size_t i = 0; !acked && i < plan->records.outcome_count; i++) {
+/* What took the event out of this lease: the log says it, or else an earlier op of this batch. */
+static enum outcome_kind
+left_by(const struct plan *plan, const struct lease_change_op *call, const int64_t *held)
+{
+	enum outcome_kind kind = call->left_by[held - call->held];
+
+	for (size_t i = 0; kind == 0 && i < plan->records.outcome_count; i++) {
 		const struct store_outcome *outcome = &plan->records.outcomes[i];
 
-		acked = outcome->kind == OUTCOME_ACKED && outcome->lease == lease_id(call) &&
-			find_id(outcome->ids, outcome->count, *held) != NULL;
+		if (ends_hold(outcome) && find_id(outcome->ids, outcome->count, *held) != NULL)
+			kind = outcome->kind;
 	}
-	return acked;
+	assert(kind != 0);
+	return kind;
 }
 
 static int
@@ -129,37 +141,89 @@ lost(struct lease_change_op *call)
 	    "the lease no longer holds what is named: it ran out, or this was given back");
 }
 
+static int
+check_were_held(struct lease_change_op *call, struct id_list named)
+{
+	for (size_t i = 0; i < named.count; i++)
+		if (find_id(call->held, call->held_count, named.ids[i]) == NULL)
+			return error_set_field(&call->op.error, "/ids",
+					       "event %lld was never in this lease",
+					       (long long)named.ids[i]);
+	return 0;
+}
+
+/*
+ * Sorts the named events, all of which were in the lease. *named keeps those that it still holds;
+ * gone gets those that were settled under it, other than by an ack. An event that was acked under
+ * it is passed over if pass_acked. Any other is lost: returned, and perhaps in other hands.
+ */
+static int
+sort_named(const struct plan *plan, struct lease_change_op *call, const struct lease *lease,
+	   bool pass_acked, struct id_list *named)
+{
+	struct id_list still = { named->ids, 0 },
+		       gone = id_list_alloc(&call->op.arena, named->count);
+
+	for (size_t i = 0; i < named->count; i++) {
+		int64_t id = named->ids[i];
+
+		if (lease != NULL && holds(plan, lease, id)) {
+			id_list_add(&still, id);
+			continue;
+		}
+		enum outcome_kind kind =
+		    left_by(plan, call, find_id(call->held, call->held_count, id));
+		if (kind > OUTCOME_LAST_SETTLING || (kind == OUTCOME_ACKED && !pass_acked))
+			return lost(call);
+		if (kind != OUTCOME_ACKED)
+			id_list_add(&gone, id);
+	}
+	*named = still;
+	call->gone = gone.ids;
+	call->gone_count = gone.count;
+	return 0;
+}
+
 /*
  * Decides by the lease's history about a call that names an event which the lease does not hold.
- * The event was never in the lease: refused. It was acked under it: acking it again is no error,
- * and *named keeps only what is still held. Else it is lost: refused. A call that names no events
- * means all that the lease holds, so if an ack ended the lease, such an ack is a repeated one.
+ * An event that was never in the lease comes first: such a call is wrong whatever has happened to
+ * the others.
  */
+static int
+judge_named(const struct plan *plan, struct lease_change_op *call, const struct lease *lease,
+	    struct id_list *named)
+{
+	if (check_were_held(call, *named) < 0)
+		return -1;
+	return sort_named(plan, call, lease, call->action == LEASE_ACK, named);
+}
+
+/*
+ * The same about a call that names no events, which means all that the lease holds, after its end.
+ * If an ack ended it, such an ack is a repeated one. If all others than acked ones are gone, there
+ * is nothing left to do.
+ */
+static int
+judge_all(const struct plan *plan, struct lease_change_op *call)
+{
+	struct id_list all = id_list_alloc(&call->op.arena, call->held_count);
+
+	if (call->action == LEASE_ACK && call->ended_by_ack)
+		return 0;
+	for (size_t i = 0; i < call->held_count; i++)
+		id_list_add(&all, call->held[i]);
+	if (sort_named(plan, call, NULL, true, &all) < 0)
+		return -1;
+	return call->gone_count > 0 ? 0 : lost(call);
+}
+
 static int
 judge_by_history(const struct plan *plan, struct lease_change_op *call, const struct lease *lease,
 		 struct id_list *named)
 {
-	struct id_list still = { named->ids, 0 };
-	bool acks = call->action == LEASE_ACK;
-
 	if (call->held_count == 0)
 		return error_set(&call->op.error, ERROR_NOT_FOUND, "no such lease");
-	if (call->ids == NULL)
-		return acks && call->ended_by_ack ? 0 : lost(call);
-	for (size_t i = 0; i < named->count; i++) {
-		int64_t id = named->ids[i];
-		const int64_t *held = find_id(call->held, call->held_count, id);
-
-		if (held == NULL)
-			return error_set_field(&call->op.error, "/ids",
-					       "event %lld was never in this lease", (long long)id);
-		if (lease != NULL && holds(plan, lease, id))
-			id_list_add(&still, id);
-		else if (!acks || !has_acked(plan, call, held))
-			return lost(call);
-	}
-	*named = still;
-	return 0;
+	return call->ids == NULL ? judge_all(plan, call) : judge_named(plan, call, lease, named);
 }
 
 static void

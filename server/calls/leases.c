@@ -91,6 +91,18 @@ static const struct field extend_fields[] = {
 	FIELD_RANGE("leaseMs", INT64, struct lease_change_body, lease_ms, 1, LEASE_MS_MAX),
 };
 
+/* Only where there are some. */
+static void
+add_gone(struct buf *out, const struct lease_change_op *lease)
+{
+	for (size_t i = 0; i < lease->gone_count; i++) {
+		buf_adds(out, i == 0 ? ",\"gone\":[\"" : "\",\"");
+		buf_add_int(out, (long long)lease->gone[i]);
+	}
+	if (lease->gone_count > 0)
+		BUF_ADD_LITERAL(out, "\"]");
+}
+
 static void
 answer_change(struct request *request)
 {
@@ -110,6 +122,7 @@ answer_change(struct request *request)
 		buf_addf(out, ",\"expiresAt\":%lld", (long long)lease->until_ms);
 	BUF_ADD_LITERAL(out, ",\"remaining\":");
 	buf_add_int(out, (long long)lease->left);
+	add_gone(out, lease);
 	BUF_ADD_LITERAL(out, "}");
 	reply_send(request, OK);
 }

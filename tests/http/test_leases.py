@@ -111,13 +111,37 @@ def test_an_ack_needs_no_body(api, three):
     assert ok(api.call("POST", f"/v1/leases/{lease['leaseId']}/ack"))["acked"] == 3
 
 
-def test_an_ack_is_refused_when_other_calls_removed_the_rest(api, three):
+def test_an_ack_says_what_other_calls_removed(api, three):
     lease = ok(api.lease(MAIN, limit=2, leaseMs=LONG))
     ok(api.ack(lease["leaseId"], ids=[three[0]["id"]]))
     ok(api.withdraw(three[1]["id"]))
-    problem(api.ack(lease["leaseId"]), 409, "conflict")
-    problem(api.ack(lease["leaseId"], ids=[three[1]["id"]]), 409, "conflict")
-    assert ok(api.ack(lease["leaseId"], ids=[three[0]["id"]]))["acked"] == 0
+    gone = {"leaseId": lease["leaseId"], "acked": 0, "remaining": 0, "gone": [three[1]["id"]]}
+    assert ok(api.ack(lease["leaseId"])) == gone and ok(api.ack(lease["leaseId"], ids=[three[1]["id"]])) == gone
+    assert ok(api.ack(lease["leaseId"], ids=[three[0]["id"]])) == {"leaseId": lease["leaseId"], "acked": 0, "remaining": 0}
+
+
+REMOVALS = {
+    "withdrawn": lambda api, gone: ok(api.withdraw(gone["id"])),
+    "consumed": lambda api, gone: ok(api.consume(MAIN, ids=[gone["id"]])),
+    "purged": lambda api, gone: ok(api.purge(MAIN, contextKey="gone")),
+    "expired": lambda api, gone: wait_until(lambda: ok(api.find(gone["id"]))["event"]["state"] == "expired", "its end"),
+}
+
+
+@pytest.mark.parametrize("removal", REMOVALS)
+@pytest.mark.parametrize("call, changed", [("ack", "acked"), ("nack", "nacked"), ("extend", "extended")])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_what_is_gone_does_not_hinder_the_rest(api, removal, call, changed, place):
+    expires = removal == "expired"
+    events = [ok(api.enqueue(f"event {n}", MAIN, **({"contextKey": "gone", **({"ttlMs": 500} if expires else {})} if n == place else {})), 201)["event"] for n in range(3)]
+    lease = ok(api.lease(MAIN, leaseMs=LONG))["leaseId"]
+    rest = [e for e in events if e is not events[place]]
+    if expires:
+        ok(api.extend(lease, ids=[events[place]["id"]], leaseMs=600))
+    REMOVALS[removal](api, events[place])
+    answer = ok(getattr(api, call)(lease, ids=ids(events)))
+    assert answer[changed] == 2 and answer["gone"] == [events[place]["id"]], answer
+    assert [ok(api.find(e["id"]))["event"]["state"] for e in rest] == [{"ack": "acked", "nack": "queued", "extend": "leased"}[call]] * 2
 
 
 def test_an_ack_repeated_is_answered_again(api, three):

@@ -54,8 +54,9 @@ struct model_event {
 struct model_lease {
 	int64_t id;
 	int queue;
-	bool exclusive, ended_by_ack, acked[IDS_MAX];
+	bool exclusive, ended_by_ack;
 	struct ids ids;
+	enum outcome_kind left_by[IDS_MAX]; /* what took each out of the lease; 0: nothing yet */
 };
 
 struct model_key {
@@ -273,6 +274,21 @@ record(void)
 	return m.next_outcome++;
 }
 
+/* Takes the event out of its lease, if it is in one. */
+static void
+leave_lease(int64_t id, enum outcome_kind kind)
+{
+	struct model_lease *lease = lease_of(m.events[id].lease);
+	size_t at;
+
+	m.events[id].lease = 0;
+	if (lease == NULL)
+		return;
+	lease->ended_by_ack = kind == OUTCOME_ACKED;
+	if (is_in(&lease->ids, id, &at))
+		lease->left_by[at] = kind;
+}
+
 static void
 settle(struct ids ids, enum outcome_kind kind, bool refresh)
 {
@@ -280,10 +296,7 @@ settle(struct ids ids, enum outcome_kind kind, bool refresh)
 		return;
 	for (size_t i = 0; i < ids.count; i++) {
 		m.events[ids.id[i]].settled = kind;
-		if (m.events[ids.id[i]].lease != 0)
-			/* an ack sets it afterwards */
-			lease_of(m.events[ids.id[i]].lease)->ended_by_ack = false;
-		m.events[ids.id[i]].lease = 0;
+		leave_lease(ids.id[i], kind);
 	}
 	record();
 	if (refresh)
@@ -292,14 +305,13 @@ settle(struct ids ids, enum outcome_kind kind, bool refresh)
 
 /* Ends an event's place in its lease: queued again, dead letter or expired; one record each. */
 static size_t
-return_events(int64_t lease, struct ids ids, bool counts, int64_t delay_ms)
+return_events(struct ids ids, bool counts, int64_t delay_ms)
 {
 	struct ids back = { .count = 0 }, dead = back, expired = back;
 
 	for (size_t i = 0; i < ids.count; i++) {
 		struct model_event *e = &m.events[ids.id[i]];
 
-		e->lease = 0;
 		e->delay_end = delay_ms > 0 ? now.boot_ms + delay_ms : 0;
 		e->available_at = delay_ms > 0 ? m.now_ms + delay_ms : 0;
 		if (e->life_end > 0 && e->life_end <= now.boot_ms) {
@@ -309,11 +321,12 @@ return_events(int64_t lease, struct ids ids, bool counts, int64_t delay_ms)
 		e->attempts += counts;
 		add_id(counts && e->attempts >= options.attempts_max ? &dead : &back, ids.id[i]);
 	}
+	for (size_t i = 0; i < back.count; i++)
+		leave_lease(back.id[i], OUTCOME_RETURNED);
 	if (back.count > 0)
 		record();
 	settle(dead, OUTCOME_DEAD, true);
 	settle(expired, OUTCOME_EXPIRED, true);
-	lease_of(lease)->ended_by_ack = false;
 	return dead.count;
 }
 
@@ -334,7 +347,7 @@ tick(void)
 			add_id(&due, id);
 		}
 		if (due.count > 0)
-			return_events(m.leases[i].id, due, first > m.opened, 0);
+			return_events(due, first > m.opened, 0);
 	}
 	for (int64_t id = 1; id < m.next_event; id++) {
 		struct model_event *e = &m.events[id];
@@ -664,39 +677,46 @@ find_named(const struct model_op *op, struct ids *named, struct ids *held)
 	return held->count == named->count && live(op->lease) > 0;
 }
 
+/* Judges a call that names events which its lease does not hold; lists those that are gone. */
 static enum error_code
-judge(const struct model_op *op, const struct model_lease *lease, const struct ids *named,
+judge(struct model_op *op, const struct model_lease *lease, const struct ids *named,
       const struct ids *held)
 {
+	bool pass_acked = op->what == ACK || op->all;
 	size_t at;
 
 	if (lease == NULL)
 		return ERROR_NOT_FOUND;
-	if (op->all)
-		return op->what == ACK && lease->ended_by_ack ? ERROR_NONE : ERROR_CONFLICT;
-	for (size_t i = 0; i < named->count; i++) {
+	if (op->all && op->what == ACK && lease->ended_by_ack)
+		return ERROR_NONE;
+	for (size_t i = 0; i < named->count; i++)
 		if (!is_in(&lease->ids, named->id[i], &at))
 			return ERROR_INVALID_FIELD;
-		bool acked = lease->acked[at];
-		if (!is_in(held, named->id[i], &at) && (op->what != ACK || !acked))
+	named = op->all ? &lease->ids : named;
+	for (size_t i = 0; i < named->count; i++) {
+		if (is_in(held, named->id[i], &at))
+			continue;
+		assert_true(is_in(&lease->ids, named->id[i], &at));
+		enum outcome_kind kind = lease->left_by[at];
+		if (kind == OUTCOME_ACKED ? !pass_acked : kind > OUTCOME_LAST_SETTLING)
 			return ERROR_CONFLICT;
+		if (kind != OUTCOME_ACKED)
+			add_id(&op->want, named->id[i]);
 	}
-	return ERROR_NONE;
+	return op->all && op->want.count == 0 ? ERROR_CONFLICT : ERROR_NONE;
 }
 
 static void
 model_lease_op(struct model_op *op, bool second)
 {
 	struct ids named, held;
-	size_t at;
 	bool all_held = find_named(op, &named, &held);
-	struct model_lease *lease = lease_of(op->lease);
 
 	if (!all_held && !second) {
 		op->again = true;
 		return;
 	}
-	if (!all_held && (op->code = judge(op, lease, &named, &held)) != ERROR_NONE)
+	if (!all_held && (op->code = judge(op, lease_of(op->lease), &named, &held)) != ERROR_NONE)
 		return;
 	op->changed = held.count;
 	op->remaining = live(op->lease);
@@ -705,12 +725,8 @@ model_lease_op(struct model_op *op, bool second)
 	op->want_until = m.now_ms + op->lease_ms;
 	if (op->what == ACK) {
 		settle(held, OUTCOME_ACKED, true);
-		lease->ended_by_ack = true;
-		for (size_t i = 0; i < held.count; i++)
-			if (is_in(&lease->ids, held.id[i], &at))
-				lease->acked[at] = true;
 	} else if (op->what == NACK) {
-		op->dead = return_events(op->lease, held, op->counts, op->delay_ms);
+		op->dead = return_events(held, op->counts, op->delay_ms);
 	} else {
 		record();
 		for (size_t i = 0; i < held.count; i++) {
@@ -1121,6 +1137,9 @@ assert_answered(const struct model_op *op)
 		assert_int_equal(call->lease.changed, op->changed);
 		assert_int_equal(call->lease.left, op->remaining);
 		assert_int_equal(call->lease.dead, op->dead);
+		assert_int_equal(call->lease.gone_count, op->want.count);
+		for (size_t i = 0; i < op->want.count; i++)
+			assert_int_equal(call->lease.gone[i], op->want.id[i]);
 	}
 }
 
