@@ -222,6 +222,7 @@ static const struct field acked_fields[] = {
 	NEED(sevq_lease_change, "leaseId", TEXT, lease_id),
 	NEED(sevq_lease_change, "acked", COUNT, changed),
 	NEED(sevq_lease_change, "remaining", COUNT, remaining),
+	MAY_TEXTS(sevq_lease_change, "gone", gone, gone_count),
 	END,
 };
 const struct sevq_shape sevq_shape_acked = { sizeof(struct sevq_lease_change), NULL, acked_fields };
@@ -231,6 +232,7 @@ static const struct field nacked_fields[] = {
 	NEED(sevq_lease_change, "nacked", COUNT, changed),
 	NEED(sevq_lease_change, "dead", COUNT, dead),
 	NEED(sevq_lease_change, "remaining", COUNT, remaining),
+	MAY_TEXTS(sevq_lease_change, "gone", gone, gone_count),
 	END,
 };
 const struct sevq_shape sevq_shape_nacked = {
@@ -242,6 +244,7 @@ static const struct field extended_fields[] = {
 	NEED(sevq_lease_change, "extended", COUNT, changed),
 	NEED(sevq_lease_change, "expiresAt", INTEGER, expires_at_ms),
 	NEED(sevq_lease_change, "remaining", COUNT, remaining),
+	MAY_TEXTS(sevq_lease_change, "gone", gone, gone_count),
 	END,
 };
 const struct sevq_shape sevq_shape_extended = {

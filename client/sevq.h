@@ -293,6 +293,9 @@ struct sevq_lease_change {
 	size_t dead;           /* of nack: how many of them became dead letters */
 	size_t remaining;      /* how many events the lease still holds */
 	int64_t expires_at_ms; /* of extend: the new end of the lease, since 1970 */
+	/* ids of named events that need no answer any more: withdrawn, purged, expired, ... */
+	const char *const *gone;
+	size_t gone_count;
 };
 
 /* The answer to a wait. */
@@ -529,8 +532,9 @@ SEVQ_API enum sevq_code sevq_lease(struct sevq_client *client, const struct sevq
 
 /*
  * Of the next three calls: ids NULL means all events that the lease holds. SEVQ_CONFLICT: the lease
- * has ended, nothing was changed, and the events will be delivered again. SEVQ_NOT_FOUND: there
- * never was such a lease.
+ * has ended for a named event, nothing was changed, and the event will be delivered again.
+ * SEVQ_NOT_FOUND: there never was such a lease. Named events that were removed meanwhile are in
+ * the answer's gone, and the call applies to the others.
  */
 
 /* Finishes the events: they are never delivered again. The call may be repeated. */

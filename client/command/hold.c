@@ -144,6 +144,9 @@ end_lease(struct sevq_hold *hold, struct sevq_runner *runner,
 	if (change != NULL && change->dead > 0)
 		fprintf(stderr, "sevq: %zu events failed too often and are dead letters now\n",
 			change->dead);
+	if (change != NULL && change->gone_count > 0)
+		fprintf(stderr, "sevq: %zu events were removed while they were leased\n",
+			change->gone_count);
 	sevq_backoff_reset(&runner->backoff);
 	sevq_free(change);
 }

@@ -62,14 +62,26 @@ lease_ids(const struct sevq_options *options, size_t *count)
 	return *count > 0 ? (const char *const *)(options->arguments + 1) : NULL;
 }
 
-/* Prints "acked 2 of lease 12, 1 left"; for a nack also how many became dead letters. */
+/*
+ * Prints "acked 2 of lease 12, 1 left"; for a nack also how many became dead letters; and which
+ * events are gone.
+ */
 static void
 print_change(const char *what, const struct sevq_lease_change *change)
 {
+	size_t i;
+	char *id;
+
 	printf("%s %zu of lease %s, ", what, change->changed, change->lease_id);
 	if (change->dead > 0)
 		printf("%zu of them dead, ", change->dead);
-	printf("%zu left\n", change->remaining);
+	printf("%zu left", change->remaining);
+	for (i = 0; i < change->gone_count; i++) {
+		id = sevq_escaped(change->gone[i]);
+		printf("%s%s", i == 0 ? "; gone: " : " ", id);
+		free(id);
+	}
+	printf("\n");
 }
 
 /* Prints an answer and frees it. */

@@ -176,6 +176,16 @@ def test_a_lease_can_be_acked_in_parts(sevq):
     sevq("ack", "999999", exit=NOTHING)
 
 
+@pytest.mark.parametrize("call, says", [(("ack",), "acked 1 of lease {}, 0 left; gone: {} {}\n"), (("nack",), "gave back 1 of lease {}, 0 left; gone: {} {}\n"),
+    (("extend", "--for", "5m"), "extended 1 of lease {}, 1 left; gone: {} {}\n")], ids=["ack", "nack", "extend"])
+def test_what_is_gone_is_printed(sevq, call, says):
+    one, two, three = ids(sevq("event", "-", "--lines", "--session-key", MAIN, stdin="1\n2\n3\n")[0])
+    lease = sevq.json("lease", MAIN)["leaseId"]
+    sevq("withdraw", one)
+    sevq("consume", MAIN, three)
+    assert sevq(call[0], lease, three, two, one, *call[1:])[0] == says.format(lease, one, three)
+
+
 def test_a_lease_for_a_prompt(sevq):
     sevq("event", "one", "--session-key", MAIN)
     out, err = sevq("lease", "--agent", "main", "--format", "prompt", "--exclusive")

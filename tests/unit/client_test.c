@@ -947,6 +947,9 @@ answers_about_leases_and_history_are_read(void **state)
 			       "\"events\":[],\"remaining\":3,\"block\":null}");
 	struct sevq_lease_change *nacked = read_answer(
 	    &sevq_shape_nacked, "{\"leaseId\":\"7\",\"nacked\":3,\"dead\":1,\"remaining\":2}");
+	struct sevq_lease_change *acked =
+	    read_answer(&sevq_shape_acked,
+			"{\"leaseId\":\"7\",\"acked\":1,\"remaining\":0,\"gone\":[\"3\",\"5\"]}");
 	struct sevq_story *story = read_answer(
 	    &sevq_shape_story, "{\"event\":" EVENT ",\"timeline\":[{\"ts\":1,\"what\":\"queued\","
 			       "\"originalSessionKey\":\"o\",\"rule\":\"keep\"},{\"ts\":2,\"what\":"
@@ -959,6 +962,10 @@ answers_about_leases_and_history_are_read(void **state)
 	assert_true(none->lease_id == NULL && none->count == 0 && none->remaining == 3 &&
 		    none->expires_at_ms == 0);
 	assert_true(nacked->changed == 3 && nacked->dead == 1 && nacked->remaining == 2);
+	assert_true(nacked->gone == NULL && nacked->gone_count == 0);
+	assert_int_equal(acked->gone_count, 2);
+	assert_string_equal(acked->gone[1], "5");
+	sevq_free(acked);
 	assert_int_equal(story->timeline_count, 2);
 	assert_string_equal(story->timeline[0]->original_session_key, "o");
 	assert_true(story->timeline[1]->until_ms == 9);
