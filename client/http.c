@@ -15,9 +15,10 @@
 
 #include <stdlib.h>
 #include <strings.h>
-#include <time.h>
 
 #include <curl/curl.h>
+
+#include "client/clock.h"
 
 #define TIMEOUT_MS_DEFAULT 30000
 #define CONNECT_TIMEOUT_MS_DEFAULT 5000
@@ -38,15 +39,6 @@ struct sevq_http {
 	int64_t last_data_ms; /* when data last arrived, by the monotonic clock */
 	char error[CURL_ERROR_SIZE];
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool
 is_type(const char *header, const char *type)
@@ -74,7 +66,7 @@ on_data(char *data, size_t size, size_t count, void *arg)
 {
 	struct sevq_http *http = arg;
 
-	http->last_data_ms = now_ms();
+	http->last_data_ms = sevq_clock_monotonic_ms();
 	if (is_stream(http, http->request)) {
 		http->stopped =
 		    !http->request->on_data(http->request->on_data_arg, data, size * count);
@@ -106,7 +98,7 @@ on_progress(void *arg, curl_off_t down_all, curl_off_t down, curl_off_t up_all, 
 
 	(void)down_all, (void)down, (void)up_all, (void)up;
 	return http->request->on_data != NULL &&
-	       now_ms() - http->last_data_ms > http->request->silence_ms;
+	       sevq_clock_monotonic_ms() - http->last_data_ms > http->request->silence_ms;
 }
 
 /* Appends a header line to the list. On failure the list is unchanged. */
@@ -293,7 +285,7 @@ perform(struct sevq_http *http, const struct sevq_request *request, const char *
 	http->request = request;
 	http->sent = 0;
 	http->stopped = false;
-	http->last_data_ms = now_ms();
+	http->last_data_ms = sevq_clock_monotonic_ms();
 	http->error[0] = '\0';
 	sevq_buffer_truncate(&http->url);
 	sevq_buffer_truncate(&http->answer);

@@ -53,15 +53,6 @@ sevq_backoff_reset(struct sevq_backoff *backoff)
 	backoff->count = 0;
 }
 
-int64_t
-sevq_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void
 sevq_sleep(int64_t ms)
 {

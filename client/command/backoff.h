@@ -32,7 +32,6 @@ void sevq_backoff_reset(struct sevq_backoff *backoff);
 /* first_ms doubled for each failure after the first, up to max_ms. count is at least 1. */
 int64_t sevq_backoff_ms(unsigned count, int64_t first_ms, int64_t max_ms);
 
-int64_t sevq_now_ms(void); /* on a clock that only goes forward */
 void sevq_sleep(int64_t ms);
 
 #endif

@@ -2,10 +2,10 @@
  * sevq show, history, dead-letters - what has happened to events.
  */
 #include <stdlib.h>
-#include <time.h>
 
 #include <unistd.h>
 
+#include "client/clock.h"
 #include "client/command/command.h"
 #include "client/command/table.h"
 
@@ -135,11 +135,8 @@ show(const struct sevq_client *client, const struct sevq_options *options,
 static int64_t
 time_ago(int64_t ms)
 {
-	struct timespec now;
-	int64_t then_ms;
+	int64_t then_ms = sevq_clock_wall_ms() - ms;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	then_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ms;
 	if (ms == 0)
 		return 0;
 	return then_ms > 1 ? then_ms : 1;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "client/clock.h"
 #include "client/command/table.h"
 
 static void
@@ -47,7 +48,7 @@ found_lost(struct sevq_hold *hold, const struct sevq_runner *runner)
 bool
 sevq_hold_extend(struct sevq_hold *hold, struct sevq_runner *runner)
 {
-	int64_t now_ms = sevq_now_ms();
+	int64_t now_ms = sevq_clock_monotonic_ms();
 
 	if (sevq_extend(runner->client, hold->lease->lease_id, NULL, 0, runner->lease_ms, NULL) !=
 	    SEVQ_OK) {
@@ -65,7 +66,7 @@ call(struct sevq_hold *hold, struct sevq_runner *runner, const struct sevq_lease
 	const struct sevq_options *options = runner->options;
 
 	for (;;) {
-		hold->until_ms = sevq_now_ms() + runner->lease_ms;
+		hold->until_ms = sevq_clock_monotonic_ms() + runner->lease_ms;
 		if (sevq_lease(runner->client, &options->address, wanted, &hold->lease) == SEVQ_OK)
 			return;
 		if (options->once && sevq_code_retryable(sevq_error_code(runner->client)))
@@ -136,7 +137,7 @@ end_lease(struct sevq_hold *hold, struct sevq_runner *runner,
 				       : sevq_nack(runner->client, id, NULL, 0, options, &change);
 		if (code == SEVQ_OK)
 			break;
-		if (!found_lost(hold, runner) && sevq_now_ms() >= hold->until_ms)
+		if (!found_lost(hold, runner) && sevq_clock_monotonic_ms() >= hold->until_ms)
 			report_lost(hold, "the server could not be told in time");
 		if (!hold->lost)
 			sevq_runner_try_again(runner);

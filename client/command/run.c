@@ -21,6 +21,7 @@
 
 #include <unistd.h>
 
+#include "client/clock.h"
 #include "client/command/hold.h"
 #include "client/command/spacing.h"
 #include "client/command/table.h"
@@ -159,7 +160,7 @@ watch(struct rounds *rounds, struct sevq_hold *hold, pid_t pid)
 	int number, status;
 
 	for (;;) {
-		left_ms = extend_at_ms - sevq_now_ms();
+		left_ms = extend_at_ms - sevq_clock_monotonic_ms();
 		number = sevq_signals_await(&runner->signals.heard, hold->lost    ? -1
 								    : left_ms > 0 ? left_ms
 										  : 0);
@@ -169,8 +170,8 @@ watch(struct rounds *rounds, struct sevq_hold *hold, pid_t pid)
 		} else if (number != 0) {
 			on_stop_signal(rounds, number, pid);
 		} else if (left_ms <= 0) {
-			extend_at_ms =
-			    sevq_now_ms() + (sevq_hold_extend(hold, runner) ? third_ms : again_ms);
+			extend_at_ms = sevq_clock_monotonic_ms() +
+				       (sevq_hold_extend(hold, runner) ? third_ms : again_ms);
 		}
 	}
 }

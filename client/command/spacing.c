@@ -7,6 +7,8 @@
  */
 #include "client/command/spacing.h"
 
+#include "client/clock.h"
+
 #define DEBOUNCES_MAX 10
 #define MINUTE_MS 60000
 #define WAIT_MS_MAX (5 * 60 * 1000) /* of one call */
@@ -40,7 +42,7 @@ wait_until(struct sevq_runner *runner, int64_t at_ms)
 {
 	int64_t left_ms;
 
-	while (!runner->over && (left_ms = at_ms - sevq_now_ms()) > 0)
+	while (!runner->over && (left_ms = at_ms - sevq_clock_monotonic_ms()) > 0)
 		if (sevq_runner_wait(runner, left_ms < WAIT_MS_MAX ? left_ms : WAIT_MS_MAX, true) >
 		    0)
 			return true;
@@ -51,15 +53,15 @@ static void
 debounce(struct sevq_runner *runner)
 {
 	int64_t quiet_ms = runner->options->debounce_ms;
-	int64_t end_ms = sevq_now_ms() + DEBOUNCES_MAX * quiet_ms;
+	int64_t end_ms = sevq_clock_monotonic_ms() + DEBOUNCES_MAX * quiet_ms;
 	size_t before, count = sevq_runner_wait(runner, 0, false);
 
 	do {
 		before = count;
-		if (wait_until(runner, sevq_now_ms() + quiet_ms))
+		if (wait_until(runner, sevq_clock_monotonic_ms() + quiet_ms))
 			return;
 		count = sevq_runner_wait(runner, 0, false);
-	} while (!runner->over && count != before && sevq_now_ms() < end_ms);
+	} while (!runner->over && count != before && sevq_clock_monotonic_ms() < end_ms);
 }
 
 void
@@ -73,5 +75,5 @@ sevq_spacing_wait(const struct sevq_spacing *spacing, struct sevq_runner *runner
 void
 sevq_spacing_note_start(struct sevq_spacing *spacing)
 {
-	spacing->starts_ms[spacing->count++ % SEVQ_STARTS_MAX] = sevq_now_ms();
+	spacing->starts_ms[spacing->count++ % SEVQ_STARTS_MAX] = sevq_clock_monotonic_ms();
 }

@@ -11,7 +11,7 @@
 
 #define SEVQ_STARTS_MAX 1000 /* the largest --max-per-minute */
 
-/* All zero: the command has not started yet. Times are of sevq_now_ms. */
+/* All zero: the command has not started yet. Times are of the monotonic clock. */
 struct sevq_spacing {
 	int64_t starts_ms[SEVQ_STARTS_MAX]; /* the last starts, a ring */
 	size_t count;                       /* starts so far */

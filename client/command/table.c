@@ -14,6 +14,7 @@
 
 #include <unistd.h>
 
+#include "client/clock.h"
 #include "client/command/number.h"
 
 #define WIDTH_DEFAULT 80
@@ -201,7 +202,7 @@ sevq_table_add_time(struct sevq_table *table, int64_t time_ms)
 	char text[SEVQ_TIME_BYTES] = "";
 
 	if (time_ms != 0 && isatty(STDOUT_FILENO))
-		format_age((int64_t)time(NULL) - time_ms / 1000, text, sizeof(text));
+		format_age(sevq_clock_wall_ms() / 1000 - time_ms / 1000, text, sizeof(text));
 	else if (time_ms != 0)
 		sevq_time_text(time_ms, text);
 	sevq_table_add(table, text);
