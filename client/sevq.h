@@ -448,7 +448,8 @@ SEVQ_API enum sevq_code sevq_drain(struct sevq_client *client, const struct sevq
 SEVQ_API enum sevq_code sevq_peek(struct sevq_client *client, const struct sevq_address *address,
 				  size_t limit, const char *after_id, struct sevq_events **ret);
 
-/* Takes exactly these events out of the queue, in this order. Ids that are not queued are skipped.
+/*
+ * Takes exactly these events out of the queue, in this order. Ids that are not queued are skipped.
  */
 SEVQ_API enum sevq_code sevq_consume(struct sevq_client *client, const struct sevq_address *address,
 				     const char *const *ids, size_t id_count,

@@ -1,6 +1,6 @@
 /*
- * The command's input is a file in memory and no pipe: so nobody has to feed it while it runs, and
- * nothing breaks when it does not read.
+ * The command's standard input is a file in memory and not a pipe. So nobody has to feed it while
+ * it runs, and nothing breaks when the command does not read it.
  */
 #include "client/command/child.h"
 
@@ -50,13 +50,13 @@ sevq_signals_begin(struct sevq_signals *signals)
 }
 
 void
-sevq_signals_let_go(const struct sevq_signals *signals)
+sevq_signals_unblock(const struct sevq_signals *signals)
 {
 	sigprocmask(SIG_UNBLOCK, &signals->stop, NULL);
 }
 
 void
-sevq_signals_hold(const struct sevq_signals *signals)
+sevq_signals_block(const struct sevq_signals *signals)
 {
 	sigprocmask(SIG_BLOCK, &signals->stop, NULL);
 }
@@ -69,12 +69,12 @@ sevq_signals_await(const sigset_t *which, int64_t ms)
 
 	do
 		number = ms < 0 ? sigwaitinfo(which, NULL) : sigtimedwait(which, NULL, &left);
-	/* by a signal that is not ours, as when a debugger or SIGCONT comes */
+	/* EINTR: a signal that is not in `which`, as when a debugger or SIGCONT comes */
 	while (number < 0 && errno == EINTR);
 	return number > 0 ? number : 0;
 }
 
-/* A descriptor to read text from. */
+/* Returns a descriptor from which the text can be read; -1 with errno. */
 static int
 open_text(const char *text, size_t len)
 {

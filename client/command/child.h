@@ -1,8 +1,9 @@
 /*
  * child.h - the command that `sevq run` runs, and the signals around it.
  *
- * Here: starting it, hearing of its end, the two ways to bear a signal: while nothing is held it
- * ends the process at once; else it waits until it is asked for.
+ * Here: starting the command, hearing of its end, and two ways to take a stop signal: while no
+ * events are held under a lease the signal ends the process at once; else it stays blocked until
+ * sevq_signals_await takes it.
  * Not here: events, leases, what a signal means for them (run.c).
  */
 #ifndef SEVQ_COMMAND_CHILD_H
@@ -16,28 +17,28 @@
 
 /* The signals of this process from now on. */
 struct sevq_signals {
-	sigset_t stop;     /* SIGINT, SIGTERM; not those that were ignored when we came */
-	sigset_t heard;    /* these and SIGCHLD */
-	sigset_t before;   /* the mask that the command gets */
-	sigset_t defaults; /* what the command does not inherit from us */
+	sigset_t stop;     /* SIGINT and SIGTERM, unless this process was started ignoring them */
+	sigset_t heard;    /* stop and SIGCHLD */
+	sigset_t before;   /* the mask at the start, which the command gets */
+	sigset_t defaults; /* signals that this process ignores and the command does not */
 };
 
-/* From here on stop signals are held back, and a broken pipe is an error like others. */
+/* Blocks stop signals from here on, and ignores SIGPIPE, so that a broken pipe is EPIPE. */
 void sevq_signals_begin(struct sevq_signals *signals);
 
 /*
- * In between a stop signal ends the process at once, with success: nothing is held, so nothing is
- * left to do.
+ * Unblock and block stop signals. While they are unblocked, one ends the process at once, with
+ * success: unblock only while no lease is held, when nothing is left to do.
  */
-void sevq_signals_let_go(const struct sevq_signals *signals);
-void sevq_signals_hold(const struct sevq_signals *signals);
+void sevq_signals_unblock(const struct sevq_signals *signals);
+void sevq_signals_block(const struct sevq_signals *signals);
 
-/* The next of the signals in `which`, 0 when none came for ms. ms < 0: as long as it takes. */
+/* Waits up to ms (negative: forever) for a signal in `which` and returns it; 0: none came. */
 int sevq_signals_await(const sigset_t *which, int64_t ms);
 
 /*
- * Starts argv[0], found on PATH, with this text as its standard input; it need not read it. -1 with
- * errno: it could not be started.
+ * Starts argv[0], found on PATH, with input as its standard input, which it need not read. Returns
+ * its pid, or -1 with errno where it could not be started.
  */
 pid_t sevq_child_start(const struct sevq_signals *signals, char **argv, const char *input,
 		       size_t len);

@@ -135,8 +135,8 @@ sevq_print_block(const char *block)
 	}
 	for (; block != NULL; block = end != NULL ? end + 1 : NULL) {
 		end = strchr(block, '\n');
-		line =
-		    sevq_need(end != NULL ? strndup(block, (size_t)(end - block)) : strdup(block));
+		line = sevq_allocated(end != NULL ? strndup(block, (size_t)(end - block))
+						  : strdup(block));
 		harmless = sevq_escaped(line);
 		puts(harmless);
 		free(harmless);

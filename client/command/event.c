@@ -25,13 +25,13 @@ read_input(bool lossy)
 	else if (input.len > INPUT_BYTES_MAX)
 		fputs("sevq: standard input is over 64 MiB; send it in parts\n", stderr);
 	else if (lossy)
-		text = sevq_need(input.failed ? NULL : sevq_lossy(input.data, input.len));
+		text = sevq_allocated(input.failed ? NULL : sevq_lossy(input.data, input.len));
 	else if (memchr(sevq_buffer_text(&input), '\0', input.len) != NULL)
 		fputs("sevq: standard input contains a NUL byte, which an event can only hold as "
 		      "U+FFFD: --lossy\n",
 		      stderr);
 	else
-		text = sevq_need(sevq_buffer_take(&input));
+		text = sevq_allocated(sevq_buffer_take(&input));
 	sevq_buffer_clear(&input);
 	return text;
 }
@@ -68,7 +68,7 @@ print_receipt(const struct sevq_receipt *receipt)
 	if (event->rule != NULL && strcmp(event->rule, "keep") != 0 &&
 	    event->original_session_key != NULL)
 		sevq_buffer_addf(&line, " (%s from %s)", event->rule, event->original_session_key);
-	text = sevq_escaped(sevq_need(line.failed ? NULL : line.data));
+	text = sevq_escaped(sevq_allocated(line.failed ? NULL : line.data));
 	puts(text);
 	free(text);
 	sevq_buffer_clear(&line);
@@ -103,7 +103,7 @@ drafts_of_lines(char *text, const struct sevq_options *options, size_t *count)
 	while ((line = strtok_r(rest, "\r\n", &rest)) != NULL) {
 		if (*count == cap) {
 			cap = cap + cap / 2 + 64;
-			drafts = sevq_need(reallocarray(drafts, cap, sizeof(*drafts)));
+			drafts = sevq_allocated(reallocarray(drafts, cap, sizeof(*drafts)));
 		}
 		fill_draft(&drafts[(*count)++], options, line);
 	}
@@ -144,7 +144,7 @@ queue_argument(struct sevq_client *client, const struct sevq_options *options)
 
 	if (!options->lossy)
 		return queue_one(client, options, options->text);
-	text = sevq_need(sevq_lossy(options->text, strlen(options->text)));
+	text = sevq_allocated(sevq_lossy(options->text, strlen(options->text)));
 	result = queue_one(client, options, text);
 	free(text);
 	return result;

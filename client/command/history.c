@@ -30,7 +30,8 @@ add_detail(struct sevq_table *table, const struct sevq_happening *happening)
 	if (happening->detail != NULL)
 		sevq_buffer_addf(&text, "%s%s", text.len > 0 ? ": " : "", happening->detail);
 	sevq_table_add(table, sevq_buffer_text(&text));
-	sevq_need(text.failed ? NULL : table);
+	if (text.failed)
+		sevq_exit_out_of_memory();
 	sevq_buffer_clear(&text);
 }
 

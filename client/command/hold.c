@@ -103,7 +103,7 @@ sevq_hold_take(struct sevq_hold *hold, struct sevq_runner *runner, size_t limit)
 	if (hold->lease == NULL)
 		return;
 	if (options->json)
-		hold->json = sevq_need(strdup(sevq_last_answer(runner->client, NULL)));
+		hold->json = sevq_allocated(strdup(sevq_last_answer(runner->client, NULL)));
 	if (runner->backoff.count > 0 && hold->lease->lease_id != NULL)
 		sevq_hold_extend(hold, runner);
 	sevq_backoff_reset(&runner->backoff);

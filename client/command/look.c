@@ -147,8 +147,8 @@ add_counters(struct sevq_table *table, const char *name, const cJSON *value, int
 	if (depth > DEPTH_MAX)
 		return;
 	if (!cJSON_IsObject(value)) {
-		text = cJSON_IsString(value) ? sevq_need(strdup(value->valuestring))
-					     : sevq_need(cJSON_PrintUnformatted(value));
+		text = cJSON_IsString(value) ? sevq_allocated(strdup(value->valuestring))
+					     : sevq_allocated(cJSON_PrintUnformatted(value));
 		sevq_table_add(table, name);
 		sevq_table_add(table, text);
 		free(text);
@@ -158,7 +158,8 @@ add_counters(struct sevq_table *table, const char *name, const cJSON *value, int
 	{
 		sevq_buffer_truncate(&path);
 		sevq_buffer_addf(&path, "%s%s%s", name, name[0] != '\0' ? "." : "", member->string);
-		add_counters(table, sevq_need(path.failed ? NULL : path.data), member, depth + 1);
+		add_counters(table, sevq_allocated(path.failed ? NULL : path.data), member,
+			     depth + 1);
 	}
 	sevq_buffer_clear(&path);
 }
@@ -176,7 +177,7 @@ sevq_run_stats(struct sevq_client *client, struct sevq_options *options)
 	if (options->json) {
 		sevq_print_json(client);
 	} else {
-		root = sevq_need(sevq_json_parse(text, strlen(text)));
+		root = sevq_allocated(sevq_json_parse(text, strlen(text)));
 		sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
 		add_counters(&table, "", root, 0);
 		sevq_table_print(&table);

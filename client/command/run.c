@@ -12,8 +12,8 @@
  * gets half as many, down to one. Only an event that fails alone collects an attempt and is delayed
  * by its own back-off; good events are acked meanwhile, and the runs grow again.
  *
- * Signals are held back from before the lease until after the ack, and heard at chosen places in
- * between; while the runner only waits, nothing is held and a signal just ends it (child.h).
+ * Stop signals are blocked from before the lease until after the ack, and taken at chosen places in
+ * between. While the runner only waits for events, a stop signal ends it at once (child.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -49,10 +49,10 @@ enum outcome {
 struct rounds {
 	struct sevq_runner runner;
 	struct sevq_spacing spacing;
-	size_t limit, width; /* events a run gets at most: as asked for, and at present */
+	size_t limit, width; /* most events of a run: as asked for (--limit), and at present */
 	unsigned failures;   /* runs in a row that failed with one event, or temporarily */
 	unsigned passed_by;  /* times in a row that the events were gone when they were leased */
-	bool rest;           /* before the next run */
+	bool rest;           /* whether the runner rests before the next run */
 	bool told_command;   /* a second stop signal was passed on to the command */
 };
 
@@ -65,13 +65,13 @@ write_json(const struct sevq_hold *hold, struct sevq_buffer *out)
 	cJSON *root = sevq_json_parse(hold->json, strlen(hold->json));
 	char *text = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(root, "events"));
 
-	sevq_buffer_adds(out, sevq_need(text));
+	sevq_buffer_adds(out, sevq_allocated(text));
 	sevq_buffer_adds(out, "\n");
 	cJSON_free(text);
 	cJSON_Delete(root);
 }
 
-/* As a prompt has it: "System: [time] line", then "System: line". */
+/* Writes an event as the server's prompt has them: "System: [time] line", then "System: line". */
 static void
 write_plain(const struct sevq_event *event, struct sevq_buffer *out)
 {
@@ -117,7 +117,8 @@ write_input(const struct rounds *rounds, const struct sevq_hold *hold, struct se
 		write_json(hold, input);
 	else
 		write_prompt(hold->lease, input);
-	sevq_need(input->failed ? NULL : input);
+	if (input->failed)
+		sevq_exit_out_of_memory();
 }
 
 /* --- one run of the command --- */
@@ -131,7 +132,7 @@ set_environment(const struct sevq_lease *lease)
 	if (setenv("SEVQ_SESSION_KEY", lease->session_key, 1) != 0 ||
 	    setenv("SEVQ_EVENT_COUNT", count, 1) != 0 ||
 	    setenv("SEVQ_LEASE_ID", lease->lease_id, 1) != 0)
-		sevq_need(NULL);
+		sevq_exit_out_of_memory();
 }
 
 /* The first signal asks the runner to stop after this run; the next is passed on to the command. */
@@ -176,7 +177,7 @@ watch(struct rounds *rounds, struct sevq_hold *hold, pid_t pid)
 	}
 }
 
-/* "exit 3", "signal 9" */
+/* Writes how the command ended: "exit 3", "signal 9". */
 static void
 explain(int status, char *reason, size_t size)
 {
@@ -224,7 +225,7 @@ count_attempt(struct rounds *rounds, struct sevq_hold *hold, const char *reason)
 	sevq_hold_nack(hold, &rounds->runner, &options);
 }
 
-/* Acks or gives back what the command got. */
+/* Acks the events that the command got, or gives them back. */
 static void
 settle(struct rounds *rounds, struct sevq_hold *hold, enum outcome outcome, const char *reason)
 {
@@ -239,8 +240,8 @@ settle(struct rounds *rounds, struct sevq_hold *hold, enum outcome outcome, cons
 }
 
 /*
- * Whether the next attempt to start the command may succeed: not where it does not exist, or may
- * not be run.
+ * Whether a later attempt to start the command may succeed: not if it does not exist or must not
+ * be executed.
  */
 static bool
 may_start_later(int error)
@@ -261,7 +262,7 @@ fail_to_start(struct rounds *rounds, struct sevq_hold *hold, int error)
 	return INTERRUPTED;
 }
 
-/* Runs the command for what is held, up to the ack. */
+/* Runs the command for the events that are held, and acks them or gives them back. */
 static enum outcome
 run_command(struct rounds *rounds, struct sevq_hold *hold)
 {
@@ -289,8 +290,9 @@ run_command(struct rounds *rounds, struct sevq_hold *hold)
 /* --- rounds --- */
 
 /*
- * The runner itself rests after failures, so that it does not hammer what is away. The rest is
- * shorter than an event's back-off can be: what comes back is found within a minute.
+ * Rests after failures, so that a command whose backend is down is not run in a tight loop. The
+ * rest is at most a minute, shorter than an event's back-off can be: once the backend is up again,
+ * events are delivered within that minute.
  */
 static void
 rest(struct rounds *rounds)
@@ -339,8 +341,8 @@ adapt(struct rounds *rounds, enum outcome outcome, size_t count)
 }
 
 /*
- * One round: the events that can be had now, up to the limit, in one run or, where that fails, in
- * several. False: there was nothing.
+ * Does one round: takes the events that are deliverable now, up to the limit, in one run or, where
+ * that fails, in several. False: there was none.
  */
 static bool
 run_round(struct rounds *rounds)
@@ -361,7 +363,7 @@ run_round(struct rounds *rounds)
 	return first > 0;
 }
 
-/* Waits until there may be something to run the command for. */
+/* Waits until there may be events to run the command for. */
 static void
 wait_for_events(struct rounds *rounds)
 {
@@ -408,7 +410,9 @@ name_consumer(struct sevq_runner *runner)
 		 (long)getpid());
 }
 
-/* KEY, unless an option has named the session, and the command. */
+/*
+ * Takes KEY, unless an option has named the session, and the command. False: there is no command.
+ */
 static bool
 take_arguments(struct sevq_runner *runner, struct sevq_options *options)
 {

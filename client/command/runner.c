@@ -37,9 +37,9 @@ sevq_runner_try_again(struct sevq_runner *runner)
 void
 sevq_runner_sleep(const struct sevq_runner *runner, int64_t ms)
 {
-	sevq_signals_let_go(&runner->signals);
+	sevq_signals_unblock(&runner->signals);
 	sevq_sleep(ms);
-	sevq_signals_hold(&runner->signals);
+	sevq_signals_block(&runner->signals);
 }
 
 size_t
@@ -53,10 +53,10 @@ sevq_runner_wait(struct sevq_runner *runner, int64_t timeout_ms, bool wake_now)
 	sevq_wait_options_init(&wanted);
 	wanted.context_key_prefix = runner->options->context_prefix;
 	wanted.wake_now = wake_now;
-	sevq_signals_let_go(&runner->signals);
+	sevq_signals_unblock(&runner->signals);
 	code = sevq_wait_for(runner->client, &runner->options->address, &wanted, timeout_ms,
 			     &readiness);
-	sevq_signals_hold(&runner->signals);
+	sevq_signals_block(&runner->signals);
 	if (code == SEVQ_OK) {
 		sevq_backoff_reset(&runner->backoff);
 		count = readiness->depth;

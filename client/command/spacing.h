@@ -17,7 +17,8 @@ struct sevq_spacing {
 	size_t count;                       /* starts so far */
 };
 
-/* Returns when the command may start, or when there is something with wake "now", or at a failure.
+/*
+ * Returns when the command may start, or when there is something with wake "now", or at a failure.
  */
 void sevq_spacing_wait(const struct sevq_spacing *spacing, struct sevq_runner *runner);
 

@@ -21,13 +21,18 @@
 #define LAST_WIDTH_MIN 8
 #define GAP 2
 
-void *
-sevq_need(void *p)
+void
+sevq_exit_out_of_memory(void)
 {
-	if (p == NULL) {
-		fputs("sevq: out of memory\n", stderr);
-		exit(1);
-	}
+	fputs("sevq: out of memory\n", stderr);
+	exit(1);
+}
+
+void *
+sevq_allocated(void *p)
+{
+	if (p == NULL)
+		sevq_exit_out_of_memory();
 	return p;
 }
 
@@ -92,7 +97,7 @@ sevq_escaped(const char *text)
 	struct sevq_buffer out = { 0 };
 
 	escape(&out, text);
-	return sevq_need(sevq_buffer_take(&out));
+	return sevq_allocated(sevq_buffer_take(&out));
 }
 
 /* Returns how many columns of the screen a character takes. */
@@ -155,8 +160,8 @@ sevq_table_add(struct sevq_table *table, const char *text)
 {
 	if (table->cell_count == table->cell_cap) {
 		table->cell_cap = table->cell_cap + table->cell_cap / 2 + 64;
-		table->cells =
-		    sevq_need(reallocarray(table->cells, table->cell_cap, sizeof(*table->cells)));
+		table->cells = sevq_allocated(
+		    reallocarray(table->cells, table->cell_cap, sizeof(*table->cells)));
 	}
 	table->cells[table->cell_count++] = sevq_escaped(text != NULL ? text : "");
 }

@@ -60,7 +60,10 @@ void sevq_table_print(const struct sevq_table *table);
  */
 char *sevq_escaped(const char *text);
 
-/* Returns p. If it is NULL, reports that memory ran out and ends the process. */
-void *sevq_need(void *p);
+/* Reports that memory ran out and ends the process. */
+_Noreturn void sevq_exit_out_of_memory(void);
+
+/* Returns what an allocation has returned; if that is NULL, exits as above. */
+void *sevq_allocated(void *p);
 
 #endif

@@ -64,7 +64,7 @@ on_wakeup(const struct sevq_wakeup *wakeup, void *arg)
 	struct tail *tail = arg;
 
 	free(tail->last_id);
-	tail->last_id = sevq_need(strdup(wakeup->id));
+	tail->last_id = sevq_allocated(strdup(wakeup->id));
 	sevq_backoff_reset(&tail->backoff);
 	if (tail->options->json)
 		puts(wakeup->json);
