@@ -280,6 +280,12 @@ engine_route(const struct engine *engine, const struct address *address, struct 
 
 /* --- what is counted --- */
 
+const struct store *
+engine_store(const struct engine *engine)
+{
+	return engine->store;
+}
+
 bool
 engine_ready(const struct engine *engine, struct error *err)
 {

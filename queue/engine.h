@@ -135,6 +135,9 @@ void engine_set_policy(struct engine *engine, struct policy *policy);
  */
 void engine_stats(struct engine *engine, struct engine_stats *ret);
 
+/* What the store says about itself between turns: struct store (queue/store.h). */
+const struct store *engine_store(const struct engine *engine);
+
 /* False with the reason when enqueue could not be taken now (store failed or full). */
 bool engine_ready(const struct engine *engine, struct error *err);
 

@@ -194,10 +194,38 @@ struct store_stats {
 	/* rows on disk, of settled events too; kept up to date in memory, not counted on disk */
 	uint64_t events, outcomes;
 	uint64_t checkpoints, swept; /* since the store was opened; swept: events removed */
+	/* since then, dead letters that were removed for want of room, before their time */
+	uint64_t dead_letters_lost;
 };
+
+/* What keeps a store from taking events. */
+enum store_limit {
+	STORE_LIMIT_NONE,
+	STORE_LIMIT_MAX_BYTES, /* --db-max-bytes */
+	STORE_LIMIT_MIN_FREE,  /* --db-min-free-bytes */
+	STORE_LIMIT_DISK,      /* the disk itself, or a quota or limit of the system */
+};
+
+/* As whoever runs the server knows it. */
+static inline const char *
+store_limit_name(enum store_limit limit)
+{
+	static const char *const names[] = { "no limit", "--db-max-bytes", "--db-min-free-bytes",
+					     "the end of the disk" };
+
+	return names[limit];
+}
 
 struct store {
 	const struct store_driver *driver;
+	/*
+	 * The limit at which events are refused, or were a moment ago. The driver sets it; it
+	 * changes seldom, so that each change can be told.
+	 */
+	enum store_limit limit;
+	/* chores are wanted within a second, although nothing else may happen until then */
+	bool wants_chores;
+	uint64_t dead_letters_lost; /* as in struct store_stats */
 };
 
 /* What chores may remove. An event is removed whole: its row and every outcome that names it. */
@@ -243,9 +271,10 @@ struct store_driver {
 			history_done *done, void *arg);
 	/*
 	 * One small step of housekeeping between commits: a checkpoint, or removing some of what is
-	 * past its time; then done. A store without anything to do calls done before it returns.
-	 * chores is borrowed until done. After a failure the store tries again by itself, unless
-	 * the state of the disk is unknown.
+	 * past its time; then done. Where room for events is short, settled events are removed
+	 * before their time, the oldest first and dead letters last. A store without anything to do
+	 * calls done before it returns. chores is borrowed until done. After a failure the store
+	 * tries again by itself, unless the state of the disk is unknown.
 	 */
 	void (*chores)(struct store *store, const struct chores *chores, chores_done *done,
 		       void *arg);

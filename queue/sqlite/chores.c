@@ -3,39 +3,20 @@
  * removing what is past its time: idempotency keys, events and outcomes (sweep.c).
  *
  * The WAL is checkpointed after the answers have gone out, and early enough to keep each checkpoint
- * short. SQLite then starts the WAL over from its beginning and overwrites it in place: that syncs
- * twice as fast as a file that grows.
+ * short. While room is short that happens between the small steps of the sweep, and the WAL is cut
+ * as well: what the sweep frees must not go to the WAL.
  */
 #include "queue/sqlite/chores.h"
 
 #include "queue/clock.h"
+#include "queue/sqlite/checkpoint.h"
 #include "queue/sqlite/disk.h"
 #include "queue/sqlite/sweep.h"
 #include "queue/sqlite/transaction.h"
 
 #define CHECKPOINT_FRAMES 1000
+#define SHORT_CHECKPOINT_FRAMES 250 /* while room is short */
 #define DISK_CHECK_INTERVAL_MS 1000
-
-/*
- * A failed sync of the database marks the store broken. The kernel may have lost pages of this
- * checkpoint and of earlier ones, and after the next checkpoint the WAL would start over as if
- * they were on the disk (DESIGN C8).
- */
-static void
-checkpoint(struct sqlite_store *store)
-{
-	int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-
-	if (rc == SQLITE_FULL && disk_remove_reserve(store))
-		rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
-					       NULL);
-	if (rc == SQLITE_OK)
-		store->stats.checkpoints++;
-	else if (sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC)
-		transaction_mark_broken(store);
-	/* after a failure too: the next commit counts the frames again, and a checkpoint follows */
-	store->wal_frames = 0;
-}
 
 /* Does one step. False: no more keys are old enough, or the disk does not let us. */
 static bool
@@ -53,23 +34,44 @@ remove_old_keys(struct sqlite_store *store, int64_t before_ms)
 	return transaction_end(store, rc, &err) == 0 && removed == REMOVE_ROWS_MAX;
 }
 
+/* While room is short, a WAL that has grown is cut, once a second: somebody may be reading it. */
+static void
+checkpoint_if_due(struct sqlite_store *store, bool every_second)
+{
+	int frames = store->short_of_room ? SHORT_CHECKPOINT_FRAMES : CHECKPOINT_FRAMES;
+
+	if (store->wal_frames >= frames ||
+	    (every_second && store->short_of_room && store->wal_frames > 0))
+		checkpoint_run(store, store->short_of_room);
+}
+
+/* Once a second, and after each step while room is short. */
+static void
+look_at_disk(struct sqlite_store *store, const struct chores *chores, bool every_second)
+{
+	if (every_second) {
+		disk_measure_again(store);
+		store->next_disk_check_ms = clock_monotonic_us() / 1000 + DISK_CHECK_INTERVAL_MS;
+		store->more_to_sweep = store->more_keys = true;
+	} else if (store->short_of_room) {
+		disk_measure(store);
+	}
+	if (store->short_of_room && store->stats.events > chores->pending_count)
+		store->more_to_sweep = true;
+}
+
 bool
 sqlite_chores(struct store *base, const struct chores *chores)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
-	int64_t now_ms = clock_monotonic_us() / 1000;
+	bool every_second = clock_monotonic_us() / 1000 >= store->next_disk_check_ms;
 
 	if (store->broken)
 		return false;
-	if (store->wal_frames >= CHECKPOINT_FRAMES)
-		checkpoint(store);
+	checkpoint_if_due(store, every_second);
 	if (store->broken) /* by the checkpoint; the next read would rebuild the WAL-index */
 		return false;
-	if (now_ms >= store->next_disk_check_ms) {
-		disk_measure(store);
-		store->next_disk_check_ms = now_ms + DISK_CHECK_INTERVAL_MS;
-		store->more_to_sweep = store->more_keys = true;
-	}
+	look_at_disk(store, chores, every_second);
 	if (store->more_keys || store->more_to_sweep)
 		disk_set_cap(store, false);
 	if (store->more_keys)

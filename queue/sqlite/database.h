@@ -34,11 +34,28 @@ struct sqlite_store {
 	const struct store_batch *batch; /* of the commit under way; else NULL */
 	/* what is on disk is unknown: nothing may be acknowledged any more (DESIGN C8) */
 	bool broken;
-	/* free space is below the limit, or SQLite ran out of it; events are refused */
-	bool full;
-	/* free on the disk as far as known, less the pages that are in the WAL only */
-	uint64_t free_bytes;
-	bool reserved;              /* the reserve file was made, or could not be */
+	bool full;    /* there is no room for any event: all are refused */
+	bool starved; /* SQLite found no room, and nobody knows why */
+	/* settled events give way before their time; short_by: how much they have to free, in bytes
+	 */
+	bool short_of_room;
+	uint64_t short_by;
+	struct room {
+		/*
+		 * For events, at each limit, as far as known. What is written since the last
+		 * measurement is taken off.
+		 */
+		uint64_t disk;   /* above min_free_bytes */
+		uint64_t wal;    /* for the WAL to grow */
+		uint64_t cap;    /* below max_bytes */
+		uint64_t inside; /* of that, in pages that are free inside the file */
+		uint64_t used;   /* bytes of pages in use */
+		uint64_t growth; /* what the file will grow by when the WAL is checkpointed */
+	} room;
+	/* of the largest batch that was refused and would still not fit; 0: none */
+	uint64_t refused_bytes;
+	int64_t refused_ms;         /* when events were refused last (monotonic) */
+	bool reserve_failed;        /* the reserve file could not be made, and is not tried */
 	bool capped;                /* max_bytes is in force, for a batch with events */
 	int64_t next_disk_check_ms; /* when to measure the free space again (monotonic) */
 	bool more_to_sweep;         /* the last step of the sweep left something to remove */

@@ -2,7 +2,7 @@
  * disk.h - room on the disk: who may use it, and what is kept back.
  *
  * Here: the free-space watermark, the cap on the database's size, the reserve file. Not here: who
- * asks, and when (open.c, chores.c, store.c).
+ * asks, and when (open.c, chores.c, store.c); making room (checkpoint.h, sweep.h).
  */
 #ifndef QUEUE_SQLITE_DISK_H
 #define QUEUE_SQLITE_DISK_H
@@ -16,10 +16,16 @@
 void disk_prepare_open(struct sqlite_store *store);
 
 /*
- * Measures the free space, decides whether events are refused, and makes the reserve file again
- * where there is plenty. Called now and then.
+ * Measures what room there is (store->room), and decides whether events are refused and whether
+ * settled events have to give way. Costs a few system calls.
  */
 void disk_measure(struct sqlite_store *store);
+
+/*
+ * The same, once a second: also sees to the reserve file, and forgets that SQLite found no room for
+ * a reason that nobody knows.
+ */
+void disk_measure_again(struct sqlite_store *store);
 
 /*
  * Holds the database below max_bytes (for a batch with events), or lets it grow for what takes
@@ -29,9 +35,13 @@ void disk_set_cap(struct sqlite_store *store, bool events);
 
 /*
  * Whether there is room for the batch. Sets the cap for it; from here on its rows count as written.
- * False only for a batch with events.
+ * False only for a batch with events; then settled events give way until there is room for one like
+ * it.
  */
 bool disk_admit_batch(struct sqlite_store *store, const struct store_batch *batch);
+
+/* SQLite found no room for the batch, which has events: the same as when it is not admitted. */
+void disk_refuse_batch(struct sqlite_store *store, const struct store_batch *batch);
 
 /* Removes the reserve file, so that its room can be used. False: there was none. */
 bool disk_remove_reserve(struct sqlite_store *store);

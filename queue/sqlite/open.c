@@ -386,6 +386,6 @@ open_database(struct sqlite_store *store, struct error *err)
 		return -1;
 	if (open_connection(store, err) < 0 || prepare(store, err) < 0)
 		return -1;
-	disk_measure(store);
+	disk_measure_again(store);
 	return 0;
 }

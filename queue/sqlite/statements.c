@@ -96,7 +96,10 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_ADD_DEAD_LETTER] =
 	    "INSERT INTO dead_letter(event, outcome, attempts) VALUES (?, ?, ?)",
 	[STATEMENT_REQUEUE_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",
-	[STATEMENT_REMOVE_DEAD_LETTER] = "DELETE FROM dead_letter WHERE event = ?",
+	[STATEMENT_REMOVE_DEAD_LETTER] = "DELETE FROM dead_letter WHERE event = ?"
+					 " RETURNING requeued IS NULL",
+	[STATEMENT_ANY_DEAD_LETTER] =
+	    "SELECT 1 FROM dead_letter WHERE outcome = ? AND requeued IS NULL LIMIT 1",
 	[STATEMENT_IS_DEAD_LETTER] =
 	    "SELECT 1 FROM dead_letter WHERE event = ? AND requeued IS NULL",
 	[STATEMENT_REQUEUED] = "SELECT " OUTCOME_COLUMNS " FROM dead_letter"
@@ -111,6 +114,9 @@ static const char *const sql[STATEMENT_COUNT] = {
 				  " LIMIT " SQL_TEXT(REMOVE_ROWS_MAX) ") WHERE ts < ?)",
 
 	[STATEMENT_KEEP_NEWEST] = "UPDATE newest SET event = ?, outcome = ?, ts = ?",
+
+	[STATEMENT_PAGE_COUNT] = "PRAGMA page_count",
+	[STATEMENT_FREE_PAGES] = "PRAGMA freelist_count",
 };
 
 int

@@ -17,6 +17,7 @@
 
 #include <unistd.h>
 
+#include "queue/sqlite/checkpoint.h"
 #include "queue/sqlite/chores.h"
 #include "queue/sqlite/disk.h"
 #include "queue/sqlite/history.h"
@@ -190,10 +191,27 @@ refuse_unknown(const struct sqlite_store *store, struct error *err)
 }
 
 static int
-refuse_full(struct error *err)
+refuse_full(const struct sqlite_store *store, struct error *err)
 {
-	return error_set(err, ERROR_STORAGE_FULL,
-			 "there is no room for events: the disk or --db-max-bytes is full");
+	return error_set(err, ERROR_STORAGE_FULL, "there is no room for events: %s is reached",
+			 store_limit_name(store->base.limit));
+}
+
+/*
+ * The batch found no room. What takes events out is tried again while there is room to make for it;
+ * other events wait until the sweep has made some.
+ */
+static int
+commit_in_other_room(struct sqlite_store *store, struct store_batch *batch, struct error *err)
+{
+	if (batch->event_count > 0) {
+		disk_refuse_batch(store, batch);
+		return refuse_full(store, err);
+	}
+	int failed = -1;
+	while (failed < 0 && err->code == ERROR_STORAGE_FULL && checkpoint_make_room(store))
+		failed = write_and_commit(store, batch, err);
+	return store->broken && failed == 0 ? refuse_unknown(store, err) : failed;
 }
 
 static int
@@ -202,11 +220,11 @@ commit_batch(struct sqlite_store *store, struct store_batch *batch, struct error
 	if (store->broken)
 		return refuse_unknown(store, err);
 	if (!disk_admit_batch(store, batch))
-		return refuse_full(err);
+		return refuse_full(store, err);
 	int failed = write_and_commit(store, batch, err);
-	bool again = failed < 0 && err->code == ERROR_STORAGE_FULL && batch->event_count == 0 &&
-		     disk_remove_reserve(store);
-	return again ? write_and_commit(store, batch, err) : failed;
+	return failed < 0 && err->code == ERROR_STORAGE_FULL
+		   ? commit_in_other_room(store, batch, err)
+		   : failed;
 }
 
 static int
@@ -307,7 +325,7 @@ ready(struct store *base, struct error *err)
 	if (store->broken)
 		refuse_unknown(store, err);
 	else if (store->full)
-		refuse_full(err);
+		refuse_full(store, err);
 	return !store->broken && !store->full;
 }
 
@@ -318,6 +336,7 @@ stats(struct store *base, struct store_stats *ret)
 	sqlite3_int64 pages = 0;
 
 	*ret = store->stats;
+	ret->dead_letters_lost = store->base.dead_letters_lost;
 	sqlite3_file *file = NULL;
 	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) ==
 		SQLITE_OK &&

@@ -1,5 +1,6 @@
 /*
- * sweep.c - removes outcomes past their time, oldest first, with the events they settled.
+ * sweep.c - removes outcomes past their time, oldest first, with the events they settled; and,
+ * while room is short, before their time.
  *
  * The events of one outcome are scattered: between two events of a session stand the events of all
  * other sessions that came meanwhile. If they were removed outcome by outcome, every page would be
@@ -15,11 +16,16 @@
  *
  * The newest rows go like the others. The table newest keeps their ids and time, written in the
  * same transaction, so that ids are never given twice and times never go back.
+ *
+ * While room is short (disk.c) a round takes the oldest of what is settled, as much of it as gives
+ * the room that is wanted. Dead letters, which somebody may still want, are skipped until nothing
+ * else is left; what then goes is counted as lost.
  */
 #include "queue/sqlite/sweep.h"
 
 #include <stdlib.h>
 
+#include "queue/sqlite/checkpoint.h"
 #include "queue/sqlite/ids.h"
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/session_rows.h"
@@ -27,13 +33,15 @@
 
 /* events and outcomes; the last outcome that is gathered may exceed it */
 #define ROUND_ROWS 16384
-#define OUTCOMES_A_STEP 100 /* few, because their index by session makes each expensive */
+#define SHORT_ROUND_ROWS_MIN 16 /* while room is short */
+#define OUTCOMES_A_STEP 100     /* few, because their index by session makes each expensive */
 /* of text that one step removes: all of its pages are written to the WAL */
 #define REMOVE_BYTES_MAX (1 << 20)
 
 struct sweep_range {
 	int64_t first, last;
-	bool dead; /* its events are, or were, dead letters */
+	bool dead;  /* its events are, or were, dead letters */
+	bool early; /* it is removed before its time */
 };
 
 /* A round of the sweep. */
@@ -42,6 +50,8 @@ struct sweep {
 	int64_t after; /* the last outcome that was considered */
 	/* since the first outcome was considered: one was skipped; one was removed */
 	bool skipped, progressed;
+	bool gives_room;         /* room is short, and there are settled events to give it */
+	bool takes_dead_letters; /* before their time: nothing else is left */
 	/* ranges of events; those before range_at are removed, and of that one the ids before next
 	 */
 	struct sweep_range *ranges;
@@ -52,6 +62,7 @@ struct sweep {
 	size_t outcome_count, outcome_cap, outcome_at;
 	int64_t sessions[REMOVE_ROWS_MAX]; /* of the events that this step has removed */
 	size_t removed, removed_bytes;     /* of the text of those events */
+	size_t lost;                       /* dead letters among them that went before their time */
 };
 
 static void
@@ -77,7 +88,8 @@ sweep_free(struct sweep *round)
 
 /* Events that are gathered already do not count as stored. */
 static bool
-past_retention(const struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *chores)
+is_past_retention(const struct sqlite_store *store, sqlite3_stmt *oldest,
+		  const struct chores *chores)
 {
 	return sqlite3_column_int64(oldest, 1) < chores->settled_before_ms ||
 	       store->stats.events >
@@ -120,7 +132,22 @@ is_id_list(struct str ids)
 	return at != NULL;
 }
 
-enum sweep_action { STOP, SKIP, REMOVE };
+/* Whether the outcome has made dead letters that were not requeued. */
+static bool
+has_dead_letters(struct sqlite_store *store, sqlite3_stmt *oldest)
+{
+	enum outcome_kind kind = (enum outcome_kind)sqlite3_column_int(oldest, 2);
+	sqlite3_stmt *any = store->statement[STATEMENT_ANY_DEAD_LETTER];
+
+	if (kind != OUTCOME_DEAD && kind != OUTCOME_EVICTED)
+		return false;
+	sqlite3_bind_int64(any, 1, sqlite3_column_int64(oldest, 0));
+	int rc = sqlite3_step(any);
+	sqlite3_reset(any);
+	return rc != SQLITE_DONE;
+}
+
+enum sweep_action { STOP, SKIP, REMOVE, REMOVE_EARLY };
 
 /*
  * What the sweep may do with the outcome: remove it; skip it, because it is part of the timeline of
@@ -134,14 +161,19 @@ decide(struct sqlite_store *store, sqlite3_stmt *oldest, const struct chores *ch
 
 	if (!settles && events_are_gone(store, ids))
 		return REMOVE;
-	if (!past_retention(store, oldest, chores))
+	bool due = is_past_retention(store, oldest, chores);
+	if (!due && !store->sweep->gives_room)
 		return STOP;
-	return settles && is_id_list(ids) ? REMOVE : SKIP;
+	if (!settles || !is_id_list(ids))
+		return SKIP;
+	if (!due && !store->sweep->takes_dead_letters && has_dead_letters(store, oldest))
+		return SKIP;
+	return due ? REMOVE : REMOVE_EARLY;
 }
 
 /* Gathers the outcome; if it settles its events, gathers them too. */
 static void
-gather_outcome(struct sweep *round, sqlite3_stmt *oldest)
+gather_outcome(struct sweep *round, sqlite3_stmt *oldest, bool early)
 {
 	struct str ids = row_text(oldest, 3);
 	enum outcome_kind kind = (enum outcome_kind)sqlite3_column_int(oldest, 2);
@@ -156,7 +188,7 @@ gather_outcome(struct sweep *round, sqlite3_stmt *oldest)
 		round->ranges = mem_grow(round->ranges, &round->range_cap, round->range_count + 1,
 					 sizeof(*round->ranges));
 		round->ranges[round->range_count++] =
-		    (struct sweep_range){ range.first, range.last, dead };
+		    (struct sweep_range){ range.first, range.last, dead, early };
 		round->events += (uint64_t)(range.last - range.first) + 1;
 	}
 }
@@ -171,8 +203,8 @@ gather_next(struct sqlite_store *store, const struct chores *chores)
 	sqlite3_bind_int64(oldest, 1, store->sweep->after);
 	if (sqlite3_step(oldest) == SQLITE_ROW)
 		action = decide(store, oldest, chores);
-	if (action == REMOVE)
-		gather_outcome(store->sweep, oldest);
+	if (action == REMOVE || action == REMOVE_EARLY)
+		gather_outcome(store->sweep, oldest, action == REMOVE_EARLY);
 	if (action != STOP)
 		store->sweep->after = sqlite3_column_int64(oldest, 0);
 	store->sweep->skipped = store->sweep->skipped || action == SKIP;
@@ -194,17 +226,35 @@ gathered_rows(const struct sweep *round)
 	return (size_t)round->events + round->outcome_count;
 }
 
+/*
+ * How many rows a round takes. To give room: as many as give what is wanted if each gives as much
+ * as the average, so that no more history goes than has to.
+ */
+static size_t
+round_rows(const struct sqlite_store *store)
+{
+	if (!store->sweep->gives_room)
+		return ROUND_ROWS;
+	uint64_t rows = store->stats.events + store->stats.outcomes + 1,
+		 wanted = store->short_by / (store->room.used / rows + 1);
+	if (wanted < SHORT_ROUND_ROWS_MIN)
+		return SHORT_ROUND_ROWS_MIN;
+	return wanted < ROUND_ROWS ? (size_t)wanted : ROUND_ROWS;
+}
+
 /* Does one step of gathering. */
 static void
 gather(struct sqlite_store *store, const struct chores *chores)
 {
 	struct sweep *round = store->sweep;
+
+	round->gives_room = store->short_of_room && store->stats.events > chores->pending_count;
 	size_t enough = gathered_rows(round) + REMOVE_ROWS_MAX;
 
 	for (size_t looks = 0;
 	     !round->gathered && looks < REMOVE_ROWS_MAX && gathered_rows(round) < enough; looks++)
 		round->gathered =
-		    gather_next(store, chores) == STOP || gathered_rows(round) >= ROUND_ROWS;
+		    gather_next(store, chores) == STOP || gathered_rows(round) >= round_rows(store);
 	if (round->gathered && round->range_count > 0)
 		qsort(round->ranges, round->range_count, sizeof(*round->ranges), by_first);
 }
@@ -235,10 +285,17 @@ remove_event(struct sqlite_store *store, int64_t id)
 
 /* A dead letter is removed with its event. */
 static int
-remove_dead_letter(struct sqlite_store *store, int64_t id)
+remove_dead_letter(struct sqlite_store *store, int64_t id, bool early)
 {
-	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_DEAD_LETTER], 1, id);
-	return transaction_run(store->statement[STATEMENT_REMOVE_DEAD_LETTER]);
+	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_DEAD_LETTER];
+
+	sqlite3_bind_int64(remove, 1, id);
+	int rc = sqlite3_step(remove);
+	store->sweep->lost += rc == SQLITE_ROW && early && sqlite3_column_int(remove, 0) != 0;
+	if (rc == SQLITE_ROW)
+		rc = sqlite3_step(remove);
+	sqlite3_reset(remove);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 /* Removes the next few events. */
@@ -258,7 +315,7 @@ remove_events(struct sqlite_store *store)
 			round->next = range->first;
 		rc = remove_event(store, round->next);
 		if (rc == SQLITE_OK && range->dead)
-			rc = remove_dead_letter(store, round->next);
+			rc = remove_dead_letter(store, round->next, range->early);
 		if (round->next++ == range->last)
 			round->range_at++;
 	}
@@ -304,7 +361,7 @@ restore_counts(struct sqlite_store *store)
 		session_rows_add_event(store, store->sweep->sessions[i]);
 }
 
-/* Does one step of removing. False: the disk does not let us. */
+/* Does one step of removing. False: the disk does not let us, and there is no room to make. */
 static bool
 remove_step(struct sqlite_store *store)
 {
@@ -313,7 +370,7 @@ remove_step(struct sqlite_store *store)
 	struct error err;
 	size_t outcomes_before = round->outcome_at;
 
-	round->removed = round->removed_bytes = 0;
+	round->removed = round->removed_bytes = round->lost = 0;
 	int rc = transaction_begin(store);
 	if (rc == SQLITE_OK)
 		rc = keep_newest(store);
@@ -322,28 +379,32 @@ remove_step(struct sqlite_store *store)
 							  : remove_outcomes(store);
 	if (transaction_end(store, rc, &err) < 0) {
 		restore_counts(store);
-		return false;
+		return err.code == ERROR_STORAGE_FULL && checkpoint_make_room(store);
 	}
 	store->kept = store->newest;
 	store->stats.swept += round->removed;
+	store->base.dead_letters_lost += round->lost;
 	store->stats.outcomes -= round->outcome_at - outcomes_before;
 	round->progressed = true;
 	return true;
 }
 
 /*
- * No outcome is left to remove. An outcome that was skipped may have lost its last event since:
- * then all are considered once more.
+ * No outcome is left to remove. An outcome that was skipped may have lost its last event since, or
+ * be that of a dead letter whose turn it is now: then all are considered once more.
  */
 static bool
 start_over(struct sweep *round)
 {
 	bool again = round->skipped && round->progressed;
+	bool last_resort =
+	    round->skipped && !round->progressed && round->gives_room && !round->takes_dead_letters;
 
+	round->takes_dead_letters = last_resort;
 	round->skipped = round->progressed = false;
 	round->after = 0;
 	begin_round(round);
-	return again;
+	return again || last_resort;
 }
 
 bool

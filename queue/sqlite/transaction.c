@@ -61,7 +61,8 @@ transaction_end(struct sqlite_store *store, int rc, struct error *err)
 		code = ERROR_STORAGE_UNKNOWN;
 	else if (rc == SQLITE_FULL)
 		code = ERROR_STORAGE_FULL;
-	store->full = store->full || code == ERROR_STORAGE_FULL;
+	if (code == ERROR_STORAGE_FULL)
+		store->full = store->starved = true; /* until disk.c has looked */
 	if (code == ERROR_STORAGE_UNKNOWN)
 		transaction_mark_broken(store);
 	err->code = code;
