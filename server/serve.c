@@ -37,6 +37,9 @@
 
 #define DESCRIPTORS_NOT_FOR_CONNECTIONS 32
 #define GATHER_US 100
+#define CHORES_MS 1000       /* between chores that the store asks for */
+#define IDLE_CHORES_MS 60000 /* between chores of a server that nobody calls */
+#define TELL_AGAIN_MS 10000  /* between records of something that goes on */
 
 static_assert(OPTION_LIST_MAX <= LISTENERS_MAX, "there is a listener for every --listen");
 
@@ -63,6 +66,9 @@ struct loop {
 	int64_t timer_at_ms, stop_at_ms; /* INT64_MAX: not set */
 	uint64_t answers;                /* given when it last looked for requests */
 	int64_t processor_us;            /* that the thread had used at the end of the last turn */
+	enum store_limit limit;          /* of the store, as told in the log; */
+	uint64_t dead_letters_lost;      /* and these, */
+	int64_t lost_told_ms;            /* then */
 	bool reload, stop;
 };
 
@@ -256,11 +262,16 @@ set_timer(struct loop *loop)
 	int64_t next = deadlines_next_ms(&loop->http->deadlines),
 		streams = streams_next_ms(loop->calls->streams);
 	int64_t due = engine_due_ms(loop->calls->engine), wait;
+	int64_t chores =
+	    clock_coarse_ms() +
+	    (engine_store(loop->calls->engine)->wants_chores ? CHORES_MS : IDLE_CHORES_MS);
 
 	if (loop->stop_at_ms < next)
 		next = loop->stop_at_ms;
 	if (streams < next)
 		next = streams;
+	if (chores < next)
+		next = chores;
 	if (due >= 0 && clock_coarse_ms() + due < next)
 		next = clock_coarse_ms() + due;
 	if (next >= loop->timer_at_ms)
@@ -302,6 +313,40 @@ begin_stop(struct loop *loop)
 	listeners_close(&http->listeners);
 	waits_end(loop->calls->waits);
 	streams_end(loop->calls->streams);
+}
+
+static void
+log_lost_dead_letters(struct loop *loop, uint64_t lost)
+{
+	log_line(LOG_WARN, log_msg("dead letters were forgotten for want of room"),
+		 log_number("count", (long long)(lost - loop->dead_letters_lost)));
+	loop->dead_letters_lost = lost;
+	loop->lost_told_ms = clock_coarse_ms();
+}
+
+/* Going full and getting well are told once each. */
+static void
+log_limit(struct loop *loop, enum store_limit limit)
+{
+	if (limit != STORE_LIMIT_NONE)
+		log_line(LOG_WARN, log_msg("no room for events: new ones are refused"),
+			 log_text("limit", store_limit_name(limit)));
+	else
+		log_line(LOG_WARN, log_msg("there is room for events again"),
+			 log_text("limit", store_limit_name(loop->limit)));
+	loop->limit = limit;
+}
+
+static void
+log_room(struct loop *loop)
+{
+	const struct store *store = engine_store(loop->calls->engine);
+
+	if (store->limit != loop->limit)
+		log_limit(loop, store->limit);
+	if (store->dead_letters_lost > loop->dead_letters_lost &&
+	    clock_coarse_ms() - loop->lost_told_ms >= TELL_AGAIN_MS)
+		log_lost_dead_letters(loop, store->dead_letters_lost);
 }
 
 static uint64_t
@@ -392,6 +437,7 @@ turn(struct loop *loop, bool busy)
 	busy = engine_chores(calls->engine);
 	if (engine_stopped(calls->engine, &err))
 		die(&err);
+	log_room(loop);
 	set_timer(loop);
 	count_turn(loop, reloads);
 	/* An answer may have asked for more: nothing else would wake the loop for that. */
@@ -402,7 +448,7 @@ static void
 run(struct loop *loop)
 {
 	struct http *http = loop->http;
-	bool busy = false;
+	bool busy = true; /* at first: the store may have chores, and time something to do */
 
 	loop->processor_us = clock_processor_us();
 	while (!loop->stop)

@@ -1,7 +1,9 @@
 """A full disk: accepted events can be drained, and none is lost. Most tests need permission to
 mount a small disk, and are skipped without it.
 """
+import os
 import shutil
+import sqlite3
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,6 +51,36 @@ def fill_up(disk):
         except OSError:
             pass
     assert free(disk) == 0
+
+
+def fill(api, size, first=0):
+    """Enqueues events of this size until one is refused; answers how many were accepted."""
+    count = 0
+    while (reply := api.enqueue(f"{first + count} " + "x" * size, MAIN)).status == 201:
+        count += 1
+    problem(reply, 507, "storage-full")
+    return count
+
+
+def drain_all(api):
+    texts = []
+    while events := ok(api.drain(MAIN, limit=100))["events"]:
+        texts += [e["text"].split()[0] for e in events]
+    return texts
+
+
+def is_taken(api, size=50000):
+    """Whether an event is accepted; takes it out again."""
+    reply = api.enqueue("probe " + "x" * size, MAIN)
+    if reply.status != 201:
+        problem(reply, 507, "storage-full")
+        return False
+    return drain_all(api) == ["probe"]
+
+
+def warnings(server, since=0):
+    """Going full and getting well, as the log tells it: (which, limit)."""
+    return [("full" if "refused" in r["msg"] else "well", r["limit"]) for r in server.log[since:] if "room" in r["msg"] and "limit" in r]
 
 
 def take_one(api):
@@ -140,3 +172,140 @@ def test_a_file_that_may_not_grow_is_a_full_disk(make):
     assert count > 10 and ok(api.peek(MAIN, limit=1))["depth"] == count
     server.restart()
     assert [e["text"].split()[0] for e in ok(server.client().drain(MAIN))["events"]] == [f"{n}" for n in range(count)]
+
+
+# History gives way, and a disk that was full gets well by itself.
+
+def rounds(server, size):
+    """Twenty times, over restarts, there is room for most of what fitted at first."""
+    api = server.client()
+    first = fill(api, size)
+    assert len(drain_all(api)) == first > 10
+    for n in range(20):
+        count = first * 3 // 4
+        for i in range(count):
+            wait_until(lambda: api.enqueue(f"{i} " + "x" * size, MAIN).status == 201, "room for events")
+        count += fill(api, size, first=count)
+        assert drain_all(api) == [f"{i}" for i in range(count)]
+        if n % 5 == 4:
+            server.restart()
+            api = server.client()
+
+
+def test_a_disk_that_was_full_gets_well_by_itself(disk, make):
+    min_free = 40 << 20
+    server = make("--db-min-free-bytes", min_free, name="disk/server").start()
+    rounds(server, 50000)
+    # the sweep of a full disk does not use up what it is to free
+    assert free(disk) > min_free - (4 << 20)
+
+
+def test_a_database_at_its_limit_gets_well_by_itself(make):
+    limit = 4 << 20
+    server = make("--db-max-bytes", limit).start()
+    rounds(server, 40000)
+    server.stop()
+    assert server.db.stat().st_size < limit * 1.25
+
+
+@pytest.mark.parametrize("size, limit", [(300, 400 << 10), (10000, 4 << 20), (60000, 8 << 20)])
+def test_history_gives_way_before_an_event_is_refused(make, size, limit):
+    """None is refused, however much passes through."""
+    server = make("--db-max-bytes", limit).start()
+    api = server.client()
+    for n in range(3 * limit // size // 10):
+        for reply in [api.enqueue(f"{n} {i} " + "x" * size, MAIN) for i in range(10)]:
+            ok(reply, 201)
+        assert len(ok(api.drain(MAIN))["events"]) == 10
+    assert api.stats()["store"]["swept"] > 0 and api.stats()["store"]["deadLettersLost"] == 0
+    assert warnings(server) == []
+    newest = ok(api.history(limit=1))["events"][0]["event"]["id"]
+    assert len(ok(api.history(limit=1000))["events"]) > 10, "no more of the history goes than has to"
+    assert api.timeline(newest) == ["queued", "drained"]
+
+
+def test_dead_letters_give_way_last_and_oldest_first(make):
+    server = make("--db-max-bytes", 4 << 20, "--max-attempts", 1).start()
+    api = server.client()
+    dead = []
+    for n in range(40):
+        dead.append(ok(api.enqueue(f"dead {n} " + "x" * 30000, MAIN), 201)["event"]["id"])
+        ok(api.nack(ok(api.lease(MAIN, limit=1))["leaseId"], reason="test"))
+
+    def letters():
+        return [i["event"]["id"] for i in ok(api.dead_letters(limit=1000))["events"]][::-1]
+
+    for n in range(300):
+        ok(api.enqueue(f"{n} " + "x" * 30000, MAIN), 201)
+        ok(api.drain(MAIN))
+    assert letters() == dead and api.stats()["store"]["swept"] > 100
+    assert api.stats()["store"]["deadLettersLost"] == 0
+    fill(api, 30000)
+    wait_until(lambda: api.enqueue("more " + "x" * 30000, MAIN).status == 507 and len(letters()) < 40, "dead letters to go")
+    fill(api, 30000)
+    lost = wait_until(lambda: api.stats()["store"]["deadLettersLost"], "the count")
+    wait_until(lambda: letters() == dead[api.stats()["store"]["deadLettersLost"]:], "the oldest to be gone")
+    server.wait_for_log(lambda r: "dead letters were forgotten" in r["msg"] and r["level"] == "warn" and r["count"] > 0)
+    assert lost > 0 and b"sevq_dead_letters_lost_total" in api.call("GET", "/metrics").body
+
+
+@pytest.mark.parametrize("limit", ["--db-max-bytes", "--db-min-free-bytes"])
+def test_going_full_and_getting_well_are_logged_once(disk, make, limit):
+    flags = (limit, 4 << 20, "--db-min-free-bytes", MIN_FREE) if limit == "--db-max-bytes" else (limit, 50 << 20)
+    server = make(*flags, name="disk/server").start()
+    api = server.client()
+    count = fill(api, 50000)
+    for n in range(20):
+        problem(api.enqueue("no room " + "x" * 60000, MAIN), 507, "storage-full")
+    assert limit in problem(api.enqueue("no room " + "x" * 60000, MAIN), 507, "storage-full")["detail"]
+    assert warnings(server) == [("full", limit)]
+    assert len(drain_all(api)) == count
+    server.wait_for_log(lambda r: "room" in r["msg"] and "again" in r["msg"], "the record that all is well")
+    assert warnings(server) == [("full", limit), ("well", limit)]
+    assert all(r["level"] == "warn" for r in server.log if "limit" in r)
+    assert is_taken(api)
+
+
+def test_a_disk_that_others_keep_full_gets_well_when_events_are_taken(disk, full):
+    """What the database has free inside its file is room enough."""
+    server, count = full
+    fill_up(disk)
+    api = server.client()
+    assert len(drain_all(api)) == count
+    wait_until(lambda: is_taken(api), "room for events")
+    assert fill(api, 50000) > count // 4
+    server.restart()
+    assert len(drain_all(server.client())) > count // 4
+
+
+def test_the_reserve_is_made_again_a_little_above_the_watermark(disk, make):
+    server = make("--db-min-free-bytes", MIN_FREE, name="disk/server").start()
+    reserve = server.db.with_name("sevq.db.reserve")
+    api = server.client()
+    for n in range(200):
+        ok(api.enqueue(f"{n}", MAIN), 201)
+    fill_up(disk)
+    while reserve.exists():
+        take_one(api)
+    os.truncate(disk / "another", (disk / "another").stat().st_size - MIN_FREE - (2 << 20))
+    wait_until(lambda: reserve.exists() and reserve.stat().st_size > 0, "the reserve")
+    assert free(disk) > MIN_FREE
+    ok(api.enqueue("there is room", MAIN), 201)
+
+
+def test_a_server_that_nobody_calls_forgets_as_well(make):
+    server = make().start()
+    ok(server.client().enqueue("1", MAIN), 201)
+    ok(server.client().drain(MAIN))
+    server.stop()
+    server.flags += ["--retention-ms", 0]
+    server.start()
+
+    def rows():
+        db = sqlite3.connect(f"file:{server.db}?mode=ro", uri=True)
+        try:
+            return db.execute("SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM outcome)").fetchone()[0]
+        finally:
+            db.close()
+
+    wait_until(lambda: rows() == 0, "the sweep")
