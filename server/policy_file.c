@@ -41,7 +41,7 @@ policy_file_parse(const struct options *options, struct str text, struct policy 
 	struct given_owner room[OPTION_LIST_MAX];
 	const struct given_owners owners = owners_of(options, room);
 
-	return policy_parse_owned(text.s, text.len, &owners, ret, err);
+	return policy_parse(text.s, text.len, &owners, ret, err);
 }
 
 /* The config and what it was read from, at the path; NULL for none, which is the empty config. */

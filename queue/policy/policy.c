@@ -66,9 +66,10 @@ read_config(const char *text, size_t len, cJSON **ret, struct error *err)
 }
 
 int
-policy_parse_owned(const char *text, size_t len, const struct given_owners *owners,
-		   struct policy **ret, struct error *err)
+policy_parse(const char *text, size_t len, const struct given_owners *owners, struct policy **ret,
+	     struct error *err)
 {
+	static const struct given_owners none;
 	struct policy *policy;
 	cJSON *config;
 	int failed;
@@ -76,21 +77,13 @@ policy_parse_owned(const char *text, size_t len, const struct given_owners *owne
 	if (read_config(text, len, &config, err) < 0)
 		return -1;
 	policy = mem_alloc(sizeof(*policy));
-	failed = compile(config, owners, policy, err);
+	failed = compile(config, owners != NULL ? owners : &none, policy, err);
 	cJSON_Delete(config);
 	if (failed)
 		policy_free(policy);
 	else
 		*ret = policy;
 	return failed;
-}
-
-int
-policy_parse(const char *text, size_t len, struct policy **ret, struct error *err)
-{
-	static const struct given_owners none;
-
-	return policy_parse_owned(text, len, &none, ret, err);
 }
 
 void

@@ -16,14 +16,12 @@ struct policy;
 struct hook_gates;
 
 /*
- * Compiles JSON5 text, which is not kept; blank text gives the empty policy. Failure: ERROR_CONFIG,
- * with line and column where the text is wrong, or with the name of the member that is.
+ * Compiles JSON5 text, which is not kept; blank text gives the empty policy. owners (NULL: none)
+ * are those that the operator names beside the config's allowlists. Failure: ERROR_CONFIG, with
+ * line and column where the text is wrong, or with the name of the member that is.
  */
-int policy_parse(const char *text, size_t len, struct policy **ret, struct error *err);
-
-/* The same, with the owners that the operator names beside the config's allowlists. */
-int policy_parse_owned(const char *text, size_t len, const struct given_owners *owners,
-		       struct policy **ret, struct error *err);
+int policy_parse(const char *text, size_t len, const struct given_owners *owners,
+		 struct policy **ret, struct error *err);
 void policy_free(struct policy *policy);
 
 /* agents.defaults.userTimezone as written, NULL when absent or not a string (ROUTING section 8). */

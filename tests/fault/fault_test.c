@@ -332,7 +332,7 @@ open_engine(const char *name)
 	engine = NULL;
 	if (sqlite_open(&storage, &store, &error) < 0)
 		return -1;
-	assert_int_equal(policy_parse("", 0, &policy, NULL), 0);
+	assert_int_equal(policy_parse("", 0, NULL, &policy, NULL), 0);
 	if (engine_open(store, policy, &options, &engine, &error) == 0)
 		return 0;
 	store->driver->close(store);

@@ -75,7 +75,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	address.agent_id = line(&rest);
 	address.channel = line(&rest);
 	address.account_id = line(&rest);
-	if (!admitted(&address) || policy_parse(rest.s, rest.len, &policy, NULL) < 0)
+	if (!admitted(&address) || policy_parse(rest.s, rest.len, NULL, &policy, NULL) < 0)
 		return 0;
 	check_route(policy, address);
 	policy_free(policy);

@@ -27,7 +27,7 @@ parse_policy(const char *json5)
 {
 	struct policy *parsed;
 
-	assert_int_equal(policy_parse(json5, strlen(json5), &parsed, &error), 0);
+	assert_int_equal(policy_parse(json5, strlen(json5), NULL, &parsed, &error), 0);
 	return parsed;
 }
 

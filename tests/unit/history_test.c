@@ -35,7 +35,7 @@ open_file(void)
 	storage.path = path;
 	if (sqlite_open(&storage, &opened, &error) < 0)
 		fail_msg("%s", error.detail);
-	assert_int_equal(policy_parse("", 0, &policy, &error), 0);
+	assert_int_equal(policy_parse("", 0, NULL, &policy, &error), 0);
 	assert_int_equal(engine_open(opened, policy, &options, &engine, &error), 0);
 }
 

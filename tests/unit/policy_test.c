@@ -40,7 +40,8 @@ a_malformed_policy_is_refused_with_its_place(void **state)
 		struct error err;
 
 		assert_int_equal(
-		    policy_parse(refused[i].text, strlen(refused[i].text), &policy, &err), -1);
+		    policy_parse(refused[i].text, strlen(refused[i].text), NULL, &policy, &err),
+		    -1);
 		assert_null(policy);
 		assert_int_equal(err.code, ERROR_CONFIG);
 		assert_true(err.detail[0] != '\0');
@@ -59,9 +60,11 @@ only_objects_are_accepted(void **state)
 		struct policy *policy;
 		struct error err;
 
-		assert_int_equal(policy_parse(others[i], strlen(others[i]), &policy, &err), -1);
+		assert_int_equal(policy_parse(others[i], strlen(others[i]), NULL, &policy, &err),
+				 -1);
 		assert_int_equal(err.code, ERROR_CONFIG);
-		assert_int_equal(policy_parse(others[i], strlen(others[i]), &policy, NULL), -1);
+		assert_int_equal(policy_parse(others[i], strlen(others[i]), NULL, &policy, NULL),
+				 -1);
 	}
 }
 
@@ -77,7 +80,8 @@ a_blank_text_is_the_empty_policy(void **state)
 		struct decision decision;
 		struct policy *policy;
 
-		assert_int_equal(policy_parse(blanks[i], strlen(blanks[i]), &policy, NULL), 0);
+		assert_int_equal(policy_parse(blanks[i], strlen(blanks[i]), NULL, &policy, NULL),
+				 0);
 		assert_int_equal(route_decide(policy, &address, false, &arena, &decision, NULL), 0);
 		assert_true(str_eq(decision.queue_key, STR("agent:main:main")));
 		assert_null(policy_timezone(policy).s);
@@ -104,9 +108,9 @@ the_time_zone_is_given_as_written(void **state)
 	for (size_t i = 0; i < COUNT(timezones); i++) {
 		struct policy *policy;
 
-		assert_int_equal(
-		    policy_parse(timezones[i].config, strlen(timezones[i].config), &policy, NULL),
-		    0);
+		assert_int_equal(policy_parse(timezones[i].config, strlen(timezones[i].config),
+					      NULL, &policy, NULL),
+				 0);
 		assert_int_equal(policy_timezone(policy).s == NULL, timezones[i].timezone == NULL);
 		assert_true(str_eq(policy_timezone(policy), str_of(timezones[i].timezone)));
 		policy_free(policy);
@@ -160,7 +164,7 @@ values_of_any_type_are_accepted_anywhere(void **state)
 					buf_adds(&text, values[v]);
 				else
 					buf_add(&text, at, 1);
-			assert_int_equal(policy_parse(text.data, text.len, &policy, NULL), 0);
+			assert_int_equal(policy_parse(text.data, text.len, NULL, &policy, NULL), 0);
 			assert_int_equal(
 			    route_decide(policy, &address, true, &arena, &decision, NULL), 0);
 			policy_free(policy);

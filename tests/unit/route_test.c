@@ -39,7 +39,7 @@ compiled(const char *text)
 	struct policy *policy;
 	struct error err;
 
-	if (policy_parse(text, strlen(text), &policy, &err) < 0)
+	if (policy_parse(text, strlen(text), NULL, &policy, &err) < 0)
 		fail_msg("%s: %s", text, err.detail);
 	return policy;
 }
@@ -658,7 +658,7 @@ check_vector(const struct json *doc, struct arena *arena)
 	error = member_text(doc, expect + 1, STR("error"), arena, &at);
 	key = member_text(doc, expect + 1, STR("sessionKey"), arena, &at);
 	rule = member_text(doc, expect + 1, STR("rule"), arena, &at);
-	assert_int_equal(policy_parse(config.s, config.len, &policy, NULL), 0);
+	assert_int_equal(policy_parse(config.s, config.len, NULL, &policy, NULL), 0);
 	if (route_decide(policy, &address, false, arena, &got, &err) < 0) {
 		if (!str_eq(error, str_of(error_code_name(err.code))))
 			fail_msg("%.*s: %s", (int)name.len, name.s, error_code_name(err.code));
@@ -842,9 +842,9 @@ a_given_owner_counts_like_one_of_the_allowlist(void **state)
 			pairs[beside.count++] =
 			    (struct given_owner){ str_of(given_owners[i].owners[2 * j]),
 						  str_of(given_owners[i].owners[2 * j + 1]) };
-		assert_int_equal(policy_parse_owned(given_owners[i].config,
-						    strlen(given_owners[i].config), &beside,
-						    &policy, NULL),
+		assert_int_equal(policy_parse(given_owners[i].config,
+					      strlen(given_owners[i].config), &beside, &policy,
+					      NULL),
 				 0);
 		assert_int_equal(route_decide(policy, &address, false, &arena, &got, NULL), 0);
 		if (str_eq(got.queue_key, STR("agent:main:main")) != given_owners[i].main)
@@ -892,8 +892,7 @@ a_given_owner_is_added_to_the_list_that_counts(void **state)
 
 		buf_addf(&config, "{channels:{telegram:{%.*s%s%s}}}", (int)(gap - place), place,
 			 lists[i % COUNT(lists)].list, gap + 2);
-		assert_int_equal(
-		    policy_parse_owned(config.data, config.len, &beside, &policy, NULL), 0);
+		assert_int_equal(policy_parse(config.data, config.len, &beside, &policy, NULL), 0);
 		assert_int_equal(route_decide(policy, &address, false, &arena, &got, NULL), 0);
 		if (str_eq(got.queue_key, STR("agent:main:main")) != lists[i % COUNT(lists)].main)
 			fail_msg("%.*s", (int)config.len, config.data);

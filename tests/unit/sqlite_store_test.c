@@ -135,7 +135,7 @@ try_open(const char *name)
 	error = (struct error){ 0 };
 	if (sqlite_open(&storage, &store, &error) < 0)
 		return -1;
-	assert_int_equal(policy_parse("", 0, &policy, &error), 0);
+	assert_int_equal(policy_parse("", 0, NULL, &policy, &error), 0);
 	if (engine_open(store, policy, &options, &engine, &error) == 0)
 		return 0;
 	store->driver->close(store);

@@ -314,7 +314,8 @@ a_new_policy_plans_waits_again(void **state)
 	struct policy *hub;
 	put("agent:main:hub", "1");
 	struct call *moved = waiter("main"), *stays = waiter(B);
-	assert_int_equal(policy_parse("{ session: { mainKey: 'hub' } }", 31, &hub, &error), 0);
+	assert_int_equal(policy_parse("{ session: { mainKey: 'hub' } }", 31, NULL, &hub, &error),
+			 0);
 	engine_set_policy(engine, hub);
 	assert_false(engine_idle(engine));
 	turn();
