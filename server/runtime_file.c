@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "schema/number.h"
 #include "server/calls/json.h"
 #include "server/file.h"
 
@@ -60,9 +61,10 @@ add_addresses(const struct listeners *listeners, struct buf *out)
  * When this process was started, in clock ticks since the machine was: field 22 of /proc/self/stat.
  * With it a client knows this process from another that was given its pid later. 0: not known.
  */
-static long long
+static int64_t
 start_time(void)
 {
+	int64_t ticks = 0;
 	char text[1024];
 	FILE *file = fopen("/proc/self/stat", "re");
 	size_t len = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
@@ -74,7 +76,10 @@ start_time(void)
 	field = strrchr(text, ')'); /* the second field is a name, and may hold any character */
 	for (int i = 2; field != NULL && i < 22; i++)
 		field = strchr(field + 1, ' ');
-	return field != NULL ? strtoll(field, NULL, 10) : 0;
+	if (field != NULL)
+		number_parse((struct str){ field + 1, strcspn(field + 1, " ") }, 0, INT64_MAX,
+			     &ticks);
+	return ticks;
 }
 
 int
@@ -89,7 +94,8 @@ runtime_file_write(const char *db, const struct listeners *listeners, const char
 	add_addresses(listeners, &text);
 	BUF_ADD_LITERAL(&text, ",\"tokenFile\":");
 	json_add_text(&text, str_of(absolute));
-	buf_addf(&text, ",\"pid\":%d,\"startTime\":%lld}\n", (int)getpid(), start_time());
+	buf_addf(&text, ",\"pid\":%d,\"startTime\":%lld}\n", (int)getpid(),
+		 (long long)start_time());
 	failed = file_replace(path, (struct str){ text.data, text.len }, err);
 	if (failed)
 		unlink(path); /* it would lead to a server that is gone */

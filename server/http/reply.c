@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <time.h>
 
+#include "queue/clock.h"
 #include "server/http/connection.h"
 #include "server/log.h"
 
@@ -58,7 +59,7 @@ line_of(int status)
 static const char *
 date_line(struct http *http)
 {
-	time_t now = time(NULL);
+	time_t now = clock_now().wall_ms / 1000;
 	struct tm tm;
 
 	if (now != http->date) {

@@ -34,6 +34,19 @@ HOMES = {
     "libcurl": (r"curl/", ("client/",)),
 }
 
+# Functions of the C library that only the named files may call: the clocks, and the decimal parsers
+# with their pitfalls. All other files call what these declare.
+ONE_CALLER = {
+    "the clock": (
+        r"\b(clock_gettime|gettimeofday|time)\(",
+        ("queue/clock.c", "client/clock.c"),
+    ),
+    "decimal text": (
+        r"\b(strto(l|ll|ul|ull|imax|umax)|ato(i|l|ll)|sscanf)\(",
+        ("schema/number.c", "client/command/number.c"),
+    ),
+}
+
 # What the files of a folder may include of ours beside what the floors allow, where that is less:
 # the folder, then the only includes that it may have (ONLY) or those that it may not (NEVER).
 ONLY = {
@@ -107,6 +120,15 @@ def circles(tree):
         way = way_back(graph, name)
         if way:
             yield f"{name} includes itself: {' -> '.join(way)}"
+
+
+def strayed_calls(tree):
+    for name, text in sources(tree):
+        code = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+        for noun, (calls, callers) in ONE_CALLER.items():
+            found = re.search(calls, code)
+            if found and name not in callers:
+                yield f"{name} reads {noun} by {found[1]}, as only {' and '.join(callers)} may"
 
 
 def repeated_types(tree):
@@ -212,6 +234,7 @@ RULES = (
     strayed_includes,
     circles,
     strayed_libraries,
+    strayed_calls,
     repeated_types,
     crowded_lists,
     dependent_headers,
@@ -238,6 +261,9 @@ BREACHES = (
     (strayed_includes, "queue/catalog/a.h", '#include "queue/ops/tick.h"\n'),
     (strayed_includes, "queue/sqlite/a.c", '#include "queue/op.h"\n'),
     (strayed_includes, "queue/sqlite/a.c", '#include "queue/catalog/catalog.h"\n'),
+    (strayed_calls, "server/a.c", "\tclock_gettime(CLOCK_MONOTONIC, &now);\n"),
+    (strayed_calls, "client/a.c", "\tnow = time(NULL);\n"),
+    (strayed_calls, "queue/a.c", "\tn = strtoll(text, NULL, 10);\n"),
     (repeated_types, "server/a.c", "struct a {\n"),
     (repeated_types, "server/a.c", "enum a\n{\n"),
     (repeated_types, "schema/a.h", "struct sevq_b {\n"),
