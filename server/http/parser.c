@@ -461,20 +461,25 @@ least(uint64_t a, size_t b)
 	return a < b ? (size_t)a : b;
 }
 
-/* Reads one byte of framing. A chunk that says it is too long need not be waited for. */
+/*
+ * Reads one byte of framing. Nothing is unbounded: what chunks add to the bytes of a body has a
+ * limit, too. A chunk that says it is too long need not be waited for.
+ */
 static int
 read_framing(struct parser *p)
 {
-	p->chunk_bytes++;
+	const struct parser_limits *limits = p->limits;
+
+	if (++p->chunk_bytes > limits->head_bytes_max + CHUNK_BYTES_PER_BODY_BYTE * p->body_seen)
+		return refuse(p, ERROR_HEADERS_TOO_LARGE,
+			      "chunk extensions or trailers are too long");
 	if (chunked_read(&p->chunked, p->base[p->fed++], &p->error) != 0)
 		return -1;
-	if (chunked_in_data(&p->chunked) &&
-	    p->chunked.left > p->limits->body_bytes_max - p->body_seen)
+	if (chunked_in_data(&p->chunked) && p->chunked.left > limits->body_bytes_max - p->body_seen)
 		return refuse(p, ERROR_TOO_LARGE, "the request body is too long");
 	return 0;
 }
 
-/* Nothing is unbounded: what chunks add to the bytes of a body has a limit, too. */
 static enum parsed
 feed_chunked(struct parser *p, size_t len)
 {
@@ -486,10 +491,6 @@ feed_chunked(struct parser *p, size_t len)
 			chunked_take(&p->chunked, piece);
 		} else if (read_framing(p) != 0)
 			return PARSED_FAILED;
-	}
-	if (p->chunk_bytes > p->limits->head_bytes_max + CHUNK_BYTES_PER_BODY_BYTE * p->body_seen) {
-		refuse(p, ERROR_HEADERS_TOO_LARGE, "chunk extensions or trailers are too long");
-		return PARSED_FAILED;
 	}
 	return chunked_at_end(&p->chunked) ? PARSED_DONE : PARSED_MORE;
 }
