@@ -1,10 +1,10 @@
 /*
  * engine.c - opening, the turn, policies, chores, waiting, and what is counted.
  *
- * The state (state.h) outlives every batch; the batch (batch.h) changes it. Three things of the
- * store may be under way: the load, a batch, a chore. Only one of them is at a time, and while it
- * is nobody else reads or changes the catalog. Whoever asks the engine meanwhile is answered from
- * what is not in flux, or told to come back.
+ * The state (state.h) outlives every batch; the batch (batch.h) changes it. Three things can be
+ * waiting for the store: the load, a batch, a chore. Only one does at a time, and meanwhile nothing
+ * else reads or changes the catalog: functions of the engine that need it return older figures, or
+ * refuse, or must not be called (engine.h says which).
  */
 #include "queue/engine.h"
 
@@ -16,16 +16,15 @@
 #include "queue/load.h"
 
 struct engine {
-	struct store *store; /* NULL: it was not opened */
+	struct store *store; /* NULL until engine_open succeeds */
 	struct queue_state state;
 	struct batch batch;
 	struct policy *next_policy; /* in force from the next batch on; NULL: no change */
 	struct load load;
 	bool loading;
-	struct chores chores; /* of the step under way */
+	struct chores chores; /* of the step under way; the store borrows it */
 	bool chore_under_way, more_chores;
-	struct engine_stats
-	    stats; /* as they stood when they were last read with nothing under way */
+	struct engine_stats stats; /* as last read while the engine was not busy */
 };
 
 /* --- opening --- */
@@ -97,8 +96,9 @@ engine_submit(struct engine *engine, struct op *op)
 }
 
 /*
- * Answers under way may borrow text from the policy they were routed by, so it is changed between
- * batches only. The waiting ops look again: their keys may be routed elsewhere now.
+ * Puts the next policy in force, between batches only: answers of a batch may borrow text from the
+ * policy that routed them. Waiting ops are planned again, because their keys may be routed to other
+ * queues now.
  */
 static void
 adopt_policy(struct engine *engine)
@@ -166,13 +166,13 @@ engine_set_answer_budget(struct engine *engine, size_t text_bytes)
 /* --- chores --- */
 
 /*
- * Returns the time by which things are old enough to be forgotten. A wall clock that runs ahead for
- * a moment must not take a week's history with it, so it counts only as far as time has passed
- * since the engine was opened. Where the clock began in the past and was put right later, things
- * are therefore kept longer, until the next start.
+ * Returns the time from which the retention is counted back. A wall clock that jumps ahead for a
+ * moment must not delete a week of history, so it counts only as far as time has really passed
+ * since the engine was opened. If the clock was behind then and was corrected later, rows are
+ * therefore kept longer, until the next start.
  */
 static int64_t
-forgetting_ms(const struct queue_state *state)
+retention_now_ms(const struct queue_state *state)
 {
 	struct clock now = clock_now();
 	int64_t passed_ms = state->opened_wall_ms + (now.boot_ms - state->opened_boot_ms);
@@ -195,7 +195,7 @@ bool
 engine_chores(struct engine *engine)
 {
 	struct queue_state *state = &engine->state;
-	int64_t now_ms = forgetting_ms(state);
+	int64_t now_ms = retention_now_ms(state);
 
 	if (engine_is_busy(engine) || state->stopped.code != ERROR_NONE)
 		return false;
@@ -219,8 +219,7 @@ engine_cancel_wait(struct engine *engine, struct op *op)
 		op->cancelled = true;
 		return false;
 	}
-	/* an op is parked when the batch is written, and may not be answered before it is durable
-	 */
+	/* parked by a batch that is written, but not durable yet */
 	if (batch_is_under_way(&engine->batch))
 		return false;
 	waiting_remove(&engine->state.waiting, op);
@@ -254,7 +253,7 @@ engine_deliverable(const struct engine *engine, struct str queue_key)
 	return queue != NULL ? queue_deliverable(queue) : 0;
 }
 
-/* --- what the policy says --- */
+/* --- the policy in force --- */
 
 struct str
 engine_timezone(const struct engine *engine)
@@ -278,7 +277,7 @@ engine_route(const struct engine *engine, const struct address *address, struct 
 	return queue_key_check(ret->queue_key, err);
 }
 
-/* --- what is counted --- */
+/* --- state and counters --- */
 
 const struct store *
 engine_store(const struct engine *engine)
@@ -296,7 +295,7 @@ engine_ready(const struct engine *engine, struct error *err)
 	return !engine_stopped(engine, err) && engine->store->driver->ready(engine->store, err);
 }
 
-/* Counts what takes a walk over the queues. */
+/* Counts what only a walk over the queues can tell. */
 static void
 count_queues(const struct catalog *catalog, struct engine_stats *ret)
 {

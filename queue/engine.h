@@ -4,7 +4,8 @@
  * Here: ops in, answers out. Ops that arrive in one turn of the caller's loop are carried out in
  * order as one batch: one transaction, one fsync, then the answers. Single-threaded; nothing here
  * blocks but the store.
- * Not here: HTTP, JSON, timers (the caller owns the loop and calls turn), SQL.
+ * Not here: HTTP, JSON, SQL, the loop: its owner calls engine_turn, and again when engine_due_ms
+ * says.
  */
 #ifndef QUEUE_ENGINE_H
 #define QUEUE_ENGINE_H
@@ -19,17 +20,17 @@
 struct engine;
 
 /*
- * Opens over a store and starts to load what it has. Takes store and policy over on success only. A
- * store that loads at once (SQLite) has loaded when this returns, or failed; another goes on:
- * engine_is_busy until it is over, and engine_stopped where it has failed. Ops submitted before
- * wait.
+ * Opens an engine over a store and starts to load the store's pending events. Takes ownership of
+ * store and policy on success only. With a store that loads at once (SQLite), the load has ended
+ * when this returns, and its failure is returned. With another, engine_is_busy holds until the load
+ * has ended, then engine_stopped if it has failed; ops that are submitted before wait for it.
  */
 int engine_open(struct store *store, struct policy *policy, const struct engine_options *options,
 		struct engine **ret, struct error *err);
 
 /*
- * Answers nothing more: call it when nothing is submitted; ops that still wait to be woken are the
- * caller's again. Closes the store (checkpoint). Accepts NULL.
+ * Closes the store (checkpoint). Call it when engine_idle: no op is answered any more, and waiting
+ * ops are the caller's again. Accepts NULL.
  */
 void engine_close(struct engine *engine);
 
@@ -42,41 +43,40 @@ void engine_submit(struct engine *engine, struct op *op);
 /*
  * The end of a loop turn: carries out everything submitted, commits, answers. Returns -1 with
  * ERROR_STORAGE_UNKNOWN when the outcome of a commit is unknown: nothing of that batch was
- * answered, and the process must exit without answering (C8); every later call fails the same way.
+ * answered, and the process must exit without answering (DESIGN C8); every later call fails the
+ * same way.
  */
 int engine_turn(struct engine *engine, struct error *err);
 
 /*
- * Whether any call has left the store in an unknown state (ERROR_STORAGE_UNKNOWN): nobody may be
- * answered any more (C8), and every later turn fails.
+ * Whether the engine has stopped for good, with the reason: any call to the store has ended with
+ * ERROR_STORAGE_UNKNOWN, or the load has failed. No request may be answered any more (DESIGN C8),
+ * and every later turn fails.
  */
 bool engine_stopped(const struct engine *engine, struct error *err);
 
 /*
- * When time has something to do next, in milliseconds from now (0: at once); -1: nothing is due.
- * The caller sees to it that turn is called then.
+ * Returns the milliseconds until the next lease, delay or time to live ends (0: it has ended); -1:
+ * none is running, or the engine is busy. The caller calls engine_turn then.
  */
 int64_t engine_due_ms(const struct engine *engine);
 
 /*
- * Takes back an op that waits to be woken: true, and the op is the caller's again without done
- * having been called. False: it does not wait, and comes back by itself in this turn or the next,
- * with nothing to have if there is nothing; or a batch is under way: ask again after it.
+ * Ends the wait of an op. True: the op was parked, and is the caller's again without a call of
+ * done. False: done is still called, in this turn or the next, also if nothing is deliverable; or,
+ * if the op is parked and a batch is under way, nothing has happened: call again after the batch.
  */
 bool engine_cancel_wait(struct engine *engine, struct op *op);
 
 /*
- * Hears of every queue in which something became deliverable, before the answers. The commit may
- * not be durable yet: nobody is to be told of it before the turn is over, and then only if it
- * succeeded. now: some of it asked for wake "now"; source: of the newest event, NULL when it was a
- * lease that ended or a consumer that gave something back. Text borrowed.
+ * Sets the function that is called, before the answers of a batch, for every queue in which events
+ * became deliverable. The commit may not be durable yet: tell no client before the turn has ended,
+ * and only if it succeeded. now: at least one of the events asked for wake "now". source: that of
+ * the newest event; NULL if the events came back from a lease. Text is borrowed.
  */
 void engine_on_wake(struct engine *engine, wake_callback *woken, void *arg);
 
-/*
- * Tells of every queue that has something deliverable: a wake is a level, not an edge. Not while
- * engine_is_busy.
- */
+/* Calls each for every queue that has deliverable events. Not while engine_is_busy. */
 void engine_each_deliverable(const struct engine *engine, wake_callback *each, void *arg);
 
 /* How many events of the queue are deliverable. Not while engine_is_busy. */
@@ -88,31 +88,31 @@ size_t engine_deliverable(const struct engine *engine, struct str queue_key);
  */
 struct str engine_timezone(const struct engine *engine);
 
-/* What the policy in force lets the senders of webhooks ask for; borrowed until the next policy. */
+/* The gates for webhooks of the policy in force; borrowed until the next policy. */
 const struct hook_gates *engine_hook_gates(const struct engine *engine);
 
 /*
- * The load, a batch or a chore is under way in the store, which calls back from the loop. Never
- * between turns with a store that answers at once (SQLite).
+ * Whether the load, a batch or a chore waits for the store to call back. Never between turns with a
+ * store that calls back at once (SQLite).
  */
 bool engine_is_busy(const struct engine *engine);
 
-/* Nothing is submitted and not yet answered, and nothing is under way. */
+/* Whether every submitted op is answered or parked, and the engine is not busy. */
 bool engine_idle(const struct engine *engine);
 
-/* A turn now would do something; false while something is under way, so that nobody spins. */
+/* Whether a turn now would do work. False while busy, so that the loop does not spin. */
 bool engine_has_work(const struct engine *engine);
 
 /*
- * How much text the answers of the next batches may hold together, in bytes; at first any. A call
- * beyond it fails with ERROR_QUEUE_FULL, but never the first of its batch.
+ * Sets how much text, in bytes, the answers of each batch from the next on may hold together; no
+ * limit at first. A call beyond it fails with ERROR_QUEUE_FULL, but never the first of its batch.
  */
 void engine_set_answer_budget(struct engine *engine, size_t text_bytes);
 
 /*
- * Starts one small step of housekeeping (checkpoint, sweep), unless something is under way. True:
- * it is over and there is more to do, call it again next turn; where it ends later, engine_has_work
- * says whether there is.
+ * Starts one small step of housekeeping (checkpoint, sweep), unless the engine is busy. True: the
+ * step has ended and there is more to do: call this again next turn. If the step ends later,
+ * engine_has_work says whether there is more.
  */
 bool engine_chores(struct engine *engine);
 
@@ -130,15 +130,15 @@ int engine_route(const struct engine *engine, const struct address *address, str
 void engine_set_policy(struct engine *engine, struct policy *policy);
 
 /*
- * Counters since start, and the present state; while something is under way, as they stood when
- * they were last read without. Reading walks over all queues.
+ * Reads the counters since start and the present state. While the engine is busy, the present state
+ * is that of the last reading. Walks over all queues.
  */
 void engine_stats(struct engine *engine, struct engine_stats *ret);
 
 /* What the store says about itself between turns: struct store (queue/store.h). */
 const struct store *engine_store(const struct engine *engine);
 
-/* False with the reason when enqueue could not be taken now (store failed or full). */
+/* Whether an enqueue could be stored now. False: err says why not (store failed or full). */
 bool engine_ready(const struct engine *engine, struct error *err);
 
 #endif

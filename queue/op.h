@@ -1,14 +1,13 @@
 /*
  * op.h - one piece of work for the engine, and its answer.
  *
- * Here: what each call needs and gives back, in one struct per call behind a common head. An op is
- * made by whoever has the request, handed to engine_submit, and comes back exactly once through its
- * done function.
- * Not here: how it is carried out (engine and the op's own file), JSON, HTTP.
+ * Here: what each call needs and gives back, in one struct per call behind a common head. The
+ * caller makes an op and hands it to engine_submit; it comes back once, through its done function.
+ * Not here: how an op is carried out (batch.c and the op's file in ops/), JSON, HTTP.
  *
  * Memory: inputs are borrowed and must live until done has returned. The answer lives in the op's
- * arena and dies with the op (op_clear). Reads are ops too: so nobody sees what a commit could
- * still take back.
+ * arena and dies with the op (op_clear). Reads are ops too, so that no answer shows a change whose
+ * commit can still fail.
  */
 #ifndef QUEUE_OP_H
 #define QUEUE_OP_H
@@ -16,33 +15,34 @@
 #include "queue/store.h"
 #include "schema/event.h"
 
-struct op_kind; /* how an op of this kind is carried out; one constant for each call, in queue/ops/
-		 */
+struct op_kind; /* how to carry out the ops of a call: op_kind.h */
 
 struct op {
 	const struct op_kind *kind;
-	/* on the loop, exactly once; error.code says how it ended */
+	/* Called on the loop, exactly once, when the op has ended; error.code says how. */
 	void (*done)(struct op *op, void *arg);
 	/*
-	 * NULL, or called before done, when the answer is complete but not yet durable: it may be
-	 * formatted then, while the disk is at work, but must not leave before done. May be
-	 * skipped; and done may still never come.
+	 * NULL, or called before done when the answer is complete but its commit is not durable
+	 * yet, so that the answer is formatted while the disk works. It must not leave before done.
+	 * The call may be skipped, and done need not follow: the commit may end with an unknown
+	 * outcome.
 	 */
 	void (*prepare)(struct op *op, void *arg);
 	void *arg;
 	struct arena arena;
 	struct idempotency idempotency; /* in; for enqueue, drain and lease. key NULL: none */
-	/* The engine's: */
-	/* waits_after: the one before it among those that wait at its key */
-	struct op *next, *waits_after;
-	bool parked;          /* it waits to be woken */
-	bool cancelled;       /* its caller has given up: it is answered as it stands */
+	/* Private to queue/: */
+	struct op *next;      /* in its op_list, or the next waiter at the same queue key */
+	struct op *previous;  /* parked: the waiter before it at the same queue key */
+	bool parked;          /* it is among the waiting ops (waiting.h) */
+	bool cancelled;       /* its caller has given up waiting: answer, and do not park it */
+	bool again;           /* its last plan was PLAN_AGAIN: look up what it asks for first */
 	int planned;          /* enum plan_result */
-	struct str queue_key; /* where a parked op waits */
-	/* its second time round: what it asks for is looked up before it is planned */
-	bool again;
-	/* Out, and last, because it is large and hardly ever used: */
-	/* ERROR_NONE or why; on failure the rest of the answer is empty and nothing changed */
+	struct str queue_key; /* where it waits, if it is parked */
+	/*
+	 * Out: ERROR_NONE, or why the op failed; then the rest of the answer is empty and nothing
+	 * has changed. The last member, because it is large and op_start leaves its text as it is.
+	 */
 	struct error error;
 };
 
@@ -53,7 +53,7 @@ op_clear(struct op *op)
 	arena_clear(&op->arena);
 }
 
-/* Hears of a queue in which something became deliverable: see engine_on_wake. */
+/* Called for a queue in which events became deliverable: see engine_on_wake. */
 typedef void wake_callback(void *arg, struct str queue_key, size_t deliverable, bool now,
 			   struct str source);
 
@@ -69,8 +69,8 @@ struct enqueue_result {
 	enum enqueue_outcome outcome;
 	int64_t id;
 	/*
-	 * as stored; of a duplicate the event that is queued already; id 0: a repeated answer whose
-	 * event has been forgotten since
+	 * The event as stored; for a duplicate, the event that is queued already. Its id is 0 in a
+	 * repeated answer whose event has been deleted from the history since.
 	 */
 	struct system_event event;
 };
@@ -92,11 +92,10 @@ struct drain_op {
 	struct address address;
 	/* 1..ANSWER_EVENTS_MAX; 0 means as many as an answer holds */
 	size_t limit;
-	struct str context_key_prefix; /* folded by the engine; NULL: all */
-	/* leave exec completions where they are (ROUTING section 8) */
-	bool prompt;
-	bool exec_completions;  /* with prompt: take them, which it leaves (ROUTING section 8) */
-	struct str session_key; /* out: the queue key */
+	struct str context_key_prefix;  /* folded by the engine; NULL: all */
+	bool prompt;                    /* leave exec completions queued (ROUTING section 8) */
+	bool exec_completions;          /* with prompt: take exec completions all the same */
+	struct str session_key;         /* out: the queue key */
 	struct system_event_list taken; /* out */
 	/* out: pending events of the session after this call, whatever the prefix */
 	size_t remaining;
@@ -139,9 +138,9 @@ struct timeline_entry {
 struct find_op {
 	struct op op;
 	struct str id;
-	struct timeline_entry *timeline; /* out: oldest first; the enqueue itself is the event's */
+	struct timeline_entry *timeline; /* out: oldest first, without the enqueue (event.ts_ms) */
 	size_t timeline_count, timeline_cap;
-	struct system_event found; /* the op's own: the event as its row says */
+	struct system_event found; /* private: the event as its row in the store has it */
 	struct system_event event; /* out */
 };
 
@@ -152,7 +151,7 @@ struct find_op {
 struct withdraw_op {
 	struct op op;
 	struct str id;
-	struct str session_key; /* the op's own: the queue key of the event; NULL: it never was */
+	struct str session_key; /* private: the queue key of the event; NULL: it was never stored */
 	struct system_event event; /* out */
 };
 
@@ -166,13 +165,12 @@ struct purge_op {
 	size_t remaining;
 };
 
+/* The order of a list of sessions; ties are ordered by key. */
 enum sort {
 	SORT_KEY,
-	SORT_DEPTH,
-	SORT_OLDEST,
-	SORT_NEWEST
-	/* depth: deepest first; oldest: longest waiting first; newest: latest event first; ties by
-	   key */
+	SORT_DEPTH,  /* most events first */
+	SORT_OLDEST, /* the session with the oldest event first */
+	SORT_NEWEST, /* the session with the newest event first */
 };
 
 struct rekeyed_from {
@@ -208,7 +206,7 @@ struct sessions_op {
 	size_t total;           /* out: sessions that match, all pages */
 };
 
-/* Take a prefix of the deliverable events under a lease. Without events there is no lease (id 0).
+/* Take a prefix of the deliverable events under a lease. lease_id 0: there are none, so no lease.
  */
 struct lease_take_op {
 	struct op op;
@@ -216,15 +214,14 @@ struct lease_take_op {
 	size_t limit;     /* as drain's */
 	int64_t lease_ms; /* 1..LEASE_MS_MAX */
 	struct str context_key_prefix;
-	struct str consumer; /* NULL: not said */
+	struct str consumer; /* name for the history; NULL: none */
 	/*
-	 * nothing else of the session is deliverable meanwhile; no lease is given while another
-	 * holds events of it
+	 * While the lease holds events, no other event of the session is deliverable. No lease is
+	 * made while another lease holds events of the session.
 	 */
 	bool exclusive;
-	bool prompt;
-	bool exec_completions;  /* with prompt: take them, which it leaves (ROUTING section 8) */
-	struct str session_key; /* out */
+	bool prompt, exec_completions;  /* as drain's */
+	struct str session_key;         /* out */
 	int64_t lease_id, until_ms;     /* out; the id as text is its digits */
 	struct system_event_list taken; /* out */
 	size_t remaining;               /* out: pending events that this lease does not hold */
@@ -248,11 +245,11 @@ struct lease_change_op {
 	struct str reason;  /* nack: NULL: none */
 	bool count_attempt; /* nack */
 	int64_t lease_ms;   /* extend: from now */
-	/* The op's own, from the lease's history: */
+	/* Private, from the lease's history: */
 	int64_t *held;              /* ascending */
-	enum outcome_kind *left_by; /* what took each of them out of the lease; 0: nothing yet */
+	enum outcome_kind *left_by; /* how each of them left the lease; 0: it has not */
 	size_t held_count;
-	bool ended_by_ack;   /* the last outcome that took events out of it was an ack */
+	bool ended_by_ack;   /* the last outcome that removed events from the lease is an ack */
 	int64_t until_ms;    /* out, extend */
 	size_t changed;      /* out: events acked, returned or extended */
 	size_t dead;         /* out, nack: of these, how many became dead letters */
@@ -262,14 +259,14 @@ struct lease_change_op {
 };
 
 /*
- * Wait until the session has an event deliverable. The op is done when it has, at once if it has
- * one now; engine_cancel_wait ends it before that. Takes no event.
+ * Wait until the session has a deliverable event. done is called as soon as it has one, and at once
+ * if it has one now; engine_cancel_wait ends the wait before. Takes no event.
  */
 struct wait_op {
 	struct op op;
 	struct address address;
-	struct str
-	    context_key_prefix; /* these as a lease's: done when such a lease would take an event */
+	/* As lease_take's: the wait ends when a lease with the same filters would get an event. */
+	struct str context_key_prefix;
 	bool prompt, exec_completions;
 	bool wake_now;          /* only events with wake "now" */
 	struct str session_key; /* out */
@@ -286,14 +283,14 @@ struct history_op {
 	int64_t since_ms, until_ms; /* until 0: now */
 	size_t limit;               /* 1..HISTORY_PAGE_MAX */
 	struct str cursor;          /* NULL: the first page */
-	struct history_query query; /* the op's own */
+	struct history_query query; /* private */
 	struct history_item {
 		struct system_event event;
 		struct timeline_entry end;
 	} * items; /* out */
 	size_t count;
 	struct str next_cursor; /* out: NULL on the last page */
-	char end[1];            /* the plan makes no part of the answer */
+	char end[1]; /* where op_kind.answer begins: the plan adds nothing to the answer above */
 };
 
 /*
@@ -306,7 +303,7 @@ struct requeue_op {
 	size_t id_count;
 	int64_t spacing_ms; /* each this much later than the one before; 0: all at once */
 	bool dry_run;
-	/* The op's own: */
+	/* Private: */
 	struct requeue_item {
 		bool dead;
 		struct system_event event;

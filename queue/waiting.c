@@ -1,10 +1,10 @@
-/* waiting.c - a list of ops for each queue key that somebody waits at. */
+/* waiting.c - a list of waiting ops for each queue key. */
 #include "queue/waiting.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-/* Ops linked both ways: next towards the end, waits_after towards the front. */
+/* The ops that wait at one key, oldest first, linked by op->next and op->previous. */
 struct waiters {
 	struct str key; /* behind the struct */
 	uint64_t hash;
@@ -43,7 +43,7 @@ waiting_add(struct waiting *waiting, struct op *op)
 	if (waiters == NULL)
 		waiters = make(waiting, op->queue_key);
 	op->next = NULL;
-	op->waits_after = waiters->last;
+	op->previous = waiters->last;
 	*(waiters->last != NULL ? &waiters->last->next : &waiters->first) = op;
 	waiters->last = op;
 	op->parked = true;
@@ -57,8 +57,8 @@ waiting_remove(struct waiting *waiting, struct op *op)
 	struct waiters *waiters = find(waiting, op->queue_key);
 
 	assert(op->parked && waiters != NULL);
-	*(op->waits_after != NULL ? &op->waits_after->next : &waiters->first) = op->next;
-	*(op->next != NULL ? &op->next->waits_after : &waiters->last) = op->waits_after;
+	*(op->previous != NULL ? &op->previous->next : &waiters->first) = op->next;
+	*(op->next != NULL ? &op->next->previous : &waiters->last) = op->previous;
 	op->parked = false;
 	waiting->count--;
 	if (--waiters->count == 0) {

@@ -1,12 +1,12 @@
 /*
  * waiting.h - ops that wait until a queue has something deliverable.
  *
- * Waiting is an ordinary outcome of an op. A waiting op is parked here under its queue key; whoever
- * makes something deliverable there wakes all of them. A wake is a level, not an edge: an op is
- * parked only when there is nothing to have, so one that comes later, or after a restart, is
- * answered at once.
- * Here: who waits where. Not here: deadlines of waiting (the caller's), what is deliverable
- * (catalog). Private to queue/.
+ * Waiting is an ordinary end of an op's plan. A waiting op is parked here under its queue key. A
+ * batch that makes an event deliverable in that queue takes all of the queue's ops out again, and
+ * they are planned anew. An op is parked only while its queue has nothing for it; so a wait that
+ * begins later, or after a restart, is answered at once.
+ * Here: which op waits at which key. Not here: deadlines of waiting (the caller's), what is
+ * deliverable (catalog). Private to queue/.
  */
 #ifndef QUEUE_WAITING_H
 #define QUEUE_WAITING_H
@@ -14,7 +14,7 @@
 #include "queue/catalog/table.h"
 #include "queue/op.h"
 
-/* All zero: nobody waits. */
+/* All zero: no op waits. */
 struct waiting {
 	struct table by_key; /* struct waiters by queue key; owned */
 	size_t count;        /* ops */
@@ -22,9 +22,9 @@ struct waiting {
 
 void waiting_add(struct waiting *waiting, struct op *op);    /* at op->queue_key, which is copied */
 void waiting_remove(struct waiting *waiting, struct op *op); /* op->parked holds */
-/* Takes all that wait at the key, or anywhere (key NULL), one at a time; NULL: nobody more. */
+/* Removes and returns one op that waits at the key, or anywhere (key NULL); NULL: there is none. */
 struct op *waiting_take(struct waiting *waiting, struct str queue_key);
 size_t waiting_count(const struct waiting *waiting, struct str queue_key);
-void waiting_clear(struct waiting *waiting); /* forgets them all; the ops are not touched */
+void waiting_clear(struct waiting *waiting); /* empties it; the ops themselves are not touched */
 
 #endif
