@@ -31,12 +31,14 @@
  * A failed commit takes the catalog back to where it was. If the store was full, ops that need
  * space are refused and the others planned again, so a full disk never stops a drain.
  *
- * An op ends in one of three ways: it is answered; it waits, parked at its queue key, until a
- * commit wakes that queue; or it goes round again, because it found that it must look something up
- * first.
+ * An op ends in one of four ways: it is answered; it waits, parked at its queue key, until a commit
+ * wakes that queue; it goes round again, because it found that it must look something up first; or
+ * it is left to a later turn, because this one has done enough (budget.h): a batch takes ops until
+ * their estimated work is used up. The work of some is known before they are planned, that of
+ * others by their plan, which is then undone.
  *
- * What it refuses to be: a scheduler. Ops run in the order they came; a batch is never reordered,
- * split or held back.
+ * What it refuses to be: a scheduler. There are small ops and large ones, and each kind runs in the
+ * order it came.
  */
 #include "queue/batch.h"
 
@@ -105,7 +107,7 @@ fail_all(struct batch *batch, const struct error *err)
 {
 	undo_plan(batch);
 	for (struct op *op = batch->ops.first; op != NULL; op = op->next)
-		if (op->error.code == ERROR_NONE)
+		if (op->error.code == ERROR_NONE && op->planned != PLAN_LATER)
 			fail_op(op, err);
 	return STEP_FINISH;
 }
@@ -294,6 +296,9 @@ plan_op(struct batch *batch, struct op *op)
 		return;
 	clear_answer(op); /* of an earlier try */
 	op->planned = op->kind->plan(&batch->plan, op);
+	if ((op->planned == PLAN_DONE || op->planned == PLAN_PARKED) && op != &batch->tick.op &&
+	    !budget_keep(&batch->budget, op, plan_work(&batch->plan, mark)))
+		op->planned = PLAN_LATER;
 	if (op->planned == PLAN_DONE && is_over_budget(batch, mark.want_bytes))
 		op->planned = refuse_over_budget(batch, op);
 	batch->parked += op->planned == PLAN_PARKED;
@@ -615,6 +620,30 @@ committed(struct batch *batch, const struct error *err)
 
 /* --- finish --- */
 
+/* Ops that go round again are submitted anew, those without room in this turn before all others. */
+static void
+submit_again(struct batch *batch, struct op_list *ops)
+{
+	struct queue_state *state = batch->state;
+	struct op_list answered, later;
+
+	op_list_init(&answered);
+	op_list_init(&later);
+	while (ops->first != NULL) {
+		struct op *op = op_list_take(ops);
+
+		if (op->planned == PLAN_AGAIN) {
+			op->again = true;
+			op_list_add(&state->submitted, op);
+			state->turn_again = true;
+		} else
+			op_list_add(op->planned == PLAN_LATER ? &later : &answered, op);
+	}
+	state->stats.ops -= later.count;
+	op_list_put_first(&state->submitted, &later);
+	op_list_move(&answered, ops);
+}
+
 /*
  * Answers every op, in order. An answer may submit again: that is for the next batch. The batch is
  * over for whoever asks meanwhile.
@@ -626,16 +655,11 @@ finish(struct batch *batch)
 
 	op_list_init(&done);
 	op_list_move(&batch->ops, &done);
+	submit_again(batch, &done);
 	while (done.first != NULL) {
 		struct op *op = op_list_take(&done);
 
-		if (op->planned != PLAN_AGAIN) {
-			op->done(op, op->arg);
-			continue;
-		}
-		op->again = true;
-		op_list_add(&batch->state->submitted, op);
-		batch->state->turn_again = true;
+		op->done(op, op->arg);
 	}
 	return STEP_OVER;
 }
@@ -681,6 +705,23 @@ go_on(struct batch *batch)
 	batch->inside = false;
 }
 
+/* Takes what the turn has room for; the rest stays submitted, in order. */
+static void
+take_submitted(struct batch *batch)
+{
+	struct op_list *submitted = &batch->state->submitted, all;
+
+	op_list_init(&all);
+	op_list_move(submitted, &all);
+	while (all.first != NULL) {
+		struct op *op = op_list_take(&all);
+
+		if (op->work == 0 && op->kind->work != NULL)
+			op->work = op->kind->work(op);
+		op_list_add(budget_admit(&batch->budget, op) ? &batch->ops : submitted, op);
+	}
+}
+
 /*
  * The tick goes first: nobody is given what has just expired, and what has just been given back can
  * be taken.
@@ -695,7 +736,7 @@ batch_start(struct batch *batch)
 		tick_op_init(&batch->tick);
 		op_list_add(&batch->ops, &batch->tick.op);
 	}
-	op_list_move(&batch->state->submitted, &batch->ops);
+	take_submitted(batch);
 	if (batch->ops.count == 0)
 		return;
 	batch->full_store = false;

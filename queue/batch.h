@@ -8,6 +8,7 @@
 #ifndef QUEUE_BATCH_H
 #define QUEUE_BATCH_H
 
+#include "queue/budget.h"
 #include "queue/ops/tick.h"
 #include "queue/plan.h"
 #include "queue/state.h"
@@ -33,9 +34,10 @@ struct batch {
 	struct queue_state *state;
 	struct store *store;
 	struct plan plan;
-	struct op_list ops;  /* under way, in the order they came */
-	struct tick_op tick; /* the first of them, where a timer is due */
-	size_t parked;       /* of ops, how many will wait to be woken */
+	struct op_list ops;   /* under way, in the order they came */
+	struct tick_op tick;  /* the first of them, where a timer is due */
+	struct budget budget; /* of the turn, which may have several batches */
+	size_t parked;        /* of ops, how many will wait to be woken */
 	size_t answer_budget;
 	wake_callback *on_wake;
 	void *on_wake_arg;
@@ -67,9 +69,9 @@ void batch_init(struct batch *batch, struct queue_state *state);
 void batch_clear(struct batch *batch);
 
 /*
- * Takes all submitted ops, and time where something is due, and carries them out: to the end, or
- * until the store owes a call-back, which goes on with it. Nothing submitted, nothing due: nothing
- * happens. To be called only when no batch is under way.
+ * Takes as many of the submitted ops as the turn has room for, and time where something is due, and
+ * carries them out: to the end, or until the store owes a call-back, which goes on with it. Nothing
+ * submitted, nothing due: nothing happens. To be called only when no batch is under way.
  */
 void batch_start(struct batch *batch);
 

@@ -126,6 +126,7 @@ engine_turn(struct engine *engine, struct error *err)
 	struct queue_state *state = &engine->state;
 
 	adopt_policy(engine);
+	engine->batch.budget = (struct budget){ 0 };
 	do {
 		state->turn_again = false;
 		if (state->stopped.code == ERROR_NONE && !engine_is_busy(engine))

@@ -38,6 +38,7 @@ struct op {
 	bool cancelled;       /* its caller has given up waiting: answer, and do not park it */
 	bool again;           /* its last plan was PLAN_AGAIN: look up what it asks for first */
 	int planned;          /* enum plan_result */
+	size_t work;          /* microseconds that it takes, as estimated; 0: not known yet */
 	struct str queue_key; /* where it waits, if it is parked */
 	/*
 	 * Out: ERROR_NONE, or why the op failed; then the rest of the answer is empty and nothing

@@ -18,6 +18,8 @@ enum plan_result {
 	PLAN_PARKED = 1, /* nothing to say yet: it waits at op->queue_key until that is woken */
 	/* it must look something up in the store first: undone, and tried again next turn */
 	PLAN_AGAIN = 2,
+	/* it is more work than is left of this turn: undone, and tried again next turn */
+	PLAN_LATER = 3,
 };
 
 /* One constant per call, begun by OP_KIND: the op's struct, the first member of its answer. */
@@ -27,6 +29,11 @@ struct op_kind {
 	/* the size of the op's own struct, and where its answer begins, which goes to the end */
 	size_t bytes, answer;
 	bool appends; /* needs disk space: refused when the store is full */
+	/*
+	 * NULL, or estimates the work in microseconds from what the op asks for; 0: only the plan
+	 * can tell.
+	 */
+	size_t (*work)(const struct op *op);
 	/*
 	 * Carries the op out against the plan, from an empty answer: enum plan_result. The batch
 	 * undoes what it did where that says so. May be called again for the same op, after

@@ -38,3 +38,10 @@ op_list_move(struct op_list *from, struct op_list *to)
 	to->count += from->count;
 	op_list_init(from);
 }
+
+void
+op_list_put_first(struct op_list *list, struct op_list *front)
+{
+	op_list_move(list, front);
+	op_list_move(front, list);
+}

@@ -19,5 +19,7 @@ void op_list_add(struct op_list *list, struct op *op); /* at the end */
 struct op *op_list_take(struct op_list *list);         /* the first; the list is not empty */
 /* Moves all of from, in order, to the end of to. */
 void op_list_move(struct op_list *from, struct op_list *to);
+/* Moves all of front, in order, before the first of the list. */
+void op_list_put_first(struct op_list *list, struct op_list *front);
 
 #endif

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "queue/budget.h"
+
 struct plan_mark
 plan_mark(const struct plan *plan)
 {
@@ -16,8 +18,22 @@ plan_mark(const struct plan *plan)
 				   .woken = plan->woken_count,
 				   .set = plan->set_count,
 				   .duplicates = plan->duplicates,
+				   .walked = plan->walked,
 				   .next_event = plan->state->next_event,
 				   .next_outcome = plan->state->next_outcome };
+}
+
+size_t
+plan_work(const struct plan *plan, struct plan_mark since)
+{
+	const struct store_batch *records = &plan->records;
+	size_t events = records->event_count - since.events + plan->want_count - since.wants;
+	size_t rows = records->outcome_count - since.outcomes + records->key_count - since.keys;
+	size_t text_bytes = plan->want_bytes - since.want_bytes;
+
+	return WORK_OP + WORK_EVENT * (events + rows) + text_bytes / WORK_TEXT_BYTES +
+	       (journal_mark(&plan->state->catalog) - since.journal) / WORK_CHANGES +
+	       (plan->walked - since.walked) / WORK_ENTRIES;
 }
 
 /* --- idempotency keys of the batch --- */
@@ -85,7 +101,7 @@ plan_reset(struct plan *plan)
 	plan->records.event_count = plan->records.outcome_count = plan->records.key_count =
 	    plan->records.context_count = 0;
 	plan->want_count = plan->want_bytes = plan->woken_count = plan->popped_count =
-	    plan->set_count = plan->duplicates = 0;
+	    plan->set_count = plan->duplicates = plan->walked = 0;
 }
 
 void

@@ -48,15 +48,18 @@ struct plan {
 	struct due_timer *set;
 	size_t set_count, set_cap;
 	size_t duplicates; /* drafts of this batch that were already queued */
+	size_t walked;     /* entries of queues that ops have looked at one by one */
 };
 
 /* How far the plan was when an op began, so that the op can be undone. */
 struct plan_mark {
-	size_t journal, events, outcomes, keys, wants, want_bytes, woken, set, duplicates;
+	size_t journal, events, outcomes, keys, wants, want_bytes, woken, set, duplicates, walked;
 	int64_t next_event, next_outcome;
 };
 struct plan_mark plan_mark(const struct plan *plan);
 void plan_undo(struct plan *plan, struct plan_mark mark);
+/* How much work it is to carry out and answer what was planned since then (budget.h). */
+size_t plan_work(const struct plan *plan, struct plan_mark since);
 /* Drops the records. The catalog's journal is the batch's to commit or roll back. */
 void plan_reset(struct plan *plan);
 void plan_clear(struct plan *plan);

@@ -2,6 +2,7 @@
  * enqueue.c - enqueue: check, route, compare with the queued events, make room, append (ROUTING
  * section 7).
  */
+#include "queue/budget.h"
 #include "queue/ops/idempotency.h"
 #include "schema/prompt.h"
 
@@ -372,6 +373,20 @@ enqueue_found(struct op *op, size_t index, const struct found *found)
 			  &op->arena, found->key);
 }
 
+/* Of a single event the plan tells as well. */
+static size_t
+enqueue_work(const struct op *op)
+{
+	const struct enqueue_op *enqueue = (const struct enqueue_op *)op;
+	size_t bytes = 0;
+
+	if (enqueue->count == 1)
+		return 0;
+	for (size_t i = 0; i < enqueue->count; i++)
+		bytes += enqueue->drafts[i].text.len;
+	return WORK_OP + WORK_EVENT * enqueue->count + bytes / WORK_TEXT_BYTES;
+}
+
 static int
 plan_enqueue(struct plan *plan, struct op *op)
 {
@@ -399,8 +414,8 @@ void
 enqueue_op_init(struct enqueue_op *op)
 {
 	static const struct op_kind kind = { OP_KIND(enqueue_op, results), .appends = true,
-					     .plan = plan_enqueue, .lookup = enqueue_lookup,
-					     .found = enqueue_found };
+					     .work = enqueue_work,         .plan = plan_enqueue,
+					     .lookup = enqueue_lookup,     .found = enqueue_found };
 
 	op_start(&op->op, &kind);
 }

@@ -49,7 +49,7 @@ is_chosen(const struct plan *plan, const struct entry *entry, const struct choic
 }
 
 struct id_list
-id_list_choose(const struct plan *plan, struct op *op, const struct queue *queue,
+id_list_choose(struct plan *plan, struct op *op, const struct queue *queue,
 	       const struct choice *choice)
 {
 	size_t deliverable = queue_deliverable(queue), bytes = 0;
@@ -60,6 +60,7 @@ id_list_choose(const struct plan *plan, struct op *op, const struct queue *queue
 	struct id_list chosen = id_list_alloc(&op->arena, limit);
 	for (const struct entry *e = queue_first(queue, 0); e != NULL && chosen.count < limit;
 	     e = queue_next(queue, e)) {
+		plan->walked++;
 		if (!is_chosen(plan, e, choice))
 			continue;
 		bytes += entry_text_bytes(e);
@@ -71,7 +72,7 @@ id_list_choose(const struct plan *plan, struct op *op, const struct queue *queue
 }
 
 size_t
-id_list_count(const struct plan *plan, const struct queue *queue, const struct choice *choice)
+id_list_count(struct plan *plan, const struct queue *queue, const struct choice *choice)
 {
 	bool all = choice->prefix.len == 0 && !choice->leave_exec && !choice->wake_now;
 	size_t deliverable = queue_deliverable(queue), count = 0;
@@ -79,6 +80,7 @@ id_list_count(const struct plan *plan, const struct queue *queue, const struct c
 	if (deliverable == 0)
 		return 0;
 	for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e)) {
+		plan->walked++;
 		if (!is_chosen(plan, e, choice))
 			continue;
 		if (all) /* one is deliverable: the count may include expired ones */

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "queue/budget.h"
 #include "queue/plan.h"
 
 static bool
@@ -102,6 +103,14 @@ requeue_one(struct plan *plan, struct requeue_op *requeue, const struct system_e
 	return 0;
 }
 
+static size_t
+requeue_work(const struct op *op)
+{
+	size_t ids = ((const struct requeue_op *)op)->id_count;
+
+	return WORK_OP + (WORK_LOOKUP + 3 * WORK_EVENT) * ids;
+}
+
 static int
 plan_requeue(struct plan *plan, struct op *op)
 {
@@ -128,9 +137,10 @@ plan_requeue(struct plan *plan, struct op *op)
 void
 requeue_op_init(struct requeue_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(requeue_op, requeued), .appends = true,
-					     .plan = plan_requeue, .lookup = requeue_lookup,
-					     .found = requeue_found };
+	static const struct op_kind kind = {
+		OP_KIND(requeue_op, requeued), .appends = true,          .work = requeue_work,
+		.plan = plan_requeue,          .lookup = requeue_lookup, .found = requeue_found
+	};
 
 	op_start(&op->op, &kind);
 }

@@ -1,0 +1,46 @@
+/*
+ * budget.h - how much work one turn may do.
+ *
+ * Here: the estimates of work, in microseconds of processor time as they were measured on the
+ * machines of tests/bench/RESULTS.md, and which ops a turn still has room for.
+ * Not here: what an op does, how a batch is carried out (batch). Private to queue/.
+ *
+ * A turn takes many small ops and a few large ones, each from its own share. Large ops that find no
+ * room wait for later turns, in order; small ones pass them, because they would otherwise wait for
+ * all of them. The order between the ops of different clients means nothing, and a client has one
+ * op under way on a connection. At least one large op is carried out in every turn.
+ */
+#ifndef QUEUE_BUDGET_H
+#define QUEUE_BUDGET_H
+
+#include "queue/op.h"
+
+#define WORK_SMALL_MAX 100   /* an op with more is large */
+#define TURN_SMALL_WORK 3000 /* of all small ops of a turn */
+#define TURN_LARGE_WORK 4000 /* of all large ops, unless the first has more alone */
+#define WORK_OP 5            /* any op: reading its request, planning, answering */
+#define WORK_EVENT 3         /* an event that is stored, or answered with */
+#define WORK_TEXT_BYTES 512  /* bytes of text for a microsecond: hashed, stored, copied */
+#define WORK_CHANGES 8       /* changes of the catalog for a microsecond */
+#define WORK_ENTRIES 64      /* entries of queues that are walked over for a microsecond */
+#define WORK_LOOKUP 6        /* one lookup in the store */
+
+/* The work done in the present turn. All zero begins a turn. */
+struct budget {
+	size_t small; /* with what was planned in vain, for want of room */
+	size_t large;
+};
+
+/*
+ * Whether there is room for the op, by op->work, or as a small one where that is 0; if so it is
+ * counted.
+ */
+bool budget_admit(struct budget *budget, const struct op *op);
+
+/*
+ * The op was admitted and planned, and its plan is as much work as that. False: the turn has no
+ * room for it. op->work is then set, so that the next turn knows.
+ */
+bool budget_keep(struct budget *budget, struct op *op, size_t work);
+
+#endif

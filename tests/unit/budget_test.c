@@ -1,0 +1,143 @@
+/*
+ * budget_test.c - a turn does a bounded amount of work; the rest is left to later turns, in order.
+ *
+ * What is counted here is work, not time.
+ */
+#include "queue/budget.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/fixture.h"
+
+#define CALLS 64
+#define EACH CALL_DRAFTS_MAX                              /* events of a large call */
+#define LARGE_MAX (TURN_LARGE_WORK / (WORK_EVENT * EACH)) /* of those in a turn, at the most */
+
+/* How many of the calls have been answered; they must be the first ones. */
+static size_t
+answered(struct call *const *calls, size_t count)
+{
+	size_t n = 0;
+
+	while (n < count && calls[n]->answered)
+		n++;
+	for (size_t i = n; i < count; i++)
+		assert_false(calls[i]->answered);
+	return n;
+}
+
+static void
+one_turn(void)
+{
+	assert_int_equal(engine_turn(engine, &error), 0);
+}
+
+/* Drafts with different texts, as many as a batch may have. */
+static struct call *
+large_batch(const char *key)
+{
+	static struct draft drafts[EACH];
+	static char texts[EACH][12];
+
+	for (int i = 0; i < EACH; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "%d", i);
+		drafts[i] = draft(key, texts[i]);
+	}
+	return enqueue_drafts(engine, drafts, EACH);
+}
+
+static void
+large_batches_are_spread_over_turns_in_order(void **state)
+{
+	struct call *calls[CALLS];
+	char keys[CALLS][32];
+	size_t before = 0;
+
+	(void)state;
+	for (int i = 0; i < CALLS; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "agent:main:%d", i);
+		calls[i] = large_batch(keys[i]);
+	}
+	for (int turns = 0; before < CALLS; turns++) {
+		one_turn();
+		size_t now_answered = answered(calls, CALLS);
+		assert_in_range(now_answered, before + 1, before + LARGE_MAX);
+		assert_int_equal(engine_has_work(engine), now_answered < CALLS);
+		before = now_answered;
+	}
+}
+
+static void
+a_small_call_passes_large_ones_that_wait(void **state)
+{
+	struct call *large[CALLS];
+
+	(void)state;
+	for (int i = 0; i < CALLS; i++)
+		large[i] = large_batch(i % 2 == 0 ? A : B);
+	struct call *small = enqueue(engine, "agent:main:c", "small");
+	one_turn();
+	assert_in_range(answered(large, CALLS), 1, LARGE_MAX);
+	assert_int_equal(small->answered, 1);
+}
+
+static void
+a_turn_takes_so_many_small_calls(void **state)
+{
+	enum { MANY = 3 * TURN_SMALL_WORK / WORK_OP };
+	static struct call *calls[MANY];
+	size_t before = 0;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		calls[i] = peek(engine, A);
+	while (before < MANY) {
+		one_turn();
+		size_t now_answered = answered(calls, MANY);
+		assert_in_range(now_answered, before + 1, before + TURN_SMALL_WORK / WORK_OP);
+		before = now_answered;
+	}
+}
+
+/* What a drain takes is known when it is planned; what it took in vain must be given back. */
+static void
+drains_that_turn_out_large_are_spread_over_turns(void **state)
+{
+	struct call *calls[CALLS];
+	char keys[CALLS][32];
+
+	(void)state;
+	for (int i = 0; i < CALLS; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "agent:main:%d", i);
+		done(large_batch(keys[i]));
+	}
+	for (int i = 0; i < CALLS; i++)
+		calls[i] = drain(engine, keys[i], 0);
+	for (size_t before = 0; before < CALLS;) {
+		one_turn();
+		size_t now_answered = answered(calls, CALLS);
+		assert_in_range(now_answered, before + 1, before + LARGE_MAX);
+		before = now_answered;
+	}
+	for (int i = 0; i < CALLS; i++)
+		assert_int_equal(calls[i]->drain.taken.count, EACH);
+	assert_int_equal(stats().pending, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(large_batches_are_spread_over_turns_in_order),
+		TEST(a_small_call_passes_large_ones_that_wait),
+		TEST(a_turn_takes_so_many_small_calls),
+		TEST(drains_that_turn_out_large_are_spread_over_turns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
