@@ -55,7 +55,9 @@ static void go_on(struct batch *batch);
 void
 batch_init(struct batch *batch, struct queue_state *state)
 {
-	*batch = (struct batch){ .state = state, .step = STEP_OVER, .answer_budget = SIZE_MAX };
+	*batch = (struct batch){
+		.state = state, .step = STEP_OVER, .answer_budget = SIZE_MAX, .answer_alone = true
+	};
 	batch->plan.state = state;
 	tick_op_init(&batch->tick);
 	op_list_init(&batch->ops);
@@ -127,15 +129,16 @@ plan_again(struct batch *batch)
 }
 
 /*
- * Answers are in memory until they are sent, all of a batch at once. A call may not make them more
- * than the budget allows, unless it is the first of its batch.
+ * Answers are in memory until they are sent. A call may not make them more than the budget allows,
+ * unless it is the first of its batch and nothing much is in memory already.
  */
 static bool
 is_over_budget(const struct batch *batch, size_t bytes_before)
 {
 	size_t bytes = batch->plan.want_bytes;
 
-	return bytes_before > 0 && bytes > bytes_before && bytes > batch->answer_budget;
+	return (bytes_before > 0 || !batch->answer_alone) && bytes > bytes_before &&
+	       bytes > batch->answer_budget;
 }
 
 static int
@@ -240,7 +243,8 @@ page_query(struct batch *batch, struct op *op)
 	if (op->kind->query == NULL || op->error.code != ERROR_NONE)
 		return NULL;
 	const struct history_query *query = op->kind->query(&batch->plan, op);
-	if (query == NULL || batch->plan.want_bytes <= batch->answer_budget)
+	if (query == NULL || batch->plan.want_bytes <= batch->answer_budget ||
+	    (batch->plan.want_bytes == 0 && batch->answer_alone))
 		return query;
 	refuse_over_budget(batch, op);
 	return NULL;

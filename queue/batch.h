@@ -39,6 +39,7 @@ struct batch {
 	struct budget budget; /* of the turn, which may have several batches */
 	size_t parked;        /* of ops, how many will wait to be woken */
 	size_t answer_budget;
+	bool answer_alone; /* the first answer of a batch may have more */
 	wake_callback *on_wake;
 	void *on_wake_arg;
 

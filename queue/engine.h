@@ -105,9 +105,10 @@ bool engine_has_work(const struct engine *engine);
 
 /*
  * Sets how much text, in bytes, the answers of each batch from the next on may hold together; no
- * limit at first. A call beyond it fails with ERROR_QUEUE_FULL, but never the first of its batch.
+ * limit at first. A call beyond it fails with ERROR_QUEUE_FULL, but not the first of its batch if
+ * that may exceed it.
  */
-void engine_set_answer_budget(struct engine *engine, size_t text_bytes);
+void engine_set_answer_budget(struct engine *engine, size_t text_bytes, bool first_may_exceed);
 
 /*
  * Starts one small step of housekeeping (checkpoint, sweep), unless the engine is busy. True: the

@@ -19,7 +19,7 @@ struct metrics {
 	uint64_t uptime_ms, oldest_age_ms;
 };
 
-void metrics_read(const struct calls *calls, struct metrics *ret);
+void metrics_read(struct calls *calls, struct metrics *ret);
 /* Both append to out. */
 void metrics_json(const struct metrics *metrics, struct buf *out);
 /* Prometheus, text format 0.0.4 */

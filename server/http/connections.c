@@ -95,6 +95,7 @@ connections_init(struct http *http)
 	TAILQ_INIT(&http->connections);
 	TAILQ_INIT(&http->resumable);
 	deadlines_init(&http->deadlines);
+	http->turn_work_max = SIZE_MAX;
 	http->listeners.accepted = on_accepted;
 	http->listeners.failed = on_accept_failed;
 	http->listeners.arg = http;
@@ -107,7 +108,7 @@ connections_resume(struct http *http)
 {
 	struct connection *c;
 
-	while ((c = TAILQ_FIRST(&http->resumable)) != NULL) {
+	while ((c = TAILQ_FIRST(&http->resumable)) != NULL && !http_turn_is_over(http)) {
 		connection_set_resumable(c, false);
 		c->held = true;
 		exchange_advance(c);

@@ -153,6 +153,8 @@ on_readable(int fd, short what, void *arg)
 			end_input(c, n);
 	} else
 		read_ahead(c);
+	if (http_turn_is_over(c->http))
+		event_base_loopbreak(c->http->base); /* what else is readable comes next turn */
 	connection_release(c);
 }
 
@@ -245,6 +247,7 @@ message_arrived(struct connection *c)
 	struct request *request = &c->request;
 
 	c->state = CONNECTION_WORKING;
+	c->http->turn_work += HTTP_WORK_REQUEST + c->parser.fed / HTTP_WORK_BYTES;
 	if (c->refusal.code != ERROR_NONE)
 		problem_send(request, &c->refusal);
 	else {
@@ -300,7 +303,11 @@ await_input(struct connection *c)
 void
 exchange_advance(struct connection *c)
 {
-	while (c->state == CONNECTION_READING && has_input(c))
+	while (c->state == CONNECTION_READING && has_input(c)) {
+		if (http_turn_is_over(c->http)) {
+			connection_set_resumable(c, true);
+			return;
+		}
 		switch (parser_feed(&c->parser, c->in.data + c->begin, c->in.len - c->begin)) {
 		case PARSED_MORE:
 			expect_more(c);
@@ -315,6 +322,7 @@ exchange_advance(struct connection *c)
 			exchange_refuse(c, &c->parser.error);
 			break;
 		}
+	}
 	if (c->state == CONNECTION_READING)
 		await_input(c);
 }

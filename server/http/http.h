@@ -4,7 +4,8 @@
  * Here: limits, counters, and one struct http that holds both, the calls, and the heads of every
  * list of connections. Whoever serves owns it, fills base, calls, guard, auth and limits, and then
  * calls connections_init.
- * Not here: functions; anything of the queue. Nothing in server/http/ knows who owns it.
+ * Not here: functions but one of a line; anything of the queue. Nothing in server/http/ knows who
+ * owns it.
  */
 #ifndef SERVER_HTTP_HTTP_H
 #define SERVER_HTTP_HTTP_H
@@ -22,6 +23,8 @@
 
 #define STATUS_CLASSES 6
 #define HTTP_CALLS_MAX 32
+#define HTTP_WORK_REQUEST 3 /* microseconds: reading a request, and an answer that needs no op */
+#define HTTP_WORK_BYTES 256 /* of a request, for a microsecond */
 #define BODY_WINDOW_MS 5000 /* over which body_rate_min is looked at */
 
 struct http_limits {
@@ -69,9 +72,21 @@ struct http {
 	struct throttle throttle; /* of bad tokens for the webhook */
 	struct http_stats stats;
 
+	/*
+	 * Work of the present turn, in microseconds as estimated, and how much of it there may be:
+	 * once it is done, what else has arrived waits for the next turn.
+	 */
+	size_t turn_work, turn_work_max;
+
 	struct buf out; /* the answer being written; kept so that the next need not allocate */
 	time_t date;    /* the second that date_line names */
 	char date_line[48];
 };
+
+static inline bool
+http_turn_is_over(const struct http *http)
+{
+	return http->turn_work >= http->turn_work_max;
+}
 
 #endif

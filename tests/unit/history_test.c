@@ -702,7 +702,7 @@ delays_end_although_the_answer_budget_is_used_up(void **state)
 	later.delay_ms = MINUTE;
 	put(B, "gone"), done(drain(engine, B, 0));
 	done(enqueue_draft(engine, later)), put(A, "1"), put(A, "2");
-	engine_set_answer_budget(engine, 1);
+	engine_set_answer_budget(engine, 1, true);
 	pass(MINUTE);
 	struct call *first = list_history(engine, (struct history_op){ .limit = 10 }),
 		    *second = drain(engine, A, 0);

@@ -149,7 +149,7 @@ a_repeated_answer_stays_within_the_answer_limit(void **state)
 	}
 	put(B, "1");
 	done(with_key(drain(engine, A, 0), "k", 1));
-	engine_set_answer_budget(engine, 2 * EVENTS * TEXT_BYTES_MAX + 1);
+	engine_set_answer_budget(engine, 2 * EVENTS * TEXT_BYTES_MAX + 1, true);
 	struct call *again = with_key(drain(engine, A, 0), "k", 1), *beside = peek(engine, B);
 	struct call *once_more = with_key(drain(engine, A, 0), "k", 1),
 		    *at_last = with_key(drain(engine, A, 0), "k", 1);
