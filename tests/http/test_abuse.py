@@ -120,13 +120,11 @@ def test_bodies_together_are_bounded(start):
 
 @pytest.mark.parametrize("path", ["/v1/events?sessionKey=agent:main:main", "/v1/history"])
 def test_answers_together_are_bounded(start, path):
-    """Many large answers at once refuse each other, but not small ones. The kernel takes up to 4 MiB
-    of each, the server holds the rest.
-    """
+    """Many large answers at once refuse each other, but not small ones."""
     server = start("--max-buffered-bytes", 16 << 20)
     api = server.client()
     for key in MAIN, "agent:gone:main":
-        for part in range(8):
+        for part in range(8):  # 7 MiB, of which the kernel takes up to 4
             ok(api.batch(*[{"text": f"{part} {n} " + "x" * 60000, "sessionKey": key} for n in range(15)]))
     ok(api.drain("agent:gone:main"))
     asking, posting = [server.raw(receive_buffer=4096) for _ in range(20)], server.raw()
