@@ -91,6 +91,16 @@ static const struct {
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
+bool
+delivery_has_field(struct str name)
+{
+	size_t i = 0;
+
+	while (i < FIELD_COUNT && !str_eq(name, fields[i].name))
+		i++;
+	return i < FIELD_COUNT;
+}
+
 static void
 read_member(const struct json *doc, size_t name, struct arena *arena, struct delivery *d)
 {

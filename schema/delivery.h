@@ -30,6 +30,9 @@ bool delivery_none(const struct delivery *d);
 int delivery_read(const struct json *doc, size_t token, struct arena *arena, struct delivery *ret,
 		  struct error *err);
 
+/* Whether a delivery context has a field of that name. */
+bool delivery_has_field(struct str name);
+
 /*
  * Merges: the newer context's fields win, absent ones come from the older context unless the
  * channels or the accounts conflict. *ret borrows text from both and may be either of them. Merging

@@ -597,6 +597,7 @@ init_calls(struct calls *calls, const struct options *options)
 		.streams_max = options->max_streams,
 		.stream_buffer_bytes = options->stream_buffer,
 		.stream_ping_ms = options->stream_ping_ms,
+		.drop_unknown_delivery = options->compat == COMPAT_OPENCLAW,
 	};
 	calls->waits = waits_new();
 	calls->streams = streams_new(calls);

@@ -32,6 +32,7 @@ struct streams;
 struct call_limits {
 	int64_t batch_events_max, waiters_max, streams_max;
 	int64_t stream_buffer_bytes, stream_ping_ms;
+	bool drop_unknown_delivery; /* as OpenClaw does; else such a field is refused */
 };
 
 /* One, owned by serve. HTTP knows only the part that is its own. */

@@ -40,6 +40,7 @@ read_draft(struct request *request, size_t token, struct draft *draft, struct ba
 {
 	const struct json *doc = &calls_of(request)->doc;
 
+	bad->drop_unknown_delivery = calls_of(request)->limits.drop_unknown_delivery;
 	fields_read(doc, token, draft_fields, DRAFT_FIELDS, draft, &draft->address, &request->arena,
 		    bad);
 	if (draft->idempotency.key.s != NULL)

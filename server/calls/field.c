@@ -193,18 +193,36 @@ read_texts(struct texts *ret, const struct field *field, const struct json *doc,
 }
 
 static void
+read_delivery(struct delivery *ret, const struct json *doc, size_t token, struct arena *arena,
+	      struct bad_fields *bad)
+{
+	struct error err;
+
+	if (delivery_read(doc, token, arena, ret, &err) != 0) {
+		bad_fields_add(bad, str_of(err.pointer), err.detail);
+		return;
+	}
+	if (bad->drop_unknown_delivery || doc->tokens[token].type != JSON_OBJECT)
+		return;
+	for (size_t t = json_first(doc, token); t != 0; t = json_next(doc, token, t)) {
+		struct str name = json_string(doc, t, arena);
+
+		if (!delivery_has_field(name))
+			add_named(bad, name, "/deliveryContext/", "no such field");
+	}
+}
+
+static void
 read_member(const struct json *doc, size_t token, const struct field *field, void *target,
 	    struct arena *arena, struct bad_fields *bad)
 {
 	void *at = (char *)target + field->offset;
 	char text[WHY_BYTES];
 	const char *why;
-	struct error err;
 
-	if (field->type == FIELD_DELIVERY) {
-		if (delivery_read(doc, token, arena, at, &err) != 0)
-			bad_fields_add(bad, str_of(err.pointer), err.detail);
-	} else if (field->type == FIELD_TEXTS)
+	if (field->type == FIELD_DELIVERY)
+		read_delivery(at, doc, token, arena, bad);
+	else if (field->type == FIELD_TEXTS)
 		read_texts(at, field, doc, token, arena, bad);
 	else if ((why = setters[field->type](at, field, doc, token, arena, text)) != NULL)
 		bad_fields_add(bad, field->name, why);

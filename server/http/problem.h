@@ -21,6 +21,7 @@ struct bad_fields {
 	/* "/events": every pointer begins with it and the index, "/events/3"; NULL: with neither */
 	const char *list;
 	size_t index;
+	bool drop_unknown_delivery; /* unknown fields of a delivery context are no fault */
 };
 
 /* pointer: "/text" for a body, a parameter's name for a query. */

@@ -1,10 +1,11 @@
 """Duplicates, replacement, last context, merged delivery context (ROUTING section 7)."""
 import itertools
+import json
 
 import pytest
 
 from policies import MAIN
-from sevqd import Stream, ok
+from sevqd import Stream, ok, problem
 
 
 def outcome(reply):
@@ -127,9 +128,49 @@ def test_delivery_contexts_merge_newer_over_older(api):
 
 
 def test_an_empty_delivery_context_is_none(api):
-    event = ok(api.enqueue("a", MAIN, deliveryContext={"channel": " ", "to": None, "threadId": True, "unknown": 1}), 201)["event"]
+    event = ok(api.enqueue("a", MAIN, deliveryContext={"channel": " ", "to": None, "threadId": True}), 201)["event"]
     assert "deliveryContext" not in event
     assert api.session(MAIN).get("deliveryContext") is None
+
+
+@pytest.mark.parametrize("name, pointer", [("chanel", "chanel"), ("", ""), ("To", "To"), ("thread_id", "thread_id"), ("a/b~c", "a~1b~0c"), ("deliveryContext", "deliveryContext")])
+@pytest.mark.parametrize("form", ["one", "batch", "lines"])
+def test_an_unknown_field_of_a_delivery_context_is_refused(api, name, pointer, form):
+    event = {"text": "a", "sessionKey": MAIN, "deliveryContext": {"channel": "telegram", name: None}}
+    prefix = {"one": "", "batch": "/events/1", "lines": "/1"}[form]
+    good = {"text": "good", "sessionKey": MAIN, "deliveryContext": {"channel": "telegram", "to": "1", "accountId": "a", "threadId": 3}}
+    if form == "lines":
+        reply = api.ndjson("\n".join(json.dumps(e) for e in (good, event)))
+    else:
+        reply = api.call("POST", "/v1/events", event) if form == "one" else api.batch(good, event)
+    problem(reply, 400, "invalid-field", f"{prefix}/deliveryContext/{pointer}")
+    assert api.session(MAIN) is None
+
+
+def test_compat_openclaw_drops_unknown_fields_of_a_delivery_context(start):
+    api = start("--compat", "openclaw").client()
+    event = ok(api.enqueue("a", MAIN, deliveryContext={"channel": "telegram", "foo": "x"}), 201)["event"]
+    assert event["deliveryContext"] == {"channel": "telegram"}
+    problem(api.enqueue("a", MAIN, deliveryContext="telegram"), 400, "invalid-field", "/deliveryContext")
+
+
+# A batch that overflows.
+
+@pytest.mark.parametrize("before", [0, 3])
+@pytest.mark.parametrize("count", [2, 3, 4, 7])
+@pytest.mark.parametrize("form", ["batch", "lines"])
+def test_a_batch_is_answered_with_what_became_of_each(start, before, count, form):
+    api = start("--max-pending", 3, "--overflow", "drop-oldest").client()
+    for n in range(before):
+        ok(api.enqueue(f"before {n}", MAIN), 201)
+    events = [{"text": f"e{n}", "sessionKey": MAIN, "contextKey": "same" if n == 1 else None} for n in range(count)]
+    if form == "lines":
+        reply = api.ndjson("\n".join(json.dumps(e) for e in events))
+    else:
+        reply = api.batch(*events)
+    results = ok(reply)["results"]
+    assert [r["event"]["state"] for r in results] == ["evicted"] * max(0, count - 3) + ["queued"] * min(3, count)
+    assert [r["event"] for r in results] == [ok(api.find(r["event"]["id"]))["event"] for r in results]
 
 
 # A duplicate is only what a queued event serves at least as well.
