@@ -61,6 +61,16 @@ plan_add_key(struct plan *plan, struct store_key *key)
 	table_add(&plan->keys, text_hash(key->key), key);
 }
 
+void
+plan_set_key_answer(struct plan *plan, size_t index, struct str answer)
+{
+	struct store_key *record = &plan->records.keys[index];
+	struct store_key *key =
+	    table_find(&plan->keys, text_hash(record->key), same_key, &record->key);
+
+	record->answer = key->answer = answer;
+}
+
 /* Removes all keys but the first count. */
 static void
 forget_keys(struct plan *plan, size_t count)

@@ -85,6 +85,8 @@ void plan_append(struct plan *plan, struct queue *queue, struct system_event *ev
 const struct store_key *plan_find_key(const struct plan *plan, struct str key);
 /* Records the key and its answer; it lives in its op's arena. */
 void plan_add_key(struct plan *plan, struct store_key *key);
+/* Replaces the answer of the index-th key of the records. */
+void plan_set_key_answer(struct plan *plan, size_t index, struct str answer);
 
 /* Records an outcome; its id is the answer. ids: ascending, borrowed until the batch is done. */
 int64_t plan_record(struct plan *plan, struct queue *queue, struct store_outcome outcome);

@@ -54,6 +54,14 @@ fill_draft(struct sevq_draft *draft, const struct sevq_options *options, const c
 	draft->idempotency_key = options->idempotency_key;
 }
 
+/* Whether the event has left the queue: a later one of its batch evicted or replaced it. */
+static bool
+is_over(const struct sevq_event *event)
+{
+	return event->state != NULL && strcmp(event->state, "queued") != 0 &&
+	       strcmp(event->state, "delayed") != 0 && strcmp(event->state, "leased") != 0;
+}
+
 /* "queued 17 in agent:main:main (direct-main from agent:main:telegram:default:direct:123)" */
 static void
 print_receipt(const struct sevq_receipt *receipt)
@@ -68,6 +76,8 @@ print_receipt(const struct sevq_receipt *receipt)
 	if (event->rule != NULL && strcmp(event->rule, "keep") != 0 &&
 	    event->original_session_key != NULL)
 		sevq_buffer_addf(&line, " (%s from %s)", event->rule, event->original_session_key);
+	if (is_over(event))
+		sevq_buffer_addf(&line, ", %s", event->state);
 	text = sevq_escaped(sevq_allocated(line.failed ? NULL : line.data));
 	puts(text);
 	free(text);

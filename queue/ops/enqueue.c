@@ -2,7 +2,10 @@
  * enqueue.c - enqueue: check, route, compare with the queued events, make room, append (ROUTING
  * section 7).
  */
+#include <stdlib.h>
+
 #include "queue/budget.h"
+#include "queue/ops/id_list.h"
 #include "queue/ops/idempotency.h"
 #include "schema/prompt.h"
 
@@ -125,8 +128,23 @@ full(struct op *op, uint64_t *counter, const char *what, size_t limit)
 }
 
 /*
- * Checks the limits for one more event. In a full session the event is refused, or the oldest event
- * that is not leased is evicted; an eviction does not change the last context.
+ * The event that makes room: the oldest of those that could be had now, or else the oldest delayed
+ * one. NULL: consumers work on all of them.
+ */
+static const struct entry *
+find_evictable(const struct queue *queue)
+{
+	bool any_available = queue->depth > queue->leased + queue->delayed;
+
+	for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e))
+		if (!(e->flags & ENTRY_LEASED) && !(any_available && (e->flags & ENTRY_DELAYED)))
+			return e;
+	return NULL;
+}
+
+/*
+ * Checks the limits for one more event. In a full session the event is refused, or another one is
+ * evicted; an eviction does not change the last context.
  */
 static int
 make_room(struct plan *plan, const struct candidate *c)
@@ -144,16 +162,14 @@ make_room(struct plan *plan, const struct candidate *c)
 	if (limit->overflow == OVERFLOW_REJECT)
 		return full(c->op, &plan->state->stats.rejected_session_full, "the session is full",
 			    limit->session_pending_max);
-	const struct entry *oldest = queue_first(c->queue, 0);
-	while (oldest != NULL && (oldest->flags & ENTRY_LEASED)) /* a consumer works on it */
-		oldest = queue_next(c->queue, oldest);
-	if (oldest == NULL)
+	const struct entry *evicted = find_evictable(c->queue);
+	if (evicted == NULL)
 		return full(c->op, &plan->state->stats.rejected_session_full,
 			    "the session is full of leased events", limit->session_pending_max);
 	int64_t *id = arena_alloc(&c->op->arena, sizeof(*id));
-	*id = oldest->id;
+	*id = evicted->id;
 	if (c->draft->context_key.s == NULL) /* else the new event sets the last context anyway */
-		journal_keep_last(&plan->state->catalog, c->queue, oldest);
+		journal_keep_last(&plan->state->catalog, c->queue, evicted);
 	plan_settle(
 	    plan, c->queue,
 	    (struct store_outcome){
@@ -282,8 +298,12 @@ make_candidate(struct plan *plan, struct op *op, struct draft *draft, struct can
 	return 0;
 }
 
-/* Numbers that are kept of each event in an answer: the outcome, and the event as it was. */
+/*
+ * Numbers that are kept of each event in an answer: the outcome, and the event as it was. The third
+ * is its state and, where it was settled by its own batch, OUTCOME_SHIFT higher, what settled it.
+ */
 #define KEPT 5
+#define OUTCOME_SHIFT 8
 
 static int
 enqueue_repeated(struct plan *plan, struct op *op, struct str answer, const struct draft *drafts,
@@ -299,7 +319,8 @@ enqueue_repeated(struct plan *plan, struct op *op, struct str answer, const stru
 
 		results[i].outcome = (enum enqueue_outcome)numbers[0];
 		results[i].id = numbers[1];
-		event->state = (enum event_state)numbers[2];
+		event->state = (enum event_state)(numbers[2] & ((1 << OUTCOME_SHIFT) - 1));
+		event->outcome = (enum outcome_kind)(numbers[2] >> OUTCOME_SHIFT);
 		event->attempts = (int)numbers[3];
 		event->available_at_ms = numbers[4];
 		/* the same request, the same texts */
@@ -308,25 +329,32 @@ enqueue_repeated(struct plan *plan, struct op *op, struct str answer, const stru
 	return 0;
 }
 
-/*
- * Keeps the answer under the request's key. The results need not have been read yet: what is kept
- * is known from the plan.
- */
+/* What is kept of the results. They need not have been read yet: the plan knows it. */
+static int64_t *
+kept_numbers(struct arena *arena, const struct enqueue_result *results, size_t count)
+{
+	int64_t *numbers = arena_alloc(arena, KEPT * count * sizeof(*numbers));
+
+	for (size_t i = 0; i < count; i++) {
+		const struct system_event *event = &results[i].event;
+		const int64_t kept[KEPT] = { results[i].outcome, results[i].id,
+					     event->state | (event->outcome << OUTCOME_SHIFT),
+					     event->attempts, event->available_at_ms };
+
+		memcpy(numbers + KEPT * i, kept, sizeof(kept));
+	}
+	return numbers;
+}
+
+/* Keeps the answer under the request's key. */
 static int
 enqueue_remember(struct plan *plan, struct op *op, const struct idempotency *request,
 		 const struct enqueue_result *results, size_t count)
 {
 	if (request->key.s == NULL)
 		return 0;
-	int64_t *numbers = arena_alloc(&op->arena, KEPT * count * sizeof(*numbers));
-	for (size_t i = 0; i < count; i++) {
-		const struct system_event *event = &results[i].event;
-		const int64_t kept[KEPT] = { results[i].outcome, results[i].id, event->state,
-					     event->attempts, event->available_at_ms };
-
-		memcpy(numbers + KEPT * i, kept, sizeof(kept));
-	}
-	return idempotency_remember(plan, op, request, numbers, KEPT * count);
+	return idempotency_remember(plan, op, request, kept_numbers(&op->arena, results, count),
+				    KEPT * count);
 }
 
 static int
@@ -346,6 +374,82 @@ enqueue_one(struct plan *plan, struct op *op, struct draft *draft, struct enqueu
 			    : enqueue_plain(plan, &c, result)) < 0)
 		return -1;
 	return enqueue_remember(plan, op, &draft->idempotency, result, 1);
+}
+
+/* --- events that a later draft of the same batch evicts or replaces --- */
+
+struct settled {
+	int64_t id;
+	enum outcome_kind kind;
+};
+
+static int
+by_id(const void *a, const void *b)
+{
+	return id_compare(&((const struct settled *)a)->id, &((const struct settled *)b)->id);
+}
+
+/* What the records settle from the outcome `first` on, in ascending id order. */
+static struct settled *
+list_settled(const struct store_batch *records, size_t first, struct arena *arena, size_t *count)
+{
+	size_t total = 0, n = 0;
+
+	for (size_t i = first; i < records->outcome_count; i++)
+		total += records->outcomes[i].count;
+	struct settled *settled = arena_alloc(arena, total * sizeof(*settled));
+	for (size_t i = first; i < records->outcome_count; i++)
+		for (size_t j = 0; j < records->outcomes[i].count; j++)
+			settled[n++] = (struct settled){ records->outcomes[i].ids[j],
+							 records->outcomes[i].kind };
+	qsort(settled, total, sizeof(*settled), by_id);
+	*count = total;
+	return settled;
+}
+
+/* *want: the op's first want that can be this duplicate's, whose event is still to be read. */
+static void
+mark_settled(struct plan *plan, struct enqueue_result *result, enum outcome_kind kind, size_t *want)
+{
+	result->event.state = EVENT_STATE_SETTLED;
+	result->event.outcome = kind;
+	if (result->outcome != ENQUEUE_DUPLICATE)
+		return;
+	while (plan->wants[*want].into != &result->event)
+		++*want;
+	plan->wants[*want].state = EVENT_STATE_SETTLED;
+	plan->wants[*want].outcome = kind;
+}
+
+/*
+ * Lets the results tell what became of their events by the end of the op, also in the answers kept
+ * under the drafts' own keys. A result that repeats an earlier answer stays as it was given then.
+ */
+static void
+tell_settled(struct plan *plan, struct enqueue_op *enqueue, const struct plan_mark *start)
+{
+	struct arena *arena = &enqueue->op.arena;
+	size_t count, key = start->keys, want = start->wants;
+	const struct settled *settled =
+	    list_settled(&plan->records, start->outcomes, arena, &count);
+
+	for (size_t i = 0; i < enqueue->count; i++) {
+		struct enqueue_result *result = &enqueue->results[i];
+		const struct idempotency *own = &enqueue->drafts[i].idempotency;
+
+		if (own->key.s != NULL && own->replayed)
+			continue;
+		key += own->key.s != NULL;
+		const struct settled *end = bsearch(&(struct settled){ .id = result->id }, settled,
+						    count, sizeof(*settled), by_id);
+		if (end == NULL)
+			continue;
+		mark_settled(plan, result, end->kind, &want);
+		if (own->key.s != NULL)
+			plan_set_key_answer(
+			    plan, key - 1,
+			    idempotency_answer(arena, kept_numbers(arena, result, 1), KEPT));
+	}
 }
 
 /* Looks up the request's own key first, then the keys of its drafts. */
@@ -391,6 +495,7 @@ static int
 plan_enqueue(struct plan *plan, struct op *op)
 {
 	struct enqueue_op *enqueue = (struct enqueue_op *)op;
+	struct plan_mark start = plan_mark(plan);
 	struct str answer;
 
 	if (enqueue->count > plan->state->options.batch_events_max)
@@ -407,6 +512,8 @@ plan_enqueue(struct plan *plan, struct op *op)
 		if (enqueue_one(plan, op, &enqueue->drafts[i], &enqueue->results[i]) < 0)
 			return -1;
 	}
+	if (enqueue->count > 1 && plan->records.outcome_count > start.outcomes)
+		tell_settled(plan, enqueue, &start);
 	return enqueue_remember(plan, op, &op->idempotency, enqueue->results, enqueue->count);
 }
 

@@ -10,7 +10,9 @@
 
 #include "schema/json.h"
 
-#define FORM "[-2" /* the version that every answer begins with */
+#define FORM "[-3" /* the version that every answer begins with */
+/* Has no outcome of settled events in the state of an enqueue; else the same. */
+#define FORM_BEFORE "[-2"
 
 bool
 idempotency_lookup(const struct idempotency *request, struct lookup *ret)
@@ -37,12 +39,16 @@ used_for_another(struct error *err)
 }
 
 static bool
-is_ours(struct str answer)
+has_form(struct str answer, struct str form)
 {
-	struct str form = STR(FORM);
-
 	return str_starts(answer, form) && answer.len > form.len &&
 	       strchr(",]", answer.s[form.len]) != NULL;
+}
+
+static bool
+is_ours(struct str answer)
+{
+	return has_form(answer, STR(FORM)) || has_form(answer, STR(FORM_BEFORE));
 }
 
 int
@@ -67,8 +73,8 @@ idempotency_recall(struct plan *plan, struct idempotency *request, struct str *a
 }
 
 /* The version and the numbers as JSON. */
-static struct str
-write_answer(struct arena *arena, const int64_t *numbers, size_t count)
+struct str
+idempotency_answer(struct arena *arena, const int64_t *numbers, size_t count)
 {
 	struct buf text = { 0 };
 
@@ -98,7 +104,7 @@ idempotency_remember(struct plan *plan, struct op *op, const struct idempotency 
 		return own->request == request->request ? 0 : used_for_another(&op->error);
 	struct store_key *key = arena_alloc(&op->arena, sizeof(*key));
 	*key = (struct store_key){ request->key, request->request, plan->state->now_ms,
-				   write_answer(&op->arena, numbers, count) };
+				   idempotency_answer(&op->arena, numbers, count) };
 	plan_add_key(plan, key);
 	return 0;
 }

@@ -30,6 +30,9 @@ int idempotency_recall(struct plan *plan, struct idempotency *request, struct st
 /* Reads the numbers of a kept answer into the arena; answers how many there are. */
 size_t idempotency_numbers(struct arena *arena, struct str answer, int64_t **numbers);
 
+/* An answer of these numbers, as it is kept. */
+struct str idempotency_answer(struct arena *arena, const int64_t *numbers, size_t count);
+
 /*
  * Keeps an answer with the records of the batch, if the request has a key. -1
  * ERROR_IDEMPOTENCY_MISMATCH.

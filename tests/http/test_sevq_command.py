@@ -160,6 +160,12 @@ def test_a_repeated_call_with_the_same_key_has_the_same_answer(sevq, call):
     assert "idempotency key" in sevq(call, MAIN, "--idempotency-key", "\u00e9", exit=FAILED)[1]
 
 
+def test_lines_that_are_evicted_at_once_say_so(start):
+    sevq = Shell(start("--max-pending", 2, "--overflow", "drop-oldest"))
+    lines = sevq("event", "-", "--lines", "--session-key", MAIN, stdin="1\n2\n3\n")[0].splitlines()
+    assert [line.partition(", ")[2] for line in lines] == ["evicted", "", ""]
+
+
 def test_a_lease_can_be_acked_in_parts(sevq):
     first, second, third, fourth = ids(sevq("event", "-", "--lines", "--session-key", MAIN, stdin="1\n2\n3\n4\n")[0])
     out, err = sevq("lease", DIRECT, "--limit", "3", "--for", "5m", "--consumer", "me")

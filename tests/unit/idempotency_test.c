@@ -348,7 +348,7 @@ static void
 an_answer_kept_in_another_format_is_a_conflict(void **state)
 {
 	(void)state;
-	static const char *const forms[] = { "[0,1]", "[1]", "[1,2,3]", "[-3,0,1]",
+	static const char *const forms[] = { "[0,1]", "[1]", "[1,2,3]", "[-4,0,1]",
 					     "[-20]", "[]",  "" };
 	put(A, "1"), put(B, "1");
 	done(with_key(enqueue(engine, A, "2"), "e", 1)),

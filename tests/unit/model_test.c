@@ -27,6 +27,7 @@
 #define WAITERS 8
 #define IDS_MAX 16
 #define KEYS 3
+#define RESULT 3 /* outcome, id, and what settled it within its batch */
 #define QUEUES 2
 
 static const char *const queue_keys[QUEUES] = { A, B };
@@ -62,7 +63,7 @@ struct model_lease {
 struct model_key {
 	bool there;
 	uint64_t request;
-	/* enqueue: pairs of outcome and id; drain: ids; lease: id, until, then ids */
+	/* enqueue: RESULT numbers for each event; drain: ids; lease: id, until, then ids */
 	struct ids answer;
 };
 
@@ -108,14 +109,14 @@ struct model_op {
 	struct {
 		int queue, context, text, key; /* text -1: blank */
 		uint64_t request;
-		bool replace, allow_duplicate, now;
+		bool replace, allow_duplicate, now, fresh;
 		int64_t delay_ms, ttl_ms;
 	} draft[3];
 	struct call *call;
 	/* What the model expects of the answer. */
 	enum error_code code;
 	bool again, replayed;
-	struct ids want; /* ids of events; for an enqueue pairs of outcome and id */
+	struct ids want; /* ids of events; for an enqueue RESULT numbers each */
 	size_t remaining, changed, dead;
 	int64_t want_lease, want_until;
 	enum outcome_kind settled;
@@ -427,10 +428,13 @@ make_room(int queue, bool evicts)
 		return false;
 	if (depth(queue) < options.session_pending_max)
 		return true;
-	for (int64_t id = 1; evicts && id < m.next_event; id++) {
-		if (pending(id) && m.events[id].queue == queue && m.events[id].lease == 0) {
-			settle((struct ids){ { id }, 1 }, OUTCOME_EVICTED, false);
-			return true;
+	for (int delayed = 0; evicts && delayed < 2; delayed++) {
+		for (int64_t id = 1; id < m.next_event; id++) {
+			if (pending(id) && m.events[id].queue == queue && m.events[id].lease == 0 &&
+			    (m.events[id].delay_end > 0) == delayed) {
+				settle((struct ids){ { id }, 1 }, OUTCOME_EVICTED, false);
+				return true;
+			}
 		}
 	}
 	return false;
@@ -474,9 +478,10 @@ enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 		return;
 	}
 	if (recall(op, 0, op->draft[i].key, op->draft[i].request, &kept)) {
-		if (op->code == ERROR_NONE && kept.count != 2)
+		if (op->code == ERROR_NONE && kept.count != RESULT)
 			op->code = ERROR_IDEMPOTENCY_MISMATCH;
-		add_id(answer, kept.id[0]), add_id(answer, kept.id[1]);
+		for (int n = 0; n < RESULT; n++)
+			add_id(answer, kept.id[n]);
 		return;
 	}
 	for (int64_t id = 1; id < m.next_event; id++) {
@@ -513,20 +518,41 @@ enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 			      op->draft[i].delay_ms, op->draft[i].ttl_ms);
 	}
 	m.events[twin].now = m.events[twin].now || op->draft[i].now;
-	add_id(answer, outcome), add_id(answer, twin);
-	remember(0, op->draft[i].key, op->draft[i].request, &(struct ids){ { outcome, twin }, 2 });
+	add_id(answer, outcome), add_id(answer, twin), add_id(answer, 0);
+	remember(0, op->draft[i].key, op->draft[i].request,
+		 &(struct ids){ { outcome, twin, 0 }, RESULT });
+	op->draft[i].fresh = true;
+}
+
+/* Lets the answer, and what the drafts' keys keep of it, tell what became of the new events. */
+static void
+tell_settled(struct model_op *op)
+{
+	for (size_t i = 0; i < op->drafts; i++) {
+		enum outcome_kind kind = m.events[op->want.id[RESULT * i + 1]].settled;
+
+		if (!op->draft[i].fresh)
+			continue;
+		op->want.id[RESULT * i + 2] = kind;
+		if (op->draft[i].key >= 0)
+			m.keys[0][op->draft[i].key].answer.id[2] = kind;
+	}
 }
 
 static void
 model_enqueue(struct model_op *op)
 {
 	if ((op->replayed = recall(op, 0, op->key, op->request, &op->want))) {
-		if (op->want.count != 2 * op->drafts)
+		if (op->want.count != RESULT * op->drafts)
 			op->code = ERROR_IDEMPOTENCY_MISMATCH;
 		return;
 	}
-	for (size_t i = 0; op->code == ERROR_NONE && i < op->drafts; i++)
+	for (size_t i = 0; op->code == ERROR_NONE && i < op->drafts; i++) {
+		op->draft[i].fresh = false;
 		enqueue_one(op, i, &op->want);
+	}
+	if (op->code == ERROR_NONE)
+		tell_settled(op);
 	if (op->code != ERROR_NONE || op->key < 0)
 		return;
 	if (!m.keys[0][op->key].there)
@@ -1096,9 +1122,14 @@ assert_answered(const struct model_op *op)
 	switch (op->what) {
 	case ENQUEUE:
 		for (size_t i = 0; i < op->drafts; i++) {
-			assert_int_equal(call->enqueue.results[i].outcome, op->want.id[2 * i]);
-			assert_int_equal(call->enqueue.results[i].id, op->want.id[2 * i + 1]);
-			assert_int_equal(call->enqueue.results[i].event.id, op->want.id[2 * i + 1]);
+			const struct enqueue_result *result = &call->enqueue.results[i];
+			const int64_t *want = &op->want.id[RESULT * i];
+
+			assert_int_equal(result->outcome, want[0]);
+			assert_int_equal(result->id, want[1]);
+			assert_int_equal(result->event.id, want[1]);
+			assert_int_equal(result->event.outcome, want[2]);
+			assert_int_equal(result->event.state == EVENT_STATE_SETTLED, want[2] != 0);
 		}
 		break;
 	case DRAIN:
