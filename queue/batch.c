@@ -23,22 +23,22 @@
  * whatever the store does and however many ops a batch has.
  *
  * A batch without records asks the store too: only the store knows whether it may still answer.
- * Once records are written, the catalog and all that depends on it are brought up to date and
- * answers prepared, while the disk makes the records durable. The only failure left is an unknown
- * outcome, which stops the queue for good, so none of this is ever undone. An unknown outcome of
- * any call stops it.
+ * Once records are written, and while the disk makes them durable, the catalog's changes become
+ * final and answers are prepared. The only failure left is an unknown outcome, which stops the
+ * queue for good, so none of this is ever undone. An unknown outcome of any other call stops it
+ * too.
  *
  * A failed commit takes the catalog back to where it was. If the store was full, ops that need
  * space are refused and the others planned again, so a full disk never stops a drain.
  *
- * An op ends in one of four ways: it is answered; it waits, parked at its queue key, until a commit
- * wakes that queue; it goes round again, because it found that it must look something up first; or
- * it is left to a later turn, because this one has done enough (budget.h): a batch takes ops until
- * their estimated work is used up. The work of some is known before they are planned, that of
- * others by their plan, which is then undone.
+ * An op leaves the batch in one of four ways: it is answered; it is parked at its queue key, until
+ * a commit wakes that queue; it is submitted again, because its plan found that it must look
+ * something up first; or it is left to a later turn, because this one has done enough work
+ * (budget.h). The work of some ops is known before they are planned, that of others by their plan,
+ * which is then undone.
  *
  * What it refuses to be: a scheduler. There are small ops and large ones, and each kind runs in the
- * order it came.
+ * order in which it was submitted.
  */
 #include "queue/batch.h"
 
@@ -115,9 +115,9 @@ fail_all(struct batch *batch, const struct error *err)
 }
 
 /*
- * Plans the ops that have not failed again, after undo_plan. Calls that were refused may pass now:
- * it may have been for the sake of something that is gone. An enqueue that was refused stays so: it
- * might want the space that is missing.
+ * Plans the ops that have not failed again, after undo_plan. A refused op gets a new chance: it may
+ * have been refused because of an op that has failed since. A refused enqueue does not: it might
+ * need the space that the store does not have.
  */
 static enum step
 plan_again(struct batch *batch)
@@ -129,8 +129,8 @@ plan_again(struct batch *batch)
 }
 
 /*
- * Answers are in memory until they are sent. A call may not make them more than the budget allows,
- * unless it is the first of its batch and nothing much is in memory already.
+ * Whether the op just planned brings the answers of the batch over the budget: they are in memory
+ * until they are sent. The first answer of a batch may be larger while little is in memory already.
  */
 static bool
 is_over_budget(const struct batch *batch, size_t bytes_before)
@@ -173,7 +173,7 @@ on_found(void *arg, size_t index, const struct found *found)
 	looker->op->kind->found(looker->op, looker->index, found);
 }
 
-/* The store has done what it was asked for. */
+/* Notes that the store's call has ended. Continues the batch, unless go_on is already running. */
 static void
 on_called_back(void *arg, const struct error *err)
 {
@@ -236,7 +236,7 @@ on_page(void *arg, int64_t more_outcome, int64_t more_event, const struct error 
 	on_called_back(batch, err);
 }
 
-/* The query of an op that wants a page; NULL: it wants none, or has failed. */
+/* Returns the query of an op that wants a page; NULL: it wants none, or has failed. */
 static const struct history_query *
 page_query(struct batch *batch, struct op *op)
 {
@@ -281,7 +281,7 @@ page_was_read(struct batch *batch, const struct error *err)
 
 /* --- plan --- */
 
-/* Refuses before any work what would only fail later. */
+/* Refuses an op that appends, before any work, if the store is full. */
 static int
 admit(struct batch *batch, struct op *op)
 {
@@ -324,7 +324,7 @@ plan_all(struct batch *batch)
 
 /* --- read --- */
 
-/* Copies the row for the answer, with what the catalog knows better. */
+/* Copies the event into the answer, with the attempts, times and state of the want. */
 static void
 deliver(struct want *want, const struct system_event *event)
 {
@@ -338,8 +338,9 @@ deliver(struct want *want, const struct system_event *event)
 }
 
 /*
- * Finds an event in memory: of this very batch, which is not in the store yet, or a recent one.
- * NULL: ask the store, which alone knows of an event that may have been forgotten whether it was.
+ * Finds an event in memory: one of this batch, which is not in the store yet, or a recent one.
+ * NULL: read it from the store. An old want is always read, because only the store knows whether
+ * the event has been deleted.
  */
 static const struct system_event *
 find_in_memory(struct batch *batch, const struct want *want)
@@ -355,7 +356,7 @@ find_in_memory(struct batch *batch, const struct want *want)
 	return event;
 }
 
-/* Delivers what is in memory; the ids of the rest are in read_ids. */
+/* Delivers the events that are in memory. Returns how many are not; their ids are in read_ids. */
 static size_t
 deliver_from_memory(struct batch *batch)
 {
@@ -403,7 +404,7 @@ read_events(struct batch *batch)
 	return STEP_ASKED;
 }
 
-/* Fails the ops whose answers need an event that did not come. False: there is none. */
+/* Fails the ops whose answers need an event that the store did not have. False: none does. */
 static bool
 fail_without_event(struct batch *batch)
 {
@@ -424,9 +425,9 @@ fail_without_event(struct batch *batch)
 }
 
 /*
- * Nothing is committed before the texts of its answers are in hand. A lost row fails the ops that
- * need it and nobody else. Where the store cannot be read, the timers go on without what the tick
- * alone wanted to read.
+ * Commits only once the texts of all answers are read. A lost row fails the ops that need it and no
+ * others. If the store cannot read at all, the batch fails; but a tick is first tried again without
+ * its reads, so that timers go on.
  */
 static enum step
 events_were_read(struct batch *batch, const struct error *err)
@@ -484,7 +485,7 @@ park(struct batch *batch)
 	}
 }
 
-/* Tells whoever waits for what is deliverable now, while the queues are still in the catalog. */
+/* Wakes waiting ops and streams, before journal_commit drops queues that are empty. */
 static void
 wake(struct batch *batch)
 {
@@ -507,6 +508,7 @@ wake(struct batch *batch)
 	}
 }
 
+/* Whether the timer still belongs to a lease, delay or time to live in the catalog. */
 static bool
 timer_counts(const struct due_timer *timer, void *arg)
 {
@@ -539,7 +541,7 @@ keep_timers(struct batch *batch)
 		timers_compact(&state->timers, timer_counts, &state->catalog);
 }
 
-/* Everything that follows from a batch but the answers. */
+/* Makes the changes of the batch final in memory, when its records are written. */
 static void
 make_final(struct batch *batch)
 {
@@ -554,7 +556,7 @@ make_final(struct batch *batch)
 	plan_reset(&batch->plan);
 }
 
-/* The records are written, and the disk is at work: answers are made ready meanwhile. */
+/* The records are written. Prepares answers while the disk makes the records durable. */
 static void
 on_written(void *arg)
 {
@@ -579,7 +581,7 @@ commit(struct batch *batch)
 	return STEP_ASKED;
 }
 
-/* Refuses what appends, after the store was full; the rest gets a second try in the same batch. */
+/* After ERROR_STORAGE_FULL: fails the ops that append, and tries the others again in this batch. */
 static enum step
 plan_without_appends(struct batch *batch, const struct error *err)
 {
@@ -599,7 +601,7 @@ count_commit(struct batch *batch, const struct error *err)
 {
 	struct engine_stats *stats = &batch->state->stats;
 
-	if (batch->commit_began_us == 0) /* it had no records */
+	if (batch->commit_began_us == 0) /* there were no records */
 		return;
 	stats->commit_us_total += (uint64_t)(clock_monotonic_us() - batch->commit_began_us);
 	*(err == NULL ? &stats->commits : &stats->commit_failures) += 1;
@@ -649,8 +651,8 @@ submit_again(struct batch *batch, struct op_list *ops)
 }
 
 /*
- * Answers every op, in order. An answer may submit again: that is for the next batch. The batch is
- * over for whoever asks meanwhile.
+ * Answers every op, in order. An op's done may submit ops, which belong to the next batch, and may
+ * ask the engine, for which this batch is over: hence the list of its own.
  */
 static enum step
 finish(struct batch *batch)
@@ -680,7 +682,7 @@ static const struct {
 	[STEP_COMMIT] = { commit, committed },   [STEP_FINISH] = { finish, NULL },
 };
 
-/* The store has called back. A call of unknown outcome stops the queue, whichever it was. */
+/* Ends the step that asked the store. An unknown outcome of any call stops the queue. */
 static enum step
 take_answer(struct batch *batch)
 {
@@ -727,8 +729,8 @@ take_submitted(struct batch *batch)
 }
 
 /*
- * The tick goes first: nobody is given what has just expired, and what has just been given back can
- * be taken.
+ * The tick comes first, so that no op gets an event that has just expired, and every op can get an
+ * event whose lease or delay has just ended.
  */
 void
 batch_start(struct batch *batch)

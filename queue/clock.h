@@ -2,10 +2,10 @@
  * clock.h - what time it is: the one file that reads the kernel's clocks.
  *
  * Here: the wall clock, for times that are stored and shown; the boot clock (CLOCK_BOOTTIME), which
- * counts suspends and decides when an event is due; and the monotonic clock, for durations and for
- * the deadlines of connections. The first two are read together through a variable, so that a test
- * can stop time and let it jump.
- * And the processor time that the thread has used, which measures work and not waiting.
+ * counts suspends and decides when an event is due; the monotonic clock, for durations and for the
+ * deadlines of connections; and the processor time of the thread, which measures work without
+ * waiting. The first two are read together through a variable, so that a test can stop time and let
+ * it jump.
  * Not here: which deadline uses which clock (engine, load, server/http/deadline).
  */
 #ifndef QUEUE_CLOCK_H
@@ -19,14 +19,16 @@ struct clock {
 };
 extern struct clock (*clock_now)(void);
 
-/* Microseconds on the monotonic clock: since some moment, never going back. */
+/* Microseconds on the monotonic clock, since some moment; never goes back. */
 int64_t clock_monotonic_us(void);
 
 /* Processor time that this thread has used, in microseconds. A system call, unlike the others. */
 int64_t clock_processor_us(void);
 
-/* Time on the monotonic clock in milliseconds, up to a scheduler's tick late, but cheap enough for
- * every request. */
+/*
+ * Milliseconds on the monotonic clock, up to a scheduler's tick late, but cheap enough for every
+ * request.
+ */
 int64_t clock_coarse_ms(void);
 
 #endif

@@ -1,18 +1,18 @@
 /*
- * load.c - opening: every pending event as its enqueue left it, then what leases and nacks made of
- * it.
+ * load.c - fills the catalog at the start: first every pending event as it was enqueued, then the
+ * changes that leases and nacks have made to it.
  *
- * Wall times in the log become times of the steady clock here, once: what was to last another
- * minute when the server stopped lasts until that minute of wall time is over. What is told
- * together is made final together, so that the journal stays small.
+ * The stored wall times become times of the boot clock here, once: a delay that had a minute left
+ * when the server stopped ends when that minute of wall time is over. The journal is committed
+ * after every call-back of the store, so that it stays small.
  */
 #include "queue/load.h"
 
 #include "queue/ops/tick.h"
 
 /*
- * Lets time be at least as late as what was written last. A clock that starts in the past would
- * otherwise stretch a minute's lease to years.
+ * Makes now at least as late as the newest stored time. With a clock that starts in the past, a
+ * lease of a minute would otherwise last for years.
  */
 static void
 take_time(struct queue_state *state, const struct store_newest *newest)
@@ -21,7 +21,7 @@ take_time(struct queue_state *state, const struct store_newest *newest)
 		state->now_ms = newest->ts_ms;
 }
 
-/* A wall time on the steady clock; never 0, which means none. */
+/* Converts a wall time to the boot clock; the result is never 0, which means none. */
 static int64_t
 to_boot_ms(const struct queue_state *state, int64_t wall_ms)
 {
@@ -50,7 +50,7 @@ load_session(void *arg, struct str key)
 	return &catalog_find_or_add(&((struct load *)arg)->state->catalog, key)->session;
 }
 
-/* The same tag and entry that the enqueue made. */
+/* Adds the same tag and entry as the enqueue did. */
 static int
 load_event(struct queue_state *state, const struct store_event *record, struct error *err)
 {
@@ -83,7 +83,7 @@ load_events(void *arg, const struct store_event *events, size_t count, struct er
 		queue_prefetch(queue_of_session(events[i].session));
 	for (size_t i = 0; i < count && failed == 0; i++)
 		failed = load_event(load->state, &events[i], err);
-	/* not before: it drops queues that are still empty */
+	/* not earlier: a commit removes queues that are still empty */
 	journal_commit(&load->state->catalog);
 	return failed;
 }
@@ -112,7 +112,7 @@ load_lease(struct queue_state *state, struct queue *queue, const struct store_ou
 	journal_add_lease(&state->catalog, &lease);
 }
 
-/* What the outcome did to one event that is still pending. */
+/* Applies the outcome to one event that is still pending. */
 static void
 apply(struct queue_state *state, struct queue *queue, struct entry *entry,
       const struct store_outcome *outcome)

@@ -1,12 +1,12 @@
 /*
- * load.h - the state as the store's two logs tell it. Private to queue/.
+ * load.h - fills the state from the two logs of the store. Private to queue/.
  */
 #ifndef QUEUE_LOAD_H
 #define QUEUE_LOAD_H
 
 #include "queue/state.h"
 
-/* The load has ended; err NULL: the state is complete. On failure the state is to be cleared. */
+/* The load has ended. err NULL: the state is complete; else the caller clears the state. */
 typedef void load_done(void *arg, const struct error *err);
 
 /* A load under way; embedded, filled in by load_start. */

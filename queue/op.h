@@ -207,8 +207,7 @@ struct sessions_op {
 	size_t total;           /* out: sessions that match, all pages */
 };
 
-/* Take a prefix of the deliverable events under a lease. lease_id 0: there are none, so no lease.
- */
+/* Take a prefix of the deliverable events under a lease. Without any, there is no lease (id 0). */
 struct lease_take_op {
 	struct op op;
 	struct address address;

@@ -1,7 +1,7 @@
-/* op_kind.c - beginning an op. */
+/* op_kind.c - fills in a new op. */
 #include "queue/op_kind.h"
 
-/* An error that is none says nothing, so its text is left as it is. */
+/* Leaves the texts of the error, which is large: with ERROR_NONE nobody reads them. */
 void
 op_start(struct op *op, const struct op_kind *kind)
 {

@@ -1,8 +1,8 @@
 /*
  * op_kind.h - how an op is carried out: one constant for each call, in ops/.
  *
- * Here: the functions of a kind, and how a plan can end. Not here: the ops (op.h), what their plans
- * may do (plan.h). Private to queue/.
+ * Here: the functions of a kind, and how a plan can end. Not here: the ops (op.h), what plans may
+ * change (plan.h). Private to queue/.
  */
 #ifndef QUEUE_OP_KIND_H
 #define QUEUE_OP_KIND_H
@@ -13,20 +13,18 @@ struct plan;
 
 /* How an op's plan ended. */
 enum plan_result {
-	PLAN_REFUSED = -1, /* op->error says why: undone */
-	PLAN_DONE = 0,
-	PLAN_PARKED = 1, /* nothing to say yet: it waits at op->queue_key until that is woken */
-	/* it must look something up in the store first: undone, and tried again next turn */
-	PLAN_AGAIN = 2,
-	/* it is more work than is left of this turn: undone, and tried again next turn */
-	PLAN_LATER = 3,
+	PLAN_REFUSED = -1, /* undone; op->error says why */
+	PLAN_DONE = 0,     /* answered when the batch is durable */
+	PLAN_PARKED = 1,   /* no answer yet: the op waits until op->queue_key is woken */
+	PLAN_AGAIN = 2,    /* undone: lookups must come first; planned again in the next batch */
+	PLAN_LATER = 3, /* undone: more work than is left of this turn; planned again next turn */
 };
 
-/* One constant per call, begun by OP_KIND: the op's struct, the first member of its answer. */
+/* Begins a kind: call is the op's struct, first the first member of its answer. */
 #define OP_KIND(call, first) .bytes = sizeof(struct call), .answer = offsetof(struct call, first)
 
 struct op_kind {
-	/* the size of the op's own struct, and where its answer begins, which goes to the end */
+	/* size of the op's struct; offset of its answer, which extends to the end of the struct */
 	size_t bytes, answer;
 	bool appends; /* needs disk space: refused when the store is full */
 	/*
@@ -35,9 +33,9 @@ struct op_kind {
 	 */
 	size_t (*work)(const struct op *op);
 	/*
-	 * Carries the op out against the plan, from an empty answer: enum plan_result. The batch
-	 * undoes what it did where that says so. May be called again for the same op, after
-	 * everything it did was undone.
+	 * Carries the op out against the plan, starting from an empty answer. Returns an enum
+	 * plan_result; the batch then undoes the op's changes where that says so. May be called
+	 * again for the same op after its changes were undone.
 	 */
 	int (*plan)(struct plan *plan, struct op *op);
 	/*

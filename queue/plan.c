@@ -1,4 +1,4 @@
-/* plan.c - the few ways an op may change a batch, and the way back. */
+/* plan.c - what an op may change in a batch, and undoing it. */
 #include "queue/plan.h"
 
 #include <assert.h>
@@ -129,7 +129,9 @@ plan_clear(struct plan *plan)
 	free(plan->set);
 }
 
-/* Finds a decision that the route cache still has. */
+/* --- routing --- */
+
+/* Copies the decision from the route cache. False: the cache does not have it. */
 static bool
 find_cached_route(struct plan *plan, struct op *op, const struct address *address,
 		  struct cached_route *ret)
@@ -250,7 +252,7 @@ plan_settle(struct plan *plan, struct queue *queue, struct store_outcome outcome
 	assert(outcome.kind <= OUTCOME_LAST_SETTLING);
 	if (outcome.count == 0)
 		return;
-	uint8_t *attempts = NULL; /* most outcomes need none */
+	uint8_t *attempts = NULL; /* most outcomes are of events without failed attempts */
 	for (size_t i = 0; i < outcome.count; i++) {
 		struct entry *entry = queue_entry(queue, outcome.ids[i]);
 
@@ -360,7 +362,7 @@ plan_wake_now(struct plan *plan, struct queue *queue, const struct system_event 
 	plan->woken[plan->woken_count - 1].now = true;
 }
 
-/* Wakes queues whose exclusive lease has ended, whatever ended it. */
+/* Wakes the queues whose exclusive lease has ended, by an ack, a nack or a timer. */
 static void
 wake_held_back(struct plan *plan)
 {

@@ -1,10 +1,11 @@
 /*
- * plan.h - a batch while it is being made: what ops may see and do before anything is durable.
+ * plan.h - what one batch is going to change, before any of it is durable.
  *
- * Here: the records to be committed, the events to be read, the queues to be woken, and the changes
- * of the catalog in the state. An op's plan function (struct op_kind) changes them only through
- * these functions, and the batch undoes everything that a failed one did. Not here: committing and
- * answering (batch.c), the rules of each call (ops/). Private to queue/.
+ * Here: the records to commit, the events to read for answers, the queues to wake, and the
+ * catalog's changes, which plans make in the state at once and a rollback undoes. An op's plan
+ * function (struct op_kind) changes all of these only through the functions below and of journal.h;
+ * the batch undoes everything that a failed plan did. Not here: committing and answering (batch.c),
+ * the rules of each call (ops/). Private to queue/.
  */
 #ifndef QUEUE_PLAN_H
 #define QUEUE_PLAN_H
@@ -15,52 +16,54 @@
 #include "queue/state.h"
 
 struct plan {
-	struct queue_state *state;  /* what the batch changes, and what it is decided by */
+	struct queue_state *state;  /* catalog, policy, options, ids, clocks */
 	struct store_batch records; /* to be committed */
-	struct arena arena;         /* for what the records do not borrow */
-	/* struct store_key: the idempotency keys of this batch; in their ops' arenas */
-	struct table keys;
+	struct arena arena;         /* memory of records that is not borrowed from ops */
+	struct table keys; /* struct store_key by key: those of this batch, in ops' arenas */
 	struct want {
 		int64_t id;
-		struct system_event *into; /* NULL once it is there */
+		struct system_event
+		    *into; /* where the answer has the event; NULL once it is there */
 		struct op *op;
+		/* of the event as the answer tells it, where the stored row says otherwise: */
 		int attempts;
-		int64_t available_at_ms; /* 0: the row's own */
+		int64_t available_at_ms; /* 0: as the row says */
 		enum event_state state;
 		enum outcome_kind outcome;
-		bool optional; /* if the store does not have it, into->id stays 0 */
-		bool old;      /* it may be forgotten by now, which only the store knows */
-	} * wants;             /* events that answers need, in the order asked for */
+		bool optional; /* the op does not fail without the event; into->id stays 0 then */
+		bool old;      /* the event may have been deleted: only the store knows */
+	} * wants;             /* events to read for answers, in the order asked for */
 	size_t want_count, want_cap;
-	size_t want_bytes; /* of text, that the answers of this batch will hold */
+	size_t want_bytes; /* text in all answers of this batch */
 	struct woken_queue {
 		struct queue *queue;
-		/* what became deliverable; NULL: a lease ended, or events were given back */
+		/* that became deliverable; NULL: events came back from a lease */
 		const struct system_event *event;
-		bool now; /* wake "now", whatever the event says; once gathered: of any event */
-		struct str source; /* once gathered: of the newest event that has one, or NULL */
-	} * woken;
+		/* Before plan_gather_woken only set to force wake "now"; afterwards final: */
+		bool now;          /* one of the queue's events has wake "now" */
+		struct str source; /* of the newest event that has one; NULL: none has */
+	} * woken;                 /* queues with newly deliverable events */
 	size_t woken_count, woken_cap;
-	/* timers that the tick has taken from the heap; they go back when the batch fails */
+	/* timers that the tick has taken from the heap; put back if the batch fails */
 	struct due_timer *popped;
 	size_t popped_count, popped_cap;
-	/* timers that the batch sets; they go into the heap when it is written */
+	/* timers that ops have set; added to the heap when the batch is written */
 	struct due_timer *set;
 	size_t set_count, set_cap;
 	size_t duplicates; /* drafts of this batch that were already queued */
 	size_t walked;     /* entries of queues that ops have looked at one by one */
 };
 
-/* How far the plan was when an op began, so that the op can be undone. */
+/* The lengths of all lists of the plan when an op began, so that the op can be undone. */
 struct plan_mark {
 	size_t journal, events, outcomes, keys, wants, want_bytes, woken, set, duplicates, walked;
 	int64_t next_event, next_outcome;
 };
 struct plan_mark plan_mark(const struct plan *plan);
 void plan_undo(struct plan *plan, struct plan_mark mark);
-/* How much work it is to carry out and answer what was planned since then (budget.h). */
+/* Returns the work of carrying out and answering what was planned since then (budget.h). */
 size_t plan_work(const struct plan *plan, struct plan_mark since);
-/* Drops the records. The catalog's journal is the batch's to commit or roll back. */
+/* Empties the plan. The batch has committed the catalog's journal or rolled it back. */
 void plan_reset(struct plan *plan);
 void plan_clear(struct plan *plan);
 
@@ -75,51 +78,52 @@ int plan_queue(struct plan *plan, struct op *op, const struct address *address, 
 	       struct queue **queue);
 
 /*
- * Appends the event, giving it its id and, from delay_ms and ttl_ms (0: none), its times; takes
- * over the caller's reference to tag. The event and its text are borrowed until the batch is done.
+ * Appends the event to the queue and to the records; sets its id, its state and, from delay_ms and
+ * ttl_ms (0: none), its times. Takes over the caller's reference to tag. The event and its text are
+ * borrowed until the batch is done.
  */
 void plan_append(struct plan *plan, struct queue *queue, struct system_event *event,
 		 uint64_t text_hash, uint32_t tag, int64_t delay_ms, int64_t ttl_ms);
 
-/* The key that an op of this batch has added; NULL: none has. */
+/* Finds an idempotency key that an op of this batch has added; NULL: none has. */
 const struct store_key *plan_find_key(const struct plan *plan, struct str key);
-/* Records the key and its answer; it lives in its op's arena. */
+/* Records an idempotency key with its answer. key must live in its op's arena. */
 void plan_add_key(struct plan *plan, struct store_key *key);
 /* Replaces the answer of the index-th key of the records. */
 void plan_set_key_answer(struct plan *plan, size_t index, struct str answer);
 
-/* Records an outcome; its id is the answer. ids: ascending, borrowed until the batch is done. */
+/* Records an outcome and returns its id. Its ids: ascending, borrowed until the batch is done. */
 int64_t plan_record(struct plan *plan, struct queue *queue, struct store_outcome outcome);
 
 /*
- * Takes events out of their queue with a recorded reason. ids: ascending, pending, borrowed until
- * the batch is done.
+ * Removes pending events from their queue and records the outcome. Its ids: ascending, borrowed
+ * until the batch is done.
  */
 void plan_settle(struct plan *plan, struct queue *queue, struct store_outcome outcome);
 
 /*
- * Asks for a pending event, to be in *into before the op is answered, in the state given; its text
- * will be in the arena.
+ * Has a pending event read into *into before the op is answered, with the state and outcome given;
+ * its text will be in the op's arena.
  */
 void plan_want(struct plan *plan, struct op *op, const struct entry *entry, enum event_state state,
 	       enum outcome_kind outcome, struct system_event *into);
-/* The state a pending event is in, and when it is deliverable again if it is delayed (else 0). */
+/* The state of a pending event; the time when it becomes deliverable, 0 unless it is delayed. */
 enum event_state entry_state(const struct entry *entry);
 int64_t entry_available_at(const struct plan *plan, const struct entry *entry);
 /*
- * Asks for an event of an earlier answer, as it was given then: *into has its attempts, state and
- * outcome, and its available_at_ms where that is not what its row says. It may be forgotten by now.
- * text_bytes: of its text, at the most.
+ * Has an event of an earlier answer read into *into, which has its attempts, state and outcome as
+ * they were then already, and its available_at_ms if that is not what the row says. The event may
+ * have been deleted since. text_bytes: the most that its text can have.
  */
 void plan_want_repeated(struct plan *plan, struct op *op, int64_t id, size_t text_bytes,
 			struct system_event *into);
 /*
- * Asks for a pending event that a wake is to tell of. It is in no answer, and a row that cannot be
- * read fails nobody.
+ * Has a pending event read for a wake. It is part of no answer, and no op fails if it cannot be
+ * read.
  */
 void plan_want_for_wake(struct plan *plan, struct op *op, int64_t id, struct system_event *into);
 
-/* Sets a timer, if the batch is written. */
+/* Sets a timer, which takes effect when the batch is written. */
 void plan_set_timer(struct plan *plan, struct due_timer timer);
 
 /* How many ops wait at a queue. */
@@ -130,21 +134,21 @@ plan_waiters(const struct plan *plan, struct str queue_key)
 }
 
 /*
- * Reports that something became deliverable in the queue: an event, whose source and wake are told;
- * or (NULL) events that were deliverable before. The event is borrowed, and may be one that is
- * still to be read.
+ * Notes that the queue is to be woken: by an event that became deliverable, or (NULL) by events
+ * that came back from a lease. The event is borrowed until the batch is written; it may be one of
+ * plan_want_for_wake that is not read yet.
  */
 void plan_wake(struct plan *plan, struct queue *queue, const struct system_event *event);
-/* The same, with wake "now" whatever the event says. */
+/* The same, with wake "now" whatever event->wake is. */
 void plan_wake_now(struct plan *plan, struct queue *queue, const struct system_event *event);
 /*
- * Before the commit: adds the last contexts that the store has to keep, or to keep no longer, to
- * the records.
+ * Before the commit: records the last contexts that changed and that the store keeps apart from
+ * events (struct store_context).
  */
 void plan_gather_contexts(struct plan *plan);
 /*
- * After the write: leaves each woken queue in the list once, and adds those that an exclusive lease
- * held back until now.
+ * After the write: adds the queues whose exclusive lease has ended, and merges the entries of each
+ * woken queue into one.
  */
 void plan_gather_woken(struct plan *plan);
 

@@ -1,4 +1,4 @@
-/* state.c - begins and ends what outlives a batch; clocks; waking. */
+/* state.c - fills and empties the state, reads its clocks, wakes its waiting ops. */
 #include "queue/state.h"
 
 #include "queue/clock.h"

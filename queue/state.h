@@ -6,8 +6,8 @@
  * Not here: what one batch is about to change (plan), which step it is at (batch). Private to
  * queue/.
  *
- * A plan changes the catalog while a batch is under way, and the commit decides whether that
- * stays. Whoever reads this outside a batch does so when none is under way.
+ * While a batch is under way its plan has changed the catalog, and only the commit decides whether
+ * the changes stay. So code outside a batch reads the catalog only when no batch is under way.
  */
 #ifndef QUEUE_STATE_H
 #define QUEUE_STATE_H
@@ -32,11 +32,11 @@ struct queue_state {
 	struct recent recent;   /* events of written commits only */
 	struct engine_stats stats;
 	struct op_list submitted; /* for the next batch */
-	/* an op of this turn was woken, or goes round again: a batch follows in the same turn */
+	/* an op was submitted by a wake or by PLAN_AGAIN: another batch follows in the same turn */
 	bool turn_again;
 	int64_t next_event, next_outcome; /* ids; ascend over the life of the database */
 	int64_t now_ms;                   /* wall time; never goes back */
-	/* CLOCK_BOOTTIME at the same moment; everything that is due some day is held against it */
+	/* CLOCK_BOOTTIME at the same moment; timers are compared with it */
 	int64_t boot_ms;
 	int64_t opened_wall_ms, opened_boot_ms; /* when the engine was opened, on both clocks */
 	int64_t tick_after_boot_ms;             /* no tick before that: the last one failed */
@@ -54,7 +54,7 @@ void state_read_clocks(struct queue_state *state);
 /* When the next tick is due, in boot time; INT64_MAX: nothing is due. */
 int64_t state_due_boot_ms(const struct queue_state *state);
 
-/* Submits all ops that wait at the key (NULL: anywhere) for another look in this turn. */
+/* Submits all ops that wait at the key (NULL: anywhere), to be planned again in this turn. */
 void state_wake_waiters(struct queue_state *state, struct str queue_key);
 
 #endif

@@ -16,7 +16,7 @@ struct engine_stats {
 	/* calls */
 	uint64_t rejected_session_full, rejected_sessions_full, rejected_pending_full,
 	    rejected_storage_full;
-	/* calls whose answer would not have fit in memory beside the others of its batch */
+	/* calls refused because the answers of their batch were over the answer budget */
 	uint64_t rejected_answers;
 	/* commits: of batches that had something to write; ops: all kinds, reads included */
 	uint64_t commits, commit_failures, ops;
@@ -24,9 +24,9 @@ struct engine_stats {
 	size_t batch_ops_max;
 	/* time spent in commits */
 	uint64_t commit_us_total;
-	/* events for answers: found among the recent ones; read from the store */
+	/* events for answers, found in memory (recent.h), and read from the store */
 	uint64_t recent_hits, recent_misses;
-	/* The present state; what stands before are counters. */
+	/* The present state, from here on; engine_stats copies the counters above apart. */
 	size_t pending, sessions, leased_now, delayed_now, leases, waiters; /* now */
 	/* of all pending events; 0 when there are none */
 	int64_t oldest_ts_ms;

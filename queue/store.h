@@ -3,9 +3,9 @@
  *
  * A store holds two logs that are only appended to: events, immutable, in id order; and outcomes,
  * which say what happened to events. A driver keeps both, reports the events that are still pending
- * when it loads, and makes a batch durable before it says so.
- * The interface is asynchronous: a driver may call done before commit or read returns (SQLite does)
- * or later from the loop (a network store would). Its caller must not assume either. One commit is
+ * when it loads, and makes a batch durable before it calls done.
+ * The interface is asynchronous: a driver may call done before the call returns (SQLite does) or
+ * later from the loop (a network store would), and the caller must not assume either. One call is
  * under way at a time.
  * Here: the interface. Not here: SQL, the catalog, which ops exist.
  */
@@ -23,10 +23,7 @@ struct store_session {
 	int64_t row; /* the driver's number for it; 0 until a commit with it is written */
 };
 
-/*
- * One event that is appended or loaded: the event as it is read back later, and what only the
- * catalog needs of it.
- */
+/* One event that is appended or loaded: the event, and what the store keeps for the catalog. */
 struct store_event {
 	struct system_event event;
 	struct store_session *session;
@@ -85,11 +82,11 @@ struct store_batch {
 	size_t outcome_count, outcome_cap;
 	struct store_key *keys;
 	size_t key_count, key_cap;
-	struct store_context *contexts; /* never all that a batch has */
+	struct store_context *contexts; /* a batch with contexts has other records too */
 	size_t context_count, context_cap;
 };
 
-/* Without records; contexts are never alone. */
+/* Whether the batch has no records. */
 static inline bool
 store_batch_is_empty(const struct store_batch *batch)
 {
@@ -119,10 +116,10 @@ typedef void chores_done(void *arg, bool more, const struct error *err);
 
 /* What the queue can look up before it plans an op. */
 enum lookup_kind {
-	LOOKUP_NONE,     /* nothing; keeps the place of an op that looks nothing up */
+	LOOKUP_NONE,     /* nothing: this index of the op has no lookup, a later one may */
 	LOOKUP_EVENT,    /* the event with this id */
 	LOOKUP_TIMELINE, /* the event with this id, then the outcomes that name it, oldest first */
-	/* the lease with this id, then the outcomes that took events out of it, oldest first */
+	/* the lease with this id, then the outcomes that removed events from it, oldest first */
 	LOOKUP_LEASE,
 	LOOKUP_DEAD, /* the event with this id, if it is a dead letter and not requeued */
 	LOOKUP_KEY,  /* the answer kept for this idempotency key */
@@ -149,10 +146,9 @@ struct history_query {
 	/* only events that were evicted or died, and were not requeued; kind is ignored */
 	bool dead_letters;
 	int64_t since_ms, until_ms; /* times of outcomes, both included; until 0: now */
-	/* The cursor: events of outcomes before this one, and those of this one before this event.
-	 */
-	int64_t before_outcome; /* 0: from the newest */
-	int64_t before_event;   /* 0: none of this outcome */
+	/* The cursor: where the page begins, exclusive. */
+	int64_t before_outcome; /* outcomes before this one; 0: from the newest */
+	int64_t before_event;   /* and of this outcome the events before this; 0: none of it */
 	size_t limit;
 };
 /*
@@ -191,7 +187,7 @@ struct store_newest {
 
 struct store_stats {
 	uint64_t database_bytes, wal_bytes;
-	/* rows on disk, of settled events too; kept up to date in memory, not counted on disk */
+	/* rows on disk, of pending and settled events; tracked in memory, not counted on disk */
 	uint64_t events, outcomes;
 	uint64_t checkpoints, swept; /* since the store was opened; swept: events removed */
 	/* since then, dead letters that were removed for want of room, before their time */
