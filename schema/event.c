@@ -162,7 +162,7 @@ check_own_limits(const struct draft *draft, struct error *err)
 		  CONTEXT_KEY_BYTES_MAX },
 		{ "/source", "source", offsetof(struct draft, source), SOURCE_BYTES_MAX },
 		{ "/idempotencyKey", "idempotencyKey", offsetof(struct draft, idempotency.key),
-		  IDEMPOTENCY_KIND_BYTES + IDEMPOTENCY_KEY_BYTES_MAX },
+		  IDEMPOTENCY_PREFIX_BYTES_MAX + IDEMPOTENCY_KEY_BYTES_MAX },
 		{ "/traceparent", "traceparent", offsetof(struct draft, traceparent),
 		  TRACEPARENT_BYTES_MAX },
 		{ "/deliveryContext/channel", "channel", offsetof(struct draft, delivery.channel),
@@ -218,4 +218,22 @@ bool
 event_id_parse(struct str s, int64_t *ret)
 {
 	return s.len > 0 && s.s[0] != '0' && number_parse(s, 1, INT64_MAX, ret) == NUMBER_PARSED;
+}
+
+struct str
+idempotency_key_make(struct arena *arena, char kind, struct str scope, struct str key)
+{
+	char *made = arena_bytes(arena, IDEMPOTENCY_PREFIX_BYTES_MAX + key.len);
+	size_t len = 0;
+
+	assert(scope.len == 0 || scope.len == IDEMPOTENCY_SCOPE_BYTES);
+	made[len++] = kind;
+	if (scope.len > 0) {
+		made[len++] = '@';
+		memcpy(made + len, scope.s, scope.len);
+		len += scope.len;
+	}
+	made[len++] = ':';
+	memcpy(made + len, key.s, key.len);
+	return (struct str){ made, len + key.len };
 }

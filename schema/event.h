@@ -22,8 +22,8 @@
 #define DELIVERY_FIELD_BYTES_MAX 1024
 #define TRACEPARENT_BYTES_MAX 128
 #define IDEMPOTENCY_KEY_BYTES_MAX 255
-/* a prefix that server/ adds to a key, so that kinds of requests do not share keys */
-#define IDEMPOTENCY_KIND_BYTES 2
+#define IDEMPOTENCY_SCOPE_BYTES 32 /* of the name that keys of one caller share */
+#define IDEMPOTENCY_PREFIX_BYTES_MAX (1 + 1 + IDEMPOTENCY_SCOPE_BYTES + 1)
 #define CONSUMER_BYTES_MAX 128
 #define REASON_BYTES_MAX 512
 #define DELAY_MS_MAX (365LL * 24 * 60 * 60 * 1000)
@@ -128,6 +128,13 @@ struct idempotency {
 	uint64_t seen_request;
 	struct str seen_answer;
 };
+
+/*
+ * A key as it is kept: with the kind of the request and the caller's scope in front, so that
+ * neither kinds nor callers share keys. "k:KEY", or "k@SCOPE:KEY" where the scope is not NULL, of
+ * IDEMPOTENCY_SCOPE_BYTES. Each kind is one letter. On the arena.
+ */
+struct str idempotency_key_make(struct arena *arena, char kind, struct str scope, struct str key);
 
 /* An event as a producer sends it. Borrowed text. */
 struct draft {

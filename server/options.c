@@ -61,7 +61,8 @@ static const struct option_row rows[] = {
 	{ "allow-host", LIST, AT(allow_host), "HOST", 0, 0, 0,
 	  "another name of this server that clients may use, HOST or HOST:PORT; repeatable" },
 	{ "compat", CHOICE, AT(compat), "none|openclaw", COMPAT_NONE, 0, 0,
-	  "openclaw: the same as --max-pending 20 --overflow drop-oldest" },
+	  "openclaw: --max-pending 20 --overflow drop-oldest, and unknown fields of a delivery "
+	  "context are dropped" },
 	{ "overflow", CHOICE, AT(overflow), "reject|drop-oldest", OVERFLOW_REJECT, 0, 0,
 	  "at the limit of a session: refuse the new event, or evict the oldest as a dead "
 	  "letter" },

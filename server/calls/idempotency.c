@@ -2,7 +2,9 @@
  * idempotency.c - a request that may be sent twice.
  *
  * Enqueue, drain, lease and webhook each have their own keys: a letter in front of the key tells
- * them apart, so that a key used for one call is free for another.
+ * them apart, so that a key used for one call is free for another. So does the caller's token: what
+ * one caller has used is free for another, who must not be shown the first one's events. Without
+ * tokens all callers are one.
  */
 #include "server/calls/idempotency.h"
 
@@ -73,13 +75,8 @@ read_key(struct request *request, struct str *ret)
 struct idempotency
 idempotency_key_of(struct request *request, char kind, struct str key, struct str sent)
 {
-	char *prefixed;
-
-	prefixed = arena_bytes(&request->arena, IDEMPOTENCY_KIND_BYTES + key.len);
-	prefixed[0] = kind;
-	prefixed[1] = ':';
-	memcpy(prefixed + IDEMPOTENCY_KIND_BYTES, key.s, key.len);
-	return (struct idempotency){ .key = { prefixed, IDEMPOTENCY_KIND_BYTES + key.len },
+	return (struct idempotency){ .key = idempotency_key_make(&request->arena, kind,
+								 request->caller, key),
 				     .request = text_hash(sent) };
 }
 

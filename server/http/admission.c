@@ -64,6 +64,7 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 	scopes = token.s != NULL ? auth_recall(request->http->auth, memo, token) : 0;
 	if (scopes == 0)
 		return refuse_token(request, token.s != NULL, err);
+	request->caller = (struct str){ memo->name, sizeof(memo->name) };
 	if (request->webhook)
 		throttle_forget(&request->http->throttle, request->address);
 	if ((scopes & needed) == 0)

@@ -3,6 +3,7 @@
  */
 #include "server/http/auth.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -214,9 +215,8 @@ auth_create(const char *path, bool *ret_made, struct error *err)
 }
 
 static unsigned
-check(const struct auth *auth, struct str token)
+check(const struct auth *auth, struct str token, unsigned char given[DIGEST_BYTES])
 {
-	unsigned char given[DIGEST_BYTES];
 	unsigned scopes = 0;
 
 	if (!digest(token, given))
@@ -230,17 +230,29 @@ check(const struct auth *auth, struct str token)
 	return scopes;
 }
 
+static void
+write_name(char name[TOKEN_NAME_BYTES], const unsigned char token_digest[DIGEST_BYTES])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < TOKEN_NAME_BYTES; i++)
+		name[i] = digits[token_digest[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+}
+
 unsigned
 auth_recall(const struct auth *auth, struct auth_memo *memo, struct str token)
 {
+	unsigned char given[DIGEST_BYTES];
 	unsigned scopes;
 
 	if (memo->generation == auth->generation && memo->len == token.len &&
 	    CRYPTO_memcmp(memo->token, token.s, token.len) == 0)
 		return memo->scopes;
-	scopes = check(auth, token);
-	if (scopes == 0 || token.len > sizeof(memo->token))
-		return scopes;
+	scopes = check(auth, token, given);
+	if (scopes == 0)
+		return 0;
+	assert(token.len <= sizeof(memo->token)); /* of any that the file may hold */
+	write_name(memo->name, given);
 	memo->generation = auth->generation;
 	memo->scopes = scopes;
 	memo->len = token.len;

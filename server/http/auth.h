@@ -40,6 +40,8 @@ void auth_free(struct auth *auth);
  */
 int auth_create(const char *path, bool *ret_made, struct error *err);
 
+#define TOKEN_NAME_BYTES 32
+
 /*
  * The token a connection presented last, so that the next request with the same one costs a
  * comparison. All zero: none.
@@ -47,11 +49,16 @@ int auth_create(const char *path, bool *ret_made, struct error *err);
 struct auth_memo {
 	uint64_t generation;
 	unsigned scopes;
+	/* the token's name: half of its SHA-256 in hexadecimal, which tells nothing of the token */
+	char name[TOKEN_NAME_BYTES];
 	size_t len;
 	char token[TOKEN_BYTES_MAX];
 };
 
-/* The scopes of a presented token; none for a wrong one. A reload makes every memo forget. */
+/*
+ * The scopes of a presented token; none for a wrong one. If there are some, the memo is the
+ * token's. A reload makes every memo forget.
+ */
 unsigned auth_recall(const struct auth *auth, struct auth_memo *memo, struct str token);
 
 #endif

@@ -77,10 +77,11 @@ struct request {
 	bool http_1_0, close;    /* close: the connection ends with this answer */
 	/* set exactly once; the answer may be made, counted and logged before it may be sent */
 	bool answered;
-	bool webhook;               /* the target is a path of the webhook's */
-	bool lines;                 /* the body is application/x-ndjson */
-	int retry_after_s;          /* of a refusal; 0: what its code says */
-	uint64_t address;           /* key of the client's address (peers.h); 0: none */
+	bool webhook;      /* the target is a path of the webhook's */
+	bool lines;        /* the body is application/x-ndjson */
+	int retry_after_s; /* of a refusal; 0: what its code says */
+	uint64_t address;  /* key of the client's address (peers.h); 0: none */
+	struct str caller; /* the name of its token (auth.h); NULL: no token is asked for */
 	struct str path, query, id; /* id: the {id} of the path, decoded */
 	struct str headers[HEADERS];
 	struct str body;

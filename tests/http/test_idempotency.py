@@ -1,4 +1,7 @@
 """Idempotency keys: a repeated request gets the first answer, and nothing is done twice (C3)."""
+import json
+import signal
+
 import pytest
 
 from policies import MAIN
@@ -229,3 +232,99 @@ def test_events_of_a_repeated_drain_that_are_forgotten_are_left_out(start):
     forget(api, event)
     again = post(api, {"sessionKey": MAIN}, "d", "/v1/drain")
     assert ok(again)["events"] == [] and again.headers[REPLAYED] == "true"
+
+
+# Keys belong to who asks.
+
+A_TOKEN, B_TOKEN = "producer-a-0123456789abcdef", "producer-b-0123456789abcdef"
+
+
+@pytest.fixture
+def two(make):
+    """A server with two tokens."""
+    server = make()
+    path = server.directory / "tokens"
+    path.write_text(f"{A_TOKEN}\n{B_TOKEN}\n")
+    path.chmod(0o600)
+    server.flags += ["--token-file", path]
+    return server.start()
+
+
+def line(fields):
+    return json.dumps(fields)
+
+
+# Every call that takes a key; each takes something of its own, so that it can be carried out twice.
+KEYED = {
+    "header": lambda api, n: post(api, {"text": f"{n}", "sessionKey": MAIN}, "k"),
+    "body": lambda api, n: api.enqueue(f"{n}", MAIN, idempotencyKey="k"),
+    "batch": lambda api, n: post(api, {"events": [{"text": f"{n}", "sessionKey": MAIN}]}, "k"),
+    "batch of keys": lambda api, n: api.batch({"text": f"{n}", "sessionKey": MAIN, "idempotencyKey": "k"}),
+    "lines": lambda api, n: post(api, line({"text": f"{n}", "sessionKey": MAIN}), "k", kind="application/x-ndjson"),
+    "lines of keys": lambda api, n: api.ndjson(line({"text": f"{n}", "sessionKey": MAIN, "idempotencyKey": "k"})),
+    "drain": lambda api, n: post(api, {"sessionKey": MAIN, "limit": 1}, "k", "/v1/drain"),
+    "lease": lambda api, n: post(api, {"sessionKey": MAIN, "limit": 1, "leaseMs": 3600000}, "k", "/v1/leases"),
+    "webhook": lambda api, n: post(api, {"text": f"{n}"}, "k", "/hooks/wake"),
+    "webhook body": lambda api, n: api.call("POST", "/hooks/wake", {"text": f"{n}", "idempotencyKey": "k"}),
+}
+
+
+def again(first, reply):
+    """Whether the reply repeats the first one; what remains is of now."""
+    assert (reply.status, {**reply.json, "remaining": 0}) == (first.status, {**first.json, "remaining": 0}), (first, reply)
+    return True
+
+
+@pytest.mark.parametrize("call", KEYED)
+@pytest.mark.parametrize("between", ["nothing", "reload", "restart", "kill"])
+def test_the_same_key_of_two_tokens_is_two_keys(two, call, between):
+    for n in range(4):
+        ok(two.client(A_TOKEN).enqueue(f"queued {n}", MAIN), 201)
+    firsts = {token: KEYED[call](two.client(token), token) for token in (A_TOKEN, B_TOKEN)}
+    assert all(first.status in (200, 201) for first in firsts.values()), firsts
+    if "hook" in call:
+        assert api_depth(two) == 6
+    else:
+        assert firsts[A_TOKEN].json != firsts[B_TOKEN].json
+    depth = api_depth(two)
+    if between == "reload":
+        seen = len(two.log)
+        two.signal(signal.SIGHUP)
+        two.wait_for_log(lambda r: "reload" in str(r), "the reload", seen)
+    elif between != "nothing":
+        getattr(two, "stop" if between == "restart" else "kill")()
+        two.start()
+    assert all(again(first, KEYED[call](two.client(token), token)) for token, first in firsts.items())
+    assert api_depth(two) == depth
+
+
+def api_depth(server):
+    return ok(server.client(A_TOKEN).peek(MAIN))["depth"]
+
+
+def test_a_key_follows_the_token_and_not_the_connection(two):
+    """Both tokens on one connection, in turns; and one token on many connections."""
+    one = two.client(A_TOKEN)
+    replies = []
+    for token in (A_TOKEN, B_TOKEN, A_TOKEN, B_TOKEN):
+        one.token = token
+        replies.append(post(one, EVENT | {"allowDuplicate": True}, "k"))
+    assert [r.headers.get(REPLAYED) for r in replies] == [None, None, "true", "true"]
+    assert replies[0].json == replies[2].json != replies[1].json == replies[3].json
+    assert post(two.client(A_TOKEN), EVENT | {"allowDuplicate": True}, "k").json == replies[0].json
+
+
+def test_another_request_under_a_key_of_another_token_is_no_mismatch(two):
+    ok(post(two.client(A_TOKEN), EVENT, "k"), 201)
+    ok(post(two.client(B_TOKEN), EVENT | {"text": "other"}, "k"), 201)
+    problem(post(two.client(A_TOKEN), EVENT | {"text": "other"}, "k"), 422, "idempotency-mismatch")
+
+
+def test_without_tokens_all_callers_are_one(start):
+    server = start("--no-auth")
+    first = post(server.client(A_TOKEN), EVENT, "k")
+    same(first, post(server.client(B_TOKEN), EVENT, "k"))
+    same(first, post(server.client(token=None), EVENT, "k"))
+    server.stop()
+    server.start()
+    same(first, post(server.client(token=None), EVENT, "k"))

@@ -501,11 +501,11 @@ an_overlong_key_is_refused(void **state)
 	(void)state;
 	char name[300];
 	memset(name, 'k', sizeof(name));
-	name[IDEMPOTENCY_KIND_BYTES + IDEMPOTENCY_KEY_BYTES_MAX + 1] = '\0';
+	name[IDEMPOTENCY_PREFIX_BYTES_MAX + IDEMPOTENCY_KEY_BYTES_MAX + 1] = '\0';
 	struct call *call =
 	    fails(enqueue_draft(engine, keyed(A, "1", name, 1)), ERROR_INVALID_FIELD);
 	assert_string_equal(call->op.error.pointer, "/idempotencyKey");
-	name[IDEMPOTENCY_KIND_BYTES + IDEMPOTENCY_KEY_BYTES_MAX] = '\0';
+	name[IDEMPOTENCY_PREFIX_BYTES_MAX + IDEMPOTENCY_KEY_BYTES_MAX] = '\0';
 	done(enqueue_draft(engine, keyed(A, "1", name, 1)));
 }
 
