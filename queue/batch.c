@@ -541,11 +541,23 @@ keep_timers(struct batch *batch)
 		timers_compact(&state->timers, timer_counts, &state->catalog);
 }
 
+static void
+note_stored(struct queue_state *state, const struct store_batch *records)
+{
+	if (records->event_count > 0)
+		state->stored_event = records->events[records->event_count - 1].event.id;
+	if (records->outcome_count > 0)
+		state->stored_outcome = records->outcomes[records->outcome_count - 1].id;
+	if (records->mark != NULL)
+		state->steady.unstored = false;
+}
+
 /* Makes the changes of the batch final in memory, when its records are written. */
 static void
 make_final(struct batch *batch)
 {
 	batch->written = true;
+	note_stored(batch->state, &batch->plan.records);
 	count_records(batch);
 	keep_recent(batch);
 	if (batch->plan.popped_count > 0)
@@ -568,6 +580,14 @@ on_written(void *arg)
 			op->prepare(op, op->arg);
 }
 
+static const struct clock_mark *
+newest_mark(const struct queue_state *state)
+{
+	const struct clock_marks *marks = &state->steady.marks;
+
+	return &marks->items[marks->count - 1];
+}
+
 static enum step
 commit(struct batch *batch)
 {
@@ -575,6 +595,8 @@ commit(struct batch *batch)
 
 	batch->written = false;
 	plan_gather_contexts(&batch->plan);
+	if (batch->state->steady.unstored && !store_batch_is_empty(records))
+		records->mark = newest_mark(batch->state);
 	batch->commit_began_us = store_batch_is_empty(records) ? 0 : clock_monotonic_us();
 	batch->asked = true;
 	batch->store->driver->commit(batch->store, records, on_written, on_called_back, batch);

@@ -6,7 +6,7 @@
  * deadlines of connections; and the processor time of the thread, which measures work without
  * waiting. The first two are read together through a variable, so that a test can stop time and let
  * it jump.
- * Not here: which deadline uses which clock (engine, load, server/http/deadline).
+ * Not here: which deadline uses which clock (steady, server/http/deadline).
  */
 #ifndef QUEUE_CLOCK_H
 #define QUEUE_CLOCK_H
@@ -16,6 +16,8 @@
 struct clock {
 	int64_t wall_ms; /* since 1970; may jump either way */
 	int64_t boot_ms; /* since the machine started; never goes back */
+	/* another number after each start of the machine; 0: unknown, as without /proc */
+	uint64_t boot_id;
 };
 extern struct clock (*clock_now)(void);
 

@@ -24,6 +24,7 @@ struct engine {
 	bool loading;
 	struct chores chores; /* of the step under way; the store borrows it */
 	bool chore_under_way, more_chores;
+	int64_t kept_steady_ms;    /* when the time was stored last */
 	struct engine_stats stats; /* as last read while the engine was not busy */
 };
 
@@ -35,6 +36,7 @@ on_loaded(void *arg, const struct error *err)
 	struct engine *engine = arg;
 
 	engine->loading = false;
+	engine->kept_steady_ms = engine->state.steady.steady_ms;
 	if (err != NULL)
 		engine->state.stopped = *err;
 }
@@ -59,13 +61,36 @@ engine_open(struct store *store, struct policy *policy, const struct engine_opti
 	return 0;
 }
 
+/* What time it is, to be stored. */
+static struct store_time
+time_to_keep(const struct queue_state *state)
+{
+	const struct clock_marks *marks = &state->steady.marks;
+
+	return (struct store_time){ .steady_ms = state->steady.steady_ms,
+				    .mark = state->steady.unstored ? &marks->items[marks->count - 1]
+								   : NULL };
+}
+
+static void
+close_store(struct engine *engine)
+{
+	struct queue_state *state = &engine->state;
+	bool known = !engine->loading && state->stopped.code == ERROR_NONE;
+
+	if (known)
+		state_read_clocks(state);
+	struct store_time time = time_to_keep(state);
+	engine->store->driver->close(engine->store, known ? &time : NULL);
+}
+
 void
 engine_close(struct engine *engine)
 {
 	if (engine == NULL)
 		return;
 	if (engine->store != NULL)
-		engine->store->driver->close(engine->store);
+		close_store(engine);
 	policy_free(engine->next_policy);
 	batch_clear(&engine->batch);
 	state_clear(&engine->state);
@@ -167,19 +192,19 @@ engine_set_answer_budget(struct engine *engine, size_t text_bytes, bool first_ma
 
 /* --- chores --- */
 
-/*
- * Returns the time from which the retention is counted back. A wall clock that jumps ahead for a
- * moment must not delete a week of history, so it counts only as far as time has really passed
- * since the engine was opened. If the clock was behind then and was corrected later, rows are
- * therefore kept longer, until the next start.
- */
-static int64_t
-retention_now_ms(const struct queue_state *state)
-{
-	struct clock now = clock_now();
-	int64_t passed_ms = state->opened_wall_ms + (now.boot_ms - state->opened_boot_ms);
+/* The time is stored as often as this, where only that tells it after the machine has gone. */
+#define KEEP_TIME_MS 60000 /* while a delay, a lease or a time to live runs */
+#define KEEP_TIME_IDLE_MS 3600000
 
-	return now.wall_ms < passed_ms ? now.wall_ms : passed_ms;
+static bool
+should_keep_time(const struct engine *engine)
+{
+	const struct queue_state *state = &engine->state;
+	bool due_some_day = timers_first(&state->timers) != NULL;
+	int64_t passed_ms = state->steady.steady_ms - engine->kept_steady_ms;
+
+	return state->stored_event > 0 &&
+	       passed_ms >= (due_some_day ? KEEP_TIME_MS : KEEP_TIME_IDLE_MS);
 }
 
 static void
@@ -197,16 +222,21 @@ bool
 engine_chores(struct engine *engine)
 {
 	struct queue_state *state = &engine->state;
-	int64_t now_ms = retention_now_ms(state);
 
 	if (engine_is_busy(engine) || state->stopped.code != ERROR_NONE)
 		return false;
+	state_read_clocks(state);
+	int64_t now_ms = steady_proven_ms(&state->steady);
 	engine->chores = (struct chores){
 		.settled_before_ms = now_ms - state->options.retention_ms,
 		.settled_rows_max = state->options.retention_rows,
 		.keys_before_ms = now_ms - IDEMPOTENCY_MS,
 		.pending_count = state->catalog.pending,
+		.time = time_to_keep(state),
+		.keep_time = should_keep_time(engine),
 	};
+	if (engine->chores.keep_time)
+		engine->kept_steady_ms = state->steady.steady_ms;
 	engine->chore_under_way = true;
 	engine->store->driver->chores(engine->store, &engine->chores, on_chores_done, engine);
 	return !engine->chore_under_way && engine->more_chores;
@@ -299,20 +329,26 @@ engine_ready(const struct engine *engine, struct error *err)
 
 /* Counts what only a walk over the queues can tell. */
 static void
-count_queues(const struct catalog *catalog, struct engine_stats *ret)
+count_queues(const struct queue_state *state, struct engine_stats *ret)
 {
+	const struct entry *oldest = NULL;
 	const struct queue *queue;
-	int64_t oldest = 0;
 
-	for (size_t at = 0; (queue = catalog_each(catalog, &at)) != NULL;) {
+	for (size_t at = 0; (queue = catalog_each(&state->catalog, &at)) != NULL;) {
 		const struct entry *first = queue_first(queue, 0);
 
-		if (first != NULL && (oldest == 0 || first->ts_ms < oldest))
-			oldest = first->ts_ms;
+		if (first != NULL && (oldest == NULL || first->id < oldest->id))
+			oldest = first;
 		ret->leased_now += queue->leased;
 		ret->delayed_now += queue->delayed;
 	}
-	ret->oldest_ts_ms = oldest;
+	ret->oldest_ts_ms = oldest != NULL ? oldest->ts_ms : 0;
+	ret->oldest_age_ms = oldest != NULL
+				 ? steady_now_ms(&state->steady, clock_now().boot_ms) -
+				       steady_of_event(&state->steady, oldest->id, oldest->ts_ms)
+				 : 0;
+	if (ret->oldest_age_ms < 0)
+		ret->oldest_age_ms = 0;
 }
 
 void
@@ -329,9 +365,16 @@ engine_stats(struct engine *engine, struct engine_stats *ret)
 	ret->sessions = state->catalog.sessions;
 	ret->leases = state->catalog.leases.by_id.count;
 	ret->waiters = state->waiting.count;
-	count_queues(&state->catalog, ret);
+	count_queues(state, ret);
 	ret->catalog_bytes = catalog_bytes(&state->catalog);
 	ret->recent_bytes = recent_bytes(&state->recent);
 	engine->store->driver->stats(engine->store, &ret->store);
 	engine->stats = *ret;
+}
+
+uint64_t
+engine_clock_jumps(const struct engine *engine, int64_t *by_ms)
+{
+	*by_ms = engine->state.steady.last_jump_ms;
+	return engine->state.steady.jumps;
 }

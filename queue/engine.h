@@ -139,6 +139,12 @@ void engine_stats(struct engine *engine, struct engine_stats *ret);
 /* What the store says about itself between turns: struct store (queue/store.h). */
 const struct store *engine_store(const struct engine *engine);
 
+/*
+ * How often the wall clock was found to have jumped by more than a minute since the engine was
+ * opened, a wrong clock at the opening included; *by_ms: the last time, below 0 is back.
+ */
+uint64_t engine_clock_jumps(const struct engine *engine, int64_t *by_ms);
+
 /* Whether an enqueue could be stored now. False: err says why not (store failed or full). */
 bool engine_ready(const struct engine *engine, struct error *err);
 

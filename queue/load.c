@@ -2,44 +2,62 @@
  * load.c - fills the catalog at the start: first every pending event as it was enqueued, then the
  * changes that leases and nacks have made to it.
  *
- * The stored wall times become times of the boot clock here, once: a delay that had a minute left
- * when the server stopped ends when that minute of wall time is over. The journal is committed
- * after every call-back of the store, so that it stays small.
+ * A row's times become times of the boot clock here, once. How long something was to last is the
+ * difference of two wall times of its row; since when, the row's steady time says (clock_marks.h),
+ * so a wall clock that was or is wrong changes nothing. The journal is committed after every
+ * call-back of the store, so that it stays small.
  */
 #include "queue/load.h"
 
 #include "queue/ops/tick.h"
 
-/*
- * Makes now at least as late as the newest stored time. With a clock that starts in the past, a
- * lease of a minute would otherwise last for years.
- */
+/* Continues the queue's clock from what is stored. */
 static void
-take_time(struct queue_state *state, const struct store_newest *newest)
+load_marks(void *arg, const struct clock_marks *marks)
 {
-	if (newest->ts_ms > state->now_ms)
-		state->now_ms = newest->ts_ms;
+	struct load *load = arg;
+	const struct store_newest *newest = &load->newest;
+
+	if (newest->steady_ms > 0)
+		state_continue_clocks(
+		    load->state, &(struct steady_stored){ marks, newest->ts_ms, newest->steady_ms,
+							  newest->event + 1, newest->outcome + 1 });
 }
 
-/* Converts a wall time to the boot clock; the result is never 0, which means none. */
+/* Converts a steady time to the boot clock; the result is never 0, which means none. */
 static int64_t
-to_boot_ms(const struct queue_state *state, int64_t wall_ms)
+to_boot_ms(const struct queue_state *state, int64_t steady_ms)
 {
-	int64_t boot_ms = state->boot_ms + (wall_ms - state->now_ms);
+	int64_t boot_ms = state->boot_ms + (steady_ms - state->steady.steady_ms);
 
 	return boot_ms > 0 ? boot_ms : 1;
+}
+
+/* The wall time of an event's row, or of an outcome's, as steady time. */
+static int64_t
+time_of_event(const struct queue_state *state, const struct system_event *event, int64_t wall_ms)
+{
+	return steady_of_event(&state->steady, event->id, wall_ms);
+}
+
+static int64_t
+time_of_outcome(const struct queue_state *state, const struct store_outcome *outcome)
+{
+	return steady_of_outcome(&state->steady, outcome->id, outcome->until_ms);
 }
 
 static void
 load_times(struct queue_state *state, struct queue *queue, const struct system_event *event)
 {
+	int64_t available_ms = time_of_event(state, event, event->available_at_ms);
 	struct extra extra = { .available_at_ms = event->available_at_ms,
 			       .expires_at_ms = event->expires_at_ms };
 
-	if (event->available_at_ms > state->now_ms)
-		extra.available_boot_ms = to_boot_ms(state, event->available_at_ms);
+	if (event->available_at_ms > 0 && available_ms > state->steady.steady_ms)
+		extra.available_boot_ms = to_boot_ms(state, available_ms);
 	if (event->expires_at_ms > 0)
-		extra.expires_boot_ms = to_boot_ms(state, event->expires_at_ms);
+		extra.expires_boot_ms =
+		    to_boot_ms(state, time_of_event(state, event, event->expires_at_ms));
 	if (extra.available_boot_ms > 0 || extra.expires_boot_ms > 0)
 		journal_set_state(&state->catalog, queue, queue_entry(queue, event->id), 0, &extra);
 }
@@ -78,7 +96,6 @@ load_events(void *arg, const struct store_event *events, size_t count, struct er
 	struct load *load = arg;
 	int failed = 0;
 
-	take_time(load->state, &load->newest);
 	for (size_t i = 0; i < count; i++)
 		queue_prefetch(queue_of_session(events[i].session));
 	for (size_t i = 0; i < count && failed == 0; i++)
@@ -126,13 +143,16 @@ apply(struct queue_state *state, struct queue *queue, struct entry *entry,
 	if (leased || outcome->kind == OUTCOME_EXTENDED) {
 		extra.lease =
 		    leased ? leases_find(&state->catalog.leases, outcome->id) : extra.lease;
-		extra.lease_end_boot_ms = to_boot_ms(state, outcome->until_ms);
+		extra.lease_end_boot_ms = to_boot_ms(state, time_of_outcome(state, outcome));
 		extra.available_boot_ms = 0;
 	} else {
+		bool waits = outcome->until_ms > 0 &&
+			     time_of_outcome(state, outcome) > state->steady.steady_ms;
+
 		extra.lease = NULL;
 		extra.available_at_ms = outcome->until_ms;
 		extra.available_boot_ms =
-		    outcome->until_ms > state->now_ms ? to_boot_ms(state, outcome->until_ms) : 0;
+		    waits ? to_boot_ms(state, time_of_outcome(state, outcome)) : 0;
 		attempts += outcome->kind != OUTCOME_RETURNED;
 	}
 	journal_set_state(&state->catalog, queue, entry, attempts, &extra);
@@ -164,9 +184,10 @@ on_loaded(void *arg, const struct error *err)
 	struct queue_state *state = load->state;
 
 	if (err == NULL) {
-		state->next_event = load->newest.event + 1;
-		state->next_outcome = load->newest.outcome + 1;
-		take_time(state, &load->newest);
+		state->stored_event = load->newest.event;
+		state->stored_outcome = load->newest.outcome;
+		state->next_event = state->stored_event + 1;
+		state->next_outcome = state->stored_outcome + 1;
 		tick_start(state);
 	}
 	load->done(load->done_arg, err);
@@ -178,7 +199,8 @@ load_start(struct load *load, struct queue_state *state, struct store *store, lo
 {
 	*load = (struct load){
 		.state = state,
-		.callbacks = { load_session, load_events, load_context, load_outcome, load },
+		.callbacks = { load_marks, load_session, load_events, load_context, load_outcome,
+			       load },
 		.done = done,
 		.done_arg = arg,
 	};

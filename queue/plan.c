@@ -110,6 +110,7 @@ plan_reset(struct plan *plan)
 	arena_clear(&plan->arena);
 	plan->records.event_count = plan->records.outcome_count = plan->records.key_count =
 	    plan->records.context_count = 0;
+	plan->records.mark = NULL;
 	plan->want_count = plan->want_bytes = plan->woken_count = plan->popped_count =
 	    plan->set_count = plan->duplicates = plan->walked = 0;
 }

@@ -3,14 +3,30 @@
 
 #include "queue/clock.h"
 
+static void
+take_clocks(struct queue_state *state)
+{
+	state->now_ms = state->steady.stamp_ms;
+	state->boot_ms = state->steady.boot_ms;
+	state->stats.clock_jumps = state->steady.jumps;
+}
+
 void
 state_read_clocks(struct queue_state *state)
 {
 	struct clock now = clock_now();
 
-	if (now.wall_ms > state->now_ms)
-		state->now_ms = now.wall_ms;
-	state->boot_ms = now.boot_ms;
+	steady_read(&state->steady, &now, state->stored_event + 1, state->stored_outcome + 1);
+	take_clocks(state);
+}
+
+void
+state_continue_clocks(struct queue_state *state, const struct steady_stored *stored)
+{
+	struct clock now = clock_now();
+
+	steady_continue(&state->steady, stored, &now);
+	take_clocks(state);
 }
 
 void
@@ -20,8 +36,9 @@ state_init(struct queue_state *state, const struct engine_options *options)
 	catalog_init(&state->catalog);
 	recent_init(&state->recent, options->recent_bytes);
 	op_list_init(&state->submitted);
-	state_read_clocks(state);
-	state->opened_wall_ms = state->now_ms;
+	struct clock now = clock_now();
+	steady_begin(&state->steady, &now);
+	take_clocks(state);
 	state->opened_boot_ms = state->boot_ms;
 }
 
@@ -34,6 +51,7 @@ state_clear(struct queue_state *state)
 	waiting_clear(&state->waiting);
 	recent_clear(&state->recent);
 	catalog_clear(&state->catalog);
+	steady_clear(&state->steady);
 }
 
 void

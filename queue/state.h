@@ -20,6 +20,7 @@
 #include "queue/policy/policy.h"
 #include "queue/policy/route_cache.h"
 #include "queue/stats.h"
+#include "queue/steady.h"
 #include "queue/waiting.h"
 
 struct queue_state {
@@ -35,11 +36,14 @@ struct queue_state {
 	/* an op was submitted by a wake or by PLAN_AGAIN: another batch follows in the same turn */
 	bool turn_again;
 	int64_t next_event, next_outcome; /* ids; ascend over the life of the database */
-	int64_t now_ms;                   /* wall time; never goes back */
+	/* the highest that are stored; after a restart, ids continue from them */
+	int64_t stored_event, stored_outcome;
+	struct steady steady; /* the queue's own clock */
+	int64_t now_ms;       /* the stamp of rows: wall time (steady.h) */
 	/* CLOCK_BOOTTIME at the same moment; timers are compared with it */
 	int64_t boot_ms;
-	int64_t opened_wall_ms, opened_boot_ms; /* when the engine was opened, on both clocks */
-	int64_t tick_after_boot_ms;             /* no tick before that: the last one failed */
+	int64_t opened_boot_ms;     /* when the engine was opened */
+	int64_t tick_after_boot_ms; /* no tick before that: the last one failed */
 	/* why the queue has stopped for good (ERROR_STORAGE_UNKNOWN); ERROR_NONE: it runs */
 	struct error stopped;
 };
@@ -48,8 +52,10 @@ struct queue_state {
 void state_init(struct queue_state *state, const struct engine_options *options);
 void state_clear(struct queue_state *state); /* frees the policy too; ops are not touched */
 
-/* Reads the clocks: the wall clock never goes back here; the boot clock counts suspends too. */
+/* Reads the clocks, before a batch is planned. */
 void state_read_clocks(struct queue_state *state);
+/* The same after a load, from what the store knows about time. */
+void state_continue_clocks(struct queue_state *state, const struct steady_stored *stored);
 
 /* When the next tick is due, in boot time; INT64_MAX: nothing is due. */
 int64_t state_due_boot_ms(const struct queue_state *state);

@@ -24,12 +24,14 @@ struct engine_stats {
 	size_t batch_ops_max;
 	/* time spent in commits */
 	uint64_t commit_us_total;
+	/* how often the wall clock jumped by more than a minute */
+	uint64_t clock_jumps;
 	/* events for answers, found in memory (recent.h), and read from the store */
 	uint64_t recent_hits, recent_misses;
 	/* The present state, from here on; engine_stats copies the counters above apart. */
 	size_t pending, sessions, leased_now, delayed_now, leases, waiters; /* now */
-	/* of all pending events; 0 when there are none */
-	int64_t oldest_ts_ms;
+	/* of the pending event that has waited longest; 0 when there are none */
+	int64_t oldest_ts_ms, oldest_age_ms;
 	/* memory of the catalog */
 	size_t catalog_bytes;
 	/* memory of recent events */

@@ -12,6 +12,7 @@
 #ifndef QUEUE_STORE_H
 #define QUEUE_STORE_H
 
+#include "queue/clock_marks.h"
 #include "schema/event.h"
 
 /*
@@ -60,8 +61,8 @@ outcome_lease(const struct store_outcome *outcome)
 /* The answer to a request with an idempotency key, kept to be repeated. */
 struct store_key {
 	struct str key;
-	uint64_t request; /* hash of the request */
-	int64_t ts_ms;
+	uint64_t request;  /* hash of the request */
+	int64_t proven_ms; /* proven time (clock_marks.h) when it was kept */
 	struct str answer; /* JSON that only the queue reads (ops/idempotency.c) */
 };
 
@@ -84,9 +85,11 @@ struct store_batch {
 	size_t key_count, key_cap;
 	struct store_context *contexts; /* a batch with contexts has other records too */
 	size_t context_count, context_cap;
+	/* how these records and those to come are stamped; NULL: as before. Never all of a batch */
+	const struct clock_mark *mark;
 };
 
-/* Whether the batch has no records. */
+/* Whether the batch has no records; contexts and a mark do not count. */
 static inline bool
 store_batch_is_empty(const struct store_batch *batch)
 {
@@ -163,6 +166,8 @@ typedef void history_done(void *arg, int64_t more_outcome, int64_t more_event,
 
 /* Call-backs of a load, in the order in which they are called. What they get is borrowed. */
 struct store_loading {
+	/* Once, before all others; maybe without any. */
+	void (*marks)(void *arg, const struct clock_marks *marks);
 	/*
 	 * Before the first pending event of a session. The driver sets the row of the session that
 	 * is returned, and points to it in all its events.
@@ -180,9 +185,20 @@ struct store_loading {
 	void *arg;
 };
 
-/* The highest ids that were ever stored, and the latest time; 0: none. */
+/*
+ * The highest ids that were ever stored, the stamp of the newest row, and the latest steady time
+ * that is known: of a row, or of struct store_time; 0: none.
+ */
 struct store_newest {
-	int64_t event, outcome, ts_ms;
+	int64_t event, outcome, ts_ms, steady_ms;
+};
+
+/*
+ * What time it is, to be stored for the next start on a machine that was started anew meanwhile.
+ */
+struct store_time {
+	int64_t steady_ms;
+	const struct clock_mark *mark; /* NULL, or the newest, which no commit has stored yet */
 };
 
 struct store_stats {
@@ -226,10 +242,13 @@ struct store {
 
 /* What chores may remove. An event is removed whole: its row and every outcome that names it. */
 struct chores {
-	int64_t settled_before_ms; /* settled events, by the time of their outcome; */
+	int64_t settled_before_ms; /* settled events, by the proven time of their outcome; */
 	size_t settled_rows_max;   /* or the oldest of them, while there are more */
-	int64_t keys_before_ms;    /* idempotency keys */
+	int64_t keys_before_ms;    /* idempotency keys, by proven time */
 	size_t pending_count;      /* how many of the stored events are pending */
+	/* also to be stored, in a step of its own, where keep_time says so */
+	struct store_time time;
+	bool keep_time;
 };
 
 /*
@@ -238,8 +257,8 @@ struct chores {
  */
 struct store_driver {
 	/*
-	 * Sets newest first; then reports every pending event, last contexts and open outcomes;
-	 * then calls done. loading and newest are borrowed until then.
+	 * Sets newest first; then reports clock marks, every pending event, last contexts and
+	 * open outcomes; then calls done. loading and newest are borrowed until then.
 	 */
 	void (*load)(struct store *store, const struct store_loading *loading,
 		     struct store_newest *newest, load_ended *done, void *arg);
@@ -280,7 +299,8 @@ struct store_driver {
 	 */
 	bool (*ready)(struct store *store, struct error *err);
 	void (*stats)(struct store *store, struct store_stats *ret);
-	void (*close)(struct store *store);
+	/* time: to be stored where the store can; NULL: not known */
+	void (*close)(struct store *store, const struct store_time *time);
 };
 
 #endif

@@ -71,6 +71,7 @@ struct loop {
 	struct event *signals[3], *timer;
 	int64_t timer_at_ms, stop_at_ms; /* INT64_MAX: not set */
 	uint64_t answers;                /* given when it last looked for requests */
+	uint64_t clock_jumps;            /* that the log has told of */
 	int64_t processor_us;            /* that the thread had used at the end of the last turn */
 	enum store_limit limit;          /* of the store, as told in the log; */
 	uint64_t dead_letters_lost;      /* and these, */
@@ -415,6 +416,25 @@ limit_answers(const struct loop *loop)
 				 buffered < most / 4);
 }
 
+/*
+ * Says that the wall clock has jumped. Times that were written before it are those of a wrong
+ * clock, or those that are written from now on.
+ */
+static void
+log_clock_jumps(struct loop *loop)
+{
+	int64_t by_ms;
+	uint64_t jumps = engine_clock_jumps(loop->calls->engine, &by_ms);
+
+	if (jumps == loop->clock_jumps)
+		return;
+	loop->clock_jumps = jumps;
+	log_line(LOG_WARN,
+		 log_msg(by_ms < 0 ? "the wall clock went back, and times of events with it"
+				   : "the wall clock jumped ahead, and times of events with it"),
+		 log_number("byMs", by_ms));
+}
+
 /* Counts the turn, which is over, by the processor time that it has used. */
 static void
 count_turn(struct loop *loop, bool reloaded)
@@ -455,6 +475,7 @@ turn(struct loop *loop, bool busy)
 	busy = engine_chores(calls->engine);
 	if (engine_stopped(calls->engine, &err))
 		die(&err);
+	log_clock_jumps(loop);
 	log_room(loop);
 	set_timer(loop);
 	count_turn(loop, reloads);
@@ -519,7 +540,7 @@ open_engine(struct loop *loop, struct error *err)
 			event_base_loop(loop->http->base, EVLOOP_ONCE);
 		return engine_stopped(calls->engine, err) ? -1 : 0;
 	}
-	store->driver->close(store);
+	store->driver->close(store, NULL);
 	policy_free(policy);
 	return -1;
 }

@@ -103,7 +103,8 @@ idempotency_remember(struct plan *plan, struct op *op, const struct idempotency 
 	if (own != NULL)
 		return own->request == request->request ? 0 : used_for_another(&op->error);
 	struct store_key *key = arena_alloc(&op->arena, sizeof(*key));
-	*key = (struct store_key){ request->key, request->request, plan->state->now_ms,
+	*key = (struct store_key){ request->key, request->request,
+				   steady_proven_ms(&plan->state->steady),
 				   idempotency_answer(&op->arena, numbers, count) };
 	plan_add_key(plan, key);
 	return 0;

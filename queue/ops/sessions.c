@@ -32,16 +32,23 @@ by_position(const void *a, const void *b)
 				    : str_cmp(x->key, y->key);
 }
 
+/* When the event came, on the clock that never jumps. */
 static int64_t
-sort_value(enum sort sort, const struct queue *queue)
+came_at(const struct plan *plan, const struct entry *entry)
+{
+	return steady_of_event(&plan->state->steady, entry->id, entry->ts_ms);
+}
+
+static int64_t
+sort_value(const struct plan *plan, enum sort sort, const struct queue *queue)
 {
 	switch (sort) {
 	case SORT_DEPTH:
 		return -(int64_t)queue->depth;
 	case SORT_OLDEST:
-		return queue_first(queue, 0)->ts_ms;
+		return came_at(plan, queue_first(queue, 0));
 	case SORT_NEWEST:
-		return -queue_newest(queue)->ts_ms;
+		return -came_at(plan, queue_newest(queue));
 	case SORT_KEY:
 		break;
 	}
@@ -77,21 +84,21 @@ make_cursor(struct arena *arena, const struct list_position *last)
 }
 
 struct filter {
-	struct str only;   /* one queue key; NULL: all */
-	struct str agent;  /* "agent:<id>:"; NULL: all */
-	struct str prefix; /* NULL: all */
-	int64_t min_age_ms, oldest_before_ms;
+	struct str only;                      /* one queue key; NULL: all */
+	struct str agent;                     /* "agent:<id>:"; NULL: all */
+	struct str prefix;                    /* NULL: all */
+	int64_t min_age_ms, oldest_before_ms; /* steady time */
 };
 
 static bool
-passes(const struct filter *filter, const struct queue *queue)
+passes(const struct plan *plan, const struct filter *filter, const struct queue *queue)
 {
 	struct str key = queue->session.key;
 
 	return queue->depth > 0 && str_starts(key, filter->agent) &&
 	       str_starts(key, filter->prefix) &&
 	       (filter->min_age_ms == 0 ||
-		queue_first(queue, 0)->ts_ms <= filter->oldest_before_ms);
+		came_at(plan, queue_first(queue, 0)) <= filter->oldest_before_ms);
 }
 
 /* The next queue that may pass: as catalog_each. */
@@ -106,9 +113,10 @@ next_queue(const struct catalog *catalog, const struct filter *filter, size_t *a
 static int
 make_filter(struct plan *plan, struct sessions_op *list, struct filter *ret)
 {
-	*ret = (struct filter){ .prefix = list->prefix,
-				.min_age_ms = list->min_age_ms,
-				.oldest_before_ms = plan->state->now_ms - list->min_age_ms };
+	*ret =
+	    (struct filter){ .prefix = list->prefix,
+			     .min_age_ms = list->min_age_ms,
+			     .oldest_before_ms = plan->state->steady.steady_ms - list->min_age_ms };
 	struct cached_route route;
 	if (list->address.session_key.s == NULL) {
 		if (list->address.agent_id.s != NULL)
@@ -164,10 +172,10 @@ find_positions(struct plan *plan, struct sessions_op *list, const struct filter 
 
 	first.positions = arena_alloc(&list->op.arena, 2 * first.most * sizeof(*first.positions));
 	for (size_t at = 0; (queue = next_queue(&plan->state->catalog, filter, &at)) != NULL;) {
-		if (!passes(filter, queue))
+		if (!passes(plan, filter, queue))
 			continue;
-		struct list_position position = { sort_value(list->sort, queue), queue->session.key,
-						  queue };
+		struct list_position position = { sort_value(plan, list->sort, queue),
+						  queue->session.key, queue };
 		list->total++;
 		if (cursor == NULL || by_position(cursor, &position) < 0)
 			add_position(&first, position);

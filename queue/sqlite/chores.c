@@ -10,6 +10,7 @@
 
 #include "queue/clock.h"
 #include "queue/sqlite/checkpoint.h"
+#include "queue/sqlite/clock_rows.h"
 #include "queue/sqlite/disk.h"
 #include "queue/sqlite/sweep.h"
 #include "queue/sqlite/transaction.h"
@@ -72,6 +73,10 @@ sqlite_chores(struct store *base, const struct chores *chores)
 	if (store->broken) /* by the checkpoint; the next read would rebuild the WAL-index */
 		return false;
 	look_at_disk(store, chores, every_second);
+	if (chores->keep_time) {
+		clock_rows_keep_time(store, &chores->time);
+		return true;
+	}
 	if (store->more_keys || store->more_to_sweep)
 		disk_set_cap(store, false);
 	if (store->more_keys)

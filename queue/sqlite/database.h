@@ -30,6 +30,7 @@ struct sqlite_store {
 	struct table session_rows;  /* struct session_rows by session, owned */
 	struct store_newest newest; /* the newest rows that were ever stored */
 	struct store_newest kept;   /* what the table newest says */
+	struct clock_marks marks;   /* what the table clock says */
 	int wal_frames;             /* in the WAL after the last commit; 0 after a checkpoint */
 	const struct store_batch *batch; /* of the commit under way; else NULL */
 	/* what is on disk is unknown: nothing may be acknowledged any more (DESIGN C8) */

@@ -2,7 +2,9 @@
  * history.c - pages of history: what happened to events, newest first.
  *
  * A page walks the outcomes backwards and adds a row for each event of an outcome that matches the
- * query. It stops after a bounded number of rows, whether they match or not.
+ * query. It stops after a bounded number of rows, whether they match or not. Times ascend with ids
+ * only between two jumps of the wall clock, so the walk goes from clock mark to clock mark, and
+ * through each only as far as times in question can stand there.
  */
 #include "queue/sqlite/history.h"
 
@@ -12,6 +14,7 @@
 
 #define PAGE_OUTCOMES_MAX 20000 /* that one page reads */
 #define PAGE_EVENTS_MAX 20000   /* that one page reads */
+#define MARK_COSTS_OUTCOMES 20  /* as much as going on to the next clock mark costs */
 
 /* A page that is being made. */
 struct page {
@@ -20,16 +23,17 @@ struct page {
 	history_row *each;
 	void *arg;
 	int64_t session;                  /* 0: all */
+	size_t outcomes;                  /* read, whether they match or not */
 	size_t rows, events, text_bytes;  /* rows added; events read; text in the rows */
 	int64_t more_outcome, more_event; /* the cursor of the next page; 0: none */
 };
 
-/* Ends the page; the next page begins with this event. */
+/* Ends the page; the next page begins with this event of the outcome, or, with 0, before it. */
 static void
-end_page_before(struct page *page, const struct store_outcome *outcome, int64_t id)
+end_page_before(struct page *page, int64_t outcome, int64_t event)
 {
-	page->more_outcome = outcome->id;
-	page->more_event = id + 1;
+	page->more_outcome = outcome;
+	page->more_event = event + 1;
 }
 
 /* Adds a row, or ends the page before it when the text would be too much for an answer. */
@@ -40,7 +44,7 @@ add_row(struct page *page, const struct store_outcome *outcome, const struct sys
 	int64_t id = event->id;
 
 	if (page->rows > 0 && page->text_bytes + event->text.len > ANSWER_TEXT_BYTES_MAX) {
-		end_page_before(page, outcome, id);
+		end_page_before(page, outcome->id, id);
 		return;
 	}
 	one.ids = &id;
@@ -91,7 +95,7 @@ add_outcome(struct page *page, const struct store_outcome *outcome)
 		    outcome->ids[i - 1] >= query->before_event)
 			continue;
 		if (page_full(page)) {
-			end_page_before(page, outcome, outcome->ids[i - 1]);
+			end_page_before(page, outcome->id, outcome->ids[i - 1]);
 			break;
 		}
 		page->events++;
@@ -164,37 +168,37 @@ end_page_after(struct page *page, sqlite3_stmt *row)
 	return rc;
 }
 
+/* Adds the rows of one clock mark, down to its first outcome. */
 static int
-fill_page(struct page *page, sqlite3_stmt *row)
+fill_page(struct page *page, sqlite3_stmt *row, int64_t first)
 {
 	int rc;
-	size_t seen = 0;
 
 	while ((rc = sqlite3_step(row)) == SQLITE_ROW) {
-		if (sqlite3_column_int64(row, 1) < page->query->since_ms)
+		if (sqlite3_column_int64(row, 0) < first ||
+		    sqlite3_column_int64(row, 1) < page->query->since_ms)
 			return SQLITE_DONE; /* times descend with ids */
 		if (matches_query(page, row) && (rc = add_outcome_row(page, row)) != SQLITE_DONE)
 			return rc;
 		if (page->more_outcome != 0)
 			return SQLITE_DONE;
-		if (++seen == PAGE_OUTCOMES_MAX)
+		if (++page->outcomes >= PAGE_OUTCOMES_MAX)
 			return end_page_after(page, row);
 	}
 	return rc;
 }
 
-/* The id of the newest outcome that the page may show. */
+/* The id of the newest outcome of the range that the page may show. */
 static int64_t
-newest_shown(const struct page *page)
+newest_shown(const struct page *page, struct outcome_range range)
 {
 	const struct history_query *query = page->query;
-	int64_t newest = query->before_outcome > 0 ? query->before_outcome : INT64_MAX;
+	int64_t newest = range.end - 1;
 
-	if (query->until_ms > 0 && query->until_ms < INT64_MAX) {
-		int64_t later = lookup_outcome_since(page->store, query->until_ms + 1);
-
-		newest = later <= newest ? later - 1 : newest;
-	}
+	if (query->until_ms > 0 && query->until_ms < INT64_MAX)
+		newest = lookup_outcome_since(page->store, range, query->until_ms + 1) - 1;
+	if (query->before_outcome > 0 && query->before_outcome < newest)
+		newest = query->before_outcome;
 	return newest;
 }
 
@@ -212,6 +216,27 @@ find_session(struct page *page)
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
+/* Walks the outcomes of one clock mark. The search for its times counts as outcomes read. */
+static int
+walk_mark(struct page *page, struct outcome_range range)
+{
+	enum statement which = page->query->dead_letters ? STATEMENT_DEAD_LETTERS
+			       : page->session != 0      ? STATEMENT_SESSION_HISTORY
+							 : STATEMENT_HISTORY;
+	sqlite3_stmt *row = page->store->statement[which];
+	int64_t newest = newest_shown(page, range);
+
+	page->outcomes += MARK_COSTS_OUTCOMES;
+	if (newest < range.first)
+		return SQLITE_DONE;
+	sqlite3_bind_int64(row, 1, newest);
+	if (which == STATEMENT_SESSION_HISTORY)
+		sqlite3_bind_int64(row, 2, page->session);
+	int rc = fill_page(page, row, range.first);
+	sqlite3_reset(row);
+	return rc;
+}
+
 static int
 make_page(struct page *page)
 {
@@ -220,15 +245,17 @@ make_page(struct page *page)
 
 	if (rc != SQLITE_DONE || (query->session_key.s != NULL && page->session == 0))
 		return rc;
-	enum statement which = query->dead_letters  ? STATEMENT_DEAD_LETTERS
-			       : page->session != 0 ? STATEMENT_SESSION_HISTORY
-						    : STATEMENT_HISTORY;
-	sqlite3_stmt *row = page->store->statement[which];
-	sqlite3_bind_int64(row, 1, newest_shown(page));
-	if (which == STATEMENT_SESSION_HISTORY)
-		sqlite3_bind_int64(row, 2, page->session);
-	rc = fill_page(page, row);
-	sqlite3_reset(row);
+	size_t index =
+	    query->before_outcome > 0
+		? clock_marks_index_of_outcome(&page->store->marks, query->before_outcome)
+		: page->store->marks.count;
+	do {
+		struct outcome_range range = lookup_range_of_mark(page->store, index);
+
+		rc = walk_mark(page, range);
+		if (page->more_outcome == 0 && index > 0 && page->outcomes >= PAGE_OUTCOMES_MAX)
+			end_page_before(page, range.first, 0);
+	} while (rc == SQLITE_DONE && page->more_outcome == 0 && index-- > 0);
 	return rc;
 }
 

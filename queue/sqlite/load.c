@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "queue/sqlite/clock_rows.h"
 #include "queue/sqlite/ids.h"
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/session_rows.h"
@@ -48,12 +49,13 @@ load_newest(struct sqlite_store *store, struct error *err)
 	sqlite3_stmt *row = NULL;
 	int failed = 0;
 
-	if (sqlite3_prepare_v2(store->db, "SELECT event, outcome, ts FROM newest", -1, &row,
+	if (sqlite3_prepare_v2(store->db, "SELECT event, outcome, ts, steady FROM newest", -1, &row,
 			       NULL) == SQLITE_OK &&
 	    sqlite3_step(row) == SQLITE_ROW)
 		store->kept = (struct store_newest){ sqlite3_column_int64(row, 0),
 						     sqlite3_column_int64(row, 1),
-						     sqlite3_column_int64(row, 2) };
+						     sqlite3_column_int64(row, 2),
+						     sqlite3_column_int64(row, 3) };
 	else
 		failed = transaction_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot read");
 	sqlite3_finalize(row);
@@ -68,8 +70,41 @@ keep_highest(int64_t *highest, int64_t value)
 		*highest = value;
 }
 
+/* The newest row of a log, or the newest row that was removed. */
+struct newest_row {
+	int64_t id, ts_ms;
+};
+
+/*
+ * Finds the stamp of the newest row and its steady time, among the newest event, the newest
+ * outcome, and the newest row that was removed. Times may go back, so the latest is not the newest.
+ */
+static void
+find_newest_time(struct sqlite_store *store, const struct newest_row *event,
+		 const struct newest_row *outcome)
+{
+	const struct store_newest *kept = &store->kept;
+	struct newest_row rows[] = { *event,
+				     *outcome,
+				     { kept->outcome, kept->outcome > 0 ? kept->ts_ms : 0 } };
+	int64_t newest_ms = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct clock_mark mark = i == 0 ? clock_marks_of_event(&store->marks, rows[i].id)
+						: clock_marks_of_outcome(&store->marks, rows[i].id);
+		int64_t steady_ms = rows[i].ts_ms - mark.ahead_ms;
+
+		if (rows[i].ts_ms == 0 || steady_ms < newest_ms)
+			continue;
+		newest_ms = steady_ms;
+		store->newest.ts_ms = rows[i].ts_ms;
+	}
+	keep_highest(&store->newest.steady_ms, newest_ms);
+}
+
 static int
-load_settled(struct sqlite_store *store, struct settled *settled, struct error *err)
+load_settled(struct sqlite_store *store, struct settled *settled, struct newest_row *newest,
+	     struct error *err)
 {
 	sqlite3_stmt *row = NULL;
 	int rc = sqlite3_prepare_v2(
@@ -79,7 +114,8 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct error *
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		rc = SQLITE_OK;
 		keep_highest(&store->newest.outcome, sqlite3_column_int64(row, 0));
-		keep_highest(&store->newest.ts_ms, sqlite3_column_int64(row, 1));
+		*newest = (struct newest_row){ sqlite3_column_int64(row, 0),
+					       sqlite3_column_int64(row, 1) };
 		store->stats.outcomes++;
 		if (sqlite3_column_int(row, 2) <= OUTCOME_LAST_SETTLING &&
 		    !add_ranges(settled, row_text(row, 3)))
@@ -270,7 +306,7 @@ visit_row(sqlite3_context *context, int count, sqlite3_value **column)
 }
 
 static int
-find_newest_event(struct sqlite_store *store, struct error *err)
+find_newest_event(struct sqlite_store *store, struct newest_row *newest, struct error *err)
 {
 	sqlite3_stmt *row = NULL;
 	int rc = sqlite3_prepare_v2(store->db, "SELECT id, ts FROM event ORDER BY id DESC LIMIT 1",
@@ -279,7 +315,8 @@ find_newest_event(struct sqlite_store *store, struct error *err)
 
 	if (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		keep_highest(&store->newest.event, sqlite3_column_int64(row, 0));
-		keep_highest(&store->newest.ts_ms, sqlite3_column_int64(row, 1));
+		*newest = (struct newest_row){ sqlite3_column_int64(row, 0),
+					       sqlite3_column_int64(row, 1) };
 	} else if (rc != SQLITE_DONE) {
 		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	}
@@ -351,13 +388,19 @@ sqlite_load(struct store *base, const struct store_loading *loading, struct stor
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct settled settled = { 0 };
+	struct newest_row event = { 0 }, outcome = { 0 };
 	int failed = load_newest(store, err);
 
 	if (failed == 0)
-		failed = load_settled(store, &settled, err);
+		failed = clock_rows_load(store, err);
 	if (failed == 0)
-		failed = find_newest_event(store, err);
+		failed = load_settled(store, &settled, &outcome, err);
+	if (failed == 0)
+		failed = find_newest_event(store, &event, err);
+	find_newest_time(store, &event, &outcome);
 	*newest = store->newest;
+	if (failed == 0)
+		loading->marks(loading->arg, &store->marks);
 	if (failed == 0)
 		failed = load_pending(store, &settled, loading, err);
 	if (failed == 0)

@@ -2,8 +2,8 @@
  * lookup.c - what is stored about a lease, an event, an idempotency key.
  *
  * Outcomes have no index by event. An event's timeline is found among the outcomes of its session,
- * from the event's time on (the times of outcomes ascend with their ids), and the search stops
- * after a bounded number of rows.
+ * from the event's time on (within one clock mark the times of outcomes ascend with their ids), and
+ * the search stops after a bounded number of rows.
  */
 #include "queue/sqlite/lookup.h"
 
@@ -128,12 +128,22 @@ lookup_lease(const struct lookup_call *call, const struct lookup *lookup)
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
+struct outcome_range
+lookup_range_of_mark(const struct sqlite_store *store, size_t index)
+{
+	const struct clock_marks *marks = &store->marks;
+
+	return (struct outcome_range){ index > 0 ? marks->items[index - 1].outcome : 0,
+				       index < marks->count ? marks->items[index].outcome
+							    : store->newest.outcome + 1 };
+}
+
 /* A binary search: ids and times ascend together. */
 int64_t
-lookup_outcome_since(struct sqlite_store *store, int64_t ts_ms)
+lookup_outcome_since(struct sqlite_store *store, struct outcome_range range, int64_t ts_ms)
 {
 	sqlite3_stmt *row = store->statement[STATEMENT_OUTCOME_SINCE];
-	int64_t low = 0, high = store->newest.outcome + 1;
+	int64_t low = range.first, high = range.end;
 
 	while (low < high) {
 		int64_t mid = low + (high - low) / 2, id = high;
@@ -142,7 +152,7 @@ lookup_outcome_since(struct sqlite_store *store, int64_t ts_ms)
 		sqlite3_bind_int64(row, 1, mid);
 		if (sqlite3_step(row) == SQLITE_ROW) {
 			id = sqlite3_column_int64(row, 0);
-			before = sqlite3_column_int64(row, 1) < ts_ms;
+			before = id < high && sqlite3_column_int64(row, 1) < ts_ms;
 		}
 		sqlite3_reset(row);
 		if (before)
@@ -175,6 +185,15 @@ lookup_event(const struct lookup_call *call, const struct lookup *lookup, int64_
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
+/* The id of the first outcome that may be about the event, by its time. */
+static int64_t
+first_outcome_of(struct sqlite_store *store, int64_t event, int64_t ts_ms)
+{
+	size_t index = clock_marks_index_of_event(&store->marks, event);
+
+	return lookup_outcome_since(store, lookup_range_of_mark(store, index), ts_ms);
+}
+
 static int
 lookup_timeline(const struct lookup_call *call, const struct lookup *lookup)
 {
@@ -186,7 +205,7 @@ lookup_timeline(const struct lookup_call *call, const struct lookup *lookup)
 	if (rc != SQLITE_DONE || ts_ms == 0)
 		return rc;
 	sqlite3_bind_int64(row, 1, lookup->id);
-	sqlite3_bind_int64(row, 2, lookup_outcome_since(call->store, ts_ms));
+	sqlite3_bind_int64(row, 2, first_outcome_of(call->store, lookup->id, ts_ms));
 	rc = report_outcomes(call, row, lookup->id, &settled);
 	if (rc != SQLITE_DONE || (settled != OUTCOME_DEAD && settled != OUTCOME_EVICTED))
 		return rc;

@@ -10,8 +10,13 @@
 void sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count,
 		   lookup_found *each, read_done *done, void *arg);
 
-/* The id of the first outcome with a time of at least ts_ms; above the newest when there is none.
- */
-int64_t lookup_outcome_since(struct sqlite_store *store, int64_t ts_ms);
+/* Outcomes of one clock mark (queue/clock_marks.h), whose times never decrease. */
+struct outcome_range {
+	int64_t first, end; /* ids; end itself is not in it */
+};
+struct outcome_range lookup_range_of_mark(const struct sqlite_store *store, size_t index);
+
+/* The id of the first outcome of the range with a time of at least ts_ms; its end: none is. */
+int64_t lookup_outcome_since(struct sqlite_store *store, struct outcome_range range, int64_t ts_ms);
 
 #endif

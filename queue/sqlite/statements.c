@@ -114,6 +114,11 @@ static const char *const sql[STATEMENT_COUNT] = {
 				  " LIMIT " SQL_TEXT(REMOVE_ROWS_MAX) ") WHERE ts < ?)",
 
 	[STATEMENT_KEEP_NEWEST] = "UPDATE newest SET event = ?, outcome = ?, ts = ?",
+	[STATEMENT_KEEP_TIME] = "UPDATE newest SET steady = ?",
+	[STATEMENT_ADD_MARK] = "INSERT OR REPLACE INTO clock VALUES (?, ?, ?, ?, ?, ?)",
+	[STATEMENT_OLDEST_ROWS] =
+	    "SELECT (SELECT min(id) FROM event), (SELECT min(id) FROM outcome)",
+	[STATEMENT_REMOVE_MARKS] = "DELETE FROM clock WHERE event < ? AND outcome < ?",
 
 	[STATEMENT_PAGE_COUNT] = "PRAGMA page_count",
 	[STATEMENT_FREE_PAGES] = "PRAGMA freelist_count",

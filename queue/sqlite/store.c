@@ -19,6 +19,7 @@
 
 #include "queue/sqlite/checkpoint.h"
 #include "queue/sqlite/chores.h"
+#include "queue/sqlite/clock_rows.h"
 #include "queue/sqlite/disk.h"
 #include "queue/sqlite/history.h"
 #include "queue/sqlite/load.h"
@@ -83,7 +84,7 @@ add_key(struct sqlite_store *store, const struct store_key *key)
 {
 	sqlite3_stmt *add = store->statement[STATEMENT_ADD_KEY];
 
-	sqlite3_bind_int64(add, 1, key->ts_ms);
+	sqlite3_bind_int64(add, 1, key->proven_ms);
 	row_bind_text(add, 2, key->key);
 	sqlite3_bind_int64(add, 3, (int64_t)key->request);
 	row_bind_text(add, 4, key->answer);
@@ -133,6 +134,8 @@ write_batch(struct sqlite_store *store, struct store_batch *batch)
 		rc = add_key(store, &batch->keys[i]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->context_count; i++)
 		rc = keep_context(store, &batch->contexts[i]);
+	if (rc == SQLITE_OK && batch->mark != NULL)
+		rc = clock_rows_add(store, batch->mark);
 	store->batch = NULL;
 	return rc;
 }
@@ -152,6 +155,8 @@ record_batch(struct sqlite_store *store, struct store_batch *batch)
 		store->newest.ts_ms = batch->outcomes[batch->outcome_count - 1].ts_ms;
 	}
 	store->stats.outcomes += batch->outcome_count;
+	if (batch->mark != NULL)
+		clock_rows_added(store, batch->mark);
 }
 
 /*
@@ -348,16 +353,19 @@ stats(struct store *base, struct store_stats *ret)
 }
 
 static void
-close_store(struct store *base)
+close_store(struct store *base, const struct store_time *time)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 
+	if (time != NULL && !store->broken && store->newest.event > 0)
+		clock_rows_keep_time(store, time);
 	session_rows_clear(store);
 	for (size_t i = 0; i < STATEMENT_COUNT; i++)
 		sqlite3_finalize(store->statement[i]);
 	if (store->broken) /* recovery decides what counts, on the next start */
 		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sweep_free(store->sweep);
+	clock_marks_clear(&store->marks);
 	sqlite3_close(store->db); /* checkpoints and removes the WAL, as the last connection */
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
@@ -401,7 +409,7 @@ sqlite_open(const struct sqlite_options *options, struct store **ret, struct err
 		store->path = path_with_suffix(options->path, "");
 	store->lock_fd = -1;
 	if (open_database(store, err) < 0) {
-		close_store(&store->base);
+		close_store(&store->base, NULL);
 		return -1;
 	}
 	*ret = &store->base;

@@ -91,7 +91,11 @@ static bool
 is_past_retention(const struct sqlite_store *store, sqlite3_stmt *oldest,
 		  const struct chores *chores)
 {
-	return sqlite3_column_int64(oldest, 1) < chores->settled_before_ms ||
+	struct clock_mark mark =
+	    clock_marks_of_outcome(&store->marks, sqlite3_column_int64(oldest, 0));
+	int64_t proven_ms = sqlite3_column_int64(oldest, 1) - mark.ahead_ms - mark.unproven_ms;
+
+	return proven_ms < chores->settled_before_ms ||
 	       store->stats.events >
 		   chores->pending_count + chores->settled_rows_max + store->sweep->events;
 }

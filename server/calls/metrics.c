@@ -32,7 +32,7 @@ static const struct row rows[] = {
 	{ NULL, "pending", "sevq_pending_events", false, ENGINE(pending), "Events pending now." },
 	{ NULL, "sessions", "sevq_sessions", false, ENGINE(sessions), "Sessions with something pending." },
 	{ NULL, "oldestTs", "sevq_oldest_event_timestamp_milliseconds", false, ENGINE(oldest_ts_ms), "Arrival of the oldest pending event; 0 when there is none." },
-	{ NULL, "oldestAgeMs", "sevq_oldest_event_age_milliseconds", false, offsetof(struct metrics, oldest_age_ms), "Age of the oldest pending event; 0 when there is none." },
+	{ NULL, "oldestAgeMs", "sevq_oldest_event_age_milliseconds", false, ENGINE(oldest_age_ms), "Age of the oldest pending event; 0 when there is none." },
 
 	{ NULL, "leased", "sevq_leased_events", false, ENGINE(leased_now), "Pending events that a consumer holds." },
 	{ NULL, "delayed", "sevq_delayed_events", false, ENGINE(delayed_now), "Pending events whose time has not come." },
@@ -68,6 +68,7 @@ static const struct row rows[] = {
 	{ "engine", "commitFailures", "sevq_commit_failures_total", true, ENGINE(commit_failures), "Transactions that failed and changed nothing." },
 	{ "engine", "commitUs", "sevq_commit_microseconds_total", true, ENGINE(commit_us_total), "Time from the beginning of commits until they were durable." },
 	{ "engine", "batchOpsMax", "sevq_batch_ops_max", false, ENGINE(batch_ops_max), "The most pieces of work that shared one turn." },
+	{ "engine", "clockJumps", "sevq_clock_jumps_total", true, ENGINE(clock_jumps), "Times that the wall clock jumped by more than a minute, or was wrong by as much at the start." },
 	{ "engine", "catalogBytes", "sevq_catalog_bytes", false, ENGINE(catalog_bytes), "Memory of the catalog." },
 	{ "engine", "recentBytes", "sevq_recent_bytes", false, ENGINE(recent_bytes), "Memory of the newest events." },
 	{ "engine", "recentHits", "sevq_recent_hits_total", true, ENGINE(recent_hits), "Events for answers that were still in memory." },
@@ -129,16 +130,12 @@ value_of(const struct metrics *metrics, const struct row *row)
 void
 metrics_read(struct calls *calls, struct metrics *ret)
 {
-	int64_t age_ms;
-
 	calls->http.turn_work += WORK_READ;
 	engine_stats(calls->engine, &ret->engine);
 	ret->http = calls->http.stats;
 	ret->table = calls->http.calls;
 	ret->calls = calls->stats;
 	ret->uptime_ms = (uint64_t)(clock_coarse_ms() - calls->started_ms);
-	age_ms = clock_now().wall_ms - ret->engine.oldest_ts_ms;
-	ret->oldest_age_ms = ret->engine.oldest_ts_ms > 0 && age_ms > 0 ? (uint64_t)age_ms : 0;
 }
 
 static void

@@ -16,7 +16,7 @@ struct metrics {
 	struct http_stats http;
 	const struct http_calls *table; /* that http.calls counts */
 	struct call_stats calls;
-	uint64_t uptime_ms, oldest_age_ms;
+	uint64_t uptime_ms;
 };
 
 void metrics_read(struct calls *calls, struct metrics *ret);

@@ -335,7 +335,7 @@ open_engine(const char *name)
 	assert_int_equal(policy_parse("", 0, NULL, &policy, NULL), 0);
 	if (engine_open(store, policy, &options, &engine, &error) == 0)
 		return 0;
-	store->driver->close(store);
+	store->driver->close(store, NULL);
 	policy_free(policy);
 	return -1;
 }

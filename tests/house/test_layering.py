@@ -50,7 +50,7 @@ ONE_CALLER = {
 # What the files of a folder may include of ours beside what the floors allow, where that is less:
 # the folder, then the only includes that it may have (ONLY) or those that it may not (NEVER).
 ONLY = {
-    "queue/sqlite/": r"queue/(sqlite/|store\.h$|clock\.h$|catalog/table\.h$)|schema/",
+    "queue/sqlite/": r"queue/(sqlite/|store\.h$|clock(_marks)?\.h$|catalog/table\.h$)|schema/",
 }
 NEVER = {
     "server/http/": r"server/calls/",

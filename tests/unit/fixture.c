@@ -64,7 +64,7 @@ fixture_begin(void **state)
 {
 	(void)state;
 	clock_now = stopped;
-	now = (struct clock){ .wall_ms = INT64_C(1800000000000), .boot_ms = 1000000 };
+	now = (struct clock){ .wall_ms = INT64_C(1800000000000), .boot_ms = 1000000, .boot_id = 1 };
 	memory_store_init(&store);
 	late = store.defer = store.defer_durable = getenv("SEVQ_TEST_LATE") != NULL;
 	engine_options_init(&options);

@@ -736,6 +736,130 @@ a_clock_that_jumps_ahead_deletes_nothing(void **state)
 	assert_history((struct history_op){ 0 }, 10, "");
 }
 
+/* The machine may have been off for that long, or its clock may be wrong. */
+static void
+a_start_with_the_clock_ahead_deletes_nothing(void **state)
+{
+	(void)state;
+	struct draft one = draft(A, "1");
+	one.idempotency = (struct idempotency){ .key = STR("k"), .request = 1 };
+	done(enqueue_draft(engine, one));
+	done(drain(engine, A, 0));
+	for (int machine_restarts = 0; machine_restarts < 2; machine_restarts++) {
+		now.wall_ms += 400 * DAY;
+		if (machine_restarts) {
+			now.boot_id++;
+			now.boot_ms = 1;
+		}
+		sweep(), sweep();
+		assert_history((struct history_op){ 0 }, 10, "1:drained");
+		now.wall_ms -= 400 * DAY;
+		sweep(), sweep();
+		assert_history((struct history_op){ 0 }, 10, "1:drained");
+		assert_true(done(enqueue_draft(engine, one))->drafts[0].idempotency.replayed);
+	}
+	pass(DAY + MINUTE), sweep();
+	assert_int_equal(shell("SELECT count(*) FROM idempotency"), 0);
+	assert_history((struct history_op){ 0 }, 10, "1:drained");
+	pass(7 * DAY), sweep();
+	assert_history((struct history_op){ 0 }, 10, "");
+}
+
+static void
+rows_stamped_ahead_are_deleted_in_due_time(void **state)
+{
+	(void)state;
+	struct draft one = draft(A, "1");
+	one.idempotency = (struct idempotency){ .key = STR("k"), .request = 1 };
+	put(B, "before"), done(drain(engine, B, 0));
+	now.wall_ms += 365 * DAY;
+	done(enqueue_draft(engine, one));
+	done(drain(engine, A, 0));
+	open_again();
+	now.wall_ms -= 365 * DAY;
+	pass(DAY - MINUTE), sweep();
+	assert_int_equal(shell("SELECT count(*) FROM idempotency"), 1);
+	put(B, "after"), done(drain(engine, B, 0));
+	pass(2 * MINUTE), sweep();
+	assert_int_equal(shell("SELECT count(*) FROM idempotency"), 0);
+	pass(6 * DAY - 2 * MINUTE), sweep();
+	assert_history((struct history_op){ .address.session_key = STR(A) }, 10, "1:drained");
+	pass(2 * MINUTE), sweep();
+	assert_history((struct history_op){ 0 }, 10, "after:drained");
+	pass(DAY), sweep();
+	assert_history((struct history_op){ 0 }, 10, "");
+	/* marks that no row needs go too */
+	pass(60 * MINUTE), engine_chores(engine);
+	assert_int_equal(shell("SELECT count(*) FROM clock"), 1);
+}
+
+enum { JUMPED = 120 };
+
+/* Which of the events are in all pages of the answer, as one letter each, newest first. */
+static void
+read_pages(struct history_op input, char ret[JUMPED + 1])
+{
+	size_t count = 0;
+
+	for (;;) {
+		struct call *call = done(list_history(engine, input));
+
+		for (size_t i = 0; i < call->history.count; i++)
+			ret[count++] = call->history.items[i].event.text.s[0];
+		if (call->history.next_cursor.s == NULL)
+			break;
+		input.cursor = call->history.next_cursor;
+	}
+	ret[count] = '\0';
+	calls_free();
+}
+
+/* Times of history go back and forth with the wall clock; since and until mean those times. */
+static void
+history_is_filtered_by_time_although_the_clock_jumped(void **state)
+{
+	(void)state;
+	int64_t ts[JUMPED];
+	char texts[JUMPED][2], want[JUMPED + 1], have[JUMPED + 1];
+
+	srandom(7);
+	for (int i = 0; i < JUMPED; i++) {
+		pass(random() % MINUTE);
+		if (random() % 3 == 0)
+			now.wall_ms += random() % (40 * MINUTE) - 20 * MINUTE;
+		if (random() % 10 == 0)
+			open_again();
+		texts[i][0] = (char)('!' + i % 90), texts[i][1] = '\0';
+		put(A, texts[i]), done(drain(engine, A, 0));
+		ts[i] = done(list_history(engine, (struct history_op){ .limit = 1 }))
+			    ->history.items[0]
+			    .end.ts_ms;
+		assert_int_equal(ts[i], look_at(i + 1)->ts_ms);
+		assert_string_equal(event_state_name(look_at(i + 1)), "drained");
+	}
+	for (int round = 0; round < 300; round++) {
+		struct history_op input = { .since_ms = ts[random() % JUMPED],
+					    .until_ms = ts[random() % JUMPED],
+					    .limit = 1 + (size_t)random() % 20 };
+		size_t count = 0;
+
+		if (round % 3 == 0)
+			input.since_ms = 0;
+		if (round % 3 == 1)
+			input.until_ms = 0;
+		for (int i = JUMPED - 1; i >= 0; i--)
+			if (ts[i] >= input.since_ms &&
+			    (input.until_ms == 0 || ts[i] <= input.until_ms))
+				want[count++] = texts[i][0];
+		want[count] = '\0';
+		read_pages(input, have);
+		assert_string_equal(have, want);
+		input.address.session_key = STR(A);
+		read_pages(input, have);
+		assert_string_equal(have, want);
+	}
+}
+
 static void
 lease_ids_are_never_reused(void **state)
 {
@@ -850,6 +974,9 @@ main(void)
 		TEST(retention_keeps_live_leases_and_attempts),
 		TEST(delays_end_although_the_answer_budget_is_used_up),
 		TEST(a_clock_that_jumps_ahead_deletes_nothing),
+		TEST(a_start_with_the_clock_ahead_deletes_nothing),
+		TEST(rows_stamped_ahead_are_deleted_in_due_time),
+		TEST(history_is_filtered_by_time_although_the_clock_jumped),
 		TEST(lease_ids_are_never_reused),
 		TEST(dead_letters_are_deleted_with_their_events),
 		TEST(a_repeated_answer_marks_deleted_events),

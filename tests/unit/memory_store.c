@@ -26,18 +26,48 @@ memory_store_settled(const struct memory_store *store, int64_t id, enum outcome_
 	return false;
 }
 
+/* The stamp of the newest of both logs, and its steady time. */
 static void
 find_ends(const struct memory_store *store, struct store_newest *ends)
 {
 	for (size_t i = 0; i < store->event_count; i++) {
 		ends->event = store->events[i].event.id;
 		ends->ts_ms = store->events[i].event.ts_ms;
+		ends->steady_ms =
+		    ends->ts_ms - clock_marks_of_event(&store->marks, ends->event).ahead_ms;
 	}
 	for (size_t i = 0; i < store->outcome_count; i++) {
+		int64_t ts_ms = store->outcomes[i].ts_ms;
+
 		ends->outcome = store->outcomes[i].id;
-		if (store->outcomes[i].ts_ms > ends->ts_ms)
-			ends->ts_ms = store->outcomes[i].ts_ms;
+		int64_t steady_ms =
+		    ts_ms - clock_marks_of_outcome(&store->marks, ends->outcome).ahead_ms;
+		if (steady_ms < ends->steady_ms)
+			continue;
+		ends->ts_ms = ts_ms;
+		ends->steady_ms = steady_ms;
 	}
+	if (store->steady_ms > ends->steady_ms)
+		ends->steady_ms = store->steady_ms;
+}
+
+static void
+keep_mark(struct memory_store *store, const struct clock_mark *mark)
+{
+	struct clock_mark newest = clock_marks_newest(&store->marks);
+
+	if (mark == NULL)
+		return;
+	if (newest.event == mark->event && newest.outcome == mark->outcome)
+		store->marks.count--;
+	clock_marks_add(&store->marks, mark);
+}
+
+static void
+keep_time(struct memory_store *store, const struct store_time *time)
+{
+	keep_mark(store, time->mark);
+	store->steady_ms = time->steady_ms;
 }
 
 static int
@@ -47,6 +77,7 @@ load_all(struct memory_store *store, const struct store_loading *loading, struct
 	if (store->load_fails != ERROR_NONE)
 		return error_set(err, store->load_fails, "told to");
 	find_ends(store, ends);
+	loading->marks(loading->arg, &store->marks);
 	for (size_t i = 0; i < store->event_count; i++) {
 		const struct store_event *record = &store->events[i];
 		struct store_event told = *record;
@@ -151,6 +182,7 @@ keep(struct memory_store *store, const struct store_batch *batch)
 	}
 	for (size_t i = 0; i < batch->context_count; i++)
 		keep_context(store, &batch->contexts[i]);
+	keep_mark(store, batch->mark);
 }
 
 /* Calls back, with the error that the code stands for. */
@@ -470,9 +502,10 @@ chores(struct store *base, const struct chores *what, chores_done *done, void *a
 {
 	struct memory_store *store = (struct memory_store *)base;
 
-	(void)what;
 	assert_idle(store);
 	store->chores++;
+	if (what->keep_time && store->chores_fail == ERROR_NONE)
+		keep_time(store, &what->time);
 	store->chores_done = done;
 	store->arg = arg;
 	if (!store->defer)
@@ -499,9 +532,13 @@ stats(struct store *base, struct store_stats *ret)
 }
 
 static void
-close_store(struct store *base)
+close_store(struct store *base, const struct store_time *time)
 {
-	((struct memory_store *)base)->closed_by_engine = true;
+	struct memory_store *store = (struct memory_store *)base;
+
+	store->closed_by_engine = true;
+	if (time != NULL && store->event_count > 0)
+		keep_time(store, time);
 }
 
 void
@@ -521,4 +558,5 @@ memory_store_clear(struct memory_store *store)
 	free(store->outcomes);
 	free(store->keys);
 	free(store->contexts);
+	clock_marks_clear(&store->marks);
 }

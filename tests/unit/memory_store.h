@@ -22,6 +22,8 @@ struct memory_store {
 	/* one per session that ever had a last context; session has the key only */
 	struct store_context *contexts;
 	size_t context_count, context_cap;
+	struct clock_marks marks;
+	int64_t steady_ms;                   /* as it was stored last; 0: never */
 	size_t commits, asks, reads, chores; /* calls so far; asks: commits of empty batches */
 
 	bool defer; /* keep each callback until memory_store_release */

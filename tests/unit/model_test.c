@@ -45,10 +45,13 @@ struct model_event {
 	enum outcome_kind settled; /* 0: pending */
 	bool never;                /* its batch failed, so the event was never stored */
 	bool requeued;
-	/* lease 0: not leased; lease_end on the steady clock, lease_until on the wall clock */
-	int64_t lease, lease_end, lease_until;
-	int64_t delay_end, available_at; /* delay_end 0: not delayed */
-	int64_t life_end, expires_at;
+	/*
+	 * lease 0: not leased; lease_end on the boot clock, lease_until on the wall clock, which
+	 * was so far ahead of the queue's clock then
+	 */
+	int64_t lease, lease_end, lease_until, lease_ahead;
+	int64_t delay_end, available_at, delay_ahead; /* delay_end 0: not delayed */
+	int64_t life_end, expires_at, life_ahead;
 	bool sent_now, now; /* now: it was, or since the last start a duplicate of it was */
 };
 
@@ -67,8 +70,20 @@ struct model_key {
 	struct ids answer;
 };
 
+/* The queue's clock, and how the wall clock and the boot clock stand to it. */
+struct model_clock {
+	int64_t steady, ahead, boot_ahead;
+};
+
+/* The newest row of a log. */
+struct model_row {
+	int64_t stamp, steady;
+};
+
 struct model {
-	int64_t now_ms, written_ms, opened;
+	int64_t now_ms, opened;
+	struct model_clock clock, stored; /* stored: as a start finds it; its steady 0: never */
+	struct model_row event, outcome;
 	int64_t next_event, next_outcome, written_outcome;
 	/* counters; of the batch under way: records (events and outcomes) and kept (keys) */
 	size_t lease_count, records, outcomes, appended, kept;
@@ -315,6 +330,7 @@ return_events(struct ids ids, bool counts, int64_t delay_ms)
 
 		e->delay_end = delay_ms > 0 ? now.boot_ms + delay_ms : 0;
 		e->available_at = delay_ms > 0 ? m.now_ms + delay_ms : 0;
+		e->delay_ahead = m.clock.ahead;
 		if (e->life_end > 0 && e->life_end <= now.boot_ms) {
 			add_id(&expired, ids.id[i]);
 			continue;
@@ -375,25 +391,99 @@ is_anything_due(void)
 	return false;
 }
 
-/* After a restart all times follow the wall clock, on a steady clock that may have started anew. */
+/* Reads the clocks before a batch; a difference of up to 200 ms is no jump. */
+static void
+read_clocks(void)
+{
+	struct model_clock *c = &m.clock;
+
+	if (now.boot_ms - c->boot_ahead > c->steady)
+		c->steady = now.boot_ms - c->boot_ahead;
+	if (now.wall_ms >= m.now_ms || now.wall_ms < m.now_ms - 60000)
+		m.now_ms = now.wall_ms;
+	if (llabs(m.now_ms - (c->steady + c->ahead)) > 200)
+		c->ahead = m.now_ms - c->steady;
+}
+
+/* A clean end stores the time. */
+static void
+store_time(void)
+{
+	read_clocks();
+	if (m.stored.steady > 0)
+		m.stored = m.clock;
+}
+
+/* What a commit stores about time. */
+static void
+commit_time(void)
+{
+	struct model_row row = { m.now_ms, m.now_ms - m.clock.ahead };
+
+	m.event = m.appended > 0 ? row : m.event;
+	m.outcome = m.outcomes > 0 ? row : m.outcome;
+	if (m.records > 0 || m.stored.steady > 0) {
+		m.stored.ahead = m.clock.ahead;
+		m.stored.boot_ahead = m.clock.boot_ahead;
+	}
+	if (m.event.steady > m.stored.steady)
+		m.stored.steady = m.event.steady;
+	if (m.outcome.steady > m.stored.steady)
+		m.stored.steady = m.outcome.steady;
+}
+
+/*
+ * The boot clock tells how long the engine was down, or the wall clock after a start of the
+ * machine, which is noticed by a boot clock that is behind.
+ */
+static void
+continue_time(void)
+{
+	m.clock = m.stored;
+	if (m.stored.steady == 0) {
+		m.now_ms = m.clock.steady = now.wall_ms;
+		m.clock.boot_ahead = now.boot_ms - now.wall_ms;
+		return;
+	}
+	m.now_ms = m.outcome.steady >= m.event.steady ? m.outcome.stamp : m.event.stamp;
+	if (now.boot_ms - m.clock.boot_ahead < m.clock.steady - 400) {
+		int64_t passed = now.wall_ms - (m.clock.steady + m.clock.ahead);
+
+		m.clock.steady += passed > 0 ? passed : 0;
+		m.clock.boot_ahead = now.boot_ms - m.clock.steady;
+	}
+	read_clocks();
+}
+
+/* Takes a time of the queue's clock to the boot clock. */
+static int64_t
+on_boot_clock(int64_t steady)
+{
+	int64_t boot = now.boot_ms + steady - m.clock.steady;
+
+	return boot > 0 ? boot : 1;
+}
+
+/* After a restart everything lasts as long as was left of it. */
 static void
 restart(void)
 {
-	m.now_ms = now.wall_ms > m.written_ms ? now.wall_ms : m.written_ms;
+	continue_time();
 	m.opened = now.boot_ms;
 	m.next_outcome = m.written_outcome + 1;
 	while (m.next_event > 1 && m.events[m.next_event - 1].never)
 		m.next_event--;
 	for (int64_t id = 1; id < m.next_event; id++) {
 		struct model_event *e = &m.events[id];
-		int64_t off = now.boot_ms - m.now_ms;
+		int64_t available = e->available_at - e->delay_ahead;
 
-		e->delay_end =
-		    e->lease == 0 && e->available_at > m.now_ms ? e->available_at + off : 0;
+		e->delay_end = e->lease == 0 && e->available_at > 0 && available > m.clock.steady
+				   ? on_boot_clock(available)
+				   : 0;
 		if (e->expires_at > 0)
-			e->life_end = e->expires_at + off > 0 ? e->expires_at + off : 1;
+			e->life_end = on_boot_clock(e->expires_at - e->life_ahead);
 		if (e->lease != 0)
-			e->lease_end = e->lease_until + off > 0 ? e->lease_until + off : 1;
+			e->lease_end = on_boot_clock(e->lease_until - e->lease_ahead);
 		e->now = e->sent_now;
 	}
 }
@@ -447,6 +537,7 @@ append(struct model_event e, int64_t delay_ms, int64_t ttl_ms)
 	e.available_at = delay_ms > 0 ? m.now_ms + delay_ms : 0;
 	e.life_end = ttl_ms > 0 ? now.boot_ms + ttl_ms : 0;
 	e.expires_at = ttl_ms > 0 ? m.now_ms + ttl_ms : 0;
+	e.delay_ahead = e.life_ahead = m.clock.ahead;
 	assert_true(m.next_event < EVENTS);
 	m.events[m.next_event] = e;
 	m.records++;
@@ -668,6 +759,7 @@ model_take_lease(struct model_op *op)
 		e->lease = lease->id;
 		e->lease_end = now.boot_ms + op->lease_ms;
 		e->lease_until = op->want_until;
+		e->lease_ahead = m.clock.ahead;
 		add_id(&answer, op->want.id[i]);
 	}
 	remember(2, op->key, op->request, &answer);
@@ -758,6 +850,7 @@ model_lease_op(struct model_op *op, bool second)
 		for (size_t i = 0; i < held.count; i++) {
 			m.events[held.id[i]].lease_end = now.boot_ms + op->lease_ms;
 			m.events[held.id[i]].lease_until = op->want_until;
+			m.events[held.id[i]].lease_ahead = m.clock.ahead;
 		}
 	}
 	op->remaining = live(op->lease);
@@ -845,7 +938,7 @@ appends(const struct model_op *op)
 static void
 model_try(bool ticks, bool second, bool refuse_appends)
 {
-	m.now_ms = now.wall_ms > m.now_ms ? now.wall_ms : m.now_ms;
+	read_clocks();
 	m.records = m.outcomes = m.appended = m.kept = 0;
 	at_start = m;
 	if (ticks)
@@ -880,9 +973,11 @@ static void
 undo_batch(const struct model *before)
 {
 	int64_t now_ms = m.now_ms, next_event = m.next_event, next_outcome = m.next_outcome;
+	struct model_clock clock = m.clock;
 
 	m = *before;
 	m.now_ms = now_ms;
+	m.clock = clock;
 	m.next_outcome = next_outcome;
 	for (; m.next_event < next_event; m.next_event++)
 		m.events[m.next_event] = (struct model_event){ .never = true };
@@ -918,8 +1013,8 @@ model_batch(bool ticks, bool second, enum trouble trouble)
 	}
 	if (full)
 		failed_boot_ms = now.boot_ms;
-	if (m.records > 0)
-		m.written_ms = m.now_ms;
+	if (m.records + m.kept > 0)
+		commit_time();
 	if (m.outcomes > 0)
 		m.written_outcome = m.next_outcome - 1;
 	for (int queue = 0; queue < QUEUES; queue++)
@@ -1248,8 +1343,10 @@ wait_or_cancel(void)
 }
 
 static void
-restart_engine(void)
+restart_engine(bool stopped)
 {
+	if (!stopped)
+		store_time();
 	engine_close(engine);
 	engine = NULL;
 	memset(waiters, 0, sizeof(waiters));
@@ -1321,14 +1418,14 @@ step(void)
 	if (rc < 0) {
 		assert_int_equal(trouble, UNKNOWN);
 		/* nothing of the last batch was stored, and its unanswered calls stay unanswered */
-		restart_engine();
+		restart_engine(true);
 	} else {
 		for (size_t i = 0; i < op_count; i++)
 			assert_answered(&ops[i]);
 	}
 	check_waiters();
 	if (one_in(8))
-		restart_engine();
+		restart_engine(false);
 	op_count = 0;
 	if (engine_due_ms(engine) == 0)
 		model_batch(true, false, NONE);
@@ -1348,7 +1445,7 @@ run(void)
 	memset(waiters, 0, sizeof(waiters));
 	m.next_event = m.next_outcome = 1;
 	m.opened = now.boot_ms;
-	m.now_ms = now.wall_ms;
+	continue_time();
 	failed_boot_ms = INT64_MIN / 2;
 	for (int i = 0; i < STEPS; i++) {
 		if (talk)

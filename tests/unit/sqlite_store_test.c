@@ -20,6 +20,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include "queue/clock.h"
 #include "queue/engine.h"
 #include "queue/sqlite/store.h"
 #include "tests/unit/calls.h"
@@ -138,7 +139,7 @@ try_open(const char *name)
 	assert_int_equal(policy_parse("", 0, NULL, &policy, &error), 0);
 	if (engine_open(store, policy, &options, &engine, &error) == 0)
 		return 0;
-	store->driver->close(store);
+	store->driver->close(store, NULL);
 	policy_free(policy);
 	return -1;
 }
@@ -411,7 +412,7 @@ an_older_database_is_migrated(void **state)
 	int64_t version = shell(path, "PRAGMA user_version");
 	shell(path, "DROP INDEX session_last_context; ALTER TABLE session DROP COLUMN last_context;"
 		    "ALTER TABLE outcome DROP COLUMN attempts; ALTER TABLE dead_letter DROP COLUMN "
-		    "attempts; DROP TABLE newest;"
+		    "attempts; DROP TABLE newest; DROP TABLE clock;"
 		    "PRAGMA user_version = 1");
 	open_at(path);
 	assert_queued(A, "1");
@@ -421,6 +422,34 @@ an_older_database_is_migrated(void **state)
 	close_engine();
 	assert_int_equal(shell(path, "PRAGMA user_version"), version);
 	assert_int_equal(shell(path, "SELECT count(*) FROM session WHERE last_context IS NULL"), 1);
+}
+
+/* Its clock was a year ahead once: those rows are taken for the newest, and keys for new ones. */
+static void
+an_older_database_of_a_wrong_clock_is_migrated(void **state)
+{
+	(void)state;
+	int64_t year = INT64_C(365) * 86400000;
+
+	open_at(path);
+	put(A, "before"), put(B, "ahead"), done(drain(engine, B, 0));
+	close_engine();
+	shell(
+	    path,
+	    "UPDATE event SET ts = ts + 365 * 86400000 WHERE id = 2;"
+	    "UPDATE outcome SET ts = ts + 365 * 86400000;"
+	    "INSERT INTO idempotency(ts, key, request, answer) SELECT ts, 'k', 1, '' FROM outcome;"
+	    "ALTER TABLE newest DROP COLUMN steady; DROP TABLE clock;"
+	    "PRAGMA user_version = 4");
+	open_at(path);
+	const struct system_event *event = &done(enqueue(engine, A, "2"))->enqueue.results[0].event;
+	assert_in_range(event->ts_ms, clock_now().wall_ms - 10000, clock_now().wall_ms);
+	assert_in_range(stats().oldest_age_ms, 0, 10000);
+	close_engine();
+	assert_in_range(shell(path, "SELECT ahead FROM clock ORDER BY event LIMIT 1"), year - 10000,
+			year + 10000);
+	assert_int_equal(
+	    shell(path, "SELECT ts < (SELECT ts FROM outcome) - 86400000 FROM idempotency"), 1);
 }
 
 static void
@@ -764,14 +793,14 @@ row_counts_survive_a_restart(void **state)
 /* --- the sweep --- */
 
 static void
-ids_and_times_never_decrease(void **state)
+ids_and_times_continue_from_rows_that_were_removed(void **state)
 {
 	(void)state;
 	open_at(path);
 	put(A, "1"), put(B, "2");
 	done(drain(engine, A, 0)), done(drain(engine, B, 0));
 	close_engine();
-	shell(path, "UPDATE event SET ts = 4102444800000 WHERE id = 2");
+	int64_t newest = shell(path, "UPDATE event SET ts = ts + 30000 WHERE id = 2 RETURNING ts");
 	options.retention_ms = -1000;
 	open_at(path);
 	finish_chores();
@@ -780,7 +809,7 @@ ids_and_times_never_decrease(void **state)
 	reopen(); /* what knows the ids and the time now is a row of their own */
 	const struct system_event *event = &done(enqueue(engine, A, "3"))->enqueue.results[0].event;
 	assert_int_equal(event->id, 3);
-	assert_int_equal(event->ts_ms, INT64_C(4102444800000));
+	assert_int_equal(event->ts_ms, newest);
 	assert_int_equal(done(take_lease(engine, A, 0, 60000))->lease_take.lease_id, 3);
 }
 
@@ -793,10 +822,9 @@ times_continue_from_an_outcome_later_than_any_event(void **state)
 	put(A, "1");
 	done(drain(engine, A, 0));
 	close_engine();
-	shell(path, "UPDATE outcome SET ts = 4102444800000");
+	int64_t newest = shell(path, "UPDATE outcome SET ts = ts + 30000 RETURNING ts");
 	open_at(path);
-	assert_int_equal(done(enqueue(engine, A, "2"))->enqueue.results[0].event.ts_ms,
-			 INT64_C(4102444800000));
+	assert_int_equal(done(enqueue(engine, A, "2"))->enqueue.results[0].event.ts_ms, newest);
 }
 
 static void
@@ -1293,6 +1321,7 @@ main(void)
 		TEST(other_files_are_refused_unchanged),
 		TEST(a_newer_database_keeps_every_byte),
 		TEST(an_older_database_is_migrated),
+		TEST(an_older_database_of_a_wrong_clock_is_migrated),
 		TEST(a_version_that_only_the_wal_has_is_read),
 		TEST(a_truncated_database_is_corrupt),
 		TEST(a_killed_checkpoint_is_not_taken_for_truncation),
@@ -1310,7 +1339,7 @@ main(void)
 		TEST(many_sessions_survive_a_restart),
 		TEST(a_crash_keeps_what_was_answered),
 		TEST(row_counts_survive_a_restart),
-		TEST(ids_and_times_never_decrease),
+		TEST(ids_and_times_continue_from_rows_that_were_removed),
 		TEST(times_continue_from_an_outcome_later_than_any_event),
 		TEST(the_sweep_deletes_events_settled_long_ago),
 		TEST(the_sweep_keeps_at_most_the_given_number_of_rows),
