@@ -55,11 +55,15 @@ struct sweep {
 	/* ranges of events; those before range_at are removed, and of that one the ids before next
 	 */
 	struct sweep_range *ranges;
-	size_t range_count, range_cap, range_at;
-	int64_t next;
+	size_t range_count, range_cap;
 	uint64_t events;   /* in all ranges */
 	int64_t *outcomes; /* ids; those before outcome_at are removed */
-	size_t outcome_count, outcome_cap, outcome_at;
+	size_t outcome_count, outcome_cap;
+	struct sweep_position {
+		size_t range_at;
+		int64_t next;
+		size_t outcome_at;
+	} at;
 	int64_t sessions[REMOVE_ROWS_MAX]; /* of the events that this step has removed */
 	size_t removed, removed_bytes;     /* of the text of those events */
 	size_t lost;                       /* dead letters among them that went before their time */
@@ -69,9 +73,9 @@ static void
 begin_round(struct sweep *round)
 {
 	round->gathered = false;
-	round->range_count = round->range_at = round->outcome_count = round->outcome_at = 0;
+	round->range_count = round->outcome_count = 0;
 	round->events = 0;
-	round->next = 0;
+	round->at = (struct sweep_position){ 0 };
 }
 
 void
@@ -311,17 +315,17 @@ remove_events(struct sqlite_store *store)
 
 	for (size_t i = 0;
 	     rc == SQLITE_OK && i < REMOVE_ROWS_MAX && round->removed_bytes < REMOVE_BYTES_MAX &&
-	     round->range_at < round->range_count;
+	     round->at.range_at < round->range_count;
 	     i++) {
-		const struct sweep_range *range = &round->ranges[round->range_at];
+		const struct sweep_range *range = &round->ranges[round->at.range_at];
 
-		if (round->next < range->first)
-			round->next = range->first;
-		rc = remove_event(store, round->next);
+		if (round->at.next < range->first)
+			round->at.next = range->first;
+		rc = remove_event(store, round->at.next);
 		if (rc == SQLITE_OK && range->dead)
-			rc = remove_dead_letter(store, round->next, range->early);
-		if (round->next++ == range->last)
-			round->range_at++;
+			rc = remove_dead_letter(store, round->at.next, range->early);
+		if (round->at.next++ == range->last)
+			round->at.range_at++;
 	}
 	return rc;
 }
@@ -334,9 +338,9 @@ remove_outcomes(struct sqlite_store *store)
 	int rc = SQLITE_OK;
 
 	for (size_t i = 0;
-	     rc == SQLITE_OK && i < OUTCOMES_A_STEP && round->outcome_at < round->outcome_count;
+	     rc == SQLITE_OK && i < OUTCOMES_A_STEP && round->at.outcome_at < round->outcome_count;
 	     i++) {
-		sqlite3_bind_int64(remove, 1, round->outcomes[round->outcome_at++]);
+		sqlite3_bind_int64(remove, 1, round->outcomes[round->at.outcome_at++]);
 		rc = transaction_run(remove);
 	}
 	return rc;
@@ -357,7 +361,7 @@ keep_newest(struct sqlite_store *store)
 	return transaction_run(keep);
 }
 
-/* The rollback has brought the rows back; counts them again. */
+/* Counts the events again that the rollback has brought back. */
 static void
 restore_counts(struct sqlite_store *store)
 {
@@ -372,23 +376,24 @@ remove_step(struct sqlite_store *store)
 	struct sweep *round = store->sweep;
 	/* reported to nobody: a later step tries again, and ready reports a broken store */
 	struct error err;
-	size_t outcomes_before = round->outcome_at;
+	struct sweep_position before = round->at;
 
 	round->removed = round->removed_bytes = round->lost = 0;
 	int rc = transaction_begin(store);
 	if (rc == SQLITE_OK)
 		rc = keep_newest(store);
 	if (rc == SQLITE_OK)
-		rc = round->range_at < round->range_count ? remove_events(store)
-							  : remove_outcomes(store);
+		rc = round->at.range_at < round->range_count ? remove_events(store)
+							     : remove_outcomes(store);
 	if (transaction_end(store, rc, &err) < 0) {
 		restore_counts(store);
+		round->at = before; /* an outcome must not go before the events that it settled */
 		return err.code == ERROR_STORAGE_FULL && checkpoint_make_room(store);
 	}
 	store->kept = store->newest;
 	store->stats.swept += round->removed;
 	store->base.dead_letters_lost += round->lost;
-	store->stats.outcomes -= round->outcome_at - outcomes_before;
+	store->stats.outcomes -= round->at.outcome_at - before.outcome_at;
 	round->progressed = true;
 	return true;
 }
@@ -424,7 +429,7 @@ sweep_step(struct sqlite_store *store, const struct chores *chores)
 		more = !round->gathered || round->outcome_count > 0 || start_over(round);
 	} else {
 		more = remove_step(store);
-		if (round->outcome_at == round->outcome_count)
+		if (round->at.outcome_at == round->outcome_count)
 			begin_round(round);
 	}
 	if (!more) { /* the next round begins with the oldest outcome again */
