@@ -577,7 +577,7 @@ SEVQ_API enum sevq_code sevq_extend(struct sevq_client *client, const char *leas
 SEVQ_API enum sevq_code sevq_wait(struct sevq_client *client, const struct sevq_address *address,
 				  int64_t timeout_ms, struct sevq_readiness **ret);
 
-/* What the events must be that a wait waits for: as for a lease, which would then give some. */
+/* Selects the events that a wait waits for. A lease with the same selection would take some. */
 struct sevq_wait_options {
 	size_t size;
 	const char *context_key_prefix; /* NULL: all */

@@ -61,7 +61,7 @@ engine_open(struct store *store, struct policy *policy, const struct engine_opti
 	return 0;
 }
 
-/* What time it is, to be stored. */
+/* The time for the store to keep. */
 static struct store_time
 time_to_keep(const struct queue_state *state)
 {

@@ -136,7 +136,7 @@ void engine_set_policy(struct engine *engine, struct policy *policy);
  */
 void engine_stats(struct engine *engine, struct engine_stats *ret);
 
-/* What the store says about itself between turns: struct store (queue/store.h). */
+/* The store, whose fields say how it is between turns (struct store in queue/store.h). */
 const struct store *engine_store(const struct engine *engine);
 
 /*

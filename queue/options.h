@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What happens to an enqueue when its session is full. */
+/* The answer to an enqueue when its session is full. */
 enum overflow { OVERFLOW_REJECT, OVERFLOW_DROP_OLDEST };
 
 struct engine_options {

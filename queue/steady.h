@@ -33,7 +33,7 @@ struct steady {
 void steady_begin(struct steady *steady, const struct clock *now);
 void steady_clear(struct steady *steady);
 
-/* What a store knows about time. */
+/* The times that a store has kept. */
 struct steady_stored {
 	const struct clock_marks *marks; /* of its rows; copied */
 	int64_t stamp_ms;                /* of the newest row */

@@ -75,7 +75,7 @@ struct store_context {
 	struct str context_key;
 };
 
-/* What one transaction writes, all or nothing. Events are in ascending id order. */
+/* The rows of one transaction, written all or none. Events are in ascending id order. */
 struct store_batch {
 	struct store_event *events;
 	size_t event_count, event_cap;
@@ -117,7 +117,7 @@ typedef void load_ended(void *arg, const struct error *err);
 /* A chore has ended. more: another may follow at once. err: NULL, or ERROR_STORAGE_UNKNOWN. */
 typedef void chores_done(void *arg, bool more, const struct error *err);
 
-/* What the queue can look up before it plans an op. */
+/* The things that an op can have looked up before it is planned. */
 enum lookup_kind {
 	LOOKUP_NONE,     /* nothing: this index of the op has no lookup, a later one may */
 	LOOKUP_EVENT,    /* the event with this id */
@@ -210,7 +210,7 @@ struct store_stats {
 	uint64_t dead_letters_lost;
 };
 
-/* What keeps a store from taking events. */
+/* The limit that keeps a store from taking events. */
 enum store_limit {
 	STORE_LIMIT_NONE,
 	STORE_LIMIT_MAX_BYTES, /* --db-max-bytes */
@@ -240,7 +240,7 @@ struct store {
 	uint64_t dead_letters_lost; /* as in struct store_stats */
 };
 
-/* What chores may remove. An event is removed whole: its row and every outcome that names it. */
+/* The rows that chores may remove. An event goes whole: its row and every outcome that names it. */
 struct chores {
 	int64_t settled_before_ms; /* settled events, by the proven time of their outcome; */
 	size_t settled_rows_max;   /* or the oldest of them, while there are more */

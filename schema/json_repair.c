@@ -51,7 +51,7 @@ read_escape(const char *p, const char *end, struct str *ret)
 	return ret->len;
 }
 
-/* What stands at p up to the next piece, and what stands for it. Returns its length. */
+/* Reads one piece at p: returns its length, and its replacement in *ret. */
 static size_t
 read_piece(const char *p, const char *end, struct str *ret)
 {

@@ -12,7 +12,7 @@
 #include "queue/policy/policy.h"
 #include "server/options.h"
 
-/* What a policy was read from. All zero: from nothing. */
+/* The files that a policy was read from. All zero: none. */
 struct policy_source {
 	const char *config; /* one of the files */
 	char **files;       /* absolute paths, in the order they were read, .env files among them */

@@ -26,7 +26,7 @@ bool sevq_backoff_may_help(const struct sevq_client *client);
  */
 int64_t sevq_backoff_fail(struct sevq_backoff *backoff, const struct sevq_client *client);
 
-/* It has worked. */
+/* Forgets the failures, after a success. */
 void sevq_backoff_reset(struct sevq_backoff *backoff);
 
 /* first_ms doubled for each failure after the first, up to max_ms. count is at least 1. */

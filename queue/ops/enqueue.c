@@ -329,7 +329,10 @@ enqueue_repeated(struct plan *plan, struct op *op, struct str answer, const stru
 	return 0;
 }
 
-/* What is kept of the results. They need not have been read yet: the plan knows it. */
+/*
+ * The numbers of the results that an idempotency key keeps. The plan knows them before the events
+ * are read.
+ */
 static int64_t *
 kept_numbers(struct arena *arena, const struct enqueue_result *results, size_t count)
 {
@@ -389,7 +392,7 @@ by_id(const void *a, const void *b)
 	return id_compare(&((const struct settled *)a)->id, &((const struct settled *)b)->id);
 }
 
-/* What the records settle from the outcome `first` on, in ascending id order. */
+/* The events that the records settle from the outcome `first` on, in ascending id order. */
 static struct settled *
 list_settled(const struct store_batch *records, size_t first, struct arena *arena, size_t *count)
 {

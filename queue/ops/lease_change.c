@@ -117,7 +117,10 @@ ends_hold(const struct store_outcome *outcome)
 	       outcome->kind == OUTCOME_RETURNED || outcome->kind == OUTCOME_LAPSED;
 }
 
-/* What took the event out of this lease: the log says it, or else an earlier op of this batch. */
+/*
+ * Returns the outcome that took the event out of this lease: the log's, or an earlier op's of this
+ * batch.
+ */
 static enum outcome_kind
 left_by(const struct plan *plan, const struct lease_change_op *call, const int64_t *held)
 {

@@ -29,7 +29,7 @@ struct heartbeats {
 void heartbeats_compile(const cJSON *agents, const cJSON *roster, struct arena *arena,
 			struct heartbeats *ret);
 
-/* What a key with the suffix ":heartbeat" is to its agent. */
+/* How an agent uses a key with the suffix ":heartbeat". */
 enum heartbeat_key {
 	HEARTBEAT_NONE,     /* it has no such suffix, or nothing before it */
 	HEARTBEAT_SHARED,   /* the agent's heartbeats have no sessions of their own */

@@ -88,7 +88,7 @@ has_prefix(const struct hook_gates *gates, struct str folded)
 	return gates->prefixes.count == 0;
 }
 
-/* It is for OpenClaw's agent runs only, but must be one that the prefixes allow. */
+/* The default key serves only OpenClaw's agent runs, but the prefixes must allow it. */
 static int
 check_default_key(const cJSON *hooks, struct arena *arena, const struct hook_gates *gates,
 		  struct error *err)

@@ -27,7 +27,7 @@ void policy_free(struct policy *policy);
 /* agents.defaults.userTimezone as written, NULL when absent or not a string (ROUTING section 8). */
 struct str policy_timezone(const struct policy *policy);
 
-/* What `hooks` lets the senders of webhooks ask for. */
+/* The limits that `hooks` sets to webhooks. */
 const struct hook_gates *policy_hook_gates(const struct policy *policy);
 
 #endif

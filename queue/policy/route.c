@@ -23,7 +23,7 @@ struct pass {
 	struct session_key parsed; /* key, normalised and parsed */
 };
 
-/* What a step found. */
+/* The result of a step. */
 struct finding {
 	bool moves; /* to the main session */
 	struct str why;

@@ -20,7 +20,7 @@
 #include "queue/sqlite/wal.h"
 #include "queue/sqlite/wal_index.h"
 
-/* What stands behind the underlying VFS's own part of an open file. */
+/* Our part of an open file, behind that of the underlying VFS. */
 union ours {
 	struct wal wal;
 	struct wal_index index;

@@ -15,7 +15,7 @@
 /* Refusals below HOOKS_PATH are {"ok":false,"error":"..."}, whoever refuses. */
 extern const struct webhook hooks_webhook;
 
-/* What a webhook of OpenClaw's is that is not served here; NULL for a path of anything else. */
+/* Explains a webhook of OpenClaw's that is not served here; NULL for any other path. */
 const char *hooks_explain(struct str path);
 
 #endif

@@ -13,7 +13,7 @@
 
 #include "server/file.h"
 
-/* What OpenClaw takes. */
+/* The files that OpenClaw reads. */
 static const struct {
 	bool regular, one_name;
 	size_t bytes_max;

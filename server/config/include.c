@@ -190,7 +190,7 @@ is_blank(struct str text)
 
 /* --- a value --- */
 
-/* What sevq reads of a config. */
+/* Whether sevq reads this member of a config. */
 static bool
 is_needed(struct str name)
 {

@@ -87,7 +87,7 @@ digit(struct chunked *c, unsigned char byte)
 	return SIZE_MORE;
 }
 
-/* What may follow a size, an extension's name or its value. */
+/* The next state, where a size, an extension's name or its value may end; -1: it may not. */
 static int
 extension_end(unsigned char byte)
 {

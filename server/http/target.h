@@ -20,7 +20,7 @@
 int target_split(struct str target, struct str *authority, struct str *path, struct str *query,
 		 struct error *err);
 
-/* What is behind "http://authority", if that is there: for targets that may be wrong. */
+/* Skips "http://authority" if the target begins so; the target may be malformed. */
 struct str target_behind_authority(struct str target);
 
 /*

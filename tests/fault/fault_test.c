@@ -233,16 +233,16 @@ close_shell(void)
 /* --- the model --- */
 
 static bool
-chosen(const struct step *step, const char *context_key, const char *text, int is_lent,
+chosen(const struct step *step, const char *context_key, const char *text, int is_leased,
        int newest_lease, size_t already)
 {
 	switch (step->what) {
 	case REPLACE:
 		return context_key != NULL && strcmp(context_key, step->context_key) == 0;
 	case DRAIN:
-		return already < step->limit && is_lent == 0;
+		return already < step->limit && is_leased == 0;
 	case ACK:
-		return is_lent > 0 && is_lent == newest_lease;
+		return is_leased > 0 && is_leased == newest_lease;
 	case CONSUME:
 	case WITHDRAW:
 		return strcmp(text, step->text) == 0;
@@ -848,7 +848,7 @@ drain_on_a_full_disk(void)
 	assert_int_equal(taken->drain.taken.count, 1);
 }
 
-/* What the WAL holds is copied to the database and the WAL cut before the reserve is used. */
+/* The WAL is checkpointed and cut before the reserve is used. */
 static void
 drains_on_a_full_disk_cut_the_wal(void **state)
 {

@@ -9,7 +9,7 @@
 #include "schema/json.h"
 #include "schema/json_repair.h"
 
-/* What is refused only because it cannot be stored. */
+/* Errors of texts that are valid JSON but cannot be stored. */
 static const char *const repairable[] = { "invalid UTF-8", "\\u0000", "half of a surrogate pair" };
 
 static void

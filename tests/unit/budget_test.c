@@ -104,7 +104,7 @@ a_turn_takes_so_many_small_calls(void **state)
 	}
 }
 
-/* What a drain takes is known when it is planned; what it took in vain must be given back. */
+/* A drain charges the budget when it is planned; an op that the budget defers takes nothing. */
 static void
 drains_that_turn_out_large_are_spread_over_turns(void **state)
 {

@@ -405,7 +405,7 @@ read_clocks(void)
 		c->ahead = m.now_ms - c->steady;
 }
 
-/* A clean end stores the time. */
+/* Stores the time as a clean end does. */
 static void
 store_time(void)
 {
@@ -414,7 +414,7 @@ store_time(void)
 		m.stored = m.clock;
 }
 
-/* What a commit stores about time. */
+/* Stores the time as a commit does. */
 static void
 commit_time(void)
 {

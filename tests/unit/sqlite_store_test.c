@@ -937,7 +937,7 @@ many_outcomes_are_swept_in_rounds(void **state)
 	assert_queued(A, "pending");
 }
 
-/* It does not count towards the session's row either, which is deleted with the last event. */
+/* A step that failed leaves the count of the session's row too, which goes with its last event. */
 static void
 a_failed_step_of_the_sweep_changes_no_count(void **state)
 {
