@@ -213,22 +213,57 @@ shown_text(struct arena *arena, const struct prompt_event *event)
 }
 
 /*
- * Writes the text behind the time. Every further line gets the prefix as well, so that a line break
- * in an event cannot fake a line of another speaker.
+ * The bytes of the line break that s begins with; 0: none. These are the mandatory breaks of UAX
+ * 14: whatever shows the prompt may begin a new line at any of them. A CR LF breaks at its LF.
+ */
+static size_t
+break_bytes(struct str s)
+{
+	static const struct str breaks[] = {
+		STR_INIT("\n"),       STR_INIT("\v"),     STR_INIT("\f"),     STR_INIT("\r"),
+		STR_INIT("\xc2\x85"), STR_INIT("\u2028"), STR_INIT("\u2029"),
+	};
+
+	if (str_starts(s, STR("\r\n")))
+		return 0;
+	for (size_t i = 0; i < COUNT(breaks); i++)
+		if (str_starts(s, breaks[i]))
+			return breaks[i].len;
+	return 0;
+}
+
+/* How many bytes stand before the first that may begin a line break. */
+static size_t
+bytes_before_break(struct str s)
+{
+	static const bool begins_break[256] = { ['\n'] = true, ['\v'] = true, ['\f'] = true,
+						['\r'] = true, [0xc2] = true, [0xe2] = true };
+	size_t n = 0;
+
+	while (n < s.len && !begins_break[(unsigned char)s.s[n]])
+		n++;
+	return n;
+}
+
+/*
+ * Writes the text behind the time. Every line break becomes a LF, and every further line gets the
+ * prefix as well, so that a line break in an event cannot fake a line of another speaker.
  */
 static void
 write_lines(struct buf *out, struct str text)
 {
-	const char *lf;
+	while (text.len > 0) {
+		size_t plain = bytes_before_break(text), len;
 
-	while ((lf = memchr(text.s, '\n', text.len)) != NULL) {
-		size_t len = (size_t)(lf + 1 - text.s);
-
-		buf_add(out, text.s, len);
-		buf_adds(out, "System: ");
+		buf_add(out, text.s, plain);
+		text = behind(text, plain);
+		len = break_bytes(text);
+		if (len > 0)
+			buf_adds(out, "\nSystem: ");
+		else if (text.len > 0)
+			buf_add(out, text.s, len = 1);
 		text = behind(text, len);
 	}
-	buf_add(out, text.s, text.len);
 }
 
 /*

@@ -196,6 +196,66 @@ every_line_has_a_prefix(void **state)
 			  "System: [1970-01-01T00:00:00Z] d");
 }
 
+/* What a piece of a text becomes. */
+static const struct {
+	const char *in, *out;
+} pieces[] = {
+	{ "a", "a" },
+	{ "\n", "\nSystem: " },
+	{ "\r\n", "\r\nSystem: " },
+	{ "\v", "\nSystem: " },
+	{ "\f", "\nSystem: " },
+	{ "\xc2\x85", "\nSystem: " },
+	{ "\u2028", "\nSystem: " },
+	{ "\u2029", "\nSystem: " },
+	{ "\r", "\nSystem: " }, /* but not before a LF */
+};
+
+#define BARE_CR (COUNT(pieces) - 1)
+
+/* Whatever program shows the block, and whichever line breaks it knows, no line lacks a prefix. */
+static void
+every_line_break_of_unicode_gets_a_prefix(void **state)
+{
+	const size_t all = COUNT(pieces);
+
+	(void)state;
+	for (size_t i = 0; i < all * all * all; i++) {
+		const size_t chosen[] = { i % all, i / all % all, i / all / all, 0 };
+		struct buf text = { 0 }, want = { 0 };
+
+		buf_adds(&text, "x");
+		buf_adds(&want, STAMP "x");
+		for (size_t k = 0; k < COUNT(chosen); k++) {
+			bool stays = chosen[k] == BARE_CR && pieces[chosen[k + 1]].in[0] == '\n';
+
+			buf_adds(&text, pieces[chosen[k]].in);
+			buf_adds(&want, stays ? "\r" : pieces[chosen[k]].out);
+		}
+		buf_add(&text, "", 1);
+		buf_add(&want, "", 1);
+		assert_text_says(text.data, want.data);
+		buf_clear(&text);
+		buf_clear(&want);
+	}
+}
+
+static void
+what_resembles_a_line_break_stays(void **state)
+{
+	static const char *const others[] = {
+		"a\xc2\x84z", "a\xc2\x86z", "a\u00a0z", "a\u00e2z", "a\u2000z",
+		"a\u2027z",   "a\u202az",   "a\x1cz",   "a\x1ez",   "a\tz",
+	};
+	char want[64];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(others); i++) {
+		snprintf(want, sizeof(want), STAMP "%s", others[i]);
+		assert_text_says(others[i], want);
+	}
+}
+
 static void
 without_lines_there_is_no_block(void **state)
 {
@@ -294,6 +354,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(a_notice_of_a_new_session_is_unchanged),
 		cmocka_unit_test(the_last_input_of_a_node_is_left_out),
 		cmocka_unit_test(every_line_has_a_prefix),
+		cmocka_unit_test(every_line_break_of_unicode_gets_a_prefix),
+		cmocka_unit_test(what_resembles_a_line_break_stays),
 		cmocka_unit_test(without_lines_there_is_no_block),
 		cmocka_unit_test(every_vector_holds),
 	};
