@@ -170,16 +170,16 @@ queue_deliverable(const struct queue *queue)
 
 /* --- finding an entry --- */
 
-/* Index of the first entry with an id of at least id. */
+/* Index of the first entry with an id above `after`. */
 static size_t
-lower_bound(const struct queue *queue, int64_t id)
+first_behind(const struct queue *queue, int64_t after)
 {
 	size_t low = queue->head, high = queue->tail;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (queue->entries[mid].id < id)
+		if (queue->entries[mid].id <= after)
 			low = mid + 1;
 		else
 			high = mid;
@@ -198,7 +198,7 @@ live_from(const struct queue *queue, size_t i)
 struct entry *
 queue_first(const struct queue *queue, int64_t after)
 {
-	return live_from(queue, after > 0 ? lower_bound(queue, after + 1) : queue->head);
+	return live_from(queue, after > 0 ? first_behind(queue, after) : queue->head);
 }
 
 struct entry *
@@ -219,7 +219,7 @@ queue_newest(const struct queue *queue)
 struct entry *
 queue_entry(const struct queue *queue, int64_t id)
 {
-	size_t i = lower_bound(queue, id);
+	size_t i = first_behind(queue, id - 1); /* ids are above 0 */
 
 	if (i == queue->tail || queue->entries[i].id != id || is_gone(&queue->entries[i]))
 		return NULL;
@@ -229,5 +229,5 @@ queue_entry(const struct queue *queue, int64_t id)
 struct entry *
 queue_entry_even_gone(const struct queue *queue, int64_t id)
 {
-	return &queue->entries[lower_bound(queue, id)];
+	return &queue->entries[first_behind(queue, id - 1)];
 }

@@ -76,7 +76,11 @@ void queue_free(struct queue *queue);
 static inline void
 queue_prefetch(const struct queue *queue)
 {
-	const struct entry *end = queue->entries + queue->tail;
+	const struct entry *end;
+
+	if (queue->entries == NULL)
+		return;
+	end = queue->entries + queue->tail;
 	__builtin_prefetch(end - (queue->tail > 0), 1);
 	__builtin_prefetch(end, 1);
 }
