@@ -98,7 +98,8 @@ static const struct option_row rows[] = {
 	{ "max-target-bytes", NUMBER, AT(max_target_bytes), "BYTES", 8192, 128, 1 << 20,
 	  "size of a request target; over it 414" },
 	{ "max-connections", NUMBER, AT(max_connections), "N", 10000, 1, 1000000,
-	  "connections in all; over it the one that is idle longest is closed, else 429" },
+	  "connections in all; over it the one is closed that has waited longest for a request or "
+	  "the rest of its headers, else 429" },
 	{ "max-connections-per-address", NUMBER, AT(max_connections_per_address), "N", 5000,
 	  1, 1000000,
 	  "connections from one address (IPv6: one /64); over it 429" },

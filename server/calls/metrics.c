@@ -92,6 +92,7 @@ static const struct row rows[] = {
 	{ "http", "refusedLimit", "sevq_http_refused_limit_total", true, HTTP(refused_limit), "Connections refused at --max-connections." },
 	{ "http", "refusedAddress", "sevq_http_refused_address_total", true, HTTP(refused_address), "Connections refused at --max-connections-per-address." },
 	{ "http", "evictedIdle", "sevq_http_evicted_idle_total", true, HTTP(evicted_idle), "Idle connections closed to make room." },
+	{ "http", "evictedHalfOpen", "sevq_http_evicted_half_open_total", true, HTTP(evicted_half_open), "Connections closed to make room before the headers of a request were complete." },
 	{ "http", "acceptPauses", "sevq_http_accept_pauses_total", true, HTTP(accept_pauses), "Times that descriptors ran out." },
 	{ "http", "hangUps", "sevq_http_hang_ups_total", true, HTTP(hang_ups), "Connections that broke off." },
 	{ "http", "requests", "sevq_http_requests_total", true, HTTP(requests), "Requests begun." },

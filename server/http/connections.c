@@ -13,6 +13,7 @@
 #include "server/http/connection.h"
 #include "server/http/exchange.h"
 
+#define HALF_OPEN_MS 200        /* that a head may take before its connection may make room */
 #define REFUSED_CONNECTIONS 128 /* that may exceed the limit in order to be told so */
 
 static struct connection *
@@ -22,16 +23,50 @@ connection_of(struct deadline *deadline)
 					     offsetof(struct connection, deadline));
 }
 
-/* Closes the connection that has been idle longest, if any is. */
-static void
-evict_idle(struct http *http)
-{
-	struct deadline *idle = TAILQ_FIRST(&http->deadlines.queues[DEADLINE_IDLE]);
+/* --- making room --- */
 
-	if (idle == NULL)
-		return;
-	http->stats.evicted_idle++;
-	connection_close(connection_of(idle));
+/* How long the connection has waited for its client. */
+static int64_t
+waited_ms(const struct connection *c)
+{
+	const struct deadline *deadline = &c->deadline;
+
+	return clock_coarse_ms() -
+	       (deadline->at_ms - c->http->deadlines.duration_ms[deadline->kind]);
+}
+
+/* Of the connections that wait for this, the one that has waited longest; NULL: none has waited. */
+static struct connection *
+longest_waiting(const struct http *http, enum deadline_kind kind)
+{
+	struct deadline *first = TAILQ_FIRST(&http->deadlines.queues[kind]);
+	struct connection *c = first != NULL ? connection_of(first) : NULL;
+
+	if (c != NULL && c->resumable)
+		return NULL; /* what it waited for has arrived */
+	return c;
+}
+
+/*
+ * Closes the connection that has waited longest for its client: for the next request, or for the
+ * rest of a head, of which there may be nothing yet. A head has HALF_OPEN_MS first, because a
+ * client whose request is on its way looks like one that never sends.
+ */
+static void
+evict(struct http *http)
+{
+	struct connection *idle = longest_waiting(http, DEADLINE_IDLE),
+			  *half_open = longest_waiting(http, DEADLINE_HEADERS);
+
+	if (half_open != NULL && waited_ms(half_open) < HALF_OPEN_MS)
+		half_open = NULL;
+	if (half_open != NULL && (idle == NULL || waited_ms(half_open) > waited_ms(idle))) {
+		http->stats.evicted_half_open++;
+		connection_close(half_open);
+	} else if (idle != NULL) {
+		http->stats.evicted_idle++;
+		connection_close(idle);
+	}
 }
 
 /* --- accepting --- */
@@ -47,7 +82,7 @@ check_room(struct connection *c, struct error *err)
 		return error_set(err, ERROR_QUEUE_FULL, "too many connections from this address");
 	}
 	if (http->stats.connections > http->limits.connections_max)
-		evict_idle(http);
+		evict(http);
 	if (http->stats.connections > http->limits.connections_max) {
 		http->stats.refused_limit++;
 		return error_set(err, ERROR_QUEUE_FULL, "too many connections");
@@ -86,7 +121,7 @@ on_accept_failed(void *arg)
 	struct http *http = arg;
 
 	http->stats.accept_pauses++;
-	evict_idle(http);
+	evict(http);
 }
 
 void

@@ -41,7 +41,8 @@ struct http_limits {
 /* All uint64_t, since start; connections and buffered_bytes are as of now. */
 struct http_stats {
 	uint64_t connections, buffered_bytes;
-	uint64_t accepted, refused_limit, refused_address, evicted_idle, accept_pauses, hang_ups;
+	uint64_t accepted, refused_limit, refused_address, evicted_idle, evicted_half_open;
+	uint64_t accept_pauses, hang_ups;
 	uint64_t requests, bytes_in, bytes_out;
 	uint64_t late_headers, late_body, late_readers, idle_closed;
 	uint64_t tokens_throttled;

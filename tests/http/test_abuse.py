@@ -7,7 +7,7 @@ import time
 import pytest
 
 from policies import MAIN
-from sevqd import Raw, ok, problem, request, wait_until
+from sevqd import Raw, Stream, ok, problem, request, wait_until
 
 BODY = b'{"text":"x","sessionKey":"main","allowDuplicate":true}'
 
@@ -264,18 +264,85 @@ def test_at_the_cap_the_longest_idle_connection_makes_room(start):
     assert held[4].answer().status == 200
 
 
-def test_at_the_cap_busy_connections_stay_and_the_newcomer_is_refused(start):
+HALF_OPEN = [b"", b"\r\n", b"GET /li", request("GET", "/livez")[:-2], request("GET", "/livez") + b"GET"]
+
+
+@pytest.mark.parametrize("sent", HALF_OPEN)
+def test_at_the_cap_connections_without_a_whole_head_make_room(start, sent):
+    """The oldest first; none of them keeps the newcomers out."""
     server = start("--max-connections", 5)
-    held = []
-    for _ in range(5):
-        raw = server.raw()
-        raw.send(b"GET /livez HTTP/1.1\r\n")
-        held.append(raw)
-    wait_until(lambda: not Raw(server.port).is_quiet(0.02), "the cap to be reached")
-    assert server.raw().answer().status == 429
+    held = [server.raw() for _ in range(5)]
     for raw in held:
-        raw.send(b"Host: 127.0.0.1\r\n\r\n")
-        assert raw.answer().status == 200
+        raw.send(sent)
+        if sent.startswith(request("GET", "/livez")):
+            assert raw.answer().status == 200
+    served = []
+
+    def newcomer_is_served():
+        raw = server.raw()
+        raw.send(request("GET", "/livez"))
+        answer = raw.answer()
+        if answer.status == 200:
+            served.append(raw)
+        return answer.status == 200
+
+    wait_until(newcomer_is_served, "room for a newcomer")
+    assert held[0].closed() and all(raw.is_quiet(0.01) for raw in held[1:])
+    for raw in held[1:]:
+        wait_until(newcomer_is_served, "room for the next")
+        assert raw.closed()
+    assert all(raw.is_quiet(0.01) for raw in served)
+    http = server.client().stats()["http"]  # this client needs room, too
+    assert (http["evictedHalfOpen"], http["evictedIdle"]) == (5, 1)
+
+
+def pass_time(seconds):
+    end = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end)
+
+
+def test_at_the_cap_who_has_waited_longest_makes_room(start):
+    """Whether for its next request or for its first."""
+    server = start("--max-connections", 4)
+    held, newcomers = [], []
+    for n in range(4):
+        held.append(server.raw())
+        if n % 2 == 0:
+            held[-1].send(request("GET", "/livez"))
+            assert held[-1].answer().status == 200
+        pass_time(0.02)
+    pass_time(0.3)  # longer than a head has for itself
+    for n in range(4):
+        newcomers.append(server.client())
+        assert newcomers[-1].call("GET", "/livez").status == 200
+        assert held[n].closed() and all(raw.is_quiet(0.01) for raw in held[n + 1:])
+
+
+def test_who_comes_at_once_with_a_request_is_served_or_refused_and_not_cut_off(start):
+    """All of them are accepted before any is read."""
+    server = start("--max-connections", 5)
+    with server.held_still():
+        raws = [server.raw() for _ in range(8)]
+        for raw in raws:
+            raw.send(request("GET", "/livez"))
+    assert sorted(raw.answer().status for raw in raws) == [200] * 5 + [429] * 3
+
+
+def test_at_the_cap_busy_connections_stay_and_the_newcomer_is_refused(start):
+    server = start("--max-connections", 5, "--linger-timeout-ms", 100)
+    post = request("POST", "/v1/events", server.token, BODY)
+    posting = [server.raw() for _ in range(3)]
+    for raw in posting:
+        raw.send(post[:-1])
+    waiting, stream = server.raw(), Stream(server)
+    waiting.send(request("GET", "/v1/wait?sessionKey=agent:waiting:main", server.token))
+    wait_until(lambda: not Raw(server.port).is_quiet(0.02), "the cap to be reached")
+    for _ in range(5):
+        assert server.raw().answer().status == 429
+    for raw in posting:
+        raw.send(post[-1:])
+        assert raw.answer().status in (200, 201)
+    assert waiting.is_quiet() and stream.wake()
 
 
 def test_with_64_descriptors_the_server_neither_spins_nor_dies(make):
@@ -294,16 +361,16 @@ def test_with_64_descriptors_the_server_neither_spins_nor_dies(make):
 
 def test_connections_beyond_the_descriptors_are_answered_or_refused_with_retry(make):
     server = make(descriptors=64).start()
-    busy = [server.raw() for _ in range(20)]
+    busy, post = [server.raw() for _ in range(20)], request("POST", "/v1/events", server.token, BODY)
     for raw in busy:
-        raw.send(request("GET", "/livez")[:-2])
+        raw.send(post[:-1])
     more = [server.raw() for _ in range(80)]
     for raw in (*busy, *more):
         try:
-            raw.send(b"\r\n" if raw in busy else request("GET", "/livez"))
+            raw.send(post[-1:] if raw in busy else request("GET", "/livez"))
         except OSError:
             pass  # closed to free a descriptor
-    assert {raw.answer().status for raw in busy} == {200}
+    assert {raw.answer().status for raw in busy} == {201}
     statuses = [answer and answer.status for answer in (raw.answer() for raw in more)]
     assert set(statuses) <= {200, 429, None}
     for raw in (*busy, *more):
