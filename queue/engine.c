@@ -14,6 +14,7 @@
 #include "queue/batch.h"
 #include "queue/clock.h"
 #include "queue/load.h"
+#include "queue/strand.h"
 
 struct engine {
 	struct store *store; /* NULL until engine_open succeeds */
@@ -24,6 +25,7 @@ struct engine {
 	bool loading;
 	struct chores chores; /* of the step under way; the store borrows it */
 	bool chore_under_way, more_chores;
+	bool judged_last;          /* the last chore judged queues, so the store's is next */
 	int64_t kept_steady_ms;    /* when the time was stored last */
 	struct engine_stats stats; /* as last read while the engine was not busy */
 };
@@ -39,6 +41,7 @@ on_loaded(void *arg, const struct error *err)
 	engine->kept_steady_ms = engine->state.steady.steady_ms;
 	if (err != NULL)
 		engine->state.stopped = *err;
+	strand_begin(&engine->state);
 }
 
 int
@@ -134,6 +137,7 @@ adopt_policy(struct engine *engine)
 	engine->state.policy = engine->next_policy;
 	engine->next_policy = NULL;
 	route_cache_clear(&engine->state.route_cache);
+	strand_begin(&engine->state);
 	state_wake_waiters(&engine->state, STR_NULL);
 }
 
@@ -176,11 +180,17 @@ engine_idle(const struct engine *engine)
 	return engine->state.submitted.count == 0 && !engine_is_busy(engine);
 }
 
+static bool
+has_more_chores(const struct engine *engine)
+{
+	return engine->more_chores || engine->state.catalog.unjudged > 0;
+}
+
 bool
 engine_has_work(const struct engine *engine)
 {
 	return !engine_is_busy(engine) && engine->state.stopped.code == ERROR_NONE &&
-	       (engine->state.submitted.count > 0 || engine->more_chores);
+	       (engine->state.submitted.count > 0 || has_more_chores(engine));
 }
 
 void
@@ -218,13 +228,11 @@ on_chores_done(void *arg, bool more, const struct error *err)
 		engine->state.stopped = *err;
 }
 
-bool
-engine_chores(struct engine *engine)
+static void
+run_store_chore(struct engine *engine)
 {
 	struct queue_state *state = &engine->state;
 
-	if (engine_is_busy(engine) || state->stopped.code != ERROR_NONE)
-		return false;
 	state_read_clocks(state);
 	int64_t now_ms = steady_proven_ms(&state->steady);
 	engine->chores = (struct chores){
@@ -239,7 +247,22 @@ engine_chores(struct engine *engine)
 		engine->kept_steady_ms = state->steady.steady_ms;
 	engine->chore_under_way = true;
 	engine->store->driver->chores(engine->store, &engine->chores, on_chores_done, engine);
-	return !engine->chore_under_way && engine->more_chores;
+}
+
+/* Judging queues and the store's chores alternate, so that no turn does both. */
+bool
+engine_chores(struct engine *engine)
+{
+	struct queue_state *state = &engine->state;
+
+	if (engine_is_busy(engine) || state->stopped.code != ERROR_NONE)
+		return false;
+	engine->judged_last = state->catalog.unjudged > 0 && !engine->judged_last;
+	if (engine->judged_last)
+		strand_judge_some(state);
+	else
+		run_store_chore(engine);
+	return !engine->chore_under_way && (engine->judged_last || has_more_chores(engine));
 }
 
 /* --- waiting --- */
@@ -365,6 +388,9 @@ engine_stats(struct engine *engine, struct engine_stats *ret)
 	ret->sessions = state->catalog.sessions;
 	ret->leases = state->catalog.leases.by_id.count;
 	ret->waiters = state->waiting.count;
+	ret->stranded_sessions = state->catalog.stranded_sessions;
+	ret->stranded_events = state->catalog.stranded_events;
+	ret->unjudged = state->catalog.unjudged;
 	count_queues(state, ret);
 	ret->catalog_bytes = catalog_bytes(&state->catalog);
 	ret->recent_bytes = recent_bytes(&state->recent);

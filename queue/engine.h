@@ -111,9 +111,9 @@ bool engine_has_work(const struct engine *engine);
 void engine_set_answer_budget(struct engine *engine, size_t text_bytes, bool first_may_exceed);
 
 /*
- * Starts one small step of housekeeping (checkpoint, sweep), unless the engine is busy. True: the
- * step has ended and there is more to do: call this again next turn. If the step ends later,
- * engine_has_work says whether there is more.
+ * Starts one small step of housekeeping (checkpoint, sweep, judging which queues are stranded),
+ * unless the engine is busy. True: the step has ended and there is more to do: call this again next
+ * turn. If the step ends later, engine_has_work says whether there is more.
  */
 bool engine_chores(struct engine *engine);
 
@@ -126,7 +126,7 @@ int engine_route(const struct engine *engine, const struct address *address, str
 
 /*
  * Puts another policy in force for ops not yet carried out; the old one is freed. Queued events
- * stay where they are.
+ * stay where they are; chores then judge which queues are stranded (strand.h).
  */
 void engine_set_policy(struct engine *engine, struct policy *policy);
 

@@ -28,6 +28,7 @@ struct queue_state {
 	struct policy *policy;          /* in force; owned */
 	struct route_cache route_cache; /* under that policy */
 	struct catalog catalog;
+	size_t strand_at; /* how far strand.c has walked over the index of queues */
 	struct timers timers;
 	struct waiting waiting; /* ops that wait to be woken */
 	struct recent recent;   /* events of written commits only */

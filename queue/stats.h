@@ -30,6 +30,8 @@ struct engine_stats {
 	uint64_t recent_hits, recent_misses;
 	/* The present state, from here on; engine_stats copies the counters above apart. */
 	size_t pending, sessions, leased_now, delayed_now, leases, waiters; /* now */
+	/* stranded queues and their events; queues that the policy in force has not judged yet */
+	size_t stranded_sessions, stranded_events, unjudged;
 	/* of the pending event that has waited longest; 0 when there are none */
 	int64_t oldest_ts_ms, oldest_age_ms;
 	/* memory of the catalog */

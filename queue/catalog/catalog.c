@@ -15,7 +15,10 @@ catalog_init(struct catalog *catalog)
 static size_t
 key_bytes(const struct queue *queue)
 {
-	return sizeof(*queue) + queue->session.key.len;
+	const struct strand *strand = queue->strand;
+
+	return sizeof(*queue) + queue->session.key.len +
+	       (strand != NULL ? sizeof(*strand) + strand->to.len : 0);
 }
 
 static void
@@ -84,6 +87,7 @@ catalog_find_or_add_hashed(struct catalog *catalog, struct str queue_key, uint64
 	if (queue != NULL)
 		return queue;
 	queue = queue_new(queue_key, hash);
+	queue->judged = catalog->generation;
 	catalog->key_bytes += key_bytes(queue);
 	table_add(&catalog->index, hash, queue);
 	catalog_touch(catalog, queue);
@@ -120,6 +124,49 @@ catalog_load_kept_last(struct catalog *catalog, struct queue *queue, uint32_t ta
 	queue->last_kept = true;
 }
 
+/* --- stranded queues --- */
+
+void
+catalog_begin_generation(struct catalog *catalog)
+{
+	catalog->generation++;
+	catalog->unjudged = catalog->index.count;
+}
+
+static struct strand *
+copy_strand(const struct strand *strand)
+{
+	struct strand *copy = mem_alloc(sizeof(*copy) + strand->to.len);
+
+	*copy = *strand;
+	if (strand->to.s != NULL)
+		copy->to.s = memcpy(copy + 1, strand->to.s, strand->to.len);
+	return copy;
+}
+
+/* Counts the queue, with all its events, among the stranded ones, or (by -1) no longer. */
+static void
+count_stranded(struct catalog *catalog, const struct queue *queue, int by)
+{
+	if (queue->strand == NULL)
+		return;
+	catalog->stranded_sessions += (size_t)(queue->depth > 0 ? by : 0);
+	catalog->stranded_events += (size_t)by * queue->depth;
+}
+
+void
+catalog_judge(struct catalog *catalog, struct queue *queue, const struct strand *strand)
+{
+	catalog->unjudged -= queue->judged != catalog->generation;
+	queue->judged = catalog->generation;
+	count_stranded(catalog, queue, -1);
+	catalog->key_bytes -= key_bytes(queue);
+	free(queue->strand);
+	queue->strand = strand != NULL ? copy_strand(strand) : NULL;
+	catalog->key_bytes += key_bytes(queue);
+	count_stranded(catalog, queue, 1);
+}
+
 /* --- the batch under way --- */
 
 void
@@ -137,6 +184,7 @@ static void
 drop_queue(struct catalog *catalog, struct queue *queue)
 {
 	tags_release(&catalog->tags, queue->last_tag);
+	catalog->unjudged -= queue->judged != catalog->generation;
 	table_remove(&catalog->index, queue->hash, queue);
 	free_queue(catalog, queue);
 }

@@ -24,7 +24,13 @@ struct catalog {
 	/* events; queues with at least one. The index also has queues that the batch emptied */
 	size_t pending, sessions;
 	size_t entry_bytes; /* allocated for entries */
-	size_t key_bytes;
+	size_t key_bytes;   /* of queues, their keys and their strands */
+	/*
+	 * Which policy judges whether a queue is stranded: one more with each. Queues that were
+	 * judged under an earlier one, and sums over the queues that are stranded.
+	 */
+	uint32_t generation;
+	size_t unjudged, stranded_sessions, stranded_events;
 	/* Of the batch under way: */
 	struct queue **touched; /* each once */
 	size_t touched_count, touched_cap;
@@ -69,6 +75,11 @@ void catalog_load_event(struct catalog *catalog, struct queue *queue,
  */
 void catalog_load_kept_last(struct catalog *catalog, struct queue *queue, uint32_t tag);
 
+/* Begins a generation: all queues are to be judged anew. Queues that are made later stand. */
+void catalog_begin_generation(struct catalog *catalog);
+/* Judges the queue: strand as in struct queue, copied; NULL: the key stands. */
+void catalog_judge(struct catalog *catalog, struct queue *queue, const struct strand *strand);
+
 /* For journal.c. */
 /* Follow in the sums that the queue has one event more, or one less. */
 static inline void
@@ -76,12 +87,20 @@ catalog_count_in(struct catalog *catalog, const struct queue *queue)
 {
 	catalog->sessions += queue->depth == 1;
 	catalog->pending++;
+	if (queue->strand != NULL) {
+		catalog->stranded_sessions += queue->depth == 1;
+		catalog->stranded_events++;
+	}
 }
 static inline void
 catalog_count_out(struct catalog *catalog, const struct queue *queue)
 {
 	catalog->sessions -= queue->depth == 0;
 	catalog->pending--;
+	if (queue->strand != NULL) {
+		catalog->stranded_sessions -= queue->depth == 0;
+		catalog->stranded_events--;
+	}
 }
 /* Adds the queue to those that the batch under way has touched. */
 void catalog_touch(struct catalog *catalog, struct queue *queue);

@@ -28,8 +28,10 @@ queue_new(struct str key, uint64_t hash)
 void
 queue_free(struct queue *queue)
 {
-	if (queue != NULL)
+	if (queue != NULL) {
 		free(queue->entries);
+		free(queue->strand);
+	}
 	free(queue);
 }
 

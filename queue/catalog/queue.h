@@ -35,6 +35,12 @@ struct entry {
 	uint8_t flags;          /* enum entry_flag */
 };
 
+/* Where the key of a stranded queue leads under the policy in force. */
+struct strand {
+	struct str to; /* the queue key that routing gives; NULL: routing refuses the key */
+	enum rule rule;
+};
+
 /*
  * Invariants:
  * 1. entries[head..tail) are in ascending id order.
@@ -54,6 +60,8 @@ struct queue {
 	bool last_kept; /* the event of the last context was evicted; the context was kept */
 	bool last_kept_changed; /* the batch under way set or cleared last_kept */
 	bool touched;           /* by the batch under way */
+	uint32_t judged;        /* the generation (catalog.h) that strand is of */
+	struct strand *strand;  /* owned; NULL: the key stands */
 	/* its index among the queues that the batch woke, while those are gathered */
 	size_t woken;
 };

@@ -34,6 +34,8 @@ static const struct row rows[] = {
 	{ NULL, "oldestTs", "sevq_oldest_event_timestamp_milliseconds", false, ENGINE(oldest_ts_ms), "Arrival of the oldest pending event; 0 when there is none." },
 	{ NULL, "oldestAgeMs", "sevq_oldest_event_age_milliseconds", false, ENGINE(oldest_age_ms), "Age of the oldest pending event; 0 when there is none." },
 
+	{ NULL, "strandedSessions", "sevq_stranded_sessions", false, ENGINE(stranded_sessions), "Sessions whose key leads elsewhere under the policy in force." },
+	{ NULL, "strandedEvents", "sevq_stranded_events", false, ENGINE(stranded_events), "Events pending in such sessions." },
 	{ NULL, "leased", "sevq_leased_events", false, ENGINE(leased_now), "Pending events that a consumer holds." },
 	{ NULL, "delayed", "sevq_delayed_events", false, ENGINE(delayed_now), "Pending events whose time has not come." },
 	{ NULL, "leases", "sevq_leases", false, ENGINE(leases), "Leases now." },

@@ -87,7 +87,7 @@ void
 turn(void)
 {
 	assert_int_equal(engine_turn(engine, &error), 0);
-	while (late && (memory_store_release(&store) || engine_has_work(engine)))
+	while (late && (memory_store_release(&store) || !engine_idle(engine)))
 		assert_int_equal(engine_turn(engine, &error), 0);
 }
 
