@@ -24,6 +24,7 @@ static const struct {
 	{ "malformed-key", SEVQ_MALFORMED_KEY, false },
 	{ "owner-unresolved", SEVQ_OWNER_UNRESOLVED, false },
 	{ "owner-mismatch", SEVQ_OWNER_MISMATCH, false },
+	{ "rerouted", SEVQ_REROUTED, false },
 	{ "invalid-json", SEVQ_INVALID_JSON, false },
 	{ "invalid-field", SEVQ_INVALID_FIELD, false },
 	{ "bad-request", SEVQ_BAD_REQUEST, false },

@@ -93,7 +93,8 @@ enum sevq_code {
 	SEVQ_HTTP_VERSION = 123,
 	SEVQ_STORAGE_FAILED = 124,
 	SEVQ_STORAGE_FULL = 125,
-	SEVQ_CLOSING = 126
+	SEVQ_CLOSING = 126,
+	SEVQ_REROUTED = 127
 };
 
 /* Returns the name of a code: "queue-full", "unreachable". Never NULL. */

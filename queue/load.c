@@ -126,7 +126,7 @@ load_lease(struct queue_state *state, struct queue *queue, const struct store_ou
 			       .ids = outcome->ids,
 			       .count = outcome->count };
 
-	journal_add_lease(&state->catalog, &lease);
+	journal_add_lease(&state->catalog, &lease, outcome->detail);
 }
 
 /* Applies the outcome to one event that is still pending. */

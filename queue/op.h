@@ -220,6 +220,8 @@ struct lease_take_op {
 	 * made while another lease holds events of the session.
 	 */
 	bool exclusive;
+	/* ERROR_REROUTED if a rule moves the session key to another session; aliases are allowed */
+	bool exact;
 	bool prompt, exec_completions;  /* as drain's */
 	struct str session_key;         /* out */
 	int64_t lease_id, until_ms;     /* out; the id as text is its digits */
@@ -256,6 +258,17 @@ struct lease_change_op {
 	size_t left;         /* out: events that the lease still holds */
 	const int64_t *gone; /* out: named events that were settled meanwhile; ascending */
 	size_t gone_count;
+};
+
+/*
+ * Return all that the leases of a consumer hold, without counting an attempt. One call returns at
+ * most RELEASE_EVENTS_MAX events, or one lease.
+ */
+struct lease_release_op {
+	struct op op;
+	struct str consumer;
+	size_t leases, events; /* out: returned */
+	bool more;             /* out: the consumer holds more */
 };
 
 /*
@@ -324,6 +337,7 @@ void purge_op_init(struct purge_op *op);
 void sessions_op_init(struct sessions_op *op);
 void lease_take_op_init(struct lease_take_op *op);
 void lease_change_op_init(struct lease_change_op *op, enum lease_action action);
+void lease_release_op_init(struct lease_release_op *op);
 void wait_op_init(struct wait_op *op);
 void history_op_init(struct history_op *op);
 void requeue_op_init(struct requeue_op *op);

@@ -27,6 +27,7 @@ static const char *const code_names[ERROR_CODE_COUNT] = {
 	[ERROR_METHOD_NOT_ALLOWED] = "method-not-allowed",
 	[ERROR_TIMEOUT] = "timeout",
 	[ERROR_CONFLICT] = "conflict",
+	[ERROR_REROUTED] = "rerouted",
 	[ERROR_TOO_LARGE] = "payload-too-large",
 	[ERROR_URI_TOO_LONG] = "uri-too-long",
 	[ERROR_UNSUPPORTED_MEDIA_TYPE] = "unsupported-media-type",

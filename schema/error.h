@@ -26,6 +26,7 @@ enum error_code {
 	ERROR_METHOD_NOT_ALLOWED,     /* the path exists, the method does not */
 	ERROR_TIMEOUT,                /* the client was too slow */
 	ERROR_CONFLICT,               /* the state does not allow it (lost lease, settled event) */
+	ERROR_REROUTED,               /* an exact key that the policy routes elsewhere */
 	ERROR_TOO_LARGE,              /* body or batch over its limit */
 	ERROR_URI_TOO_LONG,           /* request target over its limit */
 	ERROR_UNSUPPORTED_MEDIA_TYPE, /* a body that is not JSON */

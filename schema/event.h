@@ -36,6 +36,7 @@
 
 /* Limits on one answer. A page ends at the first of them. */
 #define ANSWER_EVENTS_MAX 10000
+#define RELEASE_EVENTS_MAX 1000 /* that one release of a consumer's leases returns */
 #define ANSWER_TEXT_BYTES_MAX (8 << 20)
 #define SESSIONS_PAGE_DEFAULT 100
 #define SESSIONS_PAGE_MAX 1000

@@ -140,9 +140,9 @@ undo_set_now(struct queue *queue, int64_t id)
 }
 
 struct lease *
-journal_add_lease(struct catalog *catalog, const struct lease *from)
+journal_add_lease(struct catalog *catalog, const struct lease *from, struct str consumer)
 {
-	struct lease *lease = leases_add(&catalog->leases, from);
+	struct lease *lease = leases_add(&catalog->leases, from, consumer);
 	struct change *change = note(catalog, lease->queue, LEASE_ADDED);
 
 	change->added.lease = lease;

@@ -40,10 +40,12 @@ void journal_keep_last(struct catalog *catalog, struct queue *queue, const struc
 void journal_refresh_last(struct catalog *catalog, struct queue *queue);
 
 /*
- * Adds a copy of the lease, which holds no event yet: journal_set_state puts events under it. A
- * lease that holds none at the end of the batch is dropped.
+ * Adds a copy of the lease, held by the consumer of this name (NULL: none). It holds no event yet:
+ * journal_set_state puts events under it. A lease that holds none at the end of the batch is
+ * dropped.
  */
-struct lease *journal_add_lease(struct catalog *catalog, const struct lease *from);
+struct lease *journal_add_lease(struct catalog *catalog, const struct lease *from,
+				struct str consumer);
 /* Sets when the lease's timer comes up; adding the timer is the caller's. */
 void journal_set_timer(struct catalog *catalog, struct lease *lease, int64_t at_boot_ms);
 

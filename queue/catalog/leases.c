@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "schema/mem.h"
+#include "schema/text.h"
 
 #ifdef __SANITIZE_ADDRESS__ /* reuse would hide a use after free from it */
 #define SPARE_EXTRAS_MAX 0
@@ -37,8 +38,11 @@ leases_clear(struct leases *leases)
 	while (leases->spare_count > 0)
 		free(leases->spare[--leases->spare_count]);
 	free(leases->spare);
+	for (size_t at = 0; (item = table_each(&leases->consumers, &at)) != NULL;)
+		free(item);
 	table_clear(&leases->extras);
 	table_clear(&leases->by_id);
+	table_clear(&leases->consumers);
 	free(leases->touched);
 	*leases = (struct leases){ 0 };
 }
@@ -47,7 +51,8 @@ size_t
 leases_bytes(const struct leases *leases)
 {
 	return (leases->extras.count + leases->spare_count) * sizeof(struct extra) +
-	       table_bytes(&leases->extras) + leases->lease_bytes + table_bytes(&leases->by_id);
+	       table_bytes(&leases->extras) + leases->lease_bytes + table_bytes(&leases->by_id) +
+	       table_bytes(&leases->consumers);
 }
 
 /* --- extras --- */
@@ -137,8 +142,49 @@ leases_find(const struct leases *leases, int64_t id)
 	return table_find(&leases->by_id, spread(id), same_lease, &id);
 }
 
+static bool
+same_consumer(const void *item, const void *name)
+{
+	return str_eq(((const struct consumer *)item)->name, *(const struct str *)name);
+}
+
+const struct consumer *
+leases_consumer(const struct leases *leases, struct str name)
+{
+	return table_find(&leases->consumers, text_hash(name), same_consumer, &name);
+}
+
+static struct consumer *
+find_or_add_consumer(struct leases *leases, struct str name)
+{
+	uint64_t hash = text_hash(name);
+	struct consumer *consumer = table_find(&leases->consumers, hash, same_consumer, &name);
+
+	if (consumer == NULL) {
+		consumer = mem_alloc(sizeof(*consumer) + name.len);
+		consumer->hash = hash;
+		consumer->name = (struct str){ memcpy(consumer + 1, name.s, name.len), name.len };
+		leases->lease_bytes += sizeof(*consumer) + name.len;
+		table_add(&leases->consumers, hash, consumer);
+	}
+	return consumer;
+}
+
+static void
+leave_consumer(struct leases *leases, struct lease *lease)
+{
+	struct consumer *consumer = lease->consumer;
+
+	LIST_REMOVE(lease, beside);
+	if (!LIST_EMPTY(&consumer->leases))
+		return;
+	leases->lease_bytes -= sizeof(*consumer) + consumer->name.len;
+	table_remove(&leases->consumers, consumer->hash, consumer);
+	free(consumer);
+}
+
 struct lease *
-leases_add(struct leases *leases, const struct lease *from)
+leases_add(struct leases *leases, const struct lease *from, struct str consumer)
 {
 	struct lease *lease = mem_alloc(lease_bytes(from));
 	int64_t *ids = (int64_t *)(lease + 1);
@@ -147,6 +193,10 @@ leases_add(struct leases *leases, const struct lease *from)
 	lease->ids = memcpy(ids, from->ids, from->count * sizeof(*ids));
 	lease->live = 0;
 	lease->touched = false;
+	if (consumer.s != NULL) {
+		lease->consumer = find_or_add_consumer(leases, consumer);
+		LIST_INSERT_HEAD(&lease->consumer->leases, lease, beside);
+	}
 	leases->lease_bytes += lease_bytes(lease);
 	table_add(&leases->by_id, spread(lease->id), lease);
 	return lease;
@@ -156,6 +206,8 @@ void
 leases_remove(struct leases *leases, struct lease *lease)
 {
 	leases->lease_bytes -= lease_bytes(lease);
+	if (lease->consumer != NULL)
+		leave_consumer(leases, lease);
 	table_remove(&leases->by_id, spread(lease->id), lease);
 	free(lease);
 }

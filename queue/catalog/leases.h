@@ -8,7 +8,10 @@
 #ifndef QUEUE_CATALOG_LEASES_H
 #define QUEUE_CATALOG_LEASES_H
 
+#include <sys/queue.h>
+
 #include "queue/catalog/table.h"
+#include "schema/str.h"
 
 struct queue;
 
@@ -38,6 +41,15 @@ struct lease {
 	int64_t timer_boot_ms; /* when its timer comes up; its other timers are stale */
 	const int64_t *ids;    /* of all events it ever held, ascending; behind the struct */
 	size_t count;
+	struct consumer *consumer; /* who holds it; NULL: without a name */
+	LIST_ENTRY(lease) beside;  /* among the leases of the consumer */
+};
+
+/* A name under which leases are held, and these leases, newest first. It exists while one does. */
+struct consumer {
+	struct str name; /* behind the struct */
+	uint64_t hash;   /* text_hash of the name */
+	LIST_HEAD(, lease) leases;
 };
 
 /* All zero is empty. */
@@ -45,7 +57,8 @@ struct leases {
 	struct table extras;  /* by event id; owned */
 	struct extra **spare; /* freed extras for reuse: leases come and go by the thousand */
 	size_t spare_count, spare_cap;
-	struct table by_id; /* leases; owned */
+	struct table by_id;     /* leases; owned */
+	struct table consumers; /* by name; owned */
 	size_t lease_bytes;
 	struct lease **touched; /* leases of the batch under way, each once */
 	size_t touched_count, touched_cap;
@@ -67,9 +80,14 @@ void leases_put_extra(struct leases *leases, struct extra *stored, const struct 
 
 /* The lease of this id, even if it holds no event; NULL: none. */
 struct lease *leases_find(const struct leases *leases, int64_t id);
-/* Adds a copy of the lease and its ids; the copy holds no event yet. */
-struct lease *leases_add(struct leases *leases, const struct lease *from);
+/*
+ * Adds a copy of the lease and its ids, held by the consumer of this name (NULL: none); the copy
+ * holds no event yet.
+ */
+struct lease *leases_add(struct leases *leases, const struct lease *from, struct str consumer);
 void leases_remove(struct leases *leases, struct lease *lease);
+/* The consumer of this name; NULL: it holds no lease. */
+const struct consumer *leases_consumer(const struct leases *leases, struct str name);
 
 /* Adds the lease to those that the batch under way has touched. */
 void leases_touch(struct leases *leases, struct lease *lease);

@@ -73,10 +73,24 @@ lease_events(struct plan *plan, struct lease_take_op *take, struct queue *queue,
 						.lease = take->exclusive ? LEASE_EXCLUSIVE : 0,
 						.ids = chosen.ids,
 						.count = chosen.count });
-	struct lease *lease = journal_add_lease(&plan->state->catalog, &new);
+	struct lease *lease = journal_add_lease(&plan->state->catalog, &new, take->consumer);
 	for (size_t i = 0; i < chosen.count; i++)
 		lease_hold(plan, lease, chosen.ids[i], take->lease_ms);
 	lease_set_timer(plan, lease, plan->state->boot_ms + take->lease_ms);
+}
+
+static int
+check_exact(struct plan *plan, struct lease_take_op *take)
+{
+	struct cached_route route;
+
+	if (plan_route(plan, &take->op, &take->address, &route) < 0)
+		return -1;
+	if (route.rule != RULE_DIRECT_MAIN && route.rule != RULE_CRON_RUN)
+		return 0;
+	return error_set(&take->op.error, ERROR_REROUTED, "%.*s is routed to %.*s by %s",
+			 (int)take->address.session_key.len, take->address.session_key.s,
+			 (int)route.queue_key.len, route.queue_key.s, rule_name(route.rule));
 }
 
 static int
@@ -86,7 +100,8 @@ plan_lease_take(struct plan *plan, struct op *op)
 	struct queue *queue;
 	struct str answer;
 
-	if (plan_queue(plan, op, &take->address, &take->session_key, &queue) < 0)
+	if (plan_queue(plan, op, &take->address, &take->session_key, &queue) < 0 ||
+	    (take->exact && check_exact(plan, take) < 0))
 		return -1;
 	int recalled = idempotency_recall(plan, &op->idempotency, &answer, &op->error);
 	if (recalled != 0)

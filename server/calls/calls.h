@@ -64,6 +64,7 @@ request_handler leases_post; /* leases.c */
 request_handler leases_ack;
 request_handler leases_nack;
 request_handler leases_extend;
+request_handler leases_release;
 request_handler wait_get; /* wait.c */
 request_handler wait_hung_up;
 request_handler wait_free;

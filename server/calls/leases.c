@@ -1,5 +1,5 @@
 /*
- * leases.c - take under a lease, and what becomes of it: ack, nack, extend.
+ * leases.c - take under a lease, and what becomes of it: ack, nack, extend, release.
  */
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
@@ -23,6 +23,7 @@ static const struct field take_fields[] = {
 	FIELD("contextKeyPrefix", TEXT, struct lease_take_op, context_key_prefix),
 	FIELD_RANGE("consumer", TEXT, struct lease_take_op, consumer, 0, CONSUMER_BYTES_MAX),
 	FIELD("exclusive", BOOL, struct lease_take_op, exclusive),
+	FIELD("exact", BOOL, struct lease_take_op, exact),
 	FIELD("format", FORMAT, struct lease_take_op, prompt),
 	FIELD("execCompletions", EXEC_COMPLETIONS, struct lease_take_op, exec_completions),
 };
@@ -165,4 +166,34 @@ void
 leases_extend(struct request *request)
 {
 	change(request, LEASE_EXTEND, extend_fields, COUNT(extend_fields));
+}
+
+/* POST /v1/leases/release */
+
+static const struct field release_fields[] = {
+	FIELD_ROW("consumer", TEXT, true, offsetof(struct lease_release_op, consumer), 1,
+		  CONSUMER_BYTES_MAX),
+};
+
+static void
+answer_release(struct request *request)
+{
+	const struct lease_release_op *release = &request->work->lease_release;
+	struct buf *out = reply_begin(request);
+
+	BUF_ADD_LITERAL(out, "{\"consumer\":");
+	json_quote(out, release->consumer);
+	buf_addf(out, ",\"leases\":%zu,\"released\":%zu,\"more\":%s}", release->leases,
+		 release->events, release->more ? "true" : "false");
+	reply_send(request, OK);
+}
+
+void
+leases_release(struct request *request)
+{
+	struct lease_release_op *release = &request->work->lease_release;
+
+	lease_release_op_init(release);
+	if (body_read(request, release_fields, COUNT(release_fields), release, NULL) == 0)
+		submit_op(request, answer_release, NULL);
 }

@@ -23,6 +23,7 @@ static const struct call table[] = {
 	{ HTTP_POST,   "/v1/leases/{id}/ack", SCOPE_CONSUME, .handle = leases_ack,  .takes_body = true },
 	{ HTTP_POST,   "/v1/leases/{id}/nack", SCOPE_CONSUME, .handle = leases_nack, .takes_body = true },
 	{ HTTP_POST,   "/v1/leases/{id}/extend", SCOPE_CONSUME, .handle = leases_extend, .takes_body = true },
+	{ HTTP_POST,   "/v1/leases/release", SCOPE_CONSUME, .handle = leases_release, .takes_body = true },
 	{ HTTP_GET,    "/v1/wait",        SCOPE_CONSUME, .handle = wait_get, .hung_up = wait_hung_up, .free = wait_free },
 	{ HTTP_GET,    "/v1/stream",      SCOPE_READ,    .handle = stream_get,      .bulky = true, .drained = stream_drained, .free = stream_free },
 	{ HTTP_GET,    "/v1/history",     SCOPE_READ,    .handle = history_get,     .bulky = true },

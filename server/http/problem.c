@@ -31,6 +31,7 @@ static const struct {
 	[ERROR_METHOD_NOT_ALLOWED] = { 405, "The path has no such method", "" },
 	[ERROR_TIMEOUT] = { 408, "The request took too long to arrive", "" },
 	[ERROR_CONFLICT] = { 409, "The present state does not allow it", "" },
+	[ERROR_REROUTED] = { 409, "The policy routes the session key to another queue", "" },
 	[ERROR_TOO_LARGE] = { 413, "The body or batch is too large", "" },
 	[ERROR_URI_TOO_LONG] = { 414, "The request target is too long", "" },
 	[ERROR_UNSUPPORTED_MEDIA_TYPE] = { 415, "The body is of a wrong type", "" },

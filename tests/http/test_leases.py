@@ -1,7 +1,7 @@
 """Delivery at least once: lease, ack, nack, extend, and leases that run out."""
 import pytest
 
-from policies import MAIN
+from policies import DIRECT, MAIN, ONE_OWNER
 from sevqd import Stream, ok, problem, request, wait_until
 
 LONG = 3600000
@@ -332,6 +332,59 @@ def test_an_ack_is_remembered_over_a_restart(start):
     assert api.session(MAIN) is None
 
 
+# Exact keys.
+
+@pytest.mark.parametrize("key, rule", [(DIRECT, "direct-main"), ("agent:main:cron:backup:run:7", "cron-run")])
+def test_an_exact_lease_is_refused_for_a_key_that_a_rule_moves(start, key, rule):
+    api = start(policy=ONE_OWNER).client()
+    ok(api.enqueue("x", key), 201)
+    detail = problem(api.lease(key, exact=True), 409, "rerouted")["detail"]
+    assert key in detail and MAIN in detail and rule in detail
+    assert len(ok(api.lease(key))["events"]) == 1
+
+
+@pytest.mark.parametrize("key", [MAIN, "main", "global", "agent:main:telegram:group:9"])
+def test_an_exact_lease_takes_what_stands_under_the_key_or_its_alias(start, key):
+    api = start(policy=ONE_OWNER).client()
+    ok(api.enqueue("x", key), 201)
+    assert len(ok(api.lease(key, exact=True))["events"]) == 1
+
+
+# Release.
+
+def release(api, consumer):
+    return ok(api.call("POST", "/v1/leases/release", {"consumer": consumer}))
+
+
+def test_what_a_dead_consumer_held_comes_back_uncounted_and_nothing_else(api, three):
+    other = "agent:main:other"
+    ok(api.enqueue("elsewhere", other), 201)
+    ok(api.lease(MAIN, limit=1, leaseMs=LONG, consumer="gateway"))
+    ok(api.lease(MAIN, limit=1, leaseMs=LONG, consumer="another"))
+    ok(api.lease(other, leaseMs=LONG, consumer="gateway"))
+    assert release(api, "gateway") == {"consumer": "gateway", "leases": 2, "released": 2, "more": False}
+    assert release(api, "gateway") == {"consumer": "gateway", "leases": 0, "released": 0, "more": False}
+    states = [(e["state"], e["attempts"]) for e in ok(api.peek(MAIN))["events"]]
+    assert states == [("queued", 0), ("leased", 0), ("queued", 0)]
+    assert [e["text"] for e in ok(api.lease(other))["events"]] == ["elsewhere"]
+    returned = ok(api.find(three[0]["id"]))["timeline"][-1]
+    assert (returned["what"], returned["detail"]) == ("returned", "released")
+
+
+def test_a_release_goes_on_where_one_call_does_not_reach(api):
+    for batch in range(3):
+        ok(api.batch(*({"text": f"{batch} {n}", "sessionKey": MAIN} for n in range(400))))
+    for batch in range(3):
+        assert len(ok(api.lease(MAIN, limit=400, leaseMs=LONG, consumer="gateway"))["events"]) == 400
+    assert release(api, "gateway") == {"consumer": "gateway", "leases": 2, "released": 800, "more": True}
+    assert release(api, "gateway") == {"consumer": "gateway", "leases": 1, "released": 400, "more": False}
+
+
+@pytest.mark.parametrize("body", [{}, {"consumer": ""}, {"consumer": None}, {"consumer": 1}, {"consumer": "x" * 300}, {"consumer": "x", "all": True}])
+def test_a_release_needs_a_consumer(api, body):
+    problem(api.call("POST", "/v1/leases/release", body), 400, "invalid-field")
+
+
 # Scopes.
 
 def test_each_call_needs_its_scope(make):
@@ -340,7 +393,7 @@ def test_each_call_needs_its_scope(make):
     (server.directory / "token").chmod(0o600)
     server.start()
     producer = server.client(token="producers-only-token")
-    for path in ("/v1/leases", "/v1/leases/1/ack", "/v1/leases/1/nack", "/v1/leases/1/extend"):
+    for path in ("/v1/leases", "/v1/leases/1/ack", "/v1/leases/1/nack", "/v1/leases/1/extend", "/v1/leases/release"):
         problem(producer.call("POST", path, {}), 403, "forbidden")
     problem(producer.wait(MAIN), 403, "forbidden")
     problem(producer.call("GET", "/v1/stream"), 403, "forbidden")

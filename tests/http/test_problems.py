@@ -25,6 +25,7 @@ TABLE = {
     "malformed-key": (400, call("POST", "/v1/drain", {"sessionKey": "agent:"})),
     "owner-unresolved": (400, call("POST", "/v1/drain", {"sessionKey": "main"})),
     "owner-mismatch": (409, call("POST", "/v1/drain", {"sessionKey": "agent:a:main", "agentId": "b"})),
+    "rerouted": (409, call("POST", "/v1/leases", {"sessionKey": "agent:a:cron:job:run:1", "exact": True})),
     "invalid-json": (400, call("POST", "/v1/drain", "{")),
     "invalid-field": (400, call("POST", "/v1/drain", {"sessionKey": MAIN, "limit": 0})),
     "bad-request": (400, lambda server: raw(server, b"GET / HTTP/1.1\r\n\r\n")),

@@ -284,6 +284,16 @@ extend(struct engine *engine, int64_t lease, const int64_t *ids, size_t count, i
 }
 
 struct call *
+release_leases(struct engine *engine, const char *consumer)
+{
+	struct call *call = new_call();
+
+	lease_release_op_init(&call->lease_release);
+	call->lease_release.consumer = str_of(consumer);
+	return submit(engine, call);
+}
+
+struct call *
 wait_for(struct engine *engine, const char *key)
 {
 	struct call *call = new_call();

@@ -378,6 +378,15 @@ count_leased(const struct model_queue *q)
 	return count;
 }
 
+/* The name under which the lease with this id is held; every third has none. */
+static struct str
+consumer_of(int64_t lease)
+{
+	static const char *const names[] = { NULL, "a", "b" };
+
+	return str_of(names[lease % 3]);
+}
+
 /* Leases a few events that are not leased; leases of odd id are exclusive. */
 static void
 lease_somewhere(void)
@@ -397,11 +406,13 @@ lease_somewhere(void)
 		return;
 	bool exclusive = count_leased(q) == 0 && below(3) == 0;
 	next_lease += 1 + ((next_lease + 1) % 2 != exclusive);
-	journal_add_lease(&catalog, &(struct lease){ .id = next_lease,
-						     .queue = find(keys[at]),
-						     .exclusive = exclusive,
-						     .ids = ids,
-						     .count = count });
+	journal_add_lease(&catalog,
+			  &(struct lease){ .id = next_lease,
+					   .queue = find(keys[at]),
+					   .exclusive = exclusive,
+					   .ids = ids,
+					   .count = count },
+			  consumer_of(next_lease));
 	for (size_t i = 0; i < count; i++) {
 		chosen[i]->lease = next_lease;
 		set_state(at, chosen[i]);
@@ -575,6 +586,29 @@ assert_references(void)
 	free(refs);
 }
 
+/* Every lease with a name stands once among those of its consumer, and nothing else does. */
+static void
+assert_same_consumers(void)
+{
+	const struct consumer *consumer;
+	const struct lease *lease;
+	size_t named = 0, listed = 0;
+
+	for (size_t at = 0; (lease = table_each(&catalog.leases.by_id, &at)) != NULL;)
+		named += consumer_of(lease->id).s != NULL;
+	for (size_t at = 0; (consumer = table_each(&catalog.leases.consumers, &at)) != NULL;) {
+		assert_false(LIST_EMPTY(&consumer->leases));
+		assert_ptr_equal(leases_consumer(&catalog.leases, consumer->name), consumer);
+		LIST_FOREACH(lease, &consumer->leases, beside)
+		{
+			assert_ptr_equal(leases_find(&catalog.leases, lease->id), lease);
+			assert_true(str_eq(consumer_of(lease->id), consumer->name));
+			listed++;
+		}
+	}
+	assert_int_equal(listed, named);
+}
+
 static void
 assert_same(void)
 {
@@ -599,6 +633,7 @@ assert_same(void)
 	assert_int_equal(catalog.leases.by_id.count, leases);
 	assert_int_equal(catalog.leases.extras.count, extras);
 	assert_references();
+	assert_same_consumers();
 }
 
 static void

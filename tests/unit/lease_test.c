@@ -1013,6 +1013,77 @@ a_timeline_lists_every_step_in_order(void **state)
 	assert_int_equal(t[4].ts_ms, start + 1500 + MINUTE);
 }
 
+/* --- release --- */
+
+static void
+a_release_returns_what_a_consumer_holds_after_a_restart_too(void **state)
+{
+	(void)state;
+	options.attempts_max = 1;
+	reopen();
+	int64_t one = put(A, "1");
+	put(A, "2"), put(B, "3");
+	struct lease_take_op dead = { .limit = 1, .lease_ms = MINUTE, .consumer = STR("gateway") };
+	dead.address.session_key = STR(A);
+	done(take_lease_as(engine, dead));
+	dead.address.session_key = STR(B);
+	done(take_lease_as(engine, dead));
+	dead.address.session_key = STR(A);
+	dead.consumer = STR("gate");
+	done(take_lease_as(engine, dead));
+	reopen();
+	struct lease_release_op *call = &done(release_leases(engine, "gateway"))->lease_release;
+	assert_int_equal(call->leases, 2);
+	assert_int_equal(call->events, 2);
+	assert_false(call->more);
+	assert_deliverable(A, "1");
+	assert_deliverable(B, "3");
+	assert_state(one, "queued", 0);
+	assert_int_equal(done(release_leases(engine, "gateway"))->lease_release.events, 0);
+	reopen();
+	assert_deliverable(A, "1");
+}
+
+static void
+a_release_returns_each_event_once_in_a_turn(void **state)
+{
+	(void)state;
+	put(A, "1"), put(A, "2");
+	struct lease_take_op take = { .address.session_key = STR(A),
+				      .limit = 1,
+				      .lease_ms = MINUTE,
+				      .consumer = STR("gateway") };
+	int64_t lease = done(take_lease_as(engine, take))->lease_take.lease_id;
+	done(take_lease_as(engine, take));
+	struct call *acked = ack(engine, lease, ALL);
+	struct call *first = release_leases(engine, "gateway"),
+		    *second = release_leases(engine, "gateway");
+	done(second);
+	assert_int_equal(acked->lease.changed, 1);
+	assert_int_equal(first->lease_release.events, 1);
+	assert_int_equal(second->lease_release.events, 0);
+	assert_deliverable(A, "2");
+}
+
+static void
+a_release_that_fails_to_commit_releases_nothing(void **state)
+{
+	(void)state;
+	put(A, "1");
+	struct lease_take_op take = { .address.session_key = STR(A),
+				      .lease_ms = MINUTE,
+				      .consumer = STR("gateway") };
+	done(take_lease_as(engine, take));
+	store.commit_fails = ERROR_STORAGE_FAILED;
+	struct call *failed = release_leases(engine, "gateway");
+	turn();
+	assert_int_equal(failed->op.error.code, ERROR_STORAGE_FAILED);
+	store.commit_fails = ERROR_NONE;
+	assert_deliverable(A, "");
+	assert_int_equal(done(release_leases(engine, "gateway"))->lease_release.events, 1);
+	assert_deliverable(A, "1");
+}
+
 int
 main(void)
 {
@@ -1063,6 +1134,9 @@ main(void)
 		TEST(a_repeated_ack_succeeds_on_a_full_store),
 		TEST(an_expiry_of_unknown_outcome_leaves_nothing_due),
 		TEST(a_timeline_lists_every_step_in_order),
+		TEST(a_release_returns_what_a_consumer_holds_after_a_restart_too),
+		TEST(a_release_returns_each_event_once_in_a_turn),
+		TEST(a_release_that_fails_to_commit_releases_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
