@@ -112,6 +112,8 @@ read_private(const char *path, bool must_be_ours, mode_t access_mask, struct sev
 		sevq_error_set(error, SEVQ_CONFIGURATION, "%s: %s", path, strerror(errno));
 	else if (out->failed)
 		sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
+	else if (strlen(sevq_buffer_text(out)) != out->len)
+		sevq_error_set(error, SEVQ_CONFIGURATION, "%s: a NUL byte", path);
 	close(fd);
 	return error->code;
 }

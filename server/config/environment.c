@@ -57,8 +57,9 @@ config_environment_read(struct config_environment *environment, struct config_fi
 	struct dotenv dotenv;
 	struct str name, value;
 
-	if (config_files_read(files, path, CONFIG_DOTENV, &file, NULL) != 0)
-		return;
+	if (config_files_read(files, path, CONFIG_DOTENV, &file, NULL) != 0 ||
+	    (file->text.len > 0 && memchr(file->text.data, '\0', file->text.len) != NULL))
+		return; /* what has a NUL is no text */
 	dotenv = (struct dotenv){ .at = file->text.data, .end = file->text.data + file->text.len };
 	while (dotenv_next(&dotenv, &files->arena, &name, &value)) {
 		struct config_environment others = { environment->items, before, 0, 0 };

@@ -58,9 +58,10 @@ token_valid(struct str token)
 static struct str
 cut(struct str *rest, const char *separators)
 {
+	const size_t count = strlen(separators);
 	struct str word = { rest->s, 0 };
 
-	while (word.len < rest->len && strchr(separators, word.s[word.len]) == NULL)
+	while (word.len < rest->len && memchr(separators, word.s[word.len], count) == NULL)
 		word.len++;
 	rest->s += word.len + (word.len < rest->len);
 	rest->len -= word.len + (word.len < rest->len);
@@ -109,22 +110,33 @@ read_line(struct str line, struct token *ret, struct error *err)
 		   : error_set(err, ERROR_CONFIG, "SHA-256 is not available");
 }
 
+/* A token, or nothing. Also a comment has no NUL: to some readers the line would end there. */
+static int
+add_line(struct auth *auth, struct str line, struct error *err)
+{
+	const char *nul = memchr(line.s, '\0', line.len);
+
+	if (nul != NULL) {
+		error_set(err, ERROR_CONFIG, "a NUL byte");
+		err->column = (int)(nul - line.s) + 1;
+		return -1;
+	}
+	line = text_trim(line);
+	if (line.len == 0 || line.s[0] == '#')
+		return 0;
+	auth->tokens = mem_grow(auth->tokens, &auth->cap, auth->count + 1, sizeof(*auth->tokens));
+	return read_line(line, &auth->tokens[auth->count++], err);
+}
+
 static int
 read_lines(struct auth *auth, struct str text, struct error *err)
 {
-	for (int number = 1; text.len > 0; number++) {
-		struct str line = text_trim(cut(&text, "\n"));
-
-		if (line.len == 0 || line.s[0] == '#')
-			continue;
-		auth->tokens =
-		    mem_grow(auth->tokens, &auth->cap, auth->count + 1, sizeof(*auth->tokens));
-		if (read_line(line, &auth->tokens[auth->count++], err) != 0) {
+	for (int number = 1; text.len > 0; number++)
+		if (add_line(auth, cut(&text, "\n"), err) != 0) {
 			err->line = number;
-			err->column = 1;
+			err->column = err->column > 0 ? err->column : 1;
 			return -1;
 		}
-	}
 	return auth->count > 0 ? 0 : error_set(err, ERROR_CONFIG, "holds no token");
 }
 
