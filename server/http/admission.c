@@ -36,15 +36,22 @@ presented_token(const struct request *request)
 						   : token;
 }
 
-/* OpenClaw's webhook lets an address try so many tokens a minute. */
+/*
+ * Wrong tokens are counted by address, and from some on answered with when to try again. Those for
+ * the webhook count apart, as OpenClaw counts: a call without a token is wrong too, and a good one
+ * begins the count anew (check_token).
+ */
 static int
 refuse_token(struct request *request, bool presented, struct error *err)
 {
-	if (request->webhook)
+	struct http *http = request->http;
+	struct throttle *throttle = request->webhook ? &http->webhook_throttle : &http->throttle;
+
+	if (request->webhook || presented)
 		request->retry_after_s =
-		    throttle_count(&request->http->throttle, request->address, clock_coarse_ms());
+		    throttle_count(throttle, request->address, clock_coarse_ms());
 	if (request->retry_after_s > 0) {
-		request->http->stats.tokens_throttled++;
+		http->stats.tokens_throttled++;
 		return error_set(err, ERROR_QUEUE_FULL, "too many bad tokens from this address");
 	}
 	return error_set(err, ERROR_UNAUTHORIZED,
@@ -66,7 +73,7 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 		return refuse_token(request, token.s != NULL, err);
 	request->caller = (struct str){ memo->name, sizeof(memo->name) };
 	if (request->webhook)
-		throttle_forget(&request->http->throttle, request->address);
+		throttle_forget(&request->http->webhook_throttle, request->address);
 	if ((scopes & needed) == 0)
 		return error_set(err, ERROR_FORBIDDEN,
 				 "the token's scope does not allow this call");

@@ -70,7 +70,7 @@ struct http {
 	struct connection_list resumable; /* answered, and their next request has been read ahead */
 	struct peers peers;
 	struct deadlines deadlines;
-	struct throttle throttle; /* of bad tokens for the webhook */
+	struct throttle throttle, webhook_throttle; /* of bad tokens */
 	struct http_stats stats;
 
 	/*

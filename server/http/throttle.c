@@ -1,5 +1,6 @@
 /*
- * throttle.c - bad tokens by address. The table is short, and only wrong and webhook calls walk it.
+ * throttle.c - bad tokens by address. The table is short, and only calls with a wrong token and
+ * those of the webhook walk it.
  */
 #include "server/http/throttle.h"
 

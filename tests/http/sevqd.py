@@ -217,8 +217,9 @@ class Client:
 class Raw:
     """A bare connection: bytes out, answers in. For requests that http.client would not send."""
 
-    def __init__(self, port, receive_buffer=None):
+    def __init__(self, port, receive_buffer=None, source="127.0.0.1"):
         self.sock = socket.socket()
+        self.sock.bind((source, 0))
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(PATIENCE)

@@ -2,13 +2,15 @@
 SIGHUP, refused when other users can read the file.
 """
 import os
+import re
 import signal
 import stat
+from pathlib import Path
 
 import pytest
 
 from policies import MAIN
-from sevqd import ok, problem, wait_until
+from sevqd import ok, problem, request, wait_until
 
 
 def test_a_token_is_made_beside_the_database(server):
@@ -211,3 +213,51 @@ def test_no_auth_is_refused_where_others_can_reach_it(make, address):
 def test_a_listener_beyond_loopback_without_tls_is_refused(make):
     done = make("--listen", "0.0.0.0:0").run()
     assert done.returncode in (2, 78), done
+
+
+# Many wrong tokens.
+
+ROUTES = re.findall(r'HTTP_(\w+), +(?:"([^"]+)"|HOOK_PATH), +SCOPE_(?!NONE)',
+    (Path(os.environ["SOURCES"]) / "server/calls/routes.c").read_text())
+WRONG = "wrong-token-0123456789abcdef"
+
+
+def ask(raw, method, path, token):
+    """The answer's status and whether it says when to try again."""
+    raw.send(request(method, path.replace("{id}", "1") or "/hooks/wake", token, b"{}" if method == "POST" else None))
+    answer = raw.answer()
+    return answer.status, "retry-after" in answer.headers
+
+
+def test_on_every_route_an_address_with_many_wrong_tokens_must_wait(server):
+    assert len(ROUTES) > 15
+    for n, (method, path) in enumerate(ROUTES):
+        raw, other = (server.raw(source=f"127.0.{n}.{last}") for last in (2, 3))
+        assert [ask(raw, method, path, f"{WRONG}{k}") for k in range(25)] == [(401, False)] * 20 + [(429, True)] * 5, path
+        assert ask(other, method, path, WRONG) == (401, False), path
+    assert server.client().stats()["http"]["tokensThrottled"] == 5 * len(ROUTES)
+
+
+def test_a_right_token_never_waits(server):
+    """Whatever else its address sends meanwhile."""
+    for method, path in ROUTES:
+        if path in ("/v1/wait", "/v1/stream"):  # their answers take time
+            continue
+        guessing, raw = server.raw(), server.raw()
+        for k in range(25):
+            ask(guessing, method, path, f"{WRONG}{k}")
+        status, waits = ask(raw, method, path, server.token)
+        assert status not in (401, 403, 429) and not waits, path
+        if path:
+            assert ask(guessing, method, path, WRONG) == (429, True), "and its use does not help who guesses"
+
+
+def test_wrong_tokens_count_together_whatever_they_are_for(server):
+    raw = server.raw()
+    others = [route for route in ROUTES if route[1]]
+    assert [ask(raw, *others[k % len(others)], f"{WRONG}{k}")[0] for k in range(21)] == [401] * 20 + [429]
+
+
+def test_a_call_without_a_token_is_no_guess(server):
+    raw = server.raw()
+    assert {ask(raw, "GET", "/v1/stats", None) for _ in range(30)} == {(401, False)}
