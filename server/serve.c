@@ -199,6 +199,7 @@ reload_tokens(struct loop *loop)
 	}
 	auth_free(loop->http->auth);
 	loop->http->auth = auth;
+	connections_check_tokens(loop->http);
 }
 
 /* A function of its own in every build: tests/instructions counts from one to the next. */

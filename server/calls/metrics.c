@@ -107,6 +107,7 @@ static const struct row rows[] = {
 	{ "http", "streamsDropped", "sevq_http_streams_dropped_total", true, CALLS(streams_dropped), "Streams dropped at --stream-buffer." },
 	{ "http", "wakesSent", "sevq_http_wakes_sent_total", true, CALLS(wakes_sent), "Wakes told on streams." },
 	{ "http", "tokensThrottled", "sevq_http_tokens_throttled_total", true, HTTP(tokens_throttled), "Calls with a bad token refused with 429, because their address had sent too many." },
+	{ "http", "tokensRevoked", "sevq_http_tokens_revoked_total", true, HTTP(tokens_revoked), "Streams, waits and requests under way that ended because their token was taken away." },
 	{ "http", "lateHeaders", "sevq_http_late_headers_total", true, HTTP(late_headers), "Requests given up at --header-timeout-ms." },
 	{ "http", "lateBodies", "sevq_http_late_bodies_total", true, HTTP(late_body), "Requests given up at --body-timeout-ms or --min-body-rate." },
 	{ "http", "lateReaders", "sevq_http_late_readers_total", true, HTTP(late_readers), "Connections dropped at --response-timeout-ms." },

@@ -60,12 +60,20 @@ refuse_token(struct request *request, bool presented, struct error *err)
 }
 
 static int
+check_scope(const struct request *request, unsigned scopes, struct error *err)
+{
+	return (scopes & request->call->scope) != 0
+		   ? 0
+		   : error_set(err, ERROR_FORBIDDEN, "the token's scope does not allow this call");
+}
+
+static int
 check_token(struct request *request, struct auth_memo *memo, struct error *err)
 {
-	unsigned scopes, needed = request->call->scope;
 	struct str token;
+	unsigned scopes;
 
-	if (request->http->auth == NULL || needed == SCOPE_NONE)
+	if (request->http->auth == NULL || request->call->scope == SCOPE_NONE)
 		return 0;
 	token = presented_token(request);
 	scopes = token.s != NULL ? auth_recall(request->http->auth, memo, token) : 0;
@@ -74,10 +82,21 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 	request->caller = (struct str){ memo->name, sizeof(memo->name) };
 	if (request->webhook)
 		throttle_forget(&request->http->webhook_throttle, request->address);
-	if ((scopes & needed) == 0)
-		return error_set(err, ERROR_FORBIDDEN,
-				 "the token's scope does not allow this call");
-	return 0;
+	return check_scope(request, scopes, err);
+}
+
+int
+admission_check_again(const struct request *request, struct auth_memo *memo, struct error *err)
+{
+	const struct str token = { memo->token, memo->len };
+	unsigned scopes;
+
+	if (request->http->auth == NULL || request->call->scope == SCOPE_NONE)
+		return 0;
+	scopes = auth_recall(request->http->auth, memo, token);
+	if (scopes == 0)
+		return error_set(err, ERROR_UNAUTHORIZED, "the token is no longer known here");
+	return check_scope(request, scopes, err);
 }
 
 /* application/json or, for events, application/x-ndjson; a charset can only be UTF-8. */

@@ -19,4 +19,10 @@
 int admission_check(struct request *request, const struct parser *parser,
 		    const struct endpoint *endpoint, struct auth_memo *memo, struct error *err);
 
+/*
+ * After new tokens were loaded: whether the token that admitted the request, which is the memo's,
+ * still allows its call.
+ */
+int admission_check_again(const struct request *request, struct auth_memo *memo, struct error *err);
+
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "queue/clock.h"
+#include "server/http/admission.h"
 #include "server/http/connection.h"
 #include "server/http/exchange.h"
 
@@ -216,6 +217,38 @@ connections_expire(struct http *http)
 		c->held = true;
 		expire(c);
 		connection_release(c);
+	}
+}
+
+/* --- new tokens --- */
+
+static void
+check_token(struct connection *c)
+{
+	struct request *request = &c->request;
+	bool is_arriving = c->state == CONNECTION_READING,
+	     lasts = c->state != CONNECTION_DEAD && request->state != NULL;
+	struct error err;
+
+	if (request->call == NULL || !(is_arriving || lasts) ||
+	    admission_check_again(request, &c->memo, &err) == 0)
+		return;
+	c->http->stats.tokens_revoked++;
+	c->refusal = err; /* the answer to a request that is arriving, or waits */
+	if (c->state == CONNECTION_STREAMING)
+		exchange_end_stream(request);
+	else if (lasts)
+		request->call->hung_up(request);
+}
+
+void
+connections_check_tokens(struct http *http)
+{
+	struct connection *c, *next;
+
+	for (c = TAILQ_FIRST(&http->connections); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		check_token(c);
 	}
 }
 

@@ -16,6 +16,12 @@ void connections_init(struct http *http);
 void connections_resume(struct http *http); /* reads the next requests of resumable connections */
 void connections_expire(struct http *http); /* acts on deadlines that are over */
 
+/*
+ * After new tokens were loaded: ends streams and waits whose token does not allow them any more,
+ * and lets requests that are still arriving be refused. What the engine has taken goes on.
+ */
+void connections_check_tokens(struct http *http);
+
 void connections_close_idle(struct http *http); /* those that have not begun a request */
 /* All of them, at the very end: no request may be pending. */
 void connections_close_all(struct http *http);

@@ -357,7 +357,9 @@ exchange_complete(struct request *request, request_handler *answer)
 	c->pending = false;
 	c->held = true;
 	if (c->state == CONNECTION_WORKING) {
-		if (c->answer.len == 0)
+		if (c->refusal.code != ERROR_NONE) /* since it waits: its token was taken away */
+			problem_send(request, &c->refusal);
+		else if (c->answer.len == 0)
 			answer(request);
 		else {
 			connection_send(c, c->answer.data, c->answer.len);

@@ -45,7 +45,7 @@ struct http_stats {
 	uint64_t accept_pauses, hang_ups;
 	uint64_t requests, bytes_in, bytes_out;
 	uint64_t late_headers, late_body, late_readers, idle_closed;
-	uint64_t tokens_throttled;
+	uint64_t tokens_throttled, tokens_revoked;
 	uint64_t responses[STATUS_CLASSES]; /* by the status' first digit */
 	uint64_t calls[HTTP_CALLS_MAX];     /* by row of the table of calls */
 	uint64_t problems[ERROR_CODE_COUNT];

@@ -1,6 +1,7 @@
 """Tokens: made at the first start, required even on loopback, limited by scopes, reloaded on
 SIGHUP, refused when other users can read the file.
 """
+import itertools
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from policies import MAIN
-from sevqd import ok, problem, request, wait_until
+from sevqd import Stream, ok, problem, request, wait_until
 
 
 def test_a_token_is_made_beside_the_database(server):
@@ -261,3 +262,74 @@ def test_wrong_tokens_count_together_whatever_they_are_for(server):
 def test_a_call_without_a_token_is_no_guess(server):
     raw = server.raw()
     assert {ask(raw, "GET", "/v1/stats", None) for _ in range(30)} == {(401, False)}
+
+
+# Tokens that are taken away.
+
+GOING, STAYING = "going-token-0123456789abcdef", "staying-token-0123456789abcdef"
+WAIT = "/v1/wait?sessionKey=agent:waiting:main"
+
+
+class UnderWay:
+    """A stream, a wait, and two posts that still arrive, all with one token."""
+
+    def __init__(self, server, token):
+        self.stream = Stream(type("", (), {"port": server.port, "token": token}))
+        self.wait, self.post, self.hook = server.raw(), server.raw(), server.raw()
+        self.wait.send(request("GET", WAIT, token))
+        for raw, path in (self.post, "/v1/events"), (self.hook, "/hooks/wake"):
+            raw.send(request("POST", path, token, {"text": "x", "sessionKey": MAIN})[:-1])
+
+    def finish(self):
+        """The statuses of the wait and the posts."""
+        for raw in self.post, self.hook:
+            raw.send(b"}")
+        return [raw.answer().status for raw in (self.wait, self.post, self.hook)]
+
+
+@pytest.fixture
+def under_way(make):
+    """A server, and what is under way with two tokens."""
+    server = make()
+    path = server.directory / "token"
+    path.write_text(f"{GOING}\n{STAYING}\n")
+    path.chmod(0o600)
+    server.start()
+    going, staying = UnderWay(server, GOING), UnderWay(server, STAYING)
+    api = server.client(token=STAYING)
+    looks = itertools.count(1)
+    wait_until(lambda: api.stats()["http"]["requests"] - next(looks) == 8, "all to be under way")
+    return server, api, going, staying
+
+
+def reload(server, tokens):
+    seen = len(server.log)
+    (server.directory / "token").write_text(tokens)
+    server.signal(signal.SIGHUP)
+    server.wait_for_log(lambda r: r.get("msg") == "reloaded", "the reload", seen)
+
+
+@pytest.mark.parametrize("left, status", [("", 401), (f"{GOING} admin\n", 403)])
+def test_what_a_token_has_begun_ends_with_it(under_way, left, status):
+    server, api, going, staying = under_way
+    reload(server, f"{STAYING}\n{left}")
+    assert going.stream.wake() is None
+    assert going.wait.answer().status == status
+    going.wait.send(request("GET", WAIT, GOING))
+    assert going.finish() == [status] * 3 and api.texts(MAIN) == []
+    assert api.stats()["http"]["tokensRevoked"] == 4
+    assert api.stats()["http"]["streams"] == 1 and api.stats()["waiters"] == 1
+    ok(api.enqueue("y", "agent:waiting:main"), 201)
+    assert staying.stream.wake()["sessionKey"] == "agent:waiting:main"
+    assert staying.finish() == [200, 201, 200]
+
+
+@pytest.mark.parametrize("tokens", [f"{STAYING}\n{GOING}\n", "short\n", "", f"{STAYING} consume,read,produce\n{GOING} produce,consume,read\n"])
+def test_what_a_token_has_begun_goes_on_while_the_token_is_good(under_way, tokens):
+    """Also when the file has become wrong, so that the old tokens stay."""
+    server, api, going, staying = under_way
+    reload(server, tokens)
+    ok(api.enqueue("y", "agent:waiting:main"), 201)
+    for each in going, staying:
+        assert each.stream.wake()["sessionKey"] == "agent:waiting:main"
+        assert each.finish() == [200, 201 if each is going else 200, 200]
