@@ -126,6 +126,7 @@ sevq_wait_for(struct sevq_client *client, const struct sevq_address *address,
 	sevq_url_query(&request.target, "format", ours.prompt ? "prompt" : NULL);
 	sevq_url_query(&request.target, "execCompletions",
 		       ours.prompt && ours.exec_completions ? "include" : NULL);
+	sevq_url_query(&request.target, "exclusive", ours.exclusive ? "true" : NULL);
 	sevq_url_query(&request.target, "wake", ours.wake_now ? "now" : NULL);
 	sevq_buffer_addf(&request.target, "%stimeoutMs=%ld",
 			 strchr(sevq_buffer_text(&request.target), '?') == NULL ? "?" : "&",

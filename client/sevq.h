@@ -585,6 +585,7 @@ struct sevq_wait_options {
 	bool prompt;                    /* events that a lease for a prompt takes */
 	bool exec_completions;          /* and with these */
 	bool wake_now;                  /* only events with wake "now" */
+	bool exclusive;                 /* not while a lease holds events of the session */
 };
 
 static inline void

@@ -501,7 +501,7 @@ wake(struct batch *batch)
 
 		if (deliverable == 0)
 			continue;
-		if (batch->on_wake != NULL)
+		if (batch->on_wake != NULL && !woken->waiters_only)
 			batch->on_wake(batch->on_wake_arg, key, deliverable, woken->now,
 				       woken->source);
 		state_wake_waiters(batch->state, key);

@@ -281,6 +281,7 @@ struct wait_op {
 	/* As lease_take's: the wait ends when a lease with the same filters would get an event. */
 	struct str context_key_prefix;
 	bool prompt, exec_completions;
+	bool exclusive;         /* as lease_take's: not while a lease holds events of the session */
 	bool wake_now;          /* only events with wake "now" */
 	struct str session_key; /* out */
 	size_t deliverable;     /* out: events that such a lease could take */

@@ -363,15 +363,25 @@ plan_wake_now(struct plan *plan, struct queue *queue, const struct system_event 
 	plan->woken[plan->woken_count - 1].now = true;
 }
 
-/* Wakes the queues whose exclusive lease has ended, by an ack, a nack or a timer. */
+/*
+ * Wakes queues of which a lease has ended, by an ack, a nack or a timer: an exclusive one held the
+ * other events back, and any keeps an exclusive one from being made.
+ */
 static void
 wake_held_back(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->state->catalog.leases.touched_count; i++) {
 		const struct lease *lease = plan->state->catalog.leases.touched[i];
+		struct queue *queue = lease->queue;
 
-		if (lease->exclusive && lease->live == 0)
-			plan_wake(plan, lease->queue, NULL);
+		if (lease->live > 0)
+			continue;
+		if (lease->exclusive) {
+			plan_wake(plan, queue, NULL);
+		} else if (queue->leased == 0 && plan_waiters(plan, queue->session.key) > 0) {
+			plan_wake(plan, queue, NULL);
+			plan->woken[plan->woken_count - 1].waiters_only = true;
+		}
 	}
 }
 
@@ -396,6 +406,7 @@ plan_gather_woken(struct plan *plan)
 		}
 		struct woken_queue *same = &plan->woken[next.queue->woken];
 		same->now = same->now || next.now;
+		same->waiters_only = same->waiters_only && next.waiters_only;
 		if (next.source.s != NULL)
 			same->source = next.source;
 	}

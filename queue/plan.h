@@ -41,6 +41,7 @@ struct plan {
 		const struct system_event *event;
 		/* Before plan_gather_woken only set to force wake "now"; afterwards final: */
 		bool now;          /* one of the queue's events has wake "now" */
+		bool waiters_only; /* nothing became deliverable: streams need not know */
 		struct str source; /* of the newest event that has one; NULL: none has */
 	} * woken;                 /* queues with newly deliverable events */
 	size_t woken_count, woken_cap;
@@ -147,8 +148,9 @@ void plan_wake_now(struct plan *plan, struct queue *queue, const struct system_e
  */
 void plan_gather_contexts(struct plan *plan);
 /*
- * After the write: adds the queues whose exclusive lease has ended, and merges the entries of each
- * woken queue into one.
+ * After the write: adds the queues whose exclusive lease has ended, those whose last lease has
+ * ended where somebody waits, maybe for an exclusive one, and merges the entries of each woken
+ * queue into one.
  */
 void plan_gather_woken(struct plan *plan);
 

@@ -140,7 +140,7 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	[SEVQ_OPTION_SOURCE] = { "source", "NAME", read_text, AT(source),
 	    "where the event comes from: exec-event, cron-event, hook, ..." },
 	[SEVQ_OPTION_MODE] = { "mode", "now|next-heartbeat", read_mode, AT(wake),
-	    "when to wake the agent (next-heartbeat)" },
+	    "when to wake the agent (next-heartbeat); of wait: now means only such events" },
 	[SEVQ_OPTION_REPLACE] = { "replace", NULL, read_flag, AT(replace),
 	    "remove queued events with the same context key" },
 	[SEVQ_OPTION_ALLOW_DUPLICATE] = { "allow-duplicate", NULL, read_flag, AT(allow_duplicate),

@@ -52,6 +52,7 @@ sevq_runner_wait(struct sevq_runner *runner, int64_t timeout_ms, bool wake_now)
 
 	sevq_wait_options_init(&wanted);
 	wanted.context_key_prefix = runner->options->context_prefix;
+	wanted.exclusive = runner->options->exclusive;
 	wanted.wake_now = wake_now;
 	sevq_signals_unblock(&runner->signals);
 	code = sevq_wait_for(runner->client, &runner->options->address, &wanted, timeout_ms,

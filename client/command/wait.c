@@ -14,15 +14,22 @@ enum sevq_exit
 sevq_run_wait(struct sevq_client *client, struct sevq_options *options)
 {
 	int64_t left_ms = options->timeout_ms != 0 ? options->timeout_ms : WAIT_MS_DEFAULT, part_ms;
+	struct sevq_wait_options wanted;
 	struct sevq_readiness *readiness;
 	bool ready = false;
 	char *key;
 
 	if (!sevq_take_key_argument(options))
 		return SEVQ_EXIT_USAGE;
+	sevq_wait_options_init(&wanted);
+	wanted.context_key_prefix = options->context_prefix;
+	wanted.prompt = options->prompt;
+	wanted.exclusive = options->exclusive;
+	wanted.wake_now = options->wake == SEVQ_WAKE_NOW;
 	for (; !ready && left_ms > 0; left_ms -= part_ms) {
 		part_ms = left_ms < WAIT_MS_MAX ? left_ms : WAIT_MS_MAX;
-		if (sevq_wait(client, &options->address, part_ms, &readiness) != SEVQ_OK)
+		if (sevq_wait_for(client, &options->address, &wanted, part_ms, &readiness) !=
+		    SEVQ_OK)
 			return sevq_report(client);
 		ready = readiness->ready;
 		if (ready && !options->json) {

@@ -15,7 +15,7 @@ plan_wait(struct plan *plan, struct op *op)
 
 	if (plan_queue(plan, op, &wait->address, &wait->session_key, &queue) < 0)
 		return -1;
-	if (queue != NULL)
+	if (queue != NULL && !(wait->exclusive && queue->leased > 0))
 		wait->deliverable = id_list_count(plan, queue, &choice);
 	if (wait->deliverable > 0)
 		return PLAN_DONE;

@@ -83,6 +83,7 @@ static const struct {
 	const char *words[4];
 	const char *why; /* what it must be, where it is none of them */
 } choices[] = {
+	[FIELD_BOOL] = { { "false", "true" }, "must be true or false" }, /* in a query */
 	[FIELD_WAKE] = { { [WAKE_NEXT_HEARTBEAT] = "next-heartbeat", [WAKE_NOW] = "now" },
 			 "must be \"now\" or \"next-heartbeat\"" },
 	[FIELD_SORT] = { { [SORT_KEY] = "key",
@@ -290,6 +291,7 @@ set_parameter(void *at, const struct field *field, struct str value, char why[WH
 	case FIELD_TEXT:
 		*(struct str *)at = value;
 		return NULL;
+	case FIELD_BOOL:
 	case FIELD_SORT:
 	case FIELD_WAKE:
 	case FIELD_FORMAT:

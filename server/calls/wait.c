@@ -137,7 +137,7 @@ wait_free(struct request *request)
 struct wait_query {
 	struct address address;
 	struct str context_key_prefix;
-	bool prompt, exec_completions;
+	bool exclusive, prompt, exec_completions;
 	enum wake wake;
 	int64_t timeout_ms;
 };
@@ -148,6 +148,7 @@ static const struct field parameters[] = {
 	FIELD("channel", TEXT, struct wait_query, address.channel),
 	FIELD("accountId", TEXT, struct wait_query, address.account_id),
 	FIELD("contextKeyPrefix", TEXT, struct wait_query, context_key_prefix),
+	FIELD("exclusive", BOOL, struct wait_query, exclusive),
 	FIELD("format", FORMAT, struct wait_query, prompt),
 	FIELD("execCompletions", EXEC_COMPLETIONS, struct wait_query, exec_completions),
 	FIELD("wake", WAKE, struct wait_query, wake),
@@ -194,6 +195,7 @@ wait_get(struct request *request)
 		return;
 	request->work->wait.address = query.address;
 	request->work->wait.context_key_prefix = query.context_key_prefix;
+	request->work->wait.exclusive = query.exclusive;
 	request->work->wait.prompt = query.prompt;
 	request->work->wait.exec_completions = query.exec_completions;
 	request->work->wait.wake_now = query.wake == WAKE_NOW;

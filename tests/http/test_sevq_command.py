@@ -221,6 +221,17 @@ def test_wait_is_over_when_something_comes(sevq):
     assert sevq.json("wait", "--agent", "main") == {"sessionKey": MAIN, "ready": True, "depth": 1}
 
 
+def test_wait_takes_the_options_of_a_lease(sevq):
+    sevq("event", "Exec completed (build, code 0)", "--session-key", MAIN, "--context-key", "ci:1")
+    choices = [("--format", "prompt"), ("--context-prefix", "cron:"), ("--mode", "now")]
+    assert [sevq("wait", MAIN, "--timeout", "50ms", *c, exit=NOTHING)[0] for c in choices] == [""] * 3
+    assert sevq("wait", MAIN, "--context-prefix", "ci:", "--exclusive")[0] == f"1 in {MAIN}\n"
+    sevq("event", "x", "--session-key", MAIN, "--mode", "now")
+    sevq("lease", MAIN, "--limit", "1")
+    assert sevq("wait", MAIN, "--mode", "now")[0] == f"1 in {MAIN}\n"
+    assert sevq("wait", MAIN, "--exclusive", "--timeout", "50ms", exit=NOTHING) == ("", "")
+
+
 class Tail:
     """A `sevq tail` whose lines are read as they come."""
 

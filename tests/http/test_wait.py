@@ -54,20 +54,49 @@ def test_an_event_wakes(server, api):
 
 
 FORMS = [{}, {"contextKeyPrefix": "cron:"}, {"format": "prompt"}, {"format": "prompt", "execCompletions": "include"},
-    {"contextKeyPrefix": "cron:", "format": "prompt"}]
+    {"contextKeyPrefix": "cron:", "format": "prompt"}, {"exclusive": True}, {"exclusive": True, "contextKeyPrefix": "cron:", "format": "prompt"}]
 EVENTS = [{"text": "plain"}, {"text": "with a context", "contextKey": "cron:1"}, {"text": "Exec completed (build, code 0)"},
     {"text": "Exec failed (build, code 1)", "contextKey": "cron:2"}, {"text": "later", "delayMs": 3_600_000}, {"text": "gone", "ttlMs": 1}]
 
 
+def parameters(form):
+    return {name: str(value).lower() if isinstance(value, bool) else value for name, value in form.items()}
+
+
 @pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("held", [None, {}, {"exclusive": True}], ids=["free", "leased", "leased exclusively"])
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event["text"])
-def test_a_wait_is_ready_exactly_when_its_lease_gives_something(api, form, event):
+def test_a_wait_is_ready_exactly_when_its_lease_gives_something(api, form, held, event):
+    if held is not None:
+        ok(api.enqueue("in other hands", MAIN), 201)
+        ok(api.lease(MAIN, **held))
     ok(api.enqueue(sessionKey=MAIN, **event), 201)
     if "ttlMs" in event:
-        wait_until(lambda: ok(api.lease(MAIN))["leaseId"] is None, "the event to expire")
-    ready = ok(api.wait(MAIN, timeoutMs=0, **form))
+        wait_until(lambda: ok(api.peek(MAIN))["depth"] == (held is not None), "the event to expire")
+    ready = ok(api.wait(MAIN, timeoutMs=0, **parameters(form)))
     leased = ok(api.lease(MAIN, **form))
     assert (ready["ready"], ready["depth"]) == (leased["leaseId"] is not None, len(leased["events"]))
+
+
+ENDS = {"ack": lambda api, lease: api.ack(lease), "nack": lambda api, lease: api.nack(lease),
+    "a delayed nack": lambda api, lease: api.nack(lease, delayMs=3_600_000), "purge": lambda api, lease: api.purge(MAIN, contextKey="held"),
+    "the end of its time": lambda api, lease: api.extend(lease, leaseMs=1)}
+
+
+@pytest.mark.parametrize("end", ENDS, ids=str)
+def test_the_end_of_the_last_lease_wakes_who_waits_for_an_exclusive_one(server, api, end):
+    ok(api.enqueue("held", MAIN, contextKey="held"), 201)
+    lease = ok(api.lease(MAIN))["leaseId"]
+    ok(api.enqueue("free", MAIN), 201)
+    waiting = Waiting(server, exclusive="true")
+    ok(ENDS[end](api, lease))
+    assert waiting.answer()["ready"] is True
+    assert ok(api.lease(MAIN, exclusive=True))["leaseId"] is not None
+
+
+def test_exclusive_is_true_or_false(api):
+    for value in ("", "1", "yes", "TRUE"):
+        assert problem(api.wait(MAIN, timeoutMs=0, exclusive=value), 400, "invalid-field")["errors"] == [{"pointer": "exclusive", "detail": "must be true or false"}]
 
 
 def test_a_wait_for_wake_now_hears_nothing_less(server, api):

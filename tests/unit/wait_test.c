@@ -280,6 +280,25 @@ an_exclusive_lease_holds_waiters_back(void **state)
 	assert_woken(call, 2);
 }
 
+/* Another lease keeps an exclusive one from being made; its end is no news for streams. */
+static void
+the_end_of_the_last_lease_wakes_who_waits_for_an_exclusive_one(void **state)
+{
+	(void)state;
+	put(A, "1"), put(A, "2"), put(A, "3");
+	int64_t one = lease_events(A, 1, MINUTE), two = lease_events(A, 1, MINUTE);
+	struct call *call = wait_for(engine, A);
+	call->wait.exclusive = true;
+	turn();
+	assert_int_equal(call->answered, 0);
+	engine_on_wake(engine, on_wake, NULL);
+	done(ack(engine, one, ALL));
+	assert_int_equal(call->answered, 0);
+	done(ack(engine, two, ALL));
+	assert_woken(call, 1);
+	assert_wakes("");
+}
+
 static void
 a_cancelled_wait_leaves_nothing_behind(void **state)
 {
@@ -524,6 +543,7 @@ main(void)
 		TEST(a_requeued_dead_letter_wakes),
 		TEST(the_end_of_an_exclusive_lease_wakes),
 		TEST(an_exclusive_lease_holds_waiters_back),
+		TEST(the_end_of_the_last_lease_wakes_who_waits_for_an_exclusive_one),
 		TEST(a_cancelled_wait_leaves_nothing_behind),
 		TEST(a_wait_cancelled_before_its_turn_is_handed_back),
 		TEST(a_new_policy_plans_waits_again),
