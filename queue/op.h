@@ -233,8 +233,8 @@ struct lease_take_op {
  * Ack, nack or extend all of a lease's events or some. ERROR_NOT_FOUND: no such lease.
  * ERROR_INVALID_FIELD: an id that it never held, whatever the others are. ERROR_CONFLICT: a named
  * event was returned to its queue, and nothing changes. Events that were settled while the lease
- * held them are listed as gone, and the call applies to the rest. An ack of events that were acked
- * under this lease succeeds again.
+ * held them, or have been forgotten since, are listed as gone, and the call applies to the rest. An
+ * ack of events that were acked under this lease succeeds again.
  */
 enum lease_action { LEASE_ACK, LEASE_NACK, LEASE_EXTEND };
 struct lease_change_op {

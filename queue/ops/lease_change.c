@@ -7,9 +7,9 @@
  * outcomes up and is planned again in the next turn.
  *
  * An event that was settled while the lease held it, by a call or by its time to live, needs no ack
- * any more and can be given to nobody else. It is named as gone and does not hinder the rest.
+ * any more and can be given to nobody else. It is named as gone and does not hinder the rest. The
+ * same is true of an event that has been forgotten since, with whatever took it out of the lease.
  */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -119,7 +119,7 @@ ends_hold(const struct store_outcome *outcome)
 
 /*
  * Returns the outcome that took the event out of this lease: the log's, or an earlier op's of this
- * batch.
+ * batch; 0: neither tells, because the event has been forgotten.
  */
 static enum outcome_kind
 left_by(const struct plan *plan, const struct lease_change_op *call, const int64_t *held)
@@ -132,7 +132,6 @@ left_by(const struct plan *plan, const struct lease_change_op *call, const int64
 		if (ends_hold(outcome) && find_id(outcome->ids, outcome->count, *held) != NULL)
 			kind = outcome->kind;
 	}
-	assert(kind != 0);
 	return kind;
 }
 
@@ -157,8 +156,9 @@ check_were_held(struct lease_change_op *call, struct id_list named)
 
 /*
  * Sorts the named events, all of which were in the lease. *named keeps those that it still holds;
- * gone gets those that were settled under it, other than by an ack. An event that was acked under
- * it is passed over if pass_acked. Any other is lost: returned, and perhaps in other hands.
+ * gone gets those that were settled under it, other than by an ack, and those that are forgotten.
+ * An event that was acked under it is passed over if pass_acked. Any other is lost: returned, and
+ * perhaps in other hands.
  */
 static int
 sort_named(const struct plan *plan, struct lease_change_op *call, const struct lease *lease,

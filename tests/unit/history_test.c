@@ -694,6 +694,47 @@ retention_keeps_live_leases_and_attempts(void **state)
 	assert_queued(B, "z");
 }
 
+/*
+ * One event of a lease was settled and is forgotten, another is lost, a third is held, and a fourth
+ * never was in the lease. What each call answers depends on which it names, and on no order.
+ */
+static void
+a_forgotten_event_of_a_lease_is_gone(void **state)
+{
+	(void)state;
+	options.retention_ms = -1000;
+	for (int how = 0; how < 3; how++) {
+		open_again();
+		int64_t one = put(A, "1"), lost = put(A, "2"), held = put(A, "3");
+		int64_t lease = lease_events(A, 0, MINUTE), never = put(A, "4");
+		done(nack(engine, lease, IDS(lost)));
+		if (how == 0)
+			done(ack(engine, lease, IDS(one)));
+		else if (how == 1)
+			done(withdraw(engine, one));
+		else /* it was given back, and settled later */
+			done(nack(engine, lease, IDS(one))), done(consume(engine, A, IDS(one)));
+		sweep();
+		fails(find_event(engine, one), ERROR_NOT_FOUND);
+		fails(ack(engine, lease, IDS(one, never)), ERROR_INVALID_FIELD);
+		fails(ack(engine, lease, IDS(never, one, held)), ERROR_INVALID_FIELD);
+		fails(nack(engine, lease, IDS(one, never)), ERROR_INVALID_FIELD);
+		fails(extend(engine, lease, IDS(never, one), MINUTE), ERROR_INVALID_FIELD);
+		fails(ack(engine, lease, IDS(one, lost)), ERROR_CONFLICT);
+		fails(nack(engine, lease, IDS(lost, one)), ERROR_CONFLICT);
+		assert_gone(ack(engine, lease, IDS(one)), one);
+		assert_gone(nack(engine, lease, IDS(one)), one);
+		struct call *call = done(extend(engine, lease, IDS(one, held), MINUTE));
+		assert_int_equal(call->lease.changed, 1);
+		assert_int_equal(call->lease.gone[0], one);
+		assert_int_equal(done(ack(engine, lease, ALL))->lease.changed, 1);
+		done(purge(engine, A, NULL));
+		sweep();
+		fails(ack(engine, lease, IDS(one)), ERROR_NOT_FOUND); /* so is the lease */
+		calls_free();
+	}
+}
+
 static void
 delays_end_although_the_answer_budget_is_used_up(void **state)
 {
@@ -972,6 +1013,7 @@ main(void)
 		TEST(idempotency_keys_are_kept_for_a_day),
 		TEST(many_keys_are_deleted_in_steps),
 		TEST(retention_keeps_live_leases_and_attempts),
+		TEST(a_forgotten_event_of_a_lease_is_gone),
 		TEST(delays_end_although_the_answer_budget_is_used_up),
 		TEST(a_clock_that_jumps_ahead_deletes_nothing),
 		TEST(a_start_with_the_clock_ahead_deletes_nothing),
