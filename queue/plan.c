@@ -177,6 +177,17 @@ plan_queue(struct plan *plan, struct op *op, const struct address *address, stru
 	return 0;
 }
 
+int
+plan_kept_queue(struct plan *plan, struct op *op, const struct address *address, struct str kept,
+		struct str *key, struct queue **queue)
+{
+	if (kept.s == NULL)
+		return plan_queue(plan, op, address, key, queue);
+	*key = kept;
+	*queue = catalog_find(&plan->state->catalog, kept);
+	return 0;
+}
+
 /* --- records --- */
 
 void

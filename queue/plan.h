@@ -79,6 +79,13 @@ int plan_queue(struct plan *plan, struct op *op, const struct address *address, 
 	       struct queue **queue);
 
 /*
+ * The same for an earlier request whose queue is known, whatever the policy in force says. kept
+ * NULL: it is not known.
+ */
+int plan_kept_queue(struct plan *plan, struct op *op, const struct address *address,
+		    struct str kept, struct str *key, struct queue **queue);
+
+/*
  * Appends the event to the queue and to the records; sets its id, its state and, from delay_ms and
  * ttl_ms (0: none), its times. Takes over the caller's reference to tag. The event and its text are
  * borrowed until the batch is done.

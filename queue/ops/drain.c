@@ -20,13 +20,15 @@ drain_found(struct op *op, size_t index, const struct found *found)
 }
 
 static int
-drain_repeated(struct plan *plan, struct drain_op *drain, const struct queue *queue,
-	       struct str answer)
+drain_repeated(struct plan *plan, struct drain_op *drain, struct str answer)
 {
-	int64_t *numbers;
-	size_t count = idempotency_numbers(&drain->op.arena, answer, &numbers);
+	struct kept_answer kept = idempotency_read(&drain->op.arena, answer);
+	struct queue *queue;
 
-	id_list_answer_repeated(plan, &drain->op, numbers, count, EVENT_STATE_SETTLED,
+	if (plan_kept_queue(plan, &drain->op, &drain->address, kept.queue_key, &drain->session_key,
+			    &queue) < 0)
+		return -1;
+	id_list_answer_repeated(plan, &drain->op, kept.numbers, kept.count, EVENT_STATE_SETTLED,
 				OUTCOME_DRAINED, &drain->taken);
 	drain->remaining = queue != NULL ? queue->depth : 0;
 	return 0;
@@ -40,7 +42,9 @@ drain_remember(struct plan *plan, struct op *op, const struct queue *queue, stru
 		return 0;
 	int64_t *numbers = arena_alloc(&op->arena, 2 * chosen.count * sizeof(*numbers));
 	id_list_remember(queue, chosen, numbers);
-	return idempotency_remember(plan, op, &op->idempotency, numbers, 2 * chosen.count);
+	return idempotency_remember(
+	    plan, op, &op->idempotency,
+	    &(struct kept_answer){ queue->session.key, numbers, 2 * chosen.count });
 }
 
 static int
@@ -53,11 +57,11 @@ plan_drain(struct plan *plan, struct op *op)
 	struct queue *queue;
 	struct str answer;
 
-	if (plan_queue(plan, op, &drain->address, &drain->session_key, &queue) < 0)
-		return -1;
 	int recalled = idempotency_recall(plan, &op->idempotency, &answer, &op->error);
 	if (recalled != 0)
-		return recalled < 0 ? -1 : drain_repeated(plan, drain, queue, answer);
+		return recalled < 0 ? -1 : drain_repeated(plan, drain, answer);
+	if (plan_queue(plan, op, &drain->address, &drain->session_key, &queue) < 0)
+		return -1;
 	if (queue == NULL)
 		return 0;
 	struct id_list chosen = id_list_choose(plan, op, queue, &choice);

@@ -309,9 +309,10 @@ static int
 enqueue_repeated(struct plan *plan, struct op *op, struct str answer, const struct draft *drafts,
 		 struct enqueue_result *results, size_t count)
 {
-	int64_t *numbers;
+	struct kept_answer kept = idempotency_read(&op->arena, answer);
+	const int64_t *numbers = kept.numbers;
 
-	if (idempotency_numbers(&op->arena, answer, &numbers) != KEPT * count)
+	if (kept.count != KEPT * count)
 		return error_set(&op->error, ERROR_IDEMPOTENCY_MISMATCH,
 				 "the idempotency key was used for another request");
 	for (size_t i = 0; i < count; i++, numbers += KEPT) {
@@ -330,11 +331,10 @@ enqueue_repeated(struct plan *plan, struct op *op, struct str answer, const stru
 }
 
 /*
- * The numbers of the results that an idempotency key keeps. The plan knows them before the events
- * are read.
+ * The results as an idempotency key keeps them. The plan knows them before the events are read.
  */
-static int64_t *
-kept_numbers(struct arena *arena, const struct enqueue_result *results, size_t count)
+static struct kept_answer
+keep(struct arena *arena, const struct enqueue_result *results, size_t count)
 {
 	int64_t *numbers = arena_alloc(arena, KEPT * count * sizeof(*numbers));
 
@@ -346,7 +346,7 @@ kept_numbers(struct arena *arena, const struct enqueue_result *results, size_t c
 
 		memcpy(numbers + KEPT * i, kept, sizeof(kept));
 	}
-	return numbers;
+	return (struct kept_answer){ .numbers = numbers, .count = KEPT * count };
 }
 
 /* Keeps the answer under the request's key. */
@@ -356,8 +356,8 @@ enqueue_remember(struct plan *plan, struct op *op, const struct idempotency *req
 {
 	if (request->key.s == NULL)
 		return 0;
-	return idempotency_remember(plan, op, request, kept_numbers(&op->arena, results, count),
-				    KEPT * count);
+	struct kept_answer kept = keep(&op->arena, results, count);
+	return idempotency_remember(plan, op, request, &kept);
 }
 
 static int
@@ -448,10 +448,9 @@ tell_settled(struct plan *plan, struct enqueue_op *enqueue, const struct plan_ma
 		if (end == NULL)
 			continue;
 		mark_settled(plan, result, end->kind, &want);
+		struct kept_answer kept = keep(arena, result, 1);
 		if (own->key.s != NULL)
-			plan_set_key_answer(
-			    plan, key - 1,
-			    idempotency_answer(arena, kept_numbers(arena, result, 1), KEPT));
+			plan_set_key_answer(plan, key - 1, idempotency_answer(arena, &kept));
 	}
 }
 

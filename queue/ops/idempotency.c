@@ -1,7 +1,7 @@
 /*
- * idempotency.c - answers as JSON lists of numbers.
+ * idempotency.c - answers as JSON lists: the version of the form, the queue key, numbers.
  *
- * The first number is the version of the form: it says what the others mean. Versions are negative
+ * The version says what the others mean. Versions are negative
  * and count down, because the first form had no version and began with a number that never was
  * negative. Whoever changes what any call keeps takes the next version, so that no answer is
  * misread.
@@ -9,10 +9,13 @@
 #include "queue/ops/idempotency.h"
 
 #include "schema/json.h"
+#include "schema/json_text.h"
 
-#define FORM "[-3" /* the version that every answer begins with */
-/* Has no outcome of settled events in the state of an enqueue; else the same. */
-#define FORM_BEFORE "[-2"
+/*
+ * The versions that can be read, the newest first. Before -4 there was no queue key; in -2 the
+ * state of an enqueued event had no outcome.
+ */
+static const char *const forms[] = { "[-4", "[-3", "[-2" };
 
 bool
 idempotency_lookup(const struct idempotency *request, struct lookup *ret)
@@ -48,7 +51,10 @@ has_form(struct str answer, struct str form)
 static bool
 is_ours(struct str answer)
 {
-	return has_form(answer, STR(FORM)) || has_form(answer, STR(FORM_BEFORE));
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+		if (has_form(answer, str_of(forms[i])))
+			return true;
+	return false;
 }
 
 int
@@ -72,16 +78,19 @@ idempotency_recall(struct plan *plan, struct idempotency *request, struct str *a
 	return 1;
 }
 
-/* The version and the numbers as JSON. */
 struct str
-idempotency_answer(struct arena *arena, const int64_t *numbers, size_t count)
+idempotency_answer(struct arena *arena, const struct kept_answer *kept)
 {
 	struct buf text = { 0 };
 
-	buf_adds(&text, FORM);
-	for (size_t i = 0; i < count; i++) {
+	buf_adds(&text, forms[0]);
+	if (kept->queue_key.s != NULL) {
 		buf_adds(&text, ",");
-		buf_add_int(&text, numbers[i]);
+		json_quote(&text, kept->queue_key);
+	}
+	for (size_t i = 0; i < kept->count; i++) {
+		buf_adds(&text, ",");
+		buf_add_int(&text, kept->numbers[i]);
 	}
 	buf_adds(&text, "]");
 	struct str answer = arena_dup(arena, (struct str){ text.data, text.len });
@@ -95,7 +104,7 @@ idempotency_answer(struct arena *arena, const int64_t *numbers, size_t count)
  */
 int
 idempotency_remember(struct plan *plan, struct op *op, const struct idempotency *request,
-		     const int64_t *numbers, size_t count)
+		     const struct kept_answer *kept)
 {
 	if (request->key.s == NULL)
 		return 0;
@@ -105,24 +114,28 @@ idempotency_remember(struct plan *plan, struct op *op, const struct idempotency 
 	struct store_key *key = arena_alloc(&op->arena, sizeof(*key));
 	*key = (struct store_key){ request->key, request->request,
 				   steady_proven_ms(&plan->state->steady),
-				   idempotency_answer(&op->arena, numbers, count) };
+				   idempotency_answer(&op->arena, kept) };
 	plan_add_key(plan, key);
 	return 0;
 }
 
-size_t
-idempotency_numbers(struct arena *arena, struct str answer, int64_t **numbers)
+struct kept_answer
+idempotency_read(struct arena *arena, struct str answer)
 {
+	struct kept_answer kept = { 0 };
 	struct json json = { 0 };
-	size_t count = 0;
 
 	if (json_scan(&json, answer.s, answer.len, NULL) == 0) {
-		*numbers = arena_alloc(arena, json.count * sizeof(**numbers));
+		int64_t *numbers = arena_alloc(arena, json.count * sizeof(*numbers));
 		size_t form = json_first(&json, 0);
+
 		for (size_t t = json_next(&json, 0, form); t != 0; t = json_next(&json, 0, t))
-			if (json_int64(&json, t, &(*numbers)[count]))
-				count++;
+			if (json.tokens[t].type == JSON_STRING)
+				kept.queue_key = arena_dup(arena, json_string(&json, t, arena));
+			else if (json_int64(&json, t, &numbers[kept.count]))
+				kept.count++;
+		kept.numbers = numbers;
 	}
 	json_clear(&json);
-	return count;
+	return kept;
 }

@@ -3,8 +3,8 @@
  * section 4, C3).
  *
  * Here: finding a key that was used before, in the store or in this batch; keeping an answer as a
- * list of numbers whose meaning each call knows. Shared by enqueue, drain and lease_take. Private
- * to queue/. Not here: keys as clients send them (server/calls/idempotency.h).
+ * queue key and numbers whose meaning each call knows. Shared by enqueue, drain and lease_take.
+ * Private to queue/. Not here: keys as clients send them (server/calls/idempotency.h).
  */
 #ifndef QUEUE_OPS_IDEMPOTENCY_H
 #define QUEUE_OPS_IDEMPOTENCY_H
@@ -27,17 +27,28 @@ void idempotency_found(struct idempotency *request, struct arena *arena,
 int idempotency_recall(struct plan *plan, struct idempotency *request, struct str *answer,
 		       struct error *err);
 
-/* Reads the numbers of a kept answer into the arena; answers how many there are. */
-size_t idempotency_numbers(struct arena *arena, struct str answer, int64_t **numbers);
+/* What is kept of an answer. */
+struct kept_answer {
+	/*
+	 * The queue that the request was routed to, which another policy may route elsewhere by
+	 * now; NULL: none, as of an enqueue, or an older version has kept the answer.
+	 */
+	struct str queue_key;
+	const int64_t *numbers;
+	size_t count;
+};
 
-/* An answer of these numbers, as it is kept. */
-struct str idempotency_answer(struct arena *arena, const int64_t *numbers, size_t count);
+/* Reads a kept answer into the arena. */
+struct kept_answer idempotency_read(struct arena *arena, struct str answer);
+
+/* The answer as the text that is stored, on the arena. */
+struct str idempotency_answer(struct arena *arena, const struct kept_answer *kept);
 
 /*
  * Keeps an answer with the records of the batch, if the request has a key. -1
  * ERROR_IDEMPOTENCY_MISMATCH.
  */
 int idempotency_remember(struct plan *plan, struct op *op, const struct idempotency *request,
-			 const int64_t *numbers, size_t count);
+			 const struct kept_answer *kept);
 
 #endif

@@ -22,20 +22,22 @@ lease_take_found(struct op *op, size_t index, const struct found *found)
 /* Repeats the answer that was kept under the key: the lease, its end, its events with their
  * attempts. */
 static int
-lease_take_repeated(struct plan *plan, struct lease_take_op *take, const struct queue *queue,
-		    struct str answer)
+lease_take_repeated(struct plan *plan, struct lease_take_op *take, struct str answer)
 {
-	int64_t *numbers;
-	size_t count = idempotency_numbers(&take->op.arena, answer, &numbers);
+	struct kept_answer kept = idempotency_read(&take->op.arena, answer);
+	struct queue *queue;
 
-	assert(count >= 2);
-	const struct lease *lease = catalog_lease(&plan->state->catalog, numbers[0]);
-	take->lease_id = numbers[0];
-	take->until_ms = numbers[1];
-	id_list_answer_repeated(plan, &take->op, numbers + 2, count - 2, EVENT_STATE_LEASED, 0,
-				&take->taken);
+	assert(kept.count >= 2);
+	if (plan_kept_queue(plan, &take->op, &take->address, kept.queue_key, &take->session_key,
+			    &queue) < 0)
+		return -1;
+	const struct lease *lease = catalog_lease(&plan->state->catalog, kept.numbers[0]);
+	take->lease_id = kept.numbers[0];
+	take->until_ms = kept.numbers[1];
+	id_list_answer_repeated(plan, &take->op, kept.numbers + 2, kept.count - 2,
+				EVENT_STATE_LEASED, 0, &take->taken);
 	take->remaining = queue != NULL ? queue->depth : 0;
-	if (lease != NULL && lease->queue == queue) /* the address may lead elsewhere by now */
+	if (lease != NULL && lease->queue == queue)
 		take->remaining -= lease->live;
 	return 0;
 }
@@ -52,7 +54,8 @@ lease_take_remember(struct plan *plan, struct lease_take_op *take, const struct 
 	numbers[0] = take->lease_id;
 	numbers[1] = take->until_ms;
 	id_list_remember(queue, chosen, numbers + 2);
-	return idempotency_remember(plan, &take->op, &take->op.idempotency, numbers, count);
+	return idempotency_remember(plan, &take->op, &take->op.idempotency,
+				    &(struct kept_answer){ queue->session.key, numbers, count });
 }
 
 static void
@@ -100,12 +103,12 @@ plan_lease_take(struct plan *plan, struct op *op)
 	struct queue *queue;
 	struct str answer;
 
+	int recalled = idempotency_recall(plan, &op->idempotency, &answer, &op->error);
+	if (recalled != 0)
+		return recalled < 0 ? -1 : lease_take_repeated(plan, take, answer);
 	if (plan_queue(plan, op, &take->address, &take->session_key, &queue) < 0 ||
 	    (take->exact && check_exact(plan, take) < 0))
 		return -1;
-	int recalled = idempotency_recall(plan, &op->idempotency, &answer, &op->error);
-	if (recalled != 0)
-		return recalled < 0 ? -1 : lease_take_repeated(plan, take, queue, answer);
 	if (queue == NULL || (take->exclusive && queue->leased > 0)) {
 		take->remaining = queue != NULL ? queue->depth : 0;
 		return 0;

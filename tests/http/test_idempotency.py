@@ -234,6 +234,40 @@ def test_events_of_a_repeated_drain_that_are_forgotten_are_left_out(start):
     assert ok(again)["events"] == [] and again.headers[REPLAYED] == "true"
 
 
+# A first answer names what was true, whatever the policy says by now.
+
+PATHS = {"enqueue": ("/v1/events", {"text": "x"}), "batch": ("/v1/events", None), "drain": ("/v1/drain", {"limit": 1}), "lease": ("/v1/leases", {"limit": 1})}
+ELSEWHERE = {"another main key": {"session": {"mainKey": "hub"}}, "no owner": {"agents": {"list": [{"id": "a"}, {"id": "b"}]}},
+    "another agent": {"agents": {"list": [{"id": "ops", "default": True}]}}}
+
+
+@pytest.mark.parametrize("call", PATHS)
+@pytest.mark.parametrize("policy", ELSEWHERE)
+@pytest.mark.parametrize("forgotten", [False, True], ids=["kept", "forgotten"])
+def test_a_first_answer_is_repeated_although_the_key_is_routed_elsewhere_by_now(start, call, policy, forgotten):
+    server = start("--retention-ms", 0 if forgotten else 3_600_000, policy={})
+    api = server.client()
+    events = [ok(api.enqueue(f"queued {n}", MAIN), 201)["event"] for n in range(3)]
+    path, body = PATHS[call]
+    body = {**body, "sessionKey": "main"} if body else {"events": [{"text": "x", "sessionKey": "main"}]}
+    first = post(api, body, "k", path)
+    assert first.status in (200, 201), first
+    if forgotten and call == "drain":
+        forget(api, events[0])
+    server.write_policy(ELSEWHERE[policy])
+    seen = len(server.log)
+    server.signal(signal.SIGHUP)
+    server.wait_for_log(lambda r: r.get("msg") == "reloaded", "the reload", seen)
+    again = post(api, body, "k", path)
+    if forgotten and call == "drain":
+        assert (again.status, again.json) == (200, {**first.json, "events": []})
+        assert again.headers[REPLAYED] == "true"
+    else:
+        same(first, again)
+    server.restart()
+    assert post(server.client(), body, "k", path).json == again.json
+
+
 # Keys belong to who asks.
 
 A_TOKEN, B_TOKEN = "producer-a-0123456789abcdef", "producer-b-0123456789abcdef"

@@ -348,7 +348,7 @@ static void
 an_answer_kept_in_another_format_is_a_conflict(void **state)
 {
 	(void)state;
-	static const char *const forms[] = { "[0,1]", "[1]", "[1,2,3]", "[-4,0,1]",
+	static const char *const forms[] = { "[0,1]", "[1]", "[1,2,3]", "[-5,0,1]",
 					     "[-20]", "[]",  "" };
 	put(A, "1"), put(B, "1");
 	done(with_key(enqueue(engine, A, "2"), "e", 1)),
@@ -401,6 +401,38 @@ a_lease_can_be_repeated(void **state)
 	put(B, "x");
 	assert_texts(&done(take_lease_with_key(B, "l", 1))->lease_take.taken, "x");
 	fails(take_lease_with_key(A, "k", 2), ERROR_IDEMPOTENCY_MISMATCH);
+}
+
+/*
+ * The first answer names what was true, also where the new policy refuses the key. An older version
+ * kept no queue key: then the key is routed.
+ */
+static void
+a_repeated_answer_names_the_queue_of_the_first(void **state)
+{
+	(void)state;
+	static const char *const policies[] = { "{session:{mainKey:'hub'}}",
+						"{agents:{list:[{id:'a'},{id:'b'}]}}" };
+	put("main", "1"), put("main", "2"), put("main", "3"), put("agent:main:hub", "x");
+	done(with_key(drain(engine, "main", 1), "d", 1));
+	int64_t lease =
+	    done(with_key(take_lease(engine, "main", 1, MINUTE), "l", 1))->lease_take.lease_id;
+	for (size_t i = 0; i < COUNT(policies); i++) {
+		engine_set_policy(engine, parse_policy(policies[i]));
+		struct call *drained = done(with_key(drain(engine, "main", 1), "d", 1));
+		struct call *leased = done(with_key(take_lease(engine, "main", 1, MINUTE), "l", 1));
+		assert_replayed(drained, true);
+		assert_replayed(leased, true);
+		assert_str(drained->drain.session_key, "agent:main:main");
+		assert_int_equal(drained->drain.remaining, 2);
+		assert_str(leased->lease_take.session_key, "agent:main:main");
+		assert_int_equal(leased->lease_take.lease_id, lease);
+		assert_int_equal(leased->lease_take.remaining, 1);
+	}
+	store.keys[0].answer = STR("[-3,1,0]");
+	fails(with_key(drain(engine, "main", 1), "d", 1), ERROR_OWNER_UNRESOLVED);
+	reopen();
+	assert_texts(&done(with_key(drain(engine, "main", 1), "d", 1))->drain.taken, "1");
 }
 
 /* Two requests under one key get the same lease; the events do not go to two consumers. */
@@ -529,6 +561,7 @@ main(void)
 		TEST(an_answer_kept_in_another_format_is_a_conflict),
 		TEST(a_drain_of_no_events_keeps_no_answer),
 		TEST(a_lease_can_be_repeated),
+		TEST(a_repeated_answer_names_the_queue_of_the_first),
 		TEST(two_requests_of_one_turn_get_one_lease),
 		TEST(an_event_deleted_since_is_left_out),
 		TEST(a_failed_commit_keeps_no_key),

@@ -66,6 +66,7 @@ struct model_lease {
 struct model_key {
 	bool there;
 	uint64_t request;
+	int queue; /* of the request, which leads to another one when it is repeated */
 	/* enqueue: RESULT numbers for each event; drain: ids; lease: id, until, then ids */
 	struct ids answer;
 };
@@ -131,6 +132,7 @@ struct model_op {
 	/* What the model expects of the answer. */
 	enum error_code code;
 	bool again, replayed;
+	int want_queue;  /* of a drain or lease */
 	struct ids want; /* ids of events; for an enqueue RESULT numbers each */
 	size_t remaining, changed, dead;
 	int64_t want_lease, want_until;
@@ -503,12 +505,12 @@ recall(struct model_op *op, int space, int key, uint64_t request, struct ids *an
 }
 
 static void
-remember(int space, int key, uint64_t request, const struct ids *answer)
+remember(int space, int key, uint64_t request, int queue, const struct ids *answer)
 {
 	if (key < 0)
 		return;
 	m.kept++;
-	m.keys[space][key] = (struct model_key){ true, request, *answer };
+	m.keys[space][key] = (struct model_key){ true, request, queue, *answer };
 }
 
 static bool
@@ -610,7 +612,7 @@ enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 	}
 	m.events[twin].now = m.events[twin].now || op->draft[i].now;
 	add_id(answer, outcome), add_id(answer, twin), add_id(answer, 0);
-	remember(0, op->draft[i].key, op->draft[i].request,
+	remember(0, op->draft[i].key, op->draft[i].request, op->draft[i].queue,
 		 &(struct ids){ { outcome, twin, 0 }, RESULT });
 	op->draft[i].fresh = true;
 }
@@ -647,7 +649,7 @@ model_enqueue(struct model_op *op)
 	if (op->code != ERROR_NONE || op->key < 0)
 		return;
 	if (!m.keys[0][op->key].there)
-		remember(0, op->key, op->request, &op->want);
+		remember(0, op->key, op->request, op->queue, &op->want);
 	/* its key is also that of one of its events */
 	else if (m.keys[0][op->key].request != op->request)
 		op->code = ERROR_IDEMPOTENCY_MISMATCH;
@@ -660,9 +662,10 @@ model_drain(struct model_op *op)
 		op->want = choose(op);
 		settle(op->want, OUTCOME_DRAINED, true);
 		if (op->want.count > 0)
-			remember(1, op->key, op->request, &op->want);
+			remember(1, op->key, op->request, op->queue, &op->want);
 	}
-	op->remaining = depth(op->queue);
+	op->want_queue = op->replayed ? m.keys[1][op->key].queue : op->queue;
+	op->remaining = depth(op->want_queue);
 }
 
 static void
@@ -727,15 +730,15 @@ model_find(struct model_op *op)
 static void
 model_take_lease(struct model_op *op)
 {
-	op->remaining = depth(op->queue);
-	if ((op->replayed = recall(op, 2, op->key, op->request, &op->want))) {
+	op->replayed = recall(op, 2, op->key, op->request, &op->want);
+	op->want_queue = op->replayed ? m.keys[2][op->key].queue : op->queue;
+	op->remaining = depth(op->want_queue);
+	if (op->replayed) {
 		op->want_lease = op->want.id[0];
 		op->want_until = op->want.id[1];
 		memmove(op->want.id, op->want.id + 2,
 			(op->want.count -= 2) * sizeof(op->want.id[0]));
-		/* as if the key led to another queue by now */
-		if (lease_of(op->want_lease)->queue == op->queue)
-			op->remaining -= live(op->want_lease);
+		op->remaining -= live(op->want_lease);
 		return;
 	}
 	if (op->exclusive && count_events(op->queue, 0, true) > 0)
@@ -762,7 +765,7 @@ model_take_lease(struct model_op *op)
 		e->lease_ahead = m.clock.ahead;
 		add_id(&answer, op->want.id[i]);
 	}
-	remember(2, op->key, op->request, &answer);
+	remember(2, op->key, op->request, op->queue, &answer);
 }
 
 static int
@@ -1228,6 +1231,7 @@ assert_answered(const struct model_op *op)
 		}
 		break;
 	case DRAIN:
+		assert_str(call->drain.session_key, queue_keys[op->want_queue]);
 		assert_events(&call->drain.taken, &op->want);
 		assert_int_equal(call->drain.remaining, op->remaining);
 		break;
@@ -1250,6 +1254,7 @@ assert_answered(const struct model_op *op)
 		assert_int_equal(call->find.event.attempts, op->attempts);
 		break;
 	case LEASE:
+		assert_str(call->lease_take.session_key, queue_keys[op->want_queue]);
 		assert_events(&call->lease_take.taken, &op->want);
 		assert_int_equal(call->lease_take.lease_id, op->want_lease);
 		assert_int_equal(call->lease_take.until_ms, op->want_until);
@@ -1311,6 +1316,8 @@ check_waiters(void)
 		int queue = str_eq(call->wait.address.session_key, STR(A)) ? 0 : 1;
 		if (call->answered == 0) {
 			assert_false(cancelled[i]);
+			if (call->wait.exclusive && count_events(queue, 0, true) > 0)
+				continue;
 			assert_int_equal(
 			    choose(&(struct model_op){ .queue = queue,
 						       .wake_now = call->wait.wake_now })
@@ -1334,6 +1341,7 @@ wait_or_cancel(void)
 	if (waiters[i] == NULL) {
 		waiters[i] = wait_for(engine, queue_keys[below(QUEUES)]);
 		waiters[i]->wait.wake_now = one_in(2);
+		waiters[i]->wait.exclusive = one_in(2);
 		cancelled[i] = false;
 	} else if (engine_cancel_wait(engine, &waiters[i]->op)) {
 		waiters[i] = NULL;
