@@ -599,13 +599,12 @@ quote_run(struct buf *out, const char *at, const char *end)
 	return at;
 }
 
-void
-json_quote(struct buf *out, struct str s)
+/* Appends the string, which out has room for but for its escapes. */
+static inline void
+escape(struct buf *out, struct str s)
 {
 	const char *start = s.s, *at = s.s, *end = s.s + s.len;
 
-	buf_reserve(out, s.len + 2);
-	buf_add(out, "\"", 1);
 	for (;;) {
 		at = skip_eights(at, end, 0);
 		while (at < end &&
@@ -617,5 +616,20 @@ json_quote(struct buf *out, struct str s)
 		start = at = quote_run(out, at, end);
 	}
 	buf_add(out, start, (size_t)(end - start));
+}
+
+void
+json_quote(struct buf *out, struct str s)
+{
+	buf_reserve(out, s.len + 2);
 	buf_add(out, "\"", 1);
+	escape(out, s);
+	buf_add(out, "\"", 1);
+}
+
+void
+json_escape(struct buf *out, struct str s)
+{
+	buf_reserve(out, s.len);
+	escape(out, s);
 }

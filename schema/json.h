@@ -108,5 +108,7 @@ void json_places_clear(struct json_places *places);
  * requires to be escaped.
  */
 void json_quote(struct buf *out, struct str s);
+/* The same without the quotes: a part of a string. */
+void json_escape(struct buf *out, struct str s);
 
 #endif

@@ -30,6 +30,7 @@ void *arena_alloc(struct arena *arena, size_t size);     /* zeroed, aligned for 
 char *arena_bytes(struct arena *arena, size_t size);     /* neither zeroed nor aligned: for text */
 struct str arena_dup(struct arena *arena, struct str s); /* NUL-terminated copy; NULL stays NULL */
 void arena_clear(struct arena *arena);
+size_t arena_size(const struct arena *arena); /* bytes of memory; walks its blocks */
 
 /* A growable buffer. All zero is an empty buffer; data is not NUL-terminated. */
 struct buf {

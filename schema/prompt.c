@@ -9,6 +9,7 @@
 
 #include <strings.h>
 
+#include "schema/json.h"
 #include "schema/zone.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -159,11 +160,8 @@ is_left_out(struct arena *arena, struct str text)
 		STR_INIT("heartbeat poll"),
 		STR_INIT("heartbeat wake"),
 	};
-	struct str lowered;
+	struct str lowered = text_lower(arena, text);
 
-	if (!may_be_left_out(text))
-		return false;
-	lowered = text_lower(arena, text);
 	for (size_t i = 0; i < COUNT(inside); i++)
 		if (contains(lowered, inside[i]))
 			return true;
@@ -196,20 +194,11 @@ without_last_input(struct arena *arena, struct str text)
 	return text;
 }
 
-/*
- * The text that a prompt shows for the event; empty if it is left out. A notice of a new session is
- * always shown, since it may mention heartbeats.
- */
-static struct str
-shown_text(struct arena *arena, const struct prompt_event *event)
+/* A notice of a new session is shown as it is, since it may mention heartbeats. */
+static bool
+is_of_new_session(struct str context_key)
 {
-	struct str text = text_trim(event->text);
-
-	if (str_starts(event->context_key, STR("session-created:")))
-		return text;
-	if (is_left_out(arena, text))
-		return STR("");
-	return str_starts(text, STR("Node:")) ? without_last_input(arena, text) : text;
+	return str_starts(context_key, STR("session-created:"));
 }
 
 /*
@@ -252,69 +241,62 @@ bytes_before_break(struct str s)
 static void
 write_lines(struct buf *out, struct str text)
 {
-	while (text.len > 0) {
-		size_t plain = bytes_before_break(text), len;
+	size_t begun = 0, at = 0; /* of the line; and how far it is known */
 
-		buf_add(out, text.s, plain);
-		text = behind(text, plain);
-		len = break_bytes(text);
+	while (at < text.len) {
+		at += bytes_before_break(behind(text, at));
+		size_t len = break_bytes(behind(text, at));
+
+		if (len == 0 && at < text.len) {
+			at++;
+			continue;
+		}
+		json_escape(out, (struct str){ text.s + begun, at - begun });
 		if (len > 0)
-			buf_adds(out, "\nSystem: ");
-		else if (text.len > 0)
-			buf_add(out, text.s, len = 1);
-		text = behind(text, len);
+			buf_adds(out, "\\nSystem: ");
+		begun = at += len;
 	}
 }
 
-/*
- * Appends the event's lines, behind a LF unless they are the first. Returns false if it has none.
- */
-static bool
-write_event(struct buf *out, const struct zone *zone, const struct prompt_event *event, bool first)
+void
+prompt_write(struct buf *out, const struct zone *zone, struct str text, struct str context_key,
+	     int64_t ts_ms, bool first)
 {
 	struct arena arena = { 0 };
-	struct str text = shown_text(&arena, event);
-	bool any = text.len > 0;
 
-	if (any) {
-		buf_adds(out, first ? "System: [" : "\nSystem: [");
-		zone_write(zone, out, event->ts_ms);
-		buf_adds(out, "] ");
-		write_lines(out, text);
-	}
+	text = text_trim(text);
+	if (str_starts(text, STR("Node:")) && !is_of_new_session(context_key))
+		text = without_last_input(&arena, text);
+	buf_adds(out, first ? "System: [" : "\\nSystem: [");
+	zone_write(zone, out, ts_ms);
+	buf_adds(out, "] ");
+	write_lines(out, text);
 	arena_clear(&arena);
-	return any;
+}
+
+/* --- the kind of an event --- */
+
+static bool
+has_no_lines(struct str text, struct str context_key)
+{
+	struct arena arena = { 0 };
+	bool left_out;
+
+	if (text.len == 0)
+		return true;
+	if (!may_be_left_out(text) || is_of_new_session(context_key))
+		return false;
+	left_out = is_left_out(&arena, text);
+	arena_clear(&arena);
+	return left_out;
 }
 
 enum prompt_kind
 prompt_kind(struct str text, struct str context_key)
 {
-	struct arena arena = { 0 };
-	bool left_out;
+	bool left_out = has_no_lines(text, context_key);
 
 	if (is_exec_completion(text))
-		return PROMPT_EXEC_COMPLETION;
-	if (!may_be_left_out(text))
-		return PROMPT_LINES;
-	left_out =
-	    shown_text(&arena, &(struct prompt_event){ text, context_key, 0, false }).len == 0;
-	arena_clear(&arena);
+		return left_out ? PROMPT_EXEC_LEFT_OUT : PROMPT_EXEC_COMPLETION;
 	return left_out ? PROMPT_LEFT_OUT : PROMPT_LINES;
-}
-
-bool
-prompt_write(struct buf *out, struct prompt_event *events, size_t count, struct str zone_name)
-{
-	struct arena arena = { 0 };
-	struct zone zone;
-	bool any = false;
-
-	zone_enter(&zone, &arena, zone_name);
-	for (size_t i = 0; i < count; i++) {
-		events[i].left_out = !write_event(out, &zone, &events[i], !any);
-		any = any || !events[i].left_out;
-	}
-	zone_leave(&zone);
-	arena_clear(&arena);
-	return any;
 }

@@ -46,6 +46,9 @@
  */
 #define GATHER_WORK_MAX 1500
 #define TURN_WORK_MAX 2000
+/* The work on answers that may be long, when ops are carried out, and again on those begun before
+ */
+#define ANSWER_WORK_MAX 1500
 
 static_assert(OPTION_LIST_MAX <= LISTENERS_MAX, "there is a listener for every --listen");
 
@@ -464,9 +467,13 @@ turn(struct loop *loop, bool busy)
 	loop->http->turn_work_max = TURN_WORK_MAX;
 	connections_resume(loop->http);
 	limit_answers(loop);
+	loop->http->answer_work = 0;
+	loop->http->answer_work_max = ANSWER_WORK_MAX;
 	if (engine_turn(calls->engine, &err) != 0)
 		die(&err);
 	waits_end_overdue(calls->waits);
+	loop->http->answer_work = 0;
+	connections_answer(loop->http);
 	if (!engine_is_busy(calls->engine)) /* what streams tell is read from the catalog */
 		streams_flush(calls->streams);
 	connections_expire(loop->http);
@@ -481,7 +488,8 @@ turn(struct loop *loop, bool busy)
 	set_timer(loop);
 	count_turn(loop, reloads);
 	/* An answer may have asked for more: nothing else would wake the loop for that. */
-	return busy || !TAILQ_EMPTY(&loop->http->resumable) || engine_has_work(calls->engine);
+	return busy || !TAILQ_EMPTY(&loop->http->resumable) ||
+	       !TAILQ_EMPTY(&loop->http->answering) || engine_has_work(calls->engine);
 }
 
 static void

@@ -68,9 +68,11 @@ static uint8_t
 kind_flags(const struct system_event *event)
 {
 	static const uint8_t prompts[] = {
-		[PROMPT_EXEC_COMPLETION] = ENTRY_EXEC, [PROMPT_LEFT_OUT] = ENTRY_LEFT_OUT
+		[PROMPT_EXEC_COMPLETION] = ENTRY_EXEC,
+		[PROMPT_LEFT_OUT] = ENTRY_LEFT_OUT,
+		[PROMPT_EXEC_LEFT_OUT] = ENTRY_EXEC | ENTRY_LEFT_OUT,
 	};
-	uint8_t flags = event->prompt <= PROMPT_LEFT_OUT ? prompts[event->prompt] : 0;
+	uint8_t flags = event->prompt < PROMPT_KIND_COUNT ? prompts[event->prompt] : 0;
 
 	return (uint8_t)(event->wake == WAKE_NOW ? flags | ENTRY_NOW : flags);
 }

@@ -19,7 +19,7 @@ CREATE TABLE event (
 	text_bytes INTEGER NOT NULL,
 	rule INTEGER NOT NULL,        -- 0 keep, 1 main-alias, 2 cron-run, 3 direct-main
 	wake INTEGER NOT NULL,        -- 0 next-heartbeat, 1 now
-	exec INTEGER NOT NULL,        -- 1: an exec completion, by its text (ROUTING section 8)
+	exec INTEGER NOT NULL,        -- a prompt: 1 an exec completion, 2 left out, 3 both (ROUTING section 8)
 	available_at INTEGER,         -- not delivered before; null: at once
 	expires_at INTEGER,           -- expires then; null: never
 	context_key TEXT,

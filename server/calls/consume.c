@@ -21,18 +21,28 @@ static const struct field fields[] = {
 	FIELD_LIST_REQUIRED("ids", struct consume_body, ids, ANSWER_EVENTS_MAX),
 };
 
+static bool
+add_events(struct request *request, struct buf *out, struct reply_at *at)
+{
+	const struct consume_op *consume = &request->work->consume;
+
+	if (at->item == 0) {
+		BUF_ADD_LITERAL(out, "{\"sessionKey\":");
+		json_quote(out, consume->session_key);
+		BUF_ADD_LITERAL(out, ",\"events\":[");
+	}
+	if (!json_add_events(out, &consume->taken, at))
+		return false;
+	buf_addf(out, "],\"remaining\":%zu}", consume->remaining);
+	return true;
+}
+
 static void
 answer(struct request *request)
 {
-	const struct consume_op *consume = &request->work->consume;
-	struct buf *out = reply_begin(request);
+	static reply_part *const parts[] = { add_events, NULL };
 
-	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
-	json_quote(out, consume->session_key);
-	BUF_ADD_LITERAL(out, ",\"events\":");
-	json_add_events(out, &consume->taken);
-	buf_addf(out, ",\"remaining\":%zu}", consume->remaining);
-	reply_send(request, &(struct reply){ .status = 200 });
+	reply_send_parts(request, &(struct reply){ .status = 200 }, parts);
 }
 
 void

@@ -19,24 +19,51 @@ static const struct field fields[] = {
 	FIELD("execCompletions", EXEC_COMPLETIONS, struct drain_op, exec_completions),
 };
 
+static bool
+add_events(struct request *request, struct buf *out, struct reply_at *at)
+{
+	const struct drain_op *drain = &request->work->drain;
+
+	if (at->item == 0) {
+		BUF_ADD_LITERAL(out, "{\"sessionKey\":");
+		json_quote(out, drain->session_key);
+		BUF_ADD_LITERAL(out, ",\"events\":[");
+	}
+	if (!json_add_events(out, &drain->taken, at))
+		return false;
+	BUF_ADD_LITERAL(out, "],\"remaining\":");
+	buf_add_int(out, (long long)drain->remaining);
+	if (!drain->prompt)
+		BUF_ADD_LITERAL(out, "}");
+	return true;
+}
+
+static bool
+add_block(struct request *request, struct buf *out, struct reply_at *at)
+{
+	return json_add_block(out, &request->work->drain.taken, request->work->zone, at);
+}
+
+static bool
+add_left_out(struct request *request, struct buf *out, struct reply_at *at)
+{
+	if (!json_add_left_out(out, &request->work->drain.taken, at))
+		return false;
+	BUF_ADD_LITERAL(out, "}");
+	return true;
+}
+
 static void
 answer(struct request *request)
 {
-	const struct drain_op *drain = &request->work->drain;
+	static reply_part *const plain[] = { add_events, NULL };
+	static reply_part *const prompt[] = { add_events, add_block, add_left_out, NULL };
 	struct reply reply = { .status = 200 };
-	struct buf *out = reply_begin(request);
 
-	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
-	json_quote(out, drain->session_key);
-	BUF_ADD_LITERAL(out, ",\"events\":");
-	json_add_events(out, &drain->taken);
-	BUF_ADD_LITERAL(out, ",\"remaining\":");
-	buf_add_int(out, (long long)drain->remaining);
-	if (drain->prompt)
-		json_add_block(out, &drain->taken, engine_timezone(calls_of(request)->engine));
-	BUF_ADD_LITERAL(out, "}");
 	idempotency_note_replay(request, &reply);
-	reply_send(request, &reply);
+	if (request->work->drain.prompt)
+		submit_keep_zone(request);
+	reply_send_parts(request, &reply, request->work->drain.prompt ? prompt : plain);
 }
 
 void

@@ -132,23 +132,34 @@ answer_one(struct request *request)
 	reply_send(request, &reply);
 }
 
+static bool
+add_results(struct request *request, struct buf *out, struct reply_at *at)
+{
+	const struct enqueue_op *enqueue = &request->work->enqueue;
+
+	if (at->item == 0)
+		BUF_ADD_LITERAL(out, "{\"results\":[");
+	for (; at->item < enqueue->count; at->item++) {
+		if (reply_is_full(out))
+			return false;
+		if (at->item > 0)
+			BUF_ADD_LITERAL(out, ",");
+		add_result(out, &enqueue->results[at->item]);
+	}
+	BUF_ADD_LITERAL(out, "]}");
+	return true;
+}
+
 static void
 answer_many(struct request *request)
 {
+	static reply_part *const parts[] = { add_results, NULL };
 	struct reply reply = { .status = 200 };
-	struct buf *out = reply_begin(request);
 
 	if (is_forgotten(request))
 		return;
-	BUF_ADD_LITERAL(out, "{\"results\":[");
-	for (size_t i = 0; i < request->work->enqueue.count; i++) {
-		if (i > 0)
-			BUF_ADD_LITERAL(out, ",");
-		add_result(out, &request->work->enqueue.results[i]);
-	}
-	BUF_ADD_LITERAL(out, "]}");
 	idempotency_note_replay(request, &reply);
-	reply_send(request, &reply);
+	reply_send_parts(request, &reply, parts);
 }
 
 /* A failure of one draft names the draft; limits and storage failures concern the whole call. */

@@ -20,18 +20,28 @@ static const struct field peek_parameters[] = {
 	FIELD("after", TEXT, struct peek_op, after),
 };
 
+static bool
+add_found(struct request *request, struct buf *out, struct reply_at *at)
+{
+	const struct peek_op *peek = &request->work->peek;
+
+	if (at->item == 0) {
+		BUF_ADD_LITERAL(out, "{\"sessionKey\":");
+		json_quote(out, peek->session_key);
+		BUF_ADD_LITERAL(out, ",\"events\":[");
+	}
+	if (!json_add_events(out, &peek->found, at))
+		return false;
+	buf_addf(out, "],\"depth\":%zu,\"more\":%s}", peek->depth, peek->more ? "true" : "false");
+	return true;
+}
+
 static void
 answer_peek(struct request *request)
 {
-	const struct peek_op *peek = &request->work->peek;
-	struct buf *out = reply_begin(request);
+	static reply_part *const parts[] = { add_found, NULL };
 
-	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
-	json_quote(out, peek->session_key);
-	BUF_ADD_LITERAL(out, ",\"events\":");
-	json_add_events(out, &peek->found);
-	buf_addf(out, ",\"depth\":%zu,\"more\":%s}", peek->depth, peek->more ? "true" : "false");
-	reply_send(request, OK);
+	reply_send_parts(request, OK, parts);
 }
 
 void
@@ -51,23 +61,40 @@ events_peek(struct request *request)
 
 /* The timeline begins with the event's own arrival. */
 static void
-answer_find(struct request *request)
+begin_timeline(struct buf *out, const struct system_event *event)
+{
+	BUF_ADD_LITERAL(out, "{\"event\":");
+	json_add_event(out, event);
+	buf_addf(out, ",\"timeline\":[{\"ts\":%lld,\"what\":\"queued\",\"originalSessionKey\":",
+		 (long long)event->ts_ms);
+	json_quote(out, event->original_session_key);
+	buf_addf(out, ",\"rule\":\"%s\"}", rule_name(event->rule));
+}
+
+static bool
+add_timeline(struct request *request, struct buf *out, struct reply_at *at)
 {
 	const struct find_op *find = &request->work->find;
-	struct buf *out = reply_begin(request);
 
-	BUF_ADD_LITERAL(out, "{\"event\":");
-	json_add_event(out, &find->event);
-	buf_addf(out, ",\"timeline\":[{\"ts\":%lld,\"what\":\"queued\",\"originalSessionKey\":",
-		 (long long)find->event.ts_ms);
-	json_quote(out, find->event.original_session_key);
-	buf_addf(out, ",\"rule\":\"%s\"}", rule_name(find->event.rule));
-	for (size_t i = 0; i < find->timeline_count; i++) {
+	if (at->item == 0)
+		begin_timeline(out, &find->event);
+	for (; at->item < find->timeline_count; at->item++) {
+		if (reply_is_full(out) && at->any)
+			return false;
 		BUF_ADD_LITERAL(out, ",");
-		json_add_entry(out, &find->timeline[i]);
+		json_add_entry(out, &find->timeline[at->item]);
+		at->any = true;
 	}
 	BUF_ADD_LITERAL(out, "]}");
-	reply_send(request, OK);
+	return true;
+}
+
+static void
+answer_find(struct request *request)
+{
+	static reply_part *const parts[] = { add_timeline, NULL };
+
+	reply_send_parts(request, OK, parts);
 }
 
 static void

@@ -16,24 +16,34 @@
 #define OK (&(struct reply){ .status = 200 })
 #define RATE_MAX 1000
 
-static void
-answer_page(struct request *request)
+static bool
+add_items(struct request *request, struct buf *out, struct reply_at *at)
 {
 	const struct history_op *history = &request->work->history;
-	struct buf *out = reply_begin(request);
 
-	BUF_ADD_LITERAL(out, "{\"events\":[");
-	for (size_t i = 0; i < history->count; i++) {
-		buf_adds(out, i > 0 ? ",{\"event\":" : "{\"event\":");
-		json_add_event(out, &history->items[i].event);
+	if (at->item == 0)
+		BUF_ADD_LITERAL(out, "{\"events\":[");
+	for (; at->item < history->count; at->item++) {
+		if (reply_is_full(out))
+			return false;
+		buf_adds(out, at->item > 0 ? ",{\"event\":" : "{\"event\":");
+		json_add_event(out, &history->items[at->item].event);
 		BUF_ADD_LITERAL(out, ",\"outcome\":");
-		json_add_entry(out, &history->items[i].end);
+		json_add_entry(out, &history->items[at->item].end);
 		BUF_ADD_LITERAL(out, "}");
 	}
 	BUF_ADD_LITERAL(out, "],\"nextCursor\":");
 	json_add_text(out, history->next_cursor);
 	BUF_ADD_LITERAL(out, "}");
-	reply_send(request, OK);
+	return true;
+}
+
+static void
+answer_page(struct request *request)
+{
+	static reply_part *const parts[] = { add_items, NULL };
+
+	reply_send_parts(request, OK, parts);
 }
 
 /* GET /v1/history */

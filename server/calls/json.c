@@ -3,9 +3,8 @@
  */
 #include "server/calls/json.h"
 
-#include <stdlib.h>
-
 #include "schema/prompt.h"
+#include "schema/zone.h"
 
 void
 json_add_text(struct buf *out, struct str text)
@@ -64,61 +63,91 @@ json_add_event(struct buf *out, const struct system_event *event)
 	BUF_ADD_LITERAL(out, "\"}");
 }
 
-void
-json_add_events(struct buf *out, const struct system_event_list *list)
+/* Whether the list has the event: a repeated answer may have been given before it was forgotten. */
+static bool
+is_there(const struct system_event *event)
 {
-	const char *before = "";
-
-	BUF_ADD_LITERAL(out, "[");
-	for (size_t i = 0; i < list->count; i++) {
-		if (list->events[i].id == 0)
-			continue; /* of an answer that is repeated after the event was forgotten */
-		buf_adds(out, before);
-		json_add_event(out, &list->events[i]);
-		before = ",";
-	}
-	BUF_ADD_LITERAL(out, "]");
+	return event->id != 0;
 }
 
-/* The ids of the events that have no lines in the block. */
-static void
-add_left_out(struct buf *out, const struct system_event_list *list,
-	     const struct prompt_event *written)
+bool
+json_add_events(struct buf *out, const struct system_event_list *list, struct reply_at *at)
 {
-	const char *before = ",\"leftOut\":[\"";
-	bool any = false;
+	for (; at->item < list->count && !reply_is_full(out); at->item++) {
+		const struct system_event *event = &list->events[at->item];
 
-	for (size_t i = 0; i < list->count; i++) {
-		if (list->events[i].id == 0 || !(written++)->left_out)
+		if (!is_there(event))
 			continue;
-		buf_adds(out, any ? ",\"" : before);
-		buf_addf(out, "%lld\"", (long long)list->events[i].id);
-		any = true;
+		if (at->any)
+			BUF_ADD_LITERAL(out, ",");
+		json_add_event(out, event);
+		at->any = true;
 	}
-	buf_adds(out, any ? "]" : ",\"leftOut\":[]");
+	return at->item == list->count;
 }
 
-void
-json_add_block(struct buf *out, const struct system_event_list *list, struct str zone)
+static bool
+has_lines(const struct system_event *event)
 {
-	struct prompt_event *events = mem_alloc(list->count * sizeof(*events) + 1);
-	struct buf text = { 0 };
-	size_t count = 0;
+	return is_there(event) && prompt_has_lines(event->prompt);
+}
 
-	for (size_t i = 0; i < list->count; i++)
-		if (list->events[i].id != 0)
-			events[count++] =
-			    (struct prompt_event){ .text = list->events[i].text,
-						   .context_key = list->events[i].context_key,
-						   .ts_ms = list->events[i].ts_ms };
-	BUF_ADD_LITERAL(out, ",\"block\":");
-	if (prompt_write(&text, events, count, zone))
-		json_quote(out, (struct str){ text.data, text.len });
-	else
-		BUF_ADD_LITERAL(out, "null");
-	add_left_out(out, list, events);
-	buf_clear(&text);
-	free(events);
+static bool
+any_has_lines(const struct system_event_list *list)
+{
+	size_t i = 0;
+
+	while (i < list->count && !has_lines(&list->events[i]))
+		i++;
+	return i < list->count;
+}
+
+bool
+json_add_block(struct buf *out, const struct system_event_list *list, struct str zone_name,
+	       struct reply_at *at)
+{
+	struct arena arena = { 0 };
+	struct zone zone;
+
+	if (at->item == 0)
+		buf_adds(out, any_has_lines(list) ? ",\"block\":\"" : ",\"block\":null");
+	zone_enter(&zone, &arena, zone_name);
+	for (; at->item < list->count && !reply_is_full(out); at->item++) {
+		const struct system_event *event = &list->events[at->item];
+
+		if (!has_lines(event))
+			continue;
+		prompt_write(out, &zone, event->text, event->context_key, event->ts_ms, !at->any);
+		at->any = true;
+	}
+	zone_leave(&zone);
+	arena_clear(&arena);
+	if (at->item < list->count)
+		return false;
+	if (at->any)
+		BUF_ADD_LITERAL(out, "\"");
+	return true;
+}
+
+bool
+json_add_left_out(struct buf *out, const struct system_event_list *list, struct reply_at *at)
+{
+	if (at->item == 0)
+		BUF_ADD_LITERAL(out, ",\"leftOut\":[");
+	for (; at->item < list->count && !reply_is_full(out); at->item++) {
+		const struct system_event *event = &list->events[at->item];
+
+		if (!is_there(event) || has_lines(event))
+			continue;
+		buf_adds(out, at->any ? ",\"" : "\"");
+		buf_add_int(out, event->id);
+		BUF_ADD_LITERAL(out, "\"");
+		at->any = true;
+	}
+	if (at->item < list->count)
+		return false;
+	BUF_ADD_LITERAL(out, "]");
+	return true;
 }
 
 void

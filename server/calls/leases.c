@@ -29,12 +29,8 @@ static const struct field take_fields[] = {
 };
 
 static void
-answer_take(struct request *request)
+begin_take(struct buf *out, const struct lease_take_op *take)
 {
-	const struct lease_take_op *take = &request->work->lease_take;
-	struct reply reply = { .status = 200 };
-	struct buf *out = reply_begin(request);
-
 	if (take->lease_id > 0) {
 		BUF_ADD_LITERAL(out, "{\"leaseId\":\"");
 		buf_add_int(out, take->lease_id);
@@ -44,15 +40,51 @@ answer_take(struct request *request)
 	json_quote(out, take->session_key);
 	BUF_ADD_LITERAL(out, ",\"expiresAt\":");
 	json_add_time(out, take->until_ms);
-	BUF_ADD_LITERAL(out, ",\"events\":");
-	json_add_events(out, &take->taken);
-	BUF_ADD_LITERAL(out, ",\"remaining\":");
+	BUF_ADD_LITERAL(out, ",\"events\":[");
+}
+
+static bool
+add_events(struct request *request, struct buf *out, struct reply_at *at)
+{
+	const struct lease_take_op *take = &request->work->lease_take;
+
+	if (at->item == 0)
+		begin_take(out, take);
+	if (!json_add_events(out, &take->taken, at))
+		return false;
+	BUF_ADD_LITERAL(out, "],\"remaining\":");
 	buf_add_int(out, (long long)take->remaining);
-	if (take->prompt)
-		json_add_block(out, &take->taken, engine_timezone(calls_of(request)->engine));
+	if (!take->prompt)
+		BUF_ADD_LITERAL(out, "}");
+	return true;
+}
+
+static bool
+add_block(struct request *request, struct buf *out, struct reply_at *at)
+{
+	return json_add_block(out, &request->work->lease_take.taken, request->work->zone, at);
+}
+
+static bool
+add_left_out(struct request *request, struct buf *out, struct reply_at *at)
+{
+	if (!json_add_left_out(out, &request->work->lease_take.taken, at))
+		return false;
 	BUF_ADD_LITERAL(out, "}");
+	return true;
+}
+
+static void
+answer_take(struct request *request)
+{
+	static reply_part *const plain[] = { add_events, NULL };
+	static reply_part *const prompt[] = { add_events, add_block, add_left_out, NULL };
+	struct reply reply = { .status = 200 };
+
 	idempotency_note_replay(request, &reply);
-	reply_send(request, &reply);
+	if (request->work->lease_take.prompt)
+		submit_keep_zone(request);
+	reply_send_parts(request, &reply, request->work->lease_take.prompt ? prompt : plain);
 }
 
 void

@@ -100,6 +100,7 @@ static const struct row rows[] = {
 	{ "http", "requests", "sevq_http_requests_total", true, HTTP(requests), "Requests begun." },
 	{ "http", "bytesIn", "sevq_http_received_bytes_total", true, HTTP(bytes_in), "Bytes received." },
 	{ "http", "bytesOut", "sevq_http_sent_bytes_total", true, HTTP(bytes_out), "Bytes sent or waiting to be." },
+	{ "http", "answerSlices", "sevq_http_answer_slices_total", true, HTTP(answer_slices), "Slices of 256 KiB or more in which longer answers were sent." },
 	{ "http", "waitersRefused", "sevq_http_waiters_refused_total", true, CALLS(waiters_refused), "Waiting calls refused at --max-waiters." },
 	{ "http", "streams", "sevq_http_streams", false, CALLS(streams), "Streams open now." },
 	{ "http", "streamsOpened", "sevq_http_streams_opened_total", true, CALLS(streams_opened), "Streams opened." },

@@ -101,4 +101,5 @@ const struct http_calls routes = {
 	.webhook = &hooks_webhook,
 	.work_bytes = sizeof(struct work),
 	.clear = submit_clear,
+	.held_bytes = submit_held_bytes,
 };

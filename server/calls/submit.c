@@ -76,7 +76,20 @@ submit_cancel_wait(struct request *request)
 }
 
 void
+submit_keep_zone(struct request *request)
+{
+	request->work->zone =
+	    arena_dup(&request->arena, engine_timezone(calls_of(request)->engine));
+}
+
+void
 submit_clear(struct request *request)
 {
 	op_clear(&request->work->op);
+}
+
+size_t
+submit_held_bytes(const struct request *request)
+{
+	return arena_size(&request->work->op.arena) + arena_size(&request->arena);
 }

@@ -15,6 +15,7 @@ struct work {
 	request_handler *answer;     /* writes the answer of an op that succeeded */
 	request_handler *fail;       /* of one that failed; NULL: its error as a problem */
 	struct selection *selection; /* history.c: what is to be requeued; in the request's arena */
+	struct str zone;             /* json_add_block: the time zone; in the request's arena */
 	union {
 		struct op op;
 		struct enqueue_op enqueue;
@@ -52,6 +53,11 @@ void submit_op_prepared(struct request *request, request_handler *answer);
  */
 bool submit_cancel_wait(struct request *request);
 
+/* Keeps the time zone in force in request->work->zone, for an answer that a reload may meet. */
+void submit_keep_zone(struct request *request);
+
 void submit_clear(struct request *request); /* frees what the op holds */
+/* The memory of the op's answer, and of the request that it refers to. */
+size_t submit_held_bytes(const struct request *request);
 
 #endif

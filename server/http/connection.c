@@ -37,7 +37,8 @@ connection_clear_request(struct connection *c)
 void
 connection_count_buffered(struct connection *c)
 {
-	size_t now = c->in.cap + c->ahead.cap + c->answer.cap + wire_unsent(&c->wire);
+	size_t answer = c->request.slices != NULL ? c->request.held_bytes : wire_unsent(&c->wire);
+	size_t now = c->in.cap + c->ahead.cap + c->answer.cap + answer;
 
 	c->http->stats.buffered_bytes += now - c->buffered;
 	c->buffered = now;
@@ -60,6 +61,18 @@ connection_set_resumable(struct connection *c, bool resumable)
 		TAILQ_INSERT_TAIL(&c->http->resumable, c, resume_link);
 	else
 		TAILQ_REMOVE(&c->http->resumable, c, resume_link);
+}
+
+void
+connection_set_answering(struct connection *c, bool answering)
+{
+	if (c->answering == answering)
+		return;
+	c->answering = answering;
+	if (answering)
+		TAILQ_INSERT_TAIL(&c->http->answering, c, answer_link);
+	else
+		TAILQ_REMOVE(&c->http->answering, c, answer_link);
 }
 
 /* --- sending --- */
@@ -125,6 +138,7 @@ connection_close(struct connection *c)
 
 	connection_set_deadline(c, DEADLINE_NONE);
 	connection_set_resumable(c, false);
+	connection_set_answering(c, false);
 	wire_close(&c->wire);
 	peers_leave(&c->http->peers, c->peer);
 	c->http->stats.connections--;

@@ -9,7 +9,8 @@
  *
  *     READING    Bytes go to the parser.
  *     WORKING    The request's handler has it: it answers at once, or the request is pending.
- *     WRITING    The socket has not taken the whole answer yet. No request is read meanwhile.
+ *     WRITING    The socket has not taken the whole answer yet, or not all of its slices are made
+ *                (request.slices). No request is read meanwhile.
  *     STREAMING  The answer has no end: its call adds to it until one side ends it. What the client
  *                sends is thrown away.
  *     LINGERING  Our side is shut down, and what still arrives is thrown away until the client
@@ -57,6 +58,7 @@ struct connection {
 	bool held;      /* a function has it in hand: it must not be freed yet */
 	bool pending;   /* exchange_complete will be called for its request */
 	bool resumable; /* in http->resumable */
+	bool answering; /* in http->answering */
 	bool ended;     /* the client sends no more */
 	bool paused;    /* the socket is not read: enough was read ahead */
 	bool preparing; /* connection_send fills answer instead of sending */
@@ -73,7 +75,7 @@ struct connection {
 	struct deadline deadline;
 	struct auth_memo memo;
 	struct peer *peer; /* NULL: a unix socket's client */
-	TAILQ_ENTRY(connection) link, resume_link;
+	TAILQ_ENTRY(connection) link, resume_link, answer_link;
 	struct request request;
 	alignas(max_align_t) char work[]; /* request.work: http->calls->work_bytes */
 };
@@ -109,6 +111,7 @@ void connection_begin_stream(struct connection *connection, size_t kernel_bytes)
 /* Frees what the request holds, and begins an empty one. */
 void connection_clear_request(struct connection *connection);
 void connection_set_resumable(struct connection *connection, bool resumable);
+void connection_set_answering(struct connection *connection, bool answering); /* the last of them */
 void connection_drop_ahead(struct connection *connection); /* what was read ahead is not needed */
 /* To be called after any of the buffers has changed its size. */
 void connection_count_buffered(struct connection *connection);

@@ -130,8 +130,9 @@ connections_init(struct http *http)
 {
 	TAILQ_INIT(&http->connections);
 	TAILQ_INIT(&http->resumable);
+	TAILQ_INIT(&http->answering);
 	deadlines_init(&http->deadlines);
-	http->turn_work_max = SIZE_MAX;
+	http->turn_work_max = http->answer_work_max = SIZE_MAX;
 	http->listeners.accepted = on_accepted;
 	http->listeners.failed = on_accept_failed;
 	http->listeners.arg = http;
@@ -148,6 +149,20 @@ connections_resume(struct http *http)
 		connection_set_resumable(c, false);
 		c->held = true;
 		exchange_advance(c);
+		connection_release(c);
+	}
+}
+
+/* Each in turn makes one slice. */
+void
+connections_answer(struct http *http)
+{
+	struct connection *c;
+
+	while ((c = TAILQ_FIRST(&http->answering)) != NULL && !http_answers_are_over(http)) {
+		connection_set_answering(c, false);
+		c->held = true;
+		exchange_answer(c);
 		connection_release(c);
 	}
 }

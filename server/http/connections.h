@@ -14,6 +14,7 @@ void connections_init(struct http *http);
 
 /* Parts of the loop's turn. */
 void connections_resume(struct http *http); /* reads the next requests of resumable connections */
+void connections_answer(struct http *http); /* makes slices of answers that have been begun */
 void connections_expire(struct http *http); /* acts on deadlines that are over */
 
 /*

@@ -13,6 +13,7 @@
 #include "server/http/admission.h"
 #include "server/http/connection.h"
 #include "server/http/problem.h"
+#include "server/http/reply.h"
 #include "server/http/target.h"
 
 #define IN_BYTES_KEPT 65536 /* a larger buffer is freed after its request */
@@ -348,6 +349,16 @@ exchange_prepare(struct request *request, request_handler *answer)
 	c->preparing = false;
 }
 
+/* The answer may be sent: if so, what has been read ahead is the turn's next work. */
+static void
+read_next(struct connection *c)
+{
+	if (c->state == CONNECTION_READING && connection_has_unread(c))
+		connection_set_resumable(c, true);
+	else if (c->state == CONNECTION_READING)
+		connection_set_deadline(c, DEADLINE_IDLE);
+}
+
 void
 exchange_complete(struct request *request, request_handler *answer)
 {
@@ -370,11 +381,20 @@ exchange_complete(struct request *request, request_handler *answer)
 		if (!c->pending)
 			finish(c);
 	}
-	if (c->state == CONNECTION_READING && connection_has_unread(c))
-		connection_set_resumable(c, true);
-	else if (c->state == CONNECTION_READING)
-		connection_set_deadline(c, DEADLINE_IDLE);
+	read_next(c);
 	connection_release(c);
+}
+
+void
+exchange_answer(struct connection *c)
+{
+	assert(c->state == CONNECTION_WRITING && c->request.slices != NULL);
+	if (reply_send_slice(&c->request)) {
+		c->request.slices = NULL;
+		finish(c);
+		read_next(c);
+	} else if (c->state == CONNECTION_WRITING && wire_unsent(&c->wire) == 0)
+		connection_set_answering(c, true);
 }
 
 void
@@ -438,6 +458,16 @@ after_answer(struct connection *c)
 	c->state = CONNECTION_READING;
 }
 
+/* The request is answered, but its parts are still needed. */
+static void
+finish_later(struct connection *c)
+{
+	c->state = CONNECTION_WRITING;
+	connection_count_buffered(c);
+	connection_set_deadline(c, DEADLINE_RESPONSE);
+	connection_set_answering(c, true);
+}
+
 /* The request is answered: it ends here, its answer when the socket has taken it. */
 static void
 finish(struct connection *c)
@@ -445,6 +475,10 @@ finish(struct connection *c)
 	bool close = c->request.close;
 
 	assert(c->request.answered);
+	if (c->request.slices != NULL) {
+		finish_later(c);
+		return;
+	}
 	connection_clear_request(c);
 	c->request.close = close; /* for after_answer */
 	c->state = CONNECTION_WRITING;
@@ -469,7 +503,9 @@ on_writable(int fd, short what, void *arg)
 			connection_set_deadline(c, DEADLINE_NONE);
 			connection_count_buffered(c);
 			c->request.call->drained(&c->request);
-		} else if (c->state == CONNECTION_WRITING)
+		} else if (c->request.slices != NULL)
+			connection_set_answering(c, true);
+		else if (c->state == CONNECTION_WRITING)
 			after_answer(c);
 		if (c->state == CONNECTION_READING)
 			exchange_advance(c);

@@ -34,6 +34,8 @@ void exchange_end_stream(struct request *request);
 void exchange_start(struct connection *connection, int fd);
 /* Reads requests as long as each is answered at once. The connection must be held. */
 void exchange_advance(struct connection *connection);
+/* Makes the next slice of its answer, for which the socket has room. Held, too. */
+void exchange_answer(struct connection *connection);
 /* Answers with the failure, and closes: what follows on the connection means nothing. Held, too. */
 void exchange_refuse(struct connection *connection, const struct error *err);
 

@@ -25,7 +25,8 @@
 #define HTTP_CALLS_MAX 32
 #define HTTP_WORK_REQUEST 3 /* microseconds: reading a request, and an answer that needs no op */
 #define HTTP_WORK_BYTES 256 /* of a request, for a microsecond */
-#define BODY_WINDOW_MS 5000 /* over which body_rate_min is looked at */
+#define HTTP_WORK_ANSWER_BYTES 512 /* of a body made of parts, for a microsecond */
+#define BODY_WINDOW_MS 5000        /* over which body_rate_min is looked at */
 
 struct http_limits {
 	struct parser_limits message;         /* of one request */
@@ -43,7 +44,7 @@ struct http_stats {
 	uint64_t connections, buffered_bytes;
 	uint64_t accepted, refused_limit, refused_address, evicted_idle, evicted_half_open;
 	uint64_t accept_pauses, hang_ups;
-	uint64_t requests, bytes_in, bytes_out;
+	uint64_t requests, bytes_in, bytes_out, answer_slices;
 	uint64_t late_headers, late_body, late_readers, idle_closed;
 	uint64_t tokens_throttled, tokens_revoked;
 	uint64_t responses[STATUS_CLASSES]; /* by the status' first digit */
@@ -68,6 +69,7 @@ struct http {
 	struct listeners listeners;
 	struct connection_list connections;
 	struct connection_list resumable; /* answered, and their next request has been read ahead */
+	struct connection_list answering; /* their sockets have room for the next slice */
 	struct peers peers;
 	struct deadlines deadlines;
 	struct throttle throttle, webhook_throttle; /* of bad tokens */
@@ -78,6 +80,10 @@ struct http {
 	 * once it is done, what else has arrived waits for the next turn.
 	 */
 	size_t turn_work, turn_work_max;
+	/*
+	 * The same for answers made of parts. One that finds it done waits among answering.
+	 */
+	size_t answer_work, answer_work_max;
 
 	struct buf out; /* the answer being written; kept so that the next need not allocate */
 	time_t date;    /* the second that date_line names */
@@ -88,6 +94,12 @@ static inline bool
 http_turn_is_over(const struct http *http)
 {
 	return http->turn_work >= http->turn_work_max;
+}
+
+static inline bool
+http_answers_are_over(const struct http *http)
+{
+	return http->answer_work >= http->answer_work_max;
 }
 
 #endif

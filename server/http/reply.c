@@ -3,6 +3,11 @@
  *
  * The body is built first, because its length stands in the head; room is left in front of it, so
  * that head and body are one piece of memory and go out in one system call.
+ *
+ * A body of several slices is made twice: first only its length counts, and each slice overwrites
+ * the one before. An escaped byte can be six, and a line of a prompt twelve, so a length that is
+ * computed in another way than by writing would be one more place to get it wrong; chunks would
+ * need no length, but clients of HTTP/1.0, and simple ones, do.
  */
 #include "server/http/reply.h"
 
@@ -14,7 +19,16 @@
 #include "server/log.h"
 
 #define HEAD_BYTES 640
-#define OUT_BYTES_KEPT (1 << 20)
+#define OUT_BYTES_KEPT (REPLY_SLICE_BYTES + 2 * REPLY_ITEM_BYTES_MAX)
+
+/* An answer that is written in slices. In the request's arena. */
+struct reply_slices {
+	struct reply reply;
+	reply_part *const *parts, *const *part; /* all; the present one */
+	struct reply_at at;                     /* in it */
+	bool measured;                          /* length is that of the whole body */
+	size_t length, sent;                    /* bytes of the body */
+};
 
 static const struct {
 	int status;
@@ -146,25 +160,145 @@ reply_created(struct reply *reply, int64_t event_id)
 	put(put_number(put(reply->extra, "Location: /v1/events/"), (size_t)event_id), "\r\n");
 }
 
+static void
+count_answer(struct request *request, const struct reply *reply, size_t body_len)
+{
+	struct http *http = request->http;
+
+	request->close |= http->closing;
+	http->stats.responses[reply->status / 100]++;
+	log_access(request, reply->status, body_len);
+}
+
+/* Sends the head in front of what the buffer has of the body. */
+static void
+send_with_head(struct request *request, const struct reply *reply, size_t body_len)
+{
+	struct buf *out = &request->http->out;
+	char head[HEAD_BYTES];
+	size_t head_len = write_head(request, reply, body_len, head);
+
+	memcpy(out->data + HEAD_BYTES - head_len, head, head_len);
+	connection_send(request->connection, out->data + HEAD_BYTES - head_len,
+			head_len + (request->method == HTTP_HEAD ? 0 : out->len - HEAD_BYTES));
+}
+
+static void
+free_large(struct buf *out)
+{
+	if (out->cap > OUT_BYTES_KEPT)
+		buf_clear(out);
+}
+
 void
 reply_send(struct request *request, const struct reply *reply)
 {
-	struct http *http = request->http;
-	struct buf *out = &http->out;
-	size_t body_len = out->len - HEAD_BYTES, head_len;
-	char head[HEAD_BYTES];
+	struct buf *out = &request->http->out;
+	size_t body_len = out->len - HEAD_BYTES;
 
 	assert(!request->answered);
 	request->answered = true;
-	request->close |= http->closing;
-	head_len = write_head(request, reply, body_len, head);
-	memcpy(out->data + HEAD_BYTES - head_len, head, head_len);
-	http->stats.responses[reply->status / 100]++;
-	log_access(request, reply->status, body_len);
-	connection_send(request->connection, out->data + HEAD_BYTES - head_len,
-			head_len + (request->method == HTTP_HEAD ? 0 : body_len));
-	if (out->cap > OUT_BYTES_KEPT)
-		buf_clear(out);
+	count_answer(request, reply, body_len);
+	send_with_head(request, reply, body_len);
+	free_large(out);
+}
+
+/* --- slices --- */
+
+bool
+reply_is_full(const struct buf *out)
+{
+	return out->len >= HEAD_BYTES + REPLY_SLICE_BYTES;
+}
+
+/* Makes the next slice in the buffer. True: it is the last. */
+static bool
+make_slice(struct request *request, struct reply_slices *slices)
+{
+	struct buf *out = reply_begin(request);
+
+	while (*slices->part != NULL && !reply_is_full(out))
+		if ((*slices->part)(request, out, &slices->at)) {
+			slices->part++;
+			slices->at = (struct reply_at){ 0 };
+		}
+	request->http->answer_work += (out->len - HEAD_BYTES) / HTTP_WORK_ANSWER_BYTES;
+	return *slices->part == NULL;
+}
+
+void
+reply_send_parts(struct request *request, const struct reply *reply, reply_part *const *parts)
+{
+	struct reply_slices slices = { .reply = *reply, .parts = parts, .part = parts };
+
+	if (!http_answers_are_over(request->http)) {
+		if (make_slice(request, &slices)) {
+			reply_send(request, reply);
+			return;
+		}
+		slices.length = request->http->out.len - HEAD_BYTES;
+	}
+	assert(!request->answered);
+	request->answered = true;
+	request->slices = arena_alloc(&request->arena, sizeof(slices));
+	*request->slices = slices;
+	request->held_bytes =
+	    request->http->calls->held_bytes(request) + REPLY_SLICE_BYTES + REPLY_ITEM_BYTES_MAX;
+}
+
+/* The first time through. True: the answer is sent, because it is only this slice, or none. */
+static bool
+measure_slice(struct request *request, struct reply_slices *slices)
+{
+	bool last = make_slice(request, slices);
+	size_t len = request->http->out.len - HEAD_BYTES;
+
+	slices->length += len;
+	if (!last)
+		return false;
+	slices->measured = true;
+	slices->part = slices->parts;
+	count_answer(request, &slices->reply, slices->length);
+	if (len < slices->length && request->method != HTTP_HEAD)
+		return false;
+	send_with_head(request, &slices->reply, slices->length);
+	return true;
+}
+
+/*
+ * The second time. Another length than before can only come from outside, such as a file of the
+ * system's time zones that was replaced in between; the client must not take that for an answer.
+ */
+static bool
+send_slice(struct request *request, struct reply_slices *slices)
+{
+	bool last = make_slice(request, slices);
+	struct buf *out = &request->http->out;
+	size_t len = out->len - HEAD_BYTES;
+	bool first = slices->sent == 0;
+
+	request->http->stats.answer_slices++;
+	slices->sent += len;
+	if (slices->sent > slices->length || (last && slices->sent < slices->length)) {
+		log_line(LOG_WARN, log_msg("an answer has changed while it was sent"));
+		connection_close(request->connection);
+		return false;
+	}
+	if (first)
+		send_with_head(request, &slices->reply, slices->length);
+	else
+		connection_send(request->connection, out->data + HEAD_BYTES, len);
+	return last;
+}
+
+bool
+reply_send_slice(struct request *request)
+{
+	struct reply_slices *slices = request->slices;
+	bool last = slices->measured ? send_slice(request, slices) : measure_slice(request, slices);
+
+	free_large(&request->http->out);
+	return last;
 }
 
 /*

@@ -7,8 +7,9 @@
  * answers are written (reply, problem).
  *
  * A connection has one request at a time. Its handler ends in one of three ways: it has answered
- * (reply_send or problem_send); it has called exchange_pend, and exchange_complete follows later;
- * or it has called reply_stream. Text of the request is borrowed until the answer is written.
+ * (reply_send, reply_send_parts or problem_send); it has called exchange_pend, and
+ * exchange_complete follows later; or it has called reply_stream. Text of the request is borrowed
+ * until the answer is written.
  */
 #ifndef SERVER_HTTP_REQUEST_H
 #define SERVER_HTTP_REQUEST_H
@@ -21,6 +22,7 @@ struct http;
 struct connection;
 struct request;
 struct reply;
+struct reply_slices; /* an answer that is written in slices: reply.c */
 struct work; /* what a call keeps for one request; defined above HTTP, which only makes room for it
 	      */
 
@@ -65,6 +67,8 @@ struct http_calls {
 	const struct webhook *webhook; /* NULL: none */
 	size_t work_bytes;             /* sizeof(struct work); zeroed once, for each connection */
 	request_handler *clear;        /* frees what request->work holds, after each request */
+	/* the memory that the answer needs until it is written, but for what is unsent */
+	size_t (*held_bytes)(const struct request *request);
 };
 
 struct request {
@@ -77,10 +81,12 @@ struct request {
 	bool http_1_0, close;    /* close: the connection ends with this answer */
 	/* set exactly once; the answer may be made, counted and logged before it may be sent */
 	bool answered;
-	bool webhook;      /* the target is a path of the webhook's */
-	bool lines;        /* the body is application/x-ndjson */
-	int retry_after_s; /* of a refusal; 0: what its code says */
-	uint64_t address;  /* key of the client's address (peers.h); 0: none */
+	struct reply_slices *slices; /* NULL: the answer is made, or has only one */
+	size_t held_bytes;           /* that the request holds for its slices */
+	bool webhook;                /* the target is a path of the webhook's */
+	bool lines;                  /* the body is application/x-ndjson */
+	int retry_after_s;           /* of a refusal; 0: what its code says */
+	uint64_t address;            /* key of the client's address (peers.h); 0: none */
 	struct str caller; /* the name of its token (auth.h); NULL: no token is asked for */
 	struct str path, query, id; /* id: the {id} of the path, decoded */
 	struct str headers[HEADERS];

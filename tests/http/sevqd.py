@@ -260,9 +260,13 @@ class Raw:
         bodyless = head or status in ("204", "304") or status.startswith("1")
         assert "transfer-encoding" not in named
         length = 0 if bodyless else int(named["content-length"])
-        while len(rest) < length:
+        pieces, missing = [], length - len(rest)
+        while missing > 0:
+            self.buffer = b""
             assert self.read_more(), "closed inside a body"
-            rest = self.buffer.split(b"\r\n\r\n", 1)[1]
+            pieces.append(self.buffer)
+            missing -= len(self.buffer)
+        rest += b"".join(pieces)
         self.buffer = rest[length:]
         return Reply(int(status), headers, rest[:length])
 

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "schema/json.h"
+#include "schema/zone.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -24,6 +25,38 @@
 
 static const char *vectors_path;
 
+struct prompt_event {
+	struct str text, context_key;
+	int64_t ts_ms;
+};
+
+/* Appends the lines of the events, joined by LF. False: there are none. */
+static bool
+write_all(struct buf *out, const struct prompt_event *events, size_t count, struct str zone_name)
+{
+	struct buf quoted = { 0 };
+	struct arena arena = { 0 };
+	struct json doc = { 0 };
+	struct str text;
+	struct zone zone;
+
+	buf_adds(&quoted, "\"");
+	zone_enter(&zone, &arena, zone_name);
+	for (size_t i = 0; i < count; i++)
+		if (prompt_has_lines(prompt_kind(text_trim(events[i].text), events[i].context_key)))
+			prompt_write(&quoted, &zone, events[i].text, events[i].context_key,
+				     events[i].ts_ms, quoted.len == 1);
+	zone_leave(&zone);
+	buf_adds(&quoted, "\"");
+	assert_int_equal(json_scan(&doc, quoted.data, quoted.len, NULL), 0);
+	text = json_string(&doc, 0, &arena);
+	buf_add(out, text.s, text.len);
+	json_clear(&doc);
+	arena_clear(&arena);
+	buf_clear(&quoted);
+	return text.len > 0;
+}
+
 /* want NULL: the prompt is empty. */
 static void
 assert_says(struct prompt_event *events, size_t count, const char *want)
@@ -31,7 +64,7 @@ assert_says(struct prompt_event *events, size_t count, const char *want)
 	struct buf out = { 0 };
 
 	buf_adds(&out, "before|");
-	assert_int_equal(prompt_write(&out, events, count, STR("utc")), want != NULL);
+	assert_int_equal(write_all(&out, events, count, STR("utc")), want != NULL);
 	buf_add(&out, "", 1);
 	assert_memory_equal(out.data, "before|", 7);
 	assert_string_equal(out.data + 7, want != NULL ? want : "");
@@ -41,7 +74,7 @@ assert_says(struct prompt_event *events, size_t count, const char *want)
 static void
 assert_text_says(const char *text, const char *want)
 {
-	assert_says(&(struct prompt_event){ str_of(text), STR_NULL, TS_MS, false }, 1, want);
+	assert_says(&(struct prompt_event){ str_of(text), STR_NULL, TS_MS }, 1, want);
 }
 
 static void
@@ -127,11 +160,21 @@ noise_is_left_out(void **state)
 	for (size_t i = 0; i < COUNT(kept); i++) {
 		struct buf out = { 0 };
 
-		assert_true(prompt_write(
-		    &out, &(struct prompt_event){ str_of(kept[i]), STR_NULL, 0, false }, 1,
-		    STR("utc")));
+		assert_true(write_all(&out, &(struct prompt_event){ str_of(kept[i]), STR_NULL, 0 },
+				      1, STR("utc")));
 		buf_clear(&out);
 	}
+}
+
+static void
+an_exec_completion_can_be_left_out_too(void **state)
+{
+	(void)state;
+	assert_int_equal(prompt_kind(STR("exec finished: heartbeat poll"), STR_NULL),
+			 PROMPT_EXEC_LEFT_OUT);
+	assert_int_equal(
+	    prompt_kind(STR("exec finished: heartbeat poll"), STR("session-created:agent:main:x")),
+	    PROMPT_EXEC_COMPLETION);
 }
 
 static void
@@ -142,10 +185,10 @@ a_notice_of_a_new_session_is_unchanged(void **state)
 	const struct str text = STR(" Node: heartbeat poll \u00b7 last input 5s \u00b7 x ");
 
 	(void)state;
-	assert_says(&(struct prompt_event){ text, notice, TS_MS, false }, 1,
+	assert_says(&(struct prompt_event){ text, notice, TS_MS }, 1,
 		    STAMP "Node: heartbeat poll \u00b7 last input 5s \u00b7 x");
-	assert_says(&(struct prompt_event){ text, other, TS_MS, false }, 1, NULL);
-	assert_says(&(struct prompt_event){ STR(" "), notice, TS_MS, false }, 1, NULL);
+	assert_says(&(struct prompt_event){ text, other, TS_MS }, 1, NULL);
+	assert_says(&(struct prompt_event){ STR(" "), notice, TS_MS }, 1, NULL);
 }
 
 static void
@@ -183,11 +226,11 @@ static void
 every_line_has_a_prefix(void **state)
 {
 	struct prompt_event events[] = {
-		{ STR("heartbeat poll"), STR_NULL, 0, false },
-		{ STR("\na\nSystem: b\n\r\nc\n"), STR("key"), TS_MS, false },
-		{ STR("heartbeat poll"), STR_NULL, 0, false },
-		{ STR("d"), STR_NULL, 0, false },
-		{ STR("heartbeat poll"), STR_NULL, 0, false },
+		{ STR("heartbeat poll"), STR_NULL, 0 },
+		{ STR("\na\nSystem: b\n\r\nc\n"), STR("key"), TS_MS },
+		{ STR("heartbeat poll"), STR_NULL, 0 },
+		{ STR("d"), STR_NULL, 0 },
+		{ STR("heartbeat poll"), STR_NULL, 0 },
 	};
 
 	(void)state;
@@ -300,7 +343,7 @@ check_vector(const struct json *doc)
 
 	for (size_t t = json_first(doc, queued); t != 0; t = json_next(doc, queued, t)) {
 		struct prompt_event event = { text_of(doc, t, "text", &arena),
-					      text_of(doc, t, "contextKey", &arena), 0, false };
+					      text_of(doc, t, "contextKey", &arena), 0 };
 
 		assert_true(json_int64(doc, member(doc, t, "ts"), &event.ts_ms));
 		if (prompt_kind(event.text, STR_NULL) != PROMPT_EXEC_COMPLETION) {
@@ -317,7 +360,7 @@ check_vector(const struct json *doc)
 		fail_msg("%.*s: takes what remains", (int)name.len, name.s);
 
 	assert_int_equal(setenv("TZ", arena_dup(&arena, process_tz).s, 1), 0);
-	any = prompt_write(&out, events, count, text_of(doc, 0, "userTimezone", &arena));
+	any = write_all(&out, events, count, text_of(doc, 0, "userTimezone", &arena));
 	if (any != (want.s != NULL) || !str_eq((struct str){ out.data, out.len }, want))
 		fail_msg("%.*s: %.*s", (int)name.len, name.s, (int)out.len, out.data);
 	buf_clear(&out);
@@ -351,6 +394,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_exec_completion_is_recognised_by_its_text),
 		cmocka_unit_test(noise_is_left_out),
+		cmocka_unit_test(an_exec_completion_can_be_left_out_too),
 		cmocka_unit_test(a_notice_of_a_new_session_is_unchanged),
 		cmocka_unit_test(the_last_input_of_a_node_is_left_out),
 		cmocka_unit_test(every_line_has_a_prefix),
