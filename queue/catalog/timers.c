@@ -1,4 +1,4 @@
-/* timers.c - a binary heap, the earliest timer at its top. */
+/* timers.c - a binary heap, the earliest timer at its top; of equal ones that of the oldest id. */
 #include "queue/catalog/timers.h"
 
 #include <stdlib.h>
@@ -16,11 +16,16 @@ swap(struct due_timer *a, struct due_timer *b)
 	*b = c;
 }
 
+static bool
+is_before(const struct due_timer *a, const struct due_timer *b)
+{
+	return a->at_boot_ms != b->at_boot_ms ? a->at_boot_ms < b->at_boot_ms : a->id < b->id;
+}
+
 static void
 sift_up(struct timers *timers, size_t i)
 {
-	for (; i > 0 && timers->heap[i].at_boot_ms < timers->heap[(i - 1) / 2].at_boot_ms;
-	     i = (i - 1) / 2)
+	for (; i > 0 && is_before(&timers->heap[i], &timers->heap[(i - 1) / 2]); i = (i - 1) / 2)
 		swap(&timers->heap[i], &timers->heap[(i - 1) / 2]);
 }
 
@@ -31,7 +36,7 @@ sift_down(struct timers *timers, size_t i)
 		size_t least = i;
 
 		for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < timers->count; child++)
-			if (timers->heap[child].at_boot_ms < timers->heap[least].at_boot_ms)
+			if (is_before(&timers->heap[child], &timers->heap[least]))
 				least = child;
 		if (least == i)
 			return;

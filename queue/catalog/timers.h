@@ -1,10 +1,11 @@
 /*
  * timers.h - when leases and delays end and events expire, on the engine's steady clock.
  *
- * Here: a heap of (time, kind, id). A timer is not removed when its lease or event is gone, or has
- * another time: whoever pops one asks the catalog whether it still counts. Stale timers are dropped
- * together once they are most of the heap.
- * Not here: what happens when a timer is due (ops/tick.c), clocks.
+ * Here: a heap of (time, kind, id), in order of time, then of id, so that the events of one moment
+ * are told of in the order they came. A timer is not removed when its lease or event is gone, or
+ * has another time: whoever pops one asks the catalog whether it still counts. Stale timers are
+ * dropped together once they are most of the heap. Not here: what happens when a timer is due
+ * (ops/tick.c), clocks.
  */
 #ifndef QUEUE_CATALOG_TIMERS_H
 #define QUEUE_CATALOG_TIMERS_H

@@ -52,6 +52,18 @@ timers_are_popped_in_order_of_time(void **state)
 	assert_null(timers_first(&timers));
 }
 
+static void
+timers_of_one_time_are_popped_in_order_of_id(void **state)
+{
+	(void)state;
+	for (int64_t i = 0; i < 100; i++)
+		timers_add(&timers, (struct due_timer){ 5, i * 37 % 100, TIMER_AVAILABLE });
+	for (int64_t id = 0; id < 100; id++) {
+		assert_int_equal(timers_first(&timers)->id, id);
+		timers_pop(&timers);
+	}
+}
+
 static bool
 is_odd(const struct due_timer *timer, void *arg)
 {
@@ -136,6 +148,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(timers_are_popped_in_order_of_time),
+		TEST(timers_of_one_time_are_popped_in_order_of_id),
 		TEST(compaction_keeps_needed_timers_in_order),
 		TEST(a_useless_compaction_is_not_repeated_soon),
 		TEST(random_timers_agree_with_a_sorted_list),
