@@ -3,7 +3,7 @@
 
 need_to_build() {
 	need gcc libc6-dev meson ninja-build pkg-config \
-		libevent-dev libsqlite3-dev libcjson-dev libunistring-dev libcurl4-openssl-dev libssl-dev
+		libevent-dev libsqlite3-dev libcjson-dev libunistring-dev libsodium-dev libcurl4-openssl-dev libssl-dev
 	need_llhttp
 }
 

@@ -47,7 +47,7 @@ same_key(const void *item, const void *key)
 const struct store_key *
 plan_find_key(const struct plan *plan, struct str key)
 {
-	return table_find(&plan->keys, text_hash(key), same_key, &key);
+	return table_find(&plan->keys, keyed_hash_text(key), same_key, &key);
 }
 
 void
@@ -58,7 +58,7 @@ plan_add_key(struct plan *plan, struct store_key *key)
 	records->keys = mem_grow(records->keys, &records->key_cap, records->key_count + 1,
 				 sizeof(*records->keys));
 	records->keys[records->key_count++] = *key;
-	table_add(&plan->keys, text_hash(key->key), key);
+	table_add(&plan->keys, keyed_hash_text(key->key), key);
 }
 
 void
@@ -66,7 +66,7 @@ plan_set_key_answer(struct plan *plan, size_t index, struct str answer)
 {
 	struct store_key *record = &plan->records.keys[index];
 	struct store_key *key =
-	    table_find(&plan->keys, text_hash(record->key), same_key, &record->key);
+	    table_find(&plan->keys, keyed_hash_text(record->key), same_key, &record->key);
 
 	record->answer = key->answer = answer;
 }
@@ -80,8 +80,8 @@ forget_keys(struct plan *plan, size_t count)
 	for (; records->key_count > count; records->key_count--) {
 		struct str key = records->keys[records->key_count - 1].key;
 
-		table_remove(&plan->keys, text_hash(key),
-			     table_find(&plan->keys, text_hash(key), same_key, &key));
+		table_remove(&plan->keys, keyed_hash_text(key),
+			     table_find(&plan->keys, keyed_hash_text(key), same_key, &key));
 	}
 }
 
@@ -158,7 +158,7 @@ plan_route(struct plan *plan, struct op *op, const struct address *address,
 	    route_decide(plan->state->policy, address, false, &op->arena, &decision, &op->error) <
 		0)
 		return -1;
-	*ret = (struct cached_route){ decision.queue_key, text_hash(decision.queue_key),
+	*ret = (struct cached_route){ decision.queue_key, keyed_hash_text(decision.queue_key),
 				      decision.rule };
 	route_cache_add(&plan->state->route_cache, address, ret);
 	return 0;

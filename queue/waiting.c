@@ -7,7 +7,7 @@
 /* The ops that wait at one key, oldest first, linked by op->next and op->previous. */
 struct waiters {
 	struct str key; /* behind the struct */
-	uint64_t hash;
+	struct keyed_hash hash;
 	struct op *first, *last;
 	size_t count;
 };
@@ -21,7 +21,8 @@ same(const void *item, const void *key)
 static struct waiters *
 find(const struct waiting *waiting, struct str key)
 {
-	return waiting->count > 0 ? table_find(&waiting->by_key, text_hash(key), same, &key) : NULL;
+	return waiting->count > 0 ? table_find(&waiting->by_key, keyed_hash_text(key), same, &key)
+				  : NULL;
 }
 
 static struct waiters *
@@ -30,7 +31,7 @@ make(struct waiting *waiting, struct str key)
 	struct waiters *waiters = mem_alloc(sizeof(*waiters) + key.len);
 
 	waiters->key = (struct str){ memcpy(waiters + 1, key.s, key.len), key.len };
-	waiters->hash = text_hash(key);
+	waiters->hash = keyed_hash_text(key);
 	table_add(&waiting->by_key, waiters->hash, waiters);
 	return waiters;
 }

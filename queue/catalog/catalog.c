@@ -64,11 +64,11 @@ same_key(const void *item, const void *key)
 struct queue *
 catalog_find(const struct catalog *catalog, struct str queue_key)
 {
-	return catalog_find_hashed(catalog, queue_key, text_hash(queue_key));
+	return catalog_find_hashed(catalog, queue_key, keyed_hash_text(queue_key));
 }
 
 struct queue *
-catalog_find_hashed(const struct catalog *catalog, struct str queue_key, uint64_t hash)
+catalog_find_hashed(const struct catalog *catalog, struct str queue_key, struct keyed_hash hash)
 {
 	return table_find(&catalog->index, hash, same_key, &queue_key);
 }
@@ -76,11 +76,11 @@ catalog_find_hashed(const struct catalog *catalog, struct str queue_key, uint64_
 struct queue *
 catalog_find_or_add(struct catalog *catalog, struct str queue_key)
 {
-	return catalog_find_or_add_hashed(catalog, queue_key, text_hash(queue_key));
+	return catalog_find_or_add_hashed(catalog, queue_key, keyed_hash_text(queue_key));
 }
 
 struct queue *
-catalog_find_or_add_hashed(struct catalog *catalog, struct str queue_key, uint64_t hash)
+catalog_find_or_add_hashed(struct catalog *catalog, struct str queue_key, struct keyed_hash hash)
 {
 	struct queue *queue = catalog_find_hashed(catalog, queue_key, hash);
 

@@ -46,11 +46,11 @@ size_t catalog_bytes(const struct catalog *catalog);
 struct queue *catalog_find(const struct catalog *catalog, struct str queue_key);
 /* The same, but a missing queue is added; it is dropped at the end of the batch if it is empty. */
 struct queue *catalog_find_or_add(struct catalog *catalog, struct str queue_key);
-/* Both with the hash of the key (text_hash), for callers that have it already. */
+/* Both with the hash of the key, for callers that have it already. */
 struct queue *catalog_find_hashed(const struct catalog *catalog, struct str queue_key,
-				  uint64_t hash);
+				  struct keyed_hash hash);
 struct queue *catalog_find_or_add_hashed(struct catalog *catalog, struct str queue_key,
-					 uint64_t hash);
+					 struct keyed_hash hash);
 struct queue *catalog_each(const struct catalog *catalog, size_t *at); /* as table_each */
 
 /* The event's lease, delay and time to live; all zero but for the id if it has none of them. */
@@ -58,6 +58,13 @@ static inline struct extra
 catalog_extra(const struct catalog *catalog, int64_t id)
 {
 	return leases_extra(&catalog->leases, id);
+}
+/* The same, without a lookup if the entry has none of them. */
+static inline struct extra
+catalog_extra_of(const struct catalog *catalog, const struct entry *entry)
+{
+	return entry_has_extra(entry) ? catalog_extra(catalog, entry->id)
+				      : (struct extra){ .id = entry->id };
 }
 
 /* The lease, if it still holds events; NULL: it is over, or never was. */

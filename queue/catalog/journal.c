@@ -71,7 +71,7 @@ undo_append(struct catalog *catalog, struct queue *queue)
 void
 journal_remove(struct catalog *catalog, struct queue *queue, struct entry *entry)
 {
-	if (entry->flags & (ENTRY_LEASED | ENTRY_DELAYED | ENTRY_EXPIRES))
+	if (entry_has_extra(entry))
 		journal_set_state(catalog, queue, entry, entry->attempts, &(struct extra){ 0 });
 	queue_mark_gone(queue, entry);
 	catalog_count_out(catalog, queue);
@@ -102,7 +102,8 @@ void
 journal_set_state(struct catalog *catalog, struct queue *queue, struct entry *entry, int attempts,
 		  const struct extra *extra)
 {
-	struct extra *stored = leases_stored_extra(&catalog->leases, entry->id);
+	struct extra *stored =
+	    entry_has_extra(entry) ? leases_stored_extra(&catalog->leases, entry->id) : NULL;
 	struct extra after = *extra;
 	struct change *change = note(catalog, queue, STATE_SET);
 

@@ -14,12 +14,6 @@
 #define SPARE_EXTRAS_MAX 4096
 #endif
 
-static uint64_t
-spread(int64_t id)
-{
-	return (uint64_t)id * 0x9E3779B97F4A7C15u;
-}
-
 static size_t
 lease_bytes(const struct lease *lease)
 {
@@ -66,7 +60,7 @@ same_extra(const void *item, const void *id)
 struct extra *
 leases_stored_extra(const struct leases *leases, int64_t id)
 {
-	return table_find(&leases->extras, spread(id), same_extra, &id);
+	return table_find(&leases->extras, keyed_hash_id(id), same_extra, &id);
 }
 
 struct extra
@@ -103,12 +97,12 @@ store_extra(struct leases *leases, struct extra *stored, const struct extra *ext
 	    extra->lease != NULL || extra->available_boot_ms > 0 || extra->expires_boot_ms > 0;
 
 	if (stored != NULL && !needed) {
-		table_remove(&leases->extras, spread(extra->id), stored);
+		table_remove(&leases->extras, keyed_hash_id(extra->id), stored);
 		free_extra(leases, stored);
 	} else if (stored == NULL && needed) {
 		stored = new_extra(leases);
 		*stored = *extra;
-		table_add(&leases->extras, spread(extra->id), stored);
+		table_add(&leases->extras, keyed_hash_id(extra->id), stored);
 	} else if (needed) {
 		*stored = *extra;
 	}
@@ -139,7 +133,7 @@ same_lease(const void *item, const void *id)
 struct lease *
 leases_find(const struct leases *leases, int64_t id)
 {
-	return table_find(&leases->by_id, spread(id), same_lease, &id);
+	return table_find(&leases->by_id, keyed_hash_id(id), same_lease, &id);
 }
 
 static bool
@@ -151,13 +145,13 @@ same_consumer(const void *item, const void *name)
 const struct consumer *
 leases_consumer(const struct leases *leases, struct str name)
 {
-	return table_find(&leases->consumers, text_hash(name), same_consumer, &name);
+	return table_find(&leases->consumers, keyed_hash_text(name), same_consumer, &name);
 }
 
 static struct consumer *
 find_or_add_consumer(struct leases *leases, struct str name)
 {
-	uint64_t hash = text_hash(name);
+	struct keyed_hash hash = keyed_hash_text(name);
 	struct consumer *consumer = table_find(&leases->consumers, hash, same_consumer, &name);
 
 	if (consumer == NULL) {
@@ -198,7 +192,7 @@ leases_add(struct leases *leases, const struct lease *from, struct str consumer)
 		LIST_INSERT_HEAD(&lease->consumer->leases, lease, beside);
 	}
 	leases->lease_bytes += lease_bytes(lease);
-	table_add(&leases->by_id, spread(lease->id), lease);
+	table_add(&leases->by_id, keyed_hash_id(lease->id), lease);
 	return lease;
 }
 
@@ -208,7 +202,7 @@ leases_remove(struct leases *leases, struct lease *lease)
 	leases->lease_bytes -= lease_bytes(lease);
 	if (lease->consumer != NULL)
 		leave_consumer(leases, lease);
-	table_remove(&leases->by_id, spread(lease->id), lease);
+	table_remove(&leases->by_id, keyed_hash_id(lease->id), lease);
 	free(lease);
 }
 

@@ -48,7 +48,7 @@ struct lease {
 /* A name under which leases are held, and these leases, newest first. It exists while one does. */
 struct consumer {
 	struct str name; /* behind the struct */
-	uint64_t hash;   /* text_hash of the name */
+	struct keyed_hash hash;
 	LIST_HEAD(, lease) leases;
 };
 

@@ -15,7 +15,7 @@
 #define ENTRIES_SHRINK_MIN 64
 
 struct queue *
-queue_new(struct str key, uint64_t hash)
+queue_new(struct str key, struct keyed_hash hash)
 {
 	struct queue *queue = mem_alloc(sizeof(*queue) + key.len);
 

@@ -24,6 +24,7 @@ enum entry_flag {
 };
 #define ENTRY_KIND (ENTRY_EXEC | ENTRY_NOW | ENTRY_LEFT_OUT) /* of the event, not of its state */
 #define ENTRY_HELD_BACK (ENTRY_GONE | ENTRY_LEASED | ENTRY_DELAYED)
+#define ENTRY_EXTRA (ENTRY_LEASED | ENTRY_DELAYED | ENTRY_EXPIRES)
 
 /* One pending event: 32 bytes. */
 struct entry {
@@ -51,7 +52,7 @@ struct strand {
  */
 struct queue {
 	struct store_session session; /* key owned */
-	uint64_t hash;
+	struct keyed_hash hash;
 	struct entry *entries;
 	size_t head, tail, cap, depth;
 	size_t leased, delayed;  /* of depth */
@@ -73,8 +74,8 @@ queue_of_session(struct store_session *session)
 	return (struct queue *)((char *)session - offsetof(struct queue, session));
 }
 
-/* Makes an empty queue with a copy of the key. hash: text_hash of the key. */
-struct queue *queue_new(struct str key, uint64_t hash);
+/* Makes an empty queue with a copy of the key. hash: that of the key. */
+struct queue *queue_new(struct str key, struct keyed_hash hash);
 void queue_free(struct queue *queue);
 
 /*
@@ -118,6 +119,13 @@ void queue_set_flags(struct queue *queue, struct entry *entry, uint8_t attempts,
 
 /* How many events a drain or a lease could take now. */
 size_t queue_deliverable(const struct queue *queue);
+
+/* Whether an extra is stored for the entry. */
+static inline bool
+entry_has_extra(const struct entry *entry)
+{
+	return (entry->flags & ENTRY_EXTRA) != 0;
+}
 
 static inline bool
 entry_deliverable(const struct entry *entry)

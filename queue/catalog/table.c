@@ -11,9 +11,9 @@
 #define SLOTS_MIN 16
 
 static size_t
-home(const struct table *table, uint64_t hash)
+home(const struct table *table, struct keyed_hash hash)
 {
-	return (size_t)hash & (table->slots - 1);
+	return (size_t)hash.bits & (table->slots - 1);
 }
 
 static size_t
@@ -23,18 +23,18 @@ after(const struct table *table, size_t i)
 }
 
 void *
-table_find(const struct table *table, uint64_t hash, table_same *same, const void *key)
+table_find(const struct table *table, struct keyed_hash hash, table_same *same, const void *key)
 {
 	if (table->count == 0)
 		return NULL;
 	for (size_t i = home(table, hash); table->slot[i].item != NULL; i = after(table, i))
-		if (table->slot[i].hash == hash && same(table->slot[i].item, key))
+		if (keyed_hash_eq(table->slot[i].hash, hash) && same(table->slot[i].item, key))
 			return table->slot[i].item;
 	return NULL;
 }
 
 static void
-place(struct table *table, uint64_t hash, void *item)
+place(struct table *table, struct keyed_hash hash, void *item)
 {
 	size_t i = home(table, hash);
 
@@ -57,7 +57,7 @@ resize(struct table *table, size_t slots)
 }
 
 void
-table_add(struct table *table, uint64_t hash, void *item)
+table_add(struct table *table, struct keyed_hash hash, void *item)
 {
 	assert(item != NULL);
 	if ((table->count + 1) * 4 > table->slots * 3)
@@ -67,7 +67,7 @@ table_add(struct table *table, uint64_t hash, void *item)
 }
 
 void
-table_remove(struct table *table, uint64_t hash, const void *item)
+table_remove(struct table *table, struct keyed_hash hash, const void *item)
 {
 	size_t hole = home(table, hash);
 

@@ -1,7 +1,9 @@
 /*
- * table.h - a hash table of pointers, keyed by a 64-bit hash that the item also carries.
+ * table.h - a hash table of pointers.
  *
- * Here: open addressing over (hash, item) pairs; the caller says which items are equal.
+ * Here: open addressing over (hash, item) pairs; the caller says which items are equal. Hashes are
+ * keyed (keyed_hash.h), so the cost does not depend on which keys the items have: to find, add or
+ * remove one takes a few steps, to grow the table one pass.
  * Not here: hashing, ownership: items are borrowed.
  */
 #ifndef QUEUE_CATALOG_TABLE_H
@@ -11,13 +13,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "schema/keyed_hash.h"
+
 /*
- * All zero is an empty table. Invariant: slots is 0 or a power of two, and at most 3/4 of the slots
- * are in use.
+ * All zero is an empty table. Invariants:
+ * 1. slots is 0 or a power of two, and at most 3/4 of the slots are in use.
+ * 2. The home of an item is the slot whose number is the low bits of its hash. The slots from there
+ *    to the item's own, around the end, are all in use.
  */
 struct table {
 	struct table_slot {
-		uint64_t hash;
+		struct keyed_hash hash;
 		void *item; /* NULL: free */
 	} * slot;
 	size_t slots, count;
@@ -25,9 +31,12 @@ struct table {
 
 typedef bool table_same(const void *item, const void *key);
 
-void *table_find(const struct table *table, uint64_t hash, table_same *same, const void *key);
-void table_add(struct table *table, uint64_t hash, void *item); /* is not in the table yet */
-void table_remove(struct table *table, uint64_t hash, const void *item); /* is in the table */
+void *table_find(const struct table *table, struct keyed_hash hash, table_same *same,
+		 const void *key);
+/* The item is not in the table yet. */
+void table_add(struct table *table, struct keyed_hash hash, void *item);
+/* The item is in the table. */
+void table_remove(struct table *table, struct keyed_hash hash, const void *item);
 void table_clear(struct table *table);
 size_t table_bytes(const struct table *table);
 

@@ -48,13 +48,13 @@ parts_bytes(const struct key *key)
  * Hashes the parts one after the other. "ab","c" and "a","bc" have the same hash; `same` tells them
  * apart by their lengths.
  */
-static uint64_t
+static struct keyed_hash
 hash_of(const struct key *key, struct buf *scratch)
 {
 	scratch->len = 0;
 	for (size_t i = 0; i < 6; i++)
 		buf_add(scratch, key->part[i].s, key->part[i].len);
-	return text_hash((struct str){ scratch->data, scratch->len });
+	return keyed_hash_text((struct str){ scratch->data, scratch->len });
 }
 
 static bool
@@ -134,7 +134,7 @@ tags_intern(struct tags *tags, struct str context_key, struct str original_key,
 	if (plain(&key))
 		return 0;
 	struct buf scratch = { 0 };
-	uint64_t hash = hash_of(&key, &scratch);
+	struct keyed_hash hash = hash_of(&key, &scratch);
 	buf_clear(&scratch);
 	struct tag *tag = table_find(&tags->index, hash, same, &key);
 	if (tag == NULL) {

@@ -24,7 +24,7 @@ struct tag {
 	 */
 	uint32_t match;
 	uint32_t refs;
-	uint64_t hash;
+	struct keyed_hash hash;
 };
 
 struct tags {

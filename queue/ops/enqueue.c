@@ -42,7 +42,7 @@ identical(const struct plan *plan, const struct candidate *c, const struct entry
 static bool
 serves(const struct plan *plan, const struct candidate *c, const struct entry *entry)
 {
-	if ((entry->flags & (ENTRY_LEASED | ENTRY_DELAYED | ENTRY_EXPIRES)) == 0)
+	if (!entry_has_extra(entry))
 		return true;
 	struct extra extra = catalog_extra(&plan->state->catalog, entry->id);
 	int64_t ttl_ms = c->draft->ttl_ms;

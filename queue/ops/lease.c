@@ -102,7 +102,7 @@ void
 lease_hold(struct plan *plan, struct lease *lease, int64_t id, int64_t lease_ms)
 {
 	struct entry *entry = queue_entry(lease->queue, id);
-	struct extra extra = catalog_extra(&plan->state->catalog, id);
+	struct extra extra = catalog_extra_of(&plan->state->catalog, entry);
 
 	extra.lease = lease;
 	extra.lease_end_boot_ms = plan->state->boot_ms + lease_ms;

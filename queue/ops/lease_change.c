@@ -60,12 +60,15 @@ named_ids(struct plan *plan, struct lease_change_op *call, const struct lease *l
 }
 
 static bool
-all_held(const struct plan *plan, const struct lease *lease, struct id_list named)
+all_held(const struct plan *plan, const struct lease_change_op *call, const struct lease *lease,
+	 struct id_list named)
 {
+	if (lease == NULL || call->ids == NULL) /* then they were chosen by that */
+		return lease != NULL;
 	for (size_t i = 0; i < named.count; i++)
 		if (!holds(plan, lease, named.ids[i]))
 			return false;
-	return lease != NULL;
+	return true;
 }
 
 static bool
@@ -291,7 +294,7 @@ plan_lease_change(struct plan *plan, struct op *op)
 		return error_set(&op->error, ERROR_NOT_FOUND, "no such lease");
 	if (named_ids(plan, call, lease, &named) < 0)
 		return -1;
-	if (!all_held(plan, lease, named)) {
+	if (!all_held(plan, call, lease, named)) {
 		if (!op->again)
 			return PLAN_AGAIN;
 		if (judge_by_history(plan, call, lease, &named) < 0)

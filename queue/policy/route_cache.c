@@ -29,8 +29,8 @@ mix_word(uint64_t hash, uint64_t word)
 }
 
 /*
- * Hashes a text eight bytes at a time. The hash need not be good: addresses that share a slot only
- * evict each other.
+ * Hashes a text eight bytes at a time. The hash need be neither good nor secret: addresses that
+ * share a slot only evict each other, and then cost what an address costs that was not cached.
  */
 static uint64_t
 mix_text(uint64_t hash, struct str part)

@@ -11,6 +11,7 @@
 #define QUEUE_POLICY_ROUTE_CACHE_H
 
 #include "schema/event.h"
+#include "schema/keyed_hash.h"
 
 #define ROUTE_CACHE_SLOTS 8192
 /* of an address and its queue key together, so that all slots take at most 5 MiB */
@@ -19,7 +20,7 @@
 /* Where an address is routed under the policy in force. */
 struct cached_route {
 	struct str queue_key;
-	uint64_t hash; /* text_hash of the queue key, by which the catalog finds the queue */
+	struct keyed_hash hash; /* of the queue key, by which the catalog finds the queue */
 	enum rule rule;
 };
 

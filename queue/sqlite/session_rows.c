@@ -15,22 +15,16 @@ same_session(const void *item, const void *key)
 	return rows->session == *(const int64_t *)key;
 }
 
-static uint64_t
-spread(int64_t session)
-{
-	return (uint64_t)session * 0x9E3779B97F4A7C15u;
-}
-
 struct session_rows *
 session_rows_add_event(struct sqlite_store *store, int64_t session)
 {
 	struct session_rows *rows =
-	    table_find(&store->session_rows, spread(session), same_session, &session);
+	    table_find(&store->session_rows, keyed_hash_id(session), same_session, &session);
 
 	if (rows == NULL) {
 		rows = mem_alloc(sizeof(*rows));
 		rows->session = session;
-		table_add(&store->session_rows, spread(session), rows);
+		table_add(&store->session_rows, keyed_hash_id(session), rows);
 	}
 	rows->events++;
 	store->stats.events++;
@@ -41,12 +35,12 @@ bool
 session_rows_remove_event(struct sqlite_store *store, int64_t session)
 {
 	struct session_rows *rows =
-	    table_find(&store->session_rows, spread(session), same_session, &session);
+	    table_find(&store->session_rows, keyed_hash_id(session), same_session, &session);
 
 	store->stats.events--;
 	if (rows == NULL || --rows->events > 0)
 		return false;
-	table_remove(&store->session_rows, spread(session), rows);
+	table_remove(&store->session_rows, keyed_hash_id(session), rows);
 	free(rows);
 	return true;
 }

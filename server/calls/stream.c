@@ -47,7 +47,7 @@ struct streams {
 /* A wake that was not sent yet. */
 struct reader_wake {
 	struct str key; /* behind the struct */
-	uint64_t hash;
+	struct keyed_hash hash;
 	char source[SOURCE_BYTES_MAX];
 	size_t source_len;
 	bool has_source, now;
@@ -125,7 +125,7 @@ list_of(struct reader *reader, const struct reader_wake *wake)
 }
 
 static struct reader_wake *
-wake_new(struct reader *reader, struct str key, uint64_t hash)
+wake_new(struct reader *reader, struct str key, struct keyed_hash hash)
 {
 	struct reader_wake *wake = mem_alloc(sizeof(*wake) + key.len);
 
@@ -150,7 +150,7 @@ wake_free(struct reader *reader, struct reader_wake *wake)
 static void
 note(struct reader *reader, struct str key, bool now, struct str source)
 {
-	uint64_t hash = text_hash(key);
+	struct keyed_hash hash = keyed_hash_text(key);
 	struct reader_wake *wake = table_find(&reader->wakes, hash, same_key, &key);
 
 	if (wake == NULL)

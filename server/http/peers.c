@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/keyed_hash.h"
 #include "schema/mem.h"
 
 /*
@@ -37,7 +38,9 @@ key_of(const struct sockaddr *address)
 static struct peer **
 bucket_of(struct peers *peers, uint64_t key)
 {
-	return &peers->buckets[(key * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
+	struct keyed_hash hash = keyed_hash_text((struct str){ (const char *)&key, sizeof(key) });
+
+	return &peers->buckets[hash.bits % PEERS_BUCKETS];
 }
 
 struct peer *

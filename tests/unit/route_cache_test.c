@@ -34,7 +34,7 @@ add(struct address address, const char *queue_key)
 		address.session_key.s = memcpy(key, sent.s, sent.len);
 	struct cached_route route = { { memcpy(to, queue_key, strlen(queue_key)),
 					strlen(queue_key) },
-				      text_hash(str_of(queue_key)),
+				      keyed_hash_text(str_of(queue_key)),
 				      RULE_DIRECT_MAIN };
 	route_cache_add(&cache, &address, &route);
 	memset(key, '?', sizeof(key));
@@ -51,7 +51,7 @@ an_added_route_is_found(void **state)
 	const struct cached_route *route = route_cache_find(&cache, &address);
 	assert_non_null(route);
 	assert_true(str_eq(route->queue_key, STR("agent:a:main")));
-	assert_true(route->hash == text_hash(STR("agent:a:main")));
+	assert_true(keyed_hash_eq(route->hash, keyed_hash_text(STR("agent:a:main"))));
 	assert_int_equal(route->rule, RULE_DIRECT_MAIN);
 	add(address, "agent:b:main");
 	assert_true(str_eq(route_cache_find(&cache, &address)->queue_key, STR("agent:b:main")));

@@ -13,7 +13,7 @@
 #define ITEMS 600
 
 struct item {
-	uint64_t hash;
+	struct keyed_hash hash;
 	int name;
 	bool in;
 };
@@ -69,7 +69,7 @@ flip_at_random(uint64_t mask, size_t count)
 
 	srandom((unsigned)mask);
 	for (size_t i = 0; i < count; i++)
-		items[i] = (struct item){ .hash = (uint64_t)random() & mask, .name = (int)i };
+		items[i] = (struct item){ .hash = { (uint64_t)random() & mask }, .name = (int)i };
 	for (int round = 0; round < 3000; round++) {
 		flip(&table, &items[(size_t)random() % count]);
 		if (round % 7 == 0)
@@ -103,7 +103,7 @@ removal_closes_a_run_that_wraps_around(void **state)
 		struct item items[7];
 
 		for (size_t i = 0; i < 7; i++) {
-			items[i] = (struct item){ .hash = hashes[i], .name = (int)i };
+			items[i] = (struct item){ .hash = { hashes[i] }, .name = (int)i };
 			flip(&table, &items[i]);
 		}
 		assert_int_equal(table.slots, 16);
@@ -133,7 +133,7 @@ memory_is_freed_when_most_items_are_removed(void **state)
 	struct table table = { 0 };
 	static struct item items[ITEMS];
 	for (size_t i = 0; i < ITEMS; i++) {
-		items[i] = (struct item){ .hash = i * 0x9E3779B97F4A7C15u, .name = (int)i };
+		items[i] = (struct item){ .hash = { i * 0x9E3779B97F4A7C15u }, .name = (int)i };
 		flip(&table, &items[i]);
 	}
 	size_t full = table_bytes(&table);
