@@ -1,8 +1,9 @@
 /*
  * open.c - opens a database that is ours, undamaged, of our version, and in use by nobody else.
  *
- * In order: the directory, the lock file, the file's own header (before SQLite touches the file, so
- * that a foreign or newer file keeps every byte), the connection, migrations, statements. A new
+ * In order: the directory, the lock file, the file's own header and the WAL (before SQLite touches
+ * the files, so that those that are refused keep every byte), the connection, migrations,
+ * statements. A new
  * database is completed under another name and then renamed, so a crash never leaves half of one.
  */
 #include "queue/sqlite/open.h"
@@ -24,6 +25,7 @@
 #include "queue/sqlite/transaction.h"
 #include "queue/sqlite/vfs.h"
 #include "queue/sqlite/wal_index.h"
+#include "queue/sqlite/wal_scan.h"
 #include "schema/migrations.h"
 
 #define APPLICATION_ID 0x73657671 /* "sevq" */
@@ -380,6 +382,8 @@ open_database(struct sqlite_store *store, struct error *err)
 	configure();
 	if (path_make_directories(store->path, err) < 0 || take_lock(store, err) < 0 ||
 	    refuse_network_fs(store, err) < 0 || inspect_file(store, &exists, err) < 0)
+		return -1;
+	if (exists && wal_check(store->path, err) < 0)
 		return -1;
 	disk_prepare_open(store);
 	if (!exists && create_database(store, err) < 0)
