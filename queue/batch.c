@@ -164,13 +164,13 @@ add_lookup(struct batch *batch, struct op *op, size_t index, struct lookup looku
 	batch->lookup_count++;
 }
 
-static void
+static bool
 on_found(void *arg, size_t index, const struct found *found)
 {
 	struct batch *batch = arg;
 	const struct looker *looker = &batch->lookers[index];
 
-	looker->op->kind->found(looker->op, looker->index, found);
+	return looker->op->kind->found(looker->op, looker->index, found);
 }
 
 /* Notes that the store's call has ended. Continues the batch, unless go_on is already running. */

@@ -24,6 +24,7 @@
 #define WORK_CHANGES 8       /* changes of the catalog for a microsecond */
 #define WORK_ENTRIES 64      /* entries of queues that are walked over for a microsecond */
 #define WORK_LOOKUP 6        /* one lookup in the store */
+#define WORK_ROW 1           /* an outcome that a walk looks at, which may be on any page */
 
 /* The work done in the present turn. All zero begins a turn. */
 struct budget {

@@ -128,6 +128,12 @@ struct peek_op {
 	bool more;    /* out: there are newer ones */
 };
 
+/* How far a lookup has come that needs several batches (ops/outcome_walk.h). */
+struct outcome_walk {
+	int64_t next; /* where it goes on; 0: it has not begun, or is complete */
+	bool under_way;
+};
+
 /* One thing that happened to an event. */
 struct timeline_entry {
 	enum outcome_kind kind;
@@ -141,7 +147,12 @@ struct find_op {
 	struct str id;
 	struct timeline_entry *timeline; /* out: oldest first, without the enqueue (event.ts_ms) */
 	size_t timeline_count, timeline_cap;
-	struct system_event found; /* private: the event as its row in the store has it */
+	/* Private, from the store: */
+	struct outcome_walk walk;
+	int walks;                 /* begun */
+	struct system_event found; /* as its row has it; id 0: it is not stored */
+	enum outcome_kind settled; /* by the timeline; 0: it is not */
+	int attempts;              /* failed deliveries when it was settled */
 	struct system_event event; /* out */
 };
 
@@ -248,9 +259,10 @@ struct lease_change_op {
 	bool count_attempt; /* nack */
 	int64_t lease_ms;   /* extend: from now */
 	/* Private, from the lease's history: */
+	struct outcome_walk walk;
 	int64_t *held;              /* ascending */
 	enum outcome_kind *left_by; /* how each of them left the lease; 0: it has not */
-	size_t held_count;
+	size_t held_count, still_held;
 	bool ended_by_ack;   /* the last outcome that removed events from the lease is an ack */
 	int64_t until_ms;    /* out, extend */
 	size_t changed;      /* out: events acked, returned or extended */

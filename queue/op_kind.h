@@ -40,11 +40,11 @@ struct op_kind {
 	int (*plan)(struct plan *plan, struct op *op);
 	/*
 	 * NULL, or returns the index-th thing to look up before the plan; false: there are no more.
-	 * found gets each thing that the store has.
+	 * found gets each thing that the store has, and returns as lookup_found.
 	 */
 	bool (*lookup)(const struct plan *plan, const struct op *op, size_t index,
 		       struct lookup *ret);
-	void (*found)(struct op *op, size_t index, const struct found *found);
+	bool (*found)(struct op *op, size_t index, const struct found *found);
 	/*
 	 * NULL, or for calls that page through history, before the plan: returns the query, or NULL
 	 * with op->error set. row gets each row, page the cursor of the next page.

@@ -264,17 +264,17 @@ plan_settle(struct plan *plan, struct queue *queue, struct store_outcome outcome
 	assert(outcome.kind <= OUTCOME_LAST_SETTLING);
 	if (outcome.count == 0)
 		return;
-	uint8_t *attempts = NULL; /* most outcomes are of events without failed attempts */
+	uint32_t *attempts = NULL; /* most outcomes are of events without failed attempts */
 	for (size_t i = 0; i < outcome.count; i++) {
 		struct entry *entry = queue_entry(queue, outcome.ids[i]);
 
 		if (entry->attempts > 0 && attempts == NULL)
-			attempts = arena_alloc(&plan->arena, outcome.count);
+			attempts = arena_alloc(&plan->arena, outcome.count * sizeof(*attempts));
 		if (entry->attempts > 0)
 			attempts[i] = entry->attempts;
 		journal_remove(&plan->state->catalog, queue, entry);
 	}
-	outcome.attempts = attempts;
+	outcome.counts = attempts;
 	plan_record(plan, queue, outcome);
 }
 

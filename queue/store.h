@@ -42,7 +42,7 @@ struct store_outcome {
 	int64_t *ids; /* ascending, no repeats; count > 0 */
 	size_t count;
 	/* of a settling kind: how many deliveries of each event had failed; NULL: none had */
-	const uint8_t *attempts;
+	const uint32_t *counts;
 	int64_t id; /* ascends over the life of the database; of a leased outcome: the lease's id */
 	/* the lease it is about; 0: none. Of a leased outcome: LEASE_EXCLUSIVE or 0 */
 	int64_t lease;
@@ -119,18 +119,34 @@ typedef void chores_done(void *arg, bool more, const struct error *err);
 
 /* The things that an op can have looked up before it is planned. */
 enum lookup_kind {
-	LOOKUP_NONE,     /* nothing: this index of the op has no lookup, a later one may */
-	LOOKUP_EVENT,    /* the event with this id */
-	LOOKUP_TIMELINE, /* the event with this id, then the outcomes that name it, oldest first */
-	/* the lease with this id, then the outcomes that removed events from it, oldest first */
+	LOOKUP_NONE,  /* nothing: this index of the op has no lookup, a later one may */
+	LOOKUP_EVENT, /* the event with this id */
+	/*
+	 * A walk: the outcomes that name the event with this id, oldest first, each with that id
+	 * and its attempts alone; then the event.
+	 */
+	LOOKUP_TIMELINE,
+	/*
+	 * A walk: the lease with this id, then the outcomes that may have removed events from it,
+	 * oldest first: those about it, and those that take events whether they are leased or not.
+	 */
 	LOOKUP_LEASE,
 	LOOKUP_DEAD, /* the event with this id, if it is a dead letter and not requeued */
 	LOOKUP_KEY,  /* the answer kept for this idempotency key */
 };
+
+/*
+ * A walk goes through outcomes of one session, of which there may be any number. So one lookup
+ * looks at a few only and reports where the walk goes on, for another lookup in a later batch.
+ * Outcomes that are committed meanwhile come last. If what is looked up is forgotten meanwhile the
+ * walk finds nothing more: no outcome, and no event.
+ */
 struct lookup {
 	enum lookup_kind kind;
 	int64_t id;
 	struct str key;
+	int64_t from; /* of a walk: go on at this outcome; 0: from the start */
+	size_t rows;  /* of a walk: look at so many outcomes; long lists of ids count as several */
 };
 
 /* One result of a lookup; one of the pointers is set. Borrowed for the call. */
@@ -138,8 +154,11 @@ struct found {
 	const struct system_event *event;
 	const struct store_outcome *outcome;
 	const struct store_key *key;
+	/* the last result of every walk: where it goes on; 0: it is complete */
+	const int64_t *next;
 };
-typedef void lookup_found(void *arg, size_t index, const struct found *found);
+/* Returns whether more is wanted; false ends a walk, which is complete then. */
+typedef bool lookup_found(void *arg, size_t index, const struct found *found);
 
 /* A page of history: one row for each event of each outcome, newest first. */
 struct history_query {

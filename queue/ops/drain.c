@@ -12,11 +12,12 @@ drain_lookup(const struct plan *plan, const struct op *op, size_t index, struct 
 	return index == 0 && idempotency_lookup(&op->idempotency, ret);
 }
 
-static void
+static bool
 drain_found(struct op *op, size_t index, const struct found *found)
 {
 	(void)index;
 	idempotency_found(&op->idempotency, &op->arena, found->key);
+	return true;
 }
 
 static int

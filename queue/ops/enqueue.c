@@ -470,13 +470,14 @@ enqueue_lookup(const struct plan *plan, const struct op *op, size_t index, struc
 	return true;
 }
 
-static void
+static bool
 enqueue_found(struct op *op, size_t index, const struct found *found)
 {
 	struct enqueue_op *enqueue = (struct enqueue_op *)op;
 
 	idempotency_found(index == 0 ? &op->idempotency : &enqueue->drafts[index - 1].idempotency,
 			  &op->arena, found->key);
+	return true;
 }
 
 /* Of a single event the plan tells as well. */

@@ -2,31 +2,40 @@
  * find.c - one event by its id, pending or not, and its timeline. Find is an op like the others, so
  * that it shows only what has been committed; it costs no commit of its own.
  */
+#include "queue/budget.h"
+#include "queue/ops/outcome_walk.h"
 #include "queue/plan.h"
 
 static bool
 find_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
 {
+	const struct find_op *find = (const struct find_op *)op;
+	int64_t id;
+
 	(void)plan;
-	*ret = (struct lookup){ .kind = LOOKUP_TIMELINE };
-	return index == 0 && event_id_parse(((const struct find_op *)op)->id, &ret->id);
+	if (index > 0 || !event_id_parse(find->id, &id))
+		return false;
+	*ret = outcome_walk_lookup(&find->walk, LOOKUP_TIMELINE, id);
+	return true;
 }
 
 static void
-find_found(struct op *op, size_t index, const struct found *found)
+forget(struct find_op *find)
 {
-	struct find_op *find = (struct find_op *)op;
-	const struct store_outcome *outcome = found->outcome;
+	find->timeline_count = 0;
+	find->settled = 0;
+	find->attempts = 0;
+	find->found = (struct system_event){ 0 };
+}
 
-	(void)index;
-	if (found->event != NULL) {
-		system_event_copy(&find->found, found->event, &op->arena);
-		find->timeline_count = 0;
-		return;
-	}
+static void
+add_entry(struct find_op *find, const struct store_outcome *outcome)
+{
+	struct arena *arena = &find->op.arena;
+
 	if (find->timeline_count == find->timeline_cap) {
 		struct timeline_entry *more =
-		    arena_alloc(&op->arena, (find->timeline_cap + 1) * 2 * sizeof(*more));
+		    arena_alloc(arena, (find->timeline_cap + 1) * 2 * sizeof(*more));
 
 		if (find->timeline_count > 0)
 			memcpy(more, find->timeline, find->timeline_count * sizeof(*more));
@@ -35,12 +44,36 @@ find_found(struct op *op, size_t index, const struct found *found)
 	}
 	find->timeline[find->timeline_count++] =
 	    (struct timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms,
-				     outcome_lease(outcome),
-				     arena_dup(&op->arena, outcome->detail) };
+				     outcome_lease(outcome), arena_dup(arena, outcome->detail) };
+}
+
+/* What settles an event is the end of its timeline, but for a requeue, which the store adds. */
+static bool
+find_found(struct op *op, size_t index, const struct found *found)
+{
+	struct find_op *find = (struct find_op *)op;
+
+	(void)index;
+	if (outcome_walk_begins(&find->walk)) {
+		forget(find);
+		find->walks++;
+	}
+	if (outcome_walk_is_end(&find->walk, found))
+		return true;
+	if (found->event != NULL) {
+		system_event_copy(&find->found, found->event, &op->arena);
+		return true;
+	}
+	add_entry(find, found->outcome);
+	if (found->outcome->kind > OUTCOME_LAST_SETTLING)
+		return true;
+	find->settled = found->outcome->kind;
+	find->attempts = found->outcome->counts != NULL ? (int)found->outcome->counts[0] : 0;
+	return false;
 }
 
 /*
- * The lookup found the event and its timeline. Whether it is pending, and in which state, is in the
+ * The walk found the timeline, then the event. Whether it is pending, and in which state, is in the
  * catalog; how it ended is in the timeline.
  */
 static int
@@ -48,6 +81,8 @@ plan_find(struct plan *plan, struct op *op)
 {
 	struct find_op *find = (struct find_op *)op;
 
+	if (find->walk.next > 0)
+		return outcome_walk_go_on(op);
 	find->event = find->found;
 	if (find->event.id == 0)
 		return error_set(&op->error, ERROR_NOT_FOUND,
@@ -55,32 +90,31 @@ plan_find(struct plan *plan, struct op *op)
 	const struct queue *queue = catalog_find(&plan->state->catalog, find->event.session_key);
 	const struct entry *entry = queue != NULL ? queue_entry(queue, find->event.id) : NULL;
 	find->event.state = entry != NULL ? entry_state(entry) : EVENT_STATE_SETTLED;
-	find->event.attempts = entry != NULL ? entry->attempts : 0;
+	find->event.attempts = entry != NULL ? entry->attempts : find->attempts;
+	find->event.outcome = find->settled;
 	if (entry != NULL && entry_available_at(plan, entry) > 0)
 		find->event.available_at_ms = entry_available_at(plan, entry);
-	for (size_t i = 0; i < find->timeline_count; i++) {
-		enum outcome_kind kind = find->timeline[i].kind;
-
-		if (kind <= OUTCOME_LAST_SETTLING)
-			find->event.outcome = kind;
-		if (entry == NULL &&
-		    (kind == OUTCOME_NACKED || kind == OUTCOME_LAPSED || kind == OUTCOME_DEAD))
-			find->event.attempts++;
-	}
-	if (entry != NULL || find->event.outcome != 0)
+	if (entry != NULL || find->settled != 0)
 		return PLAN_DONE;
-	if (op->again)
+	if (find->walks > 1)
 		return error_set(&op->error, ERROR_NOT_FOUND,
 				 "how this event ended has been forgotten");
-	/* An earlier op of this batch settled the event: the next turn finds that outcome. */
-	return PLAN_AGAIN;
+	return PLAN_AGAIN; /* an earlier op of this batch settled it: another walk finds that */
+}
+
+static size_t
+find_work(const struct op *op)
+{
+	(void)op;
+	return WORK_OP + outcome_walk_first_work;
 }
 
 void
 find_op_init(struct find_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(find_op, event), .plan = plan_find,
-					     .lookup = find_lookup, .found = find_found };
+	static const struct op_kind kind = { OP_KIND(find_op, event), .work = find_work,
+					     .plan = plan_find, .lookup = find_lookup,
+					     .found = find_found };
 
 	op_start(&op->op, &kind);
 }

@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "queue/budget.h"
 #include "queue/ops/id_list.h"
 #include "queue/ops/lease.h"
+#include "queue/ops/outcome_walk.h"
 
 static int64_t
 lease_id(const struct lease_change_op *call)
@@ -79,7 +81,7 @@ lease_change_lookup(const struct plan *plan, const struct op *op, size_t index, 
 	(void)plan;
 	if (index > 0 || !op->again || lease_id(call) == 0)
 		return false;
-	*ret = (struct lookup){ .kind = LOOKUP_LEASE, .id = lease_id(call) };
+	*ret = outcome_walk_lookup(&call->walk, LOOKUP_LEASE, lease_id(call));
 	return true;
 }
 
@@ -89,28 +91,55 @@ find_id(int64_t *ids, size_t count, int64_t id)
 	return count > 0 ? bsearch(&id, ids, count, sizeof(id), id_compare) : NULL;
 }
 
-/* The outcome that made the lease comes first, then those that took events out of it. */
 static void
-lease_change_found(struct op *op, size_t index, const struct found *found)
+begin_history(struct lease_change_op *call, const struct store_outcome *leased)
 {
-	struct lease_change_op *call = (struct lease_change_op *)op;
-	const struct store_outcome *outcome = found->outcome;
+	struct arena *arena = &call->op.arena;
+	size_t count = leased->count;
 
-	(void)index;
-	if (outcome->kind == OUTCOME_LEASED) {
-		call->held = arena_alloc(&op->arena, outcome->count * sizeof(*call->held));
-		call->left_by = arena_alloc(&op->arena, outcome->count * sizeof(*call->left_by));
-		call->held_count = outcome->count;
-		memcpy(call->held, outcome->ids, outcome->count * sizeof(*call->held));
-		return;
-	}
-	call->ended_by_ack = outcome->kind == OUTCOME_ACKED;
+	call->held = arena_alloc(arena, count * sizeof(*call->held));
+	call->left_by = arena_alloc(arena, count * sizeof(*call->left_by));
+	call->held_count = call->still_held = count;
+	memcpy(call->held, leased->ids, count * sizeof(*call->held));
+}
+
+/* Takes the outcome's events out of the lease, those that are in it still. */
+static void
+note_removal(struct lease_change_op *call, const struct store_outcome *outcome)
+{
+	size_t before = call->still_held;
+
 	for (size_t i = 0; i < outcome->count; i++) {
 		const int64_t *at = find_id(call->held, call->held_count, outcome->ids[i]);
 
-		if (at != NULL && call->left_by[at - call->held] == 0)
-			call->left_by[at - call->held] = outcome->kind;
+		if (at == NULL || call->left_by[at - call->held] != 0)
+			continue;
+		call->left_by[at - call->held] = outcome->kind;
+		call->still_held--;
 	}
+	if (call->still_held < before)
+		call->ended_by_ack = outcome->kind == OUTCOME_ACKED;
+}
+
+/*
+ * The outcome that made the lease comes first. Once the lease is empty, nothing that happens to its
+ * events is about it.
+ */
+static bool
+lease_change_found(struct op *op, size_t index, const struct found *found)
+{
+	struct lease_change_op *call = (struct lease_change_op *)op;
+
+	(void)index;
+	if (outcome_walk_begins(&call->walk))
+		call->held_count = call->still_held = 0;
+	if (outcome_walk_is_end(&call->walk, found))
+		return true;
+	if (found->outcome->kind == OUTCOME_LEASED)
+		begin_history(call, found->outcome);
+	else
+		note_removal(call, found->outcome);
+	return call->still_held > 0;
 }
 
 static bool
@@ -295,8 +324,12 @@ plan_lease_change(struct plan *plan, struct op *op)
 	if (named_ids(plan, call, lease, &named) < 0)
 		return -1;
 	if (!all_held(plan, call, lease, named)) {
-		if (!op->again)
+		if (!op->again) {
+			op->work = WORK_OP + outcome_walk_first_work + WORK_EVENT * named.count;
 			return PLAN_AGAIN;
+		}
+		if (call->walk.next > 0)
+			return outcome_walk_go_on(op);
 		if (judge_by_history(plan, call, lease, &named) < 0)
 			return -1;
 	}

@@ -12,11 +12,12 @@ lease_take_lookup(const struct plan *plan, const struct op *op, size_t index, st
 	return index == 0 && idempotency_lookup(&op->idempotency, ret);
 }
 
-static void
+static bool
 lease_take_found(struct op *op, size_t index, const struct found *found)
 {
 	(void)index;
 	idempotency_found(&op->idempotency, &op->arena, found->key);
+	return true;
 }
 
 /* Repeats the answer that was kept under the key: the lease, its end, its events with their

@@ -19,19 +19,20 @@ requeue_lookup(const struct plan *plan, const struct op *op, size_t index, struc
 	return true;
 }
 
-static void
+static bool
 requeue_found(struct op *op, size_t index, const struct found *found)
 {
 	struct requeue_op *requeue = (struct requeue_op *)op;
 
 	requeue->text_bytes += found->event->text.len;
 	if (requeue->text_bytes > ANSWER_TEXT_BYTES_MAX)
-		return; /* the plan refuses the request */
+		return true; /* the plan refuses the request */
 	if (requeue->items == NULL)
 		requeue->items =
 		    arena_alloc(&op->arena, requeue->id_count * sizeof(*requeue->items));
 	system_event_copy(&requeue->items[index].event, found->event, &op->arena);
 	requeue->items[index].dead = true;
+	return true;
 }
 
 static bool

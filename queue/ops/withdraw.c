@@ -18,11 +18,12 @@ withdraw_lookup(const struct plan *plan, const struct op *op, size_t index, stru
 }
 
 /* The queue that the event is in is known from its row only, not from its id. */
-static void
+static bool
 withdraw_found(struct op *op, size_t index, const struct found *found)
 {
 	(void)index;
 	((struct withdraw_op *)op)->session_key = arena_dup(&op->arena, found->event->session_key);
+	return true;
 }
 
 static int

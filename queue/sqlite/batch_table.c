@@ -13,7 +13,7 @@
 #include "queue/sqlite/ids.h"
 
 /* The type of a column. A TIME of 0 and a TEXT of NULL become SQL's NULL. */
-enum type { INT64, INT, TIME, TEXT, DELIVERY, ORIGINAL_KEY, IDS, ATTEMPTS };
+enum type { INT64, INT, TIME, TEXT, DELIVERY, ORIGINAL_KEY, IDS, COUNTS };
 
 struct column {
 	const char *name;
@@ -54,7 +54,7 @@ static const struct column outcome_columns[] = {
 	{ "lease", TIME, OUTCOME(lease) },
 	{ "until", TIME, OUTCOME(until_ms) },
 	{ "detail", TEXT, OUTCOME(detail) },
-	{ "attempts", ATTEMPTS, 0 },
+	{ "attempts", COUNTS, 0 },
 };
 
 _Static_assert(sizeof(size_t) == sizeof(int64_t) && sizeof(enum rule) == sizeof(int),
@@ -128,20 +128,20 @@ result_ids(sqlite3_context *into, const struct store_outcome *outcome, struct bu
 }
 
 /*
- * Attempts are rare. They have a buffer of their own, because the row's ids are still in the
+ * Counts are rare. They have a buffer of their own, because the row's ids are still in the
  * scratch; and a function of its own that is not inlined, so that no other column pays for the
  * buffer.
  */
 static void __attribute__((noinline))
-result_attempts(sqlite3_context *into, const struct store_outcome *outcome)
+result_counts(sqlite3_context *into, const struct store_outcome *outcome)
 {
 	struct buf text = { 0 };
 
-	if (outcome->attempts == NULL)
+	if (outcome->counts == NULL)
 		return;
 	for (size_t i = 0; i < outcome->count; i++) {
 		buf_adds(&text, i == 0 ? "[" : ",");
-		buf_add_int(&text, outcome->attempts[i]);
+		buf_add_int(&text, outcome->counts[i]);
 	}
 	buf_adds(&text, "]");
 	sqlite3_result_text64(into, text.data, text.len, SQLITE_TRANSIENT, SQLITE_UTF8);
@@ -182,8 +182,8 @@ result_column(sqlite3_context *into, enum type type, const void *value, struct b
 	case IDS:
 		result_ids(into, value, scratch);
 		break;
-	case ATTEMPTS:
-		result_attempts(into, value);
+	case COUNTS:
+		result_counts(into, value);
 		break;
 	}
 }

@@ -68,7 +68,7 @@ add_event(struct page *page, const struct store_outcome *outcome, size_t at)
 		rc = SQLITE_CORRUPT;
 	if (rc == SQLITE_ROW &&
 	    (page->query->source.s == NULL || str_eq(event.source, page->query->source))) {
-		event.attempts = outcome->attempts != NULL ? outcome->attempts[at] : 0;
+		event.attempts = outcome->counts != NULL ? (int)outcome->counts[at] : 0;
 		add_row(page, outcome, &event);
 	}
 	sqlite3_reset(read);
@@ -111,31 +111,10 @@ matches_query(const struct page *page, sqlite3_stmt *row)
 	const struct history_query *query = page->query;
 	int kind = sqlite3_column_int(row, 2);
 
-	if (page->session != 0 && sqlite3_column_int64(row, 7) != page->session)
+	if (page->session != 0 && sqlite3_column_int64(row, 8) != page->session)
 		return false;
 	return query->dead_letters ||
 	       (query->kind != 0 ? kind == (int)query->kind : kind <= OUTCOME_LAST_SETTLING);
-}
-
-/* Reads the attempts column: a JSON array of numbers, one an event; NULL: all 0. */
-static int
-read_attempts(sqlite3_stmt *row, struct arena *arena, struct store_outcome *outcome)
-{
-	struct json json = { 0 };
-	struct str text = row_text(row, 8);
-	size_t count = 0;
-	int64_t number;
-
-	if (text.s == NULL)
-		return 0;
-	uint8_t *attempts = arena_alloc(arena, outcome->count + 1);
-	if (json_scan(&json, text.s, text.len, NULL) == 0)
-		for (size_t t = json_first(&json, 0); t != 0 && count <= outcome->count;
-		     t = json_next(&json, 0, t))
-			attempts[count++] = json_int64(&json, t, &number) ? (uint8_t)number : 0;
-	json_clear(&json);
-	outcome->attempts = attempts;
-	return count == outcome->count ? 0 : -1;
 }
 
 static int
@@ -145,8 +124,7 @@ add_outcome_row(struct page *page, sqlite3_stmt *row)
 	struct store_outcome outcome;
 	int rc = SQLITE_CORRUPT;
 
-	if (row_read_outcome(row, &arena, &outcome) == 0 &&
-	    read_attempts(row, &arena, &outcome) == 0)
+	if (row_read_outcome(row, &arena, &outcome) == 0)
 		rc = add_outcome(page, &outcome);
 	arena_clear(&arena);
 	return rc;

@@ -82,6 +82,23 @@ ids_next(const char **at, const char *end, struct id_range *range)
 	return true;
 }
 
+int
+ids_find(struct str text, int64_t id, size_t *place)
+{
+	const char *at = text.s, *end = text.s + text.len;
+	struct id_range range = { 0 };
+	int64_t before = 0;
+
+	while (range.last < id && ids_next(&at, end, &range)) {
+		if (range.first <= id && id <= range.last) {
+			*place = (size_t)(before + id - range.first);
+			return 1;
+		}
+		before += range.last - range.first + 1;
+	}
+	return at != NULL ? 0 : -1;
+}
+
 bool
 ids_read(struct str text, size_t most, struct arena *arena, int64_t **ids, size_t *count)
 {

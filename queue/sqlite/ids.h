@@ -21,6 +21,12 @@ void ids_write(struct buf *out, const int64_t *ids, size_t count);
  */
 bool ids_next(const char **at, const char *end, struct id_range *range);
 
+/*
+ * Whether the list names the id; *place is then the number of ids before it. -1: the text, as far
+ * as it was read, is no such list.
+ */
+int ids_find(struct str text, int64_t id, size_t *place);
+
 /* Reads the whole list into the arena. False: it is none, or holds more than most ids. */
 bool ids_read(struct str text, size_t most, struct arena *arena, int64_t **ids, size_t *count);
 

@@ -134,9 +134,10 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct newest_
 #define IS_OPEN "kind > " SQL_TEXT(KIND_LAST_SETTLING) " AND kind < " SQL_TEXT(KIND_REQUEUED)
 
 /* The few outcomes that leave their events pending: leases, extensions, nacks, lapses. */
-static const char open_outcomes[] = "SELECT outcome.id, ts, kind, events, lease, until, detail, key"
-				    " FROM outcome JOIN session ON session.id = session"
-				    " WHERE " IS_OPEN " ORDER BY outcome.id";
+static const char open_outcomes[] =
+    "SELECT outcome.id, ts, kind, events, lease, until, detail, attempts, key"
+    " FROM outcome JOIN session ON session.id = session"
+    " WHERE " IS_OPEN " ORDER BY outcome.id";
 
 static int
 load_open_outcomes(struct sqlite_store *store, const struct store_loading *loading,
@@ -149,7 +150,7 @@ load_open_outcomes(struct sqlite_store *store, const struct store_loading *loadi
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		struct arena arena = { 0 };
 		struct store_outcome outcome;
-		struct store_session session = { .key = row_text(row, 7) };
+		struct store_session session = { .key = row_text(row, 8) };
 
 		rc = SQLITE_OK;
 		if (row_read_outcome(row, &arena, &outcome) < 0)

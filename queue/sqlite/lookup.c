@@ -1,132 +1,129 @@
 /*
  * lookup.c - what is stored about a lease, an event, an idempotency key.
  *
- * Outcomes have no index by event. An event's timeline is found among the outcomes of its session,
- * from the event's time on (within one clock mark the times of outcomes ascend with their ids), and
- * the search stops after a bounded number of rows.
+ * Outcomes have no index by event, which would cost every drain and ack a row for each of its
+ * events. The timeline of an event, and what became of a lease, are found among the outcomes of the
+ * session, from the first on that can be meant: within one clock mark the times of outcomes ascend
+ * with their ids. An event may outlast any number of outcomes, so a walk ends after a bounded
+ * number of rows and says where it goes on (queue/store.h).
  */
 #include "queue/sqlite/lookup.h"
 
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/transaction.h"
 
+/* A list of ids costs as much as looking at one row more for each of these bytes. */
+#define IDS_BYTES_A_ROW 256
+
 /* One lookup of a call, and whom its results go to. */
 struct lookup_call {
 	struct sqlite_store *store;
+	const struct lookup *lookup;
 	size_t index;
 	lookup_found *each;
 	void *arg;
 };
 
 static bool
-names_event(const struct store_outcome *outcome, int64_t event)
+report(const struct lookup_call *call, const struct found *found)
 {
-	for (size_t i = 0; i < outcome->count; i++)
-		if (outcome->ids[i] == event)
-			return true;
-	return false;
+	return call->each(call->arg, call->index, found);
 }
 
+/* --- walks --- */
+
 /*
- * Reports those of the statement's outcomes that name the event, up to the one that settles it;
- * sets *settled to its kind.
+ * Reports the row's outcome if the lookup is about it. SQLITE_ROW: the walk goes on; SQLITE_DONE:
+ * nothing more is wanted.
  */
+typedef int visit_row(const struct lookup_call *call, sqlite3_stmt *row, struct arena *arena);
+
+/* Visits rows. SQLITE_ROW: there are more, and *next is the id of the first of them. */
 static int
-report_outcomes(const struct lookup_call *call, sqlite3_stmt *row, int64_t event,
-		enum outcome_kind *settled)
+visit_rows(const struct lookup_call *call, sqlite3_stmt *row, visit_row *visit, int64_t *next)
 {
-	int rc = SQLITE_ROW;
+	size_t looked_at = 0;
+	int rc;
 
-	while (*settled == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+	while ((rc = sqlite3_step(row)) == SQLITE_ROW && looked_at < call->lookup->rows) {
 		struct arena arena = { 0 };
-		struct store_outcome outcome;
 
-		if (row_read_outcome(row, &arena, &outcome) < 0) {
-			rc = SQLITE_CORRUPT;
-		} else if (names_event(&outcome, event)) {
-			call->each(call->arg, call->index, &(struct found){ .outcome = &outcome });
-			if (outcome.kind <= OUTCOME_LAST_SETTLING)
-				*settled = outcome.kind;
-		}
+		looked_at += 1 + (size_t)sqlite3_column_bytes(row, 3) / IDS_BYTES_A_ROW;
+		rc = visit(call, row, &arena);
 		arena_clear(&arena);
 		if (rc != SQLITE_ROW)
 			break;
 	}
+	if (rc == SQLITE_ROW)
+		*next = sqlite3_column_int64(row, 0);
 	sqlite3_reset(row);
-	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
+	return rc;
 }
 
-/* The events of a lease, while the outcomes after it are read. */
-struct leased_events {
-	struct arena arena;
-	const int64_t *ids; /* ascending; NULL: the lease itself was not read yet */
-	bool *removed;      /* which of them have left the lease */
-	size_t count, held;
-};
-
-/* Takes the outcome's events out of the lease. False: none of them was in it. */
-static bool
-remove_from_lease(struct leased_events *lease, const struct store_outcome *outcome)
-{
-	size_t before = lease->held;
-
-	for (size_t i = 0, j = 0; i < lease->count && j < outcome->count;) {
-		if (lease->ids[i] == outcome->ids[j] && !lease->removed[i]) {
-			lease->removed[i] = true;
-			lease->held--;
-		}
-		if (lease->ids[i] < outcome->ids[j])
-			i++;
-		else
-			j++;
-	}
-	return lease->held < before;
-}
-
-/*
- * Applies the next outcome to the lease; the first one is the lease itself. False: the outcome is
- * not about the lease's events.
- */
-static bool
-apply_to_lease(struct leased_events *lease, const struct store_outcome *outcome)
-{
-	if (lease->ids != NULL)
-		return remove_from_lease(lease, outcome);
-	lease->count = lease->held = outcome->count;
-	lease->ids = memcpy(arena_alloc(&lease->arena, outcome->count * sizeof(*lease->ids)),
-			    outcome->ids, outcome->count * sizeof(*lease->ids));
-	lease->removed = arena_alloc(&lease->arena, outcome->count);
-	return true;
-}
-
-/*
- * Reports the lease, then the outcomes that took events out of it: those that name the lease, and
- * those that take events whether they are leased or not. Stops once the lease is empty; what
- * happens to its events afterwards is not about the lease.
- */
 static int
-lookup_lease(const struct lookup_call *call, const struct lookup *lookup)
+walk_session(const struct lookup_call *call, int64_t session, int64_t from, visit_row *visit,
+	     int64_t *next)
 {
-	sqlite3_stmt *row = call->store->statement[STATEMENT_LEASE_OUTCOMES];
-	struct leased_events lease = { .ids = NULL };
-	int rc = SQLITE_ROW;
+	sqlite3_stmt *row = call->store->statement[STATEMENT_SESSION_OUTCOMES];
 
-	sqlite3_bind_int64(row, 1, lookup->id);
-	while (rc == SQLITE_ROW && (lease.ids == NULL || lease.held > 0) &&
-	       (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		struct arena arena = { 0 };
-		struct store_outcome outcome;
+	sqlite3_bind_int64(row, 1, session);
+	sqlite3_bind_int64(row, 2, from);
+	return visit_rows(call, row, visit, next);
+}
 
-		if (row_read_outcome(row, &arena, &outcome) < 0)
-			rc = SQLITE_CORRUPT;
-		else if (apply_to_lease(&lease, &outcome))
-			call->each(call->arg, call->index, &(struct found){ .outcome = &outcome });
-		arena_clear(&arena);
-	}
-	sqlite3_reset(row);
-	arena_clear(&lease.arena);
+/* Ends the walk, with where it goes on. */
+static int
+end_walk(const struct lookup_call *call, int rc, int64_t next)
+{
+	if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+		report(call, &(struct found){ .next = &next });
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
+
+/* --- leases --- */
+
+/* Whether the outcome may have removed events from the lease, or is the lease. */
+static bool
+is_about_lease(sqlite3_stmt *row, int64_t lease)
+{
+	int kind = sqlite3_column_int(row, 2);
+	bool takes_leased = kind == OUTCOME_CONSUMED || kind == OUTCOME_WITHDRAWN ||
+			    kind == OUTCOME_PURGED || kind == OUTCOME_REPLACED;
+
+	return takes_leased || sqlite3_column_int64(row, 0) == lease ||
+	       (sqlite3_column_int64(row, 4) == lease && kind != OUTCOME_EXTENDED);
+}
+
+static int
+visit_for_lease(const struct lookup_call *call, sqlite3_stmt *row, struct arena *arena)
+{
+	struct store_outcome outcome;
+
+	if (!is_about_lease(row, call->lookup->id))
+		return SQLITE_ROW;
+	if (row_read_outcome(row, arena, &outcome) < 0)
+		return SQLITE_CORRUPT;
+	return report(call, &(struct found){ .outcome = &outcome }) ? SQLITE_ROW : SQLITE_DONE;
+}
+
+static int
+lookup_lease(const struct lookup_call *call)
+{
+	const struct lookup *lookup = call->lookup;
+	sqlite3_stmt *find = call->store->statement[STATEMENT_SESSION_OF_LEASE];
+	int64_t next = 0;
+
+	sqlite3_bind_int64(find, 1, lookup->id);
+	int rc = sqlite3_step(find);
+	int64_t session = rc == SQLITE_ROW ? sqlite3_column_int64(find, 0) : 0;
+	sqlite3_reset(find);
+	if (rc == SQLITE_ROW)
+		rc = walk_session(call, session, lookup->from > 0 ? lookup->from : lookup->id,
+				  visit_for_lease, &next);
+	return end_walk(call, rc, next);
+}
+
+/* --- timelines --- */
 
 struct outcome_range
 lookup_range_of_mark(const struct sqlite_store *store, size_t index)
@@ -163,26 +160,36 @@ lookup_outcome_since(struct sqlite_store *store, struct outcome_range range, int
 	return low;
 }
 
-/* Reports the event and sets *ts_ms; SQLITE_DONE and 0 when it is not stored. */
+/* Reports the event, if it is stored. */
 static int
-lookup_event(const struct lookup_call *call, const struct lookup *lookup, int64_t *ts_ms)
+lookup_event(const struct lookup_call *call)
 {
 	sqlite3_stmt *read = call->store->statement[STATEMENT_READ_EVENT];
 	struct arena arena = { 0 };
 	struct system_event event;
 
-	*ts_ms = 0;
-	sqlite3_bind_int64(read, 1, lookup->id);
+	sqlite3_bind_int64(read, 1, call->lookup->id);
 	int rc = sqlite3_step(read);
 	if (rc == SQLITE_ROW && row_read_event(call->store, read, &arena, &event) < 0)
 		rc = SQLITE_CORRUPT;
-	if (rc == SQLITE_ROW) {
-		*ts_ms = event.ts_ms;
-		call->each(call->arg, call->index, &(struct found){ .event = &event });
-	}
+	if (rc == SQLITE_ROW)
+		report(call, &(struct found){ .event = &event });
 	sqlite3_reset(read);
 	arena_clear(&arena);
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
+}
+
+static int
+visit_for_event(const struct lookup_call *call, sqlite3_stmt *row, struct arena *arena)
+{
+	struct store_outcome outcome;
+	int named = row_read_outcome_of(row, call->lookup->id, arena, &outcome);
+
+	if (named < 0)
+		return SQLITE_CORRUPT;
+	if (named == 0)
+		return SQLITE_ROW;
+	return report(call, &(struct found){ .outcome = &outcome }) ? SQLITE_ROW : SQLITE_DONE;
 }
 
 /* The id of the first outcome that may be about the event, by its time. */
@@ -194,75 +201,88 @@ first_outcome_of(struct sqlite_store *store, int64_t event, int64_t ts_ms)
 	return lookup_outcome_since(store, lookup_range_of_mark(store, index), ts_ms);
 }
 
+/* What follows when the walk has ended: that the event was requeued, and the event itself. */
 static int
-lookup_timeline(const struct lookup_call *call, const struct lookup *lookup)
+finish_timeline(const struct lookup_call *call)
 {
-	sqlite3_stmt *row = call->store->statement[STATEMENT_SESSION_OUTCOMES];
-	enum outcome_kind settled = 0;
-	int64_t ts_ms;
-	int rc = lookup_event(call, lookup, &ts_ms);
+	sqlite3_stmt *row = call->store->statement[STATEMENT_REQUEUED];
+	int64_t next;
 
-	if (rc != SQLITE_DONE || ts_ms == 0)
-		return rc;
-	sqlite3_bind_int64(row, 1, lookup->id);
-	sqlite3_bind_int64(row, 2, first_outcome_of(call->store, lookup->id, ts_ms));
-	rc = report_outcomes(call, row, lookup->id, &settled);
-	if (rc != SQLITE_DONE || (settled != OUTCOME_DEAD && settled != OUTCOME_EVICTED))
-		return rc;
-	settled = 0;
-	row = call->store->statement[STATEMENT_REQUEUED];
-	sqlite3_bind_int64(row, 1, lookup->id);
-	return report_outcomes(call, row, lookup->id, &settled);
+	sqlite3_bind_int64(row, 1, call->lookup->id);
+	int rc = visit_rows(call, row, visit_for_event, &next);
+	return rc == SQLITE_DONE ? lookup_event(call) : rc;
 }
 
 static int
-lookup_dead_letter(const struct lookup_call *call, const struct lookup *lookup)
+lookup_timeline(const struct lookup_call *call)
+{
+	const struct lookup *lookup = call->lookup;
+	sqlite3_stmt *place = call->store->statement[STATEMENT_PLACE_OF_EVENT];
+	int64_t next = 0;
+
+	sqlite3_bind_int64(place, 1, lookup->id);
+	int rc = sqlite3_step(place);
+	int64_t session = rc == SQLITE_ROW ? sqlite3_column_int64(place, 0) : 0;
+	int64_t ts_ms = rc == SQLITE_ROW ? sqlite3_column_int64(place, 1) : 0;
+	sqlite3_reset(place);
+	if (rc != SQLITE_ROW)
+		return end_walk(call, rc, 0);
+	rc = walk_session(call, session,
+			  lookup->from > 0 ? lookup->from
+					   : first_outcome_of(call->store, lookup->id, ts_ms),
+			  visit_for_event, &next);
+	if (rc == SQLITE_DONE)
+		rc = finish_timeline(call);
+	return end_walk(call, rc, next);
+}
+
+/* --- the others --- */
+
+static int
+lookup_dead_letter(const struct lookup_call *call)
 {
 	sqlite3_stmt *row = call->store->statement[STATEMENT_IS_DEAD_LETTER];
-	int64_t ts_ms;
 
-	sqlite3_bind_int64(row, 1, lookup->id);
+	sqlite3_bind_int64(row, 1, call->lookup->id);
 	int rc = sqlite3_step(row);
 	sqlite3_reset(row);
-	return rc == SQLITE_ROW ? lookup_event(call, lookup, &ts_ms) : rc;
+	return rc == SQLITE_ROW ? lookup_event(call) : rc;
 }
 
 static int
-lookup_key(const struct lookup_call *call, const struct lookup *lookup)
+lookup_key(const struct lookup_call *call)
 {
 	sqlite3_stmt *row = call->store->statement[STATEMENT_FIND_KEY];
 
-	row_bind_text(row, 1, lookup->key);
+	row_bind_text(row, 1, call->lookup->key);
 	int rc = sqlite3_step(row);
 	if (rc == SQLITE_ROW) {
-		struct store_key key = { .key = lookup->key,
+		struct store_key key = { .key = call->lookup->key,
 					 .request = (uint64_t)sqlite3_column_int64(row, 0),
 					 .answer = row_text(row, 1) };
 
-		call->each(call->arg, call->index, &(struct found){ .key = &key });
+		report(call, &(struct found){ .key = &key });
 	}
 	sqlite3_reset(row);
 	return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
 static int
-look_up_one(const struct lookup_call *call, const struct lookup *lookup)
+look_up_one(const struct lookup_call *call)
 {
-	int64_t ts_ms;
-
-	switch (lookup->kind) {
+	switch (call->lookup->kind) {
 	case LOOKUP_NONE:
 		break;
 	case LOOKUP_EVENT:
-		return lookup_event(call, lookup, &ts_ms);
+		return lookup_event(call);
 	case LOOKUP_TIMELINE:
-		return lookup_timeline(call, lookup);
+		return lookup_timeline(call);
 	case LOOKUP_LEASE:
-		return lookup_lease(call, lookup);
+		return lookup_lease(call);
 	case LOOKUP_DEAD:
-		return lookup_dead_letter(call, lookup);
+		return lookup_dead_letter(call);
 	case LOOKUP_KEY:
-		return lookup_key(call, lookup);
+		return lookup_key(call);
 	}
 	return SQLITE_DONE;
 }
@@ -277,7 +297,7 @@ sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count, lo
 
 	transaction_begin_read(store);
 	for (size_t i = 0; rc == SQLITE_DONE && i < count; i++)
-		rc = look_up_one(&(struct lookup_call){ store, i, each, arg }, &lookups[i]);
+		rc = look_up_one(&(struct lookup_call){ store, &lookups[i], i, each, arg });
 	if (rc != SQLITE_DONE)
 		transaction_fail(store, &err, ERROR_STORAGE_FAILED, "cannot read");
 	transaction_end_read(store);

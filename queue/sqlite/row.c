@@ -72,8 +72,9 @@ row_read_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *aren
 	return row_read_delivery(row_text(row, 6), &store->delivery_json, arena, &ret->delivery);
 }
 
-int
-row_read_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret)
+/* All columns but the lists. */
+static int
+read_outcome(sqlite3_stmt *row, struct store_outcome *ret)
 {
 	*ret = (struct store_outcome){
 		.id = sqlite3_column_int64(row, 0),
@@ -83,8 +84,63 @@ row_read_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *r
 		.until_ms = sqlite3_column_int64(row, 5),
 		.detail = row_text(row, 6),
 	};
-	if (ret->kind < 1 || ret->kind >= OUTCOME_COUNT)
+	return ret->kind >= 1 && ret->kind < OUTCOME_COUNT ? 0 : -1;
+}
+
+/* Reads a number of the attempts column; out of range: 0. */
+static uint32_t
+read_count(const struct json *json, size_t token)
+{
+	int64_t number;
+
+	return json_int64(json, token, &number) && number >= 0 && number <= UINT32_MAX
+		   ? (uint32_t)number
+		   : 0;
+}
+
+/* Reads the attempts column: a JSON array of numbers, one an event; NULL: all 0. */
+static int
+read_counts(struct str text, struct arena *arena, struct store_outcome *outcome)
+{
+	struct json json = { 0 };
+	size_t count = 0;
+
+	if (text.s == NULL)
+		return 0;
+	uint32_t *counts = arena_alloc(arena, (outcome->count + 1) * sizeof(*counts));
+	if (json_scan(&json, text.s, text.len, NULL) == 0)
+		for (size_t t = json_first(&json, 0); t != 0 && count <= outcome->count;
+		     t = json_next(&json, 0, t))
+			counts[count++] = read_count(&json, t);
+	json_clear(&json);
+	outcome->counts = counts;
+	return count == outcome->count ? 0 : -1;
+}
+
+int
+row_read_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret)
+{
+	if (read_outcome(row, ret) < 0 ||
+	    !ids_read(row_text(row, 3), OUTCOME_EVENTS_MAX, arena, &ret->ids, &ret->count))
 		return -1;
-	return ids_read(row_text(row, 3), OUTCOME_EVENTS_MAX, arena, &ret->ids, &ret->count) ? 0
-											     : -1;
+	return read_counts(row_text(row, 7), arena, ret);
+}
+
+int
+row_read_outcome_of(sqlite3_stmt *row, int64_t event, struct arena *arena,
+		    struct store_outcome *ret)
+{
+	struct store_outcome all;
+	size_t place;
+	int named = ids_find(row_text(row, 3), event, &place);
+
+	if (named <= 0)
+		return named;
+	if (row_read_outcome(row, arena, &all) < 0)
+		return -1;
+	*ret = all;
+	ret->ids = all.ids + place;
+	ret->counts = all.counts != NULL ? all.counts + place : NULL;
+	ret->count = 1;
+	return 1;
 }

@@ -22,6 +22,13 @@ int row_read_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *
 		   struct system_event *ret);
 int row_read_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcome *ret);
 
+/*
+ * The same with this event alone. 1: the outcome names the event; 0: it does not, and *ret is as it
+ * was; -1: it is damaged.
+ */
+int row_read_outcome_of(sqlite3_stmt *row, int64_t event, struct arena *arena,
+			struct store_outcome *ret);
+
 /* The delivery column; json is scratch. -1: it is damaged. */
 int row_read_delivery(struct str text, struct json *json, struct arena *arena,
 		      struct delivery *ret);

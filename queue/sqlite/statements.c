@@ -13,25 +13,9 @@
 #define ASSERT_KIND(name)                                                                          \
 	static_assert(KIND_##name == (int)OUTCOME_##name, "the number of OUTCOME_" #name)
 
-ASSERT_KIND(CONSUMED);
-ASSERT_KIND(WITHDRAWN);
-ASSERT_KIND(PURGED);
-ASSERT_KIND(REPLACED);
 ASSERT_KIND(LAST_SETTLING);
 ASSERT_KIND(LEASED);
-ASSERT_KIND(EXTENDED);
 ASSERT_KIND(REQUEUED);
-
-#define IS_LEASED "kind = " SQL_TEXT(KIND_LEASED)
-#define IS_NOT_EXTENDED "kind <> " SQL_TEXT(KIND_EXTENDED)
-
-/* Kinds that take an event out of the queue whether it is leased or not. */
-#define TAKES_LEASED                                                                               \
-	"kind IN (" SQL_TEXT(KIND_CONSUMED) "," SQL_TEXT(KIND_WITHDRAWN) "," SQL_TEXT(             \
-	    KIND_PURGED) "," SQL_TEXT(KIND_REPLACED) ")"
-
-/* The most outcomes of a session that are searched for those of one event. */
-#define TIMELINE_OUTCOMES_MAX 100000
 
 /* The columns of an event, in the order in which row_read_event (row.c) reads them. */
 #define EVENT_COLUMNS                                                                              \
@@ -39,7 +23,8 @@ ASSERT_KIND(REQUEUED);
 	"source, traceparent, text, available_at, expires_at, exec"
 
 /* The columns of an outcome, in the order in which row_read_outcome (row.c) reads them. */
-#define OUTCOME_COLUMNS "outcome.id, outcome.ts, outcome.kind, events, lease, until, detail"
+#define OUTCOME_COLUMNS                                                                            \
+	"outcome.id, outcome.ts, outcome.kind, events, lease, until, detail, outcome.attempts"
 
 /*
  * INSERT OR FAIL: SQLite need not be able to undo one statement, because after any failure the
@@ -63,6 +48,7 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_READ_EVENT] =
 	    "SELECT " EVENT_COLUMNS " FROM event JOIN session ON session.id = event.session"
 	    " WHERE event.id = ?",
+	[STATEMENT_PLACE_OF_EVENT] = "SELECT session, ts FROM event WHERE id = ?",
 	[STATEMENT_REMOVE_EVENT] = "DELETE FROM event WHERE id = ? RETURNING session, text_bytes",
 	[STATEMENT_ANY_EVENT] = "SELECT 1 FROM event WHERE id BETWEEN ? AND ? LIMIT 1",
 
@@ -70,25 +56,20 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_OLDEST_OUTCOME] =
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
 	[STATEMENT_REMOVE_OUTCOME] = "DELETE FROM outcome WHERE id = ?",
-	[STATEMENT_LEASE_OUTCOMES] =
-	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id = ?1 AND " IS_LEASED " UNION ALL"
-	    " SELECT " OUTCOME_COLUMNS " FROM outcome"
-	    " WHERE session = (SELECT session FROM outcome WHERE id = ?1) AND id > ?1"
-	    " AND (lease = ?1 AND " IS_NOT_EXTENDED " OR " TAKES_LEASED ")",
 	[STATEMENT_OUTCOME_SINCE] = "SELECT id, ts FROM outcome WHERE id >= ? ORDER BY id LIMIT 1",
 	[STATEMENT_SESSION_OUTCOMES] =
-	    "SELECT " OUTCOME_COLUMNS " FROM outcome"
-	    " WHERE session = (SELECT session FROM event WHERE id = ?) AND id >= ?"
-	    " ORDER BY id LIMIT " SQL_TEXT(TIMELINE_OUTCOMES_MAX),
-	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session, attempts FROM outcome"
+	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE session = ? AND id >= ? ORDER BY id",
+	[STATEMENT_SESSION_OF_LEASE] =
+	    "SELECT session FROM outcome WHERE id = ? AND kind = " SQL_TEXT(KIND_LEASED),
+	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session FROM outcome"
 			      " WHERE id <= ?1 ORDER BY id DESC",
-	[STATEMENT_SESSION_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session, attempts FROM outcome"
+	[STATEMENT_SESSION_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session FROM outcome"
 				      " WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
 
 	/* the columns of STATEMENT_HISTORY, but one row an event */
 	[STATEMENT_DEAD_LETTERS] =
 	    "SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until,"
-	    " detail, session, '[' || dead_letter.attempts || ']'"
+	    " detail, '[' || dead_letter.attempts || ']', session"
 	    " FROM dead_letter INDEXED BY dead_letter_order"
 	    " CROSS JOIN outcome ON outcome.id = dead_letter.outcome"
 	    " WHERE requeued IS NULL AND dead_letter.outcome <= ?1"

@@ -72,8 +72,8 @@ update_dead_letters(struct sqlite_store *store, const struct store_outcome *outc
 		sqlite3_bind_int64(update, 1, outcome->ids[i]);
 		sqlite3_bind_int64(update, 2, outcome->id);
 		if (dies)
-			sqlite3_bind_int(update, 3,
-					 outcome->attempts != NULL ? outcome->attempts[i] : 0);
+			sqlite3_bind_int64(update, 3,
+					   outcome->counts != NULL ? outcome->counts[i] : 0);
 		rc = transaction_run(update);
 	}
 	return rc;

@@ -93,6 +93,21 @@ shell(const char *query)
 	return value;
 }
 
+/* Closes the engine, changes the file as no call does, and opens it again. */
+static void
+change_file(const char *sql)
+{
+	sqlite3 *db;
+
+	engine_close(engine);
+	engine = NULL;
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s", sqlite3_errmsg(db));
+	sqlite3_close(db);
+	open_file();
+}
+
 /* Reopens the engine and runs chores until retention has deleted everything that is old enough. */
 static void
 sweep(void)
@@ -661,6 +676,71 @@ many_keys_are_deleted_in_steps(void **state)
 	assert_int_equal(shell("SELECT count(*) FROM idempotency"), 0);
 }
 
+/* --- walks --- */
+
+/* Adds as many outcomes as that to the session of a settled event, as if it went on for long. */
+static void
+add_traffic(int64_t settled, int outcomes)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof(sql),
+		 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+		 " INSERT INTO outcome(id, ts, kind, session, events)"
+		 " SELECT (SELECT max(id) FROM outcome) + i, (SELECT max(ts) FROM outcome), 1,"
+		 " (SELECT session FROM event WHERE id = %" PRId64 "), '[%" PRId64 "]' FROM n",
+		 outcomes, settled, settled);
+	change_file(sql);
+}
+
+/*
+ * Runs turns until the call is answered; a small one in each turn must not wait for it. Answers how
+ * many turns it took.
+ */
+static int
+turns_of(struct call *call)
+{
+	int turns = 0;
+
+	for (; call->answered == 0; turns++)
+		put(B, "small");
+	return turns;
+}
+
+/* An event may outlast any number of outcomes of its session; no turn walks through all of them. */
+static void
+an_old_event_is_found_in_turns_that_are_bounded(void **state)
+{
+	(void)state;
+	enum { OUTCOMES = 150000, ROWS_A_TURN = 5000 };
+	int64_t old = put(A, "old"), settled = put(A, "settled"), held = put(A, "held");
+	done(consume(engine, A, IDS(settled)));
+	done(nack(engine, lease_events(A, 1, MINUTE), ALL));
+	int64_t lease = lease_events(A, 0, MINUTE);
+	for (int round = 0; round < 3; round++) {
+		add_traffic(settled, OUTCOMES);
+		struct call *call = find_event(engine, old);
+		int turns = turns_of(call);
+		assert_in_range(turns, OUTCOMES / ROWS_A_TURN, OUTCOMES);
+		assert_int_equal(call->op.error.code, ERROR_NONE);
+		assert_int_equal(call->find.event.attempts, 1);
+		assert_int_equal(call->find.timeline_count, round == 0 ? 3 : 4);
+		assert_string_equal(event_state_name(&call->find.event),
+				    round == 0 ? "leased" : "acked");
+		if (round == 0) {
+			done(ack(engine, lease, IDS(old)));
+			continue;
+		}
+		assert_history((struct history_op){ .kind = OUTCOME_ACKED }, 9,
+			       round == 1 ? "old:acked" : "held:acked old:acked");
+		call = ack(engine, lease, IDS(old, held)); /* not all of them are in the lease */
+		turns = turns_of(call);
+		assert_true(turns >= OUTCOMES / ROWS_A_TURN);
+		assert_int_equal(call->op.error.code, ERROR_NONE);
+		assert_int_equal(call->lease.changed, round == 1);
+	}
+}
+
 /* --- retention --- */
 
 static void
@@ -698,6 +778,185 @@ retention_keeps_live_leases_and_attempts(void **state)
  * One event of a lease was settled and is forgotten, another is lost, a third is held, and a fourth
  * never was in the lease. What each call answers depends on which it names, and on no order.
  */
+enum { SEVERAL = 700, HOUR_MS = 3600000 };
+
+static size_t
+any(size_t below)
+{
+	return (size_t)random() % below;
+}
+
+/* One call of a random kind on one of two sessions; leases last for less than an hour. */
+static void
+do_something(int64_t leases[8])
+{
+	const char *key = any(2) ? A : B;
+	int64_t *lease = &leases[any(8)], id = 1 + (int64_t)any(SEVERAL);
+	struct call *call;
+
+	switch (any(8)) {
+	case 0:
+	case 1:
+	case 2:
+		*lease = lease_events(key, 1 + any(5), HOUR_MS / 2);
+		return;
+	case 3:
+		call = *lease != 0 ? ack(engine, *lease, ALL) : drain(engine, key, 1 + any(2));
+		break;
+	case 4:
+	case 5:
+		call = *lease != 0 ? nack(engine, *lease, ALL) : withdraw(engine, id);
+		if (*lease != 0)
+			call->lease.count_attempt = any(3) > 0;
+		break;
+	case 6:
+		call = *lease != 0 ? extend(engine, *lease, ALL, HOUR_MS / 2)
+				   : consume(engine, key, IDS(id, id + 1));
+		break;
+	default:
+		call = any(2) ? requeue(engine, IDS(id), 0, false) : purge(engine, key, "k");
+	}
+	turn();
+	assert_int_equal(call->answered, 1); /* it may have been refused */
+}
+
+/* What the calls say of an event. */
+struct told {
+	struct buf timeline; /* what find says; empty: 404 */
+	enum outcome_kind settled;
+	int attempts;
+	bool dead;
+};
+
+static void
+ask_find(int64_t id, struct told *ret)
+{
+	struct call *call = find_event(engine, id);
+
+	ret->timeline.len = 0;
+	turn();
+	if (call->op.error.code == ERROR_NOT_FOUND)
+		return;
+	assert_int_equal(call->op.error.code, ERROR_NONE);
+	ret->settled = call->find.event.outcome;
+	ret->attempts = call->find.event.attempts;
+	buf_addf(&ret->timeline, "%s", event_state_name(&call->find.event));
+	for (size_t i = 0; i < call->find.timeline_count; i++) {
+		const struct timeline_entry *entry = &call->find.timeline[i];
+
+		buf_addf(&ret->timeline, " %s:%" PRId64 ":%" PRId64, outcome_name(entry->kind),
+			 entry->ts_ms, entry->lease);
+		ret->dead =
+		    entry->kind == OUTCOME_DEAD || (ret->dead && entry->kind != OUTCOME_REQUEUED);
+	}
+}
+
+/* Asks both lists, and notes in seen which events they have. They must say what find says. */
+static void
+ask_lists(const struct told *told, bool dead_letters, bool seen[SEVERAL * 2])
+{
+	struct history_op input = { .dead_letters = dead_letters, .limit = 300 };
+
+	memset(seen, 0, SEVERAL * 2 * sizeof(*seen));
+	do {
+		struct call *call = done(list_history(engine, input));
+
+		for (size_t i = 0; i < call->history.count; i++) {
+			const struct system_event *event = &call->history.items[i].event;
+
+			assert_false(seen[event->id]);
+			seen[event->id] = true;
+			assert_int_equal(event->outcome, told[event->id].settled);
+			assert_int_equal(event->attempts, told[event->id].attempts);
+		}
+		input.cursor = call->history.next_cursor;
+	} while (input.cursor.s != NULL);
+}
+
+/* Every call tells of an event what it told before it was forgotten, or that it is forgotten. */
+static void
+assert_told_the_same(const struct told before[SEVERAL * 2], int64_t ids)
+{
+	static struct told now_told[SEVERAL * 2];
+	bool settled[SEVERAL * 2], dead[SEVERAL * 2];
+
+	for (int64_t id = 1; id < ids; id++) {
+		ask_find(id, &now_told[id]);
+		if (now_told[id].timeline.len > 0)
+			assert_str(
+			    (struct str){ now_told[id].timeline.data, now_told[id].timeline.len },
+			    before[id].timeline.data);
+	}
+	ask_lists(now_told, false, settled);
+	ask_lists(now_told, true, dead);
+	for (int64_t id = 1; id < ids; id++) {
+		bool there = now_told[id].timeline.len > 0;
+
+		assert_int_equal(settled[id], there && before[id].settled != 0);
+		assert_int_equal(dead[id], there && before[id].dead);
+		assert_int_equal(done(requeue(engine, IDS(id), 0, true))->requeue.requeued,
+				 there && before[id].dead);
+		if (there)
+			assert_int_equal(now_told[id].attempts, before[id].attempts);
+		else
+			assert_true(before[id].settled != 0);
+		buf_clear(&now_told[id].timeline);
+	}
+	calls_free();
+}
+
+/*
+ * Leases, nacks and lapses of an event are older than its end, and lie among those of others. Still
+ * it is forgotten whole, between any two steps of the sweep.
+ */
+static void
+an_event_is_forgotten_whole(void **state)
+{
+	(void)state;
+	static struct told told[SEVERAL * 2];
+	int64_t leases[8] = { 0 };
+	size_t forgotten = 0;
+	srandom(11);
+	options.attempts_max = 3;
+	options.retention_ms = 40 * HOUR_MS;
+	open_again();
+	for (int i = 0; i < 4 * SEVERAL; i++) {
+		char text[16];
+		snprintf(text, sizeof(text), "%d", i); /* no duplicates */
+		if (i % 4 == 0)
+			put_keyed(any(2) ? A : B, any(2) ? "k" : NULL, text);
+		do_something(leases);
+		if (any(40) == 0)
+			pass(HOUR_MS), turn(), memset(leases, 0, sizeof(leases));
+		calls_free();
+	}
+	pass(HOUR_MS), turn();
+	int64_t ids = shell("SELECT max(id) + 1 FROM event");
+	assert_in_range(ids, SEVERAL / 2, 2 * SEVERAL);
+	for (int64_t id = 1; id < ids; id++) {
+		ask_find(id, &told[id]);
+		buf_add(&told[id].timeline, "", 1);
+	}
+	for (int hour = 0; hour < 80; hour++) {
+		size_t swept = 0;
+		bool more;
+
+		pass(HOUR_MS);
+		open_again(); /* or the sweep begins only once a second */
+		do {
+			more = engine_chores(engine);
+			if (stats().store.swept == swept && hour % 20 > 0)
+				continue;
+			swept = stats().store.swept;
+			assert_told_the_same(told, ids);
+		} while (more);
+		forgotten += swept;
+	}
+	assert_true(forgotten > SEVERAL / 2);
+	for (int64_t id = 1; id < ids; id++)
+		buf_clear(&told[id].timeline);
+}
+
 static void
 a_forgotten_event_of_a_lease_is_gone(void **state)
 {
@@ -1012,7 +1271,9 @@ main(void)
 		TEST(attempts_and_delays_survive_a_restart),
 		TEST(idempotency_keys_are_kept_for_a_day),
 		TEST(many_keys_are_deleted_in_steps),
+		TEST(an_old_event_is_found_in_turns_that_are_bounded),
 		TEST(retention_keeps_live_leases_and_attempts),
+		TEST(an_event_is_forgotten_whole),
 		TEST(a_forgotten_event_of_a_lease_is_gone),
 		TEST(delays_end_although_the_answer_budget_is_used_up),
 		TEST(a_clock_that_jumps_ahead_deletes_nothing),

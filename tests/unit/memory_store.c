@@ -147,6 +147,16 @@ keep_context(struct memory_store *store, const struct store_context *context)
 	store->contexts[at].context_key = arena_dup(&store->arena, context->context_key);
 }
 
+static const uint32_t *
+keep_counts(struct memory_store *store, const struct store_outcome *outcome)
+{
+	size_t bytes = outcome->count * sizeof(*outcome->counts);
+
+	return outcome->counts != NULL
+		   ? memcpy(arena_alloc(&store->arena, bytes), outcome->counts, bytes)
+		   : NULL;
+}
+
 static void
 keep(struct memory_store *store, const struct store_batch *batch)
 {
@@ -166,7 +176,7 @@ keep(struct memory_store *store, const struct store_batch *batch)
 		outcome.ids = arena_alloc(&store->arena, outcome.count * sizeof(*outcome.ids));
 		memcpy(outcome.ids, batch->outcomes[i].ids, outcome.count * sizeof(*outcome.ids));
 		outcome.detail = arena_dup(&store->arena, outcome.detail);
-		outcome.attempts = NULL; /* for pages */
+		outcome.counts = keep_counts(store, &batch->outcomes[i]);
 		store->outcomes = mem_grow(store->outcomes, &store->outcome_cap,
 					   store->outcome_count + 1, sizeof(outcome));
 		store->outcomes[store->outcome_count++] = outcome;
@@ -305,59 +315,83 @@ is_dead_letter(const struct memory_store *store, int64_t id)
 	       !memory_store_settled(store, id, OUTCOME_REQUEUED);
 }
 
-/* Whether the event is not in the lease when this outcome is recorded: not yet, or no longer. */
+/* Whether the walk reports the outcome. */
 static bool
-not_held(const struct memory_store *store, size_t index, int64_t lease, int64_t id)
+is_wanted(const struct lookup *lookup, const struct store_outcome *outcome)
 {
-	bool held = false;
-
-	for (size_t i = 0; i < index; i++) {
-		const struct store_outcome *outcome = &store->outcomes[i];
-
-		if (outcome->kind == OUTCOME_EXTENDED || !names(outcome, id))
-			continue;
-		if (outcome->kind == OUTCOME_LEASED)
-			held = held || outcome->id == lease;
-		else if (outcome->lease == lease || outcome->kind <= OUTCOME_REPLACED)
-			held = false;
-	}
-	return !held;
+	if (outcome->id < lookup->from)
+		return false;
+	if (lookup->kind == LOOKUP_TIMELINE)
+		return outcome->kind != OUTCOME_REQUEUED && names(outcome, lookup->id);
+	if (outcome->id <= lookup->id)
+		return outcome->id == lookup->id && outcome->kind == OUTCOME_LEASED;
+	return (outcome->lease == lookup->id && outcome->kind != OUTCOME_EXTENDED) ||
+	       (outcome->kind >= OUTCOME_CONSUMED && outcome->kind <= OUTCOME_REPLACED);
 }
 
-/* Whether this outcome ends the event's place in the lease. */
+/* Reports the outcome; of a timeline with the event alone. */
 static bool
-empties(const struct memory_store *store, size_t index, int64_t lease)
+report(struct memory_store *store, size_t index, const struct store_outcome *outcome)
 {
-	const struct store_outcome *outcome = &store->outcomes[index];
-	bool takes = outcome->kind >= OUTCOME_CONSUMED && outcome->kind <= OUTCOME_REPLACED;
+	const struct lookup *lookup = &store->lookups[index];
+	struct store_outcome one = *outcome;
 
-	if (!takes && (outcome->lease != lease || outcome->kind == OUTCOME_EXTENDED))
-		return false;
-	for (size_t i = 0; i < outcome->count; i++)
-		if (!not_held(store, index, lease, outcome->ids[i]))
-			return true;
-	return false;
+	for (size_t i = 0; lookup->kind == LOOKUP_TIMELINE && i < outcome->count; i++) {
+		if (outcome->ids[i] != lookup->id)
+			continue;
+		one.ids = &outcome->ids[i];
+		one.counts = outcome->counts != NULL ? &outcome->counts[i] : NULL;
+		one.count = 1;
+	}
+	return store->found(store->arg, index, &(struct found){ .outcome = &one });
+}
+
+static void
+report_event(struct memory_store *store, size_t index)
+{
+	for (size_t i = 0; i < store->event_count; i++)
+		if (store->events[i].event.id == store->lookups[index].id)
+			store->found(store->arg, index,
+				     &(struct found){ .event = &store->events[i].event });
+}
+
+/* Only outcomes that it reports count as looked at. */
+static void
+walk(struct memory_store *store, size_t index)
+{
+	const struct lookup *lookup = &store->lookups[index];
+	size_t looked_at = 0;
+	int64_t next = 0;
+	bool more = true;
+
+	for (size_t i = 0; i < store->outcome_count && more && next == 0; i++) {
+		if (!is_wanted(lookup, &store->outcomes[i]))
+			continue;
+		if (looked_at++ == lookup->rows)
+			next = store->outcomes[i].id;
+		else
+			more = report(store, index, &store->outcomes[i]);
+	}
+	for (size_t i = 0; i < store->outcome_count && next == 0; i++)
+		if (lookup->kind == LOOKUP_TIMELINE &&
+		    store->outcomes[i].kind == OUTCOME_REQUEUED &&
+		    names(&store->outcomes[i], lookup->id))
+			report(store, index, &store->outcomes[i]);
+	if (lookup->kind == LOOKUP_TIMELINE && next == 0)
+		report_event(store, index);
+	store->found(store->arg, index, &(struct found){ .next = &next });
 }
 
 static void
 look_up_one(struct memory_store *store, size_t index)
 {
 	const struct lookup *lookup = &store->lookups[index];
-	bool event = lookup->kind == LOOKUP_EVENT || lookup->kind == LOOKUP_TIMELINE ||
-		     (lookup->kind == LOOKUP_DEAD && is_dead_letter(store, lookup->id));
 
-	for (size_t i = 0; event && i < store->event_count; i++)
-		if (store->events[i].event.id == lookup->id)
-			store->found(store->arg, index,
-				     &(struct found){ .event = &store->events[i].event });
-	for (size_t i = 0; i < store->outcome_count; i++) {
-		const struct store_outcome *outcome = &store->outcomes[i];
-		bool begins = outcome->kind == OUTCOME_LEASED && outcome->id == lookup->id;
-
-		if ((lookup->kind == LOOKUP_TIMELINE && names(outcome, lookup->id)) ||
-		    (lookup->kind == LOOKUP_LEASE && (begins || empties(store, i, lookup->id))))
-			store->found(store->arg, index, &(struct found){ .outcome = outcome });
-	}
+	if (lookup->kind == LOOKUP_TIMELINE || lookup->kind == LOOKUP_LEASE)
+		walk(store, index);
+	if (lookup->kind == LOOKUP_EVENT ||
+	    (lookup->kind == LOOKUP_DEAD && is_dead_letter(store, lookup->id)))
+		report_event(store, index);
 	for (size_t i = 0; lookup->kind == LOOKUP_KEY && i < store->key_count; i++)
 		if (str_eq(store->keys[i].key, lookup->key))
 			store->found(store->arg, index, &(struct found){ .key = &store->keys[i] });
