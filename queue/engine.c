@@ -322,6 +322,21 @@ engine_hook_gates(const struct engine *engine)
 	return policy_hook_gates(engine->state.policy);
 }
 
+const struct policy_summary *
+engine_policy(const struct engine *engine)
+{
+	return policy_summary(engine->state.policy);
+}
+
+struct strands
+engine_strands(const struct engine *engine)
+{
+	const struct catalog *catalog = &engine->state.catalog;
+
+	return (struct strands){ catalog->stranded_sessions, catalog->stranded_events,
+				 catalog->unjudged == 0 && engine->next_policy == NULL };
+}
+
 int
 engine_route(const struct engine *engine, const struct address *address, struct arena *arena,
 	     struct decision *ret, struct error *err)

@@ -124,6 +124,16 @@ bool engine_chores(struct engine *engine);
 int engine_route(const struct engine *engine, const struct address *address, struct arena *arena,
 		 struct decision *ret, struct error *err);
 
+/* What the policy in force says, for people; borrowed until the next policy. */
+const struct policy_summary *engine_policy(const struct engine *engine);
+
+/* The queues that the policy in force strands (strand.h), and their events. */
+struct strands {
+	size_t sessions, events;
+	bool complete; /* every queue has been judged by that policy */
+};
+struct strands engine_strands(const struct engine *engine);
+
 /*
  * Puts another policy in force for ops not yet carried out; the old one is freed. Queued events
  * stay where they are; chores then judge which queues are stranded (strand.h).

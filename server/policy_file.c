@@ -87,3 +87,13 @@ policy_source_clear(struct policy_source *source)
 	free(source->files);
 	*source = (struct policy_source){ 0 };
 }
+
+bool
+policy_source_same(const struct policy_source *a, const struct policy_source *b)
+{
+	bool same = a->count == b->count && memcmp(a->hash, b->hash, sizeof(a->hash)) == 0;
+
+	for (size_t i = 0; same && i < a->count; i++)
+		same = strcmp(a->files[i], b->files[i]) == 0;
+	return same;
+}

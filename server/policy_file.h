@@ -24,6 +24,9 @@ struct policy_source {
 
 void policy_source_clear(struct policy_source *source);
 
+/* Whether both name the same files with the same bytes, in the same order. */
+bool policy_source_same(const struct policy_source *a, const struct policy_source *b);
+
 /*
  * Reads and compiles the policy; without any config it is the empty one, and the source is empty.
  * ERROR_CONFIG with the file in the detail, line and column where known. source may be NULL; both

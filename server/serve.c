@@ -28,11 +28,13 @@
 #include "server/calls/routes.h"
 #include "server/calls/stream.h"
 #include "server/calls/wait.h"
+#include "server/config/paths.h"
 #include "server/file.h"
 #include "server/http/connections.h"
 #include "server/log.h"
 #include "server/options.h"
-#include "server/policy_file.h"
+#include "server/policy_in_force.h"
+#include "server/policy_report.h"
 #include "server/runtime_file.h"
 
 #define DESCRIPTORS_NOT_FOR_CONNECTIONS 32
@@ -67,7 +69,7 @@ struct loop {
 	struct calls *calls;
 	struct http *http; /* of calls */
 	struct options *options;
-	struct policy_source policy_source; /* of the policy in force */
+	struct policy_in_force policy; /* of calls */
 	int argc;
 	char **argv;
 	const char *token_file; /* NULL: no authentication */
@@ -128,81 +130,52 @@ load_tokens(struct loop *loop, char **path, bool *made, struct error *err)
 
 /* Reading again on SIGHUP: each part by itself, and a bad one leaves the old in force. */
 
-static void
+static bool
 reload_level(struct loop *loop)
 {
 	struct options fresh = { 0 };
 	struct error err;
+	bool loaded = options_load(&fresh, loop->argc, loop->argv, &err) == 0;
 
-	if (options_load(&fresh, loop->argc, loop->argv, &err) == 0)
+	if (loaded)
 		log_configure((enum log_level)fresh.log_level, (enum log_format)fresh.log_format);
 	else
 		log_failure(LOG_ERROR, "options not reloaded, the old ones stay", &err);
 	options_clear(&fresh);
+	return loaded;
 }
 
-/* From where the policy in force was read, and what of it does not count. */
-static void
-log_policy(const struct policy_source *source)
-{
-	if (source->count == 0)
-		log_line(LOG_INFO, log_msg("there is no policy file, routing by the empty policy"));
-	else
-		log_line(LOG_INFO, log_msg("policy read"), log_text("file", source->config),
-			 log_number("files", (long long)source->count),
-			 log_text("hash", source->hash));
-	if (source->warning.code != ERROR_NONE)
-		log_failure(LOG_WARN, "the policy's env block is left out", &source->warning);
-}
-
-/*
- * A default config that was there and is gone is no reason to route by the empty policy: whoever
- * wants that restarts the server.
- */
-static int
-read_policy_again(const struct loop *loop, struct policy **policy, struct policy_source *source,
-		  struct error *err)
-{
-	if (policy_file_load(loop->options, policy, source, err) != 0)
-		return -1;
-	if (source->count > 0 || loop->policy_source.count == 0)
-		return 0;
-	policy_free(*policy);
-	return error_set(err, ERROR_CONFIG, "policy %s: it is gone", loop->policy_source.config);
-}
-
-static void
+static bool
 reload_policy(struct loop *loop)
 {
-	struct policy_source source;
-	struct policy *policy;
 	struct error err;
+	bool changed;
 
-	if (read_policy_again(loop, &policy, &source, &err) == 0) {
-		policy_source_clear(&loop->policy_source);
-		loop->policy_source = source;
-		engine_set_policy(loop->calls->engine, policy);
-		streams_end_routed(loop->calls->streams);
-		log_policy(&loop->policy_source);
-	} else
+	if (policy_in_force_reload(&loop->policy, &changed, &err) != 0) {
 		log_failure(LOG_ERROR, "policy not reloaded, the old one stays", &err);
+		return false;
+	}
+	if (changed)
+		streams_end_routed(loop->calls->streams);
+	return true;
 }
 
-static void
+static bool
 reload_tokens(struct loop *loop)
 {
 	struct auth *auth;
 	struct error err;
 
 	if (loop->token_file == NULL)
-		return;
+		return true;
 	if (auth_load(loop->token_file, &auth, &err) != 0) {
 		log_failure(LOG_ERROR, "tokens not reloaded, the old ones stay", &err);
-		return;
+		return false;
 	}
 	auth_free(loop->http->auth);
 	loop->http->auth = auth;
 	connections_check_tokens(loop->http);
+	return true;
 }
 
 /* A function of its own in every build: tests/instructions counts from one to the next. */
@@ -210,11 +183,12 @@ static void __attribute__((noinline)) reload(struct loop *loop)
 {
 	loop->reload = false;
 	listeners_release_reserve(&loop->http->listeners);
-	reload_level(loop);
-	reload_policy(loop);
-	reload_tokens(loop);
+	bool all = reload_level(loop);
+	all = reload_policy(loop) && all;
+	all = reload_tokens(loop) && all;
 	listeners_retake_reserve(&loop->http->listeners);
-	log_line(LOG_INFO, log_msg("reloaded"));
+	if (all)
+		log_line(LOG_INFO, log_msg("reloaded"));
 }
 
 /* --- signals and the timer --- */
@@ -483,6 +457,7 @@ turn(struct loop *loop, bool busy)
 	busy = engine_chores(calls->engine);
 	if (engine_stopped(calls->engine, &err))
 		die(&err);
+	policy_in_force_log(&loop->policy);
 	log_clock_jumps(loop);
 	log_room(loop);
 	set_timer(loop);
@@ -536,7 +511,7 @@ open_engine(struct loop *loop, struct error *err)
 	struct policy *policy;
 	struct store *store;
 
-	if (policy_file_load(loop->options, &policy, &loop->policy_source, err) != 0)
+	if (policy_in_force_begin(&loop->policy, loop->options, &policy, err) != 0)
 		return -1;
 	if (open_store(loop->options, &store, err) != 0) {
 		policy_free(policy);
@@ -544,6 +519,7 @@ open_engine(struct loop *loop, struct error *err)
 	}
 	options_engine(loop->options, &options);
 	if (engine_open(store, policy, &options, &calls->engine, err) == 0) {
+		loop->policy.engine = calls->engine;
 		engine_on_wake(calls->engine, streams_on_wake, calls->streams);
 		while (engine_is_busy(calls->engine)) /* never with SQLite, which loads at once */
 			event_base_loop(loop->http->base, EVLOOP_ONCE);
@@ -669,7 +645,6 @@ start_and_run(struct loop *loop)
 		if (runtime_file_write(options->db, &http->listeners, loop->token_file, &err) != 0)
 			log_failure(LOG_WARN,
 				    "the sevq command will not find this server by itself", &err);
-		log_policy(&loop->policy_source);
 		watch_signals(loop);
 		listeners_start(&http->listeners);
 		if (made)
@@ -680,7 +655,7 @@ start_and_run(struct loop *loop)
 	}
 	unwatch_signals(loop);
 	clear_calls(loop->calls);
-	policy_source_clear(&loop->policy_source);
+	policy_in_force_clear(&loop->policy);
 	free(token_file);
 	return code;
 }
@@ -701,17 +676,37 @@ serve(int argc, char **argv, struct options *options)
 	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
 	raise_descriptors(options);
 	init_calls(&calls, options);
+	calls.policy = &loop.policy;
 	return start_and_run(&loop);
 }
 
 static void
-print_read(const char *what, const char *path)
+print(struct buf *text)
 {
-	printf("%s: %s\n", what, path);
+	fwrite(text->data, 1, text->len, stdout);
+	buf_clear(text);
 }
 
-/* Everything that can be checked without making, locking or binding anything. Names what it read.
- */
+/* Names the files that were read, then says what was understood. */
+static void
+print_checked(const struct options *options, const struct policy_source *source,
+	      const struct policy *policy, const char *token_file)
+{
+	struct buf text = { 0 };
+
+	if (options->config != NULL)
+		buf_addf(&text, "config: %s\n", options->config);
+	for (size_t i = 0; i < source->count; i++)
+		buf_addf(&text, "policy: %s\n", source->files[i]);
+	if (source->count == 0)
+		buf_adds(&text, "policy: none, so the empty one\n");
+	if (token_file != NULL)
+		buf_addf(&text, "tokens: %s\n", token_file);
+	policy_report(policy_summary(policy), &text);
+	print(&text);
+}
+
+/* Everything that can be checked without making, locking or binding anything. */
 static enum exit_code
 check_config(const struct options *options)
 {
@@ -725,12 +720,8 @@ check_config(const struct options *options)
 	bool failed = policy_file_load(options, &policy, &source, &err) != 0 ||
 		      (!options->no_auth && has_tokens && auth_load(path, &auth, &err) != 0);
 
-	if (!failed && options->config != NULL)
-		print_read("config", options->config);
-	for (size_t i = 0; !failed && i < source.count; i++)
-		print_read("policy", source.files[i]);
-	if (auth != NULL && !failed)
-		print_read("tokens", path);
+	if (!failed)
+		print_checked(options, &source, policy, auth != NULL ? path : NULL);
 	policy_source_clear(&source);
 	policy_free(policy);
 	auth_free(auth);
@@ -738,11 +729,17 @@ check_config(const struct options *options)
 	return failed ? fail_start(&err) : EXIT_OK;
 }
 
+/* The policy's path in place of the default place. */
 static void
-print(struct buf *text)
+print_config(struct options *options)
 {
-	fwrite(text->data, 1, text->len, stdout);
-	buf_clear(text);
+	struct buf text = { 0 };
+	struct error err;
+
+	if (config_path_find(&options->arena, options->policy, &options->policy, &err) != 0)
+		log_failure(LOG_WARN, "the policy cannot be read", &err);
+	options_print(options, &text);
+	print(&text);
 }
 
 static enum exit_code
@@ -758,8 +755,8 @@ act(int argc, char **argv, struct options *options)
 		buf_adds(&text, "sevqd " SEVQ_VERSION "\n");
 		break;
 	case ACTION_PRINT_CONFIG:
-		options_print(options, &text);
-		break;
+		print_config(options);
+		return EXIT_OK;
 	case ACTION_CHECK_CONFIG:
 		return check_config(options);
 	case ACTION_SERVE:

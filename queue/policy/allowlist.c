@@ -37,14 +37,16 @@ by_name(const void *a, const void *b)
 static void
 add_entry(struct pin *pin, struct str text, struct arena *arena)
 {
-	text = text_trim(text);
+	text = text_lower(arena, text_trim(text));
+	if (text.len == 0)
+		return;
+	pin->entries++;
+	if (pin->kind == PIN_OWNER && str_eq(text, pin->owner))
+		return;
 	if (str_eq(text, STR("*")))
 		pin->kind = PIN_ANYBODY;
-	text = text_lower(arena, text);
-	if (pin->kind == PIN_ANYBODY || text.len == 0 ||
-	    (pin->kind == PIN_OWNER && str_eq(text, pin->owner)))
-		return;
-	pin->kind = pin->kind == PIN_NOBODY ? PIN_OWNER : PIN_SEVERAL;
+	else if (pin->kind != PIN_ANYBODY)
+		pin->kind = pin->kind == PIN_NOBODY ? PIN_OWNER : PIN_SEVERAL;
 	pin->owner = text;
 }
 
@@ -67,13 +69,23 @@ reduce(const cJSON *list, struct arena *arena)
 	return finished(pin);
 }
 
+/* A place where an allowlist may stand, and what stands there. */
+struct place {
+	const char *name;
+	const cJSON *list;
+};
+
 /* The pin of the first value that is an array; an empty array counts too (section 5). */
 static struct pin
-first_list(const cJSON *const *lists, size_t count, struct arena *arena)
+first_list(const struct place *places, size_t count, struct arena *arena)
 {
-	for (size_t i = 0; i < count; i++)
-		if (cJSON_IsArray(lists[i]))
-			return reduce(lists[i], arena);
+	for (size_t i = 0; i < count; i++) {
+		if (!cJSON_IsArray(places[i].list))
+			continue;
+		struct pin pin = reduce(places[i].list, arena);
+		pin.where = places[i].name;
+		return pin;
+	}
 	return (struct pin){ .kind = PIN_NO_LIST, .owner = STR("") };
 }
 
@@ -87,22 +99,23 @@ static struct pin
 account_pin(const cJSON *account, struct arena *arena)
 {
 	const cJSON *config = value_member(account, "config");
-	const cJSON *const lists[] = {
-		direct_list(account),
-		direct_list(config),
-		value_member(account, "allowFrom"),
-		value_member(config, "allowFrom"),
+	const struct place places[] = {
+		{ "dm.allowFrom", direct_list(account) },
+		{ "config.dm.allowFrom", direct_list(config) },
+		{ "allowFrom", value_member(account, "allowFrom") },
+		{ "config.allowFrom", value_member(config, "allowFrom") },
 	};
 
-	return first_list(lists, sizeof(lists) / sizeof(lists[0]), arena);
+	return first_list(places, sizeof(places) / sizeof(places[0]), arena);
 }
 
 static struct pin
 channel_pin(const cJSON *channel, struct arena *arena)
 {
-	const cJSON *const lists[] = { direct_list(channel), value_member(channel, "allowFrom") };
+	const struct place places[] = { { "dm.allowFrom", direct_list(channel) },
+					{ "allowFrom", value_member(channel, "allowFrom") } };
 
-	return first_list(lists, sizeof(lists) / sizeof(lists[0]), arena);
+	return first_list(places, sizeof(places) / sizeof(places[0]), arena);
 }
 
 static void
@@ -140,9 +153,10 @@ compile_owners(const struct given_owners *owners, struct arena *arena, struct al
 		while (at < ret->owner_count && !str_eq(ret->owners[at].name, name))
 			at++;
 		if (at == ret->owner_count)
-			ret->owners[ret->owner_count++] =
-			    (struct channel_owner){ arena_dup(arena, name),
-						    { PIN_NOBODY, STR(""), true } };
+			ret->owners[ret->owner_count++] = (struct channel_owner){
+				arena_dup(arena, name),
+				{ .kind = PIN_NOBODY, .owner = STR(""), .given = true }
+			};
 		add_entry(&ret->owners[at].pin, arena_dup(arena, owners->items[i].id), arena);
 	}
 	for (size_t i = 0; i < ret->owner_count; i++)
@@ -208,7 +222,48 @@ allowlists_find(const struct allowlists *lists, struct str channel, struct str a
 {
 	const struct channel_owner *given =
 	    find(channel, lists->owners, lists->owner_count, sizeof(*given));
-	struct pin list = find_list(lists, channel, account);
+	struct pin list = find_list(lists, channel, account), both;
 
-	return given != NULL ? join(list, given->pin) : list;
+	if (given == NULL)
+		return list;
+	both = join(list, given->pin);
+	both.entries = list.entries + given->pin.entries;
+	both.where = list.where;
+	return both;
+}
+
+/* --- for people --- */
+
+static void
+add_row(const struct allowlists *lists, struct str channel, struct str account,
+	struct allowlist_row *rows, size_t *count)
+{
+	struct pin pin = allowlists_find(lists, channel, account);
+
+	if (pin.kind > PIN_NO_LIST)
+		rows[(*count)++] = (struct allowlist_row){ channel, account, pin };
+}
+
+struct allowlist_row *
+allowlists_list(const struct allowlists *lists, struct arena *arena, size_t *count)
+{
+	size_t most = lists->count + lists->owner_count;
+	struct allowlist_row *rows;
+
+	for (size_t i = 0; i < lists->count; i++)
+		most += lists->channels[i].account_count;
+	rows = arena_alloc(arena, most * sizeof(*rows));
+	*count = 0;
+	for (size_t i = 0; i < lists->count; i++) {
+		const struct allowlist_channel *channel = &lists->channels[i];
+
+		add_row(lists, channel->name, STR_NULL, rows, count);
+		for (size_t j = 0; j < channel->account_count; j++)
+			add_row(lists, channel->name, channel->accounts[j].name, rows, count);
+	}
+	for (size_t i = 0; i < lists->owner_count; i++)
+		if (find(lists->owners[i].name, lists->channels, lists->count,
+			 sizeof(*lists->channels)) == NULL)
+			add_row(lists, lists->owners[i].name, STR_NULL, rows, count);
+	return rows;
 }

@@ -24,8 +24,17 @@ enum pin_kind {
 
 struct pin {
 	enum pin_kind kind;
-	struct str owner; /* folded; empty unless kind is PIN_OWNER */
-	bool given;       /* named by the operator and by no allowlist */
+	struct str owner;  /* folded; empty unless kind is PIN_OWNER */
+	bool given;        /* named by the operator and by no allowlist */
+	size_t entries;    /* that are not blank */
+	const char *where; /* of the list below its channel or account: "allowFrom"; NULL: none */
+};
+
+/* One allowlist, as it counts for its channel or for one account of it. */
+struct allowlist_row {
+	struct str channel,
+	    account; /* account NULL: for all accounts without a list of their own */
+	struct pin pin;
 };
 
 /* All allowlists of a config. Lives in the arena that was given. */
@@ -45,5 +54,12 @@ void allowlists_compile(const cJSON *channels, const struct given_owners *owners
  * also where there is none.
  */
 struct pin allowlists_find(const struct allowlists *lists, struct str channel, struct str account);
+
+/*
+ * Lists what allowlists_find can answer, by channel and account: every list of the config, and
+ * every channel with owners that the operator names. The rows live in the arena.
+ */
+struct allowlist_row *allowlists_list(const struct allowlists *lists, struct arena *arena,
+				      size_t *count);
 
 #endif

@@ -15,18 +15,18 @@ compile(const cJSON *config, const struct given_owners *owners, struct policy *p
 {
 	const cJSON *session = value_member(config, "session"),
 		    *agents = value_member(config, "agents");
-	const cJSON *timezone = value_member(value_member(agents, "defaults"), "userTimezone");
 	struct arena *arena = &policy->arena;
 	struct str main_key = text_fold(arena, value_text(value_member(session, "mainKey")));
 
 	policy->main_key = main_key.len > 0 ? arena_dup(arena, main_key) : STR("main");
 	policy->global = value_is(value_member(session, "scope"), "global");
 	policy->dm_scope = dm_scope_parse(value_member(session, "dmScope"));
-	policy->timezone = arena_dup(arena, value_text(timezone));
 	agents_compile(agents, arena, &policy->agents);
 	allowlists_compile(value_member(config, "channels"), owners, arena, &policy->allowlists);
 	bindings_compile(value_member(config, "bindings"), session, &policy->agents, arena,
 			 &policy->bindings);
+	summary_compile(config, &policy->agents, &policy->allowlists, arena, &policy->summary);
+	policy->summary.main_key = policy->main_key;
 	return hook_gates_compile(value_member(config, "hooks"), &policy->agents, arena,
 				  &policy->hook_gates, err);
 }
@@ -98,7 +98,13 @@ policy_free(struct policy *policy)
 struct str
 policy_timezone(const struct policy *policy)
 {
-	return policy->timezone;
+	return policy->summary.timezone;
+}
+
+const struct policy_summary *
+policy_summary(const struct policy *policy)
+{
+	return &policy->summary;
 }
 
 const struct hook_gates *

@@ -14,6 +14,7 @@
 
 struct policy;
 struct hook_gates;
+struct policy_summary;
 
 /*
  * Compiles JSON5 text, which is not kept; blank text gives the empty policy. owners (NULL: none)
@@ -26,6 +27,9 @@ void policy_free(struct policy *policy);
 
 /* agents.defaults.userTimezone as written, NULL when absent or not a string (ROUTING section 8). */
 struct str policy_timezone(const struct policy *policy);
+
+/* What the policy says, for people (summary.h); lives as long as the policy. */
+const struct policy_summary *policy_summary(const struct policy *policy);
 
 /* The limits that `hooks` sets to webhooks. */
 const struct hook_gates *policy_hook_gates(const struct policy *policy);

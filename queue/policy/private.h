@@ -11,6 +11,7 @@
 #include "queue/policy/allowlist.h"
 #include "queue/policy/binding.h"
 #include "queue/policy/hook_gates.h"
+#include "queue/policy/summary.h"
 
 struct policy {
 	struct arena arena;
@@ -21,7 +22,7 @@ struct policy {
 	struct allowlists allowlists;
 	struct bindings bindings;
 	struct hook_gates hook_gates;
-	struct str timezone;
+	struct policy_summary summary;
 };
 
 #endif

@@ -27,6 +27,7 @@ struct call_stats {
 
 struct waits;
 struct streams;
+struct policy_in_force;
 
 /* int64_t as in the options that they come from. */
 struct call_limits {
@@ -43,6 +44,7 @@ struct calls {
 	struct call_stats stats;
 	struct waits *waits;     /* wait.h */
 	struct streams *streams; /* stream.h */
+	struct policy_in_force *policy;
 	struct json
 	    doc; /* the body that a handler reads; kept so that the next need not allocate */
 	int64_t started_ms; /* on clock_coarse_ms */
@@ -78,6 +80,7 @@ request_handler hooks_wake;   /* hooks.c */
 request_handler consume_post; /* consume.c */
 request_handler sessions_get; /* sessions.c */
 request_handler route_post;   /* route.c */
+request_handler policy_get;   /* policy.c */
 request_handler stats_get;    /* stats.c */
 request_handler metrics_get;  /* metrics.c */
 request_handler health_live;  /* health.c */

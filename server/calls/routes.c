@@ -32,6 +32,7 @@ static const struct call table[] = {
 	{ HTTP_POST,   HOOK_PATH,    SCOPE_PRODUCE, .handle = hooks_wake,      .takes_body = true, .takes_any = true },
 	{ HTTP_GET,    "/v1/sessions",    SCOPE_READ,    .handle = sessions_get,    .bulky = true },
 	{ HTTP_POST,   "/v1/route",       SCOPE_READ,    .handle = route_post,      .takes_body = true },
+	{ HTTP_GET,    "/v1/policy",      SCOPE_READ,    .handle = policy_get,      .bulky = true },
 	{ HTTP_GET,    "/v1/stats",       SCOPE_READ,    .handle = stats_get },
 	{ HTTP_GET,    "/metrics",        SCOPE_READ,    .handle = metrics_get },
 	{ HTTP_GET,    "/livez",          SCOPE_NONE,    .handle = health_live },

@@ -1,0 +1,167 @@
+/*
+ * policy.c - GET /v1/policy: which policy is in force, what it says, and what it strands.
+ */
+#include "queue/policy/summary.h"
+#include "server/calls/calls.h"
+#include "server/calls/field.h"
+#include "server/calls/json.h"
+#include "server/http/reply.h"
+#include "server/policy_in_force.h"
+
+#define LIST_MAX 1000 /* a longer list ends there, and "more" is true */
+
+static void
+add_last_error(struct buf *out, const struct policy_in_force *force)
+{
+	const struct error *err = &force->last_error;
+
+	if (err->code == ERROR_NONE) {
+		BUF_ADD_LITERAL(out, "null");
+		return;
+	}
+	buf_addf(out, "{\"ts\":%lld,\"detail\":", (long long)force->last_error_ms);
+	json_quote(out, str_of(err->detail));
+	if (err->line > 0)
+		buf_addf(out, ",\"line\":%d,\"column\":%d}", err->line, err->column);
+	else
+		BUF_ADD_LITERAL(out, ",\"line\":null,\"column\":null}");
+}
+
+static void
+add_session(struct buf *out, const struct policy_summary *summary)
+{
+	BUF_ADD_LITERAL(out, ",\"session\":{\"dmScope\":");
+	json_quote(out, summary->dm_scope);
+	BUF_ADD_LITERAL(out, ",\"scope\":");
+	json_quote(out, summary->scope);
+	BUF_ADD_LITERAL(out, ",\"mainKey\":");
+	json_quote(out, summary->main_key);
+	BUF_ADD_LITERAL(out, "}");
+}
+
+/* Whether the list goes on; a comma before all items but the first. */
+static bool
+list_goes_on(struct buf *out, size_t at, size_t count)
+{
+	if (at == count || at == LIST_MAX)
+		return false;
+	if (at > 0)
+		BUF_ADD_LITERAL(out, ",");
+	return true;
+}
+
+static void
+add_agents(struct buf *out, const struct policy_summary *summary)
+{
+	BUF_ADD_LITERAL(out, ",\"agents\":{\"ids\":[");
+	for (size_t i = 0; list_goes_on(out, i, summary->agent_count); i++)
+		json_quote(out, summary->agents[i]);
+	BUF_ADD_LITERAL(out, "],\"default\":");
+	json_add_text(out, summary->owner);
+	BUF_ADD_LITERAL(out, ",\"ownership\":");
+	json_add_text(out, summary->ownership);
+	BUF_ADD_LITERAL(out, "}");
+}
+
+/* The place of the list in the config; "--owner" where only the operator names owners. */
+static void
+add_where(struct buf *out, const struct allowlist_row *row)
+{
+	struct buf path = { 0 };
+
+	if (row->pin.where == NULL) {
+		BUF_ADD_LITERAL(out, "\"--owner\"");
+		return;
+	}
+	BUF_ADD_LITERAL(&path, "channels.");
+	buf_add(&path, row->channel.s, row->channel.len);
+	if (row->account.s != NULL) {
+		BUF_ADD_LITERAL(&path, ".accounts.");
+		buf_add(&path, row->account.s, row->account.len);
+	}
+	buf_addf(&path, ".%s", row->pin.where);
+	json_quote(out, (struct str){ path.data, path.len });
+	buf_clear(&path);
+}
+
+static void
+add_list(struct buf *out, const struct allowlist_row *row)
+{
+	const struct pin *pin = &row->pin;
+
+	BUF_ADD_LITERAL(out, "{\"channel\":");
+	json_quote(out, row->channel);
+	BUF_ADD_LITERAL(out, ",\"account\":");
+	json_add_text(out, row->account);
+	BUF_ADD_LITERAL(out, ",\"where\":");
+	add_where(out, row);
+	buf_addf(out, ",\"entries\":%zu,\"wildcard\":%s,\"owner\":", pin->entries,
+		 pin->kind == PIN_ANYBODY ? "true" : "false");
+	json_add_text(out, pin->kind == PIN_OWNER ? pin->owner : STR_NULL);
+	BUF_ADD_LITERAL(out, "}");
+}
+
+static void
+add_lists(struct buf *out, const struct policy_summary *summary)
+{
+	BUF_ADD_LITERAL(out, ",\"allowlists\":[");
+	for (size_t i = 0; list_goes_on(out, i, summary->list_count); i++)
+		add_list(out, &summary->lists[i]);
+	buf_addf(out, "],\"bindings\":%zu,\"timezone\":", summary->bindings);
+	json_add_text(out, summary->timezone);
+	BUF_ADD_LITERAL(out, ",\"warnings\":[");
+	for (size_t i = 0; list_goes_on(out, i, summary->warning_count); i++)
+		json_quote(out, summary->warnings[i]);
+	BUF_ADD_LITERAL(out, "]");
+}
+
+/* The files beside the config itself. They are fewer than LIST_MAX. */
+static void
+add_includes(struct buf *out, const struct policy_source *source)
+{
+	size_t added = 0;
+
+	BUF_ADD_LITERAL(out, ",\"includes\":[");
+	for (size_t i = 0; i < source->count; i++)
+		if (source->files[i] != source->config &&
+		    list_goes_on(out, added++, source->count + 1))
+			json_quote(out, str_of(source->files[i]));
+	BUF_ADD_LITERAL(out, "]");
+}
+
+static void
+add_strands(struct buf *out, struct strands strands)
+{
+	buf_addf(out, ",\"stranded\":{\"sessions\":%zu,\"events\":%zu,\"complete\":%s}",
+		 strands.sessions, strands.events, strands.complete ? "true" : "false");
+}
+
+void
+policy_get(struct request *request)
+{
+	const struct calls *calls = calls_of(request);
+	const struct policy_in_force *force = calls->policy;
+	const struct policy_summary *summary = engine_policy(calls->engine);
+	bool read = force->source.count > 0;
+
+	if (query_read(request, NULL, 0, NULL, NULL) != 0)
+		return;
+	struct buf *out = reply_begin(request);
+	BUF_ADD_LITERAL(out, "{\"file\":");
+	json_add_text(out, str_of(force->source.config));
+	BUF_ADD_LITERAL(out, ",\"hash\":");
+	json_add_text(out, read ? str_of(force->source.hash) : STR_NULL);
+	buf_addf(out,
+		 ",\"loadedAt\":%lld,\"reloads\":%llu,\"lastError\":", (long long)force->loaded_ms,
+		 (unsigned long long)force->reloads);
+	add_last_error(out, force);
+	add_session(out, summary);
+	add_agents(out, summary);
+	add_lists(out, summary);
+	add_includes(out, &force->source);
+	add_strands(out, engine_strands(calls->engine));
+	buf_addf(out, ",\"more\":%s}",
+		 summary->agent_count > LIST_MAX || summary->list_count > LIST_MAX ? "true"
+										   : "false");
+	reply_send(request, &(struct reply){ .status = 200 });
+}

@@ -1,0 +1,125 @@
+/* policy_in_force.c - a policy is changed by its files alone: the same files are the same policy.
+ */
+#include "server/policy_in_force.h"
+
+#include "queue/clock.h"
+#include "server/log.h"
+#include "server/policy_report.h"
+
+int
+policy_in_force_begin(struct policy_in_force *force, const struct options *options,
+		      struct policy **ret, struct error *err)
+{
+	*force = (struct policy_in_force){ .options = options,
+					   .loaded_ms = clock_now().wall_ms,
+					   .unlogged = true };
+	return policy_file_load(options, ret, &force->source, err);
+}
+
+void
+policy_in_force_clear(struct policy_in_force *force)
+{
+	policy_source_clear(&force->source);
+}
+
+/*
+ * A default config that was there and is gone is no reason to route by the empty policy: whoever
+ * wants that restarts the server.
+ */
+static int
+read_again(const struct policy_in_force *force, struct policy **policy,
+	   struct policy_source *source, struct error *err)
+{
+	if (policy_file_load(force->options, policy, source, err) != 0)
+		return -1;
+	if (source->count > 0 || force->source.count == 0)
+		return 0;
+	policy_free(*policy);
+	return error_set(err, ERROR_CONFIG, "policy %s: it is gone", force->source.config);
+}
+
+static struct log_field
+field_of(const char *name, const struct buf *text)
+{
+	return (struct log_field){ name,
+				   text->len > 0 ? (struct str){ text->data, text->len } : STR(""),
+				   0 };
+}
+
+static struct log_field
+optional(bool present, struct log_field field)
+{
+	return present ? field : (struct log_field){ 0 };
+}
+
+/* From where the policy was read, what it says, what it strands, and what of it does not count. */
+static void
+write_log(struct policy_in_force *force, bool judged)
+{
+	const struct policy_source *source = &force->source;
+	const struct policy_summary *summary = engine_policy(force->engine);
+	struct strands strands = engine_strands(force->engine);
+	struct buf agents = { 0 }, owners = { 0 };
+	bool read = source->count > 0;
+
+	policy_report_agents(summary, &agents);
+	policy_report_owners(summary, &owners);
+	log_line(
+	    LOG_INFO,
+	    log_msg(read ? "policy read" : "there is no policy file, routing by the empty policy"),
+	    optional(read, log_text("file", source->config)),
+	    optional(read, log_number("files", (long long)source->count)),
+	    optional(read, log_text("hash", source->hash)),
+	    (struct log_field){ "dmScope", summary->dm_scope, 0 }, field_of("agents", &agents),
+	    field_of("owners", &owners),
+	    optional(judged, log_number("strandedSessions", (long long)strands.sessions)),
+	    optional(judged, log_number("strandedEvents", (long long)strands.events)));
+	if (source->warning.code != ERROR_NONE)
+		log_failure(LOG_WARN, "the policy's env block is left out", &source->warning);
+	buf_clear(&agents);
+	buf_clear(&owners);
+	force->unlogged = false;
+}
+
+/* The line of the policy before is written now, if it is still due: without what it stranded. */
+static void
+adopt(struct policy_in_force *force, struct policy *policy, struct policy_source *source)
+{
+	if (force->unlogged)
+		write_log(force, false);
+	policy_source_clear(&force->source);
+	force->source = *source; /* moved */
+	force->loaded_ms = clock_now().wall_ms;
+	force->reloads++;
+	force->unlogged = true;
+	engine_set_policy(force->engine, policy);
+}
+
+int
+policy_in_force_reload(struct policy_in_force *force, bool *changed, struct error *err)
+{
+	struct policy_source source;
+	struct policy *policy;
+
+	if (read_again(force, &policy, &source, err) != 0) {
+		force->last_error = *err;
+		force->last_error_ms = clock_now().wall_ms;
+		return -1;
+	}
+	force->last_error = (struct error){ 0 };
+	*changed = !policy_source_same(&source, &force->source);
+	if (*changed) {
+		adopt(force, policy, &source);
+	} else {
+		policy_source_clear(&source);
+		policy_free(policy);
+	}
+	return 0;
+}
+
+void
+policy_in_force_log(struct policy_in_force *force)
+{
+	if (force->unlogged && engine_strands(force->engine).complete)
+		write_log(force, true);
+}
