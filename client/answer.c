@@ -108,6 +108,7 @@ static const struct sevq_shape happening = {
 static const struct field story_fields[] = {
 	NEED_OBJECT(sevq_story, "event", event, &event),
 	NEED_LIST(sevq_story, "timeline", timeline, timeline_count, &happening),
+	MAY(sevq_story, "nextCursor", TEXT, next_cursor),
 	END,
 };
 const struct sevq_shape sevq_shape_story = { sizeof(struct sevq_story), NULL, story_fields };

@@ -110,32 +110,47 @@ sevq_consume(struct sevq_client *client, const struct sevq_address *address, con
 	return sevq_context_run(client, &request, &sevq_shape_taken, ret);
 }
 
-/* Makes a call on one event: METHOD /v1/events/{id}. */
+/* Begins a call on one event: METHOD /v1/events/{id}. */
 static enum sevq_code
-call_by_id(struct sevq_client *client, const char *method, const char *id,
-	   const struct sevq_shape *shape, void *ret)
+begin_by_id(struct sevq_client *client, struct sevq_request *request, const char *method,
+	    const char *id)
 {
-	struct sevq_request request;
-
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
 	if (id == NULL || id[0] == '\0')
 		return sevq_context_refuse(client, "an id is missing");
-	sevq_request_init(&request, method, "/v1/events");
-	sevq_request_segment(&request, id);
-	return sevq_context_run(client, &request, shape, ret);
+	sevq_request_init(request, method, "/v1/events");
+	sevq_request_segment(request, id);
+	return SEVQ_OK;
 }
 
 enum sevq_code
 sevq_find(struct sevq_client *client, const char *id, struct sevq_story **ret)
 {
-	return call_by_id(client, "GET", id, &sevq_shape_story, ret);
+	return sevq_find_page(client, id, 0, NULL, ret);
+}
+
+enum sevq_code
+sevq_find_page(struct sevq_client *client, const char *id, size_t limit, const char *cursor,
+	       struct sevq_story **ret)
+{
+	struct sevq_request request;
+
+	if (begin_by_id(client, &request, "GET", id) != SEVQ_OK)
+		return sevq_error_code(client);
+	sevq_url_query_number(&request.target, "limit", (int64_t)limit);
+	sevq_url_query(&request.target, "cursor", cursor);
+	return sevq_context_run(client, &request, &sevq_shape_story, ret);
 }
 
 enum sevq_code
 sevq_withdraw(struct sevq_client *client, const char *id, struct sevq_event **ret)
 {
-	return call_by_id(client, "DELETE", id, &sevq_shape_event, ret);
+	struct sevq_request request;
+
+	if (begin_by_id(client, &request, "DELETE", id) != SEVQ_OK)
+		return sevq_error_code(client);
+	return sevq_context_run(client, &request, &sevq_shape_event, ret);
 }
 
 enum sevq_code

@@ -331,11 +331,12 @@ struct sevq_happening {
 	const char *original_session_key, *rule; /* of "queued": how it was routed */
 };
 
-/* An event and its timeline, oldest entry first. */
+/* An event and a page of its timeline, oldest entry first. */
 struct sevq_story {
 	struct sevq_event *event;
 	struct sevq_happening **timeline;
 	size_t timeline_count;
+	const char *next_cursor; /* NULL: this is the last page */
 };
 
 /* An event that has left its queue, and the entry of its timeline that says how. */
@@ -457,11 +458,15 @@ SEVQ_API enum sevq_code sevq_consume(struct sevq_client *client, const struct se
 				     struct sevq_events **ret);
 
 /*
- * Returns one event with its timeline, also after it has left its queue. SEVQ_NOT_FOUND: there was
- * no such event, or its history is no longer kept.
+ * Returns one event with the first 100 entries of its timeline, also after it has left its queue.
+ * SEVQ_NOT_FOUND: there was no such event, or its history is no longer kept.
  */
 SEVQ_API enum sevq_code sevq_find(struct sevq_client *client, const char *id,
 				  struct sevq_story **ret);
+
+/* The same with another page: at most limit entries (up to 1,000; 0: 100), from the cursor on. */
+SEVQ_API enum sevq_code sevq_find_page(struct sevq_client *client, const char *id, size_t limit,
+				       const char *cursor, struct sevq_story **ret);
 
 /*
  * Removes one pending event, as its producer may wish to, and returns it. SEVQ_NOT_FOUND: it is not

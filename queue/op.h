@@ -141,15 +141,26 @@ struct timeline_entry {
 	struct str detail;              /* NULL: none */
 };
 
-/* Find one event by id, pending or not. ERROR_NOT_FOUND: it never was, or has been forgotten. */
+/*
+ * Find one event by id, pending or not, and a page of its timeline. ERROR_NOT_FOUND: it never was,
+ * or has been forgotten.
+ */
 struct find_op {
 	struct op op;
 	struct str id;
-	struct timeline_entry *timeline; /* out: oldest first, without the enqueue (event.ts_ms) */
+	/*
+	 * 1..TIMELINE_PAGE_MAX entries; the enqueue (event.ts_ms) is the first entry of the first
+	 * page, but not in the list
+	 */
+	size_t limit;
+	struct str cursor; /* NULL: the first page. ERROR_INVALID_FIELD "cursor" if not ours */
+	struct timeline_entry *timeline; /* out: oldest first */
 	size_t timeline_count, timeline_cap;
+	struct str next_cursor; /* out: NULL on the last page */
 	/* Private, from the store: */
 	struct outcome_walk walk;
 	int walks;                 /* begun */
+	int64_t page_at;           /* the outcome that the page begins with; 0: the first */
 	struct system_event found; /* as its row has it; id 0: it is not stored */
 	enum outcome_kind settled; /* by the timeline; 0: it is not */
 	int attempts;              /* failed deliveries when it was settled */

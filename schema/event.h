@@ -44,6 +44,8 @@
 #define PEEK_PAGE_MAX 1000
 #define HISTORY_PAGE_DEFAULT 100
 #define HISTORY_PAGE_MAX 1000
+#define TIMELINE_PAGE_DEFAULT 100
+#define TIMELINE_PAGE_MAX 1000
 #define REQUEUE_MAX 1000
 
 #define RECENT_BYTES (16 << 20) /* of memory for the newest events */

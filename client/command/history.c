@@ -68,17 +68,34 @@ print_story(const struct sevq_story *story)
 	sevq_table_clear(&table);
 }
 
+/* On standard error, so that standard output holds nothing but the page. */
+static void
+print_next_page(const char *next_cursor)
+{
+	char *cursor;
+
+	fflush(stdout);
+	if (next_cursor == NULL)
+		return;
+	cursor = sevq_escaped(next_cursor);
+	fprintf(stderr, "the next page: --cursor %s\n", cursor);
+	free(cursor);
+}
+
 enum sevq_exit
 sevq_run_show(struct sevq_client *client, struct sevq_options *options)
 {
 	struct sevq_story *story;
 
-	if (sevq_find(client, options->arguments[0], &story) != SEVQ_OK)
+	if (sevq_find_page(client, options->arguments[0], (size_t)options->limit, options->cursor,
+			   &story) != SEVQ_OK)
 		return sevq_report(client);
-	if (options->json)
+	if (options->json) {
 		sevq_print_json(client);
-	else
+	} else {
 		print_story(story);
+		print_next_page(story->next_cursor);
+	}
 	sevq_free(story);
 	return SEVQ_EXIT_DONE;
 }
@@ -113,7 +130,6 @@ show(const struct sevq_client *client, const struct sevq_options *options,
      struct sevq_history *history, const char *none)
 {
 	enum sevq_exit result = history->count > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
-	char *cursor;
 
 	if (options->json) {
 		sevq_print_json(client);
@@ -122,11 +138,7 @@ show(const struct sevq_client *client, const struct sevq_options *options,
 		fflush(stdout);
 		if (history->count == 0)
 			fprintf(stderr, "%s\n", none);
-		if (history->next_cursor != NULL) {
-			cursor = sevq_escaped(history->next_cursor);
-			fprintf(stderr, "the next page: --cursor %s\n", cursor);
-			free(cursor);
-		}
+		print_next_page(history->next_cursor);
 	}
 	sevq_free(history);
 	return result;

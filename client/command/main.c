@@ -39,7 +39,7 @@ static const struct sevq_command commands[] = {
 	{ "peek", "[KEY]", "show the events of a session without taking them", 0, 1,
 	  WITH_ADDRESS | WITH(LIMIT) | WITH(AFTER), sevq_run_peek },
 	{ "show", "ID", "show an event and what happened to it", 1, 1,
-	  0, sevq_run_show },
+	  WITH(LIMIT) | WITH(CURSOR), sevq_run_show },
 	{ "consume", "KEY ID...", "take exactly these events of a session for good", 2, -1,
 	  WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT), sevq_run_consume },
 	{ "withdraw", "ID", "remove one event that is still queued", 1, 1,

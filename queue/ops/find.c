@@ -2,30 +2,62 @@
  * find.c - one event by its id, pending or not, and its timeline. Find is an op like the others, so
  * that it shows only what has been committed; it costs no commit of its own.
  */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "queue/budget.h"
 #include "queue/ops/outcome_walk.h"
 #include "queue/plan.h"
+#include "schema/number.h"
+
+/* A cursor is the id of the outcome that the page begins with. */
+static bool
+read_cursor(const struct find_op *find, int64_t *page_at)
+{
+	*page_at = 0;
+	return find->cursor.s == NULL ||
+	       number_parse(find->cursor, 1, INT64_MAX, page_at) == NUMBER_PARSED;
+}
 
 static bool
 find_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
 {
 	const struct find_op *find = (const struct find_op *)op;
-	int64_t id;
+	int64_t id, page_at;
 
 	(void)plan;
-	if (index > 0 || !event_id_parse(find->id, &id))
+	if (index > 0 || !event_id_parse(find->id, &id) || !read_cursor(find, &page_at))
 		return false;
 	*ret = outcome_walk_lookup(&find->walk, LOOKUP_TIMELINE, id);
 	return true;
 }
 
 static void
-forget(struct find_op *find)
+begin(struct find_op *find)
 {
+	read_cursor(find, &find->page_at);
 	find->timeline_count = 0;
+	find->next_cursor = STR_NULL;
 	find->settled = 0;
 	find->attempts = 0;
 	find->found = (struct system_event){ 0 };
+}
+
+/* Whether the page has an entry as yet for the outcome; if it is full, that begins the next page.
+ */
+static bool
+has_room(struct find_op *find, const struct store_outcome *outcome)
+{
+	size_t before = find->cursor.s == NULL ? 1 : 0; /* the enqueue */
+	char text[24];
+
+	if (outcome->id < find->page_at || find->next_cursor.s != NULL)
+		return false;
+	if (find->timeline_count + before < find->limit)
+		return true;
+	int len = snprintf(text, sizeof(text), "%" PRId64, outcome->id);
+	find->next_cursor = arena_dup(&find->op.arena, (struct str){ text, (size_t)len });
+	return false;
 }
 
 static void
@@ -55,7 +87,7 @@ find_found(struct op *op, size_t index, const struct found *found)
 
 	(void)index;
 	if (outcome_walk_begins(&find->walk)) {
-		forget(find);
+		begin(find);
 		find->walks++;
 	}
 	if (outcome_walk_is_end(&find->walk, found))
@@ -64,7 +96,8 @@ find_found(struct op *op, size_t index, const struct found *found)
 		system_event_copy(&find->found, found->event, &op->arena);
 		return true;
 	}
-	add_entry(find, found->outcome);
+	if (has_room(find, found->outcome))
+		add_entry(find, found->outcome);
 	if (found->outcome->kind > OUTCOME_LAST_SETTLING)
 		return true;
 	find->settled = found->outcome->kind;
@@ -81,6 +114,10 @@ plan_find(struct plan *plan, struct op *op)
 {
 	struct find_op *find = (struct find_op *)op;
 
+	int64_t page_at;
+
+	if (!read_cursor(find, &page_at))
+		return error_set_field(&op->error, "cursor", "not a cursor of an earlier page");
 	if (find->walk.next > 0)
 		return outcome_walk_go_on(op);
 	find->event = find->found;
@@ -117,4 +154,5 @@ find_op_init(struct find_op *op)
 					     .found = find_found };
 
 	op_start(&op->op, &kind);
+	op->limit = TIMELINE_PAGE_DEFAULT;
 }

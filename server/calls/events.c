@@ -59,13 +59,16 @@ events_peek(struct request *request)
 
 /* --- GET and DELETE /v1/events/{id} --- */
 
+static const struct field find_parameters[] = {
+	FIELD_RANGE("limit", SIZE, struct find_op, limit, 1, TIMELINE_PAGE_MAX),
+	FIELD("cursor", TEXT, struct find_op, cursor),
+};
+
 /* The timeline begins with the event's own arrival. */
 static void
-begin_timeline(struct buf *out, const struct system_event *event)
+add_arrival(struct buf *out, const struct system_event *event)
 {
-	BUF_ADD_LITERAL(out, "{\"event\":");
-	json_add_event(out, event);
-	buf_addf(out, ",\"timeline\":[{\"ts\":%lld,\"what\":\"queued\",\"originalSessionKey\":",
+	buf_addf(out, "{\"ts\":%lld,\"what\":\"queued\",\"originalSessionKey\":",
 		 (long long)event->ts_ms);
 	json_quote(out, event->original_session_key);
 	buf_addf(out, ",\"rule\":\"%s\"}", rule_name(event->rule));
@@ -75,17 +78,26 @@ static bool
 add_timeline(struct request *request, struct buf *out, struct reply_at *at)
 {
 	const struct find_op *find = &request->work->find;
+	bool first_page = find->cursor.s == NULL;
 
-	if (at->item == 0)
-		begin_timeline(out, &find->event);
+	if (at->item == 0) {
+		BUF_ADD_LITERAL(out, "{\"event\":");
+		json_add_event(out, &find->event);
+		BUF_ADD_LITERAL(out, ",\"timeline\":[");
+		if (first_page)
+			add_arrival(out, &find->event);
+	}
 	for (; at->item < find->timeline_count; at->item++) {
 		if (reply_is_full(out) && at->any)
 			return false;
-		BUF_ADD_LITERAL(out, ",");
+		if (at->any || first_page)
+			BUF_ADD_LITERAL(out, ",");
 		json_add_entry(out, &find->timeline[at->item]);
 		at->any = true;
 	}
-	BUF_ADD_LITERAL(out, "]}");
+	BUF_ADD_LITERAL(out, "],\"nextCursor\":");
+	json_add_text(out, find->next_cursor);
+	BUF_ADD_LITERAL(out, "}");
 	return true;
 }
 
@@ -111,9 +123,12 @@ answer_withdraw(struct request *request)
 void
 events_find(struct request *request)
 {
-	find_op_init(&request->work->find);
-	request->work->find.id = request->id;
-	if (query_read(request, NULL, 0, NULL, NULL) == 0)
+	struct find_op *find = &request->work->find;
+
+	find_op_init(find);
+	find->id = request->id;
+	if (query_read(request, find_parameters,
+		       sizeof(find_parameters) / sizeof(find_parameters[0]), find, NULL) == 0)
 		submit_op(request, answer_find, NULL);
 }
 

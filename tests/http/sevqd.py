@@ -152,8 +152,8 @@ class Client:
     def peek(self, session_key, **query):
         return self.call("GET", "/v1/events", query={"sessionKey": session_key, **query})
 
-    def find(self, event_id):
-        return self.call("GET", "/v1/events/" + event_id)
+    def find(self, event_id, **query):
+        return self.call("GET", "/v1/events/" + event_id, query=query)
 
     def withdraw(self, event_id):
         return self.call("DELETE", "/v1/events/" + event_id)
@@ -192,7 +192,7 @@ class Client:
         return self.call("POST", "/v1/dead-letters/requeue", fields)
 
     def timeline(self, event_id):
-        """The names of the outcomes in the event's timeline, oldest first."""
+        """The names of the entries on the first page of the event's timeline."""
         return [entry["what"] for entry in ok(self.find(event_id))["timeline"]]
 
     def sessions(self, **query):

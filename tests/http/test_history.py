@@ -1,4 +1,5 @@
 """Timelines, history, dead letters, and requeued dead letters."""
+import json
 import resource
 import signal
 
@@ -71,6 +72,32 @@ def test_a_timeline_has_every_outcome_in_order(api):
     assert (line[3]["detail"], line[3]["until"] - line[3]["ts"]) == ("busy", 30)
     assert [e["ts"] for e in line] == sorted(e["ts"] for e in line)
     assert ok(api.find(event))["event"]["attempts"] == 2
+
+
+def test_a_timeline_comes_in_pages(start):
+    """A hundred entries by default; whatever the page, the event is told the same."""
+    api = start("--max-attempts", 100).client()
+    event = enqueue(api, "x")
+    for n in range(60):
+        ok(api.nack(ok(api.lease(MAIN, consumer=f"{n}"))["leaseId"], reason=f"{n}"))
+    ok(api.drain(MAIN))
+    first = ok(api.find(event))
+    whole, cursor = first["timeline"], first["nextCursor"]
+    assert len(whole) == 100 and cursor is not None
+    while cursor is not None:
+        page = ok(api.find(event, cursor=cursor))
+        assert page["event"] == first["event"]
+        whole, cursor = whole + page["timeline"], page["nextCursor"]
+    assert len({json.dumps(e) for e in whole}) == len(whole) and whole[-1]["what"] == "drained"
+    for limit in (1, 2, 7, len(whole) - 1, len(whole), 1000):
+        parts, cursor = [], {}
+        while cursor is not None:
+            page = ok(api.find(event, limit=limit, **cursor))
+            assert page["event"] == first["event"] and 0 < len(page["timeline"]) <= limit
+            parts, cursor = parts + page["timeline"], {"cursor": page["nextCursor"]} if page["nextCursor"] else None
+        assert parts == whole
+    for query, pointer in (({"limit": 0}, "limit"), ({"limit": 1001}, "limit"), ({"cursor": "x"}, "cursor"), ({"cursor": ""}, "cursor"), ({"after": "1"}, "after")):
+        problem(api.find(event, **query), 400, "invalid-field", pointer)
 
 
 @pytest.mark.parametrize("how, state", [("drain", "drained"), ("consume", "consumed"), ("withdraw", "withdrawn"), ("purge", "purged"),

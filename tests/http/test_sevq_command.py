@@ -310,6 +310,10 @@ def test_show_prints_the_timeline_of_an_event(sevq):
     assert out.startswith(f"event  {event_id}\nqueue  {MAIN}\nstate  acked\ntext   hello\n\n")
     assert re.search(rf"Z  queued  from {DIRECT} by direct-main\n.*Z  leased  lease {lease}: me\n.*Z  acked   lease {lease}\n$", out)
     sevq("show", "999999999", exit=NOTHING)
+    page, rest = sevq("show", event_id, "--limit", "2")
+    cursor = re.fullmatch(r"the next page: --cursor (\d+)\n", rest)[1]
+    next_page = sevq("show", event_id, "--cursor", cursor)[0]
+    assert page.split() + next_page.splitlines()[-1].split() == out.split() and next_page.count("Z") == 1
 
 
 def test_history_is_filtered_and_paged(sevq):
