@@ -129,16 +129,32 @@ plan_again(struct batch *batch)
 }
 
 /*
- * Whether the op just planned brings the answers of the batch over the budget: they are in memory
- * until they are sent. The first answer of a batch may be larger while little is in memory already.
+ * Lets the next answer be as large as there is room for. While little is in memory already, the
+ * first answer of a batch may be as large as any.
+ */
+static void
+set_answer_room(struct batch *batch)
+{
+	size_t most = batch->state->options.answer_bytes_max, used = batch->answer_bytes,
+	       left = used < batch->answer_budget ? batch->answer_budget - used : 0;
+
+	batch->plan.answer_room = left < most && !(batch->answer_alone && used == 0) ? left : most;
+}
+
+/*
+ * Counts the answer of the op, which is in memory until it is sent. False: there is no room for it.
+ * A small one needs none, and one event can always be had when little is in memory already.
  */
 static bool
-is_over_budget(const struct batch *batch, size_t bytes_before)
+count_answer(struct batch *batch, const struct op *op)
 {
-	size_t bytes = batch->plan.want_bytes;
+	size_t bytes = answer_bytes(&op->answer), used = batch->answer_bytes;
 
-	return (bytes_before > 0 || !batch->answer_alone) && bytes > bytes_before &&
-	       bytes > batch->answer_budget;
+	if (bytes > ANSWER_SMALL_BYTES && bytes > batch->plan.answer_room &&
+	    !(batch->answer_alone && used == 0))
+		return false;
+	batch->answer_bytes += bytes;
+	return true;
 }
 
 static int
@@ -217,13 +233,12 @@ looked_up(struct batch *batch, const struct error *err)
 
 /* --- pages --- */
 
-static void
+static bool
 on_row(void *arg, const struct system_event *event, const struct store_outcome *outcome)
 {
 	struct batch *batch = arg;
 
-	batch->plan.want_bytes += event->text.len;
-	batch->paging->kind->row(batch->paging, event, outcome);
+	return batch->paging->kind->row(batch->paging, event, outcome);
 }
 
 static void
@@ -242,10 +257,10 @@ page_query(struct batch *batch, struct op *op)
 {
 	if (op->kind->query == NULL || op->error.code != ERROR_NONE)
 		return NULL;
-	const struct history_query *query = op->kind->query(&batch->plan, op);
-	if (query == NULL || batch->plan.want_bytes <= batch->answer_budget ||
-	    (batch->plan.want_bytes == 0 && batch->answer_alone))
-		return query;
+	set_answer_room(batch);
+	op->answer = (struct answer_size){ 0 };
+	if (batch->plan.answer_room > ANSWER_SMALL_BYTES)
+		return op->kind->query(&batch->plan, op);
 	refuse_over_budget(batch, op);
 	return NULL;
 }
@@ -275,6 +290,8 @@ page_was_read(struct batch *batch, const struct error *err)
 		fail_op(op, err);
 	else
 		op->kind->page(op, batch->more_outcome, batch->more_event);
+	batch->page_bytes += answer_bytes(&op->answer);
+	batch->answer_bytes = batch->page_bytes;
 	batch->paging = op->next;
 	return STEP_PAGES;
 }
@@ -298,12 +315,15 @@ plan_op(struct batch *batch, struct op *op)
 
 	if (op->error.code != ERROR_NONE || admit(batch, op) < 0)
 		return;
-	clear_answer(op); /* of an earlier try */
+	clear_answer(op);            /* of an earlier try */
+	if (op->kind->query == NULL) /* else it is read already */
+		op->answer = (struct answer_size){ 0 };
+	set_answer_room(batch);
 	op->planned = op->kind->plan(&batch->plan, op);
 	if ((op->planned == PLAN_DONE || op->planned == PLAN_PARKED) && op != &batch->tick.op &&
-	    !budget_keep(&batch->budget, op, plan_work(&batch->plan, mark)))
+	    !budget_keep(&batch->budget, op, plan_work(&batch->plan, op, mark)))
 		op->planned = PLAN_LATER;
-	if (op->planned == PLAN_DONE && is_over_budget(batch, mark.want_bytes))
+	if (op->planned == PLAN_DONE && op->kind->query == NULL && !count_answer(batch, op))
 		op->planned = refuse_over_budget(batch, op);
 	batch->parked += op->planned == PLAN_PARKED;
 	if (op->planned != PLAN_DONE)
@@ -317,6 +337,7 @@ plan_all(struct batch *batch)
 {
 	state_read_clocks(batch->state);
 	batch->parked = 0;
+	batch->answer_bytes = batch->page_bytes;
 	for (struct op *op = batch->ops.first; op != NULL; op = op->next)
 		plan_op(batch, op);
 	return STEP_READ;
@@ -746,6 +767,7 @@ take_submitted(struct batch *batch)
 
 		if (op->work == 0 && op->kind->work != NULL)
 			op->work = op->kind->work(op);
+		op->planned = PLAN_DONE; /* unless its plan ends in another way than the last */
 		op_list_add(budget_admit(&batch->budget, op) ? &batch->ops : submitted, op);
 	}
 }
@@ -768,6 +790,7 @@ batch_start(struct batch *batch)
 	if (batch->ops.count == 0)
 		return;
 	batch->full_store = false;
+	batch->answer_bytes = batch->page_bytes = 0;
 	stats->ops += batch->ops.count;
 	if (batch->ops.count > stats->batch_ops_max)
 		stats->batch_ops_max = batch->ops.count;

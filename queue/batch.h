@@ -41,6 +41,8 @@ struct batch {
 	size_t parked;        /* how many of ops are PLAN_PARKED */
 	size_t answer_budget; /* see engine_set_answer_budget */
 	bool answer_alone;    /* the first answer of a batch may be larger */
+	size_t answer_bytes;  /* that the answers planned so far need */
+	size_t page_bytes;    /* of it pages of history */
 	wake_callback *on_wake;
 	void *on_wake_arg;
 

@@ -194,9 +194,9 @@ engine_has_work(const struct engine *engine)
 }
 
 void
-engine_set_answer_budget(struct engine *engine, size_t text_bytes, bool first_may_exceed)
+engine_set_answer_budget(struct engine *engine, size_t bytes, bool first_may_exceed)
 {
-	engine->batch.answer_budget = text_bytes;
+	engine->batch.answer_budget = bytes;
 	engine->batch.answer_alone = first_may_exceed;
 }
 

@@ -104,11 +104,12 @@ bool engine_idle(const struct engine *engine);
 bool engine_has_work(const struct engine *engine);
 
 /*
- * Sets how much text, in bytes, the answers of each batch from the next on may hold together; no
- * limit at first. A call beyond it fails with ERROR_QUEUE_FULL, but not the first of its batch if
- * that may exceed it.
+ * Sets how much memory, in bytes, the answers of each batch from the next on may need together
+ * until they are sent; no limit at first. A call gets fewer events where that is enough; else it
+ * fails with ERROR_QUEUE_FULL, and nothing has changed. Small answers do not. The first of its
+ * batch may exceed it if that is said, up to engine_options.answer_bytes_max.
  */
-void engine_set_answer_budget(struct engine *engine, size_t text_bytes, bool first_may_exceed);
+void engine_set_answer_budget(struct engine *engine, size_t bytes, bool first_may_exceed);
 
 /*
  * Starts one small step of housekeeping (checkpoint, sweep, judging which queues are stranded),

@@ -17,6 +17,13 @@
 
 struct op_kind; /* how to carry out the ops of a call: op_kind.h */
 
+/* What an answer needs, in bytes, at most (queue/answer.h). All zero: nothing. */
+struct answer_size {
+	size_t held; /* of memory, for its events */
+	size_t sent; /* as it is sent, if it were sent whole */
+	size_t text; /* in the texts of its events */
+};
+
 struct op {
 	const struct op_kind *kind;
 	/* Called on the loop, exactly once, when the op has ended; error.code says how. */
@@ -32,14 +39,15 @@ struct op {
 	struct arena arena;
 	struct idempotency idempotency; /* in; for enqueue, drain and lease. key NULL: none */
 	/* Private to queue/: */
-	struct op *next;      /* in its op_list, or the next waiter at the same queue key */
-	struct op *previous;  /* parked: the waiter before it at the same queue key */
-	bool parked;          /* it is among the waiting ops (waiting.h) */
-	bool cancelled;       /* its caller has given up waiting: answer, and do not park it */
-	bool again;           /* its last plan was PLAN_AGAIN: look up what it asks for first */
-	int planned;          /* enum plan_result */
-	size_t work;          /* microseconds that it takes, as estimated; 0: not known yet */
-	struct str queue_key; /* where it waits, if it is parked */
+	struct op *next;     /* in its op_list, or the next waiter at the same queue key */
+	struct op *previous; /* parked: the waiter before it at the same queue key */
+	bool parked;         /* it is among the waiting ops (waiting.h) */
+	bool cancelled;      /* its caller has given up waiting: answer, and do not park it */
+	bool again;          /* its last plan was PLAN_AGAIN: look up what it asks for first */
+	int planned;         /* enum plan_result */
+	size_t work;         /* microseconds that it takes, as estimated; 0: not known yet */
+	struct answer_size answer; /* of what has been planned or read for it */
+	struct str queue_key;      /* where it waits, if it is parked */
 	/*
 	 * Out: ERROR_NONE, or why the op failed; then the rest of the answer is empty and nothing
 	 * has changed. The last member, because it is large and op_start leaves its text as it is.
@@ -321,6 +329,7 @@ struct history_op {
 	size_t limit;               /* 1..HISTORY_PAGE_MAX */
 	struct str cursor;          /* NULL: the first page */
 	struct history_query query; /* private */
+	size_t room;                /* private: what the page may need (answer_bytes) */
 	struct history_item {
 		struct system_event event;
 		struct timeline_entry end;

@@ -50,7 +50,7 @@ struct op_kind {
 	 * with op->error set. row gets each row, page the cursor of the next page.
 	 */
 	const struct history_query *(*query)(struct plan *plan, struct op *op);
-	history_row *row; /* called with the op */
+	history_row *row; /* called with the op; within plan->answer_room of the query */
 	void (*page)(struct op *op, int64_t more_outcome, int64_t more_event);
 };
 

@@ -16,5 +16,6 @@ engine_options_init(struct engine_options *options)
 		.retention_ms = RETENTION_MS_DEFAULT,
 		.retention_rows = RETENTION_ROWS_DEFAULT,
 		.recent_bytes = RECENT_BYTES,
+		.answer_bytes_max = SIZE_MAX,
 	};
 }

@@ -23,6 +23,8 @@ struct engine_options {
 	size_t retention_rows; /* how many settled events stay at most */
 	/* of memory for the newest events, so that they are not read back from disk; 0: none */
 	size_t recent_bytes;
+	/* of memory for one answer; one event is always one */
+	size_t answer_bytes_max;
 };
 
 /* The defaults of DESIGN section 3. */

@@ -14,7 +14,6 @@ plan_mark(const struct plan *plan)
 				   .outcomes = plan->records.outcome_count,
 				   .keys = plan->records.key_count,
 				   .wants = plan->want_count,
-				   .want_bytes = plan->want_bytes,
 				   .woken = plan->woken_count,
 				   .set = plan->set_count,
 				   .duplicates = plan->duplicates,
@@ -24,14 +23,13 @@ plan_mark(const struct plan *plan)
 }
 
 size_t
-plan_work(const struct plan *plan, struct plan_mark since)
+plan_work(const struct plan *plan, const struct op *op, struct plan_mark since)
 {
 	const struct store_batch *records = &plan->records;
 	size_t events = records->event_count - since.events + plan->want_count - since.wants;
 	size_t rows = records->outcome_count - since.outcomes + records->key_count - since.keys;
-	size_t text_bytes = plan->want_bytes - since.want_bytes;
 
-	return WORK_OP + WORK_EVENT * (events + rows) + text_bytes / WORK_TEXT_BYTES +
+	return WORK_OP + WORK_EVENT * (events + rows) + op->answer.text / WORK_TEXT_BYTES +
 	       (journal_mark(&plan->state->catalog) - since.journal) / WORK_CHANGES +
 	       (plan->walked - since.walked) / WORK_ENTRIES;
 }
@@ -95,7 +93,6 @@ plan_undo(struct plan *plan, struct plan_mark mark)
 	plan->records.event_count = mark.events;
 	plan->records.outcome_count = mark.outcomes;
 	plan->want_count = mark.wants;
-	plan->want_bytes = mark.want_bytes;
 	plan->woken_count = mark.woken;
 	plan->set_count = mark.set;
 	plan->duplicates = mark.duplicates;
@@ -111,8 +108,8 @@ plan_reset(struct plan *plan)
 	plan->records.event_count = plan->records.outcome_count = plan->records.key_count =
 	    plan->records.context_count = 0;
 	plan->records.mark = NULL;
-	plan->want_count = plan->want_bytes = plan->woken_count = plan->popped_count =
-	    plan->set_count = plan->duplicates = plan->walked = 0;
+	plan->want_count = plan->woken_count = plan->popped_count = plan->set_count =
+	    plan->duplicates = plan->walked = 0;
 }
 
 void
@@ -299,12 +296,24 @@ plan_gather_contexts(struct plan *plan)
 /* --- reads and wakes --- */
 
 static struct want *
-add_want(struct plan *plan, size_t text_bytes)
+add_want(struct plan *plan)
 {
-	plan->want_bytes += text_bytes;
 	plan->wants =
 	    mem_grow(plan->wants, &plan->want_cap, plan->want_count + 1, sizeof(*plan->wants));
 	return &plan->wants[plan->want_count++];
+}
+
+bool
+plan_answer_entry(const struct plan *plan, struct op *op, const struct queue *queue,
+		  const struct entry *entry)
+{
+	struct answer_size size = op->answer;
+
+	answer_add_entry(&size, &plan->state->catalog, queue, entry);
+	if (op->answer.held > 0 && !answer_fits(&size, plan->answer_room))
+		return false;
+	op->answer = size;
+	return true;
 }
 
 enum event_state
@@ -327,7 +336,7 @@ void
 plan_want(struct plan *plan, struct op *op, const struct entry *entry, enum event_state state,
 	  enum outcome_kind outcome, struct system_event *into)
 {
-	*add_want(plan, entry_text_bytes(entry)) = (struct want){
+	*add_want(plan) = (struct want){
 		.id = entry->id,
 		.into = into,
 		.op = op,
@@ -339,24 +348,23 @@ plan_want(struct plan *plan, struct op *op, const struct entry *entry, enum even
 }
 
 void
-plan_want_repeated(struct plan *plan, struct op *op, int64_t id, size_t text_bytes,
-		   struct system_event *into)
+plan_want_repeated(struct plan *plan, struct op *op, int64_t id, struct system_event *into)
 {
-	*add_want(plan, text_bytes) = (struct want){ .id = id,
-						     .into = into,
-						     .op = op,
-						     .attempts = into->attempts,
-						     .available_at_ms = into->available_at_ms,
-						     .state = into->state,
-						     .outcome = into->outcome,
-						     .optional = true,
-						     .old = true };
+	*add_want(plan) = (struct want){ .id = id,
+					 .into = into,
+					 .op = op,
+					 .attempts = into->attempts,
+					 .available_at_ms = into->available_at_ms,
+					 .state = into->state,
+					 .outcome = into->outcome,
+					 .optional = true,
+					 .old = true };
 }
 
 void
 plan_want_for_wake(struct plan *plan, struct op *op, int64_t id, struct system_event *into)
 {
-	*add_want(plan, 0) = (struct want){ .id = id, .into = into, .op = op, .optional = true };
+	*add_want(plan) = (struct want){ .id = id, .into = into, .op = op, .optional = true };
 }
 
 void

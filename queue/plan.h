@@ -10,6 +10,7 @@
 #ifndef QUEUE_PLAN_H
 #define QUEUE_PLAN_H
 
+#include "queue/answer.h"
 #include "queue/catalog/journal.h"
 #include "queue/op_kind.h"
 #include "queue/policy/route.h"
@@ -34,7 +35,7 @@ struct plan {
 		bool old;      /* the event may have been deleted: only the store knows */
 	} * wants;             /* events to read for answers, in the order asked for */
 	size_t want_count, want_cap;
-	size_t want_bytes; /* text in all answers of this batch */
+	size_t answer_room; /* what the answer planned next may need (answer_bytes) */
 	struct woken_queue {
 		struct queue *queue;
 		/* that became deliverable; NULL: events came back from a lease */
@@ -57,13 +58,13 @@ struct plan {
 
 /* The lengths of all lists of the plan when an op began, so that the op can be undone. */
 struct plan_mark {
-	size_t journal, events, outcomes, keys, wants, want_bytes, woken, set, duplicates, walked;
+	size_t journal, events, outcomes, keys, wants, woken, set, duplicates, walked;
 	int64_t next_event, next_outcome;
 };
 struct plan_mark plan_mark(const struct plan *plan);
 void plan_undo(struct plan *plan, struct plan_mark mark);
 /* Returns the work of carrying out and answering what was planned since then (budget.h). */
-size_t plan_work(const struct plan *plan, struct plan_mark since);
+size_t plan_work(const struct plan *plan, const struct op *op, struct plan_mark since);
 /* Empties the plan. The batch has committed the catalog's journal or rolled it back. */
 void plan_reset(struct plan *plan);
 void plan_clear(struct plan *plan);
@@ -110,8 +111,8 @@ int64_t plan_record(struct plan *plan, struct queue *queue, struct store_outcome
 void plan_settle(struct plan *plan, struct queue *queue, struct store_outcome outcome);
 
 /*
- * Has a pending event read into *into before the op is answered, with the state and outcome given;
- * its text will be in the op's arena.
+ * Has a pending event of the queue read into *into before the op is answered, with the state and
+ * outcome given; its text will be in the op's arena. The caller has counted it in op->answer.
  */
 void plan_want(struct plan *plan, struct op *op, const struct entry *entry, enum event_state state,
 	       enum outcome_kind outcome, struct system_event *into);
@@ -121,10 +122,15 @@ int64_t entry_available_at(const struct plan *plan, const struct entry *entry);
 /*
  * Has an event of an earlier answer read into *into, which has its attempts, state and outcome as
  * they were then already, and its available_at_ms if that is not what the row says. The event may
- * have been deleted since. text_bytes: the most that its text can have.
+ * have been deleted since. The caller counts it in op->answer.
  */
-void plan_want_repeated(struct plan *plan, struct op *op, int64_t id, size_t text_bytes,
-			struct system_event *into);
+void plan_want_repeated(struct plan *plan, struct op *op, int64_t id, struct system_event *into);
+/*
+ * Counts one event more in op->answer. False, and not counted: the answer would be larger than any
+ * may be, or than there is room for; not for its first event, which the batch may refuse.
+ */
+bool plan_answer_entry(const struct plan *plan, struct op *op, const struct queue *queue,
+		       const struct entry *entry);
 /*
  * Has a pending event read for a wake. It is part of no answer, and no op fails if it cannot be
  * read.

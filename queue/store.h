@@ -175,9 +175,10 @@ struct history_query {
 };
 /*
  * One row of the page. outcome->ids is this event's id alone, and event->attempts the number at the
- * time of the outcome. Both are borrowed for the call.
+ * time of the outcome. Both are borrowed for the call. False: the row is not taken, and the page
+ * ends before it; never for the first.
  */
-typedef void history_row(void *arg, const struct system_event *event,
+typedef bool history_row(void *arg, const struct system_event *event,
 			 const struct store_outcome *outcome);
 /* The page has ended. more_*: the cursor of the next page; zero: there is nothing more. */
 typedef void history_done(void *arg, int64_t more_outcome, int64_t more_event,

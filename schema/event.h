@@ -38,6 +38,13 @@
 #define ANSWER_EVENTS_MAX 10000
 #define RELEASE_EVENTS_MAX 1000 /* that one release of a consumer's leases returns */
 #define ANSWER_TEXT_BYTES_MAX (8 << 20)
+/*
+ * An answer is sent in slices of so many bytes, which end behind an event, or behind the lines of
+ * one in a prompt: of a text of 64 KiB, with ten bytes for each line break. It needs the second sum
+ * of memory while it is sent.
+ */
+#define ANSWER_SLICE_BYTES (256 << 10)
+#define ANSWER_SLICE_BYTES_MAX (ANSWER_SLICE_BYTES + (656 << 10))
 #define SESSIONS_PAGE_DEFAULT 100
 #define SESSIONS_PAGE_MAX 1000
 #define PEEK_PAGE_DEFAULT 100

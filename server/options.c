@@ -107,8 +107,8 @@ static const struct option_row rows[] = {
 	  "bytes read ahead of the request under way; the rest waits in the kernel" },
 	{ "max-buffered-bytes", NUMBER, AT(max_buffered_bytes), "BYTES", 256 << 20, 1 << 20,
 	  INT64_MAX,
-	  "bytes buffered for all connections; over it large bodies and calls with large "
-	  "answers get 429" },
+	  "bytes buffered for all connections, with answers until they are read; over it large "
+	  "bodies and calls with large answers get 429" },
 	{ "max-waiters", NUMBER, AT(max_waiters), "N", 5000, 1, 1000000,
 	  "calls waiting for events; over it 429" },
 	{ "max-streams", NUMBER, AT(max_streams), "N", 100, 0, 1000000,
@@ -644,6 +644,7 @@ options_engine(const struct options *options, struct engine_options *ret)
 	ret->attempts_max = (int)options->max_attempts;
 	ret->retention_ms = options->retention_ms;
 	ret->retention_rows = (size_t)options->retention_rows;
+	ret->answer_bytes_max = (size_t)options->max_buffered_bytes / ANSWER_SHARE;
 }
 
 /* --- writers --- */

@@ -16,6 +16,7 @@
 #include "server/http/endpoint.h"
 
 #define OPTION_LIST_MAX 32
+#define ANSWER_SHARE 2 /* one answer may need half of --max-buffered-bytes */
 
 enum run_action {
 	ACTION_SERVE,

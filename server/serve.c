@@ -380,8 +380,8 @@ gather(struct loop *loop, bool busy)
 }
 
 /*
- * Half of what is left of --max-buffered-bytes: texts are held once, and again as answers. While
- * little is held, the first answer may have more, so that any answer can be had under any limit.
+ * What is left of --max-buffered-bytes. While little of it is used, the first answer may have its
+ * share, and one event can be had under any limit.
  */
 static void
 limit_answers(const struct loop *loop)
@@ -390,8 +390,8 @@ limit_answers(const struct loop *loop)
 		 buffered = loop->http->stats.buffered_bytes;
 
 	engine_set_answer_budget(loop->calls->engine,
-				 buffered < most ? (size_t)(most - buffered) / 2 : 0,
-				 buffered < most / 4);
+				 buffered < most ? (size_t)(most - buffered) : 0,
+				 buffered < most / ANSWER_SHARE);
 }
 
 /*

@@ -53,14 +53,14 @@ first_mentions(struct op *op, struct id_list asked, struct id_list once)
 	return first;
 }
 
-static size_t
-text_bytes(const struct queue *queue, struct id_list list)
+/* Counts the events in op->answer. False: they are more than one answer may have. */
+static bool
+is_one_answer(struct plan *plan, struct op *op, const struct queue *queue, struct id_list list)
 {
-	size_t bytes = 0;
-
 	for (size_t i = 0; i < list.count; i++)
-		bytes += entry_text_bytes(queue_entry(queue, list.ids[i]));
-	return bytes;
+		answer_add_entry(&op->answer, &plan->state->catalog, queue,
+				 queue_entry(queue, list.ids[i]));
+	return list.count <= 1 || answer_fits(&op->answer, plan->state->options.answer_bytes_max);
 }
 
 static int
@@ -75,9 +75,10 @@ plan_consume(struct plan *plan, struct op *op)
 		return 0;
 	struct id_list asked = choose_ids(op, queue, consume->ids, consume->id_count);
 	struct id_list once = ascending_once(op, asked);
-	if (text_bytes(queue, once) > ANSWER_TEXT_BYTES_MAX)
+	if (!is_one_answer(plan, op, queue, once))
 		return error_set(&op->error, ERROR_TOO_LARGE,
-				 "these events hold more than %d bytes of text; name fewer",
+				 "these events are more than one answer may have (%d bytes of "
+				 "text); name fewer",
 				 ANSWER_TEXT_BYTES_MAX);
 	asked = first_mentions(op, asked, once);
 	id_list_answer(plan, op, queue, asked, EVENT_STATE_SETTLED, OUTCOME_CONSUMED,

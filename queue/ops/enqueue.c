@@ -206,6 +206,7 @@ append(struct plan *plan, const struct candidate *c, struct enqueue_result *resu
 	plan_append(plan, c->queue, &result->event, c->text_hash, c->tag, c->draft->delay_ms,
 		    c->draft->ttl_ms);
 	result->id = result->event.id;
+	answer_add_event(&c->op->answer, &result->event);
 	if (c->draft->context_key.s != NULL)
 		journal_set_last(&plan->state->catalog, c->queue, c->tag);
 	return 0;
@@ -235,6 +236,7 @@ answer_duplicate(struct plan *plan, const struct candidate *c, struct entry *twi
 	result->event.state = entry_state(twin);
 	result->event.attempts = twin->attempts;
 	result->event.available_at_ms = entry_available_at(plan, twin);
+	answer_add_entry(&c->op->answer, &plan->state->catalog, c->queue, twin);
 	plan_want(plan, c->op, twin, result->event.state, 0, &result->event);
 	if (c->draft->wake == WAKE_NOW)
 		wake_twin(plan, c, twin);
@@ -325,7 +327,8 @@ enqueue_repeated(struct plan *plan, struct op *op, struct str answer, const stru
 		event->attempts = (int)numbers[3];
 		event->available_at_ms = numbers[4];
 		/* the same request, the same texts */
-		plan_want_repeated(plan, op, results[i].id, drafts[i].text.len, event);
+		answer_add_unknown(&op->answer, 1, drafts[i].text.len);
+		plan_want_repeated(plan, op, results[i].id, event);
 	}
 	return 0;
 }

@@ -121,6 +121,9 @@ plan_find(struct plan *plan, struct op *op)
 	if (find->walk.next > 0)
 		return outcome_walk_go_on(op);
 	find->event = find->found;
+	answer_add_event(&op->answer, &find->found);
+	for (size_t i = 0; i < find->timeline_count; i++)
+		answer_add_other(&op->answer, find->timeline[i].detail.len);
 	if (find->event.id == 0)
 		return error_set(&op->error, ERROR_NOT_FOUND,
 				 "no event has this id, or it has been forgotten");

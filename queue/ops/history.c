@@ -47,21 +47,29 @@ query(struct plan *plan, struct op *op)
 		return NULL;
 	history->items = arena_alloc(&op->arena, (history->limit + 1) * sizeof(*history->items));
 	history->count = 0;
+	history->room = plan->answer_room;
 	return &history->query;
 }
 
-static void
+static bool
 row(void *arg, const struct system_event *event, const struct store_outcome *outcome)
 {
 	struct history_op *history = arg;
-	struct history_item *item = &history->items[history->count++];
+	struct answer_size size = history->op.answer;
 
+	answer_add_event(&size, event);
+	answer_add_other(&size, outcome->detail.len);
+	if (history->count > 0 && !answer_fits(&size, history->room))
+		return false;
+	history->op.answer = size;
+	struct history_item *item = &history->items[history->count++];
 	system_event_copy(&item->event, event, &history->op.arena);
 	item->event.state = EVENT_STATE_SETTLED;
 	item->event.outcome = outcome->kind;
 	item->end = (struct timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms,
 					     outcome_lease(outcome),
 					     arena_dup(&history->op.arena, outcome->detail) };
+	return true;
 }
 
 static void

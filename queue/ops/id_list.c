@@ -52,7 +52,7 @@ struct id_list
 id_list_choose(struct plan *plan, struct op *op, const struct queue *queue,
 	       const struct choice *choice)
 {
-	size_t deliverable = queue_deliverable(queue), bytes = 0;
+	size_t deliverable = queue_deliverable(queue);
 	size_t limit = choice->limit > 0 ? choice->limit : ANSWER_EVENTS_MAX;
 
 	if (limit > deliverable)
@@ -63,8 +63,7 @@ id_list_choose(struct plan *plan, struct op *op, const struct queue *queue,
 		plan->walked++;
 		if (!is_chosen(plan, e, choice))
 			continue;
-		bytes += entry_text_bytes(e);
-		if (bytes > ANSWER_TEXT_BYTES_MAX && chosen.count > 0)
+		if (!plan_answer_entry(plan, op, queue, e))
 			break;
 		id_list_add(&chosen, e->id);
 	}
@@ -150,16 +149,17 @@ id_list_answer_repeated(struct plan *plan, struct op *op, const int64_t *numbers
 			enum event_state state, enum outcome_kind outcome,
 			struct system_event_list *answer)
 {
-	size_t each = ANSWER_TEXT_BYTES_MAX / (count / 2 + 1); /* they were one answer */
-
 	make_answer(op, count / 2, answer);
+	/* they were one answer */
+	answer_add_unknown(&op->answer, answer->count,
+			   answer->count < ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX
+			       ? answer->count * TEXT_BYTES_MAX
+			       : ANSWER_TEXT_BYTES_MAX);
 	for (size_t i = 0; i < answer->count; i++) {
 		answer->events[i].attempts = (int)numbers[2 * i + 1];
 		answer->events[i].state = state;
 		answer->events[i].outcome = outcome;
-		plan_want_repeated(plan, op, numbers[2 * i],
-				   each < TEXT_BYTES_MAX ? each : TEXT_BYTES_MAX,
-				   &answer->events[i]);
+		plan_want_repeated(plan, op, numbers[2 * i], &answer->events[i]);
 	}
 }
 

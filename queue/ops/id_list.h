@@ -37,6 +37,7 @@ struct choice {
 
 /* How many events repeated calls with this choice could take now, whatever its limit. */
 size_t id_list_count(struct plan *plan, const struct queue *queue, const struct choice *choice);
+/* They are counted in op->answer, and no more are chosen than an answer has room for. */
 struct id_list id_list_choose(struct plan *plan, struct op *op, const struct queue *queue,
 			      const struct choice *choice);
 

@@ -17,14 +17,12 @@ plan_peek(struct plan *plan, struct op *op)
 		return -1;
 	if (queue == NULL)
 		return 0;
-	size_t limit = peek->limit < queue->depth ? peek->limit : queue->depth, bytes = 0;
+	size_t limit = peek->limit < queue->depth ? peek->limit : queue->depth;
 	peek->depth = queue->depth;
 	peek->found.events = arena_alloc(&op->arena, (limit + 1) * sizeof(*peek->found.events));
 	for (const struct entry *e = queue_first(queue, after); e != NULL;
 	     e = queue_next(queue, e)) {
-		bytes += entry_text_bytes(e);
-		peek->more = peek->found.count == limit ||
-			     (bytes > ANSWER_TEXT_BYTES_MAX && peek->found.count > 0);
+		peek->more = peek->found.count == limit || !plan_answer_entry(plan, op, queue, e);
 		if (peek->more)
 			break;
 		plan_want(plan, op, e, entry_state(e), 0, &peek->found.events[peek->found.count++]);

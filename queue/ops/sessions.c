@@ -278,6 +278,24 @@ describe(const struct plan *plan, const struct queue *queue, struct arena *arena
 	d->thread_id = arena_dup(arena, d->thread_id);
 }
 
+/* Counts a session in the answer. False: there is no room for one more. */
+static bool
+answer_session(const struct plan *plan, struct op *op, const struct session *session, bool first)
+{
+	const struct delivery *d = &session->delivery;
+	struct answer_size size = op->answer;
+
+	answer_add_other(&size, session->session_key.len + session->agent_id.len +
+				    session->last_context_key.len + d->channel.len + d->to.len +
+				    d->account_id.len + d->thread_id.len);
+	for (size_t i = 0; i < session->rekeyed_from_count; i++)
+		answer_add_other(&size, session->rekeyed_from[i].key.len);
+	if (!first && !answer_fits(&size, plan->answer_room))
+		return false;
+	op->answer = size;
+	return true;
+}
+
 static int
 plan_sessions(struct plan *plan, struct op *op)
 {
@@ -299,6 +317,8 @@ plan_sessions(struct plan *plan, struct op *op)
 			break;
 		describe(plan, positions[list->count].queue, &op->arena,
 			 &list->sessions[list->count]);
+		if (!answer_session(plan, op, &list->sessions[list->count], list->count == 0))
+			break;
 	}
 	if (list->count < behind)
 		list->next_cursor = make_cursor(&op->arena, &positions[list->count - 1]);

@@ -24,7 +24,7 @@ struct page {
 	void *arg;
 	int64_t session;                  /* 0: all */
 	size_t outcomes;                  /* read, whether they match or not */
-	size_t rows, events, text_bytes;  /* rows added; events read; text in the rows */
+	size_t rows, events;              /* rows added; events read */
 	int64_t more_outcome, more_event; /* the cursor of the next page; 0: none */
 };
 
@@ -36,22 +36,19 @@ end_page_before(struct page *page, int64_t outcome, int64_t event)
 	page->more_event = event + 1;
 }
 
-/* Adds a row, or ends the page before it when the text would be too much for an answer. */
+/* Adds a row, or ends the page before it when that would be too much for the answer. */
 static void
 add_row(struct page *page, const struct store_outcome *outcome, const struct system_event *event)
 {
 	struct store_outcome one = *outcome;
 	int64_t id = event->id;
 
-	if (page->rows > 0 && page->text_bytes + event->text.len > ANSWER_TEXT_BYTES_MAX) {
-		end_page_before(page, outcome->id, id);
-		return;
-	}
 	one.ids = &id;
 	one.count = 1;
-	page->each(page->arg, event, &one);
-	page->rows++;
-	page->text_bytes += event->text.len;
+	if (page->each(page->arg, event, &one))
+		page->rows++;
+	else
+		end_page_before(page, outcome->id, id);
 }
 
 /* Adds the event in that place of the outcome, if it is stored and from the right source. */

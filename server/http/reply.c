@@ -15,11 +15,12 @@
 #include <time.h>
 
 #include "queue/clock.h"
+#include "schema/event.h"
 #include "server/http/connection.h"
 #include "server/log.h"
 
 #define HEAD_BYTES 640
-#define OUT_BYTES_KEPT (REPLY_SLICE_BYTES + 2 * REPLY_ITEM_BYTES_MAX)
+#define OUT_BYTES_KEPT (2 * ANSWER_SLICE_BYTES_MAX)
 
 /* An answer that is written in slices. In the request's arena. */
 struct reply_slices {
@@ -208,7 +209,7 @@ reply_send(struct request *request, const struct reply *reply)
 bool
 reply_is_full(const struct buf *out)
 {
-	return out->len >= HEAD_BYTES + REPLY_SLICE_BYTES;
+	return out->len >= HEAD_BYTES + ANSWER_SLICE_BYTES;
 }
 
 /* Makes the next slice in the buffer. True: it is the last. */
@@ -242,8 +243,7 @@ reply_send_parts(struct request *request, const struct reply *reply, reply_part 
 	request->answered = true;
 	request->slices = arena_alloc(&request->arena, sizeof(slices));
 	*request->slices = slices;
-	request->held_bytes =
-	    request->http->calls->held_bytes(request) + REPLY_SLICE_BYTES + REPLY_ITEM_BYTES_MAX;
+	request->held_bytes = request->http->calls->held_bytes(request) + ANSWER_SLICE_BYTES_MAX;
 }
 
 /* The first time through. True: the answer is sent, because it is only this slice, or none. */

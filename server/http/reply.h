@@ -18,10 +18,6 @@
 #include "server/http/request.h"
 
 #define REPLY_EXTRA_BYTES 192
-#define REPLY_SLICE_BYTES                                                                          \
-	((size_t)256 << 10) /* of a body; an item may begin before, and end behind */
-/* A part's longest item: the JSON of an event with a text of 64 KiB, and its lines in a prompt. */
-#define REPLY_ITEM_BYTES_MAX ((size_t)768 << 10)
 
 struct reply {
 	int status;
@@ -53,7 +49,7 @@ bool reply_is_full(const struct buf *out);
 
 /*
  * Sends an answer whose body is made of parts: a constant table that ends with NULL. One of up to
- * REPLY_SLICE_BYTES is sent at once. For a longer one all slices are made once to learn how long
+ * ANSWER_SLICE_BYTES is sent at once. For a longer one all slices are made once to learn how long
  * the body is, and then again as the socket takes them, in connections_answer, so that no turn of
  * the loop has much to do and no answer is in memory as a whole. The request, with all that its
  * parts read, stays until the last slice is made.

@@ -256,7 +256,7 @@ def test_the_longest_answers_are_made_over_many_turns(utc):
     """Prompt drains of 8 MiB of newlines, all at once: a small client is served meanwhile."""
     api = utc.client()
     raws = []
-    for n in range(4):
+    for n in range(2):
         fill(api, f"agent:main:{n}", "\n", ANSWER // TEXT, TEXT - 100)
         raws.append(utc.raw())
     turns = api.stats()["loop"]["turns"]
@@ -275,3 +275,50 @@ def test_the_longest_answers_are_made_over_many_turns(utc):
     took = api.stats()["loop"]["turns"] - turns
     assert took >= 2 * sum(lengths) // (4 << 20), f"{sum(lengths):,} bytes, made twice, in {took} turns"
     assert small > 10
+
+
+def resident(server, what="VmRSS"):
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) << 10 for line in f if line.startswith(what + ":"))
+
+
+@pytest.mark.parametrize("unit", ["\n", "x"], ids=["newlines", "plain"])
+def test_answers_that_nobody_reads_stay_within_the_limit_and_lose_nothing(start, unit):
+    """More is asked for at once than may be held: what is taken is sent, the rest stays queued."""
+    most, asked, events = 16 << 20, 8, 32
+    server = start("--max-buffered-bytes", most, policy=UTC)
+    api = server.client()
+    for n in range(asked):
+        fill(api, f"agent:main:{n}", unit, events, TEXT - 100)
+    raws = [server.raw() for _ in range(asked)]
+    before, ops = resident(server), api.stats()["engine"]["ops"]
+    with server.held_still():
+        for n, raw in enumerate(raws):
+            raw.send(request("POST", "/v1/drain", server.token, {"sessionKey": f"agent:main:{n}", "format": "prompt"}))
+    wait_until(lambda: api.stats()["engine"]["ops"] - ops >= asked, "the drains to be carried out")
+    stats = api.stats()
+    assert stats["http"]["bufferedBytes"] <= most
+    assert 1 <= stats["rejected"]["answers"] < asked
+    assert resident(server) - before < most + (64 << 20)
+    ok(api.enqueue("little", MAIN), 201)
+    assert ok(api.drain(MAIN))["events"][0]["text"] == "little"  # small answers need no room
+    taken = []
+    for raw in raws:
+        answer = raw.answer()
+        taken.append(len(answer.json["events"]) if answer.status == 200 else 0)
+        assert answer.status == 200 or (answer.status == 429 and answer.headers["retry-after"])
+    assert resident(server, "VmHWM") - before < most + (64 << 20)
+    for n in range(asked):
+        assert (api.session(f"agent:main:{n}") or {"depth": 0})["depth"] == events - taken[n]
+    assert api.stats()["http"]["bufferedBytes"] < 1 << 20
+
+
+def test_a_single_long_event_can_be_had_under_the_smallest_limit(start):
+    server = start("--max-buffered-bytes", 1 << 20, policy=UTC)
+    api = server.client()
+    for n in range(3):
+        ok(api.enqueue(f"{n} x" + "\v" * (TEXT - 10) + "x", MAIN), 201)
+    for left in 2, 1, 0:
+        taken = call(server, "POST", "/v1/drain", {"sessionKey": MAIN, "format": "prompt"}).json
+        assert len(taken["events"]) == 1 and taken["remaining"] == left
+        assert taken["block"] == block_of(taken["events"])

@@ -129,6 +129,27 @@ drains_that_turn_out_large_are_spread_over_turns(void **state)
 	assert_int_equal(stats().pending, 0);
 }
 
+/* How an op's last plan ended says nothing about an op that now fails without a plan. */
+static void
+a_call_that_waited_fails_when_the_store_has_become_full(void **state)
+{
+	static char text[TEXT_BYTES_MAX], keys[LARGE_MAX][32];
+
+	(void)state;
+	for (int i = 0; i < LARGE_MAX; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "agent:main:%d", i);
+		large_batch(keys[i]);
+	}
+	memset(text, 'x', sizeof(text) - 1);
+	struct call *longer = enqueue(engine, A, text);
+	one_turn();
+	assert_int_equal(longer->answered, 0);
+	store.not_ready = ERROR_STORAGE_FULL;
+	one_turn();
+	assert_int_equal(longer->answered, 1);
+	assert_int_equal(longer->op.error.code, ERROR_STORAGE_FULL);
+}
+
 int
 main(void)
 {
@@ -137,6 +158,7 @@ main(void)
 		TEST(a_small_call_passes_large_ones_that_wait),
 		TEST(a_turn_takes_so_many_small_calls),
 		TEST(drains_that_turn_out_large_are_spread_over_turns),
+		TEST(a_call_that_waited_fails_when_the_store_has_become_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

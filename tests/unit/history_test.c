@@ -1028,7 +1028,11 @@ static void
 delays_end_although_the_answer_budget_is_used_up(void **state)
 {
 	(void)state;
-	struct draft later = draft(A, "later");
+	static char text[] =
+	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+	struct draft later = draft(A, text);
 	later.delay_ms = MINUTE;
 	put(B, "gone"), done(drain(engine, B, 0));
 	done(enqueue_draft(engine, later)), put(A, "1"), put(A, "2");
@@ -1041,7 +1045,7 @@ delays_end_although_the_answer_budget_is_used_up(void **state)
 	assert_int_equal(second->op.error.code, ERROR_QUEUE_FULL);
 	first = drain(engine, A, 0), second = drain(engine, A, 0);
 	turn();
-	assert_texts(&first->drain.taken, "later 1 2");
+	assert_int_equal(first->drain.taken.count, 3);
 	assert_int_equal(second->op.error.code, ERROR_NONE);
 }
 

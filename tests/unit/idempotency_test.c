@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "queue/answer.h"
 #include "tests/unit/fixture.h"
 
 #define MINUTE 60000
@@ -149,7 +150,9 @@ a_repeated_answer_stays_within_the_answer_limit(void **state)
 	}
 	put(B, "1");
 	done(with_key(drain(engine, A, 0), "k", 1));
-	engine_set_answer_budget(engine, 2 * EVENTS * TEXT_BYTES_MAX + 1, true);
+	struct answer_size size = { 0 };
+	answer_add_unknown(&size, EVENTS, EVENTS * TEXT_BYTES_MAX);
+	engine_set_answer_budget(engine, 2 * answer_bytes(&size) + ANSWER_SMALL_BYTES, true);
 	struct call *again = with_key(drain(engine, A, 0), "k", 1), *beside = peek(engine, B);
 	struct call *once_more = with_key(drain(engine, A, 0), "k", 1),
 		    *at_last = with_key(drain(engine, A, 0), "k", 1);
