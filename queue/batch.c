@@ -320,6 +320,7 @@ plan_op(struct batch *batch, struct op *op)
 		op->answer = (struct answer_size){ 0 };
 	set_answer_room(batch);
 	op->planned = op->kind->plan(&batch->plan, op);
+	batch->state->stats.walked += batch->plan.walked - mark.walked;
 	if ((op->planned == PLAN_DONE || op->planned == PLAN_PARKED) && op != &batch->tick.op &&
 	    !budget_keep(&batch->budget, op, plan_work(&batch->plan, op, mark)))
 		op->planned = PLAN_LATER;

@@ -1,6 +1,7 @@
 /* options.c - the defaults of one engine. */
 #include "queue/options.h"
 
+#include "queue/catalog/matches.h"
 #include "schema/event.h"
 
 void
@@ -17,5 +18,6 @@ engine_options_init(struct engine_options *options)
 		.retention_rows = RETENTION_ROWS_DEFAULT,
 		.recent_bytes = RECENT_BYTES,
 		.answer_bytes_max = SIZE_MAX,
+		.walk_max = MATCHES_WALK_MAX,
 	};
 }

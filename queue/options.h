@@ -25,6 +25,8 @@ struct engine_options {
 	size_t recent_bytes;
 	/* of memory for one answer; one event is always one */
 	size_t answer_bytes_max;
+	/* queues with more entries are indexed (catalog/matches.h); at most MATCHES_TWINS_MAX */
+	size_t walk_max;
 };
 
 /* The defaults of DESIGN section 3. */

@@ -276,6 +276,12 @@ plan_settle(struct plan *plan, struct queue *queue, struct store_outcome outcome
 }
 
 void
+plan_refresh_last(struct plan *plan, struct queue *queue)
+{
+	plan->walked += journal_refresh_last(&plan->state->catalog, queue);
+}
+
+void
 plan_gather_contexts(struct plan *plan)
 {
 	struct store_batch *batch = &plan->records;

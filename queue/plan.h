@@ -110,6 +110,9 @@ int64_t plan_record(struct plan *plan, struct queue *queue, struct store_outcome
  */
 void plan_settle(struct plan *plan, struct queue *queue, struct store_outcome outcome);
 
+/* Call after removals: makes the newest remaining context key the last context, or none. */
+void plan_refresh_last(struct plan *plan, struct queue *queue);
+
 /*
  * Has a pending event of the queue read into *into before the op is answered, with the state and
  * outcome given; its text will be in the op's arena. The caller has counted it in op->answer.

@@ -34,6 +34,7 @@ state_init(struct queue_state *state, const struct engine_options *options)
 {
 	*state = (struct queue_state){ .options = *options };
 	catalog_init(&state->catalog);
+	state->catalog.matches.walk_max = options->walk_max;
 	recent_init(&state->recent, options->recent_bytes);
 	op_list_init(&state->submitted);
 	struct clock now = clock_now();

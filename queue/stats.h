@@ -20,6 +20,8 @@ struct engine_stats {
 	uint64_t rejected_answers;
 	/* commits: of batches that had something to write; ops: all kinds, reads included */
 	uint64_t commits, commit_failures, ops;
+	/* entries of queues that ops have looked at one by one */
+	uint64_t walked;
 	/* the largest batch, in ops */
 	size_t batch_ops_max;
 	/* time spent in commits */

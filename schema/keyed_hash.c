@@ -7,7 +7,7 @@
 
 static struct {
 	unsigned char text[crypto_shorthash_KEYBYTES];
-	uint64_t id[sizeof(int64_t)][256]; /* a random number for each value of each byte */
+	uint64_t number[sizeof(uint64_t)][256]; /* a random number for each value of each byte */
 } keys;
 static bool drawn;
 
@@ -34,14 +34,27 @@ keyed_hash_text(struct str text)
 	return hash;
 }
 
-struct keyed_hash
-keyed_hash_id(int64_t id)
+static struct keyed_hash
+hash_number(uint64_t number)
 {
 	struct keyed_hash hash = { 0 };
 
 	if (!drawn)
 		draw_keys();
-	for (size_t i = 0; i < sizeof(id); i++)
-		hash.bits ^= keys.id[i][(uint64_t)id >> (8 * i) & 255];
+	for (size_t i = 0; i < sizeof(number); i++)
+		hash.bits ^= keys.number[i][number >> (8 * i) & 255];
 	return hash;
+}
+
+struct keyed_hash
+keyed_hash_id(int64_t id)
+{
+	return hash_number((uint64_t)id);
+}
+
+/* The part's hash is secret, and so is what it is combined with. */
+struct keyed_hash
+keyed_hash_more(struct keyed_hash part, uint64_t number)
+{
+	return hash_number(part.bits ^ number);
 }

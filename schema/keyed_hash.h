@@ -29,6 +29,9 @@ struct keyed_hash keyed_hash_text(struct str text);
  */
 struct keyed_hash keyed_hash_id(int64_t id);
 
+/* For what consists of a part with this hash, and of a number that clients may choose. */
+struct keyed_hash keyed_hash_more(struct keyed_hash part, uint64_t number);
+
 static inline bool
 keyed_hash_eq(struct keyed_hash a, struct keyed_hash b)
 {

@@ -10,6 +10,7 @@ catalog_init(struct catalog *catalog)
 {
 	*catalog = (struct catalog){ 0 };
 	tags_init(&catalog->tags);
+	catalog->matches.walk_max = MATCHES_WALK_MAX;
 }
 
 static size_t
@@ -38,6 +39,7 @@ catalog_clear(struct catalog *catalog)
 		free_queue(catalog, queue);
 	table_clear(&catalog->index);
 	leases_clear(&catalog->leases);
+	matches_clear(&catalog->matches);
 	tags_clear(&catalog->tags);
 	free(catalog->journal);
 	free(catalog->touched);
@@ -48,8 +50,8 @@ size_t
 catalog_bytes(const struct catalog *catalog)
 {
 	return catalog->entry_bytes + catalog->key_bytes + catalog->tags.bytes +
-	       leases_bytes(&catalog->leases) + table_bytes(&catalog->index) +
-	       table_bytes(&catalog->tags.index);
+	       leases_bytes(&catalog->leases) + matches_bytes(&catalog->matches) +
+	       table_bytes(&catalog->index) + table_bytes(&catalog->tags.index);
 }
 
 static bool
@@ -113,6 +115,9 @@ catalog_load_event(struct catalog *catalog, struct queue *queue, const struct sy
 		   uint64_t text_hash, uint32_t tag)
 {
 	catalog->entry_bytes += queue_push(queue, event, text_hash, tag);
+	if (tags_get(&catalog->tags, tag)->context_key.len > 0)
+		queue->keyed_max = event->id;
+	matches_appended(&catalog->matches, &catalog->tags, queue);
 	catalog_count_in(catalog, queue);
 }
 
@@ -196,9 +201,10 @@ catalog_tidy(struct catalog *catalog)
 		struct queue *queue = catalog->touched[i];
 
 		queue->touched = queue->last_kept_changed = false;
-		if (queue->depth > 0)
+		if (queue->depth > 0) {
 			catalog->entry_bytes -= queue_compact(queue);
-		else
+			matches_tidy(&catalog->matches, &catalog->tags, queue);
+		} else
 			drop_queue(catalog, queue);
 	}
 	catalog->touched_count = 0;

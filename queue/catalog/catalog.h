@@ -12,8 +12,7 @@
 #ifndef QUEUE_CATALOG_CATALOG_H
 #define QUEUE_CATALOG_CATALOG_H
 
-#include "queue/catalog/queue.h"
-#include "queue/catalog/tag.h"
+#include "queue/catalog/matches.h"
 
 struct change; /* journal.c's */
 
@@ -21,6 +20,7 @@ struct catalog {
 	struct table index; /* queues by key; owned */
 	struct tags tags;
 	struct leases leases;
+	struct matches matches;
 	/* events; queues with at least one. The index also has queues that the batch emptied */
 	size_t pending, sessions;
 	size_t entry_bytes; /* allocated for entries */

@@ -61,9 +61,16 @@ journal_append(struct catalog *catalog, struct queue *queue, const struct system
 	note(catalog, queue, APPENDED);
 }
 
+static bool
+has_context(const struct catalog *catalog, const struct entry *entry)
+{
+	return tags_get(&catalog->tags, entry->tag)->context_key.len > 0;
+}
+
 static void
 undo_append(struct catalog *catalog, struct queue *queue)
 {
+	matches_leave(&catalog->matches, &catalog->tags, queue, &queue->entries[queue->tail - 1]);
 	tags_release(&catalog->tags, queue_pop(queue));
 	catalog_count_out(catalog, queue);
 }
@@ -71,19 +78,25 @@ undo_append(struct catalog *catalog, struct queue *queue)
 void
 journal_remove(struct catalog *catalog, struct queue *queue, struct entry *entry)
 {
-	if (entry_has_extra(entry))
-		journal_set_state(catalog, queue, entry, entry->attempts, &(struct extra){ 0 });
+	matches_leave(&catalog->matches, &catalog->tags, queue, entry);
 	queue_mark_gone(queue, entry);
 	catalog_count_out(catalog, queue);
 	struct change *change = note(catalog, queue, REMOVED);
 	change->removed.id = entry->id;
 	change->removed.tag = entry->tag;
+	if (entry_has_extra(entry))
+		journal_set_state(catalog, queue, entry, entry->attempts, &(struct extra){ 0 });
 }
 
 static void
 undo_remove(struct catalog *catalog, struct queue *queue, int64_t id)
 {
-	queue_unmark_gone(queue, queue_entry_even_gone(queue, id));
+	struct entry *entry = queue_entry_even_gone(queue, id);
+
+	queue_unmark_gone(queue, entry);
+	if (id > queue->keyed_max && has_context(catalog, entry))
+		queue->keyed_max = id;
+	matches_enter(&catalog->matches, &catalog->tags, queue, entry);
 	catalog_count_in(catalog, queue);
 }
 
@@ -94,7 +107,9 @@ static void
 apply_state(struct catalog *catalog, struct queue *queue, struct entry *entry, uint8_t attempts,
 	    struct extra *stored, const struct extra *extra)
 {
+	matches_leave(&catalog->matches, &catalog->tags, queue, entry);
 	queue_set_flags(queue, entry, attempts, extra);
+	matches_enter(&catalog->matches, &catalog->tags, queue, entry);
 	leases_put_extra(&catalog->leases, stored, extra);
 }
 
@@ -203,12 +218,6 @@ journal_set_last(struct catalog *catalog, struct queue *queue, uint32_t tag)
 		change_last(catalog, queue, tag, false);
 }
 
-static bool
-has_context(const struct catalog *catalog, const struct entry *entry)
-{
-	return tags_get(&catalog->tags, entry->tag)->context_key.len > 0;
-}
-
 /*
  * Evictions go from the oldest on, and the search for a newer event with a context key ends at the
  * first one: over many evictions it passes each event once.
@@ -225,20 +234,29 @@ journal_keep_last(struct catalog *catalog, struct queue *queue, const struct ent
 		change_last(catalog, queue, queue->last_tag, true);
 }
 
-void
+/*
+ * Entries behind the newest with a context key are not looked at again while it is there, so over
+ * many calls each entry is passed once.
+ */
+size_t
 journal_refresh_last(struct catalog *catalog, struct queue *queue)
 {
+	uint32_t last = 0;
+
 	if (queue->last_tag == 0)
-		return;
-	for (size_t i = queue->tail; i > queue->head; i--) {
+		return 0;
+	size_t from = queue_behind(queue, queue->keyed_max), i = from;
+	queue->keyed_max = 0;
+	for (; i > queue->head && last == 0; i--) {
 		const struct entry *entry = &queue->entries[i - 1];
 
-		if ((entry->flags & ENTRY_GONE) == 0 && has_context(catalog, entry)) {
-			journal_set_last(catalog, queue, entry->tag);
-			return;
-		}
+		if ((entry->flags & ENTRY_GONE) != 0 || !has_context(catalog, entry))
+			continue;
+		queue->keyed_max = entry->id;
+		last = entry->tag;
 	}
-	journal_set_last(catalog, queue, 0);
+	journal_set_last(catalog, queue, last);
+	return from - i;
 }
 
 /* --- the end of a batch --- */

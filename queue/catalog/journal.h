@@ -36,8 +36,11 @@ void journal_set_last(struct catalog *catalog, struct queue *queue, uint32_t tag
  * because an eviction does not change the last context (ROUTING section 7).
  */
 void journal_keep_last(struct catalog *catalog, struct queue *queue, const struct entry *entry);
-/* Call after removals: makes the newest remaining context key the last context, or none. */
-void journal_refresh_last(struct catalog *catalog, struct queue *queue);
+/*
+ * Call after removals: makes the newest remaining context key the last context, or none. Returns
+ * how many entries it has looked at.
+ */
+size_t journal_refresh_last(struct catalog *catalog, struct queue *queue);
 
 /*
  * Adds a copy of the lease, held by the consumer of this name (NULL: none). It holds no event yet:

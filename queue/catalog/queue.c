@@ -174,9 +174,8 @@ queue_deliverable(const struct queue *queue)
 
 /* --- finding an entry --- */
 
-/* Index of the first entry with an id above `after`. */
-static size_t
-first_behind(const struct queue *queue, int64_t after)
+size_t
+queue_behind(const struct queue *queue, int64_t after)
 {
 	size_t low = queue->head, high = queue->tail;
 
@@ -202,7 +201,7 @@ live_from(const struct queue *queue, size_t i)
 struct entry *
 queue_first(const struct queue *queue, int64_t after)
 {
-	return live_from(queue, after > 0 ? first_behind(queue, after) : queue->head);
+	return live_from(queue, after > 0 ? queue_behind(queue, after) : queue->head);
 }
 
 struct entry *
@@ -223,7 +222,7 @@ queue_newest(const struct queue *queue)
 struct entry *
 queue_entry(const struct queue *queue, int64_t id)
 {
-	size_t i = first_behind(queue, id - 1); /* ids are above 0 */
+	size_t i = queue_behind(queue, id - 1); /* ids are above 0 */
 
 	if (i == queue->tail || queue->entries[i].id != id || is_gone(&queue->entries[i]))
 		return NULL;
@@ -233,5 +232,5 @@ queue_entry(const struct queue *queue, int64_t id)
 struct entry *
 queue_entry_even_gone(const struct queue *queue, int64_t id)
 {
-	return &queue->entries[first_behind(queue, id - 1)];
+	return &queue->entries[queue_behind(queue, id - 1)];
 }

@@ -57,10 +57,13 @@ struct queue {
 	size_t head, tail, cap, depth;
 	size_t leased, delayed;  /* of depth */
 	struct lease *exclusive; /* live; NULL: none */
-	uint32_t last_tag;       /* whose context key is the last context; 0: none; one reference */
-	bool last_kept; /* the event of the last context was evicted; the context was kept */
+	/* no entry with a higher id has a context key, unless it is gone */
+	int64_t keyed_max;
+	uint32_t last_tag; /* whose context key is the last context; 0: none; one reference */
+	bool last_kept;    /* the event of the last context was evicted; the context was kept */
 	bool last_kept_changed; /* the batch under way set or cleared last_kept */
 	bool touched;           /* by the batch under way */
+	bool indexed;           /* long enough for the catalog's matches to have its events */
 	uint32_t judged;        /* the generation (catalog.h) that strand is of */
 	struct strand *strand;  /* owned; NULL: the key stands */
 	/* its index among the queues that the batch woke, while those are gathered */
@@ -103,7 +106,7 @@ size_t queue_push(struct queue *queue, const struct system_event *event, uint64_
 /* Undoes the latest queue_push; answers the entry's tag, whose reference is the caller's again. */
 uint32_t queue_pop(struct queue *queue);
 
-/* Marks an entry, which has no extra, as gone, or clears the mark. */
+/* Marks an entry as gone, or clears the mark. */
 void queue_mark_gone(struct queue *queue, struct entry *entry);
 void queue_unmark_gone(struct queue *queue, struct entry *entry);
 /*
@@ -140,6 +143,8 @@ entry_deliverable(const struct entry *entry)
 struct entry *queue_first(const struct queue *queue, int64_t after);
 struct entry *queue_next(const struct queue *queue, const struct entry *entry);
 struct entry *queue_newest(const struct queue *queue);
+/* Index in the array of the first entry, gone or not, with an id above `after`. */
+size_t queue_behind(const struct queue *queue, int64_t after);
 /* The entry with this id; NULL: there is none, or it is gone. */
 struct entry *queue_entry(const struct queue *queue, int64_t id);
 /* The entry with this id, which must be in the array, gone or not. */

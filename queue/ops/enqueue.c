@@ -21,18 +21,12 @@ struct candidate {
 };
 
 static bool
-matches(const struct plan *plan, const struct candidate *c, const struct entry *entry)
+identical(const struct plan *plan, const struct candidate *c, const struct entry *entry)
 {
 	const struct tags *tags = &plan->state->catalog.tags;
 
-	return tags_get(tags, entry->tag)->match == tags_get(tags, c->tag)->match;
-}
-
-static bool
-identical(const struct plan *plan, const struct candidate *c, const struct entry *entry)
-{
 	return entry->text_hash == c->text_hash && entry_text_bytes(entry) == c->draft->text.len &&
-	       matches(plan, c, entry);
+	       tags_get(tags, entry->tag)->match == tags_get(tags, c->tag)->match;
 }
 
 /*
@@ -64,60 +58,52 @@ is_twin(const struct plan *plan, const struct candidate *c, const struct entry *
 	return identical(plan, c, entry) && !draft_is_keyed(c->draft) && serves(plan, c, entry);
 }
 
+/* Of the queued events with the draft's context key, the oldest twin; NULL: there is none. */
+static struct entry *
+find_keyed_twin(struct plan *plan, const struct candidate *c)
+{
+	const struct catalog *catalog = &plan->state->catalog;
+	int64_t ids[MATCHES_TWINS_MAX];
+	size_t count = matches_find_twins(&catalog->matches, &catalog->tags, c->queue, c->tag,
+					  c->text_hash, ids, &plan->walked);
+	struct entry *twin = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		struct entry *entry = queue_entry(c->queue, ids[i]);
+
+		if ((twin == NULL || ids[i] < twin->id) && is_twin(plan, c, entry))
+			twin = entry;
+	}
+	return twin;
+}
+
 /* Compares with the newest event, or, if the draft has a context key, with every queued one. */
 static struct entry *
-find_duplicate(const struct plan *plan, const struct candidate *c)
+find_duplicate(struct plan *plan, const struct candidate *c)
 {
-	if (c->draft->context_key.s == NULL) {
-		struct entry *newest = queue_newest(c->queue);
-
-		return newest != NULL && is_twin(plan, c, newest) ? newest : NULL;
-	}
-	for (struct entry *e = queue_first(c->queue, 0); e != NULL; e = queue_next(c->queue, e))
-		if (is_twin(plan, c, e))
-			return e;
-	return NULL;
-}
-
-/* Whether a replace by this draft removes the event; a leased one is left to its holder. */
-static bool
-is_replaced(const struct plan *plan, const struct candidate *c, const struct entry *entry)
-{
-	return (entry->flags & ENTRY_LEASED) == 0 && matches(plan, c, entry);
-}
-
-/* Finds the events that a replace removes: the oldest, and how many there are. */
-static struct entry *
-find_replaced(const struct plan *plan, const struct candidate *c, size_t *count)
-{
-	struct entry *oldest = NULL;
-
-	*count = 0;
-	for (struct entry *e = queue_first(c->queue, 0); e != NULL; e = queue_next(c->queue, e)) {
-		if (!is_replaced(plan, c, e))
-			continue;
-		oldest = oldest != NULL ? oldest : e;
-		++*count;
-	}
-	return oldest;
+	if (c->draft->context_key.s != NULL)
+		return find_keyed_twin(plan, c);
+	struct entry *newest = queue_newest(c->queue);
+	return newest != NULL && is_twin(plan, c, newest) ? newest : NULL;
 }
 
 /*
- * Settles these events as replaced. The ids are counted first and get no more memory than
- * they need: each op of a batch may meet a long queue, and all arenas live until the batch ends.
+ * Finds the events that a replace removes: those that match, but for leased ones, which are left to
+ * their holders. The ids are counted first and get no more memory than they need: each op of a
+ * batch may meet many, and all arenas live until the batch ends.
  */
-static void
-remove_replaced(struct plan *plan, const struct candidate *c, const struct entry *oldest,
-		size_t count)
+static struct id_list
+find_replaced(struct plan *plan, const struct candidate *c)
 {
-	int64_t *ids = arena_alloc(&c->op->arena, count * sizeof(*ids));
-	size_t found = 0;
+	const struct catalog *catalog = &plan->state->catalog;
+	size_t count =
+	    matches_find(&catalog->matches, &catalog->tags, c->queue, c->tag, NULL, &plan->walked);
+	struct id_list found = id_list_alloc(&c->op->arena, count);
 
-	for (const struct entry *e = oldest; found < count; e = queue_next(c->queue, e))
-		if (is_replaced(plan, c, e))
-			ids[found++] = e->id;
-	plan_settle(plan, c->queue,
-		    (struct store_outcome){ .kind = OUTCOME_REPLACED, .ids = ids, .count = count });
+	found.count = matches_find(&catalog->matches, &catalog->tags, c->queue, c->tag, found.ids,
+				   &plan->walked);
+	id_list_sort(&found);
+	return found;
 }
 
 static int
@@ -259,14 +245,15 @@ enqueue_plain(struct plan *plan, const struct candidate *c, struct enqueue_resul
 static int
 enqueue_replacing(struct plan *plan, const struct candidate *c, struct enqueue_result *result)
 {
-	size_t count;
-	struct entry *oldest = find_replaced(plan, c, &count);
+	struct id_list replaced = find_replaced(plan, c);
+	struct entry *first = replaced.count == 1 ? queue_entry(c->queue, replaced.ids[0]) : NULL;
 
-	if (count == 1 && is_twin(plan, c, oldest))
-		return answer_duplicate(plan, c, oldest, result);
-	if (count > 0)
-		remove_replaced(plan, c, oldest, count);
-	result->outcome = count > 0 ? ENQUEUE_REPLACED : ENQUEUE_QUEUED;
+	if (first != NULL && is_twin(plan, c, first))
+		return answer_duplicate(plan, c, first, result);
+	plan_settle(plan, c->queue,
+		    (struct store_outcome){
+			.kind = OUTCOME_REPLACED, .ids = replaced.ids, .count = replaced.count });
+	result->outcome = replaced.count > 0 ? ENQUEUE_REPLACED : ENQUEUE_QUEUED;
 	return append(plan, c, result);
 }
 

@@ -183,5 +183,5 @@ id_list_take(struct plan *plan, struct queue *queue, enum outcome_kind kind, str
 		return;
 	taken.detail = detail;
 	plan_settle(plan, queue, taken);
-	journal_refresh_last(&plan->state->catalog, queue);
+	plan_refresh_last(plan, queue);
 }

@@ -62,7 +62,7 @@ lease_record_returned(struct plan *plan, struct queue *queue, const struct lease
 	plan_settle(plan, queue, dead);
 	plan_settle(plan, queue, expired);
 	if (dead.count + expired.count > 0)
-		journal_refresh_last(&plan->state->catalog, queue);
+		plan_refresh_last(plan, queue);
 	if (kind.count > 0 && kind.until_ms <= plan->state->now_ms)
 		plan_wake(plan, queue, NULL);
 }

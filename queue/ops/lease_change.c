@@ -271,7 +271,7 @@ ack(struct plan *plan, struct lease *lease, struct id_list named)
 					    .lease = lease->id,
 					    .ids = named.ids,
 					    .count = named.count });
-	journal_refresh_last(&plan->state->catalog, queue);
+	plan_refresh_last(plan, queue);
 }
 
 static void

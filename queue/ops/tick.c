@@ -63,7 +63,7 @@ expiry_due(struct plan *plan, struct op *op, const struct due_timer *timer)
 	plan_settle(
 	    plan, extra.queue,
 	    (struct store_outcome){ .kind = OUTCOME_EXPIRED, .ids = one.ids, .count = one.count });
-	journal_refresh_last(&plan->state->catalog, extra.queue);
+	plan_refresh_last(plan, extra.queue);
 }
 
 static struct due_timer

@@ -66,6 +66,7 @@ static const struct row rows[] = {
 	{ "rejected", "storageFull", "sevq_rejected_storage_full_total", true, ENGINE(rejected_storage_full), "Events refused because the disk or database is full." },
 
 	{ "engine", "ops", "sevq_ops_total", true, ENGINE(ops), "Pieces of work, reads included." },
+	{ "engine", "walkedEntries", "sevq_walked_entries_total", true, ENGINE(walked), "Pending events that pieces of work looked at one by one." },
 	{ "engine", "commits", "sevq_commits_total", true, ENGINE(commits), "Transactions made durable." },
 	{ "engine", "commitFailures", "sevq_commit_failures_total", true, ENGINE(commit_failures), "Transactions that failed and changed nothing." },
 	{ "engine", "commitUs", "sevq_commit_microseconds_total", true, ENGINE(commit_us_total), "Time from the beginning of commits until they were durable." },

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -190,6 +191,29 @@ the_last_context_is_that_of_the_newest_pending_event_with_a_key(void **state)
 	assert_null(session_of(A));
 }
 
+/* Each call that removes events asks for the last context, which is that of the oldest event. */
+static void
+the_last_context_is_found_in_few_steps(void **state)
+{
+	enum { PLAIN = 4096, CALLS = 100 };
+	char text[16];
+
+	(void)state;
+	put_keyed(A, "k", "0");
+	for (int i = 0; i < PLAIN; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		put(A, text);
+	}
+	done(take_lease(engine, A, 1, 3600000));
+	uint64_t walked = stats().walked;
+	for (int64_t i = 0; i < CALLS; i++) {
+		done(consume(engine, A, (int64_t[]){ PLAIN - 2 * i }, 1));
+		done(drain(engine, A, 1));
+	}
+	assert_in_range(stats().walked - walked, 0, 10 * CALLS);
+	assert_str(session_of(A)->last_context_key, "k");
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(without_a_context_key_only_the_newest_event_is_compared),
 	TEST(with_a_context_key_every_pending_event_is_compared),
@@ -200,6 +224,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_duplicate_for_now_counts_once_its_batch_is_committed),
 	TEST(replace_needs_a_context_key),
 	TEST(replacing_works_in_a_full_session),
+	TEST(the_last_context_is_found_in_few_steps),
 	TEST(the_last_context_is_that_of_the_newest_pending_event_with_a_key),
 };
 

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "queue/catalog/matches.h"
 #include "tests/unit/fixture.h"
 
 #define SEEDS 150
@@ -1447,6 +1448,7 @@ run(void)
 	options.session_pending_max = 4 + below(5);
 	options.pending_max = 8 + below(9);
 	options.overflow = one_in(2) ? OVERFLOW_REJECT : OVERFLOW_DROP_OLDEST;
+	options.walk_max = one_in(2) ? MATCHES_WALK_MAX : below(4);
 	options.recent_bytes = one_in(3) ? 0 : 512 * (1 + below(16));
 	reopen();
 	memset(&m, 0, sizeof(m));
