@@ -22,7 +22,8 @@
 
 #define TIMEOUT_MS_DEFAULT 30000
 #define CONNECT_TIMEOUT_MS_DEFAULT 5000
-#define IDLE_S_MAX 45 /* the server closes after 60 */
+#define IDLE_S_MAX 45          /* the server closes after 60 */
+#define RETRY_AFTER_S_MAX 3600 /* a longer one is no server's of ours */
 
 struct sevq_http {
 	CURL *easy;
@@ -313,7 +314,8 @@ read_answer(const struct sevq_http *http, const struct sevq_request *request,
 	curl_easy_getinfo(http->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 	curl_easy_getinfo(http->easy, CURLINFO_CONTENT_TYPE, &type);
 	ret->status = (int)status;
-	ret->retry_after_s = (long)retry_after_s;
+	ret->retry_after_s =
+	    retry_after_s < RETRY_AFTER_S_MAX ? (long)retry_after_s : RETRY_AFTER_S_MAX;
 	ret->json = is_type(type, "application/json");
 	ret->streamed = is_stream(http, request);
 	ret->problem = is_type(type, "application/problem+json");

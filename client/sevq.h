@@ -159,7 +159,7 @@ SEVQ_API enum sevq_code sevq_error_code(const struct sevq_client *client);
 SEVQ_API const char *sevq_error_message(const struct sevq_client *client);
 /* 0: no answer came */
 SEVQ_API int sevq_http_status(const struct sevq_client *client);
-/* how many seconds the server asks to wait before the next try; 0: it does not say */
+/* how many seconds the server asks to wait before the next try, at most 3600; 0: it does not say */
 SEVQ_API long sevq_retry_after(const struct sevq_client *client);
 
 /*

@@ -9,6 +9,7 @@
 
 #include <strings.h>
 
+#include "schema/characters.h"
 #include "schema/json.h"
 #include "schema/zone.h"
 
@@ -202,39 +203,6 @@ is_of_new_session(struct str context_key)
 }
 
 /*
- * The bytes of the line break that s begins with; 0: none. These are the mandatory breaks of UAX
- * 14: whatever shows the prompt may begin a new line at any of them. A CR LF breaks at its LF.
- */
-static size_t
-break_bytes(struct str s)
-{
-	static const struct str breaks[] = {
-		STR_INIT("\n"),       STR_INIT("\v"),     STR_INIT("\f"),     STR_INIT("\r"),
-		STR_INIT("\xc2\x85"), STR_INIT("\u2028"), STR_INIT("\u2029"),
-	};
-
-	if (str_starts(s, STR("\r\n")))
-		return 0;
-	for (size_t i = 0; i < COUNT(breaks); i++)
-		if (str_starts(s, breaks[i]))
-			return breaks[i].len;
-	return 0;
-}
-
-/* How many bytes stand before the first that may begin a line break. */
-static size_t
-bytes_before_break(struct str s)
-{
-	static const bool begins_break[256] = { ['\n'] = true, ['\v'] = true, ['\f'] = true,
-						['\r'] = true, [0xc2] = true, [0xe2] = true };
-	size_t n = 0;
-
-	while (n < s.len && !begins_break[(unsigned char)s.s[n]])
-		n++;
-	return n;
-}
-
-/*
  * Writes the text behind the time. Every line break becomes a LF, and every further line gets the
  * prefix as well, so that a line break in an event cannot fake a line of another speaker.
  */
@@ -244,8 +212,8 @@ write_lines(struct buf *out, struct str text)
 	size_t begun = 0, at = 0; /* of the line; and how far it is known */
 
 	while (at < text.len) {
-		at += bytes_before_break(behind(text, at));
-		size_t len = break_bytes(behind(text, at));
+		at += bytes_before_line_break(text.s + at, text.len - at);
+		size_t len = line_break_bytes(text.s + at, text.len - at);
 
 		if (len == 0 && at < text.len) {
 			at++;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "queue/clock.h"
+#include "schema/characters.h"
 #include "schema/text.h"
 
 #define LOG_TEXT_BYTES_MAX 1024
@@ -34,26 +35,6 @@ bool
 log_enabled(enum log_level level)
 {
 	return level >= settings.level;
-}
-
-/*
- * Characters that a terminal acts on, or that a reader cannot see: controls, format and
- * bidirectional ones, separators.
- */
-static bool
-harmful(uint32_t c)
-{
-	static const struct {
-		uint32_t first, last;
-	} ranges[] = { { 0x00, 0x1f },     { 0x7f, 0x9f },      { 0xad, 0xad },
-		       { 0x61c, 0x61c },   { 0x180e, 0x180e },  { 0x200b, 0x200f },
-		       { 0x2028, 0x202e }, { 0x2060, 0x206f },  { 0xfeff, 0xfeff },
-		       { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff } };
-
-	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
-		if (c >= ranges[i].first && c <= ranges[i].last)
-			return true;
-	return false;
 }
 
 /* The character at s and its length in bytes; an invalid byte counts as one U+FFFD. */
@@ -96,7 +77,7 @@ log_quote(struct buf *out, struct str s)
 		bytes = decode(s.s + i, s.len - i, &c);
 		if (c == '"' || c == '\\')
 			buf_add(out, (char[]){ '\\', (char)c }, 2);
-		else if (harmful(c) || c == 0xfffd)
+		else if (character_is_unseen(c) || c == 0xfffd)
 			add_escaped(out, c);
 		else
 			buf_add(out, s.s + i, bytes);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "client/command/table.h"
+#include "client/command/say.h"
 
 #define FIRST_MS 100
 #define MAX_MS 5000
@@ -37,13 +37,9 @@ sevq_backoff_fail(struct sevq_backoff *backoff, const struct sevq_client *client
 {
 	int64_t ms = sevq_backoff_ms(++backoff->count, FIRST_MS, MAX_MS),
 		told_ms = (int64_t)sevq_retry_after(client) * 1000;
-	char *message;
 
-	if (backoff->count == 1) {
-		message = sevq_escaped(sevq_error_message(client));
-		fprintf(stderr, "sevq: %s; trying again\n", message);
-		free(message);
-	}
+	if (backoff->count == 1)
+		sevq_say(stderr, "sevq: %s; trying again", sevq_error_message(client));
 	return told_ms > ms ? told_ms : ms;
 }
 

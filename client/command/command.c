@@ -1,6 +1,5 @@
 /*
- * What commands share: reporting a failure, the session that an argument names, asking a question,
- * printing events.
+ * What commands share: reporting a failure, the session that an argument names, printing events.
  */
 #include "client/command/command.h"
 
@@ -9,18 +8,23 @@
 
 #include <unistd.h>
 
+#include "client/command/memory.h"
+#include "client/command/say.h"
 #include "client/command/table.h"
 
 enum sevq_exit
 sevq_report_usage(const char *fmt, ...)
 {
 	va_list ap;
+	char *mistake;
+	int len;
 
-	fputs("sevq: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	len = vasprintf(&mistake, fmt, ap);
 	va_end(ap);
-	fputs(" (see sevq --help)\n", stderr);
+	sevq_allocated(len < 0 ? NULL : mistake);
+	sevq_say(stderr, "sevq: %s (see sevq --help)", mistake);
+	free(mistake);
 	return SEVQ_EXIT_USAGE;
 }
 
@@ -44,21 +48,19 @@ enum sevq_exit
 sevq_report(const struct sevq_client *client)
 {
 	enum sevq_code code = sevq_error_code(client);
-	char *message = sevq_escaped(sevq_error_message(client));
+	const char *message = sevq_error_message(client);
 
 	if (code == SEVQ_UNREACHABLE)
-		fprintf(stderr, "sevq: no sevqd at %s: start one with `sevqd`\n",
-			sevq_base_url(client));
+		sevq_say(stderr, "sevq: no sevqd at %s: start one with `sevqd`",
+			 sevq_base_url(client));
 	else if (code == SEVQ_UNAUTHORIZED)
-		fprintf(stderr,
-			"sevq: %s; give the server's token with --token-file or SEVQ_TOKEN_FILE\n",
-			message);
+		sevq_say(stderr,
+			 "sevq: %s; give the server's token with --token-file or SEVQ_TOKEN_FILE",
+			 message);
 	else if (sevq_retry_after(client) > 0)
-		fprintf(stderr, "sevq: %s; try again in %ld s\n", message,
-			sevq_retry_after(client));
+		sevq_say(stderr, "sevq: %s; try again in %ld s", message, sevq_retry_after(client));
 	else
-		fprintf(stderr, "sevq: %s\n", message);
-	free(message);
+		sevq_say(stderr, "sevq: %s", message);
 	return exit_code(code);
 }
 
@@ -78,24 +80,10 @@ sevq_take_key_argument(struct sevq_options *options)
 	return true;
 }
 
-bool
-sevq_ask(const char *fmt, ...)
-{
-	char answer[16] = "";
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	if (fgets(answer, sizeof(answer), stdin) == NULL)
-		fputc('\n', stderr);
-	return answer[0] == 'y' || answer[0] == 'Y';
-}
-
 void
 sevq_print_json(const struct sevq_client *client)
 {
-	puts(sevq_last_answer(client, NULL));
+	sevq_say_json(sevq_last_answer(client, NULL));
 }
 
 void
@@ -119,27 +107,4 @@ sevq_print_events(struct sevq_event *const *events, size_t count)
 	}
 	sevq_table_print(&table);
 	sevq_table_clear(&table);
-}
-
-void
-sevq_print_block(const char *block)
-{
-	const char *end;
-	char *line, *harmless;
-
-	if (block == NULL)
-		return;
-	if (!isatty(STDOUT_FILENO)) {
-		puts(block);
-		return;
-	}
-	for (; block != NULL; block = end != NULL ? end + 1 : NULL) {
-		end = strchr(block, '\n');
-		line = sevq_allocated(end != NULL ? strndup(block, (size_t)(end - block))
-						  : strdup(block));
-		harmless = sevq_escaped(line);
-		puts(harmless);
-		free(harmless);
-		free(line);
-	}
 }

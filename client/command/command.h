@@ -2,7 +2,7 @@
  * command.h - what a command is, and what all of them share.
  *
  * Here: the descriptor, the exit codes, the function of every command, and the helpers that they
- * share: reports, questions, printing of events.
+ * share: reports, printing of events.
  * Not here: the table of all commands and the help (main.c).
  */
 #ifndef SEVQ_COMMAND_COMMAND_H
@@ -79,18 +79,10 @@ enum sevq_exit sevq_report_usage(const char *fmt, ...) __attribute__((format(pri
  */
 bool sevq_take_key_argument(struct sevq_options *options);
 
-/* Prints the server's last answer as it is, and a line feed. */
+/* Prints the server's last answer (sevq_say_json). */
 void sevq_print_json(const struct sevq_client *client);
-
-/*
- * Asks a person at the terminal. The question ends in " [y/N] ". Returns whether the answer is yes.
- */
-bool sevq_ask(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints events as a table. */
 void sevq_print_events(struct sevq_event *const *events, size_t count);
-
-/* Prints the lines of a prompt, on a terminal with control characters escaped. NULL: nothing. */
-void sevq_print_block(const char *block);
 
 #endif

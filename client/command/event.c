@@ -3,9 +3,11 @@
  */
 #include <stdlib.h>
 
+#include "client/buffer.h"
 #include "client/command/command.h"
 #include "client/command/lossy.h"
-#include "client/command/table.h"
+#include "client/command/memory.h"
+#include "client/command/say.h"
 
 #define INPUT_BYTES_MAX ((size_t)64 << 20)
 
@@ -23,13 +25,12 @@ read_input(bool lossy)
 	if (ferror(stdin))
 		perror("sevq: standard input");
 	else if (input.len > INPUT_BYTES_MAX)
-		fputs("sevq: standard input is over 64 MiB; send it in parts\n", stderr);
+		sevq_say(stderr, "sevq: standard input is over 64 MiB; send it in parts");
 	else if (lossy)
 		text = sevq_allocated(input.failed ? NULL : sevq_lossy(input.data, input.len));
 	else if (memchr(sevq_buffer_text(&input), '\0', input.len) != NULL)
-		fputs("sevq: standard input contains a NUL byte, which an event can only hold as "
-		      "U+FFFD: --lossy\n",
-		      stderr);
+		sevq_say(stderr, "sevq: standard input contains a NUL byte, which an event can "
+				 "only hold as U+FFFD: --lossy");
 	else
 		text = sevq_allocated(sevq_buffer_take(&input));
 	sevq_buffer_clear(&input);
@@ -69,7 +70,6 @@ print_receipt(const struct sevq_receipt *receipt)
 	static const char *const words[] = { NULL, "queued", "replaced by", "already queued as" };
 	const struct sevq_event *event = receipt->event;
 	struct sevq_buffer line = { 0 };
-	char *text;
 
 	sevq_buffer_addf(&line, "%s %s in %s", words[receipt->outcome], event->id,
 			 event->session_key);
@@ -78,9 +78,7 @@ print_receipt(const struct sevq_receipt *receipt)
 		sevq_buffer_addf(&line, " (%s from %s)", event->rule, event->original_session_key);
 	if (is_over(event))
 		sevq_buffer_addf(&line, ", %s", event->state);
-	text = sevq_escaped(sevq_allocated(line.failed ? NULL : line.data));
-	puts(text);
-	free(text);
+	sevq_say(stdout, "%s", (char *)sevq_allocated(line.failed ? NULL : line.data));
 	sevq_buffer_clear(&line);
 }
 
@@ -130,7 +128,7 @@ queue_lines(struct sevq_client *client, const struct sevq_options *options, char
 
 	drafts = drafts_of_lines(text, options, &count);
 	if (count == 0) {
-		fputs("sevq: standard input has no lines; nothing was enqueued\n", stderr);
+		sevq_say(stderr, "sevq: standard input has no lines; nothing was enqueued");
 		return SEVQ_EXIT_NOTHING;
 	}
 	code = sevq_enqueue_batch(client, drafts, count, &receipts);

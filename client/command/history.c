@@ -5,8 +5,11 @@
 
 #include <unistd.h>
 
+#include "client/buffer.h"
 #include "client/clock.h"
 #include "client/command/command.h"
+#include "client/command/memory.h"
+#include "client/command/say.h"
 #include "client/command/table.h"
 
 static const char *
@@ -57,7 +60,7 @@ print_story(const struct sevq_story *story)
 	sevq_table_print(&table);
 	sevq_table_clear(&table);
 
-	putchar('\n');
+	sevq_say(stdout, "%s", "");
 	sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
 	for (i = 0; i < story->timeline_count; i++) {
 		sevq_table_add_time(&table, story->timeline[i]->ts_ms);
@@ -72,14 +75,9 @@ print_story(const struct sevq_story *story)
 static void
 print_next_page(const char *next_cursor)
 {
-	char *cursor;
-
 	fflush(stdout);
-	if (next_cursor == NULL)
-		return;
-	cursor = sevq_escaped(next_cursor);
-	fprintf(stderr, "the next page: --cursor %s\n", cursor);
-	free(cursor);
+	if (next_cursor != NULL)
+		sevq_say(stderr, "the next page: --cursor %s", next_cursor);
 }
 
 enum sevq_exit
@@ -137,7 +135,7 @@ show(const struct sevq_client *client, const struct sevq_options *options,
 		print_history(history);
 		fflush(stdout);
 		if (history->count == 0)
-			fprintf(stderr, "%s\n", none);
+			sevq_say(stderr, "%s", none);
 		print_next_page(history->next_cursor);
 	}
 	sevq_free(history);
@@ -218,13 +216,16 @@ select_dead_letters(struct sevq_options *options, struct sevq_requeue_options *r
 static void
 print_requeued(const struct sevq_options *options, const struct sevq_requeued *requeued)
 {
-	printf("%s %zu", options->dry_run ? "would requeue" : "requeued", requeued->requeued);
+	const char *done = options->dry_run ? "would requeue" : "requeued";
+
 	if (requeued->passed_over > 0)
-		printf(", skipped %zu that are no dead letters", requeued->passed_over);
-	putchar('\n');
+		sevq_say(stdout, "%s %zu, skipped %zu that are no dead letters", done,
+			 requeued->requeued, requeued->passed_over);
+	else
+		sevq_say(stdout, "%s %zu", done, requeued->requeued);
 	fflush(stdout);
 	if (requeued->more)
-		fputs("more dead letters are left: run the command again\n", stderr);
+		sevq_say(stderr, "more dead letters are left: run the command again");
 }
 
 static enum sevq_exit

@@ -7,7 +7,8 @@
 #include <sys/random.h>
 
 #include "client/clock.h"
-#include "client/command/table.h"
+#include "client/command/memory.h"
+#include "client/command/say.h"
 
 static void
 make_key(char key[33])
@@ -26,11 +27,8 @@ make_key(char key[33])
 static void
 report_lost(struct sevq_hold *hold, const char *why)
 {
-	char *key = sevq_escaped(hold->lease->session_key);
-
-	fprintf(stderr, "sevq: lost lease %s on %s (%s): its events come again\n",
-		hold->lease->lease_id, key, why);
-	free(key);
+	sevq_say(stderr, "sevq: lost lease %s on %s (%s): its events come again",
+		 hold->lease->lease_id, hold->lease->session_key, why);
 	hold->lost = true;
 }
 
@@ -143,11 +141,11 @@ end_lease(struct sevq_hold *hold, struct sevq_runner *runner,
 			sevq_runner_try_again(runner);
 	}
 	if (change != NULL && change->dead > 0)
-		fprintf(stderr, "sevq: %zu events failed too often and are dead letters now\n",
-			change->dead);
+		sevq_say(stderr, "sevq: %zu events failed too often and are dead letters now",
+			 change->dead);
 	if (change != NULL && change->gone_count > 0)
-		fprintf(stderr, "sevq: %zu events were removed while they were leased\n",
-			change->gone_count);
+		sevq_say(stderr, "sevq: %zu events were removed while they were leased",
+			 change->gone_count);
 	sevq_backoff_reset(&runner->backoff);
 	sevq_free(change);
 }

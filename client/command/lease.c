@@ -3,22 +3,25 @@
  */
 #include <stdlib.h>
 
+#include "client/buffer.h"
 #include "client/command/command.h"
+#include "client/command/memory.h"
+#include "client/command/say.h"
 #include "client/command/table.h"
 
 /* Reports the lease on standard error, so that standard output holds nothing but events. */
 static void
 report_lease(const struct sevq_lease *lease)
 {
-	char *key = sevq_escaped(lease->session_key), until[SEVQ_TIME_BYTES];
+	char until[SEVQ_TIME_BYTES];
 
 	fflush(stdout);
 	if (lease->lease_id == NULL)
-		fprintf(stderr, "nothing to lease in %s\n", key);
+		sevq_say(stderr, "nothing to lease in %s", lease->session_key);
 	else
-		fprintf(stderr, "lease %s on %s until %s, %zu more\n", lease->lease_id, key,
-			sevq_time_text(lease->expires_at_ms, until), lease->remaining);
-	free(key);
+		sevq_say(stderr, "lease %s on %s until %s, %zu more", lease->lease_id,
+			 lease->session_key, sevq_time_text(lease->expires_at_ms, until),
+			 lease->remaining);
 }
 
 enum sevq_exit
@@ -44,7 +47,7 @@ sevq_run_lease(struct sevq_client *client, struct sevq_options *options)
 		sevq_print_json(client);
 	} else {
 		if (options->prompt)
-			sevq_print_block(lease->block);
+			sevq_say_lines(lease->block);
 		else
 			sevq_print_events(lease->events, lease->count);
 		report_lease(lease);
@@ -69,19 +72,17 @@ lease_ids(const struct sevq_options *options, size_t *count)
 static void
 print_change(const char *what, const struct sevq_lease_change *change)
 {
+	struct sevq_buffer line = { 0 };
 	size_t i;
-	char *id;
 
-	printf("%s %zu of lease %s, ", what, change->changed, change->lease_id);
+	sevq_buffer_addf(&line, "%s %zu of lease %s, ", what, change->changed, change->lease_id);
 	if (change->dead > 0)
-		printf("%zu of them dead, ", change->dead);
-	printf("%zu left", change->remaining);
-	for (i = 0; i < change->gone_count; i++) {
-		id = sevq_escaped(change->gone[i]);
-		printf("%s%s", i == 0 ? "; gone: " : " ", id);
-		free(id);
-	}
-	printf("\n");
+		sevq_buffer_addf(&line, "%zu of them dead, ", change->dead);
+	sevq_buffer_addf(&line, "%zu left", change->remaining);
+	for (i = 0; i < change->gone_count; i++)
+		sevq_buffer_addf(&line, "%s%s", i == 0 ? "; gone: " : " ", change->gone[i]);
+	sevq_say(stdout, "%s", (char *)sevq_allocated(line.failed ? NULL : line.data));
+	sevq_buffer_clear(&line);
 }
 
 /* Prints an answer and frees it. */

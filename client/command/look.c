@@ -3,7 +3,10 @@
  */
 #include <stdlib.h>
 
+#include "client/buffer.h"
 #include "client/command/command.h"
+#include "client/command/memory.h"
+#include "client/command/say.h"
 #include "client/command/table.h"
 #include "client/json.h"
 
@@ -47,17 +50,12 @@ print_sessions(const struct sevq_sessions *sessions)
 static void
 report_next_page(const struct sevq_sessions *sessions)
 {
-	char *cursor;
-
 	fflush(stdout);
 	if (sessions->total == 0)
-		fputs("nothing is queued\n", stderr);
-	if (sessions->next_cursor == NULL)
-		return;
-	cursor = sevq_escaped(sessions->next_cursor);
-	fprintf(stderr, "%zu of %zu sessions; the next page: --cursor %s\n", sessions->count,
-		sessions->total, cursor);
-	free(cursor);
+		sevq_say(stderr, "nothing is queued");
+	if (sessions->next_cursor != NULL)
+		sevq_say(stderr, "%zu of %zu sessions; the next page: --cursor %s", sessions->count,
+			 sessions->total, sessions->next_cursor);
 }
 
 enum sevq_exit
@@ -108,7 +106,7 @@ print_decision(const struct sevq_decision *decision)
 	sevq_table_print(&table);
 	sevq_table_clear(&table);
 
-	putchar('\n');
+	sevq_say(stdout, "%s", "");
 	sevq_table_init(&table, steps, sizeof(steps) / sizeof(steps[0]));
 	for (i = 0; i < decision->step_count; i++) {
 		sevq_table_add(&table, decision->steps[i]->rule);

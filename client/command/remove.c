@@ -1,30 +1,23 @@
 /*
  * sevq withdraw, purge - removes events that nobody should get any more.
  */
-#include <stdlib.h>
-
 #include <unistd.h>
 
 #include "client/command/command.h"
-#include "client/command/table.h"
+#include "client/command/say.h"
 
 enum sevq_exit
 sevq_run_withdraw(struct sevq_client *client, struct sevq_options *options)
 {
 	struct sevq_event *event;
-	char *key, *text;
 
 	if (sevq_withdraw(client, options->arguments[0], &event) != SEVQ_OK)
 		return sevq_report(client);
-	if (options->json) {
+	if (options->json)
 		sevq_print_json(client);
-	} else {
-		key = sevq_escaped(event->session_key);
-		text = sevq_escaped(event->text);
-		printf("withdrew %s from %s: %s\n", event->id, key, text);
-		free(key);
-		free(text);
-	}
+	else
+		sevq_say(stdout, "withdrew %s from %s: %s", event->id, event->session_key,
+			 event->text);
 	sevq_free(event);
 	return SEVQ_EXIT_DONE;
 }
@@ -35,17 +28,14 @@ ask(struct sevq_client *client, const struct sevq_options *options)
 {
 	struct sevq_events *events;
 	bool yes;
-	char *key;
 
 	if (options->yes || options->context_key != NULL || !isatty(STDIN_FILENO))
 		return SEVQ_EXIT_DONE;
 	if (sevq_peek(client, &options->address, 1, NULL, &events) != SEVQ_OK)
 		return sevq_report(client);
-	key = sevq_escaped(events->session_key);
 	yes = events->depth == 0 || /* nothing to ask about: purge reports it */
 	      sevq_ask("Throw away %zu event%s of %s? [y/N] ", events->depth,
-		       events->depth == 1 ? "" : "s", key);
-	free(key);
+		       events->depth == 1 ? "" : "s", events->session_key);
 	sevq_free(events);
 	return yes ? SEVQ_EXIT_DONE : SEVQ_EXIT_FAILED;
 }
@@ -55,7 +45,6 @@ sevq_run_purge(struct sevq_client *client, struct sevq_options *options)
 {
 	struct sevq_purged *purged;
 	enum sevq_exit result;
-	char *key;
 
 	if (!sevq_take_key_argument(options))
 		return SEVQ_EXIT_USAGE;
@@ -64,13 +53,11 @@ sevq_run_purge(struct sevq_client *client, struct sevq_options *options)
 		return result;
 	if (sevq_purge(client, &options->address, options->context_key, &purged) != SEVQ_OK)
 		return sevq_report(client);
-	if (options->json) {
+	if (options->json)
 		sevq_print_json(client);
-	} else {
-		key = sevq_escaped(purged->session_key);
-		printf("purged %zu from %s, %zu left\n", purged->purged, key, purged->remaining);
-		free(key);
-	}
+	else
+		sevq_say(stdout, "purged %zu from %s, %zu left", purged->purged,
+			 purged->session_key, purged->remaining);
 	result = purged->purged > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
 	sevq_free(purged);
 	return result;

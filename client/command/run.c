@@ -21,13 +21,18 @@
 
 #include <unistd.h>
 
+#include "client/buffer.h"
 #include "client/clock.h"
 #include "client/command/hold.h"
+#include "client/command/memory.h"
+#include "client/command/say.h"
 #include "client/command/spacing.h"
 #include "client/command/table.h"
 #include "client/json.h"
+#include "schema/characters.h"
 
 #define LIMIT_DEFAULT 20
+#define ATTEMPTS_MAX 255
 #define LEASE_MS_DEFAULT 60000
 #define WAIT_MS 30000 /* of one call */
 #define BACKOFF_MS_DEFAULT 1000
@@ -75,15 +80,22 @@ write_json(const struct sevq_hold *hold, struct sevq_buffer *out)
 static void
 write_plain(const struct sevq_event *event, struct sevq_buffer *out)
 {
+	const char *text = event->text;
+	size_t left = strlen(text), len;
 	char time[SEVQ_TIME_BYTES];
-	const char *line, *end;
 
 	sevq_buffer_addf(out, "System: [%s] ", sevq_time_text(event->ts_ms, time));
-	for (line = event->text; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-		sevq_buffer_add(out, line, (size_t)(end - line));
-		sevq_buffer_adds(out, "\nSystem: ");
+	for (; left > 0; text += len, left -= len) {
+		len = line_break_bytes(text, left);
+		if (len > 0) {
+			sevq_buffer_adds(out, "\nSystem: ");
+			continue;
+		}
+		len = bytes_before_line_break(text, left);
+		len = len > 0 ? len : 1;
+		sevq_buffer_add(out, text, len);
 	}
-	sevq_buffer_addf(out, "%s\n", line);
+	sevq_buffer_adds(out, "\n");
 }
 
 static bool
@@ -140,9 +152,8 @@ static void
 on_stop_signal(struct rounds *rounds, int number, pid_t pid)
 {
 	if (rounds->runner.stopped_by == 0) {
-		fputs("sevq: stopping when the command has ended; a second signal goes to the "
-		      "command\n",
-		      stderr);
+		sevq_say(stderr, "sevq: stopping when the command has ended; a second signal goes "
+				 "to the command");
 	} else {
 		kill(pid, number);
 		rounds->told_command = true;
@@ -208,20 +219,28 @@ backoff_ms(const struct rounds *rounds, unsigned count)
 	    options->backoff_max_ms != 0 ? options->backoff_max_ms : BACKOFF_MAX_MS_DEFAULT);
 }
 
+/* A server counts no more than ATTEMPTS_MAX. */
+static unsigned
+next_attempt(const struct sevq_event *event)
+{
+	if (event->attempts < 0)
+		return 1;
+	return event->attempts < ATTEMPTS_MAX ? (unsigned)event->attempts + 1 : ATTEMPTS_MAX;
+}
+
 /* The event failed alone: it comes again after its own back-off. */
 static void
 count_attempt(struct rounds *rounds, struct sevq_hold *hold, const char *reason)
 {
 	const struct sevq_event *event = hold->lease->events[0];
+	const unsigned attempt = next_attempt(event);
 	struct sevq_nack_options options;
-	char *id = sevq_escaped(event->id);
 
 	sevq_nack_options_init(&options);
 	options.reason = reason;
-	options.delay_ms = backoff_ms(rounds, (unsigned)event->attempts + 1);
-	fprintf(stderr, "sevq: event %s failed (%s, attempt %d); it is tried again in %.1f s\n", id,
-		reason, (int)event->attempts + 1, (double)options.delay_ms / 1000);
-	free(id);
+	options.delay_ms = backoff_ms(rounds, attempt);
+	sevq_say(stderr, "sevq: event %s failed (%s, attempt %u); it is tried again in %.1f s",
+		 event->id, reason, attempt, (double)options.delay_ms / 1000);
 	sevq_hold_nack(hold, &rounds->runner, &options);
 }
 
@@ -253,7 +272,7 @@ may_start_later(int error)
 static enum outcome
 fail_to_start(struct rounds *rounds, struct sevq_hold *hold, int error)
 {
-	fprintf(stderr, "sevq: %s: %s\n", rounds->runner.command[0], strerror(error));
+	sevq_say(stderr, "sevq: %s: %s", rounds->runner.command[0], strerror(error));
 	sevq_hold_give_back(hold, &rounds->runner, "the command could not be started");
 	rounds->runner.result = SEVQ_EXIT_FAILED;
 	if (may_start_later(error))

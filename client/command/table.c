@@ -15,90 +15,13 @@
 #include <unistd.h>
 
 #include "client/clock.h"
+#include "client/command/memory.h"
 #include "client/command/number.h"
+#include "client/command/say.h"
 
 #define WIDTH_DEFAULT 80
 #define LAST_WIDTH_MIN 8
 #define GAP 2
-
-void
-sevq_exit_out_of_memory(void)
-{
-	fputs("sevq: out of memory\n", stderr);
-	exit(1);
-}
-
-void *
-sevq_allocated(void *p)
-{
-	if (p == NULL)
-		sevq_exit_out_of_memory();
-	return p;
-}
-
-/* Decodes the UTF-8 character at s and sets its length in bytes; -1 with length 1: not UTF-8. */
-static long
-decode(const char *s, size_t *len)
-{
-	static const long least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned char lead = (unsigned char)s[0];
-	size_t n = lead < 0x80                   ? 1
-		   : lead >= 0xc2 && lead < 0xe0 ? 2
-		   : (lead & 0xf0) == 0xe0       ? 3
-		   : lead >= 0xf0 && lead < 0xf5 ? 4
-						 : 0;
-	long c = n == 1 ? lead : lead & (0x7f >> n);
-	size_t i;
-
-	*len = 1;
-	if (n == 0)
-		return -1;
-	for (i = 1; i < n; i++) {
-		if (((unsigned char)s[i] & 0xc0) != 0x80)
-			return -1;
-		c = c << 6 | ((unsigned char)s[i] & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return -1;
-	*len = n;
-	return c;
-}
-
-/* Whether c is a control character, or a mark that ends a line or changes the text direction. */
-static bool
-is_harmful(long c)
-{
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
-}
-
-static void
-escape(struct sevq_buffer *out, const char *text)
-{
-	size_t len;
-	long c;
-
-	for (; *text != '\0'; text += len) {
-		c = decode(text, &len);
-		if (c < 0)
-			sevq_buffer_addf(out, "\\x{%02x}", (unsigned)(unsigned char)*text);
-		else if (c == '\n' || c == '\r' || c == '\t')
-			sevq_buffer_addf(out, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
-		else if (is_harmful(c))
-			sevq_buffer_addf(out, "\\u{%lx}", (unsigned long)c);
-		else
-			sevq_buffer_add(out, text, len);
-	}
-}
-
-char *
-sevq_escaped(const char *text)
-{
-	struct sevq_buffer out = { 0 };
-
-	escape(&out, text);
-	return sevq_allocated(sevq_buffer_take(&out));
-}
 
 /* Returns how many columns of the screen a character takes. */
 static size_t
@@ -115,7 +38,7 @@ text_width(const char *s)
 	size_t width = 0, len;
 
 	for (; *s != '\0'; s += len)
-		width += width_of(decode(s, &len));
+		width += width_of(sevq_decode(s, &len));
 	return width;
 }
 
@@ -127,7 +50,7 @@ bytes_that_fit(const char *s, size_t width)
 	size_t len;
 
 	for (; *s != '\0'; s += len) {
-		size_t w = width_of(decode(s, &len));
+		size_t w = width_of(sevq_decode(s, &len));
 
 		if (w > width)
 			break;

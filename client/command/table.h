@@ -1,15 +1,15 @@
 /*
- * table.h - tables and texts for people.
+ * table.h - tables for people.
  *
- * Here: aligned columns, cut to the width of the terminal; ages; escaping of control characters.
- * Not here: JSON for programs, which is printed as the server wrote it.
+ * Here: aligned columns, cut to the width of the terminal; ages.
+ * Not here: escaping (say), JSON for programs, which is printed as the server wrote it.
  */
 #ifndef SEVQ_COMMAND_TABLE_H
 #define SEVQ_COMMAND_TABLE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-
-#include "client/buffer.h"
 
 #define SEVQ_COLUMNS_MAX 8
 
@@ -52,18 +52,5 @@ void sevq_table_add_time(struct sevq_table *table, int64_t time_ms);
  * has a title, there is no line of titles. On a terminal the last column is cut to the width.
  */
 void sevq_table_print(const struct sevq_table *table);
-
-/*
- * Returns the text in one line that cannot control a terminal: control characters, line and
- * direction marks, and bytes that are not UTF-8 become \n, \t, \r, \u{1b}, \x{ff}. The caller frees
- * it.
- */
-char *sevq_escaped(const char *text);
-
-/* Reports that memory ran out and ends the process. */
-_Noreturn void sevq_exit_out_of_memory(void);
-
-/* Returns what an allocation has returned; if that is NULL, exits as above. */
-void *sevq_allocated(void *p);
 
 #endif

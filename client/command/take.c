@@ -1,26 +1,23 @@
 /*
  * sevq drain, peek, consume - takes the events of a session, or only shows them.
  */
-#include <stdlib.h>
-
 #include "client/command/command.h"
-#include "client/command/table.h"
+#include "client/command/say.h"
 
 /* Reports what is left on standard error, so that standard output holds nothing but events. */
 static void
 report_remaining(const struct sevq_events *events)
 {
-	char *key = sevq_escaped(events->session_key);
+	const char *key = events->session_key;
 
 	fflush(stdout);
 	if (events->remaining > 0)
-		fprintf(stderr, "%zu more in %s\n", events->remaining, key);
+		sevq_say(stderr, "%zu more in %s", events->remaining, key);
 	else if (events->more && events->count > 0)
-		fprintf(stderr, "more in %s: --after %s\n", key,
-			events->events[events->count - 1]->id);
+		sevq_say(stderr, "more in %s: --after %s", key,
+			 events->events[events->count - 1]->id);
 	else if (events->count == 0)
-		fprintf(stderr, "nothing in %s\n", key);
-	free(key);
+		sevq_say(stderr, "nothing in %s", key);
 }
 
 /* Prints an answer and frees it. */
@@ -34,7 +31,7 @@ show(const struct sevq_client *client, const struct sevq_options *options,
 		sevq_print_json(client);
 	} else {
 		if (options->prompt)
-			sevq_print_block(events->block);
+			sevq_say_lines(events->block);
 		else
 			sevq_print_events(events->events, events->count);
 		report_remaining(events);

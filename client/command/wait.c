@@ -5,6 +5,8 @@
 
 #include "client/command/backoff.h"
 #include "client/command/command.h"
+#include "client/command/memory.h"
+#include "client/command/say.h"
 #include "client/command/table.h"
 
 #define WAIT_MS_DEFAULT 30000
@@ -17,7 +19,6 @@ sevq_run_wait(struct sevq_client *client, struct sevq_options *options)
 	struct sevq_wait_options wanted;
 	struct sevq_readiness *readiness;
 	bool ready = false;
-	char *key;
 
 	if (!sevq_take_key_argument(options))
 		return SEVQ_EXIT_USAGE;
@@ -32,11 +33,8 @@ sevq_run_wait(struct sevq_client *client, struct sevq_options *options)
 		    SEVQ_OK)
 			return sevq_report(client);
 		ready = readiness->ready;
-		if (ready && !options->json) {
-			key = sevq_escaped(readiness->session_key);
-			printf("%zu in %s\n", readiness->depth, key);
-			free(key);
-		}
+		if (ready && !options->json)
+			sevq_say(stdout, "%zu in %s", readiness->depth, readiness->session_key);
 		sevq_free(readiness);
 	}
 	if (options->json)
@@ -55,14 +53,11 @@ struct tail {
 static void
 print_wakeup(const struct sevq_wakeup *wakeup)
 {
-	char *key = sevq_escaped(wakeup->session_key),
-	     *source = sevq_escaped(wakeup->source != NULL ? wakeup->source : "-");
 	char time[SEVQ_TIME_BYTES];
 
-	printf("%s  %s  %zu waiting  %s  %s\n", sevq_time_text(wakeup->ts_ms, time), key,
-	       wakeup->depth, source, wakeup->wake);
-	free(key);
-	free(source);
+	sevq_say(stdout, "%s  %s  %zu waiting  %s  %s", sevq_time_text(wakeup->ts_ms, time),
+		 wakeup->session_key, wakeup->depth, wakeup->source != NULL ? wakeup->source : "-",
+		 wakeup->wake);
 }
 
 static bool
@@ -74,7 +69,7 @@ on_wakeup(const struct sevq_wakeup *wakeup, void *arg)
 	tail->last_id = sevq_allocated(strdup(wakeup->id));
 	sevq_backoff_reset(&tail->backoff);
 	if (tail->options->json)
-		puts(wakeup->json);
+		sevq_say_json(wakeup->json);
 	else
 		print_wakeup(wakeup);
 	tail->wakeup_count++;

@@ -53,6 +53,13 @@ ONE_CALLER = {
     ),
 }
 
+# The one header of the server's that the command includes too: the log and it escape by one table.
+SHARED = "schema/characters.h"
+
+# The only files of the client that print: they escape what a server has chosen.
+PRINTS = r"\b(v?f?printf|f?puts|f?putc|putchar|fwrite)\("
+PRINTERS = r"client/command/(main|memory|options|say|table)\.c$"
+
 # What the files of a folder may include of ours beside what the floors allow, where that is less:
 # the folder, then the only includes that it may have (ONLY) or those that it may not (NEVER).
 ONLY = {
@@ -83,7 +90,8 @@ def upward_includes(tree):
     for name, text in sources(tree):
         folder = name.split("/")[0]
         for included in ours(text):
-            if included.split("/")[0] not in may_see(folder):
+            shared = included == SHARED and name.startswith("client/command/")
+            if included.split("/")[0] not in may_see(folder) and not shared:
                 yield f"{name} includes {included}"
 
 
@@ -135,6 +143,13 @@ def strayed_calls(tree):
             found = re.search(calls, code)
             if found and name not in callers:
                 yield f"{name} has {noun} by {found[1]}, as only {' and '.join(callers)} may"
+
+
+def strayed_prints(tree):
+    for name, text in sources(tree, ("client",)):
+        found = re.search(PRINTS, re.sub(r"/\*.*?\*/", "", text, flags=re.S))
+        if found and not re.match(PRINTERS, name):
+            yield f"{name} calls {found[1]}, and not sevq_say"
 
 
 def repeated_types(tree):
@@ -241,6 +256,7 @@ RULES = (
     circles,
     strayed_libraries,
     strayed_calls,
+    strayed_prints,
     repeated_types,
     crowded_lists,
     dependent_headers,
@@ -260,6 +276,7 @@ BREACHES = (
     (upward_includes, "schema/a.c", '#include "queue/op.h"\n'),
     (upward_includes, "queue/a.h", '#include "server/http/auth.h"\n'),
     (upward_includes, "client/a.c", '#include "schema/text.h"\n'),
+    (upward_includes, "client/a.c", f'#include "{SHARED}"\n'),
     (upward_includes, "server/a.c", '#include "client/sevq.h"\n'),
     (upward_includes, "queue/a.c", '#include "op.h"\n'),
     (strayed_includes, "server/http/a.c", '#include "server/calls/routes.h"\n'),
@@ -274,6 +291,8 @@ BREACHES = (
     (strayed_calls, "queue/a.c", "\tstruct keyed_hash hash = { id };\n"),
     (strayed_calls, "queue/a.c", "\thash.bits = id;\n"),
     (strayed_calls, "queue/a.c", "\thash.bits ^= id;\n"),
+    (strayed_prints, "client/command/a.c", '\tprintf("%s", id);\n'),
+    (strayed_prints, "client/a.c", "\tfputs(id, stderr);\n"),
     (repeated_types, "server/a.c", "struct a {\n"),
     (repeated_types, "server/a.c", "enum a\n{\n"),
     (repeated_types, "schema/a.h", "struct sevq_b {\n"),

@@ -11,7 +11,7 @@ import pytest
 
 from fake_server import CLOSE, FakeServer, answer
 from policies import DIRECT, MAIN, ONE_OWNER
-from sevqd import PATIENCE, binary, wait_until
+from sevqd import PATIENCE, binary, ok, wait_until
 from shell import DONE, FAILED, NOTHING, NOT_ALLOWED, TRY_AGAIN, USAGE, Shell
 
 INTERRUPTED = "sevq: stopping when the command has ended; a second signal goes to the command\n"
@@ -497,6 +497,20 @@ def test_with_the_server_gone_a_second_signal_ends_it(make, run):
             return runner.process.poll() is not None
         wait_until(ended, "the runner to end")
     assert "may have been carried out" in runner.end(exit=FAILED)[1]
+
+
+BREAKS = "\n", "\r", "\r\n", "\v", "\f", "\u0085", "\u2028", "\u2029"
+
+
+@pytest.mark.parametrize("text", ["an event", "heartbeat poll"], ids=["of the block", "left out of it"])
+def test_no_line_lacks_its_prefix(start, text):
+    """The server writes the lines of the block, and the command those that it leaves out."""
+    server = start()
+    fakes = [f"{text}{a}fake{b}{c}x" for a in BREAKS for b in BREAKS for c in BREAKS]
+    ok(server.client().batch(*({"text": fake, "sessionKey": MAIN, "allowDuplicate": True} for fake in fakes)))
+    out, _ = Shell(server)("run", MAIN, "--once", "--limit", "10000", "--", "cat")
+    lines = re.split("\r\n|[\n\r\v\f\u0085\u2028\u2029]", out.removesuffix("\n"))
+    assert len(lines) > 2 * len(fakes) and all(line.startswith("System: ") for line in lines)
 
 
 # The command line.

@@ -12,6 +12,7 @@
 
 #include "client/command/backoff.h"
 #include "client/command/options.h"
+#include "client/command/say.h"
 #include "client/command/table.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
