@@ -8,9 +8,13 @@
  * whole if that holds for all its frames.
  *
  * Frames of an earlier round of the WAL, which has started over since, have other salts, and do not
- * count. Where the header itself is not valid, the salts are those of the first frame. Such a
- * header may be what a crash has left of a WAL that starts over. Then nothing is lost with its
- * frames: a WAL starts over only when the database has all of its pages.
+ * count. Where the header itself is not valid, the salts are those of the first frame that follows
+ * the one before it. Such a header may be what a crash has left of a WAL that starts over. Then
+ * nothing is lost with its frames: a WAL starts over only when the database has all of its pages.
+ *
+ * Of a frame that is lost whole, the one behind it cannot be checked, and counts by its salts: they
+ * are random. Whether the lost one ended a commit is unknown too, so it is taken to have. A torn
+ * commit still counts once at most, as only its last frame says that it ends.
  */
 #include "queue/sqlite/wal_scan.h"
 
@@ -42,8 +46,11 @@ struct reader {
 	 */
 	struct checksum before, computed;
 	uint32_t frames; /* read so far */
+	bool this_round; /* the last frame has the salts */
+	bool lost;       /* nothing of the last frame is valid, so its checksum says nothing */
 	bool behind;     /* a frame was not valid */
 	bool broken;     /* one of the commit that is being read was not */
+	bool doubted;    /* and none was lost since, so that this commit does not count */
 };
 
 static uint32_t
@@ -91,21 +98,6 @@ is_valid_header(struct reader *r, const unsigned char *header)
 	       same_checksum(r->computed, r->before);
 }
 
-/*
- * Begins with the header. One that is not valid leaves the salts to the first frame; the order of
- * bytes is then this machine's, which SQLite writes.
- */
-static void
-read_header(struct reader *r, const unsigned char *header, const unsigned char *first_frame)
-{
-	r->before = read_checksum(header + 24);
-	r->big_endian = (read_be32(header) & 1) != 0;
-	r->behind = !is_valid_header(r, header);
-	if (r->behind)
-		r->big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-	memcpy(r->salts, r->behind ? first_frame + 8 : header + 16, sizeof(r->salts));
-}
-
 /* The checksum of a frame behind one with the checksum `before`. */
 static struct checksum
 frame_checksum(const struct reader *r, struct checksum before, const unsigned char *frame)
@@ -113,6 +105,43 @@ frame_checksum(const struct reader *r, struct checksum before, const unsigned ch
 	struct checksum sum = add_checksum(r, before, frame, 8);
 
 	return add_checksum(r, sum, frame + FRAME_HEADER_BYTES, PAGE_BYTES);
+}
+
+/* The salts of the first frame that follows the one before it; none: there is no such frame. */
+static void
+find_salts(struct reader *r)
+{
+	unsigned char frame[FRAME_BYTES];
+	struct checksum before = { 0 };
+
+	for (off_t at = HEADER_BYTES; pread(r->fd, frame, sizeof(frame), at) == FRAME_BYTES;
+	     at += FRAME_BYTES) {
+		struct checksum bears = read_checksum(frame + 16);
+
+		if (at > HEADER_BYTES && read_be32(frame) != 0 &&
+		    same_checksum(frame_checksum(r, before, frame), bears)) {
+			memcpy(r->salts, frame + 8, sizeof(r->salts));
+			return;
+		}
+		before = bears;
+	}
+}
+
+/*
+ * Begins with the header. One that is not valid leaves the salts to the frames; the order of bytes
+ * is then this machine's, which SQLite writes.
+ */
+static void
+read_header(struct reader *r, const unsigned char *header)
+{
+	r->before = read_checksum(header + 24);
+	r->big_endian = (read_be32(header) & 1) != 0;
+	memcpy(r->salts, header + 16, sizeof(r->salts));
+	r->behind = !is_valid_header(r, header);
+	if (!r->behind)
+		return;
+	r->big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+	find_salts(r);
 }
 
 /* Whether the frame was written behind the one before it, in this round of the WAL. */
@@ -124,29 +153,36 @@ follows(struct reader *r, const unsigned char *frame)
 
 	if (!same_checksum(sum, bears) && !same_checksum(r->before, r->computed))
 		sum = frame_checksum(r, r->computed, frame);
+	bool is_summed = read_be32(frame) != 0 && same_checksum(sum, bears);
 	r->before = bears;
 	r->computed = sum;
-	return memcmp(frame + 8, r->salts, sizeof(r->salts)) == 0 && same_checksum(sum, bears);
+	r->this_round = memcmp(frame + 8, r->salts, sizeof(r->salts)) == 0;
+	r->lost = !r->this_round && !is_summed;
+	return r->this_round && is_summed;
 }
 
 static void
 count_frame(struct reader *r, const unsigned char *frame, struct wal_scan *ret)
 {
-	bool ends_commit = read_be32(frame + 4) != 0;
+	bool ends_commit = read_be32(frame + 4) != 0, behind_lost = r->lost;
 
-	if (!follows(r, frame))
+	if (!follows(r, frame)) {
 		r->behind = r->broken = true;
+		r->doubted = r->doubted || !behind_lost || !r->this_round;
+	}
 	if (!r->behind)
 		ret->frames++;
 	r->frames++;
-	if (!ends_commit)
-		return;
-	ret->committed = r->frames;
-	if (!r->broken && r->behind)
+	if (ends_commit && r->this_round)
+		ret->committed = r->frames;
+	if (ends_commit && r->behind && !r->doubted)
 		ret->commits_behind++;
-	else if (!r->broken)
+	else if (ends_commit && !r->broken)
 		ret->commits++;
-	r->broken = false;
+	if (ends_commit)
+		r->broken = false;
+	if (ends_commit || r->lost)
+		r->doubted = false;
 }
 
 static int
@@ -159,7 +195,7 @@ read_frames(struct reader *r, struct wal_scan *ret)
 	if (n == HEADER_BYTES)
 		n = pread(r->fd, frame, sizeof(frame), at);
 	if (n == FRAME_BYTES)
-		read_header(r, header, frame);
+		read_header(r, header);
 	ret->bad_header = r->behind;
 	for (; n == FRAME_BYTES; n = pread(r->fd, frame, sizeof(frame), at)) {
 		count_frame(r, frame, ret);

@@ -23,8 +23,8 @@
 struct wal_scan {
 	uint32_t frames;         /* valid, from the beginning */
 	uint32_t commits;        /* of these */
-	uint32_t commits_behind; /* whole commits behind the first frame that is not valid */
-	uint32_t committed;      /* frames up to the last commit, whether whole or not */
+	uint32_t commits_behind; /* whole ones behind the first frame that is not valid */
+	uint32_t committed;      /* frames up to the last commit of this round, whole or not */
 	bool bad_header;         /* then no frame is valid */
 };
 
