@@ -711,8 +711,6 @@ export class Client {
     } catch (error) {
       wanted.signal?.throwIfAborted();
       throw this.#http.failure(error);
-    } finally {
-      response.destroy();
     }
     throw new SevqError('lost', `the stream of ${this.baseUrl} has ended`);
   }

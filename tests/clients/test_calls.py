@@ -59,6 +59,7 @@ def test_producing_and_looking(talk):
         ["route", {"sessionKey": DIRECT}],
         ["history", {"sessionKey": MAIN}],
         ["call", "GET", "/v1/sessions", {"agentId": "main"}],
+        retryFor=10,
     ))
     assert (first["outcome"], again["outcome"], keyed["outcome"]) == ("queued", "duplicate", "queued")
     assert first["event"]["text"] == event["text"] and first["event"]["sessionKey"] == MAIN
