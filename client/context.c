@@ -74,6 +74,13 @@ sevq_close(struct sevq_client *client)
 	curl_global_cleanup();
 }
 
+void
+sevq_interrupt(struct sevq_client *client)
+{
+	if (client != NULL && client->http != NULL)
+		sevq_http_interrupt(client->http);
+}
+
 enum sevq_code
 sevq_error_code(const struct sevq_client *client)
 {

@@ -19,6 +19,7 @@ static const struct {
 	{ "lost", SEVQ_LOST, false },
 	{ "timed-out", SEVQ_TIMED_OUT, false },
 	{ "bad-answer", SEVQ_BAD_ANSWER, false },
+	{ "interrupted", SEVQ_INTERRUPTED, false },
 	{ "problem", SEVQ_PROBLEM, false },
 	{ "blank-key", SEVQ_BLANK_KEY, false },
 	{ "malformed-key", SEVQ_MALFORMED_KEY, false },

@@ -1,5 +1,6 @@
 /*
- * The client's HTTP, on one libcurl easy handle.
+ * The client's HTTP, on one libcurl easy handle in a multi handle of its own, whose poll also hears
+ * interruptions: an eventfd, which a signal handler may write to.
  *
  * The server may close a kept connection while the next request is on its way. libcurl then sends
  * the request again on a new connection. That is right for reads, but anything else could be done
@@ -8,15 +9,18 @@
  * this rare, an idle connection is dropped before the server's own idle timeout.
  *
  * A stream goes to the request's on_data as it arrives. It has no end, so it gets no timeout; it
- * ends when nothing has come for too long. libcurl calls on_progress about once a second, which
+ * ends when nothing has come for too long. libcurl calls on_progress at least once a second, which
  * checks that.
  */
 #include "client/http.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/eventfd.h>
 
 #include <curl/curl.h>
+#include <unistd.h>
 
 #include "client/clock.h"
 
@@ -24,9 +28,12 @@
 #define CONNECT_TIMEOUT_MS_DEFAULT 5000
 #define IDLE_S_MAX 45          /* the server closes after 60 */
 #define RETRY_AFTER_S_MAX 3600 /* a longer one is no server's of ours */
+#define PROGRESS_MS 1000
 
 struct sevq_http {
 	CURL *easy;
+	CURLM *multi;
+	int interrupt_fd; /* readable: there was an interruption that has ended no exchange yet */
 	struct curl_slist *headers, *body_headers; /* of requests without and with a body */
 	struct curl_slist *stream_headers;         /* of requests for a stream */
 	char *base;                                /* what every URL starts with */
@@ -37,6 +44,7 @@ struct sevq_http {
 	const struct sevq_request *request;
 	int sent;             /* how often the request was sent */
 	bool stopped;         /* on_data wants no more of the stream */
+	bool interrupted;     /* an interruption has ended it */
 	int64_t last_data_ms; /* when data last arrived, by the monotonic clock */
 	char error[CURL_ERROR_SIZE];
 };
@@ -143,7 +151,6 @@ set_up(struct sevq_http *http, const struct sevq_endpoint *endpoint,
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_PATH_AS_IS, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, connect_timeout);
-	SET(CURLOPT_MAXCONNECTS, 1L);
 	SET(CURLOPT_MAXAGE_CONN, (long)IDLE_S_MAX);
 	SET(CURLOPT_ERRORBUFFER, http->error);
 	SET(CURLOPT_WRITEFUNCTION, on_data);
@@ -171,11 +178,15 @@ sevq_http_open(const struct sevq_endpoint *endpoint, const struct sevq_connect_o
 
 	if (http == NULL)
 		return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
+	http->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	http->base = strdup(endpoint->url.base);
 	http->where = strdup(endpoint->url.text);
 	http->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
 	http->easy = curl_easy_init();
-	if (http->base == NULL || http->where == NULL || http->easy == NULL ||
+	http->multi = curl_multi_init();
+	if (http->interrupt_fd < 0 || http->base == NULL || http->where == NULL ||
+	    http->easy == NULL || http->multi == NULL ||
+	    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 1L) != CURLM_OK ||
 	    !add_common_headers(&http->headers, "application/json", endpoint->token) ||
 	    !add_common_headers(&http->stream_headers, "text/event-stream", endpoint->token) ||
 	    !add_common_headers(&http->body_headers, "application/json", endpoint->token) ||
@@ -201,6 +212,9 @@ sevq_http_close(struct sevq_http *http)
 	if (http == NULL)
 		return;
 	curl_easy_cleanup(http->easy);
+	curl_multi_cleanup(http->multi);
+	if (http->interrupt_fd >= 0)
+		close(http->interrupt_fd);
 	curl_slist_free_all(http->headers);
 	curl_slist_free_all(http->body_headers);
 	curl_slist_free_all(http->stream_headers);
@@ -241,6 +255,8 @@ failed(const struct sevq_http *http, const struct sevq_request *request, CURLcod
 {
 	const char *why = http->error[0] != '\0' ? http->error : curl_easy_strerror(rc);
 
+	if (http->interrupted)
+		return sevq_error_set(error, SEVQ_INTERRUPTED, "interrupted");
 	if (rc == CURLE_OUT_OF_MEMORY || http->answer.failed)
 		return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	if (http->sent == 0)
@@ -274,6 +290,68 @@ failed(const struct sevq_http *http, const struct sevq_request *request, CURLcod
 	}
 }
 
+/* Whether there was an interruption; forgets it. */
+static bool
+take_interruption(const struct sevq_http *http)
+{
+	uint64_t count;
+
+	return read(http->interrupt_fd, &count, sizeof(count)) == sizeof(count);
+}
+
+/* Writing to an eventfd is safe in a signal handler, and fails only if it is readable anyway. */
+void
+sevq_http_interrupt(const struct sevq_http *http)
+{
+	const uint64_t one = 1;
+	int saved = errno;
+
+	(void)!write(http->interrupt_fd, &one, sizeof(one));
+	errno = saved;
+}
+
+/* Drives the transfer until it ends or is interrupted. */
+static CURLMcode
+drive(struct sevq_http *http)
+{
+	struct curl_waitfd interrupt = { .fd = http->interrupt_fd, .events = CURL_WAIT_POLLIN };
+	bool listens = http->request->interruptible;
+	CURLMcode rc = CURLM_OK;
+	int running = 1;
+
+	while (rc == CURLM_OK && running > 0) {
+		if (listens && take_interruption(http)) {
+			http->interrupted = true;
+			return CURLM_OK;
+		}
+		rc = curl_multi_perform(http->multi, &running);
+		if (rc == CURLM_OK && running > 0)
+			rc = curl_multi_poll(http->multi, &interrupt, listens ? 1 : 0, PROGRESS_MS,
+					     NULL);
+	}
+	return rc;
+}
+
+/* As curl_easy_perform, but for interruptions, which are CURLE_ABORTED_BY_CALLBACK. */
+static CURLcode
+transfer(struct sevq_http *http)
+{
+	CURLMcode rc = curl_multi_add_handle(http->multi, http->easy);
+	CURLcode result = CURLE_ABORTED_BY_CALLBACK;
+	const CURLMsg *message;
+	int left;
+
+	if (rc == CURLM_OK)
+		rc = drive(http);
+	message = curl_multi_info_read(http->multi, &left);
+	if (message != NULL)
+		result = message->data.result;
+	curl_multi_remove_handle(http->multi, http->easy);
+	if (rc == CURLM_OUT_OF_MEMORY)
+		return CURLE_OUT_OF_MEMORY;
+	return rc == CURLM_OK ? result : CURLE_FAILED_INIT;
+}
+
 static CURLcode
 perform(struct sevq_http *http, const struct sevq_request *request, const char *body)
 {
@@ -285,7 +363,7 @@ perform(struct sevq_http *http, const struct sevq_request *request, const char *
 
 	http->request = request;
 	http->sent = 0;
-	http->stopped = false;
+	http->stopped = http->interrupted = false;
 	http->last_data_ms = sevq_clock_monotonic_ms();
 	http->error[0] = '\0';
 	sevq_buffer_truncate(&http->url);
@@ -296,7 +374,7 @@ perform(struct sevq_http *http, const struct sevq_request *request, const char *
 		 ? CURLE_OUT_OF_MEMORY
 		 : set_request(http, request, body, request->header.len > 0 ? &own : fixed);
 	if (rc == CURLE_OK)
-		rc = curl_easy_perform(http->easy);
+		rc = transfer(http);
 	curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL); /* `own` ends with this function */
 	http->request = NULL;
 	return http->stopped ? CURLE_OK : rc;

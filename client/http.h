@@ -40,9 +40,16 @@ struct sevq_http_answer {
 /*
  * Sends the request and receives the answer. SEVQ_OK: an answer came, with whatever status.
  * Failures: SEVQ_UNREACHABLE (nothing was sent), SEVQ_LOST, SEVQ_TIMED_OUT, SEVQ_BAD_ANSWER (not
- * valid HTTP/1), SEVQ_NO_MEMORY. Must not be called from a request's on_data.
+ * valid HTTP/1), SEVQ_NO_MEMORY, SEVQ_INTERRUPTED (only of an interruptible request). Must not be
+ * called from a request's on_data.
  */
 enum sevq_code sevq_http_exchange(struct sevq_http *http, const struct sevq_request *request,
 				  struct sevq_http_answer *ret, struct sevq_error *error);
+
+/*
+ * Ends the exchange of an interruptible request, or else the next one, with SEVQ_INTERRUPTED. May
+ * be called in a signal handler and in another thread.
+ */
+void sevq_http_interrupt(const struct sevq_http *http);
 
 #endif

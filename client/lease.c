@@ -132,5 +132,6 @@ sevq_wait_for(struct sevq_client *client, const struct sevq_address *address,
 			 strchr(sevq_buffer_text(&request.target), '?') == NULL ? "?" : "&",
 			 (long)timeout_ms); /* 0 must be sent: the server's default is not 0 */
 	request.wait_ms = timeout_ms;
+	request.interruptible = true;
 	return sevq_context_run(client, &request, &sevq_shape_ready, ret);
 }

@@ -20,6 +20,7 @@ struct sevq_request {
 	bool repeatable;           /* carried out twice, it has the effect of once */
 	bool failed;               /* memory ran out */
 	int64_t wait_ms;           /* added to the timeout, because the server waits on purpose */
+	bool interruptible;        /* sevq_http_interrupt ends it */
 	/* not NULL: the answer is a stream, whose data goes here until it returns false */
 	bool (*on_data)(void *arg, const char *data, size_t len);
 	void *on_data_arg;

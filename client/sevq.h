@@ -9,8 +9,8 @@
  * A caller may rely on:
  *  - The library prints nothing, changes no signal handler, locale or environment variable, and
  *    reports running out of memory as an error code.
- *  - A context is used by one thread at a time; contexts are independent of each other. After fork
- *    the child must neither use nor close a context of its parent.
+ *  - A context is used by one thread at a time, except for sevq_interrupt; contexts are independent
+ *    of each other. After fork the child must neither use nor close a context of its parent.
  *  - Texts are UTF-8 and end in NUL. NULL means "not given" in arguments and "none" in answers.
  *  - The library borrows its arguments until the call returns. An answer owns everything that it
  *    points to; sevq_free frees all of it.
@@ -66,6 +66,8 @@ enum sevq_code {
 	SEVQ_TIMED_OUT = 6,
 	/* the answer is not one of sevqd; the server may have carried out the call */
 	SEVQ_BAD_ANSWER = 7,
+	/* sevq_interrupt has ended the wait or the stream */
+	SEVQ_INTERRUPTED = 8,
 
 	SEVQ_PROBLEM = 100, /* a problem code unknown to this version; the message names it */
 	SEVQ_BLANK_KEY = 101,
@@ -577,8 +579,18 @@ SEVQ_API enum sevq_code sevq_extend(struct sevq_client *client, const char *leas
 /* --- waiting --- */
 
 /*
+ * Ends the wait or stream that runs on this context, or else the next one: it returns
+ * SEVQ_INTERRUPTED at once. (Only a lookup of the server's name is finished before.) Other calls
+ * are not affected, and several interruptions before one wait count as one.
+ *
+ * May be called in a signal handler, in any thread and in on_wakeup, from sevq_connect until
+ * sevq_close; leaves errno as it is. Accepts NULL.
+ */
+SEVQ_API void sevq_interrupt(struct sevq_client *client);
+
+/*
  * Blocks until there is an event to take, for at most timeout_ms (up to five minutes; 0: answers at
- * once). Takes nothing.
+ * once). Takes nothing. SEVQ_INTERRUPTED: sevq_interrupt was called.
  */
 SEVQ_API enum sevq_code sevq_wait(struct sevq_client *client, const struct sevq_address *address,
 				  int64_t timeout_ms, struct sevq_readiness **ret);
@@ -628,8 +640,9 @@ sevq_stream_options_init(struct sevq_stream_options *options)
 
 /*
  * Calls on_wakeup for every wakeup: first for each session that has events now, then whenever
- * events arrive. Returns SEVQ_OK when on_wakeup returns false, and SEVQ_LOST when the connection
- * ends for any reason; call again to reconnect. The wakeup is valid until on_wakeup returns.
+ * events arrive. Returns SEVQ_OK when on_wakeup returns false, SEVQ_INTERRUPTED after
+ * sevq_interrupt, and SEVQ_LOST when the connection ends for any reason; call again to reconnect.
+ * The wakeup is valid until on_wakeup returns.
  * on_wakeup must not use this client: take events through another one.
  */
 SEVQ_API enum sevq_code sevq_stream(struct sevq_client *client,

@@ -75,6 +75,7 @@ fill_request(struct sevq_request *request, const struct sevq_stream_options *opt
 		sevq_buffer_addf(&request->header, "Last-Event-ID: %s", options->last_event_id);
 	request->on_data = on_bytes;
 	request->on_data_arg = stream;
+	request->interruptible = true;
 	request->silence_ms = options->silence_ms != 0 ? options->silence_ms : SILENCE_MS_DEFAULT;
 }
 

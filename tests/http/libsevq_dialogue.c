@@ -4,13 +4,16 @@
  * It includes the public header only and lets the library find the server. Each argument is one
  * call on one context, answered by one line: the call, how it ended, the HTTP status. "tour" makes
  * every call and checks the results; "threads" lets four threads enqueue at once, each with its own
- * context.
+ * context. SIGUSR1 interrupts the context, and so does "interrupt", in another thread.
  */
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sevq.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define THREADS 4
 #define EVENTS_PER_THREAD 50
@@ -310,6 +313,9 @@ static bool
 print_wakeup(const struct sevq_wakeup *wakeup, void *arg)
 {
 	printf("wakeup %s %s %zu\n", wakeup->id, wakeup->session_key, wakeup->depth);
+	fflush(stdout);
+	if (wakeup->depth == 7)
+		sevq_interrupt(arg);
 	if (wakeup->depth == 8)
 		assert(sevq_stats(arg, NULL) == SEVQ_INVALID_ARGUMENT);
 	return wakeup->depth < 8;
@@ -356,6 +362,77 @@ run_threads(void)
 		assert(pthread_join(threads[i], NULL) == 0);
 }
 
+/* Whom SIGUSR1 interrupts. */
+static struct sevq_client *interrupted;
+
+/* NOLINTBEGIN(bugprone-signal-handler): whether sevq_interrupt is safe here is what is tested */
+static void
+on_signal(int number)
+{
+	(void)number;
+	errno = EBUSY;
+	sevq_interrupt(interrupted);
+	assert(errno == EBUSY);
+}
+/* NOLINTEND(bugprone-signal-handler) */
+
+static void *
+interrupt_twice(void *client)
+{
+	sevq_interrupt(client);
+	sevq_interrupt(client);
+	return NULL;
+}
+
+struct interruption {
+	struct sevq_client *client;
+	struct timespec at;
+};
+
+/* Interrupts when libcurl has settled to a poll of a second. */
+static void *
+interrupt_soon(void *arg)
+{
+	struct interruption *interruption = arg;
+
+	nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &interruption->at);
+	sevq_interrupt(interruption->client);
+	return NULL;
+}
+
+/* Several waits, each interrupted by a thread. The fastest shows whether the poll is woken. */
+static void
+interrupt_waits(struct sevq_client *client)
+{
+	struct interruption interruption = { .client = client };
+	double took_s, least_s = 1;
+	struct timespec ended;
+	pthread_t thread;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		assert(pthread_create(&thread, NULL, interrupt_soon, &interruption) == 0);
+		expect(client, sevq_wait(client, &direct, 300000, NULL), SEVQ_INTERRUPTED);
+		clock_gettime(CLOCK_MONOTONIC, &ended);
+		assert(pthread_join(thread, NULL) == 0);
+		took_s = (double)(ended.tv_sec - interruption.at.tv_sec) +
+			 (double)(ended.tv_nsec - interruption.at.tv_nsec) / 1e9;
+		least_s = took_s < least_s ? took_s : least_s;
+	}
+	assert(least_s < 0.1);
+}
+
+static enum sevq_code
+interrupt_in_thread(struct sevq_client *client)
+{
+	pthread_t thread;
+
+	assert(pthread_create(&thread, NULL, interrupt_twice, client) == 0);
+	assert(pthread_join(thread, NULL) == 0);
+	return SEVQ_OK;
+}
+
 /* Makes one call, given by its name. */
 static enum sevq_code
 call(struct sevq_client *client, const char *name)
@@ -368,6 +445,10 @@ call(struct sevq_client *client, const char *name)
 		return sevq_peek(client, &direct, 0, NULL, NULL);
 	if (strcmp(name, "wait") == 0)
 		return sevq_wait(client, &direct, 400, NULL);
+	if (strcmp(name, "long-wait") == 0)
+		return sevq_wait(client, &direct, 300000, NULL);
+	if (strcmp(name, "interrupt") == 0)
+		return interrupt_in_thread(client);
 	if (strcmp(name, "ack") == 0)
 		return sevq_ack(client, "7", NULL, 0, NULL);
 	if (strcmp(name, "nack") == 0)
@@ -390,6 +471,8 @@ main(int argc, char **argv)
 	options.timeout_ms = getenv("TIMEOUT_MS") != NULL ? atol(getenv("TIMEOUT_MS")) : 0;
 	code = sevq_connect(&options, &client);
 	expect(client, code, SEVQ_OK);
+	interrupted = client;
+	signal(SIGUSR1, on_signal);
 	for (i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "tour") == 0) {
 			tour_of_enqueue(client);
@@ -400,13 +483,18 @@ main(int argc, char **argv)
 			tour_of_history(client);
 		} else if (strcmp(argv[i], "threads") == 0) {
 			run_threads();
+		} else if (strcmp(argv[i], "interrupt-waits") == 0) {
+			interrupt_waits(client);
 		} else {
 			code = call(client, argv[i]);
 			printf("%s %s %d %ld %s\n", argv[i], sevq_code_name(code),
 			       sevq_http_status(client), sevq_retry_after(client),
 			       sevq_error_message(client));
+			fflush(stdout);
 		}
 	}
+	signal(SIGUSR1, SIG_IGN);
+	sevq_interrupt(NULL);
 	sevq_close(client);
 	return 0;
 }

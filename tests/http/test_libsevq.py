@@ -1,16 +1,20 @@
 """libsevq, installed and linked: every call against a real server, and its errors for servers that
 fail.
 """
+import contextlib
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from fake_server import CLOSE, SILENCE, FakeServer, answer
 from policies import DIRECT, MAIN, ONE_OWNER
-from sevqd import PATIENCE, PASSED_ON, ok
+from sevqd import PATIENCE, PASSED_ON, ok, wait_until
 
 STATS = answer({"pending": 0})
 EVENT = {"id": "1", "sessionKey": MAIN, "text": "x", "ts": 1}
@@ -24,6 +28,17 @@ def talk(*calls, url, token="fake", **env):
         stderr=subprocess.PIPE, env={**kept, "SEVQ_URL": url, "SEVQ_TOKEN": token, "http_proxy": "http://127.0.0.1:1", **env})
     assert (done.returncode, done.stderr) == (0, ""), done
     return [tuple(line.split(" ", 4)) for line in done.stdout.splitlines()]
+
+
+@contextlib.contextmanager
+def speaking(*calls, url, token, **env):
+    """A dialogue that is under way: its process, which is killed at the end."""
+    kept = {k: os.environ[k] for k in PASSED_ON if k in os.environ}
+    process = subprocess.Popen([os.environ["LIBSEVQ_DIALOGUE"], *calls], text=True, stdout=subprocess.PIPE,
+        env={**kept, "SEVQ_URL": url, "SEVQ_TOKEN": token, **env})
+    yield process
+    process.kill()
+    process.communicate()
 
 
 def test_every_call_does_what_the_header_says(start):
@@ -202,6 +217,70 @@ def test_a_stream_that_falls_silent_is_lost():
     assert said[0][1] == "lost" and "silent for too long" in said[0][4]
 
 
+# Interruptions.
+
+
+def listeners(server):
+    """How many waits and streams the server has."""
+    stats = server.client().stats()
+    return stats["waiters"] + stats["http"]["streams"]
+
+
+@pytest.mark.parametrize("call", ("long-wait", "stream"))
+def test_a_signal_handler_ends_a_wait_or_a_stream_at_once(start, call):
+    server = start(policy=ONE_OWNER)
+    with speaking(call, "stats", "wait", url=f"http://127.0.0.1:{server.port}", token=server.token) as process:
+        wait_until(lambda: listeners(server) == 1, "the call to be under way")
+        process.send_signal(signal.SIGUSR1)
+        said, _ = process.communicate(timeout=PATIENCE)
+    heard = [tuple(line.split(" ", 4)) for line in said.splitlines()]
+    assert heard == [(call, "interrupted", "0", "0", "interrupted"), ("stats", "ok", "200", "0", ""), ("wait", "ok", "200", "0", "")]
+    wait_until(lambda: listeners(server) == 0, "the server to notice")
+
+
+def test_an_interruption_in_a_thread_ends_the_next_wait_and_no_other_call(start):
+    server = start(policy=ONE_OWNER)
+    calls = ("interrupt", "enqueue", "drain", "long-wait", "wait", "interrupt", "stream", "stats")
+    said = talk(*calls, url=f"http://127.0.0.1:{server.port}", token=server.token)
+    codes = ["ok", "ok", "ok", "interrupted", "ok", "ok", "interrupted", "ok"]
+    assert [(s[0], s[1]) for s in said] == list(zip(calls, codes))
+
+
+def test_a_thread_ends_waits_at_once(start):
+    server = start(policy=ONE_OWNER)
+    talk("interrupt-waits", url=f"http://127.0.0.1:{server.port}", token=server.token)
+
+
+def test_a_wait_on_a_server_that_says_nothing_is_interrupted():
+    with FakeServer(SILENCE) as fake, speaking("long-wait", url=fake.url, token="fake") as process:
+        wait_until(lambda: fake.requests, "the request")
+        process.send_signal(signal.SIGUSR1)
+        assert process.communicate(timeout=PATIENCE)[0].startswith("long-wait interrupted ")
+
+
+def test_the_callback_of_a_stream_may_interrupt_it(start):
+    server = start(policy=ONE_OWNER)
+    ok(server.client().batch(*({"sessionKey": MAIN, "text": str(n)} for n in range(7))))
+    said = talk("stream", "stats", url=f"http://127.0.0.1:{server.port}", token=server.token)
+    assert [s[:2] for s in said[1:]] == [("stream", "interrupted"), ("stats", "ok")]
+    assert said[0][0] == "wakeup" and said[0][3] == "7"
+
+
+def test_a_stream_may_be_continued_with_the_id_of_its_last_wakeup(start):
+    server = start(policy=ONE_OWNER)
+    server.client().enqueue("x", MAIN)
+    last = None
+    for _ in range(2):
+        env = {} if last is None else {"LAST_EVENT_ID": last}
+        with speaking("stream", url=f"http://127.0.0.1:{server.port}", token=server.token, **env) as process:
+            name, heard, key, _depth = process.stdout.readline().split(" ")
+            assert (name, key) == ("wakeup", MAIN) and (last is None or int(heard) > int(last))
+            last = heard
+            process.send_signal(signal.SIGUSR1)
+            assert process.communicate(timeout=PATIENCE)[0].startswith("stream interrupted ")
+        server.restart()  # ids ascend over a restart, too
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The root of an installed tree."""
@@ -256,6 +335,50 @@ def test_a_program_is_linked_by_pkg_config_alone(flags, tmp_path):
     subprocess.run([os.environ["CC"], *sanitizers, "example.c", "-o", "example", *flags("--cflags", "--libs")], cwd=tmp_path, check=True)
     needed = subprocess.run(["readelf", "-d", "example"], cwd=tmp_path, check=True, text=True, stdout=subprocess.PIPE).stdout
     assert "libsevq.so.0]" in needed and "libcurl" not in needed
+
+
+def examples():
+    """The programs of the manual page."""
+    page = (Path(os.environ["SOURCES"]) / "client/man/libsevq.3").read_text()
+    return [program.replace("\\e", "\\") for program in re.findall(r"^\.Bd -literal\n(#include.*?)^\.Ed$", page, re.M | re.S)]
+
+
+@pytest.fixture
+def built(flags, tmp_path):
+    """Compiles a program of the manual page, as its users do, and starts it."""
+    def start(program, server):
+        (tmp_path / "example.c").write_text(program)
+        subprocess.run([os.environ["CC"], *os.environ["SANITIZERS"].split(), "-Wall", "-Wextra", "-Werror", "example.c", "-o", "example",
+            *flags("--cflags", "--libs")], cwd=tmp_path, check=True)
+        kept = {k: os.environ[k] for k in PASSED_ON if k in os.environ}
+        return subprocess.Popen(["./example"], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**kept, "SEVQ_URL": f"http://127.0.0.1:{server.port}", "SEVQ_TOKEN": server.token})
+    return start
+
+
+def test_the_producer_of_the_manual_page(built, server):
+    producer, _ = examples()
+    out, err = built(producer, server).communicate(timeout=PATIENCE)
+    assert re.fullmatch(r"queued as \d+\n", out) and err == ""
+    assert server.client().texts(MAIN) == ["Exec completed (build, code 0)"]
+
+
+def test_the_runner_of_the_manual_page(built, start):
+    server = start()
+    server.flags = ["--listen", f"127.0.0.1:{server.port}"]
+    _, runner = examples()
+    assert len([line for line in runner.splitlines() if line]) <= 60
+    process = built(runner, server)
+    wait_until(lambda: server.client().stats()["waiters"] == 1, "the runner to wait")
+    for text in ("a", "b"):
+        event_id = ok(server.client().enqueue(text, MAIN), 201)["event"]["id"]
+        assert process.stdout.readline() == f"handled {text}\n"
+        wait_until(lambda: server.client().timeline(event_id) == ["queued", "leased", "acked"], "the ack")
+        server.restart()  # it waits for a server that is away
+    wait_until(lambda: server.client().stats()["waiters"] == 1, "the runner to wait")
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (0, "")
 
 
 def test_the_library_shows_only_its_api(installed):
