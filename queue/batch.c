@@ -180,12 +180,25 @@ add_lookup(struct batch *batch, struct op *op, size_t index, struct lookup looku
 	batch->lookup_count++;
 }
 
+/* The error of an op that needs this event. */
+static void
+set_damaged(struct error *err, int64_t id)
+{
+	error_set(err, ERROR_STORAGE_FAILED, "event %lld is damaged in the store", (long long)id);
+}
+
 static bool
 on_found(void *arg, size_t index, const struct found *found)
 {
 	struct batch *batch = arg;
 	const struct looker *looker = &batch->lookers[index];
+	struct error damaged;
 
+	if (found->damaged) {
+		set_damaged(&damaged, batch->lookups[index].id);
+		fail_op(looker->op, &damaged);
+		return false;
+	}
 	return looker->op->kind->found(looker->op, looker->index, found);
 }
 
@@ -426,30 +439,45 @@ read_events(struct batch *batch)
 	return STEP_ASKED;
 }
 
-/* Fails the ops whose answers need an event that the store did not have. False: none does. */
-static bool
-fail_without_event(struct batch *batch)
+/* The next want, from index *at on, of an event that the store did not have. NULL: no more. */
+static const struct want *
+next_missing(const struct plan *plan, size_t *at)
 {
-	struct error lost;
-	bool any = false;
+	while (*at < plan->want_count) {
+		const struct want *want = &plan->wants[(*at)++];
 
-	for (size_t i = 0; i < batch->plan.want_count; i++) {
-		const struct want *want = &batch->plan.wants[i];
-
-		if (want->into == NULL || want->optional)
-			continue;
-		error_set(&lost, ERROR_STORAGE_FAILED,
-			  "pending event %lld cannot be read from the store", (long long)want->id);
-		fail_op(want->op, &lost);
-		any = true;
+		if (want->into != NULL && !want->optional)
+			return want;
 	}
-	return any;
+	return NULL;
 }
 
 /*
- * Commits only once the texts of all answers are read. A lost row fails the ops that need it and no
- * others. If the store cannot read at all, the batch fails; but a tick is first tried again without
- * its reads, so that timers go on.
+ * Marks the events that the store did not have as damaged, so that the others can be had. An op
+ * that asks for one that was marked before has named it, and fails.
+ */
+static void
+set_aside_damaged(struct batch *batch)
+{
+	const struct want *want;
+	struct error damaged;
+
+	/* first, because ops of the batch may have removed the entries */
+	journal_rollback(&batch->state->catalog, 0);
+	for (size_t at = 0; (want = next_missing(&batch->plan, &at)) != NULL;) {
+		if ((queue_entry(want->queue, want->id)->flags & ENTRY_DAMAGED) == 0)
+			continue;
+		set_damaged(&damaged, want->id);
+		fail_op(want->op, &damaged);
+	}
+	for (size_t at = 0; (want = next_missing(&batch->plan, &at)) != NULL;)
+		queue_mark_damaged(want->queue, queue_entry(want->queue, want->id));
+}
+
+/*
+ * Commits only once the texts of all answers are read. If an event is damaged, the ops are planned
+ * again without it. If the store cannot read at all, the batch fails; but a tick is first tried
+ * again without its reads, so that timers go on.
  */
 static enum step
 events_were_read(struct batch *batch, const struct error *err)
@@ -458,8 +486,11 @@ events_were_read(struct batch *batch, const struct error *err)
 
 	if (err != NULL && !skip)
 		return fail_all(batch, err);
-	if (!skip && !fail_without_event(batch))
+	size_t at = 0;
+	if (!skip && next_missing(&batch->plan, &at) == NULL)
 		return STEP_COMMIT;
+	if (!skip)
+		set_aside_damaged(batch);
 	batch->tick.skip_reads = batch->tick.skip_reads || skip;
 	undo_plan(batch);
 	return plan_again(batch);

@@ -84,6 +84,8 @@ load_event(struct queue_state *state, const struct store_event *record, struct e
 		original = STR_NULL;
 	uint32_t tag = tags_intern(&catalog->tags, event->context_key, original, &event->delivery);
 	catalog_load_event(catalog, queue, event, record->text_hash, tag);
+	if (record->damaged)
+		queue_mark_damaged(queue, queue_entry(queue, event->id));
 	load_times(state, queue, event);
 	if (event->context_key.len > 0)
 		journal_set_last(catalog, queue, tag);

@@ -339,13 +339,14 @@ entry_available_at(const struct plan *plan, const struct entry *entry)
 }
 
 void
-plan_want(struct plan *plan, struct op *op, const struct entry *entry, enum event_state state,
-	  enum outcome_kind outcome, struct system_event *into)
+plan_want(struct plan *plan, struct op *op, struct queue *queue, const struct entry *entry,
+	  enum event_state state, enum outcome_kind outcome, struct system_event *into)
 {
 	*add_want(plan) = (struct want){
 		.id = entry->id,
 		.into = into,
 		.op = op,
+		.queue = queue,
 		.attempts = entry->attempts,
 		.available_at_ms = entry_available_at(plan, entry),
 		.state = state,

@@ -26,6 +26,7 @@ struct plan {
 		struct system_event
 		    *into; /* where the answer has the event; NULL once it is there */
 		struct op *op;
+		struct queue *queue; /* NULL where optional */
 		/* of the event as the answer tells it, where the stored row says otherwise: */
 		int attempts;
 		int64_t available_at_ms; /* 0: as the row says */
@@ -117,8 +118,8 @@ void plan_refresh_last(struct plan *plan, struct queue *queue);
  * Has a pending event of the queue read into *into before the op is answered, with the state and
  * outcome given; its text will be in the op's arena. The caller has counted it in op->answer.
  */
-void plan_want(struct plan *plan, struct op *op, const struct entry *entry, enum event_state state,
-	       enum outcome_kind outcome, struct system_event *into);
+void plan_want(struct plan *plan, struct op *op, struct queue *queue, const struct entry *entry,
+	       enum event_state state, enum outcome_kind outcome, struct system_event *into);
 /* The state of a pending event; the time when it becomes deliverable, 0 unless it is delayed. */
 enum event_state entry_state(const struct entry *entry);
 int64_t entry_available_at(const struct plan *plan, const struct entry *entry);

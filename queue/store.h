@@ -29,6 +29,7 @@ struct store_event {
 	struct system_event event;
 	struct store_session *session;
 	uint64_t text_hash;
+	bool damaged;        /* loaded: its text cannot be had, nor what else stands in its row */
 	int64_t session_row; /* the driver's scratch, while it commits or loads */
 };
 
@@ -149,13 +150,14 @@ struct lookup {
 	size_t rows;  /* of a walk: look at so many outcomes; long lists of ids count as several */
 };
 
-/* One result of a lookup; one of the pointers is set. Borrowed for the call. */
+/* One result of a lookup; one of the members is set. Borrowed for the call. */
 struct found {
 	const struct system_event *event;
 	const struct store_outcome *outcome;
 	const struct store_key *key;
 	/* the last result of every walk: where it goes on; 0: it is complete */
 	const int64_t *next;
+	bool damaged; /* the row is there, but cannot be relied on; all pointers are NULL */
 };
 /* Returns whether more is wanted; false ends a walk, which is complete then. */
 typedef bool lookup_found(void *arg, size_t index, const struct found *found);
@@ -228,6 +230,7 @@ struct store_stats {
 	uint64_t checkpoints, swept; /* since the store was opened; swept: events removed */
 	/* since then, dead letters that were removed for want of room, before their time */
 	uint64_t dead_letters_lost;
+	uint64_t damaged_reads; /* of events whose row was found damaged */
 };
 
 /* The limit that keeps a store from taking events. */
@@ -258,6 +261,9 @@ struct store {
 	/* chores are wanted within a second, although nothing else may happen until then */
 	bool wants_chores;
 	uint64_t dead_letters_lost; /* as in struct store_stats */
+	/* how often the row of an event was found damaged, and which event that was last */
+	uint64_t damaged_reads;
+	int64_t damaged_event;
 };
 
 /* The rows that chores may remove. An event goes whole: its row and every outcome that names it. */
@@ -300,7 +306,7 @@ struct store_driver {
 		       lookup_found *each, read_done *done, void *arg);
 	/*
 	 * Reads one page of history, in bounded time, and with no more text than an answer may
-	 * have; so a page with few rows need not be the last.
+	 * have; so a page with few rows need not be the last. Skips events whose row is damaged.
 	 */
 	void (*history)(struct store *store, const struct history_query *query, history_row *each,
 			history_done *done, void *arg);

@@ -27,19 +27,46 @@
 #define SPARE_BLOCKS_MAX 1024
 #endif
 
+#define RESERVE_BYTES (64 << 10) /* for a record in the log */
+
 struct arena_block {
 	struct arena_block *next;
 	size_t size; /* of bytes */
 	max_align_t bytes[];
 };
 
+/* What is done when memory runs out; reserve: freed for it. */
+static struct {
+	void (*report)(void);
+	void *reserve;
+} exhaustion;
+
+void
+mem_on_exhaustion(void (*report)(void))
+{
+	free(exhaustion.reserve);
+	exhaustion.report = report;
+	exhaustion.reserve = malloc(RESERVE_BYTES);
+}
+
+static void
+run_out(void)
+{
+	void (*report)(void) = exhaustion.report;
+
+	exhaustion.report = NULL; /* memory may run out in it too */
+	free(exhaustion.reserve);
+	if (report != NULL)
+		report();
+	fputs("sevq: out of memory\n", stderr);
+	abort();
+}
+
 static void *
 there(void *p)
 {
-	if (p == NULL) {
-		fputs("sevq: out of memory\n", stderr);
-		abort();
-	}
+	if (p == NULL)
+		run_out();
 	return p;
 }
 

@@ -57,6 +57,7 @@ static_assert(OPTION_LIST_MAX <= LISTENERS_MAX, "there is a listener for every -
 enum exit_code {
 	EXIT_OK = 0,
 	EXIT_BAD_USAGE = 2,
+	EXIT_NO_MEMORY = 69,
 	EXIT_UNKNOWN_COMMIT = 70,
 	EXIT_CANNOT_LISTEN = 71,
 	EXIT_STORAGE = 74,
@@ -81,6 +82,9 @@ struct loop {
 	enum store_limit limit;          /* of the store, as told in the log; */
 	uint64_t dead_letters_lost;      /* and these, */
 	int64_t lost_told_ms;            /* then */
+	/* reads of damaged events that the log has told of, the last of these events, and when */
+	uint64_t damaged_reads;
+	int64_t damaged_event, damage_told_ms;
 	bool reload, stop;
 };
 
@@ -100,6 +104,14 @@ exit_code_of(const struct error *err)
 	default:
 		return EXIT_BAD_CONFIG;
 	}
+}
+
+/* What is queued is on the disk, and requests under way are not answered. */
+static void
+exit_without_memory(void)
+{
+	log_line(LOG_ERROR, log_msg("out of memory"));
+	_exit(EXIT_NO_MEMORY);
 }
 
 static enum exit_code
@@ -323,7 +335,18 @@ log_limit(struct loop *loop, enum store_limit limit)
 }
 
 static void
-log_room(struct loop *loop)
+log_damage(struct loop *loop, const struct store *store)
+{
+	log_line(LOG_ERROR, log_msg("an event is damaged in the store and is left out"),
+		 log_number("event", (long long)store->damaged_event),
+		 log_number("reads", (long long)(store->damaged_reads - loop->damaged_reads)));
+	loop->damaged_reads = store->damaged_reads;
+	loop->damaged_event = store->damaged_event;
+	loop->damage_told_ms = clock_coarse_ms();
+}
+
+static void
+log_store(struct loop *loop)
 {
 	const struct store *store = engine_store(loop->calls->engine);
 
@@ -332,6 +355,10 @@ log_room(struct loop *loop)
 	if (store->dead_letters_lost > loop->dead_letters_lost &&
 	    clock_coarse_ms() - loop->lost_told_ms >= TELL_AGAIN_MS)
 		log_lost_dead_letters(loop, store->dead_letters_lost);
+	if (store->damaged_reads > loop->damaged_reads &&
+	    (store->damaged_event != loop->damaged_event ||
+	     clock_coarse_ms() - loop->damage_told_ms >= TELL_AGAIN_MS))
+		log_damage(loop, store);
 }
 
 static uint64_t
@@ -459,7 +486,7 @@ turn(struct loop *loop, bool busy)
 		die(&err);
 	policy_in_force_log(&loop->policy);
 	log_clock_jumps(loop);
-	log_room(loop);
+	log_store(loop);
 	set_timer(loop);
 	count_turn(loop, reloads);
 	/* An answer may have asked for more: nothing else would wake the loop for that. */
@@ -774,6 +801,7 @@ serve_main(int argc, char **argv)
 	enum exit_code code;
 
 	log_configure(LOG_INFO, LOG_AUTO);
+	mem_on_exhaustion(exit_without_memory);
 	if (options_load(&options, argc, argv, &err) != 0)
 		code = fail_start(&err);
 	else {

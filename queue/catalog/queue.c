@@ -100,10 +100,25 @@ queue_pop(struct queue *queue)
 	return queue->entries[--queue->tail].tag;
 }
 
+static void
+count_damaged(struct queue *queue, const struct entry *entry, int by)
+{
+	queue->damaged += (size_t)((entry->flags & ENTRY_HELD_BACK) == ENTRY_DAMAGED ? by : 0);
+}
+
+static void
+count_flags(struct queue *queue, const struct entry *entry, int by)
+{
+	queue->leased += (size_t)((entry->flags & ENTRY_LEASED) != 0 ? by : 0);
+	queue->delayed += (size_t)((entry->flags & ENTRY_DELAYED) != 0 ? by : 0);
+	count_damaged(queue, entry, by);
+}
+
 void
 queue_mark_gone(struct queue *queue, struct entry *entry)
 {
 	assert(!is_gone(entry));
+	count_damaged(queue, entry, -1);
 	entry->flags |= ENTRY_GONE;
 	queue->depth--;
 }
@@ -113,6 +128,15 @@ queue_unmark_gone(struct queue *queue, struct entry *entry)
 {
 	entry->flags &= (uint8_t)~ENTRY_GONE;
 	queue->depth++;
+	count_damaged(queue, entry, 1);
+}
+
+void
+queue_mark_damaged(struct queue *queue, struct entry *entry)
+{
+	count_damaged(queue, entry, -1);
+	entry->flags |= ENTRY_DAMAGED;
+	count_damaged(queue, entry, 1);
 }
 
 size_t
@@ -147,13 +171,6 @@ flags_of(const struct extra *extra)
 			 (extra->expires_boot_ms > 0 ? ENTRY_EXPIRES : 0));
 }
 
-static void
-count_flags(struct queue *queue, const struct entry *entry, int by)
-{
-	queue->leased += (size_t)((entry->flags & ENTRY_LEASED) != 0 ? by : 0);
-	queue->delayed += (size_t)((entry->flags & ENTRY_DELAYED) != 0 ? by : 0);
-}
-
 void
 queue_set_flags(struct queue *queue, struct entry *entry, uint8_t attempts,
 		const struct extra *extra)
@@ -169,7 +186,8 @@ queue_deliverable(const struct queue *queue)
 {
 	if (queue->exclusive != NULL && queue->exclusive->live > 0)
 		return 0;
-	return queue->depth - queue->leased - queue->delayed; /* never both at once */
+	return queue->depth - queue->leased - queue->delayed -
+	       queue->damaged; /* each one of these */
 }
 
 /* --- finding an entry --- */

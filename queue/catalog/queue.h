@@ -21,9 +21,11 @@ enum entry_flag {
 	ENTRY_EXEC = 16,
 	ENTRY_NOW = 32,      /* sent with wake "now", or since then a duplicate of it was */
 	ENTRY_LEFT_OUT = 64, /* a prompt takes it without showing it (ROUTING section 8) */
+	ENTRY_DAMAGED = 128, /* its row cannot be read: nobody gets it, nor takes it unseen */
 };
-#define ENTRY_KIND (ENTRY_EXEC | ENTRY_NOW | ENTRY_LEFT_OUT) /* of the event, not of its state */
-#define ENTRY_HELD_BACK (ENTRY_GONE | ENTRY_LEASED | ENTRY_DELAYED)
+/* of the event, not of its state */
+#define ENTRY_KIND (ENTRY_EXEC | ENTRY_NOW | ENTRY_LEFT_OUT | ENTRY_DAMAGED)
+#define ENTRY_HELD_BACK (ENTRY_GONE | ENTRY_LEASED | ENTRY_DELAYED | ENTRY_DAMAGED)
 #define ENTRY_EXTRA (ENTRY_LEASED | ENTRY_DELAYED | ENTRY_EXPIRES)
 
 /* One pending event: 32 bytes. */
@@ -56,6 +58,7 @@ struct queue {
 	struct entry *entries;
 	size_t head, tail, cap, depth;
 	size_t leased, delayed;  /* of depth */
+	size_t damaged;          /* of depth, and neither leased nor delayed */
 	struct lease *exclusive; /* live; NULL: none */
 	/* no entry with a higher id has a context key, unless it is gone */
 	int64_t keyed_max;
@@ -115,6 +118,9 @@ void queue_unmark_gone(struct queue *queue, struct entry *entry);
  * shrunk.
  */
 size_t queue_compact(struct queue *queue);
+
+/* Marks an entry as damaged, until it is removed. */
+void queue_mark_damaged(struct queue *queue, struct entry *entry);
 
 /* Sets the attempts, and the flags that follow from the extra, and keeps the counts right. */
 void queue_set_flags(struct queue *queue, struct entry *entry, uint8_t attempts,

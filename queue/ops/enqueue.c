@@ -31,11 +31,13 @@ identical(const struct plan *plan, const struct candidate *c, const struct entry
 
 /*
  * Whether the queued event serves at least as well as the draft would: nobody holds it, it is
- * available no later, and it expires no sooner.
+ * available no later, it expires no sooner, and its row can be read.
  */
 static bool
 serves(const struct plan *plan, const struct candidate *c, const struct entry *entry)
 {
+	if ((entry->flags & ENTRY_DAMAGED) != 0)
+		return false;
 	if (!entry_has_extra(entry))
 		return true;
 	struct extra extra = catalog_extra(&plan->state->catalog, entry->id);
@@ -223,7 +225,7 @@ answer_duplicate(struct plan *plan, const struct candidate *c, struct entry *twi
 	result->event.attempts = twin->attempts;
 	result->event.available_at_ms = entry_available_at(plan, twin);
 	answer_add_entry(&c->op->answer, &plan->state->catalog, c->queue, twin);
-	plan_want(plan, c->op, twin, result->event.state, 0, &result->event);
+	plan_want(plan, c->op, c->queue, twin, result->event.state, 0, &result->event);
 	if (c->draft->wake == WAKE_NOW)
 		wake_twin(plan, c, twin);
 	tags_release(&plan->state->catalog.tags, c->tag);

@@ -126,12 +126,12 @@ make_answer(struct op *op, size_t count, struct system_event_list *answer)
 }
 
 void
-id_list_answer(struct plan *plan, struct op *op, const struct queue *queue, struct id_list list,
+id_list_answer(struct plan *plan, struct op *op, struct queue *queue, struct id_list list,
 	       enum event_state state, enum outcome_kind outcome, struct system_event_list *answer)
 {
 	make_answer(op, list.count, answer);
 	for (size_t i = 0; i < list.count; i++)
-		plan_want(plan, op, queue_entry(queue, list.ids[i]), state, outcome,
+		plan_want(plan, op, queue, queue_entry(queue, list.ids[i]), state, outcome,
 			  &answer->events[i]);
 }
 

@@ -49,8 +49,8 @@ struct id_list id_list_held(const struct catalog *catalog, const struct lease *l
  * Asks for the listed events, which are pending, to be in *answer in that order, in the given state
  * and outcome.
  */
-void id_list_answer(struct plan *plan, struct op *op, const struct queue *queue,
-		    struct id_list list, enum event_state state, enum outcome_kind outcome,
+void id_list_answer(struct plan *plan, struct op *op, struct queue *queue, struct id_list list,
+		    enum event_state state, enum outcome_kind outcome,
 		    struct system_event_list *answer);
 /*
  * For an answer that may be repeated, two numbers of each event are kept, its id and its

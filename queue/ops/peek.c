@@ -22,10 +22,13 @@ plan_peek(struct plan *plan, struct op *op)
 	peek->found.events = arena_alloc(&op->arena, (limit + 1) * sizeof(*peek->found.events));
 	for (const struct entry *e = queue_first(queue, after); e != NULL;
 	     e = queue_next(queue, e)) {
+		if ((e->flags & ENTRY_DAMAGED) != 0)
+			continue;
 		peek->more = peek->found.count == limit || !plan_answer_entry(plan, op, queue, e);
 		if (peek->more)
 			break;
-		plan_want(plan, op, e, entry_state(e), 0, &peek->found.events[peek->found.count++]);
+		plan_want(plan, op, queue, e, entry_state(e), 0,
+			  &peek->found.events[peek->found.count++]);
 	}
 	return 0;
 }

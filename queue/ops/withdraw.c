@@ -38,7 +38,7 @@ plan_withdraw(struct plan *plan, struct op *op)
 	if (entry == NULL)
 		return error_set(&op->error, ERROR_NOT_FOUND, "no pending event has this id");
 	answer_add_entry(&op->answer, &plan->state->catalog, queue, entry);
-	plan_want(plan, op, entry, EVENT_STATE_SETTLED, OUTCOME_WITHDRAWN, &withdraw->event);
+	plan_want(plan, op, queue, entry, EVENT_STATE_SETTLED, OUTCOME_WITHDRAWN, &withdraw->event);
 	id_list_take(plan, queue, OUTCOME_WITHDRAWN, STR_NULL, one);
 	return 0;
 }

@@ -51,7 +51,10 @@ add_row(struct page *page, const struct store_outcome *outcome, const struct sys
 		end_page_before(page, outcome->id, id);
 }
 
-/* Adds the event in that place of the outcome, if it is stored and from the right source. */
+/*
+ * Adds the event in that place of the outcome, if it is stored, undamaged and from the right
+ * source.
+ */
 static int
 add_event(struct page *page, const struct store_outcome *outcome, size_t at)
 {
@@ -61,9 +64,7 @@ add_event(struct page *page, const struct store_outcome *outcome, size_t at)
 
 	sqlite3_bind_int64(read, 1, outcome->ids[at]);
 	int rc = sqlite3_step(read);
-	if (rc == SQLITE_ROW && row_read_event(page->store, read, &arena, &event) < 0)
-		rc = SQLITE_CORRUPT;
-	if (rc == SQLITE_ROW &&
+	if (rc == SQLITE_ROW && row_read_event(page->store, read, &arena, &event) == 0 &&
 	    (page->query->source.s == NULL || str_eq(event.source, page->query->source))) {
 		event.attempts = outcome->counts != NULL ? (int)outcome->counts[at] : 0;
 		add_row(page, outcome, &event);

@@ -246,7 +246,7 @@ report_events(struct walk *walk)
 	"delivery, original_key, wake"
 #define WALK_COLUMN_COUNT 12
 
-static int
+static void
 read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *ret)
 {
 	struct arena *arena = &walk->arena;
@@ -266,10 +266,15 @@ read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *re
 		.session_row = sqlite3_value_int64(column[1]),
 		.text_hash = (uint64_t)sqlite3_value_int64(column[3]),
 	};
-	if (row_read_delivery(delivery, &walk->store->delivery_json, arena, &ret->event.delivery) <
-	    0)
-		return damaged(walk, ret->event.id);
-	return 0;
+	ret->damaged = !row_is_text(ret->event.context_key) ||
+		       !row_is_text(ret->event.original_session_key) ||
+		       row_read_delivery(delivery, &walk->store->delivery_json, arena,
+					 &ret->event.delivery) < 0;
+	if (ret->damaged) {
+		row_note_damage(walk->store, ret->event.id);
+		ret->event.context_key = ret->event.original_session_key = STR_NULL;
+		ret->event.delivery = (struct delivery){ 0 };
+	}
 }
 
 /* Merges the next event with the settled ranges: an event in none of them is pending. */
@@ -288,8 +293,8 @@ visit_event(struct walk *walk, sqlite3_value **column)
 		session_rows_add_event(walk->store, sqlite3_value_int64(column[1]));
 		return 0;
 	}
-	int failed = read_event_row(walk, column, &walk->events[walk->count++]);
-	return failed == 0 && walk->count == REPORT_MAX ? report_events(walk) : failed;
+	read_event_row(walk, column, &walk->events[walk->count++]);
+	return walk->count == REPORT_MAX ? report_events(walk) : 0;
 }
 
 /* visit_event as an SQL function. Its result is false, so the scan goes on; an error ends it. */

@@ -171,8 +171,8 @@ lookup_event(const struct lookup_call *call)
 	sqlite3_bind_int64(read, 1, call->lookup->id);
 	int rc = sqlite3_step(read);
 	if (rc == SQLITE_ROW && row_read_event(call->store, read, &arena, &event) < 0)
-		rc = SQLITE_CORRUPT;
-	if (rc == SQLITE_ROW)
+		report(call, &(struct found){ .damaged = true });
+	else if (rc == SQLITE_ROW)
 		report(call, &(struct found){ .event = &event });
 	sqlite3_reset(read);
 	arena_clear(&arena);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "queue/sqlite/ids.h"
+#include "schema/text.h"
 
 #define OUTCOME_EVENTS_MAX 10000000 /* no outcome has more; a longer list is damage */
 
@@ -44,20 +45,44 @@ row_read_delivery(struct str text, struct json *json, struct arena *arena, struc
 	return delivery_read(json, 0, arena, ret, NULL);
 }
 
+void
+row_note_damage(struct sqlite_store *store, int64_t event)
+{
+	store->base.damaged_reads++;
+	store->base.damaged_event = event;
+}
+
+bool
+row_is_text(struct str text)
+{
+	return text.s == NULL || text_is_utf8(text.s, text.len);
+}
+
+/* The event is filled in. */
+static bool
+is_damaged(sqlite3_stmt *row, const struct system_event *event)
+{
+	int rule = sqlite3_column_int(row, 3), wake = sqlite3_column_int(row, 4),
+	    prompt = sqlite3_column_int(row, 13);
+
+	return rule < 0 || rule >= RULE_COUNT || prompt < 0 || prompt > PROMPT_LEFT_OUT ||
+	       (wake != WAKE_NEXT_HEARTBEAT && wake != WAKE_NOW) || event->text.len == 0 ||
+	       text_hash(event->text) != (uint64_t)sqlite3_column_int64(row, 14) ||
+	       !row_is_text(event->session_key) || !row_is_text(event->context_key) ||
+	       !row_is_text(event->original_session_key) || !row_is_text(event->source) ||
+	       !row_is_text(event->traceparent);
+}
+
 int
 row_read_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena,
 	       struct system_event *ret)
 {
-	int rule = sqlite3_column_int(row, 3), wake = sqlite3_column_int(row, 4);
-
-	if (rule < 0 || rule >= RULE_COUNT || (wake != WAKE_NEXT_HEARTBEAT && wake != WAKE_NOW))
-		return -1;
 	*ret = (struct system_event){
 		.id = sqlite3_column_int64(row, 0),
 		.ts_ms = sqlite3_column_int64(row, 1),
 		.session_key = row_text(row, 2),
-		.rule = (enum rule)rule,
-		.wake = (enum wake)wake,
+		.rule = (enum rule)sqlite3_column_int(row, 3),
+		.wake = (enum wake)sqlite3_column_int(row, 4),
 		.context_key = row_text(row, 5),
 		.original_session_key = row_text(row, 7),
 		.source = row_text(row, 8),
@@ -67,9 +92,14 @@ row_read_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *aren
 		.expires_at_ms = sqlite3_column_int64(row, 12),
 		.prompt = (enum prompt_kind)sqlite3_column_int(row, 13),
 	};
-	if (ret->original_session_key.s == NULL)
-		ret->original_session_key = ret->session_key;
-	return row_read_delivery(row_text(row, 6), &store->delivery_json, arena, &ret->delivery);
+	if (!is_damaged(row, ret) && row_read_delivery(row_text(row, 6), &store->delivery_json,
+						       arena, &ret->delivery) == 0) {
+		if (ret->original_session_key.s == NULL)
+			ret->original_session_key = ret->session_key;
+		return 0;
+	}
+	row_note_damage(store, ret->id);
+	return -1;
 }
 
 /* All columns but the lists. */

@@ -16,7 +16,9 @@ void row_bind_text(sqlite3_stmt *statement, int index, struct str text);
 
 /*
  * The row under the cursor as an event or an outcome, its columns in the order of EVENT_COLUMNS or
- * OUTCOME_COLUMNS (statements.c). -1: it is damaged.
+ * OUTCOME_COLUMNS (statements.c). -1: it is damaged. Of an event that is noted; its text must be
+ * the one that was stored, by its hash, and everything else must be what an enqueue could have
+ * stored.
  */
 int row_read_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena,
 		   struct system_event *ret);
@@ -28,6 +30,12 @@ int row_read_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcom
  */
 int row_read_outcome_of(sqlite3_stmt *row, int64_t event, struct arena *arena,
 			struct store_outcome *ret);
+
+/* Notes that the row of this event was found damaged. */
+void row_note_damage(struct sqlite_store *store, int64_t event);
+
+/* Whether the text, which may be NULL, is valid UTF-8. */
+bool row_is_text(struct str text);
 
 /* The delivery column; json is scratch. -1: it is damaged. */
 int row_read_delivery(struct str text, struct json *json, struct arena *arena,

@@ -20,7 +20,7 @@ ASSERT_KIND(REQUEUED);
 /* The columns of an event, in the order in which row_read_event (row.c) reads them. */
 #define EVENT_COLUMNS                                                                              \
 	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, "       \
-	"source, traceparent, text, available_at, expires_at, exec"
+	"source, traceparent, text, available_at, expires_at, exec, text_hash"
 
 /* The columns of an outcome, in the order in which row_read_outcome (row.c) reads them. */
 #define OUTCOME_COLUMNS                                                                            \

@@ -265,7 +265,7 @@ commit(struct store *base, struct store_batch *batch, commit_written *written, c
 	done(arg, failed < 0 ? &err : NULL);
 }
 
-/* Skips a row that is missing or damaged. */
+/* Skips a row that is missing, or damaged, or in a damaged page. */
 static int
 read_one(struct sqlite_store *store, int64_t id, read_event *each, void *arg, struct error *err)
 {
@@ -278,7 +278,9 @@ read_one(struct sqlite_store *store, int64_t id, read_event *each, void *arg, st
 	int rc = sqlite3_step(row);
 	if (rc == SQLITE_ROW && row_read_event(store, row, &arena, &event) == 0)
 		each(arg, &event);
-	else if (rc != SQLITE_ROW && rc != SQLITE_DONE && rc != SQLITE_CORRUPT)
+	else if (rc == SQLITE_CORRUPT)
+		row_note_damage(store, id);
+	else if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	sqlite3_reset(row);
 	arena_clear(&arena);
@@ -342,6 +344,7 @@ stats(struct store *base, struct store_stats *ret)
 
 	*ret = store->stats;
 	ret->dead_letters_lost = store->base.dead_letters_lost;
+	ret->damaged_reads = store->base.damaged_reads;
 	sqlite3_file *file = NULL;
 	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) ==
 		SQLITE_OK &&

@@ -2,6 +2,7 @@
 environment.
 """
 import hashlib
+import http.client
 import json
 import socket
 import sqlite3
@@ -9,7 +10,7 @@ import sqlite3
 import pytest
 
 from policies import DIRECT, MAIN, ONE_OWNER
-from sevqd import Client, ok
+from sevqd import Client, ok, problem, sanitized
 
 USAGE, CANNOT_LISTEN, STORAGE, LOCKED, CONFIG = 2, 71, 74, 75, 78
 
@@ -293,3 +294,38 @@ def test_what_print_config_prints_can_be_used(make):
 def test_the_log_on_a_file_is_json_lines_by_default(start):
     server = start()
     assert all({"ts", "level", "msg"} <= set(r) for r in server.log), server.log
+
+
+# Damage that is found later.
+
+def test_a_damaged_event_is_told_and_the_others_are_served(stopped):
+    change(stopped, "UPDATE event SET text = 'preciouz'")
+    stopped.start()
+    api = stopped.client()
+    ok(api.enqueue("another", MAIN), 201)
+    assert [e["text"] for e in ok(api.drain(MAIN))["events"]] == ["another"]
+    problem(api.find("1"), 503, "storage-failed")
+    assert stopped.wait_for_log(lambda r: "damaged" in r["msg"])["event"] == 1
+    assert api.stats()["pending"] == 1 and api.stats()["store"]["damagedReads"] >= 1
+    assert ok(api.purge(MAIN))["purged"] == 1
+
+
+# Memory.
+
+@pytest.mark.skipif(sanitized(), reason="the sanitizer reserves all addresses")
+def test_running_out_of_memory_is_told_and_loses_nothing(make):
+    server = make("--max-pending", 1000000, "--max-pending-total", 1000000, "--max-sessions", 1000000)
+    server.spawn("prlimit", "--as=100000000", "--")
+    server.await_listening()
+    api, accepted = server.client(), 0
+    try:
+        for n in range(2000):
+            reply = api.batch(*({"text": f"{n} {i}", "sessionKey": f"agent:main:{n}:{i}", "contextKey": f"{n}:{i}" * 20} for i in range(500)))
+            accepted += 500 if reply.status == 200 else 0
+    except (OSError, http.client.HTTPException):
+        pass
+    assert server.wait() == 69
+    assert server.log[-1]["msg"] == "out of memory" and server.log[-1]["level"] == "error"
+    server.start()
+    pending = server.client().stats()["pending"]
+    assert accepted <= pending <= accepted + 500

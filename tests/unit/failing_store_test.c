@@ -137,28 +137,27 @@ a_failed_look_up_fails_only_the_calls_that_needed_it(void **state)
 	assert_int_equal(added->op.error.code, ERROR_NONE);
 }
 
-/* One lost row must not fail the other calls of the batch. */
+/* One lost row must fail only a call that names it, and stay in its queue. */
 static void
-a_missing_event_fails_only_the_calls_that_need_it(void **state)
+a_missing_event_is_held_back_and_the_others_are_had(void **state)
 {
 	(void)state;
 	put(A, "0"), put(A, "1"), put(B, "2");
-	int64_t more = put(A, "x");
 	store.missing_id = 2;
-	struct call *taken = drain(engine, A, 0), *added = enqueue(engine, A, "3"),
-		    *other = drain(engine, B, 0), *looked = peek(engine, A),
-		    *first = drain(engine, A, 1), *gone = withdraw(engine, more);
+	struct call *looked = peek(engine, A), *taken = drain(engine, A, 0),
+		    *added = enqueue(engine, A, "3"), *other = drain(engine, B, 0),
+		    *gone = withdraw(engine, 2), *rest = drain(engine, A, 0);
 	turn();
-	assert_int_equal(taken->op.error.code, ERROR_STORAGE_FAILED);
-	assert_int_equal(taken->drain.taken.count, 0);
-	assert_int_equal(looked->op.error.code, ERROR_STORAGE_FAILED);
+	assert_texts(&looked->peek.found, "0");
+	assert_int_equal(looked->peek.depth, 2);
+	assert_texts(&taken->drain.taken, "0");
+	assert_int_equal(taken->drain.remaining, 1);
 	assert_int_equal(added->op.error.code, ERROR_NONE);
 	assert_texts(&other->drain.taken, "2");
-	assert_texts(&first->drain.taken, "0");
-	assert_int_equal(gone->op.error.code, ERROR_NONE);
-	assert_int_equal(store.commits, 5);
-	store.missing_id = 0;
-	assert_queued(A, "1 3");
+	assert_int_equal(gone->op.error.code, ERROR_STORAGE_FAILED);
+	assert_texts(&rest->drain.taken, "3");
+	assert_int_equal(store.commits, 4);
+	assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 1);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -169,7 +168,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_deferred_unknown_outcome_stops_the_engine),
 	TEST(a_store_that_cannot_read_fails_the_batch),
 	TEST(a_failed_look_up_fails_only_the_calls_that_needed_it),
-	TEST(a_missing_event_fails_only_the_calls_that_need_it),
+	TEST(a_missing_event_is_held_back_and_the_others_are_had),
 };
 
 int

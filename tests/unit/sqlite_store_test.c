@@ -1204,33 +1204,101 @@ a_concurrent_reader_does_no_harm(void **state)
 	assert_queued(A, "1");
 }
 
+/* What can be wrong with a row of the table event. */
+static const char *const damages[] = {
+	"text = 'b'",
+	"text = CAST(x'ff' AS TEXT)",
+	"text = ''",
+	"text_hash = text_hash + 1",
+	"rule = 99",
+	"wake = -1",
+	"exec = 7",
+	"delivery = '{'",
+	"context_key = CAST(x'61ff' AS TEXT)",
+	"original_key = CAST(x'c3' AS TEXT)",
+	"source = CAST(x'ff' AS TEXT)",
+	"traceparent = CAST(x'ff' AS TEXT)",
+};
+
+/* Makes a database of events 1, 2 and 3 of A, and 4 of B, and damages the second. */
 static void
-a_damaged_row_fails_only_the_calls_that_need_it(void **state)
+make_damaged(const char *damage)
+{
+	char update[200];
+
+	options.recent_bytes = 0;
+	open_at(path);
+	put(A, "1"), put(A, "a"), put(A, "3"), put(B, "4");
+	close_engine();
+	snprintf(update, sizeof(update), "UPDATE event SET %s WHERE id = 2", damage);
+	shell(path, update);
+	open_at(path);
+}
+
+static void
+assert_is_damaged(struct call *call)
+{
+	assert_int_equal(call->op.error.code, ERROR_STORAGE_FAILED);
+	assert_non_null(strstr(call->op.error.detail, "event 2 is damaged"));
+}
+
+static void
+a_damaged_event_is_neither_served_nor_in_the_way(void **state)
 {
 	(void)state;
-	open_at(path);
-	close_engine();
-	shell(path,
-	      "CREATE TRIGGER rule AFTER INSERT ON event WHEN new.text = 'rule' BEGIN UPDATE event "
-	      "SET rule = 99 WHERE id = 1; END;"
-	      "CREATE TRIGGER wake AFTER INSERT ON event WHEN new.text = 'wake' BEGIN UPDATE event "
-	      "SET wake = -1 WHERE id = 1; END;"
-	      "CREATE TRIGGER json AFTER INSERT ON event WHEN new.text = 'json'"
-	      " BEGIN UPDATE event SET rule = 0, wake = 0, delivery = '{' WHERE id = 1; END;");
-	static const char *const damages[] = { "rule", "wake", "json" };
-	open_at(path);
-	put(A, "1"), put(B, "2");
 	for (size_t i = 0; i < COUNT(damages); i++) {
-		put(B, damages[i]);
-		struct call *bad = peek(engine, A), *good = peek(engine, B),
-			    *added = enqueue(engine, B, "another");
+		make_damaged(damages[i]);
+		struct call *named[] = { find_event(engine, 2), withdraw(engine, 2),
+					 consume(engine, A, (int64_t[]){ 2 }, 1) },
+			    *found = find_event(engine, 1), *looked = peek(engine, A),
+			    *leased = take_lease(engine, A, 1, 60000), *rest = drain(engine, A, 0),
+			    *other = drain(engine, B, 0);
 		assert_int_equal(engine_turn(engine, &error), 0);
-		assert_int_equal(bad->op.error.code, ERROR_STORAGE_FAILED);
-		assert_int_equal(good->op.error.code, ERROR_NONE);
-		assert_int_equal(added->op.error.code, ERROR_NONE);
+		for (size_t n = 0; n < COUNT(named); n++)
+			assert_is_damaged(named[n]);
+		assert_str(found->find.event.text, "1");
+		assert_int_equal(looked->peek.depth, 3);
+		assert_texts(&looked->peek.found, "1 3");
+		assert_texts(&leased->lease_take.taken, "1");
+		assert_texts(&rest->drain.taken, "3");
+		assert_int_equal(rest->drain.remaining, 2);
+		assert_texts(&other->drain.taken, "4");
+		assert_int_equal(engine_store(engine)->damaged_event, 2);
+		assert_in_range(engine_store(engine)->damaged_reads, 1, 20);
+		assert_int_equal(engine_deliverable(engine, STR(A)), 0);
+		calls_free();
+		close_engine();
+		open_at(path);
+		assert_int_equal(done(drain(engine, A, 0))->drain.taken.count, 0);
+		assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 2);
+		close_engine();
+		unlink(path);
 	}
-	/* a purge reads no rows */
-	assert_int_equal(done(purge(engine, A, NULL))->purge.purged, 1);
+}
+
+static void
+history_is_listed_without_a_damaged_event(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(damages); i++) {
+		make_damaged("id = 2");
+		done(drain(engine, A, 0));
+		close_engine();
+		char update[200];
+		snprintf(update, sizeof(update), "UPDATE event SET %s WHERE id = 2", damages[i]);
+		shell(path, update);
+		open_at(path);
+		struct call *listed =
+		    done(list_history(engine, (struct history_op){ .limit = 10 }));
+		assert_int_equal(listed->history.count, 2);
+		assert_str(listed->history.items[0].event.text, "3");
+		assert_str(listed->history.items[1].event.text, "1");
+		struct call *named = find_event(engine, 2);
+		assert_int_equal(engine_turn(engine, &error), 0);
+		assert_is_damaged(named);
+		close_engine();
+		unlink(path);
+	}
 }
 
 /* --- for people --- */
@@ -1357,7 +1425,8 @@ main(void)
 		TEST(a_replaced_wal_stops_the_engine),
 		TEST(a_writer_during_the_start_is_noticed),
 		TEST(a_concurrent_reader_does_no_harm),
-		TEST(a_damaged_row_fails_only_the_calls_that_need_it),
+		TEST(a_damaged_event_is_neither_served_nor_in_the_way),
+		TEST(history_is_listed_without_a_damaged_event),
 		TEST(the_pending_view_agrees_with_the_catalog),
 	};
 
