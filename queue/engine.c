@@ -96,6 +96,7 @@ engine_close(struct engine *engine)
 		close_store(engine);
 	policy_free(engine->next_policy);
 	batch_clear(&engine->batch);
+	strand_end_trial(&engine->state);
 	state_clear(&engine->state);
 	free(engine);
 }
@@ -183,7 +184,10 @@ engine_idle(const struct engine *engine)
 static bool
 has_more_chores(const struct engine *engine)
 {
-	return engine->more_chores || engine->state.catalog.unjudged > 0;
+	const struct queue_state *state = &engine->state;
+
+	return engine->more_chores || state->catalog.walks[WALK_JUDGE].left > 0 ||
+	       (state->trial != NULL && !state->trial->strands.complete);
 }
 
 bool
@@ -249,6 +253,20 @@ run_store_chore(struct engine *engine)
 	engine->store->driver->chores(engine->store, &engine->chores, on_chores_done, engine);
 }
 
+/* Judges queues under the policy in force, or else under one that is on trial. */
+static bool
+judge_some(struct queue_state *state)
+{
+	bool judge = state->catalog.walks[WALK_JUDGE].left > 0,
+	     try = state->trial != NULL && !state->trial->strands.complete;
+
+	if (judge)
+		strand_judge_some(state);
+	else if (try)
+		strand_try_some(state);
+	return judge || try;
+}
+
 /* Judging queues and the store's chores alternate, so that no turn does both. */
 bool
 engine_chores(struct engine *engine)
@@ -257,10 +275,8 @@ engine_chores(struct engine *engine)
 
 	if (engine_is_busy(engine) || state->stopped.code != ERROR_NONE)
 		return false;
-	engine->judged_last = state->catalog.unjudged > 0 && !engine->judged_last;
-	if (engine->judged_last)
-		strand_judge_some(state);
-	else
+	engine->judged_last = !engine->judged_last && judge_some(state);
+	if (!engine->judged_last)
 		run_store_chore(engine);
 	return !engine->chore_under_way && (engine->judged_last || has_more_chores(engine));
 }
@@ -334,7 +350,26 @@ engine_strands(const struct engine *engine)
 	const struct catalog *catalog = &engine->state.catalog;
 
 	return (struct strands){ catalog->stranded_sessions, catalog->stranded_events,
-				 catalog->unjudged == 0 && engine->next_policy == NULL };
+				 catalog->walks[WALK_JUDGE].left == 0 &&
+				     engine->next_policy == NULL };
+}
+
+void
+engine_try_policy(struct engine *engine, struct policy *policy)
+{
+	strand_try(&engine->state, policy);
+}
+
+const struct trial *
+engine_trial(const struct engine *engine)
+{
+	return engine->state.trial;
+}
+
+void
+engine_end_trial(struct engine *engine)
+{
+	strand_end_trial(&engine->state);
 }
 
 int
@@ -405,7 +440,7 @@ engine_stats(struct engine *engine, struct engine_stats *ret)
 	ret->waiters = state->waiting.count;
 	ret->stranded_sessions = state->catalog.stranded_sessions;
 	ret->stranded_events = state->catalog.stranded_events;
-	ret->unjudged = state->catalog.unjudged;
+	ret->unjudged = state->catalog.walks[WALK_JUDGE].left;
 	count_queues(state, ret);
 	ret->catalog_bytes = catalog_bytes(&state->catalog);
 	ret->recent_bytes = recent_bytes(&state->recent);

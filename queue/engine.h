@@ -16,6 +16,7 @@
 #include "queue/policy/route.h"
 #include "queue/stats.h"
 #include "queue/store.h"
+#include "queue/strands.h"
 
 struct engine;
 
@@ -128,12 +129,17 @@ int engine_route(const struct engine *engine, const struct address *address, str
 /* What the policy in force says, for people; borrowed until the next policy. */
 const struct policy_summary *engine_policy(const struct engine *engine);
 
-/* The queues that the policy in force strands (strand.h), and their events. */
-struct strands {
-	size_t sessions, events;
-	bool complete; /* every queue has been judged by that policy */
-};
+/* What the policy in force strands. */
 struct strands engine_strands(const struct engine *engine);
+
+/*
+ * Begins to judge all queues under a policy that stays out of force, which is taken over; chores do
+ * it. A trial before it ends. engine_trial returns the trial, with what it has found so far, until
+ * engine_end_trial; NULL: there is none.
+ */
+void engine_try_policy(struct engine *engine, struct policy *policy);
+const struct trial *engine_trial(const struct engine *engine);
+void engine_end_trial(struct engine *engine);
 
 /*
  * Puts another policy in force for ops not yet carried out; the old one is freed. Queued events

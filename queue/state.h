@@ -21,6 +21,7 @@
 #include "queue/policy/route_cache.h"
 #include "queue/stats.h"
 #include "queue/steady.h"
+#include "queue/strands.h"
 #include "queue/waiting.h"
 
 struct queue_state {
@@ -28,7 +29,7 @@ struct queue_state {
 	struct policy *policy;          /* in force; owned */
 	struct route_cache route_cache; /* under that policy */
 	struct catalog catalog;
-	size_t strand_at; /* how far strand.c has walked over the index of queues */
+	struct trial *trial; /* of another policy, under way or ended; owned; NULL: none */
 	struct timers timers;
 	struct waiting waiting; /* ops that wait to be woken */
 	struct recent recent;   /* events of written commits only */

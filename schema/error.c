@@ -34,6 +34,7 @@ static const char *const code_names[ERROR_CODE_COUNT] = {
 	[ERROR_EXPECTATION_FAILED] = "expectation-failed",
 	[ERROR_MISDIRECTED] = "misdirected",
 	[ERROR_IDEMPOTENCY_MISMATCH] = "idempotency-mismatch",
+	[ERROR_POLICY_INVALID] = "policy-invalid",
 	[ERROR_QUEUE_FULL] = "queue-full",
 	[ERROR_HEADERS_TOO_LARGE] = "headers-too-large",
 	[ERROR_NOT_IMPLEMENTED] = "not-implemented",

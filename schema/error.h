@@ -33,6 +33,7 @@ enum error_code {
 	ERROR_EXPECTATION_FAILED,     /* an unknown Expect */
 	ERROR_MISDIRECTED,            /* Host is not one of the server's names */
 	ERROR_IDEMPOTENCY_MISMATCH,   /* the key was used for another request */
+	ERROR_POLICY_INVALID,         /* the policy's files cannot be used; the old one stays */
 	ERROR_QUEUE_FULL,             /* a depth, session or total limit; retry later */
 	ERROR_HEADERS_TOO_LARGE,      /* request headers over their limit */
 	ERROR_NOT_IMPLEMENTED,        /* an unsupported transfer coding */

@@ -50,6 +50,8 @@ static const struct option_row rows[] = {
 	{ "owner", OWNERS, AT(owner), "CHANNEL:ID", 0, 0, 0,
 	  "an owner of a channel, as if the id were in its allowlist, for an owner who is "
 	  "paired; repeatable" },
+	{ "no-watch-policy", SWITCH, AT(no_watch_policy), NULL, 0, 0, 1,
+	  "read the policy again only on SIGHUP or when asked, not when its files change" },
 	{ "token-file", TEXT, AT(token_file), "FILE", 0, 0, 0,
 	  "bearer tokens, one a line, with optional scopes produce,consume,read,admin "
 	  "(\"token\" beside the database, made at first start)" },

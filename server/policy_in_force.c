@@ -6,6 +6,8 @@
 #include "server/log.h"
 #include "server/policy_report.h"
 
+#define STILL_MS 1000 /* of a change of the files, before it is read */
+
 int
 policy_in_force_begin(struct policy_in_force *force, const struct options *options,
 		      struct policy **ret, struct error *err)
@@ -19,16 +21,20 @@ policy_in_force_begin(struct policy_in_force *force, const struct options *optio
 void
 policy_in_force_clear(struct policy_in_force *force)
 {
+	policy_watch_free(force->watch);
 	policy_source_clear(&force->source);
 }
 
-/*
- * A default config that was there and is gone is no reason to route by the empty policy: whoever
- * wants that restarts the server.
- */
-static int
-read_again(const struct policy_in_force *force, struct policy **policy,
-	   struct policy_source *source, struct error *err)
+void
+policy_in_force_watch(struct policy_in_force *force, struct event_base *base)
+{
+	force->watch = policy_watch_new(base, STILL_MS);
+	policy_watch_set(force->watch, &force->source);
+}
+
+int
+policy_in_force_read(const struct policy_in_force *force, struct policy **policy,
+		     struct policy_source *source, struct error *err)
 {
 	if (policy_file_load(force->options, policy, source, err) != 0)
 		return -1;
@@ -93,6 +99,7 @@ adopt(struct policy_in_force *force, struct policy *policy, struct policy_source
 	force->reloads++;
 	force->unlogged = true;
 	engine_set_policy(force->engine, policy);
+	force->changed(force->changed_arg);
 }
 
 int
@@ -101,12 +108,15 @@ policy_in_force_reload(struct policy_in_force *force, bool *changed, struct erro
 	struct policy_source source;
 	struct policy *policy;
 
-	if (read_again(force, &policy, &source, err) != 0) {
+	policy_watch_forget(force->watch);
+	if (policy_in_force_read(force, &policy, &source, err) != 0) {
 		force->last_error = *err;
 		force->last_error_ms = clock_now().wall_ms;
+		log_failure(LOG_ERROR, "policy not reloaded, the old one stays", err);
 		return -1;
 	}
 	force->last_error = (struct error){ 0 };
+	policy_watch_set(force->watch, &source);
 	*changed = !policy_source_same(&source, &force->source);
 	if (*changed) {
 		adopt(force, policy, &source);

@@ -9,7 +9,7 @@
 #define SERVER_POLICY_IN_FORCE_H
 
 #include "queue/engine.h"
-#include "server/policy_file.h"
+#include "server/policy_watch.h"
 
 struct policy_in_force {
 	const struct options *options;
@@ -20,17 +20,30 @@ struct policy_in_force {
 	/* of the last reload, if that failed; ERROR_NONE: it did not */
 	struct error last_error;
 	int64_t last_error_ms;
-	bool unlogged; /* its log line waits until it is known what it strands */
+	/* called when another policy has been adopted */
+	void (*changed)(void *arg);
+	void *changed_arg;
+	struct policy_watch *watch; /* of its files; NULL: they are not watched */
+	bool unlogged;              /* its log line waits until it is known what it strands */
 };
 
 /* Reads the policy for the start. *ret is the caller's. ERROR_CONFIG. */
 int policy_in_force_begin(struct policy_in_force *force, const struct options *options,
 			  struct policy **ret, struct error *err);
+/* Watches its files from now on (policy_watch.h): see policy_watch_is_due. */
+void policy_in_force_watch(struct policy_in_force *force, struct event_base *base);
 void policy_in_force_clear(struct policy_in_force *force);
 
 /*
+ * Reads the policy again. Both are the caller's on success. ERROR_CONFIG, also if a default config
+ * is gone: whoever wants the empty policy then restarts the server.
+ */
+int policy_in_force_read(const struct policy_in_force *force, struct policy **policy,
+			 struct policy_source *source, struct error *err);
+
+/*
  * Reads the policy again, and adopts it if its files have changed (*changed). ERROR_CONFIG: the old
- * one stays, and err is kept as the last error too.
+ * one stays, and err is logged, and kept as the last error.
  */
 int policy_in_force_reload(struct policy_in_force *force, bool *changed, struct error *err);
 

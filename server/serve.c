@@ -25,6 +25,7 @@
 #include "queue/clock.h"
 #include "queue/sqlite/store.h"
 #include "server/calls/calls.h"
+#include "server/calls/policy.h"
 #include "server/calls/routes.h"
 #include "server/calls/stream.h"
 #include "server/calls/wait.h"
@@ -35,6 +36,7 @@
 #include "server/options.h"
 #include "server/policy_in_force.h"
 #include "server/policy_report.h"
+#include "server/policy_watch.h"
 #include "server/runtime_file.h"
 
 #define DESCRIPTORS_NOT_FOR_CONNECTIONS 32
@@ -163,13 +165,30 @@ reload_policy(struct loop *loop)
 	struct error err;
 	bool changed;
 
-	if (policy_in_force_reload(&loop->policy, &changed, &err) != 0) {
-		log_failure(LOG_ERROR, "policy not reloaded, the old one stays", &err);
-		return false;
-	}
-	if (changed)
-		streams_end_routed(loop->calls->streams);
-	return true;
+	return policy_in_force_reload(&loop->policy, &changed, &err) == 0;
+}
+
+/* Reads the policy again if a request asks for that, or its files have changed. */
+static void
+renew_policy(struct loop *loop)
+{
+	bool asked = policy_reload_is_due(loop->calls);
+
+	if (!asked && !policy_watch_is_due(loop->policy.watch))
+		return;
+	listeners_release_reserve(&loop->http->listeners);
+	if (asked)
+		policy_reload_begin(loop->calls);
+	else
+		reload_policy(loop);
+	listeners_retake_reserve(&loop->http->listeners);
+}
+
+/* The keys of streams may be routed elsewhere now. */
+static void
+on_policy_changed(void *arg)
+{
+	streams_end_routed(((struct loop *)arg)->calls->streams);
 }
 
 static bool
@@ -481,10 +500,12 @@ turn(struct loop *loop, bool busy)
 	reloads = loop->reload;
 	if (reloads)
 		reload(loop);
+	renew_policy(loop);
 	busy = engine_chores(calls->engine);
 	if (engine_stopped(calls->engine, &err))
 		die(&err);
 	policy_in_force_log(&loop->policy);
+	policy_reload_end(calls);
 	log_clock_jumps(loop);
 	log_store(loop);
 	set_timer(loop);
@@ -547,6 +568,8 @@ open_engine(struct loop *loop, struct error *err)
 	options_engine(loop->options, &options);
 	if (engine_open(store, policy, &options, &calls->engine, err) == 0) {
 		loop->policy.engine = calls->engine;
+		loop->policy.changed = on_policy_changed;
+		loop->policy.changed_arg = loop;
 		engine_on_wake(calls->engine, streams_on_wake, calls->streams);
 		while (engine_is_busy(calls->engine)) /* never with SQLite, which loads at once */
 			event_base_loop(loop->http->base, EVLOOP_ONCE);
@@ -634,6 +657,7 @@ init_calls(struct calls *calls, const struct options *options)
 	};
 	calls->waits = waits_new();
 	calls->streams = streams_new(calls);
+	calls->reload = policy_reload_new();
 }
 
 static void
@@ -646,6 +670,7 @@ clear_calls(struct calls *calls)
 	engine_close(calls->engine);
 	waits_free(calls->waits);
 	streams_free(calls->streams);
+	policy_reload_free(calls->reload);
 	json_clear(&calls->doc);
 	auth_free(http->auth);
 	buf_clear(&http->out);
@@ -673,6 +698,8 @@ start_and_run(struct loop *loop)
 			log_failure(LOG_WARN,
 				    "the sevq command will not find this server by itself", &err);
 		watch_signals(loop);
+		if (!options->no_watch_policy)
+			policy_in_force_watch(&loop->policy, http->base);
 		listeners_start(&http->listeners);
 		if (made)
 			log_line(LOG_INFO, log_msg("made a token"), log_text("file", token_file));
@@ -681,8 +708,8 @@ start_and_run(struct loop *loop)
 		log_line(LOG_INFO, log_msg("stopped"));
 	}
 	unwatch_signals(loop);
-	clear_calls(loop->calls);
 	policy_in_force_clear(&loop->policy);
+	clear_calls(loop->calls);
 	free(token_file);
 	return code;
 }

@@ -5,6 +5,8 @@
 
 #include "schema/mem.h"
 
+#define WALK_LOOKS_MAX 8000 /* at queues that the walk has met, or at the end of the index */
+
 void
 catalog_init(struct catalog *catalog)
 {
@@ -89,7 +91,8 @@ catalog_find_or_add_hashed(struct catalog *catalog, struct str queue_key, struct
 	if (queue != NULL)
 		return queue;
 	queue = queue_new(queue_key, hash);
-	queue->judged = catalog->generation;
+	for (size_t i = 0; i < WALK_KINDS; i++)
+		queue->walked[i] = catalog->walks[i].number;
 	catalog->key_bytes += key_bytes(queue);
 	table_add(&catalog->index, hash, queue);
 	catalog_touch(catalog, queue);
@@ -129,14 +132,40 @@ catalog_load_kept_last(struct catalog *catalog, struct queue *queue, uint32_t ta
 	queue->last_kept = true;
 }
 
-/* --- stranded queues --- */
+/* --- walks --- */
 
 void
-catalog_begin_generation(struct catalog *catalog)
+catalog_walk_begin(struct catalog *catalog, enum walk_kind kind)
 {
-	catalog->generation++;
-	catalog->unjudged = catalog->index.count;
+	struct catalog_walk *walk = &catalog->walks[kind];
+
+	*walk = (struct catalog_walk){ walk->number + 1, catalog->index.count, 0 };
 }
+
+/*
+ * A change of the index between two calls may move a queue to a slot that the walk has passed. So
+ * the walk goes round until no queue is left, instead of trusting that one round has met them all.
+ */
+struct queue *
+catalog_walk_next(struct catalog *catalog, enum walk_kind kind)
+{
+	struct catalog_walk *walk = &catalog->walks[kind];
+
+	for (size_t looks = 0; walk->left > 0 && looks < WALK_LOOKS_MAX; looks++) {
+		struct queue *queue = table_each(&catalog->index, &walk->at);
+
+		if (queue == NULL) {
+			walk->at = 0;
+		} else if (queue->walked[kind] != walk->number) {
+			queue->walked[kind] = walk->number;
+			walk->left--;
+			return queue;
+		}
+	}
+	return NULL;
+}
+
+/* --- stranded queues --- */
 
 static struct strand *
 copy_strand(const struct strand *strand)
@@ -160,10 +189,8 @@ count_stranded(struct catalog *catalog, const struct queue *queue, int by)
 }
 
 void
-catalog_judge(struct catalog *catalog, struct queue *queue, const struct strand *strand)
+catalog_set_strand(struct catalog *catalog, struct queue *queue, const struct strand *strand)
 {
-	catalog->unjudged -= queue->judged != catalog->generation;
-	queue->judged = catalog->generation;
 	count_stranded(catalog, queue, -1);
 	catalog->key_bytes -= key_bytes(queue);
 	free(queue->strand);
@@ -189,7 +216,8 @@ static void
 drop_queue(struct catalog *catalog, struct queue *queue)
 {
 	tags_release(&catalog->tags, queue->last_tag);
-	catalog->unjudged -= queue->judged != catalog->generation;
+	for (size_t i = 0; i < WALK_KINDS; i++)
+		catalog->walks[i].left -= queue->walked[i] != catalog->walks[i].number;
 	table_remove(&catalog->index, queue->hash, queue);
 	free_queue(catalog, queue);
 }

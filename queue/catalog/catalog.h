@@ -25,12 +25,12 @@ struct catalog {
 	size_t pending, sessions;
 	size_t entry_bytes; /* allocated for entries */
 	size_t key_bytes;   /* of queues, their keys and their strands */
-	/*
-	 * Which policy judges whether a queue is stranded: one more with each. Queues that were
-	 * judged under an earlier one, and sums over the queues that are stranded.
-	 */
-	uint32_t generation;
-	size_t unjudged, stranded_sessions, stranded_events;
+	struct catalog_walk {
+		uint32_t number;                   /* one more with each walk */
+		size_t left;                       /* queues that it has not met yet */
+		size_t at;                         /* in the index */
+	} walks[WALK_KINDS];                       /* the last of each kind */
+	size_t stranded_sessions, stranded_events; /* of queues with a strand */
 	/* Of the batch under way: */
 	struct queue **touched; /* each once */
 	size_t touched_count, touched_cap;
@@ -82,10 +82,16 @@ void catalog_load_event(struct catalog *catalog, struct queue *queue,
  */
 void catalog_load_kept_last(struct catalog *catalog, struct queue *queue, uint32_t tag);
 
-/* Begins a generation: all queues are to be judged anew. Queues that are made later stand. */
-void catalog_begin_generation(struct catalog *catalog);
-/* Judges the queue: strand as in struct queue, copied; NULL: the key stands. */
-void catalog_judge(struct catalog *catalog, struct queue *queue, const struct strand *strand);
+/* Begins a walk that meets every queue once, but none that is made later. */
+void catalog_walk_begin(struct catalog *catalog, enum walk_kind kind);
+/*
+ * Returns the next queue that the walk meets. NULL: it has met all (left is 0); or this call has
+ * looked at as many in vain as one turn may. The catalog may change between two calls.
+ */
+struct queue *catalog_walk_next(struct catalog *catalog, enum walk_kind kind);
+
+/* Sets the queue's strand to a copy; NULL: the key stands. */
+void catalog_set_strand(struct catalog *catalog, struct queue *queue, const struct strand *strand);
 
 /* For journal.c. */
 /* Follow in the sums that the queue has one event more, or one less. */

@@ -44,6 +44,13 @@ struct strand {
 	enum rule rule;
 };
 
+/* Walks over all queues, some at a time: one of each kind may be under way (catalog.h). */
+enum walk_kind {
+	WALK_JUDGE, /* judges which queues the policy in force strands */
+	WALK_TRY,   /* looks which queues another policy would strand */
+	WALK_KINDS,
+};
+
 /*
  * Invariants:
  * 1. entries[head..tail) are in ascending id order.
@@ -67,8 +74,9 @@ struct queue {
 	bool last_kept_changed; /* the batch under way set or cleared last_kept */
 	bool touched;           /* by the batch under way */
 	bool indexed;           /* long enough for the catalog's matches to have its events */
-	uint32_t judged;        /* the generation (catalog.h) that strand is of */
-	struct strand *strand;  /* owned; NULL: the key stands */
+	/* the last of the walks of each kind that has met it (catalog.h) */
+	uint32_t walked[WALK_KINDS];
+	struct strand *strand; /* owned; NULL: the key stands */
 	/* its index among the queues that the batch woke, while those are gathered */
 	size_t woken;
 };

@@ -28,6 +28,7 @@ struct call_stats {
 struct waits;
 struct streams;
 struct policy_in_force;
+struct policy_reload;
 
 /* int64_t as in the options that they come from. */
 struct call_limits {
@@ -45,6 +46,7 @@ struct calls {
 	struct waits *waits;     /* wait.h */
 	struct streams *streams; /* stream.h */
 	struct policy_in_force *policy;
+	struct policy_reload *reload; /* policy.h */
 	struct json
 	    doc; /* the body that a handler reads; kept so that the next need not allocate */
 	int64_t started_ms; /* on clock_coarse_ms */
@@ -81,9 +83,12 @@ request_handler consume_post; /* consume.c */
 request_handler sessions_get; /* sessions.c */
 request_handler route_post;   /* route.c */
 request_handler policy_get;   /* policy.c */
-request_handler stats_get;    /* stats.c */
-request_handler metrics_get;  /* metrics.c */
-request_handler health_live;  /* health.c */
+request_handler policy_reload_post;
+request_handler policy_reload_hung_up;
+request_handler policy_reload_over;
+request_handler stats_get;   /* stats.c */
+request_handler metrics_get; /* metrics.c */
+request_handler health_live; /* health.c */
 request_handler health_ready;
 request_handler health_version;
 

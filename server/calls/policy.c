@@ -1,13 +1,21 @@
 /*
- * policy.c - GET /v1/policy: which policy is in force, what it says, and what it strands.
+ * policy.c - GET /v1/policy: which policy is in force, what it says, and what it strands; POST
+ * /v1/policy/reload: reads its files again, in earnest or to see what would come of it.
  */
+#include "server/calls/policy.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
 #include "queue/policy/summary.h"
-#include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
+#include "server/calls/stream.h"
+#include "server/http/exchange.h"
 #include "server/http/reply.h"
 #include "server/policy_in_force.h"
 
+#define OK (&(struct reply){ .status = 200 })
 #define LIST_MAX 1000 /* a longer list ends there, and "more" is true */
 
 static void
@@ -163,5 +171,181 @@ policy_get(struct request *request)
 	buf_addf(out, ",\"more\":%s}",
 		 summary->agent_count > LIST_MAX || summary->list_count > LIST_MAX ? "true"
 										   : "false");
-	reply_send(request, &(struct reply){ .status = 200 });
+	reply_send(request, OK);
+}
+
+/* --- POST /v1/policy/reload --- */
+
+struct policy_reload {
+	struct request *request; /* NULL: none is under way */
+	bool dry_run, begun, gone, changed;
+	struct error error;           /* why it has failed */
+	char hash[TEXT_SHA256_BYTES]; /* of the files that were read; "": there are none */
+};
+
+struct policy_reload *
+policy_reload_new(void)
+{
+	return mem_alloc(sizeof(struct policy_reload));
+}
+
+void
+policy_reload_free(struct policy_reload *reload)
+{
+	assert(reload == NULL || reload->request == NULL);
+	free(reload);
+}
+
+static const struct field reload_fields[] = {
+	FIELD("dryRun", BOOL, struct policy_reload, dry_run),
+};
+
+void
+policy_reload_post(struct request *request)
+{
+	struct calls *calls = calls_of(request);
+	struct policy_reload asked = { .request = request };
+	struct error err;
+
+	if (body_read(request, reload_fields, 1, &asked, NULL) != 0)
+		return;
+	if (calls->reload->request != NULL) {
+		error_set(&err, ERROR_CONFLICT, "another reload is under way");
+		problem_send(request, &err);
+		return;
+	}
+	*calls->reload = asked;
+	request->state = calls->reload;
+	exchange_pend(request);
+}
+
+void
+policy_reload_hung_up(struct request *request)
+{
+	((struct policy_reload *)request->state)->gone = true;
+}
+
+void
+policy_reload_over(struct request *request)
+{
+	struct policy_reload *reload = request->state;
+
+	if (reload->dry_run)
+		engine_end_trial(calls_of(request)->engine);
+	reload->request = NULL;
+}
+
+bool
+policy_reload_is_due(const struct calls *calls)
+{
+	return calls->reload->request != NULL && !calls->reload->begun;
+}
+
+static int
+begin_trial(struct calls *calls, struct policy_reload *reload)
+{
+	struct policy_source source;
+	struct policy *policy;
+
+	if (policy_in_force_read(calls->policy, &policy, &source, &reload->error) != 0)
+		return -1;
+	reload->changed = !policy_source_same(&source, &calls->policy->source);
+	memcpy(reload->hash, source.hash, sizeof(reload->hash));
+	policy_source_clear(&source);
+	engine_try_policy(calls->engine, policy);
+	return 0;
+}
+
+static int
+begin_reload(struct calls *calls, struct policy_reload *reload)
+{
+	if (policy_in_force_reload(calls->policy, &reload->changed, &reload->error) != 0)
+		return -1;
+	memcpy(reload->hash, calls->policy->source.hash, sizeof(reload->hash));
+	return 0;
+}
+
+void
+policy_reload_begin(struct calls *calls)
+{
+	struct policy_reload *reload = calls->reload;
+
+	reload->begun = true;
+	reload->error = (struct error){ 0 };
+	if (reload->dry_run)
+		begin_trial(calls, reload);
+	else
+		begin_reload(calls, reload);
+}
+
+static void
+add_would_strand(struct buf *out, const struct trial *trial)
+{
+	BUF_ADD_LITERAL(out, ",\"wouldStrand\":[");
+	for (size_t i = 0; i < trial->count; i++) {
+		buf_adds(out, i > 0 ? ",{\"queueKey\":" : "{\"queueKey\":");
+		json_quote(out, trial->items[i].queue_key);
+		BUF_ADD_LITERAL(out, ",\"to\":");
+		json_add_text(out, trial->items[i].to);
+		buf_addf(out, ",\"events\":%zu}", trial->items[i].events);
+	}
+	BUF_ADD_LITERAL(out, "]");
+}
+
+static void
+answer_reload(struct request *request)
+{
+	const struct calls *calls = calls_of(request);
+	const struct policy_reload *reload = request->state;
+	const struct trial *trial = engine_trial(calls->engine);
+	struct buf *out = reply_begin(request);
+
+	buf_addf(out, "{\"changed\":%s,\"hash\":", reload->changed ? "true" : "false");
+	json_add_text(out, reload->hash[0] != '\0' ? str_of(reload->hash) : STR_NULL);
+	buf_addf(out, ",\"loadedAt\":%lld", (long long)calls->policy->loaded_ms);
+	add_strands(out, reload->dry_run ? trial->strands : engine_strands(calls->engine));
+	if (reload->dry_run)
+		add_would_strand(out, trial);
+	BUF_ADD_LITERAL(out, "}");
+	reply_send(request, OK);
+}
+
+/* A detail of the config's reader is "policy FILE: why" or "FILE: why", FILE an absolute path. */
+static void
+fail_reload(struct request *request)
+{
+	const struct policy_reload *reload = request->state;
+	struct error err = reload->error;
+	const char *detail = err.detail, *end;
+	struct str file = STR_NULL;
+
+	if (strncmp(detail, "policy /", 8) == 0)
+		detail += 7;
+	end = detail[0] == '/' ? strstr(detail, ": ") : NULL;
+	if (end != NULL) {
+		file = (struct str){ detail, (size_t)(end - detail) };
+		detail = end + 2;
+	}
+	err.code = ERROR_POLICY_INVALID;
+	problem_send_file(request, &err, file, detail);
+}
+
+static bool
+is_judged(const struct calls *calls)
+{
+	return calls->reload->dry_run ? engine_trial(calls->engine)->strands.complete
+				      : engine_strands(calls->engine).complete;
+}
+
+void
+policy_reload_end(struct calls *calls)
+{
+	struct policy_reload *reload = calls->reload;
+
+	if (reload->request == NULL)
+		return;
+	if (reload->error.code != ERROR_NONE)
+		exchange_complete(reload->request, fail_reload);
+	else if (reload->gone || (reload->begun && is_judged(calls)))
+		exchange_complete(reload->request, answer_reload);
 }

@@ -39,6 +39,7 @@ static const struct {
 	[ERROR_MISDIRECTED] = { 421, "The request is for another host", "" },
 	[ERROR_IDEMPOTENCY_MISMATCH] = { 422, "The idempotency key was used for another request",
 					 "" },
+	[ERROR_POLICY_INVALID] = { 422, "The policy is invalid; the old one stays", "" },
 	[ERROR_QUEUE_FULL] = { 429, "A limit is reached; try again later", RETRY_AFTER },
 	[ERROR_HEADERS_TOO_LARGE] = { 431, "The headers are too large", "" },
 	[ERROR_NOT_IMPLEMENTED] = { 501, "The transfer coding is not known", "" },
@@ -146,6 +147,37 @@ problem_send_in(struct request *request, const struct error *err, const char *li
 
 	if (err->pointer[0] != '\0' || list != NULL)
 		bad_fields_add(&bad, str_of(err->pointer + of_query), err->detail);
+	answer(request, err, &bad);
+	bad_fields_clear(&bad);
+}
+
+static void
+add_number_or_null(struct buf *out, int number)
+{
+	if (number > 0)
+		buf_add_int(out, number);
+	else
+		buf_adds(out, "null");
+}
+
+void
+problem_send_file(struct request *request, const struct error *err, struct str file,
+		  const char *detail)
+{
+	struct bad_fields bad = { .count = 1 };
+
+	buf_adds(&bad.json, "{\"file\":");
+	if (file.s != NULL)
+		json_quote(&bad.json, file);
+	else
+		buf_adds(&bad.json, "null");
+	buf_adds(&bad.json, ",\"line\":");
+	add_number_or_null(&bad.json, err->line);
+	buf_adds(&bad.json, ",\"column\":");
+	add_number_or_null(&bad.json, err->column);
+	buf_adds(&bad.json, ",\"detail\":");
+	json_quote(&bad.json, str_of(detail));
+	buf_adds(&bad.json, "}");
 	answer(request, err, &bad);
 	bad_fields_clear(&bad);
 }

@@ -36,6 +36,12 @@ void problem_send(struct request *request, const struct error *err);
  */
 void problem_send_in(struct request *request, const struct error *err, const char *list,
 		     size_t index);
+/*
+ * The same for a failure that stands in a file (NULL: it is not known in which), at the line and
+ * column of err; "errors" has that place with the detail.
+ */
+void problem_send_file(struct request *request, const struct error *err, struct str file,
+		       const char *detail);
 /* Answers 400 with the fields, of which there must be one, and clears them. */
 void problem_send_fields(struct request *request, struct bad_fields *bad);
 

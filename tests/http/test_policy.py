@@ -1,12 +1,15 @@
 """Which policy is in force, what it says, what it strands; what a check of a config tells."""
 import hashlib
 import json
+import os
 import signal
+import threading
+from pathlib import Path
 
 import pytest
 
 from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
-from sevqd import ok, wait_until
+from sevqd import ok, problem, request, wait_until
 
 
 def policy_of(api):
@@ -137,6 +140,208 @@ def test_a_reload_of_the_same_files_changes_nothing(start):
     assert reload(server, ONE_OWNER)["msg"] == "reloaded"
     assert judged(api) == before
     assert not [r for r in server.log[seen:] if r["msg"] == "policy read"]
+
+
+# POST /v1/policy/reload.
+
+def post(api, **fields):
+    return api.call("POST", "/v1/policy/reload", fields)
+
+
+def test_a_reload_that_is_asked_for_tells_what_it_strands(start):
+    server = start("--no-watch-policy", policy=TWO_OWNERS)
+    api = server.client()
+    for n in range(4):
+        ok(api.enqueue(f"{n}", DIRECT), 201)
+    server.write_policy(ONE_OWNER)
+    said = ok(post(api))
+    assert ok(api.route(DIRECT))["sessionKey"] == MAIN
+    now = policy_of(api)
+    assert said == {"changed": True, "hash": hashlib.sha256(server.policy.read_bytes()).hexdigest(), "loadedAt": now["loadedAt"],
+        "stranded": {"sessions": 1, "events": 4, "complete": True}}
+    assert ok(post(api)) == {**said, "changed": False}
+    server.write_policy(TWO_OWNERS)
+    assert ok(post(api))["stranded"] == {"sessions": 0, "events": 0, "complete": True}
+
+
+def test_a_dry_run_tells_what_would_strand_and_adopts_nothing(start):
+    server = start("--no-watch-policy", policy=TWO_OWNERS)
+    api = server.client()
+    for n in range(4):
+        ok(api.enqueue(f"{n}", DIRECT), 201)
+    ok(api.enqueue("stands", "agent:main:telegram:default:direct:456"), 201)
+    before = judged(api)
+    server.write_policy(ONE_OWNER)
+    said = ok(post(api, dryRun=True))
+    assert said == {"changed": True, "hash": hashlib.sha256(server.policy.read_bytes()).hexdigest(), "loadedAt": before["loadedAt"],
+        "stranded": {"sessions": 1, "events": 4, "complete": True}, "wouldStrand": [{"queueKey": DIRECT, "to": MAIN, "events": 4}]}
+    assert policy_of(api) == before
+    assert ok(api.route(DIRECT))["sessionKey"] == DIRECT
+
+
+def test_a_dry_run_lists_at_most_a_hundred(start):
+    server = start("--no-watch-policy")
+    api = server.client()
+    events = [{"text": "x", "sessionKey": f"agent:a{n}:main"} for n in range(1500)]
+    ok(api.batch(*events[:1000])), ok(api.batch(*events[1000:]))
+    server.stop()
+    server.write_policy("{}")
+    server.start()
+    server.write_policy("{ session: { mainKey: 'hub' } }")
+    said = ok(post(server.client(), dryRun=True))
+    assert said["stranded"] == {"sessions": 1500, "events": 1500, "complete": True}
+    keys = [row["queueKey"] for row in said["wouldStrand"]]
+    assert len(set(keys)) == len(keys) == 100
+    assert all(row["to"] == row["queueKey"].replace(":main", ":hub") for row in said["wouldStrand"])
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_a_policy_that_cannot_be_used_is_refused_with_its_place(start, dry):
+    server = start("--no-watch-policy", policy=ONE_OWNER)
+    api = server.client()
+    before = judged(api)
+    server.write_policy("{\n session: { dmScope: main },\n}")
+    errors = problem(post(api, dryRun=dry), 422, "policy-invalid")["errors"]
+    assert errors == [{"file": str(server.policy), "line": 2, "column": 22, "detail": errors[0]["detail"]}]
+    said = policy_of(api)
+    assert {**said, "lastError": None} == before and (said["lastError"] is None) == dry
+
+
+def test_a_wrong_include_is_named(start):
+    server = start("--no-watch-policy", policy=ONE_OWNER)
+    (server.directory / "part.json").write_text("{ a: }")
+    server.write_policy("{ session: { $include: 'part.json' } }")
+    error, = problem(post(server.client()), 422, "policy-invalid")["errors"]
+    assert (error["file"], error["line"]) == (str(server.directory / "part.json"), 1)
+
+
+def test_one_reload_at_a_time(start):
+    server = start("--no-watch-policy", policy=ONE_OWNER)
+    first, second = server.client(), server.client()
+    with server.held_still():  # both arrive in one turn
+        first.send("POST", "/v1/policy/reload", {})
+        second.send("POST", "/v1/policy/reload", {"dryRun": True})
+    replies = [first.receive(), second.receive()]
+    assert sorted(reply.status for reply in replies) == [200, 409], replies
+    problem(next(r for r in replies if r.status == 409), 409, "conflict")
+    ok(post(first))
+
+
+def test_a_reload_whose_client_hangs_up_is_over(start):
+    server = start("--no-watch-policy", policy=ONE_OWNER)
+    for dry in (True, False):
+        raw = server.raw()
+        with server.held_still():
+            raw.send(request("POST", "/v1/policy/reload", server.token, {"dryRun": dry}))
+            raw.close()
+        wait_until(lambda: post(server.client()).status == 200, "the reload to be over")
+
+
+def test_a_reload_needs_the_scope_admin(start, tmp_path):
+    server = start()
+    (server.directory / "token").write_text("a" * 40 + "\n" + "b" * 40 + " read,produce,consume\n")
+    seen = len(server.log)
+    server.signal(signal.SIGHUP)
+    server.wait_for_log(lambda r: r["msg"] == "reloaded", "the tokens", seen)
+    api = server.client("b" * 40)
+    problem(post(api), 403, "forbidden")
+    assert policy_of(api)["reloads"] == 0
+
+
+def test_a_hundred_reloads_under_load_fail_no_request(start):
+    server = start("--no-watch-policy", policy=TWO_OWNERS)
+    stop, wrong, served = threading.Event(), [], []
+
+    def call_on(number):
+        api = server.client()
+        while not stop.is_set():
+            for reply, status in ((api.enqueue("x", DIRECT, allowDuplicate=True), 201), (api.drain(DIRECT, limit=5), 200), (api.peek(MAIN), 200)):
+                (served if reply.status == status else wrong).append(reply)
+
+    callers = [threading.Thread(target=call_on, args=(n,)) for n in range(3)]
+    for caller in callers:
+        caller.start()
+    api = server.client()
+    for n in range(100):
+        server.write_policy((ONE_OWNER, TWO_OWNERS)[n % 2])
+        assert ok(post(api, dryRun=n % 3 == 0))["changed"] is True or n % 3 == 1
+    stop.set()
+    for caller in callers:
+        caller.join()
+    assert not wrong and len(served) > 100, wrong[:3]
+
+
+# The files are watched.
+
+def replaced(path, text):
+    """As OpenClaw rewrites its config."""
+    fresh = path.with_name("fresh.tmp")
+    fresh.write_text(text)
+    fresh.rename(path)
+
+
+def told(server, reloads, since=0):
+    """The policy, once it has been adopted so many times."""
+    api = server.client()
+    return wait_until(lambda: (said := policy_of(api))["reloads"] == reloads and said, "the policy to be adopted")
+
+
+@pytest.mark.parametrize("change", [lambda path, text: path.write_text(text), replaced], ids=["written", "renamed"])
+def test_a_change_of_the_file_is_adopted(start, change):
+    server = start(policy=TWO_OWNERS)
+    change(server.policy, ONE_OWNER)
+    assert told(server, 1)["hash"] == hashlib.sha256(ONE_OWNER.encode()).hexdigest()
+    change(server.policy, TWO_OWNERS)
+    told(server, 2)
+    assert ok(server.client().route(DIRECT))["sessionKey"] == DIRECT
+
+
+def test_a_change_of_an_included_file_is_adopted(make):
+    server = make(policy="{ session: { $include: 'parts/session.json' } }")
+    (server.directory / "parts").mkdir()
+    part = server.directory / "parts/session.json"
+    part.write_text("{ mainKey: 'a' }")
+    server.start()
+    replaced(part, "{ mainKey: 'b' }")
+    assert told(server, 1)["session"]["mainKey"] == "b"
+    other = server.directory / "other.json"
+    other.write_text("{ mainKey: 'c' }")
+    replaced(server.policy, "{ session: { $include: 'other.json' } }")
+    assert told(server, 2)["session"]["mainKey"] == "c"
+    other.write_text("{ mainKey: 'd' }")
+    assert told(server, 3)["session"]["mainKey"] == "d"
+
+
+def test_a_link_that_leads_elsewhere_is_adopted(make):
+    """As a container mounts a directory: config -> ..data/config, ..data -> ..1, then ..2."""
+    server = make()
+    for name, text in (("..1", TWO_OWNERS), ("..2", ONE_OWNER)):
+        (server.directory / name).mkdir()
+        (server.directory / name / "openclaw.json").write_text(text)
+    (server.directory / "..data").symlink_to("..1")
+    server.policy.symlink_to("..data/openclaw.json")
+    server.start()
+    (server.directory / "..new").symlink_to("..2")
+    (server.directory / "..new").rename(server.directory / "..data")
+    told(server, 1)
+    assert ok(server.client().route(DIRECT))["sessionKey"] == MAIN
+
+
+def test_a_broken_change_is_told_once_and_the_next_one_adopted(start):
+    server = start(policy=TWO_OWNERS)
+    replaced(server.policy, "{")
+    failed = lambda: [r for r in server.log if r["msg"].startswith("policy not reloaded")]
+    wait_until(failed, "the failure")
+    replaced(server.policy, ONE_OWNER)
+    told(server, 1)
+    assert len(failed()) == 1
+
+
+def test_without_watching_a_change_waits_for_a_signal(start):
+    server = start("--no-watch-policy", policy=TWO_OWNERS)
+    assert not [link for fd in Path(f"/proc/{server.process.pid}/fd").iterdir() if "inotify" in (link := os.readlink(fd))]
+    assert reload(server, ONE_OWNER)["msg"] == "reloaded"
+    told(server, 1)
 
 
 # --check-config and --print-config.

@@ -20,6 +20,11 @@ def call(*args, **kwargs):
     return lambda server: server.client().call(*args, **kwargs)
 
 
+def broken_policy(server):
+    server.write_policy("{")
+    return server.client().call("POST", "/v1/policy/reload", {})
+
+
 TABLE = {
     "blank-key": (400, call("POST", "/v1/drain", {"sessionKey": " "})),
     "malformed-key": (400, call("POST", "/v1/drain", {"sessionKey": "agent:"})),
@@ -39,6 +44,7 @@ TABLE = {
     "unsupported-media-type": (415, call("POST", "/v1/events", GOOD, kind="text/plain")),
     "expectation-failed": (417, lambda server: raw(server, request("GET", "/livez", headers=[("Expect", "miracles")]))),
     "misdirected": (421, lambda server: raw(server, request("GET", "/livez", host="evil.example"))),
+    "policy-invalid": (422, broken_policy),
     "queue-full": (429, call("POST", "/v1/events", {"events": [{"text": f"{n}", "sessionKey": MAIN} for n in range(3)]})),
     "headers-too-large": (431, lambda server: raw(server, request("GET", "/livez", headers=[("X", "y" * 1000)]))),
     "not-implemented": (501, lambda server: raw(server, request("POST", "/v1/events", server.token, headers=[("Content-Type", "application/json"), ("Transfer-Encoding", "gzip, chunked")]))),
