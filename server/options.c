@@ -683,8 +683,10 @@ options_help(struct buf *out)
 	buf_adds(
 	    out,
 	    "Usage: sevqd [OPTION...]         serve\n"
-	    "       sevqd route [OPTION...]   try a policy on lines of JSON; see sevqd route "
-	    "--help\n\n"
+	    "       sevqd route [OPTION...]   try a policy on lines of JSON\n"
+	    "       sevqd check [OPTION...]   say what is wrong with a database\n"
+	    "       sevqd salvage [OPTION...] NEW_FILE   copy what can be read of a damaged one\n"
+	    "Each has its own --help.\n\n"
 	    "A durable queue for the system events of OpenClaw agents.\n\n"
 	    "  --config FILE                       read options from FILE, JSON with comments; "
 	    "--max-pending is maxPending there\n"

@@ -41,8 +41,8 @@
  * Takes the lock that is held until the store is closed. The lock file stays: if it were removed,
  * two servers could each lock a file of that name.
  */
-static int
-take_lock(struct sqlite_store *store, struct error *err)
+int
+open_lock(struct sqlite_store *store, struct error *err)
 {
 	char *name = path_with_suffix(store->path, ".lock");
 	int failed = 0;
@@ -193,13 +193,22 @@ read_version(struct sqlite_store *store, int *ret, struct error *err)
 	return failed;
 }
 
-/* Runs the missing migrations, each in one transaction that also sets the version. */
 static int
-migrate(struct sqlite_store *store, int version, struct error *err)
+refuse_newer(const struct sqlite_store *store, struct error *err)
+{
+	return error_set(err, ERROR_STORAGE_NEWER, "%s was written by a newer version",
+			 store->path);
+}
+
+/* Runs the missing migrations, each in one transaction that also sets the version. */
+int
+open_migrate(struct sqlite_store *store, struct error *err)
 {
 	struct buf script = { 0 };
-	int failed = 0;
+	int version = 0, failed = read_version(store, &version, err);
 
+	if (failed == 0 && (version < 0 || version > SCHEMA_VERSION))
+		failed = refuse_newer(store, err);
 	for (; version < SCHEMA_VERSION && failed == 0; version++) {
 		script.len = 0;
 		buf_addf(&script, "BEGIN IMMEDIATE;%s;PRAGMA user_version = %d;COMMIT;",
@@ -238,8 +247,8 @@ static const char file_pragmas[] = PRAGMA("page_size", PAGE_BYTES) PRAGMA("synch
     PRAGMA("application_id", APPLICATION_ID);
 
 /* Creates the database under another name, then renames it. */
-static int
-create_database(struct sqlite_store *store, struct error *err)
+int
+open_create(struct sqlite_store *store, struct error *err)
 {
 	char *name = path_with_suffix(store->path, ".new");
 	mode_t before = umask(077);
@@ -249,7 +258,7 @@ create_database(struct sqlite_store *store, struct error *err)
 	if (failed == 0)
 		failed = execute(store, file_pragmas, err);
 	if (failed == 0)
-		failed = migrate(store, 0, err);
+		failed = open_migrate(store, err);
 	sqlite3_close(store->db);
 	store->db = NULL;
 	if (failed == 0 && rename(name, store->path) < 0)
@@ -344,10 +353,9 @@ open_connection(struct sqlite_store *store, struct error *err)
 		return -1;
 	sqlite3_busy_timeout(store->db, 0);
 	if (version < 0 || version > SCHEMA_VERSION)
-		return error_set(err, ERROR_STORAGE_NEWER, "%s was written by a newer version",
-				 store->path);
+		return refuse_newer(store, err);
 	if (check_integrity(store, err) < 0 || execute(store, settings, err) < 0 ||
-	    migrate(store, version, err) < 0)
+	    open_migrate(store, err) < 0)
 		return -1;
 	if (keep_checkpoint_lock(store, err) < 0)
 		return -1;
@@ -380,13 +388,13 @@ open_database(struct sqlite_store *store, struct error *err)
 	bool exists;
 
 	configure();
-	if (path_make_directories(store->path, err) < 0 || take_lock(store, err) < 0 ||
+	if (path_make_directories(store->path, err) < 0 || open_lock(store, err) < 0 ||
 	    refuse_network_fs(store, err) < 0 || inspect_file(store, &exists, err) < 0)
 		return -1;
 	if (exists && wal_check(store->path, err) < 0)
 		return -1;
 	disk_prepare_open(store);
-	if (!exists && create_database(store, err) < 0)
+	if (!exists && open_create(store, err) < 0)
 		return -1;
 	if (open_connection(store, err) < 0 || prepare(store, err) < 0)
 		return -1;

@@ -12,4 +12,15 @@
  */
 int open_database(struct sqlite_store *store, struct error *err);
 
+/* Parts of it, for salvage.c. */
+
+/* Takes the lock that a server holds: lock_fd. ERROR_STORAGE_LOCKED, ERROR_STORAGE_FAILED. */
+int open_lock(struct sqlite_store *store, struct error *err);
+
+/* Creates a database without rows at store->path, complete or not at all. store->db is NULL. */
+int open_create(struct sqlite_store *store, struct error *err);
+
+/* Brings the database that is open as store->db to the present version, if it is an older one. */
+int open_migrate(struct sqlite_store *store, struct error *err);
+
 #endif

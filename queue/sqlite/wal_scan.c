@@ -45,6 +45,8 @@ struct reader {
 	/* that the last frame, or the header, bears; and what it should bear: either may be damaged
 	 */
 	struct checksum before, computed;
+	int into;        /* the pages of valid frames go there, */
+	uint32_t copied; /* up to this frame */
 	uint32_t frames; /* read so far */
 	bool this_round; /* the last frame has the salts */
 	bool lost;       /* nothing of the last frame is valid, so its checksum says nothing */
@@ -52,6 +54,18 @@ struct reader {
 	bool broken;     /* one of the commit that is being read was not */
 	bool doubted;    /* and none was lost since, so that this commit does not count */
 };
+
+static off_t
+frame_at(uint32_t i)
+{
+	return HEADER_BYTES + (off_t)i * FRAME_BYTES;
+}
+
+static bool
+read_block(int fd, void *into, size_t bytes, off_t at)
+{
+	return pread(fd, into, bytes, at) == (ssize_t)bytes;
+}
 
 static uint32_t
 read_be32(const unsigned char *p)
@@ -161,28 +175,48 @@ follows(struct reader *r, const unsigned char *frame)
 	return r->this_round && is_summed;
 }
 
-static void
-count_frame(struct reader *r, const unsigned char *frame, struct wal_scan *ret)
+static int
+copy_page(const struct reader *r, const unsigned char *frame)
 {
-	bool ends_commit = read_be32(frame + 4) != 0, behind_lost = r->lost;
+	off_t at = ((off_t)read_be32(frame) - 1) * PAGE_BYTES;
 
-	if (!follows(r, frame)) {
+	return pwrite(r->into, frame + FRAME_HEADER_BYTES, PAGE_BYTES, at) == PAGE_BYTES ? 0 : -1;
+}
+
+static void
+end_commit(struct reader *r, struct wal_scan *ret)
+{
+	bool is_behind = r->behind && !r->doubted;
+
+	if (r->this_round)
+		ret->committed = r->frames;
+	if (is_behind)
+		ret->commits_behind++;
+	else if (!r->broken)
+		ret->commits++;
+	if (is_behind || !r->broken)
+		ret->whole = r->frames;
+	r->broken = false;
+}
+
+static int
+read_frame(struct reader *r, const unsigned char *frame, struct wal_scan *ret)
+{
+	bool ends_commit = read_be32(frame + 4) != 0, behind_lost = r->lost,
+	     is_valid = follows(r, frame);
+
+	if (!is_valid) {
 		r->behind = r->broken = true;
 		r->doubted = r->doubted || !behind_lost || !r->this_round;
 	}
 	if (!r->behind)
 		ret->frames++;
 	r->frames++;
-	if (ends_commit && r->this_round)
-		ret->committed = r->frames;
-	if (ends_commit && r->behind && !r->doubted)
-		ret->commits_behind++;
-	else if (ends_commit && !r->broken)
-		ret->commits++;
 	if (ends_commit)
-		r->broken = false;
+		end_commit(r, ret);
 	if (ends_commit || r->lost)
 		r->doubted = false;
+	return is_valid && r->frames <= r->copied ? copy_page(r, frame) : 0;
 }
 
 static int
@@ -198,22 +232,25 @@ read_frames(struct reader *r, struct wal_scan *ret)
 		read_header(r, header);
 	ret->bad_header = r->behind;
 	for (; n == FRAME_BYTES; n = pread(r->fd, frame, sizeof(frame), at)) {
-		count_frame(r, frame, ret);
+		if (read_frame(r, frame, ret) < 0)
+			return -1;
 		at += FRAME_BYTES;
 	}
 	return n < 0 ? -1 : 0;
 }
 
-int
-wal_scan(const char *path, struct wal_scan *ret, struct error *err)
+static int
+scan(const char *path, int into, uint32_t copied, struct wal_scan *ret, struct error *err)
 {
 	char *name = path_with_suffix(path, "-wal");
-	struct reader r = { .fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
+	struct reader r = { .fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK),
+			    .into = into,
+			    .copied = copied };
 	int failed = 0;
 
 	*ret = (struct wal_scan){ 0 };
 	if ((r.fd < 0 && errno != ENOENT) || (r.fd >= 0 && read_frames(&r, ret) < 0))
-		failed = error_set(err, ERROR_STORAGE_FAILED, "cannot read %s: %s", name,
+		failed = error_set(err, ERROR_STORAGE_FAILED, "cannot read or apply %s: %s", name,
 				   strerror(errno));
 	if (r.fd >= 0)
 		close(r.fd);
@@ -221,13 +258,21 @@ wal_scan(const char *path, struct wal_scan *ret, struct error *err)
 	return failed;
 }
 
-/* --- a header that is not valid --- */
-
-static bool
-read_block(int fd, void *into, size_t bytes, off_t at)
+int
+wal_scan(const char *path, struct wal_scan *ret, struct error *err)
 {
-	return pread(fd, into, bytes, at) == (ssize_t)bytes;
+	return scan(path, -1, 0, ret, err);
 }
+
+int
+wal_apply(const char *path, int into, struct wal_scan *ret, struct error *err)
+{
+	if (scan(path, -1, 0, ret, err) < 0)
+		return -1;
+	return scan(path, into, ret->whole, ret, err);
+}
+
+/* --- a header that is not valid --- */
 
 /*
  * Whether the database has the last version of every page of these frames, read from the last one
@@ -239,7 +284,7 @@ has_pages(int database, int wal, uint32_t frames, unsigned char *seen, uint32_t 
 	unsigned char frame[FRAME_BYTES], page[PAGE_BYTES];
 
 	for (uint32_t i = frames; i-- > 0;) {
-		if (!read_block(wal, frame, sizeof(frame), HEADER_BYTES + (off_t)i * FRAME_BYTES))
+		if (!read_block(wal, frame, sizeof(frame), frame_at(i)))
 			return false;
 		uint32_t number = read_be32(frame) - 1;
 		if (number >= pages || (seen[number / 8] & 1 << number % 8) != 0)
@@ -259,8 +304,7 @@ is_checkpointed(const char *path, uint32_t frames)
 	int database = open(path, O_RDONLY | O_CLOEXEC), wal = open(name, O_RDONLY | O_CLOEXEC);
 	unsigned char last[FRAME_HEADER_BYTES];
 	bool has =
-	    database >= 0 && wal >= 0 &&
-	    read_block(wal, last, sizeof(last), HEADER_BYTES + (off_t)(frames - 1) * FRAME_BYTES);
+	    database >= 0 && wal >= 0 && read_block(wal, last, sizeof(last), frame_at(frames - 1));
 
 	uint32_t pages = has ? read_be32(last + 4) : 0;
 	if (has && lseek(database, 0, SEEK_END) >= (off_t)pages * PAGE_BYTES) {
@@ -291,7 +335,7 @@ wal_check(const char *path, struct error *err)
 	return error_set(
 	    err, ERROR_STORAGE_CORRUPT,
 	    "%s-wal is damaged %s%u, and %u whole commits stand behind it; nothing was "
-	    "changed; copy both files before anything else",
+	    "changed; sevqd salvage copies what can be read",
 	    path, scan.bad_header ? "in its header, before frame " : "in frame ", scan.frames + 1,
 	    scan.commits_behind);
 }
