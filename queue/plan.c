@@ -344,6 +344,7 @@ plan_want(struct plan *plan, struct op *op, struct queue *queue, const struct en
 {
 	*add_want(plan) = (struct want){
 		.id = entry->id,
+		.text_bytes = entry_text_bytes(entry),
 		.into = into,
 		.op = op,
 		.queue = queue,
@@ -358,6 +359,7 @@ void
 plan_want_repeated(struct plan *plan, struct op *op, int64_t id, struct system_event *into)
 {
 	*add_want(plan) = (struct want){ .id = id,
+					 .text_bytes = TEXT_BYTES_MAX,
 					 .into = into,
 					 .op = op,
 					 .attempts = into->attempts,

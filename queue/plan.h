@@ -23,6 +23,7 @@ struct plan {
 	struct table keys; /* struct store_key by key: those of this batch, in ops' arenas */
 	struct want {
 		int64_t id;
+		size_t text_bytes; /* at most */
 		struct system_event
 		    *into; /* where the answer has the event; NULL once it is there */
 		struct op *op;
