@@ -65,7 +65,7 @@ is_damaged(sqlite3_stmt *row, const struct system_event *event)
 	int rule = sqlite3_column_int(row, 3), wake = sqlite3_column_int(row, 4),
 	    prompt = sqlite3_column_int(row, 13);
 
-	return rule < 0 || rule >= RULE_COUNT || prompt < 0 || prompt > PROMPT_LEFT_OUT ||
+	return rule < 0 || rule >= RULE_COUNT || prompt < 0 || prompt >= PROMPT_KIND_COUNT ||
 	       (wake != WAKE_NEXT_HEARTBEAT && wake != WAKE_NOW) || event->text.len == 0 ||
 	       text_hash(event->text) != (uint64_t)sqlite3_column_int64(row, 14) ||
 	       !row_is_text(event->session_key) || !row_is_text(event->context_key) ||

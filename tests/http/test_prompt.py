@@ -111,3 +111,15 @@ def test_a_repeated_drain_has_the_same_block(api):
     body, headers = {"sessionKey": MAIN, "format": "prompt"}, {"Idempotency-Key": "d"}
     first, again = (ok(api.call("POST", "/v1/drain", body, headers=headers)) for _ in range(2))
     assert first == again and first["block"].count("\n") == 1
+
+
+def test_an_event_of_every_kind_is_read_back_from_the_disk(start):
+    """With lines or without, an exec completion or not."""
+    server = start()
+    texts = ["plain", EXEC, "heartbeat poll", EXEC + " heartbeat poll"]
+    ok(server.client().batch(*({"text": text, "sessionKey": MAIN} for text in texts)))
+    server.restart()
+    api = server.client()
+    assert api.texts(MAIN) == texts
+    taken = ok(api.drain(MAIN, format="prompt", execCompletions="include"))
+    assert [e["text"] for e in taken["events"]] == texts and len(taken["leftOut"]) == 2
