@@ -42,6 +42,7 @@ const CONNECT_MS = 5000;
 const IDLE_MS_MAX = 45000; // the server closes an idle connection after 60 seconds
 const PAUSE_MS_FIRST = 100;
 const PAUSE_MS_MAX = 5000;
+const RETRY_AFTER_MS_MAX = 3600000; // a longer one is no server's of ours
 const REST_MS_MAX = 60000; // of the runner, after failures in a row
 const REASON_CHARS_MAX = 128; // of up to 4 bytes each
 
@@ -252,13 +253,14 @@ function quoted(key) {
 /** The milliseconds of a Retry-After header, which is a number of seconds or a date; 0: neither. */
 function readRetryAfter(text = '') {
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return ms > 0 ? ms : 0;
+  return ms > 0 ? Math.min(ms, RETRY_AFTER_MS_MAX) : 0;
 }
 
 /** What is wrong, as a sentence: each field that a problem names, or else its detail. */
 function messageOf(problem) {
-  const fields = (problem.errors ?? []).map((error) => `${error.detail} (${error.pointer})`);
-  const message = fields.join('; ') || problem.detail || problem.title || problem.code;
+  const errors = Array.isArray(problem.errors) ? problem.errors : [];
+  const fields = errors.map((error) => `${error?.detail} (${error?.pointer})`).join('; ');
+  const message = String(fields || problem.detail || problem.title || problem.code);
   if (problem.code !== 'unauthorized') return message;
   return message + "; give the server's token with tokenFile or SEVQ_TOKEN_FILE";
 }
@@ -276,7 +278,7 @@ async function* wakeups(response) {
     for (const line of lines.map((each) => each.replace(/\r$/, ''))) {
       const [, field, value] = /^([^:]*)(?:: ?(.*))?$/s.exec(line);
       if (field === 'event') name = value;
-      else if (field === 'id') id = value;
+      else if (field === 'id' && /^[ -~]*$/.test(value)) id = value; // it becomes a header
       else if (field === 'data') data.push(value);
       else if (line === '') {
         if (name === 'wake' && data.length > 0) yield readWakeup(data.join('\n'), id);
@@ -291,11 +293,15 @@ async function* wakeups(response) {
 
 function readWakeup(text, id) {
   try {
-    return { ...JSON.parse(text), id };
+    const wakeup = JSON.parse(text);
+    if (isObject(wakeup)) return { ...wakeup, id };
   } catch {
-    throw new SevqError('bad-answer', 'a wakeup of the stream is not valid JSON');
+    // not JSON
   }
+  throw new SevqError('bad-answer', 'a wakeup of the stream is not valid JSON');
 }
+
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Exchanges with one server over connections that are kept. */
 class Http {
@@ -394,9 +400,9 @@ class Http {
     }
     const kind = kindOf(response);
     const { statusCode: status } = response;
-    const isObject = typeof answer === 'object' && answer !== null && !Array.isArray(answer);
-    if (status >= 200 && status < 300 && kind === 'application/json' && isObject) return answer;
-    const isProblem = status >= 400 && kind === 'application/problem+json' && isObject;
+    const wanted = status >= 200 && status < 300 && kind === 'application/json';
+    if (wanted && isObject(answer)) return answer;
+    const isProblem = status >= 400 && kind === 'application/problem+json' && isObject(answer);
     throw this.errorOf(response, isProblem ? answer : {});
   }
 
@@ -502,7 +508,10 @@ export class Client {
    */
   async enqueueBatch(events, { idempotencyKey = this.#newKey(), signal } = {}) {
     const wanted = { body: { events }, key: idempotencyKey, signal };
-    return (await this.#call('POST', '/v1/events', wanted)).results;
+    const { results } = await this.#call('POST', '/v1/events', wanted);
+    if (!Array.isArray(results) || results.length !== events.length)
+      throw this.#badAnswer('has not one result for each event');
+    return results;
   }
 
   // Looking.
@@ -658,6 +667,7 @@ export class Client {
     return {
       call: (...given) => this.#call(...given),
       wait: (...given) => this.#wait(...given),
+      badAnswer: (why) => this.#badAnswer(why),
     };
   }
 
@@ -689,6 +699,10 @@ export class Client {
     }
   }
 
+  #badAnswer(why) {
+    return new SevqError('bad-answer', `${this.baseUrl} is no sevqd: the answer ${why}`);
+  }
+
   #wait({ timeoutMs = 30000, ...fields }, retryForMs, signal) {
     return this.#call('GET', '/v1/wait', {
       query: { ...fields, timeoutMs },
@@ -704,7 +718,7 @@ export class Client {
     try {
       if (kindOf(response) !== 'text/event-stream') {
         await this.#http.readAnswer(response, wanted.signal);
-        throw new SevqError('bad-answer', `${this.baseUrl} is no sevqd: the answer is no stream`);
+        throw this.#badAnswer('is no stream');
       }
       attempts.restart();
       yield* wakeups(response);
@@ -728,10 +742,13 @@ class Runner {
   }
 
   async run() {
-    const wanted = { ...this.fields, consumer: undefined };
+    const wanted = { ...this.fields, consumer: undefined, exact: undefined }; // of leases alone
     try {
-      while (!this.signal.aborted)
-        if ((await this.wait(wanted, Infinity, this.signal)).ready) await this.#round();
+      while (!this.signal.aborted) {
+        const { ready } = await this.wait(wanted, Infinity, this.signal);
+        if (typeof ready !== 'boolean') throw this.badAnswer('has no ready');
+        if (ready) await this.#round();
+      }
     } catch (error) {
       if (!this.signal.aborted) throw error;
     }
@@ -761,6 +778,9 @@ class Runner {
       retryForMs: Infinity,
       hurry: this.signal,
     });
+    if (answer.leaseId !== null && typeof answer.leaseId !== 'string')
+      throw this.badAnswer('has no leaseId');
+    if (!Array.isArray(answer.events)) throw this.badAnswer('has no events');
     const lease = { ...answer, answer, until: began + this.leaseMs, lost: new AbortController() };
     if (lease.leaseId !== null && performance.now() - began > this.leaseMs / 3)
       await this.#extend(lease); // it may be as old as the first of several attempts

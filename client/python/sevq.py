@@ -50,6 +50,7 @@ STREAM_BYTES_MAX = 1 << 20  # of one event of the stream
 CONNECT_S = 5
 IDLE_S_MAX = 45  # the server closes an idle connection after 60 seconds
 PAUSE_S_FIRST, PAUSE_S_MAX = 0.1, 5
+RETRY_AFTER_S_MAX = 3600  # a longer one is no server's of ours
 REST_S_MAX = 60  # of the runner, after failures in a row
 REASON_BYTES_MAX = 512
 
@@ -296,16 +297,20 @@ def _retry_after_s(text):
     """The seconds of a Retry-After header, which is a number or a date; 0: neither."""
     try:
         if text is None or text.isdecimal():
-            return int(text or 0)
-        return max(0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
+            seconds = int(text or 0)
+        else:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, OverflowError):
         return 0
+    return min(max(0, seconds), RETRY_AFTER_S_MAX)
 
 
 def _message_of(problem):
     """What is wrong, as a sentence: each field that a problem names, or else its detail."""
-    fields = [f"{e.get('detail')} ({e.get('pointer')})" for e in problem.get("errors", ())]
-    message = "; ".join(fields) or problem.get("detail") or problem.get("title") or problem["code"]
+    errors = problem.get("errors")
+    errors = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
+    fields = "; ".join(f"{error.get('detail')} ({error.get('pointer')})" for error in errors)
+    message = str(fields or problem.get("detail") or problem.get("title") or problem["code"])
     if problem["code"] == "unauthorized":
         message += "; give the server's token with token_file or SEVQ_TOKEN_FILE"
     return message
@@ -321,7 +326,7 @@ def _wakeups(lines):
         value = value.removeprefix(" ")
         if field == "event":
             name = value
-        elif field == "id":
+        elif field == "id" and value.isascii() and value.isprintable():  # it becomes a header
             event_id = value
         elif field == "data":
             data.append(value)
@@ -334,7 +339,7 @@ def _wakeups(lines):
 def _read_wakeup(text, event_id):
     try:
         return {**json.loads(text), "id": event_id}
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise Error("bad-answer", "a wakeup of the stream is not valid JSON") from None
 
 
@@ -471,7 +476,7 @@ class _Http:
             raise Error("bad-answer", f"the answer of {self.url.text} is too large")
         try:
             answer = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         kind = response.headers.get_content_type()
         if 200 <= response.status < 300 and kind == "application/json" and type(answer) is dict:
@@ -573,7 +578,11 @@ class Client:
         returns. An event is a dict of the arguments of enqueue.
         """
         key = idempotency_key or self._new_key()
-        return self._call("POST", "/v1/events", {"events": events}, key=key)["results"]
+        answer = self._call("POST", "/v1/events", {"events": events}, key=key)
+        results = self._member(answer, "results", list)
+        if len(results) != len(events):
+            raise self._bad_answer("has not one result for each event")
+        return results
 
     # Looking.
 
@@ -725,6 +734,15 @@ class Client:
             except Error as error:
                 attempts.fail(error)
 
+    def _member(self, answer, name, kind):
+        """What this client itself needs of an answer."""
+        if not isinstance(answer.get(name), kind):
+            raise self._bad_answer(f"has no {name}")
+        return answer[name]
+
+    def _bad_answer(self, why):
+        return Error("bad-answer", f"{self.base_url} is no sevqd: the answer {why}")
+
     def _wait(self, query, retry_for):
         timeout = self._http.timeout + query["timeout_ms"] / 1000
         try:
@@ -742,7 +760,7 @@ class Client:
         with self._http.exchange("GET", target, None, headers, timeout=silence) as response:
             if response.headers.get_content_type() != "text/event-stream":
                 self._http.read_answer(response)
-                raise Error("bad-answer", f"{self.base_url} is no sevqd: the answer is no stream")
+                raise self._bad_answer("is no stream")
             attempts.restart()
             yield from _wakeups(response)
         raise Error("lost", f"the stream of {self.base_url} has ended")
@@ -778,6 +796,8 @@ def _interrupted_by_signals(client):
 class _Runner:
     """Waits, leases, calls the handler, acks or gives back, and again, as `sevq run` does."""
 
+    OF_LEASE = ("consumer", "exact")  # fields that a wait does not have
+
     def __init__(self, client, handler, fields):
         self.client, self.handler, self.fields = client, handler, fields
         self.interrupts = client._interrupts
@@ -787,10 +807,11 @@ class _Runner:
         self.missed = 0  # times in a row that the events were gone when they were to be leased
 
     def run(self):
-        wanted = {name: value for name, value in self.fields.items() if name != "consumer"}
+        wanted = {name: self.fields[name] for name in self.fields if name not in self.OF_LEASE}
         try:
             while True:
-                if self.client._wait({**wanted, "timeout_ms": 30000}, math.inf)["ready"]:
+                waited = self.client._wait({**wanted, "timeout_ms": 30000}, math.inf)
+                if self.client._member(waited, "ready", bool):
                     self._round()
         except Error as error:
             if error.code != "interrupted" and not self.interrupts.pending():
@@ -824,6 +845,8 @@ class _Runner:
         lease = Lease(
             self.client._call("POST", "/v1/leases", body, key=key, retry_for=math.inf)
         )
+        self.client._member(lease, "leaseId", (str, type(None)))
+        self.client._member(lease, "events", list)
         lease.until = began + self.lease_ms / 1000
         if lease["leaseId"] is not None and time.monotonic() - began > self.lease_ms / 3000:
             self._extend(lease)  # it may be as old as the first of several attempts

@@ -44,8 +44,10 @@ class Talker:
 
     def run(self, server, **fields):
         """Starts a runner whose handler does what the events say; see the drivers."""
-        client = {"baseUrl": f"http://127.0.0.1:{server.port}", "token": server.token}
-        return Running(self, {"client": client, "run": fields})
+        return self.run_at(f"http://127.0.0.1:{server.port}", server.token, **fields)
+
+    def run_at(self, url, token, **fields):
+        return Running(self, {"client": {"baseUrl": url, "token": token}, "run": fields})
 
 
 class Running:

@@ -4,6 +4,9 @@ import signal
 import socket
 import time
 
+import pytest
+
+from fake_server import FakeServer, answer
 from policies import MAIN
 from sevqd import PATIENCE, ok, wait_until
 
@@ -152,6 +155,22 @@ def test_what_a_killed_runner_had_comes_again(server, talker):
         assert runner.says() == ["slow 60000"]
     ended(server, event_id, "lapsed")
     assert ok(server.client().lease(MAIN))["events"][0]["id"] == event_id
+
+
+@pytest.mark.parametrize("answers", ([{"ready": "yes"}], [{"ready": True}, {"leaseId": 5, "events": []}],
+    [{"ready": True}, {"leaseId": "5"}]), ids=("wait", "lease id", "events"))
+def test_a_runner_ends_where_no_sevqd_answers(talker, answers):
+    with FakeServer(*map(answer, answers)) as fake, talker.run_at(fake.url, "x", sessionKey=MAIN) as runner:
+        assert runner.process.wait(PATIENCE) is not None
+        assert "is no sevqd" in runner.process.stdout.read() + runner.process.stderr.read()
+
+
+def test_the_fields_of_a_lease_alone_are_not_asked_of_a_wait(server, talker):
+    event_id, = posted(server, "a")
+    fields = {"exact": True, "exclusive": True, "consumer": "me", "format": "prompt", "execCompletions": "include"}
+    with talker.run(server, sessionKey=MAIN, **fields) as runner:
+        assert runner.says() == ["a"]
+        ended(server, event_id)
 
 
 def test_a_runner_that_is_refused_ends_with_an_error(server, talker):

@@ -1,6 +1,8 @@
 """A server that misbehaves on purpose, in ways that clients must survive and sevqd never shows."""
+import contextlib
 import json
 import socket
+import ssl
 import threading
 
 
@@ -19,13 +21,16 @@ SILENCE = object()  # instead of an answer: silence until the client hangs up
 
 
 class FakeServer:
-    """Answers the requests of all connections in turn, by the script, and records them."""
+    """Answers the requests of all connections in turn, by the script, and records them. tls: an
+    SSLContext, for a server that speaks TLS.
+    """
 
-    def __init__(self, *script, path=None):
+    def __init__(self, *script, path=None, tls=None):
         self.script, self.requests, self.connections = list(script), [], 0
         self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
         self.listener.bind(str(path) if path else ("127.0.0.1", 0))
         self.listener.listen()
+        self.tls = tls
         self.url = f"unix:{path}" if path else f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
@@ -46,7 +51,16 @@ class FakeServer:
                 return
             self.connections += 1
             with connection:
-                self.converse(connection)
+                if self.tls is None:
+                    self.converse(connection)
+                else:
+                    self.converse_in_secret(connection)
+
+    def converse_in_secret(self, connection):
+        # a client may refuse our certificate
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            with self.tls.wrap_socket(connection, server_side=True) as secured:
+                self.converse(secured)
 
     def converse(self, connection):
         stream = connection.makefile("rb")

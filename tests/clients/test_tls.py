@@ -1,0 +1,81 @@
+"""https: certificates are checked, connections are kept, and waits can still be interrupted."""
+import os
+import ssl
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from fake_server import SILENCE, FakeServer, answer
+from policies import MAIN
+from sevqd import wait_until
+
+sys.path.insert(0, str(Path(os.environ["SOURCES"]) / "client/python"))
+
+import sevq
+
+READY = answer({"sessionKey": MAIN, "ready": True, "depth": 1})
+WAIT = ["wait", {"sessionKey": MAIN}]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate that vouches for itself, for 127.0.0.1: its file, with the key in it."""
+    path = tmp_path_factory.mktemp("tls") / "certificate"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+            "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path, "-out", path.with_name("only")],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    path.write_text(path.read_text() + path.with_name("only").read_text())
+    return path
+
+
+@pytest.fixture
+def secured(certificate):
+    """Makes fake servers that speak TLS, and names them as clients do."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+
+    def make(*script):
+        fake = FakeServer(*script, tls=context)
+        fake.url = fake.url.replace("http:", "https:")
+        return fake
+
+    return make
+
+
+def test_a_trusted_certificate_is_enough(talker, secured, certificate):
+    with secured(READY, READY) as fake:
+        said = talker.talk(WAIT, WAIT, baseUrl=fake.url + "/a/prefix/", caFile=str(certificate))
+    assert [each["answer"]["ready"] for each in said] == [True, True]
+    assert [target.split("?")[0] for _, target, _, _ in fake.requests] == ["/a/prefix/v1/wait"] * 2
+    assert fake.connections == 1
+
+
+def test_an_unknown_certificate_is_refused_before_anything_is_sent(talker, secured):
+    with secured(READY) as fake:
+        said, = talker.talk(WAIT, baseUrl=fake.url, token="secret")
+    assert said["code"] == "unreachable" and "certificate" in said["message"]
+    assert fake.requests == []
+
+
+def test_a_certificate_for_another_name_is_refused(talker, secured, certificate):
+    with secured(READY) as fake:
+        url = fake.url.replace("127.0.0.1", "localhost")
+        said, = talker.talk(WAIT, baseUrl=url, caFile=str(certificate))
+    assert said["code"] == "unreachable" and fake.requests == []
+
+
+def test_a_wait_is_interrupted(secured, certificate):
+    with secured(SILENCE) as fake:
+        queue = sevq.Client(fake.url, ca_file=str(certificate))
+        thread = threading.Thread(target=lambda: (wait_until(lambda: fake.requests), queue.interrupt()))
+        thread.start()
+        with pytest.raises(sevq.Error) as caught:
+            queue.wait(MAIN)
+        thread.join()
+    assert caught.value.code == "interrupted"
