@@ -82,15 +82,19 @@ clock_marks_index_of_outcome(const struct clock_marks *marks, int64_t outcome)
 }
 
 size_t
-clock_marks_drop_before(struct clock_marks *marks, int64_t event, int64_t outcome)
+clock_marks_unneeded(const struct clock_marks *marks, int64_t event, int64_t outcome)
 {
 	size_t of_events = find(marks, event, true), of_outcomes = find(marks, outcome, false);
 	size_t needed = of_events < of_outcomes ? of_events : of_outcomes;
-	size_t drop = needed > 1 ? needed - 1 : 0;
 
-	if (drop == 0)
-		return 0;
-	marks->count -= drop;
-	memmove(marks->items, marks->items + drop, marks->count * sizeof(*marks->items));
-	return drop;
+	return needed > 1 ? needed - 1 : 0;
+}
+
+void
+clock_marks_drop(struct clock_marks *marks, size_t count)
+{
+	if (count == 0)
+		return;
+	marks->count -= count;
+	memmove(marks->items, marks->items + count, marks->count * sizeof(*marks->items));
 }

@@ -54,7 +54,8 @@ struct clock_mark clock_marks_newest(const struct clock_marks *marks);
 size_t clock_marks_index_of_event(const struct clock_marks *marks, int64_t event);
 size_t clock_marks_index_of_outcome(const struct clock_marks *marks, int64_t outcome);
 
-/* Drops the marks that are about no row from these ids on; returns how many. */
-size_t clock_marks_drop_before(struct clock_marks *marks, int64_t event, int64_t outcome);
+/* How many of the first marks are about no row from these ids on; and drops so many. */
+size_t clock_marks_unneeded(const struct clock_marks *marks, int64_t event, int64_t outcome);
+void clock_marks_drop(struct clock_marks *marks, size_t count);
 
 #endif

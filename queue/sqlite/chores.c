@@ -73,8 +73,8 @@ sqlite_chores(struct store *base, const struct chores *chores)
 	if (store->broken) /* by the checkpoint; the next read would rebuild the WAL-index */
 		return false;
 	look_at_disk(store, chores, every_second);
-	if (chores->keep_time) {
-		clock_rows_keep_time(store, &chores->time);
+	if (chores->keep_time || (every_second && store->owes_time)) {
+		store->owes_time = !clock_rows_keep_time(store, &chores->time);
 		return true;
 	}
 	if (store->more_keys || store->more_to_sweep)

@@ -70,18 +70,19 @@ find_oldest_rows(struct sqlite_store *store, int64_t *event, int64_t *outcome)
 	sqlite3_reset(row);
 }
 
-/* Removes the marks before the first that a row needs, from memory and from the table. */
+/* Removes the marks before the first that a row needs from the table, and counts them. */
 static int
-remove_marks(struct sqlite_store *store)
+remove_marks(struct sqlite_store *store, size_t *count)
 {
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_MARKS];
 	int64_t event, outcome;
 
 	find_oldest_rows(store, &event, &outcome);
-	if (clock_marks_drop_before(&store->marks, event, outcome) == 0)
+	*count = clock_marks_unneeded(&store->marks, event, outcome);
+	if (*count == 0)
 		return SQLITE_OK;
-	sqlite3_bind_int64(remove, 1, store->marks.items[0].event);
-	sqlite3_bind_int64(remove, 2, store->marks.items[0].outcome);
+	sqlite3_bind_int64(remove, 1, store->marks.items[*count].event);
+	sqlite3_bind_int64(remove, 2, store->marks.items[*count].outcome);
 	return transaction_run(remove);
 }
 
@@ -90,6 +91,7 @@ clock_rows_keep_time(struct sqlite_store *store, const struct store_time *time)
 {
 	sqlite3_stmt *keep = store->statement[STATEMENT_KEEP_TIME];
 	struct error err; /* reported to nobody: rows tell the time too, and ready a broken store */
+	size_t removed = 0;
 	int rc = transaction_begin(store);
 
 	if (rc == SQLITE_OK && time->mark != NULL)
@@ -99,9 +101,10 @@ clock_rows_keep_time(struct sqlite_store *store, const struct store_time *time)
 		rc = transaction_run(keep);
 	}
 	if (rc == SQLITE_OK)
-		rc = remove_marks(store);
+		rc = remove_marks(store, &removed);
 	if (transaction_end(store, rc, &err) < 0)
 		return false;
+	clock_marks_drop(&store->marks, removed);
 	if (time->mark != NULL)
 		clock_rows_added(store, time->mark);
 	return true;

@@ -61,6 +61,7 @@ struct sqlite_store {
 	int64_t next_disk_check_ms; /* when to measure the free space again (monotonic) */
 	bool more_to_sweep;         /* the last step of the sweep left something to remove */
 	bool more_keys;             /* the last step that removed idempotency keys left some */
+	bool owes_time;             /* the time could not be stored when it was due */
 	struct sweep *sweep;        /* the round under way, owned; NULL: none */
 	/* While a row is read or written: */
 	struct json delivery_json;

@@ -99,7 +99,7 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_ADD_MARK] = "INSERT OR REPLACE INTO clock VALUES (?, ?, ?, ?, ?, ?)",
 	[STATEMENT_OLDEST_ROWS] =
 	    "SELECT (SELECT min(id) FROM event), (SELECT min(id) FROM outcome)",
-	[STATEMENT_REMOVE_MARKS] = "DELETE FROM clock WHERE event < ? AND outcome < ?",
+	[STATEMENT_REMOVE_MARKS] = "DELETE FROM clock WHERE (event, outcome) < (?, ?)",
 
 	[STATEMENT_PAGE_COUNT] = "PRAGMA page_count",
 	[STATEMENT_FREE_PAGES] = "PRAGMA freelist_count",

@@ -23,6 +23,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include "queue/clock.h"
 #include "queue/sqlite/store.h"
 #include "tests/fault/shim.h"
 #include "tests/unit/calls.h"
@@ -30,6 +31,7 @@
 #define K_MAX 200
 #define FRAME_BYTES 4120 /* a frame of the WAL: a page and its header */
 #define EVENTS_MAX 32
+#define HOUR_MS INT64_C(3600000)
 #define TURN_CALLS_MAX 8
 #define PATH_BYTES 128
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -891,6 +893,105 @@ drains_on_a_full_disk_use_the_reserve(void **state)
 	calls_free();
 }
 
+static struct clock set_clock; /* what clock_now returns once it is told_clock */
+
+static struct clock
+told_clock(void)
+{
+	return set_clock;
+}
+
+static int64_t
+read_number(const char *query)
+{
+	sqlite3 *db;
+	sqlite3_stmt *row;
+
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, query, -1, &row, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+	int64_t number = sqlite3_column_int64(row, 0);
+	sqlite3_finalize(row);
+	sqlite3_close(db);
+	return number;
+}
+
+static void
+let_pass(int64_t ms, int64_t jump_ms)
+{
+	set_clock.wall_ms += ms + jump_ms;
+	set_clock.boot_ms += ms;
+}
+
+static void
+put_and_take(const char *text)
+{
+	enqueue(engine, keys[0], text);
+	assert_int_equal(engine_turn(engine, &error), 0);
+	drain(engine, keys[0], 0);
+	assert_int_equal(engine_turn(engine, &error), 0);
+	calls_free();
+}
+
+/* Events, and a clock mark for each that no row needs any more. */
+static void
+leave_marks(void)
+{
+	set_clock = clock_now();
+	clock_now = told_clock;
+	remove_database(path);
+	swept = true;
+	assert_int_equal(open_engine(path), 0);
+	for (int i = 0; i < 5; i++) {
+		put_and_take("x");
+		let_pass(1, HOUR_MS);
+		drain(engine, keys[1], 0); /* a mark that begins with the ids of the next */
+		assert_int_equal(engine_turn(engine, &error), 0);
+		let_pass(1, HOUR_MS);
+	}
+	enqueue(engine, keys[0], "still there");
+	assert_int_equal(engine_turn(engine, &error), 0);
+	while (engine_chores(engine))
+		continue;
+	assert_int_equal(read_number("SELECT count(*) FROM event"), 1);
+	assert_true(read_number("SELECT count(*) FROM clock") > 1);
+}
+
+/*
+ * Each write fails once that stores the time and removes the marks that no row needs. What is in
+ * memory must stay as the table is, or those marks are never removed.
+ */
+static void
+the_time_is_stored_once_the_disk_lets_us(void **state)
+{
+	(void)state;
+	struct clock (*const before)(void) = clock_now;
+
+	for (int k = 1; k < K_MAX; k++) {
+		leave_marks();
+		let_pass(HOUR_MS, 0);
+		int64_t due_ms = read_number("SELECT steady FROM newest") + HOUR_MS / 2;
+		shim_arm(&(struct shim_fault){ .kind = SHIM_WRITE, .k = k, .code = SQLITE_FULL });
+		while (engine_chores(engine))
+			continue;
+		bool failed = shim_failed() > 0;
+		shim_disarm();
+		for (int64_t end_us = clock_monotonic_us() + 10000000;
+		     read_number("SELECT steady FROM newest") < due_ms ||
+		     read_number("SELECT count(*) FROM clock") > 1;) {
+			assert_true(clock_monotonic_us() < end_us);
+			engine_chores(engine);
+		}
+		close_engine();
+		calls_free();
+		assert_true(failed || k > 1);
+		if (!failed)
+			break;
+	}
+	swept = false;
+	clock_now = before;
+}
+
 /* A turn has one sync, after all its calls (C1). */
 static void
 a_turn_needs_one_sync_for_any_number_of_calls(void **state)
@@ -981,6 +1082,7 @@ main(void)
 		cmocka_unit_test(a_turn_needs_one_sync_for_any_number_of_calls),
 		cmocka_unit_test(drains_on_a_full_disk_cut_the_wal),
 		cmocka_unit_test(drains_on_a_full_disk_use_the_reserve),
+		cmocka_unit_test(the_time_is_stored_once_the_disk_lets_us),
 		cmocka_unit_test(no_fault_loses_or_invents_an_event),
 		cmocka_unit_test(no_fault_breaks_a_lease),
 		cmocka_unit_test(no_lost_write_loses_an_event),
