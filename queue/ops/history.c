@@ -33,7 +33,7 @@ query(struct plan *plan, struct op *op)
 	struct history_op *history = (struct history_op *)op;
 	struct cached_route route = { 0 };
 
-	if ((history->address.session_key.s != NULL || history->address.queue_key.s != NULL) &&
+	if (history->address.session_key.s != NULL &&
 	    plan_route(plan, op, &history->address, &route) < 0)
 		return NULL;
 	history->query = (struct history_query){ .session_key = route.queue_key,

@@ -19,23 +19,29 @@ void
 checkpoint_run(struct sqlite_store *store, bool truncate)
 {
 	int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-	int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, NULL, NULL);
+	int in_wal = 0, copied = 0;
+	int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &in_wal, &copied);
 
 	if (rc == SQLITE_FULL && disk_remove_reserve(store))
-		rc = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, NULL, NULL);
+		rc = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &in_wal, &copied);
 	if (rc == SQLITE_OK)
 		store->stats.checkpoints++;
 	else if (sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC)
 		transaction_mark_broken(store);
-	/* after a failure too: the next commit counts the frames again, and a checkpoint follows */
-	store->wal_frames = 0;
+	/* a reader holds frames back, or the disk fails */
+	if (rc != SQLITE_OK || copied < in_wal)
+		store->wal_frames_kept = store->wal_frames;
+	else
+		store->wal_frames = store->wal_frames_kept = 0;
 }
 
 bool
 checkpoint_make_room(struct sqlite_store *store)
 {
-	if (store->wal_frames == 0)
-		return disk_remove_reserve(store);
-	checkpoint_run(store, true);
-	return !store->broken;
+	if (store->wal_frames > 0) {
+		checkpoint_run(store, true);
+		if (store->broken || store->wal_frames == 0)
+			return !store->broken;
+	}
+	return disk_remove_reserve(store);
 }

@@ -14,6 +14,7 @@
 #include "queue/sqlite/disk.h"
 #include "queue/sqlite/sweep.h"
 #include "queue/sqlite/transaction.h"
+#include "queue/sqlite/wal.h"
 
 #define CHECKPOINT_FRAMES 1000
 #define SHORT_CHECKPOINT_FRAMES 250 /* while room is short */
@@ -35,15 +36,19 @@ remove_old_keys(struct sqlite_store *store, int64_t before_ms)
 	return transaction_end(store, rc, &err) == 0 && removed == REMOVE_ROWS_MAX;
 }
 
-/* While room is short, a WAL that has grown is cut, once a second: somebody may be reading it. */
+/*
+ * While room is short, a WAL that takes any is cut once a second. After a checkpoint that did not
+ * copy everything, the next one follows the next commit, or a second later.
+ */
 static void
 checkpoint_if_due(struct sqlite_store *store, bool every_second)
 {
-	int frames = store->short_of_room ? SHORT_CHECKPOINT_FRAMES : CHECKPOINT_FRAMES;
+	int frames = store->short_of_wal ? SHORT_CHECKPOINT_FRAMES : CHECKPOINT_FRAMES;
+	bool again = every_second || store->wal_frames > store->wal_frames_kept;
 
-	if (store->wal_frames >= frames ||
-	    (every_second && store->short_of_room && store->wal_frames > 0))
-		checkpoint_run(store, store->short_of_room);
+	if ((store->wal_frames >= frames && again) ||
+	    (every_second && store->short_of_wal && disk_file_bytes(wal_of(store->db)) > 0))
+		checkpoint_run(store, store->short_of_wal);
 }
 
 /* Once a second, and after each step while room is short. */

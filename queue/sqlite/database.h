@@ -31,7 +31,9 @@ struct sqlite_store {
 	struct store_newest newest; /* the newest rows that were ever stored */
 	struct store_newest kept;   /* what the table newest says */
 	struct clock_marks marks;   /* what the table clock says */
-	int wal_frames;             /* in the WAL after the last commit; 0 after a checkpoint */
+	/* in the WAL after the last commit; 0 when a checkpoint has copied all of them */
+	int wal_frames;
+	int wal_frames_kept; /* those that the last checkpoint has found, and could not copy all */
 	const struct store_batch *batch; /* of the commit under way; else NULL */
 	/* what is on disk is unknown: nothing may be acknowledged any more (DESIGN C8) */
 	bool broken;
@@ -41,22 +43,26 @@ struct sqlite_store {
 	 */
 	bool short_of_room;
 	uint64_t short_by;
+	bool short_of_wal; /* the WAL is kept small: room is short, or room for the WAL alone */
 	struct room {
 		/*
 		 * For events, at each limit, as far as known. What is written since the last
 		 * measurement is taken off.
 		 */
-		uint64_t disk;   /* above min_free_bytes */
-		uint64_t wal;    /* for the WAL to grow */
-		uint64_t cap;    /* below max_bytes */
-		uint64_t inside; /* of that, in pages that are free inside the file */
-		uint64_t used;   /* bytes of pages in use */
-		uint64_t growth; /* what the file will grow by when the WAL is checkpointed */
+		uint64_t disk; /* above min_free_bytes */
+		uint64_t wal;  /* for the WAL to grow, and to be checkpointed */
+		uint64_t cap;  /* below max_bytes */
+		/* What they come from: */
+		uint64_t inside;  /* in pages that are free inside the file */
+		uint64_t used;    /* in pages in use */
+		uint64_t growth;  /* what the file will grow by when the WAL is checkpointed */
+		uint64_t reserve; /* the size of the reserve file */
+		uint64_t total;   /* all that is above min_free_bytes, or taken by this store */
 	} room;
 	/* of the largest batch that was refused and would still not fit; 0: none */
 	uint64_t refused_bytes;
 	int64_t refused_ms;         /* when events were refused last (monotonic) */
-	bool reserve_failed;        /* the reserve file could not be made, and is not tried */
+	int64_t reserve_after_ms;   /* the reserve file is not made before (monotonic) */
 	bool capped;                /* max_bytes is in force, for a batch with events */
 	int64_t next_disk_check_ms; /* when to measure the free space again (monotonic) */
 	bool more_to_sweep;         /* the last step of the sweep left something to remove */

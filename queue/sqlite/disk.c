@@ -9,13 +9,14 @@
  *
  * What counts as room. What is free on the disk, and most of what SQLite has free inside its file:
  * pages that the sweep has emptied and that the next rows are written to, for a file never shrinks.
- * A few of them are left for what takes events out. The
- * pages that are in the WAL and behind the end of the file will need room when they are
- * checkpointed, and are taken off.
+ * Some of them are left for what the reserve lacks. What the WAL takes counts as free, because it
+ * is cut where room is short; the pages in it that stand behind the end of the database will need
+ * room when they are checkpointed, and are taken off.
  *
  * Before events are refused, settled ones give way: the sweep (sweep.c) is told that room is short
- * when less than ROOM_AHEAD_BYTES are left above a limit, or less than a batch needed that was
- * refused, and goes on until there is as much again or nothing settled is left.
+ * when less than ROOM_AHEAD_BYTES are left above a limit (less on a small disk), or less than a
+ * batch needed that was refused, and goes on until there is as much again or nothing settled is
+ * left.
  *
  * Other programs fill the disk as well. So beside the database there is a reserve file. It is
  * removed when nothing else gives room, and made again, at first smaller, as soon as the disk has
@@ -39,7 +40,10 @@
 
 #define RESERVE_BYTES (8 << 20)        /* for 50,000 outcomes, and a WAL to write them to */
 #define RESERVE_STEP_BYTES (256 << 10) /* it does not grow by less */
-#define WAL_BYTES (4 << 20)            /* of the WAL between two checkpoints */
+#define RESERVE_RETRY_MS 2000          /* after it could not be made */
+/* of the WAL between two checkpoints, and of the pages that go from there to the database */
+#define WAL_AHEAD_BYTES (8 << 20)
+#define MIN_FREE_BYTES (4 << 20)       /* less than that is not left free by events */
 #define OPENING_BYTES (1 << 20)        /* for the WAL and the WAL-index */
 #define ROOM_AHEAD_BYTES (8 << 20)     /* for the events of a moment */
 #define LARGE_BATCH_BYTES (256 << 10)  /* measuring costs little beside writing so much */
@@ -47,7 +51,7 @@
 #define FRAME_BYTES (PAGE_BYTES + 24)  /* of the WAL: a page and its header */
 #define PAGES_MAX UINT64_C(0xfffffffe) /* SQLite's own limit */
 #define CAP_PAGES_MIN 2                /* with fewer pages below max_bytes no event is tried */
-#define REFUSED_FOR_MS 5000            /* how long a refusal is held against the store */
+#define REFUSED_FOR_MS 3000            /* how long a refusal is held against the store */
 
 static uint64_t
 minus(uint64_t bytes, uint64_t taken)
@@ -69,7 +73,7 @@ disk_remove_reserve(struct sqlite_store *store)
 	char *name = path_with_suffix(store->path, ".reserve");
 	bool given = unlink(name) == 0;
 
-	store->reserve_failed = false;
+	store->reserve_after_ms = 0;
 	free(name);
 	return given;
 }
@@ -80,7 +84,8 @@ grow_reserve(struct sqlite_store *store, uint64_t bytes)
 	char *name = path_with_suffix(store->path, ".reserve");
 	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
-	store->reserve_failed = fd < 0 || posix_fallocate(fd, 0, (off_t)bytes) != 0;
+	if (fd < 0 || posix_fallocate(fd, 0, (off_t)bytes) != 0)
+		store->reserve_after_ms = clock_monotonic_us() / 1000 + RESERVE_RETRY_MS;
 	if (fd >= 0)
 		close(fd);
 	free(name);
@@ -95,6 +100,20 @@ reserve_bytes(const struct sqlite_store *store)
 
 	free(name);
 	return bytes;
+}
+
+/* What events leave free on the disk: without it nothing could be written at all. */
+static uint64_t
+kept_free(const struct sqlite_store *store)
+{
+	return store->min_free_bytes > MIN_FREE_BYTES ? store->min_free_bytes : MIN_FREE_BYTES;
+}
+
+/* Not more than a quarter of a small disk. */
+static uint64_t
+reserve_wanted(const struct room *room)
+{
+	return lower(RESERVE_BYTES, room->total / 4);
 }
 
 /* --- room --- */
@@ -126,8 +145,8 @@ read_pages(struct sqlite_store *store, enum statement which)
 	return pages;
 }
 
-static uint64_t
-file_bytes(sqlite3_file *file)
+uint64_t
+disk_file_bytes(sqlite3_file *file)
 {
 	sqlite3_int64 bytes = 0;
 
@@ -141,19 +160,24 @@ measure_room(struct sqlite_store *store)
 {
 	struct room *room = &store->room;
 	uint64_t pages = read_pages(store, STATEMENT_PAGE_COUNT),
-		 free_pages = read_pages(store, STATEMENT_FREE_PAGES), on_disk = free_bytes(store);
+		 free_pages = read_pages(store, STATEMENT_FREE_PAGES);
+	uint64_t wal_bytes = disk_file_bytes(wal_of(store->db)), on_disk = free_bytes(store);
 	sqlite3_file *database = NULL;
 
 	sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &database);
 	room->inside = free_pages * PAGE_BYTES;
 	room->used = minus(pages, free_pages) * PAGE_BYTES;
-	room->wal = on_disk +
-		    minus(file_bytes(wal_of(store->db)), (uint64_t)store->wal_frames * FRAME_BYTES);
-	room->growth = minus(pages * PAGE_BYTES, file_bytes(database));
-	/* of the free pages, some stand in for the WAL, which may be cut, and for the reserve */
-	uint64_t spare =
-	    minus(room->inside, WAL_BYTES + minus(RESERVE_BYTES, reserve_bytes(store)));
-	room->disk = minus(minus(on_disk + spare, room->growth), store->min_free_bytes);
+	room->growth = minus(pages * PAGE_BYTES, disk_file_bytes(database));
+	room->wal = minus(on_disk + minus(wal_bytes, (uint64_t)store->wal_frames * FRAME_BYTES),
+			  room->growth);
+	room->reserve = reserve_bytes(store);
+	/* the WAL counts as free: where room is short it is cut */
+	uint64_t outside = on_disk + wal_bytes;
+	room->total =
+	    minus(minus(room->used + room->inside + outside + room->reserve, room->growth),
+		  kept_free(store));
+	uint64_t spare = minus(room->inside, minus(reserve_wanted(room), room->reserve));
+	room->disk = minus(minus(outside + spare, room->growth), kept_free(store));
 	room->cap = store->max_bytes > 0
 			? (minus(store->max_bytes / PAGE_BYTES, pages) + free_pages) * PAGE_BYTES
 			: INT64_MAX;
@@ -163,7 +187,7 @@ measure_room(struct sqlite_store *store)
 static uint64_t
 room_ahead(const struct sqlite_store *store)
 {
-	uint64_t ahead = ROOM_AHEAD_BYTES;
+	uint64_t ahead = lower(ROOM_AHEAD_BYTES, store->room.total / 8);
 
 	if (store->max_bytes > 0)
 		ahead = lower(ahead, store->max_bytes / 8);
@@ -171,10 +195,16 @@ room_ahead(const struct sqlite_store *store)
 }
 
 static enum store_limit
+limit_of_disk(const struct sqlite_store *store)
+{
+	return store->min_free_bytes >= MIN_FREE_BYTES ? STORE_LIMIT_MIN_FREE : STORE_LIMIT_DISK;
+}
+
+static enum store_limit
 limit_reached(const struct sqlite_store *store)
 {
 	if (store->room.disk == 0)
-		return STORE_LIMIT_MIN_FREE;
+		return limit_of_disk(store);
 	if (store->room.cap < CAP_PAGES_MIN * PAGE_BYTES)
 		return STORE_LIMIT_MAX_BYTES;
 	return store->room.wal < OPENING_BYTES || store->starved ? STORE_LIMIT_DISK
@@ -189,41 +219,51 @@ note_refusal(struct sqlite_store *store, enum store_limit limit)
 	store->refused_ms = clock_monotonic_us() / 1000;
 }
 
-/* Whether what was refused would be taken now, or nobody has asked for it for a while. */
+/*
+ * Whether what was refused would be taken now; or nobody has asked for it for a while, and there is
+ * nothing to sweep for it.
+ */
 static bool
 has_recovered(const struct sqlite_store *store)
 {
-	return (!store->short_of_room && store->room.wal >= store->refused_bytes + OPENING_BYTES) ||
+	if (!store->short_of_room && store->room.wal >= store->refused_bytes + OPENING_BYTES)
+		return true;
+	return !store->more_to_sweep &&
 	       clock_monotonic_us() / 1000 - store->refused_ms > REFUSED_FOR_MS;
 }
 
 void
 disk_measure(struct sqlite_store *store)
 {
-	uint64_t ahead = room_ahead(store), room;
+	uint64_t ahead, room;
 
 	measure_room(store);
+	ahead = room_ahead(store);
 	store->starved = store->starved && store->room.inside < ahead;
 	room = store->starved ? store->room.inside : lower(store->room.disk, store->room.cap);
 	store->short_by = minus(ahead, room);
 	store->short_of_room = store->short_by > 0;
+	store->short_of_wal = store->short_of_room || store->room.wal < WAL_AHEAD_BYTES;
 	enum store_limit limit = limit_reached(store);
 	store->full = limit != STORE_LIMIT_NONE;
 	if (store->full)
 		note_refusal(store, limit);
 	else if (has_recovered(store))
 		store->refused_bytes = store->base.limit = 0;
-	store->base.wants_chores = store->short_of_room || store->base.limit != STORE_LIMIT_NONE;
+	store->base.wants_chores =
+	    store->short_of_room || store->base.limit != STORE_LIMIT_NONE ||
+	    reserve_wanted(&store->room) >= store->room.reserve + RESERVE_STEP_BYTES;
 }
 
 static void
 see_to_reserve(struct sqlite_store *store)
 {
 	uint64_t bytes = reserve_bytes(store);
-	uint64_t above = minus(minus(free_bytes(store), store->room.growth), store->min_free_bytes);
-	uint64_t wanted = lower((bytes + above) / 2, RESERVE_BYTES);
+	uint64_t above = minus(minus(free_bytes(store), store->room.growth), kept_free(store));
+	uint64_t wanted = lower((bytes + above) / 2, reserve_wanted(&store->room));
 
-	if (!store->reserve_failed && wanted >= bytes + RESERVE_STEP_BYTES)
+	if (wanted >= bytes + RESERVE_STEP_BYTES &&
+	    clock_monotonic_us() / 1000 >= store->reserve_after_ms)
 		grow_reserve(store, wanted);
 }
 
@@ -231,10 +271,11 @@ void
 disk_measure_again(struct sqlite_store *store)
 {
 	store->starved = false;
+	measure_room(store);
 	see_to_reserve(store);
 	disk_measure(store);
 	/* pages that are free inside the file do as well, if only the WAL can grow */
-	if (store->room.wal < 2 * OPENING_BYTES && store->room.inside >= RESERVE_BYTES &&
+	if (store->room.wal < 2 * OPENING_BYTES && store->room.inside >= store->room.reserve &&
 	    disk_remove_reserve(store))
 		disk_measure(store);
 }
@@ -259,8 +300,8 @@ static enum store_limit
 limit_met(const struct sqlite_store *store, uint64_t bytes)
 {
 	if (store->room.disk < 2 * bytes) /* in the WAL, and from there in the database */
-		return STORE_LIMIT_MIN_FREE;
-	return store->room.wal < bytes + OPENING_BYTES ? STORE_LIMIT_DISK : STORE_LIMIT_NONE;
+		return limit_of_disk(store);
+	return store->room.wal < 2 * bytes + OPENING_BYTES ? STORE_LIMIT_DISK : STORE_LIMIT_NONE;
 }
 
 static void
@@ -278,7 +319,8 @@ static bool
 needs_measuring(const struct sqlite_store *store, uint64_t bytes)
 {
 	return bytes > LARGE_BATCH_BYTES || limit_met(store, bytes) != STORE_LIMIT_NONE ||
-	       lower(store->room.disk, store->room.cap) < bytes + room_ahead(store);
+	       lower(store->room.disk, store->room.cap) < bytes + room_ahead(store) ||
+	       store->room.wal < 2 * bytes + WAL_AHEAD_BYTES;
 }
 
 /*
@@ -298,7 +340,7 @@ claim_room(struct sqlite_store *store, const struct store_batch *batch)
 		return false;
 	}
 	store->room.disk = minus(store->room.disk, 2 * bytes);
-	store->room.wal = minus(store->room.wal, bytes);
+	store->room.wal = minus(store->room.wal, 2 * bytes);
 	store->room.cap = minus(store->room.cap, bytes);
 	return true;
 }
@@ -333,5 +375,7 @@ disk_refuse_batch(struct sqlite_store *store, const struct store_batch *batch)
 	measure_room(store);
 	bool capped = store->max_bytes > 0 && store->room.cap <= 2 * bytes;
 	store->starved = !capped;
+	if (capped && store->base.limit == STORE_LIMIT_DISK) /* as transaction.c took it for */
+		store->base.limit = STORE_LIMIT_NONE;
 	refuse(store, capped ? STORE_LIMIT_MAX_BYTES : STORE_LIMIT_DISK, bytes);
 }

@@ -340,17 +340,13 @@ static void
 stats(struct store *base, struct store_stats *ret)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
-	sqlite3_int64 pages = 0;
 
 	*ret = store->stats;
 	ret->dead_letters_lost = store->base.dead_letters_lost;
 	ret->damaged_reads = store->base.damaged_reads;
 	sqlite3_file *file = NULL;
-	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) ==
-		SQLITE_OK &&
-	    file->pMethods != NULL)
-		file->pMethods->xFileSize(file, &pages);
-	ret->database_bytes = (uint64_t)pages;
+	sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	ret->database_bytes = disk_file_bytes(file);
 	/* a frame is a header of 24 bytes and a page */
 	ret->wal_bytes = (uint64_t)store->wal_frames * (PAGE_BYTES + 24);
 }

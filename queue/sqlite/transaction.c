@@ -42,6 +42,15 @@ transaction_mark_broken(struct sqlite_store *store)
 	wal_index_erase(store->db);
 }
 
+/* Until disk.c has looked. */
+static void
+note_full(struct sqlite_store *store)
+{
+	store->full = store->starved = store->base.wants_chores = true;
+	if (store->base.limit == STORE_LIMIT_NONE)
+		store->base.limit = STORE_LIMIT_DISK;
+}
+
 int
 transaction_end(struct sqlite_store *store, int rc, struct error *err)
 {
@@ -62,7 +71,7 @@ transaction_end(struct sqlite_store *store, int rc, struct error *err)
 	else if (rc == SQLITE_FULL)
 		code = ERROR_STORAGE_FULL;
 	if (code == ERROR_STORAGE_FULL)
-		store->full = store->starved = true; /* until disk.c has looked */
+		note_full(store);
 	if (code == ERROR_STORAGE_UNKNOWN)
 		transaction_mark_broken(store);
 	err->code = code;

@@ -848,6 +848,10 @@ drain_on_a_full_disk(void)
 	assert_int_equal(engine_turn(engine, &error), 0);
 	assert_int_equal(shim_failed(), 1);
 	assert_int_equal(taken->drain.taken.count, 1);
+	/* until somebody has looked at the disk */
+	assert_false(engine_ready(engine, &error));
+	assert_non_null(strstr(error.detail, "the end of the disk"));
+	assert_true(engine_store(engine)->wants_chores);
 }
 
 /* The WAL is checkpointed and cut before the reserve is used. */

@@ -5,7 +5,9 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,13 @@ def disk(tmp_path):
 
 
 @pytest.fixture
+def memory():
+    """A directory in memory where there is one: most of a test would be waiting for syncs."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as place:
+        yield Path(place)
+
+
+@pytest.fixture
 def full(disk, make):
     """A server whose disk takes no more events, and how many it has."""
     server = make("--db-min-free-bytes", MIN_FREE, name="disk/server").start()
@@ -44,7 +53,7 @@ def free(disk):
 
 def fill_up(disk):
     """Another program fills the rest of the disk."""
-    with open(disk / "another", "wb", buffering=0) as f:
+    with open(disk / "another", "ab", buffering=0) as f:
         try:
             while True:
                 f.write(bytes(4096))
@@ -126,7 +135,9 @@ def test_events_can_be_drained_from_a_disk_that_others_filled(disk, full):
     server, count = full
     fill_up(disk)
     api = server.client()
-    assert [take_one(api) for _ in range(100)] == [f"{n}" for n in range(100)]
+    assert [take_one(api) for _ in range(50)] == [f"{n}" for n in range(50)]
+    fill_up(disk)  # also what the reserve gave back
+    assert [take_one(api) for _ in range(50)] == [f"{n}" for n in range(50, 100)]
     wait_until(lambda: api.call("GET", "/readyz").status == 507, "the server to look at the disk")
     problem(api.enqueue("no room", MAIN), 507, "storage-full")
     assert ok(api.drain(MAIN, limit=1))["remaining"] == count - 101
@@ -162,7 +173,7 @@ def test_the_reserve_is_restored_when_there_is_room_again(disk, make):
 
 def test_a_file_that_may_not_grow_is_a_full_disk(make):
     server = make()
-    server.spawn("prlimit", "--fsize=3000000")
+    server.spawn("prlimit", "--fsize=3000000:unlimited")
     server.await_listening()
     api = server.client()
     count = 0
@@ -170,48 +181,114 @@ def test_a_file_that_may_not_grow_is_a_full_disk(make):
         count += 1
     problem(reply, 507, "storage-full")
     assert count > 10 and ok(api.peek(MAIN, limit=1))["depth"] == count
+    reserve = server.db.with_name("sevq.db.reserve")
+    assert not reserve.exists() or reserve.stat().st_size == 0
+    subprocess.run(["prlimit", "--pid", str(server.process.pid), "--fsize=unlimited:unlimited"], check=True)
+    wait_until(lambda: reserve.exists() and reserve.stat().st_size > 0, "the reserve, which could not be made before")
     server.restart()
     assert [e["text"].split()[0] for e in ok(server.client().drain(MAIN))["events"]] == [f"{n}" for n in range(count)]
 
 
 # History gives way, and a disk that was full gets well by itself.
 
-def rounds(server, size):
-    """Twenty times, over restarts, there is room for most of what fitted at first."""
-    api = server.client()
-    first = fill(api, size)
-    assert len(drain_all(api)) == first > 10
-    for n in range(20):
-        count = first * 3 // 4
-        for i in range(count):
-            wait_until(lambda: api.enqueue(f"{i} " + "x" * size, MAIN).status == 201, "room for events")
-        count += fill(api, size, first=count)
-        assert drain_all(api) == [f"{i}" for i in range(count)]
-        if n % 5 == 4:
-            server.restart()
-            api = server.client()
+ROUNDS, WAL_MAX = 20, 8 << 20
+
+# What ends a fill, how the log calls it, and how large the database may become.
+LIMITS = {
+    "max-bytes": (["--db-max-bytes", 3 << 20], "--db-max-bytes", 3.5 * (1 << 20)),
+    "min-free-bytes": (["--db-min-free-bytes", DISK_BYTES - (12 << 20)], "--db-min-free-bytes", 12 << 20),
+    "a small disk": (["--db-min-free-bytes", DISK_BYTES - (6 << 20)], "--db-min-free-bytes", 6 << 20),
+    "the disk": (["--db-min-free-bytes", 0], "the end of the disk", DISK_BYTES),
+}
 
 
-def test_a_disk_that_was_full_gets_well_by_itself(disk, make):
-    min_free = 40 << 20
-    server = make("--db-min-free-bytes", min_free, name="disk/server").start()
-    rounds(server, 50000)
-    # the sweep of a full disk does not use up what it is to free
-    assert free(disk) > min_free - (4 << 20)
+class Filled:
+    """A server that is filled to its limit, emptied, and filled again."""
+
+    def __init__(self, server, limit, database_max):
+        self.server, self.limit, self.database_max = server, limit, database_max
+        self.next, self.queued = 0, []
+        self.start()
+
+    def start(self):
+        self.api = self.server.start().client()
+
+    def post(self, events):
+        texts = [f"{self.next + n}" for n in range(events)]
+        reply = self.api.batch(*[{"text": f"{t} " + "x" * 30000, "sessionKey": MAIN} for t in texts])
+        if reply.status == 200:
+            self.next += events
+            self.queued += texts
+        else:
+            assert self.limit in problem(reply, 507, "storage-full")["detail"]
+        self.look()
+        return reply.status == 200
+
+    def look(self):
+        """The files stay within their bounds, whatever is going on."""
+        sizes = [file.stat().st_size if file.exists() else 0 for file in (self.server.db, self.server.db.with_name("sevq.db-wal"))]
+        assert sizes[0] <= self.database_max and sizes[1] <= WAL_MAX, sizes
+
+    def fill(self, at_least=0):
+        """There is room for so many, perhaps after a moment; and then for all that still fits."""
+        while len(self.queued) < at_least:
+            wait_until(lambda: self.post(5), "room for events")
+        while self.post(5):
+            pass
+        while self.post(1):
+            pass
+        return len(self.queued)
+
+    def empty(self):
+        taken = []
+        while events := ok(self.api.drain(MAIN, limit=50))["events"]:
+            assert all(len(e["text"]) > 30000 for e in events)
+            taken += [e["text"].split()[0] for e in events]
+            self.look()
+        assert taken == self.queued
+        self.queued = []
+
+    def start_again(self, how):
+        getattr(self.server, how)()
+        self.start()
 
 
-def test_a_database_at_its_limit_gets_well_by_itself(make):
-    limit = 4 << 20
-    server = make("--db-max-bytes", limit).start()
-    rounds(server, 40000)
-    server.stop()
-    assert server.db.stat().st_size < limit * 1.25
+@pytest.fixture(params=LIMITS)
+def filled(request, make, memory):
+    flags, limit, database_max = LIMITS[request.param]
+    place = memory if request.param == "max-bytes" else request.getfixturevalue("disk")
+    server = make(*flags, name=place / "server")
+    if request.param == "the disk":
+        with open(place / "another", "wb") as f:
+            os.posix_fallocate(f.fileno(), 0, DISK_BYTES - (16 << 20))
+    return Filled(server, limit, database_max)
+
+
+def test_what_was_full_gets_well_by_itself_again_and_again(filled):
+    """Nothing that was accepted is lost, and each round has its two records in the log."""
+    first = filled.fill()
+    assert first > 40
+    for _ in range(ROUNDS):
+        filled.empty()
+        filled.fill(at_least=first // 2)
+    filled.empty()
+    filled.server.wait_for_log(lambda r: warnings(filled.server)[-1][0] == "well", "the record that all is well")
+    told = warnings(filled.server)
+    assert told == [(which, filled.limit) for _ in range(len(told) // 2) for which in ("full", "well")]
+    assert ROUNDS < len(told) // 2 < ROUNDS + 5
+    for how in ("kill", "stop"):
+        filled.fill()
+        filled.start_again(how)
+        filled.empty()
+        filled.start_again(how)
+        filled.fill(at_least=first // 2)
+        filled.empty()
 
 
 @pytest.mark.parametrize("size, limit", [(300, 400 << 10), (10000, 4 << 20), (60000, 8 << 20)])
-def test_history_gives_way_before_an_event_is_refused(make, size, limit):
+def test_history_gives_way_before_an_event_is_refused(make, memory, size, limit):
     """None is refused, however much passes through."""
-    server = make("--db-max-bytes", limit).start()
+    server = make("--db-max-bytes", limit, name=memory / "server").start()
     api = server.client()
     for n in range(3 * limit // size // 10):
         for reply in [api.enqueue(f"{n} {i} " + "x" * size, MAIN) for i in range(10)]:
@@ -224,8 +301,8 @@ def test_history_gives_way_before_an_event_is_refused(make, size, limit):
     assert api.timeline(newest) == ["queued", "drained"]
 
 
-def test_dead_letters_give_way_last_and_oldest_first(make):
-    server = make("--db-max-bytes", 4 << 20, "--max-attempts", 1).start()
+def test_dead_letters_give_way_last_and_oldest_first(make, memory):
+    server = make("--db-max-bytes", 4 << 20, "--max-attempts", 1, name=memory / "server").start()
     api = server.client()
     dead = []
     for n in range(40):
@@ -291,6 +368,26 @@ def test_the_reserve_is_made_again_a_little_above_the_watermark(disk, make):
     wait_until(lambda: reserve.exists() and reserve.stat().st_size > 0, "the reserve")
     assert free(disk) > MIN_FREE
     ok(api.enqueue("there is room", MAIN), 201)
+
+
+def test_the_log_is_cut_as_soon_as_nobody_reads_it(make, memory):
+    server = make("--db-max-bytes", 2 << 20, name=memory / "server").start()
+    api, wal = server.client(), server.db.with_name("sevq.db-wal")
+    count = 0
+    while api.enqueue(f"{count} " + "x" * 5000, MAIN).status == 201:
+        count += 1
+    assert count > 200
+    reader = sqlite3.connect(f"file:{server.db}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM event").fetchone()
+    lease = ok(api.lease(MAIN, limit=1))["leaseId"]
+    for _ in range(300):  # so many pages that the log would be cut several times
+        ok(api.extend(lease))
+    api.stats()  # by its answer the turn with the last commit has ended
+    assert wal.stat().st_size > 1 << 20
+    reader.close()
+    wait_until(lambda: wal.stat().st_size == 0, "the log to be cut")
+    assert len(drain_all(api)) == count - 1
 
 
 def test_a_server_that_nobody_calls_forgets_as_well(make):
