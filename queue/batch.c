@@ -271,7 +271,6 @@ page_query(struct batch *batch, struct op *op)
 	if (op->kind->query == NULL || op->error.code != ERROR_NONE)
 		return NULL;
 	set_answer_room(batch);
-	op->answer = (struct answer_size){ 0 };
 	if (batch->plan.answer_room > ANSWER_SMALL_BYTES)
 		return op->kind->query(&batch->plan, op);
 	refuse_over_budget(batch, op);

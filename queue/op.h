@@ -328,7 +328,10 @@ struct history_op {
 	int64_t since_ms, until_ms; /* until 0: now */
 	size_t limit;               /* 1..HISTORY_PAGE_MAX */
 	struct str cursor;          /* NULL: the first page */
-	struct history_query query; /* private */
+	/* Private: */
+	struct history_query query; /* of the next slice */
+	size_t slices;              /* done */
+	bool more, full;            /* rows follow; the answer has no room for the next */
 	size_t room;                /* private: what the page may need (answer_bytes) */
 	struct history_item {
 		struct system_event event;

@@ -174,6 +174,8 @@ struct history_query {
 	int64_t before_outcome; /* outcomes before this one; 0: from the newest */
 	int64_t before_event;   /* and of this outcome the events before this; 0: none of it */
 	size_t limit;
+	/* outcomes, and events, to look at in one call, whether they match or not */
+	size_t looks;
 };
 /*
  * One row of the page. outcome->ids is this event's id alone, and event->attempts the number at the
@@ -305,8 +307,9 @@ struct store_driver {
 	void (*lookup)(struct store *store, const struct lookup *lookups, size_t count,
 		       lookup_found *each, read_done *done, void *arg);
 	/*
-	 * Reads one page of history, in bounded time, and with no more text than an answer may
-	 * have; so a page with few rows need not be the last. Skips events whose row is damaged.
+	 * Reads one page of history. It ends early after query->looks, or at a row that is not
+	 * taken; so a page with few rows need not be the last. Skips events whose row is
+	 * damaged.
 	 */
 	void (*history)(struct store *store, const struct history_query *query, history_row *each,
 			history_done *done, void *arg);

@@ -1,10 +1,21 @@
-/* history.c - pages of settled events and of dead letters. */
+/*
+ * history.c - pages of settled events and of dead letters.
+ *
+ * What is asked for may be rare, so a page is read in slices, over as many batches as it takes. A
+ * page goes on while its answer is small: it is in memory meanwhile, and only small answers need no
+ * room (answer.h).
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "queue/budget.h"
 #include "queue/plan.h"
 #include "schema/number.h"
+
+#define FIRST_LOOKS 16 /* beside those at the rows of a full page */
+#define SLICE_LOOKS 1000
+#define SLICES_MAX 20 /* then the page ends, even if it is empty */
 
 /* A cursor is the position where the page before ended: "<outcome>:<event>". */
 static int
@@ -27,26 +38,51 @@ read_cursor(struct history_op *history)
 	return 0;
 }
 
-static const struct history_query *
-query(struct plan *plan, struct op *op)
+/* The first slice is enough where most rows match. */
+static size_t
+slice_looks(const struct history_op *history)
 {
-	struct history_op *history = (struct history_op *)op;
+	return history->slices == 0 ? FIRST_LOOKS + history->limit : SLICE_LOOKS;
+}
+
+/* Each look is at an outcome and an event. */
+static size_t
+slice_work(const struct history_op *history)
+{
+	return 2 * WORK_ROW * slice_looks(history) +
+	       (history->slices == 0 ? WORK_EVENT * history->limit : 0);
+}
+
+/* Fills in the query of the first slice. */
+static int
+begin(struct plan *plan, struct history_op *history)
+{
 	struct cached_route route = { 0 };
 
 	if (history->address.session_key.s != NULL &&
-	    plan_route(plan, op, &history->address, &route) < 0)
-		return NULL;
+	    plan_route(plan, &history->op, &history->address, &route) < 0)
+		return -1;
 	history->query = (struct history_query){ .session_key = route.queue_key,
 						 .source = history->source,
 						 .kind = history->kind,
 						 .dead_letters = history->dead_letters,
 						 .since_ms = history->since_ms,
-						 .until_ms = history->until_ms,
-						 .limit = history->limit };
-	if (read_cursor(history) < 0)
+						 .until_ms = history->until_ms };
+	history->items =
+	    arena_alloc(&history->op.arena, (history->limit + 1) * sizeof(*history->items));
+	history->op.answer = (struct answer_size){ 0 };
+	return read_cursor(history);
+}
+
+static const struct history_query *
+query(struct plan *plan, struct op *op)
+{
+	struct history_op *history = (struct history_op *)op;
+
+	if (history->slices == 0 && begin(plan, history) < 0)
 		return NULL;
-	history->items = arena_alloc(&op->arena, (history->limit + 1) * sizeof(*history->items));
-	history->count = 0;
+	history->query.limit = history->limit - history->count;
+	history->query.looks = slice_looks(history);
 	history->room = plan->answer_room;
 	return &history->query;
 }
@@ -59,7 +95,8 @@ row(void *arg, const struct system_event *event, const struct store_outcome *out
 
 	answer_add_event(&size, event);
 	answer_add_other(&size, outcome->detail.len);
-	if (history->count > 0 && !answer_fits(&size, history->room))
+	history->full = history->count > 0 && !answer_fits(&size, history->room);
+	if (history->full)
 		return false;
 	history->op.answer = size;
 	struct history_item *item = &history->items[history->count++];
@@ -76,26 +113,54 @@ static void
 page(struct op *op, int64_t more_outcome, int64_t more_event)
 {
 	struct history_op *history = (struct history_op *)op;
-	char text[48];
 
-	if (more_outcome == 0)
-		return;
-	int len = snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64, more_outcome, more_event);
-	history->next_cursor = arena_dup(&op->arena, (struct str){ text, (size_t)len });
+	history->slices++;
+	history->more = more_outcome != 0;
+	history->query.before_outcome = more_outcome;
+	history->query.before_event = more_event;
 }
 
+static bool
+goes_on(const struct history_op *history)
+{
+	return history->more && !history->full && history->count < history->limit &&
+	       history->slices < SLICES_MAX &&
+	       answer_bytes(&history->op.answer) <= ANSWER_SMALL_BYTES;
+}
+
+/* The page is there already, or its next slice is still to be read. */
 static int
 plan_history(struct plan *plan, struct op *op)
 {
-	(void)plan, (void)op;
-	return PLAN_DONE; /* the page is there already */
+	struct history_op *history = (struct history_op *)op;
+	char text[48];
+
+	(void)plan;
+	if (goes_on(history)) {
+		op->work = slice_work(history);
+		return PLAN_AGAIN;
+	}
+	if (!history->more)
+		return PLAN_DONE;
+	int len = snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64,
+			   history->query.before_outcome, history->query.before_event);
+	history->next_cursor = arena_dup(&op->arena, (struct str){ text, (size_t)len });
+	return PLAN_DONE;
+}
+
+static size_t
+history_work(const struct op *op)
+{
+	return slice_work((const struct history_op *)op);
 }
 
 void
 history_op_init(struct history_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(history_op, end), .plan = plan_history,
-					     .query = query, .row = row, .page = page };
+	static const struct op_kind kind = {
+		OP_KIND(history_op, end), .work = history_work, .plan = plan_history,
+		.query = query,           .row = row,           .page = page
+	};
 
 	op_start(&op->op, &kind);
 }

@@ -12,9 +12,7 @@
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/transaction.h"
 
-#define PAGE_OUTCOMES_MAX 20000 /* that one page reads */
-#define PAGE_EVENTS_MAX 20000   /* that one page reads */
-#define MARK_COSTS_OUTCOMES 20  /* as much as going on to the next clock mark costs */
+#define MARK_COSTS_OUTCOMES 20 /* as much as going on to the next clock mark costs */
 
 /* A page that is being made. */
 struct page {
@@ -77,7 +75,7 @@ add_event(struct page *page, const struct store_outcome *outcome, size_t at)
 static bool
 page_full(const struct page *page)
 {
-	return page->rows == page->query->limit || page->events >= PAGE_EVENTS_MAX;
+	return page->rows == page->query->limit || page->events >= page->query->looks;
 }
 
 /* Adds the events of one outcome, newest first, from the cursor on. */
@@ -158,7 +156,7 @@ fill_page(struct page *page, sqlite3_stmt *row, int64_t first)
 			return rc;
 		if (page->more_outcome != 0)
 			return SQLITE_DONE;
-		if (++page->outcomes >= PAGE_OUTCOMES_MAX)
+		if (++page->outcomes >= page->query->looks)
 			return end_page_after(page, row);
 	}
 	return rc;
@@ -229,7 +227,7 @@ make_page(struct page *page)
 		struct outcome_range range = lookup_range_of_mark(page->store, index);
 
 		rc = walk_mark(page, range);
-		if (page->more_outcome == 0 && index > 0 && page->outcomes >= PAGE_OUTCOMES_MAX)
+		if (page->more_outcome == 0 && index > 0 && page->outcomes >= page->query->looks)
 			end_page_before(page, range.first, 0);
 	} while (rc == SQLITE_DONE && page->more_outcome == 0 && index-- > 0);
 	return rc;

@@ -126,8 +126,11 @@ assert_history(struct history_op input, size_t limit, const char *want)
 
 	input.limit = limit;
 	for (;;) {
-		struct call *call = done(list_history(engine, input));
+		struct call *call = list_history(engine, input);
 
+		while (call->answered == 0)
+			turn();
+		assert_int_equal(call->op.error.code, ERROR_NONE);
 		for (size_t i = 0; i < call->history.count; i++) {
 			const struct history_item *item = &call->history.items[i];
 
@@ -746,6 +749,41 @@ an_old_event_is_found_in_turns_that_are_bounded(void **state)
 	}
 }
 
+/* What matches nothing is looked for among so many, whoever asks; no turn looks at all of them. */
+static void
+history_is_searched_in_turns_that_are_bounded(void **state)
+{
+	(void)state;
+	enum { OUTCOMES = 50000, LOOKS_MAX = 21000, LOOKS_A_TURN = 3000, CALLS = 8 };
+	static const struct history_op wants[] = { { .source = STR_INIT("nobody") },
+						   { .kind = OUTCOME_PURGED },
+						   { .address.session_key = STR_INIT(A),
+						     .source = STR_INIT("nobody") } };
+	put(A, "old");
+	done(purge(engine, A, NULL));
+	int64_t settled = put(A, "settled");
+	done(consume(engine, A, IDS(settled)));
+	add_traffic(settled, OUTCOMES);
+	for (size_t i = 0; i < COUNT(wants); i++) {
+		struct history_op input = wants[i];
+		struct call *calls[CALLS];
+
+		input.limit = 10;
+		for (size_t c = 0; c < CALLS; c++)
+			calls[c] = list_history(engine, input);
+		int turns = turns_of(calls[0]);
+		for (size_t c = 1; c < CALLS; c++)
+			turns += turns_of(calls[c]);
+		assert_true(turns >= CALLS * (LOOKS_MAX - 1000) / LOOKS_A_TURN);
+		for (size_t c = 0; c < CALLS; c++) {
+			assert_int_equal(calls[c]->op.error.code, ERROR_NONE);
+			assert_int_equal(calls[c]->history.count, 0);
+			assert_non_null(calls[c]->history.next_cursor.s);
+		}
+	}
+	assert_history(wants[1], 10, "old:purged");
+}
+
 /* --- retention --- */
 
 static void
@@ -1306,6 +1344,7 @@ main(void)
 		TEST(idempotency_keys_are_kept_for_a_day),
 		TEST(many_keys_are_deleted_in_steps),
 		TEST(an_old_event_is_found_in_turns_that_are_bounded),
+		TEST(history_is_searched_in_turns_that_are_bounded),
 		TEST(retention_keeps_live_leases_and_attempts),
 		TEST(an_event_is_forgotten_whole),
 		TEST(a_forgotten_event_of_a_lease_is_gone),
