@@ -187,6 +187,18 @@ set_damaged(struct error *err, int64_t id)
 	error_set(err, ERROR_STORAGE_FAILED, "event %lld is damaged in the store", (long long)id);
 }
 
+static void
+set_lookup_damaged(struct error *err, const struct lookup *lookup)
+{
+	if (lookup->kind == LOOKUP_KEY)
+		error_set(err, ERROR_STORAGE_FAILED, "the answer kept for the key is damaged");
+	else if (lookup->kind == LOOKUP_LEASE)
+		error_set(err, ERROR_STORAGE_FAILED, "what is stored of lease %lld is damaged",
+			  (long long)lookup->id);
+	else
+		set_damaged(err, lookup->id);
+}
+
 static bool
 on_found(void *arg, size_t index, const struct found *found)
 {
@@ -195,7 +207,7 @@ on_found(void *arg, size_t index, const struct found *found)
 	struct error damaged;
 
 	if (found->damaged) {
-		set_damaged(&damaged, batch->lookups[index].id);
+		set_lookup_damaged(&damaged, &batch->lookups[index]);
 		fail_op(looker->op, &damaged);
 		return false;
 	}

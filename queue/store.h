@@ -150,6 +150,9 @@ struct lookup {
 	size_t rows;  /* of a walk: look at so many outcomes; long lists of ids count as several */
 };
 
+/* So many of the events that were found damaged are remembered. */
+#define STORE_DAMAGED_NAMED 16
+
 /* One result of a lookup; one of the members is set. Borrowed for the call. */
 struct found {
 	const struct system_event *event;
@@ -157,7 +160,7 @@ struct found {
 	const struct store_key *key;
 	/* the last result of every walk: where it goes on; 0: it is complete */
 	const int64_t *next;
-	bool damaged; /* the row is there, but cannot be relied on; all pointers are NULL */
+	bool damaged; /* what is stored cannot be relied on; all pointers are NULL */
 };
 /* Returns whether more is wanted; false ends a walk, which is complete then. */
 typedef bool lookup_found(void *arg, size_t index, const struct found *found);
@@ -232,7 +235,7 @@ struct store_stats {
 	uint64_t checkpoints, swept; /* since the store was opened; swept: events removed */
 	/* since then, dead letters that were removed for want of room, before their time */
 	uint64_t dead_letters_lost;
-	uint64_t damaged_reads; /* of events whose row was found damaged */
+	uint64_t damaged_reads; /* since then, how often a row was found damaged */
 };
 
 /* The limit that keeps a store from taking events. */
@@ -263,9 +266,14 @@ struct store {
 	/* chores are wanted within a second, although nothing else may happen until then */
 	bool wants_chores;
 	uint64_t dead_letters_lost; /* as in struct store_stats */
-	/* how often the row of an event was found damaged, and which event that was last */
+	/* how often a row was found damaged */
 	uint64_t damaged_reads;
-	int64_t damaged_event;
+	/*
+	 * The events that these were of, each once, as a ring: the n-th is at n % its length, and
+	 * damaged_named is the next n. 0: another row.
+	 */
+	int64_t damaged[STORE_DAMAGED_NAMED];
+	uint64_t damaged_named;
 };
 
 /* The rows that chores may remove. An event goes whole: its row and every outcome that names it. */

@@ -84,9 +84,7 @@ struct loop {
 	enum store_limit limit;          /* of the store, as told in the log; */
 	uint64_t dead_letters_lost;      /* and these, */
 	int64_t lost_told_ms;            /* then */
-	/* reads of damaged events that the log has told of, the last of these events, and when */
-	uint64_t damaged_reads;
-	int64_t damaged_event, damage_told_ms;
+	uint64_t damaged_named;          /* the damaged events that the log has named */
 	bool reload, stop;
 };
 
@@ -353,15 +351,22 @@ log_limit(struct loop *loop, enum store_limit limit)
 	loop->limit = limit;
 }
 
+/* Of more than the store remembers, the last are named. */
 static void
 log_damage(struct loop *loop, const struct store *store)
 {
-	log_line(LOG_ERROR, log_msg("an event is damaged in the store and is left out"),
-		 log_number("event", (long long)store->damaged_event),
-		 log_number("reads", (long long)(store->damaged_reads - loop->damaged_reads)));
-	loop->damaged_reads = store->damaged_reads;
-	loop->damaged_event = store->damaged_event;
-	loop->damage_told_ms = clock_coarse_ms();
+	if (store->damaged_named - loop->damaged_named > STORE_DAMAGED_NAMED)
+		loop->damaged_named = store->damaged_named - STORE_DAMAGED_NAMED;
+	for (; loop->damaged_named < store->damaged_named; loop->damaged_named++) {
+		int64_t event = store->damaged[loop->damaged_named % STORE_DAMAGED_NAMED];
+
+		if (event != 0)
+			log_line(LOG_ERROR,
+				 log_msg("an event is damaged in the store and is left out"),
+				 log_number("event", (long long)event));
+		else
+			log_line(LOG_ERROR, log_msg("a record in the store is damaged"));
+	}
 }
 
 static void
@@ -374,10 +379,7 @@ log_store(struct loop *loop)
 	if (store->dead_letters_lost > loop->dead_letters_lost &&
 	    clock_coarse_ms() - loop->lost_told_ms >= TELL_AGAIN_MS)
 		log_lost_dead_letters(loop, store->dead_letters_lost);
-	if (store->damaged_reads > loop->damaged_reads &&
-	    (store->damaged_event != loop->damaged_event ||
-	     clock_coarse_ms() - loop->damage_told_ms >= TELL_AGAIN_MS))
-		log_damage(loop, store);
+	log_damage(loop, store);
 }
 
 static uint64_t

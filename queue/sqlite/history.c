@@ -245,7 +245,7 @@ sqlite_history(struct store *base, const struct history_query *query, history_ro
 	transaction_begin_read(page.store);
 	int rc = make_page(&page);
 	if (rc != SQLITE_DONE)
-		transaction_fail(page.store, &err, ERROR_STORAGE_FAILED, "cannot read");
+		transaction_fail_read(page.store, &err);
 	transaction_end_read(page.store);
 	done(arg, page.more_outcome, page.more_event, rc == SQLITE_DONE ? NULL : &err);
 }

@@ -287,6 +287,19 @@ look_up_one(const struct lookup_call *call)
 	return SQLITE_DONE;
 }
 
+/* What is damaged fails this lookup, and not the others of the call. */
+static int
+look_up(const struct lookup_call *call)
+{
+	int rc = look_up_one(call);
+
+	if (rc != SQLITE_CORRUPT)
+		return rc;
+	row_note_damage(call->store, call->lookup->kind == LOOKUP_LEASE ? 0 : call->lookup->id);
+	report(call, &(struct found){ .damaged = true });
+	return SQLITE_DONE;
+}
+
 void
 sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count, lookup_found *each,
 	      read_done *done, void *arg)
@@ -297,9 +310,9 @@ sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count, lo
 
 	transaction_begin_read(store);
 	for (size_t i = 0; rc == SQLITE_DONE && i < count; i++)
-		rc = look_up_one(&(struct lookup_call){ store, &lookups[i], i, each, arg });
+		rc = look_up(&(struct lookup_call){ store, &lookups[i], i, each, arg });
 	if (rc != SQLITE_DONE)
-		transaction_fail(store, &err, ERROR_STORAGE_FAILED, "cannot read");
+		transaction_fail_read(store, &err);
 	transaction_end_read(store);
 	done(arg, rc == SQLITE_DONE ? NULL : &err);
 }

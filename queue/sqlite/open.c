@@ -278,7 +278,8 @@ check_integrity(struct sqlite_store *store, struct error *err)
 
 	if (stat(store->path, &st) < 0 || st.st_size > FULL_CHECK_BYTES_MAX)
 		return 0;
-	if (sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &check, NULL) != SQLITE_OK ||
+	if (sqlite3_prepare_v2(store->db, "PRAGMA integrity_check(1)", -1, &check, NULL) !=
+		SQLITE_OK ||
 	    sqlite3_step(check) != SQLITE_ROW)
 		failed = transaction_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot check");
 	else if (strcmp((const char *)sqlite3_column_text(check, 0), "ok") != 0)

@@ -48,8 +48,13 @@ row_read_delivery(struct str text, struct json *json, struct arena *arena, struc
 void
 row_note_damage(struct sqlite_store *store, int64_t event)
 {
-	store->base.damaged_reads++;
-	store->base.damaged_event = event;
+	struct store *base = &store->base;
+
+	base->damaged_reads++;
+	for (size_t i = 0; i < STORE_DAMAGED_NAMED && i < base->damaged_named; i++)
+		if (base->damaged[i] == event)
+			return;
+	base->damaged[base->damaged_named++ % STORE_DAMAGED_NAMED] = event;
 }
 
 bool

@@ -31,7 +31,7 @@ int row_read_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcom
 int row_read_outcome_of(sqlite3_stmt *row, int64_t event, struct arena *arena,
 			struct store_outcome *ret);
 
-/* Notes that the row of this event was found damaged. */
+/* Notes that the row of this event, or with 0 another row, was found damaged. */
 void row_note_damage(struct sqlite_store *store, int64_t event);
 
 /* Whether the text, which may be NULL, is valid UTF-8. */

@@ -281,7 +281,7 @@ read_one(struct sqlite_store *store, int64_t id, read_event *each, void *arg, st
 	else if (rc == SQLITE_CORRUPT)
 		row_note_damage(store, id);
 	else if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
+		failed = transaction_fail_read(store, err);
 	sqlite3_reset(row);
 	arena_clear(&arena);
 	return failed;

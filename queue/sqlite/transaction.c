@@ -28,11 +28,20 @@ transaction_fail(struct sqlite_store *store, struct error *err, enum error_code 
 {
 	int rc = sqlite3_errcode(store->db);
 
-	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
+	/* the SQL is always the same, so an error in it is one in the schema */
+	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB || rc == SQLITE_ERROR)
 		code = ERROR_STORAGE_CORRUPT;
 	if (rc == SQLITE_FULL)
 		code = ERROR_STORAGE_FULL;
 	return error_set(err, code, "%s %s: %s", what, store->path, sqlite3_errmsg(store->db));
+}
+
+int
+transaction_fail_read(struct sqlite_store *store, struct error *err)
+{
+	transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
+	err->code = ERROR_STORAGE_FAILED;
+	return -1;
 }
 
 void

@@ -30,6 +30,9 @@ int transaction_end(struct sqlite_store *store, int rc, struct error *err);
 int transaction_fail(struct sqlite_store *store, struct error *err, enum error_code code,
 		     const char *what);
 
+/* A call cannot read: ERROR_STORAGE_FAILED, even if the database is damaged. Always -1. */
+int transaction_fail_read(struct sqlite_store *store, struct error *err);
+
 /*
  * What is on disk is unknown: from here on nothing is acknowledged, and no process trusts the
  * WAL-index (DESIGN C8).

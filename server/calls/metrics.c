@@ -87,7 +87,7 @@ static const struct row rows[] = {
 	{ "store", "outcomes", "sevq_stored_outcomes", false, ENGINE(store.outcomes), "Outcomes on disk." },
 	{ "store", "checkpoints", "sevq_checkpoints_total", true, ENGINE(store.checkpoints), "Checkpoints." },
 	{ "store", "swept", "sevq_events_swept_total", true, ENGINE(store.swept), "Settled events forgotten." },
-	{ "store", "damagedReads", "sevq_damaged_reads_total", true, ENGINE(store.damaged_reads), "Reads of events whose row in the database is damaged." },
+	{ "store", "damagedReads", "sevq_damaged_reads_total", true, ENGINE(store.damaged_reads), "Reads of rows in the database that are damaged." },
 	{ "store", "deadLettersLost", "sevq_dead_letters_lost_total", true, ENGINE(store.dead_letters_lost), "Dead letters forgotten before their time, for want of room." },
 
 	{ "http", "connections", "sevq_http_connections", false, HTTP(connections), "Connections open now." },

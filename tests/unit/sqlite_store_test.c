@@ -1263,7 +1263,7 @@ a_damaged_event_is_neither_served_nor_in_the_way(void **state)
 		assert_texts(&rest->drain.taken, "3");
 		assert_int_equal(rest->drain.remaining, 2);
 		assert_texts(&other->drain.taken, "4");
-		assert_int_equal(engine_store(engine)->damaged_event, 2);
+		assert_int_equal(engine_store(engine)->damaged[0], 2);
 		assert_in_range(engine_store(engine)->damaged_reads, 1, 20);
 		assert_int_equal(engine_deliverable(engine, STR(A)), 0);
 		calls_free();
