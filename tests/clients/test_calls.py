@@ -8,7 +8,7 @@ import pytest
 
 from fake_server import CLOSE, SILENCE, FakeServer, answer
 from policies import DIRECT, MAIN, ONE_OWNER
-from sevqd import ok
+from sevqd import ok, wait_until
 
 EVENT = {"id": "9007199254740993", "sessionKey": MAIN, "text": "x", "ts": 1}
 QUEUED = answer({"results": [{"outcome": "queued", "event": EVENT}]})
@@ -141,12 +141,18 @@ def test_a_client_survives_a_restart_of_its_server(talker, make):
     """The connection that it keeps is gone, and so is the port meanwhile."""
     server = make("--listen", "127.0.0.1:0").start()
     server.flags = ["--listen", f"127.0.0.1:{server.port}"]
-    timers = [threading.Timer(0.3, lambda: (server.kill(), server.start()))]
-    timers[0].start()
+
+    def restart():
+        wait_until(lambda: server.client().stats()["pending"] >= 50, "some events")
+        server.kill()
+        server.start()
+
+    restarting = threading.Thread(target=restart)
+    restarting.start()
     found = {"baseUrl": f"http://127.0.0.1:{server.port}", "token": server.token, "retryFor": 20}
     events = [["enqueue", {"sessionKey": MAIN, "text": f"text {n}"}] for n in range(400)]
     answers(talker.talk(*events, **found))
-    timers[0].join()
+    restarting.join()
     assert server.client().texts(MAIN) == [f"text {n}" for n in range(400)]
 
 
@@ -228,7 +234,7 @@ def test_the_server_says_when_to_come_again(talker):
 def test_attempts_end(talker):
     with FakeServer(*[full(after=None)] * 100) as fake:
         began = time.monotonic()
-        said, = talker.talk(["enqueue", {"text": "x"}], baseUrl=fake.url, retryFor=0.5)
+        said, = talker.talk(["enqueue", {"text": "x"}], baseUrl=fake.url, retryFor=2)
     assert said["code"] == "queue-full" and 2 <= len(fake.requests) < 10
     assert time.monotonic() - began < 10
 

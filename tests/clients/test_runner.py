@@ -75,17 +75,17 @@ def test_a_temporary_failure_counts_no_attempt(server, talker):
 
 
 def test_the_lease_is_extended_while_the_handler_runs(server, talker):
-    event_id, = posted(server, "slow 1500")
-    with talker.run(server, sessionKey=MAIN, leaseMs=600) as runner:
-        assert [runner.says(), runner.says()] == [["slow 1500"], "done"]
+    event_id, = posted(server, "slow 4500")
+    with talker.run(server, sessionKey=MAIN, leaseMs=3000) as runner:
+        assert [runner.says(), runner.says()] == [["slow 4500"], "done"]
         assert "lapsed" not in ended(server, event_id)
     assert server.client().timeline(event_id).count("extended") >= 3
 
 
 def test_a_handler_learns_that_its_lease_is_lost(server, talker):
-    event_id, = posted(server, "slow 1500")
-    with talker.run(server, sessionKey=MAIN, leaseMs=600) as runner:
-        assert runner.says() == ["slow 1500"]
+    event_id, = posted(server, "slow 2500")
+    with talker.run(server, sessionKey=MAIN, leaseMs=3000) as runner:
+        assert runner.says() == ["slow 2500"]
         lease = [e["leaseId"] for e in ok(server.client().find(event_id))["timeline"] if e["what"] == "leased"][-1]
         ok(server.client().nack(lease, delayMs=60000))
         assert runner.says() == "lost"
