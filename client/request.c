@@ -44,6 +44,7 @@ sevq_request_address_query(struct sevq_request *request, const struct sevq_addre
 	sevq_url_query(&request->target, "agentId", address->agent_id);
 	sevq_url_query(&request->target, "channel", address->channel);
 	sevq_url_query(&request->target, "accountId", address->account_id);
+	sevq_url_query(&request->target, "queueKey", address->queue_key);
 }
 
 /* Adds a member to an object of the body. A NULL value adds nothing. */

@@ -188,6 +188,11 @@ struct sevq_address {
 	/* used instead of the key's own channel and account to look up the allowlist */
 	const char *channel;
 	const char *account_id;
+	/*
+	 * A queue as sevq_sessions lists it, without routing; then the others are NULL. Only for
+	 * sevq_peek, sevq_purge, sevq_history and sevq_dead_letters.
+	 */
+	const char *queue_key;
 };
 
 /* Where the agent's answer to an event goes. */

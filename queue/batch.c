@@ -34,8 +34,8 @@
  * An op leaves the batch in one of four ways: it is answered; it is parked at its queue key, until
  * a commit wakes that queue; it is submitted again, because its plan found that it must look
  * something up first; or it is left to a later turn, because this one has done enough work
- * (budget.h). The work of some ops is known before they are planned, that of others by their plan,
- * which is then undone.
+ * (budget.h), or because much is to be read for it (read_ahead.h). The work of some ops is known
+ * before they are planned, that of others by their plan, which is then undone.
  *
  * What it refuses to be: a scheduler. There are small ops and large ones, and each kind runs in the
  * order in which it was submitted.
@@ -47,6 +47,7 @@
 
 #include "queue/catalog/journal.h"
 #include "queue/clock.h"
+#include "queue/read_ahead.h"
 
 #define TICK_RETRY_MS 1000 /* after a batch with a tick has failed */
 
@@ -166,6 +167,8 @@ refuse_over_budget(struct batch *batch, struct op *op)
 
 /* --- look up --- */
 
+#define AHEAD SIZE_MAX /* instead of the index of a lookup: an event that is read ahead */
+
 static void
 add_lookup(struct batch *batch, struct op *op, size_t index, struct lookup lookup)
 {
@@ -206,6 +209,11 @@ on_found(void *arg, size_t index, const struct found *found)
 	const struct looker *looker = &batch->lookers[index];
 	struct error damaged;
 
+	if (looker->index == AHEAD) {
+		if (!found->damaged) /* else that is found out when it is read for its answer */
+			read_ahead_add(looker->op, found->event);
+		return true;
+	}
 	if (found->damaged) {
 		set_lookup_damaged(&damaged, &batch->lookups[index]);
 		fail_op(looker->op, &damaged);
@@ -227,19 +235,28 @@ on_called_back(void *arg, const struct error *err)
 		go_on(batch);
 }
 
-static enum step
-look_up(struct batch *batch)
+static void
+add_lookups(struct batch *batch, struct op *op)
 {
 	struct lookup lookup;
 
+	for (size_t i = 0;
+	     op->kind->lookup != NULL && op->kind->lookup(&batch->plan, op, i, &lookup); i++)
+		if (lookup.kind != LOOKUP_NONE)
+			add_lookup(batch, op, i, lookup);
+	for (size_t i = 0; i < op->ahead.id_count; i++)
+		add_lookup(batch, op, AHEAD,
+			   (struct lookup){ .kind = LOOKUP_EVENT, .id = op->ahead.ids[i] });
+	op->ahead.id_count = 0;
+}
+
+static enum step
+look_up(struct batch *batch)
+{
 	batch->lookup_count = 0;
 	batch->paging = batch->ops.first;
 	for (struct op *op = batch->ops.first; op != NULL; op = op->next)
-		for (size_t i = 0;
-		     op->kind->lookup != NULL && op->kind->lookup(&batch->plan, op, i, &lookup);
-		     i++)
-			if (lookup.kind != LOOKUP_NONE)
-				add_lookup(batch, op, i, lookup);
+		add_lookups(batch, op);
 	if (batch->lookup_count == 0)
 		return STEP_PAGES;
 	batch->asked = true;
@@ -332,6 +349,23 @@ admit(struct batch *batch, struct op *op)
 	return -1;
 }
 
+/*
+ * Whether the op must wait for a later turn because too much is to be read for it. One op at a time
+ * is read ahead: until it is planned for good nothing counts what it holds.
+ */
+static bool
+must_read_ahead(struct batch *batch, struct op *op, size_t first_want)
+{
+	if (!read_ahead_is_needed(&batch->plan, op, first_want))
+		return false;
+	op->work = READ_AHEAD_BYTES / WORK_TEXT_BYTES;
+	if (batch->reader == NULL)
+		batch->reader = op;
+	else if (batch->reader != op)
+		read_ahead_put_off(op);
+	return true;
+}
+
 static void
 plan_op(struct batch *batch, struct op *op)
 {
@@ -347,6 +381,8 @@ plan_op(struct batch *batch, struct op *op)
 	batch->state->stats.walked += batch->plan.walked - mark.walked;
 	if ((op->planned == PLAN_DONE || op->planned == PLAN_PARKED) && op != &batch->tick.op &&
 	    !budget_keep(&batch->budget, op, plan_work(&batch->plan, op, mark)))
+		op->planned = PLAN_LATER;
+	if (op->planned == PLAN_DONE && must_read_ahead(batch, op, mark.wants))
 		op->planned = PLAN_LATER;
 	if (op->planned == PLAN_DONE && op->kind->query == NULL && !count_answer(batch, op))
 		op->planned = refuse_over_budget(batch, op);
@@ -370,17 +406,29 @@ plan_all(struct batch *batch)
 
 /* --- read --- */
 
-/* Copies the event into the answer, with the attempts, times and state of the want. */
+/*
+ * Puts the event, whose texts are in the op's arena, into the answer, with the attempts, times and
+ * state of the want.
+ */
 static void
-deliver(struct want *want, const struct system_event *event)
+deliver_own(struct want *want, const struct system_event *event)
 {
-	system_event_copy(want->into, event, &want->op->arena);
+	*want->into = *event;
 	want->into->attempts = want->attempts;
 	if (want->available_at_ms > 0)
 		want->into->available_at_ms = want->available_at_ms;
 	want->into->state = want->state;
 	want->into->outcome = want->outcome;
 	want->into = NULL;
+}
+
+static void
+deliver(struct want *want, const struct system_event *event)
+{
+	struct system_event copy;
+
+	system_event_copy(&copy, event, &want->op->arena);
+	deliver_own(want, &copy);
 }
 
 /*
@@ -413,9 +461,11 @@ deliver_from_memory(struct batch *batch)
 	    mem_grow(batch->read_ids, &batch->read_cap, plan->want_count, sizeof(*batch->read_ids));
 	for (size_t i = 0; i < plan->want_count; i++) {
 		struct want *want = &plan->wants[i];
-		const struct system_event *event = find_in_memory(batch, want);
+		const struct system_event *event = read_ahead_find(want->op, want->id);
 
 		if (event != NULL)
+			deliver_own(want, event);
+		else if ((event = find_in_memory(batch, want)) != NULL)
 			deliver(want, event);
 		else
 			batch->read_ids[others++] = want->id;
@@ -724,6 +774,8 @@ submit_again(struct batch *batch, struct op_list *ops)
 	while (ops->first != NULL) {
 		struct op *op = op_list_take(ops);
 
+		if (op == batch->reader && op->planned != PLAN_LATER)
+			batch->reader = NULL;
 		if (op->planned == PLAN_AGAIN) {
 			op->again = true;
 			op_list_add(&state->submitted, op);

@@ -43,6 +43,7 @@ struct batch {
 	bool answer_alone;    /* the first answer of a batch may be larger */
 	size_t answer_bytes;  /* that the answers planned so far need */
 	size_t page_bytes;    /* of it pages of history */
+	struct op *reader;    /* whose texts are read ahead; NULL: none. One at a time */
 	wake_callback *on_wake;
 	void *on_wake_arg;
 

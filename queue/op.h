@@ -47,7 +47,15 @@ struct op {
 	int planned;         /* enum plan_result */
 	size_t work;         /* microseconds that it takes, as estimated; 0: not known yet */
 	struct answer_size answer; /* of what has been planned or read for it */
-	struct str queue_key;      /* where it waits, if it is parked */
+	/* Of a long answer (read_ahead.h), in the arena: */
+	struct {
+		int64_t *ids; /* to be looked up next */
+		size_t id_count;
+		struct system_event *
+		    *events; /* that were found; in order of id when it is planned */
+		size_t event_count, rounds;
+	} ahead;
+	struct str queue_key; /* where it waits, if it is parked */
 	/*
 	 * Out: ERROR_NONE, or why the op failed; then the rest of the answer is empty and nothing
 	 * has changed. The last member, because it is large and op_start leaves its text as it is.

@@ -143,12 +143,22 @@ find_cached_route(struct plan *plan, struct op *op, const struct address *addres
 	return true;
 }
 
+static int
+take_queue_key(struct op *op, const struct address *address, struct cached_route *ret)
+{
+	*ret = (struct cached_route){ address->queue_key, keyed_hash_text(address->queue_key),
+				      RULE_KEEP };
+	return address_check(address, &op->error);
+}
+
 int
 plan_route(struct plan *plan, struct op *op, const struct address *address,
 	   struct cached_route *ret)
 {
 	struct decision decision;
 
+	if (address->queue_key.s != NULL)
+		return take_queue_key(op, address, ret);
 	if (find_cached_route(plan, op, address, ret))
 		return 0;
 	if (address_check(address, &op->error) < 0 ||
@@ -159,6 +169,14 @@ plan_route(struct plan *plan, struct op *op, const struct address *address,
 				      decision.rule };
 	route_cache_add(&plan->state->route_cache, address, ret);
 	return 0;
+}
+
+int
+plan_refuse_rerouted(struct op *op, const struct address *address, const struct cached_route *route)
+{
+	return error_set(&op->error, ERROR_REROUTED, "%.*s is routed to %.*s by %s",
+			 (int)address->session_key.len, address->session_key.s,
+			 (int)route->queue_key.len, route->queue_key.s, rule_name(route->rule));
 }
 
 int
@@ -344,6 +362,7 @@ plan_want(struct plan *plan, struct op *op, struct queue *queue, const struct en
 {
 	*add_want(plan) = (struct want){
 		.id = entry->id,
+		.text_bytes = entry_text_bytes(entry),
 		.into = into,
 		.op = op,
 		.queue = queue,
@@ -358,6 +377,7 @@ void
 plan_want_repeated(struct plan *plan, struct op *op, int64_t id, struct system_event *into)
 {
 	*add_want(plan) = (struct want){ .id = id,
+					 .text_bytes = TEXT_BYTES_MAX,
 					 .into = into,
 					 .op = op,
 					 .attempts = into->attempts,

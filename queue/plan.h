@@ -23,6 +23,7 @@ struct plan {
 	struct table keys; /* struct store_key by key: those of this batch, in ops' arenas */
 	struct want {
 		int64_t id;
+		size_t text_bytes; /* at most */
 		struct system_event
 		    *into; /* where the answer has the event; NULL once it is there */
 		struct op *op;
@@ -71,12 +72,18 @@ void plan_reset(struct plan *plan);
 void plan_clear(struct plan *plan);
 
 /*
- * Routes an address under the policy in force, as route_decide; failures are in op->error. The
- * queue key lives in the op's arena, or as long as the address.
+ * Routes an address under the policy in force, as route_decide, or takes its queue key; failures
+ * are in op->error. The queue key lives in the op's arena, or as long as the address.
  */
 int plan_route(struct plan *plan, struct op *op, const struct address *address,
 	       struct cached_route *ret);
-/* The same, and finds the queue; NULL: nothing is pending there. */
+/*
+ * Fails the op with ERROR_REROUTED, which names both keys: the call is only for the queue of the
+ * key as sent, and the route leads to another.
+ */
+int plan_refuse_rerouted(struct op *op, const struct address *address,
+			 const struct cached_route *route);
+/* The same as plan_route, and finds the queue; NULL: nothing is pending there. */
 int plan_queue(struct plan *plan, struct op *op, const struct address *address, struct str *key,
 	       struct queue **queue);
 

@@ -129,6 +129,19 @@ check_limits(const void *fields, const struct limit *limits, size_t count, struc
 	return 0;
 }
 
+static int
+check_queue_key(const struct address *address, struct error *err)
+{
+	if (address->session_key.s != NULL || address->agent_id.s != NULL ||
+	    address->channel.s != NULL || address->account_id.s != NULL)
+		return error_set_field(err, "/queueKey",
+				       "queueKey is not routed: give it without sessionKey, "
+				       "agentId, channel and accountId");
+	if (address->queue_key.len == 0)
+		return error_set_field(err, "/queueKey", "queueKey is empty");
+	return 0;
+}
+
 int
 address_check(const struct address *address, struct error *err)
 {
@@ -139,8 +152,12 @@ address_check(const struct address *address, struct error *err)
 		{ "/channel", "channel", offsetof(struct address, channel), CHANNEL_BYTES_MAX },
 		{ "/accountId", "accountId", offsetof(struct address, account_id),
 		  ACCOUNT_ID_BYTES_MAX },
+		{ "/queueKey", "queueKey", offsetof(struct address, queue_key),
+		  SESSION_KEY_BYTES_MAX },
 	};
 
+	if (address->queue_key.s != NULL && check_queue_key(address, err) < 0)
+		return -1;
 	return check_limits(address, limits, sizeof(limits) / sizeof(limits[0]), err);
 }
 

@@ -123,6 +123,11 @@ enum event_state {
 struct address {
 	struct str session_key; /* may be NULL when agent_id is given: the agent's main session */
 	struct str agent_id, channel, account_id;
+	/*
+	 * A queue key, which is not routed; then the others are NULL. For calls that look at queues
+	 * or empty them, and reach those whose key is routed elsewhere by now.
+	 */
+	struct str queue_key;
 };
 
 /*
@@ -172,7 +177,10 @@ draft_is_keyed(const struct draft *draft)
  */
 int draft_check(struct draft *draft, struct arena *arena, struct error *err);
 
-/* Checks an address alone, for calls that only name a session. ERROR_INVALID_FIELD. */
+/*
+ * Checks an address alone, for calls that only name a session. ERROR_INVALID_FIELD, also for a
+ * queue key that is empty or not alone.
+ */
 int address_check(const struct address *address, struct error *err);
 
 /*

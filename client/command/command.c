@@ -77,6 +77,14 @@ sevq_take_key_argument(struct sevq_options *options)
 		sevq_report_usage("no session given: give a session key or --agent ID");
 		return false;
 	}
+	if (options->exact && options->address.session_key == NULL) {
+		sevq_report_usage("--exact needs a session key");
+		return false;
+	}
+	if (options->exact) { /* the server refuses what else names a session */
+		options->address.queue_key = options->address.session_key;
+		options->address.session_key = NULL;
+	}
 	return true;
 }
 

@@ -37,7 +37,7 @@ static const struct sevq_command commands[] = {
 	{ "tail", "[KEY]", "print which sessions get events, as it happens", 0, 1,
 	  WITH_ADDRESS | WITH(PREFIX) | WITH(LIMIT), sevq_run_tail },
 	{ "peek", "[KEY]", "show the events of a session without taking them", 0, 1,
-	  WITH_ADDRESS | WITH(LIMIT) | WITH(AFTER), sevq_run_peek },
+	  WITH_ADDRESS | WITH(EXACT) | WITH(LIMIT) | WITH(AFTER), sevq_run_peek },
 	{ "show", "ID", "show an event and what happened to it", 1, 1,
 	  WITH(LIMIT) | WITH(CURSOR), sevq_run_show },
 	{ "consume", "KEY ID...", "take exactly these events of a session for good", 2, -1,
@@ -45,12 +45,12 @@ static const struct sevq_command commands[] = {
 	{ "withdraw", "ID", "remove one event that is still queued", 1, 1,
 	  0, sevq_run_withdraw },
 	{ "purge", "[KEY]", "remove the events of a session", 0, 1,
-	  WITH_ADDRESS | WITH(CONTEXT_KEY) | WITH(YES), sevq_run_purge },
+	  WITH_ADDRESS | WITH(EXACT) | WITH(CONTEXT_KEY) | WITH(YES), sevq_run_purge },
 	{ "sessions", "", "list the sessions that have events", 0, 0,
 	  WITH(SESSION_KEY) | WITH(AGENT) | WITH(PREFIX) | WITH(MIN_AGE) | WITH(SORT) |
 	      WITH(LIMIT) | WITH(CURSOR), sevq_run_sessions },
 	{ "history", "[KEY]", "list events that left their queue, newest first", 0, 1,
-	  WITH_ADDRESS | WITH(STATE) | WITH(SOURCE) | WITH(SINCE) | WITH(UNTIL) | WITH(LIMIT) |
+	  WITH_ADDRESS | WITH(EXACT) | WITH(STATE) | WITH(SOURCE) | WITH(SINCE) | WITH(UNTIL) | WITH(LIMIT) |
 	      WITH(CURSOR), sevq_run_history },
 	{ "dead-letters", "[KEY|ID...]", "list dead letters, or enqueue them again", 0, -1,
 	  WITH_ADDRESS | WITH(LIMIT) | WITH(CURSOR) | WITH(REQUEUE) | WITH(REQUEUE_ALL) |

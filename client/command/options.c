@@ -161,6 +161,8 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	    "order (key)" },
 	[SEVQ_OPTION_CURSOR] = { "cursor", "TEXT", read_text, AT(cursor),
 	    "the next page, as the previous one printed it" },
+	[SEVQ_OPTION_EXACT] = { "exact", NULL, read_flag, AT(exact),
+	    "the queue of this very key, wherever the policy routes the key" },
 	[SEVQ_OPTION_YES] = { "yes", NULL, read_flag, AT(yes),
 	    "do not ask" },
 	[SEVQ_OPTION_DELAY] = { "delay", "TIME", read_duration, AT(delay_ms),

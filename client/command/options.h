@@ -45,6 +45,7 @@ enum sevq_option {
 	SEVQ_OPTION_SORT,
 	SEVQ_OPTION_CURSOR,
 	SEVQ_OPTION_YES,
+	SEVQ_OPTION_EXACT,
 	SEVQ_OPTION_DELAY,
 	SEVQ_OPTION_TTL,
 	SEVQ_OPTION_IDEMPOTENCY_KEY,
@@ -93,7 +94,7 @@ struct sevq_options {
 	int64_t limit;
 	const char *after, *prefix, *sort, *cursor;
 	int64_t min_age_ms;
-	bool yes;
+	bool yes, exact;
 	int64_t delay_ms, ttl_ms;
 	const char *idempotency_key;
 	bool prompt;

@@ -59,7 +59,7 @@ begin(struct plan *plan, struct history_op *history)
 {
 	struct cached_route route = { 0 };
 
-	if (history->address.session_key.s != NULL &&
+	if ((history->address.session_key.s != NULL || history->address.queue_key.s != NULL) &&
 	    plan_route(plan, &history->op, &history->address, &route) < 0)
 		return -1;
 	history->query = (struct history_query){ .session_key = route.queue_key,

@@ -92,9 +92,7 @@ check_exact(struct plan *plan, struct lease_take_op *take)
 		return -1;
 	if (route.rule != RULE_DIRECT_MAIN && route.rule != RULE_CRON_RUN)
 		return 0;
-	return error_set(&take->op.error, ERROR_REROUTED, "%.*s is routed to %.*s by %s",
-			 (int)take->address.session_key.len, take->address.session_key.s,
-			 (int)route.queue_key.len, route.queue_key.s, rule_name(route.rule));
+	return plan_refuse_rerouted(&take->op, &take->address, &route);
 }
 
 static int

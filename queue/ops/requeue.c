@@ -70,21 +70,30 @@ make_room(struct plan *plan, struct op *op, const struct queue *queue)
 }
 
 /*
- * Appends a copy of the dead letter as a new event to the queue that it was in; the outcome of the
- * dead letter keeps the new event's id as its detail.
+ * Appends a copy of the dead letter as a new event to the queue that the key of its old one leads
+ * to now; the outcome of the dead letter keeps the new event's id as its detail.
  */
 static int
 requeue_one(struct plan *plan, struct requeue_op *requeue, const struct system_event *dead)
 {
 	struct arena *arena = &requeue->op.arena;
-	struct queue *queue = catalog_find_or_add(&plan->state->catalog, dead->session_key);
+	struct address address = { .session_key = dead->session_key };
+	struct cached_route route;
 
+	if (plan_route(plan, &requeue->op, &address, &route) < 0 ||
+	    queue_key_check(route.queue_key, &requeue->op.error) < 0)
+		return -1;
+	struct queue *queue =
+	    catalog_find_or_add_hashed(&plan->state->catalog, route.queue_key, route.hash);
 	if (make_room(plan, &requeue->op, queue) < 0)
 		return -1;
 	struct str sent = text_trim(dead->original_session_key);
-	bool rekeyed = !str_eq(sent, dead->session_key);
+	bool rekeyed = !str_eq(sent, route.queue_key);
 	struct system_event *event = arena_alloc(arena, sizeof(*event));
 	*event = *dead;
+	event->session_key = route.queue_key;
+	if (!str_eq(route.queue_key, dead->session_key))
+		event->rule = route.rule;
 	uint32_t tag = tags_intern(&plan->state->catalog.tags, event->context_key,
 				   rekeyed ? sent : STR_NULL, &event->delivery);
 	plan_append(plan, queue, event, text_hash(event->text), tag,

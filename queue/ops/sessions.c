@@ -118,7 +118,7 @@ make_filter(struct plan *plan, struct sessions_op *list, struct filter *ret)
 			     .min_age_ms = list->min_age_ms,
 			     .oldest_before_ms = plan->state->steady.steady_ms - list->min_age_ms };
 	struct cached_route route;
-	if (list->address.session_key.s == NULL) {
+	if (list->address.session_key.s == NULL && list->address.queue_key.s == NULL) {
 		if (list->address.agent_id.s != NULL)
 			ret->agent = agent_key_prefix(&list->op.arena, list->address.agent_id);
 		return address_check(&list->address, &list->op.error);

@@ -16,6 +16,7 @@ static const struct field peek_parameters[] = {
 	FIELD("agentId", TEXT, struct peek_op, address.agent_id),
 	FIELD("channel", TEXT, struct peek_op, address.channel),
 	FIELD("accountId", TEXT, struct peek_op, address.account_id),
+	FIELD("queueKey", TEXT, struct peek_op, address.queue_key),
 	FIELD_RANGE("limit", SIZE, struct peek_op, limit, 1, PEEK_PAGE_MAX),
 	FIELD("after", TEXT, struct peek_op, after),
 };
@@ -148,6 +149,7 @@ static const struct field purge_parameters[] = {
 	FIELD("agentId", TEXT, struct purge_op, address.agent_id),
 	FIELD("channel", TEXT, struct purge_op, address.channel),
 	FIELD("accountId", TEXT, struct purge_op, address.account_id),
+	FIELD("queueKey", TEXT, struct purge_op, address.queue_key),
 	FIELD("contextKey", TEXT, struct purge_op, context_key),
 };
 

@@ -244,7 +244,7 @@ need_address(const struct address *address, struct str pointer, size_t count_bef
 	     struct bad_fields *bad)
 {
 	if (address != NULL && address->session_key.s == NULL && address->agent_id.s == NULL &&
-	    bad->count == count_before)
+	    address->queue_key.s == NULL && bad->count == count_before)
 		bad_fields_add(bad, pointer, "is required unless agentId is given");
 }
 

@@ -60,6 +60,7 @@ struct page_query {
 	    FIELD("agentId", TEXT, struct page_query, address.agent_id),                           \
 	    FIELD("channel", TEXT, struct page_query, address.channel),                            \
 	    FIELD("accountId", TEXT, struct page_query, address.account_id),                       \
+	    FIELD("queueKey", TEXT, struct page_query, address.queue_key),                         \
 	    FIELD_RANGE("limit", SIZE, struct page_query, limit, 1, HISTORY_PAGE_MAX),             \
 	    FIELD("cursor", TEXT, struct page_query, cursor)
 

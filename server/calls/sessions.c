@@ -12,6 +12,7 @@ static const struct field parameters[] = {
 	FIELD("agentId", TEXT, struct sessions_op, address.agent_id),
 	FIELD("channel", TEXT, struct sessions_op, address.channel),
 	FIELD("accountId", TEXT, struct sessions_op, address.account_id),
+	FIELD("queueKey", TEXT, struct sessions_op, address.queue_key),
 	FIELD("prefix", TEXT, struct sessions_op, prefix),
 	FIELD_RANGE("minAgeMs", INT64, struct sessions_op, min_age_ms, 0, INT64_MAX),
 	FIELD("sort", SORT, struct sessions_op, sort),

@@ -171,6 +171,117 @@ the_answers_of_a_batch_share_its_room(void **state)
 	assert_int_equal(done(drain(engine, B, 0))->drain.taken.count, EVENTS - 5);
 }
 
+/* --- reading ahead --- */
+
+#define LONG_EVENTS (ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX)
+
+/* Events that differ, with as much text as an answer may have. */
+static void
+put_long(const char *key)
+{
+	static char longest[TEXT_BYTES_MAX + 1];
+
+	memset(longest, 'y', TEXT_BYTES_MAX);
+	for (int i = 0; i < LONG_EVENTS; i++) {
+		memcpy(longest,
+		       (char[]){ (char)('0' + i / 100), (char)('0' + i / 10 % 10),
+				 (char)('0' + i % 10) },
+		       3);
+		done(enqueue(engine, key, longest));
+	}
+}
+
+static void
+assert_long(const struct system_event_list *list, int first, size_t count)
+{
+	assert_int_equal(list->count, count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(list->events[i].text.len, TEXT_BYTES_MAX);
+		assert_int_equal(
+		    atoi((char[]){ list->events[i].text.s[0], list->events[i].text.s[1],
+				   list->events[i].text.s[2], '\0' }),
+		    first + (int)i);
+	}
+}
+
+static void
+a_long_answer_is_read_over_several_turns(void **state)
+{
+	(void)state;
+	put_long(A);
+	struct call *long_one = drain(engine, A, 0), *small = enqueue(engine, B, "small");
+	turn();
+	assert_int_equal(long_one->answered, 0);
+	assert_int_equal(small->answered, 1);
+	assert_int_equal(stats().pending, LONG_EVENTS + 1);
+	size_t turns = 1;
+	for (; !long_one->answered; turns++)
+		turn();
+	assert_in_range(turns, 3, 4);
+	assert_long(&long_one->drain.taken, 0, LONG_EVENTS);
+	for (size_t i = 0; i < LONG_EVENTS; i++)
+		assert_string_equal(event_state_name(&long_one->drain.taken.events[i]), "drained");
+	assert_null(session_of(A));
+}
+
+static void
+what_others_take_meanwhile_is_not_in_a_long_answer(void **state)
+{
+	(void)state;
+	put(A, "1"), put(A, "2"), put(A, "3");
+	put_long(A);
+	struct call *long_one = drain(engine, A, 0);
+	turn();
+	struct call *short_one = drain(engine, A, 3);
+	turn();
+	assert_texts(&short_one->drain.taken, "1 2 3");
+	assert_int_equal(long_one->answered, 0);
+	assert_long(&done(long_one)->drain.taken, 0, LONG_EVENTS);
+}
+
+static void
+several_long_answers_are_read_one_after_the_other(void **state)
+{
+	(void)state;
+	put_long(A);
+	struct call *calls[] = { peek(engine, A), take_lease(engine, A, LONG_EVENTS / 2, MINUTE),
+				 drain(engine, A, 0), drain(engine, A, 0) };
+	for (int turns = 0; engine_has_work(engine); turns++) {
+		assert_true(turns < 20);
+		turn();
+	}
+	assert_long(&calls[0]->peek.found, 0, LONG_EVENTS);
+	assert_long(&calls[1]->lease_take.taken, 0, LONG_EVENTS / 2);
+	assert_long(&calls[2]->drain.taken, LONG_EVENTS / 2, LONG_EVENTS / 2);
+	assert_int_equal(calls[3]->drain.taken.count, 0);
+}
+
+static void
+a_long_answer_that_cannot_be_read_fails(void **state)
+{
+	(void)state;
+	put_long(A);
+	store.read_fails = ERROR_STORAGE_FAILED;
+	fails(drain(engine, A, 0), ERROR_STORAGE_FAILED);
+	store.read_fails = ERROR_NONE;
+	assert_long(&done(drain(engine, A, 0))->drain.taken, 0, LONG_EVENTS);
+}
+
+static void
+a_long_answer_is_repeated_in_several_turns(void **state)
+{
+	(void)state;
+	put_long(A);
+	for (int round = 0; round < 2; round++) {
+		struct call *call = drain(engine, A, 0);
+
+		call->op.idempotency = (struct idempotency){ .key = STR("k"), .request = 1 };
+		turn();
+		assert_int_equal(call->answered, 0);
+		assert_long(&done(call)->drain.taken, 0, LONG_EVENTS);
+	}
+}
+
 #define ON_LARGE(name) cmocka_unit_test_setup_teardown(name, begin, fixture_end)
 
 int
@@ -182,6 +293,11 @@ main(void)
 		ON_LARGE(one_event_is_an_answer_under_any_limit),
 		ON_LARGE(without_room_calls_with_texts_are_refused_and_change_nothing),
 		ON_LARGE(the_answers_of_a_batch_share_its_room),
+		TEST(a_long_answer_is_read_over_several_turns),
+		TEST(what_others_take_meanwhile_is_not_in_a_long_answer),
+		TEST(several_long_answers_are_read_one_after_the_other),
+		TEST(a_long_answer_that_cannot_be_read_fails),
+		TEST(a_long_answer_is_repeated_in_several_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

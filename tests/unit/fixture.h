@@ -39,7 +39,7 @@ void reopen(void);
 void turn(void);
 void pass(int64_t ms); /* moves both clocks; the engine notices in its next turn */
 
-/* Runs a turn with this one call, which must succeed, or fail with this code. */
+/* Runs turns with this one call, which must succeed, or fail with this code. */
 struct call *done(struct call *call);
 struct call *fails(struct call *call, enum error_code code);
 

@@ -20,7 +20,8 @@ end(void **state)
 static struct address
 full_address(void)
 {
-	return (struct address){ STR("key"), STR("agent"), STR("channel"), STR("account") };
+	return (struct address){ STR("key"), STR("agent"), STR("channel"), STR("account"),
+				 STR_NULL };
 }
 
 /* Adds a route from memory that is overwritten at once: the cache must own copies. */
