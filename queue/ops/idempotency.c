@@ -125,7 +125,8 @@ idempotency_read(struct arena *arena, struct str answer)
 	struct kept_answer kept = { 0 };
 	struct json json = { 0 };
 
-	if (json_scan(&json, answer.s, answer.len, NULL) == 0) {
+	if (json_scan(&json, answer.s, answer.len, NULL) == 0 &&
+	    json.tokens[0].type == JSON_ARRAY) {
 		int64_t *numbers = arena_alloc(arena, json.count * sizeof(*numbers));
 		size_t form = json_first(&json, 0);
 

@@ -1,7 +1,30 @@
 /* clock_rows.c - one row for each start of the machine and each jump of its clock. */
 #include "queue/sqlite/clock_rows.h"
 
+#include "queue/sqlite/row.h"
 #include "queue/sqlite/transaction.h"
+
+static struct clock_mark
+read_mark(sqlite3_stmt *row)
+{
+	return (struct clock_mark){
+		sqlite3_column_int64(row, 0),           sqlite3_column_int64(row, 1),
+		sqlite3_column_int64(row, 2),           sqlite3_column_int64(row, 3),
+		(uint64_t)sqlite3_column_int64(row, 4), sqlite3_column_int64(row, 5)
+	};
+}
+
+/* Whether the mark may stand behind those read so far: both ids ascend. */
+static bool
+follows(const struct clock_marks *marks, const struct clock_mark *mark)
+{
+	struct clock_mark before = clock_marks_newest(marks);
+
+	return mark->event >= before.event && mark->outcome >= before.outcome &&
+	       mark->event <= BOUNDS_ID_MAX && mark->outcome <= BOUNDS_ID_MAX &&
+	       bounds_hold_time(mark->ahead_ms) && bounds_hold_time(mark->unproven_ms) &&
+	       bounds_hold_time(mark->boot_ahead_ms);
+}
 
 int
 clock_rows_load(struct sqlite_store *store, struct error *err)
@@ -12,18 +35,21 @@ clock_rows_load(struct sqlite_store *store, struct error *err)
 				    "clock ORDER BY event, outcome",
 				    -1, &row, NULL);
 
-	while (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+	bool is_damaged = false;
+
+	while (rc == SQLITE_OK && !is_damaged && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		struct clock_mark mark = read_mark(row);
+
 		rc = SQLITE_OK;
-		clock_marks_add(&store->marks,
-				&(struct clock_mark){
-				    sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1),
-				    sqlite3_column_int64(row, 2), sqlite3_column_int64(row, 3),
-				    (uint64_t)sqlite3_column_int64(row, 4),
-				    sqlite3_column_int64(row, 5) });
+		is_damaged = !follows(&store->marks, &mark);
+		if (!is_damaged)
+			clock_marks_add(&store->marks, &mark);
 	}
-	int failed = rc != SQLITE_DONE
-			 ? transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read")
-			 : 0;
+	int failed =
+	    is_damaged
+		? error_set(err, ERROR_STORAGE_CORRUPT, "the clock in %s is damaged", store->path)
+	    : rc != SQLITE_DONE ? transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read")
+				: 0;
 	sqlite3_finalize(row);
 	return failed;
 }

@@ -5,6 +5,7 @@
  */
 #include "queue/sqlite/ids.h"
 
+#include "queue/sqlite/bounds.h"
 #include "schema/number.h"
 
 static size_t
@@ -42,7 +43,7 @@ read_id(const char **at, const char *end, int64_t *ret)
 
 	while (p < end && *p >= '0' && *p <= '9')
 		p++;
-	if (number_parse((struct str){ *at, (size_t)(p - *at) }, 1, INT64_MAX, ret) !=
+	if (number_parse((struct str){ *at, (size_t)(p - *at) }, 1, BOUNDS_ID_MAX, ret) !=
 	    NUMBER_PARSED)
 		return false;
 	*at = p;

@@ -14,6 +14,7 @@
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/session_rows.h"
 #include "queue/sqlite/transaction.h"
+#include "schema/session_key.h"
 
 struct settled {
 	struct id_range *ranges; /* ascending and disjoint after sorting */
@@ -42,6 +43,14 @@ add_ranges(struct settled *settled, struct str ids)
 	return at != NULL;
 }
 
+static bool
+newest_is_sound(const struct store_newest *newest)
+{
+	return newest->event >= 0 && newest->event <= BOUNDS_ID_MAX && newest->outcome >= 0 &&
+	       newest->outcome <= BOUNDS_ID_MAX && bounds_hold_time(newest->ts_ms) &&
+	       bounds_hold_time(newest->steady_ms);
+}
+
 /* Begins with what was removed; the rows that are there may be newer. */
 static int
 load_newest(struct sqlite_store *store, struct error *err)
@@ -58,6 +67,9 @@ load_newest(struct sqlite_store *store, struct error *err)
 						     sqlite3_column_int64(row, 3) };
 	else
 		failed = transaction_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot read");
+	if (failed == 0 && !newest_is_sound(&store->kept))
+		failed = error_set(err, ERROR_STORAGE_CORRUPT, "the newest ids in %s are damaged",
+				   store->path);
 	sqlite3_finalize(row);
 	store->newest = store->kept;
 	return failed;
@@ -114,11 +126,11 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct newest_
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		rc = SQLITE_OK;
 		keep_highest(&store->newest.outcome, sqlite3_column_int64(row, 0));
-		*newest = (struct newest_row){ sqlite3_column_int64(row, 0),
-					       sqlite3_column_int64(row, 1) };
+		*newest = (struct newest_row){ sqlite3_column_int64(row, 0), row_time(row, 1) };
 		store->stats.outcomes++;
-		if (sqlite3_column_int(row, 2) <= OUTCOME_LAST_SETTLING &&
-		    !add_ranges(settled, row_text(row, 3)))
+		if (!bounds_hold_id(newest->id) ||
+		    (sqlite3_column_int(row, 2) <= OUTCOME_LAST_SETTLING &&
+		     !add_ranges(settled, row_text(row, 3))))
 			failed =
 			    error_set(err, ERROR_STORAGE_CORRUPT, "outcome %lld in %s is damaged",
 				      (long long)sqlite3_column_int64(row, 0), store->path);
@@ -193,7 +205,19 @@ damaged(struct walk *walk, int64_t id)
 			 (long long)id, walk->store->path);
 }
 
-/* Reports a session, and reads its key, once. NULL: there is no such session. */
+static bool
+is_queue_key(struct str key)
+{
+	struct arena arena = { 0 };
+	struct session_key parsed;
+	bool is_key = key.len > 0 && key.len <= SESSION_KEY_BYTES_MAX && row_is_text(key) &&
+		      session_key_parse(&arena, key, &parsed) == KEY_AGENT;
+
+	arena_clear(&arena);
+	return is_key;
+}
+
+/* Reports a session, and reads its key, once. NULL: there is none, or its key is damaged. */
 static struct store_session *
 find_session(struct walk *walk, struct session_rows *rows)
 {
@@ -202,7 +226,7 @@ find_session(struct walk *walk, struct session_rows *rows)
 	if (rows->loading != NULL)
 		return rows->loading;
 	sqlite3_bind_int64(key, 1, rows->session);
-	if (sqlite3_step(key) == SQLITE_ROW) {
+	if (sqlite3_step(key) == SQLITE_ROW && is_queue_key(row_text(key, 0))) {
 		rows->loading = walk->loading->session(walk->loading->arg, row_text(key, 0));
 		rows->loading->row = rows->session;
 	}
@@ -246,6 +270,15 @@ report_events(struct walk *walk)
 	"delivery, original_key, wake"
 #define WALK_COLUMN_COUNT 12
 
+static bool
+are_numbers_sound(const struct system_event *event)
+{
+	return bounds_hold_time(event->ts_ms) && bounds_hold_time(event->available_at_ms) &&
+	       bounds_hold_time(event->expires_at_ms) && event->text.len > 0 &&
+	       event->text.len <= TEXT_BYTES_MAX;
+}
+
+/* Of a damaged event only the id is left, by which it can be purged. */
 static void
 read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *ret)
 {
@@ -266,14 +299,13 @@ read_event_row(struct walk *walk, sqlite3_value **column, struct store_event *re
 		.session_row = sqlite3_value_int64(column[1]),
 		.text_hash = (uint64_t)sqlite3_value_int64(column[3]),
 	};
-	ret->damaged = !row_is_text(ret->event.context_key) ||
+	ret->damaged = !are_numbers_sound(&ret->event) || !row_is_text(ret->event.context_key) ||
 		       !row_is_text(ret->event.original_session_key) ||
 		       row_read_delivery(delivery, &walk->store->delivery_json, arena,
 					 &ret->event.delivery) < 0;
 	if (ret->damaged) {
 		row_note_damage(walk->store, ret->event.id);
-		ret->event.context_key = ret->event.original_session_key = STR_NULL;
-		ret->event.delivery = (struct delivery){ 0 };
+		ret->event = (struct system_event){ .id = ret->event.id, .text.len = 1 };
 	}
 }
 
@@ -284,7 +316,7 @@ visit_event(struct walk *walk, sqlite3_value **column)
 	const struct settled *settled = walk->settled;
 	int64_t id = sqlite3_value_int64(column[0]);
 
-	if (id <= walk->last)
+	if (id <= walk->last || !bounds_hold_id(id))
 		return damaged(walk, id);
 	walk->last = id;
 	while (walk->at < settled->count && settled->ranges[walk->at].last < id)
@@ -320,9 +352,12 @@ find_newest_event(struct sqlite_store *store, struct newest_row *newest, struct 
 	    failed = 0;
 
 	if (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-		keep_highest(&store->newest.event, sqlite3_column_int64(row, 0));
-		*newest = (struct newest_row){ sqlite3_column_int64(row, 0),
-					       sqlite3_column_int64(row, 1) };
+		*newest = (struct newest_row){ sqlite3_column_int64(row, 0), row_time(row, 1) };
+		keep_highest(&store->newest.event, newest->id);
+		if (!bounds_hold_id(newest->id))
+			failed =
+			    error_set(err, ERROR_STORAGE_CORRUPT, "event %lld in %s is damaged",
+				      (long long)newest->id, store->path);
 	} else if (rc != SQLITE_DONE) {
 		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
 	}

@@ -223,7 +223,7 @@ lookup_timeline(const struct lookup_call *call)
 	sqlite3_bind_int64(place, 1, lookup->id);
 	int rc = sqlite3_step(place);
 	int64_t session = rc == SQLITE_ROW ? sqlite3_column_int64(place, 0) : 0;
-	int64_t ts_ms = rc == SQLITE_ROW ? sqlite3_column_int64(place, 1) : 0;
+	int64_t ts_ms = rc == SQLITE_ROW ? row_time(place, 1) : 0;
 	sqlite3_reset(place);
 	if (rc != SQLITE_ROW)
 		return end_walk(call, rc, 0);

@@ -8,6 +8,14 @@
 
 #define OUTCOME_EVENTS_MAX 10000000 /* no outcome has more; a longer list is damage */
 
+int64_t
+row_time(sqlite3_stmt *statement, int column)
+{
+	int64_t ms = sqlite3_column_int64(statement, column);
+
+	return bounds_hold_time(ms) ? ms : 0;
+}
+
 struct str
 row_text(sqlite3_stmt *statement, int column)
 {
@@ -70,7 +78,10 @@ is_damaged(sqlite3_stmt *row, const struct system_event *event)
 	int rule = sqlite3_column_int(row, 3), wake = sqlite3_column_int(row, 4),
 	    prompt = sqlite3_column_int(row, 13);
 
-	return rule < 0 || rule >= RULE_COUNT || prompt < 0 || prompt >= PROMPT_KIND_COUNT ||
+	return !bounds_hold_id(event->id) || !bounds_hold_time(event->ts_ms) ||
+	       !bounds_hold_time(event->available_at_ms) ||
+	       !bounds_hold_time(event->expires_at_ms) || rule < 0 || rule >= RULE_COUNT ||
+	       prompt < 0 || prompt >= PROMPT_KIND_COUNT ||
 	       (wake != WAKE_NEXT_HEARTBEAT && wake != WAKE_NOW) || event->text.len == 0 ||
 	       text_hash(event->text) != (uint64_t)sqlite3_column_int64(row, 14) ||
 	       !row_is_text(event->session_key) || !row_is_text(event->context_key) ||
@@ -119,7 +130,11 @@ read_outcome(sqlite3_stmt *row, struct store_outcome *ret)
 		.until_ms = sqlite3_column_int64(row, 5),
 		.detail = row_text(row, 6),
 	};
-	return ret->kind >= 1 && ret->kind < OUTCOME_COUNT ? 0 : -1;
+	return ret->kind >= 1 && ret->kind < OUTCOME_COUNT && bounds_hold_id(ret->id) &&
+		       bounds_hold_time(ret->ts_ms) && bounds_hold_time(ret->until_ms) &&
+		       row_is_text(ret->detail)
+		   ? 0
+		   : -1;
 }
 
 /* Reads a number of the attempts column; out of range: 0. */
@@ -143,7 +158,7 @@ read_counts(struct str text, struct arena *arena, struct store_outcome *outcome)
 	if (text.s == NULL)
 		return 0;
 	uint32_t *counts = arena_alloc(arena, (outcome->count + 1) * sizeof(*counts));
-	if (json_scan(&json, text.s, text.len, NULL) == 0)
+	if (json_scan(&json, text.s, text.len, NULL) == 0 && json.tokens[0].type == JSON_ARRAY)
 		for (size_t t = json_first(&json, 0); t != 0 && count <= outcome->count;
 		     t = json_next(&json, 0, t))
 			counts[count++] = read_count(&json, t);

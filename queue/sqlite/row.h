@@ -7,7 +7,11 @@
 #ifndef QUEUE_SQLITE_ROW_H
 #define QUEUE_SQLITE_ROW_H
 
+#include "queue/sqlite/bounds.h"
 #include "queue/sqlite/database.h"
+
+/* The time in a column; 0 where it is damaged. */
+int64_t row_time(sqlite3_stmt *statement, int column);
 
 /* NULL stays NULL. */
 struct str row_text(sqlite3_stmt *statement, int column);

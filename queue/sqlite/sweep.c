@@ -97,7 +97,7 @@ is_past_retention(const struct sqlite_store *store, sqlite3_stmt *oldest,
 {
 	struct clock_mark mark =
 	    clock_marks_of_outcome(&store->marks, sqlite3_column_int64(oldest, 0));
-	int64_t proven_ms = sqlite3_column_int64(oldest, 1) - mark.ahead_ms - mark.unproven_ms;
+	int64_t proven_ms = row_time(oldest, 1) - mark.ahead_ms - mark.unproven_ms;
 
 	return proven_ms < chores->settled_before_ms ||
 	       store->stats.events >

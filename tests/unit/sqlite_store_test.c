@@ -562,6 +562,43 @@ a_damaged_outcome_is_corrupt(void **state)
 	assert_refused(path, ERROR_STORAGE_CORRUPT);
 }
 
+/* Values that no server of ours writes, and on which the whole queue depends. */
+static void
+numbers_and_keys_that_cannot_be_are_corrupt(void **state)
+{
+	static const char *const damage[] = {
+		"UPDATE event SET id = 9223372036854775807",
+		"UPDATE event SET id = -1",
+		"UPDATE session SET key = 'agent'",
+		"UPDATE session SET key = ''",
+		"UPDATE session SET key = CAST(x'6167656e743a61ff3a62' AS TEXT)",
+		"INSERT INTO outcome(id, ts, kind, session, events) VALUES"
+		" (9223372036854775807, 1, 1, 1, '[1]')",
+		"INSERT INTO outcome(id, ts, kind, session, events) VALUES (0, 1, 1, 1, '[1]')",
+		"INSERT INTO outcome(ts, kind, session, events) VALUES"
+		" (1, 1, 1, '[[1,9223372036854775807]]')",
+		"INSERT INTO outcome(ts, kind, session, events, lease, attempts) VALUES"
+		" (1, 12, 1, '[1]', 1, '1')",
+		"UPDATE newest SET event = 9223372036854775807",
+		"UPDATE newest SET outcome = -1",
+		"UPDATE newest SET ts = 9223372036854775807",
+		"UPDATE newest SET steady = -9223372036854775808",
+		"UPDATE clock SET event = 9223372036854775807",
+		"UPDATE clock SET outcome = -1",
+		"UPDATE clock SET ahead = 9223372036854775807",
+		"UPDATE clock SET unproven = -9223372036854775808",
+		"UPDATE clock SET boot_ahead = 9223372036854775807",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(damage); i++) {
+		make_database();
+		shell(path, damage[i]);
+		assert_refused(path, ERROR_STORAGE_CORRUPT);
+		unlink(path), unlink(wal_of(path));
+	}
+}
+
 static void
 an_event_without_a_session_is_corrupt(void **state)
 {
@@ -1210,6 +1247,12 @@ static const char *const damages[] = {
 	"text = CAST(x'ff' AS TEXT)",
 	"text = ''",
 	"text_hash = text_hash + 1",
+	"ts = 9223372036854775807",
+	"ts = -9223372036854775808",
+	"available_at = 9223372036854775807",
+	"available_at = -9223372036854775808",
+	"expires_at = 9223372036854775807",
+	"expires_at = -9223372036854775808",
 	"rule = 99",
 	"wake = -1",
 	"exec = 7",
@@ -1396,6 +1439,7 @@ main(void)
 		TEST(a_damaged_page_is_corrupt),
 		TEST(events_out_of_order_are_corrupt),
 		TEST(a_damaged_outcome_is_corrupt),
+		TEST(numbers_and_keys_that_cannot_be_are_corrupt),
 		TEST(an_event_without_a_session_is_corrupt),
 		TEST(a_wal_without_its_database_is_left_alone),
 		TEST(a_second_server_is_refused),
