@@ -277,15 +277,18 @@ prepare_table(struct salvage *s)
 	const char *name = s->table->name, *id = s->table->id;
 	char sql[200];
 
-	if (id != NULL)
-		snprintf(sql, sizeof(sql), "SELECT *, %s FROM %s WHERE %s > ? ORDER BY %s", id,
-			 name, id, id);
-	else
+	if (id == NULL) {
 		snprintf(sql, sizeof(sql), "SELECT * FROM %s WHERE ?1 < 1", name);
+		s->rows = prepare(s->from.db, sql);
+		s->next = NULL;
+		return s->rows != NULL;
+	}
+	snprintf(sql, sizeof(sql), "SELECT *, %s FROM %s WHERE %s > ? ORDER BY %s", id, name, id,
+		 id);
 	s->rows = prepare(s->from.db, sql);
 	snprintf(sql, sizeof(sql), "SELECT %s FROM %s WHERE %s > ? ORDER BY %s LIMIT 1", id, name,
 		 id, id);
-	s->next = id != NULL ? prepare(s->from.db, sql) : NULL;
+	s->next = prepare(s->from.db, sql);
 	return s->rows != NULL;
 }
 
