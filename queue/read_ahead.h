@@ -14,7 +14,7 @@
 
 #include "queue/plan.h"
 
-#define READ_AHEAD_BYTES (3 << 20) /* of text, in a turn */
+#define READ_AHEAD_BYTES (2 << 20) /* of text, in a turn */
 
 /*
  * Whether too much is to be read for the op, whose wants are the plan's from the first on; if so,
