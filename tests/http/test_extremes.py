@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from policies import MAIN
-from sevqd import ok, problem, wait_until
+from sevqd import ok, problem, request, wait_until
 
 MOST = (1 << 63) - 1
 NUMBERS = sorted({0, 1, -1, 10**400, *(sign * (1 << bits) + near for bits in (31, 32, 53, 63, 64) for sign in (1, -1) for near in (-1, 0, 1))})
@@ -134,6 +134,44 @@ def test_any_number_is_a_thread(api):
     for n, value in enumerate([*NUMBERS[:-1], 0.5, -0.0, 1e21, 1e308, -1e308, 5e-324]):
         event = ok(api.enqueue("x", f"agent:thread{n}:main", deliveryContext={"channel": "c", "threadId": value}), 201)["event"]
         assert float(event["deliveryContext"]["threadId"]) == float(int(value)), event
+
+
+def answers(server, data):
+    """The statuses of all answers to these bytes, behind which a request for /livez follows."""
+    raw = server.raw()
+    raw.send(data + request("GET", "/livez"))
+    raw.half_close()
+    while raw.read_more():
+        pass
+    return [int(status) for status in re.findall(rb"HTTP/1.1 (\d+) ", raw.buffer)]
+
+
+def test_a_length_of_any_number_is_that_long_or_is_refused(server):
+    body = request("POST", "/hooks/wake", server.token, b"")
+    for value in [*NUMBERS, *filter(None, OTHERS)]:
+        data = body.replace(b"Content-Length: 0", f"Content-Length: {value}".encode())
+        followed = [400, 200] if value in (0, "00") else [400, 400]  # what is left is no request
+        assert answers(server, data) in ([413], [400], followed), value
+
+
+def test_a_chunk_of_any_size_is_that_long_or_is_refused(server):
+    head = request("POST", "/hooks/wake", server.token, headers=[("Transfer-Encoding", "chunked")])
+    for value in [*(f"{n:x}" for n in NUMBERS), *filter(None, OTHERS), "f" * 16, "0" * 20 + "1", "g"]:
+        expected = [[400, 200]] if value in ("0", "00") else [[400], [413]]
+        assert answers(server, head + f"{value}\r\n\r\n".encode()) in expected, value
+
+
+def test_a_host_of_any_port_is_ours_or_is_not(server):
+    for value in [*NUMBERS, *filter(None, OTHERS), server.port]:
+        data = request("GET", "/livez", host=f"127.0.0.1:{value}".encode().decode("latin-1"))
+        expected = [[200, 200]] if value == server.port else [[400], [421, 200]]
+        assert answers(server, data) in expected, value
+
+
+def test_a_stream_goes_on_behind_any_number(server):
+    for value in [*NUMBERS, *filter(None, OTHERS[:-2])]:
+        data = request("HEAD", "/v1/stream", server.token, headers=[("Last-Event-ID", value)])
+        assert answers(server, data) == [200, 200], value
 
 
 def options(server):
