@@ -142,7 +142,7 @@ is_method(struct text method)
 		"PROPPATCH", "SEARCH",    "UNLOCK",      "BIND",     "REBIND", "UNBIND",
 		"ACL",       "REPORT",    "MKACTIVITY",  "CHECKOUT", "MERGE",  "M-SEARCH",
 		"NOTIFY",    "SUBSCRIBE", "UNSUBSCRIBE", "PATCH",    "PURGE",  "MKCALENDAR",
-		"LINK",      "UNLINK",
+		"LINK",      "UNLINK",    "SOURCE",
 	};
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
