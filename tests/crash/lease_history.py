@@ -65,6 +65,7 @@ class Call(NamedTuple):
     status: Optional[int] = None  # None: no answer
     counts: bool = True  # nack
     seconds: float = 0  # extend
+    gone: frozenset = frozenset()  # ids that were settled under the lease before
 
 
 class Life(NamedTuple):
@@ -98,7 +99,10 @@ class Hold:
         return Hold(self.lease, self.event, [c for c in self.calls if c.asked < call.asked])
 
     def did(self, what, *statuses):
-        return [c for c in self.calls if c.what == what and c.status in (statuses or (200,))]
+        return [c for c in self.calls if c.what == what and c.status in (statuses or (200,)) and self.event.id not in c.gone]
+
+    def was_gone(self):
+        return any(self.event.id in c.gone for c in self.calls)
 
     def lasts_until(self):
         """The time until which the hold surely lasts."""
@@ -178,6 +182,8 @@ def check_leases(holds):
                 yield "overlap", a.event.text
             acks = a.did("ack")
             # after the next lease began the ack was late; before, the next lease should not exist
+            if a.was_gone():
+                yield "late", a.event.text
             if acks:
                 yield "returned" if acks[0].answered < b.lease.asked else "late", a.event.text
 
@@ -186,7 +192,7 @@ def check_calls(history, holds):
     """Calls are refused if and only if the hold is over."""
     by_lease = {(hold.lease.id, hold.event.id): hold for of_one in holds.values() for hold in of_one}
     for call in history.calls:
-        found = [by_lease[call.lease, i].before(call) for i in call.ids if (call.lease, i) in by_lease]
+        found = [by_lease[call.lease, i].before(call) for i in call.ids - call.gone if (call.lease, i) in by_lease]
         for hold in found:
             repeated = call.what == "ack" and hold.did("ack")
             if call.status == 200 and not repeated and call.asked > hold.is_over_at() + MARGIN:

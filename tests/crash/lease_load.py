@@ -104,7 +104,8 @@ class Story:
                 r["tries"] > 1))
 
     def add_call(self, r):
-        call = Call(int(r["lease"]), r["what"], frozenset(map(int, r["ids"])), r["asked"], counts=r["counts"], seconds=r["ms"] / 1000)
+        gone = frozenset(map(int, r.get("answer", {}).get("gone", [])))
+        call = Call(int(r["lease"]), r["what"], frozenset(map(int, r["ids"])), r["asked"], counts=r["counts"], seconds=r["ms"] / 1000, gone=gone)
         self.calls.append(call._replace(answered=r["answered"], status=r["status"]) if "answered" in r else call)
 
     def ask_to_the_end(self, api):

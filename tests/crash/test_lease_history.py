@@ -76,6 +76,7 @@ MAY_HAPPEN = {
     "kept over a restart": ACKED._replace(lives=CUT, calls=(ack(7, 0.2, 1),)),
     "ran out after a restart, counted": History(ONE, TWICE, (ack(8, 0.6, 1),), CUT),
     "ran out while down, not counted": History(ONE, (TWICE[0], lease(8, 0.5, 1)), (ack(8, 0.6, 1),), DOWN),
+    "gone when it was acked": History(ONE, TWICE, (ack(8, 1, 1, gone=frozenset({1})),), dead=(seen(1, 2),), attempts_max=2),
     "dead after two": History(ONE, TWICE, (nack(8, 0.6, 1),), dead=(seen(1, 2),), attempts_max=2),
 }
 
@@ -117,6 +118,7 @@ MUST_NOT_HAPPEN = {
         "given back when it was over": History(ONE, TWICE, (nack(7, 0.4, 1), ack(8, 0.6, 1))),
         "acked when another had it": History(ONE, TWICE, (ack(7, 0.52, 1),)),
         "acked after it was given back": History(ONE, (lease(7, 0, 1),), (nack(7, 0.1, 1), ack(7, 0.2, 1))),
+        "gone, and leased again": History(ONE, TWICE, (ack(7, 0.4, 1, gone=frozenset({1})), ack(8, 0.6, 1))),
         "acked after its shorter end": History(ONE, (lease(7, 0, 1),), (extend(7, 0.1, 1, seconds=0.3), ack(7, 0.5, 1))),
     },
     "refused": {
