@@ -97,6 +97,7 @@ static const struct field happening_fields[] = {
 	MAY(sevq_happening, "until", INTEGER, until_ms),
 	MAY(sevq_happening, "leaseId", TEXT, lease_id),
 	MAY(sevq_happening, "detail", TEXT, detail),
+	MAY(sevq_happening, "times", INTEGER, times),
 	MAY(sevq_happening, "originalSessionKey", TEXT, original_session_key),
 	MAY(sevq_happening, "rule", TEXT, rule),
 	END,

@@ -331,10 +331,11 @@ struct sevq_happening {
 	 * "dead", ...
 	 */
 	const char *what;
-	int64_t ts_ms;                           /* since 1970 */
-	int64_t until_ms;                        /* of a lease, since 1970; 0: not given */
-	const char *lease_id;                    /* NULL: none */
-	const char *detail;                      /* who did it, or why; NULL: not given */
+	int64_t ts_ms;        /* since 1970 */
+	int64_t until_ms;     /* of a lease, since 1970; 0: not given */
+	const char *lease_id; /* NULL: none */
+	const char *detail;   /* who did it, or why; NULL: not given */
+	int64_t times;        /* of "returned" and "extended": the how manieth; 0: the first */
 	const char *original_session_key, *rule; /* of "queued": how it was routed */
 };
 

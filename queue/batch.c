@@ -709,6 +709,8 @@ commit(struct batch *batch)
 
 	batch->written = false;
 	plan_gather_contexts(&batch->plan);
+	if (batch->plan.drop_count > 0)
+		plan_gather_drops(&batch->plan);
 	if (batch->state->steady.unstored && !store_batch_is_empty(records))
 		records->mark = newest_mark(batch->state);
 	batch->commit_began_us = store_batch_is_empty(records) ? 0 : clock_monotonic_us();

@@ -23,6 +23,7 @@
 #define WORK_TEXT_BYTES 512  /* bytes of text for a microsecond: hashed, stored, copied */
 #define WORK_CHANGES 8       /* changes of the catalog for a microsecond */
 #define WORK_ENTRIES 64      /* entries of queues that are walked over for a microsecond */
+#define WORK_DROPS 2         /* entries of timelines that are dropped for a microsecond */
 #define WORK_LOOKUP 6        /* one lookup in the store */
 #define WORK_ROW 1           /* an outcome that a walk looks at, which may be on any page */
 

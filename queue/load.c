@@ -10,6 +10,7 @@
 #include "queue/load.h"
 
 #include "queue/ops/tick.h"
+#include "queue/ops/timeline.h"
 
 /* Continues the queue's clock from what is stored. */
 static void
@@ -131,10 +132,10 @@ load_lease(struct queue_state *state, struct queue *queue, const struct store_ou
 	journal_add_lease(&state->catalog, &lease, outcome->detail);
 }
 
-/* Applies the outcome to one event that is still pending. */
+/* Applies the outcome to one event that is still pending, which it names in this place. */
 static void
 apply(struct queue_state *state, struct queue *queue, struct entry *entry,
-      const struct store_outcome *outcome)
+      const struct store_outcome *outcome, size_t place)
 {
 	struct extra extra = catalog_extra(&state->catalog, entry->id);
 	int attempts = entry->attempts;
@@ -158,6 +159,7 @@ apply(struct queue_state *state, struct queue *queue, struct entry *entry,
 		attempts += outcome->kind != OUTCOME_RETURNED;
 	}
 	journal_set_state(&state->catalog, queue, entry, attempts, &extra);
+	timeline_load(state, queue, outcome, place);
 }
 
 static void
@@ -174,7 +176,7 @@ load_outcome(void *arg, const struct store_outcome *outcome)
 		struct entry *entry = queue_entry(queue, outcome->ids[i]);
 
 		if (entry != NULL)
-			apply(state, queue, entry, outcome);
+			apply(state, queue, entry, outcome, i);
 	}
 	journal_commit(&state->catalog);
 }

@@ -155,6 +155,8 @@ struct timeline_entry {
 	enum outcome_kind kind;
 	int64_t ts_ms, until_ms, lease; /* 0: none */
 	struct str detail;              /* NULL: none */
+	uint32_t
+	    times; /* of returned and extended: the how manieth; 0: the first, or not counted */
 };
 
 /*

@@ -14,6 +14,7 @@ engine_options_init(struct engine_options *options)
 		.pending_max = PENDING_DEFAULT,
 		.overflow = OVERFLOW_REJECT,
 		.attempts_max = ATTEMPTS_DEFAULT,
+		.returns_kept = RETURNS_KEPT,
 		.retention_ms = RETENTION_MS_DEFAULT,
 		.retention_rows = RETENTION_ROWS_DEFAULT,
 		.recent_bytes = RECENT_BYTES,

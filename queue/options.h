@@ -18,7 +18,12 @@ struct engine_options {
 	size_t sessions_max;        /* sessions with something pending */
 	size_t pending_max;         /* events in all */
 	enum overflow overflow;
-	int attempts_max;      /* failed deliveries before an event becomes a dead letter; 1..255 */
+	int attempts_max; /* failed deliveries before an event becomes a dead letter; 1..255 */
+	/*
+	 * how many deliveries that ended without an attempt counted the timeline of an event keeps,
+	 * the first ones; of all later ones it keeps the newest
+	 */
+	size_t returns_kept;
 	int64_t retention_ms;  /* how long settled events stay on disk */
 	size_t retention_rows; /* how many settled events stay at most */
 	/* of memory for the newest events, so that they are not read back from disk; 0: none */

@@ -16,6 +16,7 @@ plan_mark(const struct plan *plan)
 				   .wants = plan->want_count,
 				   .woken = plan->woken_count,
 				   .set = plan->set_count,
+				   .drops = plan->drop_count,
 				   .duplicates = plan->duplicates,
 				   .walked = plan->walked,
 				   .next_event = plan->state->next_event,
@@ -31,6 +32,7 @@ plan_work(const struct plan *plan, const struct op *op, struct plan_mark since)
 
 	return WORK_OP + WORK_EVENT * (events + rows) + op->answer.text / WORK_TEXT_BYTES +
 	       (journal_mark(&plan->state->catalog) - since.journal) / WORK_CHANGES +
+	       (plan->drop_count - since.drops) / WORK_DROPS +
 	       (plan->walked - since.walked) / WORK_ENTRIES;
 }
 
@@ -95,6 +97,7 @@ plan_undo(struct plan *plan, struct plan_mark mark)
 	plan->want_count = mark.wants;
 	plan->woken_count = mark.woken;
 	plan->set_count = mark.set;
+	plan->drop_count = mark.drops;
 	plan->duplicates = mark.duplicates;
 	plan->state->next_event = mark.next_event;
 	plan->state->next_outcome = mark.next_outcome;
@@ -106,10 +109,10 @@ plan_reset(struct plan *plan)
 	table_clear(&plan->keys);
 	arena_clear(&plan->arena);
 	plan->records.event_count = plan->records.outcome_count = plan->records.key_count =
-	    plan->records.context_count = 0;
+	    plan->records.context_count = plan->records.drop_count = 0;
 	plan->records.mark = NULL;
 	plan->want_count = plan->woken_count = plan->popped_count = plan->set_count =
-	    plan->duplicates = plan->walked = 0;
+	    plan->drop_count = plan->duplicates = plan->walked = 0;
 }
 
 void
@@ -120,6 +123,8 @@ plan_clear(struct plan *plan)
 	free(plan->records.outcomes);
 	free(plan->records.keys);
 	free(plan->records.contexts);
+	free(plan->records.drops);
+	free(plan->drops);
 	free(plan->wants);
 	free(plan->woken);
 	table_clear(&plan->keys);
@@ -314,6 +319,60 @@ plan_gather_contexts(struct plan *plan)
 					   batch->context_count + 1, sizeof(*batch->contexts));
 		batch->contexts[batch->context_count++] =
 		    (struct store_context){ &queue->session, queue->last_kept ? key : STR_NULL };
+	}
+}
+
+/* --- entries of timelines that are dropped --- */
+
+#define DROPS_TOGETHER 3 /* outcomes from which ops drop events in turns */
+#define DROP_WALKS 8     /* as much as reading and writing an id of an outcome costs */
+
+/* An outcome is read and written once, whatever the number of events that it names no longer. */
+void
+plan_drop_entry(struct plan *plan, int64_t outcome, int64_t event, size_t events)
+{
+	bool another = true;
+
+	if (outcome == 0)
+		return;
+	for (size_t i = 1; another && i <= DROPS_TOGETHER && i <= plan->drop_count; i++)
+		another = plan->drops[plan->drop_count - i].outcome != outcome;
+	if (another)
+		plan->walked += DROP_WALKS * events;
+	plan->drops =
+	    mem_grow(plan->drops, &plan->drop_cap, plan->drop_count + 1, sizeof(*plan->drops));
+	plan->drops[plan->drop_count++] = (struct dropped_entry){ outcome, event };
+}
+
+static int
+by_outcome_and_event(const void *a, const void *b)
+{
+	const struct dropped_entry *x = a, *y = b;
+
+	if (x->outcome != y->outcome)
+		return x->outcome < y->outcome ? -1 : 1;
+	return (x->event > y->event) - (x->event < y->event);
+}
+
+void
+plan_gather_drops(struct plan *plan)
+{
+	struct store_batch *batch = &plan->records;
+	int64_t *ids = arena_alloc(&plan->arena, plan->drop_count * sizeof(*ids));
+
+	if (plan->drop_count > 1)
+		qsort(plan->drops, plan->drop_count, sizeof(*plan->drops), by_outcome_and_event);
+	for (size_t i = 0; i < plan->drop_count; i++) {
+		const struct dropped_entry *entry = &plan->drops[i];
+
+		ids[i] = entry->event;
+		if (i == 0 || entry->outcome != entry[-1].outcome) {
+			batch->drops = mem_grow(batch->drops, &batch->drop_cap,
+						batch->drop_count + 1, sizeof(*batch->drops));
+			batch->drops[batch->drop_count++] =
+			    (struct store_drop){ .outcome = entry->outcome, .ids = &ids[i] };
+		}
+		batch->drops[batch->drop_count - 1].count++;
 	}
 }
 

@@ -54,13 +54,18 @@ struct plan {
 	/* timers that ops have set; added to the heap when the batch is written */
 	struct due_timer *set;
 	size_t set_count, set_cap;
+	/* entries of timelines that give way */
+	struct dropped_entry {
+		int64_t outcome, event;
+	} * drops;
+	size_t drop_count, drop_cap;
 	size_t duplicates; /* drafts of this batch that were already queued */
 	size_t walked;     /* entries of queues that ops have looked at one by one */
 };
 
 /* The lengths of all lists of the plan when an op began, so that the op can be undone. */
 struct plan_mark {
-	size_t journal, events, outcomes, keys, wants, woken, set, duplicates, walked;
+	size_t journal, events, outcomes, keys, wants, woken, set, drops, duplicates, walked;
 	int64_t next_event, next_outcome;
 };
 struct plan_mark plan_mark(const struct plan *plan);
@@ -122,6 +127,12 @@ void plan_settle(struct plan *plan, struct queue *queue, struct store_outcome ou
 void plan_refresh_last(struct plan *plan, struct queue *queue);
 
 /*
+ * Drops an entry of a pending event's timeline: the outcome, which names so many events at most,
+ * names this one no longer. outcome 0: there is none.
+ */
+void plan_drop_entry(struct plan *plan, int64_t outcome, int64_t event, size_t events);
+
+/*
  * Has a pending event of the queue read into *into before the op is answered, with the state and
  * outcome given; its text will be in the op's arena. The caller has counted it in op->answer.
  */
@@ -171,6 +182,8 @@ void plan_wake_now(struct plan *plan, struct queue *queue, const struct system_e
  * events (struct store_context).
  */
 void plan_gather_contexts(struct plan *plan);
+/* Before the commit: records the dropped entries by their outcomes. */
+void plan_gather_drops(struct plan *plan);
 /*
  * After the write: adds the queues whose exclusive lease has ended, those whose last lease has
  * ended where somebody waits, maybe for an exclusive one, and merges the entries of each woken

@@ -2,7 +2,8 @@
  * store.h - what the queue needs of a storage driver.
  *
  * A store holds two logs that are only appended to: events, immutable, in id order; and outcomes,
- * which say what happened to events. A driver keeps both, reports the events that are still pending
+ * which say what happened to events, and of which some give way to later ones while their events
+ * are pending (struct store_drop). A driver keeps both, reports the events that are still pending
  * when it loads, and makes a batch durable before it calls done.
  * The interface is asynchronous: a driver may call done before the call returns (SQLite does) or
  * later from the loop (a network store would), and the caller must not assume either. One call is
@@ -42,7 +43,11 @@ struct store_outcome {
 	struct store_session *session;
 	int64_t *ids; /* ascending, no repeats; count > 0 */
 	size_t count;
-	/* of a settling kind: how many deliveries of each event had failed; NULL: none had */
+	/*
+	 * Of a settling kind: how many deliveries of each event had failed; NULL: none had. Of
+	 * returned and extended: the how manieth time it was, of extended in that lease; NULL: the
+	 * first
+	 */
 	const uint32_t *counts;
 	int64_t id; /* ascends over the life of the database; of a leased outcome: the lease's id */
 	/* the lease it is about; 0: none. Of a leased outcome: LEASE_EXCLUSIVE or 0 */
@@ -76,6 +81,16 @@ struct store_context {
 	struct str context_key;
 };
 
+/*
+ * Events that an outcome names no longer, because later ones say the same or more. An outcome that
+ * names none is removed. The ids ascend.
+ */
+struct store_drop {
+	int64_t outcome;
+	int64_t *ids;
+	size_t count;
+};
+
 /* The rows of one transaction, written all or none. Events are in ascending id order. */
 struct store_batch {
 	struct store_event *events;
@@ -86,11 +101,13 @@ struct store_batch {
 	size_t key_count, key_cap;
 	struct store_context *contexts; /* a batch with contexts has other records too */
 	size_t context_count, context_cap;
+	struct store_drop *drops; /* so has one with drops; of this batch's outcomes too */
+	size_t drop_count, drop_cap;
 	/* how these records and those to come are stamped; NULL: as before. Never all of a batch */
 	const struct clock_mark *mark;
 };
 
-/* Whether the batch has no records; contexts and a mark do not count. */
+/* Whether the batch has no records; contexts, drops and a mark do not count. */
 static inline bool
 store_batch_is_empty(const struct store_batch *batch)
 {

@@ -68,6 +68,8 @@
 #define HEADER_BYTES_DEFAULT (16 << 10)
 #define COMPAT_SESSION_PENDING 20
 #define ATTEMPTS_DEFAULT 25
+/* of an event's deliveries that ended without an attempt counted, how many first ones are kept */
+#define RETURNS_KEPT 20
 
 /* The step of ROUTING section 5 that decided. Stored: append only. */
 enum rule {

@@ -32,6 +32,8 @@ add_detail(struct sevq_table *table, const struct sevq_happening *happening)
 		sevq_buffer_addf(&text, " by %s", happening->rule);
 	if (happening->detail != NULL)
 		sevq_buffer_addf(&text, "%s%s", text.len > 0 ? ": " : "", happening->detail);
+	if (happening->times > 1)
+		sevq_buffer_addf(&text, " (%lld times)", (long long)happening->times);
 	sevq_table_add(table, sevq_buffer_text(&text));
 	if (text.failed)
 		sevq_exit_out_of_memory();

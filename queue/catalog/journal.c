@@ -8,7 +8,16 @@
 
 #include "schema/mem.h"
 
-enum change_kind { APPENDED, REMOVED, LAST_SET, STATE_SET, NOW_SET, LEASE_ADDED, TIMER_SET };
+enum change_kind {
+	APPENDED,
+	REMOVED,
+	LAST_SET,
+	STATE_SET,
+	DELIVERIES_SET,
+	NOW_SET,
+	LEASE_ADDED,
+	TIMER_SET
+};
 
 struct change {
 	struct queue *queue;
@@ -26,7 +35,8 @@ struct change {
 			struct extra extra; /* as it was; with the id */
 			uint8_t attempts;
 		} state;
-		int64_t now; /* the entry's id */
+		struct deliveries deliveries; /* as they were */
+		int64_t now;                  /* the entry's id */
 		struct {
 			struct lease *lease, *exclusive; /* the queue's exclusive lease before */
 		} added;
@@ -75,10 +85,41 @@ undo_append(struct catalog *catalog, struct queue *queue)
 	catalog_count_out(catalog, queue);
 }
 
+/* --- deliveries --- */
+
+static void
+apply_deliveries(struct catalog *catalog, struct queue *queue, const struct deliveries *deliveries)
+{
+	size_t before = catalog->leases.deliveries.count;
+
+	leases_put_deliveries(&catalog->leases, deliveries);
+	queue->delivered += catalog->leases.deliveries.count - before;
+}
+
+void
+journal_set_deliveries(struct catalog *catalog, struct queue *queue,
+		       const struct deliveries *deliveries)
+{
+	struct change *change = note(catalog, queue, DELIVERIES_SET);
+
+	change->deliveries = leases_deliveries(&catalog->leases, deliveries->id);
+	apply_deliveries(catalog, queue, deliveries);
+}
+
+static void
+forget_deliveries(struct catalog *catalog, struct queue *queue, int64_t id)
+{
+	if (queue->delivered > 0 && leases_has_deliveries(&catalog->leases, id))
+		journal_set_deliveries(catalog, queue, &(struct deliveries){ .id = id });
+}
+
+/* --- removing --- */
+
 void
 journal_remove(struct catalog *catalog, struct queue *queue, struct entry *entry)
 {
 	matches_leave(&catalog->matches, &catalog->tags, queue, entry);
+	forget_deliveries(catalog, queue, entry->id);
 	queue_mark_gone(queue, entry);
 	catalog_count_out(catalog, queue);
 	struct change *change = note(catalog, queue, REMOVED);
@@ -311,6 +352,9 @@ undo(struct catalog *catalog, const struct change *change)
 		break;
 	case STATE_SET:
 		undo_set_state(catalog, queue, &change->state.extra, change->state.attempts);
+		break;
+	case DELIVERIES_SET:
+		apply_deliveries(catalog, queue, &change->deliveries);
 		break;
 	case NOW_SET:
 		undo_set_now(queue, change->now);

@@ -26,6 +26,10 @@ void journal_remove(struct catalog *catalog, struct queue *queue, struct entry *
 void journal_set_state(struct catalog *catalog, struct queue *queue, struct entry *entry,
 		       int attempts, const struct extra *extra);
 
+/* Sets what is known of the deliveries of an event of the queue (leases.h). */
+void journal_set_deliveries(struct catalog *catalog, struct queue *queue,
+			    const struct deliveries *deliveries);
+
 /* Lets the entry count as sent with wake "now". */
 void journal_set_now(struct catalog *catalog, struct queue *queue, struct entry *entry);
 

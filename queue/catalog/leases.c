@@ -27,6 +27,8 @@ leases_clear(struct leases *leases)
 
 	for (size_t at = 0; (item = table_each(&leases->extras, &at)) != NULL;)
 		free(item);
+	for (size_t at = 0; (item = table_each(&leases->deliveries, &at)) != NULL;)
+		free(item);
 	for (size_t at = 0; (item = table_each(&leases->by_id, &at)) != NULL;)
 		free(item);
 	while (leases->spare_count > 0)
@@ -35,6 +37,7 @@ leases_clear(struct leases *leases)
 	for (size_t at = 0; (item = table_each(&leases->consumers, &at)) != NULL;)
 		free(item);
 	table_clear(&leases->extras);
+	table_clear(&leases->deliveries);
 	table_clear(&leases->by_id);
 	table_clear(&leases->consumers);
 	free(leases->touched);
@@ -45,8 +48,9 @@ size_t
 leases_bytes(const struct leases *leases)
 {
 	return (leases->extras.count + leases->spare_count) * sizeof(struct extra) +
-	       table_bytes(&leases->extras) + leases->lease_bytes + table_bytes(&leases->by_id) +
-	       table_bytes(&leases->consumers);
+	       table_bytes(&leases->extras) + leases->deliveries.count * sizeof(struct deliveries) +
+	       table_bytes(&leases->deliveries) + leases->lease_bytes +
+	       table_bytes(&leases->by_id) + table_bytes(&leases->consumers);
 }
 
 /* --- extras --- */
@@ -120,6 +124,53 @@ leases_put_extra(struct leases *leases, struct extra *stored, const struct extra
 		extra->lease->live++;
 	}
 	store_extra(leases, stored, extra);
+}
+
+/* --- deliveries --- */
+
+static bool
+same_deliveries(const void *item, const void *id)
+{
+	return ((const struct deliveries *)item)->id == *(const int64_t *)id;
+}
+
+static struct deliveries *
+find_deliveries(const struct leases *leases, int64_t id)
+{
+	return table_find(&leases->deliveries, keyed_hash_id(id), same_deliveries, &id);
+}
+
+struct deliveries
+leases_deliveries(const struct leases *leases, int64_t id)
+{
+	const struct deliveries *stored =
+	    leases->deliveries.count > 0 ? find_deliveries(leases, id) : NULL;
+
+	return stored != NULL ? *stored : (struct deliveries){ .id = id };
+}
+
+bool
+leases_has_deliveries(const struct leases *leases, int64_t id)
+{
+	return find_deliveries(leases, id) != NULL;
+}
+
+void
+leases_put_deliveries(struct leases *leases, const struct deliveries *deliveries)
+{
+	struct deliveries *stored = find_deliveries(leases, deliveries->id);
+	bool needed = deliveries->given_back > 0 || deliveries->extensions > 0;
+
+	if (stored == NULL && needed) {
+		stored = mem_alloc(sizeof(*stored));
+		table_add(&leases->deliveries, keyed_hash_id(deliveries->id), stored);
+	}
+	if (needed) {
+		*stored = *deliveries;
+	} else if (stored != NULL) {
+		table_remove(&leases->deliveries, keyed_hash_id(deliveries->id), stored);
+		free(stored);
+	}
 }
 
 /* --- leases --- */

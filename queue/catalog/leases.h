@@ -1,9 +1,10 @@
 /*
  * leases.h - the leases, and the delay and time to live of events that have one.
  *
- * Here: the extras by event id and the leases by their id, and how many events each lease holds.
- * Not here: the entries and counts of a queue (queue.h), which is only pointed to. Nor how a
- * change is rolled back (journal.h), nor what happens when a time comes (timers.h, queue/ops).
+ * Here: the extras and deliveries by event id and the leases by their id, and how many events each
+ * lease holds. Not here: the entries and counts of a queue (queue.h), which is only pointed to. Nor
+ * how a change is rolled back (journal.h), nor what happens when a time comes (timers.h,
+ * queue/ops).
  */
 #ifndef QUEUE_CATALOG_LEASES_H
 #define QUEUE_CATALOG_LEASES_H
@@ -26,6 +27,22 @@ struct extra {
 	int64_t lease_end_boot_ms; /* of this event: an extend may name only some of a lease */
 	int64_t available_boot_ms, expires_boot_ms;
 	int64_t available_at_ms, expires_at_ms;
+};
+
+/*
+ * What the timeline of one event has of its deliveries and may lose to later ones
+ * (ops/timeline.h). Outcomes are ids; 0: none of the kind.
+ */
+struct deliveries {
+	int64_t id;          /* of the event */
+	uint32_t given_back; /* how many have ended without an attempt counted */
+	uint32_t extensions; /* of its lease */
+	int64_t extended;    /* the outcome that extended its lease last */
+	/* the newest that was given back, once so many are that it may give way */
+	struct past_delivery {
+		int64_t leased, extended, returned;
+		size_t events; /* that the lease had */
+	} past;
 };
 
 /*
@@ -57,8 +74,9 @@ struct leases {
 	struct table extras;  /* by event id; owned */
 	struct extra **spare; /* freed extras for reuse: leases come and go by the thousand */
 	size_t spare_count, spare_cap;
-	struct table by_id;     /* leases; owned */
-	struct table consumers; /* by name; owned */
+	struct table deliveries; /* by event id; owned */
+	struct table by_id;      /* leases; owned */
+	struct table consumers;  /* by name; owned */
 	size_t lease_bytes;
 	struct lease **touched; /* leases of the batch under way, each once */
 	size_t touched_count, touched_cap;
@@ -73,10 +91,16 @@ struct extra leases_extra(const struct leases *leases, int64_t id);
 struct extra *leases_stored_extra(const struct leases *leases, int64_t id);
 /*
  * Replaces the stored extra (NULL: there is none) by a copy of the new one, and moves the event
- * from the lease of the old to that of the new one. An extra without a lease or a time is not
+ * from the lease of the old to that of the new one. An extra that says nothing is not
  * stored.
  */
 void leases_put_extra(struct leases *leases, struct extra *stored, const struct extra *extra);
+
+/* What is known of the event's deliveries; all zero but for the id: nothing. */
+struct deliveries leases_deliveries(const struct leases *leases, int64_t id);
+bool leases_has_deliveries(const struct leases *leases, int64_t id);
+/* Replaces it; what says nothing is not stored. */
+void leases_put_deliveries(struct leases *leases, const struct deliveries *deliveries);
 
 /* The lease of this id, even if it holds no event; NULL: none. */
 struct lease *leases_find(const struct leases *leases, int64_t id);

@@ -65,6 +65,7 @@ struct queue {
 	struct entry *entries;
 	size_t head, tail, cap, depth;
 	size_t leased, delayed;  /* of depth */
+	size_t delivered;        /* of the entries, those whose deliveries are stored (leases.h) */
 	size_t damaged;          /* of depth, and neither leased nor delayed */
 	struct lease *exclusive; /* live; NULL: none */
 	/* no entry with a higher id has a context key, unless it is gone */

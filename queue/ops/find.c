@@ -60,6 +60,15 @@ has_room(struct find_op *find, const struct store_outcome *outcome)
 	return false;
 }
 
+/* 0: such an outcome does not say. */
+static uint32_t
+times_of(const struct store_outcome *outcome)
+{
+	bool counts = outcome->kind == OUTCOME_RETURNED || outcome->kind == OUTCOME_EXTENDED;
+
+	return counts && outcome->counts != NULL ? outcome->counts[0] : 0;
+}
+
 static void
 add_entry(struct find_op *find, const struct store_outcome *outcome)
 {
@@ -75,8 +84,12 @@ add_entry(struct find_op *find, const struct store_outcome *outcome)
 		find->timeline_cap = (find->timeline_cap + 1) * 2;
 	}
 	find->timeline[find->timeline_count++] =
-	    (struct timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms,
-				     outcome_lease(outcome), arena_dup(arena, outcome->detail) };
+	    (struct timeline_entry){ .kind = outcome->kind,
+				     .ts_ms = outcome->ts_ms,
+				     .until_ms = outcome->until_ms,
+				     .lease = outcome_lease(outcome),
+				     .detail = arena_dup(arena, outcome->detail),
+				     .times = times_of(outcome) };
 }
 
 /* What settles an event is the end of its timeline, but for a requeue, which the store adds. */

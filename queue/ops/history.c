@@ -103,9 +103,12 @@ row(void *arg, const struct system_event *event, const struct store_outcome *out
 	system_event_copy(&item->event, event, &history->op.arena);
 	item->event.state = EVENT_STATE_SETTLED;
 	item->event.outcome = outcome->kind;
-	item->end = (struct timeline_entry){ outcome->kind, outcome->ts_ms, outcome->until_ms,
-					     outcome_lease(outcome),
-					     arena_dup(&history->op.arena, outcome->detail) };
+	item->end =
+	    (struct timeline_entry){ .kind = outcome->kind,
+				     .ts_ms = outcome->ts_ms,
+				     .until_ms = outcome->until_ms,
+				     .lease = outcome_lease(outcome),
+				     .detail = arena_dup(&history->op.arena, outcome->detail) };
 	return true;
 }
 

@@ -9,6 +9,8 @@
  */
 #include "queue/ops/lease.h"
 
+#include "queue/ops/timeline.h"
+
 struct lease_returned
 lease_returned_alloc(struct arena *arena, size_t count)
 {
@@ -29,6 +31,8 @@ lease_return_event(struct plan *plan, struct queue *queue, int64_t id, bool coun
 	extra.available_boot_ms = delay_ms > 0 ? plan->state->boot_ms + delay_ms : 0;
 	extra.available_at_ms = delay_ms > 0 ? plan->state->now_ms + delay_ms : 0;
 	journal_set_state(&plan->state->catalog, queue, entry, attempts, &extra);
+	if (count_attempt)
+		timeline_end_delivery(plan, queue, id);
 	if (expired)
 		id_list_add(&returned->expired, id);
 	else if (count_attempt && attempts >= plan->state->options.attempts_max)
@@ -57,7 +61,9 @@ lease_record_returned(struct plan *plan, struct queue *queue, const struct lease
 
 	kind.ids = returned->queued.ids;
 	kind.count = returned->queued.count;
-	if (kind.count > 0)
+	if (kind.count > 0 && kind.kind == OUTCOME_RETURNED)
+		timeline_record_given_back(plan, queue, kind);
+	else if (kind.count > 0)
 		plan_record(plan, queue, kind);
 	plan_settle(plan, queue, dead);
 	plan_settle(plan, queue, expired);

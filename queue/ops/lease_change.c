@@ -17,6 +17,7 @@
 #include "queue/ops/id_list.h"
 #include "queue/ops/lease.h"
 #include "queue/ops/outcome_walk.h"
+#include "queue/ops/timeline.h"
 
 static int64_t
 lease_id(const struct lease_change_op *call)
@@ -299,12 +300,12 @@ extend(struct plan *plan, struct lease_change_op *call, struct lease *lease, str
 	int64_t end_boot_ms = plan->state->boot_ms + call->lease_ms;
 
 	call->until_ms = plan->state->now_ms + call->lease_ms;
-	plan_record(plan, lease->queue,
-		    (struct store_outcome){ .kind = OUTCOME_EXTENDED,
-					    .lease = lease->id,
-					    .until_ms = call->until_ms,
-					    .ids = named.ids,
-					    .count = named.count });
+	timeline_record_extended(plan, lease->queue,
+				 (struct store_outcome){ .kind = OUTCOME_EXTENDED,
+							 .lease = lease->id,
+							 .until_ms = call->until_ms,
+							 .ids = named.ids,
+							 .count = named.count });
 	for (size_t i = 0; i < named.count; i++)
 		lease_hold(plan, lease, named.ids[i], call->lease_ms);
 	if (end_boot_ms < lease->timer_boot_ms)

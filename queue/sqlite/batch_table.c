@@ -139,11 +139,7 @@ result_counts(sqlite3_context *into, const struct store_outcome *outcome)
 
 	if (outcome->counts == NULL)
 		return;
-	for (size_t i = 0; i < outcome->count; i++) {
-		buf_adds(&text, i == 0 ? "[" : ",");
-		buf_add_int(&text, outcome->counts[i]);
-	}
-	buf_adds(&text, "]");
+	counts_write(&text, outcome->counts, outcome->count);
 	sqlite3_result_text64(into, text.data, text.len, SQLITE_TRANSIENT, SQLITE_UTF8);
 	buf_clear(&text);
 }

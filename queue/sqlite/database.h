@@ -35,6 +35,7 @@ struct sqlite_store {
 	int wal_frames;
 	int wal_frames_kept; /* those that the last checkpoint has found, and could not copy all */
 	const struct store_batch *batch; /* of the commit under way; else NULL */
+	size_t dropped;                  /* outcomes that the commit under way has removed */
 	/* what is on disk is unknown: nothing may be acknowledged any more (DESIGN C8) */
 	bool broken;
 	bool full;    /* there is no room for any event: all are refused */

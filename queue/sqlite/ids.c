@@ -36,6 +36,16 @@ ids_write(struct buf *out, const int64_t *ids, size_t count)
 	buf_adds(out, "]");
 }
 
+void
+counts_write(struct buf *out, const uint32_t *counts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		buf_adds(out, i == 0 ? "[" : ",");
+		buf_add_int(out, counts[i]);
+	}
+	buf_adds(out, "]");
+}
+
 static bool
 read_id(const char **at, const char *end, int64_t *ret)
 {

@@ -15,6 +15,9 @@ struct id_range {
 /* Appends the list; ids ascend, count > 0. */
 void ids_write(struct buf *out, const int64_t *ids, size_t count);
 
+/* Appends numbers, one for each of the ids, as JSON; count > 0. */
+void counts_write(struct buf *out, const uint32_t *counts, size_t count);
+
 /*
  * Reads the range behind *range (all zero: the first) at *at. False at the end of the list; or, and
  * then *at is NULL, where the text is no such list.

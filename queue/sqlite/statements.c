@@ -56,6 +56,9 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_OLDEST_OUTCOME] =
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
 	[STATEMENT_REMOVE_OUTCOME] = "DELETE FROM outcome WHERE id = ?",
+	[STATEMENT_READ_OUTCOME] = "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id = ?",
+	[STATEMENT_WRITE_EVENTS_OF_OUTCOME] =
+	    "UPDATE outcome SET events = ?2, attempts = ?3 WHERE id = ?1",
 	[STATEMENT_OUTCOME_SINCE] = "SELECT id, ts FROM outcome WHERE id >= ? ORDER BY id LIMIT 1",
 	[STATEMENT_SESSION_OUTCOMES] =
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE session = ? AND id >= ? ORDER BY id",

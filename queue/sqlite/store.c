@@ -25,6 +25,7 @@
 #include "queue/sqlite/load.h"
 #include "queue/sqlite/lookup.h"
 #include "queue/sqlite/open.h"
+#include "queue/sqlite/outcome_rows.h"
 #include "queue/sqlite/path.h"
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/session_rows.h"
@@ -122,6 +123,7 @@ write_batch(struct sqlite_store *store, struct store_batch *batch)
 	int rc = transaction_begin(store);
 
 	store->batch = batch;
+	store->dropped = 0;
 	if (rc == SQLITE_OK)
 		rc = find_or_add_sessions(store, batch);
 	if (rc == SQLITE_OK && batch->event_count > 0)
@@ -134,6 +136,8 @@ write_batch(struct sqlite_store *store, struct store_batch *batch)
 		rc = add_key(store, &batch->keys[i]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->context_count; i++)
 		rc = keep_context(store, &batch->contexts[i]);
+	for (size_t i = 0; rc == SQLITE_OK && i < batch->drop_count; i++)
+		rc = outcome_rows_drop(store, &batch->drops[i], &store->dropped);
 	if (rc == SQLITE_OK && batch->mark != NULL)
 		rc = clock_rows_add(store, batch->mark);
 	store->batch = NULL;
@@ -154,7 +158,7 @@ record_batch(struct sqlite_store *store, struct store_batch *batch)
 		store->newest.outcome = batch->outcomes[batch->outcome_count - 1].id;
 		store->newest.ts_ms = batch->outcomes[batch->outcome_count - 1].ts_ms;
 	}
-	store->stats.outcomes += batch->outcome_count;
+	store->stats.outcomes += batch->outcome_count - store->dropped;
 	if (batch->mark != NULL)
 		clock_rows_added(store, batch->mark);
 }

@@ -1,5 +1,6 @@
 -- The two logs, events and outcomes (DESIGN section 1). Both are only appended to; retention
--- removes rows, oldest outcome first.
+-- removes rows, oldest outcome first. While events are pending, some of their outcomes give way to
+-- later ones (queue/ops/timeline.h).
 -- application_id 0x73657671 is "sevq"; user_version is the number of the last migration.
 
 -- Queue keys, each with the small number that events and outcomes refer to. A session's row is

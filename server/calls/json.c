@@ -159,6 +159,8 @@ json_add_entry(struct buf *out, const struct timeline_entry *entry)
 		buf_addf(out, ",\"leaseId\":\"%lld\"", (long long)entry->lease);
 	if (entry->until_ms > 0)
 		buf_addf(out, ",\"until\":%lld", (long long)entry->until_ms);
+	if (entry->times > 1)
+		buf_addf(out, ",\"times\":%u", (unsigned)entry->times);
 	if (entry->detail.s != NULL) {
 		BUF_ADD_LITERAL(out, ",\"detail\":");
 		json_quote(out, entry->detail);

@@ -100,6 +100,31 @@ def test_a_timeline_comes_in_pages(start):
         problem(api.find(event, **query), 400, "invalid-field", pointer)
 
 
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+def test_what_is_given_back_for_ever_keeps_few_outcomes(start, restart):
+    """Nacks that count nothing, and extensions of one lease; the event stays pending."""
+    server = start()
+    api = server.client()
+    event = enqueue(api, "x")
+    for n in range(300):
+        if restart and n == 150:
+            api = server.restart().client()
+        lease = ok(api.lease(MAIN))["leaseId"]
+        for _ in range(n % 3):
+            ok(api.extend(lease))
+        ok(api.nack(lease, countAttempt=False, reason=f"{n}"))
+    found = ok(api.find(event))
+    line = found["timeline"]
+    assert found["event"]["state"] == "queued" and found["event"]["attempts"] == 0 and found["nextCursor"] is None
+    assert [e["what"] for e in line if e["what"] != "extended"] == ["queued"] + ["leased", "returned"] * 21
+    assert [e["detail"] for e in line if e["what"] == "returned"] == [f"{n}" for n in [*range(20), 299]]
+    assert [e.get("times", 1) for e in line if e["what"] == "returned"] == [*range(1, 21), 300]
+    assert [e.get("times", 1) for e in line if e["what"] == "extended"] == [n % 3 for n in [*range(20), 299] if n % 3]
+    assert api.stats()["store"]["outcomes"] == len(line) - 1
+    ok(api.drain(MAIN))
+    assert ok(api.find(event))["timeline"][:-1] == line
+
+
 @pytest.mark.parametrize("how, state", [("drain", "drained"), ("consume", "consumed"), ("withdraw", "withdrawn"), ("purge", "purged"),
     ("replace", "replaced"), ("ack", "acked"), ("expire", "expired")])
 def test_outcomes_are_known_after_a_restart(start, how, state):

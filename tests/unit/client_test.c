@@ -950,10 +950,12 @@ answers_about_leases_and_history_are_read(void **state)
 	struct sevq_lease_change *acked =
 	    read_answer(&sevq_shape_acked,
 			"{\"leaseId\":\"7\",\"acked\":1,\"remaining\":0,\"gone\":[\"3\",\"5\"]}");
-	struct sevq_story *story = read_answer(
-	    &sevq_shape_story, "{\"event\":" EVENT ",\"timeline\":[{\"ts\":1,\"what\":\"queued\","
-			       "\"originalSessionKey\":\"o\",\"rule\":\"keep\"},{\"ts\":2,\"what\":"
-			       "\"leased\",\"leaseId\":\"7\",\"until\":9,\"detail\":\"me\"}]}");
+	struct sevq_story *story =
+	    read_answer(&sevq_shape_story,
+			"{\"event\":" EVENT ",\"timeline\":[{\"ts\":1,\"what\":\"queued\","
+			"\"originalSessionKey\":\"o\",\"rule\":\"keep\"},{\"ts\":2,\"what\":"
+			"\"leased\",\"leaseId\":\"7\",\"until\":9,\"detail\":\"me\",\"times\":3}],"
+			"\"nextCursor\":\"8\"}");
 	struct sevq_history *history = read_answer(
 	    &sevq_shape_history, "{\"events\":[{\"event\":" EVENT ",\"outcome\":{\"what\":\"dead\","
 				 "\"ts\":5,\"detail\":\"exit 3\"}}],\"nextCursor\":\"c\"}");
@@ -970,6 +972,8 @@ answers_about_leases_and_history_are_read(void **state)
 	assert_string_equal(story->timeline[0]->original_session_key, "o");
 	assert_true(story->timeline[1]->until_ms == 9);
 	assert_string_equal(story->timeline[1]->detail, "me");
+	assert_true(story->timeline[0]->times == 0 && story->timeline[1]->times == 3);
+	assert_string_equal(story->next_cursor, "8");
 	assert_string_equal(history->events[0]->outcome->detail, "exit 3");
 	assert_string_equal(history->next_cursor, "c");
 	sevq_free(none);

@@ -1062,6 +1062,149 @@ a_forgotten_event_of_a_lease_is_gone(void **state)
 	}
 }
 
+/* --- what a pending event keeps --- */
+
+enum { PENDING = 12, RETURNS_KEPT_HERE = 2 };
+
+/* What the test knows of an event. */
+struct kept_event {
+	int64_t id;
+	uint32_t given_back, extensions; /* in its newest lease */
+};
+
+static struct kept_event *
+known(struct kept_event *events, int64_t id)
+{
+	for (size_t i = 0; i < PENDING; i++)
+		if (events[i].id == id)
+			return &events[i];
+	fail();
+	return NULL;
+}
+
+/* A restart changes nothing, whatever was dropped. */
+static void
+restart_and_compare(const struct kept_event *events)
+{
+	struct system_event before[PENDING];
+
+	for (size_t i = 0; i < PENDING; i++)
+		before[i] = *look_at(events[i].id);
+	open_again();
+	for (size_t i = 0; i < PENDING; i++) {
+		const struct system_event *after = look_at(events[i].id);
+
+		assert_string_equal(event_state_name(after), event_state_name(&before[i]));
+		assert_int_equal(after->available_at_ms, before[i].available_at_ms);
+		assert_int_equal(after->attempts, before[i].attempts);
+	}
+}
+
+/* Extends some events of the lease, or all, a few times; then gives back some, or all. */
+static void
+hold_and_give_back(struct kept_event *events, const struct lease_take_op *take)
+{
+	struct lease_change_op back;
+	struct system_event_list list = take->taken;
+	size_t some = 1 + any(list.count);
+
+	for (size_t i = 0; i < list.count; i++)
+		known(events, list.events[i].id)->extensions = 0;
+	for (size_t times = any(4); times > 0; times--) {
+		int64_t ids[PENDING];
+		size_t count = 0;
+
+		for (size_t i = 0; i < list.count; i++)
+			if (any(3) > 0) {
+				ids[count++] = list.events[i].id;
+				known(events, ids[count - 1])->extensions++;
+			}
+		if (count > 0)
+			done(extend(engine, take->lease_id, ids, count, HOUR_MS));
+	}
+	lease_change_op_init(&back, LEASE_NACK);
+	back.count_attempt = false;
+	back.delay_ms = any(4) == 0 ? MINUTE : 0;
+	for (size_t part = 0; part < 2; part++) {
+		int64_t ids[PENDING];
+		size_t count = 0;
+
+		for (size_t i = part == 0 ? 0 : some; i < (part == 0 ? some : list.count); i++) {
+			ids[count++] = list.events[i].id;
+			known(events, list.events[i].id)->given_back++;
+		}
+		if (count > 0)
+			done(change_lease(engine, back, take->lease_id, ids, count));
+		if (any(3) == 0)
+			restart_and_compare(events);
+	}
+}
+
+/* The newest entries of each kind say how often it was. */
+static void
+assert_times(const struct kept_event *event)
+{
+	const struct find_op *find = &done(find_event(engine, event->id))->find;
+	uint32_t returned = 0, extended = 0;
+
+	for (size_t i = 0; i < find->timeline_count; i++) {
+		uint32_t times = find->timeline[i].times;
+
+		if (find->timeline[i].kind == OUTCOME_RETURNED)
+			assert_true((returned = times > 0 ? times : 1) <= event->given_back);
+		else if (find->timeline[i].kind == OUTCOME_EXTENDED)
+			extended = times > 0 ? times : 1;
+		else
+			extended = 0;
+	}
+	assert_int_equal(returned, event->given_back);
+	assert_int_equal(extended, event->extensions);
+	assert_int_equal(find->event.attempts, 0);
+	assert_true(find->timeline_count <= 3 * (RETURNS_KEPT_HERE + 1));
+}
+
+/*
+ * Leases, extensions and nacks that count nothing come without end; what is kept of them does not
+ * grow, whichever events are leased, extended and given back together.
+ */
+static void
+what_a_pending_event_keeps_is_bounded(void **state)
+{
+	(void)state;
+	struct kept_event events[PENDING];
+	srandom(5);
+	options.returns_kept = RETURNS_KEPT_HERE;
+	options.retention_ms = -1000;
+	open_again();
+	for (size_t i = 0; i < PENDING; i++) {
+		char text[8];
+		snprintf(text, sizeof(text), "%zu", i);
+		events[i] = (struct kept_event){ .id = put(i % 2 ? A : B, text) };
+	}
+	for (int round = 0; round < 300; round++) {
+		const char *key = any(2) ? A : B;
+		struct call *call = done(take_lease(engine, key, 1 + any(PENDING), HOUR_MS));
+		if (call->lease_take.lease_id != 0)
+			hold_and_give_back(events, &call->lease_take);
+		if (any(3) == 0)
+			pass(MINUTE), turn();
+		if (any(10) == 0) { /* one is done, and forgotten; another takes its place */
+			struct kept_event *event = &events[any(PENDING)];
+			done(withdraw(engine, event->id));
+			sweep();
+			char text[16];
+			snprintf(text, sizeof(text), "again %d", round);
+			*event = (struct kept_event){ .id = put(any(2) ? A : B, text) };
+		}
+		for (size_t i = 0; i < PENDING; i++)
+			assert_times(&events[i]);
+		assert_in_range(shell("SELECT count(*) FROM outcome"), 0,
+				PENDING * 3 * (RETURNS_KEPT_HERE + 1) + 1);
+		assert_int_equal(stats().store.outcomes, shell("SELECT count(*) FROM outcome"));
+		calls_free();
+	}
+}
+
 static void
 delays_end_although_the_answer_budget_is_used_up(void **state)
 {
@@ -1348,6 +1491,7 @@ main(void)
 		TEST(retention_keeps_live_leases_and_attempts),
 		TEST(an_event_is_forgotten_whole),
 		TEST(a_forgotten_event_of_a_lease_is_gone),
+		TEST(what_a_pending_event_keeps_is_bounded),
 		TEST(delays_end_although_the_answer_budget_is_used_up),
 		TEST(a_clock_that_jumps_ahead_deletes_nothing),
 		TEST(a_start_with_the_clock_ahead_deletes_nothing),

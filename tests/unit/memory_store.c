@@ -157,6 +157,32 @@ keep_counts(struct memory_store *store, const struct store_outcome *outcome)
 		   : NULL;
 }
 
+/* Takes the events out of the outcome, and removes it when it names none. */
+static void
+drop_events(struct memory_store *store, const struct store_drop *drop)
+{
+	size_t at = 0, kept = 0;
+
+	while (at < store->outcome_count && store->outcomes[at].id != drop->outcome)
+		at++;
+	assert(at < store->outcome_count && drop->count > 0);
+	struct store_outcome *outcome = &store->outcomes[at];
+	uint32_t *counts = arena_alloc(&store->arena, outcome->count * sizeof(*counts));
+	for (size_t i = 0, j = 0; i < outcome->count; i++) {
+		if (j < drop->count && drop->ids[j] == outcome->ids[i]) {
+			j++;
+			continue;
+		}
+		counts[kept] = outcome->counts != NULL ? outcome->counts[i] : 0;
+		outcome->ids[kept++] = outcome->ids[i];
+	}
+	assert(kept == outcome->count - drop->count);
+	outcome->count = kept;
+	outcome->counts = outcome->counts != NULL ? counts : NULL;
+	if (kept == 0)
+		memmove(outcome, outcome + 1, (--store->outcome_count - at) * sizeof(*outcome));
+}
+
 static void
 keep(struct memory_store *store, const struct store_batch *batch)
 {
@@ -190,6 +216,8 @@ keep(struct memory_store *store, const struct store_batch *batch)
 		    mem_grow(store->keys, &store->key_cap, store->key_count + 1, sizeof(key));
 		store->keys[store->key_count++] = key;
 	}
+	for (size_t i = 0; i < batch->drop_count; i++)
+		drop_events(store, &batch->drops[i]);
 	for (size_t i = 0; i < batch->context_count; i++)
 		keep_context(store, &batch->contexts[i]);
 	keep_mark(store, batch->mark);
