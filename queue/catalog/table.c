@@ -13,7 +13,7 @@
 static size_t
 home(const struct table *table, struct keyed_hash hash)
 {
-	return (size_t)hash.bits & (table->slots - 1);
+	return (size_t)(hash.bits >> table->shift);
 }
 
 static size_t
@@ -49,6 +49,7 @@ resize(struct table *table, size_t slots)
 	struct table old = *table;
 
 	table->slots = slots;
+	table->shift = 64 - (unsigned)__builtin_ctzl(slots);
 	table->slot = mem_alloc(slots * sizeof(*table->slot));
 	for (size_t i = 0; i < old.slots; i++)
 		if (old.slot[i].item != NULL)
@@ -113,4 +114,41 @@ table_each(const struct table *table, size_t *at)
 			return item;
 	}
 	return NULL;
+}
+
+/* Whether the item in the i-th slot of a scan, which may go round the end, has its home before it.
+ */
+static bool
+is_behind_home(const struct table *table, size_t i, size_t item_home)
+{
+	return i < table->slots ? item_home <= i : item_home > i - table->slots;
+}
+
+/*
+ * Items whose homes are among the next slots may stand behind them, up to the first free slot;
+ * those that stand there with homes before were visited earlier.
+ */
+void
+table_scan(const struct table *table, struct table_scan *scan, size_t slots,
+	   void (*visit)(void *arg, void *item), void *arg)
+{
+	if (table->count == 0 || scan->over) {
+		scan->over = true;
+		return;
+	}
+	size_t first = (size_t)(scan->from >> table->shift);
+	size_t end = slots < table->slots - first ? first + slots : table->slots;
+	for (size_t i = first;; i++) {
+		const struct table_slot *slot = &table->slot[i & (table->slots - 1)];
+
+		if (slot->item == NULL && i >= end)
+			break;
+		if (slot->item == NULL || slot->hash.bits < scan->from)
+			continue;
+		size_t item_home = home(table, slot->hash);
+		if (item_home < end && is_behind_home(table, i, item_home))
+			visit(arg, slot->item);
+	}
+	scan->over = end == table->slots;
+	scan->from = (uint64_t)end << table->shift;
 }

@@ -17,9 +17,10 @@
 
 /*
  * All zero is an empty table. Invariants:
- * 1. slots is 0 or a power of two, and at most 3/4 of the slots are in use.
- * 2. The home of an item is the slot whose number is the low bits of its hash. The slots from there
- *    to the item's own, around the end, are all in use.
+ * 1. slots is 0 or 1 << (64 - shift), and at most 3/4 of the slots are in use.
+ * 2. The home of an item is the slot whose number is the high bits of its hash. The slots from
+ * there to the item's own, around the end, are all in use. So items stand almost in order of their
+ *    hashes, whatever the size of the table.
  */
 struct table {
 	struct table_slot {
@@ -27,6 +28,7 @@ struct table {
 		void *item; /* NULL: free */
 	} * slot;
 	size_t slots, count;
+	unsigned shift;
 };
 
 typedef bool table_same(const void *item, const void *key);
@@ -45,5 +47,19 @@ size_t table_bytes(const struct table *table);
  * change meanwhile.
  */
 void *table_each(const struct table *table, size_t *at);
+
+/* How far a scan has come: all zero is its beginning. */
+struct table_scan {
+	uint64_t from; /* items with lower hashes have been visited */
+	bool over;
+};
+
+/*
+ * Visits some items, those of the next `slots` slots, in order of their hashes, and nothing once
+ * scan->over is set. The table may change between two calls: an item that is in it all the time is
+ * visited exactly once, and any other once or not at all. It must not change during a call.
+ */
+void table_scan(const struct table *table, struct table_scan *scan, size_t slots,
+		void (*visit)(void *arg, void *item), void *arg);
 
 #endif

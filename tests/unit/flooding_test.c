@@ -27,7 +27,7 @@ table_steps(const struct table *table)
 
 	for (size_t i = 0; i < table->slots; i++)
 		if (table->slot[i].item != NULL)
-			steps += ((i - (size_t)table->slot[i].hash.bits) & mask) + 1;
+			steps += ((i - (table->slot[i].hash.bits >> table->shift)) & mask) + 1;
 	return steps;
 }
 

@@ -47,6 +47,14 @@ assert_holds(const struct table *table, struct item *items, size_t count)
 	assert_true(table->count * 4 <= table->slots * 3);
 }
 
+static uint64_t
+random_hash(unsigned bits)
+{
+	uint64_t hash = (uint64_t)random() << 33 ^ (uint64_t)random() << 16;
+
+	return bits > 0 ? hash >> (64 - bits) << (64 - bits) : 0;
+}
+
 static void
 flip(struct table *table, struct item *item)
 {
@@ -58,18 +66,18 @@ flip(struct table *table, struct item *item)
 }
 
 /*
- * mask: the bits of a hash that may be set. Few bits make long runs of slots, and a removal must
- * close the run without losing an item.
+ * bits: how many of the high bits of a hash differ. Few bits make long runs of slots, and a removal
+ * must close the run without losing an item.
  */
 static void
-flip_at_random(uint64_t mask, size_t count)
+flip_at_random(unsigned bits, size_t count)
 {
 	struct table table = { 0 };
 	struct item items[ITEMS];
 
-	srandom((unsigned)mask);
+	srandom(bits);
 	for (size_t i = 0; i < count; i++)
-		items[i] = (struct item){ .hash = { (uint64_t)random() & mask }, .name = (int)i };
+		items[i] = (struct item){ .hash = { random_hash(bits) }, .name = (int)i };
 	for (int round = 0; round < 3000; round++) {
 		flip(&table, &items[(size_t)random() % count]);
 		if (round % 7 == 0)
@@ -86,9 +94,9 @@ static void
 random_changes_agree_with_a_model(void **state)
 {
 	(void)state;
-	flip_at_random(UINT64_MAX, ITEMS);
-	flip_at_random(7, 40);
-	flip_at_random(31, 100);
+	flip_at_random(64, ITEMS);
+	flip_at_random(3, 40);
+	flip_at_random(5, 100);
 	flip_at_random(0, 20);
 }
 
@@ -97,19 +105,80 @@ static void
 removal_closes_a_run_that_wraps_around(void **state)
 {
 	(void)state;
-	static const uint64_t hashes[] = { 14, 15, 14, 15, 0, 1, 30 };
+	static const uint64_t homes[] = { 14, 15, 14, 15, 0, 1, 14 };
 	for (size_t gone = 0; gone < 7; gone++) {
 		struct table table = { 0 };
 		struct item items[7];
 
 		for (size_t i = 0; i < 7; i++) {
-			items[i] = (struct item){ .hash = { hashes[i] }, .name = (int)i };
+			items[i] = (struct item){ .hash = { homes[i] << 60 }, .name = (int)i };
 			flip(&table, &items[i]);
 		}
 		assert_int_equal(table.slots, 16);
 		flip(&table, &items[gone]);
 		assert_holds(&table, items, 7);
 		table_clear(&table);
+	}
+}
+
+/* --- scans --- */
+
+static void
+count_visit(void *arg, void *item)
+{
+	int *visits = arg;
+
+	visits[((struct item *)item)->name]++;
+}
+
+/*
+ * Scans a table that changes between the slices, and grows and shrinks by that. Items that stay are
+ * visited once; those that come or go at most once.
+ */
+static void
+scan_while_it_changes(unsigned bits, size_t count, size_t slots)
+{
+	struct table table = { 0 };
+	struct item items[ITEMS];
+	struct table_scan scan = { 0 };
+	int visits[ITEMS] = { 0 };
+	bool changed[ITEMS] = { false };
+
+	for (size_t i = 0; i < count; i++)
+		items[i] = (struct item){ .hash = { random_hash(bits) }, .name = (int)i };
+	for (size_t i = 0; i < count / 2; i++)
+		flip(&table, &items[i]);
+	for (int slice = 0; !scan.over; slice++) {
+		bool fills = slice / 4 % 2 == 0;
+
+		table_scan(&table, &scan, slots, count_visit, visits);
+		for (size_t i = count / 4; i < count; i++) {
+			if (items[i].in == fills || random() % 2 == 0)
+				continue;
+			flip(&table, &items[i]);
+			changed[i] = true;
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		assert_in_range(visits[i], changed[i] || i >= count / 2 ? 0 : 1,
+				changed[i] || i < count / 2 ? 1 : 0);
+		if (items[i].in)
+			flip(&table, &items[i]);
+	}
+	table_clear(&table);
+}
+
+static void
+a_scan_visits_each_item_once(void **state)
+{
+	(void)state;
+	for (unsigned seed = 0; seed < 200; seed++) {
+		srandom(seed);
+		scan_while_it_changes(64, ITEMS, 1 + seed % 40);
+		scan_while_it_changes(64, 20, 1 + seed % 5);
+		scan_while_it_changes(4, 60, 1 + seed % 7);
+		scan_while_it_changes(64, 2, SIZE_MAX);
+		scan_while_it_changes(64, 0, 1);
 	}
 }
 
@@ -150,6 +219,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_changes_agree_with_a_model),
 		cmocka_unit_test(removal_closes_a_run_that_wraps_around),
+		cmocka_unit_test(a_scan_visits_each_item_once),
 		cmocka_unit_test(an_empty_table_finds_nothing),
 		cmocka_unit_test(memory_is_freed_when_most_items_are_removed),
 	};
