@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "queue/plan.h"
+#include "queue/ops/session.h"
 #include "schema/number.h"
 #include "schema/session_key.h"
 
@@ -185,99 +185,6 @@ find_positions(struct plan *plan, struct sessions_op *list, const struct filter 
 	return first.positions;
 }
 
-static int
-by_key(const void *a, const void *b)
-{
-	return str_cmp(((const struct rekeyed_from *)a)->key,
-		       ((const struct rekeyed_from *)b)->key);
-}
-
-static int
-by_count(const void *a, const void *b)
-{
-	const struct rekeyed_from *x = a, *y = b;
-
-	return x->count != y->count ? (x->count < y->count) - (x->count > y->count) : by_key(a, b);
-}
-
-/* Adds up the counts of equal keys, and sorts the most frequent first; answers how many remain. */
-static size_t
-tally(struct rekeyed_from *from, size_t count)
-{
-	size_t distinct = 0;
-
-	if (count == 0)
-		return 0;
-	qsort(from, count, sizeof(*from), by_key);
-	for (size_t i = 0; i < count; i++) {
-		if (distinct > 0 && str_eq(from[distinct - 1].key, from[i].key))
-			from[distinct - 1].count += from[i].count;
-		else
-			from[distinct++] = from[i];
-	}
-	qsort(from, distinct, sizeof(*from), by_count);
-	return distinct;
-}
-
-/*
- * Reads the entries once: merges their delivery contexts, and counts the keys that events were
- * re-keyed from. Consecutive entries of one tag are merged once.
- */
-static void
-walk(const struct tags *tags, const struct queue *queue, struct arena *arena, struct session *ret)
-{
-	struct rekeyed_from *from = NULL;
-	size_t count = 0, cap = 0;
-	const struct tag *tag, *before = NULL;
-
-	for (const struct entry *e = queue_first(queue, 0); e != NULL;
-	     e = queue_next(queue, e), before = tag) {
-		tag = tags_get(tags, e->tag);
-		if (tag != before && !delivery_none(&tag->delivery)) {
-			struct delivery older = ret->delivery;
-
-			delivery_merge(&older, &tag->delivery, &ret->delivery);
-		}
-		if (tag->original_key.len == 0)
-			continue;
-		if (tag != before) {
-			from = mem_grow(from, &cap, count + 1, sizeof(*from));
-			from[count++] = (struct rekeyed_from){ tag->original_key, 0 };
-		}
-		from[count - 1].count++;
-	}
-	ret->rekeyed_from_count = tally(from, count);
-	struct rekeyed_from *copy =
-	    arena_alloc(arena, (ret->rekeyed_from_count + 1) * sizeof(*copy));
-	for (size_t i = 0; i < ret->rekeyed_from_count; i++)
-		copy[i] = (struct rekeyed_from){ arena_dup(arena, from[i].key), from[i].count };
-	ret->rekeyed_from = copy;
-	free(from);
-}
-
-static void
-describe(const struct plan *plan, const struct queue *queue, struct arena *arena,
-	 struct session *ret)
-{
-	const struct tags *tags = &plan->state->catalog.tags;
-	struct delivery *d = &ret->delivery;
-
-	walk(tags, queue, arena, ret);
-	ret->session_key = arena_dup(arena, queue->session.key);
-	ret->agent_id = session_key_agent(ret->session_key);
-	ret->depth = queue->depth;
-	ret->leased = queue->leased;
-	ret->delayed = queue->delayed;
-	ret->waiters = plan_waiters(plan, queue->session.key);
-	ret->oldest_ts_ms = queue_first(queue, 0)->ts_ms;
-	ret->newest_ts_ms = queue_newest(queue)->ts_ms;
-	ret->last_context_key = arena_dup(arena, tags_get(tags, queue->last_tag)->context_key);
-	d->channel = arena_dup(arena, d->channel);
-	d->to = arena_dup(arena, d->to);
-	d->account_id = arena_dup(arena, d->account_id);
-	d->thread_id = arena_dup(arena, d->thread_id);
-}
-
 /* Counts a session in the answer. False: there is no room for one more. */
 static bool
 answer_session(const struct plan *plan, struct op *op, const struct session *session, bool first)
@@ -315,8 +222,8 @@ plan_sessions(struct plan *plan, struct op *op)
 		entries += positions[list->count].queue->depth;
 		if (entries > PAGE_ENTRIES_MAX && list->count > 0)
 			break;
-		describe(plan, positions[list->count].queue, &op->arena,
-			 &list->sessions[list->count]);
+		session_describe(plan, positions[list->count].queue, &op->arena,
+				 &list->sessions[list->count]);
 		if (!answer_session(plan, op, &list->sessions[list->count], list->count == 0))
 			break;
 	}

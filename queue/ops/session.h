@@ -1,0 +1,16 @@
+/*
+ * session.h - what the list of sessions tells of one of them.
+ *
+ * Here: its counts and times, the merged delivery context and the keys that its events were
+ * re-keyed from. Not here: which sessions are listed (sessions.c). Private to queue/.
+ */
+#ifndef QUEUE_OPS_SESSION_H
+#define QUEUE_OPS_SESSION_H
+
+#include "queue/plan.h"
+
+/* Describes a queue that has something pending. All text is copied into the arena. */
+void session_describe(const struct plan *plan, const struct queue *queue, struct arena *arena,
+		      struct session *ret);
+
+#endif
