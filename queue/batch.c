@@ -98,6 +98,7 @@ undo_plan(struct batch *batch)
 	struct plan *plan = &batch->plan;
 
 	journal_rollback(&state->catalog, 0);
+	state->undone++;
 	for (size_t i = 0; i < plan->popped_count; i++)
 		timers_add(&state->timers, plan->popped[i]);
 	if (plan->popped_count > 0)

@@ -241,7 +241,8 @@ struct sessions_op {
 	size_t limit; /* 1..SESSIONS_PAGE_MAX */
 	/* from an earlier page; NULL: the first. ERROR_INVALID_FIELD "cursor" if not ours */
 	struct str cursor;
-	struct session *sessions; /* out */
+	struct session_search *search; /* private */
+	struct session *sessions;      /* out */
 	size_t count;
 	struct str next_cursor; /* out: NULL on the last page */
 	size_t total;           /* out: sessions that match, all pages */

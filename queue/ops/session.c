@@ -41,9 +41,9 @@ tally(struct rekeyed_from *from, size_t count)
 
 /*
  * Reads the entries once: merges their delivery contexts, and counts the keys that events were
- * re-keyed from. Consecutive entries of one tag are merged once.
+ * re-keyed from. Consecutive entries of one tag are merged once. Returns how many keys were sorted.
  */
-static void
+static size_t
 walk(const struct tags *tags, const struct queue *queue, struct arena *arena, struct session *ret)
 {
 	struct rekeyed_from *from = NULL;
@@ -73,16 +73,17 @@ walk(const struct tags *tags, const struct queue *queue, struct arena *arena, st
 		copy[i] = (struct rekeyed_from){ arena_dup(arena, from[i].key), from[i].count };
 	ret->rekeyed_from = copy;
 	free(from);
+	return count;
 }
 
-void
+size_t
 session_describe(const struct plan *plan, const struct queue *queue, struct arena *arena,
 		 struct session *ret)
 {
 	const struct tags *tags = &plan->state->catalog.tags;
 	struct delivery *d = &ret->delivery;
 
-	walk(tags, queue, arena, ret);
+	size_t keys = walk(tags, queue, arena, ret);
 	ret->session_key = arena_dup(arena, queue->session.key);
 	ret->agent_id = session_key_agent(ret->session_key);
 	ret->depth = queue->depth;
@@ -96,4 +97,5 @@ session_describe(const struct plan *plan, const struct queue *queue, struct aren
 	d->to = arena_dup(arena, d->to);
 	d->account_id = arena_dup(arena, d->account_id);
 	d->thread_id = arena_dup(arena, d->thread_id);
+	return queue->depth + SESSION_FROM_STEPS * keys;
 }

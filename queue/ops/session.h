@@ -9,8 +9,12 @@
 
 #include "queue/plan.h"
 
-/* Describes a queue that has something pending. All text is copied into the arena. */
-void session_describe(const struct plan *plan, const struct queue *queue, struct arena *arena,
-		      struct session *ret);
+/*
+ * Describes a queue that has something pending. All text is copied into the arena. Returns how many
+ * steps that took: one for each entry, and SESSION_FROM_STEPS for each of those keys.
+ */
+#define SESSION_FROM_STEPS 160
+size_t session_describe(const struct plan *plan, const struct queue *queue, struct arena *arena,
+			struct session *ret);
 
 #endif

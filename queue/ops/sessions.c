@@ -1,6 +1,11 @@
 /*
  * sessions.c - the list of sessions that have events pending. It is made by an op like the others,
  * so that it shows only what has been committed; it costs no commit of its own.
+ *
+ * A page needs a look at every queue: which come first in its order, and how many there are. Many
+ * queues are looked at in slices, over as many turns as it takes; the page is made in the last of
+ * them. A session that has events pending all the time is therefore counted once, and is where it
+ * belongs by what it was when it was looked at; what is told of it is as of the end.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,17 +15,24 @@
 #include "schema/number.h"
 #include "schema/session_key.h"
 
-/*
- * A page of sessions ends early when its queues hold this many events together, because describing
- * a session reads each of its entries.
- */
-#define PAGE_ENTRIES_MAX 200000
+/* Slots of the index of queues; the first slice is enough for a hundred queues. */
+#define FIRST_SLOTS 256
+#define SLICE_SLOTS 32768
+#define SLICE_WORK 2000
 
-/* A session's position in the sorted list: ascending by value, then by key. */
+/*
+ * A page of sessions ends early when describing its sessions has taken this much (session.h). The
+ * first is described whatever it takes.
+ */
+#define PAGE_STEPS_MAX 400000
+
+/*
+ * A session's position in the sorted list: ascending by value, then by key. The key is a copy: the
+ * queue may be gone when the page is made.
+ */
 struct list_position {
 	int64_t value;
 	struct str key;
-	const struct queue *queue;
 };
 
 static int
@@ -101,15 +113,6 @@ passes(const struct plan *plan, const struct filter *filter, const struct queue 
 		came_at(plan, queue_first(queue, 0)) <= filter->oldest_before_ms);
 }
 
-/* The next queue that may pass: as catalog_each. */
-static const struct queue *
-next_queue(const struct catalog *catalog, const struct filter *filter, size_t *at)
-{
-	if (filter->only.s == NULL)
-		return catalog_each(catalog, at);
-	return (*at)++ == 0 ? catalog_find(catalog, filter->only) : NULL;
-}
-
 static int
 make_filter(struct plan *plan, struct sessions_op *list, struct filter *ret)
 {
@@ -149,40 +152,80 @@ keep_first(struct first_positions *first)
 		first->count = first->most;
 }
 
+/* The key is copied. */
 static void
-add_position(struct first_positions *first, struct list_position position)
+add_position(struct first_positions *first, struct list_position position, struct arena *arena)
 {
 	if (first->full && by_position(&first->positions[first->most - 1], &position) < 0)
 		return;
 	if (first->count == 2 * first->most)
 		keep_first(first);
+	position.key = arena_dup(arena, position.key);
 	first->positions[first->count++] = position;
 }
 
-/*
- * Finds the first sessions after the cursor that pass the filter, one more than the page has, so
- * that it is known whether another page follows. list->total counts those before the cursor too.
- */
-static struct list_position *
-find_positions(struct plan *plan, struct sessions_op *list, const struct filter *filter,
-	       const struct list_position *cursor, size_t *count)
-{
-	struct first_positions first = { .most = list->limit + 1 };
-	const struct queue *queue;
+/* A page that is being made. */
+struct session_search {
+	struct plan *plan; /* of the present turn */
+	uint64_t undone;   /* of the state, when the search began */
+	struct sessions_op *list;
+	struct filter filter;
+	struct list_position cursor; /* key NULL: from the beginning */
+	struct table_scan scan;
+	/* the first ones behind the cursor, one more than the page has */
+	struct first_positions first;
+	size_t found; /* those before the cursor too */
+};
 
-	first.positions = arena_alloc(&list->op.arena, 2 * first.most * sizeof(*first.positions));
-	for (size_t at = 0; (queue = next_queue(&plan->state->catalog, filter, &at)) != NULL;) {
-		if (!passes(plan, filter, queue))
-			continue;
-		struct list_position position = { sort_value(plan, list->sort, queue),
-						  queue->session.key, queue };
-		list->total++;
-		if (cursor == NULL || by_position(cursor, &position) < 0)
-			add_position(&first, position);
+static int
+begin(struct plan *plan, struct sessions_op *list)
+{
+	struct session_search *search = arena_alloc(&list->op.arena, sizeof(*search));
+
+	search->list = list;
+	search->undone = plan->state->undone;
+	if ((list->cursor.s != NULL && read_cursor(list, &search->cursor) < 0) ||
+	    make_filter(plan, list, &search->filter) < 0)
+		return -1;
+	search->first.most = list->limit + 1;
+	search->first.positions =
+	    arena_alloc(&list->op.arena, 2 * search->first.most * sizeof(struct list_position));
+	list->search = search;
+	return 0;
+}
+
+static void
+look_at(void *arg, void *item)
+{
+	struct session_search *search = arg;
+	const struct queue *queue = item;
+	struct sessions_op *list = search->list;
+
+	search->plan->walked++;
+	if (!passes(search->plan, &search->filter, queue))
+		return;
+	struct list_position position = { sort_value(search->plan, list->sort, queue),
+					  queue->session.key };
+	search->found++;
+	if (search->cursor.key.s == NULL || by_position(&search->cursor, &position) < 0)
+		add_position(&search->first, position, &list->op.arena);
+}
+
+/* Looks at the next queues that may pass. */
+static void
+look_at_some(struct session_search *search, size_t slots)
+{
+	const struct catalog *catalog = &search->plan->state->catalog;
+	struct queue *only;
+
+	if (search->filter.only.s == NULL) {
+		table_scan(&catalog->index, &search->scan, slots, look_at, search);
+		return;
 	}
-	keep_first(&first);
-	*count = first.count;
-	return first.positions;
+	only = catalog_find(catalog, search->filter.only);
+	if (only != NULL)
+		look_at(search, only);
+	search->scan.over = true;
 }
 
 /* Counts a session in the answer. False: there is no room for one more. */
@@ -203,33 +246,62 @@ answer_session(const struct plan *plan, struct op *op, const struct session *ses
 	return true;
 }
 
+/* Adds the session to the page. False: the page ends before it. */
+static bool
+add_session(struct plan *plan, struct sessions_op *list, const struct queue *queue, size_t *steps)
+{
+	struct session *session = &list->sessions[list->count];
+	bool first = list->count == 0;
+
+	*session = (struct session){ 0 };
+	if (!first && *steps + queue->depth > PAGE_STEPS_MAX)
+		return false;
+	*steps += session_describe(plan, queue, &list->op.arena, session);
+	plan->walked += queue->depth;
+	if (!answer_session(plan, &list->op, session, first))
+		return false;
+	list->count++;
+	return true;
+}
+
+static void
+make_page(struct plan *plan, struct sessions_op *list)
+{
+	struct first_positions *first = &list->search->first;
+	size_t steps = 0, next = 0;
+
+	keep_first(first);
+	list->total = list->search->found;
+	list->sessions = arena_alloc(&list->op.arena, list->limit * sizeof(*list->sessions));
+	for (; next < first->count && list->count < list->limit; next++) {
+		const struct queue *queue =
+		    catalog_find(&plan->state->catalog, first->positions[next].key);
+
+		if (queue != NULL && queue->depth > 0 && !add_session(plan, list, queue, &steps))
+			break;
+	}
+	if (next < first->count)
+		list->next_cursor = make_cursor(&list->op.arena, &first->positions[next - 1]);
+}
+
 static int
 plan_sessions(struct plan *plan, struct op *op)
 {
 	struct sessions_op *list = (struct sessions_op *)op;
-	struct list_position cursor;
-	struct filter filter;
 
-	if (list->cursor.s != NULL && read_cursor(list, &cursor) < 0)
+	/* what a search has seen of a batch that was undone has never been */
+	bool begins = list->search == NULL || list->search->undone != plan->state->undone;
+
+	if (begins && begin(plan, list) < 0)
 		return -1;
-	if (make_filter(plan, list, &filter) < 0)
-		return -1;
-	size_t behind, entries = 0;
-	struct list_position *positions =
-	    find_positions(plan, list, &filter, list->cursor.s != NULL ? &cursor : NULL, &behind);
-	list->sessions = arena_alloc(&op->arena, (list->limit + 1) * sizeof(*list->sessions));
-	for (list->count = 0; list->count < behind && list->count < list->limit; list->count++) {
-		entries += positions[list->count].queue->depth;
-		if (entries > PAGE_ENTRIES_MAX && list->count > 0)
-			break;
-		session_describe(plan, positions[list->count].queue, &op->arena,
-				 &list->sessions[list->count]);
-		if (!answer_session(plan, op, &list->sessions[list->count], list->count == 0))
-			break;
+	list->search->plan = plan;
+	look_at_some(list->search, op->work > 0 ? SLICE_SLOTS : FIRST_SLOTS);
+	if (!list->search->scan.over) {
+		op->work = SLICE_WORK;
+		return PLAN_LATER;
 	}
-	if (list->count < behind)
-		list->next_cursor = make_cursor(&op->arena, &positions[list->count - 1]);
-	return 0;
+	make_page(plan, list);
+	return PLAN_DONE;
 }
 
 void

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -111,6 +112,108 @@ pages_of_many_sessions_are_in_order(void **state)
 	assert_int_equal(seen, 500);
 }
 
+enum { MANY = 24000, STAYING = 4000, LOOKS_A_TURN = 36000 };
+
+static const char *
+nth_key(char key[32], int n)
+{
+	snprintf(key, 32, "agent:x:%05d", n);
+	return key;
+}
+
+/* Puts an event into each of these sessions, some of a call's drafts at a time. */
+static void
+put_into(int first, int count)
+{
+	static char keys[CALL_DRAFTS_MAX][32];
+	struct draft drafts[CALL_DRAFTS_MAX];
+	size_t n = 0;
+
+	for (int i = first; i < first + count; i++) {
+		drafts[n] = draft(nth_key(keys[n], i), "1");
+		if (++n == CALL_DRAFTS_MAX || i == first + count - 1) {
+			done(enqueue_drafts(engine, drafts, n));
+			n = 0;
+		}
+	}
+}
+
+static void
+put_into_many(void)
+{
+	options.sessions_max = options.pending_max = 10 * MANY;
+	reopen();
+	put_into(0, STAYING + MANY);
+}
+
+/* No turn looks at all sessions, however many calls there are. */
+static void
+many_sessions_are_listed_in_turns_that_are_bounded(void **state)
+{
+	(void)state;
+	struct sessions_op input = { .limit = 1000 };
+	put_into_many();
+	struct call *calls[] = { list_sessions(engine, input), list_sessions(engine, input),
+				 list_sessions(engine, input) };
+	while (calls[2]->answered == 0) {
+		uint64_t walked = stats().walked;
+
+		turn();
+		if (!store.defer) /* else these are several turns */
+			assert_in_range(stats().walked - walked, 0, LOOKS_A_TURN);
+	}
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		assert_int_equal(calls[i]->answered, 1);
+		assert_int_equal(calls[i]->sessions.count, 1000);
+		assert_int_equal(calls[i]->sessions.total, STAYING + MANY);
+	}
+}
+
+/* Answers a call, while in each turn sessions come and go. */
+static const struct sessions_op *
+listed_meanwhile(struct sessions_op input, int *going)
+{
+	struct call *call = list_sessions(engine, input);
+	char key[32];
+
+	while (call->answered == 0) {
+		done(drain(engine, nth_key(key, STAYING + *going % MANY), 0));
+		put(nth_key(key, STAYING + MANY + *going % MANY), "1");
+		++*going;
+	}
+	return &call->sessions;
+}
+
+static void
+sessions_that_stay_are_listed_once_while_others_come_and_go(void **state)
+{
+	(void)state;
+	for (int sort = SORT_KEY; sort <= SORT_DEPTH; sort++) {
+		struct sessions_op input = { .limit = 1000, .sort = (enum sort)sort };
+		static char seen[STAYING];
+		int going = 0;
+
+		fixture_end(state), fixture_begin(state);
+		memset(seen, 0, sizeof(seen));
+		put_into_many();
+		do {
+			const struct sessions_op *page = listed_meanwhile(input, &going);
+
+			for (size_t i = 0; i < page->count; i++) {
+				int n = atoi(page->sessions[i].session_key.s + 8);
+
+				if (n < STAYING)
+					seen[n]++;
+			}
+			assert_in_range(page->total, MANY, 2 * MANY);
+			input.cursor = page->next_cursor;
+		} while (input.cursor.s != NULL);
+		assert_true(going > 10);
+		for (int n = 0; n < STAYING; n++)
+			assert_int_equal(seen[n], 1);
+	}
+}
+
 static void
 a_malformed_cursor_is_refused(void **state)
 {
@@ -173,6 +276,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(sessions_sort_by_time),
 	TEST(a_cursor_continues_where_a_page_ended),
 	TEST(pages_of_many_sessions_are_in_order),
+	TEST(many_sessions_are_listed_in_turns_that_are_bounded),
+	TEST(sessions_that_stay_are_listed_once_while_others_come_and_go),
 	TEST(a_malformed_cursor_is_refused),
 	TEST(a_session_counts_the_keys_its_events_were_rekeyed_from),
 	TEST(a_session_shows_the_merged_delivery_context),
