@@ -29,7 +29,7 @@ DELIVERY = {"channel": TEXT, "to": TEXT, "accountId": TEXT, "threadId": TEXT}
 EVENT = {"id": TEXT, "sessionKey": TEXT, "originalSessionKey": TEXT, "rule": TEXT, "text": TEXT, "ts": MOST, "contextKey": TEXT,
     "deliveryContext": DELIVERY, "source": TEXT, "wake": TEXT, "attempts": MOST, "availableAt": -MOST, "expiresAt": MOST,
     "traceparent": TEXT, "state": TEXT}
-HAPPENING = {"what": TEXT, "ts": -MOST, "until": MOST, "leaseId": TEXT, "detail": TEXT, "originalSessionKey": TEXT, "rule": TEXT}
+HAPPENING = {"what": TEXT, "ts": -MOST, "until": MOST, "leaseId": TEXT, "times": MOST, "detail": TEXT, "originalSessionKey": TEXT, "rule": TEXT}
 SESSION = {"sessionKey": TEXT, "agentId": TEXT, "depth": MOST, "leased": MOST, "delayed": MOST, "waiters": MOST, "oldestTs": MOST,
     "newestTs": -MOST, "lastContextKey": TEXT, "deliveryContext": DELIVERY, "rekeyedFrom": [{"key": TEXT, "count": MOST}] * 2}
 TAKEN = {"sessionKey": TEXT, "events": [EVENT], "remaining": MOST, "block": f"System: {TEXT}\nSystem: {TEXT}"}
