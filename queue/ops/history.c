@@ -13,7 +13,7 @@
 #include "queue/plan.h"
 #include "schema/number.h"
 
-#define FIRST_LOOKS 16 /* beside those at the rows of a full page */
+#define FIRST_LOOKS 20 /* beside those at the rows of a full page: to go on at a clock mark */
 #define SLICE_LOOKS 1000
 #define SLICES_MAX 20 /* then the page ends, even if it is empty */
 
