@@ -70,6 +70,7 @@ struct store_key {
 	uint64_t request;  /* hash of the request */
 	int64_t proven_ms; /* proven time (clock_marks.h) when it was kept */
 	struct str answer; /* JSON that only the queue reads (ops/idempotency.c) */
+	uint64_t owner;    /* who has sent it, for which session: keys are limited for each */
 };
 
 /*
@@ -252,6 +253,9 @@ struct store_stats {
 	uint64_t checkpoints, swept; /* since the store was opened; swept: events removed */
 	/* since then, dead letters that were removed for want of room, before their time */
 	uint64_t dead_letters_lost;
+	/* idempotency keys: rows on disk; removed before their time since then, for there were too
+	 * many */
+	uint64_t keys, keys_forgotten;
 	uint64_t damaged_reads; /* since then, how often a row was found damaged */
 };
 
@@ -282,7 +286,7 @@ struct store {
 	enum store_limit limit;
 	/* chores are wanted within a second, although nothing else may happen until then */
 	bool wants_chores;
-	uint64_t dead_letters_lost; /* as in struct store_stats */
+	uint64_t dead_letters_lost, keys_forgotten; /* as in struct store_stats */
 	/* how often a row was found damaged */
 	uint64_t damaged_reads;
 	/*

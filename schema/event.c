@@ -254,3 +254,16 @@ idempotency_key_make(struct arena *arena, char kind, struct str scope, struct st
 	memcpy(made + len, key.s, key.len);
 	return (struct str){ made, len + key.len };
 }
+
+uint64_t
+idempotency_owner(struct arena *arena, struct str made, struct str queue_key)
+{
+	bool scoped = made.len > 1 + IDEMPOTENCY_SCOPE_BYTES && made.s[1] == '@';
+	size_t scope_len = scoped ? IDEMPOTENCY_SCOPE_BYTES : 0;
+	char *both = arena_bytes(arena, scope_len + queue_key.len);
+
+	memcpy(both, made.s + 2, scope_len);
+	if (queue_key.len > 0)
+		memcpy(both + scope_len, queue_key.s, queue_key.len);
+	return text_hash((struct str){ both, scope_len + queue_key.len });
+}

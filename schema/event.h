@@ -60,6 +60,8 @@
 /* Defaults of the configurable ones (DESIGN section 3). */
 #define BATCH_EVENTS_DEFAULT 1000
 #define SESSION_PENDING_DEFAULT 10000
+#define KEYS_DEFAULT 1000000 /* idempotency keys in all, and of one token for one session */
+#define SESSION_KEYS_DEFAULT 100000
 #define SESSIONS_DEFAULT 100000
 #define PENDING_DEFAULT 10000000
 #define RETENTION_MS_DEFAULT (7LL * 24 * 60 * 60 * 1000)
@@ -152,6 +154,9 @@ struct idempotency {
  * IDEMPOTENCY_SCOPE_BYTES. Each kind is one letter. On the arena.
  */
 struct str idempotency_key_make(struct arena *arena, char kind, struct str scope, struct str key);
+
+/* Who a key that was made so counts for: a hash of its scope and of the queue. */
+uint64_t idempotency_owner(struct arena *arena, struct str made, struct str queue_key);
 
 /* An event as a producer sends it. Borrowed text. */
 struct draft {

@@ -82,9 +82,11 @@ struct loop {
 	uint64_t clock_jumps;            /* that the log has told of */
 	int64_t processor_us;            /* that the thread had used at the end of the last turn */
 	enum store_limit limit;          /* of the store, as told in the log; */
-	uint64_t dead_letters_lost;      /* and these, */
-	int64_t lost_told_ms;            /* then */
-	uint64_t damaged_named;          /* the damaged events that the log has named */
+	struct forgotten {
+		uint64_t count;  /* that the log has told of, */
+		int64_t told_ms; /* then */
+	} dead_letters_lost, keys_forgotten;
+	uint64_t damaged_named; /* the damaged events that the log has named */
 	bool reload, stop;
 };
 
@@ -329,13 +331,14 @@ begin_stop(struct loop *loop)
 	streams_end(loop->calls->streams);
 }
 
+/* What the store had to forget before its time, not more often than TELL_AGAIN_MS. */
 static void
-log_lost_dead_letters(struct loop *loop, uint64_t lost)
+log_forgotten(struct forgotten *told, uint64_t count, const char *message)
 {
-	log_line(LOG_WARN, log_msg("dead letters were forgotten for want of room"),
-		 log_number("count", (long long)(lost - loop->dead_letters_lost)));
-	loop->dead_letters_lost = lost;
-	loop->lost_told_ms = clock_coarse_ms();
+	if (count == told->count || clock_coarse_ms() - told->told_ms < TELL_AGAIN_MS)
+		return;
+	log_line(LOG_WARN, log_msg(message), log_number("count", (long long)(count - told->count)));
+	*told = (struct forgotten){ count, clock_coarse_ms() };
 }
 
 /* Going full and getting well are told once each. */
@@ -376,9 +379,10 @@ log_store(struct loop *loop)
 
 	if (store->limit != loop->limit)
 		log_limit(loop, store->limit);
-	if (store->dead_letters_lost > loop->dead_letters_lost &&
-	    clock_coarse_ms() - loop->lost_told_ms >= TELL_AGAIN_MS)
-		log_lost_dead_letters(loop, store->dead_letters_lost);
+	log_forgotten(&loop->dead_letters_lost, store->dead_letters_lost,
+		      "dead letters were forgotten for want of room");
+	log_forgotten(&loop->keys_forgotten, store->keys_forgotten,
+		      "idempotency keys were forgotten, for there were too many");
 	log_damage(loop, store);
 }
 
@@ -550,6 +554,8 @@ open_store(const struct options *options, struct store **ret, struct error *err)
 	sqlite.max_bytes = (uint64_t)options->db_max_bytes;
 	sqlite.min_free_bytes = (uint64_t)options->db_min_free_bytes;
 	sqlite.allow_network_fs = options->allow_network_fs;
+	sqlite.keys_max = (uint64_t)options->max_idempotency_keys;
+	sqlite.keys_per_owner_max = (uint64_t)options->max_session_idempotency_keys;
 	return sqlite_open(&sqlite, ret, err);
 }
 

@@ -44,7 +44,7 @@ drain_remember(struct plan *plan, struct op *op, const struct queue *queue, stru
 	int64_t *numbers = arena_alloc(&op->arena, 2 * chosen.count * sizeof(*numbers));
 	id_list_remember(queue, chosen, numbers);
 	return idempotency_remember(
-	    plan, op, &op->idempotency,
+	    plan, op, &op->idempotency, queue->session.key,
 	    &(struct kept_answer){ queue->session.key, numbers, 2 * chosen.count });
 }
 

@@ -221,6 +221,7 @@ answer_duplicate(struct plan *plan, const struct candidate *c, struct entry *twi
 {
 	result->outcome = ENQUEUE_DUPLICATE;
 	result->id = twin->id;
+	result->event.session_key = c->route.queue_key;
 	result->event.state = entry_state(twin);
 	result->event.attempts = twin->attempts;
 	result->event.available_at_ms = entry_available_at(plan, twin);
@@ -341,7 +342,7 @@ keep(struct arena *arena, const struct enqueue_result *results, size_t count)
 	return (struct kept_answer){ .numbers = numbers, .count = KEPT * count };
 }
 
-/* Keeps the answer under the request's key. */
+/* Keeps the answer under the request's key, which counts for the session of its first event. */
 static int
 enqueue_remember(struct plan *plan, struct op *op, const struct idempotency *request,
 		 const struct enqueue_result *results, size_t count)
@@ -349,7 +350,7 @@ enqueue_remember(struct plan *plan, struct op *op, const struct idempotency *req
 	if (request->key.s == NULL)
 		return 0;
 	struct kept_answer kept = keep(&op->arena, results, count);
-	return idempotency_remember(plan, op, request, &kept);
+	return idempotency_remember(plan, op, request, results[0].event.session_key, &kept);
 }
 
 static int

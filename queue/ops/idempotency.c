@@ -104,7 +104,7 @@ idempotency_answer(struct arena *arena, const struct kept_answer *kept)
  */
 int
 idempotency_remember(struct plan *plan, struct op *op, const struct idempotency *request,
-		     const struct kept_answer *kept)
+		     struct str queue_key, const struct kept_answer *kept)
 {
 	if (request->key.s == NULL)
 		return 0;
@@ -114,7 +114,8 @@ idempotency_remember(struct plan *plan, struct op *op, const struct idempotency 
 	struct store_key *key = arena_alloc(&op->arena, sizeof(*key));
 	*key = (struct store_key){ request->key, request->request,
 				   steady_proven_ms(&plan->state->steady),
-				   idempotency_answer(&op->arena, kept) };
+				   idempotency_answer(&op->arena, kept),
+				   idempotency_owner(&op->arena, request->key, queue_key) };
 	plan_add_key(plan, key);
 	return 0;
 }

@@ -45,10 +45,10 @@ struct kept_answer idempotency_read(struct arena *arena, struct str answer);
 struct str idempotency_answer(struct arena *arena, const struct kept_answer *kept);
 
 /*
- * Keeps an answer with the records of the batch, if the request has a key. -1
- * ERROR_IDEMPOTENCY_MISMATCH.
+ * Keeps an answer with the records of the batch, if the request has a key. queue_key: the session
+ * that the key counts for. -1 ERROR_IDEMPOTENCY_MISMATCH.
  */
 int idempotency_remember(struct plan *plan, struct op *op, const struct idempotency *request,
-			 const struct kept_answer *kept);
+			 struct str queue_key, const struct kept_answer *kept);
 
 #endif

@@ -55,7 +55,7 @@ lease_take_remember(struct plan *plan, struct lease_take_op *take, const struct 
 	numbers[0] = take->lease_id;
 	numbers[1] = take->until_ms;
 	id_list_remember(queue, chosen, numbers + 2);
-	return idempotency_remember(plan, &take->op, &take->op.idempotency,
+	return idempotency_remember(plan, &take->op, &take->op.idempotency, queue->session.key,
 				    &(struct kept_answer){ queue->session.key, numbers, count });
 }
 

@@ -12,6 +12,7 @@
 #include "queue/sqlite/checkpoint.h"
 #include "queue/sqlite/clock_rows.h"
 #include "queue/sqlite/disk.h"
+#include "queue/sqlite/key_rows.h"
 #include "queue/sqlite/sweep.h"
 #include "queue/sqlite/transaction.h"
 #include "queue/sqlite/wal.h"
@@ -24,16 +25,16 @@
 static bool
 remove_old_keys(struct sqlite_store *store, int64_t before_ms)
 {
-	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_KEYS];
 	/* reported to nobody: a later step tries again, and ready reports a broken store */
 	struct error err;
-
-	sqlite3_bind_int64(remove, 1, before_ms);
+	bool more = false;
 	int rc = transaction_begin(store);
+
 	if (rc == SQLITE_OK)
-		rc = transaction_run(remove);
-	int removed = sqlite3_changes(store->db);
-	return transaction_end(store, rc, &err) == 0 && removed == REMOVE_ROWS_MAX;
+		rc = key_rows_remove_old(store, before_ms, &more);
+	int failed = transaction_end(store, rc, &err);
+	key_rows_end(store, failed == 0);
+	return failed == 0 && more;
 }
 
 /*

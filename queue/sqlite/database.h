@@ -16,6 +16,7 @@
 #define PAGE_BYTES 4096
 
 struct sweep;
+struct key_change;
 
 struct sqlite_store {
 	struct store base;
@@ -27,7 +28,13 @@ struct sqlite_store {
 	sqlite3 *db;
 	sqlite3_stmt *statement[STATEMENT_COUNT];
 	struct store_stats stats;
-	struct table session_rows;  /* struct session_rows by session, owned */
+	struct table session_rows; /* struct session_rows by session, owned */
+	/* Idempotency keys (key_rows.c): struct key_owner by owner, owned; limits on their number
+	 */
+	struct table key_owners;
+	uint64_t keys_max, keys_per_owner_max;
+	struct key_change *key_changes; /* of the transaction under way */
+	size_t key_change_count, key_change_cap;
 	struct store_newest newest; /* the newest rows that were ever stored */
 	struct store_newest kept;   /* what the table newest says */
 	struct clock_marks marks;   /* what the table clock says */

@@ -11,6 +11,7 @@
 
 #include "queue/sqlite/clock_rows.h"
 #include "queue/sqlite/ids.h"
+#include "queue/sqlite/key_rows.h"
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/session_rows.h"
 #include "queue/sqlite/transaction.h"
@@ -448,6 +449,8 @@ sqlite_load(struct store *base, const struct store_loading *loading, struct stor
 		failed = load_contexts(store, loading, err);
 	if (failed == 0)
 		failed = load_open_outcomes(store, loading, err);
+	if (failed == 0)
+		failed = key_rows_load(store, err);
 	free(settled.ranges);
 	store->broken = failed < 0; /* closing then leaves every byte as it is */
 	return failed;

@@ -90,12 +90,18 @@ static const char *const sql[STATEMENT_COUNT] = {
 			       " CROSS JOIN outcome ON outcome.id = requeued WHERE event = ?",
 
 	[STATEMENT_ADD_KEY] =
-	    "INSERT INTO idempotency(ts, key, request, answer) VALUES (?, ?, ?, ?)",
+	    "INSERT INTO idempotency(ts, key, request, answer, owner) VALUES (?, ?, ?, ?, ?)",
 	[STATEMENT_FIND_KEY] = "SELECT request, answer FROM idempotency WHERE key = ?",
 	/* times ascend with ids, so only the rows with the lowest ids can be old enough */
-	[STATEMENT_REMOVE_KEYS] = "DELETE FROM idempotency WHERE id IN"
-				  " (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id"
-				  " LIMIT " SQL_TEXT(REMOVE_ROWS_MAX) ") WHERE ts < ?)",
+	[STATEMENT_REMOVE_KEYS] =
+	    "DELETE FROM idempotency WHERE id IN"
+	    " (SELECT id FROM (SELECT id, ts FROM idempotency ORDER BY id"
+	    " LIMIT " SQL_TEXT(REMOVE_ROWS_MAX) ") WHERE ts < ?) RETURNING owner",
+	[STATEMENT_REMOVE_KEY] = "DELETE FROM idempotency WHERE id ="
+				 " (SELECT min(id) FROM idempotency) RETURNING owner",
+	[STATEMENT_REMOVE_KEY_OF_OWNER] =
+	    "DELETE FROM idempotency WHERE id ="
+	    " (SELECT min(id) FROM idempotency WHERE owner = ?) RETURNING owner",
 
 	[STATEMENT_KEEP_NEWEST] = "UPDATE newest SET event = ?, outcome = ?, ts = ?",
 	[STATEMENT_KEEP_TIME] = "UPDATE newest SET steady = ?",

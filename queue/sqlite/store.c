@@ -22,6 +22,7 @@
 #include "queue/sqlite/clock_rows.h"
 #include "queue/sqlite/disk.h"
 #include "queue/sqlite/history.h"
+#include "queue/sqlite/key_rows.h"
 #include "queue/sqlite/load.h"
 #include "queue/sqlite/lookup.h"
 #include "queue/sqlite/open.h"
@@ -81,18 +82,6 @@ update_dead_letters(struct sqlite_store *store, const struct store_outcome *outc
 }
 
 static int
-add_key(struct sqlite_store *store, const struct store_key *key)
-{
-	sqlite3_stmt *add = store->statement[STATEMENT_ADD_KEY];
-
-	sqlite3_bind_int64(add, 1, key->proven_ms);
-	row_bind_text(add, 2, key->key);
-	sqlite3_bind_int64(add, 3, (int64_t)key->request);
-	row_bind_text(add, 4, key->answer);
-	return transaction_run(add);
-}
-
-static int
 keep_context(struct sqlite_store *store, const struct store_context *context)
 {
 	sqlite3_stmt *keep = store->statement[STATEMENT_KEEP_CONTEXT];
@@ -133,7 +122,7 @@ write_batch(struct sqlite_store *store, struct store_batch *batch)
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
 		rc = update_dead_letters(store, &batch->outcomes[i]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->key_count; i++)
-		rc = add_key(store, &batch->keys[i]);
+		rc = key_rows_add(store, &batch->keys[i]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->context_count; i++)
 		rc = keep_context(store, &batch->contexts[i]);
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->drop_count; i++)
@@ -190,6 +179,7 @@ write_and_commit(struct sqlite_store *store, struct store_batch *batch, struct e
 	wal_defer_sync(log, true);
 	int failed = transaction_end(store, write_batch(store, batch), err);
 	wal_defer_sync(log, false);
+	key_rows_end(store, failed == 0);
 	return failed;
 }
 
@@ -347,6 +337,7 @@ stats(struct store *base, struct store_stats *ret)
 
 	*ret = store->stats;
 	ret->dead_letters_lost = store->base.dead_letters_lost;
+	ret->keys_forgotten = store->base.keys_forgotten;
 	ret->damaged_reads = store->base.damaged_reads;
 	sqlite3_file *file = NULL;
 	sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
@@ -363,6 +354,7 @@ close_store(struct store *base, const struct store_time *time)
 	if (time != NULL && !store->broken && store->newest.event > 0)
 		clock_rows_keep_time(store, time);
 	session_rows_clear(store);
+	key_rows_clear(store);
 	for (size_t i = 0; i < STATEMENT_COUNT; i++)
 		sqlite3_finalize(store->statement[i]);
 	if (store->broken) /* recovery decides what counts, on the next start */
@@ -393,7 +385,9 @@ static const struct store_driver sqlite_driver = {
 void
 sqlite_options_init(struct sqlite_options *options)
 {
-	*options = (struct sqlite_options){ .min_free_bytes = 64 << 20 };
+	*options = (struct sqlite_options){ .min_free_bytes = 64 << 20,
+					    .keys_max = KEYS_DEFAULT,
+					    .keys_per_owner_max = SESSION_KEYS_DEFAULT };
 }
 
 int
@@ -406,6 +400,8 @@ sqlite_open(const struct sqlite_options *options, struct store **ret, struct err
 	store->max_bytes = options->max_bytes;
 	store->min_free_bytes = options->min_free_bytes;
 	store->allow_network_fs = options->allow_network_fs;
+	store->keys_max = options->keys_max;
+	store->keys_per_owner_max = options->keys_per_owner_max;
 	/* one name for one file, or a link to it would have a lock file of its own */
 	store->path = realpath(options->path, NULL);
 	if (store->path == NULL)

@@ -17,6 +17,7 @@ struct sqlite_options {
 	uint64_t max_bytes;
 	uint64_t min_free_bytes; /* enqueue answers ERROR_STORAGE_FULL below this much free disk */
 	bool allow_network_fs;
+	uint64_t keys_max, keys_per_owner_max; /* idempotency keys that are kept; at least 1 */
 };
 
 void sqlite_options_init(struct sqlite_options *options);

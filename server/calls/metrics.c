@@ -87,6 +87,8 @@ static const struct row rows[] = {
 	{ "store", "outcomes", "sevq_stored_outcomes", false, ENGINE(store.outcomes), "Outcomes on disk." },
 	{ "store", "checkpoints", "sevq_checkpoints_total", true, ENGINE(store.checkpoints), "Checkpoints." },
 	{ "store", "swept", "sevq_events_swept_total", true, ENGINE(store.swept), "Settled events forgotten." },
+	{ "store", "idempotencyKeys", "sevq_idempotency_keys", false, ENGINE(store.keys), "Idempotency keys on disk." },
+	{ "store", "idempotencyKeysForgotten", "sevq_idempotency_keys_forgotten_total", true, ENGINE(store.keys_forgotten), "Idempotency keys forgotten before their time, at --max-idempotency-keys or --max-session-idempotency-keys." },
 	{ "store", "damagedReads", "sevq_damaged_reads_total", true, ENGINE(store.damaged_reads), "Reads of rows in the database that are damaged." },
 	{ "store", "deadLettersLost", "sevq_dead_letters_lost_total", true, ENGINE(store.dead_letters_lost), "Dead letters forgotten before their time, for want of room." },
 

@@ -160,6 +160,7 @@ static struct model maybe;      /* the same after the batch whose outcome is unk
 static uint64_t checkpoints;    /* calls of the last script that ran to its end */
 static bool swept;              /* retention is 0: settled events are swept at once */
 static bool unknown;            /* there is one */
+static uint64_t keys_max;       /* idempotency keys that are kept; 0: the default */
 static int64_t ids[EVENTS_MAX]; /* ids of acknowledged events, by index into texts */
 static const char *texts[EVENTS_MAX];
 static size_t text_count;
@@ -330,6 +331,8 @@ open_engine(const char *name)
 	options.recent_bytes = 0; /* so that events are read from the disk */
 	storage.path = name;
 	storage.min_free_bytes = 0;
+	if (keys_max > 0)
+		storage.keys_max = storage.keys_per_owner_max = keys_max;
 	options.retention_ms = swept ? -1000 : RETENTION_MS_DEFAULT;
 	engine = NULL;
 	if (sqlite_open(&storage, &store, &error) < 0)
@@ -996,6 +999,67 @@ the_time_is_stored_once_the_disk_lets_us(void **state)
 	clock_now = before;
 }
 
+static void
+enqueue_with_key(int key, const char *text)
+{
+	struct draft one = draft(keys[key], text);
+
+	one.idempotency = (struct idempotency){ .key = str_of(text), .request = 1 };
+	enqueue_draft(engine, one);
+}
+
+static void
+assert_keys_are_counted(void)
+{
+	struct engine_stats stats;
+
+	engine_stats(engine, &stats);
+	assert_int_equal(stats.store.keys, read_number("SELECT count(*) FROM idempotency"));
+	assert_true(stats.store.keys <= 5);
+}
+
+/*
+ * Four keys more, of which two are too many, when each write fails once, or from then on: the
+ * number that the store knows stays that of the rows, or it would forget too many keys later, or
+ * too few.
+ */
+static void
+a_batch_that_is_rolled_back_does_not_count_its_keys(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8" };
+
+	keys_max = 5;
+	for (int run = 0, failed = 1; failed > 0; run++) {
+		remove_database(path);
+		assert_int_equal(open_engine(path), 0);
+		for (size_t i = 0; i < 3; i++)
+			enqueue_with_key((int)i % 2, names[i]);
+		assert_int_equal(engine_turn(engine, &error), 0);
+		shim_arm(&(struct shim_fault){ .kind = SHIM_WRITE,
+					       .k = run / 2 + 1,
+					       .code = SQLITE_FULL,
+					       .from_then_on = run % 2 == 1 });
+		for (size_t i = 5; i < COUNT(names); i++)
+			enqueue_with_key((int)i % 2, names[i]);
+		assert_int_equal(engine_turn(engine, &error), 0);
+		failed = shim_failed();
+		shim_disarm();
+		assert_keys_are_counted();
+		assert_true(failed > 0 || run > 0);
+		for (size_t i = 5; i < COUNT(names); i++)
+			enqueue_with_key((int)i % 2, names[i]);
+		assert_int_equal(engine_turn(engine, &error), 0);
+		assert_keys_are_counted();
+		close_engine();
+		calls_free();
+		assert_int_equal(open_engine(path), 0);
+		assert_keys_are_counted();
+		close_engine();
+	}
+	keys_max = 0;
+}
+
 /* A turn has one sync, after all its calls (C1). */
 static void
 a_turn_needs_one_sync_for_any_number_of_calls(void **state)
@@ -1087,6 +1151,7 @@ main(void)
 		cmocka_unit_test(drains_on_a_full_disk_cut_the_wal),
 		cmocka_unit_test(drains_on_a_full_disk_use_the_reserve),
 		cmocka_unit_test(the_time_is_stored_once_the_disk_lets_us),
+		cmocka_unit_test(a_batch_that_is_rolled_back_does_not_count_its_keys),
 		cmocka_unit_test(no_fault_loses_or_invents_an_event),
 		cmocka_unit_test(no_fault_breaks_a_lease),
 		cmocka_unit_test(no_lost_write_loses_an_event),

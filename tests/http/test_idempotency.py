@@ -268,6 +268,77 @@ def test_a_first_answer_is_repeated_although_the_key_is_routed_elsewhere_by_now(
     assert post(server.client(), body, "k", path).json == again.json
 
 
+# Keys are limited in number.
+
+def keys(api):
+    store = api.stats()["store"]
+    return store["idempotencyKeys"], store["idempotencyKeysForgotten"]
+
+
+@pytest.mark.parametrize("kind", ["header", "body", "batch", "drain", "lease", "webhook"])
+@pytest.mark.parametrize("limit", ["--max-session-idempotency-keys", "--max-idempotency-keys"])
+def test_at_a_limit_the_oldest_keys_are_forgotten(start, kind, limit):
+    """The newest keys are kept, over a restart too, and no request is refused."""
+    server = start(limit, 5)
+    api = server.client()
+    for n in range(20):
+        ok(api.enqueue(f"queued {n}", MAIN), 201)
+    calls = {
+        "header": lambda n: post(api, {"text": f"{n}", "sessionKey": MAIN}, f"k{n}"),
+        "body": lambda n: api.enqueue(f"{n}", MAIN, idempotencyKey=f"k{n}"),
+        "batch": lambda n: post(api, {"events": [{"text": f"{n}", "sessionKey": MAIN}]}, f"k{n}"),
+        "drain": lambda n: post(api, {"sessionKey": MAIN, "limit": 1}, f"k{n}", "/v1/drain"),
+        "lease": lambda n: post(api, {"sessionKey": MAIN, "limit": 1}, f"k{n}", "/v1/leases"),
+        "webhook": lambda n: post(api, {"text": f"{n}"}, f"k{n}", "/hooks/wake"),
+    }
+    replies = [calls[kind](n) for n in range(8)]
+    assert all(r.status in (200, 201) and REPLAYED not in r.headers for r in replies)
+    assert keys(api) == (5, 3)
+    server.wait_for_log(lambda r: r["level"] == "warn" and "idempotency keys were forgotten" in r["msg"] and r["count"] > 0)
+    for between in (None, server.restart, lambda: (server.kill(), server.start())):
+        if between is not None:
+            between()
+            api = server.client()
+            assert keys(api) == (5, 0)
+        assert all(calls[kind](n).headers.get(REPLAYED) == "true" for n in range(3, 8))
+    assert REPLAYED not in calls[kind](0).headers and calls[kind](3).headers.get(REPLAYED) is None
+    assert keys(api)[0] == 5 and b"sevq_idempotency_keys 5" in api.call("GET", "/metrics").body
+
+
+def test_the_keys_of_one_session_or_token_do_not_displace_those_of_another(two):
+    two.stop()
+    two.flags += ["--max-session-idempotency-keys", 5]
+    two.start()
+    a, b = two.client(A_TOKEN), two.client(B_TOKEN)
+    precious = [(a, "agent:ops:main"), (b, MAIN)]
+    first = [post(api, {"text": "x", "sessionKey": key}, "precious") for api, key in precious]
+    for n in range(50):
+        ok(post(a, {"text": f"{n}", "sessionKey": MAIN}, f"k{n}"), 201)
+    assert keys(a) == (7, 45)
+    for (api, key), reply in zip(precious, first):
+        same(reply, post(api, {"text": "x", "sessionKey": key}, "precious"))
+
+
+def test_keys_of_one_batch_over_the_limit_are_forgotten_too(start):
+    api = start("--max-session-idempotency-keys", 5).client()
+    events = [{"text": f"{n}", "sessionKey": MAIN, "idempotencyKey": f"k{n}"} for n in range(20)]
+    results = ok(api.batch(*events))["results"]
+    assert keys(api) == (5, 15)
+    assert ok(api.batch(*events[15:]))["results"] == results[15:]
+
+
+def test_a_lower_limit_is_reached_soon(start):
+    server = start()
+    for n in range(40):
+        ok(post(server.client(), {"text": f"{n}", "sessionKey": MAIN}, f"k{n}"), 201)
+    server.stop()
+    server.flags += ["--max-idempotency-keys", 5]
+    server.start()
+    for n in range(40, 80):
+        ok(post(server.client(), {"text": f"{n}", "sessionKey": MAIN}, f"k{n}"), 201)
+    assert keys(server.client())[0] == 5
+
+
 # Keys belong to who asks.
 
 A_TOKEN, B_TOKEN = "producer-a-0123456789abcdef", "producer-b-0123456789abcdef"
