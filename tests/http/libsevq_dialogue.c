@@ -145,6 +145,7 @@ tour_of_removals(struct sevq_client *client)
 	struct sevq_event *event;
 	struct sevq_receipt *receipt;
 	struct sevq_purged *purged;
+	struct sevq_address exact = { .queue_key = direct.session_key };
 	const char *ids[2] = { "999999999999", NULL };
 
 	expect(client, enqueue(client, "to be withdrawn", &receipt), SEVQ_OK);
@@ -173,10 +174,14 @@ tour_of_removals(struct sevq_client *client)
 	sevq_free(events);
 	sevq_free(receipt);
 
-	expect(client, sevq_purge(client, &direct, "nothing has it", &purged), SEVQ_OK);
+	expect(client, sevq_purge(client, &direct, NULL, &purged), SEVQ_REROUTED);
+	expect(client, sevq_purge(client, &main_key, "nothing has it", &purged), SEVQ_OK);
 	assert(purged->purged == 0 && purged->remaining == 1);
 	sevq_free(purged);
-	expect(client, sevq_purge(client, &direct, NULL, &purged), SEVQ_OK);
+	expect(client, sevq_purge(client, &exact, NULL, &purged), SEVQ_OK);
+	assert(purged->purged == 0 && strcmp(purged->session_key, exact.queue_key) == 0);
+	sevq_free(purged);
+	expect(client, sevq_purge(client, &main_key, NULL, &purged), SEVQ_OK);
 	assert(purged->purged == 1 && purged->remaining == 0 &&
 	       strcmp(purged->session_key, main_key.session_key) == 0);
 	sevq_free(purged);
