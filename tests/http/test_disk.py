@@ -265,7 +265,9 @@ def filled(request, make, memory):
 
 
 def test_what_was_full_gets_well_by_itself_again_and_again(filled):
-    """Nothing that was accepted is lost, and each round has its two records in the log."""
+    """Nothing that was accepted is lost, and each round has its two records in the log. It may have
+    a few more: on a slow machine room runs short again while the last of it is filled.
+    """
     first = filled.fill()
     assert first > 40
     for _ in range(ROUNDS):
@@ -275,7 +277,7 @@ def test_what_was_full_gets_well_by_itself_again_and_again(filled):
     filled.server.wait_for_log(lambda r: warnings(filled.server)[-1][0] == "well", "the record that all is well")
     told = warnings(filled.server)
     assert told == [(which, filled.limit) for _ in range(len(told) // 2) for which in ("full", "well")]
-    assert ROUNDS < len(told) // 2 < ROUNDS + 5
+    assert ROUNDS < len(told) // 2 < 3 * ROUNDS
     for how in ("kill", "stop"):
         filled.fill()
         filled.start_again(how)
