@@ -44,14 +44,6 @@ add_ranges(struct settled *settled, struct str ids)
 	return at != NULL;
 }
 
-static bool
-newest_is_sound(const struct store_newest *newest)
-{
-	return newest->event >= 0 && newest->event <= BOUNDS_ID_MAX && newest->outcome >= 0 &&
-	       newest->outcome <= BOUNDS_ID_MAX && bounds_hold_time(newest->ts_ms) &&
-	       bounds_hold_time(newest->steady_ms);
-}
-
 /* Begins with what was removed; the rows that are there may be newer. */
 static int
 load_newest(struct sqlite_store *store, struct error *err)
@@ -68,7 +60,7 @@ load_newest(struct sqlite_store *store, struct error *err)
 						     sqlite3_column_int64(row, 3) };
 	else
 		failed = transaction_fail(store, err, ERROR_STORAGE_CORRUPT, "cannot read");
-	if (failed == 0 && !newest_is_sound(&store->kept))
+	if (failed == 0 && !row_is_newest(&store->kept))
 		failed = error_set(err, ERROR_STORAGE_CORRUPT, "the newest ids in %s are damaged",
 				   store->path);
 	sqlite3_finalize(row);
@@ -206,18 +198,6 @@ damaged(struct walk *walk, int64_t id)
 			 (long long)id, walk->store->path);
 }
 
-static bool
-is_queue_key(struct str key)
-{
-	struct arena arena = { 0 };
-	struct session_key parsed;
-	bool is_key = key.len > 0 && key.len <= SESSION_KEY_BYTES_MAX && row_is_text(key) &&
-		      session_key_parse(&arena, key, &parsed) == KEY_AGENT;
-
-	arena_clear(&arena);
-	return is_key;
-}
-
 /* Reports a session, and reads its key, once. NULL: there is none, or its key is damaged. */
 static struct store_session *
 find_session(struct walk *walk, struct session_rows *rows)
@@ -227,7 +207,7 @@ find_session(struct walk *walk, struct session_rows *rows)
 	if (rows->loading != NULL)
 		return rows->loading;
 	sqlite3_bind_int64(key, 1, rows->session);
-	if (sqlite3_step(key) == SQLITE_ROW && is_queue_key(row_text(key, 0))) {
+	if (sqlite3_step(key) == SQLITE_ROW && row_is_queue_key(row_text(key, 0))) {
 		rows->loading = walk->loading->session(walk->loading->arg, row_text(key, 0));
 		rows->loading->row = rows->session;
 	}

@@ -200,16 +200,22 @@ refuse_newer(const struct sqlite_store *store, struct error *err)
 			 store->path);
 }
 
+int
+open_version(struct sqlite_store *store, int *ret, struct error *err)
+{
+	if (read_version(store, ret, err) < 0)
+		return -1;
+	return *ret < 0 || *ret > SCHEMA_VERSION ? refuse_newer(store, err) : 0;
+}
+
 /* Runs the missing migrations, each in one transaction that also sets the version. */
 int
-open_migrate(struct sqlite_store *store, struct error *err)
+open_migrate(struct sqlite_store *store, int wanted, struct error *err)
 {
 	struct buf script = { 0 };
-	int version = 0, failed = read_version(store, &version, err);
+	int version = 0, failed = open_version(store, &version, err);
 
-	if (failed == 0 && (version < 0 || version > SCHEMA_VERSION))
-		failed = refuse_newer(store, err);
-	for (; version < SCHEMA_VERSION && failed == 0; version++) {
+	for (; version < wanted && version < SCHEMA_VERSION && failed == 0; version++) {
 		script.len = 0;
 		buf_addf(&script, "BEGIN IMMEDIATE;%s;PRAGMA user_version = %d;COMMIT;",
 			 migrations[version], version + 1);
@@ -258,7 +264,7 @@ open_create(struct sqlite_store *store, struct error *err)
 	if (failed == 0)
 		failed = execute(store, file_pragmas, err);
 	if (failed == 0)
-		failed = open_migrate(store, err);
+		failed = open_migrate(store, OPEN_NEWEST, err);
 	sqlite3_close(store->db);
 	store->db = NULL;
 	if (failed == 0 && rename(name, store->path) < 0)
@@ -356,7 +362,7 @@ open_connection(struct sqlite_store *store, struct error *err)
 	if (version < 0 || version > SCHEMA_VERSION)
 		return refuse_newer(store, err);
 	if (check_integrity(store, err) < 0 || execute(store, settings, err) < 0 ||
-	    open_migrate(store, err) < 0)
+	    open_migrate(store, OPEN_NEWEST, err) < 0)
 		return -1;
 	if (keep_checkpoint_lock(store, err) < 0)
 		return -1;

@@ -4,6 +4,8 @@
 #ifndef QUEUE_SQLITE_OPEN_H
 #define QUEUE_SQLITE_OPEN_H
 
+#include <limits.h>
+
 #include "queue/sqlite/database.h"
 
 /*
@@ -20,7 +22,12 @@ int open_lock(struct sqlite_store *store, struct error *err);
 /* Creates a database without rows at store->path, complete or not at all. store->db is NULL. */
 int open_create(struct sqlite_store *store, struct error *err);
 
-/* Brings the database that is open as store->db to the present version, if it is an older one. */
-int open_migrate(struct sqlite_store *store, struct error *err);
+/* The version of the database that is open as store->db. ERROR_STORAGE_NEWER. */
+int open_version(struct sqlite_store *store, int *ret, struct error *err);
+
+#define OPEN_NEWEST INT_MAX
+
+/* Brings it to the version that is wanted, if it is an older one. */
+int open_migrate(struct sqlite_store *store, int wanted, struct error *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "queue/sqlite/ids.h"
+#include "schema/session_key.h"
 #include "schema/text.h"
 
 #define OUTCOME_EVENTS_MAX 10000000 /* no outcome has more; a longer list is damage */
@@ -69,6 +70,26 @@ bool
 row_is_text(struct str text)
 {
 	return text.s == NULL || text_is_utf8(text.s, text.len);
+}
+
+bool
+row_is_queue_key(struct str key)
+{
+	struct arena arena = { 0 };
+	struct session_key parsed;
+	bool is_key = key.len > 0 && key.len <= SESSION_KEY_BYTES_MAX && row_is_text(key) &&
+		      session_key_parse(&arena, key, &parsed) == KEY_AGENT;
+
+	arena_clear(&arena);
+	return is_key;
+}
+
+bool
+row_is_newest(const struct store_newest *newest)
+{
+	return newest->event >= 0 && newest->event <= BOUNDS_ID_MAX && newest->outcome >= 0 &&
+	       newest->outcome <= BOUNDS_ID_MAX && bounds_hold_time(newest->ts_ms) &&
+	       bounds_hold_time(newest->steady_ms);
 }
 
 /* The event is filled in. */

@@ -41,6 +41,10 @@ void row_note_damage(struct sqlite_store *store, int64_t event);
 /* Whether the text, which may be NULL, is valid UTF-8. */
 bool row_is_text(struct str text);
 
+/* Whether the text is the key of a queue; whether the numbers are such as the table newest has. */
+bool row_is_queue_key(struct str key);
+bool row_is_newest(const struct store_newest *newest);
+
 /* The delivery column; json is scratch. -1: it is damaged. */
 int row_read_delivery(struct str text, struct json *json, struct arena *arena,
 		      struct delivery *ret);

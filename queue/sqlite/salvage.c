@@ -15,35 +15,27 @@
 
 #include <unistd.h>
 
+#include "queue/sqlite/clock_rows.h"
 #include "queue/sqlite/open.h"
 #include "queue/sqlite/path.h"
 #include "queue/sqlite/row.h"
+#include "queue/sqlite/salvage_schema.h"
 #include "queue/sqlite/transaction.h"
-#include "schema/text.h"
 
 #define COPY_BYTES (1 << 20)
 #define JUMP_MAX (INT64_C(1) << 40) /* no id is so far behind another */
-#define JOURNAL_MODE_AT 18          /* two bytes of SQLite's header: 2 is WAL, 1 is not */
-#define EVENT_HASH_COLUMN 3         /* of the table event; texts follow from here: */
-#define EVENT_CONTEXT_COLUMN 10
-#define EVENT_TEXT_COLUMN 15
+#define STEPS_MAX 1000              /* more than a page has rows */
+#define PAGE_COUNT_AT 28
+#define JOURNAL_MODE_AT 18 /* two bytes of SQLite's header: 2 is WAL, 1 is not */
 
 struct salvage {
 	struct sqlite_store from, to; /* the scratch file; the new database, or no db */
 	struct salvage_report *report;
-	/* of the table that is being copied: */
+	/* of the table that is being copied; read: a row by its id, as the server does */
 	const struct table_to_copy *table;
-	sqlite3_stmt *rows, *next, *insert;
-};
-
-static const struct table_to_copy {
-	const char *name, *id; /* its integer key; NULL: it is read in one go */
-	bool events;
-} tables[] = {
-	{ "session", "id", false },     { "event", "id", true },
-	{ "outcome", "id", false },     { "dead_letter", "event", false },
-	{ "idempotency", "id", false }, { "newest", "rowid", false },
-	{ "clock", NULL, false },
+	sqlite3_stmt *rows, *next, *insert, *read;
+	int64_t stepped_over; /* the id of a row that cannot be read, and */
+	int steps;            /* how many ids before it were tried */
 };
 
 bool
@@ -69,6 +61,25 @@ copy_bytes(int from, int to)
 	return n < 0 ? -1 : 0;
 }
 
+/*
+ * Gives the scratch file the length that its header says: where the frame of the last page is
+ * damaged, SQLite would not read the rest.
+ */
+static int
+lengthen(int scratch, const struct wal_scan *wal)
+{
+	unsigned char pages[4];
+	off_t now = lseek(scratch, 0, SEEK_END);
+
+	if (pread(scratch, pages, sizeof(pages), PAGE_COUNT_AT) != sizeof(pages))
+		return 0;
+	off_t wanted = (off_t)((uint32_t)pages[0] << 24 | (uint32_t)pages[1] << 16 |
+			       (uint32_t)pages[2] << 8 | pages[3]) *
+		       PAGE_BYTES;
+	bool is_sound = wanted <= now + (off_t)wal->whole * PAGE_BYTES;
+	return is_sound && wanted > now ? ftruncate(scratch, wanted) : 0;
+}
+
 static int
 fill_scratch(const char *from, int scratch, struct salvage_report *ret, struct error *err)
 {
@@ -82,7 +93,8 @@ fill_scratch(const char *from, int scratch, struct salvage_report *ret, struct e
 		close(source);
 	if (failed == 0)
 		failed = wal_apply(from, scratch, &ret->wal, err);
-	if (failed == 0 && pwrite(scratch, mode, sizeof(mode), JOURNAL_MODE_AT) != sizeof(mode))
+	if (failed == 0 && (lengthen(scratch, &ret->wal) < 0 ||
+			    pwrite(scratch, mode, sizeof(mode), JOURNAL_MODE_AT) != sizeof(mode)))
 		failed = error_set(err, ERROR_STORAGE_FAILED, "cannot write a copy of %s: %s", from,
 				   strerror(errno));
 	return failed;
@@ -124,34 +136,117 @@ note_integrity(struct salvage *s)
 	else
 		snprintf(said, sizeof(s->report->integrity), "%s", sqlite3_errmsg(s->from.db));
 	sqlite3_finalize(check);
+	for (; *said != '\0'; said++) /* it may quote what is damaged */
+		if (*said < ' ' || *said > '~')
+			*said = *said == '\n' ? ' ' : '?';
 }
+
+/* The connection reads a schema that was put right anew. */
+static int
+mend_schema(struct salvage *s, struct error *err)
+{
+	char *said = s->report->integrity;
+	int mended;
+
+	if (salvage_schema(&s->from, &mended, err) < 0)
+		return -1;
+	if (mended > 0 && strcmp(said, "ok") == 0)
+		snprintf(said, sizeof(s->report->integrity), "the schema is damaged");
+	sqlite3_close(s->from.db);
+	return open_file(&s->from, err);
+}
+
+/* --- what a server would not take --- */
+
+static bool
+is_whole_session(struct salvage *s, int64_t id)
+{
+	(void)id;
+	return row_is_queue_key(row_text(s->rows, 1)) && row_is_text(row_text(s->rows, 2));
+}
+
+static bool
+is_whole_event(struct salvage *s, int64_t id)
+{
+	struct arena arena = { 0 };
+	struct system_event event;
+
+	sqlite3_bind_int64(s->read, 1, id);
+	bool is_whole = sqlite3_step(s->read) == SQLITE_ROW &&
+			row_read_event(&s->from, s->read, &arena, &event) == 0;
+	sqlite3_reset(s->read);
+	arena_clear(&arena);
+	return is_whole;
+}
+
+static bool
+is_whole_outcome(struct salvage *s, int64_t id)
+{
+	struct arena arena = { 0 };
+	struct store_outcome outcome;
+
+	sqlite3_bind_int64(s->read, 1, id - 1);
+	bool is_whole = sqlite3_step(s->read) == SQLITE_ROW &&
+			row_read_outcome(s->read, &arena, &outcome) == 0 && outcome.id == id;
+	sqlite3_reset(s->read);
+	arena_clear(&arena);
+	return is_whole;
+}
+
+static bool
+is_whole_key(struct salvage *s, int64_t id)
+{
+	(void)id;
+	return row_is_text(row_text(s->rows, 2)) && row_is_text(row_text(s->rows, 4));
+}
+
+static bool
+is_whole_newest(struct salvage *s, int64_t id)
+{
+	(void)id;
+	return row_is_newest(&(struct store_newest){
+	    sqlite3_column_int64(s->rows, 0), sqlite3_column_int64(s->rows, 1),
+	    sqlite3_column_int64(s->rows, 2), sqlite3_column_int64(s->rows, 3) });
+}
+
+/* One mark that is damaged makes all of them useless. There are few. */
+static bool
+is_whole_mark(struct salvage *s, int64_t id)
+{
+	(void)id;
+	struct sqlite_store all = { .db = s->from.db, .path = s->from.path };
+	struct error ignored;
+	bool is_whole = clock_rows_load(&all, &ignored) == 0;
+
+	clock_marks_clear(&all.marks);
+	return is_whole;
+}
+
+#define COUNT_IN(member) offsetof(struct salvage_report, member)
+
+static const struct table_to_copy {
+	const char *name, *id; /* its integer key; NULL: it is read in one go */
+	size_t counted_in;     /* where in the report */
+	bool (*is_whole)(struct salvage *s, int64_t id); /* of the row under s->rows */
+	enum statement read;                             /* STATEMENT_COUNT: none */
+} tables[] = {
+	{ "session", "id", COUNT_IN(other_rows), is_whole_session, STATEMENT_COUNT },
+	{ "event", "id", COUNT_IN(events), is_whole_event, STATEMENT_READ_EVENT },
+	{ "outcome", "id", COUNT_IN(outcomes), is_whole_outcome, STATEMENT_OLDEST_OUTCOME },
+	{ "dead_letter", "event", COUNT_IN(other_rows), NULL, STATEMENT_COUNT },
+	{ "idempotency", "id", COUNT_IN(other_rows), is_whole_key, STATEMENT_COUNT },
+	{ "newest", "rowid", COUNT_IN(other_rows), is_whole_newest, STATEMENT_COUNT },
+	{ "clock", NULL, COUNT_IN(other_rows), is_whole_mark, STATEMENT_COUNT },
+};
 
 /* --- rows --- */
-
-static bool
-has_text_columns(sqlite3_stmt *row)
-{
-	for (int i = EVENT_CONTEXT_COLUMN; i <= EVENT_TEXT_COLUMN; i++)
-		if (!row_is_text(row_text(row, i)))
-			return false;
-	return true;
-}
-
-static bool
-is_whole_event(sqlite3_stmt *row)
-{
-	struct str text = row_text(row, EVENT_TEXT_COLUMN);
-
-	return text.len > 0 && has_text_columns(row) &&
-	       text_hash(text) == (uint64_t)sqlite3_column_int64(row, EVENT_HASH_COLUMN);
-}
 
 static void
 note_damaged_row(struct salvage *s, int64_t id)
 {
 	struct salvage_report *report = s->report;
 
-	if (!s->table->events) {
+	if (s->table->counted_in != COUNT_IN(events)) {
 		report->damaged_rows++;
 		return;
 	}
@@ -160,6 +255,7 @@ note_damaged_row(struct salvage *s, int64_t id)
 	report->damaged_events++;
 }
 
+/* A row that is there already was read twice, behind an id out of order. */
 static bool
 insert_row(struct salvage *s)
 {
@@ -167,37 +263,39 @@ insert_row(struct salvage *s)
 		return true;
 	for (int i = 0; i < sqlite3_bind_parameter_count(s->insert); i++)
 		sqlite3_bind_value(s->insert, i + 1, sqlite3_column_value(s->rows, i));
-	return transaction_run(s->insert) == SQLITE_OK;
+	int rc = transaction_run(s->insert);
+	return rc == SQLITE_OK || rc == SQLITE_CONSTRAINT;
 }
 
 static void
 copy_row(struct salvage *s, int64_t id)
 {
-	bool is_outcome = strcmp(s->table->name, "outcome") == 0;
+	const struct table_to_copy *table = s->table;
 
-	if ((s->table->events && !is_whole_event(s->rows)) || !insert_row(s)) {
+	if ((table->is_whole != NULL && !table->is_whole(s, id)) || !insert_row(s))
 		note_damaged_row(s, id);
-		return;
-	}
-	*(s->table->events ? &s->report->events
-	  : is_outcome     ? &s->report->outcomes
-			   : &s->report->other_rows) += 1;
+	else
+		++*(uint64_t *)((char *)s->report + table->counted_in);
 }
 
-/* Copies rows behind *last, and advances it, until there are no more or SQLite cannot read on. */
+/*
+ * Copies rows behind *last, until there are no more or SQLite cannot read on; *last is then the id
+ * of the last row that it could read.
+ */
 static int
 copy_rows(struct salvage *s, int64_t *last)
 {
+	int64_t id = 0;
 	int rc;
 
 	sqlite3_bind_int64(s->rows, 1, *last);
 	while ((rc = sqlite3_step(s->rows)) == SQLITE_ROW) {
-		*last = s->table->id != NULL
-			    ? sqlite3_column_int64(s->rows, sqlite3_column_count(s->rows) - 1)
-			    : 0;
-		copy_row(s, *last);
+		if (s->table->id != NULL)
+			id = sqlite3_column_int64(s->rows, sqlite3_column_count(s->rows) - 1);
+		copy_row(s, id);
 	}
 	sqlite3_reset(s->rows);
+	*last = id > *last ? id : *last;
 	return rc;
 }
 
@@ -222,41 +320,49 @@ can_read_behind(struct salvage *s, int64_t after)
 	return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }
 
-/* The lowest id behind which SQLite can read on; false: there is none. */
+/* The lowest id behind *last behind which SQLite can read on; false: there is none. */
 static bool
 skip_gap(struct salvage *s, int64_t *last)
 {
 	int64_t low = *last, jump = 1;
 
-	while (!can_read_behind(s, *last + jump))
+	while (!can_read_behind(s, low + jump))
 		if ((jump *= 2) > JUMP_MAX)
 			return false;
-	for (int64_t high = *last + jump; high - low > 1;) {
+	int64_t high = low + jump;
+	while (high - low > 1) {
 		int64_t mid = low + (high - low) / 2;
 
 		if (can_read_behind(s, mid))
-			high = *last = mid;
+			high = mid;
 		else
-			low = *last = mid;
-		*last = high;
+			low = mid;
 	}
+	*last = high;
 	return true;
 }
 
-/* SQLite could not read the row behind *last. Steps over it, or over a gap. */
+/*
+ * SQLite could not read the row behind *last. Steps over it, or over a gap. The id of such a row
+ * may be damaged too, and far too high, so the rows that should stand before it are tried.
+ */
 static bool
 step_over(struct salvage *s, int64_t *last)
 {
 	int64_t id;
 	int rc = find_next(s, *last, &id);
 
-	if (rc == SQLITE_ROW) {
-		note_damaged_row(s, id);
-		*last = id;
-		return true;
+	if (rc != SQLITE_ROW || id <= *last) {
+		s->report->gaps++;
+		return rc != SQLITE_DONE && skip_gap(s, last);
 	}
-	s->report->gaps++;
-	return rc != SQLITE_DONE && skip_gap(s, last);
+	if (id != s->stepped_over) {
+		note_damaged_row(s, id);
+		s->stepped_over = id;
+		s->steps = 0;
+	}
+	*last = ++s->steps < STEPS_MAX ? *last + 1 : id;
+	return true;
 }
 
 /* --- tables --- */
@@ -313,19 +419,23 @@ copy_table(struct salvage *s, const struct table_to_copy *table)
 	int64_t last = 0;
 
 	s->table = table;
+	s->stepped_over = 0;
 	if (!prepare_table(s)) {
 		s->report->gaps++;
 		return;
 	}
 	if (s->to.db != NULL)
 		prepare_insert(s);
+	if (table->read != STATEMENT_COUNT)
+		s->read = prepare(s->from.db, statements_sql(table->read));
 	while (copy_rows(s, &last) != SQLITE_DONE)
 		if (s->next == NULL || !step_over(s, &last))
 			break;
 	sqlite3_finalize(s->rows);
 	sqlite3_finalize(s->next);
 	sqlite3_finalize(s->insert);
-	s->rows = s->next = s->insert = NULL;
+	sqlite3_finalize(s->read);
+	s->rows = s->next = s->insert = s->read = NULL;
 }
 
 /* Gives the new database what a start relies on: the row of newest, and a session for each event.
@@ -369,17 +479,28 @@ copy_tables(struct salvage *s, struct error *err)
 
 /* --- the whole --- */
 
+static bool
+has_something(const struct salvage_report *report)
+{
+	return report->events > 0 || report->outcomes > 0 || report->other_rows > 0;
+}
+
 static int
 salvage_into(struct salvage *s, const char *from, struct error *err)
 {
 	if (make_scratch(s, from, err) < 0 || open_file(&s->from, err) < 0)
 		return -1;
 	note_integrity(s);
-	if (open_migrate(&s->from, err) < 0)
+	if (mend_schema(s, err) < 0 || open_migrate(&s->from, OPEN_NEWEST, err) < 0)
 		return -1;
 	if (s->to.path != NULL && (open_create(&s->to, err) < 0 || open_file(&s->to, err) < 0))
 		return -1;
-	return copy_tables(s, err);
+	if (copy_tables(s, err) < 0)
+		return -1;
+	return has_something(s->report)
+		   ? 0
+		   : error_set(err, ERROR_STORAGE_CORRUPT, "nothing can be read of %s: %s", from,
+			       s->report->integrity);
 }
 
 static int

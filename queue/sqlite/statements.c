@@ -123,3 +123,9 @@ statements_prepare(sqlite3 *db, sqlite3_stmt **ret)
 		rc = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &ret[i], NULL);
 	return rc;
 }
+
+const char *
+statements_sql(enum statement which)
+{
+	return sql[which];
+}

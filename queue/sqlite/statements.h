@@ -77,4 +77,7 @@ enum statement {
  */
 int statements_prepare(sqlite3 *db, sqlite3_stmt **ret);
 
+/* The text of one of them. */
+const char *statements_sql(enum statement which);
+
 #endif
