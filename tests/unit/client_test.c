@@ -527,7 +527,7 @@ expect_body(struct sevq_request *request, const char *want)
 
 static const struct sevq_draft full_draft = {
 	.size = sizeof(struct sevq_draft),
-	.address = { "agent:a:main", "a", "telegram", "default" },
+	.address = { "agent:a:main", "a", "telegram", "default", NULL },
 	.text = "quo\"ted \xc3\xa9 \n",
 	.context_key = "c",
 	.source = "hook",
