@@ -74,7 +74,8 @@ read_ahead_is_needed(struct plan *plan, struct op *op, size_t first_want)
 	op->ahead.id_count = 0;
 	if (op->answer.text <= READ_AHEAD_BYTES || op->ahead.rounds == ROUNDS_MAX)
 		return false;
-	qsort(op->ahead.events, op->ahead.event_count, sizeof(*op->ahead.events), by_id);
+	if (op->ahead.event_count > 0)
+		qsort(op->ahead.events, op->ahead.event_count, sizeof(*op->ahead.events), by_id);
 	make_room(op, plan->want_count - first_want);
 	for (size_t i = first_want; i < plan->want_count; i++) {
 		const struct want *want = &plan->wants[i];
