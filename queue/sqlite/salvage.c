@@ -516,6 +516,7 @@ salvage_locked(struct salvage *s, const char *from, struct error *err)
 	if (lock.lock_fd >= 0)
 		close(lock.lock_fd);
 	sqlite3_close(s->from.db);
+	json_clear(&s->from.delivery_json);
 	sqlite3_close(s->to.db);
 	unlink(s->from.path);
 	return failed;
