@@ -21,6 +21,7 @@
 
 #include "queue/sqlite/batch_table.h"
 #include "queue/sqlite/disk.h"
+#include "queue/sqlite/format.h"
 #include "queue/sqlite/path.h"
 #include "queue/sqlite/transaction.h"
 #include "queue/sqlite/vfs.h"
@@ -85,12 +86,6 @@ refuse_network_fs(struct sqlite_store *store, struct error *err)
 	return 0;
 }
 
-static uint32_t
-read_be32(const unsigned char *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 static bool
 has_wal(struct sqlite_store *store)
 {
@@ -110,9 +105,10 @@ static int
 check_header(struct sqlite_store *store, const unsigned char *header, off_t size, struct error *err)
 {
 	uint32_t page_bytes = (uint32_t)header[16] << 8 | header[17];
-	uint32_t version = read_be32(header + 60), pages = read_be32(header + 28);
+	uint32_t version = format_be32(header + 60), pages = format_be32(header + 28);
 
-	if (memcmp(header, "SQLite format 3", 16) != 0 || read_be32(header + 68) != APPLICATION_ID)
+	if (memcmp(header, "SQLite format 3", 16) != 0 ||
+	    format_be32(header + 68) != APPLICATION_ID)
 		return error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a sevq database",
 				 store->path);
 	if (version > SCHEMA_VERSION)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "queue/sqlite/clock_rows.h"
+#include "queue/sqlite/format.h"
 #include "queue/sqlite/open.h"
 #include "queue/sqlite/path.h"
 #include "queue/sqlite/row.h"
@@ -33,7 +34,9 @@ struct salvage {
 	struct salvage_report *report;
 	/* of the table that is being copied; read: a row by its id, as the server does */
 	const struct table_to_copy *table;
-	sqlite3_stmt *rows, *next, *insert, *read;
+	sqlite3_stmt *rows, *next, *insert, *remove, *read;
+	int64_t before_previous, previous; /* ids of the last rows whose order is right */
+	bool previous_copied;
 	int64_t stepped_over; /* the id of a row that cannot be read, and */
 	int steps;            /* how many ids before it were tried */
 };
@@ -73,9 +76,7 @@ lengthen(int scratch, const struct wal_scan *wal)
 
 	if (pread(scratch, pages, sizeof(pages), PAGE_COUNT_AT) != sizeof(pages))
 		return 0;
-	off_t wanted = (off_t)((uint32_t)pages[0] << 24 | (uint32_t)pages[1] << 16 |
-			       (uint32_t)pages[2] << 8 | pages[3]) *
-		       PAGE_BYTES;
+	off_t wanted = (off_t)format_be32(pages) * PAGE_BYTES;
 	bool is_sound = wanted <= now + (off_t)wal->whole * PAGE_BYTES;
 	return is_sound && wanted > now ? ftruncate(scratch, wanted) : 0;
 }
@@ -267,15 +268,56 @@ insert_row(struct salvage *s)
 	return rc == SQLITE_OK || rc == SQLITE_CONSTRAINT;
 }
 
-static void
+static uint64_t *
+count_of_table(struct salvage *s)
+{
+	return (uint64_t *)((char *)s->report + s->table->counted_in);
+}
+
+static bool
 copy_row(struct salvage *s, int64_t id)
 {
 	const struct table_to_copy *table = s->table;
 
-	if ((table->is_whole != NULL && !table->is_whole(s, id)) || !insert_row(s))
+	if ((table->is_whole != NULL && !table->is_whole(s, id)) || !insert_row(s)) {
 		note_damaged_row(s, id);
+		return false;
+	}
+	++*count_of_table(s);
+	return true;
+}
+
+/* The previous row has the id of another: what it holds must not stand under that. */
+static void
+take_back_previous(struct salvage *s)
+{
+	if (!s->previous_copied)
+		return;
+	--*count_of_table(s);
+	note_damaged_row(s, s->previous);
+	if (s->remove == NULL)
+		return;
+	sqlite3_bind_int64(s->remove, 1, s->previous);
+	transaction_run(s->remove);
+}
+
+/*
+ * Rows stand in the order of their ids. Where two do not, the id of one of them is damaged: of this
+ * row if it does not fit behind the row before the previous either, else of the previous.
+ */
+static void
+copy_row_in_order(struct salvage *s, int64_t id)
+{
+	if (id <= s->before_previous) {
+		note_damaged_row(s, id);
+		return;
+	}
+	if (id <= s->previous)
+		take_back_previous(s);
 	else
-		++*(uint64_t *)((char *)s->report + table->counted_in);
+		s->before_previous = s->previous;
+	s->previous = id;
+	s->previous_copied = copy_row(s, id);
 }
 
 /*
@@ -290,9 +332,12 @@ copy_rows(struct salvage *s, int64_t *last)
 
 	sqlite3_bind_int64(s->rows, 1, *last);
 	while ((rc = sqlite3_step(s->rows)) == SQLITE_ROW) {
-		if (s->table->id != NULL)
-			id = sqlite3_column_int64(s->rows, sqlite3_column_count(s->rows) - 1);
-		copy_row(s, id);
+		if (s->table->id == NULL) {
+			copy_row(s, id);
+			continue;
+		}
+		id = sqlite3_column_int64(s->rows, sqlite3_column_count(s->rows) - 1);
+		copy_row_in_order(s, id);
 	}
 	sqlite3_reset(s->rows);
 	*last = id > *last ? id : *last;
@@ -398,9 +443,11 @@ prepare_table(struct salvage *s)
 	return s->rows != NULL;
 }
 
-/* INSERT with a parameter for each column, and none for the id that is selected again. */
+/*
+ * INSERT with a parameter for each column, and none for the id that is selected again; and DELETE.
+ */
 static void
-prepare_insert(struct salvage *s)
+prepare_changes(struct salvage *s)
 {
 	int columns = sqlite3_column_count(s->rows) - (s->table->id != NULL);
 	struct buf sql = { 0 };
@@ -410,6 +457,11 @@ prepare_insert(struct salvage *s)
 		buf_adds(&sql, ", ?");
 	buf_add(&sql, ")", 2);
 	s->insert = prepare(s->to.db, sql.data);
+	sql.len = 0;
+	buf_addf(&sql, "DELETE FROM %s WHERE %s = ?", s->table->name,
+		 s->table->id != NULL ? s->table->id : "rowid");
+	buf_add(&sql, "", 1);
+	s->remove = s->table->id != NULL ? prepare(s->to.db, sql.data) : NULL;
 	buf_clear(&sql);
 }
 
@@ -419,13 +471,13 @@ copy_table(struct salvage *s, const struct table_to_copy *table)
 	int64_t last = 0;
 
 	s->table = table;
-	s->stepped_over = 0;
+	s->stepped_over = s->before_previous = s->previous = 0;
 	if (!prepare_table(s)) {
 		s->report->gaps++;
 		return;
 	}
 	if (s->to.db != NULL)
-		prepare_insert(s);
+		prepare_changes(s);
 	if (table->read != STATEMENT_COUNT)
 		s->read = prepare(s->from.db, statements_sql(table->read));
 	while (copy_rows(s, &last) != SQLITE_DONE)
@@ -434,8 +486,9 @@ copy_table(struct salvage *s, const struct table_to_copy *table)
 	sqlite3_finalize(s->rows);
 	sqlite3_finalize(s->next);
 	sqlite3_finalize(s->insert);
+	sqlite3_finalize(s->remove);
 	sqlite3_finalize(s->read);
-	s->rows = s->next = s->insert = s->read = NULL;
+	s->rows = s->next = s->insert = s->remove = s->read = NULL;
 }
 
 /* Gives the new database what a start relies on: the row of newest, and a session for each event.

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "queue/sqlite/database.h"
+#include "queue/sqlite/format.h"
 #include "queue/sqlite/path.h"
 
 #define MAGIC 0x377f0682u /* the lowest bit: checksums are of big-endian words */
@@ -68,16 +69,10 @@ read_block(int fd, void *into, size_t bytes, off_t at)
 }
 
 static uint32_t
-read_be32(const unsigned char *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint32_t
 read_word(const struct reader *r, const unsigned char *p)
 {
 	if (r->big_endian)
-		return read_be32(p);
+		return format_be32(p);
 	return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
 }
 
@@ -95,7 +90,7 @@ add_checksum(const struct reader *r, struct checksum sum, const unsigned char *p
 static struct checksum
 read_checksum(const unsigned char *p)
 {
-	return (struct checksum){ read_be32(p), read_be32(p + 4) };
+	return (struct checksum){ format_be32(p), format_be32(p + 4) };
 }
 
 static bool
@@ -108,7 +103,7 @@ static bool
 is_valid_header(struct reader *r, const unsigned char *header)
 {
 	r->computed = add_checksum(r, (struct checksum){ 0 }, header, 24);
-	return (read_be32(header) & ~1u) == MAGIC && read_be32(header + 8) == PAGE_BYTES &&
+	return (format_be32(header) & ~1u) == MAGIC && format_be32(header + 8) == PAGE_BYTES &&
 	       same_checksum(r->computed, r->before);
 }
 
@@ -132,7 +127,7 @@ find_salts(struct reader *r)
 	     at += FRAME_BYTES) {
 		struct checksum bears = read_checksum(frame + 16);
 
-		if (at > HEADER_BYTES && read_be32(frame) != 0 &&
+		if (at > HEADER_BYTES && format_be32(frame) != 0 &&
 		    same_checksum(frame_checksum(r, before, frame), bears)) {
 			memcpy(r->salts, frame + 8, sizeof(r->salts));
 			return;
@@ -149,7 +144,7 @@ static void
 read_header(struct reader *r, const unsigned char *header)
 {
 	r->before = read_checksum(header + 24);
-	r->big_endian = (read_be32(header) & 1) != 0;
+	r->big_endian = (format_be32(header) & 1) != 0;
 	memcpy(r->salts, header + 16, sizeof(r->salts));
 	r->behind = !is_valid_header(r, header);
 	if (!r->behind)
@@ -167,7 +162,7 @@ follows(struct reader *r, const unsigned char *frame)
 
 	if (!same_checksum(sum, bears) && !same_checksum(r->before, r->computed))
 		sum = frame_checksum(r, r->computed, frame);
-	bool is_summed = read_be32(frame) != 0 && same_checksum(sum, bears);
+	bool is_summed = format_be32(frame) != 0 && same_checksum(sum, bears);
 	r->before = bears;
 	r->computed = sum;
 	r->this_round = memcmp(frame + 8, r->salts, sizeof(r->salts)) == 0;
@@ -178,7 +173,7 @@ follows(struct reader *r, const unsigned char *frame)
 static int
 copy_page(const struct reader *r, const unsigned char *frame)
 {
-	off_t at = ((off_t)read_be32(frame) - 1) * PAGE_BYTES;
+	off_t at = ((off_t)format_be32(frame) - 1) * PAGE_BYTES;
 
 	return pwrite(r->into, frame + FRAME_HEADER_BYTES, PAGE_BYTES, at) == PAGE_BYTES ? 0 : -1;
 }
@@ -202,7 +197,7 @@ end_commit(struct reader *r, struct wal_scan *ret)
 static int
 read_frame(struct reader *r, const unsigned char *frame, struct wal_scan *ret)
 {
-	bool ends_commit = read_be32(frame + 4) != 0, behind_lost = r->lost,
+	bool ends_commit = format_be32(frame + 4) != 0, behind_lost = r->lost,
 	     is_valid = follows(r, frame);
 
 	if (!is_valid) {
@@ -286,7 +281,7 @@ has_pages(int database, int wal, uint32_t frames, unsigned char *seen, uint32_t 
 	for (uint32_t i = frames; i-- > 0;) {
 		if (!read_block(wal, frame, sizeof(frame), frame_at(i)))
 			return false;
-		uint32_t number = read_be32(frame) - 1;
+		uint32_t number = format_be32(frame) - 1;
 		if (number >= pages || (seen[number / 8] & 1 << number % 8) != 0)
 			continue; /* a page behind the end was cut off by a later commit */
 		seen[number / 8] |= (unsigned char)(1 << number % 8);
@@ -306,7 +301,7 @@ is_checkpointed(const char *path, uint32_t frames)
 	bool has =
 	    database >= 0 && wal >= 0 && read_block(wal, last, sizeof(last), frame_at(frames - 1));
 
-	uint32_t pages = has ? read_be32(last + 4) : 0;
+	uint32_t pages = has ? format_be32(last + 4) : 0;
 	if (has && lseek(database, 0, SEEK_END) >= (off_t)pages * PAGE_BYTES) {
 		unsigned char *seen = mem_alloc(pages / 8 + 1);
 
