@@ -720,7 +720,7 @@ static void
 an_old_event_is_found_in_turns_that_are_bounded(void **state)
 {
 	(void)state;
-	enum { OUTCOMES = 150000, ROWS_A_TURN = 5000 };
+	enum { OUTCOMES = 20000, ROWS_A_TURN = 5000 };
 	int64_t old = put(A, "old"), settled = put(A, "settled"), held = put(A, "held");
 	done(consume(engine, A, IDS(settled)));
 	done(nack(engine, lease_events(A, 1, MINUTE), ALL));
@@ -754,7 +754,7 @@ static void
 history_is_searched_in_turns_that_are_bounded(void **state)
 {
 	(void)state;
-	enum { OUTCOMES = 50000, LOOKS_MAX = 21000, LOOKS_A_TURN = 3000, CALLS = 8 };
+	enum { OUTCOMES = 25000, LOOKS_MAX = 21000, LOOKS_A_TURN = 3000, CALLS = 3 };
 	static const struct history_op wants[] = { { .source = STR_INIT("nobody") },
 						   { .kind = OUTCOME_PURGED },
 						   { .address.session_key = STR_INIT(A),
