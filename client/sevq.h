@@ -496,7 +496,7 @@ struct sevq_sessions_options {
 	const char *session_key; /* only the queue that this key is routed to */
 	const char *agent_id;    /* only queues of this agent */
 	const char *prefix;      /* only queue keys that start with it */
-	int64_t min_age_ms;      /* only queues whose oldest event is at least this old */
+	int64_t min_age_ms;      /* only queues that have had something to take for so long */
 	const char *sort;        /* "key" (the default), "depth", "oldest", "newest" */
 	size_t limit;            /* 0: the server's page size */
 	const char *cursor;      /* next_cursor of the previous page */

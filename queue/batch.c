@@ -48,6 +48,7 @@
 #include "queue/catalog/journal.h"
 #include "queue/clock.h"
 #include "queue/read_ahead.h"
+#include "queue/ready.h"
 
 #define TICK_RETRY_MS 1000 /* after a batch with a tick has failed */
 
@@ -677,6 +678,7 @@ make_final(struct batch *batch)
 	keep_recent(batch);
 	if (batch->plan.popped_count > 0)
 		batch->state->tick_after_boot_ms = 0;
+	ready_follow(&batch->plan);
 	wake(batch);
 	journal_commit(&batch->state->catalog);
 	keep_timers(batch);

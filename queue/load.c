@@ -11,6 +11,7 @@
 
 #include "queue/ops/tick.h"
 #include "queue/ops/timeline.h"
+#include "queue/ready.h"
 
 /* Continues the queue's clock from what is stored. */
 static void
@@ -193,6 +194,7 @@ on_loaded(void *arg, const struct error *err)
 		state->next_event = state->stored_event + 1;
 		state->next_outcome = state->stored_outcome + 1;
 		tick_start(state);
+		ready_load(state);
 	}
 	load->done(load->done_arg, err);
 }

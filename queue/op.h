@@ -209,10 +209,22 @@ struct purge_op {
 /* The order of a list of sessions; ties are ordered by key. */
 enum sort {
 	SORT_KEY,
-	SORT_DEPTH,  /* most events first */
-	SORT_OLDEST, /* the session with the oldest event first */
-	SORT_NEWEST, /* the session with the newest event first */
+	SORT_DEPTH,      /* most events first */
+	SORT_OLDEST,     /* the session with the oldest event first */
+	SORT_NEWEST,     /* the session with the newest event first */
+	SORT_PROBLEM,    /* sessions with problems first, in the order of enum session_problem */
+	SORT_UNATTENDED, /* the session first that was ready longest while nobody waited for it */
 };
+
+/* What can be wrong with a session, the worst first. */
+enum session_problem {
+	PROBLEM_STRANDED,   /* its key leads to another queue */
+	PROBLEM_FULL,       /* it has 90% of the events that a session may have */
+	PROBLEM_UNATTENDED, /* ready, nobody waits, and nothing was taken for unattended_ms */
+	PROBLEM_COUNT,
+};
+#define SESSION_PROBLEM(problem) (1U << (problem))
+#define SESSION_PROBLEMS_ANY (SESSION_PROBLEM(PROBLEM_COUNT) - 1)
 
 struct rekeyed_from {
 	struct str key;
@@ -222,10 +234,13 @@ struct rekeyed_from {
 /* One session, as listed. */
 struct session {
 	struct str session_key, agent_id;
-	size_t depth, leased, delayed, waiters;
+	size_t depth, ready, leased, delayed, waiters;
 	int64_t oldest_ts_ms, newest_ts_ms;
-	struct str last_context_key;             /* NULL: none */
-	struct delivery delivery;                /* merged (ROUTING section 7) */
+	int64_t ready_since_ts_ms;   /* 0: it is not ready (ready.h) */
+	struct str routes_to;        /* where its key leads; NULL: it stands, or leads nowhere */
+	unsigned problems;           /* a set of SESSION_PROBLEM() */
+	struct str last_context_key; /* NULL: none */
+	struct delivery delivery;    /* merged (ROUTING section 7) */
 	const struct rekeyed_from *rekeyed_from; /* most frequent first */
 	size_t rekeyed_from_count;
 };
@@ -235,8 +250,10 @@ struct sessions_op {
 	struct op op;
 	/* a session key: only its queue; an agent id alone: all of the agent's; neither: all */
 	struct address address;
-	struct str prefix;  /* queue keys that start with it; NULL: all */
-	int64_t min_age_ms; /* oldest event at least this old; 0: all */
+	struct str prefix;   /* queue keys that start with it; NULL: all */
+	struct str contains; /* queue keys that contain it; NULL: all */
+	unsigned problems;   /* sessions with one of these (SESSION_PROBLEM()); 0: all */
+	int64_t min_age_ms;  /* ready for at least so long (ready.h); 0: all */
 	enum sort sort;
 	size_t limit; /* 1..SESSIONS_PAGE_MAX */
 	/* from an earlier page; NULL: the first. ERROR_INVALID_FIELD "cursor" if not ours */

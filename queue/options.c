@@ -20,5 +20,6 @@ engine_options_init(struct engine_options *options)
 		.recent_bytes = RECENT_BYTES,
 		.answer_bytes_max = SIZE_MAX,
 		.walk_max = MATCHES_WALK_MAX,
+		.unattended_ms = UNATTENDED_MS_DEFAULT,
 	};
 }

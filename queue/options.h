@@ -32,6 +32,8 @@ struct engine_options {
 	size_t answer_bytes_max;
 	/* queues with more entries are indexed (catalog/matches.h); at most MATCHES_TWINS_MAX */
 	size_t walk_max;
+	/* a ready queue (ready.h) is unattended once nothing was taken for so long */
+	int64_t unattended_ms;
 };
 
 /* The defaults of DESIGN section 3. */

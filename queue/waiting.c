@@ -82,11 +82,20 @@ waiting_take(struct waiting *waiting, struct str queue_key)
 }
 
 size_t
-waiting_count(const struct waiting *waiting, struct str queue_key)
+waiting_count_hashed(const struct waiting *waiting, struct str queue_key, struct keyed_hash hash)
 {
-	const struct waiters *waiters = find(waiting, queue_key);
+	const struct waiters *waiters =
+	    waiting->count > 0 ? table_find(&waiting->by_key, hash, same, &queue_key) : NULL;
 
 	return waiters != NULL ? waiters->count : 0;
+}
+
+size_t
+waiting_count(const struct waiting *waiting, struct str queue_key)
+{
+	return waiting->count > 0
+		   ? waiting_count_hashed(waiting, queue_key, keyed_hash_text(queue_key))
+		   : 0;
 }
 
 void

@@ -25,6 +25,9 @@ void waiting_remove(struct waiting *waiting, struct op *op); /* op->parked holds
 /* Removes and returns one op that waits at the key, or anywhere (key NULL); NULL: there is none. */
 struct op *waiting_take(struct waiting *waiting, struct str queue_key);
 size_t waiting_count(const struct waiting *waiting, struct str queue_key);
+/* The same with the hash of the key, for callers that have it already. */
+size_t waiting_count_hashed(const struct waiting *waiting, struct str queue_key,
+			    struct keyed_hash hash);
 void waiting_clear(struct waiting *waiting); /* empties it; the ops themselves are not touched */
 
 #endif

@@ -82,6 +82,9 @@ static const struct option_row rows[] = {
 	  "events in one batch; over it 413" },
 	{ "max-attempts", NUMBER, AT(max_attempts), "N", ATTEMPTS_DEFAULT, 1, 255,
 	  "failed deliveries after which an event becomes a dead letter" },
+	{ "unattended-ms", NUMBER, AT(unattended_ms), "MS", UNATTENDED_MS_DEFAULT, 1, 365 * DAY_MS,
+	  "time after which a session is listed as unattended: it has events to take, nobody "
+	  "waits for them, and none was taken" },
 	{ "retention-ms", NUMBER, AT(retention_ms), "MS", RETENTION_MS_DEFAULT, 0, 36500 * DAY_MS,
 	  "how long events stay in the history after they left their queue" },
 	{ "retention-rows", NUMBER, AT(retention_rows), "N", RETENTION_ROWS_DEFAULT, 0, INT64_MAX,
@@ -650,6 +653,7 @@ options_engine(const struct options *options, struct engine_options *ret)
 	ret->overflow = (enum overflow)options->overflow;
 	ret->attempts_max = (int)options->max_attempts;
 	ret->retention_ms = options->retention_ms;
+	ret->unattended_ms = options->unattended_ms;
 	ret->retention_rows = (size_t)options->retention_rows;
 	ret->answer_bytes_max = (size_t)options->max_buffered_bytes / ANSWER_SHARE;
 }

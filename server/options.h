@@ -44,6 +44,7 @@ struct options {
 	int64_t max_pending, max_pending_total, max_sessions, max_batch_events;
 	int64_t max_attempts, retention_ms, retention_rows, db_max_bytes, db_min_free_bytes,
 	    max_idempotency_keys, max_session_idempotency_keys;
+	int64_t unattended_ms;
 	int64_t max_waiters, max_streams, stream_buffer, stream_ping_ms;
 	int64_t max_body_bytes, max_header_bytes, max_target_bytes; /* one request */
 	int64_t max_connections, max_connections_per_address, max_pipelined_bytes,

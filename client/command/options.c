@@ -156,7 +156,7 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	[SEVQ_OPTION_PREFIX] = { "prefix", "TEXT", read_text, AT(prefix),
 	    "only session keys that start with TEXT" },
 	[SEVQ_OPTION_MIN_AGE] = { "min-age", "TIME", read_duration, AT(min_age_ms),
-	    "only sessions whose oldest event is at least this old: 90s, 5m, 2h, 1d" },
+	    "only sessions that have had something to take for so long: 90s, 5m, 2h, 1d" },
 	[SEVQ_OPTION_SORT] = { "sort", "key|depth|oldest|newest", read_text, AT(sort),
 	    "order (key)" },
 	[SEVQ_OPTION_CURSOR] = { "cursor", "TEXT", read_text, AT(cursor),

@@ -78,6 +78,8 @@ struct queue {
 	/* the last of the walks of each kind that has met it (catalog.h) */
 	uint32_t walked[WALK_KINDS];
 	struct strand *strand; /* owned; NULL: the key stands */
+	/* since when it is ready (ready.h): steady time, and as rows are stamped; 0: it is not */
+	int64_t ready_steady_ms, ready_ts_ms;
 	/* its index among the queues that the batch woke, while those are gathered */
 	size_t woken;
 };

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "queue/ready.h"
 #include "schema/session_key.h"
 
 static int
@@ -87,6 +88,11 @@ session_describe(const struct plan *plan, const struct queue *queue, struct aren
 	ret->session_key = arena_dup(arena, queue->session.key);
 	ret->agent_id = session_key_agent(ret->session_key);
 	ret->depth = queue->depth;
+	ret->ready = queue_deliverable(queue);
+	ret->ready_since_ts_ms = queue->ready_ts_ms;
+	ret->problems = ready_problems(plan->state, queue);
+	if (queue->strand != NULL)
+		ret->routes_to = arena_dup(arena, queue->strand->to);
 	ret->leased = queue->leased;
 	ret->delayed = queue->delayed;
 	ret->waiters = plan_waiters(plan, queue->session.key);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "queue/ops/session.h"
+#include "queue/ready.h"
 #include "schema/number.h"
 #include "schema/session_key.h"
 
@@ -51,6 +52,17 @@ came_at(const struct plan *plan, const struct entry *entry)
 	return steady_of_event(&plan->state->steady, entry->id, entry->ts_ms);
 }
 
+/* The worst problem; without any: behind all. */
+static int64_t
+problem_rank(unsigned problems)
+{
+	int64_t rank = 0;
+
+	while (rank < PROBLEM_COUNT && (problems & SESSION_PROBLEM(rank)) == 0)
+		rank++;
+	return rank;
+}
+
 static int64_t
 sort_value(const struct plan *plan, enum sort sort, const struct queue *queue)
 {
@@ -61,6 +73,10 @@ sort_value(const struct plan *plan, enum sort sort, const struct queue *queue)
 		return came_at(plan, queue_first(queue, 0));
 	case SORT_NEWEST:
 		return -came_at(plan, queue_newest(queue));
+	case SORT_PROBLEM:
+		return problem_rank(ready_problems(plan->state, queue));
+	case SORT_UNATTENDED:
+		return ready_unattended_since(plan->state, queue);
 	case SORT_KEY:
 		break;
 	}
@@ -96,11 +112,18 @@ make_cursor(struct arena *arena, const struct list_position *last)
 }
 
 struct filter {
-	struct str only;                      /* one queue key; NULL: all */
-	struct str agent;                     /* "agent:<id>:"; NULL: all */
-	struct str prefix;                    /* NULL: all */
-	int64_t min_age_ms, oldest_before_ms; /* steady time */
+	struct str only;                     /* one queue key; NULL: all */
+	struct str agent;                    /* "agent:<id>:"; NULL: all */
+	struct str prefix, contains;         /* NULL: all */
+	unsigned problems;                   /* any of these; 0: all */
+	int64_t min_age_ms, ready_before_ms; /* steady time */
 };
+
+static bool
+contains(struct str key, struct str part)
+{
+	return part.len == 0 || memmem(key.s, key.len, part.s, part.len) != NULL;
+}
 
 static bool
 passes(const struct plan *plan, const struct filter *filter, const struct queue *queue)
@@ -108,9 +131,11 @@ passes(const struct plan *plan, const struct filter *filter, const struct queue 
 	struct str key = queue->session.key;
 
 	return queue->depth > 0 && str_starts(key, filter->agent) &&
-	       str_starts(key, filter->prefix) &&
+	       str_starts(key, filter->prefix) && contains(key, filter->contains) &&
+	       (filter->problems == 0 ||
+		(ready_problems(plan->state, queue) & filter->problems) != 0) &&
 	       (filter->min_age_ms == 0 ||
-		came_at(plan, queue_first(queue, 0)) <= filter->oldest_before_ms);
+		(queue->ready_ts_ms > 0 && queue->ready_steady_ms <= filter->ready_before_ms));
 }
 
 static int
@@ -118,8 +143,10 @@ make_filter(struct plan *plan, struct sessions_op *list, struct filter *ret)
 {
 	*ret =
 	    (struct filter){ .prefix = list->prefix,
+			     .contains = list->contains,
+			     .problems = list->problems,
 			     .min_age_ms = list->min_age_ms,
-			     .oldest_before_ms = plan->state->steady.steady_ms - list->min_age_ms };
+			     .ready_before_ms = plan->state->steady.steady_ms - list->min_age_ms };
 	struct cached_route route;
 	if (list->address.session_key.s == NULL && list->address.queue_key.s == NULL) {
 		if (list->address.agent_id.s != NULL)
@@ -238,6 +265,7 @@ answer_session(const struct plan *plan, struct op *op, const struct session *ses
 	answer_add_other(&size, session->session_key.len + session->agent_id.len +
 				    session->last_context_key.len + d->channel.len + d->to.len +
 				    d->account_id.len + d->thread_id.len);
+	answer_add_other(&size, session->routes_to.len + CONSUMER_BYTES_MAX);
 	for (size_t i = 0; i < session->rekeyed_from_count; i++)
 		answer_add_other(&size, session->rekeyed_from[i].key.len);
 	if (!first && !answer_fits(&size, plan->answer_room))

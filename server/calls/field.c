@@ -79,8 +79,9 @@ set_number(void *at, const struct field *field, const struct json *doc, size_t t
 }
 
 /* Fields that hold one of a few words; the index of the word is their value. */
+#define CHOICE_WORDS_MAX 6
 static const struct {
-	const char *words[4];
+	const char *words[CHOICE_WORDS_MAX];
 	const char *why; /* what it must be, where it is none of them */
 } choices[] = {
 	[FIELD_BOOL] = { { "false", "true" }, "must be true or false" }, /* in a query */
@@ -89,8 +90,12 @@ static const struct {
 	[FIELD_SORT] = { { [SORT_KEY] = "key",
 			   [SORT_DEPTH] = "depth",
 			   [SORT_OLDEST] = "oldest",
-			   [SORT_NEWEST] = "newest" },
-			 "must be key, depth, oldest or newest" },
+			   [SORT_NEWEST] = "newest",
+			   [SORT_PROBLEM] = "problem",
+			   [SORT_UNATTENDED] = "unattended" },
+			 "must be key, depth, oldest, newest, problem or unattended" },
+	[FIELD_PROBLEM] = { { "any", "stranded", "full", "unattended" },
+			    "must be any, stranded, full or unattended" },
 	[FIELD_FORMAT] = { { "json", "prompt" }, "must be \"json\" or \"prompt\"" },
 	[FIELD_EXEC_COMPLETIONS] = { { "leave", "include" }, "must be \"leave\" or \"include\"" },
 };
@@ -100,13 +105,15 @@ choose(void *at, const struct field *field, struct str word)
 {
 	const char *const *words = choices[field->type].words;
 
-	for (int i = 0; i < 4 && words[i] != NULL; i++) {
+	for (int i = 0; i < CHOICE_WORDS_MAX && words[i] != NULL; i++) {
 		if (!str_eq(word, str_of(words[i])))
 			continue;
 		if (field->type == FIELD_WAKE)
 			*(enum wake *)at = (enum wake)i;
 		else if (field->type == FIELD_SORT)
 			*(enum sort *)at = (enum sort)i;
+		else if (field->type == FIELD_PROBLEM)
+			*(unsigned *)at = i == 0 ? SESSION_PROBLEMS_ANY : SESSION_PROBLEM(i - 1);
 		else
 			*(bool *)at = i == 1;
 		return NULL;
@@ -293,6 +300,7 @@ set_parameter(void *at, const struct field *field, struct str value, char why[WH
 		return NULL;
 	case FIELD_BOOL:
 	case FIELD_SORT:
+	case FIELD_PROBLEM:
 	case FIELD_WAKE:
 	case FIELD_FORMAT:
 	case FIELD_EXEC_COMPLETIONS:

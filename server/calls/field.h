@@ -19,6 +19,7 @@ enum field_type {
 	FIELD_INT64,            /* int64_t, min..max */
 	FIELD_WAKE,             /* enum wake */
 	FIELD_SORT,             /* enum sort */
+	FIELD_PROBLEM,          /* unsigned: a set of SESSION_PROBLEM(), for "any" all */
 	FIELD_DELIVERY,         /* struct delivery */
 	FIELD_TEXTS,            /* struct texts */
 	FIELD_FORMAT,           /* bool: whether it is "prompt" */

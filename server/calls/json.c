@@ -180,18 +180,37 @@ add_rekeyed_from(struct buf *out, const struct session *session)
 	BUF_ADD_LITERAL(out, "]");
 }
 
+static void
+add_problems(struct buf *out, unsigned problems)
+{
+	static const char *const names[PROBLEM_COUNT] = { [PROBLEM_STRANDED] = "stranded",
+							  [PROBLEM_FULL] = "full",
+							  [PROBLEM_UNATTENDED] = "unattended" };
+	const char *before = "";
+
+	BUF_ADD_LITERAL(out, ",\"problems\":[");
+	for (int i = 0; i < PROBLEM_COUNT; i++) {
+		if ((problems & SESSION_PROBLEM(i)) == 0)
+			continue;
+		buf_addf(out, "%s\"%s\"", before, names[i]);
+		before = ",";
+	}
+	BUF_ADD_LITERAL(out, "]");
+}
+
 void
-json_add_session(struct buf *out, const struct session *session)
+json_add_session(struct buf *out, const struct session *session, size_t streams)
 {
 	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
 	json_quote(out, session->session_key);
 	BUF_ADD_LITERAL(out, ",\"agentId\":");
 	json_add_text(out, session->agent_id);
-	buf_addf(
-	    out,
-	    ",\"depth\":%zu,\"leased\":%zu,\"delayed\":%zu,\"oldestTs\":%lld,\"newestTs\":%lld",
-	    session->depth, session->leased, session->delayed, (long long)session->oldest_ts_ms,
-	    (long long)session->newest_ts_ms);
+	buf_addf(out,
+		 ",\"depth\":%zu,\"ready\":%zu,\"leased\":%zu,\"delayed\":%zu,\"oldestTs\":%lld,"
+		 "\"newestTs\":%lld,\"readySinceTs\":",
+		 session->depth, session->ready, session->leased, session->delayed,
+		 (long long)session->oldest_ts_ms, (long long)session->newest_ts_ms);
+	json_add_time(out, session->ready_since_ts_ms);
 	BUF_ADD_LITERAL(out, ",\"lastContextKey\":");
 	json_add_text(out, session->last_context_key);
 	if (!delivery_none(&session->delivery)) {
@@ -199,7 +218,10 @@ json_add_session(struct buf *out, const struct session *session)
 		delivery_write(out, &session->delivery);
 	}
 	add_rekeyed_from(out, session);
-	buf_addf(out, ",\"waiters\":%zu}", session->waiters);
+	buf_addf(out, ",\"waiters\":%zu,\"streams\":%zu,\"routesTo\":", session->waiters, streams);
+	json_add_text(out, session->routes_to);
+	add_problems(out, session->problems);
+	BUF_ADD_LITERAL(out, "}");
 }
 
 void

@@ -4,6 +4,7 @@
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
+#include "server/calls/stream.h"
 #include "server/calls/submit.h"
 #include "server/http/reply.h"
 
@@ -14,6 +15,8 @@ static const struct field parameters[] = {
 	FIELD("accountId", TEXT, struct sessions_op, address.account_id),
 	FIELD("queueKey", TEXT, struct sessions_op, address.queue_key),
 	FIELD("prefix", TEXT, struct sessions_op, prefix),
+	FIELD("contains", TEXT, struct sessions_op, contains),
+	FIELD("problem", PROBLEM, struct sessions_op, problems),
 	FIELD_RANGE("minAgeMs", INT64, struct sessions_op, min_age_ms, 0, INT64_MAX),
 	FIELD("sort", SORT, struct sessions_op, sort),
 	FIELD_RANGE("limit", SIZE, struct sessions_op, limit, 1, SESSIONS_PAGE_MAX),
@@ -24,13 +27,16 @@ static void
 answer(struct request *request)
 {
 	const struct sessions_op *sessions = &request->work->sessions;
+	const struct streams *streams = calls_of(request)->streams;
 	struct buf *out = reply_begin(request);
 
 	BUF_ADD_LITERAL(out, "{\"sessions\":[");
 	for (size_t i = 0; i < sessions->count; i++) {
+		const struct session *session = &sessions->sessions[i];
+
 		if (i > 0)
 			BUF_ADD_LITERAL(out, ",");
-		json_add_session(out, &sessions->sessions[i]);
+		json_add_session(out, session, streams_following(streams, session->session_key));
 	}
 	buf_addf(out, "],\"total\":%zu,\"nextCursor\":", sessions->total);
 	json_add_text(out, sessions->next_cursor);

@@ -179,6 +179,17 @@ streams_on_wake(void *arg, struct str queue_key, size_t deliverable, bool now, s
 		note(reader, queue_key, now, source);
 }
 
+size_t
+streams_following(const struct streams *streams, struct str queue_key)
+{
+	const struct reader *reader;
+	size_t count = 0;
+
+	TAILQ_FOREACH(reader, &streams->readers, link)
+	count += passes(reader, queue_key);
+	return count;
+}
+
 /* --- telling --- */
 
 static void

@@ -27,6 +27,9 @@ void streams_flush(struct streams *streams);
 /* The monotonic time at which flush has something to do; INT64_MAX: never. */
 int64_t streams_next_ms(const struct streams *streams);
 
+/* How many streams are told of this queue. */
+size_t streams_following(const struct streams *streams, struct str queue_key);
+
 void streams_end(struct streams *streams); /* at shutdown */
 /* After a new policy: ends the streams whose session key may now mean another queue. */
 void streams_end_routed(struct streams *streams);

@@ -105,7 +105,7 @@ def test_any_cursor_is_a_place_or_is_refused(api):
             assert ok(reply)["events"] in ([], everything), (outcome, event)
     assert ok(api.history(cursor=f"{MOST}:{MOST}"))["events"] == everything
     assert ok(api.history(cursor="1:1"))["events"] == []
-    for sort, value in itertools.product(["key", "depth", "oldest", "newest"], NUMBERS + OTHERS):
+    for sort, value in itertools.product(["key", "depth", "oldest", "newest", "problem", "unattended"], NUMBERS + OTHERS):
         sessions = ok(api.sessions(sort=sort))["sessions"]
         problem(api.sessions(cursor=f"{value}:", sort=sort), 400, "invalid-field", "cursor")
         reply = api.sessions(cursor=f"{value}:agent:", sort=sort)

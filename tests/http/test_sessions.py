@@ -1,7 +1,7 @@
 """GET /v1/sessions: the sessions with pending events."""
 import pytest
 
-from policies import DIRECT, MAIN, ONE_OWNER
+from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
 from sevqd import ok, problem, wait_until
 
 
@@ -86,7 +86,7 @@ def test_only_sessions_that_waited_long_enough(three):
     wait_until(lambda: ok(three.sessions(minAgeMs=20))["total"] == 3, "20 ms to pass")
 
 
-@pytest.mark.parametrize("sort", ["key", "depth", "oldest", "newest"])
+@pytest.mark.parametrize("sort", ["key", "depth", "oldest", "newest", "problem", "unattended"])
 def test_a_cursor_walks_through_all_of_them_once(api, sort):
     events = [{"text": f"{n} {m}", "sessionKey": f"agent:main:s{n:02}"} for n in range(25) for m in range(n % 3 + 1)]
     ok(api.batch(*events))
@@ -123,3 +123,53 @@ def test_a_page_has_a_hundred_by_default_and_a_thousand_at_most(api):
 def test_a_bad_filter_is_refused(three, query, pointer):
     doc = problem(three.sessions(**query), 400, "invalid-field")
     assert [e["pointer"].lstrip("/") for e in doc["errors"]] == [pointer], doc
+
+
+# What is wrong with a session.
+
+def test_a_session_tells_what_can_be_taken_and_since_when(api):
+    first = ok(api.enqueue("1", MAIN), 201)["event"]
+    ok(api.enqueue("2", MAIN), 201)
+    ok(api.enqueue("3", MAIN, delayMs=3600000), 201)
+    ok(api.lease(MAIN, limit=1))
+    session = api.session(MAIN)
+    assert (session["depth"], session["ready"], session["leased"], session["delayed"]) == (3, 1, 1, 1)
+    assert session["readySinceTs"] >= first["ts"]
+    ok(api.drain(MAIN))
+    session = api.session(MAIN)
+    assert (session["ready"], session["readySinceTs"], session["problems"], session["routesTo"]) == (0, None, [], None)
+
+
+def test_a_session_counts_the_streams_that_are_told_of_it(api, server):
+    ok(api.enqueue("1", MAIN), 201)
+    assert api.session(MAIN)["streams"] == 0
+    streams = [server.client() for _ in range(4)]
+    for client, query in zip(streams, ({}, {"sessionKey": MAIN}, {"agentId": "main"}, {"sessionKey": "agent:other:main"})):
+        client.send("GET", "/v1/stream", query=query)
+    wait_until(lambda: api.stats()["http"]["streams"] == 4, "the streams")
+    assert api.session(MAIN)["streams"] == 3
+    for client in streams:
+        client.close()
+    wait_until(lambda: api.session(MAIN)["streams"] == 0, "their ends")
+
+
+def test_sessions_with_problems_are_found(start):
+    server = start("--unattended-ms", "50", "--max-pending", "10", "--no-watch-policy", policy=TWO_OWNERS)
+    api = server.client()
+    ok(api.enqueue("1", DIRECT, delayMs=3600000), 201)
+    ok(api.enqueue("1", "agent:delayed:main", delayMs=3600000), 201)
+    ok(api.enqueue("1", "agent:unattended:main"), 201)
+    ok(api.batch(*({"text": str(n), "sessionKey": "agent:full:main", "delayMs": 3600000} for n in range(9))))
+    server.write_policy(ONE_OWNER)
+    ok(api.call("POST", "/v1/policy/reload", {}))
+    wait_until(lambda: ok(api.sessions(problem="unattended"))["total"], "nobody to take it")
+    found = {s["sessionKey"]: s["problems"] for s in ok(api.sessions())["sessions"]}
+    assert found == {DIRECT: ["stranded"], "agent:delayed:main": [], "agent:unattended:main": ["unattended"], "agent:full:main": ["full"]}
+    assert ok(api.sessions(queueKey=DIRECT))["sessions"][0]["routesTo"] == MAIN
+    assert keys(ok(api.sessions(sort="problem"))) == [DIRECT, "agent:full:main", "agent:unattended:main", "agent:delayed:main"]
+    assert keys(ok(api.sessions(sort="problem", problem="any"))) == [DIRECT, "agent:full:main", "agent:unattended:main"]
+    assert keys(ok(api.sessions(sort="unattended")))[0] == "agent:unattended:main"
+    for name in "stranded", "full", "unattended":
+        assert keys(ok(api.sessions(problem=name))) == [key for key, problems in found.items() if problems == [name]]
+    assert keys(ok(api.sessions(contains="full:"))) == ["agent:full:main"]
+    problem(api.sessions(problem="none"), 400, "invalid-field", "problem")

@@ -40,6 +40,9 @@ sessions_are_filtered_and_sorted(void **state)
 	assert_listed((struct sessions_op){ .sort = SORT_DEPTH }, "x:a x:c xx:a y:b");
 	assert_listed((struct sessions_op){ .address.agent_id = STR(" X ") }, "x:a x:c");
 	assert_listed((struct sessions_op){ .prefix = STR("agent:x") }, "x:a x:c xx:a");
+	assert_listed((struct sessions_op){ .contains = STR("x:a") }, "x:a xx:a");
+	assert_listed((struct sessions_op){ .contains = STR("x:a"), .prefix = STR("agent:xx") },
+		      "xx:a");
 	assert_listed((struct sessions_op){ .address.session_key = STR("agent:x:c") }, "x:c");
 	assert_listed((struct sessions_op){ .address.session_key = STR("agent:x:d") }, "");
 	assert_listed((struct sessions_op){ .min_age_ms = 3600000 }, "");
@@ -66,7 +69,7 @@ a_cursor_continues_where_a_page_ended(void **state)
 	(void)state;
 	static const char *const all[] = { "agent:x:a", "agent:x:b", "agent:x:c", "agent:x:d",
 					   "agent:x:e" };
-	for (int sort = SORT_KEY; sort <= SORT_NEWEST; sort++) {
+	for (int sort = SORT_KEY; sort <= SORT_UNATTENDED; sort++) {
 		struct sessions_op input = { .limit = 2, .sort = (enum sort)sort };
 		size_t seen = 0;
 
@@ -151,9 +154,10 @@ static void
 many_sessions_are_listed_in_turns_that_are_bounded(void **state)
 {
 	(void)state;
-	struct sessions_op input = { .limit = 1000 };
+	struct sessions_op input = { .limit = 1000 },
+			   worst = { .limit = 1000, .sort = SORT_PROBLEM, .contains = STR("x:") };
 	put_into_many();
-	struct call *calls[] = { list_sessions(engine, input), list_sessions(engine, input),
+	struct call *calls[] = { list_sessions(engine, input), list_sessions(engine, worst),
 				 list_sessions(engine, input) };
 	while (calls[2]->answered == 0) {
 		uint64_t walked = stats().walked;
@@ -271,6 +275,180 @@ a_session_shows_the_merged_delivery_context(void **state)
 	assert_str(session_of(A)->delivery.thread_id, NULL);
 }
 
+/* --- since when a session is ready --- */
+
+static int64_t
+ready_since(const char *key)
+{
+	const struct session *session = session_of(key);
+
+	assert_true((session->ready > 0) == (session->ready_since_ts_ms > 0));
+	return session->ready_since_ts_ms;
+}
+
+static void
+put_later(const char *key, const char *text, int64_t delay_ms)
+{
+	struct draft later = draft(key, text);
+
+	later.delay_ms = delay_ms;
+	done(enqueue_draft(engine, later));
+}
+
+static void
+a_session_is_ready_since_its_first_event_that_can_be_taken(void **state)
+{
+	(void)state;
+	put_later(A, "delayed", 1000);
+	assert_int_equal(ready_since(A), 0);
+	pass(1000), turn();
+	assert_int_equal(ready_since(A), now.wall_ms);
+	int64_t first = now.wall_ms;
+	pass(50), put(A, "2"), put_later(A, "3", 9000);
+	assert_int_equal(ready_since(A), first);
+	assert_int_equal(session_of(A)->ready, 2);
+	put_later(B, "delayed", 100000);
+	pass(50);
+	assert_listed((struct sessions_op){ .min_age_ms = 50 }, "main:a");
+	assert_listed((struct sessions_op){ .min_age_ms = 150 }, "");
+}
+
+static void
+what_is_taken_makes_a_session_ready_anew(void **state)
+{
+	(void)state;
+	char text[32];
+	for (int i = 0; i < 9; i++)
+		put_keyed(A, i == 8 ? "c" : NULL, nth_key(text, i));
+	int64_t first = now.wall_ms;
+	pass(10), fails(consume(engine, "", IDS(1)), ERROR_BLANK_KEY);
+	assert_int_equal(ready_since(A), first);
+	pass(10), done(drain(engine, A, 1));
+	assert_int_equal(ready_since(A), now.wall_ms);
+	pass(10), done(consume(engine, A, IDS(2)));
+	assert_int_equal(ready_since(A), now.wall_ms);
+	pass(10);
+	int64_t lease = lease_events(A, 2, 1000), taken = now.wall_ms;
+	assert_int_equal(ready_since(A), taken);
+	pass(10), done(ack(engine, lease, IDS(3)));
+	pass(10), done(withdraw(engine, 5)), done(purge(engine, A, "c"));
+	pass(2000), turn();
+	assert_int_equal(ready_since(A), taken);
+	assert_true(lease_events(A, 0, 1000) > 0);
+	assert_int_equal(ready_since(A), 0);
+	pass(3000), turn();
+	assert_int_equal(ready_since(A), now.wall_ms);
+}
+
+static void
+after_a_restart_a_session_is_ready_since_its_oldest_event_came(void **state)
+{
+	(void)state;
+	put_later(A, "delayed", 100000), pass(10);
+	int64_t first = now.wall_ms;
+	put(A, "1"), pass(10), put(A, "2");
+	reopen();
+	assert_int_equal(ready_since(A), first);
+	put_later(B, "delayed", 100000);
+	reopen();
+	assert_int_equal(ready_since(B), 0);
+}
+
+/* --- problems --- */
+
+static void
+assert_problems(const char *key, unsigned problems)
+{
+	assert_int_equal(session_of(key)->problems, problems);
+}
+
+static void
+a_session_is_unattended_once_nobody_took_anything_for_long_enough(void **state)
+{
+	(void)state;
+	options.unattended_ms = 1000;
+	reopen();
+	put(A, "1"), put(A, "2"), put_later(B, "delayed", 1500);
+	pass(999);
+	assert_problems(A, 0);
+	pass(1);
+	assert_problems(A, SESSION_PROBLEM(PROBLEM_UNATTENDED));
+	done(drain(engine, A, 1));
+	assert_problems(A, 0);
+	pass(1000), turn();
+	assert_problems(A, SESSION_PROBLEM(PROBLEM_UNATTENDED));
+	assert_problems(B, 0);
+	assert_listed((struct sessions_op){ .problems = SESSION_PROBLEMS_ANY }, "main:a");
+	pass(1000);
+	assert_listed((struct sessions_op){ .sort = SORT_UNATTENDED }, "main:a main:b");
+	assert_problems(B, SESSION_PROBLEM(PROBLEM_UNATTENDED));
+	reopen(); /* what was taken before is not known */
+	assert_problems(A, 0);
+	pass(1000), turn();
+	assert_problems(A, SESSION_PROBLEM(PROBLEM_UNATTENDED));
+}
+
+/* An exclusive wait goes on while a lease holds events of the session: somebody is there. */
+static void
+a_session_that_somebody_waits_for_is_attended(void **state)
+{
+	(void)state;
+	options.unattended_ms = 1000;
+	reopen();
+	put(A, "1"), put(A, "2");
+	lease_events(A, 1, 100000);
+	struct call *waiting = wait_for(engine, A);
+	waiting->wait.exclusive = true;
+	turn(), pass(2000), turn();
+	assert_problems(A, 0);
+	assert_int_equal(session_of(A)->waiters, 1);
+	assert_listed((struct sessions_op){ .sort = SORT_UNATTENDED }, "main:a");
+	assert_true(engine_cancel_wait(engine, &waiting->op));
+	assert_problems(A, SESSION_PROBLEM(PROBLEM_UNATTENDED));
+}
+
+static void
+a_session_is_full_from_nine_tenths_on(void **state)
+{
+	(void)state;
+	options.session_pending_max = 10;
+	reopen();
+	char text[32];
+	for (int i = 0; i < 8; i++)
+		put(A, nth_key(text, i)), put(B, text);
+	assert_problems(A, 0);
+	put_later(A, "x", 100000);
+	assert_problems(A, SESSION_PROBLEM(PROBLEM_FULL));
+	assert_listed((struct sessions_op){ .problems = SESSION_PROBLEM(PROBLEM_FULL) }, "main:a");
+	assert_listed((struct sessions_op){ .problems = SESSION_PROBLEM(PROBLEM_STRANDED) }, "");
+}
+
+static void
+the_worst_problem_comes_first(void **state)
+{
+	(void)state;
+	options.session_pending_max = 2;
+	options.unattended_ms = 1000;
+	reopen();
+	put_later("agent:x:delayed", "1", 10000), put("agent:x:unattended", "1");
+	put_later("agent:x:full", "1", 10000), put_later("agent:x:full", "2", 10000);
+	put("agent:main:telegram:default:direct:1", "1");
+	engine_set_policy(engine, parse_policy("{channels:{telegram:{allowFrom:['1']}},"
+					       "session:{dmScope:'main'}}"));
+	while (stats().unjudged > 0)
+		engine_chores(engine), memory_store_release(&store);
+	pass(1000), turn();
+	assert_listed((struct sessions_op){ .sort = SORT_PROBLEM },
+		      "main:telegram:default:direct:1 x:full x:unattended x:delayed");
+	const struct session *first =
+	    &done(list_sessions(engine, (struct sessions_op){ .problems = 1 }))
+		 ->sessions.sessions[0];
+	assert_int_equal(first->problems,
+			 SESSION_PROBLEM(PROBLEM_STRANDED) | SESSION_PROBLEM(PROBLEM_UNATTENDED));
+	assert_str(first->routes_to, "agent:main:main");
+	assert_str(session_of("agent:x:full")->routes_to, NULL);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(sessions_are_filtered_and_sorted),
 	TEST(sessions_sort_by_time),
@@ -281,6 +459,13 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_malformed_cursor_is_refused),
 	TEST(a_session_counts_the_keys_its_events_were_rekeyed_from),
 	TEST(a_session_shows_the_merged_delivery_context),
+	TEST(a_session_is_ready_since_its_first_event_that_can_be_taken),
+	TEST(what_is_taken_makes_a_session_ready_anew),
+	TEST(after_a_restart_a_session_is_ready_since_its_oldest_event_came),
+	TEST(a_session_is_unattended_once_nobody_took_anything_for_long_enough),
+	TEST(a_session_that_somebody_waits_for_is_attended),
+	TEST(a_session_is_full_from_nine_tenths_on),
+	TEST(the_worst_problem_comes_first),
 };
 
 int
