@@ -408,14 +408,28 @@ plan_all(struct batch *batch)
 
 /* --- read --- */
 
+/* Its row, and what is in memory of it, may name a queue that the event was moved from. */
+static void
+name_session(const struct batch *batch, struct want *want)
+{
+	const struct catalog *catalog = &batch->state->catalog;
+	const struct queue *queue =
+	    want->queue != NULL ? want->queue : moved_find(&catalog->moved, want->id);
+	struct system_event *event = want->into;
+
+	if (queue != NULL && !str_eq(queue->session.key, event->session_key))
+		event->session_key = arena_dup(&want->op->arena, queue->session.key);
+}
+
 /*
  * Puts the event, whose texts are in the op's arena, into the answer, with the attempts, times and
  * state of the want.
  */
 static void
-deliver_own(struct want *want, const struct system_event *event)
+deliver_own(const struct batch *batch, struct want *want, const struct system_event *event)
 {
 	*want->into = *event;
+	name_session(batch, want);
 	want->into->attempts = want->attempts;
 	if (want->available_at_ms > 0)
 		want->into->available_at_ms = want->available_at_ms;
@@ -425,12 +439,12 @@ deliver_own(struct want *want, const struct system_event *event)
 }
 
 static void
-deliver(struct want *want, const struct system_event *event)
+deliver(const struct batch *batch, struct want *want, const struct system_event *event)
 {
 	struct system_event copy;
 
 	system_event_copy(&copy, event, &want->op->arena);
-	deliver_own(want, &copy);
+	deliver_own(batch, want, &copy);
 }
 
 /*
@@ -466,9 +480,9 @@ deliver_from_memory(struct batch *batch)
 		const struct system_event *event = read_ahead_find(want->op, want->id);
 
 		if (event != NULL)
-			deliver_own(want, event);
+			deliver_own(batch, want, event);
 		else if ((event = find_in_memory(batch, want)) != NULL)
-			deliver(want, event);
+			deliver(batch, want, event);
 		else
 			batch->read_ids[others++] = want->id;
 	}
@@ -485,7 +499,7 @@ on_event(void *arg, const struct system_event *event)
 						     plan->wants[batch->read_at].id != event->id))
 		batch->read_at++;
 	if (batch->read_at < plan->want_count)
-		deliver(&plan->wants[batch->read_at], event);
+		deliver(batch, &plan->wants[batch->read_at], event);
 }
 
 static enum step

@@ -1,6 +1,6 @@
 /*
  * load.c - fills the catalog at the start: first every pending event as it was enqueued, then the
- * changes that leases and nacks have made to it.
+ * changes that leases, nacks and moves have made to it.
  *
  * A row's times become times of the boot clock here, once. How long something was to last is the
  * difference of two wall times of its row; since when, the row's steady time says (clock_marks.h),
@@ -109,17 +109,48 @@ load_events(void *arg, const struct store_event *events, size_t count, struct er
 	return failed;
 }
 
-static void
-load_context(void *arg, struct str key, struct str context_key)
-{
-	struct catalog *catalog = &((struct load *)arg)->state->catalog;
-	struct queue *queue = catalog_find(catalog, key);
-	const struct delivery none = { 0 };
+/* --- moves --- */
 
-	if (queue != NULL)
-		catalog_load_kept_last(catalog, queue,
-				       tags_intern(&catalog->tags, context_key, STR_NULL, &none));
+/* More than so many events are not merged at once: the journal holds them meanwhile. */
+#define MERGE_MAX 100000
+
+/* Ends the move under way: what follows may be about its events. */
+static void
+end_move(struct load *load)
+{
+	struct catalog *catalog = &load->state->catalog;
+
+	if (load->move.to == NULL)
+		return;
+	move_finish(&load->move, catalog);
+	journal_commit(catalog);
 }
+
+/* Many queues may have been moved to one, one after the other; they are merged into it at once. */
+static void
+load_moved(struct load *load, const struct store_outcome *outcome)
+{
+	struct catalog *catalog = &load->state->catalog;
+	struct queue *to = load->move.to;
+
+	if (to != NULL &&
+	    (!str_eq(to->session.key, outcome->target->key) || load->move.count >= MERGE_MAX))
+		end_move(load);
+	struct queue *from = catalog_find(catalog, outcome->session->key);
+	for (size_t i = 0; from != NULL && i < outcome->count; i++) {
+		struct entry *entry = queue_entry(from, outcome->ids[i]);
+
+		if (entry == NULL || (entry->flags & ENTRY_LEASED) != 0)
+			continue;
+		if (load->move.to == NULL)
+			load->move.to = catalog_find_or_add(catalog, outcome->target->key);
+		move_take(&load->move, catalog, from, entry);
+	}
+	if (from != NULL)
+		journal_refresh_last(catalog, from);
+}
+
+/* --- leases --- */
 
 static void
 load_lease(struct queue_state *state, struct queue *queue, const struct store_outcome *outcome)
@@ -166,7 +197,14 @@ apply(struct queue_state *state, struct queue *queue, struct entry *entry,
 static void
 load_outcome(void *arg, const struct store_outcome *outcome)
 {
-	struct queue_state *state = ((struct load *)arg)->state;
+	struct load *load = arg;
+	struct queue_state *state = load->state;
+
+	if (outcome->kind == OUTCOME_MOVED) {
+		load_moved(load, outcome);
+		return;
+	}
+	end_move(load);
 	struct queue *queue = catalog_find(&state->catalog, outcome->session->key);
 
 	if (queue == NULL)
@@ -183,11 +221,26 @@ load_outcome(void *arg, const struct store_outcome *outcome)
 }
 
 static void
+load_context(void *arg, struct str key, struct str context_key)
+{
+	struct load *load = arg;
+	struct catalog *catalog = &load->state->catalog;
+	const struct delivery none = { 0 };
+
+	end_move(load);
+	struct queue *queue = catalog_find(catalog, key);
+	if (queue != NULL)
+		catalog_load_kept_last(catalog, queue,
+				       tags_intern(&catalog->tags, context_key, STR_NULL, &none));
+}
+
+static void
 on_loaded(void *arg, const struct error *err)
 {
 	struct load *load = arg;
 	struct queue_state *state = load->state;
 
+	end_move(load);
 	if (err == NULL) {
 		state->stored_event = load->newest.event;
 		state->stored_outcome = load->newest.outcome;
@@ -205,7 +258,7 @@ load_start(struct load *load, struct queue_state *state, struct store *store, lo
 {
 	*load = (struct load){
 		.state = state,
-		.callbacks = { load_marks, load_session, load_events, load_context, load_outcome,
+		.callbacks = { load_marks, load_session, load_events, load_outcome, load_context,
 			       load },
 		.done = done,
 		.done_arg = arg,

@@ -4,6 +4,7 @@
 #ifndef QUEUE_LOAD_H
 #define QUEUE_LOAD_H
 
+#include "queue/catalog/move.h"
 #include "queue/state.h"
 
 /* The load has ended. err NULL: the state is complete; else the caller clears the state. */
@@ -13,6 +14,7 @@ typedef void load_done(void *arg, const struct error *err);
 struct load {
 	struct queue_state *state;
 	struct store_newest newest; /* known before the first event */
+	struct move move;           /* under way; to NULL: none is */
 	struct store_loading callbacks;
 	load_done *done;
 	void *done_arg;

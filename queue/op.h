@@ -154,7 +154,8 @@ struct outcome_walk {
 struct timeline_entry {
 	enum outcome_kind kind;
 	int64_t ts_ms, until_ms, lease; /* 0: none */
-	struct str detail;              /* NULL: none */
+	struct str detail;              /* NULL: none; of moved: the rule */
+	struct str from, to;            /* of moved: the queue keys; NULL: of another kind */
 	uint32_t
 	    times; /* of returned and extended: the how manieth; 0: the first, or not counted */
 };
@@ -390,6 +391,29 @@ struct requeue_op {
 	size_t passed_over; /* out: ids that are no dead letters, or no longer */
 };
 
+/*
+ * Move the events of stranded queues to where their keys lead now, by the policy in force: whole
+ * queues in the order of their keys, the last one in part, its oldest events. Leased events stay
+ * where they are. Limits of sessions do not count. Queues whose key routing refuses stay too.
+ * Without a queue key the call waits until all queues are judged (strand.h).
+ */
+struct rekey_op {
+	struct op op;
+	struct str queue_key; /* only this queue; NULL: all */
+	bool dry_run;         /* tell what would be moved */
+	bool quiet;           /* nobody reads the answer: it needs no room */
+	size_t limit;         /* of events, 1..REKEY_EVENTS_MAX */
+	struct str from;      /* private: keys up to here were looked at in vain */
+	struct rekeyed {
+		struct str from, to; /* queue keys */
+		enum rule rule;
+		size_t moved, leased; /* leased: that stay */
+	} * queues;                   /* out: stranded queues, in the order of their keys */
+	size_t count;
+	size_t moved, leased; /* out: of all these */
+	bool more;            /* out: others can be moved */
+};
+
 /* Fill in the kind and the defaults; everything else is zero and the caller's to set. */
 void enqueue_op_init(struct enqueue_op *op);
 void drain_op_init(struct drain_op *op);
@@ -405,5 +429,6 @@ void lease_release_op_init(struct lease_release_op *op);
 void wait_op_init(struct wait_op *op);
 void history_op_init(struct history_op *op);
 void requeue_op_init(struct requeue_op *op);
+void rekey_op_init(struct rekey_op *op);
 
 #endif

@@ -52,9 +52,11 @@ struct store_outcome {
 	int64_t id; /* ascends over the life of the database; of a leased outcome: the lease's id */
 	/* the lease it is about; 0: none. Of a leased outcome: LEASE_EXCLUSIVE or 0 */
 	int64_t lease;
-	int64_t until_ms;    /* 0: none; its meaning depends on the kind, see schema/sql */
-	struct str detail;   /* NULL: none */
-	int64_t session_row; /* the driver's scratch, while it commits */
+	int64_t until_ms;             /* 0: none; its meaning depends on the kind, see schema/sql */
+	struct str detail;            /* NULL: none */
+	struct store_session *target; /* of moved: where the events went; of others NULL */
+	/* of both sessions: the driver's scratch, while it commits or reads */
+	int64_t session_row, target_row;
 };
 
 /* The id of the lease that the outcome is about; a leased outcome is about its own. 0: none. */
@@ -142,7 +144,7 @@ enum lookup_kind {
 	LOOKUP_EVENT, /* the event with this id */
 	/*
 	 * A walk: the outcomes that name the event with this id, oldest first, each with that id
-	 * and its attempts alone; then the event.
+	 * and its attempts alone; then the event. Of moved ones session and target are set.
 	 */
 	LOOKUP_TIMELINE,
 	/*
@@ -200,8 +202,8 @@ struct history_query {
 };
 /*
  * One row of the page. outcome->ids is this event's id alone, and event->attempts the number at the
- * time of the outcome. Both are borrowed for the call. False: the row is not taken, and the page
- * ends before it; never for the first.
+ * time of the outcome. Of moved ones session and target are set. Both are borrowed for the call.
+ * False: the row is not taken, and the page ends before it; never for the first.
  */
 typedef bool history_row(void *arg, const struct system_event *event,
 			 const struct store_outcome *outcome);
@@ -223,10 +225,13 @@ struct store_loading {
 	 * set; original_session_key is NULL where it is the queue key. A failure ends the load.
 	 */
 	int (*events)(void *arg, const struct store_event *events, size_t count, struct error *err);
-	/* A last context that was kept apart (struct store_context), after all events. */
-	void (*context)(void *arg, struct str key, struct str context_key);
-	/* An outcome that leaves its events pending, in id order, after all events. */
+	/*
+	 * An outcome that leaves its events pending, in id order, after all events. Events stand in
+	 * the session that they were stored with until their first outcome of kind moved.
+	 */
 	void (*outcome)(void *arg, const struct store_outcome *outcome);
+	/* A last context that was kept apart (struct store_context), after all outcomes. */
+	void (*context)(void *arg, struct str key, struct str context_key);
 	void *arg;
 };
 
@@ -314,8 +319,8 @@ struct chores {
  */
 struct store_driver {
 	/*
-	 * Sets newest first; then reports clock marks, every pending event, last contexts and
-	 * open outcomes; then calls done. loading and newest are borrowed until then.
+	 * Sets newest first; then reports clock marks, every pending event, open outcomes and
+	 * last contexts; then calls done. loading and newest are borrowed until then.
 	 */
 	void (*load)(struct store *store, const struct store_loading *loading,
 		     struct store_newest *newest, load_ended *done, void *arg);
@@ -328,7 +333,8 @@ struct store_driver {
 		       commit_done *done, void *arg);
 	/*
 	 * Reads events by id, settled or not, and skips ids that are not stored or whose row is
-	 * damaged. ids are borrowed until done.
+	 * damaged. The session key of an event is that of the queue that it was moved to last. ids
+	 * are borrowed until done.
 	 */
 	void (*read)(struct store *store, const int64_t *ids, size_t count, read_event *each,
 		     read_done *done, void *arg);

@@ -37,7 +37,7 @@ static const char *const outcome_names[OUTCOME_COUNT] = {
 	[OUTCOME_DEAD] = "dead",           [OUTCOME_LEASED] = "leased",
 	[OUTCOME_EXTENDED] = "extended",   [OUTCOME_NACKED] = "nacked",
 	[OUTCOME_RETURNED] = "returned",   [OUTCOME_LAPSED] = "lapsed",
-	[OUTCOME_REQUEUED] = "requeued",
+	[OUTCOME_REQUEUED] = "requeued",   [OUTCOME_MOVED] = "moved",
 };
 
 const char *

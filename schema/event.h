@@ -54,6 +54,7 @@
 #define TIMELINE_PAGE_DEFAULT 100
 #define TIMELINE_PAGE_MAX 1000
 #define REQUEUE_MAX 1000
+#define REKEY_EVENTS_MAX 10000
 
 #define RECENT_BYTES (16 << 20) /* of memory for the newest events */
 
@@ -109,6 +110,7 @@ enum outcome_kind {
 	OUTCOME_LAPSED = 14,   /* the lease ran out: counts as an attempt */
 	/* a dead letter was enqueued anew and is no dead letter any more */
 	OUTCOME_REQUEUED = 15,
+	OUTCOME_MOVED = 16, /* to another queue, because its own was stranded */
 	OUTCOME_COUNT
 };
 

@@ -62,8 +62,8 @@ run_out(void)
 	abort();
 }
 
-static void *
-there(void *p)
+void *
+mem_there(void *p)
 {
 	if (p == NULL)
 		run_out();
@@ -73,13 +73,13 @@ there(void *p)
 void *
 mem_alloc(size_t size)
 {
-	return there(calloc(1, size > 0 ? size : 1));
+	return mem_there(calloc(1, size > 0 ? size : 1));
 }
 
 void *
 mem_realloc(void *p, size_t size)
 {
-	return there(realloc(p, size > 0 ? size : 1));
+	return mem_there(realloc(p, size > 0 ? size : 1));
 }
 
 void *
@@ -112,7 +112,7 @@ new_block(size_t bytes)
 
 	if (bytes == ARENA_BLOCK_BYTES && spare_count > 0)
 		return spares[--spare_count];
-	block = there(malloc(sizeof(*block) + bytes));
+	block = mem_there(malloc(sizeof(*block) + bytes));
 	block->size = bytes;
 	return block;
 }

@@ -19,6 +19,9 @@ void *mem_realloc(void *p, size_t size); /* new bytes are not zeroed */
 /* an array p of *cap items, grown by at least half to hold need items */
 void *mem_grow(void *p, size_t *cap, size_t need, size_t item_bytes);
 
+/* Returns p, which the C library has allocated; aborts if it is NULL. */
+void *mem_there(void *p);
+
 /*
  * Has report called once when memory has run out, before the process is aborted. It may end the
  * process itself, and may allocate a little: some memory is kept for it.

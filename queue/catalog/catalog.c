@@ -21,7 +21,7 @@ key_bytes(const struct queue *queue)
 	const struct strand *strand = queue->strand;
 
 	return sizeof(*queue) + queue->session.key.len +
-	       (strand != NULL ? sizeof(*strand) + strand->to.len : 0);
+	       (strand != NULL ? sizeof(*strand) + strand->to.len + KEY_ORDER_BYTES : 0);
 }
 
 static void
@@ -29,6 +29,8 @@ free_queue(struct catalog *catalog, struct queue *queue)
 {
 	catalog->entry_bytes -= queue->cap * sizeof(*queue->entries);
 	catalog->key_bytes -= key_bytes(queue);
+	if (queue->strand != NULL)
+		key_order_remove(&catalog->stranded, &queue->session.key);
 	queue_free(queue);
 }
 
@@ -42,8 +44,10 @@ catalog_clear(struct catalog *catalog)
 	table_clear(&catalog->index);
 	leases_clear(&catalog->leases);
 	matches_clear(&catalog->matches);
+	moved_clear(&catalog->moved);
 	tags_clear(&catalog->tags);
 	free(catalog->journal);
+	free(catalog->merged);
 	free(catalog->touched);
 	*catalog = (struct catalog){ 0 };
 }
@@ -53,7 +57,8 @@ catalog_bytes(const struct catalog *catalog)
 {
 	return catalog->entry_bytes + catalog->key_bytes + catalog->tags.bytes +
 	       leases_bytes(&catalog->leases) + matches_bytes(&catalog->matches) +
-	       table_bytes(&catalog->index) + table_bytes(&catalog->tags.index);
+	       moved_bytes(&catalog->moved) + table_bytes(&catalog->index) +
+	       table_bytes(&catalog->tags.index);
 }
 
 static bool
@@ -194,9 +199,23 @@ catalog_set_strand(struct catalog *catalog, struct queue *queue, const struct st
 	count_stranded(catalog, queue, -1);
 	catalog->key_bytes -= key_bytes(queue);
 	free(queue->strand);
+	if (strand == NULL)
+		key_order_remove(&catalog->stranded, &queue->session.key);
+	else
+		key_order_add(&catalog->stranded, &queue->session.key);
 	queue->strand = strand != NULL ? copy_strand(strand) : NULL;
 	catalog->key_bytes += key_bytes(queue);
 	count_stranded(catalog, queue, 1);
+}
+
+struct queue *
+catalog_next_stranded(const struct catalog *catalog, struct str after)
+{
+	const struct str *key = key_order_next(&catalog->stranded, after);
+
+	return key != NULL
+		   ? (struct queue *)((char *)(uintptr_t)key - offsetof(struct queue, session.key))
+		   : NULL;
 }
 
 /* --- the batch under way --- */

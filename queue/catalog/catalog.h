@@ -12,7 +12,9 @@
 #ifndef QUEUE_CATALOG_CATALOG_H
 #define QUEUE_CATALOG_CATALOG_H
 
+#include "queue/catalog/key_order.h"
 #include "queue/catalog/matches.h"
+#include "queue/catalog/moved.h"
 
 struct change; /* journal.c's */
 
@@ -21,6 +23,8 @@ struct catalog {
 	struct tags tags;
 	struct leases leases;
 	struct matches matches;
+	struct moved_events moved;
+	struct key_order stranded; /* the keys of queues with a strand */
 	/* events; queues with at least one. The index also has queues that the batch emptied */
 	size_t pending, sessions;
 	size_t entry_bytes; /* allocated for entries */
@@ -36,6 +40,8 @@ struct catalog {
 	size_t touched_count, touched_cap;
 	struct change *journal;
 	size_t journal_count, journal_cap;
+	struct entry *merged; /* those that journal_merge has merged, to take them out again */
+	size_t merged_count, merged_cap;
 };
 
 void catalog_init(struct catalog *catalog);
@@ -92,6 +98,9 @@ struct queue *catalog_walk_next(struct catalog *catalog, enum walk_kind kind);
 
 /* Sets the queue's strand to a copy; NULL: the key stands. */
 void catalog_set_strand(struct catalog *catalog, struct queue *queue, const struct strand *strand);
+
+/* The stranded queue with the lowest key behind this one; NULL: of all. NULL: there is none. */
+struct queue *catalog_next_stranded(const struct catalog *catalog, struct str after);
 
 /* For journal.c. */
 /* Follow in the sums that the queue has one event more, or one less. */

@@ -5,11 +5,14 @@
 #include "queue/catalog/journal.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "schema/mem.h"
 
 enum change_kind {
 	APPENDED,
+	MERGED,
+	MOVED_SET,
 	REMOVED,
 	LAST_SET,
 	STATE_SET,
@@ -23,6 +26,11 @@ struct change {
 	struct queue *queue;
 	enum change_kind kind;
 	union {
+		size_t merged; /* how many entries: the last of catalog->merged */
+		struct {
+			int64_t id;
+			struct queue *before;
+		} moved;
 		struct {
 			int64_t id;
 			uint32_t tag;
@@ -85,6 +93,57 @@ undo_append(struct catalog *catalog, struct queue *queue)
 	catalog_count_out(catalog, queue);
 }
 
+/* --- events of other queues --- */
+
+void
+journal_merge(struct catalog *catalog, struct queue *queue, const struct entry *entries,
+	      size_t count)
+{
+	catalog->merged = mem_grow(catalog->merged, &catalog->merged_cap,
+				   catalog->merged_count + count, sizeof(*entries));
+	memcpy(catalog->merged + catalog->merged_count, entries, count * sizeof(*entries));
+	catalog->merged_count += count;
+	note(catalog, queue, MERGED)->merged = count;
+	catalog->entry_bytes += queue_merge(queue, entries, count);
+	for (size_t i = 0; i < count; i++) {
+		queue->depth++;
+		catalog_count_in(catalog, queue);
+		if (entries[i].id > queue->keyed_max && has_context(catalog, &entries[i]))
+			queue->keyed_max = entries[i].id;
+	}
+	matches_merged(&catalog->matches, &catalog->tags, queue, entries, count);
+}
+
+static void
+undo_merge(struct catalog *catalog, struct queue *queue, size_t count)
+{
+	const struct entry *entries = catalog->merged + (catalog->merged_count -= count);
+
+	for (size_t i = 0; i < count; i++) {
+		matches_leave(&catalog->matches, &catalog->tags, queue, &entries[i]);
+		queue->depth--;
+		catalog_count_out(catalog, queue);
+		tags_release(&catalog->tags, entries[i].tag);
+	}
+	queue_unmerge(queue, entries, count);
+}
+
+static void
+set_moved(struct catalog *catalog, struct queue *queue, int64_t id, struct queue *now)
+{
+	struct change *change = note(catalog, queue, MOVED_SET);
+
+	change->moved.id = id;
+	change->moved.before = moved_find(&catalog->moved, id);
+	moved_put(&catalog->moved, id, now);
+}
+
+void
+journal_set_moved(struct catalog *catalog, struct queue *queue, int64_t event)
+{
+	set_moved(catalog, queue, event, queue);
+}
+
 /* --- deliveries --- */
 
 static void
@@ -120,6 +179,8 @@ journal_remove(struct catalog *catalog, struct queue *queue, struct entry *entry
 {
 	matches_leave(&catalog->matches, &catalog->tags, queue, entry);
 	forget_deliveries(catalog, queue, entry->id);
+	if (queue->moved > 0 && moved_find(&catalog->moved, entry->id) != NULL)
+		set_moved(catalog, queue, entry->id, NULL);
 	queue_mark_gone(queue, entry);
 	catalog_count_out(catalog, queue);
 	struct change *change = note(catalog, queue, REMOVED);
@@ -282,10 +343,13 @@ journal_keep_last(struct catalog *catalog, struct queue *queue, const struct ent
 size_t
 journal_refresh_last(struct catalog *catalog, struct queue *queue)
 {
-	uint32_t last = 0;
+	return queue->last_tag != 0 ? journal_find_last(catalog, queue) : 0;
+}
 
-	if (queue->last_tag == 0)
-		return 0;
+size_t
+journal_find_last(struct catalog *catalog, struct queue *queue)
+{
+	uint32_t last = 0;
 	size_t from = queue_behind(queue, queue->keyed_max), i = from;
 	queue->keyed_max = 0;
 	for (; i > queue->head && last == 0; i--) {
@@ -344,6 +408,12 @@ undo(struct catalog *catalog, const struct change *change)
 	case APPENDED:
 		undo_append(catalog, queue);
 		break;
+	case MERGED:
+		undo_merge(catalog, queue, change->merged);
+		break;
+	case MOVED_SET:
+		moved_put(&catalog->moved, change->moved.id, change->moved.before);
+		break;
 	case REMOVED:
 		undo_remove(catalog, queue, change->removed.id);
 		break;
@@ -392,6 +462,6 @@ journal_commit(struct catalog *catalog)
 {
 	for (size_t i = 0; i < catalog->journal_count; i++)
 		release(catalog, &catalog->journal[i]);
-	catalog->journal_count = 0;
+	catalog->journal_count = catalog->merged_count = 0;
 	end_batch(catalog);
 }

@@ -20,6 +20,16 @@ void journal_append(struct catalog *catalog, struct queue *queue, const struct s
 void journal_remove(struct catalog *catalog, struct queue *queue, struct entry *entry);
 
 /*
+ * Merges entries that other queues had into this one. It takes over their references to tags. The
+ * ids ascend. Moves entries: pointers to them become invalid. The last context is the caller's to
+ * find.
+ */
+void journal_merge(struct catalog *catalog, struct queue *queue, const struct entry *entries,
+		   size_t count);
+/* Notes that the queue holds this event because it was moved there (moved.h). */
+void journal_set_moved(struct catalog *catalog, struct queue *queue, int64_t event);
+
+/*
  * Sets an entry's attempts, and its lease, delay and time to live as *extra says, which is copied;
  * the id and the queue in it are filled in here.
  */
@@ -45,6 +55,8 @@ void journal_keep_last(struct catalog *catalog, struct queue *queue, const struc
  * how many entries it has looked at.
  */
 size_t journal_refresh_last(struct catalog *catalog, struct queue *queue);
+/* The same, also if there is no last context yet. */
+size_t journal_find_last(struct catalog *catalog, struct queue *queue);
 
 /*
  * Adds a copy of the lease, held by the consumer of this name (NULL: none). It holds no event yet:

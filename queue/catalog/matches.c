@@ -184,16 +184,31 @@ matches_enter(struct matches *matches, const struct tags *tags, const struct que
 		add(matches, queue, tags_get(tags, entry->tag)->match, entry);
 }
 
-void
-matches_appended(struct matches *matches, const struct tags *tags, struct queue *queue)
+/* The entries are new in the queue; with them it may be long enough to be indexed. */
+static void
+added(struct matches *matches, const struct tags *tags, struct queue *queue,
+      const struct entry *entries, size_t count)
 {
-	if (queue->indexed) {
-		matches_enter(matches, tags, queue, &queue->entries[queue->tail - 1]);
+	for (size_t i = 0; queue->indexed && i < count; i++)
+		matches_enter(matches, tags, queue, &entries[i]);
+	if (queue->indexed)
 		return;
-	}
 	queue->indexed = queue->tail - queue->head > matches->walk_max;
 	for (size_t i = queue->head; queue->indexed && i < queue->tail; i++)
 		matches_enter(matches, tags, queue, &queue->entries[i]);
+}
+
+void
+matches_appended(struct matches *matches, const struct tags *tags, struct queue *queue)
+{
+	added(matches, tags, queue, &queue->entries[queue->tail - 1], 1);
+}
+
+void
+matches_merged(struct matches *matches, const struct tags *tags, struct queue *queue,
+	       const struct entry *entries, size_t count)
+{
+	added(matches, tags, queue, entries, count);
 }
 
 void

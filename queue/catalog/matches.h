@@ -31,6 +31,9 @@ size_t matches_bytes(const struct matches *matches);
 
 /* The queue's newest entry was just appended. */
 void matches_appended(struct matches *matches, const struct tags *tags, struct queue *queue);
+/* These entries were just merged into the queue. */
+void matches_merged(struct matches *matches, const struct tags *tags, struct queue *queue,
+		    const struct entry *entries, size_t count);
 /* Before and after every other change of an entry, and before it is removed. */
 void matches_leave(struct matches *matches, const struct tags *tags, const struct queue *queue,
 		   const struct entry *entry);

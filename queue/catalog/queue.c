@@ -114,6 +114,70 @@ count_flags(struct queue *queue, const struct entry *entry, int by)
 	count_damaged(queue, entry, by);
 }
 
+/* --- merging --- */
+
+/*
+ * Takes the entries with these ids out of the array, from the first of them on. Returns how many
+ * there were.
+ */
+static size_t
+take_out(struct queue *queue, const struct entry *entries, size_t count)
+{
+	size_t from = queue_behind(queue, entries[0].id - 1), to = from, next = 0;
+
+	for (size_t i = from; i < queue->tail; i++) {
+		const struct entry *entry = &queue->entries[i];
+
+		while (next < count && entries[next].id < entry->id)
+			next++;
+		if (next == count || entries[next].id != entry->id)
+			queue->entries[to++] = *entry;
+	}
+	size_t taken = queue->tail - to;
+	queue->tail = to;
+	return taken;
+}
+
+/* Makes room for more entries at the tail. */
+static size_t
+make_room_for(struct queue *queue, size_t count)
+{
+	size_t before = queue->cap;
+
+	if (queue->cap - queue->tail >= count)
+		return 0;
+	queue->cap = queue->tail + count + (queue->tail + count) / 4;
+	queue->entries = mem_realloc(queue->entries, queue->cap * sizeof(*queue->entries));
+	return (queue->cap - before) * sizeof(*queue->entries);
+}
+
+/* What left this queue and comes back may still stand there as gone. */
+size_t
+queue_merge(struct queue *queue, const struct entry *entries, size_t count)
+{
+	if (queue->depth < queue->tail - queue->head)
+		take_out(queue, entries, count);
+	size_t grown = make_room_for(queue, count), old = queue->tail, in = count,
+	       at = queue->tail + count;
+	queue->tail = at;
+	while (in > 0) {
+		bool newer = old > queue->head && queue->entries[old - 1].id > entries[in - 1].id;
+
+		queue->entries[--at] = newer ? queue->entries[--old] : entries[--in];
+		if (!newer)
+			count_damaged(queue, &queue->entries[at], 1);
+	}
+	return grown;
+}
+
+void
+queue_unmerge(struct queue *queue, const struct entry *entries, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		count_damaged(queue, &entries[i], -1);
+	take_out(queue, entries, count);
+}
+
 void
 queue_mark_gone(struct queue *queue, struct entry *entry)
 {

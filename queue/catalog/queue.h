@@ -66,6 +66,7 @@ struct queue {
 	size_t head, tail, cap, depth;
 	size_t leased, delayed;  /* of depth */
 	size_t delivered;        /* of the entries, those whose deliveries are stored (leases.h) */
+	size_t moved;            /* of depth, those that came from another queue (moved.h) */
 	size_t damaged;          /* of depth, and neither leased nor delayed */
 	struct lease *exclusive; /* live; NULL: none */
 	/* no entry with a higher id has a context key, unless it is gone */
@@ -119,6 +120,14 @@ size_t queue_push(struct queue *queue, const struct system_event *event, uint64_
 		  uint32_t tag);
 /* Undoes the latest queue_push; answers the entry's tag, whose reference is the caller's again. */
 uint32_t queue_pop(struct queue *queue);
+
+/*
+ * Merges entries of other queues, in ascending order of ids, into the array; they are not counted
+ * in depth. Moves entries. Answers by how many bytes the array has grown. queue_unmerge takes them
+ * out again.
+ */
+size_t queue_merge(struct queue *queue, const struct entry *entries, size_t count);
+void queue_unmerge(struct queue *queue, const struct entry *entries, size_t count);
 
 /* Marks an entry as gone, or clears the mark. */
 void queue_mark_gone(struct queue *queue, struct entry *entry);

@@ -73,6 +73,7 @@ static void
 add_entry(struct find_op *find, const struct store_outcome *outcome)
 {
 	struct arena *arena = &find->op.arena;
+	bool moved = outcome->kind == OUTCOME_MOVED;
 
 	if (find->timeline_count == find->timeline_cap) {
 		struct timeline_entry *more =
@@ -83,13 +84,16 @@ add_entry(struct find_op *find, const struct store_outcome *outcome)
 		find->timeline = more;
 		find->timeline_cap = (find->timeline_cap + 1) * 2;
 	}
-	find->timeline[find->timeline_count++] =
-	    (struct timeline_entry){ .kind = outcome->kind,
-				     .ts_ms = outcome->ts_ms,
-				     .until_ms = outcome->until_ms,
-				     .lease = outcome_lease(outcome),
-				     .detail = arena_dup(arena, outcome->detail),
-				     .times = times_of(outcome) };
+	find->timeline[find->timeline_count++] = (struct timeline_entry){
+		.kind = outcome->kind,
+		.ts_ms = outcome->ts_ms,
+		.until_ms = outcome->until_ms,
+		.lease = outcome_lease(outcome),
+		.detail = arena_dup(arena, outcome->detail),
+		.from = moved ? arena_dup(arena, outcome->session->key) : STR_NULL,
+		.to = moved ? arena_dup(arena, outcome->target->key) : STR_NULL,
+		.times = times_of(outcome)
+	};
 }
 
 /* What settles an event is the end of its timeline, but for a requeue, which the store adds. */
@@ -118,6 +122,20 @@ find_found(struct op *op, size_t index, const struct found *found)
 	return false;
 }
 
+/* The queue that the event stands in, if it is pending. An earlier op of this batch may have moved
+ * it. */
+static const struct queue *
+queue_of(const struct plan *plan, struct find_op *find)
+{
+	const struct catalog *catalog = &plan->state->catalog;
+	const struct queue *moved = moved_find(&catalog->moved, find->event.id);
+
+	if (moved == NULL)
+		return catalog_find(catalog, find->event.session_key);
+	find->event.session_key = arena_dup(&find->op.arena, moved->session.key);
+	return moved;
+}
+
 /*
  * The walk found the timeline, then the event. Whether it is pending, and in which state, is in the
  * catalog; how it ended is in the timeline.
@@ -136,23 +154,27 @@ plan_find(struct plan *plan, struct op *op)
 	find->event = find->found;
 	answer_add_event(&op->answer, &find->found);
 	for (size_t i = 0; i < find->timeline_count; i++)
-		answer_add_other(&op->answer, find->timeline[i].detail.len);
+		answer_add_other(&op->answer, find->timeline[i].detail.len +
+						  find->timeline[i].from.len +
+						  find->timeline[i].to.len);
 	if (find->event.id == 0)
 		return error_set(&op->error, ERROR_NOT_FOUND,
 				 "no event has this id, or it has been forgotten");
-	const struct queue *queue = catalog_find(&plan->state->catalog, find->event.session_key);
+	const struct queue *queue = queue_of(plan, find);
 	const struct entry *entry = queue != NULL ? queue_entry(queue, find->event.id) : NULL;
 	find->event.state = entry != NULL ? entry_state(entry) : EVENT_STATE_SETTLED;
 	find->event.attempts = entry != NULL ? entry->attempts : find->attempts;
 	find->event.outcome = find->settled;
 	if (entry != NULL && entry_available_at(plan, entry) > 0)
 		find->event.available_at_ms = entry_available_at(plan, entry);
-	if (entry != NULL || find->settled != 0)
+	bool told = str_eq(find->event.session_key, find->found.session_key);
+	if ((entry != NULL && (told || find->walks > 1)) || find->settled != 0)
 		return PLAN_DONE;
-	if (find->walks > 1)
+	if (entry == NULL && find->walks > 1)
 		return error_set(&op->error, ERROR_NOT_FOUND,
 				 "how this event ended has been forgotten");
-	return PLAN_AGAIN; /* an earlier op of this batch settled it: another walk finds that */
+	return PLAN_AGAIN; /* an earlier op of this batch settled or moved it: another walk finds
+			      that */
 }
 
 static size_t

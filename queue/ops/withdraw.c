@@ -30,9 +30,12 @@ static int
 plan_withdraw(struct plan *plan, struct op *op)
 {
 	struct withdraw_op *withdraw = (struct withdraw_op *)op;
-	struct queue *queue = catalog_find(&plan->state->catalog, withdraw->session_key);
+	const struct catalog *catalog = &plan->state->catalog;
+	struct queue *queue = moved_find(&catalog->moved, withdraw_id(op));
 	struct id_list one = id_list_alloc(&op->arena, 1);
 
+	if (queue == NULL)
+		queue = catalog_find(catalog, withdraw->session_key);
 	id_list_add(&one, withdraw_id(op));
 	const struct entry *entry = queue != NULL ? queue_entry(queue, one.ids[0]) : NULL;
 	if (entry == NULL)

@@ -55,6 +55,7 @@ static const struct column outcome_columns[] = {
 	{ "until", TIME, OUTCOME(until_ms) },
 	{ "detail", TEXT, OUTCOME(detail) },
 	{ "attempts", COUNTS, 0 },
+	{ "target", TIME, OUTCOME(target_row) },
 };
 
 _Static_assert(sizeof(size_t) == sizeof(int64_t) && sizeof(enum rule) == sizeof(int),

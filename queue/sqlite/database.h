@@ -77,6 +77,13 @@ struct sqlite_store {
 	bool more_keys;             /* the last step that removed idempotency keys left some */
 	bool owes_time;             /* the time could not be stored when it was due */
 	struct sweep *sweep;        /* the round under way, owned; NULL: none */
+	struct moves {              /* moved_rows.c's */
+		int64_t newest;     /* no event with a higher id was ever moved */
+		int64_t outcome;    /* the ids that this one names; 0: none */
+		int64_t *ids;       /* in the arena */
+		size_t count;
+		struct arena arena;
+	} moves;
 	/* While a row is read or written: */
 	struct json delivery_json;
 	struct buf scratch;

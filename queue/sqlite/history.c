@@ -9,6 +9,7 @@
 #include "queue/sqlite/history.h"
 
 #include "queue/sqlite/lookup.h"
+#include "queue/sqlite/moved_rows.h"
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/transaction.h"
 
@@ -62,7 +63,7 @@ add_event(struct page *page, const struct store_outcome *outcome, size_t at)
 
 	sqlite3_bind_int64(read, 1, outcome->ids[at]);
 	int rc = sqlite3_step(read);
-	if (rc == SQLITE_ROW && row_read_event(page->store, read, &arena, &event) == 0 &&
+	if (rc == SQLITE_ROW && moved_rows_read_event(page->store, read, &arena, &event) == 0 &&
 	    (page->query->source.s == NULL || str_eq(event.source, page->query->source))) {
 		event.attempts = outcome->counts != NULL ? (int)outcome->counts[at] : 0;
 		add_row(page, outcome, &event);
@@ -121,6 +122,8 @@ add_outcome_row(struct page *page, sqlite3_stmt *row)
 	int rc = SQLITE_CORRUPT;
 
 	if (row_read_outcome(row, &arena, &outcome) == 0)
+		rc = moved_rows_name(page->store, &arena, &outcome);
+	if (rc == SQLITE_DONE)
 		rc = add_outcome(page, &outcome);
 	arena_clear(&arena);
 	return rc;

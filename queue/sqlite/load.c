@@ -12,6 +12,7 @@
 #include "queue/sqlite/clock_rows.h"
 #include "queue/sqlite/ids.h"
 #include "queue/sqlite/key_rows.h"
+#include "queue/sqlite/moved_rows.h"
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/session_rows.h"
 #include "queue/sqlite/transaction.h"
@@ -112,8 +113,9 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct newest_
 	     struct error *err)
 {
 	sqlite3_stmt *row = NULL;
-	int rc = sqlite3_prepare_v2(
-		store->db, "SELECT id, ts, kind, events FROM outcome ORDER BY id", -1, &row, NULL),
+	int rc = sqlite3_prepare_v2(store->db,
+				    "SELECT id, ts, kind, events, target FROM outcome ORDER BY id",
+				    -1, &row, NULL),
 	    failed = 0;
 
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
@@ -121,6 +123,8 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct newest_
 		keep_highest(&store->newest.outcome, sqlite3_column_int64(row, 0));
 		*newest = (struct newest_row){ sqlite3_column_int64(row, 0), row_time(row, 1) };
 		store->stats.outcomes++;
+		if (sqlite3_column_int(row, 2) == OUTCOME_MOVED)
+			session_rows_hold(store, sqlite3_column_int64(row, 4));
 		if (!bounds_hold_id(newest->id) ||
 		    (sqlite3_column_int(row, 2) <= OUTCOME_LAST_SETTLING &&
 		     !add_ranges(settled, row_text(row, 3))))
@@ -136,12 +140,14 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct newest_
 	return failed;
 }
 
-#define IS_OPEN "kind > " SQL_TEXT(KIND_LAST_SETTLING) " AND kind < " SQL_TEXT(KIND_REQUEUED)
+#define IS_OPEN "kind > " SQL_TEXT(KIND_LAST_SETTLING) " AND kind <> " SQL_TEXT(KIND_REQUEUED)
 
-/* The few outcomes that leave their events pending: leases, extensions, nacks, lapses. */
+/* The few outcomes that leave their events pending: leases, extensions, nacks, lapses, moves. */
 static const char open_outcomes[] =
-    "SELECT outcome.id, ts, kind, events, lease, until, detail, attempts, key"
-    " FROM outcome JOIN session ON session.id = session"
+    "SELECT outcome.id, ts, kind, events, lease, until, detail, attempts, session, target,"
+    " source.key, to_session.key"
+    " FROM outcome JOIN session AS source ON source.id = session"
+    " LEFT JOIN session AS to_session ON to_session.id = target"
     " WHERE " IS_OPEN " ORDER BY outcome.id";
 
 static int
@@ -155,13 +161,18 @@ load_open_outcomes(struct sqlite_store *store, const struct store_loading *loadi
 	while (rc == SQLITE_OK && failed == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW) {
 		struct arena arena = { 0 };
 		struct store_outcome outcome;
-		struct store_session session = { .key = row_text(row, 8) };
+		struct store_session session = { .key = row_text(row, 10) },
+				     target = { .key = row_text(row, 11) };
 
 		rc = SQLITE_OK;
-		if (row_read_outcome(row, &arena, &outcome) < 0)
+		if (row_read_outcome(row, &arena, &outcome) < 0 ||
+		    (outcome.kind == OUTCOME_MOVED && !row_is_queue_key(target.key)))
 			failed = error_set(err, ERROR_STORAGE_CORRUPT,
 					   "an outcome in %s is damaged", store->path);
 		outcome.session = &session;
+		outcome.target = outcome.kind == OUTCOME_MOVED ? &target : NULL;
+		if (failed == 0 && outcome.kind == OUTCOME_MOVED)
+			moved_rows_note(store, outcome.ids[outcome.count - 1]);
 		if (failed == 0)
 			loading->outcome(loading->arg, &outcome);
 		arena_clear(&arena);
@@ -426,9 +437,9 @@ sqlite_load(struct store *base, const struct store_loading *loading, struct stor
 	if (failed == 0)
 		failed = load_pending(store, &settled, loading, err);
 	if (failed == 0)
-		failed = load_contexts(store, loading, err);
-	if (failed == 0)
 		failed = load_open_outcomes(store, loading, err);
+	if (failed == 0)
+		failed = load_contexts(store, loading, err);
 	if (failed == 0)
 		failed = key_rows_load(store, err);
 	free(settled.ranges);

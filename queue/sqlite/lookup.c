@@ -9,6 +9,7 @@
  */
 #include "queue/sqlite/lookup.h"
 
+#include "queue/sqlite/moved_rows.h"
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/transaction.h"
 
@@ -22,6 +23,13 @@ struct lookup_call {
 	size_t index;
 	lookup_found *each;
 	void *arg;
+	struct way *way;
+};
+
+/* How far a walk has come. */
+struct way {
+	size_t looked_at;
+	int64_t session, from; /* where it goes on */
 };
 
 static bool
@@ -33,8 +41,8 @@ report(const struct lookup_call *call, const struct found *found)
 /* --- walks --- */
 
 /*
- * Reports the row's outcome if the lookup is about it. SQLITE_ROW: the walk goes on; SQLITE_DONE:
- * nothing more is wanted.
+ * Reports the row's outcome if the lookup is about it. SQLITE_ROW: the walk goes on; SQLITE_OK: in
+ * another session (call->way); SQLITE_DONE: nothing more is wanted.
  */
 typedef int visit_row(const struct lookup_call *call, sqlite3_stmt *row, struct arena *arena);
 
@@ -42,13 +50,13 @@ typedef int visit_row(const struct lookup_call *call, sqlite3_stmt *row, struct 
 static int
 visit_rows(const struct lookup_call *call, sqlite3_stmt *row, visit_row *visit, int64_t *next)
 {
-	size_t looked_at = 0;
+	size_t *looked_at = &call->way->looked_at;
 	int rc;
 
-	while ((rc = sqlite3_step(row)) == SQLITE_ROW && looked_at < call->lookup->rows) {
+	while ((rc = sqlite3_step(row)) == SQLITE_ROW && *looked_at < call->lookup->rows) {
 		struct arena arena = { 0 };
 
-		looked_at += 1 + (size_t)sqlite3_column_bytes(row, 3) / IDS_BYTES_A_ROW;
+		*looked_at += 1 + (size_t)sqlite3_column_bytes(row, 3) / IDS_BYTES_A_ROW;
 		rc = visit(call, row, &arena);
 		arena_clear(&arena);
 		if (rc != SQLITE_ROW)
@@ -61,14 +69,17 @@ visit_rows(const struct lookup_call *call, sqlite3_stmt *row, visit_row *visit, 
 }
 
 static int
-walk_session(const struct lookup_call *call, int64_t session, int64_t from, visit_row *visit,
-	     int64_t *next)
+walk_session(const struct lookup_call *call, visit_row *visit, int64_t *next)
 {
 	sqlite3_stmt *row = call->store->statement[STATEMENT_SESSION_OUTCOMES];
+	int rc = SQLITE_OK;
 
-	sqlite3_bind_int64(row, 1, session);
-	sqlite3_bind_int64(row, 2, from);
-	return visit_rows(call, row, visit, next);
+	while (rc == SQLITE_OK) {
+		sqlite3_bind_int64(row, 1, call->way->session);
+		sqlite3_bind_int64(row, 2, call->way->from);
+		rc = visit_rows(call, row, visit, next);
+	}
+	return rc;
 }
 
 /* Ends the walk, with where it goes on. */
@@ -115,11 +126,11 @@ lookup_lease(const struct lookup_call *call)
 
 	sqlite3_bind_int64(find, 1, lookup->id);
 	int rc = sqlite3_step(find);
-	int64_t session = rc == SQLITE_ROW ? sqlite3_column_int64(find, 0) : 0;
+	call->way->session = rc == SQLITE_ROW ? sqlite3_column_int64(find, 0) : 0;
+	call->way->from = lookup->from > 0 ? lookup->from : lookup->id;
 	sqlite3_reset(find);
 	if (rc == SQLITE_ROW)
-		rc = walk_session(call, session, lookup->from > 0 ? lookup->from : lookup->id,
-				  visit_for_lease, &next);
+		rc = walk_session(call, visit_for_lease, &next);
 	return end_walk(call, rc, next);
 }
 
@@ -170,7 +181,7 @@ lookup_event(const struct lookup_call *call)
 
 	sqlite3_bind_int64(read, 1, call->lookup->id);
 	int rc = sqlite3_step(read);
-	if (rc == SQLITE_ROW && row_read_event(call->store, read, &arena, &event) < 0)
+	if (rc == SQLITE_ROW && moved_rows_read_event(call->store, read, &arena, &event) < 0)
 		report(call, &(struct found){ .damaged = true });
 	else if (rc == SQLITE_ROW)
 		report(call, &(struct found){ .event = &event });
@@ -189,7 +200,14 @@ visit_for_event(const struct lookup_call *call, sqlite3_stmt *row, struct arena 
 		return SQLITE_CORRUPT;
 	if (named == 0)
 		return SQLITE_ROW;
-	return report(call, &(struct found){ .outcome = &outcome }) ? SQLITE_ROW : SQLITE_DONE;
+	int rc = moved_rows_name(call->store, arena, &outcome);
+	if (rc != SQLITE_DONE || !report(call, &(struct found){ .outcome = &outcome }))
+		return rc;
+	if (outcome.kind != OUTCOME_MOVED)
+		return SQLITE_ROW;
+	call->way->session = outcome.target_row;
+	call->way->from = outcome.id + 1;
+	return SQLITE_OK;
 }
 
 /* The id of the first outcome that may be about the event, by its time. */
@@ -208,6 +226,7 @@ finish_timeline(const struct lookup_call *call)
 	sqlite3_stmt *row = call->store->statement[STATEMENT_REQUEUED];
 	int64_t next;
 
+	call->way->looked_at = 0;
 	sqlite3_bind_int64(row, 1, call->lookup->id);
 	int rc = visit_rows(call, row, visit_for_event, &next);
 	return rc == SQLITE_DONE ? lookup_event(call) : rc;
@@ -222,15 +241,17 @@ lookup_timeline(const struct lookup_call *call)
 
 	sqlite3_bind_int64(place, 1, lookup->id);
 	int rc = sqlite3_step(place);
-	int64_t session = rc == SQLITE_ROW ? sqlite3_column_int64(place, 0) : 0;
+	int64_t first = rc == SQLITE_ROW ? sqlite3_column_int64(place, 0) : 0;
 	int64_t ts_ms = rc == SQLITE_ROW ? row_time(place, 1) : 0;
 	sqlite3_reset(place);
 	if (rc != SQLITE_ROW)
 		return end_walk(call, rc, 0);
-	rc = walk_session(call, session,
-			  lookup->from > 0 ? lookup->from
-					   : first_outcome_of(call->store, lookup->id, ts_ms),
-			  visit_for_event, &next);
+	call->way->from =
+	    lookup->from > 0 ? lookup->from : first_outcome_of(call->store, lookup->id, ts_ms);
+	rc = moved_rows_session(call->store, lookup->id, first, call->way->from,
+				&call->way->session);
+	if (rc == SQLITE_DONE)
+		rc = walk_session(call, visit_for_event, &next);
 	if (rc == SQLITE_DONE)
 		rc = finish_timeline(call);
 	return end_walk(call, rc, next);
@@ -310,7 +331,8 @@ sqlite_lookup(struct store *base, const struct lookup *lookups, size_t count, lo
 
 	transaction_begin_read(store);
 	for (size_t i = 0; rc == SQLITE_DONE && i < count; i++)
-		rc = look_up(&(struct lookup_call){ store, &lookups[i], i, each, arg });
+		rc = look_up(
+		    &(struct lookup_call){ store, &lookups[i], i, each, arg, &(struct way){ 0 } });
 	if (rc != SQLITE_DONE)
 		transaction_fail_read(store, &err);
 	transaction_end_read(store);

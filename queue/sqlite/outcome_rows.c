@@ -55,6 +55,20 @@ write_row(struct sqlite_store *store, const struct store_outcome *outcome, struc
 	return rc;
 }
 
+int
+outcome_rows_remove(struct sqlite_store *store, int64_t outcome, int64_t *target)
+{
+	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_OUTCOME];
+
+	sqlite3_bind_int64(remove, 1, outcome);
+	int rc = sqlite3_step(remove);
+	*target = rc == SQLITE_ROW ? sqlite3_column_int64(remove, 0) : 0;
+	if (rc == SQLITE_ROW)
+		rc = sqlite3_step(remove);
+	sqlite3_reset(remove);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 static int
 drop_from(struct sqlite_store *store, struct store_outcome *outcome, const struct store_drop *drop,
 	  struct arena *arena, size_t *removed)
@@ -68,9 +82,9 @@ drop_from(struct sqlite_store *store, struct store_outcome *outcome, const struc
 	outcome->counts = counts;
 	if (outcome->count > 0)
 		return write_row(store, outcome, arena);
-	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_OUTCOME], 1, outcome->id);
+	int64_t target; /* none: moves give way to nothing */
 	++*removed;
-	return transaction_run(store->statement[STATEMENT_REMOVE_OUTCOME]);
+	return outcome_rows_remove(store, outcome->id, &target);
 }
 
 int

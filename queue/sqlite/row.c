@@ -7,8 +7,6 @@
 #include "schema/session_key.h"
 #include "schema/text.h"
 
-#define OUTCOME_EVENTS_MAX 10000000 /* no outcome has more; a longer list is damage */
-
 int64_t
 row_time(sqlite3_stmt *statement, int column)
 {
@@ -150,10 +148,13 @@ read_outcome(sqlite3_stmt *row, struct store_outcome *ret)
 		.lease = sqlite3_column_int64(row, 4),
 		.until_ms = sqlite3_column_int64(row, 5),
 		.detail = row_text(row, 6),
+		.session_row = sqlite3_column_int64(row, 8),
+		.target_row = sqlite3_column_int64(row, 9),
 	};
 	return ret->kind >= 1 && ret->kind < OUTCOME_COUNT && bounds_hold_id(ret->id) &&
 		       bounds_hold_time(ret->ts_ms) && bounds_hold_time(ret->until_ms) &&
-		       row_is_text(ret->detail)
+		       row_is_text(ret->detail) &&
+		       (ret->kind == OUTCOME_MOVED) == (ret->target_row > 0)
 		   ? 0
 		   : -1;
 }

@@ -35,6 +35,8 @@ int row_read_outcome(sqlite3_stmt *row, struct arena *arena, struct store_outcom
 int row_read_outcome_of(sqlite3_stmt *row, int64_t event, struct arena *arena,
 			struct store_outcome *ret);
 
+#define OUTCOME_EVENTS_MAX 10000000 /* no outcome has more; a longer list is damage */
+
 /* Notes that the row of this event, or with 0 another row, was found damaged. */
 void row_note_damage(struct sqlite_store *store, int64_t event);
 

@@ -17,6 +17,7 @@
 
 #include "queue/sqlite/clock_rows.h"
 #include "queue/sqlite/format.h"
+#include "queue/sqlite/moved_rows.h"
 #include "queue/sqlite/open.h"
 #include "queue/sqlite/path.h"
 #include "queue/sqlite/row.h"
@@ -180,6 +181,17 @@ is_whole_event(struct salvage *s, int64_t id)
 	return is_whole;
 }
 
+/* A server follows what was moved. */
+static bool
+is_whole_move(struct salvage *s, const struct store_outcome *outcome, struct arena *arena)
+{
+	struct str key;
+
+	return outcome->kind != OUTCOME_MOVED ||
+	       (moved_rows_key(&s->from, outcome->session_row, arena, &key) == SQLITE_DONE &&
+		moved_rows_key(&s->from, outcome->target_row, arena, &key) == SQLITE_DONE);
+}
+
 static bool
 is_whole_outcome(struct salvage *s, int64_t id)
 {
@@ -188,7 +200,8 @@ is_whole_outcome(struct salvage *s, int64_t id)
 
 	sqlite3_bind_int64(s->read, 1, id - 1);
 	bool is_whole = sqlite3_step(s->read) == SQLITE_ROW &&
-			row_read_outcome(s->read, &arena, &outcome) == 0 && outcome.id == id;
+			row_read_outcome(s->read, &arena, &outcome) == 0 && outcome.id == id &&
+			is_whole_move(s, &outcome, &arena);
 	sqlite3_reset(s->read);
 	arena_clear(&arena);
 	return is_whole;
@@ -491,13 +504,17 @@ copy_table(struct salvage *s, const struct table_to_copy *table)
 	s->rows = s->next = s->insert = s->remove = s->read = NULL;
 }
 
-/* Gives the new database what a start relies on: the row of newest, and a session for each event.
+/*
+ * Gives the new database what a start relies on: the row of newest, and a session for each event
+ * and each move.
  */
 static int
 complete(struct salvage *s)
 {
 	static const char orphans[] =
 	    "DELETE FROM event WHERE session NOT IN (SELECT id FROM session)";
+	static const char lost_moves[] =
+	    "DELETE FROM outcome WHERE target NOT IN (SELECT id FROM session)";
 	static const char newest[] =
 	    "INSERT INTO newest SELECT 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1"
 	    " FROM newest); COMMIT";
@@ -508,6 +525,13 @@ complete(struct salvage *s)
 
 		s->report->events -= lost;
 		s->report->damaged_events += lost;
+		rc = sqlite3_exec(s->to.db, lost_moves, NULL, NULL, NULL);
+	}
+	if (rc == SQLITE_OK) {
+		uint64_t lost = (uint64_t)sqlite3_changes(s->to.db);
+
+		s->report->outcomes -= lost;
+		s->report->damaged_rows += lost;
 		rc = sqlite3_exec(s->to.db, newest, NULL, NULL, NULL);
 	}
 	return rc;
@@ -517,12 +541,17 @@ static int
 copy_tables(struct salvage *s, struct error *err)
 {
 	static const char begin[] = "BEGIN; DELETE FROM newest; DELETE FROM clock";
+	sqlite3_stmt **key = &s->from.statement[STATEMENT_SESSION_KEY];
 	int rc = SQLITE_OK;
+
+	*key = prepare(s->from.db, statements_sql(STATEMENT_SESSION_KEY));
 
 	if (s->to.db != NULL)
 		rc = sqlite3_exec(s->to.db, begin, NULL, NULL, NULL);
 	for (size_t i = 0; rc == SQLITE_OK && i < sizeof(tables) / sizeof(tables[0]); i++)
 		copy_table(s, &tables[i]);
+	sqlite3_finalize(*key);
+	*key = NULL;
 	if (rc == SQLITE_OK && s->to.db != NULL)
 		rc = complete(s);
 	if (rc != SQLITE_OK)

@@ -6,7 +6,7 @@
 
 static const char rows[] = "SELECT rowid, type, name, tbl_name, sql FROM sqlite_schema";
 
-/* Rows have the same numbers, as migrations only add to the schema. */
+/* Rows have the same numbers, as all databases of a version have had the same migrations. */
 static const char mend[] =
     "UPDATE sqlite_schema SET type = ?2, name = ?3, tbl_name = ?4, sql = ?5"
     " WHERE rowid = ?1 AND (type, name, tbl_name, sql) IS NOT (?2, ?3, ?4, ?5)";

@@ -1,5 +1,5 @@
 /*
- * session_rows.c - how many event rows each session has on disk.
+ * session_rows.c - how many event rows each session has on disk, and moves to it.
  */
 #include "queue/sqlite/session_rows.h"
 
@@ -15,8 +15,8 @@ same_session(const void *item, const void *key)
 	return rows->session == *(const int64_t *)key;
 }
 
-struct session_rows *
-session_rows_add_event(struct sqlite_store *store, int64_t session)
+static struct session_rows *
+hold(struct sqlite_store *store, int64_t session)
 {
 	struct session_rows *rows =
 	    table_find(&store->session_rows, keyed_hash_id(session), same_session, &session);
@@ -27,17 +27,35 @@ session_rows_add_event(struct sqlite_store *store, int64_t session)
 		table_add(&store->session_rows, keyed_hash_id(session), rows);
 	}
 	rows->events++;
-	store->stats.events++;
 	return rows;
+}
+
+struct session_rows *
+session_rows_add_event(struct sqlite_store *store, int64_t session)
+{
+	store->stats.events++;
+	return hold(store, session);
 }
 
 bool
 session_rows_remove_event(struct sqlite_store *store, int64_t session)
 {
+	store->stats.events--;
+	return session_rows_release(store, session);
+}
+
+void
+session_rows_hold(struct sqlite_store *store, int64_t session)
+{
+	hold(store, session);
+}
+
+bool
+session_rows_release(struct sqlite_store *store, int64_t session)
+{
 	struct session_rows *rows =
 	    table_find(&store->session_rows, keyed_hash_id(session), same_session, &session);
 
-	store->stats.events--;
 	if (rows == NULL || --rows->events > 0)
 		return false;
 	table_remove(&store->session_rows, keyed_hash_id(session), rows);

@@ -1,7 +1,7 @@
 /*
- * session_rows.h - how many event rows each session has on disk.
+ * session_rows.h - how many event rows each session has on disk, and moves to it.
  *
- * The sweep removes a session's own row with its last event, without asking the database.
+ * The sweep removes a session's own row with the last of them, without asking the database.
  */
 #ifndef QUEUE_SQLITE_SESSION_ROWS_H
 #define QUEUE_SQLITE_SESSION_ROWS_H
@@ -10,7 +10,7 @@
 
 struct session_rows {
 	int64_t session;
-	size_t events;
+	size_t events; /* and outcomes that moved events there */
 	/* the queue's session while the store is loaded; NULL: nothing of it was pending so far */
 	struct store_session *loading;
 };
@@ -20,6 +20,13 @@ struct session_rows *session_rows_add_event(struct sqlite_store *store, int64_t 
 
 /* True: that was the session's last event. */
 bool session_rows_remove_event(struct sqlite_store *store, int64_t session);
+
+/*
+ * Counts an outcome that moved events to the session: as long as that is stored, the session's row
+ * is. release true: nothing else is.
+ */
+void session_rows_hold(struct sqlite_store *store, int64_t session);
+bool session_rows_release(struct sqlite_store *store, int64_t session);
 
 void session_rows_clear(struct sqlite_store *store);
 

@@ -16,15 +16,17 @@
 ASSERT_KIND(LAST_SETTLING);
 ASSERT_KIND(LEASED);
 ASSERT_KIND(REQUEUED);
+ASSERT_KIND(MOVED);
 
 /* The columns of an event, in the order in which row_read_event (row.c) reads them. */
 #define EVENT_COLUMNS                                                                              \
 	"event.id, event.ts, session.key, rule, wake, context_key, delivery, original_key, "       \
-	"source, traceparent, text, available_at, expires_at, exec, text_hash"
+	"source, traceparent, text, available_at, expires_at, exec, text_hash, event.session"
 
 /* The columns of an outcome, in the order in which row_read_outcome (row.c) reads them. */
 #define OUTCOME_COLUMNS                                                                            \
-	"outcome.id, outcome.ts, outcome.kind, events, lease, until, detail, outcome.attempts"
+	"outcome.id, outcome.ts, outcome.kind, events, lease, until, detail, outcome.attempts, "   \
+	"outcome.session, target"
 
 /*
  * INSERT OR FAIL: SQLite need not be able to undo one statement, because after any failure the
@@ -55,7 +57,7 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_ADD_OUTCOMES] = "INSERT OR FAIL INTO outcome SELECT * FROM batch_outcome",
 	[STATEMENT_OLDEST_OUTCOME] =
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id > ? ORDER BY id LIMIT 1",
-	[STATEMENT_REMOVE_OUTCOME] = "DELETE FROM outcome WHERE id = ?",
+	[STATEMENT_REMOVE_OUTCOME] = "DELETE FROM outcome WHERE id = ? RETURNING target",
 	[STATEMENT_READ_OUTCOME] = "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE id = ?",
 	[STATEMENT_WRITE_EVENTS_OF_OUTCOME] =
 	    "UPDATE outcome SET events = ?2, attempts = ?3 WHERE id = ?1",
@@ -64,15 +66,18 @@ static const char *const sql[STATEMENT_COUNT] = {
 	    "SELECT " OUTCOME_COLUMNS " FROM outcome WHERE session = ? AND id >= ? ORDER BY id",
 	[STATEMENT_SESSION_OF_LEASE] =
 	    "SELECT session FROM outcome WHERE id = ? AND kind = " SQL_TEXT(KIND_LEASED),
-	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session FROM outcome"
+	[STATEMENT_MOVES] = "SELECT id, events, target FROM outcome INDEXED BY outcome_moved"
+			    " WHERE kind = " SQL_TEXT(
+				KIND_MOVED) " AND session = ? AND id > ? AND id < ? ORDER BY id",
+	[STATEMENT_HISTORY] = "SELECT " OUTCOME_COLUMNS " FROM outcome"
 			      " WHERE id <= ?1 ORDER BY id DESC",
-	[STATEMENT_SESSION_HISTORY] = "SELECT " OUTCOME_COLUMNS ", session FROM outcome"
+	[STATEMENT_SESSION_HISTORY] = "SELECT " OUTCOME_COLUMNS " FROM outcome"
 				      " WHERE session = ?2 AND id <= ?1 ORDER BY id DESC",
 
 	/* the columns of STATEMENT_HISTORY, but one row an event */
 	[STATEMENT_DEAD_LETTERS] =
 	    "SELECT outcome.id, outcome.ts, outcome.kind, '[' || event || ']', lease, until,"
-	    " detail, '[' || dead_letter.attempts || ']', session"
+	    " detail, '[' || dead_letter.attempts || ']', session, target"
 	    " FROM dead_letter INDEXED BY dead_letter_order"
 	    " CROSS JOIN outcome ON outcome.id = dead_letter.outcome"
 	    " WHERE requeued IS NULL AND dead_letter.outcome <= ?1"

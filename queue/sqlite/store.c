@@ -25,6 +25,7 @@
 #include "queue/sqlite/key_rows.h"
 #include "queue/sqlite/load.h"
 #include "queue/sqlite/lookup.h"
+#include "queue/sqlite/moved_rows.h"
 #include "queue/sqlite/open.h"
 #include "queue/sqlite/outcome_rows.h"
 #include "queue/sqlite/path.h"
@@ -103,6 +104,10 @@ find_or_add_sessions(struct sqlite_store *store, struct store_batch *batch)
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
 		rc = find_or_add_session(store, batch->outcomes[i].session,
 					 &batch->outcomes[i].session_row);
+	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
+		if (batch->outcomes[i].target != NULL)
+			rc = find_or_add_session(store, batch->outcomes[i].target,
+						 &batch->outcomes[i].target_row);
 	return rc;
 }
 
@@ -133,6 +138,14 @@ write_batch(struct sqlite_store *store, struct store_batch *batch)
 	return rc;
 }
 
+static void
+record_move(struct sqlite_store *store, const struct store_outcome *outcome)
+{
+	outcome->target->row = outcome->target_row;
+	session_rows_hold(store, outcome->target_row);
+	moved_rows_note(store, outcome->ids[outcome->count - 1]);
+}
+
 /* Notes in memory what the commit has written: session rows, counts, the newest ids. */
 static void
 record_batch(struct sqlite_store *store, struct store_batch *batch)
@@ -143,6 +156,9 @@ record_batch(struct sqlite_store *store, struct store_batch *batch)
 		store->newest.event = batch->events[i].event.id;
 		store->newest.ts_ms = batch->events[i].event.ts_ms;
 	}
+	for (size_t i = 0; i < batch->outcome_count; i++)
+		if (batch->outcomes[i].target != NULL)
+			record_move(store, &batch->outcomes[i]);
 	if (batch->outcome_count > 0) {
 		store->newest.outcome = batch->outcomes[batch->outcome_count - 1].id;
 		store->newest.ts_ms = batch->outcomes[batch->outcome_count - 1].ts_ms;
@@ -270,7 +286,7 @@ read_one(struct sqlite_store *store, int64_t id, read_event *each, void *arg, st
 
 	sqlite3_bind_int64(row, 1, id);
 	int rc = sqlite3_step(row);
-	if (rc == SQLITE_ROW && row_read_event(store, row, &arena, &event) == 0)
+	if (rc == SQLITE_ROW && moved_rows_read_event(store, row, &arena, &event) == 0)
 		each(arg, &event);
 	else if (rc == SQLITE_CORRUPT)
 		row_note_damage(store, id);
@@ -360,6 +376,7 @@ close_store(struct store *base, const struct store_time *time)
 	if (store->broken) /* recovery decides what counts, on the next start */
 		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sweep_free(store->sweep);
+	moved_rows_clear(store);
 	clock_marks_clear(&store->marks);
 	sqlite3_close(store->db); /* checkpoints and removes the WAL, as the last connection */
 	if (store->lock_fd >= 0)

@@ -10,7 +10,7 @@
  *
  * An outcome is removed after its events, never before: without its outcome an event would be
  * pending again. A round that a crash or a full disk interrupts leaves outcomes whose events are
- * gone already; the next round gathers them again. Outcomes that settle nothing (leases, nacks)
+ * gone already; the next round gathers them again. Outcomes that settle nothing (leases, moves)
  * stay as long as one of their events is stored, so that an event keeps its whole timeline, and go
  * in a round after that.
  *
@@ -27,6 +27,7 @@
 
 #include "queue/sqlite/checkpoint.h"
 #include "queue/sqlite/ids.h"
+#include "queue/sqlite/outcome_rows.h"
 #include "queue/sqlite/row.h"
 #include "queue/sqlite/session_rows.h"
 #include "queue/sqlite/transaction.h"
@@ -65,6 +66,8 @@ struct sweep {
 		size_t outcome_at;
 	} at;
 	int64_t sessions[REMOVE_ROWS_MAX]; /* of the events that this step has removed */
+	int64_t targets[OUTCOMES_A_STEP];  /* of the moves that it has removed */
+	size_t released;                   /* how many targets */
 	size_t removed, removed_bytes;     /* of the text of those events */
 	size_t lost;                       /* dead letters among them that went before their time */
 };
@@ -270,6 +273,13 @@ gather(struct sqlite_store *store, const struct chores *chores)
 /* --- removing --- */
 
 static int
+remove_session(struct sqlite_store *store, int64_t session)
+{
+	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_SESSION], 1, session);
+	return transaction_run(store->statement[STATEMENT_REMOVE_SESSION]);
+}
+
+static int
 remove_event(struct sqlite_store *store, int64_t id)
 {
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_EVENT];
@@ -285,10 +295,8 @@ remove_event(struct sqlite_store *store, int64_t id)
 		return rc == SQLITE_DONE ? SQLITE_OK : rc;
 	store->sweep->sessions[store->sweep->removed++] = session;
 	store->sweep->removed_bytes += text_bytes;
-	if (!session_rows_remove_event(store, session))
-		return SQLITE_OK;
-	sqlite3_bind_int64(store->statement[STATEMENT_REMOVE_SESSION], 1, session);
-	return transaction_run(store->statement[STATEMENT_REMOVE_SESSION]);
+	return session_rows_remove_event(store, session) ? remove_session(store, session)
+							 : SQLITE_OK;
 }
 
 /* A dead letter is removed with its event. */
@@ -334,14 +342,19 @@ static int
 remove_outcomes(struct sqlite_store *store)
 {
 	struct sweep *round = store->sweep;
-	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_OUTCOME];
 	int rc = SQLITE_OK;
 
 	for (size_t i = 0;
 	     rc == SQLITE_OK && i < OUTCOMES_A_STEP && round->at.outcome_at < round->outcome_count;
 	     i++) {
-		sqlite3_bind_int64(remove, 1, round->outcomes[round->at.outcome_at++]);
-		rc = transaction_run(remove);
+		int64_t target;
+
+		rc = outcome_rows_remove(store, round->outcomes[round->at.outcome_at++], &target);
+		if (rc != SQLITE_OK || target == 0)
+			continue;
+		round->targets[round->released++] = target;
+		if (session_rows_release(store, target))
+			rc = remove_session(store, target);
 	}
 	return rc;
 }
@@ -361,12 +374,14 @@ keep_newest(struct sqlite_store *store)
 	return transaction_run(keep);
 }
 
-/* Counts the events again that the rollback has brought back. */
+/* Counts the events and moves again that the rollback has brought back. */
 static void
 restore_counts(struct sqlite_store *store)
 {
 	for (size_t i = 0; i < store->sweep->removed; i++)
 		session_rows_add_event(store, store->sweep->sessions[i]);
+	for (size_t i = 0; i < store->sweep->released; i++)
+		session_rows_hold(store, store->sweep->targets[i]);
 }
 
 /* Does one step of removing. False: the disk does not let us, and there is no room to make. */
@@ -378,7 +393,7 @@ remove_step(struct sqlite_store *store)
 	struct error err;
 	struct sweep_position before = round->at;
 
-	round->removed = round->removed_bytes = round->lost = 0;
+	round->removed = round->removed_bytes = round->lost = round->released = 0;
 	int rc = transaction_begin(store);
 	if (rc == SQLITE_OK)
 		rc = keep_newest(store);

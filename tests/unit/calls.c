@@ -329,6 +329,19 @@ requeue(struct engine *engine, const int64_t *ids, size_t count, int64_t spacing
 	return submit(engine, call);
 }
 
+struct call *
+rekey(struct engine *engine, struct rekey_op input)
+{
+	struct call *call = new_call();
+	size_t limit = input.limit;
+
+	rekey_op_init(&call->rekey);
+	input.op = call->rekey.op;
+	input.limit = limit > 0 ? limit : call->rekey.limit;
+	call->rekey = input;
+	return submit(engine, call);
+}
+
 void
 assert_str(struct str have, const char *want)
 {

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "queue/catalog/journal.h"
+#include "queue/catalog/move.h"
 #include "schema/mem.h"
 
 static struct catalog catalog;
@@ -98,6 +98,8 @@ assert_is_empty(void)
 	assert_int_equal(catalog.leases.by_id.count, 0);
 	assert_int_equal(catalog.leases.lease_bytes, 0);
 	assert_int_equal(catalog.leases.extras.count, 0);
+	assert_int_equal(catalog.moved.by_id.count, 0);
+	assert_int_equal(catalog.matches.by_id.count, 0);
 }
 
 static void
@@ -250,13 +252,14 @@ a_queue_that_shrinks_frees_memory(void **state)
 
 static const char *const keys[KEYS] = { "a", "b", "c", "d" };
 static const char *const contexts[] = { NULL, NULL, "k", "l", "m" };
-static const char *const originals[] = { NULL, NULL, "agent:x:1", "agent:x:2" };
+/* Behind the first four the keys, of events that were moved. */
+static const char *const originals[] = { NULL, NULL, "agent:x:1", "agent:x:2", "a", "b", "c", "d" };
 
 struct model_event {
 	int64_t id;
 	int context, original;
 	bool thread, number; /* the delivery context has a thread; the thread is a number */
-	bool delayed, mortal;
+	bool delayed, mortal, moved;
 	int attempts;
 	int64_t lease; /* 0: none */
 };
@@ -436,6 +439,61 @@ change_state_somewhere(void)
 	set_state(at, e);
 }
 
+/* Inserts the event by its id. */
+static void
+insert(struct model_queue *q, const struct model_event *e)
+{
+	size_t at = q->depth++;
+
+	for (; at > 0 && q->events[at - 1].id > e->id; at--)
+		q->events[at] = q->events[at - 1];
+	q->events[at] = *e;
+}
+
+static bool downwards; /* all moves of a batch go one way: no event comes back */
+
+/* Moves some of the events that are not leased from one or two queues to another. */
+static void
+move_somewhere(void)
+{
+	size_t to = below(KEYS), most = below(EVENTS);
+	struct model_queue *target = &model.queues[to];
+	struct move move = { .to = NULL };
+	bool keyed = false;
+
+	for (size_t at = 0; at < KEYS; at++) {
+		struct model_queue *q = &model.queues[at];
+		bool from = downwards ? at > to : at < to;
+
+		for (size_t i = 0; from && i < q->depth && move.count < most;) {
+			struct model_event e = q->events[i];
+
+			if (e.lease != 0 || target->depth == EVENTS) {
+				i++;
+				continue;
+			}
+			e.original = e.original < 2 ? (int)(4 + at) : e.original;
+			e.original = e.original == (int)(4 + to) ? 0 : e.original;
+			e.moved = true;
+			keyed = keyed || contexts[e.context] != NULL;
+			move.to = catalog_find_or_add(&catalog, str_of(keys[to]));
+			move_take(&move, &catalog, find(keys[at]),
+				  queue_entry(find(keys[at]), e.id));
+			insert(target, &e);
+			memmove(&q->events[i], &q->events[i + 1],
+				(--q->depth - i) * sizeof(*q->events));
+		}
+		if (find(keys[at]) != NULL && from)
+			refresh(at);
+	}
+	if (move.to == NULL)
+		return;
+	move_finish(&move, &catalog);
+	for (size_t i = 0; keyed && i < target->depth; i++)
+		if (contexts[target->events[i].context] != NULL)
+			target->last = target->events[i].context;
+}
+
 static void
 mark_or_roll_back(void)
 {
@@ -455,8 +513,9 @@ run_batch(void)
 	struct model before = model;
 
 	mark_count = 0;
+	downwards = below(2) == 0;
 	for (size_t steps = below(40); steps > 0; steps--) {
-		size_t what = below(14);
+		size_t what = below(16);
 
 		if (what < 6)
 			append_somewhere();
@@ -466,6 +525,8 @@ run_batch(void)
 			lease_somewhere();
 		else if (what < 12)
 			change_state_somewhere();
+		else if (what < 14)
+			move_somewhere();
 		else
 			mark_or_roll_back();
 	}
@@ -502,7 +563,7 @@ assert_same_event(const struct entry *entry, const struct model_event *event)
 static size_t
 assert_states(const struct queue *queue, const struct model_queue *q)
 {
-	size_t leased = 0, delayed = 0, leases = 0;
+	size_t leased = 0, delayed = 0, moved = 0, leases = 0;
 	bool exclusive = false;
 
 	for (size_t i = 0; i < q->depth; i++) {
@@ -511,6 +572,8 @@ assert_states(const struct queue *queue, const struct model_queue *q)
 
 		delayed += e->delayed;
 		leased += e->lease != 0;
+		moved += e->moved;
+		assert_ptr_equal(moved_find(&catalog.moved, e->id), e->moved ? queue : NULL);
 		for (size_t j = 0; e->lease != 0 && j < q->depth; j++) {
 			live += q->events[j].lease == e->lease;
 			first = q->events[j].lease == e->lease && j < first ? j : first;
@@ -527,6 +590,7 @@ assert_states(const struct queue *queue, const struct model_queue *q)
 	}
 	assert_int_equal(queue->leased, leased);
 	assert_int_equal(queue->delayed, delayed);
+	assert_int_equal(queue->moved, moved);
 	assert_int_equal(queue_deliverable(queue), exclusive ? 0 : q->depth - leased - delayed);
 	return leases;
 }

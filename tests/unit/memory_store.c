@@ -91,14 +91,14 @@ load_all(struct memory_store *store, const struct store_loading *loading, struct
 		if (loading->events(loading->arg, &told, 1, err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < store->context_count; i++)
-		if (store->contexts[i].context_key.s != NULL)
-			loading->context(loading->arg, store->contexts[i].session->key,
-					 store->contexts[i].context_key);
 	for (size_t i = 0; i < store->outcome_count; i++)
 		if (store->outcomes[i].kind > OUTCOME_LAST_SETTLING &&
 		    store->outcomes[i].kind != OUTCOME_REQUEUED)
 			loading->outcome(loading->arg, &store->outcomes[i]);
+	for (size_t i = 0; i < store->context_count; i++)
+		if (store->contexts[i].context_key.s != NULL)
+			loading->context(loading->arg, store->contexts[i].session->key,
+					 store->contexts[i].context_key);
 	return 0;
 }
 
@@ -199,6 +199,8 @@ keep(struct memory_store *store, const struct store_batch *batch)
 		struct store_outcome outcome = batch->outcomes[i];
 
 		outcome.session = keep_session(store, outcome.session);
+		if (outcome.target != NULL)
+			outcome.target = keep_session(store, outcome.target);
 		outcome.ids = arena_alloc(&store->arena, outcome.count * sizeof(*outcome.ids));
 		memcpy(outcome.ids, batch->outcomes[i].ids, outcome.count * sizeof(*outcome.ids));
 		outcome.detail = arena_dup(&store->arena, outcome.detail);
@@ -307,9 +309,33 @@ commit_now(struct memory_store *store)
 	end_call(store, done, store->commit_code);
 }
 
+static bool
+names(const struct store_outcome *outcome, int64_t id)
+{
+	for (size_t i = 0; i < outcome->count; i++)
+		if (outcome->ids[i] == id)
+			return true;
+	return false;
+}
+
+/* The event with the session that it was moved to last. */
+static struct system_event
+event_now(const struct memory_store *store, size_t at)
+{
+	struct system_event event = store->events[at].event;
+
+	for (size_t i = 0; i < store->outcome_count; i++)
+		if (store->outcomes[i].kind == OUTCOME_MOVED &&
+		    names(&store->outcomes[i], event.id))
+			event.session_key = store->outcomes[i].target->key;
+	return event;
+}
+
 static void
 read_now(struct memory_store *store)
 {
+	struct system_event event;
+
 	read_done *done = store->read_done;
 
 	store->read_done = NULL;
@@ -321,18 +347,11 @@ read_now(struct memory_store *store)
 	for (size_t i = 0; i < store->read_count; i++)
 		for (size_t j = 0; j < store->event_count; j++)
 			if (store->events[j].event.id == store->read_ids[i] &&
-			    store->read_ids[i] != store->missing_id)
-				store->read_each(store->arg, &store->events[j].event);
+			    store->read_ids[i] != store->missing_id) {
+				event = event_now(store, j);
+				store->read_each(store->arg, &event);
+			}
 	done(store->arg, NULL);
-}
-
-static bool
-names(const struct store_outcome *outcome, int64_t id)
-{
-	for (size_t i = 0; i < outcome->count; i++)
-		if (outcome->ids[i] == id)
-			return true;
-	return false;
 }
 
 static bool
@@ -377,10 +396,12 @@ report(struct memory_store *store, size_t index, const struct store_outcome *out
 static void
 report_event(struct memory_store *store, size_t index)
 {
-	for (size_t i = 0; i < store->event_count; i++)
-		if (store->events[i].event.id == store->lookups[index].id)
-			store->found(store->arg, index,
-				     &(struct found){ .event = &store->events[i].event });
+	for (size_t i = 0; i < store->event_count; i++) {
+		struct system_event event = event_now(store, i);
+
+		if (event.id == store->lookups[index].id)
+			store->found(store->arg, index, &(struct found){ .event = &event });
+	}
 }
 
 /* Only outcomes that it reports count as looked at. */

@@ -407,16 +407,22 @@ a_newer_database_keeps_every_byte(void **state)
 #define WITHOUT_KEY_OWNERS                                                                         \
 	"DROP INDEX idempotency_owner; ALTER TABLE idempotency DROP COLUMN owner;"
 
+#define WITHOUT_MOVES                                                                              \
+	"DROP INDEX outcome_moved; DROP VIEW pending; DROP VIEW moved; CREATE VIEW pending AS"     \
+	" SELECT 1; ALTER TABLE outcome DROP COLUMN target; DELETE FROM outcome_kind WHERE id = "  \
+	"16;"
+
 static void
 an_older_database_is_migrated(void **state)
 {
 	(void)state;
 	make_database();
 	int64_t version = shell(path, "PRAGMA user_version");
-	shell(path, "DROP INDEX session_last_context; ALTER TABLE session DROP COLUMN last_context;"
-		    "ALTER TABLE outcome DROP COLUMN attempts; ALTER TABLE dead_letter DROP COLUMN "
-		    "attempts; DROP TABLE newest; DROP TABLE clock;" WITHOUT_KEY_OWNERS
-		    "PRAGMA user_version = 1");
+	shell(path,
+	      "DROP INDEX session_last_context; ALTER TABLE session DROP COLUMN last_context;"
+	      "ALTER TABLE outcome DROP COLUMN attempts; ALTER TABLE dead_letter DROP COLUMN "
+	      "attempts; DROP TABLE newest; DROP TABLE clock;" WITHOUT_KEY_OWNERS WITHOUT_MOVES
+	      "PRAGMA user_version = 1");
 	open_at(path);
 	assert_queued(A, "1");
 	put(A, "2");
@@ -443,7 +449,7 @@ an_older_database_of_a_wrong_clock_is_migrated(void **state)
 	    "UPDATE outcome SET ts = ts + 365 * 86400000;"
 	    "INSERT INTO idempotency(ts, key, request, answer) SELECT ts, 'k', 1, '' FROM outcome;"
 	    "ALTER TABLE newest DROP COLUMN steady; DROP TABLE clock;" WITHOUT_KEY_OWNERS
-	    "PRAGMA user_version = 4");
+		WITHOUT_MOVES "PRAGMA user_version = 4");
 	open_at(path);
 	const struct system_event *event = &done(enqueue(engine, A, "2"))->enqueue.results[0].event;
 	assert_in_range(event->ts_ms, clock_now().wall_ms - 10000, clock_now().wall_ms);
@@ -582,6 +588,13 @@ numbers_and_keys_that_cannot_be_are_corrupt(void **state)
 		" (1, 1, 1, '[[1,9223372036854775807]]')",
 		"INSERT INTO outcome(ts, kind, session, events, lease, attempts) VALUES"
 		" (1, 12, 1, '[1]', 1, '1')",
+		"INSERT INTO outcome(ts, kind, session, events) VALUES (1, 16, 1, '[1]')",
+		"INSERT INTO outcome(ts, kind, session, events, target) VALUES"
+		" (1, 16, 1, '[1]', 99)",
+		"INSERT INTO outcome(ts, kind, session, events, target) VALUES"
+		" (1, 14, 1, '[1]', 1)",
+		"INSERT INTO session(id, key) VALUES (9, 'x'); INSERT INTO"
+		" outcome(ts, kind, session, events, target) VALUES (1, 16, 1, '[1]', 9)",
 		"UPDATE newest SET event = 9223372036854775807",
 		"UPDATE newest SET outcome = -1",
 		"UPDATE newest SET ts = 9223372036854775807",
