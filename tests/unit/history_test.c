@@ -821,7 +821,7 @@ retention_keeps_live_leases_and_attempts(void **state)
  * One event of a lease was settled and is forgotten, another is lost, a third is held, and a fourth
  * never was in the lease. What each call answers depends on which it names, and on no order.
  */
-enum { SEVERAL = 700, HOUR_MS = 3600000 };
+enum { SEVERAL = 100, HOUR_MS = 3600000 };
 
 static size_t
 any(size_t below)
