@@ -331,6 +331,29 @@ struct lease_release_op {
 	bool more;             /* out: the consumer holds more */
 };
 
+/* A lease that still holds events. */
+struct lease_listed {
+	int64_t id, until_ms; /* until: the first end of an event that it holds */
+	struct str session_key, consumer;
+	bool exclusive;
+	const int64_t *ids; /* that it holds, ascending; NULL unless one lease was asked for */
+	size_t count;
+};
+
+/* List the leases that hold events, or find one of them (ERROR_NOT_FOUND: it holds none). */
+struct lease_list_op {
+	struct op op;
+	struct str lease;            /* an id; NULL: all that match */
+	struct address address;      /* queue_key alone; NULL: all queues */
+	struct str consumer;         /* NULL: all */
+	size_t limit;                /* 1..LEASES_PAGE_MAX */
+	struct str cursor;           /* as of sessions_op; pages are in no order */
+	struct lease_search *search; /* private */
+	struct lease_listed *leases; /* out: the one that ends first is the first */
+	size_t count;
+	struct str next_cursor; /* out: NULL on the last page */
+};
+
 /*
  * Wait until the session has a deliverable event. done is called as soon as it has one, and at once
  * if it has one now; engine_cancel_wait ends the wait before. Takes no event.
@@ -426,6 +449,7 @@ void sessions_op_init(struct sessions_op *op);
 void lease_take_op_init(struct lease_take_op *op);
 void lease_change_op_init(struct lease_change_op *op, enum lease_action action);
 void lease_release_op_init(struct lease_release_op *op);
+void lease_list_op_init(struct lease_list_op *op);
 void wait_op_init(struct wait_op *op);
 void history_op_init(struct history_op *op);
 void requeue_op_init(struct requeue_op *op);

@@ -65,6 +65,8 @@ request_handler events_withdraw;
 request_handler events_purge;
 request_handler drain_post;  /* drain.c */
 request_handler leases_post; /* leases.c */
+request_handler leases_get;
+request_handler leases_get_one;
 request_handler leases_ack;
 request_handler leases_nack;
 request_handler leases_extend;

@@ -1,5 +1,6 @@
 /*
- * leases.c - take under a lease, and what becomes of it: ack, nack, extend, release.
+ * leases.c - take under a lease, and what becomes of it: ack, nack, extend, release; who holds
+ * what.
  */
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
@@ -96,6 +97,80 @@ leases_post(struct request *request)
 	if (idempotency_key_set(request, 'l') == 0 &&
 	    body_read(request, take_fields, COUNT(take_fields), take, &take->address) == 0)
 		submit_op(request, answer_take, NULL);
+}
+
+/* GET /v1/leases, GET /v1/leases/{id} */
+
+static const struct field list_parameters[] = {
+	FIELD("queueKey", TEXT, struct lease_list_op, address.queue_key),
+	FIELD("consumer", TEXT, struct lease_list_op, consumer),
+	FIELD_RANGE("limit", SIZE, struct lease_list_op, limit, 1, LEASES_PAGE_MAX),
+	FIELD("cursor", TEXT, struct lease_list_op, cursor),
+};
+
+/* Everything but the closing brace. */
+static void
+add_lease(struct buf *out, const struct lease_listed *lease)
+{
+	buf_addf(out, "{\"leaseId\":\"%lld\",\"sessionKey\":", (long long)lease->id);
+	json_quote(out, lease->session_key);
+	BUF_ADD_LITERAL(out, ",\"consumer\":");
+	json_add_text(out, lease->consumer);
+	buf_addf(out, ",\"exclusive\":%s,\"expiresAt\":%lld,\"leased\":%zu",
+		 lease->exclusive ? "true" : "false", (long long)lease->until_ms, lease->count);
+}
+
+static void
+answer_list(struct request *request)
+{
+	const struct lease_list_op *list = &request->work->lease_list;
+	struct buf *out = reply_begin(request);
+
+	BUF_ADD_LITERAL(out, "{\"leases\":[");
+	for (size_t i = 0; i < list->count; i++) {
+		buf_adds(out, i > 0 ? "," : "");
+		add_lease(out, &list->leases[i]);
+		BUF_ADD_LITERAL(out, "}");
+	}
+	BUF_ADD_LITERAL(out, "],\"nextCursor\":");
+	json_add_text(out, list->next_cursor);
+	BUF_ADD_LITERAL(out, "}");
+	reply_send(request, OK);
+}
+
+static void
+answer_find(struct request *request)
+{
+	const struct lease_listed *lease = &request->work->lease_list.leases[0];
+	struct buf *out = reply_begin(request);
+
+	add_lease(out, lease);
+	for (size_t i = 0; i < lease->count; i++)
+		buf_addf(out, i > 0 ? ",\"%lld\"" : ",\"ids\":[\"%lld\"", (long long)lease->ids[i]);
+	BUF_ADD_LITERAL(out, "]}");
+	reply_send(request, OK);
+}
+
+void
+leases_get(struct request *request)
+{
+	struct lease_list_op *list = &request->work->lease_list;
+
+	lease_list_op_init(list);
+	list->limit = LEASES_PAGE_DEFAULT;
+	if (query_read(request, list_parameters, COUNT(list_parameters), list, NULL) == 0)
+		submit_op(request, answer_list, NULL);
+}
+
+void
+leases_get_one(struct request *request)
+{
+	struct lease_list_op *list = &request->work->lease_list;
+
+	lease_list_op_init(list);
+	list->lease = request->id;
+	if (query_read(request, NULL, 0, NULL, NULL) == 0)
+		submit_op(request, answer_find, NULL);
 }
 
 /* POST /v1/leases/{id}/ack, nack, extend */

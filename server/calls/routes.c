@@ -20,6 +20,8 @@ static const struct call table[] = {
 	{ HTTP_POST,   "/v1/drain",       SCOPE_CONSUME, .handle = drain_post,      .takes_body = true },
 	{ HTTP_POST,   "/v1/consume",     SCOPE_CONSUME, .handle = consume_post,    .takes_body = true },
 	{ HTTP_POST,   "/v1/leases",      SCOPE_CONSUME, .handle = leases_post,     .takes_body = true },
+	{ HTTP_GET,    "/v1/leases",      SCOPE_READ,    .handle = leases_get },
+	{ HTTP_GET,    "/v1/leases/{id}", SCOPE_READ,    .handle = leases_get_one },
 	{ HTTP_POST,   "/v1/leases/{id}/ack", SCOPE_CONSUME, .handle = leases_ack,  .takes_body = true },
 	{ HTTP_POST,   "/v1/leases/{id}/nack", SCOPE_CONSUME, .handle = leases_nack, .takes_body = true },
 	{ HTTP_POST,   "/v1/leases/{id}/extend", SCOPE_CONSUME, .handle = leases_extend, .takes_body = true },

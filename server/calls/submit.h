@@ -28,6 +28,7 @@ struct work {
 		struct sessions_op sessions;
 		struct lease_take_op lease_take;
 		struct lease_change_op lease_change;
+		struct lease_list_op lease_list;
 		struct lease_release_op lease_release;
 		struct wait_op wait;
 		struct history_op history;

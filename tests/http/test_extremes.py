@@ -25,6 +25,7 @@ QUERIES = [
     ("GET", "/v1/history", {"sessionKey": MAIN}, ["limit", "since", "until"]),
     ("GET", "/v1/dead-letters", {}, ["limit"]),
     ("GET", "/v1/sessions", {}, ["limit", "minAgeMs"]),
+    ("GET", "/v1/leases", {}, ["limit"]),
     ("GET", "/v1/wait", {"sessionKey": MAIN}, ["timeoutMs"]),
     ("HEAD", "/v1/stream", {}, ["coalesceMs"]),
 ]

@@ -182,7 +182,7 @@ def test_a_bad_body_changes_nothing(api, three, call, fields, pointer):
 
 @pytest.mark.parametrize("path", ["/v1/leases/1", "/v1/leases//ack", "/v1/leases/1/ack/", "/v1/leases/ack", "/v1/leases/1/2/ack", "/v1/leases/1/acks"])
 def test_only_the_paths_there_are_are_found(api, path):
-    assert api.call("POST", path, {}).status in (400, 404)
+    assert api.call("POST", path, {}).status in (400, 404, 405)
 
 
 def test_leases_are_posted(api):
@@ -410,3 +410,44 @@ def test_a_lease_is_still_known_when_a_long_body_follows_its_head(server, api):
     assert raw.answer().status == 100
     raw.send(body)
     assert raw.answer().status == 200
+
+
+# Who holds what.
+
+def test_leases_tell_who_holds_what_and_until_when(api):
+    for n in range(3):
+        ok(api.enqueue(str(n), MAIN), 201)
+    ok(api.enqueue("x", "agent:other:main"), 201)
+    assert ok(api.call("GET", "/v1/leases")) == {"leases": [], "nextCursor": None}
+    held = ok(api.lease(MAIN, limit=2, leaseMs=600000, consumer="ann"))
+    other = ok(api.lease("agent:other:main", leaseMs=60000))
+
+    def leases(**query):
+        return ok(api.call("GET", "/v1/leases", query=query))["leases"]
+    first, second = leases()
+    assert (first["leaseId"], second["leaseId"]) == (other["leaseId"], held["leaseId"])
+    assert {k: second[k] for k in second if k != "expiresAt"} == {
+        "leaseId": held["leaseId"], "sessionKey": MAIN, "consumer": "ann", "exclusive": False, "leased": 2}
+    assert abs(second["expiresAt"] - held["expiresAt"]) <= 2 and first["consumer"] is None
+    assert leases(queueKey=MAIN) == leases(consumer="ann") and [lease["leaseId"] for lease in leases(consumer="ann")] == [held["leaseId"]]
+    assert leases(consumer="bob") == leases(queueKey="agent:none:main") == []
+    one = ok(api.call("GET", f"/v1/leases/{held['leaseId']}"))
+    assert one["ids"] == [e["id"] for e in held["events"]] and one["sessionKey"] == MAIN
+    ok(api.ack(held["leaseId"]))
+    problem(api.call("GET", f"/v1/leases/{held['leaseId']}"), 404, "not-found")
+    assert [lease["leaseId"] for lease in leases()] == [other["leaseId"]]
+
+
+def test_leases_are_listed_in_pages(api):
+    for n in range(25):
+        ok(api.enqueue("x", f"agent:a{n}:main"), 201)
+        ok(api.lease(f"agent:a{n}:main"))
+    seen, cursor = [], None
+    while cursor is not None or not seen:
+        page = ok(api.call("GET", "/v1/leases", query={"limit": 10, **({"cursor": cursor} if cursor else {})}))
+        assert len(page["leases"]) <= 10
+        seen += [lease["sessionKey"] for lease in page["leases"]]
+        cursor = page["nextCursor"]
+    assert sorted(seen) == sorted(f"agent:a{n}:main" for n in range(25))
+    problem(api.call("GET", "/v1/leases", query={"cursor": "x"}), 400, "invalid-field", "cursor")
+    problem(api.call("GET", "/v1/leases", query={"queueKey": "x" * 2000}), 400, "invalid-field", "queueKey")

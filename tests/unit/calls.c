@@ -294,6 +294,19 @@ release_leases(struct engine *engine, const char *consumer)
 }
 
 struct call *
+list_leases(struct engine *engine, struct lease_list_op input)
+{
+	struct call *call = new_call();
+
+	lease_list_op_init(&call->lease_list);
+	input.op = call->op;
+	call->lease_list = input;
+	if (input.limit == 0)
+		call->lease_list.limit = LEASES_PAGE_MAX;
+	return submit(engine, call);
+}
+
+struct call *
 wait_for(struct engine *engine, const char *key)
 {
 	struct call *call = new_call();

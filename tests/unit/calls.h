@@ -27,6 +27,7 @@ struct call {
 		struct lease_take_op lease_take;
 		struct lease_change_op lease;
 		struct lease_release_op lease_release;
+		struct lease_list_op lease_list;
 		struct wait_op wait;
 		struct history_op history;
 		struct requeue_op requeue;
@@ -75,6 +76,8 @@ struct call *extend(struct engine *engine, int64_t lease, const int64_t *ids, si
 struct call *change_lease(struct engine *engine, struct lease_change_op input, int64_t lease,
 			  const int64_t *ids, size_t count);
 struct call *release_leases(struct engine *engine, const char *consumer);
+/* its op is filled in here */
+struct call *list_leases(struct engine *engine, struct lease_list_op input);
 struct call *wait_for(struct engine *engine, const char *key);
 /* its op is filled in here */
 struct call *list_history(struct engine *engine, struct history_op input);
