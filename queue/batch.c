@@ -47,6 +47,7 @@
 
 #include "queue/catalog/journal.h"
 #include "queue/clock.h"
+#include "queue/ops/id_list.h"
 #include "queue/read_ahead.h"
 #include "queue/ready.h"
 
@@ -408,17 +409,32 @@ plan_all(struct batch *batch)
 
 /* --- read --- */
 
+/* The session that an op of this batch has moved the event to; NULL: none has. */
+static const struct store_session *
+moved_in_batch(const struct batch *batch, int64_t event)
+{
+	const struct store_batch *records = &batch->plan.records;
+
+	for (size_t i = records->outcome_count; i > 0; i--) {
+		const struct store_outcome *outcome = &records->outcomes[i - 1];
+
+		if (outcome->kind == OUTCOME_MOVED && bsearch(&event, outcome->ids, outcome->count,
+							      sizeof(event), id_compare) != NULL)
+			return outcome->target;
+	}
+	return NULL;
+}
+
 /* Its row, and what is in memory of it, may name a queue that the event was moved from. */
 static void
 name_session(const struct batch *batch, struct want *want)
 {
-	const struct catalog *catalog = &batch->state->catalog;
-	const struct queue *queue =
-	    want->queue != NULL ? want->queue : moved_find(&catalog->moved, want->id);
+	const struct store_session *session =
+	    want->queue != NULL ? &want->queue->session : moved_in_batch(batch, want->id);
 	struct system_event *event = want->into;
 
-	if (queue != NULL && !str_eq(queue->session.key, event->session_key))
-		event->session_key = arena_dup(&want->op->arena, queue->session.key);
+	if (session != NULL && !str_eq(session->key, event->session_key))
+		event->session_key = arena_dup(&want->op->arena, session->key);
 }
 
 /*

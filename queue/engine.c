@@ -25,7 +25,9 @@ struct engine {
 	bool loading;
 	struct chores chores; /* of the step under way; the store borrows it */
 	bool chore_under_way, more_chores;
-	bool judged_last;          /* the last chore judged queues, so the store's is next */
+	bool judged_last;      /* the last chore judged queues, so the store's is next */
+	struct rekey_op rekey; /* moves what a new policy strands, some in each turn */
+	bool rekey_wanted, rekey_under_way;
 	int64_t kept_steady_ms;    /* when the time was stored last */
 	struct engine_stats stats; /* as last read while the engine was not busy */
 };
@@ -96,6 +98,7 @@ engine_close(struct engine *engine)
 		close_store(engine);
 	policy_free(engine->next_policy);
 	batch_clear(&engine->batch);
+	op_clear(&engine->rekey.op);
 	strand_end_trial(&engine->state);
 	state_clear(&engine->state);
 	free(engine);
@@ -139,6 +142,7 @@ adopt_policy(struct engine *engine)
 	engine->next_policy = NULL;
 	route_cache_clear(&engine->state.route_cache);
 	strand_begin(&engine->state);
+	engine->rekey_wanted = engine->state.options.rekey_on_reload;
 	state_wake_waiters(&engine->state, STR_NULL);
 }
 
@@ -186,7 +190,8 @@ has_more_chores(const struct engine *engine)
 {
 	const struct queue_state *state = &engine->state;
 
-	return engine->more_chores || state->catalog.walks[WALK_JUDGE].left > 0 ||
+	return engine->more_chores || (engine->rekey_wanted && !engine->rekey_under_way) ||
+	       state->catalog.walks[WALK_JUDGE].left > 0 ||
 	       (state->trial != NULL && !state->trial->strands.complete);
 }
 
@@ -267,6 +272,44 @@ judge_some(struct queue_state *state)
 	return judge || try;
 }
 
+/* --- moving stranded queues --- */
+
+#define REKEY_EVENTS_A_TURN 1000
+
+/* After a failure the queues stay stranded until they are moved by a call, or the next policy. */
+static void
+on_rekeyed(struct op *op, void *arg)
+{
+	struct engine *engine = arg;
+
+	engine->rekey_under_way = false;
+	engine->rekey_wanted =
+	    engine->rekey_wanted && op->error.code == ERROR_NONE && engine->rekey.more;
+	op_clear(op);
+}
+
+/* Submits the next step, once all queues are judged. */
+static void
+rekey_some(struct engine *engine)
+{
+	if (!engine->rekey_wanted || engine->rekey_under_way ||
+	    engine->state.catalog.walks[WALK_JUDGE].left > 0)
+		return;
+	rekey_op_init(&engine->rekey);
+	engine->rekey.op.done = on_rekeyed;
+	engine->rekey.op.arg = engine;
+	engine->rekey.limit = REKEY_EVENTS_A_TURN;
+	engine->rekey.quiet = true;
+	engine->rekey_under_way = true;
+	engine_submit(engine, &engine->rekey.op);
+}
+
+void
+engine_stop_rekeying(struct engine *engine)
+{
+	engine->rekey_wanted = engine->state.options.rekey_on_reload = false;
+}
+
 /* Judging queues and the store's chores alternate, so that no turn does both. */
 bool
 engine_chores(struct engine *engine)
@@ -275,6 +318,7 @@ engine_chores(struct engine *engine)
 
 	if (engine_is_busy(engine) || state->stopped.code != ERROR_NONE)
 		return false;
+	rekey_some(engine);
 	engine->judged_last = !engine->judged_last && judge_some(state);
 	if (!engine->judged_last)
 		run_store_chore(engine);

@@ -112,10 +112,13 @@ bool engine_has_work(const struct engine *engine);
  */
 void engine_set_answer_budget(struct engine *engine, size_t bytes, bool first_may_exceed);
 
+/* Lets no further stranded queues be moved but by calls: the engine is about to be closed. */
+void engine_stop_rekeying(struct engine *engine);
+
 /*
- * Starts one small step of housekeeping (checkpoint, sweep, judging which queues are stranded),
- * unless the engine is busy. True: the step has ended and there is more to do: call this again next
- * turn. If the step ends later, engine_has_work says whether there is more.
+ * Starts one small step of housekeeping (checkpoint, sweep, judging which queues are stranded, and
+ * moving these), unless the engine is busy. True: the step has ended and there is more to do: call
+ * this again next turn. If the step ends later, engine_has_work says whether there is more.
  */
 bool engine_chores(struct engine *engine);
 
@@ -143,7 +146,8 @@ void engine_end_trial(struct engine *engine);
 
 /*
  * Puts another policy in force for ops not yet carried out; the old one is freed. Queued events
- * stay where they are; chores then judge which queues are stranded (strand.h).
+ * stay where they are; chores then judge which queues are stranded (strand.h), and, if
+ * options.rekey_on_reload, move their events.
  */
 void engine_set_policy(struct engine *engine, struct policy *policy);
 

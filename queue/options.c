@@ -21,5 +21,6 @@ engine_options_init(struct engine_options *options)
 		.answer_bytes_max = SIZE_MAX,
 		.walk_max = MATCHES_WALK_MAX,
 		.unattended_ms = UNATTENDED_MS_DEFAULT,
+		.rekey_on_reload = true,
 	};
 }

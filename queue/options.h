@@ -6,6 +6,7 @@
 #ifndef QUEUE_OPTIONS_H
 #define QUEUE_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,8 @@ struct engine_options {
 	size_t recent_bytes;
 	/* of memory for one answer; one event is always one */
 	size_t answer_bytes_max;
+	/* a policy that is adopted has stranded queues moved, without being asked (ops/rekey.c) */
+	bool rekey_on_reload;
 	/* queues with more entries are indexed (catalog/matches.h); at most MATCHES_TWINS_MAX */
 	size_t walk_max;
 	/* a ready queue (ready.h) is unattended once nothing was taken for so long */

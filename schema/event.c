@@ -54,8 +54,9 @@ event_state_name(const struct system_event *event)
 					     [EVENT_STATE_DELAYED] = "delayed",
 					     [EVENT_STATE_LEASED] = "leased" };
 
-	return event->state == EVENT_STATE_SETTLED ? outcome_name(event->outcome)
-						   : names[event->state];
+	if (event->state == EVENT_STATE_SETTLED)
+		return event->outcome != 0 ? outcome_name(event->outcome) : "settled";
+	return names[event->state];
 }
 
 /* Where an event has its texts: all that must be copied with it. */

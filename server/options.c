@@ -52,6 +52,9 @@ static const struct option_row rows[] = {
 	  "paired; repeatable" },
 	{ "no-watch-policy", SWITCH, AT(no_watch_policy), NULL, 0, 0, 1,
 	  "read the policy again only on SIGHUP or when asked, not when its files change" },
+	{ "no-rekey-on-reload", SWITCH, AT(no_rekey_on_reload), NULL, 0, 0, 1,
+	  "leave events of a queue that a new policy strands where they are, until "
+	  "\"sevq rekey\"" },
 	{ "token-file", TEXT, AT(token_file), "FILE", 0, 0, 0,
 	  "bearer tokens, one a line, with optional scopes produce,consume,read,admin "
 	  "(\"token\" beside the database, made at first start)" },
@@ -654,6 +657,7 @@ options_engine(const struct options *options, struct engine_options *ret)
 	ret->attempts_max = (int)options->max_attempts;
 	ret->retention_ms = options->retention_ms;
 	ret->unattended_ms = options->unattended_ms;
+	ret->rekey_on_reload = !options->no_rekey_on_reload;
 	ret->retention_rows = (size_t)options->retention_rows;
 	ret->answer_bytes_max = (size_t)options->max_buffered_bytes / ANSWER_SHARE;
 }

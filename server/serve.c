@@ -327,6 +327,7 @@ begin_stop(struct loop *loop)
 	http->closing = true;
 	loop->stop_at_ms = clock_coarse_ms() + loop->options->shutdown_grace_ms;
 	listeners_close(&http->listeners);
+	engine_stop_rekeying(loop->calls->engine);
 	waits_end(loop->calls->waits);
 	streams_end(loop->calls->streams);
 }

@@ -92,9 +92,12 @@ row(void *arg, const struct system_event *event, const struct store_outcome *out
 {
 	struct history_op *history = arg;
 	struct answer_size size = history->op.answer;
+	bool moved = outcome->kind == OUTCOME_MOVED;
+	struct str from = moved ? outcome->session->key : STR_NULL,
+		   to = moved ? outcome->target->key : STR_NULL;
 
 	answer_add_event(&size, event);
-	answer_add_other(&size, outcome->detail.len);
+	answer_add_other(&size, outcome->detail.len + from.len + to.len);
 	history->full = history->count > 0 && !answer_fits(&size, history->room);
 	if (history->full)
 		return false;
@@ -102,13 +105,15 @@ row(void *arg, const struct system_event *event, const struct store_outcome *out
 	struct history_item *item = &history->items[history->count++];
 	system_event_copy(&item->event, event, &history->op.arena);
 	item->event.state = EVENT_STATE_SETTLED;
-	item->event.outcome = outcome->kind;
+	item->event.outcome = moved ? 0 : outcome->kind;
 	item->end =
 	    (struct timeline_entry){ .kind = outcome->kind,
 				     .ts_ms = outcome->ts_ms,
 				     .until_ms = outcome->until_ms,
 				     .lease = outcome_lease(outcome),
-				     .detail = arena_dup(&history->op.arena, outcome->detail) };
+				     .detail = arena_dup(&history->op.arena, outcome->detail),
+				     .from = arena_dup(&history->op.arena, from),
+				     .to = arena_dup(&history->op.arena, to) };
 	return true;
 }
 
@@ -131,6 +136,21 @@ goes_on(const struct history_op *history)
 	       answer_bytes(&history->op.answer) <= ANSWER_SMALL_BYTES;
 }
 
+/* A move leaves its event pending: only the catalog knows how it stands. */
+static void
+tell_pending(const struct plan *plan, struct system_event *event)
+{
+	const struct queue *queue = moved_find(&plan->state->catalog.moved, event->id);
+	const struct entry *entry = queue != NULL ? queue_entry(queue, event->id) : NULL;
+
+	if (entry == NULL)
+		return;
+	event->state = entry_state(entry);
+	event->attempts = entry->attempts;
+	if (entry_available_at(plan, entry) > 0)
+		event->available_at_ms = entry_available_at(plan, entry);
+}
+
 /* The page is there already, or its next slice is still to be read. */
 static int
 plan_history(struct plan *plan, struct op *op)
@@ -138,11 +158,13 @@ plan_history(struct plan *plan, struct op *op)
 	struct history_op *history = (struct history_op *)op;
 	char text[48];
 
-	(void)plan;
 	if (goes_on(history)) {
 		op->work = slice_work(history);
 		return PLAN_AGAIN;
 	}
+	for (size_t i = 0; i < history->count; i++)
+		if (history->items[i].end.kind == OUTCOME_MOVED)
+			tell_pending(plan, &history->items[i].event);
 	if (!history->more)
 		return PLAN_DONE;
 	int len = snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64,

@@ -85,6 +85,7 @@ request_handler consume_post; /* consume.c */
 request_handler sessions_get; /* sessions.c */
 request_handler route_post;   /* route.c */
 request_handler policy_get;   /* policy.c */
+request_handler rekey_post;   /* rekey.c */
 request_handler policy_reload_post;
 request_handler policy_reload_hung_up;
 request_handler policy_reload_over;

@@ -82,20 +82,21 @@ name_session(struct address *address)
 		address->session_key = STR("main");
 }
 
-/* The outcomes by which an event can have ended. */
+/* The outcomes by which an event can have ended, or been moved. */
 static int
 read_state(struct str state, enum outcome_kind *ret, struct error *err)
 {
 	if (state.s == NULL)
 		return 0;
-	for (enum outcome_kind kind = OUTCOME_DRAINED; kind <= OUTCOME_LAST_SETTLING; kind++)
-		if (str_eq(state, str_of(outcome_name(kind)))) {
+	for (enum outcome_kind kind = OUTCOME_DRAINED; kind < OUTCOME_COUNT; kind++)
+		if ((kind <= OUTCOME_LAST_SETTLING || kind == OUTCOME_MOVED) &&
+		    str_eq(state, str_of(outcome_name(kind)))) {
 			*ret = kind;
 			return 0;
 		}
 	return error_set_field(err, "state",
 			       "must be drained, consumed, withdrawn, purged, replaced, evicted, "
-			       "acked, expired or dead");
+			       "acked, expired, dead or moved");
 }
 
 static void

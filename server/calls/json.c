@@ -161,8 +161,14 @@ json_add_entry(struct buf *out, const struct timeline_entry *entry)
 		buf_addf(out, ",\"until\":%lld", (long long)entry->until_ms);
 	if (entry->times > 1)
 		buf_addf(out, ",\"times\":%u", (unsigned)entry->times);
+	if (entry->kind == OUTCOME_MOVED) {
+		BUF_ADD_LITERAL(out, ",\"from\":");
+		json_quote(out, entry->from);
+		BUF_ADD_LITERAL(out, ",\"to\":");
+		json_quote(out, entry->to);
+	}
 	if (entry->detail.s != NULL) {
-		BUF_ADD_LITERAL(out, ",\"detail\":");
+		buf_adds(out, entry->kind == OUTCOME_MOVED ? ",\"rule\":" : ",\"detail\":");
 		json_quote(out, entry->detail);
 	}
 	BUF_ADD_LITERAL(out, "}");

@@ -57,6 +57,7 @@ static const struct row rows[] = {
 	{ "events", "lapsed", "sevq_events_lapsed_total", true, OUTCOME(LAPSED), "Events whose lease ran out." },
 	{ "events", "expired", "sevq_events_expired_total", true, OUTCOME(EXPIRED), "Events past their time to live." },
 	{ "events", "dead", "sevq_events_dead_total", true, OUTCOME(DEAD), "Events that became dead letters after their last attempt." },
+	{ "events", "moved", "sevq_events_moved_total", true, OUTCOME(MOVED), "Events of stranded queues, moved to where their keys lead." },
 	{ "events", "requeued", "sevq_events_requeued_total", true, OUTCOME(REQUEUED), "Dead letters enqueued anew." },
 
 	{ "rejected", "sessionFull", "sevq_rejected_session_full_total", true, ENGINE(rejected_session_full), "Events refused at --max-pending." },

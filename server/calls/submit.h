@@ -33,6 +33,7 @@ struct work {
 		struct wait_op wait;
 		struct history_op history;
 		struct requeue_op requeue;
+		struct rekey_op rekey;
 	};
 };
 

@@ -36,6 +36,7 @@ BODIES = [
     ("/v1/leases/{lease}/extend", {}, ["leaseMs"]),
     ("/v1/leases/{lease}/nack", {"ids": []}, ["delayMs"]),
     ("/v1/dead-letters/requeue", {"all": True, "dryRun": True}, ["ratePerSecond"]),
+    ("/v1/rekey", {"dryRun": True}, ["limit"]),
 ]
 
 

@@ -245,7 +245,7 @@ ELSEWHERE = {"another main key": {"session": {"mainKey": "hub"}}, "no owner": {"
 @pytest.mark.parametrize("policy", ELSEWHERE)
 @pytest.mark.parametrize("forgotten", [False, True], ids=["kept", "forgotten"])
 def test_a_first_answer_is_repeated_although_the_key_is_routed_elsewhere_by_now(start, call, policy, forgotten):
-    server = start("--retention-ms", 0 if forgotten else 3_600_000, policy={})
+    server = start("--no-rekey-on-reload", "--retention-ms", 0 if forgotten else 3_600_000, policy={})
     api = server.client()
     events = [ok(api.enqueue(f"queued {n}", MAIN), 201)["event"] for n in range(3)]
     path, body = PATHS[call]

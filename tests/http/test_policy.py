@@ -90,7 +90,7 @@ def test_long_lists_end_at_a_thousand(start):
 
 def test_a_new_policy_tells_what_it_strands(start):
     """The operator sees it in the answer, in the metrics, and in the log line of the change."""
-    server = start(policy=TWO_OWNERS)
+    server = start("--no-rekey-on-reload", policy=TWO_OWNERS)
     api = server.client()
     for n in range(4):
         ok(api.enqueue(f"{n}", DIRECT), 201)
@@ -149,7 +149,7 @@ def post(api, **fields):
 
 
 def test_a_reload_that_is_asked_for_tells_what_it_strands(start):
-    server = start("--no-watch-policy", policy=TWO_OWNERS)
+    server = start("--no-watch-policy", "--no-rekey-on-reload", policy=TWO_OWNERS)
     api = server.client()
     for n in range(4):
         ok(api.enqueue(f"{n}", DIRECT), 201)

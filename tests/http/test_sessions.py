@@ -154,7 +154,7 @@ def test_a_session_counts_the_streams_that_are_told_of_it(api, server):
 
 
 def test_sessions_with_problems_are_found(start):
-    server = start("--unattended-ms", "50", "--max-pending", "10", "--no-watch-policy", policy=TWO_OWNERS)
+    server = start("--unattended-ms", "50", "--max-pending", "10", "--no-watch-policy", "--no-rekey-on-reload", policy=TWO_OWNERS)
     api = server.client()
     ok(api.enqueue("1", DIRECT, delayMs=3600000), 201)
     ok(api.enqueue("1", "agent:delayed:main", delayMs=3600000), 201)

@@ -77,7 +77,7 @@ def test_a_stop_under_load_keeps_every_answered_event(server):
 
 
 def test_a_new_policy_is_taken_on_sighup(start):
-    server = start(policy=TWO_OWNERS)
+    server = start("--no-rekey-on-reload", policy=TWO_OWNERS)
     api = server.client()
     before = ok(api.enqueue("before", DIRECT), 201)["event"]
     assert before["sessionKey"] == DIRECT

@@ -18,7 +18,7 @@ def adopt(server, policy):
 @pytest.fixture
 def stranded(start):
     """Four events under DIRECT, whose key leads to MAIN, where two events are."""
-    server = start("--no-watch-policy", "--max-attempts", "1", policy=TWO_OWNERS)
+    server = start("--no-watch-policy", "--no-rekey-on-reload", "--max-attempts", "1", policy=TWO_OWNERS)
     api = server.client()
     for n in range(4):
         ok(api.enqueue(f"direct {n}", DIRECT), 201)
@@ -87,7 +87,7 @@ def test_short_names_of_a_main_session_still_purge_it(start):
 
 def test_a_short_name_under_which_events_are_queued_is_refused(start):
     """The list shows agent:main:main, which has become another name of agent:main:hub."""
-    server = start("--no-watch-policy", policy="{}")
+    server = start("--no-watch-policy", "--no-rekey-on-reload", policy="{}")
     api = server.client()
     ok(api.enqueue("old", MAIN), 201)
     adopt(server, "{ session: { mainKey: 'hub' } }")
@@ -124,7 +124,7 @@ def die(api, key):
 
 
 def test_a_dead_letter_is_requeued_where_its_key_leads_now(start):
-    server = start("--no-watch-policy", "--max-attempts", "1", policy=TWO_OWNERS)
+    server = start("--no-watch-policy", "--no-rekey-on-reload", "--max-attempts", "1", policy=TWO_OWNERS)
     api = server.client()
     event = ok(api.enqueue("x", DIRECT), 201)["event"]
     die(api, DIRECT)

@@ -69,6 +69,7 @@ fixture_begin(void **state)
 	late = store.defer = store.defer_durable = getenv("SEVQ_TEST_LATE") != NULL;
 	engine_options_init(&options);
 	options.recent_bytes = 0; /* so that events are read from the store */
+	options.rekey_on_reload = false;
 	open_engine();
 	return 0;
 }
