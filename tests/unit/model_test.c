@@ -3,9 +3,9 @@
  * array.
  *
  * Each step submits a few calls, lets time pass or makes clocks jump, makes the store slow, full or
- * failing, or restarts the engine. The model predicts every answer and the pending events. All it
- * knows of batches is that a failed one leaves no trace. It checks promises C2 to C6 and C10, and
- * that no waiter stays parked where an event is deliverable.
+ * failing, adopts another policy, or restarts the engine. The model predicts every answer and the
+ * pending events. All it knows of batches is that a failed one leaves no trace. It checks promises
+ * C2 to C6 and C10, and that no waiter stays parked where an event is deliverable.
  *
  * With a number as its argument the program runs that seed alone and prints each step.
  */
@@ -29,9 +29,15 @@
 #define IDS_MAX 16
 #define KEYS 3
 #define RESULT 3 /* outcome, id, and what settled it within its batch */
-#define QUEUES 2
+#define QUEUES 3
+#define DIRECT "agent:main:telegram:default:direct:123"
 
-static const char *const queue_keys[QUEUES] = { A, B };
+/* The last key leads to the first queue while the policy has one owner. */
+static const char *const queue_keys[QUEUES] = { A, B, DIRECT };
+static const char *const policies[] = {
+	"{ session: { mainKey: 'a' }, channels: { telegram: { allowFrom: [123, 456] } } }",
+	"{ session: { mainKey: 'a' }, channels: { telegram: { allowFrom: [123] } } }",
+};
 static const char *const contexts[] = { NULL, "k:1", "k:2", "l" };
 static const char *const texts[] = { "a", "b", "c", "Exec completed (build, code 0)" };
 #define EXEC 3
@@ -108,15 +114,17 @@ enum what {
 	NACK,
 	EXTEND,
 	REQUEUE,
+	REKEY,
 	WAIT,
 	WHATS
 };
 static const char *const names[WHATS] = { "enqueue", "drain",   "consume", "withdraw", "purge",
 					  "peek",    "find",    "lease",   "ack",      "nack",
-					  "extend",  "requeue", "wait" };
+					  "extend",  "requeue", "rekey",   "wait" };
 
 struct model_op {
 	enum what what;
+	int asked;               /* the queue whose key is asked for; queue: where it leads */
 	int queue, context, key; /* context: a prefix or filter, 0 for all; key -1: none */
 	uint64_t request;
 	size_t limit, drafts;
@@ -127,13 +135,14 @@ struct model_op {
 		int queue, context, text, key; /* text -1: blank */
 		uint64_t request;
 		bool replace, allow_duplicate, now, fresh;
+		int into; /* fresh: the queue of its event in the answer */
 		int64_t delay_ms, ttl_ms;
 	} draft[3];
 	struct call *call;
 	/* What the model expects of the answer. */
 	enum error_code code;
 	bool again, replayed;
-	int want_queue;  /* of a drain or lease */
+	int want_queue;  /* of a drain, lease or peek */
 	struct ids want; /* ids of events; for an enqueue RESULT numbers each */
 	size_t remaining, changed, dead;
 	int64_t want_lease, want_until;
@@ -148,7 +157,7 @@ static struct call *waiters[WAITERS];
 static bool cancelled[WAITERS];
 static int64_t failed_boot_ms;
 static unsigned only_seed, seed;
-static bool talk;
+static bool talk, one_owner; /* one_owner: the policy in force */
 
 static size_t
 below(size_t n)
@@ -163,6 +172,13 @@ one_in(size_t n)
 }
 
 /* --- the model --- */
+
+/* The queue that this one's key leads to. */
+static int
+routed(int queue)
+{
+	return one_owner && queue == 2 ? 0 : queue;
+}
 
 static struct model_event *
 event(int64_t id)
@@ -563,7 +579,8 @@ serves(int64_t id, int64_t delay_ms, int64_t ttl_ms)
 static void
 enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 {
-	int queue = op->draft[i].queue, context = op->draft[i].context, text = op->draft[i].text;
+	int queue = routed(op->draft[i].queue), context = op->draft[i].context,
+	    text = op->draft[i].text;
 	struct ids matching = { .count = 0 }, kept;
 	int64_t twin = 0;
 
@@ -613,9 +630,10 @@ enqueue_one(struct model_op *op, size_t i, struct ids *answer)
 	}
 	m.events[twin].now = m.events[twin].now || op->draft[i].now;
 	add_id(answer, outcome), add_id(answer, twin), add_id(answer, 0);
-	remember(0, op->draft[i].key, op->draft[i].request, op->draft[i].queue,
+	remember(0, op->draft[i].key, op->draft[i].request, queue,
 		 &(struct ids){ { outcome, twin, 0 }, RESULT });
 	op->draft[i].fresh = true;
+	op->draft[i].into = queue;
 }
 
 /* Lets the answer, and what the drafts' keys keep of it, tell what became of the new events. */
@@ -697,6 +715,10 @@ model_purge(struct model_op *op)
 {
 	struct ids all = { .count = 0 };
 
+	if (op->queue != op->asked) {
+		op->code = ERROR_REROUTED;
+		return;
+	}
 	for (int64_t id = 1; id < m.next_event; id++)
 		if (pending(id) && m.events[id].queue == op->queue &&
 		    (op->context == 0 || m.events[id].context == op->context))
@@ -723,7 +745,8 @@ model_find(struct model_op *op)
 		op->code = ERROR_NOT_FOUND;
 		return;
 	}
-	op->again = m.events[id].settled != 0 && at_start.events[id].settled == 0;
+	op->again = (m.events[id].settled != 0 && at_start.events[id].settled == 0) ||
+		    (m.events[id].settled == 0 && m.events[id].queue != at_start.events[id].queue);
 	op->settled = m.events[id].settled;
 	op->attempts = m.events[id].attempts;
 }
@@ -874,12 +897,12 @@ model_requeue(struct model_op *op)
 		    (at_start.events[id].settled != OUTCOME_DEAD &&
 		     at_start.events[id].settled != OUTCOME_EVICTED))
 			continue;
-		if (!op->dry_run && !make_room(m.events[id].queue, false)) {
+		if (!op->dry_run && !make_room(routed(m.events[id].queue), false)) {
 			op->code = ERROR_QUEUE_FULL;
 			return;
 		}
 		if (!op->dry_run) {
-			append((struct model_event){ .queue = m.events[id].queue,
+			append((struct model_event){ .queue = routed(m.events[id].queue),
 						     .context = m.events[id].context,
 						     .text = m.events[id].text,
 						     .sent_now = m.events[id].sent_now,
@@ -893,6 +916,32 @@ model_requeue(struct model_op *op)
 	op->remaining = op->ids.count - op->changed;
 }
 
+/* Moves the oldest events that are not leased from the last queue to the first. */
+static void
+model_rekey(struct model_op *op)
+{
+	bool named = op->all || op->asked == 2, keyed = false;
+
+	for (int64_t id = 1; one_owner && named && id < m.next_event; id++) {
+		if (!pending(id) || m.events[id].queue != 2)
+			continue;
+		op->remaining += m.events[id].lease != 0;
+		if (m.events[id].lease != 0 || op->changed >= op->limit)
+			continue;
+		op->changed++;
+		if (op->dry_run)
+			continue;
+		m.events[id].queue = 0;
+		keyed = keyed || m.events[id].context > 0;
+	}
+	if (op->changed == 0 || op->dry_run)
+		return;
+	record();
+	refresh_last(2);
+	if (keyed)
+		refresh_last(0);
+}
+
 /* Applies one call; undoes it when it is refused or must be planned again. */
 static void
 model_op(struct model_op *op, bool second)
@@ -902,6 +951,8 @@ model_op(struct model_op *op, bool second)
 	before = m;
 	op->code = ERROR_NONE;
 	op->again = op->replayed = false;
+	op->queue = routed(op->asked);
+	op->want_queue = op->queue;
 	op->want = (struct ids){ .count = 0 };
 	op->remaining = op->changed = op->dead = 0;
 	op->want_lease = op->want_until = 0;
@@ -923,6 +974,8 @@ model_op(struct model_op *op, bool second)
 		model_take_lease(op);
 	else if (op->what == REQUEUE)
 		model_requeue(op);
+	else if (op->what == REKEY)
+		model_rekey(op);
 	else if (op->what != WAIT)
 		model_lease_op(op, second);
 	if (op->code != ERROR_NONE || op->again)
@@ -936,7 +989,7 @@ enum trouble { NONE, FAILED, FULL, FULL_FOR_EVENTS, UNKNOWN, TROUBLES };
 static bool
 appends(const struct model_op *op)
 {
-	return op->what == ENQUEUE || op->what == REQUEUE;
+	return op->what == ENQUEUE || op->what == REQUEUE || op->what == REKEY;
 }
 
 static void
@@ -1077,12 +1130,12 @@ make_op(void)
 	struct model_op op = { .what = (enum what)(one_in(3)   ? ENQUEUE
 						   : one_in(3) ? LEASE
 							       : below(WAIT)),
-			       .queue = (int)below(QUEUES) };
+			       .asked = (int)below(QUEUES) };
 
 	op.context = one_in(4) ? (int)below(4) : 0;
 	op.key = one_in(6) ? (int)below(KEYS) : -1;
 	op.request = 1 + (uint64_t)one_in(8);
-	op.limit = below(4);
+	op.limit = below(4) + (op.what == REKEY);
 	op.exclusive = one_in(8);
 	op.prompt = one_in(5);
 	op.all = one_in(2);
@@ -1152,7 +1205,7 @@ submit_lease_op(const struct model_op *op)
 static struct call *
 submit_op(const struct model_op *op)
 {
-	const char *queue = queue_keys[op->queue],
+	const char *queue = queue_keys[op->asked],
 		   *prefix = op->context == 1 ? "k:" : contexts[op->context];
 	struct call *call;
 
@@ -1184,6 +1237,11 @@ submit_op(const struct model_op *op)
 						 .context_key_prefix = str_of(prefix),
 						 .exclusive = op->exclusive,
 						 .prompt = op->prompt });
+	case REKEY:
+		return rekey(engine,
+			     (struct rekey_op){ .queue_key = op->all ? STR_NULL : str_of(queue),
+						.dry_run = op->dry_run,
+						.limit = op->limit });
 	case REQUEUE:
 		return requeue(engine, op->ids.id, op->ids.count, op->delay_ms, op->dry_run);
 	default:
@@ -1193,8 +1251,9 @@ submit_op(const struct model_op *op)
 
 /* --- comparing --- */
 
+/* queue: that of the events in the answer; -1: each stands in its own. */
 static void
-assert_events(const struct system_event_list *have, const struct ids *want)
+assert_events(const struct system_event_list *have, const struct ids *want, int queue)
 {
 	assert_int_equal(have->count, want->count);
 	for (size_t i = 0; i < want->count; i++) {
@@ -1203,7 +1262,7 @@ assert_events(const struct system_event_list *have, const struct ids *want)
 		assert_int_equal(have->events[i].id, want->id[i]);
 		assert_str(have->events[i].text, texts[e->text]);
 		assert_str(have->events[i].context_key, contexts[e->context]);
-		assert_str(have->events[i].session_key, queue_keys[e->queue]);
+		assert_str(have->events[i].session_key, queue_keys[queue < 0 ? e->queue : queue]);
 	}
 }
 
@@ -1229,15 +1288,19 @@ assert_answered(const struct model_op *op)
 			assert_int_equal(result->event.id, want[1]);
 			assert_int_equal(result->event.outcome, want[2]);
 			assert_int_equal(result->event.state == EVENT_STATE_SETTLED, want[2] != 0);
+			assert_str(
+			    result->event.session_key,
+			    queue_keys[op->replayed || !op->draft[i].fresh ? m.events[want[1]].queue
+									   : op->draft[i].into]);
 		}
 		break;
 	case DRAIN:
 		assert_str(call->drain.session_key, queue_keys[op->want_queue]);
-		assert_events(&call->drain.taken, &op->want);
+		assert_events(&call->drain.taken, &op->want, op->replayed ? -1 : op->queue);
 		assert_int_equal(call->drain.remaining, op->remaining);
 		break;
 	case CONSUME:
-		assert_events(&call->consume.taken, &op->want);
+		assert_events(&call->consume.taken, &op->want, op->queue);
 		assert_int_equal(call->consume.remaining, op->remaining);
 		break;
 	case WITHDRAW:
@@ -1248,7 +1311,7 @@ assert_answered(const struct model_op *op)
 		assert_int_equal(call->purge.remaining, op->remaining);
 		break;
 	case PEEK:
-		assert_events(&call->peek.found, &op->want);
+		assert_events(&call->peek.found, &op->want, op->queue);
 		break;
 	case FIND:
 		assert_int_equal(call->find.event.outcome, op->settled);
@@ -1256,10 +1319,14 @@ assert_answered(const struct model_op *op)
 		break;
 	case LEASE:
 		assert_str(call->lease_take.session_key, queue_keys[op->want_queue]);
-		assert_events(&call->lease_take.taken, &op->want);
+		assert_events(&call->lease_take.taken, &op->want, op->replayed ? -1 : op->queue);
 		assert_int_equal(call->lease_take.lease_id, op->want_lease);
 		assert_int_equal(call->lease_take.until_ms, op->want_until);
 		assert_int_equal(call->lease_take.remaining, op->remaining);
+		break;
+	case REKEY:
+		assert_int_equal(call->rekey.moved, op->changed);
+		assert_int_equal(call->rekey.leased, op->remaining);
 		break;
 	case REQUEUE:
 		assert_int_equal(call->requeue.requeued, op->changed);
@@ -1279,12 +1346,14 @@ static void
 assert_same_queue(int queue)
 {
 	struct ids want = { .count = 0 };
-	const struct system_event_list *have = &done(peek(engine, queue_keys[queue]))->peek.found;
+	struct call *call = peek(engine, queue_keys[queue]);
+	call->peek.address = (struct address){ .queue_key = str_of(queue_keys[queue]) };
+	const struct system_event_list *have = &done(call)->peek.found;
 
 	for (int64_t id = 1; id < m.next_event; id++)
 		if (pending(id) && m.events[id].queue == queue)
 			add_id(&want, id);
-	assert_events(have, &want);
+	assert_events(have, &want, queue);
 	for (size_t i = 0; i < want.count; i++) {
 		const struct model_event *e = &m.events[want.id[i]];
 
@@ -1298,7 +1367,7 @@ assert_same_queue(int queue)
 	}
 	assert_int_equal(engine_deliverable(engine, str_of(queue_keys[queue])),
 			 count_deliverable(queue));
-	struct sessions_op one = { .address.session_key = str_of(queue_keys[queue]) };
+	struct sessions_op one = { .address.queue_key = str_of(queue_keys[queue]) };
 	struct call *list = done(list_sessions(engine, one));
 	assert_int_equal(list->sessions.count, want.count > 0);
 	if (want.count > 0)
@@ -1314,7 +1383,10 @@ check_waiters(void)
 
 		if (call == NULL)
 			continue;
-		int queue = str_eq(call->wait.address.session_key, STR(A)) ? 0 : 1;
+		int queue = 0;
+		while (!str_eq(call->wait.address.session_key, str_of(queue_keys[queue])))
+			queue++;
+		queue = routed(queue);
 		if (call->answered == 0) {
 			assert_false(cancelled[i]);
 			if (call->wait.exclusive && count_events(queue, 0, true) > 0)
@@ -1351,6 +1423,17 @@ wait_or_cancel(void)
 	}
 }
 
+/* Puts the other policy in force, or after a start the same, and has all queues judged. */
+static void
+adopt(bool another)
+{
+	one_owner ^= another;
+	engine_set_policy(engine, parse_policy(policies[one_owner]));
+	while (stats().unjudged > 0)
+		engine_chores(engine);
+	read_clocks();
+}
+
 static void
 restart_engine(bool stopped)
 {
@@ -1367,6 +1450,7 @@ restart_engine(bool stopped)
 		now.wall_ms += (int64_t)below(20000) - 10000;
 	reopen();
 	restart();
+	adopt(false);
 	failed_boot_ms = INT64_MIN / 2;
 }
 
@@ -1402,6 +1486,8 @@ step(void)
 	enum trouble trouble = one_in(6) ? (enum trouble)below(TROUBLES) : NONE;
 
 	let_time_pass();
+	if (one_in(6))
+		adopt(true);
 	int64_t due_ms = engine_due_ms(engine);
 	assert_true(due_ms == 0 || !is_anything_due() || now.boot_ms < failed_boot_ms + 1000);
 	op_count = below(OPS + 1);
@@ -1409,7 +1495,7 @@ step(void)
 		ops[i] = make_op();
 		if (talk)
 			printf("  %s queue %d lease %" PRId64 "\n", names[ops[i].what],
-			       ops[i].queue, ops[i].lease);
+			       ops[i].asked, ops[i].lease);
 		ops[i].call = submit_op(&ops[i]);
 		if (one_in(5))
 			wait_or_cancel();
@@ -1450,12 +1536,15 @@ run(void)
 	options.overflow = one_in(2) ? OVERFLOW_REJECT : OVERFLOW_DROP_OLDEST;
 	options.walk_max = one_in(2) ? MATCHES_WALK_MAX : below(4);
 	options.recent_bytes = one_in(3) ? 0 : 512 * (1 + below(16));
+	store.chores_fail = ERROR_STORAGE_FAILED; /* so that they do not store the time */
+	one_owner = false;
 	reopen();
 	memset(&m, 0, sizeof(m));
 	memset(waiters, 0, sizeof(waiters));
 	m.next_event = m.next_outcome = 1;
 	m.opened = now.boot_ms;
 	continue_time();
+	adopt(false);
 	failed_boot_ms = INT64_MIN / 2;
 	for (int i = 0; i < STEPS; i++) {
 		if (talk)

@@ -420,6 +420,24 @@ a_repeated_answer_shows_the_present_session(void **state)
 	assert_queued(MAIN, "");
 }
 
+/* The batch has moved the event, and its store does not know that yet. */
+static void
+a_repeated_answer_shows_what_its_batch_has_moved(void **state)
+{
+	(void)state;
+	struct draft one = draft(DIRECT, "1");
+
+	adopt(apart);
+	one.idempotency = (struct idempotency){ .key = STR("k"), .request = 1 };
+	done(enqueue_draft(engine, one));
+	adopt(to_main);
+	rekey(engine, (struct rekey_op){ .dry_run = false });
+	drain(engine, MAIN, 0);
+	struct call *again = enqueue_draft(engine, one);
+	turn();
+	assert_str(done(again)->enqueue.results[0].event.session_key, MAIN);
+}
+
 int
 main(void)
 {
@@ -439,6 +457,7 @@ main(void)
 		TEST(a_move_that_is_not_stored_leaves_no_trace),
 		TEST(calls_by_id_find_the_moved_event),
 		TEST(a_repeated_answer_shows_the_present_session),
+		TEST(a_repeated_answer_shows_what_its_batch_has_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
