@@ -100,6 +100,8 @@ static const struct field happening_fields[] = {
 	MAY(sevq_happening, "times", INTEGER, times),
 	MAY(sevq_happening, "originalSessionKey", TEXT, original_session_key),
 	MAY(sevq_happening, "rule", TEXT, rule),
+	MAY(sevq_happening, "from", TEXT, from),
+	MAY(sevq_happening, "to", TEXT, to),
 	END,
 };
 static const struct sevq_shape happening = {
@@ -295,6 +297,26 @@ static const struct field requeued_fields[] = {
 const struct sevq_shape sevq_shape_requeued = {
 	sizeof(struct sevq_requeued), NULL, requeued_fields,
 };
+
+static const struct field moved_fields[] = {
+	NEED(sevq_moved, "from", TEXT, from),
+	MAY(sevq_moved, "to", TEXT, to),
+	NEED(sevq_moved, "rule", TEXT, rule),
+	NEED(sevq_moved, "moved", COUNT, moved),
+	NEED(sevq_moved, "leased", COUNT, leased),
+	END,
+};
+static const struct sevq_shape moved = { sizeof(struct sevq_moved), NULL, moved_fields };
+
+static const struct field rekey_fields[] = {
+	NEED(sevq_rekeyed, "dryRun", FLAG, dry_run),
+	NEED(sevq_rekeyed, "moved", COUNT, moved),
+	NEED(sevq_rekeyed, "leased", COUNT, leased),
+	NEED(sevq_rekeyed, "more", FLAG, more),
+	NEED_LIST(sevq_rekeyed, "sessions", queues, count, &moved),
+	END,
+};
+const struct sevq_shape sevq_shape_rekeyed = { sizeof(struct sevq_rekeyed), NULL, rekey_fields };
 
 static const struct field no_fields[] = { END };
 const struct sevq_shape sevq_shape_text = { 0, NULL, no_fields };

@@ -1,6 +1,6 @@
 /*
- * What an operator asks about the server: where a key is routed, which queues there are, the
- * counters.
+ * What an operator asks about the server, and has it do: where a key is routed, which queues there
+ * are, moving those that the policy has stranded, the counters.
  */
 #include "client/context.h"
 
@@ -38,6 +38,27 @@ sevq_sessions(struct sevq_client *client, const struct sevq_sessions_options *op
 	sevq_url_query_number(&request.target, "limit", (int64_t)ours.limit);
 	sevq_url_query(&request.target, "cursor", ours.cursor);
 	return sevq_context_run(client, &request, &sevq_shape_sessions, ret);
+}
+
+/* Not to name a queue is the confirmation. */
+enum sevq_code
+sevq_rekey(struct sevq_client *client, const struct sevq_rekey_options *options,
+	   struct sevq_rekeyed **ret)
+{
+	struct sevq_rekey_options ours = { 0 };
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
+		return client->error.code;
+	sevq_request_init(&request, "POST", "/v1/rekey");
+	sevq_request_text(&request, "queueKey", ours.queue_key);
+	sevq_request_true(&request, "dryRun", ours.dry_run);
+	sevq_request_true(&request, "confirm", ours.queue_key == NULL && !ours.dry_run);
+	sevq_request_number(&request, "limit", (int64_t)ours.limit);
+	request.repeatable = true; /* what was moved is moved no second time */
+	return sevq_context_run(client, &request, &sevq_shape_rekeyed, ret);
 }
 
 enum sevq_code

@@ -336,7 +336,8 @@ struct sevq_happening {
 	const char *lease_id; /* NULL: none */
 	const char *detail;   /* who did it, or why; NULL: not given */
 	int64_t times;        /* of "returned" and "extended": the how manieth; 0: the first */
-	const char *original_session_key, *rule; /* of "queued": how it was routed */
+	const char *original_session_key, *rule; /* of "queued" and "moved": how it was routed */
+	const char *from, *to;                   /* of "moved": the queues */
 };
 
 /* An event and a page of its timeline, oldest entry first. */
@@ -712,6 +713,46 @@ sevq_requeue_options_init(struct sevq_requeue_options *options)
 SEVQ_API enum sevq_code sevq_requeue(struct sevq_client *client,
 				     const struct sevq_requeue_options *options,
 				     struct sevq_requeued **ret);
+
+/* --- the policy has changed --- */
+
+/* Where the events of one stranded queue went. */
+struct sevq_moved {
+	const char *from, *to; /* queues; to NULL: routing refuses the key, and they stay */
+	const char *rule;
+	size_t moved, leased; /* leased: that stay with their holder */
+};
+
+struct sevq_rekeyed {
+	bool dry_run;         /* nothing was changed */
+	size_t moved, leased; /* of all queues */
+	bool more;            /* other queues follow: call again */
+	struct sevq_moved **queues;
+	size_t count;
+};
+
+/* Zero is everything. */
+struct sevq_rekey_options {
+	size_t size;
+	const char *queue_key; /* only this queue; NULL: all that are stranded */
+	bool dry_run;
+	size_t limit; /* of events; 0: 10000 */
+};
+
+static inline void
+sevq_rekey_options_init(struct sevq_rekey_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->size = sizeof(*options);
+}
+
+/*
+ * Moves the events of stranded queues, whose keys the policy in force leads elsewhere, to where
+ * they lead. Leased events stay.
+ */
+SEVQ_API enum sevq_code sevq_rekey(struct sevq_client *client,
+				   const struct sevq_rekey_options *options,
+				   struct sevq_rekeyed **ret);
 
 /* --- the server --- */
 

@@ -44,6 +44,7 @@ enum sevq_exit sevq_run_purge(struct sevq_client *client, struct sevq_options *o
 
 /* look.c */
 enum sevq_exit sevq_run_sessions(struct sevq_client *client, struct sevq_options *options);
+enum sevq_exit sevq_run_rekey(struct sevq_client *client, struct sevq_options *options);
 enum sevq_exit sevq_run_route(struct sevq_client *client, struct sevq_options *options);
 enum sevq_exit sevq_run_stats(struct sevq_client *client, struct sevq_options *options);
 

@@ -28,6 +28,9 @@ add_detail(struct sevq_table *table, const struct sevq_happening *happening)
 		sevq_buffer_addf(&text, "lease %s", happening->lease_id);
 	if (happening->original_session_key != NULL)
 		sevq_buffer_addf(&text, "from %s", happening->original_session_key);
+	if (happening->from != NULL)
+		sevq_buffer_addf(&text, "from %s to %s", happening->from,
+				 happening->to != NULL ? happening->to : "?");
 	if (happening->rule != NULL)
 		sevq_buffer_addf(&text, " by %s", happening->rule);
 	if (happening->detail != NULL)

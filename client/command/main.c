@@ -57,6 +57,8 @@ static const struct sevq_command commands[] = {
 	      WITH(YES) | WITH(DRY_RUN) | WITH(RATE), sevq_run_dead_letters },
 	{ "route", "[KEY]", "show which queue a session key is routed to, and why", 0, 1,
 	  WITH_ADDRESS, sevq_run_route },
+	{ "rekey", "[KEY]", "move events whose key the policy leads elsewhere by now", 0, 1,
+	  WITH(LIMIT) | WITH(DRY_RUN) | WITH(WAIT), sevq_run_rekey },
 	{ "stats", "", "print the server's counters", 0, 0,
 	  0, sevq_run_stats },
 };

@@ -62,6 +62,7 @@ enum sevq_option {
 	SEVQ_OPTION_REQUEUE_ALL,
 	SEVQ_OPTION_DRY_RUN,
 	SEVQ_OPTION_RATE,
+	SEVQ_OPTION_WAIT,
 	SEVQ_OPTION_ONCE,
 	SEVQ_OPTION_MAX_ROUNDS,
 	SEVQ_OPTION_BACKOFF,
@@ -103,7 +104,7 @@ struct sevq_options {
 	bool exclusive, no_count;
 	const char *state;
 	int64_t since_ms, until_ms; /* ages: counted back from now */
-	bool requeue, requeue_all, dry_run;
+	bool requeue, requeue_all, dry_run, wait;
 	int64_t rate;
 	bool once;
 	int64_t max_rounds;

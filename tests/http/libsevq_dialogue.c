@@ -268,7 +268,9 @@ tour_of_history(struct sevq_client *client)
 	struct sevq_history_options filter;
 	struct sevq_requeue_options requeue;
 	struct sevq_stream_options stream;
+	struct sevq_rekey_options rekey;
 	struct sevq_requeued *requeued;
+	struct sevq_rekeyed *rekeyed;
 	struct sevq_history *history;
 	struct sevq_story *story;
 	const char *ids[1] = { "999999" };
@@ -308,6 +310,11 @@ tour_of_history(struct sevq_client *client)
 	assert(requeued->requeued == 0 && requeued->passed_over == 1 && !requeued->more &&
 	       requeued->dry_run);
 	sevq_free(requeued);
+	sevq_rekey_options_init(&rekey);
+	rekey.limit = 5;
+	expect(client, sevq_rekey(client, &rekey, &rekeyed), SEVQ_OK);
+	assert(rekeyed->moved == 0 && rekeyed->count == 0 && !rekeyed->more && !rekeyed->dry_run);
+	sevq_free(rekeyed);
 }
 
 /*

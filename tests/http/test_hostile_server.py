@@ -29,7 +29,7 @@ DELIVERY = {"channel": TEXT, "to": TEXT, "accountId": TEXT, "threadId": TEXT}
 EVENT = {"id": TEXT, "sessionKey": TEXT, "originalSessionKey": TEXT, "rule": TEXT, "text": TEXT, "ts": MOST, "contextKey": TEXT,
     "deliveryContext": DELIVERY, "source": TEXT, "wake": TEXT, "attempts": MOST, "availableAt": -MOST, "expiresAt": MOST,
     "traceparent": TEXT, "state": TEXT}
-HAPPENING = {"what": TEXT, "ts": -MOST, "until": MOST, "leaseId": TEXT, "times": MOST, "detail": TEXT, "originalSessionKey": TEXT, "rule": TEXT}
+HAPPENING = {"what": TEXT, "ts": -MOST, "until": MOST, "leaseId": TEXT, "times": MOST, "detail": TEXT, "originalSessionKey": TEXT, "rule": TEXT, "from": TEXT, "to": TEXT}
 SESSION = {"sessionKey": TEXT, "agentId": TEXT, "depth": MOST, "leased": MOST, "delayed": MOST, "waiters": MOST, "oldestTs": MOST,
     "newestTs": -MOST, "lastContextKey": TEXT, "deliveryContext": DELIVERY, "rekeyedFrom": [{"key": TEXT, "count": MOST}] * 2}
 TAKEN = {"sessionKey": TEXT, "events": [EVENT], "remaining": MOST, "block": f"System: {TEXT}\nSystem: {TEXT}"}
@@ -44,6 +44,8 @@ WAKEUP = {"sessionKey": TEXT, "depth": MOST, "source": TEXT, "wake": TEXT, "ts":
 PURGED = {"sessionKey": TEXT, "purged": MOST, "remaining": MOST}
 RECEIPTS = [{"outcome": outcome, "event": EVENT} for outcome in ("queued", "replaced", "duplicate")]
 REQUEUED = {"requeued": MOST, "passedOver": MOST, "more": True, "dryRun": False}
+REKEYED = {"dryRun": False, "moved": MOST, "leased": MOST, "more": True,
+    "sessions": [{"from": TEXT, "to": to, "rule": TEXT, "moved": MOST, "leased": MOST} for to in (TEXT, None)]}
 DECISION = {"sessionKey": TEXT, "rule": TEXT, "rekeyed": True, "owner": TEXT, "steps": [{"rule": TEXT, "applied": True, "why": TEXT}]}
 STATS = {TEXT: TEXT, "a": {TEXT: MOST, "b": {TEXT: [TEXT, {TEXT: TEXT}]}}}
 
@@ -76,6 +78,7 @@ COMMANDS = [
     (["dead-letters"], [HISTORY]),
     (["dead-letters", "--requeue", "1"], [REQUEUED]),
     (["route", "K"], [DECISION]),
+    (["rekey"], [REKEYED]),
     (["stats"], [STATS]),
     (["tail", "--limit", "1"], [WAKEUP]),
 ]

@@ -3,13 +3,15 @@ after a reload.
 """
 import json
 import os
+import re
 import subprocess
 import threading
 
 import pytest
 
 from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
-from sevqd import ok, problem, wait_until
+from sevqd import PATIENCE, binary, ok, problem, wait_until
+from shell import NOTHING, Shell
 
 BY_HAND = ("--no-watch-policy", "--no-rekey-on-reload")
 
@@ -300,6 +302,53 @@ def test_a_session_that_only_moved_events_have_stays(start):
     api = server.client()
     assert ok(api.ack(lease))["acked"] == 1
     wait_until(lambda: api.find(moved).status == 404, "the moved event to be forgotten")
+
+
+# The command.
+
+def test_the_command_moves_and_tells(stranded):
+    sevq = Shell(stranded)
+    api = stranded.client()
+    out, err = sevq("rekey", "--dry-run")
+    assert re.fullmatch(rf"FROM +TO +RULE +WOULD MOVE  LEASED\n{DIRECT}  {MAIN}  direct-main +5 +0\n", out) and err == ""
+    assert len(held(api, DIRECT)) == 5
+    assert sevq.json("rekey", "--limit", "1")["more"] is True
+    out, err = sevq("rekey", DIRECT, "--limit", "2")
+    assert re.search(rf"{DIRECT}  {MAIN}  direct-main +2 +0\n", out) and err == "more are left; run it again, or with --wait\n"
+    sevq("rekey", "--limit", "1", "--wait")
+    assert api.texts(MAIN) == MOVED
+    assert sevq("rekey", exit=NOTHING) == ("", "nothing to move\n")
+    assert sevq.json("rekey", exit=NOTHING)["sessions"] == []
+    shown, _ = sevq("show", "1")
+    assert re.search(rf"moved +from {DIRECT} to {MAIN} by direct-main", shown), shown
+    assert "moved" in sevq("history", "--state", "moved")[0]
+
+
+def test_the_command_waits_for_leases(start):
+    server = start(*BY_HAND, policy=TWO_OWNERS)
+    api = server.client()
+    ok(api.enqueue("x", DIRECT), 201)
+    lease = ok(api.lease(DIRECT))["leaseId"]
+    adopt(server, ONE_OWNER)
+    assert "1 leased, with their holders" in Shell(server)("rekey", exit=NOTHING)[1]
+    waiting = subprocess.Popen([binary("SEVQ"), "rekey", "--wait"], env=Shell(server).env, stdout=subprocess.PIPE, text=True)
+    ok(api.nack(lease))
+    assert waiting.wait(PATIENCE) == 0 and DIRECT in waiting.stdout.read()
+    assert api.texts(MAIN) == ["x"]
+
+
+def test_what_routing_refuses_stays(start):
+    """A main key that no session key can have."""
+    server = start(*BY_HAND, policy=ONE_OWNER)
+    api = server.client()
+    ok(api.enqueue("x", MAIN), 201)
+    stays = adopt(server, json.dumps({"session": {"mainKey": "x" * 1020}}))
+    said = move_all(api)
+    if stays["events"] == 0:
+        pytest.skip("the key is taken")
+    assert said["moved"] == 0 and said["more"] is False
+    assert [(s["to"], s["moved"]) for s in said["sessions"]] == [(None, 0)]
+    assert "stays: the policy takes no such key" in Shell(server)("rekey", "--wait", exit=NOTHING)[1]
 
 
 # After a reload.
