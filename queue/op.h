@@ -56,6 +56,7 @@ struct op {
 		size_t event_count, rounds;
 	} ahead;
 	struct str queue_key; /* where it waits, if it is parked */
+	enum rule rule;       /* out: that led to its queue; of a repeated answer keep */
 	/*
 	 * Out: ERROR_NONE, or why the op failed; then the rest of the answer is empty and nothing
 	 * has changed. The last member, because it is large and op_start leaves its text as it is.

@@ -192,6 +192,7 @@ plan_queue(struct plan *plan, struct op *op, const struct address *address, stru
 
 	if (plan_route(plan, op, address, &cached) < 0)
 		return -1;
+	op->rule = cached.rule;
 	*key = cached.queue_key;
 	*queue = catalog_find_hashed(&plan->state->catalog, cached.queue_key, cached.hash);
 	return 0;

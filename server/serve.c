@@ -24,6 +24,7 @@
 
 #include "queue/clock.h"
 #include "queue/sqlite/store.h"
+#include "server/calls/askers.h"
 #include "server/calls/calls.h"
 #include "server/calls/policy.h"
 #include "server/calls/routes.h"
@@ -666,6 +667,7 @@ init_calls(struct calls *calls, const struct options *options)
 	};
 	calls->waits = waits_new();
 	calls->streams = streams_new(calls);
+	calls->askers = askers_new();
 	calls->reload = policy_reload_new();
 }
 
@@ -679,6 +681,7 @@ clear_calls(struct calls *calls)
 	engine_close(calls->engine);
 	waits_free(calls->waits);
 	streams_free(calls->streams);
+	askers_free(calls->askers);
 	policy_reload_free(calls->reload);
 	json_clear(&calls->doc);
 	auth_free(http->auth);

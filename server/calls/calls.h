@@ -27,6 +27,7 @@ struct call_stats {
 
 struct waits;
 struct streams;
+struct askers;
 struct policy_in_force;
 struct policy_reload;
 
@@ -45,6 +46,7 @@ struct calls {
 	struct call_stats stats;
 	struct waits *waits;     /* wait.h */
 	struct streams *streams; /* stream.h */
+	struct askers *askers;   /* askers.h */
 	struct policy_in_force *policy;
 	struct policy_reload *reload; /* policy.h */
 	struct json
@@ -80,12 +82,13 @@ request_handler stream_free;
 request_handler history_get; /* history.c */
 request_handler dead_letters_get;
 request_handler dead_letters_requeue;
-request_handler hooks_wake;   /* hooks.c */
-request_handler consume_post; /* consume.c */
-request_handler sessions_get; /* sessions.c */
-request_handler route_post;   /* route.c */
-request_handler policy_get;   /* policy.c */
-request_handler rekey_post;   /* rekey.c */
+request_handler hooks_wake;    /* hooks.c */
+request_handler consume_post;  /* consume.c */
+request_handler consumers_get; /* consumers.c */
+request_handler sessions_get;  /* sessions.c */
+request_handler route_post;    /* route.c */
+request_handler policy_get;    /* policy.c */
+request_handler rekey_post;    /* rekey.c */
 request_handler policy_reload_post;
 request_handler policy_reload_hung_up;
 request_handler policy_reload_over;

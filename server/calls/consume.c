@@ -1,6 +1,7 @@
 /*
  * consume.c - POST /v1/consume: take exactly these events, wherever they stand.
  */
+#include "server/calls/askers.h"
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
@@ -41,7 +42,14 @@ static void
 answer(struct request *request)
 {
 	static reply_part *const parts[] = { add_events, NULL };
+	const struct consume_op *consume = &request->work->consume;
 
+	askers_note(calls_of(request)->askers,
+		    &(struct asked){ .kind = ASKER_CONSUME,
+				     .rule = consume->op.rule,
+				     .key = asked_key(&consume->address),
+				     .queue_key = consume->session_key },
+		    consume->taken.count);
 	reply_send_parts(request, &(struct reply){ .status = 200 }, parts);
 }
 

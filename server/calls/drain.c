@@ -1,6 +1,7 @@
 /*
  * drain.c - POST /v1/drain: take and forget, oldest first.
  */
+#include "server/calls/askers.h"
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/idempotency.h"
@@ -54,12 +55,27 @@ add_left_out(struct request *request, struct buf *out, struct reply_at *at)
 }
 
 static void
+note_asked(struct request *request)
+{
+	const struct drain_op *drain = &request->work->drain;
+
+	if (!drain->op.idempotency.replayed)
+		askers_note(calls_of(request)->askers,
+			    &(struct asked){ .kind = ASKER_DRAIN,
+					     .rule = drain->op.rule,
+					     .key = asked_key(&drain->address),
+					     .queue_key = drain->session_key },
+			    drain->taken.count);
+}
+
+static void
 answer(struct request *request)
 {
 	static reply_part *const plain[] = { add_events, NULL };
 	static reply_part *const prompt[] = { add_events, add_block, add_left_out, NULL };
 	struct reply reply = { .status = 200 };
 
+	note_asked(request);
 	idempotency_note_replay(request, &reply);
 	if (request->work->drain.prompt)
 		submit_keep_zone(request);

@@ -205,7 +205,7 @@ add_problems(struct buf *out, unsigned problems)
 }
 
 void
-json_add_session(struct buf *out, const struct session *session, size_t streams)
+json_add_session(struct buf *out, const struct session *session)
 {
 	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
 	json_quote(out, session->session_key);
@@ -224,10 +224,9 @@ json_add_session(struct buf *out, const struct session *session, size_t streams)
 		delivery_write(out, &session->delivery);
 	}
 	add_rekeyed_from(out, session);
-	buf_addf(out, ",\"waiters\":%zu,\"streams\":%zu,\"routesTo\":", session->waiters, streams);
+	buf_addf(out, ",\"waiters\":%zu,\"routesTo\":", session->waiters);
 	json_add_text(out, session->routes_to);
 	add_problems(out, session->problems);
-	BUF_ADD_LITERAL(out, "}");
 }
 
 void

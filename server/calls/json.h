@@ -26,8 +26,8 @@ bool json_add_block(struct buf *out, const struct system_event_list *list, struc
 		    struct reply_at *at);
 bool json_add_left_out(struct buf *out, const struct system_event_list *list, struct reply_at *at);
 void json_add_entry(struct buf *out, const struct timeline_entry *entry);
-/* streams: how many are told of it */
-void json_add_session(struct buf *out, const struct session *session, size_t streams);
+/* Everything but the closing brace: what only the server knows follows. */
+void json_add_session(struct buf *out, const struct session *session);
 /* steps where it has them */
 void json_add_decision(struct buf *out, const struct decision *decision);
 

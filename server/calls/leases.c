@@ -2,6 +2,7 @@
  * leases.c - take under a lease, and what becomes of it: ack, nack, extend, release; who holds
  * what.
  */
+#include "server/calls/askers.h"
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/idempotency.h"
@@ -76,12 +77,28 @@ add_left_out(struct request *request, struct buf *out, struct reply_at *at)
 }
 
 static void
+note_asked(struct request *request)
+{
+	const struct lease_take_op *take = &request->work->lease_take;
+
+	if (!take->op.idempotency.replayed)
+		askers_note(calls_of(request)->askers,
+			    &(struct asked){ .kind = ASKER_LEASE,
+					     .rule = take->op.rule,
+					     .key = asked_key(&take->address),
+					     .queue_key = take->session_key,
+					     .consumer = take->consumer },
+			    take->taken.count);
+}
+
+static void
 answer_take(struct request *request)
 {
 	static reply_part *const plain[] = { add_events, NULL };
 	static reply_part *const prompt[] = { add_events, add_block, add_left_out, NULL };
 	struct reply reply = { .status = 200 };
 
+	note_asked(request);
 	idempotency_note_replay(request, &reply);
 	if (request->work->lease_take.prompt)
 		submit_keep_zone(request);

@@ -33,6 +33,7 @@ static const struct call table[] = {
 	{ HTTP_POST,   "/v1/dead-letters/requeue", SCOPE_ADMIN, .handle = dead_letters_requeue, .takes_body = true },
 	{ HTTP_POST,   HOOK_PATH,    SCOPE_PRODUCE, .handle = hooks_wake,      .takes_body = true, .takes_any = true },
 	{ HTTP_GET,    "/v1/sessions",    SCOPE_READ,    .handle = sessions_get },
+	{ HTTP_GET,    "/v1/consumers",   SCOPE_READ,    .handle = consumers_get,   .bulky = true },
 	{ HTTP_POST,   "/v1/route",       SCOPE_READ,    .handle = route_post,      .takes_body = true },
 	{ HTTP_GET,    "/v1/policy",      SCOPE_READ,    .handle = policy_get,      .bulky = true },
 	{ HTTP_POST,   "/v1/policy/reload", SCOPE_ADMIN, .handle = policy_reload_post, .takes_body = true, .hung_up = policy_reload_hung_up, .free = policy_reload_over },

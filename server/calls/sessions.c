@@ -1,6 +1,7 @@
 /*
  * sessions.c - GET /v1/sessions: what is queued where.
  */
+#include "server/calls/askers.h"
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
@@ -23,11 +24,24 @@ static const struct field parameters[] = {
 	FIELD("cursor", TEXT, struct sessions_op, cursor),
 };
 
+/* Who is told of it, and who has taken something last. */
+static void
+add_askers(const struct calls *calls, struct str key, struct buf *out)
+{
+	const struct asker *taker = askers_last_taker(calls->askers, key);
+
+	buf_addf(out, ",\"streams\":%zu,\"lastTakenTs\":", streams_following(calls->streams, key));
+	json_add_time(out, taker != NULL ? taker->taken_ts_ms : 0);
+	BUF_ADD_LITERAL(out, ",\"lastTakenBy\":");
+	json_add_text(out, taker != NULL ? taker->asked.consumer : STR_NULL);
+	BUF_ADD_LITERAL(out, "}");
+}
+
 static void
 answer(struct request *request)
 {
 	const struct sessions_op *sessions = &request->work->sessions;
-	const struct streams *streams = calls_of(request)->streams;
+	const struct calls *calls = calls_of(request);
 	struct buf *out = reply_begin(request);
 
 	BUF_ADD_LITERAL(out, "{\"sessions\":[");
@@ -36,7 +50,8 @@ answer(struct request *request)
 
 		if (i > 0)
 			BUF_ADD_LITERAL(out, ",");
-		json_add_session(out, session, streams_following(streams, session->session_key));
+		json_add_session(out, session);
+		add_askers(calls, session->session_key, out);
 	}
 	buf_addf(out, "],\"total\":%zu,\"nextCursor\":", sessions->total);
 	json_add_text(out, sessions->next_cursor);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "server/calls/askers.h"
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
@@ -31,6 +32,7 @@ struct waiter {
 	struct request *request;
 	struct waiter_list *list; /* the one of the two that it is in */
 	struct event *timer;
+	struct asker *asker; /* NULL: it is not remembered */
 	TAILQ_ENTRY(waiter) link;
 };
 
@@ -100,12 +102,13 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 }
 
 static struct waiter *
-waiter_new(struct request *request, int64_t timeout_ms)
+waiter_new(struct request *request, int64_t timeout_ms, struct asker *asker)
 {
 	struct waits *waits = calls_of(request)->waits;
 	struct waiter *waiter = mem_alloc(sizeof(*waiter));
 
 	waiter->request = request;
+	waiter->asker = asker;
 	waiter->timer = evtimer_new(request->http->base, on_timeout, waiter);
 	event_add(waiter->timer, &(struct timeval){ .tv_sec = timeout_ms / 1000,
 						    .tv_usec = timeout_ms % 1000 * 1000 });
@@ -129,6 +132,7 @@ wait_free(struct request *request)
 	calls_of(request)->waits->count--;
 	TAILQ_REMOVE(waiter->list, waiter, link);
 	event_free(waiter->timer);
+	asker_end_wait(waiter->asker);
 	free(waiter);
 }
 
@@ -183,6 +187,23 @@ too_many(struct request *request)
 	return true;
 }
 
+/* The policy may change while the call waits; then this tells where its key led at first. */
+static struct asker *
+begin_asking(struct request *request)
+{
+	const struct address *address = &request->work->wait.address;
+	struct decision decision;
+	struct error err;
+
+	if (engine_route(calls_of(request)->engine, address, &request->arena, &decision, &err) != 0)
+		return NULL;
+	return askers_begin_wait(calls_of(request)->askers,
+				 &(struct asked){ .kind = ASKER_WAIT,
+						  .rule = decision.rule,
+						  .key = asked_key(address),
+						  .queue_key = decision.queue_key });
+}
+
 void
 wait_get(struct request *request)
 {
@@ -199,6 +220,6 @@ wait_get(struct request *request)
 	request->work->wait.prompt = query.prompt;
 	request->work->wait.exec_completions = query.exec_completions;
 	request->work->wait.wake_now = query.wake == WAKE_NOW;
-	request->state = waiter_new(request, query.timeout_ms);
+	request->state = waiter_new(request, query.timeout_ms, begin_asking(request));
 	submit_op(request, answer, NULL);
 }

@@ -26,6 +26,7 @@ QUERIES = [
     ("GET", "/v1/dead-letters", {}, ["limit"]),
     ("GET", "/v1/sessions", {}, ["limit", "minAgeMs"]),
     ("GET", "/v1/leases", {}, ["limit"]),
+    ("GET", "/v1/consumers", {}, ["limit"]),
     ("GET", "/v1/wait", {"sessionKey": MAIN}, ["timeoutMs"]),
     ("HEAD", "/v1/stream", {}, ["coalesceMs"]),
 ]
