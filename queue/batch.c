@@ -29,7 +29,8 @@
  * too.
  *
  * A failed commit takes the catalog back to where it was. If the store was full, ops that need
- * space are refused and the others planned again, so a full disk never stops a drain.
+ * space are refused, or wait while the store makes room, and the others planned again, so a full
+ * disk never stops a drain.
  *
  * An op leaves the batch in one of four ways: it is answered; it is parked at its queue key, until
  * a commit wakes that queue; it is submitted again, because its plan found that it must look
@@ -342,11 +343,20 @@ page_was_read(struct batch *batch, const struct error *err)
 
 /* --- plan --- */
 
-/* Refuses an op that appends, before any work, if the store is full. */
+/*
+ * Refuses an op that appends, before any work, if the store is full; or leaves it to a later turn
+ * while the store makes room.
+ */
 static int
 admit(struct batch *batch, struct op *op)
 {
-	if (!op->kind->appends || batch->store->driver->ready(batch->store, &op->error))
+	if (!op->kind->appends)
+		return 0;
+	if (batch->store->makes_room) {
+		op->planned = PLAN_LATER;
+		return -1;
+	}
+	if (batch->store->driver->ready(batch->store, &op->error))
 		return 0;
 	batch->state->stats.rejected_storage_full += op->error.code == ERROR_STORAGE_FULL;
 	return -1;
@@ -752,13 +762,17 @@ commit(struct batch *batch)
 	return STEP_ASKED;
 }
 
-/* After ERROR_STORAGE_FULL: fails the ops that append, and tries the others again in this batch. */
+/*
+ * After ERROR_STORAGE_FULL: fails the ops that append, unless the store makes room for them, and
+ * tries the others again in this batch.
+ */
 static enum step
 plan_without_appends(struct batch *batch, const struct error *err)
 {
 	batch->full_store = true;
 	undo_plan(batch);
-	for (struct op *op = batch->ops.first; op != NULL; op = op->next) {
+	for (struct op *op = batch->ops.first; op != NULL && !batch->store->makes_room;
+	     op = op->next) {
 		if (op->error.code == ERROR_NONE && op->kind->appends) {
 			fail_op(op, err);
 			batch->state->stats.rejected_storage_full++;

@@ -289,6 +289,11 @@ struct store {
 	 * changes seldom, so that each change can be told.
 	 */
 	enum store_limit limit;
+	/*
+	 * Settled events give way to events for which there was no room: whoever appends waits
+	 * while this is set, and tries again then.
+	 */
+	bool makes_room;
 	/* chores are wanted within a second, although nothing else may happen until then */
 	bool wants_chores;
 	uint64_t dead_letters_lost, keys_forgotten; /* as in struct store_stats */

@@ -89,5 +89,6 @@ sqlite_chores(struct store *base, const struct chores *chores)
 		store->more_keys = remove_old_keys(store, chores->keys_before_ms);
 	else if (store->more_to_sweep)
 		store->more_to_sweep = sweep_step(store, chores);
+	disk_note_sweep(store);
 	return store->more_keys || store->more_to_sweep;
 }

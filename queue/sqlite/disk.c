@@ -15,8 +15,9 @@
  *
  * Before events are refused, settled ones give way: the sweep (sweep.c) is told that room is short
  * when less than ROOM_AHEAD_BYTES are left above a limit (less on a small disk), or less than a
- * batch needed that was refused, and goes on until there is as much again or nothing settled is
- * left.
+ * batch needs that did not fit, and goes on until there is as much again or nothing settled is
+ * left. Until then such a batch waits (store.makes_room); it is refused if there is no room even
+ * so.
  *
  * Other programs fill the disk as well. So beside the database there is a reserve file. It is
  * removed when nothing else gives room, and made again, at first smaller, as soon as the disk has
@@ -219,6 +220,13 @@ note_refusal(struct sqlite_store *store, enum store_limit limit)
 	store->refused_ms = clock_monotonic_us() / 1000;
 }
 
+void
+disk_note_sweep(struct sqlite_store *store)
+{
+	store->base.makes_room = store->more_to_sweep && store->short_of_room &&
+				 (store->full || store->refused_bytes > 0);
+}
+
 /*
  * Whether what was refused would be taken now; or nobody has asked for it for a while, and there is
  * nothing to sweep for it.
@@ -304,14 +312,20 @@ limit_met(const struct sqlite_store *store, uint64_t bytes)
 	return store->room.wal < 2 * bytes + OPENING_BYTES ? STORE_LIMIT_DISK : STORE_LIMIT_NONE;
 }
 
+/* Refuses the batch, or lets it wait for what the sweep can do for it. */
 static void
 refuse(struct sqlite_store *store, enum store_limit limit, uint64_t bytes)
 {
+	bool in_vain = 2 * bytes <= store->refused_bytes && !store->more_to_sweep;
+
 	if (2 * bytes > store->refused_bytes)
 		store->refused_bytes = 2 * bytes;
-	note_refusal(store, limit);
+	if (in_vain)
+		note_refusal(store, limit);
+	store->refused_ms = clock_monotonic_us() / 1000;
 	disk_measure(store);
 	store->more_to_sweep = true;
+	store->base.makes_room = !in_vain;
 }
 
 /* Whether what is known of the room is too old or too little to rely on for so many bytes. */

@@ -30,6 +30,9 @@ void disk_measure_again(struct sqlite_store *store);
 /* The size of a file that SQLite has open; 0: it is not open, or not known. */
 uint64_t disk_file_bytes(sqlite3_file *file);
 
+/* Notes in store->base.makes_room what the last step of the sweep left to remove. */
+void disk_note_sweep(struct sqlite_store *store);
+
 /*
  * Holds the database below max_bytes (for a batch with events), or lets it grow for what takes
  * events out and for what retention removes.

@@ -29,6 +29,33 @@ a_full_store_refuses_enqueues_but_not_drains(void **state)
 	assert_queued(A, "1");
 }
 
+/* Whoever appends waits while settled events give way, and nobody waits with them. */
+static void
+enqueues_wait_while_the_store_makes_room(void **state)
+{
+	(void)state;
+	for (int room = 0; room < 2; room++) {
+		put(A, "0");
+		store.full_for_events = store.base.makes_room = true;
+		struct call *first = enqueue(engine, A, "1"), *taken = drain(engine, A, 0),
+			    *second = enqueue(engine, A, "2");
+		for (int turns = 0; turns < 20; turns++) {
+			assert_int_equal(engine_turn(engine, &error), 0);
+			memory_store_release(&store);
+		}
+		assert_int_equal(first->answered + second->answered, 0);
+		assert_int_equal(taken->answered, 1);
+		assert_texts(&taken->drain.taken, "0");
+		store.base.makes_room = false;
+		store.full_for_events = room == 0;
+		turn();
+		assert_int_equal(first->op.error.code, room == 0 ? ERROR_STORAGE_FULL : ERROR_NONE);
+		assert_int_equal(second->answered, 1);
+		store.full_for_events = false;
+		assert_queued(A, room == 0 ? "" : "1 2");
+	}
+}
+
 /* The first try answered with events that are refused now; the second try must not repeat them. */
 static void
 a_second_try_starts_from_empty_answers(void **state)
@@ -111,6 +138,7 @@ a_store_that_is_not_ready_refuses_new_events(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(a_full_store_refuses_enqueues_but_not_drains),
+	TEST(enqueues_wait_while_the_store_makes_room),
 	TEST(a_second_try_starts_from_empty_answers),
 	TEST(a_second_try_plans_refused_calls_again),
 	TEST(a_store_that_is_full_for_every_write_fails_the_batch),
