@@ -19,6 +19,22 @@ need_to_bench() {
 	(need redis-server beanstalkd postgresql python3-matplotlib) || say "Going on without."
 }
 
+# OpenClaw's gateway and the Node that it needs, for the tests of the bridge: 850 MB from npm, in build/openclaw. Debian has neither;
+# where npm is not there or installs nothing, those tests are skipped.
+need_openclaw() {
+	lock=tests/bridge/package-lock.json
+	cmp -s $lock build/openclaw/installed.json && return 0
+	say "Installing from npm into build/openclaw: a gateway of OpenClaw"
+	rm -rf build/openclaw
+	mkdir -p build/openclaw
+	cp tests/bridge/package.json $lock build/openclaw
+	if (cd build/openclaw && npm ci --ignore-scripts --no-audit --no-fund) >build/openclaw.log 2>&1; then
+		cp $lock build/openclaw/installed.json
+	else
+		say "npm did not install it (build/openclaw.log): the tests with a real gateway are skipped."
+	fi
+}
+
 say() {
 	printf '%s\n' "$*" >&2
 }

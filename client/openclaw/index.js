@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
 import { Bridge } from './bridge.js';
+import { watchQueues } from './mirror.js';
 import { comparePolicies } from './policy.js';
 import { Client } from './sevq.mjs';
 
@@ -46,17 +47,20 @@ function hostOf(api, { stateDir, logger }) {
 /** A service that has a bridge while it runs. */
 function service(api, config) {
   let bridge;
+  let unwatch = () => {};
   return {
     id: 'sevq',
     start(context) {
-      const { url: baseUrl, tokenFile, ...options } = config;
+      const { url: baseUrl, tokenFile, mirror, ...options } = config;
       const connect = () => new Client({ baseUrl, tokenFile, timeoutMs: 15000, retryForMs: 0 });
       const host = hostOf(api, context);
       bridge = new Bridge({ consumer: consumerOf(context.stateDir), ...options, connect, host });
       globalThis[ACTIVE] = bridge;
       bridge.start();
+      if (mirror) unwatch = watchQueues((...queued) => bridge.mirror(...queued), host);
     },
     async stop() {
+      unwatch();
       await bridge?.stop();
       if (globalThis[ACTIVE] === bridge) delete globalThis[ACTIVE];
     },

@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { Clock, Host, Sevq } from './fakes.mjs';
 
 const { Bridge, queueOf } = await import(pathToFileURL(process.env.BRIDGE_JS));
+const { watchQueues } = await import(new URL('mirror.js', pathToFileURL(process.env.BRIDGE_JS)));
 const MAIN = 'agent:main:main';
 const ORDERS = Number(process.env.SEVQ_BRIDGE_ORDERS ?? 600);
 const LEASE_MS = 60000;
@@ -228,6 +229,71 @@ test('more than fits into a prompt waits for the next turn, which is asked for',
   const stopped = bridge.stop();
   await sevq.settleAll();
   await stopped;
+});
+
+test('a mirrored event is left out of prompts, by the process that has it', async () => {
+  const { bridge, sevq, make } = setUp();
+  sevq.post('first\nof two lines');
+  const isQueued = () => true;
+  bridge.mirror(MAIN, { id: 'a', text: 'own\nof two lines', contextKey: null }, isQueued);
+  await sevq.settleAll();
+  sevq.post('last');
+  const block = await shown(bridge, sevq, 'r');
+  assert.deepEqual(block.match(/first|own|last/g), ['first', 'last']);
+  bridge.mirror(MAIN, { id: 'b', text: 'alone' }, isQueued);
+  bridge.mirror('agent:main:subagent:1', { id: 'c', text: 'of no queue' }, isQueued);
+  await sevq.settleAll();
+  assert.equal(await shown(bridge, sevq, 'r2'), null);
+  const again = await shown(make(), sevq, 'r3'); // after a crash
+  assert.deepEqual(again.match(/first|own|last|alone/g), ['first', 'own', 'last', 'alone']);
+});
+
+test('a mirrored event is acked once the gateway has shown it, and not before', async () => {
+  const { bridge, sevq } = setUp();
+  let queued = true;
+  bridge.mirror(MAIN, { id: 'a', text: 'own' }, () => queued);
+  await sevq.settleAll();
+  const other = sevq.post('other');
+  const [own] = sevq.events.values();
+  await shown(bridge, sevq, 'r');
+  bridge.end('r', 'ended');
+  await sevq.settleAll();
+  assert.deepEqual([own.state, own.attempts, sevq.events.get(other).acks], ['queued', 0, 1]);
+  await shown(bridge, sevq, 'r2');
+  queued = false;
+  bridge.end('r2', 'ended');
+  await sevq.settleAll();
+  assert.equal(own.acks, 1);
+});
+
+test("the gateway's own queue is watched, however it changes its lists", () => {
+  const key = Symbol.for('openclaw.systemEvents.queues');
+  const seen = [];
+  const asks = [];
+  const host = new Host();
+  const watch = () => watchQueues((session, event, isQueued) => {
+    seen.push(`${session} ${event.id}`);
+    asks.push(isQueued);
+  }, host);
+  watch()();
+  assert.match(host.warnings[0], /not as expected/);
+  const queues = (globalThis[key] = new Map([['old', { queue: [] }]]));
+  const unwatch = watch();
+  const event = (id) => ({ id, text: 'x' });
+  queues.get('old').queue.push(event('1'));
+  const made = { queue: [], lastContextKey: null };
+  queues.set('new', made);
+  made.queue.push(event('2'), event('3'));
+  made.queue = made.queue.filter((each) => each.id !== '2');
+  made.queue.push(event('4'));
+  assert.deepEqual(made.queue.map((each) => each.id), ['3', '4']);
+  unwatch();
+  made.queue.push(event('5'));
+  queues.set('later', { queue: [] });
+  queues.get('later').queue.push(event('6'));
+  assert.deepEqual(seen, ['old 1', 'new 2', 'new 3', 'new 4']);
+  assert.deepEqual(asks.map((isQueued) => isQueued()), [true, false, true, true]);
+  delete globalThis[key];
 });
 
 // --- generated orders ---

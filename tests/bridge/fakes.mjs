@@ -68,13 +68,13 @@ export class Sevq {
 
   ack(leaseId) {
     return this.#call('ack', () =>
-      this.#change(leaseId, (event) => Object.assign(event, { state: 'acked', acks: event.acks + 1 })),
+      this.#change(leaseId, undefined, (event) => Object.assign(event, { state: 'acked', acks: event.acks + 1 })),
     );
   }
 
-  nack(leaseId, { delayMs = 0, countAttempt = true }) {
+  nack(leaseId, { delayMs = 0, countAttempt = true, ids }) {
     return this.#call('nack', () =>
-      this.#change(leaseId, (event) => {
+      this.#change(leaseId, ids, (event) => {
         Object.assign(event, { state: 'queued', availableAt: this.clock.time + delayMs });
         if (countAttempt) event.attempts += 1;
       }),
@@ -88,6 +88,10 @@ export class Sevq {
     });
   }
 
+  enqueue({ text, wake = 'next-heartbeat' }) {
+    return this.#call('enqueue', () => ({ event: { id: this.post(text, wake) } }));
+  }
+
   wait() {
     return this.#call('wait', () => ({ ready: this.takeable().length > 0 }));
   }
@@ -95,7 +99,7 @@ export class Sevq {
   call(_method, _path, { body }) {
     return this.#call('release', () => {
       const held = [...this.leases].filter(([, lease]) => lease.consumer === body.consumer);
-      for (const [id] of held) this.#change(id, (event) => (event.state = 'queued'));
+      for (const [id] of held) this.#change(id, undefined, (event) => (event.state = 'queued'));
       return { more: false };
     });
   }
@@ -174,16 +178,18 @@ export class Sevq {
     return lease;
   }
 
-  #change(leaseId, change) {
-    for (const id of this.#held(leaseId).ids) change(this.events.get(id));
-    this.leases.delete(leaseId);
+  #change(leaseId, ids, change) {
+    const lease = this.#held(leaseId);
+    for (const id of ids ?? lease.ids) change(this.events.get(id));
+    lease.ids = lease.ids.filter((id) => ids !== undefined && !ids.includes(id));
+    if (lease.ids.length === 0) this.leases.delete(leaseId);
     return {};
   }
 
   #lapse() {
     for (const [leaseId, lease] of this.leases)
       if (lease.until <= this.clock.time)
-        this.#change(leaseId, (e) => Object.assign(e, { state: 'queued', attempts: e.attempts + 1 }));
+        this.#change(leaseId, undefined, (e) => Object.assign(e, { state: 'queued', attempts: e.attempts + 1 }));
   }
 }
 
