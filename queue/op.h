@@ -417,7 +417,8 @@ struct requeue_op {
 
 /*
  * Move the events of stranded queues to where their keys lead now, by the policy in force: whole
- * queues in the order of their keys, the last one in part, its oldest events. Leased events stay
+ * queues in the order of their keys, 500 at most, the last one in part, its oldest events.
+ * Leased events stay
  * where they are. Limits of sessions do not count. Queues whose key routing refuses stay too.
  * Without a queue key the call waits until all queues are judged (strand.h).
  */

@@ -196,13 +196,15 @@ count_stranded(struct catalog *catalog, const struct queue *queue, int by)
 void
 catalog_set_strand(struct catalog *catalog, struct queue *queue, const struct strand *strand)
 {
+	bool was = queue->strand != NULL;
+
 	count_stranded(catalog, queue, -1);
 	catalog->key_bytes -= key_bytes(queue);
 	free(queue->strand);
-	if (strand == NULL)
-		key_order_remove(&catalog->stranded, &queue->session.key);
-	else
+	if (strand != NULL && !was)
 		key_order_add(&catalog->stranded, &queue->session.key);
+	else if (strand == NULL && was)
+		key_order_remove(&catalog->stranded, &queue->session.key);
 	queue->strand = strand != NULL ? copy_strand(strand) : NULL;
 	catalog->key_bytes += key_bytes(queue);
 	count_stranded(catalog, queue, 1);

@@ -18,16 +18,15 @@ by_text(const void *a, const void *b)
 void
 key_order_add(struct key_order *order, const struct str *key)
 {
-	size_t there = tfind(key, &order->root, by_text) != NULL;
-
 	mem_there(tsearch(key, &order->root, by_text));
-	order->count += 1 - there;
+	order->count++;
 }
 
 void
 key_order_remove(struct key_order *order, const struct str *key)
 {
-	order->count -= tdelete(key, &order->root, by_text) != NULL;
+	tdelete(key, &order->root, by_text);
+	order->count--;
 }
 
 struct search {

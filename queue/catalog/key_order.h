@@ -17,9 +17,9 @@ struct key_order {
 	size_t count;
 };
 
-/* Adds the key unless it is there. */
+/* The key is not there yet. */
 void key_order_add(struct key_order *order, const struct str *key);
-/* Removes the key if it is there. */
+/* The key is there. */
 void key_order_remove(struct key_order *order, const struct str *key);
 /* The first key behind this text; NULL as text: of all. NULL: there is none. */
 const struct str *key_order_next(const struct key_order *order, struct str after);

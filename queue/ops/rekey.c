@@ -11,7 +11,7 @@
 #include "queue/catalog/move.h"
 #include "queue/plan.h"
 
-#define IDLE_MAX 1000   /* queues that are looked at in vain in one go */
+#define QUEUES_MAX 500  /* of one call: each is a row, and an item of the answer */
 #define EVENTS_A_WORK 2 /* events that are moved for a microsecond */
 
 /* A queue to be moved from. */
@@ -22,7 +22,7 @@ struct source {
 
 struct sources {
 	struct source *items; /* in the order of their keys, until they are carried out */
-	size_t count, idle;   /* idle: of which nothing can be moved */
+	size_t count;
 };
 
 /* How many events could be moved. A target that is stranded itself would only be on the way. */
@@ -60,7 +60,6 @@ add_source(struct plan *plan, struct rekey_op *rekey, struct sources *sources, s
 	rekey->moved += told->moved;
 	rekey->leased += told->leased;
 	rekey->more = rekey->more || told->moved < events;
-	sources->idle += events == 0;
 	if (told->moved > 0)
 		sources->items[sources->count++] = (struct source){ queue, told };
 	return true;
@@ -73,7 +72,7 @@ choose(struct plan *plan, struct rekey_op *rekey, struct sources *sources)
 	const struct catalog *catalog = &plan->state->catalog;
 	struct queue *queue = catalog_next_stranded(catalog, rekey->from);
 
-	while (queue != NULL && rekey->moved < rekey->limit && sources->idle < IDLE_MAX &&
+	while (queue != NULL && rekey->moved < rekey->limit && rekey->count < QUEUES_MAX &&
 	       add_source(plan, rekey, sources, queue))
 		queue = catalog_next_stranded(catalog, queue->session.key);
 	return queue != NULL;
@@ -159,7 +158,7 @@ static int
 look_further(struct rekey_op *rekey)
 {
 	rekey->from = rekey->queues[rekey->count - 1].from;
-	rekey->op.work = IDLE_MAX;
+	rekey->op.work = QUEUES_MAX;
 	return PLAN_AGAIN;
 }
 
@@ -168,13 +167,11 @@ plan_rekey(struct plan *plan, struct op *op)
 {
 	struct rekey_op *rekey = (struct rekey_op *)op;
 	const struct catalog *catalog = &plan->state->catalog;
-	size_t most = rekey->limit + IDLE_MAX;
+	size_t most = catalog->stranded.count < QUEUES_MAX ? catalog->stranded.count : QUEUES_MAX;
 	struct sources sources = { 0 };
 
 	if (catalog->walks[WALK_JUDGE].left > 0)
 		return PLAN_LATER; /* chores judge them */
-	if (most > catalog->stranded.count)
-		most = catalog->stranded.count;
 	rekey->queues = arena_alloc(&op->arena, (most + 1) * sizeof(*rekey->queues));
 	sources.items = arena_alloc(&op->arena, (most + 1) * sizeof(*sources.items));
 	if (rekey->queue_key.s != NULL)

@@ -104,10 +104,14 @@ find_or_add_sessions(struct sqlite_store *store, struct store_batch *batch)
 	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
 		rc = find_or_add_session(store, batch->outcomes[i].session,
 					 &batch->outcomes[i].session_row);
-	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++)
-		if (batch->outcomes[i].target != NULL)
-			rc = find_or_add_session(store, batch->outcomes[i].target,
-						 &batch->outcomes[i].target_row);
+	for (size_t i = 0; rc == SQLITE_OK && i < batch->outcome_count; i++) {
+		struct store_outcome *outcome = &batch->outcomes[i];
+
+		if (i > 0 && outcome->target == outcome[-1].target)
+			outcome->target_row = outcome[-1].target_row;
+		else if (outcome->target != NULL)
+			rc = find_or_add_session(store, outcome->target, &outcome->target_row);
+	}
 	return rc;
 }
 

@@ -151,7 +151,7 @@ queues_that_come_and_go_during_the_walk_are_counted_right(void **state)
 		size_t before = stats().unjudged;
 		engine_chores(engine);
 		assert_true(before - stats().unjudged <= STRAND_SLICE);
-		for (int i = 0; i < 200; i++) {
+		for (int i = 0; i < STRAND_SLICE / 5; i++) {
 			int victim = rand() % made;
 			if (ids[victim] > 0)
 				done(withdraw(engine, ids[victim])), ids[victim] = 0;
