@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from policies import MAIN
+from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
 from sevqd import binary, ok, sanitized
 
 HEADER, FRAME, PAGE = 32, 4120, 4096
@@ -266,3 +266,50 @@ def test_a_damaged_id_costs_its_event_alone(make, large, event, byte, bit):
     assert not done["whole"] and len(texts) >= 899
     numbers = [int(batch) * 200 + int(n) for _, batch, n, _ in map(str.split, texts)]
     assert all(a < b for a, b in zip(numbers, numbers[1:])), "no text stands under the id of another"
+
+
+# Events that were moved.
+
+@pytest.fixture
+def moved(start):
+    """A stopped server with three events that were moved from DIRECT to MAIN, and one of MAIN."""
+    server = start("--no-watch-policy", "--no-rekey-on-reload", policy=TWO_OWNERS)
+    api = server.client()
+    for n in range(3):
+        ok(api.enqueue(f"moved {n}", DIRECT), 201)
+    ok(api.enqueue("own", MAIN), 201)
+    server.write_policy(ONE_OWNER)
+    ok(api.call("POST", "/v1/policy/reload", {}))
+    assert ok(api.call("POST", "/v1/rekey", {"confirm": True}))["moved"] == 3
+    ok(api.drain(MAIN, limit=1))
+    server.stop()
+    return server
+
+
+def test_moved_events_are_salvaged_where_they_are(make, moved):
+    assert report("check", moved, 0)["whole"]
+    done, texts = salvaged(make, moved)
+    assert done["whole"] and texts == ["moved 1", "moved 2", "own"]
+
+
+@pytest.mark.parametrize("damage", {
+    "a move to no session": "UPDATE outcome SET target = 99 WHERE kind = 16",
+    "a move without a session": "UPDATE outcome SET target = NULL WHERE kind = 16",
+    "a move from no session": "UPDATE outcome SET session = 99 WHERE kind = 16",
+    "a move of no events": "UPDATE outcome SET events = '[' WHERE kind = 16",
+    "a session that is none": f"UPDATE session SET key = 'agent' WHERE key = '{MAIN}'",
+}.values())
+def test_a_damaged_move_leaves_the_events_where_they_were(make, moved, damage):
+    """The event that was drained of MAIN stays so; what was lost of the move, lets the others stand in DIRECT."""
+    with sqlite3.connect(moved.db) as db:
+        db.execute(damage)
+    db.close()
+    told = report("check", moved, 78)
+    assert not told["whole"] and told["damagedRows"] >= 1
+    other = make("--no-watch-policy", policy=TWO_OWNERS)
+    report("salvage", moved, 0, str(other.db))
+    other.start()
+    api = other.client()
+    assert [e["text"] for e in ok(api.call("GET", "/v1/events", query={"queueKey": DIRECT}))["events"]] == ["moved 1", "moved 2"]
+    ok(api.enqueue("goes on", MAIN), 201)
+    assert "goes on" in api.texts(MAIN)
