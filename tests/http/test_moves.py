@@ -254,6 +254,27 @@ def test_events_move_there_and_back(start):
     assert ok(api.find("2"))["event"]["sessionKey"] == MAIN
 
 
+def test_the_dialogue_ends_well_in_both_directions(start):
+    """A chat gets an owner, and has none again: nothing that was posted is out of reach."""
+    server = start("--no-watch-policy", "--max-attempts", "1", policy=TWO_OWNERS)
+    api = server.client()
+    for n in range(4):
+        ok(api.enqueue(f"{n}", DIRECT), 201)
+    ok(api.nack(ok(api.lease(DIRECT, limit=1))["leaseId"]))
+    adopt(server, ONE_OWNER)
+    assert ok(api.wait(MAIN))["ready"]
+    assert [e["text"] for e in ok(api.drain(DIRECT, limit=1))["events"]] == ["1"]
+    dead, = ok(api.dead_letters())["events"]
+    assert ok(api.requeue(ids=[dead["event"]["id"]]))["requeued"] == 1
+    assert api.texts(MAIN) == ["2", "3", "0"]
+    adopt(server, TWO_OWNERS)
+    ok(api.enqueue("new", DIRECT), 201)
+    assert api.texts(MAIN) == ["2", "3", "0"] and api.texts(DIRECT) == ["new"]
+    assert ok(api.purge(DIRECT))["purged"] == 1 and len(api.texts(MAIN)) == 3
+    assert [e["text"] for e in ok(api.drain(MAIN))["events"]] == ["2", "3", "0"]
+    assert api.stats()["strandedEvents"] == 0
+
+
 def rows(server, sql):
     out = subprocess.run(["sqlite3", "-readonly", str(server.db), sql], capture_output=True, text=True, check=True)
     return out.stdout.split()

@@ -340,6 +340,65 @@ limits_of_sessions_do_not_apply(void **state)
 	fails(enqueue(engine, MAIN, "5"), ERROR_QUEUE_FULL);
 }
 
+#define BATCH CALL_DRAFTS_MAX
+
+/* Each is looked at once, wherever it comes to stand; so are the others of the queue. */
+static void
+the_work_of_a_move_is_bounded_by_its_events(void **state)
+{
+	struct draft drafts[BATCH];
+	size_t put_events = 0;
+
+	(void)state;
+	call_back_at_once();
+	options.session_pending_max = 2 * REKEY_EVENTS_MAX;
+	reopen();
+	adopt(apart);
+	while (put_events < REKEY_EVENTS_MAX + BATCH) {
+		for (size_t i = 0; i < BATCH; i++) {
+			drafts[i] = draft(DIRECT, "x");
+			drafts[i].allow_duplicate = true;
+		}
+		done(enqueue_drafts(engine, drafts, BATCH));
+		put(MAIN, "between");
+		done(drain(engine, MAIN, 0));
+		put_events += BATCH;
+	}
+	adopt(to_main);
+	uint64_t before = stats().walked;
+	const struct rekey_op *told = move_all();
+	assert_int_equal(told->moved, REKEY_EVENTS_MAX);
+	assert_true(told->more);
+	assert_in_range(stats().walked - before, REKEY_EVENTS_MAX, REKEY_EVENTS_MAX + 10);
+	assert_int_equal(stats().stranded_events, put_events - REKEY_EVENTS_MAX);
+	assert_int_equal(move_all()->moved, put_events - REKEY_EVENTS_MAX);
+}
+
+/* More queues than one call looks at, of which nothing can be moved, hide no other. */
+static void
+queues_of_leased_events_hide_no_other(void **state)
+{
+	char key[80];
+
+	(void)state;
+	call_back_at_once();
+	adopt("{ channels: { telegram: { allowFrom: [1, 2] } } }");
+	for (int i = 0; i < 1100; i++) {
+		snprintf(key, sizeof(key), "agent:main:telegram:a%04d:direct:1", i);
+		put(key, "x");
+		if (i < 1099)
+			lease_events(key, 1, 1000);
+	}
+	adopt("{ channels: { telegram: { allowFrom: [1] } } }");
+	const struct rekey_op *told = move_all();
+	assert_int_equal(told->moved, 1);
+	assert_str(told->queues[told->count - 1].from, key);
+	assert_false(told->more);
+	told = move_all();
+	assert_int_equal(told->moved, 0);
+	assert_false(told->more);
+}
+
 static void
 a_move_that_is_not_stored_leaves_no_trace(void **state)
 {
@@ -454,6 +513,8 @@ main(void)
 		TEST(the_target_wakes),
 		TEST(the_last_context_is_that_of_the_newest_event),
 		TEST(limits_of_sessions_do_not_apply),
+		TEST(the_work_of_a_move_is_bounded_by_its_events),
+		TEST(queues_of_leased_events_hide_no_other),
 		TEST(a_move_that_is_not_stored_leaves_no_trace),
 		TEST(calls_by_id_find_the_moved_event),
 		TEST(a_repeated_answer_shows_the_present_session),
