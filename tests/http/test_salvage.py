@@ -300,7 +300,7 @@ def test_moved_events_are_salvaged_where_they_are(make, moved):
     "a session that is none": f"UPDATE session SET key = 'agent' WHERE key = '{MAIN}'",
 }.values())
 def test_a_damaged_move_leaves_the_events_where_they_were(make, moved, damage):
-    """The event that was drained of MAIN stays so; what was lost of the move, lets the others stand in DIRECT."""
+    """Without the move the other events stand where they were stored."""
     with sqlite3.connect(moved.db) as db:
         db.execute(damage)
     db.close()
