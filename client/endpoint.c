@@ -28,7 +28,8 @@
 struct runtime {
 	struct sevq_url url;
 	char *token_file; /* NULL: the server asks for no token */
-	cJSON *listens;   /* URLs of all its listeners; NULL: url alone */
+	int pid;
+	cJSON *listens; /* URLs of all its listeners; NULL: url alone */
 };
 
 static void
@@ -149,7 +150,7 @@ read_token(const char *text, const char *where, char **ret, struct sevq_error *e
 
 /*
  * Copies the first token of a token file. The file may be the server's own: one token in each line,
- * with its scopes behind it, and lines with # as comments.
+ * with its scopes behind it, and lines with # as comments. Lines with a digest hold no token.
  */
 static enum sevq_code
 read_token_file(const char *path, bool must_be_ours, char **ret, struct sevq_error *error)
@@ -160,7 +161,7 @@ read_token_file(const char *path, bool must_be_ours, char **ret, struct sevq_err
 	if (read_private(path, must_be_ours, 077, &text, error) == SEVQ_OK) {
 		line = sevq_buffer_text(&text);
 		line += strspn(line, " \t\r\n");
-		while (*line == '#') {
+		while (*line == '#' || strncmp(line, "sha256:", 7) == 0) {
 			line += strcspn(line, "\n");
 			line += strspn(line, " \t\r\n");
 		}
@@ -223,6 +224,7 @@ read_runtime_json(const char *path, const struct sevq_buffer *text, struct runti
 		runtime->listens = cJSON_DetachItemFromObjectCaseSensitive(root, "listens");
 		if (token_file != NULL && (runtime->token_file = strdup(token_file)) == NULL)
 			sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
+		runtime->pid = pid->valueint;
 		if (!cJSON_IsNumber(start) || !is_process(pid->valueint, start->valuedouble))
 			runtime_clear(runtime);
 	}
@@ -284,6 +286,42 @@ find_token(const struct sevq_connect_options *options, const struct runtime *run
 	if (listens_at(runtime, &endpoint->url) && runtime->token_file != NULL)
 		return read_token_file(runtime->token_file, true, &endpoint->token, error);
 	return SEVQ_OK;
+}
+
+/* Whether both names lead to one file. */
+static bool
+is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+enum sevq_code
+sevq_token_file_find(const char *named, char **ret, int *ret_pid, struct sevq_error *error)
+{
+	struct sevq_buffer path = { 0 };
+	struct runtime runtime = { 0 };
+	const char *file = named != NULL ? named : variable("SEVQ_TOKEN_FILE");
+
+	*ret = NULL;
+	*ret_pid = 0;
+	if (read_runtime(&runtime, error) == SEVQ_OK) {
+		if (file == NULL)
+			file = runtime.token_file;
+		if (file == NULL && state_path(&path, "token"))
+			file = sevq_buffer_text(&path);
+		if (file == NULL)
+			sevq_error_set(error, SEVQ_CONFIGURATION,
+				       "no token file is known; name it with --token-file");
+		else if ((*ret = strdup(file)) == NULL)
+			sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
+		else if (runtime.token_file != NULL && is_same_file(file, runtime.token_file))
+			*ret_pid = runtime.pid;
+	}
+	runtime_clear(&runtime);
+	sevq_buffer_clear(&path);
+	return error->code;
 }
 
 enum sevq_code

@@ -23,6 +23,14 @@ struct sevq_endpoint {
  */
 enum sevq_code sevq_endpoint_find(const struct sevq_connect_options *options,
 				  struct sevq_endpoint *ret, struct sevq_error *error);
+
+/*
+ * Finds the token file to be changed: the named one, that of SEVQ_TOKEN_FILE, of the running
+ * server, or the one that sevqd makes where it is told nothing. *ret is the caller's to free.
+ * *ret_pid: the running server that reads this file; 0: none of this user's does.
+ */
+enum sevq_code sevq_token_file_find(const char *named, char **ret, int *ret_pid,
+				    struct sevq_error *error);
 void sevq_endpoint_clear(struct sevq_endpoint *endpoint);
 
 #endif

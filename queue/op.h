@@ -12,6 +12,7 @@
 #ifndef QUEUE_OP_H
 #define QUEUE_OP_H
 
+#include "queue/caller.h"
 #include "queue/store.h"
 #include "schema/event.h"
 
@@ -36,6 +37,7 @@ struct op {
 	 */
 	void (*prepare)(struct op *op, void *arg);
 	void *arg;
+	const struct caller *caller; /* in; NULL: one that may touch all queues */
 	struct arena arena;
 	struct idempotency idempotency; /* in; for enqueue, drain and lease. key NULL: none */
 	/* Private to queue/: */
@@ -309,6 +311,8 @@ struct lease_change_op {
 	int64_t lease_ms;   /* extend: from now */
 	/* Private, from the lease's history: */
 	struct outcome_walk walk;
+	struct str session_key;     /* of an event that the lease held; NULL: not known */
+	int64_t probe;              /* the event that is looked up for that; 0: none */
 	int64_t *held;              /* ascending */
 	enum outcome_kind *left_by; /* how each of them left the lease; 0: it has not */
 	size_t held_count, still_held;

@@ -156,8 +156,8 @@ take_queue_key(struct op *op, const struct address *address, struct cached_route
 	return address_check(address, &op->error);
 }
 
-int
-plan_route(struct plan *plan, struct op *op, const struct address *address,
+static int
+find_route(struct plan *plan, struct op *op, const struct address *address,
 	   struct cached_route *ret)
 {
 	struct decision decision;
@@ -174,6 +174,21 @@ plan_route(struct plan *plan, struct op *op, const struct address *address,
 				      decision.rule };
 	route_cache_add(&plan->state->route_cache, address, ret);
 	return 0;
+}
+
+int
+plan_route(struct plan *plan, struct op *op, const struct address *address,
+	   struct cached_route *ret)
+{
+	return find_route(plan, op, address, ret) < 0
+		   ? -1
+		   : caller_check(op->caller, ret->queue_key, &op->error);
+}
+
+struct str
+plan_caller_name(const struct op *op)
+{
+	return op->caller != NULL ? op->caller->name : STR_NULL;
 }
 
 int
@@ -206,7 +221,7 @@ plan_kept_queue(struct plan *plan, struct op *op, const struct address *address,
 		return plan_queue(plan, op, address, key, queue);
 	*key = kept;
 	*queue = catalog_find(&plan->state->catalog, kept);
-	return 0;
+	return caller_check(op->caller, kept, &op->error);
 }
 
 /* --- records --- */

@@ -78,10 +78,13 @@ void plan_clear(struct plan *plan);
 
 /*
  * Routes an address under the policy in force, as route_decide, or takes its queue key; failures
- * are in op->error. The queue key lives in the op's arena, or as long as the address.
+ * are in op->error; so is that the op's caller may not touch the queue. The queue key lives in the
+ * op's arena, or as long as the address.
  */
 int plan_route(struct plan *plan, struct op *op, const struct address *address,
 	       struct cached_route *ret);
+/* The name of the op's caller, for the history; NULL: it has none. */
+struct str plan_caller_name(const struct op *op);
 /*
  * Fails the op with ERROR_REROUTED, which names both keys: the call is only for the queue of the
  * key as sent, and the route leads to another.

@@ -87,7 +87,8 @@ struct loop {
 		uint64_t count;  /* that the log has told of, */
 		int64_t told_ms; /* then */
 	} dead_letters_lost, keys_forgotten;
-	uint64_t damaged_named; /* the damaged events that the log has named */
+	int64_t token_expiry_ms; /* when the next token expires, by the wall clock */
+	uint64_t damaged_named;  /* the damaged events that the log has named */
 	bool reload, stop;
 };
 
@@ -140,7 +141,20 @@ load_tokens(struct loop *loop, char **path, bool *made, struct error *err)
 	if (options->token_file == NULL && auth_create(*path, made, err) != 0)
 		return -1;
 	loop->token_file = *path;
-	return auth_load(*path, &loop->http->auth, err);
+	if (auth_load(*path, &loop->http->auth, err) != 0)
+		return -1;
+	loop->token_expiry_ms = auth_next_expiry_ms(loop->http->auth);
+	return 0;
+}
+
+/* Ends what goes on by a token that has expired. */
+static void
+expire_tokens(struct loop *loop)
+{
+	if (loop->token_expiry_ms == INT64_MAX || clock_now().wall_ms < loop->token_expiry_ms)
+		return;
+	connections_check_tokens(loop->http);
+	loop->token_expiry_ms = auth_next_expiry_ms(loop->http->auth);
 }
 
 /* Reading again on SIGHUP: each part by itself, and a bad one leaves the old in force. */
@@ -206,6 +220,7 @@ reload_tokens(struct loop *loop)
 	}
 	auth_free(loop->http->auth);
 	loop->http->auth = auth;
+	loop->token_expiry_ms = auth_next_expiry_ms(auth);
 	connections_check_tokens(loop->http);
 	return true;
 }
@@ -289,6 +304,9 @@ set_timer(struct loop *loop)
 		next = streams;
 	if (chores < next)
 		next = chores;
+	if (loop->token_expiry_ms != INT64_MAX &&
+	    loop->token_expiry_ms - clock_now().wall_ms < next - clock_coarse_ms())
+		next = clock_coarse_ms() + loop->token_expiry_ms - clock_now().wall_ms;
 	if (due >= 0 && clock_coarse_ms() + due < next)
 		next = clock_coarse_ms() + due;
 	if (next >= loop->timer_at_ms)
@@ -505,6 +523,7 @@ turn(struct loop *loop, bool busy)
 	if (!engine_is_busy(calls->engine)) /* what streams tell is read from the catalog */
 		streams_flush(calls->streams);
 	connections_expire(loop->http);
+	expire_tokens(loop);
 	reloads = loop->reload;
 	if (reloads)
 		reload(loop);
@@ -736,6 +755,7 @@ serve(int argc, char **argv, struct options *options)
 			     .argc = argc,
 			     .argv = argv,
 			     .timer_at_ms = INT64_MAX,
+			     .token_expiry_ms = INT64_MAX,
 			     .stop_at_ms = INT64_MAX };
 
 	signal(SIGPIPE, SIG_IGN);

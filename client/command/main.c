@@ -59,6 +59,8 @@ static const struct sevq_command commands[] = {
 	  WITH_ADDRESS, sevq_run_route },
 	{ "rekey", "[KEY]", "move events whose key the policy leads elsewhere by now", 0, 1,
 	  WITH(LIMIT) | WITH(DRY_RUN) | WITH(WAIT), sevq_run_rekey },
+	{ "token", "add|list|revoke [NAME|DIGEST]", "change who may call the server", 1, 2,
+	  WITH(NAME) | WITH(SCOPE) | WITH(AGENT) | WITH(EXPIRES) | WITH(YES), sevq_run_token },
 	{ "stats", "", "print the server's counters", 0, 0,
 	  0, sevq_run_stats },
 };
@@ -115,6 +117,8 @@ connect_and_run(const struct sevq_command *command, struct sevq_options *options
 	struct sevq_client *client;
 	enum sevq_exit result;
 
+	if (command->run == sevq_run_token)
+		return command->run(NULL, options);
 	sevq_connect_options_init(&connect);
 	connect.base_url = options->base_url;
 	connect.token = options->token;

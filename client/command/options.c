@@ -213,6 +213,12 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	    "start once no event has come for this time, at most 10 times as late" },
 	[SEVQ_OPTION_MAX_PER_MINUTE] = { "max-per-minute", "N", read_number, AT(max_per_minute),
 	    "at most N starts a minute; wake now cuts through these three" },
+	[SEVQ_OPTION_NAME] = { "name", "NAME", read_text, AT(name),
+	    "name of the token, for the log and the history" },
+	[SEVQ_OPTION_SCOPE] = { "scope", "LIST", read_text, AT(scope),
+	    "what the token allows: produce, consume, read, admin (default all)" },
+	[SEVQ_OPTION_EXPIRES] = { "expires", "DATE", read_text, AT(expires),
+	    "when the token expires, in UTC: 2027-01-31 or 2027-01-31T12:00:00Z" },
 };
 /* clang-format on */
 

@@ -70,6 +70,9 @@ enum sevq_option {
 	SEVQ_OPTION_MIN_INTERVAL,
 	SEVQ_OPTION_DEBOUNCE,
 	SEVQ_OPTION_MAX_PER_MINUTE,
+	SEVQ_OPTION_NAME,
+	SEVQ_OPTION_SCOPE,
+	SEVQ_OPTION_EXPIRES,
 	SEVQ_OPTION_COUNT
 };
 
@@ -110,7 +113,8 @@ struct sevq_options {
 	int64_t max_rounds;
 	int64_t backoff_ms, backoff_max_ms;
 	int64_t min_interval_ms, debounce_ms, max_per_minute;
-	char **arguments; /* the words that are not options */
+	const char *name, *scope, *expires; /* of a token */
+	char **arguments;                   /* the words that are not options */
 	int argument_count;
 };
 

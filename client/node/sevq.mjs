@@ -151,11 +151,11 @@ function checkToken(word, where) {
 
 /**
  * The first token of a token file, which may be the server's own: one token in each line, with its
- * scopes behind it, and lines with # as comments.
+ * scopes behind it, and lines with # as comments. Lines with a digest hold no token.
  */
 function readTokenFile(path, ours = false) {
   const lines = readPrivate(path, 0o077, ours).split('\n').map((line) => line.trim());
-  const first = lines.find((line) => line !== '' && !line.startsWith('#')) ?? '';
+  const first = lines.find((line) => line !== '' && !/^(#|sha256:)/.test(line)) ?? '';
   return checkToken(first.split(/\s/)[0], path);
 }
 

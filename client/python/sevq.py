@@ -187,10 +187,11 @@ def _check_token(word, where):
 
 def _read_token_file(path, ours=False):
     """The first token of a token file, which may be the server's own: one token in each line, with
-    its scopes behind it, and lines with # as comments.
+    its scopes behind it, and lines with # as comments. Lines with a digest hold no token.
     """
     lines = _read_private(path, 0o077, ours).decode("latin-1").split("\n")
-    words = [line.split()[0] for line in lines if line.strip() and line.split()[0][0] != "#"]
+    words = [line.split()[0] for line in lines if line.strip()]
+    words = [word for word in words if not word.startswith(("#", "sha256:"))]
     return _check_token(words[0] if words else "", path)
 
 

@@ -157,10 +157,10 @@ plan_find(struct plan *plan, struct op *op)
 		answer_add_other(&op->answer, find->timeline[i].detail.len +
 						  find->timeline[i].from.len +
 						  find->timeline[i].to.len);
-	if (find->event.id == 0)
+	const struct queue *queue = find->event.id != 0 ? queue_of(plan, find) : NULL;
+	if (find->event.id == 0 || !caller_may_touch(op->caller, find->event.session_key))
 		return error_set(&op->error, ERROR_NOT_FOUND,
 				 "no event has this id, or it has been forgotten");
-	const struct queue *queue = queue_of(plan, find);
 	const struct entry *entry = queue != NULL ? queue_entry(queue, find->event.id) : NULL;
 	find->event.state = entry != NULL ? entry_state(entry) : EVENT_STATE_SETTLED;
 	find->event.attempts = entry != NULL ? entry->attempts : find->attempts;

@@ -96,6 +96,8 @@ row(void *arg, const struct system_event *event, const struct store_outcome *out
 	struct str from = moved ? outcome->session->key : STR_NULL,
 		   to = moved ? outcome->target->key : STR_NULL;
 
+	if (!caller_may_touch(history->op.caller, event->session_key))
+		return true; /* passed over */
 	answer_add_event(&size, event);
 	answer_add_other(&size, outcome->detail.len + from.len + to.len);
 	history->full = history->count > 0 && !answer_fits(&size, history->room);

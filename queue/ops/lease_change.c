@@ -80,9 +80,10 @@ lease_change_lookup(const struct plan *plan, const struct op *op, size_t index, 
 	const struct lease_change_op *call = (const struct lease_change_op *)op;
 
 	(void)plan;
-	if (index > 0 || !op->again || lease_id(call) == 0)
+	if (!op->again || lease_id(call) == 0 || index > (call->probe != 0))
 		return false;
-	*ret = outcome_walk_lookup(&call->walk, LOOKUP_LEASE, lease_id(call));
+	*ret = index == 0 ? outcome_walk_lookup(&call->walk, LOOKUP_LEASE, lease_id(call))
+			  : (struct lookup){ .kind = LOOKUP_EVENT, .id = call->probe };
 	return true;
 }
 
@@ -131,7 +132,10 @@ lease_change_found(struct op *op, size_t index, const struct found *found)
 {
 	struct lease_change_op *call = (struct lease_change_op *)op;
 
-	(void)index;
+	if (index > 0) {
+		call->session_key = arena_dup(&op->arena, found->event->session_key);
+		return true;
+	}
 	if (outcome_walk_begins(&call->walk))
 		call->held_count = call->still_held = 0;
 	if (outcome_walk_is_end(&call->walk, found))
@@ -313,6 +317,47 @@ extend(struct plan *plan, struct lease_change_op *call, struct lease *lease, str
 }
 
 static int
+not_found(struct op *op)
+{
+	return error_set(&op->error, ERROR_NOT_FOUND, "no such lease");
+}
+
+/*
+ * Whose a lease was that has ended is known from its events only, so one is looked up if the caller
+ * may not touch all queues. If it is forgotten, so is the lease to such a caller.
+ */
+static int
+check_ended(struct lease_change_op *call)
+{
+	struct op *op = &call->op;
+
+	if (op->caller == NULL || op->caller->agents.s == NULL || call->held_count == 0)
+		return PLAN_DONE;
+	if (call->probe == 0) {
+		call->probe = call->held[0];
+		return PLAN_AGAIN;
+	}
+	return caller_may_touch(op->caller, call->session_key) ? PLAN_DONE : not_found(op);
+}
+
+static int
+judge(struct plan *plan, struct lease_change_op *call, const struct lease *lease,
+      struct id_list *named)
+{
+	int result = PLAN_DONE;
+
+	if (!call->op.again) {
+		call->op.work = WORK_OP + outcome_walk_first_work + WORK_EVENT * named->count;
+		return PLAN_AGAIN;
+	}
+	if (call->walk.next > 0)
+		return outcome_walk_go_on(&call->op);
+	if (lease == NULL)
+		result = check_ended(call);
+	return result == PLAN_DONE ? judge_by_history(plan, call, lease, named) : result;
+}
+
+static int
 plan_lease_change(struct plan *plan, struct op *op)
 {
 	struct lease_change_op *call = (struct lease_change_op *)op;
@@ -320,19 +365,16 @@ plan_lease_change(struct plan *plan, struct op *op)
 	    lease_id(call) != 0 ? catalog_lease(&plan->state->catalog, lease_id(call)) : NULL;
 	struct id_list named;
 
-	if (lease_id(call) == 0)
-		return error_set(&op->error, ERROR_NOT_FOUND, "no such lease");
+	if (lease_id(call) == 0 ||
+	    (lease != NULL && !caller_may_touch(op->caller, lease->queue->session.key)))
+		return not_found(op);
 	if (named_ids(plan, call, lease, &named) < 0)
 		return -1;
 	if (!all_held(plan, call, lease, named)) {
-		if (!op->again) {
-			op->work = WORK_OP + outcome_walk_first_work + WORK_EVENT * named.count;
-			return PLAN_AGAIN;
-		}
-		if (call->walk.next > 0)
-			return outcome_walk_go_on(op);
-		if (judge_by_history(plan, call, lease, &named) < 0)
-			return -1;
+		int result = judge(plan, call, lease, &named);
+
+		if (result != PLAN_DONE)
+			return result;
 	}
 	call->changed = named.count;
 	if (named.count > 0 && call->action == LEASE_ACK)

@@ -40,7 +40,9 @@ begin(const struct plan *plan, struct lease_list_op *list)
 	struct lease_search *search = arena_alloc(&list->op.arena, sizeof(*search));
 	int64_t from = 0;
 
-	if (list->address.queue_key.s != NULL && address_check(&list->address, &list->op.error) < 0)
+	if (list->address.queue_key.s != NULL &&
+	    (address_check(&list->address, &list->op.error) < 0 ||
+	     caller_check(list->op.caller, list->address.queue_key, &list->op.error) < 0))
 		return -1;
 	if (list->cursor.s != NULL &&
 	    number_parse(list->cursor, INT64_MIN, INT64_MAX, &from) != NUMBER_PARSED)
@@ -56,7 +58,7 @@ begin(const struct plan *plan, struct lease_list_op *list)
 static bool
 matches(const struct lease_list_op *list, const struct lease *lease)
 {
-	return lease->live > 0 &&
+	return lease->live > 0 && caller_may_touch(list->op.caller, lease->queue->session.key) &&
 	       (list->address.queue_key.s == NULL ||
 		str_eq(lease->queue->session.key, list->address.queue_key)) &&
 	       (list->consumer.s == NULL ||

@@ -34,7 +34,7 @@ plan_lease_release(struct plan *plan, struct op *op)
 		return PLAN_DONE;
 	LIST_FOREACH(lease, &consumer->leases, beside)
 	{
-		if (lease->live == 0)
+		if (lease->live == 0 || !caller_may_touch(op->caller, lease->queue->session.key))
 			continue;
 		call->more = call->events > 0 && call->events + lease->live > RELEASE_EVENTS_MAX;
 		if (call->more)

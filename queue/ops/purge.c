@@ -42,7 +42,7 @@ plan_purge(struct plan *plan, struct op *op)
 		if (context_key.len == 0 ||
 		    str_eq(tags_get(&plan->state->catalog.tags, e->tag)->context_key, context_key))
 			id_list_add(&chosen, e->id);
-	id_list_take(plan, queue, OUTCOME_PURGED, STR_NULL, chosen);
+	id_list_take(plan, queue, OUTCOME_PURGED, plan_caller_name(op), chosen);
 	purge->purged = chosen.count;
 	purge->remaining = queue->depth;
 	return 0;

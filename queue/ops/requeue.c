@@ -133,8 +133,8 @@ plan_requeue(struct plan *plan, struct op *op)
 	for (size_t i = 0; requeue->items != NULL && i < requeue->id_count; i++) {
 		const struct requeue_item *item = &requeue->items[i];
 
-		if (!item->dead || named_before(requeue, i) ||
-		    requeued_meanwhile(plan, item->event.id))
+		if (!item->dead || !caller_may_touch(op->caller, item->event.session_key) ||
+		    named_before(requeue, i) || requeued_meanwhile(plan, item->event.id))
 			continue;
 		if (!requeue->dry_run && requeue_one(plan, requeue, &item->event) < 0)
 			return -1;

@@ -112,6 +112,7 @@ make_cursor(struct arena *arena, const struct list_position *last)
 }
 
 struct filter {
+	const struct caller *caller;
 	struct str only;                     /* one queue key; NULL: all */
 	struct str agent;                    /* "agent:<id>:"; NULL: all */
 	struct str prefix, contains;         /* NULL: all */
@@ -130,8 +131,9 @@ passes(const struct plan *plan, const struct filter *filter, const struct queue 
 {
 	struct str key = queue->session.key;
 
-	return queue->depth > 0 && str_starts(key, filter->agent) &&
-	       str_starts(key, filter->prefix) && contains(key, filter->contains) &&
+	return queue->depth > 0 && caller_may_touch(filter->caller, key) &&
+	       str_starts(key, filter->agent) && str_starts(key, filter->prefix) &&
+	       contains(key, filter->contains) &&
 	       (filter->problems == 0 ||
 		(ready_problems(plan->state, queue) & filter->problems) != 0) &&
 	       (filter->min_age_ms == 0 ||
@@ -142,7 +144,8 @@ static int
 make_filter(struct plan *plan, struct sessions_op *list, struct filter *ret)
 {
 	*ret =
-	    (struct filter){ .prefix = list->prefix,
+	    (struct filter){ .caller = list->op.caller,
+			     .prefix = list->prefix,
 			     .contains = list->contains,
 			     .problems = list->problems,
 			     .min_age_ms = list->min_age_ms,

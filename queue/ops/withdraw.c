@@ -38,11 +38,11 @@ plan_withdraw(struct plan *plan, struct op *op)
 		queue = catalog_find(catalog, withdraw->session_key);
 	id_list_add(&one, withdraw_id(op));
 	const struct entry *entry = queue != NULL ? queue_entry(queue, one.ids[0]) : NULL;
-	if (entry == NULL)
+	if (entry == NULL || !caller_may_touch(op->caller, queue->session.key))
 		return error_set(&op->error, ERROR_NOT_FOUND, "no pending event has this id");
 	answer_add_entry(&op->answer, &plan->state->catalog, queue, entry);
 	plan_want(plan, op, queue, entry, EVENT_STATE_SETTLED, OUTCOME_WITHDRAWN, &withdraw->event);
-	id_list_take(plan, queue, OUTCOME_WITHDRAWN, STR_NULL, one);
+	id_list_take(plan, queue, OUTCOME_WITHDRAWN, plan_caller_name(op), one);
 	return 0;
 }
 

@@ -2,9 +2,9 @@
  * idempotency.c - a request that may be sent twice.
  *
  * Enqueue, drain, lease and webhook each have their own keys: a letter in front of the key tells
- * them apart, so that a key used for one call is free for another. So does the caller's token: what
- * one caller has used is free for another, who must not be shown the first one's events. Without
- * tokens all callers are one.
+ * them apart, so that a key used for one call is free for another. So does the caller's token, by
+ * its name or else by its digest: what one caller has used is free for another, who must not be
+ * shown the first one's events. Without tokens all callers are one.
  */
 #include "server/calls/idempotency.h"
 
@@ -76,7 +76,7 @@ struct idempotency
 idempotency_key_of(struct request *request, char kind, struct str key, struct str sent)
 {
 	return (struct idempotency){ .key = idempotency_key_make(&request->arena, kind,
-								 request->caller, key),
+								 request->key_scope, key),
 				     .request = text_hash(sent) };
 }
 

@@ -23,7 +23,8 @@ route_post(struct request *request)
 	if (body_read(request, fields, sizeof(fields) / sizeof(fields[0]), &address, &address) != 0)
 		return;
 	if (engine_route(calls_of(request)->engine, &address, &request->arena, &decision, &err) !=
-	    0) {
+		0 ||
+	    caller_check(&request->caller, decision.queue_key, &err) != 0) {
 		problem_send(request, &err);
 		return;
 	}

@@ -51,6 +51,40 @@ static const struct call table[] = {
 
 static_assert(ROUTES <= HTTP_CALLS_MAX, "every call is counted");
 
+/*
+ * The paths whose calls mind the agents of their caller. All others are refused to a caller that is
+ * for some agents, so that a new call tells nobody of other agents' queues.
+ */
+static const char *const by_agent[] = {
+	"/v1/events",
+	"/v1/events/{id}",
+	"/v1/drain",
+	"/v1/consume",
+	"/v1/leases",
+	"/v1/leases/{id}",
+	"/v1/leases/{id}/ack",
+	"/v1/leases/{id}/nack",
+	"/v1/leases/release",
+	"/v1/leases/{id}/extend",
+	"/v1/wait",
+	"/v1/stream",
+	"/v1/history",
+	"/v1/dead-letters",
+	"/v1/dead-letters/requeue",
+	"/v1/sessions",
+	"/v1/route",
+	HOOK_PATH,
+};
+
+static bool
+minds_agents(const struct call *call)
+{
+	for (size_t i = 0; i < sizeof(by_agent) / sizeof(by_agent[0]); i++)
+		if (strcmp(call->path, by_agent[i]) == 0)
+			return true;
+	return false;
+}
+
 /* "{id}" stands for one segment that is not empty. */
 static bool
 matches(const char *pattern, struct str path, struct str *id)
@@ -104,6 +138,7 @@ const struct http_calls routes = {
 	.table = table,
 	.count = ROUTES,
 	.find = find,
+	.minds_agents = minds_agents,
 	.webhook = &hooks_webhook,
 	.work_bytes = sizeof(struct work),
 	.clear = submit_clear,

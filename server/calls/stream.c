@@ -102,7 +102,8 @@ streams_free(struct streams *streams)
 static bool
 passes(const struct reader *reader, struct str key)
 {
-	return (reader->only.s == NULL || str_eq(key, reader->only)) &&
+	return caller_may_touch(&reader->request->caller, key) &&
+	       (reader->only.s == NULL || str_eq(key, reader->only)) &&
 	       str_starts(key, reader->agent) && str_starts(key, reader->prefix);
 }
 
@@ -420,7 +421,7 @@ make_filter(struct request *request, const struct stream_query *query, struct re
 			 err) != 0)
 		return -1;
 	reader->only = arena_dup(&request->arena, decision.queue_key);
-	return 0;
+	return caller_check(&request->caller, reader->only, err);
 }
 
 static int

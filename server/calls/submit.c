@@ -52,6 +52,7 @@ submit_op(struct request *request, request_handler *answer, request_handler *fai
 	work->fail = fail;
 	work->op.done = on_done;
 	work->op.arg = request;
+	work->op.caller = &request->caller;
 	exchange_pend(request);
 	engine_submit(calls_of(request)->engine, &work->op);
 }

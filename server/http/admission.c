@@ -60,11 +60,27 @@ refuse_token(struct request *request, bool presented, struct error *err)
 }
 
 static int
-check_scope(const struct request *request, unsigned scopes, struct error *err)
+check_scope(const struct request *request, unsigned scopes, const struct caller *caller,
+	    struct error *err)
 {
-	return (scopes & request->call->scope) != 0
-		   ? 0
-		   : error_set(err, ERROR_FORBIDDEN, "the token's scope does not allow this call");
+	if ((scopes & request->call->scope) == 0)
+		return error_set(err, ERROR_FORBIDDEN,
+				 "the token's scope does not allow this call");
+	if (caller->agents.s != NULL && !request->http->calls->minds_agents(request->call))
+		return error_set(err, ERROR_FORBIDDEN,
+				 "the call is about all agents, and the token for some");
+	return 0;
+}
+
+/* The tokens may be read again while the request lasts. */
+static void
+keep_caller(struct request *request, const struct auth_memo *memo)
+{
+	request->key_scope = (struct str){ memo->key_scope, sizeof(memo->key_scope) };
+	if (memo->caller.name.s != NULL)
+		request->caller.name = arena_dup(&request->arena, memo->caller.name);
+	if (memo->caller.agents.s != NULL)
+		request->caller.agents = arena_dup(&request->arena, memo->caller.agents);
 }
 
 static int
@@ -79,10 +95,10 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 	scopes = token.s != NULL ? auth_recall(request->http->auth, memo, token) : 0;
 	if (scopes == 0)
 		return refuse_token(request, token.s != NULL, err);
-	request->caller = (struct str){ memo->name, sizeof(memo->name) };
+	keep_caller(request, memo);
 	if (request->webhook)
 		throttle_forget(&request->http->webhook_throttle, request->address);
-	return check_scope(request, scopes, err);
+	return check_scope(request, scopes, &memo->caller, err);
 }
 
 int
@@ -96,7 +112,9 @@ admission_check_again(const struct request *request, struct auth_memo *memo, str
 	scopes = auth_recall(request->http->auth, memo, token);
 	if (scopes == 0)
 		return error_set(err, ERROR_UNAUTHORIZED, "the token is no longer known here");
-	return check_scope(request, scopes, err);
+	if (!str_eq(memo->caller.agents, request->caller.agents))
+		return error_set(err, ERROR_UNAUTHORIZED, "the token is for other agents now");
+	return check_scope(request, scopes, &memo->caller, err);
 }
 
 /* application/json or, for events, application/x-ndjson; a charset can only be UTF-8. */

@@ -10,104 +10,45 @@
 #include <sys/stat.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <unistd.h>
 
+#include "queue/clock.h"
+#include "schema/text.h"
 #include "server/file.h"
 
 #define FILE_BYTES_MAX 65536
-#define DIGEST_BYTES 32
 #define NEW_TOKEN_BYTES 32
-
-struct token {
-	unsigned char digest[DIGEST_BYTES];
-	unsigned scopes;
-};
 
 struct auth {
 	struct token *tokens;
 	size_t count, cap;
+	struct arena arena;  /* what the tokens refer to */
 	uint64_t generation; /* no two loads share one; never 0 */
 };
 
-static bool
-digest(struct str text, unsigned char ret[DIGEST_BYTES])
-{
-	return EVP_Digest(text.s, text.len, ret, NULL, EVP_sha256(), NULL) == 1;
-}
-
-/* RFC 6750 section 2.1: letters, digits, -._~+/ and = at the end. */
-static bool
-token_valid(struct str token)
-{
-	if (token.len < TOKEN_BYTES_MIN || token.len > TOKEN_BYTES_MAX)
-		return false;
-	while (token.len > 0 && token.s[token.len - 1] == '=')
-		token.len--;
-	for (size_t i = 0; i < token.len; i++) {
-		unsigned char c = (unsigned char)token.s[i];
-
-		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') &&
-		    memchr("-._~+/", c, 6) == NULL)
-			return false;
-	}
-	return true;
-}
-
 static struct str
-cut(struct str *rest, const char *separators)
+cut_line(struct str *rest)
 {
-	const size_t count = strlen(separators);
-	struct str word = { rest->s, 0 };
+	const char *end = memchr(rest->s, '\n', rest->len);
+	struct str line = { rest->s, end != NULL ? (size_t)(end - rest->s) : rest->len };
 
-	while (word.len < rest->len && memchr(separators, word.s[word.len], count) == NULL)
-		word.len++;
-	rest->s += word.len + (word.len < rest->len);
-	rest->len -= word.len + (word.len < rest->len);
-	return word;
+	rest->s += line.len + (end != NULL);
+	rest->len -= line.len + (end != NULL);
+	return line;
 }
 
-static unsigned
-scope_named(struct str name)
-{
-	static const struct {
-		const char *name;
-		unsigned scope;
-	} scopes[] = { { "produce", SCOPE_PRODUCE },
-		       { "consume", SCOPE_CONSUME },
-		       { "read", SCOPE_READ },
-		       { "admin", SCOPE_ADMIN } };
-
-	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++)
-		if (str_eq(name, str_of(scopes[i].name)))
-			return scopes[i].scope;
-	return SCOPE_NONE;
-}
-
-/* TOKEN [SCOPE,...] */
+/* The scopes of a token that stands in several lines add up; what else they say must be one. */
 static int
-read_line(struct str line, struct token *ret, struct error *err)
+check_twice(const struct auth *auth, struct error *err)
 {
-	struct str token = cut(&line, " \t"), scopes = text_trim(line);
+	const struct token *last = &auth->tokens[auth->count - 1];
 
-	if (!token_valid(token))
-		return error_set(err, ERROR_CONFIG,
-				 "no token of %d to %d letters, digits and -._~+/", TOKEN_BYTES_MIN,
-				 TOKEN_BYTES_MAX);
-	ret->scopes = scopes.len == 0 ? SCOPE_ALL : SCOPE_NONE;
-	while (scopes.len > 0) {
-		unsigned scope = scope_named(text_trim(cut(&scopes, ",")));
-
-		if (scope == SCOPE_NONE)
-			return error_set(
-			    err, ERROR_CONFIG,
-			    "unknown scope; there are produce, consume, read and admin");
-		ret->scopes |= scope;
-	}
-	return digest(token, ret->digest)
-		   ? 0
-		   : error_set(err, ERROR_CONFIG, "SHA-256 is not available");
+	for (size_t i = 0; i + 1 < auth->count; i++)
+		if (!(last->plain && auth->tokens[i].plain) &&
+		    memcmp(last->digest, auth->tokens[i].digest, TOKEN_DIGEST_BYTES) == 0)
+			return error_set(err, ERROR_CONFIG, "the token stands in two lines");
+	return 0;
 }
 
 /* A token, or nothing. Also a comment has no NUL: to some readers the line would end there. */
@@ -125,14 +66,16 @@ add_line(struct auth *auth, struct str line, struct error *err)
 	if (line.len == 0 || line.s[0] == '#')
 		return 0;
 	auth->tokens = mem_grow(auth->tokens, &auth->cap, auth->count + 1, sizeof(*auth->tokens));
-	return read_line(line, &auth->tokens[auth->count++], err);
+	return token_read(&auth->arena, line, &auth->tokens[auth->count++], err) != 0
+		   ? -1
+		   : check_twice(auth, err);
 }
 
 static int
 read_lines(struct auth *auth, struct str text, struct error *err)
 {
 	for (int number = 1; text.len > 0; number++)
-		if (add_line(auth, cut(&text, "\n"), err) != 0) {
+		if (add_line(auth, cut_line(&text), err) != 0) {
 			err->line = number;
 			err->column = err->column > 0 ? err->column : 1;
 			return -1;
@@ -140,9 +83,23 @@ read_lines(struct auth *auth, struct str text, struct error *err)
 	return auth->count > 0 ? 0 : error_set(err, ERROR_CONFIG, "holds no token");
 }
 
+/*
+ * Whether systemd has made the file for us (LoadCredential): it belongs to root, with an access
+ * control list for our user, which shows as a right of its group. The directory is ours alone.
+ */
+static bool
+is_credential(const char *path)
+{
+	const char *dir = secure_getenv("CREDENTIALS_DIRECTORY");
+	size_t len = dir != NULL ? strlen(dir) : 0;
+
+	return len > 0 && dir[0] == '/' && strncmp(path, dir, len) == 0 && path[len] == '/' &&
+	       strstr(path, "/../") == NULL;
+}
+
 /* Why the file is unfit to hold tokens; NULL: it is fit. */
 static const char *
-unfit(int fd)
+unfit(int fd, bool credential)
 {
 	struct stat st;
 
@@ -150,8 +107,10 @@ unfit(int fd)
 		return "cannot be looked at";
 	if (!S_ISREG(st.st_mode))
 		return "is no regular file";
-	if (st.st_uid != geteuid())
+	if (st.st_uid != geteuid() && !(credential && st.st_uid == 0))
 		return "belongs to someone else";
+	if (credential)
+		return (st.st_mode & 037) != 0 ? "must be mode 0440 or less" : NULL;
 	return (st.st_mode & 077) != 0 ? "must be for its owner alone (mode 0600)" : NULL;
 }
 
@@ -164,7 +123,7 @@ read_file(const char *path, struct buf *text, struct error *err)
 	if (fd < 0)
 		return error_set(err, ERROR_CONFIG, "token file %s: %s", path,
 				 errno == ELOOP ? "is a symbolic link" : strerror(errno));
-	why = unfit(fd);
+	why = unfit(fd, is_credential(path));
 	failed = why != NULL ? error_set(err, ERROR_CONFIG, "token file %s: %s", path, why)
 			     : file_read_open(fd, path, FILE_BYTES_MAX, text, err);
 	close(fd);
@@ -200,8 +159,10 @@ auth_load(const char *path, struct auth **ret, struct error *err)
 void
 auth_free(struct auth *auth)
 {
-	if (auth != NULL)
-		free(auth->tokens);
+	if (auth == NULL)
+		return;
+	free(auth->tokens);
+	arena_clear(&auth->arena);
 	free(auth);
 }
 
@@ -226,48 +187,78 @@ auth_create(const char *path, bool *ret_made, struct error *err)
 	return failed;
 }
 
-static unsigned
-check(const struct auth *auth, struct str token, unsigned char given[DIGEST_BYTES])
+/* All that the line of a token says, with the scopes of its other lines. False: it is not known. */
+static bool
+find(const struct auth *auth, struct str token, struct token *ret)
 {
-	unsigned scopes = 0;
+	unsigned char given[TOKEN_DIGEST_BYTES];
 
-	if (!digest(token, given))
-		return 0;
+	*ret = (struct token){ .scopes = 0 };
+	if (!token_digest(token, given))
+		return false;
 	for (size_t i = 0; i < auth->count; i++) {
-		unsigned same =
-		    (unsigned)(CRYPTO_memcmp(given, auth->tokens[i].digest, DIGEST_BYTES) == 0);
+		const struct token *known = &auth->tokens[i];
 
-		scopes |= auth->tokens[i].scopes & (0u - same);
+		if (CRYPTO_memcmp(given, known->digest, TOKEN_DIGEST_BYTES) == 0) {
+			unsigned scopes = ret->scopes | known->scopes;
+
+			*ret = *known;
+			ret->scopes = scopes;
+		}
 	}
-	return scopes;
+	return ret->scopes != 0;
 }
 
+/* The name's own digest, where there is one: a name stays when its token is replaced. */
 static void
-write_name(char name[TOKEN_NAME_BYTES], const unsigned char token_digest[DIGEST_BYTES])
+write_key_scope(char key_scope[TOKEN_KEY_SCOPE_BYTES], struct str token, struct str name)
 {
-	static const char digits[] = "0123456789abcdef";
+	char hex[TEXT_SHA256_BYTES];
+	struct buf named = { 0 };
 
-	for (size_t i = 0; i < TOKEN_NAME_BYTES; i++)
-		name[i] = digits[token_digest[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+	if (name.s != NULL) {
+		buf_addf(&named, "name=%.*s", (int)name.len, name.s);
+		token = (struct str){ named.data, named.len };
+	}
+	text_sha256(token, hex);
+	memcpy(key_scope, hex, TOKEN_KEY_SCOPE_BYTES);
+	buf_clear(&named);
+}
+
+static bool
+has_expired(int64_t expires_ms)
+{
+	return expires_ms != INT64_MAX && clock_now().wall_ms >= expires_ms;
 }
 
 unsigned
 auth_recall(const struct auth *auth, struct auth_memo *memo, struct str token)
 {
-	unsigned char given[DIGEST_BYTES];
-	unsigned scopes;
+	struct token known;
 
 	if (memo->generation == auth->generation && memo->len == token.len &&
 	    CRYPTO_memcmp(memo->token, token.s, token.len) == 0)
-		return memo->scopes;
-	scopes = check(auth, token, given);
-	if (scopes == 0)
+		return has_expired(memo->expires_ms) ? 0 : memo->scopes;
+	if (!find(auth, token, &known) || has_expired(known.expires_ms))
 		return 0;
 	assert(token.len <= sizeof(memo->token)); /* of any that the file may hold */
-	write_name(memo->name, given);
+	write_key_scope(memo->key_scope, token, known.caller.name);
 	memo->generation = auth->generation;
-	memo->scopes = scopes;
+	memo->scopes = known.scopes;
+	memo->expires_ms = known.expires_ms;
+	memo->caller = known.caller;
 	memo->len = token.len;
 	memcpy(memo->token, token.s, token.len);
-	return scopes;
+	return known.scopes;
+}
+
+int64_t
+auth_next_expiry_ms(const struct auth *auth)
+{
+	int64_t now_ms = clock_now().wall_ms, next = INT64_MAX;
+
+	for (size_t i = 0; i < auth->count; i++)
+		if (auth->tokens[i].expires_ms > now_ms && auth->tokens[i].expires_ms < next)
+			next = auth->tokens[i].expires_ms;
+	return next;
 }

@@ -1,11 +1,11 @@
 /*
  * auth.h - who may call: bearer tokens and what each is good for.
  *
- * Here: the token file (one token a line, with optional scopes, # comments), and the check of a
- * presented token. A token file is a regular file, ours, with no right for anybody else, and no
- * symbolic link; else it is refused. Tokens are kept and compared as SHA-256 digests, all of them,
- * in constant time, and never logged.
- * Not here: headers (admission), answers (problem).
+ * Here: the token file (one token a line, token.h, # comments), and the check of a presented token.
+ * A token file is a regular file, ours, with no right for anybody else, and no symbolic link; else
+ * it is refused, unless it is a credential that systemd has made for us. Tokens are kept and
+ * compared as SHA-256 digests, all of them, in constant time, and never logged. Not here: headers
+ * (admission), answers (problem).
  */
 #ifndef SERVER_HTTP_AUTH_H
 #define SERVER_HTTP_AUTH_H
@@ -14,20 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "schema/error.h"
-#include "schema/text.h"
-
-#define TOKEN_BYTES_MIN 16
-#define TOKEN_BYTES_MAX 256
-
-enum scope {
-	SCOPE_NONE = 0, /* of a route: needs no token */
-	SCOPE_PRODUCE = 1,
-	SCOPE_CONSUME = 2,
-	SCOPE_READ = 4,
-	SCOPE_ADMIN = 8,
-	SCOPE_ALL = 15,
-};
+#include "server/http/token.h"
 
 struct auth;
 
@@ -40,7 +27,7 @@ void auth_free(struct auth *auth);
  */
 int auth_create(const char *path, bool *ret_made, struct error *err);
 
-#define TOKEN_NAME_BYTES 32
+#define TOKEN_KEY_SCOPE_BYTES 32
 
 /*
  * The token a connection presented last, so that the next request with the same one costs a
@@ -49,16 +36,24 @@ int auth_create(const char *path, bool *ret_made, struct error *err);
 struct auth_memo {
 	uint64_t generation;
 	unsigned scopes;
-	/* the token's name: half of its SHA-256 in hexadecimal, which tells nothing of the token */
-	char name[TOKEN_NAME_BYTES];
+	int64_t expires_ms;   /* since 1970; INT64_MAX: never */
+	struct caller caller; /* borrowed from the tokens of that generation */
+	/*
+	 * what idempotency keys of the caller share: half of a SHA-256 in hexadecimal, of the
+	 * token's name or else of itself; it tells nothing of the token
+	 */
+	char key_scope[TOKEN_KEY_SCOPE_BYTES];
 	size_t len;
 	char token[TOKEN_BYTES_MAX];
 };
 
 /*
- * The scopes of a presented token; none for a wrong one. If there are some, the memo is the
- * token's. A reload makes every memo forget.
+ * The scopes of a presented token; none for a wrong one, and for one that has expired. If there are
+ * some, the memo is the token's. A reload makes every memo forget.
  */
 unsigned auth_recall(const struct auth *auth, struct auth_memo *memo, struct str token);
+
+/* When the next token expires, in milliseconds since 1970; INT64_MAX: none will. */
+int64_t auth_next_expiry_ms(const struct auth *auth);
 
 #endif

@@ -141,7 +141,9 @@ log_access(const struct request *request, int status, size_t body_len)
 		log_line(LOG_DEBUG, log_msg("answered"),
 			 log_text("method", llhttp_method_name(request->method)),
 			 log_text("path", request->call != NULL ? request->call->path : "?"),
-			 log_number("status", status), log_number("bytes", (long long)body_len));
+			 log_number("status", status), log_number("bytes", (long long)body_len),
+			 (struct log_field){ request->caller.name.s != NULL ? "token" : NULL,
+					     request->caller.name, 0 });
 }
 
 struct buf *

@@ -64,6 +64,8 @@ struct http_calls {
 	 */
 	const struct call *(*find)(uint8_t method, struct str path, struct str *id, char allow[64],
 				   struct error *err);
+	/* Whether the call minds the caller's agents; others are refused to a caller of some. */
+	bool (*minds_agents)(const struct call *call);
 	const struct webhook *webhook; /* NULL: none */
 	size_t work_bytes;             /* sizeof(struct work); zeroed once, for each connection */
 	request_handler *clear;        /* frees what request->work holds, after each request */
@@ -87,8 +89,9 @@ struct request {
 	bool lines;                  /* the body is application/x-ndjson */
 	int retry_after_s;           /* of a refusal; 0: what its code says */
 	uint64_t address;            /* key of the client's address (peers.h); 0: none */
-	struct str caller; /* the name of its token (auth.h); NULL: no token is asked for */
-	struct str path, query, id; /* id: the {id} of the path, decoded */
+	struct str key_scope;        /* of its token (auth.h); NULL: no token is asked for */
+	struct caller caller;        /* in the arena */
+	struct str path, query, id;  /* id: the {id} of the path, decoded */
 	struct str headers[HEADERS];
 	struct str body;
 	struct arena arena; /* decoded input; dies with the request */

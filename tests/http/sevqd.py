@@ -284,9 +284,9 @@ class Raw:
 class Stream(Raw):
     """A reader of server-sent events."""
 
-    def __init__(self, server, query="", headers=(), receive_buffer=None):
+    def __init__(self, server, query="", headers=(), receive_buffer=None, token=None):
         super().__init__(server.port, receive_buffer)
-        self.send(request("GET", "/v1/stream" + query, server.token, headers=headers))
+        self.send(request("GET", "/v1/stream" + query, token or server.token, headers=headers))
         while b"\r\n\r\n" not in self.buffer:
             assert self.read_more(), self.buffer
         head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)

@@ -1,0 +1,46 @@
+/*
+ * token.h - one line of the token file.
+ *
+ * Here: "TOKEN|sha256:HEX [SCOPE,...] [name=N] [agent=A,B] [expires=DATE]" to a struct token. HEX
+ * is the token's SHA-256, so that the file need not hold the token itself. DATE is 2027-01-31, its
+ * beginning in UTC, or 2027-01-31T12:00:00Z: from then on the token is refused.
+ * Not here: the file, and which token a call presents (auth.h).
+ */
+#ifndef SERVER_HTTP_TOKEN_H
+#define SERVER_HTTP_TOKEN_H
+
+#include <stdint.h>
+
+#include "queue/caller.h"
+#include "schema/error.h"
+#include "schema/mem.h"
+
+#define TOKEN_BYTES_MIN 16
+#define TOKEN_BYTES_MAX 256
+#define TOKEN_DIGEST_BYTES 32
+#define TOKEN_NAME_BYTES_MAX 64
+#define TOKEN_AGENTS_MAX 64
+
+enum scope {
+	SCOPE_NONE = 0, /* of a route: needs no token */
+	SCOPE_PRODUCE = 1,
+	SCOPE_CONSUME = 2,
+	SCOPE_READ = 4,
+	SCOPE_ADMIN = 8,
+	SCOPE_ALL = 15,
+};
+
+struct token {
+	unsigned char digest[TOKEN_DIGEST_BYTES];
+	unsigned scopes;
+	bool plain;           /* it stands there with its scopes at most */
+	int64_t expires_ms;   /* since 1970; INT64_MAX: never */
+	struct caller caller; /* in the arena of token_read */
+};
+
+bool token_digest(struct str text, unsigned char ret[TOKEN_DIGEST_BYTES]);
+
+/* Reads a line, which is not empty. ERROR_CONFIG; the detail never quotes the token. */
+int token_read(struct arena *arena, struct str line, struct token *ret, struct error *err);
+
+#endif
