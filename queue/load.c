@@ -100,6 +100,8 @@ load_events(void *arg, const struct store_event *events, size_t count, struct er
 	struct load *load = arg;
 	int failed = 0;
 
+	if (count > 0 && load->state->options.loading != NULL)
+		load->state->options.loading();
 	for (size_t i = 0; i < count; i++)
 		queue_prefetch(queue_of_session(events[i].session));
 	for (size_t i = 0; i < count && failed == 0; i++)

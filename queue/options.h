@@ -37,6 +37,7 @@ struct engine_options {
 	size_t walk_max;
 	/* a ready queue (ready.h) is unattended once nothing was taken for so long */
 	int64_t unattended_ms;
+	void (*loading)(void); /* called now and then while events are loaded; NULL: not */
 };
 
 /* The defaults of DESIGN section 3. */

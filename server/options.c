@@ -595,28 +595,34 @@ place_database(struct loading *l, struct error *err)
 	return 0;
 }
 
+int
+options_check_listener(const struct options *o, const char *text, const struct endpoint *endpoint,
+		       struct error *err)
+{
+	if (endpoint_is_local(endpoint))
+		return 0;
+	if (o->no_auth)
+		return error_set(err, ERROR_CONFIG,
+				 "no-auth is refused because other machines can reach %s; "
+				 "listen on a loopback address or a unix socket",
+				 text);
+	if (!o->behind_proxy)
+		return error_set(err, ERROR_CONFIG,
+				 "listen: other machines can reach %s, and sevqd has no TLS; "
+				 "put a TLS proxy in front and give --behind-proxy",
+				 text);
+	return 0;
+}
+
 static int
 check_listeners(const struct options *o, struct error *err)
 {
 	struct endpoint endpoint;
 
-	for (size_t i = 0; i < o->listen.count; i++) {
-		if (endpoint_parse(o->listen.items[i], &endpoint, err) != 0)
+	for (size_t i = 0; i < o->listen.count; i++)
+		if (endpoint_parse(o->listen.items[i], &endpoint, err) != 0 ||
+		    options_check_listener(o, o->listen.items[i], &endpoint, err) != 0)
 			return -1;
-		if (endpoint_is_local(&endpoint))
-			continue;
-		if (o->no_auth)
-			return error_set(err, ERROR_CONFIG,
-					 "no-auth is refused because other machines can reach %s; "
-					 "listen on a loopback address or a unix socket",
-					 o->listen.items[i]);
-		if (!o->behind_proxy)
-			return error_set(
-			    err, ERROR_CONFIG,
-			    "listen: other machines can reach %s, and sevqd has no TLS; "
-			    "put a TLS proxy in front and give --behind-proxy",
-			    o->listen.items[i]);
-	}
 	return 0;
 }
 

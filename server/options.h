@@ -63,6 +63,12 @@ struct options {
  * environment, the config file and choices that do not go together. Clear it in either case.
  */
 int options_load(struct options *ret, int argc, char **argv, struct error *err);
+/*
+ * Whether the options allow to listen at the endpoint, which is called text. options_load has
+ * checked those of --listen.
+ */
+int options_check_listener(const struct options *options, const char *text,
+			   const struct endpoint *endpoint, struct error *err);
 void options_clear(struct options *options);
 
 /* Takes an owner CHANNEL:ID apart, borrowed from the text. ERROR_CONFIG. */

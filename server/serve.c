@@ -39,12 +39,15 @@
 #include "server/policy_report.h"
 #include "server/policy_watch.h"
 #include "server/runtime_file.h"
+#include "server/service.h"
 
 #define DESCRIPTORS_NOT_FOR_CONNECTIONS 32
 #define GATHER_US 100
 #define CHORES_MS 1000       /* between chores that the store asks for */
 #define IDLE_CHORES_MS 60000 /* between chores of a server that nobody calls */
-#define TELL_AGAIN_MS 10000  /* between records of something that goes on */
+#define FIRST_SOCKET 3       /* of those that are passed */
+#define SERVING "serving"
+#define TELL_AGAIN_MS 10000 /* between records of something that goes on */
 /*
  * The work that requests may cause in a turn before their ops are carried out, in microseconds; and
  * that of requests that were read ahead, for which the others leave some.
@@ -229,6 +232,7 @@ reload_tokens(struct loop *loop)
 static void __attribute__((noinline)) reload(struct loop *loop)
 {
 	loop->reload = false;
+	service_reloading();
 	listeners_release_reserve(&loop->http->listeners);
 	bool all = reload_level(loop);
 	all = reload_policy(loop) && all;
@@ -236,6 +240,8 @@ static void __attribute__((noinline)) reload(struct loop *loop)
 	listeners_retake_reserve(&loop->http->listeners);
 	if (all)
 		log_line(LOG_INFO, log_msg("reloaded"));
+	service_ready(all ? SERVING
+			  : SERVING ", but what was to be reloaded is wrong: see the log");
 }
 
 /* --- signals and the timer --- */
@@ -304,6 +310,8 @@ set_timer(struct loop *loop)
 		next = streams;
 	if (chores < next)
 		next = chores;
+	if (service_next_ms() < next)
+		next = service_next_ms();
 	if (loop->token_expiry_ms != INT64_MAX &&
 	    loop->token_expiry_ms - clock_now().wall_ms < next - clock_coarse_ms())
 		next = clock_coarse_ms() + loop->token_expiry_ms - clock_now().wall_ms;
@@ -341,6 +349,7 @@ begin_stop(struct loop *loop)
 {
 	struct http *http = loop->http;
 
+	service_stopping();
 	log_line(LOG_INFO, log_msg("stopping"),
 		 log_number("connections", (long long)http->stats.connections));
 	http->closing = true;
@@ -535,6 +544,7 @@ turn(struct loop *loop, bool busy)
 	policy_reload_end(calls);
 	log_clock_jumps(loop);
 	log_store(loop);
+	service_turn();
 	set_timer(loop);
 	count_turn(loop, reloads);
 	/* An answer may have asked for more: nothing else would wake the loop for that. */
@@ -595,6 +605,7 @@ open_engine(struct loop *loop, struct error *err)
 		return -1;
 	}
 	options_engine(loop->options, &options);
+	options.loading = service_loading;
 	if (engine_open(store, policy, &options, &calls->engine, err) == 0) {
 		loop->policy.engine = calls->engine;
 		loop->policy.changed = on_policy_changed;
@@ -708,6 +719,28 @@ clear_calls(struct calls *calls)
 	event_base_free(http->base);
 }
 
+/* Sockets that were passed take the place of those of --listen. */
+static int
+open_listeners(struct loop *loop, struct error *err)
+{
+	const struct options *options = loop->options;
+	struct listeners *listeners = &loop->http->listeners;
+	char text[ENDPOINT_TEXT_BYTES];
+
+	if (service_sockets() == 0)
+		return listeners_open(listeners, loop->http->base, options->listen.items,
+				      options->listen.count, err);
+	if (listeners_take(listeners, loop->http->base, FIRST_SOCKET, (size_t)service_sockets(),
+			   err) != 0)
+		return -1;
+	for (size_t i = 0; i < listeners->count; i++) {
+		endpoint_format(&listeners->all[i].endpoint, text);
+		if (options_check_listener(options, text, &listeners->all[i].endpoint, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static enum exit_code
 start_and_run(struct loop *loop)
 {
@@ -720,8 +753,7 @@ start_and_run(struct loop *loop)
 
 	if (open_engine(loop, &err) != 0 || load_tokens(loop, &token_file, &made, &err) != 0)
 		code = fail_start(&err);
-	else if (listeners_open(&http->listeners, http->base, options->listen.items,
-				options->listen.count, &err) != 0) {
+	else if (open_listeners(loop, &err) != 0) {
 		fail_start(&err);
 		code = EXIT_CANNOT_LISTEN;
 	} else {
@@ -732,6 +764,7 @@ start_and_run(struct loop *loop)
 		if (!options->no_watch_policy)
 			policy_in_force_watch(&loop->policy, http->base);
 		listeners_start(&http->listeners);
+		service_ready(SERVING);
 		if (made)
 			log_line(LOG_INFO, log_msg("made a token"), log_text("file", token_file));
 		run(loop);
@@ -760,6 +793,7 @@ serve(int argc, char **argv, struct options *options)
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
+	service_begin();
 	raise_descriptors(options);
 	init_calls(&calls, options);
 	calls.policy = &loop.policy;

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -123,13 +124,74 @@ bind_one(struct listeners *listeners, struct event_base *base, const char *text,
 	return 0;
 }
 
+/* Finds the address of a socket that was passed; -1: it does not listen as ours do. */
+static int
+identify(int fd, struct endpoint *endpoint)
+{
+	int listens = 0, type = 0;
+	socklen_t len = sizeof(int), type_len = sizeof(int);
+
+	endpoint->len = sizeof(*endpoint) - offsetof(struct endpoint, any);
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens != 0 &&
+		       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 &&
+		       type == SOCK_STREAM &&
+		       getsockname(fd, &endpoint->any, &endpoint->len) == 0 &&
+		       (endpoint->any.sa_family == AF_INET || endpoint->any.sa_family == AF_INET6 ||
+			endpoint->any.sa_family == AF_UNIX)
+		   ? 0
+		   : -1;
+}
+
+static int
+take_one(struct listeners *listeners, struct event_base *base, int fd, struct error *err)
+{
+	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED;
+	struct listener *listener = &listeners->all[listeners->count];
+
+	listener->endpoint = (struct endpoint){ .len = 0 };
+	if (identify(fd, &listener->endpoint) != 0 || evutil_make_socket_nonblocking(fd) != 0 ||
+	    evutil_make_socket_closeonexec(fd) != 0)
+		return error_set(err, ERROR_CONFIG,
+				 "LISTEN_FDS: descriptor %d is no stream socket that listens", fd);
+	listener->listeners = listeners;
+	listener->passed = true;
+	listener->socket = evconnlistener_new(base, accepted, listener, flags, 0, fd);
+	if (listener->socket == NULL)
+		return error_set(err, ERROR_CONFIG, "LISTEN_FDS: descriptor %d: %s", fd,
+				 strerror(errno));
+	listeners->count++;
+	evconnlistener_set_error_cb(listener->socket, accept_failed);
+	return 0;
+}
+
+static void
+begin(struct listeners *listeners, struct event_base *base)
+{
+	listeners->retry = evtimer_new(base, retry, listeners);
+	listeners->reserve = -1;
+}
+
+int
+listeners_take(struct listeners *listeners, struct event_base *base, int first, size_t count,
+	       struct error *err)
+{
+	begin(listeners, base);
+	if (count > LISTENERS_MAX)
+		return error_set(err, ERROR_CONFIG, "LISTEN_FDS: more than %d sockets",
+				 LISTENERS_MAX);
+	for (size_t i = 0; i < count; i++)
+		if (take_one(listeners, base, first + (int)i, err) != 0)
+			return -1;
+	listeners_retake_reserve(listeners);
+	return 0;
+}
+
 int
 listeners_open(struct listeners *listeners, struct event_base *base, const char *const *addresses,
 	       size_t count, struct error *err)
 {
 	assert(count <= LISTENERS_MAX);
-	listeners->retry = evtimer_new(base, retry, listeners);
-	listeners->reserve = -1;
+	begin(listeners, base);
 	for (size_t i = 0; i < count; i++)
 		if (bind_one(listeners, base, addresses[i], err) != 0)
 			return -1;
@@ -155,7 +217,7 @@ listeners_close(struct listeners *listeners)
 {
 	for (size_t i = 0; i < listeners->count; i++) {
 		evconnlistener_free(listeners->all[i].socket);
-		if (endpoint_is_unix(&listeners->all[i].endpoint))
+		if (endpoint_is_unix(&listeners->all[i].endpoint) && !listeners->all[i].passed)
 			unlink(listeners->all[i].endpoint.un.sun_path);
 	}
 	if (listeners->retry != NULL) {

@@ -23,6 +23,7 @@ struct listener {
 	struct listeners *listeners;
 	struct evconnlistener *socket;
 	struct endpoint endpoint; /* with the port that was bound */
+	bool passed;              /* by whoever has started the process, who keeps it */
 };
 
 /* All zero is closed. */
@@ -46,6 +47,9 @@ struct listeners {
  */
 int listeners_open(struct listeners *listeners, struct event_base *base,
 		   const char *const *addresses, size_t count, struct error *err);
+/* The same with sockets that listen already: the descriptors first and following. */
+int listeners_take(struct listeners *listeners, struct event_base *base, int first, size_t count,
+		   struct error *err);
 void listeners_start(struct listeners *listeners); /* and logs each address */
 void listeners_close(struct listeners *listeners); /* also half-open ones, and twice */
 

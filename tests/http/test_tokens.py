@@ -69,6 +69,7 @@ ROWS = {
     ("POST", "/v1/route"): (KEYED, nothing, lambda api: api.route(KEY)),
     ("GET", "/v1/policy"): (WHOLE, nothing, lambda api: api.call("GET", "/v1/policy")),
     ("POST", "/v1/policy/reload"): (WHOLE, nothing, lambda api: api.call("POST", "/v1/policy/reload", {"dryRun": True})),
+    ("POST", "/v1/rekey"): (WHOLE, nothing, lambda api: api.call("POST", "/v1/rekey", {"dryRun": True})),
     ("GET", "/v1/stats"): (WHOLE, nothing, lambda api: api.call("GET", "/v1/stats")),
     ("GET", "/metrics"): (WHOLE, nothing, lambda api: api.call("GET", "/metrics")),
     ("GET", "/livez"): (OPEN, nothing, lambda api: api.call("GET", "/livez")),
