@@ -62,6 +62,19 @@ sevq_rekey(struct sevq_client *client, const struct sevq_rekey_options *options,
 }
 
 enum sevq_code
+sevq_backup(struct sevq_client *client, const char *name, char **ret)
+{
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	sevq_request_init(&request, name != NULL ? "POST" : "GET", "/v1/backups");
+	if (name != NULL)
+		sevq_request_text(&request, "name", name);
+	return sevq_context_run(client, &request, &sevq_shape_text, ret);
+}
+
+enum sevq_code
 sevq_stats(struct sevq_client *client, char **ret)
 {
 	struct sevq_request request;

@@ -756,6 +756,13 @@ SEVQ_API enum sevq_code sevq_rekey(struct sevq_client *client,
 
 /* --- the server --- */
 
+/*
+ * Begins a backup of that name in the server's --backup-dir; name NULL: asks how the last one goes.
+ * Returns {"directory","backup":{"name","state","bytes","copied",...}} as JSON text; the state is
+ * "running", "done" or "failed". The caller frees it with sevq_free.
+ */
+SEVQ_API enum sevq_code sevq_backup(struct sevq_client *client, const char *name, char **ret);
+
 /* Returns the server's counters as JSON text. The caller frees it with sevq_free. */
 SEVQ_API enum sevq_code sevq_stats(struct sevq_client *client, char **ret);
 

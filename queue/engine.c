@@ -272,6 +272,17 @@ judge_some(struct queue_state *state)
 	return judge || try;
 }
 
+int
+engine_backup(struct engine *engine, const char *path, struct error *err)
+{
+	struct store *store = engine->store;
+
+	if (store->driver->backup == NULL)
+		return error_set(err, ERROR_CONFLICT, "this store cannot be copied");
+	engine->more_chores = true;
+	return store->driver->backup(store, path, err);
+}
+
 /* --- moving stranded queues --- */
 
 #define REKEY_EVENTS_A_TURN 1000

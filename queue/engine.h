@@ -157,6 +157,9 @@ void engine_set_policy(struct engine *engine, struct policy *policy);
  */
 void engine_stats(struct engine *engine, struct engine_stats *ret);
 
+/* Begins a backup, as store_driver.backup; chores make it. Not while engine_is_busy. */
+int engine_backup(struct engine *engine, const char *path, struct error *err);
+
 /* The store, whose fields say how it is between turns (struct store in queue/store.h). */
 const struct store *engine_store(const struct engine *engine);
 

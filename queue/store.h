@@ -282,8 +282,18 @@ store_limit_name(enum store_limit limit)
 	return names[limit];
 }
 
+enum store_backup_state { BACKUP_NONE, BACKUP_RUNNING, BACKUP_DONE, BACKUP_FAILED };
+
+/* The last backup that was begun since the store was opened. */
+struct store_backup {
+	enum store_backup_state state;
+	uint64_t pages, copied; /* of 4 KiB; known from the first step on */
+	struct error error;     /* of one that has failed */
+};
+
 struct store {
 	const struct store_driver *driver;
+	struct store_backup backup;
 	/*
 	 * The limit at which events are refused, or were a moment ago. The driver sets it; it
 	 * changes seldom, so that each change can be told.
@@ -362,6 +372,13 @@ struct store_driver {
 	 */
 	void (*chores)(struct store *store, const struct chores *chores, chores_done *done,
 		       void *arg);
+	/*
+	 * Begins a copy of the store in a file at path, which must not exist; chores make it. How
+	 * it goes is in store->backup. The file appears when it is complete and durable, with mode
+	 * 0600. ERROR_CONFLICT: the file is there, or another copy is being made;
+	 * ERROR_STORAGE_FAILED. NULL: the store cannot be copied.
+	 */
+	int (*backup)(struct store *store, const char *path, struct error *err);
 	/*
 	 * Whether the store takes events. False: it is full for now (ERROR_STORAGE_FULL), or what
 	 * is on disk is unknown, for good (ERROR_STORAGE_UNKNOWN).

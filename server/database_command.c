@@ -6,8 +6,12 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sysexits.h>
 
+#include <unistd.h>
+
+#include "queue/sqlite/restore.h"
 #include "queue/sqlite/salvage.h"
 #include "server/calls/json.h"
 #include "server/options.h"
@@ -34,9 +38,23 @@ static const char salvage_help[] =
     "Exits with 0 if NEW_FILE was written, 74 if it could not be, 75 if a server has the database "
     "open,\n78 if nothing can be read.\n";
 
+static const char restore_help[] =
+    "usage: sevqd restore [--db FILE] [--check] [--json] BACKUP\n"
+    "\n"
+    "Puts a copy of BACKUP in the place of the database, which is kept beside it under another "
+    "name.\nBACKUP must be whole. What was taken or acknowledged after the backup is delivered "
+    "again, and what\nwas enqueued after it is not there. The server must not be running. --check "
+    "only reads BACKUP.\n\n"
+    "Exits with 0 if the copy is in place, 78 if BACKUP is damaged, foreign or of a newer "
+    "version,\n74 if something could not be read or written, 75 if a server has the database "
+    "open.\n";
+
+enum database_command { COMMAND_CHECK, COMMAND_SALVAGE, COMMAND_RESTORE };
+
 struct arguments {
-	const char *db, *help, *to;
-	bool json, has_to;
+	enum database_command command;
+	const char *db, *help, *to; /* to: of restore the file to be restored */
+	bool json, check, has_to;
 };
 
 /* -1: go on. */
@@ -47,6 +65,7 @@ read_arguments(struct arguments *args, int argc, char **argv)
 		{ "db", required_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "check", no_argument, NULL, 'c' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -56,8 +75,9 @@ read_arguments(struct arguments *args, int argc, char **argv)
 			fputs(args->help, stdout);
 			return EX_OK;
 		}
-		if (option == '?')
+		if (option == '?' || (option == 'c' && args->command != COMMAND_RESTORE))
 			break;
+		args->check = args->check || option == 'c';
 		args->json = args->json || option == 'j';
 		args->db = option == 'd' ? optarg : args->db;
 	}
@@ -133,6 +153,68 @@ fail(const char *name, const struct error *err)
 /* --- running --- */
 
 static int
+tell(const struct arguments *args, const struct salvage_report *report, bool copied)
+{
+	if (args->json)
+		print_json(report);
+	else
+		print_people(report, copied);
+	return copied || salvage_is_whole(report) ? EX_OK : EX_CONFIG;
+}
+
+/* Whether a file with this suffix is beside the other. */
+static bool
+is_beside(const char *path, const char *suffix)
+{
+	char *beside = NULL;
+	bool is = asprintf(&beside, "%s%s", path, suffix) >= 0 && access(beside, F_OK) == 0;
+
+	free(beside);
+	return is;
+}
+
+/* Reading a backup locks it as a database, which leaves a file. */
+static int
+check_backup(const char *path, struct salvage_report *report, struct error *err)
+{
+	char *lock = NULL;
+	bool had_lock = is_beside(path, ".lock");
+	int failed = 0;
+
+	if (is_beside(path, "-wal"))
+		failed =
+		    error_set(err, ERROR_STORAGE_FOREIGN,
+			      "%s has a log of its own, so it is no backup but a database", path);
+	else if (restore_inspect(path, err) != 0 || salvage_check(path, report, err) != 0)
+		failed = -1;
+
+	if (!had_lock && asprintf(&lock, "%s.lock", path) >= 0)
+		unlink(lock);
+	free(lock);
+	return failed;
+}
+
+static int
+restore(const struct arguments *args, const char *name, const char *db)
+{
+	struct salvage_report report;
+	struct error err;
+	char *aside;
+
+	if (check_backup(args->to, &report, &err) < 0)
+		return fail(name, &err);
+	if (args->check || !salvage_is_whole(&report))
+		return tell(args, &report, false);
+	if (restore_database(db, args->to, &aside, &err) < 0)
+		return fail(name, &err);
+	tell(args, &report, true);
+	if (aside != NULL)
+		fprintf(stderr, "the old database is %s now\n", aside);
+	free(aside);
+	return EX_OK;
+}
+
+static int
 run(const struct arguments *args, const char *name, const char *db)
 {
 	struct salvage_report report;
@@ -140,13 +222,7 @@ run(const struct arguments *args, const char *name, const char *db)
 	int failed = args->has_to ? salvage_database(db, args->to, &report, &err)
 				  : salvage_check(db, &report, &err);
 
-	if (failed < 0)
-		return fail(name, &err);
-	if (args->json)
-		print_json(&report);
-	else
-		print_people(&report, args->has_to);
-	return args->has_to || salvage_is_whole(&report) ? EX_OK : EX_CONFIG;
+	return failed < 0 ? fail(name, &err) : tell(args, &report, args->has_to);
 }
 
 /* The database is that of the server's own options: from the environment, or the default. */
@@ -162,9 +238,11 @@ command(struct arguments *args, char *name, int argc, char **argv)
 	if (code >= 0)
 		return code;
 	optind = 1;
-	code = options_load(&options, 1, none, &err) == 0
-		   ? run(args, name, args->db != NULL ? args->db : options.db)
-		   : fail(name, &err);
+	if (options_load(&options, 1, none, &err) == 0)
+		code = (args->command == COMMAND_RESTORE ? restore : run)(
+		    args, name, args->db != NULL ? args->db : options.db);
+	else
+		code = fail(name, &err);
 	options_clear(&options);
 	return code;
 }
@@ -182,6 +260,17 @@ salvage_command(int argc, char **argv)
 {
 	static char name[] = "sevqd salvage";
 
-	return command(&(struct arguments){ .help = salvage_help, .has_to = true }, name, argc,
-		       argv);
+	return command(
+	    &(struct arguments){ .command = COMMAND_SALVAGE, .help = salvage_help, .has_to = true },
+	    name, argc, argv);
+}
+
+int
+restore_command(int argc, char **argv)
+{
+	static char name[] = "sevqd restore";
+
+	return command(
+	    &(struct arguments){ .command = COMMAND_RESTORE, .help = restore_help, .has_to = true },
+	    name, argc, argv);
 }

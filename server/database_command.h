@@ -1,5 +1,5 @@
 /*
- * database_command.h - `sevqd check` and `sevqd salvage`: a database that may be damaged.
+ * database_command.h - `sevqd check`, `sevqd salvage` and `sevqd restore`: a database at rest.
  *
  * Here: the command lines, and what people and programs are told. Not here: reading the database
  * (queue/sqlite/salvage.h).
@@ -7,8 +7,9 @@
 #ifndef SERVER_DATABASE_COMMAND_H
 #define SERVER_DATABASE_COMMAND_H
 
-/* Both return the exit status. argv[0] is the command's name. */
+/* They return the exit status. argv[0] is the command's name. */
 int check_command(int argc, char **argv);
 int salvage_command(int argc, char **argv);
+int restore_command(int argc, char **argv);
 
 #endif

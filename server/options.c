@@ -44,6 +44,8 @@ static const struct option_row rows[] = {
 	  "(" DEFAULT_LISTEN ")" },
 	{ "db", TEXT, AT(db), "FILE", 0, 0, 0,
 	  "database file ($XDG_STATE_HOME/sevq/sevq.db)" },
+	{ "backup-dir", TEXT, AT(backup_dir), "DIR", 0, 0, 0,
+	  "where \"sevq backup\" puts its copies of the database (none: no backups)" },
 	{ "policy", TEXT, AT(policy), "FILE", 0, 0, 0,
 	  "OpenClaw config to route by ($OPENCLAW_CONFIG_PATH, else openclaw.json in "
 	  "$OPENCLAW_STATE_DIR or ~/.openclaw where it exists, else none)" },

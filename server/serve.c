@@ -25,6 +25,7 @@
 #include "queue/clock.h"
 #include "queue/sqlite/store.h"
 #include "server/calls/askers.h"
+#include "server/calls/backups.h"
 #include "server/calls/calls.h"
 #include "server/calls/policy.h"
 #include "server/calls/routes.h"
@@ -542,6 +543,7 @@ turn(struct loop *loop, bool busy)
 		die(&err);
 	policy_in_force_log(&loop->policy);
 	policy_reload_end(calls);
+	backups_look(calls->backups);
 	log_clock_jumps(loop);
 	log_store(loop);
 	service_turn();
@@ -699,6 +701,7 @@ init_calls(struct calls *calls, const struct options *options)
 	calls->streams = streams_new(calls);
 	calls->askers = askers_new();
 	calls->reload = policy_reload_new();
+	calls->backups = backups_new(calls, options->backup_dir);
 }
 
 static void
@@ -713,6 +716,7 @@ clear_calls(struct calls *calls)
 	streams_free(calls->streams);
 	askers_free(calls->askers);
 	policy_reload_free(calls->reload);
+	backups_free(calls->backups);
 	json_clear(&calls->doc);
 	auth_free(http->auth);
 	buf_clear(&http->out);

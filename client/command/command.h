@@ -66,6 +66,9 @@ enum sevq_exit sevq_run_show(struct sevq_client *client, struct sevq_options *op
 enum sevq_exit sevq_run_history(struct sevq_client *client, struct sevq_options *options);
 enum sevq_exit sevq_run_dead_letters(struct sevq_client *client, struct sevq_options *options);
 
+/* backup.c */
+enum sevq_exit sevq_run_backup(struct sevq_client *client, struct sevq_options *options);
+
 /* token.c: the one command that asks no server. client is NULL. */
 enum sevq_exit sevq_run_token(struct sevq_client *client, struct sevq_options *options);
 

@@ -59,6 +59,8 @@ static const struct sevq_command commands[] = {
 	  WITH_ADDRESS, sevq_run_route },
 	{ "rekey", "[KEY]", "move events whose key the policy leads elsewhere by now", 0, 1,
 	  WITH(LIMIT) | WITH(DRY_RUN) | WITH(WAIT), sevq_run_rekey },
+	{ "backup", "[NAME]", "copy the server's database while it is in use", 0, 1,
+	  0, sevq_run_backup },
 	{ "token", "add|list|revoke [NAME|DIGEST]", "change who may call the server", 1, 2,
 	  WITH(NAME) | WITH(SCOPE) | WITH(AGENT) | WITH(EXPIRES) | WITH(YES), sevq_run_token },
 	{ "stats", "", "print the server's counters", 0, 0,

@@ -9,6 +9,7 @@
 #include "queue/sqlite/chores.h"
 
 #include "queue/clock.h"
+#include "queue/sqlite/backup.h"
 #include "queue/sqlite/checkpoint.h"
 #include "queue/sqlite/clock_rows.h"
 #include "queue/sqlite/disk.h"
@@ -75,6 +76,11 @@ sqlite_chores(struct store *base, const struct chores *chores)
 
 	if (store->broken)
 		return false;
+	store->copied_last = store->copy != NULL && !store->copied_last;
+	if (store->copied_last) { /* a step of it alternates with the others */
+		backup_step(store);
+		return true;
+	}
 	checkpoint_if_due(store, every_second);
 	if (store->broken) /* by the checkpoint; the next read would rebuild the WAL-index */
 		return false;
@@ -90,5 +96,5 @@ sqlite_chores(struct store *base, const struct chores *chores)
 	else if (store->more_to_sweep)
 		store->more_to_sweep = sweep_step(store, chores);
 	disk_note_sweep(store);
-	return store->more_keys || store->more_to_sweep;
+	return store->more_keys || store->more_to_sweep || store->copy != NULL;
 }

@@ -16,6 +16,7 @@
 #define PAGE_BYTES 4096
 
 struct sweep;
+struct copy;
 struct key_change;
 
 struct sqlite_store {
@@ -76,6 +77,8 @@ struct sqlite_store {
 	bool more_to_sweep;         /* the last step of the sweep left something to remove */
 	bool more_keys;             /* the last step that removed idempotency keys left some */
 	bool owes_time;             /* the time could not be stored when it was due */
+	struct copy *copy;          /* the backup under way (backup.c), owned; NULL: none */
+	bool copied_last;           /* the last chore was a step of it */
 	struct sweep *sweep;        /* the round under way, owned; NULL: none */
 	struct moves {              /* moved_rows.c's */
 		int64_t newest;     /* no event with a higher id was ever moved */

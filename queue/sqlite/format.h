@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#define APPLICATION_ID 0x73657671 /* "sevq" */
+
 /* The big-endian number in the four bytes at p. */
 static inline uint32_t
 format_be32(const unsigned char *p)

@@ -29,7 +29,6 @@
 #include "queue/sqlite/wal_scan.h"
 #include "schema/migrations.h"
 
-#define APPLICATION_ID 0x73657671 /* "sevq" */
 #define HEADER_BYTES 100
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(*migrations)))
 #define OPEN_BUSY_TIMEOUT_MS 1000 /* for others who have the database open */
@@ -59,6 +58,21 @@ open_lock(struct sqlite_store *store, struct error *err)
 			     : error_set(err, ERROR_STORAGE_FAILED, "cannot lock %s: %s", name,
 					 strerror(errno));
 	free(name);
+	return failed;
+}
+
+/* While a restore puts a backup in its place there may be half of the old database. */
+static int
+check_restored(const struct sqlite_store *store, struct error *err)
+{
+	char *path = path_with_suffix(store->path, OPEN_RESTORING);
+	int failed = access(path, F_OK) != 0
+			 ? 0
+			 : error_set(err, ERROR_STORAGE_CORRUPT,
+				     "a restore of %s was interrupted; run sevqd restore again",
+				     store->path);
+
+	free(path);
 	return failed;
 }
 
@@ -392,7 +406,8 @@ open_database(struct sqlite_store *store, struct error *err)
 
 	configure();
 	if (path_make_directories(store->path, err) < 0 || open_lock(store, err) < 0 ||
-	    refuse_network_fs(store, err) < 0 || inspect_file(store, &exists, err) < 0)
+	    check_restored(store, err) < 0 || refuse_network_fs(store, err) < 0 ||
+	    inspect_file(store, &exists, err) < 0)
 		return -1;
 	if (exists && wal_check(store->path, err) < 0)
 		return -1;

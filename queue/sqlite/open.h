@@ -14,7 +14,10 @@
  */
 int open_database(struct sqlite_store *store, struct error *err);
 
-/* Parts of it, for salvage.c. */
+/* The suffix of a backup that is about to take the place of the database (restore.c). */
+#define OPEN_RESTORING ".restoring"
+
+/* Parts of it, for salvage.c and restore.c. */
 
 /* Takes the lock that a server holds: lock_fd. ERROR_STORAGE_LOCKED, ERROR_STORAGE_FAILED. */
 int open_lock(struct sqlite_store *store, struct error *err);

@@ -17,6 +17,7 @@
 
 #include <unistd.h>
 
+#include "queue/sqlite/backup.h"
 #include "queue/sqlite/checkpoint.h"
 #include "queue/sqlite/chores.h"
 #include "queue/sqlite/clock_rows.h"
@@ -338,6 +339,14 @@ chores(struct store *base, const struct chores *wanted, chores_done *done, void 
 	done(arg, more, store->broken ? &err : NULL);
 }
 
+static int
+backup(struct store *base, const char *path, struct error *err)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+
+	return store->broken ? refuse_unknown(store, err) : backup_begin(store, path, err);
+}
+
 static bool
 ready(struct store *base, struct error *err)
 {
@@ -373,6 +382,7 @@ close_store(struct store *base, const struct store_time *time)
 
 	if (time != NULL && !store->broken && store->newest.event > 0)
 		clock_rows_keep_time(store, time);
+	backup_stop(store);
 	session_rows_clear(store);
 	key_rows_clear(store);
 	for (size_t i = 0; i < STATEMENT_COUNT; i++)
@@ -398,6 +408,7 @@ static const struct store_driver sqlite_driver = {
 	.lookup = sqlite_lookup,
 	.history = sqlite_history,
 	.chores = chores,
+	.backup = backup,
 	.ready = ready,
 	.stats = stats,
 	.close = close_store,

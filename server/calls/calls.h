@@ -19,6 +19,7 @@
 struct call_stats {
 	uint64_t streams, streams_opened, streams_refused, streams_dropped, wakes_sent;
 	uint64_t waiters_refused;
+	uint64_t last_backup_s; /* since 1970, of the newest that succeeded; 0: none is known */
 	/* turns of the loop, and of them those that used more than LONG_TURN_US */
 	uint64_t turns, long_turns;
 	uint64_t turn_us_max; /* of processor time, since the start or the last reload */
@@ -30,6 +31,7 @@ struct streams;
 struct askers;
 struct policy_in_force;
 struct policy_reload;
+struct backups;
 
 /* int64_t as in the options that they come from. */
 struct call_limits {
@@ -49,6 +51,7 @@ struct calls {
 	struct askers *askers;   /* askers.h */
 	struct policy_in_force *policy;
 	struct policy_reload *reload; /* policy.h */
+	struct backups *backups;      /* backups.h */
 	struct json
 	    doc; /* the body that a handler reads; kept so that the next need not allocate */
 	int64_t started_ms; /* on clock_coarse_ms */
@@ -92,6 +95,8 @@ request_handler rekey_post;    /* rekey.c */
 request_handler policy_reload_post;
 request_handler policy_reload_hung_up;
 request_handler policy_reload_over;
+request_handler backups_post; /* backups.c */
+request_handler backups_get;
 request_handler stats_get;   /* stats.c */
 request_handler metrics_get; /* metrics.c */
 request_handler health_live; /* health.c */

@@ -41,6 +41,8 @@ static const struct row rows[] = {
 	{ NULL, "leases", "sevq_leases", false, ENGINE(leases), "Leases now." },
 	{ NULL, "waiters", "sevq_waiters", false, ENGINE(waiters), "Calls that wait for something deliverable." },
 
+	{ NULL, "lastBackup", "sevq_last_backup_timestamp_seconds", false, CALLS(last_backup_s), "When the newest backup in --backup-dir was made; 0 when there is none." },
+
 	{ "events", "enqueued", "sevq_events_enqueued_total", true, ENGINE(enqueued), "Events stored." },
 	{ "events", "duplicates", "sevq_events_duplicate_total", true, ENGINE(duplicates), "Events that were already queued." },
 	{ "events", "replaced", "sevq_events_replaced_total", true, OUTCOME(REPLACED), "Events removed by a replacement." },

@@ -38,6 +38,8 @@ static const struct call table[] = {
 	{ HTTP_GET,    "/v1/policy",      SCOPE_READ,    .handle = policy_get,      .bulky = true },
 	{ HTTP_POST,   "/v1/policy/reload", SCOPE_ADMIN, .handle = policy_reload_post, .takes_body = true, .hung_up = policy_reload_hung_up, .free = policy_reload_over },
 	{ HTTP_POST,   "/v1/rekey",       SCOPE_ADMIN,   .handle = rekey_post,      .takes_body = true },
+	{ HTTP_POST,   "/v1/backups",     SCOPE_ADMIN,   .handle = backups_post,    .takes_body = true },
+	{ HTTP_GET,    "/v1/backups",     SCOPE_ADMIN,   .handle = backups_get },
 	{ HTTP_GET,    "/v1/stats",       SCOPE_READ,    .handle = stats_get },
 	{ HTTP_GET,    "/metrics",        SCOPE_READ,    .handle = metrics_get },
 	{ HTTP_GET,    "/livez",          SCOPE_NONE,    .handle = health_live },

@@ -37,6 +37,7 @@ static const struct {
 } lines[] = {
 	{ 200, "HTTP/1.1 200 OK\r\n" },
 	{ 201, "HTTP/1.1 201 Created\r\n" },
+	{ 202, "HTTP/1.1 202 Accepted\r\n" },
 	{ 400, "HTTP/1.1 400 Bad Request\r\n" },
 	{ 401, "HTTP/1.1 401 Unauthorized\r\n" },
 	{ 403, "HTTP/1.1 403 Forbidden\r\n" },

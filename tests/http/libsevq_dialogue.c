@@ -132,6 +132,10 @@ tour_of_reads(struct sevq_client *client)
 	assert(strcmp(decision->owner, "main") == 0);
 	sevq_free(decision);
 
+	expect(client, sevq_backup(client, "dialogue", NULL), SEVQ_CONFLICT);
+	expect(client, sevq_backup(client, NULL, &stats), SEVQ_OK);
+	assert(strstr(stats, "\"backup\":null") != NULL);
+	sevq_free(stats);
 	expect(client, sevq_stats(client, &stats), SEVQ_OK);
 	assert(stats[0] == '{' && strcmp(stats, sevq_last_answer(client, NULL)) == 0);
 	sevq_free(stats);

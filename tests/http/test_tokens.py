@@ -35,9 +35,16 @@ def lease(admin):
     return {"lease": ok(admin.lease(KEY, limit=1))["leaseId"]}
 
 
+def idle(admin):
+    wait_until(lambda: (ok(admin.call("GET", "/v1/backups"))["backup"] or {}).get("state") != "running")
+    return {}
+
+
 def nothing(_):
     return {}
 
+
+NUMBERS = itertools.count()
 
 # What a call is about: one queue by its key (a foreign one is forbidden), one thing by its id (a
 # foreign one is not found), a list (a foreign thing is left out), or the whole server (forbidden).
@@ -70,6 +77,8 @@ ROWS = {
     ("GET", "/v1/policy"): (WHOLE, nothing, lambda api: api.call("GET", "/v1/policy")),
     ("POST", "/v1/policy/reload"): (WHOLE, nothing, lambda api: api.call("POST", "/v1/policy/reload", {"dryRun": True})),
     ("POST", "/v1/rekey"): (WHOLE, nothing, lambda api: api.call("POST", "/v1/rekey", {"dryRun": True})),
+    ("POST", "/v1/backups"): (WHOLE, idle, lambda api: api.call("POST", "/v1/backups", {"name": f"b{next(NUMBERS)}"})),
+    ("GET", "/v1/backups"): (WHOLE, nothing, lambda api: api.call("GET", "/v1/backups")),
     ("GET", "/v1/stats"): (WHOLE, nothing, lambda api: api.call("GET", "/v1/stats")),
     ("GET", "/metrics"): (WHOLE, nothing, lambda api: api.call("GET", "/metrics")),
     ("GET", "/livez"): (OPEN, nothing, lambda api: api.call("GET", "/livez")),
@@ -106,6 +115,7 @@ def write_tokens(server, text):
 @pytest.fixture
 def guarded(make):
     server = make(policy={"agents": {"list": [{"id": "main"}, {"id": "ops"}, {"id": "other"}]}, "hooks": {"enabled": True}})
+    server.flags += ["--backup-dir", server.directory]
     write_tokens(server, "\n".join(lines()) + "\n")
     return server.start()
 
@@ -121,7 +131,7 @@ def expected(about, scope_needed, scope, agents, state):
         return {KEYED: {403}, NAMED: {404}, LISTED: {200}, WHOLE: {403}}[about]
     if agents is not None and about == WHOLE:
         return {403}
-    return {200, 201}
+    return {200, 201, 202}
 
 
 def allowed(server, route):
@@ -283,7 +293,7 @@ def test_a_wait_ends_when_its_token_is_given_to_another_agent(two):
 
 NEW = "new-token-0123456789abcdef"
 
-# Every call that takes an idempotency key, twice with one key: whether the second is answered as the first.
+# Every call that takes an idempotency key.
 KEYED_CALLS = {
     "header": lambda api: api.call("POST", "/v1/events", {"text": "x", "sessionKey": KEY, "allowDuplicate": True}, headers={"Idempotency-Key": "k"}),
     "member": lambda api: api.enqueue("x", KEY, allowDuplicate=True, idempotencyKey="k"),

@@ -627,8 +627,9 @@ close_store(struct store *base, const struct store_time *time)
 void
 memory_store_init(struct memory_store *store)
 {
-	static const struct store_driver driver = { load,   commit, read_events, look_up,    page,
-						    chores, ready,  stats,       close_store };
+	static const struct store_driver driver = { load,  commit,     read_events, look_up,
+						    page,  chores,     NULL,        ready,
+						    stats, close_store };
 
 	*store = (struct memory_store){ .base.driver = &driver };
 }
