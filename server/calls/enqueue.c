@@ -10,6 +10,7 @@
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
 #include "server/calls/submit.h"
+#include "server/calls/trace.h"
 #include "server/http/reply.h"
 
 static const struct field draft_fields[] = {
@@ -43,6 +44,8 @@ read_draft(struct request *request, size_t token, struct draft *draft, struct ba
 	bad->drop_unknown_delivery = calls_of(request)->limits.drop_unknown_delivery;
 	fields_read(doc, token, draft_fields, DRAFT_FIELDS, draft, &draft->address, &request->arena,
 		    bad);
+	if (draft->traceparent.s == NULL && request->headers[HEADER_TRACEPARENT].s != NULL)
+		draft->traceparent = trace_parent(request);
 	if (draft->idempotency.key.s != NULL)
 		draft->idempotency = idempotency_key_of(request, KEY_KIND, draft->idempotency.key,
 							json_raw(doc, token));

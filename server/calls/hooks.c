@@ -15,6 +15,7 @@
 #include "server/calls/idempotency.h"
 #include "server/calls/json.h"
 #include "server/calls/submit.h"
+#include "server/calls/trace.h"
 #include "server/http/problem.h"
 
 #define KEY_UNITS_MAX 256 /* of an idempotency key */
@@ -324,6 +325,7 @@ hooks_wake(struct request *request)
 	enqueue_op_init(enqueue);
 	enqueue->drafts = draft;
 	enqueue->count = 1;
+	draft->traceparent = trace_parent(request);
 	if (read_payload(request, draft) == 0 && set_key(request, draft) == 0 &&
 	    pass_gates(request, &draft->address) == 0)
 		submit_op(request, answer, NULL);

@@ -33,6 +33,7 @@ static const struct str header_names[HEADERS] = {
 	[HEADER_OPENCLAW_TOKEN] = { "x-openclaw-token", 16 },
 	[HEADER_ORIGIN] = { "origin", 6 },
 	[HEADER_SEC_FETCH_SITE] = { "sec-fetch-site", 14 },
+	[HEADER_TRACEPARENT] = { "traceparent", 11 },
 	[HEADER_TRANSFER_ENCODING] = { "transfer-encoding", 17 },
 };
 
@@ -208,6 +209,8 @@ on_header_value_complete(llhttp_t *http)
 	header = &p->headers[p->header];
 	if (p->header == HEADER_CONNECTION)
 		read_connection(p, (struct str){ p->base + p->value.start, p->value.len });
+	else if (header->start != 0 && p->header == HEADER_TRACEPARENT)
+		p->value.len = 0; /* of several none counts, and it is never an error */
 	else if (header->start != 0)
 		return bad(p, "a header that may stand once stands twice");
 	while (p->value.len > 0 && is_blank(p->base[p->value.start + p->value.len - 1]))

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from policies import MAIN
-from sevqd import ok, problem
+from sevqd import ok, problem, request
 
 
 def test_an_answer_has_the_stored_event(api):
@@ -230,3 +230,46 @@ def test_only_json_is_taken(api, kind):
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"])
 def test_the_content_type_may_name_utf_8(api, kind):
     ok(api.call("POST", "/v1/events", {"text": "x", "sessionKey": MAIN}, kind=kind), 201)
+
+
+# The header traceparent.
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def trace_of(api, *headers, **fields):
+    """What is stored for an event that is posted with these headers."""
+    body = json.dumps({"text": "x", "sessionKey": MAIN, "allowDuplicate": True, **fields}).encode()
+    reply = api.call("POST", "/v1/events", body, headers=headers)
+    return ok(reply, 201)["event"]["traceparent"]
+
+
+@pytest.mark.parametrize("value", [TRACE, "01" + TRACE[2:], "cc" + TRACE[2:] + "-more", "00" + TRACE[2:-2] + "ff"])
+def test_the_header_is_taken_where_the_field_is_absent(server, value):
+    api = server.client()
+    assert trace_of(api, ("traceparent", value)) == value
+    assert trace_of(api, ("TraceParent", value), traceparent=None) == value
+    assert trace_of(api, ("traceparent", value), traceparent="its own") == "its own"
+    said = ok(api.call("POST", "/v1/events", {"events": [{"text": "a", "sessionKey": MAIN, "traceparent": "b"}, {"text": "c", "sessionKey": MAIN}]},
+        headers={"traceparent": value}))
+    assert [result["event"]["traceparent"] for result in said["results"]] == ["b", value]
+
+
+@pytest.mark.parametrize("value", ["", "x", TRACE[:-1], TRACE + "0", TRACE + "-more", TRACE.upper(), "ff" + TRACE[2:], TRACE.replace("-", "_"),
+    "00-" + "0" * 32 + TRACE[35:], TRACE[:36] + "0" * 16 + TRACE[52:], "cc" + TRACE[2:] + "more", "cc" + TRACE[2:] + "-" + "x" * 200, TRACE + ", " + TRACE])
+def test_a_header_that_is_no_traceparent_is_null_and_no_error(server, value):
+    assert trace_of(server.client(), ("traceparent", value)) is None
+
+
+def test_of_several_headers_none_counts(server):
+    raw = server.raw()
+    body = b'{"text":"x","sessionKey":"agent:main:main"}'
+    raw.send(request("POST", "/v1/events", server.token, body, headers=[("traceparent", TRACE)] * 2))
+    assert ok(raw.answer(), 201)["event"]["traceparent"] is None
+
+
+def test_the_webhook_takes_the_header_too(start):
+    server = start(policy={"hooks": {"enabled": True}})
+    api = server.client()
+    assert api.call("POST", "/hooks/wake", {"text": "x"}, headers={"traceparent": TRACE}).status == 200
+    assert ok(api.peek("main"))["events"][0]["traceparent"] == TRACE
