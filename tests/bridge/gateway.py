@@ -20,8 +20,8 @@ from pathlib import Path
 
 from sevqd import PASSED_ON, wait_until
 
-# seconds; a busy machine starts a gateway in a hundred
-PATIENCE = float(os.environ.get("SEVQ_BRIDGE_PATIENCE", "180"))
+# seconds; a very busy machine starts a gateway in two hundred
+PATIENCE = float(os.environ.get("SEVQ_BRIDGE_PATIENCE", "400"))
 SOURCES = Path(os.environ["SOURCES"])
 MODEL = "a-model"
 INTERNAL = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>"
