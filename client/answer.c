@@ -196,6 +196,13 @@ static const struct field session_fields[] = {
 	MAY(sevq_session, "lastContextKey", TEXT, last_context_key),
 	MAY_OBJECT(sevq_session, "deliveryContext", delivery, &delivery),
 	MAY_LIST(sevq_session, "rekeyedFrom", rekeyed_from, rekeyed_from_count, &rekeyed),
+	MAY(sevq_session, "ready", COUNT, ready),
+	MAY(sevq_session, "readySinceTs", INTEGER, ready_since_ts_ms),
+	MAY(sevq_session, "streams", COUNT, streams),
+	MAY(sevq_session, "lastTakenTs", INTEGER, last_taken_ts_ms),
+	MAY(sevq_session, "lastTakenBy", TEXT, last_taken_by),
+	MAY(sevq_session, "routesTo", TEXT, routes_to),
+	MAY_TEXTS(sevq_session, "problems", problems, problem_count),
 	END,
 };
 static const struct sevq_shape session = { sizeof(struct sevq_session), NULL, session_fields };
@@ -317,6 +324,43 @@ static const struct field rekey_fields[] = {
 	END,
 };
 const struct sevq_shape sevq_shape_rekeyed = { sizeof(struct sevq_rekeyed), NULL, rekey_fields };
+
+static const struct field asker_fields[] = {
+	NEED(sevq_asker, "askedKey", TEXT, asked_key),
+	NEED(sevq_asker, "queueKey", TEXT, queue_key),
+	NEED(sevq_asker, "rule", TEXT, rule),
+	NEED(sevq_asker, "kind", TEXT, kind),
+	MAY(sevq_asker, "consumer", TEXT, consumer),
+	NEED(sevq_asker, "lastTs", INTEGER, last_ts_ms),
+	NEED(sevq_asker, "waitingNow", COUNT, waiting_now),
+	NEED(sevq_asker, "taken", COUNT, taken),
+	END,
+};
+static const struct sevq_shape asker = { sizeof(struct sevq_asker), NULL, asker_fields };
+
+static const struct field askers_fields[] = {
+	NEED_LIST(sevq_askers, "consumers", askers, count, &asker),
+	END,
+};
+const struct sevq_shape sevq_shape_askers = { sizeof(struct sevq_askers), NULL, askers_fields };
+
+static const struct field holding_fields[] = {
+	NEED(sevq_holding, "leaseId", TEXT, lease_id),
+	NEED(sevq_holding, "sessionKey", TEXT, session_key),
+	MAY(sevq_holding, "consumer", TEXT, consumer),
+	NEED(sevq_holding, "exclusive", FLAG, exclusive),
+	NEED(sevq_holding, "expiresAt", INTEGER, expires_at_ms),
+	NEED(sevq_holding, "leased", COUNT, leased),
+	END,
+};
+static const struct sevq_shape holding = { sizeof(struct sevq_holding), NULL, holding_fields };
+
+static const struct field leases_fields[] = {
+	NEED_LIST(sevq_leases, "leases", leases, count, &holding),
+	MAY(sevq_leases, "nextCursor", TEXT, next_cursor),
+	END,
+};
+const struct sevq_shape sevq_shape_leases = { sizeof(struct sevq_leases), NULL, leases_fields };
 
 static const struct field no_fields[] = { END };
 const struct sevq_shape sevq_shape_text = { 0, NULL, no_fields };

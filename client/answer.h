@@ -31,6 +31,8 @@ extern const struct sevq_shape sevq_shape_ready;    /* struct sevq_readiness */
 extern const struct sevq_shape sevq_shape_wakeup;   /* struct sevq_wakeup, less its id and json */
 extern const struct sevq_shape sevq_shape_history;  /* struct sevq_history */
 extern const struct sevq_shape sevq_shape_requeued; /* struct sevq_requeued */
+extern const struct sevq_shape sevq_shape_askers;   /* struct sevq_askers */
+extern const struct sevq_shape sevq_shape_leases;   /* struct sevq_leases */
 extern const struct sevq_shape sevq_shape_rekeyed;  /* struct sevq_rekeyed */
 extern const struct sevq_shape sevq_shape_text;     /* char *: the JSON object itself */
 

@@ -1,6 +1,7 @@
 /*
  * What an operator asks about the server, and has it do: where a key is routed, which queues there
- * are, moving those that the policy has stranded, the counters.
+ * are, who asks and who holds, moving queues that the policy has stranded, the policy, the
+ * counters.
  */
 #include "client/context.h"
 
@@ -37,7 +38,47 @@ sevq_sessions(struct sevq_client *client, const struct sevq_sessions_options *op
 	sevq_url_query(&request.target, "sort", ours.sort);
 	sevq_url_query_number(&request.target, "limit", (int64_t)ours.limit);
 	sevq_url_query(&request.target, "cursor", ours.cursor);
+	sevq_url_query(&request.target, "queueKey", ours.queue_key);
+	sevq_url_query(&request.target, "contains", ours.contains);
+	sevq_url_query(&request.target, "problem", ours.problem);
 	return sevq_context_run(client, &request, &sevq_shape_sessions, ret);
+}
+
+enum sevq_code
+sevq_consumers(struct sevq_client *client, const struct sevq_consumers_options *options,
+	       struct sevq_askers **ret)
+{
+	struct sevq_consumers_options ours = { 0 };
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
+		return client->error.code;
+	sevq_request_init(&request, "GET", "/v1/consumers");
+	sevq_url_query(&request.target, "askedKey", ours.asked_key);
+	sevq_url_query(&request.target, "queueKey", ours.queue_key);
+	sevq_url_query_number(&request.target, "limit", (int64_t)ours.limit);
+	return sevq_context_run(client, &request, &sevq_shape_askers, ret);
+}
+
+enum sevq_code
+sevq_leases(struct sevq_client *client, const struct sevq_leases_options *options,
+	    struct sevq_leases **ret)
+{
+	struct sevq_leases_options ours = { 0 };
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
+		return client->error.code;
+	sevq_request_init(&request, "GET", "/v1/leases");
+	sevq_url_query(&request.target, "queueKey", ours.queue_key);
+	sevq_url_query(&request.target, "consumer", ours.consumer);
+	sevq_url_query_number(&request.target, "limit", (int64_t)ours.limit);
+	sevq_url_query(&request.target, "cursor", ours.cursor);
+	return sevq_context_run(client, &request, &sevq_shape_leases, ret);
 }
 
 /* Not to name a queue is the confirmation. */
@@ -71,6 +112,17 @@ sevq_backup(struct sevq_client *client, const char *name, char **ret)
 	sevq_request_init(&request, name != NULL ? "POST" : "GET", "/v1/backups");
 	if (name != NULL)
 		sevq_request_text(&request, "name", name);
+	return sevq_context_run(client, &request, &sevq_shape_text, ret);
+}
+
+enum sevq_code
+sevq_policy(struct sevq_client *client, char **ret)
+{
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	sevq_request_init(&request, "GET", "/v1/policy");
 	return sevq_context_run(client, &request, &sevq_shape_text, ret);
 }
 

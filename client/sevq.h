@@ -400,6 +400,48 @@ struct sevq_session {
 	const struct sevq_delivery *delivery; /* merged over the queue; NULL: none */
 	struct sevq_rekeyed_from **rekeyed_from;
 	size_t rekeyed_from_count;
+	size_t ready; /* events that can be taken now */
+	int64_t
+	    ready_since_ts_ms; /* since when there are some that nobody took; 0: there are none */
+	size_t streams;        /* that are told of it */
+	int64_t last_taken_ts_ms;    /* 0: not known */
+	const char *last_taken_by;   /* NULL: not known, or without a name */
+	const char *routes_to;       /* where its key leads, if that is another queue */
+	const char *const *problems; /* "stranded", "full", "unattended", the worst first */
+	size_t problem_count;
+};
+
+/* Who has asked for events, lately. */
+struct sevq_asker {
+	const char *asked_key; /* as it was sent */
+	const char *queue_key; /* where it led, by this rule */
+	const char *rule;
+	const char *kind;     /* "drain", "lease", "consume", "wait" */
+	const char *consumer; /* NULL: without a name */
+	int64_t last_ts_ms;   /* since 1970 */
+	size_t waiting_now;   /* calls */
+	size_t taken;         /* events */
+};
+
+struct sevq_askers {
+	struct sevq_asker **askers; /* who asked last comes first */
+	size_t count;
+};
+
+/* A lease that holds events. */
+struct sevq_holding {
+	const char *lease_id;
+	const char *session_key;
+	const char *consumer; /* NULL: without a name */
+	bool exclusive;
+	int64_t expires_at_ms; /* of the first of its events, since 1970 */
+	size_t leased;         /* how many it holds */
+};
+
+struct sevq_leases {
+	struct sevq_holding **leases; /* the one that ends first comes first */
+	size_t count;
+	const char *next_cursor; /* NULL: this is the last page */
 };
 
 struct sevq_sessions {
@@ -498,9 +540,14 @@ struct sevq_sessions_options {
 	const char *agent_id;    /* only queues of this agent */
 	const char *prefix;      /* only queue keys that start with it */
 	int64_t min_age_ms;      /* only queues that have had something to take for so long */
-	const char *sort;        /* "key" (the default), "depth", "oldest", "newest" */
-	size_t limit;            /* 0: the server's page size */
-	const char *cursor;      /* next_cursor of the previous page */
+	/* "key" (the default), "depth", "oldest", "newest", "problem", "unattended" */
+	const char *sort;
+	size_t limit;          /* 0: the server's page size */
+	const char *cursor;    /* next_cursor of the previous page */
+	const char *queue_key; /* only the queue of this very key; then no session_key */
+	const char *contains;  /* only queue keys with this part */
+	/* only queues with this problem: "any", "stranded", "full", "unattended" */
+	const char *problem;
 };
 
 static inline void
@@ -754,6 +801,47 @@ SEVQ_API enum sevq_code sevq_rekey(struct sevq_client *client,
 				   const struct sevq_rekey_options *options,
 				   struct sevq_rekeyed **ret);
 
+/* --- who asks, and who holds --- */
+
+struct sevq_consumers_options {
+	size_t size;
+	const char *asked_key; /* only who asked under this key */
+	const char *queue_key; /* only who was led to this queue */
+	size_t limit;          /* 0: all that are remembered */
+};
+
+static inline void
+sevq_consumers_options_init(struct sevq_consumers_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->size = sizeof(*options);
+}
+
+/* Lists who has asked for events lately. options may be NULL. */
+SEVQ_API enum sevq_code sevq_consumers(struct sevq_client *client,
+				       const struct sevq_consumers_options *options,
+				       struct sevq_askers **ret);
+
+struct sevq_leases_options {
+	size_t size;
+	const char *queue_key; /* only leases of this queue */
+	const char *consumer;  /* only those of this consumer */
+	size_t limit;          /* 0: the server's page size */
+	const char *cursor;    /* next_cursor of the previous page */
+};
+
+static inline void
+sevq_leases_options_init(struct sevq_leases_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->size = sizeof(*options);
+}
+
+/* Lists the leases that hold events, one page a call. options may be NULL. */
+SEVQ_API enum sevq_code sevq_leases(struct sevq_client *client,
+				    const struct sevq_leases_options *options,
+				    struct sevq_leases **ret);
+
 /* --- the server --- */
 
 /*
@@ -762,6 +850,9 @@ SEVQ_API enum sevq_code sevq_rekey(struct sevq_client *client,
  * "running", "done" or "failed". The caller frees it with sevq_free.
  */
 SEVQ_API enum sevq_code sevq_backup(struct sevq_client *client, const char *name, char **ret);
+
+/* Returns what the policy in force says as JSON text. The caller frees it with sevq_free. */
+SEVQ_API enum sevq_code sevq_policy(struct sevq_client *client, char **ret);
 
 /* Returns the server's counters as JSON text. The caller frees it with sevq_free. */
 SEVQ_API enum sevq_code sevq_stats(struct sevq_client *client, char **ret);

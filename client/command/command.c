@@ -95,13 +95,13 @@ sevq_print_json(const struct sevq_client *client)
 }
 
 void
-sevq_print_events(struct sevq_event *const *events, size_t count)
+sevq_print_events(struct sevq_event *const *events, size_t count, bool states)
 {
-	const struct sevq_column columns[] = { { "ID", true },
-					       { isatty(STDOUT_FILENO) ? "AGE" : "TIME", true },
-					       { "SOURCE", false },
-					       { "CONTEXT", false },
-					       { "TEXT", false } };
+	const struct sevq_column columns[] = {
+		{ "ID", true },       { isatty(STDOUT_FILENO) ? "AGE" : "TIME", true },
+		{ "STATE", false },   { "SOURCE", false },
+		{ "CONTEXT", false }, { "TEXT", false }
+	};
 	struct sevq_table table;
 	size_t i;
 
@@ -109,6 +109,7 @@ sevq_print_events(struct sevq_event *const *events, size_t count)
 	for (i = 0; i < count; i++) {
 		sevq_table_add(&table, events[i]->id);
 		sevq_table_add_time(&table, events[i]->ts_ms);
+		sevq_table_add(&table, states ? events[i]->state : NULL);
 		sevq_table_add(&table, events[i]->source);
 		sevq_table_add(&table, events[i]->context_key);
 		sevq_table_add(&table, events[i]->text);

@@ -48,6 +48,16 @@ enum sevq_exit sevq_run_rekey(struct sevq_client *client, struct sevq_options *o
 enum sevq_exit sevq_run_route(struct sevq_client *client, struct sevq_options *options);
 enum sevq_exit sevq_run_stats(struct sevq_client *client, struct sevq_options *options);
 
+/* people.c */
+enum sevq_exit sevq_run_consumers(struct sevq_client *client, struct sevq_options *options);
+enum sevq_exit sevq_run_leases(struct sevq_client *client, struct sevq_options *options);
+
+/* policy.c */
+enum sevq_exit sevq_run_policy(struct sevq_client *client, struct sevq_options *options);
+
+/* why.c */
+enum sevq_exit sevq_run_why(struct sevq_client *client, struct sevq_options *options);
+
 /* lease.c */
 enum sevq_exit sevq_run_lease(struct sevq_client *client, struct sevq_options *options);
 enum sevq_exit sevq_run_ack(struct sevq_client *client, struct sevq_options *options);
@@ -89,7 +99,7 @@ bool sevq_take_key_argument(struct sevq_options *options);
 /* Prints the server's last answer (sevq_say_json). */
 void sevq_print_json(const struct sevq_client *client);
 
-/* Prints events as a table. */
-void sevq_print_events(struct sevq_event *const *events, size_t count);
+/* Prints events as a table; states: with the state of each. */
+void sevq_print_events(struct sevq_event *const *events, size_t count, bool states);
 
 #endif

@@ -44,29 +44,92 @@ add_detail(struct sevq_table *table, const struct sevq_happening *happening)
 }
 
 static void
+add_pair(struct sevq_table *table, const char *label, const char *value)
+{
+	if (value == NULL || value[0] == '\0')
+		return;
+	sevq_table_add(table, label);
+	sevq_table_add(table, value);
+}
+
+static void
+add_time(struct sevq_table *table, const char *label, int64_t time_ms)
+{
+	char text[SEVQ_TIME_BYTES];
+
+	if (time_ms != 0)
+		add_pair(table, label, sevq_time_text(time_ms, text));
+}
+
+/* "channel telegram to 123 account default thread 5" */
+static void
+add_delivery(struct sevq_table *table, const struct sevq_delivery *delivery)
+{
+	struct sevq_buffer text = { 0 };
+	const struct {
+		const char *name, *value;
+	} parts[] = { { "channel", delivery->channel },
+		      { "to", delivery->to },
+		      { "account", delivery->account_id },
+		      { "thread", delivery->thread_id } };
+	size_t i;
+
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i].value != NULL)
+			sevq_buffer_addf(&text, "%s%s %s", text.len > 0 ? " " : "", parts[i].name,
+					 parts[i].value);
+	add_pair(table, "delivery", sevq_buffer_text(&text));
+	if (text.failed)
+		sevq_exit_out_of_memory();
+	sevq_buffer_clear(&text);
+}
+
+static void
+print_event(const struct sevq_event *event)
+{
+	static const struct sevq_column pair[] = { { "", false }, { "", false } };
+	struct sevq_table table;
+	char attempts[24];
+
+	snprintf(attempts, sizeof(attempts), "%lld", (long long)event->attempts);
+	sevq_table_init(&table, pair, sizeof(pair) / sizeof(pair[0]));
+	table.wraps = true;
+	add_pair(&table, "event", event->id);
+	add_pair(&table, "queue", event->session_key);
+	if (event->original_session_key != NULL &&
+	    strcmp(event->original_session_key, event->session_key) != 0) {
+		add_pair(&table, "sent to", event->original_session_key);
+		add_pair(&table, "rule", event->rule);
+	}
+	add_pair(&table, "state", event->state);
+	add_pair(&table, "attempts", attempts);
+	add_pair(&table, "context key", event->context_key);
+	add_pair(&table, "source", event->source);
+	add_pair(&table, "wake", event->wake);
+	if (event->delivery != NULL)
+		add_delivery(&table, event->delivery);
+	add_time(&table, "queued", event->ts_ms);
+	add_time(&table, "available", event->available_at_ms);
+	add_time(&table, "expires", event->expires_at_ms);
+	add_pair(&table, "traceparent", event->traceparent);
+	add_pair(&table, "text", event->text);
+	sevq_table_print(&table);
+	sevq_table_clear(&table);
+}
+
+static void
 print_story(const struct sevq_story *story)
 {
-	const struct sevq_column pair[] = { { "", false }, { "", false } };
 	const struct sevq_column columns[] = { { time_title(), true },
 					       { "WHAT", false },
 					       { "DETAIL", false } };
 	struct sevq_table table;
 	size_t i;
 
-	sevq_table_init(&table, pair, sizeof(pair) / sizeof(pair[0]));
-	sevq_table_add(&table, "event");
-	sevq_table_add(&table, story->event->id);
-	sevq_table_add(&table, "queue");
-	sevq_table_add(&table, story->event->session_key);
-	sevq_table_add(&table, "state");
-	sevq_table_add(&table, story->event->state);
-	sevq_table_add(&table, "text");
-	sevq_table_add(&table, story->event->text);
-	sevq_table_print(&table);
-	sevq_table_clear(&table);
-
+	print_event(story->event);
 	sevq_say(stdout, "%s", "");
 	sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+	table.wraps = true;
 	for (i = 0; i < story->timeline_count; i++) {
 		sevq_table_add_time(&table, story->timeline[i]->ts_ms);
 		sevq_table_add(&table, story->timeline[i]->what);

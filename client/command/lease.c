@@ -5,19 +5,21 @@
 
 #include "client/buffer.h"
 #include "client/command/command.h"
+#include "client/command/held.h"
 #include "client/command/memory.h"
 #include "client/command/say.h"
 #include "client/command/table.h"
 
 /* Reports the lease on standard error, so that standard output holds nothing but events. */
 static void
-report_lease(const struct sevq_lease *lease)
+report_lease(struct sevq_client *client, const struct sevq_lease *lease)
 {
 	char until[SEVQ_TIME_BYTES];
 
 	fflush(stdout);
 	if (lease->lease_id == NULL)
-		sevq_say(stderr, "nothing to lease in %s", lease->session_key);
+		sevq_say_nothing(client, "nothing to lease in", lease->session_key,
+				 lease->remaining);
 	else
 		sevq_say(stderr, "lease %s on %s until %s, %zu more", lease->lease_id,
 			 lease->session_key, sevq_time_text(lease->expires_at_ms, until),
@@ -49,8 +51,8 @@ sevq_run_lease(struct sevq_client *client, struct sevq_options *options)
 		if (options->prompt)
 			sevq_say_lines(lease->block);
 		else
-			sevq_print_events(lease->events, lease->count);
-		report_lease(lease);
+			sevq_print_events(lease->events, lease->count, false);
+		report_lease(client, lease);
 	}
 	result = lease->lease_id != NULL ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
 	sevq_free(lease);

@@ -12,22 +12,24 @@
 
 #define DEPTH_MAX 8 /* of nested objects in the counters */
 
-static size_t
-rekeyed_count(const struct sevq_session *session)
+/* Zero is an empty cell, so that a column without anything is left out. */
+static void
+add_count(struct sevq_table *table, size_t count)
 {
-	size_t sum = 0, i;
-
-	for (i = 0; i < session->rekeyed_from_count; i++)
-		sum += session->rekeyed_from[i]->count;
-	return sum;
+	if (count > 0)
+		sevq_table_add_number(table, count);
+	else
+		sevq_table_add(table, NULL);
 }
 
+/* On a terminal a time is an age. */
 static void
 print_sessions(const struct sevq_sessions *sessions)
 {
-	static const struct sevq_column columns[] = { { "SESSION", false }, { "DEPTH", true },
-						      { "OLDEST", true },   { "NEWEST", true },
-						      { "REKEYED", true },  { "CONTEXT", false } };
+	static const struct sevq_column columns[] = { { "READY", true },    { "LEASED", true },
+						      { "DELAYED", true },  { "UNATTENDED", true },
+						      { "WAITERS", true },  { "LAST TAKEN", true },
+						      { "PROBLEM", false }, { "SESSION", false } };
 	struct sevq_table table;
 	size_t i;
 
@@ -35,12 +37,14 @@ print_sessions(const struct sevq_sessions *sessions)
 	for (i = 0; i < sessions->count; i++) {
 		const struct sevq_session *session = sessions->sessions[i];
 
+		sevq_table_add_number(&table, session->ready);
+		add_count(&table, session->leased);
+		add_count(&table, session->delayed);
+		sevq_table_add_time(&table, session->waiters == 0 ? session->ready_since_ts_ms : 0);
+		add_count(&table, session->waiters);
+		sevq_table_add_time(&table, session->last_taken_ts_ms);
+		sevq_table_add(&table, session->problem_count > 0 ? session->problems[0] : NULL);
 		sevq_table_add(&table, session->session_key);
-		sevq_table_add_number(&table, session->depth);
-		sevq_table_add_time(&table, session->oldest_ts_ms);
-		sevq_table_add_time(&table, session->newest_ts_ms);
-		sevq_table_add_number(&table, rekeyed_count(session));
-		sevq_table_add(&table, session->last_context_key);
 	}
 	sevq_table_print(&table);
 	sevq_table_clear(&table);
@@ -70,7 +74,9 @@ sevq_run_sessions(struct sevq_client *client, struct sevq_options *options)
 	filter.agent_id = options->address.agent_id;
 	filter.prefix = options->prefix;
 	filter.min_age_ms = options->min_age_ms;
-	filter.sort = options->sort;
+	filter.contains = options->contains;
+	filter.problem = options->problem;
+	filter.sort = options->sort != NULL ? options->sort : "problem";
 	filter.limit = (size_t)options->limit;
 	filter.cursor = options->cursor;
 	if (sevq_sessions(client, &filter, &sessions) != SEVQ_OK)

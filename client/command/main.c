@@ -47,8 +47,8 @@ static const struct sevq_command commands[] = {
 	{ "purge", "[KEY]", "remove the events of a session", 0, 1,
 	  WITH_ADDRESS | WITH(EXACT) | WITH(CONTEXT_KEY) | WITH(YES), sevq_run_purge },
 	{ "sessions", "", "list the sessions that have events", 0, 0,
-	  WITH(SESSION_KEY) | WITH(AGENT) | WITH(PREFIX) | WITH(MIN_AGE) | WITH(SORT) |
-	      WITH(LIMIT) | WITH(CURSOR), sevq_run_sessions },
+	  WITH(SESSION_KEY) | WITH(AGENT) | WITH(PREFIX) | WITH(CONTAINS) | WITH(PROBLEM) |
+	      WITH(MIN_AGE) | WITH(SORT) | WITH(LIMIT) | WITH(CURSOR), sevq_run_sessions },
 	{ "history", "[KEY]", "list events that left their queue, newest first", 0, 1,
 	  WITH_ADDRESS | WITH(EXACT) | WITH(STATE) | WITH(SOURCE) | WITH(SINCE) | WITH(UNTIL) | WITH(LIMIT) |
 	      WITH(CURSOR), sevq_run_history },
@@ -63,6 +63,14 @@ static const struct sevq_command commands[] = {
 	  0, sevq_run_backup },
 	{ "token", "add|list|revoke [NAME|DIGEST]", "change who may call the server", 1, 2,
 	  WITH(NAME) | WITH(SCOPE) | WITH(AGENT) | WITH(EXPIRES) | WITH(YES), sevq_run_token },
+	{ "why", "[KEY]", "tell why the events of a session key are not taken, and what to do", 0, 1,
+	  WITH_ADDRESS, sevq_run_why },
+	{ "consumers", "[KEY]", "list who has asked for events lately, under which key", 0, 1,
+	  WITH(EXACT) | WITH(LIMIT), sevq_run_consumers },
+	{ "leases", "[KEY]", "list who holds events, and until when", 0, 1,
+	  WITH(CONSUMER) | WITH(LIMIT) | WITH(CURSOR), sevq_run_leases },
+	{ "policy", "", "show the policy in force", 0, 0,
+	  0, sevq_run_policy },
 	{ "stats", "", "print the server's counters", 0, 0,
 	  0, sevq_run_stats },
 };

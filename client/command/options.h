@@ -43,6 +43,8 @@ enum sevq_option {
 	SEVQ_OPTION_PREFIX,
 	SEVQ_OPTION_MIN_AGE,
 	SEVQ_OPTION_SORT,
+	SEVQ_OPTION_CONTAINS,
+	SEVQ_OPTION_PROBLEM,
 	SEVQ_OPTION_CURSOR,
 	SEVQ_OPTION_YES,
 	SEVQ_OPTION_EXACT,
@@ -96,7 +98,7 @@ struct sevq_options {
 	bool replace, allow_duplicate;
 	struct sevq_delivery delivery;
 	int64_t limit;
-	const char *after, *prefix, *sort, *cursor;
+	const char *after, *prefix, *sort, *cursor, *contains, *problem;
 	int64_t min_age_ms;
 	bool yes, exact;
 	int64_t delay_ms, ttl_ms;

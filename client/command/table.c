@@ -158,6 +158,22 @@ print_spaces(size_t count)
 		putchar(' ');
 }
 
+/* Prints a text in lines of the width, each but the first behind so many spaces. */
+static void
+print_wrapped(const char *text, size_t width, size_t before)
+{
+	size_t some = bytes_that_fit(text, width);
+
+	printf("%.*s", (int)some, text);
+	while (text[some] != '\0' && some > 0) {
+		text += some;
+		some = bytes_that_fit(text, width);
+		putchar('\n');
+		print_spaces(before);
+		printf("%.*s", (int)some, text);
+	}
+}
+
 /* Prints one cell, cut to the width, or padded to it unless it is the last of its line. */
 static void
 print_cell(const char *text, size_t width, bool right, bool last)
@@ -220,17 +236,21 @@ static void
 print_row(const struct sevq_table *table, char *const *row, const size_t widths[SEVQ_COLUMNS_MAX],
 	  size_t last)
 {
-	size_t i;
+	size_t i, before = 0;
 
 	while (row != NULL && last > 0 && row[last][0] == '\0')
 		last--;
 	for (i = 0; i <= last; i++) {
 		if (widths[i] == 0)
 			continue;
-		print_cell(row != NULL ? row[i] : table->columns[i].title, widths[i],
-			   table->columns[i].right, i == last);
+		if (table->wraps && row != NULL && i + 1 == table->column_count)
+			print_wrapped(row[i], widths[i], before);
+		else
+			print_cell(row != NULL ? row[i] : table->columns[i].title, widths[i],
+				   table->columns[i].right, i == last);
 		if (i < last)
 			print_spaces(GAP);
+		before += widths[i] + GAP;
 	}
 	putchar('\n');
 }

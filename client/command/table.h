@@ -27,6 +27,8 @@ struct sevq_table {
 	size_t column_count;
 	char **cells;
 	size_t cell_count, cell_cap;
+	bool wraps; /* set after init: the last column goes on in further lines instead of being cut
+		     */
 };
 
 void sevq_table_init(struct sevq_table *table, const struct sevq_column *columns,
@@ -49,7 +51,8 @@ void sevq_table_add_time(struct sevq_table *table, int64_t time_ms);
 
 /*
  * Prints the table on standard output. A column whose cells are all empty is left out. If no column
- * has a title, there is no line of titles. On a terminal the last column is cut to the width.
+ * has a title, there is no line of titles. On a terminal the last column is cut to the width, or
+ * wrapped.
  */
 void sevq_table_print(const struct sevq_table *table);
 

@@ -2,28 +2,32 @@
  * sevq drain, peek, consume - takes the events of a session, or only shows them.
  */
 #include "client/command/command.h"
+#include "client/command/held.h"
 #include "client/command/say.h"
 
-/* Reports what is left on standard error, so that standard output holds nothing but events. */
+/*
+ * Reports what is left on standard error, so that standard output holds nothing but events. named:
+ * these events were asked for, and no others.
+ */
 static void
-report_remaining(const struct sevq_events *events)
+report_remaining(struct sevq_client *client, const struct sevq_events *events, bool named)
 {
 	const char *key = events->session_key;
 
 	fflush(stdout);
-	if (events->remaining > 0)
+	if (events->remaining > 0 && (events->count > 0 || named))
 		sevq_say(stderr, "%zu more in %s", events->remaining, key);
 	else if (events->more && events->count > 0)
 		sevq_say(stderr, "more in %s: --after %s", key,
 			 events->events[events->count - 1]->id);
 	else if (events->count == 0)
-		sevq_say(stderr, "nothing in %s", key);
+		sevq_say_nothing(client, "nothing in", key, events->remaining);
 }
 
 /* Prints an answer and frees it. */
 static enum sevq_exit
-show(const struct sevq_client *client, const struct sevq_options *options,
-     struct sevq_events *events)
+show(struct sevq_client *client, const struct sevq_options *options, struct sevq_events *events,
+     bool states)
 {
 	enum sevq_exit result = events->count > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
 
@@ -33,8 +37,8 @@ show(const struct sevq_client *client, const struct sevq_options *options,
 		if (options->prompt)
 			sevq_say_lines(events->block);
 		else
-			sevq_print_events(events->events, events->count);
-		report_remaining(events);
+			sevq_print_events(events->events, events->count, states);
+		report_remaining(client, events, options->argument_count > 1);
 	}
 	sevq_free(events);
 	return result;
@@ -55,7 +59,7 @@ sevq_run_drain(struct sevq_client *client, struct sevq_options *options)
 	drain.prompt = options->prompt;
 	if (sevq_drain(client, &options->address, &drain, &events) != SEVQ_OK)
 		return sevq_report(client);
-	return show(client, options, events);
+	return show(client, options, events, false);
 }
 
 enum sevq_exit
@@ -68,7 +72,7 @@ sevq_run_peek(struct sevq_client *client, struct sevq_options *options)
 	if (sevq_peek(client, &options->address, (size_t)options->limit, options->after, &events) !=
 	    SEVQ_OK)
 		return sevq_report(client);
-	return show(client, options, events);
+	return show(client, options, events, true);
 }
 
 enum sevq_exit
@@ -81,5 +85,5 @@ sevq_run_consume(struct sevq_client *client, struct sevq_options *options)
 	if (sevq_consume(client, &options->address, ids, (size_t)options->argument_count - 1,
 			 &events) != SEVQ_OK)
 		return sevq_report(client);
-	return show(client, options, events);
+	return show(client, options, events, false);
 }

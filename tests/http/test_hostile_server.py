@@ -31,7 +31,15 @@ EVENT = {"id": TEXT, "sessionKey": TEXT, "originalSessionKey": TEXT, "rule": TEX
     "traceparent": TEXT, "state": TEXT}
 HAPPENING = {"what": TEXT, "ts": -MOST, "until": MOST, "leaseId": TEXT, "times": MOST, "detail": TEXT, "originalSessionKey": TEXT, "rule": TEXT, "from": TEXT, "to": TEXT}
 SESSION = {"sessionKey": TEXT, "agentId": TEXT, "depth": MOST, "leased": MOST, "delayed": MOST, "waiters": MOST, "oldestTs": MOST,
-    "newestTs": -MOST, "lastContextKey": TEXT, "deliveryContext": DELIVERY, "rekeyedFrom": [{"key": TEXT, "count": MOST}] * 2}
+    "newestTs": -MOST, "lastContextKey": TEXT, "deliveryContext": DELIVERY, "rekeyedFrom": [{"key": TEXT, "count": MOST}] * 2,
+    "ready": MOST, "readySinceTs": -MOST, "streams": MOST, "lastTakenTs": MOST, "lastTakenBy": TEXT, "routesTo": TEXT, "problems": [TEXT, TEXT]}
+SESSIONS = {"sessions": [SESSION], "total": MOST, "nextCursor": TEXT}
+CONSUMERS = {"consumers": [{"askedKey": TEXT, "queueKey": TEXT, "rule": TEXT, "kind": TEXT, "consumer": TEXT, "lastTs": MOST,
+    "waitingNow": MOST, "taken": MOST}]}
+LEASES = {"leases": [{"leaseId": TEXT, "sessionKey": TEXT, "consumer": TEXT, "exclusive": True, "expiresAt": MOST, "leased": MOST}], "nextCursor": TEXT}
+POLICY = {"file": TEXT, "hash": TEXT, "loadedAt": MOST, "reloads": TEXT, "lastError": {"detail": TEXT}, "session": {"dmScope": TEXT, "scope": [TEXT], "mainKey": {TEXT: TEXT}},
+    "agents": {"ids": [TEXT, MOST], "default": TEXT, "ownership": TEXT}, "allowlists": [{"channel": TEXT, "account": TEXT, "where": TEXT, "entries": MOST, "owner": TEXT}, TEXT],
+    "bindings": MOST, "timezone": TEXT, "warnings": [TEXT], "includes": [TEXT], "stranded": {"sessions": MOST, "events": TEXT}}
 TAKEN = {"sessionKey": TEXT, "events": [EVENT], "remaining": MOST, "block": f"System: {TEXT}\nSystem: {TEXT}"}
 EMPTY = {"sessionKey": TEXT, "events": [], "remaining": 0, "block": None, "depth": 0, "more": False}
 PEEKED = {"sessionKey": TEXT, "events": [EVENT], "depth": MOST, "more": True}
@@ -56,9 +64,11 @@ COMMANDS = [
     (["event", "-", "--lines", "--session-key", "K"], [{"results": RECEIPTS}]),
     (["drain", "K"], [TAKEN]),
     (["drain", "K"], [EMPTY]),
+    (["drain", "K"], [{**EMPTY, "remaining": 1}, SESSIONS, PEEKED, LEASES]),
     (["drain", "K", "--format", "prompt"], [TAKEN]),
     (["lease", "K"], [LEASE]),
     (["lease", "K"], [{**EMPTY, "leaseId": None}]),
+    (["lease", "K"], [{**EMPTY, "leaseId": None, "remaining": 1}, SESSIONS, PEEKED, LEASES]),
     (["lease", "K", "--format", "prompt"], [LEASE]),
     (["ack", "1"], [CHANGE]),
     (["nack", "1"], [CHANGE]),
@@ -74,7 +84,12 @@ COMMANDS = [
     (["withdraw", "1"], [{"event": EVENT}]),
     (["purge", "K", "--yes"], [PURGED]),
     (["purge", "K"], [PEEKED, PURGED]),
-    (["sessions"], [{"sessions": [SESSION], "total": MOST, "nextCursor": TEXT}]),
+    (["sessions"], [SESSIONS]),
+    (["why", "K"], [DECISION, SESSIONS, SESSIONS, CONSUMERS, CONSUMERS, LEASES, SESSIONS, {**PEEKED, "events": [{**EVENT, "state": "delayed"}]}, LEASES]),
+    (["consumers"], [CONSUMERS]),
+    (["leases"], [LEASES]),
+    (["policy"], [POLICY]),
+    (["policy"], [{"file": [TEXT], "session": TEXT, "agents": [TEXT], "allowlists": {TEXT: TEXT}, "lastError": TEXT, "includes": TEXT, "stranded": [TEXT]}]),
     (["history"], [HISTORY]),
     (["dead-letters"], [HISTORY]),
     (["dead-letters", "--requeue", "1"], [REQUEUED]),

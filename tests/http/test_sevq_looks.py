@@ -1,0 +1,223 @@
+"""The commands that tell an operator what is queued where, why, and who does not take it."""
+import re
+import signal
+
+import pytest
+
+from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
+from sevqd import Client, ok, wait_until
+from shell import DONE, NOTHING, NOT_ALLOWED, USAGE, Shell
+
+OTHER = "agent:other:main"
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+
+
+@pytest.fixture
+def server(start):
+    return start("--no-watch-policy", "--no-rekey-on-reload", "--unattended-ms", "50", "--max-pending", "10", policy=ONE_OWNER)
+
+
+@pytest.fixture
+def sevq(server):
+    return Shell(server)
+
+
+@pytest.fixture
+def api(server):
+    return server.client()
+
+
+def rows(out):
+    """The lines of a table under their titles, as dictionaries: columns of the same width."""
+    titles = [(m[0], m.start()) for m in re.finditer(r"\S+(?: \S+)*", out.splitlines()[0])]
+    return titles, out.splitlines()[1:]
+
+
+# sessions.
+
+def test_sessions_show_the_problems_first_and_the_key_last(sevq, api, server):
+    ok(api.enqueue("1", "agent:delayed:main", delayMs=3600000), 201)
+    ok(api.enqueue("1", MAIN), 201), ok(api.enqueue("2", MAIN), 201), ok(api.enqueue("3", MAIN), 201)
+    ok(api.lease(MAIN, limit=1, consumer="bob"))
+    ok(api.batch(*({"text": str(n), "sessionKey": "agent:full:main", "delayMs": 3600000} for n in range(9))))
+    wait_until(lambda: "unattended" in sevq("sessions")[0], "nobody to take it")
+    out, err = sevq("sessions")
+    titles, lines = rows(out)
+    assert [title for title, _ in titles] == ["READY", "LEASED", "DELAYED", "UNATTENDED", "LAST TAKEN", "PROBLEM", "SESSION"] and err == ""
+    assert [line.split()[-1] for line in lines] == ["agent:full:main", MAIN, "agent:delayed:main"]
+    assert re.fullmatch(rf" +2 +1 +{TIME} +{TIME}  unattended  {MAIN}", lines[1]), lines[1]
+    assert re.fullmatch(r" +0 +9 +full +agent:full:main", lines[0])
+    assert sevq("sessions", "--problem", "full")[0].splitlines()[1:] == ["    0        9  full     agent:full:main"]
+    assert [line.split()[-1] for line in sevq("sessions", "--sort", "key", "--contains", "l")[0].splitlines()[1:]] == ["agent:delayed:main", "agent:full:main"]
+    waiting = server.client()
+    waiting.send("GET", "/v1/wait", query={"sessionKey": "agent:delayed:main", "timeoutMs": 60000})
+    wait_until(lambda: "WAITERS" in sevq("sessions")[0], "the wait")
+    waiting.close()
+
+
+def test_sessions_fit_a_terminal_of_80_columns(sevq, api):
+    key = "agent:main:telegram:default:direct:123456789"
+    for n in range(3):
+        ok(api.enqueue(str(n), key), 201)
+    ok(api.enqueue("later", key, delayMs=3600000), 201)
+    ok(api.lease(key, limit=1))
+    wait_until(lambda: "unattended" in sevq("sessions")[0], "nobody to take it")
+    screen = sevq.on_terminal("sessions", width=80)
+    assert max(map(len, screen.splitlines())) <= 80 and "LAST TAKEN" in screen and "unattended" in screen
+    assert "unattended  agent" in screen
+
+
+# peek and show.
+
+def test_peek_shows_the_state_of_each_event(sevq, api):
+    ok(api.enqueue("1", MAIN), 201), ok(api.enqueue("2", MAIN), 201), ok(api.enqueue("3", MAIN, delayMs=3600000), 201)
+    ok(api.lease(MAIN, limit=1))
+    titles, lines = rows(sevq("peek", MAIN)[0])
+    assert [title for title, _ in titles] == ["ID", "TIME", "STATE", "TEXT"]
+    assert [line.split()[2:] for line in lines] == [["leased", "1"], ["queued", "2"], ["delayed", "3"]]
+    assert "STATE" not in sevq("drain", MAIN)[0]
+
+
+def test_show_tells_all_and_cuts_nothing(sevq, api):
+    text = "".join(f"{n:04}-" for n in range(100))
+    event = ok(api.enqueue(text, DIRECT, contextKey="cron:backup", source="hook", wake="now", traceparent="00-a-b-01", delayMs=1, ttlMs=3600000,
+        deliveryContext={"channel": "telegram", "to": "1", "accountId": "default", "threadId": "t"}), 201)["event"]
+    wait_until(lambda: api.session(MAIN)["ready"] == 1, "the delay to end")
+    lease = ok(api.lease(MAIN, consumer="bob"))
+    ok(api.call("POST", f"/v1/leases/{lease['leaseId']}/nack", {"reason": "x" * 200, "delayMs": 3600000}))
+    out = dict(re.split(r"  +", line, maxsplit=1) for line in sevq("show", event["id"])[0].split("\n\n")[0].splitlines())
+    assert {k: v for k, v in out.items() if not re.fullmatch(TIME, v)} == {"event": event["id"], "queue": MAIN, "sent to": DIRECT, "rule": "direct-main", "state": "delayed",
+        "attempts": "1", "context key": "cron:backup", "source": "hook", "wake": "now", "delivery": "channel telegram to 1 account default thread t",
+        "traceparent": "00-a-b-01", "text": text}
+    assert {k for k, v in out.items() if re.fullmatch(TIME, v)} == {"queued", "available", "expires"}
+    for width in 40, 80, 133:
+        screen = sevq.on_terminal("show", event["id"], width=width)
+        assert max(map(len, screen.splitlines())) <= width and ">" not in screen
+        unwrapped = re.sub(r"\n +", "", screen)
+        assert text in unwrapped and "x" * 200 in unwrapped
+
+
+# Why there is nothing.
+
+@pytest.mark.parametrize("take, said", [("drain", "nothing in"), ("lease", "nothing to lease in")])
+def test_what_gets_nothing_says_why(sevq, api, take, said):
+    assert sevq(take, MAIN, exit=NOTHING) == ("", f"{said} {MAIN}\n")
+    for n in range(2):
+        ok(api.enqueue(str(n), MAIN), 201)
+    ok(api.lease(MAIN, consumer="bob", leaseMs=600000))
+    assert re.fullmatch(rf"{said} {MAIN}: 2 leased by bob until {TIME}\n", sevq(take, MAIN, exit=NOTHING)[1])
+    later = ok(api.enqueue("later", MAIN, delayMs=7200000), 201)["event"]["availableAt"]
+    first = ok(api.enqueue("sooner", MAIN, delayMs=3600000), 201)["event"]["availableAt"]
+    assert first < later
+    err = sevq(take, MAIN, exit=NOTHING)[1]
+    assert re.fullmatch(rf"{said} {MAIN}: 2 delayed, the first until {TIME}, 2 leased by bob until {TIME}\n", err)
+    assert api.session(MAIN)["depth"] == 4
+
+
+def test_one_that_is_delayed_is_told_with_its_time(sevq, api):
+    event = ok(api.enqueue("later", MAIN, delayMs=3600000), 201)["event"]
+    err = sevq("drain", MAIN, exit=NOTHING)[1]
+    assert re.fullmatch(rf"nothing in {MAIN}: 1 delayed until {TIME}\n", err)
+    assert err.split("until ")[1].strip() in sevq("show", event["id"])[0]
+
+
+def test_who_may_not_look_is_told_how_many_there_are(make):
+    server = make().start()
+    ok(server.client().enqueue("later", MAIN, delayMs=3600000), 201)
+    tokens = server.directory / "token"
+    tokens.write_text(tokens.read_text() + "a-token-that-consumes consume\n")
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: Client(server.port, "a-token-that-consumes").drain("agent:none:main").status == 200, "the token")
+    sevq = Shell(server, SEVQ_TOKEN="a-token-that-consumes", SEVQ_TOKEN_FILE="")
+    assert sevq("drain", MAIN, exit=NOTHING)[1] == f"nothing in {MAIN}: 1 delayed, leased or of another kind\n"
+    sevq("why", MAIN, exit=NOT_ALLOWED)
+
+
+# consumers, leases, policy.
+
+def test_consumers_show_both_keys(sevq, api):
+    assert sevq("consumers", exit=NOTHING) == ("", "nobody has asked since the server started\n")
+    ok(api.enqueue("1", MAIN), 201)
+    ok(api.lease(DIRECT, consumer="bob"))
+    out, _ = sevq("consumers")
+    assert re.fullmatch(rf" *TIME  KIND   WAITING  TAKEN  CONSUMER  RULE         QUEUE            ASKED FOR\n{TIME}  lease        0      1  bob       direct-main  {MAIN}  {DIRECT}\n", out), out
+    assert [a["consumer"] for a in sevq.json("consumers", DIRECT)["consumers"]] == ["bob"]
+    assert [a["consumer"] for a in sevq.json("consumers", MAIN, "--exact")["consumers"]] == ["bob"]
+    sevq("consumers", MAIN, exit=NOTHING), sevq("consumers", DIRECT, "--exact", exit=NOTHING), sevq("consumers", "--exact", exit=USAGE)
+
+
+def test_leases_show_who_holds_what(sevq, api):
+    assert sevq("leases", exit=NOTHING) == ("", "no leases hold events\n")
+    ok(api.enqueue("1", MAIN), 201), ok(api.enqueue("2", MAIN), 201), ok(api.enqueue("1", OTHER), 201)
+    lease, other = ok(api.lease(MAIN, consumer="bob", leaseMs=120000)), ok(api.lease(OTHER, exclusive=True, leaseMs=60000))
+    out, _ = sevq("leases")
+    assert [line.split() for line in out.splitlines()] == [["LEASE", "UNTIL", "EVENTS", "EXCLUSIVE", "CONSUMER", "QUEUE"],
+        [other["leaseId"], out.splitlines()[1].split()[1], "1", "yes", OTHER], [lease["leaseId"], out.splitlines()[2].split()[1], "2", "bob", MAIN]]
+    assert [x["leaseId"] for x in sevq.json("leases", MAIN)["leases"]] == [x["leaseId"] for x in sevq.json("leases", "--consumer", "bob")["leases"]] == [lease["leaseId"]]
+    _, err = sevq("leases", "--limit", "1")
+    assert [x["leaseId"] for x in sevq.json("leases", "--cursor", err.split()[-1])["leases"]] in ([lease["leaseId"]], [other["leaseId"]])
+    sevq("leases", "--consumer", "ann", exit=NOTHING)
+
+
+def test_policy_shows_what_is_in_force(sevq, api, server):
+    out, err = sevq("policy")
+    said = ok(api.call("GET", "/v1/policy"))
+    assert sevq.json("policy") == said and err == ""
+    shown = dict(re.split(r"  +", line, maxsplit=1) for line in out.split("\n\n")[0].splitlines())
+    assert (shown["file"], shown["hash"], shown["dmScope"], shown["default agent"]) == (said["file"], said["hash"], "main", said["agents"]["default"])
+    assert re.fullmatch(TIME, shown["loaded"]) and "last error" not in shown
+    assert re.search(r"^telegram +\S.* 123$", out, re.M), out
+    server.write_policy("{ nonsense")
+    api.call("POST", "/v1/policy/reload", {})
+    assert re.search(r"^last error  +\S", sevq("policy")[0], re.M)
+
+
+# why.
+
+def test_why_puts_both_sides_of_a_key_together(sevq, api, server):
+    """An event that was posted under two owners is looked for under one: found, moved, drained."""
+    server.write_policy(TWO_OWNERS)
+    ok(api.call("POST", "/v1/policy/reload", {}))
+    ok(api.enqueue("1", DIRECT), 201)
+    server.write_policy(ONE_OWNER)
+    ok(api.call("POST", "/v1/policy/reload", {}))
+    ok(api.lease(DIRECT, consumer="bob"))
+    out, _ = sevq("why", DIRECT)
+    assert f"{DIRECT} routes to {MAIN} by direct-main\n" in out
+    assert f"\n{MAIN} has no events\n" in out
+    assert f"\n{DIRECT} has 1 events: 1 to take, 0 leased, 0 delayed\n" in out
+    assert re.search(rf"^  bob asked for {DIRECT}, which led to {MAIN} by direct-main \(lease, 0 taken, last at {TIME}\)$", out, re.M)
+    command = re.search(r"^do: sevq (rekey \S+) ", out, re.M)[1]
+    sevq(*command.split())
+    out, _ = sevq("why", DIRECT)
+    assert f"\n{MAIN} has 1 events: 1 to take, 0 leased, 0 delayed\n" in out and f"{DIRECT} has" not in out
+    command = re.search(rf"^do: .*: sevq (drain {MAIN})$", out, re.M)[1]
+    assert "1" in sevq(*command.split(), exit=DONE)[0]
+    assert f"do: see what became of the events: sevq history {MAIN}\n" in sevq("why", DIRECT)[0]
+
+
+def test_why_tells_who_holds_what_and_until_when(sevq, api):
+    ok(api.enqueue("1", MAIN), 201), ok(api.enqueue("2", MAIN, delayMs=3600000), 201)
+    lease = ok(api.lease(MAIN, consumer="bob"))
+    out, _ = sevq("why", MAIN)
+    assert re.search(rf"^  bob holds 1 until {TIME} \(lease {lease['leaseId']}\)$", out, re.M)
+    assert re.search(rf"^  1 delayed until {TIME}, 1 leased by bob until {TIME}$", out, re.M)
+    assert re.search(rf"^  bob took something last, at {TIME}$", out, re.M)
+    assert "do: wait for the ends of the leases" in out
+    ok(api.ack(lease["leaseId"]))
+    assert "do: wait until the delays are over" in sevq("why", MAIN)[0]
+
+
+def test_why_says_that_nobody_asks(sevq, api):
+    ok(api.enqueue("1", MAIN), 201)
+    out, _ = sevq("why", "main")
+    assert f"nobody has asked for {MAIN} since the server started\n" in out and f"do: start a consumer of {MAIN}" in out
+    assert re.search(rf"^  there is something to take since {TIME}$", out, re.M)
+
+
+def test_why_as_json_has_all_answers(sevq, api):
+    ok(api.enqueue("1", MAIN), 201)
+    said = sevq.json("why", DIRECT)
+    assert set(said) == {"route", "queue", "underKey", "queueAskers", "keyAskers", "leases"}
+    assert said["route"]["sessionKey"] == MAIN and said["queue"]["sessions"][0]["sessionKey"] == MAIN and said["underKey"]["sessions"] == []
+    sevq("why", exit=USAGE)
