@@ -166,7 +166,8 @@ static int
 refuse_over_budget(struct batch *batch, struct op *op)
 {
 	batch->state->stats.rejected_answers++;
-	return error_set(&op->error, ERROR_QUEUE_FULL, "too many large answers at once");
+	return error_set(&op->error, ERROR_QUEUE_FULL,
+			 "too many large answers at once; --max-buffered-bytes is reached");
 }
 
 /* --- look up --- */
@@ -192,6 +193,7 @@ static void
 set_damaged(struct error *err, int64_t id)
 {
 	error_set(err, ERROR_STORAGE_FAILED, "event %lld is damaged in the store", (long long)id);
+	err->lasting = true;
 }
 
 static void
@@ -204,6 +206,7 @@ set_lookup_damaged(struct error *err, const struct lookup *lookup)
 			  (long long)lookup->id);
 	else
 		set_damaged(err, lookup->id);
+	err->lasting = true;
 }
 
 static bool

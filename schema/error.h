@@ -8,6 +8,7 @@
 #ifndef SCHEMA_ERROR_H
 #define SCHEMA_ERROR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum error_code {
@@ -60,6 +61,7 @@ enum error_code {
 struct error {
 	enum error_code code;
 	int line, column; /* 1-based position in a text; 0 when there is none */
+	bool lasting;     /* the same again would fail the same way; set after error_set */
 	/* RFC 6901 pointer or parameter name of the bad field, else "" */
 	char pointer[ERROR_POINTER_BYTES];
 	/* one English sentence without its full stop; valid UTF-8, cut if too long */

@@ -112,7 +112,7 @@ static int
 full(struct op *op, uint64_t *counter, const char *what, size_t limit)
 {
 	++*counter;
-	return error_set(&op->error, ERROR_QUEUE_FULL, "%s; the limit is %zu", what, limit);
+	return error_set(&op->error, ERROR_QUEUE_FULL, "%s is %zu", what, limit);
 }
 
 /*
@@ -141,19 +141,21 @@ make_room(struct plan *plan, const struct candidate *c)
 
 	if (plan->state->catalog.pending >= limit->pending_max)
 		return full(c->op, &plan->state->stats.rejected_pending_full,
-			    "too many events are pending", limit->pending_max);
+			    "too many events are pending; --max-pending-total", limit->pending_max);
 	if (c->queue->depth == 0 && plan->state->catalog.sessions >= limit->sessions_max)
 		return full(c->op, &plan->state->stats.rejected_sessions_full,
-			    "too many sessions have events pending", limit->sessions_max);
+			    "too many sessions have events pending; --max-sessions",
+			    limit->sessions_max);
 	if (c->queue->depth < limit->session_pending_max)
 		return 0;
 	if (limit->overflow == OVERFLOW_REJECT)
-		return full(c->op, &plan->state->stats.rejected_session_full, "the session is full",
-			    limit->session_pending_max);
+		return full(c->op, &plan->state->stats.rejected_session_full,
+			    "the session is full; --max-pending", limit->session_pending_max);
 	const struct entry *evicted = find_evictable(c->queue);
 	if (evicted == NULL)
 		return full(c->op, &plan->state->stats.rejected_session_full,
-			    "the session is full of leased events", limit->session_pending_max);
+			    "the session is full of leased events; --max-pending",
+			    limit->session_pending_max);
 	int64_t *id = arena_alloc(&c->op->arena, sizeof(*id));
 	*id = evicted->id;
 	if (c->draft->context_key.s == NULL) /* else the new event sets the last context anyway */

@@ -60,13 +60,18 @@ make_room(struct plan *plan, struct op *op, const struct queue *queue)
 {
 	const struct engine_options *limit = &plan->state->options;
 
-	if (plan->state->catalog.pending >= limit->pending_max ||
-	    queue->depth >= limit->session_pending_max ||
-	    (queue->depth == 0 && plan->state->catalog.sessions >= limit->sessions_max))
-		return error_set(&op->error, ERROR_QUEUE_FULL,
-				 "there is no room for these dead letters in %.*s",
-				 (int)queue->session.key.len, queue->session.key.s);
-	return 0;
+	const char *reached =
+	    plan->state->catalog.pending >= limit->pending_max ? "--max-pending-total"
+	    : queue->depth >= limit->session_pending_max       ? "--max-pending"
+	    : queue->depth == 0 && plan->state->catalog.sessions >= limit->sessions_max
+		? "--max-sessions"
+		: NULL;
+
+	if (reached == NULL)
+		return 0;
+	return error_set(&op->error, ERROR_QUEUE_FULL,
+			 "there is no room for these dead letters in %.*s: %s is reached",
+			 (int)queue->session.key.len, queue->session.key.s, reached);
 }
 
 /*

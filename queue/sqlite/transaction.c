@@ -79,8 +79,11 @@ transaction_end(struct sqlite_store *store, int rc, struct error *err)
 		code = ERROR_STORAGE_UNKNOWN;
 	else if (rc == SQLITE_FULL)
 		code = ERROR_STORAGE_FULL;
-	if (code == ERROR_STORAGE_FULL)
+	if (code == ERROR_STORAGE_FULL) {
 		note_full(store);
+		error_set(err, code, "there is no room for events: %s is reached",
+			  store_limit_name(store->base.limit));
+	}
 	if (code == ERROR_STORAGE_UNKNOWN)
 		transaction_mark_broken(store);
 	err->code = code;

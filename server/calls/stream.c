@@ -430,8 +430,10 @@ check_room(struct calls *calls, struct error *err)
 	if (calls->stats.streams < (uint64_t)calls->limits.streams_max)
 		return 0;
 	calls->stats.streams_refused++;
-	return error_set(err, ERROR_QUEUE_FULL, "too many streams; the limit is %lld",
-			 (long long)calls->limits.streams_max);
+	error_set(err, ERROR_QUEUE_FULL, "too many streams; --max-streams is %lld",
+		  (long long)calls->limits.streams_max);
+	err->lasting = calls->limits.streams_max == 0;
+	return -1;
 }
 
 static void

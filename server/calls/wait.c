@@ -181,7 +181,7 @@ too_many(struct request *request)
 	if (calls->waits->count < (size_t)calls->limits.waiters_max)
 		return false;
 	calls->stats.waiters_refused++;
-	error_set(&err, ERROR_QUEUE_FULL, "too many calls wait; the limit is %lld",
+	error_set(&err, ERROR_QUEUE_FULL, "too many calls wait; --max-waiters is %lld",
 		  (long long)calls->limits.waiters_max);
 	problem_send(request, &err);
 	return true;

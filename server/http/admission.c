@@ -52,7 +52,8 @@ refuse_token(struct request *request, bool presented, struct error *err)
 		    throttle_count(throttle, request->address, clock_coarse_ms());
 	if (request->retry_after_s > 0) {
 		http->stats.tokens_throttled++;
-		return error_set(err, ERROR_QUEUE_FULL, "too many bad tokens from this address");
+		return error_set(err, ERROR_QUEUE_FULL,
+				 "20 bad tokens in a minute came from this address");
 	}
 	return error_set(err, ERROR_UNAUTHORIZED,
 			 presented ? "the token is not known here"
@@ -165,11 +166,15 @@ check_buffers(struct request *request, uint64_t missing, struct error *err)
 	uint64_t buffered = request->http->stats.buffered_bytes;
 	uint64_t most = request->http->limits.buffered_bytes_max;
 
-	if ((missing > request->http->limits.message.head_bytes_max && buffered + missing > most) ||
-	    (request->call->bulky && buffered > most))
-		return error_set(err, ERROR_QUEUE_FULL,
-				 "too much is buffered for other connections");
-	return 0;
+	if ((missing <= request->http->limits.message.head_bytes_max ||
+	     buffered + missing <= most) &&
+	    !(request->call->bulky && buffered > most))
+		return 0;
+	error_set(err, ERROR_QUEUE_FULL,
+		  "too much is buffered for other connections; --max-buffered-bytes is %llu",
+		  (unsigned long long)most);
+	err->lasting = missing > most;
+	return -1;
 }
 
 static int

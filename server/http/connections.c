@@ -80,13 +80,18 @@ check_room(struct connection *c, struct error *err)
 
 	if (c->peer != NULL && c->peer->connections > http->limits.connections_per_address_max) {
 		http->stats.refused_address++;
-		return error_set(err, ERROR_QUEUE_FULL, "too many connections from this address");
+		return error_set(err, ERROR_QUEUE_FULL,
+				 "too many connections from this address; "
+				 "--max-connections-per-address is %llu",
+				 (unsigned long long)http->limits.connections_per_address_max);
 	}
 	if (http->stats.connections > http->limits.connections_max)
 		evict(http);
 	if (http->stats.connections > http->limits.connections_max) {
 		http->stats.refused_limit++;
-		return error_set(err, ERROR_QUEUE_FULL, "too many connections");
+		return error_set(err, ERROR_QUEUE_FULL,
+				 "too many connections; --max-connections is %llu",
+				 (unsigned long long)http->limits.connections_max);
 	}
 	return 0;
 }

@@ -274,7 +274,9 @@ expect_more(struct connection *c)
 	if (c->in.cap <= IN_BYTES_KEPT ||
 	    c->http->stats.buffered_bytes <= c->http->limits.buffered_bytes_max)
 		return;
-	error_set(&err, ERROR_QUEUE_FULL, "too much is buffered for other connections");
+	error_set(&err, ERROR_QUEUE_FULL,
+		  "too much is buffered for other connections; --max-buffered-bytes is %llu",
+		  (unsigned long long)c->http->limits.buffered_bytes_max);
 	exchange_refuse(c, &err);
 }
 

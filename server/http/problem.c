@@ -11,6 +11,7 @@
 #include "server/http/reply.h"
 
 #define RETRY_AFTER "Retry-After: 1\r\n"
+#define POINTER_SAID_BYTES 96
 #define CHALLENGE "WWW-Authenticate: Bearer realm=\"sevq\"\r\n"
 
 /* Status 0: never an answer (start-up, or the process ends before it could answer). */
@@ -49,6 +50,20 @@ static const struct {
 	[ERROR_CLOSING] = { 503, "The server is shutting down", RETRY_AFTER },
 };
 
+/* A client may name its fields as it likes: a long name is left out. */
+static void
+say_first(struct bad_fields *bad, struct str pointer, const char *detail)
+{
+	struct error err;
+
+	if (pointer.len > 0 && pointer.len <= POINTER_SAID_BYTES)
+		error_set(&err, ERROR_INVALID_FIELD, "%.*s %s", (int)pointer.len, pointer.s,
+			  detail);
+	else
+		error_set(&err, ERROR_INVALID_FIELD, "a field %s", detail);
+	snprintf(bad->first, sizeof(bad->first), "%s", err.detail);
+}
+
 static void
 add_fault(struct bad_fields *bad, struct str pointer, const char *detail)
 {
@@ -60,6 +75,8 @@ add_fault(struct bad_fields *bad, struct str pointer, const char *detail)
 	buf_add(&whole, pointer.s, pointer.len);
 	buf_adds(out, bad->count > 1 ? ",{\"pointer\":" : "{\"pointer\":");
 	json_quote(out, (struct str){ whole.data, whole.len });
+	if (bad->count == 1)
+		say_first(bad, (struct str){ whole.data, whole.len }, detail);
 	buf_clear(&whole);
 	buf_adds(out, ",\"detail\":");
 	json_quote(out, str_of(detail));
@@ -97,6 +114,8 @@ add_headers(const struct request *request, const struct error *err, char extra[R
 {
 	if (err->code == ERROR_METHOD_NOT_ALLOWED)
 		snprintf(extra, REPLY_EXTRA_BYTES, "Allow: %s\r\n", request->allow);
+	else if (err->lasting)
+		*extra = '\0';
 	else if (request->retry_after_s > 0)
 		snprintf(extra, REPLY_EXTRA_BYTES, "Retry-After: %d\r\n", request->retry_after_s);
 	else
@@ -188,8 +207,11 @@ problem_send_fields(struct request *request, struct bad_fields *bad)
 	struct error err;
 
 	assert(bad->count > 0);
-	error_set(&err, ERROR_INVALID_FIELD, "%zu %s wrong; nothing was changed", bad->count,
-		  bad->count == 1 ? "field or parameter is" : "fields or parameters are");
+	if (bad->count == 1)
+		error_set(&err, ERROR_INVALID_FIELD, "%s; nothing was changed", bad->first);
+	else
+		error_set(&err, ERROR_INVALID_FIELD, "%s; %zu more %s wrong; nothing was changed",
+			  bad->first, bad->count - 1, bad->count == 2 ? "is" : "are");
 	answer(request, &err, bad);
 	bad_fields_clear(bad);
 }

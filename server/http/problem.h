@@ -17,7 +17,8 @@
 /* Fields that are wrong, as the JSON of "errors"; all zero is empty. Clear it. */
 struct bad_fields {
 	struct buf json;
-	size_t count; /* also those beyond the listed ones */
+	size_t count;                   /* also those beyond the listed ones */
+	char first[ERROR_DETAIL_BYTES]; /* in words: "/text must be a string" */
 	/* "/events": every pointer begins with it and the index, "/events/3"; NULL: with neither */
 	const char *list;
 	size_t index;

@@ -317,7 +317,8 @@ reply_stream(struct request *request, const char *type, size_t kernel_bytes)
 	request->answered = true;
 	request->close = true;
 	at = put_common(head, request, &(struct reply){ .status = 200, .type = type });
-	at = put(at, "Connection: close\r\n\r\n");
+	/* a proxy in front must not collect what is to be told at once */
+	at = put(at, "X-Accel-Buffering: no\r\nConnection: close\r\n\r\n");
 	request->http->stats.responses[2]++;
 	log_access(request, 200, 0);
 	connection_send(request->connection, head, (size_t)(at - head));

@@ -107,7 +107,9 @@ def test_a_damaged_page_fails_only_what_needs_it(start):
     data[(page - 1) * 4096:page * 4096] = b"\x5a" * 4096
     server.db.write_bytes(data)
     api = server.start().client()
-    problem(api.find("1"), 503, "storage-failed")
+    reply = api.find("1")
+    problem(reply, 503, "storage-failed")
+    assert "retry-after" not in reply.headers  # trying again cannot help
     server.wait_for_log(lambda record: record.get("event") == 1)
     assert ok(api.peek(MAIN, limit=1))["events"][0]["text"].startswith("1 ")
     problem(api.find("1"), 503, "storage-failed")

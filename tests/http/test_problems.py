@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from policies import MAIN
-from sevqd import problem, request
+from sevqd import ok, problem, request, wait_until
 
 GOOD = {"text": "x", "sessionKey": MAIN}
 
@@ -86,3 +86,69 @@ def test_what_a_client_sent_comes_back_as_valid_json_only(small):
     problem(small.client().drain(MAIN, **{"\u202e\x00<script>\"\\" + "\U0001f600" * 100: 1}), 400, "invalid-json")
     doc = problem(small.client().drain(MAIN, **{"\u202e<script>\"\\" + "\U0001f600" * 100: 1}), 400, "invalid-field")
     assert len(doc["errors"][0]["pointer"].encode()) <= 96
+
+
+def test_the_first_wrong_field_is_told_in_words(small):
+    api = small.client()
+    one = problem(api.drain(MAIN, limit=0), 400, "invalid-field", "/limit")
+    assert one["detail"] == "/limit must be an integer from 1 to 10000; nothing was changed"
+    two = problem(api.drain(MAIN, limit=0, format=1), 400, "invalid-field")
+    assert two["detail"] == "/limit must be an integer from 1 to 10000; 1 more is wrong; nothing was changed"
+    many = problem(api.drain(MAIN, **{f"x{n}": 1 for n in range(50)}), 400, "invalid-field")
+    assert many["detail"].startswith("/x0 ") and "; 49 more are wrong;" in many["detail"]
+    query = problem(api.sessions(limit="x"), 400, "invalid-field", "limit")
+    assert query["detail"].startswith("limit must be an integer")
+    batch = problem(api.call("POST", "/v1/events", {"events": [GOOD, {**GOOD, "delayMs": -1}]}), 400, "invalid-field", "/events/1/delayMs")
+    assert batch["detail"].startswith("/events/1/delayMs must be")
+
+
+def waiting(server, path, **query):
+    client = server.client()
+    client.send("GET", path, query=query)
+    return client
+
+
+# What reaches a limit, and the option that sets it.
+LIMITS = {
+    "--max-pending": lambda server, api: [api.enqueue(str(n), MAIN) for n in range(3)][-1],
+    "--max-pending-total": lambda server, api: [api.enqueue("x", f"agent:a{n}:main") for n in range(3)][-1],
+    "--max-sessions": lambda server, api: [api.enqueue("x", f"agent:a{n}:main") for n in range(3)][-1],
+    "--max-waiters": lambda server, api: api.call("GET", "/v1/wait", query={"sessionKey": MAIN, "timeoutMs": 0}),
+    "--max-streams": lambda server, api: api.call("GET", "/v1/stream"),
+}
+
+
+@pytest.mark.parametrize("option, reach", LIMITS.items(), ids=LIMITS)
+def test_a_limit_is_told_by_the_name_of_its_option(start, option, reach):
+    server = start(option, 2)
+    api = server.client()
+    path = {"--max-waiters": "/v1/wait", "--max-streams": "/v1/stream"}.get(option)
+    held = [waiting(server, path, sessionKey=MAIN) for _ in range(2) if path]
+    if held:
+        wait_until(lambda: (api.stats()["waiters"] if "wait" in path else api.stats()["http"]["streams"]) == 2, "them")
+    reply = reach(server, api)
+    assert f"{option} is 2" in problem(reply, 429, "queue-full")["detail"] and int(reply.headers["retry-after"]) >= 1
+    for client in held:
+        client.close()
+
+
+def test_a_full_session_is_named_for_dead_letters_too(start):
+    api = start("--max-pending", 1, "--max-attempts", 1).client()
+    ok(api.enqueue("x", MAIN), 201)
+    lease = ok(api.lease(MAIN))
+    ok(api.call("POST", f"/v1/leases/{lease['leaseId']}/nack", {}))
+    ok(api.enqueue("y", MAIN), 201)
+    assert "--max-pending is reached" in problem(api.requeue(all=True, confirm=True), 429, "queue-full")["detail"]
+
+
+def test_where_trying_again_cannot_help_it_is_not_asked_for(start):
+    reply = start("--max-streams", 0).client().call("GET", "/v1/stream")
+    assert "--max-streams is 0" in problem(reply, 429, "queue-full")["detail"] and "retry-after" not in reply.headers
+
+
+def test_no_proxy_collects_what_a_stream_tells(server):
+    raw = server.raw()
+    raw.send(request("GET", "/v1/stream", server.token))
+    while b"\r\n\r\n" not in raw.buffer:
+        raw.read_more()
+    assert b"\r\nX-Accel-Buffering: no\r\n" in raw.buffer
