@@ -7,10 +7,12 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "queue/policy/route.h"
 #include "schema/json.h"
+#include "schema/text.h"
 #include "server/calls/json.h"
 #include "server/policy_file.h"
 
@@ -18,9 +20,9 @@
 #define EXIT_WRONG_USE 2
 
 static const char help[] =
-    "usage: sevqd route [--policy FILE] [--owner CHANNEL:ID] [--explain]\n"
+    "usage: sevqd route [--policy FILE] [--owner CHANNEL:ID] [--explain] [KEY...]\n"
     "\n"
-    "Reads one JSON object per line and prints where the session key is queued:\n"
+    "Prints where each session key is queued. Without any it reads one JSON object per line:\n"
     "  {\"sessionKey\": .., \"agentId\": .., \"channel\": .., \"accountId\": .., \"cfg\": {..}}\n"
     "cfg, where given, is the OpenClaw config for that line, taken as it stands: $include in it "
     "is\n"
@@ -28,8 +30,8 @@ static const char help[] =
     "  {\"sessionKey\": .., \"rule\": .., \"rekeyed\": .., \"owner\": ..}   or   {\"error\": .., "
     "\"detail\": ..}\n"
     "\n"
-    "  --policy FILE  the OpenClaw config for lines without cfg; without it they meet an empty "
-    "one\n"
+    "  --policy FILE  the OpenClaw config for keys and lines without cfg; without it the one that "
+    "sevqd takes\n"
     "  --owner CHANNEL:ID  an owner as sevqd takes them, for all lines; repeatable\n"
     "  --explain      adds the steps, each with why it did or did not apply\n"
     "  --help         prints this, then exits\n"
@@ -152,25 +154,44 @@ write_error(struct buf *out, const struct error *err)
 	buf_adds(out, "}");
 }
 
-/* Answers one line. False when it was no question; a key that cannot be routed is an answer. */
+static void
+print(struct questions *session)
+{
+	buf_adds(&session->out, "\n");
+	fwrite(session->out.data, 1, session->out.len, stdout);
+	session->out.len = 0;
+}
+
+/* A key that cannot be routed is an answer too. */
+static void
+decide(struct questions *session, const struct question *question, struct arena *arena)
+{
+	const struct policy *policy = question->policy != NULL ? question->policy : session->policy;
+	struct decision decision;
+	struct error err;
+
+	if (route_decide(policy, &question->address, session->explain, arena, &decision, &err) == 0)
+		json_add_decision(&session->out, &decision);
+	else
+		write_error(&session->out, &err);
+	print(session);
+}
+
+/* Answers one line. False when it was no question. */
 static bool
 answer(struct questions *session, struct str line)
 {
 	struct arena arena = { 0 };
 	struct question question = { 0 };
-	struct decision decision;
 	struct error err;
 	bool understood = read_question(session, line, &arena, &question, &err) == 0;
-	const struct policy *policy = question.policy != NULL ? question.policy : session->policy;
 
-	session->out.len = 0;
-	if (understood &&
-	    route_decide(policy, &question.address, session->explain, &arena, &decision, &err) == 0)
-		json_add_decision(&session->out, &decision);
-	else
+	if (understood) {
+		decide(session, &question, &arena);
+	} else {
 		write_error(&session->out, &err);
-	buf_adds(&session->out, "\n");
-	fwrite(session->out.data, 1, session->out.len, stdout);
+		print(session);
+	}
 	policy_free(question.policy);
 	arena_clear(&arena);
 	return understood;
@@ -195,6 +216,25 @@ answer_all(struct questions *session)
 	return ferror(stdin) || fflush(stdout) != 0 ? EXIT_QUESTION : code;
 }
 
+/* Answers keys as they stand on the command line. */
+static int
+answer_keys(struct questions *session, char *const *keys)
+{
+	int code = 0;
+
+	for (; *keys != NULL; keys++) {
+		struct arena arena = { 0 };
+		struct question question = { .address.session_key = str_of(*keys) };
+
+		if (!text_is_utf8(*keys, strlen(*keys)))
+			code = EXIT_QUESTION;
+		else
+			decide(session, &question, &arena);
+		arena_clear(&arena);
+	}
+	return fflush(stdout) != 0 ? EXIT_QUESTION : code;
+}
+
 /* --- the command line --- */
 
 static int
@@ -202,11 +242,8 @@ load_policy(struct questions *session)
 {
 	const struct options *options = &session->options;
 	struct error err = { 0 };
-	int failed = options->policy != NULL
-			 ? policy_file_load(options, &session->policy, NULL, &err)
-			 : policy_file_parse(options, STR(""), &session->policy, &err);
 
-	if (failed == 0)
+	if (policy_file_load(options, &session->policy, NULL, &err) == 0)
 		return 0;
 	fprintf(stderr, "sevqd route: %s", err.detail);
 	if (err.line > 0)
@@ -264,7 +301,7 @@ read_options(struct questions *session, int argc, char **argv)
 		else if (add_owner(&session->options.owner, optarg) != 0)
 			return EXIT_WRONG_USE;
 	}
-	return optind < argc ? use_wrongly(NULL) : -1;
+	return -1;
 }
 
 int
@@ -280,7 +317,7 @@ route_command(int argc, char **argv)
 		return code;
 	code = load_policy(&session);
 	if (code == 0)
-		code = answer_all(&session);
+		code = optind < argc ? answer_keys(&session, argv + optind) : answer_all(&session);
 	policy_free(session.policy);
 	json_clear(&session.doc);
 	buf_clear(&session.out);

@@ -90,3 +90,22 @@ def test_the_command_refuses_the_policies_that_the_server_refuses(make, policy, 
     refused = command(server, "--check-config", "--policy", str(server.policy))
     assert (tried.returncode, refused.returncode) == (78, 78)
     assert place in tried.stderr.decode() and str(server.policy) in tried.stderr.decode(), tried.stderr
+
+
+def test_the_command_takes_keys_as_arguments(make):
+    place = make(policy=ONE_OWNER)
+    done = command(place, "route", "--policy", str(place.policy), DIRECT, "agent:", "main", input=b"")
+    answers = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    assert done.returncode == 0 and [a.get("sessionKey", a.get("error")) for a in answers] == [MAIN, "malformed-key", MAIN]
+    done = command(place, "route", "--policy", str(place.policy), "--explain", DIRECT, input=b"not read")
+    assert [s["rule"] for s in json.loads(done.stdout)["steps"] if s["applied"]] == ["direct-main"]
+    assert command(place, "route", b"\xff", input=b"").returncode == 1
+
+
+def test_the_command_takes_the_policy_that_the_server_takes(make):
+    place = make(policy=ONE_OWNER)
+    for variables in ({"OPENCLAW_CONFIG_PATH": str(place.policy)}, {"OPENCLAW_CONFIG_PATH": ""}):
+        done = subprocess.run([binary(), "route", DIRECT], stdout=subprocess.PIPE, env={**place.environment(), **variables}, cwd=place.directory, timeout=30, check=True)
+        assert json.loads(done.stdout)["sessionKey"] == (MAIN if variables["OPENCLAW_CONFIG_PATH"] else DIRECT)
+    done = subprocess.run([binary(), "route", DIRECT], env={**place.environment(), "OPENCLAW_CONFIG_PATH": "/does/not/exist"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+    assert done.returncode == 78 and b"/does/not/exist" in done.stderr
