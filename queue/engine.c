@@ -367,7 +367,8 @@ engine_each_deliverable(const struct engine *engine, wake_callback *each, void *
 	assert(!engine_is_busy(engine));
 	for (size_t at = 0; (queue = catalog_each(&engine->state.catalog, &at)) != NULL;)
 		if (queue_deliverable(queue) > 0)
-			each(arg, queue->session.key, queue_deliverable(queue), false, STR_NULL);
+			each(arg, queue->session.key, queue_deliverable(queue), queue->now > 0,
+			     STR_NULL);
 }
 
 size_t

@@ -248,13 +248,13 @@ journal_set_now(struct catalog *catalog, struct queue *queue, struct entry *entr
 	if (entry->flags & ENTRY_NOW)
 		return;
 	note(catalog, queue, NOW_SET)->now = entry->id;
-	entry->flags |= ENTRY_NOW;
+	queue_set_now(queue, entry, true);
 }
 
 static void
 undo_set_now(struct queue *queue, int64_t id)
 {
-	queue_entry_even_gone(queue, id)->flags &= (uint8_t)~ENTRY_NOW;
+	queue_set_now(queue, queue_entry_even_gone(queue, id), false);
 }
 
 struct lease *

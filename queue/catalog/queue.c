@@ -90,6 +90,7 @@ queue_push(struct queue *queue, const struct system_event *event, uint64_t text_
 			    .text_bytes_m1 = (uint16_t)(event->text.len - 1),
 			    .flags = kind_flags(event) };
 	queue->depth++;
+	queue->now += event->wake == WAKE_NOW;
 	return grown;
 }
 
@@ -97,13 +98,18 @@ uint32_t
 queue_pop(struct queue *queue)
 {
 	queue->depth--;
+	queue->now -=
+	    (queue->entries[queue->tail - 1].flags & (ENTRY_HELD_BACK | ENTRY_NOW)) == ENTRY_NOW;
 	return queue->entries[--queue->tail].tag;
 }
 
+/* Counts the entry by what keeps it from being taken, or by its urgency if nothing does. */
 static void
-count_damaged(struct queue *queue, const struct entry *entry, int by)
+count_damaged_and_now(struct queue *queue, const struct entry *entry, int by)
 {
 	queue->damaged += (size_t)((entry->flags & ENTRY_HELD_BACK) == ENTRY_DAMAGED ? by : 0);
+	queue->now +=
+	    (size_t)((entry->flags & (ENTRY_HELD_BACK | ENTRY_NOW)) == ENTRY_NOW ? by : 0);
 }
 
 static void
@@ -111,7 +117,7 @@ count_flags(struct queue *queue, const struct entry *entry, int by)
 {
 	queue->leased += (size_t)((entry->flags & ENTRY_LEASED) != 0 ? by : 0);
 	queue->delayed += (size_t)((entry->flags & ENTRY_DELAYED) != 0 ? by : 0);
-	count_damaged(queue, entry, by);
+	count_damaged_and_now(queue, entry, by);
 }
 
 /* --- merging --- */
@@ -165,7 +171,7 @@ queue_merge(struct queue *queue, const struct entry *entries, size_t count)
 
 		queue->entries[--at] = newer ? queue->entries[--old] : entries[--in];
 		if (!newer)
-			count_damaged(queue, &queue->entries[at], 1);
+			count_damaged_and_now(queue, &queue->entries[at], 1);
 	}
 	return grown;
 }
@@ -174,7 +180,7 @@ void
 queue_unmerge(struct queue *queue, const struct entry *entries, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		count_damaged(queue, &entries[i], -1);
+		count_damaged_and_now(queue, &entries[i], -1);
 	take_out(queue, entries, count);
 }
 
@@ -182,7 +188,7 @@ void
 queue_mark_gone(struct queue *queue, struct entry *entry)
 {
 	assert(!is_gone(entry));
-	count_damaged(queue, entry, -1);
+	count_damaged_and_now(queue, entry, -1);
 	entry->flags |= ENTRY_GONE;
 	queue->depth--;
 }
@@ -192,15 +198,23 @@ queue_unmark_gone(struct queue *queue, struct entry *entry)
 {
 	entry->flags &= (uint8_t)~ENTRY_GONE;
 	queue->depth++;
-	count_damaged(queue, entry, 1);
+	count_damaged_and_now(queue, entry, 1);
 }
 
 void
 queue_mark_damaged(struct queue *queue, struct entry *entry)
 {
-	count_damaged(queue, entry, -1);
+	count_damaged_and_now(queue, entry, -1);
 	entry->flags |= ENTRY_DAMAGED;
-	count_damaged(queue, entry, 1);
+	count_damaged_and_now(queue, entry, 1);
+}
+
+void
+queue_set_now(struct queue *queue, struct entry *entry, bool now)
+{
+	count_damaged_and_now(queue, entry, -1);
+	entry->flags = (uint8_t)(now ? entry->flags | ENTRY_NOW : entry->flags & ~ENTRY_NOW);
+	count_damaged_and_now(queue, entry, 1);
 }
 
 size_t

@@ -68,6 +68,7 @@ struct queue {
 	size_t delivered;        /* of the entries, those whose deliveries are stored (leases.h) */
 	size_t moved;            /* of depth, those that came from another queue (moved.h) */
 	size_t damaged;          /* of depth, and neither leased nor delayed */
+	size_t now;              /* of depth, with wake "now" and nothing that keeps them back */
 	struct lease *exclusive; /* live; NULL: none */
 	/* no entry with a higher id has a context key, unless it is gone */
 	int64_t keyed_max;
@@ -138,6 +139,9 @@ void queue_unmark_gone(struct queue *queue, struct entry *entry);
  * shrunk.
  */
 size_t queue_compact(struct queue *queue);
+
+/* Sets the urgency of an entry. */
+void queue_set_now(struct queue *queue, struct entry *entry, bool now);
 
 /* Marks an entry as damaged, until it is removed. */
 void queue_mark_damaged(struct queue *queue, struct entry *entry);

@@ -47,6 +47,29 @@ def test_a_new_stream_gets_every_deliverable_session(server, api):
     assert stream.wake()["sessionKey"] == MAIN, "and of nothing more"
 
 
+def test_a_new_stream_is_told_what_is_urgent(server, api):
+    for n in range(6):
+        ok(api.enqueue("old", f"agent:a{n}:main"), 201)
+    for n in (1, 2, 3):
+        ok(api.enqueue("urgent", f"agent:a{n}:main", wake="now"), 201)
+    ok(api.enqueue("old", "agent:a4:main", wake="now"), 200)  # a duplicate makes what is queued urgent
+    ok(api.enqueue("later", "agent:a5:main", wake="now", delayMs=3600000), 201)
+    ok(api.consume("agent:a2:main", [ok(api.peek("agent:a2:main"))["events"][-1]["id"]]))
+    ok(api.consume("agent:a3:main", [ok(api.peek("agent:a3:main"))["events"][0]["id"]]))
+    lease = ok(api.lease("agent:a3:main"))
+    ok(api.enqueue("more", "agent:a3:main"), 201)
+
+    def urgent():
+        stream = Stream(server)
+        return {w["sessionKey"]: w["wake"] == "now" for w in (stream.wake() for _ in range(6))}
+    assert urgent() == {f"agent:a{n}:main": n in (1, 4) for n in range(6)}
+    ok(api.call("POST", f"/v1/leases/{lease['leaseId']}/nack", {}))
+    assert urgent() == {f"agent:a{n}:main": n in (1, 3, 4) for n in range(6)}
+    server.stop()
+    server.start()
+    assert urgent() == {f"agent:a{n}:main": n in (1, 3) for n in range(6)}, "a duplicate's urgency is not stored"
+
+
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_a_restart_loses_no_wake_and_ids_go_on(server, api, end):
     stream = Stream(server, "?coalesceMs=0")

@@ -310,7 +310,9 @@ append_somewhere(void)
 	e.number = e.thread && below(2) == 0;
 	struct queue *queue = catalog_find_or_add(&catalog, str_of(keys[at]));
 	uint32_t tag = intern(&e);
-	journal_append(&catalog, queue, &(struct system_event){ .id = e.id, .ts_ms = e.id * 10 }, 0,
+	enum wake wake = below(3) == 0 ? WAKE_NOW : WAKE_NEXT_HEARTBEAT;
+	journal_append(&catalog, queue,
+		       &(struct system_event){ .id = e.id, .ts_ms = e.id * 10, .wake = wake }, 0,
 		       tag);
 	q->events[q->depth++] = e;
 	if (contexts[e.context] != NULL) {
@@ -437,6 +439,8 @@ change_state_somewhere(void)
 		e->delayed = below(2) == 0;
 	}
 	set_state(at, e);
+	if (below(4) == 0)
+		journal_set_now(&catalog, find(keys[at]), queue_entry(find(keys[at]), e->id));
 }
 
 /* Inserts the event by its id. */
@@ -609,16 +613,19 @@ count_extras(const struct model_queue *q)
 static void
 assert_same_queue(const struct queue *queue, const struct model_queue *q)
 {
-	size_t live = 0;
+	size_t live = 0, now = 0;
 
 	assert_false(queue->touched);
 	assert_true(queue->head < queue->tail && queue->tail <= queue->cap);
 	assert_false(queue->entries[queue->head].flags & ENTRY_GONE);
 	for (size_t i = queue->head; i < queue->tail; i++) {
 		assert_true(i == queue->head || queue->entries[i - 1].id < queue->entries[i].id);
+		now += entry_deliverable(&queue->entries[i]) &&
+		       (queue->entries[i].flags & ENTRY_NOW) != 0;
 		if (!(queue->entries[i].flags & ENTRY_GONE))
 			assert_same_event(&queue->entries[i], &q->events[live++]);
 	}
+	assert_int_equal(now, queue->now);
 	assert_int_equal(live, queue->depth);
 	assert_int_equal(live, q->depth);
 	assert_true(str_eq(tags_get(&catalog.tags, queue->last_tag)->context_key,
