@@ -380,6 +380,7 @@ struct history_op {
 	struct op op;
 	struct address address; /* session_key NULL: all sessions */
 	struct str source;      /* NULL: all */
+	struct str reason;      /* prefix of the outcome's detail; NULL: all */
 	enum outcome_kind kind; /* 0: every kind that settles events */
 	bool dead_letters;
 	int64_t since_ms, until_ms; /* until 0: now */

@@ -189,6 +189,7 @@ typedef bool lookup_found(void *arg, size_t index, const struct found *found);
 struct history_query {
 	struct str session_key; /* NULL: all */
 	struct str source;      /* NULL: all */
+	struct str reason;      /* the outcome's detail begins with it; NULL: all */
 	enum outcome_kind kind; /* 0: every kind that settles */
 	/* only events that were evicted or died, and were not requeued; kind is ignored */
 	bool dead_letters;

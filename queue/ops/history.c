@@ -64,6 +64,7 @@ begin(struct plan *plan, struct history_op *history)
 		return -1;
 	history->query = (struct history_query){ .session_key = route.queue_key,
 						 .source = history->source,
+						 .reason = history->reason,
 						 .kind = history->kind,
 						 .dead_letters = history->dead_letters,
 						 .since_ms = history->since_ms,

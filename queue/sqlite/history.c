@@ -114,6 +114,13 @@ matches_query(const struct page *page, sqlite3_stmt *row)
 	       (query->kind != 0 ? kind == (int)query->kind : kind <= OUTCOME_LAST_SETTLING);
 }
 
+static bool
+has_reason(const struct history_query *query, const struct store_outcome *outcome)
+{
+	return query->reason.s == NULL ||
+	       (outcome->detail.s != NULL && str_starts(outcome->detail, query->reason));
+}
+
 static int
 add_outcome_row(struct page *page, sqlite3_stmt *row)
 {
@@ -123,7 +130,7 @@ add_outcome_row(struct page *page, sqlite3_stmt *row)
 
 	if (row_read_outcome(row, &arena, &outcome) == 0)
 		rc = moved_rows_name(page->store, &arena, &outcome);
-	if (rc == SQLITE_DONE)
+	if (rc == SQLITE_DONE && has_reason(page->query, &outcome))
 		rc = add_outcome(page, &outcome);
 	arena_clear(&arena);
 	return rc;

@@ -50,7 +50,7 @@ answer_page(struct request *request)
 
 struct page_query {
 	struct address address;
-	struct str state, source, cursor;
+	struct str state, source, reason, cursor;
 	int64_t since_ms, until_ms;
 	size_t limit;
 };
@@ -62,6 +62,7 @@ struct page_query {
 	    FIELD("accountId", TEXT, struct page_query, address.account_id),                       \
 	    FIELD("queueKey", TEXT, struct page_query, address.queue_key),                         \
 	    FIELD_RANGE("limit", SIZE, struct page_query, limit, 1, HISTORY_PAGE_MAX),             \
+	    FIELD("reason", TEXT, struct page_query, reason),                                      \
 	    FIELD("cursor", TEXT, struct page_query, cursor)
 
 static const struct field history_parameters[] = {
@@ -116,6 +117,7 @@ get_page(struct request *request, const struct field *parameters, size_t count, 
 	name_session(&query.address);
 	history->address = query.address;
 	history->source = query.source;
+	history->reason = query.reason;
 	history->dead_letters = dead_letters;
 	history->since_ms = query.since_ms;
 	history->until_ms = query.until_ms;

@@ -367,3 +367,38 @@ def test_ten_thousand_queries_need_no_more_stack_than_one(start):
     assert statuses == [200] * (connections * each)
     for raw in raws:
         raw.close()
+
+
+# By reason.
+
+def test_what_happened_is_selected_by_the_beginning_of_its_reason(start):
+    api = start("--max-attempts", "1").client()
+    reasons = ["exit 1", "exit 12", "refused", None]
+    for n, reason in enumerate(reasons):
+        ok(api.enqueue(f"{n}", MAIN), 201)
+        lease = ok(api.lease(MAIN))["leaseId"]
+        ok(api.call("POST", f"/v1/leases/{lease}/nack", {"reason": reason}))
+    ok(api.enqueue("drained", MAIN), 201)
+    ok(api.drain(MAIN))
+
+    def texts(path, **query):
+        return sorted(e["event"]["text"] for e in ok(api.call("GET", path, query=query))["events"])
+    for path, others in ("/v1/dead-letters", []), ("/v1/history", ["drained"]):
+        assert texts(path) == ["0", "1", "2", "3", *others] == texts(path, limit=1000)
+        assert texts(path, reason="exit") == ["0", "1"] == texts(path, reason="exit 1")
+        assert texts(path, reason="exit 12") == ["1"] and texts(path, reason="ref", sessionKey=MAIN) == ["2"]
+        assert texts(path, reason="xit") == texts(path, reason="refused!") == texts(path, reason="ref", sessionKey="agent:other:main") == []
+
+
+def test_a_rare_reason_is_found_page_after_page(start):
+    api = start("--max-attempts", "1").client()
+    ok(api.batch(*({"text": f"{n}", "sessionKey": f"agent:a{n}:main"} for n in range(300))))
+    for n in range(300):
+        lease = ok(api.lease(f"agent:a{n}:main"))["leaseId"]
+        ok(api.call("POST", f"/v1/leases/{lease}/nack", {"reason": "rare" if n % 100 == 0 else "common"}))
+    seen, cursor = [], None
+    while cursor is not None or not seen:
+        page = ok(api.call("GET", "/v1/dead-letters", query={"reason": "rare", "limit": 2, **({"cursor": cursor} if cursor else {})}))
+        seen += [e["event"]["text"] for e in page["events"]]
+        cursor = page["nextCursor"]
+    assert seen == ["200", "100", "0"]
