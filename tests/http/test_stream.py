@@ -52,7 +52,7 @@ def test_a_new_stream_is_told_what_is_urgent(server, api):
         ok(api.enqueue("old", f"agent:a{n}:main"), 201)
     for n in (1, 2, 3):
         ok(api.enqueue("urgent", f"agent:a{n}:main", wake="now"), 201)
-    ok(api.enqueue("old", "agent:a4:main", wake="now"), 200)  # a duplicate makes what is queued urgent
+    ok(api.enqueue("old", "agent:a4:main", wake="now"), 200)  # makes what is queued urgent
     ok(api.enqueue("later", "agent:a5:main", wake="now", delayMs=3600000), 201)
     ok(api.consume("agent:a2:main", [ok(api.peek("agent:a2:main"))["events"][-1]["id"]]))
     ok(api.consume("agent:a3:main", [ok(api.peek("agent:a3:main"))["events"][0]["id"]]))
