@@ -97,6 +97,7 @@ request_handler policy_reload_hung_up;
 request_handler policy_reload_over;
 request_handler backups_post; /* backups.c */
 request_handler backups_get;
+request_handler openapi_get; /* openapi.c */
 request_handler stats_get;   /* stats.c */
 request_handler metrics_get; /* metrics.c */
 request_handler health_live; /* health.c */

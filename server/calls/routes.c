@@ -46,6 +46,7 @@ static const struct call table[] = {
 	{ HTTP_GET,    "/readyz",         SCOPE_NONE,    .handle = health_ready },
 	{ HTTP_GET,    "/healthz",        SCOPE_NONE,    .handle = health_ready },
 	{ HTTP_GET,    "/version",        SCOPE_NONE,    .handle = health_version },
+	{ HTTP_GET,    "/openapi.json",   SCOPE_NONE,    .handle = openapi_get },
 };
 /* clang-format on */
 

@@ -84,6 +84,7 @@ ROWS = {
     ("GET", "/livez"): (OPEN, nothing, lambda api: api.call("GET", "/livez")),
     ("GET", "/readyz"): (OPEN, nothing, lambda api: api.call("GET", "/readyz")),
     ("GET", "/healthz"): (OPEN, nothing, lambda api: api.call("GET", "/healthz")),
+    ("GET", "/openapi.json"): (OPEN, nothing, lambda api: api.call("GET", "/openapi.json")),
     ("GET", "/version"): (OPEN, nothing, lambda api: api.call("GET", "/version")),
 }
 
