@@ -13,6 +13,8 @@
 #include "memory_wire.h"
 #include "queue/clock.h"
 #include "schema/event.h"
+#include "server/calls/askers.h"
+#include "server/calls/backups.h"
 #include "server/calls/calls.h"
 #include "server/calls/routes.h"
 #include "server/calls/stream.h"
@@ -138,6 +140,8 @@ start(void)
 	calls.limits = (struct call_limits){ 10, 10, 10, 1 << 16, 1000, false };
 	calls.waits = waits_new();
 	calls.streams = streams_new(&calls);
+	calls.askers = askers_new();
+	calls.backups = backups_new(&calls, NULL);
 	assert(endpoint_parse("127.0.0.1:7387", &endpoint, NULL) == 0);
 	open_engine();
 	fill();
