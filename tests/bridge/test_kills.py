@@ -61,10 +61,10 @@ class Load:
 
 def kill_both(world, moments):
     """At any moment: while the gateway starts, waits, or has a turn."""
-    ready = moments.random() < 0.6
-    if ready:
-        world.gateway.await_ready()
-    time.sleep(moments.uniform(0, 6 if ready else 20))
+    turns, since = moments.random() < 0.6, len(world.model.asked)
+    if turns:
+        wait_until(lambda: len(world.model.asked) > since, "a turn", PATIENCE)
+    time.sleep(moments.uniform(0, 6 if turns else 20))
     world.sevqd.kill()
     time.sleep(moments.uniform(0, 1))
     world.sevqd.start()
@@ -97,7 +97,7 @@ def test_every_event_is_shown_and_acked_once_whoever_is_killed(make_world, kills
     with capsys.disabled():
         twice = [times for text, times in shown.items() if times > 1]
         print(f"\n{kills} kills of the gateway and {kills} of sevqd (seed {SEED}): {len(acked)} events, all acked once; "
-            f"{len(twice)} were in more than one request to the model, {max(twice, default=1)} at most")
+            f"{len(world.model.asked)} requests to the model; {len(twice)} were in more than one, {max(twice, default=1)} at most")
     assert len(acked) > 0
     assert {text for text, times in acked.items() if times != 1} == set()
     assert set(acked) - set(shown) == set()
