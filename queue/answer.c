@@ -7,6 +7,7 @@
 #define REQUEST_BYTES 8192 /* of blocks that the request and its op are kept in */
 #define JSON_BYTES 448     /* of its names, numbers and punctuation */
 #define TEXT_SENT 16       /* bytes that a byte of text can become */
+#define ID_SENT 22         /* bytes of an id, quoted, and a comma */
 #define STRING_SENT 6      /* and one of any other string */
 #define ENTRY_STRING_BYTES (SOURCE_BYTES_MAX + TRACEPARENT_BYTES_MAX) /* that no entry tells */
 #define STRING_BYTES_MAX                                                                           \
@@ -59,6 +60,13 @@ answer_add_unknown(struct answer_size *size, size_t count, size_t text_bytes)
 	add(size, text_bytes, 0);
 	size->held += count * (STRUCT_BYTES + STRING_BYTES_MAX);
 	size->sent += count * (JSON_BYTES + STRING_SENT * STRING_BYTES_MAX);
+}
+
+void
+answer_add_ids(struct answer_size *size, size_t count)
+{
+	size->held += count * sizeof(int64_t);
+	size->sent += count * ID_SENT;
 }
 
 void

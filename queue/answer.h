@@ -24,6 +24,8 @@ void answer_add_entry(struct answer_size *size, const struct catalog *catalog,
 /* count events of an earlier answer, of which nothing is known but what their texts have at most.
  */
 void answer_add_unknown(struct answer_size *size, size_t count, size_t text_bytes);
+/* A list of so many ids. */
+void answer_add_ids(struct answer_size *size, size_t count);
 /* Other members that are sent, as JSON, with so many bytes of strings. */
 void answer_add_other(struct answer_size *size, size_t string_bytes);
 

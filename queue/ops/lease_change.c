@@ -375,6 +375,7 @@ plan_lease_change(struct plan *plan, struct op *op)
 
 		if (result != PLAN_DONE)
 			return result;
+		answer_add_ids(&op->answer, call->gone_count);
 	}
 	call->changed = named.count;
 	if (named.count > 0 && call->action == LEASE_ACK)

@@ -13,6 +13,7 @@
 #include "tests/unit/fixture.h"
 
 #define EVENTS 20
+#define GONE 500   /* more than a small answer has */
 #define LARGE 1000 /* bytes of text: no answer with one is a small one */
 #define MINUTE 60000
 
@@ -156,6 +157,27 @@ without_room_calls_with_texts_are_refused_and_change_nothing(void **state)
 	assert_null(session_of(B));
 }
 
+/* The ids of events that were settled under the lease are part of the answer. */
+static void
+a_list_of_events_that_are_gone_needs_room(void **state)
+{
+	int64_t ids[GONE];
+	char digits[24];
+
+	(void)state;
+	for (int i = 0; i < GONE; i++) {
+		snprintf(digits, sizeof(digits), "%d", i);
+		ids[i] = put(A, digits);
+	}
+	int64_t lease = lease_events(A, GONE, MINUTE);
+	done(purge(engine, A, NULL));
+	engine_set_answer_budget(engine, 0, false);
+	fails(ack(engine, lease, ALL), ERROR_QUEUE_FULL);
+	assert_int_equal(done(ack(engine, lease, ids, 10))->lease.gone_count, 10);
+	engine_set_answer_budget(engine, SIZE_MAX, false);
+	assert_int_equal(done(ack(engine, lease, ALL))->lease.gone_count, GONE);
+}
+
 static void
 the_answers_of_a_batch_share_its_room(void **state)
 {
@@ -292,6 +314,7 @@ main(void)
 		ON_LARGE(an_answer_has_as_many_events_as_there_is_room_for),
 		ON_LARGE(one_event_is_an_answer_under_any_limit),
 		ON_LARGE(without_room_calls_with_texts_are_refused_and_change_nothing),
+		TEST(a_list_of_events_that_are_gone_needs_room),
 		ON_LARGE(the_answers_of_a_batch_share_its_room),
 		TEST(a_long_answer_is_read_over_several_turns),
 		TEST(what_others_take_meanwhile_is_not_in_a_long_answer),
