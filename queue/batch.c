@@ -306,6 +306,10 @@ page_query(struct batch *batch, struct op *op)
 {
 	if (op->kind->query == NULL || op->error.code != ERROR_NONE)
 		return NULL;
+	if (!budget_has_pages(&batch->budget)) {
+		op->planned = PLAN_LATER;
+		return NULL;
+	}
 	set_answer_room(batch);
 	if (batch->plan.answer_room > ANSWER_SMALL_BYTES)
 		return op->kind->query(&batch->plan, op);
@@ -339,6 +343,7 @@ page_was_read(struct batch *batch, const struct error *err)
 	else
 		op->kind->page(op, batch->more_outcome, batch->more_event);
 	batch->page_bytes += answer_bytes(&op->answer);
+	batch->budget.page_text_bytes += op->answer.text;
 	batch->answer_bytes = batch->page_bytes;
 	batch->paging = op->next;
 	return STEP_PAGES;
@@ -387,7 +392,7 @@ plan_op(struct batch *batch, struct op *op)
 {
 	struct plan_mark mark = plan_mark(&batch->plan);
 
-	if (op->error.code != ERROR_NONE || admit(batch, op) < 0)
+	if (op->error.code != ERROR_NONE || op->planned == PLAN_LATER || admit(batch, op) < 0)
 		return;
 	clear_answer(op);            /* of an earlier try */
 	if (op->kind->query == NULL) /* else it is read already */

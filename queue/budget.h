@@ -18,20 +18,30 @@
 #define WORK_SMALL_MAX 100   /* an op with more is large */
 #define TURN_SMALL_WORK 3000 /* of all small ops of a turn */
 #define TURN_LARGE_WORK 4000 /* of all large ops, unless the first has more alone */
-#define WORK_OP 5            /* any op: reading its request, planning, answering */
-#define WORK_EVENT 3         /* an event that is stored, or answered with */
-#define WORK_TEXT_BYTES 512  /* bytes of text for a microsecond: hashed, stored, copied */
-#define WORK_CHANGES 8       /* changes of the catalog for a microsecond */
-#define WORK_ENTRIES 64      /* entries of queues that are walked over for a microsecond */
-#define WORK_DROPS 2         /* entries of timelines that are dropped for a microsecond */
-#define WORK_LOOKUP 6        /* one lookup in the store */
-#define WORK_ROW 1           /* an outcome that a walk looks at, which may be on any page */
+#define TURN_PAGE_TEXT_BYTES (512 << 10)
+#define WORK_OP 5           /* any op: reading its request, planning, answering */
+#define WORK_EVENT 3        /* an event that is stored, or answered with */
+#define WORK_TEXT_BYTES 512 /* bytes of text for a microsecond: hashed, stored, copied */
+#define WORK_CHANGES 8      /* changes of the catalog for a microsecond */
+#define WORK_ENTRIES 64     /* entries of queues that are walked over for a microsecond */
+#define WORK_DROPS 2        /* entries of timelines that are dropped for a microsecond */
+#define WORK_SESSION 7      /* a session that has no row yet: in its index it may be anywhere */
+#define WORK_LOOKUP 6       /* one lookup in the store */
+#define WORK_ROW 1          /* an outcome that a walk looks at, which may be on any page */
 
 /* The work done in the present turn. All zero begins a turn. */
 struct budget {
 	size_t small; /* with what was planned in vain, for want of room */
 	size_t large;
+	size_t page_text_bytes; /* of pages of history, which are known only once they are read */
 };
+
+/* Whether one more page of history may be read: those so far have little text. */
+static inline bool
+budget_has_pages(const struct budget *budget)
+{
+	return budget->page_text_bytes <= TURN_PAGE_TEXT_BYTES;
+}
 
 /*
  * Whether there is room for the op, by op->work, or as a small one where that is 0; if so it is

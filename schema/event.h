@@ -53,6 +53,7 @@
 #define PEEK_PAGE_MAX 1000
 #define HISTORY_PAGE_DEFAULT 100
 #define HISTORY_PAGE_MAX 1000
+#define HISTORY_TEXT_BYTES_MAX (1 << 20) /* of a page; its first event may have more */
 #define TIMELINE_PAGE_DEFAULT 100
 #define TIMELINE_PAGE_MAX 1000
 #define REQUEUE_MAX 1000

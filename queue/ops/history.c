@@ -101,7 +101,8 @@ row(void *arg, const struct system_event *event, const struct store_outcome *out
 		return true; /* passed over */
 	answer_add_event(&size, event);
 	answer_add_other(&size, outcome->detail.len + from.len + to.len);
-	history->full = history->count > 0 && !answer_fits(&size, history->room);
+	history->full = history->count > 0 &&
+			(size.text > HISTORY_TEXT_BYTES_MAX || !answer_fits(&size, history->room));
 	if (history->full)
 		return false;
 	history->op.answer = size;

@@ -295,9 +295,9 @@ put_long(size_t count)
 	calls_free();
 }
 
-/* Reads all pages: each event once, and no page with more text than an answer may hold. */
+/* Reads all pages: each event once, and no page with more text than one may have. */
 static void
-assert_pages_within_answer_limit(struct history_op input, size_t count)
+assert_pages_within_limit(struct history_op input, size_t count)
 {
 	size_t pages = 0;
 	int64_t before = INT64_MAX;
@@ -312,7 +312,7 @@ assert_pages_within_answer_limit(struct history_op input, size_t count)
 			before = page->items[i].event.id;
 			bytes += page->items[i].event.text.len;
 		}
-		assert_in_range(bytes, 1, ANSWER_TEXT_BYTES_MAX);
+		assert_in_range(bytes, 1, HISTORY_TEXT_BYTES_MAX);
 		input.cursor = page->next_cursor;
 		pages++;
 	} while (input.cursor.s != NULL);
@@ -321,27 +321,27 @@ assert_pages_within_answer_limit(struct history_op input, size_t count)
 }
 
 static void
-a_page_ends_at_the_answers_text_limit(void **state)
+a_page_ends_at_its_text_limit(void **state)
 {
 	(void)state;
-	size_t fit = ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX;
+	size_t fit = HISTORY_TEXT_BYTES_MAX / TEXT_BYTES_MAX;
 	put_long(2 * fit + 1);
 	done(purge(engine, A, NULL));
-	assert_pages_within_answer_limit((struct history_op){ 0 }, 2 * fit + 1);
-	assert_pages_within_answer_limit((struct history_op){ .address.session_key = STR(A) },
-					 2 * fit + 1);
+	assert_pages_within_limit((struct history_op){ 0 }, 2 * fit + 1);
+	assert_pages_within_limit((struct history_op){ .address.session_key = STR(A) },
+				  2 * fit + 1);
 }
 
 static void
-a_page_of_dead_letters_ends_at_the_answers_text_limit(void **state)
+a_page_of_dead_letters_ends_at_its_text_limit(void **state)
 {
 	(void)state;
-	size_t fit = ANSWER_TEXT_BYTES_MAX / TEXT_BYTES_MAX;
+	size_t fit = HISTORY_TEXT_BYTES_MAX / TEXT_BYTES_MAX;
 	options.session_pending_max = 1;
 	options.overflow = OVERFLOW_DROP_OLDEST;
 	open_again();
 	put_long(2 * fit + 2);
-	assert_pages_within_answer_limit((struct history_op){ .dead_letters = true }, 2 * fit + 1);
+	assert_pages_within_limit((struct history_op){ .dead_letters = true }, 2 * fit + 1);
 }
 
 static void
@@ -1465,6 +1465,32 @@ requeueing_many_dead_letters_is_fast(void **state)
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+/* Pages of history are known only once they are read: those of a turn have so much text. */
+static void
+pages_of_long_texts_are_read_over_turns(void **state)
+{
+	enum { PAGES = 8, LONG = 64 };
+	static char text[TEXT_BYTES_MAX];
+	struct call *pages[PAGES];
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	for (int i = 0; i < LONG; i++) {
+		text[0] = (char)('A' + i);
+		done(enqueue(engine, A, text));
+	}
+	while (done(drain(engine, A, 0))->drain.taken.count > 0)
+		;
+	for (int i = 0; i < PAGES; i++)
+		pages[i] = list_history(engine, (struct history_op){ .limit = 10 });
+	for (int i = 0; i < PAGES; i++) {
+		turn();
+		assert_int_equal(pages[i]->answered, 1);
+		assert_int_equal(pages[i]->history.count, 10);
+		assert_int_equal(i + 1 < PAGES && pages[i + 1]->answered, 0);
+	}
+}
+
 int
 main(void)
 {
@@ -1473,8 +1499,8 @@ main(void)
 		TEST(history_can_be_filtered),
 		TEST(history_has_the_attempts_of_each_event),
 		TEST(a_cursor_continues_although_new_events_were_settled),
-		TEST(a_page_ends_at_the_answers_text_limit),
-		TEST(a_page_of_dead_letters_ends_at_the_answers_text_limit),
+		TEST(a_page_ends_at_its_text_limit),
+		TEST(a_page_of_dead_letters_ends_at_its_text_limit),
 		TEST(malformed_cursors_are_refused),
 		TEST(dead_letters_are_listed_until_they_are_requeued),
 		TEST(the_timeline_of_a_requeued_dead_letter_has_its_new_id),
@@ -1501,6 +1527,7 @@ main(void)
 		TEST(dead_letters_are_deleted_with_their_events),
 		TEST(a_repeated_answer_marks_deleted_events),
 		TEST(requeueing_many_dead_letters_is_fast),
+		TEST(pages_of_long_texts_are_read_over_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
