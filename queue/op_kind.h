@@ -26,7 +26,8 @@ enum plan_result {
 struct op_kind {
 	/* size of the op's struct; offset of its answer, which extends to the end of the struct */
 	size_t bytes, answer;
-	bool appends; /* needs disk space: refused when the store is full */
+	size_t least_work; /* that an op of it takes, where that is more than WORK_OP */
+	bool appends;      /* needs disk space: refused when the store is full */
 	/*
 	 * NULL, or estimates the work in microseconds from what the op asks for; 0: only the plan
 	 * can tell.

@@ -19,6 +19,7 @@ plan_mark(const struct plan *plan)
 				   .drops = plan->drop_count,
 				   .duplicates = plan->duplicates,
 				   .walked = plan->walked,
+				   .new_sessions = plan->new_sessions,
 				   .next_event = plan->state->next_event,
 				   .next_outcome = plan->state->next_outcome };
 }
@@ -33,7 +34,8 @@ plan_work(const struct plan *plan, const struct op *op, struct plan_mark since)
 	return WORK_OP + WORK_EVENT * (events + rows) + op->answer.text / WORK_TEXT_BYTES +
 	       (journal_mark(&plan->state->catalog) - since.journal) / WORK_CHANGES +
 	       (plan->drop_count - since.drops) / WORK_DROPS +
-	       (plan->walked - since.walked) / WORK_ENTRIES;
+	       (plan->walked - since.walked) / WORK_ENTRIES +
+	       WORK_SESSION * (plan->new_sessions - since.new_sessions);
 }
 
 /* --- idempotency keys of the batch --- */
@@ -112,7 +114,7 @@ plan_reset(struct plan *plan)
 	    plan->records.context_count = plan->records.drop_count = 0;
 	plan->records.mark = NULL;
 	plan->want_count = plan->woken_count = plan->popped_count = plan->set_count =
-	    plan->drop_count = plan->duplicates = plan->walked = 0;
+	    plan->drop_count = plan->duplicates = plan->walked = plan->new_sessions = 0;
 }
 
 void
@@ -274,6 +276,7 @@ plan_append(struct plan *plan, struct queue *queue, struct system_event *event, 
 	record->session = &queue->session;
 	record->text_hash = text_hash;
 	journal_append(&plan->state->catalog, queue, event, text_hash, tag);
+	plan->new_sessions += queue->depth == 1 && queue->session.row == 0;
 	set_times(plan, queue, event, delay_ms, ttl_ms);
 	if (delay_ms <= 0)
 		plan_wake(plan, queue, event);

@@ -4,6 +4,8 @@
  */
 #include "queue/ops/id_list.h"
 
+#define WAIT_WORK 20 /* microseconds: one event may wake thousands, and each has a timer to end */
+
 static int
 plan_wait(struct plan *plan, struct op *op)
 {
@@ -26,7 +28,8 @@ plan_wait(struct plan *plan, struct op *op)
 void
 wait_op_init(struct wait_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(wait_op, session_key), .plan = plan_wait };
+	static const struct op_kind kind = { OP_KIND(wait_op, session_key), .least_work = WAIT_WORK,
+					     .plan = plan_wait };
 
 	op_start(&op->op, &kind);
 }

@@ -18,6 +18,8 @@
 #define EACH CALL_DRAFTS_MAX                              /* events of a large call */
 #define LARGE_MAX (TURN_LARGE_WORK / (WORK_EVENT * EACH)) /* of those in a turn, at the most */
 
+#define WOKEN_MAX 150 /* waiters that are answered in a turn */
+
 /* How many of the calls have been answered; they must be the first ones. */
 static size_t
 answered(struct call *const *calls, size_t count)
@@ -129,6 +131,30 @@ drains_that_turn_out_large_are_spread_over_turns(void **state)
 	assert_int_equal(stats().pending, 0);
 }
 
+/* Whoever an event wakes is answered in order, some in each turn, and nobody is left. */
+static void
+waiters_that_one_event_wakes_are_answered_over_turns(void **state)
+{
+	enum { MANY = 1000 };
+	static struct call *calls[MANY];
+	size_t before = 0;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		calls[i] = wait_for(engine, A);
+	while (stats().waiters < MANY)
+		one_turn();
+	enqueue(engine, A, "1");
+	while (before < MANY) {
+		one_turn();
+		size_t now_answered = answered(calls, MANY);
+		assert_in_range(now_answered, before + 1, before + WOKEN_MAX);
+		before = now_answered;
+	}
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(calls[i]->wait.deliverable, 1);
+}
+
 /* How an op's last plan ended says nothing about an op that now fails without a plan. */
 static void
 a_call_that_waited_fails_when_the_store_has_become_full(void **state)
@@ -158,6 +184,7 @@ main(void)
 		TEST(a_small_call_passes_large_ones_that_wait),
 		TEST(a_turn_takes_so_many_small_calls),
 		TEST(drains_that_turn_out_large_are_spread_over_turns),
+		TEST(waiters_that_one_event_wakes_are_answered_over_turns),
 		TEST(a_call_that_waited_fails_when_the_store_has_become_full),
 	};
 
