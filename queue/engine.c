@@ -359,16 +359,34 @@ engine_on_wake(struct engine *engine, wake_callback *woken, void *arg)
 	engine->batch.on_wake_arg = arg;
 }
 
-void
-engine_each_deliverable(const struct engine *engine, wake_callback *each, void *arg)
+struct deliverable_scan {
+	wake_callback *each;
+	void *arg;
+	size_t looks;
+};
+
+static void
+look_for_deliverable(void *arg, void *item)
 {
-	const struct queue *queue;
+	struct deliverable_scan *scan = arg;
+	const struct queue *queue = item;
+	size_t deliverable = queue_deliverable(queue);
+
+	scan->looks++;
+	if (deliverable > 0)
+		scan->each(scan->arg, queue->session.key, deliverable, queue->now > 0, STR_NULL);
+}
+
+size_t
+engine_scan_deliverable(const struct engine *engine, struct table_scan *at, wake_callback *each,
+			void *arg)
+{
+	struct deliverable_scan scan = { each, arg, 0 };
 
 	assert(!engine_is_busy(engine));
-	for (size_t at = 0; (queue = catalog_each(&engine->state.catalog, &at)) != NULL;)
-		if (queue_deliverable(queue) > 0)
-			each(arg, queue->session.key, queue_deliverable(queue), queue->now > 0,
-			     STR_NULL);
+	table_scan(&engine->state.catalog.index, at, DELIVERABLE_SLOTS, look_for_deliverable,
+		   &scan);
+	return scan.looks;
 }
 
 size_t
@@ -456,30 +474,6 @@ engine_ready(const struct engine *engine, struct error *err)
 	return !engine_stopped(engine, err) && engine->store->driver->ready(engine->store, err);
 }
 
-/* Counts what only a walk over the queues can tell. */
-static void
-count_queues(const struct queue_state *state, struct engine_stats *ret)
-{
-	const struct entry *oldest = NULL;
-	const struct queue *queue;
-
-	for (size_t at = 0; (queue = catalog_each(&state->catalog, &at)) != NULL;) {
-		const struct entry *first = queue_first(queue, 0);
-
-		if (first != NULL && (oldest == NULL || first->id < oldest->id))
-			oldest = first;
-		ret->leased_now += queue->leased;
-		ret->delayed_now += queue->delayed;
-	}
-	ret->oldest_ts_ms = oldest != NULL ? oldest->ts_ms : 0;
-	ret->oldest_age_ms = oldest != NULL
-				 ? steady_now_ms(&state->steady, clock_now().boot_ms) -
-				       steady_of_event(&state->steady, oldest->id, oldest->ts_ms)
-				 : 0;
-	if (ret->oldest_age_ms < 0)
-		ret->oldest_age_ms = 0;
-}
-
 void
 engine_stats(struct engine *engine, struct engine_stats *ret)
 {
@@ -489,15 +483,15 @@ engine_stats(struct engine *engine, struct engine_stats *ret)
 	memcpy(ret, &state->stats, offsetof(struct engine_stats, pending)); /* the counters */
 	if (engine_is_busy(engine))
 		return;
-	ret->leased_now = ret->delayed_now = 0;
 	ret->pending = state->catalog.pending;
 	ret->sessions = state->catalog.sessions;
+	ret->leased_now = state->catalog.leased;
+	ret->delayed_now = state->catalog.delayed;
 	ret->leases = state->catalog.leases.by_id.count;
 	ret->waiters = state->waiting.count;
 	ret->stranded_sessions = state->catalog.stranded_sessions;
 	ret->stranded_events = state->catalog.stranded_events;
 	ret->unjudged = state->catalog.walks[WALK_JUDGE].left;
-	count_queues(state, ret);
 	ret->catalog_bytes = catalog_bytes(&state->catalog);
 	ret->recent_bytes = recent_bytes(&state->recent);
 	engine->store->driver->stats(engine->store, &ret->store);

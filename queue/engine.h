@@ -77,8 +77,14 @@ bool engine_cancel_wait(struct engine *engine, struct op *op);
  */
 void engine_on_wake(struct engine *engine, wake_callback *woken, void *arg);
 
-/* Calls each for every queue that has deliverable events. Not while engine_is_busy. */
-void engine_each_deliverable(const struct engine *engine, wake_callback *each, void *arg);
+/*
+ * Calls each for some of the queues that have deliverable events, the next ones of a scan that
+ * meets every queue (table.h), and returns how many queues it has looked at: about
+ * DELIVERABLE_SLOTS. Not while engine_is_busy.
+ */
+#define DELIVERABLE_SLOTS 64
+size_t engine_scan_deliverable(const struct engine *engine, struct table_scan *at,
+			       wake_callback *each, void *arg);
 
 /* How many events of the queue are deliverable. Not while engine_is_busy. */
 size_t engine_deliverable(const struct engine *engine, struct str queue_key);
@@ -153,7 +159,7 @@ void engine_set_policy(struct engine *engine, struct policy *policy);
 
 /*
  * Reads the counters since start and the present state. While the engine is busy, the present state
- * is that of the last reading. Walks over all queues.
+ * is that of the last reading.
  */
 void engine_stats(struct engine *engine, struct engine_stats *ret);
 

@@ -13,6 +13,7 @@
 #define QUEUE_OP_H
 
 #include "queue/caller.h"
+#include "queue/census.h"
 #include "queue/store.h"
 #include "schema/event.h"
 
@@ -269,6 +270,12 @@ struct sessions_op {
 	size_t total;           /* out: sessions that match, all pages */
 };
 
+/* What only a look at every queue can tell; up to a second old where there are many. */
+struct census_op {
+	struct op op;
+	struct census census; /* out */
+};
+
 /* Take a prefix of the deliverable events under a lease. Without any, there is no lease (id 0). */
 struct lease_take_op {
 	struct op op;
@@ -453,6 +460,7 @@ void find_op_init(struct find_op *op);
 void withdraw_op_init(struct withdraw_op *op);
 void purge_op_init(struct purge_op *op);
 void sessions_op_init(struct sessions_op *op);
+void census_op_init(struct census_op *op);
 void lease_take_op_init(struct lease_take_op *op);
 void lease_change_op_init(struct lease_change_op *op, enum lease_action action);
 void lease_release_op_init(struct lease_release_op *op);

@@ -29,6 +29,7 @@ struct queue_state {
 	struct policy *policy;          /* in force; owned */
 	struct route_cache route_cache; /* under that policy */
 	struct catalog catalog;
+	struct census_walk census;
 	struct trial *trial; /* of another policy, under way or ended; owned; NULL: none */
 	struct timers timers;
 	struct waiting waiting; /* ops that wait to be woken */

@@ -34,8 +34,6 @@ struct engine_stats {
 	size_t pending, sessions, leased_now, delayed_now, leases, waiters; /* now */
 	/* stranded queues and their events; queues that the policy in force has not judged yet */
 	size_t stranded_sessions, stranded_events, unjudged;
-	/* of the pending event that has waited longest; 0 when there are none */
-	int64_t oldest_ts_ms, oldest_age_ms;
 	/* memory of the catalog */
 	size_t catalog_bytes;
 	/* memory of recent events */

@@ -517,7 +517,7 @@ turn(struct loop *loop, bool busy)
 {
 	struct calls *calls = loop->calls;
 	struct error err;
-	bool reloads;
+	bool reloads, streams_have_more = false;
 
 	gather(loop, busy);
 	loop->http->turn_work_max = TURN_WORK_MAX;
@@ -531,7 +531,7 @@ turn(struct loop *loop, bool busy)
 	loop->http->answer_work = 0;
 	connections_answer(loop->http);
 	if (!engine_is_busy(calls->engine)) /* what streams tell is read from the catalog */
-		streams_flush(calls->streams);
+		streams_have_more = streams_flush(calls->streams);
 	connections_expire(loop->http);
 	expire_tokens(loop);
 	reloads = loop->reload;
@@ -550,7 +550,7 @@ turn(struct loop *loop, bool busy)
 	set_timer(loop);
 	count_turn(loop, reloads);
 	/* An answer may have asked for more: nothing else would wake the loop for that. */
-	return busy || !TAILQ_EMPTY(&loop->http->resumable) ||
+	return busy || streams_have_more || !TAILQ_EMPTY(&loop->http->resumable) ||
 	       !TAILQ_EMPTY(&loop->http->answering) || engine_has_work(calls->engine);
 }
 

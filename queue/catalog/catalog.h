@@ -27,8 +27,9 @@ struct catalog {
 	struct key_order stranded; /* the keys of queues with a strand */
 	/* events; queues with at least one. The index also has queues that the batch emptied */
 	size_t pending, sessions;
-	size_t entry_bytes; /* allocated for entries */
-	size_t key_bytes;   /* of queues, their keys and their strands */
+	size_t leased, delayed; /* of pending */
+	size_t entry_bytes;     /* allocated for entries */
+	size_t key_bytes;       /* of queues, their keys and their strands */
 	struct catalog_walk {
 		uint32_t number;                   /* one more with each walk */
 		size_t left;                       /* queues that it has not met yet */

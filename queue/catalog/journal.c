@@ -210,7 +210,11 @@ apply_state(struct catalog *catalog, struct queue *queue, struct entry *entry, u
 	    struct extra *stored, const struct extra *extra)
 {
 	matches_leave(&catalog->matches, &catalog->tags, queue, entry);
+	catalog->leased -= queue->leased;
+	catalog->delayed -= queue->delayed;
 	queue_set_flags(queue, entry, attempts, extra);
+	catalog->leased += queue->leased;
+	catalog->delayed += queue->delayed;
 	matches_enter(&catalog->matches, &catalog->tags, queue, entry);
 	leases_put_extra(&catalog->leases, stored, extra);
 }

@@ -17,7 +17,8 @@
 
 /* Counted by calls. All uint64_t, since start; streams is as of now. */
 struct call_stats {
-	uint64_t streams, streams_opened, streams_refused, streams_dropped, wakes_sent;
+	uint64_t streams, streams_opened, streams_refused, streams_dropped, wakes_sent,
+	    wakes_gathered; /* gathered: now */
 	uint64_t waiters_refused;
 	uint64_t last_backup_s; /* since 1970, of the newest that succeeded; 0: none is known */
 	/* turns of the loop, and of them those that used more than LONG_TURN_US */

@@ -10,6 +10,7 @@
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
+#include "server/calls/submit.h"
 #include "server/http/reply.h"
 
 struct row {
@@ -23,6 +24,7 @@ struct row {
 
 #define ENGINE(member) offsetof(struct metrics, engine.member)
 #define OUTCOME(kind) offsetof(struct metrics, engine.outcomes[OUTCOME_##kind])
+#define CENSUS(member) offsetof(struct metrics, census.member)
 #define HTTP(member) offsetof(struct metrics, http.member)
 #define CALLS(member) offsetof(struct metrics, calls.member)
 
@@ -31,8 +33,8 @@ static const struct row rows[] = {
 	{ NULL, "uptimeMs", "sevq_uptime_milliseconds", false, offsetof(struct metrics, uptime_ms), "Time since start." },
 	{ NULL, "pending", "sevq_pending_events", false, ENGINE(pending), "Events pending now." },
 	{ NULL, "sessions", "sevq_sessions", false, ENGINE(sessions), "Sessions with something pending." },
-	{ NULL, "oldestTs", "sevq_oldest_event_timestamp_milliseconds", false, ENGINE(oldest_ts_ms), "Arrival of the oldest pending event; 0 when there is none." },
-	{ NULL, "oldestAgeMs", "sevq_oldest_event_age_milliseconds", false, ENGINE(oldest_age_ms), "Age of the oldest pending event; 0 when there is none." },
+	{ NULL, "oldestTs", "sevq_oldest_event_timestamp_milliseconds", false, CENSUS(oldest.ts_ms), "Arrival of the oldest pending event; 0 when there is none." },
+	{ NULL, "oldestAgeMs", "sevq_oldest_event_age_milliseconds", false, CENSUS(oldest_age_ms), "Age of the oldest pending event; 0 when there is none." },
 
 	{ NULL, "strandedSessions", "sevq_stranded_sessions", false, ENGINE(stranded_sessions), "Sessions whose key leads elsewhere under the policy in force." },
 	{ NULL, "strandedEvents", "sevq_stranded_events", false, ENGINE(stranded_events), "Events pending in such sessions." },
@@ -114,6 +116,7 @@ static const struct row rows[] = {
 	{ "http", "streamsRefused", "sevq_http_streams_refused_total", true, CALLS(streams_refused), "Streams refused at --max-streams." },
 	{ "http", "streamsDropped", "sevq_http_streams_dropped_total", true, CALLS(streams_dropped), "Streams dropped at --stream-buffer." },
 	{ "http", "wakesSent", "sevq_http_wakes_sent_total", true, CALLS(wakes_sent), "Wakes told on streams." },
+	{ "http", "wakesGathered", "sevq_http_wakes_gathered", false, CALLS(wakes_gathered), "Sessions whose wakes have not been handed out to the streams yet." },
 	{ "http", "tokensThrottled", "sevq_http_tokens_throttled_total", true, HTTP(tokens_throttled), "Calls with a bad token refused with 429, because their address had sent too many." },
 	{ "http", "tokensRevoked", "sevq_http_tokens_revoked_total", true, HTTP(tokens_revoked), "Streams, waits and requests under way that ended because their token was taken away." },
 	{ "http", "lateHeaders", "sevq_http_late_headers_total", true, HTTP(late_headers), "Requests given up at --header-timeout-ms." },
@@ -137,12 +140,12 @@ value_of(const struct metrics *metrics, const struct row *row)
 	return value;
 }
 
-#define WORK_READ 50 /* microseconds, with the writing */
-
 void
-metrics_read(struct calls *calls, struct metrics *ret)
+metrics_read(struct request *request, struct metrics *ret)
 {
-	calls->http.turn_work += WORK_READ;
+	struct calls *calls = calls_of(request);
+
+	ret->census = request->work->census.census;
 	engine_stats(calls->engine, &ret->engine);
 	ret->http = calls->http.stats;
 	ret->table = calls->http.calls;
@@ -220,16 +223,29 @@ metrics_text(const struct metrics *metrics, struct buf *out)
 				 (unsigned long long)metrics->http.problems[i]);
 }
 
+/* The figures are told also when a commit fails, and the census with it. */
+void
+metrics_send(struct request *request, request_handler *answer)
+{
+	census_op_init(&request->work->census);
+	if (query_read(request, NULL, 0, NULL, NULL) == 0)
+		submit_op(request, answer, answer);
+}
+
+static void
+answer(struct request *request)
+{
+	struct metrics metrics;
+
+	metrics_read(request, &metrics);
+	metrics_text(&metrics, reply_begin(request));
+	reply_send(request, &(struct reply){ .status = 200,
+					     .type = "text/plain; version=0.0.4; charset=utf-8" });
+}
+
 /* GET /metrics */
 void
 metrics_get(struct request *request)
 {
-	struct metrics metrics;
-
-	if (query_read(request, NULL, 0, NULL, NULL) != 0)
-		return;
-	metrics_read(calls_of(request), &metrics);
-	metrics_text(&metrics, reply_begin(request));
-	reply_send(request, &(struct reply){ .status = 200,
-					     .type = "text/plain; version=0.0.4; charset=utf-8" });
+	metrics_send(request, answer);
 }

@@ -13,13 +13,20 @@
 /* Everything there is to read, at one moment. */
 struct metrics {
 	struct engine_stats engine;
+	struct census census;
 	struct http_stats http;
 	const struct http_calls *table; /* that http.calls counts */
 	struct call_stats calls;
 	uint64_t uptime_ms;
 };
 
-void metrics_read(struct calls *calls, struct metrics *ret);
+/*
+ * Reads all of it for the request and then calls answer with it, in this turn or a later one. The
+ * call has no parameters.
+ */
+void metrics_send(struct request *request, request_handler *answer);
+/* For answer: as they are now. */
+void metrics_read(struct request *request, struct metrics *ret);
 /* Both append to out. */
 void metrics_json(const struct metrics *metrics, struct buf *out);
 /* Prometheus, text format 0.0.4 */

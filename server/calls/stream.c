@@ -1,17 +1,23 @@
 /*
  * stream.c - GET /v1/stream.
  *
- * The engine reports every queue in which something became deliverable. Each reader whose filter
- * the queue passes gets a wake, at most one for each queue, in one of two lists: at_once, and later
- * for wakes that wait until the reader's coalesceMs are over. All of a reader's wakes wait equally
- * long, so later is in order of time. Several wakes of one queue thus become one, with the latest
- * source; the depth is looked up when the wake is sent.
+ * The engine reports every queue in which something became deliverable. They are gathered, each
+ * once, and handed out: each reader whose filter the queue passes gets a wake, at most one for each
+ * queue, in one of two lists: at_once, and later for wakes that wait until the reader's coalesceMs
+ * are over. All of a reader's wakes wait equally long, so later is in order of time. Several wakes
+ * of one queue thus become one, with the latest source; the depth is looked up when the wake is
+ * sent.
  *
  * A reader is written to only when the socket has taken everything before. A reader that does not
  * read therefore costs at most what was sent last and one wake for each queue. When that exceeds
  * --stream-buffer, the reader is dropped, and gets all of it anew when it connects again. The first
  * wakes of a new reader may exceed that limit. For a reader that does read, the oldest wakes are
  * sent before their time when they become too many.
+ *
+ * Many queues for many readers are a lot of work. So a turn of the loop hands out some, sends some
+ * of what is due, and some of what new readers get at first; the rest is left to the next turn.
+ * Readers take turns. Nothing is handed out while something that is due is left, so that what the
+ * readers hold stays within their limits.
  */
 #include "server/calls/stream.h"
 
@@ -25,20 +31,34 @@
 #include "server/calls/calls.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
+#include "server/calls/woken.h"
 #include "server/http/connection.h"
 #include "server/http/exchange.h"
 #include "server/http/reply.h"
 
 #define COALESCE_MS_DEFAULT 250
+#define OPEN_WORK 100 /* microseconds: several system calls */
 #define COALESCE_MS_MAX 60000
 #define RETRY "retry: 2000\n\n"
 #define PING ": ping\n\n"
+
+/* What a turn may do, in steps of about a quarter of a microsecond. */
+#define HAND_OUT_STEPS 2000
+#define TELL_STEPS 4000
+#define LEVEL_STEPS 4000
+#define WAKE_STEPS 4           /* to tell a wake, beside */
+#define SEND_STEPS 100         /* to send what a reader is told */
+#define PASS_READERS 8         /* whose filters are asked in one step */
+#define LEVEL_BYTES (64 << 10) /* that a new reader is sent in a turn, and what one scan adds */
 
 TAILQ_HEAD(reader_list, reader);
 
 struct streams {
 	struct calls *calls;
-	struct reader_list readers;
+	struct reader_list readers; /* first the one that is next to be told */
+	struct reader_list levels;  /* of them those that still get their first wakes */
+	struct woken_list woken;    /* to be handed out */
+	bool behind;                /* something that is due is left */
 	/* of the last wake sent; ids ascend, also over restarts, because they begin with the time
 	 */
 	uint64_t last_id;
@@ -48,10 +68,8 @@ struct streams {
 struct reader_wake {
 	struct str key; /* behind the struct */
 	struct keyed_hash hash;
-	char source[SOURCE_BYTES_MAX];
-	size_t source_len;
-	bool has_source, now;
-	int64_t ts_ms, due_ms; /* due: on the server's clock */
+	struct wake_cause cause;
+	int64_t due_ms; /* on the server's clock */
 	TAILQ_ENTRY(reader_wake) link;
 };
 
@@ -70,9 +88,10 @@ struct reader {
 	struct table wakes;
 	struct reader_wake_list at_once, later;
 	size_t held_bytes, most_bytes; /* most: the limit on held and unsent bytes, now */
-	bool level_told;               /* of what was deliverable when the stream began */
+	struct table_scan level;       /* of what was deliverable when the stream began */
+	bool in_levels, greeted;
 	int64_t ping_ms;
-	TAILQ_ENTRY(reader) link;
+	TAILQ_ENTRY(reader) link, level_link;
 };
 
 /*
@@ -87,6 +106,8 @@ streams_new(struct calls *calls)
 	streams->calls = calls;
 	streams->last_id = (uint64_t)clock_now().wall_ms * 1000;
 	TAILQ_INIT(&streams->readers);
+	TAILQ_INIT(&streams->levels);
+	woken_list_init(&streams->woken);
 	return streams;
 }
 
@@ -94,6 +115,8 @@ void
 streams_free(struct streams *streams)
 {
 	assert(streams == NULL || TAILQ_EMPTY(&streams->readers));
+	if (streams != NULL)
+		woken_list_clear(&streams->woken);
 	free(streams);
 }
 
@@ -122,7 +145,7 @@ bytes_of(const struct reader_wake *wake)
 static struct reader_wake_list *
 list_of(struct reader *reader, const struct reader_wake *wake)
 {
-	return wake->now ? &reader->at_once : &reader->later;
+	return wake->cause.now ? &reader->at_once : &reader->later;
 }
 
 static struct reader_wake *
@@ -149,35 +172,56 @@ wake_free(struct reader *reader, struct reader_wake *wake)
 }
 
 static void
-note(struct reader *reader, struct str key, bool now, struct str source)
+note(struct reader *reader, const struct woken *woken)
 {
-	struct keyed_hash hash = keyed_hash_text(key);
-	struct reader_wake *wake = table_find(&reader->wakes, hash, same_key, &key);
+	struct reader_wake *wake = table_find(&reader->wakes, woken->hash, same_key, &woken->key);
 
 	if (wake == NULL)
-		wake = wake_new(reader, key, hash);
-	if (now && !wake->now) {
+		wake = wake_new(reader, woken->key, woken->hash);
+	bool now = wake->cause.now || woken->cause.now;
+	if (now && !wake->cause.now) {
 		TAILQ_REMOVE(&reader->later, wake, link);
 		TAILQ_INSERT_TAIL(&reader->at_once, wake, link);
-		wake->now = true;
 	}
-	wake->ts_ms = clock_now().wall_ms;
-	wake->has_source = source.s != NULL;
-	wake->source_len = source.len < sizeof(wake->source) ? source.len : sizeof(wake->source);
-	if (wake->source_len > 0)
-		memcpy(wake->source, source.s, wake->source_len);
+	wake->cause = woken->cause;
+	wake->cause.now = now;
 }
 
 void
 streams_on_wake(void *arg, struct str queue_key, size_t deliverable, bool now, struct str source)
 {
 	struct streams *streams = arg;
-	struct reader *reader;
 
 	(void)deliverable;
+	if (!TAILQ_EMPTY(&streams->readers))
+		woken_list_add(&streams->woken, queue_key, now, source);
+}
+
+/* Returns how many steps it takes. */
+static size_t
+hand_out_to_all(struct streams *streams, const struct woken *woken)
+{
+	struct reader *reader;
+	size_t steps = 1 + streams->calls->stats.streams / PASS_READERS;
+
 	TAILQ_FOREACH(reader, &streams->readers, link)
-	if (passes(reader, queue_key))
-		note(reader, queue_key, now, source);
+	if (passes(reader, woken->key)) {
+		note(reader, woken);
+		steps++;
+	}
+	return steps;
+}
+
+static void
+hand_out(struct streams *streams)
+{
+	const struct woken *woken;
+
+	for (size_t steps = 0;
+	     steps < HAND_OUT_STEPS && (woken = woken_list_first(&streams->woken)) != NULL;) {
+		steps += hand_out_to_all(streams, woken);
+		woken_list_drop_first(&streams->woken);
+	}
 }
 
 size_t
@@ -211,11 +255,10 @@ static void
 tell(struct reader *reader, struct reader_wake *wake, struct buf *out)
 {
 	size_t depth = engine_deliverable(reader->streams->calls->engine, wake->key);
-	struct str source =
-	    wake->has_source ? (struct str){ wake->source, wake->source_len } : STR_NULL;
 
 	if (depth > 0)
-		add_event(reader->streams, out, wake->key, depth, source, wake->now, wake->ts_ms);
+		add_event(reader->streams, out, wake->key, depth, wake_cause_source(&wake->cause),
+			  wake->cause.now, wake->cause.ts_ms);
 	wake_free(reader, wake);
 }
 
@@ -223,8 +266,13 @@ tell(struct reader *reader, struct reader_wake *wake, struct buf *out)
 static struct buf *
 begin(struct reader *reader)
 {
-	reader->streams->calls->http.out.len = 0;
-	return &reader->streams->calls->http.out;
+	struct buf *out = &reader->streams->calls->http.out;
+
+	out->len = 0;
+	if (!reader->greeted)
+		BUF_ADD_LITERAL(out, RETRY);
+	reader->greeted = true;
+	return out;
 }
 
 static void
@@ -237,6 +285,81 @@ send_made(struct reader *reader)
 }
 
 static void
+take_steps(size_t *left, size_t steps)
+{
+	*left -= steps < *left ? steps : *left;
+}
+
+/* The next wake to be sent by now; NULL: there is none. */
+static struct reader_wake *
+next_due(const struct reader *reader, int64_t now_ms)
+{
+	struct reader_wake *wake = TAILQ_FIRST(&reader->at_once);
+
+	if (wake != NULL)
+		return wake;
+	wake = TAILQ_FIRST(&reader->later);
+	return wake != NULL && (wake->due_ms <= now_ms || reader->held_bytes > reader->most_bytes)
+		   ? wake
+		   : NULL;
+}
+
+/* Takes the steps off *left. */
+static void
+tell_due(struct reader *reader, int64_t now_ms, size_t *left)
+{
+	struct buf *out = begin(reader);
+	struct reader_wake *wake;
+
+	for (; *left > SEND_STEPS && (wake = next_due(reader, now_ms)) != NULL; *left -= WAKE_STEPS)
+		tell(reader, wake, out);
+	if (reader->ping_ms <= now_ms) {
+		BUF_ADD_LITERAL(out, PING);
+		reader->ping_ms = now_ms + reader->streams->calls->limits.stream_ping_ms;
+	}
+	reader->streams->behind = reader->streams->behind || next_due(reader, now_ms) != NULL;
+	if (out->len > 0)
+		take_steps(left, SEND_STEPS);
+	send_made(reader);
+}
+
+static void
+flush(struct reader *reader, int64_t now_ms, size_t *left)
+{
+	size_t unsent = connection_unsent(reader->request->connection);
+
+	if (unsent == 0)
+		tell_due(reader, now_ms, left);
+	else if (unsent + reader->held_bytes > reader->most_bytes) {
+		reader->streams->calls->stats.streams_dropped++;
+		connection_close(reader->request->connection);
+	}
+}
+
+/* Each reader once, until the steps are used up; the next turn begins with those that are left. */
+static void
+flush_some(struct streams *streams)
+{
+	size_t left = TELL_STEPS;
+	int64_t now_ms = clock_coarse_ms();
+
+	streams->behind = false;
+	for (uint64_t i = streams->calls->stats.streams; i > 0; i--) {
+		struct reader *reader = TAILQ_FIRST(&streams->readers);
+
+		if (left <= SEND_STEPS) {
+			streams->behind = true;
+			return;
+		}
+		TAILQ_REMOVE(&streams->readers, reader, link);
+		TAILQ_INSERT_TAIL(&streams->readers, reader, link);
+		flush(reader, now_ms, &left);
+	}
+}
+
+/* --- what a new reader gets --- */
+
+static void
 add_level(void *arg, struct str key, size_t deliverable, bool now, struct str source)
 {
 	struct reader *reader = arg;
@@ -246,61 +369,94 @@ add_level(void *arg, struct str key, size_t deliverable, bool now, struct str so
 			  source, now, clock_now().wall_ms);
 }
 
-/*
- * Tells a new reader of every queue that has something deliverable. Nothing is missed: whatever
- * becomes deliverable later is reported by the engine.
- */
 static void
-tell_level(struct reader *reader, struct buf *out)
+leave_levels(struct reader *reader)
 {
-	engine_each_deliverable(reader->streams->calls->engine, add_level, reader);
-	reader->most_bytes += out->len;
-	reader->level_told = true;
+	if (reader->in_levels)
+		TAILQ_REMOVE(&reader->streams->levels, reader, level_link);
+	reader->in_levels = false;
 }
 
+/* Adds the next of its first wakes; returns the steps. */
+static size_t
+scan_level(struct reader *reader)
+{
+	struct streams *streams = reader->streams;
+	const struct engine *engine = streams->calls->engine;
+	uint64_t sent = streams->calls->stats.wakes_sent;
+	size_t looks = 1, deliverable;
+
+	if (reader->only.s == NULL)
+		looks = engine_scan_deliverable(engine, &reader->level, add_level, reader);
+	else {
+		deliverable = engine_deliverable(engine, reader->only);
+		if (deliverable > 0)
+			add_level(reader, reader->only, deliverable, false, STR_NULL);
+		reader->level.over = true;
+	}
+	return 1 + looks + WAKE_STEPS * (streams->calls->stats.wakes_sent - sent);
+}
+
+/*
+ * Tells a new reader of some of the queues that have something deliverable. Nothing is missed:
+ * whatever becomes deliverable meanwhile is reported by the engine. *left: as in tell_due.
+ */
 static void
-tell_due(struct reader *reader, int64_t now_ms)
+tell_level(struct reader *reader, size_t *left)
 {
 	struct buf *out = begin(reader);
-	struct reader_wake *wake;
 
-	if (!reader->level_told)
-		tell_level(reader, out);
-	while ((wake = TAILQ_FIRST(&reader->at_once)) != NULL)
-		tell(reader, wake, out);
-	while ((wake = TAILQ_FIRST(&reader->later)) != NULL &&
-	       (wake->due_ms <= now_ms || reader->held_bytes > reader->most_bytes))
-		tell(reader, wake, out);
-	if (reader->ping_ms <= now_ms) {
-		BUF_ADD_LITERAL(out, PING);
-		reader->ping_ms = now_ms + reader->streams->calls->limits.stream_ping_ms;
+	take_steps(left, SEND_STEPS);
+	while (!reader->level.over && out->len<LEVEL_BYTES && * left> 0) {
+		take_steps(left, scan_level(reader));
+	}
+	reader->most_bytes = (size_t)reader->streams->calls->limits.stream_buffer_bytes + out->len;
+	leave_levels(reader);
+	if (!reader->level.over) {
+		reader->in_levels = true;
+		TAILQ_INSERT_TAIL(&reader->streams->levels, reader, level_link);
 	}
 	send_made(reader);
 }
 
-static void
-flush(struct reader *reader, int64_t now_ms)
+/* Whether more could be told now. */
+static bool
+tell_levels(struct streams *streams)
 {
-	size_t unsent = connection_unsent(reader->request->connection);
+	struct reader *reader, *next, *last = TAILQ_LAST(&streams->levels, reader_list);
+	size_t left = LEVEL_STEPS;
 
-	if (unsent == 0)
-		tell_due(reader, now_ms);
-	else if (unsent + reader->held_bytes > reader->most_bytes) {
-		reader->streams->calls->stats.streams_dropped++;
-		connection_close(reader->request->connection);
+	for (reader = TAILQ_FIRST(&streams->levels); reader != NULL; reader = next) {
+		bool ends = reader == last;
+
+		next = TAILQ_NEXT(reader, level_link);
+		if (connection_unsent(reader->request->connection) == 0) {
+			if (left == 0)
+				return true;
+			tell_level(reader, &left);
+		}
+		if (ends)
+			break;
 	}
+	TAILQ_FOREACH(reader, &streams->levels, level_link)
+	if (connection_unsent(reader->request->connection) == 0)
+		return true;
+	return false;
 }
 
-void
+bool
 streams_flush(struct streams *streams)
 {
-	struct reader *reader, *next;
-	int64_t now_ms = TAILQ_EMPTY(&streams->readers) ? 0 : clock_coarse_ms();
-
-	for (reader = TAILQ_FIRST(&streams->readers); reader != NULL; reader = next) {
-		next = TAILQ_NEXT(reader, link);
-		flush(reader, now_ms);
+	if (TAILQ_EMPTY(&streams->readers)) {
+		woken_list_clear(&streams->woken);
+		return false;
 	}
+	if (!streams->behind)
+		hand_out(streams);
+	flush_some(streams);
+	bool more = tell_levels(streams);
+	streams->calls->stats.wakes_gathered = streams->woken.by_key.count;
+	return more || streams->behind || woken_list_first(&streams->woken) != NULL;
 }
 
 /* A reader with something unsent has no time of its own: libevent reports when it has read. */
@@ -328,18 +484,6 @@ streams_next_ms(const struct streams *streams)
 
 /* --- beginning and end --- */
 
-/* Begins the answer. While the engine is busy, the level is left to the next flush. */
-static void
-start(struct reader *reader)
-{
-	struct buf *out = begin(reader);
-
-	BUF_ADD_LITERAL(out, RETRY);
-	if (!engine_is_busy(reader->streams->calls->engine))
-		tell_level(reader, out);
-	send_made(reader);
-}
-
 void
 stream_drained(struct request *request)
 {
@@ -358,6 +502,7 @@ stream_free(struct request *request)
 	       (wake = TAILQ_FIRST(&reader->later)) != NULL)
 		wake_free(reader, wake);
 	table_clear(&reader->wakes);
+	leave_levels(reader);
 	TAILQ_REMOVE(&reader->streams->readers, reader, link);
 	reader->streams->calls->stats.streams--;
 	free(reader);
@@ -448,11 +593,13 @@ open_stream(struct request *request, struct reader *reader)
 	TAILQ_INIT(&reader->at_once);
 	TAILQ_INIT(&reader->later);
 	TAILQ_INSERT_TAIL(&calls->streams->readers, reader, link);
+	TAILQ_INSERT_TAIL(&calls->streams->levels, reader, level_link);
+	reader->in_levels = true;
 	calls->stats.streams++;
 	calls->stats.streams_opened++;
 	request->state = reader;
+	calls->http.turn_work += OPEN_WORK;
 	reply_stream(request, "text/event-stream", (size_t)calls->limits.stream_buffer_bytes);
-	start(reader);
 }
 
 void

@@ -22,8 +22,11 @@ void streams_free(struct streams *streams); /* no reader may be left. Accepts NU
 void streams_on_wake(void *arg, struct str queue_key, size_t deliverable, bool now,
 		     struct str source);
 
-/* After the engine's turn: sends what is due, and drops readers that hold up too much. */
-void streams_flush(struct streams *streams);
+/*
+ * After the engine's turn: sends what is due, as much as one turn may, and drops readers that hold
+ * up too much. True: there is more to do at once.
+ */
+bool streams_flush(struct streams *streams);
 /* The monotonic time at which flush has something to do; INT64_MAX: never. */
 int64_t streams_next_ms(const struct streams *streams);
 

@@ -26,6 +26,7 @@ struct work {
 		struct withdraw_op withdraw;
 		struct purge_op purge;
 		struct sessions_op sessions;
+		struct census_op census;
 		struct lease_take_op lease_take;
 		struct lease_change_op lease_change;
 		struct lease_list_op lease_list;

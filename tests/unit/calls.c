@@ -220,6 +220,15 @@ list_sessions(struct engine *engine, struct sessions_op input)
 }
 
 struct call *
+take_census(struct engine *engine)
+{
+	struct call *call = new_call();
+
+	census_op_init(&call->census);
+	return submit(engine, call);
+}
+
+struct call *
 take_lease_as(struct engine *engine, struct lease_take_op input)
 {
 	struct call *call = new_call();

@@ -24,6 +24,7 @@ struct call {
 		struct withdraw_op withdraw;
 		struct purge_op purge;
 		struct sessions_op sessions;
+		struct census_op census;
 		struct lease_take_op lease_take;
 		struct lease_change_op lease;
 		struct lease_release_op lease_release;
@@ -61,6 +62,7 @@ struct call *withdraw(struct engine *engine, int64_t id);
 struct call *purge(struct engine *engine, const char *key, const char *context_key);
 /* its op is filled in here */
 struct call *list_sessions(struct engine *engine, struct sessions_op input);
+struct call *take_census(struct engine *engine);
 
 /*
  * Takes up to limit events (0: all) under a lease of lease_ms. take_lease_as takes all options from

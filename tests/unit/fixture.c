@@ -187,3 +187,9 @@ stats(void)
 	engine_stats(engine, &all);
 	return all;
 }
+
+struct census
+census(void)
+{
+	return done(take_census(engine))->census.census;
+}

@@ -57,5 +57,6 @@ void assert_deliverable(const char *key, const char *texts);
 const struct system_event *look_at(int64_t id);
 const struct session *session_of(const char *key); /* its entry in the list of sessions, or NULL */
 struct engine_stats stats(void);
+struct census census(void);
 
 #endif

@@ -60,7 +60,7 @@ sessions_sort_by_time(void **state)
 	assert_listed((struct sessions_op){ .sort = SORT_OLDEST }, "x:c x:a x:b");
 	assert_listed((struct sessions_op){ .sort = SORT_NEWEST }, "x:b x:a x:c");
 	assert_listed((struct sessions_op){ .min_age_ms = 3600000 }, "x:a x:b x:c");
-	assert_int_equal(stats().oldest_ts_ms, 1000);
+	assert_int_equal(census().oldest.ts_ms, 1000);
 }
 
 static void

@@ -1,0 +1,131 @@
+/*
+ * census.c - looks at every queue, for figures that are shown.
+ *
+ * A few queues are looked at for each reader. Many are looked at once a second at most and in
+ * slices, one in each turn, by the reader who found the figures too old; those who ask meanwhile
+ * wait for the end of that walk. A queue that is there all the time is counted once, as it is when
+ * it is looked at.
+ */
+#include "queue/budget.h"
+#include "queue/plan.h"
+
+#define FRESH_MS 1000
+#define READER_WORK 150  /* with writing all figures; a large op, which small ones pass */
+#define QUEUE_STEPS 4    /* a queue takes as long as so many entries */
+#define FIRST_STEPS 2048 /* what is looked at for one reader */
+#define SLICE_WORK 2000  /* and in a turn, in microseconds */
+#define SLICE_STEPS (SLICE_WORK * WORK_ENTRIES)
+#define STEP_SLOTS 16 /* of the index: then the steps are counted */
+
+static void
+keep_older(const struct entry *entry, struct census_event *oldest)
+{
+	if (oldest->id == 0 || entry->id < oldest->id)
+		*oldest = (struct census_event){ entry->id, entry->ts_ms };
+}
+
+static void
+look_at(void *arg, void *item)
+{
+	struct census_walk *walk = arg;
+	const struct queue *queue = item;
+	const struct entry *entry = queue_first(queue, 0);
+	size_t ready = queue_deliverable(queue);
+
+	walk->steps += QUEUE_STEPS;
+	if (entry == NULL) /* emptied by the batch under way */
+		return;
+	walk->found.ready += ready;
+	keep_older(entry, &walk->found.oldest);
+	for (; ready > 0 && !entry_deliverable(entry); entry = queue_next(queue, entry))
+		walk->steps++;
+	if (ready > 0)
+		keep_older(entry, &walk->found.oldest_ready);
+}
+
+/* Whether all of them have been looked at. */
+static bool
+look_at_some(struct plan *plan, size_t steps)
+{
+	struct census_walk *walk = &plan->state->census;
+	size_t before = walk->steps;
+
+	while (!walk->scan.over && walk->steps - before < steps)
+		table_scan(&plan->state->catalog.index, &walk->scan, STEP_SLOTS, look_at, walk);
+	plan->walked += walk->steps - before;
+	return walk->scan.over;
+}
+
+static bool
+is_fresh(const struct queue_state *state)
+{
+	const struct census_walk *walk = &state->census;
+
+	return walk->steps > FIRST_STEPS && walk->ended_boot_ms > 0 &&
+	       walk->undone == state->undone && state->boot_ms - walk->ended_boot_ms < FRESH_MS;
+}
+
+static int64_t
+age_of(const struct queue_state *state, const struct census_event *event)
+{
+	const struct steady *steady = &state->steady;
+	int64_t age_ms = event->id == 0
+			     ? 0
+			     : steady->steady_ms - steady_of_event(steady, event->id, event->ts_ms);
+
+	return age_ms > 0 ? age_ms : 0;
+}
+
+static int
+answer(const struct queue_state *state, struct census *ret)
+{
+	*ret = state->census.found;
+	ret->oldest_age_ms = age_of(state, &ret->oldest);
+	ret->oldest_ready_age_ms = age_of(state, &ret->oldest_ready);
+	return PLAN_DONE;
+}
+
+static void
+begin(struct queue_state *state)
+{
+	state->census = (struct census_walk){ .undone = state->undone };
+}
+
+static int
+plan_census(struct plan *plan, struct op *op)
+{
+	struct queue_state *state = plan->state;
+	struct census_walk *walk = &state->census;
+	bool goes_on = walk->by == op;
+
+	if (!goes_on && walk->by != NULL)
+		return PLAN_LATER;
+	if (!goes_on && is_fresh(state))
+		return answer(state, &((struct census_op *)op)->census);
+	if (!goes_on || walk->undone != state->undone)
+		begin(state);
+	walk->by = op;
+	if (!look_at_some(plan, goes_on ? SLICE_STEPS : FIRST_STEPS)) {
+		op->work = SLICE_WORK;
+		return PLAN_LATER;
+	}
+	walk->by = NULL;
+	walk->ended_boot_ms = state->boot_ms;
+	return answer(state, &((struct census_op *)op)->census);
+}
+
+static size_t
+census_work(const struct op *op)
+{
+	(void)op;
+	return READER_WORK;
+}
+
+void
+census_op_init(struct census_op *op)
+{
+	static const struct op_kind kind = { OP_KIND(census_op, census), .work = census_work,
+					     .plan = plan_census };
+
+	op_start(&op->op, &kind);
+}
