@@ -609,6 +609,22 @@ events_were_read(struct batch *batch, const struct error *err)
 
 /* --- commit --- */
 
+/* The wall clock may have gone back since an event came. */
+static void
+count_waits(struct batch *batch)
+{
+	const struct plan *plan = &batch->plan;
+	int64_t now_ms = batch->state->now_ms;
+
+	for (size_t i = 0; i < plan->want_count; i++) {
+		int64_t since_ms = plan->wants[i].first_taken_since_ms;
+
+		if (since_ms > 0)
+			histogram_add(&batch->state->stats.event_wait, &event_wait_bounds,
+				      (uint64_t)(now_ms > since_ms ? now_ms - since_ms : 0));
+	}
+}
+
 static void
 count_records(struct batch *batch)
 {
@@ -619,6 +635,9 @@ count_records(struct batch *batch)
 	stats->duplicates += batch->plan.duplicates;
 	for (size_t i = 0; i < records->outcome_count; i++)
 		stats->outcomes[records->outcomes[i].kind] += records->outcomes[i].count;
+	if (!store_batch_is_empty(records))
+		histogram_add(&stats->commit_batch, &commit_batch_bounds, records->event_count);
+	count_waits(batch);
 }
 
 /* Keeps the new events in memory; their texts are borrowed from ops, which are not answered yet. */
@@ -629,6 +648,8 @@ keep_recent(struct batch *batch)
 
 	for (size_t i = 0; i < records->event_count; i++)
 		recent_add(&batch->state->recent, &records->events[i].event);
+	for (size_t i = 0; i < records->event_count; i++)
+		batch->state->stats.routed[records->events[i].event.rule]++;
 }
 
 /* Moves ops that found nothing from the batch to those that wait to be woken. */
@@ -796,7 +817,9 @@ count_commit(struct batch *batch, const struct error *err)
 
 	if (batch->commit_began_us == 0) /* there were no records */
 		return;
-	stats->commit_us_total += (uint64_t)(clock_monotonic_us() - batch->commit_began_us);
+	uint64_t took_us = (uint64_t)(clock_monotonic_us() - batch->commit_began_us);
+	stats->commit_us_total += took_us;
+	histogram_add(&stats->commit_duration, &commit_duration_bounds, took_us);
 	*(err == NULL ? &stats->commits : &stats->commit_failures) += 1;
 }
 

@@ -30,7 +30,8 @@ struct plan {
 		struct queue *queue; /* NULL where optional */
 		/* of the event as the answer tells it, where the stored row says otherwise: */
 		int attempts;
-		int64_t available_at_ms; /* 0: as the row says */
+		int64_t available_at_ms;      /* 0: as the row says */
+		int64_t first_taken_since_ms; /* when it came, if it is taken for the first time */
 		enum event_state state;
 		enum outcome_kind outcome;
 		bool optional; /* the op does not fail without the event; into->id stays 0 then */

@@ -7,6 +7,7 @@
 #ifndef QUEUE_STATS_H
 #define QUEUE_STATS_H
 
+#include "queue/histogram.h"
 #include "queue/store.h"
 
 /* Counters since the engine was opened, and the present state. */
@@ -26,6 +27,9 @@ struct engine_stats {
 	size_t batch_ops_max;
 	/* time spent in commits */
 	uint64_t commit_us_total;
+	uint64_t routed[RULE_COUNT]; /* events stored, by rule */
+	/* from arrival until the first take; of commits; events stored by one */
+	struct histogram event_wait, commit_duration, commit_batch;
 	/* how often the wall clock jumped by more than a minute */
 	uint64_t clock_jumps;
 	/* events for answers, found in memory (recent.h), and read from the store */

@@ -253,7 +253,8 @@ struct store_time {
 };
 
 struct store_stats {
-	uint64_t database_bytes, wal_bytes;
+	uint64_t database_bytes, wal_bytes, free_bytes; /* free: on the disk, for us */
+	int schema;                                     /* the version of what is stored */
 	/* rows on disk, of pending and settled events; tracked in memory, not counted on disk */
 	uint64_t events, outcomes;
 	uint64_t checkpoints, swept; /* since the store was opened; swept: events removed */

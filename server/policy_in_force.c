@@ -14,6 +14,7 @@ policy_in_force_begin(struct policy_in_force *force, const struct options *optio
 {
 	*force = (struct policy_in_force){ .options = options,
 					   .loaded_ms = clock_now().wall_ms,
+					   .read_ms = clock_now().wall_ms,
 					   .unlogged = true };
 	return policy_file_load(options, ret, &force->source, err);
 }
@@ -116,6 +117,7 @@ policy_in_force_reload(struct policy_in_force *force, bool *changed, struct erro
 		return -1;
 	}
 	force->last_error = (struct error){ 0 };
+	force->read_ms = clock_now().wall_ms;
 	policy_watch_set(force->watch, &source);
 	*changed = !policy_source_same(&source, &force->source);
 	if (*changed) {

@@ -16,6 +16,7 @@ struct policy_in_force {
 	struct engine *engine; /* set once it is open */
 	struct policy_source source;
 	int64_t loaded_ms; /* wall clock: when it was adopted */
+	int64_t read_ms;   /* and when it was last read without an error */
 	uint64_t reloads;  /* changes since the start */
 	/* of the last reload, if that failed; ERROR_NONE: it did not */
 	struct error last_error;

@@ -689,6 +689,7 @@ init_calls(struct calls *calls, const struct options *options)
 {
 	init_http(&calls->http, options);
 	calls->started_ms = clock_coarse_ms();
+	calls->started_wall_ms = clock_now().wall_ms;
 	calls->limits = (struct call_limits){
 		.batch_events_max = options->max_batch_events,
 		.waiters_max = options->max_waiters,

@@ -130,9 +130,13 @@ id_list_answer(struct plan *plan, struct op *op, struct queue *queue, struct id_
 	       enum event_state state, enum outcome_kind outcome, struct system_event_list *answer)
 {
 	make_answer(op, list.count, answer);
-	for (size_t i = 0; i < list.count; i++)
-		plan_want(plan, op, queue, queue_entry(queue, list.ids[i]), state, outcome,
-			  &answer->events[i]);
+	for (size_t i = 0; i < list.count; i++) {
+		const struct entry *entry = queue_entry(queue, list.ids[i]);
+
+		plan_want(plan, op, queue, entry, state, outcome, &answer->events[i]);
+		if (entry->attempts == 0)
+			plan->wants[plan->want_count - 1].first_taken_since_ms = entry->ts_ms;
+	}
 }
 
 void

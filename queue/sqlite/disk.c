@@ -119,8 +119,8 @@ reserve_wanted(const struct room *room)
 
 /* --- room --- */
 
-static uint64_t
-free_bytes(const struct sqlite_store *store)
+uint64_t
+disk_free_bytes(const struct sqlite_store *store)
 {
 	struct statvfs fs;
 
@@ -130,7 +130,7 @@ free_bytes(const struct sqlite_store *store)
 void
 disk_prepare_open(struct sqlite_store *store)
 {
-	if (free_bytes(store) < OPENING_BYTES)
+	if (disk_free_bytes(store) < OPENING_BYTES)
 		disk_remove_reserve(store);
 }
 
@@ -162,7 +162,7 @@ measure_room(struct sqlite_store *store)
 	struct room *room = &store->room;
 	uint64_t pages = read_pages(store, STATEMENT_PAGE_COUNT),
 		 free_pages = read_pages(store, STATEMENT_FREE_PAGES);
-	uint64_t wal_bytes = disk_file_bytes(wal_of(store->db)), on_disk = free_bytes(store);
+	uint64_t wal_bytes = disk_file_bytes(wal_of(store->db)), on_disk = disk_free_bytes(store);
 	sqlite3_file *database = NULL;
 
 	sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &database);
@@ -267,7 +267,7 @@ static void
 see_to_reserve(struct sqlite_store *store)
 {
 	uint64_t bytes = reserve_bytes(store);
-	uint64_t above = minus(minus(free_bytes(store), store->room.growth), kept_free(store));
+	uint64_t above = minus(minus(disk_free_bytes(store), store->room.growth), kept_free(store));
 	uint64_t wanted = lower((bytes + above) / 2, reserve_wanted(&store->room));
 
 	if (wanted >= bytes + RESERVE_STEP_BYTES &&

@@ -27,6 +27,9 @@ void disk_measure(struct sqlite_store *store);
  */
 void disk_measure_again(struct sqlite_store *store);
 
+/* What is free on the disk of the database; INT64_MAX: not known. */
+uint64_t disk_free_bytes(const struct sqlite_store *store);
+
 /* The size of a file that SQLite has open; 0: it is not open, or not known. */
 uint64_t disk_file_bytes(sqlite3_file *file);
 

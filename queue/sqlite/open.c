@@ -218,6 +218,12 @@ open_version(struct sqlite_store *store, int *ret, struct error *err)
 	return *ret < 0 || *ret > SCHEMA_VERSION ? refuse_newer(store, err) : 0;
 }
 
+int
+open_newest_version(void)
+{
+	return SCHEMA_VERSION;
+}
+
 /* Runs the missing migrations, each in one transaction that also sets the version. */
 int
 open_migrate(struct sqlite_store *store, int wanted, struct error *err)

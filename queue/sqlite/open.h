@@ -30,6 +30,9 @@ int open_version(struct sqlite_store *store, int *ret, struct error *err);
 
 #define OPEN_NEWEST INT_MAX
 
+/* The version of databases that are opened: others are migrated, or refused. */
+int open_newest_version(void);
+
 /* Brings it to the version that is wanted, if it is an older one. */
 int open_migrate(struct sqlite_store *store, int wanted, struct error *err);
 

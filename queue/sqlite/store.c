@@ -371,6 +371,8 @@ stats(struct store *base, struct store_stats *ret)
 	sqlite3_file *file = NULL;
 	sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
 	ret->database_bytes = disk_file_bytes(file);
+	ret->free_bytes = disk_free_bytes(store);
+	ret->schema = open_newest_version();
 	/* a frame is a header of 24 bytes and a page */
 	ret->wal_bytes = (uint64_t)store->wal_frames * (PAGE_BYTES + 24);
 }

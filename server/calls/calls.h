@@ -56,6 +56,7 @@ struct calls {
 	struct json
 	    doc; /* the body that a handler reads; kept so that the next need not allocate */
 	int64_t started_ms; /* on clock_coarse_ms */
+	int64_t started_wall_ms;
 };
 
 static inline struct calls *

@@ -17,7 +17,9 @@ struct metrics {
 	struct http_stats http;
 	const struct http_calls *table; /* that http.calls counts */
 	struct call_stats calls;
-	uint64_t uptime_ms;
+	uint64_t uptime_ms, started_ms; /* started: by the wall clock */
+	uint64_t ready, held;           /* ready: the server; held: events (metrics.c) */
+	uint64_t policy_ok, policy_read_ms;
 };
 
 /*

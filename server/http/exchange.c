@@ -228,9 +228,7 @@ head_arrived(struct connection *c)
 		return;
 	}
 	c->refusal.code = ERROR_NONE;
-	if (admission_check(request, &c->parser, c->endpoint, &c->memo, &c->refusal) == 0)
-		c->http->stats.calls[request->call - c->http->calls->table]++;
-	else
+	if (admission_check(request, &c->parser, c->endpoint, &c->memo, &c->refusal) != 0)
 		c->parser.drop_body = true;
 	request->close = c->requests >= c->http->limits.requests_per_connection_max ||
 			 !parser_keeps_alive(&c->parser);

@@ -23,6 +23,7 @@
 
 #define STATUS_CLASSES 6
 #define HTTP_CALLS_MAX 64
+#define HTTP_STATUSES 22
 #define HTTP_WORK_REQUEST 3 /* microseconds: reading a request, and an answer that needs no op */
 #define HTTP_WORK_BYTES 256 /* of a request, for a microsecond */
 #define HTTP_WORK_ANSWER_BYTES 512 /* of a body made of parts, for a microsecond */
@@ -48,7 +49,8 @@ struct http_stats {
 	uint64_t late_headers, late_body, late_readers, idle_closed;
 	uint64_t tokens_throttled, tokens_revoked;
 	uint64_t responses[STATUS_CLASSES]; /* by the status' first digit */
-	uint64_t calls[HTTP_CALLS_MAX];     /* by row of the table of calls */
+	/* by row of the table of calls, the last for none of them, and by status (reply.h) */
+	uint64_t answers[HTTP_CALLS_MAX + 1][HTTP_STATUSES];
 	uint64_t problems[ERROR_CODE_COUNT];
 };
 

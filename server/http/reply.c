@@ -59,16 +59,41 @@ static const struct {
 	{ 507, "HTTP/1.1 507 Insufficient Storage\r\n" },
 };
 
-static const char *
-line_of(int status)
+static_assert(sizeof(lines) / sizeof(lines[0]) == HTTP_STATUSES, "every status is counted");
+
+static size_t
+index_of(int status)
 {
 	size_t i = 0;
 
 	while (lines[i].status != status) {
 		i++;
-		assert(i < sizeof(lines) / sizeof(lines[0]));
+		assert(i < HTTP_STATUSES);
 	}
-	return lines[i].line;
+	return i;
+}
+
+static const char *
+line_of(int status)
+{
+	return lines[index_of(status)].line;
+}
+
+int
+reply_status(size_t i)
+{
+	return lines[i].status;
+}
+
+static void
+count_status(const struct request *request, int status)
+{
+	struct http *http = request->http;
+	size_t call =
+	    request->call != NULL ? (size_t)(request->call - http->calls->table) : HTTP_CALLS_MAX;
+
+	http->stats.responses[status / 100]++;
+	http->stats.answers[call][index_of(status)]++;
 }
 
 /* "Date: ...", made once a second. */
@@ -170,7 +195,7 @@ count_answer(struct request *request, const struct reply *reply, size_t body_len
 	struct http *http = request->http;
 
 	request->close |= http->closing;
-	http->stats.responses[reply->status / 100]++;
+	count_status(request, reply->status);
 	log_access(request, reply->status, body_len);
 }
 
@@ -319,7 +344,7 @@ reply_stream(struct request *request, const char *type, size_t kernel_bytes)
 	at = put_common(head, request, &(struct reply){ .status = 200, .type = type });
 	/* a proxy in front must not collect what is to be told at once */
 	at = put(at, "X-Accel-Buffering: no\r\nConnection: close\r\n\r\n");
-	request->http->stats.responses[2]++;
+	count_status(request, 200);
 	log_access(request, 200, 0);
 	connection_send(request->connection, head, (size_t)(at - head));
 	connection_begin_stream(request->connection, kernel_bytes);

@@ -19,6 +19,9 @@
 
 #define REPLY_EXTRA_BYTES 192
 
+/* The statuses that answers have, by an index below HTTP_STATUSES (http.h). */
+int reply_status(size_t i);
+
 struct reply {
 	int status;
 	const char *type;              /* NULL: application/json */
