@@ -91,6 +91,7 @@ request_handler hooks_wake;    /* hooks.c */
 request_handler consume_post;  /* consume.c */
 request_handler consumers_get; /* consumers.c */
 request_handler sessions_get;  /* sessions.c */
+request_handler whoami_get;    /* whoami.c */
 request_handler route_post;    /* route.c */
 request_handler policy_get;    /* policy.c */
 request_handler rekey_post;    /* rekey.c */

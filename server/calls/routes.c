@@ -40,6 +40,7 @@ static const struct call table[] = {
 	{ HTTP_POST,   "/v1/rekey",       SCOPE_ADMIN,   .handle = rekey_post,      .takes_body = true },
 	{ HTTP_POST,   "/v1/backups",     SCOPE_ADMIN,   .handle = backups_post,    .takes_body = true },
 	{ HTTP_GET,    "/v1/backups",     SCOPE_ADMIN,   .handle = backups_get },
+	{ HTTP_GET,    "/v1/whoami",      SCOPE_ANY,     .handle = whoami_get },
 	{ HTTP_GET,    "/v1/stats",       SCOPE_READ,    .handle = stats_get },
 	{ HTTP_GET,    "/metrics",        SCOPE_READ,    .handle = metrics_get },
 	{ HTTP_GET,    "/livez",          SCOPE_NONE,    .handle = health_live },
@@ -76,6 +77,7 @@ static const char *const by_agent[] = {
 	"/v1/dead-letters/requeue",
 	"/v1/sessions",
 	"/v1/route",
+	"/v1/whoami",
 	HOOK_PATH,
 };
 

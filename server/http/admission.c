@@ -90,10 +90,12 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 	struct str token;
 	unsigned scopes;
 
+	request->scopes = SCOPE_ALL;
 	if (request->http->auth == NULL || request->call->scope == SCOPE_NONE)
 		return 0;
 	token = presented_token(request);
-	scopes = token.s != NULL ? auth_recall(request->http->auth, memo, token) : 0;
+	request->scopes = scopes =
+	    token.s != NULL ? auth_recall(request->http->auth, memo, token) : 0;
 	if (scopes == 0)
 		return refuse_token(request, token.s != NULL, err);
 	keep_caller(request, memo);

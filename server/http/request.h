@@ -91,6 +91,7 @@ struct request {
 	uint64_t address;            /* key of the client's address (peers.h); 0: none */
 	struct str key_scope;        /* of its token (auth.h); NULL: no token is asked for */
 	struct caller caller;        /* in the arena */
+	unsigned scopes;             /* of its token; SCOPE_ALL: no token is asked for */
 	struct str path, query, id;  /* id: the {id} of the path, decoded */
 	struct str headers[HEADERS];
 	struct str body;

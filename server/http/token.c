@@ -98,21 +98,30 @@ read_token(struct str token, struct token *ret, struct error *err)
 		   : error_set(err, ERROR_CONFIG, "SHA-256 is not available");
 }
 
-static unsigned
+static const struct {
+	const char *name;
+	enum scope scope;
+} named[SCOPES] = { { "produce", SCOPE_PRODUCE },
+		    { "consume", SCOPE_CONSUME },
+		    { "read", SCOPE_READ },
+		    { "admin", SCOPE_ADMIN } };
+
+static enum scope
 scope_named(struct str name)
 {
-	static const struct {
-		const char *name;
-		unsigned scope;
-	} scopes[] = { { "produce", SCOPE_PRODUCE },
-		       { "consume", SCOPE_CONSUME },
-		       { "read", SCOPE_READ },
-		       { "admin", SCOPE_ADMIN } };
-
-	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++)
-		if (str_eq(name, str_of(scopes[i].name)))
-			return scopes[i].scope;
+	for (size_t i = 0; i < SCOPES; i++)
+		if (str_eq(name, str_of(named[i].name)))
+			return named[i].scope;
 	return SCOPE_NONE;
+}
+
+void
+scopes_names(unsigned set, const char *ret[SCOPES], size_t *ret_count)
+{
+	*ret_count = 0;
+	for (size_t i = 0; i < SCOPES; i++)
+		if ((set & named[i].scope) != 0)
+			ret[(*ret_count)++] = named[i].name;
 }
 
 /* In older files there may be spaces around the commas. */

@@ -21,6 +21,8 @@
 #define TOKEN_NAME_BYTES_MAX 64
 #define TOKEN_AGENTS_MAX 64
 
+#define SCOPES 4 /* how many there are */
+
 enum scope {
 	SCOPE_NONE = 0, /* of a route: needs no token */
 	SCOPE_PRODUCE = 1,
@@ -28,6 +30,7 @@ enum scope {
 	SCOPE_READ = 4,
 	SCOPE_ADMIN = 8,
 	SCOPE_ALL = 15,
+	SCOPE_ANY = 15, /* of a route: needs a token of any scope */
 };
 
 struct token {
@@ -39,6 +42,9 @@ struct token {
 };
 
 bool token_digest(struct str text, unsigned char ret[TOKEN_DIGEST_BYTES]);
+
+/* The names of the scopes in a set, in the order of enum scope. */
+void scopes_names(unsigned set, const char *ret[SCOPES], size_t *ret_count);
 
 /* Reads a line, which is not empty. ERROR_CONFIG; the detail never quotes the token. */
 int token_read(struct arena *arena, struct str line, struct token *ret, struct error *err);

@@ -47,8 +47,9 @@ def nothing(_):
 NUMBERS = itertools.count()
 
 # What a call is about: one queue by its key (a foreign one is forbidden), one thing by its id (a
-# foreign one is not found), a list (a foreign thing is left out), or the whole server (forbidden).
-KEYED, NAMED, LISTED, WHOLE, OPEN = "keyed", "named", "listed", "whole", "open"
+# foreign one is not found), a list (a foreign thing is left out), the whole server (forbidden), or
+# the token itself.
+KEYED, NAMED, LISTED, WHOLE, OWN, OPEN = "keyed", "named", "listed", "whole", "own", "open"
 
 ROWS = {
     ("POST", "/v1/events"): (KEYED, nothing, lambda api: api.enqueue("x", KEY, allowDuplicate=True)),
@@ -79,6 +80,7 @@ ROWS = {
     ("POST", "/v1/rekey"): (WHOLE, nothing, lambda api: api.call("POST", "/v1/rekey", {"dryRun": True})),
     ("POST", "/v1/backups"): (WHOLE, idle, lambda api: api.call("POST", "/v1/backups", {"name": f"b{next(NUMBERS)}"})),
     ("GET", "/v1/backups"): (WHOLE, nothing, lambda api: api.call("GET", "/v1/backups")),
+    ("GET", "/v1/whoami"): (OWN, nothing, lambda api: api.call("GET", "/v1/whoami")),
     ("GET", "/v1/stats"): (WHOLE, nothing, lambda api: api.call("GET", "/v1/stats")),
     ("GET", "/metrics"): (WHOLE, nothing, lambda api: api.call("GET", "/metrics")),
     ("GET", "/livez"): (OPEN, nothing, lambda api: api.call("GET", "/livez")),
@@ -126,6 +128,8 @@ def expected(about, scope_needed, scope, agents, state):
         return {200}
     if state != "valid":
         return {401}
+    if about == OWN:
+        return {200}
     if scope not in (scope_needed, "every"):
         return {403}
     if agents == "other":
@@ -171,6 +175,20 @@ def two(make):
     write_tokens(server, f"{ALL} name=boss\n{OPS} name=ops.bot agent=Ops\n")
     server.start()
     return server, server.client(token=ALL), server.client(token=OPS)
+
+
+def test_a_token_is_told_what_it_is_good_for(two):
+    _, boss, ops = two
+    whoami = lambda api: ok(api.call("GET", "/v1/whoami"))
+    assert whoami(boss) == {"name": "boss", "scopes": ["produce", "consume", "read", "admin"], "agents": None}
+    assert whoami(ops) == {"name": "ops.bot", "scopes": ["produce", "consume", "read", "admin"], "agents": ["ops"]}
+
+
+def test_its_scopes_and_agents_are_those_of_its_line(guarded):
+    for scope, agents in itertools.product(SCOPES, AGENTS):
+        told = ok(guarded.client(token=words_of(scope, agents, "valid")).call("GET", "/v1/whoami"))
+        assert told["name"] is None and told["scopes"] == [scope]
+        assert told["agents"] == (agents and agents.split(",")), agents
 
 
 def test_lists_show_only_queues_of_the_token(two):
