@@ -112,14 +112,15 @@ say_route(const struct why *why)
 			sevq_say(stdout, "  %s: %s", route->steps[i]->rule, route->steps[i]->why);
 }
 
-/* "4 events in KEY: 1 to take, 2 leased, 1 delayed; nobody took one since ..." */
+/* "KEY has 4 events: 1 to take, 2 leased, 1 delayed", since when, and who took one last. */
 static void
 say_queue(const char *key, const struct sevq_session *session)
 {
 	char time[SEVQ_TIME_BYTES];
 
-	sevq_say(stdout, "%s has %zu events: %zu to take, %zu leased, %zu delayed", key,
-		 session->depth, session->ready, session->leased, session->delayed);
+	sevq_say(stdout, "%s has %zu %s: %zu to take, %zu leased, %zu delayed", key, session->depth,
+		 session->depth == 1 ? "event" : "events", session->ready, session->leased,
+		 session->delayed);
 	if (session->ready_since_ts_ms != 0)
 		sevq_say(stdout, "  there is something to take since %s",
 			 sevq_time_text(session->ready_since_ts_ms, time));

@@ -185,12 +185,12 @@ def test_why_puts_both_sides_of_a_key_together(sevq, api, server):
     out, _ = sevq("why", DIRECT)
     assert f"{DIRECT} routes to {MAIN} by direct-main\n" in out
     assert f"\n{MAIN} has no events\n" in out
-    assert f"\n{DIRECT} has 1 events: 1 to take, 0 leased, 0 delayed\n" in out
+    assert f"\n{DIRECT} has 1 event: 1 to take, 0 leased, 0 delayed\n" in out
     assert re.search(rf"^  bob asked for {DIRECT}, which led to {MAIN} by direct-main \(lease, 0 taken, last at {TIME}\)$", out, re.M)
     command = re.search(r"^do: sevq (rekey \S+) ", out, re.M)[1]
     sevq(*command.split())
     out, _ = sevq("why", DIRECT)
-    assert f"\n{MAIN} has 1 events: 1 to take, 0 leased, 0 delayed\n" in out and f"{DIRECT} has" not in out
+    assert f"\n{MAIN} has 1 event: 1 to take, 0 leased, 0 delayed\n" in out and f"{DIRECT} has" not in out
     command = re.search(rf"^do: .*: sevq (drain {MAIN})$", out, re.M)[1]
     assert "1" in sevq(*command.split(), exit=DONE)[0]
     assert f"do: see what became of the events: sevq history {MAIN}\n" in sevq("why", DIRECT)[0]
