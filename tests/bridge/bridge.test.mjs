@@ -3,6 +3,7 @@
  * cases, and generated orders of everything that can happen.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { Clock, Host, Sevq } from './fakes.mjs';
@@ -211,6 +212,89 @@ test('what is urgent asks for a turn, again after a minute, and no more once it 
   await bridge.stop();
 });
 
+/** A stream that tells of all these, and then stays open. */
+const streamOf = (wakeups) =>
+  async function* (_fields, { signal }) {
+    yield* wakeups;
+    await once(signal, 'abort');
+  };
+
+const looksOf = (sevq) => sevq.calls.filter(({ call }) => ['peek', 'wait'].includes(call)).length;
+
+async function stop(bridge, sevq) {
+  const stopped = bridge.stop();
+  await sevq.settleAll();
+  await stopped;
+}
+
+for (const wake of ['next-heartbeat', 'now'])
+  test(`one look at a time, however many queues a stream tells of, with wake ${wake}`, async () => {
+    const { bridge, sevq, clock, host } = setUp();
+    sevq.post('x', wake);
+    const keys = [MAIN, ...Array.from({ length: 3000 }, (_, n) => `agent:main:${n}`)];
+    const told = keys.map((sessionKey) => ({ sessionKey, wake, source: null, depth: 1 }));
+    sevq.stream = streamOf([...told, ...told]);
+    bridge.start();
+    await sevq.settle(); // release
+    await clock.pass(0);
+    await clock.pass(60000); // what was asked for is looked at again
+    assert.equal(looksOf(sevq), 1);
+    let looks = 0;
+    for (; looksOf(sevq) > 0; looks += 1) {
+      await sevq.settle('answer');
+      assert.ok(looksOf(sevq) <= 1);
+    }
+    // the first one was under way when it was told of again
+    assert.equal(looks, wake === 'now' ? keys.length : keys.length + 1);
+    assert.ok(wake === 'now' || host.asked.length === 0);
+    await stop(bridge, sevq);
+  });
+
+for (const source of ['exec-event', 'cron-event', 'hook'])
+  for (const [where, before, behind, wakeup] of [
+    ['behind a newer one', 0, 1, { source: 'hook', depth: 2 }],
+    ['among many', 120, 40, { source: 'hook', depth: 161 }],
+    ['when a stream begins', 0, 0, { source: null, depth: 1 }],
+  ])
+    for (const held of [false, true])
+      test(`${held ? 'a delayed' : 'a waiting'} ${source} ${where}`, async () => {
+        const { bridge, sevq, clock, host } = setUp();
+        for (let n = 0; n < before; n += 1) sevq.post('x', 'next-heartbeat');
+        const id = sevq.post('x', 'next-heartbeat', source);
+        if (held) sevq.events.get(id).availableAt = 1000;
+        for (let n = 0; n < behind; n += 1) sevq.post('x', 'next-heartbeat');
+        sevq.stream = streamOf([{ sessionKey: MAIN, wake: 'next-heartbeat', ...wakeup }]);
+        bridge.start();
+        await sevq.settle(); // release
+        await clock.pass(0);
+        await sevq.settle('refuse'); // the first look
+        await clock.pass(100);
+        await sevq.settleAll();
+        assert.equal(host.asked.length, !held && source !== 'hook' ? 1 : 0);
+        await stop(bridge, sevq);
+      });
+
+test("a look is bounded, and one that fails is the server's failure", async () => {
+  const { bridge, sevq, clock, host } = setUp();
+  for (let n = 0; n < 1200; n += 1) sevq.post('x', 'next-heartbeat');
+  const wakeup = { sessionKey: MAIN, wake: 'next-heartbeat', source: null, depth: 1200 };
+  const other = { ...wakeup, sessionKey: 'agent:main:other' };
+  sevq.stream = streamOf([wakeup, other]);
+  bridge.start();
+  await sevq.settle(); // release
+  await clock.pass(0);
+  const peek = sevq.peek.bind(sevq);
+  sevq.peek = (wanted) => {
+    if (wanted.queueKey === other.sessionKey) throw new Error('the server refuses it');
+    return peek(wanted);
+  };
+  let looks = 0;
+  for (; looksOf(sevq) > 0; looks += 1) await sevq.settle();
+  assert.equal(looks, 20);
+  assert.deepEqual(host.warnings, ['cannot see whether events wait: the server refuses it']);
+  await stop(bridge, sevq);
+});
+
 test('more than fits into a prompt waits for the next turn, which is asked for', async () => {
   const { bridge, sevq, host } = setUp({ limit: 8 });
   bridge.start();
@@ -329,7 +413,8 @@ class Order {
   }
 
   post() {
-    this.sevq.post(`<${this.count++}>`);
+    const source = ['hook', 'hook', 'exec-event'][this.pick(3)];
+    this.sevq.post(`<${this.count++}>`, ['now', 'next-heartbeat'][this.pick(2)], source);
   }
 
   begin() {

@@ -49,15 +49,17 @@ export class Sevq {
     Object.assign(this, { clock, key });
   }
 
-  post(text, wake = 'now') {
+  post(text, wake = 'now', source = 'hook') {
     const id = String(this.#next++);
-    this.events.set(id, { id, text, wake, state: 'queued', attempts: 0, availableAt: 0, acks: 0 });
-    this.wakeup(wake);
+    const event = { id, text, wake, source, state: 'queued', attempts: 0, availableAt: 0, acks: 0 };
+    this.events.set(id, event);
+    this.wakeup(wake, source);
     return id;
   }
 
-  wakeup(wake = 'now', sessionKey = this.key) {
-    this.#wakeups.splice(0).forEach((tell) => tell({ sessionKey, wake, source: 'hook' }));
+  wakeup(wake, source) {
+    const wakeup = { sessionKey: this.key, wake, source, depth: this.takeable().length };
+    this.#wakeups.splice(0).forEach((tell) => tell(wakeup));
   }
 
   // The calls of the bridge.
@@ -94,6 +96,15 @@ export class Sevq {
 
   wait() {
     return this.#call('wait', () => ({ ready: this.takeable().length > 0 }));
+  }
+
+  peek({ queueKey, limit, after = '0' }) {
+    return this.#call('peek', () => {
+      this.takeable(); // ends those whose time is over
+      const pending = [...this.events.values()].filter((event) => event.state !== 'acked');
+      const from = queueKey === this.key ? pending.filter(({ id }) => Number(id) > Number(after)) : [];
+      return { events: from.slice(0, limit).map((event) => this.#told(event)), more: from.length > limit };
+    });
   }
 
   call(_method, _path, { body }) {
@@ -135,6 +146,11 @@ export class Sevq {
   }
 
   // Inside.
+
+  #told({ id, wake, source, state, availableAt }) {
+    const delayed = state === 'queued' && availableAt > this.clock.time;
+    return { id, wake, source, state: delayed ? 'delayed' : state };
+  }
 
   #call(name, carryOut) {
     return new Promise((resolve, reject) => {
