@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <openssl/evp.h>
 #include <unistd.h>
@@ -25,7 +26,11 @@
 #include "client/endpoint.h"
 #include "client/json.h"
 
-#define FILE_BYTES_MAX 65536 /* as the server's */
+/* What the server takes: server/http/auth.c, server/http/token.h */
+#define FILE_BYTES_MAX 65536
+#define AGENTS_MAX 64
+
+#define READ_BYTES_MAX (1 << 20) /* also a file that is too large can be made smaller */
 #define DIGEST "sha256:"
 #define DIGEST_DIGITS 64
 #define SHOWN_DIGITS 12 /* enough to name a token by */
@@ -36,6 +41,7 @@
 struct token_file {
 	char *path;
 	int fd, pid; /* pid: the server that reads it; 0: none */
+	bool made;   /* it was not there before */
 	struct sevq_buffer text;
 };
 
@@ -57,15 +63,6 @@ fail(const char *path, const char *why)
 
 /* --- the file --- */
 
-static void
-close_file(struct token_file *file)
-{
-	if (file->fd >= 0)
-		close(file->fd);
-	sevq_buffer_clear(&file->text);
-	free(file->path);
-}
-
 /* Another command may have replaced the file before this one has got the lock. */
 static bool
 is_current(const struct token_file *file)
@@ -76,10 +73,26 @@ is_current(const struct token_file *file)
 	       named.st_ino == locked.st_ino && named.st_dev == locked.st_dev;
 }
 
+/* A file that was made to be locked, and got no token, goes again. */
+static void
+close_file(struct token_file *file)
+{
+	struct stat st;
+
+	if (file->made && file->fd >= 0 && is_current(file) && fstat(file->fd, &st) == 0 &&
+	    st.st_size == 0)
+		unlink(file->path);
+	if (file->fd >= 0)
+		close(file->fd);
+	sevq_buffer_clear(&file->text);
+	free(file->path);
+}
+
 static bool
 lock_file(struct token_file *file, bool make)
 {
 	for (;;) {
+		file->made = make && access(file->path, F_OK) != 0;
 		file->fd = open(file->path,
 				O_RDONLY | O_CLOEXEC | O_NOFOLLOW | (make ? O_CREAT : 0), 0600);
 		if (file->fd < 0 || flock(file->fd, LOCK_EX) != 0)
@@ -98,9 +111,9 @@ read_file(struct token_file *file)
 
 	while ((n = read(file->fd, part, sizeof(part))) > 0) {
 		sevq_buffer_add(&file->text, part, (size_t)n);
-		if (file->text.len > FILE_BYTES_MAX)
+		if (file->text.len > READ_BYTES_MAX)
 			errno = EFBIG;
-		if (file->text.len > FILE_BYTES_MAX)
+		if (file->text.len > READ_BYTES_MAX)
 			return false;
 	}
 	return n == 0;
@@ -130,6 +143,18 @@ write_all(int fd, const struct sevq_buffer *text)
 	return done == text->len && fsync(fd) == 0;
 }
 
+/* The new file belongs to whom the old one does: root changes that of a server's user. */
+static bool
+keep_owner(int old, int new)
+{
+	struct stat was, is;
+
+	if (fstat(old, &was) != 0 || fstat(new, &is) != 0)
+		return false;
+	return (was.st_uid == is.st_uid && was.st_gid == is.st_gid) ||
+	       fchown(new, was.st_uid, was.st_gid) == 0;
+}
+
 /* Replaces the file, and has its server read it. */
 static enum sevq_exit
 replace_file(const struct token_file *file, const struct sevq_buffer *text)
@@ -143,7 +168,8 @@ replace_file(const struct token_file *file, const struct sevq_buffer *text)
 		sevq_exit_out_of_memory();
 	unlink(name.data);
 	fd = open(name.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	done = fd >= 0 && write_all(fd, text) && rename(name.data, file->path) == 0;
+	done = fd >= 0 && keep_owner(file->fd, fd) && write_all(fd, text) &&
+	       rename(name.data, file->path) == 0;
 	if (fd >= 0)
 		close(fd);
 	if (!done) {
@@ -240,17 +266,19 @@ is_meant(const struct line *line, const char *word)
 
 /* --- add --- */
 
-/* Whether the text is a list of words of those letters. */
+/* As the server reads them: an id of nothing but dashes is empty. */
 static bool
-is_list(const char *text, const char *letters)
+are_agents(const char *text)
 {
-	size_t len = strspn(text, letters);
+	size_t count = 0, len;
 
-	while (len > 0 && text[len] == ',') {
-		text += len + 1;
-		len = strspn(text, letters);
+	for (;; text += len + 1) {
+		len = strspn(text, LETTERS "-_");
+		if (strspn(text, "-") == len || ++count > AGENTS_MAX)
+			return false;
+		if (text[len] != ',')
+			return text[len] == '\0';
 	}
-	return len > 0 && text[len] == '\0';
 }
 
 static bool
@@ -271,17 +299,19 @@ are_scopes(const char *text)
 	}
 }
 
-/* Of the form 2027-01-31 or 2027-01-31T12:00:00Z; whether there is such a day, the server says. */
+/* As the server reads it: a time that does not come back as it was written is none. */
 static bool
 is_date(const char *text)
 {
-	static const char form[] = "0000-00-00T00:00:00Z";
-	size_t len = strlen(text), i;
+	static const char format[] = "%Y-%m-%dT%H:%M:%SZ";
+	char whole[24], again[24];
+	struct tm tm = { .tm_mday = 1 };
+	const char *end;
 
-	for (i = 0; i < len && i < sizeof(form); i++)
-		if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
-			return false;
-	return len == 10 || len == sizeof(form) - 1;
+	snprintf(whole, sizeof(whole), "%s%s", text, strlen(text) == 10 ? "T00:00:00Z" : "");
+	end = strptime(whole, format, &tm);
+	return end != NULL && *end == '\0' && timegm(&tm) >= 0 &&
+	       strftime(again, sizeof(again), format, &tm) > 0 && strcmp(again, whole) == 0;
 }
 
 static enum sevq_exit
@@ -297,8 +327,9 @@ check_new(const struct sevq_options *options)
 	if (options->scope != NULL && !are_scopes(options->scope))
 		return sevq_report_usage(
 		    "--scope takes produce, consume, read and admin, with commas between them");
-	if (agents != NULL && !is_list(agents, LETTERS "-_"))
-		return sevq_report_usage("--agent takes agent ids, with commas between them");
+	if (agents != NULL && !are_agents(agents))
+		return sevq_report_usage(
+		    "--agent takes 1 to %d agent ids, with commas between them", AGENTS_MAX);
 	if (options->expires != NULL && !is_date(options->expires))
 		return sevq_report_usage(
 		    "--expires takes a date such as 2027-01-31 or 2027-01-31T12:00:00Z, in UTC");
@@ -342,6 +373,8 @@ add(struct token_file *file, const struct sevq_options *options)
 	add_attribute(text, "agent=", options->address.agent_id);
 	add_attribute(text, "expires=", options->expires);
 	sevq_buffer_add(text, "\n", 1);
+	if (text->len > FILE_BYTES_MAX)
+		return fail(file->path, "would be over 65,536 bytes; revoke some tokens first");
 	result = replace_file(file, text);
 	if (result != SEVQ_EXIT_DONE)
 		return result;

@@ -174,7 +174,8 @@ auth_create(const char *path, bool *ret_made, struct error *err)
 	struct stat st;
 	int failed;
 
-	*ret_made = lstat(path, &st) != 0 && errno == ENOENT;
+	*ret_made =
+	    lstat(path, &st) != 0 ? errno == ENOENT : S_ISREG(st.st_mode) && st.st_size == 0;
 	if (!*ret_made)
 		return 0; /* whatever it is, loading judges it */
 	if (RAND_bytes(random, sizeof(random)) != 1)

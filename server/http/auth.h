@@ -23,7 +23,8 @@ int auth_load(const char *path, struct auth **ret, struct error *err);
 void auth_free(struct auth *auth);
 
 /*
- * Makes the file with one new token for everything. *ret_made says whether there was none before.
+ * Makes the file with one new token for everything. *ret_made says whether there was none before,
+ * or an empty one.
  */
 int auth_create(const char *path, bool *ret_made, struct error *err);
 

@@ -150,7 +150,7 @@ def test_a_bad_token_file_on_sighup_keeps_the_old_tokens(server):
     assert server.client(token=old).call("GET", "/v1/stats").status == 200
 
 
-@pytest.mark.parametrize("damage", ["readable by all", "readable by the group", "a symlink", "a directory", "empty", "someone else's", "only comments", "unknown scope", "too short"])
+@pytest.mark.parametrize("damage", ["readable by all", "readable by the group", "a symlink", "a directory", "a blank line", "someone else's", "only comments", "unknown scope", "too short"])
 def test_a_token_file_that_others_could_read_is_refused(make, damage):
     server = make()
     path = server.directory / "token"
@@ -166,8 +166,8 @@ def test_a_token_file_that_others_could_read_is_refused(make, damage):
     elif damage == "a directory":
         path.unlink()
         path.mkdir(mode=0o700)
-    elif damage == "empty":
-        path.write_text("")
+    elif damage == "a blank line":
+        path.write_text("\n")
     elif damage == "someone else's":
         if os.getuid() != 0:
             pytest.skip("only root can give a file away")

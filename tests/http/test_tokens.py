@@ -109,8 +109,8 @@ def lines():
             "expires=" + ("2020-01-01" if state == "expired" else "2999-12-31T23:59:59Z")])
 
 
-def write_tokens(server, text):
-    path = server.directory / "token"
+def write_tokens(server, text, name="token"):
+    path = server.directory / name
     path.write_text(text)
     path.chmod(0o600)
 
@@ -446,12 +446,76 @@ def test_two_tokens_of_a_name_are_revoked_one_by_one(here):
 @pytest.mark.parametrize("words", [
     ["add"], ["add", "--name", "a b"], ["add", "--name", ""], ["add", "--name", "a" * 65], ["add", "--name", "a", "--scope", "write"],
     ["add", "--name", "a", "--scope", "read,"], ["add", "--name", "a", "--agent", "a b"], ["add", "--name", "a", "--agent", ","],
-    ["add", "--name", "a", "--expires", "soon"], ["add", "--name", "a", "--expires", "2027-1-31"], ["revoke"], ["list", "x"], ["steal"]])
+    *(["add", "--name", "a", "--agent", ids] for ids in ("-", "a,--", "-,a", "a,", ",".join(["a"] * 65))),
+    *(["add", "--name", "a", "--expires", date] for date in (
+        "soon", "2027-1-31", "2027-02-30", "2027-13-01", "2027-01-00", "2027-01-31T24:00:00Z", "2027-01-31T23:59:60Z", "2027-01-31T23:59:59", "2027-01-31T", "1969-12-31",
+        "2027-01-31 ", "2027-01-31T12:00:00Zzzzz")),
+    ["revoke"], ["list", "x"], ["steal"]])
 def test_a_mistake_changes_nothing(here, words):
     server, sevq, path = here
     said = path.read_text()
     out, err = sevq("token", *words, exit=USAGE)
     assert out == "" and err and path.read_text() == said
+
+
+@pytest.mark.parametrize("words", [
+    ["--agent", "-a,B-"], ["--agent", "_"], ["--agent", ",".join(f"a{n}" for n in range(64))], ["--agent", "a" * 200], ["--expires", "1970-01-01"], ["--expires", "2028-02-29"],
+    ["--expires", "2027-01-31T23:59:59Z"], ["--scope", "admin,read"], ["--name", "-._@"], ["--name", "a" * 64]])
+def test_the_server_takes_every_line_that_the_command_adds(make, words):
+    server = make()
+    file = str(server.directory / "tokens")
+    Shell(server)("token", "add", *(["--name", "a"] if words[0] != "--name" else []), *words, "--token-file", file)
+    done = server.run("--check-config", "--token-file", file)
+    assert done.returncode == 0, done
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change another user's file")
+@pytest.mark.parametrize("uid, gid", [(65534, 65534), (0, 65534), (65534, 0)])
+def test_the_file_stays_its_owner_s(make, uid, gid):
+    server = make()
+    path = server.directory / "tokens"
+    path.write_text(ALL + "\n")
+    os.chown(path, uid, gid)
+    sevq = Shell(server)
+    for words in ["add", "--name", "ci"], ["revoke", "ci"]:
+        sevq("token", *words, "--token-file", str(path))
+        assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode & 0o777) == (uid, gid, 0o600)
+
+
+def test_a_file_grows_no_larger_than_the_server_reads(make):
+    """A line has 80 bytes here; a file that is too large can be listed and made smaller."""
+    server = make()
+    path, sevq = server.directory / "tokens", Shell(server)
+    add = ["token", "add", "--name", "ci", "--token-file", str(path)]
+    for size, code in (65536 - 80, 0), (65536 - 79, FAILED), (70000, FAILED):
+        said = ALL + "\n" + "sha256:" + "00" * 32 + " name=old\n"
+        said += "#" * (size - len(said) - 1) + "\n"
+        write_tokens(server, said, "tokens")
+        out, err = sevq(*add, exit=code)
+        assert (path.read_text() == said) == (code != 0) and bool(out) == (code == 0) and ("revoke" in err) == (code != 0)
+        assert server.run("--check-config", "--token-file", path).returncode == 0 or size > 65536
+    assert [t["name"] for t in sevq.json("token", "list", "--token-file", str(path))] == [None, "old"]
+    sevq("token", "revoke", "old", "--token-file", str(path))
+    assert "name=old" not in path.read_text()
+
+
+def test_an_add_that_fails_leaves_no_file(make):
+    server = make()
+    path = server.directory / "tokens"
+    (server.directory / "tokens.new/x").mkdir(parents=True)  # in the way of the new file
+    sevq = Shell(server)
+    sevq("token", "add", "--name", "ci", "--token-file", str(path), exit=FAILED)
+    assert not path.exists()
+    path.touch()
+    sevq("token", "add", "--name", "ci", "--token-file", str(path), exit=FAILED)
+    assert path.exists(), "it was there before"
+
+
+def test_an_empty_token_file_is_a_missing_one(make):
+    server = make()
+    write_tokens(server, "")
+    server.start()
+    ok(server.client().sessions())
 
 
 def test_commands_at_the_same_time_lose_no_token(make):
