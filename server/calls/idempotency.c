@@ -3,8 +3,8 @@
  *
  * Enqueue, drain, lease and webhook each have their own keys: a letter in front of the key tells
  * them apart, so that a key used for one call is free for another. So does the caller's token, by
- * its name or else by its digest: what one caller has used is free for another, who must not be
- * shown the first one's events. Without tokens all callers are one.
+ * its name and agents or else by its digest: what one caller has used is free for another, who must
+ * not be shown the first one's events. Without tokens all callers are one.
  */
 #include "server/calls/idempotency.h"
 

@@ -210,15 +210,23 @@ find(const struct auth *auth, struct str token, struct token *ret)
 	return ret->scopes != 0;
 }
 
-/* The name's own digest, where there is one: a name stays when its token is replaced. */
+/*
+ * The digest of its name, where it has one, which stays when the token is replaced, and of its
+ * agents: nobody is shown what a namesake has done for others.
+ */
 static void
-write_key_scope(char key_scope[TOKEN_KEY_SCOPE_BYTES], struct str token, struct str name)
+write_key_scope(char key_scope[TOKEN_KEY_SCOPE_BYTES], struct str token,
+		const struct caller *caller)
 {
 	char hex[TEXT_SHA256_BYTES];
 	struct buf named = { 0 };
 
-	if (name.s != NULL) {
-		buf_addf(&named, "name=%.*s", (int)name.len, name.s);
+	if (caller->name.s != NULL) {
+		buf_addf(&named, "name=%.*s", (int)caller->name.len, caller->name.s);
+		if (caller->agents.s != NULL) {
+			buf_adds(&named, " agent=");
+			buf_add(&named, caller->agents.s, caller->agents.len);
+		}
 		token = (struct str){ named.data, named.len };
 	}
 	text_sha256(token, hex);
@@ -243,7 +251,7 @@ auth_recall(const struct auth *auth, struct auth_memo *memo, struct str token)
 	if (!find(auth, token, &known) || has_expired(known.expires_ms))
 		return 0;
 	assert(token.len <= sizeof(memo->token)); /* of any that the file may hold */
-	write_key_scope(memo->key_scope, token, known.caller.name);
+	write_key_scope(memo->key_scope, token, &known.caller);
 	memo->generation = auth->generation;
 	memo->scopes = known.scopes;
 	memo->expires_ms = known.expires_ms;

@@ -41,7 +41,7 @@ struct auth_memo {
 	struct caller caller; /* borrowed from the tokens of that generation */
 	/*
 	 * what idempotency keys of the caller share: half of a SHA-256 in hexadecimal, of the
-	 * token's name or else of itself; it tells nothing of the token
+	 * token's name and agents or else of itself; it tells nothing of the token
 	 */
 	char key_scope[TOKEN_KEY_SCOPE_BYTES];
 	size_t len;

@@ -352,6 +352,21 @@ def test_a_key_is_that_of_the_token_s_name_or_else_of_the_token(make, call):
     assert again(NEW) == (first, depth) and again(LONE) == (lone, depth), "after a restart"
 
 
+@pytest.mark.parametrize("one, other, same", [
+    ("agent=ops", "agent=other", False), ("agent=ops", "agent=ops,other", False), ("agent=ops", "", False), ("agent=ops", "agent=OPS", True), ("", "", True)])
+def test_a_key_is_shared_by_tokens_of_one_name_for_the_same_agents(make, one, other, same):
+    server = make()
+    write_tokens(server, f"{OPS} name=ci {one}\n{LONE} name=ci {other}\n")
+    server.start()
+    reply = lambda token: server.client(token=token).call("POST", "/v1/events", {"text": "x", "sessionKey": KEY, "allowDuplicate": True}, headers={"Idempotency-Key": "k"})
+    first = ok(reply(OPS), 201)
+    then = reply(LONE)
+    assert (then.body == reply(OPS).body) == same
+    if other == "agent=other":
+        problem(then, 403, "forbidden")
+    assert same == (then.status == 201 and ok(then, 201)["event"]["id"] == first["event"]["id"])
+
+
 # The file.
 
 GOOD = [
