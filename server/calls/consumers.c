@@ -19,9 +19,11 @@ static const struct field parameters[] = {
 };
 
 static bool
-passes(const struct consumers_query *query, const struct asked *asked)
+passes(const struct request *request, const struct consumers_query *query,
+       const struct asked *asked)
 {
-	return (query->asked_key.s == NULL || str_eq(asked->key, query->asked_key)) &&
+	return caller_may_touch(&request->caller, asked->queue_key) &&
+	       (query->asked_key.s == NULL || str_eq(asked->key, query->asked_key)) &&
 	       (query->queue_key.s == NULL || str_eq(asked->queue_key, query->queue_key));
 }
 
@@ -60,7 +62,7 @@ consumers_get(struct request *request)
 	out = reply_begin(request);
 	BUF_ADD_LITERAL(out, "{\"consumers\":[");
 	while (query.limit > 0 && (asker = askers_next(askers, asker)) != NULL) {
-		if (!passes(&query, &asker->asked))
+		if (!passes(request, &query, &asker->asked))
 			continue;
 		buf_adds(out, before);
 		add_asker(out, asker);

@@ -76,6 +76,7 @@ static const char *const by_agent[] = {
 	"/v1/dead-letters",
 	"/v1/dead-letters/requeue",
 	"/v1/sessions",
+	"/v1/consumers",
 	"/v1/route",
 	"/v1/whoami",
 	HOOK_PATH,

@@ -73,7 +73,7 @@ ROWS = {
     ("POST", "/v1/dead-letters/requeue"): (KEYED, nothing, lambda api: api.requeue(sessionKey=KEY)),
     ("POST", HOOK): (KEYED, nothing, lambda api: api.call("POST", HOOK, {"text": "x", "agentId": "ops"})),
     ("GET", "/v1/sessions"): (KEYED, nothing, lambda api: api.sessions(sessionKey=KEY)),
-    ("GET", "/v1/consumers"): (WHOLE, nothing, lambda api: api.call("GET", "/v1/consumers")),
+    ("GET", "/v1/consumers"): (LISTED, nothing, lambda api: api.call("GET", "/v1/consumers")),
     ("POST", "/v1/route"): (KEYED, nothing, lambda api: api.route(KEY)),
     ("GET", "/v1/policy"): (WHOLE, nothing, lambda api: api.call("GET", "/v1/policy")),
     ("POST", "/v1/policy/reload"): (WHOLE, nothing, lambda api: api.call("POST", "/v1/policy/reload", {"dryRun": True})),
@@ -268,6 +268,19 @@ def test_an_ended_lease_is_known_to_the_tokens_of_its_agent_only(two, by_ids):
         ok(boss.ack(lease, **fields))
         assert ops.ack(lease, **fields).status == status
         assert ops.nack(lease, **fields).status == (409 if status == 200 else 404)
+
+
+def test_who_asks_for_other_agents_is_not_told(two):
+    server, boss, ops = two
+    for key in KEY, FOREIGN:
+        ok(boss.drain(key))
+    keys = lambda api, **query: [c["askedKey"] for c in ok(api.call("GET", "/v1/consumers", query=query))["consumers"]]
+    assert keys(boss) == [FOREIGN, KEY] and keys(ops) == keys(ops, limit=1) == [KEY]
+    assert keys(ops, queueKey=FOREIGN) == keys(ops, askedKey=FOREIGN) == []
+    ok(boss.enqueue("x", KEY), 201)
+    write_tokens(server, OPS + "\n", "ops-token")
+    sevq = Shell(server, SEVQ_TOKEN_FILE=str(server.directory / "ops-token"))
+    assert sevq.json("why", KEY)["queueAskers"]["consumers"][0]["askedKey"] == KEY
 
 
 def test_the_name_stands_in_history_and_in_the_log(two):
