@@ -15,7 +15,7 @@ const PROMPT_MS = 2000; // a turn never waits longer for sevq
 const ASK_AGAIN_MS = 60000; // doubles, while no turn comes
 const ASK_AGAIN_MS_MAX = 3600000;
 const ASKS_BEFORE_WARNING = 3;
-const TELL_MS = 60000; // of one kind of failure, one line in the log
+export const TELL_MS = 60000; // of one kind of failure, one line in the log
 const PAUSE_MS_FIRST = 100;
 const PAUSE_MS_MAX = 5000;
 const INSIST_MS = 600000; // on an ack, while the server is away: its leases do not end meanwhile
@@ -410,7 +410,11 @@ export class Bridge {
     const again = () =>
       this.#look(`again ${key}`, () => this.#askAgain(key, deliveryContext, times + 1));
     this.#asked.set(key, { at: this.clock.now(), cancel: this.clock.after(ms, again) });
-    this.host.requestTurn({ agentId: agentOf(key), sessionKey: key, deliveryContext });
+    try {
+      this.host.requestTurn({ agentId: agentOf(key), sessionKey: key, deliveryContext });
+    } catch (error) {
+      this.#tell('gateway', 'the gateway refuses to start a turn', error);
+    }
   }
 
   /** No turn came in time: asks again, if the events are still there. */

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
-import { Bridge } from './bridge.js';
+import { Bridge, TELL_MS } from './bridge.js';
 import { watchQueues } from './mirror.js';
 import { comparePolicies } from './policy.js';
 import { Client } from './sevq.mjs';
@@ -23,6 +23,7 @@ function consumerOf(stateDir) {
 
 function hostOf(api, { stateDir, logger }) {
   const gatewayFile = process.env.OPENCLAW_CONFIG_PATH ?? path.join(stateDir, 'openclaw.json');
+  let said = { line: null, at: 0 };
   return {
     info: (text) => logger.info(`sevq: ${text}`),
     warn: (text) => logger.warn(`sevq: ${text}`),
@@ -38,6 +39,9 @@ function hostOf(api, { stateDir, logger }) {
     async connected(client) {
       const { text, agree } = await comparePolicies(client, gatewayFile);
       const line = `${client.baseUrl}: ${text}`;
+      const at = performance.now();
+      if (line === said.line && at - said.at < TELL_MS) return;
+      said = { line, at };
       if (agree) this.info(line);
       else this.warn(line);
     },

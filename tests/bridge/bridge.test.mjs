@@ -4,12 +4,21 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { test } from 'node:test';
+import fs from 'node:fs';
+import http from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { Clock, Host, Sevq } from './fakes.mjs';
 
 const { Bridge, queueOf } = await import(pathToFileURL(process.env.BRIDGE_JS));
 const { watchQueues } = await import(new URL('mirror.js', pathToFileURL(process.env.BRIDGE_JS)));
+const { default: plugin } = await import(new URL('index.js', pathToFileURL(process.env.BRIDGE_JS)));
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sevq-bridge-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+const tokenFile = path.join(folder, 'token');
+fs.writeFileSync(tokenFile, 'secret', { mode: 0o600 });
 const MAIN = 'agent:main:main';
 const ORDERS = Number(process.env.SEVQ_BRIDGE_ORDERS ?? 600);
 const LEASE_MS = 60000;
@@ -293,6 +302,73 @@ test("a look is bounded, and one that fails is the server's failure", async () =
   assert.equal(looks, 20);
   assert.deepEqual(host.warnings, ['cannot see whether events wait: the server refuses it']);
   await stop(bridge, sevq);
+});
+
+test('a gateway that throws when it is asked for a turn is asked again, and the stream stays', async () => {
+  const { bridge, sevq, clock, host } = setUp();
+  let streams = 0;
+  let asks = 0;
+  const stream = sevq.stream.bind(sevq);
+  sevq.stream = (...given) => {
+    streams += 1;
+    return stream(...given);
+  };
+  host.requestTurn = () => {
+    asks += 1;
+    throw new Error('not now');
+  };
+  bridge.start();
+  await sevq.settleAll();
+  for (let n = 0; n < 20; n += 1) {
+    sevq.post('x');
+    await sevq.settleAll();
+    await clock.pass(1000);
+  }
+  assert.equal(asks, 20);
+  await clock.pass(60000);
+  await sevq.settleAll();
+  assert.deepEqual([streams, asks], [1, 21]);
+  assert.deepEqual(new Set(host.warnings), new Set(['the gateway refuses to start a turn: not now']));
+  assert.equal(host.warnings.length, 2); // in eighty seconds
+  await stop(bridge, sevq);
+});
+
+/**
+ * The plugin as a gateway has it, with a server on loopback: answers GET /v1/policy with what
+ * policy() returns, refuses the stream, and returns the gateway's log after so many refusals.
+ */
+async function logOf(policy, refusals) {
+  let seen = 0;
+  let enough;
+  const refused = new Promise((resolve) => (enough = resolve));
+  const server = http.createServer((request, response) => {
+    const isStream = request.url.startsWith('/v1/stream');
+    if (isStream && ++seen === refusals) enough();
+    const type = isStream ? 'application/problem+json' : 'application/json';
+    response.writeHead(isStream ? 429 : 200, { 'Content-Type': type });
+    response.end(JSON.stringify(isStream ? { code: 'too-many-streams' } : policy()));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const log = [];
+  const logger = { info: (line) => log.push(line), warn: (line) => log.push(line) };
+  let service;
+  const pluginConfig = { url: `http://127.0.0.1:${server.address().port}`, tokenFile };
+  const agent = { events: { registerAgentEventSubscription() {} } };
+  plugin.register({ pluginConfig, agent, on() {}, registerService: (each) => (service = each) });
+  service.start({ stateDir: folder, logger });
+  await refused;
+  await service.stop();
+  server.closeAllConnections();
+  server.close();
+  return log;
+}
+
+test('the line about policies comes once a minute, unless it is another one', async () => {
+  const told = (log) => log.filter((line) => line.includes('policy'));
+  assert.equal(told(await logOf(() => ({ file: null, hash: null }), 4)).length, 1);
+  let n = 0;
+  const log = told(await logOf(() => ({ file: null, hash: `${n++}`.repeat(64) }), 3));
+  assert.ok(log.length >= 2, log);
 });
 
 test('more than fits into a prompt waits for the next turn, which is asked for', async () => {
