@@ -21,12 +21,16 @@ function consumerOf(stateDir) {
   return `openclaw, ${os.hostname().slice(0, 64)}, ${place}`;
 }
 
+/** Keys and errors are what others sent: none of them begins a line or moves a terminal's cursor. */
+const printable = (text) =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+
 function hostOf(api, { stateDir, logger }) {
   const gatewayFile = process.env.OPENCLAW_CONFIG_PATH ?? path.join(stateDir, 'openclaw.json');
   let said = { line: null, at: 0 };
   return {
-    info: (text) => logger.info(`sevq: ${text}`),
-    warn: (text) => logger.warn(`sevq: ${text}`),
+    info: (text) => logger.info(`sevq: ${printable(text)}`),
+    warn: (text) => logger.warn(`sevq: ${printable(text)}`),
     requestTurn({ agentId, sessionKey, deliveryContext }) {
       const wake = { source: 'hook', intent: 'immediate', reason: 'hook:sevq', coalesceMs: 0 };
       Object.assign(wake, { agentId, sessionKey });

@@ -371,6 +371,15 @@ test('the line about policies comes once a minute, unless it is another one', as
   assert.ok(log.length >= 2, log);
 });
 
+test('what others sent forges no line of the log', async () => {
+  const bad = ['\n', '\r', '\x1b[2K', '\x00', '\x85', '\x9b', '\u200e', '\u202e', '\u2028', '\u2029', '\ud800', '\u{e0001}'];
+  const file = `/é ${bad.join('sevq: ')}`;
+  const log = await logOf(() => ({ file, hash: '1'.repeat(64) }), 2);
+  const wrong = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u;
+  assert.deepEqual(log.filter((line) => wrong.test(line)), []);
+  assert.ok(log.some((line) => line.includes('/é \\u{a}sevq: \\u{d}sevq: \\u{1b}[2K')), log);
+});
+
 test('more than fits into a prompt waits for the next turn, which is asked for', async () => {
   const { bridge, sevq, host } = setUp({ limit: 8 });
   bridge.start();
