@@ -244,8 +244,12 @@ export class Bridge {
     if (this.#runs.get(delivery.runId) === delivery) this.#keep(delivery, next);
   }
 
+  /** The run shows nothing more if its prompt is built again, and is forgotten after RUN_MS. */
   #lose(delivery, why) {
-    delivery.lost = true;
+    if (this.#runs.get(delivery.runId) !== delivery) return;
+    Object.assign(delivery, { lost: true, lease: {}, block: null, taken: Promise.resolve(null) });
+    const left = Math.max(0, delivery.began + RUN_MS - this.clock.now());
+    delivery.cancel = this.clock.after(left, () => this.#runs.delete(delivery.runId));
     this.#tell('lost', `lost the lease of events that a running turn shows; they come again: ${why}`);
   }
 

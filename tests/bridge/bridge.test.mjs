@@ -10,6 +10,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Clock, Host, Sevq } from './fakes.mjs';
 
 const { Bridge, queueOf } = await import(pathToFileURL(process.env.BRIDGE_JS));
@@ -19,6 +21,8 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sevq-bridge-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 const tokenFile = path.join(folder, 'token');
 fs.writeFileSync(tokenFile, 'secret', { mode: 0o600 });
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc');
 const MAIN = 'agent:main:main';
 const ORDERS = Number(process.env.SEVQ_BRIDGE_ORDERS ?? 600);
 const LEASE_MS = 60000;
@@ -127,6 +131,44 @@ test('a run that lasts for hours loses its lease, and its end changes nothing', 
   await sevq.settleAll();
   assert.equal(sevq.events.get(id).acks, 0);
   assert.match(host.warnings.join(), /lost the lease/);
+});
+
+test('of a run that has lost its lease nothing is kept, and after an hour not even its name', async () => {
+  const { bridge, sevq, clock, host } = setUp();
+  const first = sevq.post('x'.repeat(60000));
+  const kept = await (async () => {
+    await shown(bridge, sevq, 'r');
+    const [lease] = sevq.answers.values();
+    return new WeakRef(lease.events);
+  })();
+  sevq.leases.clear(); // an operator ended it
+  Object.assign(sevq.events.get(first), { state: 'acked' });
+  sevq.answers.clear();
+  await clock.pass(LEASE_MS / 3);
+  await sevq.settleAll();
+  assert.match(host.warnings.join(), /lost the lease/);
+  assert.equal(await bridge.prompt(turnOf('r')), null);
+  await clock.pass(2000);
+  gc();
+  assert.equal(kept.deref(), undefined);
+  sevq.post('y');
+  assert.equal(await shown(bridge, sevq, 'r'), null); // it gets no other events meanwhile
+  await clock.pass(3600000);
+  assert.notEqual(await shown(bridge, sevq, 'r'), null);
+  bridge.end('r', 'ended');
+  await sevq.settleAll();
+  assert.equal(sevq.leases.size, 0);
+});
+
+test('a run that ends while its lease is extended has lost nothing', async () => {
+  const { bridge, sevq, clock, host } = setUp();
+  sevq.post('x');
+  await shown(bridge, sevq, 'r');
+  await clock.pass(LEASE_MS / 3);
+  bridge.end('r', 'ended');
+  await sevq.settle('answer', 1); // the ack arrives before the extension
+  await sevq.settleAll();
+  assert.deepEqual(host.warnings, []);
 });
 
 test('an ack is repeated while the server is away', async () => {
