@@ -61,3 +61,16 @@ path_make_directories(const char *path, struct error *err)
 	free(copy);
 	return failed;
 }
+
+/* Not every file system knows RENAME_NOREPLACE. */
+int
+path_rename_new(const char *from, const char *to)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	if (access(to, F_OK) == 0)
+		errno = EEXIST;
+	return errno == ENOENT ? rename(from, to) : -1;
+}

@@ -20,4 +20,7 @@ int path_make_directories(const char *path, struct error *err);
  */
 int path_sync_directory(const char *path, struct error *err);
 
+/* Renames a file, and never over another: -1 with errno EEXIST. */
+int path_rename_new(const char *from, const char *to);
+
 #endif

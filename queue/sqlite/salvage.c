@@ -17,6 +17,7 @@
 
 #include "queue/sqlite/clock_rows.h"
 #include "queue/sqlite/format.h"
+#include "queue/sqlite/leap.h"
 #include "queue/sqlite/moved_rows.h"
 #include "queue/sqlite/open.h"
 #include "queue/sqlite/path.h"
@@ -25,7 +26,7 @@
 #include "queue/sqlite/transaction.h"
 
 #define COPY_BYTES (1 << 20)
-#define JUMP_MAX (INT64_C(1) << 40) /* no id is so far behind another */
+#define JUMP_MAX (INT64_C(1) << 42) /* no id is so far behind another, even by leap.c */
 #define STEPS_MAX 1000              /* more than a page has rows */
 #define PAGE_COUNT_AT 28
 #define JOURNAL_MODE_AT 18 /* two bytes of SQLite's header: 2 is WAL, 1 is not */
@@ -505,8 +506,8 @@ copy_table(struct salvage *s, const struct table_to_copy *table)
 }
 
 /*
- * Gives the new database what a start relies on: the row of newest, and a session for each event
- * and each move.
+ * Gives the new database what a start relies on: the row of newest, ids behind those that
+ * are lost, and a session for each event and each move.
  */
 static int
 complete(struct salvage *s)
@@ -517,7 +518,7 @@ complete(struct salvage *s)
 	    "DELETE FROM outcome WHERE target NOT IN (SELECT id FROM session)";
 	static const char newest[] =
 	    "INSERT INTO newest SELECT 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1"
-	    " FROM newest); COMMIT";
+	    " FROM newest)";
 	int rc = sqlite3_exec(s->to.db, orphans, NULL, NULL, NULL);
 
 	if (rc == SQLITE_OK) {
@@ -534,7 +535,9 @@ complete(struct salvage *s)
 		s->report->damaged_rows += lost;
 		rc = sqlite3_exec(s->to.db, newest, NULL, NULL, NULL);
 	}
-	return rc;
+	if (rc == SQLITE_OK)
+		rc = leap_apply(s->to.db, &(struct leap){ 0 });
+	return rc == SQLITE_OK ? sqlite3_exec(s->to.db, "COMMIT", NULL, NULL, NULL) : rc;
 }
 
 static int

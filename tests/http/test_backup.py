@@ -307,3 +307,95 @@ def test_an_interrupted_restore_is_noticed_and_completed(saved, call, at):
         assert started.returncode == BAD and "restore" in started.stderr, started
     assert restore(server, path).returncode == 0
     assert server.start().client().texts(MAIN) == ["a"]
+
+
+def kept(server):
+    """What restores have kept, without their logs."""
+    return sorted(name for name in os.listdir(server.directory) if name.startswith("sevq.db.before-") and not name.endswith(("-wal", "-shm")))
+
+
+def traced_restore(server, path, *inject):
+    trace = ["strace", "-f", "-qq", "-o", "/dev/null", *(word for what in inject for word in ("-e", f"inject={what}"))]
+    return subprocess.run([*trace, binary(), "restore", "--db", server.db, path], env=server.environment() | {"ASAN_OPTIONS": "detect_leaks=0"},
+        cwd=server.directory, timeout=PATIENCE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("old", ["whole", "in the WAL", "damaged", "missing"])
+def test_ids_given_after_the_backup_are_not_given_again(saved, old):
+    """Not by one restore, nor by a second of the same backup."""
+    server, path = saved
+    events, leases = set(), []
+    for _ in range(3):
+        api = server.start().client()
+        for lease in leases:
+            assert api.ack(lease).status == 404
+        event = ok(api.enqueue("of " + old, KEYS[0]), 201)["event"]["id"]
+        lease = ok(api.lease(KEYS[0]))
+        assert event not in events and lease["leaseId"] not in leases
+        events.add(event)
+        leases.append(lease["leaseId"])
+        server.kill() if old == "in the WAL" else server.stop()
+        if old == "damaged":
+            server.db.write_bytes(b"x" * 9000)
+        elif old == "missing":
+            server.db.unlink()
+        assert restore(server, path).returncode == 0
+        assert restore(server, path, "--check").returncode == 0
+        assert subprocess.run([binary(), "check", "--db", server.db], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_restores_in_one_second_keep_all_that_they_replace(saved):
+    server, path = saved
+    for _ in range(4):
+        done = restore(server, path)
+        assert done.returncode == 0, done
+    assert len(kept(server)) == 4
+    assert server.start().client().texts(MAIN) == ["a"]
+
+
+@pytest.mark.parametrize("inject", ["renameat2:error=EIO:when=1", "fsync:error=EIO:when=2", "rename:error=EIO:when=1"])
+def test_a_restore_that_has_moved_nothing_leaves_the_server_as_it_was(saved, inject):
+    server, path = saved
+    before = files(server)
+    done = traced_restore(server, path, inject)
+    assert done.returncode == IO, done
+    after = files(server)
+    assert {name: after[name] for name in before} == before and "sevq.db.restoring" not in after
+    assert server.start().client().texts(MAIN) == ["a", "b"]
+
+
+def test_a_restore_where_the_file_system_knows_no_renameat2(saved):
+    server, path = saved
+    done = traced_restore(server, path, "renameat2:error=EINVAL")
+    assert done.returncode == 0, done
+    assert len(kept(server)) == 1 and server.start().client().texts(MAIN) == ["a"]
+
+
+def test_a_restore_completed_keeps_the_log_beside_its_database(saved):
+    """Killed between the two moves, and run again in another second."""
+    server, path = saved
+    server.start()
+    ok(server.client().enqueue("c", MAIN), 201)
+    server.kill()
+    assert traced_restore(server, path, "renameat2:signal=KILL:when=2").returncode == -9
+    server.db.with_name(kept(server)[0]).rename(server.db.with_name("sevq.db.before-20200101T000000Z"))
+    assert not traced_restore(server, path, "renameat2:error=EIO:when=1").returncode == 0
+    assert server.run().returncode == BAD, "what an earlier restore has moved is still away"
+    done = restore(server, path)
+    assert done.returncode == 0 and "before-20200101T000000Z now" in done.stderr, done
+    assert kept(server) == ["sevq.db.before-20200101T000000Z"]
+    assert (server.directory / "sevq.db.before-20200101T000000Z-wal").stat().st_size > 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("there", [True, False])
+def test_what_root_restores_belongs_to_the_owner_of_the_database(saved, there):
+    server, path = saved
+    if there:
+        os.chown(server.db, 1234, 2345)
+    else:
+        server.db.unlink()
+        os.chown(server.directory, 1234, 2345)
+    assert restore(server, path).returncode == 0
+    for file in (server.db, server.db.with_name("sevq.db.lock")):
+        assert (file.stat().st_uid, file.stat().st_gid) == (1234, 2345), file

@@ -63,6 +63,7 @@ def salvaged(make, server, lost=()):
     done = report("salvage", server, 0, str(other.db))
     other.start()
     texts = [e["text"] for e in ok(other.client().drain(MAIN))["events"]]
+    assert int(ok(other.client().enqueue("new", MAIN), 201)["event"]["id"]) > 10**10, "no id of a row that was lost"
     other.stop()
     assert report("check", other, 0)["whole"]
     return done, texts
