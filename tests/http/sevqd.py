@@ -69,6 +69,18 @@ def ok(reply, status=200):
     return reply.json
 
 
+def pages(call, **query):
+    """All pages, as one list."""
+    found, cursor = [], None
+    while True:
+        page = ok(call(**query, **({"cursor": cursor} if cursor else {})))
+        assert set(page) == {"events", "nextCursor"}
+        found += page["events"]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            return found
+
+
 def problem(reply, status, code, pointer=None):
     """Asserts an RFC 9457 problem with this status and code, and this bad field if one is given;
     returns the document.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from policies import MAIN
-from sevqd import ok, problem, wait_until
+from sevqd import ok, pages, problem, wait_until
 
 DISK_BYTES, MIN_FREE = 64 << 20, 8 << 20
 
@@ -314,7 +314,7 @@ def test_dead_letters_give_way_last_and_oldest_first(make, memory):
         ok(api.nack(ok(api.lease(MAIN, limit=1))["leaseId"], reason="test"))
 
     def letters():
-        return [i["event"]["id"] for i in ok(api.dead_letters(limit=1000))["events"]][::-1]
+        return [i["event"]["id"] for i in pages(api.dead_letters, limit=1000)][::-1]
 
     for n in range(300):
         ok(api.enqueue(f"{n} " + "x" * 30000, MAIN), 201)
