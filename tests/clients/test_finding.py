@@ -316,9 +316,9 @@ def reason(message):
 
 
 def asked(request):
-    """What a request asks for, of whom and with which token."""
+    """What a request asks for, but for its query, of whom and with which token."""
     _, target, headers, _ = request
-    return target, headers["host"], headers.get("authorization")
+    return target.partition("?")[0], headers["host"], headers.get("authorization")
 
 
 @pytest.mark.parametrize("name", SCENES)
