@@ -18,9 +18,10 @@ struct census_event {
 };
 
 struct census {
-	size_t ready; /* events that can be had now */
-	/* of all pending events, and of those that are ready, the one that came first */
-	struct census_event oldest, oldest_ready;
+	size_t ready;               /* events that can be had now */
+	struct census_event oldest; /* of all pending events, the one that came first */
+	/* the steady time since when some queue is ready (ready.h); INT64_MAX: none is */
+	int64_t ready_since_ms;
 	int64_t oldest_age_ms, oldest_ready_age_ms; /* when it was asked for; 0: there is none */
 };
 

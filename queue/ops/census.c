@@ -30,17 +30,14 @@ look_at(void *arg, void *item)
 	struct census_walk *walk = arg;
 	const struct queue *queue = item;
 	const struct entry *entry = queue_first(queue, 0);
-	size_t ready = queue_deliverable(queue);
 
 	walk->steps += QUEUE_STEPS;
 	if (entry == NULL) /* emptied by the batch under way */
 		return;
-	walk->found.ready += ready;
+	walk->found.ready += queue_deliverable(queue);
 	keep_older(entry, &walk->found.oldest);
-	for (; ready > 0 && !entry_deliverable(entry); entry = queue_next(queue, entry))
-		walk->steps++;
-	if (ready > 0)
-		keep_older(entry, &walk->found.oldest_ready);
+	if (queue->ready_ts_ms > 0 && queue->ready_steady_ms < walk->found.ready_since_ms)
+		walk->found.ready_since_ms = queue->ready_steady_ms;
 }
 
 /* Whether all of them have been looked at. */
@@ -66,29 +63,29 @@ is_fresh(const struct queue_state *state)
 }
 
 static int64_t
-age_of(const struct queue_state *state, const struct census_event *event)
+age_since(const struct queue_state *state, int64_t since_ms)
 {
-	const struct steady *steady = &state->steady;
-	int64_t age_ms = event->id == 0
-			     ? 0
-			     : steady->steady_ms - steady_of_event(steady, event->id, event->ts_ms);
+	int64_t now_ms = state->steady.steady_ms;
 
-	return age_ms > 0 ? age_ms : 0;
+	return since_ms < now_ms ? now_ms - since_ms : 0;
 }
 
 static int
 answer(const struct queue_state *state, struct census *ret)
 {
 	*ret = state->census.found;
-	ret->oldest_age_ms = age_of(state, &ret->oldest);
-	ret->oldest_ready_age_ms = age_of(state, &ret->oldest_ready);
+	if (ret->oldest.id != 0)
+		ret->oldest_age_ms = age_since(
+		    state, steady_of_event(&state->steady, ret->oldest.id, ret->oldest.ts_ms));
+	ret->oldest_ready_age_ms = age_since(state, ret->ready_since_ms);
 	return PLAN_DONE;
 }
 
 static void
 begin(struct queue_state *state)
 {
-	state->census = (struct census_walk){ .undone = state->undone };
+	state->census =
+	    (struct census_walk){ .found.ready_since_ms = INT64_MAX, .undone = state->undone };
 }
 
 static int

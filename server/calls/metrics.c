@@ -46,7 +46,7 @@ static const struct row rows[] = {
 	{ NULL, "sessions", "sevq_sessions", NULL, PLAIN, ENGINE(sessions), "Sessions with something pending." },
 	{ NULL, "oldestTs", NULL, NULL, PLAIN, CENSUS(oldest.ts_ms), NULL },
 	{ NULL, "oldestAgeMs", NULL, NULL, PLAIN, CENSUS(oldest_age_ms), NULL },
-	{ NULL, "oldestReadyAgeMs", "sevq_oldest_ready_age_seconds", NULL, MS, CENSUS(oldest_ready_age_ms), "Age of the oldest event that can be had now; 0 when there is none." },
+	{ NULL, "oldestReadyAgeMs", "sevq_oldest_ready_age_seconds", NULL, MS, CENSUS(oldest_ready_age_ms), "How long the session that has waited longest has had something to take of which nobody took anything; 0 when there is none." },
 	{ NULL, "strandedSessions", "sevq_stranded_sessions", NULL, PLAIN, ENGINE(stranded_sessions), "Sessions whose key leads elsewhere under the policy in force." },
 	{ NULL, "strandedEvents", "sevq_stranded_events", NULL, PLAIN, ENGINE(stranded_events), "Events pending in such sessions." },
 	{ NULL, "leases", "sevq_leases", NULL, PLAIN, ENGINE(leases), "Leases now." },
