@@ -18,6 +18,7 @@ sevq_history(struct sevq_client *client, const struct sevq_history_options *opti
 	sevq_request_address_query(&request, &ours.address);
 	sevq_url_query(&request.target, "state", ours.state);
 	sevq_url_query(&request.target, "source", ours.source);
+	sevq_url_query(&request.target, "reason", ours.reason);
 	sevq_url_query_number(&request.target, "since", ours.since_ms);
 	sevq_url_query_number(&request.target, "until", ours.until_ms);
 	sevq_url_query_number(&request.target, "limit", (int64_t)ours.limit);

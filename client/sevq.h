@@ -715,6 +715,7 @@ struct sevq_history_options {
 	int64_t since_ms, until_ms; /* when they left, since 1970; 0: no bound */
 	size_t limit;               /* 0: the server's page size */
 	const char *cursor;         /* next_cursor of the previous page */
+	const char *reason;         /* only events whose outcome's detail starts with it */
 };
 
 static inline void

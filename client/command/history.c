@@ -243,6 +243,7 @@ sevq_run_history(struct sevq_client *client, struct sevq_options *options)
 	filter.address = options->address;
 	filter.state = options->state;
 	filter.source = options->source;
+	filter.reason = options->reason;
 	filter.since_ms = time_ago(options->since_ms);
 	filter.until_ms = time_ago(options->until_ms);
 	filter.limit = (size_t)options->limit;

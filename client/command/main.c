@@ -50,8 +50,8 @@ static const struct sevq_command commands[] = {
 	  WITH(SESSION_KEY) | WITH(AGENT) | WITH(PREFIX) | WITH(CONTAINS) | WITH(PROBLEM) |
 	      WITH(MIN_AGE) | WITH(SORT) | WITH(LIMIT) | WITH(CURSOR), sevq_run_sessions },
 	{ "history", "[KEY]", "list events that left their queue, newest first", 0, 1,
-	  WITH_ADDRESS | WITH(EXACT) | WITH(STATE) | WITH(SOURCE) | WITH(SINCE) | WITH(UNTIL) | WITH(LIMIT) |
-	      WITH(CURSOR), sevq_run_history },
+	  WITH_ADDRESS | WITH(EXACT) | WITH(STATE) | WITH(SOURCE) | WITH(REASON) | WITH(SINCE) | WITH(UNTIL) |
+	      WITH(LIMIT) | WITH(CURSOR), sevq_run_history },
 	{ "dead-letters", "[KEY|ID...]", "list dead letters, or enqueue them again", 0, -1,
 	  WITH_ADDRESS | WITH(LIMIT) | WITH(CURSOR) | WITH(REQUEUE) | WITH(REQUEUE_ALL) |
 	      WITH(YES) | WITH(DRY_RUN) | WITH(RATE), sevq_run_dead_letters },

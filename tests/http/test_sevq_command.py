@@ -342,6 +342,8 @@ def test_dead_letters_are_queued_anew(start):
         dead += ids(sevq("event", f"text {len(dead)}", "--agent", agent)[0])
         sevq("nack", sevq.json("lease", "--agent", agent)["leaseId"], "--reason", "broken")
     assert len(sevq.json("dead-letters", MAIN)["events"]) == 2
+    assert len(sevq.json("history", "--reason", "brok")["events"]) == 3
+    assert sevq.json("history", "--reason", "roken", exit=NOTHING)["events"] == []
     assert sevq("dead-letters", "--requeue", dead[0], "999999", "--dry-run")[0] == "would requeue 1, skipped 1 that are no dead letters\n"
     assert sevq("dead-letters", "--requeue", dead[0])[0] == "requeued 1\n"
     assert [e["text"] for e in sevq.json("drain", MAIN)["events"]] == ["text 0"]
