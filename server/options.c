@@ -707,6 +707,7 @@ options_help(struct buf *out)
 	    "       sevqd route [OPTION...]   try a policy on lines of JSON\n"
 	    "       sevqd check [OPTION...]   say what is wrong with a database\n"
 	    "       sevqd salvage [OPTION...] NEW_FILE   copy what can be read of a damaged one\n"
+	    "       sevqd restore [OPTION...] BACKUP     go back to a backup\n"
 	    "Each has its own --help.\n\n"
 	    "A durable queue for the system events of OpenClaw agents.\n\n"
 	    "  --config FILE                       read options from FILE, JSON with comments; "

@@ -9,11 +9,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <unistd.h>
 
+#include "queue/sqlite/disk.h"
 #include "queue/sqlite/path.h"
 
 #define STEP_PAGES 64
@@ -59,6 +63,40 @@ open_copy(struct sqlite_store *store, struct copy *copy, struct error *err)
 	return -1;
 }
 
+/* A copy on the disk of the database must not take what is kept free there for events. */
+static int
+check_room(struct sqlite_store *store, struct copy *copy, uint64_t pages, struct error *err)
+{
+	struct stat of_copy, of_lock;
+	struct statvfs fs;
+	uint64_t bytes = pages * PAGE_BYTES, kept = 0;
+
+	if (fstat(copy->fd, &of_copy) != 0 || fstat(store->lock_fd, &of_lock) != 0 ||
+	    fstatvfs(copy->fd, &fs) != 0 || (uint64_t)of_copy.st_size >= bytes)
+		return 0;
+	bytes -= (uint64_t)of_copy.st_size;
+	if (of_copy.st_dev == of_lock.st_dev)
+		kept = disk_kept_bytes(store);
+	if ((uint64_t)fs.f_bavail * fs.f_frsize >= bytes + kept)
+		return 0;
+	return error_set(err, ERROR_STORAGE_FULL,
+			 "the disk of --backup-dir has too little room: the backup needs %" PRIu64
+			 " bytes more, and %" PRIu64 " must stay free for events",
+			 bytes, kept);
+}
+
+/* Pages of the database, before the first step has counted them. */
+static uint64_t
+count_pages(struct sqlite_store *store)
+{
+	sqlite3_stmt *row = store->statement[STATEMENT_PAGE_COUNT];
+	uint64_t pages =
+	    sqlite3_step(row) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
+
+	sqlite3_reset(row);
+	return pages;
+}
+
 int
 backup_begin(struct sqlite_store *store, const char *path, struct error *err)
 {
@@ -72,7 +110,10 @@ backup_begin(struct sqlite_store *store, const char *path, struct error *err)
 	copy->fd = -1;
 	copy->path = path_with_suffix(path, "");
 	copy->partial = path_with_suffix(path, ".partial");
-	if (open_copy(store, copy, err) != 0) {
+	int failed = open_copy(store, copy, err);
+	if (failed == 0 && (failed = check_room(store, copy, count_pages(store), err)) != 0)
+		unlink(copy->partial);
+	if (failed != 0) {
 		copy_free(copy);
 		return -1;
 	}
@@ -101,7 +142,7 @@ complete(struct copy *copy, struct error *err)
 	if (rc != SQLITE_OK)
 		return error_set(err, ERROR_STORAGE_FAILED, "cannot copy to %s: %s", copy->partial,
 				 sqlite3_errstr(rc));
-	if (fsync(copy->fd) != 0 || rename(copy->partial, copy->path) != 0)
+	if (fsync(copy->fd) != 0 || path_rename_new(copy->partial, copy->path) != 0)
 		return error_set(err, ERROR_STORAGE_FAILED, "cannot complete %s: %s", copy->path,
 				 strerror(errno));
 	return path_sync_directory(copy->path, err);
@@ -116,11 +157,12 @@ backup_step(struct sqlite_store *store)
 
 	told->pages = (uint64_t)sqlite3_backup_pagecount(copy->work);
 	told->copied = told->pages - (uint64_t)sqlite3_backup_remaining(copy->work);
-	if (rc == SQLITE_OK) {
+	bool fits = rc != SQLITE_OK || check_room(store, copy, told->pages, &told->error) == 0;
+	if (rc == SQLITE_OK && fits) {
 		sync_file_range(copy->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 		return;
 	}
-	if (rc != SQLITE_DONE)
+	if (rc != SQLITE_DONE && fits)
 		error_set(&told->error, ERROR_STORAGE_FAILED, "cannot copy to %s: %s",
 			  copy->partial, sqlite3_errstr(rc));
 	end(store,

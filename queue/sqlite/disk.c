@@ -195,6 +195,13 @@ room_ahead(const struct sqlite_store *store)
 	return ahead > store->refused_bytes ? ahead : store->refused_bytes;
 }
 
+uint64_t
+disk_kept_bytes(struct sqlite_store *store)
+{
+	measure_room(store);
+	return kept_free(store) + room_ahead(store) + store->room.growth;
+}
+
 static enum store_limit
 limit_of_disk(const struct sqlite_store *store)
 {

@@ -30,6 +30,12 @@ void disk_measure_again(struct sqlite_store *store);
 /* What is free on the disk of the database; INT64_MAX: not known. */
 uint64_t disk_free_bytes(const struct sqlite_store *store);
 
+/*
+ * How much has to stay free on the disk of the database when something else is written there, so
+ * that events need not give way.
+ */
+uint64_t disk_kept_bytes(struct sqlite_store *store);
+
 /* The size of a file that SQLite has open; 0: it is not open, or not known. */
 uint64_t disk_file_bytes(sqlite3_file *file);
 

@@ -30,6 +30,27 @@ struct backups {
 	int64_t started_ms, ended_ms;  /* ended 0: it goes on */
 };
 
+/*
+ * What a backup under way, the server, and the commands that read one name the files beside a
+ * database, or a file that is not complete.
+ */
+static bool
+is_side_file(const char *name)
+{
+	static const char *const ends[] = { ".partial", "-wal",     "-shm",       "-journal",
+					    ".lock",    ".restore", ".restoring", ".new",
+					    ".reserve", ".check",   ".scratch",   ".part" };
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t end = strlen(ends[i]);
+
+		if (len >= end && strcmp(name + len - end, ends[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The newest time of the directory's plain files, which were complete when they got their names. */
 static uint64_t
 find_newest(const char *directory)
@@ -40,13 +61,13 @@ find_newest(const char *directory)
 	int64_t newest = 0;
 
 	for (int i = 0; dir != NULL && i < FILES_MAX && (file = readdir(dir)) != NULL; i++) {
-		size_t len = strlen(file->d_name);
-
-		if (len > 8 && strcmp(file->d_name + len - 8, ".partial") == 0)
+		if (is_side_file(file->d_name) ||
+		    fstatat(dirfd(dir), file->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    !S_ISREG(st.st_mode))
 			continue;
-		if (fstatat(dirfd(dir), file->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(st.st_mode) && st.st_mtime > newest)
-			newest = st.st_mtime;
+		int64_t ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+		if (ms > newest)
+			newest = ms;
 	}
 	if (dir != NULL)
 		closedir(dir);
@@ -61,7 +82,7 @@ backups_new(struct calls *calls, const char *directory)
 	backups->calls = calls;
 	backups->directory = directory;
 	if (directory != NULL)
-		calls->stats.last_backup_s = find_newest(directory);
+		calls->stats.last_backup_ms = find_newest(directory);
 	return backups;
 }
 
@@ -89,7 +110,7 @@ backups_look(struct backups *backups)
 		log_failure(LOG_ERROR, "the backup failed", &backup->error);
 		return;
 	}
-	backups->calls->stats.last_backup_s = (uint64_t)backups->ended_ms / 1000;
+	backups->calls->stats.last_backup_ms = (uint64_t)backups->ended_ms;
 	log_line(LOG_INFO, log_msg("backup made"), log_text("name", backups->name),
 		 log_number("bytes", (long long)backup->pages * PAGE_BYTES));
 }
@@ -160,6 +181,9 @@ begin(struct backups *backups, struct str name, struct error *err)
 	if (strspn(text, LETTERS "-._") != name.len || text[0] == '.')
 		return error_set_field(err, "/name",
 				       "must be of letters, digits and -._, and not begin with .");
+	if (is_side_file(text))
+		return error_set_field(err, "/name",
+				       "must not end like a file beside a database, such as -wal");
 	if (backups->directory == NULL)
 		return error_set(err, ERROR_CONFLICT, "sevqd runs without --backup-dir");
 	buf_addf(&path, "%s/%s%c", backups->directory, text, '\0');

@@ -20,7 +20,7 @@ struct call_stats {
 	uint64_t streams, streams_opened, streams_refused, streams_dropped, wakes_sent,
 	    wakes_gathered; /* gathered: now */
 	uint64_t waiters_refused;
-	uint64_t last_backup_s; /* since 1970, of the newest that succeeded; 0: none is known */
+	uint64_t last_backup_ms; /* of the newest that succeeded; 0: none is known */
 	/* turns of the loop, and of them those that used more than LONG_TURN_US */
 	uint64_t turns, long_turns;
 	uint64_t turn_us_max; /* of processor time, since the start or the last reload */

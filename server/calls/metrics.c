@@ -51,7 +51,7 @@ static const struct row rows[] = {
 	{ NULL, "strandedEvents", "sevq_stranded_events", NULL, PLAIN, ENGINE(stranded_events), "Events pending in such sessions." },
 	{ NULL, "leases", "sevq_leases", NULL, PLAIN, ENGINE(leases), "Leases now." },
 	{ NULL, "waiters", "sevq_waiters", NULL, PLAIN, ENGINE(waiters), "Calls that wait for something deliverable." },
-	{ NULL, "lastBackup", "sevq_last_backup_timestamp_seconds", NULL, PLAIN, CALLS(last_backup_s), "When the newest backup in --backup-dir was made; 0 when there is none." },
+	{ NULL, "lastBackupTs", "sevq_last_backup_timestamp_seconds", NULL, MS, CALLS(last_backup_ms), "When the newest backup in --backup-dir was made; 0 when there is none." },
 	{ "events", "enqueued", "sevq_events_enqueued_total", "outcome=\"queued\"", PLAIN, ENGINE(enqueued), "Events that were to be enqueued: stored, or queued already." },
 	{ "events", "duplicates", "sevq_events_enqueued_total", "outcome=\"duplicate\"", PLAIN, ENGINE(duplicates), "Events that were to be enqueued: stored, or queued already." },
 	{ "events", "drained", "sevq_events_settled_total", "outcome=\"drained\"", PLAIN, OUTCOME(DRAINED), "Events that left their queue, by how." },

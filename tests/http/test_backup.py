@@ -70,15 +70,18 @@ def test_a_backup_is_a_whole_database_for_its_owner_alone(keeping):
     assert restore(keeping, path, "--check").returncode == 0
     assert os.listdir(keeping.backups) == ["nightly-1.db"]
     keeping.wait_for_log(lambda r: r.get("msg") == "backup made" and r["bytes"] == told["bytes"])
-    assert api.stats()["lastBackup"] == told["endedTs"] // 1000
+    assert api.stats()["lastBackupTs"] == told["endedTs"]
+    assert f'sevq_last_backup_timestamp_seconds {told["endedTs"] / 1000:.3f}\n' in api.call("GET", "/metrics").body.decode()
     keeping.restart()
-    assert keeping.client().stats()["lastBackup"] == int(path.stat().st_mtime)
+    assert keeping.client().stats()["lastBackupTs"] == path.stat().st_mtime_ns // 10**6
 
 
 def test_a_name_is_that_of_a_new_file_in_the_directory(keeping):
     api = keeping.start().client()
     for name in ("../up", "a/b", "/tmp/x", ".hidden", "", "a b", "x" * 101, "é"):
         problem(begin(api, name), 400, "invalid-field", "/name")
+    for end in (".partial", "-wal", "-shm", "-journal", ".lock", ".restore", ".restoring", ".new", ".reserve"):
+        problem(begin(api, "one" + end), 400, "invalid-field", "/name")
     make_backup(keeping, "one")
     problem(begin(api, "one"), 409, "conflict")
     assert os.listdir(keeping.backups) == ["one"]
@@ -110,6 +113,24 @@ def test_only_one_backup_is_made_at_a_time(keeping):
     replies = [begin(api, f"b{n}") for n in range(3)]
     assert problem(replies[0], 409, "conflict")["detail"].startswith("another backup")
     wait_until(lambda: last(api)["state"] == "done")
+
+
+def test_a_backup_never_replaces_a_file_that_appeared_meanwhile(keeping):
+    api = keeping.start().client()
+    for n in range(40):
+        ok(api.batch(*({"text": f"{n} {m} " + "x" * 15000, "sessionKey": KEYS[m % 4]} for m in range(50))))
+    for n in range(20):  # one of them is stopped before its end
+        assert begin(api, "a").status == 202
+        keeping.signal(signal.SIGSTOP)
+        if (keeping.backups / "a.partial").exists():
+            break
+        keeping.signal(signal.SIGCONT)
+        (keeping.backups / "a").unlink()
+    (keeping.backups / "a").write_text("mine")
+    keeping.signal(signal.SIGCONT)
+    wait_until(lambda: last(api)["state"] != "running")
+    assert last(api)["state"] == "failed" and "exists" in last(api)["error"]
+    assert os.listdir(keeping.backups) == ["a"] and (keeping.backups / "a").read_text() == "mine"
 
 
 def test_a_stop_breaks_a_backup_off_and_leaves_nothing(keeping):

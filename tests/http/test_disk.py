@@ -3,6 +3,7 @@ mount a small disk, and are skipped without it.
 """
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -17,15 +18,23 @@ from sevqd import ok, pages, problem, wait_until
 DISK_BYTES, MIN_FREE = 64 << 20, 8 << 20
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """A small disk of its own."""
-    place = tmp_path / "disk"
+def mounted(place, size):
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "sevq", place], stderr=subprocess.DEVNULL).returncode != 0:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "sevq", place], stderr=subprocess.DEVNULL).returncode != 0:
         pytest.skip("no right to mount a disk")
     yield place
     subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small disk of its own."""
+    yield from mounted(tmp_path / "disk", DISK_BYTES)
+
+
+@pytest.fixture
+def another_disk(tmp_path):
+    yield from mounted(tmp_path / "another disk", 36 << 20)
 
 
 @pytest.fixture
@@ -410,3 +419,62 @@ def test_a_server_that_nobody_calls_forgets_as_well(make):
             db.close()
 
     wait_until(lambda: rows() == 0, "the sweep")
+
+
+def back_up(api, name):
+    """Answers how it ended."""
+    assert api.call("POST", "/v1/backups", {"name": name}).status == 202
+    wait_until(lambda: ok(api.call("GET", "/v1/backups"))["backup"]["state"] != "running")
+    return ok(api.call("GET", "/v1/backups"))["backup"]
+
+
+@pytest.fixture
+def stored(disk, make):
+    """A server with its backups on the same small disk; stores so many MiB of events."""
+    backups = disk / "backups"
+    backups.mkdir()
+    server = make("--db-min-free-bytes", MIN_FREE, "--backup-dir", backups, name="disk/server").start()
+
+    def store(mib):
+        api = server.client()
+        for n in range(mib):
+            ok(api.batch(*[{"text": f"{n} {m} " + "x" * 52000, "sessionKey": MAIN} for m in range(20)]))
+        return api
+
+    return server, backups, store
+
+
+def test_a_backup_takes_nothing_that_is_kept_free_for_events(stored, disk):
+    server, backups, store = stored
+    api = store(24)
+    reply = api.call("POST", "/v1/backups", {"name": "x"})
+    assert "--backup-dir has too little room" in problem(reply, 507, "storage-full")["detail"]
+    assert os.listdir(backups) == [] and free(disk) > MIN_FREE
+    ok(api.enqueue("x" * 50000, MAIN), 201)
+
+
+def test_a_backup_on_another_disk_needs_room_for_itself_alone(disk, another_disk, make):
+    server = make("--db-min-free-bytes", MIN_FREE, "--backup-dir", another_disk, name="disk/server").start()
+    api = server.client()
+    for n in range(30):
+        ok(api.batch(*[{"text": f"{n} {m} " + "x" * 52000, "sessionKey": MAIN} for m in range(20)]))
+    assert back_up(api, "x")["state"] == "done"
+
+
+def test_a_backup_ends_where_another_program_takes_the_room(stored, disk):
+    server, backups, store = stored
+    api = store(16)
+    for n in range(20):
+        assert api.call("POST", "/v1/backups", {"name": f"b{n}"}).status == 202
+        server.signal(signal.SIGSTOP)
+        if (backups / f"b{n}.partial").exists():
+            break
+        server.signal(signal.SIGCONT)
+        (backups / f"b{n}").unlink()
+    with open(disk / "another", "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, free(disk) - MIN_FREE - (4 << 20))
+    server.signal(signal.SIGCONT)
+    wait_until(lambda: ok(api.call("GET", "/v1/backups"))["backup"]["state"] != "running")
+    told = ok(api.call("GET", "/v1/backups"))["backup"]
+    assert told["state"] == "failed" and "--backup-dir has too little room" in told["error"], told
+    assert os.listdir(backups) == [] and free(disk) >= MIN_FREE
