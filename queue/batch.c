@@ -72,7 +72,7 @@ batch_clear(struct batch *batch)
 {
 	plan_clear(&batch->plan);
 	op_clear(&batch->tick.op);
-	free(batch->read_ids);
+	free(batch->wanted);
 	free(batch->lookups);
 	free(batch->lookers);
 }
@@ -251,10 +251,12 @@ add_lookups(struct batch *batch, struct op *op)
 	     op->kind->lookup != NULL && op->kind->lookup(&batch->plan, op, i, &lookup); i++)
 		if (lookup.kind != LOOKUP_NONE)
 			add_lookup(batch, op, i, lookup);
-	for (size_t i = 0; i < op->ahead.id_count; i++)
+	for (size_t i = 0; i < op->ahead.wanted_count; i++)
 		add_lookup(batch, op, AHEAD,
-			   (struct lookup){ .kind = LOOKUP_EVENT, .id = op->ahead.ids[i] });
-	op->ahead.id_count = 0;
+			   (struct lookup){ .kind = LOOKUP_EVENT,
+					    .id = op->ahead.wanted[i].id,
+					    .as_stored = op->ahead.wanted[i].as_stored });
+	op->ahead.wanted_count = 0;
 }
 
 static enum step
@@ -500,15 +502,15 @@ find_in_memory(struct batch *batch, const struct want *want)
 	return event;
 }
 
-/* Delivers the events that are in memory. Returns how many are not; their ids are in read_ids. */
+/* Delivers the events that are in memory. Returns how many are not, which are in wanted. */
 static size_t
 deliver_from_memory(struct batch *batch)
 {
 	struct plan *plan = &batch->plan;
 	size_t others = 0;
 
-	batch->read_ids =
-	    mem_grow(batch->read_ids, &batch->read_cap, plan->want_count, sizeof(*batch->read_ids));
+	batch->wanted =
+	    mem_grow(batch->wanted, &batch->wanted_cap, plan->want_count, sizeof(*batch->wanted));
 	for (size_t i = 0; i < plan->want_count; i++) {
 		struct want *want = &plan->wants[i];
 		const struct system_event *event = read_ahead_find(want->op, want->id);
@@ -518,7 +520,7 @@ deliver_from_memory(struct batch *batch)
 		else if ((event = find_in_memory(batch, want)) != NULL)
 			deliver(batch, want, event);
 		else
-			batch->read_ids[others++] = want->id;
+			batch->wanted[others++] = plan_wanted(want);
 	}
 	return others;
 }
@@ -545,7 +547,7 @@ read_events(struct batch *batch)
 	if (others == 0)
 		return STEP_COMMIT;
 	batch->asked = true;
-	batch->store->driver->read(batch->store, batch->read_ids, others, on_event, on_called_back,
+	batch->store->driver->read(batch->store, batch->wanted, others, on_event, on_called_back,
 				   batch);
 	return STEP_ASKED;
 }

@@ -61,8 +61,8 @@ struct batch {
 	size_t lookup_count, lookup_cap, looker_cap;
 	struct op *paging;                /* the op whose page of history is next, or being read */
 	int64_t more_outcome, more_event; /* the cursor that came with that page */
-	int64_t *read_ids;
-	size_t read_cap;
+	struct wanted_event *wanted;
+	size_t wanted_cap;
 	size_t read_at;          /* index of the first want that an event read next can be for */
 	bool written;            /* make_final has run for this batch */
 	bool full_store;         /* the store was full: second try, without ops that append */

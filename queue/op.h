@@ -52,8 +52,8 @@ struct op {
 	struct answer_size answer; /* of what has been planned or read for it */
 	/* Of a long answer (read_ahead.h), in the arena: */
 	struct {
-		int64_t *ids; /* to be looked up next */
-		size_t id_count;
+		struct wanted_event *wanted; /* to be looked up next */
+		size_t wanted_count;
 		struct system_event *
 		    *events; /* that were found; in order of id when it is planned */
 		size_t event_count, rounds;

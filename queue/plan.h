@@ -165,6 +165,14 @@ bool plan_answer_entry(const struct plan *plan, struct op *op, const struct queu
  */
 void plan_want_for_wake(struct plan *plan, struct op *op, int64_t id, struct system_event *into);
 
+/* The want, as the store reads it. Only of an earlier answer's events is the queue not known here.
+ */
+static inline struct wanted_event
+plan_wanted(const struct want *want)
+{
+	return (struct wanted_event){ want->id, !want->old };
+}
+
 /* Sets a timer, which takes effect when the batch is written. */
 void plan_set_timer(struct plan *plan, struct due_timer timer);
 

@@ -1,4 +1,4 @@
-/* read_ahead.c - a list of ids to look up, and the events that were found. */
+/* read_ahead.c - a list of events to look up, and the events that were found. */
 #include "queue/read_ahead.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 void
 read_ahead_put_off(struct op *op)
 {
-	op->ahead.id_count = 0;
+	op->ahead.wanted_count = 0;
 	op->ahead.rounds--;
 }
 
@@ -62,8 +62,8 @@ make_room(struct op *op, size_t more)
 	if (op->ahead.event_count > 0)
 		memcpy(events, op->ahead.events, op->ahead.event_count * sizeof(*events));
 	op->ahead.events = events;
-	op->ahead.ids = arena_alloc(&op->arena, more * sizeof(*op->ahead.ids));
-	op->ahead.id_count = 0;
+	op->ahead.wanted = arena_alloc(&op->arena, more * sizeof(*op->ahead.wanted));
+	op->ahead.wanted_count = 0;
 }
 
 bool
@@ -71,7 +71,7 @@ read_ahead_is_needed(struct plan *plan, struct op *op, size_t first_want)
 {
 	size_t bytes = 0;
 
-	op->ahead.id_count = 0;
+	op->ahead.wanted_count = 0;
 	if (op->answer.text <= READ_AHEAD_BYTES || op->ahead.rounds == ROUNDS_MAX)
 		return false;
 	if (op->ahead.event_count > 0)
@@ -83,11 +83,11 @@ read_ahead_is_needed(struct plan *plan, struct op *op, size_t first_want)
 		if (!is_far(plan, op, want))
 			continue;
 		if (bytes <= READ_AHEAD_BYTES)
-			op->ahead.ids[op->ahead.id_count++] = want->id;
+			op->ahead.wanted[op->ahead.wanted_count++] = plan_wanted(want);
 		bytes += want->text_bytes;
 	}
 	if (bytes <= READ_AHEAD_BYTES) {
-		op->ahead.id_count = 0;
+		op->ahead.wanted_count = 0;
 		return false;
 	}
 	op->ahead.rounds++;

@@ -129,6 +129,16 @@ typedef void commit_written(void *arg);
  */
 typedef void commit_done(void *arg, const struct error *err);
 
+/*
+ * An event to read. as_stored: its session key may be that of the queue that it was stored in, for
+ * whoever knows the present one; else it is that of the queue that it was moved to last, and
+ * following the moves takes time.
+ */
+struct wanted_event {
+	int64_t id;
+	bool as_stored;
+};
+
 /* One event that was read; events come in the order of the ids. Borrowed for the call. */
 typedef void read_event(void *arg, const struct system_event *event);
 typedef void read_done(void *arg, const struct error *err);
@@ -166,8 +176,9 @@ struct lookup {
 	enum lookup_kind kind;
 	int64_t id;
 	struct str key;
-	int64_t from; /* of a walk: go on at this outcome; 0: from the start */
-	size_t rows;  /* of a walk: look at so many outcomes; long lists of ids count as several */
+	int64_t from;   /* of a walk: go on at this outcome; 0: from the start */
+	bool as_stored; /* of LOOKUP_EVENT: as in struct wanted_event */
+	size_t rows; /* of a walk: look at so many outcomes; long lists of ids count as several */
 };
 
 /* So many of the events that were found damaged are remembered. */
@@ -349,12 +360,11 @@ struct store_driver {
 	void (*commit)(struct store *store, struct store_batch *batch, commit_written *written,
 		       commit_done *done, void *arg);
 	/*
-	 * Reads events by id, settled or not, and skips ids that are not stored or whose row is
-	 * damaged. The session key of an event is that of the queue that it was moved to last. ids
-	 * are borrowed until done.
+	 * Reads events, settled or not, and skips those that are not stored or whose row is
+	 * damaged. wanted is borrowed until done.
 	 */
-	void (*read)(struct store *store, const int64_t *ids, size_t count, read_event *each,
-		     read_done *done, void *arg);
+	void (*read)(struct store *store, const struct wanted_event *wanted, size_t count,
+		     read_event *each, read_done *done, void *arg);
 	/* Looks up, and skips what is not stored. lookups are borrowed until done. */
 	void (*lookup)(struct store *store, const struct lookup *lookups, size_t count,
 		       lookup_found *each, read_done *done, void *arg);

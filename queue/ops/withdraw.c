@@ -13,7 +13,7 @@ static bool
 withdraw_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
 {
 	(void)plan;
-	*ret = (struct lookup){ .kind = LOOKUP_EVENT, .id = withdraw_id(op) };
+	*ret = (struct lookup){ .kind = LOOKUP_EVENT, .id = withdraw_id(op), .as_stored = true };
 	return index == 0 && ret->id != 0;
 }
 

@@ -82,8 +82,10 @@ struct sqlite_store {
 	struct sweep *sweep;        /* the round under way, owned; NULL: none */
 	struct moves {              /* moved_rows.c's */
 		int64_t newest;     /* no event with a higher id was ever moved */
-		int64_t outcome;    /* the ids that this one names; 0: none */
-		int64_t *ids;       /* in the arena */
+		int64_t outcome;    /* one that was read last; 0: none */
+		int64_t session;    /* where it moved its events from, */
+		int64_t target;     /* and to */
+		int64_t *ids;       /* of them; in the arena */
 		size_t count;
 		struct arena arena;
 	} moves;

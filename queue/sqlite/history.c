@@ -63,7 +63,8 @@ add_event(struct page *page, const struct store_outcome *outcome, size_t at)
 
 	sqlite3_bind_int64(read, 1, outcome->ids[at]);
 	int rc = sqlite3_step(read);
-	if (rc == SQLITE_ROW && moved_rows_read_event(page->store, read, &arena, &event) == 0 &&
+	if (rc == SQLITE_ROW &&
+	    moved_rows_read_event(page->store, read, false, &arena, &event) == 0 &&
 	    (page->query->source.s == NULL || str_eq(event.source, page->query->source))) {
 		event.attempts = outcome->counts != NULL ? (int)outcome->counts[at] : 0;
 		add_row(page, outcome, &event);

@@ -93,6 +93,22 @@ ids_next(const char **at, const char *end, struct id_range *range)
 	return true;
 }
 
+bool
+ids_ends(struct str text, struct id_range *ret)
+{
+	const char *at = text.s, *end = text.s + text.len;
+	struct id_range range = { 0 };
+
+	if (!ids_next(&at, end, &range))
+		return false;
+	while (end > text.s && end[-1] == ']')
+		end--;
+	for (at = end; at > text.s && at[-1] >= '0' && at[-1] <= '9'; at--)
+		continue;
+	ret->first = range.first;
+	return read_id(&at, end, &ret->last) && ret->first <= ret->last;
+}
+
 int
 ids_find(struct str text, int64_t id, size_t *place)
 {

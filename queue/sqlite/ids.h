@@ -24,6 +24,9 @@ void counts_write(struct buf *out, const uint32_t *counts, size_t count);
  */
 bool ids_next(const char **at, const char *end, struct id_range *range);
 
+/* Sets *ret to the first and the last id of the list. False: by its two ends, it is none. */
+bool ids_ends(struct str text, struct id_range *ret);
+
 /*
  * Whether the list names the id; *place is then the number of ids before it. -1: the text, as far
  * as it was read, is no such list.

@@ -181,7 +181,8 @@ lookup_event(const struct lookup_call *call)
 
 	sqlite3_bind_int64(read, 1, call->lookup->id);
 	int rc = sqlite3_step(read);
-	if (rc == SQLITE_ROW && moved_rows_read_event(call->store, read, &arena, &event) < 0)
+	if (rc == SQLITE_ROW &&
+	    moved_rows_read_event(call->store, read, call->lookup->as_stored, &arena, &event) < 0)
 		report(call, &(struct found){ .damaged = true });
 	else if (rc == SQLITE_ROW)
 		report(call, &(struct found){ .event = &event });

@@ -1,7 +1,8 @@
 /*
  * moved_rows.c - walks the outcomes that moved events out of a session, which have an index.
  *
- * Many events at a time are asked for that one outcome moved, so the ids of the last one are kept.
+ * Many events at a time are asked for that one outcome moved, so the last one is kept and tried
+ * first: only the first of them costs a walk. An id list is read only if the event is within it.
  */
 #include "queue/sqlite/moved_rows.h"
 
@@ -18,22 +19,38 @@ by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Whether the row names the event; -1: it cannot be read. */
-static int
-names(struct sqlite_store *store, sqlite3_stmt *row, int64_t event)
+static bool
+kept_names(const struct moves *moves, int64_t event)
 {
-	struct moves *moves = &store->moves;
-	int64_t outcome = sqlite3_column_int64(row, 0);
-
-	if (moves->outcome != outcome) {
-		arena_clear(&moves->arena);
-		moves->outcome = 0;
-		if (!ids_read(row_text(row, 1), OUTCOME_EVENTS_MAX, &moves->arena, &moves->ids,
-			      &moves->count))
-			return -1;
-		moves->outcome = outcome;
-	}
 	return bsearch(&event, moves->ids, moves->count, sizeof(*moves->ids), by_value) != NULL;
+}
+
+/* Whether the row names the event, and is kept then; -1: it cannot be read. */
+static int
+names(struct moves *moves, sqlite3_stmt *row, int64_t session, int64_t event)
+{
+	struct str text = row_text(row, 1);
+	struct id_range whole;
+
+	if (ids_ends(text, &whole) && (event < whole.first || event > whole.last))
+		return 0;
+	arena_clear(&moves->arena);
+	moves->outcome = 0;
+	if (!ids_read(text, OUTCOME_EVENTS_MAX, &moves->arena, &moves->ids, &moves->count))
+		return -1;
+	moves->outcome = sqlite3_column_int64(row, 0);
+	moves->session = session;
+	moves->target = sqlite3_column_int64(row, 2);
+	return kept_names(moves, event);
+}
+
+/* Whether the event went from the session with the kept outcome, which is between the two. */
+static bool
+went_with_kept(const struct moves *moves, int64_t event, int64_t session, int64_t after,
+	       int64_t before)
+{
+	return moves->outcome > after && moves->outcome < before && moves->session == session &&
+	       kept_names(moves, event);
 }
 
 /* Sets *session to where the event went from there, and *at to the outcome. SQLITE_ROW: it did. */
@@ -41,16 +58,17 @@ static int
 follow(struct sqlite_store *store, int64_t event, int64_t before, int64_t *session, int64_t *at)
 {
 	sqlite3_stmt *row = store->statement[STATEMENT_MOVES];
-	int rc, named = 0;
+	struct moves *moves = &store->moves;
+	int rc = SQLITE_ROW, named = went_with_kept(moves, event, *session, *at, before);
 
 	sqlite3_bind_int64(row, 1, *session);
 	sqlite3_bind_int64(row, 2, *at);
 	sqlite3_bind_int64(row, 3, before);
-	while ((rc = sqlite3_step(row)) == SQLITE_ROW && (named = names(store, row, event)) == 0)
-		continue;
+	while (named == 0 && (rc = sqlite3_step(row)) == SQLITE_ROW)
+		named = names(moves, row, *session, event);
 	if (named > 0) {
-		*at = sqlite3_column_int64(row, 0);
-		*session = sqlite3_column_int64(row, 2);
+		*at = moves->outcome;
+		*session = moves->target;
 	}
 	sqlite3_reset(row);
 	return named < 0 ? SQLITE_CORRUPT : rc;
@@ -99,13 +117,15 @@ moved_rows_name(struct sqlite_store *store, struct arena *arena, struct store_ou
 }
 
 int
-moved_rows_read_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena,
-		      struct system_event *ret)
+moved_rows_read_event(struct sqlite_store *store, sqlite3_stmt *row, bool as_stored,
+		      struct arena *arena, struct system_event *ret)
 {
 	int64_t first = sqlite3_column_int64(row, EVENT_SESSION_COLUMN), now;
 
 	if (row_read_event(store, row, arena, ret) < 0)
 		return -1;
+	if (as_stored)
+		return 0;
 	int rc = moved_rows_session(store, ret->id, first, INT64_MAX, &now);
 	if (rc == SQLITE_DONE && now != first)
 		rc = moved_rows_key(store, now, arena, &ret->session_key);

@@ -24,9 +24,10 @@ int moved_rows_key(struct sqlite_store *store, int64_t session, struct arena *ar
 /* Sets session and target of an outcome of kind moved, in the arena; of others does nothing. */
 int moved_rows_name(struct sqlite_store *store, struct arena *arena, struct store_outcome *outcome);
 
-/* As row_read_event, with the key of the session that the event belongs to now. */
-int moved_rows_read_event(struct sqlite_store *store, sqlite3_stmt *row, struct arena *arena,
-			  struct system_event *ret);
+/* As row_read_event, with the key of the session that the event belongs to now, or was stored in.
+ */
+int moved_rows_read_event(struct sqlite_store *store, sqlite3_stmt *row, bool as_stored,
+			  struct arena *arena, struct system_event *ret);
 
 /* Notes an outcome of kind moved that was stored, by the highest id that it names. */
 void moved_rows_note(struct sqlite_store *store, int64_t event);

@@ -282,19 +282,21 @@ commit(struct store *base, struct store_batch *batch, commit_written *written, c
 
 /* Skips a row that is missing, or damaged, or in a damaged page. */
 static int
-read_one(struct sqlite_store *store, int64_t id, read_event *each, void *arg, struct error *err)
+read_one(struct sqlite_store *store, const struct wanted_event *wanted, read_event *each, void *arg,
+	 struct error *err)
 {
 	sqlite3_stmt *row = store->statement[STATEMENT_READ_EVENT];
 	struct arena arena = { 0 };
 	struct system_event event;
 	int failed = 0;
 
-	sqlite3_bind_int64(row, 1, id);
+	sqlite3_bind_int64(row, 1, wanted->id);
 	int rc = sqlite3_step(row);
-	if (rc == SQLITE_ROW && moved_rows_read_event(store, row, &arena, &event) == 0)
+	if (rc == SQLITE_ROW &&
+	    moved_rows_read_event(store, row, wanted->as_stored, &arena, &event) == 0)
 		each(arg, &event);
 	else if (rc == SQLITE_CORRUPT)
-		row_note_damage(store, id);
+		row_note_damage(store, wanted->id);
 	else if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		failed = transaction_fail_read(store, err);
 	sqlite3_reset(row);
@@ -303,8 +305,8 @@ read_one(struct sqlite_store *store, int64_t id, read_event *each, void *arg, st
 }
 
 static void
-read_events(struct store *base, const int64_t *ids, size_t count, read_event *each, read_done *done,
-	    void *arg)
+read_events(struct store *base, const struct wanted_event *wanted, size_t count, read_event *each,
+	    read_done *done, void *arg)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	struct error err;
@@ -312,7 +314,7 @@ read_events(struct store *base, const int64_t *ids, size_t count, read_event *ea
 
 	transaction_begin_read(store);
 	for (size_t i = 0; failed == 0 && i < count; i++)
-		failed = read_one(store, ids[i], each, arg, &err);
+		failed = read_one(store, &wanted[i], each, arg, &err);
 	transaction_end_read(store);
 	done(arg, failed < 0 ? &err : NULL);
 }

@@ -318,13 +318,13 @@ names(const struct store_outcome *outcome, int64_t id)
 	return false;
 }
 
-/* The event with the session that it was moved to last. */
+/* The event with the session that it was stored in, or moved to last. */
 static struct system_event
-event_now(const struct memory_store *store, size_t at)
+event_of(const struct memory_store *store, size_t at, bool as_stored)
 {
 	struct system_event event = store->events[at].event;
 
-	for (size_t i = 0; i < store->outcome_count; i++)
+	for (size_t i = 0; i < store->outcome_count && !as_stored; i++)
 		if (store->outcomes[i].kind == OUTCOME_MOVED &&
 		    names(&store->outcomes[i], event.id))
 			event.session_key = store->outcomes[i].target->key;
@@ -346,9 +346,10 @@ read_now(struct memory_store *store)
 	}
 	for (size_t i = 0; i < store->read_count; i++)
 		for (size_t j = 0; j < store->event_count; j++)
-			if (store->events[j].event.id == store->read_ids[i] &&
-			    store->read_ids[i] != store->missing_id) {
-				event = event_now(store, j);
+			if (store->events[j].event.id == store->wanted[i].id &&
+			    store->wanted[i].id != store->missing_id) {
+				event = event_of(store, j, store->wanted[i].as_stored);
+				store->followed += !store->wanted[i].as_stored;
 				store->read_each(store->arg, &event);
 			}
 	done(store->arg, NULL);
@@ -397,7 +398,7 @@ static void
 report_event(struct memory_store *store, size_t index)
 {
 	for (size_t i = 0; i < store->event_count; i++) {
-		struct system_event event = event_now(store, i);
+		struct system_event event = event_of(store, i, store->lookups[index].as_stored);
 
 		if (event.id == store->lookups[index].id)
 			store->found(store->arg, index, &(struct found){ .event = &event });
@@ -550,13 +551,13 @@ commit(struct store *base, struct store_batch *batch, commit_written *written, c
 }
 
 static void
-read_events(struct store *base, const int64_t *ids, size_t count, read_event *each, read_done *done,
-	    void *arg)
+read_events(struct store *base, const struct wanted_event *wanted, size_t count, read_event *each,
+	    read_done *done, void *arg)
 {
 	struct memory_store *store = (struct memory_store *)base;
 
 	assert_idle(store);
-	store->read_ids = ids;
+	store->wanted = wanted;
 	store->read_count = count;
 	store->read_each = each;
 	store->read_done = done;

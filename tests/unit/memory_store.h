@@ -23,7 +23,8 @@ struct memory_store {
 	struct store_context *contexts;
 	size_t context_count, context_cap;
 	struct clock_marks marks;
-	int64_t steady_ms;                   /* as it was stored last; 0: never */
+	int64_t steady_ms; /* as it was stored last; 0: never */
+	size_t followed;   /* events that were read with the queue that they were moved to */
 	size_t commits, asks, reads, chores; /* calls so far; asks: commits of empty batches */
 
 	bool defer; /* keep each callback until memory_store_release */
@@ -42,7 +43,7 @@ struct memory_store {
 	struct store_batch *batch;
 	commit_written *commit_written;
 	commit_done *commit_done;
-	const int64_t *read_ids;
+	const struct wanted_event *wanted;
 	size_t read_count;
 	read_event *read_each;
 	const struct lookup *lookups;

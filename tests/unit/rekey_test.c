@@ -455,6 +455,25 @@ calls_by_id_find_the_moved_event(void **state)
 	assert_queued(MAIN, "");
 }
 
+/* Where a pending event is the catalog knows, so nothing that the store holds of moves is read. */
+static void
+pending_events_are_not_followed_in_the_store(void **state)
+{
+	(void)state;
+	adopt(apart);
+	int64_t first = put(DIRECT, "1");
+	put(DIRECT, "2"), put(DIRECT, "3");
+	adopt(to_main);
+	move_all();
+	restart(to_main);
+	size_t reads = store.reads;
+	assert_str(done(peek(engine, MAIN))->peek.found.events[2].session_key, MAIN);
+	assert_str(done(withdraw(engine, first))->withdraw.event.session_key, MAIN);
+	assert_str(done(drain(engine, MAIN, 0))->drain.taken.events[1].session_key, MAIN);
+	assert_true(store.reads >= reads + 3);
+	assert_int_equal(store.followed, 0);
+}
+
 static void
 a_repeated_answer_shows_the_present_session(void **state)
 {
@@ -518,6 +537,7 @@ main(void)
 		TEST(a_move_that_is_not_stored_leaves_no_trace),
 		TEST(calls_by_id_find_the_moved_event),
 		TEST(a_repeated_answer_shows_the_present_session),
+		TEST(pending_events_are_not_followed_in_the_store),
 		TEST(a_repeated_answer_shows_what_its_batch_has_moved),
 	};
 

@@ -66,6 +66,9 @@ a_written_list_is_read_back(void **state)
 				assert_int_equal(id, ids[read++]);
 		assert_non_null(at);
 		assert_int_equal(read, count);
+		assert_true(ids_ends((struct str){ out.data, out.len }, &range));
+		assert_int_equal(range.first, ids[0]);
+		assert_int_equal(range.last, ids[count - 1]);
 	}
 	buf_clear(&out);
 }
@@ -93,6 +96,8 @@ a_malformed_list_is_refused(void **state)
 		memcpy(text, malformed[i], len);
 		const char *at = text;
 		struct id_range range = { 0 };
+		ids_ends((struct str){ text, len }, &range);
+		range = (struct id_range){ 0 };
 		while (ids_next(&at, text + len, &range))
 			assert_true(range.first > 0 && range.first <= range.last);
 		if (at != NULL)
