@@ -942,6 +942,10 @@ take_submitted(struct batch *batch)
 	while (all.first != NULL) {
 		struct op *op = op_list_take(&all);
 
+		if (op->kind->appends && batch->store->makes_room) {
+			op_list_add(submitted, op); /* it takes nothing of the turn */
+			continue;
+		}
 		if (op->work == 0 && op->kind->work != NULL)
 			op->work = op->kind->work(op);
 		op->planned = PLAN_DONE; /* unless its plan ends in another way than the last */

@@ -28,6 +28,7 @@ struct engine {
 	bool judged_last;      /* the last chore judged queues, so the store's is next */
 	struct rekey_op rekey; /* moves what a new policy strands, some in each turn */
 	bool rekey_wanted, rekey_under_way;
+	int64_t rekey_after_ms;    /* since the boot; 0: at once */
 	int64_t kept_steady_ms;    /* when the time was stored last */
 	struct engine_stats stats; /* as last read while the engine was not busy */
 };
@@ -186,11 +187,18 @@ engine_idle(const struct engine *engine)
 }
 
 static bool
+rekey_is_due(const struct engine *engine)
+{
+	return engine->rekey_wanted && !engine->rekey_under_way &&
+	       (engine->rekey_after_ms == 0 || clock_now().boot_ms >= engine->rekey_after_ms);
+}
+
+static bool
 has_more_chores(const struct engine *engine)
 {
 	const struct queue_state *state = &engine->state;
 
-	return engine->more_chores || (engine->rekey_wanted && !engine->rekey_under_way) ||
+	return engine->more_chores || rekey_is_due(engine) ||
 	       state->catalog.walks[WALK_JUDGE].left > 0 ||
 	       (state->trial != NULL && !state->trial->strands.complete);
 }
@@ -286,16 +294,19 @@ engine_backup(struct engine *engine, const char *path, struct error *err)
 /* --- moving stranded queues --- */
 
 #define REKEY_EVENTS_A_TURN 1000
+#define REKEY_RETRY_MS 1000 /* after the disk was full */
 
-/* After a failure the queues stay stranded until they are moved by a call, or the next policy. */
+/* After another failure than that of a full disk they stay until a call or a policy moves them. */
 static void
 on_rekeyed(struct op *op, void *arg)
 {
 	struct engine *engine = arg;
+	bool full = op->error.code == ERROR_STORAGE_FULL;
 
 	engine->rekey_under_way = false;
 	engine->rekey_wanted =
-	    engine->rekey_wanted && op->error.code == ERROR_NONE && engine->rekey.more;
+	    engine->rekey_wanted && (full || (op->error.code == ERROR_NONE && engine->rekey.more));
+	engine->rekey_after_ms = full ? clock_now().boot_ms + REKEY_RETRY_MS : 0;
 	op_clear(op);
 }
 
@@ -303,9 +314,12 @@ on_rekeyed(struct op *op, void *arg)
 static void
 rekey_some(struct engine *engine)
 {
-	if (!engine->rekey_wanted || engine->rekey_under_way ||
-	    engine->state.catalog.walks[WALK_JUDGE].left > 0)
+	if (!rekey_is_due(engine) || engine->state.catalog.walks[WALK_JUDGE].left > 0)
 		return;
+	if (engine->state.catalog.stranded.count == 0) {
+		engine->rekey_wanted = false;
+		return;
+	}
 	rekey_op_init(&engine->rekey);
 	engine->rekey.op.done = on_rekeyed;
 	engine->rekey.op.arg = engine;
@@ -396,6 +410,15 @@ engine_deliverable(const struct engine *engine, struct str queue_key)
 	const struct queue *queue = catalog_find(&engine->state.catalog, queue_key);
 
 	return queue != NULL ? queue_deliverable(queue) : 0;
+}
+
+bool
+engine_has_urgent(const struct engine *engine, struct str queue_key)
+{
+	assert(!engine_is_busy(engine));
+	const struct queue *queue = catalog_find(&engine->state.catalog, queue_key);
+
+	return queue != NULL && queue->now > 0;
 }
 
 /* --- the policy in force --- */

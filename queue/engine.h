@@ -89,6 +89,9 @@ size_t engine_scan_deliverable(const struct engine *engine, struct table_scan *a
 /* How many events of the queue are deliverable. Not while engine_is_busy. */
 size_t engine_deliverable(const struct engine *engine, struct str queue_key);
 
+/* Whether one of these asked for wake "now". Not while engine_is_busy. */
+bool engine_has_urgent(const struct engine *engine, struct str queue_key);
+
 /*
  * agents.defaults.userTimezone of the policy in force, for prompts (ROUTING section 8). NULL:
  * absent.

@@ -391,7 +391,8 @@ scan_level(struct reader *reader)
 	else {
 		deliverable = engine_deliverable(engine, reader->only);
 		if (deliverable > 0)
-			add_level(reader, reader->only, deliverable, false, STR_NULL);
+			add_level(reader, reader->only, deliverable,
+				  engine_has_urgent(engine, reader->only), STR_NULL);
 		reader->level.over = true;
 	}
 	return 1 + looks + WAKE_STEPS * (streams->calls->stats.wakes_sent - sent);
@@ -407,7 +408,7 @@ tell_level(struct reader *reader, size_t *left)
 	struct buf *out = begin(reader);
 
 	take_steps(left, SEND_STEPS);
-	while (!reader->level.over && out->len<LEVEL_BYTES && * left> 0) {
+	while (!reader->level.over && out->len < LEVEL_BYTES && (*left) > 0) {
 		take_steps(left, scan_level(reader));
 	}
 	reader->most_bytes = (size_t)reader->streams->calls->limits.stream_buffer_bytes + out->len;

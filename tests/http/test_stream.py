@@ -61,7 +61,9 @@ def test_a_new_stream_is_told_what_is_urgent(server, api):
 
     def urgent():
         stream = Stream(server)
-        return {w["sessionKey"]: w["wake"] == "now" for w in (stream.wake() for _ in range(6))}
+        told = {w["sessionKey"]: w["wake"] == "now" for w in (stream.wake() for _ in range(6))}
+        assert told == {key: Stream(server, f"?sessionKey={key}").wake()["wake"] == "now" for key in told}
+        return told
     assert urgent() == {f"agent:a{n}:main": n in (1, 4) for n in range(6)}
     ok(api.call("POST", f"/v1/leases/{lease['leaseId']}/nack", {}))
     assert urgent() == {f"agent:a{n}:main": n in (1, 3, 4) for n in range(6)}
