@@ -23,8 +23,6 @@
 #define LOOK_AGAIN_MS 100
 #define TELL_AGAIN_MS 1000
 
-extern char **environ;
-
 /* "sevq-20270131T120000Z.db" */
 static void
 make_name(char name[SEVQ_TIME_BYTES + 16])

@@ -41,8 +41,8 @@ struct woken_list {
 void woken_list_init(struct woken_list *woken);
 void woken_list_clear(struct woken_list *woken);
 /* Adds the queue at the end, or changes the cause where the list has it. */
-void woken_list_add(struct woken_list *woken, struct str key, bool now, struct str source);
-const struct woken *woken_list_first(const struct woken_list *woken); /* NULL: there is none */
-void woken_list_drop_first(struct woken_list *woken);
+void woken_list_add(struct woken_list *list, struct str key, bool now, struct str source);
+const struct woken *woken_list_first(const struct woken_list *list); /* NULL: there is none */
+void woken_list_drop_first(struct woken_list *list);
 
 #endif

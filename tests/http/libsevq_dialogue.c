@@ -103,7 +103,6 @@ tour_of_reads(struct sevq_client *client)
 	struct sevq_decision *decision;
 	struct sevq_events *events;
 	struct sevq_story *story;
-	char *stats;
 
 	expect(client, sevq_peek(client, &main_key, 1, NULL, &events), SEVQ_OK);
 	assert(events->count == 1 && events->depth == 2 && events->more);
@@ -131,6 +130,12 @@ tour_of_reads(struct sevq_client *client)
 	       decision->step_count > 0);
 	assert(strcmp(decision->owner, "main") == 0);
 	sevq_free(decision);
+}
+
+static void
+tour_of_the_server(struct sevq_client *client)
+{
+	char *stats;
 
 	expect(client, sevq_backup(client, "dialogue", NULL), SEVQ_CONFLICT);
 	expect(client, sevq_backup(client, NULL, &stats), SEVQ_OK);
@@ -494,6 +499,7 @@ main(int argc, char **argv)
 			tour_of_enqueue(client);
 			tour_of_batches(client);
 			tour_of_reads(client);
+			tour_of_the_server(client);
 			tour_of_removals(client);
 			tour_of_leases(client);
 			tour_of_history(client);
