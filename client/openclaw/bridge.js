@@ -357,8 +357,8 @@ export class Bridge {
   async #greet() {
     try {
       await this.host.connected(this.#queue);
-    } catch (error) {
-      this.#tell('server', 'the policies could not be compared', error);
+    } catch (error) { // the stream tells of a token that is refused
+      if (!isRefused(error)) this.#tell('server', 'the policies could not be compared', error);
     }
   }
 
