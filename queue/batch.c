@@ -637,6 +637,8 @@ count_records(struct batch *batch)
 	stats->duplicates += batch->plan.duplicates;
 	for (size_t i = 0; i < records->outcome_count; i++)
 		stats->outcomes[records->outcomes[i].kind] += records->outcomes[i].count;
+	for (size_t i = 0; i < records->event_count; i++)
+		stats->routed[records->events[i].event.rule]++;
 	if (!store_batch_is_empty(records))
 		histogram_add(&stats->commit_batch, &commit_batch_bounds, records->event_count);
 	count_waits(batch);
@@ -650,8 +652,6 @@ keep_recent(struct batch *batch)
 
 	for (size_t i = 0; i < records->event_count; i++)
 		recent_add(&batch->state->recent, &records->events[i].event);
-	for (size_t i = 0; i < records->event_count; i++)
-		batch->state->stats.routed[records->events[i].event.rule]++;
 }
 
 /* Moves ops that found nothing from the batch to those that wait to be woken. */

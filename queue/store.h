@@ -300,7 +300,7 @@ enum store_backup_state { BACKUP_NONE, BACKUP_RUNNING, BACKUP_DONE, BACKUP_FAILE
 /* The last backup that was begun since the store was opened. */
 struct store_backup {
 	enum store_backup_state state;
-	uint64_t pages, copied; /* of 4 KiB; known from the first step on */
+	uint64_t bytes, copied; /* of the database; known from the first step on */
 	struct error error;     /* of one that has failed */
 };
 

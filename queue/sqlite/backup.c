@@ -65,11 +65,11 @@ open_copy(struct sqlite_store *store, struct copy *copy, struct error *err)
 
 /* A copy on the disk of the database must not take what is kept free there for events. */
 static int
-check_room(struct sqlite_store *store, struct copy *copy, uint64_t pages, struct error *err)
+check_room(struct sqlite_store *store, struct copy *copy, uint64_t bytes, struct error *err)
 {
 	struct stat of_copy, of_lock;
 	struct statvfs fs;
-	uint64_t bytes = pages * PAGE_BYTES, kept = 0;
+	uint64_t kept = 0;
 
 	if (fstat(copy->fd, &of_copy) != 0 || fstat(store->lock_fd, &of_lock) != 0 ||
 	    fstatvfs(copy->fd, &fs) != 0 || (uint64_t)of_copy.st_size >= bytes)
@@ -83,18 +83,6 @@ check_room(struct sqlite_store *store, struct copy *copy, uint64_t pages, struct
 			 "the disk of --backup-dir has too little room: the backup needs %" PRIu64
 			 " bytes more, and %" PRIu64 " must stay free for events",
 			 bytes, kept);
-}
-
-/* Pages of the database, before the first step has counted them. */
-static uint64_t
-count_pages(struct sqlite_store *store)
-{
-	sqlite3_stmt *row = store->statement[STATEMENT_PAGE_COUNT];
-	uint64_t pages =
-	    sqlite3_step(row) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
-
-	sqlite3_reset(row);
-	return pages;
 }
 
 int
@@ -111,7 +99,7 @@ backup_begin(struct sqlite_store *store, const char *path, struct error *err)
 	copy->path = path_with_suffix(path, "");
 	copy->partial = path_with_suffix(path, ".partial");
 	int failed = open_copy(store, copy, err);
-	if (failed == 0 && (failed = check_room(store, copy, count_pages(store), err)) != 0)
+	if (failed == 0 && (failed = check_room(store, copy, disk_database_bytes(store), err)) != 0)
 		unlink(copy->partial);
 	if (failed != 0) {
 		copy_free(copy);
@@ -155,9 +143,9 @@ backup_step(struct sqlite_store *store)
 	struct store_backup *told = &store->base.backup;
 	int rc = sqlite3_backup_step(copy->work, STEP_PAGES);
 
-	told->pages = (uint64_t)sqlite3_backup_pagecount(copy->work);
-	told->copied = told->pages - (uint64_t)sqlite3_backup_remaining(copy->work);
-	bool fits = rc != SQLITE_OK || check_room(store, copy, told->pages, &told->error) == 0;
+	told->bytes = (uint64_t)sqlite3_backup_pagecount(copy->work) * PAGE_BYTES;
+	told->copied = told->bytes - (uint64_t)sqlite3_backup_remaining(copy->work) * PAGE_BYTES;
+	bool fits = rc != SQLITE_OK || check_room(store, copy, told->bytes, &told->error) == 0;
 	if (rc == SQLITE_OK && fits) {
 		sync_file_range(copy->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 		return;

@@ -147,6 +147,12 @@ read_pages(struct sqlite_store *store, enum statement which)
 }
 
 uint64_t
+disk_database_bytes(struct sqlite_store *store)
+{
+	return read_pages(store, STATEMENT_PAGE_COUNT) * PAGE_BYTES;
+}
+
+uint64_t
 disk_file_bytes(sqlite3_file *file)
 {
 	sqlite3_int64 bytes = 0;

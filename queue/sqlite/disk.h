@@ -36,6 +36,9 @@ uint64_t disk_free_bytes(const struct sqlite_store *store);
  */
 uint64_t disk_kept_bytes(struct sqlite_store *store);
 
+/* The size of the database with what is still in its WAL. */
+uint64_t disk_database_bytes(struct sqlite_store *store);
+
 /* The size of a file that SQLite has open; 0: it is not open, or not known. */
 uint64_t disk_file_bytes(sqlite3_file *file);
 

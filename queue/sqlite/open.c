@@ -29,7 +29,6 @@
 #include "queue/sqlite/wal_scan.h"
 #include "schema/migrations.h"
 
-#define HEADER_BYTES 100
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(*migrations)))
 #define OPEN_BUSY_TIMEOUT_MS 1000 /* for others who have the database open */
 /* larger files are not checked page by page when they are opened, only as they are read */
@@ -121,8 +120,7 @@ check_header(struct sqlite_store *store, const unsigned char *header, off_t size
 	uint32_t page_bytes = (uint32_t)header[16] << 8 | header[17];
 	uint32_t version = format_be32(header + 60), pages = format_be32(header + 28);
 
-	if (memcmp(header, "SQLite format 3", 16) != 0 ||
-	    format_be32(header + 68) != APPLICATION_ID)
+	if (!format_is_ours(header))
 		return error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a sevq database",
 				 store->path);
 	if (version > SCHEMA_VERSION)
@@ -158,7 +156,7 @@ check_missing(struct sqlite_store *store, struct error *err)
 static int
 inspect_file(struct sqlite_store *store, bool *exists, struct error *err)
 {
-	unsigned char header[HEADER_BYTES];
+	unsigned char header[FORMAT_HEADER_BYTES];
 	struct stat st;
 	/* O_NONBLOCK: or a FIFO would wait for a writer */
 	int fd = open(store->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), failed = 0;

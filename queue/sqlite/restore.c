@@ -27,8 +27,6 @@
 #include "queue/sqlite/transaction.h"
 
 #define COPY_BYTES 65536
-#define HEADER_BYTES 100
-#define JOURNAL_MODE_AT 18 /* as in salvage.c */
 #define BEFORE ".before-"
 #define NAMES_MAX 1000
 
@@ -42,7 +40,7 @@ fail(const char *what, const char *path, struct error *err)
 int
 restore_inspect(const char *from, struct error *err)
 {
-	unsigned char header[HEADER_BYTES];
+	unsigned char header[FORMAT_HEADER_BYTES];
 	int fd = open(from, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd >= 0 ? pread(fd, header, sizeof(header), 0) : -1;
 
@@ -52,8 +50,7 @@ restore_inspect(const char *from, struct error *err)
 		close(fd);
 	if (n < 0)
 		return -1;
-	if (n < HEADER_BYTES || memcmp(header, "SQLite format 3", 16) != 0 ||
-	    format_be32(header + 68) != APPLICATION_ID)
+	if (n < FORMAT_HEADER_BYTES || !format_is_ours(header))
 		return error_set(err, ERROR_STORAGE_FOREIGN, "%s is not a sevq database", from);
 	return 0;
 }
@@ -116,7 +113,7 @@ fill_copy(struct sqlite_store *copy, int fd, const char *db, const char *from, s
 	if (source < 0)
 		failed = fail("open", from, err);
 	else if (copy_bytes(source, fd) != 0 ||
-		 pwrite(fd, no_wal, sizeof(no_wal), JOURNAL_MODE_AT) != sizeof(no_wal) ||
+		 pwrite(fd, no_wal, sizeof(no_wal), FORMAT_JOURNAL_MODE_AT) != sizeof(no_wal) ||
 		 give_to_owner(db, fd) != 0)
 		failed = fail("write", copy->path, err);
 	else {

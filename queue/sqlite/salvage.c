@@ -29,7 +29,6 @@
 #define JUMP_MAX (INT64_C(1) << 42) /* no id is so far behind another, even by leap.c */
 #define STEPS_MAX 1000              /* more than a page has rows */
 #define PAGE_COUNT_AT 28
-#define JOURNAL_MODE_AT 18 /* two bytes of SQLite's header: 2 is WAL, 1 is not */
 
 struct salvage {
 	struct sqlite_store from, to; /* the scratch file; the new database, or no db */
@@ -96,8 +95,9 @@ fill_scratch(const char *from, int scratch, struct salvage_report *ret, struct e
 		close(source);
 	if (failed == 0)
 		failed = wal_apply(from, scratch, &ret->wal, err);
-	if (failed == 0 && (lengthen(scratch, &ret->wal) < 0 ||
-			    pwrite(scratch, mode, sizeof(mode), JOURNAL_MODE_AT) != sizeof(mode)))
+	if (failed == 0 &&
+	    (lengthen(scratch, &ret->wal) < 0 ||
+	     pwrite(scratch, mode, sizeof(mode), FORMAT_JOURNAL_MODE_AT) != sizeof(mode)))
 		failed = error_set(err, ERROR_STORAGE_FAILED, "cannot write a copy of %s: %s", from,
 				   strerror(errno));
 	return failed;

@@ -19,7 +19,6 @@
 #include "server/log.h"
 
 #define NAME_BYTES_MAX 100
-#define PAGE_BYTES 4096
 #define FILES_MAX 10000 /* that are looked at for the newest */
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -112,7 +111,7 @@ backups_look(struct backups *backups)
 	}
 	backups->calls->stats.last_backup_ms = (uint64_t)backups->ended_ms;
 	log_line(LOG_INFO, log_msg("backup made"), log_text("name", backups->name),
-		 log_number("bytes", (long long)backup->pages * PAGE_BYTES));
+		 log_number("bytes", (long long)backup->bytes));
 }
 
 /* --- the calls --- */
@@ -130,9 +129,9 @@ add_backup(struct buf *out, const struct backups *backups)
 		 "{\"name\":\"%s\",\"state\":\"%s\",\"startedTs\":%lld,\"endedTs\":", backups->name,
 		 states[backup->state], (long long)backups->started_ms);
 	json_add_time(out, backups->ended_ms);
-	buf_addf(out, ",\"bytes\":%llu,\"copied\":%llu,\"error\":",
-		 (unsigned long long)backup->pages * PAGE_BYTES,
-		 (unsigned long long)backup->copied * PAGE_BYTES);
+	buf_addf(out,
+		 ",\"bytes\":%llu,\"copied\":%llu,\"error\":", (unsigned long long)backup->bytes,
+		 (unsigned long long)backup->copied);
 	json_add_text(out,
 		      backup->state == BACKUP_FAILED ? str_of(backup->error.detail) : STR_NULL);
 	BUF_ADD_LITERAL(out, "}");
