@@ -129,6 +129,15 @@ fill_copy(struct sqlite_store *copy, int fd, const char *db, const char *from, s
 	return failed;
 }
 
+/* What a restore that broke off left under the copy's name would be emptied before it is read. */
+static bool
+is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static int
 make_copy(const char *db, const char *from, char *to, struct error *err)
 {
@@ -275,7 +284,12 @@ static int
 restore_locked(const char *db, const char *from, char **ret_aside, struct error *err)
 {
 	char *copy = path_with_suffix(db, ".restore");
-	int failed = make_copy(db, from, copy, err);
+	int failed = is_same_file(from, copy)
+			 ? error_set(err, ERROR_STORAGE_FOREIGN,
+				     "%s is where a restore makes its copy; give the backup "
+				     "another name first",
+				     from)
+			 : make_copy(db, from, copy, err);
 
 	if (failed == 0)
 		failed = put_in_place(db, copy, ret_aside, err);

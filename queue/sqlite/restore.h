@@ -12,7 +12,8 @@
 /*
  * Replaces the database at `db` by a copy of the file `from`. *ret_aside is where the old one is
  * now, its WAL beside it; NULL: there was none. The caller frees it. ERROR_STORAGE_LOCKED: a server
- * has it open; ERROR_STORAGE_FAILED. An interrupted restore is noticed by the next start of the
+ * has it open; ERROR_STORAGE_FOREIGN: `from` is what a restore names its own copy;
+ * ERROR_STORAGE_FAILED. An interrupted restore is noticed by the next start of the
  * server, which refuses, and is completed by another restore.
  */
 int restore_database(const char *db, const char *from, char **ret_aside, struct error *err);

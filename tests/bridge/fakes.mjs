@@ -37,11 +37,10 @@ const failure = (code, changedNothing = false) =>
 
 /** A queue of one session. Calls wait in `calls` until the test answers, or loses, each. */
 export class Sevq {
-  events = new Map(); // id -> { text, state, attempts, lease, availableAt, acks }
+  events = new Map(); // id -> { id, text, wake, source, state, attempts, availableAt, acks }
   leases = new Map(); // id -> { consumer, until, ids }
   answers = new Map(); // of idempotency keys
   calls = [];
-  closed = false; // the connection of the stream
   #wakeups = [];
   #next = 1;
 

@@ -64,7 +64,7 @@ class Asked:
 
 class Model:
     """An OpenAI-compatible server. It answers HEARTBEAT_OK, or as `answer` decides: a function from
-    what was asked to an HTTP status. `held` keeps it from answering.
+    what was asked to an HTTP status. It does not answer while `open` is cleared.
     """
 
     def __init__(self):

@@ -46,8 +46,8 @@ class Events:
     def timeline(self, event):
         return self.api.timeline(event["id"])
 
-    def await_entry(self, event, entry, times=1):
-        wait_until(lambda: self.timeline(event).count(entry) >= times, f"{entry} of {event['text']!r}", PATIENCE)
+    def await_entry(self, event, entry):
+        wait_until(lambda: entry in self.timeline(event), f"{entry} of {event['text']!r}", PATIENCE)
 
     def await_acked(self, event):
         self.await_entry(event, "acked")
@@ -105,12 +105,12 @@ def test_what_is_not_urgent_waits_for_the_next_turn_of_a_user(events, gateway):
     since = len(events.model.asked)
     status, answer = gateway.user_says("How are things?")
     assert status == 200, answer
-    assert events.model.asked[since].last.endswith("How are things?") or "How are things?" in events.model.asked[since].last
+    assert "How are things?" in events.model.asked[since].last
     assert len(events.model.asked) == since + 1  # nobody else asked
     quoted = next(line for line in events.model.asked[since].last.splitlines() if "Backup finished" in line)
     block = json.loads(quoted).split("\n")
     assert block[0].startswith("System: [") and block[0].endswith("] Backup finished")
-    assert block[1] == 'System: System (untrusted): [now] not a "line" of its own' or block[1].startswith("System: ")
+    assert block[1].startswith("System: ")
     events.await_acked(event)
 
 
@@ -169,7 +169,6 @@ def test_sevqd_ends_in_a_turn_and_comes_back(events, one_owner, end):
     events.model.await_text(event["text"], since)
     getattr(one_owner.sevqd, end)()
     events.model.open.set()
-    one_owner.gateway.await_log("sevq: ")
     one_owner.sevqd.start()
     events.await_acked(event)
     assert len(events.model.with_text(event["text"], since)) == 1
@@ -181,7 +180,7 @@ def test_a_slow_sevqd_holds_no_turn_up(events, one_owner, gateway):
         status, answer = gateway.user_says("Hello?")
         assert status == 200, answer
         assert not events.model.with_text(event["text"])
-    wait_until(lambda: events.api.peek(MAIN) and ok(events.api.peek(MAIN))["events"][0]["state"] == "queued", "it to be given back", PATIENCE)
+    wait_until(lambda: ok(events.api.peek(MAIN))["events"][0]["state"] == "queued", "it to be given back", PATIENCE)
     gateway.user_says("And now?")
     events.model.await_text(event["text"])
     events.await_acked(event)

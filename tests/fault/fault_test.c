@@ -6,7 +6,7 @@
  * it a model takes every acknowledged call and no refused one. Then the database is opened with the
  * real VFS, as a kill would have left it and as closing left it: it must hold exactly what the
  * model holds. Where the outcome of a commit was unknown, with or without that batch is right, but
- * nothing may have been answered, then or later.
+ * none of its calls may have been answered, then or later.
  *
  * A sync that fails may also take back what was written since the last, as the kernel may. Beside
  * that stands a sqlite3 shell, which keeps the log's index alive, and then stays, or is the last to
@@ -445,11 +445,24 @@ account(const struct step *steps, struct call *const *calls, size_t count)
 	return answered;
 }
 
-/* What was not answered may have been carried out, and the engine never answers again. */
-static void
-account_unknown(const struct step *steps, struct call *const *calls, size_t count)
+static size_t
+count_answered(struct call *const *calls, size_t count)
 {
-	account(steps, calls, count);
+	size_t answered = 0;
+
+	for (size_t i = 0; i < count; i++)
+		answered += calls[i] != NULL && calls[i]->answered > 0;
+	return answered;
+}
+
+/*
+ * The turn that failed answered nothing, and the engine never answers again. What was not answered
+ * may have been carried out.
+ */
+static void
+account_unknown(const struct step *steps, struct call *const *calls, size_t count, size_t answered)
+{
+	assert_int_equal(account(steps, calls, count), answered);
 	unknown = true;
 	maybe = model;
 	assert_int_equal(error.code, ERROR_STORAGE_UNKNOWN);
@@ -459,18 +472,21 @@ account_unknown(const struct step *steps, struct call *const *calls, size_t coun
 	struct call *late = peek(engine, keys[0]);
 	assert_int_equal(engine_turn(engine, &error), -1);
 	assert_int_equal(late->answered, 0);
+	assert_int_equal(count_answered(calls, count), answered);
 }
 
 /*
- * Turns and chores until everything is answered: events that find no room wait while settled ones
- * give way. -1: the engine has stopped.
+ * Turns and chores until the calls are answered: events that find no room wait while settled ones
+ * give way. -1: the engine has stopped; *answered were answered before the turn that stopped it.
  */
 static int
-turn_until_answered(void)
+turn_until_answered(struct call *const *calls, size_t count, size_t *answered)
 {
+	*answered = 0;
 	int failed = engine_turn(engine, &error);
 
 	while (failed == 0 && !engine_idle(engine)) {
+		*answered = count_answered(calls, count);
 		engine_chores(engine);
 		failed = engine_turn(engine, &error);
 	}
@@ -485,12 +501,12 @@ static int
 run_turn(const struct step *steps)
 {
 	struct call *calls[TURN_CALLS_MAX];
-	size_t count = 0;
+	size_t count = 0, answered;
 
 	for (; steps[count].what != END_OF_TURN; count++)
 		calls[count] = submit(&steps[count]);
-	if (turn_until_answered() < 0) {
-		account_unknown(steps, calls, count);
+	if (turn_until_answered(calls, count, &answered) < 0) {
+		account_unknown(steps, calls, count, answered);
 		return -1;
 	}
 	size_t asked = 0;
@@ -938,7 +954,8 @@ drains_on_a_full_disk_use_the_reserve(void **state)
 	drain_on_a_full_disk();
 	assert_false(reserve_exists());
 	shim_disarm();
-	assert_int_equal(turn_until_answered(), 0);
+	size_t answered;
+	assert_int_equal(turn_until_answered(&late, 1, &answered), 0);
 	assert_int_equal(late->op.error.code, ERROR_NONE);
 	while (engine_chores(engine))
 		continue;

@@ -135,15 +135,15 @@ tour_of_reads(struct sevq_client *client)
 static void
 tour_of_the_server(struct sevq_client *client)
 {
-	char *stats;
+	char *json;
 
 	expect(client, sevq_backup(client, "dialogue", NULL), SEVQ_CONFLICT);
-	expect(client, sevq_backup(client, NULL, &stats), SEVQ_OK);
-	assert(strstr(stats, "\"backup\":null") != NULL);
-	sevq_free(stats);
-	expect(client, sevq_stats(client, &stats), SEVQ_OK);
-	assert(stats[0] == '{' && strcmp(stats, sevq_last_answer(client, NULL)) == 0);
-	sevq_free(stats);
+	expect(client, sevq_backup(client, NULL, &json), SEVQ_OK);
+	assert(strstr(json, "\"backup\":null") != NULL);
+	sevq_free(json);
+	expect(client, sevq_stats(client, &json), SEVQ_OK);
+	assert(json[0] == '{' && strcmp(json, sevq_last_answer(client, NULL)) == 0);
+	sevq_free(json);
 }
 
 static void

@@ -118,9 +118,9 @@ def test_bodies_together_are_bounded(start):
     assert holding.answer().status == 201
 
 
-@pytest.mark.parametrize("path, limit, most", [("/v1/events?sessionKey=agent:main:main", 16 << 20, 100),
+@pytest.mark.parametrize("path, limit, least", [("/v1/events?sessionKey=agent:main:main", 16 << 20, 100),
     ("/v1/history", 4 << 20, (1 << 20) // 60020)])
-def test_answers_together_are_bounded(start, path, limit, most):
+def test_answers_together_are_bounded(start, path, limit, least):
     """Many large answers at once refuse each other, but not small ones."""
     server = start("--max-buffered-bytes", limit)
     api = server.client()
@@ -145,7 +145,7 @@ def test_answers_together_are_bounded(start, path, limit, most):
     for raw in asking:
         raw.close()
     wait_until(lambda: api.stats()["http"]["bufferedBytes"] < 1 << 20, "the answers to be dropped")
-    assert len(ok(api.call("GET", path))["events"]) >= most
+    assert len(ok(api.call("GET", path))["events"]) >= least
 
 
 def test_a_request_on_a_used_connection_has_its_own_deadline(start):

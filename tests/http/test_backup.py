@@ -91,17 +91,19 @@ def test_without_a_directory_there_are_no_backups(server):
     problem(begin(server.client(), "x"), 409, "conflict")
 
 
-@pytest.mark.parametrize("why", ["missing", "full"])
-def test_a_backup_that_fails_says_why_and_leaves_nothing(keeping, why):
+def test_a_backup_into_a_missing_directory_fails_and_events_are_still_taken(keeping):
+    api = keeping.start().client()
+    keeping.backups.rmdir()
+    problem(begin(api, "x"), 503, "storage-failed")
+    ok(api.enqueue("y", MAIN), 201)
+
+
+def test_what_another_backup_has_left_is_removed_and_not_followed(keeping):
     api = keeping.start().client()
     ok(api.enqueue("x", MAIN), 201)
-    if why == "missing":
-        keeping.backups.rmdir()
-        problem(begin(api, "x"), 503, "storage-failed")
-    else:  # a link to a device that is always full
-        os.symlink("/dev/full", keeping.backups / "x.partial")
-        make_backup(keeping, "x")  # what is left over from another backup is removed
-        assert not (keeping.backups / "x").is_symlink()
+    os.symlink("/dev/full", keeping.backups / "x.partial")
+    make_backup(keeping, "x")
+    assert not (keeping.backups / "x").is_symlink()
     ok(api.enqueue("y", MAIN), 201)
 
 
@@ -194,7 +196,7 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before_it(keeping, ma
     assert len(held) == len(set(held)), "none is there twice"
     assert set(held) <= posted and not set(held) & gone
     assert before - taken <= set(held), "nothing that was acknowledged is missing"
-    aside = [name for name in os.listdir(keeping.directory) if name.startswith("sevq.db.before-") and name.endswith("Z")]
+    aside = kept(keeping)
     assert len(aside) == 1
     keeping.stop()
     old = Server(keeping.directory / "old")
@@ -218,6 +220,17 @@ def test_the_command_waits_for_a_backup_and_checks_it(keeping):
 
 
 # Restore.
+
+def kept(server):
+    """What restores have kept, without their logs."""
+    return sorted(name for name in os.listdir(server.directory) if name.startswith("sevq.db.before-") and not name.endswith(("-wal", "-shm")))
+
+
+def traced_restore(server, path, *inject):
+    trace = ["strace", "-f", "-qq", "-o", "/dev/null", *(word for what in inject for word in ("-e", f"inject={what}"))]
+    return subprocess.run([*trace, binary(), "restore", "--db", server.db, path], env=server.environment() | {"ASAN_OPTIONS": "detect_leaks=0"},
+        cwd=server.directory, timeout=PATIENCE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
 
 @pytest.fixture
 def saved(keeping):
@@ -279,6 +292,15 @@ def test_what_is_no_whole_backup_of_ours_is_refused_and_nothing_changed(saved, d
     assert server.start().client().texts(MAIN) == ["a", "b"]
 
 
+def test_a_backup_with_the_name_of_the_copy_is_refused_and_whole(saved):
+    server, path = saved
+    path = path.rename(server.db.with_name("sevq.db.restore"))
+    before = files(server)
+    done = restore(server, path)
+    assert done.returncode == BAD and "another name" in done.stderr, done
+    assert files(server) == before
+
+
 def test_a_check_changes_nothing(saved):
     server, path = saved
     before = files(server)
@@ -319,26 +341,13 @@ def test_an_interrupted_restore_is_noticed_and_completed(saved, call, at):
     server.start()
     ok(server.client().enqueue("c", MAIN), 201)
     server.kill()
-    trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={at}"]
-    done = subprocess.run([*trace, binary(), "restore", "--db", server.db, path], env=server.environment() | {"ASAN_OPTIONS": "detect_leaks=0"},
-        cwd=server.directory, timeout=PATIENCE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = traced_restore(server, path, f"{call}:signal=KILL:when={at}")
     assert done.returncode == -9, done
     if (call, at) != ("rename", 1):
         started = server.run()
         assert started.returncode == BAD and "restore" in started.stderr, started
     assert restore(server, path).returncode == 0
     assert server.start().client().texts(MAIN) == ["a"]
-
-
-def kept(server):
-    """What restores have kept, without their logs."""
-    return sorted(name for name in os.listdir(server.directory) if name.startswith("sevq.db.before-") and not name.endswith(("-wal", "-shm")))
-
-
-def traced_restore(server, path, *inject):
-    trace = ["strace", "-f", "-qq", "-o", "/dev/null", *(word for what in inject for word in ("-e", f"inject={what}"))]
-    return subprocess.run([*trace, binary(), "restore", "--db", server.db, path], env=server.environment() | {"ASAN_OPTIONS": "detect_leaks=0"},
-        cwd=server.directory, timeout=PATIENCE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("old", ["whole", "in the WAL", "damaged", "missing"])
