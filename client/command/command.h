@@ -44,9 +44,11 @@ enum sevq_exit sevq_run_purge(struct sevq_client *client, struct sevq_options *o
 
 /* look.c */
 enum sevq_exit sevq_run_sessions(struct sevq_client *client, struct sevq_options *options);
-enum sevq_exit sevq_run_rekey(struct sevq_client *client, struct sevq_options *options);
 enum sevq_exit sevq_run_route(struct sevq_client *client, struct sevq_options *options);
 enum sevq_exit sevq_run_stats(struct sevq_client *client, struct sevq_options *options);
+
+/* rekey.c */
+enum sevq_exit sevq_run_rekey(struct sevq_client *client, struct sevq_options *options);
 
 /* people.c */
 enum sevq_exit sevq_run_consumers(struct sevq_client *client, struct sevq_options *options);

@@ -11,19 +11,27 @@
 #include "client/command/table.h"
 #include "client/json.h"
 
-/* Adds a row with the value at the path, member by member; NULL and none of it: no row. */
+/* Adds a cell: a text as it is, another value as JSON, NULL and null as an empty one. */
+static void
+add_cell(struct sevq_table *table, const cJSON *value)
+{
+	char *text = value == NULL || cJSON_IsNull(value)
+			 ? NULL
+			 : sevq_allocated(cJSON_IsString(value) ? strdup(value->valuestring)
+								: cJSON_PrintUnformatted(value));
+
+	sevq_table_add(table, text);
+	free(text);
+}
+
+/* Adds a row; value NULL or null: none. */
 static void
 add_row(struct sevq_table *table, const char *label, const cJSON *value)
 {
-	char *text;
-
 	if (value == NULL || cJSON_IsNull(value))
 		return;
-	text = cJSON_IsString(value) ? sevq_allocated(strdup(value->valuestring))
-				     : sevq_allocated(cJSON_PrintUnformatted(value));
 	sevq_table_add(table, label);
-	sevq_table_add(table, text);
-	free(text);
+	add_cell(table, value);
 }
 
 static const cJSON *
@@ -89,18 +97,6 @@ print_rules(const cJSON *policy)
 	table.wraps = true;
 	sevq_table_print(&table);
 	sevq_table_clear(&table);
-}
-
-static void
-add_cell(struct sevq_table *table, const cJSON *value)
-{
-	char *text = value == NULL || cJSON_IsNull(value)
-			 ? NULL
-			 : sevq_allocated(cJSON_IsString(value) ? strdup(value->valuestring)
-								: cJSON_PrintUnformatted(value));
-
-	sevq_table_add(table, text);
-	free(text);
 }
 
 static void

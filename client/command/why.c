@@ -13,7 +13,7 @@
 #include "client/command/say.h"
 #include "client/command/table.h"
 
-/* What the server says. JSON texts are copies of its answers, in the order of their names. */
+/* What the server says. json: its answers as members of one object, in the order of the calls. */
 struct why {
 	const char *asked; /* the key */
 	struct sevq_decision *route;

@@ -357,7 +357,7 @@ export class Bridge {
   async #greet() {
     try {
       await this.host.connected(this.#queue);
-    } catch (error) { // the stream tells of a token that is refused
+    } catch (error) { // refused: the stream tells of it, or the token is for some agents only
       if (!isRefused(error)) this.#tell('server', 'the policies could not be compared', error);
     }
   }
