@@ -15,12 +15,12 @@
 
 #include "queue/op.h"
 
-#define WORK_SMALL_MAX 100   /* an op with more is large */
-#define TURN_SMALL_WORK 3000 /* of all small ops of a turn */
-#define TURN_LARGE_WORK 4000 /* of all large ops, unless the first has more alone */
-#define TURN_PAGE_TEXT_BYTES (512 << 10)
-#define WORK_OP 5           /* any op: reading its request, planning, answering */
-#define WORK_EVENT 3        /* an event that is stored, or answered with */
+#define WORK_SMALL_MAX 100               /* an op with more is large */
+#define TURN_SMALL_WORK 3000             /* of all small ops of a turn */
+#define TURN_LARGE_WORK 4000             /* of all large ops, unless the first has more alone */
+#define TURN_PAGE_TEXT_BYTES (512 << 10) /* of pages of history; the last may exceed it */
+#define WORK_OP 5                        /* any op: reading its request, planning, answering */
+#define WORK_EVENT 3                     /* an event that is stored, or answered with */
 #define WORK_TEXT_BYTES 512 /* bytes of text for a microsecond: hashed, stored, copied */
 #define WORK_CHANGES 8      /* changes of the catalog for a microsecond */
 #define WORK_ENTRIES 64     /* entries of queues that are walked over for a microsecond */

@@ -41,6 +41,7 @@ struct op {
 	const struct caller *caller; /* in; NULL: one that may touch all queues */
 	struct arena arena;
 	struct idempotency idempotency; /* in; for enqueue, drain and lease. key NULL: none */
+	enum rule rule; /* out: that led to its queue; RULE_KEEP if the answer is a repeated one */
 	/* Private to queue/: */
 	struct op *next;     /* in its op_list, or the next waiter at the same queue key */
 	struct op *previous; /* parked: the waiter before it at the same queue key */
@@ -59,7 +60,6 @@ struct op {
 		size_t event_count, rounds;
 	} ahead;
 	struct str queue_key; /* where it waits, if it is parked */
-	enum rule rule;       /* out: that led to its queue; of a repeated answer keep */
 	/*
 	 * Out: ERROR_NONE, or why the op failed; then the rest of the answer is empty and nothing
 	 * has changed. The last member, because it is large and op_start leaves its text as it is.
@@ -428,11 +428,10 @@ struct requeue_op {
 };
 
 /*
- * Move the events of stranded queues to where their keys lead now, by the policy in force: whole
- * queues in the order of their keys, 500 at most, the last one in part, its oldest events.
- * Leased events stay
- * where they are. Limits of sessions do not count. Queues whose key routing refuses stay too.
- * Without a queue key the call waits until all queues are judged (strand.h).
+ * Move the events of stranded queues to where their keys lead now, by the policy in force. Queues
+ * come in the order of their keys, 500 at most; of the last one perhaps only the oldest events are
+ * moved. Leased events stay where they are, and so do queues whose key routing refuses. Limits of
+ * sessions do not count. The call waits until all queues are judged (strand.h).
  */
 struct rekey_op {
 	struct op op;

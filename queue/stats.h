@@ -27,9 +27,10 @@ struct engine_stats {
 	size_t batch_ops_max;
 	/* time spent in commits */
 	uint64_t commit_us_total;
-	uint64_t routed[RULE_COUNT]; /* events stored, by rule */
-	/* from arrival until the first take; of commits; events stored by one */
-	struct histogram event_wait, commit_duration, commit_batch;
+	uint64_t routed[RULE_COUNT];      /* events stored, by rule */
+	struct histogram event_wait;      /* milliseconds from arrival until the first take */
+	struct histogram commit_duration; /* microseconds */
+	struct histogram commit_batch;    /* events that one commit stored */
 	/* how often the wall clock jumped by more than a minute */
 	uint64_t clock_jumps;
 	/* events for answers, found in memory (recent.h), and read from the store */

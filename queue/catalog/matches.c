@@ -184,10 +184,10 @@ matches_enter(struct matches *matches, const struct tags *tags, const struct que
 		add(matches, queue, tags_get(tags, entry->tag)->match, entry);
 }
 
-/* The entries are new in the queue; with them it may be long enough to be indexed. */
-static void
-added(struct matches *matches, const struct tags *tags, struct queue *queue,
-      const struct entry *entries, size_t count)
+/* With these entries the queue may be long enough to be indexed. */
+void
+matches_merged(struct matches *matches, const struct tags *tags, struct queue *queue,
+	       const struct entry *entries, size_t count)
 {
 	for (size_t i = 0; queue->indexed && i < count; i++)
 		matches_enter(matches, tags, queue, &entries[i]);
@@ -201,14 +201,7 @@ added(struct matches *matches, const struct tags *tags, struct queue *queue,
 void
 matches_appended(struct matches *matches, const struct tags *tags, struct queue *queue)
 {
-	added(matches, tags, queue, &queue->entries[queue->tail - 1], 1);
-}
-
-void
-matches_merged(struct matches *matches, const struct tags *tags, struct queue *queue,
-	       const struct entry *entries, size_t count)
-{
-	added(matches, tags, queue, entries, count);
+	matches_merged(matches, tags, queue, &queue->entries[queue->tail - 1], 1);
 }
 
 void

@@ -205,7 +205,7 @@ make_page(struct plan *plan, struct lease_list_op *list)
 		const struct lease *lease =
 		    catalog_lease(&plan->state->catalog, search->found[next].id);
 
-		if (lease != NULL && lease->live > 0 && !add_lease(plan, list, lease, &events))
+		if (lease != NULL && !add_lease(plan, list, lease, &events))
 			break;
 	}
 	if (next < search->count)

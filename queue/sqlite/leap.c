@@ -13,7 +13,7 @@
 #include "queue/clock.h"
 #include "queue/sqlite/bounds.h"
 
-#define LEAP_IDS INT64_C(10000000000) /* where the clock is at its beginning */
+#define LEAP_IDS INT64_C(10000000000) /* the distance when the wall clock says 0 */
 #define KNOWN_MAX (BOUNDS_ID_MAX / 2) /* beyond that an id is damage, and would leave no room */
 
 static void

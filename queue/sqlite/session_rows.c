@@ -26,7 +26,7 @@ hold(struct sqlite_store *store, int64_t session)
 		rows->session = session;
 		table_add(&store->session_rows, keyed_hash_id(session), rows);
 	}
-	rows->events++;
+	rows->held++;
 	return rows;
 }
 
@@ -56,7 +56,7 @@ session_rows_release(struct sqlite_store *store, int64_t session)
 	struct session_rows *rows =
 	    table_find(&store->session_rows, keyed_hash_id(session), same_session, &session);
 
-	if (rows == NULL || --rows->events > 0)
+	if (rows == NULL || --rows->held > 0)
 		return false;
 	table_remove(&store->session_rows, keyed_hash_id(session), rows);
 	free(rows);

@@ -10,7 +10,7 @@
 
 struct session_rows {
 	int64_t session;
-	size_t events; /* and outcomes that moved events there */
+	size_t held; /* by so many events of it, and outcomes that moved events to it */
 	/* the queue's session while the store is loaded; NULL: nothing of it was pending so far */
 	struct store_session *loading;
 };
@@ -18,12 +18,12 @@ struct session_rows {
 /* Counts an event row, also in the store's statistics. Never NULL; owned by the store. */
 struct session_rows *session_rows_add_event(struct sqlite_store *store, int64_t session);
 
-/* True: that was the session's last event. */
+/* True: nothing holds the session's row any more. */
 bool session_rows_remove_event(struct sqlite_store *store, int64_t session);
 
 /*
- * Counts an outcome that moved events to the session: as long as that is stored, the session's row
- * is. release true: nothing else is.
+ * Counts an outcome that moved events to the session: as long as that is stored, so is the
+ * session's row. session_rows_release: true as above.
  */
 void session_rows_hold(struct sqlite_store *store, int64_t session);
 bool session_rows_release(struct sqlite_store *store, int64_t session);

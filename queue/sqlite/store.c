@@ -210,13 +210,6 @@ refuse_unknown(const struct sqlite_store *store, struct error *err)
 	return error_set(err, ERROR_STORAGE_UNKNOWN, "%s is in an unknown state", store->path);
 }
 
-static int
-refuse_full(const struct sqlite_store *store, struct error *err)
-{
-	return error_set(err, ERROR_STORAGE_FULL, "there is no room for events: %s is reached",
-			 store_limit_name(store->base.limit));
-}
-
 /*
  * The batch found no room. What takes events out is tried again while there is room to make for it;
  * other events wait until the sweep has made some.
@@ -226,7 +219,7 @@ commit_in_other_room(struct sqlite_store *store, struct store_batch *batch, stru
 {
 	if (batch->event_count > 0) {
 		disk_refuse_batch(store, batch);
-		return refuse_full(store, err);
+		return transaction_refuse_full(store, err);
 	}
 	int failed = -1;
 	while (failed < 0 && err->code == ERROR_STORAGE_FULL && checkpoint_make_room(store))
@@ -240,7 +233,7 @@ commit_batch(struct sqlite_store *store, struct store_batch *batch, struct error
 	if (store->broken)
 		return refuse_unknown(store, err);
 	if (!disk_admit_batch(store, batch))
-		return refuse_full(store, err);
+		return transaction_refuse_full(store, err);
 	int failed = write_and_commit(store, batch, err);
 	return failed < 0 && err->code == ERROR_STORAGE_FULL
 		   ? commit_in_other_room(store, batch, err)
@@ -357,7 +350,7 @@ ready(struct store *base, struct error *err)
 	if (store->broken)
 		refuse_unknown(store, err);
 	else if (store->full)
-		refuse_full(store, err);
+		transaction_refuse_full(store, err);
 	return !store->broken && !store->full;
 }
 

@@ -61,6 +61,13 @@ note_full(struct sqlite_store *store)
 }
 
 int
+transaction_refuse_full(const struct sqlite_store *store, struct error *err)
+{
+	return error_set(err, ERROR_STORAGE_FULL, "there is no room for events: %s is reached",
+			 store_limit_name(store->base.limit));
+}
+
+int
 transaction_end(struct sqlite_store *store, int rc, struct error *err)
 {
 	enum error_code code = ERROR_STORAGE_FAILED;
@@ -81,8 +88,7 @@ transaction_end(struct sqlite_store *store, int rc, struct error *err)
 		code = ERROR_STORAGE_FULL;
 	if (code == ERROR_STORAGE_FULL) {
 		note_full(store);
-		error_set(err, code, "there is no room for events: %s is reached",
-			  store_limit_name(store->base.limit));
+		transaction_refuse_full(store, err);
 	}
 	if (code == ERROR_STORAGE_UNKNOWN)
 		transaction_mark_broken(store);

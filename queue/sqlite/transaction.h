@@ -33,6 +33,9 @@ int transaction_fail(struct sqlite_store *store, struct error *err, enum error_c
 /* A call cannot read: ERROR_STORAGE_FAILED, even if the database is damaged. Always -1. */
 int transaction_fail_read(struct sqlite_store *store, struct error *err);
 
+/* There is no room for events: ERROR_STORAGE_FULL, which names the limit. Always -1. */
+int transaction_refuse_full(const struct sqlite_store *store, struct error *err);
+
 /*
  * What is on disk is unknown: from here on nothing is acknowledged, and no process trusts the
  * WAL-index (DESIGN C8).
