@@ -11,6 +11,7 @@
 
 #include <unistd.h>
 
+#include "queue/sqlite/path.h"
 #include "queue/sqlite/restore.h"
 #include "queue/sqlite/salvage.h"
 #include "server/calls/json.h"
@@ -54,7 +55,7 @@ enum database_command { COMMAND_CHECK, COMMAND_SALVAGE, COMMAND_RESTORE };
 struct arguments {
 	enum database_command command;
 	const char *db, *help, *to; /* to: of restore the file to be restored */
-	bool json, check, has_to;
+	bool json, check;
 };
 
 /* -1: go on. */
@@ -81,8 +82,9 @@ read_arguments(struct arguments *args, int argc, char **argv)
 		args->json = args->json || option == 'j';
 		args->db = option == 'd' ? optarg : args->db;
 	}
-	args->to = optind < argc && args->has_to ? argv[optind++] : NULL;
-	if (option == -1 && optind == argc && args->has_to == (args->to != NULL))
+	bool has_to = args->command != COMMAND_CHECK;
+	args->to = optind < argc && has_to ? argv[optind++] : NULL;
+	if (option == -1 && optind == argc && has_to == (args->to != NULL))
 		return -1;
 	fputs(args->help, stderr);
 	return 2;
@@ -162,35 +164,25 @@ tell(const struct arguments *args, const struct salvage_report *report, bool cop
 	return copied || salvage_is_whole(report) ? EX_OK : EX_CONFIG;
 }
 
-/* Whether a file with this suffix is beside the other. */
-static bool
-is_beside(const char *path, const char *suffix)
-{
-	char *beside = NULL;
-	bool is = asprintf(&beside, "%s%s", path, suffix) >= 0 && access(beside, F_OK) == 0;
-
-	free(beside);
-	return is;
-}
-
 /* Reading a backup locks it as a database, which leaves a file. */
 static int
 check_backup(const char *path, struct salvage_report *report, struct error *err)
 {
-	char *lock = NULL;
-	bool had_lock = is_beside(path, ".lock");
+	char *lock = path_with_suffix(path, ".lock"), *wal = path_with_suffix(path, "-wal");
+	bool had_lock = access(lock, F_OK) == 0;
 	int failed = 0;
 
-	if (is_beside(path, "-wal"))
+	if (access(wal, F_OK) == 0)
 		failed =
 		    error_set(err, ERROR_STORAGE_FOREIGN,
-			      "%s has a log of its own, so it is no backup but a database", path);
+			      "%s has a WAL of its own, so it is no backup but a database", path);
 	else if (restore_inspect(path, err) != 0 || salvage_check(path, report, err) != 0)
 		failed = -1;
 
-	if (!had_lock && asprintf(&lock, "%s.lock", path) >= 0)
+	if (!had_lock)
 		unlink(lock);
 	free(lock);
+	free(wal);
 	return failed;
 }
 
@@ -219,10 +211,10 @@ run(const struct arguments *args, const char *name, const char *db)
 {
 	struct salvage_report report;
 	struct error err;
-	int failed = args->has_to ? salvage_database(db, args->to, &report, &err)
-				  : salvage_check(db, &report, &err);
+	int failed = args->to != NULL ? salvage_database(db, args->to, &report, &err)
+				      : salvage_check(db, &report, &err);
 
-	return failed < 0 ? fail(name, &err) : tell(args, &report, args->has_to);
+	return failed < 0 ? fail(name, &err) : tell(args, &report, args->to != NULL);
 }
 
 /* The database is that of the server's own options: from the environment, or the default. */
@@ -260,9 +252,8 @@ salvage_command(int argc, char **argv)
 {
 	static char name[] = "sevqd salvage";
 
-	return command(
-	    &(struct arguments){ .command = COMMAND_SALVAGE, .help = salvage_help, .has_to = true },
-	    name, argc, argv);
+	return command(&(struct arguments){ .command = COMMAND_SALVAGE, .help = salvage_help },
+		       name, argc, argv);
 }
 
 int
@@ -270,7 +261,6 @@ restore_command(int argc, char **argv)
 {
 	static char name[] = "sevqd restore";
 
-	return command(
-	    &(struct arguments){ .command = COMMAND_RESTORE, .help = restore_help, .has_to = true },
-	    name, argc, argv);
+	return command(&(struct arguments){ .command = COMMAND_RESTORE, .help = restore_help },
+		       name, argc, argv);
 }

@@ -227,12 +227,12 @@ static void
 add_value(struct buf *out, uint64_t value, enum unit unit)
 {
 	if (unit == PLAIN)
-		buf_addf(out, " %llu\n", (unsigned long long)value);
+		buf_addf(out, "%llu", (unsigned long long)value);
 	else if (unit == MS)
-		buf_addf(out, " %llu.%03llu\n", (unsigned long long)value / 1000,
+		buf_addf(out, "%llu.%03llu", (unsigned long long)value / 1000,
 			 (unsigned long long)value % 1000);
 	else
-		buf_addf(out, " %llu.%06llu\n", (unsigned long long)value / 1000000,
+		buf_addf(out, "%llu.%06llu", (unsigned long long)value / 1000000,
 			 (unsigned long long)value % 1000000);
 }
 
@@ -250,7 +250,9 @@ add_row(struct buf *out, const struct metrics *metrics, const struct row *row)
 	buf_adds(out, row->metric);
 	if (row->labels != NULL)
 		buf_addf(out, "{%s}", row->labels);
+	buf_adds(out, " ");
 	add_value(out, value_of(metrics, row), row->unit);
+	buf_adds(out, "\n");
 }
 
 static void
@@ -278,20 +280,17 @@ add_histogram(struct buf *out, const char *metric, const char *help,
 
 	add_head(out, metric, help, "histogram");
 	for (size_t i = 0; i <= bounds->count; i++) {
-		struct buf le = { 0 };
-
 		sum += histogram->counts[i];
+		buf_addf(out, "%s_bucket{le=\"", metric);
 		if (i < bounds->count)
-			add_value(&le, bounds->most[i], unit);
+			add_value(out, bounds->most[i], unit);
 		else
-			buf_adds(&le, " +Inf\n");
-		buf_addf(out, "%s_bucket{le=\"%.*s\"} %llu\n", metric, (int)le.len - 2, le.data + 1,
-			 (unsigned long long)sum);
-		buf_clear(&le);
+			buf_adds(out, "+Inf");
+		buf_addf(out, "\"} %llu\n", (unsigned long long)sum);
 	}
-	buf_addf(out, "%s_sum", metric);
+	buf_addf(out, "%s_sum ", metric);
 	add_value(out, histogram->sum, unit);
-	buf_addf(out, "%s_count %llu\n", metric, (unsigned long long)sum);
+	buf_addf(out, "\n%s_count %llu\n", metric, (unsigned long long)sum);
 }
 
 static void

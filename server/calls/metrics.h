@@ -15,7 +15,7 @@ struct metrics {
 	struct engine_stats engine;
 	struct census census;
 	struct http_stats http;
-	const struct http_calls *table; /* that http.calls counts */
+	const struct http_calls *table; /* whose rows http.answers counts by */
 	struct call_stats calls;
 	uint64_t uptime_ms, started_ms; /* started: by the wall clock */
 	uint64_t ready, held;           /* ready: the server; held: events (metrics.c) */

@@ -12,35 +12,35 @@
 
 /* clang-format off */
 static const struct call table[] = {
-	{ HTTP_POST,   "/v1/events",      SCOPE_PRODUCE, .handle = events_post,     .takes_body = true, .takes_lines = true },
-	{ HTTP_GET,    "/v1/events",      SCOPE_READ,    .handle = events_peek },
-	{ HTTP_DELETE, "/v1/events",      SCOPE_ADMIN,   .handle = events_purge },
-	{ HTTP_GET,    "/v1/events/{id}", SCOPE_READ,    .handle = events_find },
-	{ HTTP_DELETE, "/v1/events/{id}", SCOPE_PRODUCE, .handle = events_withdraw },
-	{ HTTP_POST,   "/v1/drain",       SCOPE_CONSUME, .handle = drain_post,      .takes_body = true },
-	{ HTTP_POST,   "/v1/consume",     SCOPE_CONSUME, .handle = consume_post,    .takes_body = true },
-	{ HTTP_POST,   "/v1/leases",      SCOPE_CONSUME, .handle = leases_post,     .takes_body = true },
-	{ HTTP_GET,    "/v1/leases",      SCOPE_READ,    .handle = leases_get },
-	{ HTTP_GET,    "/v1/leases/{id}", SCOPE_READ,    .handle = leases_get_one },
-	{ HTTP_POST,   "/v1/leases/{id}/ack", SCOPE_CONSUME, .handle = leases_ack,  .takes_body = true },
-	{ HTTP_POST,   "/v1/leases/{id}/nack", SCOPE_CONSUME, .handle = leases_nack, .takes_body = true },
-	{ HTTP_POST,   "/v1/leases/{id}/extend", SCOPE_CONSUME, .handle = leases_extend, .takes_body = true },
-	{ HTTP_POST,   "/v1/leases/release", SCOPE_CONSUME, .handle = leases_release, .takes_body = true },
-	{ HTTP_GET,    "/v1/wait",        SCOPE_CONSUME, .handle = wait_get, .hung_up = wait_hung_up, .free = wait_free },
-	{ HTTP_GET,    "/v1/stream",      SCOPE_READ,    .handle = stream_get,      .bulky = true, .drained = stream_drained, .free = stream_free },
-	{ HTTP_GET,    "/v1/history",     SCOPE_READ,    .handle = history_get },
-	{ HTTP_GET,    "/v1/dead-letters", SCOPE_READ,   .handle = dead_letters_get },
-	{ HTTP_POST,   "/v1/dead-letters/requeue", SCOPE_ADMIN, .handle = dead_letters_requeue, .takes_body = true },
-	{ HTTP_POST,   HOOK_PATH,    SCOPE_PRODUCE, .handle = hooks_wake,      .takes_body = true, .takes_any = true },
-	{ HTTP_GET,    "/v1/sessions",    SCOPE_READ,    .handle = sessions_get },
-	{ HTTP_GET,    "/v1/consumers",   SCOPE_READ,    .handle = consumers_get,   .bulky = true },
-	{ HTTP_POST,   "/v1/route",       SCOPE_READ,    .handle = route_post,      .takes_body = true },
+	{ HTTP_POST,   "/v1/events",      SCOPE_PRODUCE, .handle = events_post,     .takes_body = true, .takes_lines = true, .by_agent = true },
+	{ HTTP_GET,    "/v1/events",      SCOPE_READ,    .handle = events_peek, .by_agent = true },
+	{ HTTP_DELETE, "/v1/events",      SCOPE_ADMIN,   .handle = events_purge, .by_agent = true },
+	{ HTTP_GET,    "/v1/events/{id}", SCOPE_READ,    .handle = events_find, .by_agent = true },
+	{ HTTP_DELETE, "/v1/events/{id}", SCOPE_PRODUCE, .handle = events_withdraw, .by_agent = true },
+	{ HTTP_POST,   "/v1/drain",       SCOPE_CONSUME, .handle = drain_post,      .takes_body = true, .by_agent = true },
+	{ HTTP_POST,   "/v1/consume",     SCOPE_CONSUME, .handle = consume_post,    .takes_body = true, .by_agent = true },
+	{ HTTP_POST,   "/v1/leases",      SCOPE_CONSUME, .handle = leases_post,     .takes_body = true, .by_agent = true },
+	{ HTTP_GET,    "/v1/leases",      SCOPE_READ,    .handle = leases_get, .by_agent = true },
+	{ HTTP_GET,    "/v1/leases/{id}", SCOPE_READ,    .handle = leases_get_one, .by_agent = true },
+	{ HTTP_POST,   "/v1/leases/{id}/ack", SCOPE_CONSUME, .handle = leases_ack,  .takes_body = true, .by_agent = true },
+	{ HTTP_POST,   "/v1/leases/{id}/nack", SCOPE_CONSUME, .handle = leases_nack, .takes_body = true, .by_agent = true },
+	{ HTTP_POST,   "/v1/leases/{id}/extend", SCOPE_CONSUME, .handle = leases_extend, .takes_body = true, .by_agent = true },
+	{ HTTP_POST,   "/v1/leases/release", SCOPE_CONSUME, .handle = leases_release, .takes_body = true, .by_agent = true },
+	{ HTTP_GET,    "/v1/wait",        SCOPE_CONSUME, .handle = wait_get, .hung_up = wait_hung_up, .free = wait_free, .by_agent = true },
+	{ HTTP_GET,    "/v1/stream",      SCOPE_READ,    .handle = stream_get,      .bulky = true, .drained = stream_drained, .free = stream_free, .by_agent = true },
+	{ HTTP_GET,    "/v1/history",     SCOPE_READ,    .handle = history_get, .by_agent = true },
+	{ HTTP_GET,    "/v1/dead-letters", SCOPE_READ,   .handle = dead_letters_get, .by_agent = true },
+	{ HTTP_POST,   "/v1/dead-letters/requeue", SCOPE_ADMIN, .handle = dead_letters_requeue, .takes_body = true, .by_agent = true },
+	{ HTTP_POST,   HOOK_PATH,    SCOPE_PRODUCE, .handle = hooks_wake,      .takes_body = true, .takes_any = true, .by_agent = true },
+	{ HTTP_GET,    "/v1/sessions",    SCOPE_READ,    .handle = sessions_get, .by_agent = true },
+	{ HTTP_GET,    "/v1/consumers",   SCOPE_READ,    .handle = consumers_get,   .bulky = true, .by_agent = true },
+	{ HTTP_POST,   "/v1/route",       SCOPE_READ,    .handle = route_post,      .takes_body = true, .by_agent = true },
 	{ HTTP_GET,    "/v1/policy",      SCOPE_READ,    .handle = policy_get,      .bulky = true },
 	{ HTTP_POST,   "/v1/policy/reload", SCOPE_ADMIN, .handle = policy_reload_post, .takes_body = true, .hung_up = policy_reload_hung_up, .free = policy_reload_over },
 	{ HTTP_POST,   "/v1/rekey",       SCOPE_ADMIN,   .handle = rekey_post,      .takes_body = true },
 	{ HTTP_POST,   "/v1/backups",     SCOPE_ADMIN,   .handle = backups_post,    .takes_body = true },
 	{ HTTP_GET,    "/v1/backups",     SCOPE_ADMIN,   .handle = backups_get },
-	{ HTTP_GET,    "/v1/whoami",      SCOPE_ANY,     .handle = whoami_get },
+	{ HTTP_GET,    "/v1/whoami",      SCOPE_ANY,     .handle = whoami_get, .by_agent = true },
 	{ HTTP_GET,    "/v1/stats",       SCOPE_READ,    .handle = stats_get },
 	{ HTTP_GET,    "/metrics",        SCOPE_READ,    .handle = metrics_get },
 	{ HTTP_GET,    "/livez",          SCOPE_NONE,    .handle = health_live },
@@ -54,42 +54,6 @@ static const struct call table[] = {
 #define ROUTES (sizeof(table) / sizeof(table[0]))
 
 static_assert(ROUTES <= HTTP_CALLS_MAX, "every call is counted");
-
-/*
- * The paths whose calls mind the agents of their caller. All others are refused to a caller that is
- * for some agents, so that a new call tells nobody of other agents' queues.
- */
-static const char *const by_agent[] = {
-	"/v1/events",
-	"/v1/events/{id}",
-	"/v1/drain",
-	"/v1/consume",
-	"/v1/leases",
-	"/v1/leases/{id}",
-	"/v1/leases/{id}/ack",
-	"/v1/leases/{id}/nack",
-	"/v1/leases/release",
-	"/v1/leases/{id}/extend",
-	"/v1/wait",
-	"/v1/stream",
-	"/v1/history",
-	"/v1/dead-letters",
-	"/v1/dead-letters/requeue",
-	"/v1/sessions",
-	"/v1/consumers",
-	"/v1/route",
-	"/v1/whoami",
-	HOOK_PATH,
-};
-
-static bool
-minds_agents(const struct call *call)
-{
-	for (size_t i = 0; i < sizeof(by_agent) / sizeof(by_agent[0]); i++)
-		if (strcmp(call->path, by_agent[i]) == 0)
-			return true;
-	return false;
-}
 
 /* "{id}" stands for one segment that is not empty. */
 static bool
@@ -144,7 +108,6 @@ const struct http_calls routes = {
 	.table = table,
 	.count = ROUTES,
 	.find = find,
-	.minds_agents = minds_agents,
 	.webhook = &hooks_webhook,
 	.work_bytes = sizeof(struct work),
 	.clear = submit_clear,

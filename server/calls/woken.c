@@ -6,8 +6,8 @@
 #include "queue/clock.h"
 #include "schema/mem.h"
 
-void
-wake_cause_set(struct wake_cause *cause, bool now, struct str source)
+static void
+set_cause(struct wake_cause *cause, bool now, struct str source)
 {
 	cause->now = cause->now || now;
 	cause->ts_ms = clock_now().wall_ms;
@@ -64,7 +64,7 @@ woken_list_add(struct woken_list *list, struct str key, bool now, struct str sou
 
 	if (woken == NULL)
 		woken = add(list, key, hash);
-	wake_cause_set(&woken->cause, now, source);
+	set_cause(&woken->cause, now, source);
 }
 
 const struct woken *

@@ -21,7 +21,6 @@ struct wake_cause {
 	int64_t ts_ms;
 };
 
-void wake_cause_set(struct wake_cause *cause, bool now, struct str source);
 struct str wake_cause_source(const struct wake_cause *cause); /* NULL: none; borrowed */
 
 struct woken {

@@ -53,7 +53,8 @@ refuse_token(struct request *request, bool presented, struct error *err)
 	if (request->retry_after_s > 0) {
 		http->stats.tokens_throttled++;
 		return error_set(err, ERROR_QUEUE_FULL,
-				 "20 bad tokens in a minute came from this address");
+				 "%d bad tokens in a minute came from this address",
+				 THROTTLE_BAD_TOKENS);
 	}
 	return error_set(err, ERROR_UNAUTHORIZED,
 			 presented ? "the token is not known here"
@@ -67,7 +68,7 @@ check_scope(const struct request *request, unsigned scopes, const struct caller 
 	if ((scopes & request->call->scope) == 0)
 		return error_set(err, ERROR_FORBIDDEN,
 				 "the token's scope does not allow this call");
-	if (caller->agents.s != NULL && !request->http->calls->minds_agents(request->call))
+	if (caller->agents.s != NULL && !request->call->by_agent)
 		return error_set(err, ERROR_FORBIDDEN,
 				 "the call is about all agents, and the token for some");
 	return 0;

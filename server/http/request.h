@@ -37,6 +37,11 @@ struct call {
 	bool takes_lines; /* a body of application/x-ndjson too */
 	bool takes_any;   /* a body of any type, or of none: its senders are not ours */
 	bool bulky;       /* its answer may be large: refused while too much is buffered */
+	/*
+	 * It minds the agents of its caller. All others are refused to a caller that is for some
+	 * agents, so that a new call tells nobody of other agents' queues.
+	 */
+	bool by_agent;
 
 	/*
 	 * For calls that may take long, each NULL where it does not apply. Called only while
@@ -64,8 +69,6 @@ struct http_calls {
 	 */
 	const struct call *(*find)(uint8_t method, struct str path, struct str *id, char allow[64],
 				   struct error *err);
-	/* Whether the call minds the caller's agents; others are refused to a caller of some. */
-	bool (*minds_agents)(const struct call *call);
 	const struct webhook *webhook; /* NULL: none */
 	size_t work_bytes;             /* sizeof(struct work); zeroed once, for each connection */
 	request_handler *clear;        /* frees what request->work holds, after each request */

@@ -62,7 +62,7 @@ clear(struct request *request)
 	(void)request;
 }
 
-static const struct http_calls table = { calls, 2, find, NULL, NULL, 0, clear, NULL };
+static const struct http_calls table = { calls, 2, find, NULL, 0, clear, NULL };
 
 static void
 start(void)
