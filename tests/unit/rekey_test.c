@@ -516,11 +516,51 @@ a_repeated_answer_shows_what_its_batch_has_moved(void **state)
 	assert_str(done(again)->enqueue.results[0].event.session_key, MAIN);
 }
 
+/* Turns and chores, as many as a small move needs. */
+static void
+run_chores(void)
+{
+	for (int i = 0; i < 20; i++) {
+		engine_chores(engine);
+		turn();
+	}
+}
+
+/* A full disk stops no move for good, and the engine does not try all the time. */
+static void
+a_move_by_itself_waits_for_room(void **state)
+{
+	(void)state;
+	options.rekey_on_reload = true;
+	reopen();
+	adopt(apart);
+	put(DIRECT, "1"), put(MAIN, "2");
+	store.commit_fails = ERROR_STORAGE_FULL;
+	engine_set_policy(engine, parse_policy(to_main));
+	run_chores();
+	assert_held(DIRECT, "1");
+	uint64_t failures = stats().commit_failures;
+	assert_int_equal(failures, 1);
+	run_chores();
+	assert_int_equal(stats().commit_failures, failures);
+	pass(1000);
+	run_chores();
+	assert_true(stats().commit_failures > failures);
+	store.commit_fails = ERROR_NONE;
+	run_chores();
+	assert_held(DIRECT, "1");
+	pass(1000);
+	run_chores();
+	assert_held(DIRECT, "");
+	assert_held(MAIN, "1 2");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(stranded_events_are_moved_in_order),
+		TEST(a_move_by_itself_waits_for_room),
 		TEST(a_dry_run_moves_nothing),
 		TEST(only_the_named_queue_is_moved),
 		TEST(a_larger_queue_is_moved_in_parts_the_oldest_first),
