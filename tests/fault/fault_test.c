@@ -13,7 +13,6 @@
  * close the database.
  */
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,6 +26,7 @@
 #include "queue/sqlite/store.h"
 #include "tests/fault/shim.h"
 #include "tests/unit/calls.h"
+#include "tests/unit/files.h"
 
 #define K_MAX 200
 #define FRAME_BYTES 4120 /* a frame of the WAL: a page and its header */
@@ -1177,20 +1177,11 @@ the_checker_finds_differences(void **state)
 }
 
 static int
-remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st, (void)type, (void)at;
-	return remove(name);
-}
-
-static int
 begin(void **state)
 {
 	(void)state;
 	memset(long_text, 'y', sizeof(long_text) - 1);
-	snprintf(directory, sizeof(directory), "%s/sevq-fault-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (mkdtemp(directory) == NULL)
+	if (make_directory(directory, sizeof(directory), "fault") < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/sevq.db", directory);
 	snprintf(copy, sizeof(copy), "%s/copy.db", directory);
@@ -1203,7 +1194,7 @@ static int
 end(void **state)
 {
 	(void)state;
-	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return remove_directory(directory);
 }
 
 int

@@ -7,7 +7,6 @@
  */
 #include "server/config/config.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "server/config/dotenv.h"
 #include "server/config/environment.h"
 #include "server/config/paths.h"
+#include "tests/unit/files.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define PATH_BYTES 512
@@ -42,19 +42,10 @@ struct row {
 
 static char base[PATH_BYTES];
 
-static int
-remove_one(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
-
 static void
 empty_base(void)
 {
-	nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_directory(base);
 	assert_int_equal(mkdir(base, 0700), 0);
 }
 
@@ -872,7 +863,7 @@ static int
 tear_down(void **state)
 {
 	(void)state;
-	return chdir("/") != 0 || nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0;
+	return chdir("/") != 0 || remove_directory(base) != 0;
 }
 
 int

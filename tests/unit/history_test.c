@@ -2,7 +2,6 @@
  * history_test.c - the engine on SQLite: history, dead letters, leases and keys on disk, and what
  * retention deletes.
  */
-#include <ftw.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "queue/sqlite/store.h"
+#include "tests/unit/files.h"
 #include "tests/unit/fixture.h"
 
 #define MINUTE INT64_C(60000)
@@ -54,9 +54,7 @@ begin(void **state)
 		return -1;
 	engine_close(engine);
 	engine = NULL;
-	snprintf(directory, sizeof(directory), "%s/sevq-history-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (mkdtemp(directory) == NULL)
+	if (make_directory(directory, sizeof(directory), "history") < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/sevq.db", directory);
 	open_file();
@@ -64,17 +62,10 @@ begin(void **state)
 }
 
 static int
-remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st, (void)type, (void)at;
-	return remove(name);
-}
-
-static int
 end(void **state)
 {
 	fixture_end(state);
-	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return remove_directory(directory);
 }
 
 /* Runs a query on the file, as the sqlite3 shell does; answers the first column of its only row. */

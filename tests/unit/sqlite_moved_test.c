@@ -4,18 +4,17 @@
  *
  * What is counted here is work, not time.
  */
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
-#include <unistd.h>
 
 #include "queue/sqlite/database.h"
 #include "queue/sqlite/store.h"
 #include "schema/text.h"
+#include "tests/unit/files.h"
 
 #define A "agent:main:a"
 #define B "agent:main:b"
@@ -113,9 +112,7 @@ begin(void **state)
 	struct error error;
 
 	(void)state;
-	snprintf(directory, sizeof(directory), "%s/sevq-moved-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (mkdtemp(directory) == NULL)
+	if (make_directory(directory, sizeof(directory), "moved") < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/sevq.db", directory);
 	sqlite_options_init(&options);
@@ -132,18 +129,11 @@ begin(void **state)
 }
 
 static int
-remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st, (void)type, (void)at;
-	return remove(name);
-}
-
-static int
 end(void **state)
 {
 	(void)state;
 	store->driver->close(store, NULL);
-	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return remove_directory(directory);
 }
 
 /* Whoever knows where the event is need not wait until its store has found that out. */

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,6 +23,7 @@
 #include "queue/engine.h"
 #include "queue/sqlite/store.h"
 #include "tests/unit/calls.h"
+#include "tests/unit/files.h"
 
 #define A "agent:main:a"
 #define B "agent:main:b"
@@ -45,37 +45,6 @@ in_directory(char *into, const char *name)
 
 	assert_in_range(len, 1, PATH_BYTES - 1);
 	return into;
-}
-
-static int
-remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st, (void)type, (void)at;
-	return remove(name);
-}
-
-static struct buf
-read_file(const char *name)
-{
-	struct buf bytes = { 0 };
-	char block[4096];
-	FILE *file = fopen(name, "re");
-
-	assert_non_null(file);
-	for (size_t n; (n = fread(block, 1, sizeof(block), file)) > 0;)
-		buf_add(&bytes, block, n);
-	fclose(file);
-	return bytes;
-}
-
-static void
-write_file(const char *name, const char *bytes, size_t len)
-{
-	FILE *file = fopen(name, "we");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(bytes, 1, len, file), len);
-	fclose(file);
 }
 
 static void
@@ -169,10 +138,7 @@ static int
 begin(void **state)
 {
 	(void)state;
-	/* In memory where possible: these tests do not need a durable fsync. */
-	snprintf(directory, sizeof(directory), "%s/sevq-store-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (mkdtemp(directory) == NULL)
+	if (make_directory(directory, sizeof(directory), "store") < 0)
 		return -1;
 	in_directory(path, "sevq.db");
 	in_directory(copy, "copy.db");
@@ -189,7 +155,7 @@ end(void **state)
 	(void)state;
 	close_engine();
 	calls_free();
-	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return remove_directory(directory);
 }
 
 static struct call *

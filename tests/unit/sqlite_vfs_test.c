@@ -5,7 +5,6 @@
  * The shim of tests/fault lies below our VFS and counts and fails its calls. Other connections use
  * SQLite's own VFS: `another` in this process, and the sqlite3 shell.
  */
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include "queue/sqlite/wal.h"
 #include "queue/sqlite/wal_index.h"
 #include "tests/fault/shim.h"
+#include "tests/unit/files.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define ALL "SELECT count(*) + coalesce(sum(length(bytes)), 0) FROM item"
@@ -138,7 +138,7 @@ struct file {
 };
 
 static struct file
-read_file(const char *suffix)
+keep_file(const char *suffix)
 {
 	struct file file = { .bytes = { 0 } };
 	char block[4096];
@@ -177,9 +177,7 @@ static int
 begin(void **state)
 {
 	(void)state;
-	snprintf(directory, sizeof(directory), "%s/sevq-vfs-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (mkdtemp(directory) == NULL)
+	if (make_directory(directory, sizeof(directory), "vfs") < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/test.db", directory);
 	shim_register();
@@ -192,13 +190,6 @@ begin(void **state)
 }
 
 static int
-remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st, (void)type, (void)at;
-	return remove(name);
-}
-
-static int
 end(void **state)
 {
 	(void)state;
@@ -206,7 +197,7 @@ end(void **state)
 	sqlite3_close(another);
 	sqlite3_close(db);
 	db = another = NULL;
-	return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return remove_directory(directory);
 }
 
 /* --- writes --- */
@@ -522,7 +513,7 @@ frames_that_only_an_old_wal_index_knows_are_ignored(void **state)
 	(void)state;
 	assert_int_equal(ask(another, ALL), 0);
 	run(db, ADD_PAGES);
-	struct file log = read_file("-wal");
+	struct file log = keep_file("-wal");
 	run(db, ADD_PAGES), run(db, ADD);
 	kill_ours();
 	lose_newer_writes(&log);
@@ -542,7 +533,7 @@ a_checkpoint_that_only_an_old_wal_index_knows_is_repeated(void **state)
 	(void)state;
 	assert_int_equal(ask(another, ALL), 0);
 	run(db, ADD_PAGES);
-	struct file database = read_file("");
+	struct file database = keep_file("");
 	struct frames before = checkpoint();
 	assert_int_equal(before.done, before.log);
 	kill_ours();
@@ -563,7 +554,7 @@ an_invalidated_wal_index_is_used_by_nobody(void **state)
 	(void)state;
 	assert_int_equal(ask(another, ALL), 0);
 	run(db, ADD_PAGES);
-	struct file log = read_file("-wal");
+	struct file log = keep_file("-wal");
 	run(db, ADD_PAGES);
 	wal_index_erase(db);
 	kill_ours();

@@ -5,7 +5,6 @@
  * holds after each. Every test copies it, changes the copy, and opens it.
  */
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include "queue/sqlite/store.h"
 #include "queue/sqlite/wal_scan.h"
 #include "tests/unit/calls.h"
+#include "tests/unit/files.h"
 
 #define A "agent:main:a"
 #define COMMITS 8
@@ -40,30 +40,6 @@ wal_name(const char *path)
 
 	snprintf(name, sizeof(name), "%s-wal", path);
 	return name;
-}
-
-static struct buf
-read_file(const char *name)
-{
-	struct buf bytes = { 0 };
-	char block[4096];
-	FILE *file = fopen(name, "re");
-
-	assert_non_null(file);
-	for (size_t n; (n = fread(block, 1, sizeof(block), file)) > 0;)
-		buf_add(&bytes, block, n);
-	fclose(file);
-	return bytes;
-}
-
-static void
-write_file(const char *name, const char *bytes, size_t len)
-{
-	FILE *file = fopen(name, "we");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(bytes, 1, len, file), len);
-	fclose(file);
 }
 
 /* Writes the template as `copy`, with this WAL. */
@@ -125,8 +101,7 @@ make_template(void **state)
 	(void)state;
 	struct wal_scan scan;
 
-	strcpy(directory, "/dev/shm/sevq-wal-XXXXXX");
-	assert_non_null(mkdtemp(directory));
+	assert_int_equal(make_directory(directory, sizeof(directory), "wal"), 0);
 	snprintf(template, sizeof(template), "%s/template.db", directory);
 	snprintf(copy, sizeof(copy), "%s/copy.db", directory);
 	struct engine *engine = open_engine(template);
@@ -150,19 +125,12 @@ make_template(void **state)
 }
 
 static int
-remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st, (void)type, (void)at;
-	return remove(name);
-}
-
-static int
 remove_template(void **state)
 {
 	(void)state;
 	buf_clear(&database);
 	buf_clear(&wal);
-	return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return remove_directory(directory);
 }
 
 static void
