@@ -394,7 +394,9 @@ add(struct token_file *file, const struct sevq_options *options)
 static char *
 copy(struct part part)
 {
-	return sevq_allocated(strndup(part.len > 0 ? part.s : "", (size_t)part.len));
+	size_t len = part.len > 0 ? (size_t)part.len : 0;
+
+	return sevq_allocated(strndup(len > 0 ? part.s : "", len));
 }
 
 /* Adds a cell to the table, or a member to the object. */
