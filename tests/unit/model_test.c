@@ -828,7 +828,7 @@ judge(struct model_op *op, const struct model_lease *lease, const struct ids *na
       const struct ids *held)
 {
 	bool pass_acked = op->what == ACK || op->all;
-	size_t at;
+	size_t at = 0;
 
 	if (lease == NULL)
 		return ERROR_NOT_FOUND;
