@@ -288,6 +288,22 @@ find_token(const struct sevq_connect_options *options, const struct runtime *run
 	return SEVQ_OK;
 }
 
+/* libcurl reads the file only when it connects, and then says less about what is wrong. */
+static enum sevq_code
+find_ca_file(const struct sevq_connect_options *options, struct sevq_endpoint *endpoint,
+	     struct sevq_error *error)
+{
+	const char *file = options->ca_file != NULL ? options->ca_file : variable("SEVQ_CA_FILE");
+
+	if (file == NULL)
+		return SEVQ_OK;
+	if (access(file, R_OK) != 0)
+		return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: %s", file, strerror(errno));
+	endpoint->ca_file = strdup(file);
+	return endpoint->ca_file != NULL ? SEVQ_OK
+					 : sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
+}
+
 /* Whether both names lead to one file. */
 static bool
 is_same_file(const char *a, const char *b)
@@ -342,6 +358,8 @@ sevq_endpoint_find(const struct sevq_connect_options *options, struct sevq_endpo
 			      &ret->url, error);
 	if (error->code == SEVQ_OK)
 		find_token(options, &runtime, ret, error);
+	if (error->code == SEVQ_OK)
+		find_ca_file(options, ret, error);
 	runtime_clear(&runtime);
 	if (error->code != SEVQ_OK)
 		sevq_endpoint_clear(ret);
@@ -353,5 +371,6 @@ sevq_endpoint_clear(struct sevq_endpoint *endpoint)
 {
 	sevq_url_clear(&endpoint->url);
 	free(endpoint->token);
+	free(endpoint->ca_file);
 	memset(endpoint, 0, sizeof(*endpoint));
 }

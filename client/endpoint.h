@@ -14,7 +14,8 @@
 
 struct sevq_endpoint {
 	struct sevq_url url;
-	char *token; /* NULL: none was found; the server may ask for none */
+	char *token;   /* NULL: none was found; the server may ask for none */
+	char *ca_file; /* NULL: the system's certificates are trusted */
 };
 
 /*

@@ -163,6 +163,8 @@ set_up(struct sevq_http *http, const struct sevq_endpoint *endpoint,
 	SET(CURLOPT_USERAGENT,
 	    options->user_agent != NULL ? options->user_agent : "libsevq/" SEVQ_VERSION);
 	SET(CURLOPT_UNIX_SOCKET_PATH, endpoint->url.unix_path);
+	if (endpoint->ca_file != NULL)
+		SET(CURLOPT_CAINFO, endpoint->ca_file);
 	if (endpoint->url.local) /* no proxy for this machine, whatever http_proxy says */
 		SET(CURLOPT_PROXY, "");
 #undef SET
@@ -248,6 +250,39 @@ set_request(struct sevq_http *http, const struct sevq_request *request, const ch
 			      : rc;
 }
 
+/*
+ * Why no connection came about: a bad certificate stays bad, and whoever waits for a server would
+ * wait for ever. libcurl has a general sentence for a refused connection, the system the reason.
+ */
+static enum sevq_code
+failed_to_connect(const struct sevq_http *http, CURLcode rc, const char *why,
+		  struct sevq_error *error)
+{
+	long system_error = 0;
+
+	switch (rc) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return sevq_error_set(error, SEVQ_CONFIGURATION,
+				      "the certificate of %s is not trusted: %s; to trust it, give "
+				      "its authority as the CA file",
+				      http->where, why);
+	case CURLE_SSL_CACERT_BADFILE:
+		return sevq_error_set(error, SEVQ_CONFIGURATION,
+				      "the CA file holds no certificates in PEM: %s", why);
+	case CURLE_SSL_CONNECT_ERROR:
+		return sevq_error_set(error, SEVQ_UNREACHABLE,
+				      "cannot connect to %s: no TLS there: %s", http->where, why);
+	case CURLE_COULDNT_CONNECT:
+		curl_easy_getinfo(http->easy, CURLINFO_OS_ERRNO, &system_error);
+		return sevq_error_set(error, SEVQ_UNREACHABLE, "cannot connect to %s: %s",
+				      http->where,
+				      system_error != 0 ? strerror((int)system_error) : why);
+	default:
+		return sevq_error_set(error, SEVQ_UNREACHABLE, "cannot connect to %s: %s",
+				      http->where, why);
+	}
+}
+
 /* Translates a failure of libcurl into a code of sevq.h and a message. */
 static enum sevq_code
 failed(const struct sevq_http *http, const struct sevq_request *request, CURLcode rc,
@@ -260,8 +295,7 @@ failed(const struct sevq_http *http, const struct sevq_request *request, CURLcod
 	if (rc == CURLE_OUT_OF_MEMORY || http->answer.failed)
 		return sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
 	if (http->sent == 0)
-		return sevq_error_set(error, SEVQ_UNREACHABLE, "cannot connect to %s: %s",
-				      http->where, why);
+		return failed_to_connect(http, rc, why, error);
 	if (request->on_data != NULL)
 		return sevq_error_set(
 		    error, SEVQ_LOST, "lost the connection to %s: %s", http->where,

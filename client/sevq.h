@@ -56,7 +56,10 @@ enum sevq_code {
 	SEVQ_NO_MEMORY = 1,
 	/* an argument is wrong; nothing was sent */
 	SEVQ_INVALID_ARGUMENT = 2,
-	/* the address, the token or the token file cannot be used; nothing was sent */
+	/*
+	 * the address, the token, the token file or the CA file cannot be used, or the server's
+	 * certificate cannot be trusted; nothing was sent
+	 */
 	SEVQ_CONFIGURATION = 3,
 	/* no connection to the server; nothing was sent */
 	SEVQ_UNREACHABLE = 4,
@@ -124,6 +127,8 @@ struct sevq_connect_options {
 	long timeout_ms;         /* for a whole call; 0: 30 seconds */
 	long connect_timeout_ms; /* for connecting, within timeout_ms; 0: 5 seconds */
 	const char *user_agent;  /* NULL: "libsevq/<version>" */
+	/* for https: a file with the certificates to trust, in PEM; NULL: see sevq_connect */
+	const char *ca_file;
 };
 
 static inline void
@@ -145,8 +150,9 @@ sevq_connect_options_init(struct sevq_connect_options *options)
  *     that variable, ~/.local/state/sevq);
  *  4. http://127.0.0.1:7387, without a token: whoever listens there may be anybody.
  * A token found by 3 is sent only to the addresses that the file names. A token file must be a
- * regular file that nobody else can read; its first token is used. Failures: SEVQ_NO_MEMORY,
- * SEVQ_INVALID_ARGUMENT, SEVQ_CONFIGURATION.
+ * regular file that nobody else can read; its first token is used. The certificates to trust are
+ * those of the options' ca_file, of the file that SEVQ_CA_FILE names, or of the system. Failures:
+ * SEVQ_NO_MEMORY, SEVQ_INVALID_ARGUMENT, SEVQ_CONFIGURATION.
  */
 SEVQ_API enum sevq_code sevq_connect(const struct sevq_connect_options *options,
 				     struct sevq_client **ret);

@@ -51,8 +51,10 @@ sevq_report(const struct sevq_client *client)
 	const char *message = sevq_error_message(client);
 
 	if (code == SEVQ_UNREACHABLE)
-		sevq_say(stderr, "sevq: no sevqd at %s: start one with `sevqd`",
-			 sevq_base_url(client));
+		sevq_say(stderr,
+			 "sevq: %s; start a server with `sevqd`, or name it with --base-url or "
+			 "SEVQ_URL",
+			 message);
 	else if (code == SEVQ_UNAUTHORIZED)
 		sevq_say(stderr,
 			 "sevq: %s; give the server's token with --token-file or SEVQ_TOKEN_FILE",

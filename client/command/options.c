@@ -111,6 +111,8 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	    "token for the server; other users see it in the process list" },
 	[SEVQ_OPTION_TOKEN_FILE] = { "token-file", "FILE", read_text, AT(token_file),
 	    "file with the token for the server" },
+	[SEVQ_OPTION_CA_FILE] = { "ca-file", "FILE", read_text, AT(ca_file),
+	    "file with the certificates to trust for https://, in PEM" },
 	[SEVQ_OPTION_TIMEOUT] = { "timeout", "TIME", read_duration, AT(timeout_ms),
 	    "how long to wait for the answer: 500ms, 90s, 5m (30s)" },
 	[SEVQ_OPTION_JSON] = { "json", NULL, read_flag, AT(json),

@@ -17,6 +17,7 @@ enum sevq_option {
 	SEVQ_OPTION_BASE_URL,
 	SEVQ_OPTION_TOKEN,
 	SEVQ_OPTION_TOKEN_FILE,
+	SEVQ_OPTION_CA_FILE,
 	SEVQ_OPTION_TIMEOUT,
 	SEVQ_OPTION_JSON,
 	SEVQ_OPTION_HELP,
@@ -82,12 +83,13 @@ enum sevq_option {
 #define SEVQ_WITH(option) (UINT64_C(1) << (option))
 #define SEVQ_WITH_COMMON                                                                           \
 	(SEVQ_WITH(SEVQ_OPTION_BASE_URL) | SEVQ_WITH(SEVQ_OPTION_TOKEN) |                          \
-	 SEVQ_WITH(SEVQ_OPTION_TOKEN_FILE) | SEVQ_WITH(SEVQ_OPTION_TIMEOUT) |                      \
-	 SEVQ_WITH(SEVQ_OPTION_JSON) | SEVQ_WITH(SEVQ_OPTION_HELP))
+	 SEVQ_WITH(SEVQ_OPTION_TOKEN_FILE) | SEVQ_WITH(SEVQ_OPTION_CA_FILE) |                      \
+	 SEVQ_WITH(SEVQ_OPTION_TIMEOUT) | SEVQ_WITH(SEVQ_OPTION_JSON) |                            \
+	 SEVQ_WITH(SEVQ_OPTION_HELP))
 
 /* The options as given; zero: not given. Texts are borrowed from the command line. */
 struct sevq_options {
-	const char *base_url, *token, *token_file;
+	const char *base_url, *token, *token_file, *ca_file;
 	int64_t timeout_ms;
 	bool json, help, version;
 	const char *text;

@@ -1,13 +1,12 @@
 """https: certificates are checked, connections are kept, and waits can still be interrupted."""
 import os
-import ssl
-import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+import certificates
 from fake_server import SILENCE, FakeServer, answer
 from policies import MAIN
 from sevqd import wait_until
@@ -23,22 +22,13 @@ WAIT = ["wait", {"sessionKey": MAIN}]
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A certificate that vouches for itself, for 127.0.0.1: its file, with the key in it."""
-    path = tmp_path_factory.mktemp("tls") / "certificate"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-            "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path, "-out", path.with_name("only")],
-        check=True,
-        stderr=subprocess.DEVNULL,
-    )
-    path.write_text(path.read_text() + path.with_name("only").read_text())
-    return path
+    return certificates.make(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
 def secured(certificate):
     """Makes fake servers that speak TLS, and names them as clients do."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
+    context = certificates.context(certificate)
 
     def make(*script):
         fake = FakeServer(*script, tls=context)

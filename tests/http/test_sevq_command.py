@@ -296,7 +296,7 @@ def test_tail_escapes_text_from_the_server(make):
 
 
 def test_tail_without_a_server_or_a_token_ends(start, make):
-    assert "start one" in Shell(make(), SEVQ_URL="http://127.0.0.1:1")("tail", exit=TRY_AGAIN)[1]
+    assert "start a server" in Shell(make(), SEVQ_URL="http://127.0.0.1:1")("tail", exit=TRY_AGAIN)[1]
     Shell(start(), SEVQ_TOKEN_FILE="")("tail", exit=NOT_ALLOWED, SEVQ_TOKEN="wrong")
 
 
@@ -534,11 +534,6 @@ def test_a_full_standard_output_is_a_failure(sevq):
 
 
 # Finding the server.
-
-def test_without_a_server_it_says_how_to_start_one(make):
-    sevq = Shell(make(), SEVQ_URL="http://127.0.0.1:1")
-    assert sevq("peek", MAIN, exit=TRY_AGAIN) == ("", "sevq: no sevqd at http://127.0.0.1:1: start one with `sevqd`\n")
-
 
 def by_itself(server):
     """A shell without any setting that names the server."""

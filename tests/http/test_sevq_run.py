@@ -521,7 +521,7 @@ def test_once_with_nothing_there_is_nothing(sevq):
 
 def test_once_without_a_server_is_to_be_tried_again(make):
     sevq = Shell(make(), SEVQ_URL="http://127.0.0.1:1")
-    assert "no sevqd at" in sevq("run", MAIN, "--once", "--", "true", exit=TRY_AGAIN)[1]
+    assert "cannot connect to" in sevq("run", MAIN, "--once", "--", "true", exit=TRY_AGAIN)[1]
 
 
 @pytest.mark.parametrize("words", [("run",), ("run", MAIN), ("run", MAIN, "--"), ("run", "--agent", "main"), ("run", MAIN, "--for", "x", "--", "true")],
