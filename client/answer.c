@@ -644,10 +644,58 @@ sevq_answer_read(const struct sevq_shape *shape, const char *text, size_t len,
 	return NULL;
 }
 
+static bool
+is_index(const char *segment, size_t len)
+{
+	return len > 0 && len <= 9 && strspn(segment, "0123456789") >= len;
+}
+
 /*
- * Appends what is wrong with each field that a problem names: "must be a string (/text); no such
- * field (/colour)".
+ * Appends the field that a pointer (RFC 6901) or a parameter's name means: "text", or
+ * "deliveryContext.to", and before it "event 4: " for one of several events.
  */
+static void
+add_field(struct sevq_buffer *out, const char *pointer)
+{
+	const char *before = "";
+	size_t len;
+	int index = 0;
+
+	if (strncmp(pointer, "/events/", 8) == 0 &&
+	    is_index(pointer + 8, strcspn(pointer + 8, "/"))) {
+		for (pointer += 8; *pointer != '\0' && *pointer != '/'; pointer++)
+			index = index * 10 + (*pointer - '0');
+		sevq_buffer_addf(out, "event %d: ", index + 1);
+	}
+	for (; *pointer != '\0'; pointer += len) {
+		pointer += *pointer == '/';
+		len = strcspn(pointer, "/");
+		if (len == 0 || is_index(pointer, len))
+			continue;
+		sevq_buffer_addf(out, "%s%.*s", before, (int)len, pointer);
+		before = ".";
+	}
+}
+
+/* Appends "text is blank", "cursor: not a cursor of an earlier page", "event 4: text is blank". */
+static void
+add_bad_field(struct sevq_buffer *out, const char *pointer, const char *detail)
+{
+	const char *name = strrchr(pointer, '/') != NULL ? strrchr(pointer, '/') + 1 : pointer;
+	size_t name_len = strlen(name), len;
+
+	sevq_buffer_adds(out, out->len > 0 ? "; " : "");
+	len = out->len;
+	add_field(out, pointer);
+	if (name_len > 0 && strncmp(detail, name, name_len) == 0 && detail[name_len] == ' ')
+		sevq_buffer_addf(out, "%s", detail + name_len); /* it says the name itself */
+	else if (strncmp(detail, "must ", 5) == 0 || strncmp(detail, "is ", 3) == 0)
+		sevq_buffer_addf(out, "%s%s", out->len > len ? " " : "", detail);
+	else
+		sevq_buffer_addf(out, "%s%s", out->len > len ? ": " : "", detail);
+}
+
+/* Appends what is wrong with each field that a problem names. */
 static void
 add_bad_fields(struct sevq_buffer *out, const cJSON *errors)
 {
@@ -661,8 +709,7 @@ add_bad_fields(struct sevq_buffer *out, const cJSON *errors)
 		    cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(error, "detail"));
 
 		if (pointer != NULL && detail != NULL)
-			sevq_buffer_addf(out, "%s%s (%s)", out->len > 0 ? "; " : "", detail,
-					 pointer);
+			add_bad_field(out, pointer, detail);
 	}
 }
 

@@ -160,9 +160,9 @@ sevq_run_backup(struct sevq_client *client, struct sevq_options *options)
 	if (options->json)
 		sevq_print_json(client);
 	if (strcmp(text_of(backup, "name"), name) != 0)
-		sevq_say(stderr, "sevq: the server has been restarted; the backup is incomplete");
+		sevq_report_failure("the server has been restarted; the backup is incomplete");
 	else if (strcmp(text_of(backup, "state"), "done") != 0)
-		sevq_say(stderr, "sevq: %s", text_of(backup, "error"));
+		sevq_report_failure("%s", text_of(backup, "error"));
 	else if (options->json)
 		result = SEVQ_EXIT_DONE;
 	else {

@@ -1,70 +1,12 @@
 /*
- * What commands share: reporting a failure, the session that an argument names, printing events.
+ * What commands share: the session that an argument names, printing events.
  */
 #include "client/command/command.h"
 
-#include <stdarg.h>
-#include <stdlib.h>
-
 #include <unistd.h>
 
-#include "client/command/memory.h"
 #include "client/command/say.h"
 #include "client/command/table.h"
-
-enum sevq_exit
-sevq_report_usage(const char *fmt, ...)
-{
-	va_list ap;
-	char *mistake;
-	int len;
-
-	va_start(ap, fmt);
-	len = vasprintf(&mistake, fmt, ap);
-	va_end(ap);
-	sevq_allocated(len < 0 ? NULL : mistake);
-	sevq_say(stderr, "sevq: %s (see sevq --help)", mistake);
-	free(mistake);
-	return SEVQ_EXIT_USAGE;
-}
-
-static enum sevq_exit
-exit_code(enum sevq_code code)
-{
-	switch (code) {
-	case SEVQ_OK:
-		return SEVQ_EXIT_DONE;
-	case SEVQ_UNAUTHORIZED:
-	case SEVQ_FORBIDDEN:
-		return SEVQ_EXIT_NOT_ALLOWED;
-	case SEVQ_NOT_FOUND:
-		return SEVQ_EXIT_NOTHING;
-	default:
-		return sevq_code_retryable(code) ? SEVQ_EXIT_TRY_AGAIN : SEVQ_EXIT_FAILED;
-	}
-}
-
-enum sevq_exit
-sevq_report(const struct sevq_client *client)
-{
-	enum sevq_code code = sevq_error_code(client);
-	const char *message = sevq_error_message(client);
-
-	if (code == SEVQ_UNREACHABLE)
-		sevq_say(stderr,
-			 "sevq: %s; start a server with `sevqd`, or name it with --base-url or "
-			 "SEVQ_URL",
-			 message);
-	else if (code == SEVQ_UNAUTHORIZED)
-		sevq_say(stderr,
-			 "sevq: %s; give the server's token with --token-file or SEVQ_TOKEN_FILE",
-			 message);
-	else if (sevq_retry_after(client) > 0)
-		sevq_say(stderr, "sevq: %s; try again in %ld s", message, sevq_retry_after(client));
-	else
-		sevq_say(stderr, "sevq: %s", message);
-	return exit_code(code);
-}
 
 bool
 sevq_take_key_argument(struct sevq_options *options)
@@ -76,7 +18,8 @@ sevq_take_key_argument(struct sevq_options *options)
 	if (options->argument_count > 0)
 		options->address.session_key = options->arguments[0];
 	if (options->address.session_key == NULL && options->address.agent_id == NULL) {
-		sevq_report_usage("no session given: give a session key or --agent ID");
+		sevq_report_usage(
+		    "which session? give its key, such as agent:main:main, or --agent ID");
 		return false;
 	}
 	if (options->exact && options->address.session_key == NULL) {
@@ -93,7 +36,7 @@ sevq_take_key_argument(struct sevq_options *options)
 void
 sevq_print_json(const struct sevq_client *client)
 {
-	sevq_say_json(sevq_last_answer(client, NULL));
+	sevq_say_json(stdout, sevq_last_answer(client, NULL));
 }
 
 void

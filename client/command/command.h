@@ -1,23 +1,15 @@
 /*
  * command.h - what a command is, and what all of them share.
  *
- * Here: the descriptor, the exit codes, the function of every command, and the helpers that they
- * share: reports, printing of events.
- * Not here: the table of all commands and the help (main.c).
+ * Here: the descriptor, the function of every command, and the helpers that they share: the session
+ * that an argument names, printing of events.
+ * Not here: the table of all commands and the help (main.c), exit codes and reports (report.h).
  */
 #ifndef SEVQ_COMMAND_COMMAND_H
 #define SEVQ_COMMAND_COMMAND_H
 
 #include "client/command/options.h"
-
-enum sevq_exit {
-	SEVQ_EXIT_DONE = 0,
-	SEVQ_EXIT_FAILED = 1,
-	SEVQ_EXIT_USAGE = 2,
-	SEVQ_EXIT_NOTHING = 3,     /* there is no such event, session or lease */
-	SEVQ_EXIT_NOT_ALLOWED = 4, /* the token is missing, wrong or lacks a scope */
-	SEVQ_EXIT_TRY_AGAIN = 75,  /* nothing changed; the same command may succeed later */
-};
+#include "client/command/report.h"
 
 struct sevq_command {
 	const char *name;
@@ -85,12 +77,6 @@ enum sevq_exit sevq_run_backup(struct sevq_client *client, struct sevq_options *
 enum sevq_exit sevq_run_token(struct sevq_client *client, struct sevq_options *options);
 
 /* What commands share (command.c). */
-
-/* Reports on standard error how the last call on client failed. Returns the exit code for it. */
-enum sevq_exit sevq_report(const struct sevq_client *client);
-
-/* Reports a mistake on the command line. Returns SEVQ_EXIT_USAGE. */
-enum sevq_exit sevq_report_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Completes options->address from the argument KEY, which may be given instead of --session-key.

@@ -1,6 +1,7 @@
 /*
  * sevq event - enqueues one event, or with --lines one for each line of standard input.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "client/buffer.h"
@@ -23,14 +24,14 @@ read_input(bool lossy)
 	while ((n = fread(part, 1, sizeof(part), stdin)) > 0 && input.len <= INPUT_BYTES_MAX)
 		sevq_buffer_add(&input, part, n);
 	if (ferror(stdin))
-		perror("sevq: standard input");
+		sevq_report_failure("standard input: %s", strerror(errno));
 	else if (input.len > INPUT_BYTES_MAX)
-		sevq_say(stderr, "sevq: standard input is over 64 MiB; send it in parts");
+		sevq_report_failure("standard input is over 64 MiB; send it in parts");
 	else if (lossy)
 		text = sevq_allocated(input.failed ? NULL : sevq_lossy(input.data, input.len));
 	else if (memchr(sevq_buffer_text(&input), '\0', input.len) != NULL)
-		sevq_say(stderr, "sevq: standard input contains a NUL byte, which an event can "
-				 "only hold as U+FFFD: --lossy");
+		sevq_report_failure("standard input contains a NUL byte, which an event can only "
+				    "hold as U+FFFD: --lossy");
 	else
 		text = sevq_allocated(sevq_buffer_take(&input));
 	sevq_buffer_clear(&input);
@@ -128,7 +129,7 @@ queue_lines(struct sevq_client *client, const struct sevq_options *options, char
 
 	drafts = drafts_of_lines(text, options, &count);
 	if (count == 0) {
-		sevq_say(stderr, "sevq: standard input has no lines; nothing was enqueued");
+		sevq_report_failure("standard input has no lines; nothing was enqueued");
 		return SEVQ_EXIT_NOTHING;
 	}
 	code = sevq_enqueue_batch(client, drafts, count, &receipts);
@@ -158,18 +159,79 @@ queue_argument(struct sevq_client *client, const struct sevq_options *options)
 	return result;
 }
 
-enum sevq_exit
-sevq_run_event(struct sevq_client *client, struct sevq_options *options)
+/* The word could be a session key: one word, with a colon or a name that is one. */
+static bool
+may_be_key(const char *word)
 {
-	enum sevq_exit result;
-	char *input;
+	return strpbrk(word, " \t\r\n") == NULL &&
+	       (strchr(word, ':') != NULL || strcmp(word, "main") == 0 ||
+		strcmp(word, "global") == 0);
+}
 
-	if (options->argument_count > 0 && options->text != NULL)
+static bool
+is_key(const char *word)
+{
+	return may_be_key(word) && strncmp(word, "agent:", 6) == 0;
+}
+
+/* A key, and another word or --text as the text. */
+static enum sevq_exit
+take_key_and_text(struct sevq_options *options)
+{
+	char *const *words = options->arguments;
+
+	if (options->address.session_key != NULL)
+		return sevq_report_usage("two sessions given: give KEY or --session-key, not both");
+	if (!may_be_key(words[0]))
+		return sevq_report_usage("%s is no session key; is it the text? put it in quotes: "
+					 "sevq event \"%s %s\"",
+					 words[0], words[0], words[1]);
+	options->address.session_key = words[0];
+	if (options->text == NULL)
+		options->text = words[1];
+	return SEVQ_EXIT_DONE;
+}
+
+/*
+ * Sets the text and the session from [KEY] TEXT. Without a session it is the default agent's main
+ * session, which the key "main" is an alias of.
+ */
+static enum sevq_exit
+take_arguments(struct sevq_options *options)
+{
+	int count = options->argument_count;
+
+	if (count > 2)
+		return sevq_report_usage("%d words given: put the text in quotes, sevq event KEY "
+					 "\"some text\"",
+					 count);
+	if (count == 2 && options->text != NULL)
 		return sevq_report_usage("two texts given: give TEXT or --text, not both");
-	if (options->argument_count > 0)
+	if (count == 2 || (count == 1 && options->text != NULL && is_key(options->arguments[0])))
+		return take_key_and_text(options);
+	if (count == 1 && options->text != NULL)
+		return sevq_report_usage("two texts given: give TEXT or --text, not both");
+	if (count == 1 && is_key(options->arguments[0]) && options->address.session_key == NULL)
+		return sevq_report_usage("no text given for %s: sevq event KEY \"some text\"; to "
+					 "send the key itself, --text",
+					 options->arguments[0]);
+	if (count == 1)
 		options->text = options->arguments[0];
 	if (options->text == NULL)
 		return sevq_report_usage("no text given: give TEXT, or - to read standard input");
+	return SEVQ_EXIT_DONE;
+}
+
+enum sevq_exit
+sevq_run_event(struct sevq_client *client, struct sevq_options *options)
+{
+	enum sevq_exit result = take_arguments(options);
+	char *input;
+
+	if (result != SEVQ_EXIT_DONE)
+		return result;
+	if (options->address.session_key == NULL && options->address.agent_id == NULL)
+		options->address.session_key = "main";
 	if (options->lines && options->idempotency_key != NULL)
 		return sevq_report_usage("--idempotency-key is for one event and excludes --lines");
 	if (strcmp(options->text, "-") != 0)

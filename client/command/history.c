@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "client/buffer.h"
-#include "client/clock.h"
 #include "client/command/command.h"
 #include "client/command/memory.h"
 #include "client/command/say.h"
@@ -210,17 +209,6 @@ show(const struct sevq_client *client, const struct sevq_options *options,
 	return result;
 }
 
-/* Returns the time of `ms` ago, since 1970 and not before it. 0 stays 0, which means no bound. */
-static int64_t
-time_ago(int64_t ms)
-{
-	int64_t then_ms = sevq_clock_wall_ms() - ms;
-
-	if (ms == 0)
-		return 0;
-	return then_ms > 1 ? then_ms : 1;
-}
-
 /*
  * Completes options->address from the argument, if there is one. false: an option names a session
  * too; the mistake has been reported.
@@ -244,8 +232,8 @@ sevq_run_history(struct sevq_client *client, struct sevq_options *options)
 	filter.state = options->state;
 	filter.source = options->source;
 	filter.reason = options->reason;
-	filter.since_ms = time_ago(options->since_ms);
-	filter.until_ms = time_ago(options->until_ms);
+	filter.since_ms = options->since_ms;
+	filter.until_ms = options->until_ms;
 	filter.limit = (size_t)options->limit;
 	filter.cursor = options->cursor;
 	if (sevq_history(client, &filter, &history) != SEVQ_OK)

@@ -91,7 +91,7 @@ sevq_hold_take(struct sevq_hold *hold, struct sevq_runner *runner, size_t limit)
 	sevq_lease_options_init(&wanted);
 	wanted.limit = limit;
 	wanted.lease_ms = runner->lease_ms;
-	wanted.context_key_prefix = options->context_prefix;
+	wanted.context_key_prefix = options->context_key_prefix;
 	wanted.consumer = options->consumer != NULL ? options->consumer : runner->consumer;
 	wanted.exclusive = options->exclusive;
 	wanted.prompt = !options->json;

@@ -38,7 +38,7 @@ sevq_run_lease(struct sevq_client *client, struct sevq_options *options)
 	sevq_lease_options_init(&wanted);
 	wanted.limit = (size_t)options->limit;
 	wanted.lease_ms = options->lease_ms;
-	wanted.context_key_prefix = options->context_prefix;
+	wanted.context_key_prefix = options->context_key_prefix;
 	wanted.consumer = options->consumer;
 	wanted.idempotency_key = options->idempotency_key;
 	wanted.exclusive = options->exclusive;

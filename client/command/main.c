@@ -4,21 +4,22 @@
 #include <locale.h>
 
 #include "client/command/command.h"
+#include "client/command/near.h"
 
 /* clang-format off */
 #define WITH(name) SEVQ_WITH(SEVQ_OPTION_##name)
-#define WITH_ADDRESS (WITH(SESSION_KEY) | WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT))
+#define WITH_ADDRESS (WITH(SESSION_KEY) | WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT_ID))
 
 static const struct sevq_command commands[] = {
-	{ "event", "[TEXT|-]", "enqueue an event", 0, 1,
+	{ "event", "[KEY] TEXT|-", "enqueue an event, without a key for the main session", 0, -1,
 	  WITH_ADDRESS | WITH(TEXT) | WITH(LINES) | WITH(LOSSY) | WITH(CONTEXT_KEY) |
-	      WITH(SOURCE) | WITH(MODE) | WITH(REPLACE) | WITH(ALLOW_DUPLICATE) | WITH(DELIVERY) |
+	      WITH(SOURCE) | WITH(WAKE) | WITH(REPLACE) | WITH(ALLOW_DUPLICATE) | WITH(DELIVERY) |
 	      WITH(TRACEPARENT) | WITH(DELAY) | WITH(TTL) | WITH(IDEMPOTENCY_KEY), sevq_run_event },
 	{ "drain", "[KEY]", "take the events of a session for good, oldest first", 0, 1,
-	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_PREFIX) | WITH(FORMAT) |
+	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_KEY_PREFIX) | WITH(FORMAT) |
 	      WITH(IDEMPOTENCY_KEY), sevq_run_drain },
 	{ "lease", "[KEY]", "take the events of a session until you acknowledge them", 0, 1,
-	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_PREFIX) | WITH(FORMAT) | WITH(FOR) |
+	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_KEY_PREFIX) | WITH(FORMAT) | WITH(FOR) |
 	      WITH(CONSUMER) | WITH(EXCLUSIVE) | WITH(IDEMPOTENCY_KEY), sevq_run_lease },
 	{ "ack", "LEASE [ID...]", "acknowledge leased events: they are done", 1, -1,
 	  0, sevq_run_ack },
@@ -27,12 +28,12 @@ static const struct sevq_command commands[] = {
 	{ "extend", "LEASE [ID...]", "extend the lease of events", 1, -1,
 	  WITH(FOR), sevq_run_extend },
 	{ "run", "[KEY] -- COMMAND [ARG...]", "run a command whenever a session has events", 1, -1,
-	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_PREFIX) | WITH(FOR) | WITH(CONSUMER) |
+	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_KEY_PREFIX) | WITH(FOR) | WITH(CONSUMER) |
 	      WITH(EXCLUSIVE) | WITH(ONCE) | WITH(MAX_ROUNDS) | WITH(BACKOFF) | WITH(BACKOFF_MAX) |
 	      WITH(MIN_INTERVAL) | WITH(DEBOUNCE) | WITH(MAX_PER_MINUTE),
 	  sevq_run_run },
 	{ "wait", "[KEY]", "wait until a session has events", 0, 1,
-	  WITH_ADDRESS | WITH(CONTEXT_PREFIX) | WITH(FORMAT) | WITH(EXCLUSIVE) | WITH(MODE),
+	  WITH_ADDRESS | WITH(CONTEXT_KEY_PREFIX) | WITH(FORMAT) | WITH(EXCLUSIVE) | WITH(WAKE),
 	  sevq_run_wait },
 	{ "tail", "[KEY]", "print which sessions get events, as it happens", 0, 1,
 	  WITH_ADDRESS | WITH(PREFIX) | WITH(LIMIT), sevq_run_tail },
@@ -41,7 +42,7 @@ static const struct sevq_command commands[] = {
 	{ "show", "ID", "show an event and what happened to it", 1, 1,
 	  WITH(LIMIT) | WITH(CURSOR), sevq_run_show },
 	{ "consume", "KEY ID...", "take exactly these events of a session for good", 2, -1,
-	  WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT), sevq_run_consume },
+	  WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT_ID), sevq_run_consume },
 	{ "withdraw", "ID", "remove one event that is still queued", 1, 1,
 	  0, sevq_run_withdraw },
 	{ "purge", "[KEY]", "remove the events of a session", 0, 1,
@@ -87,6 +88,38 @@ find_command(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	return NULL;
+}
+
+/* What other programs call a command. */
+static const struct {
+	const char *word, *command;
+} other_words[] = {
+	{ "add", "event" },           { "send", "event" },      { "post", "event" },
+	{ "push", "event" },          { "publish", "event" },   { "enqueue", "event" },
+	{ "pop", "drain" },           { "take", "drain" },      { "get", "drain" },
+	{ "receive", "drain" },       { "dequeue", "drain" },   { "list", "sessions" },
+	{ "ls", "sessions" },         { "queues", "sessions" }, { "delete", "withdraw" },
+	{ "rm", "withdraw" },         { "cancel", "withdraw" }, { "clear", "purge" },
+	{ "watch", "tail" },          { "follow", "tail" },     { "subscribe", "tail" },
+	{ "renew", "extend" },        { "release", "nack" },    { "retry", "dead-letters" },
+	{ "requeue", "dead-letters" }
+};
+
+/* Reports a word that is no command, and the one that was probably meant. */
+static enum sevq_exit
+report_unknown(const char *word)
+{
+	struct sevq_near near = { .word = word };
+	size_t i;
+
+	for (i = 0; i < COMMAND_COUNT; i++)
+		sevq_near_offer(&near, commands[i].name);
+	for (i = 0; i < sizeof(other_words) / sizeof(other_words[0]); i++)
+		if (strcmp(other_words[i].word, word) == 0)
+			near.best = other_words[i].command;
+	if (near.best != NULL)
+		return sevq_report_usage("no command %s; did you mean sevq %s?", word, near.best);
+	return sevq_report_usage("no command %s", word);
 }
 
 static void
@@ -148,11 +181,26 @@ run_help(int argc, char **argv)
 	const struct sevq_command *command = argc > 1 ? find_command(argv[1]) : NULL;
 
 	if (argc > 1 && command == NULL && strcmp(argv[1], "help") != 0)
-		return sevq_report_usage("no command %s", argv[1]);
+		return report_unknown(argv[1]);
 	if (command != NULL)
 		explain(command);
 	else
 		explain_all(stdout);
+	return SEVQ_EXIT_DONE;
+}
+
+static enum sevq_exit
+check_arguments(const struct sevq_command *command, const struct sevq_options *options)
+{
+	if (options->argument_count < command->arguments_min)
+		return sevq_report_usage("something is missing: sevq %s %s", command->name,
+					 command->arguments);
+	if (command->arguments_max == 0 && options->argument_count > 0)
+		return sevq_report_usage("it takes no %s, only options", options->arguments[0]);
+	if (command->arguments_max > 0 && options->argument_count > command->arguments_max)
+		return sevq_report_usage("%s is too much: sevq %s %s",
+					 options->arguments[command->arguments_max], command->name,
+					 command->arguments);
 	return SEVQ_EXIT_DONE;
 }
 
@@ -161,23 +209,23 @@ static enum sevq_exit
 run_command(int argc, char **argv, struct sevq_options *options)
 {
 	const struct sevq_command *command = find_command(argv[0]);
-	char name[64];
 
+	sevq_report_json(options->json);
 	if (strcmp(argv[0], "help") == 0)
 		return run_help(argc, argv);
 	if (command == NULL)
-		return sevq_report_usage("no command %s", argv[0]);
-	snprintf(name, sizeof(name), "sevq %s", command->name);
-	argv[0] = name; /* getopt starts its messages with it */
+		return report_unknown(argv[0]);
+	sevq_report_as(command->name);
 	if (sevq_options_read(argc, argv, command->options | SEVQ_WITH_COMMON, false, options) != 0)
 		return SEVQ_EXIT_USAGE;
 	if (options->help) {
 		explain(command);
 		return SEVQ_EXIT_DONE;
 	}
-	if (options->argument_count < command->arguments_min ||
-	    (command->arguments_max >= 0 && options->argument_count > command->arguments_max))
-		return sevq_report_usage("usage: sevq %s %s", command->name, command->arguments);
+	/* JSON is for the command that `run` starts, and what it says itself is for people */
+	sevq_report_json(options->json && command->run != sevq_run_run);
+	if (check_arguments(command, options) != SEVQ_EXIT_DONE)
+		return SEVQ_EXIT_USAGE;
 	return connect_and_run(command, options);
 }
 

@@ -3,70 +3,111 @@
  */
 #include "client/command/options.h"
 
+#include <assert.h>
 #include <getopt.h>
-#include <stdlib.h>
 
+#include "client/buffer.h"
+#include "client/command/near.h"
 #include "client/command/number.h"
+#include "client/command/report.h"
+#include "client/command/when.h"
+
+struct description;
 
 /* Reads text into the field at `at`; text is NULL for a flag. false: the value is not valid. */
-typedef bool reader(const char *text, void *at);
+typedef bool reader(const struct description *option, const char *text, void *at);
+
+/* What values an option takes. */
+struct kind {
+	reader *read;
+	const char *wants; /* for who gives another; NULL: one of the words of the argument */
+};
 
 struct description {
-	const char *name, *argument; /* argument NULL: a flag */
-	reader *read;
+	const char *name, *argument; /* argument NULL: a flag; "a|b": one of these words */
+	const struct kind *kind;
 	size_t offset;
 	const char *about;
 };
 
+#define YEAR_MS (INT64_C(365) * 86400000)
+#define LEASE_MS_MAX (INT64_C(60) * 60000)
+
 static bool
-read_text(const char *text, void *at)
+read_text(const struct description *option, const char *text, void *at)
 {
+	(void)option;
 	*(const char **)at = text;
 	return true;
 }
 
 static bool
-read_flag(const char *text, void *at)
+read_flag(const struct description *option, const char *text, void *at)
 {
+	(void)option;
 	(void)text;
 	*(bool *)at = true;
 	return true;
 }
 
 static bool
-read_number(const char *text, void *at)
+read_number(const struct description *option, const char *text, void *at)
 {
+	(void)option;
 	return sevq_number_read(text, at);
 }
 
-/* Reads a number with a unit, in seconds if it has none; at most a century. */
 static bool
-read_duration(const char *text, void *at)
+read_duration(const struct description *option, const char *text, void *at)
 {
-	static const struct {
-		const char *name;
-		double ms;
-	} units[] = { { "", 1e3 },   { "ms", 1 },     { "s", 1e3 },
-		      { "m", 60e3 }, { "h", 3600e3 }, { "d", 86400e3 } };
-	char *end;
-	double number = strtod(text, &end);
-	size_t i;
+	(void)option;
+	return sevq_duration_read(text, 100 * YEAR_MS, at);
+}
 
-	for (i = 0; end != text && i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(end, units[i].name) == 0 && number * units[i].ms >= 1 &&
-		    number * units[i].ms <= 100 * 365 * 86400e3) {
-			*(int64_t *)at = (int64_t)(number * units[i].ms);
-			return true;
-		}
-	}
-	return false;
+/* As long as the server delays an event, and lets it live. */
+static bool
+read_delay(const struct description *option, const char *text, void *at)
+{
+	(void)option;
+	return sevq_duration_read(text, YEAR_MS, at);
 }
 
 static bool
-read_mode(const char *text, void *at)
+read_lease_time(const struct description *option, const char *text, void *at)
+{
+	(void)option;
+	return sevq_duration_read(text, LEASE_MS_MAX, at);
+}
+
+static bool
+read_moment(const struct description *option, const char *text, void *at)
+{
+	(void)option;
+	return sevq_moment_read(text, at);
+}
+
+/* Keeps the text if it is one of the words of the argument. */
+static bool
+read_word(const struct description *option, const char *text, void *at)
+{
+	const char *word = option->argument;
+	size_t len;
+
+	for (;; word += len + 1) {
+		len = strcspn(word, "|");
+		if (strlen(text) == len && memcmp(word, text, len) == 0)
+			return read_text(option, text, at);
+		if (word[len] == '\0')
+			return false;
+	}
+}
+
+static bool
+read_wake(const struct description *option, const char *text, void *at)
 {
 	enum sevq_wake *wake = at;
 
+	(void)option;
 	if (strcmp(text, "now") == 0)
 		*wake = SEVQ_WAKE_NOW;
 	else if (strcmp(text, "next-heartbeat") == 0)
@@ -77,159 +118,187 @@ read_mode(const char *text, void *at)
 }
 
 static bool
-read_format(const char *text, void *at)
+read_format(const struct description *option, const char *text, void *at)
 {
+	(void)option;
 	*(bool *)at = strcmp(text, "prompt") == 0;
 	return *(bool *)at || strcmp(text, "table") == 0;
 }
 
 /* Reads one field. A value may hold any character, so further fields need further options. */
 static bool
-read_delivery(const char *text, void *at)
+read_delivery(const struct description *option, const char *text, void *at)
 {
-	struct sevq_delivery *delivery = at;
+	static const struct {
+		const char *name;
+		size_t offset;
+	} fields[] = { { "channel=", offsetof(struct sevq_delivery, channel) },
+		       { "to=", offsetof(struct sevq_delivery, to) },
+		       { "accountId=", offsetof(struct sevq_delivery, account_id) },
+		       { "threadId=", offsetof(struct sevq_delivery, thread_id) },
+		       /* the names until 0.1 */
+		       { "account=", offsetof(struct sevq_delivery, account_id) },
+		       { "thread=", offsetof(struct sevq_delivery, thread_id) } };
+	size_t i, len;
 
-	if (strncmp(text, "channel=", 8) == 0)
-		delivery->channel = text + 8;
-	else if (strncmp(text, "to=", 3) == 0)
-		delivery->to = text + 3;
-	else if (strncmp(text, "account=", 8) == 0)
-		delivery->account_id = text + 8;
-	else if (strncmp(text, "thread=", 7) == 0)
-		delivery->thread_id = text + 7;
-	else
-		return false;
-	return true;
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		len = strlen(fields[i].name);
+		if (strncmp(text, fields[i].name, len) == 0)
+			return read_text(option, text + len, (char *)at + fields[i].offset);
+	}
+	return false;
 }
+
+static const struct kind TEXT = { read_text, NULL }, FLAG = { read_flag, NULL },
+			 NUMBER = { read_number, "a whole number from 1 on, such as 20" },
+			 TIME = { read_duration, "a time such as 5m" },
+			 DELAY = { read_delay, "a time such as 5m, up to 365d" },
+			 LEASE_TIME = { read_lease_time, "a time such as 5m, up to 1h" },
+			 MOMENT = { read_moment, "a time ago such as 5m, or 2027-01-31T12:00:00Z" },
+			 WORD = { read_word, NULL }, WAKE = { read_wake, NULL },
+			 FORMAT = { read_format, NULL },
+			 DELIVERY = { read_delivery,
+				      "channel=, to=, accountId= or threadId= and a value" };
 
 /* clang-format off */
 #define AT(field) offsetof(struct sevq_options, field)
 static const struct description descriptions[SEVQ_OPTION_COUNT] = {
-	[SEVQ_OPTION_BASE_URL] = { "base-url", "URL", read_text, AT(base_url),
+	[SEVQ_OPTION_BASE_URL] = { "base-url", "URL", &TEXT, AT(base_url),
 	    "address of the server: http://, https:// or unix:/path (see man sevq)" },
-	[SEVQ_OPTION_TOKEN] = { "token", "TOKEN", read_text, AT(token),
+	[SEVQ_OPTION_TOKEN] = { "token", "TOKEN", &TEXT, AT(token),
 	    "token for the server; other users see it in the process list" },
-	[SEVQ_OPTION_TOKEN_FILE] = { "token-file", "FILE", read_text, AT(token_file),
+	[SEVQ_OPTION_TOKEN_FILE] = { "token-file", "FILE", &TEXT, AT(token_file),
 	    "file with the token for the server" },
-	[SEVQ_OPTION_CA_FILE] = { "ca-file", "FILE", read_text, AT(ca_file),
+	[SEVQ_OPTION_CA_FILE] = { "ca-file", "FILE", &TEXT, AT(ca_file),
 	    "file with the certificates to trust for https://, in PEM" },
-	[SEVQ_OPTION_TIMEOUT] = { "timeout", "TIME", read_duration, AT(timeout_ms),
+	[SEVQ_OPTION_TIMEOUT] = { "timeout", "TIME", &TIME, AT(timeout_ms),
 	    "how long to wait for the answer: 500ms, 90s, 5m (30s)" },
-	[SEVQ_OPTION_JSON] = { "json", NULL, read_flag, AT(json),
+	[SEVQ_OPTION_JSON] = { "json", NULL, &FLAG, AT(json),
 	    "print the server's answer as JSON" },
-	[SEVQ_OPTION_HELP] = { "help", NULL, read_flag, AT(help),
+	[SEVQ_OPTION_HELP] = { "help", NULL, &FLAG, AT(help),
 	    "print this help" },
-	[SEVQ_OPTION_VERSION] = { "version", NULL, read_flag, AT(version),
+	[SEVQ_OPTION_VERSION] = { "version", NULL, &FLAG, AT(version),
 	    "print the version" },
-	[SEVQ_OPTION_TEXT] = { "text", "TEXT", read_text, AT(text),
+	[SEVQ_OPTION_TEXT] = { "text", "TEXT", &TEXT, AT(text),
 	    "text of the event; - reads it from standard input" },
-	[SEVQ_OPTION_LINES] = { "lines", NULL, read_flag, AT(lines),
+	[SEVQ_OPTION_LINES] = { "lines", NULL, &FLAG, AT(lines),
 	    "with -: enqueue every line as an event, all or none" },
-	[SEVQ_OPTION_LOSSY] = { "lossy", NULL, read_flag, AT(lossy),
+	[SEVQ_OPTION_LOSSY] = { "lossy", NULL, &FLAG, AT(lossy),
 	    "replace what no event can hold, such as broken UTF-8, by U+FFFD" },
-	[SEVQ_OPTION_SESSION_KEY] = { "session-key", "KEY", read_text, AT(address.session_key),
+	[SEVQ_OPTION_SESSION_KEY] = { "session-key", "KEY", &TEXT, AT(address.session_key),
 	    "the session" },
-	[SEVQ_OPTION_AGENT] = { "agent", "ID", read_text, AT(address.agent_id),
+	[SEVQ_OPTION_AGENT] = { "agent", "ID", &TEXT, AT(address.agent_id),
 	    "the agent; without a session key, its main session; of token add: for whom, "
 	    "ops,main" },
-	[SEVQ_OPTION_CHANNEL] = { "channel", "NAME", read_text, AT(address.channel),
+	[SEVQ_OPTION_CHANNEL] = { "channel", "NAME", &TEXT, AT(address.channel),
 	    "channel whose allowlist decides, instead of the key's" },
-	[SEVQ_OPTION_ACCOUNT] = { "account", "ID", read_text, AT(address.account_id),
+	[SEVQ_OPTION_ACCOUNT_ID] = { "account-id", "ID", &TEXT, AT(address.account_id),
 	    "account whose allowlist decides, instead of the key's" },
-	[SEVQ_OPTION_CONTEXT_KEY] = { "context-key", "KEY", read_text, AT(context_key),
+	[SEVQ_OPTION_CONTEXT_KEY] = { "context-key", "KEY", &TEXT, AT(context_key),
 	    "what the event is about, such as cron:backup" },
-	[SEVQ_OPTION_CONTEXT_PREFIX] = { "context-prefix", "TEXT", read_text, AT(context_prefix),
+	[SEVQ_OPTION_CONTEXT_KEY_PREFIX] = { "context-key-prefix", "TEXT", &TEXT, AT(context_key_prefix),
 	    "only events whose context key starts with TEXT" },
-	[SEVQ_OPTION_SOURCE] = { "source", "NAME", read_text, AT(source),
+	[SEVQ_OPTION_SOURCE] = { "source", "NAME", &TEXT, AT(source),
 	    "where the event comes from: exec-event, cron-event, hook, ..." },
-	[SEVQ_OPTION_MODE] = { "mode", "now|next-heartbeat", read_mode, AT(wake),
+	[SEVQ_OPTION_WAKE] = { "wake", "now|next-heartbeat", &WAKE, AT(wake),
 	    "when to wake the agent (next-heartbeat); of wait: now means only such events" },
-	[SEVQ_OPTION_REPLACE] = { "replace", NULL, read_flag, AT(replace),
+	[SEVQ_OPTION_REPLACE] = { "replace", NULL, &FLAG, AT(replace),
 	    "remove queued events with the same context key" },
-	[SEVQ_OPTION_ALLOW_DUPLICATE] = { "allow-duplicate", NULL, read_flag, AT(allow_duplicate),
+	[SEVQ_OPTION_ALLOW_DUPLICATE] = { "allow-duplicate", NULL, &FLAG, AT(allow_duplicate),
 	    "enqueue it even if the same event is queued" },
-	[SEVQ_OPTION_DELIVERY] = { "delivery", "FIELD=VALUE", read_delivery, AT(delivery),
-	    "where the agent's answer goes: channel=, to=, account=, thread=; repeatable" },
-	[SEVQ_OPTION_TRACEPARENT] = { "traceparent", "TEXT", read_text, AT(traceparent),
+	[SEVQ_OPTION_DELIVERY] = { "delivery", "FIELD=VALUE", &DELIVERY, AT(delivery),
+	    "where the agent's answer goes: channel=, to=, accountId=, threadId=; repeatable" },
+	[SEVQ_OPTION_TRACEPARENT] = { "traceparent", "TEXT", &TEXT, AT(traceparent),
 	    "W3C trace context" },
-	[SEVQ_OPTION_LIMIT] = { "limit", "N", read_number, AT(limit),
+	[SEVQ_OPTION_LIMIT] = { "limit", "N", &NUMBER, AT(limit),
 	    "at most N" },
-	[SEVQ_OPTION_AFTER] = { "after", "ID", read_text, AT(after),
+	[SEVQ_OPTION_AFTER] = { "after", "ID", &TEXT, AT(after),
 	    "only events behind this one" },
-	[SEVQ_OPTION_PREFIX] = { "prefix", "TEXT", read_text, AT(prefix),
+	[SEVQ_OPTION_PREFIX] = { "prefix", "TEXT", &TEXT, AT(prefix),
 	    "only session keys that start with TEXT" },
-	[SEVQ_OPTION_MIN_AGE] = { "min-age", "TIME", read_duration, AT(min_age_ms),
+	[SEVQ_OPTION_MIN_AGE] = { "min-age", "TIME", &TIME, AT(min_age_ms),
 	    "only sessions that have had something to take for so long: 90s, 5m, 2h, 1d" },
-	[SEVQ_OPTION_SORT] = { "sort", "problem|unattended|key|depth|oldest|newest", read_text, AT(sort),
+	[SEVQ_OPTION_SORT] = { "sort", "problem|unattended|key|depth|oldest|newest", &WORD, AT(sort),
 	    "order (problem: the worst first)" },
-	[SEVQ_OPTION_CONTAINS] = { "contains", "TEXT", read_text, AT(contains),
+	[SEVQ_OPTION_CONTAINS] = { "contains", "TEXT", &TEXT, AT(contains),
 	    "only session keys with this part" },
-	[SEVQ_OPTION_PROBLEM] = { "problem", "any|stranded|full|unattended", read_text, AT(problem),
+	[SEVQ_OPTION_PROBLEM] = { "problem", "any|stranded|full|unattended", &WORD, AT(problem),
 	    "only sessions with this problem" },
-	[SEVQ_OPTION_CURSOR] = { "cursor", "TEXT", read_text, AT(cursor),
+	[SEVQ_OPTION_CURSOR] = { "cursor", "TEXT", &TEXT, AT(cursor),
 	    "the next page, as the previous one printed it" },
-	[SEVQ_OPTION_EXACT] = { "exact", NULL, read_flag, AT(exact),
+	[SEVQ_OPTION_EXACT] = { "exact", NULL, &FLAG, AT(exact),
 	    "the queue of this very key, wherever the policy routes the key" },
-	[SEVQ_OPTION_YES] = { "yes", NULL, read_flag, AT(yes),
+	[SEVQ_OPTION_YES] = { "yes", NULL, &FLAG, AT(yes),
 	    "do not ask; of token revoke: all tokens of the name" },
-	[SEVQ_OPTION_DELAY] = { "delay", "TIME", read_duration, AT(delay_ms),
+	[SEVQ_OPTION_DELAY] = { "delay", "TIME", &DELAY, AT(delay_ms),
 	    "events cannot be taken before this time has passed: 500ms, 5s, 2m, 1h" },
-	[SEVQ_OPTION_TTL] = { "ttl", "TIME", read_duration, AT(ttl_ms),
+	[SEVQ_OPTION_TTL] = { "ttl", "TIME", &DELAY, AT(ttl_ms),
 	    "the event expires if it is not taken within this time" },
-	[SEVQ_OPTION_IDEMPOTENCY_KEY] = { "idempotency-key", "TEXT", read_text, AT(idempotency_key),
+	[SEVQ_OPTION_IDEMPOTENCY_KEY] = { "idempotency-key", "TEXT", &TEXT, AT(idempotency_key),
 	    "repeated with the same key within 24h, the command gets the first answer" },
-	[SEVQ_OPTION_FORMAT] = { "format", "table|prompt", read_format, AT(prompt),
+	[SEVQ_OPTION_FORMAT] = { "format", "table|prompt", &FORMAT, AT(prompt),
 	    "a table, or lines for a prompt (table)" },
-	[SEVQ_OPTION_FOR] = { "for", "TIME", read_duration, AT(lease_ms),
+	[SEVQ_OPTION_FOR] = { "for", "TIME", &LEASE_TIME, AT(lease_ms),
 	    "length of the lease (60s)" },
-	[SEVQ_OPTION_CONSUMER] = { "consumer", "NAME", read_text, AT(consumer),
+	[SEVQ_OPTION_CONSUMER] = { "consumer", "NAME", &TEXT, AT(consumer),
 	    "who takes the events, for their history; of leases: only those of this "
 	    "consumer" },
-	[SEVQ_OPTION_EXCLUSIVE] = { "exclusive", NULL, read_flag, AT(exclusive),
+	[SEVQ_OPTION_EXCLUSIVE] = { "exclusive", NULL, &FLAG, AT(exclusive),
 	    "nobody else can take events of the session during the lease" },
-	[SEVQ_OPTION_REASON] = { "reason", "TEXT", read_text, AT(reason),
+	[SEVQ_OPTION_REASON] = { "reason", "TEXT", &TEXT, AT(reason),
 	    "why, for the history of the events; of history: only reasons that start with "
 	    "TEXT" },
-	[SEVQ_OPTION_NO_COUNT] = { "no-count", NULL, read_flag, AT(no_count),
+	[SEVQ_OPTION_NO_COUNT] = { "no-count", NULL, &FLAG, AT(no_count),
 	    "do not count this as a failed attempt" },
-	[SEVQ_OPTION_STATE] = { "state", "STATE", read_text, AT(state),
-	    "only events that left as drained, acked, expired, dead, ..." },
-	[SEVQ_OPTION_SINCE] = { "since", "TIME", read_duration, AT(since_ms),
-	    "only events that left the queue within this time: 90s, 5m, 2h, 1d" },
-	[SEVQ_OPTION_UNTIL] = { "until", "TIME", read_duration, AT(until_ms),
-	    "only events that left the queue longer ago than this" },
-	[SEVQ_OPTION_REQUEUE] = { "requeue", NULL, read_flag, AT(requeue),
+	[SEVQ_OPTION_STATE] = { "state", "drained|consumed|withdrawn|purged|replaced|evicted|acked|expired|dead|moved",
+	    &WORD, AT(state),
+	    "only events that left their queue in this way" },
+	[SEVQ_OPTION_SINCE] = { "since", "TIME", &MOMENT, AT(since_ms),
+	    "only events that left the queue since then: 90s, 5m, 2h, 1d ago, or 2027-01-31T12:00:00Z" },
+	[SEVQ_OPTION_UNTIL] = { "until", "TIME", &MOMENT, AT(until_ms),
+	    "only events that left the queue until then" },
+	[SEVQ_OPTION_REQUEUE] = { "requeue", NULL, &FLAG, AT(requeue),
 	    "enqueue the dead letters with these ids again" },
-	[SEVQ_OPTION_REQUEUE_ALL] = { "requeue-all", NULL, read_flag, AT(requeue_all),
+	[SEVQ_OPTION_REQUEUE_ALL] = { "requeue-all", NULL, &FLAG, AT(requeue_all),
 	    "enqueue all dead letters again, or all of the session" },
-	[SEVQ_OPTION_DRY_RUN] = { "dry-run", NULL, read_flag, AT(dry_run),
+	[SEVQ_OPTION_DRY_RUN] = { "dry-run", NULL, &FLAG, AT(dry_run),
 	    "change nothing, only print what would be done" },
-	[SEVQ_OPTION_RATE] = { "rate", "N", read_number, AT(rate),
+	[SEVQ_OPTION_RATE] = { "rate", "N", &NUMBER, AT(rate),
 	    "spread them, N a second (all at once)" },
-	[SEVQ_OPTION_WAIT] = { "wait", NULL, read_flag, AT(wait),
+	[SEVQ_OPTION_WAIT] = { "wait", NULL, &FLAG, AT(wait),
 	    "go on until nothing is left to move, also when leases end" },
-	[SEVQ_OPTION_ONCE] = { "once", NULL, read_flag, AT(once),
+	[SEVQ_OPTION_ONCE] = { "once", NULL, &FLAG, AT(once),
 	    "one round, without waiting for events" },
-	[SEVQ_OPTION_MAX_ROUNDS] = { "max-rounds", "N", read_number, AT(max_rounds),
+	[SEVQ_OPTION_MAX_ROUNDS] = { "max-rounds", "N", &NUMBER, AT(max_rounds),
 	    "end after N rounds" },
-	[SEVQ_OPTION_BACKOFF] = { "backoff", "TIME", read_duration, AT(backoff_ms),
+	[SEVQ_OPTION_BACKOFF] = { "backoff", "TIME", &TIME, AT(backoff_ms),
 	    "delay of an event that failed alone, doubled by each attempt (1s)" },
-	[SEVQ_OPTION_BACKOFF_MAX] = { "backoff-max", "TIME", read_duration, AT(backoff_max_ms),
+	[SEVQ_OPTION_BACKOFF_MAX] = { "backoff-max", "TIME", &TIME, AT(backoff_max_ms),
 	    "longest delay of an event that failed (1h)" },
-	[SEVQ_OPTION_MIN_INTERVAL] = { "min-interval", "TIME", read_duration, AT(min_interval_ms),
+	[SEVQ_OPTION_MIN_INTERVAL] = { "min-interval", "TIME", &TIME, AT(min_interval_ms),
 	    "shortest time from one start of the command to the next" },
-	[SEVQ_OPTION_DEBOUNCE] = { "debounce", "TIME", read_duration, AT(debounce_ms),
+	[SEVQ_OPTION_DEBOUNCE] = { "debounce", "TIME", &TIME, AT(debounce_ms),
 	    "start once no event has come for this time, at most 10 times as late" },
-	[SEVQ_OPTION_MAX_PER_MINUTE] = { "max-per-minute", "N", read_number, AT(max_per_minute),
+	[SEVQ_OPTION_MAX_PER_MINUTE] = { "max-per-minute", "N", &NUMBER, AT(max_per_minute),
 	    "at most N starts a minute; wake now cuts through these three" },
-	[SEVQ_OPTION_NAME] = { "name", "NAME", read_text, AT(name),
+	[SEVQ_OPTION_NAME] = { "name", "NAME", &TEXT, AT(name),
 	    "name of the token, for the log and the history" },
-	[SEVQ_OPTION_SCOPE] = { "scope", "LIST", read_text, AT(scope),
+	[SEVQ_OPTION_SCOPE] = { "scope", "LIST", &TEXT, AT(scope),
 	    "what the token allows: produce, consume, read, admin (default all)" },
-	[SEVQ_OPTION_EXPIRES] = { "expires", "DATE", read_text, AT(expires),
+	[SEVQ_OPTION_EXPIRES] = { "expires", "DATE", &TEXT, AT(expires),
 	    "when the token expires, in UTC: 2027-01-31 or 2027-01-31T12:00:00Z" },
 };
 /* clang-format on */
+
+/* The names until 0.1, which scripts may still have. */
+static const struct {
+	const char *name;
+	enum sevq_option option;
+} aliases[] = { { "mode", SEVQ_OPTION_WAKE },
+		{ "account", SEVQ_OPTION_ACCOUNT_ID },
+		{ "context-prefix", SEVQ_OPTION_CONTEXT_KEY_PREFIX } };
+
+#define ALIASES (sizeof(aliases) / sizeof(aliases[0]))
 
 /*
  * getopt returns an option's number in the set plus FIRST_VALUE, which is larger than the
@@ -237,42 +306,120 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
  */
 #define FIRST_VALUE 256
 
-static void
-fill_getopt(uint64_t set, struct option long_options[SEVQ_OPTION_COUNT + 1])
+static_assert(SEVQ_OPTION_COUNT <= 64, "a set of options has 64 bits");
+
+static struct option
+for_getopt(const char *name, int option)
 {
-	size_t count = 0;
-	int i;
+	bool takes_value = descriptions[option].argument != NULL;
+
+	return (struct option){ name, takes_value ? required_argument : no_argument, NULL,
+				FIRST_VALUE + option };
+}
+
+static void
+fill_getopt(uint64_t set, struct option long_options[SEVQ_OPTION_COUNT + ALIASES + 1])
+{
+	size_t count = 0, i;
 
 	for (i = 0; i < SEVQ_OPTION_COUNT; i++)
 		if (set & SEVQ_WITH(i))
-			long_options[count++] =
-			    (struct option){ descriptions[i].name,
-					     descriptions[i].argument != NULL ? required_argument
-									      : no_argument,
-					     NULL, FIRST_VALUE + i };
+			long_options[count++] = for_getopt(descriptions[i].name, (int)i);
+	for (i = 0; i < ALIASES; i++)
+		if (set & SEVQ_WITH(aliases[i].option))
+			long_options[count++] = for_getopt(aliases[i].name, (int)aliases[i].option);
 	memset(&long_options[count], 0, sizeof(long_options[count]));
+}
+
+/*
+ * Reports a word that is no option of the set, and the one that was probably meant: one that begins
+ * so (getopt takes that by itself unless there are several), or is nearly written so.
+ */
+static void
+report_unknown(const char *word, uint64_t set)
+{
+	const char *name = word + strspn(word, "-"), *begins = NULL;
+	struct sevq_near near = { .word = name };
+	size_t i;
+
+	for (i = 0; i < SEVQ_OPTION_COUNT && strncmp(word, "--", 2) == 0; i++) {
+		if (!(set & SEVQ_WITH(i)))
+			continue;
+		if (begins == NULL && strncmp(descriptions[i].name, name, strlen(name)) == 0)
+			begins = descriptions[i].name;
+		sevq_near_offer(&near, descriptions[i].name);
+	}
+	if (near.best == NULL)
+		near.best = begins;
+	if (near.best != NULL)
+		sevq_report_usage("no option %s; did you mean --%s?", word, near.best);
+	else
+		sevq_report_usage("no option %s", word);
+}
+
+/* Reports what getopt did not take. value: what it returned; word: where it stopped. */
+static void
+report_refused(int value, const char *word, uint64_t set)
+{
+	const struct description *option =
+	    optopt >= FIRST_VALUE ? &descriptions[optopt - FIRST_VALUE] : NULL;
+	char letter[3] = { '-', (char)optopt, '\0' };
+
+	if (value == ':')
+		sevq_report_usage("--%s wants a value: --%s %s", option->name, option->name,
+				  option->argument);
+	else if (option != NULL)
+		sevq_report_usage("--%s takes no value", option->name);
+	else
+		report_unknown(optopt != 0 ? letter : word, set);
+}
+
+/* "now or next-heartbeat", of "now|next-heartbeat" */
+static void
+report_value(const struct description *option, const char *value)
+{
+	struct sevq_buffer wants = { 0 };
+	const char *word = option->argument;
+	size_t len;
+
+	for (; option->kind->wants == NULL; word += len + 1) {
+		len = strcspn(word, "|");
+		sevq_buffer_addf(&wants, "%s%.*s",
+				 wants.len == 0      ? ""
+				 : word[len] == '\0' ? " or "
+						     : ", ",
+				 (int)len, word);
+		if (word[len] == '\0')
+			break;
+	}
+	sevq_report_usage("--%s %s: want %s", option->name, value,
+			  option->kind->wants != NULL ? option->kind->wants
+						      : sevq_buffer_text(&wants));
+	sevq_buffer_clear(&wants);
 }
 
 int
 sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 		  struct sevq_options *options)
 {
-	struct option long_options[SEVQ_OPTION_COUNT + 1];
-	const struct description *description;
+	struct option long_options[SEVQ_OPTION_COUNT + ALIASES + 1];
+	const struct description *option;
 	int value;
 
 	fill_getopt(set, long_options);
+	opterr = 0;
 	optind = 0; /* makes glibc start over, with its private state too */
-	while ((value = getopt_long(argc, argv, before_command ? "+h" : "h", long_options, NULL)) !=
-	       -1) {
+	while ((value = getopt_long(argc, argv, before_command ? "+:h" : ":h", long_options,
+				    NULL)) != -1) {
 		if (value == 'h')
 			value = FIRST_VALUE + SEVQ_OPTION_HELP;
-		if (value < FIRST_VALUE)
-			return -1; /* getopt has reported why */
-		description = &descriptions[value - FIRST_VALUE];
-		if (!description->read(optarg, (char *)options + description->offset)) {
-			fprintf(stderr, "sevq: --%s %s: not a valid %s (see sevq --help)\n",
-				description->name, optarg, description->argument);
+		if (value < FIRST_VALUE) {
+			report_refused(value, argv[optind - 1], set);
+			return -1;
+		}
+		option = &descriptions[value - FIRST_VALUE];
+		if (!option->kind->read(option, optarg, (char *)options + option->offset)) {
+			report_value(option, optarg);
 			return -1;
 		}
 	}

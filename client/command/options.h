@@ -30,11 +30,11 @@ enum sevq_option {
 	SEVQ_OPTION_SESSION_KEY,
 	SEVQ_OPTION_AGENT,
 	SEVQ_OPTION_CHANNEL,
-	SEVQ_OPTION_ACCOUNT,
+	SEVQ_OPTION_ACCOUNT_ID,
 	SEVQ_OPTION_CONTEXT_KEY,
-	SEVQ_OPTION_CONTEXT_PREFIX,
+	SEVQ_OPTION_CONTEXT_KEY_PREFIX,
 	SEVQ_OPTION_SOURCE,
-	SEVQ_OPTION_MODE,
+	SEVQ_OPTION_WAKE,
 	SEVQ_OPTION_REPLACE,
 	SEVQ_OPTION_ALLOW_DUPLICATE,
 	SEVQ_OPTION_DELIVERY,
@@ -95,7 +95,7 @@ struct sevq_options {
 	const char *text;
 	bool lines, lossy;
 	struct sevq_address address;
-	const char *context_key, *context_prefix, *source, *traceparent;
+	const char *context_key, *context_key_prefix, *source, *traceparent;
 	enum sevq_wake wake;
 	bool replace, allow_duplicate;
 	struct sevq_delivery delivery;
@@ -110,7 +110,7 @@ struct sevq_options {
 	const char *consumer, *reason;
 	bool exclusive, no_count;
 	const char *state;
-	int64_t since_ms, until_ms; /* ages: counted back from now */
+	int64_t since_ms, until_ms; /* since 1970 */
 	bool requeue, requeue_all, dry_run, wait;
 	int64_t rate;
 	bool once;
@@ -125,7 +125,7 @@ struct sevq_options {
 /*
  * Reads the options of the set from argv[1] on, and points arguments to the other words.
  * before_command: reading stops at the first word that is no option; else options and arguments may
- * be mixed. Returns -1 after it has reported a mistake on standard error.
+ * be mixed. Returns -1 after it has reported a mistake (report.h).
  */
 int sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 		      struct sevq_options *options);

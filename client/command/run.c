@@ -449,7 +449,8 @@ sevq_run_run(struct sevq_client *client, struct sevq_options *options)
 	struct rounds rounds = { .runner = { .client = client, .options = options } };
 
 	if (!take_arguments(&rounds.runner, options))
-		return sevq_report_usage("usage: sevq run [KEY] -- COMMAND [ARG...]");
+		return sevq_report_usage(
+		    "which command is to run? sevq run KEY -- COMMAND [ARG...]");
 	if (options->max_per_minute > SEVQ_STARTS_MAX)
 		return sevq_report_usage("--max-per-minute is at most %d", SEVQ_STARTS_MAX);
 	rounds.runner.lease_ms = options->lease_ms != 0 ? options->lease_ms : LEASE_MS_DEFAULT;

@@ -51,7 +51,7 @@ sevq_runner_wait(struct sevq_runner *runner, int64_t timeout_ms, bool wake_now)
 	size_t count = 0;
 
 	sevq_wait_options_init(&wanted);
-	wanted.context_key_prefix = runner->options->context_prefix;
+	wanted.context_key_prefix = runner->options->context_key_prefix;
 	wanted.exclusive = runner->options->exclusive;
 	wanted.wake_now = wake_now;
 	sevq_signals_unblock(&runner->signals);

@@ -133,16 +133,11 @@ sevq_ask(const char *fmt, ...)
 }
 
 void
-sevq_say_json(const char *json)
+sevq_say_json(FILE *out, const char *json)
 {
-	char *escaped;
+	char *escaped = isatty(fileno(out)) ? escaped_by(escape_for_json, json) : NULL;
 
-	if (!isatty(STDOUT_FILENO)) {
-		puts(json);
-		return;
-	}
-	escaped = escaped_by(escape_for_json, json);
-	puts(escaped);
+	fprintf(out, "%s\n", escaped != NULL ? escaped : json);
 	free(escaped);
 }
 

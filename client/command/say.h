@@ -34,10 +34,10 @@ void sevq_say(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 
 bool sevq_ask(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * Prints JSON on standard output, and a line feed: as it is for a program; on a terminal with the
- * same characters escaped as JSON escapes them, which does not change what it means.
+ * Prints JSON, and a line feed: as it is for a program; on a terminal with the same characters
+ * escaped as JSON escapes them, which does not change what it means.
  */
-void sevq_say_json(const char *json);
+void sevq_say_json(FILE *out, const char *json);
 
 /* The same for the lines of a prompt: as they are, or on a terminal escaped. NULL: nothing. */
 void sevq_say_lines(const char *lines);

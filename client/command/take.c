@@ -54,7 +54,7 @@ sevq_run_drain(struct sevq_client *client, struct sevq_options *options)
 		return SEVQ_EXIT_USAGE;
 	sevq_drain_options_init(&drain);
 	drain.limit = (size_t)options->limit;
-	drain.context_key_prefix = options->context_prefix;
+	drain.context_key_prefix = options->context_key_prefix;
 	drain.idempotency_key = options->idempotency_key;
 	drain.prompt = options->prompt;
 	if (sevq_drain(client, &options->address, &drain, &events) != SEVQ_OK)

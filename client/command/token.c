@@ -13,7 +13,6 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <openssl/evp.h>
 #include <unistd.h>
@@ -23,6 +22,7 @@
 #include "client/command/memory.h"
 #include "client/command/say.h"
 #include "client/command/table.h"
+#include "client/command/when.h"
 #include "client/endpoint.h"
 #include "client/json.h"
 
@@ -57,8 +57,7 @@ struct line {
 static enum sevq_exit
 fail(const char *path, const char *why)
 {
-	sevq_say(stderr, "sevq: %s: %s", path, why);
-	return SEVQ_EXIT_FAILED;
+	return sevq_report_failure("%s: %s", path, why);
 }
 
 /* --- the file --- */
@@ -299,25 +298,11 @@ are_scopes(const char *text)
 	}
 }
 
-/* As the server reads it: a time that does not come back as it was written is none. */
-static bool
-is_date(const char *text)
-{
-	static const char format[] = "%Y-%m-%dT%H:%M:%SZ";
-	char whole[24], again[24];
-	struct tm tm = { .tm_mday = 1 };
-	const char *end;
-
-	snprintf(whole, sizeof(whole), "%s%s", text, strlen(text) == 10 ? "T00:00:00Z" : "");
-	end = strptime(whole, format, &tm);
-	return end != NULL && *end == '\0' && timegm(&tm) >= 0 &&
-	       strftime(again, sizeof(again), format, &tm) > 0 && strcmp(again, whole) == 0;
-}
-
 static enum sevq_exit
 check_new(const struct sevq_options *options)
 {
 	const char *agents = options->address.agent_id;
+	int64_t expires_ms;
 
 	if (options->name == NULL || strlen(options->name) > 64 ||
 	    strspn(options->name, LETTERS "-._@") != strlen(options->name) ||
@@ -330,7 +315,7 @@ check_new(const struct sevq_options *options)
 	if (agents != NULL && !are_agents(agents))
 		return sevq_report_usage(
 		    "--agent takes 1 to %d agent ids, with commas between them", AGENTS_MAX);
-	if (options->expires != NULL && !is_date(options->expires))
+	if (options->expires != NULL && !sevq_date_read(options->expires, &expires_ms))
 		return sevq_report_usage(
 		    "--expires takes a date such as 2027-01-31 or 2027-01-31T12:00:00Z, in UTC");
 	return SEVQ_EXIT_DONE;
@@ -383,7 +368,7 @@ add(struct token_file *file, const struct sevq_options *options)
 
 		snprintf(json, sizeof(json), "{\"token\":\"%s\",\"name\":\"%s\"}", token,
 			 options->name);
-		sevq_say_json(json);
+		sevq_say_json(stdout, json);
 	} else
 		sevq_say(stdout, "%s", token);
 	return SEVQ_EXIT_DONE;
@@ -457,7 +442,7 @@ list(const struct token_file *file, bool json)
 	if (json) {
 		char *text = sevq_allocated(cJSON_PrintUnformatted(array));
 
-		sevq_say_json(text);
+		sevq_say_json(stdout, text);
 		cJSON_free(text);
 	} else
 		sevq_table_print(&table);
@@ -488,7 +473,7 @@ take_out(struct token_file *file, const struct sevq_options *options)
 			sevq_buffer_add(&kept, at, (size_t)(next - at));
 	}
 	if (revoked == 0) {
-		sevq_say(stderr, "sevq: no token is called %s; see sevq token list", word);
+		sevq_report_failure("no token is called %s; see sevq token list", word);
 		result = SEVQ_EXIT_NOTHING;
 	} else if (revoked > 1 && !options->yes)
 		result = sevq_report_usage("%zu tokens are called %s: give --yes for all of them, "
@@ -513,8 +498,8 @@ sevq_run_token(struct sevq_client *client, struct sevq_options *options)
 	(void)client;
 	if ((!adds && !revokes && strcmp(what, "list") != 0) ||
 	    options->argument_count != 1 + revokes)
-		return sevq_report_usage(
-		    "usage: sevq token add --name NAME | list | revoke NAME|DIGEST");
+		return sevq_report_usage("want sevq token add --name NAME, sevq token list, or "
+					 "sevq token revoke NAME|DIGEST");
 	if (adds && (result = check_new(options)) != SEVQ_EXIT_DONE)
 		return result;
 	result = open_file(&file, options, adds);

@@ -23,7 +23,7 @@ sevq_run_wait(struct sevq_client *client, struct sevq_options *options)
 	if (!sevq_take_key_argument(options))
 		return SEVQ_EXIT_USAGE;
 	sevq_wait_options_init(&wanted);
-	wanted.context_key_prefix = options->context_prefix;
+	wanted.context_key_prefix = options->context_key_prefix;
 	wanted.prompt = options->prompt;
 	wanted.exclusive = options->exclusive;
 	wanted.wake_now = options->wake == SEVQ_WAKE_NOW;
@@ -69,7 +69,7 @@ on_wakeup(const struct sevq_wakeup *wakeup, void *arg)
 	tail->last_id = sevq_allocated(strdup(wakeup->id));
 	sevq_backoff_reset(&tail->backoff);
 	if (tail->options->json)
-		sevq_say_json(wakeup->json);
+		sevq_say_json(stdout, wakeup->json);
 	else
 		print_wakeup(wakeup);
 	tail->wakeup_count++;

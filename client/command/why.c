@@ -238,7 +238,7 @@ sevq_run_why(struct sevq_client *client, struct sevq_options *options)
 		result = sevq_report(client);
 	} else if (options->json) {
 		sevq_buffer_adds(&why.json, "}");
-		sevq_say_json(sevq_allocated(why.json.failed ? NULL : why.json.data));
+		sevq_say_json(stdout, sevq_allocated(why.json.failed ? NULL : why.json.data));
 	} else {
 		print(client, &why);
 	}

@@ -70,10 +70,10 @@ def test_a_file_that_is_none_is_named(sevq, secured, tmp_path):
     assert "the CA file holds no certificates in PEM: " in refused(sevq, secured.url, "--ca-file", str(tmp_path / "empty"), exit=FAILED)
 
 
-def test_a_server_without_tls_is_said_to_be_none(sevq):
-    with FakeServer(NONE) as fake:
-        err = refused(sevq, fake.url.replace("http:", "https:"))
-    assert f"cannot connect to {fake.url.replace('http:', 'https:')}: no TLS there: " in err
+def test_a_server_without_tls_is_said_to_be_none(start):
+    server = start()
+    url = f"https://127.0.0.1:{server.port}"
+    assert f"cannot connect to {url}: no TLS there: " in refused(Shell(server), url)
 
 
 def test_a_runner_does_not_wait_for_a_certificate_to_get_better(sevq, secured):

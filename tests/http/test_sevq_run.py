@@ -223,7 +223,7 @@ def test_wake_now_cuts_through_the_spacing(sevq, run, tmp_path, option):
     before = len(starts(tmp_path))
     wait_until(lambda: waiting(sevq), "the runner to wait")
     assert len(starts(tmp_path)) == before and len(texts(sevq)) == 1
-    sevq("event", "--text", "now", "--session-key", MAIN, "--mode", "now")
+    sevq("event", "--text", "now", "--session-key", MAIN, "--wake", "now")
     wait_until(lambda: not texts(sevq), "the next start")
     assert len(starts(tmp_path)) == before + 1
 

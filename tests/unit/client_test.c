@@ -1085,7 +1085,7 @@ problems_become_codes_and_messages(void **state)
 		{ "{\"code\":\"invalid-field\",\"detail\":\"2 fields are "
 		  "wrong\",\"errors\":[{\"pointer\":\"/text\",\"detail\":\"is blank\"},1,"
 		  "{\"pointer\":\"/x\"},{\"pointer\":\"/y\",\"detail\":\"no such field\"}]}",
-		  SEVQ_INVALID_FIELD, "is blank (/text); no such field (/y)" },
+		  SEVQ_INVALID_FIELD, "text is blank; y: no such field" },
 		{ "{\"code\":\"invalid-field\",\"detail\":\"odd\",\"errors\":[]}",
 		  SEVQ_INVALID_FIELD, "odd" },
 		{ "{\"code\":\"from-the-future\",\"detail\":\"odd\"}", SEVQ_PROBLEM,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "client/command/backoff.h"
+#include "client/command/near.h"
 #include "client/command/options.h"
 #include "client/command/say.h"
 #include "client/command/table.h"
@@ -63,7 +64,8 @@ static void
 fields_of_the_delivery_context_are_merged(void **state)
 {
 	const char *const words[ARGUMENTS_MAX] = { "--delivery", "channel=telegram",
-						   "--delivery=to=a,b=c", "--delivery", "thread=" };
+						   "--delivery=to=a,b=c", "--delivery",
+						   "threadId=" };
 	struct sevq_options options;
 
 	(void)state;
@@ -107,7 +109,17 @@ invalid_arguments_are_refused(void **state)
 							    { "--limit", "-3" },
 							    { "--limit", "5x" },
 							    { "--limit", "99999999999999999999" },
-							    { "--mode", "later" },
+							    { "--wake", "later" },
+							    { "--sort", "dept" },
+							    { "--sort", "key|depth" },
+							    { "--for", "61m" },
+							    { "--delay", "366d" },
+							    { "--since", "tomorrow" },
+							    { "--since", "2027-02-31" },
+							    { "--since", "2027-1-31" },
+							    { "--since", "1969-12-31" },
+							    { "--until",
+							      "2027-01-31T12:00:00+01:00" },
 							    { "--delivery", "from=x" },
 							    { "--format", "json" },
 							    { "--delay", "0" },
@@ -120,6 +132,61 @@ invalid_arguments_are_refused(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++)
 		assert_int_equal(read_words(cases[i], EVERY_OPTION, &options), -1);
+}
+
+static void
+dates_are_in_utc(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} cases[] = {
+		{ "2027-01-31", 1801353600000 },          { "2027-01-31T12:00:00Z", 1801396800000 },
+		{ "2027-01-31T12:00:00", 1801396800000 }, { "2027-01-31T12:00", 1801396800000 },
+		{ "2027-01-31T12:00Z", 1801396800000 },   { "2028-02-29", 1835395200000 }
+	};
+	struct sevq_options options;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		const char *const words[ARGUMENTS_MAX] = { "--since", cases[i].text };
+
+		assert_int_equal(read_words(words, EVERY_OPTION, &options), 0);
+		assert_true(options.since_ms == cases[i].ms);
+	}
+}
+
+static void
+a_mistyped_word_has_a_nearest_name(void **state)
+{
+	static const char *const names[] = { "event", "drain", "dead-letters", "peek", "ack" };
+	static const struct {
+		const char *word, *nearest; /* NULL: none is near */
+	} cases[] = { { "evnet", "event" },
+		      { "vent", "event" },
+		      { "drian", "drain" },
+		      { "deadletters", "dead-letters" },
+		      { "pek", "peek" },
+		      { "akc", "ack" },
+		      { "aack", "ack" },
+		      { "x", NULL },
+		      { "", NULL },
+		      { "sessions", NULL },
+		      { "eventeventeventeventeventeventevent", NULL } };
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		struct sevq_near near = { .word = cases[i].word };
+
+		for (j = 0; j < COUNT(names); j++)
+			sevq_near_offer(&near, names[j]);
+		if (cases[i].nearest != NULL)
+			assert_string_equal(near.best, cases[i].nearest);
+		else
+			assert_null(near.best);
+	}
 }
 
 static void
@@ -306,6 +373,8 @@ main(void)
 		cmocka_unit_test(fields_of_the_delivery_context_are_merged),
 		cmocka_unit_test(durations_have_units),
 		cmocka_unit_test(invalid_arguments_are_refused),
+		cmocka_unit_test(dates_are_in_utc),
+		cmocka_unit_test(a_mistyped_word_has_a_nearest_name),
 		cmocka_unit_test(an_option_of_another_command_is_refused),
 		cmocka_unit_test(every_option_is_in_the_set_of_all),
 		cmocka_unit_test(backoff_doubles_up_to_its_limit),
