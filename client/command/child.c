@@ -110,7 +110,9 @@ sevq_child_start(const struct sevq_signals *signals, char **argv, const char *in
 	error = posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
 	posix_spawnattr_setsigmask(&attributes, &signals->before);
 	posix_spawnattr_setsigdefault(&attributes, &signals->defaults);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setpgroup(&attributes, 0);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+						  POSIX_SPAWN_SETPGROUP);
 	if (error == 0)
 		error = posix_spawnp(&pid, argv[0], &actions, &attributes, argv, environ);
 	posix_spawnattr_destroy(&attributes);

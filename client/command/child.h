@@ -37,8 +37,9 @@ void sevq_signals_block(const struct sevq_signals *signals);
 int sevq_signals_await(const sigset_t *which, int64_t ms);
 
 /*
- * Starts argv[0], found on PATH, with input as its standard input, which it need not read. Returns
- * its pid, or -1 with errno where it could not be started.
+ * Starts argv[0], found on PATH, with input as its standard input, which it need not read. Its
+ * process group is its own, so that Ctrl-C at a terminal reaches this process alone. Returns its
+ * pid, which is also its group, or -1 with errno where it could not be started.
  */
 pid_t sevq_child_start(const struct sevq_signals *signals, char **argv, const char *input,
 		       size_t len);

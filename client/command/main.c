@@ -167,7 +167,8 @@ connect_and_run(const struct sevq_command *command, struct sevq_options *options
 	connect.token = options->token;
 	connect.token_file = options->token_file;
 	connect.ca_file = options->ca_file;
-	connect.timeout_ms = (long)options->timeout_ms;
+	if (command->run != sevq_run_run) /* whose --timeout is that of its command */
+		connect.timeout_ms = (long)options->timeout_ms;
 	connect.user_agent = "sevq/" SEVQ_VERSION;
 	result = sevq_connect(&connect, &client) == SEVQ_OK ? command->run(client, options)
 							    : sevq_report(client);

@@ -172,7 +172,8 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	[SEVQ_OPTION_CA_FILE] = { "ca-file", "FILE", &TEXT, AT(ca_file),
 	    "file with the certificates to trust for https://, in PEM" },
 	[SEVQ_OPTION_TIMEOUT] = { "timeout", "TIME", &TIME, AT(timeout_ms),
-	    "how long to wait for the answer: 500ms, 90s, 5m (30s)" },
+	    "how long to wait for the answer: 500ms, 90s, 5m (30s); of run: how long the "
+	    "command may take" },
 	[SEVQ_OPTION_JSON] = { "json", NULL, &FLAG, AT(json),
 	    "print the server's answer as JSON" },
 	[SEVQ_OPTION_HELP] = { "help", NULL, &FLAG, AT(help),

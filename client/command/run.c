@@ -39,6 +39,7 @@
 #define BACKOFF_MAX_MS_DEFAULT (60 * 60 * 1000)
 #define REST_MAX_MS 60000    /* of the runner itself, after failures in a row */
 #define EXTEND_AGAIN_MS 1000 /* when the server could not be told */
+#define KILL_AFTER_MS 10000  /* a command that has been told to end and does not */
 #define PASSED_BY_MS 50      /* when another consumer was faster: doubling up to */
 #define PASSED_BY_MAX_MS 1000
 
@@ -59,6 +60,8 @@ struct rounds {
 	unsigned passed_by;  /* times in a row that the events were gone when they were leased */
 	bool rest;           /* whether the runner rests before the next run */
 	bool told_command;   /* a second stop signal was passed on to the command */
+	bool timed_out;      /* the last run of the command was ended for taking too long */
+	char reason[64];     /* how it ended: "exit 3", "signal 9" */
 };
 
 /* --- what the command reads --- */
@@ -155,10 +158,49 @@ on_stop_signal(struct rounds *rounds, int number, pid_t pid)
 		sevq_say(stderr, "sevq: stopping when the command has ended; a second signal goes "
 				 "to the command");
 	} else {
-		kill(pid, number);
+		kill(-pid, number);
 		rounds->told_command = true;
 	}
 	sevq_runner_note_stop(&rounds->runner, number);
+}
+
+/* When the command has taken too long, and the signal that tells it so. */
+struct patience {
+	int64_t until_ms; /* INT64_MAX: it may take as long as it likes */
+	int signal;
+};
+
+static struct patience
+begin_patience(const struct sevq_options *options)
+{
+	return (struct patience){ options->timeout_ms != 0
+				      ? sevq_clock_monotonic_ms() + options->timeout_ms
+				      : INT64_MAX,
+				  SIGTERM };
+}
+
+/* First the command may put things in order; then it is killed. */
+static void
+lose_patience(struct rounds *rounds, struct patience *patience, pid_t pid)
+{
+	kill(-pid, patience->signal);
+	patience->until_ms =
+	    patience->signal == SIGTERM ? sevq_clock_monotonic_ms() + KILL_AFTER_MS : INT64_MAX;
+	patience->signal = SIGKILL;
+	rounds->timed_out = true;
+}
+
+/* Waits up to that moment for a signal; 0: none came. */
+static int
+await_until(const struct sevq_runner *runner, int64_t at_ms)
+{
+	int64_t left_ms = at_ms - sevq_clock_monotonic_ms();
+
+	if (at_ms == INT64_MAX)
+		left_ms = -1;
+	else if (left_ms < 0)
+		left_ms = 0;
+	return sevq_signals_await(&runner->signals.heard, left_ms);
 }
 
 /* Waits for the end of the command and keeps the lease meanwhile. Returns the command's status. */
@@ -167,35 +209,46 @@ watch(struct rounds *rounds, struct sevq_hold *hold, pid_t pid)
 {
 	struct sevq_runner *runner = &rounds->runner;
 	int64_t third_ms = runner->lease_ms / 3,
-		again_ms = third_ms < EXTEND_AGAIN_MS ? third_ms : EXTEND_AGAIN_MS, left_ms;
-	int64_t extend_at_ms = hold->until_ms - runner->lease_ms + third_ms;
+		again_ms = third_ms < EXTEND_AGAIN_MS ? third_ms : EXTEND_AGAIN_MS;
+	int64_t extend_at_ms = hold->until_ms - runner->lease_ms + third_ms, at_ms;
+	struct patience patience = begin_patience(runner->options);
 	int number, status;
 
+	rounds->timed_out = false;
 	for (;;) {
-		left_ms = extend_at_ms - sevq_clock_monotonic_ms();
-		number = sevq_signals_await(&runner->signals.heard, hold->lost    ? -1
-								    : left_ms > 0 ? left_ms
-										  : 0);
+		at_ms = hold->lost || patience.until_ms < extend_at_ms ? patience.until_ms
+								       : extend_at_ms;
+		number = await_until(runner, at_ms);
 		if (number == SIGCHLD) {
 			if (waitpid(pid, &status, WNOHANG) == pid)
 				return status;
 		} else if (number != 0) {
 			on_stop_signal(rounds, number, pid);
-		} else if (left_ms <= 0) {
+		} else if (sevq_clock_monotonic_ms() >= patience.until_ms) {
+			lose_patience(rounds, &patience, pid);
+		} else if (sevq_clock_monotonic_ms() >= at_ms) {
 			extend_at_ms = sevq_clock_monotonic_ms() +
 				       (sevq_hold_extend(hold, runner) ? third_ms : again_ms);
 		}
 	}
 }
 
-/* Writes how the command ended: "exit 3", "signal 9". */
+/* Writes how the command ended: "exit 3", "signal 9", "signal 15 after 300 s". */
 static void
-explain(int status, char *reason, size_t size)
+explain(struct rounds *rounds, int status)
 {
+	int len;
+
 	if (WIFSIGNALED(status))
-		snprintf(reason, size, "signal %d", WTERMSIG(status));
+		len =
+		    snprintf(rounds->reason, sizeof(rounds->reason), "signal %d", WTERMSIG(status));
 	else
-		snprintf(reason, size, "exit %d", WEXITSTATUS(status));
+		len = snprintf(rounds->reason, sizeof(rounds->reason), "exit %d",
+			       WEXITSTATUS(status));
+	if (rounds->timed_out)
+		snprintf(rounds->reason + len, sizeof(rounds->reason) - (size_t)len,
+			 ", timed out after %g s",
+			 (double)rounds->runner.options->timeout_ms / 1000);
 }
 
 static enum outcome
@@ -230,30 +283,30 @@ next_attempt(const struct sevq_event *event)
 
 /* The event failed alone: it comes again after its own back-off. */
 static void
-count_attempt(struct rounds *rounds, struct sevq_hold *hold, const char *reason)
+count_attempt(struct rounds *rounds, struct sevq_hold *hold)
 {
 	const struct sevq_event *event = hold->lease->events[0];
 	const unsigned attempt = next_attempt(event);
 	struct sevq_nack_options options;
 
 	sevq_nack_options_init(&options);
-	options.reason = reason;
+	options.reason = rounds->reason;
 	options.delay_ms = backoff_ms(rounds, attempt);
 	sevq_say(stderr, "sevq: event %s failed (%s, attempt %u); it is tried again in %.1f s",
-		 event->id, reason, attempt, (double)options.delay_ms / 1000);
+		 event->id, rounds->reason, attempt, (double)options.delay_ms / 1000);
 	sevq_hold_nack(hold, &rounds->runner, &options);
 }
 
 /* Acks the events that the command got, or gives them back. */
 static void
-settle(struct rounds *rounds, struct sevq_hold *hold, enum outcome outcome, const char *reason)
+settle(struct rounds *rounds, struct sevq_hold *hold, enum outcome outcome)
 {
 	if (outcome == WELL)
 		sevq_hold_ack(hold, &rounds->runner);
 	else if (outcome == FAILED && hold->lease->count == 1)
-		count_attempt(rounds, hold, reason);
+		count_attempt(rounds, hold);
 	else
-		sevq_hold_give_back(hold, &rounds->runner, reason);
+		sevq_hold_give_back(hold, &rounds->runner, rounds->reason);
 	if (hold->lost || (outcome != WELL && (outcome != FAILED || hold->lease->count == 1)))
 		rounds->runner.result = SEVQ_EXIT_FAILED;
 }
@@ -275,6 +328,7 @@ fail_to_start(struct rounds *rounds, struct sevq_hold *hold, int error)
 	sevq_say(stderr, "sevq: %s: %s", rounds->runner.command[0], strerror(error));
 	sevq_hold_give_back(hold, &rounds->runner, "the command could not be started");
 	rounds->runner.result = SEVQ_EXIT_FAILED;
+	snprintf(rounds->reason, sizeof(rounds->reason), "not started");
 	if (may_start_later(error))
 		return TEMPORARY;
 	rounds->runner.over = true;
@@ -287,7 +341,6 @@ run_command(struct rounds *rounds, struct sevq_hold *hold)
 {
 	struct sevq_buffer input = { 0 };
 	enum outcome outcome;
-	char reason[32];
 	int status;
 	pid_t pid;
 
@@ -300,9 +353,9 @@ run_command(struct rounds *rounds, struct sevq_hold *hold)
 	if (pid < 0)
 		return fail_to_start(rounds, hold, errno);
 	status = watch(rounds, hold, pid);
-	explain(status, reason, sizeof(reason));
+	explain(rounds, status);
 	outcome = judge(rounds, status);
-	settle(rounds, hold, outcome, reason);
+	settle(rounds, hold, outcome);
 	return outcome;
 }
 
@@ -313,13 +366,19 @@ run_command(struct rounds *rounds, struct sevq_hold *hold)
  * rest is at most a minute, shorter than an event's back-off can be: once the backend is up again,
  * events are delivered within that minute.
  */
-static void
-rest(struct rounds *rounds)
+static int64_t
+rest_ms(const struct rounds *rounds)
 {
 	int64_t ms = backoff_ms(rounds, rounds->failures);
 
+	return ms < REST_MAX_MS ? ms : REST_MAX_MS;
+}
+
+static void
+rest(struct rounds *rounds)
+{
 	if (rounds->rest)
-		sevq_runner_sleep(&rounds->runner, ms < REST_MAX_MS ? ms : REST_MAX_MS);
+		sevq_runner_sleep(&rounds->runner, rest_ms(rounds));
 	rounds->rest = false;
 }
 
@@ -343,6 +402,27 @@ run_once(struct rounds *rounds, size_t limit, size_t *count)
 	return outcome;
 }
 
+/* Says what failed where no event is at fault, and when the events are tried again. */
+static void
+report_given_back(const struct rounds *rounds, enum outcome outcome, size_t count)
+{
+	const char *events = count == 1 ? "event" : "events";
+
+	if (outcome == FAILED)
+		sevq_say(stderr,
+			 "sevq: %zu events failed together (%s); they are tried again now, "
+			 "at most %zu at a time",
+			 count, rounds->reason, rounds->width);
+	else if (rounds->rest)
+		sevq_say(stderr,
+			 "sevq: the command could not take %zu %s now (%s); it is tried "
+			 "again in %.1f s",
+			 count, events, rounds->reason, (double)rest_ms(rounds) / 1000);
+	else
+		sevq_say(stderr, "sevq: the command could not take %zu %s now (%s)", count, events,
+			 rounds->reason);
+}
+
 /* Learns from a run how many events the next one gets, and whether the runner rests before it. */
 static void
 adapt(struct rounds *rounds, enum outcome outcome, size_t count)
@@ -353,9 +433,12 @@ adapt(struct rounds *rounds, enum outcome outcome, size_t count)
 		    2 * rounds->width < rounds->limit ? 2 * rounds->width : rounds->limit;
 	} else if (outcome == FAILED && count > 1) {
 		rounds->width = count / 2;
+		report_given_back(rounds, outcome, count);
 	} else if (outcome == FAILED || outcome == TEMPORARY) {
 		rounds->failures++;
 		rounds->rest = !rounds->runner.options->once;
+		if (outcome == TEMPORARY)
+			report_given_back(rounds, outcome, count);
 	}
 }
 

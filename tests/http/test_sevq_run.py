@@ -1,10 +1,13 @@
 """sevq run: a command gets the events, and none is lost, whichever process dies."""
+import fcntl
 import json
 import os
+import pty
 import random
 import re
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
@@ -176,11 +179,13 @@ def test_a_failure_says_what_failed_and_when_it_comes_again(sevq):
 def test_only_the_event_that_fails_alone_collects_attempts(start, poison):
     sevq = Shell(start("--max-attempts", "2", policy=ONE_OWNER))
     ids = queue(sevq, *("POISON" if i == poison else f"good {i}" for i in range(7)))
-    sevq("run", MAIN, "--once", "--", "sh", "-c", "! grep -q POISON", exit=FAILED)
+    _, err = sevq("run", MAIN, "--once", "--", "sh", "-c", "! grep -q POISON", exit=FAILED)
     ends = [happened(sevq, id)[-1][0] for id in ids]
     assert ends == ["nacked" if i == poison else "acked" for i in range(7)]
     attempts = [sevq.json("show", id)["event"]["attempts"] for id in ids]
     assert attempts == [i == poison for i in range(7)]
+    assert err.startswith("sevq: 7 events failed together (exit 1); they are tried again now, at most 3 at a time\n")
+    assert f"sevq: event {ids[poison]} failed (exit 1, attempt 1); it is tried again in 1.0 s\n" in err
 
 
 def test_with_one_poisoned_event_the_others_get_through_while_it_is_tried_again(start, run):
@@ -194,7 +199,9 @@ def test_with_one_poisoned_event_the_others_get_through_while_it_is_tried_again(
 @pytest.mark.parametrize("count", (1, 5))
 def test_a_temporary_failure_gives_everything_back_uncounted(sevq, count):
     ids = queue(sevq, *(f"event {i}" for i in range(count)))
-    sevq("run", MAIN, "--once", "--", "sh", "-c", "exit 75", exit=FAILED)
+    _, err = sevq("run", MAIN, "--once", "--", "sh", "-c", "exit 75", exit=FAILED)
+    what = "1 event" if count == 1 else "5 events"
+    assert err == f"sevq: the command could not take {what} now (exit 75)\n"
     assert [happened(sevq, id)[-1] for id in ids] == [("returned", "exit 75")] * count
     assert [event["attempts"] for event in sevq.json("peek", MAIN)["events"]] == [0] * count
 
@@ -204,6 +211,12 @@ def test_what_a_prompt_leaves_out_is_given_plainly(sevq):
     out, _ = sevq("run", MAIN, "--once", "--", "cat")
     assert [re.sub(r"\[.*?\]", "[]", line) for line in out.splitlines()] == \
         ["System: [] shown", "System: [] Reason periodic backup failed: disk full"]
+
+
+def test_a_runner_says_when_a_temporary_failure_is_tried_again(sevq, run, tmp_path):
+    queue(sevq, "one")
+    runner = run(MAIN, "--backoff", "200ms", "--max-rounds", "2", "--", "sh", "-c", f"[ -e {tmp_path}/go ] || {{ touch {tmp_path}/go; exit 75; }}")
+    assert runner.end()[1] == "sevq: the command could not take 1 event now (exit 75); it is tried again in 0.2 s\n"
 
 
 # Spacing.
@@ -394,6 +407,61 @@ def test_a_signal_that_was_ignored_before_is_ignored(sevq, run):
     runner.signal(signal.SIGINT)
     queue(sevq, "one")
     assert runner.end()[0].endswith("] one\n")
+
+
+def test_ctrl_c_at_a_terminal_lets_the_command_finish(sevq, tmp_path):
+    event_id, = queue(sevq, "one")
+    ours, theirs = pty.openpty()
+
+    def take_terminal():
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    with subprocess.Popen([binary("SEVQ"), "run", MAIN, "--", "sh", "-c", sleeper(tmp_path) + "; echo finished"], env=sevq.env, stdin=theirs,
+            stdout=theirs, stderr=theirs, preexec_fn=take_terminal) as runner:
+        os.close(theirs)
+        pid = pid_of(tmp_path)
+        assert os.getpgid(pid) == pid
+        os.write(ours, b"\x03")
+        screen = b""
+        while INTERRUPTED.strip().encode() not in screen:
+            screen += os.read(ours, 4096)
+        (tmp_path / "go").touch()
+        assert runner.wait(PATIENCE) == DONE
+        while b"finished" not in screen:
+            screen += os.read(ours, 4096)
+    os.close(ours)
+    assert happened(sevq, event_id)[-1][0] == "acked"
+
+
+def test_a_second_signal_reaches_what_the_command_has_started(sevq, run, tmp_path):
+    queue(sevq, "one")
+    runner = run(MAIN, "--", "sh", "-c", f"sh -c '{sleeper(tmp_path)}'; true")
+    pid = pid_of(tmp_path)
+    runner.signal(signal.SIGTERM)
+    assert runner.process.stderr.readline() == INTERRUPTED
+    runner.signal(signal.SIGTERM)
+    runner.end()
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the child of the command to end")
+
+
+def test_a_command_that_takes_too_long_is_ended(sevq, tmp_path):
+    event_id, = queue(sevq, "one")
+    _, err = sevq("run", MAIN, "--once", "--timeout", "300ms", "--backoff", "90s", "--", "sh", "-c", sleeper(tmp_path), exit=FAILED)
+    reason = "signal 15, timed out after 0.3 s"
+    assert err == f"sevq: event {event_id} failed ({reason}, attempt 1); it is tried again in 90.0 s\n"
+    assert happened(sevq, event_id)[-1] == ("nacked", reason)
+
+
+def test_a_command_that_ends_in_time_has_not_taken_too_long(sevq):
+    queue(sevq, "one")
+    assert sevq("run", MAIN, "--once", "--timeout", "1m", "--", "true") == ("", "")
+
+
+def test_a_command_that_ends_well_when_it_is_told_has_done_its_work(sevq, tmp_path):
+    event_id, = queue(sevq, "one")
+    sevq("run", MAIN, "--once", "--timeout", "300ms", "--", "sh", "-c", "trap 'exit 0' TERM; " + sleeper(tmp_path))
+    assert happened(sevq, event_id)[-1][0] == "acked"
 
 
 # Servers that come and go.
