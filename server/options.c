@@ -62,6 +62,8 @@ static const struct option_row rows[] = {
 	  "(\"token\" beside the database, made at first start)" },
 	{ "no-auth", SWITCH, AT(no_auth), NULL, 0, 0, 1,
 	  "ask for no token; refused unless every listener is local" },
+	{ "no-page", SWITCH, AT(no_page), NULL, 0, 0, 1,
+	  "serve no page for browsers at /" },
 	{ "behind-proxy", SWITCH, AT(behind_proxy), NULL, 0, 0, 1,
 	  "allow listeners that other machines can reach; a proxy in front must do TLS, "
 	  "because sevqd does not" },

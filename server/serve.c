@@ -697,6 +697,7 @@ init_calls(struct calls *calls, const struct options *options)
 		.stream_buffer_bytes = options->stream_buffer,
 		.stream_ping_ms = options->stream_ping_ms,
 		.drop_unknown_delivery = options->compat == COMPAT_OPENCLAW,
+		.no_page = options->no_page,
 	};
 	calls->waits = waits_new();
 	calls->streams = streams_new(calls);

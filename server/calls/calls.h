@@ -39,6 +39,7 @@ struct call_limits {
 	int64_t batch_events_max, waiters_max, streams_max;
 	int64_t stream_buffer_bytes, stream_ping_ms;
 	bool drop_unknown_delivery; /* as OpenClaw does; else such a field is refused */
+	bool no_page;
 };
 
 /* One, owned by serve. HTTP knows only the part that is its own. */
@@ -100,6 +101,7 @@ request_handler policy_reload_hung_up;
 request_handler policy_reload_over;
 request_handler backups_post; /* backups.c */
 request_handler backups_get;
+request_handler page_get;    /* page.c */
 request_handler openapi_get; /* openapi.c */
 request_handler stats_get;   /* stats.c */
 request_handler metrics_get; /* metrics.c */

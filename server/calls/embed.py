@@ -1,12 +1,35 @@
 #!/usr/bin/env python3
-"""embed.py OUT FILE - writes a JSON document, without white space, as the bytes of a C array."""
-import json, sys
+"""embed.py OUT FILE... - writes files as a table of C, struct embedded_file of embedded.h. White
+space of a JSON document is left out.
+"""
+import hashlib, json, pathlib, sys
 
-out, name = sys.argv[1:]
-with open(name, encoding="ascii") as f:
-    text = json.dumps(json.load(f), separators=(",", ":"))
+TYPES = {
+    ".json": "application/json",
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+def content(path):
+    if path.suffix != ".json":
+        return path.read_bytes()
+    return json.dumps(json.loads(path.read_text("ascii")), separators=(",", ":")).encode()
+
+
+out, *names = sys.argv[1:]
+files = [(path, content(path)) for path in map(pathlib.Path, names)]
 with open(out, "w", encoding="ascii") as f:
-    f.write("/* Made from openapi.json by embed.py. */\nstatic const char document[] = {\n")
-    for at in range(0, len(text), 20):
-        f.write("\t" + " ".join(f"{ord(c)}," for c in text[at : at + 20]) + "\n")
+    f.write("/* Made by embed.py. */\n")
+    for n, (_, data) in enumerate(files):
+        f.write(f"static const unsigned char bytes_{n}[] = {{\n")
+        for at in range(0, len(data), 20):
+            f.write("\t" + " ".join(f"{byte}," for byte in data[at : at + 20]) + "\n")
+        f.write("};\n")
+    f.write("static const struct embedded_file embedded[] = {\n")
+    for n, (path, data) in enumerate(files):
+        etag = hashlib.sha256(data).hexdigest()[:32]
+        f.write(f'\t{{ "{path.name}", "{TYPES[path.suffix]}", "\\"{etag}\\"", bytes_{n}, sizeof(bytes_{n}) }},\n')
     f.write("};\n")

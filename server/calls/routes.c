@@ -48,6 +48,8 @@ static const struct call table[] = {
 	{ HTTP_GET,    "/healthz",        SCOPE_NONE,    .handle = health_ready },
 	{ HTTP_GET,    "/version",        SCOPE_NONE,    .handle = health_version },
 	{ HTTP_GET,    "/openapi.json",   SCOPE_NONE,    .handle = openapi_get },
+	{ HTTP_GET,    "/",               SCOPE_NONE,    .handle = page_get },
+	{ HTTP_GET,    "/ui/{id}",        SCOPE_NONE,    .handle = page_get },
 };
 /* clang-format on */
 

@@ -23,7 +23,7 @@
 
 #define STATUS_CLASSES 6
 #define HTTP_CALLS_MAX 64
-#define HTTP_STATUSES 22
+#define HTTP_STATUSES 23
 #define HTTP_WORK_REQUEST 3 /* microseconds: reading a request, and an answer that needs no op */
 #define HTTP_WORK_BYTES 256 /* of a request, for a microsecond */
 #define HTTP_WORK_ANSWER_BYTES 512 /* of a body made of parts, for a microsecond */

@@ -29,6 +29,7 @@ static const struct str header_names[HEADERS] = {
 	[HEADER_CONTENT_TYPE] = { "content-type", 12 },
 	[HEADER_EXPECT] = { "expect", 6 },
 	[HEADER_IDEMPOTENCY_KEY] = { "idempotency-key", 15 },
+	[HEADER_IF_NONE_MATCH] = { "if-none-match", 13 },
 	[HEADER_OPENCLAW_IDEMPOTENCY_KEY] = { "x-openclaw-idempotency-key", 26 },
 	[HEADER_OPENCLAW_TOKEN] = { "x-openclaw-token", 16 },
 	[HEADER_ORIGIN] = { "origin", 6 },
@@ -198,6 +199,13 @@ read_connection(struct parser *p, struct str value)
 	}
 }
 
+/* Headers that are hints: nothing in them is an error. */
+static bool
+may_repeat(int header)
+{
+	return header == HEADER_TRACEPARENT || header == HEADER_IF_NONE_MATCH;
+}
+
 static int
 on_header_value_complete(llhttp_t *http)
 {
@@ -209,8 +217,8 @@ on_header_value_complete(llhttp_t *http)
 	header = &p->headers[p->header];
 	if (p->header == HEADER_CONNECTION)
 		read_connection(p, (struct str){ p->base + p->value.start, p->value.len });
-	else if (header->start != 0 && p->header == HEADER_TRACEPARENT)
-		p->value.len = 0; /* of several none counts, and it is never an error */
+	else if (header->start != 0 && may_repeat(p->header))
+		p->value.len = 0; /* of several none counts */
 	else if (header->start != 0)
 		return bad(p, "a header that may stand once stands twice");
 	while (p->value.len > 0 && is_blank(p->base[p->value.start + p->value.len - 1]))

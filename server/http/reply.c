@@ -19,7 +19,7 @@
 #include "server/http/connection.h"
 #include "server/log.h"
 
-#define HEAD_BYTES 640
+#define HEAD_BYTES (640 + REPLY_PROTECTION_BYTES)
 #define OUT_BYTES_KEPT (2 * ANSWER_SLICE_BYTES_MAX)
 
 /* An answer that is written in slices. In the request's arena. */
@@ -38,6 +38,7 @@ static const struct {
 	{ 200, "HTTP/1.1 200 OK\r\n" },
 	{ 201, "HTTP/1.1 201 Created\r\n" },
 	{ 202, "HTTP/1.1 202 Accepted\r\n" },
+	{ 304, "HTTP/1.1 304 Not Modified\r\n" },
 	{ 400, "HTTP/1.1 400 Bad Request\r\n" },
 	{ 401, "HTTP/1.1 401 Unauthorized\r\n" },
 	{ 403, "HTTP/1.1 403 Forbidden\r\n" },
@@ -138,7 +139,8 @@ put_common(char *at, struct request *request, const struct reply *reply)
 	at = put(at, date_line(request->http));
 	at = put(at, "Content-Type: ");
 	at = put(at, reply->type != NULL ? reply->type : "application/json");
-	at = put(at, "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+	at = put(at, "\r\nX-Content-Type-Options: nosniff\r\n");
+	at = put(at, reply->protection != NULL ? reply->protection : "Cache-Control: no-store\r\n");
 	return put(at, reply->extra);
 }
 
@@ -204,12 +206,13 @@ static void
 send_with_head(struct request *request, const struct reply *reply, size_t body_len)
 {
 	struct buf *out = &request->http->out;
+	bool has_body = request->method != HTTP_HEAD && reply->status != 304;
 	char head[HEAD_BYTES];
 	size_t head_len = write_head(request, reply, body_len, head);
 
 	memcpy(out->data + HEAD_BYTES - head_len, head, head_len);
 	connection_send(request->connection, out->data + HEAD_BYTES - head_len,
-			head_len + (request->method == HTTP_HEAD ? 0 : out->len - HEAD_BYTES));
+			head_len + (has_body ? out->len - HEAD_BYTES : 0));
 }
 
 static void

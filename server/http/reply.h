@@ -18,13 +18,16 @@
 #include "server/http/request.h"
 
 #define REPLY_EXTRA_BYTES 192
+#define REPLY_PROTECTION_BYTES 512
 
 /* The statuses that answers have, by an index below HTTP_STATUSES (http.h). */
 int reply_status(size_t i);
 
 struct reply {
 	int status;
-	const char *type;              /* NULL: application/json */
+	const char *type; /* NULL: application/json */
+	/* header lines for browsers, at most REPLY_PROTECTION_BYTES; NULL: "no-store" alone */
+	const char *protection;
 	char extra[REPLY_EXTRA_BYTES]; /* further header lines, each with its CR LF; "" for none */
 };
 
@@ -32,7 +35,7 @@ struct reply {
 struct buf *reply_begin(struct request *request);
 /* Says where the event that was made can be found. */
 void reply_created(struct reply *reply, int64_t event_id);
-/* Sends head and body, counts and logs; exactly once a request. */
+/* Sends head and body, with 304 the head alone; counts and logs; exactly once a request. */
 void reply_send(struct request *request, const struct reply *reply);
 
 /* How far a part is. All zero when it begins; it belongs to the part. */

@@ -87,6 +87,8 @@ ROWS = {
     ("GET", "/readyz"): (OPEN, nothing, lambda api: api.call("GET", "/readyz")),
     ("GET", "/healthz"): (OPEN, nothing, lambda api: api.call("GET", "/healthz")),
     ("GET", "/openapi.json"): (OPEN, nothing, lambda api: api.call("GET", "/openapi.json")),
+    ("GET", "/"): (OPEN, nothing, lambda api: api.call("GET", "/")),
+    ("GET", "/ui/{id}"): (OPEN, nothing, lambda api: api.call("GET", "/ui/app.js")),
     ("GET", "/version"): (OPEN, nothing, lambda api: api.call("GET", "/version")),
 }
 
