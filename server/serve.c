@@ -91,8 +91,7 @@ struct loop {
 		uint64_t count;  /* that the log has told of, */
 		int64_t told_ms; /* then */
 	} dead_letters_lost, keys_forgotten;
-	int64_t token_expiry_ms; /* when the next token expires, by the wall clock */
-	uint64_t damaged_named;  /* the damaged events that the log has named */
+	uint64_t damaged_named; /* the damaged events that the log has named */
 	bool reload, stop;
 };
 
@@ -147,7 +146,7 @@ load_tokens(struct loop *loop, char **path, bool *made, struct error *err)
 	loop->token_file = *path;
 	if (auth_load(*path, &loop->http->auth, err) != 0)
 		return -1;
-	loop->token_expiry_ms = auth_next_expiry_ms(loop->http->auth);
+	loop->http->token_expiry_ms = auth_next_expiry_ms(loop->http->auth);
 	return 0;
 }
 
@@ -155,10 +154,11 @@ load_tokens(struct loop *loop, char **path, bool *made, struct error *err)
 static void
 expire_tokens(struct loop *loop)
 {
-	if (loop->token_expiry_ms == INT64_MAX || clock_now().wall_ms < loop->token_expiry_ms)
+	if (loop->http->token_expiry_ms == INT64_MAX ||
+	    clock_now().wall_ms < loop->http->token_expiry_ms)
 		return;
 	connections_check_tokens(loop->http);
-	loop->token_expiry_ms = auth_next_expiry_ms(loop->http->auth);
+	loop->http->token_expiry_ms = auth_next_expiry_ms(loop->http->auth);
 }
 
 /* Reading again on SIGHUP: each part by itself, and a bad one leaves the old in force. */
@@ -222,9 +222,10 @@ reload_tokens(struct loop *loop)
 		log_failure(LOG_ERROR, "tokens not reloaded, the old ones stay", &err);
 		return false;
 	}
+	auth_inherit(auth, loop->http->auth);
 	auth_free(loop->http->auth);
 	loop->http->auth = auth;
-	loop->token_expiry_ms = auth_next_expiry_ms(auth);
+	loop->http->token_expiry_ms = auth_next_expiry_ms(auth);
 	connections_check_tokens(loop->http);
 	return true;
 }
@@ -313,9 +314,9 @@ set_timer(struct loop *loop)
 		next = chores;
 	if (service_next_ms() < next)
 		next = service_next_ms();
-	if (loop->token_expiry_ms != INT64_MAX &&
-	    loop->token_expiry_ms - clock_now().wall_ms < next - clock_coarse_ms())
-		next = clock_coarse_ms() + loop->token_expiry_ms - clock_now().wall_ms;
+	if (loop->http->token_expiry_ms != INT64_MAX &&
+	    loop->http->token_expiry_ms - clock_now().wall_ms < next - clock_coarse_ms())
+		next = clock_coarse_ms() + loop->http->token_expiry_ms - clock_now().wall_ms;
 	if (due >= 0 && clock_coarse_ms() + due < next)
 		next = clock_coarse_ms() + due;
 	if (next >= loop->timer_at_ms)
@@ -663,6 +664,7 @@ init_http(struct http *http, const struct options *options)
 
 	http->base = make_base();
 	http->calls = &routes;
+	http->token_expiry_ms = INT64_MAX;
 	http->guard = (struct guard){ options->allow_host.items, options->allow_host.count };
 	http->limits = (struct http_limits){
 		.message = { (size_t)options->max_header_bytes, (size_t)options->max_target_bytes,
@@ -794,7 +796,6 @@ serve(int argc, char **argv, struct options *options)
 			     .argc = argc,
 			     .argv = argv,
 			     .timer_at_ms = INT64_MAX,
-			     .token_expiry_ms = INT64_MAX,
 			     .stop_at_ms = INT64_MAX };
 
 	signal(SIGPIPE, SIG_IGN);

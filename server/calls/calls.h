@@ -101,7 +101,9 @@ request_handler policy_reload_hung_up;
 request_handler policy_reload_over;
 request_handler backups_post; /* backups.c */
 request_handler backups_get;
-request_handler page_get;    /* page.c */
+request_handler page_get;        /* page.c */
+request_handler page_codes_post; /* page_access.c */
+request_handler page_sessions_post;
 request_handler openapi_get; /* openapi.c */
 request_handler stats_get;   /* stats.c */
 request_handler metrics_get; /* metrics.c */

@@ -5,6 +5,7 @@
 
 #include "schema/prompt.h"
 #include "schema/zone.h"
+#include "server/http/token.h"
 
 void
 json_add_text(struct buf *out, struct str text)
@@ -22,6 +23,19 @@ json_add_time(struct buf *out, int64_t ms)
 		buf_add_int(out, ms);
 	else
 		BUF_ADD_LITERAL(out, "null");
+}
+
+void
+json_add_scopes(struct buf *out, unsigned set)
+{
+	const char *names[SCOPES];
+	size_t count;
+
+	scopes_names(set, names, &count);
+	BUF_ADD_LITERAL(out, "[");
+	for (size_t i = 0; i < count; i++)
+		buf_addf(out, "%s\"%s\"", i > 0 ? "," : "", names[i]);
+	BUF_ADD_LITERAL(out, "]");
 }
 
 /* Without a delay, an event is available from its arrival on. */

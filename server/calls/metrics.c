@@ -127,6 +127,10 @@ static const struct row rows[] = {
 	{ "http", "wakesGathered", "sevq_http_wakes_gathered", NULL, PLAIN, CALLS(wakes_gathered), "Sessions whose wakes have not been handed out to the streams yet." },
 	{ "http", "tokensThrottled", "sevq_http_tokens_throttled_total", NULL, PLAIN, HTTP(tokens_throttled), "Calls with a bad token refused with 429, because their address had sent too many." },
 	{ "http", "tokensRevoked", "sevq_http_tokens_revoked_total", NULL, PLAIN, HTTP(tokens_revoked), "Streams, waits and requests under way that ended because their token was taken away." },
+	{ "http", "pageCodes", "sevq_http_page_codes", NULL, PLAIN, METRICS(page_codes), "Codes for a page that have not been used yet." },
+	{ "http", "pageCodesRefused", "sevq_http_page_codes_refused_total", NULL, PLAIN, HTTP(codes_refused), "Codes for a page refused with 429, because 64 had not been used yet." },
+	{ "http", "pageSessions", "sevq_http_page_sessions", NULL, PLAIN, METRICS(page_sessions), "Pages that have a token now." },
+	{ "http", "pageSessionsEnded", "sevq_http_page_sessions_ended_total", NULL, PLAIN, HTTP(granted_ended), "Tokens of pages that ended early, because there were 64." },
 	{ "http", "lateHeaders", "sevq_http_late_headers_total", NULL, PLAIN, HTTP(late_headers), "Requests given up at --header-timeout-ms." },
 	{ "http", "lateBodies", "sevq_http_late_bodies_total", NULL, PLAIN, HTTP(late_body), "Requests given up at --body-timeout-ms or --min-body-rate." },
 	{ "http", "lateReaders", "sevq_http_late_readers_total", NULL, PLAIN, HTTP(late_readers), "Connections dropped at --response-timeout-ms." },
@@ -172,6 +176,9 @@ metrics_read(struct request *request, struct metrics *ret)
 	ret->policy_ok = calls->policy->last_error.code == ERROR_NONE;
 	ret->policy_read_ms = (uint64_t)calls->policy->read_ms;
 	ret->http = calls->http.stats;
+	ret->page_codes = ret->page_sessions = 0;
+	if (calls->http.auth != NULL)
+		auth_count_granted(calls->http.auth, &ret->page_codes, &ret->page_sessions);
 	ret->table = calls->http.calls;
 	ret->calls = calls->stats;
 	ret->uptime_ms = (uint64_t)(clock_coarse_ms() - calls->started_ms);

@@ -20,6 +20,7 @@ struct metrics {
 	uint64_t uptime_ms, started_ms; /* started: by the wall clock */
 	uint64_t ready, held;           /* ready: the server; held: events (metrics.c) */
 	uint64_t policy_ok, policy_read_ms;
+	uint64_t page_codes, page_sessions; /* that are good now */
 };
 
 /*

@@ -5,6 +5,10 @@
  * browser keeps them, but asks each time whether they have changed, so that those of two versions
  * never meet.
  */
+#include "server/calls/page.h"
+
+#include <stdio.h>
+
 #include "server/calls/calls.h"
 #include "server/calls/embedded.h"
 #include "server/calls/field.h"
@@ -45,7 +49,7 @@ has_it(struct str if_none_match, const char *etag)
 }
 
 static void
-send(struct request *request, const struct embedded_file *file)
+answer(struct request *request, const struct embedded_file *file)
 {
 	bool kept = has_it(request->headers[HEADER_IF_NONE_MATCH], file->etag);
 	struct reply reply = { .status = kept ? 304 : 200,
@@ -57,22 +61,27 @@ send(struct request *request, const struct embedded_file *file)
 	reply_send(request, &reply);
 }
 
+int
+page_check(const struct request *request, struct error *err)
+{
+	return calls_of(request)->limits.no_page
+		   ? error_set(err, ERROR_NOT_FOUND, "the page is turned off by --no-page")
+		   : 0;
+}
+
 void
 page_get(struct request *request)
 {
 	const struct embedded_file *file;
-	struct error err;
+	struct error err = { .code = ERROR_NONE };
 
 	if (query_read(request, NULL, 0, NULL, NULL) != 0)
 		return;
 	file = find(request->id.s != NULL ? request->id : STR(FIRST));
-	if (calls_of(request)->limits.no_page)
-		error_set(&err, ERROR_NOT_FOUND, "the page is turned off by --no-page");
-	else if (file == NULL)
+	if (page_check(request, &err) == 0 && file == NULL)
 		error_set(&err, ERROR_NOT_FOUND, "the page has no such file");
-	else {
-		send(request, file);
-		return;
-	}
-	problem_send(request, &err);
+	if (err.code != ERROR_NONE)
+		problem_send(request, &err);
+	else
+		answer(request, file);
 }

@@ -40,6 +40,8 @@ static const struct call table[] = {
 	{ HTTP_POST,   "/v1/rekey",       SCOPE_ADMIN,   .handle = rekey_post,      .takes_body = true },
 	{ HTTP_POST,   "/v1/backups",     SCOPE_ADMIN,   .handle = backups_post,    .takes_body = true },
 	{ HTTP_GET,    "/v1/backups",     SCOPE_ADMIN,   .handle = backups_get },
+	{ HTTP_POST,   "/v1/page-codes",  SCOPE_READ,    .handle = page_codes_post, .takes_body = true, .by_agent = true },
+	{ HTTP_POST,   "/v1/page-sessions", SCOPE_NONE,  .handle = page_sessions_post, .takes_body = true },
 	{ HTTP_GET,    "/v1/whoami",      SCOPE_ANY,     .handle = whoami_get, .by_agent = true },
 	{ HTTP_GET,    "/v1/stats",       SCOPE_READ,    .handle = stats_get },
 	{ HTTP_GET,    "/metrics",        SCOPE_READ,    .handle = metrics_get },

@@ -5,18 +5,6 @@
 #include "server/calls/field.h"
 #include "server/calls/json.h"
 #include "server/http/reply.h"
-#include "server/http/token.h"
-
-static void
-add_scopes(struct buf *out, unsigned set)
-{
-	const char *names[SCOPES];
-	size_t count;
-
-	scopes_names(set, names, &count);
-	for (size_t i = 0; i < count; i++)
-		buf_addf(out, "%s\"%s\"", i > 0 ? "," : "", names[i]);
-}
 
 /* The agents are ids, ",a,b,"; NULL: all of them, told as null. */
 static void
@@ -50,9 +38,9 @@ whoami_get(struct request *request)
 	out = reply_begin(request);
 	BUF_ADD_LITERAL(out, "{\"name\":");
 	json_add_text(out, request->caller.name);
-	BUF_ADD_LITERAL(out, ",\"scopes\":[");
-	add_scopes(out, request->scopes);
-	BUF_ADD_LITERAL(out, "],\"agents\":");
+	BUF_ADD_LITERAL(out, ",\"scopes\":");
+	json_add_scopes(out, request->scopes);
+	BUF_ADD_LITERAL(out, ",\"agents\":");
 	add_agents(out, request->caller.agents);
 	BUF_ADD_LITERAL(out, "}");
 	reply_send(request, &(struct reply){ .status = 200 });

@@ -27,8 +27,8 @@ bearer(struct str authorization)
 }
 
 /* Senders of OpenClaw's webhook may use its own header. */
-static struct str
-presented_token(const struct request *request)
+struct str
+admission_token(const struct request *request)
 {
 	struct str token = bearer(request->headers[HEADER_AUTHORIZATION]);
 
@@ -41,21 +41,25 @@ presented_token(const struct request *request)
  * the webhook count apart, as OpenClaw counts: a call without a token is wrong too, and a good one
  * begins the count anew (check_token).
  */
-static int
-refuse_token(struct request *request, bool presented, struct error *err)
+int
+admission_count_bad(struct request *request, struct error *err)
 {
 	struct http *http = request->http;
 	struct throttle *throttle = request->webhook ? &http->webhook_throttle : &http->throttle;
 
-	if (request->webhook || presented)
-		request->retry_after_s =
-		    throttle_count(throttle, request->address, clock_coarse_ms());
-	if (request->retry_after_s > 0) {
-		http->stats.tokens_throttled++;
-		return error_set(err, ERROR_QUEUE_FULL,
-				 "%d bad tokens in a minute came from this address",
-				 THROTTLE_BAD_TOKENS);
-	}
+	request->retry_after_s = throttle_count(throttle, request->address, clock_coarse_ms());
+	if (request->retry_after_s == 0)
+		return 0;
+	http->stats.tokens_throttled++;
+	return error_set(err, ERROR_QUEUE_FULL, "%d bad tokens in a minute came from this address",
+			 THROTTLE_BAD_TOKENS);
+}
+
+static int
+refuse_token(struct request *request, bool presented, struct error *err)
+{
+	if ((request->webhook || presented) && admission_count_bad(request, err) != 0)
+		return -1;
 	return error_set(err, ERROR_UNAUTHORIZED,
 			 presented ? "the token is not known here"
 				   : "Authorization: Bearer TOKEN is needed");
@@ -94,7 +98,7 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 	request->scopes = SCOPE_ALL;
 	if (request->http->auth == NULL || request->call->scope == SCOPE_NONE)
 		return 0;
-	token = presented_token(request);
+	token = admission_token(request);
 	request->scopes = scopes =
 	    token.s != NULL ? auth_recall(request->http->auth, memo, token) : 0;
 	if (scopes == 0)

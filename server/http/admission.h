@@ -19,6 +19,12 @@
 int admission_check(struct request *request, const struct parser *parser,
 		    const struct endpoint *endpoint, struct auth_memo *memo, struct error *err);
 
+/* The token that a request presents; NULL: none. */
+struct str admission_token(const struct request *request);
+
+/* Counts a bad token or code by its address: ERROR_QUEUE_FULL once there are too many. */
+int admission_count_bad(struct request *request, struct error *err);
+
 /*
  * After new tokens were loaded: whether the token that admitted the request, which is the memo's,
  * still allows its call.

@@ -10,22 +10,31 @@
 #include <sys/stat.h>
 
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 #include <unistd.h>
 
 #include "queue/clock.h"
 #include "schema/text.h"
 #include "server/file.h"
+#include "server/http/grants.h"
 
 #define FILE_BYTES_MAX 65536
-#define NEW_TOKEN_BYTES 32
+#define CODE_BYTES 16
 
 struct auth {
 	struct token *tokens;
 	size_t count, cap;
 	struct arena arena;  /* what the tokens refer to */
-	uint64_t generation; /* no two loads share one; never 0 */
+	uint64_t generation; /* no two loads share one, nor two sets of grants; never 0 */
+	struct grants grants;
 };
+
+static uint64_t
+next_generation(void)
+{
+	static uint64_t generations;
+
+	return ++generations;
+}
 
 static struct str
 cut_line(struct str *rest)
@@ -133,13 +142,12 @@ read_file(const char *path, struct buf *text, struct error *err)
 int
 auth_load(const char *path, struct auth **ret, struct error *err)
 {
-	static uint64_t generations;
 	struct auth *auth = mem_alloc(sizeof(*auth));
 	struct buf text = { 0 };
 	struct error why = { 0 };
 	int failed;
 
-	auth->generation = ++generations;
+	auth->generation = next_generation();
 	failed = read_file(path, &text, err);
 	if (!failed && read_lines(auth, (struct str){ text.data, text.len }, &why) != 0) {
 		failed = error_set(err, ERROR_CONFIG, "token file %s: %s", path, why.detail);
@@ -169,7 +177,7 @@ auth_free(struct auth *auth)
 int
 auth_create(const char *path, bool *ret_made, struct error *err)
 {
-	unsigned char random[NEW_TOKEN_BYTES];
+	char token[2 * TOKEN_NEW_BYTES + 1];
 	struct buf text = { 0 };
 	struct stat st;
 	int failed;
@@ -178,11 +186,9 @@ auth_create(const char *path, bool *ret_made, struct error *err)
 	    lstat(path, &st) != 0 ? errno == ENOENT : S_ISREG(st.st_mode) && st.st_size == 0;
 	if (!*ret_made)
 		return 0; /* whatever it is, loading judges it */
-	if (RAND_bytes(random, sizeof(random)) != 1)
-		return error_set(err, ERROR_CONFIG, "no random bytes for a token");
-	for (size_t i = 0; i < sizeof(random); i++)
-		buf_addf(&text, "%02x", random[i]);
-	buf_adds(&text, "\n");
+	if (token_generate(TOKEN_NEW_BYTES, token, err) != 0)
+		return -1;
+	buf_addf(&text, "%s\n", token);
 	failed = file_replace(path, (struct str){ text.data, text.len }, err);
 	buf_clear(&text);
 	return failed;
@@ -190,17 +196,14 @@ auth_create(const char *path, bool *ret_made, struct error *err)
 
 /* All that the line of a token says, with the scopes of its other lines. False: it is not known. */
 static bool
-find(const struct auth *auth, struct str token, struct token *ret)
+find_line(const struct auth *auth, const unsigned char digest[TOKEN_DIGEST_BYTES],
+	  struct token *ret)
 {
-	unsigned char given[TOKEN_DIGEST_BYTES];
-
 	*ret = (struct token){ .scopes = 0 };
-	if (!token_digest(token, given))
-		return false;
 	for (size_t i = 0; i < auth->count; i++) {
 		const struct token *known = &auth->tokens[i];
 
-		if (CRYPTO_memcmp(given, known->digest, TOKEN_DIGEST_BYTES) == 0) {
+		if (token_digest_eq(digest, known->digest)) {
 			unsigned scopes = ret->scopes | known->scopes;
 
 			*ret = *known;
@@ -208,6 +211,38 @@ find(const struct auth *auth, struct str token, struct token *ret)
 		}
 	}
 	return ret->scopes != 0;
+}
+
+/* Grants end by the boot clock, tokens by the wall clock. */
+static int64_t
+wall_of(int64_t boot_ms, struct clock now)
+{
+	return now.wall_ms + boot_ms - now.boot_ms;
+}
+
+/* A token that was passed on is the one that it comes from, for less and not as long. */
+static bool
+find_grant(const struct auth *auth, const unsigned char digest[TOKEN_DIGEST_BYTES],
+	   struct token *ret)
+{
+	const struct clock now = clock_now();
+	const struct grant *grant = grants_find(&auth->grants, digest, now.boot_ms);
+
+	if (grant == NULL || !find_line(auth, grant->from, ret))
+		return false;
+	ret->scopes &= grant->scopes;
+	if (wall_of(grant->ends_ms, now) < ret->expires_ms)
+		ret->expires_ms = wall_of(grant->ends_ms, now);
+	return ret->scopes != 0;
+}
+
+static bool
+find(const struct auth *auth, struct str token, struct token *ret)
+{
+	unsigned char digest[TOKEN_DIGEST_BYTES];
+
+	return token_digest(token, digest) &&
+	       (find_line(auth, digest, ret) || find_grant(auth, digest, ret));
 }
 
 /*
@@ -264,10 +299,94 @@ auth_recall(const struct auth *auth, struct auth_memo *memo, struct str token)
 int64_t
 auth_next_expiry_ms(const struct auth *auth)
 {
-	int64_t now_ms = clock_now().wall_ms, next = INT64_MAX;
+	const struct clock now = clock_now();
+	int64_t next = INT64_MAX, granted_ms = grants_next_end_ms(&auth->grants, now.boot_ms);
 
 	for (size_t i = 0; i < auth->count; i++)
-		if (auth->tokens[i].expires_ms > now_ms && auth->tokens[i].expires_ms < next)
+		if (auth->tokens[i].expires_ms > now.wall_ms && auth->tokens[i].expires_ms < next)
 			next = auth->tokens[i].expires_ms;
+	if (granted_ms != INT64_MAX && wall_of(granted_ms, now) < next)
+		next = wall_of(granted_ms, now);
 	return next;
+}
+
+/* --- what a token passes on --- */
+
+/* Makes a code or token, and its digest. */
+static int
+generate(size_t bytes, struct auth_granted *made, struct grant *grant, struct error *err)
+{
+	if (token_generate(bytes, made->text, err) != 0)
+		return -1;
+	return token_digest(str_of(made->text), grant->digest)
+		   ? 0
+		   : error_set(err, ERROR_CONFIG, "SHA-256 is not available");
+}
+
+int
+auth_make_code(struct auth *auth, struct str token, unsigned scopes, struct auth_granted *ret,
+	       int64_t *ret_wait_ms, struct error *err)
+{
+	const struct clock now = clock_now();
+	struct grant code = { .scopes = scopes };
+	struct token line;
+
+	*ret_wait_ms = 0;
+	if (!token_digest(token, code.from) || !find_line(auth, code.from, &line))
+		return error_set(err, ERROR_FORBIDDEN,
+				 "the token of a page cannot be passed on to another");
+	if (generate(CODE_BYTES, ret, &code, err) != 0 ||
+	    grants_add_code(&auth->grants, &code, now.boot_ms, ret_wait_ms, err) != 0)
+		return -1;
+	ret->scopes = scopes;
+	ret->expires_ms = now.wall_ms + GRANT_CODE_MS;
+	return 0;
+}
+
+int
+auth_trade_code(struct auth *auth, struct str code, struct auth_granted *ret, bool *ret_one_ended,
+		struct error *err)
+{
+	const int64_t now_ms = clock_now().boot_ms;
+	unsigned char digest[TOKEN_DIGEST_BYTES];
+	struct grant grant;
+	struct token known;
+
+	if (!token_digest(code, digest) || !grants_take_code(&auth->grants, digest, now_ms, &grant))
+		return error_set(err, ERROR_UNAUTHORIZED,
+				 "the code is not known here, was used, or is too old");
+	if (generate(TOKEN_NEW_BYTES, ret, &grant, err) != 0)
+		return -1;
+	*ret_one_ended = grants_add_token(&auth->grants, &grant, now_ms);
+	if (*ret_one_ended)
+		auth->generation = next_generation();
+	if (!find_grant(auth, grant.digest, &known) || has_expired(known.expires_ms))
+		return error_set(err, ERROR_UNAUTHORIZED,
+				 "the token that made the code has expired");
+	ret->scopes = known.scopes;
+	ret->expires_ms = known.expires_ms;
+	return 0;
+}
+
+void
+auth_inherit(struct auth *auth, const struct auth *old)
+{
+	struct token line;
+
+	auth->grants = old->grants;
+	for (size_t i = 0; i < GRANT_CODES_MAX; i++)
+		if (!find_line(auth, auth->grants.codes[i].from, &line))
+			auth->grants.codes[i].ends_ms = 0;
+	for (size_t i = 0; i < GRANT_TOKENS_MAX; i++)
+		if (!find_line(auth, auth->grants.tokens[i].from, &line))
+			auth->grants.tokens[i].ends_ms = 0;
+}
+
+void
+auth_count_granted(const struct auth *auth, uint64_t *ret_codes, uint64_t *ret_tokens)
+{
+	const int64_t now_ms = clock_now().boot_ms;
+
+	*ret_codes = grants_count(auth->grants.codes, GRANT_CODES_MAX, now_ms);
+	*ret_tokens = grants_count(auth->grants.tokens, GRANT_TOKENS_MAX, now_ms);
 }

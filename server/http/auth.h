@@ -54,6 +54,34 @@ struct auth_memo {
  */
 unsigned auth_recall(const struct auth *auth, struct auth_memo *memo, struct str token);
 
+/* A code or a token that a token of the file has passed on (grants.h). */
+struct auth_granted {
+	char text[2 * TOKEN_NEW_BYTES + 1];
+	unsigned scopes;
+	int64_t expires_ms; /* since 1970 */
+};
+
+/*
+ * Makes a code for some of the scopes of a token, which must stand in the file. ERROR_FORBIDDEN: it
+ * was passed on itself. ERROR_QUEUE_FULL: there are too many codes; *ret_wait_ms says for how long.
+ */
+int auth_make_code(struct auth *auth, struct str token, unsigned scopes, struct auth_granted *ret,
+		   int64_t *ret_wait_ms, struct error *err);
+
+/*
+ * Trades a code for a token, which may do what the code's token may, within the code's scopes.
+ * ERROR_UNAUTHORIZED: the code is not good. *ret_one_ended: for want of room another such token has
+ * ended, and memos have forgotten.
+ */
+int auth_trade_code(struct auth *auth, struct str code, struct auth_granted *ret,
+		    bool *ret_one_ended, struct error *err);
+
+/* After a reload: what old has passed on stays good where its token still stands in the file. */
+void auth_inherit(struct auth *auth, const struct auth *old);
+
+/* How many codes and tokens that were passed on are good now. */
+void auth_count_granted(const struct auth *auth, uint64_t *ret_codes, uint64_t *ret_tokens);
+
 /* When the next token expires, in milliseconds since 1970; INT64_MAX: none will. */
 int64_t auth_next_expiry_ms(const struct auth *auth);
 

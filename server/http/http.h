@@ -48,7 +48,8 @@ struct http_stats {
 	uint64_t requests, bytes_in, bytes_out, answer_slices;
 	uint64_t late_headers, late_body, late_readers, idle_closed;
 	uint64_t tokens_throttled, tokens_revoked;
-	uint64_t responses[STATUS_CLASSES]; /* by the status' first digit */
+	uint64_t codes_refused, granted_ended; /* for want of room (grants.h) */
+	uint64_t responses[STATUS_CLASSES];    /* by the status' first digit */
 	/* by row of the table of calls, the last for none of them, and by status (reply.h) */
 	uint64_t answers[HTTP_CALLS_MAX + 1][HTTP_STATUSES];
 	uint64_t problems[ERROR_CODE_COUNT];
@@ -65,6 +66,8 @@ struct http {
 	const struct http_calls *calls;
 	struct guard guard;
 	struct auth *auth; /* NULL: no token is asked for */
+	/* when the next token expires, by the wall clock; 0: one has ended before its time */
+	int64_t token_expiry_ms;
 	struct http_limits limits;
 	bool closing; /* every answer is the last of its connection */
 

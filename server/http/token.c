@@ -3,11 +3,14 @@
  */
 #include "server/http/token.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include "schema/session_key.h"
 
@@ -17,6 +20,26 @@ bool
 token_digest(struct str text, unsigned char ret[TOKEN_DIGEST_BYTES])
 {
 	return EVP_Digest(text.s, text.len, ret, NULL, EVP_sha256(), NULL) == 1;
+}
+
+bool
+token_digest_eq(const unsigned char a[TOKEN_DIGEST_BYTES],
+		const unsigned char b[TOKEN_DIGEST_BYTES])
+{
+	return CRYPTO_memcmp(a, b, TOKEN_DIGEST_BYTES) == 0;
+}
+
+int
+token_generate(size_t bytes, char *ret, struct error *err)
+{
+	unsigned char random[TOKEN_NEW_BYTES];
+
+	assert(bytes <= sizeof(random));
+	if (RAND_bytes(random, (int)bytes) != 1)
+		return error_set(err, ERROR_CONFIG, "no random bytes for a token");
+	for (size_t i = 0; i < bytes; i++)
+		snprintf(ret + 2 * i, 3, "%02x", random[i]);
+	return 0;
 }
 
 static bool
@@ -125,18 +148,18 @@ scopes_names(unsigned set, const char *ret[SCOPES], size_t *ret_count)
 }
 
 /* In older files there may be spaces around the commas. */
-static int
-read_scopes(struct str scopes, struct token *ret, struct error *err)
+int
+scopes_read(struct str list, unsigned *set, struct error *err)
 {
-	while (scopes.len > 0) {
-		struct str name = text_trim(cut(&scopes, ","));
+	while (list.len > 0) {
+		struct str name = text_trim(cut(&list, ","));
 		unsigned scope = scope_named(name);
 
 		if (scope == SCOPE_NONE)
 			return error_set(
 			    err, ERROR_CONFIG,
 			    "unknown scope; there are produce, consume, read and admin");
-		ret->scopes |= scope;
+		*set |= scope;
 	}
 	return 0;
 }
@@ -284,7 +307,7 @@ token_read(struct arena *arena, struct str line, struct token *ret, struct error
 	*ret = (struct token){ .scopes = scopes.len == 0 ? SCOPE_ALL : SCOPE_NONE,
 			       .plain = true,
 			       .expires_ms = INT64_MAX };
-	if (read_token(token, ret, err) != 0 || read_scopes(scopes, ret, err) != 0)
+	if (read_token(token, ret, err) != 0 || scopes_read(scopes, &ret->scopes, err) != 0)
 		return -1;
 	return read_attributes(arena, line, ret, err);
 }

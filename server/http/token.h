@@ -15,6 +15,7 @@
 #include "schema/error.h"
 #include "schema/mem.h"
 
+#define TOKEN_NEW_BYTES 32 /* of chance, in a token that is made here */
 #define TOKEN_BYTES_MIN 16
 #define TOKEN_BYTES_MAX 256
 #define TOKEN_DIGEST_BYTES 32
@@ -42,6 +43,15 @@ struct token {
 };
 
 bool token_digest(struct str text, unsigned char ret[TOKEN_DIGEST_BYTES]);
+/* Takes as long whether they are equal or not. */
+bool token_digest_eq(const unsigned char a[TOKEN_DIGEST_BYTES],
+		     const unsigned char b[TOKEN_DIGEST_BYTES]);
+
+/* Writes so many random bytes as hexadecimal digits, and a NUL. ERROR_CONFIG: there are none. */
+int token_generate(size_t bytes, char *ret, struct error *err);
+
+/* Adds the scopes of a list, "read,admin", to a set. ERROR_CONFIG: one is unknown. */
+int scopes_read(struct str list, unsigned *set, struct error *err);
 
 /* The names of the scopes in a set, in the order of enum scope. */
 void scopes_names(unsigned set, const char *ret[SCOPES], size_t *ret_count);

@@ -137,7 +137,11 @@ start(void)
 		.requests_per_connection_max = UINT64_MAX,
 	};
 	connections_init(http);
-	calls.limits = (struct call_limits){ 10, 10, 10, 1 << 16, 1000, false };
+	calls.limits = (struct call_limits){ .batch_events_max = 10,
+					     .waiters_max = 10,
+					     .streams_max = 10,
+					     .stream_buffer_bytes = 1 << 16,
+					     .stream_ping_ms = 1000 };
 	calls.waits = waits_new();
 	calls.streams = streams_new(&calls);
 	calls.askers = askers_new();

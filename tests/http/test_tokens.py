@@ -40,6 +40,10 @@ def idle(admin):
     return {}
 
 
+def code(admin):
+    return {"code": ok(admin.call("POST", "/v1/page-codes", {}))["code"]}
+
+
 def nothing(_):
     return {}
 
@@ -80,6 +84,8 @@ ROWS = {
     ("POST", "/v1/rekey"): (WHOLE, nothing, lambda api: api.call("POST", "/v1/rekey", {"dryRun": True})),
     ("POST", "/v1/backups"): (WHOLE, idle, lambda api: api.call("POST", "/v1/backups", {"name": f"b{next(NUMBERS)}"})),
     ("GET", "/v1/backups"): (WHOLE, nothing, lambda api: api.call("GET", "/v1/backups")),
+    ("POST", "/v1/page-codes"): (LISTED, nothing, lambda api: api.call("POST", "/v1/page-codes", {})),
+    ("POST", "/v1/page-sessions"): (OPEN, code, lambda api, code: api.call("POST", "/v1/page-sessions", {"code": code})),
     ("GET", "/v1/whoami"): (OWN, nothing, lambda api: api.call("GET", "/v1/whoami")),
     ("GET", "/v1/stats"): (WHOLE, nothing, lambda api: api.call("GET", "/v1/stats")),
     ("GET", "/metrics"): (WHOLE, nothing, lambda api: api.call("GET", "/metrics")),
