@@ -116,6 +116,18 @@ sevq_backup(struct sevq_client *client, const char *name, char **ret)
 }
 
 enum sevq_code
+sevq_page_code(struct sevq_client *client, const char *scope, char **ret)
+{
+	struct sevq_request request;
+
+	if (!sevq_context_begin(client))
+		return sevq_error_code(client);
+	sevq_request_init(&request, "POST", "/v1/page-codes");
+	sevq_request_text(&request, "scope", scope);
+	return sevq_context_run(client, &request, &sevq_shape_text, ret);
+}
+
+enum sevq_code
 sevq_policy(struct sevq_client *client, char **ret)
 {
 	struct sevq_request request;

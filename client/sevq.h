@@ -858,6 +858,14 @@ SEVQ_API enum sevq_code sevq_leases(struct sevq_client *client,
  */
 SEVQ_API enum sevq_code sevq_backup(struct sevq_client *client, const char *name, char **ret);
 
+/*
+ * Makes a code that lets one browser into the server's page, once and within a minute: it may then
+ * do what this client's token may, within scope, such as "read,admin"; NULL is "read". Returns
+ * {"code","scopes","expiresAt"} as JSON text; code is null where the server asks for no token. The
+ * page is at /#code=CODE. The caller frees it with sevq_free.
+ */
+SEVQ_API enum sevq_code sevq_page_code(struct sevq_client *client, const char *scope, char **ret);
+
 /* Returns what the policy in force says as JSON text. The caller frees it with sevq_free. */
 SEVQ_API enum sevq_code sevq_policy(struct sevq_client *client, char **ret);
 

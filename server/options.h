@@ -37,8 +37,7 @@ struct options {
 	struct option_list listen, allow_host, owner;
 	/* policy and token_file NULL: the default places */
 	const char *config, *db, *policy, *token_file, *backup_dir;
-	bool no_auth, behind_proxy, allow_network_fs, no_watch_policy, no_rekey_on_reload,
-	    no_page;
+	bool no_auth, behind_proxy, allow_network_fs, no_watch_policy, no_rekey_on_reload, no_page;
 	int compat, overflow, log_level, log_format;
 
 	/* events, sessions */

@@ -73,6 +73,9 @@ enum sevq_exit sevq_run_dead_letters(struct sevq_client *client, struct sevq_opt
 /* backup.c */
 enum sevq_exit sevq_run_backup(struct sevq_client *client, struct sevq_options *options);
 
+/* page.c */
+enum sevq_exit sevq_run_page(struct sevq_client *client, struct sevq_options *options);
+
 /* token.c: the one command that asks no server. client is NULL. */
 enum sevq_exit sevq_run_token(struct sevq_client *client, struct sevq_options *options);
 

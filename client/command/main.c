@@ -72,6 +72,8 @@ static const struct sevq_command commands[] = {
 	  WITH(CONSUMER) | WITH(LIMIT) | WITH(CURSOR), sevq_run_leases },
 	{ "policy", "", "show the policy in force", 0, 0,
 	  0, sevq_run_policy },
+	{ "page", "", "open the server's page in a browser", 0, 0,
+	  WITH(ADMIN) | WITH(PRINT), sevq_run_page },
 	{ "stats", "", "print the server's counters", 0, 0,
 	  0, sevq_run_stats },
 };

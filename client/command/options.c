@@ -288,6 +288,10 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	    "what the token allows: produce, consume, read, admin (default all)" },
 	[SEVQ_OPTION_EXPIRES] = { "expires", "DATE", &TEXT, AT(expires),
 	    "when the token expires, in UTC: 2027-01-31 or 2027-01-31T12:00:00Z" },
+	[SEVQ_OPTION_ADMIN] = { "admin", NULL, &FLAG, AT(admin),
+	    "let the page change what your token may change, not only look" },
+	[SEVQ_OPTION_PRINT] = { "print", NULL, &FLAG, AT(print),
+	    "open no browser, only print the address" },
 };
 /* clang-format on */
 

@@ -76,6 +76,8 @@ enum sevq_option {
 	SEVQ_OPTION_NAME,
 	SEVQ_OPTION_SCOPE,
 	SEVQ_OPTION_EXPIRES,
+	SEVQ_OPTION_ADMIN,
+	SEVQ_OPTION_PRINT,
 	SEVQ_OPTION_COUNT
 };
 
@@ -118,6 +120,7 @@ struct sevq_options {
 	int64_t backoff_ms, backoff_max_ms;
 	int64_t min_interval_ms, debounce_ms, max_per_minute;
 	const char *name, *scope, *expires; /* of a token */
+	bool admin, print;                  /* of the page */
 	char **arguments;                   /* the words that are not options */
 	int argument_count;
 };

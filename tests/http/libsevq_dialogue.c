@@ -141,6 +141,9 @@ tour_of_the_server(struct sevq_client *client)
 	expect(client, sevq_backup(client, NULL, &json), SEVQ_OK);
 	assert(strstr(json, "\"backup\":null") != NULL);
 	sevq_free(json);
+	expect(client, sevq_page_code(client, NULL, &json), SEVQ_OK);
+	assert(strstr(json, "\"code\":\"") != NULL);
+	sevq_free(json);
 	expect(client, sevq_stats(client, &json), SEVQ_OK);
 	assert(json[0] == '{' && strcmp(json, sevq_last_answer(client, NULL)) == 0);
 	sevq_free(json);

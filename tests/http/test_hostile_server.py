@@ -96,6 +96,7 @@ COMMANDS = [
     (["route", "K"], [DECISION]),
     (["rekey"], [REKEYED]),
     (["backup", "K"], [BACKUP]),
+    (["page", "--print"], [{"code": TEXT, "scopes": [TEXT], "expiresAt": MOST}]),
     (["stats"], [STATS]),
     (["tail", "--limit", "1"], [WAKEUP]),
 ]

@@ -1,4 +1,6 @@
-"""The files of the page, without a token: what browsers are told of them, and that they hold no data."""
+"""The files of the page, without a token: what browsers are told of them, and that they hold no
+data.
+"""
 import os
 import re
 from pathlib import Path

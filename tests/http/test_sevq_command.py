@@ -497,7 +497,7 @@ def test_help_explains_every_command(make):
     overview, _ = sevq("--help")
     assert overview == sevq("help")[0] == sevq("-h")[0]
     for name in ("event", "drain", "lease", "ack", "nack", "extend", "run", "wait", "tail", "peek", "show", "consume", "withdraw", "purge",
-            "sessions", "history", "dead-letters", "route", "rekey", "why", "consumers", "leases", "policy", "backup", "token", "stats"):
+            "sessions", "history", "dead-letters", "route", "rekey", "why", "consumers", "leases", "policy", "backup", "token", "page", "stats"):
         assert re.search(rf"^  {name} ", overview, re.M)
         assert sevq("help", name)[0] == sevq(name, "--help")[0] != overview
     assert re.fullmatch(r"sevq \d+\.\d+\.\d+\n", sevq("--version")[0])
