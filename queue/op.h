@@ -385,7 +385,7 @@ struct wait_op {
 /* A page of history or of dead letters, newest first. */
 struct history_op {
 	struct op op;
-	struct address address; /* session_key NULL: all sessions */
+	struct address address; /* empty: all sessions */
 	struct str source;      /* NULL: all */
 	struct str reason;      /* prefix of the outcome's detail; NULL: all */
 	enum outcome_kind kind; /* 0: every kind that settles events */

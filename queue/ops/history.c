@@ -59,8 +59,11 @@ begin(struct plan *plan, struct history_op *history)
 {
 	struct cached_route route = { 0 };
 
-	if ((history->address.session_key.s != NULL || history->address.queue_key.s != NULL) &&
-	    plan_route(plan, &history->op, &history->address, &route) < 0)
+	const struct address *address = &history->address;
+	bool all = address->session_key.s == NULL && address->agent_id.s == NULL &&
+		   address->queue_key.s == NULL;
+
+	if (!all && plan_route(plan, &history->op, address, &route) < 0)
 		return -1;
 	history->query = (struct history_query){ .session_key = route.queue_key,
 						 .source = history->source,

@@ -14,7 +14,7 @@
 struct work {
 	request_handler *answer;     /* writes the answer of an op that succeeded */
 	request_handler *fail;       /* of one that failed; NULL: its error as a problem */
-	struct selection *selection; /* history.c: what is to be requeued; in the request's arena */
+	struct selection *selection; /* dead_letters.c: of these; in the request's arena */
 	struct str zone;             /* json_add_block: the time zone; in the request's arena */
 	union {
 		struct op op;
