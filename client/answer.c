@@ -305,6 +305,17 @@ const struct sevq_shape sevq_shape_requeued = {
 	sizeof(struct sevq_requeued), NULL, requeued_fields,
 };
 
+static const struct field discarded_fields[] = {
+	NEED(sevq_discarded, "discarded", COUNT, discarded),
+	NEED(sevq_discarded, "passedOver", COUNT, passed_over),
+	NEED(sevq_discarded, "more", FLAG, more),
+	NEED(sevq_discarded, "dryRun", FLAG, dry_run),
+	END,
+};
+const struct sevq_shape sevq_shape_discarded = {
+	sizeof(struct sevq_discarded), NULL, discarded_fields,
+};
+
 static const struct field moved_fields[] = {
 	NEED(sevq_moved, "from", TEXT, from),
 	MAY(sevq_moved, "to", TEXT, to),

@@ -13,10 +13,15 @@ sevq_request_init(struct sevq_request *request, const char *method, const char *
 	request->method = method;
 	request->repeatable = strcmp(method, "GET") == 0;
 	sevq_buffer_adds(&request->target, path);
-	if (strcmp(method, "POST") == 0) {
-		request->body = cJSON_CreateObject();
-		request->failed = request->body == NULL;
-	}
+	if (strcmp(method, "POST") == 0)
+		sevq_request_add_body(request);
+}
+
+void
+sevq_request_add_body(struct sevq_request *request)
+{
+	request->body = cJSON_CreateObject();
+	request->failed = request->body == NULL;
 }
 
 void

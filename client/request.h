@@ -29,6 +29,8 @@ struct sevq_request {
 
 /* Begins a request. GET is repeatable and has no body; POST has an empty object as its body. */
 void sevq_request_init(struct sevq_request *request, const char *method, const char *path);
+/* Gives another one than a POST an empty object as its body. */
+void sevq_request_add_body(struct sevq_request *request);
 void sevq_request_clear(struct sevq_request *request);
 
 /* Appends one path segment, percent-escaped because ids are opaque. */

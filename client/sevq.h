@@ -196,7 +196,7 @@ struct sevq_address {
 	const char *account_id;
 	/*
 	 * A queue as sevq_sessions lists it, without routing; then the others are NULL. Only for
-	 * sevq_peek, sevq_purge, sevq_history and sevq_dead_letters.
+	 * sevq_peek, sevq_purge, sevq_history, sevq_dead_letters, sevq_requeue and sevq_discard.
 	 */
 	const char *queue_key;
 };
@@ -370,6 +370,13 @@ struct sevq_requeued {
 	size_t requeued;
 	size_t passed_over; /* ids that are not those of dead letters */
 	bool more;          /* more dead letters than one call requeues: call again */
+	bool dry_run;       /* nothing was changed */
+};
+
+struct sevq_discarded {
+	size_t discarded;
+	size_t passed_over; /* ids that are not those of dead letters */
+	bool more;          /* more dead letters than one call discards: call again */
 	bool dry_run;       /* nothing was changed */
 };
 
@@ -738,11 +745,12 @@ SEVQ_API enum sevq_code sevq_history(struct sevq_client *client,
 
 /*
  * Lists dead letters: events that failed too often, or were evicted. address NULL or empty: of all
- * sessions.
+ * sessions. reason NULL: all; else those whose reason begins with it.
  */
 SEVQ_API enum sevq_code sevq_dead_letters(struct sevq_client *client,
-					  const struct sevq_address *address, size_t limit,
-					  const char *cursor, struct sevq_history **ret);
+					  const struct sevq_address *address, const char *reason,
+					  size_t limit, const char *cursor,
+					  struct sevq_history **ret);
 
 /* Selects dead letters by exactly one of ids, address and all. */
 struct sevq_requeue_options {
@@ -754,6 +762,7 @@ struct sevq_requeue_options {
 	bool dry_run;
 	int64_t
 	    rate_per_second; /* delays them so that this many a second can be taken; 0: no delay */
+	const char *reason;  /* of a session or all: those whose reason begins with it */
 };
 
 static inline void
@@ -767,6 +776,29 @@ sevq_requeue_options_init(struct sevq_requeue_options *options)
 SEVQ_API enum sevq_code sevq_requeue(struct sevq_client *client,
 				     const struct sevq_requeue_options *options,
 				     struct sevq_requeued **ret);
+
+/* Selects dead letters by exactly one of ids, address and all. */
+struct sevq_discard_options {
+	size_t size;
+	const char *const *ids;
+	size_t id_count;
+	struct sevq_address address;
+	const char *reason; /* of a session or all: those whose reason begins with it */
+	bool all;
+	bool dry_run;
+};
+
+static inline void
+sevq_discard_options_init(struct sevq_discard_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->size = sizeof(*options);
+}
+
+/* Discards dead letters, at most 1000 a call. Their history stays. */
+SEVQ_API enum sevq_code sevq_discard(struct sevq_client *client,
+				     const struct sevq_discard_options *options,
+				     struct sevq_discarded **ret);
 
 /* --- the policy has changed --- */
 

@@ -428,6 +428,25 @@ struct requeue_op {
 };
 
 /*
+ * Discard dead letters: their history stays, and says so. Ids that are no dead letters are passed
+ * over.
+ */
+struct discard_op {
+	struct op op;
+	const struct str *ids;
+	size_t id_count;
+	bool dry_run;
+	/* Private: */
+	struct dead_letter {
+		int64_t id;
+		struct str session_key;
+	} * letters; /* that were found */
+	size_t letter_count;
+	size_t discarded;   /* out */
+	size_t passed_over; /* out: ids that are no dead letters, or no longer */
+};
+
+/*
  * Move the events of stranded queues to where their keys lead now, by the policy in force. Queues
  * come in the order of their keys, 500 at most; of the last one perhaps only the oldest events are
  * moved. Leased events stay where they are, and so do queues whose key routing refuses. Limits of
@@ -467,6 +486,7 @@ void lease_list_op_init(struct lease_list_op *op);
 void wait_op_init(struct wait_op *op);
 void history_op_init(struct history_op *op);
 void requeue_op_init(struct requeue_op *op);
+void discard_op_init(struct discard_op *op);
 void rekey_op_init(struct rekey_op *op);
 
 #endif

@@ -41,10 +41,10 @@ struct op_kind {
 	int (*plan)(struct plan *plan, struct op *op);
 	/*
 	 * NULL, or returns the index-th thing to look up before the plan; false: there are no more.
-	 * found gets each thing that the store has, and returns as lookup_found.
+	 * found gets each thing that the store has, and returns as lookup_found. Index 0 comes
+	 * first, and again if the op was put off to a later batch: what was found is old then.
 	 */
-	bool (*lookup)(const struct plan *plan, const struct op *op, size_t index,
-		       struct lookup *ret);
+	bool (*lookup)(const struct plan *plan, struct op *op, size_t index, struct lookup *ret);
 	bool (*found)(struct op *op, size_t index, const struct found *found);
 	/*
 	 * NULL, or for calls that page through history, before the plan: returns the query, or NULL

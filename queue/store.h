@@ -162,8 +162,9 @@ enum lookup_kind {
 	 * oldest first: those about it, and those that take events whether they are leased or not.
 	 */
 	LOOKUP_LEASE,
-	LOOKUP_DEAD, /* the event with this id, if it is a dead letter and not requeued */
-	LOOKUP_KEY,  /* the answer kept for this idempotency key */
+	/* the event with this id, if it is a dead letter, neither requeued nor discarded */
+	LOOKUP_DEAD,
+	LOOKUP_KEY, /* the answer kept for this idempotency key */
 };
 
 /*
@@ -202,7 +203,7 @@ struct history_query {
 	struct str source;      /* NULL: all */
 	struct str reason;      /* the outcome's detail begins with it; NULL: all */
 	enum outcome_kind kind; /* 0: every kind that settles */
-	/* only events that were evicted or died, and were not requeued; kind is ignored */
+	/* only events that were evicted or died, neither requeued nor discarded; kind is ignored */
 	bool dead_letters;
 	int64_t since_ms, until_ms; /* times of outcomes, both included; until 0: now */
 	/* The cursor: where the page begins, exclusive. */

@@ -38,6 +38,7 @@ static const char *const outcome_names[OUTCOME_COUNT] = {
 	[OUTCOME_EXTENDED] = "extended",   [OUTCOME_NACKED] = "nacked",
 	[OUTCOME_RETURNED] = "returned",   [OUTCOME_LAPSED] = "lapsed",
 	[OUTCOME_REQUEUED] = "requeued",   [OUTCOME_MOVED] = "moved",
+	[OUTCOME_DISCARDED] = "discarded",
 };
 
 const char *

@@ -113,7 +113,8 @@ enum outcome_kind {
 	OUTCOME_LAPSED = 14,   /* the lease ran out: counts as an attempt */
 	/* a dead letter was enqueued anew and is no dead letter any more */
 	OUTCOME_REQUEUED = 15,
-	OUTCOME_MOVED = 16, /* to another queue, because its own was stranded */
+	OUTCOME_MOVED = 16,     /* to another queue, because its own was stranded */
+	OUTCOME_DISCARDED = 17, /* a dead letter that nobody wants */
 	OUTCOME_COUNT
 };
 

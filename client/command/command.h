@@ -70,6 +70,10 @@ enum sevq_exit sevq_run_show(struct sevq_client *client, struct sevq_options *op
 enum sevq_exit sevq_run_history(struct sevq_client *client, struct sevq_options *options);
 enum sevq_exit sevq_run_dead_letters(struct sevq_client *client, struct sevq_options *options);
 
+/* dead_letters.c: what sevq_run_dead_letters does with --requeue and --discard */
+enum sevq_exit sevq_requeue_dead_letters(struct sevq_client *client, struct sevq_options *options);
+enum sevq_exit sevq_discard_dead_letters(struct sevq_client *client, struct sevq_options *options);
+
 /* backup.c */
 enum sevq_exit sevq_run_backup(struct sevq_client *client, struct sevq_options *options);
 

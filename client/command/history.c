@@ -241,83 +241,26 @@ sevq_run_history(struct sevq_client *client, struct sevq_options *options)
 	return show(client, options, history, "no events in the history");
 }
 
-/*
- * Selects the dead letters to requeue. To requeue those of every session a person at a terminal
- * must confirm, and a program must give --yes.
- */
-static enum sevq_exit
-select_dead_letters(struct sevq_options *options, struct sevq_requeue_options *requeue)
-{
-	sevq_requeue_options_init(requeue);
-	requeue->dry_run = options->dry_run;
-	requeue->rate_per_second = options->rate;
-	if (options->requeue) {
-		requeue->ids = (const char *const *)options->arguments;
-		requeue->id_count = (size_t)options->argument_count;
-		return options->argument_count > 0 && !options->requeue_all
-			   ? SEVQ_EXIT_DONE
-			   : sevq_report_usage("--requeue needs the ids of dead letters");
-	}
-	if (!take_key(options))
-		return SEVQ_EXIT_USAGE;
-	requeue->address = options->address;
-	requeue->all = options->address.session_key == NULL && options->address.agent_id == NULL;
-	if (!requeue->all || options->yes || options->dry_run)
-		return SEVQ_EXIT_DONE;
-	if (!isatty(STDIN_FILENO))
-		return sevq_report_usage("--requeue-all of every session needs --yes");
-	return sevq_ask("Requeue the dead letters of all sessions? [y/N] ") ? SEVQ_EXIT_DONE
-									    : SEVQ_EXIT_FAILED;
-}
-
-static void
-print_requeued(const struct sevq_options *options, const struct sevq_requeued *requeued)
-{
-	const char *done = options->dry_run ? "would requeue" : "requeued";
-
-	if (requeued->passed_over > 0)
-		sevq_say(stdout, "%s %zu, skipped %zu that are no dead letters", done,
-			 requeued->requeued, requeued->passed_over);
-	else
-		sevq_say(stdout, "%s %zu", done, requeued->requeued);
-	fflush(stdout);
-	if (requeued->more)
-		sevq_say(stderr, "more dead letters are left: run the command again");
-}
-
-static enum sevq_exit
-requeue_dead_letters(struct sevq_client *client, struct sevq_options *options)
-{
-	struct sevq_requeue_options wanted;
-	struct sevq_requeued *requeued;
-	enum sevq_exit result = select_dead_letters(options, &wanted);
-
-	if (result != SEVQ_EXIT_DONE)
-		return result;
-	if (sevq_requeue(client, &wanted, &requeued) != SEVQ_OK)
-		return sevq_report(client);
-	if (options->json)
-		sevq_print_json(client);
-	else
-		print_requeued(options, requeued);
-	result = requeued->requeued > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
-	sevq_free(requeued);
-	return result;
-}
-
 enum sevq_exit
 sevq_run_dead_letters(struct sevq_client *client, struct sevq_options *options)
 {
 	struct sevq_history *history;
+	int ends =
+	    options->requeue + options->requeue_all + options->discard + options->discard_all;
 
+	if (ends > 1)
+		return sevq_report_usage("give one of --requeue, --requeue-all, --discard and "
+					 "--discard-all");
 	if (options->requeue || options->requeue_all)
-		return requeue_dead_letters(client, options);
+		return sevq_requeue_dead_letters(client, options);
+	if (options->discard || options->discard_all)
+		return sevq_discard_dead_letters(client, options);
 	if (options->argument_count > 1)
-		return sevq_report_usage("give one session key, or --requeue and ids");
+		return sevq_report_usage("give one session key, or --requeue or --discard and ids");
 	if (!take_key(options))
 		return SEVQ_EXIT_USAGE;
-	if (sevq_dead_letters(client, &options->address, (size_t)options->limit, options->cursor,
-			      &history) != SEVQ_OK)
+	if (sevq_dead_letters(client, &options->address, options->reason, (size_t)options->limit,
+			      options->cursor, &history) != SEVQ_OK)
 		return sevq_report(client);
 	return show(client, options, history, "no dead letters");
 }

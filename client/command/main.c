@@ -53,9 +53,10 @@ static const struct sevq_command commands[] = {
 	{ "history", "[KEY]", "list events that left their queue, newest first", 0, 1,
 	  WITH_ADDRESS | WITH(EXACT) | WITH(STATE) | WITH(SOURCE) | WITH(REASON) | WITH(SINCE) | WITH(UNTIL) |
 	      WITH(LIMIT) | WITH(CURSOR), sevq_run_history },
-	{ "dead-letters", "[KEY|ID...]", "list dead letters, or enqueue them again", 0, -1,
-	  WITH_ADDRESS | WITH(LIMIT) | WITH(CURSOR) | WITH(REQUEUE) | WITH(REQUEUE_ALL) |
-	      WITH(YES) | WITH(DRY_RUN) | WITH(RATE), sevq_run_dead_letters },
+	{ "dead-letters", "[KEY|ID...]", "list dead letters, enqueue them again, or discard them", 0, -1,
+	  WITH_ADDRESS | WITH(EXACT) | WITH(REASON) | WITH(LIMIT) | WITH(CURSOR) | WITH(REQUEUE) |
+	      WITH(REQUEUE_ALL) | WITH(DISCARD) | WITH(DISCARD_ALL) | WITH(YES) | WITH(DRY_RUN) |
+	      WITH(RATE), sevq_run_dead_letters },
 	{ "route", "[KEY]", "show which queue a session key is routed to, and why", 0, 1,
 	  WITH_ADDRESS, sevq_run_route },
 	{ "rekey", "[KEY]", "move events whose key the policy leads elsewhere by now", 0, 1,

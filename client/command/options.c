@@ -247,8 +247,8 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	[SEVQ_OPTION_EXCLUSIVE] = { "exclusive", NULL, &FLAG, AT(exclusive),
 	    "nobody else can take events of the session during the lease" },
 	[SEVQ_OPTION_REASON] = { "reason", "TEXT", &TEXT, AT(reason),
-	    "why, for the history of the events; of history: only reasons that start with "
-	    "TEXT" },
+	    "why, for the history of the events; of history and dead letters: only reasons "
+	    "that start with TEXT" },
 	[SEVQ_OPTION_NO_COUNT] = { "no-count", NULL, &FLAG, AT(no_count),
 	    "do not count this as a failed attempt" },
 	[SEVQ_OPTION_STATE] = { "state", "drained|consumed|withdrawn|purged|replaced|evicted|acked|expired|dead|moved",
@@ -262,6 +262,10 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	    "enqueue the dead letters with these ids again" },
 	[SEVQ_OPTION_REQUEUE_ALL] = { "requeue-all", NULL, &FLAG, AT(requeue_all),
 	    "enqueue all dead letters again, or all of the session" },
+	[SEVQ_OPTION_DISCARD] = { "discard", NULL, &FLAG, AT(discard),
+	    "discard the dead letters with these ids" },
+	[SEVQ_OPTION_DISCARD_ALL] = { "discard-all", NULL, &FLAG, AT(discard_all),
+	    "discard all dead letters, or all of the session" },
 	[SEVQ_OPTION_DRY_RUN] = { "dry-run", NULL, &FLAG, AT(dry_run),
 	    "change nothing, only print what would be done" },
 	[SEVQ_OPTION_RATE] = { "rate", "N", &NUMBER, AT(rate),

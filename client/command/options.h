@@ -63,6 +63,8 @@ enum sevq_option {
 	SEVQ_OPTION_UNTIL,
 	SEVQ_OPTION_REQUEUE,
 	SEVQ_OPTION_REQUEUE_ALL,
+	SEVQ_OPTION_DISCARD,
+	SEVQ_OPTION_DISCARD_ALL,
 	SEVQ_OPTION_DRY_RUN,
 	SEVQ_OPTION_RATE,
 	SEVQ_OPTION_WAIT,
@@ -113,7 +115,7 @@ struct sevq_options {
 	bool exclusive, no_count;
 	const char *state;
 	int64_t since_ms, until_ms; /* since 1970 */
-	bool requeue, requeue_all, dry_run, wait;
+	bool requeue, requeue_all, discard, discard_all, dry_run, wait;
 	int64_t rate;
 	bool once;
 	int64_t max_rounds;

@@ -451,7 +451,7 @@ tell_settled(struct plan *plan, struct enqueue_op *enqueue, const struct plan_ma
 
 /* Looks up the request's own key first, then the keys of its drafts. */
 static bool
-enqueue_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
+enqueue_lookup(const struct plan *plan, struct op *op, size_t index, struct lookup *ret)
 {
 	const struct enqueue_op *enqueue = (const struct enqueue_op *)op;
 

@@ -20,7 +20,7 @@ read_cursor(const struct find_op *find, int64_t *page_at)
 }
 
 static bool
-find_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
+find_lookup(const struct plan *plan, struct op *op, size_t index, struct lookup *ret)
 {
 	const struct find_op *find = (const struct find_op *)op;
 	int64_t id, page_at;
@@ -96,7 +96,10 @@ add_entry(struct find_op *find, const struct store_outcome *outcome)
 	};
 }
 
-/* What settles an event is the end of its timeline, but for a requeue, which the store adds. */
+/*
+ * What settles an event is the end of its timeline, but for what ends a dead letter, which the
+ * store adds.
+ */
 static bool
 find_found(struct op *op, size_t index, const struct found *found)
 {

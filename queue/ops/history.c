@@ -112,7 +112,7 @@ row(void *arg, const struct system_event *event, const struct store_outcome *out
 	struct history_item *item = &history->items[history->count++];
 	system_event_copy(&item->event, event, &history->op.arena);
 	item->event.state = EVENT_STATE_SETTLED;
-	item->event.outcome = moved ? 0 : outcome->kind;
+	item->event.outcome = outcome->kind <= OUTCOME_LAST_SETTLING ? outcome->kind : 0;
 	item->end =
 	    (struct timeline_entry){ .kind = outcome->kind,
 				     .ts_ms = outcome->ts_ms,

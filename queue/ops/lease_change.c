@@ -75,7 +75,7 @@ all_held(const struct plan *plan, const struct lease_change_op *call, const stru
 }
 
 static bool
-lease_change_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
+lease_change_lookup(const struct plan *plan, struct op *op, size_t index, struct lookup *ret)
 {
 	const struct lease_change_op *call = (const struct lease_change_op *)op;
 

@@ -6,7 +6,7 @@
 #include "queue/ops/lease.h"
 
 static bool
-lease_take_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
+lease_take_lookup(const struct plan *plan, struct op *op, size_t index, struct lookup *ret)
 {
 	(void)plan;
 	return index == 0 && idempotency_lookup(&op->idempotency, ret);

@@ -3,20 +3,19 @@
 #include <stdio.h>
 
 #include "queue/budget.h"
-#include "queue/plan.h"
+#include "queue/ops/dead_letter.h"
 
 static bool
-requeue_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
+requeue_lookup(const struct plan *plan, struct op *op, size_t index, struct lookup *ret)
 {
-	const struct requeue_op *requeue = (const struct requeue_op *)op;
+	struct requeue_op *requeue = (struct requeue_op *)op;
 
 	(void)plan;
-	*ret = (struct lookup){ .kind = LOOKUP_DEAD };
-	if (index >= requeue->id_count)
-		return false;
-	if (!event_id_parse(requeue->ids[index], &ret->id))
-		ret->kind = LOOKUP_NONE;
-	return true;
+	if (index == 0) {
+		requeue->text_bytes = 0;
+		requeue->items = NULL; /* of a lookup for an earlier batch */
+	}
+	return dead_letter_lookup(requeue->ids, requeue->id_count, index, ret);
 }
 
 static bool
@@ -40,17 +39,6 @@ named_before(const struct requeue_op *requeue, size_t index)
 {
 	for (size_t i = 0; i < index; i++)
 		if (requeue->items[i].event.id == requeue->items[index].event.id)
-			return true;
-	return false;
-}
-
-/* Whether an earlier op of this batch requeued it, which this op's lookup could not see. */
-static bool
-requeued_meanwhile(const struct plan *plan, int64_t id)
-{
-	for (size_t i = 0; i < plan->records.outcome_count; i++)
-		if (plan->records.outcomes[i].kind == OUTCOME_REQUEUED &&
-		    plan->records.outcomes[i].ids[0] == id)
 			return true;
 	return false;
 }
@@ -139,7 +127,7 @@ plan_requeue(struct plan *plan, struct op *op)
 		const struct requeue_item *item = &requeue->items[i];
 
 		if (!item->dead || !caller_may_touch(op->caller, item->event.session_key) ||
-		    named_before(requeue, i) || requeued_meanwhile(plan, item->event.id))
+		    named_before(requeue, i) || dead_letter_is_over(plan, item->event.id))
 			continue;
 		if (!requeue->dry_run && requeue_one(plan, requeue, &item->event) < 0)
 			return -1;

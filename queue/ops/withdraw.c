@@ -10,7 +10,7 @@ withdraw_id(const struct op *op)
 }
 
 static bool
-withdraw_lookup(const struct plan *plan, const struct op *op, size_t index, struct lookup *ret)
+withdraw_lookup(const struct plan *plan, struct op *op, size_t index, struct lookup *ret)
 {
 	(void)plan;
 	*ret = (struct lookup){ .kind = LOOKUP_EVENT, .id = withdraw_id(op), .as_stored = true };

@@ -140,7 +140,10 @@ load_settled(struct sqlite_store *store, struct settled *settled, struct newest_
 	return failed;
 }
 
-#define IS_OPEN "kind > " SQL_TEXT(KIND_LAST_SETTLING) " AND kind <> " SQL_TEXT(KIND_REQUEUED)
+#define IS_OPEN                                                                                    \
+	"kind > " SQL_TEXT(KIND_LAST_SETTLING) " AND kind NOT IN"                                  \
+					       " (" SQL_TEXT(KIND_REQUEUED) ", " SQL_TEXT(         \
+						   KIND_DISCARDED) ")"
 
 /* The few outcomes that leave their events pending: leases, extensions, nacks, lapses, moves. */
 static const char open_outcomes[] =

@@ -220,7 +220,10 @@ first_outcome_of(struct sqlite_store *store, int64_t event, int64_t ts_ms)
 	return lookup_outcome_since(store, lookup_range_of_mark(store, index), ts_ms);
 }
 
-/* What follows when the walk has ended: that the event was requeued, and the event itself. */
+/*
+ * What follows when the walk has ended: that the dead letter was requeued or discarded, and the
+ * event itself.
+ */
 static int
 finish_timeline(const struct lookup_call *call)
 {

@@ -17,6 +17,7 @@ ASSERT_KIND(LAST_SETTLING);
 ASSERT_KIND(LEASED);
 ASSERT_KIND(REQUEUED);
 ASSERT_KIND(MOVED);
+ASSERT_KIND(DISCARDED);
 
 /* The columns of an event, in the order in which row_read_event (row.c) reads them. */
 #define EVENT_COLUMNS                                                                              \
@@ -84,7 +85,7 @@ static const char *const sql[STATEMENT_COUNT] = {
 	    " ORDER BY dead_letter.outcome DESC, event DESC",
 	[STATEMENT_ADD_DEAD_LETTER] =
 	    "INSERT INTO dead_letter(event, outcome, attempts) VALUES (?, ?, ?)",
-	[STATEMENT_REQUEUE_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",
+	[STATEMENT_END_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",
 	[STATEMENT_REMOVE_DEAD_LETTER] = "DELETE FROM dead_letter WHERE event = ?"
 					 " RETURNING requeued IS NULL",
 	[STATEMENT_ANY_DEAD_LETTER] =

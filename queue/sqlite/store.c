@@ -61,16 +61,16 @@ find_or_add_session(struct sqlite_store *store, const struct store_session *sess
 	return rc;
 }
 
-/* Adds dead letters for an outcome that makes them, or marks them as requeued. */
+/* Adds dead letters for an outcome that makes them, or marks those that it ends. */
 static int
 update_dead_letters(struct sqlite_store *store, const struct store_outcome *outcome)
 {
 	bool dies = outcome->kind == OUTCOME_DEAD || outcome->kind == OUTCOME_EVICTED;
 	sqlite3_stmt *update =
-	    store->statement[dies ? STATEMENT_ADD_DEAD_LETTER : STATEMENT_REQUEUE_DEAD_LETTER];
+	    store->statement[dies ? STATEMENT_ADD_DEAD_LETTER : STATEMENT_END_DEAD_LETTER];
 	int rc = SQLITE_OK;
 
-	if (!dies && outcome->kind != OUTCOME_REQUEUED)
+	if (!dies && outcome->kind != OUTCOME_REQUEUED && outcome->kind != OUTCOME_DISCARDED)
 		return rc;
 	for (size_t i = 0; rc == SQLITE_OK && i < outcome->count; i++) {
 		sqlite3_bind_int64(update, 1, outcome->ids[i]);

@@ -88,6 +88,7 @@ request_handler stream_free;
 request_handler history_get; /* history.c */
 request_handler dead_letters_get;
 request_handler dead_letters_requeue; /* dead_letters.c */
+request_handler dead_letters_discard;
 request_handler hooks_wake;    /* hooks.c */
 request_handler consume_post;  /* consume.c */
 request_handler consumers_get; /* consumers.c */

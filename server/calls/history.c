@@ -67,21 +67,22 @@ static const struct field history_parameters[] = {
 
 static const struct field dead_letters_parameters[] = { PAGE_PARAMETERS };
 
-/* The outcomes by which an event can have ended, or been moved. */
+/* The outcomes by which an event can have ended, or been moved, or discarded as a dead letter. */
 static int
 read_state(struct str state, enum outcome_kind *ret, struct error *err)
 {
 	if (state.s == NULL)
 		return 0;
 	for (enum outcome_kind kind = OUTCOME_DRAINED; kind < OUTCOME_COUNT; kind++)
-		if ((kind <= OUTCOME_LAST_SETTLING || kind == OUTCOME_MOVED) &&
+		if ((kind <= OUTCOME_LAST_SETTLING || kind == OUTCOME_MOVED ||
+		     kind == OUTCOME_DISCARDED) &&
 		    str_eq(state, str_of(outcome_name(kind)))) {
 			*ret = kind;
 			return 0;
 		}
 	return error_set_field(err, "state",
 			       "must be drained, consumed, withdrawn, purged, replaced, evicted, "
-			       "acked, expired, dead or moved");
+			       "acked, expired, dead, moved or discarded");
 }
 
 static void

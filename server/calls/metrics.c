@@ -70,6 +70,7 @@ static const struct row rows[] = {
 	{ "events", "lapsed", "sevq_events_lapsed_total", NULL, PLAIN, OUTCOME(LAPSED), "Events whose lease ran out." },
 	{ "events", "moved", "sevq_events_moved_total", NULL, PLAIN, OUTCOME(MOVED), "Events of stranded queues, moved to where their keys lead." },
 	{ "events", "requeued", "sevq_events_requeued_total", NULL, PLAIN, OUTCOME(REQUEUED), "Dead letters enqueued anew." },
+	{ "events", "discarded", "sevq_events_discarded_total", NULL, PLAIN, OUTCOME(DISCARDED), "Dead letters discarded." },
 	{ "events", NULL, "sevq_events_routed_total", "rule=\"keep\"", PLAIN, ENGINE(routed[RULE_KEEP]), "Events stored, by the rule that gave them their queue." },
 	{ "events", NULL, "sevq_events_routed_total", "rule=\"main-alias\"", PLAIN, ENGINE(routed[RULE_MAIN_ALIAS]), "Events stored, by the rule that gave them their queue." },
 	{ "events", NULL, "sevq_events_routed_total", "rule=\"cron-run\"", PLAIN, ENGINE(routed[RULE_CRON_RUN]), "Events stored, by the rule that gave them their queue." },

@@ -30,6 +30,7 @@ static const struct call table[] = {
 	{ HTTP_GET,    "/v1/stream",      SCOPE_READ,    .handle = stream_get,      .bulky = true, .drained = stream_drained, .free = stream_free, .by_agent = true },
 	{ HTTP_GET,    "/v1/history",     SCOPE_READ,    .handle = history_get, .by_agent = true },
 	{ HTTP_GET,    "/v1/dead-letters", SCOPE_READ,   .handle = dead_letters_get, .by_agent = true },
+	{ HTTP_DELETE, "/v1/dead-letters", SCOPE_ADMIN,  .handle = dead_letters_discard, .takes_body = true, .by_agent = true },
 	{ HTTP_POST,   "/v1/dead-letters/requeue", SCOPE_ADMIN, .handle = dead_letters_requeue, .takes_body = true, .by_agent = true },
 	{ HTTP_POST,   HOOK_PATH,    SCOPE_PRODUCE, .handle = hooks_wake,      .takes_body = true, .takes_any = true, .by_agent = true },
 	{ HTTP_GET,    "/v1/sessions",    SCOPE_READ,    .handle = sessions_get, .by_agent = true },

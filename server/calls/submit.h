@@ -34,6 +34,7 @@ struct work {
 		struct wait_op wait;
 		struct history_op history;
 		struct requeue_op requeue;
+		struct discard_op discard;
 		struct rekey_op rekey;
 	};
 };

@@ -279,9 +279,11 @@ tour_of_history(struct sevq_client *client)
 {
 	struct sevq_history_options filter;
 	struct sevq_requeue_options requeue;
+	struct sevq_discard_options discard;
 	struct sevq_stream_options stream;
 	struct sevq_rekey_options rekey;
 	struct sevq_requeued *requeued;
+	struct sevq_discarded *discarded;
 	struct sevq_rekeyed *rekeyed;
 	struct sevq_history *history;
 	struct sevq_story *story;
@@ -311,7 +313,7 @@ tour_of_history(struct sevq_client *client)
 	sevq_free(story);
 	sevq_free(history);
 
-	expect(client, sevq_dead_letters(client, &main_key, 5, NULL, &history), SEVQ_OK);
+	expect(client, sevq_dead_letters(client, &main_key, NULL, 5, NULL, &history), SEVQ_OK);
 	assert(history->count == 0);
 	sevq_free(history);
 	sevq_requeue_options_init(&requeue);
@@ -322,6 +324,14 @@ tour_of_history(struct sevq_client *client)
 	assert(requeued->requeued == 0 && requeued->passed_over == 1 && !requeued->more &&
 	       requeued->dry_run);
 	sevq_free(requeued);
+	sevq_discard_options_init(&discard);
+	discard.ids = ids;
+	discard.id_count = 1;
+	discard.dry_run = true;
+	expect(client, sevq_discard(client, &discard, &discarded), SEVQ_OK);
+	assert(discarded->discarded == 0 && discarded->passed_over == 1 && !discarded->more &&
+	       discarded->dry_run);
+	sevq_free(discarded);
 	sevq_rekey_options_init(&rekey);
 	rekey.limit = 5;
 	expect(client, sevq_rekey(client, &rekey, &rekeyed), SEVQ_OK);

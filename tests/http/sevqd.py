@@ -203,6 +203,9 @@ class Client:
     def requeue(self, **fields):
         return self.call("POST", "/v1/dead-letters/requeue", fields)
 
+    def discard(self, **fields):
+        return self.call("DELETE", "/v1/dead-letters", fields)
+
     def timeline(self, event_id):
         """The names of the entries on the first page of the event's timeline."""
         return [entry["what"] for entry in ok(self.find(event_id))["timeline"]]

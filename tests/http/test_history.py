@@ -256,16 +256,75 @@ def test_all_are_requeued_only_on_purpose(fragile):
     {"sessionKey": MAIN, "all": True, "confirm": True}], ids=str)
 def test_a_selection_must_be_one(fragile, fields):
     kill_one(fragile, "x")
-    problem(fragile.requeue(**fields), 400, "invalid-field", "/ids")
-    assert fragile.texts(MAIN) == []
+    for end in (fragile.requeue, fragile.discard):
+        problem(end(**fields), 400, "invalid-field", "/ids")
+    assert fragile.texts(MAIN) == [] and len(ok(fragile.dead_letters())["events"]) == 1
 
 
 @pytest.mark.parametrize("fields, pointer", [({"ratePerSecond": 0}, "/ratePerSecond"), ({"ratePerSecond": 1001}, "/ratePerSecond"), ({"dryRun": 1}, "/dryRun"),
-    ({"ids": ["1"] * 1001}, "/ids"), ({"ids": [1]}, "/ids/0"), ({"reason": "x"}, "/reason")], ids=str)
+    ({"ids": ["1"] * 1001}, "/ids"), ({"ids": [1]}, "/ids/0"), ({"text": "x"}, "/text")], ids=str)
 def test_a_bad_requeue_changes_nothing(fragile, fields, pointer):
     kill_one(fragile, "x")
     problem(fragile.requeue(**{"sessionKey": MAIN, **fields}), 400, "invalid-field", pointer)
     assert fragile.texts(MAIN) == []
+
+
+def test_a_discarded_dead_letter_is_gone_but_for_its_history(start):
+    server = start("--max-attempts", 1)
+    fragile = server.client()
+    dead, other = kill_one(fragile, "unwanted"), kill_one(fragile, "wanted")
+    assert ok(fragile.discard(ids=[dead, dead, "77777", "x"])) == {"discarded": 1, "passedOver": 3, "more": False, "dryRun": False}
+    for start_anew in (False, True):
+        if start_anew:
+            server.restart()
+        client = server.client()
+        assert ids(ok(client.dead_letters())["events"]) == [other]
+        assert ok(client.requeue(ids=[dead]))["requeued"] == ok(client.discard(ids=[dead]))["discarded"] == 0
+        assert client.timeline(dead) == ["queued", "leased", "dead", "discarded"]
+        assert ok(client.find(dead))["event"]["text"] == "unwanted"
+        [item] = ok(client.history(state="discarded"))["events"]
+        assert item["event"]["id"] == dead and item["outcome"]["what"] == "discarded"
+        assert client.texts(MAIN) == []
+    assert ok(client.requeue(ids=[other]))["requeued"] == 1
+    assert ok(client.discard(ids=[other]))["discarded"] == 0
+
+
+def test_what_is_not_named_is_discarded_only_on_purpose(fragile):
+    mine, theirs = kill_one(fragile, "a"), kill_one(fragile, "b", OPS)
+    for fields in ({"sessionKey": MAIN}, {"agentId": "ops"}, {"queueKey": MAIN}, {"all": True}):
+        problem(fragile.discard(**fields), 400, "invalid-field", "/confirm")
+        found = 2 if "all" in fields else 1
+        assert ok(fragile.discard(**fields, dryRun=True)) == {"discarded": found, "passedOver": 0, "more": False, "dryRun": True}
+    assert len(ok(fragile.dead_letters())["events"]) == 2
+    assert ok(fragile.discard(queueKey=MAIN, confirm=True))["discarded"] == 1
+    assert ids(ok(fragile.dead_letters())["events"]) == [theirs]
+    assert ok(fragile.discard(all=True, confirm=True))["discarded"] == 1
+    assert ok(fragile.call("GET", "/v1/stats"))["events"]["discarded"] == 2
+
+
+def test_a_reason_selects_dead_letters(start):
+    api = start("--max-attempts", 1).client()
+    dead = []
+    for reason in ("exit 1", "timeout", "exit 2"):
+        ok(api.enqueue(reason, MAIN), 201)
+        lease = ok(api.lease(MAIN))
+        ok(api.nack(lease["leaseId"], reason=reason))
+        dead.append(lease["events"][0]["id"])
+    problem(api.discard(ids=dead, reason="exit"), 400, "invalid-field", "/reason")
+    assert ok(api.requeue(sessionKey=MAIN, reason="exit", dryRun=True))["requeued"] == 2
+    assert ok(api.discard(all=True, reason="exit", confirm=True))["discarded"] == 2
+    assert ids(ok(api.dead_letters())["events"]) == [dead[1]]
+
+
+def test_many_others_do_not_hide_the_dead_letters_of_a_session(start):
+    """A page looks at twenty thousand rows at most."""
+    api = start("--max-pending", 1, "--overflow", "drop-oldest").client()
+    for text in ("first", "second"):
+        ok(api.enqueue(text, OPS), 201)
+    for begin in range(0, 25000, 1000):
+        ok(api.batch(*({"text": f"{n}", "sessionKey": MAIN} for n in range(begin, begin + 1000))))
+    assert ok(api.requeue(sessionKey=OPS, dryRun=True))["requeued"] == 1
+    assert ok(api.discard(sessionKey=OPS, confirm=True)) == {"discarded": 1, "passedOver": 0, "more": False, "dryRun": False}
 
 
 def test_a_rate_spaces_them_out(fragile):

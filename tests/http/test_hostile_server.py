@@ -51,6 +51,7 @@ READY = {"sessionKey": TEXT, "ready": True, "depth": MOST}
 WAKEUP = {"sessionKey": TEXT, "depth": MOST, "source": TEXT, "wake": TEXT, "ts": MOST}
 PURGED = {"sessionKey": TEXT, "purged": MOST, "remaining": MOST}
 RECEIPTS = [{"outcome": outcome, "event": EVENT} for outcome in ("queued", "replaced", "duplicate")]
+DISCARDED = {"discarded": MOST, "passedOver": MOST, "more": True, "dryRun": False}
 REQUEUED = {"requeued": MOST, "passedOver": MOST, "more": True, "dryRun": False}
 BACKUP = {"directory": TEXT, "backup": {"name": "K", "state": "done", "startedTs": MOST, "endedTs": MOST, "bytes": MOST, "copied": MOST, "error": TEXT}}
 REKEYED = {"dryRun": False, "moved": MOST, "leased": MOST, "more": True,
@@ -93,6 +94,7 @@ COMMANDS = [
     (["history"], [HISTORY]),
     (["dead-letters"], [HISTORY]),
     (["dead-letters", "--requeue", "1"], [REQUEUED]),
+    (["dead-letters", "--discard", "1"], [DISCARDED]),
     (["route", "K"], [DECISION]),
     (["rekey"], [REKEYED]),
     (["backup", "K"], [BACKUP]),

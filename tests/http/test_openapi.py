@@ -81,7 +81,7 @@ def value_for(document, schema):
 def refused(api, document, route, name):
     """Whether the call does not know the parameter or member."""
     (method, path), op = route, operations(document)[route]
-    if method == "POST":
+    if "requestBody" in op:
         schema = resolved(document, op["requestBody"]["content"]["application/json"]["schema"])
         known = {k: v for one in schema.get("oneOf", [schema]) for k, v in resolved(document, one).get("properties", {}).items()}
         reply = api.call(method, path.replace("{id}", "1"), {name: value_for(document, known.get(name, {"type": "string"}))})

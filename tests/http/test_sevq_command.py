@@ -371,6 +371,8 @@ def test_dead_letters_are_queued_anew(start):
     assert len(sevq.json("dead-letters", MAIN)["events"]) == 2
     assert len(sevq.json("history", "--reason", "brok")["events"]) == 3
     assert sevq.json("history", "--reason", "roken", exit=NOTHING)["events"] == []
+    assert len(sevq.json("dead-letters", "--reason", "brok")["events"]) == 3
+    assert sevq.json("dead-letters", MAIN, "--exact", "--reason", "roken", exit=NOTHING)["events"] == []
     assert sevq("dead-letters", "--requeue", dead[0], "999999", "--dry-run")[0] == "would requeue 1, skipped 1 that are no dead letters\n"
     assert sevq("dead-letters", "--requeue", dead[0])[0] == "requeued 1\n"
     assert [e["text"] for e in sevq.json("drain", MAIN)["events"]] == ["text 0"]
@@ -379,6 +381,24 @@ def test_dead_letters_are_queued_anew(start):
     assert sevq("dead-letters", MAIN, "--requeue-all", "--rate", "10")[0] == "requeued 1\n"
     assert sevq.json("dead-letters", "--requeue-all", "--yes")["requeued"] == 1
     sevq("dead-letters", "--requeue-all", "--yes", exit=NOTHING)
+
+
+def test_dead_letters_are_discarded(start):
+    sevq = Shell(start("--max-attempts", "1", policy=ONE_OWNER))
+    dead = []
+    for agent in ("main", "main", "main", "ops"):
+        dead += ids(sevq("event", f"text {len(dead)}", "--agent", agent)[0])
+        sevq("nack", sevq.json("lease", "--agent", agent)["leaseId"], "--reason", f"broken {len(dead)}")
+    assert sevq("dead-letters", "--discard", dead[0], "999999", "--dry-run")[0] == "would discard 1, skipped 1 that are no dead letters\n"
+    assert sevq("dead-letters", "--discard", dead[0])[0] == "discarded 1\n"
+    sevq("dead-letters", "--discard", dead[0], exit=NOTHING)
+    assert "discarded" in sevq("show", dead[0])[0]
+    assert "--yes" in sevq("dead-letters", MAIN, "--discard-all", exit=USAGE)[1]
+    assert "Discard the dead letters of the session? [y/N]" in sevq.on_terminal("dead-letters", MAIN, "--discard-all", typed="n\n", exit=FAILED)
+    assert sevq("dead-letters", MAIN, "--exact", "--discard-all", "--reason", "broken 2", "--yes")[0] == "discarded 1\n"
+    assert "of all sessions? [y/N]" in sevq.on_terminal("dead-letters", "--discard-all", typed="n\n", exit=FAILED)
+    assert sevq.json("dead-letters", "--discard-all", "--yes")["discarded"] == 2
+    assert "give one of" in sevq("dead-letters", "--discard", "--requeue", "1", exit=USAGE)[1]
 
 
 def test_consume_takes_exactly_these(sevq):
@@ -482,7 +502,7 @@ def test_wide_characters_are_measured(sevq):
 @pytest.mark.parametrize("words", [(), ("nonsense",), ("peek",), ("peek", "a", "b"), ("peek", "a", "--session-key", "b"), ("consume", "a"),
     ("drain", "a", "--yes"), ("--nonsense",), ("event",), ("event", "a", "--text", "b"), ("event", "a", "--lines"),
     ("event", "a", "--mode", "later"), ("drain", "a", "--limit", "0"), ("help", "nonsense"), ("sessions", "a"), ("ack",), ("wait",), ("show",), ("lease", "a", "--format", "json"),
-    ("nack", "1", "--delay", "soon"), ("dead-letters", "--requeue"), ("dead-letters", "a", "b"), ("history", "a", "b")], ids=" ".join)
+    ("nack", "1", "--delay", "soon"), ("dead-letters", "--requeue"), ("dead-letters", "--discard"), ("dead-letters", "a", "b"), ("history", "a", "b")], ids=" ".join)
 def test_invalid_arguments_are_a_usage_error(make, words):
     out, err = Shell(make())(*words, exit=USAGE)
     assert out == "" and err != ""
@@ -541,6 +561,7 @@ def test_the_help_the_manual_and_the_readme_name_the_same_exit_codes():
     ("sevq help pu", ["purge"]),
     ("sevq de", ["dead-letters"]),
     ("sevq dead-letters --requeue", ["--requeue", "--requeue-all"]),
+    ("sevq dead-letters --discard", ["--discard", "--discard-all"]),
     ("sevq lease --format ", ["table", "prompt"]),
     ("sevq drain --ye", []),
 ])

@@ -74,6 +74,7 @@ ROWS = {
     ("GET", "/v1/stream"): (KEYED, nothing, lambda api: api.call("HEAD", "/v1/stream", query={"sessionKey": KEY})),
     ("GET", "/v1/history"): (KEYED, nothing, lambda api: api.history(sessionKey=KEY)),
     ("GET", "/v1/dead-letters"): (KEYED, nothing, lambda api: api.dead_letters(sessionKey=KEY)),
+    ("DELETE", "/v1/dead-letters"): (KEYED, nothing, lambda api: api.discard(sessionKey=KEY, confirm=True)),
     ("POST", "/v1/dead-letters/requeue"): (KEYED, nothing, lambda api: api.requeue(sessionKey=KEY)),
     ("POST", HOOK): (KEYED, nothing, lambda api: api.call("POST", HOOK, {"text": "x", "agentId": "ops"})),
     ("GET", "/v1/sessions"): (KEYED, nothing, lambda api: api.sessions(sessionKey=KEY)),
@@ -227,6 +228,19 @@ def test_dead_letters_show_and_requeue_only_those_of_the_token(two):
     assert ok(ops.requeue(ids=dead))["requeued"] == 1
     assert ok(ops.requeue(all=True, confirm=True))["requeued"] == 0
     assert ok(boss.requeue(all=True, confirm=True))["requeued"] == 1
+
+
+def test_dead_letters_are_discarded_by_name(two):
+    server, boss, ops = two
+    dead = []
+    for key in (KEY, FOREIGN):
+        dead.append(ok(boss.enqueue("x", key), 201)["event"]["id"])
+        ok(boss.nack(ok(boss.lease(key))["leaseId"]))
+    assert ok(ops.discard(all=True, confirm=True))["discarded"] == 1
+    assert ok(ops.discard(ids=dead))["discarded"] == 0
+    last = ok(boss.find(dead[0]))["timeline"][-1]
+    assert (last["what"], last["detail"]) == ("discarded", "ops.bot")
+    assert ok(boss.discard(ids=dead))["discarded"] == 1
 
 
 def test_a_foreign_queue_is_forbidden_by_its_exact_key_too(two):

@@ -352,6 +352,18 @@ requeue(struct engine *engine, const int64_t *ids, size_t count, int64_t spacing
 }
 
 struct call *
+discard(struct engine *engine, const int64_t *ids, size_t count, bool dry_run)
+{
+	struct call *call = new_call();
+
+	discard_op_init(&call->discard);
+	call->discard.ids = name_ids(call, ids, count);
+	call->discard.id_count = count;
+	call->discard.dry_run = dry_run;
+	return submit(engine, call);
+}
+
+struct call *
 rekey(struct engine *engine, struct rekey_op input)
 {
 	struct call *call = new_call();

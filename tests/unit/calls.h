@@ -32,6 +32,7 @@ struct call {
 		struct wait_op wait;
 		struct history_op history;
 		struct requeue_op requeue;
+		struct discard_op discard;
 		struct rekey_op rekey;
 	};
 	struct draft drafts[CALL_DRAFTS_MAX];
@@ -85,6 +86,7 @@ struct call *wait_for(struct engine *engine, const char *key);
 struct call *list_history(struct engine *engine, struct history_op input);
 struct call *requeue(struct engine *engine, const int64_t *ids, size_t count, int64_t spacing_ms,
 		     bool dry_run);
+struct call *discard(struct engine *engine, const int64_t *ids, size_t count, bool dry_run);
 
 /* its op is filled in here; limit 0: the default */
 struct call *rekey(struct engine *engine, struct rekey_op input);

@@ -790,6 +790,7 @@ invalid_leases_and_streams_are_refused(void **state)
 	struct sevq_nack_options nack;
 	struct sevq_stream_options stream;
 	struct sevq_requeue_options requeue;
+	struct sevq_discard_options discard;
 	char long_key[258];
 	size_t i;
 
@@ -832,6 +833,8 @@ invalid_leases_and_streams_are_refused(void **state)
 	requeue.all = true;
 	requeue.address.agent_id = "a";
 	assert_int_equal(sevq_requeue(client, &requeue, NULL), SEVQ_INVALID_ARGUMENT);
+	sevq_discard_options_init(&discard);
+	assert_int_equal(sevq_discard(client, &discard, NULL), SEVQ_INVALID_ARGUMENT);
 	sevq_close(client);
 }
 
@@ -1035,6 +1038,7 @@ malformed_answers_are_refused(void **state)
 		{ &sevq_shape_wakeup, "{\"sessionKey\":\"k\",\"depth\":1,\"ts\":1}" },
 		{ &sevq_shape_story, "{\"event\":" EVENT ",\"timeline\":[{\"ts\":1}]}" },
 		{ &sevq_shape_history, "{\"events\":[{\"event\":" EVENT "}],\"nextCursor\":null}" },
+		{ &sevq_shape_discarded, "{\"discarded\":1,\"passedOver\":0,\"more\":false}" },
 		{ &sevq_shape_requeued, "{\"requeued\":1,\"passedOver\":0,\"more\":false}" },
 		{ &sevq_shape_text, "\"text\"" },
 		{ &sevq_shape_text, "{\"a\":" },

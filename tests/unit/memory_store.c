@@ -70,6 +70,12 @@ keep_time(struct memory_store *store, const struct store_time *time)
 	store->steady_ms = time->steady_ms;
 }
 
+static bool
+ends_dead_letter(const struct store_outcome *outcome)
+{
+	return outcome->kind == OUTCOME_REQUEUED || outcome->kind == OUTCOME_DISCARDED;
+}
+
 static int
 load_all(struct memory_store *store, const struct store_loading *loading, struct store_newest *ends,
 	 struct error *err)
@@ -93,7 +99,7 @@ load_all(struct memory_store *store, const struct store_loading *loading, struct
 	}
 	for (size_t i = 0; i < store->outcome_count; i++)
 		if (store->outcomes[i].kind > OUTCOME_LAST_SETTLING &&
-		    store->outcomes[i].kind != OUTCOME_REQUEUED)
+		    !ends_dead_letter(&store->outcomes[i]))
 			loading->outcome(loading->arg, &store->outcomes[i]);
 	for (size_t i = 0; i < store->context_count; i++)
 		if (store->contexts[i].context_key.s != NULL)
@@ -360,7 +366,8 @@ is_dead_letter(const struct memory_store *store, int64_t id)
 {
 	return (memory_store_settled(store, id, OUTCOME_DEAD) ||
 		memory_store_settled(store, id, OUTCOME_EVICTED)) &&
-	       !memory_store_settled(store, id, OUTCOME_REQUEUED);
+	       !memory_store_settled(store, id, OUTCOME_REQUEUED) &&
+	       !memory_store_settled(store, id, OUTCOME_DISCARDED);
 }
 
 /* Whether the walk reports the outcome. */
@@ -370,7 +377,7 @@ is_wanted(const struct lookup *lookup, const struct store_outcome *outcome)
 	if (outcome->id < lookup->from)
 		return false;
 	if (lookup->kind == LOOKUP_TIMELINE)
-		return outcome->kind != OUTCOME_REQUEUED && names(outcome, lookup->id);
+		return !ends_dead_letter(outcome) && names(outcome, lookup->id);
 	if (outcome->id <= lookup->id)
 		return outcome->id == lookup->id && outcome->kind == OUTCOME_LEASED;
 	return (outcome->lease == lookup->id && outcome->kind != OUTCOME_EXTENDED) ||
@@ -423,8 +430,7 @@ walk(struct memory_store *store, size_t index)
 			more = report(store, index, &store->outcomes[i]);
 	}
 	for (size_t i = 0; i < store->outcome_count && next == 0; i++)
-		if (lookup->kind == LOOKUP_TIMELINE &&
-		    store->outcomes[i].kind == OUTCOME_REQUEUED &&
+		if (lookup->kind == LOOKUP_TIMELINE && ends_dead_letter(&store->outcomes[i]) &&
 		    names(&store->outcomes[i], lookup->id))
 			report(store, index, &store->outcomes[i]);
 	if (lookup->kind == LOOKUP_TIMELINE && next == 0)

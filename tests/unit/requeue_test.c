@@ -1,6 +1,6 @@
 /*
  * requeue_test.c - dead letters enqueued again: each once, in the order asked, spread over time on
- * request.
+ * request; or discarded.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -197,6 +197,63 @@ an_evicted_event_is_a_dead_letter(void **state)
 	assert_deliverable(A, "old");
 }
 
+static void
+a_discarded_dead_letter_cannot_be_requeued(void **state)
+{
+	(void)state;
+	struct call *calls[] = { discard(engine, IDS(4, 1), false),
+				 discard(engine, IDS(1, 2, 2), false),
+				 requeue(engine, IDS(1, 3), 0, false),
+				 discard(engine, IDS(3), false) };
+	turn();
+	assert_int_equal(calls[0]->discard.discarded, 2);
+	assert_int_equal(calls[1]->discard.discarded, 1);
+	assert_int_equal(calls[1]->discard.passed_over, 2);
+	assert_int_equal(calls[2]->requeue.requeued, 1);
+	assert_int_equal(calls[3]->discard.discarded, 0);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(done(requeue(engine, IDS(1, 2, 4), 0, false))->requeue.requeued,
+				 0);
+		assert_int_equal(done(discard(engine, IDS(1, 2, 4), false))->discard.discarded, 0);
+		assert_deliverable(A, "3");
+		assert_queued(B, "");
+		reopen();
+	}
+}
+
+static void
+a_dry_discard_only_counts(void **state)
+{
+	(void)state;
+	size_t commits = store.commits;
+	struct call *call = done(discard(engine, IDS(1, 4, 9), true));
+	assert_int_equal(call->discard.discarded, 2);
+	assert_int_equal(call->discard.passed_over, 1);
+	assert_int_equal(store.commits, commits);
+	assert_int_equal(done(discard(engine, IDS(1, 4), false))->discard.discarded, 2);
+}
+
+/* What it has looked up before is old by then. */
+static void
+a_requeue_that_waited_for_room_passes_over_what_was_discarded_meanwhile(void **state)
+{
+	(void)state;
+	store.full_for_events = store.defer = true;
+	struct call *waits = requeue(engine, IDS(1, 2), 0, false);
+	turn();
+	assert_true(memory_store_release(&store)); /* the lookup */
+	store.base.makes_room = true;
+	while (memory_store_release(&store)) /* the commit, then that of the others */
+		continue;
+	store.defer = false;
+	assert_int_equal(waits->answered, 0);
+	assert_int_equal(done(discard(engine, IDS(1), false))->discard.discarded, 1);
+	store.full_for_events = store.base.makes_room = false;
+	done(waits);
+	assert_int_equal(waits->requeue.requeued, 1);
+	assert_deliverable(A, "2");
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, fixture_end)
 
@@ -214,6 +271,9 @@ main(void)
 		TEST(the_limit_of_sessions_holds_for_a_requeue),
 		TEST(a_failed_commit_leaves_dead_letters_dead),
 		TEST(an_evicted_event_is_a_dead_letter),
+		TEST(a_discarded_dead_letter_cannot_be_requeued),
+		TEST(a_dry_discard_only_counts),
+		TEST(a_requeue_that_waited_for_room_passes_over_what_was_discarded_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,126 @@
+/*
+ * sevq dead-letters --requeue, --discard - ends dead letters, those with some ids or those of a
+ * session or of all sessions.
+ */
+#include <unistd.h>
+
+#include "client/command/command.h"
+#include "client/command/say.h"
+
+/* Completes options->address from the argument, if that is a key. option: takes ids. */
+static bool
+take_arguments(struct sevq_options *options, bool by_ids, const char *option)
+{
+	if (by_ids && options->argument_count == 0) {
+		sevq_report_usage("%s needs the ids of dead letters", option);
+		return false;
+	}
+	return by_ids || options->argument_count == 0 || sevq_take_key_argument(options);
+}
+
+static bool
+names_session(const struct sevq_options *options)
+{
+	return options->address.session_key != NULL || options->address.agent_id != NULL ||
+	       options->address.queue_key != NULL;
+}
+
+/* A person at a terminal must confirm, and a program must give --yes. */
+static enum sevq_exit
+confirm(const struct sevq_options *options, const char *option, const char *question)
+{
+	if (options->yes || options->dry_run)
+		return SEVQ_EXIT_DONE;
+	if (!isatty(STDIN_FILENO))
+		return sevq_report_usage("%s needs --yes", option);
+	return sevq_ask("%s [y/N] ", question) ? SEVQ_EXIT_DONE : SEVQ_EXIT_FAILED;
+}
+
+/* did, would: "requeued" and "would requeue". */
+static void
+print_ended(const struct sevq_options *options, const char *did, const char *would, size_t count,
+	    size_t passed_over, bool more)
+{
+	const char *what = options->dry_run ? would : did;
+
+	if (options->json)
+		return;
+	if (passed_over > 0)
+		sevq_say(stdout, "%s %zu, skipped %zu that are no dead letters", what, count,
+			 passed_over);
+	else
+		sevq_say(stdout, "%s %zu", what, count);
+	fflush(stdout);
+	if (more)
+		sevq_say(stderr, "more dead letters are left: run the command again");
+}
+
+enum sevq_exit
+sevq_requeue_dead_letters(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_requeue_options wanted;
+	struct sevq_requeued *requeued;
+	enum sevq_exit result = SEVQ_EXIT_DONE;
+
+	if (!take_arguments(options, options->requeue, "--requeue"))
+		return SEVQ_EXIT_USAGE;
+	sevq_requeue_options_init(&wanted);
+	wanted.dry_run = options->dry_run;
+	wanted.rate_per_second = options->rate;
+	wanted.reason = options->reason;
+	wanted.address = options->address;
+	if (options->requeue) {
+		wanted.ids = (const char *const *)options->arguments;
+		wanted.id_count = (size_t)options->argument_count;
+	} else if (!names_session(options)) {
+		wanted.all = true;
+		result = confirm(options, "--requeue-all of every session",
+				 "Requeue the dead letters of all sessions?");
+	}
+	if (result != SEVQ_EXIT_DONE)
+		return result;
+	if (sevq_requeue(client, &wanted, &requeued) != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json)
+		sevq_print_json(client);
+	print_ended(options, "requeued", "would requeue", requeued->requeued, requeued->passed_over,
+		    requeued->more);
+	result = requeued->requeued > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+	sevq_free(requeued);
+	return result;
+}
+
+enum sevq_exit
+sevq_discard_dead_letters(struct sevq_client *client, struct sevq_options *options)
+{
+	struct sevq_discard_options wanted;
+	struct sevq_discarded *discarded;
+	enum sevq_exit result = SEVQ_EXIT_DONE;
+
+	if (!take_arguments(options, options->discard, "--discard"))
+		return SEVQ_EXIT_USAGE;
+	sevq_discard_options_init(&wanted);
+	wanted.dry_run = options->dry_run;
+	wanted.reason = options->reason;
+	wanted.address = options->address;
+	if (options->discard) {
+		wanted.ids = (const char *const *)options->arguments;
+		wanted.id_count = (size_t)options->argument_count;
+	} else {
+		wanted.all = !names_session(options);
+		result = confirm(options, "--discard-all",
+				 wanted.all ? "Discard the dead letters of all sessions?"
+					    : "Discard the dead letters of the session?");
+	}
+	if (result != SEVQ_EXIT_DONE)
+		return result;
+	if (sevq_discard(client, &wanted, &discarded) != SEVQ_OK)
+		return sevq_report(client);
+	if (options->json)
+		sevq_print_json(client);
+	print_ended(options, "discarded", "would discard", discarded->discarded,
+		    discarded->passed_over, discarded->more);
+	result = discarded->discarded > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+	sevq_free(discarded);
+	return result;
+}
