@@ -23,16 +23,29 @@ need_to_bench() {
 # OpenClaw's gateway and the Node that it needs, for the tests of the bridge: 850 MB from npm, in build/openclaw. Debian has neither;
 # where npm is not there or installs nothing, those tests are skipped.
 need_openclaw() {
-	lock=tests/bridge/package-lock.json
-	cmp -s $lock build/openclaw/installed.json && return 0
-	say "Installing from npm into build/openclaw: a gateway of OpenClaw"
-	rm -rf build/openclaw
-	mkdir -p build/openclaw
-	cp tests/bridge/package.json $lock build/openclaw
-	if (cd build/openclaw && npm ci --ignore-scripts --no-audit --no-fund) >build/openclaw.log 2>&1; then
-		cp $lock build/openclaw/installed.json
+	need_from_npm openclaw tests/bridge "a gateway of OpenClaw" || say "The tests with a real gateway are skipped."
+}
+
+# A browser from Debian, and from npm what drives it and what looks for what people cannot use: 15 MB, in build/page.
+need_browser() {
+	if ! (need chromium) || ! need_from_npm page tests/page "playwright-core and axe-core"; then
+		say "The tests of the page in a browser are skipped."
+	fi
+}
+
+# need_from_npm NAME FOLDER WHAT installs in build/NAME what the lock file in the folder names, once.
+need_from_npm() {
+	into=build/$1 lock=$2/package-lock.json
+	cmp -s "$lock" "$into/installed.json" && return 0
+	say "Installing from npm into $into: $3"
+	rm -rf "$into"
+	mkdir -p "$into"
+	cp "$2/package.json" "$lock" "$into"
+	if (cd "$into" && npm ci --ignore-scripts --no-audit --no-fund) >"$into.log" 2>&1; then
+		cp "$lock" "$into/installed.json"
 	else
-		say "npm did not install it (build/openclaw.log): the tests with a real gateway are skipped."
+		say "npm did not install it ($into.log)."
+		return 1
 	fi
 }
 

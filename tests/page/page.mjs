@@ -1,0 +1,197 @@
+/**
+ * What the tests of the page share: a real sevqd in a folder of its own, and a real Chromium.
+ *
+ *     const world = await begin({ flags: ['--max-pending', '20'], policy: {} });
+ *     test('...', async (t) => {
+ *       await world.queue.enqueue({ text: 'x', sessionKey: MAIN });
+ *       const page = await world.open(t, { scope: 'read,admin', at: '#/sessions' });
+ *       await page.getByText('x').waitFor();
+ *     });
+ *
+ * When a test ends, nothing may have stood in the console of its pages, no rule of their security
+ * policy may have been broken, and nothing may have been asked of anybody but the server. What a
+ * test expects to stand there it says beforehand: page.expected.push(/403/).
+ *
+ * PAGE names the folder in which npm has installed playwright-core and axe-core, as `./check page`
+ * does, and CHROMIUM the browser. Without them a test ends with 77, which is: skipped.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import readline from 'node:readline';
+import { after } from 'node:test';
+
+export const MAIN = 'agent:main:main';
+export const UI = path.join(process.env.SOURCES, 'server/ui');
+const { PAGE, CHROMIUM } = process.env;
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+function skip(why) {
+  console.log(`Skipped: ${why}; ./check page installs it.`);
+  process.exit(77);
+}
+
+if (!fs.existsSync(path.join(PAGE, 'installed.json'))) skip('playwright-core is not installed');
+if (!fs.existsSync(CHROMIUM)) skip('chromium is not installed');
+const installed = createRequire(path.join(PAGE, 'package.json'));
+const { chromium } = installed('playwright-core');
+/** The source of axe-core, which finds what people cannot use: page.evaluate(AXE) defines axe. */
+export const AXE = fs.readFileSync(installed.resolve('axe-core/axe.min.js'), 'utf8');
+const { Client } = await import(process.env.SEVQ_MJS);
+
+/** Waits until condition() is true; returns its value. */
+export async function until(condition, why = String(condition), patienceMs = 30000) {
+  const end = Date.now() + patienceMs;
+  for (;;) {
+    const said = await condition();
+    if (said) return said;
+    assert.ok(Date.now() < end, `still waiting for ${why}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** A sevqd on a folder of its own; start() again after stop() uses the same database. */
+export class Server {
+  constructor({ flags = [], policy, tokens } = {}) {
+    this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sevq-page-'));
+    this.flags = flags;
+    this.port = 0;
+    if (policy) this.writePolicy(policy);
+    if (tokens) this.writeTokens(tokens);
+  }
+
+  writePolicy(policy) {
+    fs.writeFileSync(path.join(this.folder, 'openclaw.json'), JSON.stringify(policy));
+  }
+
+  /** Lines of the token file; the first token is that of this.queue. */
+  writeTokens(lines) {
+    fs.writeFileSync(path.join(this.folder, 'token'), lines.join('\n') + '\n', { mode: 0o600 });
+  }
+
+  async start() {
+    const policy = path.join(this.folder, 'openclaw.json');
+    const flags = ['--log-format', 'json', '--listen', `127.0.0.1:${this.port}`, '--db',
+      path.join(this.folder, 'sevq.db'), ...(fs.existsSync(policy) ? ['--policy', policy] : []),
+      ...this.flags];
+    const env = { PATH: process.env.PATH, HOME: this.folder };
+    this.log = [];
+    this.process = spawn(process.env.SEVQD, flags, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const lines = readline.createInterface(this.process.stderr);
+    lines.on('line', (line) => this.log.push(JSON.parse(line)));
+    const listening = () => this.log.find(({ msg }) => msg === 'listening');
+    await until(() => listening() || this.process.exitCode !== null, 'the server to listen');
+    assert.ok(listening(), JSON.stringify(this.log));
+    this.port = Number(listening().address.split(':').pop());
+    this.url = `http://127.0.0.1:${this.port}`;
+    this.token = fs.readFileSync(path.join(this.folder, 'token'), 'utf8').split(/\s/)[0];
+    this.queue = new Client({ baseUrl: this.url, token: this.token });
+    return this;
+  }
+
+  async stop() {
+    this.queue.close();
+    this.process.kill();
+    const [code] = this.process.exitCode === null ? await once(this.process, 'exit') : [this.process.exitCode];
+    assert.equal(code, 0, JSON.stringify(this.log.slice(-5)));
+  }
+
+  /** User and system time that the process has used, in seconds. */
+  cpuSeconds() {
+    const stat = fs.readFileSync(`/proc/${this.process.pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  call(method, target, body) {
+    return this.queue.call(method, target, body);
+  }
+
+  /** Waits for a number of GET /v1/stats. */
+  stats() {
+    return this.call('GET', '/v1/stats');
+  }
+
+  /** A code that lets a page in. */
+  async code(scope = 'read') {
+    return (await this.call('POST', '/v1/page-codes', { scope })).code;
+  }
+}
+
+/** What a page does that it must not. */
+function watch(page, url) {
+  page.faults = [];
+  page.expected = [];
+  page.requests = [];
+  page.on('console', (said) => {
+    if (['error', 'warning'].includes(said.type())) page.faults.push(`console: ${said.text()}`);
+  });
+  page.on('pageerror', (error) => page.faults.push(`error: ${error.stack}`));
+  page.on('request', (request) => {
+    page.requests.push(request);
+    if (!request.url().startsWith(`${url}/`)) page.faults.push(`asked for ${request.url()}`);
+  });
+}
+
+export class World {
+  constructor(server, browser) {
+    Object.assign(this, { server, browser, url: server.url, queue: server.queue });
+  }
+
+  /** A browser's profile of its own, in which pages are watched. */
+  async profile(t, { viewport = { width: 1280, height: 800 }, ...options } = {}) {
+    const context = await this.browser.newContext({ viewport, ...options });
+    await context.exposeBinding('reportViolation', ({ page }, what) => page.faults.push(what));
+    await context.addInitScript(() => {
+      addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sample }) =>
+        reportViolation(`security policy: ${violatedDirective} ${blockedURI} ${sample}`));
+    });
+    const pages = [];
+    context.on('page', (page) => pages.push(page) && watch(page, this.server.url));
+    t.after(async () => {
+      await context.close();
+      for (const page of pages) {
+        const faults = page.faults.filter((fault) => !page.expected.some((wanted) => wanted.test(fault)));
+        assert.deepEqual(faults, []);
+      }
+    });
+    return context;
+  }
+
+  /**
+   * Opens the page: as somebody without a token, or with scope by a code, as `sevq page` does; then
+   * the view at. context: the profile to open it in.
+   */
+  async open(t, { scope, at = '', context, ...options } = {}) {
+    const page = await (context ?? (await this.profile(t, options))).newPage();
+    if (scope === undefined) {
+      await page.goto(`${this.url}/${at}`);
+      return page;
+    }
+    await page.goto(`${this.url}/#code=${await this.server.code(scope)}`);
+    await page.waitForFunction(() => !location.hash.includes('code='));
+    if (at) await page.evaluate((hash) => { location.hash = hash; }, at);
+    return page;
+  }
+}
+
+export async function launch() {
+  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS, headless: true });
+}
+
+/** A server and a browser, which end with the file's tests. */
+export async function begin(options) {
+  const server = await new Server(options).start();
+  const browser = await launch();
+  after(async () => {
+    await browser.close();
+    await server.stop();
+    fs.rmSync(server.folder, { recursive: true });
+  });
+  return new World(server, browser);
+}
