@@ -1,0 +1,120 @@
+/**
+ * What the server tells of by itself. One stream for all tabs of a browser, since a browser opens
+ * only six connections to a server: the tab that holds the lock reads it and tells the others.
+ * A hidden tab gives the lock up. Where there is no stream, the page asks every five seconds.
+ */
+import { request } from './api.js';
+
+const STREAM = { coalesceMs: 250 };
+const AGAIN_MS = 5000;
+
+let heardBy = () => {};
+let channel = null;
+let turn = null;
+let paused = false;
+let leads = false;
+
+export const live = {
+  /** "live" if somebody's stream is read, "polling", or "paused". */
+  state: 'polling',
+
+  /**
+   * `heard(name, data)` gets what the server tells: "change" and "server", and "state" when the
+   * state is another. Tabs share a stream if their tokens see the same (`audience`).
+   */
+  start(audience, heard) {
+    this.stop();
+    heardBy = heard;
+    channel = 'BroadcastChannel' in globalThis ? new BroadcastChannel(`sevq-live ${audience}`) : null;
+    if (channel !== null) channel.onmessage = ({ data }) => tell(data.name, data.data);
+    this.name = `sevq-live ${audience}`;
+    takeTurn();
+  },
+
+  stop() {
+    turn?.abort();
+    turn = null;
+    channel?.close();
+    channel = null;
+    become('polling');
+  },
+
+  get paused() {
+    return paused;
+  },
+
+  pause(yes) {
+    paused = yes;
+    takeTurn();
+  },
+};
+
+document.addEventListener('visibilitychange', takeTurn);
+
+/** Waits for the lock, and reads the stream while it has it. */
+function takeTurn() {
+  turn?.abort();
+  turn = null;
+  become(paused ? 'paused' : 'polling');
+  if (paused || document.hidden || channel === null || !navigator.locks) return;
+  turn = new AbortController();
+  const { signal } = turn;
+  channel.postMessage({ name: 'asks' });
+  navigator.locks.request(live.name, { signal }, () => lead(signal)).catch(() => {});
+}
+
+async function lead(signal) {
+  leads = true;
+  while (!signal.aborted) {
+    await read(signal).catch(() => {});
+    if (!signal.aborted) share('state', 'polling');
+    await pause(AGAIN_MS, signal);
+  }
+  leads = false;
+}
+
+function pause(ms, signal) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, signal.aborted ? 0 : ms);
+    signal.addEventListener('abort', resolve);
+  });
+}
+
+async function read(signal) {
+  const answer = await request('GET', '/v1/stream', { query: STREAM, signal });
+  share('state', 'live');
+  const lines = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await lines.read();
+    if (done) return;
+    const blocks = (rest + value).split('\n\n');
+    rest = blocks.pop();
+    for (const block of blocks) hear(block);
+  }
+}
+
+function hear(block) {
+  const name = /^event: (.*)$/m.exec(block)?.[1];
+  const data = /^data: (.*)$/m.exec(block)?.[1];
+  if (name === 'wake') share('change', { queueKey: JSON.parse(data).sessionKey });
+}
+
+function share(name, data) {
+  channel?.postMessage({ name, data });
+  tell(name, data);
+}
+
+/** A tab that has come later asks whether there is a stream; the one that reads it answers. */
+function tell(name, data) {
+  if (name === 'asks') {
+    if (leads && live.state === 'live') channel.postMessage({ name: 'state', data: 'live' });
+  } else if (name !== 'state') heardBy(name, data);
+  else if (!paused) become(data);
+}
+
+function become(state) {
+  if (live.state === state) return;
+  live.state = state;
+  heardBy('state', state);
+}
