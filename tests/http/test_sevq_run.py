@@ -409,6 +409,12 @@ def test_a_signal_that_was_ignored_before_is_ignored(sevq, run):
     assert runner.end()[0].endswith("] one\n")
 
 
+def read_until(terminal, text):
+    screen = ""
+    while text not in screen:
+        screen += os.read(terminal, 4096).decode().replace("\r\n", "\n")
+
+
 def test_ctrl_c_at_a_terminal_lets_the_command_finish(sevq, tmp_path):
     event_id, = queue(sevq, "one")
     ours, theirs = pty.openpty()
@@ -417,20 +423,21 @@ def test_ctrl_c_at_a_terminal_lets_the_command_finish(sevq, tmp_path):
         os.setsid()
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
-    with subprocess.Popen([binary("SEVQ"), "run", MAIN, "--", "sh", "-c", sleeper(tmp_path) + "; echo finished"], env=sevq.env, stdin=theirs,
-            stdout=theirs, stderr=theirs, preexec_fn=take_terminal) as runner:
-        os.close(theirs)
-        pid = pid_of(tmp_path)
-        assert os.getpgid(pid) == pid
+    runner = subprocess.Popen([binary("SEVQ"), "run", MAIN, "--", "sh", "-c", sleeper(tmp_path) + "; echo finished"], env=sevq.env, stdin=theirs,
+        stdout=theirs, stderr=theirs, preexec_fn=take_terminal)
+    os.close(theirs)
+    try:
+        pid_of(tmp_path)
         os.write(ours, b"\x03")
-        screen = b""
-        while INTERRUPTED.strip().encode() not in screen:
-            screen += os.read(ours, 4096)
+        read_until(ours, INTERRUPTED)
         (tmp_path / "go").touch()
+        read_until(ours, "finished\n")
         assert runner.wait(PATIENCE) == DONE
-        while b"finished" not in screen:
-            screen += os.read(ours, 4096)
-    os.close(ours)
+    finally:
+        (tmp_path / "go").touch()
+        runner.kill()
+        runner.wait(PATIENCE)
+        os.close(ours)
     assert happened(sevq, event_id)[-1][0] == "acked"
 
 
