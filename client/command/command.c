@@ -40,6 +40,15 @@ sevq_print_json(const struct sevq_client *client)
 }
 
 void
+sevq_print_ids(struct sevq_event *const *events, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		sevq_say(stdout, "%s", events[i]->id);
+}
+
+void
 sevq_print_events(struct sevq_event *const *events, size_t count, bool states)
 {
 	const struct sevq_column columns[] = {

@@ -16,7 +16,7 @@ struct sevq_command {
 	const char *arguments;            /* for the help: "KEY ID..." */
 	const char *about;                /* for the help: one line */
 	int arguments_min, arguments_max; /* max < 0: any number */
-	uint64_t options;                 /* a set of SEVQ_WITH(), besides SEVQ_WITH_COMMON */
+	uint64_t options;                 /* a set of SEVQ_WITH() */
 	enum sevq_exit (*run)(struct sevq_client *client, struct sevq_options *options);
 };
 
@@ -93,6 +93,9 @@ bool sevq_take_key_argument(struct sevq_options *options);
 
 /* Prints the server's last answer (sevq_say_json). */
 void sevq_print_json(const struct sevq_client *client);
+
+/* Prints the ids of events, each in a line. */
+void sevq_print_ids(struct sevq_event *const *events, size_t count);
 
 /* Prints events as a table; states: with the state of each. */
 void sevq_print_events(struct sevq_event *const *events, size_t count, bool states);

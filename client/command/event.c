@@ -66,12 +66,16 @@ is_over(const struct sevq_event *event)
 
 /* "queued 17 in agent:main:main (direct-main from agent:main:telegram:default:direct:123)" */
 static void
-print_receipt(const struct sevq_receipt *receipt)
+print_receipt(const struct sevq_receipt *receipt, bool quiet)
 {
 	static const char *const words[] = { NULL, "queued", "replaced by", "already queued as" };
 	const struct sevq_event *event = receipt->event;
 	struct sevq_buffer line = { 0 };
 
+	if (quiet) {
+		sevq_say(stdout, "%s", event->id);
+		return;
+	}
 	sevq_buffer_addf(&line, "%s %s in %s", words[receipt->outcome], event->id,
 			 event->session_key);
 	if (event->rule != NULL && strcmp(event->rule, "keep") != 0 &&
@@ -95,7 +99,7 @@ queue_one(struct sevq_client *client, const struct sevq_options *options, const 
 	if (options->json)
 		sevq_print_json(client);
 	else
-		print_receipt(receipt);
+		print_receipt(receipt, options->quiet);
 	sevq_free(receipt);
 	return SEVQ_EXIT_DONE;
 }
@@ -139,7 +143,7 @@ queue_lines(struct sevq_client *client, const struct sevq_options *options, char
 	if (options->json)
 		sevq_print_json(client);
 	for (i = 0; !options->json && i < receipts->count; i++)
-		print_receipt(receipts->receipts[i]);
+		print_receipt(receipts->receipts[i], options->quiet);
 	sevq_free(receipts);
 	return SEVQ_EXIT_DONE;
 }

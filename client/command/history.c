@@ -195,9 +195,13 @@ show(const struct sevq_client *client, const struct sevq_options *options,
      struct sevq_history *history, const char *none)
 {
 	enum sevq_exit result = history->count > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+	size_t i;
 
 	if (options->json) {
 		sevq_print_json(client);
+	} else if (options->quiet) {
+		for (i = 0; i < history->count; i++)
+			sevq_say(stdout, "%s", history->events[i]->event->id);
 	} else {
 		print_history(history);
 		fflush(stdout);

@@ -47,6 +47,9 @@ sevq_run_lease(struct sevq_client *client, struct sevq_options *options)
 		return sevq_report(client);
 	if (options->json) {
 		sevq_print_json(client);
+	} else if (options->quiet) {
+		if (lease->lease_id != NULL)
+			sevq_say(stdout, "%s", lease->lease_id);
 	} else {
 		if (options->prompt)
 			sevq_say_lines(lease->block);

@@ -68,6 +68,7 @@ sevq_run_sessions(struct sevq_client *client, struct sevq_options *options)
 	struct sevq_sessions_options filter;
 	struct sevq_sessions *sessions;
 	enum sevq_exit result;
+	size_t i;
 
 	sevq_sessions_options_init(&filter);
 	filter.session_key = options->address.session_key;
@@ -83,6 +84,9 @@ sevq_run_sessions(struct sevq_client *client, struct sevq_options *options)
 		return sevq_report(client);
 	if (options->json) {
 		sevq_print_json(client);
+	} else if (options->quiet) {
+		for (i = 0; i < sessions->count; i++)
+			sevq_say(stdout, "%s", sessions->sessions[i]->session_key);
 	} else {
 		print_sessions(sessions);
 		report_next_page(sessions);

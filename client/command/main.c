@@ -12,14 +12,14 @@
 
 static const struct sevq_command commands[] = {
 	{ "event", "[KEY] TEXT|-", "enqueue an event, without a key for the main session", 0, -1,
-	  WITH_ADDRESS | WITH(TEXT) | WITH(LINES) | WITH(LOSSY) | WITH(CONTEXT_KEY) |
+	  WITH(QUIET) | WITH_ADDRESS | WITH(TEXT) | WITH(LINES) | WITH(LOSSY) | WITH(CONTEXT_KEY) |
 	      WITH(SOURCE) | WITH(WAKE) | WITH(REPLACE) | WITH(ALLOW_DUPLICATE) | WITH(DELIVERY) |
 	      WITH(TRACEPARENT) | WITH(DELAY) | WITH(TTL) | WITH(IDEMPOTENCY_KEY), sevq_run_event },
 	{ "drain", "[KEY]", "take the events of a session for good, oldest first", 0, 1,
-	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_KEY_PREFIX) | WITH(FORMAT) |
+	  WITH(QUIET) | WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_KEY_PREFIX) | WITH(FORMAT) |
 	      WITH(IDEMPOTENCY_KEY), sevq_run_drain },
 	{ "lease", "[KEY]", "take the events of a session until you acknowledge them", 0, 1,
-	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_KEY_PREFIX) | WITH(FORMAT) | WITH(FOR) |
+	  WITH(QUIET) | WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_KEY_PREFIX) | WITH(FORMAT) | WITH(FOR) |
 	      WITH(CONSUMER) | WITH(EXCLUSIVE) | WITH(IDEMPOTENCY_KEY), sevq_run_lease },
 	{ "ack", "LEASE [ID...]", "acknowledge leased events: they are done", 1, -1,
 	  0, sevq_run_ack },
@@ -38,23 +38,23 @@ static const struct sevq_command commands[] = {
 	{ "tail", "[KEY]", "print which sessions get events, as it happens", 0, 1,
 	  WITH_ADDRESS | WITH(PREFIX) | WITH(LIMIT), sevq_run_tail },
 	{ "peek", "[KEY]", "show the events of a session without taking them", 0, 1,
-	  WITH_ADDRESS | WITH(EXACT) | WITH(LIMIT) | WITH(AFTER), sevq_run_peek },
+	  WITH(QUIET) | WITH_ADDRESS | WITH(EXACT) | WITH(LIMIT) | WITH(AFTER), sevq_run_peek },
 	{ "show", "ID", "show an event and what happened to it", 1, 1,
 	  WITH(LIMIT) | WITH(CURSOR), sevq_run_show },
 	{ "consume", "KEY ID...", "take exactly these events of a session for good", 2, -1,
-	  WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT_ID), sevq_run_consume },
+	  WITH(QUIET) | WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT_ID), sevq_run_consume },
 	{ "withdraw", "ID", "remove one event that is still queued", 1, 1,
 	  0, sevq_run_withdraw },
 	{ "purge", "[KEY]", "remove the events of a session", 0, 1,
 	  WITH_ADDRESS | WITH(EXACT) | WITH(CONTEXT_KEY) | WITH(YES), sevq_run_purge },
 	{ "sessions", "", "list the sessions that have events", 0, 0,
-	  WITH(SESSION_KEY) | WITH(AGENT) | WITH(PREFIX) | WITH(CONTAINS) | WITH(PROBLEM) |
+	  WITH(QUIET) | WITH(SESSION_KEY) | WITH(AGENT) | WITH(PREFIX) | WITH(CONTAINS) | WITH(PROBLEM) |
 	      WITH(MIN_AGE) | WITH(SORT) | WITH(LIMIT) | WITH(CURSOR), sevq_run_sessions },
 	{ "history", "[KEY]", "list events that left their queue, newest first", 0, 1,
-	  WITH_ADDRESS | WITH(EXACT) | WITH(STATE) | WITH(SOURCE) | WITH(REASON) | WITH(SINCE) | WITH(UNTIL) |
+	  WITH(QUIET) | WITH_ADDRESS | WITH(EXACT) | WITH(STATE) | WITH(SOURCE) | WITH(REASON) | WITH(SINCE) | WITH(UNTIL) |
 	      WITH(LIMIT) | WITH(CURSOR), sevq_run_history },
 	{ "dead-letters", "[KEY|ID...]", "list dead letters, enqueue them again, or discard them", 0, -1,
-	  WITH_ADDRESS | WITH(EXACT) | WITH(REASON) | WITH(LIMIT) | WITH(CURSOR) | WITH(REQUEUE) |
+	  WITH(QUIET) | WITH_ADDRESS | WITH(EXACT) | WITH(REASON) | WITH(LIMIT) | WITH(CURSOR) | WITH(REQUEUE) |
 	      WITH(REQUEUE_ALL) | WITH(DISCARD) | WITH(DISCARD_ALL) | WITH(YES) | WITH(DRY_RUN) |
 	      WITH(RATE), sevq_run_dead_letters },
 	{ "route", "[KEY]", "show which queue a session key is routed to, and why", 0, 1,
@@ -70,7 +70,7 @@ static const struct sevq_command commands[] = {
 	{ "consumers", "[KEY]", "list who has asked for events lately, under which key", 0, 1,
 	  WITH(EXACT) | WITH(LIMIT), sevq_run_consumers },
 	{ "leases", "[KEY]", "list who holds events, and until when", 0, 1,
-	  WITH(CONSUMER) | WITH(LIMIT) | WITH(CURSOR), sevq_run_leases },
+	  WITH(QUIET) | WITH(CONSUMER) | WITH(LIMIT) | WITH(CURSOR), sevq_run_leases },
 	{ "policy", "", "show the policy in force", 0, 0,
 	  0, sevq_run_policy },
 	{ "page", "", "open the server's page in a browser", 0, 0,
@@ -139,7 +139,7 @@ explain_all(FILE *out)
 			commands[i].about);
 	fprintf(out, "  %-12s %-25s %s\n\n", "help", "[COMMAND]",
 		"print this help, or that of a command");
-	sevq_options_explain(out, SEVQ_WITH_COMMON | SEVQ_WITH(SEVQ_OPTION_VERSION));
+	sevq_options_explain_common(out, true);
 	fputs("\nexit status: 0 done, 1 failed, 2 wrong usage, 3 nothing there, 4 not allowed, "
 	      "75 try again\n",
 	      out);
@@ -153,7 +153,7 @@ explain(const struct sevq_command *command)
 	sevq_options_explain(stdout, command->options);
 	if (command->options != 0)
 		putchar('\n');
-	sevq_options_explain(stdout, SEVQ_WITH_COMMON);
+	sevq_options_explain_common(stdout, false);
 }
 
 static enum sevq_exit
@@ -220,7 +220,7 @@ run_command(int argc, char **argv, struct sevq_options *options)
 	if (command == NULL)
 		return report_unknown(argv[0]);
 	sevq_report_as(command->name);
-	if (sevq_options_read(argc, argv, command->options | SEVQ_WITH_COMMON, false, options) != 0)
+	if (sevq_options_read(argc, argv, command->options, false, options) != 0)
 		return SEVQ_EXIT_USAGE;
 	if (options->help) {
 		explain(command);
@@ -228,6 +228,8 @@ run_command(int argc, char **argv, struct sevq_options *options)
 	}
 	/* JSON is for the command that `run` starts, and what it says itself is for people */
 	sevq_report_json(options->json && command->run != sevq_run_run);
+	if (options->json && options->quiet)
+		return sevq_report_usage("--json and --quiet exclude each other");
 	if (check_arguments(command, options) != SEVQ_EXIT_DONE)
 		return SEVQ_EXIT_USAGE;
 	return connect_and_run(command, options);
@@ -238,8 +240,7 @@ run(int argc, char **argv)
 {
 	struct sevq_options options = { 0 };
 
-	if (sevq_options_read(argc, argv, SEVQ_WITH_COMMON | SEVQ_WITH(SEVQ_OPTION_VERSION), true,
-			      &options) != 0)
+	if (sevq_options_read(argc, argv, 0, true, &options) != 0)
 		return SEVQ_EXIT_USAGE;
 	if (options.version) {
 		printf("sevq %s\n", sevq_version());

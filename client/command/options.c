@@ -180,6 +180,8 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	    "print this help" },
 	[SEVQ_OPTION_VERSION] = { "version", NULL, &FLAG, AT(version),
 	    "print the version" },
+	[SEVQ_OPTION_QUIET] = { "quiet", NULL, &FLAG, AT(quiet),
+	    "print ids only, one in a line: of events, leases or sessions" },
 	[SEVQ_OPTION_TEXT] = { "text", "TEXT", &TEXT, AT(text),
 	    "text of the event; - reads it from standard input" },
 	[SEVQ_OPTION_LINES] = { "lines", NULL, &FLAG, AT(lines),
@@ -315,7 +317,23 @@ static const struct {
  */
 #define FIRST_VALUE 256
 
-static_assert(SEVQ_OPTION_COUNT <= 64, "a set of options has 64 bits");
+static_assert(SEVQ_OPTION_COUNT - SEVQ_OPTION_QUIET <= 64, "a set of options has 64 bits");
+
+/* What may stand there on the command line. */
+struct place {
+	uint64_t set;
+	bool before_command;
+};
+
+static bool
+may_stand(const struct place *place, size_t option)
+{
+	if (option < SEVQ_OPTION_VERSION)
+		return true;
+	if (option == SEVQ_OPTION_VERSION)
+		return place->before_command;
+	return (place->set & SEVQ_WITH(option)) != 0;
+}
 
 static struct option
 for_getopt(const char *name, int option)
@@ -327,15 +345,15 @@ for_getopt(const char *name, int option)
 }
 
 static void
-fill_getopt(uint64_t set, struct option long_options[SEVQ_OPTION_COUNT + ALIASES + 1])
+fill_getopt(const struct place *place, struct option long_options[SEVQ_OPTION_COUNT + ALIASES + 1])
 {
 	size_t count = 0, i;
 
 	for (i = 0; i < SEVQ_OPTION_COUNT; i++)
-		if (set & SEVQ_WITH(i))
+		if (may_stand(place, i))
 			long_options[count++] = for_getopt(descriptions[i].name, (int)i);
 	for (i = 0; i < ALIASES; i++)
-		if (set & SEVQ_WITH(aliases[i].option))
+		if (may_stand(place, aliases[i].option))
 			long_options[count++] = for_getopt(aliases[i].name, (int)aliases[i].option);
 	memset(&long_options[count], 0, sizeof(long_options[count]));
 }
@@ -345,14 +363,14 @@ fill_getopt(uint64_t set, struct option long_options[SEVQ_OPTION_COUNT + ALIASES
  * so (getopt takes that by itself unless there are several), or is nearly written so.
  */
 static void
-report_unknown(const char *word, uint64_t set)
+report_unknown(const char *word, const struct place *place)
 {
 	const char *name = word + strspn(word, "-"), *begins = NULL;
 	struct sevq_near near = { .word = name };
 	size_t i;
 
 	for (i = 0; i < SEVQ_OPTION_COUNT && strncmp(word, "--", 2) == 0; i++) {
-		if (!(set & SEVQ_WITH(i)))
+		if (!may_stand(place, i))
 			continue;
 		if (begins == NULL && strncmp(descriptions[i].name, name, strlen(name)) == 0)
 			begins = descriptions[i].name;
@@ -368,7 +386,7 @@ report_unknown(const char *word, uint64_t set)
 
 /* Reports what getopt did not take. value: what it returned; word: where it stopped. */
 static void
-report_refused(int value, const char *word, uint64_t set)
+report_refused(int value, const char *word, const struct place *place)
 {
 	const struct description *option =
 	    optopt >= FIRST_VALUE ? &descriptions[optopt - FIRST_VALUE] : NULL;
@@ -380,7 +398,7 @@ report_refused(int value, const char *word, uint64_t set)
 	else if (option != NULL)
 		sevq_report_usage("--%s takes no value", option->name);
 	else
-		report_unknown(optopt != 0 ? letter : word, set);
+		report_unknown(optopt != 0 ? letter : word, place);
 }
 
 /* "now or next-heartbeat", of "now|next-heartbeat" */
@@ -412,10 +430,11 @@ sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 		  struct sevq_options *options)
 {
 	struct option long_options[SEVQ_OPTION_COUNT + ALIASES + 1];
+	const struct place place = { set, before_command };
 	const struct description *option;
 	int value;
 
-	fill_getopt(set, long_options);
+	fill_getopt(&place, long_options);
 	opterr = 0;
 	optind = 0; /* makes glibc start over, with its private state too */
 	while ((value = getopt_long(argc, argv, before_command ? "+:h" : ":h", long_options,
@@ -423,7 +442,7 @@ sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 		if (value == 'h')
 			value = FIRST_VALUE + SEVQ_OPTION_HELP;
 		if (value < FIRST_VALUE) {
-			report_refused(value, argv[optind - 1], set);
+			report_refused(value, argv[optind - 1], &place);
 			return -1;
 		}
 		option = &descriptions[value - FIRST_VALUE];
@@ -437,17 +456,33 @@ sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 	return 0;
 }
 
+static void
+explain(FILE *out, const struct description *option)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "--%s %s", option->name,
+		 option->argument != NULL ? option->argument : "");
+	fprintf(out, "  %-34s %s\n", left, option->about);
+}
+
 void
 sevq_options_explain(FILE *out, uint64_t set)
 {
-	char left[64];
 	int i;
 
-	for (i = 0; i < SEVQ_OPTION_COUNT; i++) {
-		if (!(set & SEVQ_WITH(i)))
-			continue;
-		snprintf(left, sizeof(left), "--%s %s", descriptions[i].name,
-			 descriptions[i].argument != NULL ? descriptions[i].argument : "");
-		fprintf(out, "  %-34s %s\n", left, descriptions[i].about);
-	}
+	for (i = SEVQ_OPTION_QUIET; i < SEVQ_OPTION_COUNT; i++)
+		if (set & SEVQ_WITH(i))
+			explain(out, &descriptions[i]);
+}
+
+void
+sevq_options_explain_common(FILE *out, bool before_command)
+{
+	const struct place place = { 0, before_command };
+	size_t i;
+
+	for (i = 0; i < SEVQ_OPTION_QUIET; i++)
+		if (may_stand(&place, i))
+			explain(out, &descriptions[i]);
 }

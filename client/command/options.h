@@ -24,6 +24,7 @@ enum sevq_option {
 	/* option before the command only */
 	SEVQ_OPTION_VERSION,
 	/* options of some commands */
+	SEVQ_OPTION_QUIET,
 	SEVQ_OPTION_TEXT,
 	SEVQ_OPTION_LINES,
 	SEVQ_OPTION_LOSSY,
@@ -83,19 +84,14 @@ enum sevq_option {
 	SEVQ_OPTION_COUNT
 };
 
-/* Sets of options: the union of these. */
-#define SEVQ_WITH(option) (UINT64_C(1) << (option))
-#define SEVQ_WITH_COMMON                                                                           \
-	(SEVQ_WITH(SEVQ_OPTION_BASE_URL) | SEVQ_WITH(SEVQ_OPTION_TOKEN) |                          \
-	 SEVQ_WITH(SEVQ_OPTION_TOKEN_FILE) | SEVQ_WITH(SEVQ_OPTION_CA_FILE) |                      \
-	 SEVQ_WITH(SEVQ_OPTION_TIMEOUT) | SEVQ_WITH(SEVQ_OPTION_JSON) |                            \
-	 SEVQ_WITH(SEVQ_OPTION_HELP))
+/* Sets of options that only some commands have: the union of these. */
+#define SEVQ_WITH(option) (UINT64_C(1) << ((option)-SEVQ_OPTION_QUIET))
 
 /* The options as given; zero: not given. Texts are borrowed from the command line. */
 struct sevq_options {
 	const char *base_url, *token, *token_file, *ca_file;
 	int64_t timeout_ms;
-	bool json, help, version;
+	bool json, help, version, quiet;
 	const char *text;
 	bool lines, lossy;
 	struct sevq_address address;
@@ -128,14 +124,15 @@ struct sevq_options {
 };
 
 /*
- * Reads the options of the set from argv[1] on, and points arguments to the other words.
- * before_command: reading stops at the first word that is no option; else options and arguments may
- * be mixed. Returns -1 after it has reported a mistake (report.h).
+ * Reads the options of every command and those of the set from argv[1] on, and points arguments to
+ * the other words. before_command: reading stops at the first word that is no option; else options
+ * and arguments may be mixed. Returns -1 after it has reported a mistake (report.h).
  */
 int sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 		      struct sevq_options *options);
 
-/* Prints one line of help for each option of the set. */
+/* Print one line of help for each option: of the set, or of every command. */
 void sevq_options_explain(FILE *out, uint64_t set);
+void sevq_options_explain_common(FILE *out, bool before_command);
 
 #endif

@@ -95,6 +95,15 @@ print_leases(const struct sevq_leases *leases)
 		sevq_say(stderr, "the next page: --cursor %s", leases->next_cursor);
 }
 
+static void
+print_lease_ids(const struct sevq_leases *leases)
+{
+	size_t i;
+
+	for (i = 0; i < leases->count; i++)
+		sevq_say(stdout, "%s", leases->leases[i]->lease_id);
+}
+
 enum sevq_exit
 sevq_run_leases(struct sevq_client *client, struct sevq_options *options)
 {
@@ -111,6 +120,8 @@ sevq_run_leases(struct sevq_client *client, struct sevq_options *options)
 		return sevq_report(client);
 	if (options->json)
 		sevq_print_json(client);
+	else if (options->quiet)
+		print_lease_ids(leases);
 	else if (leases->count > 0)
 		print_leases(leases);
 	else

@@ -22,15 +22,21 @@ sevq_run_withdraw(struct sevq_client *client, struct sevq_options *options)
 	return SEVQ_EXIT_DONE;
 }
 
-/* Asks a person at a terminal before a whole session is purged. A program is not asked. */
+/*
+ * Before a whole session is purged a person at a terminal must confirm, and a program must give
+ * --yes.
+ */
 static enum sevq_exit
 ask(struct sevq_client *client, const struct sevq_options *options)
 {
 	struct sevq_events *events;
 	bool yes;
 
-	if (options->yes || options->context_key != NULL || !isatty(STDIN_FILENO))
+	if (options->yes || options->context_key != NULL)
 		return SEVQ_EXIT_DONE;
+	if (!isatty(STDIN_FILENO))
+		return sevq_report_usage("to purge a whole session, say --yes; --context-key "
+					 "purges a part of it");
 	if (sevq_peek(client, &options->address, 1, NULL, &events) != SEVQ_OK)
 		return sevq_report(client);
 	yes = events->depth == 0 || /* nothing to ask about: purge reports it */

@@ -33,6 +33,8 @@ show(struct sevq_client *client, const struct sevq_options *options, struct sevq
 
 	if (options->json) {
 		sevq_print_json(client);
+	} else if (options->quiet) {
+		sevq_print_ids(events->events, events->count);
 	} else {
 		if (options->prompt)
 			sevq_say_lines(events->block);

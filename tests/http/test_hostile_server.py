@@ -85,6 +85,8 @@ COMMANDS = [
     (["withdraw", "1"], [{"event": EVENT}]),
     (["purge", "K", "--yes"], [PURGED]),
     (["purge", "K"], [PEEKED, PURGED]),
+    *(([*words, "--quiet"], [answer]) for words, answer in ((["event", "x"], RECEIPTS[0]), (["drain", "K"], TAKEN), (["lease", "K"], LEASE), (["sessions"], SESSIONS),
+        (["leases"], LEASES), (["history"], HISTORY))),
     (["sessions"], [SESSIONS]),
     (["why", "K"], [DECISION, SESSIONS, SESSIONS, CONSUMERS, CONSUMERS, LEASES, SESSIONS, {**PEEKED, "events": [{**EVENT, "state": "delayed"}]}, LEASES]),
     (["consumers"], [CONSUMERS]),
@@ -154,7 +156,7 @@ def shell(tmp_path_factory):
 @pytest.mark.parametrize("raw", [False, True], ids=["escaped", "raw"])
 @pytest.mark.parametrize("words, docs", COMMANDS, ids=[" ".join(words) for words, _ in COMMANDS])
 def test_what_a_server_chooses_acts_on_no_terminal(shell, words, docs, raw):
-    for more in [[], ["--json"]] if "-" not in words else []:
+    for more in [[], *([["--json"]] if "--quiet" not in words else [])] if "-" not in words else []:
         placed, typed = [words[0], *more, *words[1:]], "y\n" if words[0] == "purge" else ""
         with FakeServer(*said(words, docs, raw)) as fake:
             screen = shell(fake).on_terminal(*placed, typed=typed, width=400, exit=ANY)

