@@ -22,7 +22,8 @@ import { routing } from './routing.js';
 import { session } from './session.js';
 import { sessions } from './sessions.js';
 
-const VIEWS = { '': overview, sessions, session, event, leases, history, dead, consumers, route: routing, policy };
+const VIEWS = { __proto__: null, '': overview, sessions, session, event, leases, history, dead, consumers,
+  route: routing, policy };
 const NAMES = { '': 'Overview', sessions: 'Sessions', dead: 'Dead letters', history: 'History', leases: 'Leases',
   consumers: 'Consumers', route: 'Route', policy: 'Policy' };
 const STATES = { live: 'live', polling: 'every 5 s', paused: 'paused' };
