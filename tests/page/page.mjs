@@ -108,11 +108,11 @@ export class Server {
     return (Number(fields[11]) + Number(fields[12])) / 100;
   }
 
-  call(method, target, body) {
-    return this.queue.call(method, target, body);
+  /** A call of the API: a POST has the fields in its body, others in the query. */
+  call(method, path, fields = {}) {
+    return this.queue.call(method, path, method === 'POST' ? { body: fields } : { query: fields });
   }
 
-  /** Waits for a number of GET /v1/stats. */
   stats() {
     return this.call('GET', '/v1/stats');
   }
@@ -123,24 +123,44 @@ export class Server {
   }
 }
 
-/** What a page does that it must not. */
+/** Notes what a page asks for, and what it does that it must not. */
 function watch(page, url) {
   page.faults = [];
   page.expected = [];
   page.requests = [];
+  page.pending = new Set();
   page.on('console', (said) => {
     if (['error', 'warning'].includes(said.type())) page.faults.push(`console: ${said.text()}`);
   });
   page.on('pageerror', (error) => page.faults.push(`error: ${error.stack}`));
   page.on('request', (request) => {
     page.requests.push(request);
+    page.pending.add(request);
     if (!request.url().startsWith(`${url}/`)) page.faults.push(`asked for ${request.url()}`);
   });
+  for (const over of ['requestfinished', 'requestfailed']) {
+    page.on(over, (request) => page.pending.delete(request));
+  }
+}
+
+/** Waits until the page has drawn what it has asked for, the stream aside. */
+export async function settled(page) {
+  let quiet = 0;
+  await until(() => {
+    const busy = [...page.pending].some((request) => !request.url().includes('/v1/stream'));
+    quiet = busy ? 0 : quiet + 1;
+    return quiet > 10;
+  }, 'the page to ask for nothing');
+  await page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); }));
 }
 
 export class World {
   constructor(server, browser) {
     Object.assign(this, { server, browser, url: server.url, queue: server.queue });
+  }
+
+  call(...what) {
+    return this.server.call(...what);
   }
 
   /** A browser's profile of its own, in which pages are watched. */
@@ -180,8 +200,8 @@ export class World {
   }
 }
 
-export async function launch() {
-  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS, headless: true });
+export async function launch(...flags) {
+  return chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags], headless: true });
 }
 
 /** A server and a browser, which end with the file's tests. */
