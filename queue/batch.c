@@ -665,9 +665,10 @@ park(struct batch *batch)
 	while (ops.first != NULL) {
 		struct op *op = op_list_take(&ops);
 
-		if (op->planned == PLAN_PARKED && !op->cancelled)
+		if (op->planned == PLAN_PARKED && !op->cancelled) {
 			waiting_add(&batch->state->waiting, op);
-		else
+			batch_tell_change(batch, op->queue_key);
+		} else
 			op_list_add(&batch->ops, op);
 	}
 }
@@ -693,6 +694,17 @@ wake(struct batch *batch)
 				       woken->source);
 		state_wake_waiters(batch->state, key);
 	}
+}
+
+/* Reports the queues that the batch has changed, before journal_commit drops those that are empty.
+ */
+static void
+tell_changes(struct batch *batch)
+{
+	const struct catalog *catalog = &batch->state->catalog;
+
+	for (size_t i = 0; batch->on_change != NULL && i < catalog->touched_count; i++)
+		batch_tell_change(batch, catalog->touched[i]->session.key);
 }
 
 /* Whether the timer still belongs to a lease, delay or time to live in the catalog. */
@@ -751,6 +763,7 @@ make_final(struct batch *batch)
 		batch->state->tick_after_boot_ms = 0;
 	ready_follow(&batch->plan);
 	wake(batch);
+	tell_changes(batch);
 	journal_commit(&batch->state->catalog);
 	keep_timers(batch);
 	plan_reset(&batch->plan);

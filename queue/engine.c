@@ -362,6 +362,7 @@ engine_cancel_wait(struct engine *engine, struct op *op)
 	/* parked by a batch that is written, but not durable yet */
 	if (batch_is_under_way(&engine->batch))
 		return false;
+	batch_tell_change(&engine->batch, op->queue_key);
 	waiting_remove(&engine->state.waiting, op);
 	return true;
 }
@@ -371,6 +372,33 @@ engine_on_wake(struct engine *engine, wake_callback *woken, void *arg)
 {
 	engine->batch.on_wake = woken;
 	engine->batch.on_wake_arg = arg;
+}
+
+void
+engine_on_change(struct engine *engine, change_callback *changed, void *arg)
+{
+	engine->batch.on_change = changed;
+	engine->batch.on_change_arg = arg;
+}
+
+struct queue_figures
+engine_figures(const struct engine *engine, struct str queue_key)
+{
+	assert(!engine_is_busy(engine));
+	const struct queue *queue = catalog_find(&engine->state.catalog, queue_key);
+	struct queue_figures figures = { .waiters =
+					     waiting_count(&engine->state.waiting, queue_key) };
+
+	if (queue == NULL)
+		return figures;
+	figures.depth = queue->depth;
+	figures.ready = queue_deliverable(queue);
+	figures.leased = queue->leased;
+	figures.delayed = queue->delayed;
+	figures.ready_since_ts_ms = queue->ready_ts_ms;
+	if (queue->strand != NULL)
+		figures.routes_to = queue->strand->to;
+	return figures;
 }
 
 struct deliverable_scan {

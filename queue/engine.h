@@ -78,6 +78,20 @@ bool engine_cancel_wait(struct engine *engine, struct op *op);
 void engine_on_wake(struct engine *engine, wake_callback *woken, void *arg);
 
 /*
+ * Sets the function that is called for every queue that a batch has changed, or at which an op has
+ * begun to wait or stopped; NULL: none. As with engine_on_wake: the commit may not be durable yet.
+ */
+void engine_on_change(struct engine *engine, change_callback *changed, void *arg);
+
+/* How a queue is now. Not while engine_is_busy. All zero: nothing is pending in it. */
+struct queue_figures {
+	size_t depth, ready, leased, delayed, waiters;
+	int64_t ready_since_ts_ms; /* 0: it is not ready */
+	struct str routes_to;      /* as struct session; borrowed until the next turn */
+};
+struct queue_figures engine_figures(const struct engine *engine, struct str queue_key);
+
+/*
  * Calls each for some of the queues that have deliverable events, the next ones of a scan that
  * meets every queue (table.h), and returns how many queues it has looked at: about
  * DELIVERABLE_SLOTS. Not while engine_is_busy.

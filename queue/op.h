@@ -78,6 +78,9 @@ op_clear(struct op *op)
 typedef void wake_callback(void *arg, struct str queue_key, size_t deliverable, bool now,
 			   struct str source);
 
+/* Called for a queue that a batch has changed: see engine_on_change. */
+typedef void change_callback(void *arg, struct str queue_key);
+
 /* Events in an answer, oldest first unless a call says otherwise. */
 struct system_event_list {
 	struct system_event *events;

@@ -19,6 +19,7 @@
 struct call_stats {
 	uint64_t streams, streams_opened, streams_refused, streams_dropped, wakes_sent,
 	    wakes_gathered; /* gathered: now */
+	uint64_t changes_sent, changes_gathered;
 	uint64_t waiters_refused;
 	uint64_t last_backup_ms; /* of the newest that succeeded; 0: none is known */
 	/* turns of the loop, and of them those that used more than LONG_TURN_US */

@@ -244,6 +244,13 @@ json_add_session(struct buf *out, const struct session *session)
 }
 
 void
+json_add_strands(struct buf *out, struct strands strands)
+{
+	buf_addf(out, "{\"sessions\":%zu,\"events\":%zu,\"complete\":%s}", strands.sessions,
+		 strands.events, strands.complete ? "true" : "false");
+}
+
+void
 json_add_decision(struct buf *out, const struct decision *decision)
 {
 	BUF_ADD_LITERAL(out, "{\"sessionKey\":");

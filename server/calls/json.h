@@ -9,6 +9,7 @@
 
 #include "queue/op.h"
 #include "queue/policy/route.h"
+#include "queue/strands.h"
 #include "server/http/reply.h"
 
 /* Appends a string literal. */
@@ -17,6 +18,7 @@
 void json_add_text(struct buf *out, struct str text); /* NULL as null */
 void json_add_time(struct buf *out, int64_t ms);      /* 0 as null */
 void json_add_scopes(struct buf *out, unsigned set);  /* an array of words */
+void json_add_strands(struct buf *out, struct strands strands);
 void json_add_event(struct buf *out, const struct system_event *event);
 /*
  * Parts of answers (reply.h): the items of an array, without events that are forgotten; the

@@ -125,6 +125,8 @@ static const struct row rows[] = {
 	{ "http", "streamsRefused", "sevq_http_streams_refused_total", NULL, PLAIN, CALLS(streams_refused), "Streams refused at --max-streams." },
 	{ "http", "streamsDropped", "sevq_http_streams_dropped_total", NULL, PLAIN, CALLS(streams_dropped), "Streams dropped at --stream-buffer." },
 	{ "http", "wakesSent", "sevq_http_wakes_sent_total", NULL, PLAIN, CALLS(wakes_sent), "Wakes told on streams." },
+	{ "http", "changesSent", "sevq_http_changes_sent_total", NULL, PLAIN, CALLS(changes_sent), "Changes of queues told on streams." },
+	{ "http", "changesGathered", "sevq_http_changes_gathered", NULL, PLAIN, CALLS(changes_gathered), "Sessions whose changes have not been handed out to the streams yet." },
 	{ "http", "wakesGathered", "sevq_http_wakes_gathered", NULL, PLAIN, CALLS(wakes_gathered), "Sessions whose wakes have not been handed out to the streams yet." },
 	{ "http", "tokensThrottled", "sevq_http_tokens_throttled_total", NULL, PLAIN, HTTP(tokens_throttled), "Calls with a bad token refused with 429, because their address had sent too many." },
 	{ "http", "tokensRevoked", "sevq_http_tokens_revoked_total", NULL, PLAIN, HTTP(tokens_revoked), "Streams, waits and requests under way that ended because their token was taken away." },

@@ -140,8 +140,8 @@ add_includes(struct buf *out, const struct policy_source *source)
 static void
 add_strands(struct buf *out, struct strands strands)
 {
-	buf_addf(out, ",\"stranded\":{\"sessions\":%zu,\"events\":%zu,\"complete\":%s}",
-		 strands.sessions, strands.events, strands.complete ? "true" : "false");
+	BUF_ADD_LITERAL(out, ",\"stranded\":");
+	json_add_strands(out, strands);
 }
 
 void

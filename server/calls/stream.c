@@ -14,6 +14,11 @@
  * wakes of a new reader may exceed that limit. For a reader that does read, the oldest wakes are
  * sent before their time when they become too many.
  *
+ * A reader of changes gets no wakes. It is told of every queue that a commit has changed, in the
+ * same way and within the same limits: several changes of one queue become one, which tells how the
+ * queue is when it is sent. What is told of the server is compared with what the reader was told
+ * last.
+ *
  * Many queues for many readers are a lot of work. So a turn of the loop hands out some, sends some
  * of what is due, and some of what new readers get at first; the rest is left to the next turn.
  * Readers take turns. Nothing is handed out while something that is due is left, so that what the
@@ -29,6 +34,7 @@
 #include "queue/clock.h"
 #include "schema/session_key.h"
 #include "server/calls/calls.h"
+#include "server/calls/change.h"
 #include "server/calls/field.h"
 #include "server/calls/json.h"
 #include "server/calls/woken.h"
@@ -47,6 +53,7 @@
 #define TELL_STEPS 4000
 #define LEVEL_STEPS 4000
 #define WAKE_STEPS 4           /* to tell a wake, beside */
+#define CHANGE_STEPS 8         /* to tell a change */
 #define SEND_STEPS 100         /* to send what a reader is told */
 #define PASS_READERS 8         /* whose filters are asked in one step */
 #define LEVEL_BYTES (64 << 10) /* that a new reader is sent in a turn, and what one scan adds */
@@ -57,14 +64,17 @@ struct streams {
 	struct calls *calls;
 	struct reader_list readers; /* first the one that is next to be told */
 	struct reader_list levels;  /* of them those that still get their first wakes */
-	struct woken_list woken;    /* to be handed out */
+	size_t change_readers;      /* of them, those of changes */
+	struct woken_list woken;    /* to be handed out to readers of wakes, */
+	struct woken_list changed;  /* and to those of changes */
+	struct server_now now;      /* while there are readers of changes */
 	bool behind;                /* something that is due is left */
-	/* of the last wake sent; ids ascend, also over restarts, because they begin with the time
+	/* of what was sent last; ids ascend, also over restarts, because they begin with the time
 	 */
 	uint64_t last_id;
 };
 
-/* A wake that was not sent yet. */
+/* A wake, or to a reader of changes a change, that was not sent yet. */
 struct reader_wake {
 	struct str key; /* behind the struct */
 	struct keyed_hash hash;
@@ -90,6 +100,10 @@ struct reader {
 	size_t held_bytes, most_bytes; /* most: the limit on held and unsent bytes, now */
 	struct table_scan level;       /* of what was deliverable when the stream began */
 	bool in_levels, greeted;
+	bool changes; /* it is told of changes, and of the server: */
+	bool knows_server;
+	struct server_now told;
+	int64_t tell_server_ms; /* not before */
 	int64_t ping_ms;
 	TAILQ_ENTRY(reader) link, level_link;
 };
@@ -108,6 +122,7 @@ streams_new(struct calls *calls)
 	TAILQ_INIT(&streams->readers);
 	TAILQ_INIT(&streams->levels);
 	woken_list_init(&streams->woken);
+	woken_list_init(&streams->changed);
 	return streams;
 }
 
@@ -115,8 +130,10 @@ void
 streams_free(struct streams *streams)
 {
 	assert(streams == NULL || TAILQ_EMPTY(&streams->readers));
-	if (streams != NULL)
+	if (streams != NULL) {
 		woken_list_clear(&streams->woken);
+		woken_list_clear(&streams->changed);
+	}
 	free(streams);
 }
 
@@ -193,19 +210,28 @@ streams_on_wake(void *arg, struct str queue_key, size_t deliverable, bool now, s
 	struct streams *streams = arg;
 
 	(void)deliverable;
-	if (!TAILQ_EMPTY(&streams->readers))
+	if (streams->calls->stats.streams > streams->change_readers)
 		woken_list_add(&streams->woken, queue_key, now, source);
+}
+
+/* As long as there are readers of changes, for engine_on_change. */
+static void
+on_change(void *arg, struct str queue_key)
+{
+	struct streams *streams = arg;
+
+	woken_list_add(&streams->changed, queue_key, false, STR_NULL);
 }
 
 /* Returns how many steps it takes. */
 static size_t
-hand_out_to_all(struct streams *streams, const struct woken *woken)
+hand_out_to_all(struct streams *streams, const struct woken *woken, bool changes)
 {
 	struct reader *reader;
 	size_t steps = 1 + streams->calls->stats.streams / PASS_READERS;
 
 	TAILQ_FOREACH(reader, &streams->readers, link)
-	if (passes(reader, woken->key)) {
+	if (reader->changes == changes && passes(reader, woken->key)) {
 		note(reader, woken);
 		steps++;
 	}
@@ -213,14 +239,14 @@ hand_out_to_all(struct streams *streams, const struct woken *woken)
 }
 
 static void
-hand_out(struct streams *streams)
+hand_out(struct streams *streams, struct woken_list *list, bool changes)
 {
 	const struct woken *woken;
 
 	for (size_t steps = 0;
-	     steps < HAND_OUT_STEPS && (woken = woken_list_first(&streams->woken)) != NULL;) {
-		steps += hand_out_to_all(streams, woken);
-		woken_list_drop_first(&streams->woken);
+	     steps < HAND_OUT_STEPS && (woken = woken_list_first(list)) != NULL;) {
+		steps += hand_out_to_all(streams, woken, changes);
+		woken_list_drop_first(list);
 	}
 }
 
@@ -231,18 +257,24 @@ streams_following(const struct streams *streams, struct str queue_key)
 	size_t count = 0;
 
 	TAILQ_FOREACH(reader, &streams->readers, link)
-	count += passes(reader, queue_key);
+	count += !reader->changes && passes(reader, queue_key);
 	return count;
 }
 
 /* --- telling --- */
 
 static void
+begin_event(struct streams *streams, struct buf *out, const char *name)
+{
+	buf_addf(out, "id: %llu\nevent: %s\ndata: ", (unsigned long long)++streams->last_id, name);
+}
+
+static void
 add_event(struct streams *streams, struct buf *out, struct str key, size_t depth, struct str source,
 	  bool now, int64_t ts_ms)
 {
-	buf_addf(out, "id: %llu\nevent: wake\ndata: {\"sessionKey\":",
-		 (unsigned long long)++streams->last_id);
+	begin_event(streams, out, "wake");
+	BUF_ADD_LITERAL(out, "{\"sessionKey\":");
 	json_quote(out, key);
 	buf_addf(out, ",\"depth\":%zu,\"source\":", depth);
 	json_add_text(out, source);
@@ -252,14 +284,58 @@ add_event(struct streams *streams, struct buf *out, struct str key, size_t depth
 }
 
 static void
-tell(struct reader *reader, struct reader_wake *wake, struct buf *out)
+tell_wake(struct streams *streams, const struct reader_wake *wake, struct buf *out)
 {
-	size_t depth = engine_deliverable(reader->streams->calls->engine, wake->key);
+	size_t depth = engine_deliverable(streams->calls->engine, wake->key);
 
 	if (depth > 0)
-		add_event(reader->streams, out, wake->key, depth, wake_cause_source(&wake->cause),
+		add_event(streams, out, wake->key, depth, wake_cause_source(&wake->cause),
 			  wake->cause.now, wake->cause.ts_ms);
+}
+
+static void
+tell_change(struct streams *streams, const struct reader_wake *wake, struct buf *out)
+{
+	begin_event(streams, out, "change");
+	change_add(out, streams->calls->engine, wake->key);
+	BUF_ADD_LITERAL(out, "\n\n");
+	streams->calls->stats.changes_sent++;
+}
+
+/* Returns how many steps it takes. */
+static size_t
+tell(struct reader *reader, struct reader_wake *wake, struct buf *out)
+{
+	if (reader->changes)
+		tell_change(reader->streams, wake, out);
+	else
+		tell_wake(reader->streams, wake, out);
 	wake_free(reader, wake);
+	return reader->changes ? CHANGE_STEPS : WAKE_STEPS;
+}
+
+/* When the reader is to be told of the server; INT64_MAX: it knows how it is. */
+static int64_t
+server_due_ms(const struct reader *reader)
+{
+	bool knows = reader->knows_server && server_now_same(&reader->told, &reader->streams->now);
+
+	return !reader->changes || knows ? INT64_MAX : reader->tell_server_ms;
+}
+
+static void
+tell_server(struct reader *reader, int64_t now_ms, struct buf *out)
+{
+	struct streams *streams = reader->streams;
+
+	if (server_due_ms(reader) > now_ms)
+		return;
+	reader->knows_server = true;
+	reader->told = streams->now;
+	reader->tell_server_ms = now_ms + reader->coalesce_ms;
+	begin_event(streams, out, "server");
+	server_now_add(out, &reader->told, reader->request->caller.agents.s != NULL);
+	BUF_ADD_LITERAL(out, "\n\n");
 }
 
 /* Wakes are written in the buffer for answers: no answer is being written meanwhile. */
@@ -311,8 +387,9 @@ tell_due(struct reader *reader, int64_t now_ms, size_t *left)
 	struct buf *out = begin(reader);
 	struct reader_wake *wake;
 
-	for (; *left > SEND_STEPS && (wake = next_due(reader, now_ms)) != NULL; *left -= WAKE_STEPS)
-		tell(reader, wake, out);
+	tell_server(reader, now_ms, out);
+	while (*left > SEND_STEPS && (wake = next_due(reader, now_ms)) != NULL)
+		take_steps(left, tell(reader, wake, out));
 	if (reader->ping_ms <= now_ms) {
 		BUF_ADD_LITERAL(out, PING);
 		reader->ping_ms = now_ms + reader->streams->calls->limits.stream_ping_ms;
@@ -445,6 +522,13 @@ tell_levels(struct streams *streams)
 	return false;
 }
 
+static void
+look_at_server(struct streams *streams)
+{
+	if (streams->change_readers > 0)
+		streams->now = server_now(streams->calls);
+}
+
 bool
 streams_flush(struct streams *streams)
 {
@@ -452,12 +536,17 @@ streams_flush(struct streams *streams)
 		woken_list_clear(&streams->woken);
 		return false;
 	}
-	if (!streams->behind)
-		hand_out(streams);
+	look_at_server(streams);
+	if (!streams->behind) {
+		hand_out(streams, &streams->woken, false);
+		hand_out(streams, &streams->changed, true);
+	}
 	flush_some(streams);
 	bool more = tell_levels(streams);
 	streams->calls->stats.wakes_gathered = streams->woken.by_key.count;
-	return more || streams->behind || woken_list_first(&streams->woken) != NULL;
+	streams->calls->stats.changes_gathered = streams->changed.by_key.count;
+	return more || streams->behind || woken_list_first(&streams->woken) != NULL ||
+	       woken_list_first(&streams->changed) != NULL;
 }
 
 /* A reader with something unsent has no time of its own: libevent reports when it has read. */
@@ -465,18 +554,22 @@ static int64_t
 next_ms(const struct reader *reader)
 {
 	const struct reader_wake *wake = TAILQ_FIRST(&reader->later);
+	int64_t next = server_due_ms(reader);
 
 	if (connection_unsent(reader->request->connection) > 0)
 		return INT64_MAX;
-	return wake != NULL && wake->due_ms < reader->ping_ms ? wake->due_ms : reader->ping_ms;
+	if (wake != NULL && wake->due_ms < next)
+		next = wake->due_ms;
+	return reader->ping_ms < next ? reader->ping_ms : next;
 }
 
 int64_t
-streams_next_ms(const struct streams *streams)
+streams_next_ms(struct streams *streams)
 {
 	const struct reader *reader;
 	int64_t next = INT64_MAX;
 
+	look_at_server(streams); /* chores come after streams_flush */
 	TAILQ_FOREACH(reader, &streams->readers, link)
 	if (next_ms(reader) < next)
 		next = next_ms(reader);
@@ -484,6 +577,17 @@ streams_next_ms(const struct streams *streams)
 }
 
 /* --- beginning and end --- */
+
+/* Without readers of changes nothing is gathered for them. */
+static void
+count_change_readers(struct streams *streams, int by)
+{
+	streams->change_readers += (size_t)by;
+	bool any = streams->change_readers > 0;
+	engine_on_change(streams->calls->engine, any ? on_change : NULL, streams);
+	if (!any)
+		woken_list_clear(&streams->changed);
+}
 
 void
 stream_drained(struct request *request)
@@ -506,6 +610,8 @@ stream_free(struct request *request)
 	leave_levels(reader);
 	TAILQ_REMOVE(&reader->streams->readers, reader, link);
 	reader->streams->calls->stats.streams--;
+	if (reader->changes)
+		count_change_readers(reader->streams, -1);
 	free(reader);
 }
 
@@ -538,6 +644,7 @@ streams_end_routed(struct streams *streams)
 struct stream_query {
 	struct address address;
 	struct str prefix;
+	bool changes;
 	int64_t coalesce_ms;
 };
 
@@ -547,6 +654,7 @@ static const struct field parameters[] = {
 	FIELD("channel", TEXT, struct stream_query, address.channel),
 	FIELD("accountId", TEXT, struct stream_query, address.account_id),
 	FIELD("prefix", TEXT, struct stream_query, prefix),
+	FIELD("changes", BOOL, struct stream_query, changes),
 	FIELD_RANGE("coalesceMs", INT64, struct stream_query, coalesce_ms, 0, COALESCE_MS_MAX),
 };
 
@@ -594,8 +702,11 @@ open_stream(struct request *request, struct reader *reader)
 	TAILQ_INIT(&reader->at_once);
 	TAILQ_INIT(&reader->later);
 	TAILQ_INSERT_TAIL(&calls->streams->readers, reader, link);
-	TAILQ_INSERT_TAIL(&calls->streams->levels, reader, level_link);
-	reader->in_levels = true;
+	if (reader->changes) /* it is told of what changes from now on */
+		count_change_readers(calls->streams, 1);
+	else
+		TAILQ_INSERT_TAIL(&calls->streams->levels, reader, level_link);
+	reader->in_levels = !reader->changes;
 	calls->stats.streams++;
 	calls->stats.streams_opened++;
 	request->state = reader;
@@ -614,6 +725,7 @@ stream_get(struct request *request)
 		       NULL) != 0)
 		return;
 	reader = mem_alloc(sizeof(*reader));
+	reader->changes = query.changes;
 	reader->coalesce_ms = query.coalesce_ms;
 	if (make_filter(request, &query, reader, &err) != 0 ||
 	    check_room(calls_of(request), &err) != 0) {

@@ -318,6 +318,14 @@ class Stream(Raw):
         block, self.buffer = self.buffer.split(b"\n\n", 1)
         return [tuple(line.split(": ", 1)) for line in block.decode().split("\n")]
 
+    def event(self):
+        """The name and the data of the next event; None at the end of the stream."""
+        while (block := self.block()) is not None:
+            fields = dict(block)
+            if "data" in fields:
+                return fields["event"], json.loads(fields["data"])
+        return None
+
     def wake(self):
         """The next wake: its data and its id. Skips pings and retry."""
         while True:
