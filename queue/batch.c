@@ -384,8 +384,8 @@ must_read_ahead(struct batch *batch, struct op *op, size_t first_want)
 	op->work = READ_AHEAD_BYTES / WORK_TEXT_BYTES;
 	if (batch->reader == NULL)
 		batch->reader = op;
-	else if (batch->reader != op)
-		read_ahead_put_off(op);
+	if (batch->reader == op)
+		read_ahead_go_on(&batch->plan, op, first_want);
 	return true;
 }
 
@@ -396,6 +396,10 @@ plan_op(struct batch *batch, struct op *op)
 
 	if (op->error.code != ERROR_NONE || op->planned == PLAN_LATER || admit(batch, op) < 0)
 		return;
+	if (op != &batch->tick.op && budget_is_used_up(&batch->budget, op)) {
+		op->planned = PLAN_LATER;
+		return;
+	}
 	clear_answer(op);            /* of an earlier try */
 	if (op->kind->query == NULL) /* else it is read already */
 		op->answer = (struct answer_size){ 0 };

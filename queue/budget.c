@@ -27,6 +27,18 @@ budget_admit(struct budget *budget, const struct op *op)
 }
 
 bool
+budget_is_heavy(const struct budget *budget)
+{
+	return budget->large > 0 && budget->small + budget->large > TURN_HEAVY_WORK;
+}
+
+bool
+budget_is_used_up(const struct budget *budget, const struct op *op)
+{
+	return op->work == 0 && budget->small > TURN_PLANNED_WORK;
+}
+
+bool
 budget_keep(struct budget *budget, struct op *op, size_t work)
 {
 	if (op->work > 0) /* it was counted as what it is */

@@ -17,7 +17,9 @@
 
 #define WORK_SMALL_MAX 100               /* an op with more is large */
 #define TURN_SMALL_WORK 3000             /* of all small ops of a turn */
+#define TURN_PLANNED_WORK 6000           /* of all small ops, once their plans tell what they are */
 #define TURN_LARGE_WORK 4000             /* of all large ops, unless the first has more alone */
+#define TURN_HEAVY_WORK 2500             /* of all, with a large op among them, and more */
 #define TURN_PAGE_TEXT_BYTES (512 << 10) /* of pages of history; the last may exceed it */
 #define WORK_OP 5                        /* any op: reading its request, planning, answering */
 #define WORK_EVENT 3                     /* an event that is stored, or answered with */
@@ -26,6 +28,7 @@
 #define WORK_ENTRIES 64     /* entries of queues that are walked over for a microsecond */
 #define WORK_DROPS 2        /* entries of timelines that are dropped for a microsecond */
 #define WORK_SESSION 7      /* a session that has no row yet: in its index it may be anywhere */
+#define WORK_SESSION_ROW 3  /* a session that is described, and its line in the answer */
 #define WORK_LOOKUP 6       /* one lookup in the store */
 #define WORK_ROW 1          /* an outcome that a walk looks at, which may be on any page */
 
@@ -48,6 +51,15 @@ budget_has_pages(const struct budget *budget)
  * counted.
  */
 bool budget_admit(struct budget *budget, const struct op *op);
+
+/*
+ * Whether the admitted op is not even to be planned, because those before it turned out to be too
+ * much work. Never true of an op whose work was known.
+ */
+bool budget_is_used_up(const struct budget *budget, const struct op *op);
+
+/* Whether the turn has done so much that it should do nothing else. */
+bool budget_is_heavy(const struct budget *budget);
 
 /*
  * The op was admitted and planned, and its plan is as much work as that. False: the turn has no

@@ -25,6 +25,7 @@ struct engine {
 	bool loading;
 	struct chores chores; /* of the step under way; the store borrows it */
 	bool chore_under_way, more_chores;
+	bool chores_alone;     /* have the next turn to themselves */
 	bool judged_last;      /* the last chore judged queues, so the store's is next */
 	struct rekey_op rekey; /* moves what a new policy strands, some in each turn */
 	bool rekey_wanted, rekey_under_way;
@@ -160,6 +161,8 @@ engine_turn(struct engine *engine, struct error *err)
 {
 	struct queue_state *state = &engine->state;
 
+	if (engine->chores_alone)
+		return engine_stopped(engine, err) ? -1 : 0;
 	adopt_policy(engine);
 	engine->batch.budget = (struct budget){ 0 };
 	do {
@@ -335,7 +338,10 @@ engine_stop_rekeying(struct engine *engine)
 	engine->rekey_wanted = engine->state.options.rekey_on_reload = false;
 }
 
-/* Judging queues and the store's chores alternate, so that no turn does both. */
+/*
+ * Judging queues and the store's chores alternate, so that no turn does both. After much work on
+ * ops they wait for the next turn, which carries out none.
+ */
 bool
 engine_chores(struct engine *engine)
 {
@@ -343,6 +349,9 @@ engine_chores(struct engine *engine)
 
 	if (engine_is_busy(engine) || state->stopped.code != ERROR_NONE)
 		return false;
+	engine->chores_alone = !engine->chores_alone && budget_is_heavy(&engine->batch.budget);
+	if (engine->chores_alone)
+		return true;
 	rekey_some(engine);
 	engine->judged_last = !engine->judged_last && judge_some(state);
 	if (!engine->judged_last)

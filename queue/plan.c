@@ -20,6 +20,7 @@ plan_mark(const struct plan *plan)
 				   .duplicates = plan->duplicates,
 				   .walked = plan->walked,
 				   .new_sessions = plan->new_sessions,
+				   .described = plan->described,
 				   .next_event = plan->state->next_event,
 				   .next_outcome = plan->state->next_outcome };
 }
@@ -35,7 +36,8 @@ plan_work(const struct plan *plan, const struct op *op, struct plan_mark since)
 	       (journal_mark(&plan->state->catalog) - since.journal) / WORK_CHANGES +
 	       (plan->drop_count - since.drops) / WORK_DROPS +
 	       (plan->walked - since.walked) / WORK_ENTRIES +
-	       WORK_SESSION * (plan->new_sessions - since.new_sessions);
+	       WORK_SESSION * (plan->new_sessions - since.new_sessions) +
+	       WORK_SESSION_ROW * (plan->described - since.described);
 }
 
 /* --- idempotency keys of the batch --- */
@@ -114,7 +116,8 @@ plan_reset(struct plan *plan)
 	    plan->records.context_count = plan->records.drop_count = 0;
 	plan->records.mark = NULL;
 	plan->want_count = plan->woken_count = plan->popped_count = plan->set_count =
-	    plan->drop_count = plan->duplicates = plan->walked = plan->new_sessions = 0;
+	    plan->drop_count = plan->duplicates = plan->walked = plan->new_sessions =
+		plan->described = 0;
 }
 
 void

@@ -63,12 +63,13 @@ struct plan {
 	size_t duplicates;   /* drafts of this batch that were already queued */
 	size_t new_sessions; /* that got an event and have no row yet */
 	size_t walked;       /* entries of queues that ops have looked at one by one */
+	size_t described;    /* sessions, in answers */
 };
 
 /* The lengths of all lists of the plan when an op began, so that the op can be undone. */
 struct plan_mark {
 	size_t journal, events, outcomes, keys, wants, woken, set, drops, duplicates, walked,
-	    new_sessions;
+	    new_sessions, described;
 	int64_t next_event, next_outcome;
 };
 struct plan_mark plan_mark(const struct plan *plan);

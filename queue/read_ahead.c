@@ -5,13 +5,6 @@
 
 #define ROUNDS_MAX (ANSWER_TEXT_BYTES_MAX / READ_AHEAD_BYTES + 2)
 
-void
-read_ahead_put_off(struct op *op)
-{
-	op->ahead.wanted_count = 0;
-	op->ahead.rounds--;
-}
-
 static int
 by_id(const void *a, const void *b)
 {
@@ -21,16 +14,21 @@ by_id(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
+/* Finds the event among the first count, which are in order. */
+static const struct system_event *
+find_among(const struct op *op, size_t count, int64_t id)
+{
+	const struct system_event wanted = { .id = id }, *key = &wanted;
+	struct system_event **found =
+	    count > 0 ? bsearch(&key, op->ahead.events, count, sizeof(*found), by_id) : NULL;
+
+	return found != NULL ? *found : NULL;
+}
+
 const struct system_event *
 read_ahead_find(const struct op *op, int64_t id)
 {
-	const struct system_event wanted = { .id = id }, *key = &wanted;
-	struct system_event **found = NULL;
-
-	if (op->ahead.event_count > 0)
-		found =
-		    bsearch(&key, op->ahead.events, op->ahead.event_count, sizeof(*found), by_id);
-	return found != NULL ? *found : NULL;
+	return find_among(op, op->ahead.event_count, id);
 }
 
 void
@@ -42,15 +40,33 @@ read_ahead_add(struct op *op, const struct system_event *event)
 	op->ahead.events[op->ahead.event_count++] = copy;
 }
 
-/* Whether the want has to be read from the store. */
+/*
+ * Whether the want's text is still to be copied or read: the event is not of this batch, nor among
+ * the first count that are read.
+ */
 static bool
-is_far(const struct plan *plan, const struct op *op, const struct want *want)
+is_to_be_read(const struct plan *plan, const struct op *op, size_t count, const struct want *want)
 {
 	const struct store_batch *records = &plan->records;
 
 	return !(records->event_count > 0 && want->id >= records->events[0].event.id) &&
-	       read_ahead_find(op, want->id) == NULL &&
-	       (want->old || recent_find(&plan->state->recent, want->id) == NULL);
+	       find_among(op, count, want->id) == NULL;
+}
+
+bool
+read_ahead_is_needed(const struct plan *plan, struct op *op, size_t first_want)
+{
+	size_t bytes = 0;
+
+	op->ahead.wanted_count = 0;
+	if (op->ahead.event_count > 0)
+		qsort(op->ahead.events, op->ahead.event_count, sizeof(*op->ahead.events), by_id);
+	if (op->answer.text <= READ_AHEAD_BYTES || op->ahead.rounds == ROUNDS_MAX)
+		return false;
+	for (size_t i = first_want; i < plan->want_count; i++)
+		if (is_to_be_read(plan, op, op->ahead.event_count, &plan->wants[i]))
+			bytes += plan->wants[i].text_bytes;
+	return bytes > READ_AHEAD_BYTES;
 }
 
 static void
@@ -63,33 +79,26 @@ make_room(struct op *op, size_t more)
 		memcpy(events, op->ahead.events, op->ahead.event_count * sizeof(*events));
 	op->ahead.events = events;
 	op->ahead.wanted = arena_alloc(&op->arena, more * sizeof(*op->ahead.wanted));
-	op->ahead.wanted_count = 0;
 }
 
-bool
-read_ahead_is_needed(struct plan *plan, struct op *op, size_t first_want)
+void
+read_ahead_go_on(const struct plan *plan, struct op *op, size_t first_want)
 {
-	size_t bytes = 0;
+	size_t bytes = 0, count = op->ahead.event_count;
 
-	op->ahead.wanted_count = 0;
-	if (op->answer.text <= READ_AHEAD_BYTES || op->ahead.rounds == ROUNDS_MAX)
-		return false;
-	if (op->ahead.event_count > 0)
-		qsort(op->ahead.events, op->ahead.event_count, sizeof(*op->ahead.events), by_id);
 	make_room(op, plan->want_count - first_want);
-	for (size_t i = first_want; i < plan->want_count; i++) {
+	for (size_t i = first_want; i < plan->want_count && bytes <= READ_AHEAD_BYTES; i++) {
 		const struct want *want = &plan->wants[i];
+		const struct system_event *recent =
+		    want->old ? NULL : recent_find(&plan->state->recent, want->id);
 
-		if (!is_far(plan, op, want))
+		if (!is_to_be_read(plan, op, count, want))
 			continue;
-		if (bytes <= READ_AHEAD_BYTES)
+		if (recent != NULL)
+			read_ahead_add(op, recent);
+		else
 			op->ahead.wanted[op->ahead.wanted_count++] = plan_wanted(want);
 		bytes += want->text_bytes;
 	}
-	if (bytes <= READ_AHEAD_BYTES) {
-		op->ahead.wanted_count = 0;
-		return false;
-	}
 	op->ahead.rounds++;
-	return true;
 }

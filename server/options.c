@@ -65,8 +65,16 @@ static const struct option_row rows[] = {
 	{ "no-page", SWITCH, AT(no_page), NULL, 0, 0, 1,
 	  "serve no page for browsers at /" },
 	{ "behind-proxy", SWITCH, AT(behind_proxy), NULL, 0, 0, 1,
-	  "allow listeners that other machines can reach; a proxy in front must do TLS, "
-	  "because sevqd does not" },
+	  "allow listeners that other machines can reach without --tls-cert; a proxy in front must "
+	  "do TLS" },
+	{ "tls-cert", TEXT, AT(tls.cert), "FILE", 0, 0, 0,
+	  "certificate, and those that vouch for it, in PEM: all listeners but unix sockets speak "
+	  "TLS; read again on SIGHUP, with the next two (none: no TLS)" },
+	{ "tls-key", TEXT, AT(tls.key), "FILE", 0, 0, 0,
+	  "private key of the certificate, in PEM, not open to everybody" },
+	{ "tls-client-ca", TEXT, AT(tls.client_ca), "FILE", 0, 0, 0,
+	  "let in only clients with a certificate that one of these vouches for, in PEM (none: "
+	  "clients need none)" },
 	{ "allow-host", LIST, AT(allow_host), "HOST", 0, 0, 0,
 	  "another name of this server that clients may use, HOST or HOST:PORT; repeatable" },
 	{ "compat", CHOICE, AT(compat), "none|openclaw", COMPAT_NONE, 0, 0,
@@ -610,11 +618,24 @@ options_check_listener(const struct options *o, const char *text, const struct e
 				 "no-auth is refused because other machines can reach %s; "
 				 "listen on a loopback address or a unix socket",
 				 text);
-	if (!o->behind_proxy)
+	if (!o->behind_proxy && o->tls.cert == NULL)
 		return error_set(err, ERROR_CONFIG,
-				 "listen: other machines can reach %s, and sevqd has no TLS; "
-				 "put a TLS proxy in front and give --behind-proxy",
+				 "listen: other machines can reach %s; give --tls-cert and "
+				 "--tls-key, or put a TLS proxy in front and give --behind-proxy",
 				 text);
+	return 0;
+}
+
+static int
+check_tls(const struct options *o, struct error *err)
+{
+	if (o->tls.cert != NULL && o->tls.key == NULL)
+		return error_set(err, ERROR_CONFIG, "tls-cert: needs tls-key, too");
+	if (o->tls.key != NULL && o->tls.cert == NULL)
+		return error_set(err, ERROR_CONFIG, "tls-key: needs tls-cert, too");
+	if (o->tls.client_ca != NULL && o->tls.cert == NULL)
+		return error_set(err, ERROR_CONFIG,
+				 "tls-client-ca: needs tls-cert and tls-key, too");
 	return 0;
 }
 
@@ -645,7 +666,7 @@ options_load(struct options *ret, int argc, char **argv, struct error *err)
 		return -1;
 	load_defaults(&l);
 	apply_compat(&l);
-	return place_database(&l, err) || check_listeners(ret, err) ? -1 : 0;
+	return place_database(&l, err) || check_tls(ret, err) || check_listeners(ret, err) ? -1 : 0;
 }
 
 void
@@ -714,7 +735,9 @@ options_help(struct buf *out)
 	    "A durable queue for the system events of OpenClaw agents.\n\n"
 	    "  --config FILE                       read options from FILE, JSON with comments; "
 	    "--max-pending is maxPending there\n"
-	    "  --check-config                      check options, policy and tokens, and exit\n"
+	    "  --check-config                      check options, policy, tokens and TLS files, "
+	    "and "
+	    "exit\n"
 	    "  --print-config                      print the options in force as a config file, "
 	    "and exit\n"
 	    "  --help, --version                   print this help, or the version, and exit\n\n");
@@ -726,13 +749,14 @@ options_help(struct buf *out)
 	    "file the default in parentheses.\n"
 	    "The variable of --max-pending is SEVQ_MAX_PENDING; lists are separated by commas "
 	    "there.\n"
-	    "SIGHUP reloads the log level and format, the policy and the tokens. SIGTERM and "
-	    "SIGINT answer what is under way and stop.\n\n"
+	    "SIGHUP reloads the log level and format, the policy, the tokens and the TLS files. "
+	    "SIGTERM and SIGINT answer what is under way and stop.\n\n"
 	    "Exit status: 0 stopped by a signal; 2 wrong command line; 69 out of memory; "
 	    "70 the outcome of a commit is unknown, start again;\n"
 	    "71 cannot listen; 74 cannot open, read or write the database; 75 another process "
 	    "has the database open or writes to it;\n"
-	    "78 wrong config, policy or token file, or the database is damaged, foreign or of a "
+	    "78 wrong config, policy, token or TLS file, or the database is damaged, foreign or of "
+	    "a "
 	    "newer version.\n");
 }
 

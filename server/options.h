@@ -14,6 +14,7 @@
 #include "queue/policy/given_owner.h"
 #include "schema/mem.h"
 #include "server/http/endpoint.h"
+#include "server/http/tls.h"
 
 #define OPTION_LIST_MAX 32
 #define ANSWER_SHARE 2 /* one answer may need half of --max-buffered-bytes */
@@ -38,6 +39,7 @@ struct options {
 	/* policy and token_file NULL: the default places */
 	const char *config, *db, *policy, *token_file, *backup_dir;
 	bool no_auth, behind_proxy, allow_network_fs, no_watch_policy, no_rekey_on_reload, no_page;
+	struct tls_files tls; /* cert NULL: no TLS */
 	int compat, overflow, log_level, log_format;
 
 	/* events, sessions */

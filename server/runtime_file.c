@@ -29,23 +29,26 @@ add_url(const struct endpoint *endpoint, struct buf *out)
 		buf_addf(&url, "unix:%s", absolute != NULL ? absolute : endpoint->un.sun_path);
 		free(absolute);
 	} else if (endpoint_is_any(endpoint))
-		buf_addf(&url, "http://%s:%d",
+		buf_addf(&url, "%s://%s:%d", endpoint->tls ? "https" : "http",
 			 endpoint->any.sa_family == AF_INET6 ? "[::1]" : "127.0.0.1",
 			 endpoint_port(endpoint));
 	else
-		buf_addf(&url, "http://%s", text);
+		buf_addf(&url, "%s://%s", endpoint->tls ? "https" : "http", text);
 	json_quote(out, (struct str){ url.data, url.len });
 	buf_clear(&url);
 }
 
-/* The first listener that speaks TCP, else the first, a unix socket; and all of them. */
+/*
+ * The first listener that speaks TCP, else the first, a unix socket; and all of them. With TLS a
+ * unix socket comes first: a client on this machine needs no certificate there.
+ */
 static void
 add_addresses(const struct listeners *listeners, struct buf *out)
 {
 	const struct endpoint *first = &listeners->all[0].endpoint;
 
 	for (size_t i = listeners->count; i-- > 0;)
-		if (!endpoint_is_unix(&listeners->all[i].endpoint))
+		if (endpoint_is_unix(&listeners->all[i].endpoint) == listeners->tls)
 			first = &listeners->all[i].endpoint;
 	BUF_ADD_LITERAL(out, "{\"address\":");
 	add_url(first, out);

@@ -3,7 +3,7 @@
  *
  * Start, in an order that leaves nothing behind when a later step fails: options and policy are
  * only read; the store comes next, because its lock says whether this server is the only one; then
- * the token file, the listeners, and last the file that tells clients where we are.
+ * the token and TLS files, the listeners, and last the file that tells clients where we are.
  *
  * The loop. In a turn libevent reads every connection that is ready, and each request that needs
  * the queue becomes an op in the engine's batch; at the end of the turn the engine carries the
@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <unistd.h>
 
@@ -128,6 +129,33 @@ fail_start(const struct error *err)
 	return exit_code_of(err);
 }
 
+/* --- TLS --- */
+
+/* Takes the place of what was loaded before; connections go on with the certificate they have. */
+static int
+load_tls(struct loop *loop, struct error *err)
+{
+	const struct tls_files *files = &loop->options->tls;
+	struct http *http = loop->http;
+	struct tls *fresh;
+	int64_t expires_ms;
+	bool expired;
+
+	if (files->cert == NULL)
+		return 0;
+	if (tls_load(files, &fresh, err) != 0)
+		return -1;
+	tls_free(http->tls);
+	http->tls = fresh;
+	expires_ms = tls_expires_ms(fresh);
+	expired = expires_ms <= clock_now().wall_ms;
+	http->stats.tls_expires_ms = expires_ms > 0 ? (uint64_t)expires_ms : 0;
+	log_line(expired ? LOG_WARN : LOG_INFO,
+		 log_msg(expired ? "the TLS certificate has expired" : "TLS certificate read"),
+		 log_text("file", files->cert), log_number("expiresTs", expires_ms));
+	return 0;
+}
+
 /* --- tokens --- */
 
 /* The default file is made where it is missing; one that was named must be there. */
@@ -230,6 +258,18 @@ reload_tokens(struct loop *loop)
 	return true;
 }
 
+static bool
+reload_tls(struct loop *loop)
+{
+	struct error err;
+	bool loaded = load_tls(loop, &err) == 0;
+
+	loop->http->stats.tls_read = loaded;
+	if (!loaded)
+		log_failure(LOG_ERROR, "TLS files not reloaded, the old ones stay", &err);
+	return loaded;
+}
+
 /* A function of its own in every build: tests/instructions counts from one to the next. */
 static void __attribute__((noinline)) reload(struct loop *loop)
 {
@@ -239,6 +279,7 @@ static void __attribute__((noinline)) reload(struct loop *loop)
 	bool all = reload_level(loop);
 	all = reload_policy(loop) && all;
 	all = reload_tokens(loop) && all;
+	all = reload_tls(loop) && all;
 	listeners_retake_reserve(&loop->http->listeners);
 	if (all)
 		log_line(LOG_INFO, log_msg("reloaded"));
@@ -665,6 +706,7 @@ init_http(struct http *http, const struct options *options)
 	http->base = make_base();
 	http->calls = &routes;
 	http->token_expiry_ms = INT64_MAX;
+	http->stats.tls_read = 1;
 	http->guard = (struct guard){ options->allow_host.items, options->allow_host.count };
 	http->limits = (struct http_limits){
 		.message = { (size_t)options->max_header_bytes, (size_t)options->max_target_bytes,
@@ -723,6 +765,7 @@ clear_calls(struct calls *calls)
 	backups_free(calls->backups);
 	json_clear(&calls->doc);
 	auth_free(http->auth);
+	tls_free(http->tls);
 	buf_clear(&http->out);
 	event_base_free(http->base);
 }
@@ -735,6 +778,7 @@ open_listeners(struct loop *loop, struct error *err)
 	struct listeners *listeners = &loop->http->listeners;
 	char text[ENDPOINT_TEXT_BYTES];
 
+	listeners->tls = options->tls.cert != NULL;
 	if (service_sockets() == 0)
 		return listeners_open(listeners, loop->http->base, options->listen.items,
 				      options->listen.count, err);
@@ -759,7 +803,8 @@ start_and_run(struct loop *loop)
 	bool made;
 	enum exit_code code = EXIT_OK;
 
-	if (open_engine(loop, &err) != 0 || load_tokens(loop, &token_file, &made, &err) != 0)
+	if (open_engine(loop, &err) != 0 || load_tokens(loop, &token_file, &made, &err) != 0 ||
+	    load_tls(loop, &err) != 0)
 		code = fail_start(&err);
 	else if (open_listeners(loop, &err) != 0) {
 		fail_start(&err);
@@ -814,10 +859,21 @@ print(struct buf *text)
 	buf_clear(text);
 }
 
+static void
+print_certificate(const char *file, int64_t expires_ms, struct buf *out)
+{
+	const time_t expires = (time_t)(expires_ms / 1000);
+	struct tm tm;
+	char date[32];
+
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&expires, &tm));
+	buf_addf(out, "tls: %s, expires %s\n", file, date);
+}
+
 /* Names the files that were read, then says what was understood. */
 static void
 print_checked(const struct options *options, const struct policy_source *source,
-	      const struct policy *policy, const char *token_file)
+	      const struct policy *policy, const char *token_file, const struct tls *tls)
 {
 	struct buf text = { 0 };
 
@@ -829,6 +885,8 @@ print_checked(const struct options *options, const struct policy_source *source,
 		buf_adds(&text, "policy: none, so the empty one\n");
 	if (token_file != NULL)
 		buf_addf(&text, "tokens: %s\n", token_file);
+	if (tls != NULL)
+		print_certificate(options->tls.cert, tls_expires_ms(tls), &text);
 	policy_report(policy_summary(policy), &text);
 	print(&text);
 }
@@ -840,18 +898,21 @@ check_config(const struct options *options)
 	struct policy_source source = { 0 };
 	struct policy *policy = NULL;
 	struct auth *auth = NULL;
+	struct tls *tls = NULL;
 	char *path = options->token_file != NULL ? strdup(options->token_file)
 						 : file_beside(options->db, "token");
 	struct error err;
 	bool has_tokens = options->token_file != NULL || access(path, F_OK) == 0;
 	bool failed = policy_file_load(options, &policy, &source, &err) != 0 ||
-		      (!options->no_auth && has_tokens && auth_load(path, &auth, &err) != 0);
+		      (!options->no_auth && has_tokens && auth_load(path, &auth, &err) != 0) ||
+		      (options->tls.cert != NULL && tls_load(&options->tls, &tls, &err) != 0);
 
 	if (!failed)
-		print_checked(options, &source, policy, auth != NULL ? path : NULL);
+		print_checked(options, &source, policy, auth != NULL ? path : NULL, tls);
 	policy_source_clear(&source);
 	policy_free(policy);
 	auth_free(auth);
+	tls_free(tls);
 	free(path);
 	return failed ? fail_start(&err) : EXIT_OK;
 }

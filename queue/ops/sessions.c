@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "queue/budget.h"
 #include "queue/ops/session.h"
 #include "queue/ready.h"
 #include "schema/number.h"
@@ -18,7 +19,7 @@
 
 /* Slots of the index of queues; the first slice is enough for a hundred queues. */
 #define FIRST_SLOTS 256
-#define SLICE_SLOTS 32768
+#define SLICE_SLOTS 8192
 #define SLICE_WORK 2000
 
 /*
@@ -289,6 +290,7 @@ add_session(struct plan *plan, struct sessions_op *list, const struct queue *que
 		return false;
 	*steps += session_describe(plan, queue, &list->op.arena, session);
 	plan->walked += queue->depth;
+	plan->described++;
 	if (!answer_session(plan, &list->op, session, first))
 		return false;
 	list->count++;
@@ -315,6 +317,16 @@ make_page(struct plan *plan, struct sessions_op *list)
 		list->next_cursor = make_cursor(&list->op.arena, &first->positions[next - 1]);
 }
 
+/* Of a page that may be full; a slice of the search before it takes less, or SLICE_WORK. */
+static size_t
+sessions_work(const struct op *op)
+{
+	const struct sessions_op *list = (const struct sessions_op *)op;
+	bool one = list->address.session_key.s != NULL || list->address.queue_key.s != NULL;
+
+	return one ? 0 : WORK_OP + WORK_SESSION_ROW * list->limit;
+}
+
 static int
 plan_sessions(struct plan *plan, struct op *op)
 {
@@ -326,9 +338,9 @@ plan_sessions(struct plan *plan, struct op *op)
 	if (begins && begin(plan, list) < 0)
 		return -1;
 	list->search->plan = plan;
-	look_at_some(list->search, op->work > 0 ? SLICE_SLOTS : FIRST_SLOTS);
+	look_at_some(list->search, op->work > WORK_SMALL_MAX ? SLICE_SLOTS : FIRST_SLOTS);
 	if (!list->search->scan.over) {
-		op->work = SLICE_WORK;
+		op->work = sessions_work(op) > SLICE_WORK ? sessions_work(op) : SLICE_WORK;
 		return PLAN_LATER;
 	}
 	make_page(plan, list);
@@ -338,7 +350,7 @@ plan_sessions(struct plan *plan, struct op *op)
 void
 sessions_op_init(struct sessions_op *op)
 {
-	static const struct op_kind kind = { OP_KIND(sessions_op, sessions),
+	static const struct op_kind kind = { OP_KIND(sessions_op, sessions), .work = sessions_work,
 					     .plan = plan_sessions };
 
 	op_start(&op->op, &kind);

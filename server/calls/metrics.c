@@ -115,6 +115,7 @@ static const struct row rows[] = {
 	{ "http", "evictedHalfOpen", "sevq_http_evicted_half_open_total", NULL, PLAIN, HTTP(evicted_half_open), "Connections closed to make room before the headers of a request were complete." },
 	{ "http", "acceptPauses", "sevq_http_accept_pauses_total", NULL, PLAIN, HTTP(accept_pauses), "Times that descriptors ran out." },
 	{ "http", "hangUps", "sevq_http_hang_ups_total", NULL, PLAIN, HTTP(hang_ups), "Connections that broke off." },
+	{ "http", "tlsFailures", "sevq_http_tls_failures_total", NULL, PLAIN, HTTP(tls_failures), "TLS handshakes that failed, or took longer than --header-timeout-ms." },
 	{ "http", "requests", NULL, NULL, PLAIN, HTTP(requests), NULL },
 	{ "http", "bytesIn", "sevq_http_received_bytes_total", NULL, PLAIN, HTTP(bytes_in), "Bytes received." },
 	{ "http", "bytesOut", "sevq_http_sent_bytes_total", NULL, PLAIN, HTTP(bytes_out), "Bytes sent or waiting to be." },
@@ -138,6 +139,8 @@ static const struct row rows[] = {
 	{ "http", "lateBodies", "sevq_http_late_bodies_total", NULL, PLAIN, HTTP(late_body), "Requests given up at --body-timeout-ms or --min-body-rate." },
 	{ "http", "lateReaders", "sevq_http_late_readers_total", NULL, PLAIN, HTTP(late_readers), "Connections dropped at --response-timeout-ms." },
 	{ "http", "idleClosed", "sevq_http_idle_closed_total", NULL, PLAIN, HTTP(idle_closed), "Connections closed at --idle-timeout-ms." },
+	{ NULL, NULL, "sevq_tls_certificate_expires_timestamp_seconds", NULL, MS, HTTP(tls_expires_ms), "When the TLS certificate in use expires, since 1970; 0 without TLS." },
+	{ NULL, NULL, "sevq_tls_last_reload_successful", NULL, PLAIN, HTTP(tls_read), "1 if the TLS files could be read when that was last tried, else 0: then the ones before are in use. 1 without TLS." },
 	{ NULL, NULL, "sevq_policy_last_reload_successful", NULL, PLAIN, METRICS(policy_ok), "1 if the policy could be read when that was last tried, else 0: then the one before is in force." },
 	{ NULL, NULL, "sevq_policy_last_reload_success_timestamp_seconds", NULL, MS, METRICS(policy_read_ms), "When the policy was last read without an error, since 1970." },
 };

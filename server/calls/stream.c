@@ -51,9 +51,9 @@
 /* What a turn may do, in steps of about a quarter of a microsecond. */
 #define HAND_OUT_STEPS 2000
 #define TELL_STEPS 4000
-#define LEVEL_STEPS 4000
-#define WAKE_STEPS 4           /* to tell a wake, beside */
-#define CHANGE_STEPS 8         /* to tell a change */
+#define LEVEL_STEPS 2500
+#define WAKE_STEPS 8           /* to tell a wake, beside */
+#define CHANGE_STEPS 16        /* to tell a change */
 #define SEND_STEPS 100         /* to send what a reader is told */
 #define PASS_READERS 8         /* whose filters are asked in one step */
 #define LEVEL_BYTES (64 << 10) /* that a new reader is sent in a turn, and what one scan adds */

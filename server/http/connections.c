@@ -13,6 +13,7 @@
 #include "server/http/admission.h"
 #include "server/http/connection.h"
 #include "server/http/exchange.h"
+#include "server/http/handshake.h"
 
 #define HALF_OPEN_MS 200        /* that a head may take before its connection may make room */
 #define REFUSED_CONNECTIONS 128 /* that may exceed the limit in order to be told so */
@@ -114,10 +115,12 @@ on_accepted(void *arg, const struct endpoint *endpoint, int fd, const struct soc
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	exchange_start(c, fd);
 	c->held = true;
-	if (check_room(c, &err) != 0)
-		exchange_refuse(c, &err);
-	else
+	if (check_room(c, &err) == 0)
 		connection_set_deadline(c, DEADLINE_HEADERS);
+	else if (endpoint->tls) /* to say why would cost the handshake */
+		connection_close(c);
+	else
+		exchange_refuse(c, &err);
 	connection_release(c);
 }
 
@@ -200,6 +203,10 @@ expire(struct connection *c)
 
 	switch (c->deadline.kind) {
 	case DEADLINE_HEADERS:
+		if (c->wire.shaking) {
+			handshake_time_out(c);
+			return;
+		}
 		if (c->in.len > c->begin) {
 			time_out(c, &stats->late_headers, "the headers took too long to arrive");
 			return;

@@ -24,6 +24,7 @@ struct endpoint {
 		struct sockaddr_un un;
 	};
 	socklen_t len;
+	bool tls; /* connections to it speak TLS; never of a unix socket */
 };
 
 /* Numeric addresses only: a name would be looked up at the worst moment. Failure: ERROR_CONFIG. */

@@ -12,6 +12,7 @@
 #include "queue/clock.h"
 #include "server/http/admission.h"
 #include "server/http/connection.h"
+#include "server/http/handshake.h"
 #include "server/http/problem.h"
 #include "server/http/reply.h"
 #include "server/http/target.h"
@@ -145,7 +146,9 @@ on_readable(int fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	c->held = true;
-	if (c->state == CONNECTION_READING && !c->resumable) {
+	if (c->wire.shaking)
+		handshake_go_on(c);
+	else if (c->state == CONNECTION_READING && !c->resumable) {
 		receive(c);
 		exchange_advance(c);
 	} else if (c->state == CONNECTION_STREAMING || c->state == CONNECTION_LINGERING) {
@@ -496,7 +499,9 @@ on_writable(int fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	c->held = true;
-	if (wire_flush(&c->wire) != 0)
+	if (c->wire.shaking)
+		handshake_go_on(c);
+	else if (wire_flush(&c->wire) != 0)
 		end_input(c, WIRE_BROKEN);
 	else if (wire_unsent(&c->wire) == 0) {
 		if (c->state == CONNECTION_STREAMING) {
@@ -517,5 +522,6 @@ void
 exchange_start(struct connection *c, int fd)
 {
 	wire_open(&c->wire, c->http->base, fd, on_readable, on_writable, c);
+	c->wire.shaking = c->endpoint->tls;
 	wire_listen(&c->wire);
 }

@@ -9,6 +9,7 @@
 #include "schema/number.h"
 
 #define DEFAULT_HTTP_PORT 80
+#define DEFAULT_HTTPS_PORT 443
 #define PORT_DIGITS_MAX 5
 
 static bool
@@ -93,7 +94,7 @@ allowed(const struct guard *guard, struct str authority)
 	return false;
 }
 
-/* "http://" and a host of ours; behind a proxy also "https://" and an allowed one. */
+/* The scheme of the endpoint and a host of ours; behind a proxy also an allowed one. */
 static bool
 origin_is_ours(const struct guard *guard, const struct endpoint *endpoint, struct str origin)
 {
@@ -106,7 +107,10 @@ origin_is_ours(const struct guard *guard, const struct endpoint *endpoint, struc
 		    !same((struct str){ origin.s, schemes[i].len }, schemes[i]))
 			continue;
 		authority = (struct str){ origin.s + schemes[i].len, origin.len - schemes[i].len };
-		return (i == 0 && authority_is_ours(endpoint, authority, DEFAULT_HTTP_PORT)) ||
+		return ((i == 1) == endpoint->tls &&
+			authority_is_ours(endpoint, authority,
+					  endpoint->tls ? DEFAULT_HTTPS_PORT
+							: DEFAULT_HTTP_PORT)) ||
 		       allowed(guard, authority);
 	}
 	return false;

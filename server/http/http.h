@@ -45,6 +45,9 @@ struct http_stats {
 	uint64_t connections, buffered_bytes;
 	uint64_t accepted, refused_limit, refused_address, evicted_idle, evicted_half_open;
 	uint64_t accept_pauses, hang_ups;
+	uint64_t tls_failures;
+	uint64_t tls_expires_ms; /* the certificate, by the wall clock; 0: no TLS */
+	uint64_t tls_read; /* 0: its files could not be read again, when that was last tried */
 	uint64_t requests, bytes_in, bytes_out, answer_slices;
 	uint64_t late_headers, late_body, late_readers, idle_closed;
 	uint64_t tokens_throttled, tokens_revoked;
@@ -68,6 +71,7 @@ struct http {
 	struct auth *auth; /* NULL: no token is asked for */
 	/* when the next token expires, by the wall clock; 0: one has ended before its time */
 	int64_t token_expiry_ms;
+	struct tls *tls; /* for listeners whose endpoint has it */
 	struct http_limits limits;
 	bool closing; /* every answer is the last of its connection */
 
@@ -78,6 +82,10 @@ struct http {
 	struct peers peers;
 	struct deadlines deadlines;
 	struct throttle throttle, webhook_throttle; /* of bad tokens */
+	struct handshakes_told {
+		int64_t since_ms;
+		int count;
+	} handshakes_told; /* failures in the log (handshake.c) */
 	struct http_stats stats;
 
 	/*

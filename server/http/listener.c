@@ -102,6 +102,7 @@ bind_one(struct listeners *listeners, struct event_base *base, const char *text,
 
 	if (endpoint_parse(text, endpoint, err) != 0)
 		return -1;
+	endpoint->tls = listeners->tls && !endpoint_is_unix(endpoint);
 	if (endpoint_is_unix(endpoint))
 		remove_stale(endpoint);
 	else
@@ -153,6 +154,7 @@ take_one(struct listeners *listeners, struct event_base *base, int fd, struct er
 	    evutil_make_socket_closeonexec(fd) != 0)
 		return error_set(err, ERROR_CONFIG,
 				 "LISTEN_FDS: descriptor %d is no stream socket that listens", fd);
+	listener->endpoint.tls = listeners->tls && !endpoint_is_unix(&listener->endpoint);
 	listener->listeners = listeners;
 	listener->passed = true;
 	listener->socket = evconnlistener_new(base, accepted, listener, flags, 0, fd);
@@ -207,6 +209,7 @@ listeners_start(struct listeners *listeners)
 	for (size_t i = 0; i < listeners->count; i++) {
 		endpoint_format(&listeners->all[i].endpoint, text);
 		log_line(LOG_INFO, log_msg("listening"), log_text("address", text),
+			 log_text("scheme", listeners->all[i].endpoint.tls ? "https" : "http"),
 			 log_text("version", SEVQ_VERSION));
 	}
 	set_accepting(listeners, true);

@@ -33,6 +33,7 @@ struct listeners {
 			 const struct sockaddr *address);
 	void (*failed)(void *arg); /* no descriptor is left: accepting pauses */
 	void *arg;
+	bool tls; /* those of TCP speak TLS; to be set before open */
 
 	struct listener all[LISTENERS_MAX];
 	size_t count;

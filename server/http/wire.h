@@ -1,8 +1,8 @@
 /*
- * wire.h - the bytes of a connection, from and to its socket.
+ * wire.h - the bytes of a connection, from and to its socket, plain or by TLS.
  *
  * Here: reading what has arrived, sending, and keeping what the socket does not take yet. Nothing
- * else knows that there is a socket.
+ * else knows that there is a socket, and only the handshake that there is TLS.
  * Not here: messages, states, limits on what is kept (connection, exchange).
  *
  * An answer goes out with one system call, and what has arrived comes in with one, straight to
@@ -18,18 +18,31 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "server/http/tls.h"
+
 struct evbuffer;
 
-/* Invariant: the socket is watched for room exactly while something is unsent. */
+/*
+ * Invariants: 1. the socket is watched for room exactly while something is unsent, or a handshake
+ * has something to write. 2. Nothing is read or sent during a handshake.
+ */
 struct wire {
-	int fd; /* -1: closed */
+	int fd;         /* -1: closed */
+	bool listening; /* it is told when there is something to read */
+	bool shaking;   /* a handshake is to come first; set by who opens it */
 	struct event readable, writable;
-	struct evbuffer *unsent; /* NULL: nothing ever was */
+	struct evbuffer *unsent;     /* NULL: nothing ever was */
+	struct tls_session *session; /* NULL: plain, or the handshake has not begun */
 };
 
 /* Takes over fd, which does not block. Nothing is told before wire_listen. */
 void wire_open(struct wire *wire, struct event_base *base, int fd, event_callback_fn readable,
 	       event_callback_fn writable, void *arg);
+/*
+ * A step of the handshake, for each time that the wire is told while it is shaking; tls counts in
+ * the first. TLS_DONE, TLS_GONE and TLS_FAILED end it, the last with the reason.
+ */
+enum tls_step wire_handshake(struct wire *wire, const struct tls *tls, struct error *err);
 /* The socket is closed here and now; what is unsent is lost. */
 void wire_close(struct wire *wire);
 

@@ -1,4 +1,6 @@
-"""https: certificates are checked, connections are kept, and waits can still be interrupted."""
+"""https: certificates are checked, connections are kept, and waits can still be interrupted; with a
+fake server, which sees what is sent, and with a real one.
+"""
 import os
 import sys
 import threading
@@ -69,3 +71,36 @@ def test_a_wait_is_interrupted(secured, certificate):
             queue.wait(MAIN)
         thread.join()
     assert caught.value.code == "interrupted"
+
+
+# With a real server.
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return certificates.Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def real(make, authority):
+    """Starts real servers that speak TLS, and says how clients call them."""
+
+    def start(*flags):
+        pair = authority.issue()
+        server = make("--tls-cert", pair.cert, "--tls-key", pair.key, *flags).start()
+        return {"baseUrl": f"https://127.0.0.1:{server.port}", "caFile": str(authority.file), "token": server.token}
+
+    return start
+
+
+def test_events_go_through_a_real_server(talker, real):
+    long = "x" * 60000
+    batch = ["enqueueBatch", [{"sessionKey": MAIN, "text": f"{n}{long}"} for n in range(12)], {}]
+    said = talker.talk(batch, WAIT, ["drain", {"sessionKey": MAIN}], ["wait", {"sessionKey": MAIN, "timeoutMs": 50}], **real())
+    assert [event["text"][0:-60000] for event in said[2]["answer"]["events"]] == [str(n) for n in range(12)]
+    assert [said[1]["answer"]["ready"], said[3]["answer"]["ready"]] == [True, False]
+
+
+def test_a_real_server_that_asks_for_a_certificate_takes_nothing(talker, real, authority):
+    said, = talker.talk(WAIT, **real("--tls-client-ca", authority.file))
+    assert said["code"] in ("unreachable", "lost"), said

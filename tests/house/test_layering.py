@@ -30,7 +30,7 @@ HOMES = {
         ("schema/text.c",),
     ),
     "libsodium": (r"sodium", ("schema/keyed_hash.c",)),
-    "OpenSSL": (r"openssl/", ("schema/text.c", "server/http/auth.c", "server/http/token.c", "client/command/token.c")),
+    "OpenSSL": (r"openssl/", ("schema/text.c", "server/http/auth.c", "server/http/token.c", "server/http/tls.c", "client/command/token.c")),
     "cJSON": (r"(^|/)cJSON", ("queue/policy/", "server/", "client/")),
     "libcurl": (r"curl/", ("client/",)),
 }

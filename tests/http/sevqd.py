@@ -107,9 +107,12 @@ class Client:
     does not: after a server's end another server may have its port.
     """
 
-    def __init__(self, port, token, timeout=PATIENCE, once=False):
+    def __init__(self, port, token, timeout=PATIENCE, once=False, tls=None):
         self.port, self.token, self.once = port, token, once
-        self.conn = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        if tls is None:
+            self.conn = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        else:
+            self.conn = http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=tls)
         self.conn.auto_open = 0
         self.connected = False
 
@@ -232,7 +235,7 @@ class Client:
 class Raw:
     """A bare connection: bytes out, answers in. For requests that http.client would not send."""
 
-    def __init__(self, port, receive_buffer=None, source="127.0.0.1"):
+    def __init__(self, port, receive_buffer=None, source="127.0.0.1", tls=None):
         self.sock = socket.socket()
         self.sock.bind((source, 0))
         if receive_buffer is not None:
@@ -240,6 +243,8 @@ class Raw:
         self.sock.settimeout(PATIENCE)
         self.sock.connect(("127.0.0.1", port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="127.0.0.1")
         self.buffer = b""
 
     def send(self, data):
@@ -300,7 +305,7 @@ class Stream(Raw):
     """A reader of server-sent events."""
 
     def __init__(self, server, query="", headers=(), receive_buffer=None, token=None):
-        super().__init__(server.port, receive_buffer)
+        super().__init__(server.port, receive_buffer, tls=server.tls)
         self.send(request("GET", "/v1/stream" + query, token or server.token, headers=headers))
         while b"\r\n\r\n" not in self.buffer:
             assert self.read_more(), self.buffer
@@ -356,6 +361,7 @@ class Server:
     """
 
     program = "SEVQD"  # the variable that names the binary
+    tls = None  # the SSLContext of its clients
 
     def __init__(self, directory, *flags, policy=None, env=None, descriptors=None):
         self.directory = Path(directory).resolve()
@@ -451,10 +457,10 @@ class Server:
         return (self.directory / "token").read_text().strip()
 
     def client(self, token=True, **options):
-        return Client(self.port, self.token if token is True else token, **options)
+        return Client(self.port, self.token if token is True else token, **{"tls": self.tls, **options})
 
     def raw(self, **options):
-        return Raw(self.port, **options)
+        return Raw(self.port, **{"tls": self.tls, **options})
 
     @contextlib.contextmanager
     def held_still(self):

@@ -39,18 +39,25 @@ one_turn(void)
 	assert_int_equal(engine_turn(engine, &error), 0);
 }
 
-/* Drafts with different texts, as many as a batch may have. */
+/* Drafts with different texts. */
 static struct call *
-large_batch(const char *key)
+batch_of(const char *key, size_t count)
 {
 	static struct draft drafts[EACH];
 	static char texts[EACH][12];
 
-	for (int i = 0; i < EACH; i++) {
-		snprintf(texts[i], sizeof(texts[i]), "%d", i);
+	for (size_t i = 0; i < count; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "%zu", i);
 		drafts[i] = draft(key, texts[i]);
 	}
-	return enqueue_drafts(engine, drafts, EACH);
+	return enqueue_drafts(engine, drafts, count);
+}
+
+/* As many as a batch may have. */
+static struct call *
+large_batch(const char *key)
+{
+	return batch_of(key, EACH);
 }
 
 static void
@@ -176,6 +183,74 @@ a_call_that_waited_fails_when_the_store_has_become_full(void **state)
 	assert_int_equal(longer->op.error.code, ERROR_STORAGE_FULL);
 }
 
+/* A drain of a few events is a small call; how few is known once it is planned. */
+static void
+small_drains_are_as_many_as_their_events_allow(void **state)
+{
+	enum { MANY = 400, FEW = 25, DRAINS_MAX = TURN_PLANNED_WORK / (WORK_EVENT * FEW) + 1 };
+	static struct call *calls[MANY];
+	static char keys[MANY][32];
+	size_t before = 0;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "agent:main:%d", i);
+		done(batch_of(keys[i], FEW));
+	}
+	for (int i = 0; i < MANY; i++)
+		calls[i] = drain(engine, keys[i], 0);
+	while (before < MANY) {
+		one_turn();
+		size_t now_answered = answered(calls, MANY);
+		assert_in_range(now_answered, before + 1, before + DRAINS_MAX);
+		before = now_answered;
+	}
+}
+
+static void
+long_pages_of_sessions_are_spread_over_turns(void **state)
+{
+	enum { PAGES_MAX = TURN_LARGE_WORK / (WORK_SESSION_ROW * SESSIONS_PAGE_MAX) };
+	struct call *calls[CALLS];
+	char key[32];
+
+	(void)state;
+	for (int i = 0; i < SESSIONS_PAGE_MAX; i++) {
+		snprintf(key, sizeof(key), "agent:main:%d", i);
+		done(enqueue(engine, key, "1"));
+	}
+	for (int i = 0; i < CALLS; i++)
+		calls[i] = list_sessions(engine, (struct sessions_op){ 0 });
+	for (size_t before = 0; before < CALLS;) {
+		one_turn();
+		size_t now_answered = answered(calls, CALLS);
+		assert_in_range(now_answered, before, before + PAGES_MAX);
+		before = now_answered;
+	}
+	assert_int_equal(calls[0]->sessions.count, SESSIONS_PAGE_MAX);
+}
+
+static void
+chores_have_a_turn_of_their_own_after_much_work(void **state)
+{
+	(void)state;
+	for (int i = 0; i < LARGE_MAX; i++)
+		large_batch(A);
+	one_turn();
+	size_t chores = store.chores;
+	assert_true(engine_chores(engine));
+	assert_int_equal(store.chores, chores);
+	struct call *small = enqueue(engine, A, "small");
+	one_turn();
+	assert_int_equal(small->answered, 0);
+	engine_chores(engine);
+	assert_int_equal(store.chores, chores + 1);
+	one_turn();
+	assert_int_equal(small->answered, 1);
+	engine_chores(engine);
+	assert_int_equal(store.chores, chores + 2);
+}
+
 int
 main(void)
 {
@@ -186,6 +261,9 @@ main(void)
 		TEST(drains_that_turn_out_large_are_spread_over_turns),
 		TEST(waiters_that_one_event_wakes_are_answered_over_turns),
 		TEST(a_call_that_waited_fails_when_the_store_has_become_full),
+		TEST(small_drains_are_as_many_as_their_events_allow),
+		TEST(long_pages_of_sessions_are_spread_over_turns),
+		TEST(chores_have_a_turn_of_their_own_after_much_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

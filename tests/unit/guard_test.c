@@ -13,15 +13,23 @@ static const char *const names[] = { "sevq.example", "other.example:8443" };
 static const struct guard with_names = { names, 2 };
 
 static enum error_code
-check(const char *endpoint, const char *host, const char *origin, const char *site, bool changes)
+check_by(bool tls, const char *endpoint, const char *host, const char *origin, const char *site,
+	 bool changes)
 {
 	struct origin from = { str_of(host), str_of(origin), str_of(site) };
 	struct endpoint parsed;
 	struct error err = { 0 };
 
 	assert_int_equal(endpoint_parse(endpoint, &parsed, NULL), 0);
+	parsed.tls = tls;
 	guard_check(&with_names, &parsed, &from, changes, &err);
 	return err.code;
+}
+
+static enum error_code
+check(const char *endpoint, const char *host, const char *origin, const char *site, bool changes)
+{
+	return check_by(false, endpoint, host, origin, site, changes);
 }
 
 static void
@@ -98,12 +106,34 @@ a_change_from_another_site_is_refused(void **state)
 	}
 }
 
+static void
+by_tls_pages_of_ours_begin_with_https(void **state)
+{
+	static const struct {
+		const char *endpoint, *origin;
+		enum error_code code;
+	} rows[] = {
+		{ "127.0.0.1:7", "https://localhost:7", ERROR_NONE },
+		{ "127.0.0.1:7", "https://localhost", ERROR_FORBIDDEN },
+		{ "127.0.0.1:7", "http://localhost:7", ERROR_FORBIDDEN },
+		{ "127.0.0.1:443", "https://localhost", ERROR_NONE },
+		{ "127.0.0.1:80", "http://localhost", ERROR_FORBIDDEN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(
+		    check_by(true, rows[i].endpoint, "localhost", rows[i].origin, NULL, true),
+		    rows[i].code);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(our_names_with_our_port_are_accepted),
 		cmocka_unit_test(a_change_from_another_site_is_refused),
+		cmocka_unit_test(by_tls_pages_of_ours_begin_with_https),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

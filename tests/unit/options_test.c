@@ -220,7 +220,7 @@ a_wrong_variable_is_a_config_error(void **state)
 }
 
 static void
-listening_beyond_loopback_needs_tokens_and_a_proxy(void **state)
+listening_beyond_loopback_needs_tokens_and_tls_or_a_proxy(void **state)
 {
 	static const struct {
 		const char *line;
@@ -229,6 +229,8 @@ listening_beyond_loopback_needs_tokens_and_a_proxy(void **state)
 		{ "--listen 0.0.0.0:1", -1 },
 		{ "--listen 0.0.0.0:1 --behind-proxy", 0 },
 		{ "--listen 0.0.0.0:1 --behind-proxy --no-auth", -1 },
+		{ "--listen 0.0.0.0:1 --tls-cert c --tls-key k", 0 },
+		{ "--listen 0.0.0.0:1 --tls-cert c --tls-key k --no-auth", -1 },
 		{ "--listen [::]:1", -1 },
 		{ "--listen 192.168.0.1:1", -1 },
 		{ "--listen 127.9.9.9:1 --listen [::1]:1 --listen unix:x --no-auth", 0 },
@@ -299,7 +301,7 @@ main(void)
 		TEST(a_wrong_command_line_is_a_usage_error_that_names_the_flag),
 		TEST(a_wrong_config_file_is_a_config_error_that_names_the_key),
 		TEST(a_wrong_variable_is_a_config_error),
-		TEST(listening_beyond_loopback_needs_tokens_and_a_proxy),
+		TEST(listening_beyond_loopback_needs_tokens_and_tls_or_a_proxy),
 		TEST(printed_options_can_be_loaded_again),
 		TEST(help_names_every_option_with_its_default),
 	};
