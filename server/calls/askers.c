@@ -1,5 +1,6 @@
 /*
- * askers.c - a table of askers, and a list of them in the order in which they asked last.
+ * askers.c - a table of askers, a list of them in the order in which they asked last, and lists by
+ * their queue.
  *
  * The oldest makes room for a new one. One whose calls wait never does.
  */
@@ -11,19 +12,24 @@
 #include "queue/catalog/table.h"
 #include "queue/clock.h"
 
+#define QUEUE_LISTS 1024 /* a queue is in one of them, by its hash */
+
 /* An asker, with its places. */
 struct kept {
 	struct asker asker;
 	struct keyed_hash hash, queue_hash;
 	TAILQ_ENTRY(kept) link;
+	LIST_ENTRY(kept) queue_link;
 	char texts[];
 };
 
 TAILQ_HEAD(kept_list, kept);
+LIST_HEAD(queue_list, kept);
 
 struct askers {
 	struct table table;
 	struct kept_list kept; /* those that asked last first */
+	struct queue_list by_queue[QUEUE_LISTS];
 };
 
 struct askers *
@@ -35,11 +41,18 @@ askers_new(void)
 	return askers;
 }
 
+static size_t
+list_of(struct keyed_hash queue_hash)
+{
+	return queue_hash.bits % QUEUE_LISTS;
+}
+
 static void
 forget(struct askers *askers, struct kept *kept)
 {
 	table_remove(&askers->table, kept->hash, kept);
 	TAILQ_REMOVE(&askers->kept, kept, link);
+	LIST_REMOVE(kept, queue_link);
 	free(kept);
 }
 
@@ -114,6 +127,7 @@ keep(struct askers *askers, const struct asked *asked, struct keyed_hash hash)
 	kept->queue_hash = keyed_hash_text(asked->queue_key);
 	table_add(&askers->table, hash, kept);
 	TAILQ_INSERT_HEAD(&askers->kept, kept, link);
+	LIST_INSERT_HEAD(&askers->by_queue[list_of(kept->queue_hash)], kept, queue_link);
 	return kept;
 }
 
@@ -195,7 +209,7 @@ askers_last_taker(const struct askers *askers, struct str queue_key)
 	const struct asker *last = NULL;
 	const struct kept *kept;
 
-	TAILQ_FOREACH(kept, &askers->kept, link)
+	LIST_FOREACH(kept, &askers->by_queue[list_of(hash)], queue_link)
 	{
 		const struct asker *asker = &kept->asker;
 
