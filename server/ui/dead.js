@@ -47,7 +47,7 @@ function reasons({ events }, query) {
 }
 
 function actions({ events, nextCursor }, query, page) {
-  const ids = events.map(({ event }) => event.id).filter((id) => chosenOn(page).has(id));
+  const ids = events.map(({ event }) => event.id).filter((id) => chosenOn(page).has(id)).reverse();
   const { queueKey, reason } = query;
   const matching = { all: queueKey ? undefined : true, queueKey: queueKey || undefined, reason: reason || undefined };
   const every = `all${nextCursor || query.cursor ? '' : ` ${count(events.length)}`}${queueKey || reason ? ' that match' : ''}`;

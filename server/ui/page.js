@@ -10,7 +10,7 @@
  */
 import { get } from './api.js';
 import { now } from './clock.js';
-import { h, render } from './dom.js';
+import { render } from './dom.js';
 import { live } from './live.js';
 import { route } from './router.js';
 import { banners, failed } from './states.js';
@@ -24,7 +24,7 @@ const STALE_MS = 10_000;
 const AGAIN = [0, 429, 503];
 
 const NOTHING = { here: null, shown: null, data: null, problem: null, loadedAt: null, againTs: null, loading: null,
-  changed: false, dueMs: Infinity, restMs: 0, redraw: null, said: null, memory: {} };
+  changed: false, dueMs: Infinity, restMs: 0, redraw: null, drawn: null, said: null, memory: {} };
 
 const main = () => document.getElementById('main');
 
@@ -122,8 +122,10 @@ export class Page {
     if (this.shown === null) return;
     const { view, here, problem } = this.shown;
     main().classList.toggle('old', this.problem !== null && !problem);
-    render(main(), h('div', { key: `${here.name}/${here.id}/${Boolean(problem)}` },
-      problem ? failed(problem, here, this.scopes) : view.draw(this.data, here, this)));
+    const drawn = JSON.stringify([here.name, here.id, Boolean(problem)]);
+    if (drawn !== this.drawn) main().replaceChildren();
+    this.drawn = drawn;
+    render(main(), problem ? failed(problem, here, this.scopes) : view.draw(this.data, here, this));
   }
 
   drawBanners() {

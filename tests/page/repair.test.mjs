@@ -1,0 +1,134 @@
+/** An operator's way: from `sevq page` to "why is it not drained" and the repair. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+
+import { CHAT, MANUAL, ONE_OWNER, TWO_OWNERS, address, adopt, kill } from './looks.mjs';
+import { MAIN, begin, until } from './page.mjs';
+
+const ALL = 'produce,consume,read,admin';
+const world = await begin({ flags: [...MANUAL, '--max-attempts', '1'], policy: TWO_OWNERS });
+const { queue, server } = world;
+
+/** Puts an event where the policy then leads nobody. */
+async function strand(text) {
+  await adopt(server, TWO_OWNERS);
+  await queue.enqueue({ sessionKey: CHAT, text });
+  await adopt(server, ONE_OWNER);
+}
+
+const drained = async (sessionKey) => (await queue.drain({ sessionKey })).events.map(({ text }) => text);
+
+/** Presses Tab until the focus is on something that says this. */
+async function tabTo(page, words) {
+  for (let i = 0; i < 60; i += 1) {
+    await page.keyboard.press('Tab');
+    if (await page.evaluate(() => document.activeElement.innerText) === words) return;
+  }
+  assert.fail(`no way by Tab to ${words}`);
+}
+
+const dialog = (page) => page.locator('dialog[open]');
+const focused = (page) => page.evaluate(() => document.activeElement.innerText);
+
+test('with the mouse: the command opens the page, which says why and moves the event', async (t) => {
+  await strand('for the mouse');
+  const told = spawnSync(process.env.SEVQ, ['page', '--admin', '--print'], { encoding: 'utf8',
+    env: { ...process.env, SEVQ_URL: world.url, SEVQ_TOKEN_FILE: `${server.folder}/token` } });
+  const url = /http:[^"\s]*#code=\w+/.exec(told.stdout + told.stderr)?.[0];
+  assert.ok(url, told.stdout + told.stderr);
+  const page = await (await world.profile(t)).newPage();
+  await page.goto(url);
+  await page.getByText('1 event stands where nobody asks').waitFor();
+  assert.equal(new URL(page.url()).hash, '#/');
+  await page.getByRole('link', { name: 'Why?' }).first().click();
+  await page.getByText('this key now leads to').waitFor();
+  await page.getByRole('button', { name: 'Move …' }).click();
+  await dialog(page).getByText('Move 1 event?').waitFor();
+  assert.ok(await dialog(page).getByText(`1 from ${CHAT} to ${MAIN}`).isVisible());
+  assert.equal(await focused(page), 'Cancel');
+  await dialog(page).getByRole('button', { name: 'Move', exact: true }).click();
+  await page.getByText('Moved 1 event.').waitFor();
+  await page.getByText('No event is queued under this key.').waitFor();
+  assert.deepEqual(await drained(MAIN), ['for the mouse']);
+});
+
+test('with the keyboard only', async (t) => {
+  await strand('for the keyboard');
+  const page = await world.open(t, { scope: ALL });
+  await page.getByText('1 event stands where nobody asks').waitFor();
+  await page.keyboard.press('j');
+  assert.equal(await focused(page), CHAT);
+  await page.keyboard.press('Enter');
+  await page.getByText('Why is it not drained?').waitFor();
+  await tabTo(page, 'Move …');
+  await page.keyboard.press('Enter');
+  await dialog(page).getByText('Move 1 event?').waitFor();
+  await page.keyboard.press('Escape');
+  await until(async () => (await focused(page)) === 'Move …', 'the focus to come back');
+  await page.keyboard.press('Enter');
+  await dialog(page).getByText('Move 1 event?').waitFor();
+  await page.keyboard.press('Tab');
+  assert.equal(await focused(page), 'Move');
+  await page.keyboard.press('Enter');
+  await page.getByText('Moved 1 event.').waitFor();
+  assert.deepEqual(await drained(MAIN), ['for the keyboard']);
+});
+
+test('dead letters are chosen and requeued with the keyboard only', async (t) => {
+  await kill(queue, 'agent:main:dead', 3, 'exit 1');
+  const page = await world.open(t, { scope: ALL });
+  await page.getByText('What is wrong').waitFor();
+  await page.keyboard.press('g');
+  await page.keyboard.press('d');
+  await page.getByText('3 dead letters').waitFor();
+  for (const key of ['j', 'x', 'j', 'x']) await page.keyboard.press(key);
+  await page.getByRole('button', { name: 'Requeue 2 chosen …' }).focus();
+  await page.keyboard.press('Enter');
+  await dialog(page).getByText('Requeue 2 dead letters?').waitFor();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.getByText('Requeued 2 dead letters.').waitFor();
+  await page.getByText('1 dead letter', { exact: true }).waitFor();
+  assert.deepEqual(await drained('agent:main:dead'), ['message 1', 'message 2']);
+});
+
+test('over a hundred events are purged only once their number is typed', async (t) => {
+  await queue.enqueueBatch(Array.from({ length: 120 }, (_, i) => ({ sessionKey: 'agent:main:full', text: `event ${i}` })));
+  const page = await world.open(t, { scope: ALL, at: address('session', 'agent:main:full') });
+  await page.getByRole('button', { name: 'Purge …' }).click();
+  await dialog(page).getByText('Purge 120 events?').waitFor();
+  const purge = dialog(page).getByRole('button', { name: 'Purge', exact: true });
+  assert.equal(await purge.isDisabled(), true);
+  await dialog(page).getByLabel('Type 120 to confirm').fill('12');
+  assert.equal(await purge.isDisabled(), true);
+  await dialog(page).getByLabel('Type 120 to confirm').fill('120');
+  await purge.click();
+  await page.getByText('Purged 120 events of agent:main:full.').waitFor();
+  assert.deepEqual(await drained('agent:main:full'), []);
+});
+
+test('a purge empties the queue of this key, not the one that the key leads to', async (t) => {
+  await strand('stranded');
+  await queue.enqueue({ sessionKey: MAIN, text: 'stays' });
+  const page = await world.open(t, { scope: ALL, at: address('session', CHAT) });
+  await page.getByRole('button', { name: 'Purge …' }).click();
+  await dialog(page).getByRole('button', { name: 'Purge', exact: true }).click();
+  await page.getByText(`Purged 1 event of ${CHAT}.`).waitFor();
+  assert.deepEqual(await drained(MAIN), ['stays']);
+});
+
+test('who may only look sees no button that changes anything, and the server refuses by hand', async (t) => {
+  await strand('look only');
+  const page = await world.open(t, { scope: 'read' });
+  page.expected.push(/403/);
+  for (const at of ['#/', address('session', CHAT), '#/dead', '#/policy', '#/event/1']) {
+    await page.evaluate((hash) => { location.hash = hash; }, at);
+    await page.locator('main:not([aria-busy]) h1').waitFor();
+    for (const name of [/Move/, /Purge/, /Requeue/, /Discard/, /Reload/, /Withdraw/])
+      assert.equal(await page.getByRole('button', { name }).count(), 0, `${at} ${name}`);
+  }
+  const status = await page.evaluate(async () => (await fetch('/v1/rekey', { method: 'POST', body: '{"confirm":true}', headers:
+    { 'Content-Type': 'application/json', Authorization: `Bearer ${sessionStorage.getItem('sevq-token')}` } })).status);
+  assert.equal(status, 403);
+});

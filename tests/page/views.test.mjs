@@ -1,0 +1,95 @@
+/** Every view shows what is there, in light, in dark and on 320 pixels, and anybody can use it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { CHAT, MANUAL, ONE_OWNER, TWO_OWNERS, address, adopt, kill, shoot, usable } from './looks.mjs';
+import { MAIN, begin, until } from './page.mjs';
+
+const LOST = 'agent:main:discord:default:channel:7';
+const world = await begin({ flags: [...MANUAL, '--unattended-ms', '1', '--max-attempts', '1'], policy: TWO_OWNERS });
+const { queue, server } = world;
+
+await queue.enqueue({ sessionKey: CHAT, text: 'Deploy finished' });
+await queue.enqueue({ sessionKey: 'main', text: 'Backup finished', contextKey: 'cron:backup', source: 'cron-event' });
+await queue.enqueue({ sessionKey: MAIN, text: 'Reminder for tomorrow', delayMs: 86_400_000 });
+await queue.lease({ sessionKey: MAIN, consumer: 'sevq run, mybox', leaseMs: 3_600_000, limit: 1 });
+await queue.enqueue({ sessionKey: MAIN, text: '{"value":9007199254740993,"list":[1,{}]}' });
+await queue.enqueue({ sessionKey: 'agent:main:drained', text: 'Old news' });
+await queue.drain({ sessionKey: 'agent:main:drained' });
+await kill(queue, LOST, 2, 'exit 1');
+await kill(queue, LOST, 1, 'timed out');
+await adopt(server, ONE_OWNER);
+await until(async () => (await server.call('GET', `/v1/sessions?problem=unattended`)).total === 2, 'two unattended sessions');
+
+/** What a reader must see in each view. */
+const SEEN = {
+  overview: ['', ['What is wrong', 'Stranded', '1 event stands where nobody asks', MAIN, 'dmScope main', 'waits longest']],
+  sessions: ['#/sessions', ['2 sessions', CHAT, 'Stranded', 'Unattended', 'sevq run, mybox']],
+  session: [address('session', CHAT), ['Why is it not drained?', 'this key now leads to agent:main:main', 'by direct-main',
+    'Nobody has asked for this queue', 'sevq run, mybox asks for agent:main:main', 'Deploy finished', 'Posted as']],
+  main: [address('session', MAIN), ['Posted as', 'Asked for as', 'main-alias', 'leased', 'sevq run, mybox', 'delayed', 'Reminder for tomorrow']],
+  event: ['#/event/2', ['Event 2', 'leased', 'main — main-alias → agent:main:main', 'Backup finished', 'cron:backup', 'cron-event', 'given to sevq run, mybox']],
+  leases: ['#/leases', ['1 lease', MAIN, 'sevq run, mybox']],
+  history: ['#/history', ['drained', 'Old news', 'dead', 'timed out']],
+  dead: ['#/dead', ['3 dead letters', '2 exit 1', '1 timed out', LOST, 'Requeue all 3', 'Discard all 3']],
+  consumers: ['#/consumers', [MAIN, 'sevq run, mybox lease', 'runner', 'its own key']],
+  route: [`#/route?key=${encodeURIComponent(CHAT)}`, ['direct-main', 'the peer is the only owner', '1 event still stand under the key itself', MAIN]],
+  policy: ['#/policy', ['openclaw.json', 'telegram', '123', 'Stranded', '1 event in 1 queue', 'Move 1 event']],
+};
+
+const LOOKS = { light: { colorScheme: 'light' }, dark: { colorScheme: 'dark' }, narrow: { viewport: { width: 320, height: 640 } } };
+
+for (const [look, options] of Object.entries(LOOKS))
+  test(`every view shows what is there (${look})`, async (t) => {
+    const page = await world.open(t, { scope: 'read,admin', ...options });
+    for (const [name, [at, wanted]] of Object.entries(SEEN)) {
+      await page.evaluate((hash) => { location.hash = hash; }, at || '#/');
+      for (const words of wanted) await page.locator('main', { hasText: new RegExp(loose(words)) }).waitFor();
+      await usable(page);
+      await shoot(page, `${name}-${look}`);
+    }
+  });
+
+/** White space may stand between elements where a reader sees one space. */
+function loose(words) {
+  return words.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(' ', '\\s*');
+}
+
+test('an event tells its text as it is, and JSON with all its digits', async (t) => {
+  const page = await world.open(t, { scope: 'read', at: '#/event/4' });
+  await page.getByText('As JSON').click();
+  const formed = await page.getByLabel('text as JSON').innerText();
+  assert.equal(formed, '{\n  "value": 9007199254740993,\n  "list": [\n    1,\n    {}\n  ]\n}');
+});
+
+test('what is looked for lives in the address', async (t) => {
+  const page = await world.open(t, { scope: 'read', at: '#/sessions' });
+  await page.getByLabel('Key contains').fill('telegram');
+  await page.getByText('1 session', { exact: true }).waitFor();
+  assert.equal(new URL(page.url()).hash, '#/sessions?contains=telegram');
+  await page.getByLabel('Show').selectOption('full');
+  await page.getByText('Nothing is like that.').waitFor();
+  await page.goBack();
+});
+
+test('digits lead to an event, a key to its session, an alias to where it leads', async (t) => {
+  const page = await world.open(t, { scope: 'read' });
+  for (const [typed, seen] of [['2', 'Event 2'], [CHAT, 'Why is it not drained?'], ['main', 'What is posted to it is queued in']]) {
+    await page.keyboard.press('/');
+    await page.keyboard.type(typed);
+    await page.keyboard.press('Enter');
+    await page.locator('main', { hasText: seen }).waitFor();
+  }
+});
+
+test('times are relative, local or UTC, as the reader chose', async (t) => {
+  const page = await world.open(t, { scope: 'read', at: '#/event/1' });
+  const first = page.locator('main time').first();
+  await until(async () => /ago|now/.test(await first.innerText()), 'a relative time');
+  assert.match(await first.getAttribute('title'), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC$/);
+  await page.keyboard.press('t');
+  await page.keyboard.press('t');
+  await until(async () => /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(await first.innerText()), 'a UTC time');
+  await page.reload();
+  await until(async () => /^\d{4}-/.test(await page.locator('main time').first().innerText()), 'UTC to be remembered');
+});
