@@ -4,11 +4,15 @@
 #include <locale.h>
 
 #include "client/command/command.h"
+#include "client/command/complete.h"
 #include "client/command/near.h"
+#include "client/completions.h"
 
 /* clang-format off */
 #define WITH(name) SEVQ_WITH(SEVQ_OPTION_##name)
 #define WITH_ADDRESS (WITH(SESSION_KEY) | WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT_ID))
+
+static enum sevq_exit run_completion(struct sevq_client *client, struct sevq_options *options);
 
 static const struct sevq_command commands[] = {
 	{ "event", "[KEY] TEXT|-", "enqueue an event, without a key for the main session", 0, -1,
@@ -77,10 +81,41 @@ static const struct sevq_command commands[] = {
 	  WITH(ADMIN) | WITH(PRINT), sevq_run_page },
 	{ "stats", "", "print the server's counters", 0, 0,
 	  0, sevq_run_stats },
+	{ "completion", "bash|zsh|fish", "print the completion for a shell, to be sourced", 1, -1,
+	  0, run_completion },
 };
 /* clang-format on */
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+/*
+ * The scripts ask `sevq completion words -- WORD...` what may stand for the last word. Like the
+ * script that is printed, that is found without a server, unless it is a session key.
+ */
+static enum sevq_exit
+run_completion(struct sevq_client *client, struct sevq_options *options)
+{
+	static const struct {
+		const char *shell, *script;
+	} shells[] = { { "bash", completion_bash },
+		       { "zsh", completion_zsh },
+		       { "fish", completion_fish } };
+	const char *shell = options->arguments[0];
+	size_t i;
+
+	(void)client;
+	if (strcmp(shell, "words") == 0) {
+		sevq_complete(commands, COMMAND_COUNT, options->arguments + 1,
+			      (size_t)options->argument_count - 1);
+		return SEVQ_EXIT_DONE;
+	}
+	for (i = 0; i < sizeof(shells) / sizeof(shells[0]); i++)
+		if (strcmp(shells[i].shell, shell) == 0 && options->argument_count == 1) {
+			fputs(shells[i].script, stdout);
+			return SEVQ_EXIT_DONE;
+		}
+	return sevq_report_usage("for which shell? bash, zsh or fish");
+}
 
 static const struct sevq_command *
 find_command(const char *name)
@@ -163,7 +198,7 @@ connect_and_run(const struct sevq_command *command, struct sevq_options *options
 	struct sevq_client *client;
 	enum sevq_exit result;
 
-	if (command->run == sevq_run_token)
+	if (command->run == sevq_run_token || command->run == run_completion)
 		return command->run(NULL, options);
 	sevq_connect_options_init(&connect);
 	connect.base_url = options->base_url;

@@ -456,6 +456,20 @@ sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 	return 0;
 }
 
+struct sevq_option_text
+sevq_option_text(enum sevq_option option)
+{
+	const struct description *it = &descriptions[option];
+
+	return (struct sevq_option_text){ it->name, it->argument, it->about };
+}
+
+bool
+sevq_option_may_stand(enum sevq_option option, uint64_t set, bool before_command)
+{
+	return may_stand(&(struct place){ set, before_command }, option);
+}
+
 static void
 explain(FILE *out, const struct description *option)
 {

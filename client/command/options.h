@@ -131,6 +131,15 @@ struct sevq_options {
 int sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 		      struct sevq_options *options);
 
+/* How the help names an option. argument NULL: a flag; "a|b": one of these words. */
+struct sevq_option_text {
+	const char *name, *argument, *about;
+};
+struct sevq_option_text sevq_option_text(enum sevq_option option);
+
+/* Whether the option may stand before the command, or behind one that has the set. */
+bool sevq_option_may_stand(enum sevq_option option, uint64_t set, bool before_command);
+
 /* Print one line of help for each option: of the set, or of every command. */
 void sevq_options_explain(FILE *out, uint64_t set);
 void sevq_options_explain_common(FILE *out, bool before_command);

@@ -116,6 +116,16 @@ sevq_say(FILE *out, const char *fmt, ...)
 	free(line);
 }
 
+void
+sevq_say_pair(FILE *out, const char *word, const char *meaning)
+{
+	char *escaped_word = sevq_escaped(word), *escaped_meaning = sevq_escaped(meaning);
+
+	fprintf(out, "%s\t%s\n", escaped_word, escaped_meaning);
+	free(escaped_word);
+	free(escaped_meaning);
+}
+
 bool
 sevq_ask(const char *fmt, ...)
 {

@@ -28,6 +28,9 @@ char *sevq_escaped(const char *text);
 /* Prints a line: what fmt makes, escaped as above, and a line feed. */
 void sevq_say(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Prints a word and what it means in a line, each escaped, with a tab between them. */
+void sevq_say_pair(FILE *out, const char *word, const char *meaning);
+
 /*
  * Asks a person at the terminal. The question ends in " [y/N] ". Returns whether the answer is yes.
  */

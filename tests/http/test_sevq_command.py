@@ -592,28 +592,6 @@ def test_the_help_the_manual_and_the_readme_name_the_same_exit_codes():
     assert re.findall(r"^- (\d+) ", readme, re.M) == told
 
 
-@pytest.mark.parametrize("typed, offered", [
-    ("sevq dr", ["drain"]),
-    ("sevq --base-url http://x pe", ["peek"]),
-    ("sevq event --wa", ["--wake"]),
-    ("sevq event --wake ", ["now", "next-heartbeat"]),
-    ("sevq sessions --sort d", ["depth"]),
-    ("sevq drain --limit ", []),
-    ("sevq help pu", ["purge"]),
-    ("sevq de", ["dead-letters"]),
-    ("sevq dead-letters --requeue", ["--requeue", "--requeue-all"]),
-    ("sevq dead-letters --discard", ["--discard", "--discard-all"]),
-    ("sevq lease --format ", ["table", "prompt"]),
-    ("sevq drain --ye", []),
-])
-def test_bash_completes_what_the_command_has(make, typed, offered):
-    words = typed.split(" ")
-    script = """source "$COMPLETION"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sevq "$SEVQ"; printf '%s\\n' "${COMPREPLY[@]}" """
-    done = subprocess.run(["bash", "-c", script, "bash", *words], text=True, stdout=subprocess.PIPE, check=True, timeout=PATIENCE,
-        env={**Shell(make()).env, "SEVQ": binary("SEVQ"), "COMPLETION": os.environ["SOURCES"] + "/client/completions/sevq.bash"})
-    assert done.stdout.split() == offered
-
-
 def test_a_full_standard_output_is_a_failure(sevq):
     sevq("event", "x", "--session-key", MAIN)
     with open("/dev/full", "w") as full:
