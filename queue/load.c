@@ -9,9 +9,10 @@
  */
 #include "queue/load.h"
 
+#include <stdlib.h>
+
 #include "queue/ops/tick.h"
 #include "queue/ops/timeline.h"
-#include "queue/ready.h"
 
 /* Continues the queue's clock from what is stored. */
 static void
@@ -48,15 +49,28 @@ time_of_outcome(const struct queue_state *state, const struct store_outcome *out
 	return steady_of_outcome(&state->steady, outcome->id, outcome->until_ms);
 }
 
+/* The event was held back until then, which is over. */
 static void
-load_times(struct queue_state *state, struct queue *queue, const struct system_event *event)
+note_held(struct load *load, struct held_back held)
 {
+	load->held =
+	    mem_grow(load->held, &load->held_cap, load->held_count + 1, sizeof(*load->held));
+	load->held[load->held_count++] = held;
+}
+
+static void
+load_times(struct load *load, struct queue *queue, const struct system_event *event)
+{
+	struct queue_state *state = load->state;
 	int64_t available_ms = time_of_event(state, event, event->available_at_ms);
 	struct extra extra = { .available_at_ms = event->available_at_ms,
 			       .expires_at_ms = event->expires_at_ms };
 
 	if (event->available_at_ms > 0 && available_ms > state->steady.steady_ms)
 		extra.available_boot_ms = to_boot_ms(state, available_ms);
+	else if (event->available_at_ms > event->ts_ms)
+		note_held(load,
+			  (struct held_back){ event->id, available_ms, event->available_at_ms });
 	if (event->expires_at_ms > 0)
 		extra.expires_boot_ms =
 		    to_boot_ms(state, time_of_event(state, event, event->expires_at_ms));
@@ -72,9 +86,9 @@ load_session(void *arg, struct str key)
 
 /* Adds the same tag and entry as the enqueue did. */
 static int
-load_event(struct queue_state *state, const struct store_event *record, struct error *err)
+load_event(struct load *load, const struct store_event *record, struct error *err)
 {
-	struct catalog *catalog = &state->catalog;
+	struct catalog *catalog = &load->state->catalog;
 	const struct system_event *event = &record->event;
 	struct queue *queue = queue_of_session(record->session);
 
@@ -88,7 +102,7 @@ load_event(struct queue_state *state, const struct store_event *record, struct e
 	catalog_load_event(catalog, queue, event, record->text_hash, tag);
 	if (record->damaged)
 		queue_mark_damaged(queue, queue_entry(queue, event->id));
-	load_times(state, queue, event);
+	load_times(load, queue, event);
 	if (event->context_key.len > 0)
 		journal_set_last(catalog, queue, tag);
 	return 0;
@@ -105,7 +119,7 @@ load_events(void *arg, const struct store_event *events, size_t count, struct er
 	for (size_t i = 0; i < count; i++)
 		queue_prefetch(queue_of_session(events[i].session));
 	for (size_t i = 0; i < count && failed == 0; i++)
-		failed = load_event(load->state, &events[i], err);
+		failed = load_event(load, &events[i], err);
 	/* not earlier: a commit removes queues that are still empty */
 	journal_commit(&load->state->catalog);
 	return failed;
@@ -166,11 +180,22 @@ load_lease(struct queue_state *state, struct queue *queue, const struct store_ou
 	journal_add_lease(&state->catalog, &lease, outcome->detail);
 }
 
+/* When the outcome, which gave the event back, let it be had. */
+static struct held_back
+free_since(const struct queue_state *state, int64_t id, const struct store_outcome *outcome)
+{
+	int64_t ts_ms = outcome->until_ms > 0 ? outcome->until_ms : outcome->ts_ms;
+
+	return (struct held_back){ id, steady_of_outcome(&state->steady, outcome->id, ts_ms),
+				   ts_ms };
+}
+
 /* Applies the outcome to one event that is still pending, which it names in this place. */
 static void
-apply(struct queue_state *state, struct queue *queue, struct entry *entry,
+apply(struct load *load, struct queue *queue, struct entry *entry,
       const struct store_outcome *outcome, size_t place)
 {
+	struct queue_state *state = load->state;
 	struct extra extra = catalog_extra(&state->catalog, entry->id);
 	int attempts = entry->attempts;
 	bool leased = outcome->kind == OUTCOME_LEASED;
@@ -191,6 +216,8 @@ apply(struct queue_state *state, struct queue *queue, struct entry *entry,
 		extra.available_boot_ms =
 		    waits ? to_boot_ms(state, time_of_outcome(state, outcome)) : 0;
 		attempts += outcome->kind != OUTCOME_RETURNED;
+		if (!waits)
+			note_held(load, free_since(state, entry->id, outcome));
 	}
 	journal_set_state(&state->catalog, queue, entry, attempts, &extra);
 	timeline_load(state, queue, outcome, place);
@@ -217,7 +244,7 @@ load_outcome(void *arg, const struct store_outcome *outcome)
 		struct entry *entry = queue_entry(queue, outcome->ids[i]);
 
 		if (entry != NULL)
-			apply(state, queue, entry, outcome, i);
+			apply(load, queue, entry, outcome, i);
 	}
 	journal_commit(&state->catalog);
 }
@@ -249,8 +276,10 @@ on_loaded(void *arg, const struct error *err)
 		state->next_event = state->stored_event + 1;
 		state->next_outcome = state->stored_outcome + 1;
 		tick_start(state);
-		ready_load(state);
+		ready_load(state, load->held, load->held_count);
 	}
+	free(load->held);
+	load->held = NULL;
 	load->done(load->done_arg, err);
 }
 

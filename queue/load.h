@@ -5,6 +5,7 @@
 #define QUEUE_LOAD_H
 
 #include "queue/catalog/move.h"
+#include "queue/ready.h"
 #include "queue/state.h"
 
 /* The load has ended. err NULL: the state is complete; else the caller clears the state. */
@@ -15,6 +16,8 @@ struct load {
 	struct queue_state *state;
 	struct store_newest newest; /* known before the first event */
 	struct move move;           /* under way; to NULL: none is */
+	struct held_back *held;     /* events that once were, and are not now */
+	size_t held_count, held_cap;
 	struct store_loading callbacks;
 	load_done *done;
 	void *done_arg;

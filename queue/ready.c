@@ -1,6 +1,8 @@
 /* ready.c - looks at the queues that a batch has touched, and at nothing else. */
 #include "queue/ready.h"
 
+#include <stdlib.h>
+
 static bool
 takes(enum outcome_kind kind)
 {
@@ -34,29 +36,69 @@ ready_follow(struct plan *plan)
 	}
 }
 
-static const struct entry *
-oldest_deliverable(const struct queue *queue)
+static int
+by_id(const void *a, const void *b)
 {
-	const struct entry *entry = queue_first(queue, 0);
+	const struct held_back *x = a, *y = b;
 
-	while (entry != NULL && !entry_deliverable(entry))
-		entry = queue_next(queue, entry);
-	return entry;
+	if (x->id != y->id)
+		return (x->id > y->id) - (x->id < y->id);
+	return (x->until_steady_ms > y->until_steady_ms) -
+	       (x->until_steady_ms < y->until_steady_ms);
+}
+
+/* Leaves of each event the latest time. Returns how many remain. */
+static size_t
+leave_latest(struct held_back *held, size_t count)
+{
+	size_t left = 0;
+
+	if (count > 1)
+		qsort(held, count, sizeof(*held), by_id);
+	for (size_t i = 0; i < count; i++)
+		if (i + 1 == count || held[i + 1].id != held[i].id)
+			held[left++] = held[i];
+	return left;
+}
+
+static int
+id_of(const void *id, const void *held)
+{
+	int64_t x = *(const int64_t *)id, y = ((const struct held_back *)held)->id;
+
+	return (x > y) - (x < y);
+}
+
+/* Sets the queue ready since the first of its events could be had; others came after that one. */
+static void
+load_queue(const struct queue_state *state, struct queue *queue, const struct held_back *held,
+	   size_t count)
+{
+	const struct held_back *since = NULL;
+
+	for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e)) {
+		int64_t steady_ms = steady_of_event(&state->steady, e->id, e->ts_ms);
+
+		if (!entry_deliverable(e))
+			continue;
+		since = bsearch(&e->id, held, count, sizeof(*held), id_of);
+		int64_t ready_ms = since != NULL ? since->until_steady_ms : steady_ms;
+		if (queue->ready_ts_ms == 0 || ready_ms < queue->ready_steady_ms)
+			set_ready(queue, ready_ms, since != NULL ? since->until_ts_ms : e->ts_ms);
+		if (since == NULL)
+			return;
+	}
 }
 
 void
-ready_load(struct queue_state *state)
+ready_load(struct queue_state *state, struct held_back *held, size_t count)
 {
 	struct queue *queue;
 
-	for (size_t at = 0; (queue = catalog_each(&state->catalog, &at)) != NULL;) {
-		const struct entry *oldest =
-		    queue_deliverable(queue) > 0 ? oldest_deliverable(queue) : NULL;
-
-		if (oldest != NULL)
-			set_ready(queue, steady_of_event(&state->steady, oldest->id, oldest->ts_ms),
-				  oldest->ts_ms);
-	}
+	count = leave_latest(held, count);
+	for (size_t at = 0; (queue = catalog_each(&state->catalog, &at)) != NULL;)
+		if (queue_deliverable(queue) > 0)
+			load_queue(state, queue, held, count);
 }
 
 int64_t

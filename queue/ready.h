@@ -15,8 +15,17 @@
 /* Follows the batch, once it is written: before the catalog's journal is committed. */
 void ready_follow(struct plan *plan);
 
-/* Sets the times of all queues after a load, from when their events came. */
-void ready_load(struct queue_state *state);
+/* A pending event that was delayed or leased, and until when: steady time, and as rows are stamped.
+ */
+struct held_back {
+	int64_t id, until_steady_ms, until_ts_ms;
+};
+
+/*
+ * Sets the times of all queues after a load, from when their events came or, if they were held
+ * back, could be had. Sorts the array; of several entries of an event the latest time counts.
+ */
+void ready_load(struct queue_state *state, struct held_back *held, size_t count);
 
 /*
  * Since when (steady time) the queue is ready and nobody waits for it; INT64_MAX: it is not ready,
