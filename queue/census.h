@@ -31,8 +31,7 @@ struct census_walk {
 	struct table_scan scan;
 	const struct op *by; /* walks on in each turn; NULL: none is under way */
 	size_t steps;
-	int64_t ended_boot_ms; /* with all of it; 0: never, or what it has seen was undone */
-	uint64_t undone;       /* of the state, when it began */
+	int64_t ended_boot_ms; /* with all of it; 0: never */
 };
 
 #endif

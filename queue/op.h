@@ -276,6 +276,8 @@ struct sessions_op {
 /* What only a look at every queue can tell; up to a second old where there are many. */
 struct census_op {
 	struct op op;
+	struct census seen;   /* private: what its walk has found, */
+	bool complete;        /* which has met every queue */
 	struct census census; /* out */
 };
 

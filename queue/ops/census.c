@@ -4,7 +4,8 @@
  * A few queues are looked at for each reader. Many are looked at once a second at most and in
  * slices, one in each turn, by the reader who found the figures too old; those who ask meanwhile
  * wait for the end of that walk. A queue that is there all the time is counted once, as it is when
- * it is looked at.
+ * it is looked at. It is looked at before the ops of a batch are planned, whose changes may be
+ * undone: a batch that fails does not delay the walk.
  */
 #include "queue/budget.h"
 #include "queue/plan.h"
@@ -33,8 +34,6 @@ look_at(void *arg, void *item)
 	const struct entry *entry = queue_first(queue, 0);
 
 	walk->steps += QUEUE_STEPS;
-	if (entry == NULL) /* emptied by the batch under way */
-		return;
 	walk->found.ready += queue_deliverable(queue);
 	keep_older(entry, &walk->found.oldest);
 	if (queue->ready_ts_ms > 0 && queue->ready_steady_ms < walk->found.ready_since_ms)
@@ -43,14 +42,14 @@ look_at(void *arg, void *item)
 
 /* Whether all of them have been looked at. */
 static bool
-look_at_some(struct plan *plan, size_t steps)
+look_at_some(struct queue_state *state, size_t steps)
 {
-	struct census_walk *walk = &plan->state->census;
+	struct census_walk *walk = &state->census;
 	size_t before = walk->steps;
 
 	while (!walk->scan.over && walk->steps - before < steps)
-		table_scan(&plan->state->catalog.index, &walk->scan, STEP_SLOTS, look_at, walk);
-	plan->walked += walk->steps - before;
+		table_scan(&state->catalog.index, &walk->scan, STEP_SLOTS, look_at, walk);
+	state->stats.walked += walk->steps - before;
 	return walk->scan.over;
 }
 
@@ -60,7 +59,7 @@ is_fresh(const struct queue_state *state)
 	const struct census_walk *walk = &state->census;
 
 	return walk->steps > FIRST_STEPS && walk->ended_boot_ms > 0 &&
-	       walk->undone == state->undone && state->boot_ms - walk->ended_boot_ms < FRESH_MS;
+	       state->boot_ms - walk->ended_boot_ms < FRESH_MS;
 }
 
 static int64_t
@@ -72,9 +71,9 @@ age_since(const struct queue_state *state, int64_t since_ms)
 }
 
 static int
-answer(const struct queue_state *state, struct census *ret)
+answer(const struct queue_state *state, const struct census *seen, struct census *ret)
 {
-	*ret = state->census.found;
+	*ret = *seen;
 	if (ret->oldest.id != 0)
 		ret->oldest_age_ms = age_since(
 		    state, steady_of_event(&state->steady, ret->oldest.id, ret->oldest.ts_ms));
@@ -82,11 +81,26 @@ answer(const struct queue_state *state, struct census *ret)
 	return PLAN_DONE;
 }
 
-static void
-begin(struct queue_state *state)
+/* Looks nothing up in the store: it is when the catalog has no changes that can be undone. */
+static bool
+census_lookup(const struct plan *plan, struct op *op, size_t index, struct lookup *ret)
 {
-	state->census =
-	    (struct census_walk){ .found.ready_since_ms = INT64_MAX, .undone = state->undone };
+	struct queue_state *state = plan->state;
+	struct census_walk *walk = &state->census;
+	struct census_op *call = (struct census_op *)op;
+	bool goes_on = walk->by == op;
+
+	(void)index;
+	(void)ret;
+	if (!goes_on && (walk->by != NULL || is_fresh(state)))
+		return false;
+	if (!goes_on)
+		*walk = (struct census_walk){ .found.ready_since_ms = INT64_MAX };
+	call->complete = look_at_some(state, goes_on ? SLICE_STEPS : FIRST_STEPS);
+	call->seen = walk->found;
+	walk->by = call->complete ? NULL : op;
+	walk->ended_boot_ms = call->complete ? state->boot_ms : 0;
+	return false;
 }
 
 static int
@@ -94,22 +108,17 @@ plan_census(struct plan *plan, struct op *op)
 {
 	struct queue_state *state = plan->state;
 	struct census_walk *walk = &state->census;
-	bool goes_on = walk->by == op;
+	struct census_op *call = (struct census_op *)op;
 
-	if (!goes_on && walk->by != NULL)
-		return PLAN_LATER;
-	if (!goes_on && is_fresh(state))
-		return answer(state, &((struct census_op *)op)->census);
-	if (!goes_on || walk->undone != state->undone)
-		begin(state);
-	walk->by = op;
-	if (!look_at_some(plan, goes_on ? SLICE_STEPS : FIRST_STEPS)) {
-		op->work = SLICE_WORK;
-		return PLAN_LATER;
+	if (call->complete) {
+		walk->ended_boot_ms = state->boot_ms; /* the clocks are read by now */
+		return answer(state, &call->seen, &call->census);
 	}
-	walk->by = NULL;
-	walk->ended_boot_ms = state->boot_ms;
-	return answer(state, &((struct census_op *)op)->census);
+	if (walk->by == NULL && is_fresh(state))
+		return answer(state, &walk->found, &call->census);
+	if (walk->by == op)
+		op->work = SLICE_WORK;
+	return PLAN_LATER;
 }
 
 static size_t
@@ -123,7 +132,7 @@ void
 census_op_init(struct census_op *op)
 {
 	static const struct op_kind kind = { OP_KIND(census_op, census), .work = census_work,
-					     .plan = plan_census };
+					     .plan = plan_census, .lookup = census_lookup };
 
 	op_start(&op->op, &kind);
 }

@@ -73,6 +73,37 @@ an_event_is_ready_since_it_could_be_had(void **state)
 }
 
 static void
+after_a_restart_an_event_is_ready_since_it_could_be_had(void **state)
+{
+	struct draft delayed = draft(A, "delayed");
+
+	(void)state;
+	delayed.delay_ms = 90 * MINUTE;
+	done(enqueue_draft(engine, delayed));
+	put(B, "given back");
+	pass(80 * MINUTE);
+	int64_t lease = lease_events(B, 1, MINUTE);
+	pass(SECOND);
+	done(nack(engine, lease, ALL));
+	pass(SECOND);
+	reopen();
+	assert_int_equal(census().oldest_ready_age_ms, SECOND);
+	done(drain(engine, B, 0));
+	pass(15 * MINUTE);
+	for (int round = 0; round < 2; round++) {
+		reopen();
+		assert_int_equal(census().oldest_ready_age_ms, 5 * MINUTE + 2 * SECOND);
+	}
+	put(A, "younger");
+	pass(MINUTE);
+	reopen();
+	assert_int_equal(census().oldest_ready_age_ms, 6 * MINUTE + 2 * SECOND);
+	done(consume(engine, A, IDS(1)));
+	reopen();
+	assert_int_equal(census().oldest_ready_age_ms, MINUTE);
+}
+
+static void
 an_exclusive_lease_keeps_its_session_from_being_ready(void **state)
 {
 	(void)state;
@@ -180,7 +211,7 @@ many_queues_are_looked_at_once_a_second(void **state)
 
 /* What it has seen of a batch that was undone has never been. */
 static void
-a_walk_begins_anew_when_a_batch_is_undone(void **state)
+a_walk_forgets_what_it_has_seen_of_a_batch_that_is_undone(void **state)
 {
 	(void)state;
 	static char keys[FEW][32];
@@ -200,18 +231,60 @@ a_walk_begins_anew_when_a_batch_is_undone(void **state)
 	assert_int_equal(reader->census.census.ready, MANY);
 }
 
+/* A producer for whose events there is no room may go on for long. */
+static void
+a_walk_ends_although_every_batch_is_undone(void **state)
+{
+	(void)state;
+	put_into_many();
+	struct call *reader = take_census(engine);
+	store.full_for_events = true;
+	for (size_t turns = 0; !reader->answered; turns++) {
+		assert_true(turns < READERS);
+		struct call *call = enqueue(engine, B, "never stored");
+		assert_int_equal(engine_turn(engine, &error), 0);
+		assert_int_equal(call->op.error.code, ERROR_STORAGE_FULL);
+	}
+	assert_int_equal(reader->census.census.ready, MANY);
+}
+
+static void
+another_reader_is_answered_after_one_has_failed(void **state)
+{
+	(void)state;
+	put_into_many();
+	struct call *first = take_census(engine), *second = NULL;
+	store.commit_fails = ERROR_STORAGE_FAILED;
+	for (size_t turns = 0; !first->answered; turns++) {
+		assert_true(turns < READERS);
+		enqueue(engine, B, "never stored");
+		assert_int_equal(engine_turn(engine, &error), 0);
+	}
+	assert_int_equal(first->op.error.code, ERROR_STORAGE_FAILED);
+	store.commit_fails = ERROR_NONE;
+	second = take_census(engine);
+	for (size_t turns = 0; !second->answered; turns++) {
+		assert_true(turns < READERS);
+		assert_int_equal(engine_turn(engine, &error), 0);
+	}
+	assert_int_equal(second->census.census.ready, MANY);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(it_counts_what_can_be_had_and_for_how_long),
 		TEST(an_event_is_ready_since_it_could_be_had),
+		TEST(after_a_restart_an_event_is_ready_since_it_could_be_had),
 		TEST(an_exclusive_lease_keeps_its_session_from_being_ready),
 		TEST(sums_of_a_batch_that_fails_are_undone),
 		TEST(many_readers_share_one_walk_over_many_turns),
 		TEST(a_small_call_passes_readers_that_wait),
 		TEST(many_queues_are_looked_at_once_a_second),
-		TEST(a_walk_begins_anew_when_a_batch_is_undone),
+		TEST(a_walk_forgets_what_it_has_seen_of_a_batch_that_is_undone),
+		TEST(a_walk_ends_although_every_batch_is_undone),
+		TEST(another_reader_is_answered_after_one_has_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,5 +191,6 @@ stats(void)
 struct census
 census(void)
 {
+	turn(); /* what is due by now */
 	return done(take_census(engine))->census.census;
 }
