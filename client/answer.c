@@ -342,6 +342,7 @@ static const struct field asker_fields[] = {
 	NEED(sevq_asker, "rule", TEXT, rule),
 	NEED(sevq_asker, "kind", TEXT, kind),
 	MAY(sevq_asker, "consumer", TEXT, consumer),
+	MAY(sevq_asker, "token", TEXT, token),
 	NEED(sevq_asker, "lastTs", INTEGER, last_ts_ms),
 	NEED(sevq_asker, "waitingNow", COUNT, waiting_now),
 	NEED(sevq_asker, "taken", COUNT, taken),

@@ -431,6 +431,7 @@ struct sevq_asker {
 	const char *rule;
 	const char *kind;     /* "drain", "lease", "consume", "wait" */
 	const char *consumer; /* NULL: without a name */
+	const char *token;    /* the name of the token; NULL: it has none */
 	int64_t last_ts_ms;   /* since 1970 */
 	size_t waiting_now;   /* calls */
 	size_t taken;         /* events */

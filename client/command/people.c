@@ -16,11 +16,11 @@ age_title(const char *title)
 static void
 print_askers(const struct sevq_askers *askers)
 {
-	const struct sevq_column columns[] = {
-		{ age_title("LAST"), true }, { "KIND", false },     { "WAITING", true },
-		{ "TAKEN", true },           { "CONSUMER", false }, { "RULE", false },
-		{ "QUEUE", false },          { "ASKED FOR", false }
-	};
+	const struct sevq_column columns[] = { { age_title("LAST"), true }, { "KIND", false },
+					       { "WAITING", true },         { "TAKEN", true },
+					       { "CONSUMER", false },       { "TOKEN", false },
+					       { "RULE", false },           { "QUEUE", false },
+					       { "ASKED FOR", false } };
 	struct sevq_table table;
 	size_t i;
 
@@ -33,6 +33,7 @@ print_askers(const struct sevq_askers *askers)
 		sevq_table_add_number(&table, asker->waiting_now);
 		sevq_table_add_number(&table, asker->taken);
 		sevq_table_add(&table, asker->consumer);
+		sevq_table_add(&table, asker->token);
 		sevq_table_add(&table, asker->rule);
 		sevq_table_add(&table, asker->queue_key);
 		sevq_table_add(&table, asker->asked_key);

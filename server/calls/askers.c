@@ -82,7 +82,7 @@ same(const void *item, const void *key)
 
 	return a->kind == b->kind && a->rule == b->rule && str_eq(a->key, b->key) &&
 	       str_eq(a->queue_key, b->queue_key) && str_eq(a->consumer, b->consumer) &&
-	       (a->consumer.s == NULL) == (b->consumer.s == NULL);
+	       (a->consumer.s == NULL) == (b->consumer.s == NULL) && str_eq(a->token, b->token);
 }
 
 static struct keyed_hash
@@ -92,6 +92,8 @@ hash_of(const struct asked *asked)
 	    keyed_hash_more(keyed_hash_text(asked->key), (uint64_t)asked->kind);
 
 	hash = keyed_hash_more(hash, keyed_hash_text(asked->queue_key).bits);
+	if (asked->token.s != NULL)
+		hash = keyed_hash_more(hash, keyed_hash_text(asked->token).bits);
 	return asked->consumer.s != NULL
 		   ? keyed_hash_more(hash, keyed_hash_text(asked->consumer).bits)
 		   : hash;
@@ -115,14 +117,15 @@ static struct kept *
 keep(struct askers *askers, const struct asked *asked, struct keyed_hash hash)
 {
 	struct kept *kept = mem_alloc(sizeof(*kept) + asked->key.len + asked->queue_key.len +
-				      asked->consumer.len + 1);
+				      asked->consumer.len + asked->token.len + 1);
 	char *end = kept->texts;
 
 	kept->asker.asked = (struct asked){ .kind = asked->kind,
 					    .rule = asked->rule,
 					    .key = keep_text(&end, asked->key),
 					    .queue_key = keep_text(&end, asked->queue_key),
-					    .consumer = keep_text(&end, asked->consumer) };
+					    .consumer = keep_text(&end, asked->consumer),
+					    .token = keep_text(&end, asked->token) };
 	kept->hash = hash;
 	kept->queue_hash = keyed_hash_text(asked->queue_key);
 	table_add(&askers->table, hash, kept);

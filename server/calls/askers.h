@@ -26,6 +26,7 @@ struct asked {
 	struct str key;       /* as sent: of the session, or else of the agent */
 	struct str queue_key; /* where it was routed when it was asked for last */
 	struct str consumer;  /* NULL: it names none */
+	struct str token;     /* the name of the token; NULL: it has none */
 };
 
 struct asker {

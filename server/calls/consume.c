@@ -48,7 +48,8 @@ answer(struct request *request)
 		    &(struct asked){ .kind = ASKER_CONSUME,
 				     .rule = consume->op.rule,
 				     .key = asked_key(&consume->address),
-				     .queue_key = consume->session_key },
+				     .queue_key = consume->session_key,
+				     .token = request->caller.name },
 		    consume->taken.count);
 	reply_send_parts(request, &(struct reply){ .status = 200 }, parts);
 }

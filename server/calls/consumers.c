@@ -43,6 +43,8 @@ add_asker(struct buf *out, const struct asker *asker)
 	buf_addf(out, ",\"rule\":\"%s\",\"kind\":\"%s\",\"consumer\":", rule_name(asked->rule),
 		 kinds[asked->kind]);
 	json_add_text(out, asked->consumer);
+	BUF_ADD_LITERAL(out, ",\"token\":");
+	json_add_text(out, asked->token);
 	buf_addf(out, ",\"lastTs\":%lld,\"waitingNow\":%zu,\"taken\":%llu}",
 		 (long long)asker->last_ts_ms, asker->waiting, (unsigned long long)asker->taken);
 }

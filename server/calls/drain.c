@@ -64,7 +64,8 @@ note_asked(struct request *request)
 			    &(struct asked){ .kind = ASKER_DRAIN,
 					     .rule = drain->op.rule,
 					     .key = asked_key(&drain->address),
-					     .queue_key = drain->session_key },
+					     .queue_key = drain->session_key,
+					     .token = request->caller.name },
 			    drain->taken.count);
 }
 

@@ -87,7 +87,8 @@ note_asked(struct request *request)
 					     .rule = take->op.rule,
 					     .key = asked_key(&take->address),
 					     .queue_key = take->session_key,
-					     .consumer = take->consumer },
+					     .consumer = take->consumer,
+					     .token = request->caller.name },
 			    take->taken.count);
 }
 

@@ -201,7 +201,8 @@ begin_asking(struct request *request)
 				 &(struct asked){ .kind = ASKER_WAIT,
 						  .rule = decision.rule,
 						  .key = asked_key(address),
-						  .queue_key = decision.queue_key });
+						  .queue_key = decision.queue_key,
+						  .token = request->caller.name });
 }
 
 void

@@ -18,7 +18,7 @@ def without_time(asker):
 
 
 def asker(kind, key, queue, rule, consumer=None, taken=0, waiting=0):
-    return {"askedKey": key, "queueKey": queue, "rule": rule, "kind": kind, "consumer": consumer, "waitingNow": waiting, "taken": taken}
+    return {"askedKey": key, "queueKey": queue, "rule": rule, "kind": kind, "consumer": consumer, "token": None, "waitingNow": waiting, "taken": taken}
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ SESSION = {"sessionKey": TEXT, "agentId": TEXT, "depth": MOST, "leased": MOST, "
     "newestTs": -MOST, "lastContextKey": TEXT, "deliveryContext": DELIVERY, "rekeyedFrom": [{"key": TEXT, "count": MOST}] * 2,
     "ready": MOST, "readySinceTs": -MOST, "streams": MOST, "lastTakenTs": MOST, "lastTakenBy": TEXT, "routesTo": TEXT, "problems": [TEXT, TEXT]}
 SESSIONS = {"sessions": [SESSION], "total": MOST, "nextCursor": TEXT}
-CONSUMERS = {"consumers": [{"askedKey": TEXT, "queueKey": TEXT, "rule": TEXT, "kind": TEXT, "consumer": TEXT, "lastTs": MOST,
+CONSUMERS = {"consumers": [{"askedKey": TEXT, "queueKey": TEXT, "rule": TEXT, "kind": TEXT, "consumer": TEXT, "token": TEXT, "lastTs": MOST,
     "waitingNow": MOST, "taken": MOST}]}
 LEASES = {"leases": [{"leaseId": TEXT, "sessionKey": TEXT, "consumer": TEXT, "exclusive": True, "expiresAt": MOST, "leased": MOST}], "nextCursor": TEXT}
 POLICY = {"file": TEXT, "hash": TEXT, "loadedAt": MOST, "reloads": TEXT, "lastError": {"detail": TEXT}, "session": {"dmScope": TEXT, "scope": [TEXT], "mainKey": {TEXT: TEXT}},

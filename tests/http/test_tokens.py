@@ -243,6 +243,15 @@ def test_dead_letters_are_discarded_by_name(two):
     assert ok(boss.discard(ids=dead))["discarded"] == 1
 
 
+def test_consumers_are_told_with_the_names_of_their_tokens(two):
+    _, boss, ops = two
+    for api in (boss, ops):
+        ok(api.drain(KEY))
+        ok(api.wait(KEY, timeoutMs=0))
+    told = ok(boss.call("GET", "/v1/consumers"))["consumers"]
+    assert [(a["kind"], a["token"]) for a in told] == [("wait", "ops.bot"), ("drain", "ops.bot"), ("wait", "boss"), ("drain", "boss")]
+
+
 def test_a_foreign_queue_is_forbidden_by_its_exact_key_too(two):
     server, boss, ops = two
     ok(boss.enqueue("x", FOREIGN), 201)
