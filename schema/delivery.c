@@ -91,14 +91,10 @@ static const struct {
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
-bool
-delivery_has_field(struct str name)
+struct str
+delivery_field_name(size_t i)
 {
-	size_t i = 0;
-
-	while (i < FIELD_COUNT && !str_eq(name, fields[i].name))
-		i++;
-	return i < FIELD_COUNT;
+	return i < FIELD_COUNT ? fields[i].name : STR_NULL;
 }
 
 static void

@@ -30,8 +30,8 @@ bool delivery_none(const struct delivery *d);
 int delivery_read(const struct json *doc, size_t token, struct arena *arena, struct delivery *ret,
 		  struct error *err);
 
-/* Whether a delivery context has a field of that name. */
-bool delivery_has_field(struct str name);
+/* The names of the fields of a delivery context, by index; NULL behind the last. */
+struct str delivery_field_name(size_t i);
 
 /*
  * Merges: the newer context's fields win, absent ones come from the older context unless the

@@ -133,13 +133,41 @@ events_find(struct request *request)
 		submit_op(request, answer_find, NULL);
 }
 
+/* Whoever repeats a withdrawal, or comes too late, is told what became of the event. */
+static void
+refuse_withdraw(struct request *request)
+{
+	const struct system_event *event = &request->work->find.event;
+	struct error err;
+
+	error_set(&err, ERROR_NOT_FOUND, "event %lld is no longer pending; its state is %s",
+		  (long long)event->id, event_state_name(event));
+	problem_send(request, &err);
+}
+
+static void
+fail_withdraw(struct request *request)
+{
+	struct op *op = &request->work->op;
+
+	if (op->error.code != ERROR_NOT_FOUND) {
+		problem_send(request, &op->error);
+		return;
+	}
+	op_clear(op);
+	find_op_init(&request->work->find);
+	request->work->find.id = request->id;
+	request->work->find.limit = 1;
+	submit_op(request, refuse_withdraw, NULL);
+}
+
 void
 events_withdraw(struct request *request)
 {
 	withdraw_op_init(&request->work->withdraw);
 	request->work->withdraw.id = request->id;
 	if (query_read(request, NULL, 0, NULL, NULL) == 0)
-		submit_op(request, answer_withdraw, NULL);
+		submit_op(request, answer_withdraw, fail_withdraw);
 }
 
 /* --- DELETE /v1/events: purge --- */

@@ -11,6 +11,7 @@
 
 #include "schema/number.h"
 #include "server/calls/calls.h"
+#include "server/calls/near.h"
 #include "server/http/target.h"
 
 #define FIELDS_MAX 24
@@ -161,15 +162,71 @@ add_named(struct bad_fields *bad, struct str name, const char *slash, const char
 	bad_fields_add(bad, (struct str){ pointer, len }, why);
 }
 
+/* The name without the "/" in front. */
+static struct str
+bare(const struct field *field)
+{
+	return (struct str){ field->name.s + 1, field->name.len - 1 };
+}
+
 static size_t
 field_named(const struct field *fields, size_t count, struct str name)
 {
 	size_t i = 0;
 
-	while (i < count && (fields[i].name.len - 1 != name.len ||
-			     memcmp(fields[i].name.s + 1, name.s, name.len) != 0))
+	while (i < count && !str_eq(bare(&fields[i]), name))
 		i++;
 	return i;
+}
+
+/* Lists a name that is none of a kind, and the one that it was probably meant to be. */
+static void
+add_unknown(struct bad_fields *bad, const struct near *near, const char *slash, const char *what)
+{
+	char why[WHY_BYTES];
+
+	if (near->name.s != NULL)
+		snprintf(why, sizeof(why), "is not a %s (did you mean %.*s?)", what,
+			 (int)near->name.len, near->name.s);
+	else
+		snprintf(why, sizeof(why), "is not a %s", what);
+	add_named(bad, near->word, slash, why);
+}
+
+/* Whether one more will be listed. Of the others it need not be known what they were meant to be.
+ */
+static bool
+has_room(const struct bad_fields *bad)
+{
+	return bad->count < BAD_FIELDS_LISTED;
+}
+
+/* fields may be NULL: nothing is known that it could be. */
+static void
+add_unknown_field(struct bad_fields *bad, struct str name, const struct field *fields, size_t count,
+		  const char *slash)
+{
+	struct near near = near_begin(name);
+
+	for (size_t i = 0; i < count && has_room(bad); i++)
+		near_try(&near, bare(&fields[i]));
+	add_unknown(bad, &near, slash,
+		    *slash != '\0' ? "field of this call" : "parameter of this call");
+}
+
+static void
+check_delivery_field(struct bad_fields *bad, struct str name)
+{
+	struct near near = near_begin(name);
+	struct str known;
+
+	for (size_t i = 0; (known = delivery_field_name(i)).s != NULL; i++) {
+		if (str_eq(known, name))
+			return;
+		if (has_room(bad))
+			near_try(&near, known);
+	}
+	add_unknown(bad, &near, "/deliveryContext/", "field of a delivery context");
 }
 
 /* An array of strings; a bad item has its own pointer. */
@@ -212,12 +269,8 @@ read_delivery(struct delivery *ret, const struct json *doc, size_t token, struct
 	}
 	if (bad->drop_unknown_delivery || doc->tokens[token].type != JSON_OBJECT)
 		return;
-	for (size_t t = json_first(doc, token); t != 0; t = json_next(doc, token, t)) {
-		struct str name = json_string(doc, t, arena);
-
-		if (!delivery_has_field(name))
-			add_named(bad, name, "/deliveryContext/", "no such field");
-	}
+	for (size_t t = json_first(doc, token); t != 0; t = json_next(doc, token, t))
+		check_delivery_field(bad, json_string(doc, t, arena));
 }
 
 static void
@@ -239,7 +292,7 @@ read_member(const struct json *doc, size_t token, const struct field *field, voi
 void
 fields_add_unknown(struct bad_fields *bad, struct str name)
 {
-	add_named(bad, name, "/", "no such field");
+	add_unknown_field(bad, name, NULL, 0, "/");
 }
 
 /*
@@ -273,7 +326,7 @@ fields_read(const struct json *doc, size_t token, const struct field *fields, si
 		size_t i = field_named(fields, count, name);
 
 		if (i == count) {
-			fields_add_unknown(bad, name);
+			add_unknown_field(bad, name, fields, count, "/");
 			continue;
 		}
 		if (doc->tokens[t + 1].type == JSON_NULL)
@@ -335,15 +388,16 @@ read_query(struct request *request, const struct field *fields, size_t count, vo
 			return -1;
 		}
 		i = field_named(fields, count, name);
-		if (i == count)
-			why = "no such parameter";
-		else if ((seen & 1u << i) != 0)
+		if (i == count) {
+			add_unknown_field(bad, name, fields, count, "");
+			continue;
+		}
+		if ((seen & 1u << i) != 0)
 			why = "may be given once";
 		else
 			why = set_parameter((char *)target + fields[i].offset, &fields[i], value,
 					    text);
-		if (i < count)
-			seen |= 1u << i;
+		seen |= 1u << i;
 		if (why != NULL)
 			add_named(bad, name, "", why);
 	}

@@ -38,6 +38,16 @@ json_add_scopes(struct buf *out, unsigned set)
 	BUF_ADD_LITERAL(out, "]");
 }
 
+static void
+add_delivery(struct buf *out, const struct delivery *delivery)
+{
+	BUF_ADD_LITERAL(out, ",\"deliveryContext\":");
+	if (delivery_none(delivery))
+		BUF_ADD_LITERAL(out, "null");
+	else
+		delivery_write(out, delivery);
+}
+
 /* Without a delay, an event is available from its arrival on. */
 void
 json_add_event(struct buf *out, const struct system_event *event)
@@ -56,10 +66,7 @@ json_add_event(struct buf *out, const struct system_event *event)
 	buf_add_int(out, event->ts_ms);
 	BUF_ADD_LITERAL(out, ",\"contextKey\":");
 	json_add_text(out, event->context_key);
-	if (!delivery_none(&event->delivery)) {
-		BUF_ADD_LITERAL(out, ",\"deliveryContext\":");
-		delivery_write(out, &event->delivery);
-	}
+	add_delivery(out, &event->delivery);
 	BUF_ADD_LITERAL(out, ",\"source\":");
 	json_add_text(out, event->source);
 	BUF_ADD_LITERAL(out, ",\"wake\":\"");
@@ -233,10 +240,7 @@ json_add_session(struct buf *out, const struct session *session)
 	json_add_time(out, session->ready_since_ts_ms);
 	BUF_ADD_LITERAL(out, ",\"lastContextKey\":");
 	json_add_text(out, session->last_context_key);
-	if (!delivery_none(&session->delivery)) {
-		BUF_ADD_LITERAL(out, ",\"deliveryContext\":");
-		delivery_write(out, &session->delivery);
-	}
+	add_delivery(out, &session->delivery);
 	add_rekeyed_from(out, session);
 	buf_addf(out, ",\"waiters\":%zu,\"routesTo\":", session->waiters);
 	json_add_text(out, session->routes_to);

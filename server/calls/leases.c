@@ -217,16 +217,16 @@ static const struct field extend_fields[] = {
 	FIELD_RANGE("leaseMs", INT64, struct lease_change_body, lease_ms, 1, LEASE_MS_MAX),
 };
 
-/* Only where there are some. */
 static void
 add_gone(struct buf *out, const struct lease_change_op *lease)
 {
+	BUF_ADD_LITERAL(out, ",\"gone\":[");
 	for (size_t i = 0; i < lease->gone_count; i++) {
-		buf_adds(out, i == 0 ? ",\"gone\":[\"" : "\",\"");
+		buf_adds(out, i > 0 ? ",\"" : "\"");
 		buf_add_int(out, (long long)lease->gone[i]);
+		BUF_ADD_LITERAL(out, "\"");
 	}
-	if (lease->gone_count > 0)
-		BUF_ADD_LITERAL(out, "\"]");
+	BUF_ADD_LITERAL(out, "]");
 }
 
 static void

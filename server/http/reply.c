@@ -222,8 +222,16 @@ free_large(struct buf *out)
 		buf_clear(out);
 }
 
-void
-reply_send(struct request *request, const struct reply *reply)
+/* So that a shell's prompt begins on a line of its own. An empty body stays empty. */
+static void
+end_body(struct buf *out)
+{
+	if (out->len > HEAD_BYTES && out->data[out->len - 1] != '\n')
+		buf_add(out, "\n", 1);
+}
+
+static void
+send_whole(struct request *request, const struct reply *reply)
 {
 	struct buf *out = &request->http->out;
 	size_t body_len = out->len - HEAD_BYTES;
@@ -233,6 +241,13 @@ reply_send(struct request *request, const struct reply *reply)
 	count_answer(request, reply, body_len);
 	send_with_head(request, reply, body_len);
 	free_large(out);
+}
+
+void
+reply_send(struct request *request, const struct reply *reply)
+{
+	end_body(&request->http->out);
+	send_whole(request, reply);
 }
 
 /* --- slices --- */
@@ -254,6 +269,8 @@ make_slice(struct request *request, struct reply_slices *slices)
 			slices->part++;
 			slices->at = (struct reply_at){ 0 };
 		}
+	if (*slices->part == NULL)
+		end_body(out);
 	request->http->answer_work += (out->len - HEAD_BYTES) / HTTP_WORK_ANSWER_BYTES;
 	return *slices->part == NULL;
 }
@@ -265,7 +282,7 @@ reply_send_parts(struct request *request, const struct reply *reply, reply_part 
 
 	if (!http_answers_are_over(request->http)) {
 		if (make_slice(request, &slices)) {
-			reply_send(request, reply);
+			send_whole(request, reply);
 			return;
 		}
 		slices.length = request->http->out.len - HEAD_BYTES;

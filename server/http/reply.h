@@ -9,7 +9,8 @@
  *     ... append the body to out ...
  *     reply_send(request, &(struct reply){ .status = 200 });
  *
- * An answer that may be long is made of parts (reply_send_parts).
+ * Every body ends with a newline, which the writer adds. An answer that may be long is made of
+ * parts (reply_send_parts).
  */
 #ifndef SERVER_HTTP_REPLY_H
 #define SERVER_HTTP_REPLY_H

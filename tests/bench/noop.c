@@ -19,7 +19,8 @@
 	"1000000000000000, code 0) "                                                               \
 	"event event event event event event event event event event event event event event "     \
 	"ev\","                                                                                    \
-	"\"ts\":1795378366674,\"contextKey\":null,\"source\":null,\"wake\":\"next-heartbeat\","    \
+	"\"ts\":1795378366674,\"contextKey\":null,\"deliveryContext\":null,"                       \
+	"\"source\":null,\"wake\":\"next-heartbeat\","                                             \
 	"\"attempts\":0,"                                                                          \
 	"\"availableAt\":1795378366674,\"expiresAt\":null,\"traceparent\":null,\"state\":"         \
 	"\"queued\"}}"

@@ -95,12 +95,12 @@ def test_a_peek_and_a_drain_in_slices_say_what_short_answers_say(utc, unit):
     assert [json.loads(event)["text"] for event in queued] == texts
     before = slices(api)
     peeked = call(utc, "GET", f"/v1/events?sessionKey={MAIN}")
-    assert peeked.body == b'{"sessionKey":"%s","events":[%s],"depth":12,"more":false}' % (MAIN.encode(), b",".join(queued))
+    assert peeked.body == b'{"sessionKey":"%s","events":[%s],"depth":12,"more":false}\n' % (MAIN.encode(), b",".join(queued))
     assert slices(api) - before >= len(peeked.body) // (SLICE + ITEM)
     before = slices(api)
     taken = call(utc, "POST", "/v1/drain", {"sessionKey": MAIN, "format": "prompt"})
     block = quoted(block_of([json.loads(event) for event in queued]))
-    assert taken.body == b'{"sessionKey":"%s","events":[%s],"remaining":0,"block":%s,"leftOut":[]}' % (MAIN.encode(), b",".join(drained), block)
+    assert taken.body == b'{"sessionKey":"%s","events":[%s],"remaining":0,"block":%s,"leftOut":[]}\n' % (MAIN.encode(), b",".join(drained), block)
     assert slices(api) - before >= 2
 
 
@@ -116,7 +116,7 @@ def test_a_lease_and_its_repetition_in_slices_say_the_same(utc, unit):
     assert again.body == first.body and again.headers["idempotency-replayed"] == "true"
     ids = [event["id"] for event in first.json["events"]]
     consumed = call(utc, "POST", "/v1/consume", {"sessionKey": MAIN, "ids": ids})
-    assert consumed.body == b'{"sessionKey":"%s","events":[%s],"remaining":0}' % (MAIN.encode(), leased.replace(b'"state":"leased"', b'"state":"consumed"'))
+    assert consumed.body == b'{"sessionKey":"%s","events":[%s],"remaining":0}\n' % (MAIN.encode(), leased.replace(b'"state":"leased"', b'"state":"consumed"'))
 
 
 @pytest.mark.parametrize("unit", CONTENTS.values(), ids=CONTENTS)
@@ -141,7 +141,7 @@ def test_history_and_one_event_say_what_short_answers_say(server, api, unit):
         cursor = {"cursor": json.loads(body)["nextCursor"]}
     assert [json.loads(row)["event"] for row in reversed([r for r in rows if r])] == [json.loads(event) for event in drained]
     whole = call(server, "GET", "/v1/history")
-    assert whole.body == b'{"events":[%s],"nextCursor":null}' % b",".join(r for r in rows if r)
+    assert whole.body == b'{"events":[%s],"nextCursor":null}\n' % b",".join(r for r in rows if r)
     one = call(server, "GET", "/v1/events/" + json.loads(drained[0])["id"])
     assert one.body.startswith(b'{"event":%s,"timeline":[' % drained[0]) and len(one.json["timeline"]) == 2
 
@@ -153,7 +153,7 @@ def test_a_batch_is_answered_in_slices_as_its_events_are_by_themselves(server, a
     one = api.call("POST", "/v1/events", event)
     many = call(server, "POST", "/v1/events", {"events": [event] * 400})
     assert ok(one)["outcome"] == "duplicate"
-    assert many.body == b'{"results":[%s]}' % b",".join([one.body] * 400)
+    assert many.body == b'{"results":[%s]}\n' % b",".join([one.body.rstrip()] * 400)
     assert slices(api) == -(-len(many.body) // (SLICE + 4096))
 
 

@@ -29,8 +29,7 @@ def test_an_answer_has_the_stored_event(api):
 def test_a_plain_event_has_defaults(api):
     event = ok(api.enqueue("hello", MAIN), 201)["event"]
     assert event["contextKey"] is None and event["wake"] == "next-heartbeat"
-    assert "deliveryContext" not in event
-    assert event.get("source") is None and event.get("traceparent") is None
+    assert all(event[name] is None for name in ("deliveryContext", "source", "traceparent", "expiresAt"))
 
 
 def test_text_is_trimmed_and_otherwise_unchanged(api):

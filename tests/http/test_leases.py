@@ -100,8 +100,8 @@ def test_a_lease_needs_a_session(api):
 
 def test_an_acked_event_is_settled(api, three):
     lease = ok(api.lease(MAIN, leaseMs=LONG))
-    assert ok(api.ack(lease["leaseId"], ids=[three[1]["id"]])) == {"leaseId": lease["leaseId"], "acked": 1, "remaining": 2}
-    assert ok(api.ack(lease["leaseId"])) == {"leaseId": lease["leaseId"], "acked": 2, "remaining": 0}
+    assert ok(api.ack(lease["leaseId"], ids=[three[1]["id"]])) == {"leaseId": lease["leaseId"], "acked": 1, "remaining": 2, "gone": []}
+    assert ok(api.ack(lease["leaseId"])) == {"leaseId": lease["leaseId"], "acked": 2, "remaining": 0, "gone": []}
     assert api.session(MAIN) is None
     assert ok(api.find(three[0]["id"]))["event"]["state"] == "acked"
 
@@ -117,7 +117,7 @@ def test_an_ack_says_what_other_calls_removed(api, three):
     ok(api.withdraw(three[1]["id"]))
     gone = {"leaseId": lease["leaseId"], "acked": 0, "remaining": 0, "gone": [three[1]["id"]]}
     assert ok(api.ack(lease["leaseId"])) == gone and ok(api.ack(lease["leaseId"], ids=[three[1]["id"]])) == gone
-    assert ok(api.ack(lease["leaseId"], ids=[three[0]["id"]])) == {"leaseId": lease["leaseId"], "acked": 0, "remaining": 0}
+    assert ok(api.ack(lease["leaseId"], ids=[three[0]["id"]])) == {"leaseId": lease["leaseId"], "acked": 0, "remaining": 0, "gone": []}
 
 
 REMOVALS = {
@@ -147,9 +147,9 @@ def test_what_is_gone_does_not_hinder_the_rest(api, removal, call, changed, plac
 def test_an_ack_repeated_is_answered_again(api, three):
     lease = ok(api.lease(MAIN, leaseMs=LONG))
     ok(api.ack(lease["leaseId"], ids=ids(three[:2])))
-    assert ok(api.ack(lease["leaseId"], ids=ids(three[:2]))) == {"leaseId": lease["leaseId"], "acked": 0, "remaining": 1}
-    assert ok(api.ack(lease["leaseId"], ids=ids(three))) == {"leaseId": lease["leaseId"], "acked": 1, "remaining": 0}
-    assert ok(api.ack(lease["leaseId"])) == {"leaseId": lease["leaseId"], "acked": 0, "remaining": 0}
+    assert ok(api.ack(lease["leaseId"], ids=ids(three[:2]))) == {"leaseId": lease["leaseId"], "acked": 0, "remaining": 1, "gone": []}
+    assert ok(api.ack(lease["leaseId"], ids=ids(three))) == {"leaseId": lease["leaseId"], "acked": 1, "remaining": 0, "gone": []}
+    assert ok(api.ack(lease["leaseId"])) == {"leaseId": lease["leaseId"], "acked": 0, "remaining": 0, "gone": []}
     assert api.stats()["events"]["acked"] == 3
 
 
@@ -193,7 +193,7 @@ def test_leases_are_posted(api):
 
 def test_nacked_events_return_to_their_positions_and_count_an_attempt(api, three):
     lease = ok(api.lease(MAIN, limit=2, leaseMs=LONG))
-    assert ok(api.nack(lease["leaseId"], ids=[three[0]["id"]], reason="not now")) == {"leaseId": lease["leaseId"], "nacked": 1, "dead": 0, "remaining": 1}
+    assert ok(api.nack(lease["leaseId"], ids=[three[0]["id"]], reason="not now")) == {"leaseId": lease["leaseId"], "nacked": 1, "dead": 0, "remaining": 1, "gone": []}
     again = ok(api.lease(MAIN, leaseMs=LONG))
     assert ids(again["events"]) == [three[0]["id"], three[2]["id"]] and [e["attempts"] for e in again["events"]] == [1, 0]
     assert ok(api.find(three[0]["id"]))["timeline"][2]["detail"] == "not now"
@@ -328,7 +328,7 @@ def test_an_ack_is_remembered_over_a_restart(start):
     ok(api.ack(lease))
     server.kill()
     api = server.start().client()
-    assert ok(api.ack(lease)) == {"leaseId": lease, "acked": 0, "remaining": 0}
+    assert ok(api.ack(lease)) == {"leaseId": lease, "acked": 0, "remaining": 0, "gone": []}
     assert api.session(MAIN) is None
 
 

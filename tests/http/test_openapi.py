@@ -92,7 +92,7 @@ def refused(api, document, route, name):
         reply = api.call("HEAD" if head else method, path.replace("{id}", "1"), query={name: "true" if value is True else value})
         if head:
             return reply.status == 400
-    return reply.status == 400 and any("no such" in e["detail"] for e in reply.json.get("errors", []))
+    return reply.status == 400 and any("is not a " in e["detail"] for e in reply.json.get("errors", []))
 
 
 def test_a_call_knows_all_that_is_told_of_it_and_nothing_else(server, document):

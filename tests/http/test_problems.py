@@ -102,6 +102,46 @@ def test_the_first_wrong_field_is_told_in_words(small):
     assert batch["detail"].startswith("/events/1/delayMs must be")
 
 
+# A mistaken name, and the one that is suggested instead.
+NEAR = {
+    "session_key": "sessionKey", "sessionkey": "sessionKey", "sesionKey": "sessionKey", "session": "sessionKey", "ttl": "ttlMs", "delay": "delayMs",
+    "contextkey": "contextKey", "context": "contextKey", "account": "accountId", "agent": "agentId", "idempotency-key": "idempotencyKey", "textt": "text",
+    "message": None, "nonsense": None, "x": None, "": None, "s" * 100: None}
+
+
+@pytest.mark.parametrize("name, near", NEAR.items())
+def test_an_unknown_field_is_told_the_nearest_name(server, name, near):
+    wrong = problem(server.client().call("POST", "/v1/events", {**GOOD, name: "1"}), 400, "invalid-field")["errors"][0]
+    assert wrong["detail"] == "is not a field of this call" + (f" (did you mean {near}?)" if near else "")
+
+
+def test_an_unknown_parameter_is_told_the_nearest_name(server):
+    doc = problem(server.client().sessions(limitt=1, coontains="x"), 400, "invalid-field")
+    assert [e["detail"] for e in doc["errors"]] == [f"is not a parameter of this call (did you mean {name}?)" for name in ("limit", "contains")]
+    assert doc["detail"] == "limitt is not a parameter of this call (did you mean limit?); 1 more is wrong; nothing was changed"
+
+
+def test_an_unknown_field_of_a_delivery_context_is_refused_as_any_other(server):
+    reply = server.client().enqueue("x", MAIN, deliveryContext={"channel": "telegram", "account": "work"})
+    doc = problem(reply, 400, "invalid-field", "/deliveryContext/account")
+    assert doc["errors"][0]["detail"] == "is not a field of a delivery context (did you mean accountId?)"
+
+
+def test_many_unknown_fields_of_one_request_take_no_time(server):
+    names = [f"{n}essionKey" for n in range(40000)]
+    before = server.cpu_seconds()
+    problem(server.client().enqueue("x", MAIN, **dict.fromkeys(names)), 400, "invalid-field")
+    problem(server.client().enqueue("x", MAIN, deliveryContext=dict.fromkeys(names)), 400, "invalid-field")
+    assert server.cpu_seconds() - before < 0.5
+
+
+@pytest.mark.parametrize("path", ["/livez", "/version", "/v1/sessions", "/v1/nothing", "/metrics", "/openapi.json"])
+def test_an_answer_ends_with_one_newline(server, path):
+    reply = server.client().call("GET", path)
+    assert reply.body.endswith(b"\n") and not reply.body.endswith(b"\n\n")
+    assert int(reply.headers["content-length"]) == len(reply.body)
+
+
 def waiting(server, path, **query):
     client = server.client()
     client.send("GET", path, query=query)

@@ -200,7 +200,7 @@ def test_a_lease_can_be_acked_in_parts(sevq):
     assert sevq("ack", lease, second) == (f"acked 1 of lease {lease}, 2 left\n", "")
     assert sevq("nack", lease, first, "--reason", "not now", "--delay", "1h")[0] == f"gave back 1 of lease {lease}, 1 left\n"
     assert sevq("extend", lease, "--for", "10m")[0] == f"extended 1 of lease {lease}, 1 left\n"
-    assert sevq.json("ack", lease) == {"leaseId": lease, "acked": 1, "remaining": 0}
+    assert sevq.json("ack", lease) == {"leaseId": lease, "acked": 1, "remaining": 0, "gone": []}
     assert sevq.json("peek", MAIN)["events"][0]["state"] == "delayed"
     assert [e["id"] for e in sevq.json("lease", MAIN, "--limit", "5")["events"]] == [fourth]
     assert sevq("lease", MAIN, exit=NOTHING)[1].startswith(f"nothing to lease in {MAIN}: 1 delayed until ")

@@ -150,9 +150,28 @@ def test_a_bad_query_is_refused(api, query, pointer):
 
 def test_withdraw_takes_one_event_back(api, ten):
     assert ok(api.withdraw(ten[4]["id"])) == {"event": ended([ten[4]], "withdrawn")[0]}
-    problem(api.withdraw(ten[4]["id"]), 404, "not-found")
     assert ok(api.find(ten[4]["id"]))["event"]["state"] == "withdrawn"
     assert ids(ok(api.drain(MAIN))["events"]) == [e["id"] for e in ten if e is not ten[4]]
+
+
+ENDS = {
+    "withdrawn": lambda api, event: ok(api.withdraw(event["id"])),
+    "drained": lambda api, event: ok(api.drain(MAIN)),
+    "acked": lambda api, event: ok(api.ack(ok(api.lease(MAIN))["leaseId"])),
+    "purged": lambda api, event: ok(api.purge(MAIN)),
+    "replaced": lambda api, event: ok(api.enqueue("2", MAIN, contextKey="c", replace=True), 201),
+    "dead": lambda api, event: ok(api.nack(ok(api.lease(MAIN))["leaseId"])),
+}
+
+
+@pytest.mark.parametrize("state", ENDS)
+def test_a_late_withdrawal_says_what_became_of_the_event(start, state):
+    api = start("--max-attempts", 1).client()
+    event = ok(api.enqueue("1", MAIN, contextKey="c"), 201)["event"]
+    ENDS[state](api, event)
+    for _ in range(2):
+        told = problem(api.withdraw(event["id"]), 404, "not-found")
+        assert told["detail"] == f"event {event['id']} is no longer pending; its state is {state}"
 
 
 @pytest.mark.parametrize("event_id", ["999999999", "0", "-1", "x", "1x", "%20", "99999999999999999999999", "1%2F2"])
