@@ -34,6 +34,7 @@
 #include "server/calls/wait.h"
 #include "server/config/paths.h"
 #include "server/file.h"
+#include "server/http/access_log.h"
 #include "server/http/connections.h"
 #include "server/log.h"
 #include "server/options.h"
@@ -355,6 +356,8 @@ set_timer(struct loop *loop)
 		next = chores;
 	if (service_next_ms() < next)
 		next = service_next_ms();
+	if (access_log_next_ms(loop->http) < next)
+		next = access_log_next_ms(loop->http);
 	if (loop->http->token_expiry_ms != INT64_MAX &&
 	    loop->http->token_expiry_ms - clock_now().wall_ms < next - clock_coarse_ms())
 		next = clock_coarse_ms() + loop->http->token_expiry_ms - clock_now().wall_ms;
@@ -588,6 +591,7 @@ turn(struct loop *loop, bool busy)
 	backups_look(calls->backups);
 	log_clock_jumps(loop);
 	log_store(loop);
+	access_log_tell_more(loop->http);
 	service_turn();
 	set_timer(loop);
 	count_turn(loop, reloads);

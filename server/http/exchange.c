@@ -16,6 +16,7 @@
 #include "server/http/problem.h"
 #include "server/http/reply.h"
 #include "server/http/target.h"
+#include "server/log.h"
 
 #define IN_BYTES_KEPT 65536 /* a larger buffer is freed after its request */
 #define ANSWER_BYTES_KEPT 4096
@@ -221,6 +222,8 @@ head_arrived(struct connection *c)
 
 	c->requests++;
 	c->http->stats.requests++;
+	if (log_enabled(LOG_DEBUG))
+		request->began_us = clock_monotonic_us();
 	bind_request(c);
 	request->method = c->parser.http.method;
 	request->http_1_0 = c->parser.http.http_minor == 0;

@@ -58,6 +58,13 @@ struct http_stats {
 	uint64_t problems[ERROR_CODE_COUNT];
 };
 
+/* Refusals in the present second, for the log (access_log.h). */
+struct refusals {
+	int64_t began_ms; /* the second */
+	unsigned told;    /* one by one */
+	uint64_t untold;
+};
+
 TAILQ_HEAD(connection_list, connection);
 
 /*
@@ -87,6 +94,7 @@ struct http {
 		int count;
 	} handshakes_told; /* failures in the log (handshake.c) */
 	struct http_stats stats;
+	struct refusals refusals;
 
 	/*
 	 * Work of the present turn, in microseconds as estimated, and how much of it there may be:

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "schema/json.h"
-#include "server/http/http.h"
+#include "server/http/access_log.h"
 #include "server/http/reply.h"
 
 #define RETRY_AFTER "Retry-After: 1\r\n"
@@ -132,6 +132,7 @@ answer(struct request *request, const struct error *err, const struct bad_fields
 
 	assert(reply.status != 0);
 	request->http->stats.problems[err->code]++;
+	access_log_refusal(request, reply.status, err);
 	add_headers(request, err, reply.extra);
 	if (request->webhook) {
 		request->http->calls->webhook->refuse(request, &reply, err);

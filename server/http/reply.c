@@ -16,6 +16,7 @@
 
 #include "queue/clock.h"
 #include "schema/event.h"
+#include "server/http/access_log.h"
 #include "server/http/connection.h"
 #include "server/log.h"
 
@@ -162,18 +163,6 @@ write_head(struct request *request, const struct reply *reply, size_t body_len,
 	return (size_t)(at - head);
 }
 
-static void
-log_access(const struct request *request, int status, size_t body_len)
-{
-	if (log_enabled(LOG_DEBUG))
-		log_line(LOG_DEBUG, log_msg("answered"),
-			 log_text("method", llhttp_method_name(request->method)),
-			 log_text("path", request->call != NULL ? request->call->path : "?"),
-			 log_number("status", status), log_number("bytes", (long long)body_len),
-			 (struct log_field){ request->caller.name.s != NULL ? "token" : NULL,
-					     request->caller.name, 0 });
-}
-
 struct buf *
 reply_begin(struct request *request)
 {
@@ -198,7 +187,7 @@ count_answer(struct request *request, const struct reply *reply, size_t body_len
 
 	request->close |= http->closing;
 	count_status(request, reply->status);
-	log_access(request, reply->status, body_len);
+	access_log_answer(request, reply->status, body_len);
 }
 
 /* Sends the head in front of what the buffer has of the body. */
@@ -365,7 +354,7 @@ reply_stream(struct request *request, const char *type, size_t kernel_bytes)
 	/* a proxy in front must not collect what is to be told at once */
 	at = put(at, "X-Accel-Buffering: no\r\nConnection: close\r\n\r\n");
 	count_status(request, 200);
-	log_access(request, 200, 0);
+	access_log_answer(request, 200, 0);
 	connection_send(request->connection, head, (size_t)(at - head));
 	connection_begin_stream(request->connection, kernel_bytes);
 }

@@ -91,6 +91,7 @@ struct request {
 	bool webhook;                /* the target is a path of the webhook's */
 	bool lines;                  /* the body is application/x-ndjson */
 	int retry_after_s;           /* of a refusal; 0: what its code says */
+	int64_t began_us;            /* the head was read (clock_monotonic_us); 0: not noted */
 	uint64_t address;            /* key of the client's address (peers.h); 0: none */
 	struct str key_scope;        /* of its token (auth.h); NULL: no token is asked for */
 	struct caller caller;        /* in the arena */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "schema/mem.h"
+#include "server/http/endpoint.h"
 
 void
 wire_open(struct wire *wire, struct event_base *base, int fd, event_callback_fn readable,
@@ -46,6 +47,13 @@ tell_pending(struct wire *wire)
 {
 	if (wire->listening && tls_pending(wire->session) > 0)
 		event_active(&wire->readable, EV_READ, 0);
+}
+
+bool
+wire_peer(const struct wire *wire, struct endpoint *ret)
+{
+	*ret = (struct endpoint){ .len = sizeof(struct sockaddr_un) };
+	return getpeername(wire->fd, &ret->any, &ret->len) == 0;
 }
 
 void

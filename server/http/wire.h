@@ -12,6 +12,7 @@
 #ifndef SERVER_HTTP_WIRE_H
 #define SERVER_HTTP_WIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -20,6 +21,7 @@
 
 #include "server/http/tls.h"
 
+struct endpoint;
 struct evbuffer;
 
 /*
@@ -45,6 +47,9 @@ void wire_open(struct wire *wire, struct event_base *base, int fd, event_callbac
 enum tls_step wire_handshake(struct wire *wire, const struct tls *tls, struct error *err);
 /* The socket is closed here and now; what is unsent is lost. */
 void wire_close(struct wire *wire);
+
+/* The address of the other side. False: it has none any more. */
+bool wire_peer(const struct wire *wire, struct endpoint *ret);
 
 /* Whether it is told when there is something to read, or the other side's end. */
 void wire_listen(struct wire *wire);

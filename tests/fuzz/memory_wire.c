@@ -51,6 +51,14 @@ wire_handshake(struct wire *wire, const struct tls *tls, struct error *err)
 	return TLS_FAILED;
 }
 
+bool
+wire_peer(const struct wire *wire, struct endpoint *ret)
+{
+	(void)wire;
+	(void)ret;
+	return false;
+}
+
 void
 wire_listen(struct wire *wire)
 {
