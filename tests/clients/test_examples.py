@@ -1,5 +1,5 @@
-"""The programs of doc/CLIENTS.md do what the document says. Each runs in a directory of its own,
-beside a copy of the client, and finds the server by itself.
+"""The programs of doc/CLIENTS.md and of the README do what the document says. Each runs in a
+directory of its own, beside a copy of the client, and finds the server by itself.
 """
 import os
 import re
@@ -26,10 +26,10 @@ def programs():
     """(language, what it is, its text) of each program: a producer, a runner and a stream in each
     language.
     """
-    text = (SOURCES / "doc/CLIENTS.md").read_text()
-    for language, program in re.findall(r"^```(python|js)\n(.*?)^```", text, re.M | re.S):
-        kind = "producer" if "enqueue" in program else "runner" if "run(" in program else "stream"
-        yield pytest.param(language, kind, program, id=f"{kind} in {language}")
+    for document in "doc/CLIENTS.md", "README.md":
+        for language, program in re.findall(r"^```(python|js)\n(.*?)^```", (SOURCES / document).read_text(), re.M | re.S):
+            kind = "producer" if "enqueue" in program else "runner" if "run(" in program else "stream"
+            yield pytest.param(language, kind, program, id=f"{kind} in {language} of {document}")
 
 
 PROGRAMS = list(programs())
@@ -58,7 +58,7 @@ def client_of(server):
 
 def test_each_language_has_each_program():
     kinds = [(language, kind) for language, kind, _ in (each.values for each in PROGRAMS)]
-    assert sorted(kinds) == sorted((language, kind) for language in LANGUAGES for kind in LINES_MAX)
+    assert sorted(kinds) == sorted((language, kind) for language in LANGUAGES for kind in (*LINES_MAX, "producer"))
 
 
 @pytest.mark.parametrize("language, kind, program", PROGRAMS)
@@ -86,7 +86,7 @@ def test_an_example_does_what_it_says(server, tmp_path, language, kind, program)
         process.communicate()
 
 
-@pytest.mark.parametrize("language, kind, program", [each for each in PROGRAMS if each.values[1] == "producer"])
+@pytest.mark.parametrize("language, kind, program", [each for each in PROGRAMS if "not queued" in each.values[2]])
 def test_a_producer_without_a_server_says_why(make, tmp_path, language, kind, program):
     server = make()
     program = re.sub(r"Client\(\)", "Client(retry_for=0)" if language == "python" else "Client({ retryForMs: 0 })", program)

@@ -80,7 +80,7 @@ def missing_paths(text):
 
 
 DOCUMENTS = ("CONTRIBUTING.md", "README.md", "CHANGELOG.md")
-DOCUMENTS += ("doc/DESIGN.md", "doc/ROUTING.md", "doc/API.md", "doc/DELIVERY.md", "doc/OPENCLAW.md", "doc/CLIENTS.md", "doc/INSTALL.md")
+DOCUMENTS += ("doc/DESIGN.md", "doc/ROUTING.md", "doc/API.md", "doc/DELIVERY.md", "doc/INSTALL.md", "doc/OPERATING.md", "doc/OPENCLAW.md", "doc/CLIENTS.md")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -2,7 +2,7 @@
 
 Lines that begin with `$ ` are typed into one shell, lines that begin with `> ` continue them, and
 the lines below are the expected output. Times, process ids and ids in JSON may differ. Only the
-server's port is not the default.
+server's port is not the default, and the home directory is not /home/me.
 """
 import os
 import re
@@ -15,9 +15,10 @@ from sevqd import PATIENCE, Server, binary
 
 SOURCES = Path(os.environ["SOURCES"])
 # and its least number of steps
-DIALOGUES = {"README.md": 20, "doc/DELIVERY.md": 20, "doc/API.md": 4}
+DIALOGUES = {"README.md": 20, "doc/OPERATING.md": 14, "doc/DELIVERY.md": 20, "doc/API.md": 4}
 MASKS = ((r'"id":"\d+"', '"id":"N"'), (r"^id: \d+$", "id: N"), (r'"(ts|availableAt|expiresAt)":\d{13}', r'"\1":T'),
-    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?", "TIME"), (r"System: \[[^]]+\]", "System: [TIME]"), (r"sevq run, \S+, \d+", "sevq run, HOST, PID"))
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?", "TIME"), (r"System: \[[^]]+\]", "System: [TIME]"), (r"sevq run, \S+, \d+", "sevq run, HOST, PID"),
+    (r"\(pid \d+\)", "(pid PID)"))
 END = "--- end of the answer ---"
 
 
@@ -65,7 +66,8 @@ class Reader:
         self.home, self.server = home, None
         tools = home / "bin"
         tools.mkdir()
-        (tools / "sevq").symlink_to(binary("SEVQ"))
+        for name in "sevq", "sevqd":
+            (tools / name).symlink_to(binary(name.upper()))
         env = {"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8"}
         env.update({k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")})
         self.shell = subprocess.Popen(["bash"], cwd=home, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -83,7 +85,7 @@ class Reader:
             line = self.shell.stdout.readline()
             assert line, f"the shell ended in: {command}\n{answer}"
             answer += line
-        return answer[: -len(END) - 1]
+        return answer[: -len(END) - 1].replace(str(self.home), "/home/me")
 
     def starts(self, flags):
         if self.server is not None:
@@ -134,7 +136,7 @@ def table(name, heading):
 def test_the_calls_are_those_of_the_server():
     served = re.findall(r'\{ HTTP_(\w+), +("[^"]+"|HOOK_PATH), +SCOPE_(\w+)', text("server/calls/routes.c"))
     hook = re.search(r'#define HOOK_PATH "([^"]+)"', text("server/calls/hooks.h")).group(1)
-    told = {(*call, row[2]) for row in table("README.md", "The API") for call in re.findall(r"`([A-Z]+) (/[^`?]*)", row[0])}
+    told = {(*call, row[2]) for row in table("doc/API.md", "Calls") for call in re.findall(r"`([A-Z]+) (/[^`?]*)", row[0])}
     assert told == {(method, hook if path == "HOOK_PATH" else path.strip('"'), scope.lower()) for method, path, scope in served}
 
 
@@ -150,8 +152,26 @@ def test_the_error_codes_are_those_of_the_server():
 
 def test_the_options_are_those_of_the_server():
     offered = set(re.findall(r'^\t\{ "([a-z-]+)", [A-Z]', text("server/options.c"), re.M))
-    told = {flag for row in table("README.md", "Options and limits") for flag in re.findall(r"--([a-z-]+)", row[0])}
+    rows = table("doc/OPERATING.md", "Options and limits") + table("README.md", "Options, promises, more")
+    told = {flag for row in rows for flag in re.findall(r"--([a-z-]+)", row[0])}
     assert len(told) > 10 and told <= offered
+
+
+def test_the_readme_is_read_in_one_sitting():
+    lines = text("README.md").splitlines()
+    assert len(lines) <= 200 and max(map(len, lines)) <= 100
+
+
+# Why an event was not drained: each cause has a command that a reader can type.
+
+def test_the_commands_of_the_causes_work(reader):
+    reader.types("./run")
+    reader.types("sevq event --agent main x; sevq drain agent:main:main; sevq event agent:main:main y")
+    commands = [command for row in table("README.md", "Why was my event not drained?") for command in re.findall(r"`(sevq [^`]+)`", row[1])]
+    assert len(commands) > 6
+    for command in ["sevq why KEY", *commands]:
+        said = reader.types(f"{command.replace('KEY', 'agent:main:main').replace('ID', '1')}; echo exit $?")
+        assert re.search(r"^exit [03]$", said, re.M), (command, said)
 
 
 def test_the_metrics_are_those_of_the_server():

@@ -581,15 +581,15 @@ def test_the_manuals_name_every_option_and_no_other(make):
     assert options_of_manual("server/man/sevqd.8") == options_of_help(done.stdout)
 
 
-def test_the_help_the_manual_and_the_readme_name_the_same_exit_codes():
+def test_the_help_the_manual_and_the_operators_guide_name_the_same_exit_codes():
     done = subprocess.run([binary(), "--help"], stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE)
     told = re.findall(r"(?:^Exit status:|;)\s+(\d+) ", done.stdout[done.stdout.index("Exit status:"):])
     sources = Path(os.environ["SOURCES"])
     manual = (sources / "server/man/sevqd.8").read_text().split(".Sh EXIT STATUS")[1].split(".Sh ")[0]
-    readme = (sources / "README.md").read_text().split("`sevqd` exits with")[1].split("\n## ")[0]
+    guide = (sources / "doc/OPERATING.md").read_text().split("`sevqd` exits with")[1].split("\n## ")[0]
     assert {"0", "69", "78"} <= set(told)
     assert re.findall(r"^\.It (\d+)$", manual, re.M) == told
-    assert re.findall(r"^- (\d+) ", readme, re.M) == told
+    assert re.findall(r"^\| (\d+) \|", guide, re.M) == told
 
 
 def test_a_full_standard_output_is_a_failure(sevq):
