@@ -243,10 +243,11 @@ def unregistered_tests(tree):
     """A test that no meson.build names would never run."""
     lists = {path.parent: path.read_text() for path in (tree / "tests").rglob("meson.build")}
     in_python, in_c = (tree / "tests").rglob("test_*.py"), (tree / "tests/unit").glob("*_test.c")
-    for path in sorted([*in_python, *in_c]):
-        noun = re.sub(r"^test_|_test$", "", path.stem)
+    in_node = (tree / "tests").rglob("*.test.mjs")
+    for path in sorted([*in_python, *in_c, *in_node]):
+        noun = re.sub(r"^test_|_test$|\.test$", "", path.stem)
         near = [text for folder, text in lists.items() if folder in path.parents]
-        if not any(f"'{noun}'" in text for text in near):
+        if not any(f"'{noun}'" in text or path.name in text for text in near):
             yield f"{path.relative_to(tree)} is in no meson.build"
 
 
@@ -354,7 +355,7 @@ def test_a_file_without_an_opening_is_found(tmp_path):
 def test_an_unregistered_test_is_found(tmp_path):
     (tmp_path / "tests" / "unit").mkdir(parents=True)
     (tmp_path / "tests" / "unit" / "meson.build").write_text("['known']")
-    for name in ("known_test.c", "forgotten_test.c"):
+    for name in ("known_test.c", "forgotten_test.c", "known.test.mjs", "forgotten.test.mjs"):
         (tmp_path / "tests" / "unit" / name).touch()
-    found = list(unregistered_tests(tmp_path))
-    assert found == ["tests/unit/forgotten_test.c is in no meson.build"]
+    found = [breach.split(" ")[0] for breach in unregistered_tests(tmp_path)]
+    assert found == ["tests/unit/forgotten.test.mjs", "tests/unit/forgotten_test.c"]
