@@ -21,7 +21,7 @@ const REFRESH_MS = 200;
 const SHARE = 0.02;
 const BIG = 'agent:main:big';
 
-const world = await begin({ flags: ['--max-sessions', '200000'] });
+const world = await begin({ flags: ['--max-sessions', '200000', '--max-pending', '20000'] });
 const { server, queue } = world;
 const say = (words) => console.log(`# ${words}`);
 

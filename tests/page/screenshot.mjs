@@ -26,7 +26,7 @@ const before = { session: { dmScope: 'per-channel-peer' }, agents: { list: [{ id
 const now = { ...before, session: { dmScope: 'main' }, channels: { telegram: { allowFrom: ['4817263'] } } };
 
 const server = await new Server({ policy: before,
-  flags: ['--no-watch-policy', '--no-rekey-on-reload', '--unattended-ms', '15000', '--max-attempts', '1', '--max-pending', '40'] }).start();
+  flags: ['--no-watch-policy', '--no-rekey-on-reload', '--unattended-ms', '15000', '--max-pending', '40'] }).start();
 const browser = await launch();
 const world = new World(server, browser);
 const { queue } = world;
@@ -38,13 +38,10 @@ for (const text of ['Exec completed (build, code 0)', 'Exec completed (deploy st
   await post(TELEGRAM, text, { source: 'exec-event', wake: 'now' });
 for (let n = 1; n <= 38; n++) await post(OPS, `disk of web-${n} is ${60 + n}% full`, { contextKey: `disk:web-${n}`, source: 'hook' });
 await post('agent:main:cron:nightly-backup', 'Backup finished: 1,204 files, 3.1 GiB', { source: 'cron-event' });
-for (const text of ['Mail from accounting@example.com', 'Invoice 2041 could not be read']) await post('agent:main:mail', text, { source: 'hook' });
-const { leaseId } = await world.call('POST', '/v1/leases', { sessionKey: 'agent:main:mail', consumer: 'mail-runner' });
-await world.call('POST', `/v1/leases/${leaseId}/nack`, { reason: 'exit 1: no such mailbox' });
 server.writePolicy(now);
 await world.call('POST', '/v1/policy/reload');
 
-const page = await world.open({ after: (end) => ends.push(end) }, { scope: 'read,admin', colorScheme: 'light', viewport: { width: 1280, height: 720 } });
+const page = await world.open({ after: (end) => ends.push(end) }, { scope: 'read,admin', colorScheme: 'light', viewport: { width: 1280, height: 600 } });
 const over = Date.now() + ACTIVE_MS;
 for (let n = 0; Date.now() < over; n++) {
   await post('agent:main:main', `Heartbeat ${n}: nothing to do`, { allowDuplicate: true });
