@@ -88,8 +88,8 @@ test('a view is there at once, while much changes', { timeout: 240000 }, async (
   say(`${SESSIONS} sessions, ${EVENTS} events in one, ${load.perSecond.toFixed(1)} changes a second`);
   for (const [at, taken] of times) {
     say(`${at}: ${median(taken).toFixed(0)} ms, at most ${Math.max(...taken).toFixed(0)} ms`);
-    if (full) assert.ok(median(taken) < REFRESH_MS, `${at}: ${median(taken)} ms`);
   }
+  if (full) for (const [at, taken] of times) assert.ok(median(taken) < REFRESH_MS, `${at}: ${median(taken)} ms`);
 });
 
 test('a page that is left open shows what changes and costs the server little', { timeout: 240000 }, async (t) => {
