@@ -14,6 +14,11 @@ need_to_test() {
 	command -v promtool >/dev/null || (need prometheus) || say "Going on without promtool."
 }
 
+# What the tests of the packages need.
+need_to_package() {
+	(need debhelper lintian debootstrap) || say "Going on without the packages."
+}
+
 # The peers are started by the benchmark itself, in directories of its own; what Debian starts on installing them is left alone.
 # Without them, or without the right to install them, there is less to measure.
 need_to_bench() {

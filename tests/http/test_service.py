@@ -194,3 +194,14 @@ def test_the_system_unit_exposes_little():
     if level is None:
         pytest.skip("this systemd analyses no unit offline")
     assert float(level.group(1)) <= 1.5, done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd here")
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_understands_every_line(tmp_path, name):
+    path = tmp_path / "sevqd.service"
+    path.write_text(re.sub(r"=\S+/sevqd(?= )", f"={os.environ['SEVQD']}", unit(name)))
+    manager = ["--user"] if "user" in name else []
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *manager, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=PATIENCE, env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)})
+    assert (done.returncode, done.stdout) == (0, "")
