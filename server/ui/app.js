@@ -56,7 +56,7 @@ async function trade(code) {
 async function enter() {
   try {
     const { scopes, agents } = await get('/v1/whoami');
-    page.scopes = scopes;
+    Object.assign(page, { scopes, whole: agents === null });
     live.start(JSON.stringify(agents), hear);
   } catch (problem) {
     if (problem.status === 401) {

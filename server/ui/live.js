@@ -5,7 +5,7 @@
  */
 import { request } from './api.js';
 
-const STREAM = { coalesceMs: 250 };
+const STREAM = { changes: true, coalesceMs: 250 };
 const AGAIN_MS = 5000;
 
 let heardBy = () => {};
@@ -97,7 +97,7 @@ async function read(signal) {
 function hear(block) {
   const name = /^event: (.*)$/m.exec(block)?.[1];
   const data = /^data: (.*)$/m.exec(block)?.[1];
-  if (name === 'wake') share('change', { queueKey: JSON.parse(data).sessionKey });
+  if (name === 'change' || name === 'server') share(name, JSON.parse(data));
 }
 
 function share(name, data) {

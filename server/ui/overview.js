@@ -6,32 +6,32 @@ import { note, rates } from './rates.js';
 import { update } from './sessions.js';
 
 const LISTED = 10;
+const COUNTED = 20; // dead letters; of more it is only said that there are more
 
 export const overview = {
   title: () => 'Overview',
 
-  async load(route, get) {
-    const allowed = (path) => get(path).catch((problem) => {
-      if (problem.status !== 403) throw problem;
-      return null;
-    });
-    const [stats, policy, worst] = await Promise.all([allowed('/v1/stats'), allowed('/v1/policy'),
-      get('/v1/sessions', { problem: 'any', sort: 'problem', limit: LISTED })]);
-    if (stats !== null) note(stats);
-    return { stats, policy, worst };
+  /** A token for some agents is told nothing of the whole server. */
+  async load(route, get, { whole }) {
+    const [stats, policy, worst, letters] = await Promise.all([whole && get('/v1/stats'), whole && get('/v1/policy'),
+      get('/v1/sessions', { problem: 'any', sort: 'problem', limit: LISTED }), get('/v1/dead-letters', { limit: COUNTED })]);
+    if (stats) note(stats);
+    return { stats, policy, worst, dead: letters.events.length, moreDead: letters.nextCursor !== null };
   },
 
   change: ({ worst }, change) => update(worst.sessions, change),
 
-  draw({ stats, policy, worst: { sessions, total, nextCursor } }, route, page) {
+  draw({ stats, policy, worst: { sessions, total, nextCursor }, ...letters }, route, page) {
     const shown = keysOf(sessions.map(({ sessionKey }) => sessionKey));
-    const found = [failedPolicy(policy), ...sessions.map((one) => ofSession(one, shown, page)), deadLetters(stats, page)].filter(Boolean);
+    const listed = (unattended) => sessions.filter(({ problems }) => (problems[0] === 'unattended') === unattended)
+      .map((one) => ofSession(one, shown, page));
+    const found = [failedPolicy(policy), ...listed(false), deadLetters(letters, page), ...listed(true)].filter(Boolean);
     return [
       h('h1', 'What is wrong'),
       found.length > 0 ? h('ol.problems', { 'data-rows': true }, found) : allIsWell(stats),
       nextCursor && h('p', h('a', { href: address('sessions', null, { problem: 'any', sort: 'problem' }) },
         `All ${plural(total, 'session')} with problems`)),
-      stats && [h('h2', 'How much there is'), numbers(stats), rates()],
+      stats && [h('h2', 'How much there is'), numbers(stats, letters), rates()],
       policy && [h('h2', 'Policy'), policyLine(policy)],
     ];
   },
@@ -58,16 +58,16 @@ function failedPolicy(policy) {
     policy.lastError.detail, '. The one before stays in force.'), h('a.button', { href: address('policy') }, 'Look'));
 }
 
-function deadLetters(stats, page) {
-  return stats?.deadLetters > 0 && item('dead', 'dead', h('p', h('b', plural(stats.deadLetters, 'event')),
+function deadLetters({ dead, moreDead }, page) {
+  return dead > 0 && item('dead', 'dead', h('p', h('b', moreDead && 'More than ', plural(dead, 'event')),
     ' failed too often or gave way to newer ones: delivered to nobody.'),
   page.can('admin') && button('Requeue …', () => requeue(page, { all: true })), h('a.button', { href: address('dead') }, 'Look'));
 }
 
-function numbers({ ready, leased, delayed, deadLetters: dead, oldestReadyAgeMs: oldest, sessions, store }) {
+function numbers({ ready, leased, delayed, oldestReadyAgeMs: oldest, sessions, store }, { dead, moreDead }) {
   const longest = address('sessions', null, { sort: 'unattended' });
   const rows = [['ready', count(ready), longest], ['leased', count(leased), address('leases')], ['delayed', count(delayed)],
-    ['dead', count(dead ?? 0), address('dead')], ['waits longest', ready > 0 ? since(now() - oldest) : '–', longest],
+    ['dead', `${count(dead)}${moreDead ? '+' : ''}`, address('dead')], ['waits longest', ready > 0 ? since(now() - oldest) : '–', longest],
     ['sessions', count(sessions), address('sessions')],
     ['disk', `${bytes(store.databaseBytes + store.walBytes)}, ${bytes(store.freeBytes)} free`]];
   return h('dl.numbers', rows.map(([name, value, href]) => h('div', h('dt', name), h('dd', href ? h('a', { href }, value) : value))));

@@ -5,8 +5,8 @@
  * page), which returns elements and is called whenever something may have changed. It may have
  * change(data, change, route), which takes over what the stream tells of a queue; false: no concern.
  *
- * One load at a time. Changes lead to another soon, but loads take a twentieth of the time at most,
- * so that a page left open costs the server little.
+ * One load at a time. Changes lead to another soon, later if loads take long, and in five seconds
+ * there is one in any case, so that a page left open costs the server little.
  */
 import { get } from './api.js';
 import { now } from './clock.js';
@@ -31,7 +31,7 @@ const main = () => document.getElementById('main');
 export class Page {
   /** views: by name. ask(problem) is called when the token is refused. */
   constructor(views, ask) {
-    Object.assign(this, { views, ask, scopes: [], full: false }, NOTHING);
+    Object.assign(this, { views, ask, scopes: [], whole: false, full: false }, NOTHING);
   }
 
   can(scope) {
@@ -101,8 +101,8 @@ export class Page {
   settle(tookMs) {
     main().removeAttribute('aria-busy');
     this.loading = null;
-    this.restMs = performance.now() + Math.max(SOON_MS, tookMs * SHARE);
-    this.dueMs = this.againTs === null ? Math.max(performance.now() + EVERY_MS, this.restMs) :
+    this.restMs = performance.now() + Math.min(EVERY_MS, Math.max(SOON_MS, tookMs * SHARE));
+    this.dueMs = this.againTs === null ? performance.now() + EVERY_MS :
       performance.now() + this.againTs - now();
     if (this.changed) this.loadSoon();
     this.changed = false;

@@ -59,7 +59,7 @@ test('a selection stays while the page is updated', async (t) => {
   await page.getByRole('link', { name: 'agent:chosen:text' }).waitFor();
   await page.evaluate(() => getSelection().selectAllChildren(document.querySelector('td a')));
   await post(2, 'agent:chosen:text');
-  await page.locator('td.number', { hasText: '3' }).waitFor();
+  await page.locator('[data-name=Ready]', { hasText: '3' }).waitFor();
   assert.equal(await page.evaluate(() => getSelection().toString()), 'agent:chosen:text');
 });
 

@@ -93,6 +93,18 @@ test('dead letters are chosen and requeued with the keyboard only', async (t) =>
   assert.deepEqual(await drained('agent:main:dead'), ['message 1', 'message 2']);
 });
 
+test('all dead letters that match are discarded, and no others', async (t) => {
+  await kill(queue, 'agent:main:dead', 2, 'out of memory');
+  const page = await world.open(t, { scope: ALL, at: '#/dead?reason=out' });
+  await page.getByRole('button', { name: 'Discard all 2 that match …' }).click();
+  await dialog(page).getByText('Discard 2 dead letters?').waitFor();
+  await dialog(page).getByRole('button', { name: 'Discard', exact: true }).click();
+  await page.getByText('Discarded 2 dead letters.').waitFor();
+  await page.getByText('Nothing is like that.').waitFor();
+  const { events } = await server.call('GET', '/v1/dead-letters');
+  assert.deepEqual(events.map(({ outcome }) => outcome.detail), ['exit 1']);
+});
+
 test('over a hundred events are purged only once their number is typed', async (t) => {
   await queue.enqueueBatch(Array.from({ length: 120 }, (_, i) => ({ sessionKey: 'agent:main:full', text: `event ${i}` })));
   const page = await world.open(t, { scope: ALL, at: address('session', 'agent:main:full') });

@@ -7,7 +7,8 @@ import { MAIN, begin, until } from './page.mjs';
 
 const READER = 'reader-token-0123456789abcdef';
 const PRODUCER = 'producer-token-0123456789abcdef';
-const world = await begin({ tokens: ['boss-token-0123456789abcdef', `${READER} read`, `${PRODUCER} produce`] });
+const AGENT = 'agent-token-0123456789abcdef';
+const world = await begin({ tokens: ['boss-token-0123456789abcdef', `${READER} read`, `${PRODUCER} produce`, `${AGENT} read agent=ops`] });
 const { queue, server } = world;
 
 /** Answers every call below a path with this, instead of the server; undo() ends it. */
@@ -99,6 +100,24 @@ test('a busy server is asked again when it said so, with a countdown', async (t)
     await undo();
     await page.getByText(words).waitFor({ state: 'detached' });
   }
+});
+
+test('a full disk is told above everything', async (t) => {
+  const page = await world.open(t);
+  const state = JSON.stringify({ ready: false, policyHash: '', stranded: null });
+  await page.route('**/v1/stream*', (route) => route.fulfill({ contentType: 'text/event-stream', body: `event: server\ndata: ${state}\n\n` }));
+  await page.getByLabel('Or paste a token').fill(READER);
+  await page.keyboard.press('Enter');
+  await page.getByText('No event can be stored: the disk is full or fails.').waitFor();
+  await usable(page);
+});
+
+test('a token for some agents sees their sessions', async (t) => {
+  const page = await world.open(t);
+  await page.getByLabel('Or paste a token').fill(AGENT);
+  await page.keyboard.press('Enter');
+  await page.getByText('What is wrong').waitFor();
+  assert.equal(await page.getByText('How much there is').count(), 0);
 });
 
 test('what could not be loaded for another reason is told', async (t) => {

@@ -23,7 +23,7 @@ await until(async () => (await server.call('GET', `/v1/sessions?problem=unattend
 
 /** What a reader must see in each view. */
 const SEEN = {
-  overview: ['', ['What is wrong', 'Stranded', '1 event stands where nobody asks', MAIN, 'dmScope main', 'waits longest']],
+  overview: ['', ['What is wrong', 'Stranded', '1 event stands where nobody asks', MAIN, '3 events failed too often', 'dmScope main', 'waits longest', 'dead 3']],
   sessions: ['#/sessions', ['2 sessions', CHAT, 'Stranded', 'Unattended', 'sevq run, mybox']],
   session: [address('session', CHAT), ['Why is it not drained?', 'this key now leads to agent:main:main', 'by direct-main',
     'Nobody has asked for this queue', 'sevq run, mybox asks for agent:main:main', 'Deploy finished', 'Posted as']],
