@@ -72,20 +72,19 @@ void
 page_codes_post(struct request *request)
 {
 	struct access_body body = { .scope = STR("read") };
+	bool has_tokens = request->http->auth != NULL;
 	struct auth_granted code;
 	unsigned scopes;
 	struct error err;
 
 	if (body_read(request, code_fields, 1, &body, NULL) != 0)
 		return;
-	if (page_check(request, &err) != 0 || read_scopes(request, body.scope, &scopes, &err) != 0)
-		problem_send(request, &err);
-	else if (request->http->auth == NULL)
-		answer(request, "code", NULL);
-	else if (make_code(request, scopes, &code, &err) != 0)
+	if (page_check(request, &err) != 0 ||
+	    read_scopes(request, body.scope, &scopes, &err) != 0 ||
+	    (has_tokens && make_code(request, scopes, &code, &err) != 0))
 		problem_send(request, &err);
 	else
-		answer(request, "code", &code);
+		answer(request, "code", has_tokens ? &code : NULL);
 }
 
 /* Bad codes count as bad tokens do. */
@@ -113,17 +112,15 @@ void
 page_sessions_post(struct request *request)
 {
 	struct access_body body = { .code = STR_NULL };
+	bool has_tokens = request->http->auth != NULL;
 	struct auth_granted token;
 	struct error err;
 
 	if (body_read(request, session_fields, 1, &body, NULL) != 0)
 		return;
-	if (page_check(request, &err) != 0)
-		problem_send(request, &err);
-	else if (request->http->auth == NULL)
-		answer(request, "token", NULL);
-	else if (trade(request, body.code, &token, &err) != 0)
+	if (page_check(request, &err) != 0 ||
+	    (has_tokens && trade(request, body.code, &token, &err) != 0))
 		problem_send(request, &err);
 	else
-		answer(request, "token", &token);
+		answer(request, "token", has_tokens ? &token : NULL);
 }
