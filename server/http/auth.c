@@ -355,14 +355,16 @@ auth_trade_code(struct auth *auth, struct str code, struct auth_granted *ret, bo
 	if (!token_digest(code, digest) || !grants_take_code(&auth->grants, digest, now_ms, &grant))
 		return error_set(err, ERROR_UNAUTHORIZED,
 				 "the code is not known here, was used, or is too old");
+	if (!find_line(auth, grant.from, &known) || (known.scopes & grant.scopes) == 0 ||
+	    has_expired(known.expires_ms))
+		return error_set(err, ERROR_UNAUTHORIZED,
+				 "the token that made the code is no longer good for it");
 	if (generate(TOKEN_NEW_BYTES, ret, &grant, err) != 0)
 		return -1;
 	*ret_one_ended = grants_add_token(&auth->grants, &grant, now_ms);
 	if (*ret_one_ended)
 		auth->generation = next_generation();
-	if (!find_grant(auth, grant.digest, &known) || has_expired(known.expires_ms))
-		return error_set(err, ERROR_UNAUTHORIZED,
-				 "the token that made the code has expired");
+	find_grant(auth, grant.digest, &known);
 	ret->scopes = known.scopes;
 	ret->expires_ms = known.expires_ms;
 	return 0;

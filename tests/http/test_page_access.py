@@ -193,6 +193,14 @@ def test_it_loses_what_its_maker_loses(server):
     assert ok(whoami(server, token)) == {"name": "boss", "scopes": ["read"], "agents": ["ops"]}
 
 
+def test_a_code_whose_maker_has_lost_its_scopes_lets_nobody_in(server):
+    waiting = code(server, BOSS, scope="admin")
+    write_tokens(server, {**LINES, BOSS: "read name=boss"})
+    reload(server)
+    problem(trade(server, waiting), 401, "unauthorized")
+    assert server.client(token=READER).stats()["http"]["pageSessions"] == 0
+
+
 def test_it_ends_with_its_maker(make):
     server, soon = make(), int(time.time()) + 3
     write_tokens(server, {BOSS: "expires=" + time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(soon))})
