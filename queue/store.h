@@ -269,6 +269,7 @@ struct store_stats {
 	int schema;                                     /* the version of what is stored */
 	/* rows on disk, of pending and settled events; tracked in memory, not counted on disk */
 	uint64_t events, outcomes;
+	uint64_t dead_letters;       /* that are neither requeued nor discarded; tracked alike */
 	uint64_t checkpoints, swept; /* since the store was opened; swept: events removed */
 	/* since then, dead letters that were removed for want of room, before their time */
 	uint64_t dead_letters_lost;

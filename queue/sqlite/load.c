@@ -418,6 +418,24 @@ load_contexts(struct sqlite_store *store, const struct store_loading *loading, s
 	return failed;
 }
 
+static int
+count_dead_letters(struct sqlite_store *store, struct error *err)
+{
+	sqlite3_stmt *count = NULL;
+	int failed = 0;
+	int rc = sqlite3_prepare_v2(store->db,
+				    "SELECT count(*) FROM dead_letter INDEXED BY dead_letter_order"
+				    " WHERE requeued IS NULL",
+				    -1, &count, NULL);
+
+	if (rc == SQLITE_OK && (rc = sqlite3_step(count)) == SQLITE_ROW)
+		store->stats.dead_letters = (uint64_t)sqlite3_column_int64(count, 0);
+	if (rc != SQLITE_ROW)
+		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
+	sqlite3_finalize(count);
+	return failed;
+}
+
 int
 sqlite_load(struct store *base, const struct store_loading *loading, struct store_newest *newest,
 	    struct error *err)
@@ -431,6 +449,8 @@ sqlite_load(struct store *base, const struct store_loading *loading, struct stor
 		failed = clock_rows_load(store, err);
 	if (failed == 0)
 		failed = load_settled(store, &settled, &outcome, err);
+	if (failed == 0)
+		failed = count_dead_letters(store, err);
 	if (failed == 0)
 		failed = find_newest_event(store, &event, err);
 	find_newest_time(store, &event, &outcome);

@@ -151,6 +151,15 @@ record_move(struct sqlite_store *store, const struct store_outcome *outcome)
 	moved_rows_note(store, outcome->ids[outcome->count - 1]);
 }
 
+static void
+count_dead_letters(struct sqlite_store *store, const struct store_outcome *outcome)
+{
+	if (outcome->kind == OUTCOME_DEAD || outcome->kind == OUTCOME_EVICTED)
+		store->stats.dead_letters += outcome->count;
+	else if (outcome->kind == OUTCOME_REQUEUED || outcome->kind == OUTCOME_DISCARDED)
+		store->stats.dead_letters -= outcome->count;
+}
+
 /* Notes in memory what the commit has written: session rows, counts, the newest ids. */
 static void
 record_batch(struct sqlite_store *store, struct store_batch *batch)
@@ -161,9 +170,11 @@ record_batch(struct sqlite_store *store, struct store_batch *batch)
 		store->newest.event = batch->events[i].event.id;
 		store->newest.ts_ms = batch->events[i].event.ts_ms;
 	}
-	for (size_t i = 0; i < batch->outcome_count; i++)
+	for (size_t i = 0; i < batch->outcome_count; i++) {
 		if (batch->outcomes[i].target != NULL)
 			record_move(store, &batch->outcomes[i]);
+		count_dead_letters(store, &batch->outcomes[i]);
+	}
 	if (batch->outcome_count > 0) {
 		store->newest.outcome = batch->outcomes[batch->outcome_count - 1].id;
 		store->newest.ts_ms = batch->outcomes[batch->outcome_count - 1].ts_ms;

@@ -69,7 +69,7 @@ struct sweep {
 	int64_t targets[OUTCOMES_A_STEP];  /* of the moves that it has removed */
 	size_t released;                   /* how many targets */
 	size_t removed, removed_bytes;     /* of the text of those events */
-	size_t lost;                       /* dead letters among them that went before their time */
+	size_t dead, lost; /* dead letters among them; those that went before their time */
 };
 
 static void
@@ -307,7 +307,9 @@ remove_dead_letter(struct sqlite_store *store, int64_t id, bool early)
 
 	sqlite3_bind_int64(remove, 1, id);
 	int rc = sqlite3_step(remove);
-	store->sweep->lost += rc == SQLITE_ROW && early && sqlite3_column_int(remove, 0) != 0;
+	bool dead = rc == SQLITE_ROW && sqlite3_column_int(remove, 0) != 0;
+	store->sweep->dead += dead;
+	store->sweep->lost += dead && early;
 	if (rc == SQLITE_ROW)
 		rc = sqlite3_step(remove);
 	sqlite3_reset(remove);
@@ -393,7 +395,8 @@ remove_step(struct sqlite_store *store)
 	struct error err;
 	struct sweep_position before = round->at;
 
-	round->removed = round->removed_bytes = round->lost = round->released = 0;
+	round->removed = round->removed_bytes = round->released = 0;
+	round->dead = round->lost = 0;
 	int rc = transaction_begin(store);
 	if (rc == SQLITE_OK)
 		rc = keep_newest(store);
@@ -407,6 +410,7 @@ remove_step(struct sqlite_store *store)
 	}
 	store->kept = store->newest;
 	store->stats.swept += round->removed;
+	store->stats.dead_letters -= round->dead;
 	store->base.dead_letters_lost += round->lost;
 	store->stats.outcomes -= round->at.outcome_at - before.outcome_at;
 	round->progressed = true;

@@ -49,6 +49,7 @@ static const struct row rows[] = {
 	{ NULL, "oldestReadyAgeMs", "sevq_oldest_ready_age_seconds", NULL, MS, CENSUS(oldest_ready_age_ms), "How long the session that has waited longest has had something to take of which nobody took anything; 0 when there is none." },
 	{ NULL, "strandedSessions", "sevq_stranded_sessions", NULL, PLAIN, ENGINE(stranded_sessions), "Sessions whose key leads elsewhere under the policy in force." },
 	{ NULL, "strandedEvents", "sevq_stranded_events", NULL, PLAIN, ENGINE(stranded_events), "Events pending in such sessions." },
+	{ NULL, "deadLetters", "sevq_dead_letters", NULL, PLAIN, ENGINE(store.dead_letters), "Events that failed too often or were evicted, neither requeued nor discarded since." },
 	{ NULL, "leases", "sevq_leases", NULL, PLAIN, ENGINE(leases), "Leases now." },
 	{ NULL, "waiters", "sevq_waiters", NULL, PLAIN, ENGINE(waiters), "Calls that wait for something deliverable." },
 	{ NULL, "lastBackupTs", "sevq_last_backup_timestamp_seconds", NULL, MS, CALLS(last_backup_ms), "When the newest backup in --backup-dir was made; 0 when there is none." },
@@ -227,7 +228,6 @@ metrics_json(const struct metrics *metrics, struct buf *out)
 	}
 	BUF_ADD_LITERAL(out, "}");
 	add_problems(metrics, out);
-	BUF_ADD_LITERAL(out, "}");
 }
 
 static void

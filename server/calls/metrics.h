@@ -30,7 +30,7 @@ struct metrics {
 void metrics_send(struct request *request, request_handler *answer);
 /* For answer: as they are now. */
 void metrics_read(struct request *request, struct metrics *ret);
-/* Both append to out. */
+/* Both append to out; of the JSON object the closing brace is left out. */
 void metrics_json(const struct metrics *metrics, struct buf *out);
 /* Prometheus, text format 0.0.4 */
 void metrics_text(const struct metrics *metrics, struct buf *out);

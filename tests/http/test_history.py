@@ -289,6 +289,27 @@ def test_a_discarded_dead_letter_is_gone_but_for_its_history(start):
     assert ok(client.discard(ids=[other]))["discarded"] == 0
 
 
+def test_dead_letters_are_counted(start):
+    server = start("--max-attempts", 1, "--max-pending", 3, "--overflow", "drop-oldest")
+    api = server.client()
+    dead = [kill_one(api, f"{n}") for n in range(3)]
+    for n in range(5):
+        ok(api.enqueue(f"more {n}", OPS), 201)
+    assert api.stats()["deadLetters"] == 5, "two were evicted"
+    ok(api.requeue(ids=dead[:1]))
+    assert api.stats()["deadLetters"] == 4
+    server.restart()
+    api = server.client()
+    assert api.stats()["deadLetters"] == 4
+    ok(api.discard(ids=dead))
+    assert api.stats()["deadLetters"] == 2
+    assert b"\nsevq_dead_letters 2\n" in api.call("GET", "/metrics").body
+    server.stop()
+    server.flags += ["--retention-ms", 0]
+    server.start()
+    wait_until(lambda: server.client().stats()["deadLetters"] == 0, "the dead letters to be forgotten")
+
+
 def test_what_is_not_named_is_discarded_only_on_purpose(fragile):
     mine, theirs = kill_one(fragile, "a"), kill_one(fragile, "b", OPS)
     for fields in ({"sessionKey": MAIN}, {"agentId": "ops"}, {"queueKey": MAIN}, {"all": True}):

@@ -22,6 +22,16 @@ def test_stats_count_what_happened(api):
     assert counted == {"enqueued": 8, "duplicates": 1, "replaced": 1, "withdrawn": 1, "consumed": 1, "drained": 2, "purged": 0, "evicted": 0}
 
 
+def test_stats_tell_what_the_server_runs_by(start):
+    api = start("--max-pending", 7, policy="{}").client()
+    stats = api.stats()
+    assert stats["version"] == ok(api.call("GET", "/version"))["version"]
+    assert stats["policyHash"] == ok(api.call("GET", "/v1/policy"))["hash"]
+    assert stats["limits"]["maxPending"] == 7
+    assert set(stats["limits"]) == {"maxPending", "maxPendingTotal", "maxSessions", "maxWaiters", "maxStreams", "dbMaxBytes", "dbMinFreeBytes"}
+    assert {"ready", "deadLetters", "strandedEvents", "oldestReadyAgeMs"} < set(stats) and stats["store"]["freeBytes"] > 0
+
+
 def test_health_needs_no_token(server):
     api = server.client(token=None)
     for path in ("/livez", "/readyz"):
