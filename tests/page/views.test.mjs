@@ -72,6 +72,19 @@ test('what is looked for lives in the address', async (t) => {
   await page.goBack();
 });
 
+test('whatever can be chosen above a list, the server knows', async (t) => {
+  const page = await world.open(t, { scope: 'read' });
+  for (const [view, label] of [['sessions', 'Show'], ['sessions', 'Order'], ['history', 'How']]) {
+    await page.evaluate((to) => { location.hash = `#/${to}`; }, view);
+    const values = await page.getByLabel(label).locator('option').evaluateAll((options) => options.map(({ value }) => value));
+    for (const value of values) {
+      const answered = page.waitForResponse((answer) => answer.url().includes(`/v1/${view}?`));
+      await page.getByLabel(label).selectOption(value);
+      assert.equal((await answered).status(), 200, `${label} ${value}`);
+    }
+  }
+});
+
 test('digits lead to an event, a key to its session, an alias to where it leads', async (t) => {
   const page = await world.open(t, { scope: 'read' });
   for (const [typed, seen] of [['2', 'Event 2'], [CHAT, 'Why is it not drained?'], ['main', 'What is posted to it is queued in']]) {
