@@ -8,7 +8,7 @@ need_to_build() {
 }
 
 need_to_test() {
-	need libcmocka-dev python3-pytest python3-hypothesis valgrind libc6-dbg \
+	need libcmocka-dev python3-pytest python3-hypothesis python3-jsonschema valgrind libc6-dbg \
 		clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 shellcheck mandoc zsh fish strace curl sqlite3 openssl
 	command -v node >/dev/null || need nodejs # of Node, whoever's is there will do
 	command -v promtool >/dev/null || (need prometheus) || say "Going on without promtool."

@@ -1,8 +1,9 @@
 """A real sevqd for tests: in its own directory, on loopback and port 0, stopped and checked at the
 end.
 
-Here: starting and stopping the server, reading its log, a small keep-alive client, raw sockets. Not
-here: the right answers (the tests), except the shape that all problems share.
+Here: starting and stopping the server, reading its log, a small keep-alive client, raw sockets.
+Every answer must be one that openapi.json tells of (contract.py). Not here: the right answers (the
+tests), except the shape that all problems share.
 
 The paths of the binaries are in the environment: SEVQD, and SEVQ for the command.
 """
@@ -20,6 +21,8 @@ import threading
 import time
 import urllib.parse
 from pathlib import Path
+
+import contract
 
 PATIENCE = float(os.environ.get("SEVQ_TEST_PATIENCE", "30"))  # seconds to wait for a condition
 REPORT = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:|Assertion .* failed)")
@@ -140,11 +143,15 @@ class Client:
             fields["Content-Type"] = kind
         fields.update(headers)
         self.connect()
+        self.asked = method, path
         self.conn.request(method, path, body, fields)
 
     def receive(self):
         answer = self.conn.getresponse()
-        return Reply(answer.status, answer.getheaders(), answer.read())
+        reply = Reply(answer.status, answer.getheaders(), answer.read())
+        fault = contract.fault(*self.asked, reply)
+        assert fault is None, fault
+        return reply
 
     def call(self, *args, **kwargs):
         self.send(*args, **kwargs)
@@ -288,7 +295,10 @@ class Raw:
             missing -= len(self.buffer)
         rest += b"".join(pieces)
         self.buffer = rest[length:]
-        return Reply(int(status), headers, rest[:length])
+        reply = Reply(int(status), headers, rest[:length])
+        fault = contract.stray(reply, not bodyless) if reply.status >= 200 else None
+        assert fault is None, fault
+        return reply
 
     def closed(self):
         """Waits until the server closes; whether no bytes came before."""

@@ -1,5 +1,5 @@
 """Who may do what: every route of the server's table, with tokens of every scope, for agents and
-for none, valid, expired and unknown.
+for none, valid, expired, revoked and wrong, and without a token.
 
 Each route has a row here that says what it is about. A route without a row fails.
 """
@@ -108,9 +108,12 @@ def words_of(scope, agents, state):
     return f"token-{scope}-{(agents or 'all').replace(',', '.')}-{state}-0123456789"
 
 
-def lines():
+STATES = ["valid", "expired", "revoked", "wrong"]
+
+
+def lines(*states):
     yield "operator-token-0123456789abcdef"
-    for scope, agents, state in itertools.product([*SCOPES, "every"], AGENTS, ["valid", "expired"]):
+    for scope, agents, state in itertools.product([*SCOPES, "every"], AGENTS, states):
         token = words_of(scope, agents, state)
         if scope in ("produce", "admin"):  # some stand there as digests
             token = "sha256:" + hashlib.sha256(token.encode()).hexdigest()
@@ -128,8 +131,14 @@ def write_tokens(server, text, name="token"):
 def guarded(make):
     server = make(policy={"agents": {"list": [{"id": "main"}, {"id": "ops"}, {"id": "other"}]}, "hooks": {"enabled": True}})
     server.flags += ["--backup-dir", server.directory]
-    write_tokens(server, "\n".join(lines()) + "\n")
-    return server.start()
+    write_tokens(server, "\n".join(lines("valid", "expired", "revoked")) + "\n")
+    server.start()
+    revoked = server.client(token=words_of("every", None, "revoked"))
+    ok(revoked.call("GET", "/v1/whoami"))
+    write_tokens(server, "\n".join(lines("valid", "expired")) + "\n")
+    server.signal(signal.SIGHUP)
+    server.wait_for_log(lambda r: r["msg"] == "reloaded", "the tokens to be read")
+    return server
 
 
 def expected(about, scope_needed, scope, agents, state):
@@ -153,8 +162,9 @@ def allowed(server, route):
     about, prepare, call = ROWS[route]
     addresses = itertools.count(1)
     operator = server.client(token="operator-token-0123456789abcdef")
-    for scope, agents, state in itertools.product([*SCOPES, "every"], AGENTS, ["valid", "expired", "unknown"]):
-        client = server.client(token=words_of(scope, agents, state))
+    rows = [*itertools.product([*SCOPES, "every"], AGENTS, STATES), (None, None, "none")]
+    for scope, agents, state in rows:
+        client = server.client(token=words_of(scope, agents, state) if state != "none" else None)
         # too many bad tokens from one address would be answered with 429
         client.conn.source_address = (f"127.1.1.{next(addresses)}", 0)
         right = expected(about, TABLE[route], scope, agents, state)
