@@ -274,7 +274,7 @@ class UnderWay:
     """A stream, a wait, and two posts that still arrive, all with one token."""
 
     def __init__(self, server, token):
-        self.stream = Stream(type("", (), {"port": server.port, "token": token}))
+        self.stream = Stream(type("", (), {"port": server.port, "token": token, "tls": None}))
         self.wait, self.post, self.hook = server.raw(), server.raw(), server.raw()
         self.wait.send(request("GET", WAIT, token))
         for raw, path in (self.post, "/v1/events"), (self.hook, "/hooks/wake"):
