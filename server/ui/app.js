@@ -90,6 +90,7 @@ function hear(name, data) {
 
 function wire() {
   addEventListener('hashchange', () => {
+    if (location.hash.startsWith('#code=')) location.reload(); // begins anew, with the code
     drawNames();
     if (page.here !== null) page.visit();
   });

@@ -174,6 +174,13 @@ test('the code is in no request, no title, and no address that one can go back t
   assert.ok(!page.url().includes(code), page.url());
 });
 
+test('a code that is pasted where the page is open lets it in', async (t) => {
+  const page = await world.open(t, { scope: 'read' });
+  const before = await page.evaluate(KEPT);
+  await page.evaluate((code) => { location.hash = `code=${code}`; }, await server.code('read,admin'));
+  await until(async () => !page.url().includes('code=') && (await page.evaluate(KEPT).catch(() => before)) !== before, 'another token');
+});
+
 test('the token is kept in the tab alone', async (t) => {
   const page = await world.open(t, { scope: 'read' });
   await settled(page);
