@@ -127,24 +127,44 @@ sevq_page_code(struct sevq_client *client, const char *scope, char **ret)
 	return sevq_context_run(client, &request, &sevq_shape_text, ret);
 }
 
-enum sevq_code
-sevq_policy(struct sevq_client *client, char **ret)
+/* A call without arguments whose answer is JSON for the caller to read. */
+static enum sevq_code
+get_text(struct sevq_client *client, const char *path, char **ret)
 {
 	struct sevq_request request;
 
 	if (!sevq_context_begin(client))
 		return sevq_error_code(client);
-	sevq_request_init(&request, "GET", "/v1/policy");
+	sevq_request_init(&request, "GET", path);
 	return sevq_context_run(client, &request, &sevq_shape_text, ret);
+}
+
+enum sevq_code
+sevq_policy(struct sevq_client *client, char **ret)
+{
+	return get_text(client, "/v1/policy", ret);
 }
 
 enum sevq_code
 sevq_stats(struct sevq_client *client, char **ret)
 {
-	struct sevq_request request;
+	return get_text(client, "/v1/stats", ret);
+}
 
-	if (!sevq_context_begin(client))
-		return sevq_error_code(client);
-	sevq_request_init(&request, "GET", "/v1/stats");
-	return sevq_context_run(client, &request, &sevq_shape_text, ret);
+enum sevq_code
+sevq_ready(struct sevq_client *client)
+{
+	return get_text(client, "/readyz", NULL);
+}
+
+enum sevq_code
+sevq_server_version(struct sevq_client *client, char **ret)
+{
+	return get_text(client, "/version", ret);
+}
+
+enum sevq_code
+sevq_whoami(struct sevq_client *client, char **ret)
+{
+	return get_text(client, "/v1/whoami", ret);
 }

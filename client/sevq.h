@@ -902,6 +902,15 @@ SEVQ_API enum sevq_code sevq_page_code(struct sevq_client *client, const char *s
 /* Returns what the policy in force says as JSON text. The caller frees it with sevq_free. */
 SEVQ_API enum sevq_code sevq_policy(struct sevq_client *client, char **ret);
 
+/* Whether the server takes events: if not, how the call fails tells why. Needs no token. */
+SEVQ_API enum sevq_code sevq_ready(struct sevq_client *client);
+
+/* Returns {"version"} of the server as JSON text, which the caller frees. Needs no token. */
+SEVQ_API enum sevq_code sevq_server_version(struct sevq_client *client, char **ret);
+
+/* Returns the token's {"name","scopes","agents"} as JSON text, which the caller frees. */
+SEVQ_API enum sevq_code sevq_whoami(struct sevq_client *client, char **ret);
+
 /* Returns the server's counters as JSON text. The caller frees it with sevq_free. */
 SEVQ_API enum sevq_code sevq_stats(struct sevq_client *client, char **ret);
 

@@ -74,6 +74,10 @@ enum sevq_exit sevq_run_dead_letters(struct sevq_client *client, struct sevq_opt
 enum sevq_exit sevq_requeue_dead_letters(struct sevq_client *client, struct sevq_options *options);
 enum sevq_exit sevq_discard_dead_letters(struct sevq_client *client, struct sevq_options *options);
 
+/* status.c */
+enum sevq_exit sevq_run_status(struct sevq_client *client, struct sevq_options *options);
+enum sevq_exit sevq_run_version(struct sevq_client *client, struct sevq_options *options);
+
 /* backup.c */
 enum sevq_exit sevq_run_backup(struct sevq_client *client, struct sevq_options *options);
 

@@ -79,6 +79,10 @@ static const struct sevq_command commands[] = {
 	  0, sevq_run_policy },
 	{ "page", "", "open the server's page in a browser", 0, 0,
 	  WITH(ADMIN) | WITH(PRINT), sevq_run_page },
+	{ "status", "", "tell whether the server is there and well, and what is queued", 0, 0,
+	  0, sevq_run_status },
+	{ "version", "", "print the versions of the command and the server", 0, 0,
+	  0, sevq_run_version },
 	{ "stats", "", "print the server's counters", 0, 0,
 	  0, sevq_run_stats },
 	{ "completion", "bash|zsh|fish", "print the completion for a shell, to be sourced", 1, -1,
@@ -132,6 +136,7 @@ find_command(const char *name)
 static const struct {
 	const char *word, *command;
 } other_words[] = {
+	{ "info", "status" },         { "health", "status" },   { "ping", "status" },
 	{ "add", "event" },           { "send", "event" },      { "post", "event" },
 	{ "push", "event" },          { "publish", "event" },   { "enqueue", "event" },
 	{ "pop", "drain" },           { "take", "drain" },      { "get", "drain" },

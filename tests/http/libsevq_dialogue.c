@@ -144,6 +144,13 @@ tour_of_the_server(struct sevq_client *client)
 	expect(client, sevq_page_code(client, NULL, &json), SEVQ_OK);
 	assert(strstr(json, "\"code\":\"") != NULL);
 	sevq_free(json);
+	expect(client, sevq_ready(client), SEVQ_OK);
+	expect(client, sevq_server_version(client, &json), SEVQ_OK);
+	assert(strncmp(json, "{\"version\":\"", 12) == 0);
+	sevq_free(json);
+	expect(client, sevq_whoami(client, &json), SEVQ_OK);
+	assert(strstr(json, "\"scopes\":[\"produce\"") != NULL);
+	sevq_free(json);
 	expect(client, sevq_stats(client, &json), SEVQ_OK);
 	assert(json[0] == '{' && strcmp(json, sevq_last_answer(client, NULL)) == 0);
 	sevq_free(json);

@@ -102,6 +102,9 @@ COMMANDS = [
     (["backup", "K"], [BACKUP]),
     (["page", "--print"], [{"code": TEXT, "scopes": [TEXT], "expiresAt": MOST}]),
     (["stats"], [STATS]),
+    (["version"], [{"version": TEXT}]),
+    (["version"], [{"version": [TEXT]}]),
+    (["status"], [{"status": TEXT}, {"version": TEXT}, {"name": TEXT, "scopes": [TEXT, TEXT, MOST], "agents": [TEXT]}, {TEXT: TEXT, "ready": TEXT, "leased": -MOST}, POLICY]),
     (["tail", "--limit", "1"], [WAKEUP]),
 ]
 PROBLEM = {"type": TEXT, "title": TEXT, "status": 409, "detail": TEXT, "code": TEXT, "errors": [{"pointer": TEXT, "detail": TEXT}]}

@@ -1,12 +1,14 @@
 """The commands that tell an operator what is queued where, why, and who does not take it."""
 import re
 import signal
+import subprocess
 
 import pytest
 
+from fake_server import FakeServer, answer
 from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
-from sevqd import Client, ok, wait_until
-from shell import DONE, NOTHING, NOT_ALLOWED, USAGE, Shell
+from sevqd import PATIENCE, Client, binary, ok, wait_until
+from shell import DONE, NOTHING, NOT_ALLOWED, TRY_AGAIN, USAGE, Shell
 
 OTHER = "agent:other:main"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
@@ -170,6 +172,48 @@ def test_policy_shows_what_is_in_force(sevq, api, server):
     server.write_policy("{ nonsense")
     api.call("POST", "/v1/policy/reload", {})
     assert re.search(r"^last error  +\S", sevq("policy")[0], re.M)
+
+
+# status and version.
+
+def test_status_tells_what_there_is(sevq, api, server):
+    ok(api.enqueue("1", MAIN), 201), ok(api.enqueue("2", MAIN), 201), ok(api.enqueue("3", MAIN, delayMs=3600000), 201)
+    ok(api.lease(MAIN, limit=1))
+    out, err = sevq("status")
+    told = dict(re.split(r"  +", line, maxsplit=1) for line in out.splitlines())
+    version = sevq("--version")[0].split()[1]
+    assert err == "" and told == {"server": f"http://127.0.0.1:{server.port}", "version": version, "ready": "yes", "token": "produce, consume, read, admin",
+        "policy": str(server.policy), "to take": "1", "leased": "1", "delayed": "1", "stranded": "0", "sessions": "1"}
+    said = sevq.json("status")
+    assert said["ready"] is True and said["server"] == {"version": version} and said["stats"]["leased"] == 1 and said["policy"] == ok(api.call("GET", "/v1/policy"))
+
+
+def test_status_leaves_out_what_the_token_may_not_read(make):
+    server = make().start()
+    tokens = server.directory / "token"
+    tokens.write_text(tokens.read_text() + "a-token-that-produces produce name=ci\n")
+    server.process.send_signal(signal.SIGHUP)
+    sevq = Shell(server, SEVQ_TOKEN="a-token-that-produces", SEVQ_TOKEN_FILE="")
+    wait_until(lambda: Client(server.port, "a-token-that-produces").call("GET", "/v1/whoami").status == 200, "the token")
+    assert [line.split("  ")[0] for line in sevq("status")[0].splitlines()] == ["server", "version", "ready", "token"]
+    assert re.search("^token +ci: produce$", sevq("status")[0], re.M)
+    sevq("status", exit=NOT_ALLOWED, SEVQ_TOKEN="wrong")
+
+
+def test_status_tells_why_a_server_is_not_ready():
+    full = answer({"code": "storage-full", "detail": "the disk is full"}, "507 Insufficient Storage", "application/problem+json")
+    answers = [full, answer({"version": "9"}), answer({"name": None, "scopes": ["read"], "agents": None}), answer({"ready": 7}), answer({})]
+    with FakeServer(*answers) as fake:
+        done = subprocess.run([binary("SEVQ"), "status"], env={"SEVQ_URL": fake.url, "SEVQ_TOKEN": "t"}, stdout=subprocess.PIPE, text=True, timeout=PATIENCE)
+    assert done.returncode == TRY_AGAIN and re.search("^ready +the disk is full$", done.stdout, re.M) and re.search("^to take +7$", done.stdout, re.M)
+
+
+def test_version_is_that_of_both(sevq, server):
+    version = sevq("--version")[0].split()[1]
+    assert sevq("version") == (f"sevq {version}\nsevqd {version} at http://127.0.0.1:{server.port}\n", "")
+    assert sevq.json("version") == {"version": version}
+    out, err = sevq("version", exit=TRY_AGAIN, SEVQ_URL="http://127.0.0.1:1")
+    assert out == f"sevq {version}\n" and "Connection refused" in err
 
 
 # why.
