@@ -92,7 +92,7 @@ tour_of_batches(struct sevq_client *client)
 	drafts[1].text = "  ";
 	expect(client, sevq_enqueue_batch(client, drafts, 2, NULL), SEVQ_INVALID_FIELD);
 	assert(sevq_http_status(client) == 400 &&
-	       strstr(sevq_error_message(client), "/events/1/text") != NULL);
+	       strstr(sevq_error_message(client), "event 2: text") != NULL);
 }
 
 static void
