@@ -34,6 +34,7 @@ print_sessions(const struct sevq_sessions *sessions)
 	size_t i;
 
 	sevq_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+	table.alarm = 7; /* PROBLEM */
 	for (i = 0; i < sessions->count; i++) {
 		const struct sevq_session *session = sessions->sessions[i];
 

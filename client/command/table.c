@@ -20,8 +20,12 @@
 #include "client/command/say.h"
 
 #define WIDTH_DEFAULT 80
-#define LAST_WIDTH_MIN 8
+#define TEXT_WIDTH_MIN 8 /* of a column that is cut */
 #define GAP 2
+
+#define BOLD "\033[1m"
+#define RED "\033[31m"
+#define UNPAINTED "\033[0m"
 
 /* Returns how many columns of the screen a character takes. */
 static size_t
@@ -174,6 +178,22 @@ print_wrapped(const char *text, size_t width, size_t before)
 	}
 }
 
+/* Prints what fits of a text: of one word, such as a key, both ends; of others the beginning. */
+static void
+print_cut(const char *text, size_t width, bool last)
+{
+	bool word = strchr(text, ' ') == NULL;
+	size_t head = word ? width / 2 : width - 1, len;
+	const char *tail = text;
+
+	printf("%.*s>", (int)bytes_that_fit(text, head), text);
+	for (; word && text_width(tail) > width - head - 1; tail += len)
+		sevq_decode(tail, &len);
+	fputs(word ? tail : "", stdout);
+	head = text_width(text) - text_width(text + bytes_that_fit(text, head));
+	print_spaces(last ? 0 : width - head - 1 - (word ? text_width(tail) : 0));
+}
+
 /* Prints one cell, cut to the width, or padded to it unless it is the last of its line. */
 static void
 print_cell(const char *text, size_t width, bool right, bool last)
@@ -181,7 +201,7 @@ print_cell(const char *text, size_t width, bool right, bool last)
 	size_t taken = text_width(text);
 
 	if (taken > width) {
-		printf("%.*s%s", (int)bytes_that_fit(text, width - 1), text, ">");
+		print_cut(text, width, last);
 		return;
 	}
 	if (right)
@@ -218,17 +238,46 @@ measure(const struct sevq_table *table, size_t widths[SEVQ_COLUMNS_MAX], bool *h
 	return last;
 }
 
-/* Shrinks the last column to what is left of the screen's width. */
+/*
+ * Takes from the widest column of texts, again and again, until the table fits the screen. Of one
+ * that wraps only the last column gives.
+ */
 static void
-fit_to_screen(size_t widths[SEVQ_COLUMNS_MAX], size_t last)
+fit_to_screen(const struct sevq_table *table, size_t widths[SEVQ_COLUMNS_MAX], size_t last)
 {
-	size_t screen = screen_width(), before = 0, room, i;
+	size_t screen = screen_width(), total = 0, widest, i;
 
-	for (i = 0; i < last; i++)
-		before += widths[i] > 0 ? widths[i] + GAP : 0;
-	room = screen > before + LAST_WIDTH_MIN ? screen - before : LAST_WIDTH_MIN;
-	if (screen > 0 && widths[last] > room)
-		widths[last] = room;
+	for (i = 0; i <= last; i++)
+		total += widths[i] > 0 ? widths[i] + (i < last ? GAP : 0) : 0;
+	for (; screen > 0 && total > screen; total--) {
+		widest = last;
+		for (i = 0; i < last && !table->wraps; i++)
+			if (!table->columns[i].right && widths[i] > widths[widest])
+				widest = i;
+		if (widths[widest] <= TEXT_WIDTH_MIN)
+			return;
+		widths[widest]--;
+	}
+}
+
+/* https://no-color.org */
+static bool
+may_paint(void)
+{
+	const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && (no_color == NULL || no_color[0] == '\0') &&
+	       terminal != NULL && strcmp(terminal, "") != 0 && strcmp(terminal, "dumb") != 0;
+}
+
+static void
+print_painted(const char *text, size_t width, bool right, bool last, const char *paint)
+{
+	if (paint != NULL)
+		fputs(paint, stdout);
+	print_cell(text, width, right, last);
+	if (paint != NULL)
+		fputs(UNPAINTED, stdout);
 }
 
 /* Prints a row without spaces at its end. row NULL: the titles. */
@@ -236,6 +285,7 @@ static void
 print_row(const struct sevq_table *table, char *const *row, const size_t widths[SEVQ_COLUMNS_MAX],
 	  size_t last)
 {
+	bool paints = may_paint();
 	size_t i, before = 0;
 
 	while (row != NULL && last > 0 && row[last][0] == '\0')
@@ -246,8 +296,12 @@ print_row(const struct sevq_table *table, char *const *row, const size_t widths[
 		if (table->wraps && row != NULL && i + 1 == table->column_count)
 			print_wrapped(row[i], widths[i], before);
 		else
-			print_cell(row != NULL ? row[i] : table->columns[i].title, widths[i],
-				   table->columns[i].right, i == last);
+			print_painted(row != NULL ? row[i] : table->columns[i].title, widths[i],
+				      table->columns[i].right, i == last,
+				      !paints                                      ? NULL
+				      : row == NULL                                ? BOLD
+				      : i + 1 == table->alarm && row[i][0] != '\0' ? RED
+										   : NULL);
 		if (i < last)
 			print_spaces(GAP);
 		before += widths[i] + GAP;
@@ -264,7 +318,7 @@ sevq_table_print(const struct sevq_table *table)
 	if (table->cell_count == 0)
 		return;
 	last = measure(table, widths, &head);
-	fit_to_screen(widths, last);
+	fit_to_screen(table, widths, last);
 	if (head)
 		print_row(table, NULL, widths, last);
 	for (i = 0; i + table->column_count <= table->cell_count; i += table->column_count)

@@ -27,6 +27,7 @@ struct sevq_table {
 	size_t column_count;
 	char **cells;
 	size_t cell_count, cell_cap;
+	size_t alarm; /* set after init: what stands in this column, from 1, is bad news; 0: none */
 	bool wraps; /* set after init: the last column goes on in further lines instead of being cut
 		     */
 };
@@ -51,8 +52,9 @@ void sevq_table_add_time(struct sevq_table *table, int64_t time_ms);
 
 /*
  * Prints the table on standard output. A column whose cells are all empty is left out. If no column
- * has a title, there is no line of titles. On a terminal the last column is cut to the width, or
- * wrapped.
+ * has a title, there is no line of titles. On a terminal the columns of texts are cut until the
+ * table is as wide as that, the widest first, or the last one is wrapped; titles are bold and bad
+ * news are red, unless NO_COLOR is set or the terminal is dumb.
  */
 void sevq_table_print(const struct sevq_table *table);
 

@@ -69,6 +69,33 @@ def test_sessions_fit_a_terminal_of_80_columns(sevq, api):
     assert "unattended  agent" in screen
 
 
+def test_every_table_fits_a_terminal_of_80_columns(sevq, api):
+    keys = [f"agent:main:telegram:default:group:-100123456789:topic:{n}" for n in range(2)]
+    for key in keys:
+        ok(api.enqueue("wide " * 30, key, contextKey="cron:" + "nightly-" * 8, source="cron-event"), 201)
+        ok(api.lease(key, limit=1, consumer="a runner with a name, somewhere"))
+    event = ok(api.enqueue("moved " * 30, "agent:main:other"), 201)["event"]
+    ok(api.drain("agent:main:other"))
+    for words in (("sessions",), ("leases",), ("consumers",), ("peek", keys[0]), ("history",), ("show", event["id"]), ("policy",), ("route", keys[0])):
+        lines = sevq.on_terminal(*words, width=80).splitlines()
+        assert max(map(len, lines)) <= 80, (words, lines)
+    # of keys both ends are left, and elsewhere everything
+    assert re.search(r" agent:main\S*>\S*topic:1  agent:main\S*>\S*topic:1$", sevq.on_terminal("consumers", width=100), re.M)
+    assert re.search(r"wide wide .*>$", sevq.on_terminal("peek", keys[0], width=100), re.M)
+    assert all(key in sevq("consumers")[0] and key in sevq("leases")[0] for key in keys)
+
+
+@pytest.mark.parametrize("env, painted", [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": ""}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+    ({"TERM": "dumb"}, False), ({}, False)], ids=str)
+def test_problems_are_red_on_a_terminal_that_has_colours(sevq, api, env, painted):
+    ok(api.enqueue("1", MAIN), 201)
+    wait_until(lambda: "unattended" in sevq("sessions")[0], "nobody to take it")
+    sevq.env = {k: v for k, v in sevq.env.items() if k not in ("TERM", "NO_COLOR")} | env
+    screen = sevq.on_terminal("sessions", width=80)
+    assert ("\x1b[31munattended\x1b[0m" in screen, "\x1b[1mREADY\x1b[0m" in screen, "\x1b" in screen) == (painted,) * 3
+    assert "\x1b" not in sevq("sessions")[0]
+
+
 # peek and show.
 
 def test_peek_shows_the_state_of_each_event(sevq, api):
