@@ -4,6 +4,7 @@
  */
 #include "client/command/table.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +67,7 @@ bytes_that_fit(const char *s, size_t width)
 void
 sevq_table_init(struct sevq_table *table, const struct sevq_column *columns, size_t column_count)
 {
+	assert(column_count <= SEVQ_COLUMNS_MAX);
 	memset(table, 0, sizeof(*table));
 	table->columns = columns;
 	table->column_count = column_count;

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SEVQ_COLUMNS_MAX 8
+#define SEVQ_COLUMNS_MAX 12
 
 struct sevq_column {
 	const char *title;
