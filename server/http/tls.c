@@ -65,7 +65,7 @@ unusable(const char *option, const char *path, struct error *err)
 }
 
 /* OpenSSL would ask on the terminal. */
-static int
+static int /* NOLINTNEXTLINE(readability-non-const-parameter): as OpenSSL calls it */
 refuse_password(char *password, int size, int writing, void *asked)
 {
 	(void)password, (void)size, (void)writing;
