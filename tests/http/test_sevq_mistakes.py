@@ -63,7 +63,7 @@ MISTAKES = [
     # What is not there, or not allowed.
     (["ack", "99"], NOTHING, "sevq: no such lease; sevq leases lists those that hold events"),
     (["show", MAIN], NOTHING, "sevq: no event has this id, or it has been forgotten; sevq peek and sevq history list ids"),
-    (["withdraw", "99"], NOTHING, "sevq: no pending event has this id; sevq peek KEY lists those that are pending"),
+    (["withdraw", "99"], NOTHING, "sevq: no event has this id, or it has been forgotten; sevq peek KEY lists those that are pending"),
     (["dead-letters", "--requeue"], USAGE, "sevq dead-letters: --requeue needs the ids of dead letters (see sevq help dead-letters)"),
     (["dead-letters", "--requeue-all"], USAGE, "sevq dead-letters: --requeue-all of every session needs --yes (see sevq help dead-letters)"),
     (["peek", MAIN, "--token", "wrong"], NOT_ALLOWED,
