@@ -147,7 +147,11 @@ sevq_say_json(FILE *out, const char *json)
 {
 	char *escaped = isatty(fileno(out)) ? escaped_by(escape_for_json, json) : NULL;
 
-	fprintf(out, "%s\n", escaped != NULL ? escaped : json);
+	const char *text = escaped != NULL ? escaped : json;
+
+	size_t len = strlen(text);
+
+	fprintf(out, "%s%s", text, len > 0 && text[len - 1] == '\n' ? "" : "\n");
 	free(escaped);
 }
 

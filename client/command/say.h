@@ -37,8 +37,8 @@ void sevq_say_pair(FILE *out, const char *word, const char *meaning);
 bool sevq_ask(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * Prints JSON, and a line feed: as it is for a program; on a terminal with the same characters
- * escaped as JSON escapes them, which does not change what it means.
+ * Prints JSON, with a line feed at its end: as it is for a program; on a terminal with the same
+ * characters escaped as JSON escapes them, which does not change what it means.
  */
 void sevq_say_json(FILE *out, const char *json);
 

@@ -880,7 +880,7 @@ class Runner {
     const wanted = { body, repeatable: true, retryForMs, hurry: this.signal };
     try {
       const answer = await this.call('POST', leasePath(lease.leaseId, action), wanted);
-      if (answer.gone) this.log(`events were removed while they were leased: ${answer.gone}`);
+      if (answer.gone?.length) this.log(`events were removed while they were leased: ${answer.gone}`);
     } catch (error) {
       this.#noteLoss(lease, error);
       if (lease.lost.signal.aborted) return;

