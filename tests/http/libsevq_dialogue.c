@@ -285,16 +285,9 @@ static void
 tour_of_history(struct sevq_client *client)
 {
 	struct sevq_history_options filter;
-	struct sevq_requeue_options requeue;
-	struct sevq_discard_options discard;
 	struct sevq_stream_options stream;
-	struct sevq_rekey_options rekey;
-	struct sevq_requeued *requeued;
-	struct sevq_discarded *discarded;
-	struct sevq_rekeyed *rekeyed;
 	struct sevq_history *history;
 	struct sevq_story *story;
-	const char *ids[1] = { "999999" };
 	size_t depth = 0;
 
 	sevq_stream_options_init(&stream);
@@ -319,6 +312,19 @@ tour_of_history(struct sevq_client *client)
 	       story->timeline[1]->until_ms > 0);
 	sevq_free(story);
 	sevq_free(history);
+}
+
+static void
+tour_of_dead_letters(struct sevq_client *client)
+{
+	struct sevq_requeue_options requeue;
+	struct sevq_discard_options discard;
+	struct sevq_rekey_options rekey;
+	struct sevq_requeued *requeued;
+	struct sevq_discarded *discarded;
+	struct sevq_rekeyed *rekeyed;
+	struct sevq_history *history;
+	const char *ids[1] = { "999999" };
 
 	expect(client, sevq_dead_letters(client, &main_key, NULL, 5, NULL, &history), SEVQ_OK);
 	assert(history->count == 0);
@@ -523,6 +529,7 @@ main(int argc, char **argv)
 			tour_of_removals(client);
 			tour_of_leases(client);
 			tour_of_history(client);
+			tour_of_dead_letters(client);
 		} else if (strcmp(argv[i], "threads") == 0) {
 			run_threads();
 		} else if (strcmp(argv[i], "interrupt-waits") == 0) {
