@@ -44,7 +44,7 @@ static struct call *
 batch_of(const char *key, size_t count)
 {
 	static struct draft drafts[EACH];
-	static char texts[EACH][12];
+	static char texts[EACH][24];
 
 	for (size_t i = 0; i < count; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "%zu", i);
