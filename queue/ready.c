@@ -81,7 +81,7 @@ load_queue(const struct queue_state *state, struct queue *queue, const struct he
 
 		if (!entry_deliverable(e))
 			continue;
-		since = bsearch(&e->id, held, count, sizeof(*held), id_of);
+		since = count > 0 ? bsearch(&e->id, held, count, sizeof(*held), id_of) : NULL;
 		int64_t ready_ms = since != NULL ? since->until_steady_ms : steady_ms;
 		if (queue->ready_ts_ms == 0 || ready_ms < queue->ready_steady_ms)
 			set_ready(queue, ready_ms, since != NULL ? since->until_ts_ms : e->ts_ms);
