@@ -17,9 +17,9 @@
 
 #define WORK_SMALL_MAX 100               /* an op with more is large */
 #define TURN_SMALL_WORK 3000             /* of all small ops of a turn */
-#define TURN_PLANNED_WORK 6000           /* of all small ops, once their plans tell what they are */
+#define TURN_PLANNED_WORK 6000           /* of small ops as planned; above it no more are planned */
 #define TURN_LARGE_WORK 4000             /* of all large ops, unless the first has more alone */
-#define TURN_HEAVY_WORK 2500             /* of all, with a large op among them, and more */
+#define TURN_HEAVY_WORK 2500             /* of all ops; chores wait for the next turn above it */
 #define TURN_PAGE_TEXT_BYTES (512 << 10) /* of pages of history; the last may exceed it */
 #define WORK_OP 5                        /* any op: reading its request, planning, answering */
 #define WORK_EVENT 3                     /* an event that is stored, or answered with */
@@ -53,12 +53,12 @@ budget_has_pages(const struct budget *budget)
 bool budget_admit(struct budget *budget, const struct op *op);
 
 /*
- * Whether the admitted op is not even to be planned, because those before it turned out to be too
- * much work. Never true of an op whose work was known.
+ * Whether the plans of the ops before have shown so much work that this one, which was admitted as
+ * a small one, waits for the next turn unplanned. False of an op whose work is known.
  */
 bool budget_is_used_up(const struct budget *budget, const struct op *op);
 
-/* Whether the turn has done so much that it should do nothing else. */
+/* Whether the turn has carried out a large op and so much in all that chores should wait. */
 bool budget_is_heavy(const struct budget *budget);
 
 /*

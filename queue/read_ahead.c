@@ -89,11 +89,11 @@ read_ahead_go_on(const struct plan *plan, struct op *op, size_t first_want)
 	make_room(op, plan->want_count - first_want);
 	for (size_t i = first_want; i < plan->want_count && bytes <= READ_AHEAD_BYTES; i++) {
 		const struct want *want = &plan->wants[i];
-		const struct system_event *recent =
-		    want->old ? NULL : recent_find(&plan->state->recent, want->id);
 
 		if (!is_to_be_read(plan, op, count, want))
 			continue;
+		const struct system_event *recent =
+		    want->old ? NULL : recent_find(&plan->state->recent, want->id);
 		if (recent != NULL)
 			read_ahead_add(op, recent);
 		else

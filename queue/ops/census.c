@@ -11,9 +11,8 @@
 #include "queue/plan.h"
 
 #define FRESH_MS 1000
-#define READER_WORK 150 /* with writing all figures; a large op, which small ones pass */
-#define QUEUE_STEPS                                                                                \
-	16 /* a queue, which may be anywhere in memory, takes as long as so many entries */
+#define READER_WORK 150  /* with writing all figures; a large op, which small ones pass */
+#define QUEUE_STEPS 16   /* a queue, anywhere in memory, takes as long as so many entries */
 #define FIRST_STEPS 8192 /* what is looked at for one reader */
 #define SLICE_WORK 2000  /* and in a turn, in microseconds */
 #define SLICE_STEPS (SLICE_WORK * WORK_ENTRIES)
