@@ -42,13 +42,37 @@ sevq_dead_letters(struct sevq_client *client, const struct sevq_address *address
 	return sevq_context_run(client, &request, &sevq_shape_history, ret);
 }
 
+/* Which dead letters a call is about: exactly one of ids, an address and all. */
+struct selection {
+	const char *const *ids;
+	size_t id_count;
+	const struct sevq_address *address;
+	const char *reason;
+	bool all, dry_run;
+};
+
 static bool
-selects_once(const char *const *ids, const struct sevq_address *address, bool all)
+selects_once(const struct selection *selection)
 {
+	const struct sevq_address *address = selection->address;
 	bool session =
 	    address->session_key != NULL || address->agent_id != NULL || address->queue_key != NULL;
 
-	return (ids != NULL) + session + all == 1;
+	return (selection->ids != NULL) + session + selection->all == 1;
+}
+
+/* confirm: what it selects by is the confirmation. */
+static void
+add_selection(struct sevq_client *client, struct sevq_request *request,
+	      const struct selection *selection, bool confirm)
+{
+	sevq_context_ids(client, request, selection->ids, selection->id_count);
+	sevq_request_address(request, selection->address);
+	sevq_request_text(request, "queueKey", selection->address->queue_key);
+	sevq_request_text(request, "reason", selection->reason);
+	sevq_request_true(request, "all", selection->all);
+	sevq_request_true(request, "confirm", confirm);
+	sevq_request_true(request, "dryRun", selection->dry_run);
 }
 
 enum sevq_code
@@ -62,18 +86,14 @@ sevq_requeue(struct sevq_client *client, const struct sevq_requeue_options *opti
 		return sevq_error_code(client);
 	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
 		return client->error.code;
-	if (!selects_once(ours.ids, &ours.address, ours.all))
+	const struct selection selection = { ours.ids,    ours.id_count, &ours.address,
+					     ours.reason, ours.all,      ours.dry_run };
+	if (!selects_once(&selection))
 		return sevq_context_refuse(client, "give exactly one of ids, a session and all");
 	if (ours.rate_per_second < 0)
 		return sevq_context_refuse(client, "rate_per_second must not be negative");
 	sevq_request_init(&request, "POST", "/v1/dead-letters/requeue");
-	sevq_context_ids(client, &request, ours.ids, ours.id_count);
-	sevq_request_address(&request, &ours.address);
-	sevq_request_text(&request, "queueKey", ours.address.queue_key);
-	sevq_request_text(&request, "reason", ours.reason);
-	sevq_request_true(&request, "all", ours.all);
-	sevq_request_true(&request, "confirm", ours.all); /* setting all is the confirmation */
-	sevq_request_true(&request, "dryRun", ours.dry_run);
+	add_selection(client, &request, &selection, ours.all);
 	sevq_request_number(&request, "ratePerSecond", ours.rate_per_second);
 	return sevq_context_run(client, &request, &sevq_shape_requeued, ret);
 }
@@ -89,17 +109,12 @@ sevq_discard(struct sevq_client *client, const struct sevq_discard_options *opti
 		return sevq_error_code(client);
 	if (sevq_context_import(&ours, sizeof(ours), options, &client->error) != SEVQ_OK)
 		return client->error.code;
-	if (!selects_once(ours.ids, &ours.address, ours.all))
+	const struct selection selection = { ours.ids,    ours.id_count, &ours.address,
+					     ours.reason, ours.all,      ours.dry_run };
+	if (!selects_once(&selection))
 		return sevq_context_refuse(client, "give exactly one of ids, a session and all");
 	sevq_request_init(&request, "DELETE", "/v1/dead-letters");
 	sevq_request_add_body(&request);
-	sevq_context_ids(client, &request, ours.ids, ours.id_count);
-	sevq_request_address(&request, &ours.address);
-	sevq_request_text(&request, "queueKey", ours.address.queue_key);
-	sevq_request_text(&request, "reason", ours.reason);
-	sevq_request_true(&request, "all", ours.all);
-	/* setting an address or all is the confirmation */
-	sevq_request_true(&request, "confirm", ours.ids == NULL);
-	sevq_request_true(&request, "dryRun", ours.dry_run);
+	add_selection(client, &request, &selection, ours.ids == NULL);
 	return sevq_context_run(client, &request, &sevq_shape_discarded, ret);
 }
