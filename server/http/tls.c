@@ -252,34 +252,34 @@ tls_handshake(struct tls_session *session, struct error *err)
 	}
 }
 
-/* The result of recv or send in the place of OpenSSL's. */
+/* Sets errno as recv and send do, and returns -1. */
 static ssize_t
-outcome(struct tls_session *session)
+fail(struct tls_session *session, int error)
 {
-	switch (SSL_get_error(session->ssl, 0)) {
-	case SSL_ERROR_WANT_READ:
-	case SSL_ERROR_WANT_WRITE:
-		errno = EAGAIN;
-		return -1;
-	case SSL_ERROR_ZERO_RETURN:
-		return 0;
-	default:
-		session->broken = true;
-		errno = ECONNRESET;
-		return -1;
-	}
+	bool passing = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
+
+	session->broken = session->broken || !passing;
+	errno = passing ? EAGAIN : ECONNRESET;
+	return -1;
 }
 
 ssize_t
 tls_read(struct tls_session *session, char *data, size_t len)
 {
 	size_t n;
+	int error;
 
 	ERR_clear_error();
-	return SSL_read_ex(session->ssl, data, len, &n) == 1 ? (ssize_t)n : outcome(session);
+	if (SSL_read_ex(session->ssl, data, len, &n) == 1)
+		return (ssize_t)n;
+	error = SSL_get_error(session->ssl, 0);
+	return error == SSL_ERROR_ZERO_RETURN ? 0 : fail(session, error);
 }
 
-/* Record by record, so that what is given again after EAGAIN begins where this one had begun. */
+/*
+ * Record by record, so that what is given again after EAGAIN begins where this one had begun. A
+ * write that fails once the client has ended its side is SSL_ERROR_ZERO_RETURN, too.
+ */
 ssize_t
 tls_write(struct tls_session *session, const char *data, size_t len)
 {
@@ -290,7 +290,8 @@ tls_write(struct tls_session *session, const char *data, size_t len)
 		size_t most = len - done < TLS_RECORD_BYTES ? len - done : TLS_RECORD_BYTES;
 
 		if (SSL_write_ex(session->ssl, data + done, most, &n) != 1)
-			return done > 0 ? (ssize_t)done : outcome(session);
+			return done > 0 ? (ssize_t)done
+					: fail(session, SSL_get_error(session->ssl, 0));
 		done += n;
 	}
 	return (ssize_t)done;

@@ -50,9 +50,9 @@ enum tls_step {
 enum tls_step tls_handshake(struct tls_session *session, struct error *err);
 
 /*
- * As recv and send on a socket that does not block: EAGAIN where that would. What tls_write has not
- * taken is to be given to it again, at least TLS_RECORD_BYTES of it or all, perhaps at another
- * address.
+ * As recv and send on a socket that does not block: EAGAIN where that would. tls_write takes
+ * something or fails; what it has not taken is to be given to it again, at least TLS_RECORD_BYTES
+ * of it or all, perhaps at another address.
  */
 ssize_t tls_read(struct tls_session *session, char *data, size_t len);
 ssize_t tls_write(struct tls_session *session, const char *data, size_t len);

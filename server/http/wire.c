@@ -153,6 +153,7 @@ write_records(struct wire *wire)
 
 		if (n < 0)
 			return -1;
+		assert(n > 0);
 		evbuffer_drain(wire->unsent, (size_t)n);
 	}
 	return 0;

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 
 import pytest
@@ -375,6 +376,26 @@ def test_a_client_that_has_ended_its_side_gets_its_answer(versioned):
     socket.socket.shutdown(raw.sock, socket.SHUT_WR)
     assert raw.answer().status == 200
     assert raw.closed()
+
+
+@pytest.mark.parametrize("says_so", [True, False], ids=["close_notify", "FIN"])
+def test_a_client_that_ends_its_side_and_breaks_off_stops_nobody(versioned, says_so):
+    """Writing then fails behind the end of reading, which OpenSSL reports as that end."""
+    api = versioned.client()
+    for part in range(4):
+        ok(api.batch(*({"text": f"{n}{TEXT}", "sessionKey": MAIN} for n in range(16 * part, 16 * part + 16))), 200)
+    raw = versioned.raw(receive_buffer=4096)
+    raw.send(request("GET", f"/v1/events?sessionKey={MAIN}&limit=1000", versioned.token))
+    wait_until(lambda: api.stats()["http"]["bufferedBytes"] > 1 << 20, "the answer to be held")
+    if says_so:
+        raw.sock.settimeout(0)
+        with contextlib.suppress(ssl.SSLError):
+            raw.sock.unwrap()
+    socket.socket.shutdown(raw.sock, socket.SHUT_WR)
+    api.stats()  # by a turn that comes after the end has arrived
+    socket.socket.setsockopt(raw.sock, socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    socket.socket.close(raw.sock)
+    wait_until(lambda: api.stats()["http"]["connections"] == 1, "the connection to be closed")
 
 
 def test_a_connection_ends_with_a_word(versioned, authority):
