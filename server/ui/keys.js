@@ -20,7 +20,7 @@ export const KEYS = [
 
 const PLACES = { o: '', s: 'sessions', d: 'dead', h: 'history', l: 'leases', c: 'consumers', r: 'route', p: 'policy' };
 
-let goes = 0;
+let goes = -Infinity;
 
 /** commands: {go(name), find(), pause(), times(), help()}. */
 export function listen(commands) {
@@ -40,7 +40,7 @@ function leave(target) {
 
 function handle(key, commands) {
   if (performance.now() - goes < GO_MS && key in PLACES) {
-    goes = 0;
+    goes = -Infinity;
     commands.go(PLACES[key]);
     return true;
   }

@@ -108,11 +108,11 @@ export class Page {
     this.changed = false;
   }
 
-  /** At another view a reader begins at its top. */
+  /** At another view a reader begins at its top, unless something is being typed. */
   arrive() {
     scrollTo(0, 0);
     const at = document.activeElement;
-    if (at === null || at === document.body || at.closest('header')) main().focus({ preventScroll: true });
+    if (at === null || at === document.body || at.matches('header a')) main().focus({ preventScroll: true });
   }
 
   draw() {

@@ -72,14 +72,19 @@ test('what is looked for lives in the address', async (t) => {
   await page.goBack();
 });
 
+const LISTS = [['sessions', 'Sessions', 'Show'], ['sessions', 'Sessions', 'Order'], ['history', 'History', 'How']];
+
 test('whatever can be chosen above a list, the server knows', async (t) => {
   const page = await world.open(t, { scope: 'read' });
-  for (const [view, label] of [['sessions', 'Show'], ['sessions', 'Order'], ['history', 'How']]) {
+  for (const [view, title, label] of LISTS) {
     await page.evaluate((to) => { location.hash = `#/${to}`; }, view);
-    const values = await page.getByLabel(label).locator('option').evaluateAll((options) => options.map(({ value }) => value));
+    const choice = page.locator(`main:has(h1:text-is("${title}"))`).getByLabel(new RegExp(`^${label}`));
+    await choice.waitFor();
+    const values = await choice.locator('option').evaluateAll((options) => options.map(({ value }) => value));
+    assert.ok(values.length > 1, label);
     for (const value of values) {
       const answered = page.waitForResponse((answer) => answer.url().includes(`/v1/${view}?`));
-      await page.getByLabel(label).selectOption(value);
+      await choice.selectOption(value);
       assert.equal((await answered).status(), 200, `${label} ${value}`);
     }
   }
@@ -93,6 +98,31 @@ test('digits lead to an event, a key to its session, an alias to where it leads'
     await page.keyboard.press('Enter');
     await page.locator('main', { hasText: seen }).waitFor();
   }
+});
+
+test('what is typed while a view loads stays where it is typed', async (t) => {
+  const page = await world.open(t, { scope: 'read', at: '#/sessions' });
+  await page.locator('h1', { hasText: 'Sessions' }).waitFor();
+  let answer;
+  await page.route('**/v1/leases*', (route) => { answer = () => route.continue(); });
+  await page.evaluate(() => { location.hash = '#/leases'; });
+  await until(() => answer, 'the leases to be asked for');
+  await page.keyboard.press('/');
+  await page.keyboard.type('4');
+  await answer();
+  await page.locator('h1', { hasText: 'Leases' }).waitFor();
+  await page.keyboard.type('2');
+  assert.equal(await page.locator('#find-box').inputValue(), '42');
+});
+
+test('a key of its own is not taken for the second of two, however young the page is', async (t) => {
+  const page = await world.open(t, { scope: 'read' });
+  await page.addInitScript(() => { performance.now = () => 1; });
+  await page.reload();
+  await page.locator('h1').waitFor();
+  await page.keyboard.press('p');
+  await page.getByText('paused').waitFor();
+  assert.equal(new URL(page.url()).hash.replace('#/', ''), '');
 });
 
 test('times are relative, local or UTC, as the reader chose', async (t) => {
