@@ -33,6 +33,35 @@ sevq_take_key_argument(struct sevq_options *options)
 	return true;
 }
 
+bool
+sevq_take_optional_key(struct sevq_options *options)
+{
+	const struct sevq_address *address = &options->address;
+
+	if (options->argument_count > 1) {
+		sevq_report_usage("two sessions given: %s and %s", options->arguments[0],
+				  options->arguments[1]);
+		return false;
+	}
+	if (options->argument_count > 0 || sevq_names_session(address))
+		return sevq_take_key_argument(options);
+	if (options->exact || address->channel != NULL || address->account_id != NULL) {
+		sevq_report_usage("%s needs a session key", options->exact ? "--exact"
+							    : address->channel != NULL
+								? "--channel"
+								: "--account-id");
+		return false;
+	}
+	return true;
+}
+
+bool
+sevq_names_session(const struct sevq_address *address)
+{
+	return address->session_key != NULL || address->agent_id != NULL ||
+	       address->queue_key != NULL;
+}
+
 void
 sevq_print_json(const struct sevq_client *client)
 {

@@ -95,6 +95,15 @@ enum sevq_exit sevq_run_token(struct sevq_client *client, struct sevq_options *o
  */
 bool sevq_take_key_argument(struct sevq_options *options);
 
+/*
+ * The same where no session means all of them. What only completes a session, such as --exact or
+ * --channel, must not be taken for none.
+ */
+bool sevq_take_optional_key(struct sevq_options *options);
+
+/* Whether a session is named, once its key has been taken. */
+bool sevq_names_session(const struct sevq_address *address);
+
 /* Prints the server's last answer (sevq_say_json). */
 void sevq_print_json(const struct sevq_client *client);
 

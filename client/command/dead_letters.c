@@ -7,22 +7,26 @@
 #include "client/command/command.h"
 #include "client/command/say.h"
 
-/* Completes options->address from the argument, if that is a key. option: takes ids. */
+/*
+ * Completes options->address from the argument, if that is a key. option: takes ids. What narrows
+ * something else is refused: without it, more would end than was meant.
+ */
 static bool
 take_arguments(struct sevq_options *options, bool by_ids, const char *option)
 {
-	if (by_ids && options->argument_count == 0) {
-		sevq_report_usage("%s needs the ids of dead letters", option);
-		return false;
-	}
-	return by_ids || options->argument_count == 0 || sevq_take_key_argument(options);
-}
+	const struct sevq_address *address = &options->address;
+	bool session = sevq_names_session(address) || options->exact || address->channel != NULL ||
+		       address->account_id != NULL;
 
-static bool
-names_session(const struct sevq_options *options)
-{
-	return options->address.session_key != NULL || options->address.agent_id != NULL ||
-	       options->address.queue_key != NULL;
+	if (options->limit != 0 || options->cursor != NULL)
+		sevq_report_usage("--limit and --cursor are for the list of dead letters");
+	else if (by_ids && options->argument_count == 0)
+		sevq_report_usage("%s needs the ids of dead letters", option);
+	else if (by_ids && session)
+		sevq_report_usage("%s takes ids, and no session; %s-all takes one", option, option);
+	else
+		return by_ids || sevq_take_optional_key(options);
+	return false;
 }
 
 /* A person at a terminal must confirm, and a program must give --yes. */
@@ -72,7 +76,7 @@ sevq_requeue_dead_letters(struct sevq_client *client, struct sevq_options *optio
 	if (options->requeue) {
 		wanted.ids = (const char *const *)options->arguments;
 		wanted.id_count = (size_t)options->argument_count;
-	} else if (!names_session(options)) {
+	} else if (!sevq_names_session(&options->address)) {
 		wanted.all = true;
 		result = confirm(options, "--requeue-all of every session",
 				 "Requeue the dead letters of all sessions?");
@@ -107,7 +111,7 @@ sevq_discard_dead_letters(struct sevq_client *client, struct sevq_options *optio
 		wanted.ids = (const char *const *)options->arguments;
 		wanted.id_count = (size_t)options->argument_count;
 	} else {
-		wanted.all = !names_session(options);
+		wanted.all = !sevq_names_session(&options->address);
 		result = confirm(options, "--discard-all",
 				 wanted.all ? "Discard the dead letters of all sessions?"
 					    : "Discard the dead letters of the session?");

@@ -213,23 +213,13 @@ show(const struct sevq_client *client, const struct sevq_options *options,
 	return result;
 }
 
-/*
- * Completes options->address from the argument, if there is one. false: an option names a session
- * too; the mistake has been reported.
- */
-static bool
-take_key(struct sevq_options *options)
-{
-	return options->argument_count == 0 || sevq_take_key_argument(options);
-}
-
 enum sevq_exit
 sevq_run_history(struct sevq_client *client, struct sevq_options *options)
 {
 	struct sevq_history_options filter;
 	struct sevq_history *history;
 
-	if (!take_key(options))
+	if (!sevq_take_optional_key(options))
 		return SEVQ_EXIT_USAGE;
 	sevq_history_options_init(&filter);
 	filter.address = options->address;
@@ -259,9 +249,7 @@ sevq_run_dead_letters(struct sevq_client *client, struct sevq_options *options)
 		return sevq_requeue_dead_letters(client, options);
 	if (options->discard || options->discard_all)
 		return sevq_discard_dead_letters(client, options);
-	if (options->argument_count > 1)
-		return sevq_report_usage("give one session key, or --requeue or --discard and ids");
-	if (!take_key(options))
+	if (!sevq_take_optional_key(options))
 		return SEVQ_EXIT_USAGE;
 	if (sevq_dead_letters(client, &options->address, options->reason, (size_t)options->limit,
 			      options->cursor, &history) != SEVQ_OK)

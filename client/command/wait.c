@@ -107,7 +107,7 @@ sevq_run_tail(struct sevq_client *client, struct sevq_options *options)
 	struct tail tail = { .options = options };
 	enum sevq_exit result;
 
-	if (options->argument_count > 0 && !sevq_take_key_argument(options))
+	if (!sevq_take_optional_key(options))
 		return SEVQ_EXIT_USAGE;
 	result = read_stream(client, &tail);
 	free(tail.last_id);

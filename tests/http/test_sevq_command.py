@@ -9,7 +9,7 @@ import pytest
 
 from fake_server import CLOSE, FakeServer, answer
 from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
-from sevqd import PATIENCE, binary, ok, wait_until
+from sevqd import PATIENCE, Server, binary, ok, wait_until
 from shell import DONE, FAILED, NOTHING, NOT_ALLOWED, TRY_AGAIN, USAGE, Shell
 
 
@@ -399,6 +399,55 @@ def test_dead_letters_are_discarded(start):
     assert "of all sessions? [y/N]" in sevq.on_terminal("dead-letters", "--discard-all", typed="n\n", exit=FAILED)
     assert sevq.json("dead-letters", "--discard-all", "--yes")["discarded"] == 2
     assert "give one of" in sevq("dead-letters", "--discard", "--requeue", "1", exit=USAGE)[1]
+
+
+@pytest.fixture(scope="module")
+def dead_letter(tmp_path_factory):
+    """The command beside a server with one dead letter, and its id."""
+    server = Server(tmp_path_factory.mktemp("server"), "--max-attempts", "1", policy=ONE_OWNER).start()
+    sevq = Shell(server)
+    dead, = ids(sevq("event", "x", "--session-key", MAIN)[0])
+    sevq("nack", sevq.json("lease", MAIN)["leaseId"])
+    yield sevq, dead
+    server.stop()
+
+
+HALF_SESSIONS = [("--exact",), ("--channel", "telegram"), ("--account-id", "default"), (MAIN, "agent:ops:main"), (MAIN, "--session-key", MAIN),
+    ("--agent", "main", "--exact")]
+ALL_SESSIONS = [("history",), ("dead-letters",), ("dead-letters", "--discard-all", "--yes"), ("dead-letters", "--requeue-all", "--yes"), ("tail", "--limit", "1")]
+
+
+@pytest.mark.parametrize("words", [(*way, *half) for way in ALL_SESSIONS for half in HALF_SESSIONS if way[0] != "tail" or "--exact" not in half], ids=" ".join)
+def test_half_a_session_is_not_taken_for_all(words, dead_letter):
+    sevq, dead = dead_letter
+    out, err = sevq(*words, exit=USAGE)
+    assert out == "" and err.startswith(f"sevq {words[0]}: ")
+    assert sevq("dead-letters", "--quiet")[0] == f"{dead}\n"
+
+
+@pytest.mark.parametrize("words", [("--exact",), ("--channel", "telegram"), ("--account-id", "default"), ("--session-key", MAIN), ("--agent", "main")], ids=" ".join)
+@pytest.mark.parametrize("way", ["--discard", "--requeue"])
+def test_ids_of_dead_letters_go_with_no_session(way, words, dead_letter):
+    sevq, dead = dead_letter
+    assert f"{way} takes ids, and no session" in sevq("dead-letters", way, dead, *words, exit=USAGE)[1]
+    assert sevq("dead-letters", "--quiet")[0] == f"{dead}\n"
+
+
+@pytest.mark.parametrize("words", [("--limit", "1"), ("--cursor", "x")], ids=" ".join)
+@pytest.mark.parametrize("way", ["--discard", "--requeue", "--discard-all", "--requeue-all"])
+def test_a_page_of_dead_letters_is_not_taken_for_all(way, words, dead_letter):
+    sevq, dead = dead_letter
+    sevq("dead-letters", way, *([] if way.endswith("-all") else [dead]), "--yes", *words, exit=USAGE)
+    assert sevq("dead-letters", "--quiet")[0] == f"{dead}\n"
+
+
+def test_a_session_key_may_be_exact_as_an_option_too(dead_letter):
+    sevq, dead = dead_letter
+    assert sevq("dead-letters", "--session-key", MAIN, "--exact", "--quiet")[0] == f"{dead}\n"
+    assert sevq("history", "--session-key", MAIN, "--exact", "--quiet")[0] == f"{dead}\n"
+    sevq("dead-letters", "--session-key", DIRECT, "--exact", exit=NOTHING)
+    sevq("dead-letters", "--session-key", DIRECT, "--exact", "--discard-all", "--yes", exit=NOTHING)
+    assert sevq("dead-letters", "--session-key", MAIN, "--exact", "--discard-all", "--yes")[0] == "discarded 1\n"
 
 
 def test_consume_takes_exactly_these(sevq):
