@@ -40,23 +40,28 @@ confirm(const struct sevq_options *options, const char *option, const char *ques
 	return sevq_ask("%s [y/N] ", question) ? SEVQ_EXIT_DONE : SEVQ_EXIT_FAILED;
 }
 
-/* did, would: "requeued" and "would requeue". */
-static void
-print_ended(const struct sevq_options *options, const char *did, const char *would, size_t count,
-	    size_t passed_over, bool more)
+/*
+ * Tells what ended, and returns the exit code for it. did, would: "requeued" and "would requeue".
+ */
+static enum sevq_exit
+report_ended(const struct sevq_client *client, const struct sevq_options *options, const char *did,
+	     const char *would, size_t count, size_t passed_over, bool more)
 {
 	const char *what = options->dry_run ? would : did;
 
-	if (options->json)
-		return;
-	if (passed_over > 0)
-		sevq_say(stdout, "%s %zu, skipped %zu that are no dead letters", what, count,
-			 passed_over);
-	else
-		sevq_say(stdout, "%s %zu", what, count);
-	fflush(stdout);
-	if (more)
-		sevq_say(stderr, "more dead letters are left: run the command again");
+	if (options->json) {
+		sevq_print_json(client);
+	} else {
+		if (passed_over > 0)
+			sevq_say(stdout, "%s %zu, skipped %zu that are no dead letters", what,
+				 count, passed_over);
+		else
+			sevq_say(stdout, "%s %zu", what, count);
+		fflush(stdout);
+		if (more)
+			sevq_say(stderr, "more dead letters are left: run the command again");
+	}
+	return count > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
 }
 
 enum sevq_exit
@@ -85,11 +90,8 @@ sevq_requeue_dead_letters(struct sevq_client *client, struct sevq_options *optio
 		return result;
 	if (sevq_requeue(client, &wanted, &requeued) != SEVQ_OK)
 		return sevq_report(client);
-	if (options->json)
-		sevq_print_json(client);
-	print_ended(options, "requeued", "would requeue", requeued->requeued, requeued->passed_over,
-		    requeued->more);
-	result = requeued->requeued > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+	result = report_ended(client, options, "requeued", "would requeue", requeued->requeued,
+			      requeued->passed_over, requeued->more);
 	sevq_free(requeued);
 	return result;
 }
@@ -120,11 +122,8 @@ sevq_discard_dead_letters(struct sevq_client *client, struct sevq_options *optio
 		return result;
 	if (sevq_discard(client, &wanted, &discarded) != SEVQ_OK)
 		return sevq_report(client);
-	if (options->json)
-		sevq_print_json(client);
-	print_ended(options, "discarded", "would discard", discarded->discarded,
-		    discarded->passed_over, discarded->more);
-	result = discarded->discarded > 0 ? SEVQ_EXIT_DONE : SEVQ_EXIT_NOTHING;
+	result = report_ended(client, options, "discarded", "would discard", discarded->discarded,
+			      discarded->passed_over, discarded->more);
 	sevq_free(discarded);
 	return result;
 }
