@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """embed.py OUT FILE... - writes files as a table of C, struct embedded_file of embedded.h. White
-space of a JSON document is left out.
+space of a JSON document is left out; of scripts and styles, comments that have lines of their own,
+empty lines and indentation.
 """
-import hashlib, json, pathlib, sys
+import hashlib, json, pathlib, re, sys
 
 TYPES = {
     ".json": "application/json",
@@ -13,7 +14,20 @@ TYPES = {
 }
 
 
+COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)\n", re.M)
+
+
+def bare(path):
+    lines = [line.strip() for line in COMMENT.sub("", path.read_text("utf-8")).splitlines()]
+    for line in lines:
+        if line.count("`") % 2 == 1:
+            sys.exit(f"{path}: a text in backticks must end in its line: {line}")
+    return "".join(line + "\n" for line in lines if line)
+
+
 def content(path):
+    if path.suffix in (".js", ".css"):
+        return bare(path).encode()
     if path.suffix != ".json":
         return path.read_bytes()
     return json.dumps(json.loads(path.read_text("ascii")), separators=(",", ":")).encode()

@@ -85,8 +85,9 @@ function why(row, { decision, askers, neighbours }, page) {
     h('ul', words.filter(Boolean).map((said) => h('li', said))));
 }
 
-const resting = ({ leased, delayed }) => `There is nothing to take: ${[leased > 0 && `${plural(leased, 'event')} leased`,
-  delayed > 0 && `${plural(delayed, 'event')} delayed`].filter(Boolean).join(', ')}.`;
+const resting = ({ leased, delayed }) => ['There is nothing to take: ',
+  [leased > 0 && `${plural(leased, 'event')} leased`, delayed > 0 && `${plural(delayed, 'event')} delayed`]
+    .filter(Boolean).join(', '), '.'];
 
 /** Posted as and asked for as: the two sides that must meet. */
 function sides({ row, events, askers, underKey }, id) {
