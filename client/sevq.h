@@ -408,7 +408,7 @@ struct sevq_rekeyed_from {
 struct sevq_session {
 	const char *session_key, *agent_id;
 	size_t depth, leased, delayed, waiters;
-	int64_t oldest_ts_ms, newest_ts_ms;
+	int64_t oldest_ts_ms, newest_ts_ms; /* 0: it has nothing but dead letters */
 	const char *last_context_key;
 	const struct sevq_delivery *delivery; /* merged over the queue; NULL: none */
 	struct sevq_rekeyed_from **rekeyed_from;
@@ -420,8 +420,9 @@ struct sevq_session {
 	int64_t last_taken_ts_ms;    /* 0: not known */
 	const char *last_taken_by;   /* NULL: not known, or without a name */
 	const char *routes_to;       /* where its key leads, if that is another queue */
-	const char *const *problems; /* "stranded", "full", "unattended", the worst first */
+	const char *const *problems; /* "stranded", "full", "unattended", "dead", worst first */
 	size_t problem_count;
+	size_t dead_letters; /* neither requeued nor discarded */
 };
 
 /* Who has asked for events, lately. */
@@ -560,7 +561,10 @@ struct sevq_sessions_options {
 	const char *cursor;    /* next_cursor of the previous page */
 	const char *queue_key; /* only the queue of this very key; then no session_key */
 	const char *contains;  /* only queue keys with this part */
-	/* only queues with this problem: "any", "stranded", "full", "unattended" */
+	/*
+	 * only queues with this problem: "any", "stranded", "full", "unattended", "dead". Of "any"
+	 * and "dead" also those that have nothing but dead letters
+	 */
 	const char *problem;
 };
 

@@ -249,6 +249,12 @@ on_chores_done(void *arg, bool more, const struct error *err)
 }
 
 static void
+on_dead_removed(void *arg, struct str key, size_t count)
+{
+	dead_letters_remove(&((struct engine *)arg)->state.catalog.dead, key, count);
+}
+
+static void
 run_store_chore(struct engine *engine)
 {
 	struct queue_state *state = &engine->state;
@@ -262,6 +268,8 @@ run_store_chore(struct engine *engine)
 		.pending_count = state->catalog.pending,
 		.time = time_to_keep(state),
 		.keep_time = should_keep_time(engine),
+		.dead_removed = on_dead_removed,
+		.arg = engine,
 	};
 	if (engine->chores.keep_time)
 		engine->kept_steady_ms = state->steady.steady_ms;

@@ -264,6 +264,12 @@ load_context(void *arg, struct str key, struct str context_key)
 }
 
 static void
+load_dead(void *arg, struct str key, size_t count)
+{
+	dead_letters_add(&((struct load *)arg)->state->catalog.dead, key, count);
+}
+
+static void
 on_loaded(void *arg, const struct error *err)
 {
 	struct load *load = arg;
@@ -290,7 +296,7 @@ load_start(struct load *load, struct queue_state *state, struct store *store, lo
 	*load = (struct load){
 		.state = state,
 		.callbacks = { load_marks, load_session, load_events, load_outcome, load_context,
-			       load },
+			       load_dead, load },
 		.done = done,
 		.done_arg = arg,
 	};

@@ -229,6 +229,7 @@ enum session_problem {
 	PROBLEM_STRANDED,   /* its key leads to another queue */
 	PROBLEM_FULL,       /* it has 90% of the events that a session may have */
 	PROBLEM_UNATTENDED, /* ready, nobody waits, and nothing was taken for unattended_ms */
+	PROBLEM_DEAD,       /* it has dead letters */
 	PROBLEM_COUNT,
 };
 #define SESSION_PROBLEM(problem) (1U << (problem))
@@ -243,8 +244,9 @@ struct rekeyed_from {
 struct session {
 	struct str session_key, agent_id;
 	size_t depth, ready, leased, delayed, waiters;
-	int64_t oldest_ts_ms, newest_ts_ms;
-	int64_t ready_since_ts_ms;   /* 0: it is not ready (ready.h) */
+	size_t dead_letters;                /* neither requeued nor discarded */
+	int64_t oldest_ts_ms, newest_ts_ms; /* 0: nothing is pending */
+	int64_t ready_since_ts_ms;          /* 0: it is not ready (ready.h) */
 	struct str routes_to;        /* where its key leads; NULL: it stands, or leads nowhere */
 	unsigned problems;           /* a set of SESSION_PROBLEM() */
 	struct str last_context_key; /* NULL: none */
@@ -253,7 +255,10 @@ struct session {
 	size_t rekeyed_from_count;
 };
 
-/* List the sessions that have events pending. */
+/*
+ * List the sessions that have events pending. Where PROBLEM_DEAD is among the problems: also those
+ * that have nothing but dead letters.
+ */
 struct sessions_op {
 	struct op op;
 	/* a session key: only its queue; an agent id alone: all of the agent's; neither: all */

@@ -16,16 +16,30 @@ set_ready(struct queue *queue, int64_t steady_ms, int64_t ts_ms)
 	queue->ready_ts_ms = ts_ms;
 }
 
+static void
+count_dead(struct dead_letters *dead, const struct store_outcome *outcome)
+{
+	if (outcome->kind == OUTCOME_DEAD || outcome->kind == OUTCOME_EVICTED)
+		dead_letters_add(dead, outcome->session->key, outcome->count);
+	else if (outcome->kind == OUTCOME_DISCARDED)
+		dead_letters_remove(dead, outcome->session->key, outcome->count);
+	else if (outcome->kind == OUTCOME_REQUEUED)
+		dead_letters_remove(dead, outcome->died_in, outcome->count);
+}
+
 /* A queue of which something was taken is ready anew, if it still is. */
 void
 ready_follow(struct plan *plan)
 {
 	const struct queue_state *state = plan->state;
-	const struct catalog *catalog = &state->catalog;
+	struct catalog *catalog = &plan->state->catalog;
 
-	for (size_t i = 0; i < plan->records.outcome_count; i++)
+	for (size_t i = 0; i < plan->records.outcome_count; i++) {
 		if (takes(plan->records.outcomes[i].kind))
 			set_ready(queue_of_session(plan->records.outcomes[i].session), 0, 0);
+		else
+			count_dead(&catalog->dead, &plan->records.outcomes[i]);
+	}
 	for (size_t i = 0; i < catalog->touched_count; i++) {
 		struct queue *queue = catalog->touched[i];
 
@@ -139,5 +153,7 @@ ready_problems(const struct queue_state *state, const struct queue *queue)
 		set |= SESSION_PROBLEM(PROBLEM_FULL);
 	if (is_unattended(state, queue))
 		set |= SESSION_PROBLEM(PROBLEM_UNATTENDED);
+	if (dead_letters_count(&state->catalog.dead, queue->session.key, queue->hash) > 0)
+		set |= SESSION_PROBLEM(PROBLEM_DEAD);
 	return set;
 }

@@ -12,7 +12,10 @@
 
 #include "queue/plan.h"
 
-/* Follows the batch, once it is written: before the catalog's journal is committed. */
+/*
+ * Follows the batch, once it is written: before the catalog's journal is committed. Counts the dead
+ * letters that it makes and ends, too.
+ */
 void ready_follow(struct plan *plan);
 
 /* A pending event that was delayed or leased, and until when: steady time, and as rows are stamped.

@@ -55,6 +55,7 @@ struct store_outcome {
 	int64_t until_ms;             /* 0: none; its meaning depends on the kind, see schema/sql */
 	struct str detail;            /* NULL: none */
 	struct store_session *target; /* of moved: where the events went; of others NULL */
+	struct str died_in; /* of requeued: where the event died, for the queue alone; else NULL */
 	/* of both sessions: the driver's scratch, while it commits or reads */
 	int64_t session_row, target_row;
 };
@@ -147,6 +148,8 @@ typedef void read_done(void *arg, const struct error *err);
 typedef void load_ended(void *arg, const struct error *err);
 /* A chore has ended. more: another may follow at once. err: NULL, or ERROR_STORAGE_UNKNOWN. */
 typedef void chores_done(void *arg, bool more, const struct error *err);
+/* A chore has removed dead letters of the session for good, neither requeued nor discarded. */
+typedef void dead_removed(void *arg, struct str key, size_t count);
 
 /* The things that an op can have looked up before it is planned. */
 enum lookup_kind {
@@ -245,6 +248,8 @@ struct store_loading {
 	void (*outcome)(void *arg, const struct store_outcome *outcome);
 	/* A last context that was kept apart (struct store_context), after all outcomes. */
 	void (*context)(void *arg, struct str key, struct str context_key);
+	/* Dead letters of a session, neither requeued nor discarded; maybe several times. */
+	void (*dead)(void *arg, struct str key, size_t count);
 	void *arg;
 };
 
@@ -341,6 +346,8 @@ struct chores {
 	/* also to be stored, in a step of its own, where keep_time says so */
 	struct store_time time;
 	bool keep_time;
+	dead_removed *dead_removed; /* called with arg, before done */
+	void *arg;
 };
 
 /*
@@ -349,8 +356,9 @@ struct chores {
  */
 struct store_driver {
 	/*
-	 * Sets newest first; then reports clock marks, every pending event, open outcomes and
-	 * last contexts; then calls done. loading and newest are borrowed until then.
+	 * Sets newest first; then reports clock marks, every pending event, open outcomes,
+	 * last contexts and dead letters; then calls done. loading and newest are borrowed until
+	 * then.
 	 */
 	void (*load)(struct store *store, const struct store_loading *loading,
 		     struct store_newest *newest, load_ended *done, void *arg);

@@ -45,6 +45,7 @@ catalog_clear(struct catalog *catalog)
 	leases_clear(&catalog->leases);
 	matches_clear(&catalog->matches);
 	moved_clear(&catalog->moved);
+	dead_letters_clear(&catalog->dead);
 	tags_clear(&catalog->tags);
 	free(catalog->journal);
 	free(catalog->merged);
@@ -57,8 +58,8 @@ catalog_bytes(const struct catalog *catalog)
 {
 	return catalog->entry_bytes + catalog->key_bytes + catalog->tags.bytes +
 	       leases_bytes(&catalog->leases) + matches_bytes(&catalog->matches) +
-	       moved_bytes(&catalog->moved) + table_bytes(&catalog->index) +
-	       table_bytes(&catalog->tags.index);
+	       moved_bytes(&catalog->moved) + dead_letters_bytes(&catalog->dead) +
+	       table_bytes(&catalog->index) + table_bytes(&catalog->tags.index);
 }
 
 static bool

@@ -12,6 +12,7 @@
 #ifndef QUEUE_CATALOG_CATALOG_H
 #define QUEUE_CATALOG_CATALOG_H
 
+#include "queue/catalog/dead_letters.h"
 #include "queue/catalog/key_order.h"
 #include "queue/catalog/matches.h"
 #include "queue/catalog/moved.h"
@@ -25,6 +26,7 @@ struct catalog {
 	struct matches matches;
 	struct moved_events moved;
 	struct key_order stranded; /* the keys of queues with a strand */
+	struct dead_letters dead;  /* of written commits only */
 	/* events; queues with at least one. The index also has queues that the batch emptied */
 	size_t pending, sessions;
 	size_t leased, delayed; /* of pending */

@@ -101,6 +101,7 @@ requeue_one(struct plan *plan, struct requeue_op *requeue, const struct system_e
 	    plan, queue,
 	    (struct store_outcome){ .kind = OUTCOME_REQUEUED,
 				    .detail = arena_dup(arena, (struct str){ text, (size_t)len }),
+				    .died_in = dead->session_key,
 				    .ids = id,
 				    .count = 1 });
 	return 0;

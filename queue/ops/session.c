@@ -91,6 +91,8 @@ session_describe(const struct plan *plan, const struct queue *queue, struct aren
 	ret->ready = queue_deliverable(queue);
 	ret->ready_since_ts_ms = queue->ready_ts_ms;
 	ret->problems = ready_problems(plan->state, queue);
+	ret->dead_letters =
+	    dead_letters_count(&plan->state->catalog.dead, queue->session.key, queue->hash);
 	if (queue->strand != NULL)
 		ret->routes_to = arena_dup(arena, queue->strand->to);
 	ret->leased = queue->leased;
@@ -104,4 +106,19 @@ session_describe(const struct plan *plan, const struct queue *queue, struct aren
 	d->account_id = arena_dup(arena, d->account_id);
 	d->thread_id = arena_dup(arena, d->thread_id);
 	return queue->depth + SESSION_FROM_STEPS * keys;
+}
+
+void
+session_describe_dead(const struct plan *plan, struct str key, struct arena *arena,
+		      struct session *ret)
+{
+	*ret = (struct session){
+		.session_key = arena_dup(arena, key),
+		.waiters = plan_waiters(plan, key),
+		.dead_letters =
+		    dead_letters_count(&plan->state->catalog.dead, key, keyed_hash_text(key)),
+	};
+	ret->agent_id = session_key_agent(ret->session_key);
+	if (ret->dead_letters > 0)
+		ret->problems = SESSION_PROBLEM(PROBLEM_DEAD);
 }

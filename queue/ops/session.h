@@ -16,5 +16,8 @@
 #define SESSION_FROM_STEPS 160
 size_t session_describe(const struct plan *plan, const struct queue *queue, struct arena *arena,
 			struct session *ret);
+/* Describes a session that has nothing pending, and had dead letters a moment ago at least. */
+void session_describe_dead(const struct plan *plan, struct str key, struct arena *arena,
+			   struct session *ret);
 
 #endif

@@ -6,6 +6,10 @@
  * queues are looked at in slices, over as many turns as it takes; the page is made in the last of
  * them. A session that has events pending all the time is therefore counted once, and is where it
  * belongs by what it was when it was looked at; what is told of it is as of the end.
+ *
+ * Sessions that have dead letters and nothing pending are in another table, which is looked at
+ * after the queues. One that gets or loses its last event meanwhile may be counted twice or not at
+ * all, but it is on the page once: from each table only what belongs to it at the end is told.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,6 +39,7 @@
 struct list_position {
 	int64_t value;
 	struct str key;
+	bool only_dead; /* it has nothing pending */
 };
 
 static int
@@ -84,6 +89,15 @@ sort_value(const struct plan *plan, enum sort sort, const struct queue *queue)
 	return 0;
 }
 
+/* Of a session without a queue: where events and times are compared it comes last. */
+static int64_t
+dead_sort_value(enum sort sort)
+{
+	if (sort == SORT_OLDEST || sort == SORT_NEWEST || sort == SORT_UNATTENDED)
+		return INT64_MAX;
+	return sort == SORT_PROBLEM ? PROBLEM_DEAD : 0;
+}
+
 /* A cursor is the position of the last session shown: "<value>:<key>". */
 static int
 read_cursor(struct sessions_op *list, struct list_position *ret)
@@ -128,13 +142,16 @@ contains(struct str key, struct str part)
 }
 
 static bool
+key_passes(const struct filter *filter, struct str key)
+{
+	return caller_may_touch(filter->caller, key) && str_starts(key, filter->agent) &&
+	       str_starts(key, filter->prefix) && contains(key, filter->contains);
+}
+
+static bool
 passes(const struct plan *plan, const struct filter *filter, const struct queue *queue)
 {
-	struct str key = queue->session.key;
-
-	return queue->depth > 0 && caller_may_touch(filter->caller, key) &&
-	       str_starts(key, filter->agent) && str_starts(key, filter->prefix) &&
-	       contains(key, filter->contains) &&
+	return queue->depth > 0 && key_passes(filter, queue->session.key) &&
 	       (filter->problems == 0 ||
 		(ready_problems(plan->state, queue) & filter->problems) != 0) &&
 	       (filter->min_age_ms == 0 ||
@@ -202,7 +219,8 @@ struct session_search {
 	struct sessions_op *list;
 	struct filter filter;
 	struct list_position cursor; /* key NULL: from the beginning */
-	struct table_scan scan;
+	struct table_scan scan;      /* of the queues */
+	struct table_scan dead_scan; /* then of sessions with dead letters */
 	/* the first ones behind the cursor, one more than the page has */
 	struct first_positions first;
 	size_t found; /* those before the cursor too */
@@ -218,11 +236,22 @@ begin(struct plan *plan, struct sessions_op *list)
 	if ((list->cursor.s != NULL && read_cursor(list, &search->cursor) < 0) ||
 	    make_filter(plan, list, &search->filter) < 0)
 		return -1;
+	/* what is asked for may have nothing pending, unless it is to be ready */
+	search->dead_scan.over =
+	    (list->problems & SESSION_PROBLEM(PROBLEM_DEAD)) == 0 || list->min_age_ms > 0;
 	search->first.most = list->limit + 1;
 	search->first.positions =
 	    arena_alloc(&list->op.arena, 2 * search->first.most * sizeof(struct list_position));
 	list->search = search;
 	return 0;
+}
+
+static void
+find(struct session_search *search, struct list_position position)
+{
+	search->found++;
+	if (search->cursor.key.s == NULL || by_position(&search->cursor, &position) < 0)
+		add_position(&search->first, position, &search->list->op.arena);
 }
 
 static void
@@ -233,30 +262,62 @@ look_at(void *arg, void *item)
 	struct sessions_op *list = search->list;
 
 	search->plan->walked++;
-	if (!passes(search->plan, &search->filter, queue))
-		return;
-	struct list_position position = { sort_value(search->plan, list->sort, queue),
-					  queue->session.key };
-	search->found++;
-	if (search->cursor.key.s == NULL || by_position(&search->cursor, &position) < 0)
-		add_position(&search->first, position, &list->op.arena);
+	if (passes(search->plan, &search->filter, queue))
+		find(search, (struct list_position){ sort_value(search->plan, list->sort, queue),
+						     queue->session.key, false });
 }
 
-/* Looks at the next queues that may pass. */
+static bool
+is_pending(const struct plan *plan, struct str key, struct keyed_hash hash)
+{
+	const struct queue *queue = catalog_find_hashed(&plan->state->catalog, key, hash);
+
+	return queue != NULL && queue->depth > 0;
+}
+
+static void
+look_at_dead(void *arg, void *item)
+{
+	struct session_search *search = arg;
+	const struct dead_session *dead = item;
+
+	search->plan->walked++;
+	if (key_passes(&search->filter, dead->key) &&
+	    !is_pending(search->plan, dead->key, dead->hash))
+		find(search, (struct list_position){ dead_sort_value(search->list->sort), dead->key,
+						     true });
+}
+
+static void
+look_at_only(struct session_search *search)
+{
+	const struct catalog *catalog = &search->plan->state->catalog;
+	struct str key = search->filter.only;
+	struct keyed_hash hash = keyed_hash_text(key);
+	struct queue *queue = catalog_find_hashed(catalog, key, hash);
+	struct dead_session dead = { hash, dead_letters_count(&catalog->dead, key, hash), key };
+
+	if (queue != NULL)
+		look_at(search, queue);
+	if (!search->dead_scan.over && dead.count > 0)
+		look_at_dead(search, &dead);
+	search->scan.over = search->dead_scan.over = true;
+}
+
+/* Looks at the next queues that may pass, and at the next sessions with dead letters. */
 static void
 look_at_some(struct session_search *search, size_t slots)
 {
 	const struct catalog *catalog = &search->plan->state->catalog;
-	struct queue *only;
 
-	if (search->filter.only.s == NULL) {
-		table_scan(&catalog->index, &search->scan, slots, look_at, search);
+	if (search->filter.only.s != NULL) {
+		look_at_only(search);
 		return;
 	}
-	only = catalog_find(catalog, search->filter.only);
-	if (only != NULL)
-		look_at(search, only);
-	search->scan.over = true;
+	table_scan(&catalog->index, &search->scan, slots, look_at, search);
+	if (search->scan.over)
+		table_scan(&catalog->dead.sessions, &search->dead_scan, slots, look_at_dead,
+			   search);
 }
 
 /* Counts a session in the answer. False: there is no room for one more. */
@@ -278,18 +339,23 @@ answer_session(const struct plan *plan, struct op *op, const struct session *ses
 	return true;
 }
 
-/* Adds the session to the page. False: the page ends before it. */
+/* Adds the session to the page; queue NULL: nothing is pending. False: the page ends before it. */
 static bool
-add_session(struct plan *plan, struct sessions_op *list, const struct queue *queue, size_t *steps)
+add_session(struct plan *plan, struct sessions_op *list, struct str key, const struct queue *queue,
+	    size_t *steps)
 {
 	struct session *session = &list->sessions[list->count];
+	size_t depth = queue != NULL ? queue->depth : 0;
 	bool first = list->count == 0;
 
 	*session = (struct session){ 0 };
-	if (!first && *steps + queue->depth > PAGE_STEPS_MAX)
+	if (!first && *steps + depth > PAGE_STEPS_MAX)
 		return false;
-	*steps += session_describe(plan, queue, &list->op.arena, session);
-	plan->walked += queue->depth;
+	if (queue != NULL)
+		*steps += session_describe(plan, queue, &list->op.arena, session);
+	else
+		session_describe_dead(plan, key, &list->op.arena, session);
+	plan->walked += depth;
 	plan->described++;
 	if (!answer_session(plan, &list->op, session, first))
 		return false;
@@ -307,10 +373,13 @@ make_page(struct plan *plan, struct sessions_op *list)
 	list->total = list->search->found;
 	list->sessions = arena_alloc(&list->op.arena, list->limit * sizeof(*list->sessions));
 	for (; next < first->count && list->count < list->limit; next++) {
-		const struct queue *queue =
-		    catalog_find(&plan->state->catalog, first->positions[next].key);
+		const struct list_position *at = &first->positions[next];
+		const struct queue *queue = catalog_find(&plan->state->catalog, at->key);
 
-		if (queue != NULL && queue->depth > 0 && !add_session(plan, list, queue, &steps))
+		if (queue != NULL && queue->depth == 0)
+			queue = NULL;
+		if (at->only_dead == (queue == NULL) &&
+		    !add_session(plan, list, at->key, queue, &steps))
 			break;
 	}
 	if (next < first->count)
@@ -339,7 +408,7 @@ plan_sessions(struct plan *plan, struct op *op)
 		return -1;
 	list->search->plan = plan;
 	look_at_some(list->search, op->work > WORK_SMALL_MAX ? SLICE_SLOTS : FIRST_SLOTS);
-	if (!list->search->scan.over) {
+	if (!list->search->scan.over || !list->search->dead_scan.over) {
 		op->work = sessions_work(op) > SLICE_WORK ? sessions_work(op) : SLICE_WORK;
 		return PLAN_LATER;
 	}

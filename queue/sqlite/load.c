@@ -418,21 +418,33 @@ load_contexts(struct sqlite_store *store, const struct store_loading *loading, s
 	return failed;
 }
 
+/* Those of one outcome are of one session. Of a damaged store the outcome may be missing. */
 static int
-count_dead_letters(struct sqlite_store *store, struct error *err)
+load_dead_letters(struct sqlite_store *store, const struct store_loading *loading,
+		  struct error *err)
 {
-	sqlite3_stmt *count = NULL;
+	sqlite3_stmt *row = NULL;
 	int failed = 0;
-	int rc = sqlite3_prepare_v2(store->db,
-				    "SELECT count(*) FROM dead_letter INDEXED BY dead_letter_order"
-				    " WHERE requeued IS NULL",
-				    -1, &count, NULL);
+	int rc = sqlite3_prepare_v2(
+	    store->db,
+	    "SELECT key, n FROM (SELECT outcome, count(*) AS n FROM dead_letter"
+	    "  INDEXED BY dead_letter_order WHERE requeued IS NULL GROUP BY outcome) AS dead"
+	    " LEFT JOIN outcome ON outcome.id = dead.outcome"
+	    " LEFT JOIN session ON session.id = outcome.session",
+	    -1, &row, NULL);
 
-	if (rc == SQLITE_OK && (rc = sqlite3_step(count)) == SQLITE_ROW)
-		store->stats.dead_letters = (uint64_t)sqlite3_column_int64(count, 0);
-	if (rc != SQLITE_ROW)
+	while (rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+		struct str key = row_text(row, 0);
+		size_t count = (size_t)sqlite3_column_int64(row, 1);
+
+		store->stats.dead_letters += count;
+		if (row_is_queue_key(key))
+			loading->dead(loading->arg, key, count);
+		rc = SQLITE_OK;
+	}
+	if (rc != SQLITE_DONE)
 		failed = transaction_fail(store, err, ERROR_STORAGE_FAILED, "cannot read");
-	sqlite3_finalize(count);
+	sqlite3_finalize(row);
 	return failed;
 }
 
@@ -450,8 +462,6 @@ sqlite_load(struct store *base, const struct store_loading *loading, struct stor
 	if (failed == 0)
 		failed = load_settled(store, &settled, &outcome, err);
 	if (failed == 0)
-		failed = count_dead_letters(store, err);
-	if (failed == 0)
 		failed = find_newest_event(store, &event, err);
 	find_newest_time(store, &event, &outcome);
 	*newest = store->newest;
@@ -463,6 +473,8 @@ sqlite_load(struct store *base, const struct store_loading *loading, struct stor
 		failed = load_open_outcomes(store, loading, err);
 	if (failed == 0)
 		failed = load_contexts(store, loading, err);
+	if (failed == 0)
+		failed = load_dead_letters(store, loading, err);
 	if (failed == 0)
 		failed = key_rows_load(store, err);
 	free(settled.ranges);

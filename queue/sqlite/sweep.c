@@ -41,8 +41,9 @@
 
 struct sweep_range {
 	int64_t first, last;
-	bool dead;  /* its events are, or were, dead letters */
-	bool early; /* it is removed before its time */
+	int64_t
+	    dead_in; /* its events are, or were, dead letters of this session; 0: they are not */
+	bool early;  /* it is removed before its time */
 };
 
 /* A round of the sweep. */
@@ -70,6 +71,14 @@ struct sweep {
 	size_t released;                   /* how many targets */
 	size_t removed, removed_bytes;     /* of the text of those events */
 	size_t dead, lost; /* dead letters among them; those that went before their time */
+	/* the same dead letters by their sessions, those that stand together as one */
+	struct swept_letters {
+		int64_t session;
+		struct str key; /* in letter_keys; NULL: it is not known */
+		size_t count;
+	} letters[REMOVE_ROWS_MAX];
+	size_t letter_count;
+	struct arena letter_keys;
 };
 
 static void
@@ -86,6 +95,7 @@ sweep_free(struct sweep *round)
 {
 	if (round == NULL)
 		return;
+	arena_clear(&round->letter_keys);
 	free(round->ranges);
 	free(round->outcomes);
 	free(round);
@@ -199,7 +209,8 @@ gather_outcome(struct sweep *round, sqlite3_stmt *oldest, bool early)
 		round->ranges = mem_grow(round->ranges, &round->range_cap, round->range_count + 1,
 					 sizeof(*round->ranges));
 		round->ranges[round->range_count++] =
-		    (struct sweep_range){ range.first, range.last, dead, early };
+		    (struct sweep_range){ range.first, range.last,
+					  dead ? sqlite3_column_int64(oldest, 8) : 0, early };
 		round->events += (uint64_t)(range.last - range.first) + 1;
 	}
 }
@@ -299,9 +310,29 @@ remove_event(struct sqlite_store *store, int64_t id)
 							 : SQLITE_OK;
 }
 
-/* A dead letter is removed with its event. */
+/* Counts a dead letter of the session, whose key is read while its row is there. */
+static void
+note_letter(struct sqlite_store *store, int64_t session)
+{
+	struct sweep *round = store->sweep;
+	struct swept_letters *next = &round->letters[round->letter_count];
+	sqlite3_stmt *key = store->statement[STATEMENT_SESSION_KEY];
+
+	if (round->letter_count > 0 && next[-1].session == session) {
+		next[-1].count++;
+		return;
+	}
+	round->letter_count++;
+	*next = (struct swept_letters){ .session = session, .count = 1 };
+	sqlite3_bind_int64(key, 1, session);
+	if (sqlite3_step(key) == SQLITE_ROW)
+		next->key = arena_dup(&round->letter_keys, row_text(key, 0));
+	sqlite3_reset(key);
+}
+
+/* A dead letter is removed with its event, and before it. */
 static int
-remove_dead_letter(struct sqlite_store *store, int64_t id, bool early)
+remove_dead_letter(struct sqlite_store *store, int64_t id, int64_t session, bool early)
 {
 	sqlite3_stmt *remove = store->statement[STATEMENT_REMOVE_DEAD_LETTER];
 
@@ -310,6 +341,8 @@ remove_dead_letter(struct sqlite_store *store, int64_t id, bool early)
 	bool dead = rc == SQLITE_ROW && sqlite3_column_int(remove, 0) != 0;
 	store->sweep->dead += dead;
 	store->sweep->lost += dead && early;
+	if (dead)
+		note_letter(store, session);
 	if (rc == SQLITE_ROW)
 		rc = sqlite3_step(remove);
 	sqlite3_reset(remove);
@@ -331,9 +364,11 @@ remove_events(struct sqlite_store *store)
 
 		if (round->at.next < range->first)
 			round->at.next = range->first;
-		rc = remove_event(store, round->at.next);
-		if (rc == SQLITE_OK && range->dead)
-			rc = remove_dead_letter(store, round->at.next, range->early);
+		if (range->dead_in != 0)
+			rc =
+			    remove_dead_letter(store, round->at.next, range->dead_in, range->early);
+		if (rc == SQLITE_OK)
+			rc = remove_event(store, round->at.next);
 		if (round->at.next++ == range->last)
 			round->at.range_at++;
 	}
@@ -386,9 +421,19 @@ restore_counts(struct sqlite_store *store)
 		session_rows_hold(store, store->sweep->targets[i]);
 }
 
+/* The step is durable: tells the queue of the dead letters that it has removed. */
+static void
+tell_removed(const struct sweep *round, const struct chores *chores)
+{
+	for (size_t i = 0; i < round->letter_count; i++)
+		if (round->letters[i].key.s != NULL)
+			chores->dead_removed(chores->arg, round->letters[i].key,
+					     round->letters[i].count);
+}
+
 /* Does one step of removing. False: the disk does not let us, and there is no room to make. */
 static bool
-remove_step(struct sqlite_store *store)
+remove_step(struct sqlite_store *store, const struct chores *chores)
 {
 	struct sweep *round = store->sweep;
 	/* reported to nobody: a later step tries again, and ready reports a broken store */
@@ -396,7 +441,8 @@ remove_step(struct sqlite_store *store)
 	struct sweep_position before = round->at;
 
 	round->removed = round->removed_bytes = round->released = 0;
-	round->dead = round->lost = 0;
+	round->dead = round->lost = round->letter_count = 0;
+	arena_clear(&round->letter_keys);
 	int rc = transaction_begin(store);
 	if (rc == SQLITE_OK)
 		rc = keep_newest(store);
@@ -411,6 +457,7 @@ remove_step(struct sqlite_store *store)
 	store->kept = store->newest;
 	store->stats.swept += round->removed;
 	store->stats.dead_letters -= round->dead;
+	tell_removed(round, chores);
 	store->base.dead_letters_lost += round->lost;
 	store->stats.outcomes -= round->at.outcome_at - before.outcome_at;
 	round->progressed = true;
@@ -447,7 +494,7 @@ sweep_step(struct sqlite_store *store, const struct chores *chores)
 		gather(store, chores);
 		more = !round->gathered || round->outcome_count > 0 || start_over(round);
 	} else {
-		more = remove_step(store);
+		more = remove_step(store, chores);
 		if (round->at.outcome_at == round->outcome_count)
 			begin_round(round);
 	}

@@ -95,8 +95,8 @@ static const struct {
 			   [SORT_PROBLEM] = "problem",
 			   [SORT_UNATTENDED] = "unattended" },
 			 "must be key, depth, oldest, newest, problem or unattended" },
-	[FIELD_PROBLEM] = { { "any", "stranded", "full", "unattended" },
-			    "must be any, stranded, full or unattended" },
+	[FIELD_PROBLEM] = { { "any", "stranded", "full", "unattended", "dead" },
+			    "must be any, stranded, full, unattended or dead" },
 	[FIELD_FORMAT] = { { "json", "prompt" }, "must be \"json\" or \"prompt\"" },
 	[FIELD_EXEC_COMPLETIONS] = { { "leave", "include" }, "must be \"leave\" or \"include\"" },
 };

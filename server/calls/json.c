@@ -212,7 +212,8 @@ add_problems(struct buf *out, unsigned problems)
 {
 	static const char *const names[PROBLEM_COUNT] = { [PROBLEM_STRANDED] = "stranded",
 							  [PROBLEM_FULL] = "full",
-							  [PROBLEM_UNATTENDED] = "unattended" };
+							  [PROBLEM_UNATTENDED] = "unattended",
+							  [PROBLEM_DEAD] = "dead" };
 	const char *before = "";
 
 	BUF_ADD_LITERAL(out, ",\"problems\":[");
@@ -232,17 +233,19 @@ json_add_session(struct buf *out, const struct session *session)
 	json_quote(out, session->session_key);
 	BUF_ADD_LITERAL(out, ",\"agentId\":");
 	json_add_text(out, session->agent_id);
-	buf_addf(out,
-		 ",\"depth\":%zu,\"ready\":%zu,\"leased\":%zu,\"delayed\":%zu,\"oldestTs\":%lld,"
-		 "\"newestTs\":%lld,\"readySinceTs\":",
-		 session->depth, session->ready, session->leased, session->delayed,
-		 (long long)session->oldest_ts_ms, (long long)session->newest_ts_ms);
+	buf_addf(out, ",\"depth\":%zu,\"ready\":%zu,\"leased\":%zu,\"delayed\":%zu,\"oldestTs\":",
+		 session->depth, session->ready, session->leased, session->delayed);
+	json_add_time(out, session->oldest_ts_ms);
+	BUF_ADD_LITERAL(out, ",\"newestTs\":");
+	json_add_time(out, session->newest_ts_ms);
+	BUF_ADD_LITERAL(out, ",\"readySinceTs\":");
 	json_add_time(out, session->ready_since_ts_ms);
 	BUF_ADD_LITERAL(out, ",\"lastContextKey\":");
 	json_add_text(out, session->last_context_key);
 	add_delivery(out, &session->delivery);
 	add_rekeyed_from(out, session);
-	buf_addf(out, ",\"waiters\":%zu,\"routesTo\":", session->waiters);
+	buf_addf(out, ",\"waiters\":%zu,\"deadLetters\":%zu,\"routesTo\":", session->waiters,
+		 session->dead_letters);
 	json_add_text(out, session->routes_to);
 	add_problems(out, session->problems);
 }

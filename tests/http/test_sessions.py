@@ -173,3 +173,45 @@ def test_sessions_with_problems_are_found(start):
         assert keys(ok(api.sessions(problem=name))) == [key for key, problems in found.items() if problems == [name]]
     assert keys(ok(api.sessions(contains="full:"))) == ["agent:full:main"]
     problem(api.sessions(problem="none"), 400, "invalid-field", "problem")
+
+
+def dies(api, key):
+    ok(api.enqueue("fails", key), 201)
+    ok(api.nack(ok(api.lease(key))["leaseId"], reason="exit 1"))
+
+
+def dead(api):
+    """The sessions that have dead letters, and how many."""
+    return {row["sessionKey"]: row["deadLetters"] for row in ok(api.sessions(problem="dead"))["sessions"]}
+
+
+def test_sessions_with_dead_letters_are_found(start):
+    server = start("--max-attempts", 1, "--max-pending", 2, "--overflow", "drop-oldest", "--no-watch-policy", policy=TWO_OWNERS)
+    api = server.client()
+    for key in ("agent:ops:main", "agent:ops:main", DIRECT):
+        dies(api, key)
+    for text in "1", "2", "3":
+        ok(api.enqueue(text, MAIN), 201)
+    found = {"agent:ops:main": 2, DIRECT: 1, MAIN: 1}
+    assert dead(api) == found
+    assert keys(ok(api.sessions())) == [MAIN], "only sessions with events, unless dead letters are asked for"
+    assert keys(ok(api.sessions(problem="any", sort="problem"))) == sorted(found)
+    row = ok(api.sessions(problem="dead", queueKey=DIRECT))["sessions"][0]
+    assert row["problems"] == ["dead"] and row["agentId"] == "main"
+    assert [row[name] for name in ("depth", "ready", "oldestTs", "newestTs", "readySinceTs", "routesTo")] == [0, 0, None, None, None, None]
+    assert ok(api.sessions())["sessions"][0]["problems"] == ["full", "dead"]
+    server.restart()
+    api = server.client()
+    assert dead(api) == found
+    ok(api.drain(MAIN))
+    server.write_policy(ONE_OWNER)
+    ok(api.call("POST", "/v1/policy/reload", {}))
+    ok(api.requeue(queueKey=DIRECT, confirm=True))
+    assert dead(api) == {"agent:ops:main": 2, MAIN: 1}, "it was requeued elsewhere, and is no dead letter of either"
+    ok(api.discard(queueKey="agent:ops:main", confirm=True))
+    assert dead(api) == {MAIN: 1}
+    server.stop()
+    server.flags += ["--retention-ms", 0]
+    server.start()
+    wait_until(lambda: dead(server.client()) == {}, "the dead letters to be forgotten")
+    assert server.client().stats()["deadLetters"] == 0

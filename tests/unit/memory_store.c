@@ -76,6 +76,31 @@ ends_dead_letter(const struct store_outcome *outcome)
 	return outcome->kind == OUTCOME_REQUEUED || outcome->kind == OUTCOME_DISCARDED;
 }
 
+static bool
+makes_dead_letter(const struct store_outcome *outcome)
+{
+	return outcome->kind == OUTCOME_DEAD || outcome->kind == OUTCOME_EVICTED;
+}
+
+static bool
+is_dead_letter(const struct memory_store *store, int64_t id)
+{
+	return (memory_store_settled(store, id, OUTCOME_DEAD) ||
+		memory_store_settled(store, id, OUTCOME_EVICTED)) &&
+	       !memory_store_settled(store, id, OUTCOME_REQUEUED) &&
+	       !memory_store_settled(store, id, OUTCOME_DISCARDED);
+}
+
+static void
+load_dead(const struct memory_store *store, const struct store_loading *loading)
+{
+	for (size_t i = 0; i < store->outcome_count; i++)
+		for (size_t j = 0; j < store->outcomes[i].count; j++)
+			if (makes_dead_letter(&store->outcomes[i]) &&
+			    is_dead_letter(store, store->outcomes[i].ids[j]))
+				loading->dead(loading->arg, store->outcomes[i].session->key, 1);
+}
+
 static int
 load_all(struct memory_store *store, const struct store_loading *loading, struct store_newest *ends,
 	 struct error *err)
@@ -105,6 +130,7 @@ load_all(struct memory_store *store, const struct store_loading *loading, struct
 		if (store->contexts[i].context_key.s != NULL)
 			loading->context(loading->arg, store->contexts[i].session->key,
 					 store->contexts[i].context_key);
+	load_dead(store, loading);
 	return 0;
 }
 
@@ -359,15 +385,6 @@ read_now(struct memory_store *store)
 				store->read_each(store->arg, &event);
 			}
 	done(store->arg, NULL);
-}
-
-static bool
-is_dead_letter(const struct memory_store *store, int64_t id)
-{
-	return (memory_store_settled(store, id, OUTCOME_DEAD) ||
-		memory_store_settled(store, id, OUTCOME_EVICTED)) &&
-	       !memory_store_settled(store, id, OUTCOME_REQUEUED) &&
-	       !memory_store_settled(store, id, OUTCOME_DISCARDED);
 }
 
 /* Whether the walk reports the outcome. */

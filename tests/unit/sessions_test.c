@@ -126,14 +126,14 @@ nth_key(char key[32], int n)
 
 /* Puts an event into each of these sessions, some of a call's drafts at a time. */
 static void
-put_into(int first, int count)
+put_into(int first, int count, const char *text)
 {
 	static char keys[CALL_DRAFTS_MAX][32];
 	struct draft drafts[CALL_DRAFTS_MAX];
 	size_t n = 0;
 
 	for (int i = first; i < first + count; i++) {
-		drafts[n] = draft(nth_key(keys[n], i), "1");
+		drafts[n] = draft(nth_key(keys[n], i), text);
 		if (++n == CALL_DRAFTS_MAX || i == first + count - 1) {
 			done(enqueue_drafts(engine, drafts, n));
 			n = 0;
@@ -146,7 +146,7 @@ put_into_many(void)
 {
 	options.sessions_max = options.pending_max = 10 * MANY;
 	reopen();
-	put_into(0, STAYING + MANY);
+	put_into(0, STAYING + MANY, "1");
 }
 
 /* No turn looks at all sessions, however many calls there are. */
@@ -449,6 +449,156 @@ the_worst_problem_comes_first(void **state)
 	assert_str(session_of("agent:x:full")->routes_to, NULL);
 }
 
+/* --- dead letters --- */
+
+/* Each of these sessions gets a dead letter, A two. */
+static void
+let_some_die(void)
+{
+	static const char *const keys[] = { A, A, B, "agent:x:c" };
+
+	options.attempts_max = 1;
+	reopen();
+	for (size_t i = 0; i < COUNT(keys); i++)
+		put(keys[i], "1"), done(nack(engine, lease_events(keys[i], 0, 60000), ALL));
+	put(A, "2"), put("agent:x:d", "1");
+}
+
+static void
+a_session_has_its_dead_letters_after_a_restart_too(void **state)
+{
+	(void)state;
+	let_some_die();
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(session_of(A)->dead_letters, 2);
+		assert_problems(A, SESSION_PROBLEM(PROBLEM_DEAD));
+		assert_int_equal(session_of("agent:x:d")->dead_letters, 0);
+		assert_problems("agent:x:d", 0);
+		reopen();
+	}
+	done(discard(engine, IDS(1), false));
+	assert_int_equal(session_of(A)->dead_letters, 1);
+	done(discard(engine, IDS(2), true)); /* dry run */
+	assert_int_equal(session_of(A)->dead_letters, 1);
+	done(requeue(engine, IDS(2), 0, false));
+	assert_problems(A, 0);
+	reopen();
+	assert_problems(A, 0);
+}
+
+static void
+a_dead_letter_that_is_requeued_elsewhere_leaves_the_session_where_it_died(void **state)
+{
+	(void)state;
+	const char *direct = "agent:main:telegram:default:direct:1";
+
+	options.attempts_max = 1;
+	reopen();
+	put(direct, "1"), done(nack(engine, lease_events(direct, 0, 60000), ALL));
+	engine_set_policy(engine, parse_policy("{channels:{telegram:{allowFrom:['1']}},"
+					       "session:{dmScope:'main'}}"));
+	assert_listed((struct sessions_op){ .problems = SESSION_PROBLEMS_ANY },
+		      "main:telegram:default:direct:1");
+	done(requeue(engine, IDS(1), 0, false));
+	assert_listed((struct sessions_op){ .problems = SESSION_PROBLEMS_ANY }, "");
+	assert_listed((struct sessions_op){ 0 }, "main:main");
+}
+
+static void
+a_batch_that_fails_leaves_dead_letters_alone(void **state)
+{
+	(void)state;
+	let_some_die();
+	store.commit_fails = ERROR_STORAGE_FULL;
+	fails(discard(engine, IDS(1), false), ERROR_STORAGE_FULL);
+	store.commit_fails = ERROR_NONE;
+	assert_int_equal(session_of(A)->dead_letters, 2);
+}
+
+/* Who asks for them gets them; the list of all has only sessions with events. */
+static void
+sessions_that_have_nothing_but_dead_letters_are_listed_where_asked_for(void **state)
+{
+	(void)state;
+	const unsigned dead = SESSION_PROBLEM(PROBLEM_DEAD);
+
+	let_some_die();
+	assert_listed((struct sessions_op){ 0 }, "main:a x:d");
+	assert_listed((struct sessions_op){ .problems = dead }, "main:a main:b x:c");
+	assert_listed((struct sessions_op){ .problems = SESSION_PROBLEMS_ANY },
+		      "main:a main:b x:c");
+	assert_listed((struct sessions_op){ .problems = SESSION_PROBLEM(PROBLEM_FULL) }, "");
+	for (int sort = SORT_KEY; sort <= SORT_UNATTENDED; sort++)
+		assert_listed((struct sessions_op){ .problems = dead, .sort = (enum sort)sort },
+			      "main:a main:b x:c");
+	assert_listed((struct sessions_op){ .problems = dead, .prefix = STR("agent:x") }, "x:c");
+	assert_listed((struct sessions_op){ .problems = dead, .contains = STR(":b") }, "main:b");
+	assert_listed((struct sessions_op){ .problems = dead, .address.agent_id = STR("x") },
+		      "x:c");
+	assert_listed((struct sessions_op){ .problems = dead, .min_age_ms = INT64_MAX }, "");
+	assert_listed((struct sessions_op){ .problems = dead, .address.session_key = STR(B) },
+		      "main:b");
+	assert_listed((struct sessions_op){ .problems = dead, .address.session_key = STR(A) },
+		      "main:a");
+	assert_listed((struct sessions_op){ .address.session_key = STR(B) }, "");
+	const struct session *session =
+	    &done(list_sessions(engine, (struct sessions_op){ .problems = dead,
+							      .address.queue_key = STR(B) }))
+		 ->sessions.sessions[0];
+	assert_str(session->agent_id, "main");
+	assert_int_equal(session->dead_letters, 1);
+	assert_int_equal(session->problems, dead);
+	assert_int_equal(session->depth + (size_t)session->oldest_ts_ms, 0);
+}
+
+static void
+pages_of_sessions_with_dead_letters_are_in_order(void **state)
+{
+	(void)state;
+	for (int sort = SORT_KEY; sort <= SORT_UNATTENDED; sort++) {
+		struct sessions_op input = { .limit = 1,
+					     .sort = (enum sort)sort,
+					     .problems = SESSION_PROBLEM(PROBLEM_DEAD) };
+		const char *const keys[] = { A, B, "agent:x:c" };
+
+		if (sort == SORT_KEY)
+			let_some_die();
+		for (size_t i = 0; i < COUNT(keys); i++) {
+			struct call *call = done(list_sessions(engine, input));
+
+			assert_int_equal(call->sessions.total, COUNT(keys));
+			assert_str(call->sessions.sessions[0].session_key, keys[i]);
+			input.cursor = call->sessions.next_cursor;
+		}
+		assert_true(input.cursor.s == NULL);
+	}
+}
+
+/* Between the look at its queue and that at its dead letters. */
+static void
+a_session_that_empties_during_the_search_is_on_the_page_once(void **state)
+{
+	(void)state;
+	static char keys[10][32];
+	struct sessions_op input = { .limit = 1000,
+				     .problems = SESSION_PROBLEM(PROBLEM_DEAD),
+				     .prefix = STR("agent:x:0000") };
+	call_back_at_once();
+	options.session_pending_max = 1;
+	options.overflow = OVERFLOW_DROP_OLDEST;
+	put_into_many(), put_into(0, STAYING + MANY, "2");
+	struct call *call = list_sessions(engine, input);
+	turn(), turn(), turn(), turn();
+	for (int i = 0; i < 10; i++)
+		drain(engine, nth_key(keys[i], i), 0);
+	for (turn(); call->answered == 0;)
+		turn();
+	assert_true(call->sessions.count > 0);
+	for (size_t i = 1; i < call->sessions.count; i++)
+		assert_true(str_cmp(call->sessions.sessions[i - 1].session_key,
+				    call->sessions.sessions[i].session_key) < 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(sessions_are_filtered_and_sorted),
 	TEST(sessions_sort_by_time),
@@ -466,6 +616,12 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_session_that_somebody_waits_for_is_attended),
 	TEST(a_session_is_full_from_nine_tenths_on),
 	TEST(the_worst_problem_comes_first),
+	TEST(a_session_has_its_dead_letters_after_a_restart_too),
+	TEST(a_dead_letter_that_is_requeued_elsewhere_leaves_the_session_where_it_died),
+	TEST(a_batch_that_fails_leaves_dead_letters_alone),
+	TEST(sessions_that_have_nothing_but_dead_letters_are_listed_where_asked_for),
+	TEST(pages_of_sessions_with_dead_letters_are_in_order),
+	TEST(a_session_that_empties_during_the_search_is_on_the_page_once),
 };
 
 int
