@@ -225,7 +225,7 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	    "order (problem: the worst first)" },
 	[SEVQ_OPTION_CONTAINS] = { "contains", "TEXT", &TEXT, AT(contains),
 	    "only session keys with this part" },
-	[SEVQ_OPTION_PROBLEM] = { "problem", "any|stranded|full|unattended", &WORD, AT(problem),
+	[SEVQ_OPTION_PROBLEM] = { "problem", "any|stranded|full|unattended|dead", &WORD, AT(problem),
 	    "only sessions with this problem" },
 	[SEVQ_OPTION_CURSOR] = { "cursor", "TEXT", &TEXT, AT(cursor),
 	    "the next page, as the previous one printed it" },

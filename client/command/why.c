@@ -32,20 +32,33 @@ keep(struct why *why, const struct sevq_client *client, const char *name)
 			 sevq_last_answer(client, NULL));
 }
 
+/* A queue that has nothing but dead letters is told only to those who ask for such. */
 static bool
-ask_for_queues(struct sevq_client *client, struct why *why)
+ask_for_queue(struct sevq_client *client, const char *key, struct sevq_sessions **ret)
 {
 	struct sevq_sessions_options options;
 
 	sevq_sessions_options_init(&options);
-	options.queue_key = why->route->session_key;
-	if (sevq_sessions(client, &options, &why->queue) != SEVQ_OK)
+	options.queue_key = key;
+	if (sevq_sessions(client, &options, ret) != SEVQ_OK)
+		return false;
+	if ((*ret)->count > 0)
+		return true;
+	sevq_free(*ret);
+	*ret = NULL;
+	options.problem = "dead";
+	return sevq_sessions(client, &options, ret) == SEVQ_OK;
+}
+
+static bool
+ask_for_queues(struct sevq_client *client, struct why *why)
+{
+	if (!ask_for_queue(client, why->route->session_key, &why->queue))
 		return false;
 	keep(why, client, "queue");
 	if (why->asked == NULL || strcmp(why->asked, why->route->session_key) == 0)
 		return true;
-	options.queue_key = why->asked;
-	if (sevq_sessions(client, &options, &why->under) != SEVQ_OK)
+	if (!ask_for_queue(client, why->asked, &why->under))
 		return false;
 	keep(why, client, "underKey");
 	return true;
@@ -118,9 +131,15 @@ say_queue(const char *key, const struct sevq_session *session)
 {
 	char time[SEVQ_TIME_BYTES];
 
-	sevq_say(stdout, "%s has %zu %s: %zu to take, %zu leased, %zu delayed", key, session->depth,
-		 session->depth == 1 ? "event" : "events", session->ready, session->leased,
-		 session->delayed);
+	if (session->depth == 0)
+		sevq_say(stdout, "%s has no events", key);
+	else
+		sevq_say(stdout, "%s has %zu %s: %zu to take, %zu leased, %zu delayed", key,
+			 session->depth, session->depth == 1 ? "event" : "events", session->ready,
+			 session->leased, session->delayed);
+	if (session->dead_letters > 0)
+		sevq_say(stdout, "  %zu dead %s: sevq dead-letters %s", session->dead_letters,
+			 session->dead_letters == 1 ? "letter" : "letters", key);
 	if (session->ready_since_ts_ms != 0)
 		sevq_say(stdout, "  there is something to take since %s",
 			 sevq_time_text(session->ready_since_ts_ms, time));
@@ -175,7 +194,7 @@ say_advice(const struct why *why)
 	const struct sevq_session *queue = only(why->queue), *under = only(why->under);
 	const char *key = why->route->session_key;
 
-	if (under != NULL)
+	if (under != NULL && under->depth > 0)
 		sevq_say(stdout,
 			 "do: sevq rekey %s moves what is stranded there to where its key leads",
 			 under->session_key);
@@ -191,6 +210,8 @@ say_advice(const struct why *why)
 		sevq_say(stdout, "%s", "do: wait for the ends of the leases, or ack them");
 	else if (queue != NULL && queue->ready == 0 && queue->delayed > 0)
 		sevq_say(stdout, "%s", "do: wait until the delays are over");
+	else if (queue != NULL && queue->dead_letters > 0)
+		sevq_say(stdout, "do: enqueue them anew: sevq dead-letters --requeue %s", key);
 	else if (queue == NULL && under == NULL)
 		sevq_say(stdout, "do: see what became of the events: sevq history %s", key);
 }

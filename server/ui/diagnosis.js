@@ -24,7 +24,8 @@ const full = ({ depth }) => [h('b', plural(depth, 'event')), ' pending, 90% of '
 const unattended = (session) => [h('b', plural(session.ready, 'event')), ' to take for ', since(session.readySinceTs),
   ', and nobody waits for ', session.ready === 1 ? 'it' : 'them', '. ', lastTaken(session)];
 
-const dead = () => 'Events of this queue failed too often or were evicted, and are delivered to nobody.';
+const dead = ({ deadLetters }) => [h('b', plural(deadLetters, 'event')), ' of this queue failed too often or ',
+  deadLetters === 1 ? 'was' : 'were', ' evicted, and delivered to nobody.'];
 
 const REASONS = { stranded, full, unattended, dead };
 

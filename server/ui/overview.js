@@ -23,7 +23,8 @@ export const overview = {
 
   draw({ stats, policy, worst: { sessions, total, nextCursor }, ...letters }, route, page) {
     const shown = keysOf(sessions.map(({ sessionKey }) => sessionKey));
-    const listed = (unattended) => sessions.filter(({ problems }) => (problems[0] === 'unattended') === unattended)
+    const worse = sessions.filter(({ problems }) => problems[0] !== 'dead'); // of those one item tells
+    const listed = (unattended) => worse.filter(({ problems }) => (problems[0] === 'unattended') === unattended)
       .map((one) => ofSession(one, shown, page));
     const found = [failedPolicy(policy), ...listed(false), deadLetters(letters, page), ...listed(true)].filter(Boolean);
     return [

@@ -3,7 +3,7 @@ import { badges } from './diagnosis.js';
 import { address, code, count, h, listView, moment, muted, plural, sessionLink, since } from './kit.js';
 
 const PROBLEMS = { '': 'all sessions', any: 'with any problem', stranded: 'stranded', unattended: 'unattended',
-  full: 'nearly full' };
+  full: 'nearly full', dead: 'with dead letters' };
 const SORTS = { '': 'by key', problem: 'worst first', unattended: 'unattended longest', depth: 'most events',
   oldest: 'oldest event', newest: 'newest event' };
 

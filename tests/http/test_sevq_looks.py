@@ -286,6 +286,22 @@ def test_why_says_that_nobody_asks(sevq, api):
     assert re.search(rf"^  there is something to take since {TIME}$", out, re.M)
 
 
+def test_sessions_and_why_tell_of_dead_letters(start):
+    server = start("--max-attempts", 1)
+    api, sevq = server.client(), Shell(server)
+    ok(api.enqueue("fails", MAIN), 201)
+    ok(api.nack(ok(api.lease(MAIN))["leaseId"]))
+    sevq("sessions", exit=NOTHING)
+    out, _ = sevq("sessions", "--problem", "dead")
+    assert out.splitlines()[1].split()[-2:] == ["dead", MAIN]
+    out, _ = sevq("why", MAIN)
+    assert f"{MAIN} has no events\n  1 dead letter: sevq dead-letters {MAIN}\n" in out
+    assert f"do: enqueue them anew: sevq dead-letters --requeue {MAIN}\n" in out
+    ok(api.enqueue("more", MAIN), 201)
+    assert f"{MAIN} has 1 event: 1 to take, 0 leased, 0 delayed\n  1 dead letter: " in sevq("why", MAIN)[0]
+    assert "dead" in sevq("sessions")[0]
+
+
 def test_why_as_json_has_all_answers(sevq, api):
     ok(api.enqueue("1", MAIN), 201)
     said = sevq.json("why", DIRECT)
