@@ -47,9 +47,9 @@ text_width(const char *s)
 	return width;
 }
 
-/* Returns how many bytes of s fit into the width. */
+/* Returns how many bytes of s fit into the width, and takes theirs from it. */
 static size_t
-bytes_that_fit(const char *s, size_t width)
+bytes_that_fit(const char *s, size_t *width)
 {
 	const char *start = s;
 	size_t len;
@@ -57,9 +57,9 @@ bytes_that_fit(const char *s, size_t width)
 	for (; *s != '\0'; s += len) {
 		size_t w = width_of(sevq_decode(s, &len));
 
-		if (w > width)
+		if (w > *width)
 			break;
-		width -= w;
+		*width -= w;
 	}
 	return (size_t)(s - start);
 }
@@ -168,32 +168,35 @@ print_spaces(size_t count)
 static void
 print_wrapped(const char *text, size_t width, size_t before)
 {
-	size_t some = bytes_that_fit(text, width);
+	size_t left = width, some = bytes_that_fit(text, &left);
 
 	printf("%.*s", (int)some, text);
 	while (text[some] != '\0' && some > 0) {
 		text += some;
-		some = bytes_that_fit(text, width);
+		left = width;
+		some = bytes_that_fit(text, &left);
 		putchar('\n');
 		print_spaces(before);
 		printf("%.*s", (int)some, text);
 	}
 }
 
-/* Prints what fits of a text: of one word, such as a key, both ends; of others the beginning. */
+/*
+ * Prints what fits of a text that takes more than the width: of one word, such as a key, both ends;
+ * of others the beginning.
+ */
 static void
-print_cut(const char *text, size_t width, bool last)
+print_cut(const char *text, size_t taken, size_t width, bool last)
 {
 	bool word = strchr(text, ' ') == NULL;
-	size_t head = word ? width / 2 : width - 1, len;
-	const char *tail = text;
+	size_t head = word ? width / 2 : width - 1, tail = width - 1 - head, len;
 
-	printf("%.*s>", (int)bytes_that_fit(text, head), text);
-	for (; word && text_width(tail) > width - head - 1; tail += len)
-		sevq_decode(tail, &len);
-	fputs(word ? tail : "", stdout);
-	head = text_width(text) - text_width(text + bytes_that_fit(text, head));
-	print_spaces(last ? 0 : width - head - 1 - (word ? text_width(tail) : 0));
+	printf("%.*s>", (int)bytes_that_fit(text, &head), text);
+	for (; word && taken > tail; text += len)
+		taken -= width_of(sevq_decode(text, &len));
+	if (word)
+		fputs(text, stdout);
+	print_spaces(last ? 0 : head + tail - (word ? taken : 0));
 }
 
 /* Prints one cell, cut to the width, or padded to it unless it is the last of its line. */
@@ -203,7 +206,7 @@ print_cell(const char *text, size_t width, bool right, bool last)
 	size_t taken = text_width(text);
 
 	if (taken > width) {
-		print_cut(text, width, last);
+		print_cut(text, taken, width, last);
 		return;
 	}
 	if (right)

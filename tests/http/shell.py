@@ -3,9 +3,11 @@ import fcntl
 import json
 import os
 import pty
+import select
 import struct
 import subprocess
 import termios
+import time
 
 from sevqd import PATIENCE, binary
 
@@ -42,10 +44,11 @@ class Shell:
             os.write(ours, typed.encode())
         process = subprocess.Popen([binary("SEVQ"), *words], env=self.env, stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
-        screen = b""
+        screen, end = b"", time.monotonic() + PATIENCE
         try:
-            while data := os.read(ours, 4096):
-                screen += data
+            while select.select([ours], [], [], max(0, end - time.monotonic()))[0]:
+                screen += os.read(ours, 4096)
+            process.kill()  # it takes too long
         except OSError:  # the command has closed the terminal
             pass
         os.close(ours)

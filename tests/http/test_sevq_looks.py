@@ -107,6 +107,14 @@ def test_peek_shows_the_state_of_each_event(sevq, api):
     assert "STATE" not in sevq("drain", MAIN)[0]
 
 
+def test_a_long_word_is_cut_as_fast_as_it_is_read(sevq, api):
+    for n in range(9):
+        ok(api.enqueue(f"{n}" + "x\u6f22" * 16000 + "end", MAIN), 201)
+    rows = sevq.on_terminal("peek", MAIN, width=60).splitlines()[1:]
+    assert [re.search(r"  (\d)x[x\u6f22]+>[x\u6f22]+end$", row)[1] for row in rows] == [str(n) for n in range(9)]
+    assert {len(row) + row.count("\u6f22") for row in rows} <= {59, 60}
+
+
 def test_show_tells_all_and_cuts_nothing(sevq, api):
     text = "".join(f"{n:04}-" for n in range(100))
     event = ok(api.enqueue(text, DIRECT, contextKey="cron:backup", source="hook", wake="now", traceparent="00-a-b-01", delayMs=1, ttlMs=3600000,
