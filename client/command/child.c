@@ -29,7 +29,7 @@ is_ignored(int number)
 void
 sevq_signals_begin(struct sevq_signals *signals)
 {
-	static const int stops[] = { SIGINT, SIGTERM };
+	static const int stops[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	size_t i;
 
 	sigemptyset(&signals->stop);

@@ -17,7 +17,8 @@
 
 /* The signals of this process from now on. */
 struct sevq_signals {
-	sigset_t stop;     /* SIGINT and SIGTERM, unless this process was started ignoring them */
+	/* SIGINT, SIGTERM, SIGHUP and SIGQUIT, but for those that were ignored at the start */
+	sigset_t stop;
 	sigset_t heard;    /* stop and SIGCHLD */
 	sigset_t before;   /* the mask at the start, which the command gets */
 	sigset_t defaults; /* signals that this process ignores and the command does not */
@@ -38,8 +39,9 @@ int sevq_signals_await(const sigset_t *which, int64_t ms);
 
 /*
  * Starts argv[0], found on PATH, with input as its standard input, which it need not read. Its
- * process group is its own, so that Ctrl-C at a terminal reaches this process alone. Returns its
- * pid, which is also its group, or -1 with errno where it could not be started.
+ * process group is its own, so that what is typed at a terminal, and the end of the terminal, reach
+ * this process alone. Returns its pid, which is also its group, or -1 with errno where it could not
+ * be started.
  */
 pid_t sevq_child_start(const struct sevq_signals *signals, char **argv, const char *input,
 		       size_t len);

@@ -154,14 +154,13 @@ set_environment(const struct sevq_lease *lease)
 static void
 on_stop_signal(struct rounds *rounds, int number, pid_t pid)
 {
-	if (rounds->runner.stopped_by == 0) {
+	if (rounds->runner.stopped_by == 0)
 		sevq_say(stderr, "sevq: stopping when the command has ended; a second signal goes "
 				 "to the command");
-	} else {
+	if (sevq_runner_note_stop(&rounds->runner, number)) {
 		kill(-pid, number);
 		rounds->told_command = true;
 	}
-	sevq_runner_note_stop(&rounds->runner, number);
 }
 
 /* When the command has taken too long, and the signal that tells it so. */
@@ -256,8 +255,9 @@ judge(const struct rounds *rounds, int status)
 {
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return WELL;
-	if (rounds->told_command ||
-	    (WIFSIGNALED(status) && WTERMSIG(status) == rounds->runner.stopped_by))
+	if (!rounds->timed_out &&
+	    (rounds->told_command ||
+	     (WIFSIGNALED(status) && WTERMSIG(status) == rounds->runner.stopped_by)))
 		return INTERRUPTED;
 	return WIFEXITED(status) && WEXITSTATUS(status) == SEVQ_EXIT_TRY_AGAIN ? TEMPORARY : FAILED;
 }

@@ -10,11 +10,14 @@ sevq_runner_give_up(struct sevq_runner *runner)
 	runner->over = true;
 }
 
-void
+bool
 sevq_runner_note_stop(struct sevq_runner *runner, int number)
 {
+	bool second = number != 0 && number != SIGHUP && runner->stopped_by != 0;
+
 	if (number != 0)
 		runner->stopped_by = number;
+	return second;
 }
 
 bool
@@ -28,9 +31,8 @@ sevq_runner_try_again(struct sevq_runner *runner)
 	}
 	number = sevq_signals_await(&runner->signals.stop,
 				    sevq_backoff_fail(&runner->backoff, runner->client));
-	if (number != 0 && runner->stopped_by != 0)
+	if (sevq_runner_note_stop(runner, number))
 		sevq_runner_give_up(runner);
-	sevq_runner_note_stop(runner, number);
 	return !runner->over;
 }
 

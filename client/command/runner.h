@@ -27,8 +27,12 @@ struct sevq_runner {
 /* Ends the runner: reports how the last call failed. */
 void sevq_runner_give_up(struct sevq_runner *runner);
 
-/* Remembers a stop signal; 0 is none. */
-void sevq_runner_note_stop(struct sevq_runner *runner, int number);
+/*
+ * Remembers a stop signal; 0 is none. Returns whether it says that the runner must not wait any
+ * longer, as the second one does. Not SIGHUP: both the shell and the kernel send it when a terminal
+ * is closed.
+ */
+bool sevq_runner_note_stop(struct sevq_runner *runner, int number);
 
 static inline bool
 sevq_runner_stops(const struct sevq_runner *runner)

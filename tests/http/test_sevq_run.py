@@ -5,10 +5,12 @@ import os
 import pty
 import random
 import re
+import select
 import signal
 import subprocess
 import termios
 import time
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,11 @@ class Runner:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def line(self):
+        """The first line of its standard error."""
+        assert select.select([self.process.stderr], [], [], PATIENCE)[0], "it says nothing"
+        return self.process.stderr.readline()
+
     def end(self, exit=DONE):
         """Waits for its end; returns (standard output, standard error)."""
         out, err = self.process.communicate(timeout=PATIENCE)
@@ -44,7 +51,7 @@ def sevq(start):
 
 
 @pytest.fixture
-def run(sevq):
+def run(sevq, tmp_path):
     """Starts runners beside the server: run(*words, VARIABLE=...)."""
     runners = []
 
@@ -53,6 +60,7 @@ def run(sevq):
         return runners[-1]
 
     yield start_one
+    (tmp_path / "go").touch()
     for runner in runners:
         if runner.process.poll() is None:
             runner.process.kill()
@@ -329,7 +337,7 @@ def test_a_lease_lost_while_the_command_runs_is_said_at_once_and_it_goes_on(sevq
     pid_of(tmp_path)
     lease_id = sevq.json("show", event_id)["timeline"][1]["leaseId"]
     sevq("nack", lease_id)
-    assert runner.process.stderr.readline() == f"sevq: lost lease {lease_id} on {MAIN} (conflict): its events come again\n"
+    assert runner.line() == f"sevq: lost lease {lease_id} on {MAIN} (conflict): its events come again\n"
     (tmp_path / "go").touch()
     runner.end()
     assert [what for what, _ in happened(sevq, event_id) if what != "extended"] == ["queued", "leased", "nacked", "leased", "acked"]
@@ -351,7 +359,10 @@ def test_events_for_others_do_not_make_it_spin():
 
 # Signals.
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+
+
+@pytest.mark.parametrize("number", STOPS)
 def test_a_waiting_runner_stops_at_once(sevq, run, number):
     runner = run(MAIN, "--", "true")
     wait_until(lambda: waiting(sevq), "the runner to wait")
@@ -365,12 +376,13 @@ def waiting(sevq):
     return sevq.json("stats")["waiters"] > 0
 
 
-def test_a_running_command_may_finish(sevq, run, tmp_path):
+@pytest.mark.parametrize("number", STOPS)
+def test_a_running_command_may_finish(sevq, run, tmp_path, number):
     event_id, _ = queue(sevq, "one", "two")
     runner = run(MAIN, "--limit", "1", "--", "sh", "-c", sleeper(tmp_path) + "; echo finished")
     pid_of(tmp_path)
-    runner.signal(signal.SIGTERM)
-    assert runner.process.stderr.readline() == INTERRUPTED
+    runner.signal(number)
+    assert runner.line() == INTERRUPTED
     (tmp_path / "go").touch()
     assert runner.end() == ("finished\n", "")
     assert happened(sevq, event_id)[-1][0] == "acked" and texts(sevq) == ["two"]
@@ -381,7 +393,7 @@ def test_a_second_signal_goes_to_the_command(sevq, run, tmp_path):
     runner = run(MAIN, "--", "sh", "-c", sleeper(tmp_path))
     pid_of(tmp_path)
     runner.signal(signal.SIGTERM)
-    assert runner.process.stderr.readline() == INTERRUPTED
+    assert runner.line() == INTERRUPTED
     runner.signal(signal.SIGTERM)
     runner.end()
     assert happened(sevq, event_id)[-1] == ("returned", "signal 15")
@@ -394,7 +406,7 @@ def test_a_signal_that_a_terminal_gives_to_both_costs_no_attempt(sevq, run, tmp_
     runner = run(MAIN, "--", "sh", "-c", sleeper(tmp_path))
     pid = pid_of(tmp_path)
     runner.signal(signal.SIGINT)
-    assert runner.process.stderr.readline() == INTERRUPTED
+    assert runner.line() == INTERRUPTED
     os.kill(pid, signal.SIGINT)
     runner.end()
     assert happened(sevq, event_id)[-1] == ("returned", "signal 2")
@@ -412,32 +424,63 @@ def test_a_signal_that_was_ignored_before_is_ignored(sevq, run):
 def read_until(terminal, text):
     screen = ""
     while text not in screen:
+        assert select.select([terminal], [], [], PATIENCE)[0], screen
         screen += os.read(terminal, 4096).decode().replace("\r\n", "\n")
 
 
-def test_ctrl_c_at_a_terminal_lets_the_command_finish(sevq, tmp_path):
-    event_id, = queue(sevq, "one")
+@pytest.fixture
+def at_terminal(sevq, tmp_path):
+    """A runner whose command has started, at a terminal of its own."""
     ours, theirs = pty.openpty()
 
     def take_terminal():
         os.setsid()
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
-    runner = subprocess.Popen([binary("SEVQ"), "run", MAIN, "--", "sh", "-c", sleeper(tmp_path) + "; echo finished"], env=sevq.env, stdin=theirs,
-        stdout=theirs, stderr=theirs, preexec_fn=take_terminal)
+    runner = subprocess.Popen([binary("SEVQ"), "run", MAIN, "--", "sh", "-c", sleeper(tmp_path) + f"; touch {tmp_path}/finished"], env=sevq.env,
+        stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=take_terminal)
     os.close(theirs)
-    try:
-        pid_of(tmp_path)
-        os.write(ours, b"\x03")
-        read_until(ours, INTERRUPTED)
-        (tmp_path / "go").touch()
-        read_until(ours, "finished\n")
-        assert runner.wait(PATIENCE) == DONE
-    finally:
-        (tmp_path / "go").touch()
-        runner.kill()
-        runner.wait(PATIENCE)
-        os.close(ours)
+    with open(ours, "wb", buffering=0) as terminal:
+        yield runner, terminal
+    (tmp_path / "go").touch()
+    runner.kill()
+    runner.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("typed", [b"\x03", b"\x1c"], ids=["Ctrl-C", "Ctrl-\\"])
+def test_a_stop_that_is_typed_at_a_terminal_lets_the_command_finish(sevq, at_terminal, tmp_path, typed):
+    event_id, = queue(sevq, "one")
+    runner, terminal = at_terminal
+    pid_of(tmp_path)
+    terminal.write(typed)
+    read_until(terminal.fileno(), INTERRUPTED)
+    (tmp_path / "go").touch()
+    assert runner.wait(PATIENCE) == DONE
+    assert (tmp_path / "finished").exists() and happened(sevq, event_id)[-1][0] == "acked"
+
+
+def test_a_terminal_that_is_closed_lets_the_command_finish(sevq, at_terminal, tmp_path):
+    event_id, = queue(sevq, "one")
+    runner, terminal = at_terminal
+    pid_of(tmp_path)
+    terminal.close()
+    (tmp_path / "go").touch()
+    assert runner.wait(PATIENCE) == DONE
+    assert (tmp_path / "finished").exists() and happened(sevq, event_id)[-1][0] == "acked"
+
+
+def test_a_hang_up_is_not_passed_on(sevq, run, tmp_path):
+    """The shell and the kernel both tell that a terminal is closed."""
+    event_id, = queue(sevq, "one")
+    runner = run(MAIN, "--", "sh", "-c", sleeper(tmp_path))
+    pid_of(tmp_path)
+    runner.signal(signal.SIGHUP)
+    assert runner.line() == INTERRUPTED
+    runner.signal(signal.SIGHUP)
+    status = Path(f"/proc/{runner.process.pid}/status")
+    wait_until(lambda: re.search("^ShdPnd:\t0+$", status.read_text(), re.M), "the signal to be taken")
+    (tmp_path / "go").touch()
+    runner.end()
     assert happened(sevq, event_id)[-1][0] == "acked"
 
 
@@ -446,7 +489,7 @@ def test_a_second_signal_reaches_what_the_command_has_started(sevq, run, tmp_pat
     runner = run(MAIN, "--", "sh", "-c", f"sh -c '{sleeper(tmp_path)}'; true")
     pid = pid_of(tmp_path)
     runner.signal(signal.SIGTERM)
-    assert runner.process.stderr.readline() == INTERRUPTED
+    assert runner.line() == INTERRUPTED
     runner.signal(signal.SIGTERM)
     runner.end()
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the child of the command to end")
@@ -458,6 +501,15 @@ def test_a_command_that_takes_too_long_is_ended(sevq, tmp_path):
     reason = "signal 15, timed out after 0.3 s"
     assert err == f"sevq: event {event_id} failed ({reason}, attempt 1); it is tried again in 90.0 s\n"
     assert happened(sevq, event_id)[-1] == ("nacked", reason)
+
+
+def test_a_command_that_takes_too_long_while_the_runner_stops_has_failed(sevq, run, tmp_path):
+    event_id, = queue(sevq, "one")
+    runner = run(MAIN, "--timeout", "1s", "--", "sh", "-c", sleeper(tmp_path))
+    pid_of(tmp_path)
+    runner.signal(signal.SIGTERM)
+    runner.end()
+    assert happened(sevq, event_id)[-1] == ("nacked", "signal 15, timed out after 1 s")
 
 
 def test_a_command_that_ends_in_time_has_not_taken_too_long(sevq):
@@ -486,7 +538,7 @@ def test_a_restart_while_it_waits_does_no_harm(make, run):
     runner = run(MAIN, "--max-rounds", "1", "--", "cat", shell=shell)
     wait_until(lambda: waiting(shell), "the runner to wait")
     server.stop()
-    assert "trying again" in runner.process.stderr.readline()
+    assert "trying again" in runner.line()
     server.start()
     queue(shell, "after")
     assert runner.end()[0].endswith("] after\n")
@@ -499,7 +551,7 @@ def test_a_restart_while_the_command_runs_costs_nothing(make, run, tmp_path):
     pid_of(tmp_path)
     server.kill()
     (tmp_path / "go").touch()
-    assert "trying again" in runner.process.stderr.readline()
+    assert "trying again" in runner.line()
     server.start()
     runner.end()
     assert [what for what, _ in happened(shell, event_id)] == ["queued", "leased", "acked"]
@@ -510,7 +562,7 @@ def test_it_waits_for_a_server_that_is_not_there_yet(make, run):
     server.flags = ["--listen", f"unix:{server.directory}/s"]
     runner = run(MAIN, "--max-rounds", "1", "--", "cat", shell=Shell(server, SEVQ_URL=f"unix:{server.directory}/s",
         SEVQ_TOKEN="a-token-that-is-long-enough-for-a-server"))
-    assert "trying again" in runner.process.stderr.readline()
+    assert "trying again" in runner.line()
     runner.signal(signal.SIGTERM)
     assert runner.end() == ("", "")
 
@@ -565,7 +617,7 @@ def test_a_server_that_is_gone_until_the_lease_is_over_is_given_up():
 def test_with_the_server_gone_a_second_signal_ends_it(make, run):
     with FakeServer(LEASED) as fake:
         runner = run(MAIN, "--for", "1h", "--once", "--", "true", shell=Shell(make(), SEVQ_URL=fake.url))
-        assert "trying again" in runner.process.stderr.readline()
+        assert "trying again" in runner.line()
         runner.signal(signal.SIGTERM)
         def ended():
             runner.signal(signal.SIGINT)  # until it has been counted as the second signal
