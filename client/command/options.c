@@ -5,8 +5,10 @@
 
 #include <assert.h>
 #include <getopt.h>
+#include <stdlib.h>
 
 #include "client/buffer.h"
+#include "client/command/memory.h"
 #include "client/command/near.h"
 #include "client/command/number.h"
 #include "client/command/report.h"
@@ -360,11 +362,13 @@ fill_getopt(const struct place *place, struct option long_options[SEVQ_OPTION_CO
 
 /*
  * Reports a word that is no option of the set, and the one that was probably meant: one that begins
- * so (getopt takes that by itself unless there are several), or is nearly written so.
+ * so (getopt takes that by itself unless there are several), or is nearly written so. The value
+ * behind a "=" is left out.
  */
 static void
-report_unknown(const char *word, const struct place *place)
+report_unknown(const char *given, const struct place *place)
 {
+	char *word = sevq_allocated(strndup(given, strcspn(given, "=")));
 	const char *name = word + strspn(word, "-"), *begins = NULL;
 	struct sevq_near near = { .word = name };
 	size_t i;
@@ -382,6 +386,7 @@ report_unknown(const char *word, const struct place *place)
 		sevq_report_usage("no option %s; did you mean --%s?", word, near.best);
 	else
 		sevq_report_usage("no option %s", word);
+	free(word);
 }
 
 /* Reports what getopt did not take. value: what it returned; word: where it stopped. */

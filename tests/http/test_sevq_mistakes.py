@@ -36,6 +36,9 @@ MISTAKES = [
     # Options.
     (["--jsno", "stats"], USAGE, "sevq: no option --jsno; did you mean --json? (see sevq help)"),
     (["event", "x", "--sesion-key", MAIN], USAGE, "sevq event: no option --sesion-key; did you mean --session-key? (see sevq help event)"),
+    (["event", "x", f"--sesion-key={MAIN}"], USAGE, "sevq event: no option --sesion-key; did you mean --session-key? (see sevq help event)"),
+    (["lease", MAIN, "--fo=5m"], USAGE, "sevq lease: no option --fo; did you mean --for? (see sevq help lease)"),
+    (["event", "x", "--nothing=like=it"], USAGE, "sevq event: no option --nothing (see sevq help event)"),
     (["run", MAIN, "ls", "-l"], USAGE, "sevq run: no option -l (see sevq help run)"),
     (["drain", MAIN, "--yes"], USAGE, "sevq drain: no option --yes (see sevq help drain)"),
     (["wait", MAIN, "--timeout"], USAGE, "sevq wait: --timeout wants a value: --timeout TIME (see sevq help wait)"),
