@@ -52,15 +52,23 @@ write_way(const char *path, const char *address)
 	return fclose(file) == 0 && written;
 }
 
+/* Browsers chatter, and hold their standard output long after xdg-open has ended: it is not ours.
+ */
 static bool
 start_browser(char *path)
 {
 	char program[] = "xdg-open";
 	char *argv[] = { program, path, NULL };
-	int status = -1;
+	posix_spawn_file_actions_t actions;
+	int status = -1, error;
 	pid_t pid;
 
-	if (posix_spawnp(&pid, program, NULL, NULL, argv, environ) != 0)
+	posix_spawn_file_actions_init(&actions);
+	error = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	if (error == 0)
+		error = posix_spawnp(&pid, program, &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (error != 0)
 		return false;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;

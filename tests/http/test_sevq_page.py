@@ -29,8 +29,8 @@ def trade(server, code):
 
 
 class Desktop:
-    """A login with a display. Its xdg-open notes what it was started with, and ends with a
-    status.
+    """A login with a display. Its xdg-open notes what it was started with, chatters as browsers do,
+    and ends with a status.
     """
 
     def __init__(self, server, status=0):
@@ -38,7 +38,7 @@ class Desktop:
         self.runtime.mkdir(mode=0o700)
         programs.mkdir()
         browser = programs / "xdg-open"
-        browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{self.noted}\nexit {status}\n')
+        browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{self.noted}\necho Opening in existing browser session.\nexit {status}\n')
         browser.chmod(0o755)
         self.env = {"DISPLAY": ":0", "XDG_RUNTIME_DIR": str(self.runtime), "PATH": f"{programs}:{os.environ['PATH']}"}
 
