@@ -18,8 +18,8 @@
 #include "client/command/command.h"
 #include "client/command/memory.h"
 #include "client/command/say.h"
-#include "client/context.h"
 #include "client/json.h"
+#include "client/url.h"
 
 #define ALL_SCOPES "produce,consume,read,admin"
 
@@ -111,7 +111,7 @@ page_address(const struct sevq_client *client, const cJSON *granted)
 	const char *code = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(granted, "code"));
 	struct sevq_buffer address = { 0 };
 
-	sevq_buffer_addf(&address, "%s/", client->endpoint.url.base);
+	sevq_buffer_addf(&address, "%s/", sevq_base_url(client));
 	if (code != NULL) {
 		sevq_buffer_adds(&address, "#code=");
 		sevq_url_escape(&address, code);
@@ -142,11 +142,11 @@ sevq_run_page(struct sevq_client *client, struct sevq_options *options)
 	cJSON *granted;
 	char *answer;
 
-	if (client->endpoint.url.unix_path != NULL)
+	if (strncmp(sevq_base_url(client), "unix:", 5) == 0)
 		return sevq_report_usage(
 		    "browsers cannot open %s: let sevqd listen on a loopback address too, and "
 		    "give that with --base-url",
-		    client->endpoint.url.text);
+		    sevq_base_url(client));
 	if (sevq_page_code(client, options->admin ? ALL_SCOPES : NULL, &answer) != SEVQ_OK)
 		return sevq_report(client);
 	granted = sevq_allocated(sevq_json_parse(answer, strlen(answer)));
