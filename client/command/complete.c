@@ -17,10 +17,11 @@
 struct typed {
 	const struct sevq_command *commands, *command; /* command NULL: none is named yet */
 	size_t command_count;
-	const char *last;               /* the word that is completed */
-	struct sevq_option_text option; /* whose value it is; name NULL: it is no value */
-	size_t argument;                /* else which argument it is, from 0 */
-	bool helps, behind_dashes;      /* behind "help"; behind "--" */
+	const char *last;          /* the word that is completed */
+	enum sevq_option option;   /* whose value it is; SEVQ_OPTION_COUNT: it is no value */
+	size_t argument;           /* else which argument it is, from 0 */
+	bool helps, behind_dashes; /* behind "help"; behind "--" */
+	const char *values[SEVQ_OPTION_COUNT]; /* of the options before it; NULL: none */
 };
 
 /* Prints the word if the last one is its beginning. about NULL: nothing is said of it. */
@@ -46,7 +47,7 @@ offer_words(const struct typed *typed, const char *words, size_t len)
 	free(list);
 }
 
-/* Without a server there are none. */
+/* The keys of the server that the line names. Without a server there are none. */
 static void
 offer_keys(const struct typed *typed)
 {
@@ -58,6 +59,10 @@ offer_keys(const struct typed *typed)
 
 	sevq_connect_options_init(&connect);
 	connect.timeout_ms = TIMEOUT_MS;
+	connect.base_url = typed->values[SEVQ_OPTION_BASE_URL];
+	connect.token = typed->values[SEVQ_OPTION_TOKEN];
+	connect.token_file = typed->values[SEVQ_OPTION_TOKEN_FILE];
+	connect.ca_file = typed->values[SEVQ_OPTION_CA_FILE];
 	sevq_sessions_options_init(&options);
 	options.prefix = typed->last;
 	options.limit = KEYS_MAX;
@@ -79,6 +84,14 @@ offer_values(const struct typed *typed, const char *argument, size_t len)
 		sevq_say(stdout, ":files");
 	else if (islower((unsigned char)argument[0]) && memchr(argument, '|', len) != NULL)
 		offer_words(typed, argument, len);
+}
+
+static void
+offer_option_values(const struct typed *typed)
+{
+	const char *argument = sevq_option_text(typed->option).argument;
+
+	offer_values(typed, argument, strlen(argument));
 }
 
 static void
@@ -126,19 +139,22 @@ offer_argument(const struct typed *typed)
 	offer_values(typed, arguments, len);
 }
 
-/* Whether the word is an option whose value is the next word. */
-static bool
-takes_next(const char *word, struct sevq_option_text *option)
+/* "--name=value", or "--name", whose value is the next word. */
+static void
+read_option(struct typed *typed, const char *word)
 {
-	int i;
+	const char *name = strncmp(word, "--", 2) == 0 ? word + 2 : "";
+	size_t len = strcspn(name, "=");
+	enum sevq_option option =
+	    sevq_option_find(name, len, typed->command != NULL ? typed->command->options : 0,
+			     typed->command == NULL);
 
-	for (i = 0; i < SEVQ_OPTION_COUNT && strncmp(word, "--", 2) == 0; i++) {
-		*option = sevq_option_text((enum sevq_option)i);
-		if (option->argument != NULL && strcmp(option->name, word + 2) == 0)
-			return true;
-	}
-	memset(option, 0, sizeof(*option));
-	return false;
+	if (option == SEVQ_OPTION_COUNT || sevq_option_text(option).argument == NULL)
+		return;
+	if (name[len] == '=')
+		typed->values[option] = name + len + 1;
+	else
+		typed->option = option;
 }
 
 static void
@@ -162,13 +178,15 @@ read_words(struct typed *typed, char *const *words, size_t count)
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		if (typed->option.name != NULL)
-			memset(&typed->option, 0, sizeof(typed->option));
-		else if (strcmp(words[i], "--") == 0)
+		if (typed->option != SEVQ_OPTION_COUNT) {
+			typed->values[typed->option] = words[i];
+			typed->option = SEVQ_OPTION_COUNT;
+		} else if (!typed->behind_dashes && strcmp(words[i], "--") == 0) {
 			typed->behind_dashes = true;
-		else if (typed->behind_dashes || !takes_next(words[i], &typed->option)) {
-			if (typed->behind_dashes || words[i][0] != '-')
-				read_argument(typed, words[i]);
+		} else if (!typed->behind_dashes && words[i][0] == '-') {
+			read_option(typed, words[i]);
+		} else {
+			read_argument(typed, words[i]);
 		}
 	}
 }
@@ -177,14 +195,16 @@ void
 sevq_complete(const struct sevq_command *commands, size_t command_count, char *const *words,
 	      size_t word_count)
 {
-	struct typed typed = { .commands = commands, .command_count = command_count };
+	struct typed typed = { .commands = commands,
+			       .command_count = command_count,
+			       .option = SEVQ_OPTION_COUNT };
 
 	if (word_count == 0)
 		return;
 	typed.last = words[word_count - 1];
 	read_words(&typed, words, word_count - 1);
-	if (typed.option.name != NULL)
-		offer_values(&typed, typed.option.argument, strlen(typed.option.argument));
+	if (typed.option != SEVQ_OPTION_COUNT)
+		offer_option_values(&typed);
 	else if (typed.behind_dashes)
 		sevq_say(stdout, ":files");
 	else if (typed.last[0] == '-')

@@ -475,6 +475,28 @@ sevq_option_may_stand(enum sevq_option option, uint64_t set, bool before_command
 	return may_stand(&(struct place){ set, before_command }, option);
 }
 
+enum sevq_option
+sevq_option_find(const char *name, size_t len, uint64_t set, bool before_command)
+{
+	struct option long_options[SEVQ_OPTION_COUNT + ALIASES + 1];
+	const struct option *option;
+	int found = SEVQ_OPTION_COUNT;
+	bool several = false;
+
+	fill_getopt(&(struct place){ set, before_command }, long_options);
+	for (option = long_options; option->name != NULL; option++) {
+		int it = option->val - FIRST_VALUE;
+
+		if (strncmp(option->name, name, len) != 0)
+			continue;
+		if (option->name[len] == '\0')
+			return (enum sevq_option)it;
+		several |= found != SEVQ_OPTION_COUNT && found != it;
+		found = it;
+	}
+	return several ? SEVQ_OPTION_COUNT : (enum sevq_option)found;
+}
+
 static void
 explain(FILE *out, const struct description *option)
 {

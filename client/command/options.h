@@ -140,6 +140,12 @@ struct sevq_option_text sevq_option_text(enum sevq_option option);
 /* Whether the option may stand before the command, or behind one that has the set. */
 bool sevq_option_may_stand(enum sevq_option option, uint64_t set, bool before_command);
 
+/*
+ * Returns the option that a name of this length means there, as the command line has it: it may be
+ * cut short, or the name until 0.1. SEVQ_OPTION_COUNT: none, or several.
+ */
+enum sevq_option sevq_option_find(const char *name, size_t len, uint64_t set, bool before_command);
+
 /* Print one line of help for each option: of the set, or of every command. */
 void sevq_options_explain(FILE *out, uint64_t set);
 void sevq_options_explain_common(FILE *out, bool before_command);

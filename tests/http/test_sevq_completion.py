@@ -72,6 +72,31 @@ def test_without_a_server_there_are_no_keys(sevq):
     assert sevq("completion", "words", "--", "drain", "", SEVQ_URL="http://127.0.0.1:1") == ("", "")
 
 
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """Another server, which has a session of its own."""
+    server = Server(tmp_path_factory.mktemp("elsewhere")).start()
+    ok(server.client().enqueue("x", "agent:elsewhere:main"), 201)
+    yield server
+    server.stop()
+
+
+NAMED = ["--base-url {url} --token-file {file} drain agent:", "drain --base-url={url} --token={token} agent:", "event --base {url} --token {token} --mode now agent:",
+    "--base-url={url} drain --token-f={file} --session-key agent:", "peek --base-url http://127.0.0.1:1 --base-url {url} --token-file {file} agent:"]
+
+
+@pytest.mark.parametrize("typed", NAMED)
+def test_keys_are_those_of_the_server_that_the_line_names(sevq, elsewhere, typed):
+    line = typed.format(url=f"http://127.0.0.1:{elsewhere.port}", file=elsewhere.directory / "token", token=elsewhere.token)
+    assert sevq("completion", "words", "--", *line.split(" ")) == ("agent:elsewhere:main\n", "")
+    assert in_bash(sevq, "sevq " + line) == ["agent:elsewhere:main"]
+
+
+@pytest.mark.parametrize("typed", ["--base-url http://127.0.0.1:1 drain agent:", "drain --base-url=nonsense agent:", "drain --token-file /nowhere agent:"])
+def test_without_the_server_that_the_line_names_there_are_no_keys(sevq, typed):
+    assert sevq("completion", "words", "--", *typed.split(" ")) == ("", "")
+
+
 def test_the_scripts_are_those_that_are_installed(sevq):
     for shell, name in zip(SHELLS, ("sevq.bash", "_sevq", "sevq.fish")):
         assert sevq("completion", shell)[0] == (Path(os.environ["SOURCES"]) / "client/completions" / name).read_text()
