@@ -10,7 +10,7 @@
  *
  * The design. A batch is at one step at a time:
  *
- *     look up   what ops need from the store before they can be planned
+ *     look up   what ops need from the store before they can be planned; lists look at the catalog
  *     pages     pages of history, one after the other
  *     plan      each op against the catalog; it sees what those before it have changed
  *     read      texts of the answers, from memory or the store
@@ -101,7 +101,6 @@ undo_plan(struct batch *batch)
 	struct plan *plan = &batch->plan;
 
 	journal_rollback(&state->catalog, 0);
-	state->undone++;
 	for (size_t i = 0; i < plan->popped_count; i++)
 		timers_add(&state->timers, plan->popped[i]);
 	if (plan->popped_count > 0)
@@ -247,6 +246,10 @@ add_lookups(struct batch *batch, struct op *op)
 {
 	struct lookup lookup;
 
+	if (op->kind->look != NULL) {
+		state_read_clocks(batch->state);
+		op->kind->look(&batch->plan, op);
+	}
 	for (size_t i = 0;
 	     op->kind->lookup != NULL && op->kind->lookup(&batch->plan, op, i, &lookup); i++)
 		if (lookup.kind != LOOKUP_NONE)

@@ -34,6 +34,14 @@ struct op_kind {
 	 */
 	size_t (*work)(const struct op *op);
 	/*
+	 * NULL, or looks at some of the catalog, and at the clocks, for an answer that is made from
+	 * every queue or lease: in each batch that has the op, before anything is planned. So the
+	 * catalog has no changes that can be undone, and what was seen counts also if the batch
+	 * fails. The plan answers once all has been looked at; until then it ends as PLAN_LATER.
+	 * Sets op->error where it fails.
+	 */
+	void (*look)(struct plan *plan, struct op *op);
+	/*
 	 * Carries the op out against the plan, starting from an empty answer. Returns an enum
 	 * plan_result; the batch then undoes the op's changes where that says so. May be called
 	 * again for the same op after its changes were undone.

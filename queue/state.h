@@ -39,7 +39,6 @@ struct queue_state {
 	/* an op was submitted by a wake or by PLAN_AGAIN: another batch follows in the same turn */
 	bool turn_again;
 	int64_t next_event, next_outcome; /* ids; ascend over the life of the database */
-	uint64_t undone;                  /* how often the plan of a whole batch was undone */
 	/* the highest that are stored; after a restart, ids continue from them */
 	int64_t stored_event, stored_outcome;
 	struct steady steady; /* the queue's own clock */

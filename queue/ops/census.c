@@ -4,8 +4,7 @@
  * A few queues are looked at for each reader. Many are looked at once a second at most and in
  * slices, one in each turn, by the reader who found the figures too old; those who ask meanwhile
  * wait for the end of that walk. A queue that is there all the time is counted once, as it is when
- * it is looked at. It is looked at before the ops of a batch are planned, whose changes may be
- * undone: a batch that fails does not delay the walk.
+ * it is looked at.
  */
 #include "queue/budget.h"
 #include "queue/plan.h"
@@ -80,39 +79,33 @@ answer(const struct queue_state *state, const struct census *seen, struct census
 	return PLAN_DONE;
 }
 
-/* Looks nothing up in the store: it is when the catalog has no changes that can be undone. */
-static bool
-census_lookup(const struct plan *plan, struct op *op, size_t index, struct lookup *ret)
+static void
+look_for_census(struct plan *plan, struct op *op)
 {
 	struct queue_state *state = plan->state;
 	struct census_walk *walk = &state->census;
 	struct census_op *call = (struct census_op *)op;
 	bool goes_on = walk->by == op;
 
-	(void)index;
-	(void)ret;
 	if (!goes_on && (walk->by != NULL || is_fresh(state)))
-		return false;
+		return;
 	if (!goes_on)
 		*walk = (struct census_walk){ .found.ready_since_ms = INT64_MAX };
 	call->complete = look_at_some(state, goes_on ? SLICE_STEPS : FIRST_STEPS);
 	call->seen = walk->found;
 	walk->by = call->complete ? NULL : op;
 	walk->ended_boot_ms = call->complete ? state->boot_ms : 0;
-	return false;
 }
 
 static int
 plan_census(struct plan *plan, struct op *op)
 {
-	struct queue_state *state = plan->state;
-	struct census_walk *walk = &state->census;
+	const struct queue_state *state = plan->state;
+	const struct census_walk *walk = &state->census;
 	struct census_op *call = (struct census_op *)op;
 
-	if (call->complete) {
-		walk->ended_boot_ms = state->boot_ms; /* the clocks are read by now */
+	if (call->complete)
 		return answer(state, &call->seen, &call->census);
-	}
 	if (walk->by == NULL && is_fresh(state))
 		return answer(state, &walk->found, &call->census);
 	if (walk->by == op)
@@ -131,7 +124,7 @@ void
 census_op_init(struct census_op *op)
 {
 	static const struct op_kind kind = { OP_KIND(census_op, census), .work = census_work,
-					     .plan = plan_census, .lookup = census_lookup };
+					     .look = look_for_census, .plan = plan_census };
 
 	op_start(&op->op, &kind);
 }

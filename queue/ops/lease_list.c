@@ -14,6 +14,7 @@
 
 /* Slots of the table of leases. */
 #define FIRST_SLOTS 256
+#define FIRST_WORK 40
 #define SLICE_SLOTS 16384
 #define SLICE_WORK 2000
 
@@ -22,7 +23,6 @@
 
 /* A page that is being made. */
 struct lease_search {
-	uint64_t undone; /* of the state, when the search began */
 	struct lease_list_op *list;
 	struct table_scan scan;
 	/* Those that match, in order of their hashes. A lease may be over when the page is made. */
@@ -31,11 +31,11 @@ struct lease_search {
 		int64_t id;
 	} * found;
 	size_t count, cap;
-	size_t looks; /* at leases, in this turn */
+	size_t looks; /* at leases */
 };
 
 static int
-begin(const struct plan *plan, struct lease_list_op *list)
+begin(struct lease_list_op *list)
 {
 	struct lease_search *search = arena_alloc(&list->op.arena, sizeof(*search));
 	int64_t from = 0;
@@ -48,7 +48,6 @@ begin(const struct plan *plan, struct lease_list_op *list)
 	    number_parse(list->cursor, INT64_MIN, INT64_MAX, &from) != NUMBER_PARSED)
 		return error_set_field(&list->op.error, "cursor",
 				       "not a cursor of an earlier page");
-	search->undone = plan->state->undone;
 	search->list = list;
 	search->scan.from = (uint64_t)from;
 	list->search = search;
@@ -92,24 +91,31 @@ look_at(void *arg, void *item)
 		add_found(search, lease->id);
 }
 
-/* Looks at the next leases. True: the page has all that it may have. */
+/* Whether the page has all that it may have. */
 static bool
-look_at_some(const struct plan *plan, struct lease_search *search, size_t slots)
+is_complete(const struct lease_search *search)
 {
-	const struct leases *leases = &plan->state->catalog.leases;
+	return search->scan.over || search->count > search->list->limit;
+}
+
+/* Looks at the next leases. */
+static void
+look_at_some(const struct queue_state *state, struct lease_search *search, size_t slots)
+{
 	const struct lease_list_op *list = search->list;
 	int64_t id;
 
+	if (is_complete(search))
+		return;
 	if (list->lease.s == NULL) {
-		table_scan(&leases->by_id, &search->scan, slots, look_at, search);
-		return search->scan.over || search->count > list->limit;
+		table_scan(&state->catalog.leases.by_id, &search->scan, slots, look_at, search);
+		return;
 	}
 	const struct lease *one =
-	    event_id_parse(list->lease, &id) ? catalog_lease(&plan->state->catalog, id) : NULL;
+	    event_id_parse(list->lease, &id) ? catalog_lease(&state->catalog, id) : NULL;
 	if (one != NULL && matches(list, one))
 		add_found(search, id);
 	search->scan.over = true;
-	return true;
 }
 
 /* The first end of an event that the lease holds; the wall time is that of the present clocks. */
@@ -216,19 +222,25 @@ make_page(struct plan *plan, struct lease_list_op *list)
 		qsort(list->leases, list->count, sizeof(*list->leases), by_end);
 }
 
+static void
+look_for_leases(struct plan *plan, struct op *op)
+{
+	struct lease_list_op *list = (struct lease_list_op *)op;
+	bool begins = list->search == NULL;
+
+	if (begins && begin(list) < 0)
+		return;
+	size_t looks = list->search->looks;
+	look_at_some(plan->state, list->search, begins ? FIRST_SLOTS : SLICE_SLOTS);
+	plan->state->stats.walked += list->search->looks - looks;
+}
+
 static int
 plan_lease_list(struct plan *plan, struct op *op)
 {
 	struct lease_list_op *list = (struct lease_list_op *)op;
-	/* what a search has seen of a batch that was undone has never been */
-	bool begins = list->search == NULL || list->search->undone != plan->state->undone;
 
-	if (begins && begin(plan, list) < 0)
-		return -1;
-	list->search->looks = 0;
-	bool over = look_at_some(plan, list->search, op->work > 0 ? SLICE_SLOTS : FIRST_SLOTS);
-	plan->walked += list->search->looks;
-	if (!over) {
+	if (!is_complete(list->search)) {
 		op->work = SLICE_WORK;
 		return PLAN_LATER;
 	}
@@ -243,6 +255,7 @@ void
 lease_list_op_init(struct lease_list_op *op)
 {
 	static const struct op_kind kind = { OP_KIND(lease_list_op, leases),
+					     .least_work = FIRST_WORK, .look = look_for_leases,
 					     .plan = plan_lease_list };
 
 	op_start(&op->op, &kind);

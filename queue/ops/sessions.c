@@ -23,6 +23,7 @@
 
 /* Slots of the index of queues; the first slice is enough for a hundred queues. */
 #define FIRST_SLOTS 256
+#define FIRST_WORK 60
 #define SLICE_SLOTS 8192
 #define SLICE_WORK 2000
 
@@ -215,7 +216,6 @@ add_position(struct first_positions *first, struct list_position position, struc
 /* A page that is being made. */
 struct session_search {
 	struct plan *plan; /* of the present turn */
-	uint64_t undone;   /* of the state, when the search began */
 	struct sessions_op *list;
 	struct filter filter;
 	struct list_position cursor; /* key NULL: from the beginning */
@@ -232,7 +232,6 @@ begin(struct plan *plan, struct sessions_op *list)
 	struct session_search *search = arena_alloc(&list->op.arena, sizeof(*search));
 
 	search->list = list;
-	search->undone = plan->state->undone;
 	if ((list->cursor.s != NULL && read_cursor(list, &search->cursor) < 0) ||
 	    make_filter(plan, list, &search->filter) < 0)
 		return -1;
@@ -261,7 +260,7 @@ look_at(void *arg, void *item)
 	const struct queue *queue = item;
 	struct sessions_op *list = search->list;
 
-	search->plan->walked++;
+	search->plan->state->stats.walked++;
 	if (passes(search->plan, &search->filter, queue))
 		find(search, (struct list_position){ sort_value(search->plan, list->sort, queue),
 						     queue->session.key, false });
@@ -281,7 +280,7 @@ look_at_dead(void *arg, void *item)
 	struct session_search *search = arg;
 	const struct dead_session *dead = item;
 
-	search->plan->walked++;
+	search->plan->state->stats.walked++;
 	if (key_passes(&search->filter, dead->key) &&
 	    !is_pending(search->plan, dead->key, dead->hash))
 		find(search, (struct list_position){ dead_sort_value(search->list->sort), dead->key,
@@ -311,7 +310,8 @@ look_at_some(struct session_search *search, size_t slots)
 	const struct catalog *catalog = &search->plan->state->catalog;
 
 	if (search->filter.only.s != NULL) {
-		look_at_only(search);
+		if (!search->scan.over)
+			look_at_only(search);
 		return;
 	}
 	table_scan(&catalog->index, &search->scan, slots, look_at, search);
@@ -386,14 +386,26 @@ make_page(struct plan *plan, struct sessions_op *list)
 		list->next_cursor = make_cursor(&list->op.arena, &first->positions[next - 1]);
 }
 
-/* Of a page that may be full; a slice of the search before it takes less, or SLICE_WORK. */
+/* Of the first slice of the search and of a page that may be full. */
 static size_t
 sessions_work(const struct op *op)
 {
 	const struct sessions_op *list = (const struct sessions_op *)op;
 	bool one = list->address.session_key.s != NULL || list->address.queue_key.s != NULL;
 
-	return one ? 0 : WORK_OP + WORK_SESSION_ROW * list->limit;
+	return one ? 0 : WORK_OP + FIRST_WORK + WORK_SESSION_ROW * list->limit;
+}
+
+static void
+look_for_sessions(struct plan *plan, struct op *op)
+{
+	struct sessions_op *list = (struct sessions_op *)op;
+	bool begins = list->search == NULL;
+
+	if (begins && begin(plan, list) < 0)
+		return;
+	list->search->plan = plan;
+	look_at_some(list->search, begins ? FIRST_SLOTS : SLICE_SLOTS);
 }
 
 static int
@@ -401,13 +413,6 @@ plan_sessions(struct plan *plan, struct op *op)
 {
 	struct sessions_op *list = (struct sessions_op *)op;
 
-	/* what a search has seen of a batch that was undone has never been */
-	bool begins = list->search == NULL || list->search->undone != plan->state->undone;
-
-	if (begins && begin(plan, list) < 0)
-		return -1;
-	list->search->plan = plan;
-	look_at_some(list->search, op->work > WORK_SMALL_MAX ? SLICE_SLOTS : FIRST_SLOTS);
 	if (!list->search->scan.over || !list->search->dead_scan.over) {
 		op->work = sessions_work(op) > SLICE_WORK ? sessions_work(op) : SLICE_WORK;
 		return PLAN_LATER;
@@ -420,7 +425,7 @@ void
 sessions_op_init(struct sessions_op *op)
 {
 	static const struct op_kind kind = { OP_KIND(sessions_op, sessions), .work = sessions_work,
-					     .plan = plan_sessions };
+					     .look = look_for_sessions, .plan = plan_sessions };
 
 	op_start(&op->op, &kind);
 }

@@ -181,6 +181,22 @@ many_leases_are_listed_in_turns_that_are_bounded(void **state)
 	assert_int_equal(calls[0]->lease_list.count, 0);
 }
 
+/* A producer for whose events there is no room may go on for long. */
+static void
+many_leases_are_listed_although_every_batch_is_undone(void **state)
+{
+	(void)state;
+	begin_many(MANY);
+	struct call *list =
+	    list_leases(engine, (struct lease_list_op){ .consumer = STR("nobody") });
+	store.full_for_events = true;
+	for (size_t turns = 0; !list->answered; turns++) {
+		assert_true(turns < 100);
+		fails(enqueue(engine, A, "never stored"), ERROR_STORAGE_FULL);
+	}
+	assert_int_equal(list->lease_list.count, 0);
+}
+
 static void
 leases_that_stay_are_on_one_page_while_others_come_and_go(void **state)
 {
@@ -214,6 +230,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_lease_that_holds_nothing_is_not_found),
 	TEST(a_malformed_cursor_is_refused),
 	TEST(many_leases_are_listed_in_turns_that_are_bounded),
+	TEST(many_leases_are_listed_although_every_batch_is_undone),
 	TEST(leases_that_stay_are_on_one_page_while_others_come_and_go),
 };
 

@@ -115,7 +115,7 @@ pages_of_many_sessions_are_in_order(void **state)
 	assert_int_equal(seen, 500);
 }
 
-enum { MANY = 24000, STAYING = 4000, LOOKS_A_TURN = 36000 };
+enum { MANY = 24000, STAYING = 4000, LOOKS_A_TURN = 10000 };
 
 static const char *
 nth_key(char key[32], int n)
@@ -149,6 +149,24 @@ put_into_many(void)
 	put_into(0, STAYING + MANY, "1");
 }
 
+/* Runs turns, of which none looks at all sessions, until each of the calls has a page. */
+static void
+await_listed(struct call *const *calls, size_t count, size_t page)
+{
+	while (calls[count - 1]->answered == 0) {
+		uint64_t walked = stats().walked;
+
+		turn();
+		if (!store.defer) /* else these are several turns */
+			assert_in_range(stats().walked - walked, 0, LOOKS_A_TURN);
+	}
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(calls[i]->answered, 1);
+		assert_int_equal(calls[i]->sessions.count, page);
+		assert_int_equal(calls[i]->sessions.total, STAYING + MANY);
+	}
+}
+
 /* No turn looks at all sessions, however many calls there are. */
 static void
 many_sessions_are_listed_in_turns_that_are_bounded(void **state)
@@ -159,18 +177,36 @@ many_sessions_are_listed_in_turns_that_are_bounded(void **state)
 	put_into_many();
 	struct call *calls[] = { list_sessions(engine, input), list_sessions(engine, worst),
 				 list_sessions(engine, input) };
-	while (calls[2]->answered == 0) {
-		uint64_t walked = stats().walked;
+	await_listed(calls, COUNT(calls), 1000);
+}
 
-		turn();
-		if (!store.defer) /* else these are several turns */
-			assert_in_range(stats().walked - walked, 0, LOOKS_A_TURN);
+/* A turn has room for several shorter pages, but not for the search of each. */
+static void
+short_pages_of_many_sessions_are_made_in_turns_that_are_bounded(void **state)
+{
+	(void)state;
+	struct call *calls[13];
+
+	put_into_many();
+	for (size_t i = 0; i < COUNT(calls); i++)
+		calls[i] = list_sessions(engine, (struct sessions_op){ .limit = 100 });
+	await_listed(calls, COUNT(calls), 100);
+}
+
+/* A producer for whose events there is no room may go on for long. */
+static void
+many_sessions_are_listed_although_every_batch_is_undone(void **state)
+{
+	(void)state;
+	put_into_many();
+	struct call *list = list_sessions(engine, (struct sessions_op){ .limit = 1000 });
+	store.full_for_events = true;
+	for (size_t turns = 0; !list->answered; turns++) {
+		assert_true(turns < 100);
+		fails(enqueue(engine, A, "never stored"), ERROR_STORAGE_FULL);
 	}
-	for (size_t i = 0; i < COUNT(calls); i++) {
-		assert_int_equal(calls[i]->answered, 1);
-		assert_int_equal(calls[i]->sessions.count, 1000);
-		assert_int_equal(calls[i]->sessions.total, STAYING + MANY);
-	}
+	assert_int_equal(list->sessions.count, 1000);
+	assert_int_equal(list->sessions.total, STAYING + MANY);
 }
 
 /* Answers a call, while in each turn sessions come and go. */
@@ -605,6 +641,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_cursor_continues_where_a_page_ended),
 	TEST(pages_of_many_sessions_are_in_order),
 	TEST(many_sessions_are_listed_in_turns_that_are_bounded),
+	TEST(short_pages_of_many_sessions_are_made_in_turns_that_are_bounded),
+	TEST(many_sessions_are_listed_although_every_batch_is_undone),
 	TEST(sessions_that_stay_are_listed_once_while_others_come_and_go),
 	TEST(a_malformed_cursor_is_refused),
 	TEST(a_session_counts_the_keys_its_events_were_rekeyed_from),
