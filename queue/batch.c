@@ -674,7 +674,7 @@ park(struct batch *batch)
 
 		if (op->planned == PLAN_PARKED && !op->cancelled) {
 			waiting_add(&batch->state->waiting, op);
-			batch_tell_change(batch, op->queue_key);
+			state_tell_change(batch->state, op->queue_key);
 		} else
 			op_list_add(&batch->ops, op);
 	}
@@ -703,15 +703,21 @@ wake(struct batch *batch)
 	}
 }
 
-/* Reports the queues that the batch has changed, before journal_commit drops those that are empty.
+/*
+ * Reports the queues that the batch has changed, before journal_commit drops those that are empty.
+ * Some were made only because a record is about their session.
  */
 static void
 tell_changes(struct batch *batch)
 {
 	const struct catalog *catalog = &batch->state->catalog;
 
-	for (size_t i = 0; batch->on_change != NULL && i < catalog->touched_count; i++)
-		batch_tell_change(batch, catalog->touched[i]->session.key);
+	for (size_t i = 0; batch->state->on_change != NULL && i < catalog->touched_count; i++) {
+		const struct queue *queue = catalog->touched[i];
+
+		if (!queue->added || queue->depth > 0)
+			state_tell_change(batch->state, queue->session.key);
+	}
 }
 
 /* Whether the timer still belongs to a lease, delay or time to live in the catalog. */

@@ -46,8 +46,6 @@ struct batch {
 	struct op *reader;    /* whose texts are read ahead; NULL: none. One at a time */
 	wake_callback *on_wake;
 	void *on_wake_arg;
-	change_callback *on_change; /* NULL: nobody wants to know */
-	void *on_change_arg;
 
 	enum step step;
 	bool inside;        /* go_on runs, so a call-back must not run it again */
@@ -81,14 +79,6 @@ void batch_clear(struct batch *batch);
  * Does nothing if nothing is submitted or due. Call it only when no batch is under way.
  */
 void batch_start(struct batch *batch);
-
-/* Reports a change of the queue, if anybody wants to know. */
-static inline void
-batch_tell_change(struct batch *batch, struct str queue_key)
-{
-	if (batch->on_change != NULL)
-		batch->on_change(batch->on_change_arg, queue_key);
-}
 
 /* Whether ops of the batch are still to be answered. */
 static inline bool

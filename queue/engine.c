@@ -145,7 +145,7 @@ adopt_policy(struct engine *engine)
 	route_cache_clear(&engine->state.route_cache);
 	strand_begin(&engine->state);
 	engine->rekey_wanted = engine->state.options.rekey_on_reload;
-	state_wake_waiters(&engine->state, STR_NULL);
+	state_wake_all_waiters(&engine->state);
 }
 
 void
@@ -379,7 +379,7 @@ engine_cancel_wait(struct engine *engine, struct op *op)
 	/* parked by a batch that is written, but not durable yet */
 	if (batch_is_under_way(&engine->batch))
 		return false;
-	batch_tell_change(&engine->batch, op->queue_key);
+	state_tell_change(&engine->state, op->queue_key);
 	waiting_remove(&engine->state.waiting, op);
 	return true;
 }
@@ -394,8 +394,8 @@ engine_on_wake(struct engine *engine, wake_callback *woken, void *arg)
 void
 engine_on_change(struct engine *engine, change_callback *changed, void *arg)
 {
-	engine->batch.on_change = changed;
-	engine->batch.on_change_arg = arg;
+	engine->state.on_change = changed;
+	engine->state.on_change_arg = arg;
 }
 
 struct queue_figures

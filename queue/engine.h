@@ -78,8 +78,9 @@ bool engine_cancel_wait(struct engine *engine, struct op *op);
 void engine_on_wake(struct engine *engine, wake_callback *woken, void *arg);
 
 /*
- * Sets the function that is called for every queue that a batch has changed, or at which an op has
- * begun to wait or stopped; NULL: none. As with engine_on_wake: the commit may not be durable yet.
+ * Sets the function that is called for every queue that a batch has changed, at which an op has
+ * begun to wait or stopped, or whose key leads elsewhere than it did; NULL: none. As with
+ * engine_on_wake: the commit may not be durable yet.
  */
 void engine_on_change(struct engine *engine, change_callback *changed, void *arg);
 

@@ -78,7 +78,7 @@ op_clear(struct op *op)
 typedef void wake_callback(void *arg, struct str queue_key, size_t deliverable, bool now,
 			   struct str source);
 
-/* Called for a queue that a batch has changed: see engine_on_change. */
+/* Called for a queue that has changed: see engine_on_change. */
 typedef void change_callback(void *arg, struct str queue_key);
 
 /* Events in an answer, oldest first unless a call says otherwise. */

@@ -55,14 +55,30 @@ state_clear(struct queue_state *state)
 	steady_clear(&state->steady);
 }
 
+static void
+wake_waiter(struct queue_state *state, struct op *op)
+{
+	op_list_add(&state->submitted, op);
+	state->turn_again = true;
+}
+
 void
 state_wake_waiters(struct queue_state *state, struct str queue_key)
 {
 	struct op *op;
 
-	while ((op = waiting_take(&state->waiting, queue_key)) != NULL) {
-		op_list_add(&state->submitted, op);
-		state->turn_again = true;
+	while ((op = waiting_take(&state->waiting, queue_key)) != NULL)
+		wake_waiter(state, op);
+}
+
+void
+state_wake_all_waiters(struct queue_state *state)
+{
+	struct op *op;
+
+	while ((op = waiting_take(&state->waiting, STR_NULL)) != NULL) {
+		state_tell_change(state, op->queue_key);
+		wake_waiter(state, op);
 	}
 }
 

@@ -35,6 +35,8 @@ struct queue_state {
 	struct waiting waiting; /* ops that wait to be woken */
 	struct recent recent;   /* events of written commits only */
 	struct engine_stats stats;
+	change_callback *on_change; /* NULL: nobody wants to know */
+	void *on_change_arg;
 	struct op_list submitted; /* for the next batch */
 	/* an op was submitted by a wake or by PLAN_AGAIN: another batch follows in the same turn */
 	bool turn_again;
@@ -63,7 +65,17 @@ void state_continue_clocks(struct queue_state *state, const struct steady_stored
 /* When the next tick is due, in boot time; INT64_MAX: nothing is due. */
 int64_t state_due_boot_ms(const struct queue_state *state);
 
-/* Submits all ops that wait at the key (NULL: anywhere), to be planned again in this turn. */
+/* Submits all ops that wait at the key, to be planned again in this turn. */
 void state_wake_waiters(struct queue_state *state, struct str queue_key);
+/* The same for all ops that wait anywhere; reports the keys. */
+void state_wake_all_waiters(struct queue_state *state);
+
+/* Reports a change of the queue, if anybody wants to know. */
+static inline void
+state_tell_change(const struct queue_state *state, struct str queue_key)
+{
+	if (state->on_change != NULL)
+		state->on_change(state->on_change_arg, queue_key);
+}
 
 #endif

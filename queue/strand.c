@@ -25,6 +25,24 @@ is_stranded(const struct policy *policy, const struct queue *queue, struct arena
 	return !str_eq(ret->to, queue->session.key);
 }
 
+/* Where the key of the queue leads; NULL: it stands, or leads nowhere. */
+static struct str
+leads_to(const struct strand *strand)
+{
+	return strand != NULL ? strand->to : STR_NULL;
+}
+
+/* strand NULL: the key stands. */
+static void
+set_strand(struct queue_state *state, struct queue *queue, const struct strand *strand)
+{
+	bool same = str_eq(leads_to(queue->strand), leads_to(strand));
+
+	catalog_set_strand(&state->catalog, queue, strand);
+	if (!same)
+		state_tell_change(state, queue->session.key);
+}
+
 void
 strand_begin(struct queue_state *state)
 {
@@ -43,7 +61,7 @@ strand_judge_some(struct queue_state *state)
 		struct strand strand;
 		bool stranded = is_stranded(state->policy, queue, &arena, &strand);
 
-		catalog_set_strand(&state->catalog, queue, stranded ? &strand : NULL);
+		set_strand(state, queue, stranded ? &strand : NULL);
 		arena_clear(&arena);
 	}
 }

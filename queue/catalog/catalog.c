@@ -99,6 +99,7 @@ catalog_find_or_add_hashed(struct catalog *catalog, struct str queue_key, struct
 	queue = queue_new(queue_key, hash);
 	for (size_t i = 0; i < WALK_KINDS; i++)
 		queue->walked[i] = catalog->walks[i].number;
+	queue->added = true;
 	catalog->key_bytes += key_bytes(queue);
 	table_add(&catalog->index, hash, queue);
 	catalog_touch(catalog, queue);
@@ -250,7 +251,7 @@ catalog_tidy(struct catalog *catalog)
 	for (size_t i = 0; i < catalog->touched_count; i++) {
 		struct queue *queue = catalog->touched[i];
 
-		queue->touched = queue->last_kept_changed = false;
+		queue->touched = queue->added = queue->last_kept_changed = false;
 		if (queue->depth > 0) {
 			catalog->entry_bytes -= queue_compact(queue);
 			matches_tidy(&catalog->matches, &catalog->tags, queue);

@@ -76,6 +76,7 @@ struct queue {
 	bool last_kept;    /* the event of the last context was evicted; the context was kept */
 	bool last_kept_changed; /* the batch under way set or cleared last_kept */
 	bool touched;           /* by the batch under way */
+	bool added;             /* by the batch under way: it was not there before */
 	bool indexed;           /* long enough for the catalog's matches to have its events */
 	/* the last of the walks of each kind that has met it (catalog.h) */
 	uint32_t walked[WALK_KINDS];

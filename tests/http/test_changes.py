@@ -155,6 +155,51 @@ def test_a_change_says_where_a_stranded_queue_leads(start):
     assert told == {DIRECT: 0, MAIN: 1}
 
 
+def until_another_event(api, stream):
+    """The changes that are told before that of one more event, which is the last."""
+    ok(api.enqueue("another", OPS, allowDuplicate=True), 201)
+    told = []
+    while not told or told[-1]["queueKey"] != OPS:
+        told.append(stream.any_change())
+    return told[:-1]
+
+
+def adopt(server, policy):
+    server.write_policy(policy)
+    api = server.client()
+    ok(api.call("POST", "/v1/policy/reload", {}))
+    wait_until(lambda: ok(api.call("GET", "/v1/policy"))["stranded"]["complete"], "all queues to be judged")
+
+
+def test_queues_that_lead_elsewhere_under_another_policy_are_told(start):
+    server = start("--no-rekey-on-reload", policy=TWO_OWNERS)
+    api = server.client()
+    ok(api.enqueue("a", DIRECT), 201)
+    stream = Changes(server)
+    for policy, leads_to in (ONE_OWNER, MAIN), (TWO_OWNERS, None):
+        adopt(server, policy)
+        assert [(queue["queueKey"], queue["routesTo"]) for queue in until_another_event(api, stream)] == [(DIRECT, leads_to)]
+
+
+def test_who_waits_elsewhere_under_another_policy_is_told(start):
+    server = start(policy=TWO_OWNERS)
+    stream, client = Changes(server), server.client()
+    client.send("GET", "/v1/wait", query={"sessionKey": DIRECT, "timeoutMs": 60000})
+    assert stream.change(DIRECT)["waiters"] == 1
+    adopt(server, ONE_OWNER)
+    told = until_another_event(server.client(), stream)
+    assert {queue["queueKey"]: queue["waiters"] for queue in told} == {DIRECT: 0, MAIN: 1}
+
+
+def test_dead_letters_that_are_discarded_change_no_queue(start):
+    api = (server := start("--max-attempts", 1)).client()
+    event = ok(api.enqueue("a", MAIN), 201)["event"]["id"]
+    ok(api.nack(ok(api.lease(MAIN))["leaseId"]))
+    stream = Changes(server)
+    assert ok(api.discard(ids=[event]))["discarded"] == 1
+    assert until_another_event(api, stream) == []
+
+
 def test_a_server_that_takes_no_events_is_told(start):
     server = start("--db-min-free-bytes", 1 << 60)
     problem(server.client().enqueue("x", MAIN), 507, "storage-full")
