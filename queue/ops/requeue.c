@@ -13,7 +13,8 @@ requeue_lookup(const struct plan *plan, struct op *op, size_t index, struct look
 	(void)plan;
 	if (index == 0) {
 		requeue->text_bytes = 0;
-		requeue->items = NULL; /* of a lookup for an earlier batch */
+		for (size_t i = 0; requeue->items != NULL && i < requeue->id_count; i++)
+			requeue->items[i].dead = false; /* it was in an earlier batch */
 	}
 	return dead_letter_lookup(requeue->ids, requeue->id_count, index, ret);
 }
@@ -29,8 +30,10 @@ requeue_found(struct op *op, size_t index, const struct found *found)
 	if (requeue->items == NULL)
 		requeue->items =
 		    arena_alloc(&op->arena, requeue->id_count * sizeof(*requeue->items));
-	system_event_copy(&requeue->items[index].event, found->event, &op->arena);
-	requeue->items[index].dead = true;
+	struct requeue_item *item = &requeue->items[index];
+	if (item->event.id == 0) /* else it is copied already, and an event does not change */
+		system_event_copy(&item->event, found->event, &op->arena);
+	item->dead = true;
 	return true;
 }
 

@@ -317,6 +317,8 @@ write_now(struct memory_store *store)
 {
 	store->commits++;
 	store->commit_code = commit_code(store);
+	if (store->commit_code == ERROR_STORAGE_FULL && store->gives_way)
+		store->base.makes_room = true;
 	if (store->commit_code != ERROR_NONE && !store->fails_late)
 		return false;
 	keep(store, store->batch);

@@ -33,6 +33,7 @@ struct memory_store {
 	enum error_code commit_fails; /* this and later commits end so; nothing is kept */
 	bool fails_late;              /* and when the batch is written; then it is kept */
 	bool full_for_events;         /* commits with events end with ERROR_STORAGE_FULL */
+	bool gives_way;               /* those set base.makes_room, too */
 	enum error_code read_fails;   /* every read and lookup ends so */
 	int64_t missing_id;           /* this event is passed over by reads */
 	enum error_code not_ready;    /* what ready answers */

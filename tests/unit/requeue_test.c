@@ -256,6 +256,32 @@ a_requeue_that_waited_for_room_passes_over_what_was_discarded_meanwhile(void **s
 	assert_deliverable(A, "2");
 }
 
+/* It looks its dead letters up anew for each try. */
+static void
+a_requeue_that_waits_for_room_copies_its_texts_once(void **state)
+{
+	static char text[TEXT_BYTES_MAX];
+	const int64_t *id = (int64_t[]){ 5 };
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	put(A, text);
+	done(nack(engine, lease_events(A, 0, MINUTE), ALL));
+	call_back_at_once();
+	store.full_for_events = store.gives_way = true;
+	struct call *waits = requeue(engine, id, 1, 0, false);
+	size_t commits = store.commits;
+	while (store.commits < commits + 20) {
+		turn();
+		assert_int_equal(waits->answered, 0);
+		store.base.makes_room = false;
+	}
+	assert_in_range(arena_size(&waits->op.arena), TEXT_BYTES_MAX, 2 * TEXT_BYTES_MAX);
+	store.full_for_events = false;
+	assert_int_equal(done(waits)->requeue.requeued, 1);
+	assert_deliverable(A, text);
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, fixture_end)
 
@@ -276,6 +302,7 @@ main(void)
 		TEST(a_discarded_dead_letter_cannot_be_requeued),
 		TEST(a_dry_discard_only_counts),
 		TEST(a_requeue_that_waited_for_room_passes_over_what_was_discarded_meanwhile),
+		TEST(a_requeue_that_waits_for_room_copies_its_texts_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
