@@ -209,9 +209,9 @@ many_queues_are_looked_at_once_a_second(void **state)
 	assert_true(stats().walked - walked > MANY);
 }
 
-/* What it has seen of a batch that was undone has never been. */
+/* Queues that only a batch had which was undone have never been. */
 static void
-a_walk_forgets_what_it_has_seen_of_a_batch_that_is_undone(void **state)
+a_walk_sees_nothing_of_a_batch_that_is_undone(void **state)
 {
 	(void)state;
 	static char keys[FEW][32];
@@ -282,7 +282,7 @@ main(void)
 		TEST(many_readers_share_one_walk_over_many_turns),
 		TEST(a_small_call_passes_readers_that_wait),
 		TEST(many_queues_are_looked_at_once_a_second),
-		TEST(a_walk_forgets_what_it_has_seen_of_a_batch_that_is_undone),
+		TEST(a_walk_sees_nothing_of_a_batch_that_is_undone),
 		TEST(a_walk_ends_although_every_batch_is_undone),
 		TEST(another_reader_is_answered_after_one_has_failed),
 	};
