@@ -278,9 +278,10 @@ static void __attribute__((noinline)) reload(struct loop *loop)
 	service_reloading();
 	listeners_release_reserve(&loop->http->listeners);
 	bool all = reload_level(loop);
-	all = reload_policy(loop) && all;
 	all = reload_tokens(loop) && all;
 	all = reload_tls(loop) && all;
+	loop->calls->reload_failed = !all;
+	all = reload_policy(loop) && all;
 	listeners_retake_reserve(&loop->http->listeners);
 	if (all)
 		log_line(LOG_INFO, log_msg("reloaded"));

@@ -59,6 +59,7 @@ struct calls {
 	    doc; /* the body that a handler reads; kept so that the next need not allocate */
 	int64_t started_ms; /* on clock_coarse_ms */
 	int64_t started_wall_ms;
+	bool reload_failed; /* options, tokens or TLS files, the last time they were read again */
 };
 
 static inline struct calls *
@@ -111,6 +112,7 @@ request_handler stats_get;   /* stats.c */
 request_handler metrics_get; /* metrics.c */
 request_handler health_live; /* health.c */
 request_handler health_ready;
+request_handler health_checks;
 request_handler health_version;
 
 #endif

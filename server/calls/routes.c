@@ -48,7 +48,7 @@ static const struct call table[] = {
 	{ HTTP_GET,    "/metrics",        SCOPE_READ,    .handle = metrics_get },
 	{ HTTP_GET,    "/livez",          SCOPE_NONE,    .handle = health_live },
 	{ HTTP_GET,    "/readyz",         SCOPE_NONE,    .handle = health_ready },
-	{ HTTP_GET,    "/healthz",        SCOPE_NONE,    .handle = health_ready },
+	{ HTTP_GET,    "/healthz",        SCOPE_NONE,    .handle = health_checks, .minds_token = true },
 	{ HTTP_GET,    "/version",        SCOPE_NONE,    .handle = health_version },
 	{ HTTP_GET,    "/openapi.json",   SCOPE_NONE,    .handle = openapi_get },
 	{ HTTP_GET,    "/",               SCOPE_NONE,    .handle = page_get },

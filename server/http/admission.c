@@ -96,9 +96,14 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 	unsigned scopes;
 
 	request->scopes = SCOPE_ALL;
-	if (request->http->auth == NULL || request->call->scope == SCOPE_NONE)
+	if (request->http->auth == NULL ||
+	    (request->call->scope == SCOPE_NONE && !request->call->minds_token))
 		return 0;
 	token = admission_token(request);
+	if (token.s == NULL && request->call->scope == SCOPE_NONE) {
+		request->scopes = 0;
+		return 0;
+	}
 	request->scopes = scopes =
 	    token.s != NULL ? auth_recall(request->http->auth, memo, token) : 0;
 	if (scopes == 0)
@@ -106,7 +111,9 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 	keep_caller(request, memo);
 	if (request->webhook)
 		throttle_forget(&request->http->webhook_throttle, request->address);
-	return check_scope(request, scopes, &memo->caller, err);
+	return request->call->scope == SCOPE_NONE
+		   ? 0
+		   : check_scope(request, scopes, &memo->caller, err);
 }
 
 int

@@ -42,6 +42,11 @@ struct call {
 	 * agents, so that a new call tells nobody of other agents' queues.
 	 */
 	bool by_agent;
+	/*
+	 * It is open to everyone and says more to a token: request->scopes is what a token that is
+	 * presented is good for, 0 without one; a wrong one is refused.
+	 */
+	bool minds_token;
 
 	/*
 	 * For calls that may take long, each NULL where it does not apply. Called only while

@@ -43,14 +43,14 @@ class Authority:
         self.file, self.key = self.directory / f"{name}.pem", self.directory / f"{name}.key"
         openssl("req", "-x509", "-newkey", *EC, "-nodes", "-days", 2, "-subj", f"/CN={name}", "-keyout", self.key, "-out", self.file)
 
-    def issue(self, key=EC):
-        """A certificate for 127.0.0.1 and localhost, and its key."""
+    def issue(self, key=EC, days=2):
+        """A certificate for 127.0.0.1 and localhost, and its key; below 0 days it has expired."""
         self.issued += 1
         cert, request = (self.directory / f"{self.name}-{self.issued}.{end}" for end in ("pem", "csr"))
         pair = Pair(cert, cert.with_suffix(".key"))
         openssl("req", "-new", "-newkey", *key, "-nodes", "-subj", f"/CN={cert.stem}",
             "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", pair.key, "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.key, "-CAcreateserial", "-days", 2,
+        openssl("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.key, "-CAcreateserial", "-days", days,
             "-copy_extensions", "copy", "-out", cert)
         return pair
 
