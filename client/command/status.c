@@ -25,22 +25,24 @@ struct status {
 /* A call that answers with JSON text. */
 typedef enum sevq_code asker(struct sevq_client *client, char **ret);
 
-/* Asks, and keeps the answer under this name; NULL: it failed. */
-static cJSON *
-ask(struct sevq_client *client, struct status *status, const char *name, asker *call)
+/*
+ * Asks, and keeps the answer under this name; *ret stays NULL where the token may not read it.
+ * False: the call failed.
+ */
+static bool
+ask(struct sevq_client *client, struct status *status, const char *name, asker *call, cJSON **ret)
 {
 	char *text;
-	cJSON *answer;
 
 	if (call(client, &text) != SEVQ_OK)
-		return NULL;
+		return sevq_error_code(client) == SEVQ_FORBIDDEN;
 	sevq_buffer_addf(&status->json, ",\"%s\":%s", name, text);
-	answer = sevq_allocated(sevq_json_parse(text, strlen(text)));
+	*ret = sevq_allocated(sevq_json_parse(text, strlen(text)));
 	sevq_free(text);
-	return answer;
+	return true;
 }
 
-/* False: the server cannot be asked, or does not know the token. */
+/* False: a call failed. That the server is not ready is an answer. */
 static bool
 ask_all(struct sevq_client *client, struct status *status)
 {
@@ -54,12 +56,11 @@ ask_all(struct sevq_client *client, struct status *status)
 		status->reason = sevq_allocated(strdup(sevq_error_message(client)));
 	}
 	sevq_buffer_adds(&status->json, status->reason == NULL ? "true" : "false");
-	status->version = ask(client, status, "server", sevq_server_version);
-	status->token = ask(client, status, "token", sevq_whoami);
-	if (status->token == NULL)
+	if (!ask(client, status, "server", sevq_server_version, &status->version) ||
+	    !ask(client, status, "token", sevq_whoami, &status->token) ||
+	    !ask(client, status, "stats", sevq_stats, &status->stats) ||
+	    !ask(client, status, "policy", sevq_policy, &status->policy))
 		return false;
-	status->stats = ask(client, status, "stats", sevq_stats);
-	status->policy = ask(client, status, "policy", sevq_policy);
 	sevq_buffer_adds(&status->json, "}");
 	return true;
 }
@@ -129,7 +130,8 @@ print(const struct sevq_client *client, const struct status *status)
 	add_row(&table, "version", member(status->version, "version"));
 	sevq_table_add(&table, "ready");
 	sevq_table_add(&table, status->reason != NULL ? status->reason : "yes");
-	add_token(&table, status->token);
+	if (status->token != NULL)
+		add_token(&table, status->token);
 	add_row(&table, "policy", member(status->policy, "file"));
 	add_row(&table, "policy error", member(member(status->policy, "lastError"), "detail"));
 	add_row(&table, "to take", member(status->stats, "ready"));

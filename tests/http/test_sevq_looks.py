@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from fake_server import FakeServer, answer
+from fake_server import CLOSE, FakeServer, answer
 from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
 from sevqd import PATIENCE, Client, binary, ok, wait_until
-from shell import DONE, NOTHING, NOT_ALLOWED, TRY_AGAIN, USAGE, Shell
+from shell import DONE, FAILED, NOTHING, NOT_ALLOWED, TRY_AGAIN, USAGE, Shell
 
 OTHER = "agent:other:main"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
@@ -241,6 +241,24 @@ def test_status_tells_why_a_server_is_not_ready():
     with FakeServer(*answers) as fake:
         done = subprocess.run([binary("SEVQ"), "status"], env={"SEVQ_URL": fake.url, "SEVQ_TOKEN": "t"}, stdout=subprocess.PIPE, text=True, timeout=PATIENCE)
     assert done.returncode == TRY_AGAIN and re.search("^ready +the disk is full$", done.stdout, re.M) and re.search("^to take +7$", done.stdout, re.M)
+
+
+def problem(code, status):
+    return answer({"code": code, "detail": f"it is {code}"}, status, "application/problem+json")
+
+
+FAILURES = [(problem("storage-failed", "503 Service Unavailable"), TRY_AGAIN, "sevq: it is storage-failed"), (answer({}, "404 Not Found"), FAILED, "is no sevqd"),
+    (CLOSE, FAILED, "carried out")]
+
+
+@pytest.mark.parametrize("failure, exit, said", FAILURES, ids=["problem", "another server", "no answer"])
+@pytest.mark.parametrize("which", range(1, 5), ids=["version", "token", "stats", "policy"])
+def test_status_hides_no_failure(make, which, failure, exit, said):
+    answers = [answer({}), answer({"version": "9"}), answer({"name": None, "scopes": ["read"], "agents": None}), answer({"ready": 7}), answer({"file": None})]
+    answers[which] = failure
+    with FakeServer(*answers, *[failure] * 2) as fake:
+        out, err = Shell(make(), SEVQ_URL=fake.url, SEVQ_TOKEN="t")("status", exit=exit)
+    assert out == "" and said in err
 
 
 def test_version_is_that_of_both(sevq, server):
