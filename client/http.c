@@ -251,6 +251,27 @@ set_request(struct sevq_http *http, const struct sevq_request *request, const ch
 }
 
 /*
+ * Whether nobody vouches for the certificate, which is otherwise good: by the numbers of OpenSSL,
+ * its issuer is unknown (2, 20, 21) or itself (18, 19).
+ */
+static bool
+lacks_authority(CURL *easy)
+{
+	long verdict = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+	return verdict == 2 || (verdict >= 18 && verdict <= 21);
+}
+
+/* What answers a TLS handshake with something else, such as an error of HTTP. */
+static bool
+speaks_no_tls(CURLcode rc, const char *why)
+{
+	return rc == CURLE_SSL_CONNECT_ERROR && (strstr(why, "wrong version number") != NULL ||
+						 strstr(why, "record layer failure") != NULL);
+}
+
+/*
  * Why no connection came about: a bad certificate stays bad, and whoever waits for a server would
  * wait for ever. libcurl has a general sentence for a refused connection, the system the reason.
  */
@@ -260,27 +281,23 @@ failed_to_connect(const struct sevq_http *http, CURLcode rc, const char *why,
 {
 	long system_error = 0;
 
-	switch (rc) {
-	case CURLE_PEER_FAILED_VERIFICATION:
-		return sevq_error_set(error, SEVQ_CONFIGURATION,
-				      "the certificate of %s is not trusted: %s; to trust it, give "
-				      "its authority as the CA file",
-				      http->where, why);
-	case CURLE_SSL_CACERT_BADFILE:
+	if (rc == CURLE_PEER_FAILED_VERIFICATION)
+		return sevq_error_set(
+		    error, SEVQ_CONFIGURATION, "the certificate of %s is not trusted: %s%s",
+		    http->where, why,
+		    lacks_authority(http->easy) ? "; to trust it, give its authority as ca_file"
+						: "");
+	if (rc == CURLE_SSL_CACERT_BADFILE)
 		return sevq_error_set(error, SEVQ_CONFIGURATION,
 				      "the CA file holds no certificates in PEM: %s", why);
-	case CURLE_SSL_CONNECT_ERROR:
-		return sevq_error_set(error, SEVQ_UNREACHABLE,
-				      "cannot connect to %s: no TLS there: %s", http->where, why);
-	case CURLE_COULDNT_CONNECT:
+	if (rc == CURLE_COULDNT_CONNECT)
 		curl_easy_getinfo(http->easy, CURLINFO_OS_ERRNO, &system_error);
-		return sevq_error_set(error, SEVQ_UNREACHABLE, "cannot connect to %s: %s",
-				      http->where,
-				      system_error != 0 ? strerror((int)system_error) : why);
-	default:
-		return sevq_error_set(error, SEVQ_UNREACHABLE, "cannot connect to %s: %s",
-				      http->where, why);
-	}
+	if (system_error != 0)
+		why = strerror((int)system_error);
+	else if (speaks_no_tls(rc, why))
+		why = "nobody speaks TLS there";
+	return sevq_error_set(error, SEVQ_UNREACHABLE, "cannot connect to %s: %s", http->where,
+			      why);
 }
 
 /* Translates a failure of libcurl into a code of sevq.h and a message. */

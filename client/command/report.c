@@ -1,7 +1,7 @@
 /*
  * The server and the library name what is wrong as the API does: "limit must be ...". People know
  * it as --limit. Names of the API stand where a sentence begins, or are told by their capital
- * letters.
+ * letters, and those of the library by their underscores.
  */
 #include "client/command/report.h"
 
@@ -36,7 +36,7 @@ sevq_report_json(bool json)
 
 /* --- names --- */
 
-/* What the fields of the API are on the command line. */
+/* What the fields of the API and of the library are on the command line. */
 static const struct {
 	const char *field, *word;
 } fields[] = {
@@ -76,6 +76,7 @@ static const struct {
 	{ "consumer", "--consumer" },
 	{ "format", "--format" },
 	{ "name", "the name" },
+	{ "ca_file", "--ca-file" },
 };
 
 /* Adds a word of a message. begins: it is the first of its sentence, and so may be a field. */
@@ -86,7 +87,8 @@ add_word(struct sevq_buffer *out, const char *word, size_t len, bool begins)
 	size_t i;
 
 	for (i = 1; i < len; i++)
-		may_be_field |= isupper((unsigned char)word[i]) && islower((unsigned char)word[0]);
+		may_be_field |= islower((unsigned char)word[0]) &&
+				(isupper((unsigned char)word[i]) || word[i] == '_');
 	for (i = 0; may_be_field && i < sizeof(fields) / sizeof(fields[0]); i++)
 		if (strlen(fields[i].field) == len && memcmp(fields[i].field, word, len) == 0) {
 			sevq_buffer_adds(out, fields[i].word);
@@ -105,7 +107,7 @@ in_our_words(const char *message, bool fields_first)
 
 	sevq_buffer_adds(&out, "");
 	while (*message != '\0') {
-		for (len = 0; isalpha((unsigned char)message[len]); len++)
+		for (len = 0; isalpha((unsigned char)message[len]) || message[len] == '_'; len++)
 			;
 		if (len > 0) {
 			add_word(&out, message, len, begins);

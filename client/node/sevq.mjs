@@ -50,7 +50,7 @@ const REASON_CHARS_MAX = 128; // of up to 4 bytes each
  * A call that failed.
  *
  * code: the server's problem code, such as "queue-full", or one of these:
- *   "configuration", "unreachable": nothing was sent;
+ *   "configuration" (also a certificate that is not trusted), "unreachable": nothing was sent;
  *   "lost", "timed-out", "bad-answer": the server may have carried out the call.
  * status: of the HTTP answer; 0: none came.
  * problem: the server's problem object (RFC 9457), or null.
@@ -349,14 +349,23 @@ class Http {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      throw connected ? this.failure(error) : this.unreachable(error);
+      throw connected ? this.failure(error) : this.unconnected(error, request.socket);
     } finally {
       clearTimeout(connecting);
     }
   }
 
-  unreachable(error) {
-    return new SevqError('unreachable', `cannot connect to ${this.url.text}: ${error.message}`);
+  /** Why no connection came about. A bad certificate stays bad: nobody should wait for it. */
+  unconnected(error, socket) {
+    const where = this.url.text;
+    if (socket?.authorizationError) {
+      const alone = /ISSUER|SELF_SIGNED|UNABLE_TO_VERIFY/.test(error.code); // nobody vouches for it
+      const advice = alone ? '; to trust it, give its authority as ca' : '';
+      return refused(`the certificate of ${where} is not trusted: ${error.message}${advice}`);
+    }
+    const plain = /wrong version number|record layer failure/.test(error.message);
+    const why = plain ? 'nobody speaks TLS there' : error.message;
+    return new SevqError('unreachable', `cannot connect to ${where}: ${why}`);
   }
 
   /** A connection that failed after the request was sent, as a SevqError. */

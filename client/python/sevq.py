@@ -61,7 +61,7 @@ class Error(Exception):
     """A call that failed.
 
     code: the server's problem code, such as "queue-full", or one of these:
-      "configuration", "unreachable": nothing was sent;
+      "configuration" (also a certificate that is not trusted), "unreachable": nothing was sent;
       "lost", "timed-out", "bad-answer": the server may have carried out the call;
       "interrupted": Client.interrupt has ended a wait or a stream.
     status: of the HTTP answer; 0: none came.
@@ -455,9 +455,20 @@ class _Http:
             connection.connect()
         except OSError as error:
             connection.close()
-            why = error.strerror or error
-            raise Error("unreachable", f"cannot connect to {self.url.text}: {why}") from None
+            raise self._unconnected(error) from None
         return connection
+
+    def _unconnected(self, error):
+        """Why no connection came about. A bad certificate stays bad: nobody should wait for it."""
+        where, why = self.url.text, error.strerror or error
+        if isinstance(error, ssl.SSLCertVerificationError):
+            why = f"the certificate of {where} is not trusted: {error.verify_message}"
+            if error.verify_code in (2, 18, 19, 20, 21):  # nobody vouches for it
+                why += "; to trust it, give its authority as ca_file"
+            return _refused(why)
+        if getattr(error, "reason", "") in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+            why = "nobody speaks TLS there"
+        return Error("unreachable", f"cannot connect to {where}: {why}")
 
     def _new_connection(self):
         url = self.url

@@ -2,6 +2,7 @@
 fake server, which sees what is sent, and with a real one.
 """
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -51,15 +52,17 @@ def test_a_trusted_certificate_is_enough(talker, secured, certificate):
 def test_an_unknown_certificate_is_refused_before_anything_is_sent(talker, secured):
     with secured(READY) as fake:
         said, = talker.talk(WAIT, baseUrl=fake.url, token="secret")
-    assert said["code"] == "unreachable" and "certificate" in said["message"]
-    assert fake.requests == []
+    assert said["code"] == "configuration"
+    assert re.fullmatch(rf"the certificate of {fake.url} is not trusted: self-signed certificate; to trust it, give its authority as ca(_file)?", said["message"])
+    assert fake.requests == [] and fake.connections == 1
 
 
 def test_a_certificate_for_another_name_is_refused(talker, secured, certificate):
     with secured(READY) as fake:
         url = fake.url.replace("127.0.0.1", "localhost")
         said, = talker.talk(WAIT, baseUrl=url, caFile=str(certificate))
-    assert said["code"] == "unreachable" and fake.requests == []
+    assert said["code"] == "configuration" and fake.requests == []
+    assert said["message"].startswith(f"the certificate of {url} is not trusted: Host") and "authority" not in said["message"]
 
 
 def test_a_wait_is_interrupted(secured, certificate):
@@ -99,6 +102,12 @@ def test_events_go_through_a_real_server(talker, real):
     said = talker.talk(batch, WAIT, ["drain", {"sessionKey": MAIN}], ["wait", {"sessionKey": MAIN, "timeoutMs": 50}], **real())
     assert [event["text"][0:-60000] for event in said[2]["answer"]["events"]] == [str(n) for n in range(12)]
     assert [said[1]["answer"]["ready"], said[3]["answer"]["ready"]] == [True, False]
+
+
+def test_a_server_without_tls_is_said_to_be_none(talker, server):
+    url = f"https://127.0.0.1:{server.port}"
+    said, = talker.talk(WAIT, baseUrl=url, token="secret")
+    assert (said["code"], said["message"]) == ("unreachable", f"cannot connect to {url}: nobody speaks TLS there")
 
 
 def test_a_real_server_that_asks_for_a_certificate_takes_nothing(talker, real, authority):
