@@ -1,9 +1,9 @@
 /*
  * engine.h - admission, batching and durability: the queue, to whoever speaks HTTP.
  *
- * Here: ops in, answers out. Ops that arrive in one turn of the caller's loop are carried out in
- * order as one batch: one transaction, one fsync, then the answers. Single-threaded; nothing here
- * blocks but the store.
+ * Here: ops in, answers out. Ops that arrive in one turn of the caller's loop are carried out as
+ * one batch, as far as a turn has room for them: one transaction, one fsync, then the answers.
+ * Single-threaded; nothing here blocks but the store.
  * Not here: HTTP, JSON, SQL, the loop: its owner calls engine_turn, and again when engine_due_ms
  * says.
  */
@@ -42,10 +42,13 @@ void engine_close(struct engine *engine);
 void engine_submit(struct engine *engine, struct op *op);
 
 /*
- * The end of a loop turn: carries out everything submitted, commits, answers. Returns -1 with
- * ERROR_STORAGE_UNKNOWN when the outcome of a commit is unknown: nothing of that batch was
- * answered, and the process must exit without answering (DESIGN C8); every later call fails the
- * same way.
+ * The end of a loop turn: carries out what was submitted, commits, answers. What is too much work
+ * for one turn stays submitted for later ones, while engine_has_work holds; small ops then pass
+ * large ones (budget.h). Carries out nothing while engine_is_busy, nor in the turn that
+ * engine_chores has kept for a step of its own. With a store that calls back late, the answers come
+ * when it does. Returns -1 with ERROR_STORAGE_UNKNOWN when the outcome of a commit is unknown:
+ * nothing of that batch was answered, and the process must exit without answering (DESIGN C8);
+ * every later call fails the same way.
  */
 int engine_turn(struct engine *engine, struct error *err);
 
