@@ -19,7 +19,7 @@ set_ready(struct queue *queue, int64_t steady_ms, int64_t ts_ms)
 static void
 count_dead(struct dead_letters *dead, const struct store_outcome *outcome)
 {
-	if (outcome->kind == OUTCOME_DEAD || outcome->kind == OUTCOME_EVICTED)
+	if (outcome_makes_dead_letters(outcome->kind))
 		dead_letters_add(dead, outcome->session->key, outcome->count);
 	else if (outcome->kind == OUTCOME_DISCARDED)
 		dead_letters_remove(dead, outcome->session->key, outcome->count);
@@ -91,12 +91,11 @@ load_queue(const struct queue_state *state, struct queue *queue, const struct he
 	const struct held_back *since = NULL;
 
 	for (const struct entry *e = queue_first(queue, 0); e != NULL; e = queue_next(queue, e)) {
-		int64_t steady_ms = steady_of_event(&state->steady, e->id, e->ts_ms);
-
 		if (!entry_deliverable(e))
 			continue;
 		since = count > 0 ? bsearch(&e->id, held, count, sizeof(*held), id_of) : NULL;
-		int64_t ready_ms = since != NULL ? since->until_steady_ms : steady_ms;
+		int64_t ready_ms = since != NULL ? since->until_steady_ms
+						 : steady_of_event(&state->steady, e->id, e->ts_ms);
 		if (queue->ready_ts_ms == 0 || ready_ms < queue->ready_steady_ms)
 			set_ready(queue, ready_ms, since != NULL ? since->until_ts_ms : e->ts_ms);
 		if (since == NULL)
