@@ -100,10 +100,10 @@ enum outcome_kind {
 	OUTCOME_WITHDRAWN = 3,
 	OUTCOME_PURGED = 4,
 	OUTCOME_REPLACED = 5,
-	OUTCOME_EVICTED = 6, /* a dead letter */
+	OUTCOME_EVICTED = 6, /* a dead letter since */
 	OUTCOME_ACKED = 7,
 	OUTCOME_EXPIRED = 8,
-	OUTCOME_DEAD = 9, /* a dead letter */
+	OUTCOME_DEAD = 9, /* a dead letter since */
 	/* the kinds above settle an event, the kinds below do not */
 	OUTCOME_LAST_SETTLING = OUTCOME_DEAD,
 	OUTCOME_LEASED = 10,
@@ -119,6 +119,19 @@ enum outcome_kind {
 };
 
 const char *outcome_name(enum outcome_kind kind); /* "drained", "acked", ...: what people read */
+
+static inline bool
+outcome_makes_dead_letters(enum outcome_kind kind)
+{
+	return kind == OUTCOME_DEAD || kind == OUTCOME_EVICTED;
+}
+
+/* Whether its events were dead letters, and are no longer. */
+static inline bool
+outcome_ends_dead_letters(enum outcome_kind kind)
+{
+	return kind == OUTCOME_REQUEUED || kind == OUTCOME_DISCARDED;
+}
 
 /* Stored in the answers kept for idempotency keys: append only. */
 enum event_state {

@@ -22,7 +22,7 @@ dead_letter_is_over(const struct plan *plan, int64_t id)
 	for (size_t i = 0; i < plan->records.outcome_count; i++) {
 		const struct store_outcome *outcome = &plan->records.outcomes[i];
 
-		if ((outcome->kind == OUTCOME_REQUEUED || outcome->kind == OUTCOME_DISCARDED) &&
+		if (outcome_ends_dead_letters(outcome->kind) &&
 		    bsearch(&id, outcome->ids, outcome->count, sizeof(id), id_compare) != NULL)
 			return true;
 	}

@@ -227,7 +227,7 @@ first_outcome_of(struct sqlite_store *store, int64_t event, int64_t ts_ms)
 static int
 finish_timeline(const struct lookup_call *call)
 {
-	sqlite3_stmt *row = call->store->statement[STATEMENT_REQUEUED];
+	sqlite3_stmt *row = call->store->statement[STATEMENT_END_OF_DEAD_LETTER];
 	int64_t next;
 
 	call->way->looked_at = 0;

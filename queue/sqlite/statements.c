@@ -85,15 +85,16 @@ static const char *const sql[STATEMENT_COUNT] = {
 	    " ORDER BY dead_letter.outcome DESC, event DESC",
 	[STATEMENT_ADD_DEAD_LETTER] =
 	    "INSERT INTO dead_letter(event, outcome, attempts) VALUES (?, ?, ?)",
-	[STATEMENT_END_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",
+	[STATEMENT_MARK_DEAD_LETTER] = "UPDATE dead_letter SET requeued = ?2 WHERE event = ?1",
 	[STATEMENT_REMOVE_DEAD_LETTER] = "DELETE FROM dead_letter WHERE event = ?"
 					 " RETURNING requeued IS NULL",
 	[STATEMENT_ANY_DEAD_LETTER] =
 	    "SELECT 1 FROM dead_letter WHERE outcome = ? AND requeued IS NULL LIMIT 1",
 	[STATEMENT_IS_DEAD_LETTER] =
 	    "SELECT 1 FROM dead_letter WHERE event = ? AND requeued IS NULL",
-	[STATEMENT_REQUEUED] = "SELECT " OUTCOME_COLUMNS " FROM dead_letter"
-			       " CROSS JOIN outcome ON outcome.id = requeued WHERE event = ?",
+	[STATEMENT_END_OF_DEAD_LETTER] =
+	    "SELECT " OUTCOME_COLUMNS " FROM dead_letter"
+	    " CROSS JOIN outcome ON outcome.id = requeued WHERE event = ?",
 
 	[STATEMENT_ADD_KEY] =
 	    "INSERT INTO idempotency(ts, key, request, answer, owner) VALUES (?, ?, ?, ?, ?)",

@@ -65,12 +65,12 @@ find_or_add_session(struct sqlite_store *store, const struct store_session *sess
 static int
 update_dead_letters(struct sqlite_store *store, const struct store_outcome *outcome)
 {
-	bool dies = outcome->kind == OUTCOME_DEAD || outcome->kind == OUTCOME_EVICTED;
+	bool dies = outcome_makes_dead_letters(outcome->kind);
 	sqlite3_stmt *update =
-	    store->statement[dies ? STATEMENT_ADD_DEAD_LETTER : STATEMENT_END_DEAD_LETTER];
+	    store->statement[dies ? STATEMENT_ADD_DEAD_LETTER : STATEMENT_MARK_DEAD_LETTER];
 	int rc = SQLITE_OK;
 
-	if (!dies && outcome->kind != OUTCOME_REQUEUED && outcome->kind != OUTCOME_DISCARDED)
+	if (!dies && !outcome_ends_dead_letters(outcome->kind))
 		return rc;
 	for (size_t i = 0; rc == SQLITE_OK && i < outcome->count; i++) {
 		sqlite3_bind_int64(update, 1, outcome->ids[i]);
@@ -154,9 +154,9 @@ record_move(struct sqlite_store *store, const struct store_outcome *outcome)
 static void
 count_dead_letters(struct sqlite_store *store, const struct store_outcome *outcome)
 {
-	if (outcome->kind == OUTCOME_DEAD || outcome->kind == OUTCOME_EVICTED)
+	if (outcome_makes_dead_letters(outcome->kind))
 		store->stats.dead_letters += outcome->count;
-	else if (outcome->kind == OUTCOME_REQUEUED || outcome->kind == OUTCOME_DISCARDED)
+	else if (outcome_ends_dead_letters(outcome->kind))
 		store->stats.dead_letters -= outcome->count;
 }
 

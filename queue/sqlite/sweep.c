@@ -153,14 +153,14 @@ is_id_list(struct str ids)
 	return at != NULL;
 }
 
-/* Whether the outcome has made dead letters that were not requeued. */
+/* Whether the outcome has made dead letters that have not ended. */
 static bool
 has_dead_letters(struct sqlite_store *store, sqlite3_stmt *oldest)
 {
 	enum outcome_kind kind = (enum outcome_kind)sqlite3_column_int(oldest, 2);
 	sqlite3_stmt *any = store->statement[STATEMENT_ANY_DEAD_LETTER];
 
-	if (kind != OUTCOME_DEAD && kind != OUTCOME_EVICTED)
+	if (!outcome_makes_dead_letters(kind))
 		return false;
 	sqlite3_bind_int64(any, 1, sqlite3_column_int64(oldest, 0));
 	int rc = sqlite3_step(any);
@@ -198,7 +198,7 @@ gather_outcome(struct sweep *round, sqlite3_stmt *oldest, bool early)
 {
 	struct str ids = row_text(oldest, 3);
 	enum outcome_kind kind = (enum outcome_kind)sqlite3_column_int(oldest, 2);
-	bool dead = kind == OUTCOME_DEAD || kind == OUTCOME_EVICTED;
+	bool dead = outcome_makes_dead_letters(kind);
 	struct id_range range = { 0 };
 
 	round->outcomes = mem_grow(round->outcomes, &round->outcome_cap, round->outcome_count + 1,

@@ -71,18 +71,6 @@ keep_time(struct memory_store *store, const struct store_time *time)
 }
 
 static bool
-ends_dead_letter(const struct store_outcome *outcome)
-{
-	return outcome->kind == OUTCOME_REQUEUED || outcome->kind == OUTCOME_DISCARDED;
-}
-
-static bool
-makes_dead_letter(const struct store_outcome *outcome)
-{
-	return outcome->kind == OUTCOME_DEAD || outcome->kind == OUTCOME_EVICTED;
-}
-
-static bool
 is_dead_letter(const struct memory_store *store, int64_t id)
 {
 	return (memory_store_settled(store, id, OUTCOME_DEAD) ||
@@ -96,7 +84,7 @@ load_dead(const struct memory_store *store, const struct store_loading *loading)
 {
 	for (size_t i = 0; i < store->outcome_count; i++)
 		for (size_t j = 0; j < store->outcomes[i].count; j++)
-			if (makes_dead_letter(&store->outcomes[i]) &&
+			if (outcome_makes_dead_letters(store->outcomes[i].kind) &&
 			    is_dead_letter(store, store->outcomes[i].ids[j]))
 				loading->dead(loading->arg, store->outcomes[i].session->key, 1);
 }
@@ -124,7 +112,7 @@ load_all(struct memory_store *store, const struct store_loading *loading, struct
 	}
 	for (size_t i = 0; i < store->outcome_count; i++)
 		if (store->outcomes[i].kind > OUTCOME_LAST_SETTLING &&
-		    !ends_dead_letter(&store->outcomes[i]))
+		    !outcome_ends_dead_letters(store->outcomes[i].kind))
 			loading->outcome(loading->arg, &store->outcomes[i]);
 	for (size_t i = 0; i < store->context_count; i++)
 		if (store->contexts[i].context_key.s != NULL)
@@ -396,7 +384,7 @@ is_wanted(const struct lookup *lookup, const struct store_outcome *outcome)
 	if (outcome->id < lookup->from)
 		return false;
 	if (lookup->kind == LOOKUP_TIMELINE)
-		return !ends_dead_letter(outcome) && names(outcome, lookup->id);
+		return !outcome_ends_dead_letters(outcome->kind) && names(outcome, lookup->id);
 	if (outcome->id <= lookup->id)
 		return outcome->id == lookup->id && outcome->kind == OUTCOME_LEASED;
 	return (outcome->lease == lookup->id && outcome->kind != OUTCOME_EXTENDED) ||
@@ -449,7 +437,8 @@ walk(struct memory_store *store, size_t index)
 			more = report(store, index, &store->outcomes[i]);
 	}
 	for (size_t i = 0; i < store->outcome_count && next == 0; i++)
-		if (lookup->kind == LOOKUP_TIMELINE && ends_dead_letter(&store->outcomes[i]) &&
+		if (lookup->kind == LOOKUP_TIMELINE &&
+		    outcome_ends_dead_letters(store->outcomes[i].kind) &&
 		    names(&store->outcomes[i], lookup->id))
 			report(store, index, &store->outcomes[i]);
 	if (lookup->kind == LOOKUP_TIMELINE && next == 0)
