@@ -254,20 +254,19 @@ run_command(int argc, char **argv, struct sevq_options *options)
 {
 	const struct sevq_command *command = find_command(argv[0]);
 
-	sevq_report_json(options->json);
 	if (strcmp(argv[0], "help") == 0)
 		return run_help(argc, argv);
 	if (command == NULL)
 		return report_unknown(argv[0]);
 	sevq_report_as(command->name);
+	if (command->run == sevq_run_run)
+		sevq_report_json(false); /* which is for the command that it starts */
 	if (sevq_options_read(argc, argv, command->options, false, options) != 0)
 		return SEVQ_EXIT_USAGE;
 	if (options->help) {
 		explain(command);
 		return SEVQ_EXIT_DONE;
 	}
-	/* JSON is for the command that `run` starts, and what it says itself is for people */
-	sevq_report_json(options->json && command->run != sevq_run_run);
 	if (options->json && options->quiet)
 		return sevq_report_usage("--json and --quiet exclude each other");
 	if (check_arguments(command, options) != SEVQ_EXIT_DONE)
@@ -280,6 +279,7 @@ run(int argc, char **argv)
 {
 	struct sevq_options options = { 0 };
 
+	sevq_report_json(sevq_options_want_json(argc, argv));
 	if (sevq_options_read(argc, argv, 0, true, &options) != 0)
 		return SEVQ_EXIT_USAGE;
 	if (options.version) {

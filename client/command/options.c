@@ -461,6 +461,22 @@ sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 	return 0;
 }
 
+bool
+sevq_options_want_json(int argc, char **argv)
+{
+	struct option long_options[SEVQ_OPTION_COUNT + ALIASES + 1];
+	bool json = false;
+	int value;
+
+	fill_getopt(&(struct place){ UINT64_MAX, true }, long_options);
+	opterr = 0;
+	optind = 0;
+	/* "-": other words are values, too, and stay where they are */
+	while ((value = getopt_long(argc, argv, "-:h", long_options, NULL)) != -1)
+		json |= value == FIRST_VALUE + SEVQ_OPTION_JSON;
+	return json;
+}
+
 struct sevq_option_text
 sevq_option_text(enum sevq_option option)
 {

@@ -131,6 +131,12 @@ struct sevq_options {
 int sevq_options_read(int argc, char **argv, uint64_t set, bool before_command,
 		      struct sevq_options *options);
 
+/*
+ * Whether the words from argv[1] on have --json, before or behind the command and whatever mistakes
+ * are among them. argv stays as it is.
+ */
+bool sevq_options_want_json(int argc, char **argv);
+
 /* How the help names an option. argument NULL: a flag; "a|b": one of these words. */
 struct sevq_option_text {
 	const char *name, *argument, *about;
