@@ -23,6 +23,7 @@ typedef bool reader(const struct description *option, const char *text, void *at
 struct kind {
 	reader *read;
 	const char *wants; /* for who gives another; NULL: one of the words of the argument */
+	int64_t most_ms;   /* of a duration */
 };
 
 struct description {
@@ -33,7 +34,7 @@ struct description {
 };
 
 #define YEAR_MS (INT64_C(365) * 86400000)
-#define LEASE_MS_MAX (INT64_C(60) * 60000)
+#define HOUR_MS (INT64_C(60) * 60000)
 
 static bool
 read_text(const struct description *option, const char *text, void *at)
@@ -62,23 +63,7 @@ read_number(const struct description *option, const char *text, void *at)
 static bool
 read_duration(const struct description *option, const char *text, void *at)
 {
-	(void)option;
-	return sevq_duration_read(text, 100 * YEAR_MS, at);
-}
-
-/* As long as the server delays an event, and lets it live. */
-static bool
-read_delay(const struct description *option, const char *text, void *at)
-{
-	(void)option;
-	return sevq_duration_read(text, YEAR_MS, at);
-}
-
-static bool
-read_lease_time(const struct description *option, const char *text, void *at)
-{
-	(void)option;
-	return sevq_duration_read(text, LEASE_MS_MAX, at);
+	return sevq_duration_read(text, option->kind->most_ms, at);
 }
 
 static bool
@@ -151,18 +136,21 @@ read_delivery(const struct description *option, const char *text, void *at)
 	return false;
 }
 
-static const struct kind TEXT = { read_text, NULL }, FLAG = { read_flag, NULL },
-			 NUMBER = { read_number, "a whole number from 1 on, such as 20" },
-			 TIME = { read_duration, "a time such as 5m" },
-			 DELAY = { read_delay, "a time such as 5m, up to 365d" },
-			 LEASE_TIME = { read_lease_time, "a time such as 5m, up to 1h" },
-			 MOMENT = { read_moment, "a time ago such as 5m, or 2027-01-31T12:00:00Z" },
-			 WORD = { read_word, NULL }, WAKE = { read_wake, NULL },
-			 FORMAT = { read_format, NULL },
-			 DELIVERY = { read_delivery,
-				      "channel=, to=, accountId= or threadId= and a value" };
-
 /* clang-format off */
+static const struct kind
+	TEXT = { .read = read_text },
+	FLAG = { .read = read_flag },
+	NUMBER = { .read = read_number, .wants = "a whole number from 1 on, such as 20" },
+	TIME = { .read = read_duration, .wants = "a time such as 5m", .most_ms = 100 * YEAR_MS },
+	/* as long as the server delays an event, and lets it live */
+	DELAY = { .read = read_duration, .wants = "a time such as 5m, up to 365d", .most_ms = YEAR_MS },
+	LEASE_TIME = { .read = read_duration, .wants = "a time such as 5m, up to 1h", .most_ms = HOUR_MS },
+	MOMENT = { .read = read_moment, .wants = "a time ago such as 5m, or 2027-01-31T12:00:00Z" },
+	WORD = { .read = read_word },
+	WAKE = { .read = read_wake },
+	FORMAT = { .read = read_format },
+	DELIVERY = { .read = read_delivery, .wants = "channel=, to=, accountId= or threadId= and a value" };
+
 #define AT(field) offsetof(struct sevq_options, field)
 static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	[SEVQ_OPTION_BASE_URL] = { "base-url", "URL", &TEXT, AT(base_url),
