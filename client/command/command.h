@@ -18,6 +18,8 @@ struct sevq_command {
 	int arguments_min, arguments_max; /* max < 0: any number */
 	uint64_t options;                 /* a set of SEVQ_WITH() */
 	enum sevq_exit (*run)(struct sevq_client *client, struct sevq_options *options);
+	bool local;  /* it asks no server, and its client is NULL */
+	bool starts; /* --timeout and --json are for a command that it starts */
 };
 
 /* The commands, under the name of their file. Each prints its answer and returns the exit code. */
@@ -84,7 +86,7 @@ enum sevq_exit sevq_run_backup(struct sevq_client *client, struct sevq_options *
 /* page.c */
 enum sevq_exit sevq_run_page(struct sevq_client *client, struct sevq_options *options);
 
-/* token.c: the one command that asks no server. client is NULL. */
+/* token.c */
 enum sevq_exit sevq_run_token(struct sevq_client *client, struct sevq_options *options);
 
 /* What commands share (command.c). */

@@ -18,75 +18,75 @@ static const struct sevq_command commands[] = {
 	{ "event", "[KEY] TEXT|-", "enqueue an event, without a key for the main session", 0, -1,
 	  WITH(QUIET) | WITH_ADDRESS | WITH(TEXT) | WITH(LINES) | WITH(LOSSY) | WITH(CONTEXT_KEY) |
 	      WITH(SOURCE) | WITH(WAKE) | WITH(REPLACE) | WITH(ALLOW_DUPLICATE) | WITH(DELIVERY) |
-	      WITH(TRACEPARENT) | WITH(DELAY) | WITH(TTL) | WITH(IDEMPOTENCY_KEY), sevq_run_event },
+	      WITH(TRACEPARENT) | WITH(DELAY) | WITH(TTL) | WITH(IDEMPOTENCY_KEY), .run = sevq_run_event },
 	{ "drain", "[KEY]", "take the events of a session for good, oldest first", 0, 1,
 	  WITH(QUIET) | WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_KEY_PREFIX) | WITH(FORMAT) |
-	      WITH(IDEMPOTENCY_KEY), sevq_run_drain },
+	      WITH(IDEMPOTENCY_KEY), .run = sevq_run_drain },
 	{ "lease", "[KEY]", "take the events of a session until you acknowledge them", 0, 1,
 	  WITH(QUIET) | WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_KEY_PREFIX) | WITH(FORMAT) | WITH(FOR) |
-	      WITH(CONSUMER) | WITH(EXCLUSIVE) | WITH(IDEMPOTENCY_KEY), sevq_run_lease },
+	      WITH(CONSUMER) | WITH(EXCLUSIVE) | WITH(IDEMPOTENCY_KEY), .run = sevq_run_lease },
 	{ "ack", "LEASE [ID...]", "acknowledge leased events: they are done", 1, -1,
-	  0, sevq_run_ack },
+	  0, .run = sevq_run_ack },
 	{ "nack", "LEASE [ID...]", "give leased events back to the queue", 1, -1,
-	  WITH(DELAY) | WITH(REASON) | WITH(NO_COUNT), sevq_run_nack },
+	  WITH(DELAY) | WITH(REASON) | WITH(NO_COUNT), .run = sevq_run_nack },
 	{ "extend", "LEASE [ID...]", "extend the lease of events", 1, -1,
-	  WITH(FOR), sevq_run_extend },
+	  WITH(FOR), .run = sevq_run_extend },
 	{ "run", "[KEY] -- COMMAND [ARG...]", "run a command whenever a session has events", 1, -1,
 	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_KEY_PREFIX) | WITH(FOR) | WITH(CONSUMER) |
 	      WITH(EXCLUSIVE) | WITH(ONCE) | WITH(MAX_ROUNDS) | WITH(BACKOFF) | WITH(BACKOFF_MAX) |
 	      WITH(MIN_INTERVAL) | WITH(DEBOUNCE) | WITH(MAX_PER_MINUTE),
-	  sevq_run_run },
+	  .run = sevq_run_run, .starts = true },
 	{ "wait", "[KEY]", "wait until a session has events", 0, 1,
 	  WITH_ADDRESS | WITH(CONTEXT_KEY_PREFIX) | WITH(FORMAT) | WITH(EXCLUSIVE) | WITH(WAKE),
-	  sevq_run_wait },
+	  .run = sevq_run_wait },
 	{ "tail", "[KEY]", "print which sessions get events, as it happens", 0, 1,
-	  WITH_ADDRESS | WITH(PREFIX) | WITH(LIMIT), sevq_run_tail },
+	  WITH_ADDRESS | WITH(PREFIX) | WITH(LIMIT), .run = sevq_run_tail },
 	{ "peek", "[KEY]", "show the events of a session without taking them", 0, 1,
-	  WITH(QUIET) | WITH_ADDRESS | WITH(EXACT) | WITH(LIMIT) | WITH(AFTER), sevq_run_peek },
+	  WITH(QUIET) | WITH_ADDRESS | WITH(EXACT) | WITH(LIMIT) | WITH(AFTER), .run = sevq_run_peek },
 	{ "show", "ID", "show an event and what happened to it", 1, 1,
-	  WITH(LIMIT) | WITH(CURSOR), sevq_run_show },
+	  WITH(LIMIT) | WITH(CURSOR), .run = sevq_run_show },
 	{ "consume", "KEY ID...", "take exactly these events of a session for good", 2, -1,
-	  WITH(QUIET) | WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT_ID), sevq_run_consume },
+	  WITH(QUIET) | WITH(AGENT) | WITH(CHANNEL) | WITH(ACCOUNT_ID), .run = sevq_run_consume },
 	{ "withdraw", "ID", "remove one event that is still queued", 1, 1,
-	  0, sevq_run_withdraw },
+	  0, .run = sevq_run_withdraw },
 	{ "purge", "[KEY]", "remove the events of a session", 0, 1,
-	  WITH_ADDRESS | WITH(EXACT) | WITH(CONTEXT_KEY) | WITH(YES), sevq_run_purge },
+	  WITH_ADDRESS | WITH(EXACT) | WITH(CONTEXT_KEY) | WITH(YES), .run = sevq_run_purge },
 	{ "sessions", "", "list the sessions that have events", 0, 0,
 	  WITH(QUIET) | WITH(SESSION_KEY) | WITH(AGENT) | WITH(PREFIX) | WITH(CONTAINS) | WITH(PROBLEM) |
-	      WITH(MIN_AGE) | WITH(SORT) | WITH(LIMIT) | WITH(CURSOR), sevq_run_sessions },
+	      WITH(MIN_AGE) | WITH(SORT) | WITH(LIMIT) | WITH(CURSOR), .run = sevq_run_sessions },
 	{ "history", "[KEY]", "list events that left their queue, newest first", 0, 1,
 	  WITH(QUIET) | WITH_ADDRESS | WITH(EXACT) | WITH(STATE) | WITH(SOURCE) | WITH(REASON) | WITH(SINCE) | WITH(UNTIL) |
-	      WITH(LIMIT) | WITH(CURSOR), sevq_run_history },
+	      WITH(LIMIT) | WITH(CURSOR), .run = sevq_run_history },
 	{ "dead-letters", "[KEY|ID...]", "list dead letters, enqueue them again, or discard them", 0, -1,
 	  WITH(QUIET) | WITH_ADDRESS | WITH(EXACT) | WITH(REASON) | WITH(LIMIT) | WITH(CURSOR) | WITH(REQUEUE) |
 	      WITH(REQUEUE_ALL) | WITH(DISCARD) | WITH(DISCARD_ALL) | WITH(YES) | WITH(DRY_RUN) |
-	      WITH(RATE), sevq_run_dead_letters },
+	      WITH(RATE), .run = sevq_run_dead_letters },
 	{ "route", "[KEY]", "show which queue a session key is routed to, and why", 0, 1,
-	  WITH_ADDRESS, sevq_run_route },
+	  WITH_ADDRESS, .run = sevq_run_route },
 	{ "rekey", "[KEY]", "move events whose key the policy leads elsewhere by now", 0, 1,
-	  WITH(LIMIT) | WITH(DRY_RUN) | WITH(WAIT), sevq_run_rekey },
+	  WITH(LIMIT) | WITH(DRY_RUN) | WITH(WAIT), .run = sevq_run_rekey },
 	{ "backup", "[NAME]", "copy the server's database while it is in use", 0, 1,
-	  0, sevq_run_backup },
+	  0, .run = sevq_run_backup },
 	{ "token", "add|list|revoke [NAME|DIGEST]", "change who may call the server", 1, 2,
-	  WITH(NAME) | WITH(SCOPE) | WITH(AGENT) | WITH(EXPIRES) | WITH(YES), sevq_run_token },
+	  WITH(NAME) | WITH(SCOPE) | WITH(AGENT) | WITH(EXPIRES) | WITH(YES), .run = sevq_run_token, .local = true },
 	{ "why", "[KEY]", "tell why the events of a session key are not taken, and what to do", 0, 1,
-	  WITH_ADDRESS, sevq_run_why },
+	  WITH_ADDRESS, .run = sevq_run_why },
 	{ "consumers", "[KEY]", "list who has asked for events lately, under which key", 0, 1,
-	  WITH(EXACT) | WITH(LIMIT), sevq_run_consumers },
+	  WITH(EXACT) | WITH(LIMIT), .run = sevq_run_consumers },
 	{ "leases", "[KEY]", "list who holds events, and until when", 0, 1,
-	  WITH(QUIET) | WITH(CONSUMER) | WITH(LIMIT) | WITH(CURSOR), sevq_run_leases },
+	  WITH(QUIET) | WITH(CONSUMER) | WITH(LIMIT) | WITH(CURSOR), .run = sevq_run_leases },
 	{ "policy", "", "show the policy in force", 0, 0,
-	  0, sevq_run_policy },
+	  0, .run = sevq_run_policy },
 	{ "page", "", "open the server's page in a browser", 0, 0,
-	  WITH(ADMIN) | WITH(PRINT), sevq_run_page },
+	  WITH(ADMIN) | WITH(PRINT), .run = sevq_run_page },
 	{ "status", "", "tell whether the server is there and well, and what is queued", 0, 0,
-	  0, sevq_run_status },
+	  0, .run = sevq_run_status },
 	{ "version", "", "print the versions of the command and the server", 0, 0,
-	  0, sevq_run_version },
+	  0, .run = sevq_run_version },
 	{ "stats", "", "print the server's counters", 0, 0,
-	  0, sevq_run_stats },
+	  0, .run = sevq_run_stats },
 	{ "completion", "bash|zsh|fish", "print the completion for a shell, to be sourced", 1, -1,
-	  0, run_completion },
+	  0, .run = run_completion, .local = true },
 };
 /* clang-format on */
 
@@ -203,14 +203,14 @@ connect_and_run(const struct sevq_command *command, struct sevq_options *options
 	struct sevq_client *client;
 	enum sevq_exit result;
 
-	if (command->run == sevq_run_token || command->run == run_completion)
+	if (command->local)
 		return command->run(NULL, options);
 	sevq_connect_options_init(&connect);
 	connect.base_url = options->base_url;
 	connect.token = options->token;
 	connect.token_file = options->token_file;
 	connect.ca_file = options->ca_file;
-	if (command->run != sevq_run_run) /* whose --timeout is that of its command */
+	if (!command->starts)
 		connect.timeout_ms = (long)options->timeout_ms;
 	connect.user_agent = "sevq/" SEVQ_VERSION;
 	result = sevq_connect(&connect, &client) == SEVQ_OK ? command->run(client, options)
@@ -259,8 +259,8 @@ run_command(int argc, char **argv, struct sevq_options *options)
 	if (command == NULL)
 		return report_unknown(argv[0]);
 	sevq_report_as(command->name);
-	if (command->run == sevq_run_run)
-		sevq_report_json(false); /* which is for the command that it starts */
+	if (command->starts)
+		sevq_report_json(false);
 	if (sevq_options_read(argc, argv, command->options, false, options) != 0)
 		return SEVQ_EXIT_USAGE;
 	if (options->help) {
