@@ -616,15 +616,26 @@ def test_a_wrong_option_is_said_by_the_command_as_it_was_called(make):
     assert Shell(make())("wait", MAIN, "--nonsense", exit=USAGE)[1].startswith("sevq wait: ")
 
 
+def commands(sevq):
+    """The names of all commands, as the help has them from the table of commands."""
+    names = re.findall(r"^  ([a-z][a-z-]*) ", sevq("help")[0], re.M)
+    assert len(names) == len(set(names)) and {"event", "completion", "help"} <= set(names)
+    return names
+
+
 def test_help_explains_every_command(make):
     sevq = Shell(make())
     overview, _ = sevq("--help")
-    assert overview == sevq("help")[0] == sevq("-h")[0]
-    for name in ("event", "drain", "lease", "ack", "nack", "extend", "run", "wait", "tail", "peek", "show", "consume", "withdraw", "purge",
-            "sessions", "history", "dead-letters", "route", "rekey", "why", "consumers", "leases", "policy", "backup", "token", "page", "stats"):
-        assert re.search(rf"^  {name} ", overview, re.M)
-        assert sevq("help", name)[0] == sevq(name, "--help")[0] != overview
+    assert overview == sevq("help")[0] == sevq("-h")[0] == sevq("help", "help")[0]
+    for name in set(commands(sevq)) - {"help"}:
+        assert sevq("help", name)[0] == sevq(name, "--help")[0]
+        assert sevq("help", name)[0].startswith(f"usage: sevq {name} ")
     assert re.fullmatch(r"sevq \d+\.\d+\.\d+\n", sevq("--version")[0])
+
+
+def test_the_manual_names_every_command_and_no_other(make):
+    source = (Path(os.environ["SOURCES"]) / "client/man/sevq.1").read_text()
+    assert {name for name in re.findall(r"^\.It Nm Cm ([a-z-]+)", source, re.M)} == set(commands(Shell(make())))
 
 
 def options_of_manual(page):
@@ -638,8 +649,7 @@ def options_of_help(text):
 
 def test_the_manuals_name_every_option_and_no_other(make):
     sevq = Shell(make())
-    commands = re.findall(r"^  ([a-z][a-z-]*) ", sevq("help")[0], re.M)
-    assert options_of_manual("client/man/sevq.1") == set().union(*(options_of_help(sevq("help", name)[0]) for name in commands))
+    assert options_of_manual("client/man/sevq.1") == set().union(*(options_of_help(sevq("help", name)[0]) for name in commands(sevq)))
     done = subprocess.run([binary(), "--help"], stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE)
     assert options_of_manual("server/man/sevqd.8") == options_of_help(done.stdout)
 
