@@ -288,9 +288,8 @@ print_painted(const char *text, size_t width, bool right, bool last, const char 
 /* Prints a row without spaces at its end. row NULL: the titles. */
 static void
 print_row(const struct sevq_table *table, char *const *row, const size_t widths[SEVQ_COLUMNS_MAX],
-	  size_t last)
+	  size_t last, bool paints)
 {
-	bool paints = may_paint();
 	size_t i, before = 0;
 
 	while (row != NULL && last > 0 && row[last][0] == '\0')
@@ -318,14 +317,14 @@ void
 sevq_table_print(const struct sevq_table *table)
 {
 	size_t widths[SEVQ_COLUMNS_MAX], last, i;
-	bool head;
+	bool head, paints = may_paint();
 
 	if (table->cell_count == 0)
 		return;
 	last = measure(table, widths, &head);
 	fit_to_screen(table, widths, last);
 	if (head)
-		print_row(table, NULL, widths, last);
+		print_row(table, NULL, widths, last, paints);
 	for (i = 0; i + table->column_count <= table->cell_count; i += table->column_count)
-		print_row(table, table->cells + i, widths, last);
+		print_row(table, table->cells + i, widths, last, paints);
 }
