@@ -8,7 +8,7 @@ export const consumers = listView({
   rows: (data) => data.consumers,
   id: askerId,
   sessionKey: (one) => one.queueKey,
-  fields: [{ name: 'queueKey', label: 'Session key' }, { name: 'askedKey', label: 'Asked for as' }],
+  fields: [['queueKey', 'Session key'], ['askedKey', 'Asked for as']],
   caption: ({ consumers: found }) => (found.length === LISTED ? `The last ${LISTED} who asked` :
     `${plural(found.length, 'consumer')} since the server started`),
   columns: (shown) => [

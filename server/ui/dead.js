@@ -9,7 +9,7 @@ export const dead = listView({
   rows: (data) => data.events,
   id: ({ event }) => event.id,
   sessionKey: ({ event }) => event.sessionKey,
-  fields: [{ name: 'queueKey', label: 'Session key' }, { name: 'reason', label: 'Reason begins with' }],
+  fields: [['queueKey', 'Session key'], ['reason', 'Reason begins with']],
   caption: (data) => (data.nextCursor ? 'The newest first' : plural(data.events.length, 'dead letter')),
   above: (data, query, page) => [reasons(data, query), page.can('admin') && actions(data, query, page)],
   select: (page) => (page.can('admin') ? { chosen: chosenOn(page), toggle: (id) => toggle(page, id) } : null),

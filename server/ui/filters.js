@@ -1,29 +1,32 @@
 /** The fields above a list. What is looked for lives in the address, so it can be kept and sent. */
 import { h } from './dom.js';
-import { address, go } from './router.js';
+import { address, go, route } from './router.js';
 
 const TYPING_MS = 300;
 
 let typing = null;
 
-/** fields: [{name, label, options}], options {value: said} for a choice. A change begins at the first page. */
+/**
+ * fields: [name, label, options], options {value: said} for a choice. A change begins at the first
+ * page. A form has its named fields as members ("contains"), so these have no name.
+ */
 export function filterForm(view, query, fields) {
-  const change = (name, value) => {
-    clearTimeout(typing);
-    go(address(view, null, { ...query, cursor: '', [name]: value.trim() }), { replace: true });
+  const look = (form) => {
+    const { name, query: before } = route();
+    const asked = [...form.elements].map((field) => [field.dataset.name, field.value.trim()]);
+    const to = { ...before, cursor: '', ...Object.fromEntries(asked) };
+    if (name === view) go(address(view, null, to), { replace: true });
   };
-  const soon = (name, value) => {
+  const oninput = ({ target }) => {
     clearTimeout(typing);
-    typing = setTimeout(change, TYPING_MS, name, value);
+    typing = setTimeout(look, target.localName === 'select' ? 0 : TYPING_MS, target.form);
   };
-  return h('form.filters', { key: 'filters', onsubmit: (event) => event.preventDefault() },
-    fields.map(({ name, label, options }) => h('label', { key: name }, label, options ?
-      choice(options, query[name] ?? '', (event) => change(name, event.target.value)) :
-      h('input', { type: 'search', value: query[name] ?? '', autocomplete: 'off', spellcheck: 'false',
-        oninput: (event) => soon(name, event.target.value) }))));
+  return h('form.filters', { key: 'filters', oninput, onsubmit: (event) => event.preventDefault() },
+    fields.map(([name, label, options]) => h('label', { key: name }, label,
+      options ? choice(name, options, query[name] ?? '') :
+        h('input', { type: 'search', 'data-name': name, value: query[name] ?? '',
+          autocomplete: 'off', spellcheck: 'false' }))));
 }
 
-function choice(options, chosen, onchange) {
-  return h('select', { onchange }, Object.entries(options).map(([value, said]) =>
-    h('option', { value, selected: value === chosen }, said)));
-}
+const choice = (name, options, chosen) => h('select', { 'data-name': name }, Object.entries(options)
+  .map(([value, said]) => h('option', { value, selected: value === chosen }, said)));

@@ -9,9 +9,9 @@ export const history = listView({
   rows: (data) => data.events,
   id: ({ event, outcome }) => `${event.id} ${outcome.what} ${outcome.ts}`,
   sessionKey: ({ event }) => event.sessionKey,
-  fields: [{ name: 'queueKey', label: 'Session key' },
-    { name: 'state', label: 'How', options: { '': 'any', ...Object.fromEntries(STATES.map((name) => [name, name])) } },
-    { name: 'reason', label: 'Reason begins with' }, { name: 'source', label: 'Source' }],
+  fields: [['queueKey', 'Session key'],
+    ['state', 'How', { '': 'any', ...Object.fromEntries(STATES.map((name) => [name, name])) }],
+    ['reason', 'Reason begins with'], ['source', 'Source']],
   caption: () => 'Events that left their queue, newest first',
   columns: (shown) => [
     ['When', ({ outcome }) => moment(outcome.ts)],

@@ -9,7 +9,7 @@ export const leases = listView({
   rows: (data) => data.leases,
   id: (one) => one.leaseId,
   sessionKey: (one) => one.sessionKey,
-  fields: [{ name: 'queueKey', label: 'Session key' }, { name: 'consumer', label: 'Consumer' }],
+  fields: [['queueKey', 'Session key'], ['consumer', 'Consumer']],
   caption: (data) => plural(data.leases.length, 'lease'),
   columns: (shown) => [
     ['Session', (one) => sessionLink(one.sessionKey, shown(one.sessionKey)), 'wide'],

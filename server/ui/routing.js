@@ -3,7 +3,7 @@ import { badges } from './diagnosis.js';
 import { filterForm } from './filters.js';
 import { empty, h, key, muted, plural, post, rule, sessionLink, table } from './kit.js';
 
-const FIELDS = [{ name: 'key', label: 'Session key' }, { name: 'channel', label: 'Channel' }, { name: 'account', label: 'Account' }];
+const FIELDS = [['key', 'Session key'], ['channel', 'Channel'], ['account', 'Account']];
 
 export const routing = {
   title: () => 'Route',

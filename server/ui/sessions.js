@@ -20,8 +20,8 @@ export const sessions = listView({
   rows: (data) => data.sessions,
   id: (one) => one.sessionKey,
   sessionKey: (one) => one.sessionKey,
-  fields: [{ name: 'prefix', label: 'Key begins with' }, { name: 'contains', label: 'Key contains' },
-    { name: 'problem', label: 'Show', options: PROBLEMS }, { name: 'sort', label: 'Order', options: SORTS }],
+  fields: [['prefix', 'Key begins with'], ['contains', 'Key contains'],
+    ['problem', 'Show', PROBLEMS], ['sort', 'Order', SORTS]],
   caption: (data) => plural(data.total, 'session'),
   change: (data, change) => update(data.sessions, change),
   columns: (shown) => [

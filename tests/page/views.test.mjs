@@ -69,7 +69,38 @@ test('what is looked for lives in the address', async (t) => {
   assert.equal(new URL(page.url()).hash, '#/sessions?contains=telegram');
   await page.getByLabel('Show').selectOption('full');
   await page.getByText('Nothing is like that.').waitFor();
+  assert.equal(new URL(page.url()).hash, '#/sessions?contains=telegram&problem=full');
+  await page.evaluate(() => { location.hash = '#/leases'; });
+  await page.locator('h1', { hasText: 'Leases' }).waitFor();
   await page.goBack();
+  await page.getByText('Nothing is like that.').waitFor();
+  assert.equal(await page.getByLabel('Key contains').inputValue(), 'telegram');
+});
+
+test('two fields that are filled at once are both looked for', async (t) => {
+  const page = await world.open(t, { scope: 'read', at: '#/sessions' });
+  await page.getByLabel('Key begins with').waitFor();
+  await page.evaluate(() => {
+    for (const [name, value] of [['prefix', 'agent:main:'], ['contains', 'telegram']]) {
+      const field = document.querySelector(`input[data-name=${name}]`);
+      field.value = value;
+      field.dispatchEvent(new Event('input', { bubbles: true }));
+    }
+  });
+  await page.getByText('1 session', { exact: true }).waitFor();
+  const wanted = '#/sessions?prefix=agent%3Amain%3A&contains=telegram';
+  assert.equal(new URL(page.url()).hash, wanted);
+});
+
+test('who leaves a view while typing above its list is not taken back to it', async (t) => {
+  const page = await world.open(t, { scope: 'read', at: '#/sessions' });
+  await page.getByLabel('Key contains').waitFor();
+  await page.clock.install();
+  await page.getByLabel('Key contains').fill('telegram');
+  await page.evaluate(() => { location.hash = '#/leases'; });
+  await page.locator('h1', { hasText: 'Leases' }).waitFor();
+  await page.clock.runFor(1000);
+  assert.equal(new URL(page.url()).hash, '#/leases');
 });
 
 const LISTS = [['sessions', 'Sessions', 'Show'], ['sessions', 'Sessions', 'Order'], ['history', 'History', 'How']];
