@@ -23,8 +23,9 @@ const REDRAW_MS = 250;
 const STALE_MS = 10_000;
 const AGAIN = [0, 429, 503];
 
-const NOTHING = { here: null, shown: null, data: null, problem: null, loadedAt: null, againTs: null, loading: null,
-  changed: false, dueMs: Infinity, restMs: 0, redraw: null, drawn: null, said: null, memory: {} };
+const NOTHING = { here: null, shown: null, data: null, problem: null, loadedAt: null,
+  againTs: null, loading: null, changed: false, dueMs: Infinity, restMs: 0, redraw: null,
+  drawn: null, said: null, memory: {} };
 
 const main = () => document.getElementById('main');
 
@@ -38,9 +39,10 @@ export class Page {
     return this.scopes.includes(scope);
   }
 
-  /** Says in a line above everything what was done. */
-  say(words) {
-    this.said = words;
+  /** Says in a line above everything what was done, or what has failed. */
+  say(words, failed = false) {
+    this.said = { words, failed };
+    this.drawBanners();
     this.refresh();
   }
 
@@ -58,6 +60,8 @@ export class Page {
   leave() {
     this.loading?.abort();
     Object.assign(this, NOTHING);
+    main().removeAttribute('aria-busy');
+    main().classList.remove('old');
     this.drawBanners();
   }
 
@@ -112,7 +116,8 @@ export class Page {
   arrive() {
     scrollTo(0, 0);
     const at = document.activeElement;
-    if (at === null || at === document.body || at.matches('header a')) main().focus({ preventScroll: true });
+    if (at === null || at === document.body || at.matches('header a'))
+      main().focus({ preventScroll: true });
   }
 
   draw() {
@@ -129,9 +134,13 @@ export class Page {
   }
 
   drawBanners() {
-    render(document.getElementById('banners'), banners({ problem: this.againTs === null ? null : this.problem,
-      at: this.loadedAt, againTs: this.againTs, full: this.full, said: this.said,
-      forget: () => { this.said = null; this.draw(); } }));
+    const { againTs, loadedAt: at, full, said } = this;
+    const forget = () => {
+      this.said = null;
+      this.drawBanners();
+    };
+    const problem = againTs === null ? null : this.problem;
+    render(document.getElementById('banners'), banners({ problem, at, againTs, full, said, forget }));
   }
 
   /** The stream tells that something has changed. */
@@ -145,8 +154,10 @@ export class Page {
 
   loadSoon() {
     if (this.loading !== null) this.changed = true;
-    else if (this.againTs === null) this.dueMs = Math.min(this.dueMs, this.restMs);
-    setTimeout(() => this.tick(), Math.max(0, this.dueMs - performance.now()) + 1);
+    else if (this.againTs === null && this.restMs < this.dueMs) {
+      this.dueMs = this.restMs;
+      setTimeout(() => this.tick(), Math.max(0, this.dueMs - performance.now()) + 1);
+    }
   }
 
   /** Loads again when it is time to; called every second. */

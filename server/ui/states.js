@@ -52,7 +52,8 @@ export function banners({ problem, at, againTs, full, said, forget }) {
       at !== null && ` What you see is ${duration(Date.now() - at)} old.`, ' Trying again in ', until(againTs), '.')),
     full && h('p.banner.bad', { key: 'full' }, h('span', h('b', 'No event can be stored: the disk is full or fails.'),
       ' Taking and acknowledging still work. Make room; the server’s log names the limit.')),
-    said && h('p.banner.good', { key: 'said' }, h('span', said), button('Dismiss', forget)),
+    said && h(said.failed ? 'p.banner.bad' : 'p.banner.good', { key: 'said' },
+      h('span', said.words), button('Dismiss', forget)),
   ];
 }
 

@@ -90,6 +90,22 @@ test('a hidden tab asks for nothing and gives the stream up', async (t) => {
   await until(async () => (await streams()) === 1, 'the stream to begin');
 });
 
+test('many changes set few timers', async (t) => {
+  const page = await world.open(t, { scope: 'read', at: '#/sessions?prefix=agent:timers:' });
+  await page.getByText('live').waitFor();
+  await page.evaluate(() => {
+    const real = setTimeout;
+    globalThis.timers = 0;
+    globalThis.setTimeout = (...what) => {
+      timers += 1;
+      return real(...what);
+    };
+  });
+  for (let i = 0; i < 60; i += 1) await post(1, `agent:timers:${i}`);
+  await page.getByText('60 sessions').waitFor();
+  assert.ok(await page.evaluate(() => timers) < 30, `${await page.evaluate(() => timers)} timers`);
+});
+
 test('a pause stops everything until it is over', async (t) => {
   const page = await world.open(t, { scope: 'read', at: '#/sessions?prefix=agent:pause' });
   await page.getByText('live').waitFor();

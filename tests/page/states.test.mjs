@@ -61,6 +61,23 @@ test('a wrong token brings the form back, and says so', async (t) => {
   assert.equal(await page.evaluate(() => sessionStorage.length), 0);
 });
 
+test('a token that ends while the page waits leaves nothing of the view', async (t) => {
+  const page = await world.open(t, { scope: 'read', at: '#/leases' });
+  page.expected.push(/503/, /401/);
+  await page.getByText('Nobody holds an event.').waitFor();
+  const undo = await answer(page, '/v1/leases', 503, { code: 'busy' });
+  await page.locator('main.old').waitFor();
+  await undo();
+  let end;
+  await page.route('**/v1/history*', (route) => { end = () => route.fulfill({ status: 401, body: '{}' }); });
+  await page.evaluate(() => { location.hash = '#/history'; });
+  await page.locator('main[aria-busy]').waitFor();
+  await end();
+  await page.getByText('This page needs a token').waitFor();
+  assert.equal(await page.locator('main').evaluate((main) => main.className), '');
+  assert.equal(await page.locator('main[aria-busy]').count(), 0);
+});
+
 test('a link that was used before says so, and its code is gone from the address', async (t) => {
   const code = await server.code();
   await world.open(t, { at: `#code=${code}` }).then((page) => page.getByText('What is wrong').waitFor());
