@@ -30,6 +30,14 @@ export function nextMode() {
   tick();
 }
 
+/** Ends after so long, or when the signal is aborted. */
+export function wait(ms, signal) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, signal.aborted ? 0 : ms);
+    signal.addEventListener('abort', resolve);
+  });
+}
+
 /** When something happened, or will. */
 export const moment = (ts) => time(ts, 'moment');
 /** For how long: always a duration. */

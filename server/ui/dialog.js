@@ -1,6 +1,9 @@
 /**
  * The dialog before anything is changed. It stands outside of what live data redraw, so it stays as
  * it was opened: its text comes from a dry run, and what is confirmed is what was read.
+ *
+ * There is one element for all dialogs. Each has a signal of its own, which is aborted when it is
+ * closed: what still goes on for it then draws nothing any more.
  */
 import { h, render } from './dom.js';
 import { count } from './format.js';
@@ -8,77 +11,84 @@ import { describe } from './words.js';
 
 const TYPED_ABOVE = 100;
 
+let closed = new AbortController(); // of the dialog that was opened last
+
 const box = () => document.getElementById('dialog');
-let opener = null;
+const submitter = () => box().querySelector('[type=submit]');
 
 /**
- * prepare() does the dry run and tells {verb, title, text, lost, number, fields, act}: `act` does
- * it and tells what was done in words. A number above a hundred must be typed. With `act` null there
- * is nothing to do. done(words) is called after it.
+ * prepare() does the dry run and tells {verb, title, text, lost, number, fields, act}. A number
+ * above a hundred must be typed; without `act` there is nothing to do. act(values, signal) does it
+ * and tells what was done in words, for done(words). A failure is told in the dialog, or by
+ * done(words, true) if that was closed meanwhile.
  */
 export async function ask(prepare, done) {
-  opener = document.activeElement;
-  draw({ title: 'Looking at what would be done …', text: null, act: null });
-  box().showModal();
-  box().querySelector('[data-cancel]').focus();
-  box().onclose = giveFocusBack;
+  const signal = open({ title: 'Looking at what would be done …' });
+  const say = (plan, act) => signal.aborted || draw(plan, act);
   try {
     const plan = await prepare();
-    draw(plan, () => carryOut(plan, done));
+    say(plan, plan.act && (() => carryOut(plan, signal, done)));
   } catch (problem) {
-    draw({ title: 'This cannot be done', text: describe(problem), act: null });
+    say({ title: 'This cannot be done', text: describe(problem) });
   }
 }
 
 /** A dialog that only says something. */
-export function tell(title, text) {
-  opener = document.activeElement;
-  draw({ title, text, act: null });
+export const tell = (title, text) => void open({ title, text });
+
+function open(plan) {
+  const opener = document.activeElement;
+  closed.abort();
+  closed = new AbortController();
+  draw(plan);
   box().showModal();
   box().querySelector('[data-cancel]').focus();
-  box().onclose = giveFocusBack;
+  box().onclose = () => {
+    if (box().open) return; // by another dialog
+    closed.abort();
+    (opener?.isConnected ? opener : document.getElementById('main')).focus();
+  };
+  return closed.signal;
 }
 
-function giveFocusBack() {
-  (opener?.isConnected ? opener : document.getElementById('main')).focus();
-}
-
-function draw(plan, act = null) {
-  render(box(), h('form', { onsubmit: (event) => submit(event, act) },
-    h('h2', { id: 'dialog-title' }, plan.title),
-    h('div.said', plan.text),
-    plan.lost && h('p.lost', plan.lost),
-    act && plan.act && plan.fields,
-    act && plan.act && plan.number > TYPED_ABOVE && typed(plan.number),
+function draw({ title, text, lost, fields, number, verb }, act = null) {
+  const typed = act !== null && number > TYPED_ABOVE;
+  const onsubmit = (event) => {
+    event.preventDefault();
+    if (submitter()?.disabled === false) act();
+  };
+  render(box(), h('form', { onsubmit },
+    h('h2', { id: 'dialog-title' }, title),
+    h('div.said', text),
+    act && [h('p.lost', lost), fields, typed && confirmation(number)],
     h('div.buttons',
       h('button', { type: 'button', 'data-cancel': true, onclick: () => box().close() },
-        plan.act ? 'Cancel' : 'Close'),
-      act && plan.act && h('button.danger', { type: 'submit', disabled: plan.number > TYPED_ABOVE },
-        plan.verb))));
+        act ? 'Cancel' : 'Close'),
+      act && h('button.danger', { type: 'submit', disabled: typed }, verb))));
 }
 
-function typed(number) {
-  const matches = (text) => text.replaceAll(/[,\s]/g, '') === String(number);
-  return h('label', `Type ${count(number)} to confirm`, h('input', { name: 'typed', inputmode: 'numeric', autocomplete: 'off',
-    oninput: (event) => { box().querySelector('[type=submit]').disabled = !matches(event.target.value); } }));
+function confirmation(number) {
+  const oninput = ({ target }) => {
+    submitter().disabled = target.value.replaceAll(/[,\s]/g, '') !== String(number);
+  };
+  return h('label', `Type ${count(number)} to confirm`,
+    h('input', { name: 'typed', inputmode: 'numeric', autocomplete: 'off', oninput }));
 }
 
-function submit(event, act) {
-  event.preventDefault();
-  if (act !== null && !box().querySelector('[type=submit]')?.disabled) act();
-}
-
-async function carryOut(plan, done) {
-  const button = box().querySelector('[type=submit]');
+async function carryOut({ verb, act }, signal, done) {
   const values = Object.fromEntries(new FormData(box().querySelector('form')));
-  button.disabled = true;
-  button.textContent = `${plan.verb} …`;
+  submitter().disabled = true;
+  submitter().textContent = `${verb} …`;
   try {
-    const words = await plan.act(values);
-    box().close();
+    const words = await act(values, signal);
+    if (!signal.aborted) box().close();
     done(words);
   } catch (problem) {
-    draw({ title: `${plan.verb} failed`, text: describe(problem), act: null });
+    if (signal.aborted) {
+      done(`${verb} failed: ${problem.message}.`, true);
+      return;
+    }
+    draw({ title: `${verb} failed`, text: describe(problem) });
     done(null);
   }
 }

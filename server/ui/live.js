@@ -4,6 +4,7 @@
  * A hidden tab gives the lock up. Where there is no stream, the page asks every five seconds.
  */
 import { request } from './api.js';
+import { wait } from './clock.js';
 
 const STREAM = { changes: true, coalesceMs: 250 };
 const AGAIN_MS = 5000;
@@ -68,16 +69,9 @@ async function lead(signal) {
   while (!signal.aborted) {
     await read(signal).catch(() => {});
     if (!signal.aborted) share('state', 'polling');
-    await pause(AGAIN_MS, signal);
+    await wait(AGAIN_MS, signal);
   }
   leads = false;
-}
-
-function pause(ms, signal) {
-  return new Promise((resolve) => {
-    setTimeout(resolve, signal.aborted ? 0 : ms);
-    signal.addEventListener('abort', resolve);
-  });
 }
 
 async function read(signal) {

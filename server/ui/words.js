@@ -1,5 +1,6 @@
 /** How keys, events, rules and problems are put into words and marked up, alike in every view. */
 import { h } from './dom.js';
+import { count } from './format.js';
 import { address } from './router.js';
 
 const RULES = {
@@ -35,7 +36,8 @@ export const excerpt = (text) => h('span.excerpt', text.length > 160 ? `${text.s
 export function describe(problem) {
   if (problem.status === undefined) return h('p', String(problem));
   return [h('p', h('b', problem.title ?? 'It failed'), problem.detail && `: ${problem.detail}`),
-    problem.status === 507 && h('p', 'The disk is full: nothing was changed.')];
+    problem.done > 0 ? h('p', `${count(problem.done)} were done before that.`) :
+      problem.status === 507 && h('p', 'The disk is full: nothing was changed.')];
 }
 
 export const muted = (...children) => h('span.muted', ...children);

@@ -93,6 +93,83 @@ test('dead letters are chosen and requeued with the keyboard only', async (t) =>
   assert.deepEqual(await drained('agent:main:dead'), ['message 1', 'message 2']);
 });
 
+test('a rate holds over the calls of a thousand that a requeue needs', async (t) => {
+  const sessionKey = 'agent:main:many';
+  for (const n of [1000, 500]) {
+    await queue.enqueueBatch(Array.from({ length: n }, (_, i) => ({ sessionKey, text: `${n} ${i}` })));
+    const { leaseId } = await queue.lease({ sessionKey, limit: n });
+    await queue.nack(leaseId, { reason: 'too many' });
+  }
+  const page = await world.open(t, { scope: ALL, at: `#/dead?queueKey=${sessionKey}` });
+  await page.getByRole('button', { name: 'Requeue all that match …' }).click();
+  await dialog(page).getByText('Requeue 1,000 dead letters and more?').waitFor();
+  await dialog(page).getByLabel('Events a second').fill('500');
+  await dialog(page).getByLabel('Type 1,000 to confirm').fill('1000');
+  await dialog(page).getByRole('button', { name: 'Requeue', exact: true }).click();
+  await page.getByText('Requeued 1,500 dead letters.').waitFor();
+  const times = [];
+  for (let after, more = true; more; after = times.at(-1).id) {
+    const found = await server.call('GET', '/v1/events', { queueKey: sessionKey, limit: 1000, after });
+    times.push(...found.events);
+    more = found.more;
+  }
+  const due = times.map(({ availableAt }) => availableAt).sort((a, b) => a - b);
+  assert.equal(due.length, 1500);
+  for (let i = 600; i < due.length; i += 1)
+    assert.ok(due[i] - due[i - 600] > 1000, `600 events in ${due[i] - due[i - 600]} ms`);
+  await server.call('DELETE', '/v1/events', { queueKey: sessionKey });
+});
+
+/** Holds what the page asks for to requeue; the functions that let each go on. */
+async function held(page) {
+  const waiting = [];
+  await page.route('**/v1/dead-letters/requeue', (route) => waiting.push((answer) =>
+    (answer ? route.fulfill({ contentType: 'application/json', ...answer }) : route.continue())));
+  return waiting;
+}
+
+const busy = { status: 503, body: JSON.stringify({ title: 'Away', detail: 'it rests', status: 503 }) };
+
+test('what a closed dialog has asked for is not told in the next one', async (t) => {
+  const page = await world.open(t, { scope: ALL, at: '#/dead' });
+  const waiting = await held(page);
+  await page.getByRole('button', { name: 'Requeue all 1 …' }).click();
+  await until(() => waiting.length === 1, 'the dry run');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'keys' }).click();
+  await dialog(page).getByText('this help').waitFor();
+  const answered = page.waitForResponse('**/v1/dead-letters/requeue');
+  await waiting[0]();
+  await (await answered).finished();
+  await page.evaluate(() => new Promise((resolve) => { setTimeout(resolve); }));
+  assert.ok(await dialog(page).getByText('this help').isVisible());
+});
+
+test('a failure is told also when its dialog was closed, and with what was done before', async (t) => {
+  const page = await world.open(t, { scope: ALL, at: '#/dead' });
+  page.expected.push(/503/);
+  const waiting = await held(page);
+  const requeue = async () => {
+    waiting.length = 0;
+    await page.getByRole('button', { name: 'Requeue all 1 …' }).click();
+    await until(() => waiting.length === 1, 'the dry run');
+    await waiting[0]();
+    await dialog(page).getByRole('button', { name: 'Requeue', exact: true }).click();
+    await until(() => waiting.length === 2, 'the requeue');
+  };
+  await requeue();
+  await waiting[1]({ body: '{"requeued":7,"passedOver":0,"more":true,"dryRun":false}' });
+  await until(() => waiting.length === 3, 'the next requeue');
+  await waiting[2](busy);
+  await dialog(page).getByText('Requeue failed').waitFor();
+  await dialog(page).getByText('7 were done before that.').waitFor();
+  await page.keyboard.press('Escape');
+  await requeue();
+  await page.keyboard.press('Escape');
+  await waiting[1](busy);
+  await page.locator('.banner.bad').getByText('Requeue failed: it rests.').waitFor();
+});
+
 test('all dead letters that match are discarded, and no others', async (t) => {
   await kill(queue, 'agent:main:dead', 2, 'out of memory');
   const page = await world.open(t, { scope: ALL, at: '#/dead?reason=out' });
