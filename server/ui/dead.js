@@ -22,7 +22,7 @@ export const dead = listView({
     ['Tries', ({ event }) => count(event.attempts), 'number'],
     ['Text', ({ event }) => excerpt(event.text), 'wide'],
   ],
-  none: ['There are no dead letters.', 'An event becomes one after 25 failed deliveries (', code('--max-attempts'),
+  none: ['There are no dead letters.', 'An event becomes one when its delivery fails too often (', code('--max-attempts'),
     '), or when it gives way to newer ones.'],
 });
 

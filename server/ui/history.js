@@ -22,7 +22,7 @@ export const history = listView({
     ['Text', ({ event }) => excerpt(event.text), 'wide'],
   ],
   none: ['No event has left its queue yet.', 'What is pending is under ', h('a', { href: address('sessions') }, 'Sessions'),
-    '. The history goes back 7 days (', code('--retention-ms'), ').'],
+    '. How long the history is kept, ', code('--retention-ms'), ' says.'],
 });
 
 function because({ outcome }) {

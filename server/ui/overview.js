@@ -6,33 +6,36 @@ import { note, rates } from './rates.js';
 import { update } from './sessions.js';
 
 const LISTED = 10;
-const COUNTED = 20; // dead letters; of more it is only said that there are more
 
 export const overview = {
   title: () => 'Overview',
 
   /** A token for some agents is told nothing of the whole server. */
   async load(route, get, { whole }) {
-    const [stats, policy, worst, letters] = await Promise.all([whole && get('/v1/stats'), whole && get('/v1/policy'),
-      get('/v1/sessions', { problem: 'any', sort: 'problem', limit: LISTED }), get('/v1/dead-letters', { limit: COUNTED })]);
+    const [stats, policy, worst, letters] = await Promise.all([
+      whole && get('/v1/stats'),
+      whole && get('/v1/policy'),
+      get('/v1/sessions', { problem: 'any', sort: 'problem', limit: LISTED }),
+      whole || get('/v1/dead-letters', { limit: 1 }),
+    ]);
     if (stats) note(stats);
-    return { stats, policy, worst, dead: letters.events.length, moreDead: letters.nextCursor !== null };
+    return { stats, policy, worst, dead: stats ? stats.deadLetters : letters.events.length };
   },
 
   change: ({ worst }, change) => update(worst.sessions, change),
 
-  draw({ stats, policy, worst: { sessions, total, nextCursor }, ...letters }, route, page) {
+  draw({ stats, policy, dead, worst: { sessions, total, nextCursor } }, route, page) {
     const shown = keysOf(sessions.map(({ sessionKey }) => sessionKey));
     const worse = sessions.filter(({ problems }) => problems[0] !== 'dead'); // of those one item tells
     const listed = (unattended) => worse.filter(({ problems }) => (problems[0] === 'unattended') === unattended)
       .map((one) => ofSession(one, shown, page));
-    const found = [failedPolicy(policy), ...listed(false), deadLetters(letters, page), ...listed(true)].filter(Boolean);
+    const found = [failedPolicy(policy), ...listed(false), deadLetters(dead, stats, page), ...listed(true)].filter(Boolean);
     return [
       h('h1', 'What is wrong'),
       found.length > 0 ? h('ol.problems', { 'data-rows': true }, found) : allIsWell(stats),
       nextCursor && h('p', h('a', { href: address('sessions', null, { problem: 'any', sort: 'problem' }) },
         `All ${plural(total, 'session')} with problems`)),
-      stats && [h('h2', 'How much there is'), numbers(stats, letters), rates()],
+      stats && [h('h2', 'How much there is'), numbers(stats), rates()],
       policy && [h('h2', 'Policy'), policyLine(policy)],
     ];
   },
@@ -59,19 +62,22 @@ function failedPolicy(policy) {
     policy.lastError.detail, '. The one before stays in force.'), h('a.button', { href: address('policy') }, 'Look'));
 }
 
-function deadLetters({ dead, moreDead }, page) {
-  return dead > 0 && item('dead', 'dead', h('p', h('b', moreDead && 'More than ', plural(dead, 'event')),
+function deadLetters(dead, stats, page) {
+  return dead > 0 && item('dead', 'dead', h('p', h('b', stats ? plural(dead, 'event') : 'Events'),
     ' failed too often or gave way to newer ones: delivered to nobody.'),
-  page.can('admin') && button('Requeue …', () => requeue(page, { all: true })), h('a.button', { href: address('dead') }, 'Look'));
+  page.can('admin') && button('Requeue …', () => requeue(page, { all: true })),
+  h('a.button', { href: address('dead') }, 'Look'));
 }
 
-function numbers({ ready, leased, delayed, oldestReadyAgeMs: oldest, sessions, store }, { dead, moreDead }) {
+function numbers({ ready, leased, delayed, deadLetters: dead, oldestReadyAgeMs, sessions, store }) {
   const longest = address('sessions', null, { sort: 'unattended' });
-  const rows = [['ready', count(ready), longest], ['leased', count(leased), address('leases')], ['delayed', count(delayed)],
-    ['dead', `${count(dead)}${moreDead ? '+' : ''}`, address('dead')], ['waits longest', ready > 0 ? since(now() - oldest) : '–', longest],
+  const rows = [['ready', count(ready), longest], ['leased', count(leased), address('leases')],
+    ['delayed', count(delayed)], ['dead', count(dead), address('dead')],
+    ['waits longest', ready > 0 ? since(now() - oldestReadyAgeMs) : '–', longest],
     ['sessions', count(sessions), address('sessions')],
     ['disk', `${bytes(store.databaseBytes + store.walBytes)}, ${bytes(store.freeBytes)} free`]];
-  return h('dl.numbers', rows.map(([name, value, href]) => h('div', h('dt', name), h('dd', href ? h('a', { href }, value) : value))));
+  return h('dl.numbers', rows.map(([name, value, href]) =>
+    h('div', h('dt', name), h('dd', href ? h('a', { href }, value) : value))));
 }
 
 const policyLine = ({ file, loadedAt, session }) => h('p', file ? key(file) : 'No file: the policy is empty', ', loaded ', moment(loadedAt),

@@ -41,7 +41,8 @@ const forbidden = (problem, scopes) => [
 
 const forgotten = ({ id }) => [
   h('h1', 'There is no event ', key(id)),
-  h('p', 'There never was one with this id, or it left its queue over 7 days ago and is forgotten (', code('--retention-ms'), ').'),
+  h('p', 'There never was one with this id, or it left its queue so long ago that it is forgotten (',
+    code('--retention-ms'), ').'),
   h('p', h('a', { href: '#/history' }, 'The history'), ' has what is remembered.'),
 ];
 

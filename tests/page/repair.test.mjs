@@ -207,6 +207,14 @@ test('a purge empties the queue of this key, not the one that the key leads to',
   assert.deepEqual(await drained(MAIN), ['stays']);
 });
 
+test('the overview counts all dead letters', async (t) => {
+  await kill(queue, 'agent:main:dead', 30, 'late');
+  const { deadLetters } = await server.stats();
+  const page = await world.open(t, { scope: 'read' });
+  await page.getByText(`${deadLetters} events failed too often`).waitFor();
+  await page.locator('.numbers div', { hasText: new RegExp(`^dead${deadLetters}$`) }).waitFor();
+});
+
 test('who may only look sees no button that changes anything, and the server refuses by hand', async (t) => {
   await strand('look only');
   const page = await world.open(t, { scope: 'read' });

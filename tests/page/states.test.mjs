@@ -35,7 +35,7 @@ test('an empty list says why it is empty and what next', async (t) => {
 test('an event that is gone is said to be forgotten, and the way back works', async (t) => {
   const page = await world.open(t, { scope: 'read', at: '#/event/99999' });
   page.expected.push(/404/);
-  await page.getByText('left its queue over 7 days ago and is forgotten').waitFor();
+  await page.getByText('left its queue so long ago that it is forgotten').waitFor();
   await usable(page);
   await page.getByRole('link', { name: 'The history' }).click();
   await page.getByText('No event has left its queue yet.').waitFor();
@@ -116,6 +116,24 @@ test('a busy server is asked again when it said so, with a countdown', async (t)
     assert.ok(await page.getByText('Nobody holds an event.').isVisible(), 'what was there stays');
     await undo();
     await page.getByText(words).waitFor({ state: 'detached' });
+  }
+});
+
+test('rates begin anew when the server has, and the highest is no higher than they were', async (t) => {
+  const page = await world.open(t, { scope: 'read' });
+  await page.getByText('What is wrong').waitFor();
+  const counters = [[1_000_000, 70], [100, 0], [5100, 1], [10_100, 1]];
+  await page.route('**/v1/stats', async (route) => {
+    const [uptimeMs, enqueued] = counters.length > 1 ? counters.shift() : counters[0];
+    const stats = await server.stats();
+    Object.assign(stats, { uptimeMs, events: { ...stats.events, enqueued } });
+    await route.fulfill({ json: stats });
+  });
+  for (const words of ['in a few seconds', 'in a few seconds', 'highest 0.2/s in 1 min']) {
+    await page.evaluate(() => { location.hash = '#/leases'; });
+    await page.getByText('Nobody holds an event.').waitFor();
+    await page.evaluate(() => { location.hash = '#/'; });
+    await page.getByText(words).waitFor();
   }
 });
 
