@@ -3,7 +3,7 @@ import { discard, requeue, withdraw } from './actions.js';
 import { copier, curl } from './copy.js';
 import { byteLength, firstBytes } from './format.js';
 import { pretty } from './json.js';
-import { address, bytes, button, count, h, key, moment, muted, pager, rule, sessionLink, state, table, until } from './kit.js';
+import { address, bytes, button, count, h, key, moment, muted, now, pager, rule, sessionLink, state, table, until } from './kit.js';
 import { ruleMeans } from './words.js';
 
 const FIRST_BYTES = 300;
@@ -79,7 +79,7 @@ function how(one) {
   if (one.what === 'queued') return ['from ', key(one.originalSessionKey), ' by ', rule(one.rule)];
   if (one.what === 'moved') return ['from ', sessionLink(one.from), ' to ', sessionLink(one.to), ' by ', rule(one.rule)];
   return [muted(SAID[one.what] ?? ''), one.detail && [' ', h('span.key', one.detail)], one.leaseId && muted(` (lease ${one.leaseId})`),
-    one.until && one.until > Date.now() && [', ends in ', until(one.until)]];
+    one.until && one.until > now() && [', ends in ', until(one.until)]];
 }
 
 function details(one) {

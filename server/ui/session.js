@@ -8,7 +8,6 @@ import { update } from './sessions.js';
 
 const LISTED = 100;
 const LEASES = 20;
-const ASKERS = 500;
 const NEIGHBOURS = 2;
 
 export const session = {
@@ -19,7 +18,7 @@ export const session = {
       get('/v1/sessions', { queueKey: id }),
       get('/v1/events', { queueKey: id, limit: LISTED, after: query.after }),
       post('/v1/route', { sessionKey: id }).catch(refusal),
-      get('/v1/consumers', { limit: ASKERS }),
+      get('/v1/consumers'),
       get('/v1/leases', { queueKey: id, limit: LEASES }),
     ]);
     const held = await Promise.all(leases.map(({ leaseId }) => get(`/v1/leases/${leaseId}`).catch(() => ({ ids: [] }))));
@@ -85,9 +84,13 @@ function why(row, { decision, askers, neighbours }, page) {
     h('ul', words.filter(Boolean).map((said) => h('li', said))));
 }
 
-const resting = ({ leased, delayed }) => ['There is nothing to take: ',
-  [leased > 0 && `${plural(leased, 'event')} leased`, delayed > 0 && `${plural(delayed, 'event')} delayed`]
+function resting({ depth, leased, delayed }) {
+  const held = depth - leased - delayed;
+  return ['There is nothing to take: ', [leased > 0 && `${plural(leased, 'event')} leased`,
+    delayed > 0 && `${plural(delayed, 'event')} delayed`,
+    held > 0 && `${plural(held, 'event')} held back by a lease of the whole queue, or damaged`]
     .filter(Boolean).join(', '), '.'];
+}
 
 /** Posted as and asked for as: the two sides that must meet. */
 function sides({ row, events, askers, underKey }, id) {

@@ -6,6 +6,7 @@ import { address } from './router.js';
 const RULES = {
   'main-alias': 'the key names the agent’s main session in another way',
   'cron-run': 'the run of a cron job belongs to the job’s session',
+  'isolated-heartbeat': 'a heartbeat that runs apart has the events of the session that it is for',
   'direct-main': 'direct chats with the one owner belong to the main session',
   keep: 'no other rule moves the key',
 };

@@ -50,3 +50,12 @@ test('what keys have in common ends with a part', () => {
   assert.equal(commonPrefix(['main', 'agent:main']), '');
   assert.equal(commonPrefix([]), '');
 });
+
+test('every rule of routing has words', () => {
+  const source = (name) => fs.readFileSync(path.join(process.env.SOURCES, name), 'utf8');
+  const rules = [...source('schema/event.c').matchAll(/\[RULE_\w+\] = "([\w-]+)"/g)];
+  assert.ok(rules.length > 4);
+  const table = /const RULES = \{(.*?)\n\};/s.exec(source('server/ui/words.js'))[1];
+  const said = [...table.matchAll(/^ {2}'?([\w-]+)'?: /gm)].map(([, name]) => name);
+  assert.deepEqual(said.sort(), rules.map(([, name]) => name).sort());
+});

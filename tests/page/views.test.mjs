@@ -167,3 +167,25 @@ test('times are relative, local or UTC, as the reader chose', async (t) => {
   await page.reload();
   await until(async () => /^\d{4}-/.test(await page.locator('main time').first().innerText()), 'UTC to be remembered');
 });
+
+test('the server’s clock counts, and not that of a browser that is two hours ahead', async (t) => {
+  const context = await world.profile(t);
+  await context.clock.install({ time: Date.now() + 7_200_000 });
+  const page = await world.open(t, { scope: 'read', at: '#/event/2', context });
+  await page.locator('main', { hasText: /given to sevq run, mybox.*ends in/ }).waitFor();
+});
+
+test('a queue that is held back says by what', async (t) => {
+  const sessionKey = 'agent:main:alone';
+  for (const text of ['one', 'two']) await queue.enqueue({ sessionKey, text });
+  await queue.lease({ sessionKey, limit: 1, leaseMs: 3_600_000, exclusive: true });
+  const page = await world.open(t, { scope: 'read', at: address('session', sessionKey) });
+  await page.getByText('1 event leased, 1 event held back by a lease of the whole queue').waitFor();
+});
+
+test('who asked for a queue is found among many other askers', async (t) => {
+  await queue.drain({ sessionKey: 'agent:main:asked' });
+  for (let i = 0; i < 600; i += 1) await queue.drain({ sessionKey: `agent:main:${i}` });
+  const page = await world.open(t, { scope: 'read', at: address('session', 'agent:main:asked') });
+  await page.locator('section', { hasText: 'Asked for as' }).getByText('drain').waitFor();
+});
