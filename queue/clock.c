@@ -71,3 +71,9 @@ clock_coarse_ms(void)
 {
 	return read_us(CLOCK_MONOTONIC_COARSE) / 1000;
 }
+
+int64_t
+clock_coarse_wall_s(void)
+{
+	return read_us(CLOCK_REALTIME_COARSE) / 1000000;
+}

@@ -33,4 +33,7 @@ int64_t clock_processor_us(void);
  */
 int64_t clock_coarse_ms(void);
 
+/* Seconds since 1970, as late and as cheap; may jump either way. */
+int64_t clock_coarse_wall_s(void);
+
 #endif

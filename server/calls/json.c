@@ -48,10 +48,11 @@ add_delivery(struct buf *out, const struct delivery *delivery)
 		delivery_write(out, delivery);
 }
 
-/* Without a delay, an event is available from its arrival on. */
 void
 json_add_event(struct buf *out, const struct system_event *event)
 {
+	size_t ts, ts_len;
+
 	BUF_ADD_LITERAL(out, "{\"id\":\"");
 	buf_add_int(out, event->id);
 	BUF_ADD_LITERAL(out, "\",\"sessionKey\":");
@@ -63,7 +64,9 @@ json_add_event(struct buf *out, const struct system_event *event)
 	BUF_ADD_LITERAL(out, "\",\"text\":");
 	json_quote(out, event->text);
 	BUF_ADD_LITERAL(out, ",\"ts\":");
+	ts = out->len;
 	buf_add_int(out, event->ts_ms);
+	ts_len = out->len - ts;
 	BUF_ADD_LITERAL(out, ",\"contextKey\":");
 	json_add_text(out, event->context_key);
 	add_delivery(out, &event->delivery);
@@ -74,7 +77,12 @@ json_add_event(struct buf *out, const struct system_event *event)
 	BUF_ADD_LITERAL(out, "\",\"attempts\":");
 	buf_add_int(out, event->attempts);
 	BUF_ADD_LITERAL(out, ",\"availableAt\":");
-	buf_add_int(out, event->available_at_ms > 0 ? event->available_at_ms : event->ts_ms);
+	if (event->available_at_ms > 0)
+		buf_add_int(out, event->available_at_ms);
+	else { /* from its arrival on: most often, so the digits of ts are copied */
+		buf_reserve(out, ts_len);
+		buf_add(out, out->data + ts, ts_len);
+	}
 	BUF_ADD_LITERAL(out, ",\"expiresAt\":");
 	json_add_time(out, event->expires_at_ms);
 	BUF_ADD_LITERAL(out, ",\"traceparent\":");

@@ -180,12 +180,12 @@ bind_request(struct connection *c)
 		request->path = request->query = STR_NULL;
 }
 
+/* target: from its path on */
 static bool
 is_for_webhook(const struct http *http, struct str target)
 {
 	const struct webhook *webhook = http->calls->webhook;
 
-	target = target_behind_authority(target);
 	return webhook != NULL && str_starts(target, webhook->path) &&
 	       (target.len == webhook->path.len || target.s[webhook->path.len] == '?' ||
 		target.s[webhook->path.len] == '/');
@@ -227,12 +227,12 @@ head_arrived(struct connection *c)
 	bind_request(c);
 	request->method = c->parser.http.method;
 	request->http_1_0 = c->parser.http.http_minor == 0;
-	request->webhook = is_for_webhook(c->http, target);
 	request->address = c->peer != NULL ? c->peer->key : 0;
 	if (read_target(c, target) != 0) {
 		exchange_refuse(c, &c->refusal);
 		return;
 	}
+	request->webhook = is_for_webhook(c->http, request->path);
 	c->refusal.code = ERROR_NONE;
 	if (admission_check(request, &c->parser, c->endpoint, &c->memo, &c->refusal) != 0)
 		c->parser.drop_body = true;
@@ -406,11 +406,12 @@ exchange_answer(struct connection *c)
 void
 exchange_refuse(struct connection *c, const struct error *err)
 {
+	struct str target = parser_text(c->in.data + c->begin, c->parser.target);
+
 	c->request.close = true;
 	c->request.method = c->parser.http.method;
-	if (c->parser.target.start > 0)
-		c->request.webhook =
-		    is_for_webhook(c->http, parser_text(c->in.data + c->begin, c->parser.target));
+	if (target.s != NULL)
+		c->request.webhook = is_for_webhook(c->http, target_behind_authority(target));
 	problem_send(&c->request, err);
 	finish(c);
 }

@@ -102,7 +102,7 @@ count_status(const struct request *request, int status)
 static const char *
 date_line(struct http *http)
 {
-	time_t now = clock_now().wall_ms / 1000;
+	time_t now = clock_coarse_wall_s();
 	struct tm tm;
 
 	if (now != http->date) {

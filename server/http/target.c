@@ -26,7 +26,8 @@ hex(char c)
 static bool
 allowed(char c)
 {
-	return c > 0x20 && c < 0x7f && memchr("\"#<>\\^`", c, 7) == NULL;
+	return c > 0x20 && c < 0x7f && c != '"' && c != '#' && c != '<' && c != '>' && c != '\\' &&
+	       c != '^' && c != '`';
 }
 
 static int
@@ -36,7 +37,8 @@ check_characters(struct str target, struct error *err)
 		if (!allowed(target.s[i]))
 			return error_set(err, ERROR_BAD_REQUEST,
 					 "the request target has a character that must be escaped");
-		if (str_starts((struct str){ target.s + i, target.len - i }, STR("%00")))
+		if (target.s[i] == '%' &&
+		    str_starts((struct str){ target.s + i, target.len - i }, STR("%00")))
 			return error_set(err, ERROR_BAD_REQUEST, "the request target has %%00");
 	}
 	return 0;
