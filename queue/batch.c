@@ -464,30 +464,26 @@ name_session(const struct batch *batch, struct want *want)
 		event->session_key = arena_dup(&want->op->arena, session->key);
 }
 
-/*
- * Puts the event, whose texts are in the op's arena, into the answer, with the attempts, times and
- * state of the want.
- */
+/* The event is in the answer, with its texts; adds the attempts, times and state of the want. */
 static void
-deliver_own(const struct batch *batch, struct want *want, const struct system_event *event)
+delivered(const struct batch *batch, struct want *want)
 {
-	*want->into = *event;
+	struct system_event *event = want->into;
+
 	name_session(batch, want);
-	want->into->attempts = want->attempts;
+	event->attempts = want->attempts;
 	if (want->available_at_ms > 0)
-		want->into->available_at_ms = want->available_at_ms;
-	want->into->state = want->state;
-	want->into->outcome = want->outcome;
+		event->available_at_ms = want->available_at_ms;
+	event->state = want->state;
+	event->outcome = want->outcome;
 	want->into = NULL;
 }
 
 static void
 deliver(const struct batch *batch, struct want *want, const struct system_event *event)
 {
-	struct system_event copy;
-
-	system_event_copy(&copy, event, &want->op->arena);
-	deliver_own(batch, want, &copy);
+	system_event_copy(want->into, event, &want->op->arena);
+	delivered(batch, want);
 }
 
 /*
@@ -522,9 +518,10 @@ deliver_from_memory(struct batch *batch)
 		struct want *want = &plan->wants[i];
 		const struct system_event *event = read_ahead_find(want->op, want->id);
 
-		if (event != NULL)
-			deliver_own(batch, want, event);
-		else if ((event = find_in_memory(batch, want)) != NULL)
+		if (event != NULL) { /* read ahead: its texts are the op's */
+			*want->into = *event;
+			delivered(batch, want);
+		} else if ((event = find_in_memory(batch, want)) != NULL)
 			deliver(batch, want, event);
 		else
 			batch->wanted[others++] = plan_wanted(want);

@@ -184,9 +184,15 @@ cut(struct arena *arena, size_t size, size_t align)
 }
 
 void *
+arena_room(struct arena *arena, size_t size)
+{
+	return cut(arena, size, _Alignof(max_align_t));
+}
+
+void *
 arena_alloc(struct arena *arena, size_t size)
 {
-	return memset(cut(arena, size, _Alignof(max_align_t)), 0, size);
+	return memset(arena_room(arena, size), 0, size);
 }
 
 char *

@@ -36,6 +36,7 @@ struct arena {
 };
 
 void *arena_alloc(struct arena *arena, size_t size);     /* zeroed, aligned for any type */
+void *arena_room(struct arena *arena, size_t size);      /* the same, but not zeroed */
 char *arena_bytes(struct arena *arena, size_t size);     /* neither zeroed nor aligned: for text */
 struct str arena_dup(struct arena *arena, struct str s); /* NUL-terminated copy; NULL stays NULL */
 void arena_clear(struct arena *arena);

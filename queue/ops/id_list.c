@@ -118,10 +118,11 @@ id_list_held(const struct catalog *catalog, const struct lease *lease, struct ar
 	return held;
 }
 
+/* Room for the events. The caller gives each the id 0, which it has until it is delivered. */
 static void
 make_answer(struct op *op, size_t count, struct system_event_list *answer)
 {
-	answer->events = arena_alloc(&op->arena, (count + 1) * sizeof(*answer->events));
+	answer->events = arena_room(&op->arena, (count + 1) * sizeof(*answer->events));
 	answer->count = count;
 }
 
@@ -133,6 +134,7 @@ id_list_answer(struct plan *plan, struct op *op, struct queue *queue, struct id_
 	for (size_t i = 0; i < list.count; i++) {
 		const struct entry *entry = queue_entry(queue, list.ids[i]);
 
+		answer->events[i].id = 0;
 		plan_want(plan, op, queue, entry, state, outcome, &answer->events[i]);
 		if (entry->attempts == 0)
 			plan->wants[plan->want_count - 1].first_taken_since_ms = entry->ts_ms;
@@ -160,9 +162,9 @@ id_list_answer_repeated(struct plan *plan, struct op *op, const int64_t *numbers
 			       ? answer->count * TEXT_BYTES_MAX
 			       : ANSWER_TEXT_BYTES_MAX);
 	for (size_t i = 0; i < answer->count; i++) {
-		answer->events[i].attempts = (int)numbers[2 * i + 1];
-		answer->events[i].state = state;
-		answer->events[i].outcome = outcome;
+		answer->events[i] = (struct system_event){ .attempts = (int)numbers[2 * i + 1],
+							   .state = state,
+							   .outcome = outcome };
 		plan_want_repeated(plan, op, numbers[2 * i], &answer->events[i]);
 	}
 }
