@@ -211,7 +211,8 @@ take_arguments(struct sevq_options *options)
 					 count);
 	if (count == 2 && options->text != NULL)
 		return sevq_report_usage("two texts given: give TEXT or --text, not both");
-	if (count == 2 || (count == 1 && options->text != NULL && is_key(options->arguments[0])))
+	if (count == 2 ||
+	    (count == 1 && options->text != NULL && may_be_key(options->arguments[0])))
 		return take_key_and_text(options);
 	if (count == 1 && options->text != NULL)
 		return sevq_report_usage("two texts given: give TEXT or --text, not both");

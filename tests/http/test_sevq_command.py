@@ -72,12 +72,12 @@ def test_an_event_without_a_key_goes_where_the_webhook_sends_it(start):
 
 
 def test_event_takes_a_key_before_the_text(sevq):
-    for words in ((DIRECT, "x"), (MAIN, "x"), ("main", "x"), (MAIN, "--text", "x")):
+    for words in ((DIRECT, "x"), (MAIN, "x"), ("main", "x"), (MAIN, "--text", "x"), ("main", "--text", "x"), ("--text", "x", "main")):
         assert f" in {MAIN}" in sevq("event", *words, "--allow-duplicate")[0]
     sevq("event", "agent:main:other", "-", "--lines", stdin="1\n2\n")
     assert [e["text"] for e in sevq.json("peek", "agent:main:other")["events"]] == ["1", "2"]
     sevq("event", "--text", "agent:main:main")  # a text like any other
-    assert [e["text"] for e in sevq.json("drain", MAIN)["events"]] == ["x"] * 4 + ["agent:main:main"]
+    assert [e["text"] for e in sevq.json("drain", MAIN)["events"]] == ["x"] * 6 + ["agent:main:main"]
 
 
 def test_event_prints_its_outcome(sevq):
