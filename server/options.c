@@ -179,8 +179,9 @@ static const struct option actions[] = { { "config", required_argument, NULL, 'c
  * what it runs.
  */
 static const char *const other_variables[] = { "SEVQ_CONFIG",      "SEVQ_URL",
-					       "SEVQ_TOKEN",       "SEVQ_SESSION_KEY",
-					       "SEVQ_EVENT_COUNT", "SEVQ_LEASE_ID" };
+					       "SEVQ_TOKEN",       "SEVQ_CA_FILE",
+					       "SEVQ_SESSION_KEY", "SEVQ_EVENT_COUNT",
+					       "SEVQ_LEASE_ID" };
 
 enum source { UNSET, FLAG, ENVIRONMENT, FILE_, DEFAULT };
 

@@ -654,6 +654,14 @@ def test_the_manuals_name_every_option_and_no_other(make):
     assert options_of_manual("server/man/sevqd.8") == options_of_help(done.stdout)
 
 
+def test_the_variables_of_the_command_are_no_mistake_of_the_server(make):
+    lines = re.findall(r"^\.It Ev (.*)$", (Path(os.environ["SOURCES"]) / "client/man/sevq.1").read_text(), re.M)
+    names = set(re.findall("SEVQ_[A-Z_]+", " ".join(lines))) - {"SEVQ_TOKEN_FILE"}  # the server's
+    assert "SEVQ_URL" in names
+    done = make(env=dict.fromkeys(names, "x")).run("--print-config")
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_help_the_manual_and_the_operators_guide_name_the_same_exit_codes():
     done = subprocess.run([binary(), "--help"], stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE)
     told = re.findall(r"(?:^Exit status:|;)\s+(\d+) ", done.stdout[done.stdout.index("Exit status:"):])
