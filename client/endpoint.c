@@ -288,20 +288,39 @@ find_token(const struct sevq_connect_options *options, const struct runtime *run
 	return SEVQ_OK;
 }
 
-/* libcurl reads the file only when it connects, and then says less about what is wrong. */
+/*
+ * Copies the name of a file; NULL: there is none. libcurl reads it only when it connects, and then
+ * says less about what is wrong.
+ */
 static enum sevq_code
-find_ca_file(const struct sevq_connect_options *options, struct sevq_endpoint *endpoint,
-	     struct sevq_error *error)
+keep_file(const char *file, char **ret, struct sevq_error *error)
 {
-	const char *file = options->ca_file != NULL ? options->ca_file : variable("SEVQ_CA_FILE");
-
 	if (file == NULL)
 		return SEVQ_OK;
 	if (access(file, R_OK) != 0)
 		return sevq_error_set(error, SEVQ_CONFIGURATION, "%s: %s", file, strerror(errno));
-	endpoint->ca_file = strdup(file);
-	return endpoint->ca_file != NULL ? SEVQ_OK
-					 : sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
+	*ret = strdup(file);
+	return *ret != NULL ? SEVQ_OK : sevq_error_set(error, SEVQ_NO_MEMORY, "out of memory");
+}
+
+/* A certificate and its key come from the same place. */
+static enum sevq_code
+find_tls_files(const struct sevq_connect_options *options, struct sevq_endpoint *endpoint,
+	       struct sevq_error *error)
+{
+	bool given = options->cert_file != NULL || options->key_file != NULL;
+	const char *ca = options->ca_file != NULL ? options->ca_file : variable("SEVQ_CA_FILE"),
+		   *cert = given ? options->cert_file : variable("SEVQ_CERT"),
+		   *key = given ? options->key_file : variable("SEVQ_KEY");
+
+	if (key != NULL && cert == NULL)
+		return sevq_error_set(error, SEVQ_CONFIGURATION,
+				      given ? "key_file is given without cert_file"
+					    : "SEVQ_KEY is set without SEVQ_CERT");
+	if (keep_file(ca, &endpoint->ca_file, error) == SEVQ_OK &&
+	    keep_file(cert, &endpoint->cert_file, error) == SEVQ_OK)
+		keep_file(key, &endpoint->key_file, error);
+	return error->code;
 }
 
 /* Whether both names lead to one file. */
@@ -359,7 +378,7 @@ sevq_endpoint_find(const struct sevq_connect_options *options, struct sevq_endpo
 	if (error->code == SEVQ_OK)
 		find_token(options, &runtime, ret, error);
 	if (error->code == SEVQ_OK)
-		find_ca_file(options, ret, error);
+		find_tls_files(options, ret, error);
 	runtime_clear(&runtime);
 	if (error->code != SEVQ_OK)
 		sevq_endpoint_clear(ret);
@@ -372,5 +391,7 @@ sevq_endpoint_clear(struct sevq_endpoint *endpoint)
 	sevq_url_clear(&endpoint->url);
 	free(endpoint->token);
 	free(endpoint->ca_file);
+	free(endpoint->cert_file);
+	free(endpoint->key_file);
 	memset(endpoint, 0, sizeof(*endpoint));
 }

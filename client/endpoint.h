@@ -14,8 +14,9 @@
 
 struct sevq_endpoint {
 	struct sevq_url url;
-	char *token;   /* NULL: none was found; the server may ask for none */
-	char *ca_file; /* NULL: the system's certificates are trusted */
+	char *token;                /* NULL: none was found; the server may ask for none */
+	char *ca_file;              /* NULL: the system's certificates are trusted */
+	char *cert_file, *key_file; /* shown to the server; NULL: none, and in the same file */
 };
 
 /*

@@ -39,6 +39,7 @@ struct sevq_http {
 	char *base;                                /* what every URL starts with */
 	char *where;                               /* the server's address in messages */
 	int64_t timeout_ms;                        /* of a call; a request's wait_ms is added */
+	bool lacks_cert;                           /* speaks TLS without a certificate of ours */
 	struct sevq_buffer url, answer;
 	/* During an exchange: */
 	const struct sevq_request *request;
@@ -165,7 +166,10 @@ set_up(struct sevq_http *http, const struct sevq_endpoint *endpoint,
 	SET(CURLOPT_UNIX_SOCKET_PATH, endpoint->url.unix_path);
 	if (endpoint->ca_file != NULL)
 		SET(CURLOPT_CAINFO, endpoint->ca_file);
-	if (endpoint->url.local) /* no proxy for this machine, whatever http_proxy says */
+	SET(CURLOPT_SSLCERT, endpoint->cert_file);
+	SET(CURLOPT_SSLKEY, endpoint->key_file);
+	SET(CURLOPT_KEYPASSWD, ""); /* else OpenSSL would ask at the terminal */
+	if (endpoint->url.local)    /* no proxy for this machine, whatever http_proxy says */
 		SET(CURLOPT_PROXY, "");
 #undef SET
 	return rc;
@@ -183,6 +187,8 @@ sevq_http_open(const struct sevq_endpoint *endpoint, const struct sevq_connect_o
 	http->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	http->base = strdup(endpoint->url.base);
 	http->where = strdup(endpoint->url.text);
+	http->lacks_cert =
+	    strncasecmp(endpoint->url.base, "https:", 6) == 0 && endpoint->cert_file == NULL;
 	http->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
 	http->easy = curl_easy_init();
 	http->multi = curl_multi_init();
@@ -290,6 +296,10 @@ failed_to_connect(const struct sevq_http *http, CURLcode rc, const char *why,
 	if (rc == CURLE_SSL_CACERT_BADFILE)
 		return sevq_error_set(error, SEVQ_CONFIGURATION,
 				      "the CA file holds no certificates in PEM: %s", why);
+	if (rc == CURLE_SSL_CERTPROBLEM)
+		return sevq_error_set(error, SEVQ_CONFIGURATION,
+				      "the client's certificate or its key cannot be used: %s",
+				      why);
 	if (rc == CURLE_COULDNT_CONNECT)
 		curl_easy_getinfo(http->easy, CURLINFO_OS_ERRNO, &system_error);
 	if (system_error != 0)
@@ -298,6 +308,21 @@ failed_to_connect(const struct sevq_http *http, CURLcode rc, const char *why,
 		why = "nobody speaks TLS there";
 	return sevq_error_set(error, SEVQ_UNREACHABLE, "cannot connect to %s: %s", http->where,
 			      why);
+}
+
+/*
+ * A server that asks for a certificate refuses the connection only after the request was sent, and
+ * its reason is often lost on the way.
+ */
+static const char *
+certificate_advice(const struct sevq_http *http)
+{
+	long connects = 0;
+
+	curl_easy_getinfo(http->easy, CURLINFO_NUM_CONNECTS, &connects);
+	return http->lacks_cert && connects > 0
+		   ? "; if the server asks for a client's certificate, give cert_file"
+		   : "";
 }
 
 /* Translates a failure of libcurl into a code of sevq.h and a message. */
@@ -335,9 +360,10 @@ failed(const struct sevq_http *http, const struct sevq_request *request, CURLcod
 		return sevq_error_set(
 		    error, SEVQ_LOST,
 		    "lost the connection to %s before its answer; the call may have been carried "
-		    "out: %s",
+		    "out: %s%s",
 		    http->where,
-		    rc == CURLE_ABORTED_BY_CALLBACK ? "the connection was closed" : why);
+		    rc == CURLE_ABORTED_BY_CALLBACK ? "the connection was closed" : why,
+		    certificate_advice(http));
 	}
 }
 

@@ -57,7 +57,7 @@ enum sevq_code {
 	/* an argument is wrong; nothing was sent */
 	SEVQ_INVALID_ARGUMENT = 2,
 	/*
-	 * the address, the token, the token file or the CA file cannot be used, or the server's
+	 * the address, the token, the token file or a file for TLS cannot be used, or the server's
 	 * certificate cannot be trusted; nothing was sent
 	 */
 	SEVQ_CONFIGURATION = 3,
@@ -129,6 +129,9 @@ struct sevq_connect_options {
 	const char *user_agent;  /* NULL: "libsevq/<version>" */
 	/* for https: a file with the certificates to trust, in PEM; NULL: see sevq_connect */
 	const char *ca_file;
+	/* for https: files with a certificate to show, in PEM, and its key; NULL: see sevq_connect
+	 */
+	const char *cert_file, *key_file;
 };
 
 static inline void
@@ -151,7 +154,9 @@ sevq_connect_options_init(struct sevq_connect_options *options)
  *  4. http://127.0.0.1:7387, without a token: whoever listens there may be anybody.
  * A token found by 3 is sent only to the addresses that the file names. A token file must be a
  * regular file that nobody else can read; its first token is used. The certificates to trust are
- * those of the options' ca_file, of the file that SEVQ_CA_FILE names, or of the system. Failures:
+ * those of the options' ca_file, of the file that SEVQ_CA_FILE names, or of the system. The
+ * certificate to show to the server is that of cert_file, or else of SEVQ_CERT; without a key_file,
+ * or SEVQ_KEY, its key stands in the same file. The key must have no password. Failures:
  * SEVQ_NO_MEMORY, SEVQ_INVALID_ARGUMENT, SEVQ_CONFIGURATION.
  */
 SEVQ_API enum sevq_code sevq_connect(const struct sevq_connect_options *options,

@@ -178,10 +178,10 @@ static const struct option actions[] = { { "config", required_argument, NULL, 'c
  * Variables that are no options: of --config, of the sevq command, and those that sevq run gives to
  * what it runs.
  */
-static const char *const other_variables[] = { "SEVQ_CONFIG",      "SEVQ_URL",
-					       "SEVQ_TOKEN",       "SEVQ_CA_FILE",
-					       "SEVQ_SESSION_KEY", "SEVQ_EVENT_COUNT",
-					       "SEVQ_LEASE_ID" };
+static const char *const other_variables[] = {
+	"SEVQ_CONFIG", "SEVQ_URL",         "SEVQ_TOKEN",       "SEVQ_CA_FILE", "SEVQ_CERT",
+	"SEVQ_KEY",    "SEVQ_SESSION_KEY", "SEVQ_EVENT_COUNT", "SEVQ_LEASE_ID"
+};
 
 enum source { UNSET, FLAG, ENVIRONMENT, FILE_, DEFAULT };
 

@@ -63,6 +63,8 @@ offer_keys(const struct typed *typed)
 	connect.token = typed->values[SEVQ_OPTION_TOKEN];
 	connect.token_file = typed->values[SEVQ_OPTION_TOKEN_FILE];
 	connect.ca_file = typed->values[SEVQ_OPTION_CA_FILE];
+	connect.cert_file = typed->values[SEVQ_OPTION_CERT];
+	connect.key_file = typed->values[SEVQ_OPTION_KEY];
 	sevq_sessions_options_init(&options);
 	options.prefix = typed->last;
 	options.limit = KEYS_MAX;

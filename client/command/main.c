@@ -210,6 +210,8 @@ connect_and_run(const struct sevq_command *command, struct sevq_options *options
 	connect.token = options->token;
 	connect.token_file = options->token_file;
 	connect.ca_file = options->ca_file;
+	connect.cert_file = options->cert_file;
+	connect.key_file = options->key_file;
 	if (!command->starts)
 		connect.timeout_ms = (long)options->timeout_ms;
 	connect.user_agent = "sevq/" SEVQ_VERSION;
@@ -236,6 +238,8 @@ run_help(int argc, char **argv)
 static enum sevq_exit
 check_arguments(const struct sevq_command *command, const struct sevq_options *options)
 {
+	if (options->key_file != NULL && options->cert_file == NULL)
+		return sevq_report_usage("--key is that of --cert; a session is --session-key");
 	if (options->argument_count < command->arguments_min)
 		return sevq_report_usage("something is missing: sevq %s %s", command->name,
 					 command->arguments);

@@ -161,6 +161,10 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	    "file with the token for the server" },
 	[SEVQ_OPTION_CA_FILE] = { "ca-file", "FILE", &TEXT, AT(ca_file),
 	    "file with the certificates to trust for https://, in PEM" },
+	[SEVQ_OPTION_CERT] = { "cert", "FILE", &TEXT, AT(cert_file),
+	    "file with a certificate to show for https://, in PEM" },
+	[SEVQ_OPTION_KEY] = { "key", "FILE", &TEXT, AT(key_file),
+	    "file with the key of --cert, if it is not in the same file" },
 	[SEVQ_OPTION_TIMEOUT] = { "timeout", "TIME", &TIME, AT(timeout_ms),
 	    "how long to wait for the answer: 500ms, 90s, 5m (30s); of run: how long the "
 	    "command may take" },

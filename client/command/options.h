@@ -18,6 +18,8 @@ enum sevq_option {
 	SEVQ_OPTION_TOKEN,
 	SEVQ_OPTION_TOKEN_FILE,
 	SEVQ_OPTION_CA_FILE,
+	SEVQ_OPTION_CERT,
+	SEVQ_OPTION_KEY,
 	SEVQ_OPTION_TIMEOUT,
 	SEVQ_OPTION_JSON,
 	SEVQ_OPTION_HELP,
@@ -89,7 +91,7 @@ enum sevq_option {
 
 /* The options as given; zero: not given. Texts are borrowed from the command line. */
 struct sevq_options {
-	const char *base_url, *token, *token_file, *ca_file;
+	const char *base_url, *token, *token_file, *ca_file, *cert_file, *key_file;
 	int64_t timeout_ms;
 	bool json, help, version, quiet;
 	const char *text;

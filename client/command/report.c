@@ -77,6 +77,7 @@ static const struct {
 	{ "format", "--format" },
 	{ "name", "the name" },
 	{ "ca_file", "--ca-file" },
+	{ "cert_file", "--cert" },
 };
 
 /* Adds a word of a message. begins: it is the first of its sentence, and so may be a field. */
