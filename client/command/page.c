@@ -52,8 +52,7 @@ write_way(const char *path, const char *address)
 	return fclose(file) == 0 && written;
 }
 
-/* Browsers chatter, and hold their standard output long after xdg-open has ended: it is not ours.
- */
+/* Browsers chatter, and hold their standard output open after xdg-open has ended: not ours. */
 static bool
 start_browser(char *path)
 {
