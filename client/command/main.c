@@ -294,6 +294,8 @@ run(int argc, char **argv)
 		explain_all(stdout);
 		return SEVQ_EXIT_DONE;
 	}
+	if (options.argument_count == 0 && options.json)
+		return sevq_report_usage("no command given");
 	if (options.argument_count == 0) {
 		explain_all(stderr);
 		return SEVQ_EXIT_USAGE;

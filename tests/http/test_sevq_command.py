@@ -538,10 +538,10 @@ def test_with_json_a_failure_is_a_problem(sevq, start):
     assert problem_of(sevq("event", "-", "--json", stdin="a\0b", exit=FAILED)[1])["code"] == "failed"
 
 
-@pytest.mark.parametrize("words", [("evnet", "--json"), ("help", "evnet", "--json"), ("--nonsense", "peek", "--json"), ("peek", MAIN, "--nonsense", "--json"),
+@pytest.mark.parametrize("words", [("--json",), ("evnet", "--json"), ("help", "evnet", "--json"), ("--nonsense", "peek", "--json"), ("peek", MAIN, "--nonsense", "--json"),
     ("history", "--since", "soon", "--json"), ("wait", MAIN, "--js", "--timeout"), ("peek", MAIN, "--quiet", "--json"), ("drain", "--json"), ("ack", "--json"),
     ("sessions", "x", "--json"), ("dead-letters", "--requeue", "--json"), ("completion", "tcsh", "--json"), ("token", "add", "--json")], ids=" ".join)
-def test_with_json_behind_the_command_a_mistake_is_a_problem_too(make, words):
+def test_with_json_wherever_it_stands_a_mistake_is_a_problem_too(make, words):
     problem = problem_of(Shell(make())(*words, exit=USAGE)[1])
     assert problem["code"] == "usage" and problem["detail"]
 
