@@ -18,8 +18,9 @@ struct sevq_command {
 	int arguments_min, arguments_max; /* max < 0: any number */
 	uint64_t options;                 /* a set of SEVQ_WITH() */
 	enum sevq_exit (*run)(struct sevq_client *client, struct sevq_options *options);
-	bool local;  /* it asks no server, and its client is NULL */
-	bool starts; /* --timeout and --json are for a command that it starts */
+	bool local;       /* it asks no server, and its client is NULL */
+	bool starts;      /* --json is for a command that it starts */
+	bool own_timeout; /* --timeout is not that of its calls */
 };
 
 /* The commands, under the name of their file. Each prints its answer and returns the exit code. */

@@ -35,10 +35,10 @@ static const struct sevq_command commands[] = {
 	  WITH_ADDRESS | WITH(LIMIT) | WITH(CONTEXT_KEY_PREFIX) | WITH(FOR) | WITH(CONSUMER) |
 	      WITH(EXCLUSIVE) | WITH(ONCE) | WITH(MAX_ROUNDS) | WITH(BACKOFF) | WITH(BACKOFF_MAX) |
 	      WITH(MIN_INTERVAL) | WITH(DEBOUNCE) | WITH(MAX_PER_MINUTE),
-	  .run = sevq_run_run, .starts = true },
+	  .run = sevq_run_run, .starts = true, .own_timeout = true },
 	{ "wait", "[KEY]", "wait until a session has events", 0, 1,
 	  WITH_ADDRESS | WITH(CONTEXT_KEY_PREFIX) | WITH(FORMAT) | WITH(EXCLUSIVE) | WITH(WAKE),
-	  .run = sevq_run_wait },
+	  .run = sevq_run_wait, .own_timeout = true },
 	{ "tail", "[KEY]", "print which sessions get events, as it happens", 0, 1,
 	  WITH_ADDRESS | WITH(PREFIX) | WITH(LIMIT), .run = sevq_run_tail },
 	{ "peek", "[KEY]", "show the events of a session without taking them", 0, 1,
@@ -212,7 +212,7 @@ connect_and_run(const struct sevq_command *command, struct sevq_options *options
 	connect.ca_file = options->ca_file;
 	connect.cert_file = options->cert_file;
 	connect.key_file = options->key_file;
-	if (!command->starts)
+	if (!command->own_timeout)
 		connect.timeout_ms = (long)options->timeout_ms;
 	connect.user_agent = "sevq/" SEVQ_VERSION;
 	result = sevq_connect(&connect, &client) == SEVQ_OK ? command->run(client, options)

@@ -166,8 +166,8 @@ static const struct description descriptions[SEVQ_OPTION_COUNT] = {
 	[SEVQ_OPTION_KEY] = { "key", "FILE", &TEXT, AT(key_file),
 	    "file with the key of --cert, if it is not in the same file" },
 	[SEVQ_OPTION_TIMEOUT] = { "timeout", "TIME", &TIME, AT(timeout_ms),
-	    "how long to wait for the answer: 500ms, 90s, 5m (30s); of run: how long the "
-	    "command may take" },
+	    "how long to wait for the answer, of wait for events: 500ms, 90s, 5m (30s); of run: "
+	    "how long the command may take" },
 	[SEVQ_OPTION_JSON] = { "json", NULL, &FLAG, AT(json),
 	    "print the server's answer as JSON" },
 	[SEVQ_OPTION_HELP] = { "help", NULL, &FLAG, AT(help),

@@ -478,8 +478,10 @@ class Server:
         self.signal(signal.SIGSTOP)
         stat = Path(f"/proc/{self.process.pid}/stat")
         wait_until(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] in "Tt", "the server to stop")
-        yield
-        self.signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -258,6 +258,15 @@ def test_wait_takes_the_options_of_a_lease(sevq):
     assert sevq("wait", MAIN, "--exclusive", "--timeout", "50ms", exit=NOTHING) == ("", "")
 
 
+def test_a_short_wait_lets_a_slow_server_answer(start):
+    server = start()
+    with server.held_still():
+        waiter = subprocess.Popen([binary("SEVQ"), "wait", MAIN, "--timeout", "1ms"], env=Shell(server).env)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiter.wait(0.5)
+    assert waiter.wait(PATIENCE) == NOTHING
+
+
 class Tail:
     """A `sevq tail` whose lines are read as they come."""
 
