@@ -6,38 +6,41 @@
 #include "server/calls/json.h"
 #include "server/policy_in_force.h"
 
-struct server_now
-server_now(const struct calls *calls)
+struct server_state
+server_state(const struct calls *calls)
 {
 	const struct policy_source *source = &calls->policy->source;
-	struct server_now now = { .strands = engine_strands(calls->engine) };
+	struct server_state state = { .strands = engine_strands(calls->engine) };
 	struct error err;
 
-	now.ready = !calls->http.closing && engine_ready(calls->engine, &err);
+	state.ready = !calls->http.closing && engine_ready(calls->engine, &err);
 	if (source->count > 0)
-		memcpy(now.policy_hash, source->hash, sizeof(now.policy_hash));
-	return now;
+		memcpy(state.policy_hash, source->hash, sizeof(state.policy_hash));
+	return state;
 }
 
 bool
-server_now_same(const struct server_now *a, const struct server_now *b)
+server_state_same(const struct server_state *a, const struct server_state *b, bool restricted)
 {
-	return a->ready == b->ready && a->strands.sessions == b->strands.sessions &&
-	       a->strands.events == b->strands.events &&
-	       a->strands.complete == b->strands.complete &&
-	       strcmp(a->policy_hash, b->policy_hash) == 0;
+	return a->ready == b->ready &&
+	       (restricted || (a->strands.sessions == b->strands.sessions &&
+			       a->strands.events == b->strands.events &&
+			       a->strands.complete == b->strands.complete &&
+			       strcmp(a->policy_hash, b->policy_hash) == 0));
 }
 
 void
-server_now_add(struct buf *out, const struct server_now *now, bool own)
+server_state_add(struct buf *out, const struct server_state *state, bool restricted)
 {
-	buf_addf(out, "{\"ready\":%s,\"policyHash\":", now->ready ? "true" : "false");
-	json_add_text(out, own || *now->policy_hash == '\0' ? STR_NULL : str_of(now->policy_hash));
+	bool hash = !restricted && *state->policy_hash != '\0';
+
+	buf_addf(out, "{\"ready\":%s,\"policyHash\":", state->ready ? "true" : "false");
+	json_add_text(out, hash ? str_of(state->policy_hash) : STR_NULL);
 	BUF_ADD_LITERAL(out, ",\"stranded\":");
-	if (own)
+	if (restricted)
 		BUF_ADD_LITERAL(out, "null");
 	else
-		json_add_strands(out, now->strands);
+		json_add_strands(out, state->strands);
 	BUF_ADD_LITERAL(out, "}");
 }
 

@@ -10,17 +10,21 @@
 #include "server/calls/calls.h"
 
 /* What is told of the server. */
-struct server_now {
+struct server_state {
 	bool ready;
 	char policy_hash[TEXT_SHA256_BYTES]; /* empty: there is no policy file */
 	struct strands strands;
 };
 
-struct server_now server_now(const struct calls *calls);
-bool server_now_same(const struct server_now *a, const struct server_now *b);
+struct server_state server_state(const struct calls *calls);
+/*
+ * restricted: for a token for some agents, which is told only what is no secret to it. Whether both
+ * read the same.
+ */
+bool server_state_same(const struct server_state *a, const struct server_state *b, bool restricted);
 
-/* Both add JSON. own: for a token that is told of some agents only, what is no secret to it. */
-void server_now_add(struct buf *out, const struct server_now *now, bool own);
+/* Both add JSON. */
+void server_state_add(struct buf *out, const struct server_state *state, bool restricted);
 void change_add(struct buf *out, const struct engine *engine, struct str queue_key);
 
 #endif

@@ -67,7 +67,7 @@ struct streams {
 	size_t change_readers;      /* of them, those of changes */
 	struct woken_list woken;    /* to be handed out to readers of wakes, */
 	struct woken_list changed;  /* and to those of changes */
-	struct server_now now;      /* while there are readers of changes */
+	struct server_state server; /* while there are readers of changes */
 	bool behind;                /* something that is due is left */
 	/* of what was sent last; ids ascend, also over restarts, because they begin with the time
 	 */
@@ -102,7 +102,7 @@ struct reader {
 	bool in_levels, greeted;
 	bool changes; /* it is told of changes, and of the server: */
 	bool knows_server;
-	struct server_now told;
+	struct server_state told;
 	int64_t tell_server_ms; /* not before */
 	int64_t ping_ms;
 	TAILQ_ENTRY(reader) link, level_link;
@@ -314,11 +314,20 @@ tell(struct reader *reader, struct reader_wake *wake, struct buf *out)
 	return reader->changes ? CHANGE_STEPS : WAKE_STEPS;
 }
 
+/* Its token is for some agents. */
+static bool
+is_restricted(const struct reader *reader)
+{
+	return reader->request->caller.agents.s != NULL;
+}
+
 /* When the reader is to be told of the server; INT64_MAX: it knows how it is. */
 static int64_t
 server_due_ms(const struct reader *reader)
 {
-	bool knows = reader->knows_server && server_now_same(&reader->told, &reader->streams->now);
+	bool knows =
+	    reader->knows_server &&
+	    server_state_same(&reader->told, &reader->streams->server, is_restricted(reader));
 
 	return !reader->changes || knows ? INT64_MAX : reader->tell_server_ms;
 }
@@ -331,10 +340,10 @@ tell_server(struct reader *reader, int64_t now_ms, struct buf *out)
 	if (server_due_ms(reader) > now_ms)
 		return;
 	reader->knows_server = true;
-	reader->told = streams->now;
+	reader->told = streams->server;
 	reader->tell_server_ms = now_ms + reader->coalesce_ms;
 	begin_event(streams, out, "server");
-	server_now_add(out, &reader->told, reader->request->caller.agents.s != NULL);
+	server_state_add(out, &reader->told, is_restricted(reader));
 	BUF_ADD_LITERAL(out, "\n\n");
 }
 
@@ -526,7 +535,7 @@ static void
 look_at_server(struct streams *streams)
 {
 	if (streams->change_readers > 0)
-		streams->now = server_now(streams->calls);
+		streams->server = server_state(streams->calls);
 }
 
 bool

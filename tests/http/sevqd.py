@@ -333,24 +333,23 @@ class Stream(Raw):
         block, self.buffer = self.buffer.split(b"\n\n", 1)
         return [tuple(line.split(": ", 1)) for line in block.decode().split("\n")]
 
-    def event(self):
-        """The name and the data of the next event; None at the end of the stream."""
+    def fields(self):
+        """The lines of the next event, by name; None at the end of the stream. Skips pings and retry."""
         while (block := self.block()) is not None:
-            fields = dict(block)
-            if "data" in fields:
-                return fields["event"], json.loads(fields["data"])
+            if "data" in (fields := dict(block)):
+                return fields
         return None
 
+    def event(self):
+        """The name and the data of the next event; None at the end of the stream."""
+        fields = self.fields()
+        return fields and (fields["event"], json.loads(fields["data"]))
+
     def wake(self):
-        """The next wake: its data and its id. Skips pings and retry."""
-        while True:
-            block = self.block()
-            if block is None:
-                return None
-            fields = dict(block)
-            if "data" in fields:
-                assert fields["event"] == "wake" and list(fields) == ["id", "event", "data"], block
-                return {**json.loads(fields["data"]), "id": int(fields["id"])}
+        """The next wake: its data and its id; None at the end of the stream."""
+        fields = self.fields()
+        assert fields is None or (list(fields) == ["id", "event", "data"] and fields["event"] == "wake"), fields
+        return fields and {**json.loads(fields["data"]), "id": int(fields["id"])}
 
 
 def request(method, path, token=None, body=None, headers=(), host="127.0.0.1", kind="application/json"):

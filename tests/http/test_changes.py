@@ -125,6 +125,22 @@ def test_a_token_for_agents_is_told_of_its_own(make):
     assert stream.event()[1]["queueKey"] == OPS
 
 
+def test_a_token_for_agents_is_not_told_again_of_what_it_may_not_know(make):
+    server = make("--no-watch-policy", "--no-rekey-on-reload", policy=TWO_OWNERS)
+    every, ops = "token-for-all-0123456789abcdef", "token-for-ops-0123456789abcdef"
+    (server.directory / "token").write_text(f"{every}\n{ops} agent=ops\n")
+    (server.directory / "token").chmod(0o600)
+    server.start()
+    api, stream, all_of_it = server.client(token=every), Changes(server, token=ops), Changes(server, token=every)
+    ok(api.enqueue("a", DIRECT), 201)
+    server.write_policy(ONE_OWNER)
+    ok(api.call("POST", "/v1/policy/reload", {}))
+    all_of_it.told(lambda said: said["stranded"]["events"] == 1)
+    ok(api.enqueue("a", OPS), 201)
+    name, queue = stream.event()
+    assert (name, queue.get("queueKey")) == ("change", OPS)
+
+
 def test_the_server_is_told_of_at_first_and_when_it_changes(start):
     server = start("--no-rekey-on-reload", policy=TWO_OWNERS)
     api = server.client()
