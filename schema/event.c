@@ -164,6 +164,20 @@ address_check(const struct address *address, struct error *err)
 }
 
 int
+address_check_optional(const struct address *address, struct error *err)
+{
+	bool named = address->session_key.s != NULL || address->agent_id.s != NULL;
+
+	if (!named && address->queue_key.s == NULL && address->channel.s != NULL)
+		return error_set_field(err, "/channel",
+				       "channel goes with a sessionKey or agentId");
+	if (!named && address->queue_key.s == NULL && address->account_id.s != NULL)
+		return error_set_field(err, "/accountId",
+				       "accountId goes with a sessionKey or agentId");
+	return address_check(address, err);
+}
+
+int
 queue_key_check(struct str queue_key, struct error *err)
 {
 	if (queue_key.len <= SESSION_KEY_BYTES_MAX)

@@ -209,6 +209,11 @@ int draft_check(struct draft *draft, struct arena *arena, struct error *err);
  * queue key that is empty or not alone.
  */
 int address_check(const struct address *address, struct error *err);
+/*
+ * The same for calls that may name none and are about all sessions then. A channel or account alone
+ * is refused: it says which queue a key leads to, and selects none.
+ */
+int address_check_optional(const struct address *address, struct error *err);
 
 /*
  * Checks a queue key's length: routing can make it longer than the key as sent, and a client must

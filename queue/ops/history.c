@@ -63,7 +63,8 @@ begin(struct plan *plan, struct history_op *history)
 	bool all = address->session_key.s == NULL && address->agent_id.s == NULL &&
 		   address->queue_key.s == NULL;
 
-	if (!all && plan_route(plan, &history->op, address, &route) < 0)
+	if ((all ? address_check_optional(address, &history->op.error)
+		 : plan_route(plan, &history->op, address, &route)) < 0)
 		return -1;
 	history->query = (struct history_query){ .session_key = route.queue_key,
 						 .source = history->source,

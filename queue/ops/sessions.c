@@ -173,7 +173,7 @@ make_filter(struct plan *plan, struct sessions_op *list, struct filter *ret)
 	if (list->address.session_key.s == NULL && list->address.queue_key.s == NULL) {
 		if (list->address.agent_id.s != NULL)
 			ret->agent = agent_key_prefix(&list->op.arena, list->address.agent_id);
-		return address_check(&list->address, &list->op.error);
+		return address_check_optional(&list->address, &list->op.error);
 	}
 	if (plan_route(plan, &list->op, &list->address, &route) < 0)
 		return -1;

@@ -120,7 +120,7 @@ check_selection(const struct selection *selection, struct error *err)
 		    "give exactly one of ids, sessionKey (or agentId, or queueKey), and all");
 	if (selection->ids.items != NULL && selection->reason.s != NULL)
 		return error_set_field(err, "/reason", "goes with a session or all, not with ids");
-	return 0;
+	return session ? 0 : address_check_optional(address, err);
 }
 
 /* much: so much is selected that it is ended only on purpose. */

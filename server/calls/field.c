@@ -220,12 +220,11 @@ check_delivery_field(struct bad_fields *bad, struct str name)
 	struct near near = near_begin(name);
 	struct str known;
 
-	for (size_t i = 0; (known = delivery_field_name(i)).s != NULL; i++) {
+	for (size_t i = 0; (known = delivery_field_name(i)).s != NULL; i++)
 		if (str_eq(known, name))
 			return;
-		if (has_room(bad))
-			near_try(&near, known);
-	}
+	for (size_t i = 0; (known = delivery_field_name(i)).s != NULL && has_room(bad); i++)
+		near_try(&near, known);
 	add_unknown(bad, &near, "/deliveryContext/", "field of a delivery context");
 }
 

@@ -678,7 +678,7 @@ make_filter(struct request *request, const struct stream_query *query, struct re
 	if (query->address.session_key.s == NULL) {
 		if (query->address.agent_id.s != NULL)
 			reader->agent = agent_key_prefix(&request->arena, query->address.agent_id);
-		return address_check(&query->address, err);
+		return address_check_optional(&query->address, err);
 	}
 	if (engine_route(calls_of(request)->engine, &query->address, &request->arena, &decision,
 			 err) != 0)

@@ -323,6 +323,20 @@ def test_what_is_not_named_is_discarded_only_on_purpose(fragile):
     assert ok(fragile.call("GET", "/v1/stats"))["events"]["discarded"] == 2
 
 
+@pytest.mark.parametrize("field", ["channel", "accountId"])
+def test_where_it_comes_from_selects_nothing_alone(fragile, field):
+    """It goes with the key that it routes, and is no filter of its own: refused, not passed over."""
+    kill_one(fragile, "a")
+    for call in (fragile.requeue, fragile.discard):
+        for fields in ({"all": True}, {"ids": ["1"]}):
+            problem(call(**fields, confirm=True, **{field: "telegram"}), 400, "invalid-field", f"/{field}")
+        problem(call(**{field: "telegram"}, confirm=True), 400, "invalid-field")
+    for call in (fragile.history, fragile.dead_letters, fragile.sessions, lambda **query: fragile.call("GET", "/v1/stream", query=query)):
+        problem(call(**{field: "telegram"}), 400, "invalid-field", field)
+    assert len(ok(fragile.dead_letters())["events"]) == 1
+    assert ok(fragile.requeue(sessionKey=MAIN, dryRun=True, **{field: "telegram"}))["requeued"] == 1
+
+
 def test_a_reason_selects_dead_letters(start):
     api = start("--max-attempts", 1).client()
     dead = []
