@@ -21,7 +21,7 @@
  * Nothing but what comes from here is loaded, asked or run; no other page may frame or include it,
  * or hold on to its window; and no text can become markup or code (trusted types).
  */
-static const char protection[] =
+static const char browser_headers[] =
     "Cache-Control: no-cache\r\n"
     "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -54,7 +54,7 @@ answer(struct request *request, const struct embedded_file *file)
 	bool kept = has_it(request->headers[HEADER_IF_NONE_MATCH], file->etag);
 	struct reply reply = { .status = kept ? 304 : 200,
 			       .type = file->type,
-			       .protection = protection };
+			       .browser_headers = browser_headers };
 
 	snprintf(reply.extra, sizeof(reply.extra), "ETag: %s\r\n", file->etag);
 	buf_add(reply_begin(request), (const char *)file->bytes, file->len);

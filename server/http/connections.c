@@ -203,7 +203,7 @@ expire(struct connection *c)
 
 	switch (c->deadline.kind) {
 	case DEADLINE_HEADERS:
-		if (c->wire.shaking) {
+		if (c->wire.handshaking) {
 			handshake_time_out(c);
 			return;
 		}

@@ -147,7 +147,7 @@ on_readable(int fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	c->held = true;
-	if (c->wire.shaking)
+	if (c->wire.handshaking)
 		handshake_go_on(c);
 	else if (c->state == CONNECTION_READING && !c->resumable) {
 		receive(c);
@@ -503,7 +503,7 @@ on_writable(int fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	c->held = true;
-	if (c->wire.shaking)
+	if (c->wire.handshaking)
 		handshake_go_on(c);
 	else if (wire_flush(&c->wire) != 0)
 		end_input(c, WIRE_BROKEN);
@@ -526,6 +526,6 @@ void
 exchange_start(struct connection *c, int fd)
 {
 	wire_open(&c->wire, c->http->base, fd, on_readable, on_writable, c);
-	c->wire.shaking = c->endpoint->tls;
+	c->wire.handshaking = c->endpoint->tls;
 	wire_listen(&c->wire);
 }

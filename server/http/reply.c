@@ -20,7 +20,7 @@
 #include "server/http/connection.h"
 #include "server/log.h"
 
-#define HEAD_BYTES (640 + REPLY_PROTECTION_BYTES)
+#define HEAD_BYTES (640 + REPLY_BROWSER_BYTES)
 #define OUT_BYTES_KEPT (2 * ANSWER_SLICE_BYTES_MAX)
 
 /* An answer that is written in slices. In the request's arena. */
@@ -141,7 +141,8 @@ put_common(char *at, struct request *request, const struct reply *reply)
 	at = put(at, "Content-Type: ");
 	at = put(at, reply->type != NULL ? reply->type : "application/json");
 	at = put(at, "\r\nX-Content-Type-Options: nosniff\r\n");
-	at = put(at, reply->protection != NULL ? reply->protection : "Cache-Control: no-store\r\n");
+	at = put(at, reply->browser_headers != NULL ? reply->browser_headers
+						    : "Cache-Control: no-store\r\n");
 	return put(at, reply->extra);
 }
 

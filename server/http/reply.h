@@ -19,7 +19,7 @@
 #include "server/http/request.h"
 
 #define REPLY_EXTRA_BYTES 192
-#define REPLY_PROTECTION_BYTES 512
+#define REPLY_BROWSER_BYTES 512
 
 /* The statuses that answers have, by an index below HTTP_STATUSES (http.h). */
 int reply_status(size_t i);
@@ -27,8 +27,8 @@ int reply_status(size_t i);
 struct reply {
 	int status;
 	const char *type; /* NULL: application/json */
-	/* header lines for browsers, at most REPLY_PROTECTION_BYTES; NULL: "no-store" alone */
-	const char *protection;
+	/* header lines for browsers, at most REPLY_BROWSER_BYTES; NULL: "no-store" alone */
+	const char *browser_headers;
 	char extra[REPLY_EXTRA_BYTES]; /* further header lines, each with its CR LF; "" for none */
 };
 

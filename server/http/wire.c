@@ -78,11 +78,11 @@ wire_handshake(struct wire *wire, const struct tls *tls, struct error *err)
 {
 	enum tls_step step;
 
-	assert(wire->shaking);
+	assert(wire->handshaking);
 	if (wire->session == NULL)
 		wire->session = tls_session_new(tls, wire->fd);
 	step = tls_handshake(wire->session, err);
-	wire->shaking = step != TLS_DONE;
+	wire->handshaking = step != TLS_DONE;
 	if (step == TLS_WRITES) {
 		event_del(&wire->readable);
 		event_add(&wire->writable, NULL);
@@ -129,7 +129,7 @@ wire_send(struct wire *wire, const char *data, size_t len)
 {
 	ssize_t sent = 0;
 
-	assert(!wire->shaking);
+	assert(!wire->handshaking);
 	if (wire_unsent(wire) == 0)
 		sent = wire->session != NULL
 			   ? tls_write(wire->session, data, len)

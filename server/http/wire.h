@@ -29,9 +29,9 @@ struct evbuffer;
  * has something to write. 2. Nothing is read or sent during a handshake.
  */
 struct wire {
-	int fd;         /* -1: closed */
-	bool listening; /* it is told when there is something to read */
-	bool shaking;   /* a handshake is to come first; set by who opens it */
+	int fd;           /* -1: closed */
+	bool listening;   /* it is told when there is something to read */
+	bool handshaking; /* a handshake is to come first; set by who opens it */
 	struct event readable, writable;
 	struct evbuffer *unsent;     /* NULL: nothing ever was */
 	struct tls_session *session; /* NULL: plain, or the handshake has not begun */
@@ -41,8 +41,8 @@ struct wire {
 void wire_open(struct wire *wire, struct event_base *base, int fd, event_callback_fn readable,
 	       event_callback_fn writable, void *arg);
 /*
- * A step of the handshake, for each time that the wire is told while it is shaking; tls counts in
- * the first. TLS_DONE, TLS_GONE and TLS_FAILED end it, the last with the reason.
+ * A step of the handshake, for each time that the wire is told while it is handshaking; tls counts
+ * in the first. TLS_DONE, TLS_GONE and TLS_FAILED end it, the last with the reason.
  */
 enum tls_step wire_handshake(struct wire *wire, const struct tls *tls, struct error *err);
 /* The socket is closed here and now; what is unsent is lost. */
