@@ -7,9 +7,6 @@
 #include "server/http/connection.h"
 #include "server/log.h"
 
-#define TOLD_A_SECOND 5
-#define SECOND_MS 1000
-
 /* Nothing is known of a request whose head was not read. */
 static struct log_field
 method_of(const struct request *request)
@@ -35,12 +32,12 @@ token_of(const struct request *request)
 	return (struct log_field){ name.s != NULL ? "token" : NULL, name, 0 };
 }
 
-static struct log_field
-peer_of(const struct request *request, char text[ENDPOINT_TEXT_BYTES])
+struct log_field
+access_log_peer(const struct connection *c, char text[ENDPOINT_TEXT_BYTES])
 {
 	struct endpoint peer;
 
-	if (!wire_peer(&request->connection->wire, &peer))
+	if (!wire_peer(&c->wire, &peer))
 		return log_text(NULL, NULL);
 	endpoint_format(&peer, text);
 	return log_text("peer", endpoint_is_unix(&peer) ? "unix" : text);
@@ -57,7 +54,7 @@ access_log_answer(const struct request *request, int status, size_t body_bytes)
 		 log_number("status", status), log_number("bytes", (long long)body_bytes),
 		 log_number(request->began_us > 0 ? "durationUs" : NULL,
 			    clock_monotonic_us() - request->began_us),
-		 token_of(request), peer_of(request, peer));
+		 token_of(request), access_log_peer(request->connection, peer));
 }
 
 static bool
@@ -66,51 +63,32 @@ is_worth_telling(int status)
 	return status == 401 || status == 403 || status == 429 || status == 507;
 }
 
-/* Whether one more record of this second may be written. */
-static bool
-may_tell(struct http *http)
-{
-	struct refusals *refusals = &http->refusals;
-	int64_t now_ms = clock_coarse_ms();
-
-	access_log_tell_more(http);
-	if (now_ms - refusals->began_ms >= SECOND_MS)
-		*refusals = (struct refusals){ .began_ms = now_ms };
-	return refusals->told < TOLD_A_SECOND;
-}
-
 void
 access_log_refusal(const struct request *request, int status, const struct error *err)
 {
-	struct refusals *refusals = &request->http->refusals;
 	char peer[ENDPOINT_TEXT_BYTES];
 
-	if (!is_worth_telling(status) || !log_enabled(LOG_WARN))
+	if (!is_worth_telling(status) || !log_enabled(LOG_WARN) ||
+	    !log_limit_allows(&request->http->refusals))
 		return;
-	if (!may_tell(request->http)) {
-		refusals->untold++;
-		return;
-	}
-	refusals->told++;
 	log_line(LOG_WARN, log_msg("refused"), method_of(request), path_of(request),
 		 log_number("status", status), log_text("code", error_code_name(err->code)),
-		 log_text("detail", err->detail), token_of(request), peer_of(request, peer));
+		 log_text("detail", err->detail), token_of(request),
+		 access_log_peer(request->connection, peer));
 }
 
 void
 access_log_tell_more(struct http *http)
 {
-	struct refusals *refusals = &http->refusals;
-
-	if (clock_coarse_ms() < access_log_next_ms(http))
-		return;
-	log_line(LOG_WARN, log_msg("more requests were refused in that second"),
-		 log_number("count", (long long)refusals->untold));
-	refusals->untold = 0;
+	log_limit_tell_more(&http->refusals);
+	log_limit_tell_more(&http->failed_handshakes);
 }
 
 int64_t
 access_log_next_ms(const struct http *http)
 {
-	return http->refusals.untold > 0 ? http->refusals.began_ms + SECOND_MS : INT64_MAX;
+	int64_t refusals_ms = log_limit_next_ms(&http->refusals),
+		handshakes_ms = log_limit_next_ms(&http->failed_handshakes);
+
+	return refusals_ms < handshakes_ms ? refusals_ms : handshakes_ms;
 }

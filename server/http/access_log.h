@@ -12,13 +12,17 @@
 #define SERVER_HTTP_ACCESS_LOG_H
 
 #include "server/http/http.h"
+#include "server/log.h"
 
 void access_log_answer(const struct request *request, int status, size_t body_bytes);
 
 /* To be called for every problem. */
 void access_log_refusal(const struct request *request, int status, const struct error *err);
 
-/* In every turn: says how many refusals of the second that is over were not told one by one. */
+/* The address of the other side, for a record: a field without a name where it is not known. */
+struct log_field access_log_peer(const struct connection *c, char text[ENDPOINT_TEXT_BYTES]);
+
+/* In every turn: says how many refusals and failed handshakes were not told one by one. */
 void access_log_tell_more(struct http *http);
 /* When there will be something to say, on clock_coarse_ms; INT64_MAX: nothing. */
 int64_t access_log_next_ms(const struct http *http);

@@ -141,6 +141,8 @@ connections_init(struct http *http)
 	TAILQ_INIT(&http->answering);
 	deadlines_init(&http->deadlines);
 	http->turn_work_max = http->answer_work_max = SIZE_MAX;
+	http->refusals.more_text = "more requests were refused in that second";
+	http->failed_handshakes.more_text = "more TLS handshakes failed in that second";
 	http->listeners.accepted = on_accepted;
 	http->listeners.failed = on_accept_failed;
 	http->listeners.arg = http;

@@ -8,26 +8,17 @@
 #include "server/http/handshake.h"
 
 #include "queue/clock.h"
+#include "server/http/access_log.h"
 #include "server/log.h"
-
-#define TOLD_MS 10000
-#define TOLD_MAX 10 /* failures that are told in that time; the metric counts all */
 
 static void
 tell(struct connection *c, const char *why)
 {
-	struct handshakes_told *told = &c->http->handshakes_told;
-	struct endpoint peer = { .len = sizeof(struct sockaddr_in6) };
-	char address[ENDPOINT_TEXT_BYTES] = "?";
+	char peer[ENDPOINT_TEXT_BYTES];
 
-	if (clock_coarse_ms() - told->since_ms >= TOLD_MS)
-		*told = (struct handshakes_told){ .since_ms = clock_coarse_ms() };
-	if (told->count++ >= TOLD_MAX)
-		return;
-	if (getpeername(c->wire.fd, &peer.any, &peer.len) == 0)
-		endpoint_format(&peer, address);
-	log_line(LOG_WARN, log_msg("TLS handshake failed"), log_text("client", address),
-		 log_text("detail", why));
+	if (log_enabled(LOG_WARN) && log_limit_allows(&c->http->failed_handshakes))
+		log_line(LOG_WARN, log_msg("TLS handshake failed"), access_log_peer(c, peer),
+			 log_text("detail", why));
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "server/http/deadline.h"
 #include "server/http/guard.h"
 #include "server/http/listener.h"
+#include "server/http/log_limit.h"
 #include "server/http/peers.h"
 #include "server/http/request.h"
 #include "server/http/throttle.h"
@@ -58,13 +59,6 @@ struct http_stats {
 	uint64_t problems[ERROR_CODE_COUNT];
 };
 
-/* Refusals in the present second, for the log (access_log.h). */
-struct refusals {
-	int64_t began_ms; /* the second */
-	unsigned told;    /* one by one */
-	uint64_t untold;
-};
-
 TAILQ_HEAD(connection_list, connection);
 
 /*
@@ -88,13 +82,9 @@ struct http {
 	struct connection_list answering; /* their sockets have room for the next slice */
 	struct peers peers;
 	struct deadlines deadlines;
-	struct throttle throttle, webhook_throttle; /* of bad tokens */
-	struct handshakes_told {
-		int64_t since_ms;
-		int count;
-	} handshakes_told; /* failures in the log (handshake.c) */
+	struct throttle throttle, webhook_throttle;   /* of bad tokens */
+	struct log_limit refusals, failed_handshakes; /* in the log (access_log.h, handshake.h) */
 	struct http_stats stats;
-	struct refusals refusals;
 
 	/*
 	 * Work of the present turn, in microseconds as estimated, and how much of it there may be:
