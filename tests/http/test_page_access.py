@@ -229,11 +229,15 @@ def test_a_page_of_another_site_trades_nothing(server, headers):
 
 
 def test_codes_and_tokens_are_kept_nowhere(server):
+    server.stop()
+    server.flags += ["--log-level", "debug"]
+    server.start()
     made = code(server)
     answer = trade(server, made)
     assert answer.headers["cache-control"] == "no-store"
     server.stop()
-    written = b"".join(path.read_bytes() for path in server.directory.iterdir() if path.is_file())
+    assert any(record.get("path") == "/v1/page-sessions" for record in server.log)
+    written = b"".join(path.read_bytes() for path in server.directory.rglob("*") if path.is_file())
     for secret in (made, ok(answer)["token"]):
         assert secret.encode() not in written and not any(secret in str(record) for record in server.log)
 

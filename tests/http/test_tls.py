@@ -105,7 +105,10 @@ def test_no_session_is_resumed(versioned):
     first = versioned.raw()
     first.send(request("GET", "/livez"))
     assert first.answer().status == 200
-    assert first.sock.session is None or not first.sock.session.has_ticket
+    with socket.create_connection(("127.0.0.1", versioned.port)) as sock, versioned.tls.wrap_socket(
+            sock, server_hostname="127.0.0.1", session=first.sock.session) as second:
+        second.sendall(request("GET", "/livez"))
+        assert second.recv(12) == b"HTTP/1.1 200" and not second.session_reused
 
 
 def test_there_is_no_renegotiation(server, authority):
@@ -284,14 +287,16 @@ def test_a_bad_pair_on_sighup_keeps_the_old_one_and_says_so(files, pair, authori
 
 
 def test_a_certificate_that_changes_under_load_fails_no_request(files, authority):
-    api, pairs = files.server.client(), [authority.issue() for _ in range(3)]
+    api, pairs, seen = files.server.client(), [authority.issue() for _ in range(3)], set()
     for n in range(30):
         files.replace(pairs[n % 3])
         files.server.signal(signal.SIGHUP)
         ok(api.enqueue(f"{n}", MAIN), 201)
         with contextlib.closing(files.server.client()) as another:
             assert another.call("GET", "/livez").status == 200
+            seen.add(another.conn.sock.getpeercert(True))
     assert api.texts(MAIN) == [str(n) for n in range(30)]
+    assert seen >= {ssl.PEM_cert_to_DER_cert(pair.cert.read_text()) for pair in pairs}
 
 
 def test_the_end_of_the_certificate_is_a_metric(server, pair):
