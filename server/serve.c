@@ -175,7 +175,7 @@ load_tokens(struct loop *loop, char **path, bool *made, struct error *err)
 	loop->token_file = *path;
 	if (auth_load(*path, &loop->http->auth, err) != 0)
 		return -1;
-	loop->http->token_expiry_ms = auth_next_expiry_ms(loop->http->auth);
+	loop->http->token_expiry = auth_next_expiry(loop->http->auth);
 	return 0;
 }
 
@@ -183,11 +183,10 @@ load_tokens(struct loop *loop, char **path, bool *made, struct error *err)
 static void
 expire_tokens(struct loop *loop)
 {
-	if (loop->http->token_expiry_ms == INT64_MAX ||
-	    clock_now().wall_ms < loop->http->token_expiry_ms)
+	if (!expiry_is_over(loop->http->token_expiry))
 		return;
 	connections_check_tokens(loop->http);
-	loop->http->token_expiry_ms = auth_next_expiry_ms(loop->http->auth);
+	loop->http->token_expiry = auth_next_expiry(loop->http->auth);
 }
 
 /* Reading again on SIGHUP: each part by itself, and a bad one leaves the old in force. */
@@ -254,7 +253,7 @@ reload_tokens(struct loop *loop)
 	auth_inherit(auth, loop->http->auth);
 	auth_free(loop->http->auth);
 	loop->http->auth = auth;
-	loop->http->token_expiry_ms = auth_next_expiry_ms(auth);
+	loop->http->token_expiry = auth_next_expiry(auth);
 	connections_check_tokens(loop->http);
 	return true;
 }
@@ -359,9 +358,8 @@ set_timer(struct loop *loop)
 		next = service_next_ms();
 	if (access_log_next_ms(loop->http) < next)
 		next = access_log_next_ms(loop->http);
-	if (loop->http->token_expiry_ms != INT64_MAX &&
-	    loop->http->token_expiry_ms - clock_now().wall_ms < next - clock_coarse_ms())
-		next = clock_coarse_ms() + loop->http->token_expiry_ms - clock_now().wall_ms;
+	if (expiry_in_ms(loop->http->token_expiry) < next - clock_coarse_ms())
+		next = clock_coarse_ms() + expiry_in_ms(loop->http->token_expiry);
 	if (due >= 0 && clock_coarse_ms() + due < next)
 		next = clock_coarse_ms() + due;
 	if (next >= loop->timer_at_ms)
@@ -710,7 +708,7 @@ init_http(struct http *http, const struct options *options)
 
 	http->base = make_base();
 	http->calls = &routes;
-	http->token_expiry_ms = INT64_MAX;
+	http->token_expiry = EXPIRY_NEVER;
 	http->stats.tls_read = 1;
 	http->guard = (struct guard){ options->allow_host.items, options->allow_host.count };
 	http->limits = (struct http_limits){

@@ -101,10 +101,8 @@ trade(struct request *request, struct str code, struct auth_granted *ret, struct
 		return -1;
 	}
 	http->stats.granted_ended += one_ended;
-	if (one_ended) /* what goes on by it ends with this turn */
-		http->token_expiry_ms = 0;
-	else if (ret->expires_ms < http->token_expiry_ms)
-		http->token_expiry_ms = ret->expires_ms;
+	/* what goes on by one that has ended ends with this turn */
+	http->token_expiry = one_ended ? (struct expiry){ 0, 0 } : auth_next_expiry(http->auth);
 	return 0;
 }
 

@@ -213,26 +213,17 @@ find_line(const struct auth *auth, const unsigned char digest[TOKEN_DIGEST_BYTES
 	return ret->scopes != 0;
 }
 
-/* Grants end by the boot clock, tokens by the wall clock. */
-static int64_t
-wall_of(int64_t boot_ms, struct clock now)
-{
-	return now.wall_ms + boot_ms - now.boot_ms;
-}
-
 /* A token that was passed on is the one that it comes from, for less and not as long. */
 static bool
 find_grant(const struct auth *auth, const unsigned char digest[TOKEN_DIGEST_BYTES],
 	   struct token *ret)
 {
-	const struct clock now = clock_now();
-	const struct grant *grant = grants_find(&auth->grants, digest, now.boot_ms);
+	const struct grant *grant = grants_find(&auth->grants, digest, clock_now().boot_ms);
 
 	if (grant == NULL || !find_line(auth, grant->from, ret))
 		return false;
 	ret->scopes &= grant->scopes;
-	if (wall_of(grant->ends_ms, now) < ret->expires_ms)
-		ret->expires_ms = wall_of(grant->ends_ms, now);
+	ret->expiry.boot_ms = grant->ends_ms;
 	return ret->scopes != 0;
 }
 
@@ -269,12 +260,6 @@ write_key_scope(char key_scope[TOKEN_KEY_SCOPE_BYTES], struct str token,
 	buf_clear(&named);
 }
 
-static bool
-has_expired(int64_t expires_ms)
-{
-	return expires_ms != INT64_MAX && clock_now().wall_ms >= expires_ms;
-}
-
 unsigned
 auth_recall(const struct auth *auth, struct auth_memo *memo, struct str token)
 {
@@ -282,31 +267,28 @@ auth_recall(const struct auth *auth, struct auth_memo *memo, struct str token)
 
 	if (memo->generation == auth->generation && memo->len == token.len &&
 	    CRYPTO_memcmp(memo->token, token.s, token.len) == 0)
-		return has_expired(memo->expires_ms) ? 0 : memo->scopes;
-	if (!find(auth, token, &known) || has_expired(known.expires_ms))
+		return expiry_is_over(memo->expiry) ? 0 : memo->scopes;
+	if (!find(auth, token, &known) || expiry_is_over(known.expiry))
 		return 0;
 	assert(token.len <= sizeof(memo->token)); /* of any that the file may hold */
 	write_key_scope(memo->key_scope, token, &known.caller);
 	memo->generation = auth->generation;
 	memo->scopes = known.scopes;
-	memo->expires_ms = known.expires_ms;
+	memo->expiry = known.expiry;
 	memo->caller = known.caller;
 	memo->len = token.len;
 	memcpy(memo->token, token.s, token.len);
 	return known.scopes;
 }
 
-int64_t
-auth_next_expiry_ms(const struct auth *auth)
+struct expiry
+auth_next_expiry(const struct auth *auth)
 {
-	const struct clock now = clock_now();
-	int64_t next = INT64_MAX, granted_ms = grants_next_end_ms(&auth->grants, now.boot_ms);
+	struct expiry next = { INT64_MAX, grants_next_end_ms(&auth->grants, clock_now().boot_ms) };
 
 	for (size_t i = 0; i < auth->count; i++)
-		if (auth->tokens[i].expires_ms > now.wall_ms && auth->tokens[i].expires_ms < next)
-			next = auth->tokens[i].expires_ms;
-	if (granted_ms != INT64_MAX && wall_of(granted_ms, now) < next)
-		next = wall_of(granted_ms, now);
+		if (!expiry_is_over(auth->tokens[i].expiry))
+			next = expiry_first(next, auth->tokens[i].expiry);
 	return next;
 }
 
@@ -356,7 +338,7 @@ auth_trade_code(struct auth *auth, struct str code, struct auth_granted *ret, bo
 		return error_set(err, ERROR_UNAUTHORIZED,
 				 "the code is not known here, was used, or is too old");
 	if (!find_line(auth, grant.from, &known) || (known.scopes & grant.scopes) == 0 ||
-	    has_expired(known.expires_ms))
+	    expiry_is_over(known.expiry))
 		return error_set(err, ERROR_UNAUTHORIZED,
 				 "the token that made the code is no longer good for it");
 	if (generate(TOKEN_NEW_BYTES, ret, &grant, err) != 0)
@@ -366,7 +348,7 @@ auth_trade_code(struct auth *auth, struct str code, struct auth_granted *ret, bo
 		auth->generation = next_generation();
 	find_grant(auth, grant.digest, &known);
 	ret->scopes = known.scopes;
-	ret->expires_ms = known.expires_ms;
+	ret->expires_ms = clock_now().wall_ms + expiry_in_ms(known.expiry);
 	return 0;
 }
 

@@ -37,7 +37,7 @@ int auth_create(const char *path, bool *ret_made, struct error *err);
 struct auth_memo {
 	uint64_t generation;
 	unsigned scopes;
-	int64_t expires_ms;   /* since 1970; INT64_MAX: never */
+	struct expiry expiry;
 	struct caller caller; /* borrowed from the tokens of that generation */
 	/*
 	 * what idempotency keys of the caller share: half of a SHA-256 in hexadecimal, of the
@@ -82,7 +82,7 @@ void auth_inherit(struct auth *auth, const struct auth *old);
 /* How many codes and tokens that were passed on are good now. */
 void auth_count_granted(const struct auth *auth, uint64_t *ret_codes, uint64_t *ret_tokens);
 
-/* When the next token expires, in milliseconds since 1970; INT64_MAX: none will. */
-int64_t auth_next_expiry_ms(const struct auth *auth);
+/* When the next token expires, of the file and of those that were passed on. */
+struct expiry auth_next_expiry(const struct auth *auth);
 
 #endif

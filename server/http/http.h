@@ -70,8 +70,8 @@ struct http {
 	const struct http_calls *calls;
 	struct guard guard;
 	struct auth *auth; /* NULL: no token is asked for */
-	/* when the next token expires, by the wall clock; 0: one has ended before its time */
-	int64_t token_expiry_ms;
+	/* when the next token expires; over: one has ended before its time */
+	struct expiry token_expiry;
 	struct tls *tls; /* for listeners whose endpoint has it */
 	struct http_limits limits;
 	bool closing; /* every answer is the last of its connection */

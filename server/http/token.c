@@ -12,9 +12,40 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "queue/clock.h"
 #include "schema/session_key.h"
 
 #define DIGEST "sha256:"
+
+/* --- when they end --- */
+
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t
+expiry_in_ms(struct expiry expiry)
+{
+	const struct clock now = clock_now();
+	int64_t wall_ms = expiry.wall_ms < INT64_MAX ? expiry.wall_ms - now.wall_ms : INT64_MAX,
+		boot_ms = expiry.boot_ms < INT64_MAX ? expiry.boot_ms - now.boot_ms : INT64_MAX;
+
+	return least(wall_ms, boot_ms);
+}
+
+bool
+expiry_is_over(struct expiry expiry)
+{
+	return expiry_in_ms(expiry) <= 0;
+}
+
+struct expiry
+expiry_first(struct expiry a, struct expiry b)
+{
+	return (struct expiry){ least(a.wall_ms, b.wall_ms), least(a.boot_ms, b.boot_ms) };
+}
 
 bool
 token_digest(struct str text, unsigned char ret[TOKEN_DIGEST_BYTES])
@@ -228,7 +259,7 @@ read_expiry(struct arena *arena, struct str date, struct token *ret, struct erro
 		snprintf(text, sizeof(text), "%.*s" MIDNIGHT, (int)date.len, date.s);
 	else if (date.len < sizeof(text))
 		snprintf(text, sizeof(text), "%.*s", (int)date.len, date.s);
-	if (read_time(text, &ret->expires_ms))
+	if (read_time(text, &ret->expiry.wall_ms))
 		return 0;
 	return error_set(err, ERROR_CONFIG,
 			 "expires= is followed by a date as 2027-01-31 or 2027-01-31T12:00:00Z");
@@ -306,7 +337,7 @@ token_read(struct arena *arena, struct str line, struct token *ret, struct error
 
 	*ret = (struct token){ .scopes = scopes.len == 0 ? SCOPE_ALL : SCOPE_NONE,
 			       .plain = true,
-			       .expires_ms = INT64_MAX };
+			       .expiry = EXPIRY_NEVER };
 	if (read_token(token, ret, err) != 0 || scopes_read(scopes, &ret->scopes, err) != 0)
 		return -1;
 	return read_attributes(arena, line, ret, err);

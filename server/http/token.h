@@ -34,11 +34,23 @@ enum scope {
 	SCOPE_ANY = 15, /* of a route: needs a token of any scope */
 };
 
+/* When something ends: at the earlier of two times, each INT64_MAX where that clock ends nothing.
+ */
+struct expiry {
+	int64_t wall_ms; /* since 1970; whoever sets the clock moves the end */
+	int64_t boot_ms; /* since the machine started; nobody moves it */
+};
+#define EXPIRY_NEVER ((struct expiry){ INT64_MAX, INT64_MAX })
+
+bool expiry_is_over(struct expiry expiry);
+int64_t expiry_in_ms(struct expiry expiry); /* from now; INT64_MAX: never */
+struct expiry expiry_first(struct expiry a, struct expiry b);
+
 struct token {
 	unsigned char digest[TOKEN_DIGEST_BYTES];
 	unsigned scopes;
-	bool plain;           /* it stands there with its scopes at most */
-	int64_t expires_ms;   /* since 1970; INT64_MAX: never */
+	bool plain; /* it stands there with its scopes at most */
+	struct expiry expiry;
 	struct caller caller; /* in the arena of token_read */
 };
 
