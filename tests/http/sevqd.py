@@ -334,7 +334,7 @@ class Stream(Raw):
         return [tuple(line.split(": ", 1)) for line in block.decode().split("\n")]
 
     def fields(self):
-        """The lines of the next event, by name; None at the end of the stream. Skips pings and retry."""
+        """The lines of the next event, by name, or None at the end. Skips pings and retry."""
         while (block := self.block()) is not None:
             if "data" in (fields := dict(block)):
                 return fields

@@ -325,7 +325,7 @@ def test_what_is_not_named_is_discarded_only_on_purpose(fragile):
 
 @pytest.mark.parametrize("field", ["channel", "accountId"])
 def test_where_it_comes_from_selects_nothing_alone(fragile, field):
-    """It goes with the key that it routes, and is no filter of its own: refused, not passed over."""
+    """It goes with the key that it routes, and is no filter: refused, not passed over."""
     kill_one(fragile, "a")
     for call in (fragile.requeue, fragile.discard):
         for fields in ({"all": True}, {"ids": ["1"]}):
