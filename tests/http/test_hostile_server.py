@@ -32,7 +32,8 @@ EVENT = {"id": TEXT, "sessionKey": TEXT, "originalSessionKey": TEXT, "rule": TEX
 HAPPENING = {"what": TEXT, "ts": -MOST, "until": MOST, "leaseId": TEXT, "times": MOST, "detail": TEXT, "originalSessionKey": TEXT, "rule": TEXT, "from": TEXT, "to": TEXT}
 SESSION = {"sessionKey": TEXT, "agentId": TEXT, "depth": MOST, "leased": MOST, "delayed": MOST, "waiters": MOST, "oldestTs": MOST,
     "newestTs": -MOST, "lastContextKey": TEXT, "deliveryContext": DELIVERY, "rekeyedFrom": [{"key": TEXT, "count": MOST}] * 2,
-    "ready": MOST, "readySinceTs": -MOST, "streams": MOST, "lastTakenTs": MOST, "lastTakenBy": TEXT, "routesTo": TEXT, "problems": [TEXT, TEXT]}
+    "ready": MOST, "readySinceTs": -MOST, "streams": MOST, "deadLetters": MOST, "lastTakenTs": MOST, "lastTakenBy": TEXT, "routesTo": TEXT,
+    "problems": [TEXT, TEXT]}
 SESSIONS = {"sessions": [SESSION], "total": MOST, "nextCursor": TEXT}
 CONSUMERS = {"consumers": [{"askedKey": TEXT, "queueKey": TEXT, "rule": TEXT, "kind": TEXT, "consumer": TEXT, "token": TEXT, "lastTs": MOST,
     "waitingNow": MOST, "taken": MOST}]}
