@@ -129,6 +129,12 @@ policy_in_force_reload(struct policy_in_force *force, bool *changed, struct erro
 	return 0;
 }
 
+struct str
+policy_in_force_hash(const struct policy_in_force *force)
+{
+	return force->source.count > 0 ? str_of(force->source.hash) : STR_NULL;
+}
+
 void
 policy_in_force_log(struct policy_in_force *force)
 {

@@ -48,6 +48,10 @@ int policy_in_force_read(const struct policy_in_force *force, struct policy **po
  */
 int policy_in_force_reload(struct policy_in_force *force, bool *changed, struct error *err);
 
+/* The SHA-256 over its files (policy_source.hash), borrowed until a reload; NULL: there are none.
+ */
+struct str policy_in_force_hash(const struct policy_in_force *force);
+
 /* After each turn: logs a policy that was adopted, once all queues are judged by it. */
 void policy_in_force_log(struct policy_in_force *force);
 

@@ -743,6 +743,11 @@ init_calls(struct calls *calls, const struct options *options)
 		.streams_max = options->max_streams,
 		.stream_buffer_bytes = options->stream_buffer,
 		.stream_ping_ms = options->stream_ping_ms,
+		.pending_max = options->max_pending,
+		.pending_total_max = options->max_pending_total,
+		.sessions_max = options->max_sessions,
+		.db_bytes_max = options->db_max_bytes,
+		.db_free_bytes_min = options->db_min_free_bytes,
 		.drop_unknown_delivery = options->compat == COMPAT_OPENCLAW,
 		.no_page = options->no_page,
 	};

@@ -39,6 +39,8 @@ struct backups;
 struct call_limits {
 	int64_t batch_events_max, waiters_max, streams_max;
 	int64_t stream_buffer_bytes, stream_ping_ms;
+	/* of the engine and the store: only told */
+	int64_t pending_max, pending_total_max, sessions_max, db_bytes_max, db_free_bytes_min;
 	bool drop_unknown_delivery; /* as OpenClaw does; else such a field is refused */
 	bool no_page;
 };

@@ -9,13 +9,13 @@
 struct server_state
 server_state(const struct calls *calls)
 {
-	const struct policy_source *source = &calls->policy->source;
+	struct str hash = policy_in_force_hash(calls->policy);
 	struct server_state state = { .strands = engine_strands(calls->engine) };
 	struct error err;
 
 	state.ready = !calls->http.closing && engine_ready(calls->engine, &err);
-	if (source->count > 0)
-		memcpy(state.policy_hash, source->hash, sizeof(state.policy_hash));
+	if (hash.s != NULL)
+		memcpy(state.policy_hash, hash.s, hash.len);
 	return state;
 }
 

@@ -150,7 +150,6 @@ policy_get(struct request *request)
 	const struct calls *calls = calls_of(request);
 	const struct policy_in_force *force = calls->policy;
 	const struct policy_summary *summary = engine_policy(calls->engine);
-	bool read = force->source.count > 0;
 
 	if (query_read(request, NULL, 0, NULL, NULL) != 0)
 		return;
@@ -158,7 +157,7 @@ policy_get(struct request *request)
 	BUF_ADD_LITERAL(out, "{\"file\":");
 	json_add_text(out, str_of(force->source.config));
 	BUF_ADD_LITERAL(out, ",\"hash\":");
-	json_add_text(out, read ? str_of(force->source.hash) : STR_NULL);
+	json_add_text(out, policy_in_force_hash(force));
 	buf_addf(out,
 		 ",\"loadedAt\":%lld,\"reloads\":%llu,\"lastError\":", (long long)force->loaded_ms,
 		 (unsigned long long)force->reloads);

@@ -5,26 +5,24 @@
 #include "server/calls/json.h"
 #include "server/calls/metrics.h"
 #include "server/http/reply.h"
-#include "server/options.h"
 #include "server/policy_in_force.h"
 
 /* What it runs by, and the limits that calls may reach. */
 static void
-add_configuration(struct buf *out, const struct policy_in_force *force)
+add_configuration(struct buf *out, const struct calls *calls)
 {
-	const struct options *options = force->options;
-	bool read = force->source.count > 0;
+	const struct call_limits *limits = &calls->limits;
 
 	BUF_ADD_LITERAL(out, ",\"version\":\"" SEVQ_VERSION "\",\"policyHash\":");
-	json_add_text(out, read ? str_of(force->source.hash) : STR_NULL);
+	json_add_text(out, policy_in_force_hash(calls->policy));
 	buf_addf(out,
 		 ",\"limits\":{\"maxPending\":%lld,\"maxPendingTotal\":%lld,\"maxSessions\":%lld,"
 		 "\"maxWaiters\":%lld,\"maxStreams\":%lld,\"dbMaxBytes\":%lld,"
 		 "\"dbMinFreeBytes\":%lld}}",
-		 (long long)options->max_pending, (long long)options->max_pending_total,
-		 (long long)options->max_sessions, (long long)options->max_waiters,
-		 (long long)options->max_streams, (long long)options->db_max_bytes,
-		 (long long)options->db_min_free_bytes);
+		 (long long)limits->pending_max, (long long)limits->pending_total_max,
+		 (long long)limits->sessions_max, (long long)limits->waiters_max,
+		 (long long)limits->streams_max, (long long)limits->db_bytes_max,
+		 (long long)limits->db_free_bytes_min);
 }
 
 static void
@@ -35,7 +33,7 @@ answer(struct request *request)
 	metrics_read(request, &metrics);
 	struct buf *out = reply_begin(request);
 	metrics_json(&metrics, out);
-	add_configuration(out, calls_of(request)->policy);
+	add_configuration(out, calls_of(request));
 	reply_send(request, &(struct reply){ .status = 200 });
 }
 
