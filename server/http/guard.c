@@ -94,7 +94,10 @@ allowed(const struct guard *guard, struct str authority)
 	return false;
 }
 
-/* The scheme of the endpoint and a host of ours; behind a proxy also an allowed one. */
+/*
+ * The scheme of the endpoint and a host of ours, or an allowed one, which by plain HTTP a proxy may
+ * serve with either scheme. What speaks TLS has no page that came without.
+ */
 static bool
 origin_is_ours(const struct guard *guard, const struct endpoint *endpoint, struct str origin)
 {
@@ -106,6 +109,8 @@ origin_is_ours(const struct guard *guard, const struct endpoint *endpoint, struc
 		if (origin.len < schemes[i].len ||
 		    !same((struct str){ origin.s, schemes[i].len }, schemes[i]))
 			continue;
+		if (endpoint->tls && i == 0)
+			return false;
 		authority = (struct str){ origin.s + schemes[i].len, origin.len - schemes[i].len };
 		return ((i == 1) == endpoint->tls &&
 			authority_is_ours(endpoint, authority,

@@ -118,6 +118,8 @@ by_tls_pages_of_ours_begin_with_https(void **state)
 		{ "127.0.0.1:7", "http://localhost:7", ERROR_FORBIDDEN },
 		{ "127.0.0.1:443", "https://localhost", ERROR_NONE },
 		{ "127.0.0.1:80", "http://localhost", ERROR_FORBIDDEN },
+		{ "127.0.0.1:7", "https://sevq.example", ERROR_NONE },
+		{ "127.0.0.1:7", "http://sevq.example", ERROR_FORBIDDEN },
 	};
 
 	(void)state;
