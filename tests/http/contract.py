@@ -80,9 +80,10 @@ def kind_of(reply):
     return reply.headers.get("content-type", "").split(";")[0] if reply.status != 304 else ""
 
 
-def misnumbered(doc):
-    """Whether a problem has another status than its code."""
-    return follow("#/components/schemas/Problem")["properties"]["code"]["x-status"][doc["code"]] != doc["status"]
+def misnumbered(reply):
+    """Whether a problem has another status than its code, or than the answer."""
+    doc, statuses = reply.json, follow("#/components/schemas/Problem")["properties"]["code"]["x-status"]
+    return kind_of(reply) == "application/problem+json" and not statuses[doc["code"]] == doc["status"] == reply.status
 
 
 def fault(method, path, reply):
@@ -96,9 +97,7 @@ def fault(method, path, reply):
     error = next(validator(call, reply.status, kind).iter_errors(doc), None)
     if error is not None:
         return f"the answer to {method} {path} is not as told at {'/'.join(map(str, error.path)) or 'its top'}: {error.message}"
-    if kind == "application/problem+json" and (misnumbered(doc) or doc["status"] != reply.status):
-        return f"the problem has a wrong status: {reply}"
-    return None
+    return f"the problem has a wrong status: {reply}" if misnumbered(reply) else None
 
 
 def stray(reply, has_body=True):
@@ -109,4 +108,6 @@ def stray(reply, has_body=True):
     if not has_body or not kind.endswith("json"):
         return None
     doc = reply.json
-    return None if any(validator(call, reply.status, kind).is_valid(doc) for call in calls) else f"it is the answer of no call: {reply}"
+    if not any(validator(call, reply.status, kind).is_valid(doc) for call in calls):
+        return f"it is the answer of no call: {reply}"
+    return f"the problem has a wrong status: {reply}" if misnumbered(reply) else None

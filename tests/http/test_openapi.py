@@ -66,7 +66,8 @@ def refused(api, route, name):
     if "requestBody" in op:
         reply = api.call(method, path.replace("{id}", "1"), {name: value})
     else:
-        reply = api.call("HEAD" if head else method, path.replace("{id}", "1"), query={name: "true" if value is True else value})
+        others = {"agentId": "main"} if head else {}  # a HEAD does not say what is wrong: nothing else is
+        reply = api.call("HEAD" if head else method, path.replace("{id}", "1"), query={**others, name: "true" if value is True else value})
     return reply.status == 400 and (head or any("is not a " in e["detail"] for e in reply.json.get("errors", [])))
 
 
@@ -134,3 +135,6 @@ def test_a_right_answer_is_none():
 def test_an_answer_to_an_unknown_request_must_be_that_of_some_call():
     assert contract.stray(Reply(200, [JSON], b'{"version":"1"}')) is None
     assert contract.stray(Reply(200, [JSON], b'{"version":[]}')) and contract.stray(Reply(204, [JSON], b"{}"))
+    for status, told in ((404, 404), (403, 403), (403, 404)):
+        wrong = contract.stray(Reply(status, [PROBLEM], json.dumps({**SOME_PROBLEM, "status": told}).encode()))
+        assert (wrong is None) == (status == told == 404), "the code is not-found"

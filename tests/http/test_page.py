@@ -29,11 +29,6 @@ def get(server, path, *headers, method="GET", token=None):
     return server.client(token=token).call(method, path, headers=dict(headers))
 
 
-@pytest.fixture
-def nobody(server):
-    return server.client(token=None)
-
-
 def without_comments(text):
     """The lines that hold code, without their indentation."""
     lines = [line.strip() for line in text.splitlines()]
