@@ -21,9 +21,9 @@ near_begin(struct str word)
 }
 
 /*
- * Compares the word with one more name. Near is a name that begins with the word, or differs from
- * it in at most a third of its letters; small and capital letters are the same. Names of more than
- * 32 bytes are near to nothing.
+ * Compares the word with one more name. Near is a name that begins with the word, if that has
+ * three letters or more, or differs from it in one letter or in at most a third of the longer
+ * one's; small and capital letters are the same. Names of more than 32 bytes are near to nothing.
  */
 void near_try(struct near *near, struct str name);
 

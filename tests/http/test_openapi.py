@@ -66,7 +66,7 @@ def refused(api, route, name):
     if "requestBody" in op:
         reply = api.call(method, path.replace("{id}", "1"), {name: value})
     else:
-        others = {"agentId": "main"} if head else {}  # a HEAD does not say what is wrong: nothing else is
+        others = {"agentId": "main"} if head else {}  # channel and accountId go with it
         reply = api.call("HEAD" if head else method, path.replace("{id}", "1"), query={**others, name: "true" if value is True else value})
     return reply.status == 400 and (head or any("is not a " in e["detail"] for e in reply.json.get("errors", [])))
 
