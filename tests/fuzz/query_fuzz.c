@@ -197,28 +197,39 @@ number(const char *text, int len, long long most)
 	return len > 0 ? n : -1;
 }
 
+/* What a peek is told, each at most once. The first three are an address by themselves. */
+enum { SESSION_KEY, AGENT_ID, QUEUE_KEY, LIMIT, AFTER, EXACT, CHANNEL, ACCOUNT_ID, PARAMETERS };
+#define ADDRESSES (1u << SESSION_KEY | 1u << AGENT_ID | 1u << QUEUE_KEY)
+
 static enum expected
 read_parameter(const char *name, const char *value, int len, struct peek *ret)
 {
-	static const char *const names[] = { "sessionKey", "limit",   "after",
-					     "agentId",    "channel", "accountId" };
+	static const char *const names[PARAMETERS] = {
+		[SESSION_KEY] = "sessionKey",
+		[AGENT_ID] = "agentId",
+		[QUEUE_KEY] = "queueKey",
+		[LIMIT] = "limit",
+		[AFTER] = "after",
+		[EXACT] = "exact",
+		[CHANNEL] = "channel",
+		[ACCOUNT_ID] = "accountId",
+	};
 	unsigned which = 0;
 
-	while (which < 6 && strcmp(name, names[which]) != 0)
+	while (which < PARAMETERS && strcmp(name, names[which]) != 0)
 		which++;
-	if (which == 6 || (ret->seen & 1u << which) != 0)
+	if (which == PARAMETERS || (ret->seen & 1u << which) != 0)
 		return EXPECTED_REFUSAL;
 	ret->seen |= 1u << which;
-	if (which == 0)
+	if (which == SESSION_KEY)
 		ret->names_key = strcmp(value, KEY) == 0 && (size_t)len == strlen(KEY);
-	else if (which == 1)
+	else if (which == LIMIT)
 		ret->limit = number(value, len, PEEK_PAGE_MAX);
-	else if (which == 2)
+	else if (which == AFTER)
 		ret->after = value[0] != '0' ? number(value, len, INT64_MAX) : -1;
-	if (which == 1 || which == 2)
-		return (which == 1 ? ret->limit : ret->after) > 0 ? EXPECTED_EVENTS
-								  : EXPECTED_REFUSAL;
-	return which == 0 ? EXPECTED_EVENTS : EXPECTED_ANYTHING; /* routing is for others */
+	else
+		return EXPECTED_ANYTHING; /* routing is for others */
+	return ret->limit > 0 && ret->after >= 0 ? EXPECTED_EVENTS : EXPECTED_REFUSAL;
 }
 
 static enum expected
@@ -254,8 +265,8 @@ read_peek(struct str query, struct peek *ret)
 		query =
 		    (struct str){ query.s + len + (end != NULL), query.len - len - (end != NULL) };
 	}
-	if (ret->seen == 0 || (ret->seen & (1u | 1u << 3)) == 0)
-		return EXPECTED_REFUSAL; /* no address */
+	if ((ret->seen & ADDRESSES) == 0)
+		return EXPECTED_REFUSAL;
 	return ret->names_key ? expected : EXPECTED_ANYTHING;
 }
 
