@@ -282,8 +282,8 @@ session_key_parse(struct arena *arena, struct str key, struct session_key *ret)
 		return KEY_MALFORMED;
 	ret->agent_id = id;
 	ret->rest = part(text, colon + 1, text.len);
-	if (id.len < colon - agent_prefix.len)
-		ret->key = session_key_build(arena, id, ret->rest);
+	if (id.len < colon - agent_prefix.len) /* "agent: signal:group: X" is a span only now */
+		return session_key_parse(arena, session_key_build(arena, id, ret->rest), ret);
 	return KEY_AGENT;
 }
 

@@ -153,6 +153,7 @@ static const struct {
 	{ "agent:a: b", KEY_AGENT, "agent:a: b", "a", " b" },
 	{ "agent:main:signal:group:AbC", KEY_AGENT, "agent:main:signal:group:AbC", "main",
 	  "signal:group:AbC" },
+	{ "agent: signal:group: X :y", KEY_AGENT, "agent:signal:group:x:y", "signal", "group:x:y" },
 	{ "", KEY_BLANK, "", "(absent)", "" },
 	{ "\u00a0\n", KEY_BLANK, "", "(absent)", "" },
 	{ "Main", KEY_BARE, "main", "(absent)", "main" },
@@ -181,6 +182,32 @@ every_text_has_a_shape(void **state)
 		assert_string_equal(c(arena, key.key), shapes[i].normal);
 		assert_string_equal(c(arena, key.agent_id), shapes[i].agent);
 		assert_string_equal(c(arena, key.rest), shapes[i].rest);
+	}
+}
+
+/* Every key of five words that mean something in one: its normal form has no other. */
+static void
+a_parsed_key_is_parsed_as_itself(void **state)
+{
+	static const char *const words[] = { "agent:", "signal:", "group:",   "matrix:", "channel:",
+					     ":",      " ",       ":thread:", "X" };
+	const size_t count = COUNT(words);
+
+	(void)state;
+	for (size_t n = 0; n < count * count * count * count * count; n++) {
+		struct arena arena = { 0 };
+		struct session_key key, again;
+		char text[64] = "agent:";
+		enum key_shape shape;
+
+		for (size_t left = n, i = 0; i < 5; i++, left /= count)
+			strcat(text, words[left % count]);
+		shape = session_key_parse(&arena, str_of(text), &key);
+		if (shape == KEY_AGENT &&
+		    (session_key_parse(&arena, key.key, &again) != shape ||
+		     !str_eq(again.key, key.key) || !str_eq(again.rest, key.rest)))
+			fail_msg("%s: %s", text, c(&arena, again.key));
+		arena_clear(&arena);
 	}
 }
 
@@ -378,6 +405,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(keys_are_normalised_but_for_opaque_ids, with_arena,
 						without_arena),
 		cmocka_unit_test_setup_teardown(every_text_has_a_shape, with_arena, without_arena),
+		cmocka_unit_test(a_parsed_key_is_parsed_as_itself),
 		cmocka_unit_test(a_plain_key_is_parsed_without_a_copy),
 		cmocka_unit_test_setup_teardown(keys_are_built_and_recognised, with_arena,
 						without_arena),
