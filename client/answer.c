@@ -204,6 +204,7 @@ static const struct field session_fields[] = {
 	MAY(sevq_session, "routesTo", TEXT, routes_to),
 	MAY_TEXTS(sevq_session, "problems", problems, problem_count),
 	MAY(sevq_session, "deadLetters", COUNT, dead_letters),
+	MAY(sevq_session, "rekeyedFromMore", FLAG, rekeyed_from_more),
 	END,
 };
 static const struct sevq_shape session = { sizeof(struct sevq_session), NULL, session_fields };

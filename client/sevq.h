@@ -428,6 +428,8 @@ struct sevq_session {
 	const char *const *problems; /* "stranded", "full", "unattended", "dead", worst first */
 	size_t problem_count;
 	size_t dead_letters; /* neither requeued nor discarded */
+	/* rekeyed_from and delivery are of the newest events alone, because there are many */
+	bool rekeyed_from_more;
 };
 
 /* Who has asked for events, lately. */

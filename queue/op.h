@@ -253,6 +253,7 @@ struct session {
 	struct delivery delivery;    /* merged (ROUTING section 7) */
 	const struct rekeyed_from *rekeyed_from; /* most frequent first */
 	size_t rekeyed_from_count;
+	bool rekeyed_from_more; /* they and the delivery context are of the newest events alone */
 };
 
 /*

@@ -40,6 +40,30 @@ tally(struct rekeyed_from *from, size_t count)
 	return distinct;
 }
 
+/* The oldest of the newest entries that may be looked at. */
+static const struct entry *
+first_described(const struct tags *tags, const struct queue *queue)
+{
+	const struct entry *first = queue_first(queue, 0);
+	uint32_t before = 0;
+	size_t steps = 0;
+
+	if (queue->depth <= SESSION_STEPS_MAX / (SESSION_FROM_STEPS + 1))
+		return first;
+	for (size_t i = queue->tail; i > queue->head && steps < SESSION_STEPS_MAX; i--) {
+		const struct entry *entry = &queue->entries[i - 1];
+
+		steps++;
+		if ((entry->flags & ENTRY_GONE) != 0)
+			continue;
+		if (entry->tag != before && tags_get(tags, entry->tag)->original_key.len > 0)
+			steps += SESSION_FROM_STEPS;
+		before = entry->tag;
+		first = entry;
+	}
+	return first;
+}
+
 /*
  * Reads the entries once: merges their delivery contexts, and counts the keys that events were
  * re-keyed from. Consecutive entries of one tag are merged once. Returns how many keys were sorted.
@@ -51,8 +75,10 @@ walk(const struct tags *tags, const struct queue *queue, struct arena *arena, st
 	size_t count = 0, cap = 0;
 	const struct tag *tag, *before = NULL;
 
-	for (const struct entry *e = queue_first(queue, 0); e != NULL;
-	     e = queue_next(queue, e), before = tag) {
+	const struct entry *first = first_described(tags, queue);
+
+	ret->rekeyed_from_more = first != queue_first(queue, 0);
+	for (const struct entry *e = first; e != NULL; e = queue_next(queue, e), before = tag) {
 		tag = tags_get(tags, e->tag);
 		if (tag != before && !delivery_none(&tag->delivery)) {
 			struct delivery older = ret->delivery;
@@ -105,7 +131,8 @@ session_describe(const struct plan *plan, const struct queue *queue, struct aren
 	d->to = arena_dup(arena, d->to);
 	d->account_id = arena_dup(arena, d->account_id);
 	d->thread_id = arena_dup(arena, d->thread_id);
-	return queue->depth + SESSION_FROM_STEPS * keys;
+	size_t steps = queue->depth + SESSION_FROM_STEPS * keys;
+	return steps < SESSION_STEPS_MAX ? steps : SESSION_STEPS_MAX;
 }
 
 void

@@ -11,9 +11,12 @@
 
 /*
  * Describes a queue that has something pending. All text is copied into the arena. Returns how many
- * steps that took: one for each entry, and SESSION_FROM_STEPS for each of those keys.
+ * steps that took: one for each entry, and SESSION_FROM_STEPS for each of those keys. A queue that
+ * would take more than SESSION_STEPS_MAX is described by its newest events: only its counts and
+ * times, and last context, are of all.
  */
 #define SESSION_FROM_STEPS 160
+#define SESSION_STEPS_MAX 400000
 size_t session_describe(const struct plan *plan, const struct queue *queue, struct arena *arena,
 			struct session *ret);
 /* Describes a session that has nothing pending, and had dead letters a moment ago at least. */

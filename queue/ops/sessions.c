@@ -27,11 +27,8 @@
 #define SLICE_SLOTS 8192
 #define SLICE_WORK 2000
 
-/*
- * A page of sessions ends early when describing its sessions has taken this much (session.h). The
- * first is described whatever it takes.
- */
-#define PAGE_STEPS_MAX 400000
+/* A page of sessions ends early when describing its sessions has taken this much (session.h). */
+#define PAGE_STEPS_MAX SESSION_STEPS_MAX
 
 /*
  * A session's position in the sorted list: ascending by value, then by key. The key is a copy: the
@@ -346,16 +343,17 @@ add_session(struct plan *plan, struct sessions_op *list, struct str key, const s
 {
 	struct session *session = &list->sessions[list->count];
 	size_t depth = queue != NULL ? queue->depth : 0;
+	size_t least = depth < SESSION_STEPS_MAX ? depth : SESSION_STEPS_MAX;
 	bool first = list->count == 0;
 
 	*session = (struct session){ 0 };
-	if (!first && *steps + depth > PAGE_STEPS_MAX)
+	if (!first && *steps + least > PAGE_STEPS_MAX)
 		return false;
 	if (queue != NULL)
 		*steps += session_describe(plan, queue, &list->op.arena, session);
 	else
 		session_describe_dead(plan, key, &list->op.arena, session);
-	plan->walked += depth;
+	plan->walked += least;
 	plan->described++;
 	if (!answer_session(plan, &list->op, session, first))
 		return false;

@@ -212,7 +212,7 @@ add_rekeyed_from(struct buf *out, const struct session *session)
 		json_quote(out, session->rekeyed_from[i].key);
 		buf_addf(out, ",\"count\":%zu}", session->rekeyed_from[i].count);
 	}
-	BUF_ADD_LITERAL(out, "]");
+	buf_addf(out, "],\"rekeyedFromMore\":%s", session->rekeyed_from_more ? "true" : "false");
 }
 
 static void

@@ -96,7 +96,7 @@ function resting({ depth, leased, delayed }) {
 function sides({ row, events, askers, underKey }, id) {
   const rules = new Map(events.events.map((one) => [one.originalSessionKey, one.rule]));
   const moved = row?.rekeyedFrom ?? [];
-  const own = (row?.depth ?? 0) - moved.reduce((sum, one) => sum + one.count, 0);
+  const own = row?.rekeyedFromMore ? 0 : (row?.depth ?? 0) - moved.reduce((sum, one) => sum + one.count, 0);
   const posted = own > 0 ? [{ key: id, count: own }, ...moved] : moved;
   const asked = [...askers, ...underKey];
   return h('div.sides',
@@ -104,7 +104,7 @@ function sides({ row, events, askers, underKey }, id) {
       ['Key', (one) => (one.key === id ? muted('this key') : key(one.key)), 'wide'],
       ['Rule', (one) => (rules.has(one.key) ? rule(rules.get(one.key)) : muted('–'))],
       ['Events', (one) => count(one.count), 'number'],
-    ], posted, (one) => one.key)),
+    ], posted, (one) => one.key), row?.rekeyedFromMore && h('p', muted('Of the newest events only: there are many.'))),
     h('section', h('h2', 'Asked for as'), asked.length === 0 ? h('p', muted('Nobody has asked since the server started.')) : table('', [
       ['Key', (one) => [one.askedKey === id ? muted('this key') : key(one.askedKey), one.queueKey !== id && [' leads to ', sessionLink(one.queueKey)]], 'wide'],
       ['Rule', (one) => rule(one.rule)],

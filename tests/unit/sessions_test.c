@@ -390,6 +390,36 @@ after_a_restart_a_session_is_ready_since_its_oldest_event_came(void **state)
 	assert_int_equal(ready_since(B), 0);
 }
 
+/* The keys of 5,000 events in turns: only those of the newest are counted, and few are looked at.
+ */
+static void
+a_session_of_many_events_is_described_by_the_newest(void **state)
+{
+	(void)state;
+	static const char *const keys[] = { "main", "AGENT:main:main" };
+	struct draft drafts[50];
+	char texts[50][8];
+
+	put("agent:main:main  ", "first");
+	for (int n = 0; n < 5000; n += 50) {
+		for (int i = 0; i < 50; i++) {
+			snprintf(texts[i], sizeof(texts[i]), "%d", n + i);
+			drafts[i] = draft(keys[(n + i) % 2], texts[i]);
+		}
+		done(enqueue_drafts(engine, drafts, 50));
+	}
+	const struct session *s = session_of("main");
+	assert_int_equal(s->depth, 5001);
+	assert_true(s->rekeyed_from_more);
+	assert_int_equal(s->rekeyed_from_count, 2);
+	size_t counted = s->rekeyed_from[0].count + s->rekeyed_from[1].count;
+	assert_in_range(counted, 2400, 2600);
+	done(drain(engine, "main", 3000));
+	s = session_of("main");
+	assert_false(s->rekeyed_from_more);
+	assert_int_equal(s->rekeyed_from[0].count + s->rekeyed_from[1].count, 2001);
+}
+
 /* --- problems --- */
 
 static void
@@ -647,6 +677,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_malformed_cursor_is_refused),
 	TEST(a_session_counts_the_keys_its_events_were_rekeyed_from),
 	TEST(a_session_shows_the_merged_delivery_context),
+	TEST(a_session_of_many_events_is_described_by_the_newest),
 	TEST(a_session_is_ready_since_its_first_event_that_can_be_taken),
 	TEST(what_is_taken_makes_a_session_ready_anew),
 	TEST(after_a_restart_a_session_is_ready_since_its_oldest_event_came),
