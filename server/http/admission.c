@@ -89,6 +89,23 @@ keep_caller(struct request *request, const struct auth_memo *memo)
 		request->caller.agents = arena_dup(&request->arena, memo->caller.agents);
 }
 
+/* Of a call that needs no token: one that is presented must be good. */
+static int
+mind_token(struct request *request, struct auth_memo *memo, struct error *err)
+{
+	struct str token = admission_token(request);
+
+	if (request->http->auth == NULL)
+		return 0;
+	request->scopes = token.s != NULL ? auth_recall(request->http->auth, memo, token) : 0;
+	if (token.s == NULL)
+		return 0;
+	if (request->scopes == 0)
+		return refuse_token(request, true, err);
+	keep_caller(request, memo);
+	return 0;
+}
+
 static int
 check_token(struct request *request, struct auth_memo *memo, struct error *err)
 {
@@ -96,14 +113,9 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 	unsigned scopes;
 
 	request->scopes = SCOPE_ALL;
-	if (request->http->auth == NULL ||
-	    (request->call->scope == SCOPE_NONE && !request->call->minds_token))
-		return 0;
+	if (request->http->auth == NULL || request->call->scope == SCOPE_NONE)
+		return request->call->minds_token ? mind_token(request, memo, err) : 0;
 	token = admission_token(request);
-	if (token.s == NULL && request->call->scope == SCOPE_NONE) {
-		request->scopes = 0;
-		return 0;
-	}
 	request->scopes = scopes =
 	    token.s != NULL ? auth_recall(request->http->auth, memo, token) : 0;
 	if (scopes == 0)
@@ -111,9 +123,7 @@ check_token(struct request *request, struct auth_memo *memo, struct error *err)
 	keep_caller(request, memo);
 	if (request->webhook)
 		throttle_forget(&request->http->webhook_throttle, request->address);
-	return request->call->scope == SCOPE_NONE
-		   ? 0
-		   : check_scope(request, scopes, &memo->caller, err);
+	return check_scope(request, scopes, &memo->caller, err);
 }
 
 int

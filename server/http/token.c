@@ -28,17 +28,13 @@ least(int64_t a, int64_t b)
 int64_t
 expiry_in_ms(struct expiry expiry)
 {
+	if (expiry.wall_ms == INT64_MAX && expiry.boot_ms == INT64_MAX)
+		return INT64_MAX;
 	const struct clock now = clock_now();
 	int64_t wall_ms = expiry.wall_ms < INT64_MAX ? expiry.wall_ms - now.wall_ms : INT64_MAX,
 		boot_ms = expiry.boot_ms < INT64_MAX ? expiry.boot_ms - now.boot_ms : INT64_MAX;
 
 	return least(wall_ms, boot_ms);
-}
-
-bool
-expiry_is_over(struct expiry expiry)
-{
-	return expiry_in_ms(expiry) <= 0;
 }
 
 struct expiry

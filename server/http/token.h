@@ -42,8 +42,13 @@ struct expiry {
 };
 #define EXPIRY_NEVER ((struct expiry){ INT64_MAX, INT64_MAX })
 
-bool expiry_is_over(struct expiry expiry);
 int64_t expiry_in_ms(struct expiry expiry); /* from now; INT64_MAX: never */
+/* For every request: asks for no time where nothing ends. */
+static inline bool
+expiry_is_over(struct expiry expiry)
+{
+	return (expiry.wall_ms & expiry.boot_ms) != INT64_MAX && expiry_in_ms(expiry) <= 0;
+}
 struct expiry expiry_first(struct expiry a, struct expiry b);
 
 struct token {
