@@ -13,6 +13,8 @@
 #include "client/command/say.h"
 #include "client/command/table.h"
 
+#define EXACT "--exact "
+
 /* What the server says. json: its answers as members of one object, in the order of the calls. */
 struct why {
 	const char *asked; /* the key */
@@ -125,9 +127,12 @@ say_route(const struct why *why)
 			sevq_say(stdout, "  %s: %s", route->steps[i]->rule, route->steps[i]->why);
 }
 
-/* "KEY has 4 events: 1 to take, 2 leased, 1 delayed", since when, and who took one last. */
+/*
+ * "KEY has 4 events: 1 to take, 2 leased, 1 delayed", since when, and who took one last. exact: "",
+ * or the option without which the key leads to another queue.
+ */
 static void
-say_queue(const char *key, const struct sevq_session *session)
+say_queue(const char *exact, const char *key, const struct sevq_session *session)
 {
 	char time[SEVQ_TIME_BYTES];
 
@@ -138,8 +143,8 @@ say_queue(const char *key, const struct sevq_session *session)
 			 session->depth, session->depth == 1 ? "event" : "events", session->ready,
 			 session->leased, session->delayed);
 	if (session->dead_letters > 0)
-		sevq_say(stdout, "  %zu dead %s: sevq dead-letters %s", session->dead_letters,
-			 session->dead_letters == 1 ? "letter" : "letters", key);
+		sevq_say(stdout, "  %zu dead %s: sevq dead-letters %s%s", session->dead_letters,
+			 session->dead_letters == 1 ? "letter" : "letters", exact, key);
 	if (session->ready_since_ts_ms != 0)
 		sevq_say(stdout, "  there is something to take since %s",
 			 sevq_time_text(session->ready_since_ts_ms, time));
@@ -211,7 +216,10 @@ say_advice(const struct why *why)
 	else if (queue != NULL && queue->ready == 0 && queue->delayed > 0)
 		sevq_say(stdout, "%s", "do: wait until the delays are over");
 	else if (queue != NULL && queue->dead_letters > 0)
-		sevq_say(stdout, "do: enqueue them anew: sevq dead-letters --requeue %s", key);
+		sevq_say(stdout, "do: enqueue them anew: sevq dead-letters --requeue-all %s", key);
+	else if (queue == NULL && under != NULL && under->depth == 0)
+		sevq_say(stdout, "do: enqueue them anew: sevq dead-letters --requeue-all %s%s",
+			 EXACT, under->session_key);
 	else if (queue == NULL && under == NULL)
 		sevq_say(stdout, "do: see what became of the events: sevq history %s", key);
 }
@@ -227,14 +235,14 @@ print(struct sevq_client *client, const struct why *why)
 	if (queue == NULL)
 		sevq_say(stdout, "%s has no events", key);
 	else
-		say_queue(key, queue);
+		say_queue("", key, queue);
 	say_leases(why->leases);
 	held = queue != NULL && queue->delayed > 0 ? sevq_held_text(client, key) : NULL;
 	if (held != NULL)
 		sevq_say(stdout, "  %s", held);
 	free(held);
 	if (under != NULL)
-		say_queue(under->session_key, under);
+		say_queue(EXACT, under->session_key, under);
 	if (why->queue_askers->count == 0)
 		sevq_say(stdout, "nobody has asked for %s since the server started", key);
 	else

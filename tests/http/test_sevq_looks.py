@@ -322,10 +322,27 @@ def test_sessions_and_why_tell_of_dead_letters(start):
     assert out.splitlines()[1].split()[-2:] == ["dead", MAIN]
     out, _ = sevq("why", MAIN)
     assert f"{MAIN} has no events\n  1 dead letter: sevq dead-letters {MAIN}\n" in out
-    assert f"do: enqueue them anew: sevq dead-letters --requeue {MAIN}\n" in out
     ok(api.enqueue("more", MAIN), 201)
     assert f"{MAIN} has 1 event: 1 to take, 0 leased, 0 delayed\n  1 dead letter: " in sevq("why", MAIN)[0]
     assert "dead" in sevq("sessions")[0]
+
+
+def test_why_names_commands_that_find_the_dead_letters(make):
+    """Of a queue, and of one whose key leads elsewhere by now."""
+    server = make("--max-attempts", 1, "--no-watch-policy", policy=TWO_OWNERS).start()
+    api, sevq = server.client(), Shell(server)
+    ok(api.enqueue("fails", DIRECT), 201)
+    ok(api.nack(ok(api.lease(DIRECT))["leaseId"]))
+    for policy, exact, queue in (TWO_OWNERS, "", DIRECT), (ONE_OWNER, "--exact ", MAIN):
+        server.write_policy(policy)
+        ok(api.call("POST", "/v1/policy/reload", {}))
+        out, _ = sevq("why", DIRECT)
+        look = re.search(rf"^  1 dead letter: sevq (dead-letters {exact}{DIRECT})$", out, re.M)[1]
+        assert "fails" in sevq(*look.split())[0]
+        mend = re.search(rf"^do: enqueue them anew: sevq (dead-letters --requeue-all {exact}{DIRECT})$", out, re.M)[1]
+        assert sevq(*mend.split())[0] == "requeued 1\n"
+        assert api.texts(queue) == ["fails"]
+        ok(api.nack(ok(api.lease(queue))["leaseId"]))
 
 
 def test_why_as_json_has_all_answers(sevq, api):
