@@ -364,6 +364,7 @@ engine_chores(struct engine *engine)
 	engine->judged_last = !engine->judged_last && judge_some(state);
 	if (!engine->judged_last)
 		run_store_chore(engine);
+	engine->chores_alone = engine->store->needs_turn;
 	return !engine->chore_under_way && (engine->judged_last || has_more_chores(engine));
 }
 

@@ -324,6 +324,8 @@ struct store {
 	 * while this is set, and tries again then.
 	 */
 	bool makes_room;
+	/* the next step of chores is to have a turn without ops, which would give it more to do */
+	bool needs_turn;
 	/* chores are wanted within a second, although nothing else may happen until then */
 	bool wants_chores;
 	uint64_t dead_letters_lost, keys_forgotten; /* as in struct store_stats */

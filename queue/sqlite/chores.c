@@ -20,6 +20,7 @@
 
 #define CHECKPOINT_FRAMES 1000
 #define SHORT_CHECKPOINT_FRAMES 250 /* while room is short */
+#define GROWN_FRAMES 2000           /* in the WAL: it grows as fast as it is copied */
 #define DISK_CHECK_INTERVAL_MS 1000
 
 /* Does one step. False: no more keys are old enough, or the disk does not let us. */
@@ -46,11 +47,15 @@ static void
 checkpoint_if_due(struct sqlite_store *store, bool every_second)
 {
 	int frames = store->short_of_wal ? SHORT_CHECKPOINT_FRAMES : CHECKPOINT_FRAMES;
-	bool again = every_second || store->wal_frames > store->wal_frames_kept;
+	bool again = every_second || store->wal_frames > store->wal_frames_kept,
+	     due = store->checkpoints || (store->wal_frames >= frames && again);
 
-	if ((store->wal_frames >= frames && again) ||
-	    (every_second && store->short_of_wal && disk_file_bytes(wal_of(store->db)) > 0))
-		checkpoint_run(store, store->short_of_wal);
+	if (!store->short_of_wal && due)
+		checkpoint_step(store);
+	else if (due ||
+		 (every_second && store->short_of_wal && disk_file_bytes(wal_of(store->db)) > 0))
+		checkpoint_run(store, true);
+	store->base.needs_turn = store->checkpoints && store->wal_frames > GROWN_FRAMES;
 }
 
 /* Once a second, and after each step while room is short. */
@@ -74,6 +79,7 @@ sqlite_chores(struct store *base, const struct chores *chores)
 	struct sqlite_store *store = (struct sqlite_store *)base;
 	bool every_second = clock_monotonic_us() / 1000 >= store->next_disk_check_ms;
 
+	store->base.needs_turn = false;
 	if (store->broken)
 		return false;
 	store->copied_last = store->copy != NULL && !store->copied_last;
@@ -84,6 +90,8 @@ sqlite_chores(struct store *base, const struct chores *chores)
 	checkpoint_if_due(store, every_second);
 	if (store->broken) /* by the checkpoint; the next read would rebuild the WAL-index */
 		return false;
+	if (store->checkpoints)
+		return true;
 	look_at_disk(store, chores, every_second);
 	if (chores->keep_time || (every_second && store->owes_time)) {
 		store->owes_time = !clock_rows_keep_time(store, &chores->time);
@@ -96,5 +104,6 @@ sqlite_chores(struct store *base, const struct chores *chores)
 	else if (store->more_to_sweep)
 		store->more_to_sweep = sweep_step(store, chores);
 	disk_note_sweep(store);
-	return store->more_keys || store->more_to_sweep || store->copy != NULL;
+	return store->more_keys || store->more_to_sweep || store->copy != NULL ||
+	       store->checkpoints;
 }

@@ -12,6 +12,11 @@
  * with the mark that is there. A read mark says how far a checkpoint may go; a checkpoint is
  * allowed to move it.
  *
+ * Limited checkpoints. SQLite copies the whole WAL at once, or as far as the reader needs that
+ * reads the oldest frames. To copy some of it only, this file plays such a reader: it takes a read
+ * lock that is free, sets its mark, and tells SQLite that the lock is busy. SQLite syncs the
+ * database and lets the WAL start over only when everything is copied.
+ *
  * Recovery on every start. The WAL-index is memory that processes share, and lives as long as one
  * of them has the database open: with an idle shell beside it, longer than a server. It says how
  * many frames the WAL has, and how many of them a checkpoint has copied to the database. After a
@@ -37,14 +42,16 @@
 #include "queue/sqlite/wal_index.h"
 
 #include <assert.h>
-#include <stdbool.h>
 
 #include "queue/sqlite/wal.h"
 
 #define HEADER_BYTES 96 /* two copies, which SQLite trusts when they are equal */
 
-/* Locks, by their numbers in the index's format ("WAL-mode File Format", section 2.3). */
+/* Of the index's format ("WAL-mode File Format", section 2.3): the locks by their numbers, and */
 enum { WRITE_LOCK = 0, CHECKPOINT_LOCK = 1, READ_LOCK_0 = 3 };
+/* the read marks, one for each read lock, behind the header and a number; one that is not used */
+#define READ_MARKS_AT (HEADER_BYTES + sizeof(uint32_t))
+#define READ_MARK_UNUSED UINT32_MAX
 
 static struct wal_index *
 of(sqlite3_file *file)
@@ -109,7 +116,8 @@ lock(sqlite3_file *file, int first, int n, int flags, unsigned locks)
 	bool is_kept = (index->kept & locks) == locks && is_kept_after(first, n, flags);
 	int rc = SQLITE_OK;
 
-	if (moves_mark(index, first, n, flags))
+	if (moves_mark(index, first, n, flags) ||
+	    (index->limiting != 0 && (locks & 1u << index->limiting) != 0))
 		return SQLITE_BUSY;
 	if (is_kept)
 		index->kept &= ~locks;
@@ -204,6 +212,47 @@ wal_index_keep_checkpoint_lock(sqlite3 *db)
 	if (rc == SQLITE_OK)
 		rc = shm_lock(file, CHECKPOINT_LOCK, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
 	return rc;
+}
+
+static void
+set_mark(struct wal_index *index, int lock, uint32_t frame)
+{
+	volatile uint32_t *marks = (volatile uint32_t *)(index->header + READ_MARKS_AT);
+
+	marks[lock - READ_LOCK_0] = frame;
+}
+
+/* The first read locks are for reading; the others are free unless other processes read. */
+bool
+wal_index_limit(sqlite3 *db, uint32_t frame)
+{
+	sqlite3_file *file = database_of(db);
+	struct wal_index *index = of(file);
+	const int flags = SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE;
+
+	assert(index->limiting == 0);
+	for (int lock = SQLITE_SHM_NLOCK - 1;
+	     index->header != NULL && index->limiting == 0 && lock > READ_LOCK_0 + 1; lock--)
+		if (((index->held | index->kept) & 1u << lock) == 0 &&
+		    index->file.underlying->xShmLock(file, lock, 1, flags) == SQLITE_OK)
+			index->limiting = lock;
+	if (index->limiting != 0)
+		set_mark(index, index->limiting, frame);
+	return index->limiting != 0;
+}
+
+void
+wal_index_end_limit(sqlite3 *db)
+{
+	sqlite3_file *file = database_of(db);
+	struct wal_index *index = of(file);
+
+	if (index->limiting == 0)
+		return;
+	set_mark(index, index->limiting, READ_MARK_UNUSED);
+	index->file.underlying->xShmLock(file, index->limiting, 1,
+					 SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+	index->limiting = 0;
 }
 
 void

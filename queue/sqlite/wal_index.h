@@ -7,6 +7,9 @@
 #ifndef QUEUE_SQLITE_WAL_INDEX_H
 #define QUEUE_SQLITE_WAL_INDEX_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include <sqlite3.h>
 
 #include "queue/sqlite/vfs_file.h"
@@ -16,6 +19,7 @@ struct wal_index {
 	struct vfs_file file;
 	unsigned held;         /* locks that SQLite has, a bit each */
 	unsigned kept;         /* locks that SQLite has released, but this file has not */
+	int limiting;          /* the read lock whose mark limits a checkpoint; 0: none */
 	sqlite3_file *wal;     /* as SQLite opened it last */
 	volatile char *header; /* in shared memory; NULL: not rebuilt by recovery yet */
 };
@@ -31,6 +35,13 @@ void wal_index_set_wal(sqlite3_file *database, sqlite3_file *wal);
  * is closed. SQLITE_BUSY: one is checkpointing now.
  */
 int wal_index_keep_checkpoint_lock(sqlite3 *db);
+
+/*
+ * Lets the next checkpoint copy only the WAL's frames up to this one, until wal_index_end_limit.
+ * False: there is no limit, because other processes have all read locks.
+ */
+bool wal_index_limit(sqlite3 *db, uint32_t frame);
+void wal_index_end_limit(sqlite3 *db);
 
 /*
  * Erases the header, so that whoever reads or checkpoints next, here or in another process,

@@ -199,6 +199,18 @@ def test_a_wal_that_cannot_be_rewritten_ends_the_start(make, inject):
     server.stop()
 
 
+def lives_on(server, api):
+    """Whether it answers for some turns, which are more than a checkpoint has steps."""
+    try:
+        for _ in range(10):
+            api.send(request("GET", "/livez", server.token))
+            if api.answer() is None:
+                return False
+    except OSError:
+        return False
+    return True
+
+
 def test_a_checkpoint_whose_sync_fails_ends_the_server_at_once(make):
     """It must not wait for the next commit, since until then it would report itself healthy."""
     server = make(env={"ASAN_OPTIONS": "detect_leaks=0"}).start()
@@ -209,10 +221,10 @@ def test_a_checkpoint_whose_sync_fails_ends_the_server_at_once(make):
     while well:
         new = [f"{len(texts) + n} " + "x" * 60000 for n in range(10)]
         post = request("POST", "/v1/events", server.token, {"events": [{"sessionKey": MAIN, "text": text} for text in new]})
-        api.send(post + request("GET", "/livez", server.token))
+        api.send(post)
         ok(api.answer())
         texts += new
-        well = api.answer()
+        well = lives_on(server, api)
     assert server.wait() == 70
     server.start()
     assert server.client().texts(MAIN) == texts

@@ -1041,6 +1041,24 @@ a_grown_wal_is_checkpointed(void **state)
 	assert_false(exists(wal_of(path)));
 }
 
+/* Nothing else happens while frames are copied, so a step copies some hundred of them. */
+static void
+a_grown_wal_is_checkpointed_in_steps(void **state)
+{
+	uint64_t frames = 0;
+	size_t steps = 0;
+
+	(void)state;
+	open_at(path);
+	while (stats().store.wal_bytes < 6300000)
+		put_many(A, CALL_DRAFTS_MAX), done(drain(engine, A, 0));
+	frames = stats().store.wal_bytes / 4120;
+	for (; stats().store.checkpoints == 0; steps++)
+		assert_true(engine_chores(engine));
+	assert_in_range(steps, frames / 400, frames / 400 + 2);
+	assert_int_equal(stats().store.wal_bytes, 0);
+}
+
 /* --- full --- */
 
 /* Enqueues until the store refuses; answers how many events are pending then. */
@@ -1443,6 +1461,7 @@ main(void)
 		TEST(the_newest_event_is_swept_like_the_others),
 		TEST(an_event_is_forgotten_whole),
 		TEST(a_grown_wal_is_checkpointed),
+		TEST(a_grown_wal_is_checkpointed_in_steps),
 		TEST(a_full_database_refuses_enqueues_but_not_drains),
 		TEST(too_little_free_space_refuses_enqueues_but_not_drains),
 		TEST(a_removed_file_stops_the_engine),

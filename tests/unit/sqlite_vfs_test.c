@@ -131,6 +131,16 @@ kill_ours(void)
 	db = NULL;
 }
 
+/* The same, but only up to this frame. */
+static struct frames
+checkpoint_up_to(uint32_t frame)
+{
+	assert_true(wal_index_limit(db, frame));
+	struct frames frames = checkpoint();
+	wal_index_end_limit(db);
+	return frames;
+}
+
 /* A copy of one of the database's files. */
 struct file {
 	char name[128];
@@ -298,6 +308,64 @@ a_synced_wal_is_not_synced_again_for_a_checkpoint(void **state)
 	struct frames frames = checkpoint();
 	assert_int_equal(frames.done, frames.log);
 	assert_int_equal(shim_calls(SHIM_SYNC), 1); /* the database */
+}
+
+static void
+a_limited_checkpoint_copies_no_more_frames_and_syncs_nothing(void **state)
+{
+	(void)state;
+	run(db, ADD_MORE_THAN_CACHED);
+	run(db, ADD_MORE_THAN_CACHED);
+	int64_t all = ask(db, ALL);
+	for (int frame = 20; frame <= 60; frame += 20) {
+		count_calls();
+		struct frames frames = checkpoint_up_to((uint32_t)frame);
+		assert_true(frames.log > 100);
+		assert_int_equal(frames.done, frame);
+		assert_int_equal(shim_calls(SHIM_SYNC), 0);
+		assert_int_equal(ask(db, ALL), all);
+		assert_int_equal(ask_shell(ALL), all);
+		run(db, ADD);
+		all = ask(db, ALL);
+	}
+	struct frames frames = checkpoint();
+	assert_int_equal(frames.done, frames.log);
+	run(db, ADD); /* the WAL starts over */
+	assert_in_range(checkpoint().log, 1, 10);
+	assert_whole(db);
+}
+
+static void
+after_a_kill_between_limited_checkpoints_nothing_is_lost(void **state)
+{
+	(void)state;
+	run(db, ADD_MORE_THAN_CACHED);
+	run(db, ADD_MORE_THAN_CACHED);
+	int64_t all = ask(db, ALL);
+	assert_int_equal(checkpoint_up_to(50).done, 50);
+	sqlite3_close(another), another = NULL;
+	kill_ours();
+	open_ours();
+	assert_int_equal(ask(db, ALL), all);
+	struct frames frames = checkpoint();
+	assert_int_equal(frames.done, frames.log);
+	assert_int_equal(ask(db, ALL), all);
+}
+
+/* Its snapshot may be older than the limit: then the checkpoint goes no further than that. */
+static void
+a_limited_checkpoint_copies_nothing_that_a_reader_must_not_see(void **state)
+{
+	(void)state;
+	run(db, ADD);
+	run(another, "BEGIN");
+	int64_t seen = ask(another, ALL);
+	run(db, ADD_MORE_THAN_CACHED);
+	assert_in_range(checkpoint_up_to(50).done, 0, 10);
+	assert_int_equal(ask(another, ALL), seen);
+	run(another, "COMMIT");
+	assert_int_equal(checkpoint_up_to(50).done, 50);
+	assert_int_equal(ask(another, ALL), ask(db, ALL));
 }
 
 static void
@@ -666,6 +734,9 @@ main(void)
 		TEST(a_rolled_back_transaction_is_not_written_on_close),
 		TEST(a_synced_wal_is_not_synced_again_for_a_checkpoint),
 		TEST(a_failed_sync_is_repeated_before_a_checkpoint),
+		TEST(a_limited_checkpoint_copies_no_more_frames_and_syncs_nothing),
+		TEST(after_a_kill_between_limited_checkpoints_nothing_is_lost),
+		TEST(a_limited_checkpoint_copies_nothing_that_a_reader_must_not_see),
 		TEST(a_deferred_sync_is_left_to_the_caller),
 		TEST(a_failed_deferred_sync_stays_due),
 		TEST(a_checkpoint_does_the_deferred_sync),
