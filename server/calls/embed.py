@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """embed.py OUT FILE... - writes files as a table of C, struct embedded_file of embedded.h. White
 space of a JSON document is left out; of scripts and styles, comments that have lines of their own,
-empty lines and indentation.
+empty lines, indentation, and spaces beside signs: lines and names stay.
 """
 import hashlib, json, pathlib, re, sys
 
@@ -15,6 +15,20 @@ TYPES = {
 
 
 COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)\n", re.M)
+# In a line of a script, what is left as it is: texts in quotes or backticks, regular expressions.
+KEPT = \
+    r"""'(?:[^'\\]|\\.)*'|"[^"]*"|`(?:[^`$]|\$(?!\{)|\$\{(?:[^`{}]|\{[^{}]*\}|`[^`]*`)*\})*`|""" \
+    r"""(?<=[(,=!&|?:>] )/(?:[^/\\[]|\\.|\[(?:[^]\\]|\\.)*\])+/|""" \
+    r"""(?<=[(,=!&|?:>])/(?:[^/\\[]|\\.|\[(?:[^]\\]|\\.)*\])+/"""
+SPACES = {
+    ".js": re.compile(rf"({KEPT})| ?([][(){{}},;:?=<>!&|*]+) ?"),
+    ".css": re.compile(r"""("[^"]*")|(?<=[:,;]) | ?([{}]) ?"""),
+}
+
+
+def close_up(line, suffix):
+    """Without the spaces beside signs."""
+    return SPACES[suffix].sub(lambda found: found[1] or found[2] or "", line)
 
 
 def bare(path):
@@ -22,7 +36,7 @@ def bare(path):
     for line in lines:
         if line.count("`") % 2 == 1:
             sys.exit(f"{path}: a text in backticks must end in its line: {line}")
-    return "".join(line + "\n" for line in lines if line)
+    return "".join(close_up(line, path.suffix) + "\n" for line in lines if line)
 
 
 def content(path):

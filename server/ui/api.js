@@ -7,11 +7,14 @@ import { heard } from './clock.js';
 import { parse } from './json.js';
 import { token } from './token.js';
 
-/** status 0: there was no answer. retryMs: when the server wants to be asked again, or null. */
-export class Problem extends Error {
-  constructor({ status, code, title, detail, errors }, retryMs = null) {
-    super(detail || title);
-    Object.assign(this, { status, code, title, detail, errors: errors ?? [], retryMs });
+/**
+ * What the server says of a failure, among it `status`, `title` and `detail`. status 0: there was
+ * no answer. retryMs: when the server wants to be asked again, or null.
+ */
+class Problem extends Error {
+  constructor(told) {
+    super(told.detail || told.title);
+    Object.assign(this, { errors: [], ...told });
   }
 }
 
@@ -19,16 +22,13 @@ export const get = (path, query, signal) => call('GET', path, { query, signal })
 export const post = (path, body) => call('POST', path, { body });
 export const remove = (path, query, body) => call('DELETE', path, { query, body });
 
-export async function call(method, path, { query, body, signal } = {}) {
-  const answer = await request(method, path, { query, body, signal });
-  return parse(await text(answer));
-}
+const call = async (...asked) => parse(await text(await request(...asked)));
 
 /** The answer itself, for one that does not end; its status is 200. */
-export async function request(method, path, { query, body, signal } = {}) {
+export async function request(method, path, { query, body, signal }) {
   const headers = {};
   if (token.text !== null) headers.Authorization = `Bearer ${token.text}`;
-  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  if (body) headers['Content-Type'] = 'application/json';
   const answer = await fetch(path + queryOf(query), {
     method, headers, body: body && JSON.stringify(body), signal, cache: 'no-store',
     credentials: 'omit', redirect: 'error',
@@ -40,7 +40,7 @@ export async function request(method, path, { query, body, signal } = {}) {
 
 /** "?a=b" of the members that have a value; "" of none. */
 export function queryOf(query = {}) {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  const given = Object.entries(query).filter(([, value]) => (value ?? '') !== '');
   return given.length > 0 ? `?${new URLSearchParams(given)}` : '';
 }
 
@@ -48,15 +48,16 @@ const text = (answer) => answer.text().catch(away);
 
 function away(error) {
   if (error.name === 'AbortError') throw error;
-  throw new Problem({ status: 0, code: 'away', title: 'The server does not answer', detail: '' });
+  throw new Problem({ status: 0, title: 'The server does not answer' });
 }
 
-function problem(answer, body) {
-  const seconds = Number(answer.headers.get('Retry-After') ?? NaN);
-  const retryMs = Number.isFinite(seconds) ? seconds * 1000 : null;
+function problem({ status, headers }, body) {
+  const after = headers.get('Retry-After');
+  let told = { title: `The server answered ${status}` };
   try {
-    return new Problem({ ...JSON.parse(body), status: answer.status }, retryMs);
+    told = JSON.parse(body);
   } catch {
-    return new Problem({ status: answer.status, code: 'unknown', title: `The server answered ${answer.status}`, detail: '' }, retryMs);
+    // no JSON: another server stands between
   }
+  return new Problem({ ...told, status, retryMs: after && after * 1000 });
 }

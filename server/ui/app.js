@@ -1,16 +1,11 @@
 /** The page: starts it, and connects address, keyboard, header and stream with the view. */
-import { get, post } from './api.js';
-import { mode, nextMode, tick } from './clock.js';
 import { tell } from './dialog.js';
-import { h, render } from './dom.js';
-import { duration } from './format.js';
 import { KEYS, listen } from './keys.js';
+import { address, button, details, duration, get, go, h, mode, muted, nextMode, post, render,
+  route, tick, tokenForm } from './kit.js';
 import { live } from './live.js';
 import { Page } from './page.js';
-import { address, go, route } from './router.js';
-import { tokenForm } from './states.js';
 import { token } from './token.js';
-import { button, muted } from './words.js';
 import { consumers } from './consumers.js';
 import { dead } from './dead.js';
 import { event } from './event.js';
@@ -22,11 +17,8 @@ import { routing } from './routing.js';
 import { session } from './session.js';
 import { sessions } from './sessions.js';
 
-const VIEWS = { __proto__: null, '': overview, sessions, session, event, leases, history, dead, consumers,
-  route: routing, policy };
-const NAMES = { '': 'Overview', sessions: 'Sessions', dead: 'Dead letters', history: 'History', leases: 'Leases',
-  consumers: 'Consumers', route: 'Route', policy: 'Policy' };
-const STATES = { live: 'live', polling: 'every 5 s', paused: 'paused' };
+const VIEWS = { __proto__: null, '': overview, sessions, dead, history, leases, consumers,
+  route: routing, policy, session, event };
 
 const AGAIN_MS = 5000;
 
@@ -36,22 +28,16 @@ const page = new Page(VIEWS, ({ detail, title }) => askForToken(detail || title)
 async function start() {
   const code = token.takeCode();
   wire();
-  const why = code === null ? null : await trade(code);
   if (code === null) await token.askOthers();
-  if (why !== null || (code === null && token.text === null)) askForToken(why);
+  const why = code && await trade(code);
+  if (why || !(code || token.text)) askForToken(why);
   else await enter();
 }
 
-/** Gets a token for the code that the page was opened with; null, or why there is none. */
-async function trade(code) {
-  try {
-    token.keep((await post('/v1/page-sessions', { code })).token);
-    return null;
-  } catch ({ status }) {
-    return status === 0 ? 'The server does not answer.' :
-      'The link that opened this page was used before, or is over a minute old. Run sevq page again.';
-  }
-}
+/** Gets a token for the code that the page was opened with, or tells why there is none. */
+const trade = (code) => post('/v1/page-sessions', { code }).then(
+  (answer) => token.keep(answer.token), ({ status }) => (status === 0 ? 'The server does not answer.' :
+    'This link was used before, or is too old: run sevq page again.'));
 
 async function enter() {
   try {
@@ -90,14 +76,14 @@ function hear(name, data) {
 
 function wire() {
   addEventListener('hashchange', () => {
-    if (location.hash.startsWith('#code=')) location.reload(); // begins anew, with the code
+    // begins anew, with the code
+    if (location.hash.startsWith('#code=')) location.reload();
     drawNames();
     if (page.here !== null) page.visit();
   });
   document.addEventListener('visibilitychange', () => page.tick());
-  by('skip').onclick = () => by('main').focus();
   by('find').onsubmit = find;
-  listen({ go: (name) => go(address(name)), find: () => by('find-box').focus(), pause, times, help });
+  listen({ go: goTo, find: () => by('find-box').focus(), pause, times, help });
   setInterval(() => {
     page.tick();
     tick();
@@ -109,16 +95,24 @@ function wire() {
 
 function drawNames() {
   const { name } = route();
-  render(by('views'), Object.entries(NAMES).map(([one, text]) =>
-    h('a', { href: address(one), 'aria-current': one === name && 'page' }, text)));
+  render(by('views'), Object.entries(VIEWS).map(([one, { title }]) =>
+    !title.call && h('a', { href: address(one), 'aria-current': one === name && 'page' }, title)));
 }
 
 function drawFreshness() {
   const age = page.loadedAt !== null && duration(Date.now() - page.loadedAt);
   render(by('freshness'),
-    age && h(page.stale ? 'span.stale' : 'span', `updated ${age} ago`), muted(STATES[live.state]),
-    button(live.paused ? 'Go on' : 'Pause', pause), button(mode(), times, { title: 'how times are shown' }),
+    age && h(page.stale ? 'span.warn' : 'span', `updated ${age} ago`), muted(live.state),
+    button(live.paused ? 'Go on' : 'Pause', pause),
+    button(mode(), times, { title: 'how times are shown' }),
     button('?', help, { 'aria-label': 'keys' }));
+}
+
+/** Goes to the view whose title begins with the letter; false if there is none. */
+function goTo(letter) {
+  const found = Object.keys(VIEWS).find((name) => VIEWS[name].title[0]?.toLowerCase() === letter);
+  if (found !== undefined) go(address(found));
+  return found !== undefined;
 }
 
 /** Digits are an event, anything else is a session's key. */
@@ -143,7 +137,8 @@ function times() {
 }
 
 function help() {
-  tell('Keys', h('dl.keys', KEYS.map(([key, does]) => [h('dt', h('kbd', key)), h('dd', does)])));
+  const rows = Object.entries(KEYS).map(([key, does]) => [h('kbd', key), does]);
+  tell('Keys', details(rows));
 }
 
 start();

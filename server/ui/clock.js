@@ -9,7 +9,8 @@ import { h, inUse } from './dom.js';
 
 const KEPT = 'sevq-times';
 const MODES = ['relative', 'local', 'UTC'];
-const DATE_STEP_MS = 1500; // the header Date counts whole seconds
+// the header Date counts whole seconds
+const DATE_STEP_MS = 1500;
 
 let skewMs = 0;
 
@@ -20,10 +21,7 @@ export function heard(date) {
   if (Number.isFinite(differsBy)) skewMs = Math.abs(differsBy) > DATE_STEP_MS ? differsBy : 0;
 }
 
-export function mode() {
-  const kept = localStorage.getItem(KEPT);
-  return MODES.includes(kept) ? kept : MODES[0];
-}
+export const mode = () => localStorage.getItem(KEPT) ?? MODES[0];
 
 export function nextMode() {
   localStorage.setItem(KEPT, MODES[(MODES.indexOf(mode()) + 1) % MODES.length]);
@@ -45,38 +43,27 @@ export const since = (ts) => time(ts, 'since');
 /** How long until then: always a duration. */
 export const until = (ts) => time(ts, 'until');
 
-function time(ts, form) {
-  if (ts === null || ts === undefined) return '–';
-  return h('time', { datetime: iso(ts), 'data-ts': ts, 'data-form': form,
-    title: absolute(ts, 'UTC', true) }, said(ts, form));
-}
+const time = (ts, form) => ((ts ?? null) === null ? '–' : h('time', { 'data-ts': ts,
+  'data-form': form, title: iso(ts).replace('Z', ' UTC') }, said(ts, form)));
 
 export function tick() {
   for (const element of document.querySelectorAll('time[data-ts]')) {
     const text = said(Number(element.dataset.ts), element.dataset.form);
-    if (element.textContent !== text && !selected(element)) element.textContent = text;
+    if (element.textContent !== text && !inUse(element)) element.textContent = text;
   }
 }
-
-const selected = (element) => !element.contains(document.activeElement) && inUse(element);
 
 function said(ts, form) {
   const ago = now() - ts;
   if (form === 'since') return duration(ago);
   if (form === 'until') return ago >= 0 ? 'ended' : duration(-ago + 999);
-  if (mode() !== 'relative') return absolute(ts, mode(), false);
+  if (mode() !== 'relative') return absolute(ts).slice(0, 19);
   if (ago < -999) return `in ${duration(-ago)}`;
   return ago < 1000 ? 'now' : `${duration(ago)} ago`;
 }
 
-/** "2026-11-22 17:10:31", with milliseconds and the zone if exact. */
-export function absolute(ts, zone, exact) {
-  const shift = zone === 'UTC' ? 0 : new Date(ts).getTimezoneOffset() * 60_000;
-  const text = iso(ts - shift).replace('T', ' ').slice(0, exact ? 23 : 19);
-  return exact ? `${text} ${zone}` : text;
-}
+const absolute = (ts) =>
+  iso(mode() === 'UTC' ? ts : ts - new Date(ts).getTimezoneOffset() * 60_000);
 
-function iso(ts) {
-  const date = new Date(ts);
-  return Number.isNaN(date.getTime()) ? String(ts) : date.toISOString();
-}
+/** "2026-11-22 17:10:31.000Z" */
+const iso = (ts) => new Date(ts).toISOString().replace('T', ' ');

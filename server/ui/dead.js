@@ -1,29 +1,29 @@
 /** Dead letters, by reason: requeue or discard the chosen ones, or all that match. */
 import { discard, requeue } from './actions.js';
-import { address, button, code, count, eventLink, excerpt, h, listView, moment, muted, plural, sessionLink, state } from './kit.js';
+import { EVENT, SESSION, TEXT, TRIES, address, button, code, count, h, listView, moment, muted,
+  plural, state } from './kit.js';
 
 const REASONS = 8;
 
 export const dead = listView({
-  name: 'dead', title: 'Dead letters', path: '/v1/dead-letters', limit: 200,
-  rows: (data) => data.events,
-  id: ({ event }) => event.id,
-  sessionKey: ({ event }) => event.sessionKey,
+  name: 'dead', title: 'Dead letters', path: 'dead-letters', member: 'events',
+  id: (one) => one.id,
   fields: [['queueKey', 'Session key'], ['reason', 'Reason begins with']],
-  caption: (data) => (data.nextCursor ? 'The newest first' : plural(data.events.length, 'dead letter')),
-  above: (data, query, page) => [reasons(data, query), page.can('admin') && actions(data, query, page)],
-  select: (page) => (page.can('admin') ? { chosen: chosenOn(page), toggle: (id) => toggle(page, id) } : null),
-  columns: (shown) => [
-    ['Event', ({ event }) => eventLink(event.id), 'number'],
+  caption: ({ nextCursor, rows }) =>
+    (nextCursor ? 'The newest first' : plural(rows.length, 'dead letter')),
+  above: (data, query, page) =>
+    [reasons(data, query), page.can('admin') && actions(data, query, page)],
+  select: (page) => page.can('admin') &&
+    { chosen: chosenOn(page), toggle: (id) => toggle(page, id) },
+  columns: [
+    EVENT,
     ['Since', ({ outcome }) => moment(outcome.ts)],
     ['How', ({ outcome }) => state(outcome.what)],
     ['Reason', ({ outcome }) => (outcome.detail ? h('span.reason', outcome.detail) : muted('–'))],
-    ['Session', ({ event }) => sessionLink(event.sessionKey, shown(event.sessionKey)), 'wide'],
-    ['Tries', ({ event }) => count(event.attempts), 'number'],
-    ['Text', ({ event }) => excerpt(event.text), 'wide'],
+    SESSION, TRIES, TEXT,
   ],
-  none: ['There are no dead letters.', 'An event becomes one when its delivery fails too often (', code('--max-attempts'),
-    '), or when it gives way to newer ones.'],
+  none: () => ['There are no dead letters.', 'An event becomes one when it fails too often (',
+    code('--max-attempts'), ') or gives way to newer ones.'],
 });
 
 const chosenOn = (page) => page.memory.chosen ??= new Set();
@@ -35,26 +35,24 @@ function toggle(page, id) {
 }
 
 /** What they died of, the most frequent first, each a filter. */
-function reasons({ events }, query) {
+function reasons({ rows }, query) {
   const counts = new Map();
-  for (const { outcome } of events) counts.set(outcome.detail ?? '', (counts.get(outcome.detail ?? '') ?? 0) + 1);
+  for (const { outcome: { detail: why = '' } } of rows) counts.set(why, (counts.get(why) ?? 0) + 1);
   const sorted = [...counts].sort((a, b) => b[1] - a[1]);
-  if (query.reason && sorted.length === 1) return null;
-  return h('ul.reasons', { 'aria-label': 'by reason' }, sorted.slice(0, REASONS).map(([reason, n]) => h('li', { key: reason },
-    h('b', count(n)), ' ', reason === '' ? muted('without a reason') :
-      h('a', { href: address('dead', null, { ...query, cursor: '', reason }) }, reason))),
-  sorted.length > REASONS && h('li', muted(`and ${plural(sorted.length - REASONS, 'other reason')}`)));
+  const link = (reason) => address('dead', null, { ...query, cursor: '', reason });
+  return !(query.reason && sorted.length === 1) && h('ul.reasons',
+    sorted.slice(0, REASONS).map(([reason, n]) => h('li', { key: reason }, h('b', count(n)), ' ',
+      reason === '' ? muted('without a reason') : h('a', { href: link(reason) }, reason))),
+    sorted.length > REASONS && h('li', '…'));
 }
 
-function actions({ events, nextCursor }, query, page) {
-  const ids = events.map(({ event }) => event.id).filter((id) => chosenOn(page).has(id)).reverse();
-  const { queueKey, reason } = query;
-  const matching = { all: queueKey ? undefined : true, queueKey: queueKey || undefined, reason: reason || undefined };
-  const every = `all${nextCursor || query.cursor ? '' : ` ${count(events.length)}`}${queueKey || reason ? ' that match' : ''}`;
+function actions({ rows, nextCursor }, { queueKey, reason, cursor }, page) {
+  const ids = rows.map(({ id }) => id).filter((id) => chosenOn(page).has(id)).reverse();
+  const matching = { ...(queueKey ? { queueKey } : { all: true }), reason: reason || undefined };
+  const every = ['all', !nextCursor && !cursor && count(rows.length),
+    (queueKey || reason) && 'that match'].filter(Boolean).join(' ');
+  const both = (words, which, more) => [['Requeue', requeue], ['Discard', discard]]
+    .map(([verb, act]) => button(`${verb} ${words} …`, () => act(page, which), more));
   const none = { disabled: ids.length === 0 };
-  return h('p.actions',
-    button(`Requeue ${count(ids.length)} chosen …`, () => requeue(page, { ids }), none),
-    button(`Discard ${count(ids.length)} chosen …`, () => discard(page, { ids }), none),
-    button(`Requeue ${every} …`, () => requeue(page, matching)),
-    button(`Discard ${every} …`, () => discard(page, matching)));
+  return h('p.actions', both(`${count(ids.length)} chosen`, { ids }, none), both(every, matching));
 }

@@ -5,9 +5,7 @@
  * There is one element for all dialogs. Each has a signal of its own, which is aborted when it is
  * closed: what still goes on for it then draws nothing any more.
  */
-import { h, render } from './dom.js';
-import { count } from './format.js';
-import { describe } from './words.js';
+import { count, describe, h, render } from './kit.js';
 
 const TYPED_ABOVE = 100;
 
@@ -23,7 +21,7 @@ const submitter = () => box().querySelector('[type=submit]');
  * done(words, true) if that was closed meanwhile.
  */
 export async function ask(prepare, done) {
-  const signal = open({ title: 'Looking at what would be done …' });
+  const signal = open({ title: 'One moment …' });
   const say = (plan, act) => signal.aborted || draw(plan, act);
   try {
     const plan = await prepare();
@@ -42,7 +40,6 @@ function open(plan) {
   closed = new AbortController();
   draw(plan);
   box().showModal();
-  box().querySelector('[data-cancel]').focus();
   box().onclose = () => {
     if (box().open) return; // by another dialog
     closed.abort();
@@ -60,9 +57,9 @@ function draw({ title, text, lost, fields, number, verb }, act = null) {
   render(box(), h('form', { onsubmit },
     h('h2', { id: 'dialog-title' }, title),
     h('div.said', text),
-    act && [h('p.lost', lost), fields, typed && confirmation(number)],
+    act && [h('p.bad', lost), fields, typed && confirmation(number)],
     h('div.buttons',
-      h('button', { type: 'button', 'data-cancel': true, onclick: () => box().close() },
+      h('button', { type: 'button', autofocus: true, onclick: () => box().close() },
         act ? 'Cancel' : 'Close'),
       act && h('button.danger', { type: 'submit', disabled: typed }, verb))));
 }

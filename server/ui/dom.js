@@ -11,7 +11,7 @@ import { pieces, spelled } from './format.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const SPELLED = ['title', 'aria-label', 'placeholder'];
-const HANDLERS = ['onclick', 'onchange', 'oninput', 'onsubmit', 'ontoggle'];
+const HANDLERS = ['onclick', 'onchange', 'oninput', 'onsubmit'];
 
 /**
  * h('td.num', { title: 'x' }, 'text', element, [more]). Children that are null or false are left
@@ -28,38 +28,24 @@ export function svg(name, ...children) {
 
 function build(element, classes, children) {
   if (classes.length > 0) element.classList.add(...classes);
-  if (isAttributes(children[0])) setAttributes(element, children.shift());
+  if (children[0]?.constructor === Object) setAttributes(element, children.shift());
   add(element, children);
   return element;
-}
-
-function isAttributes(child) {
-  return child !== null && typeof child === 'object' && !Array.isArray(child) &&
-    !(child instanceof Node);
 }
 
 function setAttributes(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name === 'key' || name === 'checked' || name.startsWith('on')) element[name] = value;
-    else if (value === true) element.setAttribute(name, '');
-    else if (value !== false && value !== null && value !== undefined)
+    else if ((value ?? false) !== false)
       element.setAttribute(name, SPELLED.includes(name) ? spelled(String(value)) : value);
   }
 }
 
 function add(parent, child) {
-  if (child === null || child === undefined || child === false) return;
+  if ((child ?? false) === false) return;
   if (Array.isArray(child)) for (const one of child) add(parent, one);
-  else if (child instanceof Node) parent.append(child);
-  else for (const piece of pieces(String(child))) parent.append(piece.code ? code(piece.code) : piece.text);
-}
-
-function code(text) {
-  const element = document.createElement('span');
-  element.className = 'code-point';
-  element.title = 'a character that would not be visible';
-  element.textContent = text;
-  return element;
+  else parent.append(...child instanceof Node ? [child] : pieces(String(child))
+    .map(({ text, code }) => text ?? h('span.code-point', { title: 'an unseen character' }, code)));
 }
 
 /** Makes the children of `root` look like `children`. */
@@ -67,9 +53,8 @@ export function render(root, ...children) {
   const fresh = h(root.localName, ...children);
   const focused = document.activeElement;
   morphChildren(root, fresh);
-  if (focused === document.activeElement || !focused) return;
-  if (focused.isConnected) focused.focus({ preventScroll: true });
-  else if (root.tabIndex === -1) root.focus({ preventScroll: true });
+  if (focused !== document.activeElement)
+    (focused?.isConnected ? focused : root).focus({ preventScroll: true });
 }
 
 /** Whether somebody is at this node: with the focus, or with a selection. */
@@ -102,8 +87,7 @@ function morphAttributes(old, fresh) {
 
 function morphValue(old, fresh) {
   if (old.type === 'checkbox') old.checked = fresh.checked;
-  else if ('value' in old && old !== document.activeElement && /^(input|select)$/.test(old.localName))
-    old.value = fresh.value;
+  else if (old !== document.activeElement && old.matches('input, select')) old.value = fresh.value;
 }
 
 function morphChildren(old, fresh) {

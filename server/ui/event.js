@@ -1,93 +1,95 @@
 /** One event: how it was routed, what it says, and what has happened to it. */
 import { discard, requeue, withdraw } from './actions.js';
 import { copier, curl } from './copy.js';
-import { byteLength, firstBytes } from './format.js';
 import { pretty } from './json.js';
-import { address, bytes, button, count, h, key, moment, muted, now, pager, rule, sessionLink, state, table, until } from './kit.js';
-import { ruleMeans } from './words.js';
+import { address, button, byteLength, bytes, count, details, firstBytes, h, key, moment, muted,
+  now, pager, rule, ruleMeans, sessionLink, state, table, until, way } from './kit.js';
 
 const FIRST_BYTES = 300;
 const PENDING = ['queued', 'delayed', 'leased'];
 const DEAD = ['dead', 'evicted'];
 
+const path = (id) => `/v1/events/${encodeURIComponent(id)}`;
+
 export const event = {
   title: ({ id }) => `Event ${id}`,
 
-  load({ id, query }, get) {
-    return get(`/v1/events/${encodeURIComponent(id)}`, { cursor: query.cursor });
-  },
+  load: ({ id, query }, get) => get(path(id), { cursor: query.cursor }),
 
-  change(data, change) {
-    return change.queueKey === data.event.sessionKey;
-  },
+  change: (data, change) => change.queueKey === data.event.sessionKey,
 
   draw({ event: one, timeline, nextCursor }, { id, query }, page) {
+    const may = (scope, states) => states.includes(one.state) && page.can(scope);
     return [
-      h('h1', 'Event ', h('span.key', one.id), ' ', state(one.state)),
-      way(one),
+      h('h1', 'Event ', key(one.id), ' ', state(one.state)),
+      posted(one),
       h('h2', 'Text'),
-      text(one, page),
-      h('p.actions', copier('Copy text', () => one.text), copier('Copy as curl', () => curl(`/v1/events/${one.id}`)),
-        PENDING.includes(one.state) && page.can('produce') && button('Withdraw …', () => withdraw(page, one)),
-        DEAD.includes(one.state) && page.can('admin') && [button('Requeue …', () => requeue(page, { ids: [one.id] })),
+      text(one.text, page),
+      h('p.actions', copier('Copy text', () => one.text),
+        copier('Copy as curl', () => curl(path(one.id))),
+        may('produce', PENDING) && button('Withdraw …', () => withdraw(page, one)),
+        may('admin', DEAD) && [button('Requeue …', () => requeue(page, { ids: [one.id] })),
           button('Discard …', () => discard(page, { ids: [one.id] }))]),
       h('h2', 'What happened'),
-      story(timeline),
-      pager(nextCursor && address('event', id, { cursor: nextCursor }), query.cursor && address('event', id)),
+      table('', STORY, timeline.map((row, index) => ({ ...row, index })), (row) => row.index),
+      pager(nextCursor && address('event', id, { cursor: nextCursor }),
+        query.cursor && address('event', id)),
       h('h2', 'Details'),
-      details(one),
+      details(detailsOf(one)),
     ];
   },
 };
 
-/** original key --rule--> queue */
-function way(one) {
-  const means = ruleMeans(one.rule);
-  const same = one.originalSessionKey === one.sessionKey;
-  return h('p.way', same ? ['Posted to ', sessionLink(one.sessionKey), muted(' and queued there'), ' (', rule(one.rule), ')'] :
-    [key(one.originalSessionKey), ' ', h('span.arrow', '— ', rule(one.rule), ' →'), ' ', sessionLink(one.sessionKey)],
-  means && h('span.muted', `: ${means}.`));
+function posted({ sessionKey, originalSessionKey: original, rule: by }) {
+  const means = ruleMeans(by);
+  return h('p.way', original !== sessionKey ? way(original, by, sessionKey) :
+    ['Posted to ', sessionLink(sessionKey), muted(' and queued there'), ' (', rule(by), ')'],
+  means && muted(`: ${means}.`));
 }
 
-function text(one, page) {
+const pre = (label, ...words) =>
+  h('pre.text', { tabindex: 0, role: 'group', 'aria-label': label }, ...words);
+
+function text(whole, page) {
   const { memory } = page;
-  const size = byteLength(one.text);
-  const cut = size > FIRST_BYTES && !memory.all;
-  const formed = pretty(one.text);
+  const size = byteLength(whole);
+  const long = size > FIRST_BYTES;
+  const cut = long && !memory.all;
+  const formed = pretty(whole);
+  const other = () => {
+    memory.all = cut;
+    page.draw();
+  };
   return [
-    h('pre.text', { tabindex: 0, role: 'group', 'aria-label': 'text' }, cut ? firstBytes(one.text, FIRST_BYTES) : one.text, cut && h('span.muted', '…')),
-    size > FIRST_BYTES && h('p', muted(cut ? `The first ${FIRST_BYTES} bytes of ${bytes(size)}. ` : `${bytes(size)}. `),
-      button(cut ? 'Show all' : 'Show less', () => { memory.all = cut; page.draw(); })),
-    formed !== null && h('details', h('summary', 'As JSON'), h('pre.text', { tabindex: 0, role: 'group', 'aria-label': 'text as JSON' }, formed)),
+    pre('text', cut ? firstBytes(whole, FIRST_BYTES) : whole, cut && muted('…')),
+    long && h('p', muted(`${cut ? `The first ${FIRST_BYTES} bytes of ` : ''}${bytes(size)}. `),
+      button(cut ? 'Show all' : 'Show less', other)),
+    formed && h('details', h('summary', 'As JSON'), pre('text as JSON', formed)),
   ];
 }
 
-const SAID = { leased: 'given to', lapsed: 'the lease ended without an ack', returned: 'given back', nacked: 'failed',
-  acked: 'done', drained: 'taken for good', consumed: 'taken for good', dead: 'given up', evicted: 'gave way to newer ones',
-  expired: 'its time to live was over', replaced: 'a newer one took its place', purged: 'purged', withdrawn: 'withdrawn',
-  moved: 'to the queue that its key leads to', requeued: 'queued again', extended: 'the lease goes on' };
+const STORY = [
+  ['When', (one) => moment(one.ts)],
+  ['What', (one) => [state(one.what), one.times > 1 && ` ${count(one.times)} times`]],
+  ['How', how, 'wide'],
+];
 
-function story(timeline) {
-  return table('', [
-    ['When', (one) => moment(one.ts)],
-    ['What', (one) => [state(one.what), one.times > 1 && ` ${count(one.times)} times`]],
-    ['How', (one) => how(one), 'wide'],
-  ], timeline.map((one, index) => ({ ...one, index })), (one) => one.index);
+const SAID = { leased: 'given to', lapsed: 'not acked in time',
+  evicted: 'gave way to newer ones', replaced: 'gave way to a newer one' };
+
+function how({ what, originalSessionKey, from, to, rule: by, detail, leaseId, until: end }) {
+  if (what === 'queued') return ['from ', key(originalSessionKey), ' by ', rule(by)];
+  if (what === 'moved') return way(from, by, to);
+  return [muted(SAID[what]), detail && [' ', key(detail)], leaseId && muted(` (lease ${leaseId})`),
+    end > now() && [', ends in ', until(end)]];
 }
 
-function how(one) {
-  if (one.what === 'queued') return ['from ', key(one.originalSessionKey), ' by ', rule(one.rule)];
-  if (one.what === 'moved') return ['from ', sessionLink(one.from), ' to ', sessionLink(one.to), ' by ', rule(one.rule)];
-  return [muted(SAID[one.what] ?? ''), one.detail && [' ', h('span.key', one.detail)], one.leaseId && muted(` (lease ${one.leaseId})`),
-    one.until && one.until > now() && [', ends in ', until(one.until)]];
-}
-
-function details(one) {
-  const context = one.deliveryContext ? JSON.stringify(one.deliveryContext) : null;
-  const rows = [['Posted', moment(one.ts)], ['Can be taken from', one.availableAt > one.ts && moment(one.availableAt)],
-    ['Expires', one.expiresAt && moment(one.expiresAt)], ['Failed deliveries', count(one.attempts)],
-    ['Wake', one.wake], ['Context key', one.contextKey && h('span.key', one.contextKey)],
-    ['Source', one.source && h('span.key', one.source)], ['Answer goes to', context && h('span.key', context)],
-    ['Trace', one.traceparent && h('span.key', one.traceparent)]];
-  return h('dl.details', rows.filter(([, value]) => value).map(([name, value]) => [h('dt', name), h('dd', value)]));
-}
+const detailsOf = (one) => [
+  ['Can be taken from', one.availableAt > one.ts && moment(one.availableAt)],
+  ['Expires', one.expiresAt && moment(one.expiresAt)],
+  ['Failed deliveries', count(one.attempts)],
+  ['Wake', one.wake],
+  ...[['Context key', one.contextKey], ['Source', one.source],
+    ['Answer goes to', one.deliveryContext && JSON.stringify(one.deliveryContext)],
+    ['Trace', one.traceparent]].map(([name, value]) => [name, value && key(value)]),
+];

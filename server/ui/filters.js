@@ -7,8 +7,9 @@ const TYPING_MS = 300;
 let typing = null;
 
 /**
- * fields: [name, label, options], options {value: said} for a choice. A change begins at the first
- * page. A form has its named fields as members ("contains"), so these have no name.
+ * fields: [name, label, options], options for a choice, of which the first asks for nothing. A
+ * change begins at the first page. A form has its named fields as members ("contains"), so these
+ * have no name.
  */
 export function filterForm(view, query, fields) {
   const look = (form) => {
@@ -28,5 +29,6 @@ export function filterForm(view, query, fields) {
           autocomplete: 'off', spellcheck: 'false' }))));
 }
 
-const choice = (name, options, chosen) => h('select', { 'data-name': name }, Object.entries(options)
-  .map(([value, said]) => h('option', { value, selected: value === chosen }, said)));
+const choice = (name, options, chosen) => h('select', { 'data-name': name }, options
+  .map((said, n) => [said, n > 0 ? said : ''])
+  .map(([said, value]) => h('option', { value, selected: value === chosen }, said)));

@@ -1,6 +1,7 @@
 /** Numbers, sizes, durations and foreign text as people read them. Knows nothing of the page. */
 
 const NUMBERS = new Intl.NumberFormat('en');
+const TIMES = [['d', 86400], ['h', 3600], ['min', 60], ['s', 1]];
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 export const count = (n) => NUMBERS.format(n);
@@ -15,14 +16,12 @@ export function bytes(n) {
 /** Two units at most: "41 s", "2 h 14 min", "3 d 4 h". */
 export function duration(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
-  const [minutes, hours, days] = [60, 3600, 86400].map((unit) => Math.floor(seconds / unit));
-  if (minutes === 0) return `${seconds} s`;
-  if (hours === 0) return minutes < 10 ? both(minutes, 'min', seconds % 60, 's') : `${minutes} min`;
-  if (days === 0) return both(hours, 'h', minutes % 60, 'min');
-  return both(days, 'd', hours % 24, 'h');
+  const at = TIMES.findIndex(([, size]) => seconds >= size);
+  const [unit, size] = TIMES.at(at);
+  const [smaller, step] = TIMES[at + 1] ?? [];
+  const rest = Math.floor(seconds % size / step);
+  return `${Math.floor(seconds / size)} ${unit}${rest > 0 ? ` ${rest} ${smaller}` : ''}`;
 }
-
-const both = (a, unit, b, smaller) => `${a} ${unit}${b > 0 ? ` ${b} ${smaller}` : ''}`;
 
 export const perSecond = (n) => `${n < 10 ? n.toFixed(1) : count(Math.round(n))}/s`;
 
@@ -30,8 +29,7 @@ export const perSecond = (n) => `${n < 10 ? n.toFixed(1) : count(Math.round(n))}
  * What a reader would not see, or see in another place: control characters, those that direct
  * writing, lone surrogates, spaces of other kinds. A variation selector after an emoji is left.
  */
-const HIDDEN = /\p{ExtPict}\ufe0f|[\p{C}\p{Zl}\p{Zp}\p{DI}\u2800]|[^\P{Zs} ]/gu;
-const LINE = /^[\n\t]$/;
+const HIDDEN = /\p{ExtPict}\ufe0f|(?![\n\t])[\p{C}\p{Zl}\p{Zp}\p{DI}\u2800]|[^\P{Zs} ]/gu;
 
 /** Text as pieces: {text} as it is, {code} for a character spelled out. */
 export function pieces(text) {
@@ -39,7 +37,6 @@ export function pieces(text) {
   let from = 0;
   for (const match of text.matchAll(HIDDEN)) {
     if (match[0].endsWith('\ufe0f') && match[0].length > 1) continue;
-    if (LINE.test(match[0])) continue;
     if (match.index > from) found.push({ text: text.slice(from, match.index) });
     found.push({ code: codePoint(match[0]) });
     from = match.index + match[0].length;
@@ -65,6 +62,7 @@ export function commonPrefix(keys) {
   if (keys.length === 0) return '';
   let prefix = keys[0].slice(0, keys[0].lastIndexOf(':') + 1);
   for (const key of keys)
-    while (!key.startsWith(prefix)) prefix = prefix.slice(0, prefix.lastIndexOf(':', prefix.length - 2) + 1);
+    while (!key.startsWith(prefix))
+      prefix = prefix.slice(0, prefix.lastIndexOf(':', prefix.length - 2) + 1);
   return prefix;
 }

@@ -14,7 +14,7 @@ function fits(token) {
   return /^-?\d{1,15}$/.test(token) || String(Number(token)) === token;
 }
 
-/** The same JSON with a line for each member; null if the text is no object or list, or too deep. */
+/** The same JSON with a line for each member; null if it is no object or list, or too deep. */
 export function pretty(text) {
   if (!/^\s*[[{]/.test(text)) return null;
   try {

@@ -3,10 +3,10 @@
  * only six connections to a server: the tab that holds the lock reads it and tells the others.
  * A hidden tab gives the lock up. Where there is no stream, the page asks every five seconds.
  */
-import { request } from './api.js';
-import { wait } from './clock.js';
+import { request, wait } from './kit.js';
 
 const STREAM = { changes: true, coalesceMs: 250 };
+const POLLING = 'every 5 s';
 const AGAIN_MS = 5000;
 
 let heardBy = () => {};
@@ -16,8 +16,8 @@ let paused = false;
 let leads = false;
 
 export const live = {
-  /** "live" if somebody's stream is read, "polling", or "paused". */
-  state: 'polling',
+  /** In words: "live" if somebody's stream is read, POLLING, or "paused". */
+  state: POLLING,
 
   /**
    * `heard(name, data)` gets what the server tells: "change" and "server", and "state" when the
@@ -26,9 +26,8 @@ export const live = {
   start(audience, heard) {
     this.stop();
     heardBy = heard;
-    channel = 'BroadcastChannel' in globalThis ? new BroadcastChannel(`sevq-live ${audience}`) : null;
-    if (channel !== null) channel.onmessage = ({ data }) => tell(data.name, data.data);
-    this.name = `sevq-live ${audience}`;
+    channel = new BroadcastChannel(`sevq-live ${audience}`);
+    channel.onmessage = ({ data }) => tell(...data);
     takeTurn();
   },
 
@@ -37,7 +36,7 @@ export const live = {
     turn = null;
     channel?.close();
     channel = null;
-    become('polling');
+    become(POLLING);
   },
 
   get paused() {
@@ -56,19 +55,19 @@ document.addEventListener('visibilitychange', takeTurn);
 function takeTurn() {
   turn?.abort();
   turn = null;
-  become(paused ? 'paused' : 'polling');
+  become(paused ? 'paused' : POLLING);
   if (paused || document.hidden || channel === null || !navigator.locks) return;
   turn = new AbortController();
   const { signal } = turn;
-  channel.postMessage({ name: 'asks' });
-  navigator.locks.request(live.name, { signal }, () => lead(signal)).catch(() => {});
+  channel.postMessage(['asks']);
+  navigator.locks.request(channel.name, { signal }, () => lead(signal)).catch(() => {});
 }
 
 async function lead(signal) {
   leads = true;
   while (!signal.aborted) {
     await read(signal).catch(() => {});
-    if (!signal.aborted) share('state', 'polling');
+    if (!signal.aborted) share('state', POLLING);
     await wait(AGAIN_MS, signal);
   }
   leads = false;
@@ -89,20 +88,19 @@ async function read(signal) {
 }
 
 function hear(block) {
-  const name = /^event: (.*)$/m.exec(block)?.[1];
-  const data = /^data: (.*)$/m.exec(block)?.[1];
-  if (name === 'change' || name === 'server') share(name, JSON.parse(data));
+  const [, name, data] = /^event: (change|server)\ndata: (.*)$/m.exec(block) ?? [];
+  if (name) share(name, JSON.parse(data));
 }
 
-function share(name, data) {
-  channel?.postMessage({ name, data });
-  tell(name, data);
+function share(...what) {
+  channel?.postMessage(what);
+  tell(...what);
 }
 
 /** A tab that has come later asks whether there is a stream; the one that reads it answers. */
 function tell(name, data) {
   if (name === 'asks') {
-    if (leads && live.state === 'live') channel.postMessage({ name: 'state', data: 'live' });
+    if (leads && live.state === 'live') channel.postMessage(['state', 'live']);
   } else if (name !== 'state') heardBy(name, data);
   else if (!paused) become(data);
 }

@@ -1,19 +1,16 @@
 /**
  * The view that is looked at: loaded, drawn, kept up to date.
  *
- * A view has title(route), load(route, get, page), which asks the server, and draw(data, route,
- * page), which returns elements and is called whenever something may have changed. It may have
- * change(data, change, route), which takes over what the stream tells of a queue; false: no concern.
+ * A view has a title, or title(route); load(route, get, page), which asks the server, and
+ * draw(data, route, page), which returns elements and is called whenever something may have
+ * changed. It may have change(data, change, route), which takes over what the stream tells of a
+ * queue; false: no concern.
  *
  * One load at a time. Changes lead to another soon, later if loads take long, and in five seconds
  * there is one in any case, so that a page left open costs the server little.
  */
-import { get } from './api.js';
-import { now } from './clock.js';
-import { render } from './dom.js';
+import { TROUBLE, banners, failed, get, now, render, route } from './kit.js';
 import { live } from './live.js';
-import { route } from './router.js';
-import { banners, failed } from './states.js';
 
 const EVERY_MS = 5000;
 const SOON_MS = 2000;
@@ -21,7 +18,6 @@ const SHARE = 20;
 const DIM_MS = 300;
 const REDRAW_MS = 250;
 const STALE_MS = 10_000;
-const AGAIN = [0, 429, 503];
 
 const NOTHING = { here: null, shown: null, data: null, problem: null, loadedAt: null,
   againTs: null, loading: null, changed: false, dueMs: Infinity, restMs: 0, redraw: null,
@@ -49,7 +45,7 @@ export class Page {
   /** Looks at what the address names. */
   visit() {
     const here = route();
-    const fresh = this.here?.name !== here.name || this.here?.id !== here.id;
+    const fresh = this.here?.name !== here.name || this.here.id !== here.id;
     if (fresh) Object.assign(this, { memory: {}, said: null });
     this.loading?.abort();
     Object.assign(this, { here, loading: null });
@@ -73,15 +69,17 @@ export class Page {
     const { here } = this;
     const view = this.views[here.name] ?? this.views[''];
     const abort = new AbortController();
+    const { signal } = abort;
     const started = performance.now();
-    const dim = setTimeout(() => main().setAttribute('aria-busy', 'true'), fresh ? DIM_MS : EVERY_MS);
+    const dim = setTimeout(() => main().setAttribute('aria-busy', true), fresh ? DIM_MS : EVERY_MS);
     this.loading = abort;
     try {
-      const data = await view.load(here, (path, query) => get(path, query, abort.signal), this);
-      Object.assign(this, { data, shown: { view, here }, problem: null, loadedAt: Date.now(), againTs: null });
-      document.title = `${view.title(here)} · sevq`;
+      const data = await view.load(here, (path, query) => get(path, query, signal), this);
+      Object.assign(this, { data, shown: { view, here }, problem: null, loadedAt: Date.now(),
+        againTs: null });
+      document.title = `${view.title.call ? view.title(here) : view.title} · sevq`;
     } catch (problem) {
-      if (abort.signal.aborted) return;
+      if (signal.aborted) return;
       if (problem.status === undefined) throw problem;
       if (problem.status === 401) {
         this.ask(problem);
@@ -97,17 +95,18 @@ export class Page {
   }
 
   fail(problem, at, fresh) {
+    const again = problem.status in TROUBLE;
     this.problem = problem;
-    this.againTs = AGAIN.includes(problem.status) ? now() + (problem.retryMs ?? EVERY_MS) : null;
-    if (fresh || this.againTs === null) this.shown = { ...at, problem };
+    this.againTs = again ? now() + (problem.retryMs ?? EVERY_MS) : null;
+    if (fresh || !again) this.shown = { ...at, problem };
   }
 
   settle(tookMs) {
+    const at = performance.now();
     main().removeAttribute('aria-busy');
     this.loading = null;
-    this.restMs = performance.now() + Math.min(EVERY_MS, Math.max(SOON_MS, tookMs * SHARE));
-    this.dueMs = this.againTs === null ? performance.now() + EVERY_MS :
-      performance.now() + this.againTs - now();
+    this.restMs = at + Math.min(EVERY_MS, Math.max(SOON_MS, tookMs * SHARE));
+    this.dueMs = at + (this.againTs === null ? EVERY_MS : this.againTs - now());
     if (this.changed) this.loadSoon();
     this.changed = false;
   }
@@ -115,9 +114,7 @@ export class Page {
   /** At another view a reader begins at its top, unless something is being typed. */
   arrive() {
     scrollTo(0, 0);
-    const at = document.activeElement;
-    if (at === null || at === document.body || at.matches('header a'))
-      main().focus({ preventScroll: true });
+    if (document.activeElement?.matches('body, header a')) main().focus({ preventScroll: true });
   }
 
   draw() {
@@ -134,13 +131,11 @@ export class Page {
   }
 
   drawBanners() {
-    const { againTs, loadedAt: at, full, said } = this;
     const forget = () => {
       this.said = null;
       this.drawBanners();
     };
-    const problem = againTs === null ? null : this.problem;
-    render(document.getElementById('banners'), banners({ problem, at, againTs, full, said, forget }));
+    render(document.getElementById('banners'), banners(this, forget));
   }
 
   /** The stream tells that something has changed. */
@@ -162,8 +157,7 @@ export class Page {
 
   /** Loads again when it is time to; called every second. */
   tick() {
-    if (live.paused || document.hidden || performance.now() < this.dueMs) return;
-    this.refresh();
+    if (!live.paused && !document.hidden && performance.now() >= this.dueMs) this.refresh();
   }
 
   get stale() {

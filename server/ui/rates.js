@@ -1,12 +1,12 @@
 /** Events in and out, a second: what this tab has seen of the server's counters. */
-import { h, svg } from './dom.js';
-import { perSecond } from './format.js';
+import { h, muted, perSecond, svg } from './kit.js';
 
 const KEEP_MS = 5 * 60_000;
 const APART_MS = 500;
 const WIDTH = 240;
 const HEIGHT = 36;
-const OUT = ['drained', 'consumed', 'acked', 'withdrawn', 'purged', 'replaced', 'evicted', 'expired', 'dead'];
+const OUT = ['drained', 'consumed', 'acked', 'withdrawn', 'purged', 'replaced', 'evicted',
+  'expired', 'dead'];
 
 let samples = [];
 
@@ -21,26 +21,23 @@ export function note({ uptimeMs: at, events }) {
 
 /** Two lines over the last five minutes and what they are now, or what is missing for them. */
 export function rates() {
-  if (samples.length < 2) return h('p.muted', 'Events a second: in a few seconds.');
-  const [ins, outs] = [speeds('in'), speeds('out')];
-  const top = Math.max(...ins, ...outs);
-  const scale = Math.max(1, top);
-  const words = `in ${perSecond(ins.at(-1))}, out ${perSecond(outs.at(-1))}`;
+  if (samples.length < 2) return h('p', muted('Events a second: in a few seconds.'));
+  const lines = ['in', 'out'].map((name) => [name, speeds(name)]);
+  const top = Math.max(...lines.flatMap(([, values]) => values));
   return h('figure.rates',
-    svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': `Events a second: ${words}` },
-      svg('polyline', { class: 'in', points: points(ins, scale) }),
-      svg('polyline', { class: 'out', points: points(outs, scale) })),
-    h('figcaption', h('span.in', 'in ', h('b', perSecond(ins.at(-1)))), h('span.out', 'out ', h('b', perSecond(outs.at(-1)))),
-      h('span.muted', `highest ${perSecond(top)} in ${Math.ceil((samples.at(-1).at - samples[0].at) / 60_000)} min`)));
+    svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': 'events a second' },
+      lines.map(([name, values]) => svg('polyline', { class: name, points: points(values, top) }))),
+    h('figcaption', lines.map(([name, values]) =>
+      h(`span.${name}`, `${name} `, h('b', perSecond(values.at(-1))))),
+    muted(`highest ${perSecond(top)} in ${Math.ceil((end() - samples[0].at) / 60_000)} min`)));
 }
+
+const end = () => samples.at(-1).at;
 
 const speeds = (name) => samples.slice(1).map((one, i) =>
   Math.max(0, (one[name] - samples[i][name]) * 1000 / (one.at - samples[i].at)));
 
-function points(values, top) {
-  const end = samples.at(-1).at;
-  return values.map((value, i) => {
-    const x = WIDTH - (end - samples[i + 1].at) / KEEP_MS * WIDTH;
-    return `${x.toFixed(1)},${(HEIGHT - 2 - value / top * (HEIGHT - 4)).toFixed(1)}`;
-  }).join(' ');
-}
+const points = (values, top) => values.map((value, i) => [
+  WIDTH - (end() - samples[i + 1].at) / KEEP_MS * WIDTH,
+  HEIGHT - 2 - value / Math.max(1, top) * (HEIGHT - 4),
+].map((n) => n.toFixed(1))).join(' ');

@@ -8,7 +8,8 @@ import { queryOf } from './api.js';
 export function route() {
   const [path, search] = location.hash.replace(/^#\/?/, '').split(/\?(.*)/s);
   const [name, ...rest] = path.split('/');
-  return { name, id: decoded(rest.join('/')), query: Object.fromEntries(new URLSearchParams(search)) };
+  const query = Object.fromEntries(new URLSearchParams(search));
+  return { name, id: decoded(rest.join('/')), query };
 }
 
 function decoded(text) {

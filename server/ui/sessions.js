@@ -1,11 +1,6 @@
 /** The sessions that have events pending. */
 import { badges } from './diagnosis.js';
-import { address, code, count, h, listView, moment, muted, plural, sessionLink, since } from './kit.js';
-
-const PROBLEMS = { '': 'all sessions', any: 'with any problem', stranded: 'stranded', unattended: 'unattended',
-  full: 'nearly full', dead: 'with dead letters' };
-const SORTS = { '': 'by key', problem: 'worst first', unattended: 'unattended longest', depth: 'most events',
-  oldest: 'oldest event', newest: 'newest event' };
+import { SESSION, code, listView, moment, muted, plural, since } from './kit.js';
 
 /** Takes over what the stream tells of a queue into its row. */
 export function update(rows, { queueKey, ...fields }) {
@@ -13,26 +8,24 @@ export function update(rows, { queueKey, ...fields }) {
   if (row) Object.assign(row, fields);
 }
 
-const number = (name, field) => [name, (one) => (one[field] === 0 ? muted('0') : count(one[field])), 'number'];
-
 export const sessions = listView({
-  name: 'sessions', title: 'Sessions', path: '/v1/sessions', limit: 100,
-  rows: (data) => data.sessions,
+  name: 'sessions', title: 'Sessions',
   id: (one) => one.sessionKey,
-  sessionKey: (one) => one.sessionKey,
   fields: [['prefix', 'Key begins with'], ['contains', 'Key contains'],
-    ['problem', 'Show', PROBLEMS], ['sort', 'Order', SORTS]],
+    ['problem', 'Problem', ['–', 'any', 'stranded', 'unattended', 'full']],
+    ['sort', 'Order by', ['key', 'problem', 'unattended', 'depth', 'oldest', 'newest']]],
   caption: (data) => plural(data.total, 'session'),
-  change: (data, change) => update(data.sessions, change),
-  columns: (shown) => [
-    ['Session', (one) => [sessionLink(one.sessionKey, shown(one.sessionKey)), ' ', badges(one)], 'wide'],
-    number('Ready', 'ready'), number('Leased', 'leased'), number('Delayed', 'delayed'),
-    ['Unattended', (one) => (one.readySinceTs === null ? muted('–') : since(one.readySinceTs)), 'number'],
-    number('Waiters', 'waiters'),
+  change: (data, change) => update(data.rows, change),
+  columns: [
+    [...SESSION, badges],
+    ['Ready', 'ready', 'number'],
+    ['Leased', 'leased', 'number'],
+    ['Delayed', 'delayed', 'number'],
+    ['Unattended', (one) => since(one.readySinceTs), 'number'],
+    ['Waiters', 'waiters', 'number'],
     ['Last taken', (one) => (one.lastTakenTs === null ? muted('never') :
-      [moment(one.lastTakenTs), one.lastTakenBy && [' ', muted(one.lastTakenBy)]])],
+      [moment(one.lastTakenTs), ' ', muted(one.lastTakenBy)])],
   ],
-  none: ['No session has an event.', 'A session appears with its first event: ',
-    code('sevq event --agent main "Backup finished"'), '. Events that were taken are in ',
-    h('a', { href: address('history') }, 'the history'), '.'],
+  none: () => ['No session has an event.', 'A session appears with its first event: ',
+    code('sevq event --agent main "Backup finished"'), '.'],
 });

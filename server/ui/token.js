@@ -5,7 +5,7 @@
 const KEPT = 'sevq-token';
 const PATIENCE_MS = 250;
 
-const others = globalThis.BroadcastChannel ? new BroadcastChannel(KEPT) : null;
+const others = new BroadcastChannel(KEPT);
 let given = () => {};
 
 export const token = {
@@ -31,19 +31,18 @@ export const token = {
 
   /** Ends once another tab has given its token, or none has. */
   async askOthers() {
-    if (this.text === null && others !== null)
+    if (this.text === null)
       await new Promise((resolve) => {
         given = resolve;
-        others.postMessage({ asks: true });
+        others.postMessage(null);
         setTimeout(resolve, PATIENCE_MS);
       });
   },
 };
 
-if (others !== null)
-  others.onmessage = ({ data }) => {
-    if (data.asks && token.text !== null) others.postMessage({ token: token.text });
-    if (!data.token || token.text !== null) return;
-    token.keep(data.token);
-    given();
-  };
+/** A tab asks by null, and is told a token. */
+others.onmessage = ({ data }) => {
+  if (data === token.text) return;
+  if (data === null) others.postMessage(token.text);
+  else if (token.text === null) given(token.keep(data));
+};

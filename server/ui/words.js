@@ -4,41 +4,50 @@ import { count } from './format.js';
 import { address } from './router.js';
 
 const RULES = {
-  'main-alias': 'the key names the agent’s main session in another way',
-  'cron-run': 'the run of a cron job belongs to the job’s session',
-  'isolated-heartbeat': 'a heartbeat that runs apart has the events of the session that it is for',
+  'main-alias': 'another name of the agent’s main session',
+  'cron-run': 'runs of cron jobs belong to the main session',
+  'isolated-heartbeat': 'a heartbeat that runs apart belongs to the session it is for',
   'direct-main': 'direct chats with the one owner belong to the main session',
   keep: 'no other rule moves the key',
 };
 
 /** A key, its first characters held back so that what tells it from others stands out. */
-export function key(text, dimmed = 0) {
-  return h('span.key', dimmed > 0 && h('span.dim', text.slice(0, dimmed)), text.slice(dimmed));
-}
+export const key = (text, dimmed = 0) =>
+  h('span.key', dimmed > 0 && h('span.muted', text.slice(0, dimmed)), text.slice(dimmed));
 export const code = (text) => h('code', text);
-export const button = (label, onclick, more = {}) => h('button', { type: 'button', onclick, ...more }, label);
+export const muted = (...children) => h('span.muted', ...children);
+export const button = (label, onclick, more = {}) =>
+  h('button', { type: 'button', onclick, ...more }, label);
 
-export const sessionLink = (text, shown = key(text)) => h('a', { href: address('session', text) }, shown);
+export const sessionLink = (text, dimmed) =>
+  h('a', { href: address('session', text) }, key(text, dimmed));
 export const eventLink = (id) => h('a.id', { href: address('event', id) }, id);
 
 /** "direct-main", what it means in the title. */
-export const rule = (name) => h('span.rule', { title: RULES[name] ?? '' }, name);
-export const ruleMeans = (name) => RULES[name] ?? null;
+export const rule = (name) => h('span.rule', { title: ruleMeans(name) }, name);
+export const ruleMeans = (name) => RULES[name];
+/** key --rule--> queue */
+export const way = (from, by, to) =>
+  [key(from), ' ', h('span.arrow', '— ', rule(by), ' →'), ' ', sessionLink(to)];
+/** A queue that an event goes to or has gone to; null: the key is refused. */
+export const target = (to, show = key) =>
+  (to === null ? 'nowhere: the key is refused' : show(to));
 
 export const state = (name) => h(`span.state.${/^[a-z]+$/.test(name) ? name : 'other'}`, name);
 
 /** Who; a consumer need not have a name. */
-export const who = (name, nobody = 'without a name') => (name ? h('span.key', name) : h('span.muted', nobody));
+export const who = (name, nobody = 'without a name') => (name ? key(name) : muted(nobody));
 
 /** The first words of a text, in one line. */
-export const excerpt = (text) => h('span.excerpt', text.length > 160 ? `${text.slice(0, 160)}…` : text);
+export const excerpt = (text) =>
+  h('span.excerpt', text.length > 160 ? `${text.slice(0, 160)}…` : text);
+
+/** [name, value] of all that have one, below each other. */
+export const details = (rows) => h('dl.details', rows.filter(([, value]) => value)
+  .map(([name, value]) => [h('dt', name), h('dd', value)]));
 
 /** A failed call in words. */
-export function describe(problem) {
-  if (problem.status === undefined) return h('p', String(problem));
-  return [h('p', h('b', problem.title ?? 'It failed'), problem.detail && `: ${problem.detail}`),
-    problem.done > 0 ? h('p', `${count(problem.done)} were done before that.`) :
-      problem.status === 507 && h('p', 'The disk is full: nothing was changed.')];
-}
-
-export const muted = (...children) => h('span.muted', ...children);
+export const describe = ({ title, message, detail, done, status }) => [
+  h('p', h('b', title ?? message), detail && `: ${detail}`),
+  done > 0 ? h('p', `${count(done)} were done before that.`) :
+    status === 507 && h('p', 'The disk is full: nothing was changed.')];

@@ -3,6 +3,8 @@ data.
 """
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,19 +31,62 @@ def get(server, path, *headers, method="GET", token=None):
     return server.client(token=token).call(method, path, headers=dict(headers))
 
 
-def without_comments(text):
-    """The lines that hold code, without their indentation."""
-    lines = [line.strip() for line in text.splitlines()]
-    return "".join(line + "\n" for line in lines if line and not re.match(r"//|/\*|\*(/| [^{]|$)", line))
+def code(text):
+    """The lines that hold code, without white space."""
+    lines = [re.sub(r"\s", "", line) for line in text.splitlines()]
+    return [line for line in lines if line and not re.match(r"//|/\*|\*[^{]|\*$", line)]
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_file_is_there_for_anybody(server, path):
     reply, source = get(server, path), FILES[path.removeprefix("/ui/") if path != "/" else "index.html"]
-    text = source.read_text()
+    text, served = source.read_text(), reply.body.decode()
     assert reply.status == 200
-    assert reply.body.decode() == (without_comments(text) if source.suffix in (".js", ".css") else text)
     assert reply.headers["content-type"] == TYPES[source.suffix]
+    if source.suffix not in (".js", ".css"):
+        assert served == text
+        return
+    assert [re.sub(r"\s", "", line) for line in served.splitlines()] == code(text)
+    assert not re.search(r"^(\s|//|/\*)", served, re.M), "no comments and no indentation"
+
+
+# Spaces that a reader or the language needs.
+KEPT = [
+    """const A = 'a, b = (c)', b = "d; e";""",
+    "const c = `${d ? `e, ${f} ` : ''} = ${g}`;",
+    "const h = /^[ ,=] (\\/|[/ ]) = /gu, i = (j / 2), k = (l + 1) / m;",
+    "if (n.replace(/ , /, ' ') in o) return [p, q => r - -s, typeof (t)];",
+]
+WITHOUT = [
+    """const A='a, b = (c)',b="d; e";""",
+    "const c=`${d ? `e, ${f} ` : ''} = ${g}`;",
+    "const h=/^[ ,=] (\\/|[/ ]) = /gu,i=(j / 2),k=(l + 1)/ m;",
+    "if(n.replace(/ , /,' ')in o)return[p,q=>r - -s,typeof(t)];",
+]
+
+
+def test_texts_and_regular_expressions_keep_their_spaces(tmp_path):
+    (tmp_path / "a.js").write_text("/** A\n * b.\n */\n\n// c\n" + "".join(f"  {line}\n" for line in KEPT))
+    assert embedded(tmp_path, "a.js") == "".join(line + "\n" for line in WITHOUT)
+    (tmp_path / "b.css").write_text('a:hover > b { color: red; font: 1px "c, d: e", f }\n* { g: h(1, 2) }\n')
+    assert embedded(tmp_path, "b.css") == 'a:hover > b{color:red;font:1px "c, d: e",f}\n*{g:h(1,2)}\n'
+
+
+def test_a_text_in_backticks_that_spans_lines_is_refused(tmp_path):
+    (tmp_path / "a.js").write_text("const a = `b\n  c`;\n")
+    assert "must end in its line" in embed(tmp_path, "a.js").stderr
+
+
+def embed(folder, name):
+    script = Path(os.environ["SOURCES"]) / "server/calls/embed.py"
+    return subprocess.run([sys.executable, script, folder / "out.h", folder / name], text=True, stderr=subprocess.PIPE)
+
+
+def embedded(folder, name):
+    done = embed(folder, name)
+    assert done.returncode == 0, done.stderr
+    table = (folder / "out.h").read_text().split("{", 1)[1].split("}", 1)[0]
+    return bytes(int(byte) for byte in table.split(",") if byte.strip()).decode()
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -8,8 +8,8 @@ import { gzipSync } from 'node:zlib';
 import { Server } from './server.mjs';
 
 const UI = path.join(process.env.SOURCES, 'server/ui');
-const RAW_MAX = 88 * 1024; // 80 KiB is the goal
-const GZIP_MAX = 28.5 * 1024; // and 25 KiB
+const RAW_MAX = 80 * 1024;
+const GZIP_MAX = 25 * 1024;
 const LINES_MAX = 300;
 
 const names = fs.readdirSync(UI).filter((name) => name !== 'meson.build').sort();
@@ -28,7 +28,7 @@ async function served(name) {
   return Buffer.from(await answer.arrayBuffer());
 }
 
-test('all files together, as they are served, do not grow', async () => {
+test('all files together, as they are served, fit into their budget', async () => {
   const all = Buffer.concat(await Promise.all(names.map(served)));
   const compressed = gzipSync(all, { level: 9 }).length;
   console.log(`# ${names.length} files: ${all.length} bytes, ${compressed} compressed`);

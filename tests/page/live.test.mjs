@@ -113,7 +113,7 @@ test('a pause stops everything until it is over', async (t) => {
   await page.getByText('paused').waitFor();
   await until(async () => (await streams()) === 0, 'the stream to end');
   await post(1, 'agent:pause:main');
-  await page.locator('.stale').waitFor(); // ten seconds later it still shows nothing, and says how old that is
+  await page.locator('#freshness .warn').waitFor(); // ten seconds later it still shows nothing, and says how old that is
   assert.equal(await page.getByRole('link', { name: 'agent:pause:main' }).count(), 0);
   await page.keyboard.press('p');
   await page.getByRole('link', { name: 'agent:pause:main' }).waitFor();

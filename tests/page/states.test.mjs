@@ -23,7 +23,7 @@ test('an empty list says why it is empty and what next', async (t) => {
   const page = await world.open(t, { scope: 'read,admin' });
   const wanted = { '#/': 'No event waits to be taken.', '#/sessions': 'A session appears with its first event', '#/leases': 'Nobody holds an event.',
     '#/history': 'No event has left its queue yet.', '#/dead': 'There are no dead letters.', '#/consumers': 'Nobody has asked for events',
-    '#/route': 'Give a key.', '#/sessions?contains=nothing': 'Nothing is like that. Show all', [address('session', MAIN)]: 'No event is pending here.' };
+    '#/route': 'Give a key.', '#/sessions?contains=nothing': 'Nothing is like that. Show all', [address('session', MAIN)]: 'No event is queued under this key.' };
   for (const [at, words] of Object.entries(wanted)) {
     await page.evaluate((hash) => { location.hash = hash; }, at);
     await page.getByText(words).waitFor();
@@ -83,7 +83,7 @@ test('a link that was used before says so, and its code is gone from the address
   await world.open(t, { at: `#code=${code}` }).then((page) => page.getByText('What is wrong').waitFor());
   const page = await world.open(t, { at: `#code=${code}` });
   page.expected.push(/401/);
-  await page.getByText('The link that opened this page was used before').waitFor();
+  await page.getByText('This link was used before').waitFor();
   assert.equal(new URL(page.url()).hash, '#/');
 });
 

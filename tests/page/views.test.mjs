@@ -23,8 +23,8 @@ await until(async () => (await server.call('GET', `/v1/sessions?problem=unattend
 
 /** What a reader must see in each view. */
 const SEEN = {
-  overview: ['', ['What is wrong', 'Stranded', '1 event stands where nobody asks', MAIN, '3 events failed too often', 'dmScope main', 'waits longest', 'dead 3']],
-  sessions: ['#/sessions', ['2 sessions', CHAT, 'Stranded', 'Unattended', 'sevq run, mybox']],
+  overview: ['', ['What is wrong', 'stranded', '1 event stands where nobody asks', MAIN, '3 events failed too often', 'dmScope main', 'waits longest', 'dead 3']],
+  sessions: ['#/sessions', ['2 sessions', CHAT, 'stranded', 'unattended', 'sevq run, mybox']],
   session: [address('session', CHAT), ['Why is it not drained?', 'this key now leads to agent:main:main', 'by direct-main',
     'Nobody has asked for this queue', 'sevq run, mybox asks for agent:main:main', 'Deploy finished', 'Posted as']],
   main: [address('session', MAIN), ['Posted as', 'Asked for as', 'main-alias', 'leased', 'sevq run, mybox', 'delayed', 'Reminder for tomorrow']],
@@ -33,7 +33,7 @@ const SEEN = {
   history: ['#/history', ['drained', 'Old news', 'dead', 'timed out']],
   dead: ['#/dead', ['3 dead letters', '2 exit 1', '1 timed out', LOST, 'Requeue all 3', 'Discard all 3']],
   consumers: ['#/consumers', [MAIN, 'sevq run, mybox lease', 'runner', 'its own key']],
-  route: [`#/route?key=${encodeURIComponent(CHAT)}`, ['direct-main', 'the peer is the only owner', '1 event still stand under the key itself', MAIN]],
+  route: [`#/route?key=${encodeURIComponent(CHAT)}`, ['direct-main', 'the peer is the only owner', 'Under the key itself: 1 event', MAIN]],
   policy: ['#/policy', ['openclaw.json', 'telegram', '123', 'Stranded', '1 event in 1 queue', 'Move 1 event']],
 };
 
@@ -67,7 +67,7 @@ test('what is looked for lives in the address', async (t) => {
   await page.getByLabel('Key contains').fill('telegram');
   await page.getByText('1 session', { exact: true }).waitFor();
   assert.equal(new URL(page.url()).hash, '#/sessions?contains=telegram');
-  await page.getByLabel('Show').selectOption('full');
+  await page.getByLabel(/^Problem/).selectOption('full');
   await page.getByText('Nothing is like that.').waitFor();
   assert.equal(new URL(page.url()).hash, '#/sessions?contains=telegram&problem=full');
   await page.evaluate(() => { location.hash = '#/leases'; });
@@ -103,7 +103,7 @@ test('who leaves a view while typing above its list is not taken back to it', as
   assert.equal(new URL(page.url()).hash, '#/leases');
 });
 
-const LISTS = [['sessions', 'Sessions', 'Show'], ['sessions', 'Sessions', 'Order'], ['history', 'History', 'How']];
+const LISTS = [['sessions', 'Sessions', 'Problem'], ['sessions', 'Sessions', 'Order'], ['history', 'History', 'How']];
 
 test('whatever can be chosen above a list, the server knows', async (t) => {
   const page = await world.open(t, { scope: 'read' });
