@@ -7,9 +7,10 @@
  * them. A session that has events pending all the time is therefore counted once, and is where it
  * belongs by what it was when it was looked at; what is told of it is as of the end.
  *
- * Sessions that have dead letters and nothing pending are in another table, which is looked at
- * after the queues. One that gets or loses its last event meanwhile may be counted twice or not at
- * all, but it is on the page once: from each table only what belongs to it at the end is told.
+ * Where sessions with dead letters are asked for, these are looked at in their own table, after the
+ * queues and whatever they have pending: busy ones empty and fill all the time. One that gets its
+ * first dead letter meanwhile, or loses its last, may be counted twice or not at all, but it is on
+ * the page once at most: each table tells only of what belongs to it at the end.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@
 struct list_position {
 	int64_t value;
 	struct str key;
-	bool only_dead; /* it has nothing pending */
+	bool dead; /* found among those with dead letters */
 };
 
 static int
@@ -130,6 +131,7 @@ struct filter {
 	struct str agent;                    /* "agent:<id>:"; NULL: all */
 	struct str prefix, contains;         /* NULL: all */
 	unsigned problems;                   /* any of these; 0: all */
+	bool dead_apart;                     /* those with dead letters are looked at apart */
 	int64_t min_age_ms, ready_before_ms; /* steady time */
 };
 
@@ -147,11 +149,19 @@ key_passes(const struct filter *filter, struct str key)
 }
 
 static bool
+has_problem(const struct plan *plan, const struct filter *filter, const struct queue *queue)
+{
+	unsigned problems = ready_problems(plan->state, queue);
+	bool apart = filter->dead_apart && (problems & SESSION_PROBLEM(PROBLEM_DEAD)) != 0;
+
+	return (problems & filter->problems) != 0 && !apart;
+}
+
+static bool
 passes(const struct plan *plan, const struct filter *filter, const struct queue *queue)
 {
 	return queue->depth > 0 && key_passes(filter, queue->session.key) &&
-	       (filter->problems == 0 ||
-		(ready_problems(plan->state, queue) & filter->problems) != 0) &&
+	       (filter->problems == 0 || has_problem(plan, filter, queue)) &&
 	       (filter->min_age_ms == 0 ||
 		(queue->ready_ts_ms > 0 && queue->ready_steady_ms <= filter->ready_before_ms));
 }
@@ -164,6 +174,9 @@ make_filter(struct plan *plan, struct sessions_op *list, struct filter *ret)
 			     .prefix = list->prefix,
 			     .contains = list->contains,
 			     .problems = list->problems,
+			     /* unless they are to be ready: then they have a queue */
+			     .dead_apart = (list->problems & SESSION_PROBLEM(PROBLEM_DEAD)) != 0 &&
+					   list->min_age_ms == 0,
 			     .min_age_ms = list->min_age_ms,
 			     .ready_before_ms = plan->state->steady.steady_ms - list->min_age_ms };
 	struct cached_route route;
@@ -232,9 +245,9 @@ begin(struct plan *plan, struct sessions_op *list)
 	if ((list->cursor.s != NULL && read_cursor(list, &search->cursor) < 0) ||
 	    make_filter(plan, list, &search->filter) < 0)
 		return -1;
-	/* what is asked for may have nothing pending, unless it is to be ready */
-	search->dead_scan.over =
-	    (list->problems & SESSION_PROBLEM(PROBLEM_DEAD)) == 0 || list->min_age_ms > 0;
+	search->scan.over =
+	    search->filter.dead_apart && list->problems == SESSION_PROBLEM(PROBLEM_DEAD);
+	search->dead_scan.over = !search->filter.dead_apart;
 	search->first.most = list->limit + 1;
 	search->first.positions =
 	    arena_alloc(&list->op.arena, 2 * search->first.most * sizeof(struct list_position));
@@ -263,12 +276,13 @@ look_at(void *arg, void *item)
 						     queue->session.key, false });
 }
 
-static bool
-is_pending(const struct plan *plan, struct str key, struct keyed_hash hash)
+/* NULL: nothing is pending there. */
+static const struct queue *
+pending(const struct plan *plan, struct str key, struct keyed_hash hash)
 {
 	const struct queue *queue = catalog_find_hashed(&plan->state->catalog, key, hash);
 
-	return queue != NULL && queue->depth > 0;
+	return queue != NULL && queue->depth > 0 ? queue : NULL;
 }
 
 static void
@@ -276,12 +290,15 @@ look_at_dead(void *arg, void *item)
 {
 	struct session_search *search = arg;
 	const struct dead_session *dead = item;
+	const struct queue *queue = pending(search->plan, dead->key, dead->hash);
+	enum sort sort = search->list->sort;
 
 	search->plan->state->stats.walked++;
-	if (key_passes(&search->filter, dead->key) &&
-	    !is_pending(search->plan, dead->key, dead->hash))
-		find(search, (struct list_position){ dead_sort_value(search->list->sort), dead->key,
-						     true });
+	if (key_passes(&search->filter, dead->key))
+		find(search,
+		     (struct list_position){ queue != NULL ? sort_value(search->plan, sort, queue)
+							   : dead_sort_value(sort),
+					     dead->key, true });
 }
 
 static void
@@ -293,7 +310,7 @@ look_at_only(struct session_search *search)
 	struct queue *queue = catalog_find_hashed(catalog, key, hash);
 	struct dead_session dead = { hash, dead_letters_count(&catalog->dead, key, hash), key };
 
-	if (queue != NULL)
+	if (!search->scan.over && queue != NULL)
 		look_at(search, queue);
 	if (!search->dead_scan.over && dead.count > 0)
 		look_at_dead(search, &dead);
@@ -307,7 +324,7 @@ look_at_some(struct session_search *search, size_t slots)
 	const struct catalog *catalog = &search->plan->state->catalog;
 
 	if (search->filter.only.s != NULL) {
-		if (!search->scan.over)
+		if (!search->scan.over || !search->dead_scan.over)
 			look_at_only(search);
 		return;
 	}
@@ -364,6 +381,7 @@ add_session(struct plan *plan, struct sessions_op *list, struct str key, const s
 static void
 make_page(struct plan *plan, struct sessions_op *list)
 {
+	const struct dead_letters *letters = &plan->state->catalog.dead;
 	struct first_positions *first = &list->search->first;
 	size_t steps = 0, next = 0;
 
@@ -372,11 +390,12 @@ make_page(struct plan *plan, struct sessions_op *list)
 	list->sessions = arena_alloc(&list->op.arena, list->limit * sizeof(*list->sessions));
 	for (; next < first->count && list->count < list->limit; next++) {
 		const struct list_position *at = &first->positions[next];
-		const struct queue *queue = catalog_find(&plan->state->catalog, at->key);
+		struct keyed_hash hash = keyed_hash_text(at->key);
+		const struct queue *queue = pending(plan, at->key, hash);
+		bool dead = list->search->filter.dead_apart &&
+			    dead_letters_count(letters, at->key, hash) > 0;
 
-		if (queue != NULL && queue->depth == 0)
-			queue = NULL;
-		if (at->only_dead == (queue == NULL) &&
+		if (at->dead == dead && (dead || queue != NULL) &&
 		    !add_session(plan, list, at->key, queue, &steps))
 			break;
 	}

@@ -640,6 +640,22 @@ pages_of_sessions_with_dead_letters_are_in_order(void **state)
 	}
 }
 
+/* In the batch of the list, as busy sessions do all the time. */
+static void
+sessions_with_dead_letters_that_empty_or_fill_meanwhile_are_listed(void **state)
+{
+	(void)state;
+	const unsigned sets[] = { SESSION_PROBLEM(PROBLEM_DEAD), SESSION_PROBLEMS_ANY };
+
+	let_some_die();
+	for (size_t i = 0; i < COUNT(sets); i++) {
+		drain(engine, A, 0), enqueue(engine, B, "2");
+		assert_listed((struct sessions_op){ .problems = sets[i] }, "main:a main:b x:c");
+		enqueue(engine, A, "3"), drain(engine, B, 0);
+		assert_listed((struct sessions_op){ .problems = sets[i] }, "main:a main:b x:c");
+	}
+}
+
 /* Between the look at its queue and that at its dead letters. */
 static void
 a_session_that_empties_during_the_search_is_on_the_page_once(void **state)
@@ -647,7 +663,7 @@ a_session_that_empties_during_the_search_is_on_the_page_once(void **state)
 	(void)state;
 	static char keys[10][32];
 	struct sessions_op input = { .limit = 1000,
-				     .problems = SESSION_PROBLEM(PROBLEM_DEAD),
+				     .problems = SESSION_PROBLEMS_ANY,
 				     .prefix = STR("agent:x:0000") };
 	call_back_at_once();
 	options.session_pending_max = 1;
@@ -659,7 +675,7 @@ a_session_that_empties_during_the_search_is_on_the_page_once(void **state)
 		drain(engine, nth_key(keys[i], i), 0);
 	for (turn(); call->answered == 0;)
 		turn();
-	assert_true(call->sessions.count > 0);
+	assert_int_equal(call->sessions.count, 10);
 	for (size_t i = 1; i < call->sessions.count; i++)
 		assert_true(str_cmp(call->sessions.sessions[i - 1].session_key,
 				    call->sessions.sessions[i].session_key) < 0);
@@ -690,6 +706,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_batch_that_fails_leaves_dead_letters_alone),
 	TEST(sessions_that_have_nothing_but_dead_letters_are_listed_where_asked_for),
 	TEST(pages_of_sessions_with_dead_letters_are_in_order),
+	TEST(sessions_with_dead_letters_that_empty_or_fill_meanwhile_are_listed),
 	TEST(a_session_that_empties_during_the_search_is_on_the_page_once),
 };
 
