@@ -8,6 +8,17 @@
 
 #include "queue/policy/private.h"
 #include "schema/json.h"
+#include "schema/session_key.h"
+
+/* The main key as the rest of a queue key. One that no key can have stays as it is. */
+static struct str
+normal_rest(struct arena *arena, struct str main_key)
+{
+	struct str key = session_key_build(arena, STR("main"), main_key);
+	struct session_key parsed;
+
+	return session_key_parse(arena, key, &parsed) == KEY_AGENT ? parsed.rest : main_key;
+}
 
 static int
 compile(const cJSON *config, const struct given_owners *owners, struct policy *policy,
@@ -19,6 +30,7 @@ compile(const cJSON *config, const struct given_owners *owners, struct policy *p
 	struct str main_key = text_fold(arena, value_text(value_member(session, "mainKey")));
 
 	policy->main_key = main_key.len > 0 ? arena_dup(arena, main_key) : STR("main");
+	policy->main_rest = normal_rest(arena, policy->main_key);
 	policy->global = value_is(value_member(session, "scope"), "global");
 	policy->dm_scope = dm_scope_parse(value_member(session, "dmScope"));
 	agents_compile(agents, arena, &policy->agents);

@@ -15,8 +15,9 @@
 
 struct policy {
 	struct arena arena;
-	struct str main_key; /* folded; "main" by default */
-	bool global;         /* session.scope is "global": main sessions are agent:<id>:global */
+	struct str main_key;  /* folded; "main" by default */
+	struct str main_rest; /* as it stands in queue keys: "signal:group: x" is trimmed there */
+	bool global;          /* session.scope is "global": main sessions are agent:<id>:global */
 	enum dm_scope dm_scope;
 	struct agents agents;
 	struct allowlists allowlists;

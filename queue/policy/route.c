@@ -41,11 +41,14 @@ main_rest(const struct policy *policy)
 	return policy->global ? STR("global") : policy->main_key;
 }
 
-/* Is the key another than the main session's queue key? */
+/* Is the key another than the main session's, as the policy has it or in its normal form? */
 static bool
 is_elsewhere(const struct pass *pass)
 {
-	return !session_key_is(pass->key, pass->owner, main_rest(pass->policy));
+	const struct policy *policy = pass->policy;
+
+	return !session_key_is(pass->key, pass->owner, main_rest(policy)) &&
+	       (policy->global || !session_key_is(pass->key, pass->owner, policy->main_rest));
 }
 
 /* --- the steps --- */

@@ -201,6 +201,8 @@ static const struct row steps[] = {
 	  "cron-run" },
 	/* a bare one is qualified first */
 	{ "{session:{mainKey:'home'}}", "cron:j:run:1", "agent:main:home", "cron-run" },
+	{ "{session:{mainKey:'cron:j:run:1:signal:group: x'}}", "cron:a:run:b",
+	  "agent:main:cron:j:run:1:signal:group:x", "cron-run" },
 	{ "{session:{mainKey:'cron:j:run:1'}}", "agent:main:cron:j:run:1",
 	  "agent:main:cron:j:run:1", "keep" },
 	/* direct main */
