@@ -344,6 +344,8 @@ set_timer(struct loop *loop)
 	int64_t next = deadlines_next_ms(&loop->http->deadlines),
 		streams = streams_next_ms(loop->calls->streams);
 	int64_t due = engine_due_ms(loop->calls->engine), wait;
+	int64_t records = access_log_next_ms(loop->http),
+		token = expiry_in_ms(loop->http->token_expiry);
 	int64_t chores =
 	    clock_coarse_ms() +
 	    (engine_store(loop->calls->engine)->wants_chores ? CHORES_MS : IDLE_CHORES_MS);
@@ -356,10 +358,10 @@ set_timer(struct loop *loop)
 		next = chores;
 	if (service_next_ms() < next)
 		next = service_next_ms();
-	if (access_log_next_ms(loop->http) < next)
-		next = access_log_next_ms(loop->http);
-	if (expiry_in_ms(loop->http->token_expiry) < next - clock_coarse_ms())
-		next = clock_coarse_ms() + expiry_in_ms(loop->http->token_expiry);
+	if (records < next)
+		next = records;
+	if (token != INT64_MAX && token < next - clock_coarse_ms())
+		next = clock_coarse_ms() + token;
 	if (due >= 0 && clock_coarse_ms() + due < next)
 		next = clock_coarse_ms() + due;
 	if (next >= loop->timer_at_ms)

@@ -26,7 +26,7 @@ log_limit_allows(struct log_limit *limit)
 void
 log_limit_tell_more(struct log_limit *limit)
 {
-	if (clock_coarse_ms() < log_limit_next_ms(limit))
+	if (limit->untold == 0 || clock_coarse_ms() < log_limit_next_ms(limit))
 		return;
 	log_line(LOG_WARN, log_msg(limit->more_text),
 		 log_number("count", (long long)limit->untold));
