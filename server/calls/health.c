@@ -93,7 +93,12 @@ check_policy(const struct calls *calls, struct error *why)
 
 	if (last->code == ERROR_NONE)
 		return HEALTH_OK;
-	error_set(why, ERROR_CONFIG, "not adopted, the one before stays: %s", last->detail);
+	if (last->line > 0)
+		error_set(why, ERROR_CONFIG,
+			  "not adopted, the one before stays: %s (line %d, column %d)",
+			  last->detail, last->line, last->column);
+	else
+		error_set(why, ERROR_CONFIG, "not adopted, the one before stays: %s", last->detail);
 	return HEALTH_DEGRADED;
 }
 
@@ -105,7 +110,7 @@ check_stranded(const struct calls *calls, struct error *why)
 	if (!strands.complete || strands.events == 0)
 		return HEALTH_OK;
 	error_set(why, ERROR_CONFLICT,
-		  "%zu events stand in queues that the policy leads nobody to: sevq rekey",
+		  "pending events that the policy leads nobody to: %zu; sevq rekey moves them",
 		  strands.events);
 	return HEALTH_DEGRADED;
 }

@@ -52,6 +52,7 @@ def test_a_wrong_policy_file_is_degraded_until_it_is_mended(start):
     server.write_policy("{ nonsense")
     hup(server, "policy not")
     degraded(api, "policy", "not adopted, the one before stays: ")
+    degraded(api, "policy", "(line 1, column ")
     assert api.call("GET", "/readyz").status == 200
     server.write_policy(TWO_OWNERS)
     hup(server, "reloaded")
@@ -63,7 +64,7 @@ def test_the_details_are_for_tokens_that_may_read_everything(start, tmp_path):
     (server.directory / "token").write_text(TOKENS)
     server.write_policy("{ nonsense")
     hup(server, "policy not")
-    degraded(server.client(token="reader-0123456789abcdef"), "policy", "openclaw.json")
+    degraded(server.client(token="reader-0123456789abcdef"), "policy", "openclaw.json: unexpected")
     for token in None, "producer-0123456789abcdef", "agent-0123456789abcdef":
         assert wrong(server.client(token=token)) == ("degraded", {"policy": None})
     problem(server.client(token="nobody-0123456789abcdef").call("GET", "/healthz"), 401, "unauthorized")
@@ -75,7 +76,7 @@ def test_events_that_nobody_is_led_to_are_degraded_until_they_are_moved(start):
     ok(api.enqueue("1", DIRECT), 201)
     server.write_policy(ONE_OWNER)
     ok(api.call("POST", "/v1/policy/reload", {}))
-    degraded(api, "stranded", "1 events stand in queues")
+    degraded(api, "stranded", "leads nobody to: 1; sevq rekey")
     ok(api.call("POST", "/v1/rekey", {"confirm": True}))
     assert wrong(api) == ("ok", {})
 
