@@ -21,7 +21,7 @@ const REASONS = {
     ' or more.'],
   unattended: (session) => [events(session.ready), ' to take for ', since(session.readySinceTs),
     ', and nobody waits for ', session.ready === 1 ? 'it' : 'them', '. ', lastTaken(session)],
-  dead: () => 'Events of this queue failed too often or gave way to newer ones.',
+  dead: ({ deadLetters }) => [events(deadLetters), ' failed too often or gave way to newer ones.'],
 };
 
 /** Why, for one of the problems of a session. */

@@ -29,7 +29,8 @@ export const overview = {
   draw({ stats, policy, dead, worst: { sessions, total, nextCursor } }, route, page) {
     const common = commonPrefix(sessions.map(({ sessionKey }) => sessionKey)).length;
     const listed = (unattended) => sessions
-      .filter(({ problems }) => (problems[0] === 'unattended') === unattended)
+      .filter(({ problems: [worst] }) => worst !== 'dead' &&
+        (worst === 'unattended') === unattended)
       .map((one) => ofSession(one, common, page));
     const found = [failedPolicy(policy), ...listed(false), deadLetters(dead, stats, page),
       ...listed(true)].filter(Boolean);

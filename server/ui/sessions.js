@@ -12,7 +12,7 @@ export const sessions = listView({
   name: 'sessions', title: 'Sessions',
   id: (one) => one.sessionKey,
   fields: [['prefix', 'Key begins with'], ['contains', 'Key contains'],
-    ['problem', 'Problem', ['–', 'any', 'stranded', 'unattended', 'full']],
+    ['problem', 'Problem', ['–', 'any', 'stranded', 'unattended', 'full', 'dead']],
     ['sort', 'Order by', ['key', 'problem', 'unattended', 'depth', 'oldest', 'newest']]],
   caption: (data) => plural(data.total, 'session'),
   change: (data, change) => update(data.rows, change),

@@ -25,7 +25,7 @@ await until(async () => (await server.call('GET', `/v1/sessions?problem=unattend
 const SEEN = {
   overview: ['', ['What is wrong', 'stranded', '1 event stands where nobody asks', MAIN, '3 events failed too often', 'dmScope main', 'waits longest', 'dead 3']],
   sessions: ['#/sessions', ['2 sessions', CHAT, 'stranded', 'unattended', 'sevq run, mybox']],
-  deadSessions: ['#/sessions?problem=dead', ['1 session', LOST, 'dead letters']],
+  deadSessions: ['#/sessions?problem=dead', ['1 session', LOST, 'dead']],
   session: [address('session', CHAT), ['Why is it not drained?', 'this key now leads to agent:main:main', 'by direct-main',
     'Nobody has asked for this queue', 'sevq run, mybox asks for agent:main:main', 'Deploy finished', 'Posted as']],
   main: [address('session', MAIN), ['Posted as', 'Asked for as', 'main-alias', 'leased', 'sevq run, mybox', 'delayed', 'Reminder for tomorrow']],
