@@ -105,6 +105,7 @@ undo_plan(struct batch *batch)
 		timers_add(&state->timers, plan->popped[i]);
 	if (plan->popped_count > 0)
 		state->tick_after_boot_ms = state->boot_ms + TICK_RETRY_MS;
+	batch->budget.kept = batch->kept_before;
 	plan_reset(plan);
 }
 
@@ -994,6 +995,7 @@ batch_start(struct batch *batch)
 	if (batch->ops.count == 0)
 		return;
 	batch->full_store = false;
+	batch->kept_before = batch->budget.kept;
 	batch->answer_bytes = batch->page_bytes = 0;
 	stats->ops += batch->ops.count;
 	if (batch->ops.count > stats->batch_ops_max)

@@ -38,6 +38,7 @@ struct batch {
 	struct op_list ops;   /* of the batch, in the order they were submitted */
 	struct tick_op tick;  /* the first of ops if a timer is due */
 	struct budget budget; /* of the turn, which may have several batches */
+	size_t kept_before;   /* budget.kept when the batch began */
 	size_t parked;        /* how many of ops are PLAN_PARKED */
 	size_t answer_budget; /* see engine_set_answer_budget */
 	bool answer_alone;    /* the first answer of a batch may be larger */

@@ -32,26 +32,47 @@ budget_is_heavy(const struct budget *budget)
 	return budget->large > 0 && budget->small + budget->large > TURN_HEAVY_WORK;
 }
 
+/*
+ * Whether the op can be put off although it was admitted: its work was not known, or nothing is
+ * lost of what was looked up for it.
+ */
+static bool
+can_wait(const struct op *op)
+{
+	return op->work == 0 || op->kind->look != NULL || op->kind->appends;
+}
+
+static bool
+has_room(const struct budget *budget, size_t work)
+{
+	return budget->kept == 0 || budget->kept + work <= TURN_LARGE_WORK;
+}
+
 bool
 budget_is_used_up(const struct budget *budget, const struct op *op)
 {
-	return op->work == 0 && budget->small > TURN_PLANNED_WORK;
+	if (op->work == 0)
+		return budget->small > TURN_PLANNED_WORK;
+	return op->work > WORK_SMALL_MAX && can_wait(op) && !has_room(budget, op->work);
 }
 
 bool
 budget_keep(struct budget *budget, struct op *op, size_t work)
 {
-	if (op->work > 0) /* it was counted as what it is */
-		return true;
+	size_t counted = op->work > least_work(op) ? op->work : least_work(op);
+
+	if (work < counted || !can_wait(op))
+		work = counted;
 	if (work <= WORK_SMALL_MAX) {
-		budget->small += work > least_work(op) ? work - least_work(op) : 0;
+		budget->small += work - counted;
 		return true;
 	}
-	if (budget->large > 0 && budget->large + work > TURN_LARGE_WORK) {
+	if (can_wait(op) && !has_room(budget, work)) {
 		op->work = work;
 		budget->small += work / 8; /* what planning it in vain took */
 		return false;
 	}
-	budget->large += work;
+	budget->kept += work;
+	budget->large += op->work > WORK_SMALL_MAX ? work - op->work : work;
 	return true;
 }

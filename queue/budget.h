@@ -34,8 +34,9 @@
 
 /* The work done in the present turn. All zero begins a turn. */
 struct budget {
-	size_t small; /* with what was planned in vain, for want of room */
-	size_t large;
+	size_t small;           /* with what was planned in vain, for want of room */
+	size_t large;           /* admitted, by what is known of it */
+	size_t kept;            /* large ops, as they were planned */
 	size_t page_text_bytes; /* of pages of history, which are known only once they are read */
 };
 
@@ -53,8 +54,8 @@ budget_has_pages(const struct budget *budget)
 bool budget_admit(struct budget *budget, const struct op *op);
 
 /*
- * Whether the plans of the ops before have shown so much work that this one, which was admitted as
- * a small one, waits for the next turn unplanned. False of an op whose work is known.
+ * Whether the plans of the ops before have shown so much work that this one, which was admitted by
+ * what was known then, waits for the next turn unplanned.
  */
 bool budget_is_used_up(const struct budget *budget, const struct op *op);
 

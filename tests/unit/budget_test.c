@@ -113,6 +113,65 @@ a_turn_takes_so_many_small_calls(void **state)
 	}
 }
 
+/* What a batch costs depends on what it finds: a new session costs more than another event. */
+static void
+batches_that_turn_out_large_are_spread_over_turns(void **state)
+{
+	enum { BATCHES_MAX = TURN_LARGE_WORK / (EACH * (WORK_EVENT + WORK_SESSION)) };
+	static char keys[CALLS * EACH][32];
+	struct call *calls[CALLS];
+	struct draft drafts[EACH];
+	size_t before = 0;
+
+	(void)state;
+	options.sessions_max = options.pending_max = 2 * COUNT(keys);
+	reopen();
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		snprintf(keys[i], sizeof(keys[i]), "agent:main:%zu", i);
+		drafts[i % EACH] = draft(keys[i], "1");
+		if (i % EACH == EACH - 1)
+			calls[i / EACH] = enqueue_drafts(engine, drafts, EACH);
+	}
+	while (before < CALLS) {
+		one_turn();
+		size_t now_answered = answered(calls, CALLS);
+		assert_in_range(now_answered, before + 1, before + BATCHES_MAX);
+		before = now_answered;
+	}
+}
+
+/* A page walks the entries of its queues; one more may be made in vain. */
+static void
+pages_that_turn_out_large_are_spread_over_turns(void **state)
+{
+	enum { QUEUES = 15, BATCHES = 50, PAGES = 10, WALKED = QUEUES * BATCHES * EACH };
+	struct call *calls[PAGES];
+	struct draft drafts[EACH];
+
+	(void)state;
+	for (int i = 0; i < QUEUES * BATCHES; i++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "agent:main:%d", i % QUEUES);
+		for (int n = 0; n < EACH; n++) {
+			drafts[n] = draft(key, "1");
+			drafts[n].allow_duplicate = true;
+		}
+		done(enqueue_drafts(engine, drafts, EACH));
+	}
+	for (int i = 0; i < PAGES; i++)
+		calls[i] = list_sessions(engine, (struct sessions_op){ .limit = QUEUES + 1 });
+	while (!calls[PAGES - 1]->answered) {
+		uint64_t walked = stats().walked;
+
+		one_turn();
+		assert_in_range(stats().walked - walked, WALKED,
+				TURN_LARGE_WORK * WORK_ENTRIES + WALKED);
+	}
+	assert_int_equal(answered(calls, PAGES), PAGES);
+	assert_int_equal(calls[0]->sessions.count, QUEUES);
+}
+
 /* A drain charges the budget when it is planned; an op that the budget defers takes nothing. */
 static void
 drains_that_turn_out_large_are_spread_over_turns(void **state)
@@ -174,6 +233,7 @@ a_call_that_waited_fails_when_the_store_has_become_full(void **state)
 		large_batch(keys[i]);
 	}
 	memset(text, 'x', sizeof(text) - 1);
+	enqueue(engine, B, text);
 	struct call *longer = enqueue(engine, A, text);
 	one_turn();
 	assert_int_equal(longer->answered, 0);
@@ -259,6 +319,8 @@ main(void)
 		TEST(large_batches_are_spread_over_turns_in_order),
 		TEST(a_small_call_passes_large_ones_that_wait),
 		TEST(a_turn_takes_so_many_small_calls),
+		TEST(batches_that_turn_out_large_are_spread_over_turns),
+		TEST(pages_that_turn_out_large_are_spread_over_turns),
 		TEST(drains_that_turn_out_large_are_spread_over_turns),
 		TEST(waiters_that_one_event_wakes_are_answered_over_turns),
 		TEST(a_call_that_waited_fails_when_the_store_has_become_full),
