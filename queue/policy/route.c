@@ -63,7 +63,8 @@ is_alias(const struct pass *pass)
 static struct finding
 main_alias(const struct pass *pass)
 {
-	if (str_eq(pass->sent, STR("main")) || str_eq(pass->sent, pass->policy->main_key))
+	if (str_eq(pass->sent, STR("main")) || str_eq(pass->sent, pass->policy->main_key) ||
+	    str_eq(pass->key, pass->policy->main_key))
 		return MOVES("the key is a short name of the agent's main session");
 	if (!is_alias(pass))
 		return STAYS("the key does not name a main session");

@@ -160,6 +160,10 @@ static const struct row aliases[] = {
 	{ "{session:{mainKey:'home'}}", "agent: main :main", "agent:main:home", "main-alias" },
 	/* not the id as parsed */
 	{ "{session:{mainKey:'home'}}", "agent:My Agent:main", "agent:my agent:main", "keep" },
+	/* a main key may look like an agent's key; what leads to that text leads on */
+	{ "{session:{mainKey:'agent:x:y'}}", "agent:x:y", "agent:x:agent:x:y", "main-alias" },
+	{ "{session:{mainKey:'agent:x:y'}}", "Agent:x:y", "agent:x:agent:x:y", "main-alias" },
+	{ "{session:{mainKey:'agent:x:y'}}", "y", "agent:x:agent:x:y", "main-alias", .agent = "x" },
 	{ "{session:{mainKey:'  '}}", "main", "agent:main:main", "main-alias" },
 	{ "{session:{mainKey:7}}", "main", "agent:main:main", "main-alias" },
 	{ "{session:{mainKey:':x'}}", "main", "malformed-key", NULL }, /* no such key exists */
