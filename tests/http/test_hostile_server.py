@@ -31,7 +31,7 @@ EVENT = {"id": TEXT, "sessionKey": TEXT, "originalSessionKey": TEXT, "rule": TEX
     "traceparent": TEXT, "state": TEXT}
 HAPPENING = {"what": TEXT, "ts": -MOST, "until": MOST, "leaseId": TEXT, "times": MOST, "detail": TEXT, "originalSessionKey": TEXT, "rule": TEXT, "from": TEXT, "to": TEXT}
 SESSION = {"sessionKey": TEXT, "agentId": TEXT, "depth": MOST, "leased": MOST, "delayed": MOST, "waiters": MOST, "oldestTs": MOST,
-    "newestTs": -MOST, "lastContextKey": TEXT, "deliveryContext": DELIVERY, "rekeyedFrom": [{"key": TEXT, "count": MOST}] * 2,
+    "newestTs": -MOST, "lastContextKey": TEXT, "deliveryContext": DELIVERY, "rekeyedFrom": [{"key": TEXT, "count": MOST}] * 2, "rekeyedFromMore": True,
     "ready": MOST, "readySinceTs": -MOST, "streams": MOST, "deadLetters": MOST, "lastTakenTs": MOST, "lastTakenBy": TEXT, "routesTo": TEXT,
     "problems": [TEXT, TEXT]}
 SESSIONS = {"sessions": [SESSION], "total": MOST, "nextCursor": TEXT}
