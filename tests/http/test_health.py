@@ -144,14 +144,22 @@ def test_a_certificate_that_has_expired_is_degraded(make, tmp_path):
     degraded(server.start().client(), "certificate", "it has expired: ")
 
 
-def test_a_server_that_shuts_down_is_down(server):
-    """The request has begun before, and ends after."""
-    words = request("GET", "/healthz", server.token)
+def while_it_stops(server, path):
+    """The answer to a request that has begun before the server stops, and ends after."""
+    words = request("GET", path, server.token)
     with contextlib.closing(server.raw()) as raw:
         raw.send(words[:20])
         server.signal(signal.SIGTERM)
         server.wait_for_log(lambda record: record["msg"] == "stopping", "it to stop")
         raw.send(words[20:])
-        reply = raw.answer()
+        return raw.answer()
+
+
+def test_a_server_that_shuts_down_is_down(server):
+    reply = while_it_stops(server, "/healthz")
     assert reply.status == 503 and reply.json["status"] == "down"
     assert {"name": "server", "status": "down", "detail": "the server is shutting down"} in reply.json["checks"]
+
+
+def test_a_server_that_shuts_down_is_not_ready_and_says_why(server):
+    assert problem(while_it_stops(server, "/readyz"), 503, "closing")["detail"] == "the server is shutting down"
