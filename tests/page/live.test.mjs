@@ -3,23 +3,30 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { address } from './looks.mjs';
-import { MAIN, begin, until } from './page.mjs';
+import { MAIN, begin, settled, until } from './page.mjs';
 
 const world = await begin();
 const { queue, server } = world;
 
-const streams = async () => (await server.call('GET', '/v1/stats')).http.streams;
+const streams = async () => (await server.stats()).http.streams;
 
 /** The same in many events: what the page has on screen must follow. */
 async function post(n, sessionKey = MAIN) {
   for (let i = 0; i < n; i += 1) await queue.enqueue({ sessionKey, text: `event ${i}`, allowDuplicate: true });
 }
 
-test('what is posted appears by itself, without being asked for every few seconds', async (t) => {
-  const page = await world.open(t, { scope: 'read', at: '#/sessions' });
-  await page.getByText('live').waitFor();
+/** Lets no further list of sessions be answered: what is shown then comes from the stream. */
+const stopLists = (page) => page.route('**/v1/sessions?*', () => {});
+const ready = (page, n) => page.locator('td[data-name=Ready]', { hasText: new RegExp(`^${n}$`) });
+
+test('what is posted appears by itself, before the page asks again', async (t) => {
   await post(1, 'agent:main:new');
-  await page.getByRole('link', { name: 'agent:main:new' }).waitFor();
+  const page = await world.open(t, { scope: 'read', at: '#/sessions?prefix=agent:main:new' });
+  await page.getByText('live').waitFor();
+  await ready(page, 1).waitFor();
+  await stopLists(page);
+  await post(1, 'agent:main:new');
+  await ready(page, 2).waitFor();
 });
 
 test('a dialog, its focus and what was typed survive fifty updates', async (t) => {
@@ -65,27 +72,44 @@ test('a selection stays while the page is updated', async (t) => {
 
 test('eight tabs cost one stream, and all of them follow', async (t) => {
   const context = await world.profile(t);
+  const opened = async () => (await server.stats()).http.streamsOpened;
+  const at = '#/sessions?prefix=agent:tabs';
+  const before = await opened();
   const pages = [];
-  for (let i = 0; i < 8; i += 1) pages.push(await world.open(t, { scope: 'read', at: '#/sessions?prefix=agent:tabs', context }));
-  for (const page of pages) await page.getByText('live').waitFor();
-  assert.equal(await streams(), 1);
   await post(1, 'agent:tabs:main');
-  for (const page of pages) await page.getByRole('link', { name: 'agent:tabs:main' }).waitFor();
-  await pages[0].close();
-  await until(async () => (await streams()) === 1, 'another tab to read the stream');
-  await post(1, 'agent:tabs:after');
-  for (const page of pages.slice(1)) await page.getByRole('link', { name: 'agent:tabs:after' }).waitFor();
+  for (let i = 0; i < 8; i += 1) pages.push(await world.open(t, { scope: 'read', at, context }));
+  for (const page of pages) {
+    await page.getByText('live').waitFor();
+    await ready(page, 1).waitFor();
+    await stopLists(page);
+  }
+  assert.deepEqual([await streams(), await opened()], [1, before + 1]);
+  await post(1, 'agent:tabs:main');
+  for (const page of pages) await ready(page, 2).waitFor();
+  const reads = ({ requests }) => requests.some((one) => one.url().includes('/v1/stream'));
+  const [reader] = pages.splice(pages.findIndex(reads), 1);
+  assert.deepEqual(pages.filter(reads), []);
+  await reader.close();
+  await until(async () => (await opened()) === before + 2, 'another tab to read the stream');
+  await until(async () => (await streams()) === 1, 'one stream');
+  await post(1, 'agent:tabs:main');
+  for (const page of pages) await ready(page, 3).waitFor();
 });
 
 test('a hidden tab asks for nothing and gives the stream up', async (t) => {
   const page = await world.open(t, { scope: 'read', at: '#/sessions' });
   await page.getByText('live').waitFor();
+  await settled(page);
+  await page.clock.install();
   const hide = (hidden) => page.evaluate((now) => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => now });
     document.dispatchEvent(new Event('visibilitychange'));
   }, hidden);
   await hide(true);
   await until(async () => (await streams()) === 0, 'the stream to end');
+  const asked = page.requests.length;
+  await page.clock.runFor(60_000);
+  assert.deepEqual(page.requests.slice(asked).map((one) => one.url()), []);
   await hide(false);
   await until(async () => (await streams()) === 1, 'the stream to begin');
 });

@@ -34,7 +34,7 @@ export async function usable(page) {
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'wider than the window');
 }
 
-/** A screenshot in build/page/shots, if SHOTS is set; they are to be looked at, not compared. */
+/** A screenshot in build/shots, if SHOTS is set; they are to be looked at, not compared. */
 export async function shoot(page, name) {
   if (!process.env.SHOTS) return;
   const folder = path.join(process.env.SOURCES, 'build/shots');
