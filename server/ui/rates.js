@@ -3,8 +3,8 @@ import { h, muted, perSecond, svg } from './kit.js';
 
 const KEEP_MS = 5 * 60_000;
 const APART_MS = 500;
-const WIDTH = 240;
-const HEIGHT = 36;
+const WIDTH = 480;
+const HEIGHT = 48;
 const OUT = ['drained', 'consumed', 'acked', 'withdrawn', 'purged', 'replaced', 'evicted',
   'expired', 'dead'];
 
