@@ -36,7 +36,8 @@ async function start() {
 
 /** Gets a token for the code that the page was opened with, or tells why there is none. */
 const trade = (code) => post('/v1/page-sessions', { code }).then(
-  (answer) => token.keep(answer.token), ({ status }) => (status === 0 ? 'The server does not answer.' :
+  (answer) => token.keep(answer.token),
+  ({ status }) => (status === 0 ? 'The server does not answer.' :
     'This link was used before, or is too old: run sevq page again.'));
 
 async function enter() {

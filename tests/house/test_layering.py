@@ -17,6 +17,7 @@ SOURCES = Path(os.environ.get("SOURCES", Path(__file__).parents[2]))
 FLOORS = ("schema", "queue", "server")  # each may include itself and what stands before it
 FOLDERS = (*FLOORS, "client")
 PROSE_COLUMNS = 100
+SCRIPTS, SCRIPT_LINES = (".js", ".mjs", ".css", ".html"), 300
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 
 # Where a library may be included. Outside server/ and queue/sqlite/ a reader need not know that
@@ -239,6 +240,18 @@ def long_prose(tree):
                     yield f"{path.relative_to(tree)} has a long comment: {line.strip()}"
 
 
+def large_scripts(tree):
+    """The page and its tests are read as they are: short lines, and modules that end soon."""
+    for folder in ("server/ui", "tests/page"):
+        for path in sorted((tree / folder).glob("*.*")):
+            lines = path.read_text().split("\n") if path.suffix in SCRIPTS else []
+            for number, line in enumerate(lines, 1):
+                if len(line) > PROSE_COLUMNS:
+                    yield f"{path.relative_to(tree)} has a long line, {number}"
+            if len(lines) > SCRIPT_LINES + 1:
+                yield f"{path.relative_to(tree)} has over {SCRIPT_LINES} lines"
+
+
 def unregistered_tests(tree):
     """A test that no meson.build names would never run."""
     lists = {path.parent: path.read_text() for path in (tree / "tests").rglob("meson.build")}
@@ -263,6 +276,7 @@ RULES = (
     dependent_headers,
     files_without_opening,
     long_prose,
+    large_scripts,
     unregistered_tests,
 )
 
@@ -311,6 +325,9 @@ BREACHES = (
     (dependent_headers, "queue/b.h", "size_t b(void);\n"),
     (long_prose, "queue/a.c", f"int a; /* {'a ' * 45} */\n"),
     (long_prose, "queue/a.c", f"/*\n * a\n *\t\t{'a' * 88}\n */\n"),
+    (large_scripts, "server/ui/a.css", f"a {{ {'b' * 95} }}\n"),
+    (large_scripts, "tests/page/a.mjs", f"const a = '{'a' * 90}';\n"),
+    (large_scripts, "server/ui/a.js", "a();\n" * 300),
     (long_prose, "tests/a.py", f"a = 1  # {'a ' * 50}\n"),
     (long_prose, "tests/a.py", f'def a():\n    """a\n\n    {"a " * 50}\n    """\n'),
 )

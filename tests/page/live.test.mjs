@@ -12,7 +12,8 @@ const streams = async () => (await server.stats()).http.streams;
 
 /** The same in many events: what the page has on screen must follow. */
 async function post(n, sessionKey = MAIN) {
-  for (let i = 0; i < n; i += 1) await queue.enqueue({ sessionKey, text: `event ${i}`, allowDuplicate: true });
+  for (let i = 0; i < n; i += 1)
+    await queue.enqueue({ sessionKey, text: `event ${i}`, allowDuplicate: true });
 }
 
 /** Lets no further list of sessions be answered: what is shown then comes from the stream. */
@@ -31,17 +32,21 @@ test('what is posted appears by itself, before the page asks again', async (t) =
 
 test('a dialog, its focus and what was typed survive fifty updates', async (t) => {
   await post(150, 'agent:main:busy');
-  const page = await world.open(t, { scope: 'read,admin', at: address('session', 'agent:main:busy') });
+  const at = address('session', 'agent:main:busy');
+  const page = await world.open(t, { scope: 'read,admin', at });
   await page.getByRole('button', { name: 'Purge …' }).click();
   await page.getByLabel('Type 150 to confirm').fill('15');
-  const before = await page.evaluate(() => { globalThis.kept = document.activeElement; return document.querySelector('dialog').innerText; });
+  const before = await page.evaluate(() => {
+    globalThis.kept = document.activeElement;
+    return document.querySelector('dialog').innerText;
+  });
   for (let i = 0; i < 50; i += 1) await post(1, 'agent:main:busy');
   await page.locator('.figures', { hasText: '200 ready' }).waitFor();
   assert.equal(await page.evaluate(() => document.querySelector('dialog').innerText), before);
   assert.ok(await page.evaluate(() => document.activeElement === kept && kept.value === '15'));
 });
 
-test('a row with the focus stays while others come and go; gone, it stays until it is left', async (t) => {
+test('a row with the focus stays where it is, and once gone until it is left', async (t) => {
   for (const name of ['b', 'd', 'f']) await post(1, `agent:row:${name}`);
   const page = await world.open(t, { scope: 'read', at: '#/sessions?prefix=agent:row:' });
   const link = page.getByRole('link', { name: 'agent:row:d' });
@@ -53,7 +58,8 @@ test('a row with the focus stays while others come and go; gone, it stays until 
   assert.ok(await page.evaluate(() => document.activeElement === kept));
   await queue.drain({ sessionKey: 'agent:row:d' });
   await page.getByText('4 sessions').waitFor();
-  assert.ok(await page.evaluate(() => document.activeElement === kept && kept.closest('tr').className === 'gone'));
+  assert.ok(await page.evaluate(() => document.activeElement === kept &&
+    kept.closest('tr').className === 'gone'));
   await page.getByLabel('Key contains').focus();
   await link.waitFor({ state: 'detached' });
   const order = await page.locator('tbody tr td:first-child a').allInnerTexts();
@@ -137,7 +143,8 @@ test('a pause stops everything until it is over', async (t) => {
   await page.getByText('paused').waitFor();
   await until(async () => (await streams()) === 0, 'the stream to end');
   await post(1, 'agent:pause:main');
-  await page.locator('#freshness .warn').waitFor(); // ten seconds later it still shows nothing, and says how old that is
+  // ten seconds later it still shows nothing, and says how old that is
+  await page.locator('#freshness .warn').waitFor();
   assert.equal(await page.getByRole('link', { name: 'agent:pause:main' }).count(), 0);
   await page.keyboard.press('p');
   await page.getByRole('link', { name: 'agent:pause:main' }).waitFor();

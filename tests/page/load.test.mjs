@@ -26,7 +26,8 @@ test('it is watched: what it must not do is noticed', async (t) => {
     fetch('http://127.0.0.1:1/').catch(() => {});
   });
   page.expected.push(/./);
-  for (const wanted of ['console: a', 'security policy: require-trusted-types-for', 'security policy: connect-src']) {
+  for (const wanted of ['console: a', 'security policy: require-trusted-types-for',
+    'security policy: connect-src']) {
     await until(() => page.faults.some((fault) => fault.startsWith(wanted)), wanted);
   }
 });

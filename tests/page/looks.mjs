@@ -6,8 +6,10 @@ import path from 'node:path';
 import { AXE } from './page.mjs';
 
 export const CHAT = 'agent:main:telegram:default:direct:123';
-export const ONE_OWNER = { session: { dmScope: 'main' }, channels: { telegram: { allowFrom: ['123'] } } };
-export const TWO_OWNERS = { session: { dmScope: 'main' }, channels: { telegram: { allowFrom: ['123', '456'] } } };
+export const ONE_OWNER = { session: { dmScope: 'main' },
+  channels: { telegram: { allowFrom: ['123'] } } };
+export const TWO_OWNERS = { session: { dmScope: 'main' },
+  channels: { telegram: { allowFrom: ['123', '456'] } } };
 export const MANUAL = ['--no-watch-policy', '--no-rekey-on-reload'];
 
 export const address = (view, id) => `#/${view}/${encodeURIComponent(id)}`;
@@ -20,7 +22,8 @@ export async function adopt(server, policy) {
 
 /** Makes n events of a session dead letters, with this reason, under --max-attempts 1. */
 export async function kill(queue, sessionKey, n, reason) {
-  for (let i = 0; i < n; i += 1) await queue.enqueue({ sessionKey, text: `message ${i}`, allowDuplicate: true });
+  for (let i = 0; i < n; i += 1)
+    await queue.enqueue({ sessionKey, text: `message ${i}`, allowDuplicate: true });
   const { leaseId } = await queue.lease({ sessionKey, limit: n, consumer: 'runner' });
   await queue.nack(leaseId, { reason });
 }
@@ -31,7 +34,8 @@ export async function usable(page) {
   const found = await page.evaluate(async () => (await axe.run(document)).violations
     .map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0].html}`));
   assert.deepEqual(found, []);
-  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'wider than the window');
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+    'wider than the window');
 }
 
 /** A screenshot in build/shots, if SHOTS is set; they are to be looked at, not compared. */

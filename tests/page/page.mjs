@@ -71,7 +71,9 @@ export async function settled(page) {
     quiet = busy ? 0 : quiet + 1;
     return quiet > 10;
   }, 'the page to ask for nothing');
-  await page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); }));
+  await page.evaluate(() => new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+  }));
 }
 
 export class World {
@@ -96,7 +98,8 @@ export class World {
     t.after(async () => {
       await context.close();
       for (const page of pages) {
-        const faults = page.faults.filter((fault) => !page.expected.some((wanted) => wanted.test(fault)));
+        const faults = page.faults.filter((fault) =>
+          !page.expected.some((wanted) => wanted.test(fault)));
         assert.deepEqual(faults, []);
       }
     });

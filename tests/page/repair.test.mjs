@@ -17,7 +17,8 @@ async function strand(text) {
   await adopt(server, ONE_OWNER);
 }
 
-const drained = async (sessionKey) => (await queue.drain({ sessionKey })).events.map(({ text }) => text);
+const drained = async (sessionKey) =>
+  (await queue.drain({ sessionKey })).events.map(({ text }) => text);
 
 /** Presses Tab until the focus is on something that says this. */
 async function tabTo(page, words) {
@@ -31,7 +32,7 @@ async function tabTo(page, words) {
 const dialog = (page) => page.locator('dialog[open]');
 const focused = (page) => page.evaluate(() => document.activeElement.innerText);
 
-test('with the mouse: the command opens the page, which says why and moves the event', async (t) => {
+test('with the mouse: the command opens the page, which says why and moves it', async (t) => {
   await strand('for the mouse');
   const told = spawnSync(process.env.SEVQ, ['page', '--admin', '--print'], { encoding: 'utf8',
     env: { ...process.env, SEVQ_URL: world.url, SEVQ_TOKEN_FILE: `${server.folder}/token` } });
@@ -96,7 +97,8 @@ test('dead letters are chosen and requeued with the keyboard only', async (t) =>
 test('a rate holds over the calls of a thousand that a requeue needs', async (t) => {
   const sessionKey = 'agent:main:many';
   for (const n of [1000, 500]) {
-    await queue.enqueueBatch(Array.from({ length: n }, (_, i) => ({ sessionKey, text: `${n} ${i}` })));
+    await queue.enqueueBatch(Array.from({ length: n },
+      (_, i) => ({ sessionKey, text: `${n} ${i}` })));
     const { leaseId } = await queue.lease({ sessionKey, limit: n });
     await queue.nack(leaseId, { reason: 'too many' });
   }
@@ -109,7 +111,8 @@ test('a rate holds over the calls of a thousand that a requeue needs', async (t)
   await page.getByText('Requeued 1,500 dead letters.').waitFor();
   const times = [];
   for (let after, more = true; more; after = times.at(-1).id) {
-    const found = await server.call('GET', '/v1/events', { queueKey: sessionKey, limit: 1000, after });
+    const found = await server.call('GET', '/v1/events',
+      { queueKey: sessionKey, limit: 1000, after });
     times.push(...found.events);
     more = found.more;
   }
@@ -128,7 +131,8 @@ async function held(page) {
   return waiting;
 }
 
-const busy = { status: 503, body: JSON.stringify({ title: 'Away', detail: 'it rests', status: 503 }) };
+const busy = { status: 503,
+  body: JSON.stringify({ title: 'Away', detail: 'it rests', status: 503 }) };
 
 test('what a closed dialog has asked for is not told in the next one', async (t) => {
   const page = await world.open(t, { scope: ALL, at: '#/dead' });
@@ -145,7 +149,7 @@ test('what a closed dialog has asked for is not told in the next one', async (t)
   assert.ok(await dialog(page).getByText('this help').isVisible());
 });
 
-test('a failure is told also when its dialog was closed, and with what was done before', async (t) => {
+test('a failure is told also to a closed dialog, and with what was done before', async (t) => {
   const page = await world.open(t, { scope: ALL, at: '#/dead' });
   page.expected.push(/503/);
   const waiting = await held(page);
@@ -183,7 +187,8 @@ test('all dead letters that match are discarded, and no others', async (t) => {
 });
 
 test('over a hundred events are purged only once their number is typed', async (t) => {
-  await queue.enqueueBatch(Array.from({ length: 120 }, (_, i) => ({ sessionKey: 'agent:main:full', text: `event ${i}` })));
+  await queue.enqueueBatch(Array.from({ length: 120 },
+    (_, i) => ({ sessionKey: 'agent:main:full', text: `event ${i}` })));
   const page = await world.open(t, { scope: ALL, at: address('session', 'agent:main:full') });
   await page.getByRole('button', { name: 'Purge …' }).click();
   await dialog(page).getByText('Purge 120 events?').waitFor();
@@ -215,7 +220,7 @@ test('the overview counts all dead letters', async (t) => {
   await page.locator('.numbers div', { hasText: new RegExp(`^dead${deadLetters}$`) }).waitFor();
 });
 
-test('who may only look sees no button that changes anything, and the server refuses by hand', async (t) => {
+test('who may only look sees no button that changes anything, and gets 403 by hand', async (t) => {
   await strand('look only');
   const page = await world.open(t, { scope: 'read' });
   page.expected.push(/403/);
@@ -227,7 +232,11 @@ test('who may only look sees no button that changes anything, and the server ref
     for (const name of [/Move/, /Purge/, /Requeue/, /Discard/, /Reload/, /Withdraw/])
       assert.equal(await page.getByRole('button', { name }).count(), 0, `${at} ${name}`);
   }
-  const status = await page.evaluate(async () => (await fetch('/v1/rekey', { method: 'POST', body: '{"confirm":true}', headers:
-    { 'Content-Type': 'application/json', Authorization: `Bearer ${sessionStorage.getItem('sevq-token')}` } })).status);
+  const status = await page.evaluate(async () => {
+    const headers = { 'Content-Type': 'application/json',
+      Authorization: `Bearer ${sessionStorage.getItem('sevq-token')}` };
+    const body = '{"confirm":true}';
+    return (await fetch('/v1/rekey', { method: 'POST', body, headers })).status;
+  });
   assert.equal(status, 403);
 });

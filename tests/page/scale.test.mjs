@@ -55,7 +55,8 @@ async function changing(work) {
   stop = true;
   await changer;
   const seconds = (performance.now() - began) / 1000;
-  return { seconds, perSecond: changes / seconds, share: (server.cpuSeconds() - cpuBefore) / seconds };
+  return { seconds, perSecond: changes / seconds,
+    share: (server.cpuSeconds() - cpuBefore) / seconds };
 }
 
 const watched = () => new Promise((resolve) => setTimeout(resolve, WATCHED_MS));
@@ -65,7 +66,8 @@ const visit = (page, at, title) => page.evaluate(({ at, title }) => new Promise(
   const began = performance.now();
   const look = () => {
     const main = document.querySelector('main');
-    const there = main.querySelector('h1')?.textContent.includes(title) && !main.hasAttribute('aria-busy');
+    const there = main.querySelector('h1')?.textContent.includes(title) &&
+      !main.hasAttribute('aria-busy');
     if (there) resolve(performance.now() - began);
     else requestAnimationFrame(look);
   };
@@ -75,7 +77,9 @@ const visit = (page, at, title) => page.evaluate(({ at, title }) => new Promise(
 
 const median = (times) => times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
 
-const VIEWS = [['#/', 'What is wrong'], ['#/sessions', 'Sessions'], [`#/session/${encodeURIComponent(BIG)}`, 'big'], ['#/history', 'History'], ['#/dead', 'Dead letters']];
+const VIEWS = [['#/', 'What is wrong'], ['#/sessions', 'Sessions'],
+  [`#/session/${encodeURIComponent(BIG)}`, 'big'], ['#/history', 'History'],
+  ['#/dead', 'Dead letters']];
 
 test('a view is there at once, while much changes', { timeout: 240000 }, async (t) => {
   const page = await world.open(t, { scope: 'read' });
@@ -85,14 +89,16 @@ test('a view is there at once, while much changes', { timeout: 240000 }, async (
     for (let round = 0; round < (full ? 9 : 3); round++)
       for (const [at, title] of VIEWS) times.get(at).push(await visit(page, at, title));
   });
-  say(`${SESSIONS} sessions, ${EVENTS} events in one, ${load.perSecond.toFixed(1)} changes a second`);
+  const perSecond = load.perSecond.toFixed(1);
+  say(`${SESSIONS} sessions, ${EVENTS} events in one, ${perSecond} changes a second`);
   for (const [at, taken] of times) {
     say(`${at}: ${median(taken).toFixed(0)} ms, at most ${Math.max(...taken).toFixed(0)} ms`);
   }
-  if (full) for (const [at, taken] of times) assert.ok(median(taken) < REFRESH_MS, `${at}: ${median(taken)} ms`);
+  for (const [at, taken] of full ? times : [])
+    assert.ok(median(taken) < REFRESH_MS, `${at}: ${median(taken)} ms`);
 });
 
-test('a page that is left open shows what changes and costs the server little', { timeout: 240000 }, async (t) => {
+test('a page left open shows what changes and costs little', { timeout: 240000 }, async (t) => {
   const alone = await changing(watched);
   const page = await world.open(t, { scope: 'read', at: '#/sessions?prefix=agent:main:big' });
   await settled(page);
@@ -100,29 +106,38 @@ test('a page that is left open shows what changes and costs the server little', 
   const seen = await changing(watched);
   const asked = page.requests.length - before;
   const share = seen.share - alone.share;
-  say(`one open page: ${(100 * share).toFixed(2)}% of a core (with it ${(100 * seen.share).toFixed(2)}%, without ${(100 * alone.share).toFixed(2)}%), ${asked} requests in ${seen.seconds.toFixed(1)} s, ${seen.perSecond.toFixed(1)} changes a second`);
+  const percent = (part) => `${(100 * part).toFixed(2)}%`;
+  say(`one open page: ${percent(share)} of a core (with it ${percent(seen.share)}, without ` +
+    `${percent(alone.share)}), ${asked} requests in ${seen.seconds.toFixed(1)} s, ` +
+    `${seen.perSecond.toFixed(1)} changes a second`);
   assert.ok(asked <= seen.seconds + 2, `${asked} requests`);
   if (full) assert.ok(share < SHARE, `${100 * share}% of a core`);
   const { depth } = (await world.call('GET', '/v1/events', { sessionKey: BIG, limit: 1 }));
-  await until(async () => (await page.locator('main tbody').innerText()).replaceAll(/[,.\s\u202f]/g, '').includes(String(depth)), `the depth ${depth} to be shown`, 120000);
+  const shown = async () =>
+    (await page.locator('main tbody').innerText()).replaceAll(/[,.\s\u202f]/g, '');
+  await until(async () => (await shown()).includes(String(depth)), `the depth ${depth} to be shown`,
+    120000);
 });
 
-test(`${TABS} tabs read one stream, and the others go on when its tab is closed`, { timeout: 240000 }, async (t) => {
+test(`${TABS} tabs read one stream, whichever is closed`, { timeout: 240000 }, async (t) => {
   const context = await world.profile(t);
   const http = async () => (await server.stats()).http;
   const before = await http();
   const pages = [];
-  for (let n = 0; n < TABS; n++) pages.push(await world.open(t, { context, scope: 'read', at: '#/leases' }));
+  for (let n = 0; n < TABS; n++)
+    pages.push(await world.open(t, { context, scope: 'read', at: '#/leases' }));
   const states = (some) => Promise.all(some.map((page) => page.locator('#freshness').innerText()));
   const live = async (some) => (await states(some)).every((state) => /\blive\b/.test(state));
   await until(() => live(pages), 'every tab to be live', 60000);
-  const opened = pages.map((page) => page.requests.filter((request) => request.url().includes('/v1/stream')).length);
+  const opened = pages.map((page) =>
+    page.requests.filter((request) => request.url().includes('/v1/stream')).length);
   const { streams, streamsOpened } = await http();
   say(`${TABS} tabs: ${streams} stream, which the tabs have opened ${opened} times`);
   assert.deepEqual([streams, streamsOpened - before.streamsOpened], [1, 1]);
   const [reader] = pages.splice(opened.indexOf(1), 1);
   await reader.close();
-  await until(async () => (await http()).streamsOpened === streamsOpened + 1, 'another tab to read it');
+  await until(async () => (await http()).streamsOpened === streamsOpened + 1,
+    'another tab to read it');
   await until(() => live(pages), `the others to be live`, 60000);
   assert.equal((await http()).streams, 1);
 });

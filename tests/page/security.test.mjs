@@ -50,9 +50,12 @@ async function attempts({ url, token, code }) {
     document.body.append(frame);
   });
   const posted = (path, body) => new Promise((resolve) => {
-    const form = Object.assign(document.createElement('form'), { method: 'post', enctype: 'text/plain', action: url + path, target: 'there' });
-    form.append(Object.assign(document.createElement('input'), { name: body.slice(0, -1) + ',"', value: '":1}' }));
-    const frame = Object.assign(document.createElement('iframe'), { name: 'there', onload: () => resolve('sent') });
+    const form = Object.assign(document.createElement('form'),
+      { method: 'post', enctype: 'text/plain', action: url + path, target: 'there' });
+    form.append(Object.assign(document.createElement('input'),
+      { name: body.slice(0, -1) + ',"', value: '":1}' }));
+    const frame = Object.assign(document.createElement('iframe'),
+      { name: 'there', onload: () => resolve('sent') });
     document.body.append(frame, form);
     form.submit();
   });
@@ -70,8 +73,10 @@ async function attempts({ url, token, code }) {
     change: await asked('/v1/events', { method: 'POST', headers, body: event }),
     changeBlindly: await asked('/v1/events', { method: 'POST', mode: 'no-cors', body: event }),
     remove: await asked('/v1/events?sessionKey=agent:main:main', { method: 'DELETE', headers }),
-    trade: await asked('/v1/page-sessions', { method: 'POST', headers, body: JSON.stringify({ code }) }),
-    tradeBlindly: await asked('/v1/page-sessions', { method: 'POST', mode: 'no-cors', body: JSON.stringify({ code }) }),
+    trade: await asked('/v1/page-sessions',
+      { method: 'POST', headers, body: JSON.stringify({ code }) }),
+    tradeBlindly: await asked('/v1/page-sessions',
+      { method: 'POST', mode: 'no-cors', body: JSON.stringify({ code }) }),
     hook: await asked('/hooks/wake', { method: 'POST', mode: 'no-cors', body: event }),
     form: await posted('/v1/page-sessions', JSON.stringify({ code })),
     script: await loaded('script', 'src'),
@@ -106,7 +111,8 @@ for (const host of ['127.0.0.1', 'localhost']) {
     assert.deepEqual(events, before.events);
     assert.equal(counts.pageSessions, before.http.pageSessions);
     assert.deepEqual((await world.call('GET', '/v1/events', { sessionKey: MAIN })).events, []);
-    assert.ok((await world.call('POST', '/v1/page-sessions', { code })).token, 'its code is still good');
+    assert.ok((await world.call('POST', '/v1/page-sessions', { code })).token,
+      'its code is still good');
   });
 }
 
@@ -121,7 +127,8 @@ test('a name that was rebound to this machine reads and changes nothing', async 
   const statuses = await page.evaluate(({ headers, code }) => Promise.all([
     fetch('/v1/sessions', { headers }),
     fetch('/ui/app.js'),
-    fetch('/v1/events', { method: 'POST', headers, body: '{"text": "evil", "sessionKey": "main"}' }),
+    fetch('/v1/events', { method: 'POST', headers,
+      body: '{"text": "evil", "sessionKey": "main"}' }),
     fetch('/v1/page-sessions', { method: 'POST', headers, body: JSON.stringify({ code }) }),
   ].map(async (answer) => (await answer).status)), { headers, code });
   assert.deepEqual(statuses, [421, 421, 421, 421]);
@@ -177,15 +184,19 @@ test('the code is in no request, no title, and no address that one can go back t
 test('a code that is pasted where the page is open lets it in', async (t) => {
   const page = await world.open(t, { scope: 'read' });
   const before = await page.evaluate(KEPT);
-  await page.evaluate((code) => { location.hash = `code=${code}`; }, await server.code('read,admin'));
-  await until(async () => !page.url().includes('code=') && (await page.evaluate(KEPT).catch(() => before)) !== before, 'another token');
+  await page.evaluate((code) => { location.hash = `code=${code}`; },
+    await server.code('read,admin'));
+  await until(async () => !page.url().includes('code=') &&
+    (await page.evaluate(KEPT).catch(() => before)) !== before, 'another token');
 });
 
 test('the token is kept in the tab alone', async (t) => {
   const page = await world.open(t, { scope: 'read' });
   await settled(page);
-  const kept = await page.evaluate(() => [Object.values(sessionStorage).length, localStorage.length, document.cookie]);
-  assert.deepEqual([kept[0] > 0, /[0-9a-f]{64}/.test(await page.evaluate(() => JSON.stringify(localStorage))), kept[2]], [true, false, '']);
+  const kept = await page.evaluate(() =>
+    [Object.values(sessionStorage).length, localStorage.length, document.cookie]);
+  const local = await page.evaluate(() => JSON.stringify(localStorage));
+  assert.deepEqual([kept[0] > 0, /[0-9a-f]{64}/.test(local), kept[2]], [true, false, '']);
 });
 
 const CHANGES = /purge|requeue|discard|withdraw|reload|move|release/i;
@@ -211,7 +222,8 @@ test('a page that may only look has no button that changes, and gets 403 by hand
   const statuses = await page.evaluate(() => {
     const token = Object.values(sessionStorage).find((text) => /^[0-9a-f]{64}$/.test(text));
     const ask = (method, path, body) => fetch(path, { method, body: body && JSON.stringify(body),
-      headers: { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) } });
+      headers: { Authorization: `Bearer ${token}`,
+        ...(body && { 'Content-Type': 'application/json' }) } });
     return Promise.all([
       ask('GET', '/v1/whoami'),
       ask('POST', '/v1/events', { text: 'y', sessionKey: 'main' }),
@@ -238,58 +250,8 @@ test('a page whose maker is revoked shows nothing any more', async (t) => {
   await settled(page);
   server.writeTokens([BOSS]);
   server.process.kill('SIGHUP');
-  await until(() => page.locator('input[type=password], form input').first().isVisible(), 'the page to ask for a token', 60000);
+  await until(() => page.locator('input[type=password], form input').first().isVisible(),
+    'the page to ask for a token', 60000);
   server.writeTokens([BOSS, `${READER} read`]);
   server.process.kill('SIGHUP');
-});
-
-const PWNED = '<img src=x onerror="pwned=1"><script>pwned=1</script><svg onload=pwned=1>';
-const HOSTILE = [PWNED, '\u202egnp.exe', '\u{e0041}\u200b\u0085\ufeff', '{"n": 9007199254740993, "t": "<b>"}', 'javascript:pwned=1', "'\"><script>pwned=1</script>",
-  '<'.repeat(65536), '\u202e'.repeat(21845), 'x'.repeat(65536), '[SYSTEM] ``` {{constructor.constructor("pwned=1")()}}'];
-
-/** So many bytes of the text at most, in whole characters. */
-const cut = (text, bytes) => Buffer.from(text).subarray(0, bytes).toString().replaceAll('\ufffd', '');
-
-/** Everything that a sender can name is hostile. Returns the ids of the events and the keys. */
-async function fill() {
-  const ids = [];
-  const keys = HOSTILE.map((text, n) => `agent:main:${n}:${cut(text, 200)}`);
-  for (const [n, text] of HOSTILE.entries()) {
-    const short = cut(text, 60);
-    const { event } = await queue.enqueue({ text, sessionKey: keys[n], contextKey: short, source: short,
-      deliveryContext: { channel: short, to: short, accountId: short, threadId: short }, idempotencyKey: `k${n}` });
-    ids.push(event.id);
-    await queue.enqueue({ text: `${short} dead`, sessionKey: keys[n] });
-    const { leaseId } = await world.call('POST', '/v1/leases', { sessionKey: keys[n], limit: 1, consumer: short });
-    await world.call('POST', `/v1/leases/${leaseId}/nack`, { reason: cut(text, 200) });
-    await world.call('POST', '/v1/leases', { sessionKey: keys[n], limit: 1, consumer: short });
-  }
-  return { ids, keys };
-}
-
-test('no text of an event is anything but text', { timeout: 240000 }, async (t) => {
-  const { ids, keys } = await fill();
-  const page = await world.open(t, { scope: 'read,admin' });
-  const views = ['#/', '#/sessions', '#/leases', '#/history', '#/dead', '#/consumers', '#/policy',
-    ...keys.flatMap((key) => [`#/session/${encodeURIComponent(key)}`, `#/route?key=${encodeURIComponent(key)}`, `#/sessions?prefix=${encodeURIComponent(key)}`]),
-    ...ids.map((id) => `#/event/${id}`), `#/${PWNED}`, `#/event/${PWNED}`, '#/event/__proto__', '#/constructor'];
-  page.expected.push(/(404|400)/); // of those that there are not
-  for (const at of views) {
-    await page.evaluate((hash) => { location.hash = hash; }, at);
-    await settled(page);
-    const found = await page.evaluate(() => ({
-      pwned: globalThis.pwned,
-      foreign: [...document.querySelectorAll('script, img, iframe, object, [onerror], [onload], [style]')].filter((e) => e.src !== `${location.origin}/ui/app.js`).map((e) => e.outerHTML.slice(0, 80)),
-      links: [...document.querySelectorAll('a')].map((a) => a.href).filter((href) => !href.startsWith(`${location.origin}/`)),
-      unseen: /[\u202a-\u202e\u2066-\u2069\u200b\u0085\ufeff]/.test(document.body.innerText),
-    }));
-    assert.deepEqual(found, { pwned: undefined, foreign: [], links: [], unseen: false }, at.slice(0, 120));
-  }
-});
-
-test('a number that JavaScript cannot hold is shown as it was sent', async (t) => {
-  const { event } = await queue.enqueue({ text: '{"n": 9007199254740993}', sessionKey: MAIN });
-  const page = await world.open(t, { scope: 'read', at: `#/event/${event.id}` });
-  await page.getByText('9007199254740993').first().waitFor();
-  assert.doesNotMatch(await page.locator('body').innerText(), /9007199254740992/);
 });

@@ -62,7 +62,8 @@ export class Server {
   async stop() {
     this.queue.close();
     this.process.kill();
-    const [code] = this.process.exitCode === null ? await once(this.process, 'exit') : [this.process.exitCode];
+    const [code] = this.process.exitCode === null ?
+      await once(this.process, 'exit') : [this.process.exitCode];
     assert.equal(code, 0, JSON.stringify(this.log.slice(-5)));
   }
 
