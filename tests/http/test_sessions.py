@@ -1,8 +1,11 @@
 """GET /v1/sessions: the sessions with pending events."""
+from collections import Counter
+from random import Random
+
 import pytest
 
 from policies import DIRECT, MAIN, ONE_OWNER, TWO_OWNERS
-from sevqd import ok, problem, wait_until
+from sevqd import ok, pages, problem, wait_until
 
 
 def keys(page):
@@ -215,3 +218,48 @@ def test_sessions_with_dead_letters_are_found(start):
     server.start()
     wait_until(lambda: dead(server.client()) == {}, "the dead letters to be forgotten")
     assert server.client().stats()["deadLetters"] == 0
+
+
+def listed(api):
+    """How many dead letters each session has, by their list."""
+    return Counter(row["event"]["sessionKey"] for row in pages(api.dead_letters, limit=1000))
+
+
+def fail_all(api, key):
+    lease = ok(api.lease(key))["leaseId"]
+    if lease is not None:
+        ok(api.nack(lease))
+
+
+def live_and_die(api, random):
+    """Something that makes, moves or ends dead letters, of one of a few sessions."""
+    key = random.choice([MAIN, DIRECT, "agent:ops:main"])
+    ids = [row["event"]["id"] for row in ok(api.dead_letters(limit=1))["events"]] or ["1"]
+    random.choice([
+        lambda: [api.enqueue(f"{n} {random.random()}", key) for n in range(9)],  # one is evicted
+        lambda: fail_all(api, key),
+        lambda: [api.drain(key), api.requeue(queueKey=key, confirm=True)],
+        lambda: api.requeue(ids=ids * 2),
+        lambda: api.discard(ids=ids * 2),
+        lambda: api.call("POST", "/v1/policy/reload", {}),
+    ])()
+
+
+def is_swept(stats):
+    return stats["store"]["events"] <= stats["pending"] + 20
+
+
+def test_dead_letters_are_counted_where_they_died_whatever_happens(make):
+    random = Random(1)
+    server = make("--max-attempts", 1, "--max-pending", 8, "--overflow", "drop-oldest",
+        "--no-watch-policy", "--retention-rows", 20, policy=TWO_OWNERS).start()
+    for _ in range(4):
+        api = server.client()
+        for _ in range(50):
+            server.write_policy(random.choice([ONE_OWNER, TWO_OWNERS]))
+            live_and_die(api, random)
+        wait_until(lambda: is_swept(api.stats()), "the oldest to be forgotten")
+        wait_until(lambda: dead(api) == listed(api), "the same counts")
+        server.kill()
+        api = server.start().client()
+        wait_until(lambda: dead(api) == listed(api), "the same counts after a restart")
