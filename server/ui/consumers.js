@@ -21,6 +21,6 @@ export const consumers = listView({
   fields: [['queueKey', 'Session key'], ['askedKey', 'Asked for as']],
   caption: () => 'The last who asked',
   columns: [['Session', (one) => one.queueKey, 'session'], ...asked()],
-  none: () => ['Nobody has asked for events since the server started.',
+  none: () => ['Nobody has asked since the server started.',
     code('sevq run agent:main:main -- ./heartbeat.sh'), ' would.'],
 });

@@ -65,7 +65,7 @@ function trial({ problem, dryRun, changed, stranded: { sessions, events } = {}, 
 
 function stranded({ sessions, events, complete }, moves, page) {
   if (sessions === 0) return h('p', complete ?
-    'No queue is stranded: every key leads to its own queue.' :
+    'No queue is stranded.' :
     'The queues are still being judged.');
   return [
     h('h2', 'Stranded'),

@@ -15,16 +15,17 @@ export const session = {
   title: ({ id }) => id ?? 'Session',
 
   async load({ id, query }, get) {
-    const [{ sessions: [row = null] }, events, decision, { consumers }, { leases }] =
-      await Promise.all([
-        get('/v1/sessions', { queueKey: id }),
-        get('/v1/events', { queueKey: id, limit: LISTED, after: query.after }),
-        post('/v1/route', { sessionKey: id }).catch(refusal),
-        get('/v1/consumers'),
-        get('/v1/leases', { queueKey: id, limit: LEASES }),
-      ]);
+    const [{ sessions: [row = null] }, { sessions: [dead] }, events, decision, { consumers },
+      { leases }] = await Promise.all([
+      get('/v1/sessions', { queueKey: id }),
+      get('/v1/sessions', { queueKey: id, problem: 'dead' }),
+      get('/v1/events', { queueKey: id, limit: LISTED, after: query.after }),
+      post('/v1/route', { sessionKey: id }).catch(refusal),
+      get('/v1/consumers'),
+      get('/v1/leases', { queueKey: id, limit: LEASES }),
+    ]);
     await lookUp(leases, get);
-    return { row, events, decision, leases, ...apart(consumers, id, decision) };
+    return { row, dead, events, decision, leases, ...apart(consumers, id, decision) };
   },
 
   change({ row }, change, { id }) {
@@ -67,10 +68,10 @@ function apart(consumers, id, { sessionKey: leadsTo }) {
   };
 }
 
-function absent(id, { decision: { refused, sessionKey, rule: by } }) {
-  return empty('No event is queued under this key.', refused ? `Routing refuses it: ${refused}.` :
-    sessionKey !== id && ['What is posted to it is queued in ', sessionLink(sessionKey), ' by ',
-      rule(by), '.']);
+function absent(id, { dead, decision: { refused, sessionKey, rule: by } }) {
+  return empty('No event is queued here.', dead && [reason('dead', dead), ' '],
+    refused ? `Routing refuses it: ${refused}.` : sessionKey !== id &&
+      ['What is posted to it is queued in ', sessionLink(sessionKey), ' by ', rule(by), '.']);
 }
 
 const figures = (row) => ['ready', 'leased', 'delayed', 'waiters']

@@ -15,7 +15,7 @@ export function tokenForm(why, given) {
     why && h('p.warn', why),
     h('p', 'Where the server runs, ', code('sevq page'), ' opens the page with one that may look, ',
       code('sevq page --admin'), ' with one that may change things.'),
-    h('label', 'Or paste a token, such as that in the file “token” beside the database',
+    h('label', 'Or paste a token, such as that in the file token beside the database',
       h('input', { name: 'token', type: 'password', autocomplete: 'off' })),
     h('div.buttons', h('button', { type: 'submit' }, 'Look')),
     h('p', muted('It stays in this tab. With --no-auth none is needed.')));

@@ -4,9 +4,9 @@ import { count } from './format.js';
 import { address } from './router.js';
 
 const RULES = {
-  'main-alias': 'another name of the agent’s main session',
+  'main-alias': 'another name of the main session',
   'cron-run': 'runs of cron jobs belong to the main session',
-  'isolated-heartbeat': 'a heartbeat that runs apart belongs to the session it is for',
+  'isolated-heartbeat': 'a heartbeat apart belongs to the session it is for',
   'direct-main': 'direct chats with the one owner belong to the main session',
   keep: 'no other rule moves the key',
 };

@@ -50,7 +50,7 @@ test('with the mouse: the command opens the page, which says why and moves it', 
   assert.equal(await focused(page), 'Cancel');
   await dialog(page).getByRole('button', { name: 'Move', exact: true }).click();
   await page.getByText('Moved 1 event.').waitFor();
-  await page.getByText('No event is queued under this key.').waitFor();
+  await page.getByText('No event is queued here.').waitFor();
   assert.deepEqual(await drained(MAIN), ['for the mouse']);
 });
 

@@ -30,10 +30,10 @@ test('an empty list says why it is empty and what next', async (t) => {
     '#/leases': 'Nobody holds an event.',
     '#/history': 'No event has left its queue yet.',
     '#/dead': 'There are no dead letters.',
-    '#/consumers': 'Nobody has asked for events',
+    '#/consumers': 'Nobody has asked since',
     '#/route': 'Give a key.',
     '#/sessions?contains=nothing': 'Nothing is like that. Show all',
-    [address('session', MAIN)]: 'No event is queued under this key.',
+    [address('session', MAIN)]: 'No event is queued here.',
   };
   for (const [at, words] of Object.entries(wanted)) {
     await page.evaluate((hash) => { location.hash = hash; }, at);

@@ -36,6 +36,7 @@ const SEEN = {
     'sevq run, mybox asks for agent:main:main', 'Deploy finished', 'Posted as']],
   main: [address('session', MAIN), ['Posted as', 'Asked for as', 'main-alias', 'leased',
     'sevq run, mybox', 'delayed', 'Reminder for tomorrow']],
+  lost: [address('session', LOST), ['No event is queued', '3 events failed too often']],
   event: ['#/event/2', ['Event 2', 'leased', 'main — main-alias → agent:main:main',
     'Backup finished', 'cron:backup', 'cron-event', 'given to sevq run, mybox']],
   leases: ['#/leases', ['1 lease', MAIN, 'sevq run, mybox']],
