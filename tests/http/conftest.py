@@ -1,7 +1,15 @@
 """Fixtures: servers that end with their test, and are checked for errors when they do."""
+import signal
+
 import pytest
 
 from sevqd import Server
+
+# What a shell starts in the background, such as these tests, ignores Ctrl-C and Ctrl-\, and so
+# would the servers and commands that they start.
+for number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
