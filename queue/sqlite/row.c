@@ -76,6 +76,7 @@ row_is_queue_key(struct str key)
 	struct arena arena = { 0 };
 	struct session_key parsed;
 	bool is_key = key.len > 0 && key.len <= SESSION_KEY_BYTES_MAX && row_is_text(key) &&
+		      str_starts(key, STR("agent:")) && /* not "Agent:" either */
 		      session_key_parse(&arena, key, &parsed) == KEY_AGENT;
 
 	arena_clear(&arena);
