@@ -465,11 +465,13 @@ struct discard_op {
  */
 struct rekey_op {
 	struct op op;
-	struct str queue_key; /* only this queue; NULL: all */
-	bool dry_run;         /* tell what would be moved */
-	bool quiet;           /* nobody reads the answer: it needs no room */
-	size_t limit;         /* of events, 1..REKEY_EVENTS_MAX */
-	struct str from;      /* private: keys up to here were looked at in vain */
+	struct str queue_key;    /* only this queue; NULL: all */
+	bool dry_run;            /* tell what would be moved */
+	bool quiet;              /* nobody reads the answer: it needs no room */
+	size_t limit;            /* of events, 1..REKEY_EVENTS_MAX */
+	struct str from;         /* private: keys up to here were looked at in vain */
+	struct rekey_room *room; /* private: being made in a queue that events go to */
+	size_t rooms;            /* private: that were made */
 	struct rekeyed {
 		struct str from, to; /* queue keys */
 		enum rule rule;

@@ -95,16 +95,18 @@ undo_append(struct catalog *catalog, struct queue *queue)
 
 /* --- events of other queues --- */
 
-void
+size_t
 journal_merge(struct catalog *catalog, struct queue *queue, const struct entry *entries,
 	      size_t count)
 {
+	size_t shifted = 0;
+
 	catalog->merged = mem_grow(catalog->merged, &catalog->merged_cap,
 				   catalog->merged_count + count, sizeof(*entries));
 	memcpy(catalog->merged + catalog->merged_count, entries, count * sizeof(*entries));
 	catalog->merged_count += count;
 	note(catalog, queue, MERGED)->merged = count;
-	catalog->entry_bytes += queue_merge(queue, entries, count);
+	catalog->entry_bytes += queue_merge(queue, entries, count, &shifted);
 	for (size_t i = 0; i < count; i++) {
 		queue->depth++;
 		catalog_count_in(catalog, queue);
@@ -112,6 +114,7 @@ journal_merge(struct catalog *catalog, struct queue *queue, const struct entry *
 			queue->keyed_max = entries[i].id;
 	}
 	matches_merged(&catalog->matches, &catalog->tags, queue, entries, count);
+	return shifted;
 }
 
 static void

@@ -22,10 +22,10 @@ void journal_remove(struct catalog *catalog, struct queue *queue, struct entry *
 /*
  * Merges entries that other queues had into this one. It takes over their references to tags. The
  * ids ascend. Moves entries: pointers to them become invalid. The last context is the caller's to
- * find.
+ * find. Returns how many entries made way.
  */
-void journal_merge(struct catalog *catalog, struct queue *queue, const struct entry *entries,
-		   size_t count);
+size_t journal_merge(struct catalog *catalog, struct queue *queue, const struct entry *entries,
+		     size_t count);
 /* Notes that the queue holds this event because it was moved there (moved.h). */
 void journal_set_moved(struct catalog *catalog, struct queue *queue, int64_t event);
 

@@ -77,7 +77,7 @@ move_finish(struct move *move, struct catalog *catalog)
 	if (move->count > 1)
 		qsort(move->entries, move->count, sizeof(*move->entries), by_id);
 	if (move->count > 0)
-		journal_merge(catalog, to, move->entries, move->count);
+		looked_at = journal_merge(catalog, to, move->entries, move->count);
 	for (size_t i = 0; i < move->count; i++) {
 		journal_set_moved(catalog, to, move->entries[i].id);
 		keyed =
@@ -86,7 +86,7 @@ move_finish(struct move *move, struct catalog *catalog)
 	for (size_t i = 0; i < move->carried_count; i++)
 		set_down(catalog, to, &move->carried[i]);
 	if (keyed)
-		looked_at = journal_find_last(catalog, to);
+		looked_at += journal_find_last(catalog, to);
 	free(move->entries);
 	free(move->carried);
 	*move = (struct move){ 0 };

@@ -30,7 +30,7 @@ void move_take(struct move *move, struct catalog *catalog, struct queue *from, s
 /*
  * Merges what was taken into `to`, whose last context becomes that of its newest event with a
  * context key if one came with a context key; and ends the move. Returns how many entries it has
- * looked at.
+ * moved or looked at.
  */
 size_t move_finish(struct move *move, struct catalog *catalog);
 

@@ -94,13 +94,25 @@ queue_push(struct queue *queue, const struct system_event *event, uint64_t text_
 	return grown;
 }
 
+/* Drops free places at the tail: ids that are undone come again, and must ascend then. */
+static void
+drop_last_places(struct queue *queue)
+{
+	while (queue->tail > queue->head &&
+	       (queue->entries[queue->tail - 1].flags & ENTRY_FREE) == ENTRY_FREE)
+		queue->tail--;
+}
+
 uint32_t
 queue_pop(struct queue *queue)
 {
+	const struct entry *last = &queue->entries[--queue->tail];
+	uint32_t tag = last->tag;
+
 	queue->depth--;
-	queue->now -=
-	    (queue->entries[queue->tail - 1].flags & (ENTRY_HELD_BACK | ENTRY_NOW)) == ENTRY_NOW;
-	return queue->entries[--queue->tail].tag;
+	queue->now -= (last->flags & (ENTRY_HELD_BACK | ENTRY_NOW)) == ENTRY_NOW;
+	drop_last_places(queue);
+	return tag;
 }
 
 /* Counts the entry by what keeps it from being taken, or by its urgency if nothing does. */
@@ -122,28 +134,6 @@ count_flags(struct queue *queue, const struct entry *entry, int by)
 
 /* --- merging --- */
 
-/*
- * Takes the entries with these ids out of the array, from the first of them on. Returns how many
- * there were.
- */
-static size_t
-take_out(struct queue *queue, const struct entry *entries, size_t count)
-{
-	size_t from = queue_behind(queue, entries[0].id - 1), to = from, next = 0;
-
-	for (size_t i = from; i < queue->tail; i++) {
-		const struct entry *entry = &queue->entries[i];
-
-		while (next < count && entries[next].id < entry->id)
-			next++;
-		if (next == count || entries[next].id != entry->id)
-			queue->entries[to++] = *entry;
-	}
-	size_t taken = queue->tail - to;
-	queue->tail = to;
-	return taken;
-}
-
 /* Makes room for more entries at the tail. */
 static size_t
 make_room_for(struct queue *queue, size_t count)
@@ -157,31 +147,173 @@ make_room_for(struct queue *queue, size_t count)
 	return (queue->cap - before) * sizeof(*queue->entries);
 }
 
-/* What left this queue and comes back may still stand there as gone. */
-size_t
-queue_merge(struct queue *queue, const struct entry *entries, size_t count)
+static struct entry
+free_place(int64_t id)
 {
-	if (queue->depth < queue->tail - queue->head)
-		take_out(queue, entries, count);
+	return (struct entry){ .id = id, .flags = ENTRY_FREE };
+}
+
+/* The gone entry of this id: a place, or what left this queue and comes back. NULL: none. */
+static struct entry *
+place_of(const struct queue *queue, int64_t id)
+{
+	struct entry *entry = queue_entry_even_gone(queue, id);
+
+	return entry < queue->entries + queue->tail && entry->id == id && is_gone(entry) ? entry
+											 : NULL;
+}
+
+size_t
+queue_shifts(const struct queue *queue, int64_t id, size_t others)
+{
+	bool before_all = queue->head > others && queue->head < queue->tail &&
+			  id < queue->entries[queue->head].id;
+
+	return before_all || place_of(queue, id) != NULL ? 0
+							 : queue->tail - queue_behind(queue, id);
+}
+
+/* Puts entries into their places. Returns how many have none; these are in `others` then. */
+static size_t
+fill_places(struct queue *queue, const struct entry *entries, size_t count, struct entry *others)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct entry *place = place_of(queue, entries[i].id);
+
+		if (place != NULL)
+			*place = entries[i];
+		else
+			others[left++] = entries[i];
+	}
+	return left;
+}
+
+/* Puts those in front that come before all others, if there is room. Returns how many. */
+static size_t
+put_in_front(struct queue *queue, const struct entry *entries, size_t count)
+{
+	size_t n = 0;
+
+	while (n < count && queue->head < queue->tail &&
+	       entries[n].id < queue->entries[queue->head].id)
+		n++;
+	if (n == 0 || n > queue->head)
+		return 0;
+	queue->head -= n;
+	memcpy(queue->entries + queue->head, entries, n * sizeof(*entries));
+	return n;
+}
+
+/* Merges from the tail on, down to where the first of them belongs. */
+static size_t
+shift_in(struct queue *queue, const struct entry *entries, size_t count, size_t *shifted)
+{
 	size_t grown = make_room_for(queue, count), old = queue->tail, in = count,
 	       at = queue->tail + count;
+
 	queue->tail = at;
 	while (in > 0) {
 		bool newer = old > queue->head && queue->entries[old - 1].id > entries[in - 1].id;
 
 		queue->entries[--at] = newer ? queue->entries[--old] : entries[--in];
-		if (!newer)
-			count_damaged_and_now(queue, &queue->entries[at], 1);
+		*shifted += newer;
 	}
+	return grown;
+}
+
+size_t
+queue_merge(struct queue *queue, const struct entry *entries, size_t count, size_t *shifted)
+{
+	struct entry *others = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		count_damaged_and_now(queue, &entries[i], 1);
+	if (queue->depth < queue->tail - queue->head) {
+		others = mem_alloc(count * sizeof(*others));
+		count = fill_places(queue, entries, count, others);
+		entries = others;
+	}
+	size_t in_front = put_in_front(queue, entries, count);
+	size_t grown = shift_in(queue, entries + in_front, count - in_front, shifted);
+	free(others);
 	return grown;
 }
 
 void
 queue_unmerge(struct queue *queue, const struct entry *entries, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		count_damaged_and_now(queue, &entries[i], -1);
-	take_out(queue, entries, count);
+		*queue_entry_even_gone(queue, entries[i].id) = free_place(entries[i].id);
+	}
+	drop_last_places(queue);
+}
+
+/* The index at which the gap stands; adds it at the tail at first. SIZE_MAX: it is lost. */
+static size_t
+find_gap(struct queue *queue, struct places *places, size_t *grown)
+{
+	if (places->gap == 0) {
+		size_t at = queue->tail;
+
+		*grown += make_room_for(queue, places->left);
+		places->gap = places->left;
+		queue->tail += places->gap;
+		return at;
+	}
+	size_t end = queue_behind(queue, places->gap_id);
+	if (end - queue->head < places->gap)
+		return SIZE_MAX;
+	const struct entry *first = &queue->entries[end - places->gap];
+	bool whole = first->id == places->gap_id && (first->flags & ENTRY_FREE) == ENTRY_FREE;
+	return whole ? end - places->gap : SIZE_MAX;
+}
+
+/* Fills the gap with free places, so that ids ascend; in front of all others it needs none. */
+static void
+close_gap(struct queue *queue, struct places *places, size_t at)
+{
+	if (at == queue->head) {
+		queue->head += places->gap;
+		return;
+	}
+	places->gap_id = queue->entries[at - 1].id;
+	for (size_t i = 0; i < places->gap; i++)
+		queue->entries[at + i] = free_place(places->gap_id);
+}
+
+/* The gap goes from the tail to the head, and leaves one of its places at each id. */
+size_t
+queue_keep_places(struct queue *queue, struct places *places, size_t most, size_t *shifted)
+{
+	size_t grown = 0, at = find_gap(queue, places, &grown);
+
+	if (at == SIZE_MAX) {
+		places->left = 0;
+		return grown;
+	}
+	for (size_t moved = 0; places->left > 0;) {
+		int64_t id = places->ids[places->left - 1],
+			before = at > queue->head ? queue->entries[at - 1].id : 0;
+
+		if (before <= id) {
+			places->left--;
+			if (before < id)
+				queue->entries[at + --places->gap] = free_place(id);
+		} else if (moved++ < most) {
+			at--;
+			queue->entries[at + places->gap] = queue->entries[at];
+			*shifted += 1;
+		} else {
+			break;
+		}
+	}
+	close_gap(queue, places, at);
+	while (is_gone(&queue->entries[queue->head]))
+		queue->head++;
+	return grown;
 }
 
 void

@@ -25,6 +25,8 @@ enum entry_flag {
 };
 /* of the event, not of its state */
 #define ENTRY_KIND (ENTRY_EXEC | ENTRY_NOW | ENTRY_LEFT_OUT | ENTRY_DAMAGED)
+/* a gone entry that was never anything: a place that is kept free; no event is both */
+#define ENTRY_FREE (ENTRY_GONE | ENTRY_LEASED | ENTRY_DELAYED)
 #define ENTRY_HELD_BACK (ENTRY_GONE | ENTRY_LEASED | ENTRY_DELAYED | ENTRY_DAMAGED)
 #define ENTRY_EXTRA (ENTRY_LEASED | ENTRY_DELAYED | ENTRY_EXPIRES)
 
@@ -125,11 +127,31 @@ uint32_t queue_pop(struct queue *queue);
 
 /*
  * Merges entries of other queues, in ascending order of ids, into the array; they are not counted
- * in depth. Moves entries. Answers by how many bytes the array has grown. queue_unmerge takes them
- * out again.
+ * in depth. Moves entries. Answers by how many bytes the array has grown, and adds to *shifted how
+ * many entries made way: none for an entry that has a place (queue_keep_places) or comes before all
+ * others. queue_unmerge takes them out again, and leaves their places.
  */
-size_t queue_merge(struct queue *queue, const struct entry *entries, size_t count);
+size_t queue_merge(struct queue *queue, const struct entry *entries, size_t count, size_t *shifted);
 void queue_unmerge(struct queue *queue, const struct entry *entries, size_t count);
+/* How many entries would make way for an event of this id, with at most so many others before it.
+ */
+size_t queue_shifts(const struct queue *queue, int64_t id, size_t others);
+
+/* Places that are being made for events of other queues, some at a time, the last first. */
+struct places {
+	const int64_t *ids; /* ascending; owned by the caller */
+	size_t left;        /* how many of them, the first ones, have no place yet */
+	size_t gap;     /* private: free places where the work has stopped; 0: it has not begun */
+	int64_t gap_id; /* private: their id */
+};
+
+/*
+ * Makes places, while no batch is under way, and moves entries for that, `most` of them. Answers by
+ * how many bytes the array has grown; adds to *shifted how many entries were moved. At the end
+ * places->left is 0. Gone entries give way when the array is compacted, and so do places: then
+ * there are fewer than were made.
+ */
+size_t queue_keep_places(struct queue *queue, struct places *places, size_t most, size_t *shifted);
 
 /* Marks an entry as gone, or clears the mark. */
 void queue_mark_gone(struct queue *queue, struct entry *entry);

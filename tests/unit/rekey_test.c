@@ -374,6 +374,55 @@ the_work_of_a_move_is_bounded_by_its_events(void **state)
 	assert_int_equal(move_all()->moved, put_events - REKEY_EVENTS_MAX);
 }
 
+enum { LONG = 1100 * BATCH, SHIFTS_A_TURN = 65536, PARTS = 16 };
+
+/* Puts so many events into the queue, which may be alike. */
+static void
+put_many(const char *key, size_t count)
+{
+	struct draft drafts[BATCH];
+
+	for (size_t i = 0; i < BATCH; i++) {
+		drafts[i] = draft(key, "x");
+		drafts[i].allow_duplicate = true;
+	}
+	for (size_t n = 0; n < count; n += BATCH)
+		done(enqueue_drafts(engine, drafts, BATCH));
+}
+
+/* Events from before those of a long queue: what is in the way is moved aside once, over turns. */
+static void
+a_move_into_a_long_queue_takes_turns_that_are_bounded(void **state)
+{
+	uint64_t all, before;
+
+	(void)state;
+	options.session_pending_max = options.pending_max = 2 * LONG;
+	reopen();
+	adopt(apart);
+	put(MAIN, "first"), put_many(DIRECT, BATCH), put_many(MAIN, LONG);
+	adopt(to_main);
+	all = stats().walked;
+	for (int i = 0; i < PARTS; i++) {
+		struct call *call = rekey(engine, (struct rekey_op){ .limit = BATCH / PARTS });
+
+		while (call->answered == 0) {
+			before = stats().walked;
+			turn();
+			if (!store.defer) /* else these are several turns */
+				assert_in_range(stats().walked - before, 0,
+						SHIFTS_A_TURN + SHIFTS_A_TURN / 2);
+		}
+		assert_int_equal(call->rekey.moved, BATCH / PARTS);
+	}
+	assert_in_range(stats().walked - all, LONG, 2 * LONG);
+	assert_held(DIRECT, "");
+	assert_int_equal(session_of(MAIN)->depth, LONG + BATCH + 1);
+	const struct peek_op *held = &done(peek(engine, MAIN))->peek;
+	for (size_t i = 0; i < held->found.count; i++)
+		assert_int_equal(held->found.events[i].id, i + 1);
+}
+
 /* More queues than one call looks at, of which nothing can be moved, hide no other. */
 static void
 queues_of_leased_events_hide_no_other(void **state)
@@ -573,6 +622,7 @@ main(void)
 		TEST(the_last_context_is_that_of_the_newest_event),
 		TEST(limits_of_sessions_do_not_apply),
 		TEST(the_work_of_a_move_is_bounded_by_its_events),
+		TEST(a_move_into_a_long_queue_takes_turns_that_are_bounded),
 		TEST(queues_of_leased_events_hide_no_other),
 		TEST(a_move_that_is_not_stored_leaves_no_trace),
 		TEST(calls_by_id_find_the_moved_event),
