@@ -297,12 +297,14 @@ on_row(void *arg, const struct system_event *event, const struct store_outcome *
 }
 
 static void
-on_page(void *arg, int64_t more_outcome, int64_t more_event, const struct error *err)
+on_page(void *arg, int64_t more_outcome, int64_t more_event, size_t text_bytes,
+	const struct error *err)
 {
 	struct batch *batch = arg;
 
 	batch->more_outcome = more_outcome;
 	batch->more_event = more_event;
+	batch->budget.page_text_bytes += text_bytes;
 	on_called_back(batch, err);
 }
 
@@ -349,7 +351,6 @@ page_was_read(struct batch *batch, const struct error *err)
 	else
 		op->kind->page(op, batch->more_outcome, batch->more_event);
 	batch->page_bytes += answer_bytes(&op->answer);
-	batch->budget.page_text_bytes += op->answer.text;
 	batch->answer_bytes = batch->page_bytes;
 	batch->paging = op->next;
 	return STEP_PAGES;

@@ -20,7 +20,7 @@
 #define TURN_PLANNED_WORK 6000           /* of small ops as planned; above it no more are planned */
 #define TURN_LARGE_WORK 4000             /* of all large ops, unless the first has more alone */
 #define TURN_HEAVY_WORK 2500             /* of all ops; chores wait for the next turn above it */
-#define TURN_PAGE_TEXT_BYTES (512 << 10) /* of pages of history; the last may exceed it */
+#define TURN_PAGE_TEXT_BYTES (512 << 10) /* read for pages of history; the last may exceed it */
 #define WORK_OP 5                        /* any op: reading its request, planning, answering */
 #define WORK_EVENT 3                     /* an event that is stored, or answered with */
 #define WORK_TEXT_BYTES 512 /* bytes of text for a microsecond: hashed, stored, copied */
@@ -37,10 +37,10 @@ struct budget {
 	size_t small;           /* with what was planned in vain, for want of room */
 	size_t large;           /* admitted, by what is known of it */
 	size_t kept;            /* large ops, as they were planned */
-	size_t page_text_bytes; /* of pages of history, which are known only once they are read */
+	size_t page_text_bytes; /* read for pages of history, whether it is in them or not */
 };
 
-/* Whether one more page of history may be read: those so far have little text. */
+/* Whether one more page of history may be read: little text was read for those so far. */
 static inline bool
 budget_has_pages(const struct budget *budget)
 {

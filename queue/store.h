@@ -215,6 +215,7 @@ struct history_query {
 	size_t limit;
 	/* outcomes, and events, to look at in one call, whether they match or not */
 	size_t looks;
+	size_t text_bytes; /* of these events, whose last may exceed it */
 };
 /*
  * One row of the page. outcome->ids is this event's id alone, and event->attempts the number at the
@@ -223,8 +224,11 @@ struct history_query {
  */
 typedef bool history_row(void *arg, const struct system_event *event,
 			 const struct store_outcome *outcome);
-/* The page has ended. more_*: the cursor of the next page; zero: there is nothing more. */
-typedef void history_done(void *arg, int64_t more_outcome, int64_t more_event,
+/*
+ * The page has ended. more_*: the cursor of the next page; zero: there is nothing more. text_bytes:
+ * of all events that were read, whether they match or not.
+ */
+typedef void history_done(void *arg, int64_t more_outcome, int64_t more_event, size_t text_bytes,
 			  const struct error *err);
 
 /* Call-backs of a load, in the order in which they are called. What they get is borrowed. */

@@ -88,6 +88,7 @@ query(struct plan *plan, struct op *op)
 		return NULL;
 	history->query.limit = history->limit - history->count;
 	history->query.looks = slice_looks(history);
+	history->query.text_bytes = HISTORY_TEXT_BYTES_MAX;
 	history->room = plan->answer_room;
 	return &history->query;
 }

@@ -2,7 +2,8 @@
  * history.c - pages of history: what happened to events, newest first.
  *
  * A page walks the outcomes backwards and adds a row for each event of an outcome that matches the
- * query. It stops after a bounded number of rows, whether they match or not. Times ascend with ids
+ * query. It stops after a bounded number of rows, and of bytes of their texts, whether they match
+ * or not. Times ascend with ids
  * only between two jumps of the wall clock, so the walk goes from clock mark to clock mark, and
  * through each only as far as times in question can stand there.
  */
@@ -24,6 +25,7 @@ struct page {
 	int64_t session;                  /* 0: all */
 	size_t outcomes;                  /* read, whether they match or not */
 	size_t rows, events;              /* rows added; events read */
+	size_t text_bytes;                /* of these events */
 	int64_t more_outcome, more_event; /* the cursor of the next page; 0: none */
 };
 
@@ -63,6 +65,8 @@ add_event(struct page *page, const struct store_outcome *outcome, size_t at)
 
 	sqlite3_bind_int64(read, 1, outcome->ids[at]);
 	int rc = sqlite3_step(read);
+	if (rc == SQLITE_ROW)
+		page->text_bytes += row_text(read, EVENT_TEXT_COLUMN).len;
 	if (rc == SQLITE_ROW &&
 	    moved_rows_read_event(page->store, read, false, &arena, &event) == 0 &&
 	    (page->query->source.s == NULL || str_eq(event.source, page->query->source))) {
@@ -77,7 +81,8 @@ add_event(struct page *page, const struct store_outcome *outcome, size_t at)
 static bool
 page_full(const struct page *page)
 {
-	return page->rows == page->query->limit || page->events >= page->query->looks;
+	return page->rows == page->query->limit || page->events >= page->query->looks ||
+	       page->text_bytes >= page->query->text_bytes;
 }
 
 /* Adds the events of one outcome, newest first, from the cursor on. */
@@ -258,5 +263,6 @@ sqlite_history(struct store *base, const struct history_query *query, history_ro
 	if (rc != SQLITE_DONE)
 		transaction_fail_read(page.store, &err);
 	transaction_end_read(page.store);
-	done(arg, page.more_outcome, page.more_event, rc == SQLITE_DONE ? NULL : &err);
+	done(arg, page.more_outcome, page.more_event, page.text_bytes,
+	     rc == SQLITE_DONE ? NULL : &err);
 }

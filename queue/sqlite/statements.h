@@ -26,6 +26,7 @@
 #define KIND_MOVED 16
 
 /* Where the columns of an event have the id of its session. */
+#define EVENT_TEXT_COLUMN 10
 #define EVENT_SESSION_COLUMN 15
 
 enum statement {

@@ -775,6 +775,30 @@ history_is_searched_in_turns_that_are_bounded(void **state)
 	assert_history(wants[1], 10, "old:purged");
 }
 
+/* Events that do not match are read, too: no turn reads much more text than a page may have. */
+static void
+long_events_are_searched_in_turns_that_are_bounded(void **state)
+{
+	enum { LONG = 100, CALLS = 3 };
+	struct call *calls[CALLS];
+	int turns = 0;
+
+	(void)state;
+	put_long(LONG);
+	done(purge(engine, A, NULL));
+	for (size_t c = 0; c < CALLS; c++)
+		calls[c] = list_history(
+		    engine, (struct history_op){ .source = STR("nobody"), .limit = LONG });
+	for (size_t c = 0; c < CALLS; c++)
+		turns += turns_of(calls[c]);
+	assert_true(turns >= CALLS * LONG * TEXT_BYTES_MAX / HISTORY_TEXT_BYTES_MAX);
+	for (size_t c = 0; c < CALLS; c++) {
+		assert_int_equal(calls[c]->op.error.code, ERROR_NONE);
+		assert_int_equal(calls[c]->history.count, 0);
+		assert_null(calls[c]->history.next_cursor.s);
+	}
+}
+
 /* --- retention --- */
 
 static void
@@ -1505,6 +1529,7 @@ main(void)
 		TEST(many_keys_are_deleted_in_steps),
 		TEST(an_old_event_is_found_in_turns_that_are_bounded),
 		TEST(history_is_searched_in_turns_that_are_bounded),
+		TEST(long_events_are_searched_in_turns_that_are_bounded),
 		TEST(retention_keeps_live_leases_and_attempts),
 		TEST(an_event_is_forgotten_whole),
 		TEST(a_forgotten_event_of_a_lease_is_gone),

@@ -487,7 +487,7 @@ page_now(struct memory_store *store)
 	store->page_done = NULL;
 	if (store->page_fails != ERROR_NONE)
 		error_set(&err, store->page_fails, "told to");
-	done(store->arg, 0, 0, store->page_fails != ERROR_NONE ? &err : NULL);
+	done(store->arg, 0, 0, 0, store->page_fails != ERROR_NONE ? &err : NULL);
 }
 
 bool
