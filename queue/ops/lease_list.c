@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "queue/budget.h"
 #include "queue/ops/id_list.h"
 #include "schema/number.h"
 
@@ -19,7 +20,8 @@
 #define SLICE_WORK 2000
 
 /* A page ends early when its leases have had more events than these; its first is always told. */
-#define PAGE_EVENTS_MAX 100000
+#define PAGE_EVENTS_MAX 10000
+#define EVENTS_A_WORK 4 /* events of leases that are looked up for a microsecond */
 
 /* A page that is being made. */
 struct lease_search {
@@ -235,6 +237,22 @@ look_for_leases(struct plan *plan, struct op *op)
 	plan->state->stats.walked += list->search->looks - looks;
 }
 
+/* What a page of the leases that were found takes at most, in microseconds. */
+static size_t
+page_work(const struct plan *plan, const struct lease_search *search)
+{
+	size_t events = 0;
+
+	for (size_t i = 0; i < search->count && events <= PAGE_EVENTS_MAX; i++) {
+		const struct lease *lease =
+		    catalog_lease(&plan->state->catalog, search->found[i].id);
+
+		events += lease != NULL ? lease->count : 0;
+	}
+	return (events < PAGE_EVENTS_MAX ? events : PAGE_EVENTS_MAX) / EVENTS_A_WORK;
+}
+
+/* A large page waits for a turn that has room for it: it is not made in vain. */
 static int
 plan_lease_list(struct plan *plan, struct op *op)
 {
@@ -242,6 +260,11 @@ plan_lease_list(struct plan *plan, struct op *op)
 
 	if (!is_complete(list->search)) {
 		op->work = SLICE_WORK;
+		return PLAN_LATER;
+	}
+	size_t work = page_work(plan, list->search);
+	if (work > WORK_SMALL_MAX && op->work < work) {
+		op->work = work;
 		return PLAN_LATER;
 	}
 	make_page(plan, list);

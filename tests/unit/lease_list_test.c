@@ -224,6 +224,48 @@ leases_that_stay_are_on_one_page_while_others_come_and_go(void **state)
 		assert_int_equal(seen[id], 1);
 }
 
+enum { HELD = 5000, HOLDERS = 4, LISTS = 10, HELD_A_PAGE = 10000, HELD_A_TURN = 16000 };
+
+/* Each event that a lease holds is looked up, so pages of large leases are spread over turns. */
+static void
+pages_of_large_leases_are_made_in_turns_that_are_bounded(void **state)
+{
+	struct draft drafts[CALL_DRAFTS_MAX];
+	struct call *calls[LISTS];
+
+	(void)state;
+	options.session_pending_max = options.pending_max = 2 * HELD * HOLDERS;
+	reopen();
+	for (size_t i = 0; i < CALL_DRAFTS_MAX; i++) {
+		drafts[i] = draft(A, "x");
+		drafts[i].allow_duplicate = true;
+	}
+	for (int n = 0; n < HELD * HOLDERS; n += CALL_DRAFTS_MAX)
+		done(enqueue_drafts(engine, drafts, CALL_DRAFTS_MAX));
+	for (int n = 0; n < HOLDERS; n++)
+		take_as(A, "ann", HELD, MINUTE);
+	for (int n = 0; n < LISTS; n++)
+		calls[n] = list_leases(engine, (struct lease_list_op){ .limit = HOLDERS });
+	while (calls[LISTS - 1]->answered == 0) {
+		uint64_t walked = stats().walked;
+
+		turn();
+		if (!store.defer) /* else these are several turns */
+			assert_in_range(stats().walked - walked, 0, HELD_A_TURN);
+	}
+	for (int n = 0; n < LISTS; n++) {
+		const struct lease_list_op *list = &done(calls[n])->lease_list;
+
+		assert_int_equal(list->count, HELD_A_PAGE / HELD);
+		assert_non_null(list->next_cursor.s);
+	}
+	struct call *rest = list_leases(
+	    engine,
+	    (struct lease_list_op){ .limit = HOLDERS, .cursor = calls[0]->lease_list.next_cursor });
+	assert_int_equal(done(rest)->lease_list.count, HOLDERS - HELD_A_PAGE / HELD);
+	assert_null(rest->lease_list.next_cursor.s);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(leases_are_listed_with_who_holds_them),
 	TEST(a_lease_tells_what_it_holds_and_when_the_first_of_it_ends),
@@ -232,6 +274,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(many_leases_are_listed_in_turns_that_are_bounded),
 	TEST(many_leases_are_listed_although_every_batch_is_undone),
 	TEST(leases_that_stay_are_on_one_page_while_others_come_and_go),
+	TEST(pages_of_large_leases_are_made_in_turns_that_are_bounded),
 };
 
 int
