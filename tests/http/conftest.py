@@ -5,9 +5,9 @@ import pytest
 
 from sevqd import Server
 
-# What a shell starts in the background, such as these tests, ignores Ctrl-C and Ctrl-\, and so
+# What a shell or nohup starts in the background ignores some of these: the tests themselves, and so
 # would the servers and commands that they start.
-for number in (signal.SIGINT, signal.SIGQUIT):
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
 
