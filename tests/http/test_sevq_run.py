@@ -362,6 +362,15 @@ def test_events_for_others_do_not_make_it_spin():
 STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
 
 
+def stopping(run, tmp_path, number, script, *options):
+    """A runner that this signal has told to stop while its command runs, and the command's pid."""
+    runner = run(MAIN, *options, "--", "sh", "-c", script)
+    pid = pid_of(tmp_path)
+    runner.signal(number)
+    assert runner.line() == INTERRUPTED
+    return runner, pid
+
+
 @pytest.mark.parametrize("number", STOPS)
 def test_a_waiting_runner_stops_at_once(sevq, run, number):
     runner = run(MAIN, "--", "true")
@@ -379,10 +388,7 @@ def waiting(sevq):
 @pytest.mark.parametrize("number", STOPS)
 def test_a_running_command_may_finish(sevq, run, tmp_path, number):
     event_id, _ = queue(sevq, "one", "two")
-    runner = run(MAIN, "--limit", "1", "--", "sh", "-c", sleeper(tmp_path) + "; echo finished")
-    pid_of(tmp_path)
-    runner.signal(number)
-    assert runner.line() == INTERRUPTED
+    runner, _ = stopping(run, tmp_path, number, sleeper(tmp_path) + "; echo finished", "--limit", "1")
     (tmp_path / "go").touch()
     assert runner.end() == ("finished\n", "")
     assert happened(sevq, event_id)[-1][0] == "acked" and texts(sevq) == ["two"]
@@ -390,10 +396,7 @@ def test_a_running_command_may_finish(sevq, run, tmp_path, number):
 
 def test_a_second_signal_goes_to_the_command(sevq, run, tmp_path):
     event_id, = queue(sevq, "one")
-    runner = run(MAIN, "--", "sh", "-c", sleeper(tmp_path))
-    pid_of(tmp_path)
-    runner.signal(signal.SIGTERM)
-    assert runner.line() == INTERRUPTED
+    runner, _ = stopping(run, tmp_path, signal.SIGTERM, sleeper(tmp_path))
     runner.signal(signal.SIGTERM)
     runner.end()
     assert happened(sevq, event_id)[-1] == ("returned", "signal 15")
@@ -403,10 +406,7 @@ def test_a_second_signal_goes_to_the_command(sevq, run, tmp_path):
 
 def test_a_signal_that_a_terminal_gives_to_both_costs_no_attempt(sevq, run, tmp_path):
     event_id, = queue(sevq, "one")
-    runner = run(MAIN, "--", "sh", "-c", sleeper(tmp_path))
-    pid = pid_of(tmp_path)
-    runner.signal(signal.SIGINT)
-    assert runner.line() == INTERRUPTED
+    runner, pid = stopping(run, tmp_path, signal.SIGINT, sleeper(tmp_path))
     os.kill(pid, signal.SIGINT)
     runner.end()
     assert happened(sevq, event_id)[-1] == ("returned", "signal 2")
@@ -472,10 +472,7 @@ def test_a_terminal_that_is_closed_lets_the_command_finish(sevq, at_terminal, tm
 def test_a_hang_up_is_not_passed_on(sevq, run, tmp_path):
     """The shell and the kernel both tell that a terminal is closed."""
     event_id, = queue(sevq, "one")
-    runner = run(MAIN, "--", "sh", "-c", sleeper(tmp_path))
-    pid_of(tmp_path)
-    runner.signal(signal.SIGHUP)
-    assert runner.line() == INTERRUPTED
+    runner, _ = stopping(run, tmp_path, signal.SIGHUP, sleeper(tmp_path))
     runner.signal(signal.SIGHUP)
     status = Path(f"/proc/{runner.process.pid}/status")
     wait_until(lambda: re.search("^ShdPnd:\t0+$", status.read_text(), re.M), "the signal to be taken")
@@ -486,10 +483,7 @@ def test_a_hang_up_is_not_passed_on(sevq, run, tmp_path):
 
 def test_a_second_signal_reaches_what_the_command_has_started(sevq, run, tmp_path):
     queue(sevq, "one")
-    runner = run(MAIN, "--", "sh", "-c", f"sh -c '{sleeper(tmp_path)}'; true")
-    pid = pid_of(tmp_path)
-    runner.signal(signal.SIGTERM)
-    assert runner.line() == INTERRUPTED
+    runner, pid = stopping(run, tmp_path, signal.SIGTERM, f"sh -c '{sleeper(tmp_path)}'; true")
     runner.signal(signal.SIGTERM)
     runner.end()
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the child of the command to end")

@@ -39,6 +39,18 @@ one_turn(void)
 	assert_int_equal(engine_turn(engine, &error), 0);
 }
 
+/* Takes turns until all calls are answered; each turn answers at least one of them. */
+static void
+answer_all(struct call *const *calls, size_t count, size_t most_a_turn)
+{
+	for (size_t before = 0; before < count;) {
+		one_turn();
+		size_t now_answered = answered(calls, count);
+		assert_in_range(now_answered, before + 1, before + most_a_turn);
+		before = now_answered;
+	}
+}
+
 /* Drafts with different texts. */
 static struct call *
 batch_of(const char *key, size_t count)
@@ -100,17 +112,11 @@ a_turn_takes_so_many_small_calls(void **state)
 {
 	enum { MANY = 3 * TURN_SMALL_WORK / WORK_OP };
 	static struct call *calls[MANY];
-	size_t before = 0;
 
 	(void)state;
 	for (int i = 0; i < MANY; i++)
 		calls[i] = peek(engine, A);
-	while (before < MANY) {
-		one_turn();
-		size_t now_answered = answered(calls, MANY);
-		assert_in_range(now_answered, before + 1, before + TURN_SMALL_WORK / WORK_OP);
-		before = now_answered;
-	}
+	answer_all(calls, MANY, TURN_SMALL_WORK / WORK_OP);
 }
 
 /* What a batch costs depends on what it finds: a new session costs more than another event. */
@@ -121,7 +127,6 @@ batches_that_turn_out_large_are_spread_over_turns(void **state)
 	static char keys[CALLS * EACH][32];
 	struct call *calls[CALLS];
 	struct draft drafts[EACH];
-	size_t before = 0;
 
 	(void)state;
 	options.sessions_max = options.pending_max = 2 * COUNT(keys);
@@ -132,12 +137,7 @@ batches_that_turn_out_large_are_spread_over_turns(void **state)
 		if (i % EACH == EACH - 1)
 			calls[i / EACH] = enqueue_drafts(engine, drafts, EACH);
 	}
-	while (before < CALLS) {
-		one_turn();
-		size_t now_answered = answered(calls, CALLS);
-		assert_in_range(now_answered, before + 1, before + BATCHES_MAX);
-		before = now_answered;
-	}
+	answer_all(calls, CALLS, BATCHES_MAX);
 }
 
 /* A page walks the entries of its queues; one more may be made in vain. */
@@ -186,12 +186,7 @@ drains_that_turn_out_large_are_spread_over_turns(void **state)
 	}
 	for (int i = 0; i < CALLS; i++)
 		calls[i] = drain(engine, keys[i], 0);
-	for (size_t before = 0; before < CALLS;) {
-		one_turn();
-		size_t now_answered = answered(calls, CALLS);
-		assert_in_range(now_answered, before + 1, before + LARGE_MAX);
-		before = now_answered;
-	}
+	answer_all(calls, CALLS, LARGE_MAX);
 	for (int i = 0; i < CALLS; i++)
 		assert_int_equal(calls[i]->drain.taken.count, EACH);
 	assert_int_equal(stats().pending, 0);
@@ -203,7 +198,6 @@ waiters_that_one_event_wakes_are_answered_over_turns(void **state)
 {
 	enum { MANY = 1000 };
 	static struct call *calls[MANY];
-	size_t before = 0;
 
 	(void)state;
 	for (int i = 0; i < MANY; i++)
@@ -211,12 +205,7 @@ waiters_that_one_event_wakes_are_answered_over_turns(void **state)
 	while (stats().waiters < MANY)
 		one_turn();
 	enqueue(engine, A, "1");
-	while (before < MANY) {
-		one_turn();
-		size_t now_answered = answered(calls, MANY);
-		assert_in_range(now_answered, before + 1, before + WOKEN_MAX);
-		before = now_answered;
-	}
+	answer_all(calls, MANY, WOKEN_MAX);
 	for (int i = 0; i < MANY; i++)
 		assert_int_equal(calls[i]->wait.deliverable, 1);
 }
@@ -250,7 +239,6 @@ small_drains_are_as_many_as_their_events_allow(void **state)
 	enum { MANY = 400, FEW = 25, DRAINS_MAX = TURN_PLANNED_WORK / (WORK_EVENT * FEW) + 1 };
 	static struct call *calls[MANY];
 	static char keys[MANY][32];
-	size_t before = 0;
 
 	(void)state;
 	for (int i = 0; i < MANY; i++) {
@@ -259,12 +247,7 @@ small_drains_are_as_many_as_their_events_allow(void **state)
 	}
 	for (int i = 0; i < MANY; i++)
 		calls[i] = drain(engine, keys[i], 0);
-	while (before < MANY) {
-		one_turn();
-		size_t now_answered = answered(calls, MANY);
-		assert_in_range(now_answered, before + 1, before + DRAINS_MAX);
-		before = now_answered;
-	}
+	answer_all(calls, MANY, DRAINS_MAX);
 }
 
 static void
