@@ -144,11 +144,10 @@ void engine_stop_rekeying(struct engine *engine);
 
 /*
  * Starts one small step of housekeeping (checkpoint, sweep, judging which queues are stranded, and
- * moving these), unless the engine is busy. After a turn of much work it starts none, and the next
- * engine_turn carries out no ops, so that the step has that turn to itself; so do steps of which
- * the store says that they need it. True: call this again
- * next turn, because the step waits for it, or has ended and there is more to do. If the step ends
- * later, engine_has_work says whether there is more.
+ * moving these), unless the engine is busy. A step has the next turn to itself, in which
+ * engine_turn carries out no ops, after a turn of much work, and where the store asks for it
+ * (needs_turn). True: call this again next turn, because the step waits for it, or has ended and
+ * there is more to do. If the step ends later, engine_has_work says whether there is more.
  */
 bool engine_chores(struct engine *engine);
 

@@ -3,9 +3,8 @@
  *
  * A page walks the outcomes backwards and adds a row for each event of an outcome that matches the
  * query. It stops after a bounded number of rows, and of bytes of their texts, whether they match
- * or not. Times ascend with ids
- * only between two jumps of the wall clock, so the walk goes from clock mark to clock mark, and
- * through each only as far as times in question can stand there.
+ * or not. Times ascend with ids only between two jumps of the wall clock, so the walk goes from
+ * clock mark to clock mark, and through each only as far as times in question can stand there.
  */
 #include "queue/sqlite/history.h"
 

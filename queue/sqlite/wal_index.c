@@ -47,9 +47,9 @@
 
 #define HEADER_BYTES 96 /* two copies, which SQLite trusts when they are equal */
 
-/* Of the index's format ("WAL-mode File Format", section 2.3): the locks by their numbers, and */
+/* Locks, by their numbers in the index's format ("WAL-mode File Format", section 2.3). */
 enum { WRITE_LOCK = 0, CHECKPOINT_LOCK = 1, READ_LOCK_0 = 3 };
-/* the read marks, one for each read lock, behind the header and a number; one that is not used */
+/* Its read marks, one for each read lock, stand behind the header and nBackfill. */
 #define READ_MARKS_AT (HEADER_BYTES + sizeof(uint32_t))
 #define READ_MARK_UNUSED UINT32_MAX
 
