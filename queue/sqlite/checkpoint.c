@@ -5,16 +5,19 @@
  * overwrite it in place: that syncs twice as fast as a file that grows. Where room is short the WAL
  * is cut instead, because it may be many times as large as what is in it.
  *
- * A large WAL is copied in steps: each frame takes up to 5 microseconds, and nothing else happens
- * meanwhile. The last step syncs the database.
+ * In the ordinary course it takes two steps or more, because each frame takes up to 5 microseconds
+ * and nothing else happens meanwhile. After each step the kernel begins to write what was copied.
+ * The last step syncs the database, and has little left to wait for: without that, batches of
+ * events were stored at nine tenths of the speed.
  */
 #include "queue/sqlite/checkpoint.h"
 
 #include "queue/sqlite/disk.h"
 #include "queue/sqlite/transaction.h"
+#include "queue/sqlite/vfs_file.h"
 #include "queue/sqlite/wal_index.h"
 
-#define STEP_FRAMES 400
+#define STEP_FRAMES 1000
 
 /*
  * A failed sync of the database marks the store broken. The kernel may have lost pages of this
@@ -50,17 +53,30 @@ checkpoint_run(struct sqlite_store *store, bool truncate)
 		store->wal_frames = store->wal_frames_kept = store->wal_frames_copied = 0;
 }
 
+/* The frame that the next step copies up to; 0: it is the last step, which copies all. */
+static int
+step_end(const struct sqlite_store *store)
+{
+	int left = store->wal_frames - store->wal_frames_copied;
+
+	if (left > STEP_FRAMES)
+		return store->wal_frames_copied + STEP_FRAMES;
+	return store->checkpoints ? 0 : store->wal_frames - 1;
+}
+
 void
 checkpoint_step(struct sqlite_store *store)
 {
-	int end = store->wal_frames_copied + STEP_FRAMES, in_wal = 0, copied = 0;
+	int end = step_end(store), in_wal = 0, copied = 0;
 
-	if (end >= store->wal_frames || !wal_index_limit(store->db, (uint32_t)end)) {
+	if (end <= 0 || !wal_index_limit(store->db, (uint32_t)end)) {
 		checkpoint_run(store, false);
 		return;
 	}
 	int rc = copy_frames(store, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &copied);
 	wal_index_end_limit(store->db);
+	if (!vfs_begin_writing(store->db_fd, 0, 0))
+		transaction_mark_broken(store);
 	store->checkpoints = rc == SQLITE_OK && copied >= end;
 	if (!store->checkpoints)
 		store->wal_frames_kept = store->wal_frames;

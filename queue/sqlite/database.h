@@ -27,6 +27,7 @@ struct sqlite_store {
 	bool allow_network_fs;
 	int lock_fd;
 	sqlite3 *db;
+	int db_fd; /* of the database, for what SQLite does not do; -1: that is left out */
 	sqlite3_stmt *statement[STATEMENT_COUNT];
 	struct store_stats stats;
 	struct table session_rows; /* struct session_rows by session, owned */

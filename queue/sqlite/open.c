@@ -420,6 +420,7 @@ open_database(struct sqlite_store *store, struct error *err)
 		return -1;
 	if (open_connection(store, err) < 0 || prepare(store, err) < 0)
 		return -1;
+	store->db_fd = open(store->path, O_RDONLY | O_CLOEXEC);
 	disk_measure_again(store);
 	return 0;
 }

@@ -401,6 +401,8 @@ close_store(struct store *base, const struct store_time *time)
 	moved_rows_clear(store);
 	clock_marks_clear(&store->marks);
 	sqlite3_close(store->db); /* checkpoints and removes the WAL, as the last connection */
+	if (store->db_fd >= 0)    /* not before: closing it ends the locks that SQLite has */
+		close(store->db_fd);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	json_clear(&store->delivery_json);
@@ -446,7 +448,7 @@ sqlite_open(const struct sqlite_options *options, struct store **ret, struct err
 	store->path = realpath(options->path, NULL);
 	if (store->path == NULL)
 		store->path = path_with_suffix(options->path, "");
-	store->lock_fd = -1;
+	store->lock_fd = store->db_fd = -1;
 	if (open_database(store, err) < 0) {
 		close_store(&store->base, NULL);
 		return -1;

@@ -8,6 +8,8 @@
 #define QUEUE_SQLITE_VFS_FILE_H
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <sqlite3.h>
@@ -42,6 +44,20 @@ static inline int
 vfs_write_result(int rc)
 {
 	return rc == SQLITE_IOERR_WRITE && (errno == EFBIG || errno == EDQUOT) ? SQLITE_FULL : rc;
+}
+
+/*
+ * Tells the kernel to begin writing what it has of these bytes of a file to the disk; 0 bytes: of
+ * all from there. False: it has lost some of them for good, which it may report here and never
+ * again. It does no harm if a file system or a sandbox does not know the call.
+ */
+static inline bool
+vfs_begin_writing(int fd, off_t from, off_t bytes)
+{
+	if (sync_file_range(fd, from, bytes, SYNC_FILE_RANGE_WRITE) == 0)
+		return true;
+	return errno == ENOSYS || errno == EINVAL || errno == ESPIPE || errno == EBADF ||
+	       errno == EPERM;
 }
 
 #endif

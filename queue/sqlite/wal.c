@@ -38,19 +38,6 @@ of(sqlite3_file *file)
 	return (struct wal *)vfs_file_of(file);
 }
 
-/*
- * The kernel forgets what it could not write, and may report that here and never again: from then
- * on no sync succeeds. It does no harm if a file system or a sandbox does not know the call.
- */
-static void
-begin_writing(struct wal *wal, int len)
-{
-	if (sync_file_range(wal->fd, wal->gathered_at, len, SYNC_FILE_RANGE_WRITE) == 0)
-		return;
-	wal->lost |= errno != ENOSYS && errno != EINVAL && errno != ESPIPE && errno != EBADF &&
-		     errno != EPERM;
-}
-
 /* A failure loses what was gathered: SQLite is told, and rolls back its transaction. */
 static int
 write_gathered(sqlite3_file *file)
@@ -63,7 +50,7 @@ write_gathered(sqlite3_file *file)
 		rc = vfs_write_result(
 		    wal->file.underlying->xWrite(file, wal->gathered.data, len, wal->gathered_at));
 	if (rc == SQLITE_OK && wal->defers_sync && wal->unsynced_bytes >= BEGUN_BYTES_MIN)
-		begin_writing(wal, len);
+		wal->lost |= !vfs_begin_writing(wal->fd, wal->gathered_at, len);
 	return rc;
 }
 

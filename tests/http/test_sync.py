@@ -41,7 +41,7 @@ def traced(make):
 
 def trace(server):
     """The traced events, in order: ("listen", fd), ("dirty",), ("begun",), ("sync",),
-    ("checkpoint",), ("request", fd), ("answer", fd), ("stop",).
+    ("checkpoint begun",), ("checkpoint",), ("request", fd), ("answer", fd), ("stop",).
     """
     server.stop()
     wait_until(lambda: "+++ exited" in server.trace.read_text(errors="replace"), "the trace to be complete")
@@ -63,6 +63,8 @@ def trace(server):
                 yield "dirty", None
         elif path.endswith(".db") and call in ("fdatasync", "fsync"):
             yield "checkpoint", None
+        elif path.endswith(".db") and call == "sync_file_range":
+            yield "checkpoint begun", None
         elif path.startswith(("socket:", "TCP:")):
             if "HTTP/1.1 201 " in arguments and call in ("write", "writev", "sendto", "sendmsg"):
                 yield "answer", fd
@@ -140,6 +142,7 @@ def test_posts_in_flight_at_once_have_one_sync_a_batch(traced):
     assert events.count(("begun", None)) >= ROUNDS
     assert len(batches) <= 2 * ROUNDS, f"the server was not stopped, or does not batch: {batches}"
     assert checkpoints >= 3, "one when the database is made, one when the server ends, and at least one between"
+    assert events.count(("checkpoint begun", None)) >= checkpoints - 2, "the kernel is not told to begin before a sync"
 
 
 def test_many_connections_share_syncs_and_none_is_missing(traced):
@@ -211,11 +214,14 @@ def lives_on(server, api):
     return True
 
 
-def test_a_checkpoint_whose_sync_fails_ends_the_server_at_once(make):
-    """It must not wait for the next commit, since until then it would report itself healthy."""
+@pytest.mark.parametrize("call", ["fdatasync", "sync_file_range"])
+def test_a_checkpoint_whose_sync_fails_ends_the_server_at_once(make, call):
+    """It must not wait for the next commit, since until then it would report itself healthy. The
+    same is so when it cannot begin to write: the kernel may tell that only once.
+    """
     server = make(env={"ASAN_OPTIONS": "detect_leaks=0"}).start()
     server.stop()
-    server.spawn(STRACE, "-D", "-o", server.directory / "trace", "-P", str(server.db), "-e", "inject=fdatasync:error=EIO")
+    server.spawn(STRACE, "-D", "-o", server.directory / "trace", "-P", str(server.db), "-e", f"inject={call}:error=EIO")
     server.await_listening()
     api, texts, well = server.raw(), [], True
     while well:
