@@ -69,7 +69,8 @@ budget_keep(struct budget *budget, struct op *op, size_t work)
 	}
 	if (can_wait(op) && !has_room(budget, work)) {
 		op->work = work;
-		budget->small += work / 8; /* what planning it in vain took */
+		budget->small += work / 8;      /* what planning it in vain took */
+		budget->kept = TURN_LARGE_WORK; /* no more large ones are planned in vain */
 		return false;
 	}
 	budget->kept += work;

@@ -18,11 +18,13 @@
 #define WORK_SMALL_MAX 100               /* an op with more is large */
 #define TURN_SMALL_WORK 3000             /* of all small ops of a turn */
 #define TURN_PLANNED_WORK 6000           /* of small ops as planned; above it no more are planned */
-#define TURN_LARGE_WORK 4000             /* of all large ops, unless the first has more alone */
+#define TURN_LARGE_WORK 5000             /* of all large ops, unless the first has more alone */
 #define TURN_HEAVY_WORK 2500             /* of all ops; chores wait for the next turn above it */
 #define TURN_PAGE_TEXT_BYTES (512 << 10) /* read for pages of history; the last may exceed it */
 #define WORK_OP 5                        /* any op: reading its request, planning, answering */
-#define WORK_EVENT 3                     /* an event that is stored, or answered with */
+#define WORK_STORED 2                    /* an event that is stored */
+#define WORK_EVENT 3        /* an event that is answered with, or a row beside events */
+#define WORK_DUPLICATE 2    /* a draft that is queued already: to find that out */
 #define WORK_TEXT_BYTES 512 /* bytes of text for a microsecond: hashed, stored, copied */
 #define WORK_CHANGES 8      /* changes of the catalog for a microsecond */
 #define WORK_ENTRIES 64     /* entries of queues that are walked over for a microsecond */

@@ -15,8 +15,8 @@
 #include "tests/unit/fixture.h"
 
 #define CALLS 64
-#define EACH CALL_DRAFTS_MAX                              /* events of a large call */
-#define LARGE_MAX (TURN_LARGE_WORK / (WORK_EVENT * EACH)) /* of those in a turn, at the most */
+#define EACH CALL_DRAFTS_MAX                               /* events of a large call */
+#define LARGE_MAX (TURN_LARGE_WORK / (WORK_STORED * EACH)) /* of those in a turn, at the most */
 
 #define WOKEN_MAX 150 /* waiters that are answered in a turn */
 
@@ -123,7 +123,7 @@ a_turn_takes_so_many_small_calls(void **state)
 static void
 batches_that_turn_out_large_are_spread_over_turns(void **state)
 {
-	enum { BATCHES_MAX = TURN_LARGE_WORK / (EACH * (WORK_EVENT + WORK_SESSION)) };
+	enum { BATCHES_MAX = TURN_LARGE_WORK / (EACH * (WORK_STORED + WORK_SESSION)) };
 	static char keys[CALLS * EACH][32];
 	struct call *calls[CALLS];
 	struct draft drafts[EACH];

@@ -224,7 +224,7 @@ leases_that_stay_are_on_one_page_while_others_come_and_go(void **state)
 		assert_int_equal(seen[id], 1);
 }
 
-enum { HELD = 5000, HOLDERS = 4, LISTS = 10, HELD_A_PAGE = 10000, HELD_A_TURN = 16000 };
+enum { HELD = 5000, HOLDERS = 4, LISTS = 10, HELD_A_PAGE = 10000, HELD_A_TURN = 20000 };
 
 /* Each event that a lease holds is looked up, so pages of large leases are spread over turns. */
 static void
