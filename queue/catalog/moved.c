@@ -1,4 +1,4 @@
-/* moved.c - tables of event ids. */
+/* moved.c - a table of event ids. */
 #include "queue/catalog/moved.h"
 
 #include <stdlib.h>
@@ -16,43 +16,28 @@ same_id(const void *item, const void *id)
 	return ((const struct moved_event *)item)->id == *(const int64_t *)id;
 }
 
-/* A table finds its slots by the upper bits of a hash. */
-static size_t
-table_of(struct keyed_hash hash)
-{
-	return (size_t)(hash.bits % MOVED_TABLES);
-}
-
 void
 moved_clear(struct moved_events *moved)
 {
 	void *item;
 
-	for (size_t i = 0; i < MOVED_TABLES; i++) {
-		for (size_t at = 0; (item = table_each(&moved->by_id[i], &at)) != NULL;)
-			free(item);
-		table_clear(&moved->by_id[i]);
-	}
-	moved->count = 0;
+	for (size_t at = 0; (item = table_each(&moved->by_id, &at)) != NULL;)
+		free(item);
+	table_clear(&moved->by_id);
 }
 
 size_t
 moved_bytes(const struct moved_events *moved)
 {
-	size_t bytes = moved->count * sizeof(struct moved_event);
-
-	for (size_t i = 0; i < MOVED_TABLES; i++)
-		bytes += table_bytes(&moved->by_id[i]);
-	return bytes;
+	return moved->by_id.count * sizeof(struct moved_event) + table_bytes(&moved->by_id);
 }
 
 static struct moved_event *
 find(const struct moved_events *moved, int64_t event)
 {
-	if (moved->count == 0)
+	if (moved->by_id.count == 0)
 		return NULL;
-	struct keyed_hash hash = keyed_hash_id(event);
-	return table_find(&moved->by_id[table_of(hash)], hash, same_id, &event);
+	return table_find(&moved->by_id, keyed_hash_id(event), same_id, &event);
 }
 
 struct queue *
@@ -73,19 +58,13 @@ moved_put(struct moved_events *moved, int64_t event, struct queue *queue)
 	if (queue != NULL)
 		queue->moved++;
 	if (item == NULL && queue != NULL) {
-		struct keyed_hash hash = keyed_hash_id(event);
-
 		item = mem_alloc(sizeof(*item));
 		item->id = event;
-		table_add(&moved->by_id[table_of(hash)], hash, item);
-		moved->count++;
+		table_add(&moved->by_id, keyed_hash_id(event), item);
 	}
 	if (item != NULL && queue == NULL) {
-		struct keyed_hash hash = keyed_hash_id(event);
-
-		table_remove(&moved->by_id[table_of(hash)], hash, item);
+		table_remove(&moved->by_id, keyed_hash_id(event), item);
 		free(item);
-		moved->count--;
 	} else if (item != NULL) {
 		item->queue = queue;
 	}

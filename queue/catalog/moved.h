@@ -10,16 +10,9 @@
 
 #include "queue/catalog/queue.h"
 
-/*
- * A policy may move a million events, so there are many tables: while one grows, which is done in
- * one turn, the others wait.
- */
-#define MOVED_TABLES 256
-
 /* All zero is empty. */
 struct moved_events {
-	struct table by_id[MOVED_TABLES]; /* owned; an event is in that of its hash */
-	size_t count;                     /* of all */
+	struct table by_id; /* owned */
 };
 
 void moved_clear(struct moved_events *moved);

@@ -1,5 +1,6 @@
 /*
- * table.c - linear probing with backward-shift deletion, so that no tombstones pile up.
+ * table.c - linear probing with backward-shift deletion, so that no tombstones pile up. A large
+ * table is 256 small ones, each with the hashes that begin with the same 8 bits.
  */
 #include "queue/catalog/table.h"
 
@@ -9,146 +10,247 @@
 #include "schema/mem.h"
 
 #define SLOTS_MIN 16
+#define PART_BITS 8
 
-static size_t
-home(const struct table *table, struct keyed_hash hash)
+static_assert(TABLE_PARTS == 1 << PART_BITS, "a part for each value of the bits");
+
+/* --- parts --- */
+
+static struct table_part *
+part_of(const struct table *table, struct keyed_hash hash)
 {
-	return (size_t)(hash.bits >> table->shift);
+	if (table->parts == NULL)
+		return (struct table_part *)(uintptr_t)&table->whole;
+	return &table->parts[hash.bits >> (64 - PART_BITS)];
 }
 
 static size_t
-after(const struct table *table, size_t i)
+home(const struct table_part *part, struct keyed_hash hash)
 {
-	return (i + 1) & (table->slots - 1);
+	return (size_t)(hash.bits << part->skip >> part->shift);
 }
+
+static size_t
+after(const struct table_part *part, size_t i)
+{
+	return (i + 1) & (part->slots - 1);
+}
+
+static void
+place(struct table_part *part, struct keyed_hash hash, void *item)
+{
+	size_t i = home(part, hash);
+
+	while (part->slot[i].item != NULL)
+		i = after(part, i);
+	part->slot[i] = (struct table_slot){ hash, item };
+}
+
+static void
+resize(struct table *table, struct table_part *part, size_t slots)
+{
+	struct table_part old = *part;
+
+	part->slots = slots;
+	part->shift = 64 - (unsigned)__builtin_ctzl(slots);
+	part->slot = mem_alloc(slots * sizeof(*part->slot));
+	for (size_t i = 0; i < old.slots; i++)
+		if (old.slot[i].item != NULL)
+			place(part, old.slot[i].hash, old.slot[i].item);
+	table->slots += slots - old.slots;
+	free(old.slot);
+}
+
+static void
+add(struct table *table, struct keyed_hash hash, void *item)
+{
+	struct table_part *part = part_of(table, hash);
+
+	if ((part->count + 1) * 4 > part->slots * 3)
+		resize(table, part, part->slots > 0 ? part->slots * 2 : SLOTS_MIN);
+	place(part, hash, item);
+	part->count++;
+	table->count++;
+}
+
+/* Adds the items of a part that is no longer one. */
+static void
+add_all(struct table *table, struct table_part *old)
+{
+	table->slots -= old->slots;
+	table->count -= old->count;
+	for (size_t i = 0; i < old->slots; i++)
+		if (old->slot[i].item != NULL)
+			add(table, old->slot[i].hash, old->slot[i].item);
+	free(old->slot);
+}
+
+static void
+divide(struct table *table)
+{
+	struct table_part whole = table->whole;
+
+	table->whole = (struct table_part){ 0 };
+	table->parts = mem_alloc(TABLE_PARTS * sizeof(*table->parts));
+	for (size_t i = 0; i < TABLE_PARTS; i++)
+		table->parts[i].skip = PART_BITS;
+	add_all(table, &whole);
+}
+
+static void
+unite(struct table *table)
+{
+	struct table_part *parts = table->parts;
+
+	table->parts = NULL;
+	for (size_t i = 0; i < TABLE_PARTS; i++)
+		add_all(table, &parts[i]);
+	free(parts);
+}
+
+/* --- the table --- */
 
 void *
 table_find(const struct table *table, struct keyed_hash hash, table_same *same, const void *key)
 {
-	if (table->count == 0)
+	const struct table_part *part = part_of(table, hash);
+
+	if (part->count == 0)
 		return NULL;
-	for (size_t i = home(table, hash); table->slot[i].item != NULL; i = after(table, i))
-		if (keyed_hash_eq(table->slot[i].hash, hash) && same(table->slot[i].item, key))
-			return table->slot[i].item;
+	for (size_t i = home(part, hash); part->slot[i].item != NULL; i = after(part, i))
+		if (keyed_hash_eq(part->slot[i].hash, hash) && same(part->slot[i].item, key))
+			return part->slot[i].item;
 	return NULL;
-}
-
-static void
-place(struct table *table, struct keyed_hash hash, void *item)
-{
-	size_t i = home(table, hash);
-
-	while (table->slot[i].item != NULL)
-		i = after(table, i);
-	table->slot[i] = (struct table_slot){ hash, item };
-}
-
-static void
-resize(struct table *table, size_t slots)
-{
-	struct table old = *table;
-
-	table->slots = slots;
-	table->shift = 64 - (unsigned)__builtin_ctzl(slots);
-	table->slot = mem_alloc(slots * sizeof(*table->slot));
-	for (size_t i = 0; i < old.slots; i++)
-		if (old.slot[i].item != NULL)
-			place(table, old.slot[i].hash, old.slot[i].item);
-	free(old.slot);
 }
 
 void
 table_add(struct table *table, struct keyed_hash hash, void *item)
 {
 	assert(item != NULL);
-	if ((table->count + 1) * 4 > table->slots * 3)
-		resize(table, table->slots > 0 ? table->slots * 2 : SLOTS_MIN);
-	place(table, hash, item);
-	table->count++;
+	if (table->parts == NULL && (table->count + 1) * 4 > TABLE_WHOLE_SLOTS_MAX * 3)
+		divide(table);
+	add(table, hash, item);
 }
 
 void
 table_remove(struct table *table, struct keyed_hash hash, const void *item)
 {
-	size_t hole = home(table, hash);
+	struct table_part *part = part_of(table, hash);
+	size_t hole = home(part, hash);
 
-	while (table->slot[hole].item != item) {
-		assert(table->slot[hole].item != NULL);
-		hole = after(table, hole);
+	while (part->slot[hole].item != item) {
+		assert(part->slot[hole].item != NULL);
+		hole = after(part, hole);
 	}
 	/* Close the hole: move each following item up whose home slot is at or before the hole. */
-	for (size_t i = after(table, hole); table->slot[i].item != NULL; i = after(table, i)) {
-		size_t wanted = home(table, table->slot[i].hash);
+	for (size_t i = after(part, hole); part->slot[i].item != NULL; i = after(part, i)) {
+		size_t wanted = home(part, part->slot[i].hash);
 
-		if (((i - wanted) & (table->slots - 1)) >= ((i - hole) & (table->slots - 1))) {
-			table->slot[hole] = table->slot[i];
+		if (((i - wanted) & (part->slots - 1)) >= ((i - hole) & (part->slots - 1))) {
+			part->slot[hole] = part->slot[i];
 			hole = i;
 		}
 	}
-	table->slot[hole].item = NULL;
+	part->slot[hole].item = NULL;
+	part->count--;
 	table->count--;
-	if (table->slots > SLOTS_MIN && table->count * 8 < table->slots)
-		resize(table, table->slots / 2);
+	if (table->parts != NULL && table->count * 8 < TABLE_WHOLE_SLOTS_MAX)
+		unite(table);
+	else if (part->slots > SLOTS_MIN && part->count * 8 < part->slots)
+		resize(table, part, part->slots / 2);
 }
 
 void
 table_clear(struct table *table)
 {
-	free(table->slot);
+	for (size_t i = 0; table->parts != NULL && i < TABLE_PARTS; i++)
+		free(table->parts[i].slot);
+	free(table->parts);
+	free(table->whole.slot);
 	*table = (struct table){ 0 };
 }
 
 size_t
 table_bytes(const struct table *table)
 {
-	return table->slots * sizeof(*table->slot);
+	return table->slots * sizeof(struct table_slot) +
+	       (table->parts != NULL ? TABLE_PARTS * sizeof(*table->parts) : 0);
 }
 
+/* *at: a part in the upper half, one of its slots in the lower. */
 void *
 table_each(const struct table *table, size_t *at)
 {
-	while (*at < table->slots) {
-		void *item = table->slot[(*at)++].item;
+	size_t parts = table->parts != NULL ? TABLE_PARTS : 1;
 
-		if (item != NULL)
-			return item;
+	for (size_t p = *at >> 32; p < parts; p++, *at = p << 32) {
+		const struct table_part *part =
+		    table->parts != NULL ? &table->parts[p] : &table->whole;
+
+		for (size_t i = *at & UINT32_MAX; i < part->slots; i++) {
+			if (part->slot[i].item == NULL)
+				continue;
+			*at = p << 32 | (i + 1);
+			return part->slot[i].item;
+		}
 	}
 	return NULL;
 }
 
+/* --- scans --- */
+
 /* Whether the item in the i-th slot of a scan, which may go round the end, has its home before it.
  */
 static bool
-is_behind_home(const struct table *table, size_t i, size_t item_home)
+is_behind_home(const struct table_part *part, size_t i, size_t item_home)
 {
-	return i < table->slots ? item_home <= i : item_home > i - table->slots;
+	return i < part->slots ? item_home <= i : item_home > i - part->slots;
 }
 
 /*
- * Items whose homes are among the next slots may stand behind them, up to the first free slot;
- * those that stand there with homes before were visited earlier.
+ * Visits the items whose homes are among the slots from first to end, but for those whose hashes
+ * are lower than from. They may stand behind the end, up to the first free slot; those that stand
+ * there with homes before were visited earlier.
  */
+static void
+scan_part(const struct table_part *part, uint64_t from, size_t first, size_t end,
+	  void (*visit)(void *arg, void *item), void *arg)
+{
+	for (size_t i = first;; i++) {
+		const struct table_slot *slot = &part->slot[i & (part->slots - 1)];
+
+		if (slot->item == NULL && i >= end)
+			break;
+		if (slot->item == NULL || slot->hash.bits < from)
+			continue;
+		size_t item_home = home(part, slot->hash);
+		if (item_home < end && is_behind_home(part, i, item_home))
+			visit(arg, slot->item);
+	}
+}
+
 void
 table_scan(const struct table *table, struct table_scan *scan, size_t slots,
 	   void (*visit)(void *arg, void *item), void *arg)
 {
-	if (table->count == 0 || scan->over) {
-		scan->over = true;
-		return;
-	}
-	size_t first = (size_t)(scan->from >> table->shift);
-	size_t end = slots < table->slots - first ? first + slots : table->slots;
-	for (size_t i = first;; i++) {
-		const struct table_slot *slot = &table->slot[i & (table->slots - 1)];
+	scan->over |= table->count == 0;
+	while (slots > 0 && !scan->over) {
+		struct keyed_hash from = { scan->from };
+		const struct table_part *part = part_of(table, from);
+		uint64_t before = part->skip > 0 ? from.bits >> (64 - PART_BITS) << (64 - PART_BITS)
+						 : 0; /* the lowest hash of the part */
+		size_t first = part->slots > 0 ? home(part, from) : 0, end = part->slots;
 
-		if (slot->item == NULL && i >= end)
-			break;
-		if (slot->item == NULL || slot->hash.bits < scan->from)
-			continue;
-		size_t item_home = home(table, slot->hash);
-		if (item_home < end && is_behind_home(table, i, item_home))
-			visit(arg, slot->item);
+		if (slots < end - first)
+			end = first + slots;
+		if (part->count > 0)
+			scan_part(part, from.bits, first, end, visit, arg);
+		slots -= end > first ? end - first : 1;
+		if (end < part->slots)
+			scan->from = before + ((uint64_t)end << part->shift >> part->skip);
+		else
+			scan->from =
+			    before + (part->skip > 0 ? UINT64_C(1) << (64 - PART_BITS) : 0);
+		scan->over = end == part->slots && scan->from == 0;
 	}
-	scan->over = end == table->slots;
-	scan->from = (uint64_t)end << table->shift;
 }

@@ -3,7 +3,7 @@
  *
  * Here: open addressing over (hash, item) pairs; the caller says which items are equal. Hashes are
  * keyed (keyed_hash.h), so the cost does not depend on which keys the items have: to find, add or
- * remove one takes a few steps, to grow the table one pass.
+ * remove one takes a few steps, to grow the table one pass over a part of it.
  * Not here: hashing, ownership: items are borrowed.
  */
 #ifndef QUEUE_CATALOG_TABLE_H
@@ -15,20 +15,34 @@
 
 #include "schema/keyed_hash.h"
 
+/* Above so many slots a table is divided into parts. */
+#define TABLE_WHOLE_SLOTS_MAX 4096
+#define TABLE_PARTS 256
+
 /*
- * All zero is an empty table. Invariants:
+ * Where the items are. Invariants:
  * 1. slots is 0 or 1 << (64 - shift), and at most 3/4 of the slots are in use.
- * 2. The home of an item is the slot whose number is the high bits of its hash. The slots from
- * there to the item's own, around the end, are all in use. So items stand almost in order of their
- *    hashes, whatever the size of the table.
+ * 2. The home of an item is the slot whose number is the highest bits of its hash behind the first
+ *    `skip` ones. The slots from there to the item's own, around the end, are all in use. So items
+ *    stand almost in order of their hashes, whatever the number of slots.
  */
-struct table {
+struct table_part {
 	struct table_slot {
 		struct keyed_hash hash;
 		void *item; /* NULL: free */
 	} * slot;
 	size_t slots, count;
-	unsigned shift;
+	unsigned shift, skip;
+};
+
+/*
+ * All zero is an empty table. Nothing else happens while slots are moved to twice as many, so that
+ * is done for one part of a large table at a time: with a million items a part has 4,000.
+ */
+struct table {
+	struct table_part whole;  /* empty while there are parts */
+	struct table_part *parts; /* one for each value of the upper 8 bits of a hash; NULL: none */
+	size_t count, slots;      /* of all */
 };
 
 typedef bool table_same(const void *item, const void *key);

@@ -23,11 +23,12 @@
 static size_t
 table_steps(const struct table *table)
 {
-	size_t steps = 0, mask = table->slots - 1;
+	const struct table_part *part = &table->whole;
+	size_t steps = 0, mask = part->slots - 1;
 
-	for (size_t i = 0; i < table->slots; i++)
-		if (table->slot[i].item != NULL)
-			steps += ((i - (table->slot[i].hash.bits >> table->shift)) & mask) + 1;
+	for (size_t i = 0; i < part->slots; i++)
+		if (part->slot[i].item != NULL)
+			steps += ((i - (part->slot[i].hash.bits >> part->shift)) & mask) + 1;
 	return steps;
 }
 

@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-#define ITEMS 600
+#define ITEMS 6000
+#define LARGE (TABLE_WHOLE_SLOTS_MAX * 3 / 4) /* items, above which there are parts */
 
 struct item {
 	struct keyed_hash hash;
@@ -73,7 +74,7 @@ static void
 flip_at_random(unsigned bits, size_t count)
 {
 	struct table table = { 0 };
-	struct item items[ITEMS];
+	static struct item items[ITEMS];
 
 	srandom(bits);
 	for (size_t i = 0; i < count; i++)
@@ -94,7 +95,7 @@ static void
 random_changes_agree_with_a_model(void **state)
 {
 	(void)state;
-	flip_at_random(64, ITEMS);
+	flip_at_random(64, 600);
 	flip_at_random(3, 40);
 	flip_at_random(5, 100);
 	flip_at_random(0, 20);
@@ -133,13 +134,13 @@ count_visit(void *arg, void *item)
 
 /*
  * Scans a table that changes between the slices, and grows and shrinks by that. Items that stay are
- * visited once; those that come or go at most once.
+ * visited once; those that come or go at most once. stay: how many of the items stay, at most half.
  */
 static void
-scan_while_it_changes(unsigned bits, size_t count, size_t slots)
+scan_while_it_changes(unsigned bits, size_t count, size_t stay, size_t slots)
 {
 	struct table table = { 0 };
-	struct item items[ITEMS];
+	static struct item items[ITEMS];
 	struct table_scan scan = { 0 };
 	int visits[ITEMS] = { 0 };
 	bool changed[ITEMS] = { false };
@@ -152,7 +153,7 @@ scan_while_it_changes(unsigned bits, size_t count, size_t slots)
 		bool fills = slice / 4 % 2 == 0;
 
 		table_scan(&table, &scan, slots, count_visit, visits);
-		for (size_t i = count / 4; i < count; i++) {
+		for (size_t i = stay; i < count; i++) {
 			if (items[i].in == fills || random() % 2 == 0)
 				continue;
 			flip(&table, &items[i]);
@@ -174,12 +175,68 @@ a_scan_visits_each_item_once(void **state)
 	(void)state;
 	for (unsigned seed = 0; seed < 200; seed++) {
 		srandom(seed);
-		scan_while_it_changes(64, ITEMS, 1 + seed % 40);
-		scan_while_it_changes(64, 20, 1 + seed % 5);
-		scan_while_it_changes(4, 60, 1 + seed % 7);
-		scan_while_it_changes(64, 2, SIZE_MAX);
-		scan_while_it_changes(64, 0, 1);
+		scan_while_it_changes(64, 600, 150, 1 + seed % 40);
+		scan_while_it_changes(64, 20, 5, 1 + seed % 5);
+		scan_while_it_changes(4, 60, 15, 1 + seed % 7);
+		scan_while_it_changes(64, 2, 0, SIZE_MAX);
+		scan_while_it_changes(64, 0, 0, 1);
 	}
+}
+
+/* It is divided and united again between slices. */
+static void
+a_scan_of_a_large_table_visits_each_item_once(void **state)
+{
+	(void)state;
+	for (unsigned seed = 0; seed < 20; seed++) {
+		srandom(seed);
+		scan_while_it_changes(64, ITEMS, 250, 200 + seed * 20);
+		scan_while_it_changes(9, ITEMS, ITEMS / 2, 700 + seed);
+		scan_while_it_changes(64, ITEMS, ITEMS / 2, SIZE_MAX);
+	}
+}
+
+static void
+a_large_table_has_parts_until_it_is_small(void **state)
+{
+	(void)state;
+	struct table table = { 0 };
+	static struct item items[ITEMS];
+
+	for (size_t i = 0; i < ITEMS; i++) {
+		items[i] = (struct item){ .hash = { random_hash(64) }, .name = (int)i };
+		flip(&table, &items[i]);
+		assert_int_equal(table.parts != NULL, i + 1 > LARGE);
+	}
+	assert_holds(&table, items, ITEMS);
+	for (size_t i = 0; i < ITEMS; i++)
+		flip(&table, &items[i]);
+	assert_null(table.parts);
+	assert_holds(&table, items, ITEMS);
+	table_clear(&table);
+}
+
+/* Nothing else happens while it grows. */
+static void
+a_table_grows_by_little_at_a_time(void **state)
+{
+	enum { MANY = 1000000 };
+	(void)state;
+	struct table table = { 0 };
+	static struct item items[MANY];
+
+	for (size_t i = 0; i < MANY; i++) {
+		size_t slots = table.slots;
+
+		items[i] = (struct item){ .hash = { random_hash(64) }, .name = (int)i };
+		flip(&table, &items[i]);
+		assert_in_range(table.slots - slots, 0,
+				TABLE_WHOLE_SLOTS_MAX + table.slots / TABLE_PARTS * 2);
+	}
+	for (size_t i = 0; i < MANY; i += 1000)
+		assert_ptr_equal(find(&table, &items[i]), &items[i]);
+	assert_int_equal(table.count, MANY);
+	table_clear(&table);
 }
 
 static void
@@ -200,16 +257,16 @@ memory_is_freed_when_most_items_are_removed(void **state)
 {
 	(void)state;
 	struct table table = { 0 };
-	static struct item items[ITEMS];
-	for (size_t i = 0; i < ITEMS; i++) {
+	static struct item items[LARGE];
+	for (size_t i = 0; i < LARGE; i++) {
 		items[i] = (struct item){ .hash = { i * 0x9E3779B97F4A7C15u }, .name = (int)i };
 		flip(&table, &items[i]);
 	}
 	size_t full = table_bytes(&table);
-	for (size_t i = 0; i < ITEMS - 1; i++)
+	for (size_t i = 0; i < LARGE - 1; i++)
 		flip(&table, &items[i]);
 	assert_true(table_bytes(&table) * 16 < full);
-	assert_holds(&table, items, ITEMS);
+	assert_holds(&table, items, LARGE);
 	table_clear(&table);
 }
 
@@ -220,6 +277,9 @@ main(void)
 		cmocka_unit_test(random_changes_agree_with_a_model),
 		cmocka_unit_test(removal_closes_a_run_that_wraps_around),
 		cmocka_unit_test(a_scan_visits_each_item_once),
+		cmocka_unit_test(a_scan_of_a_large_table_visits_each_item_once),
+		cmocka_unit_test(a_large_table_has_parts_until_it_is_small),
+		cmocka_unit_test(a_table_grows_by_little_at_a_time),
 		cmocka_unit_test(an_empty_table_finds_nothing),
 		cmocka_unit_test(memory_is_freed_when_most_items_are_removed),
 	};
