@@ -48,12 +48,14 @@ has_room(const struct budget *budget, size_t work)
 	return budget->kept == 0 || budget->kept + work <= TURN_LARGE_WORK;
 }
 
+/* After a plan that found no room, others of the kind might do so, too. */
 bool
 budget_is_used_up(const struct budget *budget, const struct op *op)
 {
 	if (op->work == 0)
-		return budget->small > TURN_PLANNED_WORK;
-	return op->work > WORK_SMALL_MAX && can_wait(op) && !has_room(budget, op->work);
+		return budget->small > TURN_PLANNED_WORK || budget->in_vain == op->kind;
+	return op->work > WORK_SMALL_MAX && can_wait(op) &&
+	       (budget->in_vain != NULL || !has_room(budget, op->work));
 }
 
 bool
@@ -69,8 +71,8 @@ budget_keep(struct budget *budget, struct op *op, size_t work)
 	}
 	if (can_wait(op) && !has_room(budget, work)) {
 		op->work = work;
-		budget->small += work / 8;      /* what planning it in vain took */
-		budget->kept = TURN_LARGE_WORK; /* no more large ones are planned in vain */
+		budget->small += work / 8; /* what planning it in vain took */
+		budget->in_vain = op->kind;
 		return false;
 	}
 	budget->kept += work;

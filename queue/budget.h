@@ -15,16 +15,17 @@
 
 #include "queue/op.h"
 
-#define WORK_SMALL_MAX 100               /* an op with more is large */
-#define TURN_SMALL_WORK 3000             /* of all small ops of a turn */
-#define TURN_PLANNED_WORK 6000           /* of small ops as planned; above it no more are planned */
-#define TURN_LARGE_WORK 5000             /* of all large ops, unless the first has more alone */
-#define TURN_HEAVY_WORK 1500             /* of all ops; chores wait for the next turn above it */
+#define WORK_SMALL_MAX 75      /* an op with more is large */
+#define TURN_SMALL_WORK 3000   /* of all small ops of a turn */
+#define TURN_PLANNED_WORK 6000 /* of small ops as planned; above it no more are planned */
+#define TURN_LARGE_WORK 5000   /* of all large ops, unless the first has more alone */
+#define TURN_HEAVY_WORK 1500   /* with a large op; chores wait for the next turn above it */
 #define TURN_PAGE_TEXT_BYTES (512 << 10) /* read for pages of history; the last may exceed it */
 #define WORK_OP 5                        /* any op: reading its request, planning, answering */
-#define WORK_STORED 2                    /* an event that is stored */
-#define WORK_EVENT 3        /* an event that is answered with, or a row beside events */
-#define WORK_DUPLICATE 2    /* a draft that is queued already: to find that out */
+#define WORK_EVENT 2                     /* an event that is stored, or answered with */
+#define WORK_RECORD 3       /* an outcome or a key that is stored, or a row that is answered with */
+#define WORK_IDS 2          /* events of outcomes for a microsecond: acked, drained, extended */
+#define WORK_DUPLICATE 3    /* a draft that is queued already: finding that out */
 #define WORK_TEXT_BYTES 512 /* bytes of text for a microsecond: hashed, stored, copied */
 #define WORK_CHANGES 8      /* changes of the catalog for a microsecond */
 #define WORK_ENTRIES 64     /* entries of queues that are walked over for a microsecond */
@@ -36,10 +37,11 @@
 
 /* The work done in the present turn. All zero begins a turn. */
 struct budget {
-	size_t small;           /* with what was planned in vain, for want of room */
-	size_t large;           /* admitted, by what is known of it */
-	size_t kept;            /* large ops, as they were planned */
-	size_t page_text_bytes; /* read for pages of history, whether it is in them or not */
+	size_t small;                  /* with what was planned in vain, for want of room */
+	size_t large;                  /* admitted, by what is known of it */
+	size_t kept;                   /* large ops, as they were planned */
+	size_t page_text_bytes;        /* read for pages of history, whether it is in them or not */
+	const struct op_kind *in_vain; /* of the last op whose plan found no room; NULL: none */
 };
 
 /* Whether one more page of history may be read: little text was read for those so far. */

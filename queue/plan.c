@@ -29,11 +29,13 @@ size_t
 plan_work(const struct plan *plan, const struct op *op, struct plan_mark since)
 {
 	const struct store_batch *records = &plan->records;
-	size_t rows = records->outcome_count - since.outcomes + records->key_count - since.keys,
-	       answered = plan->want_count - since.wants;
+	size_t events = records->event_count - since.events + plan->want_count - since.wants,
+	       rows = records->outcome_count - since.outcomes + records->key_count - since.keys,
+	       ids = 0;
 
-	return WORK_OP + WORK_STORED * (records->event_count - since.events) +
-	       WORK_EVENT * (answered + rows) +
+	for (size_t i = since.outcomes; i < records->outcome_count; i++)
+		ids += records->outcomes[i].count;
+	return WORK_OP + WORK_EVENT * events + WORK_RECORD * rows + ids / WORK_IDS +
 	       WORK_DUPLICATE * (plan->duplicates - since.duplicates) +
 	       op->answer.text / WORK_TEXT_BYTES +
 	       (journal_mark(&plan->state->catalog) - since.journal) / WORK_CHANGES +

@@ -17,17 +17,17 @@ static_assert(TABLE_PARTS == 1 << PART_BITS, "a part for each value of the bits"
 /* --- parts --- */
 
 static struct table_part *
-part_of(const struct table *table, struct keyed_hash hash)
+part_of(const struct table *table, uint64_t hash)
 {
 	if (table->parts == NULL)
 		return (struct table_part *)(uintptr_t)&table->whole;
-	return &table->parts[hash.bits >> (64 - PART_BITS)];
+	return &table->parts[hash >> (64 - PART_BITS)];
 }
 
 static size_t
-home(const struct table_part *part, struct keyed_hash hash)
+home(const struct table_part *part, uint64_t hash)
 {
-	return (size_t)(hash.bits << part->skip >> part->shift);
+	return (size_t)(hash << part->skip >> part->shift);
 }
 
 static size_t
@@ -39,7 +39,7 @@ after(const struct table_part *part, size_t i)
 static void
 place(struct table_part *part, struct keyed_hash hash, void *item)
 {
-	size_t i = home(part, hash);
+	size_t i = home(part, hash.bits);
 
 	while (part->slot[i].item != NULL)
 		i = after(part, i);
@@ -64,7 +64,7 @@ resize(struct table *table, struct table_part *part, size_t slots)
 static void
 add(struct table *table, struct keyed_hash hash, void *item)
 {
-	struct table_part *part = part_of(table, hash);
+	struct table_part *part = part_of(table, hash.bits);
 
 	if ((part->count + 1) * 4 > part->slots * 3)
 		resize(table, part, part->slots > 0 ? part->slots * 2 : SLOTS_MIN);
@@ -113,11 +113,11 @@ unite(struct table *table)
 void *
 table_find(const struct table *table, struct keyed_hash hash, table_same *same, const void *key)
 {
-	const struct table_part *part = part_of(table, hash);
+	const struct table_part *part = part_of(table, hash.bits);
 
 	if (part->count == 0)
 		return NULL;
-	for (size_t i = home(part, hash); part->slot[i].item != NULL; i = after(part, i))
+	for (size_t i = home(part, hash.bits); part->slot[i].item != NULL; i = after(part, i))
 		if (keyed_hash_eq(part->slot[i].hash, hash) && same(part->slot[i].item, key))
 			return part->slot[i].item;
 	return NULL;
@@ -135,8 +135,8 @@ table_add(struct table *table, struct keyed_hash hash, void *item)
 void
 table_remove(struct table *table, struct keyed_hash hash, const void *item)
 {
-	struct table_part *part = part_of(table, hash);
-	size_t hole = home(part, hash);
+	struct table_part *part = part_of(table, hash.bits);
+	size_t hole = home(part, hash.bits);
 
 	while (part->slot[hole].item != item) {
 		assert(part->slot[hole].item != NULL);
@@ -144,7 +144,7 @@ table_remove(struct table *table, struct keyed_hash hash, const void *item)
 	}
 	/* Close the hole: move each following item up whose home slot is at or before the hole. */
 	for (size_t i = after(part, hole); part->slot[i].item != NULL; i = after(part, i)) {
-		size_t wanted = home(part, part->slot[i].hash);
+		size_t wanted = home(part, part->slot[i].hash.bits);
 
 		if (((i - wanted) & (part->slots - 1)) >= ((i - hole) & (part->slots - 1))) {
 			part->slot[hole] = part->slot[i];
@@ -177,20 +177,20 @@ table_bytes(const struct table *table)
 	       (table->parts != NULL ? TABLE_PARTS * sizeof(*table->parts) : 0);
 }
 
-/* *at: a part in the upper half, one of its slots in the lower. */
+/* *at: the number of the part in the lower bits, and of a slot of it above them. */
 void *
 table_each(const struct table *table, size_t *at)
 {
 	size_t parts = table->parts != NULL ? TABLE_PARTS : 1;
 
-	for (size_t p = *at >> 32; p < parts; p++, *at = p << 32) {
+	for (size_t p = *at % TABLE_PARTS; p < parts; *at = ++p) {
 		const struct table_part *part =
 		    table->parts != NULL ? &table->parts[p] : &table->whole;
 
-		for (size_t i = *at & UINT32_MAX; i < part->slots; i++) {
+		for (size_t i = *at / TABLE_PARTS; i < part->slots; i++) {
 			if (part->slot[i].item == NULL)
 				continue;
-			*at = p << 32 | (i + 1);
+			*at = (i + 1) * TABLE_PARTS + p;
 			return part->slot[i].item;
 		}
 	}
@@ -223,7 +223,7 @@ scan_part(const struct table_part *part, uint64_t from, size_t first, size_t end
 			break;
 		if (slot->item == NULL || slot->hash.bits < from)
 			continue;
-		size_t item_home = home(part, slot->hash);
+		size_t item_home = home(part, slot->hash.bits);
 		if (item_home < end && is_behind_home(part, i, item_home))
 			visit(arg, slot->item);
 	}
@@ -235,22 +235,19 @@ table_scan(const struct table *table, struct table_scan *scan, size_t slots,
 {
 	scan->over |= table->count == 0;
 	while (slots > 0 && !scan->over) {
-		struct keyed_hash from = { scan->from };
-		const struct table_part *part = part_of(table, from);
-		uint64_t before = part->skip > 0 ? from.bits >> (64 - PART_BITS) << (64 - PART_BITS)
-						 : 0; /* the lowest hash of the part */
-		size_t first = part->slots > 0 ? home(part, from) : 0, end = part->slots;
+		const struct table_part *part = part_of(table, scan->from);
+		uint64_t hashes = part->skip > 0 ? UINT64_MAX >> PART_BITS : UINT64_MAX,
+			 lowest = scan->from & ~hashes;
+		size_t first = part->slots > 0 ? home(part, scan->from) : 0, end = part->slots;
 
 		if (slots < end - first)
 			end = first + slots;
 		if (part->count > 0)
-			scan_part(part, from.bits, first, end, visit, arg);
+			scan_part(part, scan->from, first, end, visit, arg);
 		slots -= end > first ? end - first : 1;
-		if (end < part->slots)
-			scan->from = before + ((uint64_t)end << part->shift >> part->skip);
-		else
-			scan->from =
-			    before + (part->skip > 0 ? UINT64_C(1) << (64 - PART_BITS) : 0);
-		scan->over = end == part->slots && scan->from == 0;
+		scan->over = end == part->slots && (lowest | hashes) == UINT64_MAX;
+		scan->from = end < part->slots
+				 ? lowest + ((uint64_t)end << part->shift >> part->skip)
+				 : (lowest | hashes) + 1;
 	}
 }

@@ -69,9 +69,10 @@ struct table_scan {
 };
 
 /*
- * Visits some items, those of the next `slots` slots, in order of their hashes, and nothing once
- * scan->over is set. The table may change between two calls: an item that is in it all the time is
- * visited exactly once, and any other once or not at all. It must not change during a call.
+ * Visits some items, those of the next `slots` slots (an empty part counts as one), in order of
+ * their hashes, and nothing once scan->over is set. The table may change between two calls: an item
+ * that is in it all the time is visited exactly once, and any other once or not at all. It must not
+ * change during a call.
  */
 void table_scan(const struct table *table, struct table_scan *scan, size_t slots,
 		void (*visit)(void *arg, void *item), void *arg);

@@ -97,7 +97,7 @@ plan_discard(struct plan *plan, struct op *op)
 static size_t
 discard_work(const struct op *op)
 {
-	return WORK_OP + (WORK_LOOKUP + WORK_EVENT) * ((const struct discard_op *)op)->id_count;
+	return WORK_OP + (WORK_LOOKUP + WORK_RECORD) * ((const struct discard_op *)op)->id_count;
 }
 
 void

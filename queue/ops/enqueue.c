@@ -486,7 +486,7 @@ enqueue_work(const struct op *op)
 		return 0;
 	for (size_t i = 0; i < enqueue->count; i++)
 		bytes += enqueue->drafts[i].text.len;
-	return WORK_OP + WORK_STORED * enqueue->count + bytes / WORK_TEXT_BYTES;
+	return WORK_OP + WORK_EVENT * enqueue->count + bytes / WORK_TEXT_BYTES;
 }
 
 static int

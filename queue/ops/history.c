@@ -50,7 +50,7 @@ static size_t
 slice_work(const struct history_op *history)
 {
 	return 2 * WORK_ROW * slice_looks(history) +
-	       (history->slices == 0 ? WORK_EVENT * history->limit : 0);
+	       (history->slices == 0 ? WORK_RECORD * history->limit : 0);
 }
 
 /* Fills in the query of the first slice. */

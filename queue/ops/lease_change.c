@@ -347,7 +347,7 @@ judge(struct plan *plan, struct lease_change_op *call, const struct lease *lease
 	int result = PLAN_DONE;
 
 	if (!call->op.again) {
-		call->op.work = WORK_OP + outcome_walk_first_work + WORK_EVENT * named->count;
+		call->op.work = WORK_OP + outcome_walk_first_work + WORK_RECORD * named->count;
 		return PLAN_AGAIN;
 	}
 	if (call->walk.next > 0)

@@ -115,7 +115,7 @@ requeue_work(const struct op *op)
 {
 	size_t ids = ((const struct requeue_op *)op)->id_count;
 
-	return WORK_OP + (WORK_LOOKUP + 3 * WORK_EVENT) * ids;
+	return WORK_OP + (WORK_LOOKUP + 3 * WORK_RECORD) * ids;
 }
 
 static int

@@ -6,9 +6,8 @@
  * is cut instead, because it may be many times as large as what is in it.
  *
  * In the ordinary course it takes two steps or more, because each frame takes up to 5 microseconds
- * and nothing else happens meanwhile. After each step the kernel begins to write what was copied.
- * The last step syncs the database, and has little left to wait for: without that, batches of
- * events were stored at nine tenths of the speed.
+ * and nothing else happens meanwhile. After each step but the last the kernel begins to write what
+ * was copied, so that the last, which syncs the database, has little left to wait for.
  */
 #include "queue/sqlite/checkpoint.h"
 
@@ -53,7 +52,10 @@ checkpoint_run(struct sqlite_store *store, bool truncate)
 		store->wal_frames = store->wal_frames_kept = store->wal_frames_copied = 0;
 }
 
-/* The frame that the next step copies up to; 0: it is the last step, which copies all. */
+/*
+ * The frame that the next step copies up to; 0: it is the last step, which copies all. One frame is
+ * left to the last, because SQLite syncs the database when it has copied all.
+ */
 static int
 step_end(const struct sqlite_store *store)
 {

@@ -80,6 +80,7 @@ sqlite_chores(struct store *base, const struct chores *chores)
 	bool every_second = clock_monotonic_us() / 1000 >= store->next_disk_check_ms;
 
 	store->base.needs_turn = false;
+	store->owes_time |= chores->keep_time;
 	if (store->broken)
 		return false;
 	store->copied_last = store->copy != NULL && !store->copied_last;
@@ -93,7 +94,7 @@ sqlite_chores(struct store *base, const struct chores *chores)
 	if (store->checkpoints)
 		return true;
 	look_at_disk(store, chores, every_second);
-	if (chores->keep_time || (every_second && store->owes_time)) {
+	if (store->owes_time && (chores->keep_time || every_second)) {
 		store->owes_time = !clock_rows_keep_time(store, &chores->time);
 		return true;
 	}

@@ -12,11 +12,12 @@
 
 #include <cmocka.h>
 
+#include "queue/op_kind.h"
 #include "tests/unit/fixture.h"
 
 #define CALLS 64
-#define EACH CALL_DRAFTS_MAX                               /* events of a large call */
-#define LARGE_MAX (TURN_LARGE_WORK / (WORK_STORED * EACH)) /* of those in a turn, at the most */
+#define EACH CALL_DRAFTS_MAX                              /* events of a large call */
+#define LARGE_MAX (TURN_LARGE_WORK / (WORK_EVENT * EACH)) /* of those in a turn, at the most */
 
 #define WOKEN_MAX 150 /* waiters that are answered in a turn */
 
@@ -123,7 +124,7 @@ a_turn_takes_so_many_small_calls(void **state)
 static void
 batches_that_turn_out_large_are_spread_over_turns(void **state)
 {
-	enum { BATCHES_MAX = TURN_LARGE_WORK / (EACH * (WORK_STORED + WORK_SESSION)) };
+	enum { BATCHES_MAX = TURN_LARGE_WORK / (EACH * (WORK_EVENT + WORK_SESSION)) };
 	static char keys[CALLS * EACH][32];
 	struct call *calls[CALLS];
 	struct draft drafts[EACH];
@@ -295,6 +296,87 @@ chores_have_a_turn_of_their_own_after_much_work(void **state)
 	assert_int_equal(store.chores, chores + 2);
 }
 
+/* They are large calls, though each is short. */
+static void
+chores_wait_after_many_short_batches(void **state)
+{
+	(void)state;
+	for (int i = 0; i < CALLS; i++)
+		batch_of(A, 35);
+	one_turn();
+	size_t chores = store.chores;
+	assert_true(engine_chores(engine));
+	assert_int_equal(store.chores, chores);
+}
+
+static void
+small_calls_pass_short_batches_that_wait(void **state)
+{
+	enum { FEW = 20 };
+	struct call *small[FEW];
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		batch_of(i % 2 == 0 ? A : B, 40);
+	for (int i = 0; i < FEW; i++)
+		small[i] = enqueue(engine, "agent:main:c", "small");
+	one_turn();
+	assert_int_equal(answered(small, FEW), FEW);
+}
+
+/* Only its plan shows what such an op takes, so the first that finds no room speaks for the others.
+ */
+static void
+after_a_plan_in_vain_no_other_op_of_the_kind_is_planned(void **state)
+{
+	struct op_kind kind = { .appends = true }, other_kind = { .appends = true };
+	struct op first = { .kind = &kind }, large = first, third = first,
+		  known = { .kind = &other_kind, .work = WORK_SMALL_MAX + 1 },
+		  other = { .kind = &other_kind };
+	struct budget budget = { 0 };
+
+	(void)state;
+	assert_true(budget_keep(&budget, &first, TURN_LARGE_WORK / 2));
+	assert_false(budget_is_used_up(&budget, &third));
+	assert_false(budget_is_used_up(&budget, &known));
+	assert_false(budget_keep(&budget, &large, TURN_LARGE_WORK));
+	assert_int_equal(large.work, TURN_LARGE_WORK);
+	assert_true(budget_is_used_up(&budget, &third));
+	assert_true(budget_is_used_up(&budget, &known));
+	assert_false(budget_is_used_up(&budget, &other));
+	budget = (struct budget){ 0 };
+	assert_true(budget_keep(&budget, &large, TURN_LARGE_WORK));
+}
+
+/* What a lease holds is known when the call is planned. */
+static void
+acks_of_large_leases_are_spread_over_turns(void **state)
+{
+	enum { LEASES = 12, HELD = 32 * EACH, ACKS_MAX = TURN_LARGE_WORK / (HELD / WORK_IDS) };
+	struct call *calls[LEASES];
+	char keys[LEASES][32];
+
+	(void)state;
+	for (int i = 0; i < LEASES; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "agent:main:%d", i);
+		for (int n = 0; n < HELD / EACH; n++) {
+			struct draft drafts[EACH];
+
+			for (int d = 0; d < EACH; d++) {
+				drafts[d] = draft(keys[i], "1");
+				drafts[d].allow_duplicate = true;
+			}
+			done(enqueue_drafts(engine, drafts, EACH));
+		}
+	}
+	for (int i = 0; i < LEASES; i++)
+		calls[i] = done(take_lease(engine, keys[i], HELD, 60000));
+	for (int i = 0; i < LEASES; i++)
+		calls[i] = ack(engine, calls[i]->lease_take.lease_id, NULL, 0);
+	answer_all(calls, LEASES, ACKS_MAX);
+	assert_int_equal(stats().pending, 0);
+}
+
 int
 main(void)
 {
@@ -310,6 +392,10 @@ main(void)
 		TEST(small_drains_are_as_many_as_their_events_allow),
 		TEST(long_pages_of_sessions_are_spread_over_turns),
 		TEST(chores_have_a_turn_of_their_own_after_much_work),
+		TEST(chores_wait_after_many_short_batches),
+		TEST(small_calls_pass_short_batches_that_wait),
+		TEST(after_a_plan_in_vain_no_other_op_of_the_kind_is_planned),
+		TEST(acks_of_large_leases_are_spread_over_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
