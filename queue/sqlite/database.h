@@ -43,8 +43,8 @@ struct sqlite_store {
 	/* in the WAL after the last commit; 0 when a checkpoint has copied all of them */
 	int wal_frames;
 	int wal_frames_kept; /* those that the last checkpoint has found, and could not copy all */
-	bool checkpoints;      /* a checkpoint is under way */
-	int wal_frames_copied; /* of the WAL, by checkpoints that have not copied all */
+	bool checkpoints;    /* a checkpoint is under way */
+	int wal_frames_copied;           /* of the WAL, by checkpoints that have not copied all */
 	const struct store_batch *batch; /* of the commit under way; else NULL */
 	size_t dropped;                  /* outcomes that the commit under way has removed */
 	/* what is on disk is unknown: nothing may be acknowledged any more (DESIGN C8) */
