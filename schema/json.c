@@ -328,10 +328,26 @@ compare_unescaped(struct str a, struct str b)
 	return ca - cb;
 }
 
+/* A name before longer ones that begin with it. */
+static int
+compare_bytes(struct str a, struct str b)
+{
+	const size_t common = a.len < b.len ? a.len : b.len;
+	const int order = common > 0 ? memcmp(a.s, b.s, common) : 0;
+
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static bool
+any_escaped(const struct json *doc, size_t a, size_t b)
+{
+	return doc->tokens[a].escaped || doc->tokens[b].escaped;
+}
+
 static bool
 same_name(const struct json *doc, size_t a, size_t b)
 {
-	if (doc->tokens[a].escaped || doc->tokens[b].escaped)
+	if (any_escaped(doc, a, b))
 		return compare_unescaped(json_raw(doc, a), json_raw(doc, b)) == 0;
 	return str_eq(json_raw(doc, a), json_raw(doc, b));
 }
@@ -341,7 +357,8 @@ compare_names(const void *a, const void *b, void *arg)
 {
 	const uint32_t ta = *(const uint32_t *)a, tb = *(const uint32_t *)b;
 	const struct json *doc = arg;
-	const int order = compare_unescaped(json_raw(doc, ta), json_raw(doc, tb));
+	const int order = (any_escaped(doc, ta, tb) ? compare_unescaped : compare_bytes)(
+	    json_raw(doc, ta), json_raw(doc, tb));
 
 	return order != 0 ? order : (ta > tb) - (ta < tb);
 }

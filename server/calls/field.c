@@ -193,8 +193,7 @@ add_unknown(struct bad_fields *bad, const struct near *near, const char *slash, 
 	add_named(bad, near->word, slash, why);
 }
 
-/* Whether one more will be listed. Of the others it need not be known what they were meant to be.
- */
+/* Whether one more will be listed. The others are only counted: a body may have 100,000. */
 static bool
 has_room(const struct bad_fields *bad)
 {
@@ -208,7 +207,11 @@ add_unknown_field(struct bad_fields *bad, struct str name, const struct field *f
 {
 	struct near near = near_begin(name);
 
-	for (size_t i = 0; i < count && has_room(bad); i++)
+	if (!has_room(bad)) {
+		bad->count++;
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
 		near_try(&near, bare(&fields[i]));
 	add_unknown(bad, &near, slash,
 		    *slash != '\0' ? "field of this call" : "parameter of this call");
