@@ -3,8 +3,8 @@
  *
  * One pass of recursive descent fills the token array; depth_max bounds the recursion. Nothing is
  * copied: json_string decodes a string when it is asked for. Duplicate names are looked for when an
- * object closes, when the number of its members is known: a few are compared pairwise, many are
- * sorted first, so that a hostile body of 100,000 names costs one sort.
+ * object closes, when the number of its members is known: a few are compared pairwise, many
+ * and those with escapes by their hashes.
  */
 #include "schema/json.h"
 
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "schema/json_text.h"
+#include "schema/keyed_hash.h"
 #include "schema/number.h"
 
 /*
@@ -314,8 +315,8 @@ read_byte(struct reader *r)
 	return (unsigned char)r->bytes[r->used++];
 }
 
-static int
-compare_unescaped(struct str a, struct str b)
+static bool
+same_unescaped(struct str a, struct str b)
 {
 	struct reader ra = { .at = a.s, .end = a.s + a.len },
 		      rb = { .at = b.s, .end = b.s + b.len };
@@ -325,83 +326,90 @@ compare_unescaped(struct str a, struct str b)
 		ca = read_byte(&ra);
 		cb = read_byte(&rb);
 	} while (ca == cb && ca >= 0);
-	return ca - cb;
-}
-
-/* A name before longer ones that begin with it. */
-static int
-compare_bytes(struct str a, struct str b)
-{
-	const size_t common = a.len < b.len ? a.len : b.len;
-	const int order = common > 0 ? memcmp(a.s, b.s, common) : 0;
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static bool
-any_escaped(const struct json *doc, size_t a, size_t b)
-{
-	return doc->tokens[a].escaped || doc->tokens[b].escaped;
+	return ca == cb;
 }
 
 static bool
 same_name(const struct json *doc, size_t a, size_t b)
 {
-	if (any_escaped(doc, a, b))
-		return compare_unescaped(json_raw(doc, a), json_raw(doc, b)) == 0;
+	if (doc->tokens[a].escaped || doc->tokens[b].escaped)
+		return same_unescaped(json_raw(doc, a), json_raw(doc, b));
 	return str_eq(json_raw(doc, a), json_raw(doc, b));
 }
 
-static int
-compare_names(const void *a, const void *b, void *arg)
+/* Names that are the same have the same hash. */
+static struct keyed_hash
+hash_of_name(const struct json *doc, size_t t, struct buf *unescaped)
 {
-	const uint32_t ta = *(const uint32_t *)a, tb = *(const uint32_t *)b;
-	const struct json *doc = arg;
-	const int order = (any_escaped(doc, ta, tb) ? compare_unescaped : compare_bytes)(
-	    json_raw(doc, ta), json_raw(doc, tb));
+	struct str raw = json_raw(doc, t);
+	struct reader r = { .at = raw.s, .end = raw.s + raw.len };
+	size_t len = 0;
 
-	return order != 0 ? order : (ta > tb) - (ta < tb);
+	if (!doc->tokens[t].escaped)
+		return keyed_hash_text(raw);
+	buf_reserve(unescaped, raw.len); /* no escape is shorter than what it stands for */
+	for (int c; (c = read_byte(&r)) >= 0;)
+		unescaped->data[len++] = (char)c;
+	return keyed_hash_text((struct str){ unescaped->data, len });
 }
 
-/* The first name that repeats an earlier one; 0 if there is none. For few members. */
+/*
+ * The first name that repeats an earlier one; 0 if there is none. Takes a few steps a member: a
+ * body of a megabyte may have an object of 100,000.
+ */
 static size_t
-repeated_of_few(const struct json *doc, size_t object)
+repeated_of_many(struct json *doc, size_t object, size_t members)
+{
+	struct buf unescaped = { 0 };
+	/* a hash table with linear probing: the token, and of the hash what is no slot's number */
+	struct name {
+		uint32_t token, tag; /* token 0: free */
+	} * names;
+	size_t slots = 2 * FEW_MEMBERS, t, i;
+
+	while (slots < 2 * members)
+		slots *= 2;
+	doc->scratch.len = 0;
+	buf_reserve(&doc->scratch, slots * sizeof(*names));
+	names = memset(doc->scratch.data, 0, slots * sizeof(*names));
+	for (t = json_first(doc, object); t != 0; t = json_next(doc, object, t)) {
+		uint64_t hash = hash_of_name(doc, t, &unescaped).bits;
+		struct name name = { (uint32_t)t, (uint32_t)(hash >> 32) };
+
+		i = hash & (slots - 1);
+		while (names[i].token != 0 &&
+		       (names[i].tag != name.tag || !same_name(doc, names[i].token, t)))
+			i = (i + 1) & (slots - 1);
+		if (names[i].token != 0)
+			break;
+		names[i] = name;
+	}
+	buf_clear(&unescaped);
+	return t;
+}
+
+/* The same for few members: comparing costs less than hashing, unless names have escapes. */
+static size_t
+repeated_of_few(struct json *doc, size_t object, size_t members)
 {
 	size_t names[FEW_MEMBERS], count = 0, t, i;
 
 	for (t = json_first(doc, object); t != 0; t = json_next(doc, object, t)) {
+		if (doc->tokens[t].escaped)
+			return repeated_of_many(doc, object, members);
 		for (i = 0; i < count; i++)
-			if (same_name(doc, names[i], t))
+			if (str_eq(json_raw(doc, names[i]), json_raw(doc, t)))
 				return t;
 		names[count++] = t;
 	}
 	return 0;
 }
 
-/* The same for any number of members. */
-static size_t
-repeated_of_many(struct json *doc, size_t object, size_t members)
-{
-	size_t count = 0, first = 0, t, i;
-	uint32_t *names;
-
-	doc->scratch.len = 0;
-	buf_reserve(&doc->scratch, members * sizeof(*names));
-	names = (void *)doc->scratch.data;
-	for (t = json_first(doc, object); t != 0; t = json_next(doc, object, t))
-		names[count++] = (uint32_t)t;
-	qsort_r(names, count, sizeof(*names), compare_names, doc);
-	for (i = 1; i < count; i++)
-		if (same_name(doc, names[i - 1], names[i]) && (first == 0 || names[i] < first))
-			first = names[i];
-	return first;
-}
-
 static int
 check_names(struct scanner *s, size_t object, size_t members)
 {
-	const size_t repeated = members <= FEW_MEMBERS ? repeated_of_few(s->doc, object)
-						       : repeated_of_many(s->doc, object, members);
+	const size_t repeated =
+	    (members <= FEW_MEMBERS ? repeated_of_few : repeated_of_many)(s->doc, object, members);
 
 	if (repeated == 0)
 		return 0;
