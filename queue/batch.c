@@ -106,6 +106,7 @@ undo_plan(struct batch *batch)
 	if (plan->popped_count > 0)
 		state->tick_after_boot_ms = state->boot_ms + TICK_RETRY_MS;
 	batch->budget.kept = batch->kept_before;
+	batch->budget.in_vain = 0;
 	plan_reset(plan);
 }
 

@@ -48,14 +48,18 @@ has_room(const struct budget *budget, size_t work)
 	return budget->kept == 0 || budget->kept + work <= TURN_LARGE_WORK;
 }
 
-/* After a plan that found no room, others of the kind might do so, too. */
+/*
+ * After plans that found no room, those of other ops may find none, too: of ops that are known to
+ * be large, and of kinds that tell nothing before they are planned.
+ */
 bool
 budget_is_used_up(const struct budget *budget, const struct op *op)
 {
 	if (op->work == 0)
-		return budget->small > TURN_PLANNED_WORK || budget->in_vain == op->kind;
+		return budget->small > TURN_PLANNED_WORK ||
+		       (op->kind->work == NULL && budget->in_vain >= TURN_PLANS_IN_VAIN);
 	return op->work > WORK_SMALL_MAX && can_wait(op) &&
-	       (budget->in_vain != NULL || !has_room(budget, op->work));
+	       (budget->in_vain > 0 || !has_room(budget, op->work));
 }
 
 bool
@@ -72,7 +76,7 @@ budget_keep(struct budget *budget, struct op *op, size_t work)
 	if (can_wait(op) && !has_room(budget, work)) {
 		op->work = work;
 		budget->small += work / 8; /* what planning it in vain took */
-		budget->in_vain = op->kind;
+		budget->in_vain++;
 		return false;
 	}
 	budget->kept += work;

@@ -408,6 +408,8 @@ repeated_of_few(struct json *doc, size_t object, size_t members)
 static int
 check_names(struct scanner *s, size_t object, size_t members)
 {
+	if (members < 2)
+		return 0;
 	const size_t repeated =
 	    (members <= FEW_MEMBERS ? repeated_of_few : repeated_of_many)(s->doc, object, members);
 

@@ -179,25 +179,29 @@ field_named(const struct field *fields, size_t count, struct str name)
 	return i;
 }
 
+/* Whether one more will be listed. The others are only counted: a body may have 100,000. */
+static bool
+has_room(const struct bad_fields *bad)
+{
+	return bad->count < BAD_FIELDS_LISTED;
+}
+
 /* Lists a name that is none of a kind, and the one that it was probably meant to be. */
 static void
 add_unknown(struct bad_fields *bad, const struct near *near, const char *slash, const char *what)
 {
 	char why[WHY_BYTES];
 
+	if (!has_room(bad)) {
+		bad->count++;
+		return;
+	}
 	if (near->name.s != NULL)
 		snprintf(why, sizeof(why), "is not a %s (did you mean %.*s?)", what,
 			 (int)near->name.len, near->name.s);
 	else
 		snprintf(why, sizeof(why), "is not a %s", what);
 	add_named(bad, near->word, slash, why);
-}
-
-/* Whether one more will be listed. The others are only counted: a body may have 100,000. */
-static bool
-has_room(const struct bad_fields *bad)
-{
-	return bad->count < BAD_FIELDS_LISTED;
 }
 
 /* fields may be NULL: nothing is known that it could be. */
@@ -207,11 +211,7 @@ add_unknown_field(struct bad_fields *bad, struct str name, const struct field *f
 {
 	struct near near = near_begin(name);
 
-	if (!has_room(bad)) {
-		bad->count++;
-		return;
-	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && has_room(bad); i++)
 		near_try(&near, bare(&fields[i]));
 	add_unknown(bad, &near, slash,
 		    *slash != '\0' ? "field of this call" : "parameter of this call");

@@ -324,28 +324,57 @@ small_calls_pass_short_batches_that_wait(void **state)
 	assert_int_equal(answered(small, FEW), FEW);
 }
 
-/* Only its plan shows what such an op takes, so the first that finds no room speaks for the others.
- */
-static void
-after_a_plan_in_vain_no_other_op_of_the_kind_is_planned(void **state)
+static size_t
+known_work(const struct op *op)
 {
-	struct op_kind kind = { .appends = true }, other_kind = { .appends = true };
-	struct op first = { .kind = &kind }, large = first, third = first,
-		  known = { .kind = &other_kind, .work = WORK_SMALL_MAX + 1 },
-		  other = { .kind = &other_kind };
+	return op->work;
+}
+
+/* Only their plans show what ops of some kinds take. */
+static void
+few_ops_are_planned_in_vain(void **state)
+{
+	struct op_kind tells = { .appends = true, .work = known_work },
+		       silent = { .appends = true };
+	struct op small = { .kind = &tells }, unknown = { .kind = &silent }, first = unknown,
+		  large = { .kind = &tells, .work = WORK_SMALL_MAX + 1 };
 	struct budget budget = { 0 };
 
 	(void)state;
 	assert_true(budget_keep(&budget, &first, TURN_LARGE_WORK / 2));
-	assert_false(budget_is_used_up(&budget, &third));
-	assert_false(budget_is_used_up(&budget, &known));
-	assert_false(budget_keep(&budget, &large, TURN_LARGE_WORK));
-	assert_int_equal(large.work, TURN_LARGE_WORK);
-	assert_true(budget_is_used_up(&budget, &third));
-	assert_true(budget_is_used_up(&budget, &known));
-	assert_false(budget_is_used_up(&budget, &other));
-	budget = (struct budget){ 0 };
-	assert_true(budget_keep(&budget, &large, TURN_LARGE_WORK));
+	assert_false(budget_is_used_up(&budget, &large));
+	for (int i = 0; i < TURN_PLANS_IN_VAIN; i++) {
+		struct op vain = unknown;
+
+		assert_false(budget_is_used_up(&budget, &unknown));
+		assert_false(budget_keep(&budget, &vain, TURN_LARGE_WORK));
+		assert_int_equal(vain.work, TURN_LARGE_WORK);
+		assert_true(budget_is_used_up(&budget, &large));
+	}
+	assert_true(budget_is_used_up(&budget, &unknown));
+	assert_false(budget_is_used_up(&budget, &small));
+}
+
+/* They turn out larger than they said. */
+static void
+small_calls_pass_batches_of_new_sessions(void **state)
+{
+	enum { BATCHES = 60, EACH_FEW = 40, FEW = 20 };
+	static char keys[BATCHES * EACH_FEW][32];
+	struct call *small[FEW];
+	struct draft drafts[EACH_FEW];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		snprintf(keys[i], sizeof(keys[i]), "agent:main:%zu", i);
+		drafts[i % EACH_FEW] = draft(keys[i], "1");
+		if (i % EACH_FEW == EACH_FEW - 1)
+			enqueue_drafts(engine, drafts, EACH_FEW);
+	}
+	for (int i = 0; i < FEW; i++)
+		small[i] = enqueue(engine, "agent:main:c", "small");
+	one_turn();
+	assert_int_equal(answered(small, FEW), FEW);
 }
 
 /* What a lease holds is known when the call is planned. */
@@ -394,7 +423,8 @@ main(void)
 		TEST(chores_have_a_turn_of_their_own_after_much_work),
 		TEST(chores_wait_after_many_short_batches),
 		TEST(small_calls_pass_short_batches_that_wait),
-		TEST(after_a_plan_in_vain_no_other_op_of_the_kind_is_planned),
+		TEST(small_calls_pass_batches_of_new_sessions),
+		TEST(few_ops_are_planned_in_vain),
 		TEST(acks_of_large_leases_are_spread_over_turns),
 	};
 
