@@ -312,21 +312,28 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	loop->timer_at_ms = INT64_MAX; /* having woken the loop is all it does */
 }
 
+static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
 static void
 watch_signals(struct loop *loop)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
-
 	for (size_t i = 0; i < 3; i++) {
-		loop->signals[i] = evsignal_new(loop->http->base, numbers[i], on_signal, loop);
+		loop->signals[i] = evsignal_new(loop->http->base, signals[i], on_signal, loop);
 		event_add(loop->signals[i], NULL);
 	}
 	loop->timer = evtimer_new(loop->http->base, on_timer, loop);
 }
 
+/* The process is about to end with its own exit code, whatever it is sent from here on. */
 static void
 unwatch_signals(struct loop *loop)
 {
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < 3; i++)
+		sigaddset(&set, signals[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (size_t i = 0; i < 3; i++)
 		if (loop->signals[i] != NULL)
 			event_free(loop->signals[i]);

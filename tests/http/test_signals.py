@@ -16,6 +16,14 @@ def test_a_stop_signal_stops_the_server(server, number):
     assert not server.noise
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_change_nothing_once_the_server_stops(server, number):
+    server.signal(signal.SIGTERM)
+    while server.process.poll() is None:
+        server.signal(number)
+    assert server.wait() == 0
+
+
 def test_stopping_closes_idle_connections(server):
     raw = server.raw()
     raw.send(request("GET", "/livez"))
