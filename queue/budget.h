@@ -19,7 +19,7 @@
 #define TURN_SMALL_WORK 3000   /* of all small ops of a turn */
 #define TURN_PLANNED_WORK 6000 /* of small ops as planned; above it no more are planned */
 #define TURN_LARGE_WORK 5000   /* of all large ops, unless the first has more alone */
-#define TURN_PLANS_IN_VAIN 3   /* of ops whose work only their plans tell */
+#define TURN_PLANS_IN_VAIN 1   /* of ops whose work only their plans tell */
 #define TURN_HEAVY_WORK 1500   /* with a large op; chores wait for the next turn above it */
 #define TURN_PAGE_TEXT_BYTES (512 << 10) /* read for pages of history; the last may exceed it */
 #define WORK_OP 5                        /* any op: reading its request, planning, answering */
