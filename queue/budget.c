@@ -57,7 +57,7 @@ budget_is_used_up(const struct budget *budget, const struct op *op)
 {
 	if (op->work == 0)
 		return budget->small > TURN_PLANNED_WORK ||
-		       (op->kind->work == NULL && budget->in_vain >= TURN_PLANS_IN_VAIN);
+		       (op->kind->work == NULL && budget->in_vain > TURN_IN_VAIN_WORK);
 	return op->work > WORK_SMALL_MAX && can_wait(op) &&
 	       (budget->in_vain > 0 || !has_room(budget, op->work));
 }
@@ -76,7 +76,7 @@ budget_keep(struct budget *budget, struct op *op, size_t work)
 	if (can_wait(op) && !has_room(budget, work)) {
 		op->work = work;
 		budget->small += work / 8; /* what planning it in vain took */
-		budget->in_vain++;
+		budget->in_vain += work - op->answer.text / WORK_TEXT_BYTES;
 		return false;
 	}
 	budget->kept += work;

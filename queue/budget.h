@@ -19,7 +19,7 @@
 #define TURN_SMALL_WORK 3000   /* of all small ops of a turn */
 #define TURN_PLANNED_WORK 6000 /* of small ops as planned; above it no more are planned */
 #define TURN_LARGE_WORK 5000   /* of all large ops, unless the first has more alone */
-#define TURN_PLANS_IN_VAIN 1   /* of ops whose work only their plans tell */
+#define TURN_IN_VAIN_WORK 1500 /* of plans in vain; above it none of unknown work is planned */
 #define TURN_HEAVY_WORK 1500   /* with a large op; chores wait for the next turn above it */
 #define TURN_PAGE_TEXT_BYTES (512 << 10) /* read for pages of history; the last may exceed it */
 #define WORK_OP 5                        /* any op: reading its request, planning, answering */
@@ -42,7 +42,7 @@ struct budget {
 	size_t large;           /* admitted, by what is known of it */
 	size_t kept;            /* large ops, as they were planned */
 	size_t page_text_bytes; /* read for pages of history, whether it is in them or not */
-	size_t in_vain;         /* ops whose plans found no room */
+	size_t in_vain;         /* work of plans that found no room, without reading texts */
 };
 
 /* Whether one more page of history may be read: little text was read for those so far. */
