@@ -49,8 +49,8 @@ has_room(const struct budget *budget, size_t work)
 }
 
 /*
- * After plans that found no room, those of other ops may find none, too: of ops that are known to
- * be large, and of kinds that tell nothing before they are planned.
+ * Once a plan has found no room, ops that are known to be large wait. After much work on such plans
+ * ops of unknown work wait as well, unless their kind tells beforehand which are large.
  */
 bool
 budget_is_used_up(const struct budget *budget, const struct op *op)

@@ -42,7 +42,7 @@ struct budget {
 	size_t large;           /* admitted, by what is known of it */
 	size_t kept;            /* large ops, as they were planned */
 	size_t page_text_bytes; /* read for pages of history, whether it is in them or not */
-	size_t in_vain;         /* work of plans that found no room, without reading texts */
+	size_t in_vain;         /* plans that found no room, without the reading of texts */
 };
 
 /* Whether one more page of history may be read: little text was read for those so far. */

@@ -3,8 +3,8 @@
  *
  * One pass of recursive descent fills the token array; depth_max bounds the recursion. Nothing is
  * copied: json_string decodes a string when it is asked for. Duplicate names are looked for when an
- * object closes, when the number of its members is known: a few are compared pairwise, many
- * and those with escapes by their hashes.
+ * object closes, when the number of its members is known: a few are compared pairwise; many, and
+ * those with escapes, are looked up by their hashes.
  */
 #include "schema/json.h"
 
@@ -361,9 +361,10 @@ static size_t
 repeated_of_many(struct json *doc, size_t object, size_t members)
 {
 	struct buf unescaped = { 0 };
-	/* a hash table with linear probing: the token, and of the hash what is no slot's number */
+	/* a hash table with linear probing */
 	struct name {
-		uint32_t token, tag; /* token 0: free */
+		uint32_t token; /* 0: free */
+		uint32_t tag;   /* the upper half of the hash; the lower leads to the slot */
 	} * names;
 	size_t slots = 2 * FEW_MEMBERS, t, i;
 

@@ -121,8 +121,8 @@ def test_bodies_together_are_bounded(start):
 @pytest.mark.parametrize("path, limit, least, refused", [("/v1/events?sessionKey=agent:main:main", 16 << 20, 100, 1),
     ("/v1/history", 4 << 20, (1 << 20) // 60020, 0)])
 def test_answers_together_are_bounded(start, path, limit, least, refused):
-    """Many large answers at once refuse each other, but not small ones. The kernel may take a page
-    of the history before the next is made.
+    """Many large answers at once refuse each other, but not small ones. A page of the history
+    need not be refused: the kernel may take it before the next is made.
     """
     server = start("--max-buffered-bytes", limit)
     api = server.client()
